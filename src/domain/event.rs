@@ -1,0 +1,84 @@
+//! Something that happened in a stream: the log lane. Numbered, ordered, recoverable.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{Actor, MessageId, Millis, OfferId, Role, UserId};
+
+/// Who said it, as others see them.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+pub struct Speaker {
+    pub id: UserId,
+    pub name: String,
+    pub role: Role,
+}
+
+impl From<&Actor> for Speaker {
+    fn from(actor: &Actor) -> Self {
+        Self { id: actor.user.clone(), name: actor.name.as_str().to_owned(), role: actor.role }
+    }
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Event {
+    Chat {
+        id: MessageId,
+        from: Speaker,
+        text: String,
+    },
+    Pinned {
+        offer: OfferId,
+    },
+    Unpinned {},
+    /// Selling starts now: the countdown is over, or there was none.
+    SaleOpened {
+        offer: OfferId,
+    },
+    SaleClosed {
+        offer: OfferId,
+    },
+    /// An order was paid; the name is the one its buyer chose.
+    Purchased {
+        name: String,
+        qty: i64,
+        offer: OfferId,
+    },
+    /// A message was taken away.
+    Deleted {
+        id: MessageId,
+    },
+    Muted {
+        user: UserId,
+        name: String,
+        until: Millis,
+    },
+    Unmuted {
+        user: UserId,
+    },
+    Banned {
+        user: UserId,
+        name: String,
+    },
+    Announced {
+        text: String,
+        from: Speaker,
+    },
+    Started {},
+    Ended {},
+}
+
+impl Event {
+    /// Goes out past the tick: viewers act on it at once.
+    pub fn urgent(&self) -> bool {
+        matches!(
+            self,
+            Event::Pinned { .. }
+                | Event::Unpinned {}
+                | Event::SaleOpened { .. }
+                | Event::SaleClosed { .. }
+                | Event::Started {}
+                | Event::Ended {}
+        )
+    }
+}

@@ -1,0 +1,34 @@
+//! What the words mean: the shop's nouns and the rules between them.
+//!
+//! Nothing here waits, stores, or looks at a clock; callers pass `now`. The same rules therefore hold
+//! for both databases, for every door and for every test.
+
+pub mod actor;
+pub mod bucket;
+pub mod chat;
+pub mod event;
+pub mod id;
+pub mod offer;
+pub mod order;
+pub mod product;
+pub mod reaction;
+pub mod refusal;
+pub mod stream;
+pub mod text;
+
+pub use actor::{Action, Actor, Role};
+pub use bucket::TokenBucket;
+pub use chat::{ChatMessage, ChatRules, ChatText, Sanction, SanctionKind};
+pub use event::{Event, Speaker};
+pub use id::{MessageId, OfferId, OrderId, ProductId, ShopId, StreamId, UserId, VariantId};
+pub use offer::{Ask, Kind, Offer, OfferStatus, Prior, Stage, Terms, Verdict, decide};
+pub use order::{Key, Order, OrderStatus, RequestHash};
+pub use product::{Product, Shop, Variant};
+pub use refusal::Refusal;
+pub use stream::{LiveStream, Pin, StreamStatus};
+pub use text::{Name, Titles};
+
+/// UTC, milliseconds since 1970. The only form of time, on the wire and in both databases.
+pub type Millis = i64;
+/// Money in minor units (halalas, cents) of the currency beside it.
+pub type Minor = i64;

@@ -1,0 +1,143 @@
+//! A purchase. A hold *is* an order in status `held`.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
+
+use super::{Millis, Minor, OfferId, OrderId, Refusal, StreamId, UserId};
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OrderStatus {
+    Held,
+    Capturing,
+    Paid,
+    Expired,
+    Cancelled,
+    Refunded,
+}
+
+impl OrderStatus {
+    pub fn name(self) -> &'static str {
+        match self {
+            OrderStatus::Held => "held",
+            OrderStatus::Capturing => "capturing",
+            OrderStatus::Paid => "paid",
+            OrderStatus::Expired => "expired",
+            OrderStatus::Cancelled => "cancelled",
+            OrderStatus::Refunded => "refunded",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        use OrderStatus::*;
+        [Held, Capturing, Paid, Expired, Cancelled, Refunded].into_iter().find(|status| status.name() == text)
+    }
+
+    /// Its units are taken: they count against the stock and the buyer's limit.
+    pub fn counts(self) -> bool {
+        matches!(self, OrderStatus::Held | OrderStatus::Capturing | OrderStatus::Paid)
+    }
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct Order {
+    pub id: OrderId,
+    pub stream: StreamId,
+    pub offer: OfferId,
+    pub buyer: UserId,
+    pub buyer_name: String,
+    pub status: OrderStatus,
+    pub qty: i64,
+    pub amount: Minor,
+    pub currency: String,
+    /// "You are number 137": dense from 1 within the offer.
+    pub place: i64,
+    pub created_at: Millis,
+    pub hold_until: Millis,
+    pub paid_at: Option<Millis>,
+    /// Why it ended: `hold_ended`, `buyer_cancel`, `capture_failed`.
+    pub reason: Option<String>,
+    pub version: i64,
+}
+
+impl Order {
+    /// May money be taken for it? The late sweep is kind: an order is its holder's until it is released.
+    pub fn payable(&self) -> Result<(), Refusal> {
+        match self.status {
+            OrderStatus::Held => Ok(()),
+            OrderStatus::Capturing => Err(Refusal::Busy { retry_ms: 1_000 }),
+            OrderStatus::Paid | OrderStatus::Refunded => Err(Refusal::AlreadyPaid),
+            OrderStatus::Expired => Err(Refusal::HoldExpired),
+            OrderStatus::Cancelled => Err(Refusal::WrongStatus("the order was cancelled")),
+        }
+    }
+}
+
+/// An idempotency key: 8–255 visible ASCII characters, quotes around it stripped.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Key(String);
+
+impl Key {
+    pub fn parse(text: &str) -> Result<Self, Refusal> {
+        let text = text.trim_matches([' ', '\t']);
+        let bare = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
+        if bare.is_empty() {
+            return Err(Refusal::KeyMissing);
+        }
+        if (8..=255).contains(&bare.len()) && bare.bytes().all(|byte| byte.is_ascii_graphic()) {
+            Ok(Self(bare.to_owned()))
+        } else {
+            Err(Refusal::KeyInvalid)
+        }
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What a key was used for: the same key with another body is a client's mistake.
+pub type RequestHash = [u8; 32];
+
+pub fn request_hash(parts: &[&str]) -> RequestHash {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update((part.len() as u64).to_be_bytes());
+        hasher.update(part.as_bytes());
+    }
+    hasher.finalize().into()
+}
+
+/// Units in one request.
+pub fn qty(given: i64) -> Result<i64, Refusal> {
+    super::product::in_range(given, 1, 1_000, "qty")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_8_to_255_visible_characters() {
+        for (text, expected) in [
+            ("", Err(Refusal::KeyMissing)),
+            ("\"\"", Err(Refusal::KeyMissing)),
+            ("1234567", Err(Refusal::KeyInvalid)),
+            ("12345678", Ok("12345678")),
+            ("\"12345678\"", Ok("12345678")),
+            ("has space", Err(Refusal::KeyInvalid)),
+            ("naïvekeys", Err(Refusal::KeyInvalid)),
+            ("nul\0bytes", Err(Refusal::KeyInvalid)),
+        ] {
+            assert_eq!(Key::parse(text), expected.map(|k: &str| Key(k.into())), "{text:?}");
+        }
+        assert!(Key::parse(&"k".repeat(255)).is_ok());
+        assert!(Key::parse(&"k".repeat(256)).is_err());
+    }
+
+    #[test]
+    fn hash_parts_do_not_run_together() {
+        assert_ne!(request_hash(&["ab", "c"]), request_hash(&["a", "bc"]));
+    }
+}

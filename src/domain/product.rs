@@ -1,0 +1,70 @@
+//! The shop, what it sells, and the pools its offers draw from.
+
+use super::text::{self, Titles};
+use super::{Minor, ProductId, Refusal, ShopId, VariantId};
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct Shop {
+    pub id: ShopId,
+    pub title: String,
+    pub titles: Titles,
+    /// ISO 4217; one for the whole shop.
+    pub currency: String,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct Product {
+    pub id: ProductId,
+    pub title: String,
+    pub titles: Titles,
+    pub image: Option<String>,
+    pub variants: Vec<Variant>,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct Variant {
+    pub id: VariantId,
+    pub name: String,
+    pub names: Titles,
+    pub sku: Option<String>,
+    pub price: Minor,
+    /// Units in the pool: not in any offer.
+    pub stock: i64,
+}
+
+/// The most one thing may cost: a bound that keeps `price × quantity` far from overflow.
+pub const PRICE_MAX: Minor = 100_000_000_000;
+/// The most units a pool or an offer may hold.
+pub const UNITS_MAX: i64 = 10_000_000;
+
+pub fn price(given: Minor) -> Result<Minor, Refusal> {
+    in_range(given, 0, PRICE_MAX, "price")
+}
+
+pub(super) fn in_range(given: i64, low: i64, high: i64, what: &str) -> Result<i64, Refusal> {
+    if (low..=high).contains(&given) {
+        Ok(given)
+    } else {
+        Err(Refusal::bad_request(format!("{what} is {low} to {high}")))
+    }
+}
+
+impl Product {
+    /// Checks what a host typed and gives it ids.
+    pub fn checked(mut self) -> Result<Self, Refusal> {
+        self.title = text::title(&self.title)?;
+        self.titles = text::titles(&self.titles)?;
+        self.image = self.image.as_deref().map(text::address).transpose()?;
+        if !(1..=100).contains(&self.variants.len()) {
+            return Err(Refusal::bad_request("a product has 1 to 100 variants"));
+        }
+        for variant in &mut self.variants {
+            variant.name = text::title(&variant.name)?;
+            variant.names = text::titles(&variant.names)?;
+            variant.sku = variant.sku.as_deref().map(text::title).transpose()?;
+            price(variant.price)?;
+            in_range(variant.stock, 0, UNITS_MAX, "stock")?;
+        }
+        Ok(self)
+    }
+}

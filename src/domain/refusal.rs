@@ -1,0 +1,161 @@
+//! Every "no" that is no fault, each with a stable code. A refusal is an answer: expected, tested, never logged as an error.
+
+use super::{Millis, OrderId};
+
+#[derive(Clone, PartialEq, Debug)]
+pub enum Refusal {
+    BadRequest(String),
+    UnknownVerb(String),
+    SignIn,
+    TokenInvalid,
+    TokenExpired,
+    Forbidden,
+    NoSuchStream,
+    NoSuchOffer,
+    NoSuchOrder,
+    NoSuchProduct,
+    NoSuchMessage,
+    NotYours,
+    KeyMissing,
+    KeyInvalid,
+    KeyReused,
+    NotOpen {
+        opens_at: Option<Millis>,
+        now: Millis,
+    },
+    Closed,
+    BuyerLimit {
+        per_buyer: i64,
+        orders: Vec<OrderId>,
+    },
+    SoldOut,
+    SoldOutForNow,
+    TooFewLeft {
+        left: i64,
+    },
+    NotEnoughStock {
+        left: i64,
+    },
+    StreamEnded,
+    /// The thing is not in a state for this: "a sale that is closed cannot be opened".
+    WrongStatus(&'static str),
+    HoldExpired,
+    AlreadyPaid,
+    Declined,
+    CaptureFailed,
+    Muted {
+        until: Millis,
+        now: Millis,
+    },
+    Banned,
+    SlowMode {
+        retry_ms: i64,
+    },
+    ChatBudget {
+        retry_ms: i64,
+    },
+    /// Certainly not done; try again after `retry_ms`.
+    Busy {
+        retry_ms: i64,
+    },
+}
+
+impl Refusal {
+    pub fn bad_request(why: impl Into<String>) -> Self {
+        Refusal::BadRequest(why.into())
+    }
+
+    /// The stable word clients act on.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Refusal::BadRequest(_) => "bad_request",
+            Refusal::UnknownVerb(_) => "unknown_verb",
+            Refusal::SignIn => "sign_in",
+            Refusal::TokenInvalid => "token_invalid",
+            Refusal::TokenExpired => "token_expired",
+            Refusal::Forbidden => "forbidden",
+            Refusal::NoSuchStream => "no_such_stream",
+            Refusal::NoSuchOffer => "no_such_offer",
+            Refusal::NoSuchOrder => "no_such_order",
+            Refusal::NoSuchProduct => "no_such_product",
+            Refusal::NoSuchMessage => "no_such_message",
+            Refusal::NotYours => "not_yours",
+            Refusal::KeyMissing => "key_missing",
+            Refusal::KeyInvalid => "key_invalid",
+            Refusal::KeyReused => "key_reused",
+            Refusal::NotOpen { .. } => "not_open",
+            Refusal::Closed => "closed",
+            Refusal::BuyerLimit { .. } => "buyer_limit",
+            Refusal::SoldOut => "sold_out",
+            Refusal::SoldOutForNow => "sold_out_for_now",
+            Refusal::TooFewLeft { .. } => "too_few_left",
+            Refusal::NotEnoughStock { .. } => "not_enough_stock",
+            Refusal::StreamEnded => "stream_ended",
+            Refusal::WrongStatus(_) => "wrong_status",
+            Refusal::HoldExpired => "hold_expired",
+            Refusal::AlreadyPaid => "already_paid",
+            Refusal::Declined => "declined",
+            Refusal::CaptureFailed => "capture_failed",
+            Refusal::Muted { .. } => "muted",
+            Refusal::Banned => "banned",
+            Refusal::SlowMode { .. } => "slow_mode",
+            Refusal::ChatBudget { .. } => "chat_budget",
+            Refusal::Busy { .. } => "busy",
+        }
+    }
+
+    /// When trying again may help, in milliseconds from now.
+    pub fn retry_ms(&self) -> Option<i64> {
+        match self {
+            Refusal::Muted { until, now } => Some((until - now).max(0)),
+            Refusal::SlowMode { retry_ms } | Refusal::ChatBudget { retry_ms } | Refusal::Busy { retry_ms } => {
+                Some(*retry_ms)
+            }
+            Refusal::NotOpen { opens_at: Some(opens_at), now } => Some((opens_at - now).max(0)),
+            _ => None,
+        }
+    }
+}
+
+/// The sentence for a person; pages translate by code.
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Refusal::BadRequest(why) => write!(f, "{why}"),
+            Refusal::UnknownVerb(verb) => write!(f, "there is no verb `{verb}`"),
+            Refusal::SignIn => f.write_str("sign in first"),
+            Refusal::TokenInvalid => f.write_str("the token is not valid"),
+            Refusal::TokenExpired => f.write_str("the token has expired"),
+            Refusal::Forbidden => f.write_str("your role does not allow this"),
+            Refusal::NoSuchStream => f.write_str("there is no such stream"),
+            Refusal::NoSuchOffer => f.write_str("there is no such offer"),
+            Refusal::NoSuchOrder => f.write_str("there is no such order"),
+            Refusal::NoSuchProduct => f.write_str("there is no such product or variant"),
+            Refusal::NoSuchMessage => f.write_str("there is no such message"),
+            Refusal::NotYours => f.write_str("there is no such order of yours"),
+            Refusal::KeyMissing => f.write_str("an idempotency key is required"),
+            Refusal::KeyInvalid => f.write_str("an idempotency key has 8 to 255 visible ASCII characters"),
+            Refusal::KeyReused => f.write_str("this idempotency key was used for another request"),
+            Refusal::NotOpen { .. } => f.write_str("the sale is not open"),
+            Refusal::Closed => f.write_str("the sale is over"),
+            Refusal::BuyerLimit { per_buyer, .. } => write!(f, "at most {per_buyer} per buyer"),
+            Refusal::SoldOut => f.write_str("sold out"),
+            Refusal::SoldOutForNow => f.write_str("all units are held; some may come back"),
+            Refusal::TooFewLeft { left } => write!(f, "only {left} left"),
+            Refusal::NotEnoughStock { left } => write!(f, "the variant's pool has only {left}"),
+            Refusal::StreamEnded => f.write_str("the show is over"),
+            Refusal::WrongStatus(why) => f.write_str(why),
+            Refusal::HoldExpired => f.write_str("the hold has ended"),
+            Refusal::AlreadyPaid => f.write_str("the order is paid already"),
+            Refusal::Declined => f.write_str("the payment was declined; the order is still held"),
+            Refusal::CaptureFailed => {
+                f.write_str("the payment failed; the order was cancelled and nothing was charged")
+            }
+            Refusal::Muted { .. } => f.write_str("you are muted"),
+            Refusal::Banned => f.write_str("you are banned from this show"),
+            Refusal::SlowMode { .. } => f.write_str("slow mode: wait before the next message"),
+            Refusal::ChatBudget { .. } => f.write_str("too many messages"),
+            Refusal::Busy { .. } => f.write_str("busy; nothing was done, try again"),
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Text that people typed: made safe to show once, at the door.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::Refusal;
+
+/// Translations of a title, by language tag (`ar`, `id`); the plain title stands for every other language.
+pub type Titles = BTreeMap<String, String>;
+
+/// The name a person chose to be seen under: 1–40 characters.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(transparent)]
+pub struct Name(String);
+
+impl Name {
+    pub const LENGTH_MAX: usize = 40;
+
+    pub fn parse(text: &str) -> Result<Self, Refusal> {
+        line(text, Self::LENGTH_MAX).map(Self).ok_or_else(|| Refusal::bad_request("a name has 1 to 40 characters"))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A title of a show, product or variant: 1–120 characters on one line.
+pub fn title(text: &str) -> Result<String, Refusal> {
+    line(text, 120).ok_or_else(|| Refusal::bad_request("a title has 1 to 120 characters"))
+}
+
+/// Translations of a title: at most 20 languages, each a title of its own.
+pub fn titles(given: &Titles) -> Result<Titles, Refusal> {
+    if given.len() > 20 {
+        return Err(Refusal::bad_request("at most 20 languages"));
+    }
+    given
+        .iter()
+        .map(|(language, text)| {
+            let tag = (2..=16).contains(&language.len())
+                && language.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+            if !tag {
+                return Err(Refusal::bad_request("a language is a tag like `ar` or `pt-BR`"));
+            }
+            Ok((language.clone(), title(text)?))
+        })
+        .collect()
+}
+
+/// A picture or video address: `https://`, `http://`, or a path on this server.
+pub fn address(text: &str) -> Result<String, Refusal> {
+    let known = ["https://", "http://", "/"].iter().any(|start| text.starts_with(start)) && !text.starts_with("//");
+    let plain = text.len() <= 2_000 && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if known && plain {
+        Ok(text.to_owned())
+    } else {
+        Err(Refusal::bad_request("an address begins with https://, http:// or / and has no spaces"))
+    }
+}
+
+/// One line without control characters, runs of white space as one space; `None` if nothing is left or it is too long.
+///
+/// Direction marks that could turn the text around it (overrides, isolates) are dropped; the page isolates each
+/// line by itself. Joiners stay: Arabic, Persian and emoji need them.
+pub(super) fn line(text: &str, length_max: usize) -> Option<String> {
+    let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let words: Vec<String> = text
+        .split(|c: char| c.is_whitespace())
+        .map(|word| word.chars().filter(|c| !c.is_control() && !turns(*c)).collect::<String>())
+        .filter(|word: &String| !word.is_empty())
+        .collect();
+    let line = words.join(" ");
+    let visible =
+        line.chars().any(|c| !matches!(c, ' ' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' | '\u{ad}'));
+    (visible && line.chars().count() <= length_max).then_some(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_one_line_of_visible_text() {
+        let check = |text: &str, expected: Option<&str>| assert_eq!(line(text, 10).as_deref(), expected, "{text:?}");
+        check("  hello \n there ", None);
+        check(" hi \r\n you ", Some("hi you"));
+        check("a\u{0}b\u{7}", Some("ab"));
+        check("\u{202e}evil", Some("evil"));
+        check("\u{200b}\u{feff} ", None);
+        check("", None);
+        check("كم السعر؟", Some("كم السعر؟"));
+        check("0123456789", Some("0123456789"));
+        check("0123456789a", None);
+    }
+
+    #[test]
+    fn addresses_are_https_or_ours() {
+        for (text, good) in [
+            ("https://cdn.example/a.m3u8", true),
+            ("/assets/demo/scarf.svg", true),
+            ("//evil.example/x", false),
+            ("javascript:alert(1)", false),
+            ("https://x y", false),
+        ] {
+            assert_eq!(address(text).is_ok(), good, "{text}");
+        }
+    }
+}

@@ -1,0 +1,186 @@
+// The chat: names, roles, notes about the show, and a field that says why when one may not talk.
+//
+// Lines are painted in batches, ten a second at most, and the oldest leave at 400. The list follows the newest line
+// until the reader scrolls up; then a pill counts what came meanwhile.
+
+import { clock, t } from './i18n.js';
+import { el, icon, put, show } from './ui.js';
+
+const LINES_MAX = 400;
+const PAINT_MS = 100;
+const TEXT_MAX = 200;
+const BADGED = new Set(['host', 'moderator', 'producer', 'admin']);
+
+export class ChatList {
+  /** `tools(message)` may return buttons for a moderator; `titleOfOffer(id)` names an offer in a note. */
+  constructor({ list, pill, tools, titleOfOffer }) {
+    Object.assign(this, { list, pill, tools, titleOfOffer });
+    this.waiting = [];
+    this.lines = new Map(); // message id → line
+    this.unread = 0;
+    this.following = true;
+    list.addEventListener('scroll', () => this.scrolled(), { passive: true });
+    new ResizeObserver(() => { if (this.following) this.toEnd(); }).observe(list);
+    pill.addEventListener('click', () => this.toEnd());
+  }
+
+  add(event) {
+    if (event.type === 'deleted') return this.remove(event.id);
+    if (event.type === 'banned') this.removeUser(event.user);
+    const line = event.type === 'chat' ? this.message(event) : this.note(event);
+    if (line) this.queue(line);
+  }
+
+  /** Some messages will never come: say so instead of pretending. */
+  gap() {
+    this.queue(el('li.note.gap', { 'data-test': 'chat-gap' }, t('chat.gap')));
+  }
+
+  message(event) {
+    const { name, role, id } = event.from;
+    const line = el('li.line', { 'data-test': 'chat-line' },
+      el('span.who', {}, el('bdi.name', {}, name), BADGED.has(role) && el(`span.badge.${role}`, {}, t(`role.${role}`))),
+      ' ', el('span.text', { dir: 'auto' }, event.text));
+    line.dataset.role = role;
+    line.dataset.user = id;
+    line.dataset.id = event.id;
+    this.lines.set(event.id, line);
+    const tools = this.tools?.(event);
+    if (tools) line.append(tools);
+    return line;
+  }
+
+  note(event) {
+    const offer = event.offer ? this.titleOfOffer(event.offer) : '';
+    const text = {
+      purchased: () => t(event.qty > 1 ? 'note.purchased_many' : 'note.purchased', { name: event.name, n: event.qty, offer }),
+      pinned: () => offer && t('note.pinned', { offer }),
+      sale_opened: () => offer && t('note.sale_opened', { offer }),
+      sale_closed: () => offer && t('note.sale_closed', { offer }),
+      announced: () => event.text && t('note.announced', { text: event.text }),
+      muted: () => this.tools && t('note.muted', { name: event.name }),
+      banned: () => this.tools && t('note.banned', { name: event.name }),
+      started: () => t('note.started'),
+      ended: () => t('note.ended'),
+    }[event.type]?.();
+    return text ? el(`li.note.${event.type}`, { 'data-test': `note-${event.type}` }, text) : null;
+  }
+
+  remove(id) {
+    this.flush();
+    const line = this.lines.get(id);
+    if (!line) return;
+    this.lines.delete(id);
+    line.className = 'note removed';
+    line.replaceChildren(t('chat.removed'));
+  }
+
+  removeUser(user) {
+    this.flush();
+    for (const [id, line] of this.lines) if (line.dataset.user === user) this.remove(id);
+  }
+
+  queue(line) {
+    this.waiting.push(line);
+    if (this.waiting.length > LINES_MAX) this.forget(this.waiting.shift());
+    this.timer ??= setTimeout(() => this.flush(), PAINT_MS);
+  }
+
+  flush() {
+    clearTimeout(this.timer);
+    this.timer = null;
+    if (!this.waiting.length) return;
+    const fresh = this.waiting;
+    this.waiting = [];
+    this.list.append(...fresh);
+    while (this.list.children.length > LINES_MAX) {
+      this.forget(this.list.firstChild);
+      this.list.firstChild.remove();
+    }
+    if (this.following) return this.toEnd();
+    this.unread += fresh.filter((line) => line.classList.contains('line')).length;
+    this.paintPill();
+  }
+
+  forget(line) {
+    if (line.dataset.id) this.lines.delete(line.dataset.id);
+  }
+
+  scrolled() {
+    const { scrollTop, scrollHeight, clientHeight } = this.list;
+    this.following = scrollHeight - scrollTop - clientHeight < 32;
+    if (this.following) this.unread = 0;
+    this.paintPill();
+  }
+
+  toEnd() {
+    this.list.scrollTop = this.list.scrollHeight;
+    this.following = true;
+    this.unread = 0;
+    this.paintPill();
+  }
+
+  paintPill() {
+    show(this.pill, !this.following && this.unread > 0);
+    if (this.unread) put(this.pill, t('chat.new', { n: this.unread }));
+  }
+}
+
+/** The field. `gate()` says why one may not talk: `{ reason, act? }` or null; `send(text)` resolves when it was said. */
+export class ChatField {
+  constructor({ form, input, button, gate, send, tell, now }) {
+    Object.assign(this, { form, input, button, gate, send, tell, now });
+    this.freeAt = 0;
+    input.maxLength = TEXT_MAX * 2; // scalar values are counted at sending; an emoji may be two units
+    form.addEventListener('submit', (event) => { event.preventDefault(); this.submit(); });
+    input.addEventListener('pointerdown', (event) => this.knock(event));
+    input.addEventListener('keydown', (event) => { if (event.key === 'Enter' && this.input.readOnly) this.knock(event); });
+  }
+
+  /** A field that is shut still leads somewhere: to the sign-in, when that is what is missing. */
+  knock(event) {
+    const shut = this.gate();
+    if (!shut?.act) return;
+    event.preventDefault();
+    shut.act();
+  }
+
+  async submit() {
+    const shut = this.gate();
+    if (shut) return shut.act?.();
+    const text = [...this.input.value.trim()].slice(0, TEXT_MAX).join('');
+    if (!text || this.sending || this.now() < this.freeAt) return;
+    this.sending = true;
+    this.paint();
+    try {
+      await this.send(text);
+      this.input.value = '';
+    } catch (problem) {
+      if (problem.retry_ms) this.wait(problem.retry_ms);
+      if (!(problem.code === 'slow_mode' && problem.retry_ms)) this.tell(problem);
+    }
+    this.sending = false;
+    this.paint();
+  }
+
+  /** Slow mode: the send button becomes a countdown, the text stays editable. */
+  wait(ms) {
+    this.freeAt = this.now() + ms;
+    this.paint();
+  }
+
+  paint() {
+    const shut = this.gate();
+    const rest = this.freeAt - this.now();
+    this.form.dataset.shut = Boolean(shut);
+    this.input.readOnly = Boolean(shut);
+    this.input.placeholder = shut?.reason ?? t('chat.hint');
+    if (shut && this.input.value && !shut.act) this.input.value = '';
+    this.button.disabled = this.sending || rest > 0 || Boolean(shut && !shut.act);
+    const counting = rest > 0 && !shut;
+    const face = counting ? clock(rest) : 'send';
+    if (this.button.dataset.face === face) return;
+    this.button.dataset.face = face;
+    this.button.replaceChildren(counting ? el('bdi', { dir: 'ltr', 'data-test': 'chat-wait' }, face) : icon('send'));
+  }
+}

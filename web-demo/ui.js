@@ -1,0 +1,160 @@
+// Small parts every page shares: elements, icons, dialogs, toasts, the spoken line.
+//
+// Text reaches the page through `textContent` only; nothing here parses markup, so nothing a viewer writes can be any.
+
+import { t } from './i18n.js';
+
+/** `el('button.primary', { 'data-test': 'pay', onclick }, 'Pay')` */
+export function el(spec, props = {}, ...children) {
+  const [tag, ...classes] = spec.split('.');
+  const node = document.createElement(tag || 'div');
+  if (classes.length) node.className = classes.join(' ');
+  for (const [name, value] of Object.entries(props)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name.startsWith('on')) node.addEventListener(name.slice(2), value);
+    else if (name in node && !name.includes('-') && name !== 'list') node[name] = value;
+    else node.setAttribute(name, value === true ? '' : value);
+  }
+  node.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  return node;
+}
+
+const SVG = 'http://www.w3.org/2000/svg';
+const ICONS = {
+  bag: 'M6 8h12l1.2 12.5H4.8zM9 10V6.5a3 3 0 0 1 6 0V10',
+  heart: 'M12 20s-7.5-4.6-7.5-10.2A4.2 4.2 0 0 1 12 7.4a4.2 4.2 0 0 1 7.5 2.4C19.5 15.4 12 20 12 20z',
+  eye: 'M2.5 12S6 5.5 12 5.5 21.5 12 21.5 12 18 18.5 12 18.5 2.5 12 2.5 12zM12 9.2a2.8 2.8 0 1 1 0 5.6 2.8 2.8 0 0 1 0-5.6z',
+  send: 'M4 12 20 4.5 15 20l-3.5-6.5zM11.5 13.5 20 4.5',
+  close: 'M6 6l12 12M18 6L6 18',
+  share: 'M12 15V4M8 7.5 12 4l4 3.5M6 12v7.5h12V12',
+  sound: 'M4 9.5v5h3.5L12 18.5v-13L7.5 9.5zM15.5 9a4 4 0 0 1 0 6M18 6.5a8 8 0 0 1 0 11',
+  muted: 'M4 9.5v5h3.5L12 18.5v-13L7.5 9.5zM16 9.5l5 5M21 9.5l-5 5',
+  pin: 'M9 3.5h6l-.8 6.5 3.3 3.5h-11L9.8 10zM12 13.5V21',
+  plus: 'M12 5v14M5 12h14',
+  minus: 'M5 12h14',
+  check: 'M5 12.5 10 17.5 19.5 7',
+  clock: 'M12 4a8 8 0 1 1 0 16 8 8 0 0 1 0-16zM12 8v4.3l3 2',
+  megaphone: 'M4 10v4h3l9 4.5v-13L7 10zM19 9.5v5',
+  back: 'M15 5l-7 7 7 7',
+  bin: 'M5 7h14M10 7V4.5h4V7M7 7l.8 12.5h8.4L17 7',
+  hush: 'M4 5h16v11h-8l-4 4v-4H4zM8 10.5h8',
+  stop: 'M7 7h10v10H7z',
+  play: 'M8 5.5v13l11-6.5z',
+  pause: 'M8 6v12M16 6v12',
+};
+
+/** Icons are drawn, not fetched. `send` and `back` turn round in right-to-left; the others do not. */
+export function icon(name) {
+  const svg = document.createElementNS(SVG, 'svg');
+  svg.setAttribute('viewBox', '0 0 24 24');
+  svg.setAttribute('class', `icon icon-${name}`);
+  svg.setAttribute('aria-hidden', 'true');
+  const path = document.createElementNS(SVG, 'path');
+  path.setAttribute('d', ICONS[name]);
+  svg.append(path);
+  return svg;
+}
+
+export function fillIcons(root = document) {
+  for (const node of root.querySelectorAll('[data-icon]')) node.prepend(icon(node.dataset.icon));
+}
+
+/** Writes only what changed: a clock that ticks must not wake the whole page. */
+export function put(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+export function show(node, visible) {
+  if (node.hidden === visible) node.hidden = !visible;
+}
+
+/** A picture that may be missing: the frame keeps its place and a bag stands in. */
+export function picture(src, alt = '') {
+  const frame = el('span.picture');
+  if (!src) {
+    frame.append(icon('bag'));
+    return frame;
+  }
+  const image = el('img', { alt, loading: 'lazy', decoding: 'async' });
+  image.addEventListener('error', () => image.replaceWith(icon('bag')));
+  image.src = src;
+  frame.append(image);
+  return frame;
+}
+
+/** For a screen reader: pin, sale start, sold out, one's own order. Never the chat. */
+export function speak(text) {
+  const line = document.getElementById('spoken');
+  if (!line) return;
+  line.textContent = '';
+  setTimeout(() => { line.textContent = text; }, 50);
+}
+
+const TOASTS_MAX = 3;
+
+export function toast(text, { kind = 'plain', ms = 4_500, test = 'toast' } = {}) {
+  const box = document.getElementById('toasts');
+  const node = el(`div.toast.${kind}`, { 'data-test': test, role: 'status' }, text);
+  box.append(node);
+  while (box.children.length > TOASTS_MAX) box.firstChild.remove();
+  // The top layer is a stack: shown anew, the toasts lie above a dialog that was opened after them.
+  if (box.showPopover) {
+    if (box.matches(':popover-open')) box.hidePopover();
+    box.showPopover();
+  }
+  setTimeout(() => {
+    node.remove();
+    if (!box.children.length && box.showPopover && box.matches(':popover-open')) box.hidePopover();
+  }, ms);
+}
+
+/** A modal sheet: from below on a phone, at the end side on a desk. Esc, the scrim and the cross close it. */
+export function sheet(content, { title, test, className = '', onclose } = {}) {
+  const heading = el('h2', { id: `sheet-${test}` }, title ?? '');
+  const close = el('button.ghost.round', { type: 'button', 'aria-label': t('close'), 'data-test': `${test}-close` }, icon('close'));
+  const dialog = el(`dialog.sheet${className ? `.${className}` : ''}`,
+    { 'aria-labelledby': heading.id, 'data-test': test },
+    el('header', {}, heading, close), el('div.sheet-body', {}, content));
+  close.addEventListener('click', () => dialog.close());
+  dialog.addEventListener('click', (event) => { if (event.target === dialog) dialog.close(); });
+  dialog.addEventListener('close', () => { dialog.remove(); onclose?.(); });
+  document.body.append(dialog);
+  dialog.showModal();
+  return dialog;
+}
+
+/** Asks once. Resolves true or false; what is at stake stands in the text. */
+export function confirmDialog({ title, text, yes, danger = false }) {
+  return new Promise((resolve) => {
+    let answer = false;
+    const dialog = sheet([
+      el('p', {}, text),
+      el('div.actions', {},
+        el('button.ghost', { type: 'button', 'data-test': 'confirm-no', onclick: () => dialog.close() }, t('cancel')),
+        el(`button.${danger ? 'danger' : 'primary'}`, { type: 'button', 'data-test': 'confirm-yes', onclick: () => { answer = true; dialog.close(); } }, yes)),
+    ], { title, test: 'confirm', className: 'small', onclose: () => resolve(answer) });
+    dialog.querySelector('[data-test="confirm-no"]').focus();
+  });
+}
+
+/** A button that cannot be pressed twice while its work is under way; a refusal is told, not thrown. */
+export async function busy(button, work, tell) {
+  if (button?.disabled) return undefined;
+  if (button) { button.disabled = true; button.setAttribute('aria-busy', 'true'); }
+  try {
+    return await work();
+  } catch (problem) {
+    if (!tell) throw problem;
+    tell(problem);
+    return undefined;
+  } finally {
+    if (button) { button.disabled = false; button.removeAttribute('aria-busy'); }
+  }
+}
+
+/** Calls `paint` on every full tick, only while the page can be seen. */
+export function everySecond(paint) {
+  const run = () => { if (!document.hidden) paint(); };
+  document.addEventListener('visibilitychange', run);
+  return setInterval(run, 250);
+}
