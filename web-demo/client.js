@@ -310,22 +310,23 @@ export class LiveClient {
     const after = sameEpoch ? this.seq : 0;
     this.epoch = frame.epoch;
     this.seq = sameEpoch ? Math.max(this.seq, frame.seq) : frame.seq;
+    if (frame.state) this.merge(frame.state, true);
     for (const event of frame.events ?? []) {
       // `seq` 0 was said before this epoch began, so only its id can tell whether we had it.
       if (event.seq > 0 && event.seq <= after) continue;
       this.hand(event, { replay: true });
     }
-    if (frame.state) this.merge(frame.state, true);
   }
 
+  /** State goes first: an event may name an offer that comes with the same frame. */
   tick(frame) {
     const fresh = (frame.events ?? []).filter((event) => event.seq > this.seq);
+    if (fresh.some((event, index) => event.seq !== this.seq + 1 + index)) return this.hole();
+    if (frame.state) this.merge(frame.state, false);
     for (const event of fresh) {
-      if (event.seq !== this.seq + 1) return this.hole();
       this.seq = event.seq;
       this.hand(event, { replay: false });
     }
-    if (frame.state) this.merge(frame.state, false);
   }
 
   /** Something is missing. Come back with our own position; the server fills the hole or says that it cannot. */

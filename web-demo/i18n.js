@@ -1,9 +1,7 @@
 // Words, numbers, money and dates in the reader's language.
 //
 // `?lang=` wins, then the reader's last choice, then the browser. Texts live in lang/*.js, one file a language, and
-// only the chosen one is loaded beside English. A text is a string, or a map of plural forms chosen by `n`.
-
-import en from './lang/en.js';
+// only the chosen one is loaded. A text is a string, or a map of plural forms chosen by `n`.
 
 const CHOICE = 'livesouk.lang';
 // Shops in Saudi Arabia mostly print Latin digits; `?digits=arab` shows the other ones.
@@ -18,10 +16,17 @@ const wanted = [query.get('lang'), stored(), ...(navigator.languages ?? [])].map
 export const lang = wanted.find((tag) => tag in LANGUAGES) ?? 'en';
 export const dir = LANGUAGES[lang].dir;
 const locale = query.get('digits') === 'arab' && lang === 'ar' ? 'ar-SA-u-ca-gregory-nu-arab' : LANGUAGES[lang].locale;
-const texts = lang === 'en' ? en : { ...en, ...(await import(`./lang/${lang}.js`)).default };
+const texts = {};
+await load();
 
 document.documentElement.lang = lang;
 document.documentElement.dir = dir;
+
+/** More texts, for a part of the page that not everybody opens: `buy`, `host`. */
+export async function load(part) {
+  const file = part ? `./lang/${lang}.${part}.js` : `./lang/${lang}.js`;
+  Object.assign(texts, (await import(file)).default);
+}
 
 function stored() {
   try { return localStorage.getItem(CHOICE); } catch { return null; }

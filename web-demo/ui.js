@@ -1,8 +1,6 @@
-// Small parts every page shares: elements, icons, dialogs, toasts, the spoken line.
+// Small parts every page shares: elements, icons, toasts, the spoken line.
 //
 // Text reaches the page through `textContent` only; nothing here parses markup, so nothing a viewer writes can be any.
-
-import { t } from './i18n.js';
 
 /** `el('button.primary', { 'data-test': 'pay', onclick }, 'Pay')` */
 export function el(spec, props = {}, ...children) {
@@ -82,6 +80,12 @@ export function picture(src, alt = '') {
   return frame;
 }
 
+/** Adds a style sheet and waits for it, so that nothing shows undressed. */
+export function style(href) {
+  if (document.querySelector(`link[href="${href}"]`)) return Promise.resolve();
+  return new Promise((done) => document.head.append(el('link', { rel: 'stylesheet', href, onload: done, onerror: done })));
+}
+
 /** For a screen reader: pin, sale start, sold out, one's own order. Never the chat. */
 export function speak(text) {
   const line = document.getElementById('spoken');
@@ -106,35 +110,6 @@ export function toast(text, { kind = 'plain', ms = 4_500, test = 'toast' } = {})
     node.remove();
     if (!box.children.length && box.showPopover && box.matches(':popover-open')) box.hidePopover();
   }, ms);
-}
-
-/** A modal sheet: from below on a phone, at the end side on a desk. Esc, the scrim and the cross close it. */
-export function sheet(content, { title, test, className = '', onclose } = {}) {
-  const heading = el('h2', { id: `sheet-${test}` }, title ?? '');
-  const close = el('button.ghost.round', { type: 'button', 'aria-label': t('close'), 'data-test': `${test}-close` }, icon('close'));
-  const dialog = el(`dialog.sheet${className ? `.${className}` : ''}`,
-    { 'aria-labelledby': heading.id, 'data-test': test },
-    el('header', {}, heading, close), el('div.sheet-body', {}, content));
-  close.addEventListener('click', () => dialog.close());
-  dialog.addEventListener('click', (event) => { if (event.target === dialog) dialog.close(); });
-  dialog.addEventListener('close', () => { dialog.remove(); onclose?.(); });
-  document.body.append(dialog);
-  dialog.showModal();
-  return dialog;
-}
-
-/** Asks once. Resolves true or false; what is at stake stands in the text. */
-export function confirmDialog({ title, text, yes, danger = false }) {
-  return new Promise((resolve) => {
-    let answer = false;
-    const dialog = sheet([
-      el('p', {}, text),
-      el('div.actions', {},
-        el('button.ghost', { type: 'button', 'data-test': 'confirm-no', onclick: () => dialog.close() }, t('cancel')),
-        el(`button.${danger ? 'danger' : 'primary'}`, { type: 'button', 'data-test': 'confirm-yes', onclick: () => { answer = true; dialog.close(); } }, yes)),
-    ], { title, test: 'confirm', className: 'small', onclose: () => resolve(answer) });
-    dialog.querySelector('[data-test="confirm-no"]').focus();
-  });
 }
 
 /** A button that cannot be pressed twice while its work is under way; a refusal is told, not thrown. */

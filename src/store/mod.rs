@@ -1,0 +1,237 @@
+//! What must survive: the only SQL.
+//!
+//! Two databases, one face. Where both accept a statement there is one text of it, run through the typed pool of
+//! either kind by [`on_reader!`] and [`in_transaction!`]; where speed or a lock needs it, each has its own.
+//! Rules are asked of `domain`; a refusal found under a lock comes back as [`Error::Refused`].
+//!
+//! Every write runs in a task of its own (see `app`): a transaction must never live in a future that a leaving
+//! client cancels. One lock order: variants, offers, orders, each ascending.
+
+mod chat;
+mod offer;
+mod order;
+mod payment;
+mod postgres;
+mod product;
+mod sell;
+mod sqlite;
+mod stream;
+
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::domain::{Millis, Refusal, Titles};
+
+pub use order::{Answer, Note, Release};
+pub use payment::{Payment, PaymentStatus};
+pub use product::Catalogue;
+pub use sell::Sold;
+
+#[derive(Clone, Debug)]
+pub enum Store {
+    Postgres(Arc<postgres::Postgres>),
+    Sqlite(Arc<sqlite::Sqlite>),
+}
+
+#[derive(thiserror::Error, Debug)]
+pub enum Error {
+    /// A rule said no under the lock; nothing was written.
+    #[error("{0}")]
+    Refused(Refusal),
+    #[error("the database failed: {0}")]
+    Database(#[source] sqlx::Error),
+    #[error("the migrations failed: {0}")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    #[error("{0}")]
+    Setup(String),
+    /// A row that our own constraints should have made impossible.
+    #[error("a stored value cannot be read: {0}")]
+    Unreadable(String),
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Error::Refused(refusal)
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        Error::Database(error)
+    }
+}
+
+impl Error {
+    /// The link or the server is at fault, not what was asked: trying again may help.
+    pub fn is_transient(&self) -> bool {
+        let Error::Database(error) = self else { return false };
+        match error {
+            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => true,
+            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => true,
+            sqlx::Error::Database(db) => db.code().is_some_and(|code| {
+                // Postgres: connection and operator classes, deadlock, serialization, lock timeout, frozen session.
+                ["08", "57", "53"].iter().any(|class| code.starts_with(class))
+                    || matches!(code.as_ref(), "40P01" | "40001" | "55P03" | "25P03" | "25P02")
+            }),
+            _ => false,
+        }
+    }
+}
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Runs a query body against the readers' pool of whichever database this is.
+macro_rules! on_reader {
+    ($store:expr, $pool:ident => $body:expr) => {
+        match $store {
+            $crate::store::Store::Postgres(db) => {
+                let $pool = db.pool();
+                $body
+            }
+            $crate::store::Store::Sqlite(db) => {
+                let $pool = db.readers();
+                $body
+            }
+        }
+    };
+}
+
+/// Runs a body in one transaction: committed if it gives a value, rolled back if `?` leaves it.
+/// `$lock` tells the body whether row locks exist here; on SQLite the transaction is the lock.
+macro_rules! in_transaction {
+    ($store:expr, |$tx:ident, $dialect:ident| $body:expr) => {
+        match $store {
+            $crate::store::Store::Postgres(db) => {
+                let mut transaction = db.pool().begin().await?;
+                let outcome: $crate::store::Result<_> = async {
+                    let $tx = &mut *transaction;
+                    let $dialect = $crate::store::Dialect::Postgres;
+                    Ok($body)
+                }
+                .await;
+                match outcome {
+                    Ok(value) => transaction.commit().await.map(|()| value)?,
+                    Err(error) => {
+                        let _ = transaction.rollback().await;
+                        return Err(error);
+                    }
+                }
+            }
+            $crate::store::Store::Sqlite(db) => {
+                let mut writer = db.writer().await?;
+                let mut transaction = writer.begin().await?;
+                let outcome: $crate::store::Result<_> = async {
+                    let $tx = &mut *transaction;
+                    let $dialect = $crate::store::Dialect::Sqlite;
+                    Ok($body)
+                }
+                .await;
+                match outcome {
+                    Ok(value) => {
+                        transaction.commit().await?;
+                        writer.put_back();
+                        value
+                    }
+                    Err(error) => {
+                        if transaction.rollback().await.is_ok() && matches!(error, $crate::store::Error::Refused(_)) {
+                            writer.put_back();
+                        }
+                        return Err(error);
+                    }
+                }
+            }
+        }
+    };
+}
+
+pub(crate) use {in_transaction, on_reader};
+
+/// Which of two texts of a statement to use.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) enum Dialect {
+    Postgres,
+    Sqlite,
+}
+
+impl Dialect {
+    /// `for update` where rows can be locked one by one.
+    pub fn pick(self, postgres: &'static str, sqlite: &'static str) -> &'static str {
+        match self {
+            Dialect::Postgres => postgres,
+            Dialect::Sqlite => sqlite,
+        }
+    }
+}
+
+impl Store {
+    /// Opens `sqlite:PATH` or `postgres://…`. SQLite is created and migrated at once; Postgres is migrated by
+    /// `livesouk migrate` alone, and refused here while migrations are missing.
+    pub async fn open(url: &str, clock: Clock, sell_connections: usize) -> Result<Self> {
+        match url.split_once(':') {
+            Some(("sqlite", path)) => Ok(Store::Sqlite(sqlite::Sqlite::open(path, clock).await?.into())),
+            Some(("postgres" | "postgresql", _)) => {
+                let postgres = postgres::Postgres::open(url, sell_connections).await?;
+                postgres.check_migrated().await?;
+                Ok(Store::Postgres(postgres.into()))
+            }
+            _ => Err(Error::Setup(format!("`{url}` is neither sqlite:PATH nor postgres://…"))),
+        }
+    }
+
+    /// Brings a database up to this version. Safe to run twice, and from two processes at once.
+    pub async fn migrate(url: &str, clock: Clock) -> Result<()> {
+        match url.split_once(':') {
+            Some(("postgres" | "postgresql", _)) => postgres::Postgres::open(url, 1).await?.migrate().await,
+            _ => Self::open(url, clock, 1).await.map(|_| ()),
+        }
+    }
+
+    /// The database's own clock, which decides about windows and holds.
+    pub async fn now(&self) -> Result<Millis> {
+        match self {
+            Store::Postgres(db) => db.now().await,
+            Store::Sqlite(db) => Ok(db.clock().now()),
+        }
+    }
+
+    /// The first half of every `v`: raised when versions may have started anew (a failover, a restart on SQLite).
+    pub async fn epoch(&self) -> Result<i64> {
+        match self {
+            Store::Postgres(db) => db.epoch().await,
+            Store::Sqlite(db) => Ok(db.epoch()),
+        }
+    }
+
+    /// Ends the connections; what is committed stays.
+    pub async fn close(&self) {
+        match self {
+            Store::Postgres(db) => db.pool().close().await,
+            Store::Sqlite(db) => db.close().await,
+        }
+    }
+}
+
+/// The time inside a transaction: the database's where it has a clock, else ours.
+macro_rules! now_in {
+    ($store:expr, $tx:ident) => {
+        match $store {
+            $crate::store::Store::Postgres(_) => {
+                sqlx::query_scalar::<_, i64>($crate::store::postgres::NOW).fetch_one(&mut *$tx).await?
+            }
+            $crate::store::Store::Sqlite(db) => db.clock().now(),
+        }
+    };
+}
+pub(crate) use now_in;
+
+fn titles_to_text(titles: &Titles) -> String {
+    serde_json::to_string(titles).unwrap_or_else(|_| "{}".to_owned())
+}
+
+fn titles_from_text(text: &str) -> Result<Titles> {
+    serde_json::from_str(text).map_err(|error| Error::Unreadable(error.to_string()))
+}
+
+fn known<T>(value: Option<T>, what: &str, text: &str) -> Result<T> {
+    value.ok_or_else(|| Error::Unreadable(format!("{what} `{text}`")))
+}

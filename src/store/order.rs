@@ -1,0 +1,318 @@
+//! Orders after the hold: pay, cancel, expire. Only reserve and release touch the offer's row.
+
+use uuid::Uuid;
+
+use super::offer::TermsRow;
+use super::{Error, Result, Store, in_transaction, known, now_in, on_reader};
+use crate::domain::{Key, Millis, OfferId, Order, OrderId, OrderStatus, Refusal, RequestHash, Stage, StreamId, UserId};
+
+#[derive(sqlx::FromRow)]
+pub(super) struct OrderRow {
+    id: Uuid,
+    stream: Uuid,
+    offer: Uuid,
+    buyer: String,
+    buyer_name: String,
+    status: String,
+    qty: i64,
+    amount: i64,
+    currency: String,
+    place: i64,
+    created_at: i64,
+    hold_until: i64,
+    paid_at: Option<i64>,
+    reason: Option<String>,
+    version: i64,
+}
+
+impl OrderRow {
+    pub fn order(self) -> Result<Order> {
+        Ok(Order {
+            id: OrderId(self.id),
+            stream: StreamId(self.stream),
+            offer: OfferId(self.offer),
+            buyer: UserId::parse(&self.buyer).map_err(|_| Error::Unreadable(format!("buyer `{}`", self.buyer)))?,
+            buyer_name: self.buyer_name,
+            status: known(OrderStatus::parse(&self.status), "order status", &self.status)?,
+            qty: self.qty,
+            amount: self.amount,
+            currency: self.currency,
+            place: self.place,
+            created_at: self.created_at,
+            hold_until: self.hold_until,
+            paid_at: self.paid_at,
+            reason: self.reason,
+            version: self.version,
+        })
+    }
+}
+
+/// A statement with every column of an order between its two halves.
+macro_rules! orders {
+    ($before:literal, $after:literal) => {
+        concat!(
+            $before,
+            " id, stream, offer, buyer, buyer_name, status, qty, amount, currency, place, created_at, hold_until,
+            paid_at, reason, version ",
+            $after
+        )
+    };
+}
+
+pub(super) const BY_ID: &str = orders!("select", "from orders where id = $1");
+
+/// What a key of `pay` or `cancel` was answered.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Answer {
+    pub verb: &'static str,
+    pub key: Key,
+    pub hash: RequestHash,
+    pub order: OrderId,
+    /// `None`: the order as it is now. Else the refusal's code.
+    pub code: Option<&'static str>,
+}
+
+/// An outbox row: what others must hear of, at least once.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Note {
+    pub id: Uuid,
+    pub topic: String,
+    pub body: String,
+}
+
+/// Why units go back on sale.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Release {
+    HoldEnded,
+    BuyerCancel,
+    CaptureFailed,
+}
+
+impl Release {
+    fn reason(self) -> &'static str {
+        match self {
+            Release::HoldEnded => "hold_ended",
+            Release::BuyerCancel => "buyer_cancel",
+            Release::CaptureFailed => "capture_failed",
+        }
+    }
+}
+
+impl Store {
+    pub async fn order(&self, id: OrderId) -> Result<Option<Order>> {
+        let row: Option<OrderRow> =
+            on_reader!(self, pool => sqlx::query_as(BY_ID).bind(id.0).fetch_optional(pool).await?);
+        row.map(OrderRow::order).transpose()
+    }
+
+    pub async fn order_by_key(&self, buyer: &UserId, key: &Key) -> Result<Option<Order>> {
+        let read = orders!("select", "from orders where buyer = $1 and key = $2");
+        let row: Option<OrderRow> = on_reader!(self, pool =>
+            sqlx::query_as(read).bind(buyer.as_str()).bind(key.as_str()).fetch_optional(pool).await?);
+        row.map(OrderRow::order).transpose()
+    }
+
+    /// A buyer's orders, newest first, before `after`.
+    pub async fn orders_of(
+        &self,
+        buyer: &UserId,
+        stream: Option<StreamId>,
+        after: Option<OrderId>,
+        limit: i64,
+    ) -> Result<Vec<Order>> {
+        let read = orders!(
+            "select",
+            "from orders where buyer = $1 and id < $2 and ($3 or stream = $4) order by id desc limit $5"
+        );
+        let before = after.map_or(Uuid::max(), |id| id.0);
+        let (any, stream) = (stream.is_none(), stream.map_or(Uuid::nil(), |id| id.0));
+        let rows: Vec<OrderRow> = on_reader!(self, pool => sqlx::query_as(read)
+            .bind(buyer.as_str()).bind(before).bind(any).bind(stream).bind(limit).fetch_all(pool).await?);
+        rows.into_iter().map(OrderRow::order).collect()
+    }
+
+    /// A buyer's counted orders of one offer: what `buyer_limit` shows.
+    pub async fn orders_counting(&self, buyer: &UserId, offer: OfferId) -> Result<Vec<OrderId>> {
+        let read = "select id from orders where offer = $1 and buyer = $2 and status in ('held', 'capturing', 'paid')
+            order by id limit 100";
+        let ids: Vec<Uuid> = on_reader!(self, pool =>
+            sqlx::query_scalar(read).bind(offer.0).bind(buyer.as_str()).fetch_all(pool).await?);
+        Ok(ids.into_iter().map(OrderId).collect())
+    }
+
+    /// held → capturing: the one compare-and-set that decides pay against expire. `None`: lost.
+    pub async fn begin_capture(&self, id: OrderId) -> Result<Option<Order>> {
+        let row: Option<OrderRow> = in_transaction!(self, |tx, _dialect| {
+            let now: Millis = now_in!(self, tx);
+            let set = orders!(
+                "update orders set status = 'capturing', version = version + 1, changed_at = $2
+                    where id = $1 and status = 'held' returning",
+                ""
+            );
+            sqlx::query_as(set).bind(id.0).bind(now).fetch_optional(&mut *tx).await?
+        });
+        row.map(OrderRow::order).transpose()
+    }
+
+    /// capturing → paid, with the note others will hear and the answer its key will get. `None`: it was paid already.
+    pub async fn finish_capture(&self, id: OrderId, buyer: &UserId, answer: Option<&Answer>) -> Result<Option<Order>> {
+        let row: Option<OrderRow> = in_transaction!(self, |tx, _dialect| {
+            let now: Millis = now_in!(self, tx);
+            let set = orders!(
+                "update orders set status = 'paid', paid_at = $2, version = version + 1, changed_at = $2
+                    where id = $1 and status = 'capturing' returning",
+                ""
+            );
+            let row: Option<OrderRow> = sqlx::query_as(set).bind(id.0).bind(now).fetch_optional(&mut *tx).await?;
+            if row.is_some() {
+                let note = "insert into outbox (id, topic, body, created_at) values ($1, 'order.paid', $2, $3)";
+                sqlx::query(note).bind(Uuid::now_v7()).bind(id.to_string()).bind(now).execute(&mut *tx).await?;
+            }
+            if let Some(answer) = answer {
+                keep_answer!(tx, buyer, answer, now);
+            }
+            row
+        });
+        row.map(OrderRow::order).transpose()
+    }
+
+    /// Ends orders and puts their units back on sale, or back in the pool when the offer is closed; all in one
+    /// transaction. Gives the orders that ended: those another had ended before are not among them.
+    pub async fn release(
+        &self,
+        offer: OfferId,
+        ids: &[OrderId],
+        why: Release,
+        answer: Option<(&UserId, &Answer)>,
+    ) -> Result<Vec<Order>> {
+        let variant = self.variant_of(offer).await?;
+        let rows: Vec<OrderRow> = in_transaction!(self, |tx, dialect| {
+            let lock = dialect.pick(
+                "select id from variants where id = $1 for no key update",
+                "select id from variants where id = $1",
+            );
+            sqlx::query_scalar::<_, Uuid>(lock).bind(variant).fetch_optional(&mut *tx).await?;
+            let lock = dialect.pick(
+                "select stream, currency, stage, quantity, reserved, next_place, version, opens_at, closes_at, per_buyer,
+                    hold_ms, price from offers where id = $1 for no key update",
+                "select stream, currency, stage, quantity, reserved, next_place, version, opens_at, closes_at, per_buyer,
+                    hold_ms, price from offers where id = $1",
+            );
+            let terms: Option<TermsRow> = sqlx::query_as(lock).bind(offer.0).fetch_optional(&mut *tx).await?;
+            let terms = terms.ok_or(Refusal::NoSuchOffer)?.terms()?;
+            let now: Millis = now_in!(self, tx);
+            let end = orders!(
+                "update orders set status = $4, reason = $5, version = version + 1, changed_at = $3
+                    where id = $1 and offer = $2 and case $5 when 'hold_ended' then status = 'held' and hold_until <= $3
+                        when 'buyer_cancel' then status = 'held' else status = 'capturing' end returning",
+                ""
+            );
+            let status = if why == Release::HoldEnded { OrderStatus::Expired } else { OrderStatus::Cancelled };
+            let mut ended: Vec<OrderRow> = Vec::with_capacity(ids.len());
+            let mut ids = ids.to_vec();
+            ids.sort_unstable();
+            for id in ids {
+                let row: Option<OrderRow> = sqlx::query_as(end)
+                    .bind(id.0)
+                    .bind(offer.0)
+                    .bind(now)
+                    .bind(status.name())
+                    .bind(why.reason())
+                    .fetch_optional(&mut *tx)
+                    .await?;
+                ended.extend(row);
+            }
+            let units: i64 = ended.iter().map(|row| row.qty).sum();
+            if units > 0 {
+                let closed = terms.stage == Stage::Closed;
+                let to_pool = if closed { units } else { 0 };
+                let give = "update offers set reserved = reserved - $2, quantity = quantity - $3, version = version + 1
+                    where id = $1";
+                sqlx::query(give).bind(offer.0).bind(units).bind(to_pool).execute(&mut *tx).await?;
+                if closed {
+                    let back = "update variants set stock = stock + $2 where id = $1";
+                    sqlx::query(back).bind(variant).bind(units).execute(&mut *tx).await?;
+                }
+            }
+            if let Some((buyer, answer)) = answer {
+                keep_answer!(tx, buyer, answer, now);
+            }
+            ended
+        });
+        rows.into_iter().map(OrderRow::order).collect()
+    }
+
+    /// Holds that are over, by offer.
+    pub async fn holds_due(&self, now: Millis) -> Result<Vec<(OfferId, OrderId)>> {
+        let read =
+            "select offer, id from orders where status = 'held' and hold_until <= $1 order by hold_until limit 500";
+        let rows: Vec<(Uuid, Uuid)> = on_reader!(self, pool => sqlx::query_as(read).bind(now).fetch_all(pool).await?);
+        Ok(rows.into_iter().map(|(offer, order)| (OfferId(offer), OrderId(order))).collect())
+    }
+
+    pub async fn keep_answer(&self, buyer: &UserId, answer: &Answer) -> Result<()> {
+        in_transaction!(self, |tx, _dialect| {
+            let now: Millis = now_in!(self, tx);
+            keep_answer!(tx, buyer, answer, now);
+        });
+        Ok(())
+    }
+
+    /// What this key was answered before: its order and, for a stored "no", the code.
+    pub async fn answered(
+        &self,
+        buyer: &UserId,
+        verb: &str,
+        key: &Key,
+    ) -> Result<Option<(RequestHash, OrderId, Option<String>)>> {
+        let read = "select hash, order_id, code from answers where buyer = $1 and verb = $2 and key = $3";
+        let row: Option<(Vec<u8>, Uuid, Option<String>)> = on_reader!(self, pool =>
+            sqlx::query_as(read).bind(buyer.as_str()).bind(verb).bind(key.as_str()).fetch_optional(pool).await?);
+        row.map(|(hash, order, code)| {
+            let hash = hash.try_into().map_err(|_| Error::Unreadable("hash of an answer".to_owned()))?;
+            Ok((hash, OrderId(order), code))
+        })
+        .transpose()
+    }
+
+    /// The oldest notes not delivered yet.
+    pub async fn notes(&self, limit: i64) -> Result<Vec<Note>> {
+        let read = "select id, topic, body from outbox order by id limit $1";
+        let rows: Vec<(Uuid, String, String)> =
+            on_reader!(self, pool => sqlx::query_as(read).bind(limit).fetch_all(pool).await?);
+        Ok(rows.into_iter().map(|(id, topic, body)| Note { id, topic, body }).collect())
+    }
+
+    /// Takes a delivered note away. `false`: another node was first.
+    pub async fn delivered(&self, note: Uuid) -> Result<bool> {
+        let gone = in_transaction!(self, |tx, _dialect| {
+            sqlx::query("delete from outbox where id = $1").bind(note).execute(&mut *tx).await?.rows_affected()
+        });
+        Ok(gone > 0)
+    }
+
+    /// Offers whose counter differs from their orders: must be empty, always.
+    pub async fn audit(&self) -> Result<Vec<OfferId>> {
+        let ids: Vec<Uuid> =
+            on_reader!(self, pool => sqlx::query_scalar("select id from audit").fetch_all(pool).await?);
+        Ok(ids.into_iter().map(OfferId).collect())
+    }
+}
+
+macro_rules! keep_answer {
+    ($tx:ident, $buyer:expr, $answer:expr, $now:expr) => {{
+        let keep = "insert into answers (buyer, verb, key, hash, order_id, code, created_at)
+            values ($1, $2, $3, $4, $5, $6, $7) on conflict (buyer, verb, key) do nothing";
+        sqlx::query(keep)
+            .bind($buyer.as_str())
+            .bind($answer.verb)
+            .bind($answer.key.as_str())
+            .bind(&$answer.hash[..])
+            .bind($answer.order.0)
+            .bind($answer.code)
+            .bind($now)
+            .execute(&mut *$tx)
+            .await?;
+    }};
+}
+use keep_answer;

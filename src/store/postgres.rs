@@ -1,0 +1,132 @@
+//! The Postgres side: a pool for everything but buying, and a few connections of their own for the hot row.
+
+use std::str::FromStr;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::{ConnectOptions, Connection};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::{Error, Result};
+use crate::domain::Millis;
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres");
+
+/// `clock_timestamp()`, never `now()`: a transaction's start predates its wait for the lock.
+pub(super) const NOW: &str = "select (extract(epoch from clock_timestamp()) * 1000)::bigint";
+
+/// The WAL timeline: a failover that lost commits raises it, so truth still wins over what was seen before.
+const EPOCH: &str = "select ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int::bigint";
+
+const ACQUIRE_DEADLINE: Duration = Duration::from_secs(3);
+const CONNECT_DEADLINE: Duration = Duration::from_secs(3);
+
+#[derive(Debug)]
+pub struct Postgres {
+    pool: PgPool,
+    selling: SellConnections,
+}
+
+impl Postgres {
+    /// Connects at once, so that a wrong URL is told at start.
+    pub async fn open(url: &str, sell_connections: usize) -> Result<Self> {
+        let options = PgConnectOptions::from_str(url)?
+            .application_name("livesouk")
+            .log_statements(tracing::log::LevelFilter::Trace);
+        let general = options.clone().options([
+            ("statement_timeout", "10s"),
+            ("lock_timeout", "3s"),
+            ("idle_in_transaction_session_timeout", "5s"),
+        ]);
+        // `statement_timeout = 0`: a timeout that hits a commit waiting for its standby would acknowledge an order
+        // no standby has. `idle_in_transaction…`: a frozen node must not sit on the hot row.
+        let selling = options.options([
+            ("statement_timeout", "0"),
+            ("lock_timeout", "3s"),
+            ("idle_in_transaction_session_timeout", "2s"),
+            ("synchronous_commit", "on"),
+        ]);
+        let pool =
+            PgPoolOptions::new().max_connections(16).acquire_timeout(ACQUIRE_DEADLINE).connect_with(general).await?;
+        Ok(Self { pool, selling: SellConnections::new(selling, sell_connections) })
+    }
+
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    pub fn selling(&self) -> &SellConnections {
+        &self.selling
+    }
+
+    pub async fn migrate(&self) -> Result<()> {
+        Ok(MIGRATIONS.run(&self.pool).await?)
+    }
+
+    pub async fn check_migrated(&self) -> Result<()> {
+        let done: i64 = sqlx::query_scalar("select count(*) from pg_tables where tablename = '_sqlx_migrations'")
+            .fetch_one(&self.pool)
+            .await?;
+        let versions: Vec<i64> = if done == 0 {
+            Vec::new()
+        } else {
+            sqlx::query_scalar("select version from _sqlx_migrations where success").fetch_all(&self.pool).await?
+        };
+        if MIGRATIONS.iter().all(|migration| versions.contains(&migration.version)) {
+            Ok(())
+        } else {
+            Err(Error::Setup("the database is not migrated: run `livesouk migrate --store …` first".to_owned()))
+        }
+    }
+
+    pub async fn now(&self) -> Result<Millis> {
+        Ok(sqlx::query_scalar(NOW).fetch_one(&self.pool).await?)
+    }
+
+    pub async fn epoch(&self) -> Result<i64> {
+        Ok(sqlx::query_scalar(EPOCH).fetch_one(&self.pool).await?)
+    }
+}
+
+/// The few connections that actors borrow for one batch: never the pool, so a slow report cannot hold up a sale.
+#[derive(Debug)]
+pub struct SellConnections {
+    options: PgConnectOptions,
+    idle: Mutex<Vec<PgConnection>>,
+    permits: Semaphore,
+}
+
+impl SellConnections {
+    fn new(options: PgConnectOptions, size: usize) -> Self {
+        Self { options, idle: Mutex::new(Vec::with_capacity(size)), permits: Semaphore::new(size) }
+    }
+
+    /// Waits for a connection. One that is not [given back](Borrowed::give_back) is closed: after a fault its state
+    /// is not known.
+    pub async fn borrow(&self) -> Result<Borrowed<'_>> {
+        let wait = tokio::time::timeout(ACQUIRE_DEADLINE, self.permits.acquire());
+        let permit = wait.await.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?;
+        let idle = self.idle.lock().unwrap_or_else(|poison| poison.into_inner()).pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => {
+                let connect = PgConnection::connect_with(&self.options);
+                tokio::time::timeout(CONNECT_DEADLINE, connect).await.map_err(|_| sqlx::Error::PoolTimedOut)??
+            }
+        };
+        Ok(Borrowed { connection, home: self, _permit: permit })
+    }
+}
+
+pub struct Borrowed<'a> {
+    pub connection: PgConnection,
+    home: &'a SellConnections,
+    _permit: SemaphorePermit<'a>,
+}
+
+impl Borrowed<'_> {
+    pub fn give_back(self) {
+        self.home.idle.lock().unwrap_or_else(|poison| poison.into_inner()).push(self.connection);
+    }
+}

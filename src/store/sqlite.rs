@@ -1,0 +1,143 @@
+//! The SQLite side: one file, one writer, readers beside it.
+//!
+//! One connection writes, in turns: a second writer would only wait in SQLite's own busy loop. A lock file keeps
+//! a second server off the same file.
+
+use std::fs::{File, TryLockError};
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{Connection, Sqlite as Db, Transaction};
+use tokio::sync::{Mutex, MutexGuard, mpsc};
+
+use super::sell::{self, SellCall};
+use super::{Error, Result};
+use crate::clock::Clock;
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
+
+const WRITER_DEADLINE: Duration = Duration::from_secs(5);
+
+#[derive(Debug)]
+pub struct Sqlite {
+    readers: SqlitePool,
+    writer: std::sync::Arc<WriterSlot>,
+    selling: mpsc::Sender<SellCall>,
+    clock: Clock,
+    epoch: i64,
+    /// Held for as long as the store is open; the system lets it go when the process dies.
+    _lock: File,
+}
+
+impl Sqlite {
+    pub async fn open(path: &str, clock: Clock) -> Result<Self> {
+        let path = path.trim_start_matches("//");
+        let lock = lock(Path::new(path))?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // FULL: NORMAL may lose the last commits on power loss, and an acknowledged order is not lost.
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(5));
+        let mut connection = SqliteConnection::connect_with(&options).await?;
+        MIGRATIONS.run(&mut connection).await?;
+        let raise = "insert into meta (name, value) values ('epoch', 1)
+            on conflict (name) do update set value = value + 1 returning value";
+        let epoch = sqlx::query_scalar(raise).fetch_one(&mut connection).await?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(4)
+            .acquire_timeout(Duration::from_secs(3))
+            .connect_with(options.clone().read_only(true).create_if_missing(false))
+            .await?;
+        let writer = std::sync::Arc::new(WriterSlot { options, connection: Mutex::new(Some(connection)) });
+        let selling = sell::start_sqlite(writer.clone(), clock.clone());
+        Ok(Self { readers, writer, selling, clock, epoch, _lock: lock })
+    }
+
+    pub fn readers(&self) -> &SqlitePool {
+        &self.readers
+    }
+
+    pub async fn writer(&self) -> Result<Writer<'_>> {
+        self.writer.take().await
+    }
+
+    pub fn selling(&self) -> &mpsc::Sender<SellCall> {
+        &self.selling
+    }
+
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    pub fn epoch(&self) -> i64 {
+        self.epoch
+    }
+
+    pub async fn close(&self) {
+        self.readers.close().await;
+        let connection = self.writer.connection.lock().await.take();
+        if let Some(connection) = connection {
+            // Folds the write-ahead log into the file; what is committed is safe either way.
+            let _ = connection.close().await;
+        }
+    }
+}
+
+/// Refuses a file another server has open.
+fn lock(path: &Path) -> Result<File> {
+    let lock_path = format!("{}.lock", path.display());
+    let file = File::create(&lock_path).map_err(|error| Error::Setup(format!("cannot create {lock_path}: {error}")))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::Setup(format!(
+            "another livesouk has {} open; a SQLite file belongs to one server (use Postgres for more)",
+            path.display()
+        ))),
+        Err(TryLockError::Error(error)) => Err(Error::Setup(format!("cannot lock {lock_path}: {error}"))),
+    }
+}
+
+/// Where the one writing connection waits for its next turn. Empty after a fault; the next turn connects anew.
+#[derive(Debug)]
+pub(super) struct WriterSlot {
+    options: SqliteConnectOptions,
+    connection: Mutex<Option<SqliteConnection>>,
+}
+
+impl WriterSlot {
+    pub async fn take(&self) -> Result<Writer<'_>> {
+        let wait = tokio::time::timeout(WRITER_DEADLINE, self.connection.lock());
+        let mut slot = wait.await.map_err(|_| sqlx::Error::PoolTimedOut)?;
+        let connection = match slot.take() {
+            Some(connection) => connection,
+            None => SqliteConnection::connect_with(&self.options).await?,
+        };
+        Ok(Writer { connection: Some(connection), slot })
+    }
+}
+
+/// One turn to write. Not [put back](Self::put_back), its connection is closed: after a fault its state is not known.
+pub struct Writer<'a> {
+    connection: Option<SqliteConnection>,
+    slot: MutexGuard<'a, Option<SqliteConnection>>,
+}
+
+impl Writer<'_> {
+    /// `begin immediate`: a plain `begin` would have to upgrade its lock later, and may fail at once.
+    pub async fn begin(&mut self) -> Result<Transaction<'_, Db>> {
+        match &mut self.connection {
+            Some(connection) => Ok(connection.begin_with("begin immediate").await?),
+            None => Err(sqlx::Error::WorkerCrashed.into()),
+        }
+    }
+
+    pub fn put_back(mut self) {
+        *self.slot = self.connection.take();
+    }
+}

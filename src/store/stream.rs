@@ -1,0 +1,189 @@
+//! Shows: their life, their pin, their chat rules.
+
+use uuid::Uuid;
+
+use super::{Result, Store, in_transaction, known, now_in, on_reader, titles_from_text, titles_to_text};
+use crate::domain::{ChatRules, LiveStream, Millis, OfferId, Pin, Refusal, ShopId, StreamId, StreamStatus};
+
+#[derive(sqlx::FromRow)]
+struct StreamRow {
+    id: Uuid,
+    title: String,
+    titles: String,
+    host: String,
+    status: String,
+    video: Option<String>,
+    poster: Option<String>,
+    scheduled_at: Option<i64>,
+    started_at: Option<i64>,
+    ended_at: Option<i64>,
+    pin: Option<Uuid>,
+    slow_ms: i64,
+    notice: Option<String>,
+    likes: i64,
+    version: i64,
+}
+
+impl StreamRow {
+    fn stream(self) -> Result<LiveStream> {
+        Ok(LiveStream {
+            id: StreamId(self.id),
+            title: self.title,
+            titles: titles_from_text(&self.titles)?,
+            host: self.host,
+            status: known(StreamStatus::parse(&self.status), "status", &self.status)?,
+            video: self.video,
+            poster: self.poster,
+            scheduled_at: self.scheduled_at,
+            started_at: self.started_at,
+            ended_at: self.ended_at,
+            pin: self.pin.map(|offer| Pin { offer: OfferId(offer) }),
+            chat: ChatRules { slow_ms: self.slow_ms, notice: self.notice },
+            likes: self.likes,
+            version: self.version,
+        })
+    }
+}
+
+/// A statement with every column of a stream between its two halves.
+macro_rules! streams {
+    ($before:literal, $after:literal) => {
+        concat!(
+            $before,
+            " id, title, titles, host, status, video, poster, scheduled_at, started_at, ended_at, pin, slow_ms, notice,
+            likes, version ",
+            $after
+        )
+    };
+}
+
+/// One update that raises the version and gives the whole stream after it; `None`: no row met the condition.
+macro_rules! change {
+    ($store:expr, $set:literal, $id:expr $(, $bind:expr)*) => {{
+        let update = streams!($set, "");
+        let row: Option<StreamRow> = in_transaction!($store, |tx, _dialect| {
+            sqlx::query_as(update).bind($id.0)$(.bind($bind))*.fetch_optional(&mut *tx).await?
+        });
+        row.map(StreamRow::stream).transpose()
+    }};
+}
+
+impl Store {
+    pub async fn stream(&self, id: StreamId) -> Result<Option<LiveStream>> {
+        let read = streams!("select", "from streams where id = $1");
+        let row: Option<StreamRow> =
+            on_reader!(self, pool => sqlx::query_as(read).bind(id.0).fetch_optional(pool).await?);
+        row.map(StreamRow::stream).transpose()
+    }
+
+    /// Shows of one status or of all, newest first, before `after`.
+    pub async fn streams(
+        &self,
+        status: Option<StreamStatus>,
+        after: Option<StreamId>,
+        limit: i64,
+    ) -> Result<Vec<LiveStream>> {
+        let read =
+            streams!("select", "from streams where id < $1 and ($2 = '' or status = $2) order by id desc limit $3");
+        let (before, status) = (after.map_or(Uuid::max(), |id| id.0), status.map_or("", StreamStatus::name));
+        let rows: Vec<StreamRow> =
+            on_reader!(self, pool => sqlx::query_as(read).bind(before).bind(status).bind(limit).fetch_all(pool).await?);
+        rows.into_iter().map(StreamRow::stream).collect()
+    }
+
+    pub async fn create_stream(&self, shop: ShopId, stream: &LiveStream) -> Result<()> {
+        in_transaction!(self, |tx, _dialect| {
+            let now: Millis = now_in!(self, tx);
+            let insert =
+                "insert into streams (id, shop, title, titles, host, status, video, poster, scheduled_at, created_at)
+                values ($1, $2, $3, $4, $5, 'scheduled', $6, $7, $8, $9)";
+            sqlx::query(insert)
+                .bind(stream.id.0)
+                .bind(shop.0)
+                .bind(&stream.title)
+                .bind(titles_to_text(&stream.titles))
+                .bind(&stream.host)
+                .bind(&stream.video)
+                .bind(&stream.poster)
+                .bind(stream.scheduled_at)
+                .bind(now)
+                .execute(&mut *tx)
+                .await?;
+        });
+        Ok(())
+    }
+
+    pub async fn start_stream(&self, id: StreamId, now: Millis) -> Result<LiveStream> {
+        let set = change!(
+            self,
+            "update streams set version = version + 1, status = 'live', started_at = $2
+            where id = $1 and status = 'scheduled' returning",
+            id,
+            now
+        )?;
+        self.or_status(id, set, StreamStatus::Live).await
+    }
+
+    pub async fn end_stream(&self, id: StreamId, now: Millis) -> Result<LiveStream> {
+        let set = change!(
+            self,
+            "update streams set version = version + 1, status = 'ended', ended_at = $2
+            where id = $1 and status <> 'ended' returning",
+            id,
+            now
+        )?;
+        self.or_status(id, set, StreamStatus::Ended).await
+    }
+
+    /// Pins an offer of this show that is not a draft and not closed.
+    pub async fn pin(&self, id: StreamId, offer: OfferId) -> Result<LiveStream> {
+        let set = change!(
+            self,
+            "update streams set version = version + 1, pin = $2 where id = $1 and exists
+            (select 1 from offers o where o.id = $2 and o.stream = $1 and o.stage in ('open', 'paused')) returning",
+            id,
+            offer.0
+        )?;
+        set.ok_or_else(|| Refusal::NoSuchOffer.into())
+    }
+
+    pub async fn unpin(&self, id: StreamId) -> Result<LiveStream> {
+        let set = change!(self, "update streams set version = version + 1, pin = null where id = $1 returning", id)?;
+        set.ok_or_else(|| Refusal::NoSuchStream.into())
+    }
+
+    pub async fn set_slow_mode(&self, id: StreamId, slow_ms: i64) -> Result<LiveStream> {
+        let set = change!(
+            self,
+            "update streams set version = version + 1, slow_ms = $2 where id = $1 returning",
+            id,
+            slow_ms
+        )?;
+        set.ok_or_else(|| Refusal::NoSuchStream.into())
+    }
+
+    pub async fn set_notice(&self, id: StreamId, notice: Option<&str>) -> Result<LiveStream> {
+        let set =
+            change!(self, "update streams set version = version + 1, notice = $2 where id = $1 returning", id, notice)?;
+        set.ok_or_else(|| Refusal::NoSuchStream.into())
+    }
+
+    /// Adds hearts that were counted in memory.
+    pub async fn add_likes(&self, id: StreamId, likes: i64) -> Result<()> {
+        in_transaction!(self, |tx, _dialect| {
+            let add = "update streams set likes = likes + $2 where id = $1";
+            sqlx::query(add).bind(id.0).bind(likes).execute(&mut *tx).await?;
+        });
+        Ok(())
+    }
+
+    /// The stream, or why it could not become `wanted`.
+    async fn or_status(&self, id: StreamId, set: Option<LiveStream>, wanted: StreamStatus) -> Result<LiveStream> {
+        if let Some(stream) = set {
+            return Ok(stream);
+        }
+        let stream = self.stream(id).await?.ok_or(Refusal::NoSuchStream)?;
+        stream.status.next(wanted)?;
+        Ok(stream)
+    }
+}

@@ -1,0 +1,239 @@
+// The checkout sheet: hold, pay, and every way that can end.
+//
+// It shows one order and nothing but what the server said of it. The hold's clock is the server's; when it reaches
+// zero the sheet asks what became of the order instead of deciding itself.
+
+import { UNKNOWN } from './api.js';
+import { clock, money, refusal, t, timeOfDay, titleOf } from './i18n.js';
+import { el, icon, picture, put, speak, toast } from './ui.js';
+import { active } from './order.js';
+import { sheet } from './sheet.js';
+
+const TEST_PAYMENTS = ['ok', 'declined', 'slow', 'capture_fails'];
+
+export class Checkout {
+  constructor({ client, buyer, onclose }) {
+    Object.assign(this, { client, buyer, onclose });
+    this.order = null;
+    this.stage = 'idle'; // placing | order | refused | doubt
+    this.payment = 'ok';
+    client.on('order', (order) => this.noted(order));
+  }
+
+  get open() {
+    return Boolean(this.dialog?.open);
+  }
+
+  /** Buys; a purchase already under way is shown again instead of starting a second one. */
+  async buy(offer, qty) {
+    if (this.running) return this.present();
+    this.running = true;
+    this.offer = offer;
+    this.order = null;
+    this.enter('placing');
+    try {
+      this.take(await this.buyer.buy(offer, qty));
+    } catch (problem) {
+      this.refuse(problem);
+    }
+    this.running = false;
+    return undefined;
+  }
+
+  /** After a reload: finds out what became of a purchase nobody heard the answer of. */
+  async resume(run) {
+    this.running = true;
+    this.enter('placing', 'checking');
+    try {
+      const order = await this.buyer.resolve(run);
+      if (order) this.take(order);
+      else { this.dialog?.close(); toast(t('order.not_placed')); }
+    } catch (problem) {
+      this.refuse(problem);
+    }
+    this.running = false;
+  }
+
+  view(order) {
+    this.take(this.client.orders.get(order.id) ?? order);
+  }
+
+  take(order) {
+    this.order = this.client.orders.get(order.id) ?? order;
+    this.failure = null;
+    if (this.stage !== 'order' || !this.open) speak(this.order.status === 'held' ? t('say.held', { n: this.order.place }) : '');
+    this.enter('order');
+  }
+
+  refuse(problem) {
+    this.failure = problem;
+    this.enter(UNKNOWN.has(problem.code) ? 'doubt' : 'refused');
+    speak(refusal(problem));
+  }
+
+  noted(order) {
+    if (order.id !== this.order?.id) return;
+    const before = this.order.status;
+    this.order = order;
+    if (order.status === 'paid' && before !== 'paid') speak(t('say.paid', { n: order.place }));
+    if (order.status === 'expired' && before !== 'expired') speak(t('order.expired'));
+    if (this.open && this.stage === 'order') this.paint();
+  }
+
+  /** The buyer is asking a second time for an answer that got lost. */
+  checking() {
+    this.doubtful = true;
+    if (this.status) put(this.status, t('order.checking'));
+  }
+
+  enter(stage, how) {
+    this.stage = stage;
+    this.doubtful = how === 'checking';
+    this.present();
+    this.paint();
+  }
+
+  present() {
+    if (this.open) return;
+    this.body = el('div.checkout');
+    this.dialog = sheet(this.body, { title: t('checkout'), test: 'checkout', className: 'side', onclose: () => this.onclose?.() });
+  }
+
+  // ---- what is on the sheet ----
+
+  paint() {
+    this.timer = this.payButton = this.status = null;
+    const parts = { placing: () => this.placing(), order: () => this.ordered(), refused: () => this.refused(), doubt: () => this.doubt() };
+    this.body.replaceChildren(...[parts[this.stage]?.()].flat().filter(Boolean));
+    this.body.dataset.stage = this.stage;
+    this.tick();
+  }
+
+  placing() {
+    this.status = el('p', { 'data-test': 'order-status', role: 'status' }, t(this.doubtful ? 'order.checking' : 'order.placing'));
+    this.status.dataset.status = 'placing';
+    return [el('div.spinner', { 'aria-hidden': 'true' }), this.status];
+  }
+
+  refused() {
+    const status = el('p.big', { 'data-test': 'order-status', role: 'alert' }, refusal(this.failure));
+    status.dataset.status = this.failure.code;
+    const own = (this.failure.detail?.orders ?? []).map((id) => this.client.orders.get(id)).find((order) => order && active(order));
+    return [status, el('div.actions', {},
+      own && el('button.primary', { type: 'button', 'data-test': 'order-mine', onclick: () => this.view(own) }, t('order.show_mine')),
+      this.done(t('order.back')))];
+  }
+
+  doubt() {
+    const status = el('p.big', { 'data-test': 'order-status', role: 'alert' }, t('order.unknown'));
+    status.dataset.status = 'unknown';
+    const run = this.buyer.unfinished();
+    return [status, el('div.actions', {}, run
+      ? el('button.primary', { type: 'button', 'data-test': 'order-check', onclick: () => this.resume(run) }, t('order.check'))
+      : this.done(t('order.back')))];
+  }
+
+  ordered() {
+    const { order } = this;
+    const head = {
+      held: () => this.held(), capturing: () => this.waitingForMoney(),
+      paid: () => this.ended('check', t('order.paid'), t('order.place', { n: order.place })),
+      expired: () => this.ended('clock', t('order.expired'), t('order.expired_more')),
+      cancelled: () => this.ended('close', t(order.reason === 'capture_failed' || this.failure?.code === 'capture_failed' ? 'order.capture_failed' : 'order.cancelled'), t('order.no_charge')),
+      refunded: () => this.ended('back', t('order.refunded'), ''),
+    }[order.status] ?? (() => this.ended('bag', order.status, ''));
+    return [head(), this.summary(), order.status === 'held' ? this.payForm() : order.status === 'capturing' ? null : el('div.actions', {}, this.done(t('order.back')))].flat();
+  }
+
+  held() {
+    this.timer = el('bdi.hold-clock', { dir: 'ltr', 'data-test': 'hold-clock' });
+    this.timerBar = el('i');
+    const status = el('span.for-reader', { 'data-test': 'order-status' }, t('order.held'));
+    status.dataset.status = 'held';
+    return el('div.hold', {}, status,
+      el('p.place', { 'data-test': 'order-place' }, t('order.place', { n: this.order.place })),
+      el('p.hold-line', {}, t('order.held_for'), ' ', this.timer),
+      el('span.hold-bar', { 'aria-hidden': 'true' }, this.timerBar));
+  }
+
+  waitingForMoney() {
+    const status = el('p', { 'data-test': 'order-status', role: 'status' }, t('order.capturing'));
+    status.dataset.status = 'capturing';
+    return [el('div.spinner', { 'aria-hidden': 'true' }), status];
+  }
+
+  ended(sign, title, more) {
+    const status = el('p.big', { 'data-test': 'order-status' }, title);
+    status.dataset.status = this.order.status;
+    const place = this.order.status === 'paid' ? { 'data-test': 'order-place' } : {};
+    return el(`div.verdict.${this.order.status}`, {}, el('span.seal', {}, icon(sign)), status, more && el('p', place, more));
+  }
+
+  summary() {
+    const { order } = this;
+    return el('div.summary', {}, picture(order.image),
+      el('span.summary-text', {}, el('bdi', {}, titleOf(order)), el('small', {}, t('order.qty', { n: order.qty }), order.created_at ? ` · ${timeOfDay(order.created_at)}` : '')),
+      el('bdi.price', { 'data-test': 'order-amount' }, money(order.amount, order.currency)));
+  }
+
+  payForm() {
+    const choices = TEST_PAYMENTS.map((token) => el('label.choice', {},
+      el('input', { type: 'radio', name: 'payment', value: token, checked: token === this.payment, 'data-test': `payment-${token}`, onchange: () => { this.payment = token; } }),
+      el('span', {}, el('b', {}, t(`payment.${token}`)), el('small', {}, t(`payment.${token}.more`)))));
+    this.payButton = el('button.primary.wide', { type: 'submit', 'data-test': 'pay', disabled: this.paying }, t(this.paying ? 'order.capturing' : 'order.pay', { amount: money(this.order.amount, this.order.currency) }));
+    const failure = this.failure && el('p.alert', { role: 'alert', 'data-test': 'pay-error' }, refusal(this.failure));
+    return el('form.pay', { onsubmit: (event) => { event.preventDefault(); this.pay(); } }, failure,
+      el('fieldset', { disabled: this.paying }, el('legend', {}, t('payment.title')), choices), this.payButton,
+      el('button.ghost.wide', { type: 'button', 'data-test': 'order-cancel', disabled: this.paying, onclick: () => this.cancel() }, t('order.cancel')));
+  }
+
+  done(label) {
+    return el('button.primary.wide', { type: 'button', 'data-test': 'order-done', onclick: () => this.dialog.close() }, label);
+  }
+
+  // ---- what one can do ----
+
+  async pay() {
+    await this.act(() => this.buyer.pay(this.order, this.payment));
+  }
+
+  async cancel() {
+    await this.act(() => this.buyer.cancel(this.order));
+  }
+
+  async act(verb) {
+    if (this.paying) return;
+    const { order } = this;
+    this.paying = true;
+    this.failure = null;
+    this.paint();
+    try {
+      const answer = await verb();
+      if (this.order.id === order.id) this.order = this.client.orders.get(answer.id) ?? answer;
+    } catch (problem) {
+      this.failure = problem;
+      // Whatever went wrong, the order itself says where it stands now: still held, expired, cancelled, paid.
+      await this.buyer.refresh(order).catch(() => {});
+    }
+    this.paying = false;
+    if (this.open) this.paint();
+  }
+
+  tick() {
+    const { order } = this;
+    if (!order) return;
+    const now = this.client.now();
+    const rest = order.hold_until - now;
+    if (this.timer && order.status === 'held') {
+      put(this.timer, clock(rest));
+      const whole = Math.max(1, order.hold_until - order.created_at);
+      this.timerBar.style.inlineSize = `${Math.max(0, Math.min(100, (rest / whole) * 100))}%`;
+      this.timer.parentNode.dataset.soon = rest < 60_000;
+      if (this.payButton && !this.paying) this.payButton.disabled = rest <= 0;
+    }
+    if (active(order) && rest < -1_500 && now - (this.askedAt ?? 0) > 2_500) {
+      this.askedAt = now;
+      this.buyer.refresh(order).catch(() => {});
+    }
+  }
+}

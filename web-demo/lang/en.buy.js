@@ -1,0 +1,23 @@
+// English: signing in, holding, paying.
+
+export default {
+  // product
+  product: 'Product', qty: 'Quantity', 'qty.less': 'One less', 'qty.more': 'One more', 'qty.limit': { one: '{n} per buyer', other: 'up to {n} per buyer' },
+  'product.hold': 'Hold and pay · {amount}', 'product.hold_line': { one: 'Held for you for {n} minute while you pay. Nothing is charged before.', other: 'Held for you for {n} minutes while you pay. Nothing is charged before.' },
+
+  // order
+  checkout: 'Your order', 'order.placing': 'Holding yours…', 'order.checking': 'The answer got lost. Asking again with the same order, you cannot buy twice.',
+  'order.place': 'You are number {n}', 'order.place_short': 'no. {n}', 'order.held': 'Held for you', 'order.held_for': 'Held for you for', 'order.held_chip': 'Held for you, no. {n}', 'order.qty': '{n} ×',
+  'order.pay': 'Pay {amount}', 'order.cancel': 'Give it back', 'order.capturing': 'Payment under way…', 'order.paid': 'Paid. It is yours!',
+  'order.expired': 'The hold ran out', 'order.expired_more': 'It went back on sale. Nothing was charged.', 'order.cancelled': 'Order cancelled', 'order.no_charge': 'Nothing was charged.',
+  'order.capture_failed': 'The payment failed, the order was cancelled', 'order.refunded': 'Refunded', 'order.back': 'Back to the show', 'order.finish': 'Pay',
+  'order.unknown': 'We could not reach the shop, so we do not know yet whether it is held for you.', 'order.check': 'Check again', 'order.not_placed': 'Your last purchase was not placed. Nothing was charged.', 'order.show_mine': 'Show my order',
+  'payment.title': 'Test payment', 'payment.ok': 'Works', 'payment.ok.more': 'paid at once', 'payment.declined': 'Declined', 'payment.declined.more': 'the hold stays, try another',
+  'payment.slow': 'Slow', 'payment.slow.more': 'takes two seconds', 'payment.capture_fails': 'Fails at the end', 'payment.capture_fails.more': 'the order is cancelled',
+  'status.held': 'Held', 'status.capturing': 'Paying', 'status.paid': 'Paid', 'status.expired': 'Expired', 'status.cancelled': 'Cancelled', 'status.refunded': 'Refunded',
+  'say.held': 'Held for you. You are number {n}.', 'say.paid': 'Paid. You are number {n}.',
+
+  // sign-in
+  'signin.why': 'Choose a name to join in. It is a demo: no password, no e-mail.', 'signin.why_buy': 'Choose a name, then it is held for you. It is a demo: nothing is charged.',
+  'signin.why_host': 'Choose the name viewers see. It is a demo: no password, no e-mail.', 'signin.name': 'Your name', 'signin.go': 'Join',
+};

@@ -1,0 +1,33 @@
+// Modal sheets and the one question before something that cannot be undone.
+
+import { t } from './i18n.js';
+import { el, icon } from './ui.js';
+
+/** A modal sheet: from below on a phone, at the end side on a desk. Esc, the scrim and the cross close it. */
+export function sheet(content, { title, test, className = '', onclose } = {}) {
+  const heading = el('h2', { id: `sheet-${test}` }, title ?? '');
+  const close = el('button.ghost.round', { type: 'button', 'aria-label': t('close'), 'data-test': `${test}-close` }, icon('close'));
+  const dialog = el(`dialog.sheet${className ? `.${className}` : ''}`,
+    { 'aria-labelledby': heading.id, 'data-test': test },
+    el('header', {}, heading, close), el('div.sheet-body', {}, content));
+  close.addEventListener('click', () => dialog.close());
+  dialog.addEventListener('click', (event) => { if (event.target === dialog) dialog.close(); });
+  dialog.addEventListener('close', () => { dialog.remove(); onclose?.(); });
+  document.body.append(dialog);
+  dialog.showModal();
+  return dialog;
+}
+
+/** Asks once. Resolves true or false; what is at stake stands in the text. */
+export function confirmDialog({ title, text, yes, danger = false }) {
+  return new Promise((resolve) => {
+    let answer = false;
+    const dialog = sheet([
+      el('p', {}, text),
+      el('div.actions', {},
+        el('button.ghost', { type: 'button', 'data-test': 'confirm-no', onclick: () => dialog.close() }, t('cancel')),
+        el(`button.${danger ? 'danger' : 'primary'}`, { type: 'button', 'data-test': 'confirm-yes', onclick: () => { answer = true; dialog.close(); } }, yes)),
+    ], { title, test: 'confirm', className: 'small', onclose: () => resolve(answer) });
+    dialog.querySelector('[data-test="confirm-no"]').focus();
+  });
+}
