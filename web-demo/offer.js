@@ -78,8 +78,8 @@ export class Card {
     this.clockBox = el('span.clock-chip', {}, icon('clock'), this.countdown);
     this.flag = el('span.flag');
     this.buy = el('button.primary.buy', { type: 'button', 'data-test': 'card-buy', onclick: () => onbuy(this.offer, this.buy) });
-    this.face.append(this.image, el('span.card-text', {},
-      el('span.card-line', {}, this.flag, this.title),
+    this.face.append(el('span.card-picture', {}, this.image, this.flag), el('span.card-text', {},
+      el('span.card-line', {}, this.title),
       el('span.card-line', {}, this.price, this.clockBox),
       el('span.card-line.stock-line', {}, this.bar, this.left)));
     root.append(this.face, this.buy);
@@ -94,7 +94,8 @@ export class Card {
     if (fresh || phase !== this.root.dataset.phase) {
       this.root.dataset.phase = phase;
       this.bar.replaceChildren(stockBar(offer, phase));
-      put(this.flag, phase === 'soon' ? t('flag.soon') : offer.kind === 'flash' ? t('flag.flash') : t('flag.now'));
+      show(this.flag, offer.kind === 'flash' && phase !== 'ended');
+      put(this.flag, t(phase === 'soon' ? 'flag.soon' : 'flag.flash'));
     }
     const rest = countdownOf(offer, now);
     show(this.clockBox, rest !== null);

@@ -25,6 +25,7 @@ create table orders (
 
 create index orders_of_buyer on orders (offer, buyer, status);
 create index orders_mine on orders (buyer, id);
+create index orders_of_stream on orders (stream, status);
 create index orders_due on orders (hold_until) where status = 'held';
 create index orders_unpaid on orders (offer) where status in ('held', 'capturing');
 
@@ -55,7 +56,7 @@ create table payments (
   primary key (order_id, attempt)
 );
 
-create index payments_open on payments (changed_at) where status in ('creating', 'authorized');
+create index orders_capturing on orders (changed_at) where status = 'capturing';
 
 -- What others must hear of, written in the transaction that made it true, deleted when delivered.
 create table outbox (

@@ -22,10 +22,10 @@ use std::sync::Arc;
 use crate::clock::Clock;
 use crate::domain::{Millis, Refusal, Titles};
 
-pub use order::{Answer, Note, Release};
+pub use order::{Answer, Release};
 pub use payment::{Payment, PaymentStatus};
 pub use product::Catalogue;
-pub use sell::Sold;
+pub use sell::{Answered, Sold};
 
 #[derive(Clone, Debug)]
 pub enum Store {

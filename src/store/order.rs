@@ -80,6 +80,15 @@ pub struct Note {
     pub body: String,
 }
 
+/// A show's sales in four numbers.
+#[derive(Clone, Copy, PartialEq, Debug, sqlx::FromRow)]
+pub struct Sums {
+    pub orders_held: i64,
+    pub orders_paid: i64,
+    pub units_paid: i64,
+    pub amount_paid: i64,
+}
+
 /// Why units go back on sale.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Release {
@@ -273,6 +282,16 @@ impl Store {
             Ok((hash, OrderId(order), code))
         })
         .transpose()
+    }
+
+    /// What a show has sold so far.
+    pub async fn sums(&self, stream: StreamId) -> Result<Sums> {
+        let read = "select cast(count(case when status in ('held', 'capturing') then 1 end) as bigint) as orders_held,
+                cast(count(case when status = 'paid' then 1 end) as bigint) as orders_paid,
+                cast(coalesce(sum(case when status = 'paid' then qty end), 0) as bigint) as units_paid,
+                cast(coalesce(sum(case when status = 'paid' then amount end), 0) as bigint) as amount_paid
+            from orders where stream = $1";
+        Ok(on_reader!(self, pool => sqlx::query_as(read).bind(stream.0).fetch_one(pool).await?))
     }
 
     /// The oldest notes not delivered yet.

@@ -85,11 +85,12 @@ impl Store {
         Ok(())
     }
 
-    /// Authorized payments whose order has been `capturing` since before `since`: a node died on the way.
+    /// Payments whose order has been `capturing` since before `since`: a node died on the way. Whatever the record
+    /// says of the money, the order was not told; asking the provider again settles it.
     pub async fn payments_adrift(&self, since: Millis) -> Result<Vec<Payment>> {
         let read = "select p.order_id, p.attempt, p.token, p.reference, p.amount, p.currency
             from payments p join orders o on o.id = p.order_id
-            where p.status = 'authorized' and p.changed_at < $1 and o.status = 'capturing' and o.changed_at < $1
+            where p.status in ('authorized', 'captured', 'failed') and p.changed_at < $1 and o.status = 'capturing' and o.changed_at < $1
             order by p.order_id limit 100";
         type Row = (Uuid, i64, String, Option<String>, i64, String);
         let rows: Vec<Row> = on_reader!(self, pool => sqlx::query_as(read).bind(since).fetch_all(pool).await?);

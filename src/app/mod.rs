@@ -1,0 +1,253 @@
+//! What one can do: one verb, one function. Both doors call it, REST and the socket alike.
+//!
+//! A verb reads like a recipe: ask the rule, change what must last, tell the others, answer. Whatever writes runs in
+//! a task of its own ([`App::write`]), so a client that leaves never cancels a transaction half way.
+
+mod chat;
+mod deliver;
+mod offer;
+mod order;
+mod payment;
+mod product;
+mod reaction;
+mod room;
+mod sell;
+mod show;
+mod stream;
+mod sweep;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use bytes::Bytes;
+use dashmap::DashMap;
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::broker::{self, Broker, Delivery};
+use crate::clock::Clock;
+use crate::domain::{Event, Millis, Order, Refusal, Shop, StreamId};
+use crate::protocol::{Logged, OrderView, StateChange, server};
+use crate::room::Rooms;
+use crate::store::{self, Store};
+
+pub use offer::NewOfferForm;
+pub use order::Bought;
+pub use product::{NewProduct, NewVariant};
+pub use stream::NewStream;
+
+/// The only errors a door sees. The cause of a fault stays inside; it is logged once, where it is handled.
+#[derive(Clone, PartialEq, Debug, thiserror::Error)]
+pub enum Error {
+    /// An answer: expected, with a stable code.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// A fault of ours; nothing was done.
+    #[error("not available now; nothing was done")]
+    Unavailable,
+    /// It may have been done. The same key again gives the answer.
+    #[error("the outcome is not known; ask again with the same key")]
+    OutcomeUnknown,
+}
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Error::Refused(refusal)
+    }
+}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        match error {
+            store::Error::Refused(refusal) => Error::Refused(refusal),
+            fault => {
+                tracing::error!(error = %fault, "the store failed");
+                Error::Unavailable
+            }
+        }
+    }
+}
+
+impl From<broker::Error> for Error {
+    fn from(error: broker::Error) -> Self {
+        match error {
+            broker::Error::Full => Error::Refused(Refusal::Busy { retry_ms: 1_000 }),
+            broker::Error::Stopped => Error::Unavailable,
+        }
+    }
+}
+
+/// What an operator may set about the verbs.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Messages a viewer may send each second on average, with a burst of five; 0 turns the budget off.
+    pub chat_per_second: f64,
+    /// `POST /v1/dev/tokens` signs anybody in.
+    pub dev_login: bool,
+}
+
+/// The handle both doors hold. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct App(Arc<Inner>);
+
+#[derive(Debug)]
+pub struct Inner {
+    store: Store,
+    broker: Broker,
+    rooms: Rooms,
+    clock: Clock,
+    settings: Settings,
+    shop: Shop,
+    epoch: AtomicI64,
+    /// How many milliseconds the database's clock is ahead of ours.
+    ahead: AtomicI64,
+    shows: DashMap<StreamId, Arc<show::Show>>,
+    sellers: sell::Sellers,
+    said: mpsc::Sender<chat::Kept>,
+    /// An order was paid: the outbox has something to deliver.
+    notes: Notify,
+    /// An offer was opened, closed or changed: the sweeper looks again.
+    offers_changed: Notify,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl App {
+    /// Starts everything that works between requests: delivery, the sweeper, the chat writer, the outbox.
+    pub async fn start(
+        store: Store,
+        broker: (Broker, mpsc::Receiver<Delivery>),
+        clock: Clock,
+        shop: Shop,
+        settings: Settings,
+        stop: CancellationToken,
+    ) -> Result<Self> {
+        let epoch = AtomicI64::new(store.epoch().await?);
+        let (said, to_keep) = mpsc::channel(chat::KEPT_WAITING_MAX);
+        let (broker, deliveries) = broker;
+        let app = Self(Arc::new(Inner {
+            store,
+            broker,
+            rooms: Rooms::new(clock.clone()),
+            clock,
+            settings,
+            shop,
+            epoch,
+            ahead: AtomicI64::new(0),
+            shows: DashMap::new(),
+            sellers: sell::Sellers::default(),
+            said,
+            notes: Notify::new(),
+            offers_changed: Notify::new(),
+            tasks: TaskTracker::new(),
+            stop,
+        }));
+        app.spawn_loop(deliver::run(app.clone(), deliveries));
+        app.spawn_loop(chat::keep(app.clone(), to_keep));
+        app.spawn_loop(sweep::offers(app.clone()));
+        app.spawn_loop(sweep::holds(app.clone()));
+        app.spawn_loop(sweep::outbox(app.clone()));
+        app.spawn_loop(sweep::upkeep(app.clone()));
+        Ok(app)
+    }
+
+    /// Waits until what was begun is finished: writes under way, the last chat batch, the hearts.
+    pub async fn finish(&self) {
+        self.0.tasks.close();
+        self.0.tasks.wait().await;
+        self.0.store.close().await;
+    }
+
+    fn spawn_loop(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.0.tasks.spawn(work);
+    }
+
+    pub fn rooms(&self) -> &Rooms {
+        &self.0.rooms
+    }
+
+    pub fn shop(&self) -> &Shop {
+        &self.0.shop
+    }
+
+    pub fn settings(&self) -> Settings {
+        self.0.settings
+    }
+
+    /// The database's time, as near as this node knows: it decides about windows and holds, so it is what we tell.
+    pub fn now(&self) -> Millis {
+        self.0.clock.now() + self.0.ahead.load(Ordering::Relaxed)
+    }
+
+    /// Looks at the database's clock and epoch again.
+    async fn follow_clock_and_epoch(&self) -> Result<()> {
+        let before = self.0.clock.now();
+        let theirs = self.store().now().await?;
+        let middle = before + (self.0.clock.now() - before) / 2;
+        self.0.ahead.store(theirs - middle, Ordering::Relaxed);
+        self.0.epoch.store(self.store().epoch().await?, Ordering::Relaxed);
+        Ok(())
+    }
+
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    /// Ended when the server is asked to stop.
+    pub fn stopping(&self) -> &CancellationToken {
+        &self.0.stop
+    }
+
+    /// Can the database be reached? What `/readyz` asks.
+    pub async fn ready(&self) -> Result<()> {
+        Ok(self.0.store.now().await.map(|_| ())?)
+    }
+
+    fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    fn epoch(&self) -> i64 {
+        self.0.epoch.load(Ordering::Relaxed)
+    }
+
+    /// Runs `work` to its end, whether or not the one who asked stays to hear of it.
+    async fn write<T: Send + 'static>(&self, work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+        self.0.tasks.spawn(work).await.unwrap_or_else(|error| {
+            tracing::error!(error = %error, "a verb panicked");
+            Err(Error::Unavailable)
+        })
+    }
+
+    /// Puts an event in the stream's log: every viewer gets it, in order.
+    fn log(&self, stream: StreamId, event: &Event) -> Result<()> {
+        let logged = Logged::new(self.now(), event);
+        self.0.broker.log(stream, vec![logged.json])?;
+        Ok(())
+    }
+
+    /// As [`log`](Self::log), where the deed is done whether or not it can be told.
+    fn tell(&self, stream: StreamId, event: &Event) {
+        if let Err(error) = self.log(stream, event) {
+            tracing::warn!(stream.id = %stream, error = %error, "an event was not told");
+        }
+    }
+
+    /// Publishes a value of the state lane; a lost one heals with the next poll.
+    fn show(&self, stream: StreamId, change: &StateChange, urgent: bool) {
+        if let Err(error) = self.0.broker.state(stream, change.to_bytes(urgent)) {
+            tracing::warn!(stream.id = %stream, error = %error, "a state change was not told");
+        }
+    }
+
+    /// Tells a buyer on every connection that their order changed.
+    fn tell_buyer(&self, order: &Order, view: &OrderView) {
+        let frame: Bytes = server::order(view).into_bytes();
+        if let Err(error) = self.0.broker.person(order.buyer.clone(), frame) {
+            tracing::warn!(order.id = %order.id, error = %error, "a buyer was not told of their order");
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! The host's hand on the shelf: make, open, pause, close, restock, extend, pin.
+
+use bytes::Bytes;
+
+use super::{App, Result};
+use crate::domain::offer::{self, OfferForm};
+use crate::domain::{Action, Actor, Event, LiveStream, Offer, OfferId, OfferStatus, Refusal, Stage, StreamId};
+use crate::protocol::{OfferView, PinView, StateChange, json_bytes};
+
+/// The form of a new offer.
+pub type NewOfferForm = OfferForm;
+
+impl App {
+    /// A show's offers; drafts only for those who sell.
+    pub async fn offers(&self, actor: &Actor, stream: StreamId) -> Result<Vec<OfferView>> {
+        self.find_show(stream).await?;
+        let drafts = actor.may(Action::Sell, Some(stream)).is_ok();
+        let offers = self.store().offers_of(stream).await?;
+        let shown = offers.iter().filter(|offer| drafts || offer.terms.stage != Stage::Draft);
+        Ok(shown.map(|offer| self.view(offer)).collect())
+    }
+
+    pub async fn offer(&self, actor: &Actor, id: OfferId) -> Result<OfferView> {
+        let offer = self.store().offer(id).await?.ok_or(Refusal::NoSuchOffer)?;
+        if offer.terms.stage == Stage::Draft && actor.may(Action::Sell, Some(offer.stream)).is_err() {
+            return Err(Refusal::NoSuchOffer.into());
+        }
+        Ok(self.view(&offer))
+    }
+
+    pub async fn create_offer(&self, actor: &Actor, stream: StreamId, form: NewOfferForm) -> Result<OfferView> {
+        actor.may(Action::Sell, Some(stream))?;
+        self.find_show(stream).await?;
+        let new = form.checked(OfferId::new(), stream)?;
+        let app = self.clone();
+        self.write(async move {
+            app.store().create_offer(&new).await?;
+            app.offer_after(new.id).await
+        })
+        .await
+    }
+
+    pub async fn open_offer(&self, actor: &Actor, id: OfferId) -> Result<OfferView> {
+        self.sells(actor, id).await?;
+        let app = self.clone();
+        self.write(async move {
+            app.store().open_offer(id).await?;
+            app.offer_after(id).await
+        })
+        .await
+    }
+
+    pub async fn pause_offer(&self, actor: &Actor, id: OfferId) -> Result<OfferView> {
+        self.sells(actor, id).await?;
+        let app = self.clone();
+        self.write(async move {
+            app.store().pause_offer(id).await?;
+            app.offer_after(id).await
+        })
+        .await
+    }
+
+    pub async fn close_offer(&self, actor: &Actor, id: OfferId) -> Result<OfferView> {
+        self.sells(actor, id).await?;
+        let app = self.clone();
+        self.write(async move { app.close_now(id).await }).await
+    }
+
+    pub async fn restock_offer(&self, actor: &Actor, id: OfferId, add: i64) -> Result<OfferView> {
+        self.sells(actor, id).await?;
+        let add = offer::added(add)?;
+        let app = self.clone();
+        self.write(async move {
+            app.store().restock_offer(id, add).await?;
+            app.offer_after(id).await
+        })
+        .await
+    }
+
+    pub async fn extend_offer(&self, actor: &Actor, id: OfferId, seconds: i64) -> Result<OfferView> {
+        self.sells(actor, id).await?;
+        let ms = offer::extension_ms(seconds)?;
+        let app = self.clone();
+        self.write(async move {
+            app.store().extend_offer(id, ms).await?;
+            app.offer_after(id).await
+        })
+        .await
+    }
+
+    pub async fn pin(&self, actor: &Actor, stream: StreamId, offer: OfferId) -> Result<PinView> {
+        actor.may(Action::Sell, Some(stream))?;
+        let app = self.clone();
+        self.write(async move {
+            let changed = app.store().pin(stream, offer).await?;
+            app.tell(stream, &Event::Pinned { offer });
+            app.show_pin(&changed);
+            Ok(PinView { offer, v: [app.epoch(), changed.version] })
+        })
+        .await
+    }
+
+    pub async fn unpin(&self, actor: &Actor, stream: StreamId) -> Result<()> {
+        actor.may(Action::Sell, Some(stream))?;
+        let app = self.clone();
+        self.write(async move {
+            let changed = app.store().unpin(stream).await?;
+            app.tell(stream, &Event::Unpinned {});
+            app.show_pin(&changed);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Closes a sale, whoever asked: the host, the end of its window, the end of the show.
+    pub(super) async fn close_now(&self, id: OfferId) -> Result<OfferView> {
+        let closed = self.store().close_offer(id).await?;
+        let offer = self.store().offer(id).await?.ok_or(Refusal::NoSuchOffer)?;
+        if closed {
+            self.tell(offer.stream, &Event::SaleClosed { offer: id });
+        }
+        self.show_offer(&offer, true).await;
+        Ok(self.view(&offer))
+    }
+
+    async fn sells(&self, actor: &Actor, id: OfferId) -> Result<()> {
+        let offer = self.store().offer(id).await?.ok_or(Refusal::NoSuchOffer)?;
+        Ok(actor.may(Action::Sell, Some(offer.stream))?)
+    }
+
+    /// The offer as it is after a change, shown to the room unless it is a draft.
+    async fn offer_after(&self, id: OfferId) -> Result<OfferView> {
+        let offer = self.store().offer(id).await?.ok_or(Refusal::NoSuchOffer)?;
+        self.show_offer(&offer, true).await;
+        self.0.offers_changed.notify_one();
+        Ok(self.view(&offer))
+    }
+
+    pub(super) fn view(&self, offer: &Offer) -> OfferView {
+        OfferView::of(offer, self.epoch(), self.now())
+    }
+
+    pub(super) async fn show_offer(&self, offer: &Offer, urgent: bool) {
+        if offer.terms.stage != Stage::Draft {
+            self.show(offer.stream, &offer_change(&self.view(offer)), urgent);
+        }
+    }
+
+    fn show_pin(&self, stream: &LiveStream) {
+        self.show(stream.id, &pin_change(stream, self.epoch()), true);
+        if let Some(show) = self.known_show(stream.id) {
+            show.set_stream(stream);
+        }
+    }
+}
+
+pub(super) fn offer_change(view: &OfferView) -> StateChange {
+    StateChange::Offer {
+        id: view.id,
+        v: view.v,
+        closed: view.status == OfferStatus::Closed,
+        json: json_bytes(view),
+    }
+}
+
+pub(super) fn pin_change(stream: &LiveStream, epoch: i64) -> StateChange {
+    let v = [epoch, stream.version];
+    let json = match stream.pin {
+        Some(pin) => json_bytes(&PinView { offer: pin.offer, v }),
+        None => Bytes::from_static(b"null"),
+    };
+    StateChange::Pin { v, json }
+}

@@ -1,0 +1,213 @@
+//! What a buyer does: buy, pay, cancel, look. An acknowledged order is in the database before this says so.
+
+use super::payment::{self, Authorized};
+use super::{App, Error, Result};
+use crate::domain::order::{qty, request_hash};
+use crate::domain::{
+    Action, Actor, Ask, Key, OfferId, Order, OrderId, OrderStatus, Refusal, RequestHash, StreamId, UserId,
+};
+use crate::protocol::OrderView;
+use crate::store::{Answer, PaymentStatus, Release};
+
+/// An answer to buy, pay or cancel.
+#[derive(Clone, Debug)]
+pub struct Bought {
+    pub order: OrderView,
+    /// The key was used before: this is its order as it is now, nothing new was done.
+    pub replayed: bool,
+}
+
+impl App {
+    /// Holds units. Retries with the same key give the same order, for ever.
+    pub async fn buy(&self, actor: &Actor, offer: OfferId, units: i64, key: Key) -> Result<Bought> {
+        actor.may(Action::Buy, None)?;
+        let qty = qty(units)?;
+        let ask = Ask {
+            order: OrderId::new(),
+            buyer: actor.user.clone(),
+            buyer_name: actor.name.as_str().to_owned(),
+            hash: request_hash(&["buy", &offer.to_string(), &qty.to_string()]),
+            key,
+            qty,
+        };
+        match self.sell(offer, ask).await {
+            Ok(answered) => {
+                let order = self.order_view(&answered.order).await;
+                Ok(Bought { order, replayed: answered.replayed })
+            }
+            Err(Error::Refused(Refusal::BuyerLimit { per_buyer, .. })) => {
+                let orders = self.store().orders_counting(&actor.user, offer).await?;
+                Err(Refusal::BuyerLimit { per_buyer, orders }.into())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes money for a held order: authorize, win the order, capture. Money moves only after the order is won.
+    pub async fn pay(&self, actor: &Actor, id: OrderId, token: &str, key: Key) -> Result<Bought> {
+        let order = self.own_order(actor, id).await?;
+        let token = payment::Token::parse(token)?;
+        let hash = request_hash(&["pay", &id.to_string(), token.as_str()]);
+        if let Some(answer) = self.answer_before(&actor.user, "pay", &key, hash).await? {
+            return answer;
+        }
+        order.payable()?;
+        let (app, buyer) = (self.clone(), actor.user.clone());
+        let answer = Answer { verb: "pay", key, hash, order: id, code: None };
+        self.write(async move { app.take_money(order, token, buyer, answer).await }).await
+    }
+
+    async fn take_money(&self, order: Order, token: payment::Token, buyer: UserId, answer: Answer) -> Result<Bought> {
+        let provider = payment::TEST_PROVIDER;
+        let store = self.store();
+        let mut payment =
+            store.begin_payment(order.id, provider.name(), token.as_str(), order.amount, &order.currency).await?;
+        match provider.authorize(&payment).await {
+            Authorized::Yes { reference } => payment.reference = Some(reference),
+            Authorized::Declined => {
+                store.set_payment(&payment, PaymentStatus::Declined).await?;
+                store.keep_answer(&buyer, &Answer { code: Some(Refusal::Declined.code()), ..answer }).await?;
+                return Err(Refusal::Declined.into());
+            }
+        }
+        store.set_payment(&payment, PaymentStatus::Authorized).await?;
+        let Some(won) = store.begin_capture(order.id).await? else {
+            // Expired, cancelled or paid by another tab meanwhile: let the authorization go, no money moved.
+            provider.cancel(&payment).await;
+            store.set_payment(&payment, PaymentStatus::Cancelled).await?;
+            let now = store.order(order.id).await?.ok_or(Refusal::NoSuchOrder)?;
+            now.payable()?;
+            return Err(Refusal::Busy { retry_ms: 1_000 }.into());
+        };
+        self.order_changed(&won).await;
+        if provider.capture(&payment).await {
+            store.set_payment(&payment, PaymentStatus::Captured).await?;
+            let paid = store.finish_capture(order.id, &buyer, Some(&answer)).await?;
+            let paid = paid.ok_or(Error::OutcomeUnknown)?;
+            self.0.notes.notify_one();
+            Ok(Bought { order: self.order_changed(&paid).await, replayed: false })
+        } else {
+            store.set_payment(&payment, PaymentStatus::Failed).await?;
+            let answer = Answer { code: Some(Refusal::CaptureFailed.code()), ..answer };
+            self.release(order.offer, &[order.id], Release::CaptureFailed, Some((&buyer, &answer))).await?;
+            Err(Refusal::CaptureFailed.into())
+        }
+    }
+
+    /// Gives a held order up; its units are on sale again at once. Twice is once.
+    pub async fn cancel(&self, actor: &Actor, id: OrderId, key: Key) -> Result<Bought> {
+        let order = self.own_order(actor, id).await?;
+        let hash = request_hash(&["cancel", &id.to_string()]);
+        if let Some(answer) = self.answer_before(&actor.user, "cancel", &key, hash).await? {
+            return answer;
+        }
+        match order.status {
+            OrderStatus::Cancelled => return Ok(Bought { order: self.order_view(&order).await, replayed: true }),
+            _ => order.payable()?,
+        }
+        let (app, buyer) = (self.clone(), actor.user.clone());
+        let answer = Answer { verb: "cancel", key, hash, order: id, code: None };
+        self.write(async move {
+            let ended = app.release(order.offer, &[id], Release::BuyerCancel, Some((&buyer, &answer))).await?;
+            let Some(ended) = ended.into_iter().next() else {
+                let now = app.store().order(id).await?.ok_or(Refusal::NoSuchOrder)?;
+                now.payable()?;
+                return Err(Refusal::Busy { retry_ms: 1_000 }.into());
+            };
+            Ok(Bought { order: app.order_view(&ended).await, replayed: false })
+        })
+        .await
+    }
+
+    pub async fn order(&self, actor: &Actor, id: OrderId) -> Result<OrderView> {
+        let order = self.own_order(actor, id).await?;
+        Ok(self.order_view(&order).await)
+    }
+
+    pub async fn order_by_key(&self, actor: &Actor, key: &Key) -> Result<OrderView> {
+        actor.may(Action::Buy, None)?;
+        let order = self.store().order_by_key(&actor.user, key).await?.ok_or(Refusal::NoSuchOrder)?;
+        Ok(self.order_view(&order).await)
+    }
+
+    /// The actor's own orders, newest first.
+    pub async fn orders(
+        &self,
+        actor: &Actor,
+        stream: Option<StreamId>,
+        after: Option<OrderId>,
+        limit: i64,
+    ) -> Result<Vec<OrderView>> {
+        actor.may(Action::Buy, None)?;
+        let orders = self.store().orders_of(&actor.user, stream, after, limit).await?;
+        let mut views = Vec::with_capacity(orders.len());
+        for order in &orders {
+            views.push(self.order_view(order).await);
+        }
+        Ok(views)
+    }
+
+    async fn own_order(&self, actor: &Actor, id: OrderId) -> Result<Order> {
+        actor.may(Action::Buy, None)?;
+        let order = self.store().order(id).await?.ok_or(Refusal::NotYours)?;
+        if order.buyer == actor.user { Ok(order) } else { Err(Refusal::NotYours.into()) }
+    }
+
+    /// What this key of `verb` was answered before, if it was.
+    async fn answer_before(
+        &self,
+        buyer: &UserId,
+        verb: &str,
+        key: &Key,
+        hash: RequestHash,
+    ) -> Result<Option<Result<Bought>>> {
+        let Some((stored, order, code)) = self.store().answered(buyer, verb, key).await? else { return Ok(None) };
+        if stored != hash {
+            return Err(Refusal::KeyReused.into());
+        }
+        let refusal = match code.as_deref() {
+            Some("declined") => Some(Refusal::Declined),
+            Some(_) => Some(Refusal::CaptureFailed),
+            None => None,
+        };
+        if let Some(refusal) = refusal {
+            return Ok(Some(Err(refusal.into())));
+        }
+        let order = self.store().order(order).await?.ok_or(Refusal::NoSuchOrder)?;
+        Ok(Some(Ok(Bought { order: self.order_view(&order).await, replayed: true })))
+    }
+
+    /// Ends orders, puts their units back on sale and tells everybody.
+    pub(super) async fn release(
+        &self,
+        offer: OfferId,
+        ids: &[OrderId],
+        why: Release,
+        answer: Option<(&UserId, &Answer)>,
+    ) -> Result<Vec<Order>> {
+        let ended = self.store().release(offer, ids, why, answer).await?;
+        if let Some(offer) = self.store().offer(offer).await?
+            && !ended.is_empty()
+        {
+            self.show_offer(&offer, false).await;
+            let now = self.now();
+            for order in &ended {
+                self.tell_buyer(order, &OrderView::of(order, Some(&offer), now));
+            }
+        }
+        Ok(ended)
+    }
+
+    /// Tells the buyer, on all their screens.
+    pub(super) async fn order_changed(&self, order: &Order) -> OrderView {
+        let view = self.order_view(order).await;
+        self.tell_buyer(order, &view);
+        view
+    }
+
+    /// An order in the words of its offer. The words are decoration: without them the order still stands.
+    pub(super) async fn order_view(&self, order: &Order) -> OrderView {
+        let offer = self.store().offer(order.offer).await.ok().flatten();
+        OrderView::of(order, offer.as_ref(), self.now())
+    }
+}

@@ -1,0 +1,74 @@
+//! The catalogue: list, add, restock.
+
+use super::{App, Result};
+use crate::domain::{Action, Actor, Product, ProductId, Titles, Variant, VariantId, offer};
+use crate::protocol::{ProductView, VariantView};
+
+/// A new product as a host typed it.
+#[derive(Clone, Debug)]
+pub struct NewProduct {
+    pub title: String,
+    pub titles: Titles,
+    pub image: Option<String>,
+    pub variants: Vec<NewVariant>,
+}
+
+#[derive(Clone, Debug)]
+pub struct NewVariant {
+    pub name: String,
+    pub names: Titles,
+    pub sku: Option<String>,
+    pub price: i64,
+    pub stock: i64,
+}
+
+impl NewProduct {
+    fn with_ids(self) -> Product {
+        let variants = self.variants.into_iter().map(|new| Variant {
+            id: VariantId::new(),
+            name: new.name,
+            names: new.names,
+            sku: new.sku,
+            price: new.price,
+            stock: new.stock,
+        });
+        Product {
+            id: ProductId::new(),
+            title: self.title,
+            titles: self.titles,
+            image: self.image,
+            variants: variants.collect(),
+        }
+    }
+}
+
+impl App {
+    /// Products, oldest first; the pools are for those who sell.
+    pub async fn products(&self, actor: &Actor, after: Option<ProductId>, limit: i64) -> Result<Vec<ProductView>> {
+        let team = actor.may(Action::Sell, actor.stream).is_ok();
+        let products = self.store().products(after, limit).await?;
+        Ok(products.iter().map(|product| ProductView::of(product, &self.shop().currency, team)).collect())
+    }
+
+    pub async fn create_product(&self, actor: &Actor, new: NewProduct) -> Result<ProductView> {
+        actor.may(Action::Sell, None)?;
+        let product = new.with_ids().checked()?;
+        let app = self.clone();
+        self.write(async move {
+            app.store().create_product(app.shop().id, &product).await?;
+            Ok(ProductView::of(&product, &app.shop().currency, true))
+        })
+        .await
+    }
+
+    pub async fn restock_variant(&self, actor: &Actor, id: VariantId, add: i64) -> Result<VariantView> {
+        actor.may(Action::Sell, None)?;
+        let add = offer::added(add)?;
+        let app = self.clone();
+        self.write(async move {
+            let variant = app.store().restock_variant(id, add).await?;
+            Ok(VariantView::of(&variant, &app.shop().currency, true))
+        })
+        .await
+    }
+}

@@ -1,0 +1,15 @@
+//! Hearts: summed in memory, shown as one number, written behind.
+
+use super::{App, Result};
+use crate::domain::{Action, Actor, StreamId, reaction};
+use crate::protocol::StateChange;
+
+impl App {
+    pub async fn react(&self, actor: &Actor, stream: StreamId, count: i64) -> Result<()> {
+        actor.may(Action::Talk, Some(stream))?;
+        let count = reaction::count(count)?;
+        let likes = self.find_show(stream).await?.like(actor, count, self.now())?;
+        self.show(stream, &StateChange::Likes(likes), false);
+        Ok(())
+    }
+}

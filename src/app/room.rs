@@ -1,0 +1,82 @@
+//! Opening a room: what it starts from comes from the broker's history and the store, once per room and node.
+//! Those who join and resume after that cost neither.
+
+use std::sync::Arc;
+
+use super::chat::{rules_change, rules_view};
+use super::offer::{offer_change, pin_change};
+use super::{App, Result};
+use crate::domain::{Actor, OfferStatus, Refusal, StreamId};
+use crate::protocol::{Logged, StateChange, You, json_bytes};
+use crate::room::{Position, Room};
+
+/// What a first joiner sees of the talk before.
+const RECENT_MAX: i64 = 30;
+
+impl App {
+    /// The stream's room on this node, opened if it was not. Refused: no such stream, or the visitor is banned.
+    pub async fn enter(&self, actor: &Actor, stream: StreamId) -> Result<(Arc<Room>, You)> {
+        let show = self.find_show(stream).await?;
+        let now = self.now();
+        let muted_until = match show.refuses(&actor.user, now) {
+            Some(Refusal::Muted { until, .. }) => Some(until),
+            Some(refusal) => return Err(refusal.into()),
+            None => None,
+        };
+        let (room, created) = self.rooms().open(stream);
+        if created {
+            let app = self.clone();
+            let fresh = room.clone();
+            self.write(async move {
+                let filled = app.fill(&fresh).await;
+                if filled.is_err() {
+                    app.rooms().forget(stream);
+                }
+                filled
+            })
+            .await?;
+        }
+        let (id, name, role) = (actor.user.clone(), actor.name.as_str().to_owned(), actor.role);
+        Ok((room, You { id, name, role, muted_until }))
+    }
+
+    /// Position and history first, the store after: what happens in between is in the room's inbox already.
+    async fn fill(&self, room: &Room) -> Result<()> {
+        let id = room.stream;
+        self.flush_chat().await;
+        let (place, history) = self.0.broker.history(id);
+        let stream = self.store().stream(id).await?.ok_or(Refusal::NoSuchStream)?;
+        let offers = self.store().offers_of(id).await?;
+        let messages = self.store().messages(id, None, RECENT_MAX, false).await?;
+
+        let likes = self.find_show(id).await?.stream().likes;
+        let mut state = vec![
+            StateChange::Stream { json: json_bytes(&self.stream_view(&stream)) },
+            pin_change(&stream, self.epoch()),
+            rules_change(&rules_view(&stream, self.epoch())),
+            StateChange::Likes(likes),
+        ];
+        let pinned = stream.pin.map(|pin| pin.offer);
+        let views = offers.iter().map(|offer| self.view(offer));
+        let shown = views.filter(|view| match view.status {
+            OfferStatus::Draft => false,
+            OfferStatus::Closed => Some(view.id) == pinned,
+            _ => true,
+        });
+        state.extend(shown.map(|view| offer_change(&view)));
+
+        let live: Vec<(u64, Logged)> =
+            history.into_iter().filter_map(|(seq, body)| Some((seq, Logged::from_bytes(body)?))).collect();
+        let mut recent: Vec<(u64, Logged)> = Vec::new();
+        // What was said before this epoch began has no number in it. Told twice is worse than not told: messages
+        // that the history has are left to it.
+        for message in messages.iter().rev() {
+            if !live.iter().any(|(_, logged)| logged.message == Some(message.id)) {
+                recent.push((0, Logged::new(message.at, &message.event())));
+            }
+        }
+        recent.extend(live);
+        room.begin(Position { epoch: place.epoch, seq: place.seq }, state, recent);
+        Ok(())
+    }
+}

@@ -1,0 +1,225 @@
+//! What this node remembers of a show between verbs: its rules, who is kept quiet, who spoke when.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use super::{App, Result};
+use crate::domain::{
+    Actor, LiveStream, Millis, Refusal, Sanction, SanctionKind, StreamId, StreamStatus, TokenBucket, UserId,
+};
+
+#[derive(Debug)]
+pub struct Show(Mutex<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    stream: LiveStream,
+    sanctions: Vec<Sanction>,
+    voices: HashMap<UserId, Voice>,
+    /// Hearts since the last write to the store.
+    fresh_likes: i64,
+}
+
+/// When someone last spoke, and how much more they may say.
+#[derive(Debug)]
+struct Voice {
+    bucket: Option<TokenBucket>,
+    hearts: TokenBucket,
+    said_at: Option<Millis>,
+}
+
+const CHAT_BURST: f64 = 5.0;
+/// Heart frames a second; each may carry fifty.
+const HEART_FRAMES: f64 = 3.0;
+/// Above this many, voices quiet for five minutes are forgotten.
+const VOICES_KEPT: usize = 10_000;
+const QUIET_MS: Millis = 300_000;
+
+impl Show {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(|poison| poison.into_inner())
+    }
+
+    pub fn stream(&self) -> LiveStream {
+        self.lock().stream.clone()
+    }
+
+    /// Takes a newer version of the stream; an older one is ignored.
+    pub fn set_stream(&self, stream: &LiveStream) {
+        let mut inner = self.lock();
+        if inner.stream.version <= stream.version {
+            let likes = inner.stream.likes;
+            inner.stream = LiveStream { likes, ..stream.clone() };
+        }
+    }
+
+    /// May this person say something now? If so, it counts as said.
+    pub fn take_floor(&self, actor: &Actor, now: Millis, per_second: f64) -> std::result::Result<(), Refusal> {
+        let mut inner = self.lock();
+        if inner.stream.status == StreamStatus::Ended {
+            return Err(Refusal::StreamEnded);
+        }
+        if let Some(refusal) = inner.refuses(&actor.user, now) {
+            return Err(refusal);
+        }
+        if actor.is_team() {
+            return Ok(());
+        }
+        let slow_ms = inner.stream.chat.slow_ms;
+        let voice = inner.voice(&actor.user, now);
+        if let Some(said_at) = voice.said_at
+            && now < said_at + slow_ms
+        {
+            return Err(Refusal::SlowMode { retry_ms: said_at + slow_ms - now });
+        }
+        if per_second > 0.0 {
+            let bucket = voice.bucket.get_or_insert_with(|| TokenBucket::new(per_second, CHAT_BURST, now));
+            bucket.take(now).map_err(|retry_ms| Refusal::ChatBudget { retry_ms })?;
+        }
+        voice.said_at = Some(now);
+        Ok(())
+    }
+
+    /// Counts hearts and gives the new sum.
+    pub fn like(&self, actor: &Actor, count: i64, now: Millis) -> std::result::Result<i64, Refusal> {
+        let mut inner = self.lock();
+        if inner.stream.status == StreamStatus::Ended {
+            return Err(Refusal::StreamEnded);
+        }
+        if let Some(Refusal::Banned) = inner.refuses(&actor.user, now) {
+            return Err(Refusal::Banned);
+        }
+        inner.voice(&actor.user, now).hearts.take(now).map_err(|retry_ms| Refusal::Busy { retry_ms })?;
+        inner.fresh_likes += count;
+        inner.stream.likes += count;
+        Ok(inner.stream.likes)
+    }
+
+    /// Hearts that the store does not know yet; they are the caller's to write, or to [give back](Self::give_back_likes).
+    pub fn take_fresh_likes(&self) -> i64 {
+        std::mem::take(&mut self.lock().fresh_likes)
+    }
+
+    pub fn give_back_likes(&self, likes: i64) {
+        self.lock().fresh_likes += likes;
+    }
+
+    pub fn sanctions(&self, now: Millis) -> Vec<Sanction> {
+        let mut inner = self.lock();
+        inner.sanctions.retain(|sanction| sanction.until.is_none_or(|until| now < until));
+        inner.sanctions.clone()
+    }
+
+    pub fn add_sanction(&self, sanction: Sanction) {
+        let mut inner = self.lock();
+        inner.sanctions.retain(|old| old.user != sanction.user || old.kind != sanction.kind);
+        inner.sanctions.push(sanction);
+    }
+
+    pub fn lift(&self, user: &UserId, kind: SanctionKind) {
+        self.lock().sanctions.retain(|sanction| sanction.user != *user || sanction.kind != kind);
+    }
+
+    /// Why this person may not speak (muted) or not be here (banned).
+    pub fn refuses(&self, user: &UserId, now: Millis) -> Option<Refusal> {
+        self.lock().refuses(user, now)
+    }
+}
+
+impl Inner {
+    /// A ban weighs more than a mute.
+    fn refuses(&self, user: &UserId, now: Millis) -> Option<Refusal> {
+        let mut all = self.sanctions.iter().filter(|s| s.user == *user).filter_map(|s| s.refuses(now));
+        let first = all.next()?;
+        Some(all.find(|refusal| *refusal == Refusal::Banned).unwrap_or(first))
+    }
+
+    fn voice(&mut self, user: &UserId, now: Millis) -> &mut Voice {
+        if self.voices.len() > VOICES_KEPT && !self.voices.contains_key(user) {
+            self.voices.retain(|_, voice| voice.said_at.is_some_and(|at| now - at < QUIET_MS));
+        }
+        self.voices.entry(user.clone()).or_insert_with(|| Voice {
+            bucket: None,
+            hearts: TokenBucket::new(HEART_FRAMES, HEART_FRAMES * 3.0, now),
+            said_at: None,
+        })
+    }
+}
+
+impl App {
+    /// The show, from memory or from the store.
+    pub(super) async fn find_show(&self, id: StreamId) -> Result<Arc<Show>> {
+        if let Some(show) = self.known_show(id) {
+            return Ok(show);
+        }
+        let stream = self.store().stream(id).await?.ok_or(Refusal::NoSuchStream)?;
+        let sanctions = self.store().sanctions(id, self.now()).await?;
+        let inner = Inner { stream, sanctions, voices: HashMap::new(), fresh_likes: 0 };
+        let show = self.0.shows.entry(id).or_insert_with(|| Arc::new(Show(Mutex::new(inner)))).clone();
+        Ok(show)
+    }
+
+    pub(super) fn known_show(&self, id: StreamId) -> Option<Arc<Show>> {
+        self.0.shows.get(&id).map(|show| show.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{ChatRules, Name, Role};
+
+    fn show(slow_ms: i64) -> Show {
+        let stream = LiveStream {
+            id: StreamId::new(),
+            title: "t".into(),
+            titles: Default::default(),
+            host: "h".into(),
+            status: StreamStatus::Live,
+            video: None,
+            poster: None,
+            scheduled_at: None,
+            started_at: None,
+            ended_at: None,
+            pin: None,
+            chat: ChatRules { slow_ms, notice: None },
+            likes: 0,
+            version: 1,
+        };
+        Show(Mutex::new(Inner { stream, sanctions: vec![], voices: HashMap::new(), fresh_likes: 0 }))
+    }
+
+    fn actor(name: &str, role: Role) -> Actor {
+        let (user, name) = (UserId::parse(name).unwrap(), Name::parse(name).unwrap());
+        Actor { user, name, role, stream: None, expires_at: None }
+    }
+
+    #[test]
+    fn slow_mode_holds_viewers_and_lets_the_team_speak() {
+        let (show, ann, host) = (show(10_000), actor("ann", Role::Viewer), actor("h", Role::Host));
+        assert_eq!(show.take_floor(&ann, 0, 1.0), Ok(()));
+        assert_eq!(show.take_floor(&ann, 4_000, 1.0), Err(Refusal::SlowMode { retry_ms: 6_000 }));
+        assert_eq!(show.take_floor(&ann, 10_000, 1.0), Ok(()));
+        assert!((0..20).all(|_| show.take_floor(&host, 0, 1.0).is_ok()));
+    }
+
+    #[test]
+    fn sixth_message_in_a_second_is_over_the_budget_unless_it_is_off() {
+        let (show, ann) = (show(0), actor("ann", Role::Viewer));
+        assert!((0..5).all(|_| show.take_floor(&ann, 0, 1.0).is_ok()));
+        assert_eq!(show.take_floor(&ann, 0, 1.0), Err(Refusal::ChatBudget { retry_ms: 1_000 }));
+        assert!((0..50).all(|_| show.take_floor(&actor("bob", Role::Viewer), 0, 0.0).is_ok()));
+    }
+
+    #[test]
+    fn a_banned_person_is_told_so_even_if_muted_too() {
+        let (show, ann) = (show(0), actor("ann", Role::Viewer));
+        let sanction = |kind, until| Sanction { user: ann.user.clone(), name: "Ann".into(), kind, until, by: "h".into() };
+        show.add_sanction(sanction(SanctionKind::Mute, Some(100)));
+        assert_eq!(show.refuses(&ann.user, 0), Some(Refusal::Muted { until: 100, now: 0 }));
+        show.add_sanction(sanction(SanctionKind::Ban, None));
+        assert_eq!(show.refuses(&ann.user, 0), Some(Refusal::Banned));
+        show.lift(&ann.user, SanctionKind::Ban);
+        assert_eq!(show.refuses(&ann.user, 100), None);
+    }
+}

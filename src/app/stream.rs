@@ -1,0 +1,136 @@
+//! The life of a show: create, list, start, end; and its numbers.
+
+use super::{App, Result};
+use crate::domain::{
+    Action, Actor, ChatRules, Event, LiveStream, Millis, Refusal, Stage, StreamId, StreamStatus, Titles, text,
+};
+use crate::protocol::{Report, StateChange, StreamView, json_bytes};
+
+/// A new show as a host typed it.
+#[derive(Clone, Debug)]
+pub struct NewStream {
+    pub title: String,
+    pub titles: Titles,
+    pub video: Option<String>,
+    pub poster: Option<String>,
+    pub scheduled_at: Option<Millis>,
+}
+
+impl NewStream {
+    fn checked(self, host: &str) -> std::result::Result<LiveStream, Refusal> {
+        // Up to the year 2200: a time in seconds or microseconds is a client's mistake.
+        if self.scheduled_at.is_some_and(|at| !(1_000_000_000_000..7_258_118_400_000).contains(&at)) {
+            return Err(Refusal::bad_request("scheduled_at is in epoch milliseconds"));
+        }
+        Ok(LiveStream {
+            id: StreamId::new(),
+            title: text::title(&self.title)?,
+            titles: text::titles(&self.titles)?,
+            host: host.to_owned(),
+            status: StreamStatus::Scheduled,
+            video: self.video.as_deref().map(text::address).transpose()?,
+            poster: self.poster.as_deref().map(text::address).transpose()?,
+            scheduled_at: self.scheduled_at,
+            started_at: None,
+            ended_at: None,
+            pin: None,
+            chat: ChatRules::default(),
+            likes: 0,
+            version: 1,
+        })
+    }
+}
+
+impl App {
+    pub async fn create_stream(&self, actor: &Actor, new: NewStream) -> Result<StreamView> {
+        actor.may(Action::Run, None)?;
+        let stream = new.checked(actor.name.as_str())?;
+        let app = self.clone();
+        self.write(async move {
+            app.store().create_stream(app.shop().id, &stream).await?;
+            Ok(app.stream_view(&stream))
+        })
+        .await
+    }
+
+    pub async fn stream(&self, id: StreamId) -> Result<StreamView> {
+        let stream = self.store().stream(id).await?.ok_or(Refusal::NoSuchStream)?;
+        Ok(self.stream_view(&stream))
+    }
+
+    /// Shows, newest first.
+    pub async fn streams(
+        &self,
+        status: Option<StreamStatus>,
+        after: Option<StreamId>,
+        limit: i64,
+    ) -> Result<Vec<StreamView>> {
+        let streams = self.store().streams(status, after, limit).await?;
+        Ok(streams.iter().map(|stream| self.stream_view(stream)).collect())
+    }
+
+    pub async fn start_stream(&self, actor: &Actor, id: StreamId) -> Result<StreamView> {
+        actor.may(Action::Run, Some(id))?;
+        let app = self.clone();
+        self.write(async move {
+            let now = app.store().now().await?;
+            let started = app.store().start_stream(id, now).await?;
+            app.tell(id, &Event::Started {});
+            Ok(app.show_stream(&started))
+        })
+        .await
+    }
+
+    /// Ends a show and every sale in it. Orders that are held may still be paid.
+    pub async fn end_stream(&self, actor: &Actor, id: StreamId) -> Result<StreamView> {
+        actor.may(Action::Run, Some(id))?;
+        let app = self.clone();
+        self.write(async move {
+            let now = app.store().now().await?;
+            let ended = app.store().end_stream(id, now).await?;
+            for offer in app.store().offers_of(id).await? {
+                if offer.terms.stage != Stage::Closed {
+                    app.close_now(offer.id).await?;
+                }
+            }
+            app.tell(id, &Event::Ended {});
+            Ok(app.show_stream(&ended))
+        })
+        .await
+    }
+
+    /// The show in numbers, for those who may see them.
+    pub async fn report(&self, actor: &Actor, id: StreamId) -> Result<Report> {
+        actor.may(Action::SeeNumbers, Some(id))?;
+        let likes = self.find_show(id).await?.stream().likes;
+        let sums = self.store().sums(id).await?;
+        let messages = self.store().count_messages(id).await?;
+        let room = self.rooms().get(id);
+        Ok(Report {
+            orders_held: sums.orders_held,
+            orders_paid: sums.orders_paid,
+            units_paid: sums.units_paid,
+            amount_paid: sums.amount_paid,
+            currency: self.shop().currency.clone(),
+            messages,
+            viewers: room.as_ref().map_or(0, |room| room.viewers() as u64),
+            viewers_peak: room.as_ref().map_or(0, |room| room.viewers_peak() as u64),
+            likes,
+        })
+    }
+
+    pub(super) fn stream_view(&self, stream: &LiveStream) -> StreamView {
+        let viewers = self.rooms().get(stream.id).map_or(0, |room| room.viewers() as u64);
+        StreamView::of(stream, viewers, self.now())
+    }
+
+    /// Tells the room what the show is now.
+    fn show_stream(&self, stream: &LiveStream) -> StreamView {
+        if let Some(show) = self.known_show(stream.id) {
+            show.set_stream(stream);
+        }
+        let view = self.stream_view(stream);
+        self.show(stream.id, &StateChange::Stream { json: json_bytes(&view) }, true);
+        view
+    }
+}

@@ -1,0 +1,105 @@
+//! The broker within one process: numbers, keeps a little history, hands on.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use dashmap::DashMap;
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+
+use super::{Delivery, Error, Place, Result};
+use crate::domain::StreamId;
+
+/// Deliveries that wait for the rooms. Full means they are overrun: talk is refused, nothing is numbered.
+const WAITING_MAX: usize = 8_192;
+/// Events kept per stream for rooms that open later.
+const HISTORY_MAX: usize = 200;
+
+#[derive(Debug)]
+pub struct Local {
+    epoch: Arc<str>,
+    logs: DashMap<StreamId, Arc<Mutex<Log>>>,
+    out: mpsc::Sender<Delivery>,
+}
+
+#[derive(Debug, Default)]
+struct Log {
+    seq: u64,
+    history: VecDeque<(u64, Bytes)>,
+}
+
+impl Local {
+    pub fn new() -> (Self, mpsc::Receiver<Delivery>) {
+        let (out, deliveries) = mpsc::channel(WAITING_MAX);
+        // A process's count dies with it, so its epoch is its own.
+        let epoch = uuid::Uuid::now_v7().simple().to_string().into();
+        (Self { epoch, logs: DashMap::new(), out }, deliveries)
+    }
+
+    pub fn log(&self, stream: StreamId, bodies: Vec<Bytes>) -> Result<Place> {
+        let log = self.logs.entry(stream).or_default().clone();
+        let mut log = log.lock().unwrap_or_else(|poison| poison.into_inner());
+        let first = log.seq + 1;
+        // Sent under the lock, so that what is numbered first is heard first; counted only once it is on its way.
+        self.send(Delivery::Log { stream, epoch: self.epoch.clone(), first, bodies: bodies.clone() })?;
+        for body in bodies {
+            log.seq += 1;
+            let seq = log.seq;
+            log.history.push_back((seq, body));
+        }
+        while log.history.len() > HISTORY_MAX {
+            log.history.pop_front();
+        }
+        Ok(Place { epoch: self.epoch.clone(), seq: log.seq })
+    }
+
+    pub fn send(&self, delivery: Delivery) -> Result<()> {
+        self.out.try_send(delivery).map_err(|error| match error {
+            TrySendError::Full(_) => Error::Full,
+            TrySendError::Closed(_) => Error::Stopped,
+        })
+    }
+
+    pub fn history(&self, stream: StreamId) -> (Place, Vec<(u64, Bytes)>) {
+        let log = self.logs.get(&stream).map(|log| log.clone());
+        let (seq, history) = match log {
+            Some(log) => {
+                let log = log.lock().unwrap_or_else(|poison| poison.into_inner());
+                (log.seq, log.history.iter().cloned().collect())
+            }
+            None => (0, Vec::new()),
+        };
+        (Place { epoch: self.epoch.clone(), seq }, history)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_numbered_from_one_per_stream() {
+        let (broker, mut deliveries) = Local::new();
+        let (one, two) = (StreamId::new(), StreamId::new());
+        let say = |stream, n: usize| broker.log(stream, vec![Bytes::from_static(b"x"); n]).unwrap().seq;
+        assert_eq!((say(one, 1), say(two, 2), say(one, 3)), (1, 2, 4));
+        let firsts: Vec<u64> = std::iter::from_fn(|| deliveries.try_recv().ok())
+            .map(|delivery| if let Delivery::Log { first, .. } = delivery { first } else { 0 })
+            .collect();
+        assert_eq!(firsts, [1, 1, 2]);
+        assert_eq!(broker.history(one).1.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), [1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn a_full_queue_refuses_without_numbering() {
+        let (broker, mut deliveries) = Local::new();
+        let stream = StreamId::new();
+        let mut say = || broker.log(stream, vec![Bytes::from_static(b"x")]);
+        let said = std::iter::from_fn(|| say().ok()).count();
+        assert_eq!(said, WAITING_MAX);
+        assert_eq!(say(), Err(Error::Full));
+        deliveries.try_recv().unwrap();
+        assert_eq!(say().map(|place| place.seq), Ok(WAITING_MAX as u64 + 1));
+    }
+}

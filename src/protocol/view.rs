@@ -1,0 +1,324 @@
+//! The shop's nouns as JSON: the same shapes over REST and the socket.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::domain::{
+    ChatMessage, ChatRules, Kind, LiveStream, MessageId, Millis, Minor, Offer, OfferId, OfferStatus, Order, OrderId,
+    OrderStatus, Product, ProductId, Sanction, SanctionKind, Shop, ShopId, Speaker, StreamId, StreamStatus, Titles,
+    UserId, Variant, VariantId,
+};
+
+/// `[epoch, version]`: of two views of one thing the larger is newer. Compare the epoch first.
+pub type Version = [i64; 2];
+
+/// An offer, always whole. A client derives countdown → open → closed itself too, from the times and the server's clock.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+#[schema(as = Offer)]
+pub struct OfferView {
+    pub id: OfferId,
+    pub stream: StreamId,
+    pub product: ProductId,
+    pub variant: VariantId,
+    /// The default text; `titles` has the other languages.
+    pub title: String,
+    pub titles: Titles,
+    pub variant_name: String,
+    pub variant_names: Titles,
+    pub image: Option<String>,
+    pub kind: Kind,
+    /// Minor units of `currency`.
+    pub price: Minor,
+    pub old_price: Option<Minor>,
+    pub currency: String,
+    pub quantity: i64,
+    /// Units that can be bought now.
+    pub left: i64,
+    pub per_buyer: i64,
+    /// Epoch milliseconds; null: not started.
+    pub opens_at: Option<Millis>,
+    /// Epoch milliseconds; null: no end.
+    pub closes_at: Option<Millis>,
+    /// How long a hold lasts, in seconds.
+    pub hold_s: i64,
+    pub countdown_s: i64,
+    pub duration_s: Option<i64>,
+    pub status: OfferStatus,
+    pub v: Version,
+}
+
+impl OfferView {
+    pub fn of(offer: &Offer, epoch: i64, now: Millis) -> Self {
+        let terms = &offer.terms;
+        Self {
+            id: offer.id,
+            stream: offer.stream,
+            product: offer.product,
+            variant: offer.variant,
+            title: offer.title.clone(),
+            titles: offer.titles.clone(),
+            variant_name: offer.variant_name.clone(),
+            variant_names: offer.variant_names.clone(),
+            image: offer.image.clone(),
+            kind: offer.kind,
+            price: terms.price,
+            old_price: offer.old_price,
+            currency: offer.currency.clone(),
+            quantity: terms.quantity,
+            left: terms.left(),
+            per_buyer: terms.per_buyer,
+            opens_at: terms.opens_at,
+            closes_at: terms.closes_at,
+            hold_s: terms.hold_ms / 1_000,
+            countdown_s: offer.countdown_ms / 1_000,
+            duration_s: offer.duration_ms.map(|ms| ms / 1_000),
+            status: terms.status(now, offer.unpaid),
+            v: [epoch, terms.version],
+        }
+    }
+}
+
+/// An order as its buyer sees it. A hold is an order in status `held`.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+#[schema(as = Order)]
+pub struct OrderView {
+    pub id: OrderId,
+    pub stream: StreamId,
+    pub offer: OfferId,
+    pub title: String,
+    pub titles: Titles,
+    pub variant_name: String,
+    pub variant_names: Titles,
+    pub image: Option<String>,
+    pub status: OrderStatus,
+    pub qty: i64,
+    pub amount: Minor,
+    pub currency: String,
+    /// "You are number 137": dense from 1 within the offer.
+    pub place: i64,
+    /// Never released before; released at most 5 s after.
+    pub hold_until: Millis,
+    pub created_at: Millis,
+    pub paid_at: Option<Millis>,
+    /// Why it ended: `hold_ended`, `buyer_cancel`, `capture_failed`.
+    pub reason: Option<String>,
+    pub version: i64,
+    /// The server's time of this view.
+    pub now: Millis,
+}
+
+impl OrderView {
+    pub fn of(order: &Order, offer: Option<&Offer>, now: Millis) -> Self {
+        Self {
+            id: order.id,
+            stream: order.stream,
+            offer: order.offer,
+            title: offer.map(|offer| offer.title.clone()).unwrap_or_default(),
+            titles: offer.map(|offer| offer.titles.clone()).unwrap_or_default(),
+            variant_name: offer.map(|offer| offer.variant_name.clone()).unwrap_or_default(),
+            variant_names: offer.map(|offer| offer.variant_names.clone()).unwrap_or_default(),
+            image: offer.and_then(|offer| offer.image.clone()),
+            status: order.status,
+            qty: order.qty,
+            amount: order.amount,
+            currency: order.currency.clone(),
+            place: order.place,
+            hold_until: order.hold_until,
+            created_at: order.created_at,
+            paid_at: order.paid_at,
+            reason: order.reason.clone(),
+            version: order.version,
+            now,
+        }
+    }
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+#[schema(as = Stream)]
+pub struct StreamView {
+    pub id: StreamId,
+    pub title: String,
+    pub titles: Titles,
+    pub status: StreamStatus,
+    /// An HLS playlist, or null.
+    pub video: Option<String>,
+    pub poster: Option<String>,
+    pub host: String,
+    pub scheduled_at: Option<Millis>,
+    pub started_at: Option<Millis>,
+    pub ended_at: Option<Millis>,
+    /// Viewers now, as this node knows.
+    pub viewers: u64,
+    pub now: Millis,
+}
+
+impl StreamView {
+    pub fn of(stream: &LiveStream, viewers: u64, now: Millis) -> Self {
+        Self {
+            id: stream.id,
+            title: stream.title.clone(),
+            titles: stream.titles.clone(),
+            status: stream.status,
+            video: stream.video.clone(),
+            poster: stream.poster.clone(),
+            host: stream.host.clone(),
+            scheduled_at: stream.scheduled_at,
+            started_at: stream.started_at,
+            ended_at: stream.ended_at,
+            viewers,
+            now,
+        }
+    }
+}
+
+/// The pinned offer: the card that is shown now.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+#[schema(as = Pin)]
+pub struct PinView {
+    pub offer: OfferId,
+    pub v: Version,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+#[schema(as = Shop)]
+pub struct ShopView {
+    pub id: ShopId,
+    pub title: String,
+    pub titles: Titles,
+    /// ISO 4217.
+    pub currency: String,
+    /// `POST /v1/dev/tokens` signs anybody in: a demo.
+    pub dev_login: bool,
+}
+
+impl ShopView {
+    pub fn of(shop: &Shop, dev_login: bool) -> Self {
+        let Shop { id, title, titles, currency } = shop.clone();
+        Self { id, title, titles, currency, dev_login }
+    }
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+#[schema(as = Product)]
+pub struct ProductView {
+    pub id: ProductId,
+    pub title: String,
+    pub titles: Titles,
+    pub image: Option<String>,
+    pub variants: Vec<VariantView>,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+#[schema(as = Variant)]
+pub struct VariantView {
+    pub id: VariantId,
+    pub name: String,
+    pub names: Titles,
+    pub sku: Option<String>,
+    pub price: Minor,
+    pub currency: String,
+    /// Units in the pool, in no offer; for the team only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stock: Option<i64>,
+}
+
+impl ProductView {
+    pub fn of(product: &Product, currency: &str, for_team: bool) -> Self {
+        Self {
+            id: product.id,
+            title: product.title.clone(),
+            titles: product.titles.clone(),
+            image: product.image.clone(),
+            variants: product.variants.iter().map(|variant| VariantView::of(variant, currency, for_team)).collect(),
+        }
+    }
+}
+
+impl VariantView {
+    pub fn of(variant: &Variant, currency: &str, for_team: bool) -> Self {
+        Self {
+            id: variant.id,
+            name: variant.name.clone(),
+            names: variant.names.clone(),
+            sku: variant.sku.clone(),
+            price: variant.price,
+            currency: currency.to_owned(),
+            stock: for_team.then_some(variant.stock),
+        }
+    }
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+#[schema(as = Message)]
+pub struct MessageView {
+    pub id: MessageId,
+    pub at: Millis,
+    pub from: Speaker,
+    pub text: String,
+    pub deleted: bool,
+}
+
+impl From<ChatMessage> for MessageView {
+    fn from(message: ChatMessage) -> Self {
+        let ChatMessage { id, at, from, text, deleted, .. } = message;
+        Self { id, at, from, text, deleted }
+    }
+}
+
+/// A person kept quiet or out.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+#[schema(as = Sanction)]
+pub struct SanctionView {
+    pub user: UserId,
+    pub name: String,
+    pub kind: SanctionKind,
+    /// Epoch milliseconds; null: until lifted.
+    pub until: Option<Millis>,
+    pub by: String,
+}
+
+impl From<Sanction> for SanctionView {
+    fn from(sanction: Sanction) -> Self {
+        let Sanction { user, name, kind, until, by } = sanction;
+        Self { user, name, kind, until, by }
+    }
+}
+
+/// The chat rules as a state key.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+#[schema(as = ChatRules)]
+pub struct ChatRulesView {
+    pub slow_ms: i64,
+    pub notice: Option<String>,
+    pub v: Version,
+}
+
+impl ChatRulesView {
+    pub fn of(rules: &ChatRules, v: Version) -> Self {
+        Self { slow_ms: rules.slow_ms, notice: rules.notice.clone(), v }
+    }
+}
+
+/// A show in numbers.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+pub struct Report {
+    pub orders_held: i64,
+    pub orders_paid: i64,
+    pub units_paid: i64,
+    pub amount_paid: Minor,
+    pub currency: String,
+    pub messages: i64,
+    pub viewers: u64,
+    pub viewers_peak: u64,
+    pub likes: i64,
+}
+
+/// Who you are, as `hello` tells it.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+pub struct You {
+    pub id: UserId,
+    pub name: String,
+    pub role: crate::domain::Role,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub muted_until: Option<Millis>,
+}

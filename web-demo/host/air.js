@@ -1,0 +1,122 @@
+// What is on air: the preview of what viewers see, the sale that runs, the one that is prepared, and the notice.
+
+import { post } from '../api.js';
+import { clock, number, t } from '../i18n.js';
+import { Card, countdownOf, fullTitle, phaseOf, stockBar } from '../offer.js';
+import { Stage } from '../stage.js';
+import { busy, el, icon, put, show } from '../ui.js';
+
+const RUNNING = ['soon', 'live', 'low', 'paused', 'sold_out_for_now', 'sold_out'];
+
+export class Air {
+  constructor({ client, rundown, stream, tell, $ }) {
+    Object.assign(this, { client, rundown, stream, tell, $ });
+    this.stage = new Stage($('stage'));
+    this.card = new Card($('card'), { onbuy() {}, onopen() {} });
+    $('card').inert = true; // the host looks at it, viewers press it
+    this.now = new NowPanel($('now-panel'), rundown);
+    this.next = new NextPanel($('next-panel'), () => this.startPrepared());
+    $('notice-form').addEventListener('submit', (event) => { event.preventDefault(); this.announce($('notice-text').value.trim(), event.submitter); });
+    $('notice-clear').addEventListener('click', (event) => { $('notice-text').value = ''; this.announce('', event.currentTarget); });
+  }
+
+  announce(text, button) {
+    return busy(button, () => post(`/streams/${this.stream.id}/announcements`, { text }), this.tell);
+  }
+
+  notice(text) {
+    const input = this.$('notice-text');
+    if (document.activeElement !== input) input.value = text ?? '';
+    show(this.$('notice-clear'), Boolean(text));
+  }
+
+  /** A flash sale that runs comes first, then whatever is pinned. */
+  current() {
+    const now = this.client.now();
+    const offers = this.rundown.ordered();
+    return offers.find((offer) => offer.kind === 'flash' && RUNNING.includes(phaseOf(offer, now)) && offer.closes_at) ?? this.rundown.offers.get(this.rundown.pinned);
+  }
+
+  prepared() {
+    return this.rundown.ordered().find((offer) => offer.kind === 'flash' && offer.status === 'draft');
+  }
+
+  startPrepared() {
+    const offer = this.prepared();
+    return offer && this.rundown.open(offer, this.next.button);
+  }
+
+  paint() {
+    const now = this.client.now();
+    const pinned = this.client.state.offers.get(this.rundown.pinned);
+    this.card.paint(pinned, now, !this.client.live);
+    show(this.$('no-pin'), !pinned);
+    this.stage.present(pinned);
+    this.stage.paint(now);
+    this.now.paint(this.current(), now);
+    this.next.paint(this.prepared());
+  }
+}
+
+class NowPanel {
+  constructor(root, rundown) {
+    this.root = root;
+    const button = (name, sign, act, look = 'slim') => {
+      const node = el(`button.${look}`, { type: 'button', 'data-test': `now-${name}`, onclick: () => act.call(rundown, this.offer, node) }, sign && icon(sign), t(`host.${name}`));
+      return node;
+    };
+    this.title = el('bdi');
+    this.phase = el('span.status');
+    this.clock = el('bdi.big-clock.num', { dir: 'ltr', 'data-test': 'now-clock' });
+    this.left = el('b.num', { 'data-test': 'now-left' });
+    this.hold = el('small');
+    this.bar = el('div.now-bar');
+    this.buttons = {
+      extend: button('extend', 'plus', rundown.extend), restock: button('restock', 'plus', rundown.restock), pause: button('pause', 'pause', rundown.pause),
+      resume: button('resume', 'play', rundown.open, 'slim.primary'), unpin: button('unpin', 'pin', (_, node) => rundown.unpin(node)), stop: button('stop', 'stop', rundown.close, 'slim.danger'),
+    };
+    this.idle = el('p.empty', {}, t('host.nothing_on'));
+    this.body = el('div', {}, el('p.now-title', {}, el('span', {}, t('host.now')), this.title, this.phase), el('div.now-line', {}, this.clock, this.left, this.hold), this.bar, el('div.row-actions', {}, Object.values(this.buttons)));
+    root.append(this.idle, this.body);
+  }
+
+  paint(offer, now) {
+    show(this.idle, !offer);
+    show(this.body, Boolean(offer));
+    this.offer = offer;
+    if (!offer) return;
+    const phase = phaseOf(offer, now);
+    const rest = countdownOf(offer, now);
+    put(this.title, fullTitle(offer));
+    put(this.phase, t(`phase.${phase}`));
+    this.phase.dataset.phase = phase;
+    show(this.clock, rest !== null);
+    if (rest !== null) put(this.clock, clock(rest));
+    put(this.left, t('host.stock', { left: number(offer.left), n: offer.quantity }));
+    put(this.hold, t('host.hold_s', { n: offer.hold_s }));
+    const print = `${offer.id}${offer.v}${phase}`;
+    if (print !== this.printed) this.bar.replaceChildren(stockBar(offer, phase));
+    this.printed = print;
+    const over = phase === 'ended';
+    show(this.buttons.extend, Boolean(offer.closes_at) && !over);
+    show(this.buttons.restock, !over);
+    show(this.buttons.pause, phase === 'live' || phase === 'low');
+    show(this.buttons.resume, phase === 'paused');
+    show(this.buttons.unpin, over);
+    show(this.buttons.stop, !over);
+  }
+}
+
+class NextPanel {
+  constructor(root, start) {
+    this.root = root;
+    this.title = el('bdi');
+    this.button = el('button.primary', { type: 'button', 'data-test': 'start-prepared', onclick: start }, icon('play'), t('host.start_sale'));
+    root.append(el('p.now-title', {}, el('span', {}, t('host.next')), this.title), this.button);
+  }
+
+  paint(offer) {
+    show(this.root, Boolean(offer));
+    if (offer) put(this.title, fullTitle(offer));
+  }
+}

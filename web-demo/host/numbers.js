@@ -1,0 +1,67 @@
+// The numbers: the report, asked for every five seconds, and how viewers and orders went since the console opened.
+
+import { get } from '../api.js';
+import { money, number, short, t } from '../i18n.js';
+import { el, put } from '../ui.js';
+
+const REPORT_MS = 5_000;
+const POINTS_MAX = 240;
+const SVG = 'http://www.w3.org/2000/svg';
+
+export class Numbers {
+  constructor({ stream, figures, trend, client }) {
+    Object.assign(this, { stream, client });
+    this.points = [];
+    this.nodes = {};
+    for (const name of ['viewers', 'likes', 'orders', 'sales']) {
+      this.nodes[name] = el('dd.num', { 'data-test': `figure-${name}` }, '–');
+      figures.append(el('div', {}, el('dt', {}, t(`figure.${name}`)), this.nodes[name]));
+    }
+    this.svg = document.createElementNS(SVG, 'svg');
+    this.svg.setAttribute('viewBox', '0 0 240 60');
+    this.svg.setAttribute('preserveAspectRatio', 'none');
+    this.svg.setAttribute('aria-hidden', 'true');
+    this.lines = ['viewers', 'orders'].map((name) => {
+      const line = document.createElementNS(SVG, 'polyline');
+      line.setAttribute('class', `trend-${name}`);
+      this.svg.append(line);
+      return [name, line];
+    });
+    this.more = el('p.trend-words');
+    trend.append(el('p.trend-legend', {}, el('span.trend-viewers', {}, t('figure.viewers')), el('span.trend-orders', {}, t('figure.orders'))), this.svg, this.more);
+    this.load();
+    setInterval(() => { if (!document.hidden) this.load(); }, REPORT_MS);
+  }
+
+  async load() {
+    try {
+      this.report = await get(`/streams/${this.stream.id}/report`);
+    } catch {
+      return; // the connection bar tells of a lost shop; an old number is better than none
+    }
+    const { viewers, orders_paid, orders_held } = this.report;
+    this.points.push({ viewers, orders: orders_paid + orders_held });
+    if (this.points.length > POINTS_MAX) this.points.shift();
+    this.paint();
+    this.draw();
+  }
+
+  paint() {
+    const { report, client } = this;
+    put(this.nodes.viewers, report ? t('figure.peak', { now: short(client.state.viewers), n: report.viewers_peak }) : short(client.state.viewers));
+    put(this.nodes.likes, short(client.state.likes));
+    if (!report) return;
+    put(this.nodes.orders, report.orders_held ? t('figure.held', { paid: number(report.orders_paid), n: report.orders_held }) : number(report.orders_paid));
+    put(this.nodes.sales, money(report.amount_paid, report.currency));
+    put(this.more, t('figure.more', { n: report.units_paid, messages: number(report.messages) }));
+  }
+
+  /** Each line has its own scale, from zero: the shape is the message, the figures stand above. */
+  draw() {
+    for (const [name, line] of this.lines) {
+      const most = Math.max(1, ...this.points.map((point) => point[name]));
+      const step = 240 / Math.max(1, this.points.length - 1);
+      line.setAttribute('points', this.points.map((point, i) => `${(i * step).toFixed(1)},${(57 - (point[name] / most) * 52).toFixed(1)}`).join(' '));
+    }
+  }
+}

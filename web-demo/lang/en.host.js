@@ -1,0 +1,28 @@
+// English: the host console.
+
+export default {
+  'host.title': 'Host console', 'host.shows': 'Your shows', 'host.shows_empty': 'No shows yet. Make the first one.', 'host.new_show': 'New show', 'host.open_console': 'Console',
+  'host.door': 'Sign in as the host to run a show.', 'host.door_token': 'Open this page with the link your shop made for the host.', 'host.not_staff': 'You are signed in, but not as a host.',
+  'host.parts': 'Parts of the console', 'host.sell': 'Sell', 'host.numbers': 'Numbers', 'host.rundown': 'Run-down', 'host.rundown_empty': 'Nothing to sell yet. Add the first piece.', 'host.air': 'On air',
+  'host.preview': 'What viewers see', 'host.no_pin': 'Nothing is shown to viewers. Pin a piece.', 'host.viewer_page': 'Viewer page',
+  'host.start': 'Go live', 'host.end': 'End show', 'host.start_sure': { one: '{n} viewer is waiting. The show starts for everybody.', other: '{n} viewers are waiting. The show starts for everybody.' },
+  'host.end_sure': { one: '{n} viewer sees the show end. It cannot be started again.', other: '{n} viewers see the show end. It cannot be started again.' },
+  'host.pin': 'Pin', 'host.unpin': 'Unpin', 'host.open': 'Start', 'host.resume': 'Resume', 'host.pause': 'Pause', 'host.restock': 'Stock', 'host.close': 'Close', 'host.discard': 'Discard', 'host.stop': 'Stop', 'host.extend': '1 min',
+  'host.close_sure': { one: 'Viewers see “{offer}” end at once. {n} unit returns to the pool; holds stay valid.', other: 'Viewers see “{offer}” end at once. {n} units return to the pool; holds stay valid.' },
+  'host.pinned': 'Pinned', 'host.stock': '{left} of {n} left', 'host.units': 'Units to add', 'host.per_buyer_short': 'max {n} each', 'host.hold_s': 'hold {n} s',
+  'host.now': 'Now', 'host.next': 'Next', 'host.start_sale': 'Start sale', 'host.nothing_on': 'No sale is running and nothing is pinned.',
+  'host.notice': 'Notice over the video', 'host.notice_hint': 'Free delivery until midnight', 'host.notice_set': 'Show', 'host.notice_clear': 'Remove',
+  'host.keys': 'Keys: P pin next · U unpin · F start the prepared sale · N notice · Esc leave a field',
+  'host.slow': 'Slow mode', 'host.slow_off': 'off', 'host.seconds': '{n} s', 'host.say': 'Message as host', 'host.tools': 'Tools for the message of {name}',
+  'host.delete': 'Delete', 'host.mute': 'Mute {n} min', 'host.ban': 'Ban', 'host.ban_sure': '{name} is removed from the show and cannot come back.', 'host.unmute': 'Unmute', 'host.unban': 'Let back in',
+  'host.muted': 'Muted', 'host.muted_none': 'Nobody is muted or banned.', 'host.muted_by': 'muted by {by} until {at}', 'host.banned_by': 'banned by {by}',
+  'host.add': 'Add', 'host.add_title': 'Add to the run-down', 'host.search': 'Search products', 'host.new_product': 'New product', 'host.catalogue': 'Catalogue', 'host.in_pool': '{n} in stock', 'host.restock_pool': 'Add stock',
+  'host.kind_regular': 'Regular', 'host.kind_regular_more': 'in the bag until you close it', 'host.kind_flash': 'Flash sale', 'host.kind_flash_more': 'countdown, then a short window',
+  'host.save_draft': 'Save as draft', 'host.save_open': 'Save and start',
+  'phase.draft': 'Draft', 'phase.soon': 'Countdown', 'phase.live': 'On sale', 'phase.low': 'Almost gone', 'phase.paused': 'Paused', 'phase.sold_out_for_now': 'All held', 'phase.sold_out': 'Sold out', 'phase.ended': 'Ended',
+  'figure.viewers': 'Viewers', 'figure.likes': 'Likes', 'figure.orders': 'Orders', 'figure.sales': 'Sales', 'figure.peak': '{now} (peak {n})', 'figure.held': '{paid} + {n} held', 'figure.more': '{n} units sold · {messages} messages',
+  'form.required': 'Please fill this in.', 'form.between': 'A whole number from {min} to {max}.', 'form.price': 'A price above zero.', 'form.decimals': 'At most {n} decimals.', 'form.old_price': 'Must be above the price, or empty.', 'form.above_stock': 'Only {n} in stock.', 'form.address': 'An address beginning with https:// or /.',
+  'form.price_label': 'Price, {currency}', 'form.old_price_label': 'Old price, optional', 'form.quantity': 'Quantity', 'form.per_buyer': 'Per buyer', 'form.hold': 'Hold, seconds', 'form.countdown': 'Countdown, seconds', 'form.duration': 'Length, seconds',
+  'form.title': 'Product name', 'form.title_ar': 'Name in Arabic, optional', 'form.image': 'Picture, optional', 'form.image_hint': 'Address of a picture', 'form.variants': 'Variants', 'form.variant': 'Variant', 'form.variant_add': 'Another variant', 'form.stock': 'Stock', 'form.drop': 'Remove this variant',
+  'form.show_title': 'Title of the show', 'form.when': 'Starts, optional', 'form.when_hint': 'Empty: whenever you press “Go live”', 'form.video': 'Video, optional', 'form.video_hint': 'Address of an HLS playlist (.m3u8)', 'form.poster': 'Poster picture, optional',
+};
