@@ -1,0 +1,126 @@
+//! What time it is: the one place that asks the machine, so that a test can say it instead.
+//!
+//! Time never goes backwards. When the machine's clock is set back we run at half speed until it has caught up,
+//! so that nothing measured in milliseconds stands still for an hour.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::watch;
+
+use crate::domain::Millis;
+
+/// Cheap to clone; all clones tell the same time.
+#[derive(Clone)]
+pub struct Clock(Source);
+
+#[derive(Clone)]
+enum Source {
+    Machine(Arc<Mutex<Steady>>),
+    Hand(watch::Sender<Millis>),
+}
+
+impl Clock {
+    pub fn system() -> Self {
+        Self(Source::Machine(Arc::new(Mutex::new(Steady { now: wall(), seen: Instant::now() }))))
+    }
+
+    /// Stands still until [`Clock::set`].
+    pub fn by_hand(now: Millis) -> Self {
+        Self(Source::Hand(watch::Sender::new(now)))
+    }
+
+    pub fn now(&self) -> Millis {
+        match &self.0 {
+            Source::Machine(steady) => {
+                let mut steady = steady.lock().unwrap_or_else(PoisonError::into_inner);
+                steady.advance(wall(), Instant::now());
+                steady.now.as_millis() as Millis
+            }
+            Source::Hand(hand) => *hand.borrow(),
+        }
+    }
+
+    /// Moves a clock set by hand forward; sleepers whose time has come wake up. The machine's clock cannot be set.
+    pub fn set(&self, now: Millis) {
+        if let Source::Hand(hand) = &self.0 {
+            hand.send_modify(|time| *time = now.max(*time));
+        }
+    }
+
+    pub fn advance(&self, by: Millis) {
+        self.set(self.now() + by);
+    }
+
+    pub async fn sleep_until(&self, at: Millis) {
+        match &self.0 {
+            Source::Machine(_) => {
+                // Timers round up to the next millisecond, so `at` has come when this returns.
+                let left = (at - self.now()).max(0) as u64;
+                if 0 < left {
+                    tokio::time::sleep(Duration::from_millis(left)).await;
+                }
+            }
+            Source::Hand(hand) => {
+                // Cannot fail: this clock holds the sender.
+                let _ = hand.subscribe().wait_for(|now| *now >= at).await;
+            }
+        }
+    }
+}
+
+/// Time since 1970 that only moves forward.
+struct Steady {
+    now: Duration,
+    seen: Instant,
+}
+
+impl Steady {
+    fn advance(&mut self, wall: Duration, instant: Instant) {
+        let passed = instant.saturating_duration_since(self.seen);
+        self.now = wall.max(self.now + passed / 2);
+        self.seen = self.seen.max(instant);
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the clock")]
+fn wall() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_goes_on_at_half_speed_after_the_machine_was_set_back() {
+        let start = Instant::now();
+        let mut steady = Steady { now: Duration::from_secs(1_000), seen: start };
+        let second = Duration::from_secs(1);
+        for (wall, passed, expected) in [
+            (1_001, 1, 1_001_000), // together
+            (500, 3, 1_002_000),   // set back: half of two seconds
+            (501, 4, 1_002_500),
+            (2_000, 5, 2_000_000), // set forward: at once
+        ] {
+            steady.advance(second * wall, start + second * passed);
+            assert_eq!(steady.now.as_millis(), expected, "wall {wall}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_sleeper_wakes_when_its_time_is_set() {
+        let clock = Clock::by_hand(100);
+        let sleeper = tokio::spawn({
+            let clock = clock.clone();
+            async move { clock.sleep_until(140).await }
+        });
+        clock.set(139);
+        tokio::task::yield_now().await;
+        assert!(!sleeper.is_finished());
+        clock.set(90);
+        assert_eq!(clock.now(), 139, "never back");
+        clock.set(140);
+        sleeper.await.unwrap();
+    }
+}
