@@ -1,45 +1,91 @@
-//! The one place that asks what time it is.
+//! What time it is: the one place that asks the machine, so that a test can say it instead.
 //!
-//! Tests set it by hand. It never goes backwards: where SQLite keeps the shop, this clock decides when a sale
-//! opens and when a hold ends, and a clock that steps back would end a hold twice.
+//! Time never goes backwards. When the machine's clock is set back we run at half speed until it has caught up,
+//! so that nothing measured in milliseconds stands still for an hour.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-#[derive(Clone, Debug)]
-pub struct Clock(Arc<Inner>);
+use tokio::sync::watch;
 
-#[derive(Debug)]
-struct Inner {
-    latest: AtomicI64,
-    by_hand: bool,
+use crate::domain::Millis;
+
+/// Cheap to clone; all clones tell the same time.
+#[derive(Clone)]
+pub struct Clock(Source);
+
+#[derive(Clone)]
+enum Source {
+    Machine(Arc<Mutex<Steady>>),
+    Hand(watch::Sender<Millis>),
 }
 
 impl Clock {
     pub fn system() -> Self {
-        Self(Arc::new(Inner { latest: AtomicI64::new(0), by_hand: false }))
+        Self(Source::Machine(Arc::new(Mutex::new(Steady { now: wall(), seen: Instant::now() }))))
     }
 
-    /// Stands still at `now` until [`advance`](Self::advance)d.
-    pub fn by_hand(now: i64) -> Self {
-        Self(Arc::new(Inner { latest: AtomicI64::new(now), by_hand: true }))
+    /// Stands still until [`Clock::set`].
+    pub fn by_hand(now: Millis) -> Self {
+        Self(Source::Hand(watch::Sender::new(now)))
     }
 
-    /// UTC epoch milliseconds.
-    pub fn now(&self) -> i64 {
-        if self.0.by_hand {
-            return self.0.latest.load(Ordering::Relaxed);
+    pub fn now(&self) -> Millis {
+        match &self.0 {
+            Source::Machine(steady) => {
+                let mut steady = steady.lock().unwrap_or_else(PoisonError::into_inner);
+                steady.advance(wall(), Instant::now());
+                steady.now.as_millis() as Millis
+            }
+            Source::Hand(hand) => *hand.borrow(),
         }
-        #[expect(clippy::disallowed_methods, reason = "this is the clock")]
-        let system = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
-        self.0.latest.fetch_max(system, Ordering::Relaxed).max(system)
     }
 
-    /// Moves a clock set by hand.
-    pub fn advance(&self, ms: i64) {
-        self.0.latest.fetch_add(ms, Ordering::Relaxed);
+    /// Moves a clock set by hand forward; sleepers whose time has come wake up. The machine's clock cannot be set.
+    pub fn set(&self, now: Millis) {
+        if let Source::Hand(hand) = &self.0 {
+            hand.send_modify(|time| *time = now.max(*time));
+        }
     }
+
+    pub fn advance(&self, by: Millis) {
+        self.set(self.now() + by);
+    }
+
+    pub async fn sleep_until(&self, at: Millis) {
+        match &self.0 {
+            Source::Machine(_) => {
+                // Timers round up to the next millisecond, so `at` has come when this returns.
+                let left = (at - self.now()).max(0) as u64;
+                if 0 < left {
+                    tokio::time::sleep(Duration::from_millis(left)).await;
+                }
+            }
+            Source::Hand(hand) => {
+                // Cannot fail: this clock holds the sender.
+                let _ = hand.subscribe().wait_for(|now| *now >= at).await;
+            }
+        }
+    }
+}
+
+/// Time since 1970 that only moves forward.
+struct Steady {
+    now: Duration,
+    seen: Instant,
+}
+
+impl Steady {
+    fn advance(&mut self, wall: Duration, instant: Instant) {
+        let passed = instant.saturating_duration_since(self.seen);
+        self.now = wall.max(self.now + passed / 2);
+        self.seen = self.seen.max(instant);
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the clock")]
+fn wall() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -47,10 +93,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn time_does_not_go_backwards() {
-        let clock = Clock::system();
-        let ahead = clock.now() + 60_000;
-        clock.0.latest.store(ahead, Ordering::Relaxed);
-        assert_eq!(clock.now(), ahead);
+    fn time_goes_on_at_half_speed_after_the_machine_was_set_back() {
+        let start = Instant::now();
+        let mut steady = Steady { now: Duration::from_secs(1_000), seen: start };
+        let second = Duration::from_secs(1);
+        for (wall, passed, expected) in [
+            (1_001, 1, 1_001_000), // together
+            (500, 3, 1_002_000),   // set back: half of two seconds
+            (501, 4, 1_002_500),
+            (2_000, 5, 2_000_000), // set forward: at once
+        ] {
+            steady.advance(second * wall, start + second * passed);
+            assert_eq!(steady.now.as_millis(), expected, "wall {wall}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_sleeper_wakes_when_its_time_is_set() {
+        let clock = Clock::by_hand(100);
+        let sleeper = tokio::spawn({
+            let clock = clock.clone();
+            async move { clock.sleep_until(140).await }
+        });
+        clock.set(139);
+        tokio::task::yield_now().await;
+        assert!(!sleeper.is_finished());
+        clock.set(90);
+        assert_eq!(clock.now(), 139, "never back");
+        clock.set(140);
+        sleeper.await.unwrap();
     }
 }

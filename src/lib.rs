@@ -1,3 +1,10 @@
+pub mod app;
+pub mod broker;
 pub mod clock;
+pub mod config;
 pub mod domain;
+pub mod http;
+pub mod protocol;
+pub mod room;
+pub mod session;
 pub mod store;

@@ -128,8 +128,8 @@ export class ChatList {
 
 /** The field. `gate()` says why one may not talk: `{ reason, act? }` or null; `send(text)` resolves when it was said. */
 export class ChatField {
-  constructor({ form, input, button, gate, send, tell, now }) {
-    Object.assign(this, { form, input, button, gate, send, tell, now });
+  constructor({ form, input, button, gate, send, tell, now, hint = t('chat.hint') }) {
+    Object.assign(this, { form, input, button, gate, send, tell, now, hint });
     this.freeAt = 0;
     input.maxLength = TEXT_MAX * 2; // scalar values are counted at sending; an emoji may be two units
     form.addEventListener('submit', (event) => { event.preventDefault(); this.submit(); });
@@ -174,7 +174,7 @@ export class ChatField {
     const rest = this.freeAt - this.now();
     this.form.dataset.shut = Boolean(shut);
     this.input.readOnly = Boolean(shut);
-    this.input.placeholder = shut?.reason ?? t('chat.hint');
+    this.input.placeholder = shut?.reason ?? this.hint;
     if (shut && this.input.value && !shut.act) this.input.value = '';
     this.button.disabled = this.sending || rest > 0 || Boolean(shut && !shut.act);
     const counting = rest > 0 && !shut;

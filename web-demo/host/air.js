@@ -6,6 +6,7 @@ import { Card, countdownOf, fullTitle, phaseOf, stockBar } from '../offer.js';
 import { Stage } from '../stage.js';
 import { busy, el, icon, put, show } from '../ui.js';
 
+const NOW_MAX = 3;
 const RUNNING = ['soon', 'live', 'low', 'paused', 'sold_out_for_now', 'sold_out'];
 
 export class Air {
@@ -14,7 +15,9 @@ export class Air {
     this.stage = new Stage($('stage'));
     this.card = new Card($('card'), { onbuy() {}, onopen() {} });
     $('card').inert = true; // the host looks at it, viewers press it
-    this.now = new NowPanel($('now-panel'), rundown);
+    this.now = Array.from({ length: NOW_MAX }, () => new NowPanel($('now-panel'), rundown));
+    this.idle = el('p.empty', {}, t('host.nothing_on'));
+    $('now-panel').append(this.idle);
     this.next = new NextPanel($('next-panel'), () => this.startPrepared());
     $('notice-form').addEventListener('submit', (event) => { event.preventDefault(); this.announce($('notice-text').value.trim(), event.submitter); });
     $('notice-clear').addEventListener('click', (event) => { $('notice-text').value = ''; this.announce('', event.currentTarget); });
@@ -30,11 +33,12 @@ export class Air {
     show(this.$('notice-clear'), Boolean(text));
   }
 
-  /** A flash sale that runs comes first, then whatever is pinned. */
+  /** Flash sales that run come first, then whatever is pinned. */
   current() {
     const now = this.client.now();
-    const offers = this.rundown.ordered();
-    return offers.find((offer) => offer.kind === 'flash' && RUNNING.includes(phaseOf(offer, now)) && offer.closes_at) ?? this.rundown.offers.get(this.rundown.pinned);
+    const running = this.rundown.ordered().filter((offer) => offer.kind === 'flash' && offer.closes_at && RUNNING.includes(phaseOf(offer, now)));
+    const pinned = this.rundown.offers.get(this.rundown.pinned);
+    return [...new Set([...running, pinned])].filter(Boolean).slice(0, NOW_MAX);
   }
 
   prepared() {
@@ -53,7 +57,9 @@ export class Air {
     show(this.$('no-pin'), !pinned);
     this.stage.present(pinned);
     this.stage.paint(now);
-    this.now.paint(this.current(), now);
+    const current = this.current();
+    this.now.forEach((panel, i) => panel.paint(current[i], now));
+    show(this.idle, current.length === 0);
     this.next.paint(this.prepared());
   }
 }
@@ -75,13 +81,11 @@ class NowPanel {
       extend: button('extend', 'plus', rundown.extend), restock: button('restock', 'plus', rundown.restock), pause: button('pause', 'pause', rundown.pause),
       resume: button('resume', 'play', rundown.open, 'slim.primary'), unpin: button('unpin', 'pin', (_, node) => rundown.unpin(node)), stop: button('stop', 'stop', rundown.close, 'slim.danger'),
     };
-    this.idle = el('p.empty', {}, t('host.nothing_on'));
-    this.body = el('div', {}, el('p.now-title', {}, el('span', {}, t('host.now')), this.title, this.phase), el('div.now-line', {}, this.clock, this.left, this.hold), this.bar, el('div.row-actions', {}, Object.values(this.buttons)));
-    root.append(this.idle, this.body);
+    this.body = el('div.now-one', {}, el('p.now-title', {}, el('span', {}, t('host.now')), this.title, this.phase), el('div.now-line', {}, this.clock, this.left, this.hold), this.bar, el('div.row-actions', {}, Object.values(this.buttons)));
+    root.append(this.body);
   }
 
   paint(offer, now) {
-    show(this.idle, !offer);
     show(this.body, Boolean(offer));
     this.offer = offer;
     if (!offer) return;

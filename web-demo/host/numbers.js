@@ -56,12 +56,14 @@ export class Numbers {
     put(this.more, t('figure.more', { n: report.units_paid, messages: number(report.messages) }));
   }
 
-  /** Each line has its own scale, from zero: the shape is the message, the figures stand above. */
+  /** Viewers from zero; orders as they grew since the console opened. The shape is the message, the figures stand above. */
   draw() {
+    const first = this.points[0].orders;
+    const values = { viewers: (point) => point.viewers, orders: (point) => point.orders - first };
     for (const [name, line] of this.lines) {
-      const most = Math.max(1, ...this.points.map((point) => point[name]));
+      const most = Math.max(name === 'orders' ? 10 : 1, ...this.points.map(values[name])) * 1.15;
       const step = 240 / Math.max(1, this.points.length - 1);
-      line.setAttribute('points', this.points.map((point, i) => `${(i * step).toFixed(1)},${(57 - (point[name] / most) * 52).toFixed(1)}`).join(' '));
+      line.setAttribute('points', this.points.map((point, i) => `${(i * step).toFixed(1)},${(58 - (values[name](point) / most) * 54).toFixed(1)}`).join(' '));
     }
   }
 }

@@ -16,7 +16,7 @@ export class People {
     Object.assign(this, { client, stream, tell });
     this.chat = new ChatList({ list: $('chat-list'), pill: $('chat-pill'), tools: (message) => this.tools(message), titleOfOffer: (id) => (offerOf(id) ? fullTitle(offerOf(id)) : '') });
     this.field = new ChatField({
-      form: $('chat-form'), input: $('chat-input'), button: $('chat-send'), tell, now: () => client.now(),
+      form: $('chat-form'), input: $('chat-input'), button: $('chat-send'), tell, now: () => client.now(), hint: t('host.say'),
       gate: () => (client.show?.status === 'ended' ? { reason: t('chat.ended') } : null),
       send: (text) => post(`/streams/${stream.id}/messages`, { text }),
     });

@@ -1,0 +1,150 @@
+//! Token → [`Actor`]. Tokens are signed by whoever knows the key: the operator's own site, or `livesouk token`.
+
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Clock;
+use crate::domain::{Actor, Millis, Name, Refusal, Role, StreamId, UserId};
+
+/// HMAC-SHA-256 keys: the first signs, all verify, so that a key can be rotated.
+pub struct Auth {
+    sign: EncodingKey,
+    verify: Vec<DecodingKey>,
+    clock: Clock,
+}
+
+/// A key shorter than the hash is guessed sooner than the hash is broken.
+pub const KEY_BYTES_MIN: usize = 32;
+
+#[derive(Serialize, Deserialize)]
+struct Claims {
+    sub: String,
+    name: String,
+    role: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream: Option<StreamId>,
+    /// Seconds, as the standard has it.
+    iat: i64,
+    exp: i64,
+}
+
+impl Auth {
+    /// `Err`: no key, or one that is too short; says which.
+    pub fn new(keys: &[String], clock: Clock) -> Result<Self, String> {
+        let first = keys.first().ok_or("no --auth-key (LIVESOUK_AUTH_KEY) is given")?;
+        if let Some(at) = keys.iter().position(|key| key.len() < KEY_BYTES_MIN) {
+            return Err(format!("--auth-key number {} has fewer than {KEY_BYTES_MIN} bytes", at + 1));
+        }
+        let verify = keys.iter().map(|key| DecodingKey::from_secret(key.as_bytes())).collect();
+        Ok(Self { sign: EncodingKey::from_secret(first.as_bytes()), verify, clock })
+    }
+
+    /// Signs a token that ends `ttl_ms` from now.
+    pub fn sign(&self, actor: &Actor, ttl_ms: Millis) -> Result<String, String> {
+        let iat = self.clock.now() / 1_000;
+        let claims = Claims {
+            sub: actor.user.to_string(),
+            name: actor.name.as_str().to_owned(),
+            role: actor.role.name().to_owned(),
+            stream: actor.stream,
+            iat,
+            exp: iat + ttl_ms / 1_000,
+        };
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.sign).map_err(|error| error.to_string())
+    }
+
+    pub fn verify(&self, token: &str) -> Result<Actor, Refusal> {
+        let mut rules = Validation::new(Algorithm::HS256);
+        rules.set_required_spec_claims(&["exp", "sub"]);
+        // Time is ours to judge, below: the library would ask the system's clock.
+        rules.validate_exp = false;
+        rules.validate_aud = false;
+        let claims = self
+            .verify
+            .iter()
+            .find_map(|key| jsonwebtoken::decode::<Claims>(token, key, &rules).ok())
+            .ok_or(Refusal::TokenInvalid)?
+            .claims;
+        let expires_at = claims.exp.saturating_mul(1_000);
+        if expires_at <= self.clock.now() {
+            return Err(Refusal::TokenExpired);
+        }
+        Ok(Actor {
+            user: UserId::parse(&claims.sub).map_err(|_| Refusal::TokenInvalid)?,
+            name: Name::parse(&claims.name).map_err(|_| Refusal::TokenInvalid)?,
+            role: Role::parse(&claims.role).ok_or(Refusal::TokenInvalid)?,
+            stream: claims.stream,
+            expires_at: Some(expires_at),
+        })
+    }
+}
+
+/// Somebody without a token: may watch.
+pub fn guest() -> Actor {
+    let id = format!("guest-{}", uuid::Uuid::new_v4().simple());
+    let parsed = UserId::parse(&id).and_then(|user| Ok((user, Name::parse("Guest")?)));
+    let (user, name) = parsed.unwrap_or_else(|_| unreachable!("a guest's id and name are well formed"));
+    Actor { user, name, role: Role::Guest, stream: None, expires_at: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "an-auth-key-of-at-least-32-bytes!";
+    const OTHER: &str = "another-auth-key-of-over-32-bytes";
+
+    fn auth(keys: &[&str], clock: &Clock) -> Auth {
+        Auth::new(&keys.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>(), clock.clone()).unwrap()
+    }
+
+    fn host() -> Actor {
+        Actor { name: Name::parse("سارة").unwrap(), role: Role::Host, ..guest() }
+    }
+
+    #[test]
+    fn a_token_is_good_until_it_ends() {
+        let clock = Clock::by_hand(1_000_000);
+        let auth = auth(&[KEY], &clock);
+        let token = auth.sign(&host(), 60_000).unwrap();
+        let actor = auth.verify(&token).unwrap();
+        assert_eq!((actor.role, actor.name.as_str(), actor.expires_at), (Role::Host, "سارة", Some(1_060_000)));
+        clock.advance(59_999);
+        assert!(auth.verify(&token).is_ok());
+        clock.advance(1);
+        assert_eq!(auth.verify(&token).unwrap_err(), Refusal::TokenExpired);
+    }
+
+    #[test]
+    fn an_old_key_verifies_but_a_strange_one_does_not() {
+        let clock = Clock::by_hand(0);
+        let token = auth(&[KEY], &clock).sign(&host(), 60_000).unwrap();
+        assert!(auth(&[OTHER, KEY], &clock).verify(&token).is_ok());
+        assert_eq!(auth(&[OTHER], &clock).verify(&token).unwrap_err(), Refusal::TokenInvalid);
+    }
+
+    #[test]
+    fn an_unsigned_or_altered_token_is_forged() {
+        let clock = Clock::by_hand(0);
+        let auth = auth(&[KEY], &clock);
+        let token = auth.sign(&host(), 60_000).unwrap();
+        let parts: Vec<&str> = token.split('.').collect();
+        // {"alg":"none","typ":"JWT"} · {"alg":"HS512","typ":"JWT"}
+        for header in ["eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0", "eyJhbGciOiJIUzUxMiIsInR5cCI6IkpXVCJ9"] {
+            for signature in ["", parts[2]] {
+                let forged = format!("{header}.{}.{signature}", parts[1]);
+                assert_eq!(auth.verify(&forged).unwrap_err(), Refusal::TokenInvalid, "{forged}");
+            }
+        }
+        for broken in ["", "x", "a.b.c", &token[..token.len() - 2], &format!("{token}A")] {
+            assert_eq!(auth.verify(broken).unwrap_err(), Refusal::TokenInvalid, "{broken}");
+        }
+    }
+
+    #[test]
+    fn short_or_missing_keys_are_refused() {
+        assert!(Auth::new(&[], Clock::system()).is_err());
+        assert!(Auth::new(&["x".repeat(31)], Clock::system()).is_err());
+        assert!(Auth::new(&[KEY.to_owned(), "short".to_owned()], Clock::system()).is_err());
+    }
+}

@@ -1,0 +1,156 @@
+//! A "no" over HTTP: RFC 9457 problem details with our stable `code`.
+
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::app::Error;
+use crate::domain::{Millis, OrderId, Refusal};
+
+/// `application/problem+json`.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+pub struct Problem {
+    /// Where the code is explained, relative to this server.
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub title: String,
+    pub status: u16,
+    /// The stable word to act on.
+    pub code: &'static str,
+    pub detail: String,
+    /// When trying again may help, in milliseconds from now.
+    pub retry_ms: Option<i64>,
+    /// With `buyer_limit`: the orders that fill it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub orders: Option<Vec<OrderId>>,
+    /// With `too_few_left` and `not_enough_stock`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left: Option<i64>,
+    /// With `not_open`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub opens_at: Option<Millis>,
+    /// With `not_open`: the server's time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub now: Option<Millis>,
+}
+
+impl Problem {
+    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            kind: format!("/docs#{code}"),
+            title: code.replace('_', " "),
+            status: status.as_u16(),
+            code,
+            detail: detail.into(),
+            retry_ms: None,
+            orders: None,
+            left: None,
+            opens_at: None,
+            now: None,
+        }
+    }
+}
+
+impl From<&Refusal> for Problem {
+    fn from(refusal: &Refusal) -> Self {
+        let mut problem = Self::new(status(refusal), refusal.code(), refusal.to_string());
+        problem.retry_ms = refusal.retry_ms();
+        match refusal {
+            Refusal::BuyerLimit { orders, .. } => problem.orders = Some(orders.clone()),
+            Refusal::TooFewLeft { left } | Refusal::NotEnoughStock { left } => problem.left = Some(*left),
+            Refusal::NotOpen { opens_at, now } => (problem.opens_at, problem.now) = (*opens_at, Some(*now)),
+            _ => {}
+        }
+        problem
+    }
+}
+
+/// The HTTP status of each refusal.
+fn status(refusal: &Refusal) -> StatusCode {
+    match refusal {
+        Refusal::BadRequest(_) | Refusal::UnknownVerb(_) | Refusal::KeyMissing | Refusal::KeyInvalid => {
+            StatusCode::BAD_REQUEST
+        }
+        Refusal::SignIn | Refusal::TokenInvalid | Refusal::TokenExpired => StatusCode::UNAUTHORIZED,
+        Refusal::Declined | Refusal::CaptureFailed => StatusCode::PAYMENT_REQUIRED,
+        Refusal::Forbidden | Refusal::Muted { .. } | Refusal::Banned => StatusCode::FORBIDDEN,
+        Refusal::NoSuchStream
+        | Refusal::NoSuchOffer
+        | Refusal::NoSuchOrder
+        | Refusal::NoSuchProduct
+        | Refusal::NoSuchMessage
+        | Refusal::NotYours => StatusCode::NOT_FOUND,
+        Refusal::NotOpen { .. }
+        | Refusal::Closed
+        | Refusal::BuyerLimit { .. }
+        | Refusal::SoldOut
+        | Refusal::SoldOutForNow
+        | Refusal::TooFewLeft { .. }
+        | Refusal::NotEnoughStock { .. }
+        | Refusal::StreamEnded
+        | Refusal::WrongStatus(_)
+        | Refusal::HoldExpired
+        | Refusal::AlreadyPaid => StatusCode::CONFLICT,
+        Refusal::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
+        Refusal::SlowMode { .. } | Refusal::ChatBudget { .. } => StatusCode::TOO_MANY_REQUESTS,
+        Refusal::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(retry_ms) = self.retry_ms {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from((retry_ms.max(0) as u64).div_ceil(1_000)));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+/// What handlers fail with.
+#[derive(Debug)]
+pub struct Failed(pub Problem);
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        let unavailable = |code| Problem {
+            retry_ms: Some(1_000),
+            ..Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, error.to_string())
+        };
+        Failed(match &error {
+            Error::Refused(refusal) => Problem::from(refusal),
+            Error::Unavailable => unavailable("unavailable"),
+            Error::OutcomeUnknown => unavailable("outcome_unknown"),
+        })
+    }
+}
+
+impl From<Refusal> for Failed {
+    fn from(refusal: Refusal) -> Self {
+        Failed(Problem::from(&refusal))
+    }
+}
+
+impl IntoResponse for Failed {
+    fn into_response(self) -> Response {
+        self.0.into_response()
+    }
+}
+
+pub type Answer<T> = Result<T, Failed>;
+
+/// A panic in a handler: logged, answered, and the connection goes on.
+pub fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+    tracing::error!("a handler panicked");
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "an error of ours; it is logged").into_response()
+}

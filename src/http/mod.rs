@@ -1,0 +1,134 @@
+//! The web door: every route on one page. Handlers parse, ask `app`, and answer; they decide nothing.
+
+pub mod auth;
+pub mod serve;
+
+mod asyncapi;
+mod chat;
+mod dev;
+mod error;
+mod extract;
+mod offer;
+mod ops;
+mod order;
+mod origin;
+mod product;
+mod socket;
+mod stream;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::get;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+use auth::Auth;
+use origin::Origins;
+
+pub use error::Problem;
+
+/// The largest body a request may have. The largest honest one is a product with a hundred variants.
+const BODY_MAX: usize = 128 * 1024;
+
+/// What every handler may use.
+#[derive(Clone)]
+pub struct Door {
+    pub app: App,
+    pub auth: Arc<Auth>,
+    pub origins: Arc<Origins>,
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Livesouk",
+        description = "Live-stream shopping. Everything here can be done over the socket too, under the same names. \
+            Money is in minor units, times in UTC epoch milliseconds."
+    ),
+    components(schemas(Problem)),
+    modifiers(&BearerToken),
+    tags(
+        (name = "streams", description = "Shows: scheduled, live, ended"),
+        (name = "offers", description = "What is sold in a show, and the pin"),
+        (name = "orders", description = "Buying: a hold is an order in status `held`"),
+        (name = "chat", description = "Talk, and keeping it kind"),
+        (name = "products", description = "The catalogue and its pools"),
+        (name = "shop", description = "The shop itself"),
+    )
+)]
+struct Description;
+
+struct BearerToken;
+
+impl utoipa::Modify for BearerToken {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+        let token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+        if let Some(components) = &mut openapi.components {
+            components.add_security_scheme("token", SecurityScheme::Http(token));
+        }
+        let none: SecurityRequirement = Default::default();
+        openapi.security = Some(vec![SecurityRequirement::new("token", Vec::<String>::new()), none]);
+    }
+}
+
+/// All routes, and the description made from them.
+pub fn router(door: Door) -> Router {
+    let mut described = OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(stream::shop))
+        .routes(routes!(stream::list, stream::create))
+        .routes(routes!(stream::show))
+        .routes(routes!(stream::start))
+        .routes(routes!(stream::end))
+        .routes(routes!(stream::report))
+        .routes(routes!(offer::pin, offer::unpin))
+        .routes(routes!(offer::list, offer::create))
+        .routes(routes!(offer::show))
+        .routes(routes!(offer::open))
+        .routes(routes!(offer::pause))
+        .routes(routes!(offer::close))
+        .routes(routes!(offer::restock))
+        .routes(routes!(offer::extend))
+        .routes(routes!(order::buy))
+        .routes(routes!(order::list))
+        .routes(routes!(order::by_key))
+        .routes(routes!(order::show))
+        .routes(routes!(order::pay))
+        .routes(routes!(order::cancel))
+        .routes(routes!(chat::list, chat::say))
+        .routes(routes!(chat::delete))
+        .routes(routes!(chat::react))
+        .routes(routes!(chat::sanctions))
+        .routes(routes!(chat::mute, chat::unmute))
+        .routes(routes!(chat::ban, chat::unban))
+        .routes(routes!(chat::rules))
+        .routes(routes!(chat::announce))
+        .routes(routes!(product::list, product::create))
+        .routes(routes!(product::restock));
+    if door.app.settings().dev_login {
+        described = described.routes(routes!(dev::token));
+    }
+    let (routes, openapi) = described.split_for_parts();
+    let asyncapi = asyncapi::document(&openapi);
+    routes
+        .route("/v1/streams/{stream}/live", get(socket::live))
+        .route("/v1/openapi.json", get(move || ops::document(serde_json::to_value(&openapi))))
+        .route("/v1/asyncapi.json", get(move || ops::document(Ok(asyncapi.clone()))))
+        .route("/healthz", get(ops::healthz))
+        .route("/readyz", get(ops::readyz))
+        .route("/", get(ops::page_shop))
+        .route("/watch", get(ops::page_watch))
+        .route("/host", get(ops::page_host))
+        .route("/docs", get(ops::page_docs))
+        .route("/assets/{*path}", get(ops::asset))
+        .fallback(ops::not_found)
+        .method_not_allowed_fallback(ops::method_not_allowed)
+        .layer(axum::middleware::from_fn_with_state(door.clone(), origin::guard))
+        .layer(DefaultBodyLimit::max(BODY_MAX))
+        .layer(tower_http::catch_panic::CatchPanicLayer::custom(error::panicked))
+        .with_state(door)
+}

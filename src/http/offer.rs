@@ -1,0 +1,162 @@
+//! REST for offers and the pin.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::Door;
+use super::error::{Answer, Problem};
+use super::extract::{Body, Caller, Id, List};
+use crate::app::NewOfferForm;
+use crate::domain::{Kind, Minor, OfferId, StreamId, VariantId};
+use crate::protocol::{OfferView, PinView};
+
+#[derive(Deserialize, ToSchema)]
+pub struct PinBody {
+    offer: OfferId,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Pinned {
+    pub pin: Option<PinView>,
+}
+
+/// Shows this offer's card to everybody.
+#[utoipa::path(put, path = "/v1/streams/{stream}/pin", tag = "offers", params(("stream" = StreamId, Path)),
+    request_body = PinBody, responses((status = 200, body = Pinned), (status = "default", body = Problem)))]
+pub async fn pin(
+    State(door): State<Door>,
+    Caller(actor): Caller,
+    Id(stream): Id<StreamId>,
+    Body(body): Body<PinBody>,
+) -> Answer<Json<Pinned>> {
+    let pin = Some(door.app.pin(&actor, stream, body.offer).await?);
+    Ok(Json(Pinned { pin }))
+}
+
+/// Takes the card away.
+#[utoipa::path(delete, path = "/v1/streams/{stream}/pin", tag = "offers", params(("stream" = StreamId, Path)),
+    responses((status = 200, body = Pinned), (status = "default", body = Problem)))]
+pub async fn unpin(State(door): State<Door>, Caller(actor): Caller, Id(stream): Id<StreamId>) -> Answer<Json<Pinned>> {
+    door.app.unpin(&actor, stream).await?;
+    Ok(Json(Pinned { pin: None }))
+}
+
+/// A show's offers, oldest first; drafts only for those who sell.
+#[utoipa::path(get, path = "/v1/streams/{stream}/offers", tag = "offers", params(("stream" = StreamId, Path)),
+    responses((status = 200, body = List<OfferView>), (status = "default", body = Problem)))]
+pub async fn list(
+    State(door): State<Door>,
+    Caller(actor): Caller,
+    Id(stream): Id<StreamId>,
+) -> Answer<Json<List<OfferView>>> {
+    Ok(Json(List { items: door.app.offers(&actor, stream).await?, next: None }))
+}
+
+#[derive(Deserialize, ToSchema)]
+pub struct NewOffer {
+    variant: VariantId,
+    kind: Kind,
+    /// Minor units of the shop's currency.
+    price: Minor,
+    old_price: Option<Minor>,
+    /// Units to move from the variant's pool into the offer.
+    quantity: i64,
+    /// 1 to 1000; 10 if not given.
+    per_buyer: Option<i64>,
+    /// Flash only: 10 to 300 seconds from `open` to the first sale.
+    countdown_s: Option<i64>,
+    /// Flash only: 60 to 1200 seconds of selling.
+    duration_s: Option<i64>,
+    /// How long a hold lasts: 10 to 3600 seconds; 300 if not given.
+    hold_s: Option<i64>,
+}
+
+/// Makes a draft of an offer, with its units out of the variant's pool.
+#[utoipa::path(post, path = "/v1/streams/{stream}/offers", tag = "offers", params(("stream" = StreamId, Path)),
+    request_body = NewOffer, responses((status = 201, body = OfferView), (status = "default", body = Problem)))]
+pub async fn create(
+    State(door): State<Door>,
+    Caller(actor): Caller,
+    Id(stream): Id<StreamId>,
+    Body(new): Body<NewOffer>,
+) -> Answer<(StatusCode, Json<OfferView>)> {
+    let form = NewOfferForm {
+        variant: new.variant,
+        kind: new.kind,
+        price: new.price,
+        old_price: new.old_price,
+        quantity: new.quantity,
+        per_buyer: new.per_buyer,
+        countdown_s: new.countdown_s,
+        duration_s: new.duration_s,
+        hold_s: new.hold_s,
+    };
+    Ok((StatusCode::CREATED, Json(door.app.create_offer(&actor, stream, form).await?)))
+}
+
+/// One offer.
+#[utoipa::path(get, path = "/v1/offers/{offer}", tag = "offers", params(("offer" = OfferId, Path)),
+    responses((status = 200, body = OfferView), (status = "default", body = Problem)))]
+pub async fn show(State(door): State<Door>, Caller(actor): Caller, Id(offer): Id<OfferId>) -> Answer<Json<OfferView>> {
+    Ok(Json(door.app.offer(&actor, offer).await?))
+}
+
+/// Starts the sale (a flash sale counts down first), or goes on after a pause.
+#[utoipa::path(post, path = "/v1/offers/{offer}/open", tag = "offers", params(("offer" = OfferId, Path)),
+    responses((status = 200, body = OfferView), (status = "default", body = Problem)))]
+pub async fn open(State(door): State<Door>, Caller(actor): Caller, Id(offer): Id<OfferId>) -> Answer<Json<OfferView>> {
+    Ok(Json(door.app.open_offer(&actor, offer).await?))
+}
+
+/// Stops selling for now. The window goes on.
+#[utoipa::path(post, path = "/v1/offers/{offer}/pause", tag = "offers", params(("offer" = OfferId, Path)),
+    responses((status = 200, body = OfferView), (status = "default", body = Problem)))]
+pub async fn pause(State(door): State<Door>, Caller(actor): Caller, Id(offer): Id<OfferId>) -> Answer<Json<OfferView>> {
+    Ok(Json(door.app.pause_offer(&actor, offer).await?))
+}
+
+/// Ends the sale; what nobody holds returns to the pool.
+#[utoipa::path(post, path = "/v1/offers/{offer}/close", tag = "offers", params(("offer" = OfferId, Path)),
+    responses((status = 200, body = OfferView), (status = "default", body = Problem)))]
+pub async fn close(State(door): State<Door>, Caller(actor): Caller, Id(offer): Id<OfferId>) -> Answer<Json<OfferView>> {
+    Ok(Json(door.app.close_offer(&actor, offer).await?))
+}
+
+#[derive(Deserialize, ToSchema)]
+pub struct Restock {
+    /// Units to move from the pool.
+    pub add: i64,
+}
+
+/// Moves more units from the pool into the offer.
+#[utoipa::path(post, path = "/v1/offers/{offer}/restock", tag = "offers", params(("offer" = OfferId, Path)),
+    request_body = Restock, responses((status = 200, body = OfferView), (status = "default", body = Problem)))]
+pub async fn restock(
+    State(door): State<Door>,
+    Caller(actor): Caller,
+    Id(offer): Id<OfferId>,
+    Body(body): Body<Restock>,
+) -> Answer<Json<OfferView>> {
+    Ok(Json(door.app.restock_offer(&actor, offer, body.add).await?))
+}
+
+#[derive(Deserialize, ToSchema)]
+pub struct Extend {
+    /// 10 to 1200.
+    seconds: i64,
+}
+
+/// Moves the end of a flash sale that has started.
+#[utoipa::path(post, path = "/v1/offers/{offer}/extend", tag = "offers", params(("offer" = OfferId, Path)),
+    request_body = Extend, responses((status = 200, body = OfferView), (status = "default", body = Problem)))]
+pub async fn extend(
+    State(door): State<Door>,
+    Caller(actor): Caller,
+    Id(offer): Id<OfferId>,
+    Body(body): Body<Extend>,
+) -> Answer<Json<OfferView>> {
+    Ok(Json(door.app.extend_offer(&actor, offer, body.seconds).await?))
+}

@@ -1,0 +1,131 @@
+//! An event as it travels: its JSON, encoded where it happened, and the few facts a room needs to know about it.
+//!
+//! Nodes pass the same bytes on; the number (`seq`) comes later, so it is put in front without encoding again.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use serde::Deserialize;
+
+use crate::domain::{Event, MessageId, Millis};
+
+/// One entry of the log lane, without its number.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Logged {
+    /// `{"at":…,"type":…,…}`
+    pub json: Bytes,
+    /// Does not wait for the tick.
+    pub urgent: bool,
+    /// Shown to those who come in later.
+    pub visible: bool,
+    /// The message this is, so that a deletion finds it.
+    pub message: Option<MessageId>,
+    /// The message this takes away.
+    pub hides: Option<MessageId>,
+}
+
+impl Logged {
+    pub fn new(at: Millis, event: &Event) -> Self {
+        let mut json = format!(r#"{{"at":{at},"#).into_bytes();
+        // Cannot fail: an event is a tagged struct of text and numbers, its map keys are field names.
+        let body = serde_json::to_vec(event).unwrap_or_else(|_| b"{}".to_vec());
+        json.extend_from_slice(&body[1..]);
+        let (message, hides) = match event {
+            Event::Chat { id, .. } => (Some(*id), None),
+            Event::Deleted { id } => (None, Some(*id)),
+            _ => (None, None),
+        };
+        let visible = matches!(event, Event::Chat { .. } | Event::Announced { .. } | Event::Purchased { .. });
+        Self { json: json.into(), urgent: event.urgent(), visible, message, hides }
+    }
+
+    /// Reads the facts back from what another node encoded. A type that is unknown here (a newer node's) is passed on
+    /// as plain; what is no event at all is refused.
+    pub fn from_bytes(json: Bytes) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Peek<'a> {
+            #[serde(rename = "at")]
+            _at: Millis,
+            #[serde(borrow, rename = "type")]
+            kind: Cow<'a, str>,
+            id: Option<MessageId>,
+        }
+        // The number is spliced in after the first byte.
+        if json.first() != Some(&b'{') {
+            return None;
+        }
+        let Peek { kind, id, .. } = serde_json::from_slice(&json).ok()?;
+        let urgent = matches!(&*kind, "pinned" | "unpinned" | "sale_opened" | "sale_closed" | "started" | "ended");
+        let visible = matches!(&*kind, "chat" | "announced" | "purchased");
+        let message = id.filter(|_| kind == "chat");
+        let hides = id.filter(|_| kind == "deleted");
+        Some(Self { urgent, visible, message, hides, json })
+    }
+
+    /// Appends the event with its number: `{"seq":N,"at":…,…}`.
+    pub fn with_seq(&self, seq: u64, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"seq\":");
+        out.extend_from_slice(seq.to_string().as_bytes());
+        out.push(b',');
+        out.extend_from_slice(&self.json[1..]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{OfferId, Role, Speaker, UserId};
+
+    fn one_of_each() -> Vec<Event> {
+        let user = UserId::parse("u1").unwrap();
+        let name = || "Ann \"Q\"".to_owned();
+        let from = Speaker { id: user.clone(), name: name(), role: Role::Viewer };
+        let offer = OfferId::new();
+        vec![
+            Event::Chat { id: MessageId::new(), from: from.clone(), text: "hi \u{1F600} \\".into() },
+            Event::Pinned { offer },
+            Event::Unpinned {},
+            Event::SaleOpened { offer },
+            Event::SaleClosed { offer },
+            Event::Purchased { name: name(), qty: 1, offer },
+            Event::Deleted { id: MessageId::new() },
+            Event::Muted { user: user.clone(), name: name(), until: 7 },
+            Event::Unmuted { user: user.clone() },
+            Event::Banned { user, name: name() },
+            Event::Announced { text: "soon".into(), from },
+            Event::Started {},
+            Event::Ended {},
+        ]
+    }
+
+    #[test]
+    fn another_node_reads_back_the_same_facts() {
+        for event in one_of_each() {
+            let logged = Logged::new(5, &event);
+            assert_eq!(Logged::from_bytes(logged.json.clone()), Some(logged), "{event:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_event_is_refused() {
+        for (json, good) in [
+            (r#"{"at":1,"type":"chat"}"#, true),
+            (r#"{"at":1,"type":"from_the_future","id":"0199e6a0-0000-7000-8000-000000000000"}"#, true),
+            (r#"{"type":"chat"}"#, false),
+            (r#"{"at":1}"#, false),
+            (r#" {"at":1,"type":"chat"}"#, false),
+            (r#"{"at":1,"type":"chat"} {}"#, false),
+            (r#"[1]"#, false),
+            ("", false),
+        ] {
+            assert_eq!(Logged::from_bytes(json.into()).is_some(), good, "{json}");
+        }
+    }
+
+    #[test]
+    fn the_number_goes_in_front() {
+        let mut out = Vec::new();
+        Logged::new(100, &Event::Unpinned {}).with_seq(42, &mut out);
+        assert_eq!(String::from_utf8(out).unwrap(), r#"{"seq":42,"at":100,"type":"unpinned"}"#);
+    }
+}

@@ -1,0 +1,15 @@
+//! The words on the wire: frame bytes, and the JSON inside them. Pure: bytes in, values out, and back.
+//!
+//! Server frames are unmasked, so the bytes of one frame serve every viewer; what is shared is encoded once.
+
+pub mod close;
+pub mod event;
+pub mod frame;
+pub mod server;
+pub mod state;
+
+pub use close::Close;
+pub use event::Logged;
+pub use frame::{BadFrame, Frame, FrameReader, Incoming};
+pub use server::Why;
+pub use state::{State, StateChange};

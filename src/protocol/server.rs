@@ -1,0 +1,227 @@
+//! What the server says: the JSON of each frame, put together from parts that are encoded already.
+
+use serde::Serialize;
+
+use super::{Frame, Logged, State};
+use crate::domain::{Millis, Refusal};
+
+/// Why a viewer gets everything afresh.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Why {
+    /// This node missed something that cannot be had any more.
+    Hole,
+    /// The room's numbering began anew.
+    Epoch,
+    /// The viewer was too far behind.
+    Slow,
+}
+
+impl Why {
+    fn name(self) -> &'static str {
+        match self {
+            Why::Hole => "hole",
+            Why::Epoch => "epoch",
+            Why::Slow => "slow",
+        }
+    }
+}
+
+/// All that is new: the events, and the values of `state` not sent yet, which count as sent from then on.
+pub fn tick<'a>(seq: u64, events: impl IntoIterator<Item = &'a (u64, Logged)>, state: &mut State) -> Frame {
+    Frame::build(|out| {
+        push(out, format_args!(r#"{{"t":"tick","seq":{seq}"#));
+        let mut events = events.into_iter().peekable();
+        if events.peek().is_some() {
+            out.extend_from_slice(br#","events":"#);
+            write_events(out, events);
+        }
+        if state.has_unsent() {
+            out.extend_from_slice(br#","state":"#);
+            state.write_unsent(out);
+        }
+        out.push(b'}');
+    })
+}
+
+/// Everything, for a viewer who cannot go on from where they were.
+pub fn snapshot<'a>(
+    why: Why,
+    epoch: &str,
+    seq: u64,
+    events: impl IntoIterator<Item = &'a (u64, Logged)>,
+    state: &State,
+) -> Frame {
+    Frame::build(|out| {
+        push(out, format_args!(r#"{{"t":"snapshot","why":"{}","recovered":false,"#, why.name()));
+        write_all(out, epoch, seq, events, state);
+    })
+}
+
+/// The part of hello that all who come in at this moment share.
+pub fn hello_tail<'a>(
+    epoch: &str,
+    seq: u64,
+    events: impl IntoIterator<Item = &'a (u64, Logged)>,
+    state: &State,
+) -> Vec<u8> {
+    let mut out = Vec::with_capacity(1_024);
+    write_all(&mut out, epoch, seq, events, state);
+    out
+}
+
+/// A viewer's hello: what is theirs, then the shared `tail`. `you` is a JSON value.
+pub fn hello(recovered: bool, now: Millis, you: &[u8], tail: &[u8]) -> Frame {
+    Frame::build(|out| {
+        push(out, format_args!(r#"{{"t":"hello","recovered":{recovered},"now":{now},"you":"#));
+        out.extend_from_slice(you);
+        out.push(b',');
+        out.extend_from_slice(tail);
+    })
+}
+
+/// `{"t":"reply","ref":…,"ok":…}`. Without a `ref` in the question the answer's is null.
+pub fn reply(reference: Option<&str>, ok: &impl Serialize) -> Frame {
+    Frame::build(|out| {
+        push(out, format_args!(r#"{{"t":"reply","ref":{},"ok":"#, json(&reference)));
+        out.extend_from_slice(json(ok).as_bytes());
+        out.push(b'}');
+    })
+}
+
+/// `{"t":"reply","ref":…,"error":{"code","message","retry_ms"}}`
+pub fn reply_error(reference: Option<&str>, code: &str, message: &str, retry_ms: Option<Millis>) -> Frame {
+    Frame::build(|out| {
+        push(out, format_args!(r#"{{"t":"reply","ref":{},"error":{{"code":{}"#, json(&reference), json(&code)));
+        push(out, format_args!(r#","message":{},"retry_ms":{}}}}}"#, json(&message), json(&retry_ms)));
+    })
+}
+
+pub fn reply_refused(reference: Option<&str>, refusal: &Refusal) -> Frame {
+    reply_error(reference, refusal.code(), &refusal.to_string(), refusal.retry_ms())
+}
+
+/// The viewer's own order changed.
+pub fn order(order: &impl Serialize) -> Frame {
+    Frame::build(|out| push(out, format_args!(r#"{{"t":"order","order":{}}}"#, json(order))))
+}
+
+/// Open a new connection, then leave this one.
+pub fn moving(retry_ms: Millis) -> Frame {
+    Frame::build(|out| push(out, format_args!(r#"{{"t":"moving","retry_ms":{retry_ms}}}"#)))
+}
+
+fn write_all<'a>(
+    out: &mut Vec<u8>,
+    epoch: &str,
+    seq: u64,
+    events: impl IntoIterator<Item = &'a (u64, Logged)>,
+    state: &State,
+) {
+    push(out, format_args!(r#""epoch":{},"seq":{seq},"stream":"#, json(&epoch)));
+    out.extend_from_slice(state.stream());
+    out.extend_from_slice(br#","events":"#);
+    write_events(out, events);
+    out.extend_from_slice(br#","state":"#);
+    state.write_all(out);
+    out.push(b'}');
+}
+
+fn write_events<'a>(out: &mut Vec<u8>, events: impl IntoIterator<Item = &'a (u64, Logged)>) {
+    out.push(b'[');
+    for (place, (seq, event)) in events.into_iter().enumerate() {
+        if place > 0 {
+            out.push(b',');
+        }
+        event.with_seq(*seq, out);
+    }
+    out.push(b']');
+}
+
+fn push(out: &mut Vec<u8>, text: std::fmt::Arguments) {
+    // Cannot fail: a vector takes everything.
+    let _ = std::io::Write::write_fmt(out, text);
+}
+
+/// Our own types: text keys, no failing `Serialize`; should one appear, the frame stays valid JSON.
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Event;
+    use crate::protocol::StateChange;
+
+    fn text(frame: Frame) -> String {
+        let bytes = frame.into_bytes();
+        let start = if bytes[1] < 126 { 2 } else { 4 };
+        String::from_utf8(bytes[start..].to_vec()).unwrap()
+    }
+
+    fn events() -> Vec<(u64, Logged)> {
+        vec![(42, Logged::new(100, &Event::Unpinned {})), (43, Logged::new(120, &Event::Ended {}))]
+    }
+
+    const STATE: &str = r#"{"pin":null,"offers":{},"viewers":7,"likes":0,"chat":{"slow_ms":0,"notice":null}}"#;
+    const EVENTS: &str = r#"[{"seq":42,"at":100,"type":"unpinned"},{"seq":43,"at":120,"type":"ended"}]"#;
+
+    fn state() -> State {
+        let mut state = State::default();
+        state.set_viewers(7);
+        state.set(StateChange::Stream { json: r#"{"id":"s"}"#.into() });
+        state
+    }
+
+    #[test]
+    fn a_tick_leaves_out_what_is_empty() {
+        let mut state = state();
+        assert_eq!(
+            text(tick(43, &events(), &mut state)),
+            format!(r#"{{"t":"tick","seq":43,"events":{EVENTS},"state":{{"viewers":7}}}}"#)
+        );
+        assert_eq!(text(tick(43, &events(), &mut state)), format!(r#"{{"t":"tick","seq":43,"events":{EVENTS}}}"#));
+        state.set_viewers(8);
+        assert_eq!(text(tick(43, &[], &mut state)), r#"{"t":"tick","seq":43,"state":{"viewers":8}}"#);
+    }
+
+    #[test]
+    fn hello_is_a_head_of_ones_own_and_a_shared_tail() {
+        let tail = hello_tail("e\"1", 43, &events(), &state());
+        assert_eq!(
+            text(hello(true, 1_760, br#"{"id":"u"}"#, &tail)),
+            format!(
+                r#"{{"t":"hello","recovered":true,"now":1760,"you":{{"id":"u"}},"epoch":"e\"1","seq":43,"stream":{{"id":"s"}},"events":{EVENTS},"state":{STATE}}}"#
+            )
+        );
+    }
+
+    #[test]
+    fn a_snapshot_says_why() {
+        assert_eq!(
+            text(snapshot(Why::Slow, "e1", 90, &[], &state())),
+            format!(
+                r#"{{"t":"snapshot","why":"slow","recovered":false,"epoch":"e1","seq":90,"stream":{{"id":"s"}},"events":[],"state":{STATE}}}"#
+            )
+        );
+    }
+
+    #[test]
+    fn replies_carry_the_ref_they_answer() {
+        for (frame, expected) in [
+            (reply(Some("7"), &serde_json::json!({"id": 1})), r#"{"t":"reply","ref":"7","ok":{"id":1}}"#),
+            (
+                reply_refused(Some("7"), &Refusal::SoldOut),
+                r#"{"t":"reply","ref":"7","error":{"code":"sold_out","message":"sold out","retry_ms":null}}"#,
+            ),
+            (
+                reply_error(None, "busy", "\"", Some(5)),
+                r#"{"t":"reply","ref":null,"error":{"code":"busy","message":"\"","retry_ms":5}}"#,
+            ),
+            (order(&serde_json::json!({})), r#"{"t":"order","order":{}}"#),
+            (moving(800), r#"{"t":"moving","retry_ms":800}"#),
+        ] {
+            assert_eq!(text(frame), expected);
+        }
+    }
+}

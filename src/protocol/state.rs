@@ -1,0 +1,326 @@
+//! The state lane: values of which only the newest matters, each with a version that never goes back.
+//!
+//! A room holds one [`State`]: it knows what changed since the last frame and writes either that or all of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use serde::Deserialize;
+
+use crate::domain::OfferId;
+
+/// `[epoch, version]`, compared in this order.
+pub type Version = [i64; 2];
+
+/// A new value for one key, its JSON encoded already.
+#[derive(Clone, PartialEq, Debug)]
+pub enum StateChange {
+    /// `{"offer":…,"v":…}` or `null`.
+    Pin { v: Version, json: Bytes },
+    /// The whole offer. A closed one is sent once and then forgotten, unless it is pinned.
+    Offer { id: OfferId, v: Version, closed: bool, json: Bytes },
+    /// Likes only grow: the larger number is the newer one.
+    Likes(i64),
+    /// `{"slow_ms":…,"notice":…}`
+    Chat { v: Version, json: Bytes },
+    /// The `stream` object of hello and snapshot; no tick carries it.
+    Stream { json: Bytes },
+}
+
+/// Which value a change is about.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum StateKey {
+    Pin,
+    Offer(OfferId),
+    Likes,
+    Chat,
+    Stream,
+}
+
+impl StateChange {
+    pub fn key(&self) -> StateKey {
+        match self {
+            StateChange::Pin { .. } => StateKey::Pin,
+            StateChange::Offer { id, .. } => StateKey::Offer(*id),
+            StateChange::Likes(_) => StateKey::Likes,
+            StateChange::Chat { .. } => StateKey::Chat,
+            StateChange::Stream { .. } => StateKey::Stream,
+        }
+    }
+
+    /// Whether this takes the place of `earlier`, a change of the same key.
+    pub fn replaces(&self, earlier: &StateChange) -> bool {
+        match (self, earlier) {
+            (StateChange::Pin { v, .. }, StateChange::Pin { v: old, .. })
+            | (StateChange::Offer { v, .. }, StateChange::Offer { v: old, .. })
+            | (StateChange::Chat { v, .. }, StateChange::Chat { v: old, .. }) => old <= v,
+            (StateChange::Likes(likes), StateChange::Likes(old)) => old <= likes,
+            _ => true,
+        }
+    }
+}
+
+/// All values of a room, and which of them the viewers have not been sent yet.
+pub struct State {
+    pin: Valued,
+    pinned: Option<OfferId>,
+    offers: BTreeMap<OfferId, OfferValue>,
+    viewers: u64,
+    likes: i64,
+    chat: Valued,
+    stream: Bytes,
+    unsent: Unsent,
+}
+
+struct Valued {
+    v: Version,
+    json: Bytes,
+}
+
+struct OfferValue {
+    v: Version,
+    closed: bool,
+    json: Bytes,
+}
+
+#[derive(Default)]
+struct Unsent {
+    keys: Keys,
+    offers: BTreeSet<OfferId>,
+}
+
+#[derive(Clone, Copy, Default, PartialEq)]
+struct Keys {
+    pin: bool,
+    offers: bool,
+    viewers: bool,
+    likes: bool,
+    chat: bool,
+}
+
+const OLDEST: Version = [i64::MIN; 2];
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            pin: Valued { v: OLDEST, json: Bytes::from_static(b"null") },
+            pinned: None,
+            offers: BTreeMap::new(),
+            viewers: 0,
+            likes: 0,
+            chat: Valued { v: OLDEST, json: Bytes::from_static(br#"{"slow_ms":0,"notice":null}"#) },
+            stream: Bytes::from_static(b"null"),
+            unsent: Unsent::default(),
+        }
+    }
+}
+
+impl State {
+    /// Takes a value unless it is older than the one held. Says whether anything is different now: nodes repeat
+    /// what they know every second, and a repetition is not worth a frame.
+    pub fn set(&mut self, change: StateChange) -> bool {
+        match change {
+            StateChange::Pin { v, json } => {
+                let changed = self.pin.set(v, json);
+                if changed {
+                    self.pinned = pinned(&self.pin.json);
+                }
+                self.unsent.keys.pin |= changed;
+                changed
+            }
+            StateChange::Offer { id, v, closed, json } => {
+                let value = self.offers.entry(id).or_insert(OfferValue { v: OLDEST, closed, json: Bytes::new() });
+                if v < value.v || (v == value.v && json == value.json) {
+                    return false;
+                }
+                *value = OfferValue { v, closed, json };
+                self.unsent.keys.offers = true;
+                self.unsent.offers.insert(id);
+                true
+            }
+            StateChange::Likes(likes) => {
+                let changed = self.likes < likes;
+                self.likes = self.likes.max(likes);
+                self.unsent.keys.likes |= changed;
+                changed
+            }
+            StateChange::Chat { v, json } => {
+                let changed = self.chat.set(v, json);
+                self.unsent.keys.chat |= changed;
+                changed
+            }
+            StateChange::Stream { json } => {
+                let changed = self.stream != json;
+                self.stream = json;
+                changed
+            }
+        }
+    }
+
+    pub fn set_viewers(&mut self, viewers: u64) -> bool {
+        let changed = self.viewers != viewers;
+        self.viewers = viewers;
+        self.unsent.keys.viewers |= changed;
+        changed
+    }
+
+    pub fn has_unsent(&self) -> bool {
+        self.unsent.keys != Keys::default()
+    }
+
+    pub fn stream(&self) -> &Bytes {
+        &self.stream
+    }
+
+    /// Appends an object of the keys changed since the last call; from then on they count as sent.
+    pub fn write_unsent(&mut self, out: &mut Vec<u8>) {
+        let Unsent { keys, offers } = std::mem::take(&mut self.unsent);
+        self.write(out, keys, offers.iter().filter_map(|id| self.offers.get_key_value(id)));
+    }
+
+    /// Appends an object of every key. A closed offer is in it only while it is pinned or still to be sent.
+    pub fn write_all(&self, out: &mut Vec<u8>) {
+        let shown = self
+            .offers
+            .iter()
+            .filter(|(id, value)| !value.closed || self.pinned == Some(**id) || self.unsent.offers.contains(*id));
+        let all = Keys { pin: true, offers: true, viewers: true, likes: true, chat: true };
+        self.write(out, all, shown);
+    }
+
+    fn write<'a>(&self, out: &mut Vec<u8>, keys: Keys, offers: impl Iterator<Item = (&'a OfferId, &'a OfferValue)>) {
+        let start = out.len();
+        if keys.pin {
+            out.extend_from_slice(b",\"pin\":");
+            out.extend_from_slice(&self.pin.json);
+        }
+        if keys.offers {
+            out.extend_from_slice(b",\"offers\":{");
+            for (place, (id, value)) in offers.enumerate() {
+                let comma = if place == 0 { "" } else { "," };
+                out.extend_from_slice(format!("{comma}\"{id}\":").as_bytes());
+                out.extend_from_slice(&value.json);
+            }
+            out.push(b'}');
+        }
+        for (wanted, name, number) in
+            [(keys.viewers, "viewers", self.viewers as i64), (keys.likes, "likes", self.likes)]
+        {
+            if wanted {
+                out.extend_from_slice(format!(",\"{name}\":{number}").as_bytes());
+            }
+        }
+        if keys.chat {
+            out.extend_from_slice(b",\"chat\":");
+            out.extend_from_slice(&self.chat.json);
+        }
+        match out.get_mut(start) {
+            Some(comma) => *comma = b'{',
+            None => out.push(b'{'),
+        }
+        out.push(b'}');
+    }
+}
+
+impl Valued {
+    fn set(&mut self, v: Version, json: Bytes) -> bool {
+        let changed = self.v <= v && self.json != json;
+        if self.v <= v {
+            *self = Self { v, json };
+        }
+        changed
+    }
+}
+
+/// The offer a pin's JSON names.
+fn pinned(json: &[u8]) -> Option<OfferId> {
+    #[derive(Deserialize)]
+    struct Peek {
+        offer: OfferId,
+    }
+    serde_json::from_slice::<Option<Peek>>(json).ok().flatten().map(|pin| pin.offer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn offer(id: OfferId, version: i64, closed: bool, json: &'static str) -> StateChange {
+        StateChange::Offer { id, v: [1, version], closed, json: json.into() }
+    }
+
+    fn unsent(state: &mut State) -> String {
+        let mut out = Vec::new();
+        state.write_unsent(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    fn all(state: &State) -> String {
+        let mut out = Vec::new();
+        state.write_all(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    fn id(last: u128) -> OfferId {
+        OfferId(uuid::Uuid::from_u128(last))
+    }
+
+    #[test]
+    fn an_older_count_never_follows_a_newer_one() {
+        let mut state = State::default();
+        for (version, json, changed) in [
+            ([1, 5], "5", true),
+            ([1, 4], "4", false),
+            ([1, 5], "5", false),
+            ([1, 5], "five", true),
+            ([2, 1], "21", true),
+            ([1, 9], "9", false),
+        ] {
+            let change = StateChange::Offer { id: id(1), v: version, closed: false, json: json.into() };
+            assert_eq!(state.set(change), changed, "{version:?} {json}");
+        }
+        assert!(unsent(&mut state).ends_with("1\":21}}"));
+    }
+
+    #[test]
+    fn a_tick_has_what_changed_and_a_snapshot_has_all() {
+        let mut state = State::default();
+        assert!(!state.has_unsent());
+        assert_eq!(unsent(&mut state), "{}");
+        assert_eq!(all(&state), r#"{"pin":null,"offers":{},"viewers":0,"likes":0,"chat":{"slow_ms":0,"notice":null}}"#);
+        state.set_viewers(3);
+        state.set(offer(id(2), 1, false, "{2}"));
+        state.set(offer(id(1), 1, false, "{1}"));
+        assert!(state.has_unsent());
+        let offers =
+            r#""offers":{"00000000-0000-0000-0000-000000000001":{1},"00000000-0000-0000-0000-000000000002":{2}}"#;
+        assert_eq!(unsent(&mut state), format!(r#"{{{offers},"viewers":3}}"#));
+        assert!(!state.has_unsent());
+        state.set(StateChange::Likes(9));
+        state.set(StateChange::Likes(8));
+        state.set(StateChange::Chat { v: [1, 1], json: "{}".into() });
+        state.set(StateChange::Pin { v: [1, 1], json: "{\"offer\":null}".into() });
+        assert_eq!(unsent(&mut state), r#"{"pin":{"offer":null},"likes":9,"chat":{}}"#);
+        assert_eq!(all(&state), format!(r#"{{"pin":{{"offer":null}},{offers},"viewers":3,"likes":9,"chat":{{}}}}"#));
+        assert!(!state.set_viewers(3), "the same number is no news");
+    }
+
+    #[test]
+    fn a_closed_offer_is_sent_once_and_stays_only_while_pinned() {
+        let mut state = State::default();
+        state.set(offer(id(1), 1, false, "{}"));
+        let pin = format!(r#"{{"offer":"{}","v":1}}"#, id(1));
+        state.set(StateChange::Pin { v: [1, 1], json: pin.into() });
+        unsent(&mut state);
+        state.set(offer(id(1), 2, true, "\"closed\""));
+        assert!(unsent(&mut state).contains("closed"));
+        assert!(all(&state).contains("closed"), "still pinned");
+        state.set(StateChange::Pin { v: [1, 2], json: "null".into() });
+        assert!(!all(&state).contains("closed"));
+        assert!(!state.set(offer(id(1), 1, false, "{}")), "a late message does not bring it back");
+        state.set(offer(id(2), 1, true, "\"late\""));
+        assert!(all(&state).contains("late"), "not sent yet");
+        unsent(&mut state);
+        assert!(!all(&state).contains("late"));
+    }
+}

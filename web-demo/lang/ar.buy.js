@@ -1,0 +1,23 @@
+// العربية: signing in, holding, paying.
+
+export default {
+  // product
+  product: 'المنتج', qty: 'الكمية', 'qty.less': 'أنقص واحدة', 'qty.more': 'زد واحدة', 'qty.limit': { one: 'قطعة واحدة لكل مشترٍ', two: 'حتى قطعتين لكل مشترٍ', few: 'حتى {n} قطع لكل مشترٍ', many: 'حتى {n} قطعة لكل مشترٍ', other: 'حتى {n} قطعة لكل مشترٍ' },
+  'product.hold': 'احجز وادفع · {amount}', 'product.hold_line': { one: 'تُحجز لك دقيقة ريثما تدفع. لا يُخصم شيء قبل ذلك.', two: 'تُحجز لك دقيقتين ريثما تدفع. لا يُخصم شيء قبل ذلك.', few: 'تُحجز لك {n} دقائق ريثما تدفع. لا يُخصم شيء قبل ذلك.', many: 'تُحجز لك {n} دقيقة ريثما تدفع. لا يُخصم شيء قبل ذلك.', other: 'تُحجز لك {n} دقيقة ريثما تدفع. لا يُخصم شيء قبل ذلك.' },
+
+  // order
+  checkout: 'طلبك', 'order.placing': 'نحجزها لك…', 'order.checking': 'ضاع الجواب. نسأل من جديد بالطلب نفسه، ولن تشتري مرتين.',
+  'order.place': 'رقمك {n}', 'order.place_short': 'رقم {n}', 'order.held': 'محجوزة لك', 'order.held_for': 'محجوزة لك لمدة', 'order.held_chip': 'محجوزة لك، رقم {n}', 'order.qty': '{n} ×',
+  'order.pay': 'ادفع {amount}', 'order.cancel': 'ألغِ الحجز', 'order.capturing': 'جارٍ الدفع…', 'order.paid': 'تم الدفع. مبارك عليك!',
+  'order.expired': 'انتهت مدة الحجز', 'order.expired_more': 'عادت القطعة إلى البيع. لم يُخصم شيء.', 'order.cancelled': 'أُلغي الطلب', 'order.no_charge': 'لم يُخصم شيء.',
+  'order.capture_failed': 'فشل الدفع وأُلغي الطلب', 'order.refunded': 'أُعيد المبلغ', 'order.back': 'عودة إلى العرض', 'order.finish': 'ادفع',
+  'order.unknown': 'تعذّر الوصول إلى المتجر، فلا نعلم بعد إن كانت محجوزة لك.', 'order.check': 'تحقق مرة أخرى', 'order.not_placed': 'لم يُسجَّل طلبك الأخير. لم يُخصم شيء.', 'order.show_mine': 'أرني طلبي',
+  'payment.title': 'دفع تجريبي', 'payment.ok': 'ناجح', 'payment.ok.more': 'يُدفع فورًا', 'payment.declined': 'مرفوض', 'payment.declined.more': 'يبقى الحجز، جرّب غيره',
+  'payment.slow': 'بطيء', 'payment.slow.more': 'يستغرق ثانيتين', 'payment.capture_fails': 'يفشل في النهاية', 'payment.capture_fails.more': 'يُلغى الطلب',
+  'status.held': 'محجوز', 'status.capturing': 'قيد الدفع', 'status.paid': 'مدفوع', 'status.expired': 'انتهت مدته', 'status.cancelled': 'ملغى', 'status.refunded': 'أُعيد مبلغه',
+  'say.held': 'محجوزة لك. رقمك {n}.', 'say.paid': 'تم الدفع. رقمك {n}.',
+
+  // sign-in
+  'signin.why': 'اختر اسمًا لتشارك. هذا عرض تجريبي: لا كلمة مرور ولا بريد.', 'signin.why_buy': 'اختر اسمًا فتُحجز لك. هذا عرض تجريبي: لن يُخصم شيء.',
+  'signin.why_host': 'اختر الاسم الذي يراه المشاهدون. هذا عرض تجريبي: لا كلمة مرور ولا بريد.', 'signin.name': 'اسمك', 'signin.go': 'ادخل',
+};

@@ -1,0 +1,28 @@
+// العربية: the host console.
+
+export default {
+  'host.title': 'لوحة المقدّم', 'host.shows': 'عروضك', 'host.shows_empty': 'لا عروض بعد. أنشئ العرض الأول.', 'host.new_show': 'عرض جديد', 'host.open_console': 'اللوحة',
+  'host.door': 'سجّل الدخول كمقدّم لتدير عرضًا.', 'host.door_token': 'افتح هذه الصفحة بالرابط الذي أعدّه متجرك للمقدّم.', 'host.not_staff': 'دخلت، ولكن ليس كمقدّم.',
+  'host.parts': 'أقسام اللوحة', 'host.sell': 'البيع', 'host.numbers': 'الأرقام', 'host.rundown': 'تسلسل العرض', 'host.rundown_empty': 'لا شيء للبيع بعد. أضف القطعة الأولى.', 'host.air': 'على الهواء',
+  'host.preview': 'ما يراه المشاهدون', 'host.no_pin': 'لا شيء معروض للمشاهدين. ثبّت قطعة.', 'host.viewer_page': 'صفحة المشاهد',
+  'host.start': 'ابدأ البث', 'host.end': 'أنهِ العرض', 'host.start_sure': { zero: 'لا أحد ينتظر بعد. يبدأ العرض للجميع.', one: 'مشاهد واحد ينتظر. يبدأ العرض للجميع.', two: 'مشاهدان ينتظران. يبدأ العرض للجميع.', few: '{n} مشاهدين ينتظرون. يبدأ العرض للجميع.', many: '{n} مشاهدًا ينتظرون. يبدأ العرض للجميع.', other: '{n} مشاهد ينتظرون. يبدأ العرض للجميع.' },
+  'host.end_sure': { zero: 'ينتهي العرض للجميع ولا يمكن بدؤه من جديد.', one: 'يرى مشاهد واحد نهاية العرض. لا يمكن بدؤه من جديد.', two: 'يرى مشاهدان نهاية العرض. لا يمكن بدؤه من جديد.', few: 'يرى {n} مشاهدين نهاية العرض. لا يمكن بدؤه من جديد.', many: 'يرى {n} مشاهدًا نهاية العرض. لا يمكن بدؤه من جديد.', other: 'يرى {n} مشاهد نهاية العرض. لا يمكن بدؤه من جديد.' },
+  'host.pin': 'ثبّت', 'host.unpin': 'أزل التثبيت', 'host.open': 'ابدأ', 'host.resume': 'استأنف', 'host.pause': 'أوقف', 'host.restock': 'كمية', 'host.close': 'أغلق', 'host.discard': 'احذف', 'host.stop': 'أنهِ', 'host.extend': 'دقيقة',
+  'host.close_sure': { zero: 'يرى المشاهدون نهاية «{offer}» فورًا. تبقى الحجوزات سارية.', one: 'يرى المشاهدون نهاية «{offer}» فورًا. تعود قطعة إلى المخزون وتبقى الحجوزات سارية.', two: 'يرى المشاهدون نهاية «{offer}» فورًا. تعود قطعتان إلى المخزون وتبقى الحجوزات سارية.', few: 'يرى المشاهدون نهاية «{offer}» فورًا. تعود {n} قطع إلى المخزون وتبقى الحجوزات سارية.', many: 'يرى المشاهدون نهاية «{offer}» فورًا. تعود {n} قطعة إلى المخزون وتبقى الحجوزات سارية.', other: 'يرى المشاهدون نهاية «{offer}» فورًا. تعود {n} قطعة إلى المخزون وتبقى الحجوزات سارية.' },
+  'host.pinned': 'مثبّت', 'host.stock': 'بقي {left} من {n}', 'host.units': 'عدد القطع المضافة', 'host.per_buyer_short': 'حتى {n} للمشتري', 'host.hold_s': 'الحجز {n} ث',
+  'host.now': 'الآن', 'host.next': 'التالي', 'host.start_sale': 'ابدأ البيع', 'host.nothing_on': 'لا بيع جارٍ ولا شيء مثبّت.',
+  'host.notice': 'تنبيه فوق الفيديو', 'host.notice_hint': 'توصيل مجاني حتى منتصف الليل', 'host.notice_set': 'اعرض', 'host.notice_clear': 'أزل',
+  'host.keys': 'المفاتيح: P ثبّت التالي · U أزل التثبيت · F ابدأ البيع المُعدّ · N تنبيه · Esc اخرج من الحقل',
+  'host.slow': 'الوضع البطيء', 'host.slow_off': 'معطّل', 'host.seconds': '{n} ث', 'host.say': 'رسالة من المقدّم', 'host.tools': 'أدوات لرسالة {name}',
+  'host.delete': 'احذف', 'host.mute': { one: 'اكتم دقيقة', two: 'اكتم دقيقتين', few: 'اكتم {n} دقائق', many: 'اكتم {n} دقيقة', other: 'اكتم {n} دقيقة' }, 'host.ban': 'احظر', 'host.ban_sure': 'يُخرج {name} من العرض ولا يمكنه العودة.', 'host.unmute': 'ألغِ الكتم', 'host.unban': 'اسمح بالعودة',
+  'host.muted': 'المكتومون', 'host.muted_none': 'لا أحد مكتوم أو محظور.', 'host.muted_by': 'كتمه {by} حتى {at}', 'host.banned_by': 'حظره {by}',
+  'host.add': 'أضف', 'host.add_title': 'أضف إلى تسلسل العرض', 'host.search': 'ابحث في المنتجات', 'host.new_product': 'منتج جديد', 'host.catalogue': 'المنتجات', 'host.in_pool': '{n} في المخزون', 'host.restock_pool': 'زد المخزون',
+  'host.kind_regular': 'عادي', 'host.kind_regular_more': 'في الحقيبة حتى تغلقه', 'host.kind_flash': 'عرض خاطف', 'host.kind_flash_more': 'عدّ تنازلي ثم وقت قصير',
+  'host.save_draft': 'احفظ كمسودة', 'host.save_open': 'احفظ وابدأ',
+  'phase.draft': 'مسودة', 'phase.soon': 'عدّ تنازلي', 'phase.live': 'معروض للبيع', 'phase.low': 'أوشك على النفاد', 'phase.paused': 'متوقف', 'phase.sold_out_for_now': 'كلها محجوزة', 'phase.sold_out': 'نفد', 'phase.ended': 'انتهى',
+  'figure.viewers': 'المشاهدون', 'figure.likes': 'القلوب', 'figure.orders': 'الطلبات', 'figure.sales': 'المبيعات', 'figure.peak': '{now} (الذروة {n})', 'figure.held': '{paid} + {n} محجوز', 'figure.more': 'بيعت {n} قطعة · {messages} رسالة',
+  'form.required': 'هذا الحقل مطلوب.', 'form.between': 'عدد صحيح من {min} إلى {max}.', 'form.price': 'سعر أكبر من الصفر.', 'form.decimals': 'منازل عشرية لا تزيد على {n}.', 'form.old_price': 'يجب أن يكون أعلى من السعر، أو فارغًا.', 'form.above_stock': 'في المخزون {n} فقط.', 'form.address': 'عنوان يبدأ بـ https:// أو /.',
+  'form.price_label': 'السعر، {currency}', 'form.old_price_label': 'السعر السابق، اختياري', 'form.quantity': 'الكمية', 'form.per_buyer': 'لكل مشترٍ', 'form.hold': 'مدة الحجز، ثوانٍ', 'form.countdown': 'العد التنازلي، ثوانٍ', 'form.duration': 'المدة، ثوانٍ',
+  'form.title': 'اسم المنتج', 'form.title_ar': 'الاسم بالعربية، اختياري', 'form.image': 'الصورة، اختياري', 'form.image_hint': 'عنوان صورة', 'form.variants': 'الأنواع', 'form.variant': 'النوع', 'form.variant_add': 'نوع آخر', 'form.stock': 'المخزون', 'form.drop': 'احذف هذا النوع',
+  'form.show_title': 'عنوان العرض', 'form.when': 'وقت البدء، اختياري', 'form.when_hint': 'فارغ: متى ضغطت «ابدأ البث»', 'form.video': 'الفيديو، اختياري', 'form.video_hint': 'عنوان قائمة HLS ‏(.m3u8)', 'form.poster': 'صورة الغلاف، اختياري',
+};

@@ -1,0 +1,23 @@
+// Bahasa Indonesia: signing in, holding, paying.
+
+export default {
+  // product
+  product: 'Produk', qty: 'Jumlah', 'qty.less': 'Kurangi satu', 'qty.more': 'Tambah satu', 'qty.limit': 'maks. {n} per pembeli',
+  'product.hold': 'Simpan dan bayar · {amount}', 'product.hold_line': 'Disimpan untuk Anda {n} menit selama membayar. Tidak ada tagihan sebelumnya.',
+
+  // order
+  checkout: 'Pesanan Anda', 'order.placing': 'Menyimpan untuk Anda…', 'order.checking': 'Jawaban hilang. Kami bertanya lagi dengan pesanan yang sama, Anda tidak akan membeli dua kali.',
+  'order.place': 'Anda nomor {n}', 'order.place_short': 'no. {n}', 'order.held': 'Disimpan untuk Anda', 'order.held_for': 'Disimpan untuk Anda selama', 'order.held_chip': 'Disimpan untuk Anda, no. {n}', 'order.qty': '{n} ×',
+  'order.pay': 'Bayar {amount}', 'order.cancel': 'Kembalikan', 'order.capturing': 'Pembayaran berlangsung…', 'order.paid': 'Lunas. Ini milik Anda!',
+  'order.expired': 'Waktu simpan habis', 'order.expired_more': 'Barang dijual kembali. Tidak ada tagihan.', 'order.cancelled': 'Pesanan dibatalkan', 'order.no_charge': 'Tidak ada tagihan.',
+  'order.capture_failed': 'Pembayaran gagal, pesanan dibatalkan', 'order.refunded': 'Dana dikembalikan', 'order.back': 'Kembali ke siaran', 'order.finish': 'Bayar',
+  'order.unknown': 'Toko tidak dapat dihubungi, jadi belum pasti barang disimpan untuk Anda.', 'order.check': 'Periksa lagi', 'order.not_placed': 'Pesanan terakhir Anda tidak tercatat. Tidak ada tagihan.', 'order.show_mine': 'Lihat pesanan saya',
+  'payment.title': 'Pembayaran uji', 'payment.ok': 'Berhasil', 'payment.ok.more': 'langsung lunas', 'payment.declined': 'Ditolak', 'payment.declined.more': 'tetap disimpan, coba yang lain',
+  'payment.slow': 'Lambat', 'payment.slow.more': 'butuh dua detik', 'payment.capture_fails': 'Gagal di akhir', 'payment.capture_fails.more': 'pesanan dibatalkan',
+  'status.held': 'Disimpan', 'status.capturing': 'Dibayar', 'status.paid': 'Lunas', 'status.expired': 'Kedaluwarsa', 'status.cancelled': 'Dibatalkan', 'status.refunded': 'Dikembalikan',
+  'say.held': 'Disimpan untuk Anda. Anda nomor {n}.', 'say.paid': 'Lunas. Anda nomor {n}.',
+
+  // sign-in
+  'signin.why': 'Pilih nama untuk ikut serta. Ini demo: tanpa kata sandi, tanpa surel.', 'signin.why_buy': 'Pilih nama, lalu barang disimpan untuk Anda. Ini demo: tidak ada tagihan.',
+  'signin.why_host': 'Pilih nama yang dilihat penonton. Ini demo: tanpa kata sandi, tanpa surel.', 'signin.name': 'Nama Anda', 'signin.go': 'Ikut',
+};

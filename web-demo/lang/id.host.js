@@ -1,0 +1,27 @@
+// Bahasa Indonesia: the host console.
+
+export default {
+  'host.title': 'Konsol host', 'host.shows': 'Siaran Anda', 'host.shows_empty': 'Belum ada siaran. Buat yang pertama.', 'host.new_show': 'Siaran baru', 'host.open_console': 'Konsol',
+  'host.door': 'Masuk sebagai host untuk menjalankan siaran.', 'host.door_token': 'Buka halaman ini dengan tautan host dari toko Anda.', 'host.not_staff': 'Anda sudah masuk, tetapi bukan sebagai host.',
+  'host.parts': 'Bagian konsol', 'host.sell': 'Jual', 'host.numbers': 'Angka', 'host.rundown': 'Susunan', 'host.rundown_empty': 'Belum ada yang dijual. Tambahkan barang pertama.', 'host.air': 'Mengudara',
+  'host.preview': 'Yang dilihat penonton', 'host.no_pin': 'Tidak ada yang ditampilkan. Sematkan barang.', 'host.viewer_page': 'Halaman penonton',
+  'host.start': 'Mulai siaran', 'host.end': 'Akhiri siaran', 'host.start_sure': '{n} penonton menunggu. Siaran dimulai untuk semua.', 'host.end_sure': '{n} penonton melihat siaran berakhir. Tidak bisa dimulai lagi.',
+  'host.pin': 'Sematkan', 'host.unpin': 'Lepas', 'host.open': 'Mulai', 'host.resume': 'Lanjutkan', 'host.pause': 'Jeda', 'host.restock': 'Stok', 'host.close': 'Tutup', 'host.discard': 'Buang', 'host.stop': 'Hentikan', 'host.extend': '1 mnt',
+  'host.close_sure': 'Penonton langsung melihat “{offer}” berakhir. {n} buah kembali ke stok; yang sudah disimpan tetap berlaku.',
+  'host.pinned': 'Disematkan', 'host.stock': 'sisa {left} dari {n}', 'host.units': 'Jumlah tambahan', 'host.per_buyer_short': 'maks. {n} per orang', 'host.hold_s': 'simpan {n} dtk',
+  'host.now': 'Sekarang', 'host.next': 'Berikutnya', 'host.start_sale': 'Mulai obral', 'host.nothing_on': 'Tidak ada obral dan tidak ada yang disematkan.',
+  'host.notice': 'Pengumuman di atas video', 'host.notice_hint': 'Gratis ongkir sampai tengah malam', 'host.notice_set': 'Tampilkan', 'host.notice_clear': 'Hapus',
+  'host.keys': 'Tombol: P sematkan berikutnya · U lepas · F mulai obral yang siap · N pengumuman · Esc keluar dari kolom',
+  'host.slow': 'Mode lambat', 'host.slow_off': 'mati', 'host.seconds': '{n} dtk', 'host.say': 'Pesan sebagai host', 'host.tools': 'Alat untuk pesan {name}',
+  'host.delete': 'Hapus', 'host.mute': 'Bisukan {n} mnt', 'host.ban': 'Blokir', 'host.ban_sure': '{name} dikeluarkan dari siaran dan tidak bisa kembali.', 'host.unmute': 'Buka suara', 'host.unban': 'Izinkan kembali',
+  'host.muted': 'Dibisukan', 'host.muted_none': 'Tidak ada yang dibisukan atau diblokir.', 'host.muted_by': 'dibisukan oleh {by} sampai {at}', 'host.banned_by': 'diblokir oleh {by}',
+  'host.add': 'Tambah', 'host.add_title': 'Tambah ke susunan', 'host.search': 'Cari produk', 'host.new_product': 'Produk baru', 'host.catalogue': 'Katalog', 'host.in_pool': 'stok {n}', 'host.restock_pool': 'Tambah stok',
+  'host.kind_regular': 'Biasa', 'host.kind_regular_more': 'di tas sampai ditutup', 'host.kind_flash': 'Obral kilat', 'host.kind_flash_more': 'hitung mundur, lalu waktu singkat',
+  'host.save_draft': 'Simpan sebagai draf', 'host.save_open': 'Simpan dan mulai',
+  'phase.draft': 'Draf', 'phase.soon': 'Hitung mundur', 'phase.live': 'Dijual', 'phase.low': 'Hampir habis', 'phase.paused': 'Jeda', 'phase.sold_out_for_now': 'Semua dipesan', 'phase.sold_out': 'Habis', 'phase.ended': 'Selesai',
+  'figure.viewers': 'Penonton', 'figure.likes': 'Hati', 'figure.orders': 'Pesanan', 'figure.sales': 'Penjualan', 'figure.peak': '{now} (puncak {n})', 'figure.held': '{paid} + {n} disimpan', 'figure.more': '{n} buah terjual · {messages} pesan',
+  'form.required': 'Harus diisi.', 'form.between': 'Bilangan bulat dari {min} sampai {max}.', 'form.price': 'Harga di atas nol.', 'form.decimals': 'Paling banyak {n} desimal.', 'form.old_price': 'Harus di atas harga, atau kosong.', 'form.above_stock': 'Stok hanya {n}.', 'form.address': 'Alamat yang diawali https:// atau /.',
+  'form.price_label': 'Harga, {currency}', 'form.old_price_label': 'Harga lama, opsional', 'form.quantity': 'Jumlah', 'form.per_buyer': 'Per pembeli', 'form.hold': 'Waktu simpan, detik', 'form.countdown': 'Hitung mundur, detik', 'form.duration': 'Lama, detik',
+  'form.title': 'Nama produk', 'form.title_ar': 'Nama dalam bahasa Arab, opsional', 'form.image': 'Gambar, opsional', 'form.image_hint': 'Alamat gambar', 'form.variants': 'Varian', 'form.variant': 'Varian', 'form.variant_add': 'Varian lain', 'form.stock': 'Stok', 'form.drop': 'Hapus varian ini',
+  'form.show_title': 'Judul siaran', 'form.when': 'Mulai, opsional', 'form.when_hint': 'Kosong: kapan pun Anda menekan “Mulai siaran”', 'form.video': 'Video, opsional', 'form.video_hint': 'Alamat daftar putar HLS (.m3u8)', 'form.poster': 'Gambar sampul, opsional',
+};
