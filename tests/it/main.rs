@@ -1,0 +1,10 @@
+//! Everything tested from outside: one binary, because each binary links the whole server once more.
+
+#![allow(clippy::unwrap_used, reason = "a panic is how a test reports")]
+
+mod support;
+
+mod process;
+mod proxy;
+mod socket;
+mod tidy;
