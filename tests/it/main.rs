@@ -2,9 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test reports")]
 
+mod helpers;
 mod support;
-
-mod process;
-mod proxy;
-mod socket;
 mod tidy;

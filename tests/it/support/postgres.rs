@@ -56,16 +56,3 @@ async fn run(url: &str, sql: &str) -> Result<(), sqlx::Error> {
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await?;
     connection.close().await
 }
-
-#[tokio::test]
-async fn a_test_database_is_fresh_and_leaves_with_its_test() {
-    let database = Database::create().await;
-    let other = Database::create().await;
-    run(&database.url(), "create table mine (id bigint)").await.unwrap();
-    run(&other.url(), "create table mine (id bigint)").await.unwrap();
-    let _still_open = database.connect().await;
-    let (url, server) = (database.url(), database.server.clone());
-    drop(database);
-    assert!(PgConnection::connect(&url).await.is_err());
-    run(&server, "select 1").await.unwrap();
-}
