@@ -1,0 +1,8 @@
+//! Real Chromium, driven over WebDriver: what people see and press.
+//!
+//! Pictures go to `target/screens`, or to the folder that `LIVESOUK_SHOTS` names.
+
+#![allow(clippy::unwrap_used, reason = "a panic is how a test reports")]
+
+mod smoke;
+mod support;

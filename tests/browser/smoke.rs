@@ -1,0 +1,78 @@
+//! The browser works here at all: it opens, types, presses, looks, complains and leaves.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::support::browser::{Browser, Window};
+use crate::support::driver::{Driver, processes_in};
+use crate::support::page::Page;
+
+const HTML: &str = r#"<!doctype html>
+<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>سوق</title>
+<style>body { font: 20px sans-serif } @media (width < 600px) { body { background: gold } }</style>
+<h1 dir="auto">أهلا وسهلا</h1><input id="name" value="old"><button id="greet">Greet</button><p id="answer"></p>
+<script>
+  console.error("a complaint of the page");
+  document.querySelector('#greet').onclick = () => setTimeout(() => {
+    document.querySelector('#answer').textContent = `Hello ${document.querySelector('#name').value}`;
+  }, 50);
+</script>"#;
+
+#[tokio::test]
+async fn a_page_is_read_and_pressed_on_phone_and_desktop() {
+    let page = Page::serve(HTML).await;
+    let driver = Driver::start();
+    let browser = Browser::open(&driver, Window::Mobile, "ar").await;
+    browser.goto(&page.url).await;
+    assert_eq!(browser.text("h1").await, "أهلا وسهلا");
+    assert_eq!(browser.text("#nowhere").await, "");
+    let size = "return [innerWidth, innerHeight, devicePixelRatio, navigator.language]";
+    assert_eq!(browser.script(size, &[]).await, json!([390, 844, 2, "ar"]));
+
+    browser.fill("#name", "Ann").await;
+    browser.click("#greet").await;
+    assert_eq!(browser.until_text("#answer", "Ann").await, "Hello Ann");
+    let errors = browser.errors().await;
+    assert!(errors.iter().any(|line| line.contains("a complaint of the page")), "{errors:?}");
+
+    let phone = std::fs::read(browser.shot("smoke-phone").await).unwrap();
+    browser.resize(Window::Desktop).await;
+    assert_eq!(browser.script("return [innerWidth, innerHeight, devicePixelRatio]", &[]).await, json!([1440, 900, 1]));
+    let desktop = std::fs::read(browser.shot("smoke-desktop").await).unwrap();
+    // Width and height stand in bytes 16 to 24 of every PNG.
+    let size = |png: &[u8]| [16, 20].map(|at| u32::from_be_bytes(png[at..at + 4].try_into().unwrap()));
+    assert_eq!((size(&phone), size(&desktop)), ([780, 1688], [1440, 900]));
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn two_browsers_are_two_people_and_none_stays_behind() {
+    let page = Page::serve(HTML).await;
+    let driver = Driver::start();
+    let [ann, ben] =
+        [Browser::open(&driver, Window::Desktop, "en").await, Browser::open(&driver, Window::Desktop, "en").await];
+    for browser in [&ann, &ben] {
+        browser.goto(&page.url).await;
+    }
+    ann.script("localStorage.setItem('who', 'ann')", &[]).await;
+    assert_eq!(ben.script("return localStorage.getItem('who')", &[]).await, json!(null));
+
+    let folder = driver.folder().to_owned();
+    assert!(processes_in(&folder).len() >= 2);
+    ann.close().await;
+    drop(ben); // as when a test fails
+    drop(driver);
+    assert_eq!(processes_in(&folder), Vec::<u32>::new());
+    assert!(!folder.exists());
+}
+
+#[tokio::test]
+#[should_panic(expected = "a complaint of the page")]
+async fn something_that_never_shows_is_told_with_the_console() {
+    let page = Page::serve(HTML).await;
+    let driver = Driver::start();
+    let browser = Browser::open(&driver, Window::Desktop, "en").await;
+    browser.goto(&page.url).await;
+    browser.until("miracle", "document.querySelector('#miracle')", Duration::from_millis(300)).await;
+}

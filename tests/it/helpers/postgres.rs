@@ -1,0 +1,19 @@
+//! A test database is fresh, its own, and gone afterwards.
+
+use sqlx::{Connection, PgConnection};
+
+use crate::support::postgres::Database;
+
+#[tokio::test]
+async fn a_test_database_is_fresh_and_leaves_with_its_test() {
+    let database = Database::create().await;
+    let other = Database::create().await;
+    for database in [&database, &other] {
+        sqlx::raw_sql("create table mine (id bigint)").execute(&mut database.connect().await).await.unwrap();
+    }
+    let _still_open = database.connect().await;
+    let url = database.url();
+    drop(database);
+    assert!(PgConnection::connect(&url).await.is_err());
+    sqlx::raw_sql("select * from mine").execute(&mut other.connect().await).await.unwrap();
+}

@@ -1,0 +1,118 @@
+//! The proxy of the tests does what it says; otherwise the tests that lean on it would prove nothing.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+
+use crate::support::proxy::Proxy;
+use crate::support::{SOON, until_some};
+
+/// Answers every byte with itself.
+async fn echo() -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let (mut from, mut to) = socket.split();
+                let _ = tokio::io::copy(&mut from, &mut to).await;
+            });
+        }
+    });
+    address
+}
+
+async fn ask(socket: &mut TcpStream, text: &[u8]) -> std::io::Result<Vec<u8>> {
+    socket.write_all(text).await?;
+    answer(socket, text.len()).await
+}
+
+async fn answer(socket: &mut TcpStream, length: usize) -> std::io::Result<Vec<u8>> {
+    let mut answer = vec![0; length];
+    timeout(SOON, socket.read_exact(&mut answer)).await.expect("an answer or an error, in time")?;
+    Ok(answer)
+}
+
+#[tokio::test]
+async fn a_cut_ends_old_and_new_connections_until_it_is_restored() {
+    let proxy = Proxy::start(echo().await).await;
+    let mut socket = TcpStream::connect(proxy.address()).await.unwrap();
+    assert_eq!(ask(&mut socket, b"one").await.unwrap(), b"one");
+    assert_eq!(proxy.open(), 1);
+
+    proxy.cut();
+    assert!(answer(&mut socket, 1).await.is_err());
+    let mut late = TcpStream::connect(proxy.address()).await.unwrap();
+    assert!(ask(&mut late, b"two").await.is_err());
+    until_some("end of the connections", SOON, async || (proxy.open() == 0).then_some(())).await;
+
+    proxy.restore();
+    let mut again = TcpStream::connect(proxy.address()).await.unwrap();
+    assert_eq!(ask(&mut again, b"three").await.unwrap(), b"three");
+}
+
+#[tokio::test]
+async fn a_black_hole_keeps_everything_and_says_nothing() {
+    let proxy = Proxy::start(echo().await).await;
+    let mut socket = TcpStream::connect(proxy.address()).await.unwrap();
+    assert_eq!(ask(&mut socket, b"one").await.unwrap(), b"one");
+
+    proxy.black_hole();
+    socket.write_all(b"two").await.unwrap();
+    let mut late = TcpStream::connect(proxy.address()).await.unwrap();
+    late.write_all(b"three").await.unwrap();
+    let dark = Duration::from_millis(300);
+    assert!(timeout(dark, socket.read_u8()).await.is_err());
+    assert!(timeout(dark, late.read_u8()).await.is_err());
+
+    proxy.restore();
+    assert_eq!(answer(&mut socket, 3).await.unwrap(), b"two");
+    assert_eq!(answer(&mut late, 5).await.unwrap(), b"three");
+}
+
+#[tokio::test]
+async fn a_slow_link_keeps_its_pace_and_can_be_hurried() {
+    let proxy = Proxy::narrow(echo().await).await;
+    let mut socket = TcpStream::connect(proxy.address()).await.unwrap();
+    proxy.slow(10_000);
+    let began = Instant::now();
+    assert_eq!(ask(&mut socket, &[7; 5_000]).await.unwrap(), [7; 5_000]);
+    assert!(began.elapsed() >= Duration::from_millis(300), "{:?}", began.elapsed());
+
+    proxy.slow(1);
+    socket.write_all(&[8; 100]).await.unwrap();
+    assert_eq!(answer(&mut socket, 1).await.unwrap(), [8]);
+    proxy.restore();
+    assert_eq!(answer(&mut socket, 99).await.unwrap(), [8; 99]);
+}
+
+#[tokio::test]
+async fn the_end_of_one_side_reaches_the_other() {
+    let proxy = Proxy::start(echo().await).await;
+    let mut socket = TcpStream::connect(proxy.address()).await.unwrap();
+    socket.write_all(b"last words").await.unwrap();
+    socket.shutdown().await.unwrap();
+    let mut heard = Vec::new();
+    timeout(SOON, socket.read_to_end(&mut heard)).await.unwrap().unwrap();
+    assert_eq!(heard, b"last words");
+}
+
+#[tokio::test]
+async fn a_new_aim_holds_for_new_connections_and_a_dropped_proxy_is_gone() {
+    let nobody = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap();
+    let proxy = Proxy::start(nobody).await;
+    let mut socket = TcpStream::connect(proxy.address()).await.unwrap();
+    assert!(ask(&mut socket, b"one").await.is_err());
+
+    proxy.aim(echo().await);
+    let mut socket = TcpStream::connect(proxy.address()).await.unwrap();
+    assert_eq!(ask(&mut socket, b"two").await.unwrap(), b"two");
+
+    let address = proxy.address();
+    drop(proxy);
+    assert!(answer(&mut socket, 1).await.is_err());
+    until_some("closed port", SOON, async || TcpStream::connect(address).await.err()).await;
+}

@@ -1,0 +1,7 @@
+//! Everything tested from outside: one binary, because each binary links the whole server once more.
+
+#![allow(clippy::unwrap_used, reason = "a panic is how a test reports")]
+
+mod helpers;
+mod support;
+mod tidy;

@@ -1,0 +1,30 @@
+//! What the outside tests share: a database of one's own, the server as a process, a socket, a REST client, a bad network.
+//!
+//! Nothing here sleeps for luck: whoever waits, waits for a condition and with a deadline, and panics with what it saw.
+
+#![allow(dead_code, reason = "helpers are offered to every test; not every binary uses every one")]
+
+pub mod position;
+pub mod postgres;
+pub mod process;
+pub mod proxy;
+pub mod rest;
+pub mod socket;
+
+use std::time::Duration;
+
+/// How long a test waits for something that should happen at once. Long, because build machines are slow.
+pub const SOON: Duration = Duration::from_secs(20);
+
+/// Asks again until there is an answer; panics with `what` when there is none within `deadline`.
+pub async fn until_some<T>(what: &str, deadline: Duration, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let asking = async {
+        loop {
+            if let Some(answer) = ask().await {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(deadline, asking).await.unwrap_or_else(|_| panic!("no {what} within {deadline:?}"))
+}

@@ -1,0 +1,215 @@
+//! A bad network between a client and a server: passes, cuts, swallows or slows what goes through a TCP port.
+//!
+//! Every connection has two pumps, one a direction, which watch the mode and obey it in the middle of a read or a
+//! write. Dropping the proxy closes the port and every connection.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Pass,
+    /// Connections are reset, new ones too.
+    Cut,
+    /// Nothing moves and nobody is told, like a phone in a tunnel.
+    BlackHole,
+    /// So many bytes a second, per connection, from the server to the client; the other direction passes.
+    Slow(usize),
+}
+
+#[derive(Debug)]
+pub struct Proxy {
+    address: SocketAddr,
+    mode: watch::Sender<Mode>,
+    upstream: watch::Sender<SocketAddr>,
+    open: Arc<AtomicUsize>,
+    accepting: JoinHandle<()>,
+}
+
+impl Proxy {
+    pub async fn start(upstream: SocketAddr) -> Proxy {
+        Proxy::with_buffer(upstream, None).await
+    }
+
+    /// With a small kernel buffer towards the server, so that a slow client is felt there after a few KiB and not
+    /// after the megabytes that the kernel would hold.
+    pub async fn narrow(upstream: SocketAddr) -> Proxy {
+        Proxy::with_buffer(upstream, Some(4096)).await
+    }
+
+    async fn with_buffer(upstream: SocketAddr, buffer_bytes: Option<u32>) -> Proxy {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
+        let address = listener.local_addr().expect("a bound port");
+        let (mode, mode_seen) = watch::channel(Mode::Pass);
+        let (upstream, upstream_seen) = watch::channel(upstream);
+        let open = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&open);
+        let accepting = tokio::spawn(async move {
+            let mut links = JoinSet::new();
+            loop {
+                let Ok((client, _)) = listener.accept().await else { continue };
+                let server = *upstream_seen.borrow();
+                let counted = Counted::new(&counter);
+                let mode = mode_seen.clone();
+                links.spawn(async move {
+                    let _counted = counted;
+                    // An error ends the link, which is all a client would see of it.
+                    let _ = link(client, server, mode, buffer_bytes).await;
+                });
+                while links.try_join_next().is_some() {}
+            }
+        });
+        Proxy { address, mode, upstream, open, accepting }
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Resets every connection and every new one, until `restore`.
+    pub fn cut(&self) {
+        self.mode.send_replace(Mode::Cut);
+    }
+
+    /// Keeps connections open and accepts new ones, but moves nothing, until `restore`: then what waited goes on.
+    pub fn black_hole(&self) {
+        self.mode.send_replace(Mode::BlackHole);
+    }
+
+    pub fn slow(&self, bytes_per_second: usize) {
+        assert!(bytes_per_second > 0, "that is black_hole()");
+        self.mode.send_replace(Mode::Slow(bytes_per_second));
+    }
+
+    pub fn restore(&self) {
+        self.mode.send_replace(Mode::Pass);
+    }
+
+    /// Sends new connections to another server, say to one that was started again on another port.
+    pub fn aim(&self, upstream: SocketAddr) {
+        self.upstream.send_replace(upstream);
+    }
+
+    /// Connections that go through at this moment.
+    pub fn open(&self) -> usize {
+        self.open.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+struct Counted(Arc<AtomicUsize>);
+
+impl Counted {
+    fn new(open: &Arc<AtomicUsize>) -> Counted {
+        open.fetch_add(1, Ordering::SeqCst);
+        Counted(Arc::clone(open))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+async fn link(
+    client: TcpStream,
+    server: SocketAddr,
+    mode: watch::Receiver<Mode>,
+    buffer_bytes: Option<u32>,
+) -> io::Result<()> {
+    let opened = tokio::select! {
+        () = until(mode.clone(), |mode| mode == Mode::Cut) => {
+            return client.set_zero_linger();
+        }
+        opened = async {
+            until(mode.clone(), |mode| mode == Mode::Pass || matches!(mode, Mode::Slow(_))).await;
+            connect(server, buffer_bytes).await
+        } => opened,
+    };
+    let server = opened?;
+    client.set_nodelay(true)?;
+    server.set_nodelay(true)?;
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = server.into_split();
+    let ended = tokio::select! {
+        () = until(mode.clone(), |mode| mode == Mode::Cut) => None,
+        both = async {
+            let up = pump(&mut from_client, &mut to_server, mode.clone(), false);
+            let down = pump(&mut from_server, &mut to_client, mode.clone(), true);
+            tokio::try_join!(up, down)
+        } => Some(both),
+    };
+    if let Some(both) = ended {
+        return both.map(|_| ());
+    }
+    // Closing is a reset now, and only now: an ordinary end must not throw away what is still on its way.
+    from_client.as_ref().set_zero_linger()?;
+    from_server.as_ref().set_zero_linger()
+}
+
+async fn connect(server: SocketAddr, buffer_bytes: Option<u32>) -> io::Result<TcpStream> {
+    let socket = if server.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    if let Some(bytes) = buffer_bytes {
+        socket.set_recv_buffer_size(bytes)?;
+    }
+    socket.connect(server).await
+}
+
+/// Moves bytes in one direction. The end of one side is passed on, so a half-closed connection stays half closed.
+async fn pump(
+    from: &mut OwnedReadHalf,
+    to: &mut OwnedWriteHalf,
+    mut mode: watch::Receiver<Mode>,
+    is_slowed: bool,
+) -> io::Result<()> {
+    let mut buffer = vec![0; 16 * 1024];
+    loop {
+        until(mode.clone(), |mode| mode != Mode::BlackHole).await;
+        let now = *mode.borrow_and_update();
+        let bytes_per_second = match now {
+            Mode::Slow(bytes) if is_slowed => Some(bytes),
+            _ => None,
+        };
+        let part = bytes_per_second.map_or(buffer.len(), |bytes| (bytes / 10).clamp(1, buffer.len()));
+        let read = tokio::select! {
+            read = from.read(&mut buffer[..part]) => read?,
+            _ = mode.changed() => continue,
+        };
+        if read == 0 {
+            return to.shutdown().await;
+        }
+        // What was read while the link went dark arrives after the dark.
+        until(mode.clone(), |mode| mode != Mode::BlackHole).await;
+        to.write_all(&buffer[..read]).await?;
+        if let Some(bytes) = bytes_per_second {
+            let pause = Duration::from_secs_f64(read as f64 / bytes as f64);
+            let _ = tokio::time::timeout(pause, mode.changed()).await;
+        }
+    }
+}
+
+/// Waits for a mode; for ever when the proxy is gone, whose tasks are then ended anyway.
+async fn until(mut mode: watch::Receiver<Mode>, wanted: impl Fn(Mode) -> bool) {
+    if mode.wait_for(|mode| wanted(*mode)).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
