@@ -1,1 +1,190 @@
-fn main() {}
+//! Thin: reads the settings, starts a node, runs until a signal.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Parser;
+use livesouk::app::Settings;
+use livesouk::clock::Clock;
+use livesouk::config::{Cli, Command, Demo, Log, Migrate, Serve, Token};
+use livesouk::demo;
+use livesouk::domain::{Actor, Name, Role, StreamId, UserId};
+use livesouk::http::Origins;
+use livesouk::http::auth::Auth;
+use livesouk::node::{self, Node, Plan, StartError};
+use livesouk::store::Store;
+use tokio::signal::unix::{SignalKind, signal};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("livesouk: the runtime did not start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let ended = runtime.block_on(async {
+        match cli.command {
+            Command::Demo(options) => run_demo(options).await,
+            Command::Serve(options) => run_serve(options).await,
+            Command::Migrate(options) => run_migrate(options).await,
+            Command::Token(options) => print_token(options),
+        }
+    });
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("livesouk: {error:#}");
+            // What the operator can mend by other settings is 2; the rest is 1.
+            if error.is::<StartError>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+async fn run_demo(options: Demo) -> anyhow::Result<()> {
+    options.limits.check().map_err(StartError::Config)?;
+    start_log(&options.log)?;
+    let folder = options.data;
+    let unusable = |error| StartError::Config(format!("cannot use --data {}: {error}", folder.display()));
+    std::fs::create_dir_all(&folder).map_err(unusable)?;
+    let key = demo::auth_key(&folder).map_err(unusable)?;
+
+    let clock = Clock::system();
+    let file = folder.join("livesouk.db");
+    let store = node::open_store(&format!("sqlite:{}", file.display()), &clock, 1).await?;
+    let opened = demo::open(&store, &clock).await.map_err(StartError::Store)?;
+    let auth = Auth::new(&[key], clock.clone()).map_err(StartError::Config)?;
+    let host_token = auth.sign(&demo_host()?, 30 * 24 * 3_600 * 1_000).map_err(StartError::Config)?;
+    let node = Node::start(Plan {
+        listen: options.listen,
+        store,
+        clock,
+        shop: opened.shop.clone(),
+        auth,
+        origins: Origins::new(&[], None).map_err(StartError::Config)?,
+        settings: Settings { chat_per_second: options.limits.chat_per_second, dev_login: true },
+        connections_max: options.limits.connections_max,
+    })
+    .await?;
+
+    let listen = node.address()?.to_string();
+    let base = format!("http://{}", listen.replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]"));
+    let mut out = std::io::stdout().lock();
+    let printed = if options.json {
+        writeln!(out, "{}", demo::as_json(&opened, &base, &listen, &host_token))
+    } else {
+        write!(out, "{}", table(&opened, &base, &file.display().to_string(), &host_token))
+    };
+    // Whoever closed our stdout does not want to read it; the shop runs all the same.
+    let _ = printed.and_then(|()| out.flush());
+    drop(out);
+    node.serve(asked_to_stop()?).await;
+    Ok(())
+}
+
+fn demo_host() -> anyhow::Result<Actor> {
+    let refused = |refusal| anyhow::anyhow!("{refusal}");
+    let user = UserId::parse("demo-host").map_err(refused)?;
+    Ok(Actor { user, name: Name::parse("Noura").map_err(refused)?, role: Role::Host, stream: None, expires_at: None })
+}
+
+fn table(opened: &demo::Opened, base: &str, file: &str, token: &str) -> String {
+    let units: i64 = opened.offers.iter().map(|offer| offer.terms.left()).sum();
+    format!(
+        "\n  {title} is open\n\n  \
+         Shop      {offers} offers on sale, {units} units, prices in {currency}\n  \
+         Data      {file}\n  \
+         Broker    in this process\n\n  \
+         Viewer    {viewer}\n  \
+         Host      {host}\n  \
+         API docs  {base}/docs\n\n  \
+         Ctrl-C stops it; the next start finds everything again.\n\n",
+        title = opened.shop.title,
+        offers = opened.offers.len(),
+        currency = opened.shop.currency,
+        viewer = demo::viewer_url(base, opened.stream),
+        host = demo::host_url(base, opened.stream, token),
+    )
+}
+
+async fn run_serve(options: Serve) -> anyhow::Result<()> {
+    options.check().map_err(StartError::Config)?;
+    start_log(&options.log)?;
+    if let Some(warning) = options.warning() {
+        tracing::warn!("{warning}");
+    }
+    let clock = Clock::system();
+    let auth = Auth::new(&options.auth_keys, clock.clone()).map_err(StartError::Config)?;
+    let origins = Origins::new(&options.allow_origins, options.base_url.as_deref()).map_err(StartError::Config)?;
+    let store = node::open_store(&options.store, &clock, usize::from(options.sell_connections)).await?;
+    let shop = node::shop(&store, &options.shop, &options.currency).await?;
+    let node = Node::start(Plan {
+        listen: options.listen,
+        store,
+        clock,
+        shop,
+        auth,
+        origins,
+        settings: Settings { chat_per_second: options.limits.chat_per_second, dev_login: false },
+        connections_max: options.limits.connections_max,
+    })
+    .await?;
+    tracing::info!(listen = %node.address()?, "livesouk serves");
+    node.serve(asked_to_stop()?).await;
+    Ok(())
+}
+
+async fn run_migrate(options: Migrate) -> anyhow::Result<()> {
+    Store::migrate(&options.store, Clock::system()).await.map_err(StartError::Store)?;
+    println!("the database is up to date");
+    Ok(())
+}
+
+fn print_token(options: Token) -> anyhow::Result<()> {
+    let auth = Auth::new(&options.auth_keys, Clock::system()).map_err(StartError::Config)?;
+    let refused = |refusal: livesouk::domain::Refusal| StartError::Config(refusal.to_string());
+    let role = Role::parse(&options.role);
+    let actor = Actor {
+        user: UserId::parse(&options.user).map_err(refused)?,
+        name: Name::parse(&options.name).map_err(refused)?,
+        role: role.ok_or_else(|| StartError::Config(format!("there is no role `{}`", options.role)))?,
+        stream: options.stream.map(StreamId),
+        expires_at: None,
+    };
+    println!("{}", auth.sign(&actor, options.ttl * 1_000).map_err(StartError::Config)?);
+    Ok(())
+}
+
+/// The first signal ends the server in order; the second ends it at once.
+fn asked_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("signals cannot be heard")?;
+    let mut terminate = signal(SignalKind::terminate()).context("signals cannot be heard")?;
+    let mut any = async move || {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    };
+    Ok(async move {
+        any().await;
+        tokio::spawn(async move {
+            any().await;
+            std::process::exit(130);
+        });
+    })
+}
+
+/// Logs go to stderr; stdout is for what was asked for.
+fn start_log(log: &Log) -> Result<(), StartError> {
+    let filter = tracing_subscriber::EnvFilter::try_new(&log.filter)
+        .map_err(|error| StartError::Config(format!("--log {}: {error}", log.filter)))?;
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if log.log_json {
+        lines.json().init()
+    } else {
+        lines.compact().init()
+    }
+    Ok(())
+}

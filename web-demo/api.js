@@ -72,10 +72,3 @@ export async function list(path, pages_max = 10) {
   }
   return items;
 }
-
-/** The demo's sign-in: a name is enough. Real shops hand out tokens of their own. */
-export async function devSignIn(name, role) {
-  const answer = await post('/dev/tokens', { name, role });
-  token.set(answer.token);
-  return answer;
-}

@@ -1,4 +1,4 @@
-// The bag: every offer of the show, and one's own orders.
+// The bag: every offer of the show; beside it one's own orders, which mine.js paints.
 //
 // On a phone the bag is a sheet that rises over the video; on a desk it is the column at the start side. It is the
 // same element both times, so a row is built once and repainted in place.
@@ -6,18 +6,16 @@
 import { clock, number, t } from './i18n.js';
 import { el, icon, picture, put, show } from './ui.js';
 import { countdownOf, fullTitle, phaseOf, priceTag, stockBar, words } from './offer.js';
-import { orderRow } from './order.js';
 
 const desk = matchMedia('(min-width: 960px)');
 
 export class Bag {
-  constructor({ root, opener, client, onbuy, onopen, onorder }) {
-    Object.assign(this, { root, opener, client, onbuy, onopen, onorder });
+  constructor({ root, opener, client, onbuy, onopen }) {
+    Object.assign(this, { root, opener, client, onbuy, onopen });
     this.rows = new Map();
     this.tab = 'all';
     this.list = root.querySelector('.offer-list');
     this.empty = root.querySelector('.bag-empty');
-    this.mine = root.querySelector('.order-list');
     for (const button of root.querySelectorAll('[role=tab]')) {
       button.addEventListener('click', () => this.choose(button.dataset.tab));
       button.addEventListener('keydown', (event) => {
@@ -82,17 +80,6 @@ export class Bag {
     });
     show(this.empty, offers.length === 0);
     put(this.opener.querySelector('.count'), number(offers.length));
-  }
-
-  paintMine(now) {
-    const orders = [...this.client.orders.values()].sort((a, b) => b.created_at - a.created_at);
-    const print = orders.map((order) => `${order.id}${order.version}`).join();
-    if (print !== this.printed) {
-      this.printed = print;
-      this.mine.replaceChildren(...orders.map((order) => orderRow(order, this.onorder)));
-      show(this.root.querySelector('.mine-empty'), orders.length === 0);
-    }
-    for (const node of this.mine.querySelectorAll('[data-until]')) put(node, clock(Number(node.dataset.until) - now));
   }
 }
 

@@ -6,7 +6,7 @@
 import { UNKNOWN } from './api.js';
 import { clock, money, refusal, t, timeOfDay, titleOf } from './i18n.js';
 import { el, icon, picture, put, speak, toast } from './ui.js';
-import { active } from './order.js';
+import { active } from './mine.js';
 import { sheet } from './sheet.js';
 
 const TEST_PAYMENTS = ['ok', 'declined', 'slow', 'capture_fails'];

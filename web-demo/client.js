@@ -1,7 +1,6 @@
 // The reference client of Livesouk: one show, one link, kept alive.
 //
-// It knows the socket protocol and nothing of pages: no DOM, no storage, no words for people. It runs in a browser
-// and, given a `WebSocket` class, in node. It promises what a page may then rely on:
+// It knows the protocol and nothing of pages; it runs in a browser and, given a `WebSocket` class, in node. It promises:
 //
 //   - an event is handed on once, in order; over a hole it never continues, it comes back with its position;
 //   - a count never goes backwards: per offer (and for the pin) the largest [epoch, version] wins;
@@ -134,20 +133,16 @@ export class LiveClient {
     });
   }
 
-  /** Comes back as somebody else (after a sign-in), keeping the place in the room. */
+  /** Comes back as somebody else, keeping the place in the room. */
   signIn(token) {
     this.token = token;
     this.attempt = 0;
-    this.drop(this.next);
-    this.drop(this.link);
-    this.link = this.next = null;
+    this.dropAll();
     this.open();
   }
 
   close() {
-    this.drop(this.next);
-    this.drop(this.link);
-    this.link = this.next = null;
+    this.dropAll();
     for (const timer of Object.values(this.timers)) clearTimeout(timer);
     globalThis.removeEventListener?.('online', this.wake);
     globalThis.document?.removeEventListener?.('visibilitychange', this.seeVisible);
@@ -191,7 +186,7 @@ export class LiveClient {
     clearTimeout(this.timers.retry);
     if (this.next || (this.link && this.status !== 'live')) return;
     if (!this.link) this.say(this.epoch === null ? 'connecting' : 'catching_up');
-    const link = { socket: new this.Socket(this.url()), waiting: new Map(), heardAt: this.wallClock(), greeted: false };
+    const link = { socket: new this.Socket(this.url()), waiting: new Map(), heardAt: this.wallClock() };
     if (this.link) this.next = link;
     else this.link = link;
     link.hello = setTimeout(() => this.lost(link, { code: 1006, reason: '' }), HELLO_MS);
@@ -211,6 +206,12 @@ export class LiveClient {
       reject(new RequestError({ code: 'link_lost' }));
     }
     link.waiting.clear();
+  }
+
+  dropAll() {
+    this.drop(this.next);
+    this.drop(this.link);
+    this.link = this.next = null;
   }
 
   lost(link, { code, reason }) {
@@ -277,7 +278,6 @@ export class LiveClient {
 
   hello(link, frame) {
     clearTimeout(link.hello);
-    link.greeted = true;
     if (link === this.next) {
       this.leave(this.link);
       this.link = link;

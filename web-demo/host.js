@@ -3,7 +3,7 @@
 // Everything a host does goes out by REST, so that a refusal comes back in words; everything that happened comes in by
 // the same socket the viewers have. What a host sees is therefore what viewers see.
 
-import { get, post, takeTokenFromAddress, token, UNKNOWN } from './api.js';
+import { get, post, takeTokenFromAddress, token } from './api.js';
 import { connect } from './client.js';
 import { connectionBar } from './conn.js';
 import { Air } from './host/air.js';
@@ -13,9 +13,10 @@ import { People } from './host/people.js';
 import { Rundown } from './host/rundown.js';
 import { showList } from './host/shows.js';
 import { clock, languageSwitch, load, refusal, t, titleOf, translate } from './i18n.js';
-import { confirmDialog } from './sheet.js';
+import { plate, problemPage } from './problem.js';
+import { busy, confirmDialog } from './sheet.js';
 import { signIn } from './signin.js';
-import { busy, el, everySecond, fillIcons, put, show, toast } from './ui.js';
+import { el, everySecond, fillIcons, put, show, toast } from './ui.js';
 
 const $ = (id) => document.getElementById(id);
 const tell = (problem) => toast(refusal(problem), { kind: 'warn' });
@@ -40,20 +41,10 @@ async function start() {
 /** Without a staff token there is nothing to run; the demo can give one out. */
 function doorPage(shop, text) {
   $('console').hidden = true;
-  $('problem').hidden = false;
-  $('problem').replaceChildren(el('h1', {}, t('host.title')), el('p', {}, text),
-    shop.dev_login && el('button.primary', { type: 'button', 'data-test': 'host-signin', onclick: async () => {
-      token.clear();
-      if (await signIn(shop, { role: 'host', about: 'host' })) location.reload();
-    } }, t('signin.title')), el('a', { href: '/' }, t('home')));
-}
-
-function problemPage(problem) {
-  if (!problem.code) console.error(problem);
-  const text = problem.code === 'no_such_stream' ? t('problem.no_stream') : UNKNOWN.has(problem.code) ? t('problem.away') : refusal(problem);
-  $('problem').hidden = false;
-  $('problem').replaceChildren(el('h1', {}, t('problem.title')), el('p', {}, text),
-    el('button.primary', { type: 'button', onclick: () => location.reload() }, t('problem.again')), el('a', { href: '/host' }, t('host.shows')));
+  plate(t('host.title'), text, shop.dev_login && el('button.primary', { type: 'button', 'data-test': 'host-signin', onclick: async () => {
+    token.clear();
+    if (await signIn(shop, { role: 'host', about: 'host' })) location.reload();
+  } }, t('signin.title')));
 }
 
 function run(shop, stream) {

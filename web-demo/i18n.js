@@ -19,6 +19,7 @@ const locale = query.get('digits') === 'arab' && lang === 'ar' ? 'ar-SA-u-ca-gre
 const texts = {};
 await load();
 
+if (query.has('lang')) remember(lang); // so that the next page speaks the same
 document.documentElement.lang = lang;
 document.documentElement.dir = dir;
 
@@ -26,6 +27,10 @@ document.documentElement.dir = dir;
 export async function load(part) {
   const file = part ? `./lang/${lang}.${part}.js` : `./lang/${lang}.js`;
   Object.assign(texts, (await import(file)).default);
+}
+
+function remember(code) {
+  try { localStorage.setItem(CHOICE, code); } catch { /* private mode: the address still carries it */ }
 }
 
 function stored() {
@@ -101,7 +106,7 @@ export function languageSwitch(select) {
     select.append(option);
   }
   select.addEventListener('change', () => {
-    try { localStorage.setItem(CHOICE, select.value); } catch { /* private mode: the address still carries it */ }
+    remember(select.value);
     const url = new URL(location.href);
     url.searchParams.set('lang', select.value);
     location.assign(url);

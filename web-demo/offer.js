@@ -3,7 +3,7 @@
 // The server says `countdown`, `open`, `closed`; between two of its messages the clock says the rest, so that a card
 // opens and closes on the second even when the frame that says so is still on its way.
 
-import { clock, money, number, t, titleOf, variantOf } from './i18n.js';
+import { clock, money, t, titleOf, variantOf } from './i18n.js';
 import { el, icon, picture, put, show } from './ui.js';
 
 const LOW_SHARE = 0.1;
@@ -115,10 +115,4 @@ export class Card {
     this.root.dataset.offer = offer.id;
     this.offer = offer;
   }
-}
-
-/** "SAR 49, 17 left, 03:41" in one line, for the sale chip over the video. */
-export function saleChip(offer, now) {
-  const rest = countdownOf(offer, now);
-  return { clock: rest === null ? '' : clock(rest), left: number(Math.max(0, offer.left)) };
 }

@@ -1,7 +1,16 @@
-// Modal sheets and the one question before something that cannot be undone.
+// Modal sheets, the one question before something that cannot be undone, and buttons that wait for an answer.
 
 import { t } from './i18n.js';
-import { el, icon } from './ui.js';
+import { el, icon, ICONS } from './ui.js';
+
+Object.assign(ICONS, {
+  plus: 'M12 5v14M5 12h14',
+  minus: 'M5 12h14',
+  check: 'M5 12.5 10 17.5 19.5 7',
+  bin: 'M5 7h14M10 7V4.5h4V7M7 7l.8 12.5h8.4L17 7',
+  stop: 'M7 7h10v10H7z',
+  pause: 'M8 6v12M16 6v12',
+});
 
 /** A modal sheet: from below on a phone, at the end side on a desk. Esc, the scrim and the cross close it. */
 export function sheet(content, { title, test, className = '', onclose } = {}) {
@@ -30,4 +39,19 @@ export function confirmDialog({ title, text, yes, danger = false }) {
     ], { title, test: 'confirm', className: 'small', onclose: () => resolve(answer) });
     dialog.querySelector('[data-test="confirm-no"]').focus();
   });
+}
+
+/** A button that cannot be pressed twice while its work is under way; a refusal is told, not thrown. */
+export async function busy(button, work, tell) {
+  if (button?.disabled) return undefined;
+  if (button) { button.disabled = true; button.setAttribute('aria-busy', 'true'); }
+  try {
+    return await work();
+  } catch (problem) {
+    if (!tell) throw problem;
+    tell(problem);
+    return undefined;
+  } finally {
+    if (button) { button.disabled = false; button.removeAttribute('aria-busy'); }
+  }
 }

@@ -1,7 +1,7 @@
 // The shop's front: what is live, what is coming, what was. It looks again every few seconds while it can be seen.
 
 import { get, list } from './api.js';
-import { clock, dateTime, languageSwitch, refusal, t, titleOf, translate } from './i18n.js';
+import { clock, dateTime, languageSwitch, load, refusal, t, titleOf, translate } from './i18n.js';
 import { el, icon, picture, put } from './ui.js';
 
 const AGAIN_MS = 10_000;
@@ -10,6 +10,7 @@ const PICTURES_MAX = 4;
 const root = document.getElementById('shows');
 let printed = null;
 
+await load('shop');
 translate();
 languageSwitch(document.getElementById('lang'));
 await look();

@@ -13,12 +13,13 @@ export function el(spec, props = {}, ...children) {
     else if (name in node && !name.includes('-') && name !== 'list') node[name] = value;
     else node.setAttribute(name, value === true ? '' : value);
   }
-  node.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  node.append(...children.flat(3).filter((child) => child !== null && child !== undefined && child !== false));
   return node;
 }
 
 const SVG = 'http://www.w3.org/2000/svg';
-const ICONS = {
+// Parts that load later bring their own: `Object.assign(ICONS, { … })`.
+export const ICONS = {
   bag: 'M6 8h12l1.2 12.5H4.8zM9 10V6.5a3 3 0 0 1 6 0V10',
   heart: 'M12 20s-7.5-4.6-7.5-10.2A4.2 4.2 0 0 1 12 7.4a4.2 4.2 0 0 1 7.5 2.4C19.5 15.4 12 20 12 20z',
   eye: 'M2.5 12S6 5.5 12 5.5 21.5 12 21.5 12 18 18.5 12 18.5 2.5 12 2.5 12zM12 9.2a2.8 2.8 0 1 1 0 5.6 2.8 2.8 0 0 1 0-5.6z',
@@ -28,17 +29,10 @@ const ICONS = {
   sound: 'M4 9.5v5h3.5L12 18.5v-13L7.5 9.5zM15.5 9a4 4 0 0 1 0 6M18 6.5a8 8 0 0 1 0 11',
   muted: 'M4 9.5v5h3.5L12 18.5v-13L7.5 9.5zM16 9.5l5 5M21 9.5l-5 5',
   pin: 'M9 3.5h6l-.8 6.5 3.3 3.5h-11L9.8 10zM12 13.5V21',
-  plus: 'M12 5v14M5 12h14',
-  minus: 'M5 12h14',
-  check: 'M5 12.5 10 17.5 19.5 7',
   clock: 'M12 4a8 8 0 1 1 0 16 8 8 0 0 1 0-16zM12 8v4.3l3 2',
   megaphone: 'M4 10v4h3l9 4.5v-13L7 10zM19 9.5v5',
   back: 'M15 5l-7 7 7 7',
-  bin: 'M5 7h14M10 7V4.5h4V7M7 7l.8 12.5h8.4L17 7',
-  hush: 'M4 5h16v11h-8l-4 4v-4H4zM8 10.5h8',
-  stop: 'M7 7h10v10H7z',
   play: 'M8 5.5v13l11-6.5z',
-  pause: 'M8 6v12M16 6v12',
 };
 
 /** Icons are drawn, not fetched. `send` and `back` turn round in right-to-left; the others do not. */
@@ -80,12 +74,6 @@ export function picture(src, alt = '') {
   return frame;
 }
 
-/** Adds a style sheet and waits for it, so that nothing shows undressed. */
-export function style(href) {
-  if (document.querySelector(`link[href="${href}"]`)) return Promise.resolve();
-  return new Promise((done) => document.head.append(el('link', { rel: 'stylesheet', href, onload: done, onerror: done })));
-}
-
 /** For a screen reader: pin, sale start, sold out, one's own order. Never the chat. */
 export function speak(text) {
   const line = document.getElementById('spoken');
@@ -110,21 +98,6 @@ export function toast(text, { kind = 'plain', ms = 4_500, test = 'toast' } = {})
     node.remove();
     if (!box.children.length && box.showPopover && box.matches(':popover-open')) box.hidePopover();
   }, ms);
-}
-
-/** A button that cannot be pressed twice while its work is under way; a refusal is told, not thrown. */
-export async function busy(button, work, tell) {
-  if (button?.disabled) return undefined;
-  if (button) { button.disabled = true; button.setAttribute('aria-busy', 'true'); }
-  try {
-    return await work();
-  } catch (problem) {
-    if (!tell) throw problem;
-    tell(problem);
-    return undefined;
-  } finally {
-    if (button) { button.disabled = false; button.removeAttribute('aria-busy'); }
-  }
 }
 
 /** Calls `paint` on every full tick, only while the page can be seen. */

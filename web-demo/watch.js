@@ -7,10 +7,9 @@ import { connect } from './client.js';
 import { connectionBar } from './conn.js';
 import { Hearts } from './hearts.js';
 import { clock, dateTime, languageSwitch, refusal, short, t, timeOfDay, titleOf, translate } from './i18n.js';
-import { buyable, Card, fullTitle, phaseOf, saleChip } from './offer.js';
-import { active, paintHeldChip } from './order.js';
+import { buyable, Card, countdownOf, fullTitle, phaseOf } from './offer.js';
 import { Stage } from './stage.js';
-import { el, everySecond, fillIcons, icon, put, show, speak, toast } from './ui.js';
+import { everySecond, fillIcons, icon, put, show, speak, toast } from './ui.js';
 
 const $ = (id) => document.getElementById(id);
 const tell = (problem) => toast(refusal(problem), { kind: 'warn' });
@@ -19,7 +18,7 @@ translate();
 fillIcons();
 languageSwitch($('lang'));
 takeTokenFromAddress();
-start().catch(problemPage);
+start().catch(async (problem) => (await import('./problem.js')).problemPage(problem));
 
 async function start() {
   const asked = new URLSearchParams(location.search).get('stream');
@@ -33,21 +32,11 @@ async function firstLive() {
   return (await get('/streams?status=live&limit=1')).items[0];
 }
 
-/** Only a page that cannot start at all shows this; later troubles are the connection bar's. */
-function problemPage(problem) {
-  const text = problem.code === 'no_such_stream' ? t('problem.no_stream') : UNKNOWN.has(problem.code) ? t('problem.away') : refusal(problem);
-  $('problem').replaceChildren(el('h1', {}, t('problem.title')), el('p', {}, text),
-    el('button.primary', { type: 'button', onclick: () => location.reload() }, t('problem.again')),
-    el('a', { href: '/' }, t('home')));
-  $('problem').hidden = false;
-  if (!problem.code) console.error(problem);
-}
-
 function run(shop, stream) {
   const client = connect(stream.id, { token: token.get() });
   const stage = new Stage($('stage'));
   const card = new Card($('card'), { onbuy: buy, onopen: openProduct });
-  const bag = new Bag({ root: $('bag'), opener: $('bag-button'), client, onbuy: buy, onopen: openProduct, onorder: openOrder });
+  const bag = new Bag({ root: $('bag'), opener: $('bag-button'), client, onbuy: buy, onopen: openProduct });
   const offerOf = (id) => client.state.offers.get(id);
   const chat = new ChatList({ list: $('chat-list'), pill: $('chat-pill'), titleOfOffer: (id) => (offerOf(id) ? fullTitle(offerOf(id)) : '') });
   const hearts = new Hearts({
@@ -59,7 +48,7 @@ function run(shop, stream) {
   let showing = stream;
   let mutedUntil = 0;
   const soldOut = new Map();
-  let till = null; // { buyer, checkout, product, signIn, sheet } once somebody is about to do more than watch
+  let till = null; // buyer, checkout, orders, sign-in: once somebody is about to do more than watch
   let tillComing = null;
 
   connectionBar($('conn'), client, {
@@ -139,17 +128,17 @@ function run(shop, stream) {
   /** The half of the page that sells, loaded once. A broken network must not break it for ever. */
   async function openTill() {
     tillComing ??= import('./buying.js').catch((fault) => { tillComing = null; throw fault; });
-    const { Buyer, Checkout, ProductSheet, sheet, signIn } = await tillComing;
+    const { Buyer, Checkout, Mine, ProductSheet, sheet, signIn } = await tillComing;
     if (till) return till;
     const buyer = new Buyer(client, () => checkout.checking());
     const checkout = new Checkout({ client, buyer, onclose: paint });
-    till = { buyer, checkout, product: new ProductSheet({ client, onbuy: buy }), sheet, signIn };
+    const mine = new Mine({ client, list: $('order-list'), empty: $('mine-empty'), chip: $('held-chip'), onorder: (order) => checkout.view(order) });
+    till = { buyer, checkout, mine, product: new ProductSheet({ client, onbuy: buy }), sheet, signIn };
     return till;
   }
 
   const away = () => toast(t('error.network'), { kind: 'warn' });
   function openProduct(offer) { return openTill().then(({ product }) => product.open(offer), away); }
-  function openOrder(order) { return openTill().then(({ checkout }) => checkout.view(order), away); }
 
   async function needSignIn(about) {
     const before = token.get();
@@ -216,29 +205,12 @@ function run(shop, stream) {
 
   $('scrim').addEventListener('click', () => bag.close());
   $('notice').addEventListener('click', () => $('notice').setAttribute('aria-expanded', $('notice').getAttribute('aria-expanded') !== 'true'));
-  $('held-chip').addEventListener('click', () => { const order = heldOrder(); if (order) openOrder(order); });
   $('sale-chip').addEventListener('click', () => { const offer = runningSale(); if (offer) openProduct(offer); });
   $('who').addEventListener('click', () => needSignIn());
-  $('share').addEventListener('click', share);
+  $('share').addEventListener('click', async () => (await import('./share.js')).share(showing, async () => (await openTill()).sheet));
   $('sound').addEventListener('click', () => { stage.player.muted = !stage.player.muted; soundButton(); });
   // A phone's keyboard shrinks what is visible, not the page; the bar must stay above it.
   visualViewport?.addEventListener('resize', () => document.documentElement.style.setProperty('--visible', `${visualViewport.height}px`));
-
-  /** Without HTTPS a phone has neither a share sheet nor a clipboard; then the link is shown to copy by hand. */
-  async function share() {
-    const url = `${location.origin}/watch?stream=${encodeURIComponent(showing.id)}`;
-    try {
-      if (navigator.share) return await navigator.share({ title: titleOf(showing), url });
-      await navigator.clipboard.writeText(url);
-      return toast(t('share.copied'));
-    } catch (fault) {
-      if (fault.name === 'AbortError') return undefined;
-      const input = el('input', { value: url, readOnly: true, dir: 'ltr', 'aria-label': t('share') });
-      const opened = await openTill().catch(away);
-      opened?.sheet([el('p', {}, t('share.by_hand')), input], { title: t('share'), test: 'share-sheet', className: 'small' });
-      return input.select();
-    }
-  }
 
   function soundButton() {
     show($('sound'), Boolean(stage.player));
@@ -257,10 +229,6 @@ function run(shop, stream) {
   }
 
   // ---- painting ----
-
-  function heldOrder() {
-    return [...client.orders.values()].filter((order) => order.stream === stream.id && active(order)).sort((a, b) => a.hold_until - b.hold_until)[0];
-  }
 
   /** The flash sale that runs, unless the card already shows it. */
   function runningSale() {
@@ -284,17 +252,15 @@ function run(shop, stream) {
     show($('sale-chip'), Boolean(sale));
     if (sale) {
       const [label, countdown, left] = $('sale-chip').children;
-      const chip = saleChip(sale, now);
       put(label, t(phaseOf(sale, now) === 'soon' ? 'flag.soon' : 'flag.flash'));
-      put(countdown, chip.clock);
+      put(countdown, clock(countdownOf(sale, now) ?? 0));
       put(left, t('offer.left', { n: Math.max(0, sale.left) }));
     }
     card.paint(offerOf(client.state.pin?.offer), now, stale);
     bag.paintOffers(now, stale);
-    if (till) bag.paintMine(now);
     till?.product.paint(now, stale);
     till?.checkout.tick();
-    if (till) paintHeldChip($('held-chip'), till.checkout.open ? null : heldOrder(), now);
+    till?.mine.paint(now, till.checkout.open);
     stage.paint(now);
     put($('elapsed'), showing.status === 'live' && showing.started_at ? clock(now - showing.started_at) : '');
     field.paint();

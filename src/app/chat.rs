@@ -211,7 +211,9 @@ pub async fn keep(app: App, mut said: mpsc::Receiver<Kept>) {
             }
             sleep(RETRY_PAUSE).await;
         }
-        flushes.into_iter().for_each(|done| drop(done.send(())));
+        for done in flushes {
+            let _ = done.send(());
+        }
     }
 }
 
@@ -228,7 +230,8 @@ async fn gather(first: Kept, said: &mut mpsc::Receiver<Kept>) -> (Vec<ChatMessag
             break;
         }
         // Somebody waits: take what is here and write.
-        next = if flushes.is_empty() { timeout_at(end, said.recv()).await.ok().flatten() } else { said.try_recv().ok() };
+        next =
+            if flushes.is_empty() { timeout_at(end, said.recv()).await.ok().flatten() } else { said.try_recv().ok() };
     }
     (batch, flushes)
 }

@@ -37,6 +37,8 @@ async fn deliver(app: &App, delivery: Delivery) {
                 room.set(change, urgent);
             }
         }
-        Delivery::Person { user, body } => app.rooms().to_user(&user, Frame::from_encoded(body)),
+        Delivery::Person { user, body } => {
+            app.rooms().to_user(&user, Frame::from_encoded(body));
+        }
     }
 }

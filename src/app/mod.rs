@@ -90,10 +90,9 @@ pub struct Settings {
 }
 
 /// The handle both doors hold. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct App(Arc<Inner>);
 
-#[derive(Debug)]
 pub struct Inner {
     store: Store,
     broker: Broker,
@@ -159,6 +158,11 @@ impl App {
         self.0.tasks.close();
         self.0.tasks.wait().await;
         self.0.store.close().await;
+    }
+
+    /// What is waited for before the process ends.
+    pub fn tasks(&self) -> &TaskTracker {
+        &self.0.tasks
     }
 
     fn spawn_loop(&self, work: impl Future<Output = ()> + Send + 'static) {

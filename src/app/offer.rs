@@ -155,12 +155,7 @@ impl App {
 }
 
 pub(super) fn offer_change(view: &OfferView) -> StateChange {
-    StateChange::Offer {
-        id: view.id,
-        v: view.v,
-        closed: view.status == OfferStatus::Closed,
-        json: json_bytes(view),
-    }
+    StateChange::Offer { id: view.id, v: view.v, closed: view.status == OfferStatus::Closed, json: json_bytes(view) }
 }
 
 pub(super) fn pin_change(stream: &LiveStream, epoch: i64) -> StateChange {

@@ -258,7 +258,8 @@ mod tests {
 
     #[test]
     fn a_batch_has_each_buyer_once_and_nobody_is_overtaken() {
-        let wishes = [("a", "key-00001"), ("b", "key-00002"), ("a", "key-00001"), ("a", "key-00003"), ("c", "key-00004")];
+        let wishes =
+            [("a", "key-00001"), ("b", "key-00002"), ("a", "key-00001"), ("a", "key-00003"), ("c", "key-00004")];
         let mut waiting: VecDeque<Item> = wishes.iter().map(|(buyer, key)| item(buyer, key).0).collect();
         let batch = Batch::gather(&mut waiting, 16);
         assert_eq!(batch.answers.iter().map(Vec::len).collect::<Vec<_>>(), [2, 1, 1]);

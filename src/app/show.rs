@@ -214,7 +214,8 @@ mod tests {
     #[test]
     fn a_banned_person_is_told_so_even_if_muted_too() {
         let (show, ann) = (show(0), actor("ann", Role::Viewer));
-        let sanction = |kind, until| Sanction { user: ann.user.clone(), name: "Ann".into(), kind, until, by: "h".into() };
+        let sanction =
+            |kind, until| Sanction { user: ann.user.clone(), name: "Ann".into(), kind, until, by: "h".into() };
         show.add_sanction(sanction(SanctionKind::Mute, Some(100)));
         assert_eq!(show.refuses(&ann.user, 0), Some(Refusal::Muted { until: 100, now: 0 }));
         show.add_sanction(sanction(SanctionKind::Ban, None));

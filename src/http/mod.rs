@@ -27,9 +27,9 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use auth::Auth;
-use origin::Origins;
 
 pub use error::Problem;
+pub use origin::Origins;
 
 /// The largest body a request may have. The largest honest one is a product with a hundred variants.
 const BODY_MAX: usize = 128 * 1024;

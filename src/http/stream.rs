@@ -6,9 +6,9 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::Door;
 use super::error::{Answer, Problem};
 use super::extract::{Asked, Body, Caller, Id, List, Page, PageQuery};
-use super::Door;
 use crate::app;
 use crate::domain::{Millis, Refusal, StreamId, StreamStatus, Titles};
 use crate::protocol::{Report, ShopView, StreamView};
@@ -88,7 +88,11 @@ pub async fn start(
 /// Ends the show and every sale in it. Held orders may still be paid.
 #[utoipa::path(post, path = "/v1/streams/{stream}/end", tag = "streams", params(("stream" = StreamId, Path)),
     responses((status = 200, body = StreamView), (status = "default", body = Problem)))]
-pub async fn end(State(door): State<Door>, Caller(actor): Caller, Id(stream): Id<StreamId>) -> Answer<Json<StreamView>> {
+pub async fn end(
+    State(door): State<Door>,
+    Caller(actor): Caller,
+    Id(stream): Id<StreamId>,
+) -> Answer<Json<StreamView>> {
     Ok(Json(door.app.end_stream(&actor, stream).await?))
 }
 

@@ -21,37 +21,102 @@ pub struct ClientFrame {
 #[schema(as = ClientFrame)]
 pub enum Verb {
     /// Chat: 1–200 characters.
-    Say { text: String },
+    Say {
+        text: String,
+    },
     /// Hearts, gathered: `count` 1–50.
-    React { kind: ReactionKind, count: i64 },
+    React {
+        kind: ReactionKind,
+        count: i64,
+    },
     /// Holds `qty` units; answered with the order. `key` 8–255 visible ASCII characters.
-    Buy { offer: OfferId, qty: i64, key: Option<String> },
+    Buy {
+        offer: OfferId,
+        qty: i64,
+        key: Option<String>,
+    },
     /// Pays a held order with a token of the payment provider.
-    Pay { order: OrderId, token: String, key: Option<String> },
+    Pay {
+        order: OrderId,
+        token: String,
+        key: Option<String>,
+    },
     /// Gives a held order up.
-    Cancel { order: OrderId, key: Option<String> },
+    Cancel {
+        order: OrderId,
+        key: Option<String>,
+    },
     /// A sample of viewers confirms that the card is on the screen; answered by nobody.
-    Seen { offer: OfferId },
-    Pin { offer: OfferId },
+    Seen {
+        offer: OfferId,
+    },
+    Pin {
+        offer: OfferId,
+    },
     Unpin {},
-    Open { offer: OfferId },
-    Pause { offer: OfferId },
-    Close { offer: OfferId },
-    Restock { offer: OfferId, add: i64 },
-    Extend { offer: OfferId, seconds: i64 },
-    DeleteMessage { id: MessageId },
-    Mute { user: String, seconds: i64 },
-    Unmute { user: String },
-    Ban { user: String },
-    Unban { user: String },
-    SlowMode { seconds: i64 },
+    Open {
+        offer: OfferId,
+    },
+    Pause {
+        offer: OfferId,
+    },
+    Close {
+        offer: OfferId,
+    },
+    Restock {
+        offer: OfferId,
+        add: i64,
+    },
+    Extend {
+        offer: OfferId,
+        seconds: i64,
+    },
+    DeleteMessage {
+        id: MessageId,
+    },
+    Mute {
+        user: String,
+        seconds: i64,
+    },
+    Unmute {
+        user: String,
+    },
+    Ban {
+        user: String,
+    },
+    Unban {
+        user: String,
+    },
+    SlowMode {
+        seconds: i64,
+    },
     /// An empty text takes the notice away.
-    Announce { text: String },
+    Announce {
+        text: String,
+    },
 }
 
 const VERBS: [&str; 20] = [
-    "say", "react", "buy", "pay", "cancel", "seen", "pin", "unpin", "open", "pause", "close", "restock", "extend",
-    "delete_message", "mute", "unmute", "ban", "unban", "slow_mode", "announce",
+    "say",
+    "react",
+    "buy",
+    "pay",
+    "cancel",
+    "seen",
+    "pin",
+    "unpin",
+    "open",
+    "pause",
+    "close",
+    "restock",
+    "extend",
+    "delete_message",
+    "mute",
+    "unmute",
+    "ban",
+    "unban",
+    "slow_mode",
+    "announce",
 ];
 
 /// References longer than this are not echoed, and so not taken.

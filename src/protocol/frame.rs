@@ -54,6 +54,11 @@ impl Frame {
         Self(Bytes::from(out).slice(start..))
     }
 
+    /// Bytes that [`Frame::into_bytes`] gave, on this node or another.
+    pub fn from_encoded(bytes: Bytes) -> Self {
+        Self(bytes)
+    }
+
     pub fn ping(payload: &[u8]) -> Self {
         Self::control(PING, payload)
     }

@@ -2,14 +2,24 @@
 //!
 //! Server frames are unmasked, so the bytes of one frame serve every viewer; what is shared is encoded once.
 
+pub mod change;
+pub mod client;
 pub mod close;
 pub mod event;
 pub mod frame;
 pub mod server;
 pub mod state;
+pub mod view;
+pub mod wire;
 
+pub use change::json_bytes;
+pub use client::{ClientFrame, Verb};
 pub use close::Close;
 pub use event::Logged;
 pub use frame::{BadFrame, Frame, FrameReader, Incoming};
 pub use server::Why;
 pub use state::{State, StateChange};
+pub use view::{
+    ChatRulesView, MessageView, OfferView, OrderView, PinView, ProductView, Report, SanctionView, ShopView, StreamView,
+    VariantView, You,
+};

@@ -44,6 +44,7 @@ pub struct OfferView {
     pub countdown_s: i64,
     pub duration_s: Option<i64>,
     pub status: OfferStatus,
+    #[schema(value_type = Vec<i64>, example = json!([1, 7]))]
     pub v: Version,
 }
 
@@ -176,6 +177,7 @@ impl StreamView {
 #[schema(as = Pin)]
 pub struct PinView {
     pub offer: OfferId,
+    #[schema(value_type = Vec<i64>, example = json!([1, 7]))]
     pub v: Version,
 }
 
@@ -290,6 +292,7 @@ impl From<Sanction> for SanctionView {
 pub struct ChatRulesView {
     pub slow_ms: i64,
     pub notice: Option<String>,
+    #[schema(value_type = Vec<i64>, example = json!([1, 7]))]
     pub v: Version,
 }
 

@@ -27,7 +27,7 @@ pub use payment::{Payment, PaymentStatus};
 pub use product::Catalogue;
 pub use sell::{Answered, Sold};
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Store {
     Postgres(Arc<postgres::Postgres>),
     Sqlite(Arc<sqlite::Sqlite>),

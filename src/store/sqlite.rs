@@ -21,7 +21,6 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite")
 
 const WRITER_DEADLINE: Duration = Duration::from_secs(5);
 
-#[derive(Debug)]
 pub struct Sqlite {
     readers: SqlitePool,
     writer: std::sync::Arc<WriterSlot>,

@@ -4,7 +4,8 @@ import { post } from '../api.js';
 import { clock, number, t } from '../i18n.js';
 import { Card, countdownOf, fullTitle, phaseOf, stockBar } from '../offer.js';
 import { Stage } from '../stage.js';
-import { busy, el, icon, put, show } from '../ui.js';
+import { busy } from '../sheet.js';
+import { el, icon, put, show } from '../ui.js';
 
 const NOW_MAX = 3;
 const RUNNING = ['soon', 'live', 'low', 'paused', 'sold_out_for_now', 'sold_out'];

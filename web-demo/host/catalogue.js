@@ -2,8 +2,8 @@
 
 import { list, post } from '../api.js';
 import { fractionDigits, lang, money, refusal, t, titleOf, variantOf } from '../i18n.js';
-import { sheet } from '../sheet.js';
-import { busy, el, icon, picture, toast } from '../ui.js';
+import { busy, sheet } from '../sheet.js';
+import { el, icon, picture, toast } from '../ui.js';
 import { address, askNumber, field, price, readAll, required, whole } from './form.js';
 
 const LIMITS = { countdown: [10, 300], duration: [60, 1200], hold: [10, 3600] };

@@ -13,9 +13,14 @@ export class Numbers {
     Object.assign(this, { stream, client });
     this.points = [];
     this.nodes = {};
+    // Twice: in the bar of a desk, and large in the phone's "Numbers".
+    const large = el('dl.figures');
     for (const name of ['viewers', 'likes', 'orders', 'sales']) {
-      this.nodes[name] = el('dd.num', { 'data-test': `figure-${name}` }, '–');
-      figures.append(el('div', {}, el('dt', {}, t(`figure.${name}`)), this.nodes[name]));
+      this.nodes[name] = [figures, large].map((list) => {
+        const node = el('dd.num', { 'data-test': list === figures && `figure-${name}` }, '–');
+        list.append(el('div', {}, el('dt', {}, t(`figure.${name}`)), node));
+        return node;
+      });
     }
     this.svg = document.createElementNS(SVG, 'svg');
     this.svg.setAttribute('viewBox', '0 0 240 60');
@@ -28,7 +33,7 @@ export class Numbers {
       return [name, line];
     });
     this.more = el('p.trend-words');
-    trend.append(el('p.trend-legend', {}, el('span.trend-viewers', {}, t('figure.viewers')), el('span.trend-orders', {}, t('figure.orders'))), this.svg, this.more);
+    trend.append(large, el('p.trend-legend', {}, el('span.trend-viewers', {}, t('figure.viewers')), el('span.trend-orders', {}, t('figure.orders'))), this.svg, this.more);
     this.load();
     setInterval(() => { if (!document.hidden) this.load(); }, REPORT_MS);
   }
@@ -48,12 +53,16 @@ export class Numbers {
 
   paint() {
     const { report, client } = this;
-    put(this.nodes.viewers, report ? t('figure.peak', { now: short(client.state.viewers), n: report.viewers_peak }) : short(client.state.viewers));
-    put(this.nodes.likes, short(client.state.likes));
+    this.set('viewers', report ? t('figure.peak', { now: short(client.state.viewers), n: report.viewers_peak }) : short(client.state.viewers));
+    this.set('likes', short(client.state.likes));
     if (!report) return;
-    put(this.nodes.orders, report.orders_held ? t('figure.held', { paid: number(report.orders_paid), n: report.orders_held }) : number(report.orders_paid));
-    put(this.nodes.sales, money(report.amount_paid, report.currency));
+    this.set('orders', report.orders_held ? t('figure.held', { paid: number(report.orders_paid), n: report.orders_held }) : number(report.orders_paid));
+    this.set('sales', money(report.amount_paid, report.currency));
     put(this.more, t('figure.more', { n: report.units_paid, messages: number(report.messages) }));
+  }
+
+  set(name, text) {
+    for (const node of this.nodes[name]) put(node, text);
   }
 
   /** Viewers from zero; orders as they grew since the console opened. The shape is the message, the figures stand above. */

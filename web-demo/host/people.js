@@ -4,8 +4,8 @@ import { del, list, post, put } from '../api.js';
 import { ChatField, ChatList } from '../chat.js';
 import { dateTime, refusal, t } from '../i18n.js';
 import { fullTitle } from '../offer.js';
-import { confirmDialog, sheet } from '../sheet.js';
-import { busy, el, icon } from '../ui.js';
+import { busy, confirmDialog, sheet } from '../sheet.js';
+import { el, icon } from '../ui.js';
 
 const SLOW_S = [0, 5, 10, 30, 60, 300];
 const MUTE_MIN = [1, 10, 60];

@@ -7,8 +7,8 @@ import { list, post, put as putRest, del } from '../api.js';
 import { compareVersions } from '../client.js';
 import { clock, money, number, t } from '../i18n.js';
 import { countdownOf, fullTitle, phaseOf } from '../offer.js';
-import { confirmDialog } from '../sheet.js';
-import { busy, el, icon, picture, put, show } from '../ui.js';
+import { busy, confirmDialog } from '../sheet.js';
+import { el, icon, picture, put, show } from '../ui.js';
 import { askNumber } from './form.js';
 
 const REFRESH_MS = 15_000;

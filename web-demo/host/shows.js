@@ -2,8 +2,8 @@
 
 import { list, post } from '../api.js';
 import { dateTime, languageSwitch, refusal, t, titleOf } from '../i18n.js';
-import { sheet } from '../sheet.js';
-import { busy, el, icon } from '../ui.js';
+import { busy, sheet } from '../sheet.js';
+import { el, icon } from '../ui.js';
 import { address, field, readAll, required } from './form.js';
 
 const ORDER = { live: 0, scheduled: 1, ended: 2 };

@@ -25,4 +25,5 @@ export default {
   'form.price_label': 'السعر، {currency}', 'form.old_price_label': 'السعر السابق، اختياري', 'form.quantity': 'الكمية', 'form.per_buyer': 'لكل مشترٍ', 'form.hold': 'مدة الحجز، ثوانٍ', 'form.countdown': 'العد التنازلي، ثوانٍ', 'form.duration': 'المدة، ثوانٍ',
   'form.title': 'اسم المنتج', 'form.title_ar': 'الاسم بالعربية، اختياري', 'form.image': 'الصورة، اختياري', 'form.image_hint': 'عنوان صورة', 'form.variants': 'الأنواع', 'form.variant': 'النوع', 'form.variant_add': 'نوع آخر', 'form.stock': 'المخزون', 'form.drop': 'احذف هذا النوع',
   'form.show_title': 'عنوان العرض', 'form.when': 'وقت البدء، اختياري', 'form.when_hint': 'فارغ: متى ضغطت «ابدأ البث»', 'form.video': 'الفيديو، اختياري', 'form.video_hint': 'عنوان قائمة HLS ‏(.m3u8)', 'form.poster': 'صورة الغلاف، اختياري',
+  'error.not_enough_stock': 'المخزون لا يكفي.',
 };

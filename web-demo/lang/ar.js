@@ -6,13 +6,8 @@ export default {
   save: 'حفظ', loading: 'جارٍ التحميل…',
   signed_in_as: 'دخلت باسم {name}',
 
-  // shop page
-  'shop.live': 'مباشر الآن', 'shop.coming': 'قريبًا', 'shop.ended': 'عروض سابقة', 'shop.watch': 'شاهد', 'shop.host': 'مع {name}',
-  'shop.empty': 'لا عروض في الجدول بعد.', 'shop.empty_more': 'حين يبدأ البث سيظهر هنا من تلقاء نفسه.',
-  'shop.tagline': 'من السوق مباشرة: شاهد، اسأل، وخذها معك.', 'shop.watching': { zero: 'لا مشاهدين', one: 'مشاهد واحد', two: 'مشاهدان', few: '{n} مشاهدين', many: '{n} مشاهدًا', other: '{n} مشاهد' },
-  'shop.for_hosts': 'لوحة المقدّم', 'shop.developers': 'للمطورين',
-
   // viewer: bars and stage
+  'shop.watch': 'شاهد',
   'badge.live': 'مباشر', 'badge.scheduled': 'قريبًا', 'badge.ended': 'انتهى',
   'stage.live': 'على الهواء', 'stage.starts': 'يبدأ {at}', 'stage.soon': 'يبدأ قريبًا', 'stage.ended': 'انتهى العرض. شكرًا لحضوركم!',
   'video.open': 'افتح الفيديو', share: 'مشاركة', 'share.copied': 'نُسخ الرابط', 'share.by_hand': 'انسخ هذا الرابط لمشاركة العرض.',
@@ -26,7 +21,7 @@ export default {
   'chat.removed': 'حُذفت الرسالة', 'chat.sign_in': 'سجّل الدخول للدردشة', 'chat.sign_in_elsewhere': 'سجّل الدخول في المتجر للدردشة', 'chat.ended': 'انتهى العرض',
   'chat.muted': 'أنت مكتوم', 'chat.muted_until': 'أنت مكتوم حتى {at}', 'chat.off': 'الدردشة مغلقة أمامك', 'chat.waiting': 'بانتظار الاتصال…',
   'chat.unsure': 'لا نعلم إن وصلت رسالتك. ما زالت في الحقل.',
-  'role.host': 'المقدّم', 'role.moderator': 'مشرف', 'role.producer': 'الفريق', 'role.admin': 'الفريق', 'role.viewer': 'مشاهد', 'role.analyst': 'محلل',
+  'role.host': 'المقدّم', 'role.moderator': 'مشرف', 'role.producer': 'الفريق', 'role.admin': 'الفريق',
   'note.purchased': 'اشترى {name} {offer}', 'note.purchased_many': 'اشترى {name} {n} × {offer}', 'note.pinned': 'يُعرض الآن: {offer}',
   'note.sale_opened': 'بدأ البيع: {offer}', 'note.sale_closed': 'انتهى البيع: {offer}', 'note.announced': 'تنبيه: {text}',
   'note.muted': 'كُتم {name}', 'note.banned': 'أُخرج {name}', 'note.started': 'بدأ العرض', 'note.ended': 'انتهى العرض',
@@ -44,13 +39,8 @@ export default {
 
   // refusals
   'error.unknown': 'لم ينجح ذلك. حاول مرة أخرى.', 'error.network': 'تعذّر الوصول إلى المتجر.', 'error.sold_out': 'نفدت الكمية.',
-  'error.sold_out_for_now': 'كلها محجوزة الآن. قد يعود بعضها خلال دقائق.', 'error.too_few_left': { zero: 'لم يبق شيء.', one: 'لم تبق إلا قطعة.', two: 'لم تبق إلا قطعتان.', few: 'لم تبق إلا {n} قطع.', many: 'لم تبق إلا {n} قطعة.', other: 'لم تبق إلا {n} قطعة.' },
-  'error.buyer_limit': 'أخذت أقصى ما يُسمح به لكل مشترٍ.', 'error.not_open': 'البيع غير مفتوح الآن.', 'error.closed': 'انتهى البيع.',
-  'error.no_such_offer': 'لم يعد هذا العرض موجودًا.', 'error.no_such_stream': 'لا يوجد بث كهذا.', 'error.no_such_order': 'لا يوجد طلب كهذا.', 'error.busy': 'ازدحام شديد الآن. لم يُخصم شيء، حاول مرة أخرى.',
   'error.outcome_unknown': 'لا جواب بعد.', 'error.unavailable': 'المتجر لا يستطيع الرد الآن.', 'error.timeout': 'تأخر الجواب.', 'error.link_lost': 'انقطع الاتصال.', 'error.offline': 'أنت غير متصل.',
-  'error.declined': 'رُفضت عملية الدفع. القطعة ما زالت محجوزة لك.', 'error.hold_expired': 'انتهت مدة الحجز. لم يُخصم شيء.', 'error.capture_failed': 'فشل الدفع وأُلغي الطلب. لم يُخصم شيء.',
-  'error.not_yours': 'هذا الطلب ليس لك.', 'error.already_paid': 'دُفع ثمنه من قبل.', 'error.muted': 'أنت مكتوم.', 'error.banned': 'أُخرجت من هذا العرض.',
   'error.slow_mode': 'الوضع البطيء: انتظر {s} ث.', 'error.chat_budget': 'رسائل كثيرة دفعة واحدة. لحظة من فضلك.', 'error.forbidden': 'دورك لا يسمح بذلك.', 'error.sign_in': 'سجّل الدخول من فضلك.',
-  'error.token_expired': 'انتهت جلسة دخولك. يمكنك متابعة المشاهدة.', 'error.stream_ended': 'انتهى العرض.', 'error.not_enough_stock': 'المخزون لا يكفي.', 'error.bad_request': 'في الطلب شيء غير صحيح.',
-  'error.key_reused': 'أُرسل هذا الطلب من قبل بمحتوى آخر.', 'problem.title': 'لا شيء هنا', 'problem.no_stream': 'هذا العرض غير موجود، أو لم يعد موجودًا.', 'problem.away': 'تعذّر الوصول إلى المتجر.', 'problem.again': 'حاول مرة أخرى',
+  'error.token_expired': 'انتهت جلسة دخولك. يمكنك متابعة المشاهدة.', 'error.stream_ended': 'انتهى العرض.', 'error.bad_request': 'في الطلب شيء غير صحيح.',
+  'error.no_such_stream': 'لا يوجد بث كهذا.', 'error.muted': 'أنت مكتوم.', 'error.banned': 'أُخرجت من هذا العرض.', 'problem.title': 'لا شيء هنا', 'problem.no_stream': 'هذا العرض غير موجود، أو لم يعد موجودًا.', 'problem.away': 'تعذّر الوصول إلى المتجر.', 'problem.again': 'حاول مرة أخرى',
 };

@@ -20,4 +20,12 @@ export default {
   // sign-in
   'signin.why': 'Choose a name to join in. It is a demo: no password, no e-mail.', 'signin.why_buy': 'Choose a name, then it is held for you. It is a demo: nothing is charged.',
   'signin.why_host': 'Choose the name viewers see. It is a demo: no password, no e-mail.', 'signin.name': 'Your name', 'signin.go': 'Join',
+
+  // refusals
+  'error.sold_out_for_now': 'All are held right now. Some may come back in a few minutes.', 'error.too_few_left': { one: 'Only {n} is left.', other: 'Only {n} are left.' },
+  'error.buyer_limit': 'You already have as many as one buyer may take.', 'error.not_open': 'It is not on sale at the moment.', 'error.closed': 'The sale has ended.',
+  'error.no_such_offer': 'This offer is gone.', 'error.no_such_order': 'There is no such order.', 'error.busy': 'Very busy right now. You were not charged, please try again.',
+  'error.declined': 'The payment was declined. It is still held for you.', 'error.hold_expired': 'The hold ran out. Nothing was charged.', 'error.capture_failed': 'The payment failed and the order was cancelled. Nothing was charged.',
+  'error.not_yours': 'This order is not yours.', 'error.already_paid': 'It is already paid.',
+  'error.key_reused': 'This order was already sent with other content.',
 };

@@ -6,13 +6,8 @@ export default {
   save: 'Save', loading: 'Loading…',
   'signed_in_as': 'Signed in as {name}',
 
-  // shop page
-  'shop.live': 'Live now', 'shop.coming': 'Coming up', 'shop.ended': 'Past shows', 'shop.watch': 'Watch', 'shop.host': 'with {name}',
-  'shop.empty': 'No show is on the calendar yet.', 'shop.empty_more': 'When a host goes live, it appears here by itself.',
-  'shop.tagline': 'Live from the souk: see it, ask about it, take it home.', 'shop.watching': { one: '{n} watching', other: '{n} watching' },
-  'shop.for_hosts': 'Host console', 'shop.developers': 'For developers',
-
   // viewer: bars and stage
+  'shop.watch': 'Watch',
   'badge.live': 'Live', 'badge.scheduled': 'Soon', 'badge.ended': 'Ended',
   'stage.live': 'On air', 'stage.starts': 'Starts {at}', 'stage.soon': 'Starts soon', 'stage.ended': 'The show has ended. Thank you for coming!',
   'video.open': 'Open the video', share: 'Share', 'share.copied': 'Link copied', 'share.by_hand': 'Copy this link to share the show.',
@@ -26,7 +21,7 @@ export default {
   'chat.removed': 'Message removed', 'chat.sign_in': 'Sign in to chat', 'chat.sign_in_elsewhere': 'Sign in at the shop to chat', 'chat.ended': 'The show has ended',
   'chat.muted': 'You are muted', 'chat.muted_until': 'You are muted until {at}', 'chat.off': 'Chat is closed for you', 'chat.waiting': 'Waiting for the connection…',
   'chat.unsure': 'It is not certain that your message arrived. It is still in the field.',
-  'role.host': 'Host', 'role.moderator': 'Mod', 'role.producer': 'Team', 'role.admin': 'Team', 'role.viewer': 'Viewer', 'role.analyst': 'Analyst',
+  'role.host': 'Host', 'role.moderator': 'Mod', 'role.producer': 'Team', 'role.admin': 'Team',
   'note.purchased': '{name} bought {offer}', 'note.purchased_many': '{name} bought {n} × {offer}', 'note.pinned': 'Now showing: {offer}',
   'note.sale_opened': 'On sale now: {offer}', 'note.sale_closed': 'Sale ended: {offer}', 'note.announced': 'Notice: {text}',
   'note.muted': '{name} was muted', 'note.banned': '{name} was removed', 'note.started': 'The show has started', 'note.ended': 'The show has ended',
@@ -43,13 +38,8 @@ export default {
 
   // refusals
   'error.unknown': 'That did not work. Please try again.', 'error.network': 'The shop cannot be reached.', 'error.sold_out': 'Sold out.',
-  'error.sold_out_for_now': 'All are held right now. Some may come back in a few minutes.', 'error.too_few_left': { one: 'Only {n} is left.', other: 'Only {n} are left.' },
-  'error.buyer_limit': 'You already have as many as one buyer may take.', 'error.not_open': 'It is not on sale at the moment.', 'error.closed': 'The sale has ended.',
-  'error.no_such_offer': 'This offer is gone.', 'error.no_such_stream': 'There is no such show.', 'error.no_such_order': 'There is no such order.', 'error.busy': 'Very busy right now. You were not charged, please try again.',
   'error.outcome_unknown': 'No answer yet.', 'error.unavailable': 'The shop cannot answer right now.', 'error.timeout': 'No answer in time.', 'error.link_lost': 'The connection broke.', 'error.offline': 'You are not connected.',
-  'error.declined': 'The payment was declined. It is still held for you.', 'error.hold_expired': 'The hold ran out. Nothing was charged.', 'error.capture_failed': 'The payment failed and the order was cancelled. Nothing was charged.',
-  'error.not_yours': 'This order is not yours.', 'error.already_paid': 'It is already paid.', 'error.muted': 'You are muted.', 'error.banned': 'You were removed from this show.',
   'error.slow_mode': 'Slow mode: wait {s} s.', 'error.chat_budget': 'Too many messages at once. A moment, please.', 'error.forbidden': 'Your role may not do that.', 'error.sign_in': 'Please sign in.',
-  'error.token_expired': 'Your sign-in has ended. You can go on watching.', 'error.stream_ended': 'The show has ended.', 'error.not_enough_stock': 'There is not that much in stock.', 'error.bad_request': 'Something in it is not right.',
-  'error.key_reused': 'This order was already sent with other content.', 'problem.title': 'Nothing to see here', 'problem.no_stream': 'This show does not exist, or not any more.', 'problem.away': 'The shop cannot be reached.', 'problem.again': 'Try again',
+  'error.token_expired': 'Your sign-in has ended. You can go on watching.', 'error.stream_ended': 'The show has ended.', 'error.bad_request': 'Something in it is not right.',
+  'error.no_such_stream': 'There is no such show.', 'error.muted': 'You are muted.', 'error.banned': 'You were removed from this show.', 'problem.title': 'Nothing to see here', 'problem.no_stream': 'This show does not exist, or not any more.', 'problem.away': 'The shop cannot be reached.', 'problem.again': 'Try again',
 };

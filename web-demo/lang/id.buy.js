@@ -20,4 +20,12 @@ export default {
   // sign-in
   'signin.why': 'Pilih nama untuk ikut serta. Ini demo: tanpa kata sandi, tanpa surel.', 'signin.why_buy': 'Pilih nama, lalu barang disimpan untuk Anda. Ini demo: tidak ada tagihan.',
   'signin.why_host': 'Pilih nama yang dilihat penonton. Ini demo: tanpa kata sandi, tanpa surel.', 'signin.name': 'Nama Anda', 'signin.go': 'Ikut',
+
+  // refusals
+  'error.sold_out_for_now': 'Semua sedang dipesan. Sebagian bisa kembali dalam beberapa menit.', 'error.too_few_left': 'Tinggal {n}.',
+  'error.buyer_limit': 'Anda sudah mengambil jumlah terbanyak per pembeli.', 'error.not_open': 'Sedang tidak dijual.', 'error.closed': 'Penjualan selesai.',
+  'error.no_such_offer': 'Penawaran ini sudah tidak ada.', 'error.no_such_order': 'Pesanan itu tidak ada.', 'error.busy': 'Sangat ramai. Anda tidak ditagih, coba lagi.',
+  'error.declined': 'Pembayaran ditolak. Barang masih disimpan untuk Anda.', 'error.hold_expired': 'Waktu simpan habis. Tidak ada tagihan.', 'error.capture_failed': 'Pembayaran gagal dan pesanan dibatalkan. Tidak ada tagihan.',
+  'error.not_yours': 'Pesanan ini bukan milik Anda.', 'error.already_paid': 'Sudah dibayar.',
+  'error.key_reused': 'Pesanan ini sudah dikirim dengan isi lain.',
 };

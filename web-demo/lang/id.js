@@ -6,13 +6,8 @@ export default {
   save: 'Simpan', loading: 'Memuat…',
   signed_in_as: 'Masuk sebagai {name}',
 
-  // shop page
-  'shop.live': 'Sedang siaran', 'shop.coming': 'Segera tayang', 'shop.ended': 'Siaran lalu', 'shop.watch': 'Tonton', 'shop.host': 'bersama {name}',
-  'shop.empty': 'Belum ada siaran di jadwal.', 'shop.empty_more': 'Begitu siaran dimulai, akan muncul di sini dengan sendirinya.',
-  'shop.tagline': 'Langsung dari pasar: lihat, tanya, bawa pulang.', 'shop.watching': '{n} menonton',
-  'shop.for_hosts': 'Konsol pembawa acara', 'shop.developers': 'Untuk pengembang',
-
   // viewer: bars and stage
+  'shop.watch': 'Tonton',
   'badge.live': 'Langsung', 'badge.scheduled': 'Segera', 'badge.ended': 'Selesai',
   'stage.live': 'Mengudara', 'stage.starts': 'Mulai {at}', 'stage.soon': 'Segera mulai', 'stage.ended': 'Siaran telah selesai. Terima kasih sudah datang!',
   'video.open': 'Buka video', share: 'Bagikan', 'share.copied': 'Tautan disalin', 'share.by_hand': 'Salin tautan ini untuk membagikan siaran.',
@@ -26,7 +21,7 @@ export default {
   'chat.removed': 'Pesan dihapus', 'chat.sign_in': 'Masuk untuk mengobrol', 'chat.sign_in_elsewhere': 'Masuk di toko untuk mengobrol', 'chat.ended': 'Siaran telah selesai',
   'chat.muted': 'Anda dibisukan', 'chat.muted_until': 'Anda dibisukan sampai {at}', 'chat.off': 'Obrolan tertutup untuk Anda', 'chat.waiting': 'Menunggu koneksi…',
   'chat.unsure': 'Belum pasti pesan Anda terkirim. Pesan masih ada di kolom.',
-  'role.host': 'Host', 'role.moderator': 'Mod', 'role.producer': 'Tim', 'role.admin': 'Tim', 'role.viewer': 'Penonton', 'role.analyst': 'Analis',
+  'role.host': 'Host', 'role.moderator': 'Mod', 'role.producer': 'Tim', 'role.admin': 'Tim',
   'note.purchased': '{name} membeli {offer}', 'note.purchased_many': '{name} membeli {n} × {offer}', 'note.pinned': 'Sedang ditampilkan: {offer}',
   'note.sale_opened': 'Mulai dijual: {offer}', 'note.sale_closed': 'Penjualan selesai: {offer}', 'note.announced': 'Pengumuman: {text}',
   'note.muted': '{name} dibisukan', 'note.banned': '{name} dikeluarkan', 'note.started': 'Siaran dimulai', 'note.ended': 'Siaran selesai',
@@ -42,13 +37,8 @@ export default {
 
   // refusals
   'error.unknown': 'Tidak berhasil. Coba lagi.', 'error.network': 'Toko tidak dapat dihubungi.', 'error.sold_out': 'Habis.',
-  'error.sold_out_for_now': 'Semua sedang dipesan. Sebagian bisa kembali dalam beberapa menit.', 'error.too_few_left': 'Tinggal {n}.',
-  'error.buyer_limit': 'Anda sudah mengambil jumlah terbanyak per pembeli.', 'error.not_open': 'Sedang tidak dijual.', 'error.closed': 'Penjualan selesai.',
-  'error.no_such_offer': 'Penawaran ini sudah tidak ada.', 'error.no_such_stream': 'Siaran itu tidak ada.', 'error.no_such_order': 'Pesanan itu tidak ada.', 'error.busy': 'Sangat ramai. Anda tidak ditagih, coba lagi.',
   'error.outcome_unknown': 'Belum ada jawaban.', 'error.unavailable': 'Toko belum bisa menjawab.', 'error.timeout': 'Jawaban terlambat.', 'error.link_lost': 'Koneksi terputus.', 'error.offline': 'Anda tidak terhubung.',
-  'error.declined': 'Pembayaran ditolak. Barang masih disimpan untuk Anda.', 'error.hold_expired': 'Waktu simpan habis. Tidak ada tagihan.', 'error.capture_failed': 'Pembayaran gagal dan pesanan dibatalkan. Tidak ada tagihan.',
-  'error.not_yours': 'Pesanan ini bukan milik Anda.', 'error.already_paid': 'Sudah dibayar.', 'error.muted': 'Anda dibisukan.', 'error.banned': 'Anda dikeluarkan dari siaran ini.',
   'error.slow_mode': 'Mode lambat: tunggu {s} dtk.', 'error.chat_budget': 'Terlalu banyak pesan sekaligus. Tunggu sebentar.', 'error.forbidden': 'Peran Anda tidak boleh melakukannya.', 'error.sign_in': 'Silakan masuk.',
-  'error.token_expired': 'Sesi masuk Anda berakhir. Anda tetap bisa menonton.', 'error.stream_ended': 'Siaran telah selesai.', 'error.not_enough_stock': 'Stok tidak cukup.', 'error.bad_request': 'Ada yang tidak benar.',
-  'error.key_reused': 'Pesanan ini sudah dikirim dengan isi lain.', 'problem.title': 'Tidak ada apa-apa di sini', 'problem.no_stream': 'Siaran ini tidak ada, atau sudah tidak ada.', 'problem.away': 'Toko tidak dapat dihubungi.', 'problem.again': 'Coba lagi',
+  'error.token_expired': 'Sesi masuk Anda berakhir. Anda tetap bisa menonton.', 'error.stream_ended': 'Siaran telah selesai.', 'error.bad_request': 'Ada yang tidak benar.',
+  'error.no_such_stream': 'Siaran itu tidak ada.', 'error.muted': 'Anda dibisukan.', 'error.banned': 'Anda dikeluarkan dari siaran ini.', 'problem.title': 'Tidak ada apa-apa di sini', 'problem.no_stream': 'Siaran ini tidak ada, atau sudah tidak ada.', 'problem.away': 'Toko tidak dapat dihubungi.', 'problem.again': 'Coba lagi',
 };

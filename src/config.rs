@@ -1,0 +1,229 @@
+//! Every setting: a flag, an environment variable, a default and one line of help. Checked once; after that no code parses.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// A self-hosted real-time server for live-stream shopping.
+#[derive(Parser, Debug)]
+#[command(name = "livesouk", version, propagate_version = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Run a whole demo shop on this machine: SQLite, one process, nothing to configure
+    Demo(Demo),
+    /// Run a node of your shop
+    Serve(Serve),
+    /// Bring a database up to this version; safe to run twice, and from two places at once
+    Migrate(Migrate),
+    /// Sign a token, as your own site would
+    Token(Token),
+}
+
+#[derive(Args, Debug)]
+pub struct Demo {
+    /// Where to listen; port 0 takes any free port
+    #[arg(long, env = "LIVESOUK_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
+    pub listen: SocketAddr,
+    /// The folder that keeps the demo shop
+    #[arg(long, env = "LIVESOUK_DATA", default_value = "./livesouk-data", value_name = "FOLDER")]
+    pub data: PathBuf,
+    /// Print what was started as one line of JSON on stdout, for scripts
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub limits: Limits,
+    #[command(flatten)]
+    pub log: Log,
+}
+
+#[derive(Args, Debug)]
+pub struct Serve {
+    /// Where to listen; port 0 takes any free port
+    #[arg(long, env = "LIVESOUK_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
+    pub listen: SocketAddr,
+    /// Where the shop is kept: sqlite:PATH or postgres://USER@HOST/DATABASE
+    #[arg(
+        long,
+        env = "LIVESOUK_STORE",
+        default_value = "sqlite:livesouk.db",
+        value_name = "URL",
+        hide_env_values = true
+    )]
+    pub store: String,
+    /// How nodes hear each other: local (one node)
+    #[arg(long, env = "LIVESOUK_BROKER", default_value = "local", value_name = "URL", hide_env_values = true)]
+    pub broker: String,
+    /// The key that tokens are signed with, at least 32 bytes; give the new one first to rotate
+    #[arg(
+        long = "auth-key",
+        env = "LIVESOUK_AUTH_KEY",
+        value_name = "KEY",
+        value_delimiter = ',',
+        hide_env_values = true
+    )]
+    pub auth_keys: Vec<String>,
+    /// The shop's name, used when the store is new
+    #[arg(long, env = "LIVESOUK_SHOP", default_value = "Livesouk", value_name = "TITLE")]
+    pub shop: String,
+    /// The shop's currency (ISO 4217), used when the store is new
+    #[arg(long, env = "LIVESOUK_CURRENCY", default_value = "USD", value_name = "CODE")]
+    pub currency: String,
+    /// Connections to Postgres kept for buying alone
+    #[arg(long, env = "LIVESOUK_SELL_CONNECTIONS", default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub sell_connections: u16,
+    /// Another site that may use this server from a browser, like https://shop.example; repeat for more, * for any
+    #[arg(long = "allow-origin", env = "LIVESOUK_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
+    pub allow_origins: Vec<String>,
+    /// How browsers reach this server when a proxy stands before it, like https://live.shop.example
+    #[arg(long, env = "LIVESOUK_BASE_URL", value_name = "URL")]
+    pub base_url: Option<String>,
+    /// A proxy whose X-Forwarded-For is believed, as an IP address; repeat for more
+    #[arg(long = "trusted-proxy", env = "LIVESOUK_TRUSTED_PROXY", value_name = "IP", value_delimiter = ',')]
+    pub trusted_proxies: Vec<std::net::IpAddr>,
+    #[command(flatten)]
+    pub limits: Limits,
+    #[command(flatten)]
+    pub log: Log,
+}
+
+#[derive(Args, Debug)]
+pub struct Limits {
+    /// Messages a viewer may send each second on average, five in a burst; 0 turns the budget off
+    #[arg(long, env = "LIVESOUK_CHAT_PER_SECOND", default_value_t = 1.0, value_name = "N")]
+    pub chat_per_second: f64,
+    /// Connections at once, viewers and requests together
+    #[arg(long, env = "LIVESOUK_CONNECTIONS_MAX", default_value_t = 100_000, value_name = "N")]
+    pub connections_max: usize,
+}
+
+#[derive(Args, Debug)]
+pub struct Log {
+    /// What to log: error, warn, info, debug, or a filter like livesouk=debug
+    #[arg(long = "log", env = "LIVESOUK_LOG", default_value = "info", value_name = "FILTER")]
+    pub filter: String,
+    /// Log as JSON, one object a line
+    #[arg(long, env = "LIVESOUK_LOG_JSON")]
+    pub log_json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct Migrate {
+    /// The database: postgres://USER@HOST/DATABASE or sqlite:PATH
+    #[arg(long, env = "LIVESOUK_STORE", value_name = "URL", hide_env_values = true)]
+    pub store: String,
+}
+
+#[derive(Args, Debug)]
+pub struct Token {
+    /// The key to sign with, at least 32 bytes
+    #[arg(
+        long = "auth-key",
+        env = "LIVESOUK_AUTH_KEY",
+        value_name = "KEY",
+        value_delimiter = ',',
+        hide_env_values = true
+    )]
+    pub auth_keys: Vec<String>,
+    /// Who it is for: your own id of the person, 1 to 64 visible characters
+    #[arg(long, value_name = "ID")]
+    pub user: String,
+    /// The name others see, 1 to 40 characters
+    #[arg(long)]
+    pub name: String,
+    /// viewer, moderator, producer, analyst, host or admin
+    #[arg(long)]
+    pub role: String,
+    /// The one show the role holds in; without it, all shows
+    #[arg(long, value_name = "ID")]
+    pub stream: Option<uuid::Uuid>,
+    /// How long the token is good for, in seconds
+    #[arg(long, default_value_t = 86_400, value_name = "SECONDS", value_parser = clap::value_parser!(i64).range(1..=31_536_000))]
+    pub ttl: i64,
+}
+
+impl Serve {
+    /// What clap cannot know: that the settings fit each other. `Err` is the sentence for the operator.
+    pub fn check(&self) -> Result<(), String> {
+        let on_sqlite = self.store.starts_with("sqlite:");
+        if !on_sqlite && !self.store.starts_with("postgres://") && !self.store.starts_with("postgresql://") {
+            return Err("--store is sqlite:PATH or postgres://USER@HOST/DATABASE".to_owned());
+        }
+        if self.broker.starts_with("redis") {
+            let why = if on_sqlite {
+                "Redis joins nodes, and a SQLite file belongs to one"
+            } else {
+                "it comes with a later version"
+            };
+            return Err(format!("--broker redis is not possible here: {why}; use --broker local"));
+        }
+        if self.broker != "local" {
+            return Err("--broker is local".to_owned());
+        }
+        if self.currency.len() != 3 || !self.currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
+            return Err("--currency is three capital letters, like SAR".to_owned());
+        }
+        self.limits.check()
+    }
+
+    /// Allowed, but somebody should know.
+    pub fn warning(&self) -> Option<&'static str> {
+        self.store
+            .starts_with("postgres")
+            .then_some("Postgres with --broker local: selling is shared between nodes, rooms are not")
+    }
+}
+
+impl Limits {
+    pub fn check(&self) -> Result<(), String> {
+        if !(0.0..=1_000.0).contains(&self.chat_per_second) {
+            return Err("--chat-per-second is 0 to 1000".to_owned());
+        }
+        if self.connections_max == 0 {
+            return Err("--connections-max is at least 1".to_owned());
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn serve(more: &[&str]) -> Serve {
+        let args = ["livesouk", "serve", "--auth-key", "k"].iter().chain(more);
+        match Cli::parse_from(args).command {
+            Command::Serve(serve) => serve,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn settings_that_do_not_fit_are_named() {
+        for (more, part) in [
+            (vec!["--store", "mysql://x"], "--store is"),
+            (vec!["--broker", "redis://x"], "SQLite"),
+            (vec!["--broker", "redis://x", "--store", "postgres://x"], "later version"),
+            (vec!["--broker", "kafka"], "--broker is local"),
+            (vec!["--currency", "sar"], "--currency"),
+            (vec!["--chat-per-second", "-1"], "--chat-per-second"),
+        ] {
+            let more: Vec<String> = more.iter().map(|arg| arg.replace("-1", "2000")).collect();
+            let more: Vec<&str> = more.iter().map(String::as_str).collect();
+            assert!(serve(&more).check().unwrap_err().contains(part), "{more:?}");
+        }
+        assert_eq!(serve(&[]).check(), Ok(()));
+    }
+}

@@ -1,0 +1,242 @@
+//! The demo shop: filled once, found again at the second start.
+
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::clock::Clock;
+use crate::domain::offer::NewOffer;
+use crate::domain::{
+    ChatRules, Kind, LiveStream, Offer, OfferId, Product, ProductId, Shop, ShopId, StreamId, StreamStatus, Titles,
+    Variant, VariantId,
+};
+use crate::store::{Result, Store};
+
+const SHOP: &str = include_str!("../web-demo/demo/shop.json");
+
+#[derive(Deserialize)]
+struct Seed {
+    shop: SeedShop,
+    products: Vec<SeedProduct>,
+    streams: Vec<SeedStream>,
+    offers: Vec<SeedOffer>,
+}
+
+#[derive(Clone, Deserialize)]
+struct SeedShop {
+    title: String,
+    #[serde(default)]
+    titles: Titles,
+    currency: String,
+}
+
+#[derive(Deserialize)]
+struct SeedProduct {
+    title: String,
+    #[serde(default)]
+    titles: Titles,
+    image: String,
+    variants: Vec<SeedVariant>,
+}
+
+#[derive(Deserialize)]
+struct SeedVariant {
+    name: String,
+    #[serde(default)]
+    names: Titles,
+    sku: String,
+    price: i64,
+    stock: i64,
+}
+
+#[derive(Deserialize)]
+struct SeedStream {
+    title: String,
+    #[serde(default)]
+    titles: Titles,
+    host: String,
+    live: bool,
+    starts_in_s: Option<i64>,
+}
+
+#[derive(Deserialize)]
+struct SeedOffer {
+    sku: String,
+    kind: Kind,
+    price: i64,
+    old_price: Option<i64>,
+    quantity: i64,
+    per_buyer: i64,
+    hold_s: i64,
+}
+
+/// What the demo shows first.
+pub struct Opened {
+    pub shop: Shop,
+    pub stream: StreamId,
+    pub offers: Vec<Offer>,
+}
+
+/// Fills what is empty, and sees to it that one show is live.
+pub async fn open(store: &Store, clock: &Clock) -> Result<Opened> {
+    let seed: Seed = serde_json::from_str(SHOP).map_err(|error| crate::store::Error::Setup(error.to_string()))?;
+    let shop = match store.shop().await? {
+        Some(shop) => shop,
+        None => {
+            let SeedShop { title, titles, currency } = seed.shop.clone();
+            let shop = Shop { id: ShopId::new(), title, titles, currency };
+            store.create_shop(&shop).await?;
+            shop
+        }
+    };
+    if store.products(None, 1).await?.is_empty() {
+        for product in &seed.products {
+            store.create_product(shop.id, &product.product()).await?;
+        }
+    }
+    if store.streams(Some(StreamStatus::Scheduled), None, 1).await?.is_empty() {
+        for coming in seed.streams.iter().filter(|stream| !stream.live) {
+            store.create_stream(shop.id, &coming.stream(clock.now())).await?;
+        }
+    }
+    let live = match store.streams(Some(StreamStatus::Live), None, 1).await?.pop() {
+        Some(live) => live.id,
+        None => go_live(store, clock, &shop, &seed).await?,
+    };
+    let offers = store.offers_of(live).await?;
+    Ok(Opened { shop, stream: live, offers })
+}
+
+/// A new live show with its bag on sale and the first offer pinned.
+async fn go_live(store: &Store, clock: &Clock, shop: &Shop, seed: &Seed) -> Result<StreamId> {
+    let Some(show) = seed.streams.iter().find(|stream| stream.live) else {
+        return Err(crate::store::Error::Setup("the demo has no live show".to_owned()));
+    };
+    let show = show.stream(clock.now());
+    store.create_stream(shop.id, &show).await?;
+    let catalogue = store.products(None, 100).await?;
+    let variants = || catalogue.iter().flat_map(|product| &product.variants);
+    let mut first = None;
+    for offer in &seed.offers {
+        let Some(variant) = variants().find(|variant| variant.sku.as_deref() == Some(&offer.sku)) else { continue };
+        // A demo that has sold for weeks: sell what is left, and skip what is not.
+        let quantity = offer.quantity.min(variant.stock);
+        if quantity == 0 {
+            continue;
+        }
+        let new = offer.offer(show.id, variant.id, quantity);
+        store.create_offer(&new).await?;
+        store.open_offer(new.id).await?;
+        first.get_or_insert(new.id);
+    }
+    store.start_stream(show.id, clock.now()).await?;
+    if let Some(offer) = first {
+        store.pin(show.id, offer).await?;
+    }
+    Ok(show.id)
+}
+
+impl SeedProduct {
+    fn product(&self) -> Product {
+        let variants = self.variants.iter().map(|variant| Variant {
+            id: VariantId::new(),
+            name: variant.name.clone(),
+            names: variant.names.clone(),
+            sku: Some(variant.sku.clone()),
+            price: variant.price,
+            stock: variant.stock,
+        });
+        Product {
+            id: ProductId::new(),
+            title: self.title.clone(),
+            titles: self.titles.clone(),
+            image: Some(self.image.clone()),
+            variants: variants.collect(),
+        }
+    }
+}
+
+impl SeedStream {
+    fn stream(&self, now: i64) -> LiveStream {
+        LiveStream {
+            id: StreamId::new(),
+            title: self.title.clone(),
+            titles: self.titles.clone(),
+            host: self.host.clone(),
+            status: StreamStatus::Scheduled,
+            video: None,
+            poster: None,
+            scheduled_at: self.starts_in_s.map(|seconds| now + seconds * 1_000),
+            started_at: None,
+            ended_at: None,
+            pin: None,
+            chat: ChatRules::default(),
+            likes: 0,
+            version: 1,
+        }
+    }
+}
+
+impl SeedOffer {
+    fn offer(&self, stream: StreamId, variant: VariantId, quantity: i64) -> NewOffer {
+        NewOffer {
+            id: OfferId::new(),
+            stream,
+            variant,
+            kind: self.kind,
+            price: self.price,
+            old_price: self.old_price,
+            quantity,
+            per_buyer: self.per_buyer,
+            countdown_ms: 0,
+            duration_ms: None,
+            hold_ms: self.hold_s * 1_000,
+        }
+    }
+}
+
+/// The demo's own signing key, made at the first start, so that tokens outlive a restart.
+pub fn auth_key(data: &Path) -> std::io::Result<String> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let path = data.join("auth-key");
+    match std::fs::read_to_string(&path) {
+        Ok(key) if key.len() >= crate::http::auth::KEY_BYTES_MIN => return Ok(key),
+        Ok(_) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    let key = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
+    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
+    file.write_all(key.as_bytes())?;
+    Ok(key)
+}
+
+/// The line that `--json` prints.
+pub fn as_json(opened: &Opened, base: &str, listen: &str, host_token: &str) -> serde_json::Value {
+    let offers = opened.offers.iter().map(|offer| {
+        json!({
+            "id": offer.id, "title": offer.title, "price": offer.terms.price, "currency": offer.currency,
+            "left": offer.terms.left(),
+        })
+    });
+    json!({
+        "listen": listen,
+        "viewer_url": viewer_url(base, opened.stream),
+        "host_url": host_url(base, opened.stream, host_token),
+        "docs_url": format!("{base}/docs"),
+        "stream": opened.stream,
+        "offers": offers.collect::<Vec<_>>(),
+        "host_token": host_token,
+    })
+}
+
+pub fn viewer_url(base: &str, stream: StreamId) -> String {
+    format!("{base}/watch?stream={stream}")
+}
+
+/// The token stands behind `#`: browsers keep that part to themselves.
+pub fn host_url(base: &str, stream: StreamId, token: &str) -> String {
+    format!("{base}/host?stream={stream}#token={token}")
+}

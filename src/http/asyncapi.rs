@@ -1,0 +1,81 @@
+//! The socket's description, AsyncAPI 3.0, from the same types that are sent and understood.
+
+use serde_json::{Value, json};
+use utoipa::openapi::OpenApi;
+use utoipa::{PartialSchema, ToSchema};
+
+use crate::protocol::client::Verb;
+use crate::protocol::wire;
+
+/// What the server says, by name, with a line about each.
+const FRAMES: [(&str, &str); 6] = [
+    (
+        "hello",
+        "First on every connection: where the room stands, who you are, and all state. `recovered: true`: `events` \
+        are exactly those you missed. `false`: they are the last visible ones, and continuity starts at `seq`.",
+    ),
+    ("tick", "All new events and the changed state keys. `seq` is the room's position after it."),
+    (
+        "snapshot",
+        "Everything afresh, because the numbering broke (`hole`, `epoch`) or you were too far behind (`slow`).",
+    ),
+    ("reply", "The answer to your frame with the same `ref`: `ok` or `error`."),
+    ("order", "Your own order changed, wherever you are connected."),
+    ("moving", "Open a new connection after `retry_ms`, then leave this one."),
+];
+
+pub fn document(openapi: &OpenApi) -> Value {
+    let mut schemas = Vec::new();
+    wire::Hello::schemas(&mut schemas);
+    wire::Tick::schemas(&mut schemas);
+    wire::Snapshot::schemas(&mut schemas);
+    wire::Reply::schemas(&mut schemas);
+    wire::OrderFrame::schemas(&mut schemas);
+    wire::Moving::schemas(&mut schemas);
+    Verb::schemas(&mut schemas);
+    let payloads = [
+        ("hello", wire::Hello::schema()),
+        ("tick", wire::Tick::schema()),
+        ("snapshot", wire::Snapshot::schema()),
+        ("reply", wire::Reply::schema()),
+        ("order", wire::OrderFrame::schema()),
+        ("moving", wire::Moving::schema()),
+    ];
+    let mut components = serde_json::to_value(openapi).unwrap_or_default()["components"]["schemas"].take();
+    let mut messages = json!({});
+    for (name, schema) in schemas {
+        components[name] = serde_json::to_value(schema).unwrap_or_default();
+    }
+    for ((name, payload), (_, about)) in payloads.into_iter().zip(FRAMES) {
+        messages[name] = json!({ "name": name, "summary": about, "payload": payload });
+    }
+    messages["verb"] = json!({
+        "name": "verb",
+        "summary": "Everything one can do; the same names as over REST. `ref` is your own and comes back in the reply.",
+        "payload": Verb::schema(),
+    });
+    let link = |name: &str| json!({ "$ref": format!("#/channels/live/messages/{name}") });
+    let names = FRAMES.map(|(name, _)| name);
+    json!({
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Livesouk, live",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "One WebSocket per viewer and show: JSON text frames, subprotocol `livesouk.v1`. Close codes \
+                4000–4499 mean come back (after `retry_ms` of the reason), 4500–4999 mean do not.",
+        },
+        "channels": { "live": {
+            "address": "/v1/streams/{stream}/live?token&epoch&seq&session",
+            "parameters": { "stream": { "description": "The show's id" } },
+            "description": "All query parameters are optional. Without `token` one watches. `epoch` and `seq` are the \
+                client's own position, to resume from. `session` is the client's own random id: the newest connection \
+                with it wins.",
+            "messages": names.iter().chain(&["verb"]).map(|name| ((*name).to_owned(), json!({ "$ref": format!("#/components/messages/{name}") }))).collect::<serde_json::Map<_, _>>(),
+        } },
+        "operations": {
+            "hear": { "action": "send", "channel": { "$ref": "#/channels/live" }, "messages": names.map(link) },
+            "do": { "action": "receive", "channel": { "$ref": "#/channels/live" }, "messages": [link("verb")] },
+        },
+        "components": { "messages": messages, "schemas": components },
+    })
+}

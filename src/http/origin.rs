@@ -1,0 +1,122 @@
+//! Which sites may use this server from a browser: itself, and those the operator names.
+//!
+//! Tokens are never cookies, so a foreign page has no power of its own here; the list keeps a shop's page and its
+//! chat from being embedded where the operator does not want them.
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::Door;
+use super::error::Problem;
+
+#[derive(Debug)]
+pub struct Origins {
+    /// `https://shop.example`, without a path; `*` is any.
+    allowed: Vec<String>,
+    /// Where browsers find us when a proxy stands before us.
+    own: Option<String>,
+    content_policy: String,
+}
+
+impl Origins {
+    /// `Err`: which of them is no origin.
+    pub fn new(allowed: &[String], base_url: Option<&str>) -> Result<Self, String> {
+        let allowed: Vec<String> = allowed.iter().map(|given| origin(given)).collect::<Result<_, _>>()?;
+        let own = base_url.map(origin).transpose()?;
+        let frames = allowed.join(" ");
+        let content_policy = format!(
+            "default-src 'self'; img-src 'self' https: data:; media-src 'self' https: http: blob:; \
+             connect-src 'self' ws: wss: https: http:; style-src 'self'; script-src 'self'; object-src 'none'; \
+             base-uri 'none'; form-action 'self'; frame-ancestors 'self' {frames}"
+        );
+        Ok(Self { allowed, own, content_policy: content_policy.trim_end().to_owned() })
+    }
+
+    pub fn content_policy(&self) -> &str {
+        &self.content_policy
+    }
+
+    /// Requests without an `Origin` come from programs or from our own pages.
+    fn allows(&self, headers: &HeaderMap) -> bool {
+        let Some(origin) = headers.get(header::ORIGIN) else { return true };
+        let Ok(origin) = origin.to_str() else { return false };
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let same = host.is_some_and(|host| origin.split_once("://").is_some_and(|(_, from)| from == host));
+        same || self.own.as_deref() == Some(origin) || self.allowed.iter().any(|known| known == "*" || known == origin)
+    }
+}
+
+fn origin(given: &str) -> Result<String, String> {
+    let text = given.trim_end_matches('/');
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let good = text == "*" || rest.is_some_and(|rest| !rest.is_empty() && !rest.contains(['/', ' ', ',', ';', '\'']));
+    if good { Ok(text.to_owned()) } else { Err(format!("`{given}` is no origin: write it like https://shop.example")) }
+}
+
+/// Refuses other sites, answers their preflights, and marks what they may read.
+pub async fn guard(State(door): State<Door>, request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    if !door.origins.allows(headers) {
+        let why = "this site is not among the allowed origins of the shop";
+        return Problem::new(StatusCode::FORBIDDEN, "origin_not_allowed", why).into_response();
+    }
+    let origin = headers.get(header::ORIGIN).cloned();
+    let preflight = request.method() == Method::OPTIONS && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    let mut response = if preflight { StatusCode::NO_CONTENT.into_response() } else { next.run(request).await };
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if let Some(origin) = origin {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        headers.append(header::VARY, HeaderValue::from_static("origin"));
+        let exposed = HeaderValue::from_static("location, retry-after, idempotency-replayed");
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+        if preflight {
+            let methods = HeaderValue::from_static("GET, POST, PUT, DELETE");
+            headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
+            let asked = HeaderValue::from_static("authorization, content-type, idempotency-key");
+            headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, asked);
+            headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("3600"));
+        }
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(origin: Option<&str>) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, HeaderValue::from_static("live.example:8080"));
+        if let Some(origin) = origin {
+            headers.insert(header::ORIGIN, HeaderValue::from_str(origin).unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn own_and_named_sites_are_let_in() {
+        let origins = Origins::new(&["https://shop.example/".to_owned()], Some("https://live.shop.example")).unwrap();
+        for (origin, good) in [
+            (None, true),
+            (Some("http://live.example:8080"), true),
+            (Some("https://shop.example"), true),
+            (Some("https://live.shop.example"), true),
+            (Some("https://evil.example"), false),
+            (Some("https://shop.example.evil.example"), false),
+            (Some("null"), false),
+        ] {
+            assert_eq!(origins.allows(&headers(origin)), good, "{origin:?}");
+        }
+        assert!(origins.content_policy().ends_with("frame-ancestors 'self' https://shop.example"));
+    }
+
+    #[test]
+    fn an_origin_has_a_scheme_and_no_path() {
+        for bad in ["shop.example", "https://", "https://shop.example/path", "https://a;script-src *"] {
+            assert!(Origins::new(&[bad.to_owned()], None).is_err(), "{bad}");
+        }
+    }
+}

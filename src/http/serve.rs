@@ -1,0 +1,81 @@
+//! The accept loop: our own, because the stock one has no header deadline, no cap and no way to wait for what it began.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+
+/// A client that does not finish its request's headers by then is cut; so is one that idles between requests.
+const HEADER_DEADLINE: Duration = Duration::from_secs(10);
+/// How long requests under way may take once we are asked to stop.
+const STOP_DEADLINE: Duration = Duration::from_secs(10);
+/// After a failed accept (too many open files): a moment for some to close.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Serves until `stop`, then finishes the requests under way. Upgraded connections are no longer ours.
+pub async fn serve(listener: TcpListener, router: Router, connections_max: usize, stop: CancellationToken) {
+    let connections = Arc::new(Semaphore::new(connections_max));
+    let tasks = TaskTracker::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stop.cancelled() => break,
+        };
+        let socket = match accepted {
+            Ok((socket, _)) => socket,
+            Err(error) => {
+                tracing::warn!(error = %error, "a connection was not accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        // Over the cap the socket is dropped: a client that comes back with jitter finds room or another node.
+        if let Ok(permit) = connections.clone().try_acquire_owned() {
+            let (router, stop) = (router.clone(), stop.clone());
+            tasks.spawn(async move {
+                connection(socket, router, stop).await;
+                drop(permit);
+            });
+        }
+    }
+    tasks.close();
+    if tokio::time::timeout(STOP_DEADLINE, tasks.wait()).await.is_err() {
+        tracing::warn!(connections = tasks.len(), "requests were cut at the end");
+    }
+}
+
+async fn connection(socket: TcpStream, router: Router, stop: CancellationToken) {
+    let _ = socket.set_nodelay(true);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let router = router.clone();
+        async move {
+            Ok::<_, Infallible>(router.oneshot(request.map(Body::new)).await.unwrap_or_else(|never| match never {}))
+        }
+    });
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEADER_DEADLINE).max_buf_size(32 * 1024);
+    let connection = http.serve_connection(TokioIo::new(socket), service).with_upgrades();
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(error = %error, "a connection ended early");
+    }
+}

@@ -1,0 +1,139 @@
+//! The upgrade: from an HTTP request to a live connection, and out of the HTTP server's hands.
+//!
+//! The socket itself is taken, not a stream over it: the room writes the same bytes to every viewer's socket.
+//! What may not come in is upgraded and closed with a code, because browsers cannot read a failed handshake.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use serde::Deserialize;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+
+use super::error::{Answer, Problem};
+use super::extract::{Asked, Id};
+use super::{Door, auth};
+use crate::app::Error;
+use crate::domain::{Actor, Refusal, StreamId};
+use crate::protocol::{Close, json_bytes};
+use crate::room::{self, Position};
+use crate::session::{self, Arrival};
+
+const SUBPROTOCOL: &str = "livesouk.v1";
+const UPGRADE_DEADLINE: Duration = Duration::from_secs(10);
+/// The client's own random id, bounded because it is kept.
+const SESSION_MAX: usize = 64;
+
+#[derive(Deserialize)]
+pub struct LiveQuery {
+    token: Option<String>,
+    epoch: Option<String>,
+    seq: Option<u64>,
+    session: Option<String>,
+}
+
+/// What to do with a connection once it is ours.
+enum Plan {
+    Serve { actor: Box<Actor>, session: Option<String>, position: Option<Position> },
+    Refuse(Close),
+}
+
+pub async fn live(
+    State(door): State<Door>,
+    Id(stream): Id<StreamId>,
+    Asked(query): Asked<LiveQuery>,
+    mut request: Request<axum::body::Body>,
+) -> Answer<Response> {
+    let accept = match handshake(request.headers()) {
+        Ok(accept) => accept,
+        Err(problem) => return Ok(upgrade_required(*problem)),
+    };
+    // A stream that does not exist is the link's fault, not the moment's.
+    door.app.stream(stream).await?;
+    let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
+        return Ok(upgrade_required(Problem::new(StatusCode::UPGRADE_REQUIRED, "bad_request", "HTTP/1.1 is needed")));
+    };
+    let plan = plan(&door, stream, query);
+    let protocol = offered(request.headers());
+    let app = door.app.clone();
+    app.tasks().spawn(async move {
+        let Ok(Ok(upgraded)) = tokio::time::timeout(UPGRADE_DEADLINE, upgrade).await else { return };
+        let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else { return };
+        run(door, stream, parts.io.into_inner(), parts.read_buf, plan).await;
+    });
+    let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    if protocol {
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+    }
+    Ok(response)
+}
+
+fn plan(door: &Door, stream: StreamId, query: LiveQuery) -> Plan {
+    let actor = match query.token.as_deref().filter(|token| !token.is_empty()) {
+        None => auth::guest(),
+        Some(token) => match door.auth.verify(token) {
+            Ok(actor) => actor.within(stream),
+            Err(_) => return Plan::Refuse(Close::Token),
+        },
+    };
+    let position = query.epoch.zip(query.seq).map(|(epoch, seq)| Position { epoch: epoch.into(), seq });
+    let session = query.session.filter(|session| (1..=SESSION_MAX).contains(&session.len()));
+    Plan::Serve { actor: Box::new(actor), session, position }
+}
+
+async fn run(door: Door, stream: StreamId, socket: TcpStream, read_ahead: bytes::Bytes, plan: Plan) {
+    let (actor, session, position) = match plan {
+        Plan::Serve { actor, session, position } => (*actor, session, position),
+        Plan::Refuse(close) => return session::refuse(socket, close).await,
+    };
+    match door.app.enter(&actor, stream).await {
+        Ok((room, you)) => {
+            let you = json_bytes(&you);
+            let arrival = Arrival { socket, read_ahead, actor, session, position, you };
+            session::serve(door.app, room, arrival).await;
+        }
+        Err(Error::Refused(Refusal::Banned)) => session::refuse(socket, Close::Banned).await,
+        Err(_) => session::refuse(socket, Close::Overload { retry_ms: room::retry_ms() }).await,
+    }
+}
+
+/// The accept key, if this is a WebSocket handshake of version 13.
+fn handshake(headers: &HeaderMap) -> Result<HeaderValue, Box<Problem>> {
+    let refused = |why: &str| Box::new(Problem::new(StatusCode::UPGRADE_REQUIRED, "bad_request", why));
+    let has = |name, token: &str| {
+        headers
+            .get_all(name)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .any(|value| value.split(',').any(|part| part.trim().eq_ignore_ascii_case(token)))
+    };
+    if !has(header::CONNECTION, "upgrade") || !has(header::UPGRADE, "websocket") {
+        return Err(refused("this is a WebSocket address"));
+    }
+    if !has(header::SEC_WEBSOCKET_VERSION, "13") {
+        return Err(refused("only WebSocket version 13 is spoken here"));
+    }
+    let key = headers.get(header::SEC_WEBSOCKET_KEY).filter(|key| key.len() == 24);
+    let accept = derive_accept_key(key.ok_or_else(|| refused("Sec-WebSocket-Key has 24 characters"))?.as_bytes());
+    HeaderValue::from_str(&accept).map_err(|_| refused("Sec-WebSocket-Key is not well formed"))
+}
+
+fn offered(headers: &HeaderMap) -> bool {
+    let offers = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|value| value.to_str().ok());
+    offers.flat_map(|value| value.split(',')).any(|offer| offer.trim() == SUBPROTOCOL)
+}
+
+fn upgrade_required(problem: Problem) -> Response {
+    let mut response = problem.into_response();
+    response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    response.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+    response
+}

@@ -1,0 +1,115 @@
+//! The server's frames as types: for the description at `/docs`, and for a test that what is put together by hand
+//! elsewhere has this shape. The room splices bytes; nothing is serialized from here.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::view::{ChatRulesView, OfferView, OrderView, PinView, StreamView, You};
+use crate::domain::{Event, Millis, OfferId};
+
+#[derive(ToSchema)]
+#[schema(as = HelloFrame)]
+#[allow(dead_code, reason = "described, not built")]
+pub struct Hello {
+    /// `hello`
+    pub t: String,
+    pub recovered: bool,
+    pub now: Millis,
+    pub you: You,
+    pub epoch: String,
+    pub seq: u64,
+    pub stream: StreamView,
+    pub events: Vec<Numbered>,
+    pub state: StateFrame,
+}
+
+#[derive(ToSchema)]
+#[schema(as = TickFrame)]
+#[allow(dead_code, reason = "described, not built")]
+pub struct Tick {
+    /// `tick`
+    pub t: String,
+    pub seq: u64,
+    pub events: Option<Vec<Numbered>>,
+    /// Only the keys, and only the offers, that changed.
+    pub state: Option<StateFrame>,
+}
+
+#[derive(ToSchema)]
+#[schema(as = SnapshotFrame)]
+#[allow(dead_code, reason = "described, not built")]
+pub struct Snapshot {
+    /// `snapshot`
+    pub t: String,
+    /// `hole`, `epoch` or `slow`
+    pub why: String,
+    pub recovered: bool,
+    pub epoch: String,
+    pub seq: u64,
+    pub stream: StreamView,
+    pub events: Vec<Numbered>,
+    pub state: StateFrame,
+}
+
+/// An event with its number in the epoch (0: said before the epoch began).
+#[derive(ToSchema)]
+#[schema(as = NumberedEvent)]
+#[allow(dead_code, reason = "described, not built")]
+pub struct Numbered {
+    pub seq: u64,
+    pub at: Millis,
+    #[schema(inline)]
+    #[allow(clippy::struct_field_names)]
+    pub event: Event,
+}
+
+#[derive(ToSchema)]
+#[schema(as = State)]
+#[allow(dead_code, reason = "described, not built")]
+pub struct StateFrame {
+    pub pin: Option<PinView>,
+    pub offers: Option<BTreeMap<OfferId, OfferView>>,
+    pub viewers: Option<u64>,
+    pub likes: Option<i64>,
+    pub chat: Option<ChatRulesView>,
+}
+
+#[derive(ToSchema, Deserialize, Debug, PartialEq)]
+#[schema(as = ReplyFrame)]
+pub struct Reply {
+    /// `reply`
+    pub t: String,
+    #[serde(rename = "ref")]
+    pub reference: Option<String>,
+    /// What the verb gives: `{"order",…}` for buy, pay and cancel; `{"id"}` for say; what REST answers for the rest.
+    pub ok: Option<Value>,
+    pub error: Option<ReplyError>,
+}
+
+#[derive(ToSchema, Deserialize, Debug, PartialEq)]
+pub struct ReplyError {
+    /// The stable word to act on; the same as over REST.
+    pub code: String,
+    pub message: String,
+    pub retry_ms: Option<i64>,
+}
+
+#[derive(ToSchema)]
+#[schema(as = OrderFrame)]
+#[allow(dead_code, reason = "described, not built")]
+pub struct OrderFrame {
+    /// `order`
+    pub t: String,
+    pub order: OrderView,
+}
+
+#[derive(ToSchema, Deserialize, Debug, PartialEq)]
+#[schema(as = MovingFrame)]
+pub struct Moving {
+    /// `moving`
+    pub t: String,
+    pub retry_ms: i64,
+}

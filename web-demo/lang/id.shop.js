@@ -1,0 +1,8 @@
+// Bahasa Indonesia: the shop's front.
+
+export default {
+  'shop.live': 'Sedang siaran', 'shop.coming': 'Segera tayang', 'shop.ended': 'Siaran lalu', 'shop.host': 'bersama {name}',
+  'shop.empty': 'Belum ada siaran di jadwal.', 'shop.empty_more': 'Begitu siaran dimulai, akan muncul di sini dengan sendirinya.',
+  'shop.tagline': 'Langsung dari pasar: lihat, tanya, bawa pulang.', 'shop.watching': '{n} menonton',
+  'shop.for_hosts': 'Konsol pembawa acara', 'shop.developers': 'Untuk pengembang',
+};
