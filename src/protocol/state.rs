@@ -178,6 +178,11 @@ impl State {
         self.write(out, keys, offers.iter().filter_map(|id| self.offers.get_key_value(id)));
     }
 
+    /// Everybody has been sent everything.
+    pub fn mark_sent(&mut self) {
+        self.unsent = Unsent::default();
+    }
+
     /// Appends an object of every key. A closed offer is in it only while it is pinned or still to be sent.
     pub fn write_all(&self, out: &mut Vec<u8>) {
         let shown = self

@@ -1,0 +1,310 @@
+//! The writer's side of one seat: how far this viewer is, what is half written, and how patient we still are.
+//!
+//! A frame once begun is finished before anything else goes out. What a slow viewer costs is bounded: one frame begun,
+//! the private queue, and a cursor. The ladder for the slow: brought to the head by a snapshot, three times a minute;
+//! then, or after five seconds without progress, or 256 KiB behind, sent away with "come back".
+
+use std::collections::VecDeque;
+use std::io::{ErrorKind, IoSlice};
+use std::sync::Arc;
+
+use bytes::{Buf, Bytes};
+use socket2::SockRef;
+
+use super::inbox::Arrival;
+use super::pace::{Beat, Pulse};
+use super::ring::Ring;
+use super::{Member, Position, Tally, count, retry_ms};
+use crate::domain::Millis;
+use crate::protocol::{Close, Frame, server};
+
+const SLICES: usize = 16;
+const STUCK_MS: Millis = 5_000;
+const UNSENT_MAX: u64 = 256 * 1024;
+/// A viewer who takes up again this far behind skips to the head.
+const SKIP_BYTES: u64 = 128 * 1024;
+const SKIPS_MAX: u32 = 3;
+const SKIPS_WITHIN_MS: Millis = 60_000;
+/// How long the close frame may take: for one who is slow anyway, and for everybody else.
+const LAST_WORD_SLOW_MS: Millis = 1_000;
+const LAST_WORD_MS: Millis = 5_000;
+const HELLO_WITHIN_MS: Millis = 10_000;
+const LIFE_MS: Millis = 30 * 60_000;
+const LIFE_SPREAD_MS: Millis = 3 * 60_000;
+const MOVE_WITHIN_MS: Millis = 10_000;
+
+pub struct Line {
+    pub member: Arc<Member>,
+    pub joined_at: Millis,
+    /// What hello needs; `None` once it was said.
+    pub hello: Option<Box<Hello>>,
+    pub counted: bool,
+    /// Nothing can be written any more; the line is to be removed.
+    pub over: bool,
+    pub moving_at: Option<Millis>,
+    /// The next room frame.
+    cursor: u64,
+    /// Begun, or this viewer's own and next.
+    rest: VecDeque<Bytes>,
+    /// The first of `rest` is partly written.
+    torn: bool,
+    blocked: bool,
+    stuck_since: Option<Millis>,
+    ends: (Millis, Close),
+    closing_until: Option<Millis>,
+    skips: u32,
+    skips_since: Millis,
+    pulse: Pulse,
+}
+
+pub struct Hello {
+    pub position: Option<Position>,
+    pub you: Bytes,
+}
+
+impl Line {
+    pub fn new(arrival: Arrival, now: Millis) -> Self {
+        let Arrival { member, position, you } = arrival;
+        let life = now + LIFE_MS - rand::random_range(0..LIFE_SPREAD_MS);
+        let ends = match member.actor.expires_at {
+            Some(at) if at <= life => (at, Close::Token),
+            _ => (life, Close::Ttl { retry_ms: retry_ms() }),
+        };
+        Self {
+            joined_at: now,
+            hello: Some(Box::new(Hello { position, you })),
+            counted: member.actor.role.watches(),
+            over: false,
+            moving_at: None,
+            cursor: 0,
+            rest: VecDeque::new(),
+            torn: false,
+            blocked: false,
+            stuck_since: None,
+            ends,
+            closing_until: None,
+            skips: 0,
+            skips_since: now,
+            pulse: Pulse::new(now, rand::random_range(Pulse::SILENCE_MS / 2..=Pulse::SILENCE_MS)),
+            member,
+        }
+    }
+
+    pub fn is_closing(&self) -> bool {
+        self.closing_until.is_some() || self.over
+    }
+
+    fn follows(&self) -> bool {
+        self.hello.is_none() && !self.is_closing()
+    }
+
+    /// Hello is said; from here on the viewer follows the room from `head`.
+    pub fn greet(&mut self, hello: Frame, head: u64) {
+        self.hello = None;
+        self.cursor = head;
+        self.rest.push_back(hello.into_bytes());
+    }
+
+    /// Goes on at the frame `cursor`, a snapshot: what was not begun before it is not sent.
+    pub fn jump(&mut self, cursor: u64) {
+        if self.hello.is_none() {
+            self.cursor = cursor;
+        }
+    }
+
+    /// There is a room frame to write, and it is worth trying.
+    pub fn wants(&self, head: u64) -> bool {
+        self.cursor < head && !self.blocked && self.follows()
+    }
+
+    /// Waits for the socket with more unsent than we keep for anybody.
+    pub fn is_too_far_behind(&self, ring: &Ring) -> bool {
+        self.follows() && self.blocked && ring.behind(self.cursor).is_none_or(|bytes| UNSENT_MAX < bytes)
+    }
+
+    /// The connection's task may have seen that the socket takes bytes again.
+    pub fn unblock(&mut self) {
+        self.blocked = self.member.is_blocked();
+    }
+
+    pub fn is_blocked(&self) -> bool {
+        self.blocked
+    }
+
+    /// Begins to close: what is queued (unless the viewer is slow), the close frame, then the end of the stream.
+    pub fn close(&mut self, close: Close, now: Millis) {
+        let slow = matches!(close, Close::Slow { .. });
+        if slow {
+            self.rest.truncate(usize::from(self.torn));
+        } else {
+            self.take_queue(usize::MAX);
+        }
+        self.member.seal(close);
+        self.rest.push_back(Frame::close(close).into_bytes());
+        self.closing_until = Some(now + if slow { LAST_WORD_SLOW_MS } else { LAST_WORD_MS });
+    }
+
+    /// Writes what the socket takes: the frame begun, this viewer's own frames, then the room's. `Some` when the viewer
+    /// is too slow to go on. `snapshot` brings one to the head.
+    pub fn write(
+        &mut self,
+        ring: &Ring,
+        now: Millis,
+        tally: &Tally,
+        mut snapshot: impl FnMut() -> Bytes,
+    ) -> Option<Close> {
+        let mut late = self.stuck_since.is_some();
+        while !self.over {
+            if self.hello.is_none() && self.closing_until.is_none() {
+                self.take_queue(SLICES);
+            }
+            let mut skips = late && self.follows() && ring.behind(self.cursor).is_none_or(|bytes| SKIP_BYTES < bytes);
+            if skips && self.rest.is_empty() {
+                if self.skips_too_often(now) {
+                    return Some(Close::Slow { retry_ms: retry_ms() });
+                }
+                count(&tally.skipped, 1);
+                self.rest.push_back(snapshot());
+                self.cursor = ring.head();
+                (late, skips) = (false, false);
+            }
+            // The ring lets go of old frames; whoever still needs them cannot go on.
+            if self.follows() && !skips && ring.behind(self.cursor).is_none() {
+                return Some(Close::Slow { retry_ms: retry_ms() });
+            }
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let mut used = 0;
+            let room_frames = ring.frames_from(self.cursor).take(if self.follows() && !skips { SLICES } else { 0 });
+            for (slice, bytes) in slices.iter_mut().zip(self.rest.iter().chain(room_frames)) {
+                *slice = IoSlice::new(bytes);
+                used += 1;
+            }
+            let outcome = match &slices[..used] {
+                [] => return self.rest_is_written(),
+                [one] => self.member.socket.try_write(one),
+                several => self.member.socket.try_write_vectored(several),
+            };
+            count(&tally.sends, 1);
+            match outcome {
+                Ok(written) => {
+                    count(&tally.sent_bytes, written as u64);
+                    self.stuck_since = None;
+                    self.advance(written, ring);
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.blocked = true;
+                    self.stuck_since.get_or_insert(now);
+                    self.member.block();
+                    return None;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => self.end(),
+            }
+        }
+        None
+    }
+
+    fn take_queue(&mut self, most: usize) {
+        while self.rest.len() < most {
+            let Some(frame) = self.member.take_frame() else { break };
+            self.rest.push_back(frame);
+        }
+    }
+
+    fn skips_too_often(&mut self, now: Millis) -> bool {
+        if self.skips_since + SKIPS_WITHIN_MS <= now {
+            (self.skips, self.skips_since) = (0, now);
+        }
+        self.skips += 1;
+        SKIPS_MAX < self.skips
+    }
+
+    fn advance(&mut self, mut written: usize, ring: &Ring) {
+        while let Some(first) = self.rest.front_mut() {
+            if written < first.len() {
+                first.advance(written);
+                self.torn |= written > 0;
+                return;
+            }
+            written -= first.len();
+            self.rest.pop_front();
+            self.torn = false;
+        }
+        self.rest = VecDeque::new();
+        for frame in ring.frames_from(self.cursor) {
+            if written == 0 {
+                return;
+            }
+            self.cursor += 1;
+            if written < frame.len() {
+                self.rest.push_back(frame.slice(written..));
+                self.torn = true;
+                return;
+            }
+            written -= frame.len();
+        }
+    }
+
+    /// After the close frame nothing follows: the client sees the end of the stream, its task waits for the client's.
+    fn rest_is_written(&mut self) -> Option<Close> {
+        self.stuck_since = None;
+        if self.closing_until.is_some() {
+            let _ = SockRef::from(&*self.member.socket).shutdown(std::net::Shutdown::Write);
+            self.end();
+        }
+        None
+    }
+
+    /// The writer is done with this socket.
+    pub fn end(&mut self) {
+        self.over = true;
+        self.member.end();
+    }
+
+    /// Gives up at once; the kernel forgets what it could not deliver.
+    fn cut(&mut self) {
+        let socket = SockRef::from(&*self.member.socket);
+        let _ = socket.set_linger(Some(std::time::Duration::ZERO));
+        let _ = socket.shutdown(std::net::Shutdown::Both);
+        self.end();
+    }
+
+    /// What time does to a line. `Some` when it is time to close; `true` when there is something to write.
+    pub fn check(&mut self, now: Millis) -> (Option<Close>, bool) {
+        if self.over {
+            return (None, false);
+        }
+        if let Some(until) = self.closing_until {
+            if until <= now {
+                self.cut();
+            }
+            return (None, false);
+        }
+        if self.stuck_since.is_some_and(|since| since + STUCK_MS <= now) {
+            return (Some(Close::Slow { retry_ms: retry_ms() }), false);
+        }
+        if self.ends.0 <= now {
+            return (Some(self.ends.1), false);
+        }
+        if self.hello.is_some() {
+            let waited = self.joined_at + HELLO_WITHIN_MS <= now;
+            return (waited.then(|| Close::Overload { retry_ms: retry_ms() }), false);
+        }
+        if self.moving_at.is_some_and(|at| at <= now) {
+            self.moving_at = None;
+            self.rest.push_back(server::moving(retry_ms()).into_bytes());
+            if now + MOVE_WITHIN_MS < self.ends.0 {
+                self.ends = (now + MOVE_WITHIN_MS, Close::Moving { retry_ms: retry_ms() });
+            }
+            return (None, true);
+        }
+        match self.pulse.beat(now, || self.member.heard_at()) {
+            Beat::Quiet => (None, false),
+            Beat::Dead => (Some(Close::Pong { retry_ms: retry_ms() }), false),
+            Beat::Ping => {
+                self.rest.push_back(Frame::ping(b"").into_bytes());
+                (None, true)
+            }
+        }
+    }
+}

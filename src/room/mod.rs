@@ -1,0 +1,185 @@
+//! The audience of one stream on this node: who is here, what they have seen, and the walk that writes to them.
+//!
+//! A [`Room`] has one writer task that owns everything: the ring of encoded frames, the values of the state lane,
+//! and a cursor per viewer. Everybody else puts something into the room's bounded inbox and goes on. A viewer is no
+//! task and no queue: writing is a walk over sockets, because waking a task per viewer and frame costs 1.4 times that.
+//! Nothing here knows the store or the broker.
+
+pub mod member;
+pub mod pace;
+pub mod ring;
+pub mod rooms;
+
+mod inbox;
+mod line;
+mod writer;
+
+#[cfg(test)]
+pub mod crowd_test;
+#[cfg(test)]
+mod model_test;
+#[cfg(test)]
+mod walk_test;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use tokio::sync::Notify;
+
+use crate::clock::Clock;
+use crate::domain::{Millis, StreamId};
+use crate::protocol::{Close, Logged, StateChange};
+
+pub use member::{Joining, Member, Seat};
+pub use ring::Position;
+pub use rooms::Rooms;
+
+use inbox::{Inbox, Offered, Turn};
+use rooms::People;
+
+/// The audience of one stream on this node. All methods may be called from any task and return at once,
+/// except [`Room::log`], which waits while the room cannot keep up.
+pub struct Room {
+    pub stream: StreamId,
+    clock: Clock,
+    tally: Arc<Tally>,
+    people: Arc<People>,
+    inbox: std::sync::Mutex<Inbox>,
+    /// Something is in the inbox.
+    wake: Notify,
+    /// There is space in the inbox's log again.
+    space: Notify,
+    viewers: AtomicUsize,
+    viewers_peak: AtomicUsize,
+}
+
+impl Room {
+    fn new(stream: StreamId, clock: Clock, tally: Arc<Tally>, people: Arc<People>) -> Arc<Self> {
+        let inbox = std::sync::Mutex::new(Inbox::new(clock.now()));
+        let room = Arc::new(Self {
+            stream,
+            clock,
+            tally,
+            people,
+            inbox,
+            wake: Notify::new(),
+            space: Notify::new(),
+            viewers: AtomicUsize::new(0),
+            viewers_peak: AtomicUsize::new(0),
+        });
+        tokio::spawn(writer::Writer::new(room.clone()).run());
+        room
+    }
+
+    /// Where the room stands: those who came before this wait for it, at most ten seconds. `recent` are the latest
+    /// events in order, numbered (0: said before this epoch); as far as they reach back without a hole they answer
+    /// resumes too. Called again (after the bus was lost), `recent` fills what was missed; what it cannot fill, or a
+    /// new epoch, gives everybody a snapshot.
+    pub fn begin(&self, position: Position, state: Vec<StateChange>, recent: Vec<(u64, Logged)>) {
+        self.with_inbox(|inbox| inbox.begin(position, state, recent));
+    }
+
+    /// Events of `epoch`, the first numbered `first_seq`. Repetitions are dropped; a hole or another epoch gives
+    /// everybody a snapshot. Waits while the room is behind; before [`Room::begin`] the oldest are dropped instead.
+    pub async fn log(&self, epoch: &str, first_seq: u64, events: Vec<Logged>) {
+        let mut events = Some(events);
+        loop {
+            let space = self.space.notified();
+            tokio::pin!(space);
+            space.as_mut().enable();
+            match self.with_inbox(|inbox| inbox.log(epoch, first_seq, &mut events)) {
+                Offered::Taken => return,
+                Offered::Full => space.await,
+            }
+        }
+    }
+
+    /// A value of the state lane. Never waits: a newer value takes the place of the one that waits in the inbox.
+    pub fn set(&self, change: StateChange, urgent: bool) {
+        self.with_inbox(|inbox| inbox.set(change, urgent));
+    }
+
+    /// How many watch this stream on other nodes; shown together with our own.
+    pub fn set_elsewhere(&self, viewers: u64) {
+        self.with_inbox(|inbox| inbox.elsewhere = Some(viewers));
+    }
+
+    /// Takes a seat. Dropping the [`Seat`] leaves. Refused with "come back" when too many are coming in at once.
+    pub fn join(self: &Arc<Self>, joining: Joining) -> Result<Seat, Close> {
+        let Joining { socket, actor, session, position, you } = joining;
+        let member = Member::new(self.clone(), socket, actor, session);
+        let taken = self.with_inbox(|inbox| inbox.join(inbox::Arrival { member: member.clone(), position, you }));
+        if !taken {
+            return Err(Close::Overload { retry_ms: retry_ms() });
+        }
+        self.people.add(&member);
+        Ok(Seat::new(member))
+    }
+
+    /// Tells everybody to move to another node, spread over `over_ms`, and ends each connection some seconds after.
+    pub fn drain(&self, over_ms: Millis) {
+        self.with_inbox(|inbox| inbox.drain = Some(over_ms));
+    }
+
+    /// Who watches on this node: connected, of the audience, each session once.
+    pub fn viewers(&self) -> usize {
+        self.viewers.load(Ordering::Relaxed)
+    }
+
+    /// The most there were since the room opened.
+    pub fn viewers_peak(&self) -> usize {
+        self.viewers_peak.load(Ordering::Relaxed)
+    }
+
+    fn show_viewers(&self, viewers: usize) {
+        self.viewers.store(viewers, Ordering::Relaxed);
+        self.viewers_peak.fetch_max(viewers, Ordering::Relaxed);
+    }
+
+    /// Runs under the inbox's lock, so `act` is short; then wakes the writer.
+    fn with_inbox<T>(&self, act: impl FnOnce(&mut Inbox) -> T) -> T {
+        let out = act(&mut lock(&self.inbox));
+        self.wake.notify_one();
+        out
+    }
+
+    /// For the writer: what has come in, with about `space` bytes of events.
+    fn take(&self, space: usize) -> Turn {
+        let turn = lock(&self.inbox).take(space);
+        if turn.freed {
+            self.space.notify_waiters();
+        }
+        turn
+    }
+}
+
+/// What rooms did, for the metrics page.
+#[derive(Default, Debug)]
+pub struct Tally {
+    /// Frames encoded for a whole room.
+    pub frames: AtomicU64,
+    /// Writes to sockets, and the bytes they took.
+    pub sends: AtomicU64,
+    pub sent_bytes: AtomicU64,
+    pub resumed: AtomicU64,
+    pub fresh: AtomicU64,
+    /// Rooms that lost continuity and sent everybody a snapshot.
+    pub broken: AtomicU64,
+    /// Slow viewers brought to the head by a snapshot, and those sent away.
+    pub skipped: AtomicU64,
+    pub closed_slow: AtomicU64,
+}
+
+fn count(counter: &AtomicU64, by: u64) {
+    counter.fetch_add(by, Ordering::Relaxed);
+}
+
+/// A panic elsewhere does not make our data wrong: every change under these locks is complete in itself.
+fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// When to come back: spread, so that those who were sent away together do not return together.
+pub fn retry_ms() -> Millis {
+    rand::random_range(200..2_000)
+}

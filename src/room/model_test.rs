@@ -1,0 +1,171 @@
+//! A room under a seeded mix of events, joins, drops, resumes, slow readers, holes and new epochs. Each client checks
+//! for itself: no hole, no repeat, no reorder, unless it was told so (`recovered: false` or a snapshot).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
+use serde_json::Value;
+
+use super::crowd_test::*;
+use super::*;
+use crate::domain::Role;
+
+/// What one client knows: its position and the text of every event it was sent in order.
+struct Oracle {
+    epoch: String,
+    seq: u64,
+    snapshots: usize,
+}
+
+impl Oracle {
+    /// `said`: what was really said under each number.
+    fn check(&mut self, frame: &Value, said: &HashMap<(String, u64), String>) {
+        let seq = frame["seq"].as_u64().unwrap();
+        if frame["t"] == "snapshot" || (frame["t"] == "hello" && frame["recovered"] == false) {
+            (self.epoch, self.seq) = (frame["epoch"].as_str().unwrap().to_owned(), seq);
+            self.snapshots += usize::from(frame["t"] == "snapshot");
+            return;
+        }
+        if frame["t"] == "hello" {
+            assert_eq!(frame["epoch"], self.epoch.as_str());
+        }
+        for event in frame["events"].as_array().into_iter().flatten() {
+            self.seq += 1;
+            assert_eq!(event["seq"], self.seq, "no hole, repeat or reorder");
+            assert_eq!(Some(event["text"].as_str().unwrap()), said.get(&(self.epoch.clone(), self.seq)).map(|s| &**s));
+        }
+        assert_eq!(seq, self.seq, "the frame's number is that of its last event");
+    }
+}
+
+struct Watcher {
+    viewer: Viewer,
+    oracle: Oracle,
+}
+
+impl Watcher {
+    /// Reads what has come so far.
+    async fn read(&mut self, said: &HashMap<(String, u64), String>, wait: Duration) -> Result<usize, ()> {
+        let mut frames = 0;
+        while let Ok(seen) = tokio::time::timeout(wait, self.viewer.client.next()).await {
+            match seen {
+                Seen::Text(frame) => {
+                    self.oracle.check(&frame, said);
+                    frames += 1;
+                }
+                Seen::Close(4008) => return Err(()),
+                other => panic!("{other:?}"),
+            }
+        }
+        Ok(frames)
+    }
+}
+
+async fn arrive(room: &Arc<Room>, was: Option<Oracle>) -> Watcher {
+    let position = was.as_ref().map(|oracle| at(&oracle.epoch, oracle.seq));
+    let viewer = join(room, actor("guest", Role::Guest), None, position).await;
+    Watcher { viewer, oracle: was.unwrap_or(Oracle { epoch: "none".into(), seq: 0, snapshots: 0 }) }
+}
+
+#[tokio::test]
+async fn no_client_sees_a_hole_a_repeat_or_another_order() {
+    for seed in 0..8 {
+        one_show(seed).await;
+    }
+}
+
+async fn one_show(seed: u64) {
+    let mut random = SmallRng::seed_from_u64(seed);
+    let clock = Clock::by_hand(1_000_000);
+    let rooms = Rooms::new(clock.clone());
+    let (room, _) = rooms.open(StreamId::new());
+    room.begin(at("e0", 0), vec![], vec![]);
+    let mut said: HashMap<(String, u64), String> = HashMap::new();
+    let (mut epoch, mut seq) = (0, 0);
+    let mut here: Vec<Watcher> = Vec::new();
+    let mut away: Vec<Oracle> = Vec::new();
+    let (mut frames, mut closed) = (0, 0);
+    for _ in 0..400 {
+        match random.random_range(0..100) {
+            0..40 => {
+                let big = random.random_range(0..8) == 0;
+                let count = random.random_range(1..6);
+                let name = format!("e{epoch}");
+                let mut events = Vec::new();
+                let first = seq + 1;
+                for _ in 0..count {
+                    seq += 1;
+                    let text = format!("{name}/{seq} {}", "x".repeat(if big { 9_000 } else { 10 }));
+                    said.insert((name.clone(), seq), text.clone());
+                    events.push(Logged { urgent: random.random_range(0..20) == 0, ..chat(&text) });
+                }
+                // The bus may repeat itself.
+                if random.random_range(0..5) == 0 {
+                    room.log(&name, first, events.clone()).await;
+                }
+                room.log(&name, first, events).await;
+            }
+            40..42 => seq += random.random_range(1..5), // lost on the bus
+            42 => (epoch, seq) = (epoch + 1, random.random_range(0..3)),
+            43..55 if here.len() < 12 => {
+                let was = if random.random() { away.pop() } else { None };
+                here.push(arrive(&room, was).await);
+            }
+            55..60 if !here.is_empty() => {
+                let Watcher { viewer, oracle } = here.swap_remove(random.random_range(0..here.len()));
+                viewer.task.abort();
+                if oracle.epoch != "none" {
+                    away.push(oracle);
+                }
+            }
+            60..80 if !here.is_empty() => {
+                let place = random.random_range(0..here.len());
+                match here[place].read(&said, Duration::from_millis(1)).await {
+                    Ok(more) => frames += more,
+                    Err(()) => {
+                        closed += 1;
+                        let gone = here.swap_remove(place);
+                        away.push(gone.oracle);
+                    }
+                }
+            }
+            80..82 => room.set(StateChange::Likes(random.random_range(0..1_000)), false),
+            _ => clock.advance(random.random_range(1..60)),
+        }
+        if random.random() {
+            tokio::task::yield_now().await;
+        }
+    }
+    // In the end everybody who is still here gets to the end.
+    let last = format!("e{epoch}");
+    seq += 1;
+    said.insert((last.clone(), seq), "end".into());
+    room.log(&last, seq, vec![chat("end")]).await;
+    clock.advance(1_000);
+    let mut snapshots = 0;
+    for watcher in &mut here {
+        for _ in 0..200 {
+            match watcher.read(&said, Duration::from_millis(3)).await {
+                Ok(more) => frames += more,
+                Err(()) => {
+                    closed += 1;
+                    break;
+                }
+            }
+            if (&watcher.oracle.epoch, watcher.oracle.seq) == (&last, seq) {
+                break;
+            }
+        }
+        snapshots += watcher.oracle.snapshots;
+    }
+    let at_end = here.iter().filter(|w| (&w.oracle.epoch, w.oracle.seq) == (&last, seq)).count();
+    assert!(at_end + closed >= here.len(), "seed {seed}: {at_end} of {} at the end, {closed} closed", here.len());
+    assert!(frames > 50, "seed {seed}: the show was not quiet");
+    let resumed = rooms.tally.resumed.load(Ordering::Relaxed);
+    println!(
+        "seed {seed}: {frames} frames, {snapshots} snapshots, {resumed} resumed, {closed} closed, {at_end} at the end"
+    );
+}

@@ -1,0 +1,140 @@
+//! When something is due: the tick, the ping, the viewer count. Plain values, no clock.
+
+use crate::domain::Millis;
+
+/// Spaces out a room's frames. The first after quiet goes at once; the more viewers and the longer the last walk took,
+/// the longer the next waits, because what pays 10 to 40 times is fewer, fuller writes.
+#[derive(Default)]
+pub struct Pace {
+    next_at: Millis,
+}
+
+impl Pace {
+    pub const GAP_MS: Millis = 40;
+    const GAP_US_PER_VIEWER: Millis = 12;
+
+    pub fn next_at(&self) -> Millis {
+        self.next_at
+    }
+
+    /// A frame went to `viewers` from `started` to `ended`.
+    pub fn walked(&mut self, started: Millis, ended: Millis, viewers: usize) {
+        let by_viewers = (viewers as Millis * Self::GAP_US_PER_VIEWER + 999) / 1_000;
+        let by_walk = ((ended - started) * 5 + 3) / 4;
+        self.next_at = started + Self::GAP_MS.max(by_viewers).max(by_walk);
+    }
+}
+
+/// The number of viewers as shown: it changes at once, then at most every half second.
+#[derive(Default)]
+pub struct ViewerCount {
+    shown: u64,
+    next_at: Millis,
+}
+
+impl ViewerCount {
+    const GAP_MS: Millis = 500;
+
+    /// The number to show from now on, if it is another one and its time has come.
+    pub fn show(&mut self, viewers: u64, now: Millis) -> Option<u64> {
+        let due = self.due(viewers).is_some_and(|at| at <= now);
+        due.then(|| {
+            self.shown = viewers;
+            self.next_at = now + Self::GAP_MS;
+            viewers
+        })
+    }
+
+    /// When `viewers` may be shown; `None` when it is shown already.
+    pub fn due(&self, viewers: u64) -> Option<Millis> {
+        (viewers != self.shown).then_some(self.next_at)
+    }
+}
+
+/// Whether the other side is still there: a ping after silence, an answer within a deadline.
+pub struct Pulse {
+    joined_at: Millis,
+    next_at: Millis,
+    pinged_at: Option<Millis>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Beat {
+    Quiet,
+    Ping,
+    Dead,
+}
+
+impl Pulse {
+    pub const SILENCE_MS: Millis = 25_000;
+    pub const PONG_MS: Millis = 10_000;
+
+    /// `first_ms`: when to ping first. Random, so that those who came together are not pinged together.
+    pub fn new(now: Millis, first_ms: Millis) -> Self {
+        Self { joined_at: now, next_at: now + first_ms, pinged_at: None }
+    }
+
+    /// `heard_at`: when the last byte came in; asked only when something is due.
+    pub fn beat(&mut self, now: Millis, heard_at: impl FnOnce() -> Millis) -> Beat {
+        if now < self.next_at {
+            return Beat::Quiet;
+        }
+        let heard_at = heard_at();
+        match self.pinged_at {
+            Some(pinged_at) if heard_at < pinged_at => Beat::Dead,
+            None if heard_at <= self.joined_at || heard_at + Self::SILENCE_MS <= now => {
+                self.pinged_at = Some(now);
+                self.next_at = now + Self::PONG_MS;
+                Beat::Ping
+            }
+            _ => {
+                self.pinged_at = None;
+                self.next_at = heard_at + Self::SILENCE_MS;
+                Beat::Quiet
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_gap_grows_with_viewers_and_with_the_last_walk() {
+        for (took, viewers, gap) in [(0, 1, 40), (0, 3_000, 40), (0, 10_000, 120), (70, 5_000, 88), (1, 3_334, 41)] {
+            let mut pace = Pace::default();
+            pace.walked(1_000, 1_000 + took, viewers);
+            assert_eq!(pace.next_at() - 1_000, gap, "{viewers} viewers, {took} ms");
+        }
+    }
+
+    #[test]
+    fn a_crowd_coming_in_changes_the_number_twice_a_second() {
+        let mut count = ViewerCount::default();
+        let shown: Vec<_> = (1..=100)
+            .filter_map(|viewers| count.show(viewers, viewers as Millis * 10).map(|n| (viewers * 10, n)))
+            .collect();
+        assert_eq!(shown, [(10, 1), (510, 51)]);
+        assert_eq!(count.due(100), Some(1_010));
+        assert_eq!(count.due(51), None);
+    }
+
+    #[test]
+    fn silence_is_pinged_and_a_missing_answer_is_death() {
+        let mut pulse = Pulse::new(0, 15_000);
+        for (now, heard_at, expected) in [
+            (14_999, 0, Beat::Quiet),
+            (15_000, 0, Beat::Ping), // the first does not wait for the whole silence
+            (24_999, 0, Beat::Quiet),
+            (25_000, 16_000, Beat::Quiet), // answered
+            (40_999, 16_000, Beat::Quiet),
+            (41_000, 30_000, Beat::Quiet), // spoke meanwhile
+            (55_000, 30_000, Beat::Ping),
+            (64_999, 30_000, Beat::Quiet),
+            (65_000, 30_000, Beat::Dead),
+        ] {
+            assert_eq!(pulse.beat(now, || heard_at), expected, "at {now}");
+        }
+    }
+}

@@ -1,0 +1,341 @@
+//! What the room said lately: encoded frames for those who are here, events for those who come back.
+//!
+//! A viewer is a cursor into the frames; nobody has a queue of their own for what all are sent. Bounded by age, number
+//! and bytes; who falls off the end cannot go on and is told so.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::domain::{MessageId, Millis};
+use crate::protocol::{Frame, Logged};
+
+/// Where a client is in a stream's log.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Position {
+    pub epoch: Arc<str>,
+    pub seq: u64,
+}
+
+const AGE_MS: Millis = 60_000;
+const FRAMES_MAX: usize = 2_048;
+const BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// More than this is no catching up: the answer is a fresh start. Also keeps hello below what a viewer may leave unsent.
+const RESUME_BYTES_MAX: u64 = 192 * 1024;
+/// What one who comes in first is shown.
+pub const RECENT_MAX: usize = 30;
+
+pub struct Ring {
+    position: Position,
+    frames: Window<Frame>,
+    events: Window<(u64, Logged)>,
+    /// The last visible events, deleted ones left out.
+    recent: VecDeque<(u64, Logged)>,
+}
+
+/// How a client that says where it was can go on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Resume {
+    /// With exactly the events after this one.
+    After(u64),
+    /// This node has not got as far as the client; it will in a moment.
+    Ahead,
+    Fresh,
+}
+
+impl Ring {
+    pub fn new(position: Position) -> Self {
+        Self { position, frames: Window::default(), events: Window::default(), recent: VecDeque::new() }
+    }
+
+    /// The position after the last frame.
+    pub fn position(&self) -> &Position {
+        &self.position
+    }
+
+    /// The index the next frame will have.
+    pub fn head(&self) -> u64 {
+        self.frames.end()
+    }
+
+    pub fn frames_from(&self, cursor: u64) -> impl Iterator<Item = &Bytes> {
+        self.frames.from(cursor).map(Frame::bytes)
+    }
+
+    /// Bytes from `cursor` to the head; `None` once the ring has let go of them.
+    pub fn behind(&self, cursor: u64) -> Option<u64> {
+        self.frames.bytes_from(cursor)
+    }
+
+    /// A frame and the events in it. Their numbers follow on from the position.
+    pub fn push(&mut self, now: Millis, frame: Frame, events: Vec<(u64, Logged)>) {
+        let length = frame.len();
+        self.frames.push(now, length, frame);
+        for event in events {
+            self.position.seq = event.0;
+            self.remember(now, event);
+        }
+        self.frames.trim(now, FRAMES_MAX);
+        self.events.trim(now, usize::MAX);
+    }
+
+    fn remember(&mut self, now: Millis, event: (u64, Logged)) {
+        self.show(&event);
+        self.events.push(now, event.1.json.len(), event);
+    }
+
+    /// Starts over at `position`: nobody can resume from before. Events that the viewers do not get one by one are
+    /// shown to those who come later; those of an earlier epoch are numbered 0. Frames keep their indices, so cursors
+    /// stay valid.
+    pub fn restart(&mut self, position: Position, shown: &[(u64, Logged)]) {
+        if position.epoch != self.position.epoch {
+            self.recent.iter_mut().for_each(|(seq, _)| *seq = 0);
+        }
+        self.position = position;
+        self.events.clear();
+        for event in shown {
+            self.show(event);
+        }
+    }
+
+    /// Fills an empty ring from history: as far as `recent` goes back from the position without a hole, it answers
+    /// resumes; all of it is shown.
+    pub fn seed(&mut self, now: Millis, recent: Vec<(u64, Logged)>) {
+        self.recent.clear();
+        let gapless = gapless_tail(&recent, self.position.seq);
+        let start = recent.len() - gapless;
+        for (place, event) in recent.into_iter().enumerate() {
+            if place < start { self.show(&event) } else { self.remember(now, event) }
+        }
+    }
+
+    /// History knows better what was said.
+    pub fn forget_recent(&mut self) {
+        self.recent.clear();
+    }
+
+    fn show(&mut self, event: &(u64, Logged)) {
+        if let Some(hidden) = event.1.hides {
+            self.hide(hidden);
+        }
+        if event.1.visible {
+            if self.recent.len() == RECENT_MAX {
+                self.recent.pop_front();
+            }
+            self.recent.push_back(event.clone());
+        }
+    }
+
+    fn hide(&mut self, message: MessageId) {
+        self.recent.retain(|(_, event)| event.message != Some(message));
+    }
+
+    pub fn recent(&self) -> impl Iterator<Item = &(u64, Logged)> {
+        self.recent.iter()
+    }
+
+    pub fn events_after(&self, seq: u64) -> impl Iterator<Item = &(u64, Logged)> {
+        self.events.from(self.events.end() - (self.position.seq - seq).min(self.events.len() as u64))
+    }
+
+    pub fn resume(&self, asked: Option<&Position>) -> Resume {
+        let Some(asked) = asked.filter(|asked| asked.epoch == self.position.epoch) else { return Resume::Fresh };
+        let Some(missed) = self.position.seq.checked_sub(asked.seq) else { return Resume::Ahead };
+        // Events in the ring are without holes and end at the position.
+        let bytes = self.events.end().checked_sub(missed).and_then(|from| self.events.bytes_from(from));
+        match bytes {
+            Some(bytes) if bytes <= RESUME_BYTES_MAX => Resume::After(asked.seq),
+            _ => Resume::Fresh,
+        }
+    }
+
+    pub fn trim(&mut self, now: Millis) {
+        self.frames.trim(now, FRAMES_MAX);
+        self.events.trim(now, usize::MAX);
+    }
+}
+
+/// How many events at the end of `events` are numbered one after the other up to `seq`.
+pub fn gapless_tail(events: &[(u64, Logged)], seq: u64) -> usize {
+    events.iter().rev().zip(0..seq).take_while(|((own, _), back)| *own == seq - back).count()
+}
+
+/// The newest of a numbered sequence, bounded by age, number and bytes.
+struct Window<T> {
+    kept: VecDeque<Kept<T>>,
+    /// The number of the first one kept.
+    first: u64,
+    /// Bytes of all there ever were.
+    total: u64,
+}
+
+struct Kept<T> {
+    at: Millis,
+    /// Bytes of all before this one.
+    start: u64,
+    item: T,
+}
+
+impl<T> Default for Window<T> {
+    fn default() -> Self {
+        Self { kept: VecDeque::new(), first: 0, total: 0 }
+    }
+}
+
+impl<T> Window<T> {
+    fn push(&mut self, at: Millis, length: usize, item: T) {
+        self.kept.push_back(Kept { at, start: self.total, item });
+        self.total += length as u64;
+    }
+
+    fn len(&self) -> usize {
+        self.kept.len()
+    }
+
+    fn end(&self) -> u64 {
+        self.first + self.kept.len() as u64
+    }
+
+    fn from(&self, number: u64) -> impl Iterator<Item = &T> {
+        let skipped = (number.saturating_sub(self.first) as usize).min(self.kept.len());
+        self.kept.range(skipped..).map(|kept| &kept.item)
+    }
+
+    /// Bytes from `number` to the end; `None` when it is not kept any more.
+    fn bytes_from(&self, number: u64) -> Option<u64> {
+        let place = number.checked_sub(self.first)? as usize;
+        Some(self.total - self.kept.get(place).map_or(self.total, |kept| kept.start))
+    }
+
+    fn trim(&mut self, now: Millis, most: usize) {
+        while let Some(oldest) = self.kept.front() {
+            let too_much = most < self.kept.len() || BYTES_MAX < self.total - oldest.start;
+            if !too_much && now < oldest.at + AGE_MS {
+                break;
+            }
+            self.kept.pop_front();
+            self.first += 1;
+        }
+    }
+
+    fn clear(&mut self) {
+        self.first = self.end();
+        self.kept.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Event;
+
+    fn at(seq: u64) -> Position {
+        Position { epoch: "e1".into(), seq }
+    }
+
+    fn event(seq: u64) -> (u64, Logged) {
+        (seq, Logged::new(seq as Millis, &Event::Unpinned {}))
+    }
+
+    fn chat(seq: u64, id: MessageId) -> (u64, Logged) {
+        let json = format!(r#"{{"at":1,"type":"chat","id":"{id}"}}"#);
+        (seq, Logged::from_bytes(json.into()).unwrap())
+    }
+
+    fn push(ring: &mut Ring, now: Millis, events: Vec<(u64, Logged)>) {
+        ring.push(now, Frame::text("x"), events);
+    }
+
+    fn seqs<'a>(events: impl Iterator<Item = &'a (u64, Logged)>) -> Vec<u64> {
+        events.map(|(seq, _)| *seq).collect()
+    }
+
+    #[test]
+    fn a_client_resumes_exactly_as_far_back_as_the_ring_reaches() {
+        let mut ring = Ring::new(at(10));
+        push(&mut ring, 0, vec![event(11), event(12)]);
+        push(&mut ring, 0, vec![event(13)]);
+        for (asked, expected) in [
+            (Some(at(9)), Resume::Fresh),
+            (Some(at(10)), Resume::After(10)),
+            (Some(at(12)), Resume::After(12)),
+            (Some(at(13)), Resume::After(13)),
+            (Some(at(14)), Resume::Ahead),
+            (Some(Position { epoch: "e2".into(), seq: 12 }), Resume::Fresh),
+            (None, Resume::Fresh),
+        ] {
+            assert_eq!(ring.resume(asked.as_ref()), expected, "{asked:?}");
+        }
+        assert_eq!(seqs(ring.events_after(10)), [11, 12, 13]);
+        assert_eq!(seqs(ring.events_after(12)), [13]);
+        assert!(seqs(ring.events_after(13)).is_empty());
+        push(&mut ring, AGE_MS, vec![event(14)]);
+        assert_eq!(ring.resume(Some(&at(12))), Resume::Fresh, "too long ago");
+        assert_eq!(ring.resume(Some(&at(13))), Resume::After(13));
+    }
+
+    #[test]
+    fn more_than_a_viewer_may_leave_unsent_is_no_resume() {
+        let mut ring = Ring::new(at(0));
+        let big = Logged { json: vec![b' '; 100_000].into(), ..event(1).1 };
+        push(&mut ring, 0, vec![(1, big.clone()), (2, big)]);
+        assert_eq!(ring.resume(Some(&at(0))), Resume::Fresh);
+        assert_eq!(ring.resume(Some(&at(1))), Resume::After(1));
+    }
+
+    #[test]
+    fn after_a_restart_nobody_resumes_from_before() {
+        let mut ring = Ring::new(at(0));
+        push(&mut ring, 0, vec![event(1)]);
+        ring.restart(at(9), &[]);
+        assert_eq!(ring.resume(Some(&at(1))), Resume::Fresh);
+        assert_eq!(ring.resume(Some(&at(9))), Resume::After(9));
+        push(&mut ring, 0, vec![event(10)]);
+        assert_eq!(seqs(ring.events_after(9)), [10]);
+    }
+
+    #[test]
+    fn history_answers_resumes_back_to_its_first_hole() {
+        let mut ring = Ring::new(at(7));
+        ring.seed(0, vec![chat(0, MessageId::new()), chat(3, MessageId::new()), event(5), event(6), event(7)]);
+        assert_eq!(ring.resume(Some(&at(3))), Resume::Fresh);
+        assert_eq!(ring.resume(Some(&at(4))), Resume::After(4));
+        assert_eq!(seqs(ring.events_after(4)), [5, 6, 7]);
+        assert_eq!(seqs(ring.recent()), [0, 3]);
+        let mut behind = Ring::new(at(8));
+        behind.seed(0, vec![event(6), event(7)]);
+        assert_eq!(behind.resume(Some(&at(7))), Resume::Fresh, "8 is missing");
+    }
+
+    #[test]
+    fn a_newcomer_sees_the_last_visible_ones_without_the_deleted() {
+        let mut ring = Ring::new(at(0));
+        let ids: Vec<_> = (0..40).map(|_| MessageId::new()).collect();
+        for (seq, id) in (1..).zip(&ids) {
+            push(&mut ring, 0, vec![chat(seq, *id)]);
+        }
+        let gone = Logged::new(1, &Event::Deleted { id: ids[38] });
+        push(&mut ring, 0, vec![(41, gone), event(42)]);
+        let expected: Vec<u64> = (11..=40).filter(|seq| *seq != 39).collect();
+        assert_eq!(seqs(ring.recent()), expected);
+        assert_eq!(ring.position().seq, 42);
+    }
+
+    #[test]
+    fn frames_are_bounded_by_number_bytes_and_age() {
+        let mut ring = Ring::new(at(0));
+        for _ in 0..FRAMES_MAX + 10 {
+            push(&mut ring, 0, vec![]);
+        }
+        assert_eq!(ring.behind(9), None);
+        assert_eq!(ring.behind(10), Some(3 * FRAMES_MAX as u64));
+        assert_eq!(ring.behind(ring.head()), Some(0));
+        for _ in 0..9 {
+            ring.push(1, Frame::text(&"x".repeat(1 << 20)), vec![]);
+        }
+        assert_eq!(ring.frames_from(0).count(), 7);
+        ring.trim(1 + AGE_MS);
+        assert_eq!(ring.frames_from(0).count(), 0);
+    }
+}

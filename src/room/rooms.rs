@@ -1,0 +1,102 @@
+//! All rooms of this node, and where each person is connected.
+
+use std::sync::Arc;
+
+use dashmap::DashMap;
+use dashmap::mapref::entry::Entry;
+
+use super::{Member, Room, Tally, lock};
+use crate::clock::Clock;
+use crate::domain::{Role, StreamId, UserId};
+use crate::protocol::{Close, Frame};
+
+/// Every audience on this node. Map guards never leave these functions.
+pub struct Rooms {
+    rooms: DashMap<StreamId, Arc<Room>>,
+    people: Arc<People>,
+    clock: Clock,
+    pub tally: Arc<Tally>,
+}
+
+impl Rooms {
+    pub fn new(clock: Clock) -> Self {
+        Self { rooms: DashMap::new(), people: Arc::default(), clock, tally: Arc::default() }
+    }
+
+    /// The stream's room; `true` when it is new, and whoever opened it must call [`Room::begin`].
+    /// It stays for a minute without anybody joining.
+    pub fn open(&self, stream: StreamId) -> (Arc<Room>, bool) {
+        let new = || Room::new(stream, self.clock.clone(), self.tally.clone(), self.people.clone());
+        match self.rooms.entry(stream) {
+            Entry::Occupied(mut place) => {
+                if lock(&place.get().inbox).touch(self.clock.now()) {
+                    return (place.get().clone(), false);
+                }
+                let room = new();
+                place.insert(room.clone());
+                (room, true)
+            }
+            Entry::Vacant(place) => {
+                let room = new();
+                place.insert(room.clone());
+                (room, true)
+            }
+        }
+    }
+
+    pub fn get(&self, stream: StreamId) -> Option<Arc<Room>> {
+        self.rooms.get(&stream).map(|room| room.clone())
+    }
+
+    pub fn all(&self) -> Vec<Arc<Room>> {
+        self.rooms.iter().map(|room| room.clone()).collect()
+    }
+
+    /// To a person, wherever they are connected on this node; says to how many connections.
+    pub fn to_user(&self, user: &UserId, frame: Frame) -> usize {
+        let members = self.people.of(user);
+        members.iter().for_each(|member| member.reply(frame.clone()));
+        members.len()
+    }
+
+    /// Ends a person's connections to one stream; says how many.
+    pub fn close_user(&self, stream: StreamId, user: &UserId, close: Close) -> usize {
+        let mut members = self.people.of(user);
+        members.retain(|member| member.stream() == stream);
+        members.iter().for_each(|member| member.close(close));
+        members.len()
+    }
+
+    /// Drops the rooms nobody has been in for a minute, and those whose writer is gone. Call it every few seconds.
+    pub fn remove_idle(&self) -> Vec<StreamId> {
+        let now = self.clock.now();
+        let idle: Vec<_> = self.all().into_iter().filter(|room| room.with_inbox(|i| i.close_if_idle(now))).collect();
+        idle.iter().for_each(|room| {
+            self.rooms.remove_if(&room.stream, |_, current| Arc::ptr_eq(current, room));
+        });
+        idle.iter().map(|room| room.stream).collect()
+    }
+}
+
+/// Which connections a person has. Guests are nobody in particular.
+#[derive(Default)]
+pub struct People(DashMap<UserId, Vec<Arc<Member>>>);
+
+impl People {
+    pub(super) fn add(&self, member: &Arc<Member>) {
+        if member.actor.role != Role::Guest {
+            self.0.entry(member.actor.user.clone()).or_default().push(member.clone());
+        }
+    }
+
+    pub(super) fn remove(&self, member: &Arc<Member>) {
+        self.0.remove_if_mut(&member.actor.user, |_, members| {
+            members.retain(|other| !Arc::ptr_eq(other, member));
+            members.is_empty()
+        });
+    }
+
+    fn of(&self, user: &UserId) -> Vec<Arc<Member>> {
+        self.0.get(user).map(|members| members.clone()).unwrap_or_default()
+    }
+}

@@ -1,0 +1,229 @@
+//! One WebSocket connection: reads what the client sends, asks for answers, leaves the writing to the room.
+//!
+//! One task per connection, and it is small: an idle viewer holds no read buffer, only what is left of an incomplete
+//! message. Answers to quick verbs come in order; slow ones (money moves) run beside it, at most eight at a time.
+
+pub mod verbs;
+
+#[cfg(test)]
+mod session_test;
+
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use socket2::SockRef;
+use tokio::net::TcpStream;
+use tokio_util::task::TaskTracker;
+
+use crate::domain::{Actor, Refusal};
+use crate::protocol::{BadFrame, Close, Frame, FrameReader, Incoming, server};
+use crate::room::{Joining, Position, Room, Rooms, Seat};
+
+pub use verbs::Context;
+
+const SEND_BUFFER_BYTES: usize = 64 * 1024;
+const READ_BYTES: usize = 4 * 1024;
+/// Reads before others on this worker get their turn.
+const READS_PER_YIELD: usize = 8;
+const SLOW_VERBS_MAX: usize = 8;
+/// How long after our goodbye we wait for the client's.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// A connection that was upgraded, and who it is.
+pub struct Arrival {
+    pub socket: TcpStream,
+    /// What came in behind the request.
+    pub read_ahead: Bytes,
+    pub actor: Actor,
+    pub session: Option<String>,
+    pub position: Option<Position>,
+    /// The `you` of hello, as JSON.
+    pub you: Bytes,
+}
+
+/// Serves a connection until it ends. `tasks` are waited for at shutdown: a purchase under way is finished.
+pub async fn serve(rooms: Arc<Rooms>, room: Arc<Room>, tasks: TaskTracker, arrival: Arrival) {
+    let Arrival { socket, read_ahead, actor, session, position, you } = arrival;
+    set_up(&socket);
+    let socket = Arc::new(socket);
+    let seat = match room.join(Joining { socket: socket.clone(), actor, session, position, you }) {
+        Ok(seat) => seat,
+        Err(close) => return say_goodbye(&socket, close).await,
+    };
+    drop(room);
+    let context = Arc::new(Context { rooms, member: seat.member().clone() });
+    let connection = Connection { seat: &seat, socket: &socket, context, tasks, slow_verbs: Arc::default() };
+    tokio::select! {
+        biased;
+        // The writer is done with this socket: it was closed, for whatever reason.
+        () = seat.tend() => drain(&socket).await,
+        () = connection.read(&read_ahead) => {}
+    }
+}
+
+/// Ends an upgraded connection that may not come in. Browsers cannot read a failed handshake, but a close code they can.
+pub async fn refuse(socket: TcpStream, close: Close) {
+    set_up(&socket);
+    say_goodbye(&socket, close).await;
+}
+
+struct Connection<'a> {
+    seat: &'a Seat,
+    socket: &'a TcpStream,
+    context: Arc<Context>,
+    tasks: TaskTracker,
+    slow_verbs: Arc<AtomicUsize>,
+}
+
+impl Connection<'_> {
+    /// Returns when the other side is gone; after a protocol error it waits for the writer to end the connection.
+    async fn read(&self, read_ahead: &[u8]) {
+        let mut reader = FrameReader::default();
+        let mut taken: std::io::Result<_> = Ok(parse(&mut reader, read_ahead));
+        let mut reads = 0;
+        loop {
+            match taken {
+                Ok(incoming) => {
+                    for incoming in incoming {
+                        if self.take(incoming).await.is_break() {
+                            return std::future::pending().await;
+                        }
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    reads = 0;
+                    if self.socket.readable().await.is_err() {
+                        return;
+                    }
+                }
+                Err(_) => return,
+            }
+            reads += 1;
+            if reads == READS_PER_YIELD {
+                reads = 0;
+                tokio::task::yield_now().await;
+            }
+            taken = self.pull(&mut reader);
+        }
+    }
+
+    /// Reads once, through a buffer on the stack: nothing is kept for a viewer who says nothing.
+    fn pull(&self, reader: &mut FrameReader) -> std::io::Result<Vec<Result<Incoming, BadFrame>>> {
+        let mut buffer = [0; READ_BYTES];
+        match self.socket.try_read(&mut buffer)? {
+            0 => Err(ErrorKind::UnexpectedEof.into()),
+            length => {
+                self.seat.heard();
+                Ok(parse(reader, &buffer[..length]))
+            }
+        }
+    }
+
+    /// `Break`: nothing more is read from this client.
+    async fn take(&self, incoming: Result<Incoming, BadFrame>) -> std::ops::ControlFlow<()> {
+        let member = self.seat.member();
+        let end = match incoming {
+            Ok(Incoming::Text(text)) => {
+                self.answer(text).await;
+                return std::ops::ControlFlow::Continue(());
+            }
+            Ok(Incoming::Ping(payload)) => {
+                member.reply(Frame::pong(&payload));
+                return std::ops::ControlFlow::Continue(());
+            }
+            Ok(Incoming::Pong) => return std::ops::ControlFlow::Continue(()),
+            Ok(Incoming::Close(_)) => Close::Bye,
+            Ok(Incoming::Binary) | Err(_) => Close::BadFrame,
+        };
+        member.close(end);
+        std::ops::ControlFlow::Break(())
+    }
+
+    async fn answer(&self, text: String) {
+        let member = self.seat.member();
+        let Some(ask) = verbs::peek(&text) else {
+            let refusal = Refusal::bad_request("a message is a JSON object with `do`");
+            member.reply(server::reply_refused(None, &refusal));
+            return;
+        };
+        if !ask.is_slow() {
+            if let Some(frame) = verbs::answer(&self.context, &text).await {
+                member.reply(frame);
+            }
+            return;
+        }
+        let Some(permit) = Permit::take(&self.slow_verbs) else {
+            member.reply(server::reply_refused(ask.reference.as_deref(), &Refusal::Busy { retry_ms: 500 }));
+            return;
+        };
+        let (context, member) = (self.context.clone(), member.clone());
+        self.tasks.spawn(async move {
+            let _permit = permit;
+            if let Some(frame) = verbs::answer(&context, &text).await {
+                member.reply(frame);
+            }
+        });
+    }
+}
+
+/// One of a connection's few slow verbs; dropped when it is done.
+struct Permit(Arc<AtomicUsize>);
+
+impl Permit {
+    fn take(running: &Arc<AtomicUsize>) -> Option<Self> {
+        // Only this connection's task takes permits, so nothing comes between the look and the count.
+        (running.load(Ordering::Acquire) < SLOW_VERBS_MAX).then(|| {
+            running.fetch_add(1, Ordering::AcqRel);
+            Self(running.clone())
+        })
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// The messages that end within `bytes`, and the error that ends everything, if there is one.
+fn parse(reader: &mut FrameReader, mut bytes: &[u8]) -> Vec<Result<Incoming, BadFrame>> {
+    std::iter::from_fn(|| reader.next(&mut bytes).transpose())
+        .scan(false, |ended, incoming| (!std::mem::replace(ended, incoming.is_err())).then_some(incoming))
+        .collect()
+}
+
+/// A small send buffer: what waits for a slow viewer waits in the room, shared, and not once each in the kernel.
+fn set_up(socket: &TcpStream) {
+    let _ = socket.set_nodelay(true);
+    let _ = SockRef::from(socket).set_send_buffer_size(SEND_BUFFER_BYTES);
+}
+
+async fn say_goodbye(socket: &TcpStream, close: Close) {
+    // A fresh socket takes a frame this small at once.
+    if socket.try_write(Frame::close(close).bytes()).is_ok() {
+        let _ = SockRef::from(socket).shutdown(std::net::Shutdown::Write);
+        drain(socket).await;
+    }
+}
+
+/// Reads and forgets until the client has ended its side too, so that our last words are not lost to a reset.
+async fn drain(socket: &TcpStream) {
+    let until_end = async {
+        while socket.readable().await.is_ok() {
+            match forget(socket) {
+                Ok(0) => return,
+                Err(error) if error.kind() != ErrorKind::WouldBlock => return,
+                _ => tokio::task::yield_now().await,
+            }
+        }
+    };
+    let _ = tokio::time::timeout(GOODBYE, until_end).await;
+}
+
+/// A function of its own, so that its buffer is no part of any waiting connection.
+fn forget(socket: &TcpStream) -> std::io::Result<usize> {
+    socket.try_read(&mut [0; READ_BYTES])
+}
