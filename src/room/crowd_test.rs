@@ -22,6 +22,8 @@ pub enum Seen {
     Pong,
     Close(u16),
     End,
+    /// The stream ends inside a frame.
+    Cut,
 }
 
 /// The client's end of a connection.
@@ -46,11 +48,8 @@ impl Client {
                 return seen;
             }
             match self.socket.read_buf(&mut self.bytes).await {
-                Ok(0) => {
-                    assert!(self.bytes.is_empty(), "the stream ends inside a frame");
-                    return Seen::End;
-                }
-                Err(_) => return Seen::End,
+                Ok(0) | Err(_) if self.bytes.is_empty() => return Seen::End,
+                Ok(0) | Err(_) => return Seen::Cut,
                 Ok(_) => {}
             }
         }
@@ -91,7 +90,7 @@ impl Client {
         let code = loop {
             match self.next().await {
                 Seen::Close(code) => break code,
-                Seen::End => panic!("cut without a close frame"),
+                Seen::End | Seen::Cut => panic!("cut without a close frame"),
                 _ => {}
             }
         };

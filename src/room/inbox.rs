@@ -99,10 +99,9 @@ impl Inbox {
         }
         let begin = Ordered::Begin { position, recent };
         // Events that came while the position was being looked up follow it; the writer drops what it covers.
-        if self.begun {
-            self.ordered.push_back(begin)
-        } else {
-            self.ordered.push_front(begin)
+        match self.begun {
+            true => self.ordered.push_back(begin),
+            false => self.ordered.push_front(begin),
         }
         self.begun = true;
     }
