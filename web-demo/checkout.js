@@ -120,8 +120,8 @@ export class Checkout {
     status.dataset.status = this.failure.code;
     const own = (this.failure.detail?.orders ?? []).map((id) => this.client.orders.get(id)).find((order) => order && active(order));
     return [status, el('div.actions', {},
-      own && el('button.primary', { type: 'button', 'data-test': 'order-mine', onclick: () => this.view(own) }, t('order.show_mine')),
-      this.done(t('order.back')))];
+      own && el('button.primary.wide', { type: 'button', 'data-test': 'order-mine', onclick: () => this.view(own) }, t('order.show_mine')),
+      this.done(t('order.back'), own ? 'ghost' : 'primary'))];
   }
 
   doubt() {
@@ -187,8 +187,8 @@ export class Checkout {
       el('button.ghost.wide', { type: 'button', 'data-test': 'order-cancel', disabled: this.paying, onclick: () => this.cancel() }, t('order.cancel')));
   }
 
-  done(label) {
-    return el('button.primary.wide', { type: 'button', 'data-test': 'order-done', onclick: () => this.dialog.close() }, label);
+  done(label, look = 'primary') {
+    return el(`button.${look}.wide`, { type: 'button', 'data-test': 'order-done', onclick: () => this.dialog.close() }, label);
   }
 
   // ---- what one can do ----

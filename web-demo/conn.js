@@ -8,7 +8,8 @@ const CALM_MS = 400; // a link that is back before this was never worth a word
 
 export function connectionBar(bar, client, { again }) {
   let troubled = false;
-  let timer;
+  let first;
+  let last;
   const text = el('span');
   const button = el('button.slim', { type: 'button', 'data-test': 'conn-again', hidden: true });
   bar.replaceChildren(text, button);
@@ -20,26 +21,23 @@ export function connectionBar(bar, client, { again }) {
     show(bar, true);
   }
 
+  const reconnecting = () => { troubled = true; say(t(`conn.${client.status}`)); };
+
   client.on('status', ({ status, code }) => {
     document.body.dataset.conn = bar.dataset.status = status;
-    clearTimeout(timer);
-    if (status === 'live') {
-      if (!troubled) return show(bar, false);
+    clearTimeout(last);
+    if (status === 'live' || status === 'closed') { clearTimeout(first); first = null; }
+    if (status === 'live' && troubled) {
       troubled = false;
       say(t('conn.live'));
-      timer = setTimeout(() => show(bar, false), LIVE_SHOWN_MS);
+      last = setTimeout(() => show(bar, false), LIVE_SHOWN_MS);
     } else if (status === 'closed') {
       troubled = true;
-      const act = again[code];
-      say(t(`conn.closed.${[4501, 4502, 4509].includes(code) ? code : 'other'}`), act && { label: t(`conn.again.${code}`), act });
-    } else if (status === 'connecting') {
-      timer = setTimeout(() => { troubled = true; say(t('conn.connecting')); }, CALM_MS);
-    } else {
-      // From reconnecting to catching up and back again the bar stays; only the first word waits.
-      const words = () => { troubled = true; say(t(`conn.${status}`)); };
-      if (troubled) words();
-      else timer = setTimeout(words, CALM_MS);
+      say(t(`conn.closed.${[4501, 4502, 4509].includes(code) ? code : 'other'}`), again[code] && { label: t(`conn.again.${code}`), act: again[code] });
+    } else if (status !== 'live') {
+      // Tries that fail at once must not put the first word off for ever, so only the first one sets the timer.
+      if (troubled) reconnecting();
+      else first ??= setTimeout(reconnecting, CALM_MS);
     }
-    return undefined;
   });
 }

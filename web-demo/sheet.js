@@ -6,7 +6,6 @@ import { el, icon, ICONS } from './ui.js';
 Object.assign(ICONS, {
   plus: 'M12 5v14M5 12h14',
   minus: 'M5 12h14',
-  check: 'M5 12.5 10 17.5 19.5 7',
   bin: 'M5 7h14M10 7V4.5h4V7M7 7l.8 12.5h8.4L17 7',
   stop: 'M7 7h10v10H7z',
   pause: 'M8 6v12M16 6v12',

@@ -1,6 +1,6 @@
 // The shop's front: what is live, what is coming, what was. It looks again every few seconds while it can be seen.
 
-import { get, list } from './api.js';
+import { get, list, UNKNOWN } from './api.js';
 import { clock, dateTime, languageSwitch, load, refusal, t, titleOf, translate } from './i18n.js';
 import { el, icon, picture, put } from './ui.js';
 
@@ -43,7 +43,7 @@ async function picturesOf(show) {
 
 function fail(problem) {
   printed = 'error';
-  root.replaceChildren(el('div.notice-box', { 'data-test': 'shop-error', role: 'alert' }, el('h2', {}, t('problem.away')), el('p', {}, refusal(problem)),
+  root.replaceChildren(el('div.notice-box', { 'data-test': 'shop-error', role: 'alert' }, el('h2', {}, t('problem.away')), !UNKNOWN.has(problem.code) && el('p', {}, refusal(problem)),
     el('button.primary', { type: 'button', onclick: look }, t('problem.again'))));
 }
 

@@ -9,8 +9,9 @@ import { el, icon, picture, put, show } from './ui.js';
 const HLS = 'application/vnd.apple.mpegurl';
 
 export class Stage {
-  constructor(root) {
-    this.root = root;
+  /** `onchange` hears when there is a player, or none any more. */
+  constructor(root, onchange = () => {}) {
+    Object.assign(this, { root, onchange });
     this.status = el('p.stage-status');
     this.clock = el('bdi.stage-clock', { dir: 'ltr', 'data-test': 'stage-clock' });
     this.title = el('p.stage-title');
@@ -43,10 +44,12 @@ export class Stage {
     player.addEventListener('playing', () => { this.root.dataset.video = 'playing'; });
     this.player = player;
     this.root.prepend(player);
+    this.onchange();
   }
 
   offerLink() {
     this.player = null;
+    this.onchange();
     this.root.dataset.video = 'link';
     if (this.stream.poster) this.spot.replaceChildren(el('img', { src: this.stream.poster, alt: '' }));
     this.link = el('a.video-link', { href: this.stream.video, target: '_blank', rel: 'noopener', 'data-test': 'video-link' }, icon('play'), t('video.open'));

@@ -34,7 +34,7 @@ async function firstLive() {
 
 function run(shop, stream) {
   const client = connect(stream.id, { token: token.get() });
-  const stage = new Stage($('stage'));
+  const stage = new Stage($('stage'), soundButton);
   const card = new Card($('card'), { onbuy: buy, onopen: openProduct });
   const bag = new Bag({ root: $('bag'), opener: $('bag-button'), client, onbuy: buy, onopen: openProduct });
   const offerOf = (id) => client.state.offers.get(id);
@@ -101,7 +101,6 @@ function run(shop, stream) {
     put($('live-badge'), t(`badge.${fresh.status}`));
     $('live-badge').dataset.status = fresh.status;
     stage.dress(fresh);
-    soundButton();
   }
 
   /** The live region: pin, sale start, sold out and one's own order; never the chat. */
@@ -238,7 +237,7 @@ function run(shop, stream) {
 
   function paint() {
     const now = client.now();
-    const stale = !client.live;
+    const stale = !client.live || showing.status === 'ended';
     const pinned = offerOf(client.state.pin?.offer);
     stage.present(pinned);
     for (const offer of client.state.offers.values()) announceSoldOut(offer, phaseOf(offer, now));
@@ -247,7 +246,7 @@ function run(shop, stream) {
 
   function tick() {
     const now = client.now();
-    const stale = !client.live;
+    const stale = !client.live || showing.status === 'ended';
     const sale = runningSale();
     show($('sale-chip'), Boolean(sale));
     if (sale) {

@@ -5,6 +5,9 @@
 
 pub mod verbs;
 
+#[cfg(test)]
+mod session_test;
+
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

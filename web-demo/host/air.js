@@ -1,7 +1,7 @@
 // What is on air: the preview of what viewers see, the sale that runs, the one that is prepared, and the notice.
 
 import { post } from '../api.js';
-import { clock, number, t } from '../i18n.js';
+import { clock, t } from '../i18n.js';
 import { Card, countdownOf, fullTitle, phaseOf, stockBar } from '../offer.js';
 import { Stage } from '../stage.js';
 import { busy } from '../sheet.js';
@@ -97,7 +97,7 @@ class NowPanel {
     this.phase.dataset.phase = phase;
     show(this.clock, rest !== null);
     if (rest !== null) put(this.clock, clock(rest));
-    put(this.left, t('host.stock', { left: number(offer.left), n: offer.quantity }));
+    put(this.left, t('host.stock', { left: offer.left, n: offer.quantity }));
     put(this.hold, t('host.hold_s', { n: offer.hold_s }));
     const print = `${offer.id}${offer.v}${phase}`;
     if (print !== this.printed) this.bar.replaceChildren(stockBar(offer, phase));

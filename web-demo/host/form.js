@@ -9,7 +9,7 @@ let ids = 0;
 /** `check(text)` returns the value, or throws an Error whose message is shown under the field. */
 export function field({ label, test, value = '', check = (text) => text, hint, ...input }) {
   const id = `field-${++ids}`;
-  const control = el('input', { id, type: 'text', dir: 'auto', value: String(value), 'data-test': test, 'aria-describedby': `${id}-error`, ...input });
+  const control = el('input', { id, type: 'text', dir: input.inputMode ? undefined : 'auto', value: String(value), 'data-test': test, 'aria-describedby': `${id}-error`, ...input });
   const error = el('p.field-error', { id: `${id}-error`, 'data-test': `error-${test}`, hidden: true });
   const read = () => {
     try {

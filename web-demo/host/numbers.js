@@ -56,9 +56,9 @@ export class Numbers {
     this.set('viewers', report ? t('figure.peak', { now: short(client.state.viewers), n: report.viewers_peak }) : short(client.state.viewers));
     this.set('likes', short(client.state.likes));
     if (!report) return;
-    this.set('orders', report.orders_held ? t('figure.held', { paid: number(report.orders_paid), n: report.orders_held }) : number(report.orders_paid));
+    this.set('orders', report.orders_held ? t('figure.held', { paid: report.orders_paid, n: report.orders_held }) : number(report.orders_paid));
     this.set('sales', money(report.amount_paid, report.currency));
-    put(this.more, t('figure.more', { n: report.units_paid, messages: number(report.messages) }));
+    put(this.more, t('figure.more', { n: report.units_paid, messages: report.messages }));
   }
 
   set(name, text) {

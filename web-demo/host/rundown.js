@@ -143,7 +143,7 @@ class Row {
       this.offer = offer;
     }
     put(this.number, number(index + 1));
-    put(this.stock, t('host.stock', { left: number(offer.left), n: offer.quantity }));
+    put(this.stock, t('host.stock', { left: offer.left, n: offer.quantity }));
     put(this.status, pinned ? t('host.pinned') : t(`phase.${phase}`));
     this.root.dataset.phase = phase;
     this.root.dataset.pinned = pinned;

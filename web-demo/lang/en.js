@@ -31,7 +31,7 @@ export default {
   'mine.empty': 'Your orders of this show appear here.', buy: 'Buy',
   'offer.left': { one: '{n} left', other: '{n} left' }, 'offer.low': { one: 'Only {n} left', other: 'Only {n} left' },
   'offer.units': { one: '{n} unit', other: '{n} units' }, 'offer.paused': 'Paused for a moment', 'offer.paused_short': 'Paused',
-  'offer.all_held': 'All are held, some may come back', 'offer.held_short': 'All held', 'offer.sold_out': 'Sold out', 'offer.ended': 'The sale has ended', 'offer.ended_short': 'Ended',
+  'offer.all_held': 'All held, some may return', 'offer.held_short': 'All held', 'offer.sold_out': 'Sold out', 'offer.ended': 'The sale has ended', 'offer.ended_short': 'Ended',
   'offer.soon': 'Soon', 'offer.before': 'before: ', 'flag.soon': 'Starts in', 'flag.flash': 'Flash sale',
 
   'signin.title': 'Sign in', 'signin.elsewhere': 'Sign in at the shop first.', 'say.sold_out': 'Sold out: {offer}',

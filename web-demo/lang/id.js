@@ -30,7 +30,7 @@ export default {
   pinned: 'Ditampilkan', bag: 'Tas', 'bag.all': 'Semua', 'bag.mine': 'Pesanan saya', 'bag.empty': 'Belum ada yang dijual. Barang pertama segera ditampilkan.',
   'mine.empty': 'Pesanan Anda di siaran ini muncul di sini.', buy: 'Beli',
   'offer.left': 'Sisa {n}', 'offer.low': 'Tinggal {n}', 'offer.units': '{n} buah', 'offer.paused': 'Jeda sebentar', 'offer.paused_short': 'Jeda',
-  'offer.all_held': 'Semua sedang dipesan, sebagian bisa kembali', 'offer.held_short': 'Dipesan', 'offer.sold_out': 'Habis', 'offer.ended': 'Penjualan selesai', 'offer.ended_short': 'Selesai',
+  'offer.all_held': 'Dipesan semua, bisa kembali', 'offer.held_short': 'Dipesan', 'offer.sold_out': 'Habis', 'offer.ended': 'Penjualan selesai', 'offer.ended_short': 'Selesai',
   'offer.soon': 'Segera', 'offer.before': 'sebelumnya: ', 'flag.soon': 'Mulai dalam', 'flag.flash': 'Obral kilat',
 
   'signin.title': 'Masuk', 'signin.elsewhere': 'Masuk di toko dulu.', 'say.sold_out': 'Habis: {offer}',

@@ -1,0 +1,156 @@
+//! Facts of one connection, from its client's side.
+
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::task::JoinHandle;
+
+use super::*;
+use crate::clock::Clock;
+use crate::domain::{Role, StreamId};
+use crate::room::crowd_test::{Client, Seen, actor, at, pair, until};
+
+/// An app of its own, on a store that goes away with it.
+async fn app() -> (App, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("shop.db").display());
+    let store = crate::store::Store::open(&url, Clock::system(), 1).await.unwrap();
+    let shop = crate::node::shop(&store, "Shop", "SAR").await.unwrap();
+    let settings = crate::app::Settings { chat_per_second: 1.0, dev_login: false };
+    let broker = crate::broker::Broker::local();
+    let app = App::start(store, broker, Clock::system(), shop, settings, Default::default()).await.unwrap();
+    (app, folder)
+}
+
+struct Show {
+    _folder: tempfile::TempDir,
+    room: Arc<Room>,
+    client: Client,
+    task: JoinHandle<()>,
+}
+
+async fn connect(read_ahead: &'static [u8]) -> Show {
+    let (app, folder) = app().await;
+    let (room, _) = app.rooms().open(StreamId::new());
+    room.begin(at("e1", 0), vec![], vec![]);
+    let (socket, client) = pair().await;
+    let arrival = Arrival {
+        socket,
+        read_ahead: Bytes::from_static(read_ahead),
+        actor: actor("ann", Role::Viewer),
+        session: None,
+        position: None,
+        you: Bytes::from_static(b"{}"),
+    };
+    let task = tokio::spawn(serve(app, room.clone(), arrival));
+    Show { _folder: folder, room, client: Client::new(client), task }
+}
+
+async fn reply(client: &mut Client) -> Value {
+    loop {
+        let frame = client.text().await;
+        if frame["t"] == "reply" {
+            return frame;
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_question_is_answered_in_order_with_its_ref() {
+    let mut show = connect(b"").await;
+    for number in 0..20 {
+        show.client.send(0x81, format!(r#"{{"ref":"{number}","do":"dance"}}"#).as_bytes()).await;
+    }
+    for number in 0..20 {
+        let frame = reply(&mut show.client).await;
+        assert_eq!((&frame["ref"], &frame["error"]["code"]), (&json!(number.to_string()), &json!("unknown_verb")));
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_question_is_answered_and_the_connection_goes_on() {
+    let mut show = connect(b"").await;
+    for bad in ["", "hi", "[]", "{}", r#"{"do":7}"#, r#"{"ref":{},"do":"say"}"#] {
+        show.client.send(0x81, bad.as_bytes()).await;
+        let frame = reply(&mut show.client).await;
+        assert_eq!((&frame["ref"], &frame["error"]["code"]), (&json!(null), &json!("bad_request")), "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn bytes_read_with_the_request_come_first() {
+    // {"ref":"a","do":"x"} under a mask of zeros, its second half on the wire.
+    let mut show = connect(b"\x81\x94\0\0\0\0{\"ref\":\"a\",").await;
+    show.client.socket.write_all(b"\"do\":\"x\"}").await.unwrap();
+    assert_eq!(reply(&mut show.client).await["ref"], "a");
+}
+
+#[tokio::test]
+async fn a_ping_is_answered_and_a_goodbye_returned() {
+    let mut show = connect(b"").await;
+    show.client.send(0x89, b"there?").await;
+    while show.client.next().await != Seen::Pong {}
+    show.client.send(0x88, b"\x03\xe8").await;
+    assert_eq!(show.client.close_code().await, 1000);
+    drop(show.client);
+    show.task.await.unwrap();
+    until("left", || show.room.viewers() == 0).await;
+}
+
+#[tokio::test]
+async fn what_is_not_the_protocol_ends_the_connection() {
+    for (name, bytes) in [
+        ("binary", &b"\x82\x81\0\0\0\0x"[..]),
+        ("unmasked", b"\x81\x01x"),
+        ("compressed", b"\xc1\x81\0\0\0\0x"),
+        ("too long", b"\x81\xfe\x40\x01\0\0\0\0"),
+        ("not UTF-8", b"\x81\x81\0\0\0\0\xff"),
+    ] {
+        let mut show = connect(b"").await;
+        show.client.socket.write_all(bytes).await.unwrap();
+        assert_eq!(show.client.close_code().await, 4500, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_vanishes_leaves_the_room() {
+    let mut show = connect(b"").await;
+    show.client.text().await;
+    until("here", || show.room.viewers() == 1).await;
+    drop(show.client);
+    show.task.await.unwrap();
+    until("left", || show.room.viewers() == 0).await;
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_end_its_side_is_waited_for_two_seconds() {
+    let mut show = connect(b"").await;
+    show.client.send(0x88, b"").await;
+    assert_eq!(show.client.close_code().await, 1000);
+    let started = std::time::Instant::now();
+    show.task.await.unwrap();
+    assert!(started.elapsed() < GOODBYE + Duration::from_secs(2));
+}
+
+#[tokio::test]
+async fn who_may_not_come_in_is_told_why() {
+    let (socket, client) = pair().await;
+    let mut client = Client::new(client);
+    let refused = tokio::spawn(refuse(socket, Close::Token));
+    assert_eq!(client.close_code().await, 4501);
+    drop(client);
+    refused.await.unwrap();
+}
+
+#[test]
+fn eight_slow_verbs_at_a_time() {
+    let running = Arc::default();
+    let mut permits: Vec<_> = (0..8).map(|_| Permit::take(&running).expect("eight")).collect();
+    assert!(Permit::take(&running).is_none());
+    permits.pop();
+    assert!(Permit::take(&running).is_some());
+}
+
+#[test]
+fn an_idle_connection_is_small() {
+    assert!(size_of::<FrameReader>() < 160, "{}", size_of::<FrameReader>());
+}
