@@ -5,11 +5,13 @@
 pub mod close;
 pub mod event;
 pub mod frame;
+pub mod reader;
 pub mod server;
 pub mod state;
 
 pub use close::Close;
 pub use event::Logged;
-pub use frame::{BadFrame, Frame, FrameReader, Incoming};
+pub use frame::Frame;
+pub use reader::{BadFrame, FrameReader, Incoming};
 pub use server::Why;
 pub use state::{State, StateChange};
