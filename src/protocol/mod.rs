@@ -7,6 +7,7 @@ pub mod client;
 pub mod close;
 pub mod event;
 pub mod frame;
+pub mod reader;
 pub mod server;
 pub mod state;
 pub mod view;
@@ -16,7 +17,8 @@ pub use change::json_bytes;
 pub use client::{ClientFrame, Verb};
 pub use close::Close;
 pub use event::Logged;
-pub use frame::{BadFrame, Frame, FrameReader, Incoming};
+pub use frame::Frame;
+pub use reader::{BadFrame, FrameReader, Incoming};
 pub use server::Why;
 pub use state::{State, StateChange};
 pub use view::{

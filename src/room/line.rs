@@ -105,13 +105,6 @@ impl Line {
         self.rest.push_back(hello.into_bytes());
     }
 
-    /// Goes on at the frame `cursor`, a snapshot: what was not begun before it is not sent.
-    pub fn jump(&mut self, cursor: u64) {
-        if self.hello.is_none() {
-            self.cursor = cursor;
-        }
-    }
-
     /// There is a room frame to write, and it is worth trying.
     pub fn wants(&self, head: u64) -> bool {
         self.cursor < head && !self.blocked && self.follows()

@@ -10,8 +10,10 @@ pub mod pace;
 pub mod ring;
 pub mod rooms;
 
+mod door;
 mod inbox;
 mod line;
+mod walk;
 mod writer;
 
 #[cfg(test)]

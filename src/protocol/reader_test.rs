@@ -188,20 +188,3 @@ fn mutated_bytes_never_panic_nor_grow_past_the_bound() {
     }
     assert!(refused > 5_000, "only {refused}: the mutations do not bite");
 }
-
-#[test]
-fn our_frames_carry_their_length_in_the_fewest_bytes() {
-    for (length, head) in [
-        (0, vec![0x81, 0]),
-        (125, vec![0x81, 125]),
-        (126, vec![0x81, 126, 0, 126]),
-        (65_535, vec![0x81, 126, 255, 255]),
-        (65_536, vec![0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]),
-    ] {
-        let frame = Frame::text(&"x".repeat(length));
-        assert_eq!(frame.bytes()[..head.len()], head, "{length}");
-        assert_eq!(frame.len(), head.len() + length);
-    }
-    assert_eq!(&Frame::close(Close::Slow { retry_ms: 800 }).bytes()[..], b"\x88\x12\x0f\xa8{\"retry_ms\":800}");
-    assert_eq!(&Frame::pong(b"a").bytes()[..], b"\x8a\x01a");
-}

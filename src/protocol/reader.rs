@@ -1,0 +1,217 @@
+//! WebSocket frames (RFC 6455) that clients send: read, checked, put together.
+//!
+//! Ours rather than a library's because the library reserves the length a client merely declares and keeps a read
+//! buffer for each idle viewer. Pure: bytes in, messages out; no sockets here.
+
+use super::frame::{BINARY, CLOSE, CONTINUATION, CONTROL_BYTES_MAX, PING, PONG, TEXT};
+
+/// The largest message a client may send, all its fragments together.
+pub const MESSAGE_BYTES_MAX: usize = 16 * 1024;
+
+/// What a client sent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Incoming {
+    Text(String),
+    /// Nobody asks for binary, so its bytes are not kept.
+    Binary,
+    Ping(Vec<u8>),
+    Pong,
+    Close(Option<u16>),
+}
+
+/// Bytes that are not the protocol; the connection cannot go on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum BadFrame {
+    #[error("a client frame must be masked")]
+    Unmasked,
+    #[error("a reserved bit is set")]
+    ReservedBit,
+    #[error("unknown opcode")]
+    Opcode,
+    #[error("a control frame is short and in one piece")]
+    Control,
+    #[error("fragments out of order")]
+    Fragment,
+    #[error("a length must be written in the fewest bytes")]
+    Length,
+    #[error("a message has at most 16 KiB")]
+    TooBig,
+    #[error("text must be UTF-8")]
+    Utf8,
+    #[error("not a close code")]
+    CloseCode,
+}
+
+/// Reads client frames from bytes cut anywhere. Keeps bytes only while a message is incomplete.
+/// After an error it must not be fed again.
+#[derive(Default)]
+pub struct FrameReader {
+    head: [u8; 14],
+    head_len: usize,
+    frame: Option<Open>,
+    /// The text or binary message whose fragments are coming in.
+    message: Option<Message>,
+    control: Vec<u8>,
+}
+
+/// A frame whose header is complete.
+struct Open {
+    last: bool,
+    opcode: u8,
+    mask: [u8; 4],
+    length: usize,
+    read: usize,
+}
+
+struct Message {
+    is_text: bool,
+    length: usize,
+    text: Vec<u8>,
+}
+
+impl FrameReader {
+    /// Takes bytes off `input` up to the end of one message; `None` when the input is used up first.
+    pub fn next(&mut self, input: &mut &[u8]) -> Result<Option<Incoming>, BadFrame> {
+        loop {
+            let Some(frame) = self.frame.take() else {
+                match self.read_head(input)? {
+                    Some(frame) => self.frame = Some(frame),
+                    None => return Ok(None),
+                }
+                continue;
+            };
+            let frame = self.read_payload(frame, input);
+            if frame.read < frame.length {
+                self.frame = Some(frame);
+                return Ok(None);
+            }
+            if let Some(incoming) = self.end_frame(&frame)? {
+                return Ok(Some(incoming));
+            }
+        }
+    }
+
+    fn read_head(&mut self, input: &mut &[u8]) -> Result<Option<Open>, BadFrame> {
+        let mut wanted = self.head_wanted();
+        while self.head_len < wanted {
+            let Some((byte, rest)) = input.split_first() else { return Ok(None) };
+            *input = rest;
+            self.head[self.head_len] = *byte;
+            self.head_len += 1;
+            if self.head_len == 2 {
+                self.check_start()?;
+                wanted = self.head_wanted();
+            }
+        }
+        self.head_len = 0;
+        let head = &self.head;
+        let length = match head[1] & 0x7f {
+            126 => u64::from(u16::from_be_bytes([head[2], head[3]])),
+            127 => u64::from_be_bytes([head[2], head[3], head[4], head[5], head[6], head[7], head[8], head[9]]),
+            short => u64::from(short),
+        };
+        let opcode = head[0] & 0x0f;
+        match head[1] & 0x7f {
+            126 if length < 126 => return Err(BadFrame::Length),
+            127 if length < 65_536 => return Err(BadFrame::Length),
+            _ => {}
+        }
+        let before = self.message.as_ref().map_or(0, |message| message.length);
+        if opcode < CLOSE && length > (MESSAGE_BYTES_MAX - before) as u64 {
+            return Err(BadFrame::TooBig);
+        }
+        let mask = [head[wanted - 4], head[wanted - 3], head[wanted - 2], head[wanted - 1]];
+        Ok(Some(Open { last: head[0] & 0x80 != 0, opcode, mask, length: length as usize, read: 0 }))
+    }
+
+    fn head_wanted(&self) -> usize {
+        match (self.head_len, self.head[1] & 0x7f) {
+            (0 | 1, _) => 2,
+            (_, 126) => 8,
+            (_, 127) => 14,
+            _ => 6,
+        }
+    }
+
+    /// The first two bytes tell most of what can be wrong, before anything is kept.
+    fn check_start(&mut self) -> Result<(), BadFrame> {
+        let (first, second) = (self.head[0], self.head[1]);
+        if first & 0x70 != 0 {
+            return Err(BadFrame::ReservedBit);
+        }
+        match first & 0x0f {
+            CLOSE | PING | PONG if first & 0x80 == 0 || second & 0x7f > CONTROL_BYTES_MAX => {
+                return Err(BadFrame::Control);
+            }
+            CLOSE | PING | PONG => {}
+            CONTINUATION if self.message.is_none() => return Err(BadFrame::Fragment),
+            TEXT | BINARY if self.message.is_some() => return Err(BadFrame::Fragment),
+            CONTINUATION | TEXT | BINARY => {}
+            _ => return Err(BadFrame::Opcode),
+        }
+        if second & 0x80 == 0 { Err(BadFrame::Unmasked) } else { Ok(()) }
+    }
+
+    /// Unmasks what has come of the payload. Memory grows with bytes received, never with bytes announced.
+    fn read_payload(&mut self, mut frame: Open, input: &mut &[u8]) -> Open {
+        let (now, rest) = input.split_at(input.len().min(frame.length - frame.read));
+        *input = rest;
+        let start = frame.read;
+        frame.read += now.len();
+        let unmasked = now.iter().zip(start..).map(|(byte, place)| byte ^ frame.mask[place % 4]);
+        if frame.opcode >= CLOSE {
+            self.control.extend(unmasked);
+            return frame;
+        }
+        let opcode = frame.opcode;
+        let message =
+            self.message.get_or_insert_with(|| Message { is_text: opcode == TEXT, length: 0, text: Vec::new() });
+        message.length += now.len();
+        if message.is_text {
+            message.text.extend(unmasked);
+        }
+        frame
+    }
+
+    fn end_frame(&mut self, frame: &Open) -> Result<Option<Incoming>, BadFrame> {
+        if frame.opcode >= CLOSE {
+            let payload = std::mem::take(&mut self.control);
+            return Ok(Some(match frame.opcode {
+                PING => Incoming::Ping(payload),
+                PONG => Incoming::Pong,
+                _ => Incoming::Close(close_code(&payload)?),
+            }));
+        }
+        if !frame.last {
+            return Ok(None);
+        }
+        match self.message.take() {
+            Some(Message { is_text: true, text, .. }) => {
+                Ok(Some(Incoming::Text(String::from_utf8(text).map_err(|_| BadFrame::Utf8)?)))
+            }
+            _ => Ok(Some(Incoming::Binary)),
+        }
+    }
+
+    /// Bytes held for an incomplete message.
+    #[cfg(test)]
+    fn kept(&self) -> usize {
+        self.control.capacity() + self.message.as_ref().map_or(0, |message| message.text.capacity())
+    }
+}
+
+fn close_code(payload: &[u8]) -> Result<Option<u16>, BadFrame> {
+    let [high, low, reason @ ..] = payload else {
+        return if payload.is_empty() { Ok(None) } else { Err(BadFrame::CloseCode) };
+    };
+    let code = u16::from_be_bytes([*high, *low]);
+    std::str::from_utf8(reason).map_err(|_| BadFrame::Utf8)?;
+    match code {
+        1000..=1003 | 1007..=1014 | 3000..=4999 => Ok(Some(code)),
+        _ => Err(BadFrame::CloseCode),
+    }
+}
+
+#[cfg(test)]
+#[path = "reader_test.rs"]
+mod tests;
