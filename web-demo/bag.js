@@ -79,7 +79,7 @@ export class Bag {
       row.paint(offer, now, stale, offer.id === this.client.state.pin?.offer);
     });
     show(this.empty, offers.length === 0);
-    put(this.opener.querySelector('.count'), number(offers.length));
+    put(this.opener.querySelector('.count'), number(offers.filter((offer) => phaseOf(offer, now) !== 'ended').length));
   }
 }
 

@@ -4,6 +4,7 @@
 // until the reader scrolls up; then a pill counts what came meanwhile.
 
 import { clock, t } from './i18n.js';
+import { fullTitle } from './offer.js';
 import { el, icon, put, show } from './ui.js';
 
 const LINES_MAX = 400;
@@ -12,9 +13,9 @@ const TEXT_MAX = 200;
 const BADGED = new Set(['host', 'moderator', 'producer', 'admin']);
 
 export class ChatList {
-  /** `tools(message)` may return buttons for a moderator; `titleOfOffer(id)` names an offer in a note. */
-  constructor({ list, pill, tools, titleOfOffer }) {
-    Object.assign(this, { list, pill, tools, titleOfOffer });
+  /** `tools(message)` may return buttons for a moderator; `offerOf(id)` finds the offer a note speaks of. */
+  constructor({ list, pill, tools, offerOf }) {
+    Object.assign(this, { list, pill, tools, offerOf });
     this.waiting = [];
     this.lines = new Map(); // message id → line
     this.unread = 0;
@@ -51,12 +52,13 @@ export class ChatList {
   }
 
   note(event) {
-    const offer = event.offer ? this.titleOfOffer(event.offer) : '';
+    const about = event.offer && this.offerOf(event.offer);
+    const offer = about && fullTitle(about);
     const text = {
-      purchased: () => t(event.qty > 1 ? 'note.purchased_many' : 'note.purchased', { name: event.name, n: event.qty, offer }),
+      purchased: () => offer && t(event.qty > 1 ? 'note.purchased_many' : 'note.purchased', { name: event.name, n: event.qty, offer }),
       pinned: () => offer && t('note.pinned', { offer }),
       sale_opened: () => offer && t('note.sale_opened', { offer }),
-      sale_closed: () => offer && t('note.sale_closed', { offer }),
+      sale_closed: () => about?.kind === 'flash' && t('note.sale_closed', { offer }),
       announced: () => event.text && t('note.announced', { text: event.text }),
       muted: () => this.tools && t('note.muted', { name: event.name }),
       banned: () => this.tools && t('note.banned', { name: event.name }),

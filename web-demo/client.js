@@ -18,7 +18,7 @@
 
 const RETRY_MIN_MS = 500;
 const RETRY_MAX_MS = 20_000;
-const STEADY_MS = 10_000; // a link that lasted this long is a good one: the next retry starts from the beginning
+const STEADY_MS = 10_000; // a link that lasted this long was a good one: retries start from the beginning
 const QUIET_MS = 25_000; // after this much silence ask whether anyone is there
 const PROBE_MS = 12_000; // … and wait this long for any frame at all
 const HELLO_MS = 15_000; // a handshake that takes longer is as good as lost
@@ -53,7 +53,7 @@ export function comesBack(code) {
   return !(code >= 4500 && code <= 4999);
 }
 
-/** A refusal or a lost answer. `code` is the server's, or `link_lost`, `timeout`, `offline`: outcome not known. */
+/** `code` is the server's, or `link_lost`, `timeout`, `offline`: the outcome is not known. */
 export class RequestError extends Error {
   constructor(error) {
     super(error.message ?? error.code);
@@ -96,9 +96,8 @@ export class LiveClient {
     this.next = null; // the one about to take over
     this.timers = {};
     this.wake = () => this.check();
-    this.seeVisible = () => { if (!globalThis.document?.hidden) this.check(); };
     globalThis.addEventListener?.('online', this.wake);
-    globalThis.document?.addEventListener?.('visibilitychange', this.seeVisible);
+    globalThis.document?.addEventListener?.('visibilitychange', this.wake);
   }
 
   // ---- what a page uses ----
@@ -145,18 +144,18 @@ export class LiveClient {
     this.dropAll();
     for (const timer of Object.values(this.timers)) clearTimeout(timer);
     globalThis.removeEventListener?.('online', this.wake);
-    globalThis.document?.removeEventListener?.('visibilitychange', this.seeVisible);
+    globalThis.document?.removeEventListener?.('visibilitychange', this.wake);
     this.say('closed', { code: 1000 });
   }
 
-  /** Asks at once whether the link still carries anything: after sleep, or when the network comes back. */
+  /** After sleep, or when the network comes back: does the link still carry anything? */
   check() {
-    if (this.status === 'closed') return;
+    if (this.status === 'closed' || globalThis.document?.hidden) return;
     if (this.status === 'reconnecting') return this.open();
     if (this.live && this.wallClock() - this.link.heardAt > 5_000) this.probe(5_000);
   }
 
-  /** Any order we hear of, by frame or by REST, passes here; an older version never replaces a newer one. */
+  /** Every order, by frame or by REST, passes here; an older version never replaces a newer one. */
   noteOrder(order) {
     if (!order?.id) return false;
     const known = this.orders.get(order.id);
@@ -181,7 +180,7 @@ export class LiveClient {
     return url.href;
   }
 
-  /** Opens a link. While another one still works (`moving`) that one is kept until the new one has said hello. */
+  /** Opens a link; one that still works (`moving`) is kept until the new one has said hello. */
   open() {
     clearTimeout(this.timers.retry);
     if (this.next || (this.link && this.status !== 'live')) return;
@@ -200,7 +199,7 @@ export class LiveClient {
     if (!link) return;
     clearTimeout(link.hello);
     link.socket.onmessage = link.socket.onclose = null;
-    try { link.socket.close(1000); } catch { /* already gone */ }
+    link.socket.close(1000);
     for (const { reject, timer } of link.waiting.values()) {
       clearTimeout(timer);
       reject(new RequestError({ code: 'link_lost' }));
@@ -239,12 +238,12 @@ export class LiveClient {
     this.timers.retry = setTimeout(() => this.open(), delay);
   }
 
-  /** `ping` is no verb of ours, and that is the point: any answer at all, even a refusal, proves the link. */
+  /** `ping` is no verb, and need not be: any answer, even a refusal, proves the link. */
   probe(wait_ms = PROBE_MS) {
     const link = this.link;
     if (!this.live || !link) return;
     const asked = this.wallClock();
-    try { link.socket.send(JSON.stringify({ ref: `p${this.nextRef++}`, do: 'ping' })); } catch { /* told below */ }
+    link.socket.send(JSON.stringify({ ref: `p${this.nextRef++}`, do: 'ping' }));
     clearTimeout(this.timers.probe);
     this.timers.probe = setTimeout(() => {
       if (link === this.link && link.heardAt < asked) this.lost(link, { code: 1006, reason: '' });
@@ -296,7 +295,7 @@ export class LiveClient {
     this.timers.steady.unref?.();
   }
 
-  /** The old link of a move: replies already under way may still arrive on it, new frames no longer count. */
+  /** Replies already under way may still arrive on the old link; its frames no longer count. */
   leave(old) {
     old.socket.onclose = () => this.drop(old);
     setTimeout(() => this.drop(old), 2_000);
@@ -329,7 +328,7 @@ export class LiveClient {
     }
   }
 
-  /** Something is missing. Come back with our own position; the server fills the hole or says that it cannot. */
+  /** Comes back with our own position; the server fills the hole or says that it cannot. */
   hole() {
     this.lost(this.link, { code: 4000, reason: '' });
   }

@@ -3,7 +3,7 @@
 import { el } from './ui.js';
 import { messages } from './docs/messages.js';
 import { operations } from './docs/operations.js';
-import { schemaSections } from './docs/schema.js';
+import { prose, schemaSections } from './docs/schema.js';
 
 const content = document.getElementById('content');
 const contents = document.getElementById('contents');
@@ -29,7 +29,7 @@ function build() {
     head(rest.info ?? socket.info),
     part('rest', 'REST', rest, () => operations(rest)),
     part('socket', 'Socket', socket, () => messages(socket)),
-    part('schemas', 'Schemas', rest, () => schemaSections(rest.components?.schemas ?? {}, 'schema')),
+    part('schemas', 'Schemas', {}, () => schemaSections({ ...socket.components?.schemas, ...rest.components?.schemas }, 'schema')),
   ];
   content.replaceChildren(...parts.filter(Boolean).map((one) => one.node ?? one));
   contents.replaceChildren(...parts.filter((one) => one?.groups).map(({ id, title, groups }) => el('section', {},
@@ -37,7 +37,7 @@ function build() {
 }
 
 function head(info) {
-  return el('header.intro', {}, el('h1', {}, info?.title ?? 'Livesouk API'), info?.version && el('p', {}, `Version ${info.version}`), prose(info?.description));
+  return el('header.intro', {}, el('h1', {}, info?.title ?? 'Livesouk API'), info?.version && el('p', {}, `Version ${info.version}`), paragraphs(info?.description));
 }
 
 function part(id, title, document_, make) {
@@ -47,8 +47,8 @@ function part(id, title, document_, make) {
   return { id, title, groups, node: el('section.part-body', { id }, el('h2', {}, title), groups.map((group) => group.node)) };
 }
 
-function prose(text) {
-  return text ? text.split(/\n{2,}/).map((paragraph) => el('p', {}, paragraph)) : null;
+function paragraphs(text) {
+  return text ? text.split(/\n{2,}/).map((paragraph) => el('p', {}, prose(paragraph))) : null;
 }
 
 /** Hides what does not mention the words; a group without anything left goes too. */

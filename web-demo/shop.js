@@ -1,7 +1,8 @@
 // The shop's front: what is live, what is coming, what was. It looks again every few seconds while it can be seen.
 
-import { get, list, UNKNOWN } from './api.js';
+import { get, UNKNOWN } from './api.js';
 import { clock, dateTime, languageSwitch, load, refusal, t, titleOf, translate } from './i18n.js';
+import { list } from './list.js';
 import { el, icon, picture, put } from './ui.js';
 
 const AGAIN_MS = 10_000;

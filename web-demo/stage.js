@@ -1,7 +1,7 @@
 // What fills the screen: the show's video, or a stage of our own when there is none.
 //
-// HLS plays natively where the browser can; nothing is vendored for the others, they get the poster and a link. The
-// stand-in is a lit niche with the pinned product on show and a clock, so that a demo without a camera looks meant.
+// HLS plays natively where the browser can; the others get the poster and a link. The stand-in is a lit niche with the
+// pinned product and a clock, so that a demo without a camera looks meant.
 
 import { clock, dateTime, t, titleOf } from './i18n.js';
 import { el, icon, picture, put, show } from './ui.js';

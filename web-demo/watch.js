@@ -38,7 +38,7 @@ function run(shop, stream) {
   const card = new Card($('card'), { onbuy: buy, onopen: openProduct });
   const bag = new Bag({ root: $('bag'), opener: $('bag-button'), client, onbuy: buy, onopen: openProduct });
   const offerOf = (id) => client.state.offers.get(id);
-  const chat = new ChatList({ list: $('chat-list'), pill: $('chat-pill'), titleOfOffer: (id) => (offerOf(id) ? fullTitle(offerOf(id)) : '') });
+  const chat = new ChatList({ list: $('chat-list'), pill: $('chat-pill'), offerOf });
   const hearts = new Hearts({
     layer: $('hearts'), button: $('heart'), count: $('likes'),
     send: (count) => client.request('react', { kind: 'heart', count }),
@@ -101,6 +101,7 @@ function run(shop, stream) {
     put($('live-badge'), t(`badge.${fresh.status}`));
     $('live-badge').dataset.status = fresh.status;
     stage.dress(fresh);
+    notice(client.state.chat.notice);
   }
 
   /** The live region: pin, sale start, sold out and one's own order; never the chat. */
@@ -118,7 +119,7 @@ function run(shop, stream) {
   }
 
   function notice(text) {
-    show($('notice'), Boolean(text));
+    show($('notice'), Boolean(text) && showing.status !== 'ended');
     put($('notice').querySelector('span'), text ?? '');
   }
 
@@ -237,7 +238,7 @@ function run(shop, stream) {
 
   function paint() {
     const now = client.now();
-    const stale = !client.live || showing.status === 'ended';
+    const stale = !client.live;
     const pinned = offerOf(client.state.pin?.offer);
     stage.present(pinned);
     for (const offer of client.state.offers.values()) announceSoldOut(offer, phaseOf(offer, now));
@@ -246,7 +247,7 @@ function run(shop, stream) {
 
   function tick() {
     const now = client.now();
-    const stale = !client.live || showing.status === 'ended';
+    const stale = !client.live;
     const sale = runningSale();
     show($('sale-chip'), Boolean(sale));
     if (sale) {

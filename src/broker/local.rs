@@ -95,7 +95,7 @@ mod tests {
     fn a_full_queue_refuses_without_numbering() {
         let (broker, mut deliveries) = Local::new();
         let stream = StreamId::new();
-        let mut say = || broker.log(stream, vec![Bytes::from_static(b"x")]);
+        let say = || broker.log(stream, vec![Bytes::from_static(b"x")]);
         let said = std::iter::from_fn(|| say().ok()).count();
         assert_eq!(said, WAITING_MAX);
         assert_eq!(say(), Err(Error::Full));

@@ -145,7 +145,8 @@ impl Connection<'_> {
         let member = self.seat.member();
         let frame = ClientFrame::parse(&text);
         if !frame.verb.as_ref().is_ok_and(Verb::is_slow) {
-            if let Some(reply) = verbs::answer(&self.context, frame).await {
+            // Boxed: every verb's future would else be part of every idle connection.
+            if let Some(reply) = Box::pin(verbs::answer(&self.context, frame)).await {
                 member.reply(reply);
             }
             return;

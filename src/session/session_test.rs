@@ -152,12 +152,12 @@ fn eight_slow_verbs_at_a_time() {
 
 #[tokio::test]
 async fn an_idle_connection_is_small() {
-    let rooms = Arc::new(Rooms::new(Clock::system()));
-    let (room, _) = rooms.open(StreamId::new());
+    let (app, _folder) = app().await;
+    let (room, _) = app.rooms().open(StreamId::new());
     let (socket, _client) = pair().await;
     let (actor, you) = (actor("ann", Role::Viewer), Bytes::new());
     let arrival = Arrival { socket, read_ahead: Bytes::new(), actor, session: None, position: None, you };
-    let task = size_of_val(&serve(rooms, room, TaskTracker::new(), arrival));
+    let task = size_of_val(&serve(app, room, arrival));
     // The read buffer, 4 KiB, is on the stack while it reads.
     assert!(task < 2_048, "{task}");
 }

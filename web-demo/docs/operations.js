@@ -1,7 +1,7 @@
 // The REST half: endpoints grouped by tag, each with its parameters, body and answers.
 
 import { el } from '../ui.js';
-import { anchor, example, fields, limits, typeOf } from './schema.js';
+import { anchor, example, fields, limits, prose, typeOf } from './schema.js';
 
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'];
 
@@ -18,7 +18,7 @@ export function operations(api) {
   }
   return [...groups].filter(([, { items }]) => items.length).map(([tag, { about, items }]) => {
     const id = anchor('rest', tag);
-    return { id, title: tag, node: el('section.group', { id }, el('h3', {}, tag), about && el('p', {}, about), items) };
+    return { id, title: tag, node: el('section.group', { id }, el('h3', {}, tag), about && el('p', {}, prose(about)), items) };
   });
 }
 
@@ -33,8 +33,8 @@ function article(api, method, path, operation, parameters) {
   const body = resolve(api, operation.requestBody);
   return el('article.operation', { id, 'data-item': true },
     el('h4', {}, el(`span.method.${method}`, {}, method.toUpperCase()), el('code', {}, pathParts(path)), operation.deprecated && el('small', {}, 'deprecated')),
-    operation.summary && el('p.summary-line', {}, operation.summary),
-    operation.description && operation.description !== operation.summary && el('p', {}, operation.description),
+    operation.summary && el('p.summary-line', {}, prose(operation.summary)),
+    operation.description && operation.description !== operation.summary && el('p', {}, prose(operation.description)),
     parameters.length ? part('Parameters', parameterTable(parameters)) : null,
     body && part('Body', media(body)),
     part('Answers', el('dl.answers', {}, Object.entries(operation.responses ?? {}).map(([status, answer]) => answerLine(status, resolve(api, answer))))));
@@ -52,7 +52,7 @@ function part(title, node) {
 function parameterTable(parameters) {
   return el('div.table-box', {}, el('table', {}, el('tbody', {}, parameters.map((one) => el('tr', {},
     el('th', { scope: 'row' }, el('code', {}, one.name), el('small', {}, one.required ? one.in : `${one.in}, optional`)),
-    el('td', {}, el('code.type', {}, typeOf(one.schema)), el('span', {}, [one.description, limits(one.schema ?? {})].filter(Boolean).join(' · '))))))));
+    el('td', {}, el('code.type', {}, typeOf(one.schema)), el('span', {}, prose([one.description, limits(one.schema ?? {})].filter(Boolean).join(' · ')))))))));
 }
 
 function media(node) {
@@ -61,5 +61,5 @@ function media(node) {
 }
 
 function answerLine(status, answer) {
-  return [el(`dt.s${status[0]}`, {}, status), el('dd', {}, el('span', {}, answer.description ?? ''), media(answer))];
+  return [el(`dt.s${status[0]}`, {}, status), el('dd', {}, el('span', {}, prose(answer.description)), media(answer))];
 }

@@ -5,6 +5,11 @@ import { el } from '../ui.js';
 const nameOf = (reference) => decodeURIComponent(reference.split('/').pop());
 export const anchor = (...parts) => parts.join('-').toLowerCase().replace(/[^a-z0-9]+/g, '-').replace(/^-|-$/g, '');
 
+/** Words with `code` in them. */
+export function prose(text) {
+  return String(text ?? '').split(/`([^`]+)`/).map((part, i) => (i % 2 ? el('code', {}, part) : part));
+}
+
 /** `string | null`, `Offer`, `Offer[]`, `"mute" | "ban"` */
 export function typeOf(schema) {
   if (schema === true || !schema || !Object.keys(schema).length) return 'anything';
@@ -61,12 +66,12 @@ function table(schema, depth) {
     const field = schema.properties[name];
     const inner = field.properties || field.items?.properties ? fields(field, depth + 1) : null;
     return el('tr', {}, el('th', { scope: 'row' }, el('code', {}, name), !must.has(name) && el('small', {}, 'optional')),
-      el('td', {}, el('code.type', {}, typeOf(field)), el('span', {}, [field.description, limits(field)].filter(Boolean).join(' · ')), inner));
+      el('td', {}, el('code.type', {}, typeOf(field)), el('span', {}, prose([field.description, limits(field)].filter(Boolean).join(' · '))), inner));
   }))));
 }
 
 function words(schema) {
-  return schema.description ? el('p', {}, schema.description) : null;
+  return schema.description ? el('p', {}, prose(schema.description)) : null;
 }
 
 export function example(value) {

@@ -1,7 +1,8 @@
 // Choosing what to sell: the catalogue, a new product, and the form that makes a variant an offer.
 
-import { list, post } from '../api.js';
+import { post } from '../api.js';
 import { fractionDigits, lang, money, refusal, t, titleOf, variantOf } from '../i18n.js';
+import { list } from '../list.js';
 import { busy, sheet } from '../sheet.js';
 import { el, icon, picture, toast } from '../ui.js';
 import { address, askNumber, field, price, readAll, required, whole } from './form.js';

@@ -1,9 +1,9 @@
 // The people: the chat with the tools of whoever keeps order, slow mode, and the list of the muted.
 
-import { del, list, post, put } from '../api.js';
+import { del, post, put } from '../api.js';
 import { ChatField, ChatList } from '../chat.js';
 import { dateTime, refusal, t } from '../i18n.js';
-import { fullTitle } from '../offer.js';
+import { list } from '../list.js';
 import { busy, confirmDialog, sheet } from '../sheet.js';
 import { el, icon } from '../ui.js';
 
@@ -14,7 +14,7 @@ const PROTECTED = new Set(['host', 'admin']);
 export class People {
   constructor({ client, stream, tell, $, offerOf }) {
     Object.assign(this, { client, stream, tell });
-    this.chat = new ChatList({ list: $('chat-list'), pill: $('chat-pill'), tools: (message) => this.tools(message), titleOfOffer: (id) => (offerOf(id) ? fullTitle(offerOf(id)) : '') });
+    this.chat = new ChatList({ list: $('chat-list'), pill: $('chat-pill'), tools: (message) => this.tools(message), offerOf });
     this.field = new ChatField({
       form: $('chat-form'), input: $('chat-input'), button: $('chat-send'), tell, now: () => client.now(), hint: t('host.say'),
       gate: () => (client.show?.status === 'ended' ? { reason: t('chat.ended') } : null),

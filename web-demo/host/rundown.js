@@ -3,9 +3,10 @@
 // Drafts come by REST, because they are not in the room; the others come by the socket as well, and of two accounts
 // of the same offer the newer version stands.
 
-import { list, post, put as putRest, del } from '../api.js';
+import { del, post, put as putRest } from '../api.js';
 import { compareVersions } from '../client.js';
 import { clock, money, number, t } from '../i18n.js';
+import { list } from '../list.js';
 import { countdownOf, fullTitle, phaseOf } from '../offer.js';
 import { busy, confirmDialog } from '../sheet.js';
 import { el, icon, picture, put, show } from '../ui.js';

@@ -1,7 +1,8 @@
 // The list of shows, and the form for a new one.
 
-import { list, post } from '../api.js';
+import { post } from '../api.js';
 import { dateTime, languageSwitch, refusal, t, titleOf } from '../i18n.js';
+import { list } from '../list.js';
 import { busy, sheet } from '../sheet.js';
 import { el, icon } from '../ui.js';
 import { address, field, readAll, required } from './form.js';

@@ -28,4 +28,6 @@ export default {
   'error.declined': 'رُفضت عملية الدفع. القطعة ما زالت محجوزة لك.', 'error.hold_expired': 'انتهت مدة الحجز. لم يُخصم شيء.', 'error.capture_failed': 'فشل الدفع وأُلغي الطلب. لم يُخصم شيء.',
   'error.not_yours': 'هذا الطلب ليس لك.', 'error.already_paid': 'دُفع ثمنه من قبل.',
   'error.key_reused': 'أُرسل هذا الطلب من قبل بمحتوى آخر.',
+  'error.sold_out': 'نفدت الكمية.', 'error.outcome_unknown': 'لا جواب بعد.', 'error.timeout': 'تأخر الجواب.', 'error.link_lost': 'انقطع الاتصال.', 'error.offline': 'أنت غير متصل.', 'error.slow_mode': 'الوضع البطيء: انتظر {s} ث.',
+  'error.chat_budget': 'رسائل كثيرة دفعة واحدة. لحظة من فضلك.', 'error.forbidden': 'دورك لا يسمح بذلك.', 'error.stream_ended': 'انتهى العرض.', 'error.bad_request': 'في الطلب شيء غير صحيح.', 'error.no_such_stream': 'لا يوجد بث كهذا.', 'error.muted': 'أنت مكتوم.', 'error.banned': 'أُخرجت من هذا العرض.',
 };

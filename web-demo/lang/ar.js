@@ -37,10 +37,10 @@ export default {
 
   'signin.title': 'دخول', 'signin.elsewhere': 'سجّل الدخول في المتجر أولًا.', 'say.sold_out': 'نفدت: {offer}',
 
-  // refusals
-  'error.unknown': 'لم ينجح ذلك. حاول مرة أخرى.', 'error.network': 'تعذّر الوصول إلى المتجر.', 'error.sold_out': 'نفدت الكمية.',
-  'error.outcome_unknown': 'لا جواب بعد.', 'error.unavailable': 'المتجر لا يستطيع الرد الآن.', 'error.timeout': 'تأخر الجواب.', 'error.link_lost': 'انقطع الاتصال.', 'error.offline': 'أنت غير متصل.',
-  'error.slow_mode': 'الوضع البطيء: انتظر {s} ث.', 'error.chat_budget': 'رسائل كثيرة دفعة واحدة. لحظة من فضلك.', 'error.forbidden': 'دورك لا يسمح بذلك.', 'error.sign_in': 'سجّل الدخول من فضلك.',
-  'error.token_expired': 'انتهت جلسة دخولك. يمكنك متابعة المشاهدة.', 'error.stream_ended': 'انتهى العرض.', 'error.bad_request': 'في الطلب شيء غير صحيح.',
-  'error.no_such_stream': 'لا يوجد بث كهذا.', 'error.muted': 'أنت مكتوم.', 'error.banned': 'أُخرجت من هذا العرض.', 'problem.title': 'لا شيء هنا', 'problem.no_stream': 'هذا العرض غير موجود، أو لم يعد موجودًا.', 'problem.away': 'تعذّر الوصول إلى المتجر.', 'problem.again': 'حاول مرة أخرى',
+  // refusals; those that only a buyer or talker meets are in the .buy file
+  'error.unknown': 'لم ينجح ذلك. حاول مرة أخرى.', 'error.network': 'تعذّر الوصول إلى المتجر.',
+  'error.unavailable': 'المتجر لا يستطيع الرد الآن.',
+  'error.sign_in': 'سجّل الدخول من فضلك.',
+  'error.token_expired': 'انتهت جلسة دخولك. يمكنك متابعة المشاهدة.',
+  'problem.title': 'لا شيء هنا', 'problem.no_stream': 'هذا العرض غير موجود، أو لم يعد موجودًا.', 'problem.away': 'تعذّر الوصول إلى المتجر.', 'problem.again': 'حاول مرة أخرى',
 };

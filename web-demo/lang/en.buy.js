@@ -28,4 +28,6 @@ export default {
   'error.declined': 'The payment was declined. It is still held for you.', 'error.hold_expired': 'The hold ran out. Nothing was charged.', 'error.capture_failed': 'The payment failed and the order was cancelled. Nothing was charged.',
   'error.not_yours': 'This order is not yours.', 'error.already_paid': 'It is already paid.',
   'error.key_reused': 'This order was already sent with other content.',
+  'error.sold_out': 'Sold out.', 'error.outcome_unknown': 'No answer yet.', 'error.timeout': 'No answer in time.', 'error.link_lost': 'The connection broke.', 'error.offline': 'You are not connected.', 'error.slow_mode': 'Slow mode: wait {s} s.',
+  'error.chat_budget': 'Too many messages at once. A moment, please.', 'error.forbidden': 'Your role may not do that.', 'error.stream_ended': 'The show has ended.', 'error.bad_request': 'Something in it is not right.', 'error.no_such_stream': 'There is no such show.', 'error.muted': 'You are muted.', 'error.banned': 'You were removed from this show.',
 };

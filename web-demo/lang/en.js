@@ -36,10 +36,10 @@ export default {
 
   'signin.title': 'Sign in', 'signin.elsewhere': 'Sign in at the shop first.', 'say.sold_out': 'Sold out: {offer}',
 
-  // refusals
-  'error.unknown': 'That did not work. Please try again.', 'error.network': 'The shop cannot be reached.', 'error.sold_out': 'Sold out.',
-  'error.outcome_unknown': 'No answer yet.', 'error.unavailable': 'The shop cannot answer right now.', 'error.timeout': 'No answer in time.', 'error.link_lost': 'The connection broke.', 'error.offline': 'You are not connected.',
-  'error.slow_mode': 'Slow mode: wait {s} s.', 'error.chat_budget': 'Too many messages at once. A moment, please.', 'error.forbidden': 'Your role may not do that.', 'error.sign_in': 'Please sign in.',
-  'error.token_expired': 'Your sign-in has ended. You can go on watching.', 'error.stream_ended': 'The show has ended.', 'error.bad_request': 'Something in it is not right.',
-  'error.no_such_stream': 'There is no such show.', 'error.muted': 'You are muted.', 'error.banned': 'You were removed from this show.', 'problem.title': 'Nothing to see here', 'problem.no_stream': 'This show does not exist, or not any more.', 'problem.away': 'The shop cannot be reached.', 'problem.again': 'Try again',
+  // refusals; those that only a buyer or talker meets are in the .buy file
+  'error.unknown': 'That did not work. Please try again.', 'error.network': 'The shop cannot be reached.',
+  'error.unavailable': 'The shop cannot answer right now.',
+  'error.sign_in': 'Please sign in.',
+  'error.token_expired': 'Your sign-in has ended. You can go on watching.',
+  'problem.title': 'Nothing to see here', 'problem.no_stream': 'This show does not exist, or not any more.', 'problem.away': 'The shop cannot be reached.', 'problem.again': 'Try again',
 };

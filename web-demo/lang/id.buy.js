@@ -28,4 +28,6 @@ export default {
   'error.declined': 'Pembayaran ditolak. Barang masih disimpan untuk Anda.', 'error.hold_expired': 'Waktu simpan habis. Tidak ada tagihan.', 'error.capture_failed': 'Pembayaran gagal dan pesanan dibatalkan. Tidak ada tagihan.',
   'error.not_yours': 'Pesanan ini bukan milik Anda.', 'error.already_paid': 'Sudah dibayar.',
   'error.key_reused': 'Pesanan ini sudah dikirim dengan isi lain.',
+  'error.sold_out': 'Habis.', 'error.outcome_unknown': 'Belum ada jawaban.', 'error.timeout': 'Jawaban terlambat.', 'error.link_lost': 'Koneksi terputus.', 'error.offline': 'Anda tidak terhubung.', 'error.slow_mode': 'Mode lambat: tunggu {s} dtk.',
+  'error.chat_budget': 'Terlalu banyak pesan sekaligus. Tunggu sebentar.', 'error.forbidden': 'Peran Anda tidak boleh melakukannya.', 'error.stream_ended': 'Siaran telah selesai.', 'error.bad_request': 'Ada yang tidak benar.', 'error.no_such_stream': 'Siaran itu tidak ada.', 'error.muted': 'Anda dibisukan.', 'error.banned': 'Anda dikeluarkan dari siaran ini.',
 };

@@ -35,10 +35,10 @@ export default {
 
   'signin.title': 'Masuk', 'signin.elsewhere': 'Masuk di toko dulu.', 'say.sold_out': 'Habis: {offer}',
 
-  // refusals
-  'error.unknown': 'Tidak berhasil. Coba lagi.', 'error.network': 'Toko tidak dapat dihubungi.', 'error.sold_out': 'Habis.',
-  'error.outcome_unknown': 'Belum ada jawaban.', 'error.unavailable': 'Toko belum bisa menjawab.', 'error.timeout': 'Jawaban terlambat.', 'error.link_lost': 'Koneksi terputus.', 'error.offline': 'Anda tidak terhubung.',
-  'error.slow_mode': 'Mode lambat: tunggu {s} dtk.', 'error.chat_budget': 'Terlalu banyak pesan sekaligus. Tunggu sebentar.', 'error.forbidden': 'Peran Anda tidak boleh melakukannya.', 'error.sign_in': 'Silakan masuk.',
-  'error.token_expired': 'Sesi masuk Anda berakhir. Anda tetap bisa menonton.', 'error.stream_ended': 'Siaran telah selesai.', 'error.bad_request': 'Ada yang tidak benar.',
-  'error.no_such_stream': 'Siaran itu tidak ada.', 'error.muted': 'Anda dibisukan.', 'error.banned': 'Anda dikeluarkan dari siaran ini.', 'problem.title': 'Tidak ada apa-apa di sini', 'problem.no_stream': 'Siaran ini tidak ada, atau sudah tidak ada.', 'problem.away': 'Toko tidak dapat dihubungi.', 'problem.again': 'Coba lagi',
+  // refusals; those that only a buyer or talker meets are in the .buy file
+  'error.unknown': 'Tidak berhasil. Coba lagi.', 'error.network': 'Toko tidak dapat dihubungi.',
+  'error.unavailable': 'Toko belum bisa menjawab.',
+  'error.sign_in': 'Silakan masuk.',
+  'error.token_expired': 'Sesi masuk Anda berakhir. Anda tetap bisa menonton.',
+  'problem.title': 'Tidak ada apa-apa di sini', 'problem.no_stream': 'Siaran ini tidak ada, atau sudah tidak ada.', 'problem.away': 'Toko tidak dapat dihubungi.', 'problem.again': 'Coba lagi',
 };
