@@ -8,7 +8,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
 
-use crate::domain::Millis;
+/// UTC epoch milliseconds: `domain::Millis`, but a leaf imports nothing of ours.
+type Millis = i64;
 
 /// Cheap to clone; all clones tell the same time.
 #[derive(Clone)]

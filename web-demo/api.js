@@ -4,6 +4,7 @@
 // Problem too, code `network`: the outcome is then unknown, which matters to whoever was buying.
 
 const TOKEN = 'livesouk.token';
+const DEADLINE_MS = 10_000;
 
 export class Problem extends Error {
   constructor(code, detail = {}) {
@@ -32,7 +33,7 @@ export function takeTokenFromAddress() {
   history.replaceState(null, '', location.pathname + location.search);
 }
 
-export async function call(method, path, { body, key, deadline_ms = 10_000 } = {}) {
+export async function call(method, path, { body, key } = {}) {
   const headers = { accept: 'application/json' };
   if (token.get()) headers.authorization = `Bearer ${token.get()}`;
   if (body !== undefined) headers['content-type'] = 'application/json';
@@ -43,7 +44,7 @@ export async function call(method, path, { body, key, deadline_ms = 10_000 } = {
     answer = await fetch(`/v1${path}`, {
       method, headers, cache: 'no-store',
       body: body === undefined ? undefined : JSON.stringify(body),
-      signal: AbortSignal.timeout(deadline_ms),
+      signal: AbortSignal.timeout(DEADLINE_MS),
     });
     const text = await answer.text();
     data = text ? JSON.parse(text) : null;

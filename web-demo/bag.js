@@ -29,11 +29,12 @@ export class Bag {
     this.place();
   }
 
-  /** On a phone a closed bag must not be reachable by Tab, on a desk it always is. */
+  /** On a phone either the bag can be reached by Tab or what it covers; on a desk both. */
   place() {
     const shown = desk.matches || this.root.classList.contains('open');
-    this.root.inert = !shown;
-    document.getElementById('scrim').hidden = desk.matches || !shown;
+    const covers = shown && !desk.matches;
+    for (const node of this.root.parentNode.children) node.inert = node === this.root ? !shown : covers;
+    document.getElementById('scrim').hidden = !covers;
   }
 
   open() {

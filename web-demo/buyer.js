@@ -4,7 +4,7 @@
 // before anything is sent and the same request is repeated with the same key, over the socket or over REST, until
 // there is an answer. A reload finds the key again and asks by it.
 
-import { get, post, UNKNOWN } from './api.js';
+import { get, post, Problem, UNKNOWN } from './api.js';
 import { newKey } from './client.js';
 
 const RUN = 'livesouk.buying';
@@ -78,7 +78,7 @@ export class Buyer {
         await sleep(Math.min(1_500 * (attempt + 1), 8_000));
       }
     }
-    return null;
+    throw new Problem('outcome_unknown');
   }
 
   async mine() {

@@ -1,7 +1,7 @@
 // Hearts: they rise at once, are sent summed, and are counted once.
 //
-// A tap shows immediately and waits half a second for company; one message then carries the sum. The number shown is
-// the server's plus what it cannot know yet. Other people's hearts rise from the growth of the server's number.
+// A tap waits half a second for company; one message then carries the sum. The number shown is the server's plus what
+// it cannot know yet. Other people's hearts rise from the growth of the server's number.
 
 import { short } from './i18n.js';
 import { el, icon, put } from './ui.js';

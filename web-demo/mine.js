@@ -15,6 +15,11 @@ export class Mine {
     chip.addEventListener('click', () => { const order = this.held(); if (order) onorder(order); });
   }
 
+  /** After time away: what became of the orders that were still open. */
+  refresh(buyer) {
+    for (const order of this.client.orders.values()) if (active(order)) buyer.refresh(order).catch(() => {});
+  }
+
   /** The hold that ends first. */
   held() {
     const orders = [...this.client.orders.values()].filter((order) => order.stream === this.client.stream && active(order));

@@ -1,4 +1,4 @@
-// The viewer's page: joins the parts. What the server says comes in at the client, what people do goes out at it.
+// The viewer's page: joins the parts.
 
 import { get, takeTokenFromAddress, token, UNKNOWN } from './api.js';
 import { Bag } from './bag.js';
@@ -60,6 +60,7 @@ function run(shop, stream) {
   client.on('hello', ({ you, stream: fresh }) => {
     mutedUntil = you?.muted_until ?? 0;
     if (fresh) dress(fresh);
+    till?.mine.refresh(till.buyer);
     if (token.get()) loadOrders();
   });
   client.on('gap', () => chat.gap());
@@ -125,7 +126,7 @@ function run(shop, stream) {
 
   // ---- what people do ----
 
-  /** The half of the page that sells, loaded once. A broken network must not break it for ever. */
+  /** The half of the page that sells, loaded once; a broken network must not break it for good. */
   async function openTill() {
     tillComing ??= import('./buying.js').catch((fault) => { tillComing = null; throw fault; });
     const { Buyer, Checkout, Mine, ProductSheet, sheet, signIn } = await tillComing;
@@ -161,7 +162,7 @@ function run(shop, stream) {
     if (buyable(phaseOf(fresh, client.now()))) await till.checkout.buy(fresh, qty);
   }
 
-  /** Waits for the link that carries the new name; REST would do as well, so not for long. */
+  /** Waits for the link with the new name; REST would do as well, so not for long. */
   function live() {
     if (client.live) return Promise.resolve();
     return new Promise((done) => {
@@ -225,7 +226,6 @@ function run(shop, stream) {
     show($('who'), known ? Boolean(name) : shop.dev_login);
     put($('who'), known ? name ?? '' : t('signin.title'));
     $('who').disabled = known;
-    $('who').title = known ? t('signed_in_as', { name: name ?? '' }) : '';
   }
 
   // ---- painting ----

@@ -15,6 +15,8 @@ mod sell;
 mod show;
 mod stream;
 mod sweep;
+#[cfg(test)]
+pub mod testing;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -20,8 +20,7 @@ use super::{Door, auth};
 use crate::app::Error;
 use crate::domain::{Actor, Refusal, StreamId};
 use crate::protocol::{Close, json_bytes};
-use crate::room::{self, Position};
-use crate::session::{self, Arrival};
+use crate::session::{self, Arrival, Position};
 
 const SUBPROTOCOL: &str = "livesouk.v1";
 const UPGRADE_DEADLINE: Duration = Duration::from_secs(10);
@@ -101,7 +100,7 @@ async fn run(door: Door, stream: StreamId, socket: TcpStream, read_ahead: bytes:
             session::serve(door.app, room, arrival).await;
         }
         Err(Error::Refused(Refusal::Banned)) => session::refuse(socket, Close::Banned).await,
-        Err(_) => session::refuse(socket, Close::Overload { retry_ms: room::retry_ms() }).await,
+        Err(_) => session::turn_away(socket).await,
     }
 }
 

@@ -20,8 +20,9 @@ use tokio::net::TcpStream;
 use crate::app::App;
 use crate::domain::Actor;
 use crate::protocol::{BadFrame, ClientFrame, Close, Frame, FrameReader, Incoming, Verb, server};
-use crate::room::{Joining, Position, Room, Seat};
+use crate::room::{self, Joining, Room, Seat};
 
+pub use crate::room::Position;
 pub use verbs::Context;
 
 const SEND_BUFFER_BYTES: usize = 64 * 1024;
@@ -68,6 +69,11 @@ pub async fn serve(app: App, room: Arc<Room>, arrival: Arrival) {
 pub async fn refuse(socket: TcpStream, close: Close) {
     set_up(&socket);
     say_goodbye(&socket, close).await;
+}
+
+/// Ends an upgraded connection that may come again: not now.
+pub async fn turn_away(socket: TcpStream) {
+    refuse(socket, Close::Overload { retry_ms: room::retry_ms() }).await;
 }
 
 struct Connection<'a> {

@@ -5,21 +5,9 @@ use tokio::io::AsyncWriteExt;
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::clock::Clock;
+use crate::app::testing;
 use crate::domain::{Role, StreamId};
 use crate::room::crowd_test::{Client, Seen, actor, at, pair, until};
-
-/// An app of its own, on a store that goes away with it.
-async fn app() -> (App, tempfile::TempDir) {
-    let folder = tempfile::tempdir().unwrap();
-    let url = format!("sqlite:{}", folder.path().join("shop.db").display());
-    let store = crate::store::Store::open(&url, Clock::system(), 1).await.unwrap();
-    let shop = crate::node::shop(&store, "Shop", "SAR").await.unwrap();
-    let settings = crate::app::Settings { chat_per_second: 1.0, dev_login: false };
-    let broker = crate::broker::Broker::local();
-    let app = App::start(store, broker, Clock::system(), shop, settings, Default::default()).await.unwrap();
-    (app, folder)
-}
 
 struct Show {
     _folder: tempfile::TempDir,
@@ -29,7 +17,7 @@ struct Show {
 }
 
 async fn connect(read_ahead: &'static [u8]) -> Show {
-    let (app, folder) = app().await;
+    let (app, folder) = testing::app().await;
     let (room, _) = app.rooms().open(StreamId::new());
     room.begin(at("e1", 0), vec![], vec![]);
     let (socket, client) = pair().await;
@@ -152,7 +140,7 @@ fn eight_slow_verbs_at_a_time() {
 
 #[tokio::test]
 async fn an_idle_connection_is_small() {
-    let (app, _folder) = app().await;
+    let (app, _folder) = testing::app().await;
     let (room, _) = app.rooms().open(StreamId::new());
     let (socket, _client) = pair().await;
     let (actor, you) = (actor("ann", Role::Viewer), Bytes::new());

@@ -26,4 +26,5 @@ export default {
   'form.title': 'اسم المنتج', 'form.title_ar': 'الاسم بالعربية، اختياري', 'form.image': 'الصورة، اختياري', 'form.image_hint': 'عنوان صورة', 'form.variants': 'الأنواع', 'form.variant': 'النوع', 'form.variant_add': 'نوع آخر', 'form.stock': 'المخزون', 'form.drop': 'احذف هذا النوع',
   'form.show_title': 'عنوان العرض', 'form.when': 'وقت البدء، اختياري', 'form.when_hint': 'فارغ: متى ضغطت «ابدأ البث»', 'form.video': 'الفيديو، اختياري', 'form.video_hint': 'عنوان قائمة HLS ‏(.m3u8)', 'form.poster': 'صورة الغلاف، اختياري',
   'error.not_enough_stock': 'المخزون لا يكفي.',
+  'shop.watch': 'شاهد',
 };

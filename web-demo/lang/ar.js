@@ -4,10 +4,8 @@ export default {
   // everywhere
   home: 'كل العروض', close: 'إغلاق', cancel: 'تراجع', language: 'اللغة', viewers: 'مشاهد', stage: 'العرض',
   save: 'حفظ', loading: 'جارٍ التحميل…',
-  signed_in_as: 'دخلت باسم {name}',
 
   // viewer: bars and stage
-  'shop.watch': 'شاهد',
   'badge.live': 'مباشر', 'badge.scheduled': 'قريبًا', 'badge.ended': 'انتهى',
   'stage.live': 'على الهواء', 'stage.starts': 'يبدأ {at}', 'stage.soon': 'يبدأ قريبًا', 'stage.ended': 'انتهى العرض. شكرًا لحضوركم!',
   'video.open': 'افتح الفيديو', share: 'مشاركة', 'share.copied': 'نُسخ الرابط', 'share.by_hand': 'انسخ هذا الرابط لمشاركة العرض.',
@@ -35,7 +33,7 @@ export default {
   'offer.all_held': 'كلها محجوزة، وقد يعود بعضها', 'offer.held_short': 'محجوزة', 'offer.sold_out': 'نفدت', 'offer.ended': 'انتهى البيع', 'offer.ended_short': 'انتهى',
   'offer.soon': 'قريبًا', 'offer.before': 'قبل: ', 'flag.soon': 'يبدأ بعد', 'flag.flash': 'عرض خاطف',
 
-  'signin.title': 'دخول', 'signin.elsewhere': 'سجّل الدخول في المتجر أولًا.', 'say.sold_out': 'نفدت: {offer}',
+  'signin.title': 'دخول', 'say.sold_out': 'نفدت: {offer}',
 
   // refusals; those that only a buyer or talker meets are in the .buy file
   'error.unknown': 'لم ينجح ذلك. حاول مرة أخرى.', 'error.network': 'تعذّر الوصول إلى المتجر.',

@@ -5,4 +5,5 @@ export default {
   'shop.empty': 'لا عروض في الجدول بعد.', 'shop.empty_more': 'حين يبدأ البث سيظهر هنا من تلقاء نفسه.',
   'shop.tagline': 'من السوق مباشرة: شاهد، اسأل، وخذها معك.', 'shop.watching': { zero: 'لا مشاهدين', one: 'مشاهد واحد', two: 'مشاهدان', few: '{n} مشاهدين', many: '{n} مشاهدًا', other: '{n} مشاهد' },
   'shop.for_hosts': 'لوحة المقدّم', 'shop.developers': 'للمطورين',
+  'shop.watch': 'شاهد',
 };

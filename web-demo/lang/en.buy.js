@@ -18,6 +18,7 @@ export default {
   'say.held': 'Held for you. You are number {n}.', 'say.paid': 'Paid. You are number {n}.',
 
   // sign-in
+  'signin.elsewhere': 'Sign in at the shop first.',
   'signin.why': 'Choose a name to join in. It is a demo: no password, no e-mail.', 'signin.why_buy': 'Choose a name, then it is held for you. It is a demo: nothing is charged.',
   'signin.why_host': 'Choose the name viewers see. It is a demo: no password, no e-mail.', 'signin.name': 'Your name', 'signin.go': 'Join',
 

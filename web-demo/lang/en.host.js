@@ -26,4 +26,5 @@ export default {
   'form.title': 'Product name', 'form.title_ar': 'Name in Arabic, optional', 'form.image': 'Picture, optional', 'form.image_hint': 'Address of a picture', 'form.variants': 'Variants', 'form.variant': 'Variant', 'form.variant_add': 'Another variant', 'form.stock': 'Stock', 'form.drop': 'Remove this variant',
   'form.show_title': 'Title of the show', 'form.when': 'Starts, optional', 'form.when_hint': 'Empty: whenever you press “Go live”', 'form.video': 'Video, optional', 'form.video_hint': 'Address of an HLS playlist (.m3u8)', 'form.poster': 'Poster picture, optional',
   'error.not_enough_stock': 'There is not that much in stock.',
+  'shop.watch': 'Watch',
 };

@@ -4,10 +4,8 @@ export default {
   // everywhere
   home: 'All shows', close: 'Close', cancel: 'Cancel', language: 'Language', viewers: 'viewers', stage: 'The show',
   save: 'Save', loading: 'Loading…',
-  'signed_in_as': 'Signed in as {name}',
 
   // viewer: bars and stage
-  'shop.watch': 'Watch',
   'badge.live': 'Live', 'badge.scheduled': 'Soon', 'badge.ended': 'Ended',
   'stage.live': 'On air', 'stage.starts': 'Starts {at}', 'stage.soon': 'Starts soon', 'stage.ended': 'The show has ended. Thank you for coming!',
   'video.open': 'Open the video', share: 'Share', 'share.copied': 'Link copied', 'share.by_hand': 'Copy this link to share the show.',
@@ -34,9 +32,9 @@ export default {
   'offer.all_held': 'All held, some may return', 'offer.held_short': 'All held', 'offer.sold_out': 'Sold out', 'offer.ended': 'The sale has ended', 'offer.ended_short': 'Ended',
   'offer.soon': 'Soon', 'offer.before': 'before: ', 'flag.soon': 'Starts in', 'flag.flash': 'Flash sale',
 
-  'signin.title': 'Sign in', 'signin.elsewhere': 'Sign in at the shop first.', 'say.sold_out': 'Sold out: {offer}',
+  'signin.title': 'Sign in', 'say.sold_out': 'Sold out: {offer}',
 
-  // refusals; those that only a buyer or talker meets are in the .buy file
+  // refusals; what only a buyer or talker meets is in the .buy file
   'error.unknown': 'That did not work. Please try again.', 'error.network': 'The shop cannot be reached.',
   'error.unavailable': 'The shop cannot answer right now.',
   'error.sign_in': 'Please sign in.',

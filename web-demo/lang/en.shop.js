@@ -5,4 +5,5 @@ export default {
   'shop.empty': 'No show is on the calendar yet.', 'shop.empty_more': 'When a host goes live, it appears here by itself.',
   'shop.tagline': 'Live from the souk: see it, ask about it, take it home.', 'shop.watching': { one: '{n} watching', other: '{n} watching' },
   'shop.for_hosts': 'Host console', 'shop.developers': 'For developers',
+  'shop.watch': 'Watch',
 };

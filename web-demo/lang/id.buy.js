@@ -18,6 +18,7 @@ export default {
   'say.held': 'Disimpan untuk Anda. Anda nomor {n}.', 'say.paid': 'Lunas. Anda nomor {n}.',
 
   // sign-in
+  'signin.elsewhere': 'Masuk di toko dulu.',
   'signin.why': 'Pilih nama untuk ikut serta. Ini demo: tanpa kata sandi, tanpa surel.', 'signin.why_buy': 'Pilih nama, lalu barang disimpan untuk Anda. Ini demo: tidak ada tagihan.',
   'signin.why_host': 'Pilih nama yang dilihat penonton. Ini demo: tanpa kata sandi, tanpa surel.', 'signin.name': 'Nama Anda', 'signin.go': 'Ikut',
 

@@ -25,4 +25,5 @@ export default {
   'form.title': 'Nama produk', 'form.title_ar': 'Nama dalam bahasa Arab, opsional', 'form.image': 'Gambar, opsional', 'form.image_hint': 'Alamat gambar', 'form.variants': 'Varian', 'form.variant': 'Varian', 'form.variant_add': 'Varian lain', 'form.stock': 'Stok', 'form.drop': 'Hapus varian ini',
   'form.show_title': 'Judul siaran', 'form.when': 'Mulai, opsional', 'form.when_hint': 'Kosong: kapan pun Anda menekan “Mulai siaran”', 'form.video': 'Video, opsional', 'form.video_hint': 'Alamat daftar putar HLS (.m3u8)', 'form.poster': 'Gambar sampul, opsional',
   'error.not_enough_stock': 'Stok tidak cukup.',
+  'shop.watch': 'Tonton',
 };

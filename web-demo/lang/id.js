@@ -4,10 +4,8 @@ export default {
   // everywhere
   home: 'Semua siaran', close: 'Tutup', cancel: 'Batal', language: 'Bahasa', viewers: 'penonton', stage: 'Siaran',
   save: 'Simpan', loading: 'Memuat…',
-  signed_in_as: 'Masuk sebagai {name}',
 
   // viewer: bars and stage
-  'shop.watch': 'Tonton',
   'badge.live': 'Langsung', 'badge.scheduled': 'Segera', 'badge.ended': 'Selesai',
   'stage.live': 'Mengudara', 'stage.starts': 'Mulai {at}', 'stage.soon': 'Segera mulai', 'stage.ended': 'Siaran telah selesai. Terima kasih sudah datang!',
   'video.open': 'Buka video', share: 'Bagikan', 'share.copied': 'Tautan disalin', 'share.by_hand': 'Salin tautan ini untuk membagikan siaran.',
@@ -33,7 +31,7 @@ export default {
   'offer.all_held': 'Dipesan semua, bisa kembali', 'offer.held_short': 'Dipesan', 'offer.sold_out': 'Habis', 'offer.ended': 'Penjualan selesai', 'offer.ended_short': 'Selesai',
   'offer.soon': 'Segera', 'offer.before': 'sebelumnya: ', 'flag.soon': 'Mulai dalam', 'flag.flash': 'Obral kilat',
 
-  'signin.title': 'Masuk', 'signin.elsewhere': 'Masuk di toko dulu.', 'say.sold_out': 'Habis: {offer}',
+  'signin.title': 'Masuk', 'say.sold_out': 'Habis: {offer}',
 
   // refusals; those that only a buyer or talker meets are in the .buy file
   'error.unknown': 'Tidak berhasil. Coba lagi.', 'error.network': 'Toko tidak dapat dihubungi.',

@@ -5,4 +5,5 @@ export default {
   'shop.empty': 'Belum ada siaran di jadwal.', 'shop.empty_more': 'Begitu siaran dimulai, akan muncul di sini dengan sendirinya.',
   'shop.tagline': 'Langsung dari pasar: lihat, tanya, bawa pulang.', 'shop.watching': '{n} menonton',
   'shop.for_hosts': 'Konsol pembawa acara', 'shop.developers': 'Untuk pengembang',
+  'shop.watch': 'Tonton',
 };

@@ -5,8 +5,8 @@
 
 use super::source::{Token, tokens};
 
-/// The top of the tree. A new folder or file under `src/` needs a row here before it can be used.
-const ROOF: &str = "lib main";
+/// The top of the tree, where everything is put together. A new folder or file under `src/` needs a row here before it can be used.
+const ROOF: &str = "lib main node demo";
 const LEAVES: [&str; 3] = ["clock", "config", "metrics"];
 
 /// A layer, the layers it may import besides itself, and whether it may use the leaves.

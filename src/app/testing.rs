@@ -1,0 +1,19 @@
+//! An app for unit tests: real store, real broker, gone with its folder.
+
+use super::{App, Settings};
+use crate::broker::Broker;
+use crate::clock::Clock;
+use crate::domain::{Shop, ShopId};
+use crate::store::Store;
+
+pub async fn app() -> (App, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("shop.db").display());
+    let clock = Clock::system();
+    let store = Store::open(&url, clock.clone(), 1).await.unwrap();
+    let shop = Shop { id: ShopId::new(), title: "Shop".into(), titles: Default::default(), currency: "SAR".into() };
+    store.create_shop(&shop).await.unwrap();
+    let settings = Settings { chat_per_second: 1.0, dev_login: false };
+    let app = App::start(store, Broker::local(), clock, shop, settings, Default::default()).await.unwrap();
+    (app, folder)
+}
