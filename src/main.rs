@@ -1,6 +1,6 @@
 //! Thin: reads the settings, starts a node, runs until a signal.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -10,8 +10,8 @@ use livesouk::clock::Clock;
 use livesouk::config::{Cli, Command, Demo, Log, Migrate, Serve, Token};
 use livesouk::demo;
 use livesouk::domain::{Actor, Name, Role, StreamId, UserId};
-use livesouk::http::Origins;
 use livesouk::http::auth::Auth;
+use livesouk::http::{Origins, Proxies};
 use livesouk::node::{self, Node, Plan, StartError};
 use livesouk::store::Store;
 use tokio::signal::unix::{SignalKind, signal};
@@ -64,6 +64,7 @@ async fn run_demo(options: Demo) -> anyhow::Result<()> {
         shop: opened.shop.clone(),
         auth,
         origins: Origins::new(&[], None).map_err(StartError::Config)?,
+        proxies: Proxies::default(),
         settings: Settings { chat_per_second: options.limits.chat_per_second, dev_login: true },
         connections_max: options.limits.connections_max,
     })
@@ -127,6 +128,7 @@ async fn run_serve(options: Serve) -> anyhow::Result<()> {
         shop,
         auth,
         origins,
+        proxies: Proxies::new(options.trusted_proxies),
         settings: Settings { chat_per_second: options.limits.chat_per_second, dev_login: false },
         connections_max: options.limits.connections_max,
     })
@@ -180,7 +182,10 @@ fn asked_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
 fn start_log(log: &Log) -> Result<(), StartError> {
     let filter = tracing_subscriber::EnvFilter::try_new(&log.filter)
         .map_err(|error| StartError::Config(format!("--log {}: {error}", log.filter)))?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     if log.log_json {
         lines.json().init();
     } else {

@@ -13,7 +13,7 @@ use crate::broker::Broker;
 use crate::clock::Clock;
 use crate::domain::{Shop, ShopId};
 use crate::http::auth::Auth;
-use crate::http::{self, Door, Origins};
+use crate::http::{self, Door, Origins, Proxies};
 use crate::store::{self, Store};
 
 /// How long a database that is down at start is waited for.
@@ -43,6 +43,7 @@ pub struct Plan {
     pub shop: Shop,
     pub auth: Auth,
     pub origins: Origins,
+    pub proxies: Proxies,
     pub settings: Settings,
     pub connections_max: usize,
 }
@@ -85,13 +86,13 @@ pub async fn shop(store: &Store, title: &str, currency: &str) -> Result<Shop, St
 
 impl Node {
     pub async fn start(plan: Plan) -> Result<Self, StartError> {
-        let Plan { listen, store, clock, shop, auth, origins, settings, connections_max } = plan;
+        let Plan { listen, store, clock, shop, auth, origins, proxies, settings, connections_max } = plan;
         let listener =
             TcpListener::bind(listen).await.map_err(|error| StartError::Listen { address: listen, error })?;
         let stop = CancellationToken::new();
         let app =
             App::start(store, Broker::local(), clock, shop, settings, stop.clone()).await.map_err(StartError::App)?;
-        let door = Door { app, auth: Arc::new(auth), origins: Arc::new(origins) };
+        let door = Door { app, auth: Arc::new(auth), origins: Arc::new(origins), proxies: Arc::new(proxies) };
         Ok(Self { listener, door, connections_max, stop })
     }
 

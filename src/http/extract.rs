@@ -22,7 +22,15 @@ impl FromRequestParts<Door> for Caller {
     async fn from_request_parts(parts: &mut Parts, door: &Door) -> Result<Self, Failed> {
         let Some(value) = parts.headers.get(header::AUTHORIZATION) else { return Ok(Self(auth::guest())) };
         let token = value.to_str().ok().and_then(|value| value.strip_prefix("Bearer "));
-        Ok(Self(door.auth.verify(token.unwrap_or("").trim())?))
+        door.auth.verify(token.unwrap_or("").trim()).map(Self).map_err(|refusal| {
+            let client = door.proxies.client(parts);
+            tracing::info!(
+                client.ip = client.map(tracing::field::display),
+                code = refusal.code(),
+                "a token was refused"
+            );
+            refusal.into()
+        })
     }
 }
 

@@ -12,6 +12,7 @@ mod offer;
 mod ops;
 mod order;
 mod origin;
+mod peer;
 mod product;
 mod socket;
 mod stream;
@@ -30,6 +31,7 @@ use auth::Auth;
 
 pub use error::Problem;
 pub use origin::Origins;
+pub use peer::Proxies;
 
 /// The largest body a request may have. The largest honest one is a product with a hundred variants.
 const BODY_MAX: usize = 128 * 1024;
@@ -40,6 +42,7 @@ pub struct Door {
     pub app: App,
     pub auth: Arc<Auth>,
     pub origins: Arc<Origins>,
+    pub proxies: Arc<Proxies>,
 }
 
 #[derive(OpenApi)]

@@ -17,6 +17,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+use super::peer::Peer;
+
 /// A client that does not finish its request's headers by then is cut; so is one that idles between requests.
 const HEADER_DEADLINE: Duration = Duration::from_secs(10);
 /// How long requests under way may take once we are asked to stop.
@@ -33,8 +35,8 @@ pub async fn serve(listener: TcpListener, router: Router, connections_max: usize
             accepted = listener.accept() => accepted,
             () = stop.cancelled() => break,
         };
-        let socket = match accepted {
-            Ok((socket, _)) => socket,
+        let (socket, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(error = %error, "a connection was not accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -45,7 +47,7 @@ pub async fn serve(listener: TcpListener, router: Router, connections_max: usize
         if let Ok(permit) = connections.clone().try_acquire_owned() {
             let (router, stop) = (router.clone(), stop.clone());
             tasks.spawn(async move {
-                connection(socket, router, stop).await;
+                connection(socket, Peer(peer.ip()), router, stop).await;
                 drop(permit);
             });
         }
@@ -56,9 +58,10 @@ pub async fn serve(listener: TcpListener, router: Router, connections_max: usize
     }
 }
 
-async fn connection(socket: TcpStream, router: Router, stop: CancellationToken) {
+async fn connection(socket: TcpStream, peer: Peer, router: Router, stop: CancellationToken) {
     let _ = socket.set_nodelay(true);
-    let service = service_fn(move |request: Request<Incoming>| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
         let router = router.clone();
         async move {
             Ok::<_, Infallible>(router.oneshot(request.map(Body::new)).await.unwrap_or_else(|never| match never {}))

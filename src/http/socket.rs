@@ -56,8 +56,17 @@ pub async fn live(
     let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
         return Ok(upgrade_required(Problem::new(StatusCode::UPGRADE_REQUIRED, "bad_request", "HTTP/1.1 is needed")));
     };
-    let plan = plan(&door, stream, query);
     let protocol = offered(request.headers());
+    let (parts, _) = request.into_parts();
+    let client = door.proxies.client(&parts);
+    let plan = plan(&door, stream, query);
+    if let Plan::Refuse(close) = plan {
+        tracing::info!(
+            client.ip = client.map(tracing::field::display),
+            code = close.code(),
+            "a viewer was turned away"
+        );
+    }
     let app = door.app.clone();
     app.tasks().spawn(async move {
         let Ok(Ok(upgraded)) = tokio::time::timeout(UPGRADE_DEADLINE, upgrade).await else { return };

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
@@ -55,14 +55,13 @@ pub struct Snapshot {
 }
 
 /// An event with its number in the epoch (0: said before the epoch began).
-#[derive(ToSchema)]
+#[derive(Serialize, ToSchema)]
 #[schema(as = NumberedEvent)]
 #[allow(dead_code, reason = "described, not built")]
 pub struct Numbered {
     pub seq: u64,
     pub at: Millis,
-    #[schema(inline)]
-    #[allow(clippy::struct_field_names)]
+    #[serde(flatten)]
     pub event: Event,
 }
 

@@ -1,0 +1,65 @@
+//! Who is at the other end: the socket's address, or what a trusted proxy says it is. For the logs.
+
+use std::net::IpAddr;
+
+use axum::http::request::Parts;
+
+/// The address of the socket, put there by the accept loop.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub IpAddr);
+
+/// Proxies whose `X-Forwarded-For` is believed.
+#[derive(Clone, Debug, Default)]
+pub struct Proxies(Vec<IpAddr>);
+
+impl Proxies {
+    pub fn new(trusted: Vec<IpAddr>) -> Self {
+        Self(trusted)
+    }
+
+    /// The client's address: from the right, the first hop that is no proxy of ours. Anybody can write what stands
+    /// further left.
+    pub fn client(&self, parts: &Parts) -> Option<IpAddr> {
+        let Peer(peer) = *parts.extensions.get::<Peer>()?;
+        let headers = parts.headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
+        let hops: Vec<&str> = headers.flat_map(|value| value.split(',')).map(str::trim).collect();
+        let mut client = peer;
+        for hop in hops.iter().rev() {
+            if !self.0.contains(&client) {
+                break;
+            }
+            let Ok(before) = hop.parse() else { break };
+            client = before;
+        }
+        Some(client)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::Request;
+
+    use super::*;
+
+    #[test]
+    fn only_a_trusted_proxy_is_believed() {
+        let proxies = Proxies::new(vec!["10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap()]);
+        for (peer, forwarded, expected) in [
+            ("7.7.7.7", None, "7.7.7.7"),
+            ("7.7.7.7", Some("1.1.1.1"), "7.7.7.7"),
+            ("10.0.0.1", Some("1.1.1.1"), "1.1.1.1"),
+            ("10.0.0.1", Some("6.6.6.6, 1.1.1.1"), "1.1.1.1"),
+            ("10.0.0.1", Some("6.6.6.6, 1.1.1.1, 10.0.0.2"), "1.1.1.1"),
+            ("10.0.0.1", Some("nonsense"), "10.0.0.1"),
+            ("10.0.0.1", None, "10.0.0.1"),
+        ] {
+            let mut request = Request::builder();
+            if let Some(forwarded) = forwarded {
+                request = request.header("X-Forwarded-For", forwarded);
+            }
+            let (mut parts, ()) = request.body(()).unwrap().into_parts();
+            parts.extensions.insert(Peer(peer.parse().unwrap()));
+            assert_eq!(proxies.client(&parts), Some(expected.parse().unwrap()), "{peer} {forwarded:?}");
+        }
+    }
+}
