@@ -4,5 +4,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test reports")]
 
+mod show;
 mod smoke;
 mod support;

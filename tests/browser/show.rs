@@ -1,0 +1,261 @@
+//! A host sells something to two viewers, one of whom reads Arabic and loses the network on the way.
+//!
+//! Everything is pressed and read as people do it. Pictures of each step go to `target/screens`.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::browser::{Browser, SOON, Window};
+use crate::support::driver::Driver;
+use crate::support::outside::process::Server;
+use crate::support::outside::proxy::Proxy;
+
+fn named(name: &str) -> String {
+    format!("[data-test=\"{name}\"]")
+}
+
+impl Browser {
+    async fn press(&self, name: &str) {
+        let css = named(name);
+        // Enabled and in sight: a button that is still greyed out is not one to press.
+        self.until(
+            name,
+            &format!("document.querySelector('{css}') && !document.querySelector('{css}').disabled"),
+            SOON,
+        )
+        .await;
+        self.click(&css).await;
+    }
+
+    /// Radio buttons hide behind their labels.
+    async fn choose(&self, name: &str) {
+        self.find(&named(name)).await;
+        self.script("document.querySelector(arguments[0]).click()", &[json!(named(name))]).await;
+    }
+
+    async fn sees(&self, name: &str, part: &str) -> String {
+        self.until_text(&named(name), part).await
+    }
+
+    async fn sign_in(&self, name: &str) {
+        self.press("signin-submit").await;
+        self.find(&named("signin-name")).await;
+        self.fill(&named("signin-name"), name).await;
+        self.press("signin-submit").await;
+    }
+
+    async fn say(&self, text: &str) {
+        self.fill(&named("chat-input"), text).await;
+        self.press("chat-send").await;
+        self.sees("chat-list", text).await;
+    }
+
+    async fn is_live(&self) {
+        self.until("a live connection", "document.querySelector('[data-test=conn]')?.dataset.status === 'live'", SOON)
+            .await;
+    }
+
+    /// Nothing wider than the page, nothing in the console but failures of a network that was cut.
+    async fn is_sound(&self, who: &str) {
+        let wide = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
+        assert!(self.script(wide, &[]).await.as_i64() <= Some(0), "{who}: the page is wider than its window");
+        let ours = |line: &String| {
+            !["net::ERR_", "WebSocket", "status of 402", "status of 409"].iter().any(|it| line.contains(it))
+        };
+        let errors: Vec<String> = self.errors().await.into_iter().filter(ours).collect();
+        assert_eq!(errors, Vec::<String>::new(), "{who}'s console");
+    }
+}
+
+/// The one flash offer of the show.
+async fn flash_offer(server: &Server) -> Value {
+    let host = server.rest().with_token(server.started["host_token"].as_str().unwrap());
+    let offers = host.get(&format!("/v1/streams/{}/offers", server.stream())).await.expect(200);
+    let offers = offers["items"].as_array().unwrap().clone();
+    offers.into_iter().find(|offer| offer["kind"] == "flash").expect("a flash offer")
+}
+
+#[tokio::test]
+async fn a_host_sells_to_two_viewers_and_one_loses_the_network() {
+    let mut server = Server::demo().await;
+    let proxy = Proxy::start(server.address()).await;
+    let driver = Driver::start();
+    let host = Browser::open(&driver, Window::Desktop, "en").await;
+    let ann = Browser::open(&driver, Window::Mobile, "en").await;
+    let badr = Browser::open(&driver, Window::Mobile, "ar").await;
+    let watch = format!("/watch?stream={}", server.stream());
+    host.goto(server.started["host_url"].as_str().unwrap()).await;
+    ann.goto(&format!("{}{watch}", server.url)).await;
+    badr.goto(&format!("{}{watch}&lang=ar", proxy.url())).await;
+    for browser in [&host, &ann, &badr] {
+        browser.is_live().await;
+    }
+    assert_eq!(badr.script("return [document.dir, document.documentElement.lang]", &[]).await, json!(["rtl", "ar"]));
+    ann.shot("viewer-pinned").await;
+    badr.shot("viewer-pinned-ar").await;
+
+    // The host prepares a flash sale of three and starts it.
+    host.press("add-offer").await;
+    host.find("[data-test^=\"variant-\"]").await;
+    host.shot("host-catalogue").await;
+    host.click("[data-test^=\"variant-\"]").await;
+    host.choose("offer-kind-flash").await;
+    for (field, value) in [("quantity", "3"), ("per-buyer", "2"), ("countdown", "9"), ("duration", "300")] {
+        host.fill(&named(&format!("offer-{field}")), value).await;
+    }
+    host.press("offer-start").await;
+    host.sees("error-offer-countdown", "10").await;
+    host.shot("host-flash-form-error").await;
+    host.fill(&named("offer-countdown"), "12").await;
+    host.press("offer-start").await;
+    host.until("the flash sale in the run-down", "!document.querySelector('[data-test=offer-form]')", SOON).await;
+    let flash = flash_offer(&server).await;
+    let id = flash["id"].as_str().unwrap();
+    host.press(&format!("pin-{id}")).await;
+
+    // Both see the card and its countdown; nobody can buy yet.
+    for browser in [&ann, &badr] {
+        browser
+            .until("the countdown", "document.querySelector('[data-test=card]').dataset.phase === 'soon'", SOON)
+            .await;
+        let shut = "return document.querySelector('[data-test=card-buy]').disabled";
+        assert_eq!(browser.script(shut, &[]).await, json!(true));
+    }
+    ann.shot("viewer-countdown").await;
+    badr.shot("viewer-countdown-ar").await;
+    host.shot("host-countdown").await;
+    let open = "document.querySelector('[data-test=card]').dataset.phase === 'live'";
+    for browser in [&host, &ann, &badr] {
+        browser.until("the sale to open", open, Duration::from_secs(30)).await;
+    }
+    ann.sees("card-left", "3").await;
+
+    // Ann buys one and gets place 1.
+    ann.press("card-buy").await;
+    ann.sign_in("Ann").await;
+    ann.is_live().await;
+    if !ann.script("return Boolean(document.querySelector('[data-test=checkout]'))", &[]).await.as_bool().unwrap() {
+        ann.press("card-buy").await;
+    }
+    ann.sees("order-place", "1").await;
+    ann.shot("viewer-held").await;
+    badr.until("the stock to fall", "document.querySelector('[data-test=card]').innerText.match(/[2٢]/)", SOON).await;
+    ann.choose("payment-declined").await;
+    ann.press("pay").await;
+    ann.find(&named("pay-error")).await;
+    ann.shot("viewer-declined").await;
+    ann.choose("payment-ok").await;
+    ann.press("pay").await;
+    let paid = "document.querySelector('[data-test=order-status]')?.dataset.status === 'paid'";
+    ann.until("the order to be paid", paid, SOON).await;
+    ann.shot("viewer-paid").await;
+    ann.press("order-done").await;
+    host.until("the purchase note", "document.querySelector('[data-test=note-purchased]')", SOON).await;
+
+    // Badr buys the other two; then it is sold out for everybody.
+    badr.click(".card-face").await;
+    badr.press("qty-more").await;
+    badr.shot("viewer-product-ar").await;
+    badr.press("product-buy").await;
+    badr.sign_in("بدر").await;
+    badr.is_live().await;
+    if !badr.script("return Boolean(document.querySelector('[data-test=checkout]'))", &[]).await.as_bool().unwrap() {
+        badr.click(".card-face").await;
+        badr.press("qty-more").await;
+        badr.press("product-buy").await;
+    }
+    badr.find(&named("order-place")).await;
+    badr.shot("viewer-held-ar").await;
+    badr.press("pay").await;
+    badr.until("the order to be paid", paid, SOON).await;
+    badr.press("order-done").await;
+    for browser in [&ann, &badr, &host] {
+        let gone = "document.querySelector('[data-test=card]').dataset.phase.startsWith('sold_out')";
+        browser.until("sold out", gone, SOON).await;
+    }
+    let all_paid = "document.querySelector('[data-test=card]').dataset.phase === 'sold_out'";
+    ann.until("sold out for good", all_paid, SOON).await;
+    ann.shot("viewer-sold-out").await;
+    badr.shot("viewer-sold-out-ar").await;
+    host.shot("host-sold-out").await;
+
+    // Badr's network is gone for twenty seconds; meanwhile talk, another pin, and stock falls.
+    badr.say("مرحبا").await;
+    ann.sees("chat-list", "مرحبا").await;
+    proxy.black_hole();
+    let other = server.started["offers"][1]["id"].as_str().unwrap().to_owned();
+    host.press(&format!("pin-{other}")).await;
+    for n in 1..=4 {
+        ann.say(&format!("missed number {n}")).await;
+    }
+    ann.until("the new pin", &format!("document.querySelector('[data-test=card]').dataset.offer === '{other}'"), SOON)
+        .await;
+    ann.press("card-buy").await;
+    ann.find(&named("order-place")).await;
+    let away = tokio::time::Instant::now() + Duration::from_secs(20);
+    proxy.cut();
+    badr.until("to be told", "document.querySelector('[data-test=conn]').dataset.status !== 'live'", SOON).await;
+    let shut = "document.querySelector('[data-test=card-buy]').disabled";
+    badr.until("buying to be off while the card is stale", shut, SOON).await;
+    badr.shot("viewer-reconnecting-ar").await;
+    tokio::time::sleep_until(away).await;
+    proxy.restore();
+    let back = Duration::from_secs(45);
+    badr.until("to be back", "document.querySelector('[data-test=conn]').dataset.status === 'live'", back).await;
+    for n in 1..=4 {
+        badr.sees("chat-list", &format!("missed number {n}")).await;
+    }
+    let said = badr.text(&named("chat-list")).await;
+    assert_eq!(said.matches("missed number").count(), 4, "{said}");
+    assert_eq!(said.matches("مرحبا").count(), 1, "{said}");
+    let card = "return document.querySelector('[data-test=card]').dataset.offer";
+    assert_eq!(badr.script(card, &[]).await, json!(other));
+    let left = server.rest().get(&format!("/v1/offers/{other}")).await.expect(200)["left"].as_i64().unwrap();
+    let shown = |left: i64| {
+        let arabic: String = left.to_string().chars().map(|c| char::from_u32(c as u32 - 48 + 0x660).unwrap()).collect();
+        format!("/({left}|{arabic})/.test(document.querySelector('[data-test=card-left]').innerText)")
+    };
+    badr.until("the right stock", &shown(left), SOON).await;
+    badr.shot("viewer-back-ar").await;
+    host.shot("host-after").await;
+
+    for (browser, who) in [(&host, "host"), (&ann, "Ann"), (&badr, "Badr")] {
+        browser.is_sound(who).await;
+    }
+    for browser in [host, ann, badr] {
+        browser.close().await;
+    }
+    server.stop().await;
+}
+
+/// Every page once more, large and small, in both directions; each must fit its window.
+#[tokio::test]
+async fn every_page_fits_phone_and_desktop_in_english_and_arabic() {
+    let mut server = Server::demo().await;
+    let driver = Driver::start();
+    let browser = Browser::open(&driver, Window::Desktop, "en").await;
+    let host_url = server.started["host_url"].as_str().unwrap().to_owned();
+    let (host_page, token) = host_url.split_once('#').unwrap();
+    let pages = [
+        ("shop", format!("{}/?", server.url), "[data-test=shows] li, [data-test^=show-]"),
+        ("watch", format!("{}/watch?stream={}&", server.url, server.stream()), "[data-test=card-title]"),
+        ("host", format!("{host_page}&"), "[data-test=rundown] li"),
+        ("docs", format!("{}/docs?", server.url), "[data-test=docs-content] h2, [data-test=docs-content] section"),
+    ];
+    for (name, url, sign) in pages {
+        for language in ["en", "ar"] {
+            for (window, size) in [(Window::Desktop, "desktop"), (Window::Mobile, "phone")] {
+                browser.resize(window).await;
+                // A fragment alone would be no new page.
+                browser.goto("about:blank").await;
+                browser.goto(&format!("{url}lang={language}#{token}")).await;
+                browser.find(sign).await;
+                browser.shot(&format!("{name}-{size}-{language}")).await;
+                browser.is_sound(&format!("{name} {size} {language}")).await;
+            }
+        }
+    }
+    browser.close().await;
+    server.stop().await;
+}
