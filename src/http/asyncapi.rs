@@ -1,7 +1,6 @@
 //! The socket's description, AsyncAPI 3.0, from the same types that are sent and understood.
 
 use serde_json::{Value, json};
-use utoipa::openapi::OpenApi;
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::protocol::client::Verb;
@@ -24,7 +23,7 @@ const FRAMES: [(&str, &str); 6] = [
     ("moving", "Open a new connection after `retry_ms`, then leave this one."),
 ];
 
-pub fn document(openapi: &OpenApi) -> Value {
+pub fn document(openapi: &Value) -> Value {
     let mut schemas = Vec::new();
     wire::Hello::schemas(&mut schemas);
     wire::Tick::schemas(&mut schemas);
@@ -41,7 +40,7 @@ pub fn document(openapi: &OpenApi) -> Value {
         ("order", wire::OrderFrame::schema()),
         ("moving", wire::Moving::schema()),
     ];
-    let mut components = serde_json::to_value(openapi).unwrap_or_default()["components"]["schemas"].take();
+    let mut components = openapi["components"]["schemas"].clone();
     let mut messages = json!({});
     for (name, schema) in schemas {
         components[name] = serde_json::to_value(schema).unwrap_or_default();

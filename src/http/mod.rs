@@ -5,6 +5,7 @@ pub mod serve;
 
 mod asyncapi;
 mod chat;
+mod describe;
 mod dev;
 mod error;
 mod extract;
@@ -28,6 +29,7 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use auth::Auth;
+use describe::BearerToken;
 
 pub use error::Problem;
 pub use origin::Origins;
@@ -64,20 +66,6 @@ pub struct Door {
     )
 )]
 struct Description;
-
-struct BearerToken;
-
-impl utoipa::Modify for BearerToken {
-    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
-        use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
-        let token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
-        if let Some(components) = &mut openapi.components {
-            components.add_security_scheme("token", SecurityScheme::Http(token));
-        }
-        let none: SecurityRequirement = Default::default();
-        openapi.security = Some(vec![SecurityRequirement::new("token", Vec::<String>::new()), none]);
-    }
-}
 
 /// All routes, and the description made from them.
 pub fn router(door: Door) -> Router {
@@ -116,11 +104,12 @@ pub fn router(door: Door) -> Router {
         described = described.routes(routes!(dev::token));
     }
     let (routes, openapi) = described.split_for_parts();
-    let asyncapi = asyncapi::document(&openapi);
+    let openapi = serde_json::to_value(&openapi).map(describe::without_rust_names).unwrap_or_default();
+    let asyncapi = describe::without_rust_names(asyncapi::document(&openapi));
     routes
         .route("/v1/streams/{stream}/live", get(socket::live))
-        .route("/v1/openapi.json", get(move || ops::document(serde_json::to_value(&openapi))))
-        .route("/v1/asyncapi.json", get(move || ops::document(Ok(asyncapi.clone()))))
+        .route("/v1/openapi.json", get(move || ops::document(openapi.clone())))
+        .route("/v1/asyncapi.json", get(move || ops::document(asyncapi.clone())))
         .route("/healthz", get(ops::healthz))
         .route("/readyz", get(ops::readyz))
         .route("/", get(ops::page_shop))

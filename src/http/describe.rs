@@ -1,0 +1,76 @@
+//! Last touches to the description made from the types: the bearer token, and plain types instead of named ones.
+//!
+//! Our own aliases (`Millis`, `Titles`) reach the description as components named after the Rust type behind them.
+//! A reader wants to see `integer` there, so these are put in place.
+
+use serde_json::Value;
+use utoipa::Modify;
+use utoipa::openapi::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+
+pub struct BearerToken;
+
+impl Modify for BearerToken {
+    fn modify(&self, openapi: &mut OpenApi) {
+        let token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+        if let Some(components) = &mut openapi.components {
+            components.add_security_scheme("token", SecurityScheme::Http(token));
+        }
+        let none: SecurityRequirement = Default::default();
+        openapi.security = Some(vec![SecurityRequirement::new("token", Vec::<String>::new()), none]);
+    }
+}
+
+const PREFIX: &str = "#/components/schemas/";
+
+/// Puts what stands behind a plain Rust type where it is used.
+pub fn without_rust_names(mut document: Value) -> Value {
+    let schemas = document["components"]["schemas"].as_object().cloned().unwrap_or_default();
+    let (plain, own): (serde_json::Map<_, _>, serde_json::Map<_, _>) = schemas
+        .into_iter()
+        .partition(|(name, _)| name.starts_with(|c: char| c.is_ascii_lowercase()) || name == "BTreeMap");
+    document["components"]["schemas"] = Value::Object(own);
+    put_in_place(&mut document, &plain);
+    document
+}
+
+fn put_in_place(value: &mut Value, plain: &serde_json::Map<String, Value>) {
+    let target = value["$ref"].as_str().and_then(|target| target.strip_prefix(PREFIX)).and_then(|name| plain.get(name));
+    if let Some(schema) = target {
+        let about = value["description"].take();
+        *value = schema.clone();
+        if !about.is_null() {
+            value["description"] = about;
+        }
+    }
+    match value {
+        Value::Object(fields) => fields.values_mut().for_each(|field| put_in_place(field, plain)),
+        Value::Array(items) => items.iter_mut().for_each(|item| put_in_place(item, plain)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn plain_types_stand_where_they_are_used() {
+        let document = json!({
+            "paths": { "/x": { "$ref": "#/components/schemas/Offer" } },
+            "components": { "schemas": {
+                "i64": { "type": "integer" },
+                "Offer": { "properties": { "price": { "$ref": "#/components/schemas/i64" } } },
+            } },
+        });
+        assert_eq!(
+            without_rust_names(document),
+            json!({
+                "paths": { "/x": { "$ref": "#/components/schemas/Offer" } },
+                "components": { "schemas": { "Offer": { "properties": { "price": { "type": "integer" } } } } },
+            })
+        );
+    }
+}
