@@ -109,7 +109,7 @@ impl Node {
         asked_to_stop.await;
         tracing::info!("stopping");
         for room in app.rooms().all() {
-            room.drain(LEAVE_MS);
+            room.drain(LEAVE_MS, LEAVE_MS);
         }
         stop.cancel();
         let ending = async {

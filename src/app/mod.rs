@@ -29,7 +29,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::broker::{self, Broker, Delivery};
 use crate::clock::Clock;
-use crate::domain::{Event, Millis, Order, Refusal, Shop, StreamId};
+use crate::domain::{Event, Millis, Offer, OfferId, Order, Refusal, Shop, StreamId};
 use crate::protocol::{Logged, OrderView, StateChange, server};
 use crate::room::Rooms;
 use crate::store::{self, Store};
@@ -107,6 +107,8 @@ pub struct Inner {
     ahead: AtomicI64,
     shows: DashMap<StreamId, Arc<show::Show>>,
     sellers: sell::Sellers,
+    /// The words and pictures of offers, which never change.
+    cards: DashMap<OfferId, Arc<Offer>>,
     said: mpsc::Sender<chat::Kept>,
     /// An order was paid: the outbox has something to deliver.
     notes: Notify,
@@ -140,6 +142,7 @@ impl App {
             ahead: AtomicI64::new(0),
             shows: DashMap::new(),
             sellers: sell::Sellers::default(),
+            cards: DashMap::new(),
             said,
             notes: Notify::new(),
             offers_changed: Notify::new(),

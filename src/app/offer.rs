@@ -1,11 +1,16 @@
 //! The host's hand on the shelf: make, open, pause, close, restock, extend, pin.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::{App, Result};
 use crate::domain::offer::{self, OfferForm};
 use crate::domain::{Action, Actor, Event, LiveStream, Offer, OfferId, OfferStatus, Refusal, Stage, StreamId};
 use crate::protocol::{OfferView, PinView, StateChange, json_bytes};
+
+/// More offers than one node sells in a day; past it the memory starts anew.
+const CARDS_KEPT: usize = 20_000;
 
 /// The form of a new offer.
 pub type NewOfferForm = OfferForm;
@@ -121,6 +126,20 @@ impl App {
         }
         self.show_offer(&offer, true).await;
         Ok(self.view(&offer))
+    }
+
+    /// An offer for its words and picture only: its terms are as old as the first look at it. `None` when it cannot be
+    /// read now; an order can be told without them.
+    pub(super) async fn card(&self, id: OfferId) -> Option<Arc<Offer>> {
+        if let Some(card) = self.0.cards.get(&id).map(|card| card.clone()) {
+            return Some(card);
+        }
+        let card = Arc::new(self.store().offer(id).await.ok().flatten()?);
+        if self.0.cards.len() >= CARDS_KEPT {
+            self.0.cards.clear();
+        }
+        self.0.cards.insert(id, card.clone());
+        Some(card)
     }
 
     async fn sells(&self, actor: &Actor, id: OfferId) -> Result<()> {

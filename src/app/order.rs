@@ -207,7 +207,7 @@ impl App {
 
     /// An order in the words of its offer. The words are decoration: without them the order still stands.
     pub(super) async fn order_view(&self, order: &Order) -> OrderView {
-        let offer = self.store().offer(order.offer).await.ok().flatten();
-        OrderView::of(order, offer.as_ref(), self.now())
+        let card = self.card(order.offer).await;
+        OrderView::of(order, card.as_deref(), self.now())
     }
 }

@@ -14,7 +14,6 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::{App, Error, Result};
 use crate::domain::{Ask, Offer, OfferId, Order, Refusal, UserId};
-use crate::protocol::OrderView;
 use crate::store::{self, Answered, Sold};
 
 /// Asks that may wait for one offer; past it the answer is `busy`: certainly not done.
@@ -227,8 +226,8 @@ impl App {
         if self.0.rooms.has_person(&order.buyer) {
             let (app, order) = (self.clone(), order.clone());
             self.0.tasks.spawn(async move {
-                let offer = app.store().offer(order.offer).await.ok().flatten();
-                app.tell_buyer(&order, &OrderView::of(&order, offer.as_ref(), app.now()));
+                let view = app.order_view(&order).await;
+                app.tell_buyer(&order, &view);
             });
         }
     }

@@ -159,6 +159,11 @@ impl App {
         Ok(show)
     }
 
+    /// Refused when there is no such show. Costs no database for a show this node has met.
+    pub async fn knows(&self, id: StreamId) -> Result<()> {
+        self.find_show(id).await.map(|_| ())
+    }
+
     pub(super) fn known_show(&self, id: StreamId) -> Option<Arc<Show>> {
         self.0.shows.get(&id).map(|show| show.clone())
     }

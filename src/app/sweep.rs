@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{App, Result};
 use crate::domain::{Event, Millis, Offer, OfferId, OfferStatus, OrderId};
-use crate::protocol::{OfferView, OrderView};
+use crate::protocol::OfferView;
 use crate::store::Release;
 
 /// How late a lost message about an offer heals.
@@ -169,7 +169,7 @@ async fn bring_home(app: &App) -> Result<()> {
         let Some(order) = app.store().order(payment.order).await? else { continue };
         if provider.capture(&payment).await {
             if let Some(paid) = app.store().finish_capture(order.id, &order.buyer, None).await? {
-                app.tell_buyer(&paid, &OrderView::of(&paid, app.store().offer(paid.offer).await?.as_ref(), app.now()));
+                app.order_changed(&paid).await;
             }
         } else {
             app.release(order.offer, &[order.id], Release::CaptureFailed, None).await?;

@@ -19,10 +19,13 @@ mod socket;
 mod stream;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
 use axum::routing::get;
+use tower_http::timeout::TimeoutLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -37,6 +40,8 @@ pub use peer::Proxies;
 
 /// The largest body a request may have. The largest honest one is a product with a hundred variants.
 const BODY_MAX: usize = 128 * 1024;
+/// A request that takes longer is given up. What it began is finished all the same: writes run in tasks of their own.
+const REQUEST_DEADLINE: Duration = Duration::from_secs(30);
 
 /// What every handler may use.
 #[derive(Clone)]
@@ -119,8 +124,10 @@ pub fn router(door: Door) -> Router {
         .route("/assets/{*path}", get(ops::asset))
         .fallback(ops::not_found)
         .method_not_allowed_fallback(ops::method_not_allowed)
+        .layer(origin::cors())
         .layer(axum::middleware::from_fn_with_state(door.clone(), origin::guard))
         .layer(DefaultBodyLimit::max(BODY_MAX))
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_DEADLINE))
         .layer(tower_http::catch_panic::CatchPanicLayer::custom(error::panicked))
         .with_state(door)
 }

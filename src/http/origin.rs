@@ -3,10 +3,13 @@
 //! Tokens are never cookies, so a foreign page has no power of its own here; the list keeps a shop's page and its
 //! chat from being embedded where the operator does not want them.
 
+use std::time::Duration;
+
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::Door;
 use super::error::Problem;
@@ -55,32 +58,25 @@ fn origin(given: &str) -> Result<String, String> {
     if good { Ok(text.to_owned()) } else { Err(format!("`{given}` is no origin: write it like https://shop.example")) }
 }
 
-/// Refuses other sites, answers their preflights, and marks what they may read.
+/// Refuses other sites.
 pub async fn guard(State(door): State<Door>, request: Request, next: Next) -> Response {
-    let headers = request.headers();
-    if !door.origins.allows(headers) {
+    if !door.origins.allows(request.headers()) {
         let why = "this site is not among the allowed origins of the shop";
         return Problem::new(StatusCode::FORBIDDEN, "origin_not_allowed", why).into_response();
     }
-    let origin = headers.get(header::ORIGIN).cloned();
-    let preflight = request.method() == Method::OPTIONS && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-    let mut response = if preflight { StatusCode::NO_CONTENT.into_response() } else { next.run(request).await };
-    let headers = response.headers_mut();
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if let Some(origin) = origin {
-        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        headers.append(header::VARY, HeaderValue::from_static("origin"));
-        let exposed = HeaderValue::from_static("location, retry-after, idempotency-replayed");
-        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
-        if preflight {
-            let methods = HeaderValue::from_static("GET, POST, PUT, DELETE");
-            headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
-            let asked = HeaderValue::from_static("authorization, content-type, idempotency-key");
-            headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, asked);
-            headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("3600"));
-        }
-    }
+    let mut response = next.run(request).await;
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
+}
+
+/// Tells browsers that the sites [`guard`] let through may read the answers.
+pub fn cors() -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::mirror_request())
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
+        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, HeaderName::from_static("idempotency-key")])
+        .expose_headers([header::LOCATION, header::RETRY_AFTER, HeaderName::from_static("idempotency-replayed")])
+        .max_age(Duration::from_secs(3_600))
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
@@ -25,6 +25,10 @@ const HEADER_DEADLINE: Duration = Duration::from_secs(10);
 const STOP_DEADLINE: Duration = Duration::from_secs(10);
 /// After a failed accept (too many open files): a moment for some to close.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// One of the connections there may be at once. Whoever takes a connection over takes its place too.
+#[derive(Clone)]
+pub struct Place(#[expect(dead_code, reason = "held, not read")] Arc<OwnedSemaphorePermit>);
 
 /// Serves until `stop`, then finishes the requests under way. Upgraded connections are no longer ours.
 pub async fn serve(listener: TcpListener, router: Router, connections_max: usize, stop: CancellationToken) {
@@ -46,10 +50,8 @@ pub async fn serve(listener: TcpListener, router: Router, connections_max: usize
         // Over the cap the socket is dropped: a client that comes back with jitter finds room or another node.
         if let Ok(permit) = connections.clone().try_acquire_owned() {
             let (router, stop) = (router.clone(), stop.clone());
-            tasks.spawn(async move {
-                connection(socket, Peer(peer.ip()), router, stop).await;
-                drop(permit);
-            });
+            let place = Place(Arc::new(permit));
+            tasks.spawn(connection(socket, Peer(peer.ip()), place, router, stop));
         }
     }
     tasks.close();
@@ -58,10 +60,11 @@ pub async fn serve(listener: TcpListener, router: Router, connections_max: usize
     }
 }
 
-async fn connection(socket: TcpStream, peer: Peer, router: Router, stop: CancellationToken) {
+async fn connection(socket: TcpStream, peer: Peer, place: Place, router: Router, stop: CancellationToken) {
     let _ = socket.set_nodelay(true);
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(place.clone());
         let router = router.clone();
         async move {
             Ok::<_, Infallible>(router.oneshot(request.map(Body::new)).await.unwrap_or_else(|never| match never {}))

@@ -16,6 +16,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::error::{Answer, Problem};
 use super::extract::{Asked, Id};
+use super::serve::Place;
 use super::{Door, auth};
 use crate::app::Error;
 use crate::domain::{Actor, Refusal, StreamId};
@@ -52,7 +53,7 @@ pub async fn live(
         Err(problem) => return Ok(upgrade_required(*problem)),
     };
     // A stream that does not exist is the link's fault, not the moment's.
-    door.app.stream(stream).await?;
+    door.app.knows(stream).await?;
     let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
         return Ok(upgrade_required(Problem::new(StatusCode::UPGRADE_REQUIRED, "bad_request", "HTTP/1.1 is needed")));
     };
@@ -68,7 +69,9 @@ pub async fn live(
         );
     }
     let app = door.app.clone();
+    let place = parts.extensions.get::<Place>().cloned();
     app.tasks().spawn(async move {
+        let _place = place;
         let Ok(Ok(upgraded)) = tokio::time::timeout(UPGRADE_DEADLINE, upgrade).await else { return };
         let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else { return };
         run(door, stream, parts.io.into_inner(), parts.read_buf, plan).await;

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 
-use super::inbox::Arrival;
+use super::inbox::{Arrival, Drain};
 use super::line::Line;
 use super::ring::Resume;
 use super::writer::{SENDS_PER_YIELD, Writer};
@@ -34,7 +34,7 @@ impl Writer {
             self.close(place, Close::Replaced, now);
         }
         let mut line = Line::new(arrival, now);
-        line.moving_at = self.drain_until.map(|until| moving_at(now, until));
+        line.moving = self.drain_until.map(|(until, drain)| (moving_at(now, until), drain.within_ms));
         self.watching += usize::from(line.counted);
         member.slot.store(self.lines.len(), Ordering::Relaxed);
         self.lines.push(line);
@@ -43,10 +43,10 @@ impl Writer {
         self.serve(&member, now);
     }
 
-    pub(super) fn drain(&mut self, now: Millis, over_ms: Millis) {
-        let until = now + over_ms;
-        self.drain_until = Some(until);
-        self.lines.iter_mut().for_each(|line| line.moving_at = Some(moving_at(now, until)));
+    pub(super) fn drain(&mut self, now: Millis, drain: Drain) {
+        let until = now + drain.over_ms;
+        self.drain_until = Some((until, drain));
+        self.lines.iter_mut().for_each(|line| line.moving = Some((moving_at(now, until), drain.within_ms)));
     }
 
     pub(super) async fn greet(&mut self) {

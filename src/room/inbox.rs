@@ -31,7 +31,7 @@ pub struct Inbox {
     arrivals: Vec<Arrival>,
     poked: VecDeque<Arc<Member>>,
     pub elsewhere: Option<u64>,
-    pub drain: Option<Millis>,
+    pub drain: Option<Drain>,
     /// Seats handed out and not dropped yet.
     seats: usize,
     /// When it last had a seat, or was opened.
@@ -57,6 +57,13 @@ pub enum Offered {
     Full,
 }
 
+/// How a room is emptied.
+#[derive(Clone, Copy)]
+pub struct Drain {
+    pub over_ms: Millis,
+    pub within_ms: Millis,
+}
+
 /// What the writer takes at once.
 pub struct Turn {
     pub ordered: Vec<Ordered>,
@@ -64,7 +71,7 @@ pub struct Turn {
     pub urgent: bool,
     pub arrivals: Vec<Arrival>,
     pub elsewhere: Option<u64>,
-    pub drain: Option<Millis>,
+    pub drain: Option<Drain>,
     pub closed: bool,
     pub freed: bool,
     /// Events stayed behind for want of space.

@@ -31,7 +31,6 @@ const LAST_WORD_MS: Millis = 5_000;
 const HELLO_WITHIN_MS: Millis = 10_000;
 const LIFE_MS: Millis = 30 * 60_000;
 const LIFE_SPREAD_MS: Millis = 3 * 60_000;
-const MOVE_WITHIN_MS: Millis = 10_000;
 
 pub struct Line {
     pub member: Arc<Member>,
@@ -41,7 +40,8 @@ pub struct Line {
     pub counted: bool,
     /// Nothing can be written any more; the line is to be removed.
     pub over: bool,
-    pub moving_at: Option<Millis>,
+    /// When to say `moving`, and how long after that to close.
+    pub moving: Option<(Millis, Millis)>,
     /// The next room frame.
     cursor: u64,
     /// Begun, or this viewer's own and next.
@@ -75,7 +75,7 @@ impl Line {
             hello: Some(Box::new(Hello { position, you })),
             counted: member.actor.role.watches(),
             over: false,
-            moving_at: None,
+            moving: None,
             cursor: 0,
             rest: VecDeque::new(),
             torn: false,
@@ -283,11 +283,11 @@ impl Line {
             let waited = self.joined_at + HELLO_WITHIN_MS <= now;
             return (waited.then(|| Close::Overload { retry_ms: retry_ms() }), false);
         }
-        if self.moving_at.is_some_and(|at| at <= now) {
-            self.moving_at = None;
+        if let Some((_, within_ms)) = self.moving.filter(|(at, _)| *at <= now) {
+            self.moving = None;
             self.rest.push_back(server::moving(retry_ms()).into_bytes());
-            if now + MOVE_WITHIN_MS < self.ends.0 {
-                self.ends = (now + MOVE_WITHIN_MS, Close::Moving { retry_ms: retry_ms() });
+            if now + within_ms < self.ends.0 {
+                self.ends = (now + within_ms, Close::Moving { retry_ms: retry_ms() });
             }
             return (None, true);
         }

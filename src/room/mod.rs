@@ -36,7 +36,7 @@ pub use member::{Joining, Member, Seat};
 pub use ring::Position;
 pub use rooms::Rooms;
 
-use inbox::{Inbox, Offered, Turn};
+use inbox::{Drain, Inbox, Offered, Turn};
 use rooms::People;
 
 /// The audience of one stream on this node. All methods may be called from any task and return at once,
@@ -118,9 +118,10 @@ impl Room {
         Ok(Seat::new(member))
     }
 
-    /// Tells everybody to move to another node, spread over `over_ms`, and ends each connection some seconds after.
-    pub fn drain(&self, over_ms: Millis) {
-        self.with_inbox(|inbox| inbox.drain = Some(over_ms));
+    /// Tells everybody to move to another node, spread over `over_ms`; whoever is still here `within_ms` after they
+    /// were told is closed.
+    pub fn drain(&self, over_ms: Millis, within_ms: Millis) {
+        self.with_inbox(|inbox| inbox.drain = Some(Drain { over_ms, within_ms }));
     }
 
     /// Who watches on this node: connected, of the audience, each session once.

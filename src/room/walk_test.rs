@@ -383,7 +383,7 @@ async fn an_expired_token_and_a_ban_end_the_connection() {
 async fn draining_says_moving_and_then_closes() {
     let (clock, _rooms, room) = room();
     let mut viewer = watch(&room).await;
-    room.drain(2_000);
+    room.drain(2_000, 10_000);
     run_until(&clock, 500, "told", || clock.now() >= START + 3_000).await;
     while viewer.client.text().await["t"] != "moving" {}
     clock.advance(10_500);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::door::SessionKey;
-use super::inbox::Ordered;
+use super::inbox::{Drain, Ordered};
 use super::line::Line;
 use super::pace::{Pace, ViewerCount};
 use super::ring::Ring;
@@ -51,7 +51,7 @@ pub struct Writer {
     pub(super) slow: Option<Bytes>,
     pub(super) sweep_at: Millis,
     /// Everybody is to be elsewhere by then.
-    pub(super) drain_until: Option<Millis>,
+    pub(super) drain_until: Option<(Millis, Drain)>,
 }
 
 impl Writer {
@@ -126,8 +126,8 @@ impl Writer {
             self.seat(arrival, now);
         }
         self.elsewhere = turn.elsewhere.unwrap_or(self.elsewhere);
-        if let Some(over_ms) = turn.drain {
-            self.drain(now, over_ms);
+        if let Some(drain) = turn.drain {
+            self.drain(now, drain);
         }
         self.count_viewers(now);
         let news = self.begun && self.has_news();
