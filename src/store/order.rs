@@ -61,6 +61,8 @@ macro_rules! orders {
 
 pub(super) const BY_ID: &str = orders!("select", "from orders where id = $1");
 
+pub(super) const BY_IDS_ON_POSTGRES: &str = orders!("select", "from orders where id = any($1)");
+
 /// What a key of `pay` or `cancel` was answered.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Answer {
