@@ -17,6 +17,11 @@ pub struct Bought {
     pub replayed: bool,
 }
 
+/// A fault in the middle of a verb that has a key: it may be done all the same, and the key finds out.
+fn unknown(error: Error) -> Error {
+    if error == Error::Unavailable { Error::OutcomeUnknown } else { error }
+}
+
 impl App {
     /// Holds units. Retries with the same key give the same order, for ever.
     pub async fn buy(&self, actor: &Actor, offer: OfferId, units: i64, key: Key) -> Result<Bought> {
@@ -54,7 +59,7 @@ impl App {
         order.payable()?;
         let (app, buyer) = (self.clone(), actor.user.clone());
         let answer = Answer { verb: "pay", key, hash, order: id, code: None };
-        self.write(async move { app.take_money(order, token, buyer, answer).await }).await
+        self.write(async move { app.take_money(order, token, buyer, answer).await }).await.map_err(unknown)
     }
 
     async fn take_money(&self, order: Order, token: payment::Token, buyer: UserId, answer: Answer) -> Result<Bought> {
@@ -76,6 +81,11 @@ impl App {
             provider.cancel(&payment).await;
             store.set_payment(&payment, PaymentStatus::Cancelled).await?;
             let now = store.order(order.id).await?.ok_or(Refusal::NoSuchOrder)?;
+            // The same key, pressed twice, was faster: its answer is ours. Looked for after the order, for both are
+            // written at once.
+            if let Some(answer) = self.answer_before(&buyer, answer.verb, &answer.key, answer.hash).await? {
+                return answer;
+            }
             now.payable()?;
             return Err(Refusal::Busy { retry_ms: 1_000 }.into());
         };
@@ -111,12 +121,16 @@ impl App {
             let ended = app.release(order.offer, &[id], Release::BuyerCancel, Some((&buyer, &answer))).await?;
             let Some(ended) = ended.into_iter().next() else {
                 let now = app.store().order(id).await?.ok_or(Refusal::NoSuchOrder)?;
+                if now.status == OrderStatus::Cancelled {
+                    return Ok(Bought { order: app.order_view(&now).await, replayed: true });
+                }
                 now.payable()?;
                 return Err(Refusal::Busy { retry_ms: 1_000 }.into());
             };
             Ok(Bought { order: app.order_view(&ended).await, replayed: false })
         })
         .await
+        .map_err(unknown)
     }
 
     pub async fn order(&self, actor: &Actor, id: OrderId) -> Result<OrderView> {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use super::{App, Result};
-use crate::domain::{Event, Millis, Offer, OfferId, OfferStatus, OrderId};
+use crate::domain::{Event, Millis, Offer, OfferId, OfferStatus, OrderId, OrderStatus};
 use crate::protocol::OfferView;
 use crate::store::Release;
 
@@ -167,6 +167,10 @@ async fn bring_home(app: &App) -> Result<()> {
     let provider = super::payment::TEST_PROVIDER;
     for payment in app.store().payments_adrift(app.store().now().await? - ADRIFT_MS).await? {
         let Some(order) = app.store().order(payment.order).await? else { continue };
+        // An earlier try of this list settled it: money is taken once.
+        if order.status != OrderStatus::Capturing {
+            continue;
+        }
         if provider.capture(&payment).await {
             if let Some(paid) = app.store().finish_capture(order.id, &order.buyer, None).await? {
                 app.order_changed(&paid).await;

@@ -129,7 +129,7 @@ pub struct Offer {
     pub countdown_ms: i64,
     pub duration_ms: Option<i64>,
     pub terms: Terms,
-    /// Units held or capturing.
+    /// Units held or capturing, known when none is left.
     pub unpaid: i64,
 }
 

@@ -68,14 +68,30 @@ impl Error {
         match error {
             sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => true,
             sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => true,
+            sqlx::Error::BeginFailed => true,
             sqlx::Error::Database(db) => db.code().is_some_and(|code| {
-                // Postgres: connection and operator classes, deadlock, serialization, lock timeout, frozen session.
-                ["08", "57", "53"].iter().any(|class| code.starts_with(class))
-                    || matches!(code.as_ref(), "40P01" | "40001" | "55P03" | "25P03" | "25P02")
+                if db.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some() {
+                    code.parse().is_ok_and(sqlite_passes)
+                } else {
+                    postgres_passes(&code)
+                }
             }),
             _ => false,
         }
     }
+}
+
+/// Connection, operator and resource classes, deadlock, serialization, lock timeout, frozen session, and a server
+/// that may only read because another is taking over.
+fn postgres_passes(code: &str) -> bool {
+    ["08", "57", "53"].iter().any(|class| code.starts_with(class))
+        || matches!(code, "40P01" | "40001" | "55P03" | "25P03" | "25P02" | "25006")
+}
+
+/// Busy, locked, no memory, read-only, interrupted, I/O, full, cannot open, lock protocol: the file or the disk, not
+/// the row. The low byte is the kind, the rest says more.
+fn sqlite_passes(code: i32) -> bool {
+    matches!(code & 0xff, 5 | 6 | 7 | 8 | 9 | 10 | 13 | 14 | 15)
 }
 
 pub type Result<T> = std::result::Result<T, Error>;
@@ -181,7 +197,7 @@ impl Store {
     /// Brings a database up to this version. Safe to run twice, and from two processes at once.
     pub async fn migrate(url: &str, clock: Clock) -> Result<()> {
         match url.split_once(':') {
-            Some(("postgres" | "postgresql", _)) => postgres::Postgres::open(url, 1).await?.migrate().await,
+            Some(("postgres" | "postgresql", _)) => postgres::Postgres::migrate(url).await,
             _ => Self::open(url, clock, 1).await.map(|_| ()),
         }
     }

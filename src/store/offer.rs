@@ -86,15 +86,16 @@ impl OfferRow {
     }
 }
 
-/// `select …` of whole offers; a `where` follows.
+/// `select …` of whole offers; a `where` follows. What may come back is summed only when none is left: before that
+/// nobody asks, and a rush has thousands of holds.
 macro_rules! offers {
     ($rest:literal) => {
         concat!(
             "select o.id, o.stream, o.variant, v.product, o.kind, p.title, p.titles, v.name, v.names, p.image,
                 o.old_price, o.currency, o.countdown_ms, o.duration_ms, o.stage, o.quantity, o.reserved, o.next_place,
                 o.version, o.opens_at, o.closes_at, o.per_buyer, o.hold_ms, o.price,
-                (select cast(coalesce(sum(r.qty), 0) as bigint) from orders r
-                    where r.offer = o.id and r.status in ('held', 'capturing')) as unpaid
+                case when o.reserved < o.quantity then 0 else (select cast(coalesce(sum(r.qty), 0) as bigint)
+                    from orders r where r.offer = o.id and r.status in ('held', 'capturing')) end as unpaid
             from offers o join variants v on v.id = o.variant join products p on p.id = v.product ",
             $rest
         )

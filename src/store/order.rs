@@ -61,6 +61,8 @@ macro_rules! orders {
 
 pub(super) const BY_ID: &str = orders!("select", "from orders where id = $1");
 
+pub(super) const BY_IDS_ON_POSTGRES: &str = orders!("select", "from orders where id = any($1)");
+
 /// What a key of `pay` or `cancel` was answered.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Answer {
@@ -195,6 +197,8 @@ impl Store {
         answer: Option<(&UserId, &Answer)>,
     ) -> Result<Vec<Order>> {
         let variant = self.variant_of(offer).await?;
+        let among: Vec<String> = ids.iter().map(|id| id.0.simple().to_string()).collect();
+        let among = serde_json::to_string(&among).map_err(|error| Error::Unreadable(error.to_string()))?;
         let rows: Vec<OrderRow> = in_transaction!(self, |tx, dialect| {
             let lock = dialect.pick(
                 "select id from variants where id = $1 for no key update",
@@ -210,27 +214,36 @@ impl Store {
             let terms: Option<TermsRow> = sqlx::query_as(lock).bind(offer.0).fetch_optional(&mut *tx).await?;
             let terms = terms.ok_or(Refusal::NoSuchOffer)?.terms()?;
             let now: Millis = now_in!(self, tx);
-            let end = orders!(
-                "update orders set status = $4, reason = $5, version = version + 1, changed_at = $3
-                    where id = $1 and offer = $2 and case $5 when 'hold_ended' then status = 'held' and hold_until <= $3
-                        when 'buyer_cancel' then status = 'held' else status = 'capturing' end returning",
-                ""
+            // One statement for all of them: the offer's row is locked, and a sweep may bring hundreds.
+            let end = dialect.pick(
+                orders!(
+                    "with due as (select r.id as due from orders r
+                        where r.id = any (array(select value::uuid from json_array_elements_text($1::json)))
+                            and r.offer = $2 and case $5 when 'hold_ended' then r.status = 'held' and r.hold_until <= $3
+                                when 'buyer_cancel' then r.status = 'held' else r.status = 'capturing' end
+                        order by r.id for update)
+                    update orders set status = $4, reason = $5, version = version + 1, changed_at = $3
+                        from due where id = due.due returning",
+                    ""
+                ),
+                orders!(
+                    "update orders set status = $4, reason = $5, version = version + 1, changed_at = $3
+                        where id in (select unhex(value) from json_each($1)) and offer = $2
+                            and case $5 when 'hold_ended' then status = 'held' and hold_until <= $3
+                                when 'buyer_cancel' then status = 'held' else status = 'capturing' end returning",
+                    ""
+                ),
             );
             let status = if why == Release::HoldEnded { OrderStatus::Expired } else { OrderStatus::Cancelled };
-            let mut ended: Vec<OrderRow> = Vec::with_capacity(ids.len());
-            let mut ids = ids.to_vec();
-            ids.sort_unstable();
-            for id in ids {
-                let row: Option<OrderRow> = sqlx::query_as(end)
-                    .bind(id.0)
-                    .bind(offer.0)
-                    .bind(now)
-                    .bind(status.name())
-                    .bind(why.reason())
-                    .fetch_optional(&mut *tx)
-                    .await?;
-                ended.extend(row);
-            }
+            let mut ended: Vec<OrderRow> = sqlx::query_as(end)
+                .bind(&among)
+                .bind(offer.0)
+                .bind(now)
+                .bind(status.name())
+                .bind(why.reason())
+                .fetch_all(&mut *tx)
+                .await?;
+            ended.sort_unstable_by_key(|row| row.id);
             let units: i64 = ended.iter().map(|row| row.qty).sum();
             if units > 0 {
                 let closed = terms.stage == Stage::Closed;
@@ -243,7 +256,8 @@ impl Store {
                     sqlx::query(back).bind(variant).bind(units).execute(&mut *tx).await?;
                 }
             }
-            if let Some((buyer, answer)) = answer {
+            // Only a deed is an answer to keep: one that came too late is refused, and refusals are not stored.
+            if let Some((buyer, answer)) = answer.filter(|_| !ended.is_empty()) {
                 keep_answer!(tx, buyer, answer, now);
             }
             ended

@@ -49,7 +49,11 @@ impl Store {
         amount: Minor,
         currency: &str,
     ) -> Result<Payment> {
-        let attempt: i64 = in_transaction!(self, |tx, _dialect| {
+        let attempt: i64 = in_transaction!(self, |tx, dialect| {
+            // Two tabs that pay at once would both count the tries and take the same number.
+            let lock = dialect
+                .pick("select id from orders where id = $1 for no key update", "select id from orders where id = $1");
+            sqlx::query_scalar::<_, Uuid>(lock).bind(order.0).fetch_optional(&mut *tx).await?;
             let now: Millis = now_in!(self, tx);
             let insert = "insert into payments (order_id, attempt, provider, token, status, amount, currency, created_at, changed_at)
                 select $1, coalesce(max(attempt), 0) + 1, $2, $3, 'creating', $4, $5, $6, $6 from payments where order_id = $1

@@ -31,9 +31,7 @@ pub struct Postgres {
 impl Postgres {
     /// Connects at once, so that a wrong URL is told at start.
     pub async fn open(url: &str, sell_connections: usize) -> Result<Self> {
-        let options = PgConnectOptions::from_str(url)?
-            .application_name("livesouk")
-            .log_statements(tracing::log::LevelFilter::Trace);
+        let options = options(url)?;
         let general = options.clone().options([
             ("statement_timeout", "10s"),
             ("lock_timeout", "3s"),
@@ -41,7 +39,7 @@ impl Postgres {
         ]);
         // `statement_timeout = 0`: a timeout that hits a commit waiting for its standby would acknowledge an order
         // no standby has. `idle_in_transaction…`: a frozen node must not sit on the hot row.
-        let selling = options.options([
+        let selling = options.application_name("livesouk sell").options([
             ("statement_timeout", "0"),
             ("lock_timeout", "3s"),
             ("idle_in_transaction_session_timeout", "2s"),
@@ -60,8 +58,13 @@ impl Postgres {
         &self.selling
     }
 
-    pub async fn migrate(&self) -> Result<()> {
-        Ok(MIGRATIONS.run(&self.pool).await?)
+    /// On a connection of its own, whose deadlines are those of a person at a console: another migration that is
+    /// under way may take a while.
+    pub async fn migrate(url: &str) -> Result<()> {
+        let patient = options(url)?.options([("statement_timeout", "0"), ("lock_timeout", "60s")]);
+        let mut connection = connect(&patient).await?;
+        MIGRATIONS.run(&mut connection).await?;
+        Ok(connection.close().await?)
     }
 
     pub async fn check_migrated(&self) -> Result<()> {
@@ -89,6 +92,21 @@ impl Postgres {
     }
 }
 
+fn options(url: &str) -> Result<PgConnectOptions> {
+    let options = PgConnectOptions::from_str(url)?.application_name("livesouk");
+    // What is read after a lock must be what was committed before it, whatever the database's own default says.
+    // Every look-up has its index; a plan made while a table had one page and kept would read the whole table for
+    // each buyer of a batch until the statistics follow, a minute into the rush. (`jit`: such costs would start it.)
+    Ok(options
+        .options([("default_transaction_isolation", "read committed"), ("enable_seqscan", "off"), ("jit", "off")])
+        .log_statements(tracing::log::LevelFilter::Trace))
+}
+
+async fn connect(options: &PgConnectOptions) -> Result<PgConnection> {
+    let connect = PgConnection::connect_with(options);
+    Ok(tokio::time::timeout(CONNECT_DEADLINE, connect).await.map_err(|_| sqlx::Error::PoolTimedOut)??)
+}
+
 /// The few connections that actors borrow for one batch: never the pool, so a slow report cannot hold up a sale.
 #[derive(Debug)]
 pub struct SellConnections {
@@ -110,12 +128,15 @@ impl SellConnections {
         let idle = self.idle.lock().unwrap_or_else(|poison| poison.into_inner()).pop();
         let connection = match idle {
             Some(connection) => connection,
-            None => {
-                let connect = PgConnection::connect_with(&self.options);
-                tokio::time::timeout(CONNECT_DEADLINE, connect).await.map_err(|_| sqlx::Error::PoolTimedOut)??
-            }
+            None => connect(&self.options).await?,
         };
         Ok(Borrowed { connection, home: self, _permit: permit })
+    }
+
+    /// Closes what is idle. Where one connection broke the others most likely are broken too, and finding out one by
+    /// one would cost a failed batch each.
+    pub fn forget_idle(&self) {
+        self.idle.lock().unwrap_or_else(|poison| poison.into_inner()).clear();
     }
 }
 

@@ -76,7 +76,14 @@ struct Shared {
     currency: String,
 }
 
-fn settle(shared: &Shared, mut terms: Terms, now: Millis, unpaid: i64, asks: &[Ask], priors: &[Prior]) -> Decided {
+fn settle(
+    shared: &Shared,
+    mut terms: Terms,
+    now: Millis,
+    unpaid: i64,
+    asks: &[Ask],
+    priors: &[Prior],
+) -> Result<Decided> {
     let verdicts = decide(&terms, now, unpaid, asks, priors);
     let held: Vec<Order> = asks
         .iter()
@@ -92,9 +99,12 @@ fn settle(shared: &Shared, mut terms: Terms, now: Millis, unpaid: i64, asks: &[A
         terms.next_place += held.len() as i64;
         terms.version += 1;
     }
-    // One place asserts what everything else relies on; the database's own check stands behind it.
-    assert!(terms.reserved <= terms.quantity, "a batch would oversell offer {}", shared.offer);
-    Decided { terms, verdicts, unpaid: unpaid + units, now, held }
+    // One place checks what everything else relies on; the database's own check stands behind it. Not a panic: on
+    // SQLite one task sells for all offers.
+    if terms.reserved > terms.quantity {
+        return Err(Error::Unreadable(format!("a batch would oversell offer {}", shared.offer)));
+    }
+    Ok(Decided { terms, verdicts, unpaid: unpaid + units, now, held })
 }
 
 fn hold(shared: &Shared, terms: &Terms, now: Millis, ask: &Ask, place: i64) -> Order {
@@ -160,13 +170,47 @@ impl PriorRow {
 
 // --- Postgres -------------------------------------------------------------------------------------------------
 
+/// A batch that has no answer by then is on a link that swallows: longer than `lock_timeout`, shorter than an asker
+/// waits.
+const BATCH_DEADLINE: Duration = Duration::from_secs(8);
+/// How often a batch is decided anew because a key was used for another offer at the same moment.
+const KEY_RACES_MAX: usize = 3;
+
 async fn sell_on_postgres(db: &Postgres, offer: OfferId, asks: &[Ask]) -> Result<Sold> {
+    for _ in 0..KEY_RACES_MAX {
+        match sell_once_on_postgres(db, offer, asks).await {
+            // Another offer's batch, under another lock, used one of our keys between our look and our insert. It
+            // is committed, so the next look finds it.
+            Err(fault) if is_key_taken(&fault) => {}
+            settled => return settled,
+        }
+    }
+    sell_once_on_postgres(db, offer, asks).await
+}
+
+fn is_key_taken(fault: &Error) -> bool {
+    matches!(fault, Error::Database(sqlx::Error::Database(db)) if db.constraint() == Some("one_order_per_key"))
+}
+
+async fn sell_once_on_postgres(db: &Postgres, offer: OfferId, asks: &[Ask]) -> Result<Sold> {
     let mut borrowed = db.selling().borrow().await?;
-    let sold = postgres_batch(&mut borrowed.connection, offer, asks).await;
-    if matches!(sold, Ok(_) | Err(Error::Refused(_))) {
-        borrowed.give_back();
+    let batch = tokio::time::timeout(BATCH_DEADLINE, postgres_batch(&mut borrowed.connection, offer, asks)).await;
+    let sold = batch.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into()));
+    match &sold {
+        Ok(_) | Err(Error::Refused(_)) => borrowed.give_back(),
+        Err(fault) if is_link_broken(fault) => db.selling().forget_idle(),
+        Err(_) => {}
     }
     sold
+}
+
+fn is_link_broken(fault: &Error) -> bool {
+    match fault {
+        Error::Database(sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut) => true,
+        // 57: ended by an operator or a restart.
+        Error::Database(sqlx::Error::Database(db)) => db.code().is_some_and(|code| code.starts_with("57")),
+        _ => false,
+    }
 }
 
 async fn postgres_batch(connection: &mut PgConnection, offer: OfferId, asks: &[Ask]) -> Result<Sold> {
@@ -182,7 +226,7 @@ async fn postgres_batch(connection: &mut PgConnection, offer: OfferId, asks: &[A
     let (now, priors) = postgres_priors(&mut tx, offer, asks).await?;
     let unpaid =
         if terms.left() > 0 { 0 } else { sqlx::query_scalar(UNPAID).bind(offer.0).fetch_one(&mut *tx).await? };
-    let decided = settle(&shared, terms, now, unpaid, asks, &priors);
+    let decided = settle(&shared, terms, now, unpaid, asks, &priors)?;
     if !decided.held.is_empty() {
         postgres_insert(&mut tx, asks, &decided).await?;
         let take = "update offers set reserved = $2, next_place = $3, version = $4 where id = $1";
@@ -194,9 +238,11 @@ async fn postgres_batch(connection: &mut PgConnection, offer: OfferId, asks: &[A
             .execute(&mut *tx)
             .await?;
     }
-    let mut replayed = Vec::new();
-    for id in replays(&decided.verdicts) {
-        replayed.extend(sqlx::query_as::<_, order::OrderRow>(order::BY_ID).bind(id.0).fetch_optional(&mut *tx).await?);
+    let replays: Vec<Uuid> = replays(&decided.verdicts).into_iter().map(|id| id.0).collect();
+    let mut replayed: Vec<order::OrderRow> = Vec::new();
+    if !replays.is_empty() {
+        // One round trip, however many retry: this is under the lock.
+        replayed = sqlx::query_as(order::BY_IDS_ON_POSTGRES).bind(replays).fetch_all(&mut *tx).await?;
     }
     tx.commit().await?;
     Ok(answer(decided, replayed.into_iter().map(order::OrderRow::order).collect::<Result<_>>()?))
@@ -233,7 +279,8 @@ async fn postgres_insert(tx: &mut PgConnection, asks: &[Ask], decided: &Decided)
             place, created_at, hold_until, changed_at)
         select r.id, $1, $2, r.buyer, r.name, r.key, r.hash, 'held', r.qty, r.qty * $3, $4, $5 + r.place - 1, $6, $7, $6
         from unnest($8::uuid[], $9::text[], $10::text[], $11::text[], $12::bytea[], $13::bigint[])
-            with ordinality r (id, buyer, name, key, hash, qty, place)";
+            with ordinality r (id, buyer, name, key, hash, qty, place)
+        order by r.buyer, r.key"; // so that batches of two offers with the same keys wait for, not on, each other
     sqlx::query(insert)
         .bind(first.stream.0)
         .bind(first.offer.0)
@@ -276,10 +323,18 @@ pub(super) fn start_sqlite(writer: std::sync::Arc<WriterSlot>, clock: Clock) -> 
                         drop(call.answer.send(alone.and_then(|mut sold| sold.pop().unwrap_or(Err(error_of_none())))));
                     }
                 }
+                // The actor of a lone batch must see what it was, to try again or to find the bad row. Several share
+                // a fault that passes, and an error cannot be cloned.
                 Err(error) => {
-                    tracing::warn!(error = %error, batches = calls.len(), "selling failed; the actors try again");
-                    calls.drain(..).for_each(|call| drop(call.answer.send(Err(sqlx::Error::WorkerCrashed.into()))));
-                    tokio::time::sleep(RESTART_PAUSE).await;
+                    let passes = error.is_transient();
+                    tracing::warn!(error = %error, batches = calls.len(), passes, "selling failed");
+                    let mut error = Some(error);
+                    for call in calls.drain(..) {
+                        drop(call.answer.send(Err(error.take().unwrap_or_else(error_of_none))));
+                    }
+                    if passes {
+                        tokio::time::sleep(RESTART_PAUSE).await;
+                    }
                 }
             }
         }
@@ -316,7 +371,7 @@ async fn sqlite_batch(tx: &mut SqliteConnection, now: Millis, offer: OfferId, as
     let priors = sqlite_priors(tx, offer, asks).await?;
     let unpaid =
         if terms.left() > 0 { 0 } else { sqlx::query_scalar(UNPAID).bind(offer.0).fetch_one(&mut *tx).await? };
-    let decided = settle(&shared, terms, now, unpaid, asks, &priors);
+    let decided = settle(&shared, terms, now, unpaid, asks, &priors)?;
     if !decided.held.is_empty() {
         sqlite_insert(tx, asks, &decided).await?;
         let take = "update offers set reserved = $2, next_place = $3, version = $4 where id = $1";

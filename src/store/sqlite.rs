@@ -34,6 +34,10 @@ pub struct Sqlite {
 impl Sqlite {
     pub async fn open(path: &str, clock: Clock) -> Result<Self> {
         let path = path.trim_start_matches("//");
+        if path.is_empty() || path.starts_with(":memory:") {
+            let why = "a SQLite store is a file, like sqlite:livesouk.db: each connection has a memory of its own";
+            return Err(Error::Setup(why.to_owned()));
+        }
         let lock = lock(Path::new(path))?;
         let options = SqliteConnectOptions::new()
             .filename(path)

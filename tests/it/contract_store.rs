@@ -1,0 +1,25 @@
+//! The contract of the store: one suite of facts, each run on SQLite and on Postgres.
+//!
+//! A fact is one async function that takes a [`Fixture`](fixture::Fixture); `facts!` makes `sqlite::fact` and
+//! `postgres::fact` of it. What is true of one database only stands in a file of its own: `twins` (the same batches
+//! on both), `migrate`, `setup`, `kills`, `plans`, `full_disk`.
+
+mod actor;
+mod chat;
+mod fixture;
+mod full_disk;
+mod keys;
+mod kills;
+mod migrate;
+mod offer;
+mod order;
+mod payment;
+mod plans;
+mod pools;
+mod release;
+mod sell;
+mod setup;
+mod side;
+mod stream;
+mod twins;
+mod words;

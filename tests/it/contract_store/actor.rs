@@ -1,0 +1,134 @@
+//! Buying and paying through the verbs, as both doors do: batches, retries, faults that stay where they belong, and
+//! what the sweepers bring home.
+
+use std::time::Duration;
+
+use livesouk::app::Error;
+use livesouk::domain::{OrderStatus, Refusal};
+use livesouk::store::PaymentStatus;
+
+use super::fixture::{Fixture, facts};
+use super::words::{actor, key};
+use crate::support::{SOON, until_some};
+
+facts! {
+    a_purchase_that_cannot_be_stored_fails_alone
+    a_double_tap_is_one_order
+    a_key_pressed_twice_to_pay_pays_once_and_hears_of_it_twice
+    a_key_pressed_twice_to_cancel_cancels_once_and_hears_of_it_twice
+    a_hold_that_is_over_is_on_sale_again_within_five_seconds
+    an_order_whose_node_died_while_it_took_the_money_is_brought_home
+}
+
+/// Everybody else of its batch is served, and it is told that nothing was done.
+async fn a_purchase_that_cannot_be_stored_fails_alone(shop: Fixture) {
+    let offer = shop.offer(50, 1).await;
+    shop.poison().await;
+    let app = shop.app().await;
+    let mut buyers = tokio::task::JoinSet::new();
+    for n in 0..40 {
+        let (app, name) = (app.clone(), if n == 20 { "poison".to_owned() } else { format!("buyer-{n}") });
+        buyers.spawn(async move { (n, app.buy(&actor(&name), offer, 1, key("key-00001")).await) });
+    }
+    let answered = tokio::time::timeout(Duration::from_secs(4), buyers.join_all()).await.expect("nobody waits for it");
+    for (n, answer) in answered {
+        match n {
+            20 => assert_eq!(answer.err(), Some(Error::Unavailable)),
+            _ => assert_eq!(answer.map(|bought| bought.order.qty), Ok(1), "buyer {n}"),
+        }
+    }
+    assert_eq!(shop.find(offer).await.terms.reserved, 39);
+    shop.assert_sound().await;
+    app.stopping().cancel();
+    app.finish().await;
+}
+
+async fn a_double_tap_is_one_order(shop: Fixture) {
+    let offer = shop.offer(50, 10).await;
+    let app = shop.app().await;
+    let mut taps = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let app = app.clone();
+        taps.spawn(async move { app.buy(&actor("ann"), offer, 1, key("key-00001")).await.unwrap().order.id });
+    }
+    let mut ids = taps.join_all().await;
+    ids.dedup();
+    assert_eq!(ids.len(), 1);
+    assert_eq!(shop.find(offer).await.terms.reserved, 1);
+    app.stopping().cancel();
+    app.finish().await;
+}
+
+async fn a_key_pressed_twice_to_pay_pays_once_and_hears_of_it_twice(shop: Fixture) {
+    let offer = shop.offer(50, 50).await;
+    let app = shop.app().await;
+    for round in 0..15 {
+        let (ann, with) = (actor("ann"), key(&format!("key-{round:05}")));
+        let order = app.buy(&ann, offer, 1, with.clone()).await.unwrap().order.id;
+        let pay = || async {
+            loop {
+                match app.pay(&ann, order, "ok", with.clone()).await {
+                    Err(Error::Refused(Refusal::Busy { .. })) => tokio::time::sleep(Duration::from_millis(5)).await,
+                    answer => return answer.map(|paid| paid.order.paid_at.is_some()),
+                }
+            }
+        };
+        let both = tokio::join!(pay(), pay());
+        assert_eq!(both, (Ok(true), Ok(true)), "round {round}");
+    }
+    assert_eq!(shop.number("select count(*) from payments where status = 'captured'").await, 15);
+    app.stopping().cancel();
+    app.finish().await;
+}
+
+async fn a_key_pressed_twice_to_cancel_cancels_once_and_hears_of_it_twice(shop: Fixture) {
+    let offer = shop.offer(50, 50).await;
+    let app = shop.app().await;
+    for round in 0..15 {
+        let (ann, with) = (actor("ann"), key(&format!("key-{round:05}")));
+        let order = app.buy(&ann, offer, 1, with.clone()).await.unwrap().order.id;
+        let cancel = || async { app.cancel(&ann, order, with.clone()).await.map(|gone| gone.order.status) };
+        let both = tokio::join!(cancel(), cancel());
+        assert_eq!(both, (Ok(OrderStatus::Cancelled), Ok(OrderStatus::Cancelled)), "round {round}");
+    }
+    assert_eq!(shop.find(offer).await.terms.reserved, 0);
+    app.stopping().cancel();
+    app.finish().await;
+}
+
+async fn a_hold_that_is_over_is_on_sale_again_within_five_seconds(shop: Fixture) {
+    let offer = shop.offer(1, 1).await;
+    let app = shop.app().await;
+    app.buy(&actor("ann"), offer, 1, key("key-00001")).await.unwrap();
+    let now = app.buy(&actor("bob"), offer, 1, key("key-00001")).await;
+    assert_eq!(now.err(), Some(Error::Refused(Refusal::SoldOutForNow)));
+    shop.let_holds_end(offer).await;
+    until_some("free unit", Duration::from_secs(5), async || {
+        app.buy(&actor("bob"), offer, 1, key("key-00001")).await.ok()
+    })
+    .await;
+    shop.assert_sound().await;
+    app.stopping().cancel();
+    app.finish().await;
+}
+
+async fn an_order_whose_node_died_while_it_took_the_money_is_brought_home(shop: Fixture) {
+    let offer = shop.offer(5, 1).await;
+    for (buyer, token) in [("ann", "ok"), ("bob", "capture_fails")] {
+        let order = shop.held(offer, buyer).await;
+        let payment = shop.store.begin_payment(order.id, "test", token, order.amount, "SAR").await.unwrap();
+        shop.store.set_payment(&payment, PaymentStatus::Authorized).await.unwrap();
+        shop.store.begin_capture(order.id).await.unwrap().unwrap();
+    }
+    shop.run("update orders set changed_at = 1000; update payments set changed_at = 1000").await;
+    let app = shop.app().await;
+    let sums = until_some("settled order", SOON, async || {
+        let sums = shop.store.sums(shop.stream).await.unwrap();
+        (sums.orders_held == 0).then_some(sums)
+    })
+    .await;
+    assert_eq!((sums.orders_paid, shop.find(offer).await.terms.reserved), (1, 1));
+    shop.assert_sound().await;
+    app.stopping().cancel();
+    app.finish().await;
+}

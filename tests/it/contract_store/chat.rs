@@ -1,0 +1,90 @@
+//! Talk that is kept, and who is kept quiet.
+
+use livesouk::domain::{ChatMessage, MessageId, Refusal, Role, Sanction, SanctionKind, Speaker, StreamId};
+
+use super::fixture::{Fixture, facts};
+use super::words::{refusal, user};
+
+facts! {
+    talk_comes_in_pages_newest_first
+    a_message_kept_twice_is_there_once
+    a_deleted_message_is_gone_but_for_the_team
+    a_mute_ends_by_itself_and_a_ban_when_lifted
+    a_second_mute_replaces_the_first
+}
+
+fn message(stream: StreamId, from: &str, text: &str) -> ChatMessage {
+    let from = Speaker { id: user(from), name: from.to_uppercase(), role: Role::Viewer };
+    ChatMessage { id: MessageId::new(), stream, at: 5, from, text: text.to_owned(), deleted: false }
+}
+
+async fn talk_comes_in_pages_newest_first(shop: Fixture) {
+    let mut said: Vec<_> =
+        ["hi", "أهلاً", "🎉", "'; drop table messages; --", "\"\\"].map(|text| message(shop.stream, "ann", text)).into();
+    shop.store.keep_messages(&said).await.unwrap();
+    shop.store.keep_messages(&[message(StreamId::new(), "bob", "elsewhere")]).await.unwrap();
+    said.reverse();
+    let page = async |after, limit| shop.store.messages(shop.stream, after, limit, false).await.unwrap();
+    assert_eq!(page(None, 2).await, said[..2]);
+    assert_eq!(page(Some(said[1].id), 9).await, said[2..]);
+    assert_eq!(shop.store.count_messages(shop.stream).await.unwrap(), 5);
+    assert_eq!(shop.store.name_of(shop.stream, &user("ann")).await.unwrap().as_deref(), Some("ANN"));
+    assert_eq!(shop.store.name_of(shop.stream, &user("bob")).await.unwrap(), None);
+}
+
+async fn a_message_kept_twice_is_there_once(shop: Fixture) {
+    let first = message(shop.stream, "ann", "hi");
+    shop.store.keep_messages(std::slice::from_ref(&first)).await.unwrap();
+    let again = [ChatMessage { text: "changed".into(), ..first.clone() }, message(shop.stream, "bob", "ho")];
+    shop.store.keep_messages(&again).await.unwrap();
+    let kept = shop.store.messages(shop.stream, None, 9, true).await.unwrap();
+    assert_eq!(kept, [again[1].clone(), first]);
+}
+
+async fn a_deleted_message_is_gone_but_for_the_team(shop: Fixture) {
+    let said = message(shop.stream, "ann", "rude");
+    shop.store.keep_messages(std::slice::from_ref(&said)).await.unwrap();
+    let delete = async |stream, id| shop.store.delete_message(stream, id, &user("mod")).await;
+    assert_eq!(refusal(delete(StreamId::new(), said.id).await), Refusal::NoSuchMessage);
+    assert_eq!(refusal(delete(shop.stream, MessageId::new()).await), Refusal::NoSuchMessage);
+    assert!(delete(shop.stream, said.id).await.unwrap());
+    assert!(!delete(shop.stream, said.id).await.unwrap(), "it was gone already");
+    assert_eq!(shop.store.messages(shop.stream, None, 9, false).await.unwrap(), []);
+    assert_eq!(shop.store.messages(shop.stream, None, 9, true).await.unwrap(), [ChatMessage { deleted: true, ..said }]);
+    assert_eq!(shop.store.count_messages(shop.stream).await.unwrap(), 0);
+}
+
+fn sanction(of: &str, kind: SanctionKind, until: Option<i64>) -> Sanction {
+    Sanction { user: user(of), name: of.to_owned(), kind, until, by: "mod".to_owned() }
+}
+
+async fn a_mute_ends_by_itself_and_a_ban_when_lifted(shop: Fixture) {
+    use SanctionKind::*;
+    let (mute, ban) = (sanction("ann", Mute, Some(100)), sanction("bob", Ban, None));
+    for sanction in [&mute, &ban] {
+        shop.store.sanction(shop.stream, sanction).await.unwrap();
+    }
+    let at = async |now| {
+        let mut held = shop.store.sanctions(shop.stream, now).await.unwrap();
+        held.sort_by_key(|sanction| sanction.user.clone());
+        held
+    };
+    assert_eq!(at(99).await, [mute.clone(), ban.clone()]);
+    assert_eq!(at(100).await, std::slice::from_ref(&ban));
+    assert_eq!(shop.store.sanctions(StreamId::new(), 0).await.unwrap(), []);
+    assert!(!shop.store.lift(shop.stream, &user("bob"), Mute).await.unwrap(), "a ban is not a mute");
+    assert!(shop.store.lift(shop.stream, &user("bob"), Ban).await.unwrap());
+    assert!(!shop.store.lift(shop.stream, &user("bob"), Ban).await.unwrap());
+    assert_eq!(at(100).await, []);
+}
+
+async fn a_second_mute_replaces_the_first(shop: Fixture) {
+    for until in [100, 50] {
+        shop.store.sanction(shop.stream, &sanction("ann", SanctionKind::Mute, Some(until))).await.unwrap();
+    }
+    shop.store.sanction(shop.stream, &sanction("ann", SanctionKind::Ban, None)).await.unwrap();
+    let held = shop.store.sanctions(shop.stream, 0).await.unwrap();
+    let mut untils: Vec<_> = held.iter().map(|sanction| sanction.until).collect();
+    untils.sort_unstable();
+    assert_eq!(untils, [None, Some(50)], "a ban stands beside it");
+}

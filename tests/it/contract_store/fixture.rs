@@ -1,0 +1,241 @@
+//! A store with a shop, a show and a full pool in it, and the shortest way to each verb.
+
+use std::sync::Arc;
+
+use livesouk::app::{App, Settings};
+use livesouk::broker::Broker;
+use livesouk::clock::Clock;
+use livesouk::domain::offer::NewOffer;
+use livesouk::domain::{
+    Ask, Kind, Offer, OfferId, Order, OrderId, Product, ProductId, Refusal, Shop, ShopId, StreamId, Variant, VariantId,
+};
+use livesouk::store::{Answered, Error, Sold, Store};
+use sqlx::{Connection, SqliteConnection};
+use tempfile::TempDir;
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+
+use super::side::Side;
+use super::words::{ask, stream};
+use crate::support::postgres::Database;
+
+/// Every fact once on each database.
+macro_rules! facts {
+    ($($fact:ident)*) => {
+        mod sqlite {
+            use crate::contract_store::fixture::Fixture;
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $fact() {
+                super::$fact(Fixture::on_sqlite().await).await;
+            })*
+        }
+        mod postgres {
+            use crate::contract_store::fixture::Fixture;
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $fact() {
+                super::$fact(Fixture::on_postgres().await).await;
+            })*
+        }
+    };
+}
+pub(super) use facts;
+
+pub const SELL_CONNECTIONS: usize = 8;
+
+pub struct Fixture {
+    pub store: Store,
+    pub url: String,
+    pub shop: Shop,
+    pub stream: StreamId,
+    product: ProductId,
+    pub variant: VariantId,
+    pub side: Side,
+    // What the database lives in, kept as long as the store.
+    _folder: Option<TempDir>,
+    _database: Option<Database>,
+}
+
+/// The ids of what every fixture starts with; two stores with the same ids can be compared.
+#[derive(Clone, Copy)]
+pub struct Ids {
+    pub shop: ShopId,
+    pub stream: StreamId,
+    pub product: ProductId,
+    pub variant: VariantId,
+}
+
+impl Ids {
+    pub fn new() -> Self {
+        Ids { shop: ShopId::new(), stream: StreamId::new(), product: ProductId::new(), variant: VariantId::new() }
+    }
+}
+
+/// Units in the pool at first: enough for every fact.
+pub const POOL: i64 = 10_000;
+
+impl Fixture {
+    pub async fn on_sqlite() -> Fixture {
+        Fixture::sqlite_with(Ids::new()).await
+    }
+
+    pub async fn on_postgres() -> Fixture {
+        Fixture::postgres_with(Ids::new()).await
+    }
+
+    pub async fn sqlite_with(ids: Ids) -> Fixture {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("shop.db");
+        let url = format!("sqlite:{}", path.display());
+        let store = Store::open(&url, Clock::system(), SELL_CONNECTIONS).await.unwrap();
+        let side = SqliteConnection::connect(&format!("sqlite://{}", path.display())).await.unwrap();
+        let side = Side::Sqlite(Mutex::new(side));
+        Fixture::stocked(Fixture::empty(store, url, side, ids, Some(folder), None)).await
+    }
+
+    pub async fn postgres_with(ids: Ids) -> Fixture {
+        let database = Database::create().await;
+        let url = database.url();
+        Store::migrate(&url, Clock::system()).await.unwrap();
+        let store = Store::open(&url, Clock::system(), SELL_CONNECTIONS).await.unwrap();
+        let side = Side::Postgres(Mutex::new(database.connect().await));
+        Fixture::stocked(Fixture::empty(store, url, side, ids, None, Some(database))).await
+    }
+
+    fn empty(
+        store: Store,
+        url: String,
+        side: Side,
+        ids: Ids,
+        _folder: Option<TempDir>,
+        _database: Option<Database>,
+    ) -> Fixture {
+        let shop = Shop { id: ids.shop, title: "Shop".into(), titles: Default::default(), currency: "SAR".into() };
+        Fixture {
+            store,
+            url,
+            shop,
+            stream: ids.stream,
+            product: ids.product,
+            variant: ids.variant,
+            side,
+            _folder,
+            _database,
+        }
+    }
+
+    async fn stocked(self) -> Fixture {
+        self.store.create_shop(&self.shop).await.unwrap();
+        let variant = Variant {
+            id: self.variant,
+            name: "One size".into(),
+            names: Default::default(),
+            sku: None,
+            price: 4_900,
+            stock: POOL,
+        };
+        let product = Product {
+            id: self.product,
+            title: "Lamp".into(),
+            titles: Default::default(),
+            image: None,
+            variants: vec![variant],
+        };
+        self.store.create_product(self.shop.id, &product).await.unwrap();
+        self.store.create_stream(self.shop.id, &stream(self.stream)).await.unwrap();
+        self
+    }
+
+    /// The store closed and opened again, as by a restart.
+    pub async fn reopened(mut self) -> Fixture {
+        self.store.close().await;
+        let Fixture { store, .. } = self;
+        drop(store);
+        self.store = Store::open(&self.url, Clock::system(), SELL_CONNECTIONS).await.unwrap();
+        self
+    }
+
+    /// The verbs over this store, as a node runs them.
+    pub async fn app(&self) -> App {
+        self.app_over(self.store.clone()).await
+    }
+
+    pub async fn app_over(&self, store: Store) -> App {
+        let settings = Settings { chat_per_second: 0.0, dev_login: false };
+        App::start(store, Broker::local(), Clock::system(), self.shop.clone(), settings, CancellationToken::new())
+            .await
+            .unwrap()
+    }
+
+    /// An open regular offer.
+    pub async fn offer(&self, quantity: i64, per_buyer: i64) -> OfferId {
+        let offer = self.draft(quantity, per_buyer).await;
+        self.store.open_offer(offer).await.unwrap();
+        offer
+    }
+
+    pub async fn draft(&self, quantity: i64, per_buyer: i64) -> OfferId {
+        let new = self.form(quantity, per_buyer);
+        self.store.create_offer(&new).await.unwrap();
+        new.id
+    }
+
+    pub fn form(&self, quantity: i64, per_buyer: i64) -> NewOffer {
+        NewOffer {
+            id: OfferId::new(),
+            stream: self.stream,
+            variant: self.variant,
+            kind: Kind::Regular,
+            price: 4_900,
+            old_price: None,
+            quantity,
+            per_buyer,
+            countdown_ms: 0,
+            duration_ms: None,
+            hold_ms: 10_000,
+        }
+    }
+
+    pub async fn sell(&self, offer: OfferId, asks: &[Ask]) -> Sold {
+        self.store.sell(offer, asks).await.unwrap()
+    }
+
+    /// One purchase in a batch of its own.
+    pub async fn buy(&self, offer: OfferId, ask: &Ask) -> Result<Answered, Refusal> {
+        match self.store.sell(offer, std::slice::from_ref(ask)).await {
+            Ok(mut sold) => sold.answers.remove(0),
+            Err(Error::Refused(refusal)) => Err(refusal),
+            Err(fault) => panic!("{fault}"),
+        }
+    }
+
+    /// A held order of one unit.
+    pub async fn held(&self, offer: OfferId, buyer: &str) -> Order {
+        self.buy(offer, &ask(buyer, &format!("key-of-{buyer}"), 1)).await.unwrap().order
+    }
+
+    /// Moves the end of every hold of this offer into the past.
+    pub async fn let_holds_end(&self, offer: OfferId) {
+        self.run(&format!("update orders set hold_until = 1000 where offer = {}", self.id(offer.0))).await;
+    }
+
+    pub async fn find(&self, offer: OfferId) -> Offer {
+        self.store.offer(offer).await.unwrap().unwrap()
+    }
+
+    pub async fn order(&self, id: OrderId) -> Order {
+        self.store.order(id).await.unwrap().unwrap()
+    }
+
+    /// Units in the variant's pool.
+    pub async fn pool(&self) -> i64 {
+        self.number(&format!("select stock from variants where id = {}", self.id(self.variant.0))).await
+    }
+
+    pub async fn assert_sound(&self) {
+        assert_eq!(self.store.audit().await.unwrap(), []);
+    }
+
+    pub fn shared(self) -> Arc<Fixture> {
+        Arc::new(self)
+    }
+}

@@ -1,0 +1,184 @@
+//! Offers and their pool: units move, and none is lost on the way.
+
+use livesouk::domain::offer::NewOffer;
+use livesouk::domain::{Kind, OfferStatus, Refusal, Stage};
+
+use super::fixture::{Fixture, POOL, facts};
+use super::words::{asks, code, refusal};
+
+facts! {
+    making_restocking_and_closing_move_units_between_pool_and_offer
+    not_enough_stock_says_how_many_and_moves_nothing
+    a_flash_sale_counts_down_opens_and_is_extended
+    stages_follow_their_table
+    every_change_of_an_offer_raises_its_version
+    offers_on_sale_and_past_their_end_are_found
+    two_hosts_who_take_the_last_units_get_them_once
+    units_left_for_now_may_come_back
+}
+
+async fn making_restocking_and_closing_move_units_between_pool_and_offer(shop: Fixture) {
+    let offer = shop.offer(10, 5).await;
+    assert_eq!(shop.pool().await, POOL - 10);
+    shop.sell(offer, &asks(0..3)).await;
+    shop.store.restock_offer(offer, 5).await.unwrap();
+    assert_eq!((shop.pool().await, shop.find(offer).await.terms.left()), (POOL - 15, 12));
+    assert!(shop.store.close_offer(offer).await.unwrap());
+    let terms = shop.find(offer).await.terms;
+    assert_eq!((terms.quantity, terms.reserved, shop.pool().await), (3, 3, POOL - 3));
+    assert!(!shop.store.close_offer(offer).await.unwrap(), "it was closed already");
+    assert_eq!(shop.pool().await, POOL - 3);
+    assert_eq!(shop.store.restock_variant(shop.variant, 7).await.unwrap().stock, POOL + 4);
+}
+
+async fn not_enough_stock_says_how_many_and_moves_nothing(shop: Fixture) {
+    let offer = shop.offer(10, 5).await;
+    let left = POOL - 10;
+    assert_eq!(refusal(shop.store.create_offer(&shop.form(left + 1, 1)).await), Refusal::NotEnoughStock { left });
+    assert_eq!(refusal(shop.store.restock_offer(offer, left + 1).await), Refusal::NotEnoughStock { left });
+    let unknown = NewOffer { variant: Default::default(), ..shop.form(1, 1) };
+    assert_eq!(refusal(shop.store.create_offer(&unknown).await), Refusal::NoSuchProduct);
+    assert_eq!(refusal(shop.store.restock_offer(Default::default(), 1).await), Refusal::NoSuchOffer);
+    assert_eq!(refusal(shop.store.restock_variant(Default::default(), 1).await), Refusal::NoSuchProduct);
+    assert_eq!((shop.pool().await, shop.find(offer).await.terms.quantity), (left, 10));
+    shop.store.restock_offer(offer, left).await.unwrap();
+    assert_eq!(shop.pool().await, 0);
+}
+
+async fn a_flash_sale_counts_down_opens_and_is_extended(shop: Fixture) {
+    let form = NewOffer {
+        kind: Kind::Flash,
+        countdown_ms: 10_000,
+        duration_ms: Some(60_000),
+        old_price: Some(9_900),
+        ..shop.form(5, 1)
+    };
+    shop.store.create_offer(&form).await.unwrap();
+    assert!(matches!(refusal(shop.store.extend_offer(form.id, 10_000).await), Refusal::WrongStatus(_)), "not started");
+    let before = shop.store.now().await.unwrap();
+    shop.store.open_offer(form.id).await.unwrap();
+    let offer = shop.find(form.id).await;
+    let opens_at = offer.terms.opens_at.unwrap();
+    assert!((before + 10_000..=shop.store.now().await.unwrap() + 10_000).contains(&opens_at));
+    assert_eq!(offer.terms.closes_at, Some(opens_at + 60_000));
+    assert_eq!(
+        (offer.kind, offer.old_price, offer.terms.status(opens_at - 1, 0)),
+        (Kind::Flash, Some(9_900), OfferStatus::Countdown)
+    );
+    assert_eq!(code(&shop.buy(form.id, &asks([0])[0]).await), "not_open");
+    shop.store.extend_offer(form.id, 30_000).await.unwrap();
+    let extended = shop.find(form.id).await.terms;
+    assert_eq!((extended.closes_at, extended.version), (Some(opens_at + 90_000), offer.terms.version + 1));
+    shop.run("update offers set opens_at = 1000, closes_at = 2000").await;
+    assert_eq!(
+        refusal(shop.store.extend_offer(form.id, 10_000).await),
+        Refusal::Closed,
+        "a sale that is over stays over"
+    );
+    let regular = shop.offer(1, 1).await;
+    assert!(matches!(refusal(shop.store.extend_offer(regular, 10_000).await), Refusal::WrongStatus(_)));
+}
+
+async fn stages_follow_their_table(shop: Fixture) {
+    use Stage::*;
+    // From each stage: what open, pause and close make of it; `None` is a refusal.
+    let table = [
+        (Draft, Some(Open), None),
+        (Open, Some(Open), Some(Paused)),
+        (Paused, Some(Open), Some(Paused)),
+        (Closed, None, None),
+    ];
+    for (from, opened, paused) in table {
+        for (verb, expected) in [("open", opened), ("pause", paused), ("close", Some(Closed))] {
+            let offer = if from == Draft { shop.draft(2, 1).await } else { shop.offer(2, 1).await };
+            match from {
+                Paused => shop.store.pause_offer(offer).await.unwrap(),
+                Closed => assert!(shop.store.close_offer(offer).await.unwrap()),
+                Draft | Open => {}
+            }
+            let done = match verb {
+                "open" => shop.store.open_offer(offer).await,
+                "pause" => shop.store.pause_offer(offer).await,
+                _ => shop.store.close_offer(offer).await.map(|_| ()),
+            };
+            match expected {
+                Some(_) => done.unwrap(),
+                None => drop(refusal(done)),
+            }
+            assert_eq!(shop.find(offer).await.terms.stage, expected.unwrap_or(from), "{verb} when {from:?}");
+        }
+    }
+    for done in [shop.store.open_offer(Default::default()).await, shop.store.pause_offer(Default::default()).await] {
+        assert_eq!(refusal(done), Refusal::NoSuchOffer);
+    }
+    assert_eq!(refusal(shop.store.close_offer(Default::default()).await), Refusal::NoSuchOffer);
+}
+
+async fn every_change_of_an_offer_raises_its_version(shop: Fixture) {
+    let offer = shop.draft(5, 1).await;
+    let version = async || shop.find(offer).await.terms.version;
+    assert_eq!(version().await, 1);
+    shop.store.open_offer(offer).await.unwrap();
+    assert_eq!(version().await, 2);
+    shop.store.open_offer(offer).await.unwrap();
+    assert_eq!(version().await, 2, "nothing changed");
+    shop.store.pause_offer(offer).await.unwrap();
+    assert_eq!(version().await, 3);
+    shop.store.open_offer(offer).await.unwrap();
+    assert_eq!(version().await, 4);
+    shop.store.restock_offer(offer, 1).await.unwrap();
+    assert_eq!(version().await, 5);
+    shop.store.close_offer(offer).await.unwrap();
+    assert_eq!(version().await, 6);
+}
+
+async fn offers_on_sale_and_past_their_end_are_found(shop: Fixture) {
+    let (open, over, paused) = (shop.offer(1, 1).await, shop.offer(1, 1).await, shop.offer(1, 1).await);
+    let (draft, closed) = (shop.draft(1, 1).await, shop.offer(1, 1).await);
+    shop.store.pause_offer(paused).await.unwrap();
+    shop.store.close_offer(closed).await.unwrap();
+    for offer in [over, paused, closed] {
+        shop.run(&format!("update offers set opens_at = 1000, closes_at = 2000 where id = {}", shop.id(offer.0))).await;
+    }
+    let on_sale: Vec<_> = shop.store.offers_on_sale().await.unwrap().into_iter().map(|offer| offer.id).collect();
+    assert_eq!(on_sale, [open, over, paused]);
+    assert_eq!(shop.store.offers_past_their_end(2_000).await.unwrap(), [over, paused]);
+    assert_eq!(shop.store.offers_past_their_end(1_999).await.unwrap(), []);
+    let all: Vec<_> = shop.store.offers_of(shop.stream).await.unwrap().into_iter().map(|offer| offer.id).collect();
+    assert_eq!(all, [open, over, paused, draft, closed]);
+}
+
+async fn two_hosts_who_take_the_last_units_get_them_once(shop: Fixture) {
+    let first = shop.offer(POOL - 10, 1).await;
+    for _ in 0..10 {
+        let (one, two) = (shop.form(10, 1), shop.form(10, 1));
+        let (made, also, restocked) = tokio::join!(
+            shop.store.create_offer(&one),
+            shop.store.create_offer(&two),
+            shop.store.restock_offer(first, 10)
+        );
+        let done = [made, also, restocked];
+        assert_eq!(done.iter().filter(|done| done.is_ok()).count(), 1);
+        assert_eq!(shop.pool().await, 0);
+        if done[2].is_ok() {
+            shop.store.restock_variant(shop.variant, 10).await.unwrap();
+        } else {
+            let made = if done[0].is_ok() { one.id } else { two.id };
+            shop.store.close_offer(made).await.unwrap();
+        }
+        done.into_iter().filter(Result::is_err).for_each(|done| drop(refusal(done)));
+    }
+}
+
+async fn units_left_for_now_may_come_back(shop: Fixture) {
+    let offer = shop.offer(2, 1).await;
+    let (paid, _held) = (shop.held(offer, "ann").await, shop.held(offer, "bob").await);
+    let status = async || {
+        let offer = shop.find(offer).await;
+        (offer.unpaid, offer.terms.status(shop.store.now().await.unwrap(), offer.unpaid))
+    };
+    shop.store.begin_capture(paid.id).await.unwrap();
+    assert_eq!(status().await, (2, OfferStatus::SoldOutForNow));
+    shop.run("update orders set status = 'paid'").await;
+    assert_eq!(status().await, (0, OfferStatus::SoldOut));
+}

@@ -1,0 +1,121 @@
+//! Orders after the hold: paid once, told once, found by their owner; and what keys were answered.
+
+use livesouk::domain::order::request_hash;
+use livesouk::domain::{OrderStatus, StreamId};
+use livesouk::store::{Answer, Release};
+
+use super::fixture::{Fixture, facts};
+use super::words::{ask, key, user};
+
+facts! {
+    a_paid_order_leaves_one_note_that_is_delivered_once
+    an_order_is_paid_once
+    answers_are_kept_and_the_first_stands
+    an_answer_is_kept_with_the_release_it_is_about
+    a_release_that_came_too_late_leaves_no_answer
+    orders_are_found_by_key_and_by_buyer_in_pages
+    sums_count_what_was_sold
+}
+
+fn answer(order: livesouk::domain::OrderId, with: &str, code: Option<&'static str>) -> Answer {
+    Answer { verb: "pay", key: key(with), hash: request_hash(&["pay", with]), order, code }
+}
+
+async fn a_paid_order_leaves_one_note_that_is_delivered_once(shop: Fixture) {
+    let offer = shop.offer(5, 1).await;
+    let order = shop.held(offer, "ann").await.id;
+    let notes = async || shop.store.notes(10).await.unwrap();
+    shop.store.begin_capture(order).await.unwrap();
+    assert!(notes().await.is_empty());
+    shop.store.finish_capture(order, &user("ann"), None).await.unwrap().unwrap();
+    assert_eq!(shop.store.finish_capture(order, &user("ann"), None).await.unwrap(), None);
+    let told = notes().await;
+    assert_eq!(
+        told.iter().map(|note| (&*note.topic, &*note.body)).collect::<Vec<_>>(),
+        [("order.paid", &*order.to_string())]
+    );
+    assert!(shop.store.delivered(told[0].id).await.unwrap());
+    assert!(!shop.store.delivered(told[0].id).await.unwrap(), "another node was first");
+    assert!(notes().await.is_empty());
+}
+
+async fn an_order_is_paid_once(shop: Fixture) {
+    let offer = shop.offer(5, 1).await;
+    let order = shop.held(offer, "ann").await;
+    assert_eq!(shop.store.finish_capture(order.id, &user("ann"), None).await.unwrap(), None, "it is only held");
+    let (one, two) = tokio::join!(shop.store.begin_capture(order.id), shop.store.begin_capture(order.id));
+    assert_eq!([one, two].into_iter().filter(|won| won.as_ref().unwrap().is_some()).count(), 1);
+    let paid = shop.store.finish_capture(order.id, &user("ann"), None).await.unwrap().unwrap();
+    assert_eq!((paid.status, paid.version), (OrderStatus::Paid, 3));
+    assert!(paid.paid_at.unwrap() >= order.created_at);
+    assert_eq!(shop.order(order.id).await, paid);
+    assert_eq!(shop.store.begin_capture(order.id).await.unwrap(), None);
+    shop.assert_sound().await;
+}
+
+async fn answers_are_kept_and_the_first_stands(shop: Fixture) {
+    let (ann, order) = (user("ann"), Default::default());
+    let first = answer(order, "key-00001", Some("declined"));
+    shop.store.keep_answer(&ann, &first).await.unwrap();
+    shop.store.keep_answer(&ann, &Answer { code: None, ..first.clone() }).await.unwrap();
+    let found = async |buyer, verb, with| shop.store.answered(&user(buyer), verb, &key(with)).await.unwrap();
+    assert_eq!(found("ann", "pay", "key-00001").await, Some((first.hash, order, Some("declined".to_owned()))));
+    for (buyer, verb, with) in
+        [("bob", "pay", "key-00001"), ("ann", "cancel", "key-00001"), ("ann", "pay", "key-00002")]
+    {
+        assert_eq!(found(buyer, verb, with).await, None);
+    }
+}
+
+async fn an_answer_is_kept_with_the_release_it_is_about(shop: Fixture) {
+    let offer = shop.offer(5, 1).await;
+    let (order, ann) = (shop.held(offer, "ann").await.id, user("ann"));
+    let kept = Answer { verb: "cancel", ..answer(order, "key-00001", None) };
+    shop.store.release(offer, &[order], Release::BuyerCancel, Some((&ann, &kept))).await.unwrap();
+    assert_eq!(shop.store.answered(&ann, "cancel", &kept.key).await.unwrap(), Some((kept.hash, order, None)));
+    let paying = answer(shop.held(offer, "bob").await.id, "key-00002", None);
+    shop.store.begin_capture(paying.order).await.unwrap();
+    shop.store.finish_capture(paying.order, &ann, Some(&paying)).await.unwrap();
+    assert_eq!(shop.store.answered(&ann, "pay", &paying.key).await.unwrap(), Some((paying.hash, paying.order, None)));
+}
+
+async fn a_release_that_came_too_late_leaves_no_answer(shop: Fixture) {
+    let offer = shop.offer(5, 1).await;
+    let (order, ann) = (shop.held(offer, "ann").await.id, user("ann"));
+    shop.store.begin_capture(order).await.unwrap();
+    let late = Answer { verb: "cancel", ..answer(order, "key-00001", None) };
+    shop.store.release(offer, &[order], Release::BuyerCancel, Some((&ann, &late))).await.unwrap();
+    assert_eq!(shop.store.answered(&ann, "cancel", &late.key).await.unwrap(), None);
+}
+
+async fn orders_are_found_by_key_and_by_buyer_in_pages(shop: Fixture) {
+    let offer = shop.offer(50, 50).await;
+    let mut newest_first = Vec::new();
+    for n in 0..5 {
+        let with = format!("key-{n:05}");
+        let order = shop.buy(offer, &ask("ann", &with, 1)).await.unwrap().order;
+        assert_eq!(shop.store.order_by_key(&user("ann"), &key(&with)).await.unwrap().as_ref(), Some(&order));
+        newest_first.insert(0, order);
+    }
+    shop.held(offer, "bob").await;
+    assert_eq!(shop.store.order_by_key(&user("bob"), &key("key-00001")).await.unwrap(), None);
+    let page = async |stream, after, limit| shop.store.orders_of(&user("ann"), stream, after, limit).await.unwrap();
+    assert_eq!(page(None, None, 2).await, newest_first[..2]);
+    assert_eq!(page(Some(shop.stream), Some(newest_first[1].id), 9).await, newest_first[2..]);
+    assert_eq!(page(Some(StreamId::new()), None, 9).await, []);
+    let counting: Vec<_> = newest_first.iter().rev().map(|order| order.id).collect();
+    assert_eq!(shop.store.orders_counting(&user("ann"), offer).await.unwrap(), counting);
+}
+
+async fn sums_count_what_was_sold(shop: Fixture) {
+    let offer = shop.offer(50, 50).await;
+    let paid = shop.buy(offer, &ask("ann", "key-00001", 3)).await.unwrap().order;
+    shop.store.begin_capture(paid.id).await.unwrap();
+    shop.store.finish_capture(paid.id, &user("ann"), None).await.unwrap();
+    let gone = shop.held(offer, "bob").await;
+    shop.store.release(offer, &[gone.id], Release::BuyerCancel, None).await.unwrap();
+    shop.held(offer, "cem").await;
+    let sums = shop.store.sums(shop.stream).await.unwrap();
+    assert_eq!((sums.orders_held, sums.orders_paid, sums.units_paid, sums.amount_paid), (1, 1, 3, 3 * 4_900));
+    assert_eq!(shop.find(offer).await.unpaid, 0, "what may come back matters only when none is left");
+}

@@ -1,0 +1,188 @@
+//! Buying: who gets a unit, who is told no, and what a retry hears.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use livesouk::domain::Refusal;
+use livesouk::store::Release;
+use tokio::sync::Barrier;
+
+use super::fixture::{Fixture, POOL, facts};
+use super::words::{ask, asks, code, places, user};
+
+facts! {
+    second_buyer_of_the_last_unit_is_refused
+    places_are_dense_across_batches_and_refusals
+    buyer_limit_holds_across_batches_and_offers_stay_apart
+    buyer_limit_holds_when_two_batches_race
+    too_few_left_says_how_many
+    nothing_is_sold_of_a_draft_a_paused_or_a_closed_offer
+    the_window_is_the_databases_clock_to_the_millisecond
+    two_hundred_sellers_on_fifty_units_sell_exactly_fifty
+    every_batch_that_sells_raises_the_version
+    a_row_that_breaks_its_batch_leaves_nothing_and_the_next_batch_works
+    an_unknown_offer_is_refused
+}
+
+async fn second_buyer_of_the_last_unit_is_refused(shop: Fixture) {
+    let offer = shop.offer(1, 1).await;
+    let sold = shop.sell(offer, &asks(0..2)).await;
+    assert_eq!(sold.answers.iter().map(code).collect::<Vec<_>>(), ["ok", "sold_out_for_now"]);
+    assert_eq!(code(&shop.buy(offer, &asks([2])[0]).await), "sold_out_for_now");
+    let order = sold.answers[0].as_ref().unwrap().order.id;
+    shop.store.begin_capture(order).await.unwrap().unwrap();
+    shop.store.finish_capture(order, &user("buyer-0"), None).await.unwrap().unwrap();
+    assert_eq!(code(&shop.buy(offer, &asks([2])[0]).await), "sold_out", "what is paid for does not come back");
+    shop.assert_sound().await;
+}
+
+async fn places_are_dense_across_batches_and_refusals(shop: Fixture) {
+    let offer = shop.offer(6, 1).await;
+    assert_eq!(places(&shop.sell(offer, &asks(0..2)).await), [1, 2]);
+    assert_eq!(places(&shop.sell(offer, &asks(1..4)).await), [3, 4], "a retry in the middle takes no place");
+    let greedy = [ask("greedy", "key-greedy", 2), asks([4]).remove(0)];
+    assert_eq!(places(&shop.sell(offer, &greedy).await), [5], "a refusal takes no place");
+    assert_eq!(places(&shop.sell(offer, &asks(5..9)).await), [6]);
+    assert_eq!(shop.find(offer).await.terms.next_place, 7);
+}
+
+async fn buyer_limit_holds_across_batches_and_offers_stay_apart(shop: Fixture) {
+    let (offer, other) = (shop.offer(10, 2).await, shop.offer(10, 2).await);
+    let wishes = [("key-00001", "ok"), ("key-00002", "ok"), ("key-00003", "buyer_limit")];
+    for (key, expected) in wishes {
+        assert_eq!(code(&shop.buy(offer, &ask("ann", key, 1)).await), expected, "{key}");
+    }
+    assert_eq!(code(&shop.buy(other, &ask("ann", "key-00004", 2)).await), "ok", "the limit is per offer");
+    assert_eq!(code(&shop.buy(offer, &ask("bob", "key-00005", 3)).await), "buyer_limit");
+    let (first, offer_of) = (shop.store.orders_counting(&user("ann"), offer).await.unwrap()[0], offer);
+    shop.store.release(offer_of, &[first], Release::BuyerCancel, None).await.unwrap();
+    assert_eq!(code(&shop.buy(offer, &ask("ann", "key-00006", 1)).await), "ok", "what was given back counts no more");
+}
+
+/// A statement that locks and sums in one snapshot fails here: it reads the sums as they were before its wait.
+async fn buyer_limit_holds_when_two_batches_race(shop: Fixture) {
+    let shop = shop.shared();
+    for round in 0..30 {
+        let offer = shop.offer(10, 1).await;
+        let start = Arc::new(Barrier::new(2));
+        let race = [1, 2].map(|n| {
+            let (shop, start) = (shop.clone(), start.clone());
+            tokio::spawn(async move {
+                start.wait().await;
+                shop.buy(offer, &ask("ann", &format!("key-{round:04}-{n}"), 1)).await
+            })
+        });
+        let mut codes = Vec::new();
+        for racer in race {
+            codes.push(code(&racer.await.unwrap()));
+        }
+        codes.sort_unstable();
+        assert_eq!(codes, ["buyer_limit", "ok"], "round {round}");
+    }
+    shop.assert_sound().await;
+}
+
+async fn too_few_left_says_how_many(shop: Fixture) {
+    let offer = shop.offer(3, 5).await;
+    let batch = [ask("ann", "key-00001", 2), ask("bob", "key-00002", 2), ask("cem", "key-00003", 1)];
+    let sold = shop.sell(offer, &batch).await;
+    assert_eq!(sold.answers[1].as_ref().unwrap_err(), &Refusal::TooFewLeft { left: 1 });
+    assert_eq!(code(&sold.answers[2]), "ok", "a smaller wish behind it is served");
+}
+
+async fn nothing_is_sold_of_a_draft_a_paused_or_a_closed_offer(shop: Fixture) {
+    let offer = shop.draft(5, 5).await;
+    assert_eq!(code(&shop.buy(offer, &asks([0])[0]).await), "not_open");
+    shop.store.open_offer(offer).await.unwrap();
+    assert_eq!(code(&shop.buy(offer, &asks([1])[0]).await), "ok");
+    shop.store.pause_offer(offer).await.unwrap();
+    assert_eq!(code(&shop.buy(offer, &asks([2])[0]).await), "not_open");
+    shop.store.open_offer(offer).await.unwrap();
+    assert_eq!(code(&shop.buy(offer, &asks([3])[0]).await), "ok");
+    shop.store.close_offer(offer).await.unwrap();
+    assert_eq!(code(&shop.buy(offer, &asks([4])[0]).await), "closed");
+    assert_eq!(shop.pool().await, POOL - 2);
+}
+
+async fn the_window_is_the_databases_clock_to_the_millisecond(shop: Fixture) {
+    let offer = shop.offer(1_000, 1_000).await;
+    let opens_at = shop.store.now().await.unwrap() + 150;
+    let closes_at = opens_at + 150;
+    let set =
+        format!("update offers set opens_at = {opens_at}, closes_at = {closes_at} where id = {}", shop.id(offer.0));
+    shop.run(&set).await;
+    let mut seen = [0; 3];
+    for n in 0.. {
+        let sold = shop.sell(offer, &asks([n])).await;
+        let expected = match sold.now {
+            now if now < opens_at => 0,
+            now if now < closes_at => 1,
+            _ => 2,
+        };
+        seen[expected] += 1;
+        assert_eq!(
+            code(&sold.answers[0]),
+            ["not_open", "ok", "closed"][expected],
+            "at {} of {opens_at}..{closes_at}",
+            sold.now
+        );
+        if let Ok(answered) = &sold.answers[0] {
+            assert_eq!((answered.order.created_at, answered.order.hold_until), (sold.now, sold.now + 10_000));
+        }
+        if seen[2] == 5 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_micros(300)).await;
+    }
+    assert!(seen.iter().all(|count| *count > 0), "{seen:?}");
+}
+
+async fn two_hundred_sellers_on_fifty_units_sell_exactly_fifty(shop: Fixture) {
+    let shop = shop.shared();
+    let offer = shop.offer(50, 1).await;
+    let mut sellers = tokio::task::JoinSet::new();
+    for n in 0..200 {
+        let shop = shop.clone();
+        sellers.spawn(async move { shop.buy(offer, &asks([n])[0]).await });
+    }
+    let (mut places, mut refused) = (Vec::new(), 0);
+    while let Some(answer) = sellers.join_next().await {
+        match answer.unwrap() {
+            Ok(answered) => places.push(answered.order.place),
+            Err(Refusal::SoldOutForNow) => refused += 1,
+            Err(other) => panic!("{other}"),
+        }
+    }
+    places.sort_unstable();
+    assert_eq!((places, refused), ((1..=50).collect(), 150));
+    let terms = shop.find(offer).await.terms;
+    assert_eq!((terms.quantity, terms.reserved), (50, 50));
+    shop.assert_sound().await;
+}
+
+async fn every_batch_that_sells_raises_the_version(shop: Fixture) {
+    let offer = shop.offer(4, 1).await;
+    let before = shop.find(offer).await.terms.version;
+    let sold = shop.sell(offer, &asks(0..3)).await;
+    assert_eq!((sold.terms.version, sold.terms.left()), (before + 1, 1));
+    assert_eq!(shop.find(offer).await.terms, sold.terms);
+    assert_eq!(shop.sell(offer, &asks(0..3)).await.terms.version, before + 1, "a batch of retries changes nothing");
+    assert_eq!(shop.sell(offer, &asks(3..9)).await.terms.version, before + 2);
+}
+
+async fn a_row_that_breaks_its_batch_leaves_nothing_and_the_next_batch_works(shop: Fixture) {
+    let offer = shop.offer(10, 1).await;
+    shop.poison().await;
+    for round in 0..3 {
+        let batch = [asks([round]).remove(0), ask("poison", "key-poison", 1)];
+        let fault = shop.store.sell(offer, &batch).await.unwrap_err();
+        assert!(!fault.is_transient(), "the actor halves a batch only when trying again cannot help: {fault}");
+        assert_eq!(shop.find(offer).await.terms.reserved, round as i64);
+        assert_eq!(places(&shop.sell(offer, &asks([round])).await), [round as i64 + 1]);
+    }
+    shop.assert_sound().await;
+}
+
+async fn an_unknown_offer_is_refused(shop: Fixture) {
+    assert_eq!(code(&shop.buy(Default::default(), &asks([0])[0]).await), "no_such_offer");
+}

@@ -1,0 +1,92 @@
+//! Opening a store: what is refused, what survives a restart, and that a failed write does not break the next one.
+
+use livesouk::clock::Clock;
+use livesouk::store::{Error, Store};
+
+use super::fixture::{Fixture, facts};
+use super::words::{ask, asks, code, places};
+
+facts! {
+    what_is_committed_survives_a_restart
+    a_failed_transaction_leaves_the_store_usable
+    statements_that_fail_do_not_hold_the_offers_row
+}
+
+async fn what_is_committed_survives_a_restart(shop: Fixture) {
+    let offer = shop.offer(5, 1).await;
+    let sold = shop.sell(offer, &asks(0..2)).await;
+    let (epoch, before) = (shop.store.epoch().await.unwrap(), shop.find(offer).await);
+    let shop = shop.reopened().await;
+    assert_eq!(shop.find(offer).await, before);
+    for answered in sold.answers.iter().flatten() {
+        assert_eq!(shop.order(answered.order.id).await, answered.order);
+    }
+    // Versions go on on Postgres, whose epoch is the timeline of its log; a SQLite file may have been put back.
+    let raised = if shop.is_postgres() { 0 } else { 1 };
+    assert_eq!(shop.store.epoch().await.unwrap(), epoch + raised);
+    assert_eq!(places(&shop.sell(offer, &asks(0..3)).await), [3]);
+    shop.assert_sound().await;
+}
+
+async fn a_failed_transaction_leaves_the_store_usable(shop: Fixture) {
+    let offer = shop.offer(5, 1).await;
+    for round in 0..12 {
+        let duplicate = shop.store.create_shop(&shop.shop).await.unwrap_err();
+        assert!(matches!(duplicate, Error::Database(_)), "{duplicate}");
+        let twice = shop.form(1, 1);
+        shop.store.create_offer(&twice).await.unwrap();
+        let pool = shop.pool().await;
+        let duplicate = shop.store.create_offer(&twice).await.unwrap_err();
+        assert!(matches!(duplicate, Error::Database(_)), "{duplicate}");
+        assert_eq!(shop.pool().await, pool, "round {round}: units were taken by a transaction that failed");
+    }
+    assert_eq!(code(&shop.buy(offer, &asks([0])[0]).await), "ok");
+    shop.store.restock_offer(offer, 1).await.unwrap();
+    shop.assert_sound().await;
+}
+
+async fn statements_that_fail_do_not_hold_the_offers_row(shop: Fixture) {
+    let offer = shop.offer(5, 1).await;
+    shop.poison().await;
+    for _ in 0..3 {
+        let fault = shop.store.sell(offer, &[ask("poison", "key-poison", 1)]).await;
+        assert!(matches!(fault, Err(Error::Database(_))));
+        // These want the same row; they would wait for seconds if somebody sat on it.
+        let begun = std::time::Instant::now();
+        shop.store.pause_offer(offer).await.unwrap();
+        shop.store.open_offer(offer).await.unwrap();
+        assert!(begun.elapsed().as_millis() < 2_000, "{:?}", begun.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn a_second_server_on_one_sqlite_file_is_refused_until_the_first_is_gone() {
+    let shop = Fixture::on_sqlite().await;
+    let url = shop.url.clone();
+    for _ in 0..2 {
+        match Store::open(&url, Clock::system(), 1).await {
+            Err(Error::Setup(why)) => assert!(why.contains("another livesouk has"), "{why}"),
+            Err(other) => panic!("{other}"),
+            Ok(_) => panic!("two servers on one file"),
+        }
+    }
+    let offer = shop.offer(1, 1).await;
+    shop.held(offer, "ann").await;
+    shop.reopened().await.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_store_of_another_kind_is_refused() {
+    for url in ["mysql://x/y", "shop.db", ""] {
+        assert!(matches!(Store::open(url, Clock::system(), 1).await, Err(Error::Setup(_))), "{url:?}");
+    }
+}
+
+/// Every connection of the pool to a memory database would have one of its own, and none would outlive the server.
+#[tokio::test]
+async fn a_sqlite_database_in_memory_is_refused() {
+    for url in ["sqlite::memory:", "sqlite:", "sqlite://"] {
+        let opened = Store::open(url, Clock::system(), 1).await;
+        assert!(matches!(opened, Err(Error::Setup(_))), "{url:?}");
+    }
+}

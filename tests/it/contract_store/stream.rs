@@ -1,0 +1,99 @@
+//! Shows: their life, their pin, their rules.
+
+use livesouk::domain::{OfferId, Pin, Refusal, StreamId, StreamStatus};
+
+use super::fixture::{Fixture, facts};
+use super::words::{refusal, stream};
+
+facts! {
+    a_show_starts_once_and_ends_once
+    only_an_offer_of_this_show_that_is_on_sale_is_pinned
+    every_change_of_a_show_raises_its_version
+    shows_come_in_pages_newest_first
+    no_offer_is_made_in_a_show_that_is_over
+}
+
+async fn a_show_starts_once_and_ends_once(shop: Fixture) {
+    let show = shop.stream;
+    let started = shop.store.start_stream(show, 5).await.unwrap();
+    assert_eq!((started.status, started.started_at), (StreamStatus::Live, Some(5)));
+    assert!(matches!(refusal(shop.store.start_stream(show, 6).await), Refusal::WrongStatus(_)));
+    let ended = shop.store.end_stream(show, 7).await.unwrap();
+    assert_eq!((ended.status, ended.started_at, ended.ended_at), (StreamStatus::Ended, Some(5), Some(7)));
+    assert_eq!(refusal(shop.store.end_stream(show, 8).await), Refusal::StreamEnded);
+    assert_eq!(refusal(shop.store.start_stream(show, 8).await), Refusal::StreamEnded);
+    assert_eq!(refusal(shop.store.start_stream(StreamId::new(), 8).await), Refusal::NoSuchStream);
+    assert_eq!(shop.store.stream(show).await.unwrap(), Some(ended));
+    let never_live = StreamId::new();
+    shop.store.create_stream(shop.shop.id, &stream(never_live)).await.unwrap();
+    assert_eq!(shop.store.end_stream(never_live, 9).await.unwrap().status, StreamStatus::Ended);
+}
+
+async fn only_an_offer_of_this_show_that_is_on_sale_is_pinned(shop: Fixture) {
+    let other_show = StreamId::new();
+    shop.store.create_stream(shop.shop.id, &stream(other_show)).await.unwrap();
+    let (open, paused, draft, closed) =
+        (shop.offer(1, 1).await, shop.offer(1, 1).await, shop.draft(1, 1).await, shop.offer(1, 1).await);
+    shop.store.pause_offer(paused).await.unwrap();
+    shop.store.close_offer(closed).await.unwrap();
+    for offer in [open, paused] {
+        assert_eq!(shop.store.pin(shop.stream, offer).await.unwrap().pin, Some(Pin { offer }));
+    }
+    for (show, offer) in [
+        (shop.stream, draft),
+        (shop.stream, closed),
+        (shop.stream, OfferId::new()),
+        (other_show, open),
+        (StreamId::new(), open),
+    ] {
+        assert_eq!(refusal(shop.store.pin(show, offer).await), Refusal::NoSuchOffer);
+    }
+    let pin = shop.store.stream(shop.stream).await.unwrap().unwrap().pin;
+    assert_eq!(pin, Some(Pin { offer: paused }), "a refused pin leaves the old one");
+    assert_eq!(shop.store.unpin(shop.stream).await.unwrap().pin, None);
+    assert_eq!(refusal(shop.store.unpin(StreamId::new()).await), Refusal::NoSuchStream);
+}
+
+async fn every_change_of_a_show_raises_its_version(shop: Fixture) {
+    let (show, offer) = (shop.stream, shop.offer(1, 1).await);
+    let versions = [
+        shop.store.start_stream(show, 5).await.unwrap().version,
+        shop.store.pin(show, offer).await.unwrap().version,
+        shop.store.unpin(show).await.unwrap().version,
+        shop.store.set_slow_mode(show, 30_000).await.unwrap().version,
+        shop.store.set_notice(show, Some("مرحبا 🎉 'hello'")).await.unwrap().version,
+        shop.store.end_stream(show, 6).await.unwrap().version,
+    ];
+    assert_eq!(versions, [2, 3, 4, 5, 6, 7]);
+    shop.store.add_likes(show, 40).await.unwrap();
+    shop.store.add_likes(show, 2).await.unwrap();
+    let now = shop.store.stream(show).await.unwrap().unwrap();
+    assert_eq!(
+        (now.version, now.likes, now.chat.slow_ms, &*now.chat.notice.unwrap()),
+        (7, 42, 30_000, "مرحبا 🎉 'hello'")
+    );
+}
+
+async fn shows_come_in_pages_newest_first(shop: Fixture) {
+    let mut ids = vec![shop.stream];
+    for _ in 0..4 {
+        ids.insert(0, StreamId::new());
+        shop.store.create_stream(shop.shop.id, &stream(ids[0])).await.unwrap();
+    }
+    shop.store.start_stream(ids[3], 5).await.unwrap();
+    let page = async |status, after, limit| {
+        let shows = shop.store.streams(status, after, limit).await.unwrap();
+        shows.into_iter().map(|show| show.id).collect::<Vec<_>>()
+    };
+    assert_eq!(page(None, None, 2).await, ids[..2]);
+    assert_eq!(page(None, Some(ids[1]), 9).await, ids[2..]);
+    assert_eq!(page(Some(StreamStatus::Live), None, 9).await, ids[3..4]);
+    assert_eq!(page(Some(StreamStatus::Ended), None, 9).await, []);
+}
+
+async fn no_offer_is_made_in_a_show_that_is_over(shop: Fixture) {
+    let pool = shop.pool().await;
+    shop.store.end_stream(shop.stream, 5).await.unwrap();
+    assert_eq!(refusal(shop.store.create_offer(&shop.form(5, 1)).await), Refusal::StreamEnded);
+    assert_eq!(shop.pool().await, pool, "the units stayed in the pool");
+}
