@@ -182,9 +182,9 @@ fn start_log(log: &Log) -> Result<(), StartError> {
         .map_err(|error| StartError::Config(format!("--log {}: {error}", log.filter)))?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if log.log_json {
-        lines.json().init()
+        lines.json().init();
     } else {
-        lines.compact().init()
+        lines.compact().init();
     }
     Ok(())
 }
