@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test reports")]
 
 mod helpers;
+mod rush;
 mod support;
 mod tidy;
