@@ -15,6 +15,7 @@ mod origin;
 mod product;
 mod socket;
 mod stream;
+mod unread;
 
 use std::sync::Arc;
 
@@ -129,6 +130,7 @@ pub fn router(door: Door) -> Router {
         .method_not_allowed_fallback(ops::method_not_allowed)
         .layer(axum::middleware::from_fn_with_state(door.clone(), origin::guard))
         .layer(DefaultBodyLimit::max(BODY_MAX))
+        .layer(axum::middleware::from_fn(unread::take_in))
         .layer(tower_http::catch_panic::CatchPanicLayer::custom(error::panicked))
         .with_state(door)
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test reports")]
 
+mod bad_input;
 mod helpers;
 mod rush;
 mod support;
