@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod helpers;
+mod life;
 mod rush;
 mod support;
 mod tidy;
