@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test reports")]
 
 mod bad_input;
+mod chat;
 mod helpers;
 mod life;
 mod rush;
