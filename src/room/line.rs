@@ -31,7 +31,9 @@ const LAST_WORD_MS: Millis = 5_000;
 const HELLO_WITHIN_MS: Millis = 10_000;
 const LIFE_MS: Millis = 30 * 60_000;
 const LIFE_SPREAD_MS: Millis = 3 * 60_000;
-const MOVE_WITHIN_MS: Millis = 10_000;
+/// How long a viewer who was told to move may stay. A stop waits for the last of them: together with being told and
+/// being closed it is under five seconds.
+const MOVE_WITHIN_MS: Millis = 2_500;
 
 pub struct Line {
     pub member: Arc<Member>,

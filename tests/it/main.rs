@@ -6,6 +6,7 @@ mod bad_input;
 mod chat;
 mod helpers;
 mod life;
+mod operate;
 mod resume;
 mod rush;
 mod support;
