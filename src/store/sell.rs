@@ -161,12 +161,7 @@ impl PriorRow {
 // --- Postgres -------------------------------------------------------------------------------------------------
 
 async fn sell_on_postgres(db: &Postgres, offer: OfferId, asks: &[Ask]) -> Result<Sold> {
-    let mut borrowed = db.selling().borrow().await?;
-    let sold = postgres_batch(&mut borrowed.connection, offer, asks).await;
-    if matches!(sold, Ok(_) | Err(Error::Refused(_))) {
-        borrowed.give_back();
-    }
-    sold
+    db.selling().run(async |connection| postgres_batch(connection, offer, asks).await).await
 }
 
 async fn postgres_batch(connection: &mut PgConnection, offer: OfferId, asks: &[Ask]) -> Result<Sold> {

@@ -102,3 +102,25 @@ async fn buy_in_the_end(rest: Rest, path: String) {
         assert!(Instant::now() < deadline, "no order in time: {answer:?}");
     }
 }
+
+#[tokio::test]
+async fn a_link_that_is_lost_without_a_word_does_not_stop_a_sale() {
+    let database = Database::create().await;
+    let proxy = Proxy::start(database.address()).await;
+    let shop = Shop::serve(&database.url(), &database.url_at(proxy.address())).await;
+    let offer = shop.on_sale(9, json!({"hold_s": 10})).await;
+    let path = format!("/v1/offers/{offer}/orders");
+    let first = shop.rest("Ann", "viewer").post_keyed(&path, &key(), json!({"qty": 2})).await.expect(201);
+    // The database is there, only nobody hears what is said on the links of before.
+    proxy.lose();
+    buy_in_the_end(shop.rest("Bob", "viewer"), path).await;
+    assert_eq!(shop.number("select count(*) from orders").await, 2);
+    let order = format!("/v1/orders/{}", id(&first));
+    until_some("end of the hold", SOON, async || {
+        let answer = shop.rest("Ann", "viewer").get(&order).await;
+        (answer.body["status"] == "expired").then_some(())
+    })
+    .await;
+    assert_eq!(shop.server.rest().get("/readyz").await.status, 200);
+    shop.assert_audited().await;
+}
