@@ -20,6 +20,8 @@ use crate::store::{self, Store};
 const STORE_PATIENCE: Duration = Duration::from_secs(10);
 /// How long viewers get to move, and work under way to end, once we are asked to stop.
 const LEAVE_MS: i64 = 500;
+/// How long a viewer who was told to move may stay.
+const MOVE_MS: i64 = 1_500;
 const STOP_DEADLINE: Duration = Duration::from_secs(20);
 
 /// Why a node did not start. All of it is for the operator to mend, so it is exit code 2.
@@ -109,7 +111,7 @@ impl Node {
         asked_to_stop.await;
         tracing::info!("stopping");
         for room in app.rooms().all() {
-            room.drain(LEAVE_MS, LEAVE_MS);
+            room.drain(LEAVE_MS, MOVE_MS);
         }
         stop.cancel();
         let ending = async {

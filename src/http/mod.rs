@@ -17,6 +17,7 @@ mod peer;
 mod product;
 mod socket;
 mod stream;
+mod unread;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -128,6 +129,7 @@ pub fn router(door: Door) -> Router {
         .layer(axum::middleware::from_fn_with_state(door.clone(), origin::guard))
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_DEADLINE))
+        .layer(axum::middleware::from_fn(unread::take_in))
         .layer(tower_http::catch_panic::CatchPanicLayer::custom(error::panicked))
         .with_state(door)
 }

@@ -32,6 +32,8 @@ const READS_PER_YIELD: usize = 8;
 const SLOW_VERBS_MAX: usize = 8;
 /// How long after our goodbye we wait for the client's.
 const GOODBYE: Duration = Duration::from_secs(2);
+/// The same when the server stops, which waits for everybody.
+const GOODBYE_AT_STOP: Duration = Duration::from_millis(500);
 
 /// A connection that was upgraded, and who it is.
 pub struct Arrival {
@@ -60,7 +62,10 @@ pub async fn serve(app: App, room: Arc<Room>, arrival: Arrival) {
     tokio::select! {
         biased;
         // The writer is done with this socket: it was closed, for whatever reason.
-        () = seat.tend() => drain(&socket).await,
+        () = seat.tend() => {
+            let stops = connection.context.app.stopping().is_cancelled();
+            drain(&socket, if stops { GOODBYE_AT_STOP } else { GOODBYE }).await;
+        }
         () = connection.read(&read_ahead) => {}
     }
 }
@@ -207,12 +212,12 @@ async fn say_goodbye(socket: &TcpStream, close: Close) {
     // A fresh socket takes a frame this small at once.
     if socket.try_write(Frame::close(close).bytes()).is_ok() {
         let _ = SockRef::from(socket).shutdown(std::net::Shutdown::Write);
-        drain(socket).await;
+        drain(socket, GOODBYE).await;
     }
 }
 
 /// Reads and forgets until the client has ended its side too, so that our last words are not lost to a reset.
-async fn drain(socket: &TcpStream) {
+async fn drain(socket: &TcpStream, patience: Duration) {
     let until_end = async {
         while socket.readable().await.is_ok() {
             match forget(socket) {
@@ -222,7 +227,7 @@ async fn drain(socket: &TcpStream) {
             }
         }
     };
-    let _ = tokio::time::timeout(GOODBYE, until_end).await;
+    let _ = tokio::time::timeout(patience, until_end).await;
 }
 
 /// A function of its own, so that its buffer is no part of any waiting connection.

@@ -94,6 +94,18 @@ fn sqlite_passes(code: i32) -> bool {
     matches!(code & 0xff, 5 | 6 | 7 | 8 | 9 | 10 | 13 | 14 | 15)
 }
 
+impl Error {
+    /// The connection is of no more use, and those made before it most likely neither.
+    pub(crate) fn is_link_broken(&self) -> bool {
+        match self {
+            Error::Database(sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut) => true,
+            // 57: ended by an operator or a restart.
+            Error::Database(sqlx::Error::Database(db)) => db.code().is_some_and(|code| code.starts_with("57")),
+            _ => false,
+        }
+    }
+}
+
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// Runs a query body against the readers' pool of whichever database this is.

@@ -21,6 +21,11 @@ const EPOCH: &str = "select ('x' || substr(pg_walfile_name(pg_current_wal_lsn())
 
 const ACQUIRE_DEADLINE: Duration = Duration::from_secs(3);
 const CONNECT_DEADLINE: Duration = Duration::from_secs(3);
+/// A connection of the pool that does not answer a ping by then is dead, whatever its socket says: the machine behind
+/// the address may be another one by now.
+const PING_DEADLINE: Duration = Duration::from_secs(1);
+/// A batch waits three seconds for its lock at most; one that takes longer than this has lost its link.
+const BATCH_DEADLINE: Duration = Duration::from_secs(4);
 
 #[derive(Debug)]
 pub struct Postgres {
@@ -45,8 +50,13 @@ impl Postgres {
             ("idle_in_transaction_session_timeout", "2s"),
             ("synchronous_commit", "on"),
         ]);
-        let pool =
-            PgPoolOptions::new().max_connections(16).acquire_timeout(ACQUIRE_DEADLINE).connect_with(general).await?;
+        let pool = PgPoolOptions::new()
+            .max_connections(16)
+            .acquire_timeout(ACQUIRE_DEADLINE)
+            .test_before_acquire(false)
+            .before_acquire(|connection, _| Box::pin(answers(connection)))
+            .connect_with(general)
+            .await?;
         Ok(Self { pool, selling: SellConnections::new(selling, sell_connections) })
     }
 
@@ -107,6 +117,15 @@ async fn connect(options: &PgConnectOptions) -> Result<PgConnection> {
     Ok(tokio::time::timeout(CONNECT_DEADLINE, connect).await.map_err(|_| sqlx::Error::PoolTimedOut)??)
 }
 
+/// Does the other side still answer? sqlx's own test has no deadline: each dead connection would cost somebody the whole
+/// deadline of an acquire.
+async fn answers(connection: &mut PgConnection) -> sqlx::Result<bool> {
+    tokio::time::timeout(PING_DEADLINE, connection.ping())
+        .await
+        .unwrap_or(Err(sqlx::Error::PoolTimedOut))
+        .map(|()| true)
+}
+
 /// The few connections that actors borrow for one batch: never the pool, so a slow report cannot hold up a sale.
 #[derive(Debug)]
 pub struct SellConnections {
@@ -120,9 +139,23 @@ impl SellConnections {
         Self { options, idle: Mutex::new(Vec::with_capacity(size)), permits: Semaphore::new(size) }
     }
 
+    /// Runs one batch on a connection of its own and takes that back if the batch was answered. After a fault of the
+    /// link those that lie idle are closed too: they were made before it.
+    pub async fn run<T>(&self, batch: impl AsyncFnOnce(&mut PgConnection) -> Result<T>) -> Result<T> {
+        let mut borrowed = self.borrow().await?;
+        let ran = tokio::time::timeout(BATCH_DEADLINE, batch(&mut borrowed.connection)).await;
+        let ran = ran.unwrap_or_else(|elapsed| Err(sqlx::Error::Io(elapsed.into()).into()));
+        match &ran {
+            Ok(_) | Err(Error::Refused(_)) => borrowed.give_back(),
+            Err(fault) if fault.is_link_broken() => self.forget_idle(),
+            Err(_) => {}
+        }
+        ran
+    }
+
     /// Waits for a connection. One that is not [given back](Borrowed::give_back) is closed: after a fault its state
     /// is not known.
-    pub async fn borrow(&self) -> Result<Borrowed<'_>> {
+    async fn borrow(&self) -> Result<Borrowed<'_>> {
         let wait = tokio::time::timeout(ACQUIRE_DEADLINE, self.permits.acquire());
         let permit = wait.await.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?;
         let idle = self.idle.lock().unwrap_or_else(|poison| poison.into_inner()).pop();
@@ -135,19 +168,19 @@ impl SellConnections {
 
     /// Closes what is idle. Where one connection broke the others most likely are broken too, and finding out one by
     /// one would cost a failed batch each.
-    pub fn forget_idle(&self) {
+    fn forget_idle(&self) {
         self.idle.lock().unwrap_or_else(|poison| poison.into_inner()).clear();
     }
 }
 
-pub struct Borrowed<'a> {
-    pub connection: PgConnection,
+struct Borrowed<'a> {
+    connection: PgConnection,
     home: &'a SellConnections,
     _permit: SemaphorePermit<'a>,
 }
 
 impl Borrowed<'_> {
-    pub fn give_back(self) {
+    fn give_back(self) {
         self.home.idle.lock().unwrap_or_else(|poison| poison.into_inner()).push(self.connection);
     }
 }

@@ -170,9 +170,6 @@ impl PriorRow {
 
 // --- Postgres -------------------------------------------------------------------------------------------------
 
-/// A batch that has no answer by then is on a link that swallows: longer than `lock_timeout`, shorter than an asker
-/// waits.
-const BATCH_DEADLINE: Duration = Duration::from_secs(8);
 /// How often a batch is decided anew because a key was used for another offer at the same moment.
 const KEY_RACES_MAX: usize = 3;
 
@@ -193,24 +190,7 @@ fn is_key_taken(fault: &Error) -> bool {
 }
 
 async fn sell_once_on_postgres(db: &Postgres, offer: OfferId, asks: &[Ask]) -> Result<Sold> {
-    let mut borrowed = db.selling().borrow().await?;
-    let batch = tokio::time::timeout(BATCH_DEADLINE, postgres_batch(&mut borrowed.connection, offer, asks)).await;
-    let sold = batch.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into()));
-    match &sold {
-        Ok(_) | Err(Error::Refused(_)) => borrowed.give_back(),
-        Err(fault) if is_link_broken(fault) => db.selling().forget_idle(),
-        Err(_) => {}
-    }
-    sold
-}
-
-fn is_link_broken(fault: &Error) -> bool {
-    match fault {
-        Error::Database(sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut) => true,
-        // 57: ended by an operator or a restart.
-        Error::Database(sqlx::Error::Database(db)) => db.code().is_some_and(|code| code.starts_with("57")),
-        _ => false,
-    }
+    db.selling().run(async |connection| postgres_batch(connection, offer, asks).await).await
 }
 
 async fn postgres_batch(connection: &mut PgConnection, offer: OfferId, asks: &[Ask]) -> Result<Sold> {

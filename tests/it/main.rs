@@ -2,7 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test reports")]
 
+mod bad_input;
+mod chat;
 mod contract_store;
 mod helpers;
+mod life;
+mod operate;
+mod resume;
+mod rush;
 mod support;
 mod tidy;

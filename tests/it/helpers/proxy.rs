@@ -116,3 +116,19 @@ async fn a_new_aim_holds_for_new_connections_and_a_dropped_proxy_is_gone() {
     assert!(answer(&mut socket, 1).await.is_err());
     until_some("closed port", SOON, async || TcpStream::connect(address).await.err()).await;
 }
+
+#[tokio::test]
+async fn a_lost_link_is_silent_for_ever_and_a_new_one_passes() {
+    let proxy = Proxy::start(echo().await).await;
+    let mut socket = TcpStream::connect(proxy.address()).await.unwrap();
+    assert_eq!(ask(&mut socket, b"one").await.unwrap(), b"one");
+    proxy.lose();
+    socket.write_all(b"two").await.unwrap();
+    let mut new = TcpStream::connect(proxy.address()).await.unwrap();
+    assert_eq!(ask(&mut new, b"three").await.unwrap(), b"three");
+    proxy.restore();
+    let silence = timeout(Duration::from_millis(200), socket.read_u8()).await;
+    assert!(silence.is_err(), "{silence:?}");
+    proxy.cut();
+    assert!(answer(&mut socket, 1).await.is_err());
+}

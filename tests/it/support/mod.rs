@@ -9,6 +9,7 @@ pub mod postgres;
 pub mod process;
 pub mod proxy;
 pub mod rest;
+pub mod shop;
 pub mod socket;
 
 use std::time::Duration;

@@ -30,6 +30,17 @@ impl Database {
         format!("{base}/{}", self.name)
     }
 
+    /// Where the server listens, for a proxy.
+    pub fn address(&self) -> std::net::SocketAddr {
+        let host = self.server.split(['/', '@']).find(|part| part.parse::<std::net::SocketAddr>().is_ok());
+        host.and_then(|host| host.parse().ok()).expect("the URL has an address of numbers")
+    }
+
+    /// The same database by another way.
+    pub fn url_at(&self, way: std::net::SocketAddr) -> String {
+        self.url().replace(&self.address().to_string(), &way.to_string())
+    }
+
     pub async fn connect(&self) -> PgConnection {
         PgConnection::connect(&self.url()).await.expect("the test database answers")
     }

@@ -32,6 +32,9 @@ pub struct Proxy {
     mode: watch::Sender<Mode>,
     upstream: watch::Sender<SocketAddr>,
     open: Arc<AtomicUsize>,
+    /// Links numbered below this are lost.
+    lost: watch::Sender<usize>,
+    made: Arc<AtomicUsize>,
     accepting: JoinHandle<()>,
 }
 
@@ -53,6 +56,9 @@ impl Proxy {
         let (upstream, upstream_seen) = watch::channel(upstream);
         let open = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&open);
+        let (lost, lost_seen) = watch::channel(0);
+        let made = Arc::new(AtomicUsize::new(0));
+        let numbers = Arc::clone(&made);
         let accepting = tokio::spawn(async move {
             let mut links = JoinSet::new();
             loop {
@@ -60,15 +66,17 @@ impl Proxy {
                 let server = *upstream_seen.borrow();
                 let counted = Counted::new(&counter);
                 let mode = mode_seen.clone();
+                let (number, mut lost) = (numbers.fetch_add(1, Ordering::SeqCst), lost_seen.clone());
                 links.spawn(async move {
                     let _counted = counted;
                     // An error ends the link, which is all a client would see of it.
-                    let _ = link(client, server, mode, buffer_bytes).await;
+                    let lost = async { drop(lost.wait_for(|lost| number < *lost).await) };
+                    let _ = link(client, server, mode, lost, buffer_bytes).await;
                 });
                 while links.try_join_next().is_some() {}
             }
         });
-        Proxy { address, mode, upstream, open, accepting }
+        Proxy { address, mode, upstream, open, lost, made, accepting }
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -87,6 +95,12 @@ impl Proxy {
     /// Keeps connections open and accepts new ones, but moves nothing, until `restore`: then what waited goes on.
     pub fn black_hole(&self) {
         self.mode.send_replace(Mode::BlackHole);
+    }
+
+    /// The links there are move nothing any more, for ever, and nobody is told; new ones pass. So it is when the
+    /// machine behind an address is replaced by another.
+    pub fn lose(&self) {
+        self.lost.send_replace(self.made.load(Ordering::SeqCst));
     }
 
     pub fn slow(&self, bytes_per_second: usize) {
@@ -134,6 +148,7 @@ async fn link(
     client: TcpStream,
     server: SocketAddr,
     mode: watch::Receiver<Mode>,
+    lost: impl Future<Output = ()>,
     buffer_bytes: Option<u32>,
 ) -> io::Result<()> {
     let opened = tokio::select! {
@@ -155,7 +170,10 @@ async fn link(
         both = async {
             let up = pump(&mut from_client, &mut to_server, mode.clone(), false);
             let down = pump(&mut from_server, &mut to_client, mode.clone(), true);
-            tokio::try_join!(up, down)
+            tokio::select! {
+                both = async { tokio::try_join!(up, down) } => both,
+                () = lost => std::future::pending().await,
+            }
         } => Some(both),
     };
     if let Some(both) = ended {

@@ -61,6 +61,13 @@ impl Rest {
         self.try_send(method, path, headers, body).await.unwrap_or_else(|error| panic!("{request}: {error:?}"))
     }
 
+    /// A body as it is, for those that are no JSON or of another kind.
+    pub async fn send_text(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let sent = self.start(method, path, headers).body(body.to_owned()).send().await;
+        let sent = sent.unwrap_or_else(|error| panic!("{path}: {error:?}"));
+        Answer::of(path.to_owned(), sent).await.unwrap_or_else(|error| panic!("{path}: {error:?}"))
+    }
+
     pub async fn try_send(
         &self,
         method: Method,
@@ -69,6 +76,14 @@ impl Rest {
         body: Option<Value>,
     ) -> Result<Answer, reqwest::Error> {
         let request_line = format!("{method} {path}");
+        let mut request = self.start(method, path, headers);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        Answer::of(request_line, request.send().await?).await
+    }
+
+    fn start(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> reqwest::RequestBuilder {
         let mut request = self.client.request(method, format!("{}{path}", self.base));
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
@@ -76,21 +91,21 @@ impl Rest {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        if let Some(body) = body {
-            request = request.json(&body);
-        }
-        let response = request.send().await?;
+        request
+    }
+}
+
+impl Answer {
+    async fn of(request: String, response: reqwest::Response) -> Result<Answer, reqwest::Error> {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let text = response.text().await?;
         let body = match text.as_str() {
             "" => Value::Null,
             text => serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned())),
         };
-        Ok(Answer { status, headers, body, request: request_line })
+        Ok(Answer { status, headers, body, request })
     }
-}
 
-impl Answer {
     /// The body, when the status is the expected one.
     #[track_caller]
     pub fn expect(self, status: u16) -> Value {

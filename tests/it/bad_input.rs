@@ -1,0 +1,21 @@
+//! Bad input gets a clear answer, over both doors, and loses nothing.
+
+mod frame;
+mod order;
+mod request;
+mod role;
+mod token;
+
+use serde_json::json;
+
+use crate::support::shop::{Shop, key};
+
+/// Nothing came of it: all units are there, nobody holds an order, the books are right, and a good purchase still works.
+async fn assert_unharmed(shop: &Shop, offer: &str, units: i64) {
+    shop.assert_left(offer, units).await;
+    assert_eq!(shop.number("select count(*) from orders").await, 0);
+    let mut live = shop.live("an-honest-buyer", "viewer").await;
+    let buy = json!({"do": "buy", "offer": offer, "qty": 1, "key": key()});
+    assert_eq!(live.ask(buy).await.unwrap()["order"]["place"], 1);
+    shop.assert_left(offer, units - 1).await;
+}

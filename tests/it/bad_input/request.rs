@@ -1,0 +1,93 @@
+//! Requests that are not what the address takes.
+
+use reqwest::Method;
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::assert_unharmed;
+use crate::support::shop::{Shop, key};
+
+#[tokio::test]
+async fn a_body_that_is_no_json_of_its_kind_is_refused_with_its_place() {
+    let shop = Shop::demo(&[]).await;
+    let offer = shop.on_sale(5, json!({})).await;
+    let rest = shop.rest("Ann", "viewer");
+    let path = format!("/v1/offers/{offer}/orders");
+    let (deep, megabyte) = ("[".repeat(60_000), format!("{{\"qty\":1,\"more\":\"{}\"}}", "x".repeat(1 << 20)));
+    let json = "application/json";
+    for (kind, body, status) in [
+        (json, "{\"qty\":1", 400),
+        (json, "", 400),
+        (json, "qty=1", 400),
+        (json, "[]", 400),
+        (json, "null", 400),
+        (json, "{\"qty\":1}{\"qty\":1}", 400),
+        (json, "{\"qty\":1,\"qty\":2}", 400),
+        (json, &deep, 400),
+        (json, &megabyte, 413),
+        ("text/plain", "{\"qty\":1}", 415),
+        ("application/x-www-form-urlencoded", "qty=1", 415),
+    ] {
+        let headers = [("idempotency-key", key()), ("content-type", kind.to_owned())];
+        let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
+        let answer = rest.send_text(Method::POST, &path, &headers, body).await;
+        let start: String = body.chars().take(20).collect();
+        assert_eq!(
+            (answer.status, &answer.body["code"]),
+            (status, &json!("bad_request")),
+            "{kind} {start}: {answer:?}"
+        );
+        assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+    }
+    // Whatever it is refused for, a body on its way does not lose the answer; a few times, for it is a race.
+    for _ in 0..5 {
+        let guest = shop.server.rest();
+        guest.send_text(Method::POST, &path, &[], &megabyte).await.expect_problem(400, "key_missing");
+        let headers = [("idempotency-key", "a-key-of-ours"), ("content-type", json)];
+        guest.send_text(Method::POST, "/v1/nothing", &headers, &megabyte).await.expect_problem(404, "not_found");
+        guest.send_text(Method::PUT, "/v1/shop", &headers, &megabyte).await.expect_problem(405, "method_not_allowed");
+        rest.send_text(Method::POST, &path, &headers, &megabyte).await.expect_problem(413, "bad_request");
+    }
+    assert_unharmed(&shop, &offer, 5).await;
+}
+
+#[tokio::test]
+async fn a_path_or_method_that_is_not_there_is_told_as_a_problem() {
+    let shop = Shop::demo(&[]).await;
+    let rest = shop.server.rest();
+    rest.get("/v1/nothing").await.expect_problem(404, "not_found");
+    rest.get("/v2/shop").await.expect_problem(404, "not_found");
+    rest.get("/assets/../Cargo.toml").await.expect_problem(404, "not_found");
+    rest.get("/assets/%2e%2e/Cargo.toml").await.expect_problem(404, "not_found");
+    rest.delete("/v1/shop").await.expect_problem(405, "method_not_allowed");
+    for query in ["limit=0", "limit=101", "limit=-1", "limit=x", "after=x", "after="] {
+        rest.get(&shop.path(&format!("messages?{query}"))).await.expect_problem(400, "bad_request");
+    }
+    rest.get("/v1/streams?status=gone").await.expect_problem(400, "bad_request");
+    // A live address asked for by ordinary GET says what it is.
+    rest.get(&shop.path("live")).await.expect_problem(426, "bad_request");
+}
+
+/// A request as bytes; what comes back until the server ends the connection.
+async fn raw(shop: &Shop, request: &[u8]) -> String {
+    let mut socket = TcpStream::connect(shop.server.address()).await.unwrap();
+    // The server may have answered and closed before it has read everything.
+    let _ = socket.write_all(request).await;
+    let mut answer = Vec::new();
+    let reading = tokio::time::timeout(crate::support::SOON, socket.read_to_end(&mut answer));
+    let _ = reading.await.expect("the server ends a connection it cannot understand");
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_request_end_the_connection_and_nothing_else() {
+    let shop = Shop::demo(&[]).await;
+    let offer = shop.on_sale(5, json!({})).await;
+    let huge = format!("GET / HTTP/1.1\r\nhost: x\r\nlong: {}\r\n\r\n", "x".repeat(1 << 20));
+    for request in [&b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03"[..], b"hello\r\n\r\n", huge.as_bytes()] {
+        let answer = raw(&shop, request).await;
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer}");
+    }
+    assert_unharmed(&shop, &offer, 5).await;
+}

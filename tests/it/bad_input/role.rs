@@ -1,0 +1,152 @@
+//! No one acts beyond their role, over either door.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::assert_unharmed;
+use crate::support::shop::{Shop, id, sign};
+
+/// What the team may do, as REST takes it and as the socket does; and whether a moderator may.
+fn team_verbs(shop: &Shop, offer: &str, message: &str) -> Vec<(Method, String, Value, Option<Value>, bool)> {
+    let of_offer = |verb: &str| format!("/v1/offers/{offer}/{verb}");
+    let (put, post, delete) = (Method::PUT, Method::POST, Method::DELETE);
+    vec![
+        (put.clone(), shop.path("pin"), json!({"offer": offer}), Some(json!({"do": "pin", "offer": offer})), false),
+        (delete.clone(), shop.path("pin"), json!({}), Some(json!({"do": "unpin"})), false),
+        (post.clone(), of_offer("open"), json!({}), Some(json!({"do": "open", "offer": offer})), false),
+        (post.clone(), of_offer("pause"), json!({}), Some(json!({"do": "pause", "offer": offer})), false),
+        (post.clone(), of_offer("close"), json!({}), Some(json!({"do": "close", "offer": offer})), false),
+        (
+            post.clone(),
+            of_offer("restock"),
+            json!({"add": 1}),
+            Some(json!({"do": "restock", "offer": offer, "add": 1})),
+            false,
+        ),
+        (
+            post.clone(),
+            of_offer("extend"),
+            json!({"seconds": 60}),
+            Some(json!({"do": "extend", "offer": offer, "seconds": 60})),
+            false,
+        ),
+        (
+            post.clone(),
+            shop.path("offers"),
+            json!({"variant": offer, "kind": "regular", "price": 1, "quantity": 1}),
+            None,
+            false,
+        ),
+        (
+            post.clone(),
+            "/v1/products".to_owned(),
+            json!({"title": "x", "variants": [{"name": "x", "price": 1, "stock": 1}]}),
+            None,
+            false,
+        ),
+        (post.clone(), format!("/v1/variants/{offer}/restock"), json!({"add": 1}), None, false),
+        (post.clone(), "/v1/streams".to_owned(), json!({"title": "x"}), None, false),
+        (post.clone(), shop.path("start"), json!({}), None, false),
+        (post.clone(), shop.path("end"), json!({}), None, false),
+        (Method::GET, shop.path("report"), Value::Null, None, false),
+        (
+            delete.clone(),
+            shop.path(&format!("messages/{message}")),
+            json!({}),
+            Some(json!({"do": "delete_message", "id": message})),
+            true,
+        ),
+        (
+            put.clone(),
+            shop.path("mutes/Bob"),
+            json!({"seconds": 10}),
+            Some(json!({"do": "mute", "user": "Bob", "seconds": 10})),
+            true,
+        ),
+        (delete.clone(), shop.path("mutes/Bob"), json!({}), Some(json!({"do": "unmute", "user": "Bob"})), true),
+        (put.clone(), shop.path("bans/Bob"), json!({}), Some(json!({"do": "ban", "user": "Bob"})), true),
+        (delete, shop.path("bans/Bob"), json!({}), Some(json!({"do": "unban", "user": "Bob"})), true),
+        (put, shop.path("chat"), json!({"slow_s": 300}), Some(json!({"do": "slow_mode", "seconds": 300})), true),
+        (post, shop.path("announcements"), json!({"text": "x"}), Some(json!({"do": "announce", "text": "x"})), true),
+        (Method::GET, shop.path("mutes"), Value::Null, None, true),
+    ]
+}
+
+#[tokio::test]
+async fn what_the_team_does_is_refused_to_everybody_else() {
+    let shop = Shop::demo(&[]).await;
+    let offer = shop.on_sale(5, json!({})).await;
+    let message =
+        id(&shop.rest("Bob", "viewer").post(&shop.path("messages"), json!({"text": "stays"})).await.expect(201));
+    let (before, guest) = (shop.watch().await.hello, shop.server.rest());
+    let elsewhere = sign_for_another_show(&shop).await;
+    let mut lives = [
+        ("guest", "sign_in", shop.watch().await),
+        ("viewer", "forbidden", shop.live("Ann", "viewer").await),
+        ("analyst", "forbidden", shop.live("Nan", "analyst").await),
+        ("moderator", "forbidden", shop.live("Mo", "moderator").await),
+        ("host of another show", "forbidden", shop.join(&elsewhere).await.unwrap()),
+    ];
+    let rests = [
+        ("guest", 401, guest.clone()),
+        ("viewer", 403, shop.rest("Ann", "viewer")),
+        ("analyst", 403, shop.rest("Nan", "analyst")),
+        ("moderator", 403, shop.rest("Mo", "moderator")),
+        ("host of another show", 403, guest.with_token(&elsewhere)),
+    ];
+    for (method, path, body, verb, moderator_may) in team_verbs(&shop, &offer, &message) {
+        for (who, status, rest) in &rests {
+            if (*who == "moderator" && moderator_may) || (*who == "analyst" && path.ends_with("report")) {
+                continue;
+            }
+            let body = (!body.is_null()).then(|| body.clone());
+            let answer = rest.send(method.clone(), &path, &[], body).await;
+            assert_eq!(answer.status, *status, "{who}: {method} {path}: {answer:?}");
+            answer.expect_problem(*status, if *status == 401 { "sign_in" } else { "forbidden" });
+        }
+        for (who, code, live) in &mut lives {
+            if let Some(verb) = verb.clone().filter(|_| *who != "moderator" || !moderator_may) {
+                assert_eq!(live.refused(verb.clone()).await, *code, "{who}: {verb}");
+            }
+        }
+    }
+    // Reading what is for the team's eyes.
+    let listed = guest.get("/v1/products").await.expect(200);
+    assert!(listed["items"][0]["variants"][0].get("stock").is_none(), "pools are for the team: {listed}");
+
+    let after = shop.watch().await.hello;
+    for key in ["pin", "chat"] {
+        assert_eq!(before["state"][key], after["state"][key]);
+    }
+    let listed = guest.get(&shop.path("messages")).await.expect(200);
+    assert_eq!(id(&listed["items"][0]), message);
+    assert_unharmed(&shop, &offer, 5).await;
+}
+
+/// A good host's token that holds in one show only, and not in this one.
+async fn sign_for_another_show(shop: &Shop) -> String {
+    let other = id(&shop.host.post("/v1/streams", json!({"title": "Other"})).await.expect(201));
+    let key = std::fs::read_to_string(shop.server.data().join("auth-key")).unwrap();
+    let mut process = crate::support::process::Process::livesouk(
+        &["token", "--auth-key", &key, "--user", "otto", "--name", "Otto", "--role", "host", "--stream", &other],
+        std::path::Path::new("/"),
+    );
+    let token = process.line("token", crate::support::SOON, |line| Some(line.to_owned())).await;
+    // It is a good one: there it holds.
+    let there = shop.server.rest().with_token(&token).post(&format!("/v1/streams/{other}/start"), json!({})).await;
+    there.expect(200);
+    token
+}
+
+#[tokio::test]
+async fn a_role_that_does_not_exist_is_no_role() {
+    let shop = Shop::demo(&[]).await;
+    let key = std::fs::read_to_string(shop.server.data().join("auth-key")).unwrap();
+    for role in ["root", "guest", "Host", ""] {
+        let token = sign(&key, "Ann", role, 60);
+        shop.server.rest().with_token(&token).get("/v1/orders").await.expect_problem(401, "token_invalid");
+        assert_eq!(shop.join(&token).await.unwrap_err().code, 4501, "{role}");
+    }
+    let made = shop.server.rest().post("/v1/dev/tokens", json!({"name": "x", "role": "root"})).await;
+    made.expect_problem(400, "bad_request");
+}

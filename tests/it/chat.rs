@@ -1,0 +1,218 @@
+//! Talk from outside: who hears what, who may speak, what is kept.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::process::Signal;
+use crate::support::shop::{Shop, id, now_ms};
+use crate::support::socket::Live;
+use crate::support::{SOON, until_some};
+
+fn say(text: &str) -> Value {
+    json!({"do": "say", "text": text})
+}
+
+/// The next chat lines a viewer sees, in order.
+async fn lines(live: &mut Live, count: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    while lines.len() < count {
+        let frame = live.until("talk", SOON, |frame| frame["events"].is_array()).await;
+        let events = frame["events"].as_array().unwrap().iter().filter(|event| event["type"] == "chat");
+        lines.extend(events.map(|event| event["text"].as_str().unwrap().to_owned()));
+    }
+    lines
+}
+
+async fn items(shop: &Shop) -> Vec<Value> {
+    shop.host.get(&shop.path("messages?limit=100")).await.expect(200)["items"].as_array().unwrap().clone()
+}
+
+#[tokio::test]
+async fn what_is_said_reaches_everybody_in_order() {
+    let shop = Shop::demo(&["--chat-per-second", "0"]).await;
+    let (mut guest, mut ann, mut host) =
+        (shop.watch().await, shop.live("Ann", "viewer").await, shop.live("the-host", "host").await);
+    let mut said = Vec::new();
+    for number in 0..20 {
+        let text = format!("سطر {number}");
+        let speaker = if number % 2 == 0 { &mut ann } else { &mut host };
+        said.push((id(&speaker.ask(say(&text)).await.unwrap()), text));
+    }
+    let rest = shop.rest("Bob", "viewer").post(&shop.path("messages"), json!({"text": "over REST"})).await.expect(201);
+    said.push((id(&rest), "over REST".to_owned()));
+    let texts: Vec<&str> = said.iter().map(|(_, text)| text.as_str()).collect();
+    for live in [&mut guest, &mut ann, &mut host] {
+        assert_eq!(lines(live, said.len()).await, texts);
+    }
+    // Newest first, under the ids that the speakers were told.
+    let kept: Vec<String> = items(&shop).await.iter().rev().map(id).collect();
+    assert_eq!(kept, said.into_iter().map(|(id, _)| id).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn talk_has_a_length_a_pace_and_a_budget() {
+    let shop = Shop::demo(&[]).await;
+    let (mut ann, mut guest, mut host) =
+        (shop.live("Ann", "viewer").await, shop.watch().await, shop.live("the-host", "host").await);
+    assert_eq!(ann.refused(say(&"ك".repeat(201))).await, "bad_request");
+    assert_eq!(ann.refused(say(" \u{200b}\n")).await, "bad_request");
+    ann.ask(say(&"ك".repeat(200))).await.unwrap();
+    assert_eq!(guest.refused(say("hi")).await, "sign_in");
+    assert_eq!(guest.refused(json!({"do": "react", "kind": "heart", "count": 1})).await, "sign_in");
+    shop.server.rest().post(&shop.path("messages"), json!({"text": "hi"})).await.expect_problem(401, "sign_in");
+
+    // Five in a burst, one a second after that.
+    let mut bob = shop.live("Bob", "viewer").await;
+    let mut error = Value::Null;
+    for number in 0..20 {
+        if let Err(refusal) = bob.ask(say(&format!("{number}"))).await {
+            assert!(number >= 5, "refused number {number}: {refusal}");
+            error = refusal;
+            break;
+        }
+    }
+    assert_eq!(error["code"], "chat_budget");
+    assert!((1..=1_000).contains(&error["retry_ms"].as_i64().unwrap()), "{error}");
+
+    assert_eq!(ann.refused(json!({"do": "slow_mode", "seconds": 30})).await, "forbidden");
+    assert_eq!(host.refused(json!({"do": "slow_mode", "seconds": 301})).await, "bad_request");
+    host.ask(json!({"do": "slow_mode", "seconds": 30})).await.unwrap();
+    guest.until_state("slow mode", SOON, |state| state["chat"]["slow_ms"] == 30_000).await;
+    let refusal = ann.ask(say("too soon")).await.unwrap_err();
+    assert_eq!(refusal["code"], "slow_mode");
+    assert!((1..=30_000).contains(&refusal["retry_ms"].as_i64().unwrap()), "{refusal}");
+    let told = shop.rest("Ann", "viewer").post(&shop.path("messages"), json!({"text": "REST"})).await;
+    told.expect_problem(429, "slow_mode");
+    for number in 0..10 {
+        host.ask(say(&format!("the team is never slowed {number}"))).await.unwrap();
+    }
+    host.ask(json!({"do": "slow_mode", "seconds": 0})).await.unwrap();
+    ann.ask(say("again")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_mute_holds_until_it_ends() {
+    let shop = Shop::demo(&[]).await;
+    let (mut ann, mut moderator) = (shop.live("Ann", "viewer").await, shop.live("Mo", "moderator").await);
+    ann.ask(say("first")).await.unwrap();
+    assert_eq!(moderator.refused(json!({"do": "mute", "user": "Mo", "seconds": 10})).await, "bad_request");
+    let before = now_ms();
+    let until =
+        moderator.ask(json!({"do": "mute", "user": "Ann", "seconds": 10})).await.unwrap()["mute"]["until"].clone();
+    assert!((before + 10_000..=now_ms() + 10_000).contains(&until.as_i64().unwrap()), "{until} after {before}");
+    let event = ann.event("mute", SOON, |event| event["type"] == "muted").await;
+    assert_eq!((&event["user"], &event["name"], &event["until"]), (&json!("Ann"), &json!("Ann"), &until));
+
+    let refusal = ann.ask(say("quiet?")).await.unwrap_err();
+    assert_eq!(refusal["code"], "muted");
+    assert!((1..=10_000).contains(&refusal["retry_ms"].as_i64().unwrap()), "{refusal}");
+    let again = shop.live("Ann", "viewer").await;
+    assert_eq!(again.hello["you"]["muted_until"], until);
+    let listed = shop.host.get(&shop.path("mutes")).await.expect(200);
+    assert_eq!((&listed["items"][0]["user"], &listed["items"][0]["kind"]), (&json!("Ann"), &json!("mute")));
+    // Buying is no talk.
+    let offer = shop.on_sale(1, json!({})).await;
+    ann.ask(json!({"do": "buy", "offer": offer, "qty": 1, "key": "muted-buys"})).await.unwrap();
+
+    until_some("end of the mute", Duration::from_secs(13), async || ann.ask(say("free")).await.ok()).await;
+    assert!(now_ms() >= until.as_i64().unwrap(), "spoke before the mute ended");
+
+    moderator.ask(json!({"do": "mute", "user": "Ann", "seconds": 600})).await.unwrap();
+    assert_eq!(ann.refused(say("again?")).await, "muted");
+    moderator.ask(json!({"do": "unmute", "user": "Ann"})).await.unwrap();
+    ann.ask(say("lifted")).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_banned_are_sent_out_and_stay_out_until_the_ban_is_lifted() {
+    let shop = Shop::demo(&[]).await;
+    let mut ann = [shop.live("Ann", "viewer").await, shop.live("Ann", "viewer").await];
+    let mut bob = shop.live("Bob", "viewer").await;
+    ann[0].ask(say("hello")).await.unwrap();
+    shop.host.put(&shop.path("bans/Ann"), json!({})).await.expect(200);
+    for live in &mut ann {
+        assert_eq!(live.closed(SOON).await.code, 4502);
+    }
+    let event = bob.event("ban", SOON, |event| event["type"] == "banned").await;
+    assert_eq!((&event["user"], &event["name"]), (&json!("Ann"), &json!("Ann")));
+    let token = shop.token("Ann", "viewer");
+    assert_eq!(shop.join(&token).await.unwrap_err().code, 4502);
+    shop.rest("Ann", "viewer").post(&shop.path("messages"), json!({"text": "x"})).await.expect_problem(403, "banned");
+    bob.ask(say("still here")).await.unwrap();
+
+    let folder = shop.server.folder();
+    drop(shop);
+    let shop = Shop::demo_in(folder, &[]).await;
+    assert_eq!(shop.join(&token).await.unwrap_err().code, 4502, "a ban outlives a restart");
+    shop.host.delete(&shop.path("bans/Ann")).await.expect(204);
+    shop.join(&token).await.unwrap().ask(say("back")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_deleted_message_is_gone_for_whoever_comes_and_for_rest() {
+    let shop = Shop::demo(&[]).await;
+    let (mut ann, mut bob) = (shop.live("Ann", "viewer").await, shop.live("Bob", "viewer").await);
+    let kept = id(&ann.ask(say("kept")).await.unwrap());
+    let gone = id(&ann.ask(say("gone")).await.unwrap());
+    assert_eq!(ann.refused(json!({"do": "delete_message", "id": gone})).await, "forbidden");
+    shop.host.delete(&shop.path(&format!("messages/{gone}"))).await.expect(204);
+    let event = bob.event("deletion", SOON, |event| event["type"] == "deleted").await;
+    assert_eq!(event["id"], gone.as_str());
+    for _ in 0..2 {
+        // Twice is once.
+        shop.host.delete(&shop.path(&format!("messages/{gone}"))).await;
+    }
+    let hello = shop.watch().await.hello;
+    let seen: Vec<&Value> =
+        hello["events"].as_array().unwrap().iter().filter(|event| event["type"] == "chat").collect();
+    assert_eq!(seen.iter().map(|event| event["id"].as_str().unwrap()).collect::<Vec<_>>(), [kept.as_str()]);
+    let listed = shop.rest("Bob", "viewer").get(&shop.path("messages")).await.expect(200);
+    assert_eq!(listed["items"].as_array().unwrap().iter().map(id).collect::<Vec<_>>(), [kept]);
+    let for_the_team = items(&shop).await;
+    let deleted = for_the_team.iter().find(|message| id(message) == gone).expect("the team sees what was deleted");
+    assert_eq!(deleted["deleted"], true);
+}
+
+#[tokio::test]
+async fn talk_and_hearts_survive_a_restart() {
+    let shop = Shop::demo(&["--chat-per-second", "0"]).await;
+    let (mut ann, mut bob) = (shop.live("Ann", "viewer").await, shop.live("Bob", "viewer").await);
+    let mut said = Vec::new();
+    for number in 0..45 {
+        said.push(id(&ann.ask(say(&format!("{number}"))).await.unwrap()));
+    }
+    for (live, counts) in [(&mut ann, [50, 1]), (&mut bob, [7, 2])] {
+        for count in counts {
+            live.ask(json!({"do": "react", "kind": "heart", "count": count})).await.unwrap();
+        }
+        for count in [0, 51, -1] {
+            assert_eq!(live.refused(json!({"do": "react", "kind": "heart", "count": count})).await, "bad_request");
+        }
+    }
+    bob.until_state("sixty hearts", SOON, |state| state["likes"] == 60).await;
+
+    let folder = shop.server.folder();
+    let mut server = shop.server;
+    server.process.signal(Signal::Terminate);
+    assert_eq!(server.process.end(SOON).await.code(), Some(0), "{}", server.process.stderr());
+    let shop = Shop::demo_in(folder, &[]).await;
+
+    let hello = shop.watch().await.hello;
+    assert_eq!(hello["state"]["likes"], 60);
+    let last: Vec<&str> =
+        hello["events"].as_array().unwrap().iter().map(|event| event["id"].as_str().unwrap()).collect();
+    assert_eq!(last, said[15..], "a newcomer sees the last thirty");
+    assert!(hello["events"].as_array().unwrap().iter().all(|event| event["seq"] == 0));
+
+    let (mut paged, mut after) = (Vec::new(), String::new());
+    loop {
+        let page = shop.host.get(&shop.path(&format!("messages?limit=20{after}"))).await.expect(200);
+        paged.extend(page["items"].as_array().unwrap().iter().map(id));
+        let Some(next) = page["next"].as_str() else { break };
+        assert_eq!(paged.len() % 20, 0, "a page that has a next is full");
+        after = format!("&after={next}");
+    }
+    paged.reverse();
+    assert_eq!(paged, said);
+}

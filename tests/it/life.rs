@@ -1,0 +1,36 @@
+//! The life of an order and of a sale, as a buyer and a viewer see it.
+
+mod order;
+mod sale;
+
+use serde_json::{Value, json};
+
+use crate::support::SOON;
+use crate::support::shop::{id, key};
+use crate::support::socket::Live;
+
+fn buy(offer: &str, qty: i64) -> Value {
+    json!({"do": "buy", "offer": offer, "qty": qty, "key": key()})
+}
+
+fn pay(order: &str, token: &str, key: &str) -> Value {
+    json!({"do": "pay", "order": order, "token": token, "key": key})
+}
+
+/// Holds units and gives the order.
+async fn hold(live: &mut Live, offer: &str, qty: i64) -> Value {
+    let held = live.ask(buy(offer, qty)).await.unwrap();
+    assert_eq!((&held["order"]["status"], &held["replayed"]), (&json!("held"), &json!(false)));
+    held["order"].clone()
+}
+
+/// Waits for the frame that says this order has that status.
+async fn order_frame(live: &mut Live, order: &Value, status: &str) -> Value {
+    let what = format!("order frame `{status}`");
+    let frame = live
+        .until(&what, SOON, |frame| {
+            frame["t"] == "order" && id(&frame["order"]) == id(order) && frame["order"]["status"] == status
+        })
+        .await;
+    frame["order"].clone()
+}

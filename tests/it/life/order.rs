@@ -1,0 +1,182 @@
+//! Orders: held, paid, declined, cancelled, expired.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{buy, hold, order_frame, pay};
+use crate::support::SOON;
+use crate::support::shop::{Shop, id, key, now_ms};
+
+#[tokio::test]
+async fn a_held_order_is_paid_and_everybody_hears_of_it_once() {
+    let shop = Shop::demo(&[]).await;
+    let offer = shop.on_sale(5, json!({"hold_s": 60})).await;
+    let (mut phone, mut laptop) = (shop.live("Ann", "viewer").await, shop.live("Ann", "viewer").await);
+    let mut watcher = shop.watch().await;
+    let before = now_ms();
+    let held = hold(&mut phone, &offer, 2).await;
+    let hold_until = held["hold_until"].as_i64().unwrap();
+    assert!((before + 60_000..=now_ms() + 60_000).contains(&hold_until), "{held:#}");
+    assert_eq!((&held["amount"], &held["place"], &held["qty"]), (&json!(2_000), &json!(1), &json!(2)));
+    order_frame(&mut laptop, &held, "held").await;
+    watcher.until_state("three left", SOON, |state| state["offers"][&offer]["left"] == 3).await;
+
+    let key = key();
+    let paid = phone.ask(pay(&id(&held), "ok", &key)).await.unwrap();
+    assert_eq!((&paid["order"]["status"], &paid["replayed"]), (&json!("paid"), &json!(false)));
+    assert!(paid["order"]["paid_at"].as_i64().unwrap() >= before);
+    order_frame(&mut laptop, &held, "paid").await;
+    let again = phone.ask(pay(&id(&held), "ok", &key)).await.unwrap();
+    assert_eq!((&again["order"]["status"], &again["replayed"]), (&json!("paid"), &json!(true)));
+    assert_eq!(phone.refused(pay(&id(&held), "ok", &super::key())).await, "already_paid");
+    assert_eq!(phone.refused(json!({"do": "cancel", "order": id(&held), "key": super::key()})).await, "already_paid");
+
+    // A second purchase ends the look for a second note of the first.
+    let second = hold(&mut laptop, &offer, 1).await;
+    laptop.ask(pay(&id(&second), "ok", &super::key())).await.unwrap();
+    let mut notes = Vec::new();
+    while notes.last() != Some(&json!(1)) {
+        let frame = watcher.until("purchase note", SOON, |frame| frame["events"].is_array()).await;
+        for note in frame["events"].as_array().unwrap().iter().filter(|event| event["type"] == "purchased") {
+            assert_eq!((&note["name"], &note["offer"]), (&json!("Ann"), &json!(offer)));
+            notes.push(note["qty"].clone());
+        }
+    }
+    assert_eq!(notes, [json!(2), json!(1)]);
+    let report = shop.host.get(&shop.path("report")).await.expect(200);
+    assert_eq!(
+        (&report["orders_paid"], &report["units_paid"], &report["amount_paid"]),
+        (&json!(2), &json!(3), &json!(3_000))
+    );
+    let listed = shop.rest("Ann", "viewer").get("/v1/orders").await.expect(200);
+    let listed: Vec<String> = listed["items"].as_array().unwrap().iter().map(id).collect();
+    assert_eq!(listed, [id(&second), id(&held)], "newest first");
+    shop.assert_left(&offer, 2).await;
+}
+
+#[tokio::test]
+async fn a_declined_card_leaves_the_order_held_for_another() {
+    let shop = Shop::demo(&[]).await;
+    let offer = shop.on_sale(1, json!({})).await;
+    let mut live = shop.live("Ann", "viewer").await;
+    let rest = shop.rest("Ann", "viewer");
+    let held = hold(&mut live, &offer, 1).await;
+    let path = format!("/v1/orders/{}", id(&held));
+    let declined = key();
+    for _ in 0..2 {
+        let answer = rest.post_keyed(&format!("{path}/pay"), &declined, json!({"token": "declined"})).await;
+        answer.expect_problem(402, "declined");
+    }
+    assert_eq!(rest.get(&path).await.expect(200)["status"], "held");
+    shop.assert_left(&offer, 0).await;
+    assert_eq!(shop.number("select count(*) from payments").await, 1, "the retry asked nobody for money");
+    let paid = rest.post_keyed(&format!("{path}/pay"), &key(), json!({"token": "ok"})).await.expect(200);
+    assert_eq!(paid["status"], "paid");
+    assert_eq!(live.refused(pay(&id(&held), "declined", &declined)).await, "declined");
+    assert_eq!(shop.number("select count(*) from payments where status = 'captured'").await, 1);
+}
+
+#[tokio::test]
+async fn a_capture_that_fails_cancels_the_order_and_gives_the_units_back() {
+    let shop = Shop::demo(&[]).await;
+    let offer = shop.on_sale(2, json!({})).await;
+    let (mut live, mut watcher) = (shop.live("Ann", "viewer").await, shop.watch().await);
+    let held = hold(&mut live, &offer, 2).await;
+    watcher.until_state("none left", SOON, |state| state["offers"][&offer]["left"] == 0).await;
+    let key = key();
+    let path = format!("/v1/orders/{}/pay", id(&held));
+    for _ in 0..2 {
+        let answer = shop.rest("Ann", "viewer").post_keyed(&path, &key, json!({"token": "capture_fails"})).await;
+        answer.expect_problem(402, "capture_failed");
+    }
+    let ended = order_frame(&mut live, &held, "cancelled").await;
+    assert_eq!(ended["reason"], "capture_failed");
+    watcher.until_state("two left", SOON, |state| state["offers"][&offer]["left"] == 2).await;
+    assert_eq!(watcher.state["offers"][&offer]["status"], "open");
+    assert_eq!(shop.number("select count(*) from payments where status = 'captured'").await, 0);
+    shop.assert_left(&offer, 2).await;
+}
+
+#[tokio::test]
+async fn a_cancelled_order_is_cancelled_once() {
+    let shop = Shop::demo(&[]).await;
+    let offer = shop.on_sale(3, json!({})).await;
+    let mut live = shop.live("Ann", "viewer").await;
+    let rest = shop.rest("Ann", "viewer");
+    let held = hold(&mut live, &offer, 2).await;
+    let (path, first, second) = (format!("/v1/orders/{}/cancel", id(&held)), key(), key());
+    for (number, key) in [&first, &first, &second].into_iter().enumerate() {
+        let answer = rest.post_keyed(&path, key, json!({})).await;
+        assert_eq!(answer.header("idempotency-replayed").is_some(), number > 0, "{answer:?}");
+        let order = answer.expect(200);
+        assert_eq!((&order["status"], &order["reason"]), (&json!("cancelled"), &json!("buyer_cancel")));
+        shop.assert_left(&offer, 3).await;
+    }
+    order_frame(&mut live, &held, "cancelled").await;
+    assert_eq!(live.refused(pay(&id(&held), "ok", &key())).await, "wrong_status");
+    // The place is not given twice.
+    assert_eq!(hold(&mut live, &offer, 1).await["place"], 2);
+}
+
+#[tokio::test]
+async fn a_hold_ends_at_its_time_and_not_before() {
+    let shop = Shop::demo(&[]).await;
+    let offer = shop.on_sale(1, json!({"hold_s": 10})).await;
+    let (mut ann, mut bob) = (shop.live("Ann", "viewer").await, shop.live("Bob", "viewer").await);
+    let held = hold(&mut ann, &offer, 1).await;
+    let hold_until = held["hold_until"].as_i64().unwrap();
+    bob.until_state("held", SOON, |state| state["offers"][&offer]["status"] == "sold_out_for_now").await;
+    // Bob tries again and again, as somebody who wants it would.
+    let deadline = hold_until + 6_000;
+    let won_at = loop {
+        match bob.ask(buy(&offer, 1)).await {
+            Ok(won) => {
+                assert_eq!(won["order"]["place"], 2);
+                break now_ms();
+            }
+            Err(error) => assert_eq!(error["code"], "sold_out_for_now"),
+        }
+        assert!(now_ms() < deadline, "not released within 5 s");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    assert!((hold_until..=hold_until + 5_000).contains(&won_at), "{} ms after its end", won_at - hold_until);
+    let ended = order_frame(&mut ann, &held, "expired").await;
+    assert_eq!(ended["reason"], "hold_ended");
+    for verb in [pay(&id(&held), "ok", &key()), json!({"do": "cancel", "order": id(&held), "key": key()})] {
+        assert_eq!(ann.refused(verb).await, "hold_expired");
+    }
+    let path = format!("/v1/orders/{}/pay", id(&held));
+    let answer = shop.rest("Ann", "viewer").post_keyed(&path, &key(), json!({"token": "ok"})).await;
+    answer.expect_problem(409, "hold_expired");
+    assert_eq!(shop.number("select count(*) from payments").await, 0);
+    shop.assert_left(&offer, 0).await;
+}
+
+#[tokio::test]
+async fn two_tabs_that_pay_at_once_are_charged_once() {
+    let shop = Shop::demo(&[]).await;
+    let offer = shop.on_sale(8, json!({})).await;
+    let (mut one, mut two) = (shop.live("Ann", "viewer").await, shop.live("Ann", "viewer").await);
+    for tokens in [["ok", "ok"], ["slow", "slow"], ["slow", "declined"], ["capture_fails", "ok"]] {
+        let order = id(&hold(&mut one, &offer, 1).await);
+        let (first, second) =
+            tokio::join!(one.ask(pay(&order, tokens[0], &key())), two.ask(pay(&order, tokens[1], &key())));
+        let told = [first, second];
+        let refusals: Vec<&Value> = told.iter().filter_map(|told| told.as_ref().err()).collect();
+        for refusal in &refusals {
+            let code = refusal["code"].as_str().unwrap();
+            let known = ["already_paid", "busy", "declined", "capture_failed", "wrong_status"];
+            assert!(known.contains(&code), "{tokens:?}: {refusal}");
+        }
+        let order = shop.rest("Ann", "viewer").get(&format!("/v1/orders/{order}")).await.expect(200);
+        let paid = usize::from(order["status"] == "paid");
+        assert_eq!(told.len() - refusals.len(), paid, "{tokens:?}: {told:#?}, yet {order:#}");
+        assert!(paid == 1 || tokens[0] == "capture_fails", "{tokens:?}: {told:#?}");
+    }
+    let paid = shop.number("select count(*) from orders where status = 'paid'").await;
+    assert_eq!(shop.number("select count(*) from payments where status = 'captured'").await, paid);
+    let twice = "select count(*) from (select 1 from payments where status = 'captured' group by order_id having count(*) > 1) t";
+    assert_eq!(shop.number(twice).await, 0);
+    shop.assert_audited().await;
+}

@@ -1,0 +1,7 @@
+//! What an operator sees: starting, stopping, what refuses to start, what goes away and comes back.
+
+mod api;
+mod origin;
+mod outage;
+mod start;
+mod stop;

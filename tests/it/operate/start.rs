@@ -1,0 +1,228 @@
+//! Starting: what is printed, what is found again, what is refused and how.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::support::SOON;
+use crate::support::postgres::Database;
+use crate::support::process::{Process, Server, free_address};
+use crate::support::proxy::Proxy;
+use crate::support::rest::Rest;
+use crate::support::shop::{KEY, Shop, id, key, migrate, sign};
+
+/// Runs a command that must not start: its exit code and what it said.
+async fn refused(args: &[&str]) -> (Option<i32>, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut process = Process::livesouk(args, folder.path());
+    let code = process.end(SOON).await.code();
+    (code, process.stderr())
+}
+
+#[tokio::test]
+async fn the_demo_prints_one_line_with_everything_a_script_needs() {
+    let server = Server::demo().await;
+    let printed = server.process.stdout();
+    let first: Value = serde_json::from_str(printed.lines().next().unwrap()).unwrap();
+    assert_eq!(printed.lines().count(), 1, "{printed}");
+    let url = format!("http://{}", first["listen"].as_str().unwrap());
+    for (name, path) in [("viewer_url", "/watch?stream="), ("host_url", "/host?stream="), ("docs_url", "/docs")] {
+        let page = first[name].as_str().unwrap();
+        assert!(page.starts_with(&format!("{url}{path}")), "{name}: {page}");
+        let page = page.strip_prefix(&url).unwrap().split('#').next().unwrap();
+        assert_eq!(server.rest().get(page).await.status, 200, "{page}");
+    }
+    let token = first["host_token"].as_str().unwrap();
+    assert!(first["host_url"].as_str().unwrap().ends_with(&format!("#token={token}")));
+    let stream = first["stream"].as_str().unwrap();
+    server.rest().with_token(token).get(&format!("/v1/streams/{stream}/report")).await.expect(200);
+    let offers = first["offers"].as_array().unwrap();
+    assert!(!offers.is_empty());
+    for offer in offers {
+        let shown = server.rest().get(&format!("/v1/offers/{}", id(offer))).await.expect(200);
+        for name in ["id", "title", "price", "currency", "left"] {
+            assert_eq!(shown[name], offer[name], "{name}");
+            assert!(!offer[name].is_null(), "{name}");
+        }
+        assert_eq!(shown["status"], "open");
+    }
+    let live = server.rest().get("/v1/streams?status=live").await.expect(200);
+    let coming = server.rest().get("/v1/streams?status=scheduled").await.expect(200);
+    assert_eq!((live["items"].as_array().unwrap().len(), coming["items"].as_array().unwrap().len()), (1, 1));
+    let shop = server.rest().get("/v1/shop").await.expect(200);
+    assert_eq!((&shop["dev_login"], &shop["currency"]), (&json!(true), &offers[0]["currency"]));
+}
+
+#[tokio::test]
+async fn the_second_start_of_the_demo_finds_everything_again() {
+    let shop = Shop::demo(&[]).await;
+    let offer = id(&shop.server.started["offers"][0]);
+    let ann = shop.rest("Ann", "viewer");
+    let order = ann.post_keyed(&format!("/v1/offers/{offer}/orders"), &key(), json!({"qty": 1})).await.expect(201);
+    let said = ann.post(&shop.path("messages"), json!({"text": "kept"})).await.expect(201);
+    let (started, stream, folder) = (shop.server.started.clone(), shop.stream.clone(), shop.server.folder());
+    let mut server = shop.server;
+    assert_eq!(server.stop().await.code(), Some(0));
+    let shop = Shop::demo_in(folder, &[]).await;
+    assert_eq!(shop.stream, stream);
+    let offers = |started: &Value| started["offers"].as_array().unwrap().iter().map(id).collect::<Vec<_>>();
+    assert_eq!(offers(&shop.server.started), offers(&started));
+    let before = started["offers"][0]["left"].as_i64().unwrap();
+    assert_eq!(shop.server.started["offers"][0]["left"], before - 1);
+    // Old tokens are good: the key is kept too.
+    let ann = shop.server.rest().with_token(&shop.token("Ann", "viewer"));
+    assert_eq!(ann.get(&format!("/v1/orders/{}", id(&order))).await.expect(200)["status"], "held");
+    let listed = ann.get(&shop.path("messages")).await.expect(200);
+    assert_eq!(id(&listed["items"][0]), id(&said));
+    let old = started["host_token"].as_str().unwrap();
+    shop.server.rest().with_token(old).get(&shop.path("report")).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_told_with_the_flag_that_helps() {
+    let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for args in [vec!["demo", "--listen", &address], vec!["serve", "--listen", &address, "--auth-key", KEY]] {
+        let (code, said) = refused(&args).await;
+        assert_eq!(code, Some(2), "{said}");
+        assert!(said.contains("--listen") && said.contains(&address), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_second_server_on_the_same_file_is_refused() {
+    let shop = Shop::demo(&[]).await;
+    let store = format!("sqlite:{}", shop.server.data().join("livesouk.db").display());
+    let data = shop.server.data();
+    for args in [
+        vec!["serve", "--listen", "127.0.0.1:0", "--store", &store, "--auth-key", KEY],
+        vec!["demo", "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()],
+        vec!["migrate", "--store", &store],
+    ] {
+        let (code, said) = refused(&args).await;
+        assert_eq!(code, Some(2), "{args:?}: {said}");
+        assert!(said.contains("another livesouk"), "{said}");
+    }
+    shop.host.get(&shop.path("report")).await.expect(200);
+}
+
+#[tokio::test]
+async fn serve_does_not_start_without_a_key_worth_the_name() {
+    let serve = ["serve", "--listen", "127.0.0.1:0"];
+    let short = "x".repeat(31);
+    for (more, part) in [
+        (vec![], "--auth-key"),
+        (vec!["--auth-key", &short], "32 bytes"),
+        (vec!["--auth-key", KEY, "--auth-key", &short], "number 2"),
+        (vec!["--auth-key", KEY, "--store", "mysql://x"], "--store"),
+        (vec!["--auth-key", KEY, "--broker", "redis://x"], "--broker"),
+        (vec!["--auth-key", KEY, "--listen", "nowhere"], "--listen"),
+        (vec!["--auth-key", KEY, "--allow-origin", "shop.example"], "origin"),
+        (vec!["--auth-key", KEY, "--store", "sqlite:/nowhere/at/all.db"], "/nowhere/at/all.db"),
+        (vec!["--auth-key", KEY, "--nonsense"], "--nonsense"),
+    ] {
+        let (code, said) = refused(&[&serve[..], &more].concat()).await;
+        assert_eq!(code, Some(2), "{more:?}: {said}");
+        assert!(said.contains(part), "{more:?}: {said}");
+        assert!(!said.contains(KEY) && !said.contains("panicked"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_postgres_that_is_not_migrated_is_told_how() {
+    let database = Database::create().await;
+    let args = ["serve", "--listen", "127.0.0.1:0", "--auth-key", KEY, "--store"];
+    let (code, said) = refused(&[&args[..], &[&database.url()]].concat()).await;
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("livesouk migrate"), "{said}");
+    // Twice, and from two processes at once.
+    let url = database.url();
+    tokio::join!(migrate(&url), migrate(&url));
+    migrate(&url).await;
+}
+
+#[tokio::test]
+async fn a_postgres_that_is_down_at_start_is_waited_for() {
+    let database = Database::create().await;
+    migrate(&database.url()).await;
+    let proxy = Proxy::start(database.address()).await;
+    proxy.cut();
+    let via = database.url_at(proxy.address());
+    let nobody = format!("postgres://postgres@{}/x", free_address());
+    // One comes back in time, the other never does: side by side, because both take their time.
+    let folder = tempfile::tempdir().unwrap();
+    let listen = free_address();
+    let mut waits =
+        Process::livesouk(&["serve", "--listen", &listen, "--auth-key", KEY, "--store", &via], folder.path());
+    let mut gives_up =
+        Process::livesouk(&["serve", "--listen", "127.0.0.1:0", "--auth-key", KEY, "--store", &nobody], folder.path());
+    crate::support::until_some("word of the retry", SOON, async || {
+        waits.stderr().contains("trying again").then_some(())
+    })
+    .await;
+    proxy.restore();
+    let rest = Rest::new(&format!("http://{listen}"));
+    crate::support::until_some("ready server", SOON, async || {
+        assert!(!waits.has_ended(), "{}", waits.stderr());
+        rest.try_send(reqwest::Method::GET, "/readyz", &[], None).await.ok().filter(|answer| answer.status == 200)
+    })
+    .await;
+    assert_eq!(gives_up.end(SOON).await.code(), Some(2), "{}", gives_up.stderr());
+    assert!(gives_up.stderr().matches("trying again").count() >= 2, "{}", gives_up.stderr());
+}
+
+#[tokio::test]
+async fn token_prints_a_token_that_works_and_nothing_else() {
+    let shop = Shop::demo(&[]).await;
+    let own = std::fs::read_to_string(shop.server.data().join("auth-key")).unwrap();
+    let token = async |args: &[&str]| {
+        let all = [&["token", "--auth-key", &own, "--user", "ann", "--name", "آن"], args].concat();
+        let mut process = Process::livesouk(&all, std::path::Path::new("/"));
+        (process.end(SOON).await.code(), process.stdout(), process.stderr())
+    };
+    let (code, printed, said) = token(&["--role", "host"]).await;
+    assert_eq!((code, said.as_str(), printed.lines().count()), (Some(0), "", 1), "{printed}");
+    shop.server.rest().with_token(&printed).get(&shop.path("report")).await.expect(200);
+    let live = shop.join(&printed).await.unwrap();
+    assert_eq!(live.hello["you"], json!({"id": "ann", "name": "آن", "role": "host"}));
+    for (args, part) in [
+        (vec!["--role", "king"], "king"),
+        (vec!["--role", "host", "--ttl", "0"], "ttl"),
+        (vec!["--role", "host", "--stream", "x"], "stream"),
+        (vec![], "--role"),
+    ] {
+        let (code, printed, said) = token(&args).await;
+        assert_eq!((code, printed.as_str()), (Some(2), ""), "{said}");
+        assert!(said.contains(part), "{said}");
+    }
+    // Rotation: the newest key signs, the old one still opens.
+    let database = Database::create().await;
+    migrate(&database.url()).await;
+    let server = Server::serve(&database.url(), "the-new-key-of-more-than-32-bytes!", &["--auth-key", KEY]).await;
+    for (key, status) in [(KEY, 200), ("the-new-key-of-more-than-32-bytes!", 200), (own.as_str(), 401)] {
+        let answer = server.rest().with_token(&sign(key, "ann", "viewer", 60)).get("/v1/orders").await;
+        assert_eq!(answer.status, status, "{answer:?}");
+    }
+    let dev = server.rest().post("/v1/dev/tokens", json!({"name": "x", "role": "host"})).await;
+    dev.expect_problem(404, "not_found");
+}
+
+#[tokio::test]
+async fn every_command_explains_itself() {
+    for command in [&[][..], &["demo"], &["serve"], &["migrate"], &["token"]] {
+        let mut process =
+            Process::livesouk(&[command, &["--help"]].concat(), Arc::new(tempfile::tempdir().unwrap()).path());
+        assert_eq!(process.end(SOON).await.code(), Some(0));
+        let help = process.stdout();
+        assert!(help.contains("Usage: livesouk") && process.stderr().is_empty(), "{help}");
+        if let [name] = command {
+            assert!(help.contains(&format!("livesouk {name}")), "{help}");
+        }
+        // Every option has a line of help and most have an environment variable.
+        for option in help.lines().map(str::trim_start).filter(|line| line.starts_with("--")) {
+            assert!(option.len() > 2, "{help}");
+        }
+    }
+    let (code, said) = refused(&["fly"]).await;
+    assert_eq!(code, Some(2), "{said}");
+}

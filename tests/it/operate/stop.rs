@@ -1,0 +1,54 @@
+//! Stopping: quickly, in order, and without losing what was begun.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::support::SOON;
+use crate::support::process::Signal;
+use crate::support::shop::{Shop, id, key};
+
+#[tokio::test]
+async fn a_signal_ends_the_server_in_time_while_viewers_watch() {
+    for signal in [Signal::Interrupt, Signal::Terminate] {
+        let shop = Shop::demo(&[]).await;
+        let (mut ann, mut guest) = (shop.live("Ann", "viewer").await, shop.watch().await);
+        ann.ask(json!({"do": "say", "text": "hi"})).await.unwrap();
+        let mut server = shop.server;
+        let started = Instant::now();
+        server.process.signal(signal);
+        for live in [&mut ann, &mut guest] {
+            let moving = live.until("moving", SOON, |frame| frame["t"] == "moving").await;
+            assert!(moving["retry_ms"].as_i64().unwrap() >= 0);
+            // A client that stays is let go with a code that says come back, or just cut.
+            let closed = live.closed(SOON).await;
+            assert!(matches!(closed.code, 4000..=4499 | 1006), "{closed:?}");
+        }
+        let status = server.process.end(SOON).await;
+        assert!(started.elapsed() < Duration::from_secs(5), "{signal:?}: took {:?}", started.elapsed());
+        assert_eq!(status.code(), Some(0), "{signal:?}: {}", server.process.stderr());
+        assert!(!server.process.stderr().contains("ERROR"), "{}", server.process.stderr());
+    }
+}
+
+#[tokio::test]
+async fn a_payment_under_way_is_finished_before_the_end() {
+    let shop = Shop::demo(&[]).await;
+    let offer = shop.on_sale(1, json!({})).await;
+    let rest = shop.rest("Ann", "viewer");
+    let held = rest.post_keyed(&format!("/v1/offers/{offer}/orders"), &key(), json!({"qty": 1})).await.expect(201);
+    let path = format!("/v1/orders/{}/pay", id(&held));
+    let paying = {
+        let (rest, path) = (rest.clone(), path.clone());
+        tokio::spawn(async move { rest.post_keyed(&path, "slow-payment", json!({"token": "slow"})).await })
+    };
+    let begun = async || (shop.number("select count(*) from payments").await == 1).then_some(());
+    crate::support::until_some("payment", SOON, begun).await;
+    let (folder, mut server) = (shop.server.folder(), shop.server);
+    assert_eq!(server.stop().await.code(), Some(0), "{}", server.process.stderr());
+    assert_eq!(paying.await.unwrap().expect(200)["status"], "paid");
+    let shop = Shop::demo_in(folder, &[]).await;
+    let again = shop.rest("Ann", "viewer").post_keyed(&path, "slow-payment", json!({"token": "slow"})).await;
+    assert_eq!(again.expect(200)["status"], "paid");
+    assert_eq!(shop.number("select count(*) from payments where status = 'captured'").await, 1);
+}
