@@ -1,0 +1,36 @@
+//! The reference client, `web-demo/client.js`, proven in a real browser against a scripted server.
+
+use axum::Router;
+use axum::http::header;
+use axum::response::Html;
+use axum::routing::get;
+use serde_json::json;
+
+use crate::support::browser::{Browser, SOON, Window};
+use crate::support::driver::Driver;
+
+const PAGE: &str = r#"<!doctype html><meta charset="utf-8"><title>client</title><script type="module">
+  import { run } from "/client.test.js";
+  window.outcome = await run();
+</script>"#;
+
+#[tokio::test]
+async fn the_client_keeps_order_versions_and_its_place() {
+    let script = |text: &'static str| get(async move || ([(header::CONTENT_TYPE, "text/javascript")], text));
+    let router = Router::new()
+        .route("/", get(async || Html(PAGE)))
+        .route("/client.js", script(include_str!("../../web-demo/client.js")))
+        .route("/client.test.js", script(include_str!("client.test.js")));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let serving = tokio::spawn(async move { axum::serve(listener, router).await });
+
+    let driver = Driver::start();
+    let browser = Browser::open(&driver, Window::Desktop, "en").await;
+    browser.goto(&url).await;
+    let outcome = browser.until("the facts to be told", "window.outcome", SOON).await;
+    assert_eq!(outcome["failed"], json!([]));
+    assert!(outcome["proven"].as_u64() >= Some(20), "{outcome}");
+    browser.close().await;
+    serving.abort();
+}

@@ -1,0 +1,353 @@
+// The reference client against a scripted server, link by link. Runs in a browser page of tests/browser/client.rs.
+
+import { LiveClient, comesBack, compareVersions, newKey, retryDelay } from '/client.js';
+
+const facts = [];
+const test = (name, prove) => facts.push({ name, prove });
+
+const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
+const fail = (what) => {
+  throw new Error(what);
+};
+const assert = {
+  ok: (value) => value || fail(`${value} is not true`),
+  equal: (a, b) => a === b || fail(`${String(a)} is not ${String(b)}`),
+  notEqual: (a, b) => a !== b || fail(`both are ${String(a)}`),
+  deepEqual: (a, b) => same(a, b) || fail(`${JSON.stringify(a)} is not ${JSON.stringify(b)}`),
+  match: (text, pattern) => pattern.test(text) || fail(`${text} does not match ${pattern}`),
+  rejects: (promise, { code }) =>
+    promise.then(
+      () => fail(`no ${code}`),
+      (error) => assert.equal(error.code, code),
+    ),
+};
+
+class Fake {
+  static all = [];
+  constructor(url) {
+    this.url = new URL(url);
+    this.readyState = 1;
+    this.out = [];
+    Fake.all.push(this);
+  }
+  send(x) {
+    this.out.push(JSON.parse(x));
+  }
+  close() {
+    this.readyState = 3;
+  }
+  say(f) {
+    this.onmessage?.({ data: JSON.stringify(f) });
+  }
+  drop(code = 1006, reason = '') {
+    this.onclose?.({ code, reason });
+  }
+}
+let clock = 1_000_000;
+const make = (o = {}) => {
+  Fake.all = [];
+  const c = new LiveClient('s1', { base: 'http://x', WebSocket: Fake, random: () => 0, wallClock: () => clock, ...o });
+  c.log = [];
+  c.on('event', (e, h) => c.log.push(h.replay ? e.seq + 'r' : e.seq));
+  c.st = [];
+  c.on('status', (s) => c.st.push(s.status));
+  c.gaps = 0;
+  c.on('gap', () => c.gaps++);
+  c.open();
+  return c;
+};
+const last = () => Fake.all.at(-1);
+const hello = (m = {}) => ({
+  t: 'hello',
+  epoch: 'e1',
+  seq: 5,
+  recovered: false,
+  now: clock + 5000,
+  you: null,
+  stream: { id: 's1', status: 'live' },
+  events: [],
+  state: { pin: null, offers: {}, viewers: 1, likes: 0, chat: {} },
+  ...m,
+});
+const ev = (seq, m = {}) => ({ seq, at: 0, type: 'chat', id: 'm' + seq, from: {}, text: 'x', ...m });
+const wait = (ms) => new Promise((r) => setTimeout(r, ms));
+const end = (c) => c.close();
+test('versions are tuples', () => {
+  assert.equal(compareVersions([2, 1], [1, 9]), 1);
+  assert.equal(compareVersions([1, 2], [1, 10]), -1);
+  assert.equal(compareVersions([1, 2], [1, 2]), 0);
+  assert.equal(compareVersions([1, 1], undefined), 1);
+});
+test('retry grows to a ceiling', () => {
+  assert.equal(
+    retryDelay(0, () => 1),
+    500,
+  );
+  assert.equal(
+    retryDelay(3, () => 1),
+    4000,
+  );
+  assert.equal(
+    retryDelay(50, () => 1),
+    20000,
+  );
+  assert.equal(
+    retryDelay(5, () => 0),
+    0,
+  );
+});
+test('close codes', () => {
+  for (const c of [1006, 1001, 4000, 4013, 4499]) assert.ok(comesBack(c));
+  for (const c of [4500, 4501, 4502, 4509, 4999]) assert.ok(!comesBack(c));
+});
+test('keys are long and differ', () => {
+  assert.match(newKey(), /^[0-9a-f]{32}$/);
+  assert.notEqual(newKey(), newKey());
+});
+test('events in order, once', () => {
+  const c = make();
+  last().say(hello({ events: [ev(3), ev(5)] }));
+  last().say({ t: 'tick', seq: 7, events: [ev(6), ev(7)] });
+  last().say({ t: 'tick', seq: 7, events: [ev(6), ev(7)] });
+  last().say({ t: 'tick', seq: 8, events: [ev(7), ev(8)] });
+  assert.deepEqual(c.log, ['3r', '5r', 6, 7, 8]);
+  assert.equal(c.seq, 8);
+  end(c);
+});
+test('a hole reconnects with own position and applies nothing', async () => {
+  const c = make();
+  last().say(hello());
+  last().say({ t: 'tick', seq: 8, events: [ev(7), ev(8)], state: { viewers: 9 } });
+  assert.deepEqual(c.log, []);
+  assert.equal(c.state.viewers, 1);
+  assert.equal(c.status, 'reconnecting');
+  await wait(5);
+  assert.equal(last().url.searchParams.get('seq'), '5');
+  assert.equal(last().url.searchParams.get('epoch'), 'e1');
+  last().say(hello({ seq: 8, recovered: true, events: [ev(6), ev(7), ev(8)] }));
+  assert.deepEqual(c.log, ['6r', '7r', '8r']);
+  assert.equal(c.gaps, 0);
+  assert.equal(c.status, 'live');
+  end(c);
+});
+test('a hole inside a tick is a hole', () => {
+  const c = make();
+  last().say(hello());
+  last().say({ t: 'tick', seq: 8, events: [ev(6), ev(8)] });
+  assert.deepEqual(c.log, []);
+  end(c);
+});
+test('not recovered tells of a gap and repeats nothing', async () => {
+  const c = make();
+  last().say(hello({ events: [ev(4), ev(5)] }));
+  last().drop();
+  await wait(5);
+  last().say(hello({ seq: 40, events: [ev(5), ev(39), ev(40)] }));
+  assert.deepEqual(c.log, ['4r', '5r', '39r', '40r']);
+  assert.equal(c.gaps, 1);
+  end(c);
+});
+test('new epoch: seq 0 and known ids are not repeated', async () => {
+  const c = make();
+  last().say(hello({ events: [ev(5)] }));
+  last().drop();
+  await wait(5);
+  last().say(hello({ epoch: 'e2', seq: 1, events: [ev(0, { id: 'm5' }), ev(0, { id: 'old' }), ev(1, { id: 'new' })] }));
+  assert.deepEqual(c.log, ['5r', '0r', '1r']);
+  last().say({ t: 'tick', seq: 2, events: [ev(2, { id: 'n2' })] });
+  assert.equal(c.seq, 2);
+  end(c);
+});
+test('snapshot frame on a slow link', () => {
+  const c = make();
+  last().say(hello());
+  last().say({
+    t: 'snapshot',
+    why: 'slow',
+    epoch: 'e1',
+    seq: 90,
+    recovered: false,
+    events: [ev(89), ev(90)],
+    state: { pin: null, offers: {}, viewers: 4, likes: 2, chat: {} },
+  });
+  assert.equal(c.gaps, 1);
+  assert.equal(c.seq, 90);
+  last().say({ t: 'tick', seq: 91, events: [ev(91)] });
+  assert.deepEqual(c.log, ['89r', '90r', 91]);
+  end(c);
+});
+const offer = (v, left) => ({ id: 'o', v, left });
+test('an offer never goes back, also over a snapshot', async () => {
+  const c = make();
+  last().say(hello({ state: { pin: null, offers: { o: offer([1, 5], 7) }, viewers: 1 } }));
+  last().say({ t: 'tick', seq: 5, state: { offers: { o: offer([1, 4], 9) } } });
+  assert.equal(c.state.offers.get('o').left, 7);
+  last().drop();
+  await wait(5);
+  last().say(hello({ recovered: true, state: { pin: null, offers: { o: offer([1, 3], 12) }, viewers: 1 } }));
+  assert.equal(c.state.offers.get('o').left, 7);
+  last().say({ t: 'tick', seq: 5, state: { offers: { o: offer([2, 1], 3) } } });
+  assert.equal(c.state.offers.get('o').left, 3);
+  end(c);
+});
+test('a snapshot takes away what is gone', () => {
+  const c = make();
+  last().say(hello({ state: { pin: { offer: 'o', v: [1, 1] }, offers: { o: offer([1, 5], 7) } } }));
+  last().say({ t: 'snapshot', why: 'hole', epoch: 'e1', seq: 6, events: [], state: { pin: null, offers: {} } });
+  assert.equal(c.state.offers.size, 0);
+  assert.equal(c.state.pin, null);
+  end(c);
+});
+test('older pin is ignored', () => {
+  const c = make();
+  last().say(hello());
+  last().say({ t: 'tick', seq: 5, state: { pin: { offer: 'b', v: [1, 3] } } });
+  last().say({ t: 'tick', seq: 5, state: { pin: { offer: 'a', v: [1, 2] } } });
+  assert.equal(c.state.pin.offer, 'b');
+  end(c);
+});
+test('server clock takes the least delayed sample', () => {
+  const c = make();
+  last().say(hello());
+  assert.equal(c.now(), clock + 5000);
+  c.noteTime(clock + 4000);
+  assert.equal(c.now(), clock + 5000);
+  c.noteTime(clock + 5200);
+  assert.equal(c.now(), clock + 5200);
+  end(c);
+});
+test('requests: reply, refusal, lost link, deadline, offline', async () => {
+  const c = make();
+  await assert.rejects(c.request('say', {}), { code: 'offline' });
+  last().say(hello());
+  const s = last();
+  const a = c.request('say', { text: 'a' });
+  s.say({ t: 'reply', ref: s.out.at(-1).ref, ok: { id: 'm' } });
+  assert.equal((await a).id, 'm');
+  const b = c.request('buy', {});
+  s.say({ t: 'reply', ref: s.out.at(-1).ref, error: { code: 'sold_out', message: 'Sold out', retry_ms: null } });
+  await assert.rejects(b, { code: 'sold_out' });
+  await assert.rejects(c.request('say', {}, 5), { code: 'timeout' });
+  const d = c.request('buy', {});
+  s.drop();
+  await assert.rejects(d, { code: 'link_lost' });
+  end(c);
+});
+test('orders never go back', () => {
+  const c = make();
+  const seen = [];
+  c.on('order', (o) => seen.push(o.status));
+  last().say(hello());
+  last().say({ t: 'order', order: { id: 'r', version: 2, status: 'paid' } });
+  last().say({ t: 'order', order: { id: 'r', version: 1, status: 'held' } });
+  assert.deepEqual(seen, ['paid']);
+  end(c);
+});
+test('moving: the new link says hello before the old one is left', async () => {
+  const c = make();
+  last().say(hello());
+  const old = last();
+  old.say({ t: 'moving', retry_ms: 800 });
+  await wait(5);
+  const fresh = last();
+  assert.notEqual(fresh, old);
+  old.say({ t: 'tick', seq: 6, events: [ev(6)] });
+  assert.deepEqual(c.log, [6]);
+  const pending = c.request('buy', {});
+  fresh.say(hello({ seq: 7, recovered: true, events: [ev(6), ev(7)] }));
+  old.say({ t: 'reply', ref: old.out.at(-1).ref, ok: {} });
+  await pending;
+  old.say({ t: 'tick', seq: 8, events: [ev(8, { id: 'dup' })] });
+  old.drop(4509);
+  fresh.say({ t: 'tick', seq: 8, events: [ev(8)] });
+  assert.deepEqual(c.log, [6, '7r', 8]);
+  assert.deepEqual(c.st, ['connecting', 'live']);
+  end(c);
+});
+test('moving: the old link dies first, the heir carries on', async () => {
+  const c = make();
+  last().say(hello());
+  const old = last();
+  old.say({ t: 'moving', retry_ms: 1 });
+  await wait(5);
+  old.drop(4509);
+  assert.equal(c.status, 'catching_up');
+  last().say(hello({ recovered: true }));
+  assert.equal(c.status, 'live');
+  end(c);
+});
+test('4501 stays closed, 4013 obeys the server', async () => {
+  const c = make();
+  last().say(hello());
+  let told;
+  c.on('status', (s) => {
+    told = s;
+  });
+  last().drop(4013, '{"retry_ms":40}');
+  assert.equal(told.retry_ms, 40);
+  const n = Fake.all.length;
+  await wait(10);
+  assert.equal(Fake.all.length, n);
+  await wait(50);
+  assert.equal(Fake.all.length, n + 1);
+  last().drop(4501);
+  assert.equal(c.status, 'closed');
+  await wait(20);
+  assert.equal(Fake.all.length, n + 1);
+  end(c);
+});
+test('a silent link is probed and given up', async () => {
+  const c = make();
+  last().say(hello());
+  const s = last();
+  clock += 30_000;
+  c.check();
+  assert.equal(s.out.at(-1).do, 'ping');
+  clearTimeout(c.timers.probe);
+  c.probe(10);
+  clock += 11;
+  await wait(30);
+  assert.notEqual(last(), s);
+  end(c);
+});
+test('any answer to the probe keeps the link', async () => {
+  const c = make();
+  last().say(hello());
+  const s = last();
+  clock += 30_000;
+  c.probe(10);
+  clock += 1;
+  s.say({ t: 'reply', ref: s.out.at(-1).ref, error: { code: 'unknown_verb' } });
+  await wait(30);
+  assert.equal(last(), s);
+  assert.equal(c.status, 'live');
+  end(c);
+});
+test('one faulty listener harms nobody', () => {
+  const c = make();
+  const err = console.error;
+  console.error = () => {};
+  c.on('event', () => {
+    throw new Error('x');
+  });
+  const seen = [];
+  c.on('event', (e) => seen.push(e.seq));
+  last().say(hello());
+  last().say({ t: 'tick', seq: 6, events: [ev(6)] });
+  console.error = err;
+  assert.deepEqual(seen, [6]);
+  end(c);
+});
+
+/** Runs every fact; the names of those that failed, with why. */
+export async function run() {
+  const failed = [];
+  for (const { name, prove } of facts) {
+    try {
+      await prove();
+    } catch (error) {
+      failed.push(`${name}: ${error.message}`);
+    }
+  }
+  return { proven: facts.length, failed };
+}
