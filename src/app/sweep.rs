@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::{App, Result};
 use crate::domain::{Event, Millis, Offer, OfferId, OfferStatus, OrderId, OrderStatus};
 use crate::protocol::OfferView;
-use crate::store::Release;
+use crate::store::{PaymentStatus, Release};
 
 /// How late a lost message about an offer heals.
 const POLL: Duration = Duration::from_secs(1);
@@ -45,7 +45,10 @@ async fn offers_once(app: &App, shown: &mut Shown, first: bool) -> Result<Durati
     app.follow_clock_and_epoch().await?;
     let now = app.now();
     for id in app.store().offers_past_their_end(now).await? {
-        app.close_now(id).await?;
+        // One that cannot be closed now must not keep the others from being closed and shown.
+        if let Err(error) = app.close_now(id).await {
+            tracing::warn!(offer.id = %id, error = %error, "a sale that is over is not closed yet");
+        }
     }
     let offers = app.store().offers_on_sale().await?;
     let mut next = now + POLL.as_millis() as Millis;
@@ -94,7 +97,10 @@ async fn holds_once(app: &App) -> Result<()> {
         due.entry(offer).or_default().push(order);
     }
     for (offer, orders) in due {
-        app.release(offer, &orders, Release::HoldEnded, None).await?;
+        // One whose row somebody sits on must not hold up the others.
+        if let Err(error) = app.release(offer, &orders, Release::HoldEnded, None).await {
+            tracing::warn!(offer.id = %offer, holds = orders.len(), error = %error, "holds are not released yet");
+        }
     }
     Ok(())
 }
@@ -172,10 +178,12 @@ async fn bring_home(app: &App) -> Result<()> {
             continue;
         }
         if provider.capture(&payment).await {
+            app.store().set_payment(&payment, PaymentStatus::Captured).await?;
             if let Some(paid) = app.store().finish_capture(order.id, &order.buyer, None).await? {
                 app.order_changed(&paid).await;
             }
         } else {
+            app.store().set_payment(&payment, PaymentStatus::Failed).await?;
             app.release(order.offer, &[order.id], Release::CaptureFailed, None).await?;
         }
     }

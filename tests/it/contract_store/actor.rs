@@ -112,6 +112,26 @@ async fn a_hold_that_is_over_is_on_sale_again_within_five_seconds(shop: Fixture)
     app.finish().await;
 }
 
+/// Somebody sits on one offer's row, say an administrator at a console.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_locked_offer_does_not_hold_up_the_holds_of_another() {
+    let shop = Fixture::on_postgres().await;
+    let (locked, other) = (shop.offer(1, 1).await, shop.offer(1, 1).await);
+    for (offer, buyer) in [(locked, "ann"), (other, "bob")] {
+        shop.held(offer, buyer).await;
+        shop.let_holds_end(offer).await;
+    }
+    shop.run("begin").await;
+    shop.run(&format!("select * from offers where id = {} for update", shop.id(locked.0))).await;
+    let app = shop.app().await;
+    let free = async |offer| (shop.find(offer).await.terms.reserved == 0).then_some(());
+    until_some("free unit", Duration::from_secs(5), async || free(other).await).await;
+    shop.run("rollback").await;
+    until_some("free unit", Duration::from_secs(5), async || free(locked).await).await;
+    app.stopping().cancel();
+    app.finish().await;
+}
+
 async fn an_order_whose_node_died_while_it_took_the_money_is_brought_home(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
     for (buyer, token) in [("ann", "ok"), ("bob", "capture_fails")] {
@@ -128,6 +148,10 @@ async fn an_order_whose_node_died_while_it_took_the_money_is_brought_home(shop: 
     })
     .await;
     assert_eq!((sums.orders_paid, shop.find(offer).await.terms.reserved), (1, 1));
+    for status in ["captured", "failed"] {
+        let told = format!("select count(*) from payments where status = '{status}'");
+        until_some("record of the money", SOON, async || (shop.number(&told).await == 1).then_some(())).await;
+    }
     shop.assert_sound().await;
     app.stopping().cancel();
     app.finish().await;

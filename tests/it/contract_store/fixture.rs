@@ -70,6 +70,9 @@ impl Ids {
     }
 }
 
+/// Longer than any test, so that only `let_holds_end` ends one.
+pub const HOLD_MS: i64 = 300_000;
+
 /// Units in the pool at first: enough for every fact.
 pub const POOL: i64 = 10_000;
 
@@ -191,7 +194,7 @@ impl Fixture {
             per_buyer,
             countdown_ms: 0,
             duration_ms: None,
-            hold_ms: 10_000,
+            hold_ms: HOLD_MS,
         }
     }
 

@@ -54,16 +54,20 @@ async fn a_key_with_another_body_is_key_reused(shop: Fixture) {
     assert!(shop.buy(offer, &first).await.unwrap().replayed);
 }
 
+/// A batch long enough for two of them to meet half way.
+const WISHES: usize = 300;
+
 /// Two offers are two rows and two locks; what stands between them is the unique key.
 async fn one_key_on_two_offers_at_once_is_one_order(shop: Fixture) {
     let shop = shop.shared();
-    let offers = [shop.offer(1_000, 1_000).await, shop.offer(1_000, 1_000).await];
-    for round in 0..20 {
+    let offers = [shop.offer(4_000, 1_000).await, shop.offer(4_000, 1_000).await];
+    for round in 0..8 {
         let start = Arc::new(Barrier::new(2));
         let race = offers.map(|offer| {
             let (shop, start) = (shop.clone(), start.clone());
             // Each batch in its own order, so that the two also meet crosswise.
-            let mut batch: Vec<Ask> = (0..4).map(|n| ask(&format!("b{n}"), &format!("key-{round:04}"), 1)).collect();
+            let mut batch: Vec<Ask> =
+                (0..WISHES).map(|n| ask(&format!("b{n}"), &format!("key-{round:04}"), 1)).collect();
             for ask in &mut batch {
                 ask.hash = request_hash(&["buy", &offer.to_string(), "1"]);
             }
@@ -80,8 +84,8 @@ async fn one_key_on_two_offers_at_once_is_one_order(shop: Fixture) {
             let sold = racer.await.unwrap().unwrap_or_else(|fault| panic!("round {round}: {fault}"));
             codes.extend(sold.answers.iter().map(code));
         }
-        codes.sort_unstable();
-        assert_eq!(codes, [["key_reused"; 4], ["ok"; 4]].concat(), "round {round}");
+        let count = |code| codes.iter().filter(|other| **other == code).count();
+        assert_eq!((count("ok"), count("key_reused")), (WISHES, WISHES), "round {round}");
     }
     shop.assert_sound().await;
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use livesouk::domain::{OfferId, Order};
+use livesouk::domain::{OfferId, Order, Stage};
 use livesouk::store::{Error, Release};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
@@ -71,6 +71,8 @@ async fn assert_sum(shop: &Fixture, added: i64, when: &str) {
     let offers = shop.store.offers_of(shop.stream).await.unwrap();
     for offer in &offers {
         assert!((0..=offer.terms.quantity).contains(&offer.terms.reserved), "{when}: {:?}", offer.terms);
+        let keeps = offer.terms.stage != Stage::Closed || offer.terms.left() == 0;
+        assert!(keeps, "{when}: what a closed offer does not hold is in the pool: {:?}", offer.terms);
     }
     let in_offers: i64 = offers.iter().map(|offer| offer.terms.quantity).sum();
     assert_eq!(shop.pool().await + in_offers, POOL + added, "{when}: pool and offers");

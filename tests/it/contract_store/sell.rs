@@ -7,7 +7,7 @@ use livesouk::domain::Refusal;
 use livesouk::store::Release;
 use tokio::sync::Barrier;
 
-use super::fixture::{Fixture, POOL, facts};
+use super::fixture::{Fixture, HOLD_MS, POOL, facts};
 use super::words::{ask, asks, code, places, user};
 
 facts! {
@@ -127,7 +127,7 @@ async fn the_window_is_the_databases_clock_to_the_millisecond(shop: Fixture) {
             sold.now
         );
         if let Ok(answered) = &sold.answers[0] {
-            assert_eq!((answered.order.created_at, answered.order.hold_until), (sold.now, sold.now + 10_000));
+            assert_eq!((answered.order.created_at, answered.order.hold_until), (sold.now, sold.now + HOLD_MS));
         }
         if seen[2] == 5 {
             break;
