@@ -86,8 +86,7 @@ pub async fn open(store: &Store, clock: &Clock) -> Result<Opened> {
         None => {
             let SeedShop { title, titles, currency } = seed.shop.clone();
             let shop = Shop { id: ShopId::new(), title, titles, currency };
-            store.create_shop(&shop).await?;
-            shop
+            store.create_shop(shop).await?
         }
     };
     if store.products(None, 1).await?.is_empty() {

@@ -82,8 +82,7 @@ pub async fn shop(store: &Store, title: &str, currency: &str) -> Result<Shop, St
     }
     let shop =
         Shop { id: ShopId::new(), title: title.to_owned(), titles: Default::default(), currency: currency.to_owned() };
-    store.create_shop(&shop).await.map_err(StartError::Store)?;
-    Ok(shop)
+    store.create_shop(shop).await.map_err(StartError::Store)
 }
 
 impl Node {

@@ -11,7 +11,8 @@ create table shops (
   title text not null,
   titles text not null,                       -- JSON object, language tag → text
   currency text not null check (length(currency) = 3),
-  created_at bigint not null
+  created_at bigint not null,
+  one bigint not null default 1 unique check (one = 1)   -- a server has one shop, whoever made it first
 );
 
 create table products (

@@ -47,7 +47,7 @@ create table offers (
 ) with (fillfactor = 10, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 
 create index offers_of_stream on offers (stream, id);
-create index offers_on_sale on offers (stage) where stage in ('open', 'paused');
+create index offers_not_closed on offers (stage) where stage <> 'closed';
 
 create table messages (
   id uuid primary key,

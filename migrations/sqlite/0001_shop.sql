@@ -11,7 +11,8 @@ create table shops (
   title text not null,
   titles text not null,                       -- JSON object, language tag → text
   currency text not null check (length(currency) = 3),
-  created_at integer not null
+  created_at integer not null,
+  one integer not null default 1 unique check (one = 1)   -- a server has one shop, whoever made it first
 ) strict;
 
 create table products (

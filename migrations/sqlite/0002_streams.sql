@@ -47,7 +47,7 @@ create table offers (
 ) strict;
 
 create index offers_of_stream on offers (stream, id);
-create index offers_on_sale on offers (stage) where stage in ('open', 'paused');
+create index offers_not_closed on offers (stage) where stage <> 'closed';
 
 create table messages (
   id blob primary key,

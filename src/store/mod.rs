@@ -18,6 +18,7 @@ mod sqlite;
 mod stream;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::domain::{Millis, Refusal, Titles};
@@ -114,14 +115,22 @@ macro_rules! on_reader {
         match $store {
             $crate::store::Store::Postgres(db) => {
                 let $pool = db.pool();
-                $body
+                $crate::store::in_time(async { Ok($body) }).await?
             }
             $crate::store::Store::Sqlite(db) => {
                 let $pool = db.readers();
-                $body
+                $crate::store::in_time(async { Ok($body) }).await?
             }
         }
     };
+}
+
+/// Longer than the database itself lets a statement take: who waits longer has a link that swallows.
+const DEADLINE: Duration = Duration::from_secs(12);
+
+/// A query that is given up leaves its connection to the pool, which asks it before it is used again.
+pub(crate) async fn in_time<T>(query: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::time::timeout(DEADLINE, query).await.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into()))
 }
 
 /// Runs a body in one transaction: committed if it gives a value, rolled back if `?` leaves it.
@@ -130,18 +139,33 @@ macro_rules! in_transaction {
     ($store:expr, |$tx:ident, $dialect:ident| $body:expr) => {
         match $store {
             $crate::store::Store::Postgres(db) => {
-                let mut transaction = db.pool().begin().await?;
-                let outcome: $crate::store::Result<_> = async {
-                    let $tx = &mut *transaction;
-                    let $dialect = $crate::store::Dialect::Postgres;
-                    Ok($body)
-                }
+                let mut connection = db.pool().acquire().await?;
+                let settled = $crate::store::in_time(async {
+                    let mut transaction = sqlx::Connection::begin(&mut *connection).await?;
+                    let outcome: $crate::store::Result<_> = async {
+                        let $tx = &mut *transaction;
+                        let $dialect = $crate::store::Dialect::Postgres;
+                        Ok($body)
+                    }
+                    .await;
+                    match outcome {
+                        Ok(value) => {
+                            transaction.commit().await?;
+                            Ok(Ok(value))
+                        }
+                        Err(error) => {
+                            transaction.rollback().await?;
+                            Ok(Err(error))
+                        }
+                    }
+                })
                 .await;
-                match outcome {
-                    Ok(value) => transaction.commit().await.map(|()| value)?,
-                    Err(error) => {
-                        let _ = transaction.rollback().await;
-                        return Err(error);
+                match settled {
+                    Ok(outcome) => outcome?,
+                    Err(fault) => {
+                        // Its state is not known: nobody gets it again.
+                        drop(connection.detach());
+                        return Err(fault);
                     }
                 }
             }

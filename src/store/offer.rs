@@ -164,8 +164,11 @@ impl Store {
                 Stage::Draft => {
                     let now: Millis = now_in!(self, tx);
                     let open = "update offers set stage = 'open', opens_at = $2 + countdown_ms,
-                        closes_at = $2 + countdown_ms + duration_ms, version = version + 1 where id = $1";
-                    sqlx::query(open).bind(id.0).bind(now).execute(&mut *tx).await?;
+                        closes_at = $2 + countdown_ms + duration_ms, version = version + 1 where id = $1
+                        and exists (select 1 from streams s where s.id = offers.stream and s.status <> 'ended')";
+                    if sqlx::query(open).bind(id.0).bind(now).execute(&mut *tx).await?.rows_affected() == 0 {
+                        return_refused!(Refusal::StreamEnded);
+                    }
                 }
             }
         });
@@ -237,9 +240,10 @@ impl Store {
         Ok(())
     }
 
-    /// Offers whose window is over and which nobody has closed yet.
+    /// Offers that nobody has closed yet although their window or their show is over.
     pub async fn offers_past_their_end(&self, now: Millis) -> Result<Vec<OfferId>> {
-        let read = "select id from offers where stage in ('open', 'paused') and closes_at <= $1 order by id limit 500";
+        let read = "select o.id from offers o where o.stage <> 'closed' and (o.closes_at <= $1
+            or exists (select 1 from streams s where s.id = o.stream and s.status = 'ended')) order by o.id limit 500";
         let ids: Vec<Uuid> = on_reader!(self, pool => sqlx::query_scalar(read).bind(now).fetch_all(pool).await?);
         Ok(ids.into_iter().map(OfferId).collect())
     }

@@ -54,10 +54,12 @@ impl Store {
         .transpose()
     }
 
-    pub async fn create_shop(&self, shop: &Shop) -> Result<()> {
+    /// Makes the shop, unless another node was first; gives the one there is.
+    pub async fn create_shop(&self, shop: Shop) -> Result<Shop> {
         in_transaction!(self, |tx, _dialect| {
             let now: Millis = now_in!(self, tx);
-            let insert = "insert into shops (id, title, titles, currency, created_at) values ($1, $2, $3, $4, $5)";
+            let insert = "insert into shops (id, title, titles, currency, created_at) values ($1, $2, $3, $4, $5)
+                on conflict (one) do nothing";
             sqlx::query(insert)
                 .bind(shop.id.0)
                 .bind(&shop.title)
@@ -67,7 +69,7 @@ impl Store {
                 .execute(&mut *tx)
                 .await?;
         });
-        Ok(())
+        Ok(self.shop().await?.unwrap_or(shop))
     }
 
     pub async fn create_product(&self, shop: ShopId, product: &Product) -> Result<()> {

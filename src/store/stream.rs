@@ -139,7 +139,7 @@ impl Store {
     pub async fn pin(&self, id: StreamId, offer: OfferId) -> Result<LiveStream> {
         let set = change!(
             self,
-            "update streams set version = version + 1, pin = $2 where id = $1 and exists
+            "update streams set version = version + 1, pin = $2 where id = $1 and status <> 'ended' and exists
             (select 1 from offers o where o.id = $2 and o.stream = $1 and o.stage in ('open', 'paused')) returning",
             id,
             offer.0

@@ -127,7 +127,7 @@ impl Fixture {
     }
 
     async fn stocked(self) -> Fixture {
-        self.store.create_shop(&self.shop).await.unwrap();
+        self.store.create_shop(self.shop.clone()).await.unwrap();
         let variant = Variant {
             id: self.variant,
             name: "One size".into(),

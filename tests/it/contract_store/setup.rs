@@ -1,13 +1,15 @@
 //! Opening a store: what is refused, what survives a restart, and that a failed write does not break the next one.
 
 use livesouk::clock::Clock;
+use livesouk::domain::{Shop, ShopId};
 use livesouk::store::{Error, Store};
 
 use super::fixture::{Fixture, facts};
-use super::words::{ask, asks, code, places};
+use super::words::{ask, asks, code, places, stream};
 
 facts! {
     what_is_committed_survives_a_restart
+    a_server_has_one_shop_whoever_made_it_first
     a_failed_transaction_leaves_the_store_usable
     statements_that_fail_do_not_hold_the_offers_row
 }
@@ -28,10 +30,16 @@ async fn what_is_committed_survives_a_restart(shop: Fixture) {
     shop.assert_sound().await;
 }
 
+async fn a_server_has_one_shop_whoever_made_it_first(shop: Fixture) {
+    let late = Shop { id: ShopId::new(), title: "Late".into(), ..shop.shop.clone() };
+    assert_eq!(shop.store.create_shop(late).await.unwrap(), shop.shop);
+    assert_eq!(shop.store.shop().await.unwrap(), Some(shop.shop.clone()));
+}
+
 async fn a_failed_transaction_leaves_the_store_usable(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
     for round in 0..12 {
-        let duplicate = shop.store.create_shop(&shop.shop).await.unwrap_err();
+        let duplicate = shop.store.create_stream(shop.shop.id, &stream(shop.stream)).await.unwrap_err();
         assert!(matches!(duplicate, Error::Database(_)), "{duplicate}");
         let twice = shop.form(1, 1);
         shop.store.create_offer(&twice).await.unwrap();

@@ -11,6 +11,7 @@ facts! {
     every_change_of_a_show_raises_its_version
     shows_come_in_pages_newest_first
     no_offer_is_made_in_a_show_that_is_over
+    a_show_that_is_over_sells_nothing_more
 }
 
 async fn a_show_starts_once_and_ends_once(shop: Fixture) {
@@ -27,6 +28,22 @@ async fn a_show_starts_once_and_ends_once(shop: Fixture) {
     let never_live = StreamId::new();
     shop.store.create_stream(shop.shop.id, &stream(never_live)).await.unwrap();
     assert_eq!(shop.store.end_stream(never_live, 9).await.unwrap().status, StreamStatus::Ended);
+}
+
+/// Its end and the closing of its offers are not one transaction: who comes in between, and a node that dies there,
+/// leave nothing on sale.
+async fn a_show_that_is_over_sells_nothing_more(shop: Fixture) {
+    let (open, draft) = (shop.offer(1, 1).await, shop.draft(1, 1).await);
+    assert_eq!(shop.store.offers_past_their_end(0).await.unwrap(), []);
+    shop.store.end_stream(shop.stream, 7).await.unwrap();
+    assert_eq!(refusal(shop.store.open_offer(draft).await), Refusal::StreamEnded);
+    assert_eq!(refusal(shop.store.pin(shop.stream, open).await), Refusal::NoSuchOffer);
+    assert_eq!(shop.store.offers_past_their_end(0).await.unwrap(), [open, draft]);
+    for offer in [open, draft] {
+        shop.store.close_offer(offer).await.unwrap();
+    }
+    assert_eq!(shop.store.offers_past_their_end(0).await.unwrap(), []);
+    shop.assert_sound().await;
 }
 
 async fn only_an_offer_of_this_show_that_is_on_sale_is_pinned(shop: Fixture) {
