@@ -1,0 +1,160 @@
+//! A batch of purchases in one short transaction: lock the offer's row, read what these buyers and keys already
+//! have, ask `domain::decide`, write, commit.
+//!
+//! Two statements, never one: a statement that locks and sums in one snapshot reads the sums as they were before
+//! it waited, and gives a buyer twice the limit. The look-ups are scalar subqueries: written as a join they turn
+//! into hash joins over the whole table once it is large.
+
+mod postgres;
+mod sqlite;
+
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use super::{Error, Result, Store};
+use crate::domain::{Ask, Millis, OfferId, Order, OrderId, OrderStatus, Prior, Refusal, Terms, Verdict, decide};
+
+pub use sqlite::SellCall;
+pub(super) use sqlite::start as start_sqlite;
+
+/// What became of a batch. Answers stand in the order of the asks.
+#[derive(Clone, Debug)]
+pub struct Sold {
+    pub answers: Vec<std::result::Result<Answered, Refusal>>,
+    /// The offer after the batch.
+    pub terms: Terms,
+    /// Units held or capturing, known when none is left.
+    pub unpaid: i64,
+    /// The database's time of the decision.
+    pub now: Millis,
+}
+
+#[derive(Clone, Debug)]
+pub struct Answered {
+    pub order: Order,
+    /// The key's earlier order, not a new one.
+    pub replayed: bool,
+}
+
+impl Store {
+    /// Decides and writes one batch; answers only after the commit. Each buyer stands in it at most once.
+    pub async fn sell(&self, offer: OfferId, asks: &[Ask]) -> Result<Sold> {
+        match self {
+            Store::Postgres(db) => postgres::sell(db, offer, asks).await,
+            Store::Sqlite(db) => {
+                let (answer, answered) = oneshot::channel();
+                let call = SellCall { offer, asks: asks.to_vec(), answer };
+                db.selling().send(call).await.map_err(|_| sqlx::Error::WorkerCrashed)?;
+                answered.await.map_err(|_| sqlx::Error::WorkerCrashed)?
+            }
+        }
+    }
+}
+
+/// What was read under the lock and what follows from it.
+struct Decided {
+    terms: Terms,
+    verdicts: Vec<Verdict>,
+    unpaid: i64,
+    now: Millis,
+    held: Vec<Order>,
+}
+
+/// What every order of the batch shares.
+struct Shared {
+    offer: OfferId,
+    stream: Uuid,
+    currency: String,
+}
+
+fn settle(
+    shared: &Shared,
+    mut terms: Terms,
+    now: Millis,
+    unpaid: i64,
+    asks: &[Ask],
+    priors: &[Prior],
+) -> Result<Decided> {
+    let verdicts = decide(&terms, now, unpaid, asks, priors);
+    let held: Vec<Order> = asks
+        .iter()
+        .zip(&verdicts)
+        .filter_map(|(ask, verdict)| match verdict {
+            Verdict::Held { place } => Some(hold(shared, &terms, now, ask, *place)),
+            _ => None,
+        })
+        .collect();
+    let units: i64 = held.iter().map(|order| order.qty).sum();
+    if units > 0 {
+        terms.reserved += units;
+        terms.next_place += held.len() as i64;
+        terms.version += 1;
+    }
+    // One place checks what everything else relies on; the database's own check stands behind it. Not a panic: on
+    // SQLite one task sells for all offers.
+    if terms.reserved > terms.quantity {
+        return Err(Error::Unreadable(format!("a batch would oversell offer {}", shared.offer)));
+    }
+    Ok(Decided { terms, verdicts, unpaid: unpaid + units, now, held })
+}
+
+fn hold(shared: &Shared, terms: &Terms, now: Millis, ask: &Ask, place: i64) -> Order {
+    Order {
+        id: ask.order,
+        stream: crate::domain::StreamId(shared.stream),
+        offer: shared.offer,
+        buyer: ask.buyer.clone(),
+        buyer_name: ask.buyer_name.clone(),
+        status: OrderStatus::Held,
+        qty: ask.qty,
+        amount: terms.price * ask.qty,
+        currency: shared.currency.clone(),
+        place,
+        created_at: now,
+        hold_until: now + terms.hold_ms,
+        paid_at: None,
+        reason: None,
+        version: 1,
+    }
+}
+
+fn answer(decided: Decided, replayed: Vec<Order>) -> Sold {
+    let mut held = decided.held.into_iter();
+    let answers = decided
+        .verdicts
+        .into_iter()
+        .map(|verdict| match verdict {
+            Verdict::Refused(refusal) => Err(refusal),
+            Verdict::Held { .. } => {
+                held.next().map(|order| Answered { order, replayed: false }).ok_or(Refusal::Busy { retry_ms: 1_000 })
+            }
+            Verdict::Replay(id) => replayed
+                .iter()
+                .find(|order| order.id == id)
+                .map(|order| Answered { order: order.clone(), replayed: true })
+                .ok_or(Refusal::Busy { retry_ms: 1_000 }),
+        })
+        .collect();
+    Sold { answers, terms: decided.terms, unpaid: decided.unpaid, now: decided.now }
+}
+
+fn replays(verdicts: &[Verdict]) -> Vec<OrderId> {
+    verdicts.iter().filter_map(|verdict| if let Verdict::Replay(id) = verdict { Some(*id) } else { None }).collect()
+}
+
+const UNPAID: &str = "select cast(coalesce(sum(qty), 0) as bigint) from orders
+    where offer = $1 and status in ('held', 'capturing')";
+
+#[derive(sqlx::FromRow)]
+struct PriorRow {
+    order_id: Option<Uuid>,
+    hash: Option<Vec<u8>>,
+    owned: i64,
+}
+
+impl PriorRow {
+    fn prior(self) -> Prior {
+        let order = self.order_id.zip(self.hash.and_then(|hash| hash.try_into().ok()));
+        Prior { order: order.map(|(id, hash)| (OrderId(id), hash)), owned: self.owned }
+    }
+}
