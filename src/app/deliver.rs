@@ -10,7 +10,7 @@ pub async fn run(app: App, mut deliveries: mpsc::Receiver<Delivery>) {
     loop {
         let delivery = tokio::select! {
             delivery = deliveries.recv() => delivery,
-            () = app.0.stop.cancelled() => None,
+            () = app.0.silent.cancelled() => None,
         };
         match delivery {
             Some(delivery) => deliver(&app, delivery).await,

@@ -116,6 +116,8 @@ pub struct Inner {
     offers_changed: Notify,
     tasks: TaskTracker,
     stop: CancellationToken,
+    /// Everything that was begun is done; nobody speaks any more.
+    silent: CancellationToken,
 }
 
 impl App {
@@ -148,8 +150,10 @@ impl App {
             offers_changed: Notify::new(),
             tasks: TaskTracker::new(),
             stop,
+            silent: CancellationToken::new(),
         }));
-        app.spawn_loop(deliver::run(app.clone(), deliveries));
+        // Not among the tasks that are waited for: it delivers what they say until they are done.
+        tokio::spawn(deliver::run(app.clone(), deliveries));
         app.spawn_loop(chat::keep(app.clone(), to_keep));
         app.spawn_loop(sweep::offers(app.clone()));
         app.spawn_loop(sweep::holds(app.clone()));
@@ -162,6 +166,7 @@ impl App {
     pub async fn finish(&self) {
         self.0.tasks.close();
         self.0.tasks.wait().await;
+        self.0.silent.cancel();
         self.0.store.close().await;
     }
 

@@ -182,11 +182,13 @@ async fn settle(app: &App, offer: OfferId, batch: Batch) -> Vec<Sold> {
                 tracing::error!(offer.id = %offer, error = %fault, "a batch's outcome is not known");
                 part.answer_all(&Err(Error::OutcomeUnknown));
             }
-            Err(fault) if part.asks.len() == 1 => {
-                tracing::error!(offer.id = %offer, error = %fault, "one purchase cannot be stored");
+            Err(fault) if fault.is_about_a_row() && part.asks.len() > 1 => {
+                parts.extend(part.halves().into_iter().rev());
+            }
+            Err(fault) => {
+                tracing::error!(offer.id = %offer, purchases = part.asks.len(), error = %fault, "cannot be stored");
                 part.answer_all(&Err(Error::Unavailable));
             }
-            Err(_) => parts.extend(part.halves().into_iter().rev()),
         }
     }
     sold

@@ -96,6 +96,18 @@ fn sqlite_passes(code: i32) -> bool {
 }
 
 impl Error {
+    /// One row of what was asked is at fault: without it the rest can be written.
+    pub fn is_about_a_row(&self) -> bool {
+        let Error::Database(sqlx::Error::Database(db)) = self else { return false };
+        let Some(code) = db.code() else { return false };
+        if db.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some() {
+            // Constraint, too big, mismatch.
+            return code.parse::<i32>().is_ok_and(|code| matches!(code & 0xff, 18..=20));
+        }
+        // Data exception, integrity constraint, raised by a trigger of the operator's.
+        code.starts_with("22") || code.starts_with("23") || code == "P0001"
+    }
+
     /// The connection is of no more use, and those made before it most likely neither.
     pub(crate) fn is_link_broken(&self) -> bool {
         match self {
