@@ -13,6 +13,7 @@ mod reaction;
 mod room;
 mod sell;
 mod show;
+mod shut;
 mod stream;
 mod sweep;
 #[cfg(test)]

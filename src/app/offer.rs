@@ -160,6 +160,7 @@ impl App {
     }
 
     pub(super) async fn show_offer(&self, offer: &Offer, urgent: bool) {
+        self.0.sellers.heed(offer.id, offer.terms.version);
         if offer.terms.stage != Stage::Draft {
             self.show(offer.stream, &offer_change(&self.view(offer)), urgent);
         }

@@ -12,8 +12,9 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::shut::{self, BUYERS_MAX, Gate};
 use super::{App, Error, Result};
-use crate::domain::{Ask, Offer, OfferId, Order, Refusal, UserId};
+use crate::domain::{Ask, Millis, Offer, OfferId, Order, Refusal, UserId};
 use crate::store::{self, Answered, Sold};
 
 /// Asks that may wait for one offer; past it the answer is `busy`: certainly not done.
@@ -27,7 +28,23 @@ const RESEND_PAUSE_MAX: Duration = Duration::from_millis(500);
 const ANSWER_DEADLINE: Duration = Duration::from_secs(15);
 
 #[derive(Debug, Default)]
-pub struct Sellers(DashMap<OfferId, mpsc::Sender<Item>>);
+pub struct Sellers(DashMap<OfferId, Seller>);
+
+/// The way to an offer's actor: first the gate, then the queue.
+#[derive(Clone, Debug)]
+struct Seller {
+    gate: Arc<Gate>,
+    queue: mpsc::Sender<Item>,
+}
+
+impl Sellers {
+    /// The offer was seen at this version.
+    pub fn heed(&self, offer: OfferId, version: i64) {
+        if let Some(seller) = self.0.get(&offer) {
+            seller.gate.heed(version);
+        }
+    }
+}
 
 /// What an asker is told. Shared, because two frames with one key get one answer.
 type Told = std::result::Result<Arc<Answered>, Error>;
@@ -41,18 +58,22 @@ struct Item {
 impl App {
     /// Puts an ask in the offer's queue and waits for its answer.
     pub(super) async fn sell(&self, offer: OfferId, ask: Ask) -> Told {
+        let known = self.0.sellers.0.get(&offer);
+        if let Some(refusal) = known.and_then(|known| known.gate.refuses(&ask, self.now())) {
+            return Err(refusal.into());
+        }
         let (answer, answered) = oneshot::channel();
         let mut item = Item { ask, answer };
         // An actor that goes idle closes its queue and hands the item back: then there is a new actor to ask.
         loop {
-            let actor = self.seller(offer).await?;
-            match actor.try_send(item) {
+            let seller = self.seller(offer).await?;
+            match seller.queue.try_send(item) {
                 Ok(()) => break,
                 Err(TrySendError::Full(_)) => {
                     return Err(Refusal::Busy { retry_ms: rand::random_range(100..1_000) }.into());
                 }
                 Err(TrySendError::Closed(back)) => {
-                    self.0.sellers.0.remove_if(&offer, |_, known| known.same_channel(&actor));
+                    self.0.sellers.0.remove_if(&offer, |_, known| known.queue.same_channel(&seller.queue));
                     item = back;
                 }
             }
@@ -63,21 +84,22 @@ impl App {
         }
     }
 
-    async fn seller(&self, id: OfferId) -> Result<mpsc::Sender<Item>> {
+    async fn seller(&self, id: OfferId) -> Result<Seller> {
         if let Some(known) = self.0.sellers.0.get(&id).map(|known| known.clone()) {
             return Ok(known);
         }
         let offer = self.store().offer(id).await?.ok_or(Refusal::NoSuchOffer)?;
         let made = self.0.sellers.0.entry(id).or_insert_with(|| {
             let (queue, asked) = mpsc::channel(WAITING_MAX);
-            self.0.tasks.spawn(run(self.clone(), offer, asked));
-            queue
+            let gate = Arc::<Gate>::default();
+            self.0.tasks.spawn(run(self.clone(), offer, gate.clone(), asked));
+            Seller { gate, queue }
         });
         Ok(made.clone())
     }
 }
 
-async fn run(app: App, mut offer: Offer, mut asked: mpsc::Receiver<Item>) {
+async fn run(app: App, mut offer: Offer, gate: Arc<Gate>, mut asked: mpsc::Receiver<Item>) {
     let mut waiting = VecDeque::new();
     loop {
         if waiting.is_empty() {
@@ -91,11 +113,7 @@ async fn run(app: App, mut offer: Offer, mut asked: mpsc::Receiver<Item>) {
                 None => asked.close(),
             }
         }
-        while waiting.len() < WAITING_MAX
-            && let Ok(item) = asked.try_recv()
-        {
-            waiting.push_back(item);
-        }
+        take_in(&mut waiting, &mut asked);
         if waiting.is_empty() {
             return;
         }
@@ -104,8 +122,51 @@ async fn run(app: App, mut offer: Offer, mut asked: mpsc::Receiver<Item>) {
             offer.unpaid = part.unpaid;
             offer.terms = part.terms;
             app.show_offer(&offer, offer.terms.left() == 0).await;
+            if mind(&app, &offer, &gate, part.now).await {
+                // Who came before the gate fell needs no batch either.
+                take_in(&mut waiting, &mut asked);
+                turn_away(&mut waiting, &gate, app.now());
+            }
         }
     }
+}
+
+fn take_in(waiting: &mut VecDeque<Item>, asked: &mut mpsc::Receiver<Item>) {
+    while waiting.len() < WAITING_MAX
+        && let Ok(item) = asked.try_recv()
+    {
+        waiting.push_back(item);
+    }
+}
+
+fn turn_away(waiting: &mut VecDeque<Item>, gate: &Gate, now: Millis) {
+    for item in std::mem::take(waiting) {
+        match gate.refuses(&item.ask, now) {
+            Some(refusal) => drop(item.answer.send(Err(refusal.into()))),
+            None => waiting.push_back(item),
+        }
+    }
+}
+
+/// Shuts or opens the gate by what a batch found; says whether it is shut.
+async fn mind(app: &App, offer: &Offer, gate: &Gate, now: Millis) -> bool {
+    let Some(refusal) = shut::reason(&offer.terms, offer.unpaid, now) else {
+        gate.open();
+        return false;
+    };
+    let buyers = match gate.buyers_at(offer.terms.version) {
+        Some(known) => known,
+        // Read after the batch was committed, so whoever has an order at this version is among them.
+        None => match app.store().buyers_of(offer.id, BUYERS_MAX).await {
+            Ok(Some(buyers)) => Arc::new(buyers),
+            _ => {
+                gate.open();
+                return false;
+            }
+        },
+    };
+    gate.close(refusal, &offer.terms, buyers, app.now());
+    true
 }
 
 /// Scarce stock goes in smaller turns, so that every node gets some.

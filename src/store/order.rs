@@ -1,5 +1,7 @@
 //! Orders after the hold: pay, cancel, expire. Only reserve and release touch the offer's row.
 
+use std::collections::HashSet;
+
 use uuid::Uuid;
 
 use super::offer::TermsRow;
@@ -149,6 +151,19 @@ impl Store {
         let ids: Vec<Uuid> = on_reader!(self, pool =>
             sqlx::query_scalar(read).bind(offer.0).bind(buyer.as_str()).fetch_all(pool).await?);
         Ok(ids.into_iter().map(OrderId).collect())
+    }
+
+    /// Everybody with an order of the offer, whatever became of it; `None` when they are more than `most`.
+    pub async fn buyers_of(&self, offer: OfferId, most: usize) -> Result<Option<HashSet<UserId>>> {
+        let read = "select distinct buyer from orders where offer = $1 limit $2";
+        let limit = most as i64 + 1;
+        let buyers: Vec<String> =
+            on_reader!(self, pool => sqlx::query_scalar(read).bind(offer.0).bind(limit).fetch_all(pool).await?);
+        if buyers.len() > most {
+            return Ok(None);
+        }
+        let parse = |buyer: String| UserId::parse(&buyer).map_err(|_| Error::Unreadable(format!("buyer `{buyer}`")));
+        buyers.into_iter().map(parse).collect::<Result<_>>().map(Some)
     }
 
     /// held → capturing: the one compare-and-set that decides pay against expire. `None`: lost.

@@ -14,6 +14,8 @@ use crate::support::{SOON, until_some};
 facts! {
     a_purchase_that_cannot_be_stored_fails_alone
     a_double_tap_is_one_order
+    a_rush_on_a_sold_out_offer_does_not_reach_the_database
+    units_that_come_back_are_sold_again_and_winners_keep_their_answer
     a_key_pressed_twice_to_pay_pays_once_and_hears_of_it_twice
     a_key_pressed_twice_to_cancel_cancels_once_and_hears_of_it_twice
     a_hold_that_is_over_is_on_sale_again_within_five_seconds
@@ -39,6 +41,50 @@ async fn a_purchase_that_cannot_be_stored_fails_alone(shop: Fixture) {
     }
     assert_eq!(shop.find(offer).await.terms.reserved, 39);
     shop.assert_sound().await;
+    app.stopping().cancel();
+    app.finish().await;
+}
+
+/// Every batch fails from then on, so whoever is told "sold out" was told without one. Only a look, four times a
+/// second, goes through.
+async fn a_rush_on_a_sold_out_offer_does_not_reach_the_database(shop: Fixture) {
+    let offer = shop.offer(3, 1).await;
+    let app = shop.app().await;
+    for n in 0..3 {
+        app.buy(&actor(&format!("winner-{n}")), offer, 1, key("key-00001")).await.unwrap();
+    }
+    let sold_out = |answer: Option<Error>| answer == Some(Error::Refused(Refusal::SoldOutForNow));
+    assert!(sold_out(app.buy(&actor("late"), offer, 1, key("key-00001")).await.err()));
+    shop.break_selling().await;
+    let (mut refused, mut looked) = (0, 0);
+    for n in 0..20_000 {
+        // A look would wait for what is broken; the others do not even wait.
+        let late = actor(&format!("late-{n}"));
+        let answer = tokio::time::timeout(Duration::ZERO, app.buy(&late, offer, 1, key("key-00001"))).await;
+        match answer {
+            Ok(answer) if sold_out(answer.as_ref().err().cloned()) => refused += 1,
+            _ => looked += 1,
+        }
+    }
+    assert!(refused >= 19_000, "{refused} refused, {looked} looked");
+    app.stopping().cancel();
+    app.finish().await;
+}
+
+async fn units_that_come_back_are_sold_again_and_winners_keep_their_answer(shop: Fixture) {
+    let offer = shop.offer(1, 1).await;
+    let app = shop.app().await;
+    let won = app.buy(&actor("ann"), offer, 1, key("key-00001")).await.unwrap().order;
+    for round in 0..50 {
+        let late = app.buy(&actor(&format!("late-{round}")), offer, 1, key("key-00001")).await.map(|_| ());
+        assert_eq!(late, Err(Error::Refused(Refusal::SoldOutForNow)));
+        let again = app.buy(&actor("ann"), offer, 1, key("key-00001")).await.unwrap();
+        assert_eq!((again.order.id, again.replayed), (won.id, true), "round {round}");
+    }
+    app.cancel(&actor("ann"), won.id, key("key-00002")).await.unwrap();
+    assert_eq!(app.buy(&actor("ben"), offer, 1, key("key-00001")).await.unwrap().order.place, 2);
+    let again = app.buy(&actor("ann"), offer, 1, key("key-00001")).await.unwrap();
+    assert_eq!((again.order.id, again.order.status), (won.id, OrderStatus::Cancelled));
     app.stopping().cancel();
     app.finish().await;
 }

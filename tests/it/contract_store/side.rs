@@ -56,4 +56,9 @@ impl Fixture {
         })
         .await;
     }
+
+    /// From now on every batch fails: its table is gone.
+    pub async fn break_selling(&self) {
+        self.run("alter table offers rename to offers_elsewhere").await;
+    }
 }
