@@ -25,6 +25,10 @@ impl Browser {
             SOON,
         )
         .await;
+        // A sheet that is still rising is not where it will be when the finger lands.
+        let moving = "document.getAnimations().some((it) => Number.isFinite(it.effect?.getComputedTiming().endTime)
+            && it.playState === 'running')";
+        self.until("everything to stand still", &format!("!({moving})"), SOON).await;
         // A person scrolls until it is not under a header that stays; WebDriver only until it is in the window.
         let scroll = "document.querySelector(arguments[0]).scrollIntoView({ block: 'center' })";
         self.script(scroll, &[json!(css)]).await;
@@ -155,6 +159,7 @@ async fn a_host_sells_to_two_viewers_and_one_loses_the_network() {
     // Badr buys the other two; then it is sold out for everybody.
     badr.click(".card-face").await;
     badr.press("qty-more").await;
+    badr.until("two of them", "/2|٢/.test(document.querySelector('[data-test=qty]').innerText)", SOON).await;
     badr.shot("viewer-product-ar").await;
     badr.press("product-buy").await;
     badr.sign_in("بدر").await;
