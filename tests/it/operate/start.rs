@@ -180,6 +180,7 @@ async fn a_postgres_that_is_down_at_start_is_waited_for() {
     .await;
     assert_eq!(gives_up.end(SOON).await.code(), Some(2), "{}", gives_up.stderr());
     assert!(gives_up.stderr().matches("trying again").count() >= 2, "{}", gives_up.stderr());
+    assert!(gives_up.stderr().contains("refused"), "the reason is told: {}", gives_up.stderr());
 }
 
 #[tokio::test]
