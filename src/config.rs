@@ -108,7 +108,7 @@ pub struct Log {
     #[arg(long = "log", env = "LIVESOUK_LOG", default_value = "info", value_name = "FILTER")]
     pub filter: String,
     /// Log as JSON, one object a line
-    #[arg(long, env = "LIVESOUK_LOG_JSON")]
+    #[arg(long, env = "LIVESOUK_LOG_JSON", value_parser = clap::builder::FalseyValueParser::new())]
     pub log_json: bool,
 }
 

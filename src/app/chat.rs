@@ -31,6 +31,8 @@ pub enum Kept {
 impl App {
     pub async fn say(&self, actor: &Actor, stream: StreamId, text: &str) -> Result<MessageId> {
         actor.may(Action::Talk, Some(stream))?;
+        // A host of another show is a viewer here: by name in the talk, and under the viewers' budget.
+        let actor = &actor.clone().within(stream);
         let text = ChatText::parse(text)?;
         let show = self.find_show(stream).await?;
         let room_to_keep = self.0.said.try_reserve().map_err(|_| Refusal::Busy { retry_ms: 1_000 })?;

@@ -88,15 +88,23 @@ impl App {
         self.write(async move {
             let now = app.store().now().await?;
             let ended = app.store().end_stream(id, now).await?;
-            for offer in app.store().offers_of(id).await? {
-                if offer.terms.stage != Stage::Closed {
-                    app.close_now(offer.id).await?;
-                }
+            // The show is over from here on, so the room hears of it; a sale left open is closed by the sweeper.
+            if let Err(error) = app.close_sales(id).await {
+                tracing::warn!(stream.id = %id, error = %error, "not every sale of a show that is over is closed yet");
             }
             app.tell(id, &Event::Ended {});
             Ok(app.show_stream(&ended))
         })
         .await
+    }
+
+    async fn close_sales(&self, id: StreamId) -> Result<()> {
+        for offer in self.store().offers_of(id).await? {
+            if offer.terms.stage != Stage::Closed {
+                self.close_now(offer.id).await?;
+            }
+        }
+        Ok(())
     }
 
     /// The show in numbers, for those who may see them.

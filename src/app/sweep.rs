@@ -19,7 +19,15 @@ const ADRIFT_MS: Millis = 60_000;
 const ADRIFT_EVERY: u32 = 30;
 
 /// What a viewer was last shown of an offer.
-type Shown = HashMap<OfferId, ([i64; 2], OfferStatus)>;
+type Shown = HashMap<OfferId, Seen>;
+
+#[derive(Clone, Copy)]
+struct Seen {
+    v: [i64; 2],
+    status: OfferStatus,
+    /// Its sale has begun: a pause changes nothing about that, not even one during the countdown.
+    begun: bool,
+}
 
 /// Follows every offer on sale: starts and ends what is due, shows what changed.
 pub async fn offers(app: App) {
@@ -56,10 +64,12 @@ async fn offers_once(app: &App, shown: &mut Shown, first: bool) -> Result<Durati
     for offer in &offers {
         let view = OfferView::of(offer, app.epoch(), now);
         let before = shown.get(&offer.id).copied();
-        if before != Some((view.v, view.status)) && !first {
-            show_change(app, offer, &view, before.map(|(_, status)| status)).await;
+        let begun_before = before.map_or(first && offer.terms.opens_at.is_some_and(|at| at <= now), |seen| seen.begun);
+        let begun = begun_before || on_sale(view.status);
+        if before.is_none_or(|seen| (seen.v, seen.status) != (view.v, view.status)) && !first {
+            show_change(app, offer, &view, begun && !begun_before).await;
         }
-        still.insert(offer.id, (view.v, view.status));
+        still.insert(offer.id, Seen { v: view.v, status: view.status, begun });
         let turns = [offer.terms.opens_at, offer.terms.closes_at].into_iter().flatten().filter(|at| now < *at);
         next = turns.fold(next, |next, at| next.min(at));
     }
@@ -67,10 +77,11 @@ async fn offers_once(app: &App, shown: &mut Shown, first: bool) -> Result<Durati
     Ok(Duration::from_millis((next - app.now()).max(1) as u64))
 }
 
-async fn show_change(app: &App, offer: &Offer, view: &OfferView, before: Option<OfferStatus>) {
-    use OfferStatus::*;
-    let was_shut = matches!(before, None | Some(Countdown));
-    let begins = was_shut && matches!(view.status, Open | SoldOutForNow | SoldOut);
+fn on_sale(status: OfferStatus) -> bool {
+    matches!(status, OfferStatus::Open | OfferStatus::SoldOutForNow | OfferStatus::SoldOut)
+}
+
+async fn show_change(app: &App, offer: &Offer, view: &OfferView, begins: bool) {
     if begins {
         app.tell(offer.stream, &Event::SaleOpened { offer: offer.id });
     }

@@ -17,15 +17,17 @@ pub struct Auth {
 pub const KEY_BYTES_MIN: usize = 32;
 
 #[derive(Serialize, Deserialize)]
-struct Claims {
+struct Claims<Seconds> {
     sub: String,
     name: String,
     role: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     stream: Option<StreamId>,
-    /// Seconds, as the standard has it.
-    iat: i64,
-    exp: i64,
+    /// When it was signed: for people who read tokens, so it may be missing.
+    #[serde(default)]
+    iat: Seconds,
+    /// Seconds, and parts of them where a site signs so: the standard allows both.
+    exp: Seconds,
 }
 
 impl Auth {
@@ -62,10 +64,10 @@ impl Auth {
         let claims = self
             .verify
             .iter()
-            .find_map(|key| jsonwebtoken::decode::<Claims>(token, key, &rules).ok())
+            .find_map(|key| jsonwebtoken::decode::<Claims<f64>>(token, key, &rules).ok())
             .ok_or(Refusal::TokenInvalid)?
             .claims;
-        let expires_at = claims.exp.saturating_mul(1_000);
+        let expires_at = (claims.exp * 1_000.0) as Millis;
         if expires_at <= self.clock.now() {
             return Err(Refusal::TokenExpired);
         }
@@ -113,6 +115,24 @@ mod tests {
         assert!(auth.verify(&token).is_ok());
         clock.advance(1);
         assert_eq!(auth.verify(&token).unwrap_err(), Refusal::TokenExpired);
+    }
+
+    #[test]
+    fn other_libraries_write_time_in_their_own_way() {
+        let clock = Clock::by_hand(1_000_000);
+        let auth = auth(&[KEY], &clock);
+        for (claims, good) in [
+            (r#"{"sub":"a","name":"A","role":"viewer","exp":1000.5}"#, true),
+            (r#"{"sub":"a","name":"A","role":"viewer","iat":999.9,"exp":1001}"#, true),
+            (r#"{"sub":"a","name":"A","role":"viewer","exp":1000}"#, false),
+            (r#"{"sub":"a","name":"A","role":"viewer","exp":-1e300}"#, false),
+            (r#"{"sub":"a","name":"A","role":"viewer","exp":"1001"}"#, false),
+            (r#"{"sub":"a","name":"A","role":"viewer"}"#, false),
+        ] {
+            let value: serde_json::Value = serde_json::from_str(claims).unwrap();
+            let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &value, &auth.sign).unwrap();
+            assert_eq!(auth.verify(&token).is_ok(), good, "{claims}");
+        }
     }
 
     #[test]

@@ -31,7 +31,22 @@ pub fn without_rust_names(mut document: Value) -> Value {
         .partition(|(name, _)| name.starts_with(|c: char| c.is_ascii_lowercase()) || name == "BTreeMap");
     document["components"]["schemas"] = Value::Object(own);
     put_in_place(&mut document, &plain);
+    name_problems(&mut document);
     document
+}
+
+/// A "no" has a media type of its own; the annotations would say it at every verb, and say `application/json` without.
+fn name_problems(value: &mut Value) {
+    let problem = format!("{PREFIX}Problem");
+    if value["content"]["application/json"]["schema"]["$ref"] == problem.as_str() {
+        let content = value["content"]["application/json"].take();
+        value["content"] = serde_json::json!({ "application/problem+json": content });
+    }
+    match value {
+        Value::Object(fields) => fields.values_mut().for_each(name_problems),
+        Value::Array(items) => items.iter_mut().for_each(name_problems),
+        _ => {}
+    }
 }
 
 fn put_in_place(value: &mut Value, plain: &serde_json::Map<String, Value>) {
@@ -55,6 +70,16 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_problem_has_its_own_media_type() {
+        let answer = |kind: &str, name: &str| json!({ "content": { kind: { "schema": { "$ref": format!("{PREFIX}{name}") } } } });
+        let mut document =
+            json!({ "200": answer("application/json", "Offer"), "default": answer("application/json", "Problem") });
+        name_problems(&mut document);
+        assert_eq!(document["200"], answer("application/json", "Offer"));
+        assert_eq!(document["default"], answer("application/problem+json", "Problem"));
+    }
 
     #[test]
     fn plain_types_stand_where_they_are_used() {

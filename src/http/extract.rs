@@ -21,8 +21,8 @@ impl FromRequestParts<Door> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, door: &Door) -> Result<Self, Failed> {
         let Some(value) = parts.headers.get(header::AUTHORIZATION) else { return Ok(Self(auth::guest())) };
-        let token = value.to_str().ok().and_then(|value| value.strip_prefix("Bearer "));
-        door.auth.verify(token.unwrap_or("").trim()).map(Self).map_err(|refusal| {
+        let token = value.to_str().ok().and_then(bearer).unwrap_or("");
+        door.auth.verify(token).map(Self).map_err(|refusal| {
             let client = door.proxies.client(parts);
             tracing::info!(
                 client.ip = client.map(tracing::field::display),
@@ -32,6 +32,12 @@ impl FromRequestParts<Door> for Caller {
             refusal.into()
         })
     }
+}
+
+/// The token of `Bearer TOKEN`; the scheme's letters may be small or capital.
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.trim().split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 /// A JSON body; anything else is a `bad_request` that says where.
@@ -174,6 +180,18 @@ mod tests {
         assert_eq!(key_of(&headers).map(|key| key.as_str().to_owned()), Ok("0123456789".to_owned()));
         headers.append("Idempotency-Key", HeaderValue::from_static("0123456789"));
         assert_eq!(key_of(&headers), Err(Refusal::KeyInvalid));
+    }
+
+    #[test]
+    fn a_scheme_has_no_case() {
+        for (value, token) in [
+            ("Bearer a.b.c", Some("a.b.c")),
+            ("bearer  a.b.c ", Some("a.b.c")),
+            ("Basic a.b.c", None),
+            ("Bearer", None),
+        ] {
+            assert_eq!(bearer(value), token, "{value}");
+        }
     }
 
     #[test]

@@ -51,8 +51,11 @@ impl Origins {
     }
 }
 
+/// As browsers write it: in small letters, without the port its scheme implies.
 fn origin(given: &str) -> Result<String, String> {
-    let text = given.trim_end_matches('/');
+    let text = given.trim().trim_end_matches('/').to_ascii_lowercase();
+    let usual_port = if text.starts_with("https:") { ":443" } else { ":80" };
+    let text = text.strip_suffix(usual_port).unwrap_or(&text);
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let good = text == "*" || rest.is_some_and(|rest| !rest.is_empty() && !rest.contains(['/', ' ', ',', ';', '\'']));
     if good { Ok(text.to_owned()) } else { Err(format!("`{given}` is no origin: write it like https://shop.example")) }
@@ -94,7 +97,8 @@ mod tests {
 
     #[test]
     fn own_and_named_sites_are_let_in() {
-        let origins = Origins::new(&["https://shop.example/".to_owned()], Some("https://live.shop.example")).unwrap();
+        let origins =
+            Origins::new(&["https://Shop.example:443/".to_owned()], Some("https://live.shop.example")).unwrap();
         for (origin, good) in [
             (None, true),
             (Some("http://live.example:8080"), true),

@@ -1,6 +1,6 @@
 //! Who is at the other end: the socket's address, or what a trusted proxy says it is. For the logs.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use axum::http::request::Parts;
 
@@ -8,13 +8,20 @@ use axum::http::request::Parts;
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub IpAddr);
 
+impl Peer {
+    /// A socket that listens on `[::]` names IPv4 clients `::ffff:10.0.0.1`; here they are 10.0.0.1, as operators write it.
+    pub fn of(address: SocketAddr) -> Self {
+        Self(address.ip().to_canonical())
+    }
+}
+
 /// Proxies whose `X-Forwarded-For` is believed.
 #[derive(Clone, Debug, Default)]
 pub struct Proxies(Vec<IpAddr>);
 
 impl Proxies {
     pub fn new(trusted: Vec<IpAddr>) -> Self {
-        Self(trusted)
+        Self(trusted.into_iter().map(|ip| ip.to_canonical()).collect())
     }
 
     /// The client's address: from the right, the first hop that is no proxy of ours. Anybody can write what stands
@@ -28,8 +35,8 @@ impl Proxies {
             if !self.0.contains(&client) {
                 break;
             }
-            let Ok(before) = hop.parse() else { break };
-            client = before;
+            let Ok(before) = hop.parse::<IpAddr>() else { break };
+            client = before.to_canonical();
         }
         Some(client)
     }
@@ -52,13 +59,15 @@ mod tests {
             ("10.0.0.1", Some("6.6.6.6, 1.1.1.1, 10.0.0.2"), "1.1.1.1"),
             ("10.0.0.1", Some("nonsense"), "10.0.0.1"),
             ("10.0.0.1", None, "10.0.0.1"),
+            ("::ffff:10.0.0.1", Some("1.1.1.1"), "1.1.1.1"),
+            ("::ffff:7.7.7.7", Some("1.1.1.1"), "7.7.7.7"),
         ] {
             let mut request = Request::builder();
             if let Some(forwarded) = forwarded {
                 request = request.header("X-Forwarded-For", forwarded);
             }
             let (mut parts, ()) = request.body(()).unwrap().into_parts();
-            parts.extensions.insert(Peer(peer.parse().unwrap()));
+            parts.extensions.insert(Peer::of(SocketAddr::new(peer.parse().unwrap(), 40_000)));
             assert_eq!(proxies.client(&parts), Some(expected.parse().unwrap()), "{peer} {forwarded:?}");
         }
     }

@@ -51,7 +51,7 @@ pub async fn serve(listener: TcpListener, router: Router, connections_max: usize
         if let Ok(permit) = connections.clone().try_acquire_owned() {
             let (router, stop) = (router.clone(), stop.clone());
             let place = Place(Arc::new(permit));
-            tasks.spawn(connection(socket, Peer(peer.ip()), place, router, stop));
+            tasks.spawn(connection(socket, Peer::of(peer), place, router, stop));
         }
     }
     tasks.close();

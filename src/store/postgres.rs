@@ -50,6 +50,8 @@ impl Postgres {
             ("idle_in_transaction_session_timeout", "2s"),
             ("synchronous_commit", "on"),
         ]);
+        // The pool keeps trying and then says only that time is up; a plain connection says why.
+        connect(&general).await?.close().await?;
         let pool = PgPoolOptions::new()
             .max_connections(16)
             .acquire_timeout(ACQUIRE_DEADLINE)

@@ -57,6 +57,23 @@ async fn a_flash_sale_counts_down_opens_and_closes_on_time() {
 }
 
 #[tokio::test]
+async fn a_sale_paused_in_its_countdown_is_told_when_it_opens_late() {
+    let database = Database::create().await;
+    let shop = Shop::serve(&database.url(), &database.url()).await;
+    let offer = shop.on_sale(3, json!({"kind": "flash", "countdown_s": 10, "duration_s": 60})).await;
+    let mut ann = shop.live("Ann", "viewer").await;
+    shop.host.post(&format!("/v1/offers/{offer}/pause"), json!({})).await.expect(200);
+    ann.until_state("pause", SOON, |state| state["offers"][&offer]["status"] == "paused").await;
+    // The sweeper has seen the pause too; then the countdown ends under it.
+    tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
+    let sooner = "update offers set opens_at = opens_at - 10000 where kind = 'flash'";
+    sqlx::raw_sql(sooner).execute(&mut database.connect().await).await.unwrap();
+    shop.host.post(&format!("/v1/offers/{offer}/open"), json!({})).await.expect(200);
+    let event = ann.event("opening", SOON, |event| event["type"] == "sale_opened").await;
+    assert_eq!(event["offer"], offer.as_str());
+}
+
+#[tokio::test]
 async fn a_sale_that_is_closed_or_paused_says_which() {
     let shop = Shop::demo(&[]).await;
     let offer = shop.on_sale(4, json!({})).await;

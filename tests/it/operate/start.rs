@@ -128,6 +128,17 @@ async fn serve_does_not_start_without_a_key_worth_the_name() {
     }
 }
 
+#[test]
+fn a_switch_in_the_environment_is_on_or_off() {
+    for value in ["1", "true", "yes", "0", "false", ""] {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_livesouk"));
+        let ended = command.args(["serve", "--broker", "kafka"]).env("LIVESOUK_LOG_JSON", value).output().unwrap();
+        let said = String::from_utf8_lossy(&ended.stderr);
+        // The switch is read; the broker is what is wrong.
+        assert!(said.contains("--broker is local"), "{value:?}: {said}");
+    }
+}
+
 #[tokio::test]
 async fn a_postgres_that_is_not_migrated_is_told_how() {
     let database = Database::create().await;
@@ -169,6 +180,7 @@ async fn a_postgres_that_is_down_at_start_is_waited_for() {
     .await;
     assert_eq!(gives_up.end(SOON).await.code(), Some(2), "{}", gives_up.stderr());
     assert!(gives_up.stderr().matches("trying again").count() >= 2, "{}", gives_up.stderr());
+    assert!(gives_up.stderr().contains("refused"), "the reason is told: {}", gives_up.stderr());
 }
 
 #[tokio::test]
