@@ -27,6 +27,7 @@ impl App {
     pub async fn buy(&self, actor: &Actor, offer: OfferId, units: i64, key: Key) -> Result<Bought> {
         actor.may(Action::Buy, None)?;
         let qty = qty(units)?;
+        self.admits(actor, offer, &key).await?;
         let ask = Ask {
             order: OrderId::new(),
             buyer: actor.user.clone(),
@@ -46,6 +47,17 @@ impl App {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Refuses new purchases of whoever is banned from the offer's show. What they bought before is theirs: a retry
+    /// finds it, and it may be paid and cancelled.
+    async fn admits(&self, actor: &Actor, offer: OfferId, key: &Key) -> Result<()> {
+        let Some(card) = self.card(offer).await else { return Ok(()) };
+        let banned = self.find_show(card.stream).await?.refuses(actor, self.now()) == Some(Refusal::Banned);
+        if banned && self.store().order_by_key(&actor.user, key).await?.is_none() {
+            return Err(Refusal::Banned.into());
+        }
+        Ok(())
     }
 
     /// Takes money for a held order: authorize, win the order, capture. Money moves only after the order is won.

@@ -8,7 +8,7 @@ use super::offer::{offer_change, pin_change};
 use super::{App, Result};
 use crate::domain::{Actor, OfferStatus, Refusal, StreamId};
 use crate::protocol::{Logged, StateChange, You, json_bytes};
-use crate::room::{Position, Room};
+use crate::room::{Member, Position, Room};
 
 /// What a first joiner sees of the talk before.
 const RECENT_MAX: i64 = 30;
@@ -18,7 +18,7 @@ impl App {
     pub async fn enter(&self, actor: &Actor, stream: StreamId) -> Result<(Arc<Room>, You)> {
         let show = self.find_show(stream).await?;
         let now = self.now();
-        let muted_until = match show.refuses(&actor.user, now) {
+        let muted_until = match show.refuses(actor, now) {
             Some(Refusal::Muted { until, .. }) => Some(until),
             Some(refusal) => return Err(refusal.into()),
             None => None,
@@ -38,6 +38,12 @@ impl App {
         }
         let (id, name, role) = (actor.user.clone(), actor.name.as_str().to_owned(), actor.role);
         Ok((room, You { id, name, role, muted_until }))
+    }
+
+    /// Was this member banned since they were let in?
+    pub fn is_banned(&self, member: &Member) -> bool {
+        let refusal = self.known_show(member.stream()).and_then(|show| show.refuses(&member.actor, self.now()));
+        refusal == Some(Refusal::Banned)
     }
 
     /// Position and history first, the store after: what happens in between is in the room's inbox already.

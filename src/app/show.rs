@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::{App, Result};
 use crate::domain::{
-    Actor, LiveStream, Millis, Refusal, Sanction, SanctionKind, StreamId, StreamStatus, TokenBucket, UserId,
+    Action, Actor, LiveStream, Millis, Refusal, Sanction, SanctionKind, StreamId, StreamStatus, TokenBucket, UserId,
 };
 
 #[derive(Debug)]
@@ -59,7 +59,7 @@ impl Show {
         if inner.stream.status == StreamStatus::Ended {
             return Err(Refusal::StreamEnded);
         }
-        if let Some(refusal) = inner.refuses(&actor.user, now) {
+        if let Some(refusal) = inner.refuses(actor, now) {
             return Err(refusal);
         }
         if actor.is_team() {
@@ -86,7 +86,7 @@ impl Show {
         if inner.stream.status == StreamStatus::Ended {
             return Err(Refusal::StreamEnded);
         }
-        if let Some(Refusal::Banned) = inner.refuses(&actor.user, now) {
+        if let Some(Refusal::Banned) = inner.refuses(actor, now) {
             return Err(Refusal::Banned);
         }
         inner.voice(&actor.user, now).hearts.take(now).map_err(|retry_ms| Refusal::Busy { retry_ms })?;
@@ -121,15 +121,18 @@ impl Show {
     }
 
     /// Why this person may not speak (muted) or not be here (banned).
-    pub fn refuses(&self, user: &UserId, now: Millis) -> Option<Refusal> {
-        self.lock().refuses(user, now)
+    pub fn refuses(&self, actor: &Actor, now: Millis) -> Option<Refusal> {
+        self.lock().refuses(actor, now)
     }
 }
 
 impl Inner {
-    /// A ban weighs more than a mute.
-    fn refuses(&self, user: &UserId, now: Millis) -> Option<Refusal> {
-        let mut all = self.sanctions.iter().filter(|s| s.user == *user).filter_map(|s| s.refuses(now));
+    /// A ban weighs more than a mute. Neither binds who runs the show: a moderator cannot shut the host out of it.
+    fn refuses(&self, actor: &Actor, now: Millis) -> Option<Refusal> {
+        if actor.may(Action::Run, Some(self.stream.id)).is_ok() {
+            return None;
+        }
+        let mut all = self.sanctions.iter().filter(|s| s.user == actor.user).filter_map(|s| s.refuses(now));
         let first = all.next()?;
         Some(all.find(|refusal| *refusal == Refusal::Banned).unwrap_or(first))
     }
@@ -222,10 +225,12 @@ mod tests {
         let sanction =
             |kind, until| Sanction { user: ann.user.clone(), name: "Ann".into(), kind, until, by: "h".into() };
         show.add_sanction(sanction(SanctionKind::Mute, Some(100)));
-        assert_eq!(show.refuses(&ann.user, 0), Some(Refusal::Muted { until: 100, now: 0 }));
+        assert_eq!(show.refuses(&ann, 0), Some(Refusal::Muted { until: 100, now: 0 }));
         show.add_sanction(sanction(SanctionKind::Ban, None));
-        assert_eq!(show.refuses(&ann.user, 0), Some(Refusal::Banned));
+        assert_eq!(show.refuses(&ann, 0), Some(Refusal::Banned));
+        let host = Actor { role: Role::Host, ..ann.clone() };
+        assert_eq!(show.refuses(&host, 0), None, "who runs the show is not bound");
         show.lift(&ann.user, SanctionKind::Ban);
-        assert_eq!(show.refuses(&ann.user, 100), None);
+        assert_eq!(show.refuses(&ann, 100), None);
     }
 }

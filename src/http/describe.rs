@@ -8,6 +8,8 @@ use utoipa::Modify;
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 
+use super::error::CODES;
+
 pub struct BearerToken;
 
 impl Modify for BearerToken {
@@ -30,6 +32,9 @@ pub fn without_rust_names(mut document: Value) -> Value {
         .into_iter()
         .partition(|(name, _)| name.starts_with(|c: char| c.is_ascii_lowercase()) || name == "BTreeMap");
     document["components"]["schemas"] = Value::Object(own);
+    if let Some(code) = document.pointer_mut("/components/schemas/Problem/properties/code") {
+        code["enum"] = CODES.as_slice().into();
+    }
     put_in_place(&mut document, &plain);
     name_problems(&mut document);
     document

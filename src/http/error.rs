@@ -12,7 +12,7 @@ use crate::domain::{Millis, OrderId, Refusal};
 /// `application/problem+json`.
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
 pub struct Problem {
-    /// Where the code is explained, relative to this server.
+    /// Where the codes are listed, relative to this server.
     #[serde(rename = "type")]
     pub kind: String,
     pub title: String,
@@ -36,10 +36,53 @@ pub struct Problem {
     pub now: Option<Millis>,
 }
 
+/// Every `code` there is, in the order of the files that make them.
+pub const CODES: [&str; 39] = [
+    "bad_request",
+    "unknown_verb",
+    "sign_in",
+    "token_invalid",
+    "token_expired",
+    "forbidden",
+    "no_such_stream",
+    "no_such_offer",
+    "no_such_order",
+    "no_such_product",
+    "no_such_message",
+    "not_yours",
+    "key_missing",
+    "key_invalid",
+    "key_reused",
+    "not_open",
+    "closed",
+    "buyer_limit",
+    "sold_out",
+    "sold_out_for_now",
+    "too_few_left",
+    "not_enough_stock",
+    "stream_ended",
+    "wrong_status",
+    "hold_expired",
+    "already_paid",
+    "declined",
+    "capture_failed",
+    "muted",
+    "banned",
+    "slow_mode",
+    "chat_budget",
+    "busy",
+    "unavailable",
+    "outcome_unknown",
+    "origin_not_allowed",
+    "not_found",
+    "method_not_allowed",
+    "internal",
+];
+
 impl Problem {
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         Self {
-            kind: format!("/docs#{code}"),
+            kind: "/docs#schema-problem".to_owned(),
             title: code.replace('_', " "),
             status: status.as_u16(),
             code,
@@ -153,4 +196,23 @@ pub type Answer<T> = Result<T, Failed>;
 pub fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
     tracing::error!("a handler panicked");
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "an error of ours; it is logged").into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_that_is_told_is_listed() {
+        let refusals = include_str!("../domain/refusal.rs")
+            .split("pub fn code")
+            .nth(1)
+            .and_then(|rest| rest.split("pub fn").next());
+        let told: Vec<&str> =
+            refusals.unwrap().split("=> \"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        assert!(told.len() > 20);
+        for code in told {
+            assert!(CODES.contains(&code), "{code}");
+        }
+    }
 }

@@ -57,7 +57,7 @@ pub struct Door {
 #[openapi(
     info(
         title = "Livesouk",
-        description = "Live-stream shopping. Everything here can be done over the socket too, under the same names. \
+        description = "Live-stream shopping. What one does in a live show can be done over the socket too, under the same names. \
             Money is in minor units, times in UTC epoch milliseconds."
     ),
     components(schemas(Problem)),

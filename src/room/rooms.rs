@@ -72,10 +72,10 @@ impl Rooms {
         members.len()
     }
 
-    /// Ends a person's connections to one stream; says how many.
+    /// Ends a viewer's or helper's connections to one stream; says how many. Who runs the show stays.
     pub fn close_user(&self, stream: StreamId, user: &UserId, close: Close) -> usize {
         let mut members = self.people.of(user);
-        members.retain(|member| member.stream() == stream);
+        members.retain(|member| member.stream() == stream && !matches!(member.actor.role, Role::Host | Role::Admin));
         members.iter().for_each(|member| member.close(close));
         members.len()
     }

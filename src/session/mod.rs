@@ -57,6 +57,10 @@ pub async fn serve(app: App, room: Arc<Room>, arrival: Arrival) {
         Err(close) => return say_goodbye(&socket, close).await,
     };
     drop(room);
+    if app.is_banned(seat.member()) {
+        // The ban came while this one was coming in, and found nobody to send away.
+        seat.member().close(Close::Banned);
+    }
     let context = Arc::new(Context { app, member: seat.member().clone() });
     let connection = Connection { seat: &seat, socket: &socket, context, slow_verbs: Arc::default() };
     tokio::select! {

@@ -150,6 +150,30 @@ async fn the_banned_are_sent_out_and_stay_out_until_the_ban_is_lifted() {
 }
 
 #[tokio::test]
+async fn a_banned_viewer_buys_nothing_more_but_keeps_what_they_hold() {
+    let shop = Shop::demo(&[]).await;
+    let ann = shop.rest("Ann", "viewer");
+    let offer = shop.server.started["offers"][0]["id"].as_str().unwrap().to_owned();
+    let path = format!("/v1/offers/{offer}/orders");
+    let held = ann.post_keyed(&path, "ann-key-1", json!({"qty": 1})).await.expect(201);
+    shop.host.put(&shop.path("bans/Ann"), json!({})).await.expect(200);
+    ann.post_keyed(&path, "ann-key-2", json!({"qty": 1})).await.expect_problem(403, "banned");
+    assert_eq!(ann.post_keyed(&path, "ann-key-1", json!({"qty": 1})).await.expect(200)["id"], held["id"]);
+    let pay = format!("/v1/orders/{}/pay", held["id"].as_str().unwrap());
+    assert_eq!(ann.post_keyed(&pay, "ann-key-3", json!({"token": "ok"})).await.expect(200)["status"], "paid");
+}
+
+#[tokio::test]
+async fn a_moderator_cannot_shut_the_host_out() {
+    let shop = Shop::demo(&[]).await;
+    let mut host = shop.live("Hana", "host").await;
+    let moderator = shop.rest("Mona", "moderator");
+    moderator.put(&shop.path("bans/Hana"), json!({})).await.expect(200);
+    host.ask(say("still here")).await.unwrap();
+    shop.join(&shop.token("Hana", "host")).await.unwrap().ask(say("and here")).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_deleted_message_is_gone_for_whoever_comes_and_for_rest() {
     let shop = Shop::demo(&[]).await;
     let (mut ann, mut bob) = (shop.live("Ann", "viewer").await, shop.live("Bob", "viewer").await);
