@@ -6,6 +6,22 @@ use super::{Error, Result, Store, in_transaction, known, now_in, on_reader, titl
 use crate::domain::offer::NewOffer;
 use crate::domain::{Kind, Millis, Offer, OfferId, ProductId, Refusal, Stage, StreamId, Terms, VariantId};
 
+/// The selling half of an offer's row. On SQLite the transaction is the lock.
+pub(super) const READ_TERMS: &str = terms_of_offer!("");
+/// The same, and nobody else changes it until the transaction ends. Orders may still name the offer.
+pub(super) const LOCK_TERMS: &str = terms_of_offer!(" for no key update");
+
+macro_rules! terms_of_offer {
+    ($lock:literal) => {
+        concat!(
+            "select stream, currency, stage, quantity, reserved, next_place, version, opens_at, closes_at, per_buyer,
+                hold_ms, price from offers where id = $1",
+            $lock
+        )
+    };
+}
+use terms_of_offer;
+
 /// The selling half of a row, as a batch reads it under the lock.
 #[derive(sqlx::FromRow)]
 pub(super) struct TermsRow {
@@ -275,12 +291,7 @@ macro_rules! lock_variant {
 
 macro_rules! lock_offer {
     ($tx:ident, $dialect:ident, $id:expr) => {{
-        let lock = $dialect.pick(
-            "select stream, currency, stage, quantity, reserved, next_place, version, opens_at, closes_at, per_buyer,
-                hold_ms, price from offers where id = $1 for no key update",
-            "select stream, currency, stage, quantity, reserved, next_place, version, opens_at, closes_at, per_buyer,
-                hold_ms, price from offers where id = $1",
-        );
+        let lock = $dialect.pick($crate::store::offer::LOCK_TERMS, $crate::store::offer::READ_TERMS);
         let row: Option<TermsRow> = sqlx::query_as(lock).bind($id.0).fetch_optional(&mut *$tx).await?;
         row.ok_or(Refusal::NoSuchOffer)?.terms()?
     }};
@@ -312,4 +323,5 @@ macro_rules! take_from_pool {
     }};
 }
 
-use {add_to_pool, lock_offer, lock_variant, return_refused, set_stage, take_from_pool};
+use {add_to_pool, return_refused, set_stage, take_from_pool};
+pub(super) use {lock_offer, lock_variant};

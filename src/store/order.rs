@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use uuid::Uuid;
 
-use super::offer::TermsRow;
+use super::offer::{TermsRow, lock_offer, lock_variant};
 use super::{Error, Result, Store, in_transaction, known, now_in, on_reader};
 use crate::domain::{Key, Millis, OfferId, Order, OrderId, OrderStatus, Refusal, RequestHash, Stage, StreamId, UserId};
 
@@ -215,19 +215,8 @@ impl Store {
         let among: Vec<String> = ids.iter().map(|id| id.0.simple().to_string()).collect();
         let among = serde_json::to_string(&among).map_err(|error| Error::Unreadable(error.to_string()))?;
         let rows: Vec<OrderRow> = in_transaction!(self, |tx, dialect| {
-            let lock = dialect.pick(
-                "select id from variants where id = $1 for no key update",
-                "select id from variants where id = $1",
-            );
-            sqlx::query_scalar::<_, Uuid>(lock).bind(variant).fetch_optional(&mut *tx).await?;
-            let lock = dialect.pick(
-                "select stream, currency, stage, quantity, reserved, next_place, version, opens_at, closes_at, per_buyer,
-                    hold_ms, price from offers where id = $1 for no key update",
-                "select stream, currency, stage, quantity, reserved, next_place, version, opens_at, closes_at, per_buyer,
-                    hold_ms, price from offers where id = $1",
-            );
-            let terms: Option<TermsRow> = sqlx::query_as(lock).bind(offer.0).fetch_optional(&mut *tx).await?;
-            let terms = terms.ok_or(Refusal::NoSuchOffer)?.terms()?;
+            lock_variant!(tx, dialect, variant);
+            let terms = lock_offer!(tx, dialect, offer);
             let now: Millis = now_in!(self, tx);
             // One statement for all of them: the offer's row is locked, and a sweep may bring hundreds.
             let end = dialect.pick(

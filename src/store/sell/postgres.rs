@@ -3,7 +3,7 @@
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
-use super::super::offer::TermsRow;
+use super::super::offer::{LOCK_TERMS, TermsRow};
 use super::super::postgres::Postgres;
 use super::super::{Error, Result, order};
 use super::{Decided, PriorRow, Shared, Sold, UNPAID, answer, replays, settle};
@@ -34,10 +34,7 @@ async fn sell_once(db: &Postgres, offer: OfferId, asks: &[Ask]) -> Result<Sold> 
 
 async fn batch(connection: &mut PgConnection, offer: OfferId, asks: &[Ask]) -> Result<Sold> {
     let mut tx = connection.begin().await?;
-    let lock =
-        "select stream, currency, stage, quantity, reserved, next_place, version, opens_at, closes_at, per_buyer,
-        hold_ms, price from offers where id = $1 for no key update";
-    let Some(row) = sqlx::query_as::<_, TermsRow>(lock).bind(offer.0).fetch_optional(&mut *tx).await? else {
+    let Some(row) = sqlx::query_as::<_, TermsRow>(LOCK_TERMS).bind(offer.0).fetch_optional(&mut *tx).await? else {
         tx.rollback().await?;
         return Err(Refusal::NoSuchOffer.into());
     };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::SqliteConnection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::super::offer::TermsRow;
+use super::super::offer::{READ_TERMS, TermsRow};
 use super::super::sqlite::WriterSlot;
 use super::super::{Error, Result, order};
 use super::{Decided, PriorRow, Shared, Sold, UNPAID, answer, replays, settle};
@@ -81,10 +81,7 @@ async fn round(writer: &WriterSlot, clock: &Clock, calls: &[SellCall]) -> Result
 }
 
 async fn batch(tx: &mut SqliteConnection, now: Millis, offer: OfferId, asks: &[Ask]) -> Result<Sold> {
-    let read =
-        "select stream, currency, stage, quantity, reserved, next_place, version, opens_at, closes_at, per_buyer,
-        hold_ms, price from offers where id = $1";
-    let row: Option<TermsRow> = sqlx::query_as(read).bind(offer.0).fetch_optional(&mut *tx).await?;
+    let row: Option<TermsRow> = sqlx::query_as(READ_TERMS).bind(offer.0).fetch_optional(&mut *tx).await?;
     let row = row.ok_or(Refusal::NoSuchOffer)?;
     let (shared, terms) = (Shared { offer, stream: row.stream, currency: row.currency.clone() }, row.terms()?);
     let priors = priors_of(tx, offer, asks).await?;
