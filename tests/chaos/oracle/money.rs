@@ -1,0 +1,50 @@
+//! No charge without an order: money is captured for paid orders and for no others, once, and as much as was agreed.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{Breach, Evidence, OrderRow, PaymentRow};
+
+const MONEY: &str = "no charge without an order";
+
+pub fn check(evidence: &Evidence) -> Vec<Breach> {
+    let mut tries: HashMap<&str, Vec<&PaymentRow>> = HashMap::new();
+    for row in &evidence.payments {
+        tries.entry(&row.order).or_default().push(row);
+    }
+    let mut found = Vec::new();
+    let mut known = HashSet::new();
+    for order in &evidence.orders {
+        known.insert(&*order.id);
+        if let Some(what) = wrong(evidence, order, tries.get(&*order.id).map_or(&[][..], Vec::as_slice)) {
+            found.push(Breach {
+                evidence: evidence.story(Some(&order.id), Some(&order.key)),
+                ..Breach::new(MONEY, format!("{what}: {order:?}"))
+            });
+        }
+    }
+    found.extend(evidence.payments.iter().filter(|row| !known.contains(&*row.order)).map(|row| {
+        Breach::new(MONEY, format!("a payment for no order: {row:?}"))
+    }));
+    found
+}
+
+fn wrong(evidence: &Evidence, order: &OrderRow, tries: &[&PaymentRow]) -> Option<String> {
+    let price = evidence.offers.iter().find(|offer| offer.id == order.offer)?.price;
+    if order.amount != price * order.qty {
+        return Some(format!("the price is {price} each"));
+    }
+    let captured: Vec<_> = tries.iter().filter(|row| row.status == "captured").collect();
+    let takes = usize::from(matches!(order.status.as_str(), "paid" | "refunded"));
+    if captured.len() != takes {
+        return Some(format!("captured {} times, {takes} would be right", captured.len()));
+    }
+    if order.status == "capturing" {
+        return Some("nobody brought its payment to an end".to_owned());
+    }
+    let other = tries.iter().find(|row| (row.amount, &row.currency) != (order.amount, &order.currency));
+    if let Some(row) = other {
+        return Some(format!("another amount: {row:?}"));
+    }
+    let never = captured.iter().find(|row| matches!(row.token.as_str(), "declined" | "capture_fails"));
+    never.map(|row| format!("the provider refuses this card: {row:?}"))
+}
