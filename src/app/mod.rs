@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use bytes::Bytes;
-use dashmap::DashMap;
+use dashmap::{DashMap, DashSet};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -110,6 +110,8 @@ pub struct Inner {
     sellers: sell::Sellers,
     /// The words and pictures of offers, which never change.
     cards: DashMap<OfferId, Arc<Offer>>,
+    /// Offers that viewers of this node were shown and not shown closed since.
+    on_screen: DashSet<OfferId>,
     said: mpsc::Sender<chat::Kept>,
     /// An order was paid: the outbox has something to deliver.
     notes: Notify,
@@ -146,6 +148,7 @@ impl App {
             shows: DashMap::new(),
             sellers: sell::Sellers::default(),
             cards: DashMap::new(),
+            on_screen: DashSet::new(),
             said,
             notes: Notify::new(),
             offers_changed: Notify::new(),

@@ -73,6 +73,14 @@ async fn offers_once(app: &App, shown: &mut Shown, first: bool) -> Result<Durati
         let turns = [offer.terms.opens_at, offer.terms.closes_at].into_iter().flatten().filter(|at| now < *at);
         next = turns.fold(next, |next, at| next.min(at));
     }
+    // What a viewer has on the screen and is not on sale any more was closed by a node whose word was lost.
+    let gone: Vec<OfferId> = app.0.on_screen.iter().map(|id| *id).filter(|id| !still.contains_key(id)).collect();
+    for id in gone {
+        match app.store().offer(id).await? {
+            Some(offer) if app.rooms().get(offer.stream).is_some() => app.show_offer(&offer, true).await,
+            _ => drop(app.0.on_screen.remove(&id)),
+        }
+    }
     *shown = still;
     Ok(Duration::from_millis((next - app.now()).max(1) as u64))
 }

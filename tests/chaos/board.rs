@@ -71,9 +71,10 @@ impl Board {
         weighed.choose(rng).map(|sale| (*sale).clone())
     }
 
-    /// The last sale: the host opens no more, and buyers nearly always pay.
-    pub fn be_earnest(&self) {
+    /// One sale and no other: the host opens no more, and buyers nearly always pay.
+    pub fn be_earnest(&self, last: Sale) {
         self.earnest.cancel();
+        *self.sales.lock().unwrap() = vec![last];
     }
 
     pub fn is_calm(&self) -> bool {

@@ -40,7 +40,7 @@ impl Buyer {
             if let Some(sale) = self.board.pick(&mut self.rng) {
                 self.want(sale).await;
             }
-            let pause = Duration::from_millis(self.rng.random_range(100..900));
+            let pause = Duration::from_millis(self.rng.random_range(150..1_300));
             tokio::select! {
                 () = sleep(pause) => {}
                 () = self.board.over.cancelled() => {}

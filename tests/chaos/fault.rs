@@ -57,7 +57,18 @@ impl Fault {
             KillBackends => (100, 1_000),
             CrashPostgres | RestartPostgres => (0, 500),
             LockOffer => (500, 4_000),
-            OddUpdate => (300, 1_500),
+            OddUpdate => (300, 900),
+        }
+    }
+}
+
+impl Fault {
+    /// What starts again needs time for it, and people need some to buy before the next fault.
+    fn mends_ms(self) -> u64 {
+        match self {
+            CrashPostgres => 3_000,
+            RestartPostgres | KillNode => 1_000,
+            _ => 0,
         }
     }
 }
@@ -106,7 +117,7 @@ fn lane(rng: &mut StdRng, kinds: &[Fault], length_ms: u64) -> Vec<Planned> {
         }
         let (node, length) = (rng.random_range(0..NODES), Duration::from_millis(lasts));
         planned.push(Planned { at: Duration::from_millis(at), fault, node, length });
-        at += lasts + rng.random_range(GAP_MS.0..GAP_MS.1);
+        at += lasts + rng.random_range(GAP_MS.0..GAP_MS.1) + fault.mends_ms();
     }
 }
 

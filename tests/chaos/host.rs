@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rand::RngExt;
 use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -15,13 +16,14 @@ use crate::journal::{Deed, Id};
 /// Units of everything the run sells; they are moved, never made or lost.
 pub const UNITS: i64 = 1_000_000;
 pub const HOLD_MS: i64 = 10_000;
+const BAG_UNITS: i64 = 100_000;
 /// Sales at once; a host can talk about no more.
 const SALES_MAX: usize = 4;
 
 pub struct Host {
     board: Arc<Board>,
     token: String,
-    variant: String,
+    variants: Vec<String>,
     rng: StdRng,
 }
 
@@ -31,16 +33,23 @@ const SHAPES: [(bool, i64, i64); 7] =
 
 impl Host {
     /// Opens the show and stocks the shelf.
-    pub async fn open_show(board_of: impl FnOnce(String) -> Board, rest: &crate::support::rest::Rest, rng: StdRng) -> Host {
-        let product = json!({"title": "Lamp", "variants": [{"name": "Blue", "price": 1_000, "stock": UNITS}]});
+    pub async fn open_show(
+        board_of: impl FnOnce(String) -> Board,
+        rest: &crate::support::rest::Rest,
+        rng: StdRng,
+    ) -> Host {
+        let variant = |name: &str| json!({"name": name, "price": 1_000, "stock": UNITS / 4});
+        let variants = ["Blue", "Red", "Green", "White"].map(variant);
+        let product = json!({"title": "Lamp", "variants": variants});
         let product = rest.post("/v1/products", product).await.expect(201);
         let stream = rest.post("/v1/streams", json!({"title": "Evening"})).await.expect(201);
         let stream = stream["id"].as_str().expect("an id").to_owned();
         rest.post(&format!("/v1/streams/{stream}/start"), json!({})).await.expect(200);
-        let variant = product["variants"][0]["id"].as_str().expect("an id").to_owned();
+        let variants = product["variants"].as_array().expect("a list").iter();
+        let variants = variants.map(|variant| variant["id"].as_str().expect("an id").to_owned()).collect();
         let board = Arc::new(board_of(stream));
         let token = board.token("the-host", "host");
-        Host { board, token, variant, rng }
+        Host { board, token, variants, rng }
     }
 
     pub fn board(&self) -> Arc<Board> {
@@ -49,19 +58,22 @@ impl Host {
 
     /// The same host at work, while this one is kept for the end of the run.
     pub fn rush(&self, rng: StdRng) -> Host {
-        Host { board: self.board.clone(), token: self.token.clone(), variant: self.variant.clone(), rng }
+        Host { board: self.board.clone(), token: self.token.clone(), variants: self.variants.clone(), rng }
     }
 
-    /// Sale after sale until the run is over.
+    /// The bag, which never runs out, and sale after sale until the run is over.
     pub async fn live(mut self) {
         let mut sales = JoinSet::new();
+        if let Some(offer) = self.lasting_sale(BAG_UNITS, 3).await {
+            self.board.put_up(Sale { offer, per_buyer: 3 });
+        }
         let mut shapes = SHAPES.into_iter().cycle();
         while !self.board.is_calm() {
             while sales.len() < SALES_MAX
                 && let Some((flash, units, per_buyer)) = shapes.next()
             {
                 let more = self.rng.random_range(0..4);
-                let form = form(&self.variant, flash, units + more, per_buyer);
+                let form = form(self.pick_variant(), flash, units + more, per_buyer);
                 let hand = Hand { board: self.board.clone(), token: self.token.clone(), rng: rng_of(&mut self.rng) };
                 sales.spawn(hand.hold_sale(form, flash));
                 sleep(Duration::from_millis(500)).await;
@@ -74,10 +86,15 @@ impl Host {
         sales.join_all().await;
     }
 
-    /// One sale that is put up now and stays, for the end of the run.
-    pub async fn last_sale(&mut self, units: i64, per_buyer: i64) -> Option<Id> {
+    /// One sale that is put up now and stays.
+    pub async fn lasting_sale(&mut self, units: i64, per_buyer: i64) -> Option<Id> {
         let mut hand = Hand { board: self.board.clone(), token: self.token.clone(), rng: rng_of(&mut self.rng) };
-        hand.put_up(form(&self.variant, false, units, per_buyer)).await
+        hand.put_up(form(self.pick_variant(), false, units, per_buyer)).await
+    }
+
+    /// Sales of one variant share its pool, and so a row; most sales do not.
+    fn pick_variant(&mut self) -> &str {
+        self.variants.choose(&mut self.rng).expect("there are variants")
     }
 }
 

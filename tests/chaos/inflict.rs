@@ -16,6 +16,9 @@ use crate::node::Node;
 use crate::oracle::Window;
 use crate::postgres::{self, Postgres};
 
+/// Not a fault of the plan.
+pub const STARVED: &str = "the machine stood still";
+
 /// Everything that can be broken.
 pub struct Stand {
     pub board: Arc<Board>,
@@ -35,6 +38,23 @@ impl Stand {
         self.windows.lock().unwrap().clone()
     }
 
+    /// Notes when the machine itself stood still: nobody's promise says how fast a starved process is. Those times excuse
+    /// lateness, and nothing else, like a fault that nobody planned.
+    pub async fn feel_the_machine(&self) {
+        const BEAT: Duration = Duration::from_millis(50);
+        const SLOW: Duration = Duration::from_millis(700);
+        while !self.board.over.is_cancelled() {
+            let (from, began) = (self.board.now(), Instant::now());
+            let stride = postgres::connect(self.database).await.map(drop);
+            sleep(BEAT).await;
+            if began.elapsed() > SLOW && stride.is_ok() {
+                let window =
+                    Window { fault: STARVED.to_owned(), node: None, from, to: self.board.now(), note: String::new() };
+                self.windows.lock().unwrap().push(window);
+            }
+        }
+    }
+
     /// Lets the faults of one lane happen, each at its time or as soon after it as the one before is over.
     pub async fn walk(&self, lane: &[Planned], began: Instant, mut rng: StdRng) {
         for planned in lane {
@@ -44,7 +64,13 @@ impl Stand {
             let node = Fault::OF_NODES.contains(&planned.fault).then_some(planned.node);
             let place = {
                 let mut windows = self.windows.lock().unwrap();
-                windows.push(Window { fault: format!("{:?}", planned.fault), node, from, to: i64::MAX, note: String::new() });
+                windows.push(Window {
+                    fault: format!("{:?}", planned.fault),
+                    node,
+                    from,
+                    to: i64::MAX,
+                    note: String::new(),
+                });
                 windows.len() - 1
             };
             let note = self.inflict(planned, &mut rng).await;
@@ -61,7 +87,11 @@ impl Stand {
             Fault::KillBackends => self.kill_backends(length).await,
             Fault::CrashPostgres | Fault::RestartPostgres => {
                 let mut postgres = self.postgres.lock().await;
-                if planned.fault == Fault::CrashPostgres { postgres.crash().await } else { postgres.stop().await }
+                if planned.fault == Fault::CrashPostgres {
+                    postgres.crash().await
+                } else {
+                    postgres.stop().await
+                }
                 sleep(length).await;
                 postgres.start_again().await;
                 Ok(String::new())
@@ -69,7 +99,7 @@ impl Stand {
             Fault::LockOffer => {
                 let mut admin = self.admin().await?;
                 let mut hand = admin.begin().await?;
-                let held = lock_newest_offer(&mut hand).await?;
+                let held = lock_an_offer(&mut hand).await?;
                 sleep(length).await;
                 hand.rollback().await?;
                 Ok(format!("offer {held:?}"))
@@ -126,7 +156,7 @@ impl Stand {
     async fn freeze_in_batch(&self, node: &mut Node) -> Result<i64, sqlx::Error> {
         let mut admin = self.admin().await?;
         let mut hand = admin.begin().await?;
-        lock_newest_offer(&mut hand).await?;
+        sqlx::query("select id from offers where stage = 'open' order by id for update").fetch_all(&mut *hand).await?;
         sleep(Duration::from_millis(250)).await;
         node.freeze();
         hand.rollback().await?;
@@ -152,6 +182,8 @@ impl Stand {
     /// Orders first and the offer after them is the wrong way round: Postgres has to end somebody's transaction.
     async fn odd_update(&self, length: Duration) -> Result<String, sqlx::Error> {
         let mut admin = self.admin().await?;
+        // The one who has waited for longest looks for the deadlock and loses: not us.
+        sqlx::raw_sql("set deadlock_timeout = '20s'; set lock_timeout = '4s'").execute(&mut admin).await?;
         let mut hand = admin.begin().await?;
         let touch = "update orders set buyer_name = buyer_name where id in
             (select id from orders where status = 'held' order by md5(id::text) limit 20)";
@@ -159,19 +191,27 @@ impl Stand {
         sleep(length).await;
         let offers = "select id from offers where id in (select offer from orders where status = 'held') order by id desc for update";
         let locked = sqlx::query(offers).fetch_all(&mut *hand).await;
-        let note = format!("{touched} orders, then {:?} offers", locked.map(|rows| rows.len()).map_err(|e| e.to_string()));
+        let note =
+            format!("{touched} orders, then {:?} offers", locked.map(|rows| rows.len()).map_err(|e| e.to_string()));
         hand.rollback().await?;
         Ok(note)
     }
 
+    /// The other lane may have the database down for a moment.
     async fn admin(&self) -> Result<PgConnection, sqlx::Error> {
-        postgres::connect(self.database).await
+        let give_up = Instant::now() + Duration::from_secs(5);
+        loop {
+            match postgres::connect(self.database).await {
+                Err(_) if Instant::now() < give_up => sleep(Duration::from_millis(100)).await,
+                settled => return settled,
+            }
+        }
     }
 }
 
-async fn lock_newest_offer(hand: &mut PgConnection) -> Result<Option<String>, sqlx::Error> {
-    // Nobody's payment or purchase waits for the choice, only for the row.
+async fn lock_an_offer(hand: &mut PgConnection) -> Result<Option<String>, sqlx::Error> {
+    // One that sells now, so that batches come to wait for it.
     let lock = "select id::text from offers where id = (select id from offers where stage = 'open'
-        and opens_at <= extract(epoch from clock_timestamp()) * 1000 and reserved < quantity order by id desc limit 1) for update";
+        and opens_at <= extract(epoch from clock_timestamp()) * 1000 order by reserved = quantity, random() limit 1) for update";
     sqlx::query_scalar(lock).fetch_optional(hand).await
 }

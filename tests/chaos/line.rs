@@ -38,7 +38,8 @@ impl Line {
             let tcp = TcpStream::connect(host).await.map_err(|error| Ended::Broken(error.to_string()))?;
             client_async(&url, tcp).await.map_err(|error| Ended::Broken(error.to_string()))
         };
-        let (mut socket, _) = timeout(PATIENCE, opening).await.map_err(|_| Ended::Broken("no upgrade".to_owned()))??;
+        let (mut socket, _) =
+            timeout(PATIENCE, opening).await.map_err(|_| Ended::Broken("no upgrade".to_owned()))??;
         let hello = read(&mut socket).await?;
         if hello["t"] != "hello" {
             return Err(Ended::Breach(format!("the first frame is no hello: {hello}")));
@@ -51,7 +52,9 @@ impl Line {
     pub async fn next(&mut self) -> Result<Value, Ended> {
         let frame = read(&mut self.socket).await?;
         let before = self.position.clone();
-        self.position.follow(&frame).map_err(|breach| Ended::Breach(format!("{breach}, being at {before:?}: {frame}")))?;
+        self.position
+            .follow(&frame)
+            .map_err(|breach| Ended::Breach(format!("{breach}, being at {before:?}: {frame}")))?;
         Ok(frame)
     }
 

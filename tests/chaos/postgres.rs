@@ -28,7 +28,8 @@ impl Postgres {
     /// `Err` says what is missing on this machine.
     pub async fn start() -> Result<Postgres, String> {
         let bin = newest_bin().ok_or("PostgreSQL is missing: apt-get install postgresql (scripts/test does)")?;
-        let folder = tempfile::Builder::new().prefix("livesouk-chaos.").tempdir_in("/tmp").map_err(|e| e.to_string())?;
+        let folder =
+            tempfile::Builder::new().prefix("livesouk-chaos.").tempdir_in("/tmp").map_err(|e| e.to_string())?;
         std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).map_err(|e| e.to_string())?;
         let home = folder.path().join("postgres");
         std::fs::create_dir(&home).map_err(|error| error.to_string())?;
@@ -91,10 +92,6 @@ impl Postgres {
 
     pub async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
         connect(self.address).await
-    }
-
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
     }
 }
 

@@ -1,5 +1,6 @@
 //! The scene `selling`: three nodes on one Postgres, a hundred and twenty buyers, flash sales, and everything breaks.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use crate::board::{Board, Sale};
 use crate::buyer::Buyer;
 use crate::fault::{self, NODES};
 use crate::host::{self, Host};
-use crate::inflict::Stand;
+use crate::inflict::{STARVED, Stand};
 use crate::journal::{Id, Outcome};
 use crate::node::Node;
 use crate::oracle::{self, Breach, Evidence, RECOVERY_MS};
@@ -23,10 +24,10 @@ use crate::settings::Settings;
 use crate::side::{self, Levels};
 use crate::support::shop::migrate;
 use crate::till::{Till, Way, Wish};
-use crate::watcher::{Counts, watch};
+use crate::watcher::{Counts, Screen, watch};
 use crate::{Verdict, postgres};
 
-const BUYERS: usize = 120;
+const BUYERS: usize = 110;
 const WATCHERS_A_NODE: usize = 2;
 /// Breaches of one kind after which the rest is only counted.
 const TOLD_MAX: usize = 5;
@@ -49,7 +50,8 @@ pub async fn play(settings: &Settings) -> Verdict {
     let urls: Vec<String> = nodes.iter().map(Node::url).collect();
     let host_token = crate::support::shop::sign(crate::support::shop::KEY, "the-host", "host", 100_000);
     let rest = crate::support::rest::Rest::new(&urls[0]).with_token(&host_token);
-    let mut host = Host::open_show(|stream| Board::new(urls, stream, Clock::system()), &rest, host::rng_of(&mut rng)).await;
+    let mut host =
+        Host::open_show(|stream| Board::new(urls, stream, Clock::system()), &rest, host::rng_of(&mut rng)).await;
     let board = host.board();
     let stand = Arc::new(Stand::new(board.clone(), postgres, nodes));
 
@@ -57,8 +59,15 @@ pub async fn play(settings: &Settings) -> Verdict {
     let mut people = JoinSet::new();
     let mut observers = JoinSet::new();
     observers.spawn(side::look(board.clone(), counts.clone(), levels.clone(), stand.database));
+    observers.spawn({
+        let stand = stand.clone();
+        async move { stand.feel_the_machine().await }
+    });
+    let mut screens = Vec::new();
     for node in (0..NODES * WATCHERS_A_NODE).map(|number| number % NODES) {
-        observers.spawn(watch(board.clone(), counts.clone(), node));
+        let screen = Arc::new(Screen::default());
+        screens.push((node, screen.clone()));
+        observers.spawn(watch(board.clone(), counts.clone(), screen, node));
     }
     for number in 0..BUYERS {
         people.spawn(Buyer::new(board.clone(), &format!("buyer-{number:03}"), host::rng_of(&mut rng)).live());
@@ -72,6 +81,7 @@ pub async fn play(settings: &Settings) -> Verdict {
     look_after_nodes(&stand).await;
     flows_again(&stand, &mut host, healed_at).await;
     sells_out(&stand, &mut host).await;
+    screens_are_up_to_date(&stand, &screens).await;
 
     board.over.cancel();
     finish(people, "buyers and host").await;
@@ -89,7 +99,8 @@ pub async fn play(settings: &Settings) -> Verdict {
     if !breaches.is_empty() {
         keep_logs(&stand, settings).await;
     }
-    Verdict { faults: evidence.windows.len(), breaches: shorten(breaches) }
+    let faults = evidence.windows.iter().filter(|window| window.fault != STARVED).count();
+    Verdict { faults, breaches: shorten(breaches) }
 }
 
 async fn storm(stand: &Stand, settings: &Settings, rng: &mut StdRng) {
@@ -109,7 +120,7 @@ async fn look_after_nodes(stand: &Stand) {
 /// After the last fault everybody sells and takes money again, on every node.
 async fn flows_again(stand: &Stand, host: &mut Host, healed_at: i64) {
     let board = &stand.board;
-    let Some(offer) = host.last_sale(1_000, 1).await else { return };
+    let Some(offer) = host.lasting_sale(1_000, 1).await else { return };
     for node in 0..NODES {
         let name: Id = format!("prober-{node}").into();
         let token = board.token(&name, "viewer");
@@ -145,16 +156,18 @@ async fn until_done(till: &Till<'_>, wish: &Wish, key: &Id, node: usize) -> Opti
 async fn sells_out(stand: &Stand, host: &mut Host) {
     const LIES_ABOUT: Duration = Duration::from_secs(2);
     let board = &stand.board;
-    board.be_earnest();
-    let Some(offer) = host.last_sale(40, 1).await else { return };
-    board.put_up(Sale { offer: offer.clone(), per_buyer: 1 });
+    let Some(offer) = host.lasting_sale(40, 1).await else { return };
+    board.be_earnest(Sale { offer: offer.clone(), per_buyer: 1 });
     let give_up = Instant::now() + Duration::from_secs(100);
     let mut free_since = Instant::now();
     let Ok(mut database) = postgres::connect(stand.database).await else { return };
     loop {
         let read = "select quantity - reserved, (select count(*) from orders r where r.offer = o.id and status in ('held', 'capturing'))
             from offers o where id = $1::uuid";
-        let Ok((left, open)) = sqlx::query_as::<_, (i64, i64)>(read).bind(&*offer).fetch_one(&mut database).await else { return };
+        let Ok((left, open)) = sqlx::query_as::<_, (i64, i64)>(read).bind(&*offer).fetch_one(&mut database).await
+        else {
+            return;
+        };
         let now = Instant::now();
         if left == 0 {
             free_since = now;
@@ -168,6 +181,37 @@ async fn sells_out(stand: &Stand, host: &mut Host) {
             return;
         }
         sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// What viewers have before them is what is stored, at most a second and a bit late: also the end of a sale.
+async fn screens_are_up_to_date(stand: &Stand, screens: &[(usize, Arc<Screen>)]) {
+    const LATE: Duration = Duration::from_secs(3);
+    let Ok(mut database) = postgres::connect(stand.database).await else { return };
+    let give_up = Instant::now() + LATE;
+    loop {
+        let read = "select id::text, version from offers";
+        let stored = sqlx::query_as::<_, (String, i64)>(read).fetch_all(&mut database).await.unwrap_or_default();
+        let stored: HashMap<String, i64> = stored.into_iter().collect();
+        let old = |(node, screen): &(usize, Arc<Screen>)| {
+            let shown = screen.shown().into_iter().filter(|(offer, version)| stored.get(&**offer) > Some(&version.1));
+            shown.map(|(offer, version)| (*node, offer, version.1)).collect::<Vec<_>>()
+        };
+        let late: Vec<_> = screens.iter().flat_map(old).collect();
+        if late.is_empty() {
+            return;
+        }
+        if Instant::now() > give_up {
+            for (node, offer, version) in late {
+                let what = format!(
+                    "node {node} shows offer {offer} at version {version}, stored is {:?}",
+                    stored.get(&*offer)
+                );
+                stand.board.breach(Breach::new("a lost message heals", what));
+            }
+            return;
+        }
+        sleep(Duration::from_millis(100)).await;
     }
 }
 
@@ -217,9 +261,14 @@ async fn until_none(database: &mut PgConnection, count: &'static str, within_ms:
 fn progress(board: &Board, settings: &Settings, began_at: i64) -> Vec<Breach> {
     let mut found = Vec::new();
     for (from, to, storm) in fault::phases(settings.length) {
-        let (bought, paid) = board.journal.progress(began_at + from.as_millis() as i64, began_at + to.as_millis() as i64);
+        let (bought, paid) =
+            board.journal.progress(began_at + from.as_millis() as i64, began_at + to.as_millis() as i64);
         let name = if storm { "storm" } else { "quiet" };
-        println!("{name} {:.1}-{:.1} s: {bought} purchases acknowledged, {paid} paid", from.as_secs_f64(), to.as_secs_f64());
+        println!(
+            "{name} {:.1}-{:.1} s: {bought} purchases acknowledged, {paid} paid",
+            from.as_secs_f64(),
+            to.as_secs_f64()
+        );
         if bought == 0 && to - from > Duration::from_secs(5) {
             found.push(Breach::new("selling goes on", format!("nobody bought anything in {from:?} to {to:?}")));
         }
@@ -236,7 +285,10 @@ fn tell(evidence: &Evidence, counts: &Counts, levels: &Levels) {
     let mut tally = std::collections::BTreeMap::new();
     outcomes.for_each(|outcome| *tally.entry(outcome).or_insert(0) += 1);
     println!("answers: {tally:?}");
-    for window in &evidence.windows {
+    let (starved, faults): (Vec<_>, Vec<_>) = evidence.windows.iter().partition(|window| window.fault == STARVED);
+    let still_ms: i64 = starved.iter().map(|window| window.to - window.from).sum();
+    println!("the machine stood still {} times, {still_ms} ms in all", starved.len());
+    for window in faults {
         let node = window.node.map(|node| format!(" of node {node}")).unwrap_or_default();
         println!("fault: {}{node}, {} ms {}", window.fault, window.to - window.from, window.note);
     }
@@ -256,7 +308,7 @@ async fn keep_logs(stand: &Stand, settings: &Settings) {
 
 /// All are counted; of a kind that comes in hundreds a few are told.
 fn shorten(breaches: Vec<Breach>) -> Vec<Breach> {
-    let mut told = std::collections::HashMap::new();
+    let mut told = HashMap::new();
     let mut shorter = breaches;
     for breach in &mut shorter {
         let times = told.entry(breach.promise).or_insert(0);

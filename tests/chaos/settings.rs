@@ -36,7 +36,8 @@ impl Settings {
         }
         let number = |name: &str| {
             let text = variable(name);
-            text.map(|text| text.parse::<u64>().map_err(|_| format!("{name} is a whole number, not `{text}`"))).transpose()
+            text.map(|text| text.parse::<u64>().map_err(|_| format!("{name} is a whole number, not `{text}`")))
+                .transpose()
         };
         let seconds = number("CHAOS_SECONDS")?.unwrap_or(60);
         if !(10..=86_400).contains(&seconds) {

@@ -66,7 +66,9 @@ async fn session(
         for level in seen {
             judge(board, &level);
             let version = (level.epoch, level.version);
-            if let Err(breach) = counts.heed(&level.offer, version, level.quantity - level.reserved, level.quantity, "the database") {
+            if let Err(breach) =
+                counts.heed(&level.offer, version, level.quantity - level.reserved, level.quantity, "the database")
+            {
                 board.breach(breach);
             }
             let same = |known: &Level| (known.version, &known.stage) == (level.version, &level.stage);
@@ -76,10 +78,16 @@ async fn session(
             }
         }
         for (offer, buyer, has) in greedy {
-            board.breach(Breach::new("limit per buyer", format!("{buyer} has {has} units of offer {offer} at {}", board.now())));
+            board.breach(Breach::new(
+                "limit per buyer",
+                format!("{buyer} has {has} units of offer {offer} at {}", board.now()),
+            ));
         }
         if units != UNITS {
-            board.breach(Breach::new("no unit is made or lost", format!("there are {units} of {UNITS} at {}", board.now())));
+            board.breach(Breach::new(
+                "no unit is made or lost",
+                format!("there are {units} of {UNITS} at {}", board.now()),
+            ));
         }
         sleep_until(next).await;
     }
@@ -89,10 +97,16 @@ async fn session(
 fn judge(board: &Board, level: &Level) {
     let Level { offer, quantity, reserved, counted, at, .. } = level;
     if counted > quantity || reserved > quantity {
-        board.breach(Breach::new("never oversold", format!("offer {offer}: {counted} counted, {reserved} reserved, {quantity} in all, at {at}")));
+        board.breach(Breach::new(
+            "never oversold",
+            format!("offer {offer}: {counted} counted, {reserved} reserved, {quantity} in all, at {at}"),
+        ));
     }
     if counted != reserved {
-        board.breach(Breach::new("reserved is the sum", format!("offer {offer}: {counted} counted, {reserved} reserved, at {at}")));
+        board.breach(Breach::new(
+            "reserved is the sum",
+            format!("offer {offer}: {counted} counted, {reserved} reserved, at {at}"),
+        ));
     }
 }
 
@@ -119,15 +133,18 @@ async fn one_look(connection: &mut PgConnection, all: bool) -> Result<Look, sqlx
 }
 
 /// Everything the oracle reads, in one snapshot.
-pub async fn whole(connection: &mut PgConnection) -> Result<(Vec<OfferRow>, Vec<OrderRow>, Vec<PaymentRow>), sqlx::Error> {
+pub async fn whole(
+    connection: &mut PgConnection,
+) -> Result<(Vec<OfferRow>, Vec<OrderRow>, Vec<PaymentRow>), sqlx::Error> {
     use sqlx::Connection;
     let mut look = connection.begin_with("begin isolation level repeatable read read only").await?;
-    let offers = "select id::text, stage, quantity, reserved, next_place, per_buyer, price, opens_at, closes_at from offers";
+    let offers = "select id::text, quantity, reserved, next_place, per_buyer, price, opens_at, closes_at from offers";
     let offers = sqlx::query_as(offers).fetch_all(&mut *look).await?;
     let orders = "select id::text, offer::text, buyer, key, status, qty, amount, currency, place, version, created_at, hold_until,
         changed_at, paid_at, reason from orders order by offer, place";
     let orders = sqlx::query_as(orders).fetch_all(&mut *look).await?;
-    let payments = "select order_id::text as order, attempt, token, status, amount, currency from payments order by order_id, attempt";
+    let payments =
+        "select order_id::text as order, token, status, amount, currency from payments order by order_id, attempt";
     let payments = sqlx::query_as(payments).fetch_all(&mut *look).await?;
     look.commit().await?;
     Ok((offers, orders, payments))

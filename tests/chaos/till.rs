@@ -55,7 +55,11 @@ impl Till<'_> {
     pub async fn ask(&self, wish: &Wish, key: &Id, way: Way) -> Outcome {
         let asked = self.board.now();
         let asking = async {
-            if way.by_socket { self.by_socket(wish, key, way.node).await } else { self.by_rest(wish, key, way.node).await }
+            if way.by_socket {
+                self.by_socket(wish, key, way.node).await
+            } else {
+                self.by_rest(wish, key, way.node).await
+            }
         };
         let outcome = timeout(way.patience, asking).await;
         let outcome = outcome.unwrap_or_else(|_| Outcome::Unknown("went away before the answer".to_owned()));

@@ -43,9 +43,29 @@ impl Counts {
     }
 }
 
+/// What a viewer at a node has on the screen.
+#[derive(Debug, Default)]
+pub struct Screen(Mutex<HashMap<Id, Version>>);
+
+impl Screen {
+    pub fn shown(&self) -> HashMap<Id, Version> {
+        self.0.lock().unwrap().clone()
+    }
+
+    /// A sale that is over is told once; what becomes of its holds is its buyers' matter.
+    fn show(&self, offer: &Id, version: Version, is_over: bool) {
+        let mut shown = self.0.lock().unwrap();
+        if is_over {
+            shown.remove(offer)
+        } else {
+            shown.insert(offer.clone(), version)
+        };
+    }
+}
+
 /// Watches at one node until the run is over, coming back whenever the connection ends.
-pub async fn watch(board: Arc<Board>, counts: Arc<Counts>, node: usize) {
-    let mut watcher = Watcher { name: format!("watcher at node {node}"), newest: HashMap::new() };
+pub async fn watch(board: Arc<Board>, counts: Arc<Counts>, screen: Arc<Screen>, node: usize) {
+    let mut watcher = Watcher { name: format!("watcher at node {node}"), newest: HashMap::new(), screen };
     while !board.over.is_cancelled() {
         tokio::select! {
             ended = watcher.session(&board, &counts, node) => {
@@ -62,6 +82,7 @@ pub async fn watch(board: Arc<Board>, counts: Arc<Counts>, node: usize) {
 struct Watcher {
     name: String,
     newest: HashMap<Id, (Version, i64)>,
+    screen: Arc<Screen>,
 }
 
 impl Watcher {
@@ -80,17 +101,25 @@ impl Watcher {
     }
 
     fn look(&mut self, board: &Board, counts: &Counts, frame: &Value) {
+        // These bring everything; what they do not bring is not on the screen any more.
+        if frame["t"] == "hello" || frame["t"] == "snapshot" {
+            self.screen.0.lock().unwrap().clear();
+        }
         for offer in frame["state"]["offers"].as_object().into_iter().flat_map(|offers| offers.values()) {
             let Some((id, version, left, quantity)) = read(offer) else {
                 board.breach(Breach::new("one version, one count", format!("an offer without its count: {offer}")));
                 continue;
             };
             if let Some((newest, then)) = self.newest.get(&id).filter(|(newest, _)| version < *newest) {
-                let what = format!("{}: offer {id} went from {newest:?} ({then} left) back to {version:?} ({left} left)", self.name);
+                let what = format!(
+                    "{}: offer {id} went from {newest:?} ({then} left) back to {version:?} ({left} left)",
+                    self.name
+                );
                 board.breach(Breach::new("counts move forward", what));
                 continue;
             }
             self.newest.insert(id.clone(), (version, left));
+            self.screen.show(&id, version, offer["status"] == "closed");
             if let Err(breach) = counts.heed(&id, version, left, quantity, &self.name) {
                 board.breach(breach);
             }

@@ -7,7 +7,12 @@ const HOLDS: &str = "holds are honest";
 const LATE_MS: Millis = 5_000;
 
 pub fn check(evidence: &Evidence) -> Vec<Breach> {
-    evidence.orders.iter().filter_map(|row| Some((row, wrong(evidence, row)?))).map(|(row, what)| say(evidence, row, what)).collect()
+    evidence
+        .orders
+        .iter()
+        .filter_map(|row| Some((row, wrong(evidence, row)?)))
+        .map(|(row, what)| say(evidence, row, what))
+        .collect()
 }
 
 fn say(evidence: &Evidence, row: &OrderRow, what: String) -> Breach {
@@ -33,7 +38,8 @@ fn wrong(evidence: &Evidence, row: &OrderRow) -> Option<String> {
 /// A fault that stands between a hold and its release moves the time by which it is due.
 fn due(evidence: &Evidence, hold_until: Millis) -> Millis {
     let mut due = hold_until + LATE_MS;
-    let mut windows: Vec<_> = evidence.windows.iter().filter(|window| hold_until <= window.to.saturating_add(RECOVERY_MS)).collect();
+    let mut windows: Vec<_> =
+        evidence.windows.iter().filter(|window| hold_until <= window.to.saturating_add(RECOVERY_MS)).collect();
     windows.sort_unstable_by_key(|window| window.from);
     for window in windows {
         if window.from <= due {

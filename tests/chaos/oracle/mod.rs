@@ -68,7 +68,6 @@ pub struct Level {
 pub struct OfferRow {
     #[sqlx(try_from = "String")]
     pub id: Id,
-    pub stage: String,
     pub quantity: i64,
     pub reserved: i64,
     pub next_place: i64,
@@ -116,7 +115,6 @@ impl OrderRow {
 pub struct PaymentRow {
     #[sqlx(try_from = "String")]
     pub order: Id,
-    pub attempt: i64,
     pub token: String,
     pub status: String,
     pub amount: i64,
@@ -155,7 +153,10 @@ impl Evidence {
     /// node's fault is no excuse.
     fn is_excused(&self, node: Option<usize>, from: Millis, to: Millis) -> bool {
         let touches = |window: &&Window| window.node.is_none() || node.is_none() || window.node == node;
-        self.windows.iter().filter(touches).any(|window| window.from <= to && from <= window.to.saturating_add(RECOVERY_MS))
+        self.windows
+            .iter()
+            .filter(touches)
+            .any(|window| window.from <= to && from <= window.to.saturating_add(RECOVERY_MS))
     }
 
     /// What happened to one order or one key, for those who read of a breach.
@@ -167,10 +168,12 @@ impl Evidence {
             Some(&*op.key) == key || (order.is_some() && (told == order || op.order.as_deref() == order))
         };
         story.extend(self.ops.iter().filter(about).take(30).map(|op| (op.asked, format!("{op:?}"))));
-        story.extend(self.payments.iter().filter(|row| Some(&*row.order) == order).map(|row| (i64::MAX, format!("{row:?}"))));
-        let (from, to) = story.iter().fold((i64::MAX, 0), |(from, to), (at, _)| {
-            (from.min(*at), if *at == i64::MAX { to } else { to.max(*at) })
-        });
+        story.extend(
+            self.payments.iter().filter(|row| Some(&*row.order) == order).map(|row| (i64::MAX, format!("{row:?}"))),
+        );
+        let (from, to) = story
+            .iter()
+            .fold((i64::MAX, 0), |(from, to), (at, _)| (from.min(*at), if *at == i64::MAX { to } else { to.max(*at) }));
         let near = self.windows.iter().filter(|window| window.from <= to + 2_000 && from - 2_000 <= window.to);
         story.extend(near.map(|window| (window.from, format!("{window:?}"))));
         story.sort();

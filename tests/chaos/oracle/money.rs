@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::super::journal::Verb;
 use super::{Breach, Evidence, OrderRow, PaymentRow};
 
 const MONEY: &str = "no charge without an order";
@@ -22,10 +23,33 @@ pub fn check(evidence: &Evidence) -> Vec<Breach> {
             });
         }
     }
-    found.extend(evidence.payments.iter().filter(|row| !known.contains(&*row.order)).map(|row| {
-        Breach::new(MONEY, format!("a payment for no order: {row:?}"))
-    }));
+    found.extend(behind_their_backs(evidence));
+    found.extend(
+        evidence
+            .payments
+            .iter()
+            .filter(|row| !known.contains(&*row.order))
+            .map(|row| Breach::new(MONEY, format!("a payment for no order: {row:?}"))),
+    );
     found
+}
+
+/// An order is paid or cancelled because its buyer asked for that, and every such try was told yes or unknown.
+fn behind_their_backs(evidence: &Evidence) -> Vec<Breach> {
+    let asked = |verb: Verb| {
+        let ops = evidence.ops.iter().filter(move |op| op.verb == verb && op.outcome.refused().is_none());
+        ops.filter_map(|op| op.order.as_deref()).collect::<HashSet<_>>()
+    };
+    let (paid, cancelled) = (asked(Verb::Pay), asked(Verb::Cancel));
+    let wrong = evidence.orders.iter().filter(|row| {
+        (row.status == "paid" && !paid.contains(&*row.id))
+            || (row.reason.as_deref() == Some("buyer_cancel") && !cancelled.contains(&*row.id))
+    });
+    let say = |row: &OrderRow| Breach {
+        evidence: evidence.story(Some(&row.id), Some(&row.key)),
+        ..Breach::new(MONEY, format!("its buyer was told that this was not done: {row:?}"))
+    };
+    wrong.map(say).collect()
 }
 
 fn wrong(evidence: &Evidence, order: &OrderRow, tries: &[&PaymentRow]) -> Option<String> {

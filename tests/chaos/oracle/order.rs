@@ -137,7 +137,9 @@ fn dense_places(evidence: &Evidence) -> Vec<Breach> {
         let mut taken = places.remove(&*offer.id).unwrap_or_default();
         taken.sort_unstable();
         let dense = taken.iter().copied().eq(1..=taken.len() as i64) && offer.next_place == taken.len() as i64 + 1;
-        (!dense).then(|| Breach::new(PLACES, format!("offer {}: next is {}, taken are {taken:?}", offer.id, offer.next_place)))
+        (!dense).then(|| {
+            Breach::new(PLACES, format!("offer {}: next is {}, taken are {taken:?}", offer.id, offer.next_place))
+        })
     });
     wrong.collect()
 }

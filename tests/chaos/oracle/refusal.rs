@@ -81,7 +81,8 @@ impl Known<'_> {
             "buyer_limit" => {
                 let own = Line::of(self.orders.iter().copied().filter(|row| row.buyer == op.buyer));
                 let most = own.states(op.asked - 50, op.told).map(|(counted, _)| counted).max().unwrap_or(0);
-                (most + op.qty <= self.offer.per_buyer).then(|| format!("had {most} at most, may have {}", self.offer.per_buyer))
+                (most + op.qty <= self.offer.per_buyer)
+                    .then(|| format!("had {most} at most, may have {}", self.offer.per_buyer))
             }
             "closed" => {
                 let by_hand = self.deeds(evidence, "close").any(|(asked, _)| asked <= op.told);

@@ -40,7 +40,10 @@ fn limit(evidence: &Evidence, offer: &OfferRow, orders: &[&OrderRow]) -> Vec<Bre
         let (most, at) = Line::of(orders.iter().copied()).fullest()?;
         (most > offer.per_buyer).then(|| Breach {
             evidence: orders.iter().flat_map(|row| evidence.story(Some(&row.id), Some(&row.key))).collect(),
-            ..Breach::new(LIMIT, format!("{buyer} had {most} units of offer {} at {at}, limit {}", offer.id, offer.per_buyer))
+            ..Breach::new(
+                LIMIT,
+                format!("{buyer} had {most} units of offer {} at {at}, limit {}", offer.id, offer.per_buyer),
+            )
         })
     });
     greedy.collect()
@@ -57,7 +60,10 @@ fn window(evidence: &Evidence, offer: &OfferRow, orders: &[&OrderRow]) -> Vec<Br
     });
     let say = |row: &&OrderRow| Breach {
         evidence: evidence.story(Some(&row.id), Some(&row.key)),
-        ..Breach::new(WINDOW, format!("order {} of {} at {}, closed {closed:?}: {offer:?}", row.id, row.buyer, row.created_at))
+        ..Breach::new(
+            WINDOW,
+            format!("order {} of {} at {}, closed {closed:?}: {offer:?}", row.id, row.buyer, row.created_at),
+        )
     };
     outside.map(say).collect()
 }

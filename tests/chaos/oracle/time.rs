@@ -53,9 +53,8 @@ impl Line {
         let first = self.0.partition_point(|moment| moment.at < from);
         let before = first.checked_sub(1).map_or((0, 0), |at| (self.0[at].after, self.0[at].unpaid_after));
         let within = self.0[first..].iter().take_while(move |moment| moment.at <= to);
-        std::iter::once(before).chain(within.flat_map(|moment| {
-            [(moment.most, moment.least_unpaid), (moment.after, moment.unpaid_after)]
-        }))
+        std::iter::once(before)
+            .chain(within.flat_map(|moment| [(moment.most, moment.least_unpaid), (moment.after, moment.unpaid_after)]))
     }
 
     /// The most units that ever counted, and when. Units that went back in the same millisecond count as gone.
