@@ -24,6 +24,8 @@ pub enum Fault {
     LoseRequests,
     ResetLinks,
     StallLinks,
+    /// Answers come late, on each link by another time: old news after new.
+    DelayLinks,
     /// The backends of a node's connections end, and it never hears.
     HalfOpen,
     /// `pg_terminate_backend` of those that sell.
@@ -40,8 +42,8 @@ pub enum Fault {
 use Fault::*;
 
 impl Fault {
-    pub const OF_NODES: [Fault; 8] =
-        [KillNode, FreezeNode, FreezeInBatch, LoseReplies, LoseRequests, ResetLinks, StallLinks, HalfOpen];
+    pub const OF_NODES: [Fault; 9] =
+        [KillNode, FreezeNode, FreezeInBatch, LoseReplies, LoseRequests, ResetLinks, StallLinks, DelayLinks, HalfOpen];
     pub const OF_DATABASE: [Fault; 5] = [KillBackends, CrashPostgres, RestartPostgres, LockOffer, OddUpdate];
 
     /// From, to: how long it lasts, in milliseconds. What has to start again lasts as long as that takes on top.
@@ -52,7 +54,8 @@ impl Fault {
             FreezeInBatch => (1_000, 3_500),
             LoseReplies | LoseRequests => (200, 1_500),
             ResetLinks => (0, 800),
-            StallLinks => (500, 4_500),
+            StallLinks => (500, 4_000),
+            DelayLinks => (3_000, 5_000),
             HalfOpen => (100, 300),
             KillBackends => (100, 1_000),
             CrashPostgres | RestartPostgres => (0, 500),

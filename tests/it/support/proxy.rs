@@ -24,6 +24,8 @@ enum Mode {
     BlackHole,
     /// So many bytes a second, per connection, from the server to the client; the other direction passes.
     Slow(usize),
+    /// Each connection answers later by a time of its own, up to this: what was asked first is not answered first.
+    Delay(Duration),
     /// What goes this way is thrown away, the other direction passes. TCP cannot go on over a hole, so a connection
     /// that lost something is reset when the mode ends.
     Lose(Way),
@@ -115,6 +117,11 @@ impl Proxy {
         self.lost.send_replace(self.made.load(Ordering::SeqCst));
     }
 
+    /// Answers come late, on every connection by another time from nothing to `most`.
+    pub fn delay(&self, most: Duration) {
+        self.mode.send_replace(Mode::Delay(most));
+    }
+
     /// The servers of the links there are hang up, and their clients never hear of it: half-open connections.
     pub fn half_open(&self) {
         self.gone.send_replace(self.made.load(Ordering::SeqCst));
@@ -198,7 +205,7 @@ async fn link(
             return client.set_zero_linger();
         }
         opened = async {
-            until(mode.clone(), |mode| matches!(mode, Mode::Pass | Mode::Slow(_) | Mode::Lose(_))).await;
+            until(mode.clone(), |mode| matches!(mode, Mode::Pass | Mode::Slow(_) | Mode::Delay(_) | Mode::Lose(_))).await;
             connect(server, buffer_bytes).await
         } => opened,
     };
@@ -261,6 +268,7 @@ async fn pump(
 ) -> io::Result<()> {
     let mut buffer = vec![0; 16 * 1024];
     let mut has_hole = false;
+    let share = rand::random_range(0.0..1.0);
     loop {
         until(mode.clone(), |mode| mode != Mode::BlackHole).await;
         let now = *mode.borrow_and_update();
@@ -282,6 +290,9 @@ async fn pump(
         if now == Mode::Lose(way) {
             has_hole = true;
             continue;
+        }
+        if let (Mode::Delay(most), Way::ToClient) = (now, way) {
+            tokio::time::sleep(most.mul_f64(share)).await;
         }
         // What was read while the link went dark arrives after the dark.
         until(mode.clone(), |mode| mode != Mode::BlackHole).await;
