@@ -13,7 +13,6 @@ mod reaction;
 mod room;
 mod sell;
 mod show;
-mod shut;
 mod stream;
 mod sweep;
 #[cfg(test)]
@@ -38,6 +37,7 @@ use crate::store::{self, Store};
 pub use offer::NewOfferForm;
 pub use order::Bought;
 pub use product::{NewProduct, NewVariant};
+pub use sell::Counts as SellingCounts;
 pub use stream::NewStream;
 
 /// The only errors a door sees. The cause of a fault stays inside; it is logged once, where it is handled.

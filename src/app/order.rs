@@ -27,6 +27,9 @@ impl App {
     pub async fn buy(&self, actor: &Actor, offer: OfferId, units: i64, key: Key) -> Result<Bought> {
         actor.may(Action::Buy, None)?;
         let qty = qty(units)?;
+        if let Some(refusal) = self.fast_no(offer, &actor.user, qty) {
+            return Err(refusal.into());
+        }
         self.admits(actor, offer, &key).await?;
         let ask = Ask {
             order: OrderId::new(),
