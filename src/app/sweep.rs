@@ -182,8 +182,7 @@ pub async fn upkeep(app: App) {
 }
 
 async fn write_likes(app: &App) {
-    let shows: Vec<_> = app.0.shows.iter().map(|entry| (*entry.key(), entry.value().clone())).collect();
-    for (id, show) in shows {
+    for (id, show) in app.0.shows.all() {
         let likes = show.take_fresh_likes();
         if likes > 0
             && let Err(error) = app.store().add_likes(id, likes).await

@@ -120,11 +120,12 @@ impl App {
         if let Some(known) = self.0.sellers.offers.get(&id).map(|known| known.clone()) {
             return Ok(known);
         }
-        let offer = self.store().offer(id).await?.ok_or(Refusal::NoSuchOffer)?;
+        // Old terms do: they only size the first batch.
+        let offer = self.card(id).await?;
         let made = self.0.sellers.offers.entry(id).or_insert_with(|| {
             let (queue, asked) = mpsc::channel(WAITING_MAX);
             let gate = Arc::<Gate>::default();
-            self.0.tasks.spawn(run(self.clone(), offer, gate.clone(), asked));
+            self.0.tasks.spawn(run(self.clone(), Offer::clone(&offer), gate.clone(), asked));
             Seller { gate, queue }
         });
         Ok(made.clone())

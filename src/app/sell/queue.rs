@@ -11,7 +11,7 @@ use crate::domain::{Ask, Millis, Refusal, UserId};
 /// Asks taken out of the channel at a time: several batches' worth.
 const AT_HAND_MAX: usize = 4_096;
 /// Asks of one buyer that may wait. One a batch is served, so more would only keep others waiting.
-const OF_ONE_BUYER_MAX: u8 = 8;
+const OF_ONE_BUYER_MAX: u8 = 32;
 
 /// Asks in the order they came.
 #[derive(Debug, Default)]

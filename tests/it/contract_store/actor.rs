@@ -128,9 +128,9 @@ async fn thousands_of_offers_sell_over_a_handful_of_connections(shop: Fixture) {
     }
     let app = shop.app().await;
     let mut crowd = tokio::task::JoinSet::new();
-    for offer in offers {
+    for (n, offer) in offers.into_iter().enumerate() {
         let app = app.clone();
-        crowd.spawn(async move { buys(&app, "ann", offer).await });
+        crowd.spawn(async move { buys(&app, &format!("buyer-{n}"), offer).await });
     }
     let answers = crowd.join_all().await;
     assert_eq!(answers.into_iter().filter(|answer| *answer == Ok(1)).count(), OFFERS);
