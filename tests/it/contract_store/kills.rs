@@ -15,7 +15,8 @@ use super::fixture::{Fixture, SELL_CONNECTIONS};
 use super::words::{actor, asks, code, key};
 use crate::support::proxy::Proxy;
 
-const SELLING: &str = "from pg_stat_activity where datname = current_database() and application_name = 'livesouk sell'";
+pub const SELLING: &str =
+    "from pg_stat_activity where datname = current_database() and application_name = 'livesouk sell'";
 
 async fn kill_selling(shop: &Fixture) -> usize {
     shop.number(&format!("select count(pg_terminate_backend(pid)) {SELLING}")).await as usize
@@ -156,7 +157,7 @@ async fn a_swallowed_answer_ends_in_unknown_and_selling_goes_on_when_the_network
 }
 
 /// For every connection made from now on; the selling ones are made anew.
-async fn set_default(shop: &Fixture, setting: &str, value: &str) {
+pub async fn set_default(shop: &Fixture, setting: &str, value: &str) {
     let database = shop.url.rsplit_once('/').unwrap().1;
     shop.run("set default_transaction_read_only = off").await;
     shop.run(&format!("alter database {database} set {setting} = {value}")).await;
