@@ -13,9 +13,12 @@ mod order;
 mod payment;
 mod postgres;
 mod product;
+mod refund;
+mod script;
 mod sell;
 mod sqlite;
 mod stream;
+mod webhook;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,9 +27,12 @@ use crate::clock::Clock;
 use crate::domain::{Millis, Refusal, Titles};
 
 pub use order::{Answer, Release};
-pub use payment::{Payment, PaymentStatus};
+pub use payment::{Begun, NewPayment};
 pub use product::Catalogue;
+pub use refund::NewRefund;
+pub use script::{Booked, Told};
 pub use sell::{Answered, Sold};
+pub use webhook::PaymentEvent;
 
 #[derive(Clone)]
 pub enum Store {
