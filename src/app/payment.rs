@@ -203,3 +203,33 @@ pub(super) async fn insist<T, F: Future<Output = store::Result<T>>>(mut write: i
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_step_is_written_again_while_the_database_is_busy_and_not_for_ever() {
+        let began = Instant::now();
+        let mut busy = 3;
+        let written = insist(|| {
+            busy -= 1;
+            std::future::ready(if busy >= 0 { Err(store::Error::busy()) } else { Ok(7) })
+        });
+        assert_eq!(written.await, Ok(7));
+        assert!(began.elapsed() < Duration::from_millis(500), "at once, not a minute later: {:?}", began.elapsed());
+        let mut tries = 0;
+        let never = insist(|| {
+            tries += 1;
+            std::future::ready(Err::<(), _>(store::Error::busy()))
+        });
+        assert_eq!(never.await, Err(Error::Unavailable));
+        assert!((8..40).contains(&tries), "{tries}");
+        let mut asked = 0;
+        let refused = insist(|| {
+            asked += 1;
+            std::future::ready(Err::<(), _>(store::Error::Refused(Refusal::KeyReused)))
+        });
+        assert_eq!((refused.await, asked), (Err(Error::Refused(Refusal::KeyReused)), 1), "a no is an answer");
+    }
+}

@@ -33,7 +33,9 @@ impl App {
     /// those were. One that breaks is logged and left for another turn, behind the others.
     pub async fn reconcile(&self, age_ms: Millis) -> Result<usize> {
         let now = self.store().now().await?;
-        let (since, began) = (now - age_ms, Instant::now());
+        let since = now - age_ms;
+        let began = Instant::now();
+        let over = |began: Instant| began.elapsed() > TURN_DEADLINE || self.0.stop.is_cancelled();
         let mut looked = 0;
         for payment in self.store().payments_adrift(since, TURN).await? {
             self.store().touch_payment(&payment).await?;
@@ -42,7 +44,7 @@ impl App {
                 tracing::warn!(order.id = %order, error = %error, "a payment is not settled yet");
             }
             looked += 1;
-            if began.elapsed() > TURN_DEADLINE {
+            if over(began) {
                 break;
             }
         }
@@ -54,7 +56,7 @@ impl App {
                 tracing::warn!(order.id = %order, error = %error, "a refund is not settled yet");
             }
             looked += 1;
-            if began.elapsed() > TURN_DEADLINE {
+            if over(began) {
                 break;
             }
         }

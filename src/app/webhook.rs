@@ -73,7 +73,7 @@ impl App {
     /// Works off what is waiting; gives how much that was.
     pub(super) async fn answer_knocks(&self) -> Result<usize> {
         let waiting = self.store().events_waiting(self.store().now().await? - AGAIN_MS, TURN).await?;
-        for event in &waiting {
+        for event in waiting.iter().take_while(|_| !self.0.stop.is_cancelled()) {
             let answered = self.answer_knock(event).await;
             if let Err(error) = &answered {
                 tracing::warn!(event.id = event.event_id, error = %error, "a webhook waits for another look");
@@ -88,7 +88,7 @@ impl App {
 pub async fn work(app: App) {
     loop {
         match app.answer_knocks().await {
-            Ok(answered) if answered as i64 == TURN => continue,
+            Ok(answered) if answered as i64 == TURN && !app.0.stop.is_cancelled() => continue,
             Ok(_) => {}
             Err(error) => tracing::warn!(error = %error, "webhooks were not worked off"),
         }

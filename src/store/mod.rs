@@ -125,6 +125,14 @@ impl Error {
     }
 }
 
+#[cfg(test)]
+impl Error {
+    /// As when every connection is taken.
+    pub(crate) fn busy() -> Self {
+        sqlx::Error::PoolTimedOut.into()
+    }
+}
+
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// Runs a query body against the readers' pool of whichever database this is.
