@@ -93,7 +93,7 @@ async fn a_refund_has_a_row_of_its_own_and_a_key(shop: Fixture) {
     assert_eq!(shop.store.pending_refund(order.id).await.unwrap(), Some(first.clone()));
     let now = shop.store.now().await.unwrap();
     assert_eq!(shop.store.refunds_adrift(now - 60_000, 9).await.unwrap(), []);
-    assert_eq!(shop.store.refunds_adrift(now + 1, 9).await.unwrap(), [first.clone()]);
+    assert_eq!(shop.store.refunds_adrift(now + 1, 9).await.unwrap(), std::slice::from_ref(&first));
     shop.store.finish_refund(&first).await.unwrap().unwrap();
     let again = shop.store.begin_refund(&wish(&order, "key-00001", true)).await.unwrap();
     assert_eq!(again.status, RefundStatus::Done);
@@ -155,10 +155,10 @@ async fn an_event_is_kept_once_and_forgotten_in_time(shop: Fixture) {
     let waiting = async |since| shop.store.events_waiting(since, 9).await.unwrap();
     assert_eq!(waiting(now - 15_000).await.len(), 2);
     shop.store.mark_event(&event_one, false).await.unwrap();
-    assert_eq!(waiting(now - 15_000).await, [event_two.clone()], "tried just now");
+    assert_eq!(waiting(now - 15_000).await, std::slice::from_ref(&event_two), "tried just now");
     assert_eq!(waiting(now + 15_000).await, [event_two.clone(), event_one.clone()], "it waits behind the others");
     shop.store.mark_event(&event_two, true).await.unwrap();
-    assert_eq!(waiting(now + 15_000).await, [event_one.clone()]);
+    assert_eq!(waiting(now + 15_000).await, std::slice::from_ref(&event_one));
     assert_eq!(shop.store.prune_events(now - 60_000).await.unwrap(), 0);
     assert_eq!(shop.store.prune_events(now + 60_000).await.unwrap(), 2);
 }
