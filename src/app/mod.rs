@@ -5,6 +5,7 @@
 
 mod chat;
 mod deliver;
+mod memory;
 mod offer;
 mod order;
 mod payment;
@@ -17,7 +18,6 @@ mod room;
 mod script;
 mod sell;
 mod show;
-mod shut;
 mod signature;
 mod stream;
 mod sweep;
@@ -30,7 +30,6 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use dashmap::DashMap;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -44,10 +43,12 @@ use crate::store::{self, Store};
 use provider::Provider;
 use script::TestProvider;
 
+use memory::Memory;
 pub use offer::NewOfferForm;
 pub use order::Bought;
 pub use product::{NewProduct, NewVariant};
 pub use reconcile::Reconcile;
+pub use sell::Counts as SellingCounts;
 pub use signature::Secret;
 pub use stream::NewStream;
 
@@ -134,10 +135,10 @@ pub struct Inner {
     epoch: AtomicI64,
     /// How many milliseconds the database's clock is ahead of ours.
     ahead: AtomicI64,
-    shows: DashMap<StreamId, Arc<show::Show>>,
+    shows: Memory<StreamId, show::Show>,
     sellers: sell::Sellers,
     /// The words and pictures of offers, which never change.
-    cards: DashMap<OfferId, Arc<Offer>>,
+    cards: Memory<OfferId, Offer>,
     said: mpsc::Sender<chat::Kept>,
     provider: Provider,
     /// A webhook came in: there is something to ask the provider.
@@ -184,9 +185,9 @@ impl App {
             shop,
             epoch,
             ahead: AtomicI64::new(0),
-            shows: DashMap::new(),
+            shows: Memory::of_at_most(usize::MAX),
             sellers: sell::Sellers::default(),
-            cards: DashMap::new(),
+            cards: Memory::of_at_most(offer::CARDS_KEPT),
             said,
             provider,
             knocked: Notify::new(),

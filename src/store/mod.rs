@@ -26,6 +26,7 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::domain::{Millis, Refusal, Titles};
 
+pub use offer::Pulse;
 pub use order::{Answer, Release};
 pub use payment::{Begun, NewPayment};
 pub use product::Catalogue;
