@@ -16,7 +16,21 @@ use crate::till::{Till, Way, Wish};
 const TRIES_MAX: usize = 40;
 
 /// What buyers pay with, and how many in a hundred. What each does is the test provider's to say.
-pub const TOKENS: [(&str, u32); 4] = [("ok", 60), ("declined", 14), ("slow", 14), ("capture_fails", 12)];
+pub const TOKENS: [(&str, u32); 13] = [
+    ("ok", 44),
+    ("declined", 9),
+    ("slow", 8),
+    ("capture_fails", 8),
+    ("timeout_after_charge", 7),
+    ("500_after_charge", 6),
+    ("webhook_twice", 3),
+    ("webhook_before_reply", 3),
+    ("webhook_never", 3),
+    ("webhook_reordered", 2),
+    ("cancel_too_late", 3),
+    ("wrong_amount", 2),
+    ("needs_action", 2),
+];
 
 pub struct Buyer {
     board: Arc<Board>,

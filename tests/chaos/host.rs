@@ -11,7 +11,8 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::board::{Board, Sale};
-use crate::journal::{Deed, Id};
+use crate::journal::{Deed, Id, Outcome};
+use crate::till::{Till, Way, Wish};
 
 /// Units of everything the run sells; they are moved, never made or lost.
 pub const UNITS: i64 = 1_000_000;
@@ -84,6 +85,31 @@ impl Host {
             }
         }
         sales.join_all().await;
+    }
+
+    /// Gives money back now and then, until the run is calm.
+    pub async fn give_back(mut self) {
+        let name: Id = "the-host".into();
+        let mut number = 0;
+        while !self.board.is_calm() {
+            sleep(Duration::from_millis(self.rng.random_range(700..1_500))).await;
+            let Some((offer, order)) = self.board.journal.paid(self.rng.random_range(0..60)) else { continue };
+            number += 1;
+            let key: Id = format!("the-host-refund-{number:05}").into();
+            let wish = Wish::Refund { offer, order, restock: self.rng.random_bool(0.5) };
+            let till = Till { board: &self.board, buyer: &name, token: &self.token };
+            // Twice at once, from two consoles, and again until it is certain.
+            let node = self.rng.random_range(0..3);
+            let (one, other) = (Way::rest(node), Way::rest((node + 1) % 3));
+            let mut told = tokio::join!(till.ask(&wish, &key, one), till.ask(&wish, &key, other)).0;
+            for _ in 0..20 {
+                if !matches!(told, Outcome::Unknown(_)) {
+                    break;
+                }
+                sleep(Duration::from_millis(self.rng.random_range(100..500))).await;
+                told = till.ask(&wish, &key, Way::rest(self.rng.random_range(0..3))).await;
+            }
+        }
     }
 
     /// One sale that is put up now and stays.

@@ -14,6 +14,8 @@ pub enum Verb {
     Buy,
     Pay,
     Cancel,
+    /// By the host.
+    Refund,
 }
 
 /// One request and its answer. A wish that is tried again is several of these under one key.
@@ -135,6 +137,13 @@ impl Journal {
 
     pub fn told(&self) -> Vec<Seen> {
         self.told.lock().unwrap().clone()
+    }
+
+    /// Some order that its buyer was told is paid, counted from the newest.
+    pub fn paid(&self, back: usize) -> Option<(Id, Id)> {
+        let ops = self.ops.lock().unwrap();
+        let mut paid = ops.iter().rev().filter(|op| op.verb == Verb::Pay && op.outcome.done().is_some());
+        paid.nth(back).and_then(|op| Some((op.offer.clone(), op.order.clone()?)))
     }
 
     /// Purchases acknowledged and payments done from one time to another.

@@ -74,6 +74,8 @@ pub async fn play(settings: &Settings) -> Verdict {
     }
     let rush = host.rush(host::rng_of(&mut rng));
     people.spawn(rush.live());
+    let refunds = host.rush(host::rng_of(&mut rng));
+    people.spawn(refunds.give_back());
 
     let began_at = board.now();
     storm(&stand, settings, &mut rng).await;
@@ -229,12 +231,8 @@ async fn gather(stand: &Stand, levels: &Levels) -> Evidence {
     let mut database = postgres::connect(stand.database).await.expect("the database answers");
     let longest = host::HOLD_MS + 5_000;
     until_none(&mut database, "select count(*) from orders where status = 'held'", longest).await;
-    // A payment whose node died is brought home after a minute. The minute passes at once.
-    let age = "with late as (update orders set changed_at = changed_at - 61000 where status = 'capturing' returning id)
-        update payments set changed_at = changed_at - 61000 where order_id in (select id from late)";
-    sqlx::query(age).execute(&mut database).await.expect("the orders are aged");
-    until_none(&mut database, "select count(*) from orders where status = 'capturing'", 45_000).await;
-    let (offers, orders, payments) = side::whole(&mut database).await.expect("the database is read");
+    settle_payments(stand, &mut database).await;
+    let (offers, orders, payments, book) = side::whole(&mut database).await.expect("the database is read");
     let journal = &stand.board.journal;
     Evidence {
         ops: journal.ops(),
@@ -245,8 +243,30 @@ async fn gather(stand: &Stand, levels: &Levels) -> Evidence {
         offers,
         orders,
         payments,
+        book,
         read_at: stand.board.now(),
         hold_ms: host::HOLD_MS,
+    }
+}
+
+/// Whatever a node left unfinished is looked at after a minute, and at the start of a node. The minute passes at once,
+/// and a node starts. More than once: a provider may say "later" to a void.
+async fn settle_payments(stand: &Stand, database: &mut PgConnection) {
+    const OPEN: &str = "select (select count(*) from payments where status in ('creating', 'needs_action', 'authorized', 'voiding'))
+        + (select count(*) from orders where status = 'capturing') + (select count(*) from refunds where status = 'pending')";
+    const AGE: &str = "update orders set changed_at = changed_at - 61000 where status = 'capturing';
+        update payments set changed_at = changed_at - 61000, tried_at = 0 where status not in ('captured', 'declined', 'cancelled', 'failed');
+        update refunds set changed_at = changed_at - 61000, tried_at = 0 where status = 'pending'";
+    for node in &stand.nodes {
+        until_none(database, OPEN, 500).await;
+        if side::number(database, OPEN).await.is_ok_and(|open| open == 0) {
+            return;
+        }
+        sqlx::raw_sql(AGE).execute(&mut *database).await.expect("what is open is aged");
+        let mut node = node.lock().await;
+        node.kill().await;
+        node.start_again().await;
+        until_none(database, OPEN, 10_000).await;
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use crate::board::Board;
 use crate::host::UNITS;
 use crate::journal::Id;
-use crate::oracle::{Breach, Level, OfferRow, OrderRow, PaymentRow};
+use crate::oracle::{Breach, IntentRow, Level, OfferRow, OrderRow, PaymentRow};
 use crate::postgres;
 use crate::watcher::Counts;
 
@@ -126,16 +126,19 @@ async fn one_look(connection: &mut PgConnection, all: bool) -> Result<Look, sqlx
         where ($1 or o.stage <> 'closed') and r.status in ('held', 'capturing', 'paid')
         group by r.offer, r.buyer, o.per_buyer having sum(r.qty) > o.per_buyer";
     let greedy = sqlx::query_as(greedy).bind(all).fetch_all(&mut *look).await?;
-    let units = "select ((select sum(stock) from variants) + (select coalesce(sum(quantity), 0) from offers))::bigint";
+    // What is refunded without going back on sale has left the shop with the goods.
+    let units = "select ((select sum(stock) from variants) + (select coalesce(sum(quantity), 0) from offers)
+        + (select coalesce(sum(o.qty), 0) from refunds r join orders o on o.id = r.order_id
+            where r.status = 'done' and r.restock = 0))::bigint";
     let units = sqlx::query_scalar(units).fetch_one(&mut *look).await?;
     look.commit().await?;
     Ok((levels, greedy, units))
 }
 
+pub type Whole = (Vec<OfferRow>, Vec<OrderRow>, Vec<PaymentRow>, Vec<IntentRow>);
+
 /// Everything the oracle reads, in one snapshot.
-pub async fn whole(
-    connection: &mut PgConnection,
-) -> Result<(Vec<OfferRow>, Vec<OrderRow>, Vec<PaymentRow>), sqlx::Error> {
+pub async fn whole(connection: &mut PgConnection) -> Result<Whole, sqlx::Error> {
     use sqlx::Connection;
     let mut look = connection.begin_with("begin isolation level repeatable read read only").await?;
     let offers = "select id::text, quantity, reserved, next_place, per_buyer, price, opens_at, closes_at from offers";
@@ -146,8 +149,10 @@ pub async fn whole(
     let payments =
         "select order_id::text as order, token, status, amount, currency from payments order by order_id, attempt";
     let payments = sqlx::query_as(payments).fetch_all(&mut *look).await?;
+    let book = "select order_id::text as order, script, status, amount, captured, refunded from test_intents order by order_id";
+    let book = sqlx::query_as(book).fetch_all(&mut *look).await?;
     look.commit().await?;
-    Ok((offers, orders, payments))
+    Ok((offers, orders, payments, book))
 }
 
 pub async fn number(connection: &mut PgConnection, sql: &'static str) -> Result<i64, sqlx::Error> {

@@ -19,6 +19,7 @@ pub enum Wish {
     Buy { offer: Id, qty: i64 },
     Pay { offer: Id, order: Id, token: &'static str },
     Cancel { offer: Id, order: Id },
+    Refund { offer: Id, order: Id, restock: bool },
 }
 
 /// Which way, and how long the client waits before it goes away.
@@ -67,6 +68,7 @@ impl Till<'_> {
             Wish::Buy { offer, qty } => (Verb::Buy, offer, qty, "", None),
             Wish::Pay { offer, order, token } => (Verb::Pay, offer, 0, token, Some(order)),
             Wish::Cancel { offer, order } => (Verb::Cancel, offer, 0, "", Some(order)),
+            Wish::Refund { offer, order, .. } => (Verb::Refund, offer, 0, "", Some(order)),
         };
         let (buyer, key, told) = (self.buyer.clone(), key.clone(), self.board.now());
         let op = Op { buyer, verb, key, offer, qty, token, order, node: way.node, asked, told, outcome };
@@ -79,6 +81,7 @@ impl Till<'_> {
             Wish::Buy { offer, qty } => (format!("/v1/offers/{offer}/orders"), json!({"qty": qty})),
             Wish::Pay { order, token, .. } => (format!("/v1/orders/{order}/pay"), json!({"token": token})),
             Wish::Cancel { order, .. } => (format!("/v1/orders/{order}/cancel"), json!({})),
+            Wish::Refund { order, restock, .. } => (format!("/v1/orders/{order}/refund"), json!({"restock": restock})),
         };
         let rest = self.board.rest(node, self.token);
         let sent = rest.try_send(reqwest::Method::POST, &path, &[("idempotency-key", key)], Some(body)).await;
@@ -96,6 +99,9 @@ impl Till<'_> {
                 json!({"do": "pay", "order": **order, "token": token, "key": **key, "ref": "1"})
             }
             Wish::Cancel { order, .. } => json!({"do": "cancel", "order": **order, "key": **key, "ref": "1"}),
+            Wish::Refund { order, restock, .. } => {
+                json!({"do": "refund", "order": **order, "restock": restock, "key": **key, "ref": "1"})
+            }
         };
         let reply = async {
             let (mut line, _) = Line::open(&self.board.urls[node], &self.board.stream, Some(self.token)).await?;

@@ -17,6 +17,9 @@ use super::journal::{Deed, Id, Millis, Op, Seen};
 /// After a fault everything has to flow again within this time; until then lateness is the fault's.
 pub const RECOVERY_MS: Millis = 15_000;
 
+/// How old what a node knows may be when nothing is broken: units that come back are on sale again within this time.
+const OLD_MS: Millis = 2_000;
+
 /// A promise that was broken, and what shows it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Breach {
@@ -103,7 +106,7 @@ pub struct OrderRow {
 impl OrderRow {
     /// When its units went back, if they did.
     pub fn released_at(&self) -> Option<Millis> {
-        matches!(self.status.as_str(), "expired" | "cancelled").then_some(self.changed_at)
+        matches!(self.status.as_str(), "expired" | "cancelled" | "refunded").then_some(self.changed_at)
     }
 
     pub fn counts(&self) -> bool {
@@ -121,6 +124,18 @@ pub struct PaymentRow {
     pub currency: String,
 }
 
+/// A line of the payment provider's own book.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct IntentRow {
+    #[sqlx(try_from = "String")]
+    pub order: Id,
+    pub script: String,
+    pub status: String,
+    pub amount: i64,
+    pub captured: i64,
+    pub refunded: i64,
+}
+
 /// Everything there is to judge.
 #[derive(Debug, Default)]
 pub struct Evidence {
@@ -133,6 +148,7 @@ pub struct Evidence {
     pub offers: Vec<OfferRow>,
     pub orders: Vec<OrderRow>,
     pub payments: Vec<PaymentRow>,
+    pub book: Vec<IntentRow>,
     /// When the database was read, by its clock.
     pub read_at: Millis,
     pub hold_ms: Millis,
@@ -171,6 +187,8 @@ impl Evidence {
         story.extend(
             self.payments.iter().filter(|row| Some(&*row.order) == order).map(|row| (i64::MAX, format!("{row:?}"))),
         );
+        let of_book = self.book.iter().filter(|row| Some(&*row.order) == order);
+        story.extend(of_book.map(|row| (i64::MAX, format!("{row:?}"))));
         let (from, to) = story
             .iter()
             .fold((i64::MAX, 0), |(from, to), (at, _)| (from.min(*at), if *at == i64::MAX { to } else { to.max(*at) }));

@@ -3,9 +3,12 @@
 use std::collections::{HashMap, HashSet};
 
 use super::super::journal::Verb;
-use super::{Breach, Evidence, OrderRow, PaymentRow};
+use super::{Breach, Evidence, IntentRow, OrderRow, PaymentRow};
 
 const MONEY: &str = "no charge without an order";
+
+/// Cards of which no money is ever taken.
+const NEVER_TAKEN: [&str; 4] = ["declined", "capture_fails", "wrong_amount", "needs_action"];
 
 pub fn check(evidence: &Evidence) -> Vec<Breach> {
     let mut tries: HashMap<&str, Vec<&PaymentRow>> = HashMap::new();
@@ -24,6 +27,7 @@ pub fn check(evidence: &Evidence) -> Vec<Breach> {
         }
     }
     found.extend(behind_their_backs(evidence));
+    found.extend(book(evidence));
     found.extend(
         evidence
             .payments
@@ -31,6 +35,54 @@ pub fn check(evidence: &Evidence) -> Vec<Breach> {
             .filter(|row| !known.contains(&*row.order))
             .map(|row| Breach::new(MONEY, format!("a payment for no order: {row:?}"))),
     );
+    found
+}
+
+/// What the provider says itself: money was taken for paid orders only, once and exactly, given back for refunded ones,
+/// and nothing is set aside for an order that will never take it.
+fn book(evidence: &Evidence) -> Vec<Breach> {
+    let mut books: HashMap<&str, Vec<&IntentRow>> = HashMap::new();
+    for row in &evidence.book {
+        books.entry(&row.order).or_default().push(row);
+    }
+    let orders = evidence.orders_by_id();
+    let mut found = Vec::new();
+    for (id, rows) in books {
+        let sum = |part: fn(&IntentRow) -> i64| rows.iter().map(|row| part(row)).sum::<i64>();
+        let (captured, refunded) = (sum(|row| row.captured), sum(|row| row.refunded));
+        let what = match orders.get(id) {
+            None => "money for an order that is not there".to_owned(),
+            Some(order) => {
+                let due = match order.status.as_str() {
+                    "paid" => (order.amount, 0),
+                    "refunded" => (order.amount, order.amount),
+                    _ => (0, 0),
+                };
+                let odd = |row: &&&IntentRow| {
+                    let never = NEVER_TAKEN.contains(&row.script.as_str());
+                    row.captured != if never || row.captured == 0 { 0 } else { row.amount }
+                };
+                if let Some(row) = rows.iter().find(odd) {
+                    found.push(Breach::new(MONEY, format!("the provider took what it must not: {row:?}")));
+                }
+                let aside = rows.iter().any(|row| matches!(row.status.as_str(), "authorized" | "needs_action"));
+                match (captured, refunded) == due {
+                    true if !aside => continue,
+                    true => format!("money stays set aside for a `{}` order", order.status),
+                    false => format!("{captured} taken and {refunded} given back, {due:?} would be right"),
+                }
+            }
+        };
+        found.push(Breach {
+            evidence: evidence.story(Some(id), None),
+            ..Breach::new(MONEY, format!("{what}: {rows:?}"))
+        });
+    }
+    let booked: HashSet<&str> = evidence.book.iter().map(|row| &*row.order).collect();
+    let unbooked = evidence.orders.iter().filter(|row| matches!(row.status.as_str(), "paid" | "refunded"));
+    let unbooked = unbooked.filter(|row| !booked.contains(&*row.id));
+    found
+        .extend(unbooked.map(|row| Breach::new(MONEY, format!("paid, and the provider knows nothing of it: {row:?}"))));
     found
 }
 
@@ -69,6 +121,6 @@ fn wrong(evidence: &Evidence, order: &OrderRow, tries: &[&PaymentRow]) -> Option
     if let Some(row) = other {
         return Some(format!("another amount: {row:?}"));
     }
-    let never = captured.iter().find(|row| matches!(row.token.as_str(), "declined" | "capture_fails"));
+    let never = captured.iter().find(|row| NEVER_TAKEN.contains(&row.token.as_str()));
     never.map(|row| format!("the provider refuses this card: {row:?}"))
 }

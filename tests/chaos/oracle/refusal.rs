@@ -4,12 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::super::journal::{Millis, Op, Verb};
 use super::time::Line;
-use super::{Breach, Evidence, Level, OfferRow, OrderRow};
+use super::{Breach, Evidence, Level, OLD_MS, OfferRow, OrderRow};
 
 const TRUTH: &str = "refusals are true";
 
-/// How old what a node knows may be when nothing is broken: units that come back are on sale again within this time.
-const OLD_MS: Millis = 2_000;
 /// Between two looks from the side, and a look itself.
 const LOOK_MS: Millis = 400;
 
@@ -66,7 +64,7 @@ impl Known<'_> {
         match code {
             "busy" | "unavailable" => None,
             "sold_out" | "sold_out_for_now" | "too_few_left" => {
-                let quantity = self.quantity_before(since);
+                let quantity = self.least_quantity(since, op.told);
                 let fits = |(counted, unpaid): (i64, i64)| match code {
                     "too_few_left" => quantity - counted < op.qty,
                     "sold_out" => quantity <= counted && unpaid <= 0,
@@ -101,10 +99,11 @@ impl Known<'_> {
         }
     }
 
-    /// Stock only grows while an offer is on sale: what there was before is the least there can have been.
-    fn quantity_before(&self, at: Millis) -> i64 {
-        let known = self.levels.partition_point(|level| level.at < at - LOOK_MS);
-        self.levels.get(known.saturating_sub(1)).map_or(self.offer.quantity, |level| level.quantity)
+    /// The least there was at some look, from one time to another: restocked it grows, refunded without restock it falls.
+    fn least_quantity(&self, from: Millis, to: Millis) -> i64 {
+        let first = self.levels.partition_point(|level| level.at < from - LOOK_MS).saturating_sub(1);
+        let within = self.levels[first..].iter().take_while(|level| level.at <= to + LOOK_MS);
+        within.map(|level| level.quantity).min().unwrap_or(self.offer.quantity)
     }
 
     fn deeds(&self, evidence: &Evidence, name: &'static str) -> impl Iterator<Item = (Millis, Millis)> {
@@ -118,11 +117,13 @@ fn of_order(verb: Verb, op: &Op, code: &str, order: Option<&OrderRow>) -> Option
     let status = order.map_or("", |order| &order.status);
     let holds = match code {
         "busy" | "unavailable" => true,
-        "declined" => verb == Verb::Pay && op.token == "declined",
+        "declined" => verb == Verb::Pay && matches!(op.token, "declined" | "wrong_amount"),
+        "needs_action" => verb == Verb::Pay && op.token == "needs_action",
         "capture_failed" => verb == Verb::Pay && op.token == "capture_fails" && status == "cancelled",
         "hold_expired" => status == "expired" && order.is_some_and(|order| order.changed_at <= op.told),
         "wrong_status" => status == "cancelled",
         "already_paid" => matches!(status, "paid" | "refunded"),
+        "already_refunded" => verb == Verb::Refund && status == "refunded",
         _ => false,
     };
     (!holds).then(|| format!("the order is `{status}`"))

@@ -24,11 +24,10 @@ impl Line {
         let mut changes: Vec<(Millis, i64, i64)> = Vec::new();
         for row in orders {
             changes.push((row.created_at, row.qty, row.qty));
-            if let Some(at) = row.released_at() {
-                changes.push((at, -row.qty, -row.qty));
-            } else if let Some(at) = row.paid_at {
-                changes.push((at, 0, -row.qty));
-            }
+            // Units are unpaid until they are paid or go back.
+            let ends = [row.paid_at, row.released_at()].into_iter().flatten().min();
+            changes.extend(row.released_at().map(|at| (at, -row.qty, 0)));
+            changes.extend(ends.map(|at| (at, 0, -row.qty)));
         }
         changes.sort_unstable();
         let mut line: Vec<Moment> = Vec::new();

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use fault::Fault;
 use journal::{Deed, Millis, Op, Outcome, Seen, Verb};
-use oracle::{Evidence, Level, OfferRow, OrderRow, PaymentRow, RECOVERY_MS, Window, judge};
+use oracle::{Evidence, IntentRow, Level, OfferRow, OrderRow, PaymentRow, RECOVERY_MS, Window, judge};
 use settings::{Settings, Wanted, wanted};
 
 const HOLD_MS: Millis = 10_000;
@@ -118,6 +118,14 @@ fn sound() -> Evidence {
             amount: 100,
             currency: "USD".to_owned(),
         }],
+        book: vec![IntentRow {
+            order: ann.id.clone(),
+            script: "ok".to_owned(),
+            status: "captured".to_owned(),
+            amount: 100,
+            captured: 100,
+            refunded: 0,
+        }],
         orders: vec![bob, ann],
         read_at: 90_000,
         hold_ms: HOLD_MS,
@@ -173,6 +181,26 @@ fn every_broken_promise_is_found() {
             after(|run| {
                 let winner = asked(Verb::Buy, &run.orders[1], 13_000, refused("sold_out"));
                 run.ops.push(winner);
+            }),
+        ),
+        ("the provider took nothing", money, after(|run| run.book[0].captured = 0)),
+        ("the provider took it twice", money, after(|run| run.book.push(run.book[0].clone()))),
+        ("given back, and still paid", money, after(|run| run.book[0].refunded = 100)),
+        ("the provider knows nothing", money, after(|run| run.book.clear())),
+        (
+            "money stays set aside",
+            money,
+            after(|run| {
+                let aside = IntentRow { status: "authorized".to_owned(), captured: 0, ..run.book[0].clone() };
+                run.book.push(IntentRow { order: "first".into(), ..aside });
+            }),
+        ),
+        (
+            "a winner is told no by another node, and not just now",
+            "retries are safe",
+            after(|run| {
+                let winner = asked(Verb::Buy, &run.orders[1], 14_500, refused("sold_out"));
+                run.ops.push(Op { node: 1, ..winner });
             }),
         ),
         (
