@@ -24,7 +24,7 @@ pub enum Fault {
     LoseRequests,
     ResetLinks,
     StallLinks,
-    /// Answers come late, on each link by another time: old news after new.
+    /// Answers come late on every other link: old news after new.
     DelayLinks,
     /// The backends of a node's connections end, and it never hears.
     HalfOpen,
@@ -42,8 +42,19 @@ pub enum Fault {
 use Fault::*;
 
 impl Fault {
-    pub const OF_NODES: [Fault; 9] =
-        [KillNode, FreezeNode, FreezeInBatch, LoseReplies, LoseRequests, ResetLinks, StallLinks, DelayLinks, HalfOpen];
+    /// Delay twice: it is the mildest, and the one that turns the order of news.
+    pub const OF_NODES: [Fault; 10] = [
+        KillNode,
+        FreezeNode,
+        FreezeInBatch,
+        LoseReplies,
+        LoseRequests,
+        ResetLinks,
+        StallLinks,
+        HalfOpen,
+        DelayLinks,
+        DelayLinks,
+    ];
     pub const OF_DATABASE: [Fault; 5] = [KillBackends, CrashPostgres, RestartPostgres, LockOffer, OddUpdate];
 
     /// From, to: how long it lasts, in milliseconds. What has to start again lasts as long as that takes on top.
@@ -51,11 +62,11 @@ impl Fault {
         match self {
             KillNode => (0, 1_000),
             FreezeNode => (1_000, 6_000),
-            FreezeInBatch => (1_000, 3_500),
-            LoseReplies | LoseRequests => (200, 1_500),
+            FreezeInBatch => (1_000, 3_000),
+            LoseReplies | LoseRequests => (200, 1_200),
             ResetLinks => (0, 800),
-            StallLinks => (500, 4_000),
-            DelayLinks => (3_000, 5_000),
+            StallLinks => (500, 3_500),
+            DelayLinks => (3_500, 4_500),
             HalfOpen => (100, 300),
             KillBackends => (100, 1_000),
             CrashPostgres | RestartPostgres => (0, 500),
@@ -93,7 +104,7 @@ const CYCLE_MS: u64 = 20_000;
 /// So much of every cycle is storm; the rest is quiet.
 const STORM_MS: u64 = 14_500;
 const CALM_BEFORE_MS: u64 = 1_500;
-const GAP_MS: (u64, u64) = (300, 1_100);
+const GAP_MS: (u64, u64) = (300, 900);
 
 pub fn plan(seed: u64, length: Duration) -> Plan {
     let mut rng = StdRng::seed_from_u64(seed);

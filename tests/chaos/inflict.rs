@@ -135,7 +135,7 @@ impl Stand {
             Fault::LoseRequests => node.proxy.lose_requests(),
             Fault::ResetLinks => node.proxy.cut(),
             Fault::StallLinks => node.proxy.black_hole(),
-            Fault::DelayLinks => node.proxy.delay(Duration::from_millis(700)),
+            Fault::DelayLinks => node.proxy.delay(Duration::from_millis(900)),
             _ => {
                 node.proxy.half_open();
                 note = format!("{} links", node.proxy.open());

@@ -193,19 +193,19 @@ async fn the_server_of_a_half_open_link_hangs_up_and_the_client_never_hears() {
 }
 
 #[tokio::test]
-async fn delayed_links_answer_all_of_it_each_in_its_own_time() {
+async fn some_of_the_delayed_links_answer_late_and_all_of_them_answer() {
     let proxy = Proxy::start(echo().await).await;
     let mut sockets = Vec::new();
     for _ in 0..20 {
         sockets.push(TcpStream::connect(proxy.address()).await.unwrap());
     }
     proxy.delay(Duration::from_millis(400));
-    let mut took = Vec::new();
+    let mut took: Vec<Duration> = Vec::new();
     for socket in &mut sockets {
         let began = Instant::now();
         assert_eq!(ask(socket, b"one").await.unwrap(), b"one");
         took.push(began.elapsed());
     }
-    let (least, most) = (took.iter().min().unwrap(), took.iter().max().unwrap());
-    assert!(*most - *least > Duration::from_millis(100), "{took:?}");
+    let late = took.iter().filter(|took| **took >= Duration::from_millis(400)).count();
+    assert!((1..20).contains(&late), "{took:?}");
 }

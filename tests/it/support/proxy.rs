@@ -24,7 +24,7 @@ enum Mode {
     BlackHole,
     /// So many bytes a second, per connection, from the server to the client; the other direction passes.
     Slow(usize),
-    /// Each connection answers later by a time of its own, up to this: what was asked first is not answered first.
+    /// Every other connection answers so much later: what was asked first is not answered first.
     Delay(Duration),
     /// What goes this way is thrown away, the other direction passes. TCP cannot go on over a hole, so a connection
     /// that lost something is reset when the mode ends.
@@ -117,9 +117,9 @@ impl Proxy {
         self.lost.send_replace(self.made.load(Ordering::SeqCst));
     }
 
-    /// Answers come late, on every connection by another time from nothing to `most`.
-    pub fn delay(&self, most: Duration) {
-        self.mode.send_replace(Mode::Delay(most));
+    /// About every other connection answers so much later.
+    pub fn delay(&self, time: Duration) {
+        self.mode.send_replace(Mode::Delay(time));
     }
 
     /// The servers of the links there are hang up, and their clients never hear of it: half-open connections.
@@ -268,7 +268,7 @@ async fn pump(
 ) -> io::Result<()> {
     let mut buffer = vec![0; 16 * 1024];
     let mut has_hole = false;
-    let share = rand::random_range(0.0..1.0);
+    let is_late = rand::random_bool(0.5);
     loop {
         until(mode.clone(), |mode| mode != Mode::BlackHole).await;
         let now = *mode.borrow_and_update();
@@ -291,8 +291,8 @@ async fn pump(
             has_hole = true;
             continue;
         }
-        if let (Mode::Delay(most), Way::ToClient) = (now, way) {
-            tokio::time::sleep(most.mul_f64(share)).await;
+        if let (Mode::Delay(time), Way::ToClient, true) = (now, way, is_late) {
+            tokio::time::sleep(time).await;
         }
         // What was read while the link went dark arrives after the dark.
         until(mode.clone(), |mode| mode != Mode::BlackHole).await;
