@@ -88,9 +88,9 @@ impl Stand {
             Fault::CrashPostgres | Fault::RestartPostgres => {
                 let mut postgres = self.postgres.lock().await;
                 if planned.fault == Fault::CrashPostgres {
-                    postgres.crash().await
+                    postgres.crash().await;
                 } else {
-                    postgres.stop().await
+                    postgres.stop().await;
                 }
                 sleep(length).await;
                 postgres.start_again().await;

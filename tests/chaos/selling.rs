@@ -209,7 +209,10 @@ async fn screens_are_up_to_date(stand: &Stand, screens: &[(usize, Arc<Screen>)])
                     "node {node} shows offer {offer} at version {version}, stored is {:?}",
                     stored.get(&*offer)
                 );
-                stand.board.breach(Breach::new("a lost message heals", what));
+                let rest = stand.board.rest(node, &stand.board.token("the-host", "host"));
+                let asked = rest.try_send(reqwest::Method::GET, &format!("/v1/offers/{offer}"), &[], None).await;
+                let evidence = vec![format!("the node says of it: {:?}", asked.map(|answer| answer.body))];
+                stand.board.breach(Breach { evidence, ..Breach::new("a lost message heals", what) });
             }
             return;
         }
