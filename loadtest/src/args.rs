@@ -39,10 +39,9 @@ impl Scenario {
     fn usual_rate(self) -> f64 {
         match self {
             Scenario::Watch => 0.0,
-            Scenario::Chat | Scenario::Show => 20.0,
+            Scenario::Chat | Scenario::Slow | Scenario::Show => 20.0,
             Scenario::Rush => 5.0,
             Scenario::Storm => 10.0,
-            Scenario::Slow => 50.0,
         }
     }
 }
@@ -68,7 +67,7 @@ pub struct Args {
     /// How many shows of its own the viewers are spread over
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub rooms: u32,
-    /// Messages a second over all rooms [default: watch 0, chat 20, rush 5, storm 10, slow 50, show 20 at its height]
+    /// Messages a second over all rooms [default: watch 0, chat 20, rush 5, storm 10, slow 20, show 20 at its height]
     #[arg(long, value_name = "N")]
     pub rate: Option<f64>,
     /// Seconds to measure, after everybody has arrived

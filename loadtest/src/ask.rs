@@ -54,6 +54,15 @@ pub struct Purchase {
     pub outcome: Outcome,
 }
 
+impl Purchase {
+    /// One of several presses got no answer. Refusals are not stored, so that one may have won.
+    pub fn doubt(&mut self) {
+        if let Outcome::Refused(_) = self.outcome {
+            self.outcome = Outcome::Unknown;
+        }
+    }
+}
+
 #[derive(Clone, PartialEq, Debug)]
 pub enum Outcome {
     /// No answer, or one that says so: in the books or not.

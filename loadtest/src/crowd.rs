@@ -171,7 +171,9 @@ impl Crowd {
     }
 
     pub fn set_manner(&mut self, viewer: u32, manner: Manner) {
-        self.viewers[viewer as usize].manner = manner;
+        let one = &mut self.viewers[viewer as usize];
+        one.manner = manner;
+        one.late_by_itself |= manner != Manner::Reads;
     }
 
     pub fn at(&mut self, due: u64, act: Act) {

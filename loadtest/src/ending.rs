@@ -40,6 +40,9 @@ impl Crowd {
             }
         }
         for ask in &self.asks.all {
+            if let (What::Buy(purchase), Answer::Waiting) = (ask.what, ask.answer) {
+                self.asks.purchases[purchase].doubt();
+            }
             let heard = whole_since[ask.room as usize] < ask.intended;
             if ask.what == What::Say && ask.answer == Answer::Done && ask.told.is_none() && heard {
                 let room = &self.rooms[ask.room as usize];

@@ -181,6 +181,7 @@ impl Crowd {
         for ask in self.unanswered(viewer) {
             self.asks.all[ask].answer = Answer::Lost;
             if let What::Buy(purchase) = self.asks.all[ask].what {
+                self.asks.purchases[purchase].doubt();
                 self.viewers[viewer as usize].unsettled.push(purchase);
             }
         }
@@ -263,12 +264,15 @@ impl Crowd {
                     self.refused(What::Buy(number), error);
                     return self.at(now + wait_ms * 1_000, Act::Buy(number));
                 }
+                let late = now.saturating_sub(purchase.intended);
+                let first = !matches!(before, Outcome::Refused(_));
                 if !unknown && !matches!(before, Outcome::Held(_)) {
                     purchase.outcome = Outcome::Refused(error.code.to_string());
                 }
-                let late = now.saturating_sub(purchase.intended);
-                self.measure.counters.refused += 1;
-                self.measure.latency(Class::Buy, late);
+                if first {
+                    self.measure.counters.refused += 1;
+                    self.measure.latency(Class::Buy, late);
+                }
                 self.refused(What::Buy(number), error);
             }
         }
@@ -336,7 +340,7 @@ impl Ears<'_> {
             });
         }
         // Who reads badly, or catches up, would measure themselves.
-        if viewer.manner == Manner::Reads && shared.told.kind == Kind::Tick {
+        if !viewer.late_by_itself && shared.told.kind == Kind::Tick {
             for mark in &shared.marks {
                 self.measure.latency(mark.class, now.saturating_sub(mark.since));
             }

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::Parser;
 use loadtest::args::Args;
 use loadtest::report::Report;
@@ -36,8 +37,11 @@ fn write(args: &Args, report: &Report) -> anyhow::Result<()> {
         if json_on_stdout {
             writeln!(std::io::stdout(), "{json}")?;
         } else {
-            std::fs::write(path, json)?;
+            std::fs::write(path, json).with_context(|| format!("--json {}", path.display()))?;
         }
+    }
+    if let Some(path) = &args.html {
+        std::fs::write(path, loadtest::html::page(report)).with_context(|| format!("--html {}", path.display()))?;
     }
     if json_on_stdout {
         write!(std::io::stderr(), "{report}")?;

@@ -74,7 +74,9 @@ pub struct OfferReport {
     /// Seconds since the start of the run.
     pub opened_s: Option<f64>,
     pub empty_s: Option<f64>,
-    /// `[seconds since the start, units]`: units left if every press had counted the moment it was made.
+    /// `[seconds since the start, units]`: units left as the room first told it.
+    pub seen: Vec<[f64; 2]>,
+    /// The same: units left if every press had counted the moment it was made.
     pub ideal: Vec<[f64; 2]>,
 }
 

@@ -10,6 +10,7 @@ use crate::wire::{Version, Wire};
 
 /// Frames remembered by their bytes. The server walks from viewer to viewer, so they come close together.
 const KNOWN_MAX: usize = 16;
+const SEEN_MAX: usize = 400;
 
 #[derive(Debug)]
 pub struct Room {
@@ -62,6 +63,8 @@ pub struct Shelf {
     told_place: i64,
     /// When the count first reached zero.
     pub empty_at: Option<u64>,
+    /// Counts as they were first told, each with its time: thinned when there are many.
+    pub seen: Vec<(u64, i64)>,
 }
 
 impl Room {
@@ -228,6 +231,7 @@ impl Room {
             answered: BTreeMap::new(),
             told_place: 0,
             empty_at: None,
+            seen: Vec::new(),
         });
         place
     }
@@ -249,6 +253,16 @@ impl Shelf {
         self.status.push_str(&offer.status);
         if self.left == 0 && self.quantity > 0 {
             self.empty_at.get_or_insert(now);
+        }
+        if self.seen.last().is_none_or(|(_, left)| *left != self.left) {
+            self.seen.push((now, self.left));
+            if self.seen.len() == SEEN_MAX {
+                let mut place = 0;
+                self.seen.retain(|_| {
+                    place += 1;
+                    place % 2 == 1
+                });
+            }
         }
         self.told_place = self.told_place.max(self.sold());
         let later = self.answered.split_off(&(self.told_place + 1));

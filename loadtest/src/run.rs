@@ -102,6 +102,7 @@ fn report(stage: Stage, until: u64, busy: (f64, f64), connected_at_end: u64, che
             .filter(|(place, _)| (place + 1) % every == 0)
             .map(|(place, at)| [*at, (quantity - place as i64 - 1) as f64]);
         Some(OfferReport {
+            seen: shelf.seen.iter().map(|(at, left)| [*at as f64 / 1e6, *left as f64]).collect(),
             ideal: ideal.collect(),
             quantity,
             left: shelf.left,

@@ -176,8 +176,9 @@ impl<'a> Stage<'a> {
 
     fn open(&mut self, room: usize, offer: &str, at: u64) {
         if let Some(host) = self.audiences[room].host {
-            self.crowd.at(at, Act::Run(host, Verb::Pin(offer.to_owned())));
             self.crowd.at(at, Act::Run(host, Verb::Open(offer.to_owned())));
+            // A draft cannot be pinned, and two verbs of one host run side by side.
+            self.crowd.at(at + SECOND / 2, Act::Run(host, Verb::Pin(offer.to_owned())));
         }
     }
 
@@ -225,17 +226,15 @@ impl<'a> Stage<'a> {
 
     /// Every fifth viewer reads badly: stops, or takes a trickle.
     fn slow(&mut self) {
-        let (mut bad, mut number) = (0, 0);
-        for audience in self.audiences.clone() {
-            // Senders wait for answers, so they read.
-            for viewer in audience.viewers.iter().filter(|viewer| !audience.signed_in.contains(viewer)) {
-                number += 1;
-                if number % 5 == 0 {
-                    bad += 1;
-                    let manner = if bad % 2 == 0 { Manner::Stops } else { Manner::Trickles(512) };
-                    self.crowd.set_manner(*viewer, manner);
-                }
+        let mut bad = 0;
+        for audience in &mut self.audiences {
+            for viewer in audience.viewers.iter().skip(4).step_by(5) {
+                bad += 1;
+                let manner = if bad % 2 == 0 { Manner::Stops } else { Manner::Trickles(512) };
+                self.crowd.set_manner(*viewer, manner);
             }
+            // Who talks waits for answers, and so reads.
+            audience.signed_in.retain(|viewer| self.crowd.viewers[*viewer as usize].manner == Manner::Reads);
         }
         self.notes.push(format!("{bad} viewers read badly: half of them nothing at all, half 2.5 KB a second"));
         self.all_arrive();

@@ -15,6 +15,7 @@ use url::Url;
 /// Requests under way at once.
 const AT_ONCE: usize = 16;
 const DEADLINE: Duration = Duration::from_secs(30);
+const IDLE: Duration = Duration::from_secs(2);
 const TOKEN_SECONDS: u64 = 24 * 3_600;
 
 pub struct Shop {
@@ -38,7 +39,8 @@ impl Shop {
     /// Looks whether a shop is there. `key` signs tokens; without one the demo's log-in is asked.
     pub fn open(base: &Url, key: Option<&str>) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let client = reqwest::Client::builder().timeout(DEADLINE).no_proxy().build()?;
+        // The server ends links that idle for ten seconds, and we look at ours only between two parts of a run.
+        let client = reqwest::Client::builder().timeout(DEADLINE).pool_idle_timeout(IDLE).no_proxy().build()?;
         let rest = Rest { client, base: base.clone(), host: "".into() };
         let (status, shop) = runtime
             .block_on(rest.send(reqwest::Method::GET, "/v1/shop", "", None))

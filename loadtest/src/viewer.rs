@@ -44,6 +44,8 @@ pub struct Viewer {
     pub session: u64,
     pub stage: Stage,
     pub manner: Manner,
+    /// Reads badly, or did: what it measures is its own fault.
+    pub late_by_itself: bool,
     pub place: Place,
     /// Has been told everything since then, in µs of the crowd's clock.
     pub whole_since: u64,
@@ -73,6 +75,7 @@ impl Viewer {
             session,
             stage: Stage::Away,
             manner: Manner::Reads,
+            late_by_itself: false,
             place: Place::default(),
             whole_since: 0,
             due: 0,
