@@ -108,7 +108,7 @@ impl Crowd {
 
     pub(crate) fn leave(&mut self, viewer: u32) {
         if self.viewers[viewer as usize].is_connected() {
-            self.connected -= 1;
+            self.one_less();
             self.send_frame(viewer, frame::CLOSE, &1_000_u16.to_be_bytes());
         }
         self.abandon(viewer);
@@ -124,8 +124,9 @@ impl Crowd {
             return;
         }
         if one.is_connected() {
-            self.connected -= 1;
+            self.one_less();
         }
+        let one = &mut self.viewers[viewer as usize];
         one.cut();
         one.returns = true;
         one.attempt = 1;

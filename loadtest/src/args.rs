@@ -70,7 +70,7 @@ pub struct Args {
     /// Messages a second over all rooms [default: watch 0, chat 20, rush 5, storm 10, slow 20, show 20 at its height]
     #[arg(long, value_name = "N")]
     pub rate: Option<f64>,
-    /// Seconds to measure, after everybody has arrived
+    /// Seconds to measure, after everybody has arrived; a rush takes at least 12, a show 24
     #[arg(long, default_value_t = 30, value_name = "S", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub seconds: u64,
     /// Seconds over which the viewers arrive

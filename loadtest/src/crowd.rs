@@ -97,6 +97,7 @@ pub struct Crowd {
     /// The server's clock minus ours, in µs: the largest difference is the least delayed one.
     pub(crate) server_clock: Option<i64>,
     pub(crate) connected: u64,
+    connected_least: u64,
     pub(crate) heard_at: u64,
     acts: BinaryHeap<Reverse<(u64, u64, Act)>>,
     acts_made: u64,
@@ -129,6 +130,7 @@ impl Crowd {
             events: Events::with_capacity(1_024),
             server_clock: None,
             connected: 0,
+            connected_least: 0,
             heard_at: 0,
             acts: BinaryHeap::new(),
             acts_made: 0,
@@ -303,7 +305,8 @@ impl Crowd {
             left.extend(room.shelves().iter().map(|shelf| (shelf.id.clone(), shelf.left)));
         }
         let t = self.second_ends / SECOND - 1;
-        self.measure.roll(t, self.connected, left);
+        self.measure.roll(t, self.connected, self.connected_least, left);
+        self.connected_least = self.connected;
         self.second_ends = (self.now() / SECOND + 1) * SECOND;
     }
 
@@ -366,6 +369,11 @@ impl Crowd {
                 false
             }
         }
+    }
+
+    pub(crate) fn one_less(&mut self) {
+        self.connected -= 1;
+        self.connected_least = self.connected_least.min(self.connected);
     }
 
     pub(crate) fn register(&mut self, viewer: u32) {

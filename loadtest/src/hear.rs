@@ -151,8 +151,9 @@ impl Crowd {
     pub(crate) fn lost(&mut self, viewer: u32, why: &str, retry_ms: Option<u64>) {
         let one = &mut self.viewers[viewer as usize];
         if one.is_connected() {
-            self.connected -= 1;
+            self.one_less();
         }
+        let one = &mut self.viewers[viewer as usize];
         let handshake = matches!(one.stage, Stage::Connecting | Stage::Upgrading);
         one.forget_link();
         self.measure.counters.drops += 1;

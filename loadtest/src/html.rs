@@ -60,23 +60,19 @@ fn figures(out: &mut String, report: &Report) {
         );
     }
     if let Some(chat) = report.latency_ms.get("chat") {
-        tile("Chat p99", format!("{} ms", short(chat.p99)), format!("half within {} ms", short(chat.p50)));
+        tile("Chat p99", format!("{} ms", short(chat.p99)), format!("p50 {} ms", short(chat.p50)));
         let percent = report.rate_kept * 100.0;
-        tile("Rate kept", format!("{percent:.1} %"), format!("{} acknowledged", report.counters.messages_acknowledged));
+        tile("Rate kept", format!("{percent:.1} %"), format!("of {} messages", report.counters.messages_due));
     }
-    tile("Lost", short(report.lost as f64), "events not delivered".to_owned());
+    tile("Lost", short(report.lost as f64), "events".to_owned());
     if report.orders.pressed > 0 {
         tile("Sold", report.orders.held.to_string(), format!("of {} who pressed", report.orders.pressed));
     }
     if let Some(buy) = report.latency_ms.get("buy") {
-        tile("Answer to buy, p99", format!("{} ms", short(buy.p99)), format!("half within {} ms", short(buy.p50)));
+        tile("Buy p99", format!("{} ms", short(buy.p99)), format!("p50 {} ms", short(buy.p50)));
     }
     if report.counters.returns > 0 {
-        tile(
-            "Came back",
-            report.counters.returns.to_string(),
-            format!("{} with nothing missed", report.counters.recovered),
-        );
+        tile("Came back", report.counters.returns.to_string(), format!("{} recovered", report.counters.recovered));
     }
     *out += "<section class=tiles>";
     for (name, value, more) in tiles {
@@ -106,13 +102,14 @@ fn charts(report: &Report) -> Vec<Chart> {
         let points = latency.curve.iter().filter(|[percentile, _]| known(*percentile)).map(|[x, y]| (*x, *y));
         Some(Line { name: (*name).to_owned(), colour, points: points.collect(), steps: false, dashed: false })
     });
-    let latency = latency.filter(|line| line.points.len() > 1).collect();
+    let latency = latency.filter(|line| !line.points.is_empty()).collect();
     let percentiles = percentiles.filter(|line| line.points.len() > 1).collect();
     vec![
         Chart {
             title: "Latency over time",
             words: "p99 of each second, milliseconds, log scale",
             x: Axis::Linear,
+            unit: " s",
             y: Axis::Log,
             lines: latency,
         },
@@ -120,6 +117,7 @@ fn charts(report: &Report) -> Vec<Chart> {
             title: "Latency by percentile",
             words: "the whole run, milliseconds, log scale",
             x: Axis::Nines,
+            unit: "%",
             y: Axis::Log,
             lines: percentiles,
         },
@@ -127,15 +125,17 @@ fn charts(report: &Report) -> Vec<Chart> {
             title: "Deliveries",
             words: "events reaching a viewer, each second",
             x: Axis::Linear,
+            unit: " s",
             y: Axis::Linear,
             lines: vec![single("deliveries", over_time(&|second| second.counters.deliveries as f64))],
         },
         Chart {
             title: "Connections",
-            words: "viewers and hosts connected",
+            words: "viewers and hosts, the fewest in each second",
             x: Axis::Linear,
+            unit: " s",
             y: Axis::Linear,
-            lines: vec![single("connected", over_time(&|second| second.connected as f64))],
+            lines: vec![single("connected", over_time(&|second| second.connected_least as f64))],
         },
         stock(report),
     ]
@@ -151,7 +151,11 @@ fn stock(report: &Report) -> Chart {
         };
         let full = (0.0, offer.quantity as f64);
         let since = |curve: &[[f64; 2]]| {
-            curve.iter().map(|[at, left]| (at - opened, *left)).filter(|(at, _)| 0.0 < *at).collect::<Vec<_>>()
+            curve
+                .iter()
+                .map(|[at, left]| ((at - opened) * 1_000.0, *left))
+                .filter(|(at, _)| 0.0 < *at)
+                .collect::<Vec<_>>()
         };
         let points = [vec![full], since(&offer.seen)].concat();
         lines.push(Line { name: name("seen by viewers"), colour: number, points, steps: true, dashed: false });
@@ -160,8 +164,9 @@ fn stock(report: &Report) -> Chart {
     }
     Chart {
         title: "Stock",
-        words: "units left, seconds after the opening: as viewers saw it, and if every press had counted at once",
+        words: "units left after the opening: as viewers saw it, and if every press had counted at once",
         x: Axis::Linear,
+        unit: " ms",
         y: Axis::Linear,
         lines,
     }

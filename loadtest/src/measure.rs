@@ -77,6 +77,8 @@ pub struct Second {
     /// Seconds since the start.
     pub t: u64,
     pub connected: u64,
+    /// The fewest at any moment of it.
+    pub connected_least: u64,
     /// What happened in this second.
     #[serde(flatten)]
     pub counters: Counters,
@@ -163,7 +165,7 @@ impl Measure {
     }
 
     /// Ends a second.
-    pub fn roll(&mut self, t: u64, connected: u64, left: BTreeMap<String, i64>) {
+    pub fn roll(&mut self, t: u64, connected: u64, connected_least: u64, left: BTreeMap<String, i64>) {
         let mut latency_ms = BTreeMap::new();
         for (class, name) in CLASSES {
             if !self.second[class as usize].is_empty() {
@@ -173,7 +175,7 @@ impl Measure {
         }
         let counters = self.counters.minus(&self.before);
         self.before = self.counters;
-        self.seconds.push(Second { t, connected, counters, latency_ms, left });
+        self.seconds.push(Second { t, connected, connected_least, counters, latency_ms, left });
     }
 
     pub fn latencies(&self) -> BTreeMap<&'static str, Latency> {
@@ -250,10 +252,10 @@ mod tests {
             measure.latency(Class::Chat, us * 1_000);
         }
         measure.counters.frames = 7;
-        measure.roll(0, 5, BTreeMap::new());
+        measure.roll(0, 5, 4, BTreeMap::new());
         measure.latency(Class::Chat, 10_000_000_000);
         measure.counters.frames = 9;
-        measure.roll(1, 5, BTreeMap::new());
+        measure.roll(1, 5, 5, BTreeMap::new());
         let frames: Vec<u64> = measure.seconds.iter().map(|second| second.counters.frames).collect();
         assert_eq!(frames, [7, 2]);
         let p50 = measure.seconds[0].latency_ms["chat"][0];

@@ -18,6 +18,8 @@ pub struct Chart {
     /// One line under the title: what is drawn, in which unit.
     pub words: &'static str,
     pub x: Axis,
+    /// What stands behind a number of the x axis.
+    pub unit: &'static str,
     pub y: Axis,
     pub lines: Vec<Line>,
 }
@@ -94,13 +96,14 @@ impl Chart {
             let _ = write!(out, "<text class=y x={} y={:.1}>{}</text>", LEFT - 7.0, at + 4.0, short(tick));
         }
         for tick in ticks(self.x, x_range) {
-            let text = if self.x == Axis::Nines { format!("{tick}%") } else { format!("{} s", short(tick)) };
-            let _ = write!(out, "<text class=x x={:.1} y={}>{text}</text>", x(tick), HEIGHT - 9.0);
+            let text = if self.x == Axis::Nines { tick.to_string() } else { short(tick) };
+            let unit = self.unit;
+            let _ = write!(out, "<text class=x x={:.1} y={}>{text}{unit}</text>", x(tick), HEIGHT - 9.0);
         }
         for line in &self.lines {
             let mut path = String::new();
             let mut before: Option<(f64, f64)> = None;
-            for (vx, vy) in &line.points {
+            for (place, (vx, vy)) in line.points.iter().enumerate() {
                 let (px, py) = (x(*vx), y(*vy));
                 match before.filter(|(bx, _)| line.steps || self.x == Axis::Nines || vx - bx <= BRIDGE) {
                     Some((_, by)) if line.steps => {
@@ -109,9 +112,11 @@ impl Chart {
                     Some(_) => {
                         let _ = write!(path, "L{px:.1} {py:.1}");
                     }
-                    // Without a neighbour it is a dot.
                     None => {
-                        let _ = write!(path, "M{px:.1} {py:.1}h0.1");
+                        let _ = write!(path, "M{px:.1} {py:.1}");
+                        if line.is_alone(place, self.x) {
+                            let _ = write!(out, "<circle class=c{} cx={px:.1} cy={py:.1} r=3 />", line.colour);
+                        }
                     }
                 }
                 before = Some((*vx, py));
@@ -132,8 +137,7 @@ impl Chart {
         for pair in longest.points.windows(2) {
             let [(from, _), (to, _)] = pair else { continue };
             let (left, right) = (x(*from), x(*to));
-            let unit = if self.x == Axis::Nines { "%" } else { " s" };
-            let mut words = format!("{}{unit}", short(*from));
+            let mut words = format!("{}{}", short(*from), self.unit);
             for line in &self.lines {
                 if let Some((_, y)) = line.points.iter().rfind(|(x, _)| x <= from) {
                     let _ = write!(words, "\n{}: {}", escape(&line.name), short(*y));
@@ -145,6 +149,14 @@ impl Chart {
                 "<rect class=band x={left:.1} y={TOP} width={width:.1} height={height}><title>{words}</title></rect>"
             );
         }
+    }
+}
+
+impl Line {
+    /// Whether no line leads on from this point to the next.
+    fn is_alone(&self, place: usize, axis: Axis) -> bool {
+        let next = self.points.get(place + 1);
+        !self.steps && axis != Axis::Nines && next.is_none_or(|(next, _)| BRIDGE < next - self.points[place].0)
     }
 }
 
@@ -236,6 +248,7 @@ mod tests {
             title: "t",
             words: "w",
             x: Axis::Linear,
+            unit: " s",
             y: Axis::Log,
             lines: vec![line(points.clone()), line(points)],
         };

@@ -153,7 +153,8 @@ impl<'a> Stage<'a> {
             self.open(room, offer, began);
             self.press(room, offer)?;
         }
-        self.crowd.run_until(began + self.args.seconds.max(15) * SECOND);
+        // The countdown alone is ten seconds.
+        self.crowd.run_until(began + self.args.seconds.max(12) * SECOND);
         Ok(())
     }
 
@@ -251,7 +252,7 @@ impl<'a> Stage<'a> {
         }
         self.crowd.pays_percent = 70;
         self.all_arrive();
-        let (began, length) = (self.began, self.args.seconds.max(45) * SECOND);
+        let (began, length) = (self.began, self.args.seconds.max(24) * SECOND);
         // A third of the talk all evening, the rest in bursts at the sales.
         let rate = self.args.rate() / self.audiences.len() as f64;
         for (room, audience) in self.audiences.clone().iter().enumerate() {
