@@ -260,6 +260,10 @@ impl Crowd {
             match self.acts.peek() {
                 Some(Reverse((due, ..))) if *due <= now => {
                     if let Some(Reverse((due, _, act))) = self.acts.pop() {
+                        // Those that are due all at once cannot all be in time.
+                        if matches!(act, Act::Say(_) | Act::Buy(_) | Act::Run(..)) {
+                            self.measure.late(now - due);
+                        }
                         self.act(due, act);
                     }
                 }

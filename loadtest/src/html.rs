@@ -218,12 +218,13 @@ fn found(out: &mut String, report: &Report) {
     list(out, "Errors", &mut counted(&report.errors));
     let cost = &report.processor;
     let words = format!(
-        "{:.0} % of one processor; a received frame cost {:.2} µs user and {:.2} µs system, {} frames of {:.0} MB",
+        "{:.0} % of one processor; a received frame cost {:.2} µs user and {:.2} µs system, {} frames of {:.0} MB; itself late by {:.1} ms (p99)",
         cost.percent,
         cost.user_us_per_frame,
         cost.system_us_per_frame,
         short(report.counters.frames as f64),
-        report.counters.bytes as f64 / 1e6
+        report.counters.bytes as f64 / 1e6,
+        cost.late_ms
     );
     list(out, "What the crowd cost", &mut std::iter::once(words));
     *out += "</div>";

@@ -105,6 +105,8 @@ pub struct Latency {
 #[derive(Debug)]
 pub struct Measure {
     pub counters: Counters,
+    /// How late the crowd itself was with what it had to do, in µs.
+    late: Histogram<u64>,
     total: Vec<Histogram<u64>>,
     second: Vec<Histogram<u64>>,
     pub seconds: Vec<Second>,
@@ -120,6 +122,7 @@ impl Default for Measure {
         let histograms = |digits| CLASSES.iter().map(|_| histogram(digits)).collect();
         Self {
             counters: Counters::default(),
+            late: histogram(2),
             total: histograms(3),
             second: histograms(2),
             seconds: Vec::new(),
@@ -146,6 +149,16 @@ impl Measure {
     pub fn latency(&mut self, class: Class, us: u64) {
         self.total[class as usize].saturating_record(us);
         self.second[class as usize].saturating_record(us);
+    }
+
+    /// An act was due so long ago.
+    pub fn late(&mut self, us: u64) {
+        self.late.saturating_record(us);
+    }
+
+    /// p99 of the crowd's own lateness, in ms.
+    pub fn lateness_ms(&self) -> f64 {
+        ms(self.late.value_at_quantile(0.99))
     }
 
     pub fn error(&mut self, what: impl Into<String>) {

@@ -62,8 +62,10 @@ pub struct Processor {
     pub system_s: f64,
     pub user_us_per_frame: f64,
     pub system_us_per_frame: f64,
-    /// Of one processor, over the measured part.
+    /// Of one processor, from the first arrival to the last frame.
     pub percent: f64,
+    /// How late the crowd was with what it had to do, p99 in ms: this much of every latency is its own.
+    pub late_ms: f64,
 }
 
 #[derive(Debug, Serialize)]
@@ -139,10 +141,10 @@ impl Display for Report {
                 writeln!(f, "  {title:<11} {}", list.join(", "))?;
             }
         }
-        let Processor { user_s, user_us_per_frame, system_us_per_frame, percent, .. } = self.processor;
+        let Processor { user_s, user_us_per_frame, system_us_per_frame, percent, late_ms, .. } = self.processor;
         writeln!(
             f,
-            "  the crowd   {percent:.0} % of a processor, {user_s:.1} s user; a frame {user_us_per_frame:.2} µs user, {system_us_per_frame:.2} µs system"
+            "  the crowd   {percent:.0} % of a processor, {user_s:.1} s user; a frame {user_us_per_frame:.2} µs user, {system_us_per_frame:.2} µs system; itself late by {late_ms:.1} ms (p99)"
         )?;
         for check in &self.checks {
             writeln!(f, "  checked     {check}")?;

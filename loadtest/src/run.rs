@@ -19,6 +19,9 @@ const OTHER_FILES: u64 = 64;
 /// Quiet for so long, and everything has arrived; and how long we wait for that.
 const QUIET: Duration = Duration::from_millis(700);
 const SETTLE_MOST: Duration = Duration::from_secs(20);
+/// Beyond these a crowd measures itself.
+const BUSY_PERCENT: f64 = 70.0;
+const LATE_MS: f64 = 20.0;
 
 /// `Err`: there is nothing to run against, or not like this. What is found out is in the report.
 pub fn run(args: &Args) -> Result<Report> {
@@ -112,6 +115,14 @@ fn report(stage: Stage, until: u64, busy: (f64, f64), connected_at_end: u64, che
         })
     });
     let frames = counters.frames.max(1) as f64;
+    let percent = (busy.0 + busy.1) * 100.0 / (until.max(1) as f64 / 1e6);
+    let late_ms = crowd.measure.lateness_ms();
+    if percent > BUSY_PERCENT || late_ms > LATE_MS {
+        notes.push(format!(
+            "the crowd itself was the bottleneck ({percent:.0} % of a processor, late by {late_ms:.0} ms): take fewer viewers, or \
+             run several crowds on several machines"
+        ));
+    }
     Report {
         scenario: args.scenario.name(),
         url: args.url.to_string(),
@@ -134,7 +145,8 @@ fn report(stage: Stage, until: u64, busy: (f64, f64), connected_at_end: u64, che
             system_s: busy.1,
             user_us_per_frame: busy.0 * 1e6 / frames,
             system_us_per_frame: busy.1 * 1e6 / frames,
-            percent: (busy.0 + busy.1) * 100.0 / (crowd.now() as f64 / 1e6),
+            percent,
+            late_ms,
         },
         offers: offers.collect(),
         counters,
