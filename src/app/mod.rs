@@ -5,6 +5,7 @@
 
 mod chat;
 mod deliver;
+mod memory;
 mod offer;
 mod order;
 mod payment;
@@ -13,7 +14,6 @@ mod reaction;
 mod room;
 mod sell;
 mod show;
-mod shut;
 mod stream;
 mod sweep;
 #[cfg(test)]
@@ -23,7 +23,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use bytes::Bytes;
-use dashmap::DashMap;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -35,9 +34,11 @@ use crate::protocol::{Logged, OrderView, StateChange, server};
 use crate::room::Rooms;
 use crate::store::{self, Store};
 
+use memory::Memory;
 pub use offer::NewOfferForm;
 pub use order::Bought;
 pub use product::{NewProduct, NewVariant};
+pub use sell::Counts as SellingCounts;
 pub use stream::NewStream;
 
 /// The only errors a door sees. The cause of a fault stays inside; it is logged once, where it is handled.
@@ -106,10 +107,10 @@ pub struct Inner {
     epoch: AtomicI64,
     /// How many milliseconds the database's clock is ahead of ours.
     ahead: AtomicI64,
-    shows: DashMap<StreamId, Arc<show::Show>>,
+    shows: Memory<StreamId, show::Show>,
     sellers: sell::Sellers,
     /// The words and pictures of offers, which never change.
-    cards: DashMap<OfferId, Arc<Offer>>,
+    cards: Memory<OfferId, Offer>,
     said: mpsc::Sender<chat::Kept>,
     /// An order was paid: the outbox has something to deliver.
     notes: Notify,
@@ -143,9 +144,9 @@ impl App {
             shop,
             epoch,
             ahead: AtomicI64::new(0),
-            shows: DashMap::new(),
+            shows: Memory::of_at_most(usize::MAX),
             sellers: sell::Sellers::default(),
-            cards: DashMap::new(),
+            cards: Memory::of_at_most(offer::CARDS_KEPT),
             said,
             notes: Notify::new(),
             offers_changed: Notify::new(),

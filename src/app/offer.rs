@@ -10,7 +10,7 @@ use crate::domain::{Action, Actor, Event, LiveStream, Offer, OfferId, OfferStatu
 use crate::protocol::{OfferView, PinView, StateChange, json_bytes};
 
 /// More offers than one node sells in a day; past it the memory starts anew.
-const CARDS_KEPT: usize = 20_000;
+pub(super) const CARDS_KEPT: usize = 20_000;
 
 /// The form of a new offer.
 pub type NewOfferForm = OfferForm;
@@ -128,18 +128,10 @@ impl App {
         Ok(self.view(&offer))
     }
 
-    /// An offer for its words and picture only: its terms are as old as the first look at it. `None` when it cannot be
-    /// read now; an order can be told without them.
-    pub(super) async fn card(&self, id: OfferId) -> Option<Arc<Offer>> {
-        if let Some(card) = self.0.cards.get(&id).map(|card| card.clone()) {
-            return Some(card);
-        }
-        let card = Arc::new(self.store().offer(id).await.ok().flatten()?);
-        if self.0.cards.len() >= CARDS_KEPT {
-            self.0.cards.clear();
-        }
-        self.0.cards.insert(id, card.clone());
-        Some(card)
+    /// An offer for its words and picture only: its terms are as old as the first look at it.
+    pub(super) async fn card(&self, id: OfferId) -> Result<Arc<Offer>> {
+        let read = async { Ok(self.store().offer(id).await?.ok_or(Refusal::NoSuchOffer)?) };
+        self.0.cards.find(id, read).await
     }
 
     async fn sells(&self, actor: &Actor, id: OfferId) -> Result<()> {

@@ -27,6 +27,9 @@ impl App {
     pub async fn buy(&self, actor: &Actor, offer: OfferId, units: i64, key: Key) -> Result<Bought> {
         actor.may(Action::Buy, None)?;
         let qty = qty(units)?;
+        if let Some(refusal) = self.fast_no(offer, &actor.user, qty) {
+            return Err(refusal.into());
+        }
         self.admits(actor, offer, &key).await?;
         let ask = Ask {
             order: OrderId::new(),
@@ -52,7 +55,7 @@ impl App {
     /// Refuses new purchases of whoever is banned from the offer's show. What they bought before is theirs: a retry
     /// finds it, and it may be paid and cancelled.
     async fn admits(&self, actor: &Actor, offer: OfferId, key: &Key) -> Result<()> {
-        let Some(card) = self.card(offer).await else { return Ok(()) };
+        let card = self.card(offer).await?;
         let banned = self.find_show(card.stream).await?.refuses(actor, self.now()) == Some(Refusal::Banned);
         if banned && self.store().order_by_key(&actor.user, key).await?.is_none() {
             return Err(Refusal::Banned.into());
@@ -233,7 +236,7 @@ impl App {
 
     /// An order in the words of its offer. The words are decoration: without them the order still stands.
     pub(super) async fn order_view(&self, order: &Order) -> OrderView {
-        let card = self.card(order.offer).await;
+        let card = self.card(order.offer).await.ok();
         OrderView::of(order, card.as_deref(), self.now())
     }
 }

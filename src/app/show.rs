@@ -152,14 +152,12 @@ impl Inner {
 impl App {
     /// The show, from memory or from the store.
     pub(super) async fn find_show(&self, id: StreamId) -> Result<Arc<Show>> {
-        if let Some(show) = self.known_show(id) {
-            return Ok(show);
-        }
-        let stream = self.store().stream(id).await?.ok_or(Refusal::NoSuchStream)?;
-        let sanctions = self.store().sanctions(id, self.now()).await?;
-        let inner = Inner { stream, sanctions, voices: HashMap::new(), fresh_likes: 0 };
-        let show = self.0.shows.entry(id).or_insert_with(|| Arc::new(Show(Mutex::new(inner)))).clone();
-        Ok(show)
+        let read = async {
+            let stream = self.store().stream(id).await?.ok_or(Refusal::NoSuchStream)?;
+            let sanctions = self.store().sanctions(id, self.now()).await?;
+            Ok(Show(Mutex::new(Inner { stream, sanctions, voices: HashMap::new(), fresh_likes: 0 })))
+        };
+        self.0.shows.find(id, read).await
     }
 
     /// Refused when there is no such show. Costs no database for a show this node has met.
@@ -168,7 +166,7 @@ impl App {
     }
 
     pub(super) fn known_show(&self, id: StreamId) -> Option<Arc<Show>> {
-        self.0.shows.get(&id).map(|show| show.clone())
+        self.0.shows.get(id)
     }
 }
 

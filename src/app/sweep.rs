@@ -27,6 +27,16 @@ struct Seen {
     status: OfferStatus,
     /// Its sale has begun: a pause changes nothing about that, not even one during the countdown.
     begun: bool,
+    /// When time alone makes something else of it.
+    turns_at: Option<Millis>,
+}
+
+impl Seen {
+    /// May it look different now? Most of ten thousand offers do not, and are not read.
+    fn is_stale(&self, v: [i64; 2], now: Millis) -> bool {
+        // A hold that is paid changes what "sold out" means, and no version: paying never touches the hot row.
+        self.v != v || self.turns_at.is_some_and(|at| at <= now) || self.status == OfferStatus::SoldOutForNow
+    }
 }
 
 /// Follows every offer on sale: starts and ends what is due, shows what changed.
@@ -58,22 +68,27 @@ async fn offers_once(app: &App, shown: &mut Shown, first: bool) -> Result<Durati
             tracing::warn!(offer.id = %id, error = %error, "a sale that is over is not closed yet");
         }
     }
-    let offers = app.store().offers_on_sale().await?;
-    let mut next = now + POLL.as_millis() as Millis;
-    let mut still = Shown::with_capacity(offers.len());
-    for offer in &offers {
+    let pulses = app.store().offers_on_sale().await?;
+    let stale: Vec<OfferId> = pulses
+        .iter()
+        .filter(|pulse| shown.get(&pulse.id).is_none_or(|seen| seen.is_stale([app.epoch(), pulse.version], now)))
+        .map(|pulse| pulse.id)
+        .collect();
+    let mut before = std::mem::take(shown);
+    shown.extend(pulses.iter().filter_map(|pulse| before.remove_entry(&pulse.id)));
+    for offer in &app.store().offers_by_id(&stale).await? {
         let view = OfferView::of(offer, app.epoch(), now);
-        let before = shown.get(&offer.id).copied();
-        let begun_before = before.map_or(first && offer.terms.opens_at.is_some_and(|at| at <= now), |seen| seen.begun);
+        let seen = shown.get(&offer.id);
+        let begun_before = seen.map_or(first && offer.terms.opens_at.is_some_and(|at| at <= now), |seen| seen.begun);
         let begun = begun_before || on_sale(view.status);
-        if before.is_none_or(|seen| (seen.v, seen.status) != (view.v, view.status)) && !first {
+        if seen.is_none_or(|seen| (seen.v, seen.status) != (view.v, view.status)) && !first {
             show_change(app, offer, &view, begun && !begun_before).await;
         }
-        still.insert(offer.id, Seen { v: view.v, status: view.status, begun });
         let turns = [offer.terms.opens_at, offer.terms.closes_at].into_iter().flatten().filter(|at| now < *at);
-        next = turns.fold(next, |next, at| next.min(at));
+        shown.insert(offer.id, Seen { v: view.v, status: view.status, begun, turns_at: turns.min() });
     }
-    *shown = still;
+    let poll = now + POLL.as_millis() as Millis;
+    let next = shown.values().filter_map(|seen| seen.turns_at).fold(poll, Millis::min);
     Ok(Duration::from_millis((next - app.now()).max(1) as u64))
 }
 
@@ -167,8 +182,7 @@ pub async fn upkeep(app: App) {
 }
 
 async fn write_likes(app: &App) {
-    let shows: Vec<_> = app.0.shows.iter().map(|entry| (*entry.key(), entry.value().clone())).collect();
-    for (id, show) in shows {
+    for (id, show) in app.0.shows.all() {
         let likes = show.take_fresh_likes();
         if likes > 0
             && let Err(error) = app.store().add_likes(id, likes).await

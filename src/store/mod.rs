@@ -23,6 +23,7 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::domain::{Millis, Refusal, Titles};
 
+pub use offer::Pulse;
 pub use order::{Answer, Release};
 pub use payment::{Payment, PaymentStatus};
 pub use product::Catalogue;

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Error, Result, Store, in_transaction, known, now_in, on_reader, titles_from_text};
+use super::{Error, Result, Store, in_time, in_transaction, known, now_in, on_reader, titles_from_text};
 use crate::domain::offer::NewOffer;
 use crate::domain::{Kind, Millis, Offer, OfferId, ProductId, Refusal, Stage, StreamId, Terms, VariantId};
 
@@ -79,6 +79,13 @@ struct OfferRow {
     terms: TermsRow,
 }
 
+/// Enough of an offer to see whether it changed.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Pulse {
+    pub id: OfferId,
+    pub version: i64,
+}
+
 impl OfferRow {
     fn offer(self) -> Result<Offer> {
         Ok(Offer {
@@ -133,10 +140,32 @@ impl Store {
         rows.into_iter().map(OfferRow::offer).collect()
     }
 
-    /// Every offer on sale (open or paused) in the shop: what nodes poll to mend a lost message.
-    pub async fn offers_on_sale(&self) -> Result<Vec<Offer>> {
-        let read = offers!("where o.stage in ('open', 'paused') order by o.id limit 10000");
-        let rows: Vec<OfferRow> = on_reader!(self, pool => sqlx::query_as(read).fetch_all(pool).await?);
+    /// Every offer on sale (open or paused) in the shop, at most 10,000: what nodes poll each second to mend a lost
+    /// message. Only the pulse, for most have not changed.
+    pub async fn offers_on_sale(&self) -> Result<Vec<Pulse>> {
+        let read = "select id, version from offers where stage in ('open', 'paused') order by id limit 10000";
+        let rows: Vec<(Uuid, i64)> = on_reader!(self, pool => sqlx::query_as(read).fetch_all(pool).await?);
+        Ok(rows.into_iter().map(|(id, version)| Pulse { id: OfferId(id), version }).collect())
+    }
+
+    /// These offers, as far as they exist.
+    pub async fn offers_by_id(&self, ids: &[OfferId]) -> Result<Vec<Offer>> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows: Vec<OfferRow> = match self {
+            Store::Postgres(db) => {
+                let read = offers!("where o.id = any($1) order by o.id");
+                let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+                in_time(async { Ok(sqlx::query_as(read).bind(ids).fetch_all(db.pool()).await?) }).await?
+            }
+            Store::Sqlite(db) => {
+                let read = offers!("where o.id in (select unhex(value) from json_each($1)) order by o.id");
+                let ids: Vec<String> = ids.iter().map(|id| id.0.simple().to_string()).collect();
+                let ids = serde_json::to_string(&ids).map_err(|error| Error::Unreadable(error.to_string()))?;
+                in_time(async { Ok(sqlx::query_as(read).bind(ids).fetch_all(db.readers()).await?) }).await?
+            }
+        };
         rows.into_iter().map(OfferRow::offer).collect()
     }
 

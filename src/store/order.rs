@@ -1,7 +1,5 @@
 //! Orders after the hold: pay, cancel, expire. Only reserve and release touch the offer's row.
 
-use std::collections::HashSet;
-
 use uuid::Uuid;
 
 use super::offer::{TermsRow, lock_offer, lock_variant};
@@ -61,9 +59,19 @@ macro_rules! orders {
     };
 }
 
-pub(super) const BY_ID: &str = orders!("select", "from orders where id = $1");
+const BY_ID: &str = orders!("select", "from orders where id = $1");
 
-pub(super) const BY_IDS_ON_POSTGRES: &str = orders!("select", "from orders where id = any($1)");
+/// The orders that keys made before, with what each key was used for.
+pub(super) const KEYED_ON_POSTGRES: &str = orders!("select hash, ", "from orders where id = any($1)");
+pub(super) const KEYED_ON_SQLITE: &str =
+    orders!("select hash, ", "from orders where id in (select unhex(value) from json_each($1))");
+
+#[derive(sqlx::FromRow)]
+pub(super) struct KeyedRow {
+    pub hash: Vec<u8>,
+    #[sqlx(flatten)]
+    pub order: OrderRow,
+}
 
 /// What a key of `pay` or `cancel` was answered.
 #[derive(Clone, PartialEq, Debug)]
@@ -133,9 +141,10 @@ impl Store {
         after: Option<OrderId>,
         limit: i64,
     ) -> Result<Vec<Order>> {
+        // Materialized: a plan that walks all orders from the newest on, looking for the buyer's, must not be chosen.
         let read = orders!(
-            "select",
-            "from orders where buyer = $1 and id < $2 and ($3 or stream = $4) order by id desc limit $5"
+            "with mine as materialized (select * from orders where buyer = $1) select",
+            "from mine where id < $2 and ($3 or stream = $4) order by id desc limit $5"
         );
         let before = after.map_or(Uuid::max(), |id| id.0);
         let (any, stream) = (stream.is_none(), stream.map_or(Uuid::nil(), |id| id.0));
@@ -153,17 +162,13 @@ impl Store {
         Ok(ids.into_iter().map(OrderId).collect())
     }
 
-    /// Everybody with an order of the offer, whatever became of it; `None` when they are more than `most`.
-    pub async fn buyers_of(&self, offer: OfferId, most: usize) -> Result<Option<HashSet<UserId>>> {
-        let read = "select distinct buyer from orders where offer = $1 limit $2";
-        let limit = most as i64 + 1;
-        let buyers: Vec<String> =
-            on_reader!(self, pool => sqlx::query_scalar(read).bind(offer.0).bind(limit).fetch_all(pool).await?);
-        if buyers.len() > most {
-            return Ok(None);
-        }
+    /// Who has the orders at the places after `from`, up to `last`, whatever became of them; at most `most`.
+    pub async fn buyers_between(&self, offer: OfferId, from: i64, last: i64, most: usize) -> Result<Vec<UserId>> {
+        let read = "select buyer from orders where offer = $1 and place > $2 and place <= $3 limit $4";
+        let buyers: Vec<String> = on_reader!(self, pool => sqlx::query_scalar(read)
+            .bind(offer.0).bind(from).bind(last).bind(most as i64).fetch_all(pool).await?);
         let parse = |buyer: String| UserId::parse(&buyer).map_err(|_| Error::Unreadable(format!("buyer `{buyer}`")));
-        buyers.into_iter().map(parse).collect::<Result<_>>().map(Some)
+        buyers.into_iter().map(parse).collect()
     }
 
     /// held → capturing: the one compare-and-set that decides pay against expire. `None`: lost.
@@ -308,7 +313,7 @@ impl Store {
                 cast(count(case when status = 'paid' then 1 end) as bigint) as orders_paid,
                 cast(coalesce(sum(case when status = 'paid' then qty end), 0) as bigint) as units_paid,
                 cast(coalesce(sum(case when status = 'paid' then amount end), 0) as bigint) as amount_paid
-            from orders where stream = $1";
+            from orders where offer in (select id from offers where stream = $1)";
         Ok(on_reader!(self, pool => sqlx::query_as(read).bind(stream.0).fetch_one(pool).await?))
     }
 

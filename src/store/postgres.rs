@@ -52,6 +52,7 @@ impl Postgres {
         ]);
         // The pool keeps trying and then says only that time is up; a plain connection says why.
         connect(&general).await?.close().await?;
+        connect_to_sell(&selling).await?.close().await?;
         let pool = PgPoolOptions::new()
             .max_connections(16)
             .acquire_timeout(ACQUIRE_DEADLINE)
@@ -119,6 +120,29 @@ async fn connect(options: &PgConnectOptions) -> Result<PgConnection> {
     Ok(tokio::time::timeout(CONNECT_DEADLINE, connect).await.map_err(|_| sqlx::Error::PoolTimedOut)??)
 }
 
+/// A connection that orders may be acknowledged over. A pooler in between may drop the settings a session asks for, and a
+/// timeout that hits a commit waiting for its standby acknowledges an order that no standby has.
+async fn connect_to_sell(options: &PgConnectOptions) -> Result<PgConnection> {
+    let mut connection = connect(options).await?;
+    let ask = "select pg_is_in_recovery(), current_setting('statement_timeout') = '0'
+        and current_setting('synchronous_commit') in ('on', 'remote_apply')
+        and current_setting('transaction_isolation') = 'read committed'
+        and current_setting('idle_in_transaction_session_timeout') <> '0'";
+    let ask = sqlx::query_as::<_, (bool, bool)>(ask).fetch_one(&mut connection);
+    match tokio::time::timeout(CONNECT_DEADLINE, ask).await.map_err(|_| sqlx::Error::PoolTimedOut)?? {
+        (true, _) => {
+            let standby = std::io::Error::other("this server is a standby; it does not sell until it is promoted");
+            Err(sqlx::Error::Io(standby).into())
+        }
+        (_, false) => {
+            let why = "the database ignores the settings a selling session asks for (statement_timeout, \
+                synchronous_commit, …), so orders would not be safe: connect without the pooler, or let it pass `options` on";
+            Err(Error::Setup(why.to_owned()))
+        }
+        _ => Ok(connection),
+    }
+}
+
 /// Does the other side still answer? sqlx's own test has no deadline: each dead connection would cost somebody the whole
 /// deadline of an acquire.
 async fn answers(connection: &mut PgConnection) -> sqlx::Result<bool> {
@@ -163,7 +187,7 @@ impl SellConnections {
         let idle = self.idle.lock().unwrap_or_else(|poison| poison.into_inner()).pop();
         let connection = match idle {
             Some(connection) => connection,
-            None => connect(&self.options).await?,
+            None => connect_to_sell(&self.options).await?,
         };
         Ok(Borrowed { connection, home: self, _permit: permit })
     }

@@ -2,7 +2,7 @@
 //!
 //! A fact is one async function that takes a [`Fixture`](fixture::Fixture); `facts!` makes `sqlite::fact` and
 //! `postgres::fact` of it. What is true of one database only stands in a file of its own: `twins` (the same batches
-//! on both), `migrate`, `setup`, `kills`, `plans`, `full_disk`.
+//! on both), `migrate`, `setup`, `kills`, `sessions`, `plans`, `full_disk`.
 
 mod actor;
 mod chat;
@@ -18,6 +18,7 @@ mod plans;
 mod pools;
 mod release;
 mod sell;
+mod sessions;
 mod setup;
 mod side;
 mod stream;

@@ -8,11 +8,16 @@
 mod postgres;
 mod sqlite;
 
+use std::collections::HashMap;
+
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+use super::order::KeyedRow;
 use super::{Error, Result, Store};
-use crate::domain::{Ask, Millis, OfferId, Order, OrderId, OrderStatus, Prior, Refusal, Terms, Verdict, decide};
+use crate::domain::{
+    Ask, Millis, OfferId, Order, OrderId, OrderStatus, Prior, Refusal, RequestHash, Terms, Verdict, decide,
+};
 
 pub use sqlite::SellCall;
 pub(super) use sqlite::start as start_sqlite;
@@ -58,6 +63,8 @@ struct Decided {
     unpaid: i64,
     now: Millis,
     held: Vec<Order>,
+    /// The orders that keys of the batch made before.
+    known: HashMap<OrderId, Order>,
 }
 
 /// What every order of the batch shares.
@@ -67,15 +74,9 @@ struct Shared {
     currency: String,
 }
 
-fn settle(
-    shared: &Shared,
-    mut terms: Terms,
-    now: Millis,
-    unpaid: i64,
-    asks: &[Ask],
-    priors: &[Prior],
-) -> Result<Decided> {
-    let verdicts = decide(&terms, now, unpaid, asks, priors);
+fn settle(shared: &Shared, mut terms: Terms, now: Millis, unpaid: i64, asks: &[Ask], had: Had) -> Result<Decided> {
+    let Had { priors, known } = had;
+    let verdicts = decide(&terms, now, unpaid, asks, &priors);
     let held: Vec<Order> = asks
         .iter()
         .zip(&verdicts)
@@ -95,7 +96,7 @@ fn settle(
     if terms.reserved > terms.quantity {
         return Err(Error::Unreadable(format!("a batch would oversell offer {}", shared.offer)));
     }
-    Ok(Decided { terms, verdicts, unpaid: unpaid + units, now, held })
+    Ok(Decided { terms, verdicts, unpaid: unpaid + units, now, held, known })
 }
 
 fn hold(shared: &Shared, terms: &Terms, now: Millis, ask: &Ask, place: i64) -> Order {
@@ -118,28 +119,22 @@ fn hold(shared: &Shared, terms: &Terms, now: Millis, ask: &Ask, place: i64) -> O
     }
 }
 
-fn answer(decided: Decided, replayed: Vec<Order>) -> Sold {
-    let mut held = decided.held.into_iter();
+fn answer(decided: Decided) -> Sold {
+    let (mut held, mut known) = (decided.held.into_iter(), decided.known);
+    // Both are there for every verdict that names them; nobody is told a thing we do not have.
+    let missing = || Refusal::Busy { retry_ms: 1_000 };
     let answers = decided
         .verdicts
         .into_iter()
         .map(|verdict| match verdict {
             Verdict::Refused(refusal) => Err(refusal),
-            Verdict::Held { .. } => {
-                held.next().map(|order| Answered { order, replayed: false }).ok_or(Refusal::Busy { retry_ms: 1_000 })
+            Verdict::Held { .. } => held.next().map(|order| Answered { order, replayed: false }).ok_or_else(missing),
+            Verdict::Replay(id) => {
+                known.remove(&id).map(|order| Answered { order, replayed: true }).ok_or_else(missing)
             }
-            Verdict::Replay(id) => replayed
-                .iter()
-                .find(|order| order.id == id)
-                .map(|order| Answered { order: order.clone(), replayed: true })
-                .ok_or(Refusal::Busy { retry_ms: 1_000 }),
         })
         .collect();
     Sold { answers, terms: decided.terms, unpaid: decided.unpaid, now: decided.now }
-}
-
-fn replays(verdicts: &[Verdict]) -> Vec<OrderId> {
-    verdicts.iter().filter_map(|verdict| if let Verdict::Replay(id) = verdict { Some(*id) } else { None }).collect()
 }
 
 const UNPAID: &str = "select cast(coalesce(sum(qty), 0) as bigint) from orders
@@ -148,13 +143,35 @@ const UNPAID: &str = "select cast(coalesce(sum(qty), 0) as bigint) from orders
 #[derive(sqlx::FromRow)]
 struct PriorRow {
     order_id: Option<Uuid>,
-    hash: Option<Vec<u8>>,
     owned: i64,
 }
 
-impl PriorRow {
-    fn prior(self) -> Prior {
-        let order = self.order_id.zip(self.hash.and_then(|hash| hash.try_into().ok()));
-        Prior { order: order.map(|(id, hash)| (OrderId(id), hash)), owned: self.owned }
+/// What the askers of a batch already have.
+struct Had {
+    priors: Vec<Prior>,
+    known: HashMap<OrderId, Order>,
+}
+
+/// The keys that made an order before. Most batches have none, and need no look at the orders themselves.
+fn made_before(rows: &[PriorRow]) -> Vec<Uuid> {
+    rows.iter().filter_map(|row| row.order_id).collect()
+}
+
+impl Had {
+    fn of(rows: Vec<PriorRow>, keyed: Vec<KeyedRow>) -> Result<Self> {
+        let mut hashes = HashMap::with_capacity(keyed.len());
+        let mut known = HashMap::with_capacity(keyed.len());
+        for KeyedRow { hash, order } in keyed {
+            let order = order.order()?;
+            let hash: RequestHash =
+                hash.try_into().map_err(|_| Error::Unreadable(format!("the hash of order {}", order.id)))?;
+            hashes.insert(order.id, hash);
+            known.insert(order.id, order);
+        }
+        let prior = |row: PriorRow| {
+            let id = row.order_id.map(OrderId);
+            Prior { order: id.and_then(|id| Some((id, *hashes.get(&id)?))), owned: row.owned }
+        };
+        Ok(Self { priors: rows.into_iter().map(prior).collect(), known })
     }
 }

@@ -1,13 +1,13 @@
 //! A batch on Postgres: its row is locked by name, its look-ups and inserts go as arrays.
 
 use sqlx::{Connection, PgConnection};
-use uuid::Uuid;
 
 use super::super::offer::{LOCK_TERMS, TermsRow};
+use super::super::order::KEYED_ON_POSTGRES;
 use super::super::postgres::Postgres;
-use super::super::{Error, Result, order};
-use super::{Decided, PriorRow, Shared, Sold, UNPAID, answer, replays, settle};
-use crate::domain::{Ask, Millis, OfferId, Prior, Refusal, Verdict};
+use super::super::{Error, Result};
+use super::{Decided, Had, PriorRow, Shared, Sold, UNPAID, answer, made_before, settle};
+use crate::domain::{Ask, Millis, OfferId, Refusal, Verdict};
 
 /// How often a batch is decided anew because a key was used for another offer at the same moment.
 const KEY_RACES_MAX: usize = 3;
@@ -39,32 +39,16 @@ async fn batch(connection: &mut PgConnection, offer: OfferId, asks: &[Ask]) -> R
         return Err(Refusal::NoSuchOffer.into());
     };
     let (shared, terms) = (Shared { offer, stream: row.stream, currency: row.currency.clone() }, row.terms()?);
-    let (now, priors) = priors_of(&mut tx, offer, asks).await?;
+    let (now, had) = had(&mut tx, offer, asks).await?;
     let unpaid =
         if terms.left() > 0 { 0 } else { sqlx::query_scalar(UNPAID).bind(offer.0).fetch_one(&mut *tx).await? };
-    let decided = settle(&shared, terms, now, unpaid, asks, &priors)?;
-    if !decided.held.is_empty() {
-        insert(&mut tx, asks, &decided).await?;
-        let take = "update offers set reserved = $2, next_place = $3, version = $4 where id = $1";
-        sqlx::query(take)
-            .bind(offer.0)
-            .bind(decided.terms.reserved)
-            .bind(decided.terms.next_place)
-            .bind(decided.terms.version)
-            .execute(&mut *tx)
-            .await?;
-    }
-    let replays: Vec<Uuid> = replays(&decided.verdicts).into_iter().map(|id| id.0).collect();
-    let mut replayed: Vec<order::OrderRow> = Vec::new();
-    if !replays.is_empty() {
-        // One round trip, however many retry: this is under the lock.
-        replayed = sqlx::query_as(order::BY_IDS_ON_POSTGRES).bind(replays).fetch_all(&mut *tx).await?;
-    }
+    let decided = settle(&shared, terms, now, unpaid, asks, had)?;
+    write(&mut tx, asks, &decided).await?;
     tx.commit().await?;
-    Ok(answer(decided, replayed.into_iter().map(order::OrderRow::order).collect::<Result<_>>()?))
+    Ok(answer(decided))
 }
 
-async fn priors_of(tx: &mut PgConnection, offer: OfferId, asks: &[Ask]) -> Result<(Millis, Vec<Prior>)> {
+async fn had(tx: &mut PgConnection, offer: OfferId, asks: &[Ask]) -> Result<(Millis, Had)> {
     #[derive(sqlx::FromRow)]
     struct Row {
         now: i64,
@@ -73,7 +57,6 @@ async fn priors_of(tx: &mut PgConnection, offer: OfferId, asks: &[Ask]) -> Resul
     }
     let read = "select (extract(epoch from clock_timestamp()) * 1000)::bigint as now,
         (select o.id from orders o where o.buyer = r.buyer and o.key = r.key) as order_id,
-        (select o.hash from orders o where o.buyer = r.buyer and o.key = r.key) as hash,
         coalesce((select sum(o.qty) from orders o where o.offer = $1 and o.buyer = r.buyer
             and o.status in ('held', 'capturing', 'paid')), 0)::bigint as owned
         from unnest($2::text[], $3::text[]) with ordinality r (buyer, key, place) order by r.place";
@@ -81,23 +64,33 @@ async fn priors_of(tx: &mut PgConnection, offer: OfferId, asks: &[Ask]) -> Resul
         .bind(offer.0)
         .bind(asks.iter().map(|ask| ask.buyer.as_str()).collect::<Vec<_>>())
         .bind(asks.iter().map(|ask| ask.key.as_str()).collect::<Vec<_>>())
-        .fetch_all(tx)
+        .fetch_all(&mut *tx)
         .await?;
     let now = rows.first().map_or(0, |row| row.now);
-    Ok((now, rows.into_iter().map(|row| row.prior.prior()).collect()))
+    let rows: Vec<PriorRow> = rows.into_iter().map(|row| row.prior).collect();
+    let before = made_before(&rows);
+    let keyed = if before.is_empty() {
+        Vec::new()
+    } else {
+        // One round trip, however many retry: this is under the lock.
+        sqlx::query_as(KEYED_ON_POSTGRES).bind(before).fetch_all(tx).await?
+    };
+    Ok((now, Had::of(rows, keyed)?))
 }
 
-async fn insert(tx: &mut PgConnection, asks: &[Ask], decided: &Decided) -> Result<()> {
+/// The orders and the offer's row in one statement: each round trip under the lock is everybody's wait.
+async fn write(tx: &mut PgConnection, asks: &[Ask], decided: &Decided) -> Result<()> {
     let Some(first) = decided.held.first() else { return Ok(()) };
     let winners =
         || asks.iter().zip(&decided.verdicts).filter(|(_, v)| matches!(v, Verdict::Held { .. })).map(|(a, _)| a);
-    let insert = "insert into orders (id, stream, offer, buyer, buyer_name, key, hash, status, qty, amount, currency,
+    let write = "with taken as (update offers set reserved = $14, next_place = $15, version = $16 where id = $2)
+        insert into orders (id, stream, offer, buyer, buyer_name, key, hash, status, qty, amount, currency,
             place, created_at, hold_until, changed_at)
         select r.id, $1, $2, r.buyer, r.name, r.key, r.hash, 'held', r.qty, r.qty * $3, $4, $5 + r.place - 1, $6, $7, $6
         from unnest($8::uuid[], $9::text[], $10::text[], $11::text[], $12::bytea[], $13::bigint[])
             with ordinality r (id, buyer, name, key, hash, qty, place)
         order by r.buyer, r.key"; // so that batches of two offers with the same keys wait for, not on, each other
-    sqlx::query(insert)
+    sqlx::query(write)
         .bind(first.stream.0)
         .bind(first.offer.0)
         .bind(decided.terms.price)
@@ -111,6 +104,9 @@ async fn insert(tx: &mut PgConnection, asks: &[Ask], decided: &Decided) -> Resul
         .bind(winners().map(|ask| ask.key.as_str()).collect::<Vec<_>>())
         .bind(winners().map(|ask| &ask.hash[..]).collect::<Vec<_>>())
         .bind(winners().map(|ask| ask.qty).collect::<Vec<_>>())
+        .bind(decided.terms.reserved)
+        .bind(decided.terms.next_place)
+        .bind(decided.terms.version)
         .execute(tx)
         .await?;
     Ok(())

@@ -7,11 +7,12 @@ use sqlx::SqliteConnection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::super::offer::{READ_TERMS, TermsRow};
+use super::super::order::KEYED_ON_SQLITE;
 use super::super::sqlite::WriterSlot;
-use super::super::{Error, Result, order};
-use super::{Decided, PriorRow, Shared, Sold, UNPAID, answer, replays, settle};
+use super::super::{Error, Result};
+use super::{Decided, Had, PriorRow, Shared, Sold, UNPAID, answer, made_before, settle};
 use crate::clock::Clock;
-use crate::domain::{Ask, Millis, OfferId, Prior, Refusal, Verdict};
+use crate::domain::{Ask, Millis, OfferId, Refusal, Verdict};
 
 /// A batch on its way to SQLite's writer.
 #[derive(Debug)]
@@ -84,10 +85,10 @@ async fn batch(tx: &mut SqliteConnection, now: Millis, offer: OfferId, asks: &[A
     let row: Option<TermsRow> = sqlx::query_as(READ_TERMS).bind(offer.0).fetch_optional(&mut *tx).await?;
     let row = row.ok_or(Refusal::NoSuchOffer)?;
     let (shared, terms) = (Shared { offer, stream: row.stream, currency: row.currency.clone() }, row.terms()?);
-    let priors = priors_of(tx, offer, asks).await?;
+    let had = had(tx, offer, asks).await?;
     let unpaid =
         if terms.left() > 0 { 0 } else { sqlx::query_scalar(UNPAID).bind(offer.0).fetch_one(&mut *tx).await? };
-    let decided = settle(&shared, terms, now, unpaid, asks, &priors)?;
+    let decided = settle(&shared, terms, now, unpaid, asks, had)?;
     if !decided.held.is_empty() {
         insert(tx, asks, &decided).await?;
         let take = "update offers set reserved = $2, next_place = $3, version = $4 where id = $1";
@@ -99,23 +100,24 @@ async fn batch(tx: &mut SqliteConnection, now: Millis, offer: OfferId, asks: &[A
             .execute(&mut *tx)
             .await?;
     }
-    let mut replayed = Vec::new();
-    for id in replays(&decided.verdicts) {
-        replayed.extend(sqlx::query_as::<_, order::OrderRow>(order::BY_ID).bind(id.0).fetch_optional(&mut *tx).await?);
-    }
-    Ok(answer(decided, replayed.into_iter().map(order::OrderRow::order).collect::<Result<_>>()?))
+    Ok(answer(decided))
 }
 
-async fn priors_of(tx: &mut SqliteConnection, offer: OfferId, asks: &[Ask]) -> Result<Vec<Prior>> {
+async fn had(tx: &mut SqliteConnection, offer: OfferId, asks: &[Ask]) -> Result<Had> {
     let read = "select
         (select o.id from orders o where o.buyer = r.value ->> 0 and o.key = r.value ->> 1) as order_id,
-        (select o.hash from orders o where o.buyer = r.value ->> 0 and o.key = r.value ->> 1) as hash,
         coalesce((select sum(o.qty) from orders o where o.offer = $1 and o.buyer = r.value ->> 0
             and o.status in ('held', 'capturing', 'paid')), 0) as owned
         from json_each($2) r order by r.key";
     let pairs: Vec<_> = asks.iter().map(|ask| (ask.buyer.as_str(), ask.key.as_str())).collect();
-    let rows: Vec<PriorRow> = sqlx::query_as(read).bind(offer.0).bind(json(&pairs)?).fetch_all(tx).await?;
-    Ok(rows.into_iter().map(PriorRow::prior).collect())
+    let rows: Vec<PriorRow> = sqlx::query_as(read).bind(offer.0).bind(json(&pairs)?).fetch_all(&mut *tx).await?;
+    let before: Vec<String> = made_before(&rows).into_iter().map(|id| id.simple().to_string()).collect();
+    let keyed = if before.is_empty() {
+        Vec::new()
+    } else {
+        sqlx::query_as(KEYED_ON_SQLITE).bind(json(&before)?).fetch_all(tx).await?
+    };
+    Had::of(rows, keyed)
 }
 
 async fn insert(tx: &mut SqliteConnection, asks: &[Ask], decided: &Decided) -> Result<()> {

@@ -1,13 +1,14 @@
 //! Buying and paying through the verbs, as both doors do: batches, retries, faults that stay where they belong, and
 //! what the sweepers bring home.
 
-use std::time::Duration;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
-use livesouk::app::Error;
-use livesouk::domain::{OrderStatus, Refusal};
+use livesouk::app::{App, Error};
+use livesouk::domain::{OfferId, OrderStatus, Refusal};
 use livesouk::store::PaymentStatus;
 
-use super::fixture::{Fixture, facts};
+use super::fixture::{Fixture, SELL_CONNECTIONS, facts};
 use super::words::{actor, key};
 use crate::support::{SOON, until_some};
 
@@ -15,6 +16,8 @@ facts! {
     a_purchase_that_cannot_be_stored_fails_alone
     a_double_tap_is_one_order
     a_rush_on_a_sold_out_offer_does_not_reach_the_database
+    a_hundred_thousand_who_press_at_once_get_five_hundred_units_and_an_answer_each
+    thousands_of_offers_sell_over_a_handful_of_connections
     units_that_come_back_are_sold_again_and_winners_keep_their_answer
     a_key_pressed_twice_to_pay_pays_once_and_hears_of_it_twice
     a_key_pressed_twice_to_cancel_cancels_once_and_hears_of_it_twice
@@ -67,6 +70,76 @@ async fn a_rush_on_a_sold_out_offer_does_not_reach_the_database(shop: Fixture) {
         }
     }
     assert!(refused >= 19_000, "{refused} refused, {looked} looked");
+    app.stopping().cancel();
+    app.finish().await;
+}
+
+/// Whoever is told "busy" presses again, as a page does.
+async fn buys(app: &App, name: &str, offer: OfferId) -> Result<i64, Error> {
+    loop {
+        match app.buy(&actor(name), offer, 1, key("key-00001")).await {
+            Err(Error::Refused(Refusal::Busy { retry_ms })) => {
+                tokio::time::sleep(Duration::from_millis(retry_ms as u64)).await;
+            }
+            answer => return answer.map(|bought| bought.order.place),
+        }
+    }
+}
+
+async fn a_hundred_thousand_who_press_at_once_get_five_hundred_units_and_an_answer_each(shop: Fixture) {
+    const CROWD: usize = 100_000;
+    const UNITS: i64 = 500;
+    let offer = shop.offer(UNITS, 1).await;
+    let app = shop.app().await;
+    let batches = || app.selling().batches.load(Ordering::Relaxed);
+    let mut crowd = tokio::task::JoinSet::new();
+    for n in 0..CROWD {
+        let app = app.clone();
+        crowd.spawn(async move { buys(&app, &format!("buyer-{n}"), offer).await });
+    }
+    let (mut places, mut at_last) = (Vec::new(), None);
+    while let Some(answer) = crowd.join_next().await {
+        match answer.unwrap() {
+            Ok(place) => places.push(place),
+            Err(Error::Refused(Refusal::SoldOutForNow)) => {}
+            Err(other) => panic!("{other:?}"),
+        }
+        if places.len() as i64 == UNITS && at_last.is_none() {
+            at_last = Some((Instant::now(), batches()));
+        }
+    }
+    places.sort_unstable();
+    assert_eq!(places, (1..=UNITS).collect::<Vec<_>>());
+    let (since, before) = at_last.expect("they were sold");
+    // One look each 250 ms, and the batch that was on its way.
+    let (looks, most) = (batches() - before, 2 + since.elapsed().as_millis() as u64 / 250);
+    assert!(looks <= most, "{looks} batches in {:?} after the last unit", since.elapsed());
+    assert_eq!(shop.find(offer).await.terms.reserved, UNITS);
+    shop.assert_sound().await;
+    app.stopping().cancel();
+    app.finish().await;
+}
+
+async fn thousands_of_offers_sell_over_a_handful_of_connections(shop: Fixture) {
+    const OFFERS: usize = 2_000;
+    let mut offers = Vec::with_capacity(OFFERS);
+    for _ in 0..OFFERS {
+        offers.push(shop.offer(1, 1).await);
+    }
+    let app = shop.app().await;
+    let mut crowd = tokio::task::JoinSet::new();
+    for (n, offer) in offers.into_iter().enumerate() {
+        let app = app.clone();
+        crowd.spawn(async move { buys(&app, &format!("buyer-{n}"), offer).await });
+    }
+    let answers = crowd.join_all().await;
+    assert_eq!(answers.into_iter().filter(|answer| *answer == Ok(1)).count(), OFFERS);
+    if shop.is_postgres() {
+        let ours = "select count(*) from pg_stat_activity where application_name = 'livesouk sell' and datname = current_database()";
+        let connections = shop.number(ours).await;
+        assert!(connections <= SELL_CONNECTIONS as i64, "{connections} connections sell");
+    }
+    shop.assert_sound().await;
     app.stopping().cancel();
     app.finish().await;
 }

@@ -15,7 +15,8 @@ use super::fixture::{Fixture, SELL_CONNECTIONS};
 use super::words::{actor, asks, code, key};
 use crate::support::proxy::Proxy;
 
-const SELLING: &str = "from pg_stat_activity where datname = current_database() and application_name = 'livesouk sell'";
+pub const SELLING: &str =
+    "from pg_stat_activity where datname = current_database() and application_name = 'livesouk sell'";
 
 async fn kill_selling(shop: &Fixture) -> usize {
     shop.number(&format!("select count(pg_terminate_backend(pid)) {SELLING}")).await as usize
@@ -31,21 +32,27 @@ async fn no_order_is_lost_or_doubled_while_selling_connections_are_killed() {
     let offer = shop.offer(UNITS, WISHES as i64).await;
     let app = shop.app().await;
     let (buying, unknown) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicUsize::new(0)));
+    let answered = Arc::new(AtomicUsize::new(0));
     let killer = tokio::spawn({
-        let (shop, buying) = (shop.clone(), buying.clone());
+        let (shop, buying, answered) = (shop.clone(), buying.clone(), answered.clone());
         async move {
             let mut killed = 0;
             while buying.load(Ordering::Relaxed) {
+                let before = answered.load(Ordering::Relaxed);
                 killed += kill_selling(&shop).await;
+                // At random while somebody sells: on a slow machine nobody would connect between two kills.
                 let pause = rand::rng().random_range(5..30);
                 tokio::time::sleep(Duration::from_millis(pause)).await;
+                while answered.load(Ordering::Relaxed) == before && buying.load(Ordering::Relaxed) {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
             }
             killed
         }
     });
     let mut buyers = tokio::task::JoinSet::new();
     for buyer in 0..BUYERS {
-        let (app, unknown) = (app.clone(), unknown.clone());
+        let (app, unknown, answered) = (app.clone(), unknown.clone(), answered.clone());
         buyers.spawn(async move {
             let ann = actor(&format!("buyer-{buyer}"));
             let mut acknowledged = Vec::new();
@@ -53,7 +60,10 @@ async fn no_order_is_lost_or_doubled_while_selling_connections_are_killed() {
                 // As a good client: the same key until there is an answer.
                 loop {
                     match app.buy(&ann, offer, 1, key(&format!("wish-{wish:04}"))).await {
-                        Ok(bought) => break acknowledged.push((bought.order.id, bought.order.place)),
+                        Ok(bought) => {
+                            answered.fetch_add(1, Ordering::Relaxed);
+                            break acknowledged.push((bought.order.id, bought.order.place));
+                        }
                         Err(Error::Refused(Refusal::SoldOut | Refusal::SoldOutForNow)) => break,
                         Err(Error::OutcomeUnknown | Error::Unavailable | Error::Refused(Refusal::Busy { .. })) => {
                             unknown.fetch_add(1, Ordering::Relaxed);
@@ -147,7 +157,7 @@ async fn a_swallowed_answer_ends_in_unknown_and_selling_goes_on_when_the_network
 }
 
 /// For every connection made from now on; the selling ones are made anew.
-async fn set_default(shop: &Fixture, setting: &str, value: &str) {
+pub async fn set_default(shop: &Fixture, setting: &str, value: &str) {
     let database = shop.url.rsplit_once('/').unwrap().1;
     shop.run("set default_transaction_read_only = off").await;
     shop.run(&format!("alter database {database} set {setting} = {value}")).await;

@@ -3,8 +3,11 @@
 //! Self-clocking, no timer: an idle offer sends at once, a busy one fills its batches by itself. Actors are made on
 //! demand and go away when idle, so ten thousand offers exist without ten thousand tasks.
 
-use std::collections::{HashMap, VecDeque};
+mod gate;
+mod queue;
+
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use dashmap::DashMap;
@@ -12,13 +15,14 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::shut::{self, BUYERS_MAX, Gate};
+use self::gate::{BUYERS_MAX, Gate};
+use self::queue::{Batch, Queue, batch_cap};
 use super::{App, Error, Result};
 use crate::domain::{Ask, Millis, Offer, OfferId, Order, Refusal, UserId};
 use crate::store::{self, Answered, Sold};
 
-/// Asks that may wait for one offer; past it the answer is `busy`: certainly not done.
-const WAITING_MAX: usize = 8_192;
+/// Asks that may wait for one offer, about two seconds' worth; past it the answer is `busy`: certainly not done.
+const WAITING_MAX: usize = 65_536;
 /// An actor with nothing to do goes away.
 const IDLE: Duration = Duration::from_secs(60);
 /// How long a batch is sent again over lost connections before its askers are told `outcome_unknown`.
@@ -28,7 +32,10 @@ const RESEND_PAUSE_MAX: Duration = Duration::from_millis(500);
 const ANSWER_DEADLINE: Duration = Duration::from_secs(15);
 
 #[derive(Debug, Default)]
-pub struct Sellers(DashMap<OfferId, Seller>);
+pub struct Sellers {
+    offers: DashMap<OfferId, Seller>,
+    counts: Counts,
+}
 
 /// The way to an offer's actor: first the gate, then the queue.
 #[derive(Clone, Debug)]
@@ -37,10 +44,27 @@ struct Seller {
     queue: mpsc::Sender<Item>,
 }
 
+/// What selling has done on this node since it started.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Transactions, as far as they were tried.
+    pub batches: AtomicU64,
+    /// Asks in them.
+    pub asks: AtomicU64,
+    /// Batches sent again after a fault that passes.
+    pub resent: AtomicU64,
+    /// Batches cut in two to find a bad row: should be 0.
+    pub halved: AtomicU64,
+}
+
+fn count(counter: &AtomicU64, by: usize) {
+    counter.fetch_add(by as u64, Ordering::Relaxed);
+}
+
 impl Sellers {
     /// The offer was seen at this version.
     pub fn heed(&self, offer: OfferId, version: i64) {
-        if let Some(seller) = self.0.get(&offer) {
+        if let Some(seller) = self.offers.get(&offer) {
             seller.gate.heed(version);
         }
     }
@@ -56,12 +80,20 @@ struct Item {
 }
 
 impl App {
+    /// What selling has done on this node.
+    pub fn selling(&self) -> &Counts {
+        &self.0.sellers.counts
+    }
+
+    /// The refusal that needs no database, if there is one. Every 250 ms somebody gets none and must go on to
+    /// [`sell`](Self::sell), to look for the others.
+    pub(super) fn fast_no(&self, offer: OfferId, buyer: &UserId, qty: i64) -> Option<Refusal> {
+        let seller = self.0.sellers.offers.get(&offer)?;
+        seller.gate.refuses(buyer, qty, self.now())
+    }
+
     /// Puts an ask in the offer's queue and waits for its answer.
     pub(super) async fn sell(&self, offer: OfferId, ask: Ask) -> Told {
-        let known = self.0.sellers.0.get(&offer);
-        if let Some(refusal) = known.and_then(|known| known.gate.refuses(&ask, self.now())) {
-            return Err(refusal.into());
-        }
         let (answer, answered) = oneshot::channel();
         let mut item = Item { ask, answer };
         // An actor that goes idle closes its queue and hands the item back: then there is a new actor to ask.
@@ -73,7 +105,7 @@ impl App {
                     return Err(Refusal::Busy { retry_ms: rand::random_range(100..1_000) }.into());
                 }
                 Err(TrySendError::Closed(back)) => {
-                    self.0.sellers.0.remove_if(&offer, |_, known| known.queue.same_channel(&seller.queue));
+                    self.0.sellers.offers.remove_if(&offer, |_, known| known.queue.same_channel(&seller.queue));
                     item = back;
                 }
             }
@@ -85,14 +117,15 @@ impl App {
     }
 
     async fn seller(&self, id: OfferId) -> Result<Seller> {
-        if let Some(known) = self.0.sellers.0.get(&id).map(|known| known.clone()) {
+        if let Some(known) = self.0.sellers.offers.get(&id).map(|known| known.clone()) {
             return Ok(known);
         }
-        let offer = self.store().offer(id).await?.ok_or(Refusal::NoSuchOffer)?;
-        let made = self.0.sellers.0.entry(id).or_insert_with(|| {
+        // Old terms do: they only size the first batch.
+        let offer = self.card(id).await?;
+        let made = self.0.sellers.offers.entry(id).or_insert_with(|| {
             let (queue, asked) = mpsc::channel(WAITING_MAX);
             let gate = Arc::<Gate>::default();
-            self.0.tasks.spawn(run(self.clone(), offer, gate.clone(), asked));
+            self.0.tasks.spawn(run(self.clone(), Offer::clone(&offer), gate.clone(), asked));
             Seller { gate, queue }
         });
         Ok(made.clone())
@@ -100,7 +133,7 @@ impl App {
 }
 
 async fn run(app: App, mut offer: Offer, gate: Arc<Gate>, mut asked: mpsc::Receiver<Item>) {
-    let mut waiting = VecDeque::new();
+    let mut waiting = Queue::default();
     loop {
         if waiting.is_empty() {
             let next = tokio::select! {
@@ -108,12 +141,12 @@ async fn run(app: App, mut offer: Offer, gate: Arc<Gate>, mut asked: mpsc::Recei
                 () = app.0.stop.cancelled() => None,
             };
             match next {
-                Some(item) => waiting.push_back(item),
+                Some(item) => waiting.push(item),
                 // From here on askers go to a new actor; what came in before is still answered.
                 None => asked.close(),
             }
         }
-        take_in(&mut waiting, &mut asked);
+        waiting.take_in(&mut asked);
         if waiting.is_empty() {
             return;
         }
@@ -123,106 +156,43 @@ async fn run(app: App, mut offer: Offer, gate: Arc<Gate>, mut asked: mpsc::Recei
             offer.terms = part.terms;
             app.show_offer(&offer, offer.terms.left() == 0).await;
             if mind(&app, &offer, &gate, part.now).await {
-                // Who came before the gate fell needs no batch either.
-                take_in(&mut waiting, &mut asked);
-                turn_away(&mut waiting, &gate, app.now());
+                turn_away(&app, &gate, &mut waiting, &mut asked).await;
             }
         }
     }
 }
 
-fn take_in(waiting: &mut VecDeque<Item>, asked: &mut mpsc::Receiver<Item>) {
-    while waiting.len() < WAITING_MAX
-        && let Ok(item) = asked.try_recv()
-    {
-        waiting.push_back(item);
-    }
-}
-
-fn turn_away(waiting: &mut VecDeque<Item>, gate: &Gate, now: Millis) {
-    for item in std::mem::take(waiting) {
-        match gate.refuses(&item.ask, now) {
-            Some(refusal) => drop(item.answer.send(Err(refusal.into()))),
-            None => waiting.push_back(item),
+/// Who came before the gate fell needs no batch either.
+async fn turn_away(app: &App, gate: &Gate, waiting: &mut Queue, asked: &mut mpsc::Receiver<Item>) {
+    loop {
+        waiting.take_in(asked);
+        waiting.turn_away(gate, app.now());
+        if asked.is_empty() || !waiting.is_empty() {
+            return;
         }
+        // Thousands are answered here: others have work too.
+        tokio::task::yield_now().await;
     }
 }
 
 /// Shuts or opens the gate by what a batch found; says whether it is shut.
 async fn mind(app: &App, offer: &Offer, gate: &Gate, now: Millis) -> bool {
-    let Some(refusal) = shut::reason(&offer.terms, offer.unpaid, now) else {
+    let Some(refusal) = gate::reason(&offer.terms, offer.unpaid, now) else {
         gate.open();
         return false;
     };
-    let buyers = match gate.buyers_at(offer.terms.version) {
-        Some(known) => known,
-        // Read after the batch was committed, so whoever has an order at this version is among them.
-        None => match app.store().buyers_of(offer.id, BUYERS_MAX).await {
-            Ok(Some(buyers)) => Arc::new(buyers),
-            _ => {
-                gate.open();
-                return false;
-            }
-        },
-    };
-    gate.close(refusal, &offer.terms, buyers, app.now());
-    true
-}
-
-/// Scarce stock goes in smaller turns, so that every node gets some.
-fn batch_cap(left: i64) -> usize {
-    (left / 8).clamp(16, 512) as usize
-}
-
-/// One transaction's worth of asks: each buyer once, in the order they came.
-struct Batch {
-    asks: Vec<Ask>,
-    /// Beside each ask, everyone who waits for its answer.
-    answers: Vec<Vec<oneshot::Sender<Told>>>,
-}
-
-impl Batch {
-    fn gather(waiting: &mut VecDeque<Item>, cap: usize) -> Self {
-        let mut batch = Self { asks: Vec::new(), answers: Vec::new() };
-        let mut places: HashMap<UserId, usize> = HashMap::new();
-        let mut later = VecDeque::new();
-        while let Some(item) = waiting.pop_front() {
-            match places.get(&item.ask.buyer) {
-                // The same wish again, a retry or a double tap: one answer for both.
-                Some(&at) if batch.asks[at].key == item.ask.key && batch.asks[at].hash == item.ask.hash => {
-                    batch.answers[at].push(item.answer);
-                }
-                Some(_) => later.push_back(item),
-                None if batch.asks.len() == cap => {
-                    later.push_back(item);
-                    break;
-                }
-                None => {
-                    places.insert(item.ask.buyer.clone(), batch.asks.len());
-                    batch.asks.push(item.ask);
-                    batch.answers.push(vec![item.answer]);
-                }
-            }
-        }
-        // Those who wait on stand before those who came after them.
-        while let Some(item) = later.pop_back() {
-            waiting.push_front(item);
-        }
-        batch
+    let (known, last) = (gate.known_place(), offer.terms.next_place - 1);
+    // Read after the batch was committed, so whoever has an order at this version is among them.
+    let learned = known >= last
+        || match app.store().buyers_between(offer.id, known, last, BUYERS_MAX + 1).await {
+            Ok(buyers) => gate.learn(buyers, last),
+            Err(_) => false,
+        };
+    let shut = learned && gate.close(refusal, &offer.terms, app.now());
+    if !shut {
+        gate.open();
     }
-
-    fn halves(mut self) -> [Self; 2] {
-        let middle = self.asks.len() / 2;
-        let second = Self { asks: self.asks.split_off(middle), answers: self.answers.split_off(middle) };
-        [self, second]
-    }
-
-    fn answer_all(self, told: &Told) {
-        for waiter in self.answers.into_iter().flatten() {
-            // An asker who has left finds the order by its key.
-            let _ = waiter.send(told.clone());
-        }
-    }
+    shut
 }
 
 /// Sends a batch until it is answered; one that a bad row breaks is halved until the row stands alone.
@@ -230,6 +200,7 @@ async fn settle(app: &App, offer: OfferId, batch: Batch) -> Vec<Sold> {
     let mut sold = Vec::with_capacity(1);
     let mut parts = vec![batch];
     while let Some(part) = parts.pop() {
+        count(&app.selling().asks, part.asks.len());
         match send(app, offer, &part.asks).await {
             Ok(mut done) => {
                 let answers = std::mem::take(&mut done.answers);
@@ -244,6 +215,7 @@ async fn settle(app: &App, offer: OfferId, batch: Batch) -> Vec<Sold> {
                 part.answer_all(&Err(Error::OutcomeUnknown));
             }
             Err(fault) if fault.is_about_a_row() && part.asks.len() > 1 => {
+                count(&app.selling().halved, 1);
                 parts.extend(part.halves().into_iter().rev());
             }
             Err(fault) => {
@@ -272,8 +244,10 @@ async fn send(app: &App, offer: OfferId, asks: &[Ask]) -> store::Result<Sold> {
     let give_up = Instant::now() + RESEND_DEADLINE;
     let mut pause = Duration::from_millis(10);
     loop {
+        count(&app.selling().batches, 1);
         match app.store().sell(offer, asks).await {
             Err(fault) if fault.is_transient() && Instant::now() < give_up => {
+                count(&app.selling().resent, 1);
                 tracing::warn!(offer.id = %offer, asks = asks.len(), error = %fault, "a batch is sent again");
                 sleep(pause).await;
                 pause = (pause * 2).min(RESEND_PAUSE_MAX);
@@ -293,52 +267,5 @@ impl App {
                 app.tell_buyer(&order, &view);
             });
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::{Key, OrderId};
-
-    fn item(buyer: &str, key: &str) -> (Item, oneshot::Receiver<Told>) {
-        let (answer, answered) = oneshot::channel();
-        let ask = Ask {
-            order: OrderId::new(),
-            buyer: UserId::parse(buyer).unwrap(),
-            buyer_name: buyer.into(),
-            key: Key::parse(key).unwrap(),
-            hash: [0; 32],
-            qty: 1,
-        };
-        (Item { ask, answer }, answered)
-    }
-
-    fn buyers(asks: impl IntoIterator<Item = Ask>) -> Vec<String> {
-        asks.into_iter().map(|ask| ask.buyer.to_string()).collect()
-    }
-
-    #[test]
-    fn a_batch_has_each_buyer_once_and_nobody_is_overtaken() {
-        let wishes =
-            [("a", "key-00001"), ("b", "key-00002"), ("a", "key-00001"), ("a", "key-00003"), ("c", "key-00004")];
-        let mut waiting: VecDeque<Item> = wishes.iter().map(|(buyer, key)| item(buyer, key).0).collect();
-        let batch = Batch::gather(&mut waiting, 16);
-        assert_eq!(batch.answers.iter().map(Vec::len).collect::<Vec<_>>(), [2, 1, 1]);
-        assert_eq!(buyers(batch.asks), ["a", "b", "c"]);
-        assert_eq!(buyers(waiting.into_iter().map(|item| item.ask)), ["a"]);
-    }
-
-    #[test]
-    fn a_full_batch_leaves_the_rest_in_order() {
-        let mut waiting: VecDeque<Item> = ["a", "b", "c", "d"].map(|buyer| item(buyer, "key-00001").0).into();
-        let batch = Batch::gather(&mut waiting, 2);
-        assert_eq!(buyers(batch.asks), ["a", "b"]);
-        assert_eq!(buyers(waiting.into_iter().map(|item| item.ask)), ["c", "d"]);
-    }
-
-    #[test]
-    fn scarce_stock_is_sold_in_small_turns() {
-        assert_eq!([0, 50, 1_000, 1_000_000].map(batch_cap), [16, 16, 125, 512]);
     }
 }

@@ -1,0 +1,358 @@
+//! What is compared. Each sells the same thing by the same rules; how it is kept right differs.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use anyhow::{bail, ensure};
+use livesouk::app::{App, Settings};
+use livesouk::broker::Broker;
+use livesouk::clock::Clock;
+use livesouk::domain::offer::NewOffer;
+use livesouk::domain::{
+    Actor, ChatRules, Key, LiveStream, Name, OfferId, Product, ProductId, Role, Shop, ShopId, StreamId, StreamStatus,
+    UserId, Variant, VariantId,
+};
+use livesouk::store::Store;
+use sqlx::postgres::{PgPool, PgPoolOptions};
+use uuid::Uuid;
+
+use super::servers::{Postgres, Redis};
+
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Kind {
+    RowLock,
+    RoundTrip,
+    LivesoukPostgres,
+    LivesoukSqlite,
+    RedisGate,
+}
+
+impl Kind {
+    pub const ALL: [Kind; 5] =
+        [Kind::RowLock, Kind::RoundTrip, Kind::LivesoukPostgres, Kind::LivesoukSqlite, Kind::RedisGate];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::RowLock => "(a) Postgres, a transaction per purchase",
+            Kind::RoundTrip => "(b) the same in one round trip",
+            Kind::LivesoukPostgres => "(c) Livesouk on Postgres",
+            Kind::LivesoukSqlite => "(d) Livesouk on SQLite",
+            Kind::RedisGate => "(e) Redis Lua gate, nothing kept",
+        }
+    }
+
+    /// As `BENCH_ONLY` names it.
+    pub fn letter(self) -> char {
+        self.name().chars().nth(1).unwrap_or_default()
+    }
+
+    /// Can follow the fast open loop.
+    pub fn is_fast(self) -> bool {
+        !matches!(self, Kind::RowLock | Kind::RoundTrip)
+    }
+}
+
+/// As most shops have: a pool of sixteen for everything.
+const POOL: u32 = 16;
+const QUANTITY: i64 = 10_000_000;
+const PER_BUYER: i64 = 2;
+const PRICE: i64 = 4_900;
+
+pub struct Contender {
+    pub kind: Kind,
+    /// The next buyer nobody has been yet.
+    pub numbers: Arc<AtomicU64>,
+    shop: Shopkeeper,
+    till: Arc<Till>,
+}
+
+/// Where offers are made: Livesouk's own tables, also for the plain contenders.
+struct Shopkeeper {
+    store: Option<(Store, App)>,
+    stream: StreamId,
+    variant: VariantId,
+}
+
+/// Where a buyer presses.
+pub enum Till {
+    RowLock(PgPool, OfferId),
+    RoundTrip(PgPool, OfferId),
+    Livesouk(App, OfferId),
+    RedisGate(redis::aio::MultiplexedConnection, redis::Script, OfferId),
+}
+
+impl Contender {
+    pub async fn open(kind: Kind, postgres: &Postgres, redis: &Redis, folder: &Path) -> anyhow::Result<Self> {
+        let (stream, variant) = (StreamId::new(), VariantId::new());
+        let url = match kind {
+            Kind::RowLock => Some(postgres.create("row_lock").await?),
+            Kind::RoundTrip => Some(postgres.create("round_trip").await?),
+            Kind::LivesoukPostgres => Some(postgres.create("livesouk").await?),
+            Kind::LivesoukSqlite => Some(format!("sqlite:{}", folder.join("shop.db").display())),
+            Kind::RedisGate => None,
+        };
+        let store = match &url {
+            Some(url) => Some(shop(url, stream, variant).await?),
+            None => None,
+        };
+        let none = OfferId::new();
+        let till = match (kind, &store, &url) {
+            (Kind::RowLock, _, Some(url)) => Till::RowLock(pool(url).await?, none),
+            (Kind::RoundTrip, _, Some(url)) => Till::RoundTrip(round_trip(url).await?, none),
+            (Kind::LivesoukPostgres | Kind::LivesoukSqlite, Some((_, app)), _) => Till::Livesouk(app.clone(), none),
+            _ => {
+                let connection = redis::Client::open(redis.url())?.get_multiplexed_async_connection().await?;
+                Till::RedisGate(connection, redis::Script::new(GATE), none)
+            }
+        };
+        let shop = Shopkeeper { store, stream, variant };
+        Ok(Self { kind, numbers: Arc::default(), shop, till: Arc::new(till) })
+    }
+
+    /// A fresh offer for the next round, so that nobody's rows grow old.
+    pub async fn new_offer(&mut self) -> anyhow::Result<()> {
+        let offer = match &self.shop.store {
+            Some((store, _)) => self.shop.open_offer(store, QUANTITY).await?,
+            None => OfferId::new(),
+        };
+        self.till = Arc::new(match &*self.till {
+            Till::RowLock(pool, _) => Till::RowLock(pool.clone(), offer),
+            Till::RoundTrip(pool, _) => Till::RoundTrip(pool.clone(), offer),
+            Till::Livesouk(app, _) => Till::Livesouk(app.clone(), offer),
+            Till::RedisGate(connection, script, _) => {
+                let mut connection = connection.clone();
+                let set = redis::cmd("SET").arg(format!("left:{}", offer.0)).arg(QUANTITY).to_owned();
+                set.exec_async(&mut connection).await?;
+                Till::RedisGate(connection, script.clone(), offer)
+            }
+        });
+        Ok(())
+    }
+
+    pub fn till(&self) -> Arc<Till> {
+        self.till.clone()
+    }
+
+    /// An offer of `quantity` units at this shop, and its app.
+    pub async fn offer_of(&self, quantity: i64) -> anyhow::Result<Option<(App, OfferId)>> {
+        let Some((store, app)) = &self.shop.store else { return Ok(None) };
+        Ok(Some((app.clone(), self.shop.open_offer(store, quantity).await?)))
+    }
+
+    /// What was sold is what was counted, for everybody who keeps books.
+    pub async fn assert_sound(&self) -> anyhow::Result<()> {
+        if let Some((store, _)) = &self.shop.store {
+            ensure!(store.audit().await?.is_empty(), "{}: the books do not agree", self.kind.name());
+        }
+        Ok(())
+    }
+
+    pub async fn close(self) {
+        if let Some((_, app)) = self.shop.store {
+            app.stopping().cancel();
+            app.finish().await;
+        }
+    }
+}
+
+impl Shopkeeper {
+    async fn open_offer(&self, store: &Store, quantity: i64) -> anyhow::Result<OfferId> {
+        let new = NewOffer {
+            id: OfferId::new(),
+            stream: self.stream,
+            variant: self.variant,
+            kind: livesouk::domain::Kind::Regular,
+            price: PRICE,
+            old_price: None,
+            quantity,
+            per_buyer: PER_BUYER,
+            countdown_ms: 0,
+            duration_ms: None,
+            hold_ms: 3_600_000,
+        };
+        store.create_offer(&new).await?;
+        store.open_offer(new.id).await?;
+        Ok(new.id)
+    }
+}
+
+impl Till {
+    /// Sells one unit to buyer `number`; anything but a yes is an error.
+    pub async fn buy(&self, number: u64) -> anyhow::Result<()> {
+        let (buyer, key) = (format!("buyer-{number}"), format!("key-of-{number}"));
+        match self {
+            Till::RowLock(pool, offer) => row_lock(pool, *offer, &buyer, &key).await,
+            Till::RoundTrip(pool, offer) => {
+                let sold: bool = sqlx::query_scalar("select buy($1, $2, $3, $4, $5)")
+                    .bind(offer.0)
+                    .bind(Uuid::now_v7())
+                    .bind(&buyer)
+                    .bind(&key)
+                    .bind(&[0_u8; 32][..])
+                    .fetch_one(pool)
+                    .await?;
+                ensure!(sold, "refused");
+                Ok(())
+            }
+            Till::Livesouk(app, offer) => {
+                app.buy(&viewer(&buyer)?, *offer, 1, Key::parse(&key).map_err(|refusal| anyhow::anyhow!("{refusal}"))?)
+                    .await?;
+                Ok(())
+            }
+            Till::RedisGate(connection, script, offer) => {
+                let left: i64 = script
+                    .key(format!("left:{}", offer.0))
+                    .key(format!("had:{}", offer.0))
+                    .arg(&buyer)
+                    .arg(1)
+                    .arg(PER_BUYER)
+                    .invoke_async(&mut connection.clone())
+                    .await?;
+                ensure!(left >= 0, "refused");
+                Ok(())
+            }
+        }
+    }
+}
+
+pub fn viewer(name: &str) -> anyhow::Result<Actor> {
+    let refused = |refusal: livesouk::domain::Refusal| anyhow::anyhow!("{refusal}");
+    let (user, name) = (UserId::parse(name).map_err(refused)?, Name::parse(name).map_err(refused)?);
+    Ok(Actor { user, name, role: Role::Viewer, stream: None, expires_at: None })
+}
+
+/// (a) What a shop writes that knows its trade: lock the row, look, write both, commit. Seven round trips.
+async fn row_lock(pool: &PgPool, offer: OfferId, buyer: &str, key: &str) -> anyhow::Result<()> {
+    let mut tx = pool.begin().await?;
+    let lock = "select stream, quantity, reserved, next_place, per_buyer, price, currency, hold_ms,
+        (extract(epoch from clock_timestamp()) * 1000)::bigint from offers where id = $1 and stage = 'open' for update";
+    let (stream, quantity, reserved, place, per_buyer, price, currency, hold_ms, now): (
+        Uuid,
+        i64,
+        i64,
+        i64,
+        i64,
+        i64,
+        String,
+        i64,
+        i64,
+    ) = sqlx::query_as(lock).bind(offer.0).fetch_one(&mut *tx).await?;
+    let before: Option<Uuid> = sqlx::query_scalar("select id from orders where buyer = $1 and key = $2")
+        .bind(buyer)
+        .bind(key)
+        .fetch_optional(&mut *tx)
+        .await?;
+    let owned = "select coalesce(sum(qty), 0)::bigint from orders
+        where offer = $1 and buyer = $2 and status in ('held', 'capturing', 'paid')";
+    let owned: i64 = sqlx::query_scalar(owned).bind(offer.0).bind(buyer).fetch_one(&mut *tx).await?;
+    if before.is_some() || owned >= per_buyer || reserved >= quantity {
+        bail!("refused");
+    }
+    let insert =
+        "insert into orders (id, stream, offer, buyer, buyer_name, key, hash, status, qty, amount, currency, place,
+            created_at, hold_until, changed_at)
+        values ($1, $2, $3, $4, $4, $5, $6, 'held', 1, $7, $8, $9, $10, $11, $10)";
+    sqlx::query(insert)
+        .bind(Uuid::now_v7())
+        .bind(stream)
+        .bind(offer.0)
+        .bind(buyer)
+        .bind(key)
+        .bind(&[0_u8; 32][..])
+        .bind(price)
+        .bind(currency)
+        .bind(place)
+        .bind(now)
+        .bind(now + hold_ms)
+        .execute(&mut *tx)
+        .await?;
+    let take =
+        "update offers set reserved = reserved + 1, next_place = next_place + 1, version = version + 1 where id = $1";
+    sqlx::query(take).bind(offer.0).execute(&mut *tx).await?;
+    Ok(tx.commit().await?)
+}
+
+/// (b) The same rules on the server, one call, one commit. It locks first and looks in later statements.
+const BUY: &str = "create function buy(p_offer uuid, p_id uuid, p_buyer text, p_key text, p_hash bytea) returns boolean
+language plpgsql as $$
+declare o offers; t bigint;
+begin
+  select * into o from offers where id = p_offer and stage = 'open' for no key update;
+  t := (extract(epoch from clock_timestamp()) * 1000)::bigint;
+  if exists (select 1 from orders where buyer = p_buyer and key = p_key) or o.reserved >= o.quantity
+     or (select coalesce(sum(qty), 0) from orders where offer = p_offer and buyer = p_buyer
+         and status in ('held', 'capturing', 'paid')) >= o.per_buyer then
+    return false;
+  end if;
+  insert into orders (id, stream, offer, buyer, buyer_name, key, hash, status, qty, amount, currency, place, created_at,
+      hold_until, changed_at)
+    values (p_id, o.stream, p_offer, p_buyer, p_buyer, p_key, p_hash, 'held', 1, o.price, o.currency, o.next_place, t,
+      t + o.hold_ms, t);
+  update offers set reserved = reserved + 1, next_place = next_place + 1, version = version + 1 where id = p_offer;
+  return true;
+end $$";
+
+/// (e) Takes a unit and remembers who had how many, in memory.
+const GATE: &str = "
+local had = tonumber(redis.call('HGET', KEYS[2], ARGV[1]) or '0')
+local want = tonumber(ARGV[2])
+if had + want > tonumber(ARGV[3]) then return -2 end
+local left = tonumber(redis.call('GET', KEYS[1]) or '0')
+if left < want then return -1 end
+redis.call('HINCRBY', KEYS[2], ARGV[1], want)
+return redis.call('DECRBY', KEYS[1], want)";
+
+async fn pool(url: &str) -> anyhow::Result<PgPool> {
+    Ok(PgPoolOptions::new()
+        .max_connections(POOL)
+        .min_connections(POOL)
+        .acquire_timeout(std::time::Duration::from_secs(60))
+        .connect(url)
+        .await?)
+}
+
+async fn round_trip(url: &str) -> anyhow::Result<PgPool> {
+    let pool = pool(url).await?;
+    sqlx::raw_sql(BUY).execute(&pool).await?;
+    Ok(pool)
+}
+
+/// A migrated shop with one show and a pool that never runs out.
+async fn shop(url: &str, stream: StreamId, variant: VariantId) -> anyhow::Result<(Store, App)> {
+    let clock = Clock::system();
+    Store::migrate(url, clock.clone()).await?;
+    let store = Store::open(url, clock.clone(), 8).await?;
+    let shop = Shop { id: ShopId::new(), title: "Shop".into(), titles: Default::default(), currency: "SAR".into() };
+    let shop = store.create_shop(shop).await?;
+    let (name, stock) = ("One size".into(), 1_000 * QUANTITY);
+    let variant = Variant { id: variant, name, names: Default::default(), sku: None, price: PRICE, stock };
+    let product = Product {
+        id: ProductId::new(),
+        title: "Lamp".into(),
+        titles: Default::default(),
+        image: None,
+        variants: vec![variant],
+    };
+    store.create_product(shop.id, &product).await?;
+    let live = LiveStream {
+        id: stream,
+        title: "Show".into(),
+        titles: Default::default(),
+        host: "Noura".into(),
+        status: StreamStatus::Scheduled,
+        video: None,
+        poster: None,
+        scheduled_at: None,
+        started_at: None,
+        ended_at: None,
+        pin: None,
+        chat: ChatRules::default(),
+        likes: 0,
+        version: 1,
+    };
+    store.create_stream(shop.id, &live).await?;
+    let settings = Settings { chat_per_second: 0.0, dev_login: false };
+    let app = App::start(store.clone(), Broker::local(), clock, shop, settings, Default::default()).await?;
+    Ok((store, app))
+}

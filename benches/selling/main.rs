@@ -1,0 +1,89 @@
+//! How fast Livesouk sells, beside what a shop could pick instead, in one run on throwaway servers.
+//!
+//!   cargo bench --bench selling                 five rounds of three seconds each, about four minutes
+//!   BENCH_ROUNDS=1 BENCH_SECONDS=1 BENCH_ONLY=ac cargo bench --bench selling
+//!
+//! Every contender sells one offer that never runs out to buyers who are new each time, with a limit per buyer and
+//! the keys stored; the Redis gate alone keeps nothing. They take turns in each round, so that a slow minute of the
+//! machine is everybody's. Ratios are medians over the rounds of the ratio within a round.
+
+mod contender;
+mod load;
+mod refusals;
+mod report;
+mod servers;
+
+use std::time::Duration;
+
+use contender::{Contender, Kind};
+use load::{Measured, closed_loop, open_loop};
+use report::{Median, table};
+use servers::{Postgres, Redis};
+
+/// Buyers who each wait for their answer before the next one takes their turn.
+const BUYERS: usize = 1_000;
+/// What every contender is offered at once in open loop, and what Livesouk and the gate are offered besides.
+const SLOW_RATE: u64 = 400;
+const FAST_RATE: u64 = 15_000;
+
+fn main() -> anyhow::Result<()> {
+    // Cargo passes `--bench`; there is nothing to choose here but the length.
+    let rounds = from_env("BENCH_ROUNDS", 5);
+    let length = Duration::from_secs(from_env("BENCH_SECONDS", 3));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(run(rounds as usize, length))
+}
+
+fn from_env(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default).max(1)
+}
+
+async fn run(rounds: usize, length: Duration) -> anyhow::Result<()> {
+    let folder = tempfile::Builder::new().prefix("livesouk-bench.").tempdir_in("/tmp")?;
+    let postgres = Postgres::start(folder.path()).await?;
+    let redis = Redis::start(folder.path()).await?;
+    let mut contenders = Vec::new();
+    let only = std::env::var("BENCH_ONLY").unwrap_or_default();
+    for kind in Kind::ALL.into_iter().filter(|kind| only.is_empty() || only.contains(kind.letter())) {
+        contenders.push(Contender::open(kind, &postgres, &redis, folder.path()).await?);
+    }
+    let (mut closed, mut alone, mut slow, mut fast) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for round in 1..=rounds {
+        for contender in &mut contenders {
+            eprintln!("round {round} of {rounds}: {}", contender.kind.name());
+            contender.new_offer().await?;
+            // A server that is warm: plans made, pages in memory, actor awake.
+            closed_loop(contender, BUYERS, Duration::from_millis(300)).await?;
+            closed.push((contender.kind, closed_loop(contender, BUYERS, length).await?));
+            alone.push((contender.kind, closed_loop(contender, 1, length / 3).await?));
+            slow.push((contender.kind, open_loop(contender, SLOW_RATE, length / 3).await?));
+            if contender.kind.is_fast() {
+                fast.push((contender.kind, open_loop(contender, FAST_RATE, length / 3).await?));
+            }
+        }
+    }
+    for contender in &contenders {
+        contender.assert_sound().await?;
+    }
+    let refusals = refusals::measure(&contenders, rounds, length).await?;
+    for contender in contenders {
+        contender.close().await;
+    }
+
+    println!("{}", table(&format!("{BUYERS} buyers, each waiting for the answer"), &closed));
+    println!("{}", table("one buyer at a time", &alone));
+    println!("{}", table(&format!("open loop, {SLOW_RATE} a second"), &slow));
+    println!("{}", table(&format!("open loop, {FAST_RATE} a second"), &fast));
+    println!("{refusals}");
+    let per_second = |one, other| Median::of_ratios(&closed, one, other, |measured: &Measured| measured.per_second());
+    let p99 = Median::of(&closed, Kind::LivesoukPostgres, |measured| measured.p99_ms());
+    if !only.is_empty() {
+        return Ok(());
+    }
+    println!("ratio postgres_vs_row_lock {:.1}", per_second(Kind::LivesoukPostgres, Kind::RowLock));
+    println!("ratio postgres_vs_redis_gate {:.2}", per_second(Kind::LivesoukPostgres, Kind::RedisGate));
+    println!("ratio sqlite_vs_row_lock {:.1}", per_second(Kind::LivesoukSqlite, Kind::RowLock));
+    println!("figure p99_ms {p99:.1}");
+    println!("figure refusals_per_core_s {:.0}", refusals.per_core_second);
+    Ok(())
+}

@@ -1,0 +1,198 @@
+//! What a "no" costs once an offer is sold out: in memory on one core, allocations counted; and through real sockets.
+
+use std::alloc::System;
+use std::fmt;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use futures_util::{SinkExt, StreamExt};
+use livesouk::app::{App, Error};
+use livesouk::domain::{Key, OfferId, Refusal};
+use serde_json::{Value, json};
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+use tokio::task::JoinSet;
+use tokio_tungstenite::tungstenite::Message;
+
+use super::contender::{Contender, viewer};
+use super::report::median;
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+const UNITS: i64 = 5;
+
+pub struct Refusals {
+    pub per_core_second: f64,
+    allocations: f64,
+    sockets_per_second: f64,
+}
+
+impl fmt::Display for Refusals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "refusals of a sold-out offer")?;
+        writeln!(
+            f,
+            "{:<44} {:>10.0} a second and core, {:.3} allocations each",
+            "in memory, the whole verb", self.per_core_second, self.allocations
+        )?;
+        writeln!(
+            f,
+            "{:<44} {:>10.0} a second, client on the same two cores",
+            "through WebSockets", self.sockets_per_second
+        )
+    }
+}
+
+pub async fn measure(contenders: &[Contender], rounds: usize, length: Duration) -> anyhow::Result<Refusals> {
+    let mut of_livesouk = Vec::new();
+    for contender in contenders {
+        of_livesouk.extend(contender.offer_of(UNITS).await?);
+    }
+    let (app, offer) = of_livesouk.first().context("nobody to refuse")?;
+    sell_out(app, *offer).await?;
+    let (mut rates, mut allocations, mut sockets) = (Vec::new(), Vec::new(), Vec::new());
+    for round in 1..=rounds {
+        eprintln!("round {round} of {rounds}: refusals");
+        let (rate, allocated) = in_memory(app, *offer, length / 3).await?;
+        rates.push(rate);
+        allocations.push(allocated);
+    }
+    let server = Server::start().await?;
+    for _ in 0..rounds {
+        sockets.push(server.refuse(length / 3).await?);
+    }
+    Ok(Refusals {
+        per_core_second: median(rates),
+        allocations: median(allocations),
+        sockets_per_second: median(sockets),
+    })
+}
+
+async fn sell_out(app: &App, offer: OfferId) -> anyhow::Result<()> {
+    for n in 0..=UNITS {
+        let sold = app.buy(&viewer(&format!("early-{n}"))?, offer, 1, key()?).await;
+        ensure!(sold.is_ok() == (n < UNITS), "buyer {n}: {sold:?}");
+    }
+    Ok(())
+}
+
+fn key() -> anyhow::Result<Key> {
+    Key::parse("key-00001").map_err(|refusal| anyhow::anyhow!("{refusal}"))
+}
+
+/// One task asks and asks, so it is one core. Who asks and the key are made before: they come with a request.
+async fn in_memory(app: &App, offer: OfferId, length: Duration) -> anyhow::Result<(f64, f64)> {
+    let late = viewer("late")?;
+    let keys: Vec<Key> = (0..1_000).map(|_| key()).collect::<Result<_, _>>()?;
+    let (app, begun) = (app.clone(), Instant::now());
+    let work = tokio::spawn(async move {
+        let (mut refused, mut allocations) = (0_u64, 0);
+        while begun.elapsed() < length {
+            let keys = keys.clone();
+            let region = Region::new(ALLOCATOR);
+            for key in keys {
+                if let Err(Error::Refused(Refusal::SoldOutForNow)) = app.buy(&late, offer, 1, key).await {
+                    refused += 1;
+                }
+            }
+            allocations += region.change().allocations;
+        }
+        (refused, allocations)
+    });
+    let (refused, allocations) = work.await?;
+    ensure!(refused > 0, "nobody was refused");
+    Ok((refused as f64 / begun.elapsed().as_secs_f64(), allocations as f64 / refused as f64))
+}
+
+/// A demo server of its own, and viewers who ask it over WebSockets.
+struct Server {
+    child: Child,
+    _folder: tempfile::TempDir,
+    listen: String,
+    stream: String,
+    offer: String,
+    token: String,
+}
+
+const SOCKETS: usize = 8;
+/// Asks on their way on each socket.
+const WINDOW: usize = 64;
+
+impl Server {
+    async fn start() -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let mut child = Command::new(env!("CARGO_BIN_EXE_livesouk"))
+            .args(["demo", "--json", "--listen", "127.0.0.1:0", "--log", "error", "--data"])
+            .arg(folder.path())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut line = String::new();
+        let out = child.stdout.take().context("no stdout")?;
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(out), &mut line)?;
+        let told: Value = serde_json::from_str(&line)?;
+        let text = |name: &str| told[name].as_str().unwrap_or_default().to_owned();
+        let (listen, stream, host) = (text("listen"), text("stream"), text("host_token"));
+        let http = reqwest::Client::new();
+        let post = async |path: String, token: &str, body: Value| -> anyhow::Result<Value> {
+            let request =
+                http.post(format!("http://{listen}{path}")).bearer_auth(token).header("idempotency-key", "key-of-all");
+            Ok(request.json(&body).send().await?.error_for_status()?.json().await?)
+        };
+        let product = json!({"title": "Lamp", "variants": [{"name": "One", "price": 100, "stock": 1}]});
+        let product = post("/v1/products".into(), &host, product).await?;
+        let offer = json!({"variant": product["variants"][0]["id"], "kind": "regular", "price": 100, "quantity": 1});
+        let offer = post(format!("/v1/streams/{stream}/offers"), &host, offer).await?;
+        let offer = offer["id"].as_str().unwrap_or_default().to_owned();
+        post(format!("/v1/offers/{offer}/open"), &host, json!({})).await?;
+        post(format!("/v1/offers/{offer}/orders"), &host, json!({"qty": 1})).await?;
+        let token = post("/v1/dev/tokens".into(), &host, json!({"name": "Late", "role": "viewer"})).await?;
+        let token = token["token"].as_str().unwrap_or_default().to_owned();
+        Ok(Self { child, _folder: folder, listen, stream, offer, token })
+    }
+
+    async fn refuse(&self, length: Duration) -> anyhow::Result<f64> {
+        let begun = Instant::now();
+        let mut crowd = JoinSet::new();
+        for n in 0..SOCKETS {
+            let url = format!(
+                "ws://{}/v1/streams/{}/live?token={}&session=late-session-{n}",
+                self.listen, self.stream, self.token
+            );
+            let ask =
+                json!({"ref": "1", "do": "buy", "offer": self.offer, "qty": 1, "key": format!("key-of-late-{n}")});
+            let ask = Message::text(ask.to_string());
+            crowd.spawn(async move {
+                let (mut socket, _) = tokio_tungstenite::connect_async(url).await?;
+                for _ in 0..WINDOW {
+                    socket.feed(ask.clone()).await?;
+                }
+                socket.flush().await?;
+                let mut refused = 0_u64;
+                while begun.elapsed() < length {
+                    let frame = socket.next().await.context("closed")??;
+                    if frame.to_text().is_ok_and(|text| text.contains("\"sold_out"))
+                        && frame.to_text()?.contains("\"reply\"")
+                    {
+                        refused += 1;
+                        socket.send(ask.clone()).await?;
+                    }
+                }
+                anyhow::Ok(refused)
+            });
+        }
+        let mut refused = 0;
+        while let Some(one) = crowd.join_next().await {
+            refused += one??;
+        }
+        ensure!(refused > 0, "nobody was refused");
+        Ok(refused as f64 / begun.elapsed().as_secs_f64())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,185 @@
+//! The fast no: once an offer is known to be sold out or over, askers are refused in memory.
+//!
+//! Conservative, in three ways. Whoever has an order of the offer is let through, so a retry of a winner gets its order
+//! and never a "sold out". Every 250 ms one ask is let through too, so units that come back are sold at most that much
+//! later, whatever messages were lost. And an ask that might be refused for another reason goes to the database.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{PoisonError, RwLock, RwLockWriteGuard};
+
+use crate::domain::{Millis, Refusal, Stage, Terms, UserId};
+
+/// How often one ask goes through to look.
+const LOOK_EVERY_MS: Millis = 250;
+/// An offer with more orders than this has no fast no: its buyers are kept in memory.
+pub const BUYERS_MAX: usize = 200_000;
+
+/// The door in front of one offer's actor.
+#[derive(Debug, Default)]
+pub struct Gate(RwLock<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    shut: Option<Shut>,
+    /// Whoever has an order at one of the places up to `known_place`, whatever became of it.
+    buyers: HashSet<UserId>,
+    known_place: i64,
+}
+
+/// What is known of an offer that sells nothing now.
+#[derive(Debug)]
+struct Shut {
+    refusal: Refusal,
+    /// The offer's version that this was seen at.
+    version: i64,
+    per_buyer: i64,
+    look_at: AtomicI64,
+}
+
+impl Gate {
+    /// The refusal that is certain without asking the database, if there is one.
+    pub fn refuses(&self, buyer: &UserId, qty: i64, now: Millis) -> Option<Refusal> {
+        let inner = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let shut = inner.shut.as_ref()?;
+        if qty > shut.per_buyer || inner.buyers.contains(buyer) {
+            return None;
+        }
+        let look_at = shut.look_at.load(Ordering::Relaxed);
+        let next = now + LOOK_EVERY_MS;
+        let looks = look_at <= now
+            && shut.look_at.compare_exchange(look_at, next, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        if looks { None } else { Some(shut.refusal.clone()) }
+    }
+
+    /// The last place whose buyer is known; places are dense, and orders stay for ever.
+    pub fn known_place(&self) -> i64 {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).known_place
+    }
+
+    /// Takes in the buyers from [`known_place`](Self::known_place) to `place`, or says `false`: they are too many.
+    pub fn learn(&self, buyers: Vec<UserId>, place: i64) -> bool {
+        let mut inner = self.write();
+        if inner.buyers.len() + buyers.len() > BUYERS_MAX {
+            inner.shut = None;
+            return false;
+        }
+        inner.buyers.extend(buyers);
+        inner.known_place = place;
+        true
+    }
+
+    /// Shuts. Refuses to where a buyer of this version may be unknown.
+    pub fn close(&self, refusal: Refusal, terms: &Terms, now: Millis) -> bool {
+        let mut inner = self.write();
+        if inner.known_place + 1 < terms.next_place {
+            return false;
+        }
+        let (version, per_buyer) = (terms.version, terms.per_buyer);
+        inner.shut = Some(Shut { refusal, version, per_buyer, look_at: AtomicI64::new(now + LOOK_EVERY_MS) });
+        true
+    }
+
+    /// A newer version was seen, by whatever way: what is known is not certain any more.
+    pub fn heed(&self, version: i64) {
+        self.open_if(|shut| shut.version < version);
+    }
+
+    pub fn open(&self) {
+        self.open_if(|_| true);
+    }
+
+    fn open_if(&self, stale: impl Fn(&Shut) -> bool) {
+        let is_stale = self.0.read().unwrap_or_else(PoisonError::into_inner).shut.as_ref().is_some_and(&stale);
+        if is_stale {
+            let mut inner = self.write();
+            inner.shut.take_if(|shut| stale(shut));
+        }
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Inner> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why an offer with these terms sells nothing to anybody at `now`, where that is certain to stay for a moment.
+pub fn reason(terms: &Terms, unpaid: i64, now: Millis) -> Option<Refusal> {
+    match terms.admits(now) {
+        Err(Refusal::Closed) => Some(Refusal::Closed),
+        Ok(()) if terms.stage == Stage::Open && terms.left() == 0 => {
+            Some(if unpaid > 0 { Refusal::SoldOutForNow } else { Refusal::SoldOut })
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn user(name: &str) -> UserId {
+        UserId::parse(name).unwrap()
+    }
+
+    fn terms(stage: Stage, reserved: i64, closes_at: Option<Millis>) -> Terms {
+        Terms {
+            stage,
+            quantity: 5,
+            reserved,
+            next_place: 2,
+            version: 9,
+            opens_at: Some(0),
+            closes_at,
+            per_buyer: 2,
+            hold_ms: 10_000,
+            price: 1,
+        }
+    }
+
+    #[test]
+    fn strangers_are_refused_and_buyers_are_let_through() {
+        let gate = Gate::default();
+        assert_eq!(gate.refuses(&user("ann"), 1, 0), None);
+        assert!(gate.learn(vec![user("winner")], 1));
+        assert!(gate.close(Refusal::SoldOutForNow, &terms(Stage::Open, 5, None), 0));
+        assert_eq!(gate.refuses(&user("ann"), 1, 0), Some(Refusal::SoldOutForNow));
+        assert_eq!(gate.refuses(&user("winner"), 1, 0), None);
+        assert_eq!(gate.refuses(&user("ann"), 3, 0), None, "over the limit is another refusal");
+        gate.heed(9);
+        assert_eq!(gate.refuses(&user("ann"), 1, 0), Some(Refusal::SoldOutForNow));
+        gate.heed(10);
+        assert_eq!(gate.refuses(&user("ann"), 1, 0), None, "somebody gave units back");
+    }
+
+    #[test]
+    fn it_does_not_shut_while_a_winner_may_be_unknown() {
+        let gate = Gate::default();
+        let terms = terms(Stage::Open, 5, None);
+        assert!(!gate.close(Refusal::SoldOut, &terms, 0), "nobody told it who stands at place 1");
+        assert!(gate.learn(vec![user("winner")], 1) && gate.close(Refusal::SoldOut, &terms, 0));
+        assert!(!gate.close(Refusal::SoldOut, &Terms { next_place: 3, ..terms }, 0));
+    }
+
+    #[test]
+    fn one_ask_in_250_ms_goes_through_to_look() {
+        let gate = Gate::default();
+        assert!(gate.learn(vec![], 1) && gate.close(Refusal::SoldOut, &terms(Stage::Open, 5, None), 0));
+        let through = |now: Millis| (0..100).filter(|_| gate.refuses(&user("ann"), 1, now).is_none()).count();
+        assert_eq!([0, 249, 250, 251, 499, 500, 5_000].map(through), [0, 0, 1, 0, 0, 1, 1]);
+    }
+
+    #[test]
+    fn only_what_is_certain_is_a_reason() {
+        for (terms, unpaid, now, expected) in [
+            (terms(Stage::Open, 5, None), 1, 10, Some(Refusal::SoldOutForNow)),
+            (terms(Stage::Open, 5, None), 0, 10, Some(Refusal::SoldOut)),
+            (terms(Stage::Open, 4, None), 0, 10, None),
+            (terms(Stage::Open, 4, Some(10)), 0, 10, Some(Refusal::Closed)),
+            (terms(Stage::Open, 5, None), 0, -1, None),
+            (terms(Stage::Paused, 5, None), 0, 10, None),
+            (terms(Stage::Closed, 5, None), 0, 10, Some(Refusal::Closed)),
+        ] {
+            assert_eq!(reason(&terms, unpaid, now), expected, "{terms:?}");
+        }
+    }
+}
