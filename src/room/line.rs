@@ -146,6 +146,10 @@ impl Line {
         tally: &Tally,
         mut snapshot: impl FnMut() -> Bytes,
     ) -> Option<Close> {
+        #[cfg(feature = "planted-fault")]
+        if self.follows() {
+            crate::fault::move_cursor(&mut self.cursor, ring.head());
+        }
         let mut late = self.stuck_since.is_some();
         while !self.over {
             if self.hello.is_none() && self.closing_until.is_none() {

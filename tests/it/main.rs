@@ -5,6 +5,7 @@
 mod bad_input;
 mod chat;
 mod contract_store;
+mod crowd;
 mod helpers;
 mod life;
 mod operate;
