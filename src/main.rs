@@ -66,7 +66,7 @@ async fn run_demo(options: Demo) -> anyhow::Result<()> {
         origins: Origins::new(&[], None).map_err(StartError::Config)?,
         proxies: Proxies::default(),
         settings: Settings { chat_per_second: options.limits.chat_per_second, dev_login: true },
-        connections_max: options.limits.connections_max,
+        limits: options.limits,
     })
     .await?;
 
@@ -130,7 +130,7 @@ async fn run_serve(options: Serve) -> anyhow::Result<()> {
         origins,
         proxies: Proxies::new(options.trusted_proxies),
         settings: Settings { chat_per_second: options.limits.chat_per_second, dev_login: false },
-        connections_max: options.limits.connections_max,
+        limits: options.limits,
     })
     .await?;
     tracing::info!(listen = %node.address()?, "livesouk serves");

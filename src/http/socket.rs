@@ -14,6 +14,7 @@ use serde::Deserialize;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
+use super::admission::Admit;
 use super::error::{Answer, Problem};
 use super::extract::{Asked, Id};
 use super::serve::Place;
@@ -52,6 +53,12 @@ pub async fn live(
         Ok(accept) => accept,
         Err(problem) => return Ok(upgrade_required(*problem)),
     };
+    // Before anything else is done for a crowd that comes at once.
+    let told = match door.admission.ask(door.app.clock().now()) {
+        Admit::Welcome => None,
+        Admit::Told { retry_ms } => Some(Close::Overload { retry_ms }),
+        Admit::Refused { retry_ms } => return Err(Refusal::Busy { retry_ms }.into()),
+    };
     // A stream that does not exist is the link's fault, not the moment's.
     door.app.knows(stream).await?;
     let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
@@ -60,8 +67,11 @@ pub async fn live(
     let protocol = offered(request.headers());
     let (parts, _) = request.into_parts();
     let client = door.proxies.client(&parts);
-    let plan = plan(&door, stream, query);
-    if let Plan::Refuse(close) = plan {
+    let plan = match told {
+        Some(close) => Plan::Refuse(close),
+        None => plan(&door, stream, query),
+    };
+    if let Plan::Refuse(close @ (Close::Token | Close::Banned)) = plan {
         tracing::info!(
             client.ip = client.map(tracing::field::display),
             code = close.code(),

@@ -158,6 +158,10 @@ impl Inbox {
         true
     }
 
+    pub fn has_seats(&self) -> bool {
+        self.seats > 0
+    }
+
     pub fn leave(&mut self, now: Millis) {
         self.seats = self.seats.saturating_sub(1);
         self.used_at = now;

@@ -124,6 +124,11 @@ impl Room {
         self.with_inbox(|inbox| inbox.drain = Some(Drain { over_ms, within_ms }));
     }
 
+    /// Somebody is still connected.
+    pub fn has_seats(&self) -> bool {
+        lock(&self.inbox).has_seats()
+    }
+
     /// Who watches on this node: connected, of the audience, each session once.
     pub fn viewers(&self) -> usize {
         self.viewers.load(Ordering::Relaxed)
