@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
-use livesouk::app::Settings;
+use livesouk::app::{ChatBudget, Settings};
 use livesouk::clock::Clock;
-use livesouk::config::{Cli, Command, Demo, Log, Migrate, Serve, Token};
+use livesouk::config::{Cli, Command, Demo, Limits, Log, Migrate, Serve, Token};
 use livesouk::demo;
 use livesouk::domain::{Actor, Name, Role, StreamId, UserId};
 use livesouk::http::auth::Auth;
@@ -65,7 +65,7 @@ async fn run_demo(options: Demo) -> anyhow::Result<()> {
         auth,
         origins: Origins::new(&[], None).map_err(StartError::Config)?,
         proxies: Proxies::default(),
-        settings: Settings { chat_per_second: options.limits.chat_per_second, dev_login: true },
+        settings: settings(&options.limits, true),
         limits: options.limits,
     })
     .await?;
@@ -83,6 +83,10 @@ async fn run_demo(options: Demo) -> anyhow::Result<()> {
     drop(out);
     node.serve(asked_to_stop()?).await;
     Ok(())
+}
+
+fn settings(limits: &Limits, dev_login: bool) -> Settings {
+    Settings { chat: ChatBudget { viewer: limits.chat_per_second, room: limits.room_chat_per_second }, dev_login }
 }
 
 fn demo_host() -> anyhow::Result<Actor> {
@@ -129,7 +133,7 @@ async fn run_serve(options: Serve) -> anyhow::Result<()> {
         auth,
         origins,
         proxies: Proxies::new(options.trusted_proxies),
-        settings: Settings { chat_per_second: options.limits.chat_per_second, dev_login: false },
+        settings: settings(&options.limits, false),
         limits: options.limits,
     })
     .await?;

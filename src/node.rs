@@ -126,7 +126,7 @@ impl Node {
         let app =
             App::start(store, Broker::local(), clock, shop, settings, stop.clone()).await.map_err(StartError::App)?;
         let (auth, origins, proxies) = (Arc::new(auth), Arc::new(origins), Arc::new(proxies));
-        let door = Door { app, auth, origins, proxies, admission };
+        let door = Door { app, auth, origins, proxies, admission, deflate: limits.deflate };
         Ok(Self { listener, door, connections_max, drain_ms, stop })
     }
 

@@ -286,6 +286,7 @@ export class LiveClient {
     this.noteTime(frame.now);
     this.you = frame.you ?? null;
     this.show = frame.stream ?? null;
+    this.receipts = frame.receipts;
     this.emit('hello', frame);
     this.catchUp(frame);
     this.say('live');
@@ -365,6 +366,16 @@ export class LiveClient {
     }
     for (const offer of offers) this.mergeOffer(offer, changed);
     if (changed.size) this.emit('state', changed);
+    const offer = this.state.pin?.offer;
+    if (this.receipts && (whole || changed.has('pin')) && this.state.offers.has(offer)) this.seen(offer);
+  }
+
+  /** The server asks some of us when a card is on the screen. */
+  seen(offer) {
+    (globalThis.requestAnimationFrame ?? setTimeout)(() => {
+      const { socket } = this.link ?? {};
+      if (socket?.readyState === 1) socket.send(JSON.stringify({ do: 'seen', offer }));
+    });
   }
 
   mergePin(pin, changed) {

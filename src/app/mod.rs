@@ -38,6 +38,7 @@ use crate::store::{self, Store};
 pub use offer::NewOfferForm;
 pub use order::Bought;
 pub use product::{NewProduct, NewVariant};
+pub use show::ChatBudget;
 pub use stream::NewStream;
 
 /// The only errors a door sees. The cause of a fault stays inside; it is logged once, where it is handled.
@@ -86,8 +87,7 @@ impl From<broker::Error> for Error {
 /// What an operator may set about the verbs.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    /// Messages a viewer may send each second on average, with a burst of five; 0 turns the budget off.
-    pub chat_per_second: f64,
+    pub chat: ChatBudget,
     /// `POST /v1/dev/tokens` signs anybody in.
     pub dev_login: bool,
 }

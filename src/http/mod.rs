@@ -54,6 +54,8 @@ pub struct Door {
     pub origins: Arc<Origins>,
     pub proxies: Arc<Proxies>,
     pub admission: Arc<Admission>,
+    /// Clients that offer permessage-deflate get it.
+    pub deflate: bool,
 }
 
 #[derive(OpenApi)]

@@ -8,8 +8,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use bytes::Bytes;
-
+use super::member::Wants;
 use super::{Member, Position};
 use crate::domain::Millis;
 use crate::protocol::state::StateKey;
@@ -47,9 +46,7 @@ pub enum Ordered {
 
 pub struct Arrival {
     pub member: Arc<Member>,
-    pub position: Option<Position>,
-    /// The `you` of hello, as JSON.
-    pub you: Bytes,
+    pub wants: Wants,
 }
 
 pub enum Offered {

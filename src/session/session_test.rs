@@ -27,7 +27,10 @@ async fn connect(read_ahead: &'static [u8]) -> Show {
         actor: actor("ann", Role::Viewer),
         session: None,
         position: None,
+        missed: vec![],
         you: Bytes::from_static(b"{}"),
+        deflate: false,
+        overlay: false,
     };
     let task = tokio::spawn(serve(app, room.clone(), arrival));
     Show { _folder: folder, room, client: Client::new(client), task }
@@ -144,7 +147,17 @@ async fn an_idle_connection_is_small() {
     let (room, _) = app.rooms().open(StreamId::new());
     let (socket, _client) = pair().await;
     let (actor, you) = (actor("ann", Role::Viewer), Bytes::new());
-    let arrival = Arrival { socket, read_ahead: Bytes::new(), actor, session: None, position: None, you };
+    let arrival = Arrival {
+        socket,
+        read_ahead: Bytes::new(),
+        actor,
+        session: None,
+        position: None,
+        missed: vec![],
+        you,
+        deflate: false,
+        overlay: false,
+    };
     let task = size_of_val(&serve(app, room, arrival));
     // The read buffer, 4 KiB, is on the stack while it reads.
     assert!(task < 2_048, "{task}");

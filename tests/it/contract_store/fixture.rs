@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use livesouk::app::{App, Settings};
+use livesouk::app::{App, ChatBudget, Settings};
 use livesouk::broker::Broker;
 use livesouk::clock::Clock;
 use livesouk::domain::offer::NewOffer;
@@ -163,7 +163,7 @@ impl Fixture {
     }
 
     pub async fn app_over(&self, store: Store) -> App {
-        let settings = Settings { chat_per_second: 0.0, dev_login: false };
+        let settings = Settings { chat: ChatBudget { viewer: 0.0, room: 0.0 }, dev_login: false };
         App::start(store, Broker::local(), Clock::system(), self.shop.clone(), settings, CancellationToken::new())
             .await
             .unwrap()
