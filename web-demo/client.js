@@ -366,16 +366,10 @@ export class LiveClient {
     }
     for (const offer of offers) this.mergeOffer(offer, changed);
     if (changed.size) this.emit('state', changed);
-    const offer = this.state.pin?.offer;
-    if (this.receipts && (whole || changed.has('pin')) && this.state.offers.has(offer)) this.seen(offer);
-  }
-
-  /** The server asks some of us when a card is on the screen. */
-  seen(offer) {
-    (globalThis.requestAnimationFrame ?? setTimeout)(() => {
-      const { socket } = this.link ?? {};
-      if (socket?.readyState === 1) socket.send(JSON.stringify({ do: 'seen', offer }));
-    });
+    const { pin } = this.state;
+    if (this.receipts && pin && (whole || changed.has('pin'))) { // is it on the screen?
+      globalThis.requestAnimationFrame?.(() => this.live && this.link.socket.send(JSON.stringify({ do: 'seen', offer: pin.offer })));
+    }
   }
 
   mergePin(pin, changed) {

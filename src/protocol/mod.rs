@@ -14,6 +14,9 @@ pub mod state;
 pub mod view;
 pub mod wire;
 
+#[cfg(test)]
+mod fuzz_test;
+
 pub use change::json_bytes;
 pub use client::{ClientFrame, Verb};
 pub use close::Close;

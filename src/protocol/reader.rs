@@ -215,7 +215,7 @@ impl FrameReader {
 
     /// Bytes held for an incomplete message.
     #[cfg(test)]
-    fn kept(&self) -> usize {
+    pub fn kept(&self) -> usize {
         self.control.capacity() + self.message.as_ref().map_or(0, |message| message.text.capacity())
     }
 }
@@ -243,3 +243,7 @@ fn close_code(payload: &[u8]) -> Result<Option<u16>, BadFrame> {
 #[cfg(test)]
 #[path = "reader_test.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "cases_test.rs"]
+mod cases;
