@@ -1,10 +1,9 @@
 //! The frame reader against what the WebSocket standard asks of a server (RFC 6455, RFC 7692), case by case: text cut
 //! anywhere, control frames in between, reserved bits and opcodes, lengths, masks, close codes, deflate.
 
-use super::super::deflate;
-use super::super::frame::{DEFLATED, LAST};
 use super::tests::{client, read, read_all, text};
 use super::*;
+use crate::protocol::frame::{DEFLATED, LAST};
 
 const RSV: [u8; 3] = [0x40, 0x20, 0x10];
 

@@ -10,5 +10,6 @@ mod life;
 mod operate;
 mod resume;
 mod rush;
+mod storm;
 mod support;
 mod tidy;
