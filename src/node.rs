@@ -130,6 +130,11 @@ impl Node {
         Ok(Self { listener, door, connections_max, drain_ms, stop })
     }
 
+    /// What the doors call, for those who run a node inside their own process.
+    pub fn app(&self) -> &App {
+        &self.door.app
+    }
+
     /// Where it really listens: with port 0, the port it got.
     pub fn address(&self) -> Result<SocketAddr, StartError> {
         self.listener.local_addr().map_err(|error| StartError::Config(error.to_string()))
