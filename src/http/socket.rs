@@ -87,7 +87,10 @@ pub async fn live(
         let _place = place;
         let Ok(Ok(upgraded)) = tokio::time::timeout(UPGRADE_DEADLINE, upgrade).await else { return };
         let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else { return };
-        run(door, stream, parts.io.into_inner(), parts.read_buf, plan).await;
+        // Copied: even an empty rest of the HTTP buffer keeps all of it, 8 KiB, for as long as the viewer stays.
+        let read_ahead = bytes::Bytes::copy_from_slice(&parts.read_buf);
+        drop(parts.read_buf);
+        run(door, stream, parts.io.into_inner(), read_ahead, plan).await;
     });
     let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();
     let headers = response.headers_mut();

@@ -68,7 +68,7 @@ async fn visit(server: SocketAddr, stream: String, number: usize) {
     if way == 0 {
         return;
     }
-    let deflate = if number % 2 == 0 { "Sec-WebSocket-Extensions: permessage-deflate\r\n" } else { "" };
+    let deflate = if number.is_multiple_of(2) { "Sec-WebSocket-Extensions: permessage-deflate\r\n" } else { "" };
     let ask = format!(
         "GET /v1/streams/{stream}/live?session=s{number} HTTP/1.1\r\nHost: shop\r\nConnection: Upgrade\r\n\
          Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{deflate}\r\n"
