@@ -3,7 +3,7 @@
 
 use crate::domain::{Millis, OfferId};
 
-/// So many viewers of a room are asked: enough for half a percent, and no load.
+/// So many viewers of a room are asked: a share of them is right within two in a hundred, and they are no load.
 pub const SAMPLE_MAX: usize = 500;
 /// Times kept for one card: more come only when the sample is exchanged many times over.
 const TIMES_MAX: usize = 8 * SAMPLE_MAX;
