@@ -11,5 +11,6 @@ mod life;
 mod operate;
 mod resume;
 mod rush;
+mod storm;
 mod support;
 mod tidy;
