@@ -106,8 +106,15 @@ impl Client {
     }
 
     pub async fn send(&mut self, first: u8, payload: &[u8]) {
-        assert!(payload.len() < 126);
-        let mut frame = vec![first, 0x80 | payload.len() as u8, 0, 0, 0, 0];
+        let mut frame = vec![first];
+        match payload.len() {
+            length @ 0..126 => frame.push(0x80 | length as u8),
+            length => {
+                frame.push(0x80 | 126);
+                frame.extend_from_slice(&(length as u16).to_be_bytes());
+            }
+        }
+        frame.extend_from_slice(&[0; 4]);
         frame.extend_from_slice(payload);
         self.socket.write_all(&frame).await.unwrap();
     }

@@ -2,6 +2,9 @@
 //!
 //! A turn: serve who wants something for themselves, take the inbox, flush if the pace allows or something is urgent,
 //! greet who came in. `door.rs` and `walk.rs` are its other two parts. Nothing waits for a viewer.
+//!
+//! One writer a room: on two cores shared with the crowd, two rooms of 4,000 were no faster than one of 8,000 at the
+//! same rate (p50 134–235 ms against 110–147). Rooms spread over the workers by themselves.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
