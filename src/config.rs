@@ -39,6 +39,8 @@ pub struct Demo {
     #[command(flatten)]
     pub limits: Limits,
     #[command(flatten)]
+    pub payments: Payments,
+    #[command(flatten)]
     pub log: Log,
 }
 
@@ -89,6 +91,8 @@ pub struct Serve {
     #[command(flatten)]
     pub limits: Limits,
     #[command(flatten)]
+    pub payments: Payments,
+    #[command(flatten)]
     pub log: Log,
 }
 
@@ -100,6 +104,13 @@ pub struct Limits {
     /// Connections at once, viewers and requests together
     #[arg(long, env = "LIVESOUK_CONNECTIONS_MAX", default_value_t = 100_000, value_name = "N")]
     pub connections_max: usize,
+}
+
+#[derive(Args, Debug)]
+pub struct Payments {
+    /// What the payment provider signs its webhooks with, at least 32 bytes; made up at each start if not given
+    #[arg(long, env = "LIVESOUK_WEBHOOK_SECRET", value_name = "SECRET", hide_env_values = true)]
+    pub webhook_secret: Option<String>,
 }
 
 #[derive(Args, Debug)]
@@ -168,6 +179,7 @@ impl Serve {
         if self.currency.len() != 3 || !self.currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
             return Err("--currency is three capital letters, like SAR".to_owned());
         }
+        self.payments.check()?;
         self.limits.check()
     }
 
@@ -176,6 +188,18 @@ impl Serve {
         self.store
             .starts_with("postgres")
             .then_some("Postgres with --broker local: selling is shared between nodes, rooms are not")
+    }
+}
+
+/// A shorter one could be guessed.
+const SECRET_BYTES_MIN: usize = 32;
+
+impl Payments {
+    pub fn check(&self) -> Result<(), String> {
+        match &self.webhook_secret {
+            Some(secret) if secret.len() < SECRET_BYTES_MIN => Err("--webhook-secret has at least 32 bytes".to_owned()),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -218,6 +242,7 @@ mod tests {
             (vec!["--broker", "redis://x", "--store", "postgres://x"], "later version"),
             (vec!["--broker", "kafka"], "--broker is local"),
             (vec!["--currency", "sar"], "--currency"),
+            (vec!["--webhook-secret", "short"], "--webhook-secret"),
             (vec!["--chat-per-second", "-1"], "--chat-per-second"),
         ] {
             let more: Vec<String> = more.iter().map(|arg| arg.replace("-1", "2000")).collect();

@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
-use livesouk::app::Settings;
+use livesouk::app::{Secret, Settings};
 use livesouk::clock::Clock;
-use livesouk::config::{Cli, Command, Demo, Log, Migrate, Serve, Token};
+use livesouk::config::{Cli, Command, Demo, Limits, Log, Migrate, Payments, Serve, Token};
 use livesouk::demo;
 use livesouk::domain::{Actor, Name, Role, StreamId, UserId};
 use livesouk::http::auth::Auth;
@@ -45,6 +45,7 @@ fn main() -> ExitCode {
 
 async fn run_demo(options: Demo) -> anyhow::Result<()> {
     options.limits.check().map_err(StartError::Config)?;
+    options.payments.check().map_err(StartError::Config)?;
     start_log(&options.log)?;
     let folder = options.data;
     let unusable = |error| StartError::Config(format!("cannot use --data {}: {error}", folder.display()));
@@ -65,7 +66,7 @@ async fn run_demo(options: Demo) -> anyhow::Result<()> {
         auth,
         origins: Origins::new(&[], None).map_err(StartError::Config)?,
         proxies: Proxies::default(),
-        settings: Settings { chat_per_second: options.limits.chat_per_second, dev_login: true },
+        settings: settings(&options.limits, &options.payments, true),
         connections_max: options.limits.connections_max,
     })
     .await?;
@@ -83,6 +84,12 @@ async fn run_demo(options: Demo) -> anyhow::Result<()> {
     drop(out);
     node.serve(asked_to_stop()?).await;
     Ok(())
+}
+
+fn settings(limits: &Limits, payments: &Payments, dev_login: bool) -> Settings {
+    let made_up = Settings::default();
+    let webhook_secret = payments.webhook_secret.as_ref().map_or(made_up.webhook_secret, Secret::new);
+    Settings { chat_per_second: limits.chat_per_second, dev_login, webhook_secret, ..Settings::default() }
 }
 
 fn demo_host() -> anyhow::Result<Actor> {
@@ -129,7 +136,7 @@ async fn run_serve(options: Serve) -> anyhow::Result<()> {
         auth,
         origins,
         proxies: Proxies::new(options.trusted_proxies),
-        settings: Settings { chat_per_second: options.limits.chat_per_second, dev_login: false },
+        settings: settings(&options.limits, &options.payments, false),
         connections_max: options.limits.connections_max,
     })
     .await?;

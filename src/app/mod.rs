@@ -10,17 +10,24 @@ mod offer;
 mod order;
 mod payment;
 mod product;
+mod provider;
 mod reaction;
+mod reconcile;
+mod refund;
 mod room;
+mod script;
 mod sell;
 mod show;
+mod signature;
 mod stream;
 mod sweep;
 #[cfg(test)]
 pub mod testing;
+mod webhook;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{Notify, mpsc};
@@ -33,12 +40,16 @@ use crate::domain::{Event, Millis, Offer, OfferId, Order, Refusal, Shop, StreamI
 use crate::protocol::{Logged, OrderView, StateChange, server};
 use crate::room::Rooms;
 use crate::store::{self, Store};
+use provider::Provider;
+use script::TestProvider;
 
 use memory::Memory;
 pub use offer::NewOfferForm;
 pub use order::Bought;
 pub use product::{NewProduct, NewVariant};
+pub use reconcile::Reconcile;
 pub use sell::Counts as SellingCounts;
+pub use signature::Secret;
 pub use stream::NewStream;
 
 /// The only errors a door sees. The cause of a fault stays inside; it is logged once, where it is handled.
@@ -85,12 +96,29 @@ impl From<broker::Error> for Error {
 }
 
 /// What an operator may set about the verbs.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// Messages a viewer may send each second on average, with a burst of five; 0 turns the budget off.
     pub chat_per_second: f64,
     /// `POST /v1/dev/tokens` signs anybody in.
     pub dev_login: bool,
+    /// What webhooks are signed with. Made up where none is set: then only the test provider inside can sign.
+    pub webhook_secret: Secret,
+    /// How long a payment provider may take to answer one call; past it the outcome is not known.
+    pub provider_deadline: Duration,
+    pub reconcile: Reconcile,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            chat_per_second: 1.0,
+            dev_login: false,
+            webhook_secret: Secret::random(),
+            provider_deadline: Duration::from_secs(10),
+            reconcile: Reconcile::default(),
+        }
+    }
 }
 
 /// The handle both doors hold. Cheap to clone.
@@ -112,6 +140,9 @@ pub struct Inner {
     /// The words and pictures of offers, which never change.
     cards: Memory<OfferId, Offer>,
     said: mpsc::Sender<chat::Kept>,
+    provider: Provider,
+    /// A webhook came in: there is something to ask the provider.
+    knocked: Notify,
     /// An order was paid: the outbox has something to deliver.
     notes: Notify,
     /// An offer was opened, closed or changed: the sweeper looks again.
@@ -134,6 +165,16 @@ impl App {
     ) -> Result<Self> {
         let epoch = AtomicI64::new(store.epoch().await?);
         let (said, to_keep) = mpsc::channel(chat::KEPT_WAITING_MAX);
+        let (post, posts) = mpsc::channel(script::POST_MAX);
+        let tasks = TaskTracker::new();
+        let provider = Provider::Test(TestProvider {
+            store: store.clone(),
+            clock: clock.clone(),
+            secret: settings.webhook_secret.clone(),
+            deadline: settings.provider_deadline,
+            post,
+            tasks: tasks.clone(),
+        });
         let (broker, deliveries) = broker;
         let app = Self(Arc::new(Inner {
             store,
@@ -148,14 +189,19 @@ impl App {
             sellers: sell::Sellers::default(),
             cards: Memory::of_at_most(offer::CARDS_KEPT),
             said,
+            provider,
+            knocked: Notify::new(),
             notes: Notify::new(),
             offers_changed: Notify::new(),
-            tasks: TaskTracker::new(),
+            tasks,
             stop,
             silent: CancellationToken::new(),
         }));
-        // Not among the tasks that are waited for: it delivers what they say until they are done.
+        // Not among the tasks that are waited for: they deliver what those say until they are done.
         tokio::spawn(deliver::run(app.clone(), deliveries));
+        tokio::spawn(webhook::postman(app.clone(), posts));
+        app.spawn_loop(webhook::work(app.clone()));
+        app.spawn_loop(reconcile::run(app.clone()));
         app.spawn_loop(chat::keep(app.clone(), to_keep));
         app.spawn_loop(sweep::offers(app.clone()));
         app.spawn_loop(sweep::holds(app.clone()));
@@ -189,8 +235,8 @@ impl App {
         &self.0.shop
     }
 
-    pub fn settings(&self) -> Settings {
-        self.0.settings
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
     }
 
     /// The database's time, as near as this node knows: it decides about windows and holds, so it is what we tell.

@@ -1,15 +1,14 @@
-//! What a buyer does: buy, pay, cancel, look. An acknowledged order is in the database before this says so.
+//! What a buyer does: buy, cancel, look (and pay, in `payment.rs`). An acknowledged order is in the database before this says so.
 
-use super::payment::{self, Authorized};
 use super::{App, Error, Result};
 use crate::domain::order::{qty, request_hash};
 use crate::domain::{
     Action, Actor, Ask, Key, OfferId, Order, OrderId, OrderStatus, Refusal, RequestHash, StreamId, UserId,
 };
 use crate::protocol::OrderView;
-use crate::store::{Answer, PaymentStatus, Release};
+use crate::store::{Answer, Release};
 
-/// An answer to buy, pay or cancel.
+/// An answer to buy, pay, cancel or refund.
 #[derive(Clone, Debug)]
 pub struct Bought {
     pub order: OrderView,
@@ -18,7 +17,7 @@ pub struct Bought {
 }
 
 /// A fault in the middle of a verb that has a key: it may be done all the same, and the key finds out.
-fn unknown(error: Error) -> Error {
+pub(super) fn unknown(error: Error) -> Error {
     if error == Error::Unavailable { Error::OutcomeUnknown } else { error }
 }
 
@@ -65,68 +64,12 @@ impl App {
         Ok(())
     }
 
-    /// Takes money for a held order: authorize, win the order, capture. Money moves only after the order is won.
-    pub async fn pay(&self, actor: &Actor, id: OrderId, token: &str, key: Key) -> Result<Bought> {
-        let order = self.own_order(actor, id).await?;
-        let token = payment::Token::parse(token)?;
-        let hash = request_hash(&["pay", &id.to_string(), token.as_str()]);
-        if let Some(answer) = self.answer_before(&actor.user, "pay", &key, hash).await? {
-            return answer;
-        }
-        order.payable()?;
-        let (app, buyer) = (self.clone(), actor.user.clone());
-        let answer = Answer { verb: "pay", key, hash, order: id, code: None };
-        self.write(async move { app.take_money(order, token, buyer, answer).await }).await.map_err(unknown)
-    }
-
-    async fn take_money(&self, order: Order, token: payment::Token, buyer: UserId, answer: Answer) -> Result<Bought> {
-        let provider = payment::TEST_PROVIDER;
-        let store = self.store();
-        let mut payment =
-            store.begin_payment(order.id, provider.name(), token.as_str(), order.amount, &order.currency).await?;
-        match provider.authorize(&payment).await {
-            Authorized::Yes { reference } => payment.reference = Some(reference),
-            Authorized::Declined => {
-                store.set_payment(&payment, PaymentStatus::Declined).await?;
-                store.keep_answer(&buyer, &Answer { code: Some(Refusal::Declined.code()), ..answer }).await?;
-                return Err(Refusal::Declined.into());
-            }
-        }
-        store.set_payment(&payment, PaymentStatus::Authorized).await?;
-        let Some(won) = store.begin_capture(order.id).await? else {
-            // Expired, cancelled or paid by another tab meanwhile: let the authorization go, no money moved.
-            provider.cancel(&payment).await;
-            store.set_payment(&payment, PaymentStatus::Cancelled).await?;
-            let now = store.order(order.id).await?.ok_or(Refusal::NoSuchOrder)?;
-            // The same key, pressed twice, was faster: its answer is ours. Looked for after the order, for both are
-            // written at once.
-            if let Some(answer) = self.answer_before(&buyer, answer.verb, &answer.key, answer.hash).await? {
-                return answer;
-            }
-            now.payable()?;
-            return Err(Refusal::Busy { retry_ms: 1_000 }.into());
-        };
-        self.order_changed(&won).await;
-        if provider.capture(&payment).await {
-            store.set_payment(&payment, PaymentStatus::Captured).await?;
-            let paid = store.finish_capture(order.id, &buyer, Some(&answer)).await?;
-            let paid = paid.ok_or(Error::OutcomeUnknown)?;
-            self.0.notes.notify_one();
-            Ok(Bought { order: self.order_changed(&paid).await, replayed: false })
-        } else {
-            store.set_payment(&payment, PaymentStatus::Failed).await?;
-            let answer = Answer { code: Some(Refusal::CaptureFailed.code()), ..answer };
-            self.release(order.offer, &[order.id], Release::CaptureFailed, Some((&buyer, &answer))).await?;
-            Err(Refusal::CaptureFailed.into())
-        }
-    }
-
     /// Gives a held order up; its units are on sale again at once. Twice is once.
     pub async fn cancel(&self, actor: &Actor, id: OrderId, key: Key) -> Result<Bought> {
         let order = self.own_order(actor, id).await?;
         let hash = request_hash(&["cancel", &id.to_string()]);
-        if let Some(answer) = self.answer_before(&actor.user, "cancel", &key, hash).await? {
-            return answer;
+        if let Some(answer) = self.cancelled_before(&actor.user, &key, hash).await? {
+            return Ok(answer);
         }
         match order.status {
             OrderStatus::Cancelled => return Ok(Bought { order: self.order_view(&order).await, replayed: true }),
@@ -178,34 +121,20 @@ impl App {
         Ok(views)
     }
 
-    async fn own_order(&self, actor: &Actor, id: OrderId) -> Result<Order> {
+    pub(super) async fn own_order(&self, actor: &Actor, id: OrderId) -> Result<Order> {
         actor.may(Action::Buy, None)?;
         let order = self.store().order(id).await?.ok_or(Refusal::NotYours)?;
         if order.buyer == actor.user { Ok(order) } else { Err(Refusal::NotYours.into()) }
     }
 
-    /// What this key of `verb` was answered before, if it was.
-    async fn answer_before(
-        &self,
-        buyer: &UserId,
-        verb: &str,
-        key: &Key,
-        hash: RequestHash,
-    ) -> Result<Option<Result<Bought>>> {
-        let Some((stored, order, code)) = self.store().answered(buyer, verb, key).await? else { return Ok(None) };
+    /// What this key of `cancel` was answered before, if it was.
+    async fn cancelled_before(&self, buyer: &UserId, key: &Key, hash: RequestHash) -> Result<Option<Bought>> {
+        let Some((stored, order, _)) = self.store().answered(buyer, "cancel", key).await? else { return Ok(None) };
         if stored != hash {
             return Err(Refusal::KeyReused.into());
         }
-        let refusal = match code.as_deref() {
-            Some("declined") => Some(Refusal::Declined),
-            Some(_) => Some(Refusal::CaptureFailed),
-            None => None,
-        };
-        if let Some(refusal) = refusal {
-            return Ok(Some(Err(refusal.into())));
-        }
         let order = self.store().order(order).await?.ok_or(Refusal::NoSuchOrder)?;
-        Ok(Some(Ok(Bought { order: self.order_view(&order).await, replayed: true })))
+        Ok(Some(Bought { order: self.order_view(&order).await, replayed: true }))
     }
 
     /// Ends orders, puts their units back on sale and tells everybody.
@@ -217,16 +146,22 @@ impl App {
         answer: Option<(&UserId, &Answer)>,
     ) -> Result<Vec<Order>> {
         let ended = self.store().release(offer, ids, why, answer).await?;
+        self.tell_released(offer, &ended).await?;
+        Ok(ended)
+    }
+
+    /// Shows the units that came back, and tells the buyers of orders that ended.
+    pub(super) async fn tell_released(&self, offer: OfferId, ended: &[Order]) -> Result<()> {
         if let Some(offer) = self.store().offer(offer).await?
             && !ended.is_empty()
         {
             self.show_offer(&offer, false).await;
             let now = self.now();
-            for order in &ended {
+            for order in ended {
                 self.tell_buyer(order, &OrderView::of(order, Some(&offer), now));
             }
         }
-        Ok(ended)
+        Ok(())
     }
 
     /// Tells the buyer, on all their screens.

@@ -119,6 +119,8 @@ impl App {
             orders_paid: sums.orders_paid,
             units_paid: sums.units_paid,
             amount_paid: sums.amount_paid,
+            orders_refunded: sums.orders_refunded,
+            amount_refunded: sums.amount_refunded,
             currency: self.shop().currency.clone(),
             messages,
             viewers: room.as_ref().map_or(0, |room| room.viewers() as u64),

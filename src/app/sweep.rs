@@ -6,17 +6,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use super::{App, Result};
-use crate::domain::{Event, Millis, Offer, OfferId, OfferStatus, OrderId, OrderStatus};
+use crate::domain::{Event, Millis, Offer, OfferId, OfferStatus, OrderId};
 use crate::protocol::OfferView;
-use crate::store::{PaymentStatus, Release};
+use crate::store::Release;
 
 /// How late a lost message about an offer heals.
 const POLL: Duration = Duration::from_secs(1);
 /// How late a hold is released at most, when all is well; the promise is five seconds.
 const HOLDS: Duration = Duration::from_millis(500);
-/// An order that has been `capturing` for so long lost its node on the way.
-const ADRIFT_MS: Millis = 60_000;
-const ADRIFT_EVERY: u32 = 30;
 
 /// What a viewer was last shown of an offer.
 type Shown = HashMap<OfferId, Seen>;
@@ -158,9 +155,8 @@ async fn outbox_once(app: &App) -> Result<()> {
     Ok(())
 }
 
-/// Slow chores: hearts to the store, empty rooms away, orders adrift brought home. Hearts once more at the end.
+/// Slow chores: hearts to the store, empty rooms away. Hearts once more at the end.
 pub async fn upkeep(app: App) {
-    let mut turn = 0_u32;
     loop {
         let last = app.0.stop.is_cancelled();
         write_likes(&app).await;
@@ -168,12 +164,6 @@ pub async fn upkeep(app: App) {
             return;
         }
         app.rooms().remove_idle();
-        if turn.is_multiple_of(ADRIFT_EVERY)
-            && let Err(error) = bring_home(&app).await
-        {
-            tracing::warn!(error = %error, "orders adrift were not settled");
-        }
-        turn = turn.wrapping_add(1);
         tokio::select! {
             () = tokio::time::sleep(POLL) => {}
             () = app.0.stop.cancelled() => {}
@@ -191,26 +181,4 @@ async fn write_likes(app: &App) {
             show.give_back_likes(likes);
         }
     }
-}
-
-/// Orders whose node died between winning the order and hearing of the money: ask the provider again, same attempt.
-async fn bring_home(app: &App) -> Result<()> {
-    let provider = super::payment::TEST_PROVIDER;
-    for payment in app.store().payments_adrift(app.store().now().await? - ADRIFT_MS).await? {
-        let Some(order) = app.store().order(payment.order).await? else { continue };
-        // An earlier try of this list settled it: money is taken once.
-        if order.status != OrderStatus::Capturing {
-            continue;
-        }
-        if provider.capture(&payment).await {
-            app.store().set_payment(&payment, PaymentStatus::Captured).await?;
-            if let Some(paid) = app.store().finish_capture(order.id, &order.buyer, None).await? {
-                app.order_changed(&paid).await;
-            }
-        } else {
-            app.store().set_payment(&payment, PaymentStatus::Failed).await?;
-            app.release(order.offer, &[order.id], Release::CaptureFailed, None).await?;
-        }
-    }
-    Ok(())
 }

@@ -10,9 +10,11 @@ pub mod event;
 pub mod id;
 pub mod offer;
 pub mod order;
+pub mod payment;
 pub mod product;
 pub mod reaction;
 pub mod refusal;
+pub mod script;
 pub mod stream;
 pub mod text;
 
@@ -23,8 +25,10 @@ pub use event::{Event, Speaker};
 pub use id::{MessageId, OfferId, OrderId, ProductId, ShopId, StreamId, UserId, VariantId};
 pub use offer::{Ask, Kind, Offer, OfferStatus, Prior, Stage, Terms, Verdict, decide};
 pub use order::{Key, Order, OrderStatus, RequestHash};
+pub use payment::{Intent, IntentStatus, Payment, PaymentStatus, Refund, RefundStatus};
 pub use product::{Product, Shop, Variant};
 pub use refusal::Refusal;
+pub use script::Script;
 pub use stream::{LiveStream, Pin, StreamStatus};
 pub use text::{Name, Titles};
 

@@ -18,6 +18,11 @@ pub enum OrderStatus {
 }
 
 impl OrderStatus {
+    pub const ALL: [OrderStatus; 6] = {
+        use OrderStatus::*;
+        [Held, Capturing, Paid, Expired, Cancelled, Refunded]
+    };
+
     pub fn name(self) -> &'static str {
         match self {
             OrderStatus::Held => "held",
@@ -30,13 +35,37 @@ impl OrderStatus {
     }
 
     pub fn parse(text: &str) -> Option<Self> {
-        use OrderStatus::*;
-        [Held, Capturing, Paid, Expired, Cancelled, Refunded].into_iter().find(|status| status.name() == text)
+        Self::ALL.into_iter().find(|status| status.name() == text)
     }
 
     /// Its units are taken: they count against the stock and the buyer's limit.
     pub fn counts(self) -> bool {
         matches!(self, OrderStatus::Held | OrderStatus::Capturing | OrderStatus::Paid)
+    }
+
+    /// May money be taken? The late sweep is kind: an order is its holder's until it is released.
+    pub fn payable(self) -> Result<(), Refusal> {
+        match self {
+            OrderStatus::Held => Ok(()),
+            OrderStatus::Capturing => Err(Refusal::Busy { retry_ms: 1_000 }),
+            OrderStatus::Paid | OrderStatus::Refunded => Err(Refusal::AlreadyPaid),
+            OrderStatus::Expired => Err(Refusal::HoldExpired),
+            OrderStatus::Cancelled => Err(Refusal::WrongStatus("the order was cancelled")),
+        }
+    }
+
+    /// May the money be given back?
+    pub fn refundable(self) -> Result<(), Refusal> {
+        match self {
+            OrderStatus::Paid => Ok(()),
+            OrderStatus::Refunded => Err(Refusal::AlreadyRefunded),
+            _ => Err(Refusal::NotPaid),
+        }
+    }
+
+    /// Money was taken for it, whatever became of that later.
+    pub fn is_or_was_paid(self) -> bool {
+        matches!(self, OrderStatus::Paid | OrderStatus::Refunded)
     }
 }
 
@@ -56,21 +85,15 @@ pub struct Order {
     pub created_at: Millis,
     pub hold_until: Millis,
     pub paid_at: Option<Millis>,
-    /// Why it ended: `hold_ended`, `buyer_cancel`, `capture_failed`.
+    /// Why it ended: `hold_ended`, `buyer_cancel`, `capture_failed`, `refunded`.
     pub reason: Option<String>,
     pub version: i64,
 }
 
 impl Order {
-    /// May money be taken for it? The late sweep is kind: an order is its holder's until it is released.
+    /// May money be taken for it?
     pub fn payable(&self) -> Result<(), Refusal> {
-        match self.status {
-            OrderStatus::Held => Ok(()),
-            OrderStatus::Capturing => Err(Refusal::Busy { retry_ms: 1_000 }),
-            OrderStatus::Paid | OrderStatus::Refunded => Err(Refusal::AlreadyPaid),
-            OrderStatus::Expired => Err(Refusal::HoldExpired),
-            OrderStatus::Cancelled => Err(Refusal::WrongStatus("the order was cancelled")),
-        }
+        self.status.payable()
     }
 }
 

@@ -43,6 +43,16 @@ pub enum Refusal {
     AlreadyPaid,
     Declined,
     CaptureFailed,
+    /// The buyer has something to do at the provider, at this address of ours or theirs; the order is still held.
+    NeedsAction {
+        action_url: String,
+    },
+    NotPaid,
+    AlreadyRefunded,
+    /// The provider refused; the order is still paid.
+    RefundFailed,
+    /// A webhook that is not from the provider, or too old.
+    BadSignature,
     Muted {
         until: Millis,
         now: Millis,
@@ -96,6 +106,11 @@ impl Refusal {
             Refusal::AlreadyPaid => "already_paid",
             Refusal::Declined => "declined",
             Refusal::CaptureFailed => "capture_failed",
+            Refusal::NeedsAction { .. } => "needs_action",
+            Refusal::NotPaid => "not_paid",
+            Refusal::AlreadyRefunded => "already_refunded",
+            Refusal::RefundFailed => "refund_failed",
+            Refusal::BadSignature => "bad_signature",
             Refusal::Muted { .. } => "muted",
             Refusal::Banned => "banned",
             Refusal::SlowMode { .. } => "slow_mode",
@@ -151,6 +166,11 @@ impl std::fmt::Display for Refusal {
             Refusal::CaptureFailed => {
                 f.write_str("the payment failed; the order was cancelled and nothing was charged")
             }
+            Refusal::NeedsAction { .. } => f.write_str("the payment needs an action of yours; the order is still held"),
+            Refusal::NotPaid => f.write_str("the order is not paid"),
+            Refusal::AlreadyRefunded => f.write_str("the money was given back already"),
+            Refusal::RefundFailed => f.write_str("the refund was refused; the order is still paid"),
+            Refusal::BadSignature => f.write_str("the signature is not of these bytes, or too old"),
             Refusal::Muted { .. } => f.write_str("you are muted"),
             Refusal::Banned => f.write_str("you are banned from this show"),
             Refusal::SlowMode { .. } => f.write_str("slow mode: wait before the next message"),

@@ -34,10 +34,13 @@ pub struct Problem {
     /// With `not_open`: the server's time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub now: Option<Millis>,
+    /// With `needs_action`: where the buyer does it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub action_url: Option<String>,
 }
 
 /// Every `code` there is, in the order of the files that make them.
-pub const CODES: [&str; 39] = [
+pub const CODES: [&str; 44] = [
     "bad_request",
     "unknown_verb",
     "sign_in",
@@ -66,6 +69,11 @@ pub const CODES: [&str; 39] = [
     "already_paid",
     "declined",
     "capture_failed",
+    "needs_action",
+    "not_paid",
+    "already_refunded",
+    "refund_failed",
+    "bad_signature",
     "muted",
     "banned",
     "slow_mode",
@@ -92,6 +100,7 @@ impl Problem {
             left: None,
             opens_at: None,
             now: None,
+            action_url: None,
         }
     }
 }
@@ -104,6 +113,7 @@ impl From<&Refusal> for Problem {
             Refusal::BuyerLimit { orders, .. } => problem.orders = Some(orders.clone()),
             Refusal::TooFewLeft { left } | Refusal::NotEnoughStock { left } => problem.left = Some(*left),
             Refusal::NotOpen { opens_at, now } => (problem.opens_at, problem.now) = (*opens_at, Some(*now)),
+            Refusal::NeedsAction { action_url } => problem.action_url = Some(action_url.clone()),
             _ => {}
         }
         problem
@@ -113,11 +123,15 @@ impl From<&Refusal> for Problem {
 /// The HTTP status of each refusal.
 fn status(refusal: &Refusal) -> StatusCode {
     match refusal {
-        Refusal::BadRequest(_) | Refusal::UnknownVerb(_) | Refusal::KeyMissing | Refusal::KeyInvalid => {
-            StatusCode::BAD_REQUEST
-        }
+        Refusal::BadRequest(_)
+        | Refusal::UnknownVerb(_)
+        | Refusal::KeyMissing
+        | Refusal::KeyInvalid
+        | Refusal::BadSignature => StatusCode::BAD_REQUEST,
         Refusal::SignIn | Refusal::TokenInvalid | Refusal::TokenExpired => StatusCode::UNAUTHORIZED,
-        Refusal::Declined | Refusal::CaptureFailed => StatusCode::PAYMENT_REQUIRED,
+        Refusal::Declined | Refusal::CaptureFailed | Refusal::NeedsAction { .. } | Refusal::RefundFailed => {
+            StatusCode::PAYMENT_REQUIRED
+        }
         Refusal::Forbidden | Refusal::Muted { .. } | Refusal::Banned => StatusCode::FORBIDDEN,
         Refusal::NoSuchStream
         | Refusal::NoSuchOffer
@@ -135,7 +149,9 @@ fn status(refusal: &Refusal) -> StatusCode {
         | Refusal::StreamEnded
         | Refusal::WrongStatus(_)
         | Refusal::HoldExpired
-        | Refusal::AlreadyPaid => StatusCode::CONFLICT,
+        | Refusal::AlreadyPaid
+        | Refusal::NotPaid
+        | Refusal::AlreadyRefunded => StatusCode::CONFLICT,
         Refusal::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
         Refusal::SlowMode { .. } | Refusal::ChatBudget { .. } => StatusCode::TOO_MANY_REQUESTS,
         Refusal::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,

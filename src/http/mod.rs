@@ -13,6 +13,7 @@ mod offer;
 mod ops;
 mod order;
 mod origin;
+mod payment;
 mod peer;
 mod product;
 mod socket;
@@ -66,6 +67,7 @@ pub struct Door {
         (name = "streams", description = "Shows: scheduled, live, ended"),
         (name = "offers", description = "What is sold in a show, and the pin"),
         (name = "orders", description = "Buying: a hold is an order in status `held`"),
+        (name = "payments", description = "What payment providers call"),
         (name = "chat", description = "Talk, and keeping it kind"),
         (name = "products", description = "The catalogue and its pools"),
         (name = "shop", description = "The shop itself"),
@@ -96,6 +98,9 @@ pub fn router(door: Door) -> Router {
         .routes(routes!(order::show))
         .routes(routes!(order::pay))
         .routes(routes!(order::cancel))
+        .routes(routes!(order::refund))
+        .routes(routes!(payment::webhook))
+        .routes(routes!(payment::approve))
         .routes(routes!(chat::list, chat::say))
         .routes(routes!(chat::delete))
         .routes(routes!(chat::react))

@@ -88,7 +88,10 @@ pub async fn show(State(door): State<Door>, Caller(actor): Caller, Id(order): Id
 
 #[derive(Deserialize, ToSchema)]
 pub struct Pay {
-    /// Of the payment provider. The test provider knows `ok`, `declined`, `slow`, `capture_fails`.
+    /// Of the payment provider. The test provider takes the name of what it shall do: `ok`, `declined`, `needs_action`
+    /// (402, then POST to its `action_url`), `slow`, `timeout_after_charge` and `500_after_charge` (done, and the
+    /// answers are lost), `webhook_twice`, `webhook_before_reply`, `webhook_never`, `webhook_reordered`,
+    /// `cancel_too_late`, `capture_fails`, `wrong_amount`, `bad_signature`, `refund_fails`.
     token: String,
 }
 
@@ -104,6 +107,28 @@ pub async fn pay(
     Body(body): Body<Pay>,
 ) -> Answer<Response> {
     Ok(answer(door.app.pay(&actor, order, &body.token, key).await?, false))
+}
+
+#[derive(Deserialize, ToSchema)]
+pub struct Refund {
+    /// The units go back on sale (to the pool, when the offer is closed); else they are gone with the goods.
+    restock: bool,
+    /// For your own books; at most 500 bytes.
+    reason: Option<String>,
+}
+
+/// Gives a paid order's money back, all of it. The order stays `paid` until the provider has done it.
+#[utoipa::path(post, path = "/v1/orders/{order}/refund", tag = "orders", request_body = Refund,
+    params(("order" = OrderId, Path), ("Idempotency-Key" = String, Header, description = "8 to 255 visible ASCII characters")),
+    responses((status = 200, body = OrderView), (status = "default", body = Problem)))]
+pub async fn refund(
+    State(door): State<Door>,
+    Caller(actor): Caller,
+    Id(order): Id<OrderId>,
+    IdempotencyKey(key): IdempotencyKey,
+    Body(body): Body<Refund>,
+) -> Answer<Response> {
+    Ok(answer(door.app.refund(&actor, order, body.restock, body.reason, key).await?, false))
 }
 
 /// Gives a held order up.

@@ -46,6 +46,13 @@ pub enum Verb {
         order: OrderId,
         key: Option<String>,
     },
+    /// Gives a paid order's money back: for those who run the show.
+    Refund {
+        order: OrderId,
+        restock: bool,
+        reason: Option<String>,
+        key: Option<String>,
+    },
     /// A sample of viewers confirms that the card is on the screen; answered by nobody.
     Seen {
         offer: OfferId,
@@ -96,12 +103,13 @@ pub enum Verb {
     },
 }
 
-const VERBS: [&str; 20] = [
+const VERBS: [&str; 21] = [
     "say",
     "react",
     "buy",
     "pay",
     "cancel",
+    "refund",
     "seen",
     "pin",
     "unpin",

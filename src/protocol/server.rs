@@ -91,13 +91,25 @@ pub fn reply(reference: Option<&str>, ok: &impl Serialize) -> Frame {
 /// `{"t":"reply","ref":…,"error":{"code","message","retry_ms"}}`
 pub fn reply_error(reference: Option<&str>, code: &str, message: &str, retry_ms: Option<Millis>) -> Frame {
     Frame::build(|out| {
-        push(out, format_args!(r#"{{"t":"reply","ref":{},"error":{{"code":{}"#, json(&reference), json(&code)));
-        push(out, format_args!(r#","message":{},"retry_ms":{}}}}}"#, json(&message), json(&retry_ms)));
+        write_error(out, reference, code, message, retry_ms);
+        out.extend_from_slice(b"}}");
     })
 }
 
+/// The same for a refusal; `needs_action` says where in `action_url`.
 pub fn reply_refused(reference: Option<&str>, refusal: &Refusal) -> Frame {
-    reply_error(reference, refusal.code(), &refusal.to_string(), refusal.retry_ms())
+    Frame::build(|out| {
+        write_error(out, reference, refusal.code(), &refusal.to_string(), refusal.retry_ms());
+        if let Refusal::NeedsAction { action_url } = refusal {
+            push(out, format_args!(r#","action_url":{}"#, json(action_url)));
+        }
+        out.extend_from_slice(b"}}");
+    })
+}
+
+fn write_error(out: &mut Vec<u8>, reference: Option<&str>, code: &str, message: &str, retry_ms: Option<Millis>) {
+    push(out, format_args!(r#"{{"t":"reply","ref":{},"error":{{"code":{}"#, json(&reference), json(&code)));
+    push(out, format_args!(r#","message":{},"retry_ms":{}"#, json(&message), json(&retry_ms)));
 }
 
 /// The viewer's own order changed.

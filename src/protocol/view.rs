@@ -101,7 +101,7 @@ pub struct OrderView {
     pub hold_until: Millis,
     pub created_at: Millis,
     pub paid_at: Option<Millis>,
-    /// Why it ended: `hold_ended`, `buyer_cancel`, `capture_failed`.
+    /// Why it ended: `hold_ended`, `buyer_cancel`, `capture_failed`, `refunded`.
     pub reason: Option<String>,
     pub version: i64,
     /// The server's time of this view.
@@ -308,7 +308,11 @@ pub struct Report {
     pub orders_held: i64,
     pub orders_paid: i64,
     pub units_paid: i64,
+    /// What stays with the shop: money given back is not in it.
     pub amount_paid: Minor,
+    /// Paid once and given back since.
+    pub orders_refunded: i64,
+    pub amount_refunded: Minor,
     pub currency: String,
     pub messages: i64,
     pub viewers: u64,

@@ -83,7 +83,7 @@ pub struct Reply {
     pub t: String,
     #[serde(rename = "ref")]
     pub reference: Option<String>,
-    /// What the verb gives: `{"order",…}` for buy, pay and cancel; `{"id"}` for say; what REST answers for the rest.
+    /// What the verb gives: `{"order",…}` for buy, pay, cancel and refund; `{"id"}` for say; what REST answers for the rest.
     pub ok: Option<Value>,
     pub error: Option<ReplyError>,
 }
@@ -94,6 +94,8 @@ pub struct ReplyError {
     pub code: String,
     pub message: String,
     pub retry_ms: Option<i64>,
+    /// With `needs_action`: where the buyer does it.
+    pub action_url: Option<String>,
 }
 
 #[derive(ToSchema)]

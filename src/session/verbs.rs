@@ -56,6 +56,9 @@ async fn perform(app: &App, actor: &Actor, stream: StreamId, verb: Verb) -> Resu
         Verb::Buy { offer, qty, key: given } => order(app.buy(actor, offer, qty, key(given)?).await?),
         Verb::Pay { order: id, token, key: given } => order(app.pay(actor, id, &token, key(given)?).await?),
         Verb::Cancel { order: id, key: given } => order(app.cancel(actor, id, key(given)?).await?),
+        Verb::Refund { order: id, restock, reason, key: given } => {
+            order(app.refund(actor, id, restock, reason, key(given)?).await?)
+        }
         Verb::Pin { offer } => json!({ "pin": app.pin(actor, stream, offer).await? }),
         Verb::Unpin {} => app.unpin(actor, stream).await.map(|()| json!({ "pin": null }))?,
         Verb::Open { offer } => json!({ "offer": app.open_offer(actor, offer).await? }),

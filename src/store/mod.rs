@@ -13,9 +13,12 @@ mod order;
 mod payment;
 mod postgres;
 mod product;
+mod refund;
+mod script;
 mod sell;
 mod sqlite;
 mod stream;
+mod webhook;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,9 +28,12 @@ use crate::domain::{Millis, Refusal, Titles};
 
 pub use offer::Pulse;
 pub use order::{Answer, Release};
-pub use payment::{Payment, PaymentStatus};
+pub use payment::{Begun, NewPayment};
 pub use product::Catalogue;
+pub use refund::NewRefund;
+pub use script::{Booked, Told};
 pub use sell::{Answered, Sold};
+pub use webhook::PaymentEvent;
 
 #[derive(Clone)]
 pub enum Store {
@@ -117,6 +123,14 @@ impl Error {
             Error::Database(sqlx::Error::Database(db)) => db.code().is_some_and(|code| code.starts_with("57")),
             _ => false,
         }
+    }
+}
+
+#[cfg(test)]
+impl Error {
+    /// As when every connection is taken.
+    pub(crate) fn busy() -> Self {
+        sqlx::Error::PoolTimedOut.into()
     }
 }
 

@@ -59,6 +59,8 @@ macro_rules! orders {
     };
 }
 
+pub(super) use orders;
+
 const BY_ID: &str = orders!("select", "from orders where id = $1");
 
 /// The orders that keys made before, with what each key was used for.
@@ -73,7 +75,7 @@ pub(super) struct KeyedRow {
     pub order: OrderRow,
 }
 
-/// What a key of `pay` or `cancel` was answered.
+/// What a key of `cancel` was answered. (A key of `pay` lives in its try, one of `refund` in its refund.)
 #[derive(Clone, PartialEq, Debug)]
 pub struct Answer {
     pub verb: &'static str,
@@ -92,13 +94,15 @@ pub struct Note {
     pub body: String,
 }
 
-/// A show's sales in four numbers.
+/// A show's sales in a few numbers.
 #[derive(Clone, Copy, PartialEq, Debug, sqlx::FromRow)]
 pub struct Sums {
     pub orders_held: i64,
     pub orders_paid: i64,
     pub units_paid: i64,
     pub amount_paid: i64,
+    pub orders_refunded: i64,
+    pub amount_refunded: i64,
 }
 
 /// Why units go back on sale.
@@ -169,42 +173,6 @@ impl Store {
             .bind(offer.0).bind(from).bind(last).bind(most as i64).fetch_all(pool).await?);
         let parse = |buyer: String| UserId::parse(&buyer).map_err(|_| Error::Unreadable(format!("buyer `{buyer}`")));
         buyers.into_iter().map(parse).collect()
-    }
-
-    /// held → capturing: the one compare-and-set that decides pay against expire. `None`: lost.
-    pub async fn begin_capture(&self, id: OrderId) -> Result<Option<Order>> {
-        let row: Option<OrderRow> = in_transaction!(self, |tx, _dialect| {
-            let now: Millis = now_in!(self, tx);
-            let set = orders!(
-                "update orders set status = 'capturing', version = version + 1, changed_at = $2
-                    where id = $1 and status = 'held' returning",
-                ""
-            );
-            sqlx::query_as(set).bind(id.0).bind(now).fetch_optional(&mut *tx).await?
-        });
-        row.map(OrderRow::order).transpose()
-    }
-
-    /// capturing → paid, with the note others will hear and the answer its key will get. `None`: it was paid already.
-    pub async fn finish_capture(&self, id: OrderId, buyer: &UserId, answer: Option<&Answer>) -> Result<Option<Order>> {
-        let row: Option<OrderRow> = in_transaction!(self, |tx, _dialect| {
-            let now: Millis = now_in!(self, tx);
-            let set = orders!(
-                "update orders set status = 'paid', paid_at = $2, version = version + 1, changed_at = $2
-                    where id = $1 and status = 'capturing' returning",
-                ""
-            );
-            let row: Option<OrderRow> = sqlx::query_as(set).bind(id.0).bind(now).fetch_optional(&mut *tx).await?;
-            if row.is_some() {
-                let note = "insert into outbox (id, topic, body, created_at) values ($1, 'order.paid', $2, $3)";
-                sqlx::query(note).bind(Uuid::now_v7()).bind(id.to_string()).bind(now).execute(&mut *tx).await?;
-            }
-            if let Some(answer) = answer {
-                keep_answer!(tx, buyer, answer, now);
-            }
-            row
-        });
-        row.map(OrderRow::order).transpose()
     }
 
     /// Ends orders and puts their units back on sale, or back in the pool when the offer is closed; all in one
@@ -312,7 +280,9 @@ impl Store {
         let read = "select cast(count(case when status in ('held', 'capturing') then 1 end) as bigint) as orders_held,
                 cast(count(case when status = 'paid' then 1 end) as bigint) as orders_paid,
                 cast(coalesce(sum(case when status = 'paid' then qty end), 0) as bigint) as units_paid,
-                cast(coalesce(sum(case when status = 'paid' then amount end), 0) as bigint) as amount_paid
+                cast(coalesce(sum(case when status = 'paid' then amount end), 0) as bigint) as amount_paid,
+                cast(count(case when status = 'refunded' then 1 end) as bigint) as orders_refunded,
+                cast(coalesce(sum(case when status = 'refunded' then amount end), 0) as bigint) as amount_refunded
             from orders where offer in (select id from offers where stream = $1)";
         Ok(on_reader!(self, pool => sqlx::query_as(read).bind(stream.0).fetch_one(pool).await?))
     }

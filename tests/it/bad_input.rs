@@ -2,6 +2,7 @@
 
 mod frame;
 mod order;
+mod payment;
 mod request;
 mod role;
 mod token;

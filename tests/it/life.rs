@@ -1,6 +1,7 @@
 //! The life of an order and of a sale, as a buyer and a viewer see it.
 
 mod order;
+mod payment;
 mod sale;
 
 use serde_json::{Value, json};

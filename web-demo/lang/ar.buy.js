@@ -26,7 +26,7 @@ export default {
   'error.sold_out_for_now': 'كلها محجوزة الآن. قد يعود بعضها خلال دقائق.', 'error.too_few_left': { zero: 'لم يبق شيء.', one: 'لم تبق إلا قطعة.', two: 'لم تبق إلا قطعتان.', few: 'لم تبق إلا {n} قطع.', many: 'لم تبق إلا {n} قطعة.', other: 'لم تبق إلا {n} قطعة.' },
   'error.buyer_limit': 'أخذت أقصى ما يُسمح به لكل مشترٍ.', 'error.not_open': 'البيع غير مفتوح الآن.', 'error.closed': 'انتهى البيع.',
   'error.no_such_offer': 'لم يعد هذا العرض موجودًا.', 'error.no_such_order': 'لا يوجد طلب كهذا.', 'error.busy': 'ازدحام شديد الآن. لم يُخصم شيء، حاول مرة أخرى.',
-  'error.declined': 'رُفضت عملية الدفع. القطعة ما زالت محجوزة لك.', 'error.hold_expired': 'انتهت مدة الحجز. لم يُخصم شيء.', 'error.capture_failed': 'فشل الدفع وأُلغي الطلب. لم يُخصم شيء.',
+  'error.declined': 'رُفضت عملية الدفع. القطعة ما زالت محجوزة لك.', 'error.needs_action': 'يطلب البنك تأكيد هذه الدفعة. القطعة ما زالت محجوزة لك.', 'error.hold_expired': 'انتهت مدة الحجز. لم يُخصم شيء.', 'error.capture_failed': 'فشل الدفع وأُلغي الطلب. لم يُخصم شيء.',
   'error.not_yours': 'هذا الطلب ليس لك.', 'error.already_paid': 'دُفع ثمنه من قبل.',
   'error.key_reused': 'أُرسل هذا الطلب من قبل بمحتوى آخر.',
   'error.sold_out': 'نفدت الكمية.', 'error.outcome_unknown': 'لا جواب بعد.', 'error.timeout': 'تأخر الجواب.', 'error.link_lost': 'انقطع الاتصال.', 'error.offline': 'أنت غير متصل.', 'error.slow_mode': 'الوضع البطيء: انتظر {s} ث.',

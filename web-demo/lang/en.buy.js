@@ -26,7 +26,7 @@ export default {
   'error.sold_out_for_now': 'All are held right now. Some may come back in a few minutes.', 'error.too_few_left': { one: 'Only {n} is left.', other: 'Only {n} are left.' },
   'error.buyer_limit': 'You already have as many as one buyer may take.', 'error.not_open': 'It is not on sale at the moment.', 'error.closed': 'The sale has ended.',
   'error.no_such_offer': 'This offer is gone.', 'error.no_such_order': 'There is no such order.', 'error.busy': 'Very busy right now. You were not charged, please try again.',
-  'error.declined': 'The payment was declined. It is still held for you.', 'error.hold_expired': 'The hold ran out. Nothing was charged.', 'error.capture_failed': 'The payment failed and the order was cancelled. Nothing was charged.',
+  'error.declined': 'The payment was declined. It is still held for you.', 'error.needs_action': 'Your bank wants you to confirm this payment. The hold stays.', 'error.hold_expired': 'The hold ran out. Nothing was charged.', 'error.capture_failed': 'The payment failed and the order was cancelled. Nothing was charged.',
   'error.not_yours': 'This order is not yours.', 'error.already_paid': 'It is already paid.',
   'error.key_reused': 'This order was already sent with other content.',
   'error.sold_out': 'Sold out.', 'error.outcome_unknown': 'No answer yet.', 'error.timeout': 'No answer in time.', 'error.link_lost': 'The connection broke.', 'error.offline': 'You are not connected.', 'error.slow_mode': 'Slow mode: wait {s} s.',

@@ -26,7 +26,7 @@ export default {
   'error.sold_out_for_now': 'Semua sedang dipesan. Sebagian bisa kembali dalam beberapa menit.', 'error.too_few_left': 'Tinggal {n}.',
   'error.buyer_limit': 'Anda sudah mengambil jumlah terbanyak per pembeli.', 'error.not_open': 'Sedang tidak dijual.', 'error.closed': 'Penjualan selesai.',
   'error.no_such_offer': 'Penawaran ini sudah tidak ada.', 'error.no_such_order': 'Pesanan itu tidak ada.', 'error.busy': 'Sangat ramai. Anda tidak ditagih, coba lagi.',
-  'error.declined': 'Pembayaran ditolak. Barang masih disimpan untuk Anda.', 'error.hold_expired': 'Waktu simpan habis. Tidak ada tagihan.', 'error.capture_failed': 'Pembayaran gagal dan pesanan dibatalkan. Tidak ada tagihan.',
+  'error.declined': 'Pembayaran ditolak. Barang masih disimpan untuk Anda.', 'error.needs_action': 'Bank Anda meminta konfirmasi pembayaran ini. Barang masih disimpan untuk Anda.', 'error.hold_expired': 'Waktu simpan habis. Tidak ada tagihan.', 'error.capture_failed': 'Pembayaran gagal dan pesanan dibatalkan. Tidak ada tagihan.',
   'error.not_yours': 'Pesanan ini bukan milik Anda.', 'error.already_paid': 'Sudah dibayar.',
   'error.key_reused': 'Pesanan ini sudah dikirim dengan isi lain.',
   'error.sold_out': 'Habis.', 'error.outcome_unknown': 'Belum ada jawaban.', 'error.timeout': 'Jawaban terlambat.', 'error.link_lost': 'Koneksi terputus.', 'error.offline': 'Anda tidak terhubung.', 'error.slow_mode': 'Mode lambat: tunggu {s} dtk.',

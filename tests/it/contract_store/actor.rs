@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use livesouk::app::{App, Error};
-use livesouk::domain::{OfferId, OrderStatus, Refusal};
-use livesouk::store::PaymentStatus;
+use livesouk::domain::{OfferId, OrderStatus, Refusal, Script};
+use livesouk::store::Told;
 
 use super::fixture::{Fixture, SELL_CONNECTIONS, facts};
 use super::words::{actor, key};
@@ -255,9 +255,10 @@ async fn an_order_whose_node_died_while_it_took_the_money_is_brought_home(shop: 
     let offer = shop.offer(5, 1).await;
     for (buyer, token) in [("ann", "ok"), ("bob", "capture_fails")] {
         let order = shop.held(offer, buyer).await;
-        let payment = shop.store.begin_payment(order.id, "test", token, order.amount, "SAR").await.unwrap();
-        shop.store.set_payment(&payment, PaymentStatus::Authorized).await.unwrap();
-        shop.store.begin_capture(order.id).await.unwrap().unwrap();
+        let payment = shop.begin_payment(order.id, token).await.unwrap();
+        let told = shop.store.book_intent(&payment, Script::parse(token).unwrap()).await.unwrap();
+        let Told::Done { booked, .. } = told else { panic!("{told:?}") };
+        shop.store.begin_capture(&payment, Some(&booked.intent.reference)).await.unwrap().unwrap();
     }
     shop.run("update orders set changed_at = 1000; update payments set changed_at = 1000").await;
     let app = shop.app().await;

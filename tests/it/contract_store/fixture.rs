@@ -1,22 +1,25 @@
 //! A store with a shop, a show and a full pool in it, and the shortest way to each verb.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use livesouk::app::{App, Settings};
+use livesouk::app::{App, Reconcile, Secret, Settings};
 use livesouk::broker::Broker;
 use livesouk::clock::Clock;
 use livesouk::domain::offer::NewOffer;
+use livesouk::domain::order::request_hash;
 use livesouk::domain::{
-    Ask, Kind, Offer, OfferId, Order, OrderId, Product, ProductId, Refusal, Shop, ShopId, StreamId, Variant, VariantId,
+    Ask, Kind, Offer, OfferId, Order, OrderId, Payment, Product, ProductId, Refusal, Shop, ShopId, StreamId, Variant,
+    VariantId,
 };
-use livesouk::store::{Answered, Error, Sold, Store};
+use livesouk::store::{Answered, Error, NewPayment, Sold, Store};
 use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::side::Side;
-use super::words::{ask, stream};
+use super::words::{ask, key, stream, user};
 use crate::support::postgres::Database;
 
 /// Every fact once on each database.
@@ -39,6 +42,19 @@ macro_rules! facts {
     };
 }
 pub(super) use facts;
+
+/// What the tests sign webhooks with.
+pub const SECRET: &str = "the-secret-that-the-tests-sign-webhooks-with";
+
+pub fn paying(provider_ms: u64) -> Settings {
+    Settings {
+        chat_per_second: 0.0,
+        webhook_secret: Secret::new(SECRET),
+        provider_deadline: Duration::from_millis(provider_ms),
+        reconcile: Reconcile { every: Duration::from_secs(3_600), age_ms: 3_600_000 },
+        ..Settings::default()
+    }
+}
 
 pub const SELL_CONNECTIONS: usize = 8;
 
@@ -163,10 +179,82 @@ impl Fixture {
     }
 
     pub async fn app_over(&self, store: Store) -> App {
-        let settings = Settings { chat_per_second: 0.0, dev_login: false };
+        self.app_with(store, Settings { chat_per_second: 0.0, ..Settings::default() }).await
+    }
+
+    pub async fn app_with(&self, store: Store, settings: Settings) -> App {
         App::start(store, Broker::local(), Clock::system(), self.shop.clone(), settings, CancellationToken::new())
             .await
             .unwrap()
+    }
+
+    /// The verbs, with a provider that has this long to answer and a reconciler that looks only when a test says so.
+    pub async fn paying(&self, provider_ms: u64) -> App {
+        self.app_with(self.store.clone(), paying(provider_ms)).await
+    }
+
+    /// The provider's book and our own agree: money was taken for paid orders and for no others, once, and given back
+    /// for refunded ones.
+    pub async fn assert_money(&self) {
+        for (what, sql) in [
+            (
+                "paid without money, or money without an order",
+                "select count(*) from orders o where o.amount > 0 and (o.status in ('paid', 'refunded'))
+                    <> exists (select 1 from test_intents i where i.order_id = o.id and i.captured = o.amount)",
+            ),
+            (
+                "charged twice, or another sum",
+                "select count(*) from (select o.id from orders o join test_intents i on i.order_id = o.id
+                    where i.captured > 0 group by o.id having count(*) > 1 or max(i.captured) <> max(o.amount)) t",
+            ),
+            (
+                "refunds",
+                "select count(*) from orders o join test_intents i on i.order_id = o.id where i.captured > 0
+                    and ((o.status = 'refunded') <> (i.refunded = i.captured) or i.refunded not in (0, i.captured))",
+            ),
+            ("our own books", "select count(*) from audit_money"),
+            ("units", "select count(*) from audit"),
+        ] {
+            assert_eq!(self.number(sql).await, 0, "{what}");
+        }
+    }
+
+    /// And nobody has anything left to do.
+    pub async fn assert_settled(&self) {
+        self.assert_money().await;
+        for (what, sql) in [
+            ("money set aside", "select count(*) from test_intents where status = 'authorized'"),
+            (
+                "tries that are not final",
+                "select count(*) from payments where status in ('creating', 'needs_action', 'authorized', 'voiding')",
+            ),
+            ("refunds under way", "select count(*) from refunds where status = 'pending'"),
+            ("orders between", "select count(*) from orders where status = 'capturing'"),
+        ] {
+            assert_eq!(self.number(sql).await, 0, "{what}");
+        }
+    }
+
+    /// A new try for this order, as `pay` begins it; refused where the order cannot be paid.
+    pub async fn begin_payment(&self, id: OrderId, token: &str) -> livesouk::store::Result<Payment> {
+        let new = NewPayment {
+            order: id,
+            buyer: user("the-buyer"),
+            key: key(&format!("try-{:016x}", rand::random::<u64>())),
+            hash: request_hash(&["pay"]),
+            provider: "test",
+            token: token.to_owned(),
+        };
+        Ok(self.store.begin_payment(&new).await?.payment)
+    }
+
+    /// A new try and its race for the order: what `pay` does once the money is set aside.
+    pub async fn begin_capture(&self, id: OrderId) -> livesouk::store::Result<Option<Order>> {
+        match self.begin_payment(id, "ok").await {
+            Ok(payment) => self.store.begin_capture(&payment, Some(&payment.create_key())).await,
+            Err(Error::Refused(_)) => Ok(None),
+            Err(fault) => Err(fault),
+        }
     }
 
     /// An open regular offer.

@@ -177,7 +177,7 @@ async fn units_left_for_now_may_come_back(shop: Fixture) {
         let offer = shop.find(offer).await;
         (offer.unpaid, offer.terms.status(shop.store.now().await.unwrap(), offer.unpaid))
     };
-    shop.store.begin_capture(paid.id).await.unwrap();
+    shop.begin_capture(paid.id).await.unwrap();
     assert_eq!(status().await, (2, OfferStatus::SoldOutForNow));
     shop.run("update orders set status = 'paid'").await;
     assert_eq!(status().await, (0, OfferStatus::SoldOut));

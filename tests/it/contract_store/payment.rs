@@ -1,19 +1,30 @@
-//! Tries to take money: numbered, found again when their node died.
+//! Tries to take money: numbered, found by their key, won by one, let go by the others.
 
-use livesouk::store::PaymentStatus;
+use livesouk::domain::order::request_hash;
+use livesouk::domain::{OrderStatus, PaymentStatus, Refusal};
+use livesouk::store::{NewPayment, Release};
 
 use super::fixture::{Fixture, facts};
+use super::words::{key, refusal, user};
 
 facts! {
     tries_are_numbered_also_when_two_tabs_pay_at_once
-    only_payments_of_orders_stuck_in_capturing_are_adrift
+    a_key_is_one_try_for_ever
+    no_try_begins_for_an_order_that_cannot_be_paid
+    one_try_wins_and_no_other_can
+    a_try_that_is_let_go_cannot_win_any_more
+    a_try_that_won_is_not_let_go
+    what_is_over_is_not_written_over
+    a_refused_capture_leaves_the_try_to_be_let_go
+    what_nobody_finished_is_adrift_and_nothing_else
+    one_that_always_breaks_waits_behind_the_others
 }
 
 async fn tries_are_numbered_also_when_two_tabs_pay_at_once(shop: Fixture) {
     let offer = shop.offer(50, 1).await;
     for round in 0..20 {
         let order = shop.held(offer, &format!("ann-{round}")).await;
-        let begin = || shop.store.begin_payment(order.id, "test", "ok", order.amount, &order.currency);
+        let begin = || shop.begin_payment(order.id, "ok");
         let (one, two, three) = tokio::join!(begin(), begin(), begin());
         let mut tries = [one, two, three].map(|payment| payment.unwrap_or_else(|fault| panic!("{fault}")).attempt);
         tries.sort_unstable();
@@ -21,26 +32,181 @@ async fn tries_are_numbered_also_when_two_tabs_pay_at_once(shop: Fixture) {
     }
 }
 
-async fn only_payments_of_orders_stuck_in_capturing_are_adrift(shop: Fixture) {
+async fn a_key_is_one_try_for_ever(shop: Fixture) {
+    let offer = shop.offer(5, 5).await;
+    let (order, other) = (shop.held(offer, "ann").await, shop.held(offer, "bob").await);
+    let new = NewPayment {
+        order: order.id,
+        buyer: user("ann"),
+        key: key("key-00001"),
+        hash: request_hash(&["pay", "ok"]),
+        provider: "test",
+        token: "ok".into(),
+    };
+    let (one, two) = tokio::join!(shop.store.begin_payment(&new), shop.store.begin_payment(&new));
+    let (one, two) = (one.unwrap(), two.unwrap());
+    assert_eq!((one.fresh, one.payment.attempt), (!two.fresh, two.payment.attempt));
+    let reused = NewPayment { hash: request_hash(&["pay", "slow"]), ..new.clone() };
+    assert_eq!(refusal(shop.store.begin_payment(&reused).await), Refusal::KeyReused);
+    let elsewhere = NewPayment { order: other.id, hash: request_hash(&["pay", "other"]), ..new.clone() };
+    assert_eq!(refusal(shop.store.begin_payment(&elsewhere).await), Refusal::KeyReused);
+    let bobs = NewPayment { order: other.id, buyer: user("bob"), ..new.clone() };
+    assert!(shop.store.begin_payment(&bobs).await.unwrap().fresh, "another buyer's key is another key");
+    // Also when there is nothing to pay any more.
+    shop.store.release(offer, &[order.id], Release::BuyerCancel, None).await.unwrap();
+    let again = shop.store.begin_payment(&new).await.unwrap();
+    assert_eq!((again.fresh, again.payment.order_status), (false, OrderStatus::Cancelled));
+}
+
+async fn no_try_begins_for_an_order_that_cannot_be_paid(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
-    let mut begun = Vec::new();
-    for buyer in ["stuck", "held", "creating", "fresh"] {
-        let order = shop.held(offer, buyer).await;
-        let mut payment = shop.store.begin_payment(order.id, "test", "ok", 4_900, "SAR").await.unwrap();
-        payment.reference = Some(format!("ref-{buyer}"));
-        if buyer != "creating" {
-            shop.store.set_payment(&payment, PaymentStatus::Authorized).await.unwrap();
+    let (ann, bob, cem) =
+        (shop.held(offer, "ann").await.id, shop.held(offer, "bob").await.id, shop.held(offer, "cem").await.id);
+    shop.store.release(offer, &[ann], Release::BuyerCancel, None).await.unwrap();
+    shop.begin_capture(bob).await.unwrap().unwrap();
+    let begin = async |order| refusal(shop.begin_payment(order, "ok").await).code();
+    assert_eq!((begin(ann).await, begin(bob).await), ("wrong_status", "busy"));
+    shop.store.finish_capture(bob).await.unwrap().unwrap();
+    assert_eq!(begin(bob).await, "already_paid");
+    shop.let_holds_end(offer).await;
+    shop.store.release(offer, &[cem], Release::HoldEnded, None).await.unwrap();
+    assert_eq!(begin(cem).await, "hold_expired");
+    assert_eq!(shop.number("select count(*) from payments").await, 1);
+}
+
+async fn one_try_wins_and_no_other_can(shop: Fixture) {
+    let offer = shop.offer(50, 1).await;
+    for round in 0..20 {
+        let order = shop.held(offer, &format!("ann-{round}")).await.id;
+        let (one, two) =
+            (shop.begin_payment(order, "ok").await.unwrap(), shop.begin_payment(order, "ok").await.unwrap());
+        let names = [one.create_key(), two.create_key()];
+        let (first, second) = tokio::join!(
+            shop.store.begin_capture(&one, Some(&names[0])),
+            shop.store.begin_capture(&two, Some(&names[1]))
+        );
+        let won = [first.unwrap().is_some(), second.unwrap().is_some()];
+        assert_eq!(won.iter().filter(|won| **won).count(), 1, "round {round}");
+        let winner = shop.store.winning_payment(order).await.unwrap().unwrap();
+        let at = usize::from(won[1]);
+        assert_eq!((winner.attempt, winner.reference), (at as i64 + 1, Some(names[at].clone())));
+        shop.store.finish_capture(order).await.unwrap().unwrap();
+        let winner = shop.store.winning_payment(order).await.unwrap().unwrap();
+        assert_eq!((winner.status, winner.order_status), (PaymentStatus::Captured, OrderStatus::Paid));
+        let loser = shop.store.payment(order, 2 - at as i64).await.unwrap().unwrap();
+        assert_eq!((loser.status, loser.wins), (PaymentStatus::Creating, false));
+    }
+    assert_eq!(shop.number("select count(*) from audit_money").await, 0);
+}
+
+async fn a_try_that_is_let_go_cannot_win_any_more(shop: Fixture) {
+    let offer = shop.offer(50, 1).await;
+    for round in 0..30 {
+        let order = shop.held(offer, &format!("ann-{round}")).await.id;
+        let payment = shop.begin_payment(order, "ok").await.unwrap();
+        let win = shop.store.begin_capture(&payment, None);
+        let let_go = shop.store.note_payment(&payment, PaymentStatus::Voiding, None);
+        let (won, gone) = if round % 2 == 0 {
+            tokio::join!(win, let_go)
+        } else {
+            let (gone, won) = tokio::join!(let_go, win);
+            (won, gone)
+        };
+        let (won, gone) = (won.unwrap().is_some(), gone.unwrap());
+        assert_ne!(won, gone, "round {round}: exactly one of them");
+        let now = shop.store.begin_capture(&payment, None).await.unwrap();
+        assert_eq!(now, None, "round {round}: it is decided");
+    }
+}
+
+async fn a_try_that_won_is_not_let_go(shop: Fixture) {
+    let offer = shop.offer(5, 1).await;
+    let order = shop.held(offer, "ann").await.id;
+    shop.begin_capture(order).await.unwrap().unwrap();
+    let winner = shop.store.winning_payment(order).await.unwrap().unwrap();
+    for next in [PaymentStatus::Voiding, PaymentStatus::Cancelled, PaymentStatus::Failed] {
+        assert!(!shop.store.note_payment(&winner, next, None).await.unwrap(), "{next:?}");
+    }
+    shop.store.finish_capture(order).await.unwrap().unwrap();
+    assert!(!shop.store.note_payment(&winner, PaymentStatus::Voiding, None).await.unwrap());
+    assert_eq!(shop.store.winning_payment(order).await.unwrap().unwrap().status, PaymentStatus::Captured);
+}
+
+async fn what_is_over_is_not_written_over(shop: Fixture) {
+    let offer = shop.offer(5, 1).await;
+    let order = shop.held(offer, "ann").await.id;
+    let payment = shop.begin_payment(order, "declined").await.unwrap();
+    let note = async |next| shop.store.note_payment(&payment, next, Some("the-reference")).await.unwrap();
+    assert!(note(PaymentStatus::Declined).await);
+    for late in [PaymentStatus::NeedsAction, PaymentStatus::Authorized, PaymentStatus::Voiding] {
+        assert!(!note(late).await, "{late:?}");
+    }
+    let found = shop.store.payment(order, 1).await.unwrap().unwrap();
+    assert_eq!((found.status, found.reference.as_deref()), (PaymentStatus::Declined, Some("the-reference")));
+    assert_eq!(shop.store.begin_capture(&payment, None).await.unwrap(), None, "a declined card wins nothing");
+    assert_eq!(shop.order(order).await.status, OrderStatus::Held);
+}
+
+async fn a_refused_capture_leaves_the_try_to_be_let_go(shop: Fixture) {
+    let offer = shop.offer(5, 1).await;
+    let order = shop.held(offer, "ann").await.id;
+    shop.begin_capture(order).await.unwrap().unwrap();
+    shop.store.release(offer, &[order], Release::CaptureFailed, None).await.unwrap();
+    let winner = shop.store.winning_payment(order).await.unwrap().unwrap();
+    assert_eq!((winner.wins, winner.order_status), (true, OrderStatus::Cancelled));
+    assert!(shop.store.note_payment(&winner, PaymentStatus::Voiding, None).await.unwrap());
+    assert!(shop.store.note_payment(&winner, PaymentStatus::Failed, None).await.unwrap());
+    shop.assert_sound().await;
+}
+
+async fn what_nobody_finished_is_adrift_and_nothing_else(shop: Fixture) {
+    let offer = shop.offer(9, 1).await;
+    let mut ids = Vec::new();
+    for (buyer, becomes) in [
+        ("creating", None),
+        ("waiting", Some(PaymentStatus::NeedsAction)),
+        ("voiding", Some(PaymentStatus::Voiding)),
+        ("declined", Some(PaymentStatus::Declined)),
+        ("cancelled", Some(PaymentStatus::Cancelled)),
+    ] {
+        let order = shop.held(offer, buyer).await.id;
+        let payment = shop.begin_payment(order, "ok").await.unwrap();
+        if let Some(next) = becomes {
+            assert!(shop.store.note_payment(&payment, next, None).await.unwrap());
         }
-        if buyer != "held" {
-            shop.store.begin_capture(order.id).await.unwrap().unwrap();
-        }
-        begun.push(payment);
+        ids.push(order);
+    }
+    let (stuck, paid) = (shop.held(offer, "stuck").await.id, shop.held(offer, "paid").await.id);
+    for order in [stuck, paid] {
+        shop.begin_capture(order).await.unwrap().unwrap();
+    }
+    shop.store.finish_capture(paid).await.unwrap().unwrap();
+    let adrift = async |since| -> Vec<_> {
+        shop.store.payments_adrift(since, 100).await.unwrap().iter().map(|payment| payment.order).collect()
+    };
+    let now = shop.store.now().await.unwrap();
+    assert_eq!(adrift(now - 60_000).await, [], "all of it is fresh");
+    let mut expected = vec![ids[0], ids[1], ids[2], stuck];
+    expected.sort_unstable();
+    assert_eq!(adrift(now + 1).await, expected);
+    // A record that says the end, while its order was not told.
+    let id = shop.id(stuck.0);
+    shop.run(&format!("update payments set status = 'captured' where order_id = {id}")).await;
+    assert_eq!(adrift(now + 1).await, expected);
+}
+
+async fn one_that_always_breaks_waits_behind_the_others(shop: Fixture) {
+    let offer = shop.offer(9, 1).await;
+    let mut tries = Vec::new();
+    for buyer in ["poison", "ann", "bob"] {
+        let order = shop.held(offer, buyer).await.id;
+        tries.push(shop.begin_payment(order, "ok").await.unwrap());
     }
     let now = shop.store.now().await.unwrap();
-    let fresh = shop.id(begun[3].order.0);
-    shop.run(&format!(
-        "update orders set changed_at = 1000 where id <> {fresh}; update payments set changed_at = 1000"
-    ))
-    .await;
-    assert_eq!(shop.store.payments_adrift(now - 60_000).await.unwrap(), begun[..1]);
+    let first = async || shop.store.payments_adrift(now + 60_000, 1).await.unwrap()[0].order;
+    assert_eq!(first().await, tries[0].order);
+    shop.store.touch_payment(&tries[0]).await.unwrap();
+    assert_eq!(first().await, tries[1].order);
+    shop.store.touch_payment(&tries[1]).await.unwrap();
+    assert_eq!(first().await, tries[2].order);
 }

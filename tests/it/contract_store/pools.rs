@@ -8,7 +8,7 @@ use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
 use super::fixture::{Fixture, POOL, facts};
-use super::words::{ask, user};
+use super::words::ask;
 
 facts! {
     units_are_neither_lost_nor_made_on_a_random_walk
@@ -136,8 +136,8 @@ impl<'a> Walker<'a> {
             "buy" => self.buy(offer).await,
             "pay" => match self.order() {
                 Some(order) => {
-                    let won = store.begin_capture(order.id).await.unwrap().is_some();
-                    won && store.finish_capture(order.id, &user("walker"), None).await.unwrap().is_some()
+                    let won = self.shop.begin_capture(order.id).await.unwrap().is_some();
+                    won && store.finish_capture(order.id).await.unwrap().is_some()
                 }
                 None => false,
             },
@@ -177,7 +177,7 @@ impl<'a> Walker<'a> {
                 Release::HoldEnded
             }
             _ => {
-                store.begin_capture(order.id).await.unwrap();
+                self.shop.begin_capture(order.id).await.unwrap();
                 Release::CaptureFailed
             }
         };

@@ -4,7 +4,7 @@ use livesouk::domain::{OrderStatus, Refusal};
 use livesouk::store::Release;
 
 use super::fixture::{Fixture, POOL, facts};
-use super::words::{asks, code, refusal, user};
+use super::words::{asks, code, refusal};
 
 facts! {
     a_released_unit_is_on_sale_again_once
@@ -77,16 +77,16 @@ async fn each_reason_ends_only_orders_it_may_end(shop: Fixture) {
     let release = async |why| shop.store.release(offer, &[order], why, None).await.unwrap().len();
     assert_eq!(release(Release::HoldEnded).await, 0, "its time has not come");
     assert_eq!(release(Release::CaptureFailed).await, 0, "no money was asked for");
-    shop.store.begin_capture(order).await.unwrap().unwrap();
+    shop.begin_capture(order).await.unwrap().unwrap();
     shop.let_holds_end(offer).await;
     assert_eq!(release(Release::HoldEnded).await, 0, "money is on its way");
     assert_eq!(release(Release::BuyerCancel).await, 0);
-    shop.store.finish_capture(order, &user("ann"), None).await.unwrap().unwrap();
+    shop.store.finish_capture(order).await.unwrap().unwrap();
     for why in [Release::HoldEnded, Release::BuyerCancel, Release::CaptureFailed] {
         assert_eq!(release(why).await, 0, "it is paid");
     }
     let failed = shop.held(offer, "bob").await.id;
-    shop.store.begin_capture(failed).await.unwrap().unwrap();
+    shop.begin_capture(failed).await.unwrap().unwrap();
     let ended = shop.store.release(offer, &[failed], Release::CaptureFailed, None).await.unwrap();
     assert_eq!((ended[0].status, ended[0].reason.as_deref()), (OrderStatus::Cancelled, Some("capture_failed")));
     shop.assert_sound().await;
@@ -110,12 +110,10 @@ async fn pay_and_expire_race_and_exactly_one_wins(shop: Fixture) {
         shop.let_holds_end(offer).await;
         let race = [order];
         let (paying, ending) = if round % 2 == 0 {
-            tokio::join!(shop.store.begin_capture(order), shop.store.release(offer, &race, Release::HoldEnded, None))
+            tokio::join!(shop.begin_capture(order), shop.store.release(offer, &race, Release::HoldEnded, None))
         } else {
-            let (ending, paying) = tokio::join!(
-                shop.store.release(offer, &race, Release::HoldEnded, None),
-                shop.store.begin_capture(order)
-            );
+            let (ending, paying) =
+                tokio::join!(shop.store.release(offer, &race, Release::HoldEnded, None), shop.begin_capture(order));
             (paying, ending)
         };
         let (paid, ended) = (paying.unwrap().is_some(), ending.unwrap().len() == 1);
@@ -160,7 +158,7 @@ async fn holds_that_are_over_are_found_and_others_are_not(shop: Fixture) {
     let (ann, bob) = (shop.held(offer, "ann").await, shop.held(offer, "bob").await);
     shop.held(other, "cem").await;
     shop.let_holds_end(offer).await;
-    shop.store.begin_capture(bob.id).await.unwrap().unwrap();
+    shop.begin_capture(bob.id).await.unwrap().unwrap();
     let now = shop.store.now().await.unwrap();
     assert_eq!(shop.store.holds_due(now).await.unwrap(), [(offer, ann.id)]);
 }
@@ -171,7 +169,7 @@ async fn many_holds_are_released_at_once(shop: Fixture) {
     shop.let_holds_end(offer).await;
     let mut ids: Vec<_> = sold.answers.iter().map(|answer| answer.as_ref().unwrap().order.id).collect();
     let paid = ids[7];
-    shop.store.begin_capture(paid).await.unwrap().unwrap();
+    shop.begin_capture(paid).await.unwrap().unwrap();
     ids.reverse();
     let ended = shop.store.release(offer, &ids, Release::HoldEnded, None).await.unwrap();
     assert_eq!(ended.len(), 299);

@@ -74,7 +74,7 @@ async fn take(step: &Step, shop: &Fixture) -> Seen {
             })
         }
         Step::Capture(id) => {
-            seen(store.begin_capture(*id).await, |won| Seen::Released(won.into_iter().map(timeless).collect()))
+            seen(shop.begin_capture(*id).await, |won| Seen::Released(won.into_iter().map(timeless).collect()))
         }
         Step::Open(offer) => seen(store.open_offer(*offer).await, |()| Seen::Done),
         Step::Pause(offer) => seen(store.pause_offer(*offer).await, |()| Seen::Done),

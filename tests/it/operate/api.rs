@@ -58,6 +58,7 @@ async fn the_descriptions_are_of_their_version_and_every_reference_resolves() {
         "buy",
         "pay",
         "cancel",
+        "refund",
         "seen",
         "pin",
         "unpin",
@@ -92,6 +93,8 @@ async fn every_documented_path_answers() {
         ("{message}", id(&said)),
         ("{variant}", variant),
         ("{user}", "Ann".to_owned()),
+        ("{provider}", "test".to_owned()),
+        ("{payment}", "test_nothing".to_owned()),
         ("{key}", "a-key-of-nobody".to_owned()),
     ];
     let document = shop.server.rest().get("/v1/openapi.json").await.expect(200);

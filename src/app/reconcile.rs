@@ -1,0 +1,89 @@
+//! What nobody finished: a node died, an answer or a webhook was lost. The provider is asked, and the same rule goes on.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::webhook::KEPT_MS;
+use super::{App, Result};
+use crate::domain::{Millis, Payment, PaymentStatus};
+
+/// Tries, and refunds, of one turn.
+const TURN: i64 = 100;
+/// A turn ends after this even if there is more: a provider that hangs must not make it endless.
+const TURN_DEADLINE: Duration = Duration::from_secs(25);
+/// Money set aside and never taken lapses at the provider after about a week.
+const LAPSED_MS: Millis = 8 * 24 * 3_600_000;
+
+/// How often every node looks, and how old something must be.
+#[derive(Clone, Copy, Debug)]
+pub struct Reconcile {
+    pub every: Duration,
+    pub age_ms: Millis,
+}
+
+impl Default for Reconcile {
+    fn default() -> Self {
+        Self { every: Duration::from_secs(30), age_ms: 60_000 }
+    }
+}
+
+impl App {
+    /// Looks at every payment and refund that is not final and that nobody has touched for `age_ms`; gives how many
+    /// those were. One that breaks is logged and left for another turn, behind the others.
+    pub async fn reconcile(&self, age_ms: Millis) -> Result<usize> {
+        let now = self.store().now().await?;
+        let since = now - age_ms;
+        let began = Instant::now();
+        let over = |began: Instant| began.elapsed() > TURN_DEADLINE || self.0.stop.is_cancelled();
+        let mut looked = 0;
+        for payment in self.store().payments_adrift(since, TURN).await? {
+            self.store().touch_payment(&payment).await?;
+            let order = payment.order;
+            if let Err(error) = self.bring_home(payment, now).await {
+                tracing::warn!(order.id = %order, error = %error, "a payment is not settled yet");
+            }
+            looked += 1;
+            if over(began) {
+                break;
+            }
+        }
+        let began = Instant::now();
+        for refund in self.store().refunds_adrift(since, TURN).await? {
+            self.store().touch_refund(&refund).await?;
+            let order = refund.order;
+            if let Err(error) = self.give_back(refund, None).await {
+                tracing::warn!(order.id = %order, error = %error, "a refund is not settled yet");
+            }
+            looked += 1;
+            if over(began) {
+                break;
+            }
+        }
+        self.store().prune_events(now - KEPT_MS).await?;
+        Ok(looked)
+    }
+
+    async fn bring_home(&self, payment: Payment, now: Millis) -> Result<()> {
+        if payment.status == PaymentStatus::Voiding && payment.created_at < now - LAPSED_MS {
+            tracing::warn!(order.id = %payment.order, payment.attempt, "a void never came through; it has lapsed");
+            self.store().note_payment(&payment, PaymentStatus::Cancelled, None).await?;
+            return Ok(());
+        }
+        self.settle(payment).await.map(|_| ())
+    }
+}
+
+/// Looks again and again for as long as the node runs, at once when it starts.
+pub async fn run(app: App) {
+    let Reconcile { every, age_ms } = app.0.settings.reconcile;
+    loop {
+        if let Err(error) = app.reconcile(age_ms).await {
+            tracing::warn!(error = %error, "payments were not reconciled");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(every) => {}
+            () = app.0.stop.cancelled() => return,
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! What providers tell us: checked, kept, answered at once, and worked off when there is time.
+//!
+//! A webhook is a knock, not a message: it may come twice, late, early or never, so what it says is not believed. The
+//! worker asks the provider how things stand now. Every node works; two on one knock are harmless.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::provider::{Outcome, Provider};
+use super::script::Post;
+use super::{App, Error, Result};
+use crate::domain::{Millis, Refusal};
+use crate::store::PaymentEvent;
+
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// An event whose provider could not be asked is tried again after so long, until it is [forgotten](KEPT_MS).
+const AGAIN_MS: Millis = 15_000;
+pub(super) const KEPT_MS: Millis = 7 * 24 * 3_600_000;
+/// Events of one turn.
+const TURN: i64 = 50;
+
+impl App {
+    /// Is there such a provider, and in which header does it sign?
+    pub fn webhook_header(&self, provider: &str) -> Option<&'static str> {
+        (provider == self.0.provider.name()).then(|| self.0.provider.signature_header())
+    }
+
+    /// Takes a webhook in: genuine and new, it is kept and somebody will look; told before, it is fine too.
+    pub async fn take_webhook(&self, signature: &str, raw: &[u8]) -> Result<()> {
+        let event = self.0.provider.parse_webhook(signature, raw, self.now())?;
+        let app = self.clone();
+        self.write(async move {
+            if app.store().keep_event(&event).await? {
+                app.0.knocked.notify_one();
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// The buyer does what the test provider asked of them.
+    pub async fn approve_test_payment(&self, reference: &str, yes: bool) -> Result<()> {
+        let Provider::Test(test) = &self.0.provider else { return Err(Refusal::NoSuchOrder.into()) };
+        match test.approve(reference, yes).await {
+            Outcome::Done(_) => Ok(()),
+            Outcome::Refused(why) => Err(Refusal::WrongStatus(why).into()),
+            Outcome::Unknown => Err(Error::OutcomeUnknown),
+        }
+    }
+
+    async fn answer_knock(&self, event: &PaymentEvent) -> Result<()> {
+        let Some(reference) = event.reference.as_deref() else { return Ok(()) };
+        if event.provider != self.0.provider.name() {
+            return Ok(());
+        }
+        let seen = match self.0.provider.fetch_named(reference).await {
+            Outcome::Done(Some(seen)) => seen,
+            Outcome::Done(None) | Outcome::Refused(_) => return Ok(()),
+            Outcome::Unknown => return Err(Error::OutcomeUnknown),
+        };
+        let Some(payment) = self.store().payment(seen.order, seen.attempt).await? else { return Ok(()) };
+        if payment.provider != event.provider || payment.reference.as_deref().is_some_and(|known| known != reference) {
+            tracing::warn!(order.id = %payment.order, reference, "a webhook about a payment that is not ours");
+            return Ok(());
+        }
+        if let Some(refund) = self.store().pending_refund(payment.order).await? {
+            self.give_back(refund, Some(seen.clone())).await?;
+        }
+        self.follow(payment, Some(seen)).await.map(|_| ())
+    }
+
+    /// Works off what is waiting; gives how much that was.
+    pub(super) async fn answer_knocks(&self) -> Result<usize> {
+        let waiting = self.store().events_waiting(self.store().now().await? - AGAIN_MS, TURN).await?;
+        for event in waiting.iter().take_while(|_| !self.0.stop.is_cancelled()) {
+            let answered = self.answer_knock(event).await;
+            if let Err(error) = &answered {
+                tracing::warn!(event.id = event.event_id, error = %error, "a webhook waits for another look");
+            }
+            self.store().mark_event(event, answered.is_ok()).await?;
+        }
+        Ok(waiting.len())
+    }
+}
+
+/// Works off the inbox for as long as the node runs.
+pub async fn work(app: App) {
+    loop {
+        match app.answer_knocks().await {
+            Ok(answered) if answered as i64 == TURN && !app.0.stop.is_cancelled() => continue,
+            Ok(_) => {}
+            Err(error) => tracing::warn!(error = %error, "webhooks were not worked off"),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = app.0.knocked.notified() => {}
+            () = app.0.stop.cancelled() => return,
+        }
+    }
+}
+
+/// The test provider's post: its webhooks come in by the door of every other.
+pub async fn postman(app: App, mut posts: mpsc::Receiver<Post>) {
+    loop {
+        let post = tokio::select! {
+            post = posts.recv() => post,
+            () = app.0.silent.cancelled() => None,
+        };
+        let Some(Post { signature, body, heard }) = post else { return };
+        if let Err(error) = app.take_webhook(&signature, &body).await {
+            tracing::debug!(error = %error, "a webhook of the test provider was refused");
+        }
+        if let Some(heard) = heard {
+            let _ = heard.send(());
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Refunds and the inbox: one refund for an order, its units where they belong, events kept once.
+
+use livesouk::domain::order::request_hash;
+use livesouk::domain::{OfferId, Order, OrderStatus, Refund, RefundStatus, Refusal};
+use livesouk::store::{NewRefund, PaymentEvent};
+
+use super::fixture::{Fixture, POOL, facts};
+use super::words::{key, refusal, user};
+
+facts! {
+    units_of_a_refund_go_where_the_host_said
+    an_order_is_refunded_once_also_at_once
+    a_refund_has_a_row_of_its_own_and_a_key
+    only_a_paid_order_is_refunded
+    a_refund_that_failed_leaves_the_order_paid
+    sums_tell_what_was_given_back
+    an_event_is_kept_once_and_forgotten_in_time
+}
+
+fn wish(order: &Order, with: &str, restock: bool) -> NewRefund {
+    NewRefund {
+        order: order.id,
+        by: user("noura"),
+        key: key(with),
+        hash: request_hash(&["refund", &order.id.to_string(), &restock.to_string()]),
+        restock,
+        reason: Some("broken".into()),
+    }
+}
+
+async fn paid(shop: &Fixture, offer: OfferId, buyer: &str) -> Order {
+    let order = shop.held(offer, buyer).await.id;
+    shop.begin_capture(order).await.unwrap().unwrap();
+    shop.store.finish_capture(order).await.unwrap().unwrap()
+}
+
+async fn begun(shop: &Fixture, order: &Order, restock: bool) -> Refund {
+    shop.store.begin_refund(&wish(order, &format!("key-{}", order.id.0.simple()), restock)).await.unwrap()
+}
+
+async fn units_of_a_refund_go_where_the_host_said(shop: Fixture) {
+    for (closed, restock, quantity, back) in
+        [(false, true, 5, 0), (false, false, 4, 0), (true, true, 0, 1), (true, false, 0, 0)]
+    {
+        let pool = shop.pool().await;
+        let offer = shop.offer(5, 1).await;
+        let order = paid(&shop, offer, &format!("ann-{closed}-{restock}")).await;
+        if closed {
+            shop.store.close_offer(offer).await.unwrap();
+        }
+        let refund = begun(&shop, &order, restock).await;
+        let before = shop.find(offer).await.terms;
+        assert_eq!((shop.order(order.id).await.status, before.reserved), (OrderStatus::Paid, 1), "not yet");
+        let done = shop.store.finish_refund(&refund).await.unwrap().unwrap();
+        assert_eq!((done.status, done.reason.as_deref()), (OrderStatus::Refunded, Some("refunded")));
+        assert_eq!(done.version, order.version + 1);
+        let terms = shop.find(offer).await.terms;
+        assert_eq!((terms.quantity, terms.reserved, terms.version), (quantity, 0, before.version + 1));
+        let left_in_pool = if closed { pool - 1 } else { pool - 5 };
+        assert_eq!(shop.pool().await, left_in_pool + back, "closed {closed}, restock {restock}");
+        assert_eq!(shop.store.finish_refund(&refund).await.unwrap(), None, "once");
+        assert_eq!(shop.find(offer).await.terms.version, terms.version);
+        shop.assert_sound().await;
+        assert_eq!(shop.number("select count(*) from audit_money").await, 0);
+    }
+    assert!(shop.pool().await < POOL);
+}
+
+async fn an_order_is_refunded_once_also_at_once(shop: Fixture) {
+    let offer = shop.offer(50, 1).await;
+    for round in 0..15 {
+        let order = paid(&shop, offer, &format!("ann-{round}")).await;
+        let wishes = ["key-one", "key-two"].map(|with| wish(&order, &format!("{with}-{round}"), true));
+        let (one, two) = tokio::join!(shop.store.begin_refund(&wishes[0]), shop.store.begin_refund(&wishes[1]));
+        let (refund, busy) = if one.is_ok() { (one, two) } else { (two, one) };
+        assert_eq!(refusal(busy).code(), "busy", "round {round}");
+        let refund = refund.unwrap();
+        let (one, two) = tokio::join!(shop.store.finish_refund(&refund), shop.store.finish_refund(&refund));
+        assert_eq!([one, two].iter().filter(|done| done.as_ref().unwrap().is_some()).count(), 1);
+        assert_eq!(shop.find(offer).await.terms.reserved, 0);
+    }
+    shop.assert_sound().await;
+}
+
+async fn a_refund_has_a_row_of_its_own_and_a_key(shop: Fixture) {
+    let offer = shop.offer(5, 1).await;
+    let (order, other) = (paid(&shop, offer, "ann").await, paid(&shop, offer, "bob").await);
+    let first = shop.store.begin_refund(&wish(&order, "key-00001", true)).await.unwrap();
+    assert_eq!((first.status, first.amount, first.n), (RefundStatus::Pending, order.amount, 1));
+    assert_eq!(shop.store.begin_refund(&wish(&order, "key-00001", true)).await.unwrap(), first);
+    assert_eq!(refusal(shop.store.begin_refund(&wish(&order, "key-00001", false)).await), Refusal::KeyReused);
+    assert_eq!(refusal(shop.store.begin_refund(&wish(&other, "key-00001", true)).await), Refusal::KeyReused);
+    assert_eq!(shop.store.pending_refund(order.id).await.unwrap(), Some(first.clone()));
+    let now = shop.store.now().await.unwrap();
+    assert_eq!(shop.store.refunds_adrift(now - 60_000, 9).await.unwrap(), []);
+    assert_eq!(shop.store.refunds_adrift(now + 1, 9).await.unwrap(), std::slice::from_ref(&first));
+    shop.store.finish_refund(&first).await.unwrap().unwrap();
+    let again = shop.store.begin_refund(&wish(&order, "key-00001", true)).await.unwrap();
+    assert_eq!(again.status, RefundStatus::Done);
+    assert_eq!(refusal(shop.store.begin_refund(&wish(&order, "key-00002", true)).await), Refusal::AlreadyRefunded);
+    assert_eq!(shop.store.refunds_adrift(now + 60_000, 9).await.unwrap(), []);
+}
+
+async fn only_a_paid_order_is_refunded(shop: Fixture) {
+    let offer = shop.offer(5, 1).await;
+    let order = shop.held(offer, "ann").await;
+    assert_eq!(refusal(shop.store.begin_refund(&wish(&order, "key-00001", true)).await), Refusal::NotPaid);
+    shop.begin_capture(order.id).await.unwrap().unwrap();
+    assert_eq!(refusal(shop.store.begin_refund(&wish(&order, "key-00001", true)).await), Refusal::NotPaid);
+    assert_eq!(shop.number("select count(*) from refunds").await, 0);
+}
+
+async fn a_refund_that_failed_leaves_the_order_paid(shop: Fixture) {
+    let offer = shop.offer(5, 1).await;
+    let order = paid(&shop, offer, "ann").await;
+    let refund = begun(&shop, &order, true).await;
+    shop.store.fail_refund(&refund).await.unwrap();
+    assert_eq!(shop.store.finish_refund(&refund).await.unwrap(), None);
+    assert_eq!(shop.order(order.id).await.status, OrderStatus::Paid);
+    let second = shop.store.begin_refund(&wish(&order, "key-00002", false)).await.unwrap();
+    assert_eq!((second.n, second.restock), (2, false));
+    assert_ne!(second.key(), refund.key());
+    shop.store.finish_refund(&second).await.unwrap().unwrap();
+    shop.store.fail_refund(&second).await.unwrap();
+    assert_eq!(shop.store.refund(order.id, 2).await.unwrap().unwrap().status, RefundStatus::Done);
+    shop.assert_sound().await;
+}
+
+async fn sums_tell_what_was_given_back(shop: Fixture) {
+    let offer = shop.offer(5, 1).await;
+    let order = paid(&shop, offer, "ann").await;
+    paid(&shop, offer, "bob").await;
+    let refund = begun(&shop, &order, true).await;
+    let sums = async || {
+        let sums = shop.store.sums(shop.stream).await.unwrap();
+        (sums.orders_paid, sums.units_paid, sums.amount_paid, sums.orders_refunded, sums.amount_refunded)
+    };
+    assert_eq!(sums().await, (2, 2, 9_800, 0, 0));
+    shop.store.finish_refund(&refund).await.unwrap().unwrap();
+    assert_eq!(sums().await, (1, 1, 4_900, 1, 4_900));
+}
+
+async fn an_event_is_kept_once_and_forgotten_in_time(shop: Fixture) {
+    let event = |id: &str| PaymentEvent {
+        provider: "test".into(),
+        event_id: id.into(),
+        kind: "intent.captured".into(),
+        reference: Some("r".into()),
+    };
+    let (event_one, event_two) = (event("evt_1"), event("evt_2"));
+    let (one, two) = tokio::join!(shop.store.keep_event(&event_one), shop.store.keep_event(&event_one));
+    assert_ne!(one.unwrap(), two.unwrap());
+    assert!(shop.store.keep_event(&event_two).await.unwrap());
+    let now = shop.store.now().await.unwrap();
+    let waiting = async |since| shop.store.events_waiting(since, 9).await.unwrap();
+    assert_eq!(waiting(now - 15_000).await.len(), 2);
+    shop.store.mark_event(&event_one, false).await.unwrap();
+    assert_eq!(waiting(now - 15_000).await, std::slice::from_ref(&event_two), "tried just now");
+    assert_eq!(waiting(now + 15_000).await, [event_two.clone(), event_one.clone()], "it waits behind the others");
+    shop.store.mark_event(&event_two, true).await.unwrap();
+    assert_eq!(waiting(now + 15_000).await, std::slice::from_ref(&event_one));
+    assert_eq!(shop.store.prune_events(now - 60_000).await.unwrap(), 0);
+    assert_eq!(shop.store.prune_events(now + 60_000).await.unwrap(), 2);
+}
