@@ -21,6 +21,8 @@ use crate::viewer::{Manner, Viewer};
 const BUFFER_BYTES: usize = 256 * 1024;
 /// Acts done before the sockets get their turn.
 const ACTS_PER_TURN: usize = 256;
+/// Sockets read before acts that are due get theirs: about two milliseconds.
+const EVENTS_PER_TURN: usize = 256;
 const SECOND: u64 = 1_000_000;
 /// How often the watcher looks.
 const LOOK: u64 = 200_000;
@@ -127,7 +129,7 @@ impl Crowd {
             flows: Vec::new(),
             handshake: Handshake::default(),
             poll: Poll::new()?,
-            events: Events::with_capacity(1_024),
+            events: Events::with_capacity(EVENTS_PER_TURN),
             server_clock: None,
             connected: 0,
             connected_least: 0,

@@ -5,16 +5,22 @@ use loadtest::args::Args;
 use loadtest::report::Report;
 use serde_json::Value;
 
+use crate::support::postgres::Database;
 use crate::support::process::Server;
+use crate::support::shop::{KEY, migrate};
 
-/// Runs the crowd against a demo; `line` is what one would type. The books are read in the database.
+/// Runs the crowd; `line` is what one would type.
+async fn crowd(line: &str) -> Report {
+    let args = Args::parse_from(["crowd", "--quiet"].into_iter().chain(line.split_whitespace()));
+    args.check().unwrap();
+    tokio::task::spawn_blocking(move || loadtest::run(&args)).await.unwrap().unwrap()
+}
+
+/// Against a demo. The books are read in its database.
 async fn run(line: &str) -> (Report, Value) {
     let server = Server::demo().await;
     let store = format!("sqlite:{}", server.data().join("livesouk.db").display());
-    let args = format!("crowd {line} --quiet --url {} --store {store}", server.url);
-    let args = Args::parse_from(args.split_whitespace());
-    args.check().unwrap();
-    let report = tokio::task::spawn_blocking(move || loadtest::run(&args)).await.unwrap().unwrap();
+    let report = crowd(&format!("{line} --url {} --store {store}", server.url)).await;
     assert_eq!(report.exit_code, 0, "{report}");
     assert_eq!(report.breaches.total, 0, "{report}");
     assert!(report.errors.is_empty(), "{report}");
@@ -73,4 +79,18 @@ async fn an_evening_has_talk_hearts_three_sales_and_payments() {
     assert_eq!(report.offers.len(), 3);
     assert!(report.connected_at_end < report.connected_most, "a third has left");
     assert!(json["latency_ms"]["show"]["count"].as_u64().unwrap() > 0);
+}
+
+#[tokio::test]
+async fn a_shop_on_postgres_is_entered_with_its_key_and_its_books_are_read() {
+    let database = Database::create().await;
+    migrate(&database.url()).await;
+    let server = Server::serve(&database.url(), KEY, &[]).await;
+    let rush = "rush --viewers 30 --stock 10 --rate 2 --seconds 12 --ramp-s 1 --budget-p99-ms 0.001";
+    let line = format!("{rush} --url {} --store {} --auth-key {KEY}", server.url, database.url());
+    let report = crowd(&line).await;
+    assert_eq!((report.orders.held, report.breaches.total), (10, 0), "{report}");
+    assert!(report.checks.iter().any(|check| check.contains("in the database")), "{report}");
+    assert_eq!(report.exit_code, 1, "nobody answers a buyer within a microsecond: {report}");
+    assert!(report.verdict.contains("p99 of buy"), "{report}");
 }
