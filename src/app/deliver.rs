@@ -19,6 +19,17 @@ pub async fn run(app: App, mut deliveries: mpsc::Receiver<Delivery>) {
     }
 }
 
+impl App {
+    /// The sweeper follows what is on screens until it is shown closed.
+    pub(super) fn note_on_screen(&self, change: &StateChange) {
+        match change {
+            StateChange::Offer { id, closed: true, .. } => drop(self.0.on_screen.remove(id)),
+            StateChange::Offer { id, .. } => drop(self.0.on_screen.insert(*id)),
+            _ => {}
+        }
+    }
+}
+
 async fn deliver(app: &App, delivery: Delivery) {
     match delivery {
         Delivery::Log { stream, epoch, first, bodies } => {
@@ -34,6 +45,7 @@ async fn deliver(app: &App, delivery: Delivery) {
         }
         Delivery::State { stream, body } => {
             if let (Some(room), Some((change, urgent))) = (app.rooms().get(stream), StateChange::from_bytes(&body)) {
+                app.note_on_screen(&change);
                 room.set(change, urgent);
             }
         }

@@ -30,6 +30,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use dashmap::DashSet;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -139,6 +140,8 @@ pub struct Inner {
     sellers: sell::Sellers,
     /// The words and pictures of offers, which never change.
     cards: Memory<OfferId, Offer>,
+    /// Offers that viewers of this node were shown and not shown closed since.
+    on_screen: DashSet<OfferId>,
     said: mpsc::Sender<chat::Kept>,
     provider: Provider,
     /// A webhook came in: there is something to ask the provider.
@@ -188,6 +191,7 @@ impl App {
             shows: Memory::of_at_most(usize::MAX),
             sellers: sell::Sellers::default(),
             cards: Memory::of_at_most(offer::CARDS_KEPT),
+            on_screen: DashSet::new(),
             said,
             provider,
             knocked: Notify::new(),

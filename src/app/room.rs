@@ -80,6 +80,7 @@ impl App {
             _ => true,
         });
         state.extend(shown.map(|view| offer_change(&view)));
+        state.iter().for_each(|change| self.note_on_screen(change));
 
         let live: Vec<(u64, Logged)> =
             history.into_iter().filter_map(|(seq, body)| Some((seq, Logged::from_bytes(body)?))).collect();

@@ -84,6 +84,15 @@ async fn offers_once(app: &App, shown: &mut Shown, first: bool) -> Result<Durati
         let turns = [offer.terms.opens_at, offer.terms.closes_at].into_iter().flatten().filter(|at| now < *at);
         shown.insert(offer.id, Seen { v: view.v, status: view.status, begun, turns_at: turns.min() });
     }
+    // What a viewer has on the screen and is not on sale any more was closed by a node whose word was lost.
+    let gone: Vec<OfferId> = app.0.on_screen.iter().map(|id| *id).filter(|id| !shown.contains_key(id)).collect();
+    for offer in &app.store().offers_by_id(&gone).await? {
+        if app.rooms().get(offer.stream).is_some() {
+            app.show_offer(offer, true).await;
+        } else {
+            app.0.on_screen.remove(&offer.id);
+        }
+    }
     let poll = now + POLL.as_millis() as Millis;
     let next = shown.values().filter_map(|seen| seen.turns_at).fold(poll, Millis::min);
     Ok(Duration::from_millis((next - app.now()).max(1) as u64))

@@ -1,5 +1,6 @@
 //! The helpers in `support/` do what they say, or the tests that lean on them would prove nothing.
 
+mod chaos;
 mod position;
 mod postgres;
 mod process;

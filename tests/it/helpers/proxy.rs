@@ -132,3 +132,80 @@ async fn a_lost_link_is_silent_for_ever_and_a_new_one_passes() {
     proxy.cut();
     assert!(answer(&mut socket, 1).await.is_err());
 }
+
+/// Counts what arrives, byte by byte, and answers it.
+async fn counting() -> (SocketAddr, tokio::sync::watch::Receiver<usize>) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (count, counted) = tokio::sync::watch::channel(0);
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            let count = count.clone();
+            tokio::spawn(async move {
+                while let Ok(byte) = socket.read_u8().await {
+                    count.send_modify(|count| *count += 1);
+                    let _ = socket.write_u8(byte).await;
+                }
+            });
+        }
+    });
+    (address, counted)
+}
+
+#[tokio::test]
+async fn lost_replies_were_done_lost_requests_were_not_and_both_end_in_a_reset() {
+    let (server, mut arrived) = counting().await;
+    let proxy = Proxy::start(server).await;
+    let mut socket = TcpStream::connect(proxy.address()).await.unwrap();
+    let mut quiet = TcpStream::connect(proxy.address()).await.unwrap();
+    assert_eq!(ask(&mut quiet, b"0").await.unwrap(), b"0");
+
+    proxy.lose_replies();
+    socket.write_all(b"123").await.unwrap();
+    timeout(SOON, arrived.wait_for(|count| *count == 4)).await.unwrap().unwrap();
+    assert!(timeout(Duration::from_millis(200), socket.read_u8()).await.is_err());
+    proxy.restore();
+    assert!(answer(&mut socket, 1).await.is_err(), "a hole is never passed over");
+    assert_eq!(ask(&mut quiet, b"4").await.unwrap(), b"4", "this one lost nothing");
+
+    proxy.lose_requests();
+    quiet.write_all(b"567").await.unwrap();
+    assert!(timeout(Duration::from_millis(200), quiet.read_u8()).await.is_err());
+    proxy.restore();
+    assert!(answer(&mut quiet, 1).await.is_err(), "a hole is never passed over");
+    assert_eq!(*arrived.borrow(), 5);
+}
+
+#[tokio::test]
+async fn the_server_of_a_half_open_link_hangs_up_and_the_client_never_hears() {
+    let (server, arrived) = counting().await;
+    let proxy = Proxy::start(server).await;
+    let mut socket = TcpStream::connect(proxy.address()).await.unwrap();
+    assert_eq!(ask(&mut socket, b"1").await.unwrap(), b"1");
+    proxy.half_open();
+    assert!(timeout(Duration::from_millis(200), socket.read_u8()).await.is_err());
+    socket.write_all(b"2").await.unwrap();
+    let mut new = TcpStream::connect(proxy.address()).await.unwrap();
+    assert_eq!(ask(&mut new, b"3").await.unwrap(), b"3");
+    assert_eq!(*arrived.borrow(), 2);
+    drop(socket);
+    until_some("end of the half-open link", SOON, async || (proxy.open() == 1).then_some(())).await;
+}
+
+#[tokio::test]
+async fn delayed_links_answer_all_of_it_each_in_its_own_time() {
+    let proxy = Proxy::start(echo().await).await;
+    let mut sockets = Vec::new();
+    for _ in 0..20 {
+        sockets.push(TcpStream::connect(proxy.address()).await.unwrap());
+    }
+    proxy.delay(Duration::from_millis(400));
+    let mut took = Vec::new();
+    for socket in &mut sockets {
+        let began = Instant::now();
+        assert_eq!(ask(socket, b"one").await.unwrap(), b"one");
+        took.push(began.elapsed());
+    }
+    let (least, most) = (took.iter().min().unwrap(), took.iter().max().unwrap());
+    assert!(*most - *least > Duration::from_millis(100), "{took:?}");
+}

@@ -6,7 +6,9 @@ use serde_json::json;
 use super::{buy, hold, order_frame, pay};
 use crate::support::SOON;
 use crate::support::postgres::Database;
-use crate::support::shop::{Shop, id, key, now_ms};
+use crate::support::process::Server;
+use crate::support::shop::{KEY, Shop, id, key, now_ms};
+use crate::support::socket::Live;
 
 /// The shortest sale there is lasts a minute; too long for a test, so its end is moved in the database.
 const SHORTEN: &str = "update offers set closes_at = opens_at + 3000 where kind = 'flash'";
@@ -184,4 +186,18 @@ async fn a_host_who_restocks_and_extends_sells_more() {
     let extended = shop.host.send(Method::POST, &verb("extend"), &[], Some(json!({"seconds": 60}))).await;
     assert_eq!(extended.status, 409, "a sale without an end has none to move: {extended:?}");
     shop.assert_left(&offer, 2).await;
+}
+
+/// Nodes poll what is on sale; what is not any more is no longer in the answer, and must be noticed all the same.
+#[tokio::test]
+async fn the_end_of_a_sale_reaches_viewers_of_a_node_that_was_told_nothing() {
+    let database = Database::create().await;
+    let shop = Shop::serve(&database.url(), &database.url()).await;
+    let other = Server::serve(&database.url(), KEY, &[]).await;
+    let offer = shop.on_sale(5, json!({})).await;
+    let mut far = Live::connect(&other.url, &shop.stream, None).await;
+    far.until_state("open", SOON, |state| state["offers"][&offer]["status"] == "open").await;
+    // At once, before the poll of the other node has seen it at all.
+    shop.host.post(&format!("/v1/offers/{offer}/close"), json!({})).await.expect(200);
+    far.until_state("closed", SOON, |state| state["offers"][&offer]["status"] == "closed").await;
 }

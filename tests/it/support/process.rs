@@ -32,6 +32,7 @@ type Lines = Arc<Mutex<Vec<String>>>;
 #[derive(Debug, Clone, Copy)]
 pub enum Signal {
     Interrupt,
+    Quit,
     Terminate,
     Kill,
     Stop,
@@ -88,6 +89,7 @@ impl Process {
     pub fn signal(&mut self, signal: Signal) {
         let name = match signal {
             Signal::Interrupt => "INT",
+            Signal::Quit => "QUIT",
             Signal::Terminate => "TERM",
             Signal::Kill => "KILL",
             Signal::Stop => "STOP",

@@ -1,4 +1,4 @@
-//! A bad network between a client and a server: passes, cuts, swallows or slows what goes through a TCP port.
+//! A bad network between a client and a server: passes, cuts, swallows, loses or slows what goes through a TCP port.
 //!
 //! Every connection has two pumps, one a direction, which watch the mode and obey it in the middle of a read or a
 //! write. Dropping the proxy closes the port and every connection.
@@ -24,6 +24,17 @@ enum Mode {
     BlackHole,
     /// So many bytes a second, per connection, from the server to the client; the other direction passes.
     Slow(usize),
+    /// Each connection answers later by a time of its own, up to this: what was asked first is not answered first.
+    Delay(Duration),
+    /// What goes this way is thrown away, the other direction passes. TCP cannot go on over a hole, so a connection
+    /// that lost something is reset when the mode ends.
+    Lose(Way),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    ToServer,
+    ToClient,
 }
 
 #[derive(Debug)]
@@ -34,6 +45,8 @@ pub struct Proxy {
     open: Arc<AtomicUsize>,
     /// Links numbered below this are lost.
     lost: watch::Sender<usize>,
+    /// Links numbered below this have no server any more, and nobody told the client.
+    gone: watch::Sender<usize>,
     made: Arc<AtomicUsize>,
     accepting: JoinHandle<()>,
 }
@@ -57,6 +70,7 @@ impl Proxy {
         let open = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&open);
         let (lost, lost_seen) = watch::channel(0);
+        let (gone, gone_seen) = watch::channel(0);
         let made = Arc::new(AtomicUsize::new(0));
         let numbers = Arc::clone(&made);
         let accepting = tokio::spawn(async move {
@@ -66,17 +80,17 @@ impl Proxy {
                 let server = *upstream_seen.borrow();
                 let counted = Counted::new(&counter);
                 let mode = mode_seen.clone();
-                let (number, mut lost) = (numbers.fetch_add(1, Ordering::SeqCst), lost_seen.clone());
+                let number = numbers.fetch_add(1, Ordering::SeqCst);
+                let ends = Ends { number, lost: lost_seen.clone(), gone: gone_seen.clone() };
                 links.spawn(async move {
                     let _counted = counted;
                     // An error ends the link, which is all a client would see of it.
-                    let lost = async { drop(lost.wait_for(|lost| number < *lost).await) };
-                    let _ = link(client, server, mode, lost, buffer_bytes).await;
+                    let _ = link(client, server, mode, ends, buffer_bytes).await;
                 });
                 while links.try_join_next().is_some() {}
             }
         });
-        Proxy { address, mode, upstream, open, lost, made, accepting }
+        Proxy { address, mode, upstream, open, lost, gone, made, accepting }
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -101,6 +115,26 @@ impl Proxy {
     /// machine behind an address is replaced by another.
     pub fn lose(&self) {
         self.lost.send_replace(self.made.load(Ordering::SeqCst));
+    }
+
+    /// Answers come late, on every connection by another time from nothing to `most`.
+    pub fn delay(&self, most: Duration) {
+        self.mode.send_replace(Mode::Delay(most));
+    }
+
+    /// The servers of the links there are hang up, and their clients never hear of it: half-open connections.
+    pub fn half_open(&self) {
+        self.gone.send_replace(self.made.load(Ordering::SeqCst));
+    }
+
+    /// Requests arrive and are done, answers are lost, until `restore`: then those connections are reset.
+    pub fn lose_replies(&self) {
+        self.mode.send_replace(Mode::Lose(Way::ToClient));
+    }
+
+    /// Requests are lost on the way, until `restore`: then those connections are reset.
+    pub fn lose_requests(&self) {
+        self.mode.send_replace(Mode::Lose(Way::ToServer));
     }
 
     pub fn slow(&self, bytes_per_second: usize) {
@@ -144,11 +178,26 @@ impl Drop for Counted {
     }
 }
 
+/// What may happen to one link and not to those made after it.
+struct Ends {
+    number: usize,
+    lost: watch::Receiver<usize>,
+    gone: watch::Receiver<usize>,
+}
+
+impl Ends {
+    async fn come(below: &mut watch::Receiver<usize>, number: usize) {
+        if below.wait_for(|below| number < *below).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
 async fn link(
     client: TcpStream,
     server: SocketAddr,
     mode: watch::Receiver<Mode>,
-    lost: impl Future<Output = ()>,
+    mut ends: Ends,
     buffer_bytes: Option<u32>,
 ) -> io::Result<()> {
     let opened = tokio::select! {
@@ -156,7 +205,7 @@ async fn link(
             return client.set_zero_linger();
         }
         opened = async {
-            until(mode.clone(), |mode| mode == Mode::Pass || matches!(mode, Mode::Slow(_))).await;
+            until(mode.clone(), |mode| matches!(mode, Mode::Pass | Mode::Slow(_) | Mode::Delay(_) | Mode::Lose(_))).await;
             connect(server, buffer_bytes).await
         } => opened,
     };
@@ -168,20 +217,38 @@ async fn link(
     let ended = tokio::select! {
         () = until(mode.clone(), |mode| mode == Mode::Cut) => None,
         both = async {
-            let up = pump(&mut from_client, &mut to_server, mode.clone(), false);
-            let down = pump(&mut from_server, &mut to_client, mode.clone(), true);
+            let up = pump(&mut from_client, &mut to_server, mode.clone(), Way::ToServer);
+            let down = pump(&mut from_server, &mut to_client, mode.clone(), Way::ToClient);
             tokio::select! {
-                both = async { tokio::try_join!(up, down) } => both,
-                () = lost => std::future::pending().await,
+                both = async { tokio::try_join!(up, down) } => Ended::By(both.map(|_| ())),
+                () = Ends::come(&mut ends.lost, ends.number) => std::future::pending().await,
+                () = Ends::come(&mut ends.gone, ends.number) => Ended::ServerGone,
             }
         } => Some(both),
     };
-    if let Some(both) = ended {
-        return both.map(|_| ());
+    match ended {
+        Some(Ended::ServerGone) => {
+            drop((from_server, to_server));
+            let mut unheard = [0; 1024];
+            tokio::select! {
+                () = until(mode, |mode| mode == Mode::Cut) => {}
+                () = async { while from_client.read(&mut unheard).await.is_ok_and(|read| read > 0) {} } => {}
+            }
+            return from_client.as_ref().set_zero_linger();
+        }
+        // A connection with a hole in it is reset below.
+        Some(Ended::By(Err(error))) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+        Some(Ended::By(both)) => return both,
+        None => {}
     }
     // Closing is a reset now, and only now: an ordinary end must not throw away what is still on its way.
     from_client.as_ref().set_zero_linger()?;
     from_server.as_ref().set_zero_linger()
+}
+
+enum Ended {
+    By(io::Result<()>),
+    ServerGone,
 }
 
 async fn connect(server: SocketAddr, buffer_bytes: Option<u32>) -> io::Result<TcpStream> {
@@ -197,14 +264,19 @@ async fn pump(
     from: &mut OwnedReadHalf,
     to: &mut OwnedWriteHalf,
     mut mode: watch::Receiver<Mode>,
-    is_slowed: bool,
+    way: Way,
 ) -> io::Result<()> {
     let mut buffer = vec![0; 16 * 1024];
+    let mut has_hole = false;
+    let share = rand::random_range(0.0..1.0);
     loop {
         until(mode.clone(), |mode| mode != Mode::BlackHole).await;
         let now = *mode.borrow_and_update();
+        if has_hole && now != Mode::Lose(way) {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
         let bytes_per_second = match now {
-            Mode::Slow(bytes) if is_slowed => Some(bytes),
+            Mode::Slow(bytes) if way == Way::ToClient => Some(bytes),
             _ => None,
         };
         let part = bytes_per_second.map_or(buffer.len(), |bytes| (bytes / 10).clamp(1, buffer.len()));
@@ -214,6 +286,13 @@ async fn pump(
         };
         if read == 0 {
             return to.shutdown().await;
+        }
+        if now == Mode::Lose(way) {
+            has_hole = true;
+            continue;
+        }
+        if let (Mode::Delay(most), Way::ToClient) = (now, way) {
+            tokio::time::sleep(most.mul_f64(share)).await;
         }
         // What was read while the link went dark arrives after the dark.
         until(mode.clone(), |mode| mode != Mode::BlackHole).await;

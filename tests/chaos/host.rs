@@ -1,0 +1,235 @@
+//! The host: puts one sale after another on the shelf, restocks, pauses, extends and closes them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::RngExt;
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use crate::board::{Board, Sale};
+use crate::journal::{Deed, Id, Outcome};
+use crate::till::{Till, Way, Wish};
+
+/// Units of everything the run sells; they are moved, never made or lost.
+pub const UNITS: i64 = 1_000_000;
+pub const HOLD_MS: i64 = 10_000;
+const BAG_UNITS: i64 = 100_000;
+/// Sales at once; a host can talk about no more.
+const SALES_MAX: usize = 4;
+
+pub struct Host {
+    board: Arc<Board>,
+    token: String,
+    variants: Vec<String>,
+    rng: StdRng,
+}
+
+/// What a sale is made of: flash or not, units, limit.
+const SHAPES: [(bool, i64, i64); 7] =
+    [(false, 12, 1), (true, 90, 1), (false, 40, 2), (true, 8, 1), (false, 100, 2), (false, 5, 1), (true, 60, 2)];
+
+impl Host {
+    /// Opens the show and stocks the shelf.
+    pub async fn open_show(
+        board_of: impl FnOnce(String) -> Board,
+        rest: &crate::support::rest::Rest,
+        rng: StdRng,
+    ) -> Host {
+        let variant = |name: &str| json!({"name": name, "price": 1_000, "stock": UNITS / 4});
+        let variants = ["Blue", "Red", "Green", "White"].map(variant);
+        let product = json!({"title": "Lamp", "variants": variants});
+        let product = rest.post("/v1/products", product).await.expect(201);
+        let stream = rest.post("/v1/streams", json!({"title": "Evening"})).await.expect(201);
+        let stream = stream["id"].as_str().expect("an id").to_owned();
+        rest.post(&format!("/v1/streams/{stream}/start"), json!({})).await.expect(200);
+        let variants = product["variants"].as_array().expect("a list").iter();
+        let variants = variants.map(|variant| variant["id"].as_str().expect("an id").to_owned()).collect();
+        let board = Arc::new(board_of(stream));
+        let token = board.token("the-host", "host");
+        Host { board, token, variants, rng }
+    }
+
+    pub fn board(&self) -> Arc<Board> {
+        self.board.clone()
+    }
+
+    /// The same host at work, while this one is kept for the end of the run.
+    pub fn rush(&self, rng: StdRng) -> Host {
+        Host { board: self.board.clone(), token: self.token.clone(), variants: self.variants.clone(), rng }
+    }
+
+    /// The bag, which never runs out, and sale after sale until the run is over.
+    pub async fn live(mut self) {
+        let mut sales = JoinSet::new();
+        if let Some(offer) = self.lasting_sale(BAG_UNITS, 3).await {
+            self.board.put_up(Sale { offer, per_buyer: 3 });
+        }
+        let mut shapes = SHAPES.into_iter().cycle();
+        while !self.board.is_calm() {
+            while sales.len() < SALES_MAX
+                && let Some((flash, units, per_buyer)) = shapes.next()
+            {
+                let more = self.rng.random_range(0..4);
+                let form = form(self.pick_variant(), flash, units + more, per_buyer);
+                let hand = Hand { board: self.board.clone(), token: self.token.clone(), rng: rng_of(&mut self.rng) };
+                sales.spawn(hand.hold_sale(form, flash));
+                sleep(Duration::from_millis(500)).await;
+            }
+            tokio::select! {
+                _ = sales.join_next() => {}
+                () = self.board.calm() => {}
+            }
+        }
+        sales.join_all().await;
+    }
+
+    /// Gives money back now and then, until the run is calm.
+    pub async fn give_back(mut self) {
+        let name: Id = "the-host".into();
+        let mut number = 0;
+        while !self.board.is_calm() {
+            sleep(Duration::from_millis(self.rng.random_range(700..1_500))).await;
+            let Some((offer, order)) = self.board.journal.paid(self.rng.random_range(0..60)) else { continue };
+            number += 1;
+            let key: Id = format!("the-host-refund-{number:05}").into();
+            let wish = Wish::Refund { offer, order, restock: self.rng.random_bool(0.5) };
+            let till = Till { board: &self.board, buyer: &name, token: &self.token };
+            // Twice at once, from two consoles, and again until it is certain.
+            let node = self.rng.random_range(0..3);
+            let (one, other) = (Way::rest(node), Way::rest((node + 1) % 3));
+            let mut told = tokio::join!(till.ask(&wish, &key, one), till.ask(&wish, &key, other)).0;
+            for _ in 0..20 {
+                if !matches!(told, Outcome::Unknown(_)) {
+                    break;
+                }
+                sleep(Duration::from_millis(self.rng.random_range(100..500))).await;
+                told = till.ask(&wish, &key, Way::rest(self.rng.random_range(0..3))).await;
+            }
+        }
+    }
+
+    /// One sale that is put up now and stays.
+    pub async fn lasting_sale(&mut self, units: i64, per_buyer: i64) -> Option<Id> {
+        let mut hand = Hand { board: self.board.clone(), token: self.token.clone(), rng: rng_of(&mut self.rng) };
+        hand.put_up(form(self.pick_variant(), false, units, per_buyer)).await
+    }
+
+    /// Sales of one variant share its pool, and so a row; most sales do not.
+    fn pick_variant(&mut self) -> &str {
+        self.variants.choose(&mut self.rng).expect("there are variants")
+    }
+}
+
+pub fn rng_of(rng: &mut StdRng) -> StdRng {
+    use rand::SeedableRng;
+    StdRng::seed_from_u64(rng.random())
+}
+
+fn form(variant: &str, flash: bool, units: i64, per_buyer: i64) -> Value {
+    let mut form = json!({"variant": variant, "kind": "regular", "price": 1_000 + units, "quantity": units,
+        "per_buyer": per_buyer, "hold_s": HOLD_MS / 1_000});
+    if flash {
+        form["kind"] = json!("flash");
+        form["countdown_s"] = json!(10);
+        form["duration_s"] = json!(60);
+    }
+    form
+}
+
+/// What the host does about one sale.
+struct Hand {
+    board: Arc<Board>,
+    token: String,
+    rng: StdRng,
+}
+
+impl Hand {
+    async fn hold_sale(mut self, form: Value, flash: bool) {
+        let per_buyer = form["per_buyer"].as_i64().unwrap_or(1);
+        let Some(offer) = self.put_up(form).await else { return };
+        self.board.put_up(Sale { offer: offer.clone(), per_buyer });
+        let turns = if flash { 14 } else { self.rng.random_range(5..12) };
+        for _ in 0..turns {
+            self.pause(1_000, 2_500).await;
+            match self.rng.random_range(0..12) {
+                0..3 => {
+                    let add = self.rng.random_range(1..10);
+                    self.deed(&offer, "restock", json!({"add": add})).await;
+                }
+                3 if flash => drop(self.deed(&offer, "extend", json!({"seconds": 10})).await),
+                4 => {
+                    self.deed(&offer, "pause", json!({})).await;
+                    self.pause(100, 800).await;
+                    while self.deed(&offer, "open", json!({})).await.is_none() && !self.board.over.is_cancelled() {
+                        self.pause(100, 500).await;
+                    }
+                }
+                _ => {}
+            }
+            if self.board.is_calm() {
+                break;
+            }
+        }
+        // Every third flash sale ends by its window, while people press; the others by the host's hand.
+        if flash && self.rng.random_range(0..3) == 0 {
+            for _ in 0..90 {
+                if !self.board.is_calm() {
+                    self.pause(1_000, 1_001).await;
+                }
+            }
+        } else {
+            self.deed(&offer, "close", json!({})).await;
+            // For a while people press on what is over.
+            self.pause(500, 2_000).await;
+        }
+        self.board.take_down(&offer);
+    }
+
+    /// Makes an offer and opens it. A try whose outcome is unknown may leave a draft behind, which does no harm.
+    async fn put_up(&mut self, form: Value) -> Option<Id> {
+        let path = format!("/v1/streams/{}/offers", self.board.stream);
+        let offer = loop {
+            match self.post(&path, form.clone()).await {
+                Ok((201, body)) => break Id::from(body["id"].as_str().expect("an offer has an id")),
+                _ if self.board.over.is_cancelled() => return None,
+                _ => self.pause(200, 600).await,
+            }
+        };
+        while self.deed(&offer, "open", json!({})).await != Some(true) {
+            if self.board.over.is_cancelled() {
+                return None;
+            }
+            self.pause(100, 500).await;
+        }
+        Some(offer)
+    }
+
+    /// `Some(true)`: done; `Some(false)`: certainly not; `None`: nobody knows.
+    async fn deed(&mut self, offer: &Id, deed: &'static str, body: Value) -> Option<bool> {
+        let asked = self.board.now();
+        let answer = self.post(&format!("/v1/offers/{offer}/{deed}"), body).await;
+        let done = match answer {
+            Ok((200, _)) => Some(true),
+            Ok((400..500, _)) => Some(false),
+            _ => None,
+        };
+        self.board.journal.note_deed(Deed { offer: offer.clone(), deed, asked, told: self.board.now(), done });
+        done
+    }
+
+    async fn post(&mut self, path: &str, body: Value) -> Result<(u16, Value), ()> {
+        let node = self.rng.random_range(0..self.board.urls.len());
+        let rest = self.board.rest(node, &self.token);
+        let sent = rest.try_send(reqwest::Method::POST, path, &[], Some(body));
+        let answer = tokio::time::timeout(Duration::from_secs(20), sent).await;
+        answer.map_err(drop)?.map(|answer| (answer.status, answer.body)).map_err(drop)
+    }
+
+    async fn pause(&mut self, from_ms: u64, to_ms: u64) {
+        sleep(Duration::from_millis(self.rng.random_range(from_ms..to_ms))).await;
+    }
+}

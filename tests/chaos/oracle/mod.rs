@@ -1,0 +1,200 @@
+//! The oracle: holds every promise of selling against what clients were told and what the database says afterwards.
+//!
+//! Pure. Places and versions come from the server, so checking takes time in line with what happened; no search.
+
+mod hold;
+mod money;
+mod order;
+mod refusal;
+mod stock;
+mod time;
+
+use std::collections::HashMap;
+use std::fmt;
+
+use super::journal::{Deed, Id, Millis, Op, Seen};
+
+/// After a fault everything has to flow again within this time; until then lateness is the fault's.
+pub const RECOVERY_MS: Millis = 15_000;
+
+/// How old what a node knows may be when nothing is broken: units that come back are on sale again within this time.
+const OLD_MS: Millis = 2_000;
+
+/// A promise that was broken, and what shows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Breach {
+    pub promise: &'static str,
+    pub what: String,
+    pub evidence: Vec<String>,
+}
+
+impl Breach {
+    pub fn new(promise: &'static str, what: impl Into<String>) -> Breach {
+        Breach { promise, what: what.into(), evidence: Vec::new() }
+    }
+}
+
+impl fmt::Display for Breach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "breach of `{}`: {}", self.promise, self.what)?;
+        self.evidence.iter().try_for_each(|line| write!(f, "\n    {line}"))
+    }
+}
+
+/// When something was broken on purpose.
+#[derive(Debug, Clone)]
+pub struct Window {
+    pub fault: String,
+    /// The only node it touched; `None`: the database, so all of them.
+    pub node: Option<usize>,
+    pub from: Millis,
+    pub to: Millis,
+    pub note: String,
+}
+
+/// How full an offer was when somebody looked from the side.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Level {
+    #[sqlx(try_from = "String")]
+    pub offer: Id,
+    pub epoch: i64,
+    pub version: i64,
+    pub quantity: i64,
+    pub reserved: i64,
+    pub stage: String,
+    /// Units in orders that count.
+    pub counted: i64,
+    pub at: Millis,
+}
+
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct OfferRow {
+    #[sqlx(try_from = "String")]
+    pub id: Id,
+    pub quantity: i64,
+    pub reserved: i64,
+    pub next_place: i64,
+    pub per_buyer: i64,
+    pub price: i64,
+    pub opens_at: Option<Millis>,
+    pub closes_at: Option<Millis>,
+}
+
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct OrderRow {
+    #[sqlx(try_from = "String")]
+    pub id: Id,
+    #[sqlx(try_from = "String")]
+    pub offer: Id,
+    #[sqlx(try_from = "String")]
+    pub buyer: Id,
+    #[sqlx(try_from = "String")]
+    pub key: Id,
+    pub status: String,
+    pub qty: i64,
+    pub amount: i64,
+    pub currency: String,
+    pub place: i64,
+    pub version: i64,
+    pub created_at: Millis,
+    pub hold_until: Millis,
+    pub changed_at: Millis,
+    pub paid_at: Option<Millis>,
+    pub reason: Option<String>,
+}
+
+impl OrderRow {
+    /// When its units went back, if they did.
+    pub fn released_at(&self) -> Option<Millis> {
+        matches!(self.status.as_str(), "expired" | "cancelled" | "refunded").then_some(self.changed_at)
+    }
+
+    pub fn counts(&self) -> bool {
+        matches!(self.status.as_str(), "held" | "capturing" | "paid")
+    }
+}
+
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct PaymentRow {
+    #[sqlx(try_from = "String")]
+    pub order: Id,
+    pub token: String,
+    pub status: String,
+    pub amount: i64,
+    pub currency: String,
+}
+
+/// A line of the payment provider's own book.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct IntentRow {
+    #[sqlx(try_from = "String")]
+    pub order: Id,
+    pub script: String,
+    pub status: String,
+    pub amount: i64,
+    pub captured: i64,
+    pub refunded: i64,
+}
+
+/// Everything there is to judge.
+#[derive(Debug, Default)]
+pub struct Evidence {
+    pub ops: Vec<Op>,
+    /// Orders told without being asked for.
+    pub told: Vec<Seen>,
+    pub deeds: Vec<Deed>,
+    pub levels: Vec<Level>,
+    pub windows: Vec<Window>,
+    pub offers: Vec<OfferRow>,
+    pub orders: Vec<OrderRow>,
+    pub payments: Vec<PaymentRow>,
+    pub book: Vec<IntentRow>,
+    /// When the database was read, by its clock.
+    pub read_at: Millis,
+    pub hold_ms: Millis,
+}
+
+/// Everything that was broken.
+pub fn judge(evidence: &Evidence) -> Vec<Breach> {
+    let rules = [order::check, stock::check, hold::check, money::check, refusal::check];
+    rules.iter().flat_map(|rule| rule(evidence)).collect()
+}
+
+impl Evidence {
+    fn orders_by_id(&self) -> HashMap<&str, &OrderRow> {
+        self.orders.iter().map(|order| (&*order.id, order)).collect()
+    }
+
+    /// Was something broken, or mending, at some moment from one time to another? For what one node does, another
+    /// node's fault is no excuse.
+    fn is_excused(&self, node: Option<usize>, from: Millis, to: Millis) -> bool {
+        let touches = |window: &&Window| window.node.is_none() || node.is_none() || window.node == node;
+        self.windows
+            .iter()
+            .filter(touches)
+            .any(|window| window.from <= to && from <= window.to.saturating_add(RECOVERY_MS))
+    }
+
+    /// What happened to one order or one key, for those who read of a breach.
+    fn story(&self, order: Option<&str>, key: Option<&str>) -> Vec<String> {
+        let rows = self.orders.iter().filter(|row| Some(&*row.id) == order || Some(&*row.key) == key);
+        let mut story: Vec<(Millis, String)> = rows.map(|row| (row.created_at, format!("{row:?}"))).collect();
+        let about = |op: &&Op| {
+            let told = op.outcome.done().map(|seen| &*seen.id);
+            Some(&*op.key) == key || (order.is_some() && (told == order || op.order.as_deref() == order))
+        };
+        story.extend(self.ops.iter().filter(about).take(30).map(|op| (op.asked, format!("{op:?}"))));
+        story.extend(
+            self.payments.iter().filter(|row| Some(&*row.order) == order).map(|row| (i64::MAX, format!("{row:?}"))),
+        );
+        let of_book = self.book.iter().filter(|row| Some(&*row.order) == order);
+        story.extend(of_book.map(|row| (i64::MAX, format!("{row:?}"))));
+        let (from, to) = story
+            .iter()
+            .fold((i64::MAX, 0), |(from, to), (at, _)| (from.min(*at), if *at == i64::MAX { to } else { to.max(*at) }));
+        let near = self.windows.iter().filter(|window| window.from <= to + 2_000 && from - 2_000 <= window.to);
+        story.extend(near.map(|window| (window.from, format!("{window:?}"))));
+        story.sort();
+        story.into_iter().map(|(_, line)| line).collect()
+    }
+}

@@ -1,0 +1,151 @@
+//! An acknowledged order is not lost; a key has one order and one answer; a certain no is a no; places are dense.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::super::journal::{Op, Outcome, Seen, Verb};
+use super::{Breach, Evidence, OLD_MS, OrderRow};
+
+const KEPT: &str = "an acknowledged order is not lost";
+const RETRIES: &str = "retries are safe";
+const TRUE_NO: &str = "not done is not done";
+const PLACES: &str = "places are dense";
+
+pub fn check(evidence: &Evidence) -> Vec<Breach> {
+    [acknowledged(evidence), one_answer_per_key(evidence), true_no(evidence), dense_places(evidence)].concat()
+}
+
+fn acknowledged(evidence: &Evidence) -> Vec<Breach> {
+    let orders = evidence.orders_by_id();
+    let asked = evidence.ops.iter().filter_map(|op| Some((op.outcome.done()?, (op.verb == Verb::Buy).then_some(op))));
+    let mut found = BTreeMap::new();
+    for (seen, purchase) in asked.chain(evidence.told.iter().map(|seen| (seen, None))) {
+        let wrong = match orders.get(&*seen.id) {
+            None => Some("it is not in the database".to_owned()),
+            Some(row) => differs(seen, purchase, row),
+        };
+        if let Some(wrong) = wrong {
+            found.entry(seen.id.clone()).or_insert_with(|| Breach {
+                evidence: evidence.story(Some(&seen.id), purchase.map(|op| &*op.key)),
+                ..Breach::new(KEPT, format!("{seen:?} was told; {wrong}"))
+            });
+        }
+    }
+    found.into_values().collect()
+}
+
+fn differs(seen: &Seen, purchase: Option<&Op>, row: &OrderRow) -> Option<String> {
+    let told = (&seen.offer, seen.qty, seen.amount, seen.place, seen.created_at, seen.hold_until);
+    if told != (&row.offer, row.qty, row.amount, row.place, row.created_at, row.hold_until) {
+        return Some(format!("stored is {row:?}"));
+    }
+    if purchase.is_some_and(|op| (&op.buyer, &op.key, op.qty) != (&row.buyer, &row.key, row.qty)) {
+        return Some(format!("it is another's: {row:?}"));
+    }
+    (!may_become(&seen.status, seen.version, &row.status, row.version)).then(|| format!("it became {row:?}"))
+}
+
+/// A status told at one version, and the one stored now.
+fn may_become(told: &str, at: i64, now: &str, version: i64) -> bool {
+    let later: &[&str] = match told {
+        "held" => &["capturing", "paid", "expired", "cancelled", "refunded"],
+        "capturing" => &["paid", "cancelled", "refunded"],
+        "paid" => &["refunded"],
+        _ => &[],
+    };
+    // A version without another status is a matter of other columns.
+    if now == told { at <= version } else { at < version && later.contains(&now) }
+}
+
+fn one_answer_per_key(evidence: &Evidence) -> Vec<Breach> {
+    let mut found = Vec::new();
+    let mut stored: HashMap<_, Vec<&OrderRow>> = HashMap::new();
+    for row in &evidence.orders {
+        stored.entry((&*row.buyer, &*row.key)).or_default().push(row);
+    }
+    for (key, ops) in by_key(evidence) {
+        let (buyer, verb, text) = key;
+        let mut say = |what: String| {
+            found.push(Breach { evidence: evidence.story(None, Some(text)), ..Breach::new(RETRIES, what) });
+        };
+        let ids: BTreeSet<&str> = ops.iter().filter_map(|op| Some(&*op.outcome.done()?.id)).collect();
+        if ids.len() > 1 {
+            say(format!("{verb:?} of {buyer} under {text} was answered with {ids:?}"));
+        }
+        if verb == Verb::Buy {
+            let rows = stored.get(&(buyer, text)).map_or(&[][..], Vec::as_slice);
+            if rows.len() > 1 {
+                say(format!("{buyer} has {} orders under {text}", rows.len()));
+            }
+            if let Some(op) = ops.iter().find(|op| forgets(evidence, &ops, op)) {
+                say(format!("a buyer with an order was told no under its key: {op:?}"));
+            }
+        } else {
+            let verdicts: BTreeSet<&str> = ops.iter().filter_map(|op| final_word(&op.outcome)).collect();
+            if verdicts.len() > 1 {
+                say(format!("{verb:?} of {buyer} under {text} was answered {verdicts:?}"));
+            }
+        }
+    }
+    found
+}
+
+/// A no under a key that had a yes before. Another node may be behind by the time that mends a lost message: what it
+/// knows by heart it says without asking, and that is the limit the README states.
+fn forgets(evidence: &Evidence, ops: &[&Op], no: &Op) -> bool {
+    let Some(code) = no.outcome.refused().filter(|code| !matches!(*code, "busy" | "unavailable")) else { return false };
+    let by_heart = matches!(code, "sold_out" | "sold_out_for_now");
+    ops.iter().filter(|op| op.outcome.done().is_some() && op.told <= no.asked).any(|yes| {
+        let behind = by_heart && yes.node != no.node;
+        !behind || (yes.told + OLD_MS < no.asked && !evidence.is_excused(Some(no.node), no.asked - OLD_MS, no.told))
+    })
+}
+
+/// What a key of `pay` or `cancel` stays answered with.
+fn final_word(outcome: &Outcome) -> Option<&str> {
+    match outcome {
+        Outcome::Done(_) => Some("done"),
+        Outcome::Refused(code) if matches!(code.as_str(), "declined" | "capture_failed") => Some(code),
+        _ => None,
+    }
+}
+
+type KeyOf<'a> = (&'a str, Verb, &'a str);
+
+fn by_key(evidence: &Evidence) -> BTreeMap<KeyOf<'_>, Vec<&Op>> {
+    let mut keys: BTreeMap<KeyOf<'_>, Vec<&Op>> = BTreeMap::new();
+    for op in &evidence.ops {
+        keys.entry((&op.buyer, op.verb, &op.key)).or_default().push(op);
+    }
+    keys
+}
+
+/// A key that was only ever told "certainly not done" has no order, and there is no order nobody asked for.
+fn true_no(evidence: &Evidence) -> Vec<Breach> {
+    let keys = by_key(evidence);
+    let wrong = evidence.orders.iter().filter_map(|row| {
+        let ops = keys.get(&(&*row.buyer, Verb::Buy, &*row.key));
+        let may_be = ops.is_some_and(|ops| ops.iter().any(|op| op.outcome.refused().is_none()));
+        let what = if ops.is_some() { "refused, and made all the same" } else { "nobody asked for it" };
+        (!may_be).then(|| Breach {
+            evidence: evidence.story(Some(&row.id), Some(&row.key)),
+            ..Breach::new(TRUE_NO, format!("{what}: {row:?}"))
+        })
+    });
+    wrong.collect()
+}
+
+fn dense_places(evidence: &Evidence) -> Vec<Breach> {
+    let mut places: HashMap<&str, Vec<i64>> = HashMap::new();
+    for row in &evidence.orders {
+        places.entry(&row.offer).or_default().push(row.place);
+    }
+    let wrong = evidence.offers.iter().filter_map(|offer| {
+        let mut taken = places.remove(&*offer.id).unwrap_or_default();
+        taken.sort_unstable();
+        let dense = taken.iter().copied().eq(1..=taken.len() as i64) && offer.next_place == taken.len() as i64 + 1;
+        (!dense).then(|| {
+            Breach::new(PLACES, format!("offer {}: next is {}, taken are {taken:?}", offer.id, offer.next_place))
+        })
+    });
+    wrong.collect()
+}

@@ -1,0 +1,356 @@
+//! The oracle of the chaos test finds every broken promise it is fed, and the plan of the faults is what it says.
+
+#![allow(dead_code, reason = "the chaos test uses the rest")]
+
+#[path = "../../chaos/fault.rs"]
+mod fault;
+#[path = "../../chaos/journal.rs"]
+mod journal;
+#[path = "../../chaos/oracle/mod.rs"]
+mod oracle;
+#[path = "../../chaos/settings.rs"]
+mod settings;
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use fault::Fault;
+use journal::{Deed, Millis, Op, Outcome, Seen, Verb};
+use oracle::{Evidence, IntentRow, Level, OfferRow, OrderRow, PaymentRow, RECOVERY_MS, Window, judge};
+use settings::{Settings, Wanted, wanted};
+
+const HOLD_MS: Millis = 10_000;
+
+fn order(id: &str, buyer: &str, place: i64, created_at: Millis, status: &str) -> OrderRow {
+    let released = if status == "expired" { created_at + HOLD_MS + 500 } else { created_at + 400 };
+    OrderRow {
+        id: id.into(),
+        offer: "lamp".into(),
+        buyer: buyer.into(),
+        key: format!("key-of-{id}").into(),
+        status: status.to_owned(),
+        qty: 1,
+        amount: 100,
+        currency: "USD".to_owned(),
+        place,
+        version: 3,
+        created_at,
+        hold_until: created_at + HOLD_MS,
+        changed_at: released,
+        paid_at: (status == "paid").then_some(released),
+        reason: None,
+    }
+}
+
+fn asked(verb: Verb, order: &OrderRow, at: Millis, outcome: Outcome) -> Op {
+    Op {
+        buyer: order.buyer.clone(),
+        verb,
+        key: if verb == Verb::Buy { order.key.clone() } else { format!("{verb:?}-{}", order.id).into() },
+        offer: order.offer.clone(),
+        qty: 1,
+        token: "ok",
+        order: (verb != Verb::Buy).then(|| order.id.clone()),
+        node: 0,
+        asked: at,
+        told: at + 100,
+        outcome,
+    }
+}
+
+fn seen(order: &OrderRow, status: &str, version: i64) -> Outcome {
+    Outcome::Done(Seen {
+        id: order.id.clone(),
+        offer: order.offer.clone(),
+        status: status.to_owned(),
+        qty: order.qty,
+        amount: order.amount,
+        place: order.place,
+        created_at: order.created_at,
+        hold_until: order.hold_until,
+        version,
+    })
+}
+
+fn refused(code: &str) -> Outcome {
+    Outcome::Refused(code.to_owned())
+}
+
+/// One lamp: Bob holds it and forgets, Ann gets it after him and pays; Cid is told no while Bob has it.
+fn sound() -> Evidence {
+    let (bob, ann) = (order("first", "bob", 1, 1_000, "expired"), order("second", "ann", 2, 12_000, "paid"));
+    let cid = order("none", "cid", 0, 0, "");
+    let level = |at, reserved| Level {
+        offer: "lamp".into(),
+        epoch: 1,
+        version: at,
+        quantity: 1,
+        reserved,
+        stage: "open".to_owned(),
+        counted: reserved,
+        at,
+    };
+    Evidence {
+        ops: vec![
+            asked(Verb::Buy, &bob, 950, seen(&bob, "held", 1)),
+            asked(Verb::Buy, &cid, 5_000, refused("sold_out_for_now")),
+            asked(Verb::Buy, &ann, 11_950, seen(&ann, "held", 1)),
+            asked(Verb::Pay, &ann, 12_300, seen(&ann, "paid", 3)),
+        ],
+        told: Vec::new(),
+        deeds: Vec::new(),
+        levels: vec![level(100, 0), level(1_100, 1), level(11_600, 0), level(12_100, 1)],
+        windows: Vec::new(),
+        offers: vec![OfferRow {
+            id: "lamp".into(),
+            quantity: 1,
+            reserved: 1,
+            next_place: 3,
+            per_buyer: 1,
+            price: 100,
+            opens_at: Some(500),
+            closes_at: Some(60_000),
+        }],
+        payments: vec![PaymentRow {
+            order: ann.id.clone(),
+            token: "ok".to_owned(),
+            status: "captured".to_owned(),
+            amount: 100,
+            currency: "USD".to_owned(),
+        }],
+        book: vec![IntentRow {
+            order: ann.id.clone(),
+            script: "ok".to_owned(),
+            status: "captured".to_owned(),
+            amount: 100,
+            captured: 100,
+            refunded: 0,
+        }],
+        orders: vec![bob, ann],
+        read_at: 90_000,
+        hold_ms: HOLD_MS,
+    }
+}
+
+fn promises(evidence: &Evidence) -> Vec<&'static str> {
+    judge(evidence).into_iter().map(|breach| breach.promise).collect()
+}
+
+fn after(change: impl FnOnce(&mut Evidence)) -> Evidence {
+    let mut evidence = sound();
+    change(&mut evidence);
+    evidence
+}
+
+/// Another purchase of `ann`, refused at this time by this node.
+fn no(code: &str, node: usize, at: Millis) -> Op {
+    Op { node, ..asked(Verb::Buy, &order("other", "dan", 0, 0, ""), at, refused(code)) }
+}
+
+fn broken(node: Option<usize>, from: Millis, to: Millis) -> Window {
+    Window { fault: "fault".to_owned(), node, from, to, note: String::new() }
+}
+
+#[test]
+fn a_sound_run_has_no_breach() {
+    assert_eq!(judge(&sound()), []);
+}
+
+#[test]
+fn every_broken_promise_is_found() {
+    let kept = "an acknowledged order is not lost";
+    let money = "no charge without an order";
+    let rows: Vec<(&str, &str, Evidence)> = vec![
+        ("an order is gone", kept, after(|run| drop(run.orders.remove(1)))),
+        ("a paid one is held", kept, after(|run| run.orders[1].status = "held".to_owned())),
+        ("another place", kept, after(|run| run.orders[0].place = 2)),
+        ("another amount", kept, after(|run| run.orders[1].amount = 99)),
+        ("a version went back", kept, after(|run| run.orders[1].version = 2)),
+        (
+            "two orders of one key",
+            "retries are safe",
+            after(|run| {
+                let mut again = run.ops[0].clone();
+                again.outcome = seen(&run.orders[1], "held", 1);
+                run.ops.push(again);
+            }),
+        ),
+        (
+            "a winner is told no",
+            "retries are safe",
+            after(|run| {
+                let winner = asked(Verb::Buy, &run.orders[1], 13_000, refused("sold_out"));
+                run.ops.push(winner);
+            }),
+        ),
+        ("the provider took nothing", money, after(|run| run.book[0].captured = 0)),
+        ("the provider took it twice", money, after(|run| run.book.push(run.book[0].clone()))),
+        ("given back, and still paid", money, after(|run| run.book[0].refunded = 100)),
+        ("the provider knows nothing", money, after(|run| run.book.clear())),
+        (
+            "money stays set aside",
+            money,
+            after(|run| {
+                let aside = IntentRow { status: "authorized".to_owned(), captured: 0, ..run.book[0].clone() };
+                run.book.push(IntentRow { order: "first".into(), ..aside });
+            }),
+        ),
+        (
+            "a winner is told no by another node, and not just now",
+            "retries are safe",
+            after(|run| {
+                let winner = asked(Verb::Buy, &run.orders[1], 14_500, refused("sold_out"));
+                run.ops.push(Op { node: 1, ..winner });
+            }),
+        ),
+        (
+            "paid and declined",
+            "retries are safe",
+            after(|run| {
+                let declined =
+                    Op { token: "declined", ..asked(Verb::Pay, &run.orders[1], 13_000, refused("declined")) };
+                run.ops.push(declined);
+            }),
+        ),
+        ("refused and made", "not done is not done", after(|run| run.ops[0].outcome = refused("busy"))),
+        ("made for nobody", "not done is not done", after(|run| drop(run.ops.remove(0)))),
+        ("a hole in the places", "places are dense", after(|run| run.offers[0].next_place = 4)),
+        ("more than there is", "never oversold", after(|run| run.offers[0].quantity = 0)),
+        ("the counter lies", "never oversold", after(|run| run.offers[0].reserved = 0)),
+        ("two for one buyer", "limit per buyer", after(|run| run.orders[1].qty = 2)),
+        (
+            "two at the same time",
+            "limit per buyer",
+            after(|run| {
+                run.orders[0].buyer = "ann".into();
+                run.orders[1].created_at = 11_000;
+            }),
+        ),
+        ("before the opening", "no order outside the window", after(|run| run.offers[0].opens_at = Some(1_001))),
+        ("at the end", "no order outside the window", after(|run| run.offers[0].closes_at = Some(12_000))),
+        (
+            "after the close",
+            "no order outside the window",
+            after(|run| {
+                let (asked, told) = (11_000, 11_999);
+                run.deeds.push(Deed { offer: "lamp".into(), deed: "close", asked, told, done: Some(true) });
+            }),
+        ),
+        ("a hold ends early", "holds are honest", after(|run| run.orders[0].changed_at = 10_999)),
+        ("a hold ends late", "holds are honest", after(|run| run.orders[0].changed_at = 16_001)),
+        ("a hold never ends", "holds are honest", after(|run| run.orders[0].status = "held".to_owned())),
+        ("captured, not paid", money, after(|run| run.payments[0].order = "first".into())),
+        ("paid, not captured", money, after(|run| run.payments[0].status = "authorized".to_owned())),
+        ("captured twice", money, after(|run| run.payments.push(run.payments[0].clone()))),
+        ("another amount captured", money, after(|run| run.payments[0].amount = 101)),
+        ("a card that is refused", money, after(|run| run.payments[0].token = "declined".to_owned())),
+        ("paid behind the back", money, after(|run| drop(run.ops.pop()))),
+        (
+            "a payment of nothing",
+            money,
+            after(|run| {
+                run.payments.push(PaymentRow { order: "none".into(), ..run.payments[0].clone() });
+            }),
+        ),
+        ("sold out, and it is not", "refusals are true", after(|run| run.ops.push(no("sold_out_for_now", 0, 300)))),
+        ("for ever, and it is not", "refusals are true", after(|run| run.ops.push(no("sold_out", 0, 5_000)))),
+        ("over the limit, and is not", "refusals are true", after(|run| run.ops.push(no("buyer_limit", 0, 5_000)))),
+        ("closed, and it is not", "refusals are true", after(|run| run.ops.push(no("closed", 0, 5_000)))),
+        ("not open, and it is", "refusals are true", after(|run| run.ops.push(no("not_open", 0, 5_000)))),
+        ("a code of no use", "refusals are true", after(|run| run.ops.push(no("internal", 0, 5_000)))),
+    ];
+    for (what, promise, evidence) in rows {
+        let found = promises(&evidence);
+        assert!(found.contains(&promise), "{what}: found {found:?}");
+    }
+}
+
+#[test]
+fn a_fault_excuses_what_it_touches_and_nothing_else() {
+    let late = |window: Window| {
+        after(|run| {
+            run.orders[0].changed_at = 16_001;
+            run.orders[1].created_at = 16_001;
+            run.orders[1].hold_until = 16_001 + HOLD_MS;
+            run.ops.drain(2..);
+            run.ops.push(asked(Verb::Buy, &run.orders[1], 16_000, Outcome::Unknown(String::new())));
+            run.ops.push(asked(Verb::Pay, &run.orders[1], 16_100, Outcome::Unknown(String::new())));
+            run.windows.push(window);
+        })
+    };
+    assert_eq!(promises(&late(broken(None, 12_000, 13_000))), Vec::<&str>::new());
+    assert_eq!(promises(&late(broken(None, 16_001, 17_000))), ["holds are honest"], "it was late before");
+    assert_eq!(promises(&late(broken(None, 0, 10_000 - RECOVERY_MS))), ["holds are honest"], "it was long over");
+
+    let lie = |node, window| {
+        promises(&after(|run| {
+            run.ops.push(no("sold_out_for_now", node, 300));
+            run.windows.push(window);
+        }))
+    };
+    assert_eq!(lie(0, broken(Some(0), 0, 200)), Vec::<&str>::new());
+    assert_eq!(lie(0, broken(None, 0, 200)), Vec::<&str>::new());
+    assert_eq!(lie(0, broken(Some(1), 0, 200)), ["refusals are true"], "another node's fault");
+    // No fault excuses an order that is gone, doubled or too many.
+    let gone = after(|run| {
+        run.orders.remove(1);
+        run.windows.push(broken(None, 0, 90_000));
+    });
+    assert!(promises(&gone).contains(&"an acknowledged order is not lost"));
+}
+
+#[test]
+fn every_kind_of_fault_comes_within_a_minute_and_no_lane_has_two_at_once() {
+    let minute = Duration::from_secs(60);
+    for seed in 0..300 {
+        let plan = fault::plan(seed, minute);
+        assert_eq!(plan, fault::plan(seed, minute), "a function of the seed");
+        let kinds: HashSet<Fault> = plan.iter().flatten().map(|planned| planned.fault).collect();
+        let all: HashSet<Fault> = Fault::OF_NODES.into_iter().chain(Fault::OF_DATABASE).collect();
+        assert_eq!(kinds, all, "seed {seed}");
+        for lane in plan {
+            assert!(lane.windows(2).all(|two| two[0].at + two[0].length < two[1].at), "seed {seed}: {lane:?}");
+            assert!(lane.iter().all(|planned| planned.at + planned.length <= minute), "seed {seed}");
+        }
+    }
+    assert_ne!(fault::plan(1, minute), fault::plan(2, minute));
+}
+
+#[test]
+fn the_words_of_cargo_test_are_understood() {
+    for (words, expected) in [
+        ("", Wanted::Run),
+        ("chaos", Wanted::Run),
+        ("selling", Wanted::Run),
+        ("--test-threads 1 --nocapture", Wanted::Run),
+        ("--exact chaos::selling", Wanted::Run),
+        ("--exact selling", Wanted::Nothing),
+        ("second_buyer", Wanted::Nothing),
+        ("--skip chaos", Wanted::Nothing),
+        ("--skip second_buyer", Wanted::Run),
+        ("--ignored", Wanted::Nothing),
+        ("--list", Wanted::List),
+        ("--list --format terse", Wanted::List),
+    ] {
+        let words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
+        assert_eq!(wanted(&words, "selling"), expected, "{words:?}");
+    }
+}
+
+#[test]
+fn settings_that_make_no_run_are_named() {
+    let read = |name: &'static str, value: &'static str| {
+        Settings::read(move |asked| (asked == name).then(|| value.to_owned()))
+    };
+    for (name, value, part) in [
+        ("CHAOS_SCENE", "nodes", "later version"),
+        ("CHAOS_SCENE", "circus", "there is no scene `circus`"),
+        ("CHAOS_SECONDS", "soon", "whole number"),
+        ("CHAOS_SECONDS", "1", "10 to 86400"),
+        ("CHAOS_SEED", "-7", "whole number"),
+    ] {
+        assert!(read(name, value).unwrap_err().contains(part), "{name}={value}");
+    }
+    let given = read("CHAOS_SEED", "7").unwrap();
+    assert_eq!((given.seed, given.length, given.scene.as_str()), (7, Duration::from_secs(60), "selling"));
+}
