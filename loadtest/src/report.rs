@@ -36,7 +36,7 @@ pub struct Report {
     pub orders: Orders,
     pub processor: Processor,
     pub breaches: Breaches,
-    /// What was checked, one sentence each.
+    /// What was checked and held, one sentence each; empty when something did not.
     pub checks: Vec<String>,
     pub notes: Vec<String>,
     pub closes: BTreeMap<String, u64>,

@@ -143,7 +143,10 @@ impl Place {
             None if told.seq == before => None,
             None => Some(if told.seq < before { Breach::Position } else { Breach::Hole }),
         };
-        Heard { events: told.count, breach, ..Heard::default() }
+        // Up to the first event that came, or to the position if none did.
+        let missed = told.first.unwrap_or(told.seq + 1).saturating_sub(before + 1);
+        let missed = if breach == Some(Breach::Hole) { missed } else { 0 };
+        Heard { events: told.count, missed, breach, ..Heard::default() }
     }
 
     fn hello(&mut self, told: &Told, recovered: bool) -> Heard {
@@ -259,6 +262,13 @@ mod tests {
             let next = place.position().unwrap().1 + 1;
             assert_eq!(place.hear(&tick(next, next)).breach, None, "the place goes on after {frame:?}");
         }
+    }
+
+    #[test]
+    fn what_falls_into_a_hole_is_counted() {
+        assert_eq!(viewer().hear(&tick(44, 45)).missed, 2);
+        assert_eq!(viewer().hear(&told(Kind::Tick, None, 43)).missed, 2);
+        assert_eq!(viewer().hear(&tick(41, 42)).missed, 0);
     }
 
     #[test]
