@@ -3,7 +3,8 @@
 //! Time never goes backwards. When the machine's clock is set back we run at half speed until it has caught up,
 //! so that nothing measured in milliseconds stands still for an hour.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
@@ -17,13 +18,13 @@ pub struct Clock(Source);
 
 #[derive(Clone)]
 enum Source {
-    Machine(Arc<Mutex<Steady>>),
+    Machine(Arc<Steady>),
     Hand(watch::Sender<Millis>),
 }
 
 impl Clock {
     pub fn system() -> Self {
-        Self(Source::Machine(Arc::new(Mutex::new(Steady { now: wall(), seen: Instant::now() }))))
+        Self(Source::Machine(Arc::new(Steady { start: Instant::now(), lead: AtomicI64::new(i64::MIN) })))
     }
 
     /// Stands still until [`Clock::set`].
@@ -33,11 +34,7 @@ impl Clock {
 
     pub fn now(&self) -> Millis {
         match &self.0 {
-            Source::Machine(steady) => {
-                let mut steady = steady.lock().unwrap_or_else(PoisonError::into_inner);
-                steady.advance(wall(), Instant::now());
-                steady.now.as_millis() as Millis
-            }
+            Source::Machine(steady) => steady.at(wall(), Instant::now()) / 1_000_000,
             Source::Hand(hand) => *hand.borrow(),
         }
     }
@@ -70,17 +67,22 @@ impl Clock {
     }
 }
 
-/// Time since 1970 that only moves forward.
+/// Time since 1970 that only moves forward, read by every task at once without a lock.
+///
+/// Between two readings time moves by at least half of what passed. So the part of it that half the passed time does
+/// not explain never falls, and its largest value is all there is to remember.
 struct Steady {
-    now: Duration,
-    seen: Instant,
+    start: Instant,
+    /// In nanoseconds; good until the year 2262.
+    lead: AtomicI64,
 }
 
 impl Steady {
-    fn advance(&mut self, wall: Duration, instant: Instant) {
-        let passed = instant.saturating_duration_since(self.seen);
-        self.now = wall.max(self.now + passed / 2);
-        self.seen = self.seen.max(instant);
+    /// In nanoseconds.
+    fn at(&self, wall: Duration, instant: Instant) -> i64 {
+        let half = instant.saturating_duration_since(self.start).as_nanos() as i64 / 2;
+        let lead = wall.as_nanos() as i64 - half;
+        self.lead.fetch_max(lead, Ordering::AcqRel).max(lead) + half
     }
 }
 
@@ -96,7 +98,7 @@ mod tests {
     #[test]
     fn time_goes_on_at_half_speed_after_the_machine_was_set_back() {
         let start = Instant::now();
-        let mut steady = Steady { now: Duration::from_secs(1_000), seen: start };
+        let steady = Steady { start, lead: AtomicI64::new(i64::MIN) };
         let second = Duration::from_secs(1);
         for (wall, passed, expected) in [
             (1_001, 1, 1_001_000), // together
@@ -104,9 +106,30 @@ mod tests {
             (501, 4, 1_002_500),
             (2_000, 5, 2_000_000), // set forward: at once
         ] {
-            steady.advance(second * wall, start + second * passed);
-            assert_eq!(steady.now.as_millis(), expected, "wall {wall}");
+            let now = steady.at(second * wall, start + second * passed) / 1_000_000;
+            assert_eq!(now, expected, "wall {wall}");
         }
+    }
+
+    #[test]
+    fn no_thread_sees_a_time_before_one_it_has_seen() {
+        let steady = Steady { start: Instant::now(), lead: AtomicI64::new(i64::MIN) };
+        let newest = AtomicI64::new(0);
+        std::thread::scope(|threads| {
+            for thread in 0..4 {
+                let (steady, newest) = (&steady, &newest);
+                threads.spawn(move || {
+                    for reading in 0..20_000_u64 {
+                        let before = newest.load(Ordering::Acquire);
+                        // A machine whose clock jumps about, each time for another thread.
+                        let wall = Duration::from_millis(1_000_000 + (reading * 7_919 * (thread + 1)) % 1_000);
+                        let now = steady.at(wall, Instant::now());
+                        assert!(before <= now, "{now} after {before}");
+                        newest.fetch_max(now, Ordering::AcqRel);
+                    }
+                });
+            }
+        });
     }
 
     #[tokio::test]

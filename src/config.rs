@@ -101,9 +101,23 @@ pub struct Limits {
     /// Messages a viewer may send each second on average, five in a burst; 0 turns the budget off
     #[arg(long, env = "LIVESOUK_CHAT_PER_SECOND", default_value_t = 1.0, value_name = "N")]
     pub chat_per_second: f64,
-    /// Connections at once, viewers and requests together
-    #[arg(long, env = "LIVESOUK_CONNECTIONS_MAX", default_value_t = 100_000, value_name = "N")]
-    pub connections_max: usize,
+    /// Messages a show's viewers may send together each second on average, on one node; host and moderators go first;
+    /// 0 turns the budget off
+    #[arg(long, env = "LIVESOUK_ROOM_CHAT_PER_SECOND", default_value_t = 50.0, value_name = "N")]
+    pub room_chat_per_second: f64,
+    /// Connections at once, viewers and requests together; not given, what the limit on open files allows, at most 100000
+    #[arg(long, env = "LIVESOUK_CONNECTIONS_MAX", value_name = "N")]
+    pub connections_max: Option<usize>,
+    /// Viewers let in each second, twice that in a burst; the others are told when to come. Not given, 1000 for each
+    /// core; 0 lets everybody in
+    #[arg(long, env = "LIVESOUK_JOINS_PER_SECOND", value_name = "N")]
+    pub joins_per_second: Option<f64>,
+    /// Deflate what a room says for clients that offer it (permessage-deflate): fewer bytes for a little more work
+    #[arg(long, env = "LIVESOUK_DEFLATE", default_value_t = true, action = clap::ArgAction::Set, value_name = "true|false")]
+    pub deflate: bool,
+    /// How long viewers are given to move to another node once this one is asked to stop, in seconds
+    #[arg(long, env = "LIVESOUK_DRAIN_SECONDS", default_value_t = 0.5, value_name = "N")]
+    pub drain_seconds: f64,
 }
 
 #[derive(Args, Debug)]
@@ -208,8 +222,17 @@ impl Limits {
         if !(0.0..=1_000.0).contains(&self.chat_per_second) {
             return Err("--chat-per-second is 0 to 1000".to_owned());
         }
-        if self.connections_max == 0 {
+        if !(0.0..=100_000.0).contains(&self.room_chat_per_second) {
+            return Err("--room-chat-per-second is 0 to 100000".to_owned());
+        }
+        if self.connections_max == Some(0) {
             return Err("--connections-max is at least 1".to_owned());
+        }
+        if !(0.0..=1_000_000.0).contains(&self.joins_per_second.unwrap_or(0.0)) {
+            return Err("--joins-per-second is 0 to 1000000".to_owned());
+        }
+        if !(0.0..=600.0).contains(&self.drain_seconds) {
+            return Err("--drain-seconds is 0 to 600".to_owned());
         }
         Ok(())
     }
@@ -244,6 +267,10 @@ mod tests {
             (vec!["--currency", "sar"], "--currency"),
             (vec!["--webhook-secret", "short"], "--webhook-secret"),
             (vec!["--chat-per-second", "-1"], "--chat-per-second"),
+            (vec!["--room-chat-per-second", "200000"], "--room-chat-per-second"),
+            (vec!["--connections-max", "0"], "--connections-max"),
+            (vec!["--joins-per-second", "nan"], "--joins-per-second"),
+            (vec!["--drain-seconds", "601"], "--drain-seconds"),
         ] {
             let more: Vec<String> = more.iter().map(|arg| arg.replace("-1", "2000")).collect();
             let more: Vec<&str> = more.iter().map(String::as_str).collect();

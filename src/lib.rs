@@ -26,5 +26,11 @@ pub mod clock;
 pub mod config;
 /// The demo shop.
 pub mod demo;
+/// Faults planted for the load test to find; in no release.
+#[cfg(feature = "planted-fault")]
+pub mod fault;
 /// A running node: opens what it needs, serves, stops cleanly.
 pub mod node;
+
+#[cfg(all(feature = "planted-fault", not(debug_assertions)))]
+compile_error!("planted-fault breaks promises on purpose, so it is never part of a release");

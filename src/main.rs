@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
-use livesouk::app::{Secret, Settings};
+use livesouk::app::{ChatBudget, Secret, Settings};
 use livesouk::clock::Clock;
 use livesouk::config::{Cli, Command, Demo, Limits, Log, Migrate, Payments, Serve, Token};
 use livesouk::demo;
@@ -67,7 +67,7 @@ async fn run_demo(options: Demo) -> anyhow::Result<()> {
         origins: Origins::new(&[], None).map_err(StartError::Config)?,
         proxies: Proxies::default(),
         settings: settings(&options.limits, &options.payments, true),
-        connections_max: options.limits.connections_max,
+        limits: options.limits,
     })
     .await?;
 
@@ -89,7 +89,8 @@ async fn run_demo(options: Demo) -> anyhow::Result<()> {
 fn settings(limits: &Limits, payments: &Payments, dev_login: bool) -> Settings {
     let made_up = Settings::default();
     let webhook_secret = payments.webhook_secret.as_ref().map_or(made_up.webhook_secret, Secret::new);
-    Settings { chat_per_second: limits.chat_per_second, dev_login, webhook_secret, ..Settings::default() }
+    let chat = ChatBudget { viewer: limits.chat_per_second, room: limits.room_chat_per_second };
+    Settings { chat, dev_login, webhook_secret, ..Settings::default() }
 }
 
 fn demo_host() -> anyhow::Result<Actor> {
@@ -137,7 +138,7 @@ async fn run_serve(options: Serve) -> anyhow::Result<()> {
         origins,
         proxies: Proxies::new(options.trusted_proxies),
         settings: settings(&options.limits, &options.payments, false),
-        connections_max: options.limits.connections_max,
+        limits: options.limits,
     })
     .await?;
     tracing::info!(listen = %node.address()?, "livesouk serves");

@@ -11,15 +11,20 @@ use tokio_util::sync::CancellationToken;
 use crate::app::{App, Settings};
 use crate::broker::Broker;
 use crate::clock::Clock;
+use crate::config::Limits;
 use crate::domain::{Shop, ShopId};
+use crate::http::admission::Admission;
 use crate::http::auth::Auth;
 use crate::http::{self, Door, Origins, Proxies};
 use crate::store::{self, Store};
 
 /// How long a database that is down at start is waited for.
 const STORE_PATIENCE: Duration = Duration::from_secs(10);
-/// How long viewers get to move, and work under way to end, once we are asked to stop.
-const LEAVE_MS: i64 = 500;
+/// Files a node needs besides its connections: the store's, the listener, the log.
+const FILES_BESIDES: u64 = 256;
+/// Connections at once when nobody said how many.
+const CONNECTIONS_MAX: usize = 100_000;
+const JOINS_PER_CORE: usize = 1_000;
 /// How long a viewer who was told to move may stay.
 const MOVE_MS: i64 = 1_500;
 const STOP_DEADLINE: Duration = Duration::from_secs(20);
@@ -47,7 +52,7 @@ pub struct Plan {
     pub origins: Origins,
     pub proxies: Proxies,
     pub settings: Settings,
-    pub connections_max: usize,
+    pub limits: Limits,
 }
 
 /// A node that listens and is ready to serve.
@@ -55,6 +60,7 @@ pub struct Node {
     listener: TcpListener,
     door: Door,
     connections_max: usize,
+    drain_ms: i64,
     stop: CancellationToken,
 }
 
@@ -85,16 +91,48 @@ pub async fn shop(store: &Store, title: &str, currency: &str) -> Result<Shop, St
     store.create_shop(shop).await.map_err(StartError::Store)
 }
 
+/// How many connections there may be: what was asked for, as far as the limit on open files carries it.
+fn connections_max(asked: Option<usize>, raise: impl FnOnce(u64) -> u64) -> usize {
+    let wanted = asked.unwrap_or(CONNECTIONS_MAX);
+    let files = raise(wanted as u64 + FILES_BESIDES);
+    let most = files.saturating_sub(FILES_BESIDES).max(files / 2) as usize;
+    if asked.is_some_and(|asked| most < asked) {
+        tracing::warn!(
+            "--connections-max is {wanted}, but this process may open {files} files: {most} connections it is; \
+             raise the limit to {} (ulimit -n, or LimitNOFILE= of systemd)",
+            wanted as u64 + FILES_BESIDES
+        );
+    }
+    wanted.min(most)
+}
+
+/// Raises the limit on open files as far as we may, and says what it is then.
+fn raise_file_limit(wanted: u64) -> u64 {
+    let soft = rlimit::getrlimit(rlimit::Resource::NOFILE).map_or(1_024, |(soft, _)| soft);
+    if wanted <= soft { soft } else { rlimit::increase_nofile_limit(wanted).unwrap_or(soft) }
+}
+
 impl Node {
     pub async fn start(plan: Plan) -> Result<Self, StartError> {
-        let Plan { listen, store, clock, shop, auth, origins, proxies, settings, connections_max } = plan;
+        let Plan { listen, store, clock, shop, auth, origins, proxies, settings, limits } = plan;
+        let connections_max = connections_max(limits.connections_max, raise_file_limit);
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let joins = limits.joins_per_second.unwrap_or((cores * JOINS_PER_CORE) as f64);
+        let admission = Arc::new(Admission::new(joins, clock.now()));
+        let drain_ms = (limits.drain_seconds * 1_000.0) as i64;
         let listener =
             TcpListener::bind(listen).await.map_err(|error| StartError::Listen { address: listen, error })?;
         let stop = CancellationToken::new();
         let app =
             App::start(store, Broker::local(), clock, shop, settings, stop.clone()).await.map_err(StartError::App)?;
-        let door = Door { app, auth: Arc::new(auth), origins: Arc::new(origins), proxies: Arc::new(proxies) };
-        Ok(Self { listener, door, connections_max, stop })
+        let (auth, origins, proxies) = (Arc::new(auth), Arc::new(origins), Arc::new(proxies));
+        let door = Door { app, auth, origins, proxies, admission, deflate: limits.deflate };
+        Ok(Self { listener, door, connections_max, drain_ms, stop })
+    }
+
+    /// What the doors call, for those who run a node inside their own process.
+    pub fn app(&self) -> &App {
+        &self.door.app
     }
 
     /// Where it really listens: with port 0, the port it got.
@@ -104,13 +142,20 @@ impl Node {
 
     /// Serves until `asked_to_stop`, then lets viewers go, finishes what was begun and closes the store.
     pub async fn serve(self, asked_to_stop: impl Future<Output = ()>) {
-        let Self { listener, door, connections_max, stop } = self;
+        let Self { listener, door, connections_max, drain_ms, stop } = self;
         let app = door.app.clone();
-        let serving = tokio::spawn(http::serve::serve(listener, http::router(door), connections_max, stop.clone()));
+        let closed = CancellationToken::new();
+        let serving = tokio::spawn(http::serve::serve(listener, http::router(door), connections_max, closed.clone()));
         asked_to_stop.await;
         tracing::info!("stopping");
-        for room in app.rooms().all() {
-            room.drain(LEAVE_MS, MOVE_MS);
+        // Nobody comes in any more; those who are here are asked one after the other to go elsewhere, and are served
+        // until they do.
+        closed.cancel();
+        let rooms = app.rooms().all();
+        rooms.iter().for_each(|room| room.drain(drain_ms, MOVE_MS));
+        let leave_by = Instant::now() + Duration::from_millis(drain_ms.unsigned_abs());
+        while Instant::now() < leave_by && rooms.iter().any(|room| room.has_seats()) {
+            sleep(Duration::from_millis(50)).await;
         }
         stop.cancel();
         let ending = async {
@@ -119,6 +164,24 @@ impl Node {
         };
         if tokio::time::timeout(STOP_DEADLINE, ending).await.is_err() {
             tracing::warn!("some work was cut at the end; what was acknowledged is safe");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_are_as_many_as_files_allow() {
+        for (asked, files, expected) in [
+            (None, 1_048_576, 100_000),
+            (None, 20_000, 19_744),
+            (Some(5_000), 20_000, 5_000),
+            (Some(50_000), 20_000, 19_744),
+            (Some(1_000), 300, 150),
+        ] {
+            assert_eq!(connections_max(asked, |_| files), expected, "{asked:?} with {files}");
         }
     }
 }

@@ -286,6 +286,7 @@ export class LiveClient {
     this.noteTime(frame.now);
     this.you = frame.you ?? null;
     this.show = frame.stream ?? null;
+    this.receipts = frame.receipts;
     this.emit('hello', frame);
     this.catchUp(frame);
     this.say('live');
@@ -365,6 +366,10 @@ export class LiveClient {
     }
     for (const offer of offers) this.mergeOffer(offer, changed);
     if (changed.size) this.emit('state', changed);
+    const { pin } = this.state;
+    if (this.receipts && pin && (whole || changed.has('pin'))) { // is it on the screen?
+      globalThis.requestAnimationFrame?.(() => this.live && this.link.socket.send(JSON.stringify({ do: 'seen', offer: pin.offer })));
+    }
   }
 
   mergePin(pin, changed) {

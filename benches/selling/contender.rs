@@ -352,7 +352,7 @@ async fn shop(url: &str, stream: StreamId, variant: VariantId) -> anyhow::Result
         version: 1,
     };
     store.create_stream(shop.id, &live).await?;
-    let settings = Settings { chat_per_second: 0.0, ..Settings::default() };
+    let settings = Settings { chat: livesouk::app::ChatBudget { viewer: 0.0, room: 0.0 }, ..Settings::default() };
     let app = App::start(store.clone(), Broker::local(), clock, shop, settings, Default::default()).await?;
     Ok((store, app))
 }

@@ -36,7 +36,7 @@ impl App {
         let text = ChatText::parse(text)?;
         let show = self.find_show(stream).await?;
         let room_to_keep = self.0.said.try_reserve().map_err(|_| Refusal::Busy { retry_ms: 1_000 })?;
-        show.take_floor(actor, self.now(), self.0.settings.chat_per_second)?;
+        show.take_floor(actor, self.now(), self.0.settings.chat)?;
         let message = ChatMessage {
             id: MessageId::new(),
             stream,

@@ -51,6 +51,7 @@ pub use product::{NewProduct, NewVariant};
 pub use reconcile::Reconcile;
 pub use sell::Counts as SellingCounts;
 pub use signature::Secret;
+pub use show::ChatBudget;
 pub use stream::NewStream;
 
 /// The only errors a door sees. The cause of a fault stays inside; it is logged once, where it is handled.
@@ -99,8 +100,7 @@ impl From<broker::Error> for Error {
 /// What an operator may set about the verbs.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Messages a viewer may send each second on average, with a burst of five; 0 turns the budget off.
-    pub chat_per_second: f64,
+    pub chat: ChatBudget,
     /// `POST /v1/dev/tokens` signs anybody in.
     pub dev_login: bool,
     /// What webhooks are signed with. Made up where none is set: then only the test provider inside can sign.
@@ -113,7 +113,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            chat_per_second: 1.0,
+            chat: ChatBudget { viewer: 1.0, room: 50.0 },
             dev_login: false,
             webhook_secret: Secret::random(),
             provider_deadline: Duration::from_secs(10),

@@ -167,7 +167,10 @@ impl App {
 }
 
 pub(super) fn offer_change(view: &OfferView) -> StateChange {
-    StateChange::Offer { id: view.id, v: view.v, closed: view.status == OfferStatus::Closed, json: json_bytes(view) }
+    let told = view;
+    #[cfg(feature = "planted-fault")]
+    let told = &OfferView { v: [told.v[0], crate::fault::version(told.v[1])], ..told.clone() };
+    StateChange::Offer { id: view.id, v: view.v, closed: view.status == OfferStatus::Closed, json: json_bytes(told) }
 }
 
 pub(super) fn pin_change(stream: &LiveStream, epoch: i64) -> StateChange {

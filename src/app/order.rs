@@ -41,6 +41,8 @@ impl App {
         match self.sell(offer, ask).await {
             Ok(answered) => {
                 let order = self.order_view(&answered.order).await;
+                #[cfg(feature = "planted-fault")]
+                let order = if crate::fault::unsaved() { OrderView { id: OrderId::new(), ..order } } else { order };
                 Ok(Bought { order, replayed: answered.replayed })
             }
             Err(Error::Refused(Refusal::BuyerLimit { per_buyer, .. })) => {

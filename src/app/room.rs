@@ -40,6 +40,16 @@ impl App {
         Ok((room, You { id, name, role, muted_until }))
     }
 
+    /// What happened in a stream after `position`, where its room does not reach back so far and the broker's history
+    /// does. Asked once a connection, and only then: who was away briefly costs nothing.
+    pub async fn missed(&self, room: &Room, position: &Position) -> Vec<(u64, Logged)> {
+        if room.reaches(position) {
+            return Vec::new();
+        }
+        let history = self.0.broker.since(room.stream, &position.epoch, position.seq).await;
+        history.into_iter().map_while(|(seq, body)| Some((seq, Logged::from_bytes(body)?))).collect()
+    }
+
     /// Was this member banned since they were let in?
     pub fn is_banned(&self, member: &Member) -> bool {
         let refusal = self.known_show(member.stream()).and_then(|show| show.refuses(&member.actor, self.now()));

@@ -16,6 +16,8 @@ struct Inner {
     stream: LiveStream,
     sanctions: Vec<Sanction>,
     voices: HashMap<UserId, Voice>,
+    /// What all viewers together may say; the team and what is sold go first.
+    floor: Option<TokenBucket>,
     /// Hearts since the last write to the store.
     fresh_likes: i64,
 }
@@ -26,6 +28,14 @@ struct Voice {
     bucket: Option<TokenBucket>,
     hearts: TokenBucket,
     said_at: Option<Millis>,
+}
+
+/// Messages each second on average: of one viewer, with a burst of five, and of a show's viewers together on this node,
+/// with a burst of two seconds. 0 is no limit.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct ChatBudget {
+    pub viewer: f64,
+    pub room: f64,
 }
 
 const CHAT_BURST: f64 = 5.0;
@@ -54,7 +64,7 @@ impl Show {
     }
 
     /// May this person say something now? If so, it counts as said.
-    pub fn take_floor(&self, actor: &Actor, now: Millis, per_second: f64) -> std::result::Result<(), Refusal> {
+    pub fn take_floor(&self, actor: &Actor, now: Millis, budget: ChatBudget) -> std::result::Result<(), Refusal> {
         let mut inner = self.lock();
         if inner.stream.status == StreamStatus::Ended {
             return Err(Refusal::StreamEnded);
@@ -63,6 +73,7 @@ impl Show {
             return Err(refusal);
         }
         if actor.is_team() {
+            inner.floor(now, budget).into_iter().for_each(|floor| floor.take_first(now));
             return Ok(());
         }
         let slow_ms = inner.stream.chat.slow_ms;
@@ -72,12 +83,23 @@ impl Show {
         {
             return Err(Refusal::SlowMode { retry_ms: said_at + slow_ms - now });
         }
-        if per_second > 0.0 {
-            let bucket = voice.bucket.get_or_insert_with(|| TokenBucket::new(per_second, CHAT_BURST, now));
+        if budget.viewer > 0.0 {
+            let bucket = voice.bucket.get_or_insert_with(|| TokenBucket::new(budget.viewer, CHAT_BURST, now));
             bucket.take(now).map_err(|retry_ms| Refusal::ChatBudget { retry_ms })?;
         }
-        voice.said_at = Some(now);
+        // The room's budget after one's own: who says too much alone takes nothing from the others. Those who are shed
+        // are told to come at different times.
+        if let Some(floor) = inner.floor(now, budget) {
+            let shed = |retry_ms| Refusal::ChatBudget { retry_ms: retry_ms + rand::random_range(100..1_000) };
+            floor.take(now).map_err(shed)?;
+        }
+        inner.voice(&actor.user, now).said_at = Some(now);
         Ok(())
+    }
+
+    /// Something was sold, and everybody is told: it comes before talk.
+    pub fn note_sale(&self, now: Millis, budget: ChatBudget) {
+        self.lock().floor(now, budget).into_iter().for_each(|floor| floor.take_first(now));
     }
 
     /// Counts hearts and gives the new sum.
@@ -127,6 +149,11 @@ impl Show {
 }
 
 impl Inner {
+    fn floor(&mut self, now: Millis, budget: ChatBudget) -> Option<&mut TokenBucket> {
+        let new = || TokenBucket::new(budget.room, (2.0 * budget.room).max(1.0), now);
+        (budget.room > 0.0).then(|| self.floor.get_or_insert_with(new))
+    }
+
     /// A ban weighs more than a mute. Neither binds who runs the show: a moderator cannot shut the host out of it.
     fn refuses(&self, actor: &Actor, now: Millis) -> Option<Refusal> {
         if actor.may(Action::Run, Some(self.stream.id)).is_ok() {
@@ -155,7 +182,7 @@ impl App {
         let read = async {
             let stream = self.store().stream(id).await?.ok_or(Refusal::NoSuchStream)?;
             let sanctions = self.store().sanctions(id, self.now()).await?;
-            Ok(Show(Mutex::new(Inner { stream, sanctions, voices: HashMap::new(), fresh_likes: 0 })))
+            Ok(Show(Mutex::new(Inner { stream, sanctions, voices: HashMap::new(), floor: None, fresh_likes: 0 })))
         };
         self.0.shows.find(id, read).await
     }
@@ -192,8 +219,11 @@ mod tests {
             likes: 0,
             version: 1,
         };
-        Show(Mutex::new(Inner { stream, sanctions: vec![], voices: HashMap::new(), fresh_likes: 0 }))
+        Show(Mutex::new(Inner { stream, sanctions: vec![], voices: HashMap::new(), floor: None, fresh_likes: 0 }))
     }
+
+    const OFF: ChatBudget = ChatBudget { viewer: 0.0, room: 0.0 };
+    const ONE: ChatBudget = ChatBudget { viewer: 1.0, room: 0.0 };
 
     fn actor(name: &str, role: Role) -> Actor {
         let (user, name) = (UserId::parse(name).unwrap(), Name::parse(name).unwrap());
@@ -203,18 +233,34 @@ mod tests {
     #[test]
     fn slow_mode_holds_viewers_and_lets_the_team_speak() {
         let (show, ann, host) = (show(10_000), actor("ann", Role::Viewer), actor("h", Role::Host));
-        assert_eq!(show.take_floor(&ann, 0, 1.0), Ok(()));
-        assert_eq!(show.take_floor(&ann, 4_000, 1.0), Err(Refusal::SlowMode { retry_ms: 6_000 }));
-        assert_eq!(show.take_floor(&ann, 10_000, 1.0), Ok(()));
-        assert!((0..20).all(|_| show.take_floor(&host, 0, 1.0).is_ok()));
+        assert_eq!(show.take_floor(&ann, 0, ONE), Ok(()));
+        assert_eq!(show.take_floor(&ann, 4_000, ONE), Err(Refusal::SlowMode { retry_ms: 6_000 }));
+        assert_eq!(show.take_floor(&ann, 10_000, ONE), Ok(()));
+        assert!((0..20).all(|_| show.take_floor(&host, 0, ONE).is_ok()));
     }
 
     #[test]
     fn sixth_message_in_a_second_is_over_the_budget_unless_it_is_off() {
         let (show, ann) = (show(0), actor("ann", Role::Viewer));
-        assert!((0..5).all(|_| show.take_floor(&ann, 0, 1.0).is_ok()));
-        assert_eq!(show.take_floor(&ann, 0, 1.0), Err(Refusal::ChatBudget { retry_ms: 1_000 }));
-        assert!((0..50).all(|_| show.take_floor(&actor("bob", Role::Viewer), 0, 0.0).is_ok()));
+        assert!((0..5).all(|_| show.take_floor(&ann, 0, ONE).is_ok()));
+        assert_eq!(show.take_floor(&ann, 0, ONE), Err(Refusal::ChatBudget { retry_ms: 1_000 }));
+        assert!((0..50).all(|_| show.take_floor(&actor("bob", Role::Viewer), 0, OFF).is_ok()));
+    }
+
+    #[test]
+    fn a_room_sheds_viewers_and_never_the_team() {
+        let (show, host) = (show(0), actor("h", Role::Host));
+        let budget = ChatBudget { viewer: 1.0, room: 10.0 };
+        let viewer = |n: usize| actor(&format!("v{n}"), Role::Viewer);
+        let said = (0..50).filter(|n| show.take_floor(&viewer(*n), 0, budget).is_ok()).count();
+        assert_eq!(said, 20, "a burst of two seconds");
+        assert!((0..15).all(|_| show.take_floor(&host, 0, budget).is_ok()), "the team is not bound");
+        show.note_sale(0, budget);
+        let Err(Refusal::ChatBudget { retry_ms }) = show.take_floor(&viewer(50), 0, budget) else { panic!("shed") };
+        assert!((1_700 + 100..1_700 + 1_000).contains(&retry_ms), "{retry_ms}: the team and the sale went first");
+        assert_eq!(show.take_floor(&viewer(51), 1_700, budget), Ok(()));
+        assert!(matches!(show.take_floor(&viewer(52), 1_700, budget), Err(Refusal::ChatBudget { .. })));
+        assert!((0..500).all(|n| show.take_floor(&viewer(n + 100), 1_700, OFF).is_ok()));
     }
 
     #[test]

@@ -4,7 +4,8 @@ use super::{App, Result};
 use crate::domain::{
     Action, Actor, ChatRules, Event, LiveStream, Millis, Refusal, Stage, StreamId, StreamStatus, Titles, text,
 };
-use crate::protocol::{Report, StateChange, StreamView, json_bytes};
+use crate::protocol::{CardReach, Report, StateChange, StreamView, json_bytes};
+use crate::room::Reach;
 
 /// A new show as a host typed it.
 #[derive(Clone, Debug)]
@@ -126,6 +127,13 @@ impl App {
             viewers: room.as_ref().map_or(0, |room| room.viewers() as u64),
             viewers_peak: room.as_ref().map_or(0, |room| room.viewers_peak() as u64),
             likes,
+            card: room.and_then(|room| room.reach()).map(|Reach { offer, asked, seen, p50_ms, p95_ms }| CardReach {
+                offer,
+                asked,
+                seen,
+                p50_ms,
+                p95_ms,
+            }),
         })
     }
 

@@ -157,6 +157,9 @@ async fn outbox_once(app: &App) -> Result<()> {
             && let Some(order) = app.store().order(id).await?
         {
             let (name, qty, offer) = (order.buyer_name, order.qty, order.offer);
+            if let Some(show) = app.known_show(order.stream) {
+                show.note_sale(app.now(), app.0.settings.chat);
+            }
             app.log(order.stream, &Event::Purchased { name, qty, offer })?;
         }
         app.store().delivered(note.id).await?;

@@ -71,6 +71,14 @@ impl Broker {
         }
     }
 
+    /// The events of a stream after `seq` of `epoch`, in order and without a hole, as far as history has them all; else
+    /// none. For those who were away longer than a room remembers.
+    pub async fn since(&self, stream: StreamId, epoch: &str, seq: u64) -> Vec<(u64, Bytes)> {
+        match self {
+            Broker::Local(local) => local.since(stream, epoch, seq),
+        }
+    }
+
     /// The newest events of a stream, and the place of the last: what a room opens with.
     pub fn history(&self, stream: StreamId) -> (Place, Vec<(u64, Bytes)>) {
         match self {

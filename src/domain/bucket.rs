@@ -27,6 +27,14 @@ impl TokenBucket {
         }
         Err(((1.0 - self.tokens) / self.per_second * 1_000.0).ceil() as i64)
     }
+
+    /// Takes one token whether or not there is one: for those who come first. Others wait for what they took, at most
+    /// one burst.
+    pub fn take_first(&mut self, now: Millis) {
+        if self.take(now).is_err() {
+            self.tokens = (self.tokens - 1.0).max(-self.burst);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -42,6 +50,16 @@ mod tests {
         assert_eq!(bucket.take(1_000), Ok(()));
         assert!((0..3).all(|_| bucket.take(60_000).is_ok()));
         assert!(bucket.take(60_000).is_err());
+    }
+
+    #[test]
+    fn who_comes_first_is_never_refused_and_is_paid_for_by_the_rest() {
+        let mut bucket = TokenBucket::new(10.0, 5.0, 0);
+        (0..8).for_each(|_| bucket.take_first(0));
+        assert_eq!(bucket.take(0), Err(400));
+        (0..1_000).for_each(|_| bucket.take_first(0));
+        assert_eq!(bucket.take(0), Err(600), "never more than a burst in debt");
+        assert_eq!(bucket.take(600), Ok(()));
     }
 
     #[test]

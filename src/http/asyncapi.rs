@@ -13,7 +13,11 @@ const FRAMES: [(&str, &str); 6] = [
         "First on every connection: where the room stands, who you are, and all state. `recovered: true`: `events` \
         are exactly those you missed. `false`: they are the last visible ones, and continuity starts at `seq`.",
     ),
-    ("tick", "All new events and the changed state keys. `seq` is the room's position after it."),
+    (
+        "tick",
+        "All new events and the changed state keys. `seq` is your position after it. One who cannot keep up is sent \
+        all state keys once a second instead, no events, and `seq` stands still until a `snapshot` brings them back.",
+    ),
     (
         "snapshot",
         "Everything afresh, because the numbering broke (`hole`, `epoch`) or you were too far behind (`slow`).",
@@ -64,11 +68,13 @@ pub fn document(openapi: &Value) -> Value {
                 4000–4499 mean come back (after `retry_ms` of the reason), 4500–4999 mean do not.",
         },
         "channels": { "live": {
-            "address": "/v1/streams/{stream}/live?token&epoch&seq&session",
+            "address": "/v1/streams/{stream}/live?token&epoch&seq&session&overlay",
             "parameters": { "stream": { "description": "The show's id" } },
             "description": "All query parameters are optional. Without `token` one watches. `epoch` and `seq` are the \
                 client's own position, to resume from. `session` is the client's own random id: the newest connection \
-                with it wins.",
+                with it wins. `overlay=1` watches without being one of the viewers: a picture of the show for the show \
+                itself, or a probe. permessage-deflate is agreed on without context takeover, both ways. Too many at \
+                once are closed with 4013 and a `retry_ms`, or, beyond that, answered 503 with `Retry-After`.",
             "messages": names.iter().chain(&["verb"]).map(|name| ((*name).to_owned(), json!({ "$ref": format!("#/components/messages/{name}") }))).collect::<serde_json::Map<_, _>>(),
         } },
         "operations": {

@@ -1,5 +1,6 @@
 //! The web door: every route on one page. Handlers parse, ask `app`, and answer; they decide nothing.
 
+pub mod admission;
 pub mod auth;
 pub mod serve;
 
@@ -33,6 +34,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+use admission::Admission;
 use auth::Auth;
 use describe::BearerToken;
 
@@ -52,6 +54,9 @@ pub struct Door {
     pub auth: Arc<Auth>,
     pub origins: Arc<Origins>,
     pub proxies: Arc<Proxies>,
+    pub admission: Arc<Admission>,
+    /// Clients that offer permessage-deflate get it.
+    pub deflate: bool,
 }
 
 #[derive(OpenApi)]

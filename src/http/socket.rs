@@ -14,13 +14,14 @@ use serde::Deserialize;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
+use super::admission::Admit;
 use super::error::{Answer, Problem};
 use super::extract::{Asked, Id};
 use super::serve::Place;
 use super::{Door, auth};
 use crate::app::Error;
 use crate::domain::{Actor, Refusal, StreamId};
-use crate::protocol::{Close, json_bytes};
+use crate::protocol::{Close, deflate, json_bytes};
 use crate::session::{self, Arrival, Position};
 
 const SUBPROTOCOL: &str = "livesouk.v1";
@@ -34,11 +35,13 @@ pub struct LiveQuery {
     epoch: Option<String>,
     seq: Option<u64>,
     session: Option<String>,
+    /// `1`: a picture of the show for the show itself, or a probe, and not one of the audience.
+    overlay: Option<String>,
 }
 
 /// What to do with a connection once it is ours.
 enum Plan {
-    Serve { actor: Box<Actor>, session: Option<String>, position: Option<Position> },
+    Serve { actor: Box<Actor>, session: Option<String>, position: Option<Position>, overlay: bool, deflate: bool },
     Refuse(Close),
 }
 
@@ -52,16 +55,26 @@ pub async fn live(
         Ok(accept) => accept,
         Err(problem) => return Ok(upgrade_required(*problem)),
     };
+    // Before anything else is done for a crowd that comes at once.
+    let told = match door.admission.ask(door.app.clock().now()) {
+        Admit::Welcome => None,
+        Admit::Told { retry_ms } => Some(Close::Overload { retry_ms }),
+        Admit::Refused { retry_ms } => return Err(Refusal::Busy { retry_ms }.into()),
+    };
     // A stream that does not exist is the link's fault, not the moment's.
     door.app.knows(stream).await?;
     let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
         return Ok(upgrade_required(Problem::new(StatusCode::UPGRADE_REQUIRED, "bad_request", "HTTP/1.1 is needed")));
     };
     let protocol = offered(request.headers());
+    let deflate = door.deflate && wants_deflate(request.headers());
     let (parts, _) = request.into_parts();
     let client = door.proxies.client(&parts);
-    let plan = plan(&door, stream, query);
-    if let Plan::Refuse(close) = plan {
+    let plan = match told {
+        Some(close) => Plan::Refuse(close),
+        None => plan(&door, stream, query, deflate),
+    };
+    if let Plan::Refuse(close @ (Close::Token | Close::Banned)) = plan {
         tracing::info!(
             client.ip = client.map(tracing::field::display),
             code = close.code(),
@@ -74,7 +87,10 @@ pub async fn live(
         let _place = place;
         let Ok(Ok(upgraded)) = tokio::time::timeout(UPGRADE_DEADLINE, upgrade).await else { return };
         let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else { return };
-        run(door, stream, parts.io.into_inner(), parts.read_buf, plan).await;
+        // Copied: even an empty rest of the HTTP buffer keeps all of it, 8 KiB, for as long as the viewer stays.
+        let read_ahead = bytes::Bytes::copy_from_slice(&parts.read_buf);
+        drop(parts.read_buf);
+        run(door, stream, parts.io.into_inner(), read_ahead, plan).await;
     });
     let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();
     let headers = response.headers_mut();
@@ -84,10 +100,13 @@ pub async fn live(
     if protocol {
         headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
     }
+    if deflate {
+        headers.insert(header::SEC_WEBSOCKET_EXTENSIONS, HeaderValue::from_static(deflate::AGREED));
+    }
     Ok(response)
 }
 
-fn plan(door: &Door, stream: StreamId, query: LiveQuery) -> Plan {
+fn plan(door: &Door, stream: StreamId, query: LiveQuery, deflate: bool) -> Plan {
     let actor = match query.token.as_deref().filter(|token| !token.is_empty()) {
         None => auth::guest(),
         Some(token) => match door.auth.verify(token) {
@@ -97,18 +116,23 @@ fn plan(door: &Door, stream: StreamId, query: LiveQuery) -> Plan {
     };
     let position = query.epoch.zip(query.seq).map(|(epoch, seq)| Position { epoch: epoch.into(), seq });
     let session = query.session.filter(|session| (1..=SESSION_MAX).contains(&session.len()));
-    Plan::Serve { actor: Box::new(actor), session, position }
+    let overlay = query.overlay.is_some_and(|overlay| overlay != "0");
+    Plan::Serve { actor: Box::new(actor), session, position, overlay, deflate }
 }
 
 async fn run(door: Door, stream: StreamId, socket: TcpStream, read_ahead: bytes::Bytes, plan: Plan) {
-    let (actor, session, position) = match plan {
-        Plan::Serve { actor, session, position } => (*actor, session, position),
+    let (actor, session, position, overlay, deflate) = match plan {
+        Plan::Serve { actor, session, position, overlay, deflate } => (*actor, session, position, overlay, deflate),
         Plan::Refuse(close) => return session::refuse(socket, close).await,
     };
     match door.app.enter(&actor, stream).await {
         Ok((room, you)) => {
             let you = json_bytes(&you);
-            let arrival = Arrival { socket, read_ahead, actor, session, position, you };
+            let missed = match &position {
+                Some(position) => door.app.missed(&room, position).await,
+                None => Vec::new(),
+            };
+            let arrival = Arrival { socket, read_ahead, actor, session, position, missed, you, deflate, overlay };
             session::serve(door.app, room, arrival).await;
         }
         Err(Error::Refused(Refusal::Banned)) => session::refuse(socket, Close::Banned).await,
@@ -140,6 +164,11 @@ fn handshake(headers: &HeaderMap) -> Result<HeaderValue, Box<Problem>> {
 fn offered(headers: &HeaderMap) -> bool {
     let offers = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|value| value.to_str().ok());
     offers.flat_map(|value| value.split(',')).any(|offer| offer.trim() == SUBPROTOCOL)
+}
+
+fn wants_deflate(headers: &HeaderMap) -> bool {
+    let offers = headers.get_all(header::SEC_WEBSOCKET_EXTENSIONS).iter().filter_map(|value| value.to_str().ok());
+    offers.into_iter().any(deflate::suits)
 }
 
 fn upgrade_required(problem: Problem) -> Response {

@@ -2,10 +2,14 @@
 
 use bytes::Bytes;
 
-use super::Close;
+use super::{Close, deflate};
 
 /// A control frame's payload is short and in one piece.
 pub const CONTROL_BYTES_MAX: u8 = 125;
+
+/// The first byte's flags: the message ends here; its payload is deflated.
+pub const LAST: u8 = 0x80;
+pub const DEFLATED: u8 = 0x40;
 
 pub const CONTINUATION: u8 = 0;
 pub const TEXT: u8 = 1;
@@ -25,6 +29,15 @@ impl Frame {
 
     /// A text frame whose payload `write` appends: written once, the header fitted in front without moving it.
     pub fn build(write: impl FnOnce(&mut Vec<u8>)) -> Self {
+        Self::with_first(LAST | TEXT, write)
+    }
+
+    /// The same, its payload already deflated: for those who agreed to it.
+    pub fn build_deflated(write: impl FnOnce(&mut Vec<u8>)) -> Self {
+        Self::with_first(LAST | DEFLATED | TEXT, write)
+    }
+
+    fn with_first(first: u8, write: impl FnOnce(&mut Vec<u8>)) -> Self {
         const ROOM: usize = 10;
         let mut out = Vec::with_capacity(512);
         out.resize(ROOM, 0);
@@ -46,7 +59,7 @@ impl Frame {
                 0
             }
         };
-        out[start] = 0x80 | TEXT;
+        out[start] = first;
         Self(Bytes::from(out).slice(start..))
     }
 
@@ -69,10 +82,17 @@ impl Frame {
         Self::control(CLOSE, &payload)
     }
 
+    /// This frame deflated, where that pays. No context is kept between frames, so the bytes of one serve every viewer.
+    pub fn deflated(&self) -> Option<Self> {
+        let payload = &self.0[header_len(&self.0)..];
+        let packed = deflate::pack(payload)?;
+        Some(Self::build_deflated(|out| out.extend_from_slice(&packed)))
+    }
+
     fn control(opcode: u8, payload: &[u8]) -> Self {
         let payload = &payload[..payload.len().min(CONTROL_BYTES_MAX as usize)];
         let mut out = Vec::with_capacity(2 + payload.len());
-        out.extend_from_slice(&[0x80 | opcode, payload.len() as u8]);
+        out.extend_from_slice(&[LAST | opcode, payload.len() as u8]);
         out.extend_from_slice(payload);
         Self(out.into())
     }
@@ -89,6 +109,15 @@ impl Frame {
     #[expect(clippy::len_without_is_empty, reason = "a frame has a header: it is never empty")]
     pub fn len(&self) -> usize {
         self.0.len()
+    }
+}
+
+/// How many bytes of our own frame stand before its payload.
+fn header_len(frame: &[u8]) -> usize {
+    match frame.get(1) {
+        Some(126) => 4,
+        Some(127) => 10,
+        _ => 2,
     }
 }
 

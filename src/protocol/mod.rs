@@ -5,6 +5,7 @@
 pub mod change;
 pub mod client;
 pub mod close;
+pub mod deflate;
 pub mod event;
 pub mod frame;
 pub mod reader;
@@ -13,15 +14,18 @@ pub mod state;
 pub mod view;
 pub mod wire;
 
+#[cfg(test)]
+mod fuzz_test;
+
 pub use change::json_bytes;
 pub use client::{ClientFrame, Verb};
 pub use close::Close;
 pub use event::Logged;
 pub use frame::Frame;
 pub use reader::{BadFrame, FrameReader, Incoming};
-pub use server::Why;
+pub use server::{Greeting, Tail, Why};
 pub use state::{State, StateChange};
 pub use view::{
-    ChatRulesView, MessageView, OfferView, OrderView, PinView, ProductView, Report, SanctionView, ShopView, StreamView,
-    VariantView, You,
+    CardReach, ChatRulesView, MessageView, OfferView, OrderView, PinView, ProductView, Report, SanctionView, ShopView,
+    StreamView, VariantView, You,
 };

@@ -3,7 +3,8 @@
 //! Ours rather than a library's because the library reserves the length a client merely declares and keeps a read
 //! buffer for each idle viewer. Pure: bytes in, messages out; no sockets here.
 
-use super::frame::{BINARY, CLOSE, CONTINUATION, CONTROL_BYTES_MAX, PING, PONG, TEXT};
+use super::deflate::{self, Unpacking};
+use super::frame::{BINARY, CLOSE, CONTINUATION, CONTROL_BYTES_MAX, DEFLATED, LAST, PING, PONG, TEXT};
 
 /// The largest message a client may send, all its fragments together.
 pub const MESSAGE_BYTES_MAX: usize = 16 * 1024;
@@ -40,6 +41,8 @@ pub enum BadFrame {
     Utf8,
     #[error("not a close code")]
     CloseCode,
+    #[error("not deflate")]
+    NotDeflate,
 }
 
 /// Reads client frames from bytes cut anywhere. Keeps bytes only while a message is incomplete.
@@ -52,11 +55,14 @@ pub struct FrameReader {
     /// The text or binary message whose fragments are coming in.
     message: Option<Message>,
     control: Vec<u8>,
+    /// Both sides agreed on permessage-deflate.
+    deflate: bool,
 }
 
 /// A frame whose header is complete.
 struct Open {
     last: bool,
+    deflated: bool,
     opcode: u8,
     mask: [u8; 4],
     length: usize,
@@ -65,11 +71,17 @@ struct Open {
 
 struct Message {
     is_text: bool,
+    deflated: bool,
     length: usize,
     text: Vec<u8>,
 }
 
 impl FrameReader {
+    /// `deflate`: the client may deflate what it sends, each message for itself.
+    pub fn new(deflate: bool) -> Self {
+        Self { deflate, ..Self::default() }
+    }
+
     /// Takes bytes off `input` up to the end of one message; `None` when the input is used up first.
     pub fn next(&mut self, input: &mut &[u8]) -> Result<Option<Incoming>, BadFrame> {
         loop {
@@ -121,7 +133,8 @@ impl FrameReader {
             return Err(BadFrame::TooBig);
         }
         let mask = [head[wanted - 4], head[wanted - 3], head[wanted - 2], head[wanted - 1]];
-        Ok(Some(Open { last: head[0] & 0x80 != 0, opcode, mask, length: length as usize, read: 0 }))
+        let (last, deflated) = (head[0] & LAST != 0, head[0] & DEFLATED != 0);
+        Ok(Some(Open { last, deflated, opcode, mask, length: length as usize, read: 0 }))
     }
 
     fn head_wanted(&self) -> usize {
@@ -136,7 +149,9 @@ impl FrameReader {
     /// The first two bytes tell most of what can be wrong, before anything is kept.
     fn check_start(&mut self) -> Result<(), BadFrame> {
         let (first, second) = (self.head[0], self.head[1]);
-        if first & 0x70 != 0 {
+        // A deflated message says so in its first frame only.
+        let starts_message = matches!(first & 0x0f, TEXT | BINARY);
+        if first & 0x30 != 0 || (first & DEFLATED != 0 && !(self.deflate && starts_message)) {
             return Err(BadFrame::ReservedBit);
         }
         match first & 0x0f {
@@ -163,9 +178,13 @@ impl FrameReader {
             self.control.extend(unmasked);
             return frame;
         }
-        let opcode = frame.opcode;
-        let message =
-            self.message.get_or_insert_with(|| Message { is_text: opcode == TEXT, length: 0, text: Vec::new() });
+        let Open { opcode, deflated, .. } = frame;
+        let message = self.message.get_or_insert_with(|| Message {
+            is_text: opcode == TEXT,
+            deflated,
+            length: 0,
+            text: Vec::new(),
+        });
         message.length += now.len();
         if message.is_text {
             message.text.extend(unmasked);
@@ -186,7 +205,8 @@ impl FrameReader {
             return Ok(None);
         }
         match self.message.take() {
-            Some(Message { is_text: true, text, .. }) => {
+            Some(Message { is_text: true, text, deflated, .. }) => {
+                let text = if deflated { inflate(&text)? } else { text };
                 Ok(Some(Incoming::Text(String::from_utf8(text).map_err(|_| BadFrame::Utf8)?)))
             }
             _ => Ok(Some(Incoming::Binary)),
@@ -195,9 +215,17 @@ impl FrameReader {
 
     /// Bytes held for an incomplete message.
     #[cfg(test)]
-    fn kept(&self) -> usize {
+    pub fn kept(&self) -> usize {
         self.control.capacity() + self.message.as_ref().map_or(0, |message| message.text.capacity())
     }
+}
+
+/// What a message becomes has the same bound as what is sent plainly.
+fn inflate(packed: &[u8]) -> Result<Vec<u8>, BadFrame> {
+    deflate::unpack(packed, MESSAGE_BYTES_MAX).map_err(|unpacking| match unpacking {
+        Unpacking::TooBig => BadFrame::TooBig,
+        Unpacking::NotDeflate => BadFrame::NotDeflate,
+    })
 }
 
 fn close_code(payload: &[u8]) -> Result<Option<u16>, BadFrame> {
@@ -215,3 +243,7 @@ fn close_code(payload: &[u8]) -> Result<Option<u16>, BadFrame> {
 #[cfg(test)]
 #[path = "reader_test.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "cases_test.rs"]
+mod cases;

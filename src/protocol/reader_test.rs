@@ -6,7 +6,7 @@ use rand::{Rng, RngExt, SeedableRng};
 use super::*;
 
 /// A client frame, masked.
-fn client(first: u8, payload: &[u8]) -> Vec<u8> {
+pub fn client(first: u8, payload: &[u8]) -> Vec<u8> {
     let mask = [1, 2, 3, 0xf4];
     let mut out = vec![first];
     match payload.len() {
@@ -25,7 +25,7 @@ fn client(first: u8, payload: &[u8]) -> Vec<u8> {
     out
 }
 
-fn read(reader: &mut FrameReader, mut input: &[u8]) -> Result<Vec<Incoming>, BadFrame> {
+pub fn read(reader: &mut FrameReader, mut input: &[u8]) -> Result<Vec<Incoming>, BadFrame> {
     let mut all = Vec::new();
     while let Some(incoming) = reader.next(&mut input)? {
         all.push(incoming);
@@ -34,11 +34,11 @@ fn read(reader: &mut FrameReader, mut input: &[u8]) -> Result<Vec<Incoming>, Bad
     Ok(all)
 }
 
-fn read_all(input: &[u8]) -> Result<Vec<Incoming>, BadFrame> {
+pub fn read_all(input: &[u8]) -> Result<Vec<Incoming>, BadFrame> {
     read(&mut FrameReader::default(), input)
 }
 
-fn text(text: &str) -> Incoming {
+pub fn text(text: &str) -> Incoming {
     Incoming::Text(text.into())
 }
 

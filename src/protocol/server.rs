@@ -1,8 +1,9 @@
 //! What the server says: the JSON of each frame, put together from parts that are encoded already.
 
+use bytes::Bytes;
 use serde::Serialize;
 
-use super::{Frame, Logged, State};
+use super::{Frame, Logged, State, deflate};
 use crate::domain::{Millis, Refusal};
 
 /// Why a viewer gets everything afresh.
@@ -69,13 +70,61 @@ pub fn hello_tail<'a>(
     out
 }
 
-/// A viewer's hello: what is theirs, then the shared `tail`. `you` is a JSON value.
-pub fn hello(recovered: bool, now: Millis, you: &[u8], tail: &[u8]) -> Frame {
-    Frame::build(|out| {
+/// What hello says to one viewer alone. `you` is a JSON value.
+#[derive(Clone, Copy, Debug)]
+pub struct Greeting<'a> {
+    pub recovered: bool,
+    pub now: Millis,
+    pub you: &'a [u8],
+    /// This one is asked to say when it has seen the pinned card.
+    pub receipts: bool,
+}
+
+/// The shared part of a hello: its JSON, and the same deflated, where that pays and somebody reads it.
+#[derive(Clone, Debug)]
+pub struct Tail {
+    pub plain: Bytes,
+    pub packed: Option<Bytes>,
+}
+
+/// A viewer's hello: what is theirs, then the shared `tail`; deflated if `deflate` and the tail is.
+pub fn hello(greeting: &Greeting, tail: &Tail, deflate: bool) -> Frame {
+    let Greeting { recovered, now, you, receipts } = greeting;
+    let head = |out: &mut Vec<u8>| {
         push(out, format_args!(r#"{{"t":"hello","recovered":{recovered},"now":{now},"you":"#));
         out.extend_from_slice(you);
+        if *receipts {
+            out.extend_from_slice(br#","receipts":true"#);
+        }
         out.push(b',');
-        out.extend_from_slice(tail);
+    };
+    match tail.packed.as_ref().filter(|_| deflate) {
+        None => Frame::build(|out| {
+            head(out);
+            out.extend_from_slice(&tail.plain);
+        }),
+        Some(packed) => Frame::build_deflated(|out| {
+            let mut own = Vec::with_capacity(256);
+            head(&mut own);
+            deflate::stored(&own, out);
+            out.extend_from_slice(packed);
+        }),
+    }
+}
+
+/// All values, as JSON: what a viewer is sent who cannot take the rest.
+pub fn values(state: &State) -> Bytes {
+    let mut out = Vec::with_capacity(1_024);
+    state.write_all(&mut out);
+    out.into()
+}
+
+/// A tick of values alone for a viewer whose log stands still at `seq`.
+pub fn values_tick(seq: u64, values: &[u8]) -> Frame {
+    Frame::build(|out| {
+        push(out, format_args!(r#"{{"t":"tick","seq":{seq},"state":"#));
+        out.extend_from_slice(values);
+        out.push(b'}');
     })
 }
 
@@ -200,12 +249,27 @@ mod tests {
     #[test]
     fn hello_is_a_head_of_ones_own_and_a_shared_tail() {
         let tail = hello_tail("e\"1", 43, &events(), &state());
+        let packed = deflate::pack(tail.repeat(4).as_slice()).map(Bytes::from);
+        let tail = Tail { plain: tail.into(), packed: None };
+        let greeting = Greeting { recovered: true, now: 1_760, you: br#"{"id":"u"}"#, receipts: false };
+        let said = format!(r#""epoch":"e\"1","seq":43,"stream":{{"id":"s"}},"events":{EVENTS},"state":{STATE}}}"#);
         assert_eq!(
-            text(hello(true, 1_760, br#"{"id":"u"}"#, &tail)),
-            format!(
-                r#"{{"t":"hello","recovered":true,"now":1760,"you":{{"id":"u"}},"epoch":"e\"1","seq":43,"stream":{{"id":"s"}},"events":{EVENTS},"state":{STATE}}}"#
-            )
+            text(hello(&greeting, &tail, true)),
+            format!(r#"{{"t":"hello","recovered":true,"now":1760,"you":{{"id":"u"}},{said}"#)
         );
+        let asked = Greeting { receipts: true, ..greeting };
+        let head = r#"{"t":"hello","recovered":true,"now":1760,"you":{"id":"u"},"receipts":true,"#;
+        assert_eq!(text(hello(&asked, &tail, false)), format!("{head}{said}"));
+        assert!(packed.is_some());
+        let frame = hello(&asked, &Tail { packed, ..tail }, true).into_bytes();
+        assert_eq!(frame[0], 0xc1);
+        let unpacked = deflate::unpack(&frame[4..], 10_000).unwrap();
+        assert_eq!(String::from_utf8(unpacked).unwrap(), format!("{head}{}", said.repeat(4)));
+    }
+
+    #[test]
+    fn values_alone_leave_the_log_where_it_is() {
+        assert_eq!(text(values_tick(9, &values(&state()))), format!(r#"{{"t":"tick","seq":9,"state":{STATE}}}"#));
     }
 
     #[test]

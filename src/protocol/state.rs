@@ -168,6 +168,11 @@ impl State {
         self.unsent.keys != Keys::default()
     }
 
+    /// The offer being shown.
+    pub fn pinned(&self) -> Option<OfferId> {
+        self.pinned
+    }
+
     pub fn stream(&self) -> &Bytes {
         &self.stream
     }

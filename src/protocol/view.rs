@@ -318,6 +318,20 @@ pub struct Report {
     pub viewers: u64,
     pub viewers_peak: u64,
     pub likes: i64,
+    /// How far the pinned card has got; null when nothing is pinned or nobody watches on this node.
+    pub card: Option<CardReach>,
+}
+
+/// A sample of the viewers, at most 500 on a node, says when the pinned card is on the screen.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+pub struct CardReach {
+    pub offer: OfferId,
+    /// How many were asked, and are still here or have answered.
+    pub asked: usize,
+    pub seen: usize,
+    /// Milliseconds from the card being sent to the answers of half of those who answered, and of 95 in 100.
+    pub p50_ms: Option<Millis>,
+    pub p95_ms: Option<Millis>,
 }
 
 /// Who you are, as `hello` tells it.

@@ -19,6 +19,8 @@ pub struct Hello {
     pub recovered: bool,
     pub now: Millis,
     pub you: You,
+    /// Present and true for a sample: send `seen` once a pinned card is on the screen.
+    pub receipts: Option<bool>,
     pub epoch: String,
     pub seq: u64,
     pub stream: StreamView,

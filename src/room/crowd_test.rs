@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 
 use super::{Joining, Position, Room, Seat};
 use crate::domain::{Actor, Event, Millis, Name, Role, UserId};
-use crate::protocol::{Close, Logged};
+use crate::protocol::{Close, Logged, deflate};
 
 /// What the server sent.
 #[derive(Clone, PartialEq, Debug)]
@@ -30,11 +30,13 @@ pub enum Seen {
 pub struct Client {
     pub socket: TcpStream,
     bytes: Vec<u8>,
+    /// How many frames came deflated.
+    pub deflated: usize,
 }
 
 impl Client {
     pub fn new(socket: TcpStream) -> Self {
-        Self { socket, bytes: Vec::new() }
+        Self { socket, bytes: Vec::new(), deflated: 0 }
     }
 
     /// The next thing the server sent; fails the test when nothing comes for ten seconds.
@@ -68,6 +70,11 @@ impl Client {
         self.bytes.drain(..head + length);
         Some(match first {
             0x81 => Seen::Text(serde_json::from_slice(&payload).expect("text is JSON")),
+            0xc1 => {
+                self.deflated += 1;
+                let payload = deflate::unpack(&payload, 1 << 20).expect("deflate");
+                Seen::Text(serde_json::from_slice(&payload).expect("text is JSON"))
+            }
             0x88 => Seen::Close(u16::from_be_bytes([payload[0], payload[1]])),
             0x89 => Seen::Ping,
             0x8a => Seen::Pong,
@@ -99,8 +106,15 @@ impl Client {
     }
 
     pub async fn send(&mut self, first: u8, payload: &[u8]) {
-        assert!(payload.len() < 126);
-        let mut frame = vec![first, 0x80 | payload.len() as u8, 0, 0, 0, 0];
+        let mut frame = vec![first];
+        match payload.len() {
+            length @ 0..126 => frame.push(0x80 | length as u8),
+            length => {
+                frame.push(0x80 | 126);
+                frame.extend_from_slice(&(length as u16).to_be_bytes());
+            }
+        }
+        frame.extend_from_slice(&[0; 4]);
         frame.extend_from_slice(payload);
         self.socket.write_all(&frame).await.unwrap();
     }
@@ -130,14 +144,22 @@ pub struct Viewer {
 }
 
 pub async fn join(room: &Arc<Room>, actor: Actor, session: Option<&str>, position: Option<Position>) -> Viewer {
+    join_as(room, |joining| Joining { actor, session: session.map(str::to_owned), position, ..joining }).await
+}
+
+/// The same, whatever else there is to say about it.
+pub async fn join_as(room: &Arc<Room>, change: impl FnOnce(Joining) -> Joining) -> Viewer {
     let (server, client) = pair().await;
-    let joining = Joining {
+    let joining = change(Joining {
         socket: Arc::new(server),
-        actor,
-        session: session.map(str::to_owned),
-        position,
+        actor: actor("guest", Role::Guest),
+        session: None,
+        position: None,
+        missed: vec![],
         you: Bytes::from_static(b"{}"),
-    };
+        deflate: false,
+        overlay: false,
+    });
     let seat: Seat = room.join(joining).unwrap_or_else(|close: Close| panic!("{close:?}"));
     let member = seat.member().clone();
     let task = tokio::spawn(async move { seat.tend().await });

@@ -1,5 +1,6 @@
 //! Coming and going: seats, hello, what time does to a viewer, and leaving.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -7,16 +8,30 @@ use bytes::Bytes;
 
 use super::inbox::{Arrival, Drain};
 use super::line::Line;
+use super::receipts::SAMPLE_MAX;
 use super::ring::Resume;
 use super::writer::{SENDS_PER_YIELD, Writer};
 use super::{Member, Position, count};
 use crate::domain::{Millis, Role, UserId};
-use crate::protocol::{Close, server};
+use crate::protocol::{Close, Greeting, Tail, deflate, server};
 
 const SWEEP_MS: Millis = 500;
 /// A client may be ahead of this node by what is still on its way here.
 const AHEAD_MS: Millis = 1_000;
 const TAILS_MAX: usize = 64;
+/// Some milliseconds of work each.
+const GREETINGS_PER_TURN: usize = 4 * SENDS_PER_YIELD;
+const BURIALS_PER_TURN: usize = 4 * SENDS_PER_YIELD;
+
+/// How one goes on who comes in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// With what the ring has after this.
+    From(u64),
+    /// The same, after so many events of history.
+    Bridge(usize),
+    Fresh,
+}
 
 /// Whose connection it is: newest wins. A guest is known by the session alone.
 pub type SessionKey = (Option<UserId>, String);
@@ -34,11 +49,12 @@ impl Writer {
             self.close(place, Close::Replaced, now);
         }
         let mut line = Line::new(arrival, now);
+        self.deflating += usize::from(member.deflate);
         line.moving = self.drain_until.map(|(until, drain)| (moving_at(now, until), drain.within_ms));
         self.watching += usize::from(line.counted);
         member.slot.store(self.lines.len(), Ordering::Relaxed);
         self.lines.push(line);
-        self.waiting.push(member.clone());
+        self.waiting.push_back(member.clone());
         // It may have been told to close before it had a line.
         self.serve(&member, now);
     }
@@ -49,41 +65,71 @@ impl Writer {
         self.lines.iter_mut().for_each(|line| line.moving = Some((moving_at(now, until), drain.within_ms)));
     }
 
+    /// Says hello to those who came in, some each turn: a crowd coming in does not hold up what the room says.
     pub(super) async fn greet(&mut self) {
-        if !self.begun {
+        if !self.begun || self.waiting.is_empty() {
             return;
         }
-        let mut sends = 0;
-        for member in std::mem::take(&mut self.waiting) {
+        let mut ahead = Vec::new();
+        for turn in 1..=GREETINGS_PER_TURN {
+            let Some(member) = self.waiting.pop_front() else { break };
             let now = self.clock.now();
             let Some(place) = self.place(&member) else { continue };
             let line = &self.lines[place];
-            let Some(hello) = line.hello.as_ref().filter(|_| !line.is_closing()) else { continue };
-            let from = match self.ring.resume(hello.position.as_ref()) {
-                Resume::After(seq) => Some(seq),
+            let Some(wants) = line.hello.as_ref().filter(|_| !line.is_closing()) else { continue };
+            let way = match self.ring.resume(wants.position.as_ref()) {
+                Resume::After(seq) => Way::From(seq),
                 Resume::Ahead if now < line.joined_at + AHEAD_MS => {
-                    self.waiting.push(member);
+                    ahead.push(member);
                     continue;
                 }
-                Resume::Ahead | Resume::Fresh => None,
+                Resume::Ahead | Resume::Fresh => {
+                    let asked = wants.position.as_ref().filter(|asked| asked.epoch == self.ring.position().epoch);
+                    asked.and_then(|asked| self.ring.bridge(asked, &wants.missed)).map_or(Way::Fresh, Way::Bridge)
+                }
             };
-            let tally = &self.room.tally;
-            count(if from.is_some() { &tally.resumed } else { &tally.fresh }, 1);
-            let you = hello.you.clone();
-            let frame = server::hello(from.is_some(), now, &you, &self.tail_from(from));
-            self.lines[place].greet(frame, self.ring.head());
-            self.write(place, now);
-            sends += 1;
-            if sends == SENDS_PER_YIELD {
-                sends = 0;
+            self.say_hello(place, way, now);
+            if turn % SENDS_PER_YIELD == 0 {
                 self.serve_some();
                 tokio::task::yield_now().await;
             }
         }
+        if !self.waiting.is_empty() {
+            self.room.wake.notify_one();
+        }
+        self.waiting.extend(ahead);
+    }
+
+    fn say_hello(&mut self, place: usize, way: Way, now: Millis) {
+        let tally = &self.room.tally;
+        count(if way == Way::Fresh { &tally.fresh } else { &tally.resumed }, 1);
+        let tail = match way {
+            Way::Bridge(length) => {
+                count(&tally.bridged, 1);
+                let missed = self.lines[place].hello.as_ref().map_or(&[][..], |wants| &wants.missed[..length]);
+                let reached = missed.last().map_or(0, |(seq, _)| *seq);
+                let Position { epoch, seq } = self.ring.position();
+                let events = missed.iter().chain(self.ring.events_after(reached));
+                Tail { plain: server::hello_tail(epoch, *seq, events, &self.state).into(), packed: None }
+            }
+            Way::From(seq) => self.tail_from(Some(seq)),
+            Way::Fresh => self.tail_from(None),
+        };
+        let line = &mut self.lines[place];
+        line.sampled = line.counted && self.sampled < SAMPLE_MAX;
+        if line.sampled {
+            self.sampled += 1;
+            self.room.ask(&line.member, now);
+        }
+        let you = line.hello.as_ref().map_or(&[][..], |wants| &wants.you);
+        let greeting = Greeting { recovered: way != Way::Fresh, now, you, receipts: line.sampled };
+        let hello = server::hello(&greeting, &tail, line.member.deflate);
+        line.greet(hello, self.ring.head());
+        self.write(place, now);
     }
 
     /// The part of hello that is the same for all who go on from the same position.
-    pub(super) fn tail_from(&mut self, from: Option<u64>) -> Bytes {
+    fn tail_from(&mut self, from: Option<u64>) -> Tail {
         if let Some(tail) = self.tails.get(&from) {
             return tail.clone();
         }
@@ -91,11 +137,12 @@ impl Writer {
             self.tails.clear();
         }
         let Position { epoch, seq } = self.ring.position();
-        let tail = match from {
+        let plain = match from {
             Some(from) => server::hello_tail(epoch, *seq, self.ring.events_after(from), &self.state),
             None => server::hello_tail(epoch, *seq, self.ring.recent(), &self.state),
         };
-        let tail = Bytes::from(tail);
+        let packed = if self.deflating > 0 { deflate::pack(&plain).map(Bytes::from) } else { None };
+        let tail = Tail { plain: plain.into(), packed };
         self.tails.insert(from, tail.clone());
         tail
     }
@@ -107,6 +154,7 @@ impl Writer {
         }
         self.sweep_at = now + SWEEP_MS;
         self.ring.trim(now);
+        self.room.show_oldest(&self.ring.position().epoch, self.ring.oldest());
         let mut acts = 0;
         for place in 0..self.lines.len() {
             let line = &mut self.lines[place];
@@ -124,12 +172,13 @@ impl Writer {
         }
     }
 
-    /// Removes the lines that are over.
+    /// Removes lines that are over, some each turn: closing a socket takes longer than writing to one.
     pub(super) fn bury(&mut self) {
-        for member in std::mem::take(&mut self.graves) {
+        for member in self.graves.split_off(self.graves.len().saturating_sub(BURIALS_PER_TURN)) {
             let Some(place) = self.place(&member) else { continue };
-            let line = self.lines.swap_remove(place);
-            self.watching -= usize::from(line.counted);
+            self.uncount(place);
+            self.lines.swap_remove(place);
+            self.deflating -= usize::from(member.deflate);
             member.slot.store(usize::MAX, Ordering::Relaxed);
             if let Some(moved) = self.lines.get(place) {
                 moved.member.slot.store(place, Ordering::Relaxed);
@@ -140,8 +189,12 @@ impl Writer {
                 self.sessions.remove(&key);
             }
         }
+        if !self.graves.is_empty() {
+            self.room.wake.notify_one();
+        }
         if self.lines.is_empty() {
             self.lines = Vec::new();
+            self.waiting = VecDeque::new();
         }
     }
 }

@@ -8,8 +8,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use bytes::Bytes;
-
+use super::member::Wants;
 use super::{Member, Position};
 use crate::domain::Millis;
 use crate::protocol::state::StateKey;
@@ -47,9 +46,7 @@ pub enum Ordered {
 
 pub struct Arrival {
     pub member: Arc<Member>,
-    pub position: Option<Position>,
-    /// The `you` of hello, as JSON.
-    pub you: Bytes,
+    pub wants: Wants,
 }
 
 pub enum Offered {
@@ -156,6 +153,10 @@ impl Inbox {
         self.arrivals.push(arrival);
         self.seats += 1;
         true
+    }
+
+    pub fn has_seats(&self) -> bool {
+        self.seats > 0
     }
 
     pub fn leave(&mut self, now: Millis) {

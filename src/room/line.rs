@@ -1,8 +1,8 @@
 //! The writer's side of one seat: how far this viewer is, what is half written, and how patient we still are.
 //!
-//! A frame once begun is finished before anything else goes out. What a slow viewer costs is bounded: one frame begun,
-//! the private queue, and a cursor. The ladder for the slow: brought to the head by a snapshot, three times a minute;
-//! then, or after five seconds without progress, or 256 KiB behind, sent away with "come back".
+//! A frame once begun is finished before anything else goes out. What a slow viewer costs is bounded, whatever they do:
+//! one frame begun, the private queue (256 KiB), and a cursor. `ladder.rs` says what they are sent; five seconds in which
+//! the socket takes nothing are the end on any of its steps.
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, IoSlice};
@@ -12,19 +12,18 @@ use bytes::{Buf, Bytes};
 use socket2::SockRef;
 
 use super::inbox::Arrival;
+use super::ladder::{Due, Ladder};
+use super::member::Wants;
 use super::pace::{Beat, Pulse};
 use super::ring::Ring;
-use super::{Member, Position, Tally, count, retry_ms};
+use super::{Member, Tally, count, retry_ms};
 use crate::domain::Millis;
 use crate::protocol::{Close, Frame, server};
 
 const SLICES: usize = 16;
 const STUCK_MS: Millis = 5_000;
-const UNSENT_MAX: u64 = 256 * 1024;
 /// A viewer who takes up again this far behind skips to the head.
 const SKIP_BYTES: u64 = 128 * 1024;
-const SKIPS_MAX: u32 = 3;
-const SKIPS_WITHIN_MS: Millis = 60_000;
 /// How long the close frame may take: for one who is slow anyway, and for everybody else.
 const LAST_WORD_SLOW_MS: Millis = 1_000;
 const LAST_WORD_MS: Millis = 5_000;
@@ -36,8 +35,10 @@ pub struct Line {
     pub member: Arc<Member>,
     pub joined_at: Millis,
     /// What hello needs; `None` once it was said.
-    pub hello: Option<Box<Hello>>,
+    pub hello: Option<Box<Wants>>,
     pub counted: bool,
+    /// One of those who are asked what they have seen.
+    pub sampled: bool,
     /// Nothing can be written any more; the line is to be removed.
     pub over: bool,
     /// When to say `moving`, and how long after that to close.
@@ -52,19 +53,21 @@ pub struct Line {
     stuck_since: Option<Millis>,
     ends: (Millis, Close),
     closing_until: Option<Millis>,
-    skips: u32,
-    skips_since: Millis,
+    ladder: Ladder,
     pulse: Pulse,
 }
 
-pub struct Hello {
-    pub position: Option<Position>,
-    pub you: Bytes,
+/// What all viewers share who need it at this moment; made when the first of them does.
+pub enum Part {
+    /// Everything, for one who is brought to the head.
+    Snapshot { deflate: bool },
+    /// The values as JSON.
+    Values,
 }
 
 impl Line {
     pub fn new(arrival: Arrival, now: Millis) -> Self {
-        let Arrival { member, position, you } = arrival;
+        let Arrival { member, wants } = arrival;
         let life = now + LIFE_MS - rand::random_range(0..LIFE_SPREAD_MS);
         let ends = match member.actor.expires_at {
             Some(at) if at <= life => (at, Close::Token),
@@ -72,8 +75,9 @@ impl Line {
         };
         Self {
             joined_at: now,
-            hello: Some(Box::new(Hello { position, you })),
-            counted: member.actor.role.watches(),
+            hello: Some(Box::new(wants)),
+            counted: member.counted,
+            sampled: false,
             over: false,
             moving: None,
             cursor: 0,
@@ -83,8 +87,7 @@ impl Line {
             stuck_since: None,
             ends,
             closing_until: None,
-            skips: 0,
-            skips_since: now,
+            ladder: Ladder::new(now),
             pulse: Pulse::new(now, rand::random_range(Pulse::SILENCE_MS / 2..=Pulse::SILENCE_MS)),
             member,
         }
@@ -94,8 +97,9 @@ impl Line {
         self.closing_until.is_some() || self.over
     }
 
+    /// Is sent what the room says.
     fn follows(&self) -> bool {
-        self.hello.is_none() && !self.is_closing()
+        self.hello.is_none() && !self.is_closing() && !self.ladder.is_thin()
     }
 
     /// Hello is said; from here on the viewer follows the room from `head`.
@@ -108,11 +112,6 @@ impl Line {
     /// There is a room frame to write, and it is worth trying.
     pub fn wants(&self, head: u64) -> bool {
         self.cursor < head && !self.blocked && self.follows()
-    }
-
-    /// Waits for the socket with more unsent than we keep for anybody.
-    pub fn is_too_far_behind(&self, ring: &Ring) -> bool {
-        self.follows() && self.blocked && ring.behind(self.cursor).is_none_or(|bytes| UNSENT_MAX < bytes)
     }
 
     /// The connection's task may have seen that the socket takes bytes again.
@@ -138,36 +137,54 @@ impl Line {
     }
 
     /// Writes what the socket takes: the frame begun, this viewer's own frames, then the room's. `Some` when the viewer
-    /// is too slow to go on. `snapshot` brings one to the head.
+    /// is too slow to go on. `shared` gives what many viewers are sent the same.
     pub fn write(
         &mut self,
         ring: &Ring,
         now: Millis,
         tally: &Tally,
-        mut snapshot: impl FnMut() -> Bytes,
+        mut shared: impl FnMut(Part) -> Bytes,
     ) -> Option<Close> {
+        #[cfg(feature = "planted-fault")]
+        if self.follows() {
+            crate::fault::move_cursor(&mut self.cursor, ring.head());
+        }
         let mut late = self.stuck_since.is_some();
+        let deflate = self.member.deflate;
         while !self.over {
             if self.hello.is_none() && self.closing_until.is_none() {
                 self.take_queue(SLICES);
             }
-            let mut skips = late && self.follows() && ring.behind(self.cursor).is_none_or(|bytes| SKIP_BYTES < bytes);
-            if skips && self.rest.is_empty() {
-                if self.skips_too_often(now) {
-                    return Some(Close::Slow { retry_ms: retry_ms() });
+            // The ring lets go of old frames; whoever still needs them skips, too.
+            let far = ring.behind(self.cursor).is_none_or(|bytes| late && SKIP_BYTES < bytes);
+            let mut skips = far && self.follows();
+            if self.rest.is_empty() && !self.is_closing() {
+                if skips {
+                    count(&tally.skipped, 1);
+                    self.rest.push_back(shared(Part::Snapshot { deflate }));
+                    self.cursor = ring.head();
+                    (late, skips) = (false, false);
+                    if self.ladder.skip(ring.position().seq, now) {
+                        count(&tally.thinned, 1);
+                    }
                 }
-                count(&tally.skipped, 1);
-                self.rest.push_back(snapshot());
-                self.cursor = ring.head();
-                (late, skips) = (false, false);
-            }
-            // The ring lets go of old frames; whoever still needs them cannot go on.
-            if self.follows() && !skips && ring.behind(self.cursor).is_none() {
-                return Some(Close::Slow { retry_ms: retry_ms() });
+                match self.ladder.due(now) {
+                    None => {}
+                    Some(Due::Values { seq }) => {
+                        self.rest.push_back(server::values_tick(seq, &shared(Part::Values)).into_bytes());
+                    }
+                    Some(Due::Rejoin) => {
+                        count(&tally.rejoined, 1);
+                        self.rest.push_back(shared(Part::Snapshot { deflate }));
+                        self.cursor = ring.head();
+                    }
+                    Some(Due::Close) => return Some(Close::Slow { retry_ms: retry_ms() }),
+                }
             }
             let mut slices = [IoSlice::new(&[]); SLICES];
             let mut used = 0;
-            let room_frames = ring.frames_from(self.cursor).take(if self.follows() && !skips { SLICES } else { 0 });
+            let most = if self.follows() && !skips { SLICES } else { 0 };
+            let room_frames = ring.frames_from(self.cursor, deflate).take(most);
             for (slice, bytes) in slices.iter_mut().zip(self.rest.iter().chain(room_frames)) {
                 *slice = IoSlice::new(bytes);
                 used += 1;
@@ -185,8 +202,10 @@ impl Line {
                     self.advance(written, ring);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    count(&tally.blocked, 1);
                     self.blocked = true;
                     self.stuck_since.get_or_insert(now);
+                    self.ladder.stumble(now);
                     self.member.block();
                     return None;
                 }
@@ -204,14 +223,6 @@ impl Line {
         }
     }
 
-    fn skips_too_often(&mut self, now: Millis) -> bool {
-        if self.skips_since + SKIPS_WITHIN_MS <= now {
-            (self.skips, self.skips_since) = (0, now);
-        }
-        self.skips += 1;
-        SKIPS_MAX < self.skips
-    }
-
     fn advance(&mut self, mut written: usize, ring: &Ring) {
         while let Some(first) = self.rest.front_mut() {
             if written < first.len() {
@@ -224,7 +235,7 @@ impl Line {
             self.torn = false;
         }
         self.rest = VecDeque::new();
-        for frame in ring.frames_from(self.cursor) {
+        for frame in ring.frames_from(self.cursor, self.member.deflate) {
             if written == 0 {
                 return;
             }
@@ -273,7 +284,7 @@ impl Line {
             }
             return (None, false);
         }
-        if self.stuck_since.is_some_and(|since| since + STUCK_MS <= now) {
+        if self.stuck_since.is_some_and(|since| since + STUCK_MS <= now) || self.ladder.is_over(now) {
             return (Some(Close::Slow { retry_ms: retry_ms() }), false);
         }
         if self.ends.0 <= now {
@@ -292,7 +303,7 @@ impl Line {
             return (None, true);
         }
         match self.pulse.beat(now, || self.member.heard_at()) {
-            Beat::Quiet => (None, false),
+            Beat::Quiet => (None, self.ladder.is_due(now)),
             Beat::Dead => (Some(Close::Pong { retry_ms: retry_ms() }), false),
             Beat::Ping => {
                 self.rest.push_back(Frame::ping(b"").into_bytes());

@@ -11,9 +11,10 @@ use bytes::Bytes;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
+use super::receipts::Question;
 use super::{Position, Room, lock, retry_ms};
-use crate::domain::{Actor, Millis, StreamId};
-use crate::protocol::{Close, Frame};
+use crate::domain::{Actor, Millis, OfferId, StreamId};
+use crate::protocol::{Close, Frame, Logged};
 
 const QUEUE_MAX: usize = 64;
 const QUEUE_BYTES_MAX: usize = 256 * 1024;
@@ -26,7 +27,20 @@ pub struct Joining {
     pub session: Option<String>,
     /// Where the client was.
     pub position: Option<Position>,
+    /// What happened after that, as far as somebody other than the room knows; used when the room does not reach back.
+    pub missed: Vec<(u64, Logged)>,
     /// The `you` of hello, as JSON.
+    pub you: Bytes,
+    /// The client reads deflated frames.
+    pub deflate: bool,
+    /// A picture of the show for the show itself, or a probe: nobody watches there.
+    pub overlay: bool,
+}
+
+/// What hello is made from.
+pub struct Wants {
+    pub position: Option<Position>,
+    pub missed: Vec<(u64, Logged)>,
     pub you: Bytes,
 }
 
@@ -35,6 +49,10 @@ pub struct Member {
     pub actor: Actor,
     pub(super) session: Option<String>,
     pub(super) socket: Arc<TcpStream>,
+    pub(super) deflate: bool,
+    /// One of the audience.
+    pub(super) counted: bool,
+    pub(super) question: Mutex<Question>,
     room: Arc<Room>,
     queue: Mutex<Queue>,
     /// Where the writer keeps this member's line.
@@ -57,11 +75,15 @@ struct Queue {
 }
 
 impl Member {
-    pub(super) fn new(room: Arc<Room>, socket: Arc<TcpStream>, actor: Actor, session: Option<String>) -> Arc<Self> {
-        Arc::new(Self {
+    pub(super) fn new(room: Arc<Room>, joining: Joining) -> (Arc<Self>, Wants) {
+        let Joining { socket, actor, session, position, missed, you, deflate, overlay } = joining;
+        let member = Arc::new(Self {
+            counted: actor.role.watches() && !overlay,
             actor,
             session,
             socket,
+            deflate,
+            question: Mutex::default(),
             queue: Mutex::default(),
             slot: AtomicUsize::new(usize::MAX),
             heard_at: AtomicI64::new(room.clock.now()),
@@ -71,7 +93,8 @@ impl Member {
             blocked: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             turned: Notify::new(),
-        })
+        });
+        (member, Wants { position, missed, you })
     }
 
     pub fn stream(&self) -> StreamId {
@@ -93,6 +116,11 @@ impl Member {
             }
         }
         self.poke();
+    }
+
+    /// Says that it has `offer` on the screen. Counts if it is one of the sample and was asked about this card.
+    pub fn seen(&self, offer: OfferId) {
+        self.room.answer(self, offer);
     }
 
     /// Ends the connection after what is queued; the first reason counts.

@@ -7,17 +7,21 @@
 
 pub mod member;
 pub mod pace;
+pub mod receipts;
 pub mod ring;
 pub mod rooms;
 
 mod door;
 mod inbox;
+mod ladder;
 mod line;
 mod walk;
 mod writer;
 
 #[cfg(test)]
 pub mod crowd_test;
+#[cfg(test)]
+mod limit_test;
 #[cfg(test)]
 mod model_test;
 #[cfg(test)]
@@ -29,14 +33,16 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
-use crate::domain::{Millis, StreamId};
+use crate::domain::{Millis, OfferId, StreamId};
 use crate::protocol::{Close, Logged, StateChange};
 
 pub use member::{Joining, Member, Seat};
+pub use receipts::Reach;
 pub use ring::Position;
 pub use rooms::Rooms;
 
 use inbox::{Drain, Inbox, Offered, Turn};
+use receipts::Receipts;
 use rooms::People;
 
 /// The audience of one stream on this node. All methods may be called from any task and return at once,
@@ -53,6 +59,9 @@ pub struct Room {
     space: Notify,
     viewers: AtomicUsize,
     viewers_peak: AtomicUsize,
+    receipts: std::sync::Mutex<Receipts>,
+    /// As far back as the ring answers resumes.
+    oldest: std::sync::Mutex<Option<Position>>,
 }
 
 impl Room {
@@ -68,6 +77,8 @@ impl Room {
             space: Notify::new(),
             viewers: AtomicUsize::new(0),
             viewers_peak: AtomicUsize::new(0),
+            receipts: Default::default(),
+            oldest: Default::default(),
         });
         tokio::spawn(writer::Writer::new(room.clone()).run());
         room
@@ -108,9 +119,8 @@ impl Room {
 
     /// Takes a seat. Dropping the [`Seat`] leaves. Refused with "come back" when too many are coming in at once.
     pub fn join(self: &Arc<Self>, joining: Joining) -> Result<Seat, Close> {
-        let Joining { socket, actor, session, position, you } = joining;
-        let member = Member::new(self.clone(), socket, actor, session);
-        let taken = self.with_inbox(|inbox| inbox.join(inbox::Arrival { member: member.clone(), position, you }));
+        let (member, wants) = Member::new(self.clone(), joining);
+        let taken = self.with_inbox(|inbox| inbox.join(inbox::Arrival { member: member.clone(), wants }));
         if !taken {
             return Err(Close::Overload { retry_ms: retry_ms() });
         }
@@ -122,6 +132,43 @@ impl Room {
     /// were told is closed.
     pub fn drain(&self, over_ms: Millis, within_ms: Millis) {
         self.with_inbox(|inbox| inbox.drain = Some(Drain { over_ms, within_ms }));
+    }
+
+    /// Somebody is still connected.
+    pub fn has_seats(&self) -> bool {
+        lock(&self.inbox).has_seats()
+    }
+
+    /// Can the room itself tell one who was there what happened since? If not, whoever keeps history is worth asking.
+    pub fn reaches(&self, position: &Position) -> bool {
+        let oldest = lock(&self.oldest);
+        oldest.as_ref().is_some_and(|oldest| oldest.epoch == position.epoch && oldest.seq <= position.seq)
+    }
+
+    fn show_oldest(&self, epoch: &Arc<str>, seq: u64) {
+        let mut oldest = lock(&self.oldest);
+        match oldest.as_mut().filter(|oldest| oldest.epoch == *epoch) {
+            Some(oldest) => oldest.seq = seq,
+            None => *oldest = Some(Position { epoch: epoch.clone(), seq }),
+        }
+    }
+
+    /// How far the pinned card has got, by what a sample of the viewers answers.
+    pub fn reach(&self) -> Option<Reach> {
+        lock(&self.receipts).reach()
+    }
+
+    fn ask(&self, member: &Member, now: Millis) {
+        lock(&self.receipts).ask(&mut lock(&member.question), now);
+    }
+
+    fn answer(&self, member: &Member, offer: OfferId) {
+        let now = self.clock.now();
+        lock(&self.receipts).answer(&mut lock(&member.question), offer, now);
+    }
+
+    fn stop_asking(&self, member: &Member) {
+        lock(&self.receipts).leave(&mut lock(&member.question));
     }
 
     /// Who watches on this node: connected, of the audience, each session once.
@@ -168,9 +215,22 @@ pub struct Tally {
     pub fresh: AtomicU64,
     /// Rooms that lost continuity and sent everybody a snapshot.
     pub broken: AtomicU64,
-    /// Slow viewers brought to the head by a snapshot, and those sent away.
+    /// Resumed with the help of history from outside the room; also counted in `resumed`.
+    pub bridged: AtomicU64,
+    /// Writes that found the socket full.
+    pub blocked: AtomicU64,
+    /// Slow viewers brought to the head by a snapshot; left with the values alone; taken back; sent away.
     pub skipped: AtomicU64,
+    pub thinned: AtomicU64,
+    pub rejoined: AtomicU64,
     pub closed_slow: AtomicU64,
+    /// Room frames that were deflated, once each, and their bytes before and after.
+    pub deflated: AtomicU64,
+    pub deflated_from: AtomicU64,
+    pub deflated_to: AtomicU64,
+    /// Walks over a room, and how long they took together.
+    pub walks: AtomicU64,
+    pub walked_ms: AtomicU64,
 }
 
 fn count(counter: &AtomicU64, by: u64) {

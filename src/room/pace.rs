@@ -25,29 +25,33 @@ impl Pace {
     }
 }
 
-/// The number of viewers as shown: it changes at once, then at most every half second.
+/// The number of viewers as shown. It changes at once, then at most every half second; in a large crowd, where each
+/// change is a frame to everybody, what is less than one in a hundred waits for five seconds.
 #[derive(Default)]
 pub struct ViewerCount {
     shown: u64,
-    next_at: Millis,
+    shown_at: Option<Millis>,
 }
 
 impl ViewerCount {
     const GAP_MS: Millis = 500;
+    const SMALL_GAP_MS: Millis = 5_000;
+    const LARGE: u64 = 1_000;
 
     /// The number to show from now on, if it is another one and its time has come.
     pub fn show(&mut self, viewers: u64, now: Millis) -> Option<u64> {
         let due = self.due(viewers).is_some_and(|at| at <= now);
         due.then(|| {
-            self.shown = viewers;
-            self.next_at = now + Self::GAP_MS;
+            (self.shown, self.shown_at) = (viewers, Some(now));
             viewers
         })
     }
 
     /// When `viewers` may be shown; `None` when it is shown already.
     pub fn due(&self, viewers: u64) -> Option<Millis> {
-        (viewers != self.shown).then_some(self.next_at)
+        let small = Self::LARGE <= self.shown && viewers.abs_diff(self.shown) * 100 < self.shown;
+        let gap = if small { Self::SMALL_GAP_MS } else { Self::GAP_MS };
+        (viewers != self.shown).then(|| self.shown_at.map_or(0, |at| at + gap))
     }
 }
 
@@ -118,6 +122,17 @@ mod tests {
         assert_eq!(shown, [(10, 1), (510, 51)]);
         assert_eq!(count.due(100), Some(1_010));
         assert_eq!(count.due(51), None);
+    }
+
+    #[test]
+    fn small_changes_of_a_large_crowd_wait_for_five_seconds() {
+        let mut count = ViewerCount::default();
+        assert_eq!(count.show(10_000, 0), Some(10_000));
+        for (viewers, due) in [(10_099, 5_000), (9_901, 5_000), (10_100, 500), (9_000, 500), (0, 500)] {
+            assert_eq!(count.due(viewers), Some(due), "{viewers}");
+        }
+        assert_eq!(count.show(10_001, 4_999), None);
+        assert_eq!(count.show(10_001, 5_000), Some(10_001));
     }
 
     #[test]

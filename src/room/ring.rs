@@ -28,10 +28,33 @@ pub const RECENT_MAX: usize = 30;
 
 pub struct Ring {
     position: Position,
-    frames: Window<Frame>,
+    frames: Window<Encoded>,
     events: Window<(u64, Logged)>,
     /// The last visible events, deleted ones left out.
     recent: VecDeque<(u64, Logged)>,
+}
+
+/// A frame as it goes to most, and as it goes to those who agreed on deflate, where that is shorter.
+pub struct Encoded {
+    plain: Bytes,
+    deflated: Option<Bytes>,
+}
+
+impl Encoded {
+    /// `deflate`: somebody would read it deflated.
+    pub fn new(frame: Frame, deflate: bool) -> Self {
+        let deflated = if deflate { frame.deflated().map(Frame::into_bytes) } else { None };
+        Self { plain: frame.into_bytes(), deflated }
+    }
+
+    pub fn bytes(&self, deflate: bool) -> &Bytes {
+        self.deflated.as_ref().filter(|_| deflate).unwrap_or(&self.plain)
+    }
+
+    /// How much shorter it got.
+    pub fn saved(&self) -> Option<(usize, usize)> {
+        self.deflated.as_ref().map(|deflated| (self.plain.len(), deflated.len()))
+    }
 }
 
 /// How a client that says where it was can go on.
@@ -59,8 +82,8 @@ impl Ring {
         self.frames.end()
     }
 
-    pub fn frames_from(&self, cursor: u64) -> impl Iterator<Item = &Bytes> {
-        self.frames.from(cursor).map(Frame::bytes)
+    pub fn frames_from(&self, cursor: u64, deflate: bool) -> impl Iterator<Item = &Bytes> {
+        self.frames.from(cursor).map(move |frame| frame.bytes(deflate))
     }
 
     /// Bytes from `cursor` to the head; `None` once the ring has let go of them.
@@ -69,8 +92,8 @@ impl Ring {
     }
 
     /// A frame and the events in it. Their numbers follow on from the position.
-    pub fn push(&mut self, now: Millis, frame: Frame, events: Vec<(u64, Logged)>) {
-        let length = frame.len();
+    pub fn push(&mut self, now: Millis, frame: Encoded, events: Vec<(u64, Logged)>) {
+        let length = frame.plain.len() + frame.deflated.as_ref().map_or(0, Bytes::len);
         self.frames.push(now, length, frame);
         for event in events {
             self.position.seq = event.0;
@@ -137,6 +160,22 @@ impl Ring {
 
     pub fn events_after(&self, seq: u64) -> impl Iterator<Item = &(u64, Logged)> {
         self.events.from(self.events.end() - (self.position.seq - seq).min(self.events.len() as u64))
+    }
+
+    /// The earliest position that can be gone on from.
+    pub fn oldest(&self) -> u64 {
+        self.position.seq - (self.events.len() as u64).min(self.position.seq)
+    }
+
+    /// How many of `missed`, what history says came after `asked`, together with the ring's own events lead here
+    /// without a hole; `None` when they do not.
+    pub fn bridge(&self, asked: &Position, missed: &[(u64, Logged)]) -> Option<usize> {
+        let gapless = (asked.seq + 1..=self.position.seq).zip(missed).take_while(|(seq, (own, _))| seq == own);
+        let add = |(count, bytes), (_, (_, event)): (u64, &(u64, Logged))| (count + 1, bytes + event.json.len() as u64);
+        let (count, bytes) = gapless.fold((0, 0), add);
+        let reached = Position { seq: asked.seq + count, ..asked.clone() };
+        let fits = 0 < count && bytes <= RESUME_BYTES_MAX / 2;
+        (fits && self.resume(Some(&reached)) == Resume::After(reached.seq)).then_some(count as usize)
     }
 
     pub fn resume(&self, asked: Option<&Position>) -> Resume {
@@ -244,7 +283,7 @@ mod tests {
     }
 
     fn push(ring: &mut Ring, now: Millis, events: Vec<(u64, Logged)>) {
-        ring.push(now, Frame::text("x"), events);
+        ring.push(now, Encoded::new(Frame::text("x"), false), events);
     }
 
     fn seqs<'a>(events: impl Iterator<Item = &'a (u64, Logged)>) -> Vec<u64> {
@@ -332,10 +371,10 @@ mod tests {
         assert_eq!(ring.behind(10), Some(3 * FRAMES_MAX as u64));
         assert_eq!(ring.behind(ring.head()), Some(0));
         for _ in 0..9 {
-            ring.push(1, Frame::text(&"x".repeat(1 << 20)), vec![]);
+            ring.push(1, Encoded::new(Frame::text(&"x".repeat(1 << 20)), false), vec![]);
         }
-        assert_eq!(ring.frames_from(0).count(), 7);
+        assert_eq!(ring.frames_from(0, false).count(), 7);
         ring.trim(1 + AGE_MS);
-        assert_eq!(ring.frames_from(0).count(), 0);
+        assert_eq!(ring.frames_from(0, true).count(), 0);
     }
 }

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::line::Part;
+use super::ring::Encoded;
 use super::writer::{SENDS_PER_YIELD, Writer};
-use super::{Member, Position, count, lock, retry_ms};
+use super::{Member, Position, count, lock};
 use crate::domain::Millis;
-use crate::protocol::{Close, Why, server};
+use crate::protocol::{Close, Frame, Logged, Why, server};
 
 /// What is urgent takes all before it along, in several frames if it must.
 const FRAME_BYTES_MAX: usize = 128 * 1024;
@@ -23,10 +25,9 @@ impl Writer {
             let Position { epoch, seq } = &self.tail;
             let frame = server::snapshot(why, epoch, *seq, self.ring.recent(), &self.state);
             self.state.mark_sent();
-            self.ring.push(now, frame, Vec::new());
+            self.push(now, frame, Vec::new());
             count(&self.room.tally.broken, 1);
-            count(&self.room.tally.frames, 1);
-            return;
+            return self.ask_about_the_card(now);
         }
         let mut pending = pending.into_iter().peekable();
         while pending.peek().is_some() || self.state.has_unsent() {
@@ -40,9 +41,33 @@ impl Writer {
             }
             let seq = events.last().map_or(self.ring.position().seq, |(seq, _)| *seq);
             let frame = server::tick(seq, &events, &mut self.state);
-            self.ring.push(now, frame, events);
-            count(&self.room.tally.frames, 1);
+            self.push(now, frame, events);
         }
+        self.ask_about_the_card(now);
+    }
+
+    fn push(&mut self, now: Millis, frame: Frame, events: Vec<(u64, Logged)>) {
+        let (frame, tally) = (Encoded::new(frame, self.deflating > 0), &self.room.tally);
+        count(&tally.frames, 1);
+        if let Some((from, to)) = frame.saved() {
+            count(&tally.deflated, 1);
+            count(&tally.deflated_from, from as u64);
+            count(&tally.deflated_to, to as u64);
+        }
+        self.ring.push(now, frame, events);
+        self.room.show_oldest(&self.ring.position().epoch, self.ring.oldest());
+    }
+
+    /// Another card is in these frames: the sample is asked when it was seen.
+    fn ask_about_the_card(&mut self, now: Millis) {
+        let pinned = self.state.pinned();
+        if self.asked_about == pinned {
+            return;
+        }
+        self.asked_about = pinned;
+        lock(&self.room.receipts).show(pinned);
+        let sample = self.lines.iter().filter(|line| line.sampled);
+        sample.for_each(|line| self.room.ask(&line.member, now));
     }
 
     /// Brings the new frames to everybody whose socket takes them.
@@ -54,8 +79,6 @@ impl Writer {
             if self.lines[place].wants(head) {
                 self.write(place, now);
                 sends += 1;
-            } else if self.lines[place].is_too_far_behind(&self.ring) {
-                self.close(place, Close::Slow { retry_ms: retry_ms() }, now);
             }
             if sends == SENDS_PER_YIELD {
                 sends = 0;
@@ -66,13 +89,16 @@ impl Writer {
     }
 
     pub(super) fn write(&mut self, place: usize, now: Millis) {
-        let snapshot = || {
-            let Position { epoch, seq } = self.ring.position();
-            let make = || server::snapshot(Why::Slow, epoch, *seq, self.ring.recent(), &self.state).into_bytes();
-            self.slow.get_or_insert_with(make).clone()
+        let shared = |part| match part {
+            Part::Snapshot { deflate } => {
+                let Position { epoch, seq } = self.ring.position();
+                let make = || server::snapshot(Why::Slow, epoch, *seq, self.ring.recent(), &self.state);
+                self.slow.get_or_insert_with(|| Encoded::new(make(), self.deflating > 0)).bytes(deflate).clone()
+            }
+            Part::Values => self.values.get_or_insert_with(|| server::values(&self.state)).clone(),
         };
         let line = &mut self.lines[place];
-        if let Some(close) = line.write(&self.ring, now, &self.room.tally, snapshot) {
+        if let Some(close) = line.write(&self.ring, now, &self.room.tally, shared) {
             self.close(place, close, now);
         } else if line.over {
             self.graves.push(line.member.clone());
@@ -84,13 +110,24 @@ impl Writer {
         if line.is_closing() {
             return;
         }
-        self.watching -= usize::from(std::mem::take(&mut line.counted));
         line.close(close, now);
+        self.uncount(place);
+        let line = &self.lines[place];
         if matches!(close, Close::Slow { .. }) {
             count(&self.room.tally.closed_slow, 1);
         }
         if !line.is_blocked() {
             self.write(place, now);
+        }
+    }
+
+    /// One of the audience is leaving.
+    pub(super) fn uncount(&mut self, place: usize) {
+        let line = &mut self.lines[place];
+        self.watching -= usize::from(std::mem::take(&mut line.counted));
+        if std::mem::take(&mut line.sampled) {
+            self.sampled -= 1;
+            self.room.stop_asking(&line.member);
         }
     }
 

@@ -174,7 +174,6 @@ async fn a_client_ahead_of_this_node_waits_for_it_a_second_at_most() {
 async fn a_viewer_who_does_not_read_is_sent_away_and_the_others_do_not_notice() {
     let (clock, rooms, room) = room();
     let mut fast = watch(&room).await;
-    let mut slow = watch(&room).await;
     let mut stuck = watch(&room).await;
     let big = "x".repeat(20_000);
     for seq in 11..40 {
@@ -182,25 +181,10 @@ async fn a_viewer_who_does_not_read_is_sent_away_and_the_others_do_not_notice() 
         room.log("e1", seq, vec![chat(&big)]).await;
         while seqs(&fast.client.text().await) != [seq] {}
     }
-    // The slow one reads again in time, behind its partly written frame comes the close.
-    until("closed", || rooms.tally.closed_slow.load(Ordering::Relaxed) == 2).await;
-    let mut last = 10;
-    let code = loop {
-        match slow.client.next().await {
-            Seen::Text(frame) => {
-                for seq in seqs(&frame) {
-                    assert_eq!(seq, last + 1);
-                    last = seq;
-                }
-            }
-            Seen::Close(code) => break code,
-            other => panic!("{other:?}"),
-        }
-    };
-    assert_eq!(code, 4008);
-    assert!((12..39).contains(&last), "{last}");
-    assert_eq!(room.viewers(), 1);
-    // The stuck one never reads: it is cut.
+    assert_eq!(room.viewers(), 2, "half a megabyte behind, but not for long");
+    run_until(&clock, 500, "sent away", || room.viewers() == 1).await;
+    assert_eq!(rooms.tally.closed_slow.load(Ordering::Relaxed), 1);
+    // It never reads, so it never sees the close frame: it is cut.
     clock.advance(1_000);
     clock.advance(1_000);
     tokio::time::timeout(std::time::Duration::from_secs(5), &mut stuck.task).await.expect("cut").unwrap();

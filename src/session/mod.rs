@@ -19,13 +19,15 @@ use tokio::net::TcpStream;
 
 use crate::app::App;
 use crate::domain::Actor;
-use crate::protocol::{BadFrame, ClientFrame, Close, Frame, FrameReader, Incoming, Verb, server};
+use crate::protocol::{BadFrame, ClientFrame, Close, Frame, FrameReader, Incoming, Logged, Verb, server};
 use crate::room::{self, Joining, Room, Seat};
 
 pub use crate::room::Position;
 pub use verbs::Context;
 
 const SEND_BUFFER_BYTES: usize = 64 * 1024;
+/// What the kernel takes ahead of what it can send: no more than this, so that a slow viewer gets values of now.
+const UNSENT_BYTES: u32 = 16 * 1024;
 const READ_BYTES: usize = 4 * 1024;
 /// Reads before others on this worker get their turn.
 const READS_PER_YIELD: usize = 8;
@@ -43,16 +45,23 @@ pub struct Arrival {
     pub actor: Actor,
     pub session: Option<String>,
     pub position: Option<Position>,
+    /// What happened after that, as far as the broker's history knows.
+    pub missed: Vec<(u64, Logged)>,
     /// The `you` of hello, as JSON.
     pub you: Bytes,
+    /// Both sides agreed on permessage-deflate.
+    pub deflate: bool,
+    /// Not one of the audience.
+    pub overlay: bool,
 }
 
 /// Serves a connection until it ends. A purchase under way is finished, also at shutdown.
 pub async fn serve(app: App, room: Arc<Room>, arrival: Arrival) {
-    let Arrival { socket, read_ahead, actor, session, position, you } = arrival;
+    let Arrival { socket, read_ahead, actor, session, position, missed, you, deflate, overlay } = arrival;
     set_up(&socket);
     let socket = Arc::new(socket);
-    let seat = match room.join(Joining { socket: socket.clone(), actor, session, position, you }) {
+    let joining = Joining { socket: socket.clone(), actor, session, position, missed, you, deflate, overlay };
+    let seat = match room.join(joining) {
         Ok(seat) => seat,
         Err(close) => return say_goodbye(&socket, close).await,
     };
@@ -62,7 +71,7 @@ pub async fn serve(app: App, room: Arc<Room>, arrival: Arrival) {
         seat.member().close(Close::Banned);
     }
     let context = Arc::new(Context { app, member: seat.member().clone() });
-    let connection = Connection { seat: &seat, socket: &socket, context, slow_verbs: Arc::default() };
+    let connection = Connection { seat: &seat, socket: &socket, context, slow_verbs: Arc::default(), deflate };
     tokio::select! {
         biased;
         // The writer is done with this socket: it was closed, for whatever reason.
@@ -90,12 +99,13 @@ struct Connection<'a> {
     socket: &'a TcpStream,
     context: Arc<Context>,
     slow_verbs: Arc<AtomicUsize>,
+    deflate: bool,
 }
 
 impl Connection<'_> {
     /// Returns when the other side is gone; after a protocol error it waits for the writer to end the connection.
     async fn read(&self, read_ahead: &[u8]) {
-        let mut reader = FrameReader::default();
+        let mut reader = FrameReader::new(self.deflate);
         let mut taken: std::io::Result<_> = Ok(parse(&mut reader, read_ahead));
         let mut reads = 0;
         loop {
@@ -209,7 +219,9 @@ fn parse(reader: &mut FrameReader, mut bytes: &[u8]) -> Vec<Result<Incoming, Bad
 /// A small send buffer: what waits for a slow viewer waits in the room, shared, and not once each in the kernel.
 fn set_up(socket: &TcpStream) {
     let _ = socket.set_nodelay(true);
-    let _ = SockRef::from(socket).set_send_buffer_size(SEND_BUFFER_BYTES);
+    let socket = SockRef::from(socket);
+    let _ = socket.set_send_buffer_size(SEND_BUFFER_BYTES);
+    let _ = socket.set_tcp_notsent_lowat(UNSENT_BYTES);
 }
 
 async fn say_goodbye(socket: &TcpStream, close: Close) {

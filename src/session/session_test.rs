@@ -7,6 +7,7 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::app::testing;
 use crate::domain::{Role, StreamId};
+use crate::protocol::deflate;
 use crate::room::crowd_test::{Client, Seen, actor, at, pair, until};
 
 struct Show {
@@ -17,6 +18,10 @@ struct Show {
 }
 
 async fn connect(read_ahead: &'static [u8]) -> Show {
+    connect_as(read_ahead, false).await
+}
+
+async fn connect_as(read_ahead: &'static [u8], deflate: bool) -> Show {
     let (app, folder) = testing::app().await;
     let (room, _) = app.rooms().open(StreamId::new());
     room.begin(at("e1", 0), vec![], vec![]);
@@ -27,7 +32,10 @@ async fn connect(read_ahead: &'static [u8]) -> Show {
         actor: actor("ann", Role::Viewer),
         session: None,
         position: None,
+        missed: vec![],
         you: Bytes::from_static(b"{}"),
+        deflate,
+        overlay: false,
     };
     let task = tokio::spawn(serve(app, room.clone(), arrival));
     Show { _folder: folder, room, client: Client::new(client), task }
@@ -62,6 +70,18 @@ async fn what_is_no_question_is_answered_and_the_connection_goes_on() {
         let frame = reply(&mut show.client).await;
         assert_eq!((&frame["ref"], &frame["error"]["code"]), (&json!(null), &json!("bad_request")), "{bad}");
     }
+}
+
+#[tokio::test]
+async fn a_deflated_question_is_answered_where_it_was_agreed_and_a_bomb_is_not() {
+    let mut show = connect_as(b"", true).await;
+    let long = format!(r#"{{"ref":"d","do":"dance","pad":"{}"}}"#, "pad ".repeat(2_000));
+    let packed = deflate::pack(long.as_bytes()).unwrap();
+    show.client.send(0xc1, &packed).await;
+    assert_eq!(reply(&mut show.client).await["ref"], "d");
+    let bomb = deflate::pack(&[b' '; 16_385]).unwrap();
+    show.client.send(0xc1, &bomb).await;
+    assert_eq!(show.client.close_code().await, 4500);
 }
 
 #[tokio::test]
@@ -144,7 +164,17 @@ async fn an_idle_connection_is_small() {
     let (room, _) = app.rooms().open(StreamId::new());
     let (socket, _client) = pair().await;
     let (actor, you) = (actor("ann", Role::Viewer), Bytes::new());
-    let arrival = Arrival { socket, read_ahead: Bytes::new(), actor, session: None, position: None, you };
+    let arrival = Arrival {
+        socket,
+        read_ahead: Bytes::new(),
+        actor,
+        session: None,
+        position: None,
+        missed: vec![],
+        you,
+        deflate: false,
+        overlay: false,
+    };
     let task = size_of_val(&serve(app, room, arrival));
     // The read buffer, 4 KiB, is on the stack while it reads.
     assert!(task < 2_048, "{task}");

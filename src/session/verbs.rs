@@ -26,7 +26,8 @@ impl Verb {
 /// The answer to one frame; `None` for what nobody answers.
 pub async fn answer(context: &Context, frame: ClientFrame) -> Option<Frame> {
     let ClientFrame { reference, verb } = frame;
-    if matches!(verb, Ok(Verb::Seen { .. })) {
+    if let Ok(Verb::Seen { offer }) = verb {
+        context.member.seen(offer);
         return None;
     }
     let told = match verb {

@@ -72,6 +72,22 @@ const hello = (m = {}) => ({
 const ev = (seq, m = {}) => ({ seq, at: 0, type: 'chat', id: 'm' + seq, from: {}, text: 'x', ...m });
 const wait = (ms) => new Promise((r) => setTimeout(r, ms));
 const end = (c) => c.close();
+test('only those who are asked say what is on the screen', async () => {
+  const state = { pin: { offer: 'o1', v: [1, 1] }, offers: {}, viewers: 1, likes: 0, chat: {} };
+  const seen = () => last().out.filter((frame) => frame.do === 'seen').map((frame) => frame.offer);
+  const unasked = make();
+  last().say(hello({ state }));
+  await wait(100);
+  assert.deepEqual(seen(), []);
+  end(unasked);
+  const asked = make();
+  last().say(hello({ state, receipts: true }));
+  last().say({ t: 'tick', seq: 5, state: { pin: { offer: 'o2', v: [1, 2] } } });
+  last().say({ t: 'tick', seq: 5, state: { likes: 3 } });
+  await wait(100);
+  assert.deepEqual(seen(), ['o1', 'o2']);
+  end(asked);
+});
 test('versions are tuples', () => {
   assert.equal(compareVersions([2, 1], [1, 9]), 1);
   assert.equal(compareVersions([1, 2], [1, 10]), -1);

@@ -5,10 +5,12 @@
 mod bad_input;
 mod chat;
 mod contract_store;
+mod crowd;
 mod helpers;
 mod life;
 mod operate;
 mod resume;
 mod rush;
+mod storm;
 mod support;
 mod tidy;

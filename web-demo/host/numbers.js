@@ -5,6 +5,7 @@ import { money, number, short, t } from '../i18n.js';
 import { el, put } from '../ui.js';
 
 const REPORT_MS = 5_000;
+const CARD_MS = 1_500; // a card is everywhere by then, or worth a look
 const POINTS_MAX = 240;
 const SVG = 'http://www.w3.org/2000/svg';
 
@@ -33,8 +34,10 @@ export class Numbers {
       return [name, line];
     });
     this.more = el('p.trend-words');
-    trend.append(large, el('p.trend-legend', {}, el('span.trend-viewers', {}, t('figure.viewers')), el('span.trend-orders', {}, t('figure.orders'))), this.svg, this.more);
+    this.card = el('p.trend-words', { 'data-test': 'card-reach' });
+    trend.append(large, el('p.trend-legend', {}, el('span.trend-viewers', {}, t('figure.viewers')), el('span.trend-orders', {}, t('figure.orders'))), this.svg, this.more, this.card);
     this.load();
+    client.on('state', (changed) => { if (changed.has('pin')) setTimeout(() => this.load(), CARD_MS); });
     setInterval(() => { if (!document.hidden) this.load(); }, REPORT_MS);
   }
 
@@ -58,6 +61,8 @@ export class Numbers {
     if (!report) return;
     this.set('orders', report.orders_held ? t('figure.held', { paid: report.orders_paid, n: report.orders_held }) : number(report.orders_paid));
     this.set('sales', money(report.amount_paid, report.currency));
+    const { seen, asked, p95_ms } = report.card ?? {};
+    put(this.card, seen ? t('figure.card', { share: number(Math.round((seen / asked) * 100)), ms: number(p95_ms) }) : '');
     put(this.more, t('figure.more', { n: report.units_paid, messages: report.messages }));
   }
 

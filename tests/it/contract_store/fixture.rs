@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use livesouk::app::{App, Reconcile, Secret, Settings};
+use livesouk::app::{App, ChatBudget, Reconcile, Secret, Settings};
 use livesouk::broker::Broker;
 use livesouk::clock::Clock;
 use livesouk::domain::offer::NewOffer;
@@ -48,7 +48,7 @@ pub const SECRET: &str = "the-secret-that-the-tests-sign-webhooks-with";
 
 pub fn paying(provider_ms: u64) -> Settings {
     Settings {
-        chat_per_second: 0.0,
+        chat: ChatBudget { viewer: 0.0, room: 0.0 },
         webhook_secret: Secret::new(SECRET),
         provider_deadline: Duration::from_millis(provider_ms),
         reconcile: Reconcile { every: Duration::from_secs(3_600), age_ms: 3_600_000 },
@@ -179,7 +179,7 @@ impl Fixture {
     }
 
     pub async fn app_over(&self, store: Store) -> App {
-        self.app_with(store, Settings { chat_per_second: 0.0, ..Settings::default() }).await
+        self.app_with(store, Settings { chat: ChatBudget { viewer: 0.0, room: 0.0 }, ..Settings::default() }).await
     }
 
     pub async fn app_with(&self, store: Store, settings: Settings) -> App {

@@ -1,0 +1,208 @@
+//! WebSocket as the crowd speaks it: a scan over what came in, frames of our own, and the handshake.
+//!
+//! Fifteen thousand links share one read buffer, so nothing here owns bytes: a frame is a place in the buffer.
+
+use rand::RngExt;
+use tungstenite::handshake::{client::generate_key, derive_accept_key};
+
+pub const TEXT: u8 = 1;
+pub const CLOSE: u8 = 8;
+pub const PING: u8 = 9;
+pub const PONG: u8 = 10;
+
+/// No honest frame of this protocol comes near it; a length beyond it is rubbish.
+const PAYLOAD_MAX: u64 = 16 * 1024 * 1024;
+/// An answer to our handshake that is longer is none.
+const HEAD_MAX: usize = 16 * 1024;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Frame<'a> {
+    pub last: bool,
+    pub opcode: u8,
+    pub payload: &'a [u8],
+}
+
+/// The first frame in `bytes` and how many bytes it takes; `None` while it is incomplete, `Err` when it can be none.
+pub fn scan(bytes: &[u8]) -> Result<Option<(Frame<'_>, usize)>, &'static str> {
+    let [first, second, rest @ ..] = bytes else { return Ok(None) };
+    if first & 0x70 != 0 {
+        return Err("a frame with reserved bits, and no compression was agreed");
+    }
+    if second & 0x80 != 0 {
+        return Err("a masked frame from the server");
+    }
+    let (length, head) = match (second & 0x7f, rest) {
+        (126, [a, b, ..]) => (u64::from(u16::from_be_bytes([*a, *b])), 4),
+        (127, [a, b, c, d, e, f, g, h, ..]) => (u64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h]), 10),
+        (126 | 127, _) => return Ok(None),
+        (short, _) => (u64::from(short), 2),
+    };
+    if length > PAYLOAD_MAX {
+        return Err("a frame of more than 16 MiB");
+    }
+    let end = head + length as usize;
+    let Some(payload) = bytes.get(head..end) else { return Ok(None) };
+    Ok(Some((Frame { last: first & 0x80 != 0, opcode: first & 0x0f, payload }, end)))
+}
+
+/// Appends a client's frame, masked as the standard wants it.
+pub fn write(out: &mut Vec<u8>, opcode: u8, payload: &[u8], random: &mut impl rand::Rng) {
+    out.push(0x80 | opcode);
+    match payload.len() {
+        length @ 0..=125 => out.push(0x80 | length as u8),
+        length @ 126..=0xffff => {
+            out.push(0x80 | 126);
+            out.extend_from_slice(&(length as u16).to_be_bytes());
+        }
+        length => {
+            out.push(0x80 | 127);
+            out.extend_from_slice(&(length as u64).to_be_bytes());
+        }
+    }
+    let mask: [u8; 4] = random.random();
+    out.extend_from_slice(&mask);
+    out.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+}
+
+/// What a close frame says: the code, and after how long to come back.
+pub fn closed(payload: &[u8]) -> (u16, Option<u64>) {
+    let [high, low, reason @ ..] = payload else { return (1005, None) };
+    let reason: Option<serde_json::Value> = serde_json::from_slice(reason).ok();
+    (u16::from_be_bytes([*high, *low]), reason.and_then(|reason| reason["retry_ms"].as_u64()))
+}
+
+/// One key for the whole crowd: it proves that the other side speaks WebSocket, and need not be secret.
+#[derive(Debug)]
+pub struct Handshake {
+    key: String,
+    accept: String,
+}
+
+/// How the server answered a handshake.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Answer {
+    /// Frames begin after so many bytes.
+    Upgraded(usize),
+    Refused {
+        status: u16,
+        retry_after_s: Option<u64>,
+    },
+    /// No answer at all in the sense of HTTP or WebSocket.
+    Strange(&'static str),
+}
+
+impl Default for Handshake {
+    fn default() -> Self {
+        let key = generate_key();
+        let accept = derive_accept_key(key.as_bytes());
+        Self { key, accept }
+    }
+}
+
+impl Handshake {
+    pub fn request(&self, host: &str, path: &str) -> String {
+        format!(
+            "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: livesouk.v1\r\nSec-WebSocket-Key: {}\r\n\r\n",
+            self.key
+        )
+    }
+
+    /// `None` while the head is incomplete.
+    pub fn answer(&self, bytes: &[u8]) -> Option<Answer> {
+        let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
+            return (bytes.len() > HEAD_MAX).then_some(Answer::Strange("an endless answer to the handshake"));
+        };
+        let Ok(head) = std::str::from_utf8(&bytes[..end]) else {
+            return Some(Answer::Strange("an answer to the handshake that is no text"));
+        };
+        let mut lines = head.split("\r\n");
+        let status = lines.next().and_then(|line| line.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok());
+        let header = |name: &str| {
+            let mut headers = head.split("\r\n").skip(1).filter_map(|line| line.split_once(':'));
+            headers.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
+        };
+        Some(match status {
+            Some(101) if header("sec-websocket-accept") == Some(&self.accept) => Answer::Upgraded(end + 4),
+            Some(101) => Answer::Strange("an upgrade with a wrong Sec-WebSocket-Accept"),
+            Some(status) => {
+                Answer::Refused { status, retry_after_s: header("retry-after").and_then(|value| value.parse().ok()) }
+            }
+            None => Answer::Strange("an answer to the handshake that is no HTTP/1.1"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server_frame(length: usize) -> Vec<u8> {
+        let mut bytes = match length {
+            0..=125 => vec![0x81, length as u8],
+            126..=0xffff => vec![0x81, 126, (length >> 8) as u8, length as u8],
+            _ => [vec![0x81, 127], (length as u64).to_be_bytes().to_vec()].concat(),
+        };
+        bytes.extend((0..length).map(|at| at as u8));
+        bytes
+    }
+
+    #[test]
+    fn a_frame_is_found_wherever_it_is_cut() {
+        for length in [0, 1, 125, 126, 65_535, 65_536] {
+            let bytes = server_frame(length);
+            let cuts: Vec<usize> = if length < 200 { (0..bytes.len()).collect() } else { (0..12).collect() };
+            for cut in cuts {
+                assert_eq!(scan(&bytes[..cut]), Ok(None), "{length} cut at {cut}");
+            }
+            let two = [bytes.clone(), server_frame(3)].concat();
+            let (frame, used) = scan(&two).unwrap().unwrap();
+            assert_eq!((frame.last, frame.opcode, frame.payload.len(), used), (true, TEXT, length, bytes.len()));
+            assert_eq!(scan(&two[used..]).unwrap().unwrap().0.payload, [0, 1, 2]);
+        }
+    }
+
+    #[test]
+    fn what_a_server_must_not_send_is_refused() {
+        assert!(scan(&[0xc1, 0]).is_err(), "compressed");
+        assert!(scan(&[0x81, 0x80]).is_err(), "masked");
+        assert!(scan(&[0x81, 127, 0xff, 0, 0, 0, 0, 0, 0, 0]).is_err(), "endless");
+    }
+
+    #[test]
+    fn our_frames_are_masked_and_whole() {
+        for length in [0, 125, 126, 70_000] {
+            let payload = vec![7; length];
+            let mut out = Vec::new();
+            write(&mut out, TEXT, &payload, &mut rand::rng());
+            assert_eq!(out[1] & 0x80, 0x80);
+            let mask: [u8; 4] = out[out.len() - length - 4..][..4].try_into().unwrap();
+            let plain: Vec<u8> =
+                out[out.len() - length..].iter().zip(mask.iter().cycle()).map(|(a, b)| a ^ b).collect();
+            assert_eq!(plain, payload);
+        }
+    }
+
+    #[test]
+    fn a_close_says_whether_to_come_back() {
+        assert_eq!(closed(b"\x0f\xa8{\"retry_ms\":800}"), (4008, Some(800)));
+        assert_eq!(closed(b"\x11\x95{\"retry_ms\":null}"), (4501, None));
+        assert_eq!(closed(b""), (1005, None));
+    }
+
+    #[test]
+    fn a_handshake_is_taken_only_with_our_own_proof() {
+        let handshake = Handshake::default();
+        let good = format!("HTTP/1.1 101 x\r\nsec-websocket-ACCEPT: {}\r\n\r\nrest", handshake.accept);
+        for cut in 0..good.len() - 4 {
+            assert_eq!(handshake.answer(&good.as_bytes()[..cut]), None);
+        }
+        assert_eq!(handshake.answer(good.as_bytes()), Some(Answer::Upgraded(good.len() - 4)));
+        let bad = b"HTTP/1.1 101 x\r\nSec-WebSocket-Accept: x\r\n\r\n";
+        assert!(matches!(handshake.answer(bad), Some(Answer::Strange(_))));
+        let busy = b"HTTP/1.1 503 Busy\r\nRetry-After: 3\r\n\r\n{}";
+        assert_eq!(handshake.answer(busy), Some(Answer::Refused { status: 503, retry_after_s: Some(3) }));
+        assert!(matches!(handshake.answer(b"SSH-2.0\r\n\r\n"), Some(Answer::Strange(_))));
+        assert!(matches!(handshake.answer(&[b'x'; 20_000]), Some(Answer::Strange(_))));
+    }
+}

@@ -1,0 +1,165 @@
+//! The result of a run: the JSON, and the words at the end. The page is `html`.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Display};
+
+use serde::Serialize;
+
+use crate::breaches::Breaches;
+use crate::measure::{Counters, Latency, Second};
+
+#[derive(Debug, Serialize)]
+pub struct Report {
+    pub scenario: &'static str,
+    pub url: String,
+    pub seed: u64,
+    pub viewers: u32,
+    pub rooms: u32,
+    /// Messages a second that were wanted.
+    pub rate: f64,
+    /// Of the measured part.
+    pub seconds: f64,
+    pub exit_code: u8,
+    pub verdict: String,
+    /// The most that were connected at once, and those still connected at the end.
+    pub connected_most: u64,
+    pub connected_at_end: u64,
+    pub counters: Counters,
+    /// Events that connected or returning viewers were not told: said by the server, or found at the end.
+    pub lost: u64,
+    /// Messages acknowledged of those that were due, 0 to 1.
+    pub rate_kept: f64,
+    /// Over the measured part.
+    pub deliveries_per_s: f64,
+    pub frames_distinct: u64,
+    pub latency_ms: BTreeMap<&'static str, Latency>,
+    pub orders: Orders,
+    pub processor: Processor,
+    pub breaches: Breaches,
+    /// What was checked and held, one sentence each; empty when something did not.
+    pub checks: Vec<String>,
+    pub notes: Vec<String>,
+    pub closes: BTreeMap<String, u64>,
+    pub refusals: BTreeMap<String, u64>,
+    pub errors: BTreeMap<String, u64>,
+    pub offers: Vec<OfferReport>,
+    pub timeline: Vec<Second>,
+}
+
+#[derive(Default, Debug, Serialize)]
+pub struct Orders {
+    pub pressed: u64,
+    pub held: usize,
+    pub refused: BTreeMap<String, u64>,
+    pub unknown: usize,
+    pub paid: u64,
+}
+
+/// What the crowd itself cost.
+#[derive(Default, Debug, Serialize)]
+pub struct Processor {
+    pub user_s: f64,
+    pub system_s: f64,
+    pub user_us_per_frame: f64,
+    pub system_us_per_frame: f64,
+    /// Of one processor, from the first arrival to the last frame.
+    pub percent: f64,
+    /// How late the crowd was with what it had to do, p99 in ms: this much of every latency is its own.
+    pub late_ms: f64,
+}
+
+#[derive(Debug, Serialize)]
+pub struct OfferReport {
+    pub id: String,
+    pub quantity: i64,
+    pub left: i64,
+    /// Seconds since the start of the run.
+    pub opened_s: Option<f64>,
+    pub empty_s: Option<f64>,
+    /// `[seconds since the start, units]`: units left as the room first told it.
+    pub seen: Vec<[f64; 2]>,
+    /// The same: units left if every press had counted the moment it was made.
+    pub ideal: Vec<[f64; 2]>,
+}
+
+impl Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Counters { frames, bytes, deliveries, .. } = self.counters;
+        writeln!(f, "{} at {}: {}", self.scenario, self.url, self.verdict)?;
+        writeln!(
+            f,
+            "  viewers     {} in {} room(s); most at once {}, at the end {}; {} links lost, {} back ({} recovered, {} afresh)",
+            self.viewers,
+            self.rooms,
+            self.connected_most,
+            self.connected_at_end,
+            self.counters.drops,
+            self.counters.returns,
+            self.counters.recovered,
+            self.counters.fresh
+        )?;
+        writeln!(
+            f,
+            "  deliveries  {deliveries} events to viewers ({:.0}/s) in {frames} frames ({} distinct), {:.1} MB; lost {}",
+            self.deliveries_per_s,
+            self.frames_distinct,
+            bytes as f64 / 1e6,
+            self.lost
+        )?;
+        if self.counters.messages_due > 0 {
+            writeln!(
+                f,
+                "  messages    {} due, {} sent, {} acknowledged ({:.1} % of the rate), {} refused",
+                self.counters.messages_due,
+                self.counters.messages_sent,
+                self.counters.messages_acknowledged,
+                self.rate_kept * 100.0,
+                self.counters.messages_refused
+            )?;
+        }
+        if self.orders.pressed > 0 {
+            writeln!(
+                f,
+                "  orders      {} pressed, {} held, {} refused, {} unknown, {} paid",
+                self.orders.pressed,
+                self.orders.held,
+                self.orders.refused.values().sum::<u64>(),
+                self.orders.unknown,
+                self.orders.paid
+            )?;
+        }
+        if !self.latency_ms.is_empty() {
+            writeln!(f, "  latency ms           p50       p90       p99     p99.9       max     count")?;
+        }
+        for (class, latency) in &self.latency_ms {
+            let Latency { p50, p90, p99, p999, max, count, .. } = latency;
+            writeln!(f, "    {class:<12} {p50:>9.1} {p90:>9.1} {p99:>9.1} {p999:>9.1} {max:>9.1} {count:>9}")?;
+        }
+        for (title, what) in [("ends", &self.closes), ("refusals", &self.refusals), ("errors", &self.errors)] {
+            if !what.is_empty() {
+                let list: Vec<String> = what.iter().map(|(name, count)| format!("{name} × {count}")).collect();
+                writeln!(f, "  {title:<11} {}", list.join(", "))?;
+            }
+        }
+        let Processor { user_s, user_us_per_frame, system_us_per_frame, percent, late_ms, .. } = self.processor;
+        writeln!(
+            f,
+            "  the crowd   {percent:.0} % of a processor, {user_s:.1} s user; a frame {user_us_per_frame:.2} µs user, {system_us_per_frame:.2} µs system; itself late by {late_ms:.1} ms (p99)"
+        )?;
+        for check in &self.checks {
+            writeln!(f, "  checked     {check}")?;
+        }
+        for note in &self.notes {
+            writeln!(f, "  note        {note}")?;
+        }
+        if self.breaches.total > 0 {
+            let kinds: Vec<String> =
+                self.breaches.by_kind.iter().map(|(kind, count)| format!("{kind:?} × {count}")).collect();
+            writeln!(f, "  BREACHES    {}: {}", self.breaches.total, kinds.join(", "))?;
+            if let Some(first) = self.breaches.found.first() {
+                writeln!(f, "  the first   {first}")?;
+            }
+        }
+        Ok(())
+    }
+}

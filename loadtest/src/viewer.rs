@@ -1,0 +1,168 @@
+//! One simulated viewer: who they are, the link they have just now, and how they read.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{IpAddr, SocketAddr};
+
+use mio::net::TcpStream;
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::ask::AskId;
+use crate::truth::Place;
+
+/// A receive buffer this small fills at once when nobody reads.
+const SMALL_BUFFER: usize = 4 * 1024;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stage {
+    /// Not there: not yet come, or waiting to come back.
+    Away,
+    Connecting,
+    /// The handshake is on its way.
+    Upgrading,
+    /// Upgraded, no hello yet.
+    Greeting,
+    Live,
+    /// Gone for good: by itself, or because the server said so.
+    Left,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Manner {
+    Reads,
+    /// Takes hello and then nothing more, until the window is shut.
+    Stops,
+    /// So many bytes, five times a second.
+    Trickles(usize),
+}
+
+#[derive(Debug)]
+pub struct Viewer {
+    pub room: u32,
+    /// Without one it is a guest.
+    pub token: Option<Box<str>>,
+    /// Its own random id: the newest connection with it wins.
+    pub session: u64,
+    pub stage: Stage,
+    pub manner: Manner,
+    /// Reads badly, or did: what it measures is its own fault.
+    pub late_by_itself: bool,
+    pub place: Place,
+    /// Has been told everything since then, in µs of the crowd's clock.
+    pub whole_since: u64,
+    /// When this link was to begin, in µs of the crowd's clock.
+    pub due: u64,
+    /// Links tried since the last hello.
+    pub attempt: u32,
+    /// Came back after a loss, and no hello yet.
+    pub returns: bool,
+    /// What the server has not answered.
+    pub waiting: Vec<AskId>,
+    /// Purchases whose answer was lost with a link.
+    pub unsettled: Vec<usize>,
+    pub socket: Option<TcpStream>,
+    /// An incomplete frame.
+    pub partial: Vec<u8>,
+    /// The beginning of a message that comes in parts.
+    pub fragments: Vec<u8>,
+    unsent: Vec<u8>,
+}
+
+impl Viewer {
+    pub fn new(room: u32, token: Option<Box<str>>, session: u64) -> Self {
+        Self {
+            room,
+            token,
+            session,
+            stage: Stage::Away,
+            manner: Manner::Reads,
+            late_by_itself: false,
+            place: Place::default(),
+            whole_since: 0,
+            due: 0,
+            attempt: 0,
+            returns: false,
+            waiting: Vec::new(),
+            unsettled: Vec::new(),
+            socket: None,
+            partial: Vec::new(),
+            fragments: Vec::new(),
+            unsent: Vec::new(),
+        }
+    }
+
+    pub fn is_connected(&self) -> bool {
+        matches!(self.stage, Stage::Greeting | Stage::Live)
+    }
+
+    /// Begins to connect; the outcome comes when the socket is writable.
+    pub fn connect(&mut self, target: SocketAddr, source: Option<IpAddr>) -> io::Result<&mut TcpStream> {
+        let socket = Socket::new(Domain::for_address(target), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_nonblocking(true)?;
+        socket.set_tcp_nodelay(true)?;
+        if self.manner != Manner::Reads {
+            socket.set_recv_buffer_size(SMALL_BUFFER)?;
+        }
+        if let Some(source) = source {
+            socket.bind(&SocketAddr::new(source, 0).into())?;
+        }
+        match socket.connect(&target.into()) {
+            Err(error) if error.raw_os_error() != Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => Err(error),
+            _ => {
+                self.stage = Stage::Connecting;
+                self.place.relink();
+                Ok(self.socket.insert(TcpStream::from_std(socket.into())))
+            }
+        }
+    }
+
+    /// Ends the link at once, like a phone that loses its network.
+    pub fn cut(&mut self) {
+        if let Some(socket) = self.socket.take() {
+            let _ = socket2::SockRef::from(&socket).set_linger(Some(std::time::Duration::ZERO));
+        }
+        self.forget_link();
+    }
+
+    /// Ends the link in order.
+    pub fn forget_link(&mut self) {
+        self.socket = None;
+        self.stage = Stage::Away;
+        self.partial = Vec::new();
+        self.fragments = Vec::new();
+        self.unsent = Vec::new();
+    }
+
+    /// Reads once; `None` when there is nothing now.
+    pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        let Some(socket) = &mut self.socket else { return Ok(None) };
+        loop {
+            match socket.read(buffer) {
+                Ok(length) => return Ok(Some(length)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Sends what the socket takes and keeps the rest.
+    pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.unsent.extend_from_slice(bytes);
+        self.flush()
+    }
+
+    pub fn flush(&mut self) -> io::Result<()> {
+        let Some(socket) = &mut self.socket else { return Ok(()) };
+        while !self.unsent.is_empty() {
+            match socket.write(&self.unsent) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(written) => drop(self.unsent.drain(..written)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.unsent = Vec::new();
+        Ok(())
+    }
+}

@@ -1,0 +1,93 @@
+//! The server's JSON, as far as the crowd looks at it. Unknown fields are ignored, as every client should.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+pub type Version = (i64, i64);
+
+/// Any frame: which fields are there depends on `t`.
+#[derive(Deserialize, Debug)]
+pub struct Wire<'a> {
+    #[serde(borrow, default)]
+    pub t: Cow<'a, str>,
+    #[serde(borrow)]
+    pub epoch: Option<Cow<'a, str>>,
+    pub seq: Option<u64>,
+    #[serde(default)]
+    pub recovered: bool,
+    pub now: Option<i64>,
+    #[serde(borrow, default)]
+    pub events: Vec<Event<'a>>,
+    #[serde(borrow, default)]
+    pub state: State<'a>,
+    #[serde(borrow, rename = "ref")]
+    pub reference: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    pub ok: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub error: Option<Error<'a>>,
+    pub retry_ms: Option<u64>,
+}
+
+#[derive(Deserialize, Hash, Debug)]
+pub struct Event<'a> {
+    pub seq: u64,
+    pub at: i64,
+    #[serde(borrow, rename = "type")]
+    pub kind: Cow<'a, str>,
+    #[serde(borrow)]
+    pub id: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    pub text: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    pub offer: Option<Cow<'a, str>>,
+}
+
+#[derive(Deserialize, Default, Debug)]
+pub struct State<'a> {
+    pub pin: Option<Pin>,
+    #[serde(borrow, default)]
+    pub offers: BTreeMap<Cow<'a, str>, Offer<'a>>,
+    pub viewers: Option<u64>,
+}
+
+#[derive(Deserialize, Debug)]
+pub struct Pin {
+    pub v: Version,
+}
+
+#[derive(Deserialize, Debug)]
+pub struct Offer<'a> {
+    pub quantity: i64,
+    pub left: i64,
+    pub opens_at: Option<i64>,
+    #[serde(borrow)]
+    pub status: Cow<'a, str>,
+    pub v: Version,
+}
+
+#[derive(Deserialize, Debug)]
+pub struct Error<'a> {
+    #[serde(borrow)]
+    pub code: Cow<'a, str>,
+    pub retry_ms: Option<u64>,
+}
+
+/// What `ok` holds for the verbs the crowd uses.
+#[derive(Deserialize, Default, Debug)]
+pub struct Done {
+    pub id: Option<String>,
+    pub order: Option<Order>,
+}
+
+#[derive(Deserialize, Clone, PartialEq, Debug)]
+pub struct Order {
+    pub id: String,
+    pub offer: String,
+    pub status: String,
+    pub qty: i64,
+    pub place: i64,
+}

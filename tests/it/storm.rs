@@ -1,0 +1,24 @@
+//! Crowds and limits from outside: who is let in, who is told to wait, who is too slow, who is counted.
+
+mod door;
+mod slow;
+
+/// The head of the answer to a handshake, and what came behind it.
+async fn shake(address: &str, path: &str, more: &str) -> (String, tokio::net::TcpStream, Vec<u8>) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
+    let ask = format!(
+        "GET {path} HTTP/1.1\r\nHost: shop\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{more}\r\n"
+    );
+    socket.write_all(ask.as_bytes()).await.unwrap();
+    let mut seen = Vec::new();
+    loop {
+        if let Some(end) = seen.windows(4).position(|end| end == b"\r\n\r\n") {
+            let rest = seen.split_off(end + 4);
+            return (String::from_utf8(seen).unwrap().to_ascii_lowercase(), socket, rest);
+        }
+        let read = tokio::time::timeout(crate::support::SOON, socket.read_buf(&mut seen)).await;
+        assert_ne!(read.expect("an answer").unwrap(), 0, "an answer");
+    }
+}

@@ -1,0 +1,45 @@
+//! A viewer whose window is shut, on a real server: everybody else goes on, and it is let go.
+
+use serde_json::json;
+use socket2::SockRef;
+use tokio::io::AsyncReadExt;
+
+use super::shake;
+use crate::support::shop::Shop;
+use crate::support::{SOON, until_some};
+
+const LINES: usize = 3_000;
+
+#[tokio::test]
+async fn a_viewer_who_never_reads_is_let_go_and_the_others_miss_nothing() {
+    let shop = Shop::demo(&["--chat-per-second", "0", "--room-chat-per-second", "0"]).await;
+    let address = shop.server.address().to_string();
+    let path = format!("/v1/streams/{}/live?", shop.stream);
+    let (head, mut stalled, _) = shake(&address, &path, "").await;
+    assert!(head.starts_with("http/1.1 101"), "{head}");
+    SockRef::from(&stalled).set_recv_buffer_size(4_096).unwrap();
+    // The one who reads is checked for holes by every frame it gets.
+    let (mut reader, mut host) = (shop.watch().await, shop.live("the-host", "host").await);
+    let seats = async |wanted: u64| {
+        let report = shop.host.get(&shop.path("report")).await.expect(200);
+        (report["viewers"] == wanted).then_some(())
+    };
+    until_some("two viewers", SOON, async || seats(2).await).await;
+    let text = "x".repeat(200);
+    let mut heard = 0;
+    for _ in 0..LINES / 100 {
+        for _ in 0..100 {
+            host.ask(json!({"do": "say", "text": text})).await.unwrap();
+        }
+        while heard < 100 {
+            let frame = reader.until("talk", SOON, |frame| frame["events"].is_array()).await;
+            heard += frame["events"].as_array().unwrap().len();
+        }
+        heard -= 100;
+    }
+    until_some("one viewer", SOON, async || seats(1).await).await;
+    // What the kernel had taken may still be read; then the connection is over.
+    let mut rest = vec![0; 1 << 16];
+    let end = async { while stalled.read(&mut rest).await.is_ok_and(|length| length > 0) {} };
+    tokio::time::timeout(SOON, end).await.expect("cut");
+}

@@ -1,0 +1,172 @@
+//! Connections come and go in every way there is, and afterwards nothing of them is left: no task, no file, no memory.
+//!
+//! A binary of its own, because it counts what its whole process has. 50,000 connections in a release build, 8,000 in
+//! a debug build, or `LIVESOUK_LEAK_CONNECTIONS`.
+
+#![allow(clippy::unwrap_used, reason = "a panic is how a test reports")]
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use livesouk::app::{ChatBudget, Settings};
+use livesouk::clock::Clock;
+use livesouk::config::Limits;
+use livesouk::demo;
+use livesouk::http::auth::Auth;
+use livesouk::http::{Origins, Proxies};
+use livesouk::node::{self, Node, Plan};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout};
+
+const AT_ONCE: usize = 100;
+const SOON: Duration = Duration::from_secs(20);
+
+/// What the process has.
+#[derive(Clone, Copy, Debug)]
+struct Holdings {
+    tasks: usize,
+    files: usize,
+    kib: i64,
+}
+
+impl Holdings {
+    fn now() -> Self {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        Self {
+            tasks: tokio::runtime::Handle::current().metrics().num_alive_tasks(),
+            files: std::fs::read_dir("/proc/self/fd").unwrap().count(),
+            kib: line.trim().trim_end_matches(" kB").parse().unwrap(),
+        }
+    }
+
+    /// Once everything under way has ended: the same three times in a row.
+    async fn settled() -> Self {
+        let give_up = Instant::now() + SOON;
+        let mut last = Self::now();
+        let mut same = 0;
+        while same < 3 && Instant::now() < give_up {
+            sleep(Duration::from_millis(700)).await;
+            let now = Self::now();
+            same = if (now.tasks, now.files) == (last.tasks, last.files) { same + 1 } else { 0 };
+            last = now;
+        }
+        last
+    }
+}
+
+/// One viewer, who comes and goes in the way that its number says.
+async fn visit(server: SocketAddr, stream: String, number: usize) {
+    let socket = TcpSocket::new_v4().unwrap();
+    // Several addresses, so that ports do not run out.
+    let own = Ipv4Addr::new(127, 0, 1, 1 + (number % 8) as u8);
+    socket.bind(SocketAddr::from((own, 0))).unwrap();
+    let mut socket = socket.connect(server).await.unwrap();
+    let way = number % 7;
+    if way == 0 {
+        return;
+    }
+    let deflate = if number.is_multiple_of(2) { "Sec-WebSocket-Extensions: permessage-deflate\r\n" } else { "" };
+    let ask = format!(
+        "GET /v1/streams/{stream}/live?session=s{number} HTTP/1.1\r\nHost: shop\r\nConnection: Upgrade\r\n\
+         Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{deflate}\r\n"
+    );
+    let ask = if way == 1 { &ask[..60] } else { &ask };
+    socket.write_all(ask.as_bytes()).await.unwrap();
+    if way <= 2 {
+        return;
+    }
+    // The answer and some of hello.
+    let mut seen = Vec::new();
+    while !seen.windows(4).any(|end| end == b"\r\n\r\n") {
+        assert_ne!(timeout(SOON, socket.read_buf(&mut seen)).await.unwrap().unwrap(), 0, "an answer");
+    }
+    assert!(seen.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&seen));
+    match way {
+        // A polite goodbye, answered and read to the end.
+        3 => {
+            socket.write_all(b"\x88\x80\0\0\0\0").await.unwrap();
+            read_to_end(&mut socket).await;
+        }
+        // Nonsense: sent away.
+        4 => {
+            socket.write_all(b"\x83\x80\0\0\0\0").await.unwrap();
+            read_to_end(&mut socket).await;
+        }
+        // Half a message, then nothing more.
+        5 => socket.write_all(b"\x81\xfe\x10\0\0\0\0\0half").await.unwrap(),
+        // Cut.
+        _ => socket2::SockRef::from(&socket).set_linger(Some(Duration::ZERO)).unwrap(),
+    }
+}
+
+async fn read_to_end(socket: &mut TcpStream) {
+    let mut rest = [0; 4_096];
+    while timeout(SOON, socket.read(&mut rest)).await.unwrap().is_ok_and(|length| length > 0) {}
+}
+
+async fn crowd(server: SocketAddr, stream: &str, count: usize) {
+    let mut visits = JoinSet::new();
+    for number in 0..count {
+        if visits.len() == AT_ONCE {
+            visits.join_next().await.unwrap().unwrap();
+        }
+        visits.spawn(visit(server, stream.to_owned(), number));
+    }
+    while let Some(visited) = visits.join_next().await {
+        visited.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_everybody_has_left_nothing_of_them_is_left() {
+    let asked = std::env::var("LIVESOUK_LEAK_CONNECTIONS").ok().and_then(|count| count.parse().ok());
+    let connections: usize = asked.unwrap_or(if cfg!(debug_assertions) { 8_000 } else { 50_000 });
+
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::system();
+    let store = node::open_store(&format!("sqlite:{}", folder.path().join("shop.db").display()), &clock, 1).await;
+    let store = store.unwrap();
+    let opened = demo::open(&store, &clock).await.unwrap();
+    let plan = Plan {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        store,
+        auth: Auth::new(&["a key that only this test signs with".to_owned()], clock.clone()).unwrap(),
+        clock,
+        shop: opened.shop,
+        origins: Origins::new(&[], None).unwrap(),
+        proxies: Proxies::default(),
+        settings: Settings { chat: ChatBudget { viewer: 1.0, room: 0.0 }, ..Settings::default() },
+        limits: Limits {
+            chat_per_second: 1.0,
+            room_chat_per_second: 0.0,
+            connections_max: None,
+            joins_per_second: Some(0.0),
+            deflate: true,
+            drain_seconds: 0.0,
+        },
+    };
+    let node = Node::start(plan).await.unwrap();
+    let (server, stream) = (node.address().unwrap(), opened.stream.to_string());
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let serving = tokio::spawn(node.serve(async { _ = stopped.await }));
+
+    // Pools, buffers and the room reach their size first.
+    crowd(server, &stream, 2_000).await;
+    let base = Holdings::settled().await;
+    let started = Instant::now();
+    crowd(server, &stream, connections).await;
+    let took = started.elapsed();
+    let after = Holdings::settled().await;
+    println!("{connections} connections in {took:?}: {base:?}, then {after:?}");
+
+    // A viewer's seat is some 600 bytes; a tenth of that each would be seen.
+    let allowed = 4_096 + connections as i64 * 60 / 1_024;
+    assert!(after.tasks <= base.tasks + 2, "{base:?}, then {after:?}");
+    assert!(after.files <= base.files + 2, "{base:?}, then {after:?}");
+    assert!(after.kib <= base.kib + allowed, "more than {allowed} KiB: {base:?}, then {after:?}");
+    stop.send(()).unwrap();
+    timeout(SOON, serving).await.unwrap().unwrap();
+}
