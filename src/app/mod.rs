@@ -50,8 +50,8 @@ pub use order::Bought;
 pub use product::{NewProduct, NewVariant};
 pub use reconcile::Reconcile;
 pub use sell::Counts as SellingCounts;
-pub use signature::Secret;
 pub use show::ChatBudget;
+pub use signature::Secret;
 pub use stream::NewStream;
 
 /// The only errors a door sees. The cause of a fault stays inside; it is logged once, where it is handled.

@@ -1,0 +1,51 @@
+//! What it costs to tell a crowd something, beside what one builds first, in one run on throwaway servers.
+//!
+//!   cargo bench --bench fanout                 five rounds with three seconds for each step, about a quarter of an hour
+//!   BENCH_ROUNDS=1 BENCH_SECONDS=1 BENCH_ONLY=c cargo bench --bench fanout
+//!
+//! Letters of `BENCH_ONLY`: c one room of 10,000, m the most deliveries a second, s readers who stopped, r many rooms,
+//! d 10,000 who drop at once.
+//!
+//! Each server is a process with one worker on processor 0; the crowd, which is the `loadtest` library in this process,
+//! has processor 1. Livesouk and the twin (`twin.rs`) take turns in each round, so that a slow minute of the machine is
+//! everybody's; figures are medians over the rounds, ratios medians of the ratio within a round.
+
+mod audience;
+mod parts;
+mod report;
+mod servers;
+mod twin;
+
+use std::time::Duration;
+
+use parts::Length;
+use report::Book;
+
+fn main() -> anyhow::Result<()> {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let [_, what, address] = &arguments[..]
+        && what == "twin"
+    {
+        return twin::run(address);
+    }
+    servers::take_our_processor()?;
+    let rounds = from_env("BENCH_ROUNDS", 5);
+    let length = Length { step: Duration::from_secs(from_env("BENCH_SECONDS", 3)) };
+    let only = std::env::var("BENCH_ONLY").unwrap_or_default();
+    let mut book = Book::default();
+    for round in 1..=rounds {
+        for (letter, name, part) in
+            parts::ALL.into_iter().filter(|(letter, ..)| only.is_empty() || only.contains(*letter))
+        {
+            eprintln!("round {round} of {rounds}: {letter}, {name}");
+            part(&mut book, length)?;
+        }
+    }
+    print!("{}", book.table());
+    print!("{}", book.figures());
+    Ok(())
+}
+
+fn from_env(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default).max(1)
+}

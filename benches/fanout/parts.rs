@@ -1,0 +1,169 @@
+//! The parts of the benchmark: who sits where, what is said, and what is noted.
+
+use std::time::Duration;
+
+use super::audience::{Audience, Talk};
+use super::report::Book;
+use super::servers::Server;
+
+const CROWD: usize = 10_000;
+/// Viewers who arrive each second; how fast they can is another question.
+const ARRIVALS_PER_S: usize = 2_500;
+/// Lets everybody in: the crowd arrives as fast as the benchmark has time for.
+const OPEN_DOOR: [&str; 2] = ["--joins-per-second", "0"];
+
+#[derive(Clone, Copy)]
+pub struct Length {
+    pub step: Duration,
+}
+
+pub type Part = fn(&mut Book, Length) -> anyhow::Result<()>;
+
+pub const ALL: [(char, &str, Part); 5] = [
+    ('c', "one room of 10,000", one_room),
+    ('m', "most deliveries a second", most),
+    ('s', "readers who stopped", stopped),
+    ('r', "many rooms", rooms),
+    ('d', "10,000 who drop at once", storm),
+];
+
+fn ramp(viewers: usize) -> Duration {
+    Duration::from_millis((viewers * 1_000 / ARRIVALS_PER_S) as u64)
+}
+
+fn one_room(book: &mut Book, length: Length) -> anyhow::Result<()> {
+    let twin = {
+        let server = Server::twin()?;
+        let empty = server.pss()?;
+        let mut audience = Audience::seat(&server, &server.shows(1)?, CROWD, None, ramp(CROWD))?;
+        book.note("twin, idle: KiB (PSS) per viewer", (server.pss()? - empty) / CROWD as f64);
+        // Upwards as long as it is well; the cheapest delivery is that of its highest good rate.
+        let mut best = audience.talk(&server, 1.0, length.step);
+        for rate in [2.0, 3.0, 5.0, 8.0, 12.0] {
+            let talk = audience.talk(&server, rate, length.step);
+            if !talk.is_good() {
+                break;
+            }
+            best = talk;
+        }
+        book.talk("10,000 viewers: twin at its highest good rate", best);
+        best
+    };
+    let server = Server::livesouk(&OPEN_DOOR)?;
+    let (shows, empty) = (server.shows(1)?, server.pss()?);
+    let mut audience = Audience::seat(&server, &shows, CROWD, None, ramp(CROWD))?;
+    book.note("idle_core_share", audience.idle(&server, length.step * 2));
+    book.note("pss_kib_per_viewer", (server.pss()? - empty) / CROWD as f64);
+    for rate in [5, 20, 100, 200] {
+        let talk = audience.talk(&server, f64::from(rate), length.step);
+        book.talk(&format!("10,000 viewers: Livesouk at {rate}/s"), talk);
+        match rate {
+            20 | 200 => {
+                let ratio = talk.cpu_us_per_delivery() / twin.cpu_us_per_delivery();
+                book.note(&format!("cpu_per_event_{rate}"), ratio);
+            }
+            _ => {}
+        }
+        if rate >= 100 {
+            book.note(&format!("p99_ms_{rate}"), talk.p99_ms);
+        }
+    }
+    Ok(())
+}
+
+fn most(book: &mut Book, length: Length) -> anyhow::Result<()> {
+    let twin = highest(Server::twin, length)?;
+    book.talk("1,000 viewers: twin, highest good rate", twin);
+    book.note("twin_max_deliveries_s", twin.deliveries_per_s());
+    let livesouk = highest(|| Server::livesouk(&OPEN_DOOR), length)?;
+    book.talk("1,000 viewers: Livesouk, highest good rate", livesouk);
+    book.note("max_deliveries_s", livesouk.deliveries_per_s());
+    Ok(())
+}
+
+/// Doubles the rate until it is too much twice, then halves the distance on a scale of ratios, three times.
+fn highest(start: impl Fn() -> anyhow::Result<Server>, length: Length) -> anyhow::Result<Talk> {
+    const VIEWERS: usize = 1_000;
+    let open = || -> anyhow::Result<(Server, Audience)> {
+        let server = start()?;
+        let audience = Audience::seat(&server, &server.shows(1)?, VIEWERS, None, ramp(VIEWERS))?;
+        Ok((server, audience))
+    };
+    let (mut server, mut audience) = open()?;
+    let mut attempt = |rate: f64| -> anyhow::Result<Option<Talk>> {
+        for _ in 0..2 {
+            let talk = audience.talk(&server, rate, length.step / 2);
+            if talk.is_good() {
+                return Ok(Some(talk));
+            }
+            // What piled up is not the next one's fault.
+            (server, audience) = open()?;
+        }
+        Ok(None)
+    };
+    let (mut best, mut too_much) = (None, 50.0);
+    while let Some(talk) = attempt(too_much)? {
+        best = Some(talk);
+        too_much *= 2.0;
+    }
+    let mut good = too_much / 2.0;
+    for _ in 0..3 {
+        let rate = (good * too_much).sqrt();
+        match attempt(rate)? {
+            Some(talk) => (best, good) = (Some(talk), rate),
+            None => too_much = rate,
+        }
+    }
+    best.ok_or_else(|| anyhow::anyhow!("not even {too_much} events a second are well"))
+}
+
+/// Every fifth viewer takes hello and then nothing more, under chat.
+fn stopped(book: &mut Book, length: Length) -> anyhow::Result<()> {
+    let server = Server::livesouk(&OPEN_DOOR)?;
+    let (shows, empty) = (server.shows(1)?, server.pss()?);
+    let mut audience = Audience::seat(&server, &shows, CROWD, Some(5), ramp(CROWD))?;
+    let talk = audience.talk(&server, 20.0, length.step * 3);
+    book.talk("10,000 viewers, 2,000 of them stopped: at 20/s", talk);
+    book.note("pss_kib_20pct_stopped", (server.pss()? - empty) / CROWD as f64);
+    Ok(())
+}
+
+/// The same number of frames to the same number of viewers, in one room and in many.
+fn rooms(book: &mut Book, length: Length) -> anyhow::Result<()> {
+    const PER_ROOM: f64 = 7.0;
+    let mut talk = |rooms: usize| -> anyhow::Result<Talk> {
+        let server = Server::livesouk(&OPEN_DOOR)?;
+        let mut audience = Audience::seat(&server, &server.shows(rooms)?, CROWD, None, ramp(CROWD))?;
+        let talk = audience.talk(&server, PER_ROOM * rooms as f64, length.step);
+        book.talk(&format!("{rooms} rooms of {}: Livesouk", CROWD / rooms), talk);
+        Ok(talk)
+    };
+    let (hundred, one) = (talk(100)?, talk(1)?);
+    talk(1_000)?;
+    book.note("one_room_vs_100", one.cpu_us_per_frame() / hundred.cpu_us_per_frame());
+    Ok(())
+}
+
+/// The door keeps its usual pace here: that is what it is for.
+fn storm(book: &mut Book, length: Length) -> anyhow::Result<()> {
+    const STAY: usize = 1_000;
+    const RATE: f64 = 10.0;
+    let server = Server::livesouk(&[])?;
+    let everybody = CROWD + STAY;
+    // A little slower than the door lets in on one core.
+    let ramp = Duration::from_millis(everybody as u64 * 1_000 / 950);
+    let mut audience = Audience::seat(&server, &server.shows(1)?, everybody, None, ramp)?;
+    let before = audience.talk(&server, RATE, length.step);
+    book.talk("11,000 viewers: before 10,000 drop", before);
+    audience.drop_all_but(STAY as u32);
+    let after = audience.talk_through(&server, RATE, length.step);
+    book.talk("1,000 who stayed, while 10,000 drop and return", after);
+    book.note("p99 of those who stay, against before", after.p99_ms / before.p99_ms);
+    let back = audience.wait_for_all_to_return(Duration::from_secs(60));
+    book.note("seconds until all 10,000 are back", back);
+    book.note(
+        "storm_handshake_p99_ms",
+        audience.crowd.measure.latencies().get("handshake").map_or(f64::NAN, |h| h.p99),
+    );
+    Ok(())
+}

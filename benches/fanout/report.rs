@@ -1,0 +1,144 @@
+//! What was noted in each round, its medians, and the words around them.
+
+use std::fmt::Write;
+
+use super::audience::Talk;
+
+/// The last lines, in this order.
+const FIGURES: [(&str, &str, usize); 11] = [
+    ("ratio", "cpu_per_event_20", 3),
+    ("ratio", "cpu_per_event_200", 4),
+    ("figure", "p99_ms_100", 0),
+    ("figure", "p99_ms_200", 0),
+    ("figure", "max_deliveries_s", 0),
+    ("figure", "twin_max_deliveries_s", 0),
+    ("figure", "pss_kib_per_viewer", 2),
+    ("figure", "pss_kib_20pct_stopped", 2),
+    ("ratio", "one_room_vs_100", 2),
+    ("figure", "idle_core_share", 4),
+    ("figure", "storm_handshake_p99_ms", 0),
+];
+
+#[derive(Default)]
+pub struct Book {
+    talks: Vec<(String, Talk)>,
+    /// The figures above, and what is only for the table.
+    figures: Vec<(String, f64)>,
+}
+
+impl Book {
+    pub fn talk(&mut self, title: &str, talk: Talk) {
+        eprintln!(
+            "  {title}: {:.2} µs, p99 {:.0} ms, lost {}, kept {:.3}, crowd {:.0} %",
+            talk.cpu_us_per_delivery(),
+            talk.p99_ms,
+            talk.lost,
+            talk.kept,
+            talk.crowd_cpu * 100.0 / talk.seconds
+        );
+        self.talks.push((title.to_owned(), talk));
+    }
+
+    pub fn note(&mut self, name: &str, figure: f64) {
+        eprintln!("  {name}: {figure:.4}");
+        self.figures.push((name.to_owned(), figure));
+    }
+
+    fn figure(&self, name: &str) -> Option<f64> {
+        let all: Vec<f64> = self.figures.iter().filter(|(of, _)| of == name).map(|(_, figure)| *figure).collect();
+        (!all.is_empty()).then(|| median(all))
+    }
+
+    pub fn table(&self) -> String {
+        let mut text = format!("{}\n\n", machine());
+        let _ = writeln!(
+            text,
+            "{:<44} {:>9} {:>12} {:>9} {:>7} {:>7} {:>7} {:>8} {:>8} {:>6} {:>7}",
+            "",
+            "events/s",
+            "deliveries/s",
+            "server µs",
+            "server",
+            "events",
+            "bytes/",
+            "p50 ms",
+            "p99 ms",
+            "lost",
+            "crowd"
+        );
+        let _ = writeln!(
+            text,
+            "{:<44} {:>9} {:>12} {:>9} {:>7} {:>7} {:>7}",
+            "", "", "", "/delivery", "cpu %", "/frame", "event"
+        );
+        let mut titles: Vec<&str> = Vec::new();
+        for (title, _) in &self.talks {
+            if !titles.contains(&&**title) {
+                titles.push(title);
+            }
+        }
+        for title in titles {
+            let of = |figure: fn(&Talk) -> f64| {
+                median(self.talks.iter().filter(|(other, _)| other == title).map(|(_, talk)| figure(talk)).collect())
+            };
+            let _ = writeln!(
+                text,
+                "{title:<44} {:>9.0} {:>12.0} {:>9.3} {:>7.0} {:>7.1} {:>7.0} {:>8.0} {:>8.0} {:>6.0} {:>5.0} %",
+                of(|talk| talk.rate),
+                of(Talk::deliveries_per_s),
+                of(Talk::cpu_us_per_delivery),
+                of(|talk| talk.cpu * 100.0 / talk.seconds),
+                of(|talk| talk.deliveries as f64 / talk.frames as f64),
+                of(|talk| talk.bytes as f64 / talk.deliveries as f64),
+                of(|talk| talk.p50_ms),
+                of(|talk| talk.p99_ms),
+                of(|talk| talk.lost as f64),
+                of(|talk| talk.crowd_cpu * 100.0 / talk.seconds),
+            );
+        }
+        text.push('\n');
+        let mut names: Vec<&str> = Vec::new();
+        for (name, _) in &self.figures {
+            if !names.contains(&&**name) && !FIGURES.iter().any(|(_, known, _)| known == name) {
+                names.push(name);
+            }
+        }
+        for name in names {
+            let _ = writeln!(text, "{name:<76} {:>10.2}", self.figure(name).unwrap_or(f64::NAN));
+        }
+        text.push('\n');
+        text
+    }
+
+    /// The lines for scripts, of the parts that were run.
+    pub fn figures(&self) -> String {
+        let mut text = String::new();
+        for (kind, name, digits) in FIGURES {
+            if let Some(figure) = self.figure(name) {
+                let _ = writeln!(text, "{kind} {name} {figure:.digits$}");
+            }
+        }
+        text
+    }
+}
+
+pub fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    match figures.len() {
+        0 => f64::NAN,
+        n if n % 2 == 1 => figures[n / 2],
+        n => (figures[n / 2 - 1] + figures[n / 2]) / 2.0,
+    }
+}
+
+fn machine() -> String {
+    let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ")).unwrap_or(("", "?"));
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let pins = if super::servers::pinned() {
+        "server on processor 0 with one worker, crowd on processor 1"
+    } else {
+        "not pinned: taskset or a second processor is missing"
+    };
+    format!("{} cores of {}, Linux {}; {pins}", cpuinfo.matches("processor\t").count(), model.1, kernel.trim())
+}

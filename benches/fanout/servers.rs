@@ -1,0 +1,135 @@
+//! The servers that are measured, each a process on processor 0 with one worker, and what the kernel says they cost.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use loadtest::shop::Shop;
+
+const START_DEADLINE: Duration = Duration::from_secs(20);
+const KEY: &str = "a key that only this benchmark signs with";
+/// The kernel counts processor time in hundredths of a second.
+const TICKS: f64 = 100.0;
+
+pub struct Server {
+    child: Child,
+    pub address: SocketAddr,
+    shop: Shop,
+    /// Who may talk in every show, without a budget.
+    pub token: Option<String>,
+    _folder: tempfile::TempDir,
+}
+
+impl Server {
+    /// `more` are flags beside those that switch the budgets for chat off.
+    pub fn livesouk(more: &[&str]) -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("livesouk-bench.").tempdir_in("/tmp")?;
+        let address = free_address()?;
+        let mut command = on_its_processor(env!("CARGO_BIN_EXE_livesouk").as_ref());
+        command.args(["serve", "--log", "warn", "--listen", &address.to_string(), "--auth-key", KEY, "--store"]);
+        command.arg(format!("sqlite:{}", folder.path().join("shop.db").display()));
+        command.args(["--chat-per-second", "0", "--room-chat-per-second", "0"]).args(more);
+        let mut server = Self::start(command, address, folder, Some(KEY))?;
+        server.shop.become_host()?;
+        server.token = Some(server.shop.tokens("host", "host", 1)?.remove(0));
+        Ok(server)
+    }
+
+    pub fn twin() -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("livesouk-bench.").tempdir_in("/tmp")?;
+        let address = free_address()?;
+        let mut command = on_its_processor(&std::env::current_exe()?);
+        command.args(["twin", &address.to_string()]);
+        Self::start(command, address, folder, None)
+    }
+
+    fn start(
+        mut command: Command,
+        address: SocketAddr,
+        folder: tempfile::TempDir,
+        key: Option<&str>,
+    ) -> anyhow::Result<Self> {
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
+        let (url, until) = (format!("http://{address}").parse()?, Instant::now() + START_DEADLINE);
+        let shop = loop {
+            match Shop::open(&url, key) {
+                Ok(shop) => break shop,
+                Err(error) if until < Instant::now() => {
+                    let _ = child.kill();
+                    return Err(error).context("a server did not start");
+                }
+                Err(_) => sleep(Duration::from_millis(50)),
+            }
+        };
+        Ok(Self { child, address, shop, token: None, _folder: folder })
+    }
+
+    /// Shows that are live. The twin knows one, whatever its name.
+    pub fn shows(&self, count: usize) -> anyhow::Result<Vec<String>> {
+        match self.token {
+            Some(_) => (0..count).map(|number| self.shop.show(&format!("Show {number}"))).collect(),
+            None => Ok(vec!["show".to_owned(); count]),
+        }
+    }
+
+    /// Seconds of processor time so far, user and system.
+    pub fn cpu(&self) -> f64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
+        // The second field is the program's name in brackets and may hold anything.
+        let fields: Vec<&str> = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().collect();
+        let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok()).unwrap_or(f64::NAN);
+        (ticks(11) + ticks(12)) / TICKS
+    }
+
+    /// Memory of its own and its part of what is shared, in KiB.
+    pub fn pss(&self) -> anyhow::Result<f64> {
+        let rollup = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", self.child.id()))?;
+        let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:")).context("the kernel tells no Pss")?;
+        Ok(line.trim_end_matches("kB").trim().parse()?)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn on_its_processor(program: &Path) -> Command {
+    let mut command = match pinned() {
+        true => {
+            let mut command = Command::new("taskset");
+            command.args(["-c", "0"]).arg(program);
+            command
+        }
+        false => Command::new(program),
+    };
+    command.env("TOKIO_WORKER_THREADS", "1");
+    command
+}
+
+/// The servers have processor 0, and we, who are the crowd, processor 1.
+pub fn pinned() -> bool {
+    let processors = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default().matches("processor\t").count();
+    processors > 1 && Command::new("taskset").arg("--version").stdout(Stdio::null()).status().is_ok()
+}
+
+/// To be called before there is a second thread.
+pub fn take_our_processor() -> anyhow::Result<()> {
+    if pinned() {
+        let own = std::process::id().to_string();
+        let taken = Command::new("taskset").args(["-p", "-c", "1", &own]).stdout(Stdio::null()).status()?;
+        if !taken.success() {
+            bail!("taskset cannot move the crowd to processor 1");
+        }
+    }
+    Ok(())
+}
+
+fn free_address() -> anyhow::Result<SocketAddr> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+}
