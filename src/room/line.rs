@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
 use socket2::SockRef;
+use tokio::net::TcpStream;
 
 use super::inbox::Arrival;
 use super::ladder::{Due, Ladder};
@@ -33,6 +34,11 @@ const LIFE_SPREAD_MS: Millis = 3 * 60_000;
 
 pub struct Line {
     pub member: Arc<Member>,
+    /// The member's, here once more: a walk over ten thousand waits for memory above all.
+    socket: Arc<TcpStream>,
+    deflate: bool,
+    /// The member's queue may hold something.
+    own: bool,
     pub joined_at: Millis,
     /// What hello needs; `None` once it was said.
     pub hello: Option<Box<Wants>>,
@@ -74,6 +80,9 @@ impl Line {
             _ => (life, Close::Ttl { retry_ms: retry_ms() }),
         };
         Self {
+            socket: member.socket.clone(),
+            deflate: member.deflate,
+            own: true,
             joined_at: now,
             hello: Some(Box::new(wants)),
             counted: member.counted,
@@ -114,8 +123,9 @@ impl Line {
         self.cursor < head && !self.blocked && self.follows()
     }
 
-    /// The connection's task may have seen that the socket takes bytes again.
-    pub fn unblock(&mut self) {
+    /// Somebody queued something for this viewer, or the connection's task saw that the socket takes bytes again.
+    pub fn poked(&mut self) {
+        self.own = true;
         self.blocked = self.member.is_blocked();
     }
 
@@ -150,7 +160,7 @@ impl Line {
             crate::fault::move_cursor(&mut self.cursor, ring.head());
         }
         let mut late = self.stuck_since.is_some();
-        let deflate = self.member.deflate;
+        let deflate = self.deflate;
         while !self.over {
             if self.hello.is_none() && self.closing_until.is_none() {
                 self.take_queue(SLICES);
@@ -191,8 +201,7 @@ impl Line {
             }
             let outcome = match &slices[..used] {
                 [] => return self.rest_is_written(),
-                [one] => self.member.socket.try_write(one),
-                several => self.member.socket.try_write_vectored(several),
+                slices => self.send(slices),
             };
             count(&tally.sends, 1);
             match outcome {
@@ -216,10 +225,26 @@ impl Line {
         None
     }
 
+    /// Straight to the kernel: what the runtime thinks of the socket is one more place in memory to wait for. Only a
+    /// socket that would block is asked about through the runtime, which has to know to tell when it does not.
+    fn send(&self, slices: &[IoSlice]) -> std::io::Result<usize> {
+        let socket = SockRef::from(&*self.socket);
+        let sent = match slices {
+            [one] => socket.send(one),
+            several => socket.send_vectored(several),
+        };
+        match sent {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => self.socket.try_write_vectored(slices),
+            sent => sent,
+        }
+    }
+
     fn take_queue(&mut self, most: usize) {
-        while self.rest.len() < most {
-            let Some(frame) = self.member.take_frame() else { break };
-            self.rest.push_back(frame);
+        while self.own && self.rest.len() < most {
+            match self.member.take_frame() {
+                Some(frame) => self.rest.push_back(frame),
+                None => self.own = false,
+            }
         }
     }
 
@@ -235,7 +260,7 @@ impl Line {
             self.torn = false;
         }
         self.rest = VecDeque::new();
-        for frame in ring.frames_from(self.cursor, self.member.deflate) {
+        for frame in ring.frames_from(self.cursor, self.deflate) {
             if written == 0 {
                 return;
             }
@@ -253,7 +278,7 @@ impl Line {
     fn rest_is_written(&mut self) -> Option<Close> {
         self.stuck_since = None;
         if self.closing_until.is_some() {
-            let _ = SockRef::from(&*self.member.socket).shutdown(std::net::Shutdown::Write);
+            let _ = SockRef::from(&*self.socket).shutdown(std::net::Shutdown::Write);
             self.end();
         }
         None
@@ -267,7 +292,7 @@ impl Line {
 
     /// Gives up at once; the kernel forgets what it could not deliver.
     fn cut(&mut self) {
-        let socket = SockRef::from(&*self.member.socket);
+        let socket = SockRef::from(&*self.socket);
         let _ = socket.set_linger(Some(std::time::Duration::ZERO));
         let _ = socket.shutdown(std::net::Shutdown::Both);
         self.end();

@@ -155,7 +155,7 @@ impl Writer {
         member.take_poke();
         let Some(place) = self.place(member) else { return };
         let line = &mut self.lines[place];
-        line.unblock();
+        line.poked();
         if member.is_gone() {
             line.end();
             self.graves.push(member.clone());
