@@ -179,11 +179,15 @@ impl Inner {
 impl App {
     /// The show, from memory or from the store.
     pub(super) async fn find_show(&self, id: StreamId) -> Result<Arc<Show>> {
-        let read = async {
+        if let Some(known) = self.known_show(id) {
+            return Ok(known);
+        }
+        // Boxed: reading is rare, and its future would be part of everybody's who comes in.
+        let read = Box::pin(async {
             let stream = self.store().stream(id).await?.ok_or(Refusal::NoSuchStream)?;
             let sanctions = self.store().sanctions(id, self.now()).await?;
             Ok(Show(Mutex::new(Inner { stream, sanctions, voices: HashMap::new(), floor: None, fresh_likes: 0 })))
-        };
+        });
         self.0.shows.find(id, read).await
     }
 

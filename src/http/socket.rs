@@ -84,13 +84,12 @@ pub async fn live(
     let app = door.app.clone();
     let place = parts.extensions.get::<Place>().cloned();
     app.tasks().spawn(async move {
-        let _place = place;
         let Ok(Ok(upgraded)) = tokio::time::timeout(UPGRADE_DEADLINE, upgrade).await else { return };
         let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else { return };
         // Copied: even an empty rest of the HTTP buffer keeps all of it, 8 KiB, for as long as the viewer stays.
         let read_ahead = bytes::Bytes::copy_from_slice(&parts.read_buf);
         drop(parts.read_buf);
-        run(door, stream, parts.io.into_inner(), read_ahead, plan).await;
+        run(door, stream, parts.io.into_inner(), read_ahead, plan, place).await;
     });
     let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();
     let headers = response.headers_mut();
@@ -120,7 +119,14 @@ fn plan(door: &Door, stream: StreamId, query: LiveQuery, deflate: bool) -> Plan 
     Plan::Serve { actor: Box::new(actor), session, position, overlay, deflate }
 }
 
-async fn run(door: Door, stream: StreamId, socket: TcpStream, read_ahead: bytes::Bytes, plan: Plan) {
+async fn run(
+    door: Door,
+    stream: StreamId,
+    socket: TcpStream,
+    read_ahead: bytes::Bytes,
+    plan: Plan,
+    place: Option<Place>,
+) {
     let (actor, session, position, overlay, deflate) = match plan {
         Plan::Serve { actor, session, position, overlay, deflate } => (*actor, session, position, overlay, deflate),
         Plan::Refuse(close) => return session::refuse(socket, close).await,
@@ -133,7 +139,9 @@ async fn run(door: Door, stream: StreamId, socket: TcpStream, read_ahead: bytes:
                 None => Vec::new(),
             };
             let arrival = Arrival { socket, read_ahead, actor, session, position, missed, you, deflate, overlay };
-            session::serve(door.app, room, arrival).await;
+            // A task of its own: all that coming in took is given back, and an idle viewer is small.
+            let tasks = door.app.tasks().clone();
+            tasks.spawn(session::serve(door.app, room, arrival, place));
         }
         Err(Error::Refused(Refusal::Banned)) => session::refuse(socket, Close::Banned).await,
         Err(_) => session::turn_away(socket).await,

@@ -34,7 +34,7 @@ enum Way {
 }
 
 /// Whose connection it is: newest wins. A guest is known by the session alone.
-pub type SessionKey = (Option<UserId>, String);
+pub type SessionKey = (Option<UserId>, Arc<str>);
 
 impl Writer {
     pub(super) fn seat(&mut self, arrival: Arrival, now: Millis) {

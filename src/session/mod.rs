@@ -55,31 +55,38 @@ pub struct Arrival {
     pub overlay: bool,
 }
 
-/// Serves a connection until it ends. A purchase under way is finished, also at shutdown.
-pub async fn serve(app: App, room: Arc<Room>, arrival: Arrival) {
+/// Serves a connection until it ends; a purchase under way is finished, also at shutdown. `held` is dropped at the end.
+///
+/// What it takes to sit down is done here and not in the future: that is what an idle viewer costs.
+pub fn serve<H: Send>(app: App, room: Arc<Room>, arrival: Arrival, held: H) -> impl Future<Output = ()> + Send {
     let Arrival { socket, read_ahead, actor, session, position, missed, you, deflate, overlay } = arrival;
     set_up(&socket);
     let socket = Arc::new(socket);
     let joining = Joining { socket: socket.clone(), actor, session, position, missed, you, deflate, overlay };
-    let seat = match room.join(joining) {
-        Ok(seat) => seat,
-        Err(close) => return say_goodbye(&socket, close).await,
-    };
-    drop(room);
-    if app.is_banned(seat.member()) {
+    let seated = room.join(joining);
+    if let Ok(seat) = &seated
+        && app.is_banned(seat.member())
+    {
         // The ban came while this one was coming in, and found nobody to send away.
         seat.member().close(Close::Banned);
     }
-    let context = Arc::new(Context { app, member: seat.member().clone() });
-    let connection = Connection { seat: &seat, socket: &socket, context, slow_verbs: Arc::default(), deflate };
-    tokio::select! {
-        biased;
-        // The writer is done with this socket: it was closed, for whatever reason.
-        () = seat.tend() => {
-            let stops = connection.context.app.stopping().is_cancelled();
-            drain(&socket, if stops { GOODBYE_AT_STOP } else { GOODBYE }).await;
+    async move {
+        let _held = &held;
+        let seat = match &seated {
+            Ok(seat) => seat,
+            Err(close) => return say_goodbye(&socket, *close).await,
+        };
+        let context = Context { app, member: seat.member().clone() };
+        let connection = Connection { seat, socket: &socket, context, slow_verbs: Arc::default(), deflate };
+        tokio::select! {
+            biased;
+            // The writer is done with this socket: it was closed, for whatever reason.
+            () = seat.tend() => {
+                let stops = connection.context.app.stopping().is_cancelled();
+                drain(&socket, if stops { GOODBYE_AT_STOP } else { GOODBYE }).await;
+            }
+            () = connection.read(&read_ahead) => {}
         }
-        () = connection.read(&read_ahead) => {}
     }
 }
 
@@ -97,7 +104,7 @@ pub async fn turn_away(socket: TcpStream) {
 struct Connection<'a> {
     seat: &'a Seat,
     socket: &'a TcpStream,
-    context: Arc<Context>,
+    context: Context,
     slow_verbs: Arc<AtomicUsize>,
     deflate: bool,
 }
@@ -119,7 +126,9 @@ impl Connection<'_> {
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     reads = 0;
-                    if self.socket.readable().await.is_err() {
+                    // Polled by hand: smaller than the runtime's own future for it, and it takes the place of the HTTP
+                    // server's, whose task's memory the socket would keep else.
+                    if std::future::poll_fn(|task| self.socket.poll_read_ready(task)).await.is_err() {
                         return;
                     }
                 }
@@ -151,7 +160,8 @@ impl Connection<'_> {
         let member = self.seat.member();
         let end = match incoming {
             Ok(Incoming::Text(text)) => {
-                self.answer(text).await;
+                // Boxed: the futures of answers would else be part of every idle connection.
+                Box::pin(self.answer(text)).await;
                 return std::ops::ControlFlow::Continue(());
             }
             Ok(Incoming::Ping(payload)) => {
@@ -170,8 +180,7 @@ impl Connection<'_> {
         let member = self.seat.member();
         let frame = ClientFrame::parse(&text);
         if !frame.verb.as_ref().is_ok_and(Verb::is_slow) {
-            // Boxed: every verb's future would else be part of every idle connection.
-            if let Some(reply) = Box::pin(verbs::answer(&self.context, frame)).await {
+            if let Some(reply) = verbs::answer(&self.context, frame).await {
                 member.reply(reply);
             }
             return;

@@ -10,6 +10,7 @@ use crate::protocol::{ClientFrame, Frame, Verb, server};
 use crate::room::Member;
 
 /// What an answer needs to know about the connection.
+#[derive(Clone)]
 pub struct Context {
     pub app: App,
     /// Who asks, and where the answer goes.
