@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -25,6 +25,9 @@ const FILES_BESIDES: u64 = 256;
 /// Connections at once when nobody said how many.
 const CONNECTIONS_MAX: usize = 100_000;
 const JOINS_PER_CORE: usize = 1_000;
+/// Connections that wait to be accepted, as far as the system allows. Past it the kernel drops what comes, and a client asks
+/// again a second later: a crowd that returns at once fills the usual thousand.
+const BACKLOG: u32 = 16_384;
 /// How long a viewer who was told to move may stay.
 const MOVE_MS: i64 = 1_500;
 const STOP_DEADLINE: Duration = Duration::from_secs(20);
@@ -91,6 +94,14 @@ pub async fn shop(store: &Store, title: &str, currency: &str) -> Result<Shop, St
     store.create_shop(shop).await.map_err(StartError::Store)
 }
 
+fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // Else the port rests for a minute after a restart.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
 /// How many connections there may be: what was asked for, as far as the limit on open files carries it.
 fn connections_max(asked: Option<usize>, raise: impl FnOnce(u64) -> u64) -> usize {
     let wanted = asked.unwrap_or(CONNECTIONS_MAX);
@@ -120,8 +131,7 @@ impl Node {
         let joins = limits.joins_per_second.unwrap_or((cores * JOINS_PER_CORE) as f64);
         let admission = Arc::new(Admission::new(joins, clock.now()));
         let drain_ms = (limits.drain_seconds * 1_000.0) as i64;
-        let listener =
-            TcpListener::bind(listen).await.map_err(|error| StartError::Listen { address: listen, error })?;
+        let listener = bind(listen).map_err(|error| StartError::Listen { address: listen, error })?;
         let stop = CancellationToken::new();
         let app =
             App::start(store, Broker::local(), clock, shop, settings, stop.clone()).await.map_err(StartError::App)?;
