@@ -97,11 +97,7 @@ impl Audience {
         crowd.run_until(from + ramp.as_micros() as u64);
         let seated = |crowd: &Crowd| crowd.viewers.iter().all(|viewer| viewer.place.is_greeted());
         let patience = crowd.now() + 30_000_000;
-        let mut looks = 0;
-        crowd.run_while(patience, |crowd| {
-            looks += 1;
-            looks % 256 != 0 || !seated(crowd)
-        });
+        crowd.run_while(patience, |crowd| crowd.connected() < u64::from(everybody) || !seated(crowd));
         ensure!(seated(&crowd), "{} of {everybody} were connected: {:?}", crowd.connected(), crowd.measure.errors);
         let per_room = everybody as f64 / shows.len() as f64;
         Ok(Self { crowd, rooms: shows.len(), senders, per_room, complete: bad.is_none(), dropped_at: 0 })
@@ -187,10 +183,9 @@ impl Audience {
     /// Seconds since the drop, or as long as we had patience.
     pub fn wait_for_all_to_return(&mut self, patience: Duration) -> f64 {
         let until = self.dropped_at + patience.as_micros() as u64;
-        let mut looks = 0;
+        let everybody = self.crowd.viewers.len() as u64;
         self.crowd.run_while(until, |crowd| {
-            looks += 1;
-            looks % 64 != 0 || crowd.viewers.iter().any(|viewer| viewer.returns)
+            crowd.connected() < everybody || crowd.viewers.iter().any(|viewer| viewer.returns)
         });
         (self.crowd.now() - self.dropped_at) as f64 / 1e6
     }

@@ -31,28 +31,41 @@ fn ramp(viewers: usize) -> Duration {
     Duration::from_millis((viewers * 1_000 / ARRIVALS_PER_S) as u64)
 }
 
+/// Memory of a server without viewers that had a few: the pages of its program are no viewer's.
+fn warm_pss(server: &Server, shows: &[String]) -> anyhow::Result<f64> {
+    let mut few = Audience::seat(server, shows, 20, None, Duration::ZERO)?;
+    few.idle(server, Duration::from_millis(200));
+    drop(few);
+    std::thread::sleep(Duration::from_millis(500));
+    server.pss()
+}
+
 fn one_room(book: &mut Book, length: Length) -> anyhow::Result<()> {
     let twin = {
         let server = Server::twin()?;
-        let empty = server.pss()?;
-        let mut audience = Audience::seat(&server, &server.shows(1)?, CROWD, None, ramp(CROWD))?;
+        let shows = server.shows(1)?;
+        let empty = warm_pss(&server, &shows)?;
+        let mut audience = Audience::seat(&server, &shows, CROWD, None, ramp(CROWD))?;
         book.note("twin, idle: KiB (PSS) per viewer", (server.pss()? - empty) / CROWD as f64);
-        // Upwards as long as it is well; the cheapest delivery is that of its highest good rate.
-        let mut best = audience.talk(&server, 1.0, length.step);
-        for rate in [2.0, 3.0, 5.0, 8.0, 12.0] {
-            let talk = audience.talk(&server, rate, length.step);
-            if !talk.is_good() {
-                break;
+        // Upwards as long as it is well: the fuller its core, the less a delivery costs it.
+        let mut best = audience.talk(&server, 2.0, length.step);
+        for rate in [5.0, 8.0, 10.0, 12.0, 14.0, 17.0, 20.0] {
+            // The machine has bad moments: too much is what is too much twice.
+            let tries = [(); 2].into_iter().map(|()| audience.talk(&server, rate, length.step));
+            match tries.into_iter().find(Talk::is_good) {
+                Some(talk) => best = talk,
+                None => break,
             }
-            best = talk;
         }
         book.talk("10,000 viewers: twin at its highest good rate", best);
         best
     };
     let server = Server::livesouk(&OPEN_DOOR)?;
-    let (shows, empty) = (server.shows(1)?, server.pss()?);
+    let shows = server.shows(1)?;
+    let empty = warm_pss(&server, &shows)?;
     let mut audience = Audience::seat(&server, &shows, CROWD, None, ramp(CROWD))?;
-    book.note("idle_core_share", audience.idle(&server, length.step * 2));
+    // Pings come every 25 s, and those who came together are not pinged together.
+    book.note("idle_core_share", audience.idle(&server, length.step * 8));
     book.note("pss_kib_per_viewer", (server.pss()? - empty) / CROWD as f64);
     for rate in [5, 20, 100, 200] {
         let talk = audience.talk(&server, f64::from(rate), length.step);
@@ -93,6 +106,7 @@ fn highest(start: impl Fn() -> anyhow::Result<Server>, length: Length) -> anyhow
     let mut attempt = |rate: f64| -> anyhow::Result<Option<Talk>> {
         for _ in 0..2 {
             let talk = audience.talk(&server, rate, length.step / 2);
+            eprintln!("  {rate:.0} events/s: p99 {:.0} ms, lost {}, kept {:.3}", talk.p99_ms, talk.lost, talk.kept);
             if talk.is_good() {
                 return Ok(Some(talk));
             }
@@ -120,7 +134,8 @@ fn highest(start: impl Fn() -> anyhow::Result<Server>, length: Length) -> anyhow
 /// Every fifth viewer takes hello and then nothing more, under chat.
 fn stopped(book: &mut Book, length: Length) -> anyhow::Result<()> {
     let server = Server::livesouk(&OPEN_DOOR)?;
-    let (shows, empty) = (server.shows(1)?, server.pss()?);
+    let shows = server.shows(1)?;
+    let empty = warm_pss(&server, &shows)?;
     let mut audience = Audience::seat(&server, &shows, CROWD, Some(5), ramp(CROWD))?;
     let talk = audience.talk(&server, 20.0, length.step * 3);
     book.talk("10,000 viewers, 2,000 of them stopped: at 20/s", talk);
