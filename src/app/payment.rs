@@ -77,8 +77,11 @@ impl App {
     }
 
     /// Brings a try as far as it goes, from what the provider says of it now.
-    pub(super) async fn follow(&self, mut payment: Payment, mut seen: Option<Intent>) -> Result<Payment> {
+    pub(super) async fn follow(&self, payment: Payment, mut seen: Option<Intent>) -> Result<Payment> {
         let provider = self.provider_of(&payment)?;
+        // Read after the provider's picture was: somebody else may have won and taken the money in between, and with an
+        // older row that would look like money nobody asked for.
+        let mut payment = self.again(&payment).await?;
         for _ in 0..STEPS_MAX {
             let reference = seen.as_ref().map(|intent| intent.reference.as_str());
             match payment.next(seen.as_ref(), provider.livemode()) {

@@ -91,13 +91,13 @@ pub async fn play(settings: &Settings) -> Verdict {
     let evidence = gather(&stand, &levels).await;
     let mut breaches = board.breaches();
     breaches.extend(oracle::judge(&evidence));
-    breaches.extend(progress(&board, settings, began_at));
+    breaches.extend(progress(&board, &evidence, settings, began_at));
     for node in &stand.nodes {
         let node = node.lock().await;
         let ended = node.ended_by_itself.iter();
         breaches.extend(ended.map(|said| Breach::new("nodes stay up", format!("node {} ended:\n{said}", node.number))));
     }
-    tell(&evidence, &counts, &levels);
+    tell(&evidence, &counts, &levels, began_at);
     if !breaches.is_empty() {
         keep_logs(&stand, settings).await;
     }
@@ -281,25 +281,24 @@ async fn until_none(database: &mut PgConnection, count: &'static str, within_ms:
 }
 
 /// People buy in every storm and in every quiet; a run in which nothing happens proves nothing.
-fn progress(board: &Board, settings: &Settings, began_at: i64) -> Vec<Breach> {
+fn progress(board: &Board, evidence: &Evidence, settings: &Settings, began_at: i64) -> Vec<Breach> {
     let mut found = Vec::new();
     for (from, to, storm) in fault::phases(settings.length) {
-        let (bought, paid) =
-            board.journal.progress(began_at + from.as_millis() as i64, began_at + to.as_millis() as i64);
-        let name = if storm { "storm" } else { "quiet" };
-        println!(
-            "{name} {:.1}-{:.1} s: {bought} purchases acknowledged, {paid} paid",
-            from.as_secs_f64(),
-            to.as_secs_f64()
-        );
-        if bought == 0 && to - from > Duration::from_secs(5) {
-            found.push(Breach::new("selling goes on", format!("nobody bought anything in {from:?} to {to:?}")));
+        let (name, [from, to]) =
+            (if storm { "storm" } else { "quiet" }, [from, to].map(|at| began_at + at.as_millis() as i64));
+        let (bought, paid) = board.journal.progress(from, to);
+        let since = |at: i64| (at - began_at) as f64 / 1e3;
+        println!("{name} {:.1}-{:.1} s: {bought} purchases acknowledged, {paid} paid", since(from), since(to));
+        let starved = evidence.windows.iter().filter(|window| window.fault == STARVED);
+        let starved: i64 = starved.map(|window| (window.to.min(to) - window.from.max(from)).max(0)).sum();
+        if bought == 0 && to - from - starved > 5_000 {
+            found.push(Breach::new("selling goes on", format!("nobody bought anything in {from} to {to}")));
         }
     }
     found
 }
 
-fn tell(evidence: &Evidence, counts: &Counts, levels: &Levels) {
+fn tell(evidence: &Evidence, counts: &Counts, levels: &Levels, began_at: i64) {
     let outcomes = evidence.ops.iter().map(|op| match &op.outcome {
         Outcome::Done(_) => format!("{:?} done", op.verb),
         Outcome::Refused(code) => format!("{:?} {code}", op.verb),
@@ -311,9 +310,11 @@ fn tell(evidence: &Evidence, counts: &Counts, levels: &Levels) {
     let (starved, faults): (Vec<_>, Vec<_>) = evidence.windows.iter().partition(|window| window.fault == STARVED);
     let still_ms: i64 = starved.iter().map(|window| window.to - window.from).sum();
     println!("the machine stood still {} times, {still_ms} ms in all", starved.len());
+    starved.iter().for_each(|window| println!("    at {:.1} s", (window.from - began_at) as f64 / 1e3));
     for window in faults {
         let node = window.node.map(|node| format!(" of node {node}")).unwrap_or_default();
-        println!("fault: {}{node}, {} ms {}", window.fault, window.to - window.from, window.note);
+        let (at, lasted) = ((window.from - began_at) as f64 / 1e3, window.to - window.from);
+        println!("fault at {at:.1} s: {}{node}, {lasted} ms {}", window.fault, window.note);
     }
     let (offers, orders) = (evidence.offers.len(), evidence.orders.len());
     println!("{offers} offers, {orders} orders, {} counts seen, {} looks from the side", counts.seen(), levels.looks());

@@ -1,8 +1,10 @@
 //! The fast no: once an offer is known to be sold out or over, askers are refused in memory.
 //!
-//! Conservative, in three ways. Whoever has an order of the offer is let through, so a retry of a winner gets its order
+//! Conservative, in four ways. Whoever has an order of the offer is let through, so a retry of a winner gets its order
 //! and never a "sold out". Every 250 ms one ask is let through too, so units that come back are sold at most that much
-//! later, whatever messages were lost. And an ask that might be refused for another reason goes to the database.
+//! later, whatever messages were lost. What nobody could confirm for a second is not known any more: a node that was
+//! frozen or cut off does not go on refusing what another has sold since. And an ask that might be refused for another
+//! reason goes to the database.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -12,6 +14,8 @@ use crate::domain::{Millis, Refusal, Stage, Terms, UserId};
 
 /// How often one ask goes through to look.
 const LOOK_EVERY_MS: Millis = 250;
+/// How long a look holds.
+const KNOWN_FOR_MS: Millis = 1_000;
 /// An offer with more orders than this has no fast no: its buyers are kept in memory.
 pub const BUYERS_MAX: usize = 200_000;
 
@@ -34,6 +38,7 @@ struct Shut {
     /// The offer's version that this was seen at.
     version: i64,
     per_buyer: i64,
+    seen_at: Millis,
     look_at: AtomicI64,
 }
 
@@ -42,7 +47,7 @@ impl Gate {
     pub fn refuses(&self, buyer: &UserId, qty: i64, now: Millis) -> Option<Refusal> {
         let inner = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let shut = inner.shut.as_ref()?;
-        if qty > shut.per_buyer || inner.buyers.contains(buyer) {
+        if now > shut.seen_at + KNOWN_FOR_MS || qty > shut.per_buyer || inner.buyers.contains(buyer) {
             return None;
         }
         let look_at = shut.look_at.load(Ordering::Relaxed);
@@ -69,14 +74,15 @@ impl Gate {
         true
     }
 
-    /// Shuts. Refuses to where a buyer of this version may be unknown.
+    /// Shuts, for as long as it is [looked](KNOWN_FOR_MS) at. Refuses to where a buyer of this version may be unknown.
     pub fn close(&self, refusal: Refusal, terms: &Terms, now: Millis) -> bool {
         let mut inner = self.write();
         if inner.known_place + 1 < terms.next_place {
             return false;
         }
         let (version, per_buyer) = (terms.version, terms.per_buyer);
-        inner.shut = Some(Shut { refusal, version, per_buyer, look_at: AtomicI64::new(now + LOOK_EVERY_MS) });
+        inner.shut =
+            Some(Shut { refusal, version, per_buyer, seen_at: now, look_at: AtomicI64::new(now + LOOK_EVERY_MS) });
         true
     }
 
@@ -165,7 +171,18 @@ mod tests {
         let gate = Gate::default();
         assert!(gate.learn(vec![], 1) && gate.close(Refusal::SoldOut, &terms(Stage::Open, 5, None), 0));
         let through = |now: Millis| (0..100).filter(|_| gate.refuses(&user("ann"), 1, now).is_none()).count();
-        assert_eq!([0, 249, 250, 251, 499, 500, 5_000].map(through), [0, 0, 1, 0, 0, 1, 1]);
+        assert_eq!([0, 249, 250, 251, 499, 500, 1_000].map(through), [0, 0, 1, 0, 0, 1, 1]);
+    }
+
+    #[test]
+    fn what_nobody_confirmed_for_a_second_refuses_nobody() {
+        let gate = Gate::default();
+        let terms = terms(Stage::Open, 5, None);
+        assert!(gate.learn(vec![], 1) && gate.close(Refusal::SoldOut, &terms, 0));
+        let refused = |now: Millis| (0..100).filter(|_| gate.refuses(&user("ann"), 1, now).is_some()).count();
+        assert_eq!([1_000, 1_001, 60_000].map(refused), [99, 0, 0]);
+        assert!(gate.close(Refusal::SoldOut, &terms, 60_000));
+        assert_eq!(refused(60_001), 100);
     }
 
     #[test]

@@ -28,6 +28,8 @@ const IDLE: Duration = Duration::from_secs(60);
 /// How long a batch is sent again over lost connections before its askers are told `outcome_unknown`.
 const RESEND_DEADLINE: Duration = Duration::from_secs(5);
 const RESEND_PAUSE_MAX: Duration = Duration::from_millis(500);
+/// Batches from this size on are answered by a task of their own.
+const TOLD_AT_ONCE: usize = 32;
 /// How long an asker waits in all.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(15);
 
@@ -188,7 +190,7 @@ async fn mind(app: &App, offer: &Offer, gate: &Gate, now: Millis) -> bool {
             Ok(buyers) => gate.learn(buyers, last),
             Err(_) => false,
         };
-    let shut = learned && gate.close(refusal, &offer.terms, app.now());
+    let shut = learned && gate.close(refusal, &offer.terms, now);
     if !shut {
         gate.open();
     }
@@ -204,8 +206,13 @@ async fn settle(app: &App, offer: OfferId, batch: Batch) -> Vec<Sold> {
         match send(app, offer, &part.asks).await {
             Ok(mut done) => {
                 let answers = std::mem::take(&mut done.answers);
-                for (told, waiters) in answers.into_iter().zip(part.answers) {
-                    answer(app, told, waiters);
+                // Hundreds of people are told while the next batch is on its way already.
+                let (speaker, waiting) = (app.clone(), part.answers);
+                let tell = move || answers.into_iter().zip(waiting).for_each(|(told, who)| answer(&speaker, told, who));
+                if part.asks.len() < TOLD_AT_ONCE {
+                    tell();
+                } else {
+                    app.0.tasks.spawn(async move { tell() });
                 }
                 sold.push(done);
             }

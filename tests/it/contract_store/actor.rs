@@ -60,7 +60,7 @@ async fn a_rush_on_a_sold_out_offer_does_not_reach_the_database(shop: Fixture) {
     assert!(sold_out(app.buy(&actor("late"), offer, 1, key("key-00001")).await.err()));
     shop.break_selling().await;
     let (mut refused, mut looked) = (0, 0);
-    for n in 0..20_000 {
+    for n in 0..2_000 {
         // A look would wait for what is broken; the others do not even wait.
         let late = actor(&format!("late-{n}"));
         let answer = tokio::time::timeout(Duration::ZERO, app.buy(&late, offer, 1, key("key-00001"))).await;
@@ -69,7 +69,7 @@ async fn a_rush_on_a_sold_out_offer_does_not_reach_the_database(shop: Fixture) {
             _ => looked += 1,
         }
     }
-    assert!(refused >= 19_000, "{refused} refused, {looked} looked");
+    assert!(refused >= 1_900, "{refused} refused, {looked} looked");
     app.stopping().cancel();
     app.finish().await;
 }
