@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::Parser;
 use livesouk::app::{ChatBudget, Secret, Settings};
 use livesouk::clock::Clock;
-use livesouk::config::{Cli, Command, Demo, Limits, Log, Migrate, Payments, Serve, Token};
+use livesouk::config::{Cli, Command, Demo, Limits, Log, LogFormat, Migrate, Payments, Serve, Token};
 use livesouk::demo;
 use livesouk::domain::{Actor, Name, Role, StreamId, UserId};
 use livesouk::http::auth::Auth;
@@ -60,6 +60,7 @@ async fn run_demo(options: Demo) -> anyhow::Result<()> {
     let host_token = auth.sign(&demo_host()?, 30 * 24 * 3_600 * 1_000).map_err(StartError::Config)?;
     let node = Node::start(Plan {
         listen: options.listen,
+        metrics: None,
         store,
         clock,
         shop: opened.shop.clone(),
@@ -131,6 +132,7 @@ async fn run_serve(options: Serve) -> anyhow::Result<()> {
     let shop = node::shop(&store, &options.shop, &options.currency).await?;
     let node = Node::start(Plan {
         listen: options.listen,
+        metrics: options.metrics_listen,
         store,
         clock,
         shop,
@@ -141,7 +143,14 @@ async fn run_serve(options: Serve) -> anyhow::Result<()> {
         limits: options.limits,
     })
     .await?;
-    tracing::info!(listen = %node.address()?, "livesouk serves");
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        listen = %node.address()?,
+        metrics = node.metrics_address().map(tracing::field::display),
+        store = options.store.split(':').next(),
+        broker = options.broker.split(':').next(),
+        "livesouk serves"
+    );
     node.serve(asked_to_stop()?).await;
     Ok(())
 }
@@ -194,10 +203,9 @@ fn start_log(log: &Log) -> Result<(), StartError> {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal());
-    if log.log_json {
-        lines.json().init();
-    } else {
-        lines.compact().init();
+    match log.format {
+        LogFormat::Json => lines.json().flatten_event(true).init(),
+        LogFormat::Text => lines.compact().init(),
     }
     Ok(())
 }

@@ -21,6 +21,7 @@ mod show;
 mod signature;
 mod stream;
 mod sweep;
+mod tally;
 #[cfg(test)]
 pub mod testing;
 mod webhook;
@@ -41,7 +42,7 @@ use crate::domain::{Event, Millis, Offer, OfferId, Order, Refusal, Shop, StreamI
 use crate::protocol::{Logged, OrderView, StateChange, server};
 use crate::room::Rooms;
 use crate::store::{self, Store};
-use provider::Provider;
+use provider::{Calls, Provider};
 use script::TestProvider;
 
 use memory::Memory;
@@ -53,6 +54,7 @@ pub use sell::Counts as SellingCounts;
 pub use show::ChatBudget;
 pub use signature::Secret;
 pub use stream::NewStream;
+pub use tally::{LOOPS, Tally};
 
 /// The only errors a door sees. The cause of a fault stays inside; it is logged once, where it is handled.
 #[derive(Clone, PartialEq, Debug, thiserror::Error)]
@@ -150,6 +152,8 @@ pub struct Inner {
     notes: Notify,
     /// An offer was opened, closed or changed: the sweeper looks again.
     offers_changed: Notify,
+    tally: Tally,
+    started_at: Millis,
     tasks: TaskTracker,
     stop: CancellationToken,
     /// Everything that was begun is done; nobody speaks any more.
@@ -174,11 +178,12 @@ impl App {
             store: store.clone(),
             clock: clock.clone(),
             secret: settings.webhook_secret.clone(),
-            deadline: settings.provider_deadline,
+            calls: Arc::new(Calls::within(settings.provider_deadline)),
             post,
             tasks: tasks.clone(),
         });
         let (broker, deliveries) = broker;
+        let started_at = clock.now();
         let app = Self(Arc::new(Inner {
             store,
             broker,
@@ -197,6 +202,8 @@ impl App {
             knocked: Notify::new(),
             notes: Notify::new(),
             offers_changed: Notify::new(),
+            tally: Tally::default(),
+            started_at,
             tasks,
             stop,
             silent: CancellationToken::new(),
@@ -272,6 +279,32 @@ impl App {
         Ok(self.0.store.now().await.map(|_| ())?)
     }
 
+    /// When this node started.
+    pub fn started_at(&self) -> Millis {
+        self.0.started_at
+    }
+
+    /// Talk that waits to be written, and how much may.
+    pub fn talk_waiting(&self) -> (usize, usize) {
+        let most = self.0.said.max_capacity();
+        (most - self.0.said.capacity(), most)
+    }
+
+    /// What came of the calls to the payment provider.
+    pub fn provider_calls(&self) -> Option<&Calls> {
+        self.0.provider.calls()
+    }
+
+    /// What the database costs, and its connections as they are now.
+    pub fn store_load(&self) -> (&store::Tally, [store::Pool; 2]) {
+        (self.store().tally(), self.store().pools())
+    }
+
+    /// How many milliseconds the database's clock is ahead of ours, and the epoch that its history is in.
+    pub fn ahead_and_epoch(&self) -> (Millis, i64) {
+        (self.0.ahead.load(Ordering::Relaxed), self.epoch())
+    }
+
     fn store(&self) -> &Store {
         &self.0.store
     }
@@ -297,8 +330,11 @@ impl App {
 
     /// As [`log`](Self::log), where the deed is done whether or not it can be told.
     fn tell(&self, stream: StreamId, event: &Event) {
-        if let Err(error) = self.log(stream, event) {
-            tracing::warn!(stream.id = %stream, error = %error, "an event was not told");
+        match self.log(stream, event) {
+            Ok(()) => tracing::info!(stream.id = %stream, event = event.name(), what = event.subject(), "told"),
+            Err(error) => {
+                tracing::warn!(stream.id = %stream, event = event.name(), error = %error, "an event was not told");
+            }
         }
     }
 

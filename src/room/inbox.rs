@@ -7,6 +7,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::member::Wants;
 use super::{Member, Position};
@@ -25,6 +26,8 @@ pub struct Inbox {
     events: usize,
     event_bytes: usize,
     urgent: bool,
+    /// Since when the oldest event or value waits.
+    since: Option<Instant>,
     begun: bool,
     changes: HashMap<StateKey, StateChange>,
     arrivals: Vec<Arrival>,
@@ -66,6 +69,7 @@ pub struct Turn {
     pub ordered: Vec<Ordered>,
     pub changes: Vec<StateChange>,
     pub urgent: bool,
+    pub since: Option<Instant>,
     pub arrivals: Vec<Arrival>,
     pub elsewhere: Option<u64>,
     pub drain: Option<Drain>,
@@ -82,6 +86,7 @@ impl Inbox {
             events: 0,
             event_bytes: 0,
             urgent: false,
+            since: None,
             begun: false,
             changes: HashMap::new(),
             arrivals: Vec::new(),
@@ -124,6 +129,7 @@ impl Inbox {
             self.events += count;
             self.event_bytes += bytes(&events);
             self.urgent |= events.iter().any(|event| event.urgent);
+            self.since.get_or_insert_with(Instant::now);
             self.ordered.push_back(Ordered::Log { epoch: epoch.into(), first_seq, events });
         }
         Offered::Taken
@@ -134,6 +140,7 @@ impl Inbox {
             return;
         }
         self.urgent |= urgent;
+        self.since.get_or_insert_with(Instant::now);
         match self.changes.entry(change.key()) {
             std::collections::hash_map::Entry::Occupied(mut old) => {
                 if change.replaces(old.get()) {
@@ -157,6 +164,11 @@ impl Inbox {
 
     pub fn has_seats(&self) -> bool {
         self.seats > 0
+    }
+
+    /// Events that wait, and seats.
+    pub fn load(&self) -> (usize, usize) {
+        (self.events, self.seats)
     }
 
     pub fn leave(&mut self, now: Millis) {
@@ -205,6 +217,7 @@ impl Inbox {
             ordered: Vec::new(),
             changes: Vec::new(),
             urgent: std::mem::take(&mut self.urgent),
+            since: None,
             arrivals: std::mem::take(&mut self.arrivals),
             elsewhere: self.elsewhere.take(),
             drain: self.drain.take(),
@@ -221,6 +234,8 @@ impl Inbox {
             }
             turn.freed |= !turn.ordered.is_empty();
             turn.more = !self.ordered.is_empty();
+            // What stays behind has waited about as long.
+            turn.since = if turn.more { self.since } else { self.since.take() };
         }
         turn
     }

@@ -8,7 +8,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::{Error, Result};
+use super::{Error, Pool, Result, Tally};
 use crate::domain::Millis;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres");
@@ -31,6 +31,7 @@ const BATCH_DEADLINE: Duration = Duration::from_secs(4);
 pub struct Postgres {
     pool: PgPool,
     selling: SellConnections,
+    tally: Tally,
 }
 
 impl Postgres {
@@ -60,11 +61,15 @@ impl Postgres {
             .before_acquire(|connection, _| Box::pin(answers(connection)))
             .connect_with(general)
             .await?;
-        Ok(Self { pool, selling: SellConnections::new(selling, sell_connections) })
+        Ok(Self { pool, selling: SellConnections::new(selling, sell_connections), tally: Tally::default() })
     }
 
     pub fn pool(&self) -> &PgPool {
         &self.pool
+    }
+
+    pub fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     pub fn selling(&self) -> &SellConnections {
@@ -158,11 +163,12 @@ pub struct SellConnections {
     options: PgConnectOptions,
     idle: Mutex<Vec<PgConnection>>,
     permits: Semaphore,
+    size: usize,
 }
 
 impl SellConnections {
     fn new(options: PgConnectOptions, size: usize) -> Self {
-        Self { options, idle: Mutex::new(Vec::with_capacity(size)), permits: Semaphore::new(size) }
+        Self { options, idle: Mutex::new(Vec::with_capacity(size)), permits: Semaphore::new(size), size }
     }
 
     /// Runs one batch on a connection of its own and takes that back if the batch was answered. After a fault of the
@@ -190,6 +196,12 @@ impl SellConnections {
             None => connect_to_sell(&self.options).await?,
         };
         Ok(Borrowed { connection, home: self, _permit: permit })
+    }
+
+    pub fn pool(&self) -> Pool {
+        let idle = self.idle.lock().unwrap_or_else(|poison| poison.into_inner()).len();
+        let used = self.size.saturating_sub(self.permits.available_permits());
+        Pool { name: "selling", used, idle, most: self.size }
     }
 
     /// Closes what is idle. Where one connection broke the others most likely are broken too, and finding out one by

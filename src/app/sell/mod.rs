@@ -19,6 +19,7 @@ use self::gate::{BUYERS_MAX, Gate};
 use self::queue::{Batch, Queue, batch_cap};
 use super::{App, Error, Result};
 use crate::domain::{Ask, Millis, Offer, OfferId, Order, Refusal, UserId};
+use crate::metrics::{Sizes, Times};
 use crate::store::{self, Answered, Sold};
 
 /// Asks that may wait for one offer, about two seconds' worth; past it the answer is `busy`: certainly not done.
@@ -57,6 +58,11 @@ pub struct Counts {
     pub resent: AtomicU64,
     /// Batches cut in two to find a bad row: should be 0.
     pub halved: AtomicU64,
+    /// Who waits for an answer now.
+    pub waiting: AtomicU64,
+    /// Asks of each batch, and how long one try of it took.
+    pub sizes: Sizes,
+    pub took: Times,
 }
 
 fn count(counter: &AtomicU64, by: usize) {
@@ -69,6 +75,22 @@ impl Sellers {
         if let Some(seller) = self.offers.get(&offer) {
             seller.gate.heed(version);
         }
+    }
+}
+
+/// One who waits for an answer, until dropped: a client that leaves waits no more.
+struct Waiting<'a>(&'a AtomicU64);
+
+impl<'a> Waiting<'a> {
+    fn count(all: &'a AtomicU64) -> Self {
+        all.fetch_add(1, Ordering::Relaxed);
+        Self(all)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -87,6 +109,11 @@ impl App {
         &self.0.sellers.counts
     }
 
+    /// How many offers have an actor.
+    pub fn actors(&self) -> usize {
+        self.0.sellers.offers.len()
+    }
+
     /// The refusal that needs no database, if there is one. Every 250 ms somebody gets none and must go on to
     /// [`sell`](Self::sell), to look for the others.
     pub(super) fn fast_no(&self, offer: OfferId, buyer: &UserId, qty: i64) -> Option<Refusal> {
@@ -97,6 +124,7 @@ impl App {
     /// Puts an ask in the offer's queue and waits for its answer.
     pub(super) async fn sell(&self, offer: OfferId, ask: Ask) -> Told {
         let (answer, answered) = oneshot::channel();
+        let _waiting = Waiting::count(&self.selling().waiting);
         let mut item = Item { ask, answer };
         // An actor that goes idle closes its queue and hands the item back: then there is a new actor to ask.
         loop {
@@ -203,6 +231,7 @@ async fn settle(app: &App, offer: OfferId, batch: Batch) -> Vec<Sold> {
     let mut parts = vec![batch];
     while let Some(part) = parts.pop() {
         count(&app.selling().asks, part.asks.len());
+        app.selling().sizes.add(part.asks.len());
         match send(app, offer, &part.asks).await {
             Ok(mut done) => {
                 let answers = std::mem::take(&mut done.answers);
@@ -252,7 +281,10 @@ async fn send(app: &App, offer: OfferId, asks: &[Ask]) -> store::Result<Sold> {
     let mut pause = Duration::from_millis(10);
     loop {
         count(&app.selling().batches, 1);
-        match app.store().sell(offer, asks).await {
+        let began = Instant::now();
+        let sold = app.store().sell(offer, asks).await;
+        app.selling().took.add(began.elapsed());
+        match sold {
             Err(fault) if fault.is_transient() && Instant::now() < give_up => {
                 count(&app.selling().resent, 1);
                 tracing::warn!(offer.id = %offer, asks = asks.len(), error = %fault, "a batch is sent again");

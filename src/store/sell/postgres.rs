@@ -1,11 +1,13 @@
 //! A batch on Postgres: its row is locked by name, its look-ups and inserts go as arrays.
 
+use std::time::Instant;
+
 use sqlx::{Connection, PgConnection};
 
 use super::super::offer::{LOCK_TERMS, TermsRow};
 use super::super::order::KEYED_ON_POSTGRES;
 use super::super::postgres::Postgres;
-use super::super::{Error, Result};
+use super::super::{Error, Result, Tally};
 use super::{Decided, Had, PriorRow, Shared, Sold, UNPAID, answer, made_before, settle};
 use crate::domain::{Ask, Millis, OfferId, Refusal, Verdict};
 
@@ -29,15 +31,18 @@ fn is_key_taken(fault: &Error) -> bool {
 }
 
 async fn sell_once(db: &Postgres, offer: OfferId, asks: &[Ask]) -> Result<Sold> {
-    db.selling().run(async |connection| batch(connection, offer, asks).await).await
+    db.selling().run(async |connection| batch(connection, offer, asks, db.tally()).await).await
 }
 
-async fn batch(connection: &mut PgConnection, offer: OfferId, asks: &[Ask]) -> Result<Sold> {
+async fn batch(connection: &mut PgConnection, offer: OfferId, asks: &[Ask], tally: &Tally) -> Result<Sold> {
     let mut tx = connection.begin().await?;
+    let asked = Instant::now();
     let Some(row) = sqlx::query_as::<_, TermsRow>(LOCK_TERMS).bind(offer.0).fetch_optional(&mut *tx).await? else {
         tx.rollback().await?;
         return Err(Refusal::NoSuchOffer.into());
     };
+    let locked = Instant::now();
+    tally.lock_wait.add(locked - asked);
     let (shared, terms) = (Shared { offer, stream: row.stream, currency: row.currency.clone() }, row.terms()?);
     let (now, had) = had(&mut tx, offer, asks).await?;
     let unpaid =
@@ -45,6 +50,7 @@ async fn batch(connection: &mut PgConnection, offer: OfferId, asks: &[Ask]) -> R
     let decided = settle(&shared, terms, now, unpaid, asks, had)?;
     write(&mut tx, asks, &decided).await?;
     tx.commit().await?;
+    tally.lock_held.add(locked.elapsed());
     Ok(answer(decided))
 }
 
