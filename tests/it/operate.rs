@@ -1,6 +1,7 @@
 //! What an operator sees: starting, stopping, what refuses to start, what goes away and comes back, what is told of it.
 
 mod api;
+mod failover;
 mod metrics;
 mod origin;
 mod outage;
