@@ -194,7 +194,10 @@ impl App {
             epoch,
             ahead: AtomicI64::new(0),
             shows: Memory::of_at_most(usize::MAX),
-            sellers: sell::Sellers::default(),
+            sellers: sell::Sellers::start().map_err(|error| {
+                tracing::error!(error = %error, "no thread to sell on");
+                Error::Unavailable
+            })?,
             cards: Memory::of_at_most(offer::CARDS_KEPT),
             on_screen: DashSet::new(),
             said,

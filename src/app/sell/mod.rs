@@ -5,18 +5,21 @@
 
 mod gate;
 mod queue;
+mod thread;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use dashmap::DashMap;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout};
 
 use self::gate::{BUYERS_MAX, Gate};
 use self::queue::{Batch, Queue, batch_cap};
+use self::thread::SellingThread;
 use super::{App, Error, Result};
 use crate::domain::{Ask, Millis, Offer, OfferId, Order, Refusal, UserId};
 use crate::metrics::{Sizes, Times};
@@ -34,10 +37,11 @@ const TOLD_AT_ONCE: usize = 32;
 /// How long an asker waits in all.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(15);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Sellers {
     offers: DashMap<OfferId, Seller>,
     counts: Counts,
+    thread: SellingThread,
 }
 
 /// The way to an offer's actor: first the gate, then the queue.
@@ -70,6 +74,10 @@ fn count(counter: &AtomicU64, by: usize) {
 }
 
 impl Sellers {
+    pub fn start() -> std::io::Result<Self> {
+        Ok(Self { offers: DashMap::new(), counts: Counts::default(), thread: SellingThread::start()? })
+    }
+
     /// The offer was seen at this version.
     pub fn heed(&self, offer: OfferId, version: i64) {
         if let Some(seller) = self.offers.get(&offer) {
@@ -155,14 +163,15 @@ impl App {
         let made = self.0.sellers.offers.entry(id).or_insert_with(|| {
             let (queue, asked) = mpsc::channel(WAITING_MAX);
             let gate = Arc::<Gate>::default();
-            self.0.tasks.spawn(run(self.clone(), Offer::clone(&offer), gate.clone(), asked));
+            let run = run(self.clone(), Offer::clone(&offer), gate.clone(), asked, Handle::current());
+            self.0.tasks.spawn_on(run, self.0.sellers.thread.handle());
             Seller { gate, queue }
         });
         Ok(made.clone())
     }
 }
 
-async fn run(app: App, mut offer: Offer, gate: Arc<Gate>, mut asked: mpsc::Receiver<Item>) {
+async fn run(app: App, mut offer: Offer, gate: Arc<Gate>, mut asked: mpsc::Receiver<Item>, workers: Handle) {
     let mut waiting = Queue::default();
     loop {
         if waiting.is_empty() {
@@ -181,11 +190,11 @@ async fn run(app: App, mut offer: Offer, gate: Arc<Gate>, mut asked: mpsc::Recei
             return;
         }
         let batch = Batch::gather(&mut waiting, batch_cap(offer.terms.left()));
-        for part in settle(&app, offer.id, batch).await {
+        for part in settle(&app, offer.id, batch, &workers).await {
             offer.unpaid = part.unpaid;
             offer.terms = part.terms;
             app.show_offer(&offer, offer.terms.left() == 0).await;
-            if mind(&app, &offer, &gate, part.now).await {
+            if mind(&app, &offer, &gate, part.now, &workers).await {
                 turn_away(&app, &gate, &mut waiting, &mut asked).await;
             }
         }
@@ -206,18 +215,22 @@ async fn turn_away(app: &App, gate: &Gate, waiting: &mut Queue, asked: &mut mpsc
 }
 
 /// Shuts or opens the gate by what a batch found; says whether it is shut.
-async fn mind(app: &App, offer: &Offer, gate: &Gate, now: Millis) -> bool {
+async fn mind(app: &App, offer: &Offer, gate: &Gate, now: Millis, workers: &Handle) -> bool {
     let Some(refusal) = gate::reason(&offer.terms, offer.unpaid, now) else {
         gate.open();
         return false;
     };
     let (known, last) = (gate.known_place(), offer.terms.next_place - 1);
     // Read after the batch was committed, so whoever has an order at this version is among them.
-    let learned = known >= last
-        || match app.store().buyers_between(offer.id, known, last, BUYERS_MAX + 1).await {
-            Ok(buyers) => gate.learn(buyers, last),
-            Err(_) => false,
-        };
+    let learned = known >= last || {
+        let (store, id) = (app.store().clone(), offer.id);
+        // With the workers: a connection of the pool belongs where it was made.
+        let read = async move { store.buyers_between(id, known, last, BUYERS_MAX + 1).await };
+        match workers.spawn(read).await {
+            Ok(Ok(buyers)) => gate.learn(buyers, last),
+            _ => false,
+        }
+    };
     let shut = learned && gate.close(refusal, &offer.terms, now);
     if !shut {
         gate.open();
@@ -226,7 +239,7 @@ async fn mind(app: &App, offer: &Offer, gate: &Gate, now: Millis) -> bool {
 }
 
 /// Sends a batch until it is answered; one that a bad row breaks is halved until the row stands alone.
-async fn settle(app: &App, offer: OfferId, batch: Batch) -> Vec<Sold> {
+async fn settle(app: &App, offer: OfferId, batch: Batch, workers: &Handle) -> Vec<Sold> {
     let mut sold = Vec::with_capacity(1);
     let mut parts = vec![batch];
     while let Some(part) = parts.pop() {
@@ -241,7 +254,7 @@ async fn settle(app: &App, offer: OfferId, batch: Batch) -> Vec<Sold> {
                 if part.asks.len() < TOLD_AT_ONCE {
                     tell();
                 } else {
-                    app.0.tasks.spawn(async move { tell() });
+                    app.0.tasks.spawn_on(async move { tell() }, workers);
                 }
                 sold.push(done);
             }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use sqlx::{Connection, PgConnection};
+use sqlx::{AssertSqlSafe, FromRow, PgConnection};
 
 use super::super::offer::{LOCK_TERMS, TermsRow};
 use super::super::order::KEYED_ON_POSTGRES;
@@ -35,21 +35,25 @@ async fn sell_once(db: &Postgres, offer: OfferId, asks: &[Ask]) -> Result<Sold> 
 }
 
 async fn batch(connection: &mut PgConnection, offer: OfferId, asks: &[Ask], tally: &Tally) -> Result<Sold> {
-    let mut tx = connection.begin().await?;
     let asked = Instant::now();
-    let Some(row) = sqlx::query_as::<_, TermsRow>(LOCK_TERMS).bind(offer.0).fetch_optional(&mut *tx).await? else {
-        tx.rollback().await?;
+    // Both in one message: each round trip under the lock, or to it, is everybody's wait.
+    let begin_and_lock = format!("begin; {}", LOCK_TERMS.replace("$1", &format!("'{}'", offer.0)));
+    let row = sqlx::raw_sql(AssertSqlSafe(begin_and_lock)).fetch_optional(&mut *connection).await?;
+    let Some(row) = row else {
+        sqlx::raw_sql("rollback").execute(connection).await?;
         return Err(Refusal::NoSuchOffer.into());
     };
     let locked = Instant::now();
     tally.lock_wait.add(locked - asked);
+    // From here on only a commit leaves the connection fit for the next batch: after any other end it is closed.
+    let row = TermsRow::from_row(&row)?;
     let (shared, terms) = (Shared { offer, stream: row.stream, currency: row.currency.clone() }, row.terms()?);
-    let (now, had) = had(&mut tx, offer, asks).await?;
+    let (now, had) = had(connection, offer, asks).await?;
     let unpaid =
-        if terms.left() > 0 { 0 } else { sqlx::query_scalar(UNPAID).bind(offer.0).fetch_one(&mut *tx).await? };
+        if terms.left() > 0 { 0 } else { sqlx::query_scalar(UNPAID).bind(offer.0).fetch_one(&mut *connection).await? };
     let decided = settle(&shared, terms, now, unpaid, asks, had)?;
-    write(&mut tx, asks, &decided).await?;
-    tx.commit().await?;
+    write(connection, asks, &decided).await?;
+    sqlx::raw_sql("commit").execute(connection).await?;
     tally.lock_held.add(locked.elapsed());
     Ok(answer(decided))
 }
@@ -84,7 +88,7 @@ async fn had(tx: &mut PgConnection, offer: OfferId, asks: &[Ask]) -> Result<(Mil
     Ok((now, Had::of(rows, keyed)?))
 }
 
-/// The orders and the offer's row in one statement: each round trip under the lock is everybody's wait.
+/// The orders and the offer's row in one statement, for the same reason.
 async fn write(tx: &mut PgConnection, asks: &[Ask], decided: &Decided) -> Result<()> {
     let Some(first) = decided.held.first() else { return Ok(()) };
     let winners =
