@@ -61,7 +61,8 @@ pub struct Serve {
         hide_env_values = true
     )]
     pub store: String,
-    /// How nodes hear each other: local (one node)
+    /// How nodes hear each other: local (one node), redis://HOST:PORT (several with commas share the shows), or
+    /// redis+cluster://HOST:PORT,HOST:PORT
     #[arg(long, env = "LIVESOUK_BROKER", default_value = "local", value_name = "URL", hide_env_values = true)]
     pub broker: String,
     /// The key that tokens are signed with, at least 32 bytes; give the new one first to rotate
@@ -198,16 +199,12 @@ impl Serve {
         if !on_sqlite && !self.store.starts_with("postgres://") && !self.store.starts_with("postgresql://") {
             return Err("--store is sqlite:PATH or postgres://USER@HOST/DATABASE".to_owned());
         }
-        if self.broker.starts_with("redis") {
-            let why = if on_sqlite {
-                "Redis joins nodes, and a SQLite file belongs to one"
-            } else {
-                "it comes with a later version"
-            };
-            return Err(format!("--broker redis is not possible here: {why}; use --broker local"));
+        if self.on_redis() && on_sqlite {
+            let why = "Redis joins nodes, and a SQLite file belongs to one";
+            return Err(format!("--broker redis is not possible here: {why}; use --broker local, or Postgres"));
         }
-        if self.broker != "local" {
-            return Err("--broker is local".to_owned());
+        if self.broker != "local" && !self.on_redis() {
+            return Err("--broker is local, redis://HOST:PORT or redis+cluster://HOST:PORT,HOST:PORT".to_owned());
         }
         if self.currency.len() != 3 || !self.currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
             return Err("--currency is three capital letters, like SAR".to_owned());
@@ -216,10 +213,13 @@ impl Serve {
         self.limits.check()
     }
 
+    fn on_redis(&self) -> bool {
+        self.broker.starts_with("redis")
+    }
+
     /// Allowed, but somebody should know.
     pub fn warning(&self) -> Option<&'static str> {
-        self.store
-            .starts_with("postgres")
+        (self.store.starts_with("postgres") && !self.on_redis())
             .then_some("Postgres with --broker local: selling is shared between nodes, rooms are not")
     }
 }
@@ -281,7 +281,6 @@ mod tests {
         for (more, part) in [
             (vec!["--store", "mysql://x"], "--store is"),
             (vec!["--broker", "redis://x"], "SQLite"),
-            (vec!["--broker", "redis://x", "--store", "postgres://x"], "later version"),
             (vec!["--broker", "kafka"], "--broker is local"),
             (vec!["--currency", "sar"], "--currency"),
             (vec!["--webhook-secret", "short"], "--webhook-secret"),
@@ -295,7 +294,9 @@ mod tests {
             let more: Vec<&str> = more.iter().map(String::as_str).collect();
             assert!(serve(&more).check().unwrap_err().contains(part), "{more:?}");
         }
-        assert_eq!(serve(&[]).check(), Ok(()));
+        for fitting in [vec![], vec!["--broker", "redis://x", "--store", "postgres://x"]] {
+            assert_eq!(serve(&fitting).check(), Ok(()), "{fitting:?}");
+        }
     }
 
     #[test]

@@ -127,6 +127,14 @@ impl Page {
         self.histogram(name, help, &bounds, &sizes.buckets, sizes.sum.load(Ordering::Relaxed) as f64);
     }
 
+    /// As a histogram: how many values up to each bound, not added up, the last bound being above all; in units of `unit`.
+    pub fn buckets(&mut self, name: &str, help: &str, unit: f64, buckets: impl Iterator<Item = (u64, u64)>, sum: u64) {
+        let (bounds, counts): (Vec<f64>, Vec<AtomicU64>) =
+            buckets.map(|(bound, count)| (bound as f64 * unit, AtomicU64::new(count))).unzip();
+        let bounds = bounds.split_last().map_or(&[][..], |(_, bounds)| bounds);
+        self.histogram(name, help, bounds, &counts, sum as f64 * unit);
+    }
+
     pub fn into_text(self) -> String {
         self.0
     }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, Settings};
-use crate::broker::Broker;
+use crate::broker::{Broker, Delivery};
 use crate::clock::Clock;
 use crate::config::Limits;
 use crate::domain::{Shop, ShopId};
@@ -21,6 +22,8 @@ use crate::store::{self, Store};
 
 /// How long a database that is down at start is waited for.
 const STORE_PATIENCE: Duration = Duration::from_secs(10);
+/// The same for the bus; without it a node starts all the same.
+const BUS_PATIENCE: Duration = Duration::from_secs(3);
 /// Files a node needs besides its connections: the store's, the listener, the log.
 const FILES_BESIDES: u64 = 256;
 /// Connections at once when nobody said how many.
@@ -54,6 +57,8 @@ pub struct Plan {
     /// Where to tell the metrics without asking who wants them.
     pub metrics: Option<SocketAddr>,
     pub store: Store,
+    /// The broker, and what it delivers.
+    pub broker: (Broker, mpsc::Receiver<Delivery>),
     pub clock: Clock,
     pub shop: Shop,
     pub auth: Auth,
@@ -130,7 +135,7 @@ fn raise_file_limit(wanted: u64) -> u64 {
 
 impl Node {
     pub async fn start(plan: Plan) -> Result<Self, StartError> {
-        let Plan { listen, metrics, store, clock, shop, auth, origins, proxies, settings, limits } = plan;
+        let Plan { listen, metrics, store, broker, clock, shop, auth, origins, proxies, settings, limits } = plan;
         let connections = Arc::new(Connections::at_most(connections_max(limits.connections_max, raise_file_limit)));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let joins = limits.joins_per_second.unwrap_or((cores * JOINS_PER_CORE) as f64);
@@ -140,8 +145,10 @@ impl Node {
         let listener = bind(listen)?;
         let metrics = metrics.map(bind).transpose()?;
         let stop = CancellationToken::new();
-        let app =
-            App::start(store, Broker::local(), clock, shop, settings, stop.clone()).await.map_err(StartError::App)?;
+        if !broker.0.wait_up(BUS_PATIENCE).await {
+            tracing::warn!("the bus is not there: selling works, talk waits until it is");
+        }
+        let app = App::start(store, broker, clock, shop, settings, stop.clone()).await.map_err(StartError::App)?;
         let (auth, origins, proxies) = (Arc::new(auth), Arc::new(origins), Arc::new(proxies));
         let (requests, deflate) = (Default::default(), limits.deflate);
         let door = Door { app, auth, origins, proxies, admission, connections, requests, deflate };

@@ -42,7 +42,7 @@ impl App {
         let actor = &actor.clone().within(stream);
         let text = ChatText::parse(text)?;
         let show = self.find_show(stream).await?;
-        let room_to_keep = self.0.said.try_reserve().map_err(|_| Refusal::Busy { retry_ms: 1_000 })?;
+        let kept = self.0.said.clone().try_reserve_owned().map_err(|_| Refusal::Busy { retry_ms: 1_000 })?;
         show.take_floor(actor, self.now(), self.0.settings.chat)?;
         let message = ChatMessage {
             id: MessageId::new(),
@@ -52,10 +52,15 @@ impl App {
             text: text.into_string(),
             deleted: false,
         };
-        self.log(stream, &message.event())?;
         let id = message.id;
-        room_to_keep.send(Kept::Message(message));
-        Ok(id)
+        let app = self.clone();
+        // What is told is kept too, also when the one who said it leaves meanwhile.
+        self.write(async move {
+            app.log(stream, &message.event()).await?;
+            kept.send(Kept::Message(message));
+            Ok(id)
+        })
+        .await
     }
 
     /// A page of talk, newest first; those who moderate see what was deleted.
@@ -79,7 +84,7 @@ impl App {
         let (app, by) = (self.clone(), actor.user.clone());
         self.write(async move {
             if app.store().delete_message(stream, id, &by).await? {
-                app.tell(stream, &Event::Deleted { id });
+                app.tell(stream, &Event::Deleted { id }).await;
             }
             Ok(())
         })
@@ -116,10 +121,10 @@ impl App {
             app.store().sanction(stream, &sanction).await?;
             show.add_sanction(sanction.clone());
             match until {
-                Some(until) => app.tell(stream, &Event::Muted { user, name, until }),
+                Some(until) => app.tell(stream, &Event::Muted { user, name, until }).await,
                 None => {
-                    app.tell(stream, &Event::Banned { user: user.clone(), name });
                     app.rooms().close_user(stream, &user, Close::Banned);
+                    app.tell(stream, &Event::Banned { user, name }).await;
                 }
             }
             Ok(SanctionView::from(sanction))
@@ -132,10 +137,11 @@ impl App {
         let show = self.find_show(stream).await?;
         let app = self.clone();
         self.write(async move {
-            if app.store().lift(stream, &user, kind).await? {
-                app.tell(stream, &Event::Unmuted { user: user.clone() });
-            }
+            let lifted = app.store().lift(stream, &user, kind).await?;
             show.lift(&user, kind);
+            if lifted {
+                app.tell(stream, &Event::Unmuted { user }).await;
+            }
             Ok(())
         })
         .await
@@ -164,7 +170,7 @@ impl App {
         self.write(async move {
             let changed = app.store().set_notice(stream, text.as_deref()).await?;
             if let Some(text) = text {
-                app.tell(stream, &Event::Announced { text, from });
+                app.tell(stream, &Event::Announced { text, from }).await;
             }
             Ok(app.show_rules(&changed))
         })

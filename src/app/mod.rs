@@ -3,6 +3,7 @@
 //! A verb reads like a recipe: ask the rule, change what must last, tell the others, answer. Whatever writes runs in
 //! a task of its own ([`App::write`]), so a client that leaves never cancels a transaction half way.
 
+mod bus;
 mod chat;
 mod deliver;
 mod memory;
@@ -94,6 +95,9 @@ impl From<broker::Error> for Error {
     fn from(error: broker::Error) -> Self {
         match error {
             broker::Error::Full => Error::Refused(Refusal::Busy { retry_ms: 1_000 }),
+            broker::Error::Away | broker::Error::Late => {
+                Error::Refused(Refusal::Busy { retry_ms: rand::random_range(1_000..3_000) })
+            }
             broker::Error::Stopped => Error::Unavailable,
         }
     }
@@ -221,6 +225,8 @@ impl App {
         app.spawn_loop(sweep::holds(app.clone()));
         app.spawn_loop(sweep::outbox(app.clone()));
         app.spawn_loop(sweep::upkeep(app.clone()));
+        app.spawn_loop(bus::viewers(app.clone()));
+        app.spawn_loop(bus::shows(app.clone()));
         Ok(app)
     }
 
@@ -228,6 +234,10 @@ impl App {
     pub async fn finish(&self) {
         self.0.tasks.close();
         self.0.tasks.wait().await;
+        // Hearts that came in while all that ended.
+        // Logged where it failed; the hearts are kept for the next look.
+        let _ = sweep::write_likes(self).await;
+        self.0.broker.stop().await;
         self.0.silent.cancel();
         self.0.store.close().await;
     }
@@ -282,6 +292,11 @@ impl App {
         Ok(self.0.store.now().await.map(|_| ())?)
     }
 
+    /// What the bus between the nodes did, and how it feels.
+    pub fn bus(&self) -> &broker::Vitals {
+        self.0.broker.vitals()
+    }
+
     /// When this node started.
     pub fn started_at(&self) -> Millis {
         self.0.started_at
@@ -325,15 +340,22 @@ impl App {
     }
 
     /// Puts an event in the stream's log: every viewer gets it, in order.
-    fn log(&self, stream: StreamId, event: &Event) -> Result<()> {
+    async fn log(&self, stream: StreamId, event: &Event) -> Result<()> {
         let logged = Logged::new(self.now(), event);
-        self.0.broker.log(stream, vec![logged.json])?;
+        self.0.broker.log(stream, vec![logged.json]).await?;
+        Ok(())
+    }
+
+    /// The same for what several nodes find out by themselves: it is told once, under `mark`.
+    async fn log_once(&self, stream: StreamId, mark: String, event: &Event) -> Result<()> {
+        let logged = Logged::new(self.now(), event);
+        self.0.broker.log_once(stream, mark, logged.json).await?;
         Ok(())
     }
 
     /// As [`log`](Self::log), where the deed is done whether or not it can be told.
-    fn tell(&self, stream: StreamId, event: &Event) {
-        match self.log(stream, event) {
+    async fn tell(&self, stream: StreamId, event: &Event) {
+        match self.log(stream, event).await {
             Ok(()) => tracing::info!(stream.id = %stream, event = event.name(), what = event.subject(), "told"),
             Err(error) => {
                 tracing::warn!(stream.id = %stream, event = event.name(), error = %error, "an event was not told");
@@ -343,8 +365,17 @@ impl App {
 
     /// Publishes a value of the state lane; a lost one heals with the next poll.
     fn show(&self, stream: StreamId, change: &StateChange, urgent: bool) {
-        if let Err(error) = self.0.broker.state(stream, change.to_bytes(urgent)) {
+        let value = broker::Value { key: change.key_hash(), rank: change.rank(), body: change.to_bytes(urgent) };
+        if let Err(error) = self.0.broker.state(stream, value) {
             tracing::warn!(stream.id = %stream, error = %error, "a state change was not told");
+        }
+    }
+
+    /// Shows a value to this node's viewers alone: the other nodes find it out as this one did.
+    fn show_here(&self, stream: StreamId, change: StateChange, urgent: bool) {
+        if let Some(room) = self.rooms().get(stream) {
+            self.note_on_screen(&change);
+            room.set(change, urgent);
         }
     }
 

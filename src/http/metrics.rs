@@ -47,6 +47,7 @@ async fn open(State(door): State<Door>) -> Text {
     talk(&mut page, &door.app);
     selling(&mut page, &door.app);
     money(&mut page, &door.app);
+    bus(&mut page, &door.app);
     loops(&mut page, &door.app);
     store(&mut page, &door.app);
     if let Some(process) = process {
@@ -182,6 +183,47 @@ fn money(page: &mut Page, app: &App) {
     let age = if since == 0 { 0 } else { (app.now() - since).max(0) };
     page.gauge("livesouk_outbox_age_seconds", "How long the oldest of them has waited.", age as f64 / 1e3);
     page.times("livesouk_outbox_delay_seconds", "From a note being written to it being told.", &tally.noted);
+}
+
+/// Without Redis all of it is 0.
+fn bus(page: &mut Page, app: &App) {
+    const US: f64 = 1e-6;
+    let bus = app.bus();
+    let size = |size: &std::sync::atomic::AtomicUsize| size.load(Ordering::Relaxed) as f64;
+    page.gauge(
+        "livesouk_bus_shards",
+        "Redis servers, or partitions of a cluster, between the nodes.",
+        size(&bus.shards),
+    );
+    page.gauge("livesouk_bus_shards_up", "How many of them this node hears.", size(&bus.shards_up));
+    page.gauge("livesouk_bus_streams", "Shows this node listens to.", size(&bus.followed));
+    let (lag, rebuilt) = (&bus.bus_lag, &bus.rebuild_time);
+    let canary = "From telling the bus a beat to hearing it, once a second: the canary.";
+    page.buckets("livesouk_bus_lag_seconds", canary, US, lag.buckets(), lag.sum());
+    page.counter(
+        "livesouk_bus_link_deaths_total",
+        "Links to the bus that died and were built anew.",
+        load(&bus.link_deaths),
+    );
+    let ready = "From the death of a link until everything on it was heard again.";
+    page.buckets("livesouk_bus_rebuild_seconds", ready, US, rebuilt.buckets(), rebuilt.sum());
+    let (sizes, took) = (&bus.batch_size, &bus.batch_time);
+    page.buckets("livesouk_bus_batch_events", "Events numbered by one call.", 1.0, sizes.buckets(), sizes.sum());
+    page.buckets("livesouk_bus_batch_seconds", "That call, all its tries together.", US, took.buckets(), took.sum());
+    for (name, help, counter) in [
+        ("livesouk_bus_resent_total", "Calls sent again after a fault.", &bus.resent),
+        ("livesouk_bus_given_up_total", "Calls given up: their senders heard busy.", &bus.given_up),
+        ("livesouk_bus_unheard_total", "Calls that reached nobody though this node listens.", &bus.unheard),
+        ("livesouk_bus_heard_total", "Batches heard.", &bus.heard),
+        ("livesouk_bus_holes_total", "Holes seen in what was heard.", &bus.holes),
+        ("livesouk_bus_holes_filled_total", "Holes filled from history, unseen by viewers.", &bus.holes_filled),
+        ("livesouk_bus_restarts_total", "Holes that were left: their rooms started afresh.", &bus.restarts),
+        ("livesouk_bus_dropped_total", "Messages dropped because a queue was full.", &bus.dropped),
+        ("livesouk_bus_posts_total", "Calls that carried values and orders.", &bus.posts),
+        ("livesouk_bus_post_messages_total", "Values and orders in them.", &bus.post_messages),
+    ] {
+        page.counter(name, help, load(counter));
+    }
 }
 
 fn loops(page: &mut Page, app: &App) {

@@ -65,9 +65,13 @@ pub fn serve<H: Send>(app: App, room: Arc<Room>, arrival: Arrival, held: H) -> i
     let joining = Joining { socket: socket.clone(), actor, session, position, missed, you, deflate, overlay };
     let seated = room.join(joining);
     match &seated {
-        // The ban came while this one was coming in, and found nobody to send away.
-        Ok(seat) if app.is_banned(seat.member()) => seat.member().close(Close::Banned),
-        Ok(_) => {}
+        Ok(seat) => {
+            app.joined(seat.member());
+            if app.is_banned(seat.member()) {
+                // The ban came while this one was coming in, and found nobody to send away.
+                seat.member().close(Close::Banned);
+            }
+        }
         Err(close) => app.rooms().tally.closes.count(*close),
     }
     async move {

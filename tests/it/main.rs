@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod chat;
+mod contract_broker;
 mod contract_store;
 mod crowd;
 mod helpers;

@@ -4,13 +4,14 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::SOON;
 use crate::support::metrics::Metrics;
 use crate::support::postgres::Database;
 use crate::support::process::{Server, free_address};
+use crate::support::redis::Redis;
 use crate::support::rest::Rest;
 use crate::support::shop::{KEY, Shop, id, key, migrate, sign};
 use crate::support::socket::{Join, Live};
+use crate::support::{SOON, until_some};
 
 #[test]
 fn a_page_that_prometheus_would_refuse_is_found() {
@@ -191,4 +192,40 @@ async fn live_a_little(shop: &Shop) {
     assert_eq!(dana.closed(SOON).await.code, 4500);
     lost.leave().await;
     drop(newer);
+}
+
+#[tokio::test]
+async fn the_bus_is_told_of_and_so_is_its_death() {
+    let database = Database::create().await;
+    migrate(&database.url()).await;
+    let mut redis = Redis::start().await;
+    let own = free_address();
+    let server = Server::serve(&database.url(), KEY, &["--broker", &redis.url(), "--metrics-listen", &own]).await;
+    let (own, host) = (Rest::new(&format!("http://{own}")), server.rest().with_token(&sign(KEY, "h", "host", 600)));
+    let stream = id(&host.post("/v1/streams", json!({"title": "Evening"})).await.expect(201));
+    host.post(&format!("/v1/streams/{stream}/start"), json!({})).await.expect(200);
+    let mut live = Live::connect(&server.url, &stream, Some(&sign(KEY, "h", "host", 600))).await;
+    live.ask(json!({"do": "say", "text": "hi"})).await.unwrap();
+    live.event("talk", SOON, |event| event["text"] == "hi").await;
+    let page = Metrics::of(&own).await;
+    assert_eq!([page.get("livesouk_bus_shards"), page.get("livesouk_bus_shards_up")], [1.0; 2]);
+    assert_eq!([page.get("livesouk_bus_link_deaths_total"), page.get("livesouk_bus_streams")], [0.0, 1.0]);
+    for moved in ["livesouk_bus_lag_seconds_count", "livesouk_bus_batch_events_sum", "livesouk_bus_heard_total"] {
+        assert!(page.get(moved) >= 1.0, "{moved}");
+    }
+    assert!(page.get("livesouk_bus_lag_seconds_sum") > 0.0);
+
+    redis.freeze();
+    let dead = async || {
+        let page = Metrics::of(&own).await;
+        (page.get("livesouk_bus_shards_up") == 0.0 && page.get("livesouk_bus_link_deaths_total") >= 1.0).then_some(())
+    };
+    until_some("word of the bus's death", SOON, dead).await;
+    redis.thaw();
+    let back = async || {
+        let page = Metrics::of(&own).await;
+        (page.get("livesouk_bus_shards_up") == 1.0 && page.get("livesouk_bus_rebuild_seconds_count") >= 1.0)
+            .then_some(())
+    };
+    until_some("word of its return", SOON, back).await;
 }
