@@ -23,6 +23,8 @@ pub enum Command {
     Migrate(Migrate),
     /// Sign a token, as your own site would
     Token(Token),
+    /// Say by the exit code whether the node on this machine answers; for containers without a shell
+    Healthy(Healthy),
 }
 
 #[derive(Args, Debug)]
@@ -190,6 +192,13 @@ fn address(text: &str) -> Result<SocketAddr, String> {
         None => text.to_owned(),
     };
     numbers.parse().map_err(|_| "it is like 127.0.0.1:8080, [::]:8080 or :8080".to_owned())
+}
+
+#[derive(Args, Debug)]
+pub struct Healthy {
+    /// Where it listens
+    #[arg(long, env = "LIVESOUK_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT", value_parser = address)]
+    pub listen: SocketAddr,
 }
 
 impl Serve {

@@ -1,7 +1,9 @@
 //! Thin: reads the settings, starts a node, runs until a signal.
 
 use std::io::{IsTerminal, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
@@ -15,7 +17,12 @@ use livesouk::http::auth::Auth;
 use livesouk::http::{Origins, Proxies};
 use livesouk::node::{self, Node, Plan, StartError};
 use livesouk::store::Store;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::signal::unix::{SignalKind, signal};
+
+/// A node that takes longer is not healthy.
+const HEALTHY_WITHIN: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -32,6 +39,7 @@ fn main() -> ExitCode {
             Command::Serve(options) => run_serve(options).await,
             Command::Migrate(options) => run_migrate(options).await,
             Command::Token(options) => print_token(options),
+            Command::Healthy(options) => ask_whether_healthy(options.listen).await,
         }
     });
     match ended {
@@ -181,6 +189,25 @@ fn print_token(options: Token) -> anyhow::Result<()> {
         expires_at: None,
     };
     println!("{}", auth.sign(&actor, options.ttl * 1_000).map_err(StartError::Config)?);
+    Ok(())
+}
+
+/// Asks `/healthz` of the node on this machine. A node that listens everywhere is asked on the loopback address.
+async fn ask_whether_healthy(listen: SocketAddr) -> anyhow::Result<()> {
+    let loopback = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    let ask = async {
+        let mut socket = TcpStream::connect((loopback, listen.port())).await?;
+        socket.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await?;
+        let mut status = [0; 12];
+        socket.read_exact(&mut status).await?;
+        std::io::Result::Ok(status)
+    };
+    let status = tokio::time::timeout(HEALTHY_WITHIN, ask).await.context("no answer in time")??;
+    anyhow::ensure!(&status == b"HTTP/1.1 200", "it answered {}", String::from_utf8_lossy(&status));
     Ok(())
 }
 
