@@ -42,6 +42,8 @@ impl Postgres {
             ("statement_timeout", "10s"),
             ("lock_timeout", "3s"),
             ("idle_in_transaction_session_timeout", "5s"),
+            // "paid" is said over these, whatever the database's own default is.
+            ("synchronous_commit", "on"),
         ]);
         // `statement_timeout = 0`: a timeout that hits a commit waiting for its standby would acknowledge an order
         // no standby has. `idle_in_transaction…`: a frozen node must not sit on the hot row.
