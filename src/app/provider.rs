@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::script::TestProvider;
 use crate::domain::{Intent, IntentStatus, Millis, Minor, Payment, PaymentStatus, Refusal};
 use crate::metrics::{Named, Times};
-use crate::store::PaymentEvent;
+use crate::store::{self, PaymentEvent};
 
 /// What came of a call.
 #[derive(Clone, PartialEq, Debug)]
@@ -123,6 +123,14 @@ impl Provider {
         match self {
             Provider::Test(test) => in_time(test.calls(), test.refund(reference, amount, key)).await,
             Provider::Free => Outcome::Done(free(payment, IntentStatus::Captured)),
+        }
+    }
+
+    /// What has become too old to be asked about again. A provider outside sees to that itself.
+    pub async fn forget(&self, before: Millis) -> store::Result<()> {
+        match self {
+            Provider::Test(test) => test.store.prune_calls(before).await.map(|_| ()),
+            Provider::Free => Ok(()),
         }
     }
 

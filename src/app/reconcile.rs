@@ -65,6 +65,7 @@ impl App {
             }
         }
         self.store().prune_events(now - KEPT_MS).await?;
+        self.0.provider.forget(now - LAPSED_MS).await?;
         Ok(looked)
     }
 
