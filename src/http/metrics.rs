@@ -150,7 +150,7 @@ fn selling(page: &mut Page, app: &App) {
     page.sizes("livesouk_sell_batch_asks", "Purchases in one transaction.", &counts.sizes);
     page.times("livesouk_sell_batch_seconds", "One try of a batch, connection and all.", &counts.took);
     let (store, _) = app.store_load();
-    let wait = "What batches waited for the lock of their offer's row (on SQLite, for the writer).";
+    let wait = "What batches waited for the lock of their offer's row, standing in line ahead of time included; on SQLite, for the writer.";
     page.times("livesouk_sell_lock_wait_seconds", wait, &store.lock_wait);
     page.times("livesouk_sell_lock_held_seconds", "How long they held it, commit included.", &store.lock_held);
     let resent = "Batches sent again because the link or the database failed.";

@@ -31,6 +31,8 @@ const UNSENT_BYTES: u32 = 16 * 1024;
 const READ_BYTES: usize = 4 * 1024;
 /// Reads before others on this worker get their turn.
 const READS_PER_YIELD: usize = 8;
+/// How often we look whether a client has taken some of its answers.
+const FULL_PAUSE: Duration = Duration::from_millis(5);
 const SLOW_VERBS_MAX: usize = 8;
 /// How long after our goodbye we wait for the client's.
 const GOODBYE: Duration = Duration::from_secs(2);
@@ -165,7 +167,11 @@ impl Connection<'_> {
         let end = match incoming {
             Ok(Incoming::Text(text)) => {
                 // Boxed: the futures of answers would else be part of every idle connection.
-                Box::pin(self.answer(text)).await;
+                Box::pin(async {
+                    self.leave_time_to_read().await;
+                    self.answer(text).await;
+                })
+                .await;
                 return std::ops::ControlFlow::Continue(());
             }
             Ok(Incoming::Ping(payload)) => {
@@ -178,6 +184,13 @@ impl Connection<'_> {
         };
         member.close(end);
         std::ops::ControlFlow::Break(())
+    }
+
+    /// Who asks faster than the answers are taken is read slower. One who takes none at all is ended by the writer.
+    async fn leave_time_to_read(&self) {
+        while self.seat.member().has_much_to_take() {
+            tokio::time::sleep(FULL_PAUSE).await;
+        }
     }
 
     async fn answer(&self, text: String) {

@@ -33,7 +33,7 @@ pub use payment::{Begun, NewPayment};
 pub use product::Catalogue;
 pub use refund::NewRefund;
 pub use script::{Booked, Told};
-pub use sell::{Answered, Sold};
+pub use sell::{Answered, Sold, Turn};
 pub use tally::{Pool, Tally};
 pub use webhook::PaymentEvent;
 
@@ -118,6 +118,11 @@ impl Error {
     }
 
     /// The connection is of no more use, and those made before it most likely neither.
+    /// An answer that did not come.
+    pub fn link_lost() -> Self {
+        sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()).into()
+    }
+
     pub(crate) fn is_link_broken(&self) -> bool {
         match self {
             Error::Database(sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut) => true,

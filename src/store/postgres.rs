@@ -31,7 +31,6 @@ const BATCH_DEADLINE: Duration = Duration::from_secs(4);
 pub struct Postgres {
     pool: PgPool,
     selling: SellConnections,
-    tally: Tally,
 }
 
 impl Postgres {
@@ -63,7 +62,7 @@ impl Postgres {
             .before_acquire(|connection, _| Box::pin(answers(connection)))
             .connect_with(general)
             .await?;
-        Ok(Self { pool, selling: SellConnections::new(selling, sell_connections), tally: Tally::default() })
+        Ok(Self { pool, selling: SellConnections::new(selling, sell_connections) })
     }
 
     pub fn pool(&self) -> &PgPool {
@@ -71,7 +70,7 @@ impl Postgres {
     }
 
     pub fn tally(&self) -> &Tally {
-        &self.tally
+        &self.selling.tally
     }
 
     pub fn selling(&self) -> &SellConnections {
@@ -166,32 +165,31 @@ pub struct SellConnections {
     idle: Mutex<Vec<PgConnection>>,
     permits: Semaphore,
     size: usize,
+    tally: Tally,
 }
 
 impl SellConnections {
     fn new(options: PgConnectOptions, size: usize) -> Self {
-        Self { options, idle: Mutex::new(Vec::with_capacity(size)), permits: Semaphore::new(size), size }
-    }
-
-    /// Runs one batch on a connection of its own and takes that back if the batch was answered. After a fault of the
-    /// link those that lie idle are closed too: they were made before it.
-    pub async fn run<T>(&self, batch: impl AsyncFnOnce(&mut PgConnection) -> Result<T>) -> Result<T> {
-        let mut borrowed = self.borrow().await?;
-        let ran = tokio::time::timeout(BATCH_DEADLINE, batch(&mut borrowed.connection)).await;
-        let ran = ran.unwrap_or_else(|elapsed| Err(sqlx::Error::Io(elapsed.into()).into()));
-        match &ran {
-            Ok(_) | Err(Error::Refused(_)) => borrowed.give_back(),
-            Err(fault) if fault.is_link_broken() => self.forget_idle(),
-            Err(_) => {}
-        }
-        ran
+        let (idle, permits) = (Mutex::new(Vec::with_capacity(size)), Semaphore::new(size));
+        Self { options, idle, permits, size, tally: Tally::default() }
     }
 
     /// Waits for a connection. One that is not [given back](Borrowed::give_back) is closed: after a fault its state
     /// is not known.
-    async fn borrow(&self) -> Result<Borrowed<'_>> {
+    pub async fn borrow(&self) -> Result<Borrowed<'_>> {
         let wait = tokio::time::timeout(ACQUIRE_DEADLINE, self.permits.acquire());
         let permit = wait.await.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?;
+        self.connected(permit).await
+    }
+
+    /// A place for one who has a connection already and would like to wait with a second one. Only while half of them
+    /// are free: nobody's first may wait for another's second.
+    pub fn spare(&self) -> Option<Spare<'_>> {
+        let permit = self.permits.try_acquire().ok()?;
+        (self.size / 2 <= self.permits.available_permits()).then_some(Spare { home: self, permit })
+    }
+
+    async fn connected<'a>(&'a self, permit: SemaphorePermit<'a>) -> Result<Borrowed<'a>> {
         let idle = self.idle.lock().unwrap_or_else(|poison| poison.into_inner()).pop();
         let connection = match idle {
             Some(connection) => connection,
@@ -213,14 +211,45 @@ impl SellConnections {
     }
 }
 
-struct Borrowed<'a> {
+/// The right to a second connection.
+pub struct Spare<'a> {
+    home: &'a SellConnections,
+    permit: SemaphorePermit<'a>,
+}
+
+impl<'a> Spare<'a> {
+    pub async fn borrow(self) -> Result<Borrowed<'a>> {
+        self.home.connected(self.permit).await
+    }
+}
+
+#[derive(Debug)]
+pub struct Borrowed<'a> {
     connection: PgConnection,
     home: &'a SellConnections,
     _permit: SemaphorePermit<'a>,
 }
 
 impl Borrowed<'_> {
-    fn give_back(self) {
+    /// One step of a batch, with its deadline. After a fault of the link those connections that lie idle are closed too:
+    /// they were made before it.
+    pub async fn step<T>(&mut self, step: impl AsyncFnOnce(&mut PgConnection) -> Result<T>) -> Result<T> {
+        let ran = tokio::time::timeout(BATCH_DEADLINE, step(&mut self.connection)).await;
+        let ran = ran.unwrap_or_else(|elapsed| Err(sqlx::Error::Io(elapsed.into()).into()));
+        if let Err(fault) = &ran
+            && fault.is_link_broken()
+        {
+            self.home.forget_idle();
+        }
+        ran
+    }
+
+    pub fn tally(&self) -> &Tally {
+        &self.home.tally
+    }
+
+    /// For the next batch. Only outside of a transaction.
+    pub fn give_back(self) {
         self.home.idle.lock().unwrap_or_else(|poison| poison.into_inner()).push(self.connection);
     }
 }

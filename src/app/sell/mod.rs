@@ -4,6 +4,7 @@
 //! demand and go away when idle, so ten thousand offers exist without ten thousand tasks.
 
 mod gate;
+mod line;
 mod queue;
 mod thread;
 
@@ -15,10 +16,11 @@ use dashmap::DashMap;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::timeout;
 
 use self::gate::{BUYERS_MAX, Gate};
-use self::queue::{Batch, Queue, batch_cap};
+use self::line::Line;
+use self::queue::{Batch, batch_cap};
 use self::thread::SellingThread;
 use super::{App, Error, Result};
 use crate::domain::{Ask, Millis, Offer, OfferId, Order, Refusal, UserId};
@@ -29,9 +31,6 @@ use crate::store::{self, Answered, Sold};
 const WAITING_MAX: usize = 65_536;
 /// An actor with nothing to do goes away.
 const IDLE: Duration = Duration::from_secs(60);
-/// How long a batch is sent again over lost connections before its askers are told `outcome_unknown`.
-const RESEND_DEADLINE: Duration = Duration::from_secs(5);
-const RESEND_PAUSE_MAX: Duration = Duration::from_millis(500);
 /// Batches from this size on are answered by a task of their own.
 const TOLD_AT_ONCE: usize = 32;
 /// How long an asker waits in all.
@@ -171,42 +170,44 @@ impl App {
     }
 }
 
-async fn run(app: App, mut offer: Offer, gate: Arc<Gate>, mut asked: mpsc::Receiver<Item>, workers: Handle) {
-    let mut waiting = Queue::default();
+async fn run(app: App, mut offer: Offer, gate: Arc<Gate>, asked: mpsc::Receiver<Item>, workers: Handle) {
+    let mut line = Line::new(&app, offer.id, asked);
     loop {
-        if waiting.is_empty() {
-            let next = tokio::select! {
-                next = timeout(IDLE, asked.recv()) => next.ok().flatten(),
+        line.take_in();
+        if line.waiting.is_empty() {
+            line.pass().await;
+            let item = tokio::select! {
+                item = timeout(IDLE, line.asked.recv()) => item.ok().flatten(),
                 () = app.0.stop.cancelled() => None,
             };
-            match next {
-                Some(item) => waiting.push(item),
+            match item {
+                Some(item) => line.waiting.push(item),
                 // From here on askers go to a new actor; what came in before is still answered.
-                None => asked.close(),
+                None => line.asked.close(),
+            }
+            line.take_in();
+            if line.waiting.is_empty() {
+                return;
             }
         }
-        waiting.take_in(&mut asked);
-        if waiting.is_empty() {
-            return;
-        }
-        let batch = Batch::gather(&mut waiting, batch_cap(offer.terms.left()));
-        for part in settle(&app, offer.id, batch, &workers).await {
+        let batch = Batch::gather(&mut line.waiting, batch_cap(offer.terms.left()));
+        for part in settle(&mut line, batch, &workers).await {
             offer.unpaid = part.unpaid;
             offer.terms = part.terms;
             app.show_offer(&offer, offer.terms.left() == 0).await;
             if mind(&app, &offer, &gate, part.now, &workers).await {
-                turn_away(&app, &gate, &mut waiting, &mut asked).await;
+                turn_away(&mut line, &gate).await;
             }
         }
     }
 }
 
 /// Who came before the gate fell needs no batch either.
-async fn turn_away(app: &App, gate: &Gate, waiting: &mut Queue, asked: &mut mpsc::Receiver<Item>) {
+async fn turn_away(line: &mut Line<'_>, gate: &Gate) {
     loop {
-        waiting.take_in(asked);
-        waiting.turn_away(gate, app.now());
-        if asked.is_empty() || !waiting.is_empty() {
+        line.take_in();
+        line.waiting.turn_away(gate, line.app.now());
+        if line.asked.is_empty() || !line.waiting.is_empty() {
             return;
         }
         // Thousands are answered here: others have work too.
@@ -239,13 +240,14 @@ async fn mind(app: &App, offer: &Offer, gate: &Gate, now: Millis, workers: &Hand
 }
 
 /// Sends a batch until it is answered; one that a bad row breaks is halved until the row stands alone.
-async fn settle(app: &App, offer: OfferId, batch: Batch, workers: &Handle) -> Vec<Sold> {
+async fn settle(line: &mut Line<'_>, batch: Batch, workers: &Handle) -> Vec<Sold> {
+    let (app, offer) = (line.app, line.offer);
     let mut sold = Vec::with_capacity(1);
     let mut parts = vec![batch];
     while let Some(part) = parts.pop() {
         count(&app.selling().asks, part.asks.len());
         app.selling().sizes.add(part.asks.len());
-        match send(app, offer, &part.asks).await {
+        match line.send(&part.asks).await {
             Ok(mut done) => {
                 let answers = std::mem::take(&mut done.answers);
                 // Hundreds of people are told while the next batch is on its way already.
@@ -285,27 +287,6 @@ fn answer(app: &App, told: std::result::Result<Answered, Refusal>, waiters: Vec<
         && !answered.replayed
     {
         app.order_changed_soon(&answered.order);
-    }
-}
-
-/// The same ids, the same keys, the same order, as often as the connection breaks.
-async fn send(app: &App, offer: OfferId, asks: &[Ask]) -> store::Result<Sold> {
-    let give_up = Instant::now() + RESEND_DEADLINE;
-    let mut pause = Duration::from_millis(10);
-    loop {
-        count(&app.selling().batches, 1);
-        let began = Instant::now();
-        let sold = app.store().sell(offer, asks).await;
-        app.selling().took.add(began.elapsed());
-        match sold {
-            Err(fault) if fault.is_transient() && Instant::now() < give_up => {
-                count(&app.selling().resent, 1);
-                tracing::warn!(offer.id = %offer, asks = asks.len(), error = %fault, "a batch is sent again");
-                sleep(pause).await;
-                pause = (pause * 2).min(RESEND_PAUSE_MAX);
-            }
-            settled => return settled,
-        }
     }
 }
 

@@ -6,47 +6,93 @@ use sqlx::{AssertSqlSafe, FromRow, PgConnection};
 
 use super::super::offer::{LOCK_TERMS, TermsRow};
 use super::super::order::KEYED_ON_POSTGRES;
-use super::super::postgres::Postgres;
-use super::super::{Error, Result, Tally};
+use super::super::postgres::Borrowed;
+use super::super::{Error, Result};
 use super::{Decided, Had, PriorRow, Shared, Sold, UNPAID, answer, made_before, settle};
 use crate::domain::{Ask, Millis, OfferId, Refusal, Verdict};
 
 /// How often a batch is decided anew because a key was used for another offer at the same moment.
 const KEY_RACES_MAX: usize = 3;
 
-pub async fn sell(db: &Postgres, offer: OfferId, asks: &[Ask]) -> Result<Sold> {
-    for _ in 0..KEY_RACES_MAX {
-        match sell_once(db, offer, asks).await {
-            // Another offer's batch, under another lock, used one of our keys between our look and our insert. It
-            // is committed, so the next look finds it.
-            Err(fault) if is_key_taken(&fault) => {}
-            settled => return settled,
+/// The offer's row is locked, on a connection that has nothing else to do.
+#[derive(Debug)]
+pub struct PostgresTurn<'a> {
+    borrowed: Borrowed<'a>,
+    offer: OfferId,
+    row: TermsRow,
+    locked: Instant,
+}
+
+impl<'a> PostgresTurn<'a> {
+    pub async fn take(mut borrowed: Borrowed<'a>, offer: OfferId) -> Result<Self> {
+        let asked = Instant::now();
+        match borrowed.step(async |connection| begin_and_lock(connection, offer).await).await? {
+            Some(row) => {
+                borrowed.tally().lock_wait.add(asked.elapsed());
+                Ok(Self { borrowed, offer, row, locked: Instant::now() })
+            }
+            None => {
+                borrowed.step(rollback).await?;
+                borrowed.give_back();
+                Err(Refusal::NoSuchOffer.into())
+            }
         }
     }
-    sell_once(db, offer, asks).await
+
+    pub async fn sell(mut self, asks: &[Ask]) -> Result<Sold> {
+        for _ in 0..KEY_RACES_MAX {
+            match self.decide(asks).await {
+                // Another offer's batch, under another lock, used one of our keys between our look and our insert. It
+                // is committed, so the next look finds it.
+                Err(fault) if is_key_taken(&fault) => {
+                    self.borrowed.step(rollback).await?;
+                    self = Self::take(self.borrowed, self.offer).await?;
+                }
+                settled => return self.end(settled),
+            }
+        }
+        let settled = self.decide(asks).await;
+        self.end(settled)
+    }
+
+    pub async fn pass(mut self) {
+        if self.borrowed.step(rollback).await.is_ok() {
+            self.borrowed.give_back();
+        }
+    }
+
+    async fn decide(&mut self, asks: &[Ask]) -> Result<Sold> {
+        let (offer, row) = (self.offer, &self.row);
+        self.borrowed.step(async |connection| batch(connection, offer, row, asks).await).await
+    }
+
+    /// Only a commit leaves the connection fit for the next batch; after anything else it is closed.
+    fn end(self, settled: Result<Sold>) -> Result<Sold> {
+        if settled.is_ok() {
+            self.borrowed.tally().lock_held.add(self.locked.elapsed());
+            self.borrowed.give_back();
+        }
+        settled
+    }
 }
 
 fn is_key_taken(fault: &Error) -> bool {
     matches!(fault, Error::Database(sqlx::Error::Database(db)) if db.constraint() == Some("one_order_per_key"))
 }
 
-async fn sell_once(db: &Postgres, offer: OfferId, asks: &[Ask]) -> Result<Sold> {
-    db.selling().run(async |connection| batch(connection, offer, asks, db.tally()).await).await
+/// Both in one message: each round trip under the lock, or to it, is everybody's wait.
+async fn begin_and_lock(connection: &mut PgConnection, offer: OfferId) -> Result<Option<TermsRow>> {
+    let both = format!("begin; {}", LOCK_TERMS.replace("$1", &format!("'{}'", offer.0)));
+    let row = sqlx::raw_sql(AssertSqlSafe(both)).fetch_optional(connection).await?;
+    Ok(row.as_ref().map(TermsRow::from_row).transpose()?)
 }
 
-async fn batch(connection: &mut PgConnection, offer: OfferId, asks: &[Ask], tally: &Tally) -> Result<Sold> {
-    let asked = Instant::now();
-    // Both in one message: each round trip under the lock, or to it, is everybody's wait.
-    let begin_and_lock = format!("begin; {}", LOCK_TERMS.replace("$1", &format!("'{}'", offer.0)));
-    let row = sqlx::raw_sql(AssertSqlSafe(begin_and_lock)).fetch_optional(&mut *connection).await?;
-    let Some(row) = row else {
-        sqlx::raw_sql("rollback").execute(connection).await?;
-        return Err(Refusal::NoSuchOffer.into());
-    };
-    let locked = Instant::now();
-    tally.lock_wait.add(locked - asked);
-    // From here on only a commit leaves the connection fit for the next batch: after any other end it is closed.
-    let row = TermsRow::from_row(&row)?;
+async fn rollback(connection: &mut PgConnection) -> Result<()> {
+    sqlx::raw_sql("rollback").execute(connection).await?;
+    Ok(())
+}
+
+async fn batch(connection: &mut PgConnection, offer: OfferId, row: &TermsRow, asks: &[Ask]) -> Result<Sold> {
     let (shared, terms) = (Shared { offer, stream: row.stream, currency: row.currency.clone() }, row.terms()?);
     let (now, had) = had(connection, offer, asks).await?;
     let unpaid =
@@ -54,7 +100,6 @@ async fn batch(connection: &mut PgConnection, offer: OfferId, asks: &[Ask], tall
     let decided = settle(&shared, terms, now, unpaid, asks, had)?;
     write(connection, asks, &decided).await?;
     sqlx::raw_sql("commit").execute(connection).await?;
-    tally.lock_held.add(locked.elapsed());
     Ok(answer(decided))
 }
 
