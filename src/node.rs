@@ -34,6 +34,8 @@ const BACKLOG: u32 = 16_384;
 /// How long a viewer who was told to move may stay.
 const MOVE_MS: i64 = 1_500;
 const STOP_DEADLINE: Duration = Duration::from_secs(20);
+/// How long a node among others goes on as ever after it said that it is not ready: a balancer looks every few seconds.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// Why a node did not start. All of it is for the operator to mend, so it is exit code 2.
 #[derive(thiserror::Error, Debug)]
@@ -68,6 +70,7 @@ pub struct Node {
     listener: TcpListener,
     door: Door,
     connections_max: usize,
+    grace: Duration,
     drain_ms: i64,
     stop: CancellationToken,
 }
@@ -136,6 +139,8 @@ impl Node {
         let joins = limits.joins_per_second.unwrap_or((cores * JOINS_PER_CORE) as f64);
         let admission = Arc::new(Admission::new(joins, clock.now()));
         let drain_ms = (limits.drain_seconds * 1_000.0) as i64;
+        let usual = if broker.0.is_shared() { GRACE } else { Duration::ZERO };
+        let grace = limits.grace_seconds.map_or(usual, Duration::from_secs_f64);
         let listener = bind(listen).map_err(|error| StartError::Listen { address: listen, error })?;
         let stop = CancellationToken::new();
         if !broker.0.wait_up(BUS_PATIENCE).await {
@@ -144,7 +149,7 @@ impl Node {
         let app = App::start(store, broker, clock, shop, settings, stop.clone()).await.map_err(StartError::App)?;
         let (auth, origins, proxies) = (Arc::new(auth), Arc::new(origins), Arc::new(proxies));
         let door = Door { app, auth, origins, proxies, admission, deflate: limits.deflate };
-        Ok(Self { listener, door, connections_max, drain_ms, stop })
+        Ok(Self { listener, door, connections_max, grace, drain_ms, stop })
     }
 
     /// What the doors call, for those who run a node inside their own process.
@@ -159,12 +164,15 @@ impl Node {
 
     /// Serves until `asked_to_stop`, then lets viewers go, finishes what was begun and closes the store.
     pub async fn serve(self, asked_to_stop: impl Future<Output = ()>) {
-        let Self { listener, door, connections_max, drain_ms, stop } = self;
+        let Self { listener, door, connections_max, grace, drain_ms, stop } = self;
         let app = door.app.clone();
         let closed = CancellationToken::new();
         let serving = tokio::spawn(http::serve::serve(listener, http::router(door), connections_max, closed.clone()));
         asked_to_stop.await;
-        tracing::info!("stopping");
+        tracing::info!(grace_ms = grace.as_millis() as u64, drain_ms, "stopping");
+        // The balancer reads that this node is not ready and sends nobody any more; who still comes is served.
+        app.leave();
+        sleep(grace).await;
         // Nobody comes in any more; those who are here are asked one after the other to go elsewhere, and are served
         // until they do.
         closed.cancel();

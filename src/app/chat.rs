@@ -18,6 +18,7 @@ const BATCH_MAX: usize = 500;
 /// How long a message waits for company before it is written.
 const BATCH_WAIT: Duration = Duration::from_millis(200);
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
+const WRITTEN_BEHIND_MS: i64 = 2_000;
 const FLUSH_DEADLINE: Duration = Duration::from_secs(3);
 
 /// What the writer is given.
@@ -76,7 +77,18 @@ impl App {
         self.flush_chat().await;
         let (app, by) = (self.clone(), actor.user.clone());
         self.write(async move {
-            if app.store().delete_message(stream, id, &by).await? {
+            // Another node may have told it and not written it yet: that takes a second at most.
+            let give_up = id.made_at().min(app.now()) + WRITTEN_BEHIND_MS;
+            let deleted = loop {
+                if app.store().delete_message(stream, id, &by).await? {
+                    break true;
+                }
+                if !app.0.broker.is_shared() || give_up <= app.now() {
+                    break false;
+                }
+                sleep(BATCH_WAIT).await;
+            };
+            if deleted {
                 app.tell(stream, &Event::Deleted { id }).await;
             }
             Ok(())

@@ -27,7 +27,7 @@ pub mod testing;
 mod webhook;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -156,6 +156,7 @@ pub struct Inner {
     offers_changed: Notify,
     tasks: TaskTracker,
     stop: CancellationToken,
+    leaving: AtomicBool,
     /// Everything that was begun is done; nobody speaks any more.
     silent: CancellationToken,
 }
@@ -203,6 +204,7 @@ impl App {
             offers_changed: Notify::new(),
             tasks,
             stop,
+            leaving: AtomicBool::new(false),
             silent: CancellationToken::new(),
         }));
         // Not among the tasks that are waited for: they deliver what those say until they are done.
@@ -274,6 +276,26 @@ impl App {
     /// Ended when the server is asked to stop.
     pub fn stopping(&self) -> &CancellationToken {
         &self.0.stop
+    }
+
+    /// From here on nobody shall be sent to this node any more; those who are here are served as ever.
+    pub fn leave(&self) {
+        self.0.leaving.store(true, Ordering::Relaxed);
+    }
+
+    /// The server was asked to stop.
+    pub fn is_leaving(&self) -> bool {
+        self.0.leaving.load(Ordering::Relaxed) || self.0.stop.is_cancelled()
+    }
+
+    /// Every part of the bus carried a message of this node back to it within three seconds. True on a node by itself.
+    pub fn hears_the_bus(&self) -> bool {
+        self.0.broker.vitals().is_up()
+    }
+
+    /// What the broker did and how it feels.
+    pub fn vitals(&self) -> &broker::Vitals {
+        self.0.broker.vitals()
     }
 
     /// Can the database be reached? What `/readyz` asks.
