@@ -33,6 +33,8 @@ const JOINS_PER_CORE: usize = 1_000;
 const BACKLOG: u32 = 16_384;
 /// How long a viewer who was told to move may stay.
 const MOVE_MS: i64 = 1_500;
+/// The same where there is somewhere to go: a phone takes its time to come in elsewhere.
+const MOVE_AMONG_NODES_MS: i64 = 5_000;
 const STOP_DEADLINE: Duration = Duration::from_secs(20);
 /// How long a node among others goes on as ever after it said that it is not ready: a balancer looks every few seconds.
 const GRACE: Duration = Duration::from_secs(5);
@@ -177,8 +179,12 @@ impl Node {
         // until they do.
         closed.cancel();
         let rooms = app.rooms().all();
-        rooms.iter().for_each(|room| room.drain(drain_ms, MOVE_MS));
-        let leave_by = Instant::now() + Duration::from_millis(drain_ms.unsigned_abs());
+        let (within_ms, last_ms) = match app.is_one_of_many() {
+            true => (MOVE_AMONG_NODES_MS, drain_ms + MOVE_AMONG_NODES_MS),
+            false => (MOVE_MS, drain_ms),
+        };
+        rooms.iter().for_each(|room| room.drain(drain_ms, within_ms));
+        let leave_by = Instant::now() + Duration::from_millis(last_ms.unsigned_abs());
         while Instant::now() < leave_by && rooms.iter().any(|room| room.has_seats()) {
             sleep(Duration::from_millis(50)).await;
         }

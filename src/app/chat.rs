@@ -11,6 +11,7 @@ use crate::domain::{
     StreamId, UserId, chat,
 };
 use crate::protocol::{ChatRulesView, Close, MessageView, SanctionView, StateChange, json_bytes};
+use crate::store;
 
 /// Messages that wait to be written. Full (the database is away) means talk is refused as busy.
 pub const KEPT_WAITING_MAX: usize = 8_192;
@@ -80,13 +81,14 @@ impl App {
             // Another node may have told it and not written it yet: that takes a second at most.
             let give_up = id.made_at().min(app.now()) + WRITTEN_BEHIND_MS;
             let deleted = loop {
-                if app.store().delete_message(stream, id, &by).await? {
-                    break true;
+                match app.store().delete_message(stream, id, &by).await {
+                    Err(store::Error::Refused(Refusal::NoSuchMessage))
+                        if app.0.broker.is_shared() && app.now() < give_up =>
+                    {
+                        sleep(BATCH_WAIT).await;
+                    }
+                    settled => break settled?,
                 }
-                if !app.0.broker.is_shared() || give_up <= app.now() {
-                    break false;
-                }
-                sleep(BATCH_WAIT).await;
             };
             if deleted {
                 app.tell(stream, &Event::Deleted { id }).await;

@@ -293,6 +293,11 @@ impl App {
         self.0.broker.vitals().is_up()
     }
 
+    /// Other nodes can take this one's viewers.
+    pub fn is_one_of_many(&self) -> bool {
+        self.0.broker.is_shared()
+    }
+
     /// What the broker did and how it feels.
     pub fn vitals(&self) -> &broker::Vitals {
         self.0.broker.vitals()
@@ -359,7 +364,8 @@ impl App {
     /// Tells a buyer on every connection that their order changed.
     fn tell_buyer(&self, order: &Order, view: &OrderView) {
         let frame: Bytes = server::order(view).into_bytes();
-        if let Err(error) = self.0.broker.person(order.buyer.clone(), frame) {
+        let here = self.rooms().has_person(&order.buyer);
+        if let Err(error) = self.0.broker.person(order.buyer.clone(), frame, here) {
             tracing::warn!(order.id = %order.id, error = %error, "a buyer was not told of their order");
         }
     }

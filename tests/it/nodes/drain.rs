@@ -47,7 +47,10 @@ async fn stopping_a_node_during_chat_and_a_flash_sale_loses_no_event_no_hold_and
     const TEXTS: usize = 120;
     const BUYERS: usize = 60;
     let mut town = Town::with(&["--drain-seconds", "2"]).await;
-    let offer = town.one.on_sale(BUYERS as i64, json!({"kind": "flash", "duration_s": 300})).await;
+    let terms = json!({"kind": "flash", "countdown_s": 10, "duration_s": 300});
+    let offer = town.one.on_sale(BUYERS as i64, terms).await;
+    let is_open = async || (town.one.offer(&offer).await["status"] == "open").then_some(());
+    crate::support::until_some("open sale", SOON, is_open).await;
     let mut speaker = town.two.live("Speaker", "viewer").await;
     let (one, two) = (town.one.at(), town.two.at());
     let viewers: Vec<_> = (0..20)
@@ -90,7 +93,7 @@ async fn stopping_a_node_during_chat_and_a_flash_sale_loses_no_event_no_hold_and
     assert_eq!(town.two.number("select count(*) from orders where status = 'held'").await, BUYERS as i64);
     town.two.assert_left(&offer, 0).await;
     town.two.assert_audited().await;
-    let texts = "select count(*) from messages where text like 'text %'";
+    let texts = "select count(*) from messages where body like 'text %'";
     crate::support::until_some("all that was said in the books", SOON, async || {
         (town.two.number(texts).await == TEXTS as i64).then_some(())
     })

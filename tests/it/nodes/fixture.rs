@@ -27,9 +27,11 @@ impl Town {
     pub async fn with(more: &[&str]) -> Town {
         let (database, redis) = tokio::join!(Database::create(), Redis::start());
         let url = redis.url();
-        let args =
-            ["--broker", &url, "--chat-per-second", "0", "--room-chat-per-second", "0", "--grace-seconds", "0.5"];
-        let args = [&args, more].concat();
+        let mut args = vec!["--broker", &url, "--chat-per-second", "0", "--room-chat-per-second", "0"];
+        args.extend(more);
+        if !more.contains(&"--grace-seconds") {
+            args.extend(["--grace-seconds", "0.5"]);
+        }
         let one = Shop::serve_with(&database.url(), &database.url(), &args).await;
         let two = one.at_another_node(&args).await;
         Town { one, two, redis, _database: database }
