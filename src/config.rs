@@ -121,6 +121,10 @@ pub struct Limits {
     /// Deflate what a room says for clients that offer it (permessage-deflate): fewer bytes for a little more work
     #[arg(long, env = "LIVESOUK_DEFLATE", default_value_t = true, action = clap::ArgAction::Set, value_name = "true|false")]
     pub deflate: bool,
+    /// How long to go on as before once asked to stop, with /readyz saying no, so that a balancer sends nobody any more;
+    /// not given, 5 with a shared broker and 0 without
+    #[arg(long, env = "LIVESOUK_GRACE_SECONDS", value_name = "N")]
+    pub grace_seconds: Option<f64>,
     /// How long viewers are given to move to another node once this one is asked to stop, in seconds
     #[arg(long, env = "LIVESOUK_DRAIN_SECONDS", default_value_t = 0.5, value_name = "N")]
     pub drain_seconds: f64,
@@ -259,6 +263,9 @@ impl Limits {
         if !(0.0..=1_000_000.0).contains(&self.joins_per_second.unwrap_or(0.0)) {
             return Err("--joins-per-second is 0 to 1000000".to_owned());
         }
+        if !(0.0..=600.0).contains(&self.grace_seconds.unwrap_or(0.0)) {
+            return Err("--grace-seconds is 0 to 600".to_owned());
+        }
         if !(0.0..=600.0).contains(&self.drain_seconds) {
             return Err("--drain-seconds is 0 to 600".to_owned());
         }
@@ -297,6 +304,7 @@ mod tests {
             (vec!["--room-chat-per-second", "200000"], "--room-chat-per-second"),
             (vec!["--connections-max", "0"], "--connections-max"),
             (vec!["--joins-per-second", "nan"], "--joins-per-second"),
+            (vec!["--grace-seconds", "601"], "--grace-seconds"),
             (vec!["--drain-seconds", "601"], "--drain-seconds"),
         ] {
             let more: Vec<String> = more.iter().map(|arg| arg.replace("-1", "2000")).collect();

@@ -36,7 +36,11 @@ const METRICS_CONNECTIONS_MAX: usize = 32;
 const BACKLOG: u32 = 16_384;
 /// How long a viewer who was told to move may stay.
 const MOVE_MS: i64 = 1_500;
+/// The same where there is somewhere to go: a phone takes its time to come in elsewhere.
+const MOVE_AMONG_NODES_MS: i64 = 5_000;
 const STOP_DEADLINE: Duration = Duration::from_secs(20);
+/// How long a node among others goes on as ever after it said that it is not ready: a balancer looks every few seconds.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// Why a node did not start. All of it is for the operator to mend, so it is exit code 2.
 #[derive(thiserror::Error, Debug)]
@@ -73,6 +77,7 @@ pub struct Node {
     listener: TcpListener,
     metrics: Option<TcpListener>,
     door: Door,
+    grace: Duration,
     drain_ms: i64,
     stop: CancellationToken,
 }
@@ -141,6 +146,8 @@ impl Node {
         let joins = limits.joins_per_second.unwrap_or((cores * JOINS_PER_CORE) as f64);
         let admission = Arc::new(Admission::new(joins, clock.now()));
         let drain_ms = (limits.drain_seconds * 1_000.0) as i64;
+        let usual = if broker.0.is_shared() { GRACE } else { Duration::ZERO };
+        let grace = limits.grace_seconds.map_or(usual, Duration::from_secs_f64);
         let bind = |address| bind(address).map_err(|error| StartError::Listen { address, error });
         let listener = bind(listen)?;
         let metrics = metrics.map(bind).transpose()?;
@@ -152,7 +159,7 @@ impl Node {
         let (auth, origins, proxies) = (Arc::new(auth), Arc::new(origins), Arc::new(proxies));
         let (requests, deflate) = (Default::default(), limits.deflate);
         let door = Door { app, auth, origins, proxies, admission, connections, requests, deflate };
-        Ok(Self { listener, metrics, door, drain_ms, stop })
+        Ok(Self { listener, metrics, door, grace, drain_ms, stop })
     }
 
     /// What the doors call, for those who run a node inside their own process.
@@ -172,7 +179,7 @@ impl Node {
 
     /// Serves until `asked_to_stop`, then lets viewers go, finishes what was begun and closes the store.
     pub async fn serve(self, asked_to_stop: impl Future<Output = ()>) {
-        let Self { listener, metrics, door, drain_ms, stop } = self;
+        let Self { listener, metrics, door, grace, drain_ms, stop } = self;
         let app = door.app.clone();
         let closed = CancellationToken::new();
         if let Some(metrics) = metrics {
@@ -183,13 +190,20 @@ impl Node {
         let connections = door.connections.clone();
         let serving = tokio::spawn(http::serve::serve(listener, http::router(door), connections, closed.clone()));
         asked_to_stop.await;
-        tracing::info!("stopping");
+        tracing::info!(grace_ms = grace.as_millis() as u64, drain_ms, "stopping");
+        // The balancer reads that this node is not ready and sends nobody any more; who still comes is served.
+        app.leave();
+        sleep(grace).await;
         // Nobody comes in any more; those who are here are asked one after the other to go elsewhere, and are served
         // until they do.
         closed.cancel();
         let rooms = app.rooms().all();
-        rooms.iter().for_each(|room| room.drain(drain_ms, MOVE_MS));
-        let leave_by = Instant::now() + Duration::from_millis(drain_ms.unsigned_abs());
+        let (within_ms, last_ms) = match app.is_one_of_many() {
+            true => (MOVE_AMONG_NODES_MS, drain_ms + MOVE_AMONG_NODES_MS),
+            false => (MOVE_MS, drain_ms),
+        };
+        rooms.iter().for_each(|room| room.drain(drain_ms, within_ms));
+        let leave_by = Instant::now() + Duration::from_millis(last_ms.unsigned_abs());
         while Instant::now() < leave_by && rooms.iter().any(|room| room.has_seats()) {
             sleep(Duration::from_millis(50)).await;
         }

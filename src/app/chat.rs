@@ -12,6 +12,7 @@ use crate::domain::{
     StreamId, UserId, chat,
 };
 use crate::protocol::{ChatRulesView, Close, MessageView, SanctionView, StateChange, json_bytes};
+use crate::store;
 
 /// Messages that wait to be written. Full (the database is away) means talk is refused as busy.
 pub const KEPT_WAITING_MAX: usize = 8_192;
@@ -19,6 +20,7 @@ const BATCH_MAX: usize = 500;
 /// How long a message waits for company before it is written.
 const BATCH_WAIT: Duration = Duration::from_millis(200);
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
+const WRITTEN_BEHIND_MS: i64 = 2_000;
 const FLUSH_DEADLINE: Duration = Duration::from_secs(3);
 
 /// What the writer is given.
@@ -83,7 +85,19 @@ impl App {
         self.flush_chat().await;
         let (app, by) = (self.clone(), actor.user.clone());
         self.write(async move {
-            if app.store().delete_message(stream, id, &by).await? {
+            // Another node may have told it and not written it yet: that takes a second at most.
+            let give_up = id.made_at().min(app.now()) + WRITTEN_BEHIND_MS;
+            let deleted = loop {
+                match app.store().delete_message(stream, id, &by).await {
+                    Err(store::Error::Refused(Refusal::NoSuchMessage))
+                        if app.0.broker.is_shared() && app.now() < give_up =>
+                    {
+                        sleep(BATCH_WAIT).await;
+                    }
+                    settled => break settled?,
+                }
+            };
+            if deleted {
                 app.tell(stream, &Event::Deleted { id }).await;
             }
             Ok(())

@@ -28,7 +28,7 @@ pub mod testing;
 mod webhook;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -160,6 +160,7 @@ pub struct Inner {
     started_at: Millis,
     tasks: TaskTracker,
     stop: CancellationToken,
+    leaving: AtomicBool,
     /// Everything that was begun is done; nobody speaks any more.
     silent: CancellationToken,
 }
@@ -213,6 +214,7 @@ impl App {
             started_at,
             tasks,
             stop,
+            leaving: AtomicBool::new(false),
             silent: CancellationToken::new(),
         }));
         // Not among the tasks that are waited for: they deliver what those say until they are done.
@@ -285,6 +287,31 @@ impl App {
     /// Ended when the server is asked to stop.
     pub fn stopping(&self) -> &CancellationToken {
         &self.0.stop
+    }
+
+    /// From here on nobody shall be sent to this node any more; those who are here are served as ever.
+    pub fn leave(&self) {
+        self.0.leaving.store(true, Ordering::Relaxed);
+    }
+
+    /// The server was asked to stop.
+    pub fn is_leaving(&self) -> bool {
+        self.0.leaving.load(Ordering::Relaxed) || self.0.stop.is_cancelled()
+    }
+
+    /// Every part of the bus carried a message of this node back to it within three seconds. True on a node by itself.
+    pub fn hears_the_bus(&self) -> bool {
+        self.0.broker.vitals().is_up()
+    }
+
+    /// Other nodes can take this one's viewers.
+    pub fn is_one_of_many(&self) -> bool {
+        self.0.broker.is_shared()
+    }
+
+    /// What the broker did and how it feels.
+    pub fn vitals(&self) -> &broker::Vitals {
+        self.0.broker.vitals()
     }
 
     /// Can the database be reached? What `/readyz` asks.
@@ -382,7 +409,8 @@ impl App {
     /// Tells a buyer on every connection that their order changed.
     fn tell_buyer(&self, order: &Order, view: &OrderView) {
         let frame: Bytes = server::order(view).into_bytes();
-        if let Err(error) = self.0.broker.person(order.buyer.clone(), frame) {
+        let here = self.rooms().has_person(&order.buyer);
+        if let Err(error) = self.0.broker.person(order.buyer.clone(), frame, here) {
             tracing::warn!(order.id = %order.id, error = %error, "a buyer was not told of their order");
         }
     }

@@ -140,11 +140,12 @@ impl Broker {
         }
     }
 
-    /// Never waits. This node hears it whatever the bus does; the others, as long as they hear it.
-    pub fn person(&self, user: UserId, body: Bytes) -> Result<()> {
+    /// Never waits. `here`: they are connected to this node too, which then hears it whatever the bus does.
+    pub fn person(&self, user: UserId, body: Bytes, here: bool) -> Result<()> {
         match self {
-            Broker::Local(local) => local.send(Delivery::Person { user, body }),
-            Broker::Redis(redis) => redis.person(user, body),
+            Broker::Local(local) if here => local.send(Delivery::Person { user, body }),
+            Broker::Local(_) => Ok(()),
+            Broker::Redis(redis) => redis.person(user, body, here),
         }
     }
 

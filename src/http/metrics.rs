@@ -63,8 +63,8 @@ fn load(counter: &AtomicU64) -> u64 {
 fn node(page: &mut Page, door: &Door) {
     let version = [("version", env!("CARGO_PKG_VERSION"))];
     page.gauges("livesouk_build_info", "1, and the version in the label.").put(&version, 1.0);
-    let stopping = f64::from(u8::from(door.app.stopping().is_cancelled()));
-    page.gauge("livesouk_stopping", "1 once the node was asked to stop and its viewers have gone.", stopping);
+    let stopping = f64::from(u8::from(door.app.is_leaving()));
+    page.gauge("livesouk_stopping", "1 once the node was asked to stop.", stopping);
     let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
     page.gauge("livesouk_tasks", "Tasks that the runtime has; a viewer is about one.", tasks as f64);
 }

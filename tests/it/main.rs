@@ -9,6 +9,7 @@ mod contract_store;
 mod crowd;
 mod helpers;
 mod life;
+mod nodes;
 mod operate;
 mod resume;
 mod rush;

@@ -148,6 +148,7 @@ async fn when_everybody_has_left_nothing_of_them_is_left() {
             connections_max: None,
             joins_per_second: Some(0.0),
             deflate: true,
+            grace_seconds: None,
             drain_seconds: 0.0,
         },
     };

@@ -8,7 +8,7 @@
 //! Pushes go into a bounded queue. When it is full (this node is overrun) they are dropped, and the link is built anew, so
 //! that nothing is missing without being asked for.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -83,6 +83,8 @@ enum Ended {
     Silent,
     #[error("the connection closed")]
     Closed,
+    #[error("its streams are on another server now")]
+    Moved,
     #[error("more came than could be taken")]
     Overrun,
     #[error("a call found it broken")]
@@ -94,6 +96,8 @@ struct Link {
     pushes: mpsc::Receiver<PushInfo>,
     overrun: Arc<AtomicBool>,
     beats: Arc<Beats>,
+    /// Channels we have left, whose confirmations have not come in yet.
+    left: HashSet<Vec<u8>>,
 }
 
 /// One life of a link; gives why it ended. Died: the moment from which we count how long the rebuild took.
@@ -124,7 +128,7 @@ async fn open(shard: &Arc<Shard>) -> RedisResult<Link> {
     });
     let (calling, listening) = tokio::try_join!(server::connect(&at), listening)?;
     shard.set_connected(Some(calling));
-    Ok(Link { listening, pushes, overrun, beats: Arc::new(Beats::default()) })
+    Ok(Link { listening, pushes, overrun, beats: Arc::new(Beats::default()), left: HashSet::new() })
 }
 
 impl Link {
@@ -242,6 +246,9 @@ impl Link {
         for (word, follow) in [("SUBSCRIBE", true), ("UNSUBSCRIBE", false)] {
             let those = wanted.iter().filter(|(_, wanted)| **wanted == follow);
             let channels: Vec<String> = those.map(|(stream, _)| shard.stream_channel(*stream)).collect();
+            if !follow && shard.server.is_partition() {
+                self.left.extend(channels.iter().map(|channel| channel.clone().into_bytes()));
+            }
             timeout(2 * CALL_DEADLINE, self.change(shard, word, &channels))
                 .await
                 .map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))??;
@@ -256,14 +263,19 @@ impl Link {
         Ok(())
     }
 
+    fn has_left(&mut self, data: &[Value]) -> bool {
+        matches!(data.first(), Some(Value::BulkString(channel)) if self.left.remove(channel))
+    }
+
     /// `true`: it was our own beat.
-    fn hear(&self, shard: &Shard, push: PushInfo) -> ControlFlow<Ended, bool> {
+    fn hear(&mut self, shard: &Shard, push: PushInfo) -> ControlFlow<Ended, bool> {
         match push.kind {
             PushKind::Message | PushKind::SMessage => {}
             PushKind::Disconnection => return ControlFlow::Break(Ended::Closed),
-            // A slot that moved to another master takes its subscriptions away. Ours are answered with this word too, but
-            // then the channel is one that nobody follows.
-            PushKind::SUnsubscribe if lost(shard, &push.data) => return ControlFlow::Break(Ended::Closed),
+            // What we left ourselves is answered with this word too.
+            PushKind::SUnsubscribe if self.has_left(&push.data) => return ControlFlow::Continue(false),
+            // A slot that moved to another master takes its subscriptions away.
+            PushKind::SUnsubscribe => return ControlFlow::Break(Ended::Moved),
             _ => return ControlFlow::Continue(false),
         }
         let mut data = push.data.into_iter();
@@ -314,11 +326,6 @@ fn offer(shard: &Shard, delivery: Delivery) {
     if shard.out.try_send(delivery).is_err() {
         count(&shard.vitals.dropped, 1);
     }
-}
-
-fn lost(shard: &Shard, data: &[Value]) -> bool {
-    let Some(Value::BulkString(channel)) = data.first() else { return true };
-    shard.stream_of(channel).is_none_or(|stream| shard.followed.contains_key(&stream))
 }
 
 /// The beats of one link.

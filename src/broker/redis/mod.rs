@@ -124,8 +124,8 @@ impl Redis {
         own
     }
 
-    pub fn person(&self, user: UserId, frame: Bytes) -> Result<()> {
-        let own = self.hear(Delivery::Person { user: user.clone(), body: frame.clone() });
+    pub fn person(&self, user: UserId, frame: Bytes, here: bool) -> Result<()> {
+        let own = if here { self.hear(Delivery::Person { user: user.clone(), body: frame.clone() }) } else { Ok(()) };
         // Spread over the servers by who it is for; every node listens on all of them.
         let spread = user.as_str().bytes().fold(0_u128, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
         self.post(&self.shards[jump(spread, self.shards.len())], Posted::Person { user, frame });

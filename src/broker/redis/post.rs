@@ -36,6 +36,12 @@ struct Parcel {
 }
 
 impl Parcel {
+    /// A session is told at once: of two connections of one person the newer one stays, and what tells which is newer is the
+    /// order on the bus.
+    fn goes_at(&self, next_at: Instant) -> Instant {
+        if self.joined.is_empty() { next_at } else { Instant::now() }
+    }
+
     fn add(&mut self, posted: Posted) {
         match posted {
             Posted::State { stream, value } => {
@@ -65,7 +71,7 @@ pub async fn run(shard: Arc<Shard>, mut posted: mpsc::Receiver<Posted>) {
         parcel.add(first);
         let mut together = 1_usize;
         while together < TOGETHER_MAX
-            && let Ok(Some(next)) = timeout_at(next_at, posted.recv()).await
+            && let Ok(Some(next)) = timeout_at(parcel.goes_at(next_at), posted.recv()).await
         {
             parcel.add(next);
             together += 1;

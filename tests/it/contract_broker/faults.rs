@@ -74,7 +74,7 @@ async fn apart() -> (Redis, [Proxy; 2], [Node; 2]) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_batch_whose_answer_was_lost_is_told_once() {
-    let (_redis, [proxy, _], [ann, bob]) = apart().await;
+    let (_redis, [proxy, _bobs], [ann, bob]) = apart().await;
     let stream = StreamId::new();
     let opening = bob.broker.follow(stream).await.unwrap();
     for round in 0..4 {
@@ -97,7 +97,7 @@ async fn a_batch_whose_answer_was_lost_is_told_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_link_that_is_lost_without_a_word_is_found_dead_and_misses_nothing() {
-    let (_redis, [_, proxy], [ann, bob]) = apart().await;
+    let (_redis, [_anns, proxy], [ann, bob]) = apart().await;
     let stream = StreamId::new();
     let opening = bob.broker.follow(stream).await.unwrap();
     ann.say(stream, "1").await;

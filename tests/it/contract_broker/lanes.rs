@@ -42,7 +42,7 @@ async fn a_value_reaches_every_node(f: Fixture) {
 
 async fn an_order_frame_reaches_every_node_once(f: Fixture) {
     let user = UserId::parse("buyer").unwrap();
-    f.ann.broker.person(user.clone(), Bytes::from_static(b"order")).unwrap();
+    f.ann.broker.person(user.clone(), Bytes::from_static(b"order"), true).unwrap();
     let frame = Delivery::Person { user, body: Bytes::from_static(b"order") };
     for node in [&f.ann, &f.bob] {
         node.hears("order", |delivery| (*delivery == frame).then_some(())).await;

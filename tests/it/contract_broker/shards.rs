@@ -63,7 +63,7 @@ async fn two_shops_on_one_redis_do_not_hear_each_other() {
     assert!(other.wait_up(SOON).await);
     let (stream, opening) = f.show().await;
     other.follow(stream).await.unwrap();
-    f.ann.broker.person(UserId::parse("buyer").unwrap(), "order".into()).unwrap();
+    f.ann.broker.person(UserId::parse("buyer").unwrap(), "order".into(), true).unwrap();
     f.ann.say(stream, "ours").await;
     assert_eq!(texts(&f.bob.log_of(1, stream, &opening).await), ["ours"]);
     assert_eq!(other.log(stream, vec!["theirs".into()]).await.unwrap().seq, 1);
