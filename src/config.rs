@@ -145,6 +145,10 @@ pub struct Log {
     /// How to log: lines for people, or a JSON object a line
     #[arg(long = "log-format", env = "LIVESOUK_LOG_FORMAT", default_value = "text")]
     pub format: LogFormat,
+    /// Where to send spans: an OpenTelemetry collector that takes OTLP over HTTP, like http://127.0.0.1:4318/v1/traces
+    #[cfg(feature = "otel")]
+    #[arg(long, env = "LIVESOUK_OTLP_ENDPOINT", value_name = "URL")]
+    pub otlp_endpoint: Option<String>,
 }
 
 #[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]

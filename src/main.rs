@@ -15,11 +15,16 @@ use livesouk::demo;
 use livesouk::domain::{Actor, Name, Role, StreamId, UserId};
 use livesouk::http::auth::Auth;
 use livesouk::http::{Origins, Proxies};
+#[cfg(feature = "otel")]
+use livesouk::metrics::SPANS;
 use livesouk::node::{self, Node, Plan, StartError};
 use livesouk::store::Store;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// A node that takes longer is not healthy.
 const HEALTHY_WITHIN: Duration = Duration::from_secs(2);
@@ -234,13 +239,33 @@ fn asked_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
 fn start_log(log: &Log) -> Result<(), StartError> {
     let filter = tracing_subscriber::EnvFilter::try_new(&log.filter)
         .map_err(|error| StartError::Config(format!("--log {}: {error}", log.filter)))?;
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
-    match log.format {
-        LogFormat::Json => lines.json().flatten_event(true).init(),
-        LogFormat::Text => lines.compact().init(),
-    }
+    let lines =
+        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+    let lines = match log.format {
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+        LogFormat::Text => lines.compact().boxed(),
+    };
+    let lines = tracing_subscriber::registry().with(lines.with_filter(filter));
+    #[cfg(feature = "otel")]
+    let lines = lines.with(log.otlp_endpoint.as_deref().map(spans_to).transpose()?);
+    lines.init();
     Ok(())
+}
+
+/// Sends the spans to a collector, in batches, from a thread of their own; what it does not take is dropped.
+#[cfg(feature = "otel")]
+fn spans_to<S>(endpoint: &str) -> Result<impl tracing_subscriber::Layer<S> + use<S>, StartError>
+where
+    S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
+{
+    use opentelemetry::trace::TracerProvider;
+    use opentelemetry_otlp::WithExportConfig;
+    use opentelemetry_sdk::{Resource, trace::SdkTracerProvider};
+
+    let exporter = opentelemetry_otlp::SpanExporter::builder().with_http().with_endpoint(endpoint).build();
+    let exporter = exporter.map_err(|error| StartError::Config(format!("--otlp-endpoint {endpoint}: {error}")))?;
+    let resource = Resource::builder().with_service_name("livesouk").build();
+    let provider = SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build();
+    let ours = tracing_subscriber::filter::Targets::new().with_target(SPANS, tracing::Level::TRACE);
+    Ok(tracing_opentelemetry::layer().with_tracer(provider.tracer("livesouk")).with_filter(ours))
 }

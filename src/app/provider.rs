@@ -5,9 +5,11 @@
 
 use std::time::{Duration, Instant};
 
+use tracing::Instrument;
+
 use super::script::TestProvider;
 use crate::domain::{Intent, IntentStatus, Millis, Minor, Payment, PaymentStatus, Refusal};
-use crate::metrics::{Named, Times};
+use crate::metrics::{Named, SPANS, Times};
 use crate::store::{self, PaymentEvent};
 
 /// What came of a call.
@@ -146,7 +148,8 @@ impl Provider {
 /// A call past its deadline may have been done.
 async fn in_time<T>(calls: &Calls, call: impl Future<Output = Outcome<T>>) -> Outcome<T> {
     let began = Instant::now();
-    let outcome = tokio::time::timeout(calls.deadline, call).await.unwrap_or(Outcome::Unknown);
+    let span = tracing::trace_span!(target: SPANS, "provider");
+    let outcome = tokio::time::timeout(calls.deadline, call).instrument(span).await.unwrap_or(Outcome::Unknown);
     calls.took.add(began.elapsed());
     calls.outcomes.count(match &outcome {
         Outcome::Done(_) => "done",

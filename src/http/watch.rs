@@ -7,10 +7,11 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use tracing::Instrument;
 
 use super::Door;
 use super::error::Problem;
-use crate::metrics::{Times, count};
+use crate::metrics::{SPANS, Times, count};
 
 /// A request that takes longer is given up. What it began is finished all the same: writes run in tasks of their own.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(30);
@@ -39,7 +40,10 @@ impl Requests {
 
 pub async fn watch(State(door): State<Door>, request: Request, next: Next) -> Response {
     let began = Instant::now();
-    let answered = tokio::time::timeout(REQUEST_DEADLINE, next.run(request)).await;
+    // Without the query: a token may stand in it.
+    let (method, path) = (request.method().as_str(), request.uri().path());
+    let span = tracing::trace_span!(target: SPANS, "request", method, path);
+    let answered = tokio::time::timeout(REQUEST_DEADLINE, next.run(request)).instrument(span).await;
     let response = answered.unwrap_or_else(|_| too_late().into_response());
     door.requests.add(response.status(), began.elapsed());
     response
