@@ -55,10 +55,13 @@ impl App {
             deleted: false,
         };
         let id = message.id;
-        let app = self.clone();
+        let (app, speaker) = (self.clone(), actor.clone());
         // What is told is kept too, also when the one who said it leaves meanwhile.
         self.write(async move {
-            app.log(stream, &message.event()).await?;
+            if let Err(error) = app.log(stream, &message.event()).await {
+                show.unsaid(&speaker, message.at);
+                return Err(error);
+            }
             kept.send(Kept::Message(message));
             Ok(id)
         })

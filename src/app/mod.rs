@@ -33,7 +33,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use dashmap::DashSet;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -128,6 +128,9 @@ impl Default for Settings {
     }
 }
 
+const TELL_TRIES: usize = 120;
+const TELL_PAUSE: Duration = Duration::from_secs(1);
+
 /// The handle both doors hold. Cheap to clone.
 #[derive(Clone)]
 pub struct App(Arc<Inner>);
@@ -161,6 +164,7 @@ pub struct Inner {
     tasks: TaskTracker,
     stop: CancellationToken,
     leaving: AtomicBool,
+    refreshing: Semaphore,
     /// Everything that was begun is done; nobody speaks any more.
     silent: CancellationToken,
 }
@@ -215,6 +219,7 @@ impl App {
             tasks,
             stop,
             leaving: AtomicBool::new(false),
+            refreshing: Semaphore::new(bus::REFRESHES_MAX),
             silent: CancellationToken::new(),
         }));
         // Not among the tasks that are waited for: they deliver what those say until they are done.
@@ -382,12 +387,29 @@ impl App {
 
     /// As [`log`](Self::log), where the deed is done whether or not it can be told.
     async fn tell(&self, stream: StreamId, event: &Event) {
-        match self.log(stream, event).await {
-            Ok(()) => tracing::info!(stream.id = %stream, event = event.name(), what = event.subject(), "told"),
-            Err(error) => {
-                tracing::warn!(stream.id = %stream, event = event.name(), error = %error, "an event was not told");
-            }
+        let Err(error) = self.log(stream, event).await else {
+            return tracing::info!(stream.id = %stream, event = event.name(), what = event.subject(), "told");
+        };
+        tracing::warn!(stream.id = %stream, event = event.name(), error = %error, "an event was not told");
+        if event.moderates() {
+            self.tell_later(stream, Logged::new(self.now(), event).json);
         }
+    }
+
+    /// What is taken from the screens must not stay there because the bus was away when it was taken: it is told again, every
+    /// second for two minutes.
+    fn tell_later(&self, stream: StreamId, body: Bytes) {
+        let app = self.clone();
+        let telling = async move {
+            for _ in 0..TELL_TRIES {
+                tokio::time::sleep(TELL_PAUSE).await;
+                if app.0.broker.log(stream, vec![body.clone()]).await.is_ok() {
+                    return;
+                }
+            }
+        };
+        let stop = self.0.stop.clone();
+        self.0.tasks.spawn(async move { stop.run_until_cancelled(telling).await });
     }
 
     /// Publishes a value of the state lane; a lost one heals with the next poll.

@@ -101,6 +101,11 @@ impl Event {
         }
     }
 
+    /// Takes something or somebody from the screens, or gives it back.
+    pub fn moderates(&self) -> bool {
+        matches!(self, Event::Deleted { .. } | Event::Muted { .. } | Event::Unmuted { .. } | Event::Banned { .. })
+    }
+
     /// Goes out past the tick: viewers act on it at once.
     pub fn urgent(&self) -> bool {
         matches!(
