@@ -3,6 +3,7 @@
 //! A verb reads like a recipe: ask the rule, change what must last, tell the others, answer. Whatever writes runs in
 //! a task of its own ([`App::write`]), so a client that leaves never cancels a transaction half way.
 
+mod bus;
 mod chat;
 mod deliver;
 mod memory;
@@ -21,17 +22,18 @@ mod show;
 mod signature;
 mod stream;
 mod sweep;
+mod tally;
 #[cfg(test)]
 pub mod testing;
 mod webhook;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use dashmap::DashSet;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -41,7 +43,7 @@ use crate::domain::{Event, Millis, Offer, OfferId, Order, Refusal, Shop, StreamI
 use crate::protocol::{Logged, OrderView, StateChange, server};
 use crate::room::Rooms;
 use crate::store::{self, Store};
-use provider::Provider;
+use provider::{Calls, Provider};
 use script::TestProvider;
 
 use memory::Memory;
@@ -53,6 +55,7 @@ pub use sell::Counts as SellingCounts;
 pub use show::ChatBudget;
 pub use signature::Secret;
 pub use stream::NewStream;
+pub use tally::{LOOPS, Tally};
 
 /// The only errors a door sees. The cause of a fault stays inside; it is logged once, where it is handled.
 #[derive(Clone, PartialEq, Debug, thiserror::Error)]
@@ -92,6 +95,9 @@ impl From<broker::Error> for Error {
     fn from(error: broker::Error) -> Self {
         match error {
             broker::Error::Full => Error::Refused(Refusal::Busy { retry_ms: 1_000 }),
+            broker::Error::Away | broker::Error::Late => {
+                Error::Refused(Refusal::Busy { retry_ms: rand::random_range(1_000..3_000) })
+            }
             broker::Error::Stopped => Error::Unavailable,
         }
     }
@@ -122,6 +128,9 @@ impl Default for Settings {
     }
 }
 
+const TELL_TRIES: usize = 120;
+const TELL_PAUSE: Duration = Duration::from_secs(1);
+
 /// The handle both doors hold. Cheap to clone.
 #[derive(Clone)]
 pub struct App(Arc<Inner>);
@@ -150,8 +159,12 @@ pub struct Inner {
     notes: Notify,
     /// An offer was opened, closed or changed: the sweeper looks again.
     offers_changed: Notify,
+    tally: Tally,
+    started_at: Millis,
     tasks: TaskTracker,
     stop: CancellationToken,
+    leaving: AtomicBool,
+    refreshing: Semaphore,
     /// Everything that was begun is done; nobody speaks any more.
     silent: CancellationToken,
 }
@@ -174,11 +187,12 @@ impl App {
             store: store.clone(),
             clock: clock.clone(),
             secret: settings.webhook_secret.clone(),
-            deadline: settings.provider_deadline,
+            calls: Arc::new(Calls::within(settings.provider_deadline)),
             post,
             tasks: tasks.clone(),
         });
         let (broker, deliveries) = broker;
+        let started_at = clock.now();
         let app = Self(Arc::new(Inner {
             store,
             broker,
@@ -200,8 +214,12 @@ impl App {
             knocked: Notify::new(),
             notes: Notify::new(),
             offers_changed: Notify::new(),
+            tally: Tally::default(),
+            started_at,
             tasks,
             stop,
+            leaving: AtomicBool::new(false),
+            refreshing: Semaphore::new(bus::REFRESHES_MAX),
             silent: CancellationToken::new(),
         }));
         // Not among the tasks that are waited for: they deliver what those say until they are done.
@@ -214,6 +232,8 @@ impl App {
         app.spawn_loop(sweep::holds(app.clone()));
         app.spawn_loop(sweep::outbox(app.clone()));
         app.spawn_loop(sweep::upkeep(app.clone()));
+        app.spawn_loop(bus::viewers(app.clone()));
+        app.spawn_loop(bus::shows(app.clone()));
         Ok(app)
     }
 
@@ -221,6 +241,10 @@ impl App {
     pub async fn finish(&self) {
         self.0.tasks.close();
         self.0.tasks.wait().await;
+        // Hearts that came in while all that ended.
+        // Logged where it failed; the hearts are kept for the next look.
+        let _ = sweep::write_likes(self).await;
+        self.0.broker.stop().await;
         self.0.silent.cancel();
         self.0.store.close().await;
     }
@@ -270,9 +294,65 @@ impl App {
         &self.0.stop
     }
 
+    /// From here on nobody shall be sent to this node any more; those who are here are served as ever.
+    pub fn leave(&self) {
+        self.0.leaving.store(true, Ordering::Relaxed);
+    }
+
+    /// The server was asked to stop.
+    pub fn is_leaving(&self) -> bool {
+        self.0.leaving.load(Ordering::Relaxed) || self.0.stop.is_cancelled()
+    }
+
+    /// Every part of the bus carried a message of this node back to it within three seconds. True on a node by itself.
+    pub fn hears_the_bus(&self) -> bool {
+        self.0.broker.vitals().is_up()
+    }
+
+    /// Other nodes can take this one's viewers.
+    pub fn is_one_of_many(&self) -> bool {
+        self.0.broker.is_shared()
+    }
+
+    /// What the broker did and how it feels.
+    pub fn vitals(&self) -> &broker::Vitals {
+        self.0.broker.vitals()
+    }
+
     /// Can the database be reached? What `/readyz` asks.
     pub async fn ready(&self) -> Result<()> {
         Ok(self.0.store.now().await.map(|_| ())?)
+    }
+
+    /// What the bus between the nodes did, and how it feels.
+    pub fn bus(&self) -> &broker::Vitals {
+        self.0.broker.vitals()
+    }
+
+    /// When this node started.
+    pub fn started_at(&self) -> Millis {
+        self.0.started_at
+    }
+
+    /// Talk that waits to be written, and how much may.
+    pub fn talk_waiting(&self) -> (usize, usize) {
+        let most = self.0.said.max_capacity();
+        (most - self.0.said.capacity(), most)
+    }
+
+    /// What came of the calls to the payment provider.
+    pub fn provider_calls(&self) -> Option<&Calls> {
+        self.0.provider.calls()
+    }
+
+    /// What the database costs, and its connections as they are now.
+    pub fn store_load(&self) -> (&store::Tally, [store::Pool; 2]) {
+        (self.store().tally(), self.store().pools())
+    }
+
+    /// How many milliseconds the database's clock is ahead of ours, and the epoch that its history is in.
+    pub fn ahead_and_epoch(&self) -> (Millis, i64) {
+        (self.0.ahead.load(Ordering::Relaxed), self.epoch())
     }
 
     fn store(&self) -> &Store {
@@ -292,30 +372,67 @@ impl App {
     }
 
     /// Puts an event in the stream's log: every viewer gets it, in order.
-    fn log(&self, stream: StreamId, event: &Event) -> Result<()> {
+    async fn log(&self, stream: StreamId, event: &Event) -> Result<()> {
         let logged = Logged::new(self.now(), event);
-        self.0.broker.log(stream, vec![logged.json])?;
+        self.0.broker.log(stream, vec![logged.json]).await?;
+        Ok(())
+    }
+
+    /// The same for what several nodes find out by themselves: it is told once, under `mark`.
+    async fn log_once(&self, stream: StreamId, mark: String, event: &Event) -> Result<()> {
+        let logged = Logged::new(self.now(), event);
+        self.0.broker.log_once(stream, mark, logged.json).await?;
         Ok(())
     }
 
     /// As [`log`](Self::log), where the deed is done whether or not it can be told.
-    fn tell(&self, stream: StreamId, event: &Event) {
-        if let Err(error) = self.log(stream, event) {
-            tracing::warn!(stream.id = %stream, error = %error, "an event was not told");
+    async fn tell(&self, stream: StreamId, event: &Event) {
+        let Err(error) = self.log(stream, event).await else {
+            return tracing::info!(stream.id = %stream, event = event.name(), what = event.subject(), "told");
+        };
+        tracing::warn!(stream.id = %stream, event = event.name(), error = %error, "an event was not told");
+        if event.moderates() {
+            self.tell_later(stream, Logged::new(self.now(), event).json);
         }
+    }
+
+    /// What is taken from the screens must not stay there because the bus was away when it was taken: it is told again, every
+    /// second for two minutes.
+    fn tell_later(&self, stream: StreamId, body: Bytes) {
+        let app = self.clone();
+        let telling = async move {
+            for _ in 0..TELL_TRIES {
+                tokio::time::sleep(TELL_PAUSE).await;
+                if app.0.broker.log(stream, vec![body.clone()]).await.is_ok() {
+                    return;
+                }
+            }
+        };
+        let stop = self.0.stop.clone();
+        self.0.tasks.spawn(async move { stop.run_until_cancelled(telling).await });
     }
 
     /// Publishes a value of the state lane; a lost one heals with the next poll.
     fn show(&self, stream: StreamId, change: &StateChange, urgent: bool) {
-        if let Err(error) = self.0.broker.state(stream, change.to_bytes(urgent)) {
+        let value = broker::Value { key: change.key_hash(), rank: change.rank(), body: change.to_bytes(urgent) };
+        if let Err(error) = self.0.broker.state(stream, value) {
             tracing::warn!(stream.id = %stream, error = %error, "a state change was not told");
+        }
+    }
+
+    /// Shows a value to this node's viewers alone: the other nodes find it out as this one did.
+    fn show_here(&self, stream: StreamId, change: StateChange, urgent: bool) {
+        if let Some(room) = self.rooms().get(stream) {
+            self.note_on_screen(&change);
+            room.set(change, urgent);
         }
     }
 
     /// Tells a buyer on every connection that their order changed.
     fn tell_buyer(&self, order: &Order, view: &OrderView) {
         let frame: Bytes = server::order(view).into_bytes();
-        if let Err(error) = self.0.broker.person(order.buyer.clone(), frame) {
+        let here = self.rooms().has_person(&order.buyer);
+        if let Err(error) = self.0.broker.person(order.buyer.clone(), frame, here) {
             tracing::warn!(order.id = %order.id, error = %error, "a buyer was not told of their order");
         }
     }

@@ -3,17 +3,22 @@
 //! Every loop is harmless when several nodes run it at once: the store decides who was first.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::{App, Result};
+use super::offer::offer_change;
+use super::{App, Error, Result};
 use crate::domain::{Event, Millis, Offer, OfferId, OfferStatus, OrderId};
-use crate::protocol::OfferView;
+use crate::protocol::{OfferView, StateChange};
 use crate::store::Release;
 
 /// How late a lost message about an offer heals.
 const POLL: Duration = Duration::from_secs(1);
 /// How late a hold is released at most, when all is well; the promise is five seconds.
 const HOLDS: Duration = Duration::from_millis(500);
+
+/// Notes of one turn.
+const NOTES_MAX: i64 = 100;
 
 /// What a viewer was last shown of an offer.
 type Shown = HashMap<OfferId, Seen>;
@@ -41,7 +46,9 @@ pub async fn offers(app: App) {
     let mut shown = Shown::new();
     let mut first = true;
     loop {
-        let pause = match offers_once(&app, &mut shown, first).await {
+        let looked = offers_once(&app, &mut shown, first).await;
+        app.tally().round("offers", &looked, app.now());
+        let pause = match looked {
             Ok(pause) => {
                 first = false;
                 pause
@@ -104,15 +111,23 @@ fn on_sale(status: OfferStatus) -> bool {
 
 async fn show_change(app: &App, offer: &Offer, view: &OfferView, begins: bool) {
     if begins {
-        app.tell(offer.stream, &Event::SaleOpened { offer: offer.id });
+        // Every node sees it begin.
+        let (mark, event) = (format!("opened:{}", offer.id), Event::SaleOpened { offer: offer.id });
+        if let Err(error) = app.log_once(offer.stream, mark, &event).await {
+            tracing::warn!(offer.id = %offer.id, error = %error, "the start of a sale was not told");
+        }
     }
-    app.show_offer(offer, begins || view.left == 0).await;
+    // Every node polls for itself: telling the others what they find out too would only be noise.
+    app.0.sellers.heed(offer.id, offer.terms.version);
+    app.show_here(offer.stream, offer_change(view), begins || view.left == 0);
 }
 
 /// Ends holds that are over and puts their units back on sale.
 pub async fn holds(app: App) {
     loop {
-        if let Err(error) = holds_once(&app).await {
+        let swept = holds_once(&app).await;
+        app.tally().round("holds", &swept, app.now());
+        if let Err(error) = swept {
             tracing::warn!(error = %error, "holds were not swept");
         }
         tokio::select! {
@@ -140,7 +155,9 @@ async fn holds_once(app: &App) -> Result<()> {
 /// Delivers what was written with an order: the purchase note, under the name the buyer chose.
 pub async fn outbox(app: App) {
     loop {
-        if let Err(error) = outbox_once(&app).await {
+        let delivered = outbox_once(&app).await;
+        app.tally().round("outbox", &delivered, app.now());
+        if let Err(error) = delivered {
             tracing::warn!(error = %error, "notes were not delivered");
         }
         tokio::select! {
@@ -152,7 +169,13 @@ pub async fn outbox(app: App) {
 }
 
 async fn outbox_once(app: &App) -> Result<()> {
-    for note in app.store().notes(100).await? {
+    let tally = app.tally();
+    let notes = app.store().notes(NOTES_MAX).await?;
+    let waiting = if notes.len() as i64 == NOTES_MAX { app.store().notes_waiting().await? } else { notes.len() as u64 };
+    tally.outbox.store(waiting, Ordering::Relaxed);
+    tally.outbox_since.store(notes.first().map_or(0, |oldest| oldest.created_at), Ordering::Relaxed);
+    let more = waiting > notes.len() as u64;
+    for note in notes {
         if let ("order.paid", Ok(id)) = (note.topic.as_str(), note.body.parse::<OrderId>())
             && let Some(order) = app.store().order(id).await?
         {
@@ -160,9 +183,19 @@ async fn outbox_once(app: &App) -> Result<()> {
             if let Some(show) = app.known_show(order.stream) {
                 show.note_sale(app.now(), app.0.settings.chat);
             }
-            app.log(order.stream, &Event::Purchased { name, qty, offer })?;
+            // Another node may have read the same note, or this one may have told it and not come to mark it.
+            let mark = format!("paid:{}", order.id);
+            app.log_once(order.stream, mark, &Event::Purchased { name, qty, offer }).await?;
         }
-        app.store().delivered(note.id).await?;
+        if app.store().delivered(note.id).await? {
+            tally.noted.add_ms(app.now() - note.created_at);
+        }
+    }
+    if more {
+        app.0.notes.notify_one();
+    } else {
+        tally.outbox.store(0, Ordering::Relaxed);
+        tally.outbox_since.store(0, Ordering::Relaxed);
     }
     Ok(())
 }
@@ -171,11 +204,12 @@ async fn outbox_once(app: &App) -> Result<()> {
 pub async fn upkeep(app: App) {
     loop {
         let last = app.0.stop.is_cancelled();
-        write_likes(&app).await;
+        let written = write_likes(&app).await;
+        app.tally().round("likes", &written, app.now());
         if last {
             return;
         }
-        app.rooms().remove_idle();
+        app.rooms().remove_idle().into_iter().for_each(|stream| app.0.broker.leave(stream));
         tokio::select! {
             () = tokio::time::sleep(POLL) => {}
             () = app.0.stop.cancelled() => {}
@@ -183,14 +217,24 @@ pub async fn upkeep(app: App) {
     }
 }
 
-async fn write_likes(app: &App) {
+pub(super) async fn write_likes(app: &App) -> Result<()> {
+    let mut written = Ok(());
     for (id, show) in app.0.shows.all() {
         let likes = show.take_fresh_likes();
-        if likes > 0
-            && let Err(error) = app.store().add_likes(id, likes).await
-        {
-            tracing::warn!(stream.id = %id, likes, error = %error, "hearts are not written yet");
-            show.give_back_likes(likes);
+        if likes == 0 {
+            continue;
+        }
+        match app.store().add_likes(id, likes).await {
+            Ok(sum) => {
+                show.heed_likes(sum);
+                app.show(id, &StateChange::Likes(sum), false);
+            }
+            Err(error) => {
+                tracing::warn!(stream.id = %id, likes, error = %error, "hearts are not written yet");
+                show.give_back_likes(likes);
+                written = Err(Error::Unavailable);
+            }
         }
     }
+    written
 }

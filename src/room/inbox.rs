@@ -3,12 +3,14 @@
 //! - events: 2,048 or 256 KiB, then [`super::Room::log`] waits (before the room has begun: the oldest are dropped)
 //! - values: one per key, the newest
 //! - arrivals: 8,192, then "overload, come back"
+//! - sessions that came in anywhere: 1,024 batches, then the oldest are forgotten
 //! - members who want something: each at most once
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Instant;
 
-use super::member::Wants;
+use super::member::{Wants, Who};
 use super::{Member, Position};
 use crate::domain::Millis;
 use crate::protocol::state::StateKey;
@@ -17,17 +19,21 @@ use crate::protocol::{Logged, StateChange};
 const EVENTS_MAX: usize = 2_048;
 const EVENT_BYTES_MAX: usize = 256 * 1024;
 const ARRIVALS_MAX: usize = 8_192;
-/// A room without seats lives this long.
-pub const IDLE_MS: Millis = 60_000;
+const ANNOUNCED_MAX: usize = 1_024;
+/// A room without seats lives this long, and the node hears of its stream.
+pub const IDLE_MS: Millis = 30_000;
 
 pub struct Inbox {
     ordered: VecDeque<Ordered>,
     events: usize,
     event_bytes: usize,
     urgent: bool,
+    /// Since when the oldest event or value waits.
+    since: Option<Instant>,
     begun: bool,
     changes: HashMap<StateKey, StateChange>,
     arrivals: Vec<Arrival>,
+    announced: VecDeque<Arrivals>,
     poked: VecDeque<Arc<Member>>,
     pub elsewhere: Option<u64>,
     pub drain: Option<Drain>,
@@ -49,6 +55,12 @@ pub struct Arrival {
     pub wants: Wants,
 }
 
+/// Sessions that came in, by their digest and the number of their arrival on their node.
+pub struct Arrivals {
+    pub sessions: Vec<(Who, u64)>,
+    pub own: bool,
+}
+
 pub enum Offered {
     Taken,
     Full,
@@ -66,7 +78,9 @@ pub struct Turn {
     pub ordered: Vec<Ordered>,
     pub changes: Vec<StateChange>,
     pub urgent: bool,
+    pub since: Option<Instant>,
     pub arrivals: Vec<Arrival>,
+    pub announced: VecDeque<Arrivals>,
     pub elsewhere: Option<u64>,
     pub drain: Option<Drain>,
     pub closed: bool,
@@ -82,9 +96,11 @@ impl Inbox {
             events: 0,
             event_bytes: 0,
             urgent: false,
+            since: None,
             begun: false,
             changes: HashMap::new(),
             arrivals: Vec::new(),
+            announced: VecDeque::new(),
             poked: VecDeque::new(),
             elsewhere: None,
             drain: None,
@@ -124,6 +140,7 @@ impl Inbox {
             self.events += count;
             self.event_bytes += bytes(&events);
             self.urgent |= events.iter().any(|event| event.urgent);
+            self.since.get_or_insert_with(Instant::now);
             self.ordered.push_back(Ordered::Log { epoch: epoch.into(), first_seq, events });
         }
         Offered::Taken
@@ -134,6 +151,7 @@ impl Inbox {
             return;
         }
         self.urgent |= urgent;
+        self.since.get_or_insert_with(Instant::now);
         match self.changes.entry(change.key()) {
             std::collections::hash_map::Entry::Occupied(mut old) => {
                 if change.replaces(old.get()) {
@@ -155,8 +173,23 @@ impl Inbox {
         true
     }
 
+    pub fn announce(&mut self, arrivals: Arrivals) {
+        if self.closed {
+            return;
+        }
+        if self.announced.len() == ANNOUNCED_MAX {
+            self.announced.pop_front();
+        }
+        self.announced.push_back(arrivals);
+    }
+
     pub fn has_seats(&self) -> bool {
         self.seats > 0
+    }
+
+    /// Events that wait, and seats.
+    pub fn load(&self) -> (usize, usize) {
+        (self.events, self.seats)
     }
 
     pub fn leave(&mut self, now: Millis) {
@@ -205,7 +238,9 @@ impl Inbox {
             ordered: Vec::new(),
             changes: Vec::new(),
             urgent: std::mem::take(&mut self.urgent),
+            since: None,
             arrivals: std::mem::take(&mut self.arrivals),
+            announced: std::mem::take(&mut self.announced),
             elsewhere: self.elsewhere.take(),
             drain: self.drain.take(),
             closed: self.closed,
@@ -221,6 +256,8 @@ impl Inbox {
             }
             turn.freed |= !turn.ordered.is_empty();
             turn.more = !self.ordered.is_empty();
+            // What stays behind has waited about as long.
+            turn.since = if turn.more { self.since } else { self.since.take() };
         }
         turn
     }

@@ -106,6 +106,11 @@ impl Line {
         self.closing_until.is_some() || self.over
     }
 
+    /// We said goodbye; else the client was gone before.
+    pub fn was_closed(&self) -> bool {
+        self.closing_until.is_some()
+    }
+
     /// Is sent what the room says.
     fn follows(&self) -> bool {
         self.hello.is_none() && !self.is_closing() && !self.ladder.is_thin()
@@ -321,7 +326,8 @@ impl Line {
         }
         if let Some((_, within_ms)) = self.moving.filter(|(at, _)| *at <= now) {
             self.moving = None;
-            self.rest.push_back(server::moving(retry_ms()).into_bytes());
+            // Clients come after any part of this: half of the time is left to come in somewhere else.
+            self.rest.push_back(server::moving(within_ms / 2).into_bytes());
             if now + within_ms < self.ends.0 {
                 self.ends = (now + within_ms, Close::Moving { retry_ms: retry_ms() });
             }

@@ -34,14 +34,15 @@ use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::domain::{Millis, OfferId, StreamId};
+use crate::metrics::{Named, Times};
 use crate::protocol::{Close, Logged, StateChange};
 
-pub use member::{Joining, Member, Seat};
+pub use member::{Joining, Member, Seat, Who};
 pub use receipts::Reach;
 pub use ring::Position;
 pub use rooms::Rooms;
 
-use inbox::{Drain, Inbox, Offered, Turn};
+use inbox::{Arrivals, Drain, Inbox, Offered, Turn};
 use receipts::Receipts;
 use rooms::People;
 
@@ -58,6 +59,7 @@ pub struct Room {
     /// There is space in the inbox's log again.
     space: Notify,
     viewers: AtomicUsize,
+    viewers_shown: AtomicUsize,
     viewers_peak: AtomicUsize,
     receipts: std::sync::Mutex<Receipts>,
     /// As far back as the ring answers resumes.
@@ -76,6 +78,7 @@ impl Room {
             wake: Notify::new(),
             space: Notify::new(),
             viewers: AtomicUsize::new(0),
+            viewers_shown: AtomicUsize::new(0),
             viewers_peak: AtomicUsize::new(0),
             receipts: Default::default(),
             oldest: Default::default(),
@@ -115,6 +118,12 @@ impl Room {
     /// How many watch this stream on other nodes; shown together with our own.
     pub fn set_elsewhere(&self, viewers: u64) {
         self.with_inbox(|inbox| inbox.elsewhere = Some(viewers));
+    }
+
+    /// Sessions that came in, here (`own`) or elsewhere, in the order in which every node hears of them: of each, the newest
+    /// connection stays.
+    pub fn hear_arrivals(&self, sessions: Vec<(Who, u64)>, own: bool) {
+        self.with_inbox(|inbox| inbox.announce(Arrivals { sessions, own }));
     }
 
     /// Takes a seat. Dropping the [`Seat`] leaves. Refused with "come back" when too many are coming in at once.
@@ -176,14 +185,20 @@ impl Room {
         self.viewers.load(Ordering::Relaxed)
     }
 
-    /// The most there were since the room opened.
+    /// Who watches anywhere, as far as this node knows.
+    pub fn viewers_shown(&self) -> usize {
+        self.viewers_shown.load(Ordering::Relaxed)
+    }
+
+    /// The most there were anywhere since the room opened.
     pub fn viewers_peak(&self) -> usize {
         self.viewers_peak.load(Ordering::Relaxed)
     }
 
-    fn show_viewers(&self, viewers: usize) {
-        self.viewers.store(viewers, Ordering::Relaxed);
-        self.viewers_peak.fetch_max(viewers, Ordering::Relaxed);
+    fn show_viewers(&self, here: usize, shown: usize) {
+        self.viewers.store(here, Ordering::Relaxed);
+        self.viewers_shown.store(shown, Ordering::Relaxed);
+        self.viewers_peak.fetch_max(shown, Ordering::Relaxed);
     }
 
     /// Runs under the inbox's lock, so `act` is short; then wakes the writer.
@@ -211,10 +226,13 @@ pub struct Tally {
     /// Writes to sockets, and the bytes they took.
     pub sends: AtomicU64,
     pub sent_bytes: AtomicU64,
+    /// Greeted with exactly what they missed; with a snapshot although they said where they were; newly come.
     pub resumed: AtomicU64,
+    pub unrecovered: AtomicU64,
     pub fresh: AtomicU64,
-    /// Rooms that lost continuity and sent everybody a snapshot.
-    pub broken: AtomicU64,
+    /// Rooms that lost continuity and sent everybody a snapshot: over a hole, over a new epoch.
+    pub holes: AtomicU64,
+    pub epochs: AtomicU64,
     /// Resumed with the help of history from outside the room; also counted in `resumed`.
     pub bridged: AtomicU64,
     /// Writes that found the socket full.
@@ -228,9 +246,51 @@ pub struct Tally {
     pub deflated: AtomicU64,
     pub deflated_from: AtomicU64,
     pub deflated_to: AtomicU64,
-    /// Walks over a room, and how long they took together.
-    pub walks: AtomicU64,
-    pub walked_ms: AtomicU64,
+    /// Walks over a room.
+    pub walks: Times,
+    /// From the moment the oldest event or value of a frame came into the room to the end of the walk that brought it to
+    /// the last viewer whose socket took it.
+    pub to_sockets: Times,
+    /// Connections that ended, by their close code's name.
+    pub closes: Closes,
+}
+
+/// How many connections ended for each reason.
+#[derive(Debug)]
+pub struct Closes(Named);
+
+impl Default for Closes {
+    fn default() -> Self {
+        Self(Named::new(&Close::NAMES))
+    }
+}
+
+impl Closes {
+    pub fn count(&self, close: Close) {
+        self.0.count(close.name());
+    }
+
+    /// A viewer was gone without a goodbye.
+    fn count_gone(&self) {
+        self.0.count("gone");
+    }
+
+    pub fn all(&self) -> &Named {
+        &self.0
+    }
+}
+
+/// How full the rooms are, for the metrics page.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Load {
+    pub rooms: usize,
+    /// The audience on this node, each session once.
+    pub viewers: usize,
+    /// Connections, of the audience or not.
+    pub seats: usize,
+    /// Events that wait for a room's writer, in all rooms and in the fullest.
+    pub waiting: usize,
+    pub waiting_most: usize,
 }
 
 fn count(counter: &AtomicU64, by: u64) {

@@ -8,15 +8,16 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::door::SessionKey;
 use super::inbox::{Drain, Ordered};
 use super::line::Line;
+use super::member::Who;
 use super::pace::{Pace, ViewerCount};
 use super::ring::{Encoded, Ring};
-use super::{Member, Position, Room, count, lock};
+use super::{Member, Position, Room, lock};
 use crate::clock::Clock;
 use crate::domain::{Millis, OfferId};
 use crate::protocol::{Logged, State, Tail, Why};
@@ -29,7 +30,7 @@ pub struct Writer {
     pub(super) room: Arc<Room>,
     pub(super) clock: Clock,
     pub(super) lines: Vec<Line>,
-    pub(super) sessions: HashMap<SessionKey, Arc<Member>>,
+    pub(super) sessions: HashMap<Who, Arc<Member>>,
     /// Wait for hello.
     pub(super) waiting: VecDeque<Arc<Member>>,
     /// Their lines are over.
@@ -42,6 +43,8 @@ pub struct Writer {
     pub(super) pending: Vec<(u64, Logged)>,
     pub(super) pending_bytes: usize,
     pub(super) urgent: bool,
+    /// Since when the oldest of what is pending waits.
+    pub(super) since: Option<Instant>,
     /// Continuity was lost: the next frame is a snapshot.
     pub(super) broken: Option<Why>,
     pub(super) pace: Pace,
@@ -79,6 +82,7 @@ impl Writer {
             pending: Vec::new(),
             pending_bytes: 0,
             urgent: false,
+            since: None,
             broken: None,
             pace: Pace::default(),
             count: ViewerCount::default(),
@@ -134,8 +138,12 @@ impl Writer {
             }
         }
         self.urgent |= turn.urgent;
+        self.since = self.since.or(turn.since);
         for arrival in turn.arrivals {
             self.seat(arrival, now);
+        }
+        for arrivals in turn.announced {
+            self.hear_arrivals(&arrivals, now);
         }
         self.elsewhere = turn.elsewhere.unwrap_or(self.elsewhere);
         if let Some(drain) = turn.drain {
@@ -144,16 +152,19 @@ impl Writer {
         self.count_viewers(now);
         let news = self.begun && self.has_news();
         if news && (self.urgent || self.broken.is_some() || self.pace.next_at() <= now) {
+            let (began, since) = (Instant::now(), self.since.take());
             self.flush(now);
             self.walk().await;
             let ended = self.clock.now();
             self.pace.walked(now, ended, self.lines.len());
-            count(&self.room.tally.walks, 1);
-            count(&self.room.tally.walked_ms, (ended - now).max(0).unsigned_abs());
+            self.room.tally.walks.add(began.elapsed());
+            if let Some(since) = since {
+                self.room.tally.to_sockets.add(since.elapsed());
+            }
         }
         if !news {
             // What was urgent was known already.
-            self.urgent = false;
+            (self.urgent, self.since) = (false, None);
         }
         if turn.more && self.pending.is_empty() {
             self.room.wake.notify_one();
@@ -185,7 +196,7 @@ impl Writer {
                 self.ring.seed(now, recent);
             }
             Ordered::Begin { position, recent } if position.epoch != self.tail.epoch => {
-                self.ring.forget_recent();
+                self.ring.forget_told(&recent);
                 self.pending = recent;
                 self.lose_continuity(Why::Epoch, position);
             }
@@ -235,8 +246,8 @@ impl Writer {
     }
 
     fn count_viewers(&mut self, now: Millis) {
-        self.room.show_viewers(self.watching);
         let shown = self.shown_viewers();
+        self.room.show_viewers(self.watching, shown as usize);
         if let Some(viewers) = self.count.show(shown, now)
             && self.state.set_viewers(viewers)
         {
@@ -252,6 +263,6 @@ impl Drop for Writer {
         arrivals.iter().for_each(|arrival| arrival.member.end());
         self.lines.iter().for_each(|line| line.member.end());
         self.room.space.notify_waiters();
-        self.room.show_viewers(0);
+        self.room.show_viewers(0, 0);
     }
 }

@@ -1,5 +1,7 @@
 //! A batch on Postgres: its row is locked by name, its look-ups and inserts go as arrays.
 
+use std::time::Instant;
+
 use sqlx::{AssertSqlSafe, FromRow, PgConnection};
 use uuid::Uuid;
 
@@ -19,12 +21,17 @@ pub struct PostgresTurn<'a> {
     borrowed: Borrowed<'a>,
     offer: OfferId,
     row: TermsRow,
+    locked: Instant,
 }
 
 impl<'a> PostgresTurn<'a> {
     pub async fn take(mut borrowed: Borrowed<'a>, offer: OfferId) -> Result<Self> {
+        let asked = Instant::now();
         match borrowed.step(async |connection| begin_and_lock(connection, offer).await).await? {
-            Some(row) => Ok(Self { borrowed, offer, row }),
+            Some(row) => {
+                borrowed.tally().lock_wait.add(asked.elapsed());
+                Ok(Self { borrowed, offer, row, locked: Instant::now() })
+            }
             None => {
                 borrowed.step(rollback).await?;
                 borrowed.give_back();
@@ -63,6 +70,7 @@ impl<'a> PostgresTurn<'a> {
     /// Only a commit leaves the connection fit for the next batch; after anything else it is closed.
     fn end(self, settled: Result<Sold>) -> Result<Sold> {
         if settled.is_ok() {
+            self.borrowed.tally().lock_held.add(self.locked.elapsed());
             self.borrowed.give_back();
         }
         settled

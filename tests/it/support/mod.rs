@@ -1,13 +1,16 @@
-//! What the outside tests share: a database of one's own, the server as a process, a socket, a REST client, a bad network.
+//! What the outside tests share: a database of one's own, a Redis, the server as a process, a socket, a REST client, a bad network.
 //!
 //! Nothing here sleeps for luck: whoever waits, waits for a condition and with a deadline, and panics with what it saw.
 
 #![allow(dead_code, reason = "helpers are offered to every test; not every binary uses every one")]
 
+pub mod cluster;
+pub mod metrics;
 pub mod position;
 pub mod postgres;
 pub mod process;
 pub mod proxy;
+pub mod redis;
 pub mod rest;
 pub mod shop;
 pub mod socket;
