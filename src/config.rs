@@ -58,7 +58,8 @@ pub struct Serve {
         hide_env_values = true
     )]
     pub store: String,
-    /// How nodes hear each other: local (one node)
+    /// How nodes hear each other: local (one node), redis://HOST:PORT (several with commas share the shows), or
+    /// redis+cluster://HOST:PORT,HOST:PORT
     #[arg(long, env = "LIVESOUK_BROKER", default_value = "local", value_name = "URL", hide_env_values = true)]
     pub broker: String,
     /// The key that tokens are signed with, at least 32 bytes; give the new one first to rotate
@@ -115,6 +116,10 @@ pub struct Limits {
     /// Deflate what a room says for clients that offer it (permessage-deflate): fewer bytes for a little more work
     #[arg(long, env = "LIVESOUK_DEFLATE", default_value_t = true, action = clap::ArgAction::Set, value_name = "true|false")]
     pub deflate: bool,
+    /// How long to go on as before once asked to stop, with /readyz saying no, so that a balancer sends nobody any more;
+    /// not given, 5 with a shared broker and 0 without
+    #[arg(long, env = "LIVESOUK_GRACE_SECONDS", value_name = "N")]
+    pub grace_seconds: Option<f64>,
     /// How long viewers are given to move to another node once this one is asked to stop, in seconds
     #[arg(long, env = "LIVESOUK_DRAIN_SECONDS", default_value_t = 0.5, value_name = "N")]
     pub drain_seconds: f64,
@@ -179,16 +184,12 @@ impl Serve {
         if !on_sqlite && !self.store.starts_with("postgres://") && !self.store.starts_with("postgresql://") {
             return Err("--store is sqlite:PATH or postgres://USER@HOST/DATABASE".to_owned());
         }
-        if self.broker.starts_with("redis") {
-            let why = if on_sqlite {
-                "Redis joins nodes, and a SQLite file belongs to one"
-            } else {
-                "it comes with a later version"
-            };
-            return Err(format!("--broker redis is not possible here: {why}; use --broker local"));
+        if self.on_redis() && on_sqlite {
+            let why = "Redis joins nodes, and a SQLite file belongs to one";
+            return Err(format!("--broker redis is not possible here: {why}; use --broker local, or Postgres"));
         }
-        if self.broker != "local" {
-            return Err("--broker is local".to_owned());
+        if self.broker != "local" && !self.on_redis() {
+            return Err("--broker is local, redis://HOST:PORT or redis+cluster://HOST:PORT,HOST:PORT".to_owned());
         }
         if self.currency.len() != 3 || !self.currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
             return Err("--currency is three capital letters, like SAR".to_owned());
@@ -197,10 +198,13 @@ impl Serve {
         self.limits.check()
     }
 
+    fn on_redis(&self) -> bool {
+        self.broker.starts_with("redis")
+    }
+
     /// Allowed, but somebody should know.
     pub fn warning(&self) -> Option<&'static str> {
-        self.store
-            .starts_with("postgres")
+        (self.store.starts_with("postgres") && !self.on_redis())
             .then_some("Postgres with --broker local: selling is shared between nodes, rooms are not")
     }
 }
@@ -230,6 +234,9 @@ impl Limits {
         }
         if !(0.0..=1_000_000.0).contains(&self.joins_per_second.unwrap_or(0.0)) {
             return Err("--joins-per-second is 0 to 1000000".to_owned());
+        }
+        if !(0.0..=600.0).contains(&self.grace_seconds.unwrap_or(0.0)) {
+            return Err("--grace-seconds is 0 to 600".to_owned());
         }
         if !(0.0..=600.0).contains(&self.drain_seconds) {
             return Err("--drain-seconds is 0 to 600".to_owned());
@@ -262,7 +269,6 @@ mod tests {
         for (more, part) in [
             (vec!["--store", "mysql://x"], "--store is"),
             (vec!["--broker", "redis://x"], "SQLite"),
-            (vec!["--broker", "redis://x", "--store", "postgres://x"], "later version"),
             (vec!["--broker", "kafka"], "--broker is local"),
             (vec!["--currency", "sar"], "--currency"),
             (vec!["--webhook-secret", "short"], "--webhook-secret"),
@@ -270,12 +276,15 @@ mod tests {
             (vec!["--room-chat-per-second", "200000"], "--room-chat-per-second"),
             (vec!["--connections-max", "0"], "--connections-max"),
             (vec!["--joins-per-second", "nan"], "--joins-per-second"),
+            (vec!["--grace-seconds", "601"], "--grace-seconds"),
             (vec!["--drain-seconds", "601"], "--drain-seconds"),
         ] {
             let more: Vec<String> = more.iter().map(|arg| arg.replace("-1", "2000")).collect();
             let more: Vec<&str> = more.iter().map(String::as_str).collect();
             assert!(serve(&more).check().unwrap_err().contains(part), "{more:?}");
         }
-        assert_eq!(serve(&[]).check(), Ok(()));
+        for fitting in [vec![], vec!["--broker", "redis://x", "--store", "postgres://x"]] {
+            assert_eq!(serve(&fitting).check(), Ok(()), "{fitting:?}");
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 use livesouk::app::{ChatBudget, Secret, Settings};
+use livesouk::broker::Broker;
 use livesouk::clock::Clock;
 use livesouk::config::{Cli, Command, Demo, Limits, Log, Migrate, Payments, Serve, Token};
 use livesouk::demo;
@@ -61,6 +62,7 @@ async fn run_demo(options: Demo) -> anyhow::Result<()> {
     let node = Node::start(Plan {
         listen: options.listen,
         store,
+        broker: Broker::local(),
         clock,
         shop: opened.shop.clone(),
         auth,
@@ -129,9 +131,15 @@ async fn run_serve(options: Serve) -> anyhow::Result<()> {
     let origins = Origins::new(&options.allow_origins, options.base_url.as_deref()).map_err(StartError::Config)?;
     let store = node::open_store(&options.store, &clock, usize::from(options.sell_connections)).await?;
     let shop = node::shop(&store, &options.shop, &options.currency).await?;
+    let broker = if options.broker == "local" {
+        Broker::local()
+    } else {
+        Broker::redis(&options.broker, &shop.id.0.simple().to_string()).map_err(StartError::Config)?
+    };
     let node = Node::start(Plan {
         listen: options.listen,
         store,
+        broker,
         clock,
         shop,
         auth,

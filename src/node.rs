@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, Settings};
-use crate::broker::Broker;
+use crate::broker::{Broker, Delivery};
 use crate::clock::Clock;
 use crate::config::Limits;
 use crate::domain::{Shop, ShopId};
@@ -20,6 +21,8 @@ use crate::store::{self, Store};
 
 /// How long a database that is down at start is waited for.
 const STORE_PATIENCE: Duration = Duration::from_secs(10);
+/// The same for the bus; without it a node starts all the same.
+const BUS_PATIENCE: Duration = Duration::from_secs(3);
 /// Files a node needs besides its connections: the store's, the listener, the log.
 const FILES_BESIDES: u64 = 256;
 /// Connections at once when nobody said how many.
@@ -30,7 +33,11 @@ const JOINS_PER_CORE: usize = 1_000;
 const BACKLOG: u32 = 16_384;
 /// How long a viewer who was told to move may stay.
 const MOVE_MS: i64 = 1_500;
+/// The same where there is somewhere to go: a phone takes its time to come in elsewhere.
+const MOVE_AMONG_NODES_MS: i64 = 5_000;
 const STOP_DEADLINE: Duration = Duration::from_secs(20);
+/// How long a node among others goes on as ever after it said that it is not ready: a balancer looks every few seconds.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// Why a node did not start. All of it is for the operator to mend, so it is exit code 2.
 #[derive(thiserror::Error, Debug)]
@@ -49,6 +56,8 @@ pub enum StartError {
 pub struct Plan {
     pub listen: SocketAddr,
     pub store: Store,
+    /// The broker, and what it delivers.
+    pub broker: (Broker, mpsc::Receiver<Delivery>),
     pub clock: Clock,
     pub shop: Shop,
     pub auth: Auth,
@@ -63,6 +72,7 @@ pub struct Node {
     listener: TcpListener,
     door: Door,
     connections_max: usize,
+    grace: Duration,
     drain_ms: i64,
     stop: CancellationToken,
 }
@@ -125,19 +135,23 @@ fn raise_file_limit(wanted: u64) -> u64 {
 
 impl Node {
     pub async fn start(plan: Plan) -> Result<Self, StartError> {
-        let Plan { listen, store, clock, shop, auth, origins, proxies, settings, limits } = plan;
+        let Plan { listen, store, broker, clock, shop, auth, origins, proxies, settings, limits } = plan;
         let connections_max = connections_max(limits.connections_max, raise_file_limit);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let joins = limits.joins_per_second.unwrap_or((cores * JOINS_PER_CORE) as f64);
         let admission = Arc::new(Admission::new(joins, clock.now()));
         let drain_ms = (limits.drain_seconds * 1_000.0) as i64;
+        let usual = if broker.0.is_shared() { GRACE } else { Duration::ZERO };
+        let grace = limits.grace_seconds.map_or(usual, Duration::from_secs_f64);
         let listener = bind(listen).map_err(|error| StartError::Listen { address: listen, error })?;
         let stop = CancellationToken::new();
-        let app =
-            App::start(store, Broker::local(), clock, shop, settings, stop.clone()).await.map_err(StartError::App)?;
+        if !broker.0.wait_up(BUS_PATIENCE).await {
+            tracing::warn!("the bus is not there: selling works, talk waits until it is");
+        }
+        let app = App::start(store, broker, clock, shop, settings, stop.clone()).await.map_err(StartError::App)?;
         let (auth, origins, proxies) = (Arc::new(auth), Arc::new(origins), Arc::new(proxies));
         let door = Door { app, auth, origins, proxies, admission, deflate: limits.deflate };
-        Ok(Self { listener, door, connections_max, drain_ms, stop })
+        Ok(Self { listener, door, connections_max, grace, drain_ms, stop })
     }
 
     /// What the doors call, for those who run a node inside their own process.
@@ -152,18 +166,25 @@ impl Node {
 
     /// Serves until `asked_to_stop`, then lets viewers go, finishes what was begun and closes the store.
     pub async fn serve(self, asked_to_stop: impl Future<Output = ()>) {
-        let Self { listener, door, connections_max, drain_ms, stop } = self;
+        let Self { listener, door, connections_max, grace, drain_ms, stop } = self;
         let app = door.app.clone();
         let closed = CancellationToken::new();
         let serving = tokio::spawn(http::serve::serve(listener, http::router(door), connections_max, closed.clone()));
         asked_to_stop.await;
-        tracing::info!("stopping");
+        tracing::info!(grace_ms = grace.as_millis() as u64, drain_ms, "stopping");
+        // The balancer reads that this node is not ready and sends nobody any more; who still comes is served.
+        app.leave();
+        sleep(grace).await;
         // Nobody comes in any more; those who are here are asked one after the other to go elsewhere, and are served
         // until they do.
         closed.cancel();
         let rooms = app.rooms().all();
-        rooms.iter().for_each(|room| room.drain(drain_ms, MOVE_MS));
-        let leave_by = Instant::now() + Duration::from_millis(drain_ms.unsigned_abs());
+        let (within_ms, last_ms) = match app.is_one_of_many() {
+            true => (MOVE_AMONG_NODES_MS, drain_ms + MOVE_AMONG_NODES_MS),
+            false => (MOVE_MS, drain_ms),
+        };
+        rooms.iter().for_each(|room| room.drain(drain_ms, within_ms));
+        let leave_by = Instant::now() + Duration::from_millis(last_ms.unsigned_abs());
         while Instant::now() < leave_by && rooms.iter().any(|room| room.has_seats()) {
             sleep(Duration::from_millis(50)).await;
         }

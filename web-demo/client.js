@@ -81,7 +81,7 @@ export class LiveClient {
     this.status = 'connecting';
     this.you = null;
     this.show = null;
-    this.state = { pin: null, offers: new Map(), viewers: 0, likes: 0, chat: {} };
+    this.state = { pin: null, offers: new Map(), viewers: 0, likes: 0, chat: {}, delayed: null };
     this.orders = new Map();
     this.epoch = null;
     this.seq = 0;
@@ -355,6 +355,10 @@ export class LiveClient {
       this.state[key] = state[key];
       changed.add(key);
     }
+    // The server does not hear the others: talk waits, numbers may be late. Absent from the whole state when all is well.
+    const delayed = 'delayed' in state || whole ? (state.delayed ?? null) : this.state.delayed;
+    if (delayed?.since !== this.state.delayed?.since) changed.add('delayed');
+    this.state.delayed = delayed;
     const offers = Object.values(state.offers ?? {});
     if (whole) {
       const present = new Set(offers.map((offer) => offer.id));

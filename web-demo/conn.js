@@ -23,6 +23,15 @@ export function connectionBar(bar, client, { again }) {
 
   const reconnecting = () => { troubled = true; say(t(`conn.${client.status}`)); };
 
+  // The link is well, yet something is late: said for as long as it lasts, unless there is worse to say.
+  const delay = () => {
+    if (client.status !== 'live' || troubled) return;
+    if (client.state.delayed) say(t('conn.delayed'));
+    else show(bar, false);
+    document.body.dataset.delayed = client.state.delayed ? 'yes' : '';
+  };
+  client.on('state', (changed) => { if (changed.has('delayed')) { clearTimeout(last); delay(); } });
+
   client.on('status', ({ status, code }) => {
     document.body.dataset.conn = bar.dataset.status = status;
     clearTimeout(last);
@@ -30,7 +39,7 @@ export function connectionBar(bar, client, { again }) {
     if (status === 'live' && troubled) {
       troubled = false;
       say(t('conn.live'));
-      last = setTimeout(() => show(bar, false), LIVE_SHOWN_MS);
+      last = setTimeout(delay, LIVE_SHOWN_MS);
     } else if (status === 'closed') {
       troubled = true;
       say(t(`conn.closed.${[4501, 4502, 4509].includes(code) ? code : 'other'}`), again[code] && { label: t(`conn.again.${code}`), act: again[code] });

@@ -11,6 +11,7 @@ use crate::domain::{
     StreamId, UserId, chat,
 };
 use crate::protocol::{ChatRulesView, Close, MessageView, SanctionView, StateChange, json_bytes};
+use crate::store;
 
 /// Messages that wait to be written. Full (the database is away) means talk is refused as busy.
 pub const KEPT_WAITING_MAX: usize = 8_192;
@@ -18,6 +19,7 @@ const BATCH_MAX: usize = 500;
 /// How long a message waits for company before it is written.
 const BATCH_WAIT: Duration = Duration::from_millis(200);
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
+const WRITTEN_BEHIND_MS: i64 = 2_000;
 const FLUSH_DEADLINE: Duration = Duration::from_secs(3);
 
 /// What the writer is given.
@@ -35,7 +37,7 @@ impl App {
         let actor = &actor.clone().within(stream);
         let text = ChatText::parse(text)?;
         let show = self.find_show(stream).await?;
-        let room_to_keep = self.0.said.try_reserve().map_err(|_| Refusal::Busy { retry_ms: 1_000 })?;
+        let kept = self.0.said.clone().try_reserve_owned().map_err(|_| Refusal::Busy { retry_ms: 1_000 })?;
         show.take_floor(actor, self.now(), self.0.settings.chat)?;
         let message = ChatMessage {
             id: MessageId::new(),
@@ -45,10 +47,15 @@ impl App {
             text: text.into_string(),
             deleted: false,
         };
-        self.log(stream, &message.event())?;
         let id = message.id;
-        room_to_keep.send(Kept::Message(message));
-        Ok(id)
+        let app = self.clone();
+        // What is told is kept too, also when the one who said it leaves meanwhile.
+        self.write(async move {
+            app.log(stream, &message.event()).await?;
+            kept.send(Kept::Message(message));
+            Ok(id)
+        })
+        .await
     }
 
     /// A page of talk, newest first; those who moderate see what was deleted.
@@ -71,8 +78,20 @@ impl App {
         self.flush_chat().await;
         let (app, by) = (self.clone(), actor.user.clone());
         self.write(async move {
-            if app.store().delete_message(stream, id, &by).await? {
-                app.tell(stream, &Event::Deleted { id });
+            // Another node may have told it and not written it yet: that takes a second at most.
+            let give_up = id.made_at().min(app.now()) + WRITTEN_BEHIND_MS;
+            let deleted = loop {
+                match app.store().delete_message(stream, id, &by).await {
+                    Err(store::Error::Refused(Refusal::NoSuchMessage))
+                        if app.0.broker.is_shared() && app.now() < give_up =>
+                    {
+                        sleep(BATCH_WAIT).await;
+                    }
+                    settled => break settled?,
+                }
+            };
+            if deleted {
+                app.tell(stream, &Event::Deleted { id }).await;
             }
             Ok(())
         })
@@ -109,10 +128,10 @@ impl App {
             app.store().sanction(stream, &sanction).await?;
             show.add_sanction(sanction.clone());
             match until {
-                Some(until) => app.tell(stream, &Event::Muted { user, name, until }),
+                Some(until) => app.tell(stream, &Event::Muted { user, name, until }).await,
                 None => {
-                    app.tell(stream, &Event::Banned { user: user.clone(), name });
                     app.rooms().close_user(stream, &user, Close::Banned);
+                    app.tell(stream, &Event::Banned { user, name }).await;
                 }
             }
             Ok(SanctionView::from(sanction))
@@ -125,10 +144,11 @@ impl App {
         let show = self.find_show(stream).await?;
         let app = self.clone();
         self.write(async move {
-            if app.store().lift(stream, &user, kind).await? {
-                app.tell(stream, &Event::Unmuted { user: user.clone() });
-            }
+            let lifted = app.store().lift(stream, &user, kind).await?;
             show.lift(&user, kind);
+            if lifted {
+                app.tell(stream, &Event::Unmuted { user }).await;
+            }
             Ok(())
         })
         .await
@@ -157,7 +177,7 @@ impl App {
         self.write(async move {
             let changed = app.store().set_notice(stream, text.as_deref()).await?;
             if let Some(text) = text {
-                app.tell(stream, &Event::Announced { text, from });
+                app.tell(stream, &Event::Announced { text, from }).await;
             }
             Ok(app.show_rules(&changed))
         })

@@ -3,6 +3,7 @@
 //! A verb reads like a recipe: ask the rule, change what must last, tell the others, answer. Whatever writes runs in
 //! a task of its own ([`App::write`]), so a client that leaves never cancels a transaction half way.
 
+mod bus;
 mod chat;
 mod deliver;
 mod memory;
@@ -26,7 +27,7 @@ pub mod testing;
 mod webhook;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -92,6 +93,9 @@ impl From<broker::Error> for Error {
     fn from(error: broker::Error) -> Self {
         match error {
             broker::Error::Full => Error::Refused(Refusal::Busy { retry_ms: 1_000 }),
+            broker::Error::Away | broker::Error::Late => {
+                Error::Refused(Refusal::Busy { retry_ms: rand::random_range(1_000..3_000) })
+            }
             broker::Error::Stopped => Error::Unavailable,
         }
     }
@@ -152,6 +156,7 @@ pub struct Inner {
     offers_changed: Notify,
     tasks: TaskTracker,
     stop: CancellationToken,
+    leaving: AtomicBool,
     /// Everything that was begun is done; nobody speaks any more.
     silent: CancellationToken,
 }
@@ -202,6 +207,7 @@ impl App {
             offers_changed: Notify::new(),
             tasks,
             stop,
+            leaving: AtomicBool::new(false),
             silent: CancellationToken::new(),
         }));
         // Not among the tasks that are waited for: they deliver what those say until they are done.
@@ -214,6 +220,8 @@ impl App {
         app.spawn_loop(sweep::holds(app.clone()));
         app.spawn_loop(sweep::outbox(app.clone()));
         app.spawn_loop(sweep::upkeep(app.clone()));
+        app.spawn_loop(bus::viewers(app.clone()));
+        app.spawn_loop(bus::shows(app.clone()));
         Ok(app)
     }
 
@@ -221,6 +229,9 @@ impl App {
     pub async fn finish(&self) {
         self.0.tasks.close();
         self.0.tasks.wait().await;
+        // Hearts that came in while all that ended.
+        sweep::write_likes(self).await;
+        self.0.broker.stop().await;
         self.0.silent.cancel();
         self.0.store.close().await;
     }
@@ -270,6 +281,31 @@ impl App {
         &self.0.stop
     }
 
+    /// From here on nobody shall be sent to this node any more; those who are here are served as ever.
+    pub fn leave(&self) {
+        self.0.leaving.store(true, Ordering::Relaxed);
+    }
+
+    /// The server was asked to stop.
+    pub fn is_leaving(&self) -> bool {
+        self.0.leaving.load(Ordering::Relaxed) || self.0.stop.is_cancelled()
+    }
+
+    /// Every part of the bus carried a message of this node back to it within three seconds. True on a node by itself.
+    pub fn hears_the_bus(&self) -> bool {
+        self.0.broker.vitals().is_up()
+    }
+
+    /// Other nodes can take this one's viewers.
+    pub fn is_one_of_many(&self) -> bool {
+        self.0.broker.is_shared()
+    }
+
+    /// What the broker did and how it feels.
+    pub fn vitals(&self) -> &broker::Vitals {
+        self.0.broker.vitals()
+    }
+
     /// Can the database be reached? What `/readyz` asks.
     pub async fn ready(&self) -> Result<()> {
         Ok(self.0.store.now().await.map(|_| ())?)
@@ -292,30 +328,47 @@ impl App {
     }
 
     /// Puts an event in the stream's log: every viewer gets it, in order.
-    fn log(&self, stream: StreamId, event: &Event) -> Result<()> {
+    async fn log(&self, stream: StreamId, event: &Event) -> Result<()> {
         let logged = Logged::new(self.now(), event);
-        self.0.broker.log(stream, vec![logged.json])?;
+        self.0.broker.log(stream, vec![logged.json]).await?;
+        Ok(())
+    }
+
+    /// The same for what several nodes find out by themselves: it is told once, under `mark`.
+    async fn log_once(&self, stream: StreamId, mark: String, event: &Event) -> Result<()> {
+        let logged = Logged::new(self.now(), event);
+        self.0.broker.log_once(stream, mark, logged.json).await?;
         Ok(())
     }
 
     /// As [`log`](Self::log), where the deed is done whether or not it can be told.
-    fn tell(&self, stream: StreamId, event: &Event) {
-        if let Err(error) = self.log(stream, event) {
+    async fn tell(&self, stream: StreamId, event: &Event) {
+        if let Err(error) = self.log(stream, event).await {
             tracing::warn!(stream.id = %stream, error = %error, "an event was not told");
         }
     }
 
     /// Publishes a value of the state lane; a lost one heals with the next poll.
     fn show(&self, stream: StreamId, change: &StateChange, urgent: bool) {
-        if let Err(error) = self.0.broker.state(stream, change.to_bytes(urgent)) {
+        let value = broker::Value { key: change.key_hash(), rank: change.rank(), body: change.to_bytes(urgent) };
+        if let Err(error) = self.0.broker.state(stream, value) {
             tracing::warn!(stream.id = %stream, error = %error, "a state change was not told");
+        }
+    }
+
+    /// Shows a value to this node's viewers alone: the other nodes find it out as this one did.
+    fn show_here(&self, stream: StreamId, change: StateChange, urgent: bool) {
+        if let Some(room) = self.rooms().get(stream) {
+            self.note_on_screen(&change);
+            room.set(change, urgent);
         }
     }
 
     /// Tells a buyer on every connection that their order changed.
     fn tell_buyer(&self, order: &Order, view: &OrderView) {
         let frame: Bytes = server::order(view).into_bytes();
-        if let Err(error) = self.0.broker.person(order.buyer.clone(), frame) {
+        let here = self.rooms().has_person(&order.buyer);
+        if let Err(error) = self.0.broker.person(order.buyer.clone(), frame, here) {
             tracing::warn!(order.id = %order.id, error = %error, "a buyer was not told of their order");
         }
     }

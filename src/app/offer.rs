@@ -98,7 +98,7 @@ impl App {
         let app = self.clone();
         self.write(async move {
             let changed = app.store().pin(stream, offer).await?;
-            app.tell(stream, &Event::Pinned { offer });
+            app.tell(stream, &Event::Pinned { offer }).await;
             app.show_pin(&changed);
             Ok(PinView { offer, v: [app.epoch(), changed.version] })
         })
@@ -110,7 +110,7 @@ impl App {
         let app = self.clone();
         self.write(async move {
             let changed = app.store().unpin(stream).await?;
-            app.tell(stream, &Event::Unpinned {});
+            app.tell(stream, &Event::Unpinned {}).await;
             app.show_pin(&changed);
             Ok(())
         })
@@ -122,7 +122,7 @@ impl App {
         let closed = self.store().close_offer(id).await?;
         let offer = self.store().offer(id).await?.ok_or(Refusal::NoSuchOffer)?;
         if closed {
-            self.tell(offer.stream, &Event::SaleClosed { offer: id });
+            self.tell(offer.stream, &Event::SaleClosed { offer: id }).await;
         }
         self.show_offer(&offer, true).await;
         Ok(self.view(&offer))

@@ -9,7 +9,8 @@ impl App {
         actor.may(Action::Talk, Some(stream))?;
         let count = reaction::count(count)?;
         let likes = self.find_show(stream).await?.like(actor, count, self.now())?;
-        self.show(stream, &StateChange::Likes(likes), false);
+        // The other nodes hear of it when it is written, with everybody else's, within a second.
+        self.show_here(stream, StateChange::Likes(likes), false);
         Ok(())
     }
 }

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use super::chat::{rules_change, rules_view};
 use super::offer::{offer_change, pin_change};
+use super::stream::stream_change;
 use super::{App, Result};
+use crate::broker::{Opening, Place};
 use crate::domain::{Actor, OfferStatus, Refusal, StreamId};
-use crate::protocol::{Logged, StateChange, You, json_bytes};
+use crate::protocol::{Logged, StateChange, You};
 use crate::room::{Member, Position, Room};
 
 /// What a first joiner sees of the talk before.
@@ -31,6 +33,7 @@ impl App {
                 let filled = app.fill(&fresh).await;
                 if filled.is_err() {
                     app.rooms().forget(stream);
+                    app.0.broker.leave(stream);
                 }
                 filled
             })
@@ -60,17 +63,22 @@ impl App {
     async fn fill(&self, room: &Room) -> Result<()> {
         let id = room.stream;
         self.flush_chat().await;
-        let (place, history) = self.0.broker.history(id);
+        // Without the bus the room opens all the same, in an epoch of its own; it starts over once the bus is heard.
+        let nowhere = || Place { epoch: format!("alone-{}", uuid::Uuid::now_v7().simple()).into(), seq: 0 };
+        let opening = self.0.broker.follow(id).await;
+        let opening = opening.unwrap_or_else(|_| Opening { place: nowhere(), recent: Vec::new() });
+        let Opening { place, recent: history } = opening;
         let stream = self.store().stream(id).await?.ok_or(Refusal::NoSuchStream)?;
         let offers = self.store().offers_of(id).await?;
         let messages = self.store().messages(id, None, RECENT_MAX, false).await?;
 
-        let likes = self.find_show(id).await?.stream().likes;
+        let show = self.find_show(id).await?;
+        show.read(&stream, self.store().sanctions(id, self.now()).await?);
         let mut state = vec![
-            StateChange::Stream { json: json_bytes(&self.stream_view(&stream)) },
+            stream_change(&self.stream_view(&stream), &stream, self.epoch()),
             pin_change(&stream, self.epoch()),
             rules_change(&rules_view(&stream, self.epoch())),
-            StateChange::Likes(likes),
+            StateChange::Likes(show.likes()),
         ];
         let pinned = stream.pin.map(|pin| pin.offer);
         let views = offers.iter().map(|offer| self.view(offer));
@@ -94,6 +102,7 @@ impl App {
         }
         recent.extend(live);
         room.begin(Position { epoch: place.epoch, seq: place.seq }, state, recent);
+        self.show_delay(room);
         Ok(())
     }
 }

@@ -20,6 +20,20 @@ struct Inner {
     floor: Option<TokenBucket>,
     /// Hearts since the last write to the store.
     fresh_likes: i64,
+    refresh: Refresh,
+    /// When the store was last asked.
+    read_at: Millis,
+}
+
+/// Whether the show is being read again from the store.
+#[derive(Clone, Copy, Default, PartialEq, Debug)]
+enum Refresh {
+    #[default]
+    No,
+    Wanted,
+    Running,
+    /// Something changed while it was read.
+    RunningAndWanted,
 }
 
 /// When someone last spoke, and how much more they may say.
@@ -44,6 +58,8 @@ const HEART_FRAMES: f64 = 3.0;
 /// Above this many, voices quiet for five minutes are forgotten.
 const VOICES_KEPT: usize = 10_000;
 const QUIET_MS: Millis = 300_000;
+/// So old what we remember of a show may be that we do not hear of.
+const UNHEARD_MS: Millis = 1_000;
 
 impl Show {
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -61,6 +77,75 @@ impl Show {
             let likes = inner.stream.likes;
             inner.stream = LiveStream { likes, ..stream.clone() };
         }
+    }
+
+    pub fn version(&self) -> i64 {
+        self.lock().stream.version
+    }
+
+    /// Takes what the store has; of two readings the newer one stays.
+    pub fn read(&self, stream: &LiveStream, sanctions: Vec<Sanction>) {
+        let mut inner = self.lock();
+        let likes = inner.stream.likes.max(stream.likes + inner.fresh_likes);
+        if inner.stream.version <= stream.version {
+            inner.stream = stream.clone();
+            inner.sanctions = sanctions;
+        }
+        inner.stream.likes = likes;
+    }
+
+    /// `true` when the store was not asked for so long; then the caller asks it.
+    fn outlived(&self, age: Millis, now: Millis) -> bool {
+        let mut inner = self.lock();
+        let old = inner.read_at + age < now;
+        if old {
+            inner.read_at = now;
+        }
+        old
+    }
+
+    /// `true`: nobody reads it yet, so the caller shall.
+    pub fn wants_refresh(&self) -> bool {
+        let mut inner = self.lock();
+        let (next, begin) = match inner.refresh {
+            Refresh::No => (Refresh::Wanted, true),
+            Refresh::Wanted => (Refresh::Wanted, false),
+            Refresh::Running | Refresh::RunningAndWanted => (Refresh::RunningAndWanted, false),
+        };
+        inner.refresh = next;
+        begin
+    }
+
+    /// For the one who reads: `true` as long as there is something to read.
+    pub fn begin_refresh(&self) -> bool {
+        let mut inner = self.lock();
+        let goes_on = matches!(inner.refresh, Refresh::Wanted | Refresh::RunningAndWanted);
+        inner.refresh = if goes_on { Refresh::Running } else { Refresh::No };
+        goes_on
+    }
+
+    pub fn is_slow(&self) -> bool {
+        self.lock().stream.chat.slow_ms > 0
+    }
+
+    /// Somebody spoke on another node: slow mode holds there and here.
+    pub fn heard(&self, user: &UserId, at: Millis) {
+        let mut inner = self.lock();
+        let voice = inner.voice(user, at);
+        voice.said_at = Some(voice.said_at.map_or(at, |said_at| said_at.max(at)));
+    }
+
+    pub fn likes(&self) -> i64 {
+        self.lock().stream.likes
+    }
+
+    /// All nodes' hearts that the store knows, perhaps more than we do; says whether it is.
+    pub fn heed_likes(&self, stored: i64) -> bool {
+        let mut inner = self.lock();
+        let likes = stored + inner.fresh_likes;
+        let more = inner.stream.likes < likes;
+        inner.stream.likes = inner.stream.likes.max(likes);
+        more
     }
 
     /// May this person say something now? If so, it counts as said.
@@ -180,13 +265,26 @@ impl App {
     /// The show, from memory or from the store.
     pub(super) async fn find_show(&self, id: StreamId) -> Result<Arc<Show>> {
         if let Some(known) = self.known_show(id) {
+            // A show that nobody watches here is not heard of.
+            let unheard = self.0.broker.is_shared() && self.rooms().get(id).is_none();
+            if unheard && known.outlived(UNHEARD_MS, self.now()) {
+                let _ = Box::pin(self.read_again(id, &known)).await;
+            }
             return Ok(known);
         }
         // Boxed: reading is rare, and its future would be part of everybody's who comes in.
         let read = Box::pin(async {
             let stream = self.store().stream(id).await?.ok_or(Refusal::NoSuchStream)?;
             let sanctions = self.store().sanctions(id, self.now()).await?;
-            Ok(Show(Mutex::new(Inner { stream, sanctions, voices: HashMap::new(), floor: None, fresh_likes: 0 })))
+            Ok(Show(Mutex::new(Inner {
+                stream,
+                sanctions,
+                voices: HashMap::new(),
+                floor: None,
+                fresh_likes: 0,
+                refresh: Refresh::No,
+                read_at: 0,
+            })))
         });
         self.0.shows.find(id, read).await
     }
@@ -223,7 +321,15 @@ mod tests {
             likes: 0,
             version: 1,
         };
-        Show(Mutex::new(Inner { stream, sanctions: vec![], voices: HashMap::new(), floor: None, fresh_likes: 0 }))
+        Show(Mutex::new(Inner {
+            stream,
+            sanctions: vec![],
+            voices: HashMap::new(),
+            floor: None,
+            fresh_likes: 0,
+            refresh: Refresh::No,
+            read_at: 0,
+        }))
     }
 
     const OFF: ChatBudget = ChatBudget { viewer: 0.0, room: 0.0 };

@@ -76,7 +76,7 @@ impl App {
         self.write(async move {
             let now = app.store().now().await?;
             let started = app.store().start_stream(id, now).await?;
-            app.tell(id, &Event::Started {});
+            app.tell(id, &Event::Started {}).await;
             Ok(app.show_stream(&started))
         })
         .await
@@ -93,7 +93,7 @@ impl App {
             if let Err(error) = app.close_sales(id).await {
                 tracing::warn!(stream.id = %id, error = %error, "not every sale of a show that is over is closed yet");
             }
-            app.tell(id, &Event::Ended {});
+            app.tell(id, &Event::Ended {}).await;
             Ok(app.show_stream(&ended))
         })
         .await
@@ -124,7 +124,7 @@ impl App {
             amount_refunded: sums.amount_refunded,
             currency: self.shop().currency.clone(),
             messages,
-            viewers: room.as_ref().map_or(0, |room| room.viewers() as u64),
+            viewers: room.as_ref().map_or(0, |room| room.viewers_shown() as u64),
             viewers_peak: room.as_ref().map_or(0, |room| room.viewers_peak() as u64),
             likes,
             card: room.and_then(|room| room.reach()).map(|Reach { offer, asked, seen, p50_ms, p95_ms }| CardReach {
@@ -138,8 +138,7 @@ impl App {
     }
 
     pub(super) fn stream_view(&self, stream: &LiveStream) -> StreamView {
-        let viewers = self.rooms().get(stream.id).map_or(0, |room| room.viewers() as u64);
-        StreamView::of(stream, viewers, self.now())
+        StreamView::of(stream, self.viewers(stream.id), self.now())
     }
 
     /// Tells the room what the show is now.
@@ -148,7 +147,11 @@ impl App {
             show.set_stream(stream);
         }
         let view = self.stream_view(stream);
-        self.show(stream.id, &StateChange::Stream { json: json_bytes(&view) }, true);
+        self.show(stream.id, &stream_change(&view, stream, self.epoch()), true);
         view
     }
+}
+
+pub(super) fn stream_change(view: &StreamView, stream: &LiveStream, epoch: i64) -> StateChange {
+    StateChange::Stream { v: [epoch, stream.version], json: json_bytes(view) }
 }

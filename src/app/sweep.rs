@@ -5,9 +5,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use super::offer::offer_change;
 use super::{App, Result};
 use crate::domain::{Event, Millis, Offer, OfferId, OfferStatus, OrderId};
-use crate::protocol::OfferView;
+use crate::protocol::{OfferView, StateChange};
 use crate::store::Release;
 
 /// How late a lost message about an offer heals.
@@ -104,9 +105,15 @@ fn on_sale(status: OfferStatus) -> bool {
 
 async fn show_change(app: &App, offer: &Offer, view: &OfferView, begins: bool) {
     if begins {
-        app.tell(offer.stream, &Event::SaleOpened { offer: offer.id });
+        // Every node sees it begin.
+        let (mark, event) = (format!("opened:{}", offer.id), Event::SaleOpened { offer: offer.id });
+        if let Err(error) = app.log_once(offer.stream, mark, &event).await {
+            tracing::warn!(offer.id = %offer.id, error = %error, "the start of a sale was not told");
+        }
     }
-    app.show_offer(offer, begins || view.left == 0).await;
+    // Every node polls for itself: telling the others what they find out too would only be noise.
+    app.0.sellers.heed(offer.id, offer.terms.version);
+    app.show_here(offer.stream, offer_change(view), begins || view.left == 0);
 }
 
 /// Ends holds that are over and puts their units back on sale.
@@ -160,7 +167,9 @@ async fn outbox_once(app: &App) -> Result<()> {
             if let Some(show) = app.known_show(order.stream) {
                 show.note_sale(app.now(), app.0.settings.chat);
             }
-            app.log(order.stream, &Event::Purchased { name, qty, offer })?;
+            // Another node may have read the same note, or this one may have told it and not come to mark it.
+            let mark = format!("paid:{}", order.id);
+            app.log_once(order.stream, mark, &Event::Purchased { name, qty, offer }).await?;
         }
         app.store().delivered(note.id).await?;
     }
@@ -175,7 +184,7 @@ pub async fn upkeep(app: App) {
         if last {
             return;
         }
-        app.rooms().remove_idle();
+        app.rooms().remove_idle().into_iter().for_each(|stream| app.0.broker.leave(stream));
         tokio::select! {
             () = tokio::time::sleep(POLL) => {}
             () = app.0.stop.cancelled() => {}
@@ -183,14 +192,21 @@ pub async fn upkeep(app: App) {
     }
 }
 
-async fn write_likes(app: &App) {
+pub(super) async fn write_likes(app: &App) {
     for (id, show) in app.0.shows.all() {
         let likes = show.take_fresh_likes();
-        if likes > 0
-            && let Err(error) = app.store().add_likes(id, likes).await
-        {
-            tracing::warn!(stream.id = %id, likes, error = %error, "hearts are not written yet");
-            show.give_back_likes(likes);
+        if likes == 0 {
+            continue;
+        }
+        match app.store().add_likes(id, likes).await {
+            Ok(sum) => {
+                show.heed_likes(sum);
+                app.show(id, &StateChange::Likes(sum), false);
+            }
+            Err(error) => {
+                tracing::warn!(stream.id = %id, likes, error = %error, "hearts are not written yet");
+                show.give_back_likes(likes);
+            }
         }
     }
 }

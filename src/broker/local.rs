@@ -1,6 +1,6 @@
 //! The broker within one process: numbers, keeps a little history, hands on.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -8,13 +8,14 @@ use dashmap::DashMap;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
-use super::{Delivery, Error, Place, Result};
+use super::{Delivery, Error, Opening, Place, Result};
 use crate::domain::StreamId;
 
 /// Deliveries that wait for the rooms. Full means they are overrun: talk is refused, nothing is numbered.
 const WAITING_MAX: usize = 8_192;
 /// Events kept per stream for rooms that open later.
 const HISTORY_MAX: usize = 200;
+const MARKS_MAX: usize = 4_096;
 
 #[derive(Debug)]
 pub struct Local {
@@ -27,6 +28,9 @@ pub struct Local {
 struct Log {
     seq: u64,
     history: VecDeque<(u64, Bytes)>,
+    /// Marks of what is told once, and where it was told; the oldest in front.
+    marks: HashMap<String, u64>,
+    marked: VecDeque<String>,
 }
 
 impl Local {
@@ -37,9 +41,12 @@ impl Local {
         (Self { epoch, logs: DashMap::new(), out }, deliveries)
     }
 
-    pub fn log(&self, stream: StreamId, bodies: Vec<Bytes>) -> Result<Place> {
+    pub fn log(&self, stream: StreamId, bodies: Vec<Bytes>, once: Option<String>) -> Result<Place> {
         let log = self.logs.entry(stream).or_default().clone();
         let mut log = log.lock().unwrap_or_else(|poison| poison.into_inner());
+        if let Some(told) = once.as_ref().and_then(|mark| log.marks.get(mark)) {
+            return Ok(Place { epoch: self.epoch.clone(), seq: *told });
+        }
         let first = log.seq + 1;
         // Sent under the lock, so that what is numbered first is heard first; counted only once it is on its way.
         self.send(Delivery::Log { stream, epoch: self.epoch.clone(), first, bodies: bodies.clone() })?;
@@ -50,6 +57,16 @@ impl Local {
         }
         while log.history.len() > HISTORY_MAX {
             log.history.pop_front();
+        }
+        if let Some(mark) = once {
+            if log.marked.len() == MARKS_MAX
+                && let Some(oldest) = log.marked.pop_front()
+            {
+                log.marks.remove(&oldest);
+            }
+            let seq = log.seq;
+            log.marks.insert(mark.clone(), seq);
+            log.marked.push_back(mark);
         }
         Ok(Place { epoch: self.epoch.clone(), seq: log.seq })
     }
@@ -63,22 +80,22 @@ impl Local {
 
     /// A room forgets by age, this by number: in a quiet show it reaches further back.
     pub fn since(&self, stream: StreamId, epoch: &str, seq: u64) -> Vec<(u64, Bytes)> {
-        let (place, mut history) = self.history(stream);
+        let Opening { place, recent: mut history } = self.opening(stream);
         history.retain(|(own, _)| seq < *own);
         let whole = *place.epoch == *epoch && history.len() as u64 == place.seq.saturating_sub(seq);
         if whole { history } else { Vec::new() }
     }
 
-    pub fn history(&self, stream: StreamId) -> (Place, Vec<(u64, Bytes)>) {
+    pub fn opening(&self, stream: StreamId) -> Opening {
         let log = self.logs.get(&stream).map(|log| log.clone());
-        let (seq, history) = match log {
+        let (seq, recent) = match log {
             Some(log) => {
                 let log = log.lock().unwrap_or_else(|poison| poison.into_inner());
                 (log.seq, log.history.iter().cloned().collect())
             }
             None => (0, Vec::new()),
         };
-        (Place { epoch: self.epoch.clone(), seq }, history)
+        Opening { place: Place { epoch: self.epoch.clone(), seq }, recent }
     }
 }
 
@@ -90,13 +107,13 @@ mod tests {
     fn events_are_numbered_from_one_per_stream() {
         let (broker, mut deliveries) = Local::new();
         let (one, two) = (StreamId::new(), StreamId::new());
-        let say = |stream, n: usize| broker.log(stream, vec![Bytes::from_static(b"x"); n]).unwrap().seq;
+        let say = |stream, n: usize| broker.log(stream, vec![Bytes::from_static(b"x"); n], None).unwrap().seq;
         assert_eq!((say(one, 1), say(two, 2), say(one, 3)), (1, 2, 4));
         let firsts: Vec<u64> = std::iter::from_fn(|| deliveries.try_recv().ok())
             .map(|delivery| if let Delivery::Log { first, .. } = delivery { first } else { 0 })
             .collect();
         assert_eq!(firsts, [1, 1, 2]);
-        assert_eq!(broker.history(one).1.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), [1, 2, 3, 4]);
+        assert_eq!(broker.opening(one).recent.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), [1, 2, 3, 4]);
     }
 
     #[test]
@@ -104,10 +121,10 @@ mod tests {
         let (broker, mut deliveries) = Local::new();
         let stream = StreamId::new();
         for _ in 0..HISTORY_MAX + 10 {
-            broker.log(stream, vec![Bytes::from_static(b"x")]).unwrap();
+            broker.log(stream, vec![Bytes::from_static(b"x")], None).unwrap();
             deliveries.try_recv().unwrap();
         }
-        let epoch = broker.history(stream).0.epoch;
+        let epoch = broker.opening(stream).place.epoch;
         let since = |epoch: &str, seq| broker.since(stream, epoch, seq).len();
         assert_eq!([9, 10, 209, 210, 211].map(|seq| since(&epoch, seq)), [0, 200, 1, 0, 0]);
         assert_eq!(since("another", 209), 0);
@@ -117,7 +134,7 @@ mod tests {
     fn a_full_queue_refuses_without_numbering() {
         let (broker, mut deliveries) = Local::new();
         let stream = StreamId::new();
-        let say = || broker.log(stream, vec![Bytes::from_static(b"x")]);
+        let say = || broker.log(stream, vec![Bytes::from_static(b"x")], None);
         let said = std::iter::from_fn(|| say().ok()).count();
         assert_eq!(said, WAITING_MAX);
         assert_eq!(say(), Err(Error::Full));

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::Refusal;
+use super::{Millis, Refusal};
 
 macro_rules! id {
     ($($(#[$doc:meta])* $name:ident)*) => {$(
@@ -19,6 +19,14 @@ macro_rules! id {
             /// A new id; ids made later sort later.
             pub fn new() -> Self {
                 Self(Uuid::now_v7())
+            }
+
+            /// When it was made, in epoch milliseconds, by the clock of whoever made it.
+            pub fn made_at(self) -> Millis {
+                self.0.get_timestamp().map_or(0, |time| {
+                    let (seconds, nanos) = time.to_unix();
+                    (seconds * 1_000) as Millis + Millis::from(nanos / 1_000_000)
+                })
             }
         }
 

@@ -1,9 +1,10 @@
 //! Health, readiness, the pages, and the answers to what is not here.
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use rust_embed::{Embed, EmbeddedFile};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Door;
@@ -19,16 +20,23 @@ pub async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// Can it serve? Not while the store is away, and not once it was asked to stop.
-pub async fn readyz(State(door): State<Door>) -> Response {
-    let answer = |status: StatusCode, store: &str| (status, axum::Json(json!({ "store": store }))).into_response();
-    if door.app.stopping().is_cancelled() {
-        return answer(StatusCode::SERVICE_UNAVAILABLE, "stopping");
-    }
-    match door.app.ready().await {
-        Ok(()) => answer(StatusCode::OK, "ok"),
-        Err(_) => answer(StatusCode::SERVICE_UNAVAILABLE, "away"),
-    }
+#[derive(Deserialize)]
+pub struct ReadyQuery {
+    /// `store`: the bus may be away. For a balancer that would else send nobody anywhere when Redis dies for all nodes at
+    /// once, although all of them still sell.
+    only: Option<String>,
+}
+
+/// Can it serve? Not while the store is away or the bus is not heard, and not once it was asked to stop.
+pub async fn readyz(State(door): State<Door>, Query(query): Query<ReadyQuery>) -> Response {
+    let word = |fine: bool| if fine { "ok" } else { "away" };
+    let (store, broker) = (door.app.ready().await.is_ok(), door.app.hears_the_bus());
+    let stopping = door.app.is_leaving();
+    let needs_broker = query.only.as_deref() != Some("store");
+    let ready = store && !stopping && (broker || !needs_broker);
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let body = json!({ "store": if stopping { "stopping" } else { word(store) }, "broker": word(broker) });
+    (status, axum::Json(body)).into_response()
 }
 
 /// A description made from the types, once at start.

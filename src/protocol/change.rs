@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use super::StateChange;
 use super::state::Version;
-use crate::domain::OfferId;
+use crate::domain::{Millis, OfferId};
 
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "key", rename_all = "snake_case")]
@@ -15,7 +15,8 @@ enum Key {
     Offer { id: OfferId, v: Version, closed: bool },
     Likes { likes: i64 },
     Chat { v: Version },
-    Stream {},
+    Stream { v: Version },
+    Delayed { since: Option<Millis> },
 }
 
 #[derive(Serialize)]
@@ -42,7 +43,8 @@ impl StateChange {
             StateChange::Offer { id, v, closed, json } => (Key::Offer { id: *id, v: *v, closed: *closed }, json),
             StateChange::Likes(likes) => (Key::Likes { likes: *likes }, &null),
             StateChange::Chat { v, json } => (Key::Chat { v: *v }, json),
-            StateChange::Stream { json } => (Key::Stream {}, json),
+            StateChange::Stream { v, json } => (Key::Stream { v: *v }, json),
+            StateChange::Delayed(since) => (Key::Delayed { since: *since }, &null),
         };
         // The values are JSON of our own making; should one not be, the change is dropped by whoever reads it.
         let value: &RawValue = serde_json::from_slice(json).unwrap_or(RawValue::NULL);
@@ -58,7 +60,8 @@ impl StateChange {
             Key::Offer { id, v, closed } => StateChange::Offer { id, v, closed, json },
             Key::Likes { likes } => StateChange::Likes(likes),
             Key::Chat { v } => StateChange::Chat { v, json },
-            Key::Stream {} => StateChange::Stream { json },
+            Key::Stream { v } => StateChange::Stream { v, json },
+            Key::Delayed { since } => StateChange::Delayed(since),
         };
         Some((change, urgent))
     }
@@ -82,7 +85,8 @@ mod tests {
             StateChange::Offer { id: OfferId::new(), v, closed: true, json: json.clone() },
             StateChange::Likes(12),
             StateChange::Chat { v, json: json.clone() },
-            StateChange::Stream { json },
+            StateChange::Stream { v, json },
+            StateChange::Delayed(Some(5)),
         ] {
             assert_eq!(StateChange::from_bytes(&change.to_bytes(true)), Some((change, true)));
         }

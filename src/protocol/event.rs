@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use serde::Deserialize;
 
-use crate::domain::{Event, MessageId, Millis};
+use crate::domain::{Event, MessageId, Millis, UserId};
 
 /// One entry of the log lane, without its number.
 #[derive(Clone, PartialEq, Debug)]
@@ -22,6 +22,8 @@ pub struct Logged {
     pub message: Option<MessageId>,
     /// The message this takes away.
     pub hides: Option<MessageId>,
+    /// Somebody may speak or be here no more, or again.
+    pub sanctions: bool,
 }
 
 impl Logged {
@@ -36,7 +38,8 @@ impl Logged {
             _ => (None, None),
         };
         let visible = matches!(event, Event::Chat { .. } | Event::Announced { .. } | Event::Purchased { .. });
-        Self { json: json.into(), urgent: event.urgent(), visible, message, hides }
+        let sanctions = matches!(event, Event::Muted { .. } | Event::Unmuted { .. } | Event::Banned { .. });
+        Self { json: json.into(), urgent: event.urgent(), visible, message, hides, sanctions }
     }
 
     /// Reads the facts back from what another node encoded. A type that is unknown here (a newer node's) is passed on
@@ -59,7 +62,24 @@ impl Logged {
         let visible = matches!(&*kind, "chat" | "announced" | "purchased");
         let message = id.filter(|_| kind == "chat");
         let hides = id.filter(|_| kind == "deleted");
-        Some(Self { urgent, visible, message, hides, json })
+        let sanctions = matches!(&*kind, "muted" | "unmuted" | "banned");
+        Some(Self { urgent, visible, message, hides, sanctions, json })
+    }
+
+    /// Who said it and when, of a chat message.
+    pub fn said(&self) -> Option<(UserId, Millis)> {
+        #[derive(Deserialize)]
+        struct Said {
+            at: Millis,
+            from: From,
+        }
+        #[derive(Deserialize)]
+        struct From {
+            id: String,
+        }
+        self.message?;
+        let said: Said = serde_json::from_slice(&self.json).ok()?;
+        Some((UserId::parse(&said.from.id).ok()?, said.at))
     }
 
     /// Appends the event with its number: `{"seq":N,"at":…,…}`.

@@ -230,7 +230,7 @@ mod tests {
     fn state() -> State {
         let mut state = State::default();
         state.set_viewers(7);
-        state.set(StateChange::Stream { json: r#"{"id":"s"}"#.into() });
+        state.set(StateChange::Stream { v: [0, 0], json: r#"{"id":"s"}"#.into() });
         state
     }
 

@@ -3,11 +3,12 @@
 //! A room holds one [`State`]: it knows what changed since the last frame and writes either that or all of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use bytes::Bytes;
 use serde::Deserialize;
 
-use crate::domain::OfferId;
+use crate::domain::{Millis, OfferId};
 
 /// `[epoch, version]`, compared in this order.
 pub type Version = [i64; 2];
@@ -24,7 +25,9 @@ pub enum StateChange {
     /// `{"slow_ms":…,"notice":…}`
     Chat { v: Version, json: Bytes },
     /// The `stream` object of hello and snapshot; no tick carries it.
-    Stream { json: Bytes },
+    Stream { v: Version, json: Bytes },
+    /// Since when this node does not hear the others: talk waits, numbers may be late. Never told to another node.
+    Delayed(Option<Millis>),
 }
 
 /// Which value a change is about.
@@ -35,6 +38,7 @@ pub enum StateKey {
     Likes,
     Chat,
     Stream,
+    Delayed,
 }
 
 impl StateChange {
@@ -45,18 +49,32 @@ impl StateChange {
             StateChange::Likes(_) => StateKey::Likes,
             StateChange::Chat { .. } => StateKey::Chat,
             StateChange::Stream { .. } => StateKey::Stream,
+            StateChange::Delayed(_) => StateKey::Delayed,
+        }
+    }
+
+    /// The key as a number, the same for as long as the process lives.
+    pub fn key_hash(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.key().hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// Of two changes of one key the one with the higher rank is the newer.
+    pub fn rank(&self) -> Version {
+        match self {
+            StateChange::Pin { v, .. }
+            | StateChange::Offer { v, .. }
+            | StateChange::Chat { v, .. }
+            | StateChange::Stream { v, .. } => *v,
+            StateChange::Likes(likes) => [0, *likes],
+            StateChange::Delayed(_) => [0, 0],
         }
     }
 
     /// Whether this takes the place of `earlier`, a change of the same key.
     pub fn replaces(&self, earlier: &StateChange) -> bool {
-        match (self, earlier) {
-            (StateChange::Pin { v, .. }, StateChange::Pin { v: old, .. })
-            | (StateChange::Offer { v, .. }, StateChange::Offer { v: old, .. })
-            | (StateChange::Chat { v, .. }, StateChange::Chat { v: old, .. }) => old <= v,
-            (StateChange::Likes(likes), StateChange::Likes(old)) => old <= likes,
-            _ => true,
-        }
+        self.key() != earlier.key() || earlier.rank() <= self.rank()
     }
 }
 
@@ -68,7 +86,8 @@ pub struct State {
     viewers: u64,
     likes: i64,
     chat: Valued,
-    stream: Bytes,
+    stream: Valued,
+    delayed: Option<Millis>,
     unsent: Unsent,
 }
 
@@ -96,6 +115,7 @@ struct Keys {
     viewers: bool,
     likes: bool,
     chat: bool,
+    delayed: bool,
 }
 
 const OLDEST: Version = [i64::MIN; 2];
@@ -109,7 +129,8 @@ impl Default for State {
             viewers: 0,
             likes: 0,
             chat: Valued { v: OLDEST, json: Bytes::from_static(br#"{"slow_ms":0,"notice":null}"#) },
-            stream: Bytes::from_static(b"null"),
+            stream: Valued { v: OLDEST, json: Bytes::from_static(b"null") },
+            delayed: None,
             unsent: Unsent::default(),
         }
     }
@@ -149,9 +170,14 @@ impl State {
                 self.unsent.keys.chat |= changed;
                 changed
             }
-            StateChange::Stream { json } => {
-                let changed = self.stream != json;
-                self.stream = json;
+            StateChange::Stream { v, json } => self.stream.set(v, json),
+            StateChange::Delayed(since) => {
+                // What lasts goes on since it began.
+                let changed = self.delayed.is_some() != since.is_some();
+                if changed {
+                    self.delayed = since;
+                }
+                self.unsent.keys.delayed |= changed;
                 changed
             }
         }
@@ -174,7 +200,7 @@ impl State {
     }
 
     pub fn stream(&self) -> &Bytes {
-        &self.stream
+        &self.stream.json
     }
 
     /// Appends an object of the keys changed since the last call; from then on they count as sent.
@@ -194,7 +220,8 @@ impl State {
             .offers
             .iter()
             .filter(|(id, value)| !value.closed || self.pinned == Some(**id) || self.unsent.offers.contains(*id));
-        let all = Keys { pin: true, offers: true, viewers: true, likes: true, chat: true };
+        let delayed = self.delayed.is_some();
+        let all = Keys { pin: true, offers: true, viewers: true, likes: true, chat: true, delayed };
         self.write(out, all, shown);
     }
 
@@ -223,6 +250,11 @@ impl State {
         if keys.chat {
             out.extend_from_slice(b",\"chat\":");
             out.extend_from_slice(&self.chat.json);
+        }
+        match self.delayed.filter(|_| keys.delayed) {
+            Some(since) => out.extend_from_slice(format!(",\"delayed\":{{\"since\":{since}}}").as_bytes()),
+            None if keys.delayed => out.extend_from_slice(b",\"delayed\":null"),
+            None => {}
         }
         match out.get_mut(start) {
             Some(comma) => *comma = b'{',
@@ -313,6 +345,19 @@ mod tests {
         assert_eq!(unsent(&mut state), r#"{"pin":{"offer":null},"likes":9,"chat":{}}"#);
         assert_eq!(all(&state), format!(r#"{{"pin":{{"offer":null}},{offers},"viewers":3,"likes":9,"chat":{{}}}}"#));
         assert!(!state.set_viewers(3), "the same number is no news");
+    }
+
+    #[test]
+    fn what_is_delayed_is_said_when_it_begins_and_when_it_ends() {
+        let mut state = State::default();
+        assert!(!state.set(StateChange::Delayed(None)));
+        assert!(state.set(StateChange::Delayed(Some(7))));
+        assert!(!state.set(StateChange::Delayed(Some(9))), "it lasts since 7");
+        assert_eq!(unsent(&mut state), r#"{"delayed":{"since":7}}"#);
+        assert!(all(&state).ends_with(r#","delayed":{"since":7}}"#));
+        assert!(state.set(StateChange::Delayed(None)));
+        assert_eq!(unsent(&mut state), r#"{"delayed":null}"#);
+        assert!(!all(&state).contains("delayed"));
     }
 
     #[test]

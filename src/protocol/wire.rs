@@ -67,6 +67,14 @@ pub struct Numbered {
     pub event: Event,
 }
 
+/// Since when, in epoch milliseconds.
+#[derive(ToSchema)]
+#[schema(as = Delayed)]
+#[allow(dead_code, reason = "described, not built")]
+pub struct DelayedView {
+    pub since: Millis,
+}
+
 #[derive(ToSchema)]
 #[schema(as = State)]
 #[allow(dead_code, reason = "described, not built")]
@@ -76,6 +84,9 @@ pub struct StateFrame {
     pub viewers: Option<u64>,
     pub likes: Option<i64>,
     pub chat: Option<ChatRulesView>,
+    /// Present while this node does not hear the others: talk is refused as `busy`, the number of viewers and what other
+    /// nodes sell may be a second or more late. Null when that is over; absent when it never was.
+    pub delayed: Option<DelayedView>,
 }
 
 #[derive(ToSchema, Deserialize, Debug, PartialEq)]

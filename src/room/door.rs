@@ -6,19 +6,21 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 
-use super::inbox::{Arrival, Drain};
+use super::inbox::{Arrival, Arrivals, Drain};
 use super::line::Line;
 use super::receipts::SAMPLE_MAX;
 use super::ring::Resume;
 use super::writer::{SENDS_PER_YIELD, Writer};
-use super::{Member, Position, count};
-use crate::domain::{Millis, Role, UserId};
+use super::{Position, count};
+use crate::domain::Millis;
 use crate::protocol::{Close, Greeting, Tail, deflate, server};
 
 const SWEEP_MS: Millis = 500;
 /// A client may be ahead of this node by what is still on its way here.
 const AHEAD_MS: Millis = 1_000;
 const TAILS_MAX: usize = 64;
+/// After this the bus must have told that one came in; if it did not, it was away.
+const UNANNOUNCED_MS: Millis = 5_000;
 /// Some milliseconds of work each.
 const GREETINGS_PER_TURN: usize = 4 * SENDS_PER_YIELD;
 const BURIALS_PER_TURN: usize = 4 * SENDS_PER_YIELD;
@@ -33,17 +35,14 @@ enum Way {
     Fresh,
 }
 
-/// Whose connection it is: newest wins. A guest is known by the session alone.
-pub type SessionKey = (Option<UserId>, Arc<str>);
-
 impl Writer {
     pub(super) fn seat(&mut self, arrival: Arrival, now: Millis) {
         let member = arrival.member.clone();
         if member.is_gone() {
             return;
         }
-        if let Some(key) = session_key(&member)
-            && let Some(older) = self.sessions.insert(key, member.clone())
+        if let Some(who) = member.who
+            && let Some(older) = self.sessions.insert(who, member.clone())
             && let Some(place) = self.place(&older)
         {
             self.close(place, Close::Replaced, now);
@@ -57,6 +56,23 @@ impl Writer {
         self.waiting.push_back(member.clone());
         // It may have been told to close before it had a line.
         self.serve(&member, now);
+    }
+
+    /// Sessions that came in somewhere, in the order in which all nodes hear of them. Ours that was heard of before is the
+    /// older one; ours that was not yet is heard of later, and then the other node lets its own go.
+    pub(super) fn hear_arrivals(&mut self, arrivals: &Arrivals, now: Millis) {
+        for (who, number) in &arrivals.sessions {
+            let Some(member) = self.sessions.get(who).cloned() else { continue };
+            if arrivals.own {
+                if member.arrival == *number {
+                    member.announced.store(true, Ordering::Relaxed);
+                }
+            } else if let Some(place) = self.place(&member)
+                && (member.announced.load(Ordering::Relaxed) || self.lines[place].joined_at + UNANNOUNCED_MS < now)
+            {
+                self.close(place, Close::Replaced, now);
+            }
+        }
     }
 
     pub(super) fn drain(&mut self, now: Millis, drain: Drain) {
@@ -183,10 +199,10 @@ impl Writer {
             if let Some(moved) = self.lines.get(place) {
                 moved.member.slot.store(place, Ordering::Relaxed);
             }
-            if let Some(key) = session_key(&member)
-                && self.sessions.get(&key).is_some_and(|newest| Arc::ptr_eq(newest, &member))
+            if let Some(who) = member.who
+                && self.sessions.get(&who).is_some_and(|newest| Arc::ptr_eq(newest, &member))
             {
-                self.sessions.remove(&key);
+                self.sessions.remove(&who);
             }
         }
         if !self.graves.is_empty() {
@@ -197,11 +213,6 @@ impl Writer {
             self.waiting = VecDeque::new();
         }
     }
-}
-
-fn session_key(member: &Member) -> Option<SessionKey> {
-    let session = member.session.clone()?;
-    Some(((member.actor.role != Role::Guest).then(|| member.actor.user.clone()), session))
 }
 
 fn moving_at(now: Millis, until: Millis) -> Millis {

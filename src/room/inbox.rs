@@ -3,12 +3,13 @@
 //! - events: 2,048 or 256 KiB, then [`super::Room::log`] waits (before the room has begun: the oldest are dropped)
 //! - values: one per key, the newest
 //! - arrivals: 8,192, then "overload, come back"
+//! - sessions that came in anywhere: 1,024 batches, then the oldest are forgotten
 //! - members who want something: each at most once
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use super::member::Wants;
+use super::member::{Wants, Who};
 use super::{Member, Position};
 use crate::domain::Millis;
 use crate::protocol::state::StateKey;
@@ -17,8 +18,9 @@ use crate::protocol::{Logged, StateChange};
 const EVENTS_MAX: usize = 2_048;
 const EVENT_BYTES_MAX: usize = 256 * 1024;
 const ARRIVALS_MAX: usize = 8_192;
-/// A room without seats lives this long.
-pub const IDLE_MS: Millis = 60_000;
+const ANNOUNCED_MAX: usize = 1_024;
+/// A room without seats lives this long, and the node hears of its stream.
+pub const IDLE_MS: Millis = 30_000;
 
 pub struct Inbox {
     ordered: VecDeque<Ordered>,
@@ -28,6 +30,7 @@ pub struct Inbox {
     begun: bool,
     changes: HashMap<StateKey, StateChange>,
     arrivals: Vec<Arrival>,
+    announced: VecDeque<Arrivals>,
     poked: VecDeque<Arc<Member>>,
     pub elsewhere: Option<u64>,
     pub drain: Option<Drain>,
@@ -49,6 +52,12 @@ pub struct Arrival {
     pub wants: Wants,
 }
 
+/// Sessions that came in, by their digest and the number of their arrival on their node.
+pub struct Arrivals {
+    pub sessions: Vec<(Who, u64)>,
+    pub own: bool,
+}
+
 pub enum Offered {
     Taken,
     Full,
@@ -67,6 +76,7 @@ pub struct Turn {
     pub changes: Vec<StateChange>,
     pub urgent: bool,
     pub arrivals: Vec<Arrival>,
+    pub announced: VecDeque<Arrivals>,
     pub elsewhere: Option<u64>,
     pub drain: Option<Drain>,
     pub closed: bool,
@@ -85,6 +95,7 @@ impl Inbox {
             begun: false,
             changes: HashMap::new(),
             arrivals: Vec::new(),
+            announced: VecDeque::new(),
             poked: VecDeque::new(),
             elsewhere: None,
             drain: None,
@@ -155,6 +166,16 @@ impl Inbox {
         true
     }
 
+    pub fn announce(&mut self, arrivals: Arrivals) {
+        if self.closed {
+            return;
+        }
+        if self.announced.len() == ANNOUNCED_MAX {
+            self.announced.pop_front();
+        }
+        self.announced.push_back(arrivals);
+    }
+
     pub fn has_seats(&self) -> bool {
         self.seats > 0
     }
@@ -206,6 +227,7 @@ impl Inbox {
             changes: Vec::new(),
             urgent: std::mem::take(&mut self.urgent),
             arrivals: std::mem::take(&mut self.arrivals),
+            announced: std::mem::take(&mut self.announced),
             elsewhere: self.elsewhere.take(),
             drain: self.drain.take(),
             closed: self.closed,

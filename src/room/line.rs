@@ -321,7 +321,8 @@ impl Line {
         }
         if let Some((_, within_ms)) = self.moving.filter(|(at, _)| *at <= now) {
             self.moving = None;
-            self.rest.push_back(server::moving(retry_ms()).into_bytes());
+            // Clients come after any part of this: half of the time is left to come in somewhere else.
+            self.rest.push_back(server::moving(within_ms / 2).into_bytes());
             if now + within_ms < self.ends.0 {
                 self.ends = (now + within_ms, Close::Moving { retry_ms: retry_ms() });
             }

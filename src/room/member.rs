@@ -8,12 +8,13 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use sha2::{Digest, Sha256};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 use super::receipts::Question;
 use super::{Position, Room, lock, retry_ms};
-use crate::domain::{Actor, Millis, OfferId, StreamId};
+use crate::domain::{Actor, Millis, OfferId, Role, StreamId};
 use crate::protocol::{Close, Frame, Logged};
 
 const QUEUE_MAX: usize = 64;
@@ -37,6 +38,16 @@ pub struct Joining {
     pub overlay: bool,
 }
 
+/// Whose connection it is, as a digest: of the person and the session, of a guest by the session alone. Whoever reads it
+/// on the bus cannot take the session over.
+pub type Who = [u8; 16];
+
+fn who(actor: &Actor, session: &str) -> Who {
+    let user = if actor.role == Role::Guest { "" } else { actor.user.as_str() };
+    let digest = Sha256::new().chain_update(user).chain_update([0]).chain_update(session).finalize();
+    std::array::from_fn(|at| digest[at])
+}
+
 /// What hello is made from.
 pub struct Wants {
     pub position: Option<Position>,
@@ -47,7 +58,12 @@ pub struct Wants {
 /// Somebody connected to a room. Replies and closing may be asked of it from any task, at any time.
 pub struct Member {
     pub actor: Actor,
-    pub(super) session: Option<Arc<str>>,
+    /// The session, and whose; what nodes tell each other of it.
+    pub who: Option<Who>,
+    /// Which of this node's arrivals it is.
+    pub arrival: u64,
+    /// All nodes have heard that it came in: whoever comes in after that is newer.
+    pub(super) announced: AtomicBool,
     pub(super) socket: Arc<TcpStream>,
     pub(super) deflate: bool,
     /// One of the audience.
@@ -79,8 +95,10 @@ impl Member {
         let Joining { socket, actor, session, position, missed, you, deflate, overlay } = joining;
         let member = Arc::new(Self {
             counted: actor.role.watches() && !overlay,
+            who: session.map(|session| who(&actor, &session)),
             actor,
-            session: session.map(Into::into),
+            announced: AtomicBool::new(false),
+            arrival: room.people.next_arrival(),
             socket,
             deflate,
             question: Mutex::default(),

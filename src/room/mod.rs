@@ -36,12 +36,12 @@ use crate::clock::Clock;
 use crate::domain::{Millis, OfferId, StreamId};
 use crate::protocol::{Close, Logged, StateChange};
 
-pub use member::{Joining, Member, Seat};
+pub use member::{Joining, Member, Seat, Who};
 pub use receipts::Reach;
 pub use ring::Position;
 pub use rooms::Rooms;
 
-use inbox::{Drain, Inbox, Offered, Turn};
+use inbox::{Arrivals, Drain, Inbox, Offered, Turn};
 use receipts::Receipts;
 use rooms::People;
 
@@ -58,6 +58,7 @@ pub struct Room {
     /// There is space in the inbox's log again.
     space: Notify,
     viewers: AtomicUsize,
+    viewers_shown: AtomicUsize,
     viewers_peak: AtomicUsize,
     receipts: std::sync::Mutex<Receipts>,
     /// As far back as the ring answers resumes.
@@ -76,6 +77,7 @@ impl Room {
             wake: Notify::new(),
             space: Notify::new(),
             viewers: AtomicUsize::new(0),
+            viewers_shown: AtomicUsize::new(0),
             viewers_peak: AtomicUsize::new(0),
             receipts: Default::default(),
             oldest: Default::default(),
@@ -115,6 +117,12 @@ impl Room {
     /// How many watch this stream on other nodes; shown together with our own.
     pub fn set_elsewhere(&self, viewers: u64) {
         self.with_inbox(|inbox| inbox.elsewhere = Some(viewers));
+    }
+
+    /// Sessions that came in, here (`own`) or elsewhere, in the order in which every node hears of them: of each, the newest
+    /// connection stays.
+    pub fn hear_arrivals(&self, sessions: Vec<(Who, u64)>, own: bool) {
+        self.with_inbox(|inbox| inbox.announce(Arrivals { sessions, own }));
     }
 
     /// Takes a seat. Dropping the [`Seat`] leaves. Refused with "come back" when too many are coming in at once.
@@ -176,14 +184,20 @@ impl Room {
         self.viewers.load(Ordering::Relaxed)
     }
 
-    /// The most there were since the room opened.
+    /// Who watches anywhere, as far as this node knows.
+    pub fn viewers_shown(&self) -> usize {
+        self.viewers_shown.load(Ordering::Relaxed)
+    }
+
+    /// The most there were anywhere since the room opened.
     pub fn viewers_peak(&self) -> usize {
         self.viewers_peak.load(Ordering::Relaxed)
     }
 
-    fn show_viewers(&self, viewers: usize) {
-        self.viewers.store(viewers, Ordering::Relaxed);
-        self.viewers_peak.fetch_max(viewers, Ordering::Relaxed);
+    fn show_viewers(&self, here: usize, shown: usize) {
+        self.viewers.store(here, Ordering::Relaxed);
+        self.viewers_shown.store(shown, Ordering::Relaxed);
+        self.viewers_peak.fetch_max(shown, Ordering::Relaxed);
     }
 
     /// Runs under the inbox's lock, so `act` is short; then wakes the writer.

@@ -133,9 +133,9 @@ impl Ring {
         }
     }
 
-    /// History knows better what was said.
-    pub fn forget_recent(&mut self) {
-        self.recent.clear();
+    /// What is about to be told again is not kept twice.
+    pub fn forget_told(&mut self, told: &[(u64, Logged)]) {
+        self.recent.retain(|(_, own)| !told.iter().any(|(_, event)| event.json == own.json));
     }
 
     fn show(&mut self, event: &(u64, Logged)) {

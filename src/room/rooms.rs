@@ -1,6 +1,7 @@
 //! All rooms of this node, and where each person is connected.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
@@ -25,7 +26,7 @@ impl Rooms {
     }
 
     /// The stream's room; `true` when it is new, and whoever opened it must call [`Room::begin`].
-    /// It stays for a minute without anybody joining.
+    /// It stays for half a minute without anybody joining.
     pub fn open(&self, stream: StreamId) -> (Arc<Room>, bool) {
         let new = || Room::new(stream, self.clock.clone(), self.tally.clone(), self.people.clone());
         match self.rooms.entry(stream) {
@@ -62,7 +63,7 @@ impl Rooms {
 
     /// Is this person connected to this node?
     pub fn has_person(&self, user: &UserId) -> bool {
-        self.people.0.contains_key(user)
+        self.people.connections.contains_key(user)
     }
 
     /// To a person, wherever they are connected on this node; says to how many connections.
@@ -80,7 +81,7 @@ impl Rooms {
         members.len()
     }
 
-    /// Drops the rooms nobody has been in for a minute, and those whose writer is gone. Call it every few seconds.
+    /// Drops the rooms nobody has been in for half a minute, and those whose writer is gone. Call it every few seconds.
     pub fn remove_idle(&self) -> Vec<StreamId> {
         let now = self.clock.now();
         let idle: Vec<_> = self.all().into_iter().filter(|room| room.with_inbox(|i| i.close_if_idle(now))).collect();
@@ -93,23 +94,30 @@ impl Rooms {
 
 /// Which connections a person has. Guests are nobody in particular.
 #[derive(Default)]
-pub struct People(DashMap<UserId, Vec<Arc<Member>>>);
+pub struct People {
+    connections: DashMap<UserId, Vec<Arc<Member>>>,
+    arrivals: AtomicU64,
+}
 
 impl People {
+    pub(super) fn next_arrival(&self) -> u64 {
+        self.arrivals.fetch_add(1, Ordering::Relaxed)
+    }
+
     pub(super) fn add(&self, member: &Arc<Member>) {
         if member.actor.role != Role::Guest {
-            self.0.entry(member.actor.user.clone()).or_default().push(member.clone());
+            self.connections.entry(member.actor.user.clone()).or_default().push(member.clone());
         }
     }
 
     pub(super) fn remove(&self, member: &Arc<Member>) {
-        self.0.remove_if_mut(&member.actor.user, |_, members| {
+        self.connections.remove_if_mut(&member.actor.user, |_, members| {
             members.retain(|other| !Arc::ptr_eq(other, member));
             members.is_empty()
         });
     }
 
     fn of(&self, user: &UserId) -> Vec<Arc<Member>> {
-        self.0.get(user).map(|members| members.clone()).unwrap_or_default()
+        self.connections.get(user).map(|members| members.clone()).unwrap_or_default()
     }
 }

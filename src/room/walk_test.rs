@@ -39,7 +39,7 @@ async fn hello_says_where_the_room_is_and_waits_for_begin() {
     room.log("e1", 12, vec![urgent(), chat("13")]).await;
     room.begin(
         at("e1", 12),
-        vec![StateChange::Stream { json: r#"{"id":"s"}"#.into() }, StateChange::Likes(5)],
+        vec![StateChange::Stream { v: [0, 0], json: r#"{"id":"s"}"#.into() }, StateChange::Likes(5)],
         vec![(0, chat("earlier")), (12, chat("12"))],
     );
     let hello = viewer.client.text().await;

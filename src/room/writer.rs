@@ -11,9 +11,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::door::SessionKey;
 use super::inbox::{Drain, Ordered};
 use super::line::Line;
+use super::member::Who;
 use super::pace::{Pace, ViewerCount};
 use super::ring::{Encoded, Ring};
 use super::{Member, Position, Room, count, lock};
@@ -29,7 +29,7 @@ pub struct Writer {
     pub(super) room: Arc<Room>,
     pub(super) clock: Clock,
     pub(super) lines: Vec<Line>,
-    pub(super) sessions: HashMap<SessionKey, Arc<Member>>,
+    pub(super) sessions: HashMap<Who, Arc<Member>>,
     /// Wait for hello.
     pub(super) waiting: VecDeque<Arc<Member>>,
     /// Their lines are over.
@@ -137,6 +137,9 @@ impl Writer {
         for arrival in turn.arrivals {
             self.seat(arrival, now);
         }
+        for arrivals in turn.announced {
+            self.hear_arrivals(&arrivals, now);
+        }
         self.elsewhere = turn.elsewhere.unwrap_or(self.elsewhere);
         if let Some(drain) = turn.drain {
             self.drain(now, drain);
@@ -185,7 +188,7 @@ impl Writer {
                 self.ring.seed(now, recent);
             }
             Ordered::Begin { position, recent } if position.epoch != self.tail.epoch => {
-                self.ring.forget_recent();
+                self.ring.forget_told(&recent);
                 self.pending = recent;
                 self.lose_continuity(Why::Epoch, position);
             }
@@ -235,8 +238,8 @@ impl Writer {
     }
 
     fn count_viewers(&mut self, now: Millis) {
-        self.room.show_viewers(self.watching);
         let shown = self.shown_viewers();
+        self.room.show_viewers(self.watching, shown as usize);
         if let Some(viewers) = self.count.show(shown, now)
             && self.state.set_viewers(viewers)
         {
@@ -252,6 +255,6 @@ impl Drop for Writer {
         arrivals.iter().for_each(|arrival| arrival.member.end());
         self.lines.iter().for_each(|line| line.member.end());
         self.room.space.notify_waiters();
-        self.room.show_viewers(0);
+        self.room.show_viewers(0, 0);
     }
 }

@@ -66,11 +66,12 @@ pub fn serve<H: Send>(app: App, room: Arc<Room>, arrival: Arrival, held: H) -> i
     let socket = Arc::new(socket);
     let joining = Joining { socket: socket.clone(), actor, session, position, missed, you, deflate, overlay };
     let seated = room.join(joining);
-    if let Ok(seat) = &seated
-        && app.is_banned(seat.member())
-    {
-        // The ban came while this one was coming in, and found nobody to send away.
-        seat.member().close(Close::Banned);
+    if let Ok(seat) = &seated {
+        app.joined(seat.member());
+        if app.is_banned(seat.member()) {
+            // The ban came while this one was coming in, and found nobody to send away.
+            seat.member().close(Close::Banned);
+        }
     }
     async move {
         let _held = &held;

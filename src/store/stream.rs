@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Result, Store, in_transaction, known, now_in, on_reader, titles_from_text, titles_to_text};
+use super::{Result, Store, in_time, in_transaction, known, now_in, on_reader, titles_from_text, titles_to_text};
 use crate::domain::{ChatRules, LiveStream, Millis, OfferId, Pin, Refusal, ShopId, StreamId, StreamStatus};
 
 #[derive(sqlx::FromRow)]
@@ -169,12 +169,31 @@ impl Store {
     }
 
     /// Adds hearts that were counted in memory.
-    pub async fn add_likes(&self, id: StreamId, likes: i64) -> Result<()> {
-        in_transaction!(self, |tx, _dialect| {
-            let add = "update streams set likes = likes + $2 where id = $1";
-            sqlx::query(add).bind(id.0).bind(likes).execute(&mut *tx).await?;
-        });
-        Ok(())
+    /// Gives the sum.
+    pub async fn add_likes(&self, id: StreamId, likes: i64) -> Result<i64> {
+        Ok(in_transaction!(self, |tx, _dialect| {
+            let add = "update streams set likes = likes + $2 where id = $1 returning likes";
+            let sum: Option<i64> = sqlx::query_scalar(add).bind(id.0).bind(likes).fetch_optional(&mut *tx).await?;
+            sum.unwrap_or(likes)
+        }))
+    }
+
+    /// The version and the likes of these shows.
+    pub async fn stream_versions(&self, ids: &[StreamId]) -> Result<Vec<(StreamId, i64, i64)>> {
+        let mut found = Vec::with_capacity(ids.len());
+        // Few at a time on SQLite, whose lists are bound one by one.
+        for some in ids.chunks(500) {
+            let rows: Vec<(Uuid, i64, i64)> = match self {
+                Store::Postgres(db) => {
+                    let read = "select id, version, likes from streams where id = any($1)";
+                    let ids: Vec<Uuid> = some.iter().map(|id| id.0).collect();
+                    in_time(async { Ok(sqlx::query_as(read).bind(ids).fetch_all(db.pool()).await?) }).await?
+                }
+                Store::Sqlite(_) => Vec::new(),
+            };
+            found.extend(rows.into_iter().map(|(id, version, likes)| (StreamId(id), version, likes)));
+        }
+        Ok(found)
     }
 
     /// The stream, or why it could not become `wanted`.

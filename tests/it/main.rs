@@ -4,10 +4,12 @@
 
 mod bad_input;
 mod chat;
+mod contract_broker;
 mod contract_store;
 mod crowd;
 mod helpers;
 mod life;
+mod nodes;
 mod operate;
 mod resume;
 mod rush;

@@ -9,6 +9,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use livesouk::app::{ChatBudget, Settings};
+use livesouk::broker::Broker;
 use livesouk::clock::Clock;
 use livesouk::config::Limits;
 use livesouk::demo;
@@ -133,6 +134,7 @@ async fn when_everybody_has_left_nothing_of_them_is_left() {
     let plan = Plan {
         listen: "127.0.0.1:0".parse().unwrap(),
         store,
+        broker: Broker::local(),
         auth: Auth::new(&["a key that only this test signs with".to_owned()], clock.clone()).unwrap(),
         clock,
         shop: opened.shop,
@@ -145,6 +147,7 @@ async fn when_everybody_has_left_nothing_of_them_is_left() {
             connections_max: None,
             joins_per_second: Some(0.0),
             deflate: true,
+            grace_seconds: None,
             drain_seconds: 0.0,
         },
     };

@@ -11,6 +11,7 @@ export default {
   'video.open': 'افتح الفيديو', share: 'مشاركة', 'share.copied': 'نُسخ الرابط', 'share.by_hand': 'انسخ هذا الرابط لمشاركة العرض.',
   'sound.on': 'تشغيل الصوت', 'sound.off': 'كتم الصوت', heart: 'أرسل قلبًا', send: 'إرسال',
   'conn.connecting': 'جارٍ الاتصال…', 'conn.reconnecting': 'انقطع الاتصال. نعيد المحاولة…', 'conn.catching_up': 'نستدرك ما فات…', 'conn.live': 'عدت إلى البث المباشر',
+  'conn.delayed': 'الدردشة متوقفة للحظات، والشراء يعمل.',
   'conn.closed.4501': 'انتهت جلسة دخولك.', 'conn.closed.4502': 'أُخرجت من هذا العرض.', 'conn.closed.4509': 'العرض مفتوح الآن في نافذة أخرى.',
   'conn.closed.other': 'أُغلق الاتصال.', 'conn.again.4501': 'تسجيل الدخول', 'conn.again.4509': 'شاهد هنا', 'conn.again.4500': 'إعادة التحميل',
 

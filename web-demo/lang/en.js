@@ -11,6 +11,7 @@ export default {
   'video.open': 'Open the video', share: 'Share', 'share.copied': 'Link copied', 'share.by_hand': 'Copy this link to share the show.',
   'sound.on': 'Turn the sound on', 'sound.off': 'Turn the sound off', heart: 'Send a heart', send: 'Send',
   'conn.connecting': 'Connecting…', 'conn.reconnecting': 'Connection lost. Reconnecting…', 'conn.catching_up': 'Catching up…', 'conn.live': 'You are live again',
+  'conn.delayed': 'Chat is paused for a moment. Buying works.',
   'conn.closed.4501': 'Your sign-in has ended.', 'conn.closed.4502': 'You were removed from this show.', 'conn.closed.4509': 'This show is now open in another window.',
   'conn.closed.other': 'The connection was closed.', 'conn.again.4501': 'Sign in', 'conn.again.4509': 'Watch here', 'conn.again.4500': 'Reload',
 

@@ -11,6 +11,7 @@ export default {
   'video.open': 'Buka video', share: 'Bagikan', 'share.copied': 'Tautan disalin', 'share.by_hand': 'Salin tautan ini untuk membagikan siaran.',
   'sound.on': 'Nyalakan suara', 'sound.off': 'Matikan suara', heart: 'Kirim hati', send: 'Kirim',
   'conn.connecting': 'Menghubungkan…', 'conn.reconnecting': 'Koneksi terputus. Menghubungkan lagi…', 'conn.catching_up': 'Mengejar yang terlewat…', 'conn.live': 'Anda kembali langsung',
+  'conn.delayed': 'Obrolan terhenti sebentar. Belanja tetap bisa.',
   'conn.closed.4501': 'Sesi masuk Anda berakhir.', 'conn.closed.4502': 'Anda dikeluarkan dari siaran ini.', 'conn.closed.4509': 'Siaran ini kini terbuka di jendela lain.',
   'conn.closed.other': 'Koneksi ditutup.', 'conn.again.4501': 'Masuk', 'conn.again.4509': 'Tonton di sini', 'conn.again.4500': 'Muat ulang',
 

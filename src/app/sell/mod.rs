@@ -264,7 +264,7 @@ fn answer(app: &App, told: std::result::Result<Answered, Refusal>, waiters: Vec<
 impl App {
     /// Tells the buyer's other screens; the one who asked has the reply.
     fn order_changed_soon(&self, order: &Order) {
-        if self.0.rooms.has_person(&order.buyer) {
+        if self.0.broker.is_shared() || self.0.rooms.has_person(&order.buyer) {
             let (app, order) = (self.clone(), order.clone());
             self.0.tasks.spawn(async move {
                 let view = app.order_view(&order).await;

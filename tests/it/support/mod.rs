@@ -1,4 +1,4 @@
-//! What the outside tests share: a database of one's own, the server as a process, a socket, a REST client, a bad network.
+//! What the outside tests share: a database of one's own, a Redis, the server as a process, a socket, a REST client, a bad network.
 //!
 //! Nothing here sleeps for luck: whoever waits, waits for a condition and with a deadline, and panics with what it saw.
 
@@ -8,6 +8,7 @@ pub mod position;
 pub mod postgres;
 pub mod process;
 pub mod proxy;
+pub mod redis;
 pub mod rest;
 pub mod shop;
 pub mod socket;

@@ -25,6 +25,25 @@ pub struct Shop {
     store: String,
 }
 
+/// A node of a shop as its visitors know it.
+#[derive(Debug, Clone)]
+pub struct At {
+    url: String,
+    stream: String,
+    key: String,
+}
+
+impl At {
+    pub async fn live_as(&self, user: &str, join: Join) -> Live {
+        let join = Join { token: Some(sign(&self.key, user, "viewer", 3_600)), ..join };
+        Live::join(&self.url, &self.stream, join).await.unwrap_or_else(|closed| panic!("not let in: {closed:?}"))
+    }
+
+    pub fn rest(&self, user: &str) -> Rest {
+        Rest::new(&self.url).with_token(&sign(&self.key, user, "viewer", 3_600))
+    }
+}
+
 impl Shop {
     /// The demo on SQLite, with data of its own.
     pub async fn demo(more: &[&str]) -> Shop {
@@ -43,12 +62,34 @@ impl Shop {
     /// `livesouk serve` on a migrated Postgres, with a show that is live. `via` is the way to the database that the
     /// server takes, which may be a proxy.
     pub async fn serve(store: &str, via: &str) -> Shop {
+        Shop::serve_with(store, via, &[]).await
+    }
+
+    /// The same with more arguments.
+    pub async fn serve_with(store: &str, via: &str, more: &[&str]) -> Shop {
         migrate(store).await;
-        let server = Server::serve(via, KEY, &[]).await;
+        let server = Server::serve(via, KEY, more).await;
         let host = server.rest().with_token(&sign(KEY, "the-host", "host", 3_600));
         let stream = id(&host.post("/v1/streams", json!({"title": "Evening"})).await.expect(201));
         host.post(&format!("/v1/streams/{stream}/start"), json!({})).await.expect(200);
         Shop { server, host, stream, key: KEY.to_owned(), store: store.to_owned() }
+    }
+
+    /// The same shop and show at another node.
+    pub async fn at_another_node(&self, more: &[&str]) -> Shop {
+        let server = Server::serve(&self.store, &self.key, more).await;
+        let host = server.rest().with_token(&sign(&self.key, "the-host", "host", 3_600));
+        Shop { server, host, stream: self.stream.clone(), key: self.key.clone(), store: self.store.clone() }
+    }
+
+    /// The way in, for tasks that outlive a borrow of the shop.
+    pub fn at(&self) -> At {
+        At { url: self.server.url.clone(), stream: self.stream.clone(), key: self.key.clone() }
+    }
+
+    /// The socket as somebody, with the session and from the position of `join`.
+    pub async fn live_as(&self, user: &str, join: Join) -> Live {
+        self.at().live_as(user, join).await
     }
 
     /// A good token; the name is the user's id too.

@@ -1,0 +1,49 @@
+//! What it costs to be many: two nodes with Redis between them, beside one node by itself, in one run on throwaway servers.
+//!
+//!   cargo bench --bench cluster                  five rounds, about six minutes
+//!   BENCH_ROUNDS=1 BENCH_SECONDS=1 BENCH_ONLY=d cargo bench --bench cluster
+//!
+//! Letters of `BENCH_ONLY`: l how much later a viewer of another node hears it, r how often Redis is called at 10, 100 and
+//! 1,000 messages a second, c what a delivered event costs a node, d how soon 1,000 rooms are heard again after the bus died.
+//!
+//! Both kinds of server sit on the same Postgres and take turns in each round, so that a slow minute of the machine is
+//! everybody's. Servers, Redis, Postgres and the viewers share the machine. Figures are medians over the rounds.
+
+mod crowd;
+mod parts;
+#[path = "../selling/servers.rs"]
+mod servers;
+mod stand;
+
+use std::time::Duration;
+
+use parts::Book;
+use stand::Stand;
+
+fn main() -> anyhow::Result<()> {
+    let rounds = from_env("BENCH_ROUNDS", 5);
+    let length = Duration::from_secs(from_env("BENCH_SECONDS", 5));
+    let only = std::env::var("BENCH_ONLY").unwrap_or_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(async {
+        let stand = Stand::open().await?;
+        let mut book = Book::default();
+        for round in 1..=rounds {
+            for letter in "lrcd".chars().filter(|letter| only.is_empty() || only.contains(*letter)) {
+                eprintln!("round {round} of {rounds}: {letter}");
+                match letter {
+                    'l' => parts::later(&stand, &mut book, length).await?,
+                    'r' => parts::calls(&stand, &mut book, length).await?,
+                    'c' => parts::cost(&stand, &mut book, length).await?,
+                    _ => parts::death(&stand, &mut book).await?,
+                }
+            }
+        }
+        book.print();
+        Ok(())
+    })
+}
+
+fn from_env(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default).max(1)
+}

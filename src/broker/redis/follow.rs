@@ -1,0 +1,215 @@
+//! One task for each stream that is watched on this node: it makes one unbroken log of what comes over the bus.
+//!
+//! It knows the next number. What was told before is dropped; before a hole is gone on, history is asked for what is missing
+//! (one question at a time, 128 batches, 200 ms). What history does not have, another epoch, or a history that cannot be asked:
+//! then the room starts over, visibly. When the link is new the task asks for what it missed before it hears anything else.
+//! Its queue is bounded: when it is full, what comes is dropped, and the task asks history once it has caught up.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use super::super::vitals::count;
+use super::super::{Delivery, Error, Place, Result};
+use super::shard::{Past, Shard};
+use crate::domain::StreamId;
+
+const WAITING_MAX: usize = 1_024;
+const FILL_DEADLINE: Duration = Duration::from_millis(200);
+/// How long a room that opens waits for the bus; past it, it starts without.
+const OPEN_DEADLINE: Duration = Duration::from_secs(1);
+
+/// A stream that is watched here.
+pub struct Followed {
+    queue: mpsc::Sender<Heard>,
+    /// Rooms that want it: one, or two for the moment in which one follows the other.
+    rooms: usize,
+    flags: Arc<Flags>,
+}
+
+#[derive(Default)]
+struct Flags {
+    /// The link has confirmed it.
+    subscribed: AtomicBool,
+    /// Something was dropped for want of space.
+    missed: AtomicBool,
+}
+
+/// What a stream's task is told.
+pub enum Heard {
+    Batch {
+        epoch: String,
+        first: u64,
+        bodies: Vec<Bytes>,
+    },
+    /// The link is new: something may have been missed.
+    Resync(mpsc::Sender<()>),
+    /// A room opens: with what?
+    Open(oneshot::Sender<Result<Past>>),
+}
+
+impl Followed {
+    /// Never waits; `false`: it was dropped.
+    pub fn hear(&self, heard: Heard) -> bool {
+        let taken = self.queue.try_send(heard).is_ok();
+        if !taken {
+            self.flags.missed.store(true, Ordering::Release);
+        }
+        taken
+    }
+
+    pub fn is_subscribed(&self) -> bool {
+        self.flags.subscribed.load(Ordering::Acquire)
+    }
+
+    pub fn set_subscribed(&self, subscribed: bool) {
+        self.flags.subscribed.store(subscribed, Ordering::Release);
+    }
+}
+
+/// Begins to follow a stream, once for each room; gives what the room opens with.
+pub async fn follow(shard: &Arc<Shard>, stream: StreamId) -> Result<Past> {
+    let queue = {
+        let mut followed = shard.followed.entry(stream).or_insert_with(|| begin(shard, stream));
+        followed.rooms += 1;
+        followed.queue.clone()
+    };
+    if !shard.is_up() {
+        // When the link is there again it subscribes to all that is followed.
+        return Err(Error::Away);
+    }
+    let opening = async {
+        let (ask, subscribed) = oneshot::channel();
+        shard.asks.send((stream, ask)).await.map_err(|_| Error::Stopped)?;
+        subscribed.await.map_err(|_| Error::Away)?;
+        let (ask, opened) = oneshot::channel();
+        queue.send(Heard::Open(ask)).await.map_err(|_| Error::Stopped)?;
+        opened.await.map_err(|_| Error::Away)?
+    };
+    timeout(OPEN_DEADLINE, opening).await.unwrap_or(Err(Error::Away))
+}
+
+/// A room is gone; with the last one the task and the subscription go too.
+pub fn leave(shard: &Arc<Shard>, stream: StreamId) {
+    let Some(mut followed) = shard.followed.get_mut(&stream) else { return };
+    followed.rooms = followed.rooms.saturating_sub(1);
+    drop(followed);
+    if shard.followed.remove_if(&stream, |_, followed| followed.rooms == 0).is_some() {
+        // Full: then it stays subscribed and is heard by nobody, until the next link.
+        let _ = shard.asks.try_send((stream, oneshot::channel().0));
+    }
+}
+
+fn begin(shard: &Arc<Shard>, stream: StreamId) -> Followed {
+    let (queue, heard) = mpsc::channel(WAITING_MAX);
+    let flags = Arc::<Flags>::default();
+    let sequencer = Sequencer { shard: shard.clone(), stream, place: None, flags: flags.clone() };
+    shard.tasks.spawn(sequencer.run(heard));
+    Followed { queue, rooms: 0, flags }
+}
+
+struct Sequencer {
+    shard: Arc<Shard>,
+    stream: StreamId,
+    /// Where the stream's room stands; unknown until history was asked once.
+    place: Option<Place>,
+    flags: Arc<Flags>,
+}
+
+impl Sequencer {
+    async fn run(mut self, mut heard: mpsc::Receiver<Heard>) {
+        // Ends when nobody follows the stream any more.
+        while let Some(next) = heard.recv().await {
+            match next {
+                Heard::Batch { epoch, first, bodies } => self.take(epoch, first, bodies).await,
+                Heard::Resync(done) => {
+                    // At the next link all that is not heard now is asked for again.
+                    let _ = self.catch_up().await;
+                    drop(done);
+                }
+                Heard::Open(answer) => {
+                    let past = self.shard.past(self.stream, None).await;
+                    if let Ok(past) = &past {
+                        self.place = Some(past.place.clone());
+                    }
+                    let _ = answer.send(past);
+                }
+            }
+            if heard.is_empty() && self.flags.missed.swap(false, Ordering::AcqRel) {
+                let _ = self.catch_up().await;
+            }
+        }
+    }
+
+    async fn take(&mut self, epoch: String, first: u64, bodies: Vec<Bytes>) {
+        count(&self.shard.vitals.heard, 1);
+        let (before, last) = (first.saturating_sub(1), first + bodies.len() as u64 - 1);
+        match &self.place {
+            // Nobody has asked what came before: the room is not open yet, and history will have this.
+            None => {}
+            Some(place) if *place.epoch == *epoch && last <= place.seq => {}
+            Some(place) if *place.epoch == *epoch && before <= place.seq => {
+                let known = (place.seq - before) as usize;
+                self.tell((place.seq + 1..).zip(bodies.into_iter().skip(known)).collect()).await;
+            }
+            place => {
+                let same_epoch = place.as_ref().is_some_and(|place| *place.epoch == *epoch);
+                if same_epoch {
+                    count(&self.shard.vitals.holes, 1);
+                }
+                let caught_up = timeout(FILL_DEADLINE, self.catch_up()).await.unwrap_or(Err(Error::Away));
+                let reached = self.place.as_ref().is_some_and(|place| *place.epoch == *epoch && last <= place.seq);
+                if caught_up.is_ok() && reached {
+                    return;
+                }
+                // History is not to be had: what came before this batch is lost to the room.
+                self.start_over(Place { epoch: epoch.into(), seq: before }, Vec::new()).await;
+                self.tell((first..).zip(bodies).collect()).await;
+            }
+        }
+    }
+
+    /// Asks history for what came after our place; goes on with it, or starts over.
+    async fn catch_up(&mut self) -> Result<()> {
+        let past = self.shard.past(self.stream, self.place.as_ref()).await?;
+        match &self.place {
+            Some(place) if place.epoch == past.place.epoch && past.place.seq <= place.seq => {}
+            Some(place) if place.epoch == past.place.epoch => {
+                let whole = past.events.iter().zip(place.seq + 1..).all(|((seq, _), expected)| *seq == expected);
+                let end = past.events.last().map_or(place.seq, |(seq, _)| *seq);
+                if whole && !past.events.is_empty() {
+                    count(&self.shard.vitals.holes_filled, 1);
+                    // More than one question's worth is missing: it is asked for as the next hole, or here at once.
+                    self.tell(past.events).await;
+                    if end < past.place.seq {
+                        return Box::pin(self.catch_up()).await;
+                    }
+                } else {
+                    self.start_over(past.place, past.events).await;
+                }
+            }
+            _ => self.start_over(past.place, past.events).await,
+        }
+        Ok(())
+    }
+
+    /// Events that follow our place.
+    async fn tell(&mut self, events: Vec<(u64, Bytes)>) {
+        let (Some(place), Some((first, _))) = (&mut self.place, events.first()) else { return };
+        let first = *first;
+        place.seq = first + events.len() as u64 - 1;
+        let bodies = events.into_iter().map(|(_, body)| body).collect();
+        let delivery = Delivery::Log { stream: self.stream, epoch: place.epoch.clone(), first, bodies };
+        let _ = self.shard.out.send(delivery).await;
+    }
+
+    async fn start_over(&mut self, place: Place, recent: Vec<(u64, Bytes)>) {
+        count(&self.shard.vitals.restarts, 1);
+        self.place = Some(place.clone());
+        let _ = self.shard.out.send(Delivery::Restart { stream: self.stream, place, recent }).await;
+    }
+}

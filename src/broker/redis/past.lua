@@ -1,0 +1,23 @@
+-- Where a stream's log stands, and what came after a position; of another epoch, or asked without one: the newest.
+-- KEYS: meta, history
+-- ARGV: 1 this server's run, 2 a new epoch, 3 epoch and 4 seq of the position (or two empty), 5 batches at most, 6 meta ms
+-- Gives: epoch, seq, and the batches, oldest first.
+local meta = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'run')
+local epoch, seq = meta[1], tonumber(meta[2] or '0')
+if not epoch or meta[3] ~= ARGV[1] then
+  epoch, seq = ARGV[2], 0
+  redis.call('DEL', KEYS[1], KEYS[2])
+  redis.call('HSET', KEYS[1], 'epoch', epoch, 'run', ARGV[1])
+end
+redis.call('PEXPIRE', KEYS[1], ARGV[6])
+local out = {epoch, seq}
+if ARGV[3] == epoch then
+  if tonumber(ARGV[4]) < seq then
+    local entries = redis.call('XRANGE', KEYS[2], (tonumber(ARGV[4]) + 1) .. '-0', '+', 'COUNT', ARGV[5])
+    for _, entry in ipairs(entries) do out[#out + 1] = entry[2][2] end
+  end
+else
+  local entries = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', ARGV[5])
+  for place = #entries, 1, -1 do out[#out + 1] = entries[place][2][2] end
+end
+return out

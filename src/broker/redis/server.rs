@@ -1,0 +1,221 @@
+//! The servers behind a URL, and the connections to them.
+//!
+//! A *shard* is what one link serves: an independent Redis, or one of sixteen partitions of a Redis Cluster. A partition is a
+//! hash tag; its streams, their history and their channel (sharded pub/sub) share a slot, so whichever master has that slot
+//! serves all of it by itself. We connect to that master like to any Redis. The library's own cluster connection is not used:
+//! it hides which master fell silent, subscribes again by itself, perhaps by half, and hands pushes on without a bound.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::io::tcp::TcpSettings;
+use redis::{
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo, ProtocolVersion,
+    PushInfo, RedisError, RedisResult, Value,
+};
+use tokio::time::Instant;
+
+const CONNECT_DEADLINE: Duration = Duration::from_secs(1);
+/// How long one call may take; a call that is lost is sent again by whoever may.
+pub const CALL_DEADLINE: Duration = Duration::from_millis(750);
+/// Calls that wait for a connection's socket.
+const CALLS_WAITING_MAX: usize = 1_024;
+
+/// Tags whose slots divide a cluster evenly, however many masters it has up to sixteen.
+const TAGS: [u32; 16] = [1768, 1678, 1548, 223, 1328, 443, 1845, 1955, 265, 375, 908, 155, 985, 895, 1493, 1583];
+
+/// Where one shard is found.
+#[derive(Clone, Debug)]
+pub enum Server {
+    Single(ConnectionInfo),
+    /// One partition of a cluster that is asked for through any of these.
+    Partition {
+        seeds: Arc<[ConnectionInfo]>,
+        tag: u32,
+    },
+}
+
+/// A connection, and the server's run behind it.
+#[derive(Clone)]
+pub struct Connected {
+    pub connection: MultiplexedConnection,
+    /// Changes when the server is another one or was started again: then it may have lost something.
+    pub run: Arc<str>,
+    /// What its clock said when ours said this.
+    clock: (Instant, i64),
+}
+
+impl Connected {
+    /// The server's clock, in epoch milliseconds.
+    pub fn time(&self, at: Instant) -> i64 {
+        self.clock.1 + at.saturating_duration_since(self.clock.0).as_millis() as i64
+    }
+}
+
+/// The shards of `redis://one,redis://two` or of `redis+cluster://one,two,three`. `Err` is the sentence for the operator.
+pub fn servers(urls: &str) -> Result<Vec<Server>, String> {
+    if let Some(seeds) = urls.strip_prefix("redis+cluster://") {
+        let credentials = seeds.split_once('@').map(|(credentials, _)| format!("{credentials}@")).unwrap_or_default();
+        let whole = |seed: &str| match seed.contains('@') {
+            true => information(&format!("redis://{seed}")),
+            false => information(&format!("redis://{credentials}{seed}")),
+        };
+        let seeds: Arc<[ConnectionInfo]> = seeds.split(',').map(whole).collect::<Result<_, _>>()?;
+        return Ok(TAGS.map(|tag| Server::Partition { seeds: seeds.clone(), tag }).to_vec());
+    }
+    urls.split(',').map(|url| Ok(Server::Single(information(url)?))).collect()
+}
+
+fn information(url: &str) -> Result<ConnectionInfo, String> {
+    if !url.starts_with("redis://") {
+        return Err("--broker is local, redis://HOST:PORT (several with commas: streams are divided among them), or \
+                    redis+cluster://HOST:PORT,HOST:PORT,…; TLS to Redis is not spoken here"
+            .to_owned());
+    }
+    // Without the URL in it, which may hold a password.
+    let information = url.into_connection_info().map_err(|error| format!("--broker: {error}"))?;
+    let settings = information.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+    Ok(information.set_redis_settings(settings).set_tcp_settings(TcpSettings::default().set_nodelay(true)))
+}
+
+impl Server {
+    /// Sharded pub/sub: another word for the same commands, bound to the channel's slot.
+    pub fn is_partition(&self) -> bool {
+        matches!(self, Server::Partition { .. })
+    }
+
+    /// What every key and channel of this shard begins with.
+    pub fn prefix(&self) -> String {
+        match self {
+            Server::Single(_) => "livesouk".to_owned(),
+            Server::Partition { tag, .. } => format!("livesouk:{{{tag}}}"),
+        }
+    }
+
+    /// The address that serves this shard now.
+    pub async fn find(&self) -> RedisResult<ConnectionInfo> {
+        let (seeds, tag) = match self {
+            Server::Single(information) => return Ok(information.clone()),
+            Server::Partition { seeds, tag } => (seeds, tag),
+        };
+        let mut failed = RedisError::from((ErrorKind::ClusterConnectionNotFound, "no seed answers"));
+        // Not always the same one first: it may be the one that is away.
+        let start = rand::random_range(0..seeds.len());
+        for seed in seeds[start..].iter().chain(&seeds[..start]) {
+            match master(seed, *tag).await {
+                Ok(master) => return Ok(master),
+                Err(error) => failed = error,
+            }
+        }
+        Err(failed)
+    }
+}
+
+/// A connection for calls.
+pub async fn connect(to: &ConnectionInfo) -> RedisResult<Connected> {
+    let config = AsyncConnectionConfig::new();
+    let mut connection = open(to, config).await?;
+    let asked = Instant::now();
+    let mut both = redis::pipe();
+    let about: (String, (i64, i64)) = both.cmd("INFO").arg("server").cmd("TIME").query_async(&mut connection).await?;
+    let run = about.0.lines().find_map(|line| line.strip_prefix("run_id:"));
+    let run = run.ok_or_else(|| RedisError::from((ErrorKind::UnexpectedReturnType, "the server has no run_id")))?;
+    let clock = (asked, about.1.0 * 1_000 + about.1.1 / 1_000);
+    Ok(Connected { connection, run: run.trim().into(), clock })
+}
+
+/// A connection for subscriptions. `push` must not wait.
+pub async fn connect_for_pushes(
+    to: &ConnectionInfo,
+    push: impl Fn(PushInfo) -> Result<(), ()> + Send + Sync + 'static,
+) -> RedisResult<MultiplexedConnection> {
+    open(to, AsyncConnectionConfig::new().set_push_sender(push)).await
+}
+
+async fn open(to: &ConnectionInfo, config: AsyncConnectionConfig) -> RedisResult<MultiplexedConnection> {
+    let config = config
+        .set_connection_timeout(Some(CONNECT_DEADLINE))
+        .set_response_timeout(Some(CALL_DEADLINE))
+        .set_pipeline_buffer_size(CALLS_WAITING_MAX);
+    let connecting = async { Client::open(to.clone())?.get_multiplexed_async_connection_with_config(&config).await };
+    // The library's own deadline does not cover every step of a handshake with a server that stands still.
+    match tokio::time::timeout(2 * CONNECT_DEADLINE, connecting).await {
+        Ok(connected) => connected,
+        Err(_) => Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
+    }
+}
+
+/// The master that has a tag's slot, by what this seed knows.
+async fn master(seed: &ConnectionInfo, tag: u32) -> RedisResult<ConnectionInfo> {
+    let mut connection = open(seed, AsyncConnectionConfig::new()).await?;
+    let mut both = redis::pipe();
+    both.cmd("CLUSTER").arg("KEYSLOT").arg(format!("{{{tag}}}")).cmd("CLUSTER").arg("SLOTS");
+    let (slot, ranges): (i64, Value) = both.query_async(&mut connection).await?;
+    let Some((host, port)) = owner(&ranges, slot) else {
+        return Err(RedisError::from((ErrorKind::ClusterConnectionNotFound, "nobody has this slot")));
+    };
+    let ConnectionAddr::Tcp(seed_host, _) = seed.addr() else {
+        return Err(RedisError::from((ErrorKind::InvalidClientConfig, "a cluster is found by host and port")));
+    };
+    // A server that does not know its own name is where we asked.
+    let host = if host.is_empty() || host == "?" { seed_host.clone() } else { host };
+    Ok(seed.clone().set_addr(ConnectionAddr::Tcp(host, port)))
+}
+
+/// `[[from, to, [host, port, …], replicas…]…]`
+fn owner(ranges: &Value, slot: i64) -> Option<(String, u16)> {
+    let list = |value: &Value| match value {
+        Value::Array(items) => Some(items.clone()),
+        _ => None,
+    };
+    for range in list(ranges)? {
+        let range = list(&range)?;
+        let [Value::Int(from), Value::Int(to), master, ..] = range.as_slice() else { return None };
+        if (*from..=*to).contains(&slot) {
+            let master = list(master)?;
+            let host = match master.first()? {
+                Value::BulkString(bytes) => String::from_utf8(bytes.clone()).ok()?,
+                _ => String::new(),
+            };
+            let Value::Int(port) = master.get(1)? else { return None };
+            return Some((host, (*port).try_into().ok()?));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_read_or_refused_with_a_reason() {
+        for (urls, shards) in [
+            ("redis://a:6379", 1),
+            ("redis://a:6379,redis://b:6379/2", 2),
+            ("redis+cluster://a:1,b:2,c:3", 16),
+            ("redis+cluster://user:secret@a:1,b:2", 16),
+        ] {
+            assert_eq!(servers(urls).unwrap().len(), shards, "{urls}");
+        }
+        for urls in ["rediss://a", "redis://a,b", "redis+cluster://", "redis://", "kafka://a"] {
+            let refused = servers(urls).unwrap_err();
+            assert!(refused.contains("--broker"), "{urls}: {refused}");
+        }
+        let Server::Partition { seeds, .. } = &servers("redis+cluster://user:secret@a:1,b:2").unwrap()[0] else {
+            panic!("a cluster")
+        };
+        assert_eq!(seeds[1].redis_settings().password(), Some("secret"), "one password for all");
+    }
+
+    #[test]
+    fn the_owner_of_a_slot_is_found() {
+        let node = |port| Value::Array(vec![Value::BulkString(b"h".to_vec()), Value::Int(port)]);
+        let range = |from, to, port| Value::Array(vec![Value::Int(from), Value::Int(to), node(port), node(9)]);
+        let ranges = Value::Array(vec![range(0, 99, 1), range(100, 16_383, 2)]);
+        for (slot, found) in [(0, Some(1)), (99, Some(1)), (100, Some(2)), (20_000, None)] {
+            assert_eq!(owner(&ranges, slot), found.map(|port| ("h".to_owned(), port)), "{slot}");
+        }
+    }
+}

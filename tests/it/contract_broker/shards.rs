@@ -1,0 +1,77 @@
+//! Several servers: each carries its streams, and the death of one is felt by its streams alone. Two shops on one server.
+
+use std::sync::atomic::Ordering;
+
+use livesouk::broker::{Broker, Delivery, Error};
+use livesouk::domain::{StreamId, UserId};
+
+use super::fixture::{Fixture, Node, texts};
+use crate::support::SOON;
+use crate::support::redis::{Cluster, Redis};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_death_of_one_server_stops_only_its_own_streams() {
+    let (first, mut second) = (Redis::start().await, Redis::start().await);
+    let urls = format!("{},{}", first.url(), second.url());
+    let (ann, bob) = (Node::on(&urls).await, Node::on(&urls).await);
+    let streams: Vec<StreamId> = (0..40).map(|_| StreamId::new()).collect();
+    let (safe, doomed): (Vec<_>, Vec<_>) = streams.iter().partition(|stream| ann.broker.shard_of(**stream) == 0);
+    assert!(!safe.is_empty() && !doomed.is_empty());
+    for stream in &streams {
+        assert_eq!(ann.broker.shard_of(*stream), bob.broker.shard_of(*stream));
+    }
+    let opening = bob.broker.follow(safe[0]).await.unwrap();
+    second.kill().await;
+    ann.until_up(false, SOON).await;
+    assert_eq!(ann.broker.log(doomed[0], vec!["x".into()]).await, Err(Error::Away));
+    ann.say(safe[0], "still here").await;
+    assert_eq!(texts(&bob.log_of(1, safe[0], &opening).await), ["still here"]);
+    assert!(ann.broker.is_up(safe[0]) && !ann.broker.is_up(doomed[0]));
+    ann.hears("loss", |delivery| (*delivery == Delivery::Link { shard: 1, up: false }).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_carries_streams_on_every_master_and_a_dead_master_stops_its_own() {
+    let mut cluster = Cluster::start().await;
+    let (ann, bob) = (Node::on(&cluster.url()).await, Node::on(&cluster.url()).await);
+    let streams: Vec<StreamId> = (0..30).map(|_| StreamId::new()).collect();
+    let mut openings = Vec::new();
+    for stream in &streams {
+        openings.push(bob.broker.follow(*stream).await.unwrap());
+        ann.say(*stream, "hi").await;
+    }
+    for (stream, opening) in streams.iter().zip(&openings) {
+        assert_eq!(texts(&bob.log_of(1, *stream, opening).await), ["hi"]);
+    }
+    for master in &cluster.masters {
+        assert!(master.calls("evalsha").await >= 3, "every master numbers some of them");
+        assert_eq!(master.calls("publish").await, 0, "a cluster would pass it on to all masters");
+    }
+    cluster.masters[0].kill().await;
+    ann.until_up(false, SOON).await;
+    let up = ann.broker.vitals().shards_up.load(Ordering::Relaxed);
+    assert!((8..=12).contains(&up), "{up} of 16 partitions are left");
+    let alive = streams.iter().position(|stream| ann.broker.is_up(*stream)).unwrap();
+    ann.say(streams[alive], "still here").await;
+    assert_eq!(texts(&bob.log_of(2, streams[alive], &openings[alive]).await), ["hi", "still here"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_shops_on_one_redis_do_not_hear_each_other() {
+    let f = Fixture::on_redis().await;
+    let (other, mut deliveries) = Broker::redis(&f.urls(), "another-shop").unwrap();
+    assert!(other.wait_up(SOON).await);
+    let (stream, opening) = f.show().await;
+    other.follow(stream).await.unwrap();
+    f.ann.broker.person(UserId::parse("buyer").unwrap(), "order".into(), true).unwrap();
+    f.ann.say(stream, "ours").await;
+    assert_eq!(texts(&f.bob.log_of(1, stream, &opening).await), ["ours"]);
+    assert_eq!(other.log(stream, vec!["theirs".into()]).await.unwrap().seq, 1);
+    let first = loop {
+        match deliveries.recv().await {
+            Some(Delivery::Link { .. }) => {}
+            other => break other,
+        }
+    };
+    assert!(matches!(&first, Some(Delivery::Log { bodies, .. }) if bodies[0] == "theirs"), "{first:?}");
+}

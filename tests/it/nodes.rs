@@ -1,0 +1,7 @@
+//! Many nodes, one shop: real processes on one Postgres and one Redis.
+
+mod drain;
+mod fixture;
+mod outage;
+mod room;
+mod rules;

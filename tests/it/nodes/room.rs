@@ -1,0 +1,202 @@
+//! A viewer on any node sees the same room.
+
+use serde_json::json;
+
+use super::fixture::{Town, events_until, hears, say};
+use crate::support::shop::{id, key};
+use crate::support::socket::{Join, Live};
+use crate::support::{SOON, until_some};
+
+#[tokio::test]
+async fn talk_pins_and_stock_are_the_same_on_both_nodes() {
+    let town = Town::open().await;
+    let offer = town.one.on_sale(9, json!({})).await;
+    let (mut ann, mut bob) = (town.one.live("Ann", "viewer").await, town.two.live("Bob", "viewer").await);
+    assert_eq!(ann.position.epoch, bob.position.epoch);
+    let mut last = String::new();
+    for n in 0..20 {
+        last = format!("text {n}");
+        let speaker = if n % 2 == 0 { &mut ann } else { &mut bob };
+        speaker.ask(say(&last)).await.unwrap();
+    }
+    // Every frame on the way is checked for holes and repeats.
+    for live in [&mut ann, &mut bob] {
+        hears(live, &last).await;
+    }
+    assert_eq!(ann.position, bob.position);
+
+    town.two.host.put(&town.two.path("pin"), json!({"offer": offer})).await.expect(200);
+    for live in [&mut ann, &mut bob] {
+        live.until_state("pin", SOON, |state| state["pin"]["offer"] == offer.as_str()).await;
+    }
+    let path = format!("/v1/offers/{offer}/orders");
+    town.two.rest("Bob", "viewer").post_keyed(&path, &key(), json!({"qty": 2})).await.expect(201);
+    for live in [&mut ann, &mut bob] {
+        live.until_state("seven left", SOON, |state| state["offers"][&offer]["left"] == 7).await;
+    }
+    // One who comes late finds it all.
+    let mut late = town.two.watch().await;
+    assert_eq!(late.position, ann.position);
+    assert_eq!(late.state["pin"]["offer"], offer.as_str());
+    assert_eq!(late.state["offers"][&offer]["left"], 7);
+    ann.ask(say("end")).await.unwrap();
+    hears(&mut late, "end").await;
+}
+
+#[tokio::test]
+async fn one_who_moves_to_another_node_goes_on_where_they_were() {
+    let town = Town::open().await;
+    let mut ann = town.one.live("Ann", "viewer").await;
+    for n in 0..5 {
+        ann.ask(say(&format!("before {n}"))).await.unwrap();
+    }
+    hears(&mut ann, "before 4").await;
+    let position = ann.position.clone();
+    let mut bob = town.one.live("Bob", "viewer").await;
+    ann.leave().await;
+    for n in 0..5 {
+        bob.ask(say(&format!("meanwhile {n}"))).await.unwrap();
+    }
+    // `join` checks that exactly what was missed comes with hello.
+    let join = Join { position: Some(position), ..Join::default() };
+    let ann = town.two.live_as("Ann", join).await;
+    assert_eq!(ann.hello["recovered"], true, "{:#}", ann.hello);
+    let texts: Vec<&str> =
+        ann.hello["events"].as_array().unwrap().iter().filter_map(|event| event["text"].as_str()).collect();
+    assert_eq!(texts, ["meanwhile 0", "meanwhile 1", "meanwhile 2", "meanwhile 3", "meanwhile 4"]);
+}
+
+#[tokio::test]
+async fn viewers_are_summed_and_a_dead_node_is_forgotten() {
+    let mut town = Town::open().await;
+    let mut watchers = Vec::new();
+    for shop in [&town.one, &town.one, &town.one, &town.two, &town.two] {
+        watchers.push(shop.watch().await);
+    }
+    for live in &mut watchers {
+        live.until_state("five", SOON, |state| state["viewers"] == 5).await;
+    }
+    let view = town.two.host.get(&format!("/v1/streams/{}", town.two.stream)).await.expect(200);
+    assert_eq!(view["viewers"], 5);
+    town.one.server.process.signal(crate::support::process::Signal::Kill);
+    let killed = std::time::Instant::now();
+    let mut left = watchers.pop().unwrap();
+    left.until_state("two", SOON, |state| state["viewers"] == 2).await;
+    // Eight seconds until the number is void, two until it is summed again, one until it is shown.
+    assert!(killed.elapsed().as_secs() <= 11, "after {:?}", killed.elapsed());
+}
+
+#[tokio::test]
+async fn viewers_of_a_node_that_stops_are_gone_at_once() {
+    let mut town = Town::open().await;
+    let (_ann, mut bob) = (town.one.watch().await, town.two.watch().await);
+    bob.until_state("two", SOON, |state| state["viewers"] == 2).await;
+    assert_eq!(town.one.server.stop().await.code(), Some(0));
+    let stopped = std::time::Instant::now();
+    bob.until_state("one", SOON, |state| state["viewers"] == 1).await;
+    assert!(stopped.elapsed().as_secs() <= 4, "after {:?}", stopped.elapsed());
+}
+
+#[tokio::test]
+async fn hearts_of_all_nodes_are_summed_and_none_is_lost_by_a_clean_exit() {
+    let mut town = Town::open().await;
+    let (mut ann, mut bob) = (town.one.live("Ann", "viewer").await, town.two.live("Bob", "viewer").await);
+    for live in [&mut ann, &mut bob] {
+        for _ in 0..3 {
+            live.ask(json!({"do": "react", "kind": "heart", "count": 7})).await.unwrap();
+        }
+    }
+    for live in [&mut ann, &mut bob] {
+        live.until_state("all hearts", SOON, |state| state["likes"] == 42).await;
+    }
+    ann.ask(json!({"do": "react", "kind": "heart", "count": 5})).await.unwrap();
+    assert_eq!(town.one.server.stop().await.code(), Some(0));
+    bob.until_state("the last ones too", SOON, |state| state["likes"] == 47).await;
+    assert_eq!(town.two.number("select likes from streams").await, 47);
+}
+
+#[tokio::test]
+async fn an_order_frame_reaches_its_buyer_on_whichever_node() {
+    let town = Town::open().await;
+    let offer = town.one.on_sale(9, json!({})).await;
+    let mut ann = town.one.live("Ann", "viewer").await;
+    let mut bob = town.one.live("Bob", "viewer").await;
+    let path = format!("/v1/offers/{offer}/orders");
+    let bought = town.two.rest("Ann", "viewer").post_keyed(&path, &key(), json!({"qty": 1})).await.expect(201);
+    let frame = ann.until("own order", SOON, |frame| frame["t"] == "order").await;
+    assert_eq!((id(&frame["order"]), &frame["order"]["status"]), (id(&bought), &json!("held")));
+    let pay = format!("/v1/orders/{}/pay", id(&bought));
+    town.two.rest("Ann", "viewer").post_keyed(&pay, &key(), json!({"token": "ok"})).await.expect(200);
+    ann.until("paid", SOON, |frame| frame["t"] == "order" && frame["order"]["status"] == "paid").await;
+    // Told once, although two nodes read the same note.
+    let note = |event: &serde_json::Value| event["type"] == "purchased";
+    bob.event("note", SOON, note).await;
+    bob.ask(say("end")).await.unwrap();
+    let notes = events_until(&mut bob, "end").await.into_iter().filter(note).count();
+    assert_eq!(notes, 0, "the note came twice");
+}
+
+#[tokio::test]
+async fn the_start_of_a_sale_is_told_once() {
+    let town = Town::open().await;
+    let mut ann = town.one.live("Ann", "viewer").await;
+    let _bob = town.two.watch().await;
+    for round in 0..3 {
+        let terms = json!({"kind": "flash", "countdown_s": 10, "duration_s": 60});
+        let offer = if round == 0 { town.two.on_sale(5, terms).await } else { town.one.on_sale(5, json!({})).await };
+        ann.event("sale opened", SOON, |event| event["type"] == "sale_opened" && event["offer"] == offer.as_str())
+            .await;
+        // Both nodes poll every second: give the other one its turn.
+        tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
+        ann.ask(say(&format!("end {round}"))).await.unwrap();
+        let events = events_until(&mut ann, &format!("end {round}")).await;
+        let twice = events.iter().any(|event| event["type"] == "sale_opened");
+        assert!(!twice, "the start of a sale was told twice");
+    }
+}
+
+#[tokio::test]
+async fn a_show_nobody_watches_here_is_unheard_after_half_a_minute_and_found_again() {
+    let town = Town::open().await;
+    let ann = town.one.live("Ann", "viewer").await;
+    let channel = async || match town.redis.command("PUBSUB CHANNELS *:s:*").await {
+        redis::Value::Array(channels) => channels.len(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(channel().await, 1);
+    ann.leave().await;
+    let left = std::time::Instant::now();
+    until_some("end of the subscription", std::time::Duration::from_secs(40), async || {
+        (channel().await == 0).then_some(())
+    })
+    .await;
+    assert!(left.elapsed().as_secs() >= 29, "after {:?}", left.elapsed());
+    let mut bob = town.one.live("Bob", "viewer").await;
+    bob.ask(say("again")).await.unwrap();
+    hears(&mut bob, "again").await;
+}
+
+#[tokio::test]
+async fn the_newest_connection_of_a_session_wins_on_whichever_node() {
+    let town = Town::open().await;
+    let join = || Join { session: Some("one-session".to_owned()), ..Join::default() };
+    let mut first = town.one.live_as("Ann", join()).await;
+    let mut other = town.one.live_as("Bob", join()).await;
+    let mut second = town.two.live_as("Ann", join()).await;
+    assert_eq!(first.closed(SOON).await.code, 4509);
+    let mut third = town.one.live_as("Ann", join()).await;
+    assert_eq!(second.closed(SOON).await.code, 4509);
+    // Back and forth, faster than the bus tells it: the last one stays, and only that one.
+    let mut lives: Vec<Live> = Vec::new();
+    for n in 0..10 {
+        let shop = if n % 2 == 0 { &town.two } else { &town.one };
+        lives.push(shop.live_as("Ann", join()).await);
+    }
+    let mut last = lives.pop().unwrap();
+    assert_eq!(third.closed(SOON).await.code, 4509);
+    for live in &mut lives {
+        assert_eq!(live.closed(SOON).await.code, 4509);
+    }
+    last.ask(say("I am here")).await.unwrap();
+    hears(&mut other, "I am here").await;
+}
