@@ -9,17 +9,16 @@ use tokio::time::sleep;
 
 use crate::board::Board;
 use crate::crowd::Crowd;
-use crate::inflict::STARVED;
 use crate::journal::Millis;
 use crate::line::Line;
-use crate::oracle::Breach;
+use crate::oracle::{Breach, STARVED};
 use crate::town::Town;
 
 const EVERY: Duration = Duration::from_millis(200);
 /// Buyers come and go by the socket, and who comes or goes is counted two seconds later.
 const TOLERANCE: i64 = 12;
-/// Ten seconds until a dead node is counted no more, one until everybody is told.
-const WRONG_MAX_MS: Millis = 11_000;
+/// The promise, and what we are late to look.
+const WRONG_MAX_MS: Millis = 10_000 + 500;
 /// After the bus is back: two seconds until each node has written, two until it has read, one until it is told.
 const AFTER_THE_BUS_MS: Millis = 5_000;
 
@@ -49,7 +48,7 @@ pub async fn watch(board: Arc<Board>, eye: Arc<Eye>, node: usize) {
         loop {
             if let Ok((mut line, hello)) = Line::open(&board.urls[node], &board.stream, None).await {
                 eye.see(&hello);
-                while let Ok(frame) = line.next().await {
+                while let Ok(frame) = line.watch().await {
                     eye.see(&frame);
                 }
                 *eye.0.lock().unwrap() = None;

@@ -13,11 +13,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::board::Board;
 use crate::fault::{Fault, Planned};
 use crate::node::Node;
-use crate::oracle::Window;
+use crate::oracle::{STARVED, Window};
 use crate::postgres::{self, Postgres};
-
-/// Not a fault of the plan.
-pub const STARVED: &str = "the machine stood still";
 
 /// Everything that can be broken.
 pub struct Stand {

@@ -10,6 +10,7 @@ use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 
 use super::fault::{Fault, NODES};
+use super::journal::Millis;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Mishap {
@@ -112,6 +113,22 @@ pub struct Planned {
     pub length: Duration,
 }
 
+/// A mishap of the bus, and when it was one.
+#[derive(Debug, Clone)]
+pub struct Outage {
+    pub mishap: Mishap,
+    /// The only node that felt it.
+    pub node: Option<usize>,
+    pub from: Millis,
+    pub to: Millis,
+}
+
+impl Outage {
+    pub fn touches(&self, node: usize) -> bool {
+        self.node.is_none_or(|only| only == node)
+    }
+}
+
 /// The lane of the bus and that of the rest, each in the order of time.
 pub type Plan = [Vec<Planned>; 2];
 
@@ -159,7 +176,7 @@ fn lane(rng: &mut StdRng, kinds: &[Mishap], mut at: u64, length_ms: u64) -> Vec<
     for mishap in kinds {
         let (from, to) = mishap.length_ms();
         let (lasts, node) = (rng.random_range(from..=to), rng.random_range(0..NODES));
-        if at + lasts > length_ms {
+        if at + lasts + mishap.mends_ms() > length_ms {
             break;
         }
         let (start, length) = (Duration::from_millis(at), Duration::from_millis(lasts));

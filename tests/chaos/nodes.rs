@@ -19,12 +19,12 @@ use crate::crowd::{Crowd, PROBE};
 use crate::fault::NODES;
 use crate::health::{self, Health};
 use crate::host::{Host, rng_of};
-use crate::inflict::{STARVED, Stand};
+use crate::inflict::Stand;
 use crate::journal::Millis;
 use crate::line::Line;
 use crate::mishap::{self, Mishap};
 use crate::node::{self, Node};
-use crate::oracle::{self, Breach, RECOVERY_MS};
+use crate::oracle::{self, Breach, RECOVERY_MS, STARVED, bus};
 use crate::postgres::Postgres;
 use crate::selling::{finish, flows_again, gather, keep_logs, look_after_nodes, screens_are_up_to_date, sells_out, shorten};
 use crate::settings::Settings;
@@ -89,7 +89,7 @@ pub async fn play(settings: &Settings) -> Verdict {
     look_after_nodes(&town.stand).await;
     tokio::join!(talk_flows_again(&town, &crowd, &eyes, healed_at), flows_again(&town.stand, &mut host, healed_at));
     sleep_until(began + settings.length).await;
-    sells_out(&town.stand, &mut host).await;
+    sells_out(&town.stand, &mut host, BUYERS as i64 / 3).await;
     screens_are_up_to_date(&town.stand, &screens).await;
 
     board.over.cancel();
@@ -98,7 +98,8 @@ pub async fn play(settings: &Settings) -> Verdict {
     let evidence = gather(&town.stand, &levels).await;
     let mut breaches = board.breaches();
     breaches.extend(oracle::judge(&evidence));
-    let (late, seen_after) = health::judge(&healths, &town.outages(), &evidence.windows);
+    let looks: Vec<_> = healths.iter().map(|health| health.looks()).collect();
+    let (late, seen_after) = bus::judge(&looks, &town.outages(), &evidence.windows);
     breaches.extend(late);
     breaches.extend(lost_messages(&town, &crowd));
     breaches.extend(selling_goes_on(&town, began_at, healed_at));

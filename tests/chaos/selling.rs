@@ -15,10 +15,10 @@ use crate::board::{Board, Sale};
 use crate::buyer::Buyer;
 use crate::fault::{self, NODES};
 use crate::host::{self, Host};
-use crate::inflict::{STARVED, Stand};
+use crate::inflict::Stand;
 use crate::journal::{Id, Outcome};
 use crate::node::{self, Node};
-use crate::oracle::{self, Breach, Evidence, RECOVERY_MS};
+use crate::oracle::{self, Breach, Evidence, RECOVERY_MS, STARVED};
 use crate::postgres::Postgres;
 use crate::settings::Settings;
 use crate::side::{self, Levels};
@@ -83,7 +83,7 @@ pub async fn play(settings: &Settings) -> Verdict {
     let healed_at = board.now();
     look_after_nodes(&stand).await;
     flows_again(&stand, &mut host, healed_at).await;
-    sells_out(&stand, &mut host).await;
+    sells_out(&stand, &mut host, 40).await;
     screens_are_up_to_date(&stand, &screens).await;
 
     board.over.cancel();
@@ -162,10 +162,10 @@ async fn until_done(till: &Till<'_>, wish: &Wish, key: &Id, node: usize) -> Opti
 
 /// Nothing is broken and more people want a unit than there are: all are sold in the end, and none lies about for
 /// longer than two seconds.
-pub async fn sells_out(stand: &Stand, host: &mut Host) {
+pub async fn sells_out(stand: &Stand, host: &mut Host, units: i64) {
     const LIES_ABOUT: Duration = Duration::from_secs(2);
     let board = &stand.board;
-    let Some(offer) = host.lasting_sale(40, 1).await else { return };
+    let Some(offer) = host.lasting_sale(units, 1).await else { return };
     board.be_earnest(Sale { offer: offer.clone(), per_buyer: 1 });
     let give_up = Instant::now() + Duration::from_secs(100);
     let mut free_since = Instant::now();
@@ -185,7 +185,7 @@ pub async fn sells_out(stand: &Stand, host: &mut Host) {
             return;
         }
         if now - free_since > LIES_ABOUT || now > give_up {
-            let what = format!("{left} of 40 units of offer {offer} lie about, {open} are held, and many want one");
+            let what = format!("{left} of {units} units of offer {offer} lie about, {open} are held, and many want one");
             board.breach(Breach::new("no undersell", what));
             return;
         }

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::fault::{self, NODES};
 use crate::host::rng_of;
 use crate::inflict::Stand;
-use crate::mishap::{Mishap, Planned};
+use crate::mishap::{Mishap, Outage, Planned};
 use crate::postgres::Postgres;
 use crate::support::proxy::Proxy;
 use crate::support::redis::Redis;
@@ -32,22 +32,6 @@ impl Pair {
         let standby = Postgres::standby(primary.address()).await?;
         primary.wait_for_standbys().await;
         Ok(Pair { primary, standby })
-    }
-}
-
-/// A mishap of the bus, and when it was one.
-#[derive(Debug, Clone)]
-pub struct Outage {
-    pub mishap: Mishap,
-    /// The only node that felt it.
-    pub node: Option<usize>,
-    pub from: i64,
-    pub to: i64,
-}
-
-impl Outage {
-    pub fn touches(&self, node: usize) -> bool {
-        self.node.is_none_or(|only| only == node)
     }
 }
 

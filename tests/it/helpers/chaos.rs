@@ -18,7 +18,8 @@ use std::time::Duration;
 
 use fault::Fault;
 use journal::{Deed, Millis, Op, Outcome, Seen, Verb};
-use mishap::Mishap;
+use mishap::{Mishap, Outage};
+use oracle::bus::{self, Look};
 use oracle::{Evidence, IntentRow, Level, OfferRow, OrderRow, PaymentRow, RECOVERY_MS, Window, judge};
 use settings::{Settings, is_wanted};
 
@@ -317,6 +318,33 @@ fn every_kind_of_fault_comes_within_a_minute_and_no_lane_has_two_at_once() {
         }
     }
     assert_ne!(fault::plan(1, minute), fault::plan(2, minute));
+}
+
+/// A node that is asked ten times a second and says that the bus is dead from one time to another.
+fn looks(deaf_from: Millis, deaf_to: Millis) -> Vec<Look> {
+    let asked = (0..600).map(|n| n * 100);
+    asked.map(|asked| Look { asked, told: asked + 5, hears: !(deaf_from..deaf_to).contains(&asked) }).collect()
+}
+
+#[test]
+fn a_death_of_the_bus_that_is_not_told_in_time_is_found() {
+    let dead = |mishap| Outage { mishap, node: Some(0), from: 10_000, to: 20_000 };
+    let of_other = broken(Some(1), 9_000, 30_000);
+    let (seen, flows) = ("the death of the bus is seen", "everything flows again");
+    for (what, mishap, looks, window, expected) in [
+        ("in time", Mishap::RedisFreezes, looks(13_000, 20_500), None, vec![]),
+        ("late", Mishap::RedisFreezes, looks(14_000, 20_500), None, vec![seen]),
+        ("never", Mishap::BusIsHalfOpen, looks(0, 0), None, vec![seen]),
+        ("known before", Mishap::BusStalls, looks(5_000, 20_500), None, vec![]),
+        ("never, another node dies", Mishap::BusStalls, looks(0, 0), Some(of_other), vec![seen]),
+        ("never, the node dies", Mishap::BusStalls, looks(0, 0), Some(broken(Some(0), 9_000, 11_000)), vec![]),
+        ("never, and need not", Mishap::BusIsSlow, looks(0, 0), None, vec![]),
+        ("never heard again", Mishap::RedisDies, looks(10_100, 60_000), None, vec![flows]),
+    ] {
+        let windows: Vec<Window> = window.into_iter().collect();
+        let (found, _) = bus::judge(&[looks, Vec::new()], &[dead(mishap)], &windows);
+        assert_eq!(found.into_iter().map(|breach| breach.promise).collect::<Vec<_>>(), expected, "{what}");
+    }
 }
 
 #[test]
