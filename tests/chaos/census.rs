@@ -64,7 +64,8 @@ pub async fn watch(board: Arc<Board>, eye: Arc<Eye>, node: usize) {
 
 /// How many there are now, and how many each node shows that can be seen.
 pub fn counts(crowd: &Crowd, eyes: &[Arc<Eye>]) -> (i64, Vec<Option<i64>>) {
-    let shown: Vec<Option<i64>> = eyes.iter().map(|eye| eye.state("viewers").and_then(|value| value.as_i64())).collect();
+    let shown: Vec<Option<i64>> =
+        eyes.iter().map(|eye| eye.state("viewers").and_then(|value| value.as_i64())).collect();
     let watching = shown.iter().flatten().count() as i64;
     (crowd.here.load(Ordering::SeqCst) + watching, shown)
 }

@@ -43,16 +43,8 @@ pub enum Mishap {
 use Mishap::*;
 
 impl Mishap {
-    pub const OF_BUS: [Mishap; 8] = [
-        RedisBlinks,
-        RedisFreezes,
-        RedisDies,
-        RedisForgets,
-        ListenersAreKilled,
-        BusIsHalfOpen,
-        BusStalls,
-        BusIsSlow,
-    ];
+    pub const OF_BUS: [Mishap; 8] =
+        [RedisBlinks, RedisFreezes, RedisDies, RedisForgets, ListenersAreKilled, BusIsHalfOpen, BusStalls, BusIsSlow];
     /// Besides the one node that dies at the beginning of a cycle.
     pub const OF_THE_REST: [Mishap; 7] = [
         NodesRoll,

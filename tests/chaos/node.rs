@@ -122,7 +122,8 @@ impl Node {
 
 fn serve(address: SocketAddr, proxy: &Proxy, folder: &TempDir, more: &Settings) -> Process {
     let (listen, store) = (address.to_string(), Postgres::url_at(proxy.address()));
-    let mut args = vec!["serve", "--listen", &listen, "--store", &store, "--auth-key", KEY, "--log", "warn"];
+    let mut args =
+        vec!["serve", "--listen", &listen, "--store", &store, "--auth-key", KEY, "--log", "warn,livesouk::node=info"];
     args.extend(more.args.iter().map(String::as_str));
     let planted = more.planted.as_deref().map(|fault| ("LIVESOUK_PLANTED_FAULT", fault));
     Process::livesouk_with(&args, folder.path(), planted.as_slice())

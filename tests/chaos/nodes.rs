@@ -26,7 +26,9 @@ use crate::mishap::{self, Mishap};
 use crate::node::{self, Node};
 use crate::oracle::{self, Breach, RECOVERY_MS, STARVED, bus};
 use crate::postgres::Postgres;
-use crate::selling::{finish, flows_again, gather, keep_logs, look_after_nodes, screens_are_up_to_date, sells_out, shorten};
+use crate::selling::{
+    finish, flows_again, gather, keep_logs, look_after_nodes, screens_are_up_to_date, sells_out, shorten,
+};
 use crate::settings::Settings;
 use crate::side::{self, Levels};
 use crate::support::proxy::Proxy;
@@ -114,9 +116,7 @@ pub async fn play(settings: &Settings) -> Verdict {
     println!("the death of the bus was told after {seen_after:?} ms");
     println!("the count of viewers was wrong for at most {} ms", longest.lock().unwrap());
     crowd.tell();
-    if !breaches.is_empty() {
-        keep_logs(&town.stand, settings).await;
-    }
+    keep_logs(&town.stand, settings).await;
     Verdict { faults: town.done().len(), breaches: shorten(breaches) }
 }
 
@@ -174,9 +174,7 @@ async fn talk_flows_again(town: &Town, crowd: &Crowd, eyes: &[Arc<Eye>], healed_
             sleep(Duration::from_millis(100)).await;
         }
         let behind = crowd.probe(&text).map(|at| crowd.behind(at));
-        late(town, healed_at, &format!("talk at node {node} reaches all viewers"), || {
-            format!("not there: {behind:?}")
-        });
+        late(town, healed_at, &format!("talk at node {node} reaches all viewers"), || format!("not there: {behind:?}"));
     }
     let counted = async || {
         let (there, shown) = census::counts(crowd, eyes);
@@ -231,11 +229,15 @@ async fn says(board: &Board, node: usize, text: &str) -> bool {
 /// Told to be said, and heard by nobody: only when the bus broke at that moment, which every viewer was told.
 fn lost_messages(town: &Town, crowd: &Crowd) -> Option<Breach> {
     let outages = town.outages();
-    let near = |at: Millis| outages.iter().any(|outage| outage.from - 1_000 <= at && at <= outage.to.saturating_add(5_000));
+    let near =
+        |at: Millis| outages.iter().any(|outage| outage.from - 1_000 <= at && at <= outage.to.saturating_add(5_000));
     let lost: Vec<_> = crowd.unheard().into_iter().filter(|(_, at)| !near(*at)).collect();
     (!lost.is_empty()).then(|| {
         let what = format!("{} messages were acknowledged and heard by nobody", lost.len());
-        Breach { evidence: lost.iter().take(5).map(|lost| format!("{lost:?}")).collect(), ..Breach::new("talk is told", what) }
+        Breach {
+            evidence: lost.iter().take(5).map(|lost| format!("{lost:?}")).collect(),
+            ..Breach::new("talk is told", what)
+        }
     })
 }
 

@@ -185,7 +185,8 @@ pub async fn sells_out(stand: &Stand, host: &mut Host, units: i64) {
             return;
         }
         if now - free_since > LIES_ABOUT || now > give_up {
-            let what = format!("{left} of {units} units of offer {offer} lie about, {open} are held, and many want one");
+            let what =
+                format!("{left} of {units} units of offer {offer} lie about, {open} are held, and many want one");
             board.breach(Breach::new("no undersell", what));
             return;
         }

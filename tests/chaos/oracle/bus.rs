@@ -67,19 +67,14 @@ fn death_seen(looks: &[Look], outage: &Outage, windows: &[&Window]) -> Option<Re
 }
 
 /// A bus that can be heard and is not, for too long.
-fn wedged(
-    looks: &[Look],
-    outage: &Outage,
-    outages: &[Outage],
-    node: usize,
-    windows: &[&Window],
-) -> Option<String> {
+fn wedged(looks: &[Look], outage: &Outage, outages: &[Outage], node: usize, windows: &[&Window]) -> Option<String> {
     let limit = outage.to.saturating_add(RECOVERY_MS);
     let others = outages.iter().filter(|other| other.touches(node) && outage.from < other.from);
     let is_excused = others.clone().any(|other| other.from <= limit)
         || windows.iter().any(|window| overlap(window, outage.to, limit));
     let last = looks.last()?.told;
     let heard = looks.iter().any(|look| outage.to <= look.asked && look.hears && look.told <= limit);
-    (!is_excused && !heard && limit <= last)
-        .then(|| format!("{:?} ended at {}, and the bus was not heard {RECOVERY_MS} ms later", outage.mishap, outage.to))
+    (!is_excused && !heard && limit <= last).then(|| {
+        format!("{:?} ended at {}, and the bus was not heard {RECOVERY_MS} ms later", outage.mishap, outage.to)
+    })
 }
