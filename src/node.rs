@@ -208,9 +208,14 @@ impl Node {
             sleep(Duration::from_millis(50)).await;
         }
         stop.cancel();
+        let began = Instant::now();
+        let since = || began.elapsed().as_millis() as u64;
+        tracing::info!(left_over = rooms.iter().filter(|room| room.has_seats()).count(), "viewers have moved");
         let ending = async {
             let _ = serving.await;
+            tracing::info!(took_ms = since(), "requests are answered");
             app.finish().await;
+            tracing::info!(took_ms = since(), "what was begun is finished");
         };
         if tokio::time::timeout(STOP_DEADLINE, ending).await.is_err() {
             tracing::warn!("some work was cut at the end; what was acknowledged is safe");

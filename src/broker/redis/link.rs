@@ -202,6 +202,10 @@ impl Link {
                 }
                 () = shard.doubt.notified() => return Ended::Doubted,
                 _ = check.tick() => {
+                    #[cfg(feature = "planted-fault")]
+                    if crate::fault::deaf() {
+                        heard_at = Instant::now();
+                    }
                     if SILENCE_MAX <= heard_at.elapsed() || beating.is_finished() {
                         return Ended::Silent;
                     }
