@@ -24,7 +24,7 @@ pub fn judge(looks: &[Vec<Look>], outages: &[Outage], windows: &[Window]) -> (Ve
             match death_seen(looks, outage, &of_node(windows, node)) {
                 Some(Ok(after)) => took.push(after),
                 Some(Err(what)) => {
-                    found.push(Breach::new("the death of the bus is seen", format!("node {node}: {what}")))
+                    found.push(Breach::new("the death of the bus is seen", format!("node {node}: {what}")));
                 }
                 None => {}
             }
