@@ -20,6 +20,8 @@ use crate::room::Room;
 
 const COUNT: Duration = Duration::from_secs(2);
 const POLL: Duration = Duration::from_secs(1);
+/// Shows read again at once.
+pub const REFRESHES_MAX: usize = 4;
 
 impl App {
     /// Reads a show again, beside whatever is going on. Asked for twice while it reads, it reads once more after.
@@ -31,6 +33,8 @@ impl App {
         let app = self.clone();
         self.0.tasks.spawn(async move {
             while show.begin_refresh() {
+                // A thousand shows at once would take the database from those who buy.
+                let _turn = app.0.refreshing.acquire().await;
                 if let Err(error) = app.read_again(stream, &show).await {
                     tracing::warn!(stream.id = %stream, error = %error, "a show could not be read again");
                 }

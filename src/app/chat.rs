@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout_at};
 
+use super::tally::answered;
 use super::{App, Result};
 use crate::domain::{
     Action, Actor, ChatMessage, ChatText, Event, LiveStream, MessageId, Refusal, Sanction, SanctionKind, Speaker,
@@ -32,6 +33,12 @@ pub enum Kept {
 
 impl App {
     pub async fn say(&self, actor: &Actor, stream: StreamId, text: &str) -> Result<MessageId> {
+        let answer = self.put_in_talk(actor, stream, text).await;
+        answered(&self.tally().says, &answer, |_| "said");
+        answer
+    }
+
+    async fn put_in_talk(&self, actor: &Actor, stream: StreamId, text: &str) -> Result<MessageId> {
         actor.may(Action::Talk, Some(stream))?;
         // A host of another show is a viewer here: by name in the talk, and under the viewers' budget.
         let actor = &actor.clone().within(stream);
@@ -48,10 +55,13 @@ impl App {
             deleted: false,
         };
         let id = message.id;
-        let app = self.clone();
+        let (app, speaker) = (self.clone(), actor.clone());
         // What is told is kept too, also when the one who said it leaves meanwhile.
         self.write(async move {
-            app.log(stream, &message.event()).await?;
+            if let Err(error) = app.log(stream, &message.event()).await {
+                show.unsaid(&speaker, message.at);
+                return Err(error);
+            }
             kept.send(Kept::Message(message));
             Ok(id)
         })

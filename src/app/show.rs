@@ -182,6 +182,11 @@ impl Show {
         Ok(())
     }
 
+    /// What was said could not be told: slow mode does not count it.
+    pub fn unsaid(&self, actor: &Actor, now: Millis) {
+        self.lock().voice(&actor.user, now).said_at = None;
+    }
+
     /// Something was sold, and everybody is told: it comes before talk.
     pub fn note_sale(&self, now: Millis, budget: ChatBudget) {
         self.lock().floor(now, budget).into_iter().for_each(|floor| floor.take_first(now));

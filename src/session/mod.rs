@@ -66,12 +66,15 @@ pub fn serve<H: Send>(app: App, room: Arc<Room>, arrival: Arrival, held: H) -> i
     let socket = Arc::new(socket);
     let joining = Joining { socket: socket.clone(), actor, session, position, missed, you, deflate, overlay };
     let seated = room.join(joining);
-    if let Ok(seat) = &seated {
-        app.joined(seat.member());
-        if app.is_banned(seat.member()) {
-            // The ban came while this one was coming in, and found nobody to send away.
-            seat.member().close(Close::Banned);
+    match &seated {
+        Ok(seat) => {
+            app.joined(seat.member());
+            if app.is_banned(seat.member()) {
+                // The ban came while this one was coming in, and found nobody to send away.
+                seat.member().close(Close::Banned);
+            }
         }
+        Err(close) => app.rooms().tally.closes.count(*close),
     }
     async move {
         let _held = &held;
@@ -99,9 +102,9 @@ pub async fn refuse(socket: TcpStream, close: Close) {
     say_goodbye(&socket, close).await;
 }
 
-/// Ends an upgraded connection that may come again: not now.
-pub async fn turn_away(socket: TcpStream) {
-    refuse(socket, Close::Overload { retry_ms: room::retry_ms() }).await;
+/// Why an upgraded connection ends that may come again: not now.
+pub fn not_now() -> Close {
+    Close::Overload { retry_ms: room::retry_ms() }
 }
 
 struct Connection<'a> {

@@ -92,6 +92,7 @@ pub struct Note {
     pub id: Uuid,
     pub topic: String,
     pub body: String,
+    pub created_at: Millis,
 }
 
 /// A show's sales in a few numbers.
@@ -297,10 +298,16 @@ impl Store {
 
     /// The oldest notes not delivered yet.
     pub async fn notes(&self, limit: i64) -> Result<Vec<Note>> {
-        let read = "select id, topic, body from outbox order by id limit $1";
-        let rows: Vec<(Uuid, String, String)> =
+        let read = "select id, topic, body, created_at from outbox order by id limit $1";
+        let rows: Vec<(Uuid, String, String, i64)> =
             on_reader!(self, pool => sqlx::query_as(read).bind(limit).fetch_all(pool).await?);
-        Ok(rows.into_iter().map(|(id, topic, body)| Note { id, topic, body }).collect())
+        Ok(rows.into_iter().map(|(id, topic, body, created_at)| Note { id, topic, body, created_at }).collect())
+    }
+
+    pub async fn notes_waiting(&self) -> Result<u64> {
+        let read = "select cast(count(*) as bigint) from outbox";
+        let waiting: i64 = on_reader!(self, pool => sqlx::query_scalar(read).fetch_one(pool).await?);
+        Ok(waiting.unsigned_abs())
     }
 
     /// Takes a delivered note away. `false`: another node was first.

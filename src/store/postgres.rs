@@ -8,7 +8,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::{Error, Result};
+use super::{Error, Pool, Result, Tally};
 use crate::domain::Millis;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres");
@@ -41,6 +41,8 @@ impl Postgres {
             ("statement_timeout", "10s"),
             ("lock_timeout", "3s"),
             ("idle_in_transaction_session_timeout", "5s"),
+            // "paid" is said over these, whatever the database's own default is.
+            ("synchronous_commit", "on"),
         ]);
         // `statement_timeout = 0`: a timeout that hits a commit waiting for its standby would acknowledge an order
         // no standby has. `idle_in_transaction…`: a frozen node must not sit on the hot row.
@@ -65,6 +67,10 @@ impl Postgres {
 
     pub fn pool(&self) -> &PgPool {
         &self.pool
+    }
+
+    pub fn tally(&self) -> &Tally {
+        &self.selling.tally
     }
 
     pub fn selling(&self) -> &SellConnections {
@@ -159,11 +165,13 @@ pub struct SellConnections {
     idle: Mutex<Vec<PgConnection>>,
     permits: Semaphore,
     size: usize,
+    tally: Tally,
 }
 
 impl SellConnections {
     fn new(options: PgConnectOptions, size: usize) -> Self {
-        Self { options, idle: Mutex::new(Vec::with_capacity(size)), permits: Semaphore::new(size), size }
+        let (idle, permits) = (Mutex::new(Vec::with_capacity(size)), Semaphore::new(size));
+        Self { options, idle, permits, size, tally: Tally::default() }
     }
 
     /// Waits for a connection. One that is not [given back](Borrowed::give_back) is closed: after a fault its state
@@ -188,6 +196,12 @@ impl SellConnections {
             None => connect_to_sell(&self.options).await?,
         };
         Ok(Borrowed { connection, home: self, _permit: permit })
+    }
+
+    pub fn pool(&self) -> Pool {
+        let idle = self.idle.lock().unwrap_or_else(|poison| poison.into_inner()).len();
+        let used = self.size.saturating_sub(self.permits.available_permits());
+        Pool { name: "selling", used, idle, most: self.size }
     }
 
     /// Closes what is idle. Where one connection broke the others most likely are broken too, and finding out one by
@@ -228,6 +242,10 @@ impl Borrowed<'_> {
             self.home.forget_idle();
         }
         ran
+    }
+
+    pub fn tally(&self) -> &Tally {
+        &self.home.tally
     }
 
     /// For the next batch. Only outside of a transaction.

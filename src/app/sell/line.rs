@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
+use tracing::Instrument;
 
 use super::queue::Queue;
 use super::{App, Item, count};
 use crate::domain::{Ask, OfferId};
+use crate::metrics::SPANS;
 use crate::store::{self, Sold, Turn};
 
 /// How long a batch is sent again over lost connections before its askers are told `outcome_unknown`.
@@ -64,7 +66,11 @@ impl<'a> Line<'a> {
         let mut pause = Duration::from_millis(10);
         loop {
             count(&self.app.selling().batches, 1);
-            match self.try_once(asks).await {
+            let began = Instant::now();
+            let span = tracing::trace_span!(target: SPANS, "batch", offer.id = %self.offer, asks = asks.len());
+            let sold = self.try_once(asks).instrument(span).await;
+            self.app.selling().took.add(began.elapsed());
+            match sold {
                 Err(fault) if fault.is_transient() && Instant::now() < give_up => {
                     count(&self.app.selling().resent, 1);
                     tracing::warn!(offer.id = %self.offer, asks = asks.len(), error = %fault, "a batch is sent again");

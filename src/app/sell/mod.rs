@@ -24,6 +24,7 @@ use self::queue::{Batch, batch_cap};
 use self::thread::SellingThread;
 use super::{App, Error, Result};
 use crate::domain::{Ask, Millis, Offer, OfferId, Order, Refusal, UserId};
+use crate::metrics::{Sizes, Times};
 use crate::store::{self, Answered, Sold};
 
 /// Asks that may wait for one offer, about two seconds' worth; past it the answer is `busy`: certainly not done.
@@ -60,6 +61,11 @@ pub struct Counts {
     pub resent: AtomicU64,
     /// Batches cut in two to find a bad row: should be 0.
     pub halved: AtomicU64,
+    /// Who waits for an answer now.
+    pub waiting: AtomicU64,
+    /// Asks of each batch, and how long one try of it took.
+    pub sizes: Sizes,
+    pub took: Times,
 }
 
 fn count(counter: &AtomicU64, by: usize) {
@@ -79,6 +85,22 @@ impl Sellers {
     }
 }
 
+/// One who waits for an answer, until dropped: a client that leaves waits no more.
+struct Waiting<'a>(&'a AtomicU64);
+
+impl<'a> Waiting<'a> {
+    fn count(all: &'a AtomicU64) -> Self {
+        all.fetch_add(1, Ordering::Relaxed);
+        Self(all)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// What an asker is told. Shared, because two frames with one key get one answer.
 type Told = std::result::Result<Arc<Answered>, Error>;
 
@@ -94,6 +116,11 @@ impl App {
         &self.0.sellers.counts
     }
 
+    /// How many offers have an actor.
+    pub fn actors(&self) -> usize {
+        self.0.sellers.offers.len()
+    }
+
     /// The refusal that needs no database, if there is one. Every 250 ms somebody gets none and must go on to
     /// [`sell`](Self::sell), to look for the others.
     pub(super) fn fast_no(&self, offer: OfferId, buyer: &UserId, qty: i64) -> Option<Refusal> {
@@ -104,6 +131,7 @@ impl App {
     /// Puts an ask in the offer's queue and waits for its answer.
     pub(super) async fn sell(&self, offer: OfferId, ask: Ask) -> Told {
         let (answer, answered) = oneshot::channel();
+        let _waiting = Waiting::count(&self.selling().waiting);
         let mut item = Item { ask, answer };
         // An actor that goes idle closes its queue and hands the item back: then there is a new actor to ask.
         loop {
@@ -218,6 +246,7 @@ async fn settle(line: &mut Line<'_>, batch: Batch, workers: &Handle) -> Vec<Sold
     let mut parts = vec![batch];
     while let Some(part) = parts.pop() {
         count(&app.selling().asks, part.asks.len());
+        app.selling().sizes.add(part.asks.len());
         match line.send(&part.asks).await {
             Ok(mut done) => {
                 let answers = std::mem::take(&mut done.answers);

@@ -20,6 +20,8 @@ use crate::domain::StreamId;
 
 const WAITING_MAX: usize = 1_024;
 const FILL_DEADLINE: Duration = Duration::from_millis(200);
+/// The same when a thousand streams ask at once.
+const CATCH_UP_DEADLINE: Duration = Duration::from_secs(2);
 /// How long a room that opens waits for the bus; past it, it starts without.
 const OPEN_DEADLINE: Duration = Duration::from_secs(1);
 
@@ -37,6 +39,8 @@ struct Flags {
     subscribed: AtomicBool,
     /// Something was dropped for want of space.
     missed: AtomicBool,
+    /// Its room opened without the bus, so it has to start over once that is heard.
+    alone: AtomicBool,
 }
 
 /// What a stream's task is told.
@@ -78,8 +82,21 @@ pub async fn follow(shard: &Arc<Shard>, stream: StreamId) -> Result<Past> {
         followed.rooms += 1;
         followed.queue.clone()
     };
+    let opened = open(shard, stream, &queue).await;
+    if opened.is_err()
+        && let Some(followed) = shard.followed.get(&stream)
+    {
+        followed.flags.alone.store(true, Ordering::Release);
+        // Was it only a moment? Else the next link does this, and subscribes to all that is followed.
+        if shard.is_up() {
+            followed.hear(Heard::Resync(mpsc::channel(1).0));
+        }
+    }
+    opened
+}
+
+async fn open(shard: &Arc<Shard>, stream: StreamId, queue: &mpsc::Sender<Heard>) -> Result<Past> {
     if !shard.is_up() {
-        // When the link is there again it subscribes to all that is followed.
         return Err(Error::Away);
     }
     let opening = async {
@@ -126,9 +143,11 @@ impl Sequencer {
         while let Some(next) = heard.recv().await {
             match next {
                 Heard::Batch { epoch, first, bodies } => self.take(epoch, first, bodies).await,
+                // A room that is just opening asks for itself.
+                Heard::Resync(_done) if self.place.is_none() && !self.flags.alone.load(Ordering::Acquire) => {}
                 Heard::Resync(done) => {
                     // At the next link all that is not heard now is asked for again.
-                    let _ = self.catch_up().await;
+                    let _ = self.catch_up(CATCH_UP_DEADLINE).await;
                     drop(done);
                 }
                 Heard::Open(answer) => {
@@ -136,11 +155,14 @@ impl Sequencer {
                     if let Ok(past) = &past {
                         self.place = Some(past.place.clone());
                     }
-                    let _ = answer.send(past);
+                    // Nobody waited so long: the room opened alone.
+                    if let Err(Ok(past)) = answer.send(past) {
+                        self.start_over(past.place, past.events).await;
+                    }
                 }
             }
             if heard.is_empty() && self.flags.missed.swap(false, Ordering::AcqRel) {
-                let _ = self.catch_up().await;
+                let _ = self.catch_up(CATCH_UP_DEADLINE).await;
             }
         }
     }
@@ -161,7 +183,7 @@ impl Sequencer {
                 if same_epoch {
                     count(&self.shard.vitals.holes, 1);
                 }
-                let caught_up = timeout(FILL_DEADLINE, self.catch_up()).await.unwrap_or(Err(Error::Away));
+                let caught_up = self.catch_up(FILL_DEADLINE).await;
                 let reached = self.place.as_ref().is_some_and(|place| *place.epoch == *epoch && last <= place.seq);
                 if caught_up.is_ok() && reached {
                     return;
@@ -173,9 +195,11 @@ impl Sequencer {
         }
     }
 
-    /// Asks history for what came after our place; goes on with it, or starts over.
-    async fn catch_up(&mut self) -> Result<()> {
-        let past = self.shard.past(self.stream, self.place.as_ref()).await?;
+    /// Asks history for what came after our place; goes on with it, or starts over. Only the question has a deadline: what
+    /// was counted as told must be told.
+    async fn catch_up(&mut self, deadline: Duration) -> Result<()> {
+        let asking = self.shard.past(self.stream, self.place.as_ref());
+        let past = timeout(deadline, asking).await.unwrap_or(Err(Error::Away))?;
         match &self.place {
             Some(place) if place.epoch == past.place.epoch && past.place.seq <= place.seq => {}
             Some(place) if place.epoch == past.place.epoch => {
@@ -186,7 +210,7 @@ impl Sequencer {
                     // More than one question's worth is missing: it is asked for as the next hole, or here at once.
                     self.tell(past.events).await;
                     if end < past.place.seq {
-                        return Box::pin(self.catch_up()).await;
+                        return Box::pin(self.catch_up(deadline)).await;
                     }
                 } else {
                     self.start_over(past.place, past.events).await;

@@ -45,6 +45,7 @@ type Asks = mpsc::Receiver<(StreamId, oneshot::Sender<()>)>;
 pub async fn run(shard: Arc<Shard>, mut asks: Asks) {
     let mut pause = PAUSE_MIN;
     let mut died_at = Instant::now();
+    let mut tries = 0_u32;
     loop {
         let began = Instant::now();
         let ended = tokio::select! {
@@ -61,13 +62,17 @@ pub async fn run(shard: Arc<Shard>, mut asks: Asks) {
         while asks.try_recv().is_ok() {}
         if was_up {
             died_at = Instant::now();
-            pause = PAUSE_MIN;
+            (pause, tries) = (PAUSE_MIN, 0);
             count(&shard.vitals.link_deaths, 1);
             shard.vitals.shards_up.fetch_sub(1, Ordering::Relaxed);
             tracing::warn!(shard = shard.index, why = %ended, lived_ms = began.elapsed().as_millis() as u64, "the bus is lost");
             let _ = shard.out.send(Delivery::Link { shard: shard.index, up: false }).await;
         } else {
-            tracing::debug!(shard = shard.index, why = %ended, "the bus is not there");
+            tries += 1;
+            // A wrong password never mends itself: somebody should read it, and not a hundred times.
+            if tries.is_power_of_two() {
+                tracing::warn!(shard = shard.index, tries, why = %ended, "the bus is not there");
+            }
         }
         sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
         pause = (pause * 2).min(PAUSE_MAX);
@@ -102,6 +107,12 @@ struct Link {
 
 /// One life of a link; gives why it ended. Died: the moment from which we count how long the rebuild took.
 async fn live(shard: &Arc<Shard>, asks: &mut Asks, died_at: Instant) -> Ended {
+    // What was doubted was the link before.
+    tokio::select! {
+        biased;
+        () = shard.doubt.notified() => {}
+        () = std::future::ready(()) => {}
+    }
     match open(shard).await {
         Ok(mut link) => {
             // Asked for while there was no link: subscribed with all the others, below.
@@ -311,8 +322,8 @@ fn hear_stream(shard: &Shard, stream: StreamId, message: Message) {
     let Some(followed) = shard.followed.get(&stream) else { return };
     match message {
         Message::Log { epoch, first, bodies } if !bodies.is_empty() => {
-            let taken = followed.hear(Heard::Batch { epoch, first, bodies });
-            count(&shard.vitals.dropped, u64::from(!taken));
+            let dropped = !followed.hear(Heard::Batch { epoch, first, bodies });
+            count(&shard.vitals.dropped, u64::from(dropped));
         }
         Message::State { bodies, .. } => {
             bodies.into_iter().for_each(|body| offer(shard, Delivery::State { stream, body }));

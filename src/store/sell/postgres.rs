@@ -1,6 +1,9 @@
 //! A batch on Postgres: its row is locked by name, its look-ups and inserts go as arrays.
 
+use std::time::Instant;
+
 use sqlx::{AssertSqlSafe, FromRow, PgConnection};
+use uuid::Uuid;
 
 use super::super::offer::{LOCK_TERMS, TermsRow};
 use super::super::order::KEYED_ON_POSTGRES;
@@ -18,12 +21,17 @@ pub struct PostgresTurn<'a> {
     borrowed: Borrowed<'a>,
     offer: OfferId,
     row: TermsRow,
+    locked: Instant,
 }
 
 impl<'a> PostgresTurn<'a> {
     pub async fn take(mut borrowed: Borrowed<'a>, offer: OfferId) -> Result<Self> {
+        let asked = Instant::now();
         match borrowed.step(async |connection| begin_and_lock(connection, offer).await).await? {
-            Some(row) => Ok(Self { borrowed, offer, row }),
+            Some(row) => {
+                borrowed.tally().lock_wait.add(asked.elapsed());
+                Ok(Self { borrowed, offer, row, locked: Instant::now() })
+            }
             None => {
                 borrowed.step(rollback).await?;
                 borrowed.give_back();
@@ -62,6 +70,7 @@ impl<'a> PostgresTurn<'a> {
     /// Only a commit leaves the connection fit for the next batch; after anything else it is closed.
     fn end(self, settled: Result<Sold>) -> Result<Sold> {
         if settled.is_ok() {
+            self.borrowed.tally().lock_held.add(self.locked.elapsed());
             self.borrowed.give_back();
         }
         settled
@@ -95,26 +104,30 @@ async fn batch(connection: &mut PgConnection, offer: OfferId, row: &TermsRow, as
     Ok(answer(decided))
 }
 
+/// What the askers have, and the time. Most have nothing, and of them nothing is said: the first row is the clock's.
 async fn had(tx: &mut PgConnection, offer: OfferId, asks: &[Ask]) -> Result<(Millis, Had)> {
-    #[derive(sqlx::FromRow)]
-    struct Row {
-        now: i64,
-        #[sqlx(flatten)]
-        prior: PriorRow,
-    }
-    let read = "select (extract(epoch from clock_timestamp()) * 1000)::bigint as now,
-        (select o.id from orders o where o.buyer = r.buyer and o.key = r.key) as order_id,
-        coalesce((select sum(o.qty) from orders o where o.offer = $1 and o.buyer = r.buyer
-            and o.status in ('held', 'capturing', 'paid')), 0)::bigint as owned
-        from unnest($2::text[], $3::text[]) with ordinality r (buyer, key, place) order by r.place";
-    let rows: Vec<Row> = sqlx::query_as(read)
+    let read = "select 0::bigint as place, null::uuid as order_id, (extract(epoch from clock_timestamp()) * 1000)::bigint as owned
+        union all
+        select place, order_id, owned from (
+            select r.place, (select o.id from orders o where o.buyer = r.buyer and o.key = r.key) as order_id,
+                coalesce((select sum(o.qty) from orders o where o.offer = $1 and o.buyer = r.buyer
+                    and o.status in ('held', 'capturing', 'paid')), 0)::bigint as owned
+            from unnest($2::text[], $3::text[]) with ordinality r (buyer, key, place) offset 0) asked
+        where order_id is not null or owned > 0";
+    let found: Vec<(i64, Option<Uuid>, i64)> = sqlx::query_as(read)
         .bind(offer.0)
         .bind(asks.iter().map(|ask| ask.buyer.as_str()).collect::<Vec<_>>())
         .bind(asks.iter().map(|ask| ask.key.as_str()).collect::<Vec<_>>())
         .fetch_all(&mut *tx)
         .await?;
-    let now = rows.first().map_or(0, |row| row.now);
-    let rows: Vec<PriorRow> = rows.into_iter().map(|row| row.prior).collect();
+    let mut now = 0;
+    let mut rows: Vec<PriorRow> = asks.iter().map(|_| PriorRow { order_id: None, owned: 0 }).collect();
+    for (place, order_id, owned) in found {
+        match place.checked_sub(1).and_then(|at| rows.get_mut(at as usize)) {
+            Some(row) => *row = PriorRow { order_id, owned },
+            None => now = owned,
+        }
+    }
     let before = made_before(&rows);
     let keyed = if before.is_empty() {
         Vec::new()

@@ -6,8 +6,8 @@ use livesouk::broker::{Broker, Delivery, Error};
 use livesouk::domain::{StreamId, UserId};
 
 use super::fixture::{Fixture, Node, texts};
-use crate::support::SOON;
 use crate::support::redis::{Cluster, Redis};
+use crate::support::{SOON, until_some};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_death_of_one_server_stops_only_its_own_streams() {
@@ -74,4 +74,14 @@ async fn two_shops_on_one_redis_do_not_hear_each_other() {
         }
     };
     assert!(matches!(&first, Some(Delivery::Log { bodies, .. }) if bodies[0] == "theirs"), "{first:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_canary_measures_the_way_over_the_bus_every_second() {
+    let redis = Redis::start().await;
+    let node = Node::on(&redis.url()).await;
+    let lag = || &node.broker.vitals().bus_lag;
+    let sung = async || (3 <= lag().count()).then_some(());
+    until_some("three beats", std::time::Duration::from_secs(5), sung).await;
+    assert!(lag().sum() < lag().count() * 500_000, "{:?}", lag());
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::fixture::{Town, events_until, hears, say};
-use crate::support::shop::{Shop, key};
+use crate::support::shop::{Shop, id, key};
 use crate::support::socket::Live;
 use crate::support::{SOON, until_some};
 
@@ -26,7 +26,7 @@ async fn without_redis_chat_answers_busy_and_buying_goes_on() {
     let mut town = Town::open().await;
     let offer = town.one.on_sale(20, json!({})).await;
     let (mut ann, mut bob) = (town.one.live("Ann", "viewer").await, town.two.live("Bob", "viewer").await);
-    ann.ask(say("before")).await.unwrap();
+    let before = id(&ann.ask(say("before")).await.unwrap());
     hears(&mut bob, "before").await;
 
     town.redis.kill().await;
@@ -46,6 +46,8 @@ async fn without_redis_chat_answers_busy_and_buying_goes_on() {
     buys(&town.one, &offer, "Cem").await;
     buys(&town.two, &offer, "Dan").await;
     see_left(&mut [&mut ann, &mut bob], &offer, 18).await;
+    // The other node cannot be told of this one now: it is told later.
+    town.two.host.delete(&town.two.path(&format!("messages/{before}"))).await.expect(204);
     // Coming in works too: from the store, and told that something is late.
     let mut eve = town.two.live("Eve", "viewer").await;
     assert!(eve.state["delayed"]["since"].is_i64(), "{:#}", eve.hello);
@@ -61,7 +63,19 @@ async fn without_redis_chat_answers_busy_and_buying_goes_on() {
     for live in [&mut ann, &mut bob, &mut eve] {
         hears(live, "after").await;
     }
-    assert!(ann.position == bob.position && bob.position == eve.position, "one log again");
+    until_some("deletion on the other node", SOON, async || {
+        let late = town.one.watch().await;
+        (!late.hello["events"].to_string().contains("before")).then_some(())
+    })
+    .await;
+    until_some("one log again", SOON, async || {
+        ann.ask(say("more")).await.unwrap();
+        for live in [&mut ann, &mut bob, &mut eve] {
+            hears(live, "more").await;
+        }
+        (ann.position == bob.position && bob.position == eve.position).then_some(())
+    })
+    .await;
     town.two.assert_left(&offer, 18).await;
     town.two.assert_audited().await;
 }

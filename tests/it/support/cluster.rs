@@ -159,7 +159,7 @@ pub fn free_address() -> SocketAddr {
     tried.into_iter().find(|address| std::net::TcpListener::bind(address).is_ok()).expect("a free port")
 }
 
-fn newest_bin() -> Option<PathBuf> {
+pub fn newest_bin() -> Option<PathBuf> {
     let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?.flatten();
     let numbered = versions.filter_map(|entry| Some((entry.file_name().to_str()?.parse::<u32>().ok()?, entry.path())));
     let bins = numbered.map(|(version, path)| (version, path.join("bin")));
