@@ -1,7 +1,8 @@
 //! What befalls the scene `nodes`, and when: a pure function of the seed and the length.
 //!
-//! Cycle after cycle. Each begins with the death of a node while nothing else is broken, so that what is told of it can be
-//! judged by itself; then the bus and the rest break side by side, each in a lane of its own, every kind once.
+//! Cycle after cycle. Each begins with the death of a node and then of the bus while nothing else is broken, so that what is
+//! told of them can be judged by itself; then the bus and the rest break side by side, each in a lane of its own, every
+//! kind once.
 
 use std::time::Duration;
 
@@ -127,6 +128,8 @@ pub type Plan = [Vec<Planned>; 2];
 const CALM_BEFORE_MS: u64 = 3_000;
 /// As long as the count of viewers may be wrong after a node died, and a bit.
 const AFTER_A_DEATH_MS: u64 = 13_000;
+/// As long as nodes may take to find out that the bus is dead, and a bit.
+const AFTER_A_FREEZE_MS: u64 = 5_000;
 const GAP_MS: (u64, u64) = (300, 1_200);
 /// Runs of at least this length have room for half a minute without Redis.
 const LONG_RUN: Duration = Duration::from_secs(300);
@@ -147,9 +150,13 @@ pub fn plan(seed: u64, length: Duration) -> Plan {
         let mut rest = Mishap::OF_THE_REST.to_vec();
         rest.retain(|mishap| *mishap != StandbyTakesOver || cycle == 0);
         let mut end = 0;
-        for (place, mut kinds) in [bus, rest].into_iter().enumerate() {
+        for (place, mut kinds, after) in [(0, bus, 0), (1, rest, AFTER_A_FREEZE_MS)] {
             kinds.shuffle(&mut rng);
-            let some = lane(&mut rng, &kinds, begin + AFTER_A_DEATH_MS, length_ms);
+            // No beat comes and no connection breaks: only its silence tells, and nothing else is broken meanwhile.
+            if let Some(freeze) = kinds.iter().position(|kind| *kind == RedisFreezes) {
+                kinds.swap(0, freeze);
+            }
+            let some = lane(&mut rng, &kinds, begin + AFTER_A_DEATH_MS + after, length_ms);
             end = some.iter().map(|planned| (planned.at + planned.length).as_millis() as u64).fold(end, u64::max);
             let whole = some.len() == kinds.len();
             plan[place].extend(some);

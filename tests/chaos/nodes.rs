@@ -102,10 +102,11 @@ pub async fn play(settings: &Settings) -> Verdict {
     breaches.extend(oracle::judge(&evidence));
     let looks: Vec<_> = healths.iter().map(|health| health.looks()).collect();
     let (late, seen_after) = bus::judge(&looks, &town.outages(), &evidence.windows);
+    let late_deaths = late.len();
     breaches.extend(late);
     breaches.extend(lost_messages(&town, &crowd));
     breaches.extend(selling_goes_on(&town, began_at, healed_at));
-    breaches.extend(whole(&town, settings));
+    breaches.extend(whole(&town, settings, seen_after.len() + late_deaths));
     breaches.extend(selling::ended_by_themselves(&town.stand).await);
     selling::tell(&evidence, &counts, &levels, began_at);
     for outage in town.outages() {
@@ -272,10 +273,11 @@ fn selling_goes_on(town: &Town, from: Millis, to: Millis) -> Vec<Breach> {
 }
 
 /// A run in which something did not happen proves nothing about it.
-fn whole(town: &Town, settings: &Settings) -> Option<Breach> {
+fn whole(town: &Town, settings: &Settings, deaths_judged: usize) -> Option<Breach> {
     let done: HashSet<Mishap> = town.done().into_iter().collect();
     let missing: Vec<_> =
         Mishap::OF_BUS.iter().chain(&Mishap::OF_THE_REST).filter(|mishap| !done.contains(mishap)).collect();
-    let is_whole = settings.length < WHOLE_RUN || missing.is_empty();
-    (!is_whole).then(|| Breach::new("every fault happens", format!("{missing:?} did not")))
+    let is_whole = missing.is_empty() && NODES <= deaths_judged;
+    let what = || format!("{missing:?} did not; {deaths_judged} deaths of the bus were judged");
+    (WHOLE_RUN <= settings.length && !is_whole).then(|| Breach::new("every fault happens", what()))
 }

@@ -363,6 +363,8 @@ fn every_kind_of_mishap_comes_in_ninety_seconds_and_a_death_is_left_alone() {
         let after = rest[0].at + Duration::from_secs(12);
         assert_eq!(rest[0].mishap, Mishap::Known(Fault::KillNode));
         assert!(after < rest[1].at && after < bus[0].at, "seed {seed}");
+        assert_eq!(bus[0].mishap, Mishap::RedisFreezes);
+        assert!(bus[0].at + Duration::from_secs(4) < rest[1].at, "seed {seed}");
     }
     let takes_over = |planned: &&mishap::Planned| planned.mishap == Mishap::StandbyTakesOver;
     let [bus, rest] = mishap::plan(1, Duration::from_secs(600));
