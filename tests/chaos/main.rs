@@ -38,10 +38,14 @@ mod watcher;
 #[path = "../it/support/mod.rs"]
 mod support;
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use oracle::Breach;
 use settings::Settings;
+
+/// Breaches of one promise that are told.
+const TOLD_MAX: usize = 20;
 
 /// What a scene found.
 pub struct Verdict {
@@ -78,9 +82,7 @@ fn run(scenes: &[Settings]) -> ExitCode {
             }
         });
         let Some(verdict) = verdict else { return ExitCode::from(130) };
-        for breach in &verdict.breaches {
-            println!("{breach}");
-        }
+        tell(&verdict.breaches);
         breaches += verdict.breaches.len();
         faults += verdict.faults;
         seconds += settings.length.as_secs();
@@ -89,6 +91,21 @@ fn run(scenes: &[Settings]) -> ExitCode {
         println!("verdict: {breaches} breaches, {faults} faults, {seconds} s, seed {seed}");
     }
     if breaches == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// All are counted; of a promise that is broken in thousands the first ones are told.
+fn tell(breaches: &[Breach]) {
+    let mut of_promise: BTreeMap<&str, usize> = BTreeMap::new();
+    for breach in breaches {
+        let told = of_promise.entry(breach.promise).or_default();
+        *told += 1;
+        if *told <= TOLD_MAX {
+            println!("{breach}");
+        }
+    }
+    for (promise, all) in of_promise.into_iter().filter(|(_, all)| TOLD_MAX < *all) {
+        println!("and {} more of `{promise}`", all - TOLD_MAX);
+    }
 }
 
 /// A new scene is a file beside `selling` and a line here.

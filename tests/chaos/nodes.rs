@@ -185,17 +185,22 @@ async fn talk_flows_again(town: &Town, crowd: &Crowd, eyes: &[Arc<Eye>], healed_
         sleep(Duration::from_millis(100)).await;
     }
     late(town, healed_at, "the count of viewers is right", || format!("{:?}", census::counts(crowd, eyes)));
-    let Some(sale) = board.pick(&mut StdRng::seed_from_u64(0)) else { return };
-    let pinned = || eyes.iter().all(|eye| eye.state("pin").is_some_and(|pin| pin["offer"] == *sale.offer));
-    while !pinned() && Instant::now() < give_up {
-        // Somebody else points at things too.
-        pin::show(board, 0, Some(&sale.offer)).await;
-        for _ in 0..10 {
-            if pinned() {
-                break;
+    // Somebody else points at things too, and a sale may be over before it is pinned.
+    let pinned = async || {
+        let sale = board.pick(&mut StdRng::seed_from_u64(0))?;
+        if !pin::show(board, 0, Some(&sale.offer)).await {
+            return None;
+        }
+        for _ in 0..20 {
+            if eyes.iter().all(|eye| eye.state("pin").is_some_and(|pin| pin["offer"] == *sale.offer)) {
+                return Some(());
             }
             sleep(Duration::from_millis(20)).await;
         }
+        None
+    };
+    while pinned().await.is_none() && Instant::now() < give_up {
+        sleep(Duration::from_millis(100)).await;
     }
     late(town, healed_at, "a pin reaches every node", || {
         format!("{:?}", eyes.iter().map(|eye| eye.state("pin")).collect::<Vec<_>>())
