@@ -318,9 +318,8 @@ fn hear_stream(shard: &Shard, stream: StreamId, message: Message) {
     let Some(followed) = shard.followed.get(&stream) else { return };
     match message {
         Message::Log { epoch, first, bodies } if !bodies.is_empty() => {
-            if !followed.hear(Heard::Batch { epoch, first, bodies }) {
-                count(&shard.vitals.dropped, 1);
-            }
+            let taken = followed.hear(Heard::Batch { epoch, first, bodies });
+            count(&shard.vitals.dropped, u64::from(!taken));
         }
         Message::State { bodies, .. } => {
             bodies.into_iter().for_each(|body| offer(shard, Delivery::State { stream, body }));
