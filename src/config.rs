@@ -23,12 +23,14 @@ pub enum Command {
     Migrate(Migrate),
     /// Sign a token, as your own site would
     Token(Token),
+    /// Say by the exit code whether the node on this machine answers; for containers without a shell
+    Healthy(Healthy),
 }
 
 #[derive(Args, Debug)]
 pub struct Demo {
-    /// Where to listen; port 0 takes any free port
-    #[arg(long, env = "LIVESOUK_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
+    /// Where to listen; port 0 takes any free port, :8080 is port 8080 of every IPv4 address
+    #[arg(long, env = "LIVESOUK_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT", value_parser = address)]
     pub listen: SocketAddr,
     /// The folder that keeps the demo shop
     #[arg(long, env = "LIVESOUK_DATA", default_value = "./livesouk-data", value_name = "FOLDER")]
@@ -46,9 +48,12 @@ pub struct Demo {
 
 #[derive(Args, Debug)]
 pub struct Serve {
-    /// Where to listen; port 0 takes any free port
-    #[arg(long, env = "LIVESOUK_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
+    /// Where to listen; port 0 takes any free port, :8080 is port 8080 of every IPv4 address
+    #[arg(long, env = "LIVESOUK_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT", value_parser = address)]
     pub listen: SocketAddr,
+    /// Tell /metrics, /healthz and /readyz here too, to whoever asks: an address that only your own network reaches
+    #[arg(long, env = "LIVESOUK_METRICS_LISTEN", value_name = "ADDRESS:PORT", value_parser = address)]
+    pub metrics_listen: Option<SocketAddr>,
     /// Where the shop is kept: sqlite:PATH or postgres://USER@HOST/DATABASE
     #[arg(
         long,
@@ -137,9 +142,19 @@ pub struct Log {
     /// What to log: error, warn, info, debug, or a filter like livesouk=debug
     #[arg(long = "log", env = "LIVESOUK_LOG", default_value = "info", value_name = "FILTER")]
     pub filter: String,
-    /// Log as JSON, one object a line
-    #[arg(long, env = "LIVESOUK_LOG_JSON", value_parser = clap::builder::FalseyValueParser::new())]
-    pub log_json: bool,
+    /// How to log: lines for people, or a JSON object a line
+    #[arg(long = "log-format", env = "LIVESOUK_LOG_FORMAT", default_value = "text")]
+    pub format: LogFormat,
+    /// Where to send spans: an OpenTelemetry collector that takes OTLP over HTTP, like http://127.0.0.1:4318/v1/traces
+    #[cfg(feature = "otel")]
+    #[arg(long, env = "LIVESOUK_OTLP_ENDPOINT", value_name = "URL")]
+    pub otlp_endpoint: Option<String>,
+}
+
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LogFormat {
+    Text,
+    Json,
 }
 
 #[derive(Args, Debug)]
@@ -175,6 +190,23 @@ pub struct Token {
     /// How long the token is good for, in seconds
     #[arg(long, default_value_t = 86_400, value_name = "SECONDS", value_parser = clap::value_parser!(i64).range(1..=31_536_000))]
     pub ttl: i64,
+}
+
+/// An address of numbers. A port alone means all addresses, as other servers have it; `localhost` is 127.0.0.1.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let numbers = match text.strip_prefix("localhost:").or(text.strip_prefix(':')) {
+        Some(port) if text.starts_with(':') => format!("0.0.0.0:{port}"),
+        Some(port) => format!("127.0.0.1:{port}"),
+        None => text.to_owned(),
+    };
+    numbers.parse().map_err(|_| "it is like 127.0.0.1:8080, [::]:8080 or :8080".to_owned())
+}
+
+#[derive(Args, Debug)]
+pub struct Healthy {
+    /// Where it listens
+    #[arg(long, env = "LIVESOUK_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT", value_parser = address)]
+    pub listen: SocketAddr,
 }
 
 impl Serve {
@@ -285,6 +317,20 @@ mod tests {
         }
         for fitting in [vec![], vec!["--broker", "redis://x", "--store", "postgres://x"]] {
             assert_eq!(serve(&fitting).check(), Ok(()), "{fitting:?}");
+        }
+    }
+
+    #[test]
+    fn a_port_alone_listens_everywhere() {
+        for (text, expected) in [
+            (":8080", Some("0.0.0.0:8080")),
+            ("localhost:0", Some("127.0.0.1:0")),
+            ("[::1]:80", Some("[::1]:80")),
+            ("8080", None),
+            ("shop.example:80", None),
+            (":http", None),
+        ] {
+            assert_eq!(address(text).ok(), expected.map(|address| address.parse().unwrap()), "{text}");
         }
     }
 }

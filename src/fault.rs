@@ -1,4 +1,4 @@
-//! Faults planted on purpose, so that the load test can show that it finds them. Built only with the feature
+//! Faults planted on purpose, so that the load test and the chaos test can show that they find them. Built only with the feature
 //! `planted-fault`, which a release refuses; `LIVESOUK_PLANTED_FAULT` picks one. See `scripts/planted`.
 
 use std::sync::LazyLock;
@@ -32,4 +32,9 @@ pub fn version(version: i64) -> i64 {
 /// `unsaved`: now and then a buyer is told an order that nobody kept.
 pub fn unsaved() -> bool {
     strikes("unsaved", 5)
+}
+
+/// `deaf`: a bus that is not heard is believed in all the same.
+pub fn deaf() -> bool {
+    *CHOSEN == "deaf"
 }

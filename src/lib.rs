@@ -29,6 +29,8 @@ pub mod demo;
 /// Faults planted for the load test to find; in no release.
 #[cfg(feature = "planted-fault")]
 pub mod fault;
+/// What is counted, and the page that tells it.
+pub mod metrics;
 /// A running node: opens what it needs, serves, stops cleanly.
 pub mod node;
 

@@ -1,21 +1,33 @@
 //! Thin: reads the settings, starts a node, runs until a signal.
 
 use std::io::{IsTerminal, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
 use livesouk::app::{ChatBudget, Secret, Settings};
 use livesouk::broker::Broker;
 use livesouk::clock::Clock;
-use livesouk::config::{Cli, Command, Demo, Limits, Log, Migrate, Payments, Serve, Token};
+use livesouk::config::{Cli, Command, Demo, Limits, Log, LogFormat, Migrate, Payments, Serve, Token};
 use livesouk::demo;
 use livesouk::domain::{Actor, Name, Role, StreamId, UserId};
 use livesouk::http::auth::Auth;
 use livesouk::http::{Origins, Proxies};
+#[cfg(feature = "otel")]
+use livesouk::metrics::SPANS;
 use livesouk::node::{self, Node, Plan, StartError};
 use livesouk::store::Store;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// A node that takes longer is not healthy.
+const HEALTHY_WITHIN: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -32,6 +44,7 @@ fn main() -> ExitCode {
             Command::Serve(options) => run_serve(options).await,
             Command::Migrate(options) => run_migrate(options).await,
             Command::Token(options) => print_token(options),
+            Command::Healthy(options) => ask_whether_healthy(options.listen).await,
         }
     });
     match ended {
@@ -61,6 +74,7 @@ async fn run_demo(options: Demo) -> anyhow::Result<()> {
     let host_token = auth.sign(&demo_host()?, 30 * 24 * 3_600 * 1_000).map_err(StartError::Config)?;
     let node = Node::start(Plan {
         listen: options.listen,
+        metrics: None,
         store,
         broker: Broker::local(),
         clock,
@@ -138,6 +152,7 @@ async fn run_serve(options: Serve) -> anyhow::Result<()> {
     };
     let node = Node::start(Plan {
         listen: options.listen,
+        metrics: options.metrics_listen,
         store,
         broker,
         clock,
@@ -149,7 +164,14 @@ async fn run_serve(options: Serve) -> anyhow::Result<()> {
         limits: options.limits,
     })
     .await?;
-    tracing::info!(listen = %node.address()?, "livesouk serves");
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        listen = %node.address()?,
+        metrics = node.metrics_address().map(tracing::field::display),
+        store = options.store.split(':').next(),
+        broker = options.broker.split(':').next(),
+        "livesouk serves"
+    );
     node.serve(asked_to_stop()?).await;
     Ok(())
 }
@@ -172,6 +194,25 @@ fn print_token(options: Token) -> anyhow::Result<()> {
         expires_at: None,
     };
     println!("{}", auth.sign(&actor, options.ttl * 1_000).map_err(StartError::Config)?);
+    Ok(())
+}
+
+/// Asks `/healthz` of the node on this machine. A node that listens everywhere is asked on the loopback address.
+async fn ask_whether_healthy(listen: SocketAddr) -> anyhow::Result<()> {
+    let loopback = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    let ask = async {
+        let mut socket = TcpStream::connect((loopback, listen.port())).await?;
+        socket.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await?;
+        let mut status = [0; 12];
+        socket.read_exact(&mut status).await?;
+        std::io::Result::Ok(status)
+    };
+    let status = tokio::time::timeout(HEALTHY_WITHIN, ask).await.context("no answer in time")??;
+    anyhow::ensure!(&status == b"HTTP/1.1 200", "it answered {}", String::from_utf8_lossy(&status));
     Ok(())
 }
 
@@ -198,14 +239,33 @@ fn asked_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
 fn start_log(log: &Log) -> Result<(), StartError> {
     let filter = tracing_subscriber::EnvFilter::try_new(&log.filter)
         .map_err(|error| StartError::Config(format!("--log {}: {error}", log.filter)))?;
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
-    if log.log_json {
-        lines.json().init();
-    } else {
-        lines.compact().init();
-    }
+    let lines =
+        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+    let lines = match log.format {
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+        LogFormat::Text => lines.compact().boxed(),
+    };
+    let lines = tracing_subscriber::registry().with(lines.with_filter(filter));
+    #[cfg(feature = "otel")]
+    let lines = lines.with(log.otlp_endpoint.as_deref().map(spans_to).transpose()?);
+    lines.init();
     Ok(())
+}
+
+/// Sends the spans to a collector, in batches, from a thread of their own; what it does not take is dropped.
+#[cfg(feature = "otel")]
+fn spans_to<S>(endpoint: &str) -> Result<impl tracing_subscriber::Layer<S> + use<S>, StartError>
+where
+    S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
+{
+    use opentelemetry::trace::TracerProvider;
+    use opentelemetry_otlp::WithExportConfig;
+    use opentelemetry_sdk::{Resource, trace::SdkTracerProvider};
+
+    let exporter = opentelemetry_otlp::SpanExporter::builder().with_http().with_endpoint(endpoint).build();
+    let exporter = exporter.map_err(|error| StartError::Config(format!("--otlp-endpoint {endpoint}: {error}")))?;
+    let resource = Resource::builder().with_service_name("livesouk").build();
+    let provider = SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build();
+    let ours = tracing_subscriber::filter::Targets::new().with_target(SPANS, tracing::Level::TRACE);
+    Ok(tracing_opentelemetry::layer().with_tracer(provider.tracer("livesouk")).with_filter(ours))
 }

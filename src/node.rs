@@ -16,6 +16,7 @@ use crate::config::Limits;
 use crate::domain::{Shop, ShopId};
 use crate::http::admission::Admission;
 use crate::http::auth::Auth;
+use crate::http::serve::Connections;
 use crate::http::{self, Door, Origins, Proxies};
 use crate::store::{self, Store};
 
@@ -28,6 +29,8 @@ const FILES_BESIDES: u64 = 256;
 /// Connections at once when nobody said how many.
 const CONNECTIONS_MAX: usize = 100_000;
 const JOINS_PER_CORE: usize = 1_000;
+/// Whoever collects metrics comes with one or two.
+const METRICS_CONNECTIONS_MAX: usize = 32;
 /// Connections that wait to be accepted, as far as the system allows. Past it the kernel drops what comes, and a client asks
 /// again a second later: a crowd that returns at once fills the usual thousand.
 const BACKLOG: u32 = 16_384;
@@ -55,6 +58,8 @@ pub enum StartError {
 /// What a node is made from.
 pub struct Plan {
     pub listen: SocketAddr,
+    /// Where to tell the metrics without asking who wants them.
+    pub metrics: Option<SocketAddr>,
     pub store: Store,
     /// The broker, and what it delivers.
     pub broker: (Broker, mpsc::Receiver<Delivery>),
@@ -70,8 +75,8 @@ pub struct Plan {
 /// A node that listens and is ready to serve.
 pub struct Node {
     listener: TcpListener,
+    metrics: Option<TcpListener>,
     door: Door,
-    connections_max: usize,
     grace: Duration,
     drain_ms: i64,
     stop: CancellationToken,
@@ -135,23 +140,26 @@ fn raise_file_limit(wanted: u64) -> u64 {
 
 impl Node {
     pub async fn start(plan: Plan) -> Result<Self, StartError> {
-        let Plan { listen, store, broker, clock, shop, auth, origins, proxies, settings, limits } = plan;
-        let connections_max = connections_max(limits.connections_max, raise_file_limit);
+        let Plan { listen, metrics, store, broker, clock, shop, auth, origins, proxies, settings, limits } = plan;
+        let connections = Arc::new(Connections::at_most(connections_max(limits.connections_max, raise_file_limit)));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let joins = limits.joins_per_second.unwrap_or((cores * JOINS_PER_CORE) as f64);
         let admission = Arc::new(Admission::new(joins, clock.now()));
         let drain_ms = (limits.drain_seconds * 1_000.0) as i64;
         let usual = if broker.0.is_shared() { GRACE } else { Duration::ZERO };
         let grace = limits.grace_seconds.map_or(usual, Duration::from_secs_f64);
-        let listener = bind(listen).map_err(|error| StartError::Listen { address: listen, error })?;
+        let bind = |address| bind(address).map_err(|error| StartError::Listen { address, error });
+        let listener = bind(listen)?;
+        let metrics = metrics.map(bind).transpose()?;
         let stop = CancellationToken::new();
         if !broker.0.wait_up(BUS_PATIENCE).await {
             tracing::warn!("the bus is not there: selling works, talk waits until it is");
         }
         let app = App::start(store, broker, clock, shop, settings, stop.clone()).await.map_err(StartError::App)?;
         let (auth, origins, proxies) = (Arc::new(auth), Arc::new(origins), Arc::new(proxies));
-        let door = Door { app, auth, origins, proxies, admission, deflate: limits.deflate };
-        Ok(Self { listener, door, connections_max, grace, drain_ms, stop })
+        let (requests, deflate) = (Default::default(), limits.deflate);
+        let door = Door { app, auth, origins, proxies, admission, connections, requests, deflate };
+        Ok(Self { listener, metrics, door, grace, drain_ms, stop })
     }
 
     /// What the doors call, for those who run a node inside their own process.
@@ -164,12 +172,23 @@ impl Node {
         self.listener.local_addr().map_err(|error| StartError::Config(error.to_string()))
     }
 
+    /// Where the metrics are told, if anywhere besides.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().and_then(|listener| listener.local_addr().ok())
+    }
+
     /// Serves until `asked_to_stop`, then lets viewers go, finishes what was begun and closes the store.
     pub async fn serve(self, asked_to_stop: impl Future<Output = ()>) {
-        let Self { listener, door, connections_max, grace, drain_ms, stop } = self;
+        let Self { listener, metrics, door, grace, drain_ms, stop } = self;
         let app = door.app.clone();
         let closed = CancellationToken::new();
-        let serving = tokio::spawn(http::serve::serve(listener, http::router(door), connections_max, closed.clone()));
+        if let Some(metrics) = metrics {
+            // To the end of it all: how a node empties is worth watching.
+            let few = Arc::new(Connections::at_most(METRICS_CONNECTIONS_MAX));
+            tokio::spawn(http::serve::serve(metrics, http::metrics::router(door.clone()), few, stop.clone()));
+        }
+        let connections = door.connections.clone();
+        let serving = tokio::spawn(http::serve::serve(listener, http::router(door), connections, closed.clone()));
         asked_to_stop.await;
         tracing::info!(grace_ms = grace.as_millis() as u64, drain_ms, "stopping");
         // The balancer reads that this node is not ready and sends nobody any more; who still comes is served.
@@ -189,9 +208,14 @@ impl Node {
             sleep(Duration::from_millis(50)).await;
         }
         stop.cancel();
+        let began = Instant::now();
+        let since = || began.elapsed().as_millis() as u64;
+        tracing::info!(left_over = rooms.iter().filter(|room| room.has_seats()).count(), "viewers have moved");
         let ending = async {
             let _ = serving.await;
+            tracing::info!(took_ms = since(), "requests are answered");
             app.finish().await;
+            tracing::info!(took_ms = since(), "what was begun is finished");
         };
         if tokio::time::timeout(STOP_DEADLINE, ending).await.is_err() {
             tracing::warn!("some work was cut at the end; what was acknowledged is safe");

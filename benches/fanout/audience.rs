@@ -76,9 +76,30 @@ impl Audience {
         bad: Option<usize>,
         ramp: Duration,
     ) -> anyhow::Result<Self> {
+        Self::seat_in(Self::crowd(server)?, server, shows, viewers, bad, ramp)
+    }
+
+    /// The same for viewers who offer compression, as browsers do.
+    pub fn seat_deflating(server: &Server, shows: &[String], viewers: usize, ramp: Duration) -> anyhow::Result<Self> {
+        let mut crowd = Self::crowd(server)?;
+        crowd.offer_deflate();
+        Self::seat_in(crowd, server, shows, viewers, None, ramp)
+    }
+
+    fn crowd(server: &Server) -> anyhow::Result<Crowd> {
         let sources = (1..=SOURCES).map(|last| IpAddr::V4(Ipv4Addr::new(127, 0, 0, last))).collect();
         let host = server.address.to_string();
-        let mut crowd = Crowd::new(Target { address: server.address, host, sources, seed: 1 })?;
+        Ok(Crowd::new(Target { address: server.address, host, sources, seed: 1 })?)
+    }
+
+    fn seat_in(
+        mut crowd: Crowd,
+        server: &Server,
+        shows: &[String],
+        viewers: usize,
+        bad: Option<usize>,
+        ramp: Duration,
+    ) -> anyhow::Result<Self> {
         let per_room = viewers / shows.len();
         let mut senders = Vec::new();
         for show in shows {
@@ -124,6 +145,12 @@ impl Audience {
         let counters = self.crowd.measure.counters;
         let latency = self.crowd.measure.latencies().remove("chat").unwrap_or_default();
         let wanted = wanted(self);
+        if counters.deliveries < wanted || counters.missed > 0 {
+            eprintln!(
+                "  of {wanted} came {}, {} were skipped: {:?}",
+                counters.deliveries, counters.missed, self.crowd.measure.errors
+            );
+        }
         Talk {
             rate,
             seconds: length.as_secs_f64(),

@@ -3,8 +3,8 @@
 //!   cargo bench --bench fanout                 five rounds with three seconds for each step, about a quarter of an hour
 //!   BENCH_ROUNDS=1 BENCH_SECONDS=1 BENCH_ONLY=c cargo bench --bench fanout
 //!
-//! Letters of `BENCH_ONLY`: c one room of 10,000, m the most deliveries a second, s readers who stopped, r many rooms,
-//! d 10,000 who drop at once.
+//! Letters of `BENCH_ONLY`: c one room of 10,000, m the most deliveries a second, z compression, s readers who stopped,
+//! r many rooms, d 10,000 who drop at once.
 //!
 //! Each server is a process with one worker on processor 0; the crowd, which is the `loadtest` library in this process,
 //! has processor 1. Livesouk and the twin (`twin.rs`) take turns in each round, so that a slow minute of the machine is

@@ -19,9 +19,10 @@ pub struct Length {
 
 pub type Part = fn(&mut Book, Length) -> anyhow::Result<()>;
 
-pub const ALL: [(char, &str, Part); 5] = [
+pub const ALL: [(char, &str, Part); 6] = [
     ('c', "one room of 10,000", one_room),
     ('m', "most deliveries a second", most),
+    ('z', "compression", compression),
     ('s', "readers who stopped", stopped),
     ('r', "many rooms", rooms),
     ('d', "10,000 who drop at once", storm),
@@ -129,6 +130,30 @@ fn highest(start: impl Fn() -> anyhow::Result<Server>, length: Length) -> anyhow
         }
     }
     best.ok_or_else(|| anyhow::anyhow!("not even {too_much} events a second are well"))
+}
+
+/// The same talk to viewers who offer compression and to viewers who do not, on one server: what it wins and costs.
+fn compression(book: &mut Book, length: Length) -> anyhow::Result<()> {
+    let server = Server::livesouk(&OPEN_DOOR)?;
+    let shows = server.shows(1)?;
+    for rate in [20, 100] {
+        let mut talk = |deflates: bool| -> anyhow::Result<Talk> {
+            let mut audience = match deflates {
+                true => Audience::seat_deflating(&server, &shows, CROWD, ramp(CROWD))?,
+                false => Audience::seat(&server, &shows, CROWD, None, ramp(CROWD))?,
+            };
+            let talk = audience.talk(&server, f64::from(rate), length.step);
+            let how = if deflates { "deflated" } else { "plain" };
+            book.talk(&format!("10,000 viewers: Livesouk at {rate}/s, {how}"), talk);
+            Ok(talk)
+        };
+        let (plain, deflated) = (talk(false)?, talk(true)?);
+        let bytes = |talk: Talk| talk.bytes as f64 / talk.deliveries as f64;
+        book.note(&format!("bytes at {rate}/s, deflated against plain"), bytes(deflated) / bytes(plain));
+        let cpu = deflated.cpu_us_per_delivery() / plain.cpu_us_per_delivery();
+        book.note(&format!("processor time at {rate}/s, deflated against plain"), cpu);
+    }
+    Ok(())
 }
 
 /// Every fifth viewer takes hello and then nothing more, under chat.

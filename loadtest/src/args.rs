@@ -94,6 +94,9 @@ pub struct Args {
     /// The server's --chat-per-second, so that senders stay inside it; 0 when it is off
     #[arg(long, default_value_t = 1.0, value_name = "N")]
     pub chat_per_second: f64,
+    /// Offer compression (permessage-deflate), as browsers do
+    #[arg(long)]
+    pub deflate: bool,
     /// The server's database, to look orders up in: sqlite:PATH or postgres://…; read only [default: asked over REST]
     #[arg(long, value_name = "URL")]
     pub store: Option<String>,

@@ -13,6 +13,7 @@ use rand::{RngExt, SeedableRng};
 
 use crate::ask::{AskId, Asks};
 use crate::breaches::Breaches;
+use crate::deflate::Unpacked;
 use crate::frame::Handshake;
 use crate::measure::Measure;
 use crate::room::Room;
@@ -94,6 +95,7 @@ pub struct Crowd {
     pub(crate) flows: Vec<Flow>,
     pub(crate) random: StdRng,
     pub(crate) handshake: Handshake,
+    pub(crate) unpacked: Unpacked,
     pub(crate) poll: Poll,
     events: Events,
     /// The server's clock minus ours, in µs: the largest difference is the least delayed one.
@@ -128,6 +130,7 @@ impl Crowd {
             pays_percent: 0,
             flows: Vec::new(),
             handshake: Handshake::default(),
+            unpacked: Unpacked::default(),
             poll: Poll::new()?,
             events: Events::with_capacity(EVENTS_PER_TURN),
             server_clock: None,
@@ -142,6 +145,11 @@ impl Crowd {
             look_at: LOOK,
             watcher: None,
         })
+    }
+
+    /// From now on those who come offer permessage-deflate, as browsers do.
+    pub fn offer_deflate(&mut self) {
+        self.handshake.deflate = true;
     }
 
     pub fn watch(&mut self, watcher: Watcher) {

@@ -18,15 +18,18 @@ const HEAD_MAX: usize = 16 * 1024;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Frame<'a> {
     pub last: bool,
+    /// The message that begins here is deflated (permessage-deflate).
+    pub deflated: bool,
     pub opcode: u8,
     pub payload: &'a [u8],
 }
 
 /// The first frame in `bytes` and how many bytes it takes; `None` while it is incomplete, `Err` when it can be none.
-pub fn scan(bytes: &[u8]) -> Result<Option<(Frame<'_>, usize)>, &'static str> {
+/// `deflate`: compression was offered.
+pub fn scan(bytes: &[u8], deflate: bool) -> Result<Option<(Frame<'_>, usize)>, &'static str> {
     let [first, second, rest @ ..] = bytes else { return Ok(None) };
-    if first & 0x70 != 0 {
-        return Err("a frame with reserved bits, and no compression was agreed");
+    if first & 0x30 != 0 || (first & 0x40 != 0 && !deflate) {
+        return Err("a frame with reserved bits that were not agreed");
     }
     if second & 0x80 != 0 {
         return Err("a masked frame from the server");
@@ -42,7 +45,7 @@ pub fn scan(bytes: &[u8]) -> Result<Option<(Frame<'_>, usize)>, &'static str> {
     }
     let end = head + length as usize;
     let Some(payload) = bytes.get(head..end) else { return Ok(None) };
-    Ok(Some((Frame { last: first & 0x80 != 0, opcode: first & 0x0f, payload }, end)))
+    Ok(Some((Frame { last: first & 0x80 != 0, deflated: first & 0x40 != 0, opcode: first & 0x0f, payload }, end)))
 }
 
 /// Appends a client's frame, masked as the standard wants it.
@@ -76,6 +79,8 @@ pub fn closed(payload: &[u8]) -> (u16, Option<u64>) {
 pub struct Handshake {
     key: String,
     accept: String,
+    /// Offer permessage-deflate as browsers do.
+    pub deflate: bool,
 }
 
 /// How the server answered a handshake.
@@ -95,14 +100,16 @@ impl Default for Handshake {
     fn default() -> Self {
         let key = generate_key();
         let accept = derive_accept_key(key.as_bytes());
-        Self { key, accept }
+        Self { key, accept, deflate: false }
     }
 }
 
 impl Handshake {
     pub fn request(&self, host: &str, path: &str) -> String {
+        let offer =
+            if self.deflate { "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n" } else { "" };
         format!(
-            "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+            "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n{offer}\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: livesouk.v1\r\nSec-WebSocket-Key: {}\r\n\r\n",
             self.key
         )
@@ -153,20 +160,22 @@ mod tests {
             let bytes = server_frame(length);
             let cuts: Vec<usize> = if length < 200 { (0..bytes.len()).collect() } else { (0..12).collect() };
             for cut in cuts {
-                assert_eq!(scan(&bytes[..cut]), Ok(None), "{length} cut at {cut}");
+                assert_eq!(scan(&bytes[..cut], false), Ok(None), "{length} cut at {cut}");
             }
             let two = [bytes.clone(), server_frame(3)].concat();
-            let (frame, used) = scan(&two).unwrap().unwrap();
+            let (frame, used) = scan(&two, false).unwrap().unwrap();
             assert_eq!((frame.last, frame.opcode, frame.payload.len(), used), (true, TEXT, length, bytes.len()));
-            assert_eq!(scan(&two[used..]).unwrap().unwrap().0.payload, [0, 1, 2]);
+            assert_eq!(scan(&two[used..], false).unwrap().unwrap().0.payload, [0, 1, 2]);
         }
     }
 
     #[test]
     fn what_a_server_must_not_send_is_refused() {
-        assert!(scan(&[0xc1, 0]).is_err(), "compressed");
-        assert!(scan(&[0x81, 0x80]).is_err(), "masked");
-        assert!(scan(&[0x81, 127, 0xff, 0, 0, 0, 0, 0, 0, 0]).is_err(), "endless");
+        assert!(scan(&[0xc1, 0], false).is_err(), "compressed, and that was not offered");
+        assert!(scan(&[0xc1, 0], true).is_ok_and(|frame| frame.is_some_and(|(frame, _)| frame.deflated)));
+        assert!(scan(&[0xa1, 0], true).is_err(), "another reserved bit");
+        assert!(scan(&[0x81, 0x80], false).is_err(), "masked");
+        assert!(scan(&[0x81, 127, 0xff, 0, 0, 0, 0, 0, 0, 0], false).is_err(), "endless");
     }
 
     #[test]

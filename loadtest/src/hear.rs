@@ -43,7 +43,7 @@ impl Crowd {
             }
         }
         while self.viewers[at].socket.is_some() {
-            match frame::scan(&bytes[used..]) {
+            match frame::scan(&bytes[used..], self.handshake.deflate) {
                 Ok(None) => break,
                 Ok(Some((frame, length))) => {
                     used += length;
@@ -61,12 +61,15 @@ impl Crowd {
     fn frame(&mut self, viewer: u32, frame: frame::Frame, now: u64) {
         let at = viewer as usize;
         match frame.opcode {
-            frame::TEXT if frame.last => self.hear(viewer, frame.payload, now),
+            frame::TEXT if frame.last => self.message(viewer, frame.payload, frame.deflated, now),
             frame::TEXT | 0 => {
-                self.viewers[at].fragments.extend_from_slice(frame.payload);
+                let one = &mut self.viewers[at];
+                one.fragments.extend_from_slice(frame.payload);
+                one.fragments_deflated |= frame.deflated;
                 if frame.last {
-                    let whole = std::mem::take(&mut self.viewers[at].fragments);
-                    self.hear(viewer, &whole, now);
+                    let (whole, deflated) = (std::mem::take(&mut one.fragments), one.fragments_deflated);
+                    one.fragments_deflated = false;
+                    self.message(viewer, &whole, deflated, now);
                 }
             }
             frame::PING => self.send_frame(viewer, frame::PONG, frame.payload),
@@ -80,10 +83,21 @@ impl Crowd {
         }
     }
 
-    fn hear(&mut self, viewer: u32, payload: &[u8], now: u64) {
+    /// A whole message, as it came over the wire.
+    fn message(&mut self, viewer: u32, bytes: &[u8], deflated: bool, now: u64) {
         let counters = &mut self.measure.counters;
         counters.frames += 1;
-        counters.bytes += payload.len() as u64;
+        counters.bytes += bytes.len() as u64;
+        if !deflated {
+            return self.hear(viewer, bytes, now);
+        }
+        match self.unpacked.read(bytes) {
+            Ok(payload) => self.hear(viewer, &payload, now),
+            Err(why) => self.breach(viewer, Breach::BadFrame, why.to_owned(), bytes),
+        }
+    }
+
+    fn hear(&mut self, viewer: u32, payload: &[u8], now: u64) {
         let one = &mut self.viewers[viewer as usize];
         let room = &mut self.rooms[one.room as usize];
         let mut ears = Ears { measure: &mut self.measure, breaches: &mut self.breaches };

@@ -39,6 +39,7 @@ pub mod wire;
 
 mod act;
 mod books;
+mod deflate;
 mod ending;
 mod hear;
 mod progress;

@@ -38,6 +38,9 @@ pub fn run(args: &Args) -> Result<Report> {
     let host = args.url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
     let target = Target { address, host, sources: args.sources(address.ip()), seed: args.seed };
     let mut crowd = Crowd::new(target)?;
+    if args.deflate {
+        crowd.offer_deflate();
+    }
     if !args.quiet {
         crowd.watch(progress::watcher(args.scenario.name()));
     }

@@ -64,6 +64,8 @@ pub struct Viewer {
     pub partial: Vec<u8>,
     /// The beginning of a message that comes in parts.
     pub fragments: Vec<u8>,
+    /// And whether that is deflated.
+    pub fragments_deflated: bool,
     unsent: Vec<u8>,
 }
 
@@ -86,6 +88,7 @@ impl Viewer {
             socket: None,
             partial: Vec::new(),
             fragments: Vec::new(),
+            fragments_deflated: false,
             unsent: Vec::new(),
         }
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout_at};
 
+use super::tally::answered;
 use super::{App, Result};
 use crate::domain::{
     Action, Actor, ChatMessage, ChatText, Event, LiveStream, MessageId, Refusal, Sanction, SanctionKind, Speaker,
@@ -32,6 +33,12 @@ pub enum Kept {
 
 impl App {
     pub async fn say(&self, actor: &Actor, stream: StreamId, text: &str) -> Result<MessageId> {
+        let answer = self.put_in_talk(actor, stream, text).await;
+        answered(&self.tally().says, &answer, |_| "said");
+        answer
+    }
+
+    async fn put_in_talk(&self, actor: &Actor, stream: StreamId, text: &str) -> Result<MessageId> {
         actor.may(Action::Talk, Some(stream))?;
         // A host of another show is a viewer here: by name in the talk, and under the viewers' budget.
         let actor = &actor.clone().within(stream);

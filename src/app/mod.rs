@@ -22,6 +22,7 @@ mod show;
 mod signature;
 mod stream;
 mod sweep;
+mod tally;
 #[cfg(test)]
 pub mod testing;
 mod webhook;
@@ -42,7 +43,7 @@ use crate::domain::{Event, Millis, Offer, OfferId, Order, Refusal, Shop, StreamI
 use crate::protocol::{Logged, OrderView, StateChange, server};
 use crate::room::Rooms;
 use crate::store::{self, Store};
-use provider::Provider;
+use provider::{Calls, Provider};
 use script::TestProvider;
 
 use memory::Memory;
@@ -54,6 +55,7 @@ pub use sell::Counts as SellingCounts;
 pub use show::ChatBudget;
 pub use signature::Secret;
 pub use stream::NewStream;
+pub use tally::{LOOPS, Tally};
 
 /// The only errors a door sees. The cause of a fault stays inside; it is logged once, where it is handled.
 #[derive(Clone, PartialEq, Debug, thiserror::Error)]
@@ -157,6 +159,8 @@ pub struct Inner {
     notes: Notify,
     /// An offer was opened, closed or changed: the sweeper looks again.
     offers_changed: Notify,
+    tally: Tally,
+    started_at: Millis,
     tasks: TaskTracker,
     stop: CancellationToken,
     leaving: AtomicBool,
@@ -183,11 +187,12 @@ impl App {
             store: store.clone(),
             clock: clock.clone(),
             secret: settings.webhook_secret.clone(),
-            deadline: settings.provider_deadline,
+            calls: Arc::new(Calls::within(settings.provider_deadline)),
             post,
             tasks: tasks.clone(),
         });
         let (broker, deliveries) = broker;
+        let started_at = clock.now();
         let app = Self(Arc::new(Inner {
             store,
             broker,
@@ -198,7 +203,10 @@ impl App {
             epoch,
             ahead: AtomicI64::new(0),
             shows: Memory::of_at_most(usize::MAX),
-            sellers: sell::Sellers::default(),
+            sellers: sell::Sellers::start().map_err(|error| {
+                tracing::error!(error = %error, "no thread to sell on");
+                Error::Unavailable
+            })?,
             cards: Memory::of_at_most(offer::CARDS_KEPT),
             on_screen: DashSet::new(),
             said,
@@ -206,6 +214,8 @@ impl App {
             knocked: Notify::new(),
             notes: Notify::new(),
             offers_changed: Notify::new(),
+            tally: Tally::default(),
+            started_at,
             tasks,
             stop,
             leaving: AtomicBool::new(false),
@@ -232,7 +242,8 @@ impl App {
         self.0.tasks.close();
         self.0.tasks.wait().await;
         // Hearts that came in while all that ended.
-        sweep::write_likes(self).await;
+        // Logged where it failed; the hearts are kept for the next look.
+        let _ = sweep::write_likes(self).await;
         self.0.broker.stop().await;
         self.0.silent.cancel();
         self.0.store.close().await;
@@ -313,6 +324,37 @@ impl App {
         Ok(self.0.store.now().await.map(|_| ())?)
     }
 
+    /// What the bus between the nodes did, and how it feels.
+    pub fn bus(&self) -> &broker::Vitals {
+        self.0.broker.vitals()
+    }
+
+    /// When this node started.
+    pub fn started_at(&self) -> Millis {
+        self.0.started_at
+    }
+
+    /// Talk that waits to be written, and how much may.
+    pub fn talk_waiting(&self) -> (usize, usize) {
+        let most = self.0.said.max_capacity();
+        (most - self.0.said.capacity(), most)
+    }
+
+    /// What came of the calls to the payment provider.
+    pub fn provider_calls(&self) -> Option<&Calls> {
+        self.0.provider.calls()
+    }
+
+    /// What the database costs, and its connections as they are now.
+    pub fn store_load(&self) -> (&store::Tally, [store::Pool; 2]) {
+        (self.store().tally(), self.store().pools())
+    }
+
+    /// How many milliseconds the database's clock is ahead of ours, and the epoch that its history is in.
+    pub fn ahead_and_epoch(&self) -> (Millis, i64) {
+        (self.0.ahead.load(Ordering::Relaxed), self.epoch())
+    }
+
     fn store(&self) -> &Store {
         &self.0.store
     }
@@ -345,8 +387,10 @@ impl App {
 
     /// As [`log`](Self::log), where the deed is done whether or not it can be told.
     async fn tell(&self, stream: StreamId, event: &Event) {
-        let Err(error) = self.log(stream, event).await else { return };
-        tracing::warn!(stream.id = %stream, error = %error, "an event was not told");
+        let Err(error) = self.log(stream, event).await else {
+            return tracing::info!(stream.id = %stream, event = event.name(), what = event.subject(), "told");
+        };
+        tracing::warn!(stream.id = %stream, event = event.name(), error = %error, "an event was not told");
         if event.moderates() {
             self.tell_later(stream, Logged::new(self.now(), event).json);
         }

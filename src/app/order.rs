@@ -1,5 +1,8 @@
 //! What a buyer does: buy, cancel, look (and pay, in `payment.rs`). An acknowledged order is in the database before this says so.
 
+use std::time::Instant;
+
+use super::tally::answered;
 use super::{App, Error, Result};
 use crate::domain::order::{qty, request_hash};
 use crate::domain::{
@@ -24,6 +27,12 @@ pub(super) fn unknown(error: Error) -> Error {
 impl App {
     /// Holds units. Retries with the same key give the same order, for ever.
     pub async fn buy(&self, actor: &Actor, offer: OfferId, units: i64, key: Key) -> Result<Bought> {
+        let answer = self.hold_units(actor, offer, units, key).await;
+        answered(&self.tally().buys, &answer, |bought| if bought.replayed { "replayed" } else { "held" });
+        answer
+    }
+
+    async fn hold_units(&self, actor: &Actor, offer: OfferId, units: i64, key: Key) -> Result<Bought> {
         actor.may(Action::Buy, None)?;
         let qty = qty(units)?;
         if let Some(refusal) = self.fast_no(offer, &actor.user, qty) {
@@ -38,7 +47,10 @@ impl App {
             key,
             qty,
         };
-        match self.sell(offer, ask).await {
+        let asked = Instant::now();
+        let told = self.sell(offer, ask).await;
+        self.tally().buy.add(asked.elapsed());
+        match told {
             Ok(answered) => {
                 let order = self.order_view(&answered.order).await;
                 #[cfg(feature = "planted-fault")]
@@ -152,11 +164,12 @@ impl App {
 
     /// Shows the units that came back, and tells the buyers of orders that ended.
     pub(super) async fn tell_released(&self, offer: OfferId, ended: &[Order]) -> Result<()> {
+        let now = self.now();
+        ended.iter().for_each(|order| self.tally().hold_ended(order, now));
         if let Some(offer) = self.store().offer(offer).await?
             && !ended.is_empty()
         {
             self.show_offer(&offer, false).await;
-            let now = self.now();
             for order in ended {
                 self.tell_buyer(order, &OrderView::of(order, Some(&offer), now));
             }

@@ -10,10 +10,12 @@ use tokio::time::{Instant, sleep};
 
 use super::order::{Bought, unknown};
 use super::provider::{Outcome, Provider};
+use super::tally::answered;
 use super::{App, Error, Result};
 use crate::domain::order::request_hash;
 use crate::domain::payment::Step;
 use crate::domain::{Actor, Intent, Key, OrderId, OrderStatus, Payment, PaymentStatus, Refusal};
+use crate::metrics::count;
 use crate::store::{self, Begun, NewPayment, Release};
 
 /// A try is settled in three or four steps; one that needs more is left for the next look.
@@ -25,6 +27,12 @@ const INSIST_PAUSE_MAX: Duration = Duration::from_millis(500);
 impl App {
     /// Takes money for a held order. The same key again is the same try: it goes on where that one stands.
     pub async fn pay(&self, actor: &Actor, id: OrderId, token: &str, key: Key) -> Result<Bought> {
+        let answer = self.pay_order(actor, id, token, key).await;
+        answered(&self.tally().pays, &answer, |bought| if bought.replayed { "replayed" } else { "paid" });
+        answer
+    }
+
+    async fn pay_order(&self, actor: &Actor, id: OrderId, token: &str, key: Key) -> Result<Bought> {
         let order = self.own_order(actor, id).await?;
         self.0.provider.check(token)?;
         let new = NewPayment {
@@ -114,6 +122,7 @@ impl App {
                 Step::Finish => {
                     if let Some(paid) = insist(|| self.store().finish_capture(payment.order)).await? {
                         self.0.notes.notify_one();
+                        self.tally().hold_ended(&paid, self.now());
                         self.order_changed(&paid).await;
                     }
                     return self.again(&payment).await;
@@ -131,6 +140,7 @@ impl App {
                     }
                 }
                 Step::Astray => {
+                    count(&self.tally().astray);
                     tracing::error!(
                         order.id = %payment.order, payment.attempt, payment.reference = reference,
                         "money was taken that no order of ours asked for; look at the provider"

@@ -3,11 +3,14 @@
 //! Every call has a deadline and a key derived from the order, so that asking again is the same call. Not knowing is an
 //! answer of its own: a call that timed out may have been done, and is never taken for one that was refused.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use tracing::Instrument;
 
 use super::script::TestProvider;
 use crate::domain::{Intent, IntentStatus, Millis, Minor, Payment, PaymentStatus, Refusal};
-use crate::store::PaymentEvent;
+use crate::metrics::{Named, SPANS, Times};
+use crate::store::{self, PaymentEvent};
 
 /// What came of a call.
 #[derive(Clone, PartialEq, Debug)]
@@ -32,6 +35,14 @@ impl Provider {
         match self {
             Provider::Test(_) => "test",
             Provider::Free => "none",
+        }
+    }
+
+    /// What came of the calls so far; what is free calls nobody.
+    pub fn calls(&self) -> Option<&Calls> {
+        match self {
+            Provider::Test(test) => Some(test.calls()),
+            Provider::Free => None,
         }
     }
 
@@ -68,7 +79,7 @@ impl Provider {
     /// Sets the money aside with the buyer's token; takes nothing.
     pub async fn create(&self, payment: &Payment) -> Outcome<Intent> {
         match self {
-            Provider::Test(test) => in_time(test.deadline(), test.create(payment)).await,
+            Provider::Test(test) => in_time(test.calls(), test.create(payment)).await,
             Provider::Free => Outcome::Done(free(payment, IntentStatus::Authorized)),
         }
     }
@@ -76,7 +87,7 @@ impl Provider {
     /// What the provider knows now, by its own name or by what we gave along.
     pub async fn fetch(&self, payment: &Payment) -> Outcome<Option<Intent>> {
         match self {
-            Provider::Test(test) => in_time(test.deadline(), test.fetch(payment)).await,
+            Provider::Test(test) => in_time(test.calls(), test.fetch(payment)).await,
             Provider::Free if payment.status == PaymentStatus::Captured => {
                 Outcome::Done(Some(free(payment, IntentStatus::Captured)))
             }
@@ -87,7 +98,7 @@ impl Provider {
     /// The same by name only: all that a webhook tells.
     pub async fn fetch_named(&self, reference: &str) -> Outcome<Option<Intent>> {
         match self {
-            Provider::Test(test) => in_time(test.deadline(), test.fetch_named(reference)).await,
+            Provider::Test(test) => in_time(test.calls(), test.fetch_named(reference)).await,
             Provider::Free => Outcome::Done(None),
         }
     }
@@ -95,7 +106,7 @@ impl Provider {
     /// Takes the money that was set aside.
     pub async fn capture(&self, payment: &Payment, reference: &str) -> Outcome<Intent> {
         match self {
-            Provider::Test(test) => in_time(test.deadline(), test.capture(reference, payment.capture_key())).await,
+            Provider::Test(test) => in_time(test.calls(), test.capture(reference, payment.capture_key())).await,
             Provider::Free => Outcome::Done(free(payment, IntentStatus::Captured)),
         }
     }
@@ -103,7 +114,7 @@ impl Provider {
     /// Lets the money go that was set aside.
     pub async fn cancel(&self, payment: &Payment, reference: &str) -> Outcome<Intent> {
         match self {
-            Provider::Test(test) => in_time(test.deadline(), test.cancel(reference, payment.cancel_key())).await,
+            Provider::Test(test) => in_time(test.calls(), test.cancel(reference, payment.cancel_key())).await,
             Provider::Free => Outcome::Done(free(payment, IntentStatus::Cancelled)),
         }
     }
@@ -112,8 +123,16 @@ impl Provider {
     pub async fn refund(&self, payment: &Payment, amount: Minor, key: String) -> Outcome<Intent> {
         let Some(reference) = payment.reference.as_deref() else { return Outcome::Refused("it has no reference") };
         match self {
-            Provider::Test(test) => in_time(test.deadline(), test.refund(reference, amount, key)).await,
+            Provider::Test(test) => in_time(test.calls(), test.refund(reference, amount, key)).await,
             Provider::Free => Outcome::Done(free(payment, IntentStatus::Captured)),
+        }
+    }
+
+    /// What has become too old to be asked about again. A provider outside sees to that itself.
+    pub async fn forget(&self, before: Millis) -> store::Result<()> {
+        match self {
+            Provider::Test(test) => test.store.prune_calls(before).await.map(|_| ()),
+            Provider::Free => Ok(()),
         }
     }
 
@@ -127,8 +146,31 @@ impl Provider {
 }
 
 /// A call past its deadline may have been done.
-async fn in_time<T>(deadline: Duration, call: impl Future<Output = Outcome<T>>) -> Outcome<T> {
-    tokio::time::timeout(deadline, call).await.unwrap_or(Outcome::Unknown)
+async fn in_time<T>(calls: &Calls, call: impl Future<Output = Outcome<T>>) -> Outcome<T> {
+    let began = Instant::now();
+    let span = tracing::trace_span!(target: SPANS, "provider");
+    let outcome = tokio::time::timeout(calls.deadline, call).instrument(span).await.unwrap_or(Outcome::Unknown);
+    calls.took.add(began.elapsed());
+    calls.outcomes.count(match &outcome {
+        Outcome::Done(_) => "done",
+        Outcome::Refused(_) => "refused",
+        Outcome::Unknown => "unknown",
+    });
+    outcome
+}
+
+/// How long a call may take; what came of them, and how long they took.
+#[derive(Debug)]
+pub struct Calls {
+    deadline: Duration,
+    pub outcomes: Named,
+    pub took: Times,
+}
+
+impl Calls {
+    pub fn within(deadline: Duration) -> Self {
+        Self { deadline, outcomes: Named::new(&["done", "refused", "unknown", "other"]), took: Times::default() }
+    }
 }
 
 fn free(payment: &Payment, status: IntentStatus) -> Intent {

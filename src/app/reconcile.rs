@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::webhook::KEPT_MS;
 use super::{App, Result};
 use crate::domain::{Millis, Payment, PaymentStatus};
+use crate::metrics::count;
 
 /// Tries, and refunds, of one turn.
 const TURN: i64 = 100;
@@ -37,6 +38,7 @@ impl App {
         let began = Instant::now();
         let over = |began: Instant| began.elapsed() > TURN_DEADLINE || self.0.stop.is_cancelled();
         let mut looked = 0;
+        let count = || count(&self.tally().reconciled);
         for payment in self.store().payments_adrift(since, TURN).await? {
             self.store().touch_payment(&payment).await?;
             let order = payment.order;
@@ -44,6 +46,7 @@ impl App {
                 tracing::warn!(order.id = %order, error = %error, "a payment is not settled yet");
             }
             looked += 1;
+            count();
             if over(began) {
                 break;
             }
@@ -56,11 +59,13 @@ impl App {
                 tracing::warn!(order.id = %order, error = %error, "a refund is not settled yet");
             }
             looked += 1;
+            count();
             if over(began) {
                 break;
             }
         }
         self.store().prune_events(now - KEPT_MS).await?;
+        self.0.provider.forget(now - LAPSED_MS).await?;
         Ok(looked)
     }
 
@@ -78,7 +83,9 @@ impl App {
 pub async fn run(app: App) {
     let Reconcile { every, age_ms } = app.0.settings.reconcile;
     loop {
-        if let Err(error) = app.reconcile(age_ms).await {
+        let looked = app.reconcile(age_ms).await;
+        app.tally().round("payments", &looked, app.now());
+        if let Err(error) = looked {
             tracing::warn!(error = %error, "payments were not reconciled");
         }
         tokio::select! {

@@ -3,6 +3,7 @@
 use super::order::{Bought, unknown};
 use super::payment::insist;
 use super::provider::Outcome;
+use super::tally::answered;
 use super::{App, Error, Result};
 use crate::domain::order::request_hash;
 use crate::domain::{Action, Actor, Intent, Key, OrderId, Refund, RefundStatus, Refusal};
@@ -15,6 +16,19 @@ impl App {
     /// Gives a paid order's money back, all of it. With `restock` its units are on sale again (or in the pool, when the
     /// offer is closed); without they are gone with the goods.
     pub async fn refund(
+        &self,
+        actor: &Actor,
+        id: OrderId,
+        restock: bool,
+        reason: Option<String>,
+        key: Key,
+    ) -> Result<Bought> {
+        let answer = self.refund_order(actor, id, restock, reason, key).await;
+        answered(&self.tally().refunds, &answer, |bought| if bought.replayed { "replayed" } else { "refunded" });
+        answer
+    }
+
+    async fn refund_order(
         &self,
         actor: &Actor,
         id: OrderId,

@@ -3,13 +3,14 @@
 //! It behaves as a system outside. Its book is its own (`store/script.rs`), what it was asked to do it does whether or
 //! not anybody waits for the answer, and it tells us of it by webhooks that are signed like anybody else's.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
-use super::provider::Outcome;
+use super::provider::{Calls, Outcome};
 use super::signature::Secret;
 use crate::clock::Clock;
 use crate::domain::script::{Change, Denied, Script};
@@ -38,7 +39,7 @@ pub struct TestProvider {
     pub store: Store,
     pub clock: Clock,
     pub secret: Secret,
-    pub deadline: Duration,
+    pub calls: Arc<Calls>,
     pub post: mpsc::Sender<Post>,
     pub tasks: TaskTracker,
 }
@@ -50,8 +51,8 @@ enum Reply {
 }
 
 impl TestProvider {
-    pub fn deadline(&self) -> Duration {
-        self.deadline
+    pub fn calls(&self) -> &Calls {
+        &self.calls
     }
 
     pub fn check(&self, token: &str) -> Result<(), Refusal> {

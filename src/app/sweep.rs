@@ -3,10 +3,11 @@
 //! Every loop is harmless when several nodes run it at once: the store decides who was first.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::offer::offer_change;
-use super::{App, Result};
+use super::{App, Error, Result};
 use crate::domain::{Event, Millis, Offer, OfferId, OfferStatus, OrderId};
 use crate::protocol::{OfferView, StateChange};
 use crate::store::Release;
@@ -15,6 +16,9 @@ use crate::store::Release;
 const POLL: Duration = Duration::from_secs(1);
 /// How late a hold is released at most, when all is well; the promise is five seconds.
 const HOLDS: Duration = Duration::from_millis(500);
+
+/// Notes of one turn.
+const NOTES_MAX: i64 = 100;
 
 /// What a viewer was last shown of an offer.
 type Shown = HashMap<OfferId, Seen>;
@@ -42,7 +46,9 @@ pub async fn offers(app: App) {
     let mut shown = Shown::new();
     let mut first = true;
     loop {
-        let pause = match offers_once(&app, &mut shown, first).await {
+        let looked = offers_once(&app, &mut shown, first).await;
+        app.tally().round("offers", &looked, app.now());
+        let pause = match looked {
             Ok(pause) => {
                 first = false;
                 pause
@@ -119,7 +125,9 @@ async fn show_change(app: &App, offer: &Offer, view: &OfferView, begins: bool) {
 /// Ends holds that are over and puts their units back on sale.
 pub async fn holds(app: App) {
     loop {
-        if let Err(error) = holds_once(&app).await {
+        let swept = holds_once(&app).await;
+        app.tally().round("holds", &swept, app.now());
+        if let Err(error) = swept {
             tracing::warn!(error = %error, "holds were not swept");
         }
         tokio::select! {
@@ -147,7 +155,9 @@ async fn holds_once(app: &App) -> Result<()> {
 /// Delivers what was written with an order: the purchase note, under the name the buyer chose.
 pub async fn outbox(app: App) {
     loop {
-        if let Err(error) = outbox_once(&app).await {
+        let delivered = outbox_once(&app).await;
+        app.tally().round("outbox", &delivered, app.now());
+        if let Err(error) = delivered {
             tracing::warn!(error = %error, "notes were not delivered");
         }
         tokio::select! {
@@ -159,7 +169,13 @@ pub async fn outbox(app: App) {
 }
 
 async fn outbox_once(app: &App) -> Result<()> {
-    for note in app.store().notes(100).await? {
+    let tally = app.tally();
+    let notes = app.store().notes(NOTES_MAX).await?;
+    let waiting = if notes.len() as i64 == NOTES_MAX { app.store().notes_waiting().await? } else { notes.len() as u64 };
+    tally.outbox.store(waiting, Ordering::Relaxed);
+    tally.outbox_since.store(notes.first().map_or(0, |oldest| oldest.created_at), Ordering::Relaxed);
+    let more = waiting > notes.len() as u64;
+    for note in notes {
         if let ("order.paid", Ok(id)) = (note.topic.as_str(), note.body.parse::<OrderId>())
             && let Some(order) = app.store().order(id).await?
         {
@@ -171,7 +187,15 @@ async fn outbox_once(app: &App) -> Result<()> {
             let mark = format!("paid:{}", order.id);
             app.log_once(order.stream, mark, &Event::Purchased { name, qty, offer }).await?;
         }
-        app.store().delivered(note.id).await?;
+        if app.store().delivered(note.id).await? {
+            tally.noted.add_ms(app.now() - note.created_at);
+        }
+    }
+    if more {
+        app.0.notes.notify_one();
+    } else {
+        tally.outbox.store(0, Ordering::Relaxed);
+        tally.outbox_since.store(0, Ordering::Relaxed);
     }
     Ok(())
 }
@@ -180,7 +204,8 @@ async fn outbox_once(app: &App) -> Result<()> {
 pub async fn upkeep(app: App) {
     loop {
         let last = app.0.stop.is_cancelled();
-        write_likes(&app).await;
+        let written = write_likes(&app).await;
+        app.tally().round("likes", &written, app.now());
         if last {
             return;
         }
@@ -192,7 +217,8 @@ pub async fn upkeep(app: App) {
     }
 }
 
-pub(super) async fn write_likes(app: &App) {
+pub(super) async fn write_likes(app: &App) -> Result<()> {
+    let mut written = Ok(());
     for (id, show) in app.0.shows.all() {
         let likes = show.take_fresh_likes();
         if likes == 0 {
@@ -206,7 +232,9 @@ pub(super) async fn write_likes(app: &App) {
             Err(error) => {
                 tracing::warn!(stream.id = %id, likes, error = %error, "hearts are not written yet");
                 show.give_back_likes(likes);
+                written = Err(Error::Unavailable);
             }
         }
     }
+    written
 }

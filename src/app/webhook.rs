@@ -28,15 +28,15 @@ impl App {
 
     /// Takes a webhook in: genuine and new, it is kept and somebody will look; told before, it is fine too.
     pub async fn take_webhook(&self, signature: &str, raw: &[u8]) -> Result<()> {
-        let event = self.0.provider.parse_webhook(signature, raw, self.now())?;
+        let count = |what| self.tally().webhooks.count(what);
+        let event = self.0.provider.parse_webhook(signature, raw, self.now()).inspect_err(|_| count("refused"))?;
         let app = self.clone();
-        self.write(async move {
-            if app.store().keep_event(&event).await? {
-                app.0.knocked.notify_one();
-            }
-            Ok(())
-        })
-        .await
+        let new = self.write(async move { Ok(app.store().keep_event(&event).await?) }).await?;
+        count(if new { "new" } else { "known" });
+        if new {
+            self.0.knocked.notify_one();
+        }
+        Ok(())
     }
 
     /// The buyer does what the test provider asked of them.
@@ -87,7 +87,9 @@ impl App {
 /// Works off the inbox for as long as the node runs.
 pub async fn work(app: App) {
     loop {
-        match app.answer_knocks().await {
+        let answered = app.answer_knocks().await;
+        app.tally().round("webhooks", &answered, app.now());
+        match answered {
             Ok(answered) if answered as i64 == TURN && !app.0.stop.is_cancelled() => continue,
             Ok(_) => {}
             Err(error) => tracing::warn!(error = %error, "webhooks were not worked off"),

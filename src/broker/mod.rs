@@ -181,7 +181,7 @@ impl Broker {
     }
 
     /// Writes how many watch on this node and gives how many watch on others, as far as the bus answers. To be called every
-    /// two seconds: a number that is not written for eight is forgotten. 0 takes ours away.
+    /// two seconds: a number that is not written for seven is forgotten. 0 takes ours away.
     pub async fn count_viewers(&self, numbers: Vec<(StreamId, u64)>) -> Vec<(StreamId, u64)> {
         match self {
             Broker::Local(_) => Vec::new(),

@@ -69,6 +69,38 @@ pub enum Event {
 }
 
 impl Event {
+    /// Its `type` on the wire.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Event::Chat { .. } => "chat",
+            Event::Pinned { .. } => "pinned",
+            Event::Unpinned {} => "unpinned",
+            Event::SaleOpened { .. } => "sale_opened",
+            Event::SaleClosed { .. } => "sale_closed",
+            Event::Purchased { .. } => "purchased",
+            Event::Deleted { .. } => "deleted",
+            Event::Muted { .. } => "muted",
+            Event::Unmuted { .. } => "unmuted",
+            Event::Banned { .. } => "banned",
+            Event::Announced { .. } => "announced",
+            Event::Started {} => "started",
+            Event::Ended {} => "ended",
+        }
+    }
+
+    /// The id of the offer, the message or the person it is about, where it is about one.
+    pub fn subject(&self) -> Option<String> {
+        match self {
+            Event::Pinned { offer }
+            | Event::SaleOpened { offer }
+            | Event::SaleClosed { offer }
+            | Event::Purchased { offer, .. } => Some(offer.to_string()),
+            Event::Chat { id, .. } | Event::Deleted { id } => Some(id.to_string()),
+            Event::Muted { user, .. } | Event::Unmuted { user } | Event::Banned { user, .. } => Some(user.to_string()),
+            Event::Unpinned {} | Event::Announced { .. } | Event::Started {} | Event::Ended {} => None,
+        }
+    }
+
     /// Takes something or somebody from the screens, or gives it back.
     pub fn moderates(&self) -> bool {
         matches!(self, Event::Deleted { .. } | Event::Muted { .. } | Event::Unmuted { .. } | Event::Banned { .. })

@@ -27,6 +27,7 @@ pub enum Admit {
 pub struct Admission {
     /// `None`: everybody comes in.
     gate: Option<Mutex<Gate>>,
+    pub welcome: AtomicU64,
     pub told: AtomicU64,
     pub refused: AtomicU64,
 }
@@ -48,10 +49,13 @@ impl Admission {
     }
 
     pub fn ask(&self, now: Millis) -> Admit {
-        let Some(gate) = &self.gate else { return Admit::Welcome };
-        let admit = gate.lock().unwrap_or_else(|poison| poison.into_inner()).ask(now, rand::random_range(0.75..1.25));
+        let mut admit = Admit::Welcome;
+        if let Some(gate) = &self.gate {
+            let mut gate = gate.lock().unwrap_or_else(|poison| poison.into_inner());
+            admit = gate.ask(now, rand::random_range(0.75..1.25));
+        }
         match admit {
-            Admit::Welcome => {}
+            Admit::Welcome => _ = self.welcome.fetch_add(1, Ordering::Relaxed),
             Admit::Told { .. } => _ = self.told.fetch_add(1, Ordering::Relaxed),
             Admit::Refused { .. } => _ = self.refused.fetch_add(1, Ordering::Relaxed),
         }

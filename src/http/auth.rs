@@ -1,5 +1,8 @@
 //! Token → [`Actor`]. Tokens are signed by whoever knows the key: the operator's own site, or `livesouk token`.
 
+use std::net::IpAddr;
+
+use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 
@@ -55,26 +58,44 @@ impl Auth {
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.sign).map_err(|error| error.to_string())
     }
 
-    pub fn verify(&self, token: &str) -> Result<Actor, Refusal> {
+    /// Who signed in; a token that is not good is logged with its reason, which its bearer is not told.
+    pub fn verify(&self, token: &str, client: Option<IpAddr>) -> Result<Actor, Refusal> {
+        self.read(token).map_err(|(refusal, why)| {
+            let client = client.map(tracing::field::display);
+            tracing::info!(client.ip = client, code = refusal.code(), why, "a token was refused");
+            refusal
+        })
+    }
+
+    fn read(&self, token: &str) -> Result<Actor, (Refusal, String)> {
+        let invalid = |why: &str| (Refusal::TokenInvalid, why.to_owned());
         let mut rules = Validation::new(Algorithm::HS256);
         rules.set_required_spec_claims(&["exp", "sub"]);
         // Time is ours to judge, below: the library would ask the system's clock.
         rules.validate_exp = false;
         rules.validate_aud = false;
-        let claims = self
-            .verify
-            .iter()
-            .find_map(|key| jsonwebtoken::decode::<Claims<f64>>(token, key, &rules).ok())
-            .ok_or(Refusal::TokenInvalid)?
-            .claims;
+        let mut why = "there is no key".to_owned();
+        let claims = self.verify.iter().find_map(|key| match jsonwebtoken::decode::<Claims<f64>>(token, key, &rules) {
+            Ok(read) => Some(read.claims),
+            // With several keys the last word is that of the oldest; one that the signature fits says more.
+            Err(error) if *error.kind() == ErrorKind::InvalidSignature => {
+                why = "no key of ours signed it".to_owned();
+                None
+            }
+            Err(error) => {
+                why = error.to_string();
+                None
+            }
+        });
+        let claims = claims.ok_or_else(|| invalid(&why))?;
         let expires_at = (claims.exp * 1_000.0) as Millis;
         if expires_at <= self.clock.now() {
-            return Err(Refusal::TokenExpired);
+            return Err((Refusal::TokenExpired, "its time is over".to_owned()));
         }
         Ok(Actor {
-            user: UserId::parse(&claims.sub).map_err(|_| Refusal::TokenInvalid)?,
-            name: Name::parse(&claims.name).map_err(|_| Refusal::TokenInvalid)?,
-            role: Role::parse(&claims.role).ok_or(Refusal::TokenInvalid)?,
+            user: UserId::parse(&claims.sub).map_err(|_| invalid("`sub` is no id"))?,
+            name: Name::parse(&claims.name).map_err(|_| invalid("`name` is no name"))?,
+            role: Role::parse(&claims.role).ok_or_else(|| invalid("there is no such `role`"))?,
             stream: claims.stream,
             expires_at: Some(expires_at),
         })
@@ -109,12 +130,12 @@ mod tests {
         let clock = Clock::by_hand(1_000_000);
         let auth = auth(&[KEY], &clock);
         let token = auth.sign(&host(), 60_000).unwrap();
-        let actor = auth.verify(&token).unwrap();
+        let actor = auth.verify(&token, None).unwrap();
         assert_eq!((actor.role, actor.name.as_str(), actor.expires_at), (Role::Host, "سارة", Some(1_060_000)));
         clock.advance(59_999);
-        assert!(auth.verify(&token).is_ok());
+        assert!(auth.verify(&token, None).is_ok());
         clock.advance(1);
-        assert_eq!(auth.verify(&token).unwrap_err(), Refusal::TokenExpired);
+        assert_eq!(auth.verify(&token, None).unwrap_err(), Refusal::TokenExpired);
     }
 
     #[test]
@@ -131,7 +152,7 @@ mod tests {
         ] {
             let value: serde_json::Value = serde_json::from_str(claims).unwrap();
             let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &value, &auth.sign).unwrap();
-            assert_eq!(auth.verify(&token).is_ok(), good, "{claims}");
+            assert_eq!(auth.verify(&token, None).is_ok(), good, "{claims}");
         }
     }
 
@@ -139,8 +160,8 @@ mod tests {
     fn an_old_key_verifies_but_a_strange_one_does_not() {
         let clock = Clock::by_hand(0);
         let token = auth(&[KEY], &clock).sign(&host(), 60_000).unwrap();
-        assert!(auth(&[OTHER, KEY], &clock).verify(&token).is_ok());
-        assert_eq!(auth(&[OTHER], &clock).verify(&token).unwrap_err(), Refusal::TokenInvalid);
+        assert!(auth(&[OTHER, KEY], &clock).verify(&token, None).is_ok());
+        assert_eq!(auth(&[OTHER], &clock).verify(&token, None).unwrap_err(), Refusal::TokenInvalid);
     }
 
     #[test]
@@ -153,11 +174,11 @@ mod tests {
         for header in ["eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0", "eyJhbGciOiJIUzUxMiIsInR5cCI6IkpXVCJ9"] {
             for signature in ["", parts[2]] {
                 let forged = format!("{header}.{}.{signature}", parts[1]);
-                assert_eq!(auth.verify(&forged).unwrap_err(), Refusal::TokenInvalid, "{forged}");
+                assert_eq!(auth.verify(&forged, None).unwrap_err(), Refusal::TokenInvalid, "{forged}");
             }
         }
         for broken in ["", "x", "a.b.c", &token[..token.len() - 2], &format!("{token}A")] {
-            assert_eq!(auth.verify(broken).unwrap_err(), Refusal::TokenInvalid, "{broken}");
+            assert_eq!(auth.verify(broken, None).unwrap_err(), Refusal::TokenInvalid, "{broken}");
         }
     }
 
@@ -166,5 +187,29 @@ mod tests {
         assert!(Auth::new(&[], Clock::system()).is_err());
         assert!(Auth::new(&["x".repeat(31)], Clock::system()).is_err());
         assert!(Auth::new(&[KEY.to_owned(), "short".to_owned()], Clock::system()).is_err());
+    }
+
+    #[test]
+    fn the_log_learns_why_a_token_was_refused() {
+        let clock = Clock::by_hand(1_000_000);
+        let auth = auth(&[KEY], &clock);
+        let signed = |claims: serde_json::Value| jsonwebtoken::encode(&Header::default(), &claims, &auth.sign).unwrap();
+        let claims = |name: &str, value: &str| {
+            let mut claims = serde_json::json!({"sub": "a", "name": "A", "role": "viewer", "exp": 2_000});
+            claims[name] = value.into();
+            signed(claims)
+        };
+        for (token, part) in [
+            ("x".to_owned(), "InvalidToken"),
+            (claims("sub", "a b"), "`sub`"),
+            (claims("name", ""), "`name`"),
+            (claims("role", "king"), "`role`"),
+            (claims("exp", "soon"), "exp"),
+            (signed(serde_json::json!({"sub": "a", "name": "A", "role": "viewer", "exp": 1_000})), "time"),
+            (self::auth(&[OTHER], &clock).sign(&host(), 1_000).unwrap(), "no key of ours"),
+        ] {
+            let (_, why) = auth.read(&token).unwrap_err();
+            assert!(why.contains(part), "{why} for {part}");
+        }
     }
 }

@@ -40,7 +40,7 @@ pub struct Problem {
 }
 
 /// Every `code` there is, in the order of the files that make them.
-pub const CODES: [&str; 44] = [
+pub const CODES: [&str; 45] = [
     "bad_request",
     "unknown_verb",
     "sign_in",
@@ -81,6 +81,7 @@ pub const CODES: [&str; 44] = [
     "busy",
     "unavailable",
     "outcome_unknown",
+    "timeout",
     "origin_not_allowed",
     "not_found",
     "method_not_allowed",
@@ -188,8 +189,7 @@ impl From<Error> for Failed {
         };
         Failed(match &error {
             Error::Refused(refusal) => Problem::from(refusal),
-            Error::Unavailable => unavailable("unavailable"),
-            Error::OutcomeUnknown => unavailable("outcome_unknown"),
+            Error::Unavailable | Error::OutcomeUnknown => unavailable(error.code()),
         })
     }
 }

@@ -22,15 +22,7 @@ impl FromRequestParts<Door> for Caller {
     async fn from_request_parts(parts: &mut Parts, door: &Door) -> Result<Self, Failed> {
         let Some(value) = parts.headers.get(header::AUTHORIZATION) else { return Ok(Self(auth::guest())) };
         let token = value.to_str().ok().and_then(bearer).unwrap_or("");
-        door.auth.verify(token).map(Self).map_err(|refusal| {
-            let client = door.proxies.client(parts);
-            tracing::info!(
-                client.ip = client.map(tracing::field::display),
-                code = refusal.code(),
-                "a token was refused"
-            );
-            refusal.into()
-        })
+        Ok(Self(door.auth.verify(token, door.proxies.client(parts))?))
     }
 }
 

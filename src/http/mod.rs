@@ -2,7 +2,9 @@
 
 pub mod admission;
 pub mod auth;
+pub mod metrics;
 pub mod serve;
+pub mod watch;
 
 mod asyncapi;
 mod chat;
@@ -22,13 +24,10 @@ mod stream;
 mod unread;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::StatusCode;
 use axum::routing::get;
-use tower_http::timeout::TimeoutLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -37,6 +36,8 @@ use crate::app::App;
 use admission::Admission;
 use auth::Auth;
 use describe::BearerToken;
+use serve::Connections;
+use watch::Requests;
 
 pub use error::Problem;
 pub use origin::Origins;
@@ -44,8 +45,6 @@ pub use peer::Proxies;
 
 /// The largest body a request may have. The largest honest one is a product with a hundred variants.
 const BODY_MAX: usize = 128 * 1024;
-/// A request that takes longer is given up. What it began is finished all the same: writes run in tasks of their own.
-const REQUEST_DEADLINE: Duration = Duration::from_secs(30);
 
 /// What every handler may use.
 #[derive(Clone)]
@@ -55,6 +54,8 @@ pub struct Door {
     pub origins: Arc<Origins>,
     pub proxies: Arc<Proxies>,
     pub admission: Arc<Admission>,
+    pub connections: Arc<Connections>,
+    pub requests: Arc<Requests>,
     /// Clients that offer permessage-deflate get it.
     pub deflate: bool,
 }
@@ -128,6 +129,7 @@ pub fn router(door: Door) -> Router {
         .route("/v1/asyncapi.json", get(move || ops::document(asyncapi.clone())))
         .route("/healthz", get(ops::healthz))
         .route("/readyz", get(ops::readyz))
+        .route("/metrics", get(metrics::guarded))
         .route("/", get(ops::page_shop))
         .route("/watch", get(ops::page_watch))
         .route("/host", get(ops::page_host))
@@ -138,8 +140,8 @@ pub fn router(door: Door) -> Router {
         .layer(origin::cors())
         .layer(axum::middleware::from_fn_with_state(door.clone(), origin::guard))
         .layer(DefaultBodyLimit::max(BODY_MAX))
-        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_DEADLINE))
         .layer(axum::middleware::from_fn(unread::take_in))
         .layer(tower_http::catch_panic::CatchPanicLayer::custom(error::panicked))
+        .layer(axum::middleware::from_fn_with_state(door.clone(), watch::watch))
         .with_state(door)
 }

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use axum::Router;
@@ -18,6 +19,7 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use super::peer::Peer;
+use crate::metrics::count;
 
 /// A client that does not finish its request's headers by then is cut; so is one that idles between requests.
 const HEADER_DEADLINE: Duration = Duration::from_secs(10);
@@ -30,9 +32,29 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 #[derive(Clone)]
 pub struct Place(#[expect(dead_code, reason = "held, not read")] Arc<OwnedSemaphorePermit>);
 
+/// How many connections there may be and are, and what became of the others.
+#[derive(Debug)]
+pub struct Connections {
+    places: Arc<Semaphore>,
+    pub most: usize,
+    /// Dropped for want of a place; not accepted for want of files.
+    pub dropped: AtomicU64,
+    pub failed: AtomicU64,
+}
+
+impl Connections {
+    pub fn at_most(most: usize) -> Self {
+        let (dropped, failed) = Default::default();
+        Self { places: Arc::new(Semaphore::new(most)), most, dropped, failed }
+    }
+
+    pub fn open(&self) -> usize {
+        self.most.saturating_sub(self.places.available_permits())
+    }
+}
+
 /// Serves until `stop`, then finishes the requests under way. Upgraded connections are no longer ours.
-pub async fn serve(listener: TcpListener, router: Router, connections_max: usize, stop: CancellationToken) {
-    let connections = Arc::new(Semaphore::new(connections_max));
+pub async fn serve(listener: TcpListener, router: Router, connections: Arc<Connections>, stop: CancellationToken) {
     let tasks = TaskTracker::new();
     loop {
         let accepted = tokio::select! {
@@ -42,16 +64,19 @@ pub async fn serve(listener: TcpListener, router: Router, connections_max: usize
         let (socket, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
+                count(&connections.failed);
                 tracing::warn!(error = %error, "a connection was not accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }
         };
         // Over the cap the socket is dropped: a client that comes back with jitter finds room or another node.
-        if let Ok(permit) = connections.clone().try_acquire_owned() {
+        if let Ok(permit) = connections.places.clone().try_acquire_owned() {
             let (router, stop) = (router.clone(), stop.clone());
             let place = Place(Arc::new(permit));
             tasks.spawn(connection(socket, Peer::of(peer), place, router, stop));
+        } else {
+            count(&connections.dropped);
         }
     }
     tasks.close();

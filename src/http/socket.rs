@@ -3,6 +3,7 @@
 //! The socket itself is taken, not a stream over it: the room writes the same bytes to every viewer's socket.
 //! What may not come in is upgraded and closed with a code, because browsers cannot read a failed handshake.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -72,15 +73,8 @@ pub async fn live(
     let client = door.proxies.client(&parts);
     let plan = match told {
         Some(close) => Plan::Refuse(close),
-        None => plan(&door, stream, query, deflate),
+        None => plan(&door, stream, query, deflate, client),
     };
-    if let Plan::Refuse(close @ (Close::Token | Close::Banned)) = plan {
-        tracing::info!(
-            client.ip = client.map(tracing::field::display),
-            code = close.code(),
-            "a viewer was turned away"
-        );
-    }
     let app = door.app.clone();
     let place = parts.extensions.get::<Place>().cloned();
     app.tasks().spawn(async move {
@@ -105,10 +99,10 @@ pub async fn live(
     Ok(response)
 }
 
-fn plan(door: &Door, stream: StreamId, query: LiveQuery, deflate: bool) -> Plan {
+fn plan(door: &Door, stream: StreamId, query: LiveQuery, deflate: bool, client: Option<IpAddr>) -> Plan {
     let actor = match query.token.as_deref().filter(|token| !token.is_empty()) {
         None => auth::guest(),
-        Some(token) => match door.auth.verify(token) {
+        Some(token) => match door.auth.verify(token, client) {
             Ok(actor) => actor.within(stream),
             Err(_) => return Plan::Refuse(Close::Token),
         },
@@ -129,7 +123,7 @@ async fn run(
 ) {
     let (actor, session, position, overlay, deflate) = match plan {
         Plan::Serve { actor, session, position, overlay, deflate } => (*actor, session, position, overlay, deflate),
-        Plan::Refuse(close) => return session::refuse(socket, close).await,
+        Plan::Refuse(close) => return refuse(&door, socket, close).await,
     };
     match door.app.enter(&actor, stream).await {
         Ok((room, you)) => {
@@ -143,9 +137,14 @@ async fn run(
             let tasks = door.app.tasks().clone();
             tasks.spawn(session::serve(door.app, room, arrival, place));
         }
-        Err(Error::Refused(Refusal::Banned)) => session::refuse(socket, Close::Banned).await,
-        Err(_) => session::turn_away(socket).await,
+        Err(Error::Refused(Refusal::Banned)) => refuse(&door, socket, Close::Banned).await,
+        Err(_) => refuse(&door, socket, session::not_now()).await,
     }
+}
+
+async fn refuse(door: &Door, socket: TcpStream, close: Close) {
+    door.app.rooms().tally.closes.count(close);
+    session::refuse(socket, close).await;
 }
 
 /// The accept key, if this is a WebSocket handshake of version 13.

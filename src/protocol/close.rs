@@ -50,6 +50,37 @@ impl Close {
         }
     }
 
+    /// Every name there may be, for the metrics: `gone` is a client that left without a word.
+    pub const NAMES: [&str; 12] = [
+        "gone",
+        "bye",
+        "moving",
+        "ttl",
+        "pong",
+        "slow",
+        "overload",
+        "bad_frame",
+        "token",
+        "banned",
+        "replaced",
+        "other",
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Close::Bye => "bye",
+            Close::Moving { .. } => "moving",
+            Close::Ttl { .. } => "ttl",
+            Close::Pong { .. } => "pong",
+            Close::Slow { .. } => "slow",
+            Close::Overload { .. } => "overload",
+            Close::BadFrame => "bad_frame",
+            Close::Token => "token",
+            Close::Banned => "banned",
+            Close::Replaced => "replaced",
+        }
+    }
+
     pub fn retry_ms(self) -> Option<Millis> {
         match self {
             Close::Moving { retry_ms }
@@ -91,6 +122,7 @@ mod tests {
         ] {
             assert_eq!(close.code(), code);
             assert_eq!((4000..4500).contains(&code), close.retry_ms().is_some(), "{close:?}");
+            assert!(Close::NAMES.contains(&close.name()));
             assert!(close.reason().len() <= 123, "{close:?} fits a control frame");
         }
         assert_eq!(Close::Slow { retry_ms: 800 }.reason(), r#"{"retry_ms":800}"#);

@@ -106,6 +106,11 @@ impl Client {
     }
 
     pub async fn send(&mut self, first: u8, payload: &[u8]) {
+        self.socket.write_all(&Self::frame(first, payload)).await.unwrap();
+    }
+
+    /// As a client writes it, masked with zeros.
+    pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
         let mut frame = vec![first];
         match payload.len() {
             length @ 0..126 => frame.push(0x80 | length as u8),
@@ -116,7 +121,7 @@ impl Client {
         }
         frame.extend_from_slice(&[0; 4]);
         frame.extend_from_slice(payload);
-        self.socket.write_all(&frame).await.unwrap();
+        frame
     }
 }
 

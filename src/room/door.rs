@@ -118,7 +118,13 @@ impl Writer {
 
     fn say_hello(&mut self, place: usize, way: Way, now: Millis) {
         let tally = &self.room.tally;
-        count(if way == Way::Fresh { &tally.fresh } else { &tally.resumed }, 1);
+        let asked = self.lines[place].hello.as_ref().is_some_and(|wants| wants.position.is_some());
+        let greeted = match way {
+            Way::Fresh if asked => &tally.unrecovered,
+            Way::Fresh => &tally.fresh,
+            Way::From(_) | Way::Bridge(_) => &tally.resumed,
+        };
+        count(greeted, 1);
         let tail = match way {
             Way::Bridge(length) => {
                 count(&tally.bridged, 1);
@@ -193,7 +199,9 @@ impl Writer {
         for member in self.graves.split_off(self.graves.len().saturating_sub(BURIALS_PER_TURN)) {
             let Some(place) = self.place(&member) else { continue };
             self.uncount(place);
-            self.lines.swap_remove(place);
+            if !self.lines.swap_remove(place).was_closed() {
+                self.room.tally.closes.count_gone();
+            }
             self.deflating -= usize::from(member.deflate);
             member.slot.store(usize::MAX, Ordering::Relaxed);
             if let Some(moved) = self.lines.get(place) {

@@ -8,6 +8,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::member::{Wants, Who};
 use super::{Member, Position};
@@ -27,6 +28,8 @@ pub struct Inbox {
     events: usize,
     event_bytes: usize,
     urgent: bool,
+    /// Since when the oldest event or value waits.
+    since: Option<Instant>,
     begun: bool,
     changes: HashMap<StateKey, StateChange>,
     arrivals: Vec<Arrival>,
@@ -75,6 +78,7 @@ pub struct Turn {
     pub ordered: Vec<Ordered>,
     pub changes: Vec<StateChange>,
     pub urgent: bool,
+    pub since: Option<Instant>,
     pub arrivals: Vec<Arrival>,
     pub announced: VecDeque<Arrivals>,
     pub elsewhere: Option<u64>,
@@ -92,6 +96,7 @@ impl Inbox {
             events: 0,
             event_bytes: 0,
             urgent: false,
+            since: None,
             begun: false,
             changes: HashMap::new(),
             arrivals: Vec::new(),
@@ -135,6 +140,7 @@ impl Inbox {
             self.events += count;
             self.event_bytes += bytes(&events);
             self.urgent |= events.iter().any(|event| event.urgent);
+            self.since.get_or_insert_with(Instant::now);
             self.ordered.push_back(Ordered::Log { epoch: epoch.into(), first_seq, events });
         }
         Offered::Taken
@@ -145,6 +151,7 @@ impl Inbox {
             return;
         }
         self.urgent |= urgent;
+        self.since.get_or_insert_with(Instant::now);
         match self.changes.entry(change.key()) {
             std::collections::hash_map::Entry::Occupied(mut old) => {
                 if change.replaces(old.get()) {
@@ -178,6 +185,11 @@ impl Inbox {
 
     pub fn has_seats(&self) -> bool {
         self.seats > 0
+    }
+
+    /// Events that wait, and seats.
+    pub fn load(&self) -> (usize, usize) {
+        (self.events, self.seats)
     }
 
     pub fn leave(&mut self, now: Millis) {
@@ -226,6 +238,7 @@ impl Inbox {
             ordered: Vec::new(),
             changes: Vec::new(),
             urgent: std::mem::take(&mut self.urgent),
+            since: None,
             arrivals: std::mem::take(&mut self.arrivals),
             announced: std::mem::take(&mut self.announced),
             elsewhere: self.elsewhere.take(),
@@ -243,6 +256,8 @@ impl Inbox {
             }
             turn.freed |= !turn.ordered.is_empty();
             turn.more = !self.ordered.is_empty();
+            // What stays behind has waited about as long.
+            turn.since = if turn.more { self.since } else { self.since.take() };
         }
         turn
     }

@@ -18,7 +18,8 @@ const THIN_MAX_MS: Millis = 60_000;
 pub struct Ladder {
     skips: u32,
     skips_since: Millis,
-    thin: Option<Thin>,
+    /// Boxed: hardly anybody has it, and it would be part of every viewer.
+    thin: Option<Box<Thin>>,
 }
 
 /// The log stands still.
@@ -58,7 +59,8 @@ impl Ladder {
         }
         self.skips += 1;
         if SKIPS_MAX < self.skips {
-            self.thin = Some(Thin { seq, since: now, next_at: now + VALUES_MS, steady_at: now + STEADY_MS });
+            let thin = Thin { seq, since: now, next_at: now + VALUES_MS, steady_at: now + STEADY_MS };
+            self.thin = Some(Box::new(thin));
         }
         self.is_thin()
     }

@@ -106,6 +106,11 @@ impl Line {
         self.closing_until.is_some() || self.over
     }
 
+    /// We said goodbye; else the client was gone before.
+    pub fn was_closed(&self) -> bool {
+        self.closing_until.is_some()
+    }
+
     /// Is sent what the room says.
     fn follows(&self) -> bool {
         self.hello.is_none() && !self.is_closing() && !self.ladder.is_thin()

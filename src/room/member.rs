@@ -136,6 +136,12 @@ impl Member {
         self.poke();
     }
 
+    /// So much waits for this viewer that it should take some of it before it asks for more.
+    pub fn has_much_to_take(&self) -> bool {
+        let queue = lock(&self.queue);
+        QUEUE_MAX / 2 <= queue.frames.len() || QUEUE_BYTES_MAX / 2 <= queue.bytes
+    }
+
     /// Says that it has `offer` on the screen. Counts if it is one of the sample and was asked about this card.
     pub fn seen(&self, offer: OfferId) {
         self.room.answer(self, offer);

@@ -34,6 +34,7 @@ use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::domain::{Millis, OfferId, StreamId};
+use crate::metrics::{Named, Times};
 use crate::protocol::{Close, Logged, StateChange};
 
 pub use member::{Joining, Member, Seat, Who};
@@ -225,10 +226,13 @@ pub struct Tally {
     /// Writes to sockets, and the bytes they took.
     pub sends: AtomicU64,
     pub sent_bytes: AtomicU64,
+    /// Greeted with exactly what they missed; with a snapshot although they said where they were; newly come.
     pub resumed: AtomicU64,
+    pub unrecovered: AtomicU64,
     pub fresh: AtomicU64,
-    /// Rooms that lost continuity and sent everybody a snapshot.
-    pub broken: AtomicU64,
+    /// Rooms that lost continuity and sent everybody a snapshot: over a hole, over a new epoch.
+    pub holes: AtomicU64,
+    pub epochs: AtomicU64,
     /// Resumed with the help of history from outside the room; also counted in `resumed`.
     pub bridged: AtomicU64,
     /// Writes that found the socket full.
@@ -242,9 +246,51 @@ pub struct Tally {
     pub deflated: AtomicU64,
     pub deflated_from: AtomicU64,
     pub deflated_to: AtomicU64,
-    /// Walks over a room, and how long they took together.
-    pub walks: AtomicU64,
-    pub walked_ms: AtomicU64,
+    /// Walks over a room.
+    pub walks: Times,
+    /// From the moment the oldest event or value of a frame came into the room to the end of the walk that brought it to
+    /// the last viewer whose socket took it.
+    pub to_sockets: Times,
+    /// Connections that ended, by their close code's name.
+    pub closes: Closes,
+}
+
+/// How many connections ended for each reason.
+#[derive(Debug)]
+pub struct Closes(Named);
+
+impl Default for Closes {
+    fn default() -> Self {
+        Self(Named::new(&Close::NAMES))
+    }
+}
+
+impl Closes {
+    pub fn count(&self, close: Close) {
+        self.0.count(close.name());
+    }
+
+    /// A viewer was gone without a goodbye.
+    fn count_gone(&self) {
+        self.0.count("gone");
+    }
+
+    pub fn all(&self) -> &Named {
+        &self.0
+    }
+}
+
+/// How full the rooms are, for the metrics page.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Load {
+    pub rooms: usize,
+    /// The audience on this node, each session once.
+    pub viewers: usize,
+    /// Connections, of the audience or not.
+    pub seats: usize,
+    /// Events that wait for a room's writer, in all rooms and in the fullest.
+    pub waiting: usize,
+    pub waiting_most: usize,
 }
 
 fn count(counter: &AtomicU64, by: u64) {

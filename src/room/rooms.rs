@@ -7,7 +7,7 @@ use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 
 use super::inbox::Inbox;
-use super::{Member, Room, Tally, lock};
+use super::{Load, Member, Room, Tally, lock};
 use crate::clock::Clock;
 use crate::domain::{Role, StreamId, UserId};
 use crate::protocol::{Close, Frame};
@@ -52,6 +52,19 @@ impl Rooms {
 
     pub fn all(&self) -> Vec<Arc<Room>> {
         self.rooms.iter().map(|room| room.clone()).collect()
+    }
+
+    pub fn load(&self) -> Load {
+        let mut load = Load::default();
+        for room in self.all() {
+            let (waiting, seats) = lock(&room.inbox).load();
+            load.rooms += 1;
+            load.viewers += room.viewers();
+            load.seats += seats;
+            load.waiting += waiting;
+            load.waiting_most = load.waiting_most.max(waiting);
+        }
+        load
     }
 
     /// Drops a room that could not be filled; who waits in it is told to come back.

@@ -26,7 +26,8 @@ impl Writer {
             let frame = server::snapshot(why, epoch, *seq, self.ring.recent(), &self.state);
             self.state.mark_sent();
             self.push(now, frame, Vec::new());
-            count(&self.room.tally.broken, 1);
+            let tally = &self.room.tally;
+            count(if why == Why::Epoch { &tally.epochs } else { &tally.holes }, 1);
             return self.ask_about_the_card(now);
         }
         let mut pending = pending.into_iter().peekable();
@@ -113,6 +114,7 @@ impl Writer {
         line.close(close, now);
         self.uncount(place);
         let line = &self.lines[place];
+        self.room.tally.closes.count(close);
         if matches!(close, Close::Slow { .. }) {
             count(&self.room.tally.closed_slow, 1);
         }

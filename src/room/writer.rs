@@ -8,6 +8,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 
@@ -16,7 +17,7 @@ use super::line::Line;
 use super::member::Who;
 use super::pace::{Pace, ViewerCount};
 use super::ring::{Encoded, Ring};
-use super::{Member, Position, Room, count, lock};
+use super::{Member, Position, Room, lock};
 use crate::clock::Clock;
 use crate::domain::{Millis, OfferId};
 use crate::protocol::{Logged, State, Tail, Why};
@@ -42,6 +43,8 @@ pub struct Writer {
     pub(super) pending: Vec<(u64, Logged)>,
     pub(super) pending_bytes: usize,
     pub(super) urgent: bool,
+    /// Since when the oldest of what is pending waits.
+    pub(super) since: Option<Instant>,
     /// Continuity was lost: the next frame is a snapshot.
     pub(super) broken: Option<Why>,
     pub(super) pace: Pace,
@@ -79,6 +82,7 @@ impl Writer {
             pending: Vec::new(),
             pending_bytes: 0,
             urgent: false,
+            since: None,
             broken: None,
             pace: Pace::default(),
             count: ViewerCount::default(),
@@ -134,6 +138,7 @@ impl Writer {
             }
         }
         self.urgent |= turn.urgent;
+        self.since = self.since.or(turn.since);
         for arrival in turn.arrivals {
             self.seat(arrival, now);
         }
@@ -147,16 +152,19 @@ impl Writer {
         self.count_viewers(now);
         let news = self.begun && self.has_news();
         if news && (self.urgent || self.broken.is_some() || self.pace.next_at() <= now) {
+            let (began, since) = (Instant::now(), self.since.take());
             self.flush(now);
             self.walk().await;
             let ended = self.clock.now();
             self.pace.walked(now, ended, self.lines.len());
-            count(&self.room.tally.walks, 1);
-            count(&self.room.tally.walked_ms, (ended - now).max(0).unsigned_abs());
+            self.room.tally.walks.add(began.elapsed());
+            if let Some(since) = since {
+                self.room.tally.to_sockets.add(since.elapsed());
+            }
         }
         if !news {
             // What was urgent was known already.
-            self.urgent = false;
+            (self.urgent, self.since) = (false, None);
         }
         if turn.more && self.pending.is_empty() {
             self.room.wake.notify_one();

@@ -31,6 +31,8 @@ const UNSENT_BYTES: u32 = 16 * 1024;
 const READ_BYTES: usize = 4 * 1024;
 /// Reads before others on this worker get their turn.
 const READS_PER_YIELD: usize = 8;
+/// How often we look whether a client has taken some of its answers.
+const FULL_PAUSE: Duration = Duration::from_millis(5);
 const SLOW_VERBS_MAX: usize = 8;
 /// How long after our goodbye we wait for the client's.
 const GOODBYE: Duration = Duration::from_secs(2);
@@ -64,12 +66,15 @@ pub fn serve<H: Send>(app: App, room: Arc<Room>, arrival: Arrival, held: H) -> i
     let socket = Arc::new(socket);
     let joining = Joining { socket: socket.clone(), actor, session, position, missed, you, deflate, overlay };
     let seated = room.join(joining);
-    if let Ok(seat) = &seated {
-        app.joined(seat.member());
-        if app.is_banned(seat.member()) {
-            // The ban came while this one was coming in, and found nobody to send away.
-            seat.member().close(Close::Banned);
+    match &seated {
+        Ok(seat) => {
+            app.joined(seat.member());
+            if app.is_banned(seat.member()) {
+                // The ban came while this one was coming in, and found nobody to send away.
+                seat.member().close(Close::Banned);
+            }
         }
+        Err(close) => app.rooms().tally.closes.count(*close),
     }
     async move {
         let _held = &held;
@@ -97,9 +102,9 @@ pub async fn refuse(socket: TcpStream, close: Close) {
     say_goodbye(&socket, close).await;
 }
 
-/// Ends an upgraded connection that may come again: not now.
-pub async fn turn_away(socket: TcpStream) {
-    refuse(socket, Close::Overload { retry_ms: room::retry_ms() }).await;
+/// Why an upgraded connection ends that may come again: not now.
+pub fn not_now() -> Close {
+    Close::Overload { retry_ms: room::retry_ms() }
 }
 
 struct Connection<'a> {
@@ -162,7 +167,11 @@ impl Connection<'_> {
         let end = match incoming {
             Ok(Incoming::Text(text)) => {
                 // Boxed: the futures of answers would else be part of every idle connection.
-                Box::pin(self.answer(text)).await;
+                Box::pin(async {
+                    self.leave_time_to_read().await;
+                    self.answer(text).await;
+                })
+                .await;
                 return std::ops::ControlFlow::Continue(());
             }
             Ok(Incoming::Ping(payload)) => {
@@ -175,6 +184,13 @@ impl Connection<'_> {
         };
         member.close(end);
         std::ops::ControlFlow::Break(())
+    }
+
+    /// Who asks faster than the answers are taken is read slower. One who takes none at all is ended by the writer.
+    async fn leave_time_to_read(&self) {
+        while self.seat.member().has_much_to_take() {
+            tokio::time::sleep(FULL_PAUSE).await;
+        }
     }
 
     async fn answer(&self, text: String) {

@@ -63,6 +63,18 @@ async fn every_question_is_answered_in_order_with_its_ref() {
 }
 
 #[tokio::test]
+async fn a_burst_of_questions_from_one_who_reads_is_answered_to_the_last() {
+    let mut show = connect(b"").await;
+    let burst: Vec<u8> = (0..500)
+        .flat_map(|number| Client::frame(0x81, format!(r#"{{"ref":"{number}","do":"dance"}}"#).as_bytes()))
+        .collect();
+    show.client.socket.write_all(&burst).await.unwrap();
+    for number in 0..500 {
+        assert_eq!(reply(&mut show.client).await["ref"], json!(number.to_string()));
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_question_is_answered_and_the_connection_goes_on() {
     let mut show = connect(b"").await;
     for bad in ["", "hi", "[]", "{}", r#"{"do":7}"#, r#"{"ref":{},"do":"say"}"#] {

@@ -44,8 +44,9 @@ pub async fn answer(context: &Context, frame: ClientFrame) -> Option<Frame> {
 fn reply_error(reference: Option<&str>, error: &Error) -> Frame {
     match error {
         Error::Refused(refusal) => server::reply_refused(reference, refusal),
-        Error::Unavailable => server::reply_error(reference, "unavailable", &error.to_string(), Some(1_000)),
-        Error::OutcomeUnknown => server::reply_error(reference, "outcome_unknown", &error.to_string(), Some(1_000)),
+        Error::Unavailable | Error::OutcomeUnknown => {
+            server::reply_error(reference, error.code(), &error.to_string(), Some(1_000))
+        }
     }
 }
 

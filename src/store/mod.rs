@@ -18,6 +18,7 @@ mod script;
 mod sell;
 mod sqlite;
 mod stream;
+mod tally;
 mod webhook;
 
 use std::sync::Arc;
@@ -32,7 +33,8 @@ pub use payment::{Begun, NewPayment};
 pub use product::Catalogue;
 pub use refund::NewRefund;
 pub use script::{Booked, Told};
-pub use sell::{Answered, Sold};
+pub use sell::{Answered, Sold, Turn};
+pub use tally::{Pool, Tally};
 pub use webhook::PaymentEvent;
 
 #[derive(Clone)]
@@ -116,6 +118,11 @@ impl Error {
     }
 
     /// The connection is of no more use, and those made before it most likely neither.
+    /// An answer that did not come.
+    pub fn link_lost() -> Self {
+        sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()).into()
+    }
+
     pub(crate) fn is_link_broken(&self) -> bool {
         match self {
             Error::Database(sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut) => true,
@@ -278,6 +285,22 @@ impl Store {
         match self {
             Store::Postgres(db) => db.epoch().await,
             Store::Sqlite(db) => Ok(db.epoch()),
+        }
+    }
+
+    /// What the hot row costs, for the metrics.
+    pub fn tally(&self) -> &Tally {
+        match self {
+            Store::Postgres(db) => db.tally(),
+            Store::Sqlite(db) => db.tally(),
+        }
+    }
+
+    /// The pools of connections as they are now.
+    pub fn pools(&self) -> [Pool; 2] {
+        match self {
+            Store::Postgres(db) => [Pool::of("general", db.pool()), db.selling().pool()],
+            Store::Sqlite(db) => [Pool::of("general", db.readers()), db.writing()],
         }
     }
 

@@ -23,7 +23,7 @@ macro_rules! terms_of_offer {
 use terms_of_offer;
 
 /// The selling half of a row, as a batch reads it under the lock.
-#[derive(sqlx::FromRow)]
+#[derive(sqlx::FromRow, Debug)]
 pub(super) struct TermsRow {
     pub stream: Uuid,
     pub currency: String,
@@ -40,7 +40,7 @@ pub(super) struct TermsRow {
 }
 
 impl TermsRow {
-    pub fn terms(self) -> Result<Terms> {
+    pub fn terms(&self) -> Result<Terms> {
         Ok(Terms {
             stage: stage(&self.stage)?,
             quantity: self.quantity,

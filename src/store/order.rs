@@ -92,6 +92,7 @@ pub struct Note {
     pub id: Uuid,
     pub topic: String,
     pub body: String,
+    pub created_at: Millis,
 }
 
 /// A show's sales in a few numbers.
@@ -244,8 +245,16 @@ impl Store {
 
     /// Holds that are over, by offer.
     pub async fn holds_due(&self, now: Millis) -> Result<Vec<(OfferId, OrderId)>> {
-        let read =
-            "select offer, id from orders where status = 'held' and hold_until <= $1 order by hold_until limit 500";
+        // From offer to offer along the index, and of each those that are due: one look-up for each offer that has
+        // unpaid orders, however many these are.
+        let read = "with recursive busy (offer) as (
+                select (select o.offer from orders o where o.status in ('held', 'capturing') order by o.offer limit 1)
+                union all
+                select (select o.offer from orders o where o.status in ('held', 'capturing') and o.offer > busy.offer
+                    order by o.offer limit 1) from busy where busy.offer is not null
+            )
+            select o.offer, o.id from busy join orders o on o.offer = busy.offer
+            where o.status in ('held', 'capturing') and o.status = 'held' and o.hold_until <= $1 limit 500";
         let rows: Vec<(Uuid, Uuid)> = on_reader!(self, pool => sqlx::query_as(read).bind(now).fetch_all(pool).await?);
         Ok(rows.into_iter().map(|(offer, order)| (OfferId(offer), OrderId(order))).collect())
     }
@@ -289,10 +298,16 @@ impl Store {
 
     /// The oldest notes not delivered yet.
     pub async fn notes(&self, limit: i64) -> Result<Vec<Note>> {
-        let read = "select id, topic, body from outbox order by id limit $1";
-        let rows: Vec<(Uuid, String, String)> =
+        let read = "select id, topic, body, created_at from outbox order by id limit $1";
+        let rows: Vec<(Uuid, String, String, i64)> =
             on_reader!(self, pool => sqlx::query_as(read).bind(limit).fetch_all(pool).await?);
-        Ok(rows.into_iter().map(|(id, topic, body)| Note { id, topic, body }).collect())
+        Ok(rows.into_iter().map(|(id, topic, body, created_at)| Note { id, topic, body, created_at }).collect())
+    }
+
+    pub async fn notes_waiting(&self) -> Result<u64> {
+        let read = "select cast(count(*) as bigint) from outbox";
+        let waiting: i64 = on_reader!(self, pool => sqlx::query_scalar(read).fetch_one(pool).await?);
+        Ok(waiting.unsigned_abs())
     }
 
     /// Takes a delivered note away. `false`: another node was first.

@@ -8,7 +8,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::{Error, Result};
+use super::{Error, Pool, Result, Tally};
 use crate::domain::Millis;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres");
@@ -41,6 +41,8 @@ impl Postgres {
             ("statement_timeout", "10s"),
             ("lock_timeout", "3s"),
             ("idle_in_transaction_session_timeout", "5s"),
+            // "paid" is said over these, whatever the database's own default is.
+            ("synchronous_commit", "on"),
         ]);
         // `statement_timeout = 0`: a timeout that hits a commit waiting for its standby would acknowledge an order
         // no standby has. `idle_in_transaction…`: a frozen node must not sit on the hot row.
@@ -65,6 +67,10 @@ impl Postgres {
 
     pub fn pool(&self) -> &PgPool {
         &self.pool
+    }
+
+    pub fn tally(&self) -> &Tally {
+        &self.selling.tally
     }
 
     pub fn selling(&self) -> &SellConnections {
@@ -158,38 +164,44 @@ pub struct SellConnections {
     options: PgConnectOptions,
     idle: Mutex<Vec<PgConnection>>,
     permits: Semaphore,
+    size: usize,
+    tally: Tally,
 }
 
 impl SellConnections {
     fn new(options: PgConnectOptions, size: usize) -> Self {
-        Self { options, idle: Mutex::new(Vec::with_capacity(size)), permits: Semaphore::new(size) }
-    }
-
-    /// Runs one batch on a connection of its own and takes that back if the batch was answered. After a fault of the
-    /// link those that lie idle are closed too: they were made before it.
-    pub async fn run<T>(&self, batch: impl AsyncFnOnce(&mut PgConnection) -> Result<T>) -> Result<T> {
-        let mut borrowed = self.borrow().await?;
-        let ran = tokio::time::timeout(BATCH_DEADLINE, batch(&mut borrowed.connection)).await;
-        let ran = ran.unwrap_or_else(|elapsed| Err(sqlx::Error::Io(elapsed.into()).into()));
-        match &ran {
-            Ok(_) | Err(Error::Refused(_)) => borrowed.give_back(),
-            Err(fault) if fault.is_link_broken() => self.forget_idle(),
-            Err(_) => {}
-        }
-        ran
+        let (idle, permits) = (Mutex::new(Vec::with_capacity(size)), Semaphore::new(size));
+        Self { options, idle, permits, size, tally: Tally::default() }
     }
 
     /// Waits for a connection. One that is not [given back](Borrowed::give_back) is closed: after a fault its state
     /// is not known.
-    async fn borrow(&self) -> Result<Borrowed<'_>> {
+    pub async fn borrow(&self) -> Result<Borrowed<'_>> {
         let wait = tokio::time::timeout(ACQUIRE_DEADLINE, self.permits.acquire());
         let permit = wait.await.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?;
+        self.connected(permit).await
+    }
+
+    /// A place for one who has a connection already and would like to wait with a second one. Only while half of them
+    /// are free: nobody's first may wait for another's second.
+    pub fn spare(&self) -> Option<Spare<'_>> {
+        let permit = self.permits.try_acquire().ok()?;
+        (self.size / 2 <= self.permits.available_permits()).then_some(Spare { home: self, permit })
+    }
+
+    async fn connected<'a>(&'a self, permit: SemaphorePermit<'a>) -> Result<Borrowed<'a>> {
         let idle = self.idle.lock().unwrap_or_else(|poison| poison.into_inner()).pop();
         let connection = match idle {
             Some(connection) => connection,
             None => connect_to_sell(&self.options).await?,
         };
         Ok(Borrowed { connection, home: self, _permit: permit })
+    }
+
+    pub fn pool(&self) -> Pool {
+        let idle = self.idle.lock().unwrap_or_else(|poison| poison.into_inner()).len();
+        let used = self.size.saturating_sub(self.permits.available_permits());
+        Pool { name: "selling", used, idle, most: self.size }
     }
 
     /// Closes what is idle. Where one connection broke the others most likely are broken too, and finding out one by
@@ -199,14 +211,45 @@ impl SellConnections {
     }
 }
 
-struct Borrowed<'a> {
+/// The right to a second connection.
+pub struct Spare<'a> {
+    home: &'a SellConnections,
+    permit: SemaphorePermit<'a>,
+}
+
+impl<'a> Spare<'a> {
+    pub async fn borrow(self) -> Result<Borrowed<'a>> {
+        self.home.connected(self.permit).await
+    }
+}
+
+#[derive(Debug)]
+pub struct Borrowed<'a> {
     connection: PgConnection,
     home: &'a SellConnections,
     _permit: SemaphorePermit<'a>,
 }
 
 impl Borrowed<'_> {
-    fn give_back(self) {
+    /// One step of a batch, with its deadline. After a fault of the link those connections that lie idle are closed too:
+    /// they were made before it.
+    pub async fn step<T>(&mut self, step: impl AsyncFnOnce(&mut PgConnection) -> Result<T>) -> Result<T> {
+        let ran = tokio::time::timeout(BATCH_DEADLINE, step(&mut self.connection)).await;
+        let ran = ran.unwrap_or_else(|elapsed| Err(sqlx::Error::Io(elapsed.into()).into()));
+        if let Err(fault) = &ran
+            && fault.is_link_broken()
+        {
+            self.home.forget_idle();
+        }
+        ran
+    }
+
+    pub fn tally(&self) -> &Tally {
+        &self.home.tally
+    }
+
+    /// For the next batch. Only outside of a transaction.
+    pub fn give_back(self) {
         self.home.idle.lock().unwrap_or_else(|poison| poison.into_inner()).push(self.connection);
     }
 }

@@ -183,6 +183,14 @@ impl Store {
         }))
     }
 
+    /// Forgets calls from before `before`, as every provider does in time; gives how many those were.
+    pub async fn prune_calls(&self, before: Millis) -> Result<u64> {
+        Ok(in_transaction!(self, |tx, _dialect| {
+            let prune = "delete from test_calls where created_at < $1";
+            sqlx::query(prune).bind(before).execute(&mut *tx).await?.rows_affected()
+        }))
+    }
+
     /// An intent by its name.
     pub async fn booked(&self, reference: &str) -> Result<Option<Booked>> {
         let row: Option<IntentRow> =

@@ -14,7 +14,7 @@ use sqlx::{Connection, Sqlite as Db, Transaction};
 use tokio::sync::{Mutex, MutexGuard, mpsc};
 
 use super::sell::{self, SellCall};
-use super::{Error, Result};
+use super::{Error, Pool, Result, Tally};
 use crate::clock::Clock;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
@@ -57,7 +57,8 @@ impl Sqlite {
             .acquire_timeout(Duration::from_secs(3))
             .connect_with(options.clone().read_only(true).create_if_missing(false))
             .await?;
-        let writer = std::sync::Arc::new(WriterSlot { options, connection: Mutex::new(Some(connection)) });
+        let connection = Mutex::new(Some(connection));
+        let writer = std::sync::Arc::new(WriterSlot { options, connection, tally: Tally::default() });
         let selling = sell::start_sqlite(writer.clone(), clock.clone());
         Ok(Self { readers, writer, selling, clock, epoch, _lock: lock })
     }
@@ -72,6 +73,16 @@ impl Sqlite {
 
     pub fn selling(&self) -> &mpsc::Sender<SellCall> {
         &self.selling
+    }
+
+    pub fn tally(&self) -> &Tally {
+        &self.writer.tally
+    }
+
+    /// The writing connection, as a pool of one.
+    pub fn writing(&self) -> Pool {
+        let used = usize::from(self.writer.connection.try_lock().is_err());
+        Pool { name: "selling", used, idle: 1 - used, most: 1 }
     }
 
     pub fn clock(&self) -> &Clock {
@@ -111,6 +122,7 @@ fn lock(path: &Path) -> Result<File> {
 pub(super) struct WriterSlot {
     options: SqliteConnectOptions,
     connection: Mutex<Option<SqliteConnection>>,
+    pub(super) tally: Tally,
 }
 
 impl WriterSlot {

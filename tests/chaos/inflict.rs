@@ -13,11 +13,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::board::Board;
 use crate::fault::{Fault, Planned};
 use crate::node::Node;
-use crate::oracle::Window;
+use crate::oracle::{STARVED, Window};
 use crate::postgres::{self, Postgres};
-
-/// Not a fault of the plan.
-pub const STARVED: &str = "the machine stood still";
 
 /// Everything that can be broken.
 pub struct Stand {
@@ -29,8 +26,9 @@ pub struct Stand {
 }
 
 impl Stand {
-    pub fn new(board: Arc<Board>, postgres: Postgres, nodes: Vec<Node>) -> Stand {
-        let (database, nodes) = (postgres.address(), nodes.into_iter().map(TaskMutex::new).collect());
+    /// `database` is the way to it for those who look from the side.
+    pub fn new(board: Arc<Board>, postgres: Postgres, database: SocketAddr, nodes: Vec<Node>) -> Stand {
+        let nodes = nodes.into_iter().map(TaskMutex::new).collect();
         Stand { board, postgres: TaskMutex::new(postgres), database, nodes, windows: Mutex::default() }
     }
 
@@ -59,25 +57,24 @@ impl Stand {
     pub async fn walk(&self, lane: &[Planned], began: Instant, mut rng: StdRng) {
         for planned in lane {
             sleep_until(began + planned.at).await;
-            let from = self.board.now();
-            // Whoever asks meanwhile what is broken sees a fault that has not ended.
             let node = Fault::OF_NODES.contains(&planned.fault).then_some(planned.node);
-            let place = {
-                let mut windows = self.windows.lock().unwrap();
-                windows.push(Window {
-                    fault: format!("{:?}", planned.fault),
-                    node,
-                    from,
-                    to: i64::MAX,
-                    note: String::new(),
-                });
-                windows.len() - 1
-            };
+            let window = self.begin(&format!("{:?}", planned.fault), node);
             let note = self.inflict(planned, &mut rng).await;
-            let mut windows = self.windows.lock().unwrap();
-            windows[place].to = self.board.now();
-            windows[place].note = note.unwrap_or_else(|error| format!("not done: {error}"));
+            self.end(window, note.unwrap_or_else(|error| format!("not done: {error}")));
         }
+    }
+
+    /// Something is broken from now on. Whoever asks meanwhile what is broken sees a fault that has not ended.
+    pub fn begin(&self, fault: &str, node: Option<usize>) -> usize {
+        let mut windows = self.windows.lock().unwrap();
+        let from = self.board.now();
+        windows.push(Window { fault: fault.to_owned(), node, from, to: i64::MAX, note: String::new() });
+        windows.len() - 1
+    }
+
+    pub fn end(&self, window: usize, note: String) {
+        let mut windows = self.windows.lock().unwrap();
+        (windows[window].to, windows[window].note) = (self.board.now(), note);
     }
 
     /// The answer is a note for those who read the evidence.

@@ -48,6 +48,12 @@ impl Line {
         Ok((Line { socket, position }, hello))
     }
 
+    /// The same for one who only watches: goes when the node asks to, since there are others.
+    pub async fn watch(&mut self) -> Result<Value, Ended> {
+        let frame = self.next().await?;
+        if frame["t"] == "moving" { Err(Ended::Broken("sent to another node".to_owned())) } else { Ok(frame) }
+    }
+
     /// The next frame, checked for holes in the log.
     pub async fn next(&mut self) -> Result<Value, Ended> {
         let frame = read(&mut self.socket).await?;

@@ -1,7 +1,7 @@
-//! A node of the shop: `livesouk serve` as a process, with a bad network between it and Postgres.
+//! A node of the shop: `livesouk serve` as a process, with a bad network between it and what it needs.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -19,6 +19,8 @@ pub struct Node {
     pub proxy: Proxy,
     address: SocketAddr,
     folder: TempDir,
+    /// Settings besides those every node has, and what breaks it on purpose.
+    more: Settings,
     process: Process,
     /// What earlier processes of this node wrote.
     earlier: Vec<String>,
@@ -26,13 +28,21 @@ pub struct Node {
     pub ended_by_itself: Vec<String>,
 }
 
+/// How a node differs from one that stands alone.
+#[derive(Debug, Default)]
+pub struct Settings {
+    pub args: Vec<String>,
+    /// Of a build with the feature `planted-fault`.
+    pub planted: Option<String>,
+}
+
 impl Node {
-    pub async fn start(number: usize, postgres: SocketAddr) -> Node {
+    pub async fn start(number: usize, postgres: SocketAddr, more: Settings) -> Node {
         let proxy = Proxy::start(postgres).await;
         let (address, folder) = (free_address(), tempfile::tempdir().expect("a temporary folder"));
-        let process = serve(address, &proxy, &folder);
-        let mut node =
-            Node { number, proxy, address, folder, process, earlier: Vec::new(), ended_by_itself: Vec::new() };
+        let process = serve(address, &proxy, &folder, &more);
+        let (earlier, ended_by_itself) = (Vec::new(), Vec::new());
+        let mut node = Node { number, proxy, address, folder, more, process, earlier, ended_by_itself };
         node.until_ready().await;
         node
     }
@@ -50,8 +60,19 @@ impl Node {
 
     pub async fn start_again(&mut self) {
         self.earlier.push(self.process.stderr());
-        self.process = serve(self.address, &self.proxy, &self.folder);
+        self.process = serve(self.address, &self.proxy, &self.folder, &self.more);
         self.until_ready().await;
+    }
+
+    /// Like an operator who replaces it: it is asked to stop and ends by itself. Gives a note.
+    pub async fn stop(&mut self) -> String {
+        self.process.signal(Signal::Terminate);
+        let asked = Instant::now();
+        let status = self.process.end(PATIENCE).await;
+        if status.code() != Some(0) {
+            self.ended_by_itself.push(format!("asked to stop it ended with {status}:\n{}", self.process.stderr()));
+        }
+        format!("it took {} ms to end", asked.elapsed().as_millis())
     }
 
     pub fn freeze(&mut self) {
@@ -69,9 +90,9 @@ impl Node {
         until_some("node that is ready", PATIENCE, async || {
             if self.process.has_ended() {
                 self.earlier.push(self.process.stderr());
-                self.process = serve(self.address, &self.proxy, &self.folder);
+                self.process = serve(self.address, &self.proxy, &self.folder, &self.more);
             }
-            let asked = rest.try_send(reqwest::Method::GET, "/readyz", &[], None);
+            let asked = rest.try_send(reqwest::Method::GET, "/readyz?only=store", &[], None);
             let answer = tokio::time::timeout(Duration::from_secs(2), asked).await.ok()?.ok()?;
             (answer.status == 200).then_some(())
         })
@@ -99,8 +120,11 @@ impl Node {
     }
 }
 
-fn serve(address: SocketAddr, proxy: &Proxy, folder: &TempDir) -> Process {
+fn serve(address: SocketAddr, proxy: &Proxy, folder: &TempDir, more: &Settings) -> Process {
     let (listen, store) = (address.to_string(), Postgres::url_at(proxy.address()));
-    let args = ["serve", "--listen", &listen, "--store", &store, "--auth-key", KEY, "--log", "warn"];
-    Process::livesouk(&args, folder.path())
+    let mut args =
+        vec!["serve", "--listen", &listen, "--store", &store, "--auth-key", KEY, "--log", "warn,livesouk::node=info"];
+    args.extend(more.args.iter().map(String::as_str));
+    let planted = more.planted.as_deref().map(|fault| ("LIVESOUK_PLANTED_FAULT", fault));
+    Process::livesouk_with(&args, folder.path(), planted.as_slice())
 }

@@ -15,10 +15,10 @@ use crate::board::{Board, Sale};
 use crate::buyer::Buyer;
 use crate::fault::{self, NODES};
 use crate::host::{self, Host};
-use crate::inflict::{STARVED, Stand};
+use crate::inflict::Stand;
 use crate::journal::{Id, Outcome};
-use crate::node::Node;
-use crate::oracle::{self, Breach, Evidence, RECOVERY_MS};
+use crate::node::{self, Node};
+use crate::oracle::{self, Breach, Evidence, RECOVERY_MS, STARVED};
 use crate::postgres::Postgres;
 use crate::settings::Settings;
 use crate::side::{self, Levels};
@@ -45,7 +45,7 @@ pub async fn play(settings: &Settings) -> Verdict {
     migrate(&Postgres::url_at(postgres.address())).await;
     let mut nodes = Vec::new();
     for number in 0..NODES {
-        nodes.push(Node::start(number, postgres.address()).await);
+        nodes.push(Node::start(number, postgres.address(), node::Settings::default()).await);
     }
     let urls: Vec<String> = nodes.iter().map(Node::url).collect();
     let host_token = crate::support::shop::sign(crate::support::shop::KEY, "the-host", "host", 100_000);
@@ -53,7 +53,8 @@ pub async fn play(settings: &Settings) -> Verdict {
     let mut host =
         Host::open_show(|stream| Board::new(urls, stream, Clock::system()), &rest, host::rng_of(&mut rng)).await;
     let board = host.board();
-    let stand = Arc::new(Stand::new(board.clone(), postgres, nodes));
+    let database = postgres.address();
+    let stand = Arc::new(Stand::new(board.clone(), postgres, database, nodes));
 
     let (counts, levels) = (Arc::new(Counts::default()), Arc::new(Levels::default()));
     let mut people = JoinSet::new();
@@ -82,7 +83,7 @@ pub async fn play(settings: &Settings) -> Verdict {
     let healed_at = board.now();
     look_after_nodes(&stand).await;
     flows_again(&stand, &mut host, healed_at).await;
-    sells_out(&stand, &mut host).await;
+    sells_out(&stand, &mut host, 40).await;
     screens_are_up_to_date(&stand, &screens).await;
 
     board.over.cancel();
@@ -92,11 +93,7 @@ pub async fn play(settings: &Settings) -> Verdict {
     let mut breaches = board.breaches();
     breaches.extend(oracle::judge(&evidence));
     breaches.extend(progress(&board, &evidence, settings, began_at));
-    for node in &stand.nodes {
-        let node = node.lock().await;
-        let ended = node.ended_by_itself.iter();
-        breaches.extend(ended.map(|said| Breach::new("nodes stay up", format!("node {} ended:\n{said}", node.number))));
-    }
+    breaches.extend(ended_by_themselves(&stand).await);
     tell(&evidence, &counts, &levels, began_at);
     if !breaches.is_empty() {
         keep_logs(&stand, settings).await;
@@ -113,14 +110,24 @@ async fn storm(stand: &Stand, settings: &Settings, rng: &mut StdRng) {
     tokio::time::sleep_until(began + settings.length).await;
 }
 
-async fn look_after_nodes(stand: &Stand) {
+pub async fn look_after_nodes(stand: &Stand) {
     for node in &stand.nodes {
         node.lock().await.look_after().await;
     }
 }
 
+pub async fn ended_by_themselves(stand: &Stand) -> Vec<Breach> {
+    let mut found = Vec::new();
+    for node in &stand.nodes {
+        let node = node.lock().await;
+        let ended = node.ended_by_itself.iter();
+        found.extend(ended.map(|said| Breach::new("nodes stay up", format!("node {} ended:\n{said}", node.number))));
+    }
+    found
+}
+
 /// After the last fault everybody sells and takes money again, on every node.
-async fn flows_again(stand: &Stand, host: &mut Host, healed_at: i64) {
+pub async fn flows_again(stand: &Stand, host: &mut Host, healed_at: i64) {
     let board = &stand.board;
     let Some(offer) = host.lasting_sale(1_000, 1).await else { return };
     for node in 0..NODES {
@@ -155,10 +162,10 @@ async fn until_done(till: &Till<'_>, wish: &Wish, key: &Id, node: usize) -> Opti
 
 /// Nothing is broken and more people want a unit than there are: all are sold in the end, and none lies about for
 /// longer than two seconds.
-async fn sells_out(stand: &Stand, host: &mut Host) {
+pub async fn sells_out(stand: &Stand, host: &mut Host, units: i64) {
     const LIES_ABOUT: Duration = Duration::from_secs(2);
     let board = &stand.board;
-    let Some(offer) = host.lasting_sale(40, 1).await else { return };
+    let Some(offer) = host.lasting_sale(units, 1).await else { return };
     board.be_earnest(Sale { offer: offer.clone(), per_buyer: 1 });
     let give_up = Instant::now() + Duration::from_secs(100);
     let mut free_since = Instant::now();
@@ -178,7 +185,8 @@ async fn sells_out(stand: &Stand, host: &mut Host) {
             return;
         }
         if now - free_since > LIES_ABOUT || now > give_up {
-            let what = format!("{left} of 40 units of offer {offer} lie about, {open} are held, and many want one");
+            let what =
+                format!("{left} of {units} units of offer {offer} lie about, {open} are held, and many want one");
             board.breach(Breach::new("no undersell", what));
             return;
         }
@@ -187,7 +195,7 @@ async fn sells_out(stand: &Stand, host: &mut Host) {
 }
 
 /// What viewers have before them is what is stored, at most a second and a bit late: also the end of a sale.
-async fn screens_are_up_to_date(stand: &Stand, screens: &[(usize, Arc<Screen>)]) {
+pub async fn screens_are_up_to_date(stand: &Stand, screens: &[(usize, Arc<Screen>)]) {
     const LATE: Duration = Duration::from_secs(3);
     let Ok(mut database) = postgres::connect(stand.database).await else { return };
     let give_up = Instant::now() + LATE;
@@ -220,7 +228,7 @@ async fn screens_are_up_to_date(stand: &Stand, screens: &[(usize, Arc<Screen>)])
     }
 }
 
-async fn finish(mut tasks: JoinSet<()>, who: &str) {
+pub async fn finish(mut tasks: JoinSet<()>, who: &str) {
     let ended = timeout(Duration::from_secs(120), async {
         while let Some(ended) = tasks.join_next().await {
             ended.unwrap_or_else(|error| panic!("one of the {who}: {error}"));
@@ -230,7 +238,7 @@ async fn finish(mut tasks: JoinSet<()>, who: &str) {
 }
 
 /// Waits until nothing is under way any more, as far as the promises say how long that takes, and reads everything.
-async fn gather(stand: &Stand, levels: &Levels) -> Evidence {
+pub async fn gather(stand: &Stand, levels: &Levels) -> Evidence {
     let mut database = postgres::connect(stand.database).await.expect("the database answers");
     let longest = host::HOLD_MS + 5_000;
     until_none(&mut database, "select count(*) from orders where status = 'held'", longest).await;
@@ -298,7 +306,7 @@ fn progress(board: &Board, evidence: &Evidence, settings: &Settings, began_at: i
     found
 }
 
-fn tell(evidence: &Evidence, counts: &Counts, levels: &Levels, began_at: i64) {
+pub fn tell(evidence: &Evidence, counts: &Counts, levels: &Levels, began_at: i64) {
     let outcomes = evidence.ops.iter().map(|op| match &op.outcome {
         Outcome::Done(_) => format!("{:?} done", op.verb),
         Outcome::Refused(code) => format!("{:?} {code}", op.verb),
@@ -320,7 +328,7 @@ fn tell(evidence: &Evidence, counts: &Counts, levels: &Levels, began_at: i64) {
     println!("{offers} offers, {orders} orders, {} counts seen, {} looks from the side", counts.seen(), levels.looks());
 }
 
-async fn keep_logs(stand: &Stand, settings: &Settings) {
+pub async fn keep_logs(stand: &Stand, settings: &Settings) {
     let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("chaos-{}", settings.seed));
     let _ = std::fs::create_dir_all(&folder);
     for node in &stand.nodes {
@@ -331,7 +339,7 @@ async fn keep_logs(stand: &Stand, settings: &Settings) {
 }
 
 /// All are counted; of a kind that comes in hundreds a few are told.
-fn shorten(breaches: Vec<Breach>) -> Vec<Breach> {
+pub fn shorten(breaches: Vec<Breach>) -> Vec<Breach> {
     let mut told = HashMap::new();
     let mut shorter = breaches;
     for breach in &mut shorter {

@@ -3,35 +3,27 @@
 
 use std::time::Duration;
 
-pub const SCENES: [&str; 1] = ["selling"];
-/// Scenes that have a name already and are played in a later version.
-const TO_COME: [&str; 1] = ["nodes"];
+/// Every scene, and how many seconds it is played for unless somebody says so.
+const LENGTHS: [(&str, u64); 2] = [("selling", 60), ("nodes", 90)];
+pub const SCENES: [&str; 2] = [LENGTHS[0].0, LENGTHS[1].0];
 
 #[derive(Debug)]
 pub struct Settings {
-    pub scene: String,
+    pub scene: &'static str,
     /// How long faults happen; making the stand and coming to rest are on top.
     pub length: Duration,
     /// The plan of the faults is a pure function of this and of `length`.
     pub seed: u64,
-}
-
-/// What `cargo test` asks of this binary.
-#[derive(Debug, PartialEq)]
-pub enum Wanted {
-    Run,
-    List,
-    /// A filter that means other tests.
-    Nothing,
+    /// For a server that is built with the feature `planted-fault`: which promise it breaks, so that the run can be seen
+    /// to fail.
+    pub planted: Option<String>,
 }
 
 impl Settings {
-    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Settings, String> {
-        let scene = variable("CHAOS_SCENE").unwrap_or_else(|| SCENES[0].to_owned());
-        if TO_COME.contains(&scene.as_str()) {
-            return Err(format!("the scene `{scene}` comes with a later version; there is {}", SCENES.join(", ")));
-        }
-        if !SCENES.contains(&scene.as_str()) {
+    /// Of the scene that is asked for, or of all.
+    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Vec<Settings>, String> {
+        let asked = variable("CHAOS_SCENE");
+        if let Some(scene) = asked.as_deref().filter(|scene| !SCENES.contains(scene)) {
             return Err(format!("there is no scene `{scene}`; there is {}", SCENES.join(", ")));
         }
         let number = |name: &str| {
@@ -39,20 +31,26 @@ impl Settings {
             text.map(|text| text.parse::<u64>().map_err(|_| format!("{name} is a whole number, not `{text}`")))
                 .transpose()
         };
-        let seconds = number("CHAOS_SECONDS")?.unwrap_or(60);
-        if !(10..=86_400).contains(&seconds) {
+        let seconds = number("CHAOS_SECONDS")?;
+        if seconds.is_some_and(|seconds| !(10..=86_400).contains(&seconds)) {
             return Err("CHAOS_SECONDS is 10 to 86400".to_owned());
         }
         let seed = number("CHAOS_SEED")?.unwrap_or_else(|| u64::from(rand::random::<u32>()));
-        Ok(Settings { scene, length: Duration::from_secs(seconds), seed })
+        let planted = variable("CHAOS_PLANTED");
+        let scenes = LENGTHS.into_iter().filter(|(scene, _)| asked.as_deref().is_none_or(|asked| asked == *scene));
+        let settings = |(scene, usual): (&'static str, u64)| {
+            let length = Duration::from_secs(seconds.unwrap_or(usual));
+            Settings { scene, length, seed, planted: planted.clone() }
+        };
+        Ok(scenes.map(settings).collect())
     }
 }
 
 /// Words of libtest that take the next word with them.
 const WITH_VALUE: [&str; 7] = ["--test-threads", "--format", "--color", "--logfile", "--shuffle-seed", "-Z", "--skip"];
 
-/// Reads the words as libtest would, for a binary whose tests are called `chaos::SCENE`.
-pub fn wanted(words: &[String], scene: &str) -> Wanted {
+/// Reads the words as libtest would, for a binary whose tests are called `chaos::SCENE`: is this scene to be played?
+pub fn is_wanted(words: &[String], scene: &str) -> bool {
     let name = format!("chaos::{scene}");
     let (mut filters, mut skips) = (Vec::new(), Vec::new());
     let has = |word: &str| words.iter().any(|given| given == word);
@@ -66,13 +64,6 @@ pub fn wanted(words: &[String], scene: &str) -> Wanted {
         }
     }
     let matches = |filter: &&String| if has("--exact") { **filter == name } else { name.contains(filter.as_str()) };
-    if has("--list") {
-        Wanted::List
-    } else if has("--ignored") || has("--bench") || skips.iter().any(matches) {
-        Wanted::Nothing
-    } else if filters.is_empty() || filters.iter().any(matches) {
-        Wanted::Run
-    } else {
-        Wanted::Nothing
-    }
+    let not_meant = has("--ignored") || has("--bench") || skips.iter().any(matches);
+    !not_meant && (filters.is_empty() || filters.iter().any(matches))
 }

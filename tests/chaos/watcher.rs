@@ -93,7 +93,7 @@ impl Watcher {
         };
         self.look(board, counts, &hello);
         loop {
-            match line.next().await {
+            match line.watch().await {
                 Ok(frame) => self.look(board, counts, &frame),
                 Err(ended) => return ended,
             }

@@ -1,7 +1,12 @@
-//! What an operator sees: starting, stopping, what refuses to start, what goes away and comes back.
+//! What an operator sees: starting, stopping, what refuses to start, what goes away and comes back, what is told of it.
 
 mod api;
+mod backup;
+mod deploy;
+mod failover;
+mod metrics;
 mod origin;
 mod outage;
+mod stand;
 mod start;
 mod stop;

@@ -133,6 +133,7 @@ async fn when_everybody_has_left_nothing_of_them_is_left() {
     let opened = demo::open(&store, &clock).await.unwrap();
     let plan = Plan {
         listen: "127.0.0.1:0".parse().unwrap(),
+        metrics: None,
         store,
         broker: Broker::local(),
         auth: Auth::new(&["a key that only this test signs with".to_owned()], clock.clone()).unwrap(),

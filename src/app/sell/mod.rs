@@ -4,39 +4,43 @@
 //! demand and go away when idle, so ten thousand offers exist without ten thousand tasks.
 
 mod gate;
+mod line;
 mod queue;
+mod thread;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use dashmap::DashMap;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::timeout;
 
 use self::gate::{BUYERS_MAX, Gate};
-use self::queue::{Batch, Queue, batch_cap};
+use self::line::Line;
+use self::queue::{Batch, batch_cap};
+use self::thread::SellingThread;
 use super::{App, Error, Result};
 use crate::domain::{Ask, Millis, Offer, OfferId, Order, Refusal, UserId};
+use crate::metrics::{Sizes, Times};
 use crate::store::{self, Answered, Sold};
 
 /// Asks that may wait for one offer, about two seconds' worth; past it the answer is `busy`: certainly not done.
 const WAITING_MAX: usize = 65_536;
 /// An actor with nothing to do goes away.
 const IDLE: Duration = Duration::from_secs(60);
-/// How long a batch is sent again over lost connections before its askers are told `outcome_unknown`.
-const RESEND_DEADLINE: Duration = Duration::from_secs(5);
-const RESEND_PAUSE_MAX: Duration = Duration::from_millis(500);
 /// Batches from this size on are answered by a task of their own.
 const TOLD_AT_ONCE: usize = 32;
 /// How long an asker waits in all.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(15);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Sellers {
     offers: DashMap<OfferId, Seller>,
     counts: Counts,
+    thread: SellingThread,
 }
 
 /// The way to an offer's actor: first the gate, then the queue.
@@ -57,6 +61,11 @@ pub struct Counts {
     pub resent: AtomicU64,
     /// Batches cut in two to find a bad row: should be 0.
     pub halved: AtomicU64,
+    /// Who waits for an answer now.
+    pub waiting: AtomicU64,
+    /// Asks of each batch, and how long one try of it took.
+    pub sizes: Sizes,
+    pub took: Times,
 }
 
 fn count(counter: &AtomicU64, by: usize) {
@@ -64,11 +73,31 @@ fn count(counter: &AtomicU64, by: usize) {
 }
 
 impl Sellers {
+    pub fn start() -> std::io::Result<Self> {
+        Ok(Self { offers: DashMap::new(), counts: Counts::default(), thread: SellingThread::start()? })
+    }
+
     /// The offer was seen at this version.
     pub fn heed(&self, offer: OfferId, version: i64) {
         if let Some(seller) = self.offers.get(&offer) {
             seller.gate.heed(version);
         }
+    }
+}
+
+/// One who waits for an answer, until dropped: a client that leaves waits no more.
+struct Waiting<'a>(&'a AtomicU64);
+
+impl<'a> Waiting<'a> {
+    fn count(all: &'a AtomicU64) -> Self {
+        all.fetch_add(1, Ordering::Relaxed);
+        Self(all)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -87,6 +116,11 @@ impl App {
         &self.0.sellers.counts
     }
 
+    /// How many offers have an actor.
+    pub fn actors(&self) -> usize {
+        self.0.sellers.offers.len()
+    }
+
     /// The refusal that needs no database, if there is one. Every 250 ms somebody gets none and must go on to
     /// [`sell`](Self::sell), to look for the others.
     pub(super) fn fast_no(&self, offer: OfferId, buyer: &UserId, qty: i64) -> Option<Refusal> {
@@ -97,6 +131,7 @@ impl App {
     /// Puts an ask in the offer's queue and waits for its answer.
     pub(super) async fn sell(&self, offer: OfferId, ask: Ask) -> Told {
         let (answer, answered) = oneshot::channel();
+        let _waiting = Waiting::count(&self.selling().waiting);
         let mut item = Item { ask, answer };
         // An actor that goes idle closes its queue and hands the item back: then there is a new actor to ask.
         loop {
@@ -127,49 +162,52 @@ impl App {
         let made = self.0.sellers.offers.entry(id).or_insert_with(|| {
             let (queue, asked) = mpsc::channel(WAITING_MAX);
             let gate = Arc::<Gate>::default();
-            self.0.tasks.spawn(run(self.clone(), Offer::clone(&offer), gate.clone(), asked));
+            let run = run(self.clone(), Offer::clone(&offer), gate.clone(), asked, Handle::current());
+            self.0.tasks.spawn_on(run, self.0.sellers.thread.handle());
             Seller { gate, queue }
         });
         Ok(made.clone())
     }
 }
 
-async fn run(app: App, mut offer: Offer, gate: Arc<Gate>, mut asked: mpsc::Receiver<Item>) {
-    let mut waiting = Queue::default();
+async fn run(app: App, mut offer: Offer, gate: Arc<Gate>, asked: mpsc::Receiver<Item>, workers: Handle) {
+    let mut line = Line::new(&app, offer.id, asked);
     loop {
-        if waiting.is_empty() {
-            let next = tokio::select! {
-                next = timeout(IDLE, asked.recv()) => next.ok().flatten(),
+        line.take_in();
+        if line.waiting.is_empty() {
+            line.pass().await;
+            let item = tokio::select! {
+                item = timeout(IDLE, line.asked.recv()) => item.ok().flatten(),
                 () = app.0.stop.cancelled() => None,
             };
-            match next {
-                Some(item) => waiting.push(item),
+            match item {
+                Some(item) => line.waiting.push(item),
                 // From here on askers go to a new actor; what came in before is still answered.
-                None => asked.close(),
+                None => line.asked.close(),
+            }
+            line.take_in();
+            if line.waiting.is_empty() {
+                return;
             }
         }
-        waiting.take_in(&mut asked);
-        if waiting.is_empty() {
-            return;
-        }
-        let batch = Batch::gather(&mut waiting, batch_cap(offer.terms.left()));
-        for part in settle(&app, offer.id, batch).await {
+        let batch = Batch::gather(&mut line.waiting, batch_cap(offer.terms.left()));
+        for part in settle(&mut line, batch, &workers).await {
             offer.unpaid = part.unpaid;
             offer.terms = part.terms;
             app.show_offer(&offer, offer.terms.left() == 0).await;
-            if mind(&app, &offer, &gate, part.now).await {
-                turn_away(&app, &gate, &mut waiting, &mut asked).await;
+            if mind(&app, &offer, &gate, part.now, &workers).await {
+                turn_away(&mut line, &gate).await;
             }
         }
     }
 }
 
 /// Who came before the gate fell needs no batch either.
-async fn turn_away(app: &App, gate: &Gate, waiting: &mut Queue, asked: &mut mpsc::Receiver<Item>) {
+async fn turn_away(line: &mut Line<'_>, gate: &Gate) {
     loop {
-        waiting.take_in(asked);
-        waiting.turn_away(gate, app.now());
-        if asked.is_empty() || !waiting.is_empty() {
+        line.take_in();
+        line.waiting.turn_away(gate, line.app.now());
+        if line.asked.is_empty() || !line.waiting.is_empty() {
             return;
         }
         // Thousands are answered here: others have work too.
@@ -178,18 +216,22 @@ async fn turn_away(app: &App, gate: &Gate, waiting: &mut Queue, asked: &mut mpsc
 }
 
 /// Shuts or opens the gate by what a batch found; says whether it is shut.
-async fn mind(app: &App, offer: &Offer, gate: &Gate, now: Millis) -> bool {
+async fn mind(app: &App, offer: &Offer, gate: &Gate, now: Millis, workers: &Handle) -> bool {
     let Some(refusal) = gate::reason(&offer.terms, offer.unpaid, now) else {
         gate.open();
         return false;
     };
     let (known, last) = (gate.known_place(), offer.terms.next_place - 1);
     // Read after the batch was committed, so whoever has an order at this version is among them.
-    let learned = known >= last
-        || match app.store().buyers_between(offer.id, known, last, BUYERS_MAX + 1).await {
-            Ok(buyers) => gate.learn(buyers, last),
-            Err(_) => false,
-        };
+    let learned = known >= last || {
+        let (store, id) = (app.store().clone(), offer.id);
+        // With the workers: a connection of the pool belongs where it was made.
+        let read = async move { store.buyers_between(id, known, last, BUYERS_MAX + 1).await };
+        match workers.spawn(read).await {
+            Ok(Ok(buyers)) => gate.learn(buyers, last),
+            _ => false,
+        }
+    };
     let shut = learned && gate.close(refusal, &offer.terms, now);
     if !shut {
         gate.open();
@@ -198,12 +240,14 @@ async fn mind(app: &App, offer: &Offer, gate: &Gate, now: Millis) -> bool {
 }
 
 /// Sends a batch until it is answered; one that a bad row breaks is halved until the row stands alone.
-async fn settle(app: &App, offer: OfferId, batch: Batch) -> Vec<Sold> {
+async fn settle(line: &mut Line<'_>, batch: Batch, workers: &Handle) -> Vec<Sold> {
+    let (app, offer) = (line.app, line.offer);
     let mut sold = Vec::with_capacity(1);
     let mut parts = vec![batch];
     while let Some(part) = parts.pop() {
         count(&app.selling().asks, part.asks.len());
-        match send(app, offer, &part.asks).await {
+        app.selling().sizes.add(part.asks.len());
+        match line.send(&part.asks).await {
             Ok(mut done) => {
                 let answers = std::mem::take(&mut done.answers);
                 // Hundreds of people are told while the next batch is on its way already.
@@ -212,7 +256,7 @@ async fn settle(app: &App, offer: OfferId, batch: Batch) -> Vec<Sold> {
                 if part.asks.len() < TOLD_AT_ONCE {
                     tell();
                 } else {
-                    app.0.tasks.spawn(async move { tell() });
+                    app.0.tasks.spawn_on(async move { tell() }, workers);
                 }
                 sold.push(done);
             }
@@ -243,24 +287,6 @@ fn answer(app: &App, told: std::result::Result<Answered, Refusal>, waiters: Vec<
         && !answered.replayed
     {
         app.order_changed_soon(&answered.order);
-    }
-}
-
-/// The same ids, the same keys, the same order, as often as the connection breaks.
-async fn send(app: &App, offer: OfferId, asks: &[Ask]) -> store::Result<Sold> {
-    let give_up = Instant::now() + RESEND_DEADLINE;
-    let mut pause = Duration::from_millis(10);
-    loop {
-        count(&app.selling().batches, 1);
-        match app.store().sell(offer, asks).await {
-            Err(fault) if fault.is_transient() && Instant::now() < give_up => {
-                count(&app.selling().resent, 1);
-                tracing::warn!(offer.id = %offer, asks = asks.len(), error = %fault, "a batch is sent again");
-                sleep(pause).await;
-                pause = (pause * 2).min(RESEND_PAUSE_MAX);
-            }
-            settled => return settled,
-        }
     }
 }
 

@@ -202,6 +202,10 @@ impl Link {
                 }
                 () = shard.doubt.notified() => return Ended::Doubted,
                 _ = check.tick() => {
+                    #[cfg(feature = "planted-fault")]
+                    if crate::fault::deaf() {
+                        heard_at = Instant::now();
+                    }
                     if SILENCE_MAX <= heard_at.elapsed() || beating.is_finished() {
                         return Ended::Silent;
                     }
@@ -318,8 +322,8 @@ fn hear_stream(shard: &Shard, stream: StreamId, message: Message) {
     let Some(followed) = shard.followed.get(&stream) else { return };
     match message {
         Message::Log { epoch, first, bodies } if !bodies.is_empty() => {
-            let taken = followed.hear(Heard::Batch { epoch, first, bodies });
-            count(&shard.vitals.dropped, u64::from(!taken));
+            let dropped = !followed.hear(Heard::Batch { epoch, first, bodies });
+            count(&shard.vitals.dropped, u64::from(dropped));
         }
         Message::State { bodies, .. } => {
             bodies.into_iter().for_each(|body| offer(shard, Delivery::State { stream, body }));

@@ -31,8 +31,9 @@ const HISTORY_TTL: Duration = Duration::from_secs(3_600);
 const META_TTL: Duration = Duration::from_secs(86_400);
 /// How long it is known that an event was told that is to be told once.
 const ONCE_TTL: Duration = Duration::from_secs(86_400);
-/// A node that says nothing is not counted any more. Written every two seconds, so it is gone within ten.
-pub const COUNT_TTL: Duration = Duration::from_secs(8);
+/// A node that says nothing is not counted any more. Numbers are written and summed every two seconds and the sum is shown
+/// within one more, so a dead node is gone within ten.
+pub const COUNT_TTL: Duration = Duration::from_secs(7);
 
 static SAY: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("say.lua")));
 static PAST: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("past.lua")));

@@ -14,11 +14,13 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::order::KeyedRow;
+use super::sqlite::Sqlite;
 use super::{Error, Result, Store};
 use crate::domain::{
     Ask, Millis, OfferId, Order, OrderId, OrderStatus, Prior, Refusal, RequestHash, Terms, Verdict, decide,
 };
 
+use postgres::PostgresTurn;
 pub use sqlite::SellCall;
 pub(super) use sqlite::start as start_sqlite;
 
@@ -41,18 +43,53 @@ pub struct Answered {
     pub replayed: bool,
 }
 
-impl Store {
+/// The right to decide an offer's next batch: on Postgres its row is locked, on SQLite the one writer keeps the order.
+pub enum Turn<'a> {
+    Postgres(PostgresTurn<'a>),
+    Sqlite(&'a Sqlite, OfferId),
+}
+
+impl Turn<'_> {
     /// Decides and writes one batch; answers only after the commit. Each buyer stands in it at most once.
-    pub async fn sell(&self, offer: OfferId, asks: &[Ask]) -> Result<Sold> {
+    pub async fn sell(self, asks: &[Ask]) -> Result<Sold> {
         match self {
-            Store::Postgres(db) => postgres::sell(db, offer, asks).await,
-            Store::Sqlite(db) => {
+            Turn::Postgres(turn) => turn.sell(asks).await,
+            Turn::Sqlite(db, offer) => {
                 let (answer, answered) = oneshot::channel();
                 let call = SellCall { offer, asks: asks.to_vec(), answer };
                 db.selling().send(call).await.map_err(|_| sqlx::Error::WorkerCrashed)?;
                 answered.await.map_err(|_| sqlx::Error::WorkerCrashed)?
             }
         }
+    }
+
+    /// Lets the next one have it.
+    pub async fn pass(self) {
+        if let Turn::Postgres(turn) = self {
+            turn.pass().await;
+        }
+    }
+}
+
+impl Store {
+    pub async fn turn(&self, offer: OfferId) -> Result<Turn<'_>> {
+        match self {
+            Store::Postgres(db) => PostgresTurn::take(db.selling().borrow().await?, offer).await.map(Turn::Postgres),
+            Store::Sqlite(db) => Ok(Turn::Sqlite(db, offer)),
+        }
+    }
+
+    /// The turn after the one that is taken: it waits in the database's own queue and comes with the commit of the one
+    /// before. None where there is nothing to gain, or connections are scarce.
+    pub fn next_turn(&self, offer: OfferId) -> Option<impl Future<Output = Result<Turn<'_>>> + Send> {
+        let Store::Postgres(db) = self else { return None };
+        let spare = db.selling().spare()?;
+        Some(async move { PostgresTurn::take(spare.borrow().await?, offer).await.map(Turn::Postgres) })
+    }
+
+    /// A turn and its batch.
+    pub async fn sell(&self, offer: OfferId, asks: &[Ask]) -> Result<Sold> {
+        self.turn(offer).await?.sell(asks).await
     }
 }
 

@@ -1,10 +1,13 @@
 //! A batch on Postgres: its row is locked by name, its look-ups and inserts go as arrays.
 
-use sqlx::{Connection, PgConnection};
+use std::time::Instant;
+
+use sqlx::{AssertSqlSafe, FromRow, PgConnection};
+use uuid::Uuid;
 
 use super::super::offer::{LOCK_TERMS, TermsRow};
 use super::super::order::KEYED_ON_POSTGRES;
-use super::super::postgres::Postgres;
+use super::super::postgres::Borrowed;
 use super::super::{Error, Result};
 use super::{Decided, Had, PriorRow, Shared, Sold, UNPAID, answer, made_before, settle};
 use crate::domain::{Ask, Millis, OfferId, Refusal, Verdict};
@@ -12,62 +15,119 @@ use crate::domain::{Ask, Millis, OfferId, Refusal, Verdict};
 /// How often a batch is decided anew because a key was used for another offer at the same moment.
 const KEY_RACES_MAX: usize = 3;
 
-pub async fn sell(db: &Postgres, offer: OfferId, asks: &[Ask]) -> Result<Sold> {
-    for _ in 0..KEY_RACES_MAX {
-        match sell_once(db, offer, asks).await {
-            // Another offer's batch, under another lock, used one of our keys between our look and our insert. It
-            // is committed, so the next look finds it.
-            Err(fault) if is_key_taken(&fault) => {}
-            settled => return settled,
+/// The offer's row is locked, on a connection that has nothing else to do.
+#[derive(Debug)]
+pub struct PostgresTurn<'a> {
+    borrowed: Borrowed<'a>,
+    offer: OfferId,
+    row: TermsRow,
+    locked: Instant,
+}
+
+impl<'a> PostgresTurn<'a> {
+    pub async fn take(mut borrowed: Borrowed<'a>, offer: OfferId) -> Result<Self> {
+        let asked = Instant::now();
+        match borrowed.step(async |connection| begin_and_lock(connection, offer).await).await? {
+            Some(row) => {
+                borrowed.tally().lock_wait.add(asked.elapsed());
+                Ok(Self { borrowed, offer, row, locked: Instant::now() })
+            }
+            None => {
+                borrowed.step(rollback).await?;
+                borrowed.give_back();
+                Err(Refusal::NoSuchOffer.into())
+            }
         }
     }
-    sell_once(db, offer, asks).await
+
+    pub async fn sell(mut self, asks: &[Ask]) -> Result<Sold> {
+        for _ in 0..KEY_RACES_MAX {
+            match self.decide(asks).await {
+                // Another offer's batch, under another lock, used one of our keys between our look and our insert. It
+                // is committed, so the next look finds it.
+                Err(fault) if is_key_taken(&fault) => {
+                    self.borrowed.step(rollback).await?;
+                    self = Self::take(self.borrowed, self.offer).await?;
+                }
+                settled => return self.end(settled),
+            }
+        }
+        let settled = self.decide(asks).await;
+        self.end(settled)
+    }
+
+    pub async fn pass(mut self) {
+        if self.borrowed.step(rollback).await.is_ok() {
+            self.borrowed.give_back();
+        }
+    }
+
+    async fn decide(&mut self, asks: &[Ask]) -> Result<Sold> {
+        let (offer, row) = (self.offer, &self.row);
+        self.borrowed.step(async |connection| batch(connection, offer, row, asks).await).await
+    }
+
+    /// Only a commit leaves the connection fit for the next batch; after anything else it is closed.
+    fn end(self, settled: Result<Sold>) -> Result<Sold> {
+        if settled.is_ok() {
+            self.borrowed.tally().lock_held.add(self.locked.elapsed());
+            self.borrowed.give_back();
+        }
+        settled
+    }
 }
 
 fn is_key_taken(fault: &Error) -> bool {
     matches!(fault, Error::Database(sqlx::Error::Database(db)) if db.constraint() == Some("one_order_per_key"))
 }
 
-async fn sell_once(db: &Postgres, offer: OfferId, asks: &[Ask]) -> Result<Sold> {
-    db.selling().run(async |connection| batch(connection, offer, asks).await).await
+/// Both in one message: each round trip under the lock, or to it, is everybody's wait.
+async fn begin_and_lock(connection: &mut PgConnection, offer: OfferId) -> Result<Option<TermsRow>> {
+    let both = format!("begin; {}", LOCK_TERMS.replace("$1", &format!("'{}'", offer.0)));
+    let row = sqlx::raw_sql(AssertSqlSafe(both)).fetch_optional(connection).await?;
+    Ok(row.as_ref().map(TermsRow::from_row).transpose()?)
 }
 
-async fn batch(connection: &mut PgConnection, offer: OfferId, asks: &[Ask]) -> Result<Sold> {
-    let mut tx = connection.begin().await?;
-    let Some(row) = sqlx::query_as::<_, TermsRow>(LOCK_TERMS).bind(offer.0).fetch_optional(&mut *tx).await? else {
-        tx.rollback().await?;
-        return Err(Refusal::NoSuchOffer.into());
-    };
+async fn rollback(connection: &mut PgConnection) -> Result<()> {
+    sqlx::raw_sql("rollback").execute(connection).await?;
+    Ok(())
+}
+
+async fn batch(connection: &mut PgConnection, offer: OfferId, row: &TermsRow, asks: &[Ask]) -> Result<Sold> {
     let (shared, terms) = (Shared { offer, stream: row.stream, currency: row.currency.clone() }, row.terms()?);
-    let (now, had) = had(&mut tx, offer, asks).await?;
+    let (now, had) = had(connection, offer, asks).await?;
     let unpaid =
-        if terms.left() > 0 { 0 } else { sqlx::query_scalar(UNPAID).bind(offer.0).fetch_one(&mut *tx).await? };
+        if terms.left() > 0 { 0 } else { sqlx::query_scalar(UNPAID).bind(offer.0).fetch_one(&mut *connection).await? };
     let decided = settle(&shared, terms, now, unpaid, asks, had)?;
-    write(&mut tx, asks, &decided).await?;
-    tx.commit().await?;
+    write(connection, asks, &decided).await?;
+    sqlx::raw_sql("commit").execute(connection).await?;
     Ok(answer(decided))
 }
 
+/// What the askers have, and the time. Most have nothing, and of them nothing is said: the first row is the clock's.
 async fn had(tx: &mut PgConnection, offer: OfferId, asks: &[Ask]) -> Result<(Millis, Had)> {
-    #[derive(sqlx::FromRow)]
-    struct Row {
-        now: i64,
-        #[sqlx(flatten)]
-        prior: PriorRow,
-    }
-    let read = "select (extract(epoch from clock_timestamp()) * 1000)::bigint as now,
-        (select o.id from orders o where o.buyer = r.buyer and o.key = r.key) as order_id,
-        coalesce((select sum(o.qty) from orders o where o.offer = $1 and o.buyer = r.buyer
-            and o.status in ('held', 'capturing', 'paid')), 0)::bigint as owned
-        from unnest($2::text[], $3::text[]) with ordinality r (buyer, key, place) order by r.place";
-    let rows: Vec<Row> = sqlx::query_as(read)
+    let read = "select 0::bigint as place, null::uuid as order_id, (extract(epoch from clock_timestamp()) * 1000)::bigint as owned
+        union all
+        select place, order_id, owned from (
+            select r.place, (select o.id from orders o where o.buyer = r.buyer and o.key = r.key) as order_id,
+                coalesce((select sum(o.qty) from orders o where o.offer = $1 and o.buyer = r.buyer
+                    and o.status in ('held', 'capturing', 'paid')), 0)::bigint as owned
+            from unnest($2::text[], $3::text[]) with ordinality r (buyer, key, place) offset 0) asked
+        where order_id is not null or owned > 0";
+    let found: Vec<(i64, Option<Uuid>, i64)> = sqlx::query_as(read)
         .bind(offer.0)
         .bind(asks.iter().map(|ask| ask.buyer.as_str()).collect::<Vec<_>>())
         .bind(asks.iter().map(|ask| ask.key.as_str()).collect::<Vec<_>>())
         .fetch_all(&mut *tx)
         .await?;
-    let now = rows.first().map_or(0, |row| row.now);
-    let rows: Vec<PriorRow> = rows.into_iter().map(|row| row.prior).collect();
+    let mut now = 0;
+    let mut rows: Vec<PriorRow> = asks.iter().map(|_| PriorRow { order_id: None, owned: 0 }).collect();
+    for (place, order_id, owned) in found {
+        match place.checked_sub(1).and_then(|at| rows.get_mut(at as usize)) {
+            Some(row) => *row = PriorRow { order_id, owned },
+            None => now = owned,
+        }
+    }
     let before = made_before(&rows);
     let keyed = if before.is_empty() {
         Vec::new()
@@ -78,7 +138,7 @@ async fn had(tx: &mut PgConnection, offer: OfferId, asks: &[Ask]) -> Result<(Mil
     Ok((now, Had::of(rows, keyed)?))
 }
 
-/// The orders and the offer's row in one statement: each round trip under the lock is everybody's wait.
+/// The orders and the offer's row in one statement, for the same reason.
 async fn write(tx: &mut PgConnection, asks: &[Ask], decided: &Decided) -> Result<()> {
     let Some(first) = decided.held.first() else { return Ok(()) };
     let winners =

@@ -1,7 +1,7 @@
 //! Batches on SQLite: one task sells for every offer, and whatever waits when it is free shares a transaction.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::SqliteConnection;
 use tokio::sync::{mpsc, oneshot};
@@ -67,8 +67,11 @@ fn error_of_none() -> Error {
 }
 
 async fn round(writer: &WriterSlot, clock: &Clock, calls: &[SellCall]) -> Result<Vec<Result<Sold>>> {
+    let asked = Instant::now();
     let mut turn = writer.take().await?;
     let mut tx = turn.begin().await?;
+    let locked = Instant::now();
+    writer.tally.lock_wait.add(locked - asked);
     let mut sold = Vec::with_capacity(calls.len());
     for call in calls {
         sold.push(match batch(&mut tx, clock.now(), call.offer, &call.asks).await {
@@ -77,6 +80,7 @@ async fn round(writer: &WriterSlot, clock: &Clock, calls: &[SellCall]) -> Result
         });
     }
     tx.commit().await?;
+    writer.tally.lock_held.add(locked.elapsed());
     turn.put_back();
     Ok(sold)
 }

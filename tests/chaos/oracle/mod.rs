@@ -2,6 +2,7 @@
 //!
 //! Pure. Places and versions come from the server, so checking takes time in line with what happened; no search.
 
+pub mod bus;
 mod hold;
 mod money;
 mod order;
@@ -16,6 +17,9 @@ use super::journal::{Deed, Id, Millis, Op, Seen};
 
 /// After a fault everything has to flow again within this time; until then lateness is the fault's.
 pub const RECOVERY_MS: Millis = 15_000;
+
+/// Not a fault of the plan: the machine itself did not get on.
+pub const STARVED: &str = "the machine stood still";
 
 /// How old what a node knows may be when nothing is broken: units that come back are on sale again within this time.
 const OLD_MS: Millis = 2_000;

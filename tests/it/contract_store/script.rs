@@ -13,6 +13,7 @@ facts! {
     nothing_is_captured_after_a_cancel_under_whatever_key
     no_more_is_refunded_than_was_captured_also_at_once
     the_book_outlives_a_restart
+    calls_that_are_old_enough_are_forgotten_and_what_they_did_is_not
 }
 
 async fn payment(shop: &Fixture, token: &str) -> Payment {
@@ -107,4 +108,13 @@ async fn the_book_outlives_a_restart(shop: Fixture) {
     let intent = book(&shop, &payment).await.intent;
     let shop = if shop.is_postgres() { shop } else { shop.reopened().await };
     assert_eq!(book(&shop, &payment).await.intent, intent);
+}
+
+async fn calls_that_are_old_enough_are_forgotten_and_what_they_did_is_not(shop: Fixture) {
+    let payment = payment(&shop, "ok").await;
+    let booked = book(&shop, &payment).await;
+    let now = shop.store.now().await.unwrap();
+    assert_eq!(shop.store.prune_calls(now - 60_000).await.unwrap(), 0);
+    assert_eq!(shop.store.prune_calls(now + 60_000).await.unwrap(), 1);
+    assert_eq!(shop.store.booked(&booked.intent.reference).await.unwrap().unwrap().intent, booked.intent);
 }

@@ -6,6 +6,8 @@
 mod fault;
 #[path = "../../chaos/journal.rs"]
 mod journal;
+#[path = "../../chaos/mishap.rs"]
+mod mishap;
 #[path = "../../chaos/oracle/mod.rs"]
 mod oracle;
 #[path = "../../chaos/settings.rs"]
@@ -16,8 +18,10 @@ use std::time::Duration;
 
 use fault::Fault;
 use journal::{Deed, Millis, Op, Outcome, Seen, Verb};
+use mishap::{Mishap, Outage};
+use oracle::bus::{self, Look};
 use oracle::{Evidence, IntentRow, Level, OfferRow, OrderRow, PaymentRow, RECOVERY_MS, Window, judge};
-use settings::{Settings, Wanted, wanted};
+use settings::{Settings, is_wanted};
 
 const HOLD_MS: Millis = 10_000;
 
@@ -316,24 +320,75 @@ fn every_kind_of_fault_comes_within_a_minute_and_no_lane_has_two_at_once() {
     assert_ne!(fault::plan(1, minute), fault::plan(2, minute));
 }
 
+/// A node that is asked ten times a second and says that the bus is dead from one time to another.
+fn looks(deaf_from: Millis, deaf_to: Millis) -> Vec<Look> {
+    let asked = (0..600).map(|n| n * 100);
+    asked.map(|asked| Look { asked, told: asked + 5, hears: !(deaf_from..deaf_to).contains(&asked) }).collect()
+}
+
+#[test]
+fn a_death_of_the_bus_that_is_not_told_in_time_is_found() {
+    let dead = |mishap| Outage { mishap, node: Some(0), from: 10_000, to: 20_000 };
+    let of_other = broken(Some(1), 9_000, 30_000);
+    let (seen, flows) = ("the death of the bus is seen", "everything flows again");
+    for (what, mishap, looks, window, expected) in [
+        ("in time", Mishap::RedisFreezes, looks(13_000, 20_500), None, vec![]),
+        ("late", Mishap::RedisFreezes, looks(14_000, 20_500), None, vec![seen]),
+        ("never", Mishap::BusIsHalfOpen, looks(0, 0), None, vec![seen]),
+        ("known before", Mishap::BusStalls, looks(5_000, 20_500), None, vec![]),
+        ("never, another node dies", Mishap::BusStalls, looks(0, 0), Some(of_other), vec![seen]),
+        ("never, the node dies", Mishap::BusStalls, looks(0, 0), Some(broken(Some(0), 9_000, 11_000)), vec![]),
+        ("never, and need not", Mishap::BusIsSlow, looks(0, 0), None, vec![]),
+        ("never heard again", Mishap::RedisDies, looks(10_100, 60_000), None, vec![flows]),
+    ] {
+        let windows: Vec<Window> = window.into_iter().collect();
+        let (found, _) = bus::judge(&[looks, Vec::new()], &[dead(mishap)], &windows);
+        assert_eq!(found.into_iter().map(|breach| breach.promise).collect::<Vec<_>>(), expected, "{what}");
+    }
+}
+
+#[test]
+fn every_kind_of_mishap_comes_in_ninety_seconds_and_a_death_is_left_alone() {
+    let length = Duration::from_secs(90);
+    for seed in 0..300 {
+        let plan = mishap::plan(seed, length);
+        assert_eq!(plan, mishap::plan(seed, length), "a function of the seed");
+        let [bus, rest] = &plan;
+        for (lane, all) in [(bus, &Mishap::OF_BUS[..]), (rest, &Mishap::OF_THE_REST)] {
+            let kinds: HashSet<Mishap> = lane.iter().map(|planned| planned.mishap).collect();
+            assert!(all.iter().all(|kind| kinds.contains(kind)), "seed {seed}: {lane:?}");
+            assert!(lane.windows(2).all(|two| two[0].at + two[0].length < two[1].at), "seed {seed}: {lane:?}");
+            assert!(lane.iter().all(|planned| planned.at + planned.length <= length), "seed {seed}");
+        }
+        let after = rest[0].at + Duration::from_secs(12);
+        assert_eq!(rest[0].mishap, Mishap::Known(Fault::KillNode));
+        assert!(after < rest[1].at && after < bus[0].at, "seed {seed}");
+        assert_eq!(bus[0].mishap, Mishap::RedisFreezes);
+        assert!(bus[0].at + Duration::from_secs(4) < rest[1].at, "seed {seed}");
+    }
+    let takes_over = |planned: &&mishap::Planned| planned.mishap == Mishap::StandbyTakesOver;
+    let [bus, rest] = mishap::plan(1, Duration::from_secs(600));
+    assert_eq!(rest.iter().filter(takes_over).count(), 1, "there is one standby");
+    assert!(bus.iter().any(|planned| planned.mishap == Mishap::RedisFreezesLong));
+}
+
 #[test]
 fn the_words_of_cargo_test_are_understood() {
     for (words, expected) in [
-        ("", Wanted::Run),
-        ("chaos", Wanted::Run),
-        ("selling", Wanted::Run),
-        ("--test-threads 1 --nocapture", Wanted::Run),
-        ("--exact chaos::selling", Wanted::Run),
-        ("--exact selling", Wanted::Nothing),
-        ("second_buyer", Wanted::Nothing),
-        ("--skip chaos", Wanted::Nothing),
-        ("--skip second_buyer", Wanted::Run),
-        ("--ignored", Wanted::Nothing),
-        ("--list", Wanted::List),
-        ("--list --format terse", Wanted::List),
+        ("", true),
+        ("chaos", true),
+        ("selling", true),
+        ("nodes", false),
+        ("--test-threads 1 --nocapture", true),
+        ("--exact chaos::selling", true),
+        ("--exact selling", false),
+        ("second_buyer", false),
+        ("--skip chaos", false),
+        ("--skip second_buyer", true),
+        ("--ignored", false),
     ] {
         let words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
-        assert_eq!(wanted(&words, "selling"), expected, "{words:?}");
+        assert_eq!(is_wanted(&words, "selling"), expected, "{words:?}");
     }
 }
 
@@ -343,7 +398,6 @@ fn settings_that_make_no_run_are_named() {
         Settings::read(move |asked| (asked == name).then(|| value.to_owned()))
     };
     for (name, value, part) in [
-        ("CHAOS_SCENE", "nodes", "later version"),
         ("CHAOS_SCENE", "circus", "there is no scene `circus`"),
         ("CHAOS_SECONDS", "soon", "whole number"),
         ("CHAOS_SECONDS", "1", "10 to 86400"),
@@ -351,6 +405,12 @@ fn settings_that_make_no_run_are_named() {
     ] {
         assert!(read(name, value).unwrap_err().contains(part), "{name}={value}");
     }
-    let given = read("CHAOS_SEED", "7").unwrap();
-    assert_eq!((given.seed, given.length, given.scene.as_str()), (7, Duration::from_secs(60), "selling"));
+    let given = |name, value| {
+        let all = read(name, value).unwrap().into_iter();
+        all.map(|given| (given.scene, given.length.as_secs())).collect::<Vec<_>>()
+    };
+    assert_eq!(given("CHAOS_SEED", "7"), [("selling", 60), ("nodes", 90)]);
+    assert_eq!(given("CHAOS_SCENE", "nodes"), [("nodes", 90)]);
+    assert_eq!(given("CHAOS_SECONDS", "600"), [("selling", 600), ("nodes", 600)]);
+    assert!(read("CHAOS_SEED", "7").unwrap().iter().all(|given| given.seed == 7));
 }

@@ -32,6 +32,18 @@ async fn a_signal_ends_the_server_in_time_while_viewers_watch() {
 }
 
 #[tokio::test]
+async fn a_connection_that_never_asked_anything_does_not_hold_up_the_end() {
+    let shop = Shop::demo(&[]).await;
+    let mut server = shop.server;
+    // Browsers and clients with a pool open such connections ahead of need.
+    let _unused = tokio::net::TcpStream::connect(server.address()).await.unwrap();
+    assert_eq!(server.rest().get("/healthz").await.status, 200);
+    let started = Instant::now();
+    assert_eq!(server.stop().await.code(), Some(0), "{}", server.process.stderr());
+    assert!(started.elapsed() < Duration::from_secs(4), "took {:?}", started.elapsed());
+}
+
+#[tokio::test]
 async fn a_payment_under_way_is_finished_before_the_end() {
     let shop = Shop::demo(&[]).await;
     let offer = shop.on_sale(1, json!({})).await;

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
 
 use super::shake;
+use crate::support::metrics::Metrics;
 use crate::support::process::{Process, Signal};
 use crate::support::shop::{Shop, id};
 use crate::support::{SOON, until_some};
@@ -47,7 +48,11 @@ async fn a_crowd_is_let_in_at_a_pace_and_the_rest_is_told_when_to_come() {
     assert_eq!(sums.iter().sum::<usize>(), 6, "{heads:?}");
     assert!((1..=2).contains(&sums[0]) && (1..=2).contains(&sums[1]) && sums[2] >= 2, "{sums:?}");
     // What is no viewer is not slowed down.
-    shop.host.get(&shop.path("report")).await.expect(200);
+    let page = Metrics::of(&shop.host).await;
+    let counted = ["welcome", "told", "refused"]
+        .map(|answer| page.get(&format!("livesouk_handshakes_total{{answer=\"{answer}\"}}")) as usize);
+    assert_eq!(counted, sums);
+    assert_eq!(page.get("livesouk_closes_total{reason=\"overload\"}") as usize, sums[1]);
 }
 
 #[tokio::test]

@@ -4,6 +4,8 @@
 
 #![allow(dead_code, reason = "helpers are offered to every test; not every binary uses every one")]
 
+pub mod cluster;
+pub mod metrics;
 pub mod position;
 pub mod postgres;
 pub mod process;

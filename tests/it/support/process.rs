@@ -50,11 +50,16 @@ impl Process {
 
     /// `livesouk` with these arguments, in this folder and without settings from the environment of the test.
     pub fn livesouk(args: &[&str], folder: &Path) -> Process {
+        Process::livesouk_with(args, folder, &[])
+    }
+
+    /// The same with some of its settings in its environment.
+    pub fn livesouk_with(args: &[&str], folder: &Path, environment: &[(&str, &str)]) -> Process {
         let mut command = Command::new(BINARY);
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("LIVESOUK_")) {
             command.env_remove(name);
         }
-        Process::start(command.args(args).current_dir(folder))
+        Process::start(command.args(args).current_dir(folder).envs(environment.iter().copied()))
     }
 
     pub fn pid(&self) -> u32 {
