@@ -79,7 +79,7 @@ pub async fn talk(
     for said in speaking.join_all().await {
         said?;
     }
-    let mut late = Histogram::new(3)?;
+    let mut late = Histogram::new_with_bounds(1, 60_000_000, 3)?;
     for heard in listening.join_all().await {
         let heard = heard?;
         ensure!(heard.len() as u64 == count, "heard {} of {count}", heard.len());
