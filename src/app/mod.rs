@@ -314,11 +314,6 @@ impl App {
         self.0.broker.is_shared()
     }
 
-    /// What the broker did and how it feels.
-    pub fn vitals(&self) -> &broker::Vitals {
-        self.0.broker.vitals()
-    }
-
     /// Can the database be reached? What `/readyz` asks.
     pub async fn ready(&self) -> Result<()> {
         Ok(self.0.store.now().await.map(|_| ())?)
