@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::fixture::{Fixture, SELL_CONNECTIONS};
 use super::kills::{SELLING, set_default};
-use super::words::{asks, code};
+use super::words::{actor, asks, code, key};
 use crate::support::proxy::Proxy;
 use crate::support::{SOON, until_some};
 
@@ -60,6 +60,34 @@ async fn a_node_that_freezes_with_the_row_locked_keeps_others_waiting_for_second
     assert!(batch.await.unwrap().is_err(), "it never heard of its commit");
     assert_eq!(shop.find(offer).await.terms.reserved, 1);
     shop.assert_sound().await;
+}
+
+/// The lock comes with the commit of the batch before; and when that one dies, it is the one that goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_next_batch_stands_in_line_for_the_row_while_one_is_under_way() {
+    let shop = Fixture::on_postgres().await;
+    let (offer, app) = (shop.offer(10, 1).await, shop.app().await);
+    slow_down_inserts(&shop, "1").await;
+    let press = |buyer: &'static str| {
+        let app = app.clone();
+        tokio::spawn(async move {
+            app.buy(&actor(buyer), offer, 1, key("wish-0001")).await.map(|bought| bought.order.place)
+        })
+    };
+    let inserting = format!("{SELLING} and state = 'active' and query like '%insert into orders%'");
+    let in_line = format!("select count(*) {SELLING} and wait_event_type = 'Lock' and query like 'begin;%'");
+    let first = press("ann");
+    until_some("insert under way", SOON, async || {
+        (shop.number(&format!("select count(*) {inserting}")).await == 1).then_some(())
+    })
+    .await;
+    let second = press("bob");
+    until_some("a turn in line", SOON, async || (shop.number(&in_line).await == 1).then_some(())).await;
+    assert_eq!(shop.number(&format!("select count(pg_terminate_backend(pid)) {inserting}")).await, 1, "not over yet");
+    assert_eq!((first.await.unwrap(), second.await.unwrap()), (Ok(1), Ok(2)));
+    shop.assert_sound().await;
+    app.stopping().cancel();
+    app.finish().await;
 }
 
 /// As a pooler that keeps sessions for itself and drops what a client asks of one.
