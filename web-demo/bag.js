@@ -80,7 +80,9 @@ export class Bag {
       row.paint(offer, now, stale, offer.id === this.client.state.pin?.offer);
     });
     show(this.empty, offers.length === 0);
-    put(this.opener.querySelector('.count'), number(offers.filter((offer) => phaseOf(offer, now) !== 'ended').length));
+    const count = number(offers.filter((offer) => phaseOf(offer, now) !== 'ended').length);
+    put(this.opener.querySelector('.count'), count);
+    this.opener.setAttribute('aria-label', `${t('bag')} ${count}`);
   }
 }
 

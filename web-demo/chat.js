@@ -183,6 +183,7 @@ export class ChatField {
     const face = counting ? clock(rest) : 'send';
     if (this.button.dataset.face === face) return;
     this.button.dataset.face = face;
+    this.button.setAttribute('aria-label', counting ? `${t('send')} ${face}` : t('send'));
     this.button.replaceChildren(counting ? el('bdi', { dir: 'ltr', 'data-test': 'chat-wait' }, face) : icon('send'));
   }
 }

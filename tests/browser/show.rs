@@ -10,69 +10,7 @@ use crate::support::browser::{Browser, SOON, Window};
 use crate::support::driver::Driver;
 use crate::support::outside::process::Server;
 use crate::support::outside::proxy::Proxy;
-
-fn named(name: &str) -> String {
-    format!("[data-test=\"{name}\"]")
-}
-
-impl Browser {
-    async fn press(&self, name: &str) {
-        let css = named(name);
-        // Enabled and in sight: a button that is still greyed out is not one to press.
-        self.until(
-            name,
-            &format!("document.querySelector('{css}') && !document.querySelector('{css}').disabled"),
-            SOON,
-        )
-        .await;
-        // A sheet that is still rising is not where it will be when the finger lands.
-        let moving = "document.getAnimations().some((it) => Number.isFinite(it.effect?.getComputedTiming().endTime)
-            && it.playState === 'running')";
-        self.until("everything to stand still", &format!("!({moving})"), SOON).await;
-        // A person scrolls until it is not under a header that stays; WebDriver only until it is in the window.
-        let scroll = "document.querySelector(arguments[0]).scrollIntoView({ block: 'center' })";
-        self.script(scroll, &[json!(css)]).await;
-        self.click(&css).await;
-    }
-
-    /// Radio buttons hide behind their labels.
-    async fn choose(&self, name: &str) {
-        self.find(&named(name)).await;
-        self.script("document.querySelector(arguments[0]).click()", &[json!(named(name))]).await;
-    }
-
-    async fn sees(&self, name: &str, part: &str) -> String {
-        self.until_text(&named(name), part).await
-    }
-
-    async fn sign_in(&self, name: &str) {
-        self.find(&named("signin-name")).await;
-        self.fill(&named("signin-name"), name).await;
-        self.press("signin-submit").await;
-    }
-
-    async fn say(&self, text: &str) {
-        self.fill(&named("chat-input"), text).await;
-        self.press("chat-send").await;
-        self.sees("chat-list", text).await;
-    }
-
-    async fn is_live(&self) {
-        self.until("a live connection", "document.querySelector('[data-test=conn]')?.dataset.status === 'live'", SOON)
-            .await;
-    }
-
-    /// Nothing wider than the page, nothing in the console but failures of a network that was cut.
-    async fn is_sound(&self, who: &str) {
-        let wide = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
-        assert!(self.script(wide, &[]).await.as_i64() <= Some(0), "{who}: the page is wider than its window");
-        let ours = |line: &String| {
-            !["net::ERR_", "WebSocket", "status of 402", "status of 409"].iter().any(|it| line.contains(it))
-        };
-        let errors: Vec<String> = self.errors().await.into_iter().filter(ours).collect();
-        assert_eq!(errors, Vec::<String>::new(), "{who}'s console");
-    }
-}
+use crate::support::person::named;
 
 /// The one flash offer of the show.
 async fn flash_offer(server: &Server) -> Value {

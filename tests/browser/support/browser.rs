@@ -117,6 +117,11 @@ impl Browser {
         done.unwrap_or_else(|error| panic!("{body}: {error}"))
     }
 
+    /// The same for a body that calls the function it gets as its last argument when it is done.
+    pub async fn script_async(&self, body: &str) -> Value {
+        self.client.execute_async(body, Vec::new()).await.unwrap_or_else(|error| panic!("{body}: {error}"))
+    }
+
     /// Waits until an expression in the page is truthy, and returns its value.
     pub async fn until(&self, what: &str, expression: &str, deadline: Duration) -> Value {
         let script = format!("const value = ({expression}); return value ? value : null");

@@ -5,6 +5,8 @@
 pub mod browser;
 pub mod driver;
 pub mod page;
+pub mod person;
+pub mod sound;
 
 #[path = "../../it/support/mod.rs"]
 pub mod outside;

@@ -1,0 +1,60 @@
+//! What the host sees.
+
+use serde_json::json;
+
+use super::Walk;
+use crate::support::browser::SOON;
+use crate::support::person::named;
+
+#[tokio::test]
+async fn the_console_through_an_evening() {
+    let walk = Walk::begin().await;
+    let token = format!("#token={}", walk.host_token());
+    walk.open("/host", &token).await;
+    walk.each(async |eye| drop(eye.find("[data-test^=show-]").await)).await;
+    walk.first_screen("host-shows").await;
+    walk.open(&format!("/host?stream={}", walk.server.stream()), &token).await;
+    walk.each(async |eye| eye.is_live().await).await;
+    walk.each(async |eye| drop(eye.find("[data-test=rundown] li").await)).await;
+    walk.first_screen("host").await;
+    walk.each(async |eye| eye.press("add-offer").await).await;
+    walk.each(async |eye| drop(eye.find("[data-test^=\"variant-\"]").await)).await;
+    walk.screen("host-catalogue").await;
+    walk.each(async |eye| eye.click("[data-test^=\"variant-\"]").await).await;
+    walk.each(async |eye| eye.choose("offer-kind-flash").await).await;
+    walk.screen("host-flash").await;
+    walk.each(async |eye| eye.fill(&named("offer-countdown"), "9").await).await;
+    walk.each(async |eye| eye.fill(&named("offer-quantity"), "100000").await).await;
+    walk.each(async |eye| eye.press("offer-start").await).await;
+    walk.each(async |eye| drop(eye.find(&named("error-offer-countdown")).await)).await;
+    walk.screen("host-flash-errors").await;
+    walk.open(&format!("/host?stream={}", walk.server.stream()), &token).await;
+    walk.each(async |eye| eye.is_live().await).await;
+
+    let flash = walk.flash(0, json!({"countdown_s": 10})).await;
+    walk.pin(&flash).await;
+    walk.host().post(&format!("/v1/offers/{flash}/open"), json!({})).await.expect(200);
+    let running = "document.querySelector('[data-test=now-clock]')";
+    walk.each(async |eye| drop(eye.until("the running sale", running, SOON).await)).await;
+    walk.screen("host-sale").await;
+
+    let badr = walk.somebody("بدر").await;
+    let path = format!("/v1/streams/{}/messages", walk.server.stream());
+    badr.post(&path, json!({"text": "هل يوجد لون أزرق؟"})).await.expect(201);
+    walk.each(async |eye| {
+        if eye.script("return innerWidth < 960", &[]).await == json!(true) {
+            eye.press("part-people").await;
+        }
+        drop(eye.sees("chat-list", "أزرق").await);
+    })
+    .await;
+    walk.screen("host-people").await;
+    walk.each(async |eye| {
+        if eye.script("return innerWidth < 960", &[]).await == json!(true) {
+            eye.press("part-numbers").await;
+        }
+    })
+    .await;
+    walk.screen("host-numbers").await;
+    walk.end().await;
+}

@@ -1,0 +1,73 @@
+// What a designer would mark on a picture of this page, found by measuring. Answers with sentences; none is well.
+// The body of a function: arguments[0] is `true` on a touch screen.
+
+const touch = arguments[0];
+const faults = [];
+const name = (element) => {
+  const hook = element.closest('[data-test]')?.dataset.test;
+  const text = (element.getAttribute('aria-label') ?? element.innerText ?? '').trim().slice(0, 30);
+  return `<${element.tagName.toLowerCase()}${element.id ? '#' + element.id : ''}> ${hook ? `(${hook}) ` : ''}"${text}"`;
+};
+const shown = (element) => element.checkVisibility({ opacityProperty: true, visibilityProperty: true });
+const inWindow = (box) => box.width > 0 && box.height > 0 && box.top >= 0 && box.left >= 0
+  && box.bottom <= innerHeight && box.right <= innerWidth;
+
+const root = document.documentElement;
+if (root.scrollWidth > root.clientWidth) faults.push(`the page is ${root.scrollWidth - root.clientWidth} px wider than its window`);
+
+// Only what is in front can be pressed: the topmost dialog, else the page.
+const dialogs = [...document.querySelectorAll('dialog:modal')];
+const front = dialogs.at(-1) ?? document.body;
+const pressable = 'a[href], button, input:not([type=hidden]), select, textarea, summary, [role=tab], [role=button]';
+for (const element of front.querySelectorAll(pressable)) {
+  if (!shown(element) || element.closest('[inert], .for-reader')) continue;
+  const box = element.getBoundingClientRect();
+  // A label is part of what can be touched.
+  const label = element.labels?.[0]?.getBoundingClientRect();
+  const wide = Math.max(box.width, label?.width ?? 0);
+  const high = Math.max(box.height, label?.height ?? 0);
+  const inline = element.tagName === 'A' && getComputedStyle(element).display === 'inline';
+  if (touch && !inline && (wide < 43.5 || high < 43.5)) {
+    faults.push(`${name(element)} is ${Math.round(wide)} × ${Math.round(high)} px, too small to touch`);
+  }
+  if (!inWindow(box) || element.disabled) continue;
+  const [x, y] = [box.left + box.width / 2, box.top + box.height / 2];
+  const clipped = (() => { // scrolled out of its own list
+    for (let up = element.parentElement; up; up = up.parentElement) {
+      if (getComputedStyle(up).overflow === 'visible') continue;
+      const frame = up.getBoundingClientRect();
+      if (y < frame.top || y > frame.bottom || x < frame.left || x > frame.right) return true;
+    }
+    return false;
+  })();
+  if (clipped) continue;
+  const top = document.elementFromPoint(x, y);
+  const own = top && (element.contains(top) || top.contains(element) || element.labels?.[0]?.contains(top));
+  // Passing notes lie over the page for a moment.
+  if (!own && !top?.closest('[popover]')) faults.push(`${name(element)} lies under ${top ? name(top) : 'nothing'}`);
+}
+
+// Text that is cut off without the dots that say so.
+const walker = document.createTreeWalker(front, NodeFilter.SHOW_TEXT);
+const seen = new Set();
+while (walker.nextNode()) {
+  const element = walker.currentNode.parentElement;
+  if (!walker.currentNode.textContent.trim() || seen.has(element) || !shown(element) || element.closest('.for-reader, option')) continue;
+  seen.add(element);
+  if (element.clientWidth === 1) continue; // for screen readers alone
+  const style = getComputedStyle(element);
+  const hides = style.overflowX !== 'visible' && !['auto', 'scroll'].includes(style.overflowX);
+  const dots = style.textOverflow === 'ellipsis' || style.webkitLineClamp !== 'none';
+  if (hides && !dots && (element.scrollWidth > element.clientWidth + 1)) faults.push(`the text of ${name(element)} is cut off`);
+  const box = element.getBoundingClientRect();
+  if (box.width > 0 && (box.right > innerWidth + 1 || box.left < -1) && !element.closest('[data-slides]')) {
+    faults.push(`the text of ${name(element)} leaves the window`);
+  }
+}
+
+// Anything without a text of its own, in a language that has no text for it, shows its key.
+for (const element of front.querySelectorAll('*')) {
+  if (element.children.length || !shown(element)) continue;
+  if (/^[a-z_]+(\.[a-z_]+)+$/.test(element.textContent.trim())) faults.push(`${name(element)} shows a key instead of a text`);
+}
+return [...new Set(faults)];
