@@ -1,0 +1,223 @@
+//! How the viewer's page feels on a slow phone: real Chromium, its processor slowed down four times, beside a page as one
+//! first writes it, in the same show.
+//!
+//!   cargo bench --bench page                     five rounds and ten minutes of memory, about fifteen minutes
+//!   BENCH_ROUNDS=1 BENCH_MINUTES=2 cargo bench --bench page
+//!
+//! A round opens the page with an empty cache until one can use it: connected, the pinned card and the field for talk
+//! on screen. Then 200 chat messages a second and 10,000 hearts a minute come in for ten seconds, and the frames it
+//! draws are counted; after that the same for the naive page. Last, one page stays open in that storm and what its
+//! memory holds after a collection is read every minute. Server, crowd and browser share the machine.
+
+#![allow(clippy::unwrap_used, reason = "a bench that cannot go on says where and ends")]
+
+mod storm;
+#[path = "../../tests/browser/support/mod.rs"]
+mod support;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use storm::Storm;
+use support::browser::{Browser, SOON, Window};
+use support::driver::Driver;
+use support::outside::process::Server;
+
+/// How many times slower than this machine's the phone's processor is.
+const SLOWDOWN: u32 = 4;
+const STORM: Duration = Duration::from_secs(10);
+/// The page and the storm need a moment until the first frames are typical.
+const WARM_UP: Duration = Duration::from_secs(3);
+
+/// Notes when the page can be used, and counts frames.
+const OBSERVER: &str = r"
+window.seen = { usable: null, frames: 0, slowest: 0 };
+let last = performance.now();
+(function look(now) {
+  seen.frames++;
+  seen.slowest = Math.max(seen.slowest, now - last);
+  last = now;
+  const here = (name) => document.querySelector(`[data-test=${name}]`)?.checkVisibility();
+  if (!seen.usable && document.querySelector('[data-test=conn]')?.dataset.status === 'live' && here('card-title') && here('chat-input')) {
+    seen.usable = performance.now();
+  }
+  requestAnimationFrame(look);
+})(performance.now());";
+
+/// What one writes on the first evening: a socket, a line for each message, a heart for each heart, always scrolled down.
+const NAIVE: &str = r"
+const stream = arguments[0];
+document.head.innerHTML = '<style>li { padding: 4px } .heart { position: fixed; bottom: 0; transition: transform 2s }</style>';
+document.body.innerHTML = '<ul></ul>';
+const list = document.querySelector('ul');
+let likes = null;
+const socket = new WebSocket(`ws://${location.host}/v1/streams/${stream}/live`);
+socket.onmessage = ({ data }) => {
+  const frame = JSON.parse(data);
+  for (const event of frame.events ?? []) {
+    if (event.type !== 'chat') continue;
+    const line = document.createElement('li');
+    line.textContent = `${event.from.name}: ${event.text}`;
+    list.append(line);
+    line.scrollIntoView();
+  }
+  const now = frame.state?.likes;
+  if (now === undefined) return;
+  for (let i = likes ?? now; i < now; i++) {
+    const heart = document.createElement('span');
+    heart.className = 'heart';
+    heart.textContent = '❤';
+    heart.style.left = `${Math.random() * 100}%`;
+    document.body.append(heart);
+    requestAnimationFrame(() => { heart.style.transform = 'translateY(-400px)'; });
+    setTimeout(() => heart.remove(), 2000);
+  }
+  likes = now;
+};";
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() {
+    let rounds = from_env("BENCH_ROUNDS", 5);
+    let minutes = from_env("BENCH_MINUTES", 10);
+    let folder = Arc::new(tempfile::tempdir().unwrap());
+    let settings = ["--chat-per-second", "0", "--room-chat-per-second", "0", "--log", "error"];
+    let mut server = Server::demo_in(folder, &settings).await;
+    let driver = Driver::start();
+    let mut book = Book::default();
+    for round in 1..=rounds {
+        eprintln!("round {round} of {rounds}");
+        let page = open(&driver, &server).await;
+        book.note("usable_ms", page.script("return seen.usable", &[]).await.as_f64().unwrap());
+        let storm = Storm::start(&server).await;
+        let ours = weather(&page).await;
+        page.close().await;
+        let naive = open(&driver, &server).await;
+        naive.script(NAIVE, &[json!(server.stream())]).await;
+        let theirs = weather(&naive).await;
+        naive.close().await;
+        storm.end().await;
+        book.note("frames_s", ours.frames_s);
+        book.note("slowest_frame_ms", ours.slowest_ms);
+        for ((_, name), share) in WORK.iter().zip(ours.work) {
+            book.note(name, share);
+        }
+        book.note("naive_frames_s", theirs.frames_s);
+        book.note("naive_slowest_frame_ms", theirs.slowest_ms);
+        book.note("frames_vs_naive", ours.frames_s / theirs.frames_s);
+    }
+    let memory = memory(&driver, &server, minutes).await;
+    server.stop().await;
+    book.print();
+    println!("{:<26}{}", "heap_kib by minute", memory.iter().map(|kib| format!("{kib:8.0}")).collect::<String>());
+    println!("figure usable_ms {:.0}", book.median("usable_ms"));
+    println!("figure frames_s {:.1}", book.median("frames_s"));
+    println!("ratio frames_vs_naive {:.2}", book.median("frames_vs_naive"));
+    // The first minute fills what is kept: 400 lines of talk, hearts, compiled code.
+    println!("ratio heap_last_vs_second_minute {:.2}", memory[memory.len() - 1] / memory[1.min(memory.len() - 1)]);
+}
+
+/// A phone with an empty cache opens the show.
+async fn open(driver: &Driver, server: &Server) -> Browser {
+    let browser = Browser::open(driver, Window::Mobile, "en").await;
+    browser.devtools("Emulation.setCPUThrottlingRate", json!({"rate": SLOWDOWN})).await;
+    browser.devtools("Page.addScriptToEvaluateOnNewDocument", json!({"source": OBSERVER})).await;
+    browser.goto(&format!("{}/watch?stream={}", server.url, server.stream())).await;
+    browser.until("a page one can use", "window.seen?.usable", SOON).await;
+    browser.devtools("Performance.enable", json!({})).await;
+    browser
+}
+
+struct Weather {
+    frames_s: f64,
+    slowest_ms: f64,
+    /// The share of time in which the page's own thread works, and on what.
+    work: [f64; 4],
+}
+
+/// What Chromium counts, and what it is called here.
+const WORK: [(&str, &str); 4] = [
+    ("TaskDuration", "busy_share"),
+    ("ScriptDuration", "of it script"),
+    ("RecalcStyleDuration", "of it style"),
+    ("LayoutDuration", "of it layout"),
+];
+
+/// Counts while the storm blows.
+async fn weather(page: &Browser) -> Weather {
+    tokio::time::sleep(WARM_UP).await;
+    page.script("seen.frames = 0; seen.slowest = 0; seen.from = performance.now()", &[]).await;
+    let before = worked(page).await;
+    tokio::time::sleep(STORM).await;
+    let counted = page.script("return [seen.frames, seen.slowest, performance.now() - seen.from]", &[]).await;
+    let after = worked(page).await;
+    let number = |index: usize| counted[index].as_f64().unwrap();
+    let lines = page.script("return document.querySelectorAll('li').length", &[]).await;
+    assert!(lines.as_u64() > Some(100), "the storm was not on the screen: {lines} lines");
+    Weather {
+        frames_s: number(0) * 1_000.0 / number(2),
+        slowest_ms: number(1),
+        work: std::array::from_fn(|kind| (after[kind + 1] - before[kind + 1]) / (after[0] - before[0])),
+    }
+}
+
+/// The page's clock and what it worked until now, in seconds.
+async fn worked(page: &Browser) -> [f64; 5] {
+    let mut seen = [metric(page, "Timestamp").await, 0.0, 0.0, 0.0, 0.0];
+    for (kind, (metric_name, _)) in WORK.iter().enumerate() {
+        seen[kind + 1] = metric(page, metric_name).await;
+    }
+    seen
+}
+
+async fn metric(page: &Browser, name: &str) -> f64 {
+    let all = page.devtools("Performance.getMetrics", json!({})).await;
+    let found = all["metrics"].as_array().into_iter().flatten().find(|metric| metric["name"] == name).cloned();
+    found.and_then(|metric: Value| metric["value"].as_f64()).unwrap_or_else(|| panic!("no metric {name} in {all}"))
+}
+
+/// What the page's memory holds after a collection, each minute, in KiB.
+async fn memory(driver: &Driver, server: &Server, minutes: u64) -> Vec<f64> {
+    let page = open(driver, server).await;
+    let storm = Storm::start(server).await;
+    let mut held = Vec::new();
+    for minute in 1..=minutes.max(2) {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        page.devtools("HeapProfiler.collectGarbage", json!({})).await;
+        held.push(metric(&page, "JSHeapUsedSize").await / 1_024.0);
+        eprintln!("minute {minute}: {:.0} KiB, {} nodes", held[held.len() - 1], metric(&page, "Nodes").await);
+    }
+    storm.end().await;
+    page.close().await;
+    held
+}
+
+/// What was seen, by name, a value a round.
+#[derive(Default)]
+struct Book(Vec<(&'static str, Vec<f64>)>);
+
+impl Book {
+    fn note(&mut self, name: &'static str, value: f64) {
+        match self.0.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, values)) => values.push(value),
+            None => self.0.push((name, vec![value])),
+        }
+    }
+
+    fn median(&self, name: &str) -> f64 {
+        let mut values = self.0.iter().find(|(known, _)| *known == name).expect("noted").1.clone();
+        values.sort_by(f64::total_cmp);
+        values[values.len() / 2]
+    }
+
+    fn print(&self) {
+        for (name, values) in &self.0 {
+            println!("{name:<26}{}", values.iter().map(|value| format!("{value:8.2}")).collect::<String>());
+        }
+    }
+}
+
+fn from_env(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default).max(1)
+}
