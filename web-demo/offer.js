@@ -50,7 +50,8 @@ export function words(offer, now, stale, wait) {
   }[phase];
   if (!wait || !phase.startsWith('sold_out')) return { phase, left, button, act: 'buy', can: buyable(phase) && !stale };
   const people = wait.people ? ` · ${t('wait.people', { n: wait.people })}` : '';
-  return { phase, left: left + people, button: t(wait.mine ? 'wait.on' : 'wait.join'), act: wait.mine ? 'unwait' : 'wait', can: !stale };
+  const gone = phase === 'sold_out_for_now' && people ? t('offer.held_short') : left;
+  return { phase, left: gone + people, button: t(wait.mine ? 'wait.on' : 'wait.join'), act: wait.mine ? 'unwait' : 'wait', can: !stale };
 }
 
 /** A button says what a press does now: buy, or wait for what may come back. */

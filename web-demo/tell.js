@@ -58,8 +58,10 @@ export class Tell {
   /** What the server knows of us: after a sign-in, and on a second screen. */
   async load() {
     if (!token.get()) return;
+    const before = new Set(this.waits);
     const { items } = await get(`/streams/${this.client.stream}/waits`);
-    this.waits = new Set(items);
+    // What was asked for while the answer was on its way is newer than it.
+    this.waits = new Set([...items, ...[...this.waits].filter((id) => !before.has(id))]);
     this.onchange();
   }
 

@@ -55,7 +55,34 @@ pub async fn asset(State(door): State<Door>, headers: HeaderMap, Path(path): Pat
     };
     let kind = file.metadata.mimetype().to_owned();
     let keep = if kept { "public, max-age=31536000, immutable" } else { "no-cache" };
-    answer(&door, &headers, &file.data, &kind, keep)
+    // What a page loads comes without the words for people; who reads `/assets/client.js` gets them.
+    match std::str::from_utf8(&file.data) {
+        Ok(text) if named.is_some() && (path.ends_with(".js") || path.ends_with(".css")) => {
+            answer(&door, &headers, lean(text).as_bytes(), &kind, keep)
+        }
+        _ => answer(&door, &headers, &file.data, &kind, keep),
+    }
+}
+
+/// Without comments that have lines of their own, empty lines and indentation. No line is joined to another, so a script
+/// means the same; text over several lines would not, and a test sees to it that there is none.
+fn lean(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut in_comment = false;
+    for line in text.lines().map(str::trim) {
+        if in_comment || line.starts_with("/*") {
+            let end = line.find("*/").map(|at| at + 2);
+            in_comment = end.is_none();
+            let Some(rest) = end.map(|end| line[end..].trim()).filter(|rest| !rest.is_empty()) else { continue };
+            out.push_str(rest);
+        } else if line.is_empty() || line.starts_with("//") {
+            continue;
+        } else {
+            out.push_str(line);
+        }
+        out.push('\n');
+    }
+    out
 }
 
 fn page(door: &Door, headers: &HeaderMap, path: &str) -> Response {
@@ -168,6 +195,27 @@ mod tests {
             assert_eq!(takes_gzip(&headers), taken, "{value}");
         }
         assert!(!takes_gzip(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn comments_and_indentation_stay_at_home() {
+        let script = "// a\n/** b */\nlet c = 1; // c\n\n  /**\n   * d\n   */\n  f(`//`);\n/* e */ g();\n";
+        assert_eq!(lean(script), "let c = 1; // c\nf(`//`);\ng();\n");
+        assert_eq!(lean("/* a\n b */\n\n.c {\n  d: e;\n}\n"), ".c {\nd: e;\n}\n");
+    }
+
+    #[test]
+    fn no_text_of_a_script_goes_over_several_lines() {
+        for name in Pages::iter().filter(|name| name.ends_with(".js")) {
+            let file = Pages::get(&name).unwrap();
+            for (at, line) in lean(std::str::from_utf8(&file.data).unwrap()).lines().enumerate() {
+                assert!(
+                    line.matches('`').count() % 2 == 0 && !line.ends_with('\\'),
+                    "{name}, lean line {}: {line}",
+                    at + 1
+                );
+            }
+        }
     }
 
     #[test]
