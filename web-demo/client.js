@@ -15,6 +15,8 @@
 //   client.on('state', (changed) => …);                read client.state; `changed` is a Set of keys and offer ids
 //   client.on('order', (order) => …);                  your own order changed
 //   const { order } = await client.request('buy', { offer, qty: 1, key: newKey() });
+//
+// docs/client.md has a page of twenty lines that works, and the rest of what there is.
 
 const RETRY_MIN_MS = 500;
 const RETRY_MAX_MS = 20_000;

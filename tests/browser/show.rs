@@ -11,12 +11,12 @@ use crate::support::driver::Driver;
 use crate::support::outside::process::Server;
 use crate::support::outside::proxy::Proxy;
 
-fn named(name: &str) -> String {
+pub fn named(name: &str) -> String {
     format!("[data-test=\"{name}\"]")
 }
 
 impl Browser {
-    async fn press(&self, name: &str) {
+    pub async fn press(&self, name: &str) {
         let css = named(name);
         // Enabled and in sight: a button that is still greyed out is not one to press.
         self.until(
@@ -36,34 +36,41 @@ impl Browser {
     }
 
     /// Radio buttons hide behind their labels.
-    async fn choose(&self, name: &str) {
+    pub async fn choose(&self, name: &str) {
         self.find(&named(name)).await;
         self.script("document.querySelector(arguments[0]).click()", &[json!(named(name))]).await;
     }
 
-    async fn sees(&self, name: &str, part: &str) -> String {
+    pub async fn sees(&self, name: &str, part: &str) -> String {
         self.until_text(&named(name), part).await
     }
 
-    async fn sign_in(&self, name: &str) {
+    pub async fn sign_in(&self, name: &str) {
         self.find(&named("signin-name")).await;
         self.fill(&named("signin-name"), name).await;
         self.press("signin-submit").await;
     }
 
-    async fn say(&self, text: &str) {
+    pub async fn say(&self, text: &str) {
         self.fill(&named("chat-input"), text).await;
         self.press("chat-send").await;
         self.sees("chat-list", text).await;
     }
 
-    async fn is_live(&self) {
+    /// Where it goes; without that the checkout takes no money.
+    pub async fn fill_address(&self) {
+        for (field, value) in [("name", "Ann Example"), ("line1", "12 King Fahd Road"), ("city", "Riyadh")] {
+            self.fill(&named(&format!("address-{field}")), value).await;
+        }
+    }
+
+    pub async fn is_live(&self) {
         self.until("a live connection", "document.querySelector('[data-test=conn]')?.dataset.status === 'live'", SOON)
             .await;
     }
 
     /// Nothing wider than the page, nothing in the console but failures of a network that was cut.
-    async fn is_sound(&self, who: &str) {
+    pub async fn is_sound(&self, who: &str) {
         let wide = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
         assert!(self.script(wide, &[]).await.as_i64() <= Some(0), "{who}: the page is wider than its window");
         let ours = |line: &String| {
@@ -143,6 +150,7 @@ async fn a_host_sells_to_two_viewers_and_one_loses_the_network() {
     ann.is_live().await;
     ann.sees("order-place", "1").await;
     ann.shot("viewer-held").await;
+    ann.fill_address().await;
     badr.until("the stock to fall", "document.querySelector('[data-test=card]').innerText.match(/[2٢]/)", SOON).await;
     ann.choose("payment-declined").await;
     ann.press("pay").await;
@@ -166,6 +174,7 @@ async fn a_host_sells_to_two_viewers_and_one_loses_the_network() {
     badr.is_live().await;
     badr.find(&named("order-place")).await;
     badr.shot("viewer-held-ar").await;
+    badr.fill_address().await;
     badr.press("pay").await;
     badr.until("the order to be paid", paid, SOON).await;
     badr.press("order-done").await;
@@ -239,6 +248,7 @@ async fn every_page_fits_phone_and_desktop_in_english_and_arabic() {
     let pages = [
         ("shop", format!("{}/?", server.url), "[data-test=shows] li, [data-test^=show-]"),
         ("watch", format!("{}/watch?stream={}&", server.url, server.stream()), "[data-test=card-title]"),
+        ("orders", format!("{}/orders?", server.url), "[data-test=orders] .notice-box"),
         ("host", format!("{host_page}&"), "[data-test=rundown] li"),
         ("docs", format!("{}/docs?", server.url), "[data-test=docs-content] h2, [data-test=docs-content] section"),
     ];
