@@ -95,7 +95,7 @@ export class Checkout {
     try {
       const { history, address, version } = await this.buyer.detail(order);
       this.details.set(order.id, { history, address, version });
-      if (this.open && this.stage === 'order' && this.order.id === order.id && this.order.status !== 'held') this.paint();
+      if (this.stage === 'order' && this.order.id === order.id) this.tellMore();
     } catch { /* the order stands without its history */ }
   }
 
@@ -142,7 +142,8 @@ export class Checkout {
   refused() {
     const status = el('p.big', { 'data-test': 'order-status', role: 'alert' }, refusal(this.failure));
     status.dataset.status = this.failure.code;
-    const own = (this.failure.detail?.orders ?? []).map((id) => this.client.orders.get(id)).find((order) => order && active(order));
+    // What fills the limit may be an order of one's own that is still to be paid, made in another tab.
+    const own = this.failure.code === 'buyer_limit' && [...this.client.orders.values()].find((order) => order.offer === this.offer?.id && active(order));
     return [status, el('div.actions', {},
       own && el('button.primary.wide', { type: 'button', 'data-test': 'order-mine', onclick: () => this.view(own) }, t('order.show_mine')),
       this.done(this.back, own ? 'ghost' : 'primary'))];
@@ -167,7 +168,14 @@ export class Checkout {
       refunded: () => this.ended('back', t('order.refunded'), ''),
     }[order.status] ?? (() => this.ended('bag', order.status, ''));
     const over = order.status !== 'held' && order.status !== 'capturing';
-    return [head(), this.summary(), order.status === 'held' && this.payForm(), over && [this.delivery(), this.history(), this.ways()]];
+    this.more = over ? el('div.more') : null;
+    this.tellMore();
+    return [head(), this.summary(), order.status === 'held' && this.payForm(), over && [this.ways(), this.more]];
+  }
+
+  /** Stands last and is filled alone: what comes late must not move a button from under a thumb. */
+  tellMore() {
+    this.more?.replaceChildren(...[this.delivery(), this.history()].filter(Boolean));
   }
 
   /** Where it goes, and the button that makes the shop forget it. */
@@ -184,7 +192,7 @@ export class Checkout {
       await call('DELETE', `/orders/${order.id}/address`);
       this.details.get(order.id).address = null;
       toast(t('address.erased'));
-      this.paint();
+      this.tellMore();
     }, (problem) => toast(refusal(problem), { kind: 'warn' }));
   }
 

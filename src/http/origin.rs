@@ -32,7 +32,7 @@ impl Origins {
         let content_policy = format!(
             "default-src 'self'; img-src 'self' https: data:; media-src 'self' https: http: blob:; \
              connect-src 'self' ws: wss:; style-src 'self'; script-src 'self'; object-src 'none'; \
-             base-uri 'none'; form-action 'self'; frame-ancestors 'self' {frames}"
+             base-uri 'none'; form-action 'self'; require-trusted-types-for 'script'; frame-ancestors 'self' {frames}"
         );
         Ok(Self { allowed, own, content_policy: content_policy.trim_end().to_owned() })
     }

@@ -11,7 +11,8 @@ const LIGHT: u64 = 100_000;
 
 /// Bytes of all that was loaded so far: on the wire, unpacked, and from how many hosts besides ours.
 const LOADED: &str = "
-    const all = [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')];
+    const entries = [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')];
+    const all = [...new Map(entries.map((entry) => [entry.name, entry])).values()];
     const sum = (size) => all.reduce((sum, entry) => sum + entry[size], 0);
     const foreign = all.filter((entry) => new URL(entry.name).host !== location.host).length;
     return { files: all.length, sent: sum('encodedBodySize'), unpacked: sum('decodedBodySize'), foreign };";
