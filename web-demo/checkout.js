@@ -7,7 +7,7 @@ import { AddressForm, addressLines } from './address.js';
 import { call, UNKNOWN } from './api.js';
 import { clock, dateTime, money, refusal, t, timeOfDay, titleOf, variantOf } from './i18n.js';
 import { buyable, phaseOf } from './offer.js';
-import { el, icon, picture, put, speak, toast } from './ui.js';
+import { el, icon, picture, put, show, speak, toast } from './ui.js';
 import { active } from './mine.js';
 import { busy, sheet } from './sheet.js';
 
@@ -122,7 +122,7 @@ export class Checkout {
   // ---- what is on the sheet ----
 
   paint() {
-    this.timer = this.payButton = this.status = null;
+    this.timer = this.payButton = this.status = this.again = null;
     const parts = { placing: () => this.placing(), order: () => this.ordered(), refused: () => this.refused(), doubt: () => this.doubt() };
     const focused = this.body.contains(document.activeElement) ? document.activeElement : null;
     this.body.replaceChildren(...[parts[this.stage]?.()].flat(2).filter(Boolean));
@@ -202,13 +202,15 @@ export class Checkout {
       el('ol', { 'data-test': 'order-history' }, steps.map(({ at, step }) => el('li', { 'data-step': step }, el('span', {}, t(`step.${step}`)), el('time', { dateTime: new Date(at).toISOString() }, dateTime(at))))));
   }
 
-  /** The way back; and after a hold that ran out, once more while there are units. */
+  /** The way back; and below it, after a hold that ran out, once more as soon as there are units. */
   ways() {
-    const offer = this.order.status === 'paid' || this.order.status === 'refunded' ? null : this.client.state.offers.get(this.order.offer);
-    const again = offer && this.onagain && buyable(phaseOf(offer, this.client.now()));
-    return el('div.actions', {},
-      again && el('button.primary.wide', { type: 'button', 'data-test': 'order-again', onclick: () => this.onagain(offer) }, t('order.again')),
-      this.done(this.back, again ? 'ghost' : 'primary'));
+    const tried = this.onagain && !['paid', 'refunded'].includes(this.order.status);
+    this.again = tried ? el('button.wide', { type: 'button', 'data-test': 'order-again', hidden: true, onclick: () => this.onagain(this.offered()) }, t('order.again')) : null;
+    return el('div.actions', {}, this.done(this.back), this.again);
+  }
+
+  offered() {
+    return this.client.state.offers.get(this.order.offer);
   }
 
   held() {
@@ -303,6 +305,7 @@ export class Checkout {
     if (!order) return;
     const now = this.client.now();
     const rest = order.hold_until - now;
+    if (this.again) show(this.again, Boolean(this.offered()) && buyable(phaseOf(this.offered(), now)));
     if (this.timer && order.status === 'held') {
       put(this.timer, clock(rest));
       const whole = Math.max(1, order.hold_until - order.created_at);

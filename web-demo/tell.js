@@ -37,11 +37,11 @@ export class Tell {
     return this.bells.has(id);
   }
 
-  async bell(offer) {
+  bell(offer) {
     if (this.bells.delete(offer.id)) { this.keep(); return; }
     this.bells.add(offer.id);
     this.keep();
-    toast(t('bell.set', { offer: fullTitle(offer) }) + await howSaid());
+    pledge(t('bell.set', { offer: fullTitle(offer) }));
   }
 
   keep() {
@@ -74,7 +74,7 @@ export class Tell {
       await this.ask('PUT', offer.id);
       this.waits.add(offer.id);
       this.onchange();
-      return toast(t('wait.joined', { offer: fullTitle(offer) }) + await howSaid(), { ms: LONG_MS, test: 'toast-wait' });
+      return pledge(t('wait.joined', { offer: fullTitle(offer) }), 'toast-wait');
     } catch (problem) {
       return toast(UNKNOWN.has(problem.code) ? t('error.network') : refusal(problem), { kind: 'warn' });
     }
@@ -93,11 +93,11 @@ export class Tell {
 
   // ---- the show itself ----
 
-  async remind(on) {
+  remind(on) {
     this.reminded = on;
     sessionStorage.setItem(`livesouk.remind.${this.client.stream}`, JSON.stringify(on));
     this.onchange();
-    if (on) toast(t('remind.set') + await howSaid(), { ms: LONG_MS });
+    if (on) pledge(t('remind.set'));
   }
 
   started() {
@@ -141,12 +141,10 @@ export class Tell {
 
 const allowed = () => 'Notification' in window && isSecureContext && Notification.permission === 'granted';
 
-/** Asks for leave once, and says honestly what to expect. */
-async function howSaid() {
-  if ('Notification' in window && isSecureContext && Notification.permission === 'default') {
-    await Notification.requestPermission().catch(() => {});
-  }
-  return allowed() ? '' : ` ${t('tell.keep_open')}`;
+/** Says what one may expect, and asks for leave to show notifications; nothing waits for the answer. */
+function pledge(text, test) {
+  toast(allowed() ? text : `${text} ${t('tell.keep_open')}`, { ms: LONG_MS, test });
+  if ('Notification' in window && isSecureContext && Notification.permission === 'default') Notification.requestPermission().catch(() => {});
 }
 
 function kept(slot) {
