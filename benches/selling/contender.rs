@@ -332,6 +332,7 @@ async fn shop(url: &str, stream: StreamId, variant: VariantId) -> anyhow::Result
         title: "Lamp".into(),
         titles: Default::default(),
         image: None,
+        category: None,
         variants: vec![variant],
     };
     store.create_product(shop.id, &product).await?;

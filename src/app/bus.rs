@@ -70,7 +70,7 @@ impl App {
             StateChange::Likes(likes) => {
                 show.heed_likes(*likes);
             }
-            StateChange::Delayed(_) => {}
+            StateChange::Delayed(_) | StateChange::Waiting { .. } => {}
         }
     }
 

@@ -3,6 +3,7 @@
 //! A verb reads like a recipe: ask the rule, change what must last, tell the others, answer. Whatever writes runs in
 //! a task of its own ([`App::write`]), so a client that leaves never cancels a transaction half way.
 
+mod address;
 mod bus;
 mod chat;
 mod deliver;
@@ -25,6 +26,7 @@ mod sweep;
 mod tally;
 #[cfg(test)]
 pub mod testing;
+mod waiting;
 mod webhook;
 
 use std::sync::Arc;
@@ -232,6 +234,7 @@ impl App {
         app.spawn_loop(sweep::holds(app.clone()));
         app.spawn_loop(sweep::outbox(app.clone()));
         app.spawn_loop(sweep::upkeep(app.clone()));
+        app.spawn_loop(waiting::count(app.clone()));
         app.spawn_loop(bus::viewers(app.clone()));
         app.spawn_loop(bus::shows(app.clone()));
         Ok(app)

@@ -34,7 +34,7 @@ pub struct Tally {
 }
 
 /// What works between requests.
-pub const LOOPS: [&str; 6] = ["offers", "holds", "outbox", "likes", "webhooks", "payments"];
+pub const LOOPS: [&str; 7] = ["offers", "holds", "outbox", "likes", "webhooks", "payments", "waiting"];
 
 /// One of the [`LOOPS`]: its turns, and when the last one went well.
 #[derive(Debug, Default)]

@@ -4,9 +4,11 @@
 //! for both databases, for every door and for every test.
 
 pub mod actor;
+pub mod address;
 pub mod bucket;
 pub mod chat;
 pub mod event;
+pub mod history;
 pub mod id;
 pub mod offer;
 pub mod order;
@@ -19,9 +21,11 @@ pub mod stream;
 pub mod text;
 
 pub use actor::{Action, Actor, Role};
+pub use address::Address;
 pub use bucket::TokenBucket;
 pub use chat::{ChatMessage, ChatRules, ChatText, Sanction, SanctionKind};
 pub use event::{Event, Speaker};
+pub use history::{Happened, Step, Traces, history};
 pub use id::{MessageId, OfferId, OrderId, ProductId, ShopId, StreamId, UserId, VariantId};
 pub use offer::{Ask, Kind, Offer, OfferStatus, Prior, Stage, Terms, Verdict, decide};
 pub use order::{Key, Order, OrderStatus, RequestHash};

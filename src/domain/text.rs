@@ -32,6 +32,11 @@ pub fn title(text: &str) -> Result<String, Refusal> {
     line(text, 120).ok_or_else(|| Refusal::bad_request("a title has 1 to 120 characters"))
 }
 
+/// What kind of thing a product is: 1–40 characters on one line.
+pub fn category(text: &str) -> Result<String, Refusal> {
+    line(text, 40).ok_or_else(|| Refusal::bad_request("a category has 1 to 40 characters"))
+}
+
 /// Translations of a title: at most 20 languages, each a title of its own.
 pub fn titles(given: &Titles) -> Result<Titles, Refusal> {
     if given.len() > 20 {

@@ -6,6 +6,7 @@ pub mod metrics;
 pub mod serve;
 pub mod watch;
 
+mod address;
 mod asyncapi;
 mod chat;
 mod describe;
@@ -16,12 +17,15 @@ mod offer;
 mod ops;
 mod order;
 mod origin;
+mod page;
 mod payment;
 mod peer;
 mod product;
+mod share;
 mod socket;
 mod stream;
 mod unread;
+mod waiting;
 
 use std::sync::Arc;
 
@@ -90,6 +94,8 @@ pub fn router(door: Door) -> Router {
         .routes(routes!(stream::start))
         .routes(routes!(stream::end))
         .routes(routes!(stream::report))
+        .routes(routes!(share::calendar))
+        .routes(routes!(share::qr))
         .routes(routes!(offer::pin, offer::unpin))
         .routes(routes!(offer::list, offer::create))
         .routes(routes!(offer::show))
@@ -105,6 +111,9 @@ pub fn router(door: Door) -> Router {
         .routes(routes!(order::pay))
         .routes(routes!(order::cancel))
         .routes(routes!(order::refund))
+        .routes(routes!(address::show, address::set, address::erase))
+        .routes(routes!(waiting::wait, waiting::unwait))
+        .routes(routes!(waiting::list))
         .routes(routes!(payment::webhook))
         .routes(routes!(payment::approve))
         .routes(routes!(chat::list, chat::say))
@@ -130,11 +139,12 @@ pub fn router(door: Door) -> Router {
         .route("/healthz", get(ops::healthz))
         .route("/readyz", get(ops::readyz))
         .route("/metrics", get(metrics::guarded))
-        .route("/", get(ops::page_shop))
-        .route("/watch", get(ops::page_watch))
-        .route("/host", get(ops::page_host))
-        .route("/docs", get(ops::page_docs))
-        .route("/assets/{*path}", get(ops::asset))
+        .route("/", get(page::shop))
+        .route("/watch", get(page::watch))
+        .route("/orders", get(page::orders))
+        .route("/host", get(page::host))
+        .route("/docs", get(page::docs))
+        .route("/assets/{*path}", get(page::asset))
         .fallback(ops::not_found)
         .method_not_allowed_fallback(ops::method_not_allowed)
         .layer(origin::cors())

@@ -57,6 +57,13 @@ pub enum Verb {
     Seen {
         offer: OfferId,
     },
+    /// Wants to hear of units that come back. Reserves nothing.
+    Wait {
+        offer: OfferId,
+    },
+    Unwait {
+        offer: OfferId,
+    },
     Pin {
         offer: OfferId,
     },
@@ -103,7 +110,7 @@ pub enum Verb {
     },
 }
 
-const VERBS: [&str; 21] = [
+const VERBS: [&str; 23] = [
     "say",
     "react",
     "buy",
@@ -111,6 +118,8 @@ const VERBS: [&str; 21] = [
     "cancel",
     "refund",
     "seen",
+    "wait",
+    "unwait",
     "pin",
     "unpin",
     "open",

@@ -4,9 +4,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::domain::{
-    ChatMessage, ChatRules, Kind, LiveStream, MessageId, Millis, Minor, Offer, OfferId, OfferStatus, Order, OrderId,
-    OrderStatus, Product, ProductId, Sanction, SanctionKind, Shop, ShopId, Speaker, StreamId, StreamStatus, Titles,
-    UserId, Variant, VariantId,
+    Address, ChatMessage, ChatRules, Happened, Kind, LiveStream, MessageId, Millis, Minor, Offer, OfferId, OfferStatus,
+    Order, OrderId, OrderStatus, Product, ProductId, Sanction, SanctionKind, Shop, ShopId, Speaker, StreamId,
+    StreamStatus, Titles, UserId, Variant, VariantId,
 };
 
 /// `[epoch, version]`: of two views of one thing the larger is newer. Compare the epoch first.
@@ -134,6 +134,17 @@ impl OrderView {
     }
 }
 
+/// An order of one's own with what became of it.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+pub struct OrderDetail {
+    #[serde(flatten)]
+    pub order: OrderView,
+    /// Oldest first.
+    pub history: Vec<Happened>,
+    /// Where it goes; null: not said, or erased.
+    pub address: Option<Address>,
+}
+
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
 #[schema(as = Stream)]
 pub struct StreamView {
@@ -191,12 +202,14 @@ pub struct ShopView {
     pub currency: String,
     /// `POST /v1/dev/tokens` signs anybody in: a demo.
     pub dev_login: bool,
+    /// Where browsers find the shop, when the operator said so: what links to share begin with.
+    pub base_url: Option<String>,
 }
 
 impl ShopView {
-    pub fn of(shop: &Shop, dev_login: bool) -> Self {
+    pub fn of(shop: &Shop, dev_login: bool, base_url: Option<&str>) -> Self {
         let Shop { id, title, titles, currency } = shop.clone();
-        Self { id, title, titles, currency, dev_login }
+        Self { id, title, titles, currency, dev_login, base_url: base_url.map(str::to_owned) }
     }
 }
 
@@ -207,6 +220,7 @@ pub struct ProductView {
     pub title: String,
     pub titles: Titles,
     pub image: Option<String>,
+    pub category: Option<String>,
     pub variants: Vec<VariantView>,
 }
 
@@ -231,6 +245,7 @@ impl ProductView {
             title: product.title.clone(),
             titles: product.titles.clone(),
             image: product.image.clone(),
+            category: product.category.clone(),
             variants: product.variants.iter().map(|variant| VariantView::of(variant, currency, for_team)).collect(),
         }
     }

@@ -87,6 +87,8 @@ pub struct StateFrame {
     /// Present while this node does not hear the others: talk is refused as `busy`, the number of viewers and what other
     /// nodes sell may be a second or more late. Null when that is over; absent when it never was.
     pub delayed: Option<DelayedView>,
+    /// By offer, how many wait for units to come back; 0 is nobody any more. It reserves nothing. Absent when nobody waits.
+    pub waiting: Option<BTreeMap<OfferId, i64>>,
 }
 
 #[derive(ToSchema, Deserialize, Debug, PartialEq)]

@@ -62,6 +62,8 @@ async fn perform(app: &App, actor: &Actor, stream: StreamId, verb: Verb) -> Resu
         Verb::Refund { order: id, restock, reason, key: given } => {
             order(app.refund(actor, id, restock, reason, key(given)?).await?)
         }
+        Verb::Wait { offer } => app.wait(actor, offer).await.map(|()| json!({ "offer": offer }))?,
+        Verb::Unwait { offer } => app.unwait(actor, offer).await.map(|()| json!({ "offer": offer }))?,
         Verb::Pin { offer } => json!({ "pin": app.pin(actor, stream, offer).await? }),
         Verb::Unpin {} => app.unpin(actor, stream).await.map(|()| json!({ "pin": null }))?,
         Verb::Open { offer } => json!({ "offer": app.open_offer(actor, offer).await? }),

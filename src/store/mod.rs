@@ -7,7 +7,9 @@
 //! Every write runs in a task of its own (see `app`): a transaction must never live in a future that a leaving
 //! client cancels. One lock order: variants, offers, orders, each ascending.
 
+mod address;
 mod chat;
+mod history;
 mod offer;
 mod order;
 mod payment;
@@ -19,6 +21,7 @@ mod sell;
 mod sqlite;
 mod stream;
 mod tally;
+mod waiting;
 mod webhook;
 
 use std::sync::Arc;
@@ -35,6 +38,7 @@ pub use refund::NewRefund;
 pub use script::{Booked, Told};
 pub use sell::{Answered, Sold, Turn};
 pub use tally::{Pool, Tally};
+pub use waiting::Waiting;
 pub use webhook::PaymentEvent;
 
 #[derive(Clone)]

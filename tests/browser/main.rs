@@ -5,6 +5,9 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test reports")]
 
 mod client;
+mod example;
+mod page;
+mod purchase;
 mod screens;
 mod show;
 mod smoke;

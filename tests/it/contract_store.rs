@@ -5,6 +5,7 @@
 //! on both), `migrate`, `setup`, `kills`, `sessions`, `plans`, `full_disk`.
 
 mod actor;
+mod address;
 mod chat;
 mod fixture;
 mod full_disk;
@@ -28,4 +29,5 @@ mod setup;
 mod side;
 mod stream;
 mod twins;
+mod waiting;
 mod words;

@@ -1,8 +1,10 @@
 //! The life of an order and of a sale, as a buyer and a viewer see it.
 
+mod address;
 mod order;
 mod payment;
 mod sale;
+mod waiting;
 
 use serde_json::{Value, json};
 

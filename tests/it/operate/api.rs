@@ -60,6 +60,8 @@ async fn the_descriptions_are_of_their_version_and_every_reference_resolves() {
         "cancel",
         "refund",
         "seen",
+        "wait",
+        "unwait",
         "pin",
         "unpin",
         "open",
