@@ -11,3 +11,4 @@ mod purchase;
 mod show;
 mod smoke;
 mod support;
+mod visit;
