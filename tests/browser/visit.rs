@@ -205,3 +205,34 @@ async fn a_keyboard_alone_reaches_the_purchase_and_comes_back() {
     ann.is_sound("Ann").await;
     ann.close().await;
 }
+
+#[tokio::test]
+async fn the_bag_is_searched_and_a_bell_rings_when_its_offer_is_shown() {
+    let shop = Shop::demo(&[]).await;
+    let offers = shop.server.rest().get(&shop.path("offers")).await.expect(200);
+    let dates = offers["items"].as_array().unwrap().iter().find(|it| it["title"].as_str().unwrap().contains("dates"));
+    let dates = id(dates.unwrap());
+    let driver = Driver::start();
+    let ann = Browser::open(&driver, Window::Mobile, "en").await;
+    ann.goto(&format!("{}/watch?stream={}&lang=en", shop.server.url, shop.stream)).await;
+    ann.is_live().await;
+    ann.press("bag").await;
+    let rows = "[...document.querySelectorAll('.offer-row:not([hidden])')].map((it) => it.dataset.test)";
+    let first = ann.until("the rows", &format!("{rows}.length > 4 && {rows}[0]"), SOON).await;
+    let pin = shop.watch().await.hello["state"]["pin"]["offer"].clone();
+    assert_eq!(first, json!(format!("offer-{}", pin.as_str().unwrap())), "what is shown stands first");
+    ann.press("tab-sale").await;
+    ann.fill(&named("bag-search"), "DATES").await;
+    ann.until("the dates alone", &format!("{rows}.length === 1 && {rows}[0] === 'offer-{dates}'"), SOON).await;
+    ann.press(&format!("bell-{dates}")).await;
+    let rung = format!("document.querySelector('[data-test=\"bell-{dates}\"]').getAttribute('aria-pressed')");
+    ann.until("the bell to be set", &format!("{rung} === 'true'"), SOON).await;
+    ann.shot("visit-bell").await;
+    ann.press("bag-close").await;
+    shop.host.put(&shop.path("pin"), json!({ "offer": dates })).await.expect(200);
+    ann.sees("toast-tell", "Showing now: \u{2068}Ajwa dates").await;
+    ann.until("the bell to be off", &format!("{rung} === 'false'"), SOON).await;
+    ann.shot("visit-bell-rang").await;
+    ann.is_sound("Ann").await;
+    ann.close().await;
+}
