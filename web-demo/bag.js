@@ -3,7 +3,7 @@
 // On a phone it is a sheet that rises over the video and loads when it is opened; on a desk it is the column at the
 // start side. It is the same element both times, so a row is built once and repainted in place.
 
-import { clock, dir, load, t } from './i18n.js';
+import { clock, dir, load, t, titleOf, variantOf } from './i18n.js';
 import { buyable, countdownOf, fullTitle, paintBuy, phaseOf, priceTag, stockBar, words } from './offer.js';
 import { el, icon, ICONS, picture, put, show, style } from './ui.js';
 
@@ -55,11 +55,15 @@ export class Bag {
 
   /** On a phone either the bag can be reached by Tab or what it covers; on a desk both. */
   place() {
-    const shown = desk.matches || this.root.classList.contains('open');
-    const covers = shown && !desk.matches;
-    for (const node of this.root.parentNode.children) node.inert = node === this.root ? !shown : covers;
+    this.shown = desk.matches || this.root.classList.contains('open');
+    const covers = this.shown && !desk.matches;
+    for (const node of this.root.parentNode.children) node.inert = node === this.root ? !this.shown : covers;
     document.getElementById('scrim').hidden = !covers;
-    if (covers) { this.root.setAttribute('role', 'dialog'); this.root.setAttribute('aria-modal', 'true'); } else { this.root.removeAttribute('role'); this.root.removeAttribute('aria-modal'); }
+    for (const [name, value] of [['role', 'dialog'], ['aria-modal', 'true']]) {
+      if (covers) this.root.setAttribute(name, value);
+      else this.root.removeAttribute(name);
+    }
+    if (this.painted) this.paintOffers(...this.painted);
   }
 
   open() {
@@ -98,6 +102,7 @@ export class Bag {
 
   paintOffers(now, stale) {
     this.painted = [now, stale];
+    if (!this.shown || this.tab === 'mine') return; // nobody looks
     const offers = this.ordered(now);
     const words = plain(this.search.value.trim()).split(/\s+/);
     const wanted = (offer) => (this.tab !== 'sale' || buyable(phaseOf(offer, now))) && words.every((word) => plain(fullTitle(offer)).includes(word));
@@ -122,6 +127,7 @@ class Row {
   constructor(offer, bag) {
     this.bag = bag;
     this.title = el('bdi.row-title');
+    this.variant = el('small', {}, el('bdi'));
     this.price = el('span');
     this.bar = el('span.bar-slot');
     this.left = el('small.row-left');
@@ -132,7 +138,7 @@ class Row {
     this.buy = el('button.primary.slim', { type: 'button', 'data-test': `buy-${offer.id}`, onclick: () => bag.onbuy(this.offer, this.buy) });
     this.root = el('li.offer-row', { 'data-test': `offer-${offer.id}` },
       el('button.row-face', { type: 'button', onclick: () => bag.onopen(this.offer) }, this.image,
-        el('span.row-text', {}, this.pinned, this.title, el('span.row-line', {}, this.price, this.countdown), el('span.row-line', {}, this.bar, this.left))),
+        el('span.row-text', {}, this.pinned, this.title, this.variant, el('span.row-line', {}, this.price, this.countdown), el('span.row-line', {}, this.bar, this.left))),
       el('span.row-acts', {}, this.buy, this.bell));
   }
 
@@ -141,7 +147,9 @@ class Row {
     const { phase, left } = said;
     if (offer !== this.offer) {
       if (offer.image !== this.offer?.image || !this.offer) this.image.replaceChildren(picture(offer.image));
-      put(this.title, fullTitle(offer));
+      put(this.title, titleOf(offer));
+      put(this.variant.firstChild, variantOf(offer));
+      show(this.variant, Boolean(variantOf(offer)));
       this.price.replaceChildren(priceTag(offer));
       this.bar.replaceChildren(stockBar(offer, phase));
       this.offer = offer;

@@ -11,7 +11,7 @@ import { Stage } from './stage.js';
 import { everySecond, fillIcons, icon, put, show, speak, toast } from './ui.js';
 
 const $ = (id) => document.getElementById(id);
-const tell = (problem) => toast(refusal(problem), { kind: 'warn' });
+const warn = (problem) => toast(refusal(problem), { kind: 'warn' });
 
 translate();
 fillIcons();
@@ -41,7 +41,7 @@ function run(shop, stream) {
   const hearts = new Hearts({
     layer: $('hearts'), button: $('heart'), count: $('likes'),
     send: (count) => client.request('react', { kind: 'heart', count }),
-    refused: (problem) => (problem.code === 'sign_in' ? needSignIn() : UNKNOWN.has(problem.code) || tell(problem)),
+    refused: (problem) => (problem.code === 'sign_in' ? needSignIn() : UNKNOWN.has(problem.code) || warn(problem)),
   });
   const field = new ChatField({ form: $('chat-form'), input: $('chat-input'), button: $('chat-send'), gate, tell: sayFailed, now: () => client.now(), send: talk });
   let showing = stream;

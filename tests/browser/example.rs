@@ -11,7 +11,7 @@ use crate::support::page::Page;
 async fn the_example_of_the_client_works_in_an_empty_page() {
     let text = include_str!("../../docs/client.md");
     let example = text.split("```html\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
-    assert!(example.lines().count() <= 24, "{} lines", example.lines().count());
+    assert!(example.lines().count() <= 20, "{} lines", example.lines().count());
     let page = Page::prepare().await;
     let folder = tempfile::tempdir().unwrap();
     let store = format!("sqlite:{}", folder.path().join("shop.db").display());

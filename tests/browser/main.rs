@@ -12,3 +12,4 @@ mod screens;
 mod show;
 mod smoke;
 mod support;
+mod visit;
