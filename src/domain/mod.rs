@@ -6,7 +6,9 @@
 pub mod actor;
 pub mod bucket;
 pub mod chat;
+pub mod deed;
 pub mod event;
+pub mod flood;
 pub mod id;
 pub mod offer;
 pub mod order;
@@ -17,12 +19,14 @@ pub mod refusal;
 pub mod script;
 pub mod stream;
 pub mod text;
+pub mod words;
 
 pub use actor::{Action, Actor, Role};
 pub use bucket::TokenBucket;
-pub use chat::{ChatMessage, ChatRules, ChatText, Sanction, SanctionKind};
+pub use chat::{ChatMessage, ChatRules, ChatText, LinkRule, Quote, RulesForm, Ruling, Sanction, SanctionKind};
+pub use deed::{Deed, DeedKind};
 pub use event::{Event, Speaker};
-pub use id::{MessageId, OfferId, OrderId, ProductId, ShopId, StreamId, UserId, VariantId};
+pub use id::{ActionId, MessageId, OfferId, OrderId, ProductId, ShopId, StreamId, UserId, VariantId};
 pub use offer::{Ask, Kind, Offer, OfferStatus, Prior, Stage, Terms, Verdict, decide};
 pub use order::{Key, Order, OrderStatus, RequestHash};
 pub use payment::{Intent, IntentStatus, Payment, PaymentStatus, Refund, RefundStatus};
@@ -31,6 +35,7 @@ pub use refusal::Refusal;
 pub use script::Script;
 pub use stream::{LiveStream, Pin, StreamStatus};
 pub use text::{Name, Titles};
+pub use words::{MutedWord, WordAct, Words};
 
 /// UTC, milliseconds since 1970. The only form of time, on the wire and in both databases.
 pub type Millis = i64;

@@ -8,6 +8,9 @@
 //! client cancels. One lock order: variants, offers, orders, each ascending.
 
 mod chat;
+mod deed;
+mod erase;
+mod held;
 mod offer;
 mod order;
 mod payment;
@@ -20,6 +23,7 @@ mod sqlite;
 mod stream;
 mod tally;
 mod webhook;
+mod words;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +31,7 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::domain::{Millis, Refusal, Titles};
 
+pub use erase::Erased;
 pub use offer::Pulse;
 pub use order::{Answer, Release};
 pub use payment::{Begun, NewPayment};

@@ -20,6 +20,7 @@ pub fn stream(id: StreamId) -> LiveStream {
         ended_at: None,
         pin: None,
         chat: ChatRules::default(),
+        words_v: 0,
         likes: 0,
         version: 1,
     }
