@@ -8,3 +8,4 @@ mod client;
 mod show;
 mod smoke;
 mod support;
+mod talk;

@@ -6,8 +6,11 @@
 
 mod actor;
 mod chat;
+mod deed;
+mod erase;
 mod fixture;
 mod full_disk;
+mod held;
 mod keys;
 mod kills;
 mod migrate;

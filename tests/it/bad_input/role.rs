@@ -69,6 +69,35 @@ fn team_verbs(shop: &Shop, offer: &str, message: &str) -> Vec<(Method, String, V
         (put, shop.path("chat"), json!({"slow_s": 300}), Some(json!({"do": "slow_mode", "seconds": 300})), true),
         (post, shop.path("announcements"), json!({"text": "x"}), Some(json!({"do": "announce", "text": "x"})), true),
         (Method::GET, shop.path("mutes"), Value::Null, None, true),
+        (Method::PUT, shop.path("chat"), json!({"off": true}), Some(json!({"do": "chat_rules", "off": true})), true),
+        (Method::GET, shop.path("words"), Value::Null, None, true),
+        (Method::PUT, shop.path("words"), json!({"words": [{"word": "x", "act": "refuse"}]}), None, true),
+        (
+            Method::POST,
+            shop.path(&format!("held/{message}/approve")),
+            json!({}),
+            Some(json!({"do": "approve", "id": message})),
+            true,
+        ),
+        (
+            Method::POST,
+            shop.path(&format!("held/{message}/hide")),
+            json!({}),
+            Some(json!({"do": "hide", "id": message})),
+            true,
+        ),
+        (
+            Method::PUT,
+            shop.path("pinned-message"),
+            json!({"id": message}),
+            Some(json!({"do": "pin_message", "id": message})),
+            true,
+        ),
+        (Method::DELETE, shop.path("pinned-message"), json!({}), Some(json!({"do": "unpin_message"})), true),
+        (Method::GET, shop.path("actions"), Value::Null, None, true),
+        (Method::GET, shop.path("export/chat.csv"), Value::Null, None, true),
+        (Method::GET, shop.path("export/actions.jsonl"), Value::Null, None, true),
+        (Method::DELETE, "/v1/users/Bob".to_owned(), Value::Null, None, false),
     ]
 }
 
