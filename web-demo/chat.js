@@ -29,7 +29,10 @@ export class ChatList {
   add(event) {
     if (event.type === 'deleted') return this.remove(event.id);
     if (event.type === 'muted' || event.type === 'banned' || event.type === 'erased') this.removeUser(event.user);
-    if (event.type === 'chat') this.lines.get(event.id)?.remove(); // it waited for the team until now
+    if (event.type === 'chat' && this.lines.has(event.id)) { // it waited for the team until now
+      this.flush();
+      this.lines.get(event.id).remove();
+    }
     const line = event.type === 'chat' ? this.message(event) : this.note(event);
     if (line) this.queue(line);
   }

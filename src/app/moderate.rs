@@ -1,5 +1,7 @@
 //! Keeping talk kind: delete, mute, ban, and taking that back. Who is silenced takes what they said with them.
 
+use std::time::Duration;
+
 use tokio::time::sleep;
 
 use super::chat::{BATCH_WAIT, WRITTEN_BEHIND_MS};
@@ -95,6 +97,9 @@ impl App {
             let deed = Deed { user: Some(user.clone()), name: Some(name.clone()), reason, ..deed };
             app.store().sanction(stream, &sanction, &deed).await?;
             show.add_sanction(sanction.clone());
+            if app.0.broker.is_shared() {
+                app.sweep_again(stream, &sanction);
+            }
             app.tell_concerned(deed);
             app.unpin_what_is_gone(stream, None, Some(&user)).await;
             match until {
@@ -107,6 +112,17 @@ impl App {
             Ok(SanctionView::from(sanction))
         })
         .await
+    }
+
+    /// Another node may have been writing a message just then, and neither saw the other.
+    fn sweep_again(&self, stream: StreamId, sanction: &Sanction) {
+        let (app, user, by, until) = (self.clone(), sanction.user.clone(), sanction.by.clone(), self.now());
+        self.0.tasks.spawn(async move {
+            sleep(Duration::from_millis(WRITTEN_BEHIND_MS.unsigned_abs())).await;
+            if let Err(error) = app.store().sweep(stream, &user, until, &by).await {
+                tracing::warn!(stream.id = %stream, error = %error, "a message of one who was silenced may still be listed");
+            }
+        });
     }
 
     pub async fn lift(

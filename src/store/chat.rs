@@ -191,6 +191,16 @@ impl Store {
         Ok(())
     }
 
+    /// Takes away what a person said until `until` and was being written while they were silenced.
+    pub async fn sweep(&self, stream: StreamId, user: &UserId, until: Millis, by: &str) -> Result<()> {
+        in_transaction!(self, |tx, _dialect| {
+            let sweep = "update messages set deleted_by = $3
+                where user_id = $2 and stream = $1 and deleted_by is null and at <= $4";
+            sqlx::query(sweep).bind(stream.0).bind(user.as_str()).bind(by).bind(until).execute(&mut *tx).await?;
+        });
+        Ok(())
+    }
+
     /// `false`: there was none.
     pub async fn lift(&self, stream: StreamId, user: &UserId, kind: SanctionKind, deed: &Deed) -> Result<bool> {
         let gone = in_transaction!(self, |tx, _dialect| {

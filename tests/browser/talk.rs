@@ -61,9 +61,12 @@ async fn say(browser: &Browser, text: &str) {
 
 /// Opens the tools of the message with this text.
 async fn tools(host: &Browser, text: &str) {
-    let find = "[...document.querySelectorAll('#chat-list .line')].find((line) => line.innerText.includes(arguments[0]))";
+    let find =
+        "[...document.querySelectorAll('#chat-list .line')].find((line) => line.innerText.includes(arguments[0]))";
     host.until(text, &find.replace("arguments[0]", &json!(text).to_string()), SOON).await;
-    let open = format!("const line = {find}; line.scrollIntoView({{ block: 'center' }}); line.querySelector('.line-more').click()");
+    let open = format!(
+        "const line = {find}; line.scrollIntoView({{ block: 'center' }}); line.querySelector('.line-more').click()"
+    );
     host.script(&open, &[json!(text)]).await;
     host.find(".line-tools").await;
 }
@@ -136,8 +139,12 @@ async fn the_one_who_is_moderated_reads_why_and_everybody_else_sees_it_gone() {
     tools(&host, "see my shop").await;
     host.fill(&named("msg-reason"), "no advertising").await;
     press(&host, &named("msg-mute-10")).await;
-    badr.until("her messages to go", "!document.querySelector('[data-test=chat-list]').innerText.includes('see my shop')", SOON)
-        .await;
+    badr.until(
+        "her messages to go",
+        "!document.querySelector('[data-test=chat-list]').innerText.includes('see my shop')",
+        SOON,
+    )
+    .await;
     badr.until("the comment to go", "!document.querySelector('[data-test=pinned-comment]')", SOON).await;
     let why = "document.querySelector('[data-test=chat-input]').placeholder.includes('no advertising')";
     ann.until("the reason in the field", why, SOON).await;

@@ -1,10 +1,26 @@
 //! Keeping talk kind, from outside: what is refused, what waits, what is taken away, what is written down.
 
+use livesouk::domain::words::fold;
+use livesouk::domain::{MutedWord, WordAct, Words};
 use serde_json::{Value, json};
 
 use crate::support::shop::{Shop, id};
 use crate::support::socket::Live;
 use crate::support::{SOON, until_some};
+
+/// Looked at for every message of every viewer. The bound is far above what it takes without optimisation.
+#[test]
+fn five_hundred_words_cost_a_message_little() {
+    let word =
+        |n: usize| MutedWord { word: format!("كلمة{n}word"), whole: n.is_multiple_of(2), act: WordAct::Hold };
+    let words = Words::parse((0..500).map(word).collect()).unwrap();
+    let text = "كم سعر القطعة؟ هل الشحن مجاني today ".repeat(5);
+    let begin = std::time::Instant::now();
+    let found = (0..1_000).filter(|_| words.find(&fold(&text)).is_some()).count();
+    let each = begin.elapsed() / 1_000;
+    println!("a message of {} characters, 500 words: {each:?}", text.chars().count());
+    assert!(found == 0 && each < std::time::Duration::from_millis(5), "{each:?}");
+}
 
 fn say(text: &str) -> Value {
     json!({"do": "say", "text": text})

@@ -172,10 +172,10 @@ async fn a_host_of_another_show_talks_as_a_viewer_here() {
     let shop = Shop::demo(&[]).await;
     let token = sign_for_another_show(&shop).await;
     let otto = shop.server.rest().with_token(&token);
-    for _ in 0..5 {
-        otto.post(&shop.path("messages"), json!({"text": "hi"})).await.expect(201);
+    for n in 0..5 {
+        otto.post(&shop.path("messages"), json!({"text": format!("hi {n}")})).await.expect(201);
     }
-    otto.post(&shop.path("messages"), json!({"text": "hi"})).await.expect_problem(429, "chat_budget");
+    otto.post(&shop.path("messages"), json!({"text": "hi 5"})).await.expect_problem(429, "chat_budget");
     let said = shop.host.get(&shop.path("messages")).await.expect(200);
     assert_eq!(said["items"][0]["from"]["role"], "viewer", "{said}");
 }
