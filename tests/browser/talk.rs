@@ -39,7 +39,7 @@ async fn is_live(browser: &Browser) {
 /// A viewer of the demo, signed in.
 async fn viewer(driver: &Driver, server: &Server, name: &str, language: &str) -> Browser {
     let browser = Browser::open(driver, Window::Mobile, language).await;
-    let token = server.rest().post("/v1/dev/tokens", json!({"name": name, "role": "viewer"})).await.expect(200);
+    let token = server.rest().post("/v1/dev/tokens", json!({"name": name, "role": "viewer"})).await.expect(201);
     let token = token["token"].as_str().unwrap();
     browser.goto(&format!("{}/watch?stream={}&lang={language}#token={token}", server.url, server.stream())).await;
     is_live(&browser).await;
