@@ -111,9 +111,14 @@ export class ChatList {
     line.replaceChildren(words);
   }
 
+  /** Who is silenced takes everything along, without a trace for each. */
   removeUser(user) {
     this.flush();
-    for (const [id, line] of this.lines) if (line.dataset.user === user) this.remove(id);
+    for (const [id, line] of this.lines) {
+      if (line.dataset.user !== user) continue;
+      this.lines.delete(id);
+      line.remove();
+    }
   }
 
   queue(line) {

@@ -94,7 +94,7 @@ impl App {
             Ok(Some(changed)) => drop(self.show_rules(&changed)),
             Ok(None) => {}
             Err(error) => {
-                tracing::error!(stream.id = %stream, error = %error, "a comment that is gone is still pinned")
+                tracing::error!(stream.id = %stream, error = %error, "a comment that is gone is still pinned");
             }
         }
     }

@@ -114,12 +114,13 @@ export class People {
     return el('span.line-tools', {},
       button(t('host.reply'), 'msg-reply', async () => { toggle.click(); this.reply(message); }),
       button(t('host.pin'), 'msg-pin', () => put(`${base}/pinned-message`, { id })),
+      why,
       button(t('host.delete'), 'msg-delete', () => del(`${base}/messages/${id}${query()}`)),
       PROTECTED.has(from.role) ? [] : [
         ...MUTE_MIN.map((minutes) => button(minutes < 60 ? t('host.mute', { n: minutes }) : t('host.mute_hour'), `msg-mute-${minutes}`, () => mute(minutes * 60))),
         button(t('host.mute_rest'), 'msg-mute-rest', () => mute(REST_OF_SHOW_S)),
         button(t('host.ban'), 'msg-ban', () => this.ban(from, query()), 'slim.danger'),
-      ], why);
+      ]);
   }
 
   async ban(from, query) {
