@@ -173,6 +173,7 @@ impl SeedStream {
             ended_at: None,
             pin: None,
             chat: ChatRules::default(),
+            words_v: 0,
             likes: 0,
             version: 1,
         }

@@ -14,6 +14,8 @@
 //   client.on('gap', ({ why }) => …);                  something was missed for good; said before the events that follow
 //   client.on('state', (changed) => …);                read client.state; `changed` is a Set of keys and offer ids
 //   client.on('order', (order) => …);                  your own order changed
+//   client.on('action', (action) => …);                the team did something to you: { kind, message, reason, role }
+//   client.on('held', ({ message, settled }) => …);    for the team: a message waits for it, or does not any more
 //   const { order } = await client.request('buy', { offer, qty: 1, key: newKey() });
 //
 // docs/client.md has a page of twenty lines that works, and the rest of what there is.
@@ -274,6 +276,8 @@ export class LiveClient {
     if (frame.t === 'tick') this.tick(frame);
     else if (frame.t === 'snapshot') this.catchUp(frame);
     else if (frame.t === 'order') this.noteOrder(frame.order);
+    else if (frame.t === 'action') this.emit('action', frame.action);
+    else if (frame.t === 'held') this.emit('held', frame);
     else if (frame.t === 'moving') this.move(frame.retry_ms);
   }
 

@@ -12,6 +12,7 @@ import { everySecond, fillIcons, icon, put, show, speak, toast } from './ui.js';
 
 const $ = (id) => document.getElementById(id);
 const warn = (problem) => toast(refusal(problem), { kind: 'warn' });
+const HELD = 'livesouk.held';
 
 translate();
 fillIcons();
@@ -46,6 +47,7 @@ function run(shop, stream) {
   const field = new ChatField({ form: $('chat-form'), input: $('chat-input'), button: $('chat-send'), gate, tell: sayFailed, now: () => client.now(), send: talk });
   let showing = stream;
   let mutedUntil = 0;
+  let mutedReason = null;
   const soldOut = new Map();
   // What loads once somebody is about to do more than watch: buying and orders; the bag; bells, waiting, reminders.
   let till = null;
@@ -60,6 +62,8 @@ function run(shop, stream) {
 
   client.on('hello', ({ you, stream: fresh }) => {
     mutedUntil = you?.muted_until ?? 0;
+    mutedReason = you?.muted_reason ?? null;
+    waiting();
     if (fresh) dress(fresh);
     till?.mine.refresh(till.buyer);
     if (token.get()) loadOrders();
@@ -76,7 +80,15 @@ function run(shop, stream) {
     // Talk itself changes nothing about the field, and there may be hundreds of lines a second.
     if (event.type !== 'chat') field.paint();
   });
+  client.on('action', (action) => {
+    if (action.stream !== stream.id) return;
+    if (action.kind === 'mute') mutedReason = action.reason;
+    if (action.kind === 'unmute') [mutedUntil, mutedReason] = [0, null];
+    chat.told(action);
+    field.paint();
+  });
   client.on('state', (changed) => {
+    if (changed.has('chat')) { chat.pin(client.state.chat.pinned); field.paint(); }
     if (changed.has('viewers')) put($('viewers'), short(client.state.viewers));
     if (changed.has('likes')) hearts.set(client.state.likes);
     if (changed.has('chat')) notice(client.state.chat.notice);
@@ -210,16 +222,29 @@ function run(shop, stream) {
     if (client.status === 'closed') return { reason: t('chat.off') };
     if (showing.status === 'ended') return { reason: t('chat.ended') };
     if (!token.get()) return { reason: t(shop.dev_login ? 'chat.sign_in' : 'chat.sign_in_elsewhere'), act: shop.dev_login ? () => needSignIn() : undefined };
+    if (mutedUntil > client.now() && mutedReason) return { reason: t('chat.muted_why', { reason: mutedReason }) };
     if (mutedUntil > client.now()) return { reason: Number.isFinite(mutedUntil) ? t('chat.muted_until', { at: mutedUntil - client.now() > 80_000_000 ? dateTime(mutedUntil) : timeOfDay(mutedUntil) }) : t('chat.muted') };
     if (client.status !== 'live') return { reason: t('chat.waiting') };
+    if (client.state.chat.off && client.you?.role === 'viewer') return { reason: t('chat.team_only') };
     return null;
   }
 
   async function talk(text) {
-    await client.request('say', { text });
+    const said = await client.request('say', { text });
+    if (said.held) {
+      chat.held({ id: said.id, from: client.you, text });
+      sessionStorage.setItem(HELD, stream.id);
+    }
     chat.toEnd();
     const { slow_ms } = client.state.chat;
     if (slow_ms && client.you?.role === 'viewer') field.wait(slow_ms);
+  }
+
+  /** After a reload one's own messages that wait are shown again; only who had one asks. */
+  async function waiting() {
+    if (!token.get() || sessionStorage.getItem(HELD) !== stream.id) return;
+    const { items } = await get(`/streams/${stream.id}/held`).catch(() => ({ items: [] }));
+    for (const message of items) if (message.from.id === client.you?.id) chat.held(message);
   }
 
   function sayFailed(problem) {

@@ -6,8 +6,13 @@
 mod address;
 mod bus;
 mod chat;
+mod deed;
 mod deliver;
+mod erase;
+mod export;
+mod held;
 mod memory;
+mod moderate;
 mod offer;
 mod order;
 mod payment;
@@ -17,6 +22,7 @@ mod reaction;
 mod reconcile;
 mod refund;
 mod room;
+mod rules;
 mod script;
 mod sell;
 mod show;
@@ -48,6 +54,7 @@ use crate::store::{self, Store};
 use provider::{Calls, Provider};
 use script::TestProvider;
 
+pub use export::Line;
 use memory::Memory;
 pub use offer::NewOfferForm;
 pub use order::Bought;
@@ -109,6 +116,8 @@ impl From<broker::Error> for Error {
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub chat: ChatBudget,
+    /// How long talk is kept; `None`: for ever.
+    pub chat_kept_ms: Option<Millis>,
     /// `POST /v1/dev/tokens` signs anybody in.
     pub dev_login: bool,
     /// What webhooks are signed with. Made up where none is set: then only the test provider inside can sign.
@@ -122,6 +131,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             chat: ChatBudget { viewer: 1.0, room: 50.0 },
+            chat_kept_ms: None,
             dev_login: false,
             webhook_secret: Secret::random(),
             provider_deadline: Duration::from_secs(10),
@@ -235,6 +245,7 @@ impl App {
         app.spawn_loop(sweep::outbox(app.clone()));
         app.spawn_loop(sweep::upkeep(app.clone()));
         app.spawn_loop(waiting::count(app.clone()));
+        app.spawn_loop(erase::forget(app.clone()));
         app.spawn_loop(bus::viewers(app.clone()));
         app.spawn_loop(bus::shows(app.clone()));
         Ok(app)

@@ -36,6 +36,7 @@ impl NewStream {
             ended_at: None,
             pin: None,
             chat: ChatRules::default(),
+            words_v: 0,
             likes: 0,
             version: 1,
         })

@@ -67,8 +67,16 @@ const BUYS: [&str; 21] = [
     "outcome_unknown",
     "other",
 ];
-const SAYS: [&str; 12] = [
+const SAYS: [&str; 20] = [
     "said",
+    "held",
+    "chat_off",
+    "word_refused",
+    "link_refused",
+    "flood",
+    "repeated",
+    "queue_full",
+    "no_such_message",
     "chat_budget",
     "slow_mode",
     "muted",

@@ -12,7 +12,9 @@ mod chat;
 mod describe;
 mod dev;
 mod error;
+mod export;
 mod extract;
+mod moderate;
 mod offer;
 mod ops;
 mod order;
@@ -20,6 +22,7 @@ mod origin;
 mod page;
 mod payment;
 mod peer;
+mod person;
 mod product;
 mod share;
 mod socket;
@@ -117,13 +120,23 @@ pub fn router(door: Door) -> Router {
         .routes(routes!(payment::webhook))
         .routes(routes!(payment::approve))
         .routes(routes!(chat::list, chat::say))
-        .routes(routes!(chat::delete))
         .routes(routes!(chat::react))
-        .routes(routes!(chat::sanctions))
-        .routes(routes!(chat::mute, chat::unmute))
-        .routes(routes!(chat::ban, chat::unban))
-        .routes(routes!(chat::rules))
-        .routes(routes!(chat::announce))
+        .routes(routes!(moderate::delete))
+        .routes(routes!(moderate::sanctions))
+        .routes(routes!(moderate::mute, moderate::unmute))
+        .routes(routes!(moderate::ban, moderate::unban))
+        .routes(routes!(moderate::rules))
+        .routes(routes!(moderate::announce))
+        .routes(routes!(moderate::words, moderate::set_words))
+        .routes(routes!(moderate::held))
+        .routes(routes!(moderate::approve))
+        .routes(routes!(moderate::hide))
+        .routes(routes!(moderate::pin_message, moderate::unpin_message))
+        .routes(routes!(moderate::actions))
+        .routes(routes!(moderate::my_actions))
+        .routes(routes!(export::export))
+        .routes(routes!(person::erase_me))
+        .routes(routes!(person::erase_user))
         .routes(routes!(product::list, product::create))
         .routes(routes!(product::restock));
     if door.app.settings().dev_login {

@@ -27,6 +27,6 @@ pub use reader::{BadFrame, FrameReader, Incoming};
 pub use server::{Greeting, Tail, Why};
 pub use state::{State, StateChange};
 pub use view::{
-    CardReach, ChatRulesView, MessageView, OfferView, OrderDetail, OrderView, PinView, ProductView, Report,
-    SanctionView, ShopView, StreamView, VariantView, You,
+    CardReach, ChatRulesView, DeedView, ErasedView, KeptView, MessageView, OfferView, OrderDetail, OrderView, PinView,
+    ProductView, Report, Said, SanctionView, ShopView, StreamView, VariantView, You,
 };

@@ -22,7 +22,7 @@ pub enum StateChange {
     Offer { id: OfferId, v: Version, closed: bool, json: Bytes },
     /// Likes only grow: the larger number is the newer one.
     Likes(i64),
-    /// `{"slow_ms":…,"notice":…}`
+    /// `{"slow_ms":…,"notice":…,"off":…,"links":…,"hold_all":…,"pinned":…}`
     Chat { v: Version, json: Bytes },
     /// The `stream` object of hello and snapshot; no tick carries it.
     Stream { v: Version, json: Bytes },

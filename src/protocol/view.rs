@@ -4,9 +4,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::domain::{
-    Address, ChatMessage, ChatRules, Happened, Kind, LiveStream, MessageId, Millis, Minor, Offer, OfferId, OfferStatus,
-    Order, OrderId, OrderStatus, Product, ProductId, Sanction, SanctionKind, Shop, ShopId, Speaker, StreamId,
-    StreamStatus, Titles, UserId, Variant, VariantId,
+    ActionId, Address, ChatMessage, ChatRules, Deed, DeedKind, Happened, Kind, LinkRule, LiveStream, MessageId, Millis,
+    Minor, Offer, OfferId, OfferStatus, Order, OrderId, OrderStatus, Product, ProductId, Quote, Role, Sanction,
+    SanctionKind, Shop, ShopId, Speaker, StreamId, StreamStatus, Titles, UserId, Variant, VariantId,
 };
 
 /// `[epoch, version]`: of two views of one thing the larger is newer. Compare the epoch first.
@@ -272,14 +272,85 @@ pub struct MessageView {
     pub at: Millis,
     pub from: Speaker,
     pub text: String,
+    /// What it answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reply: Option<Quote>,
     pub deleted: bool,
 }
 
 impl From<ChatMessage> for MessageView {
     fn from(message: ChatMessage) -> Self {
-        let ChatMessage { id, at, from, text, deleted, .. } = message;
-        Self { id, at, from, text, deleted }
+        let ChatMessage { id, at, from, text, reply, deleted, .. } = message;
+        Self { id, at, from, text, reply, deleted }
     }
+}
+
+/// What came of saying something.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, ToSchema)]
+pub struct Said {
+    pub id: MessageId,
+    /// It waits for the team; only its author and the team see it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub held: bool,
+}
+
+/// Something the team did. Those it was done to are told its role, not who it was.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+#[schema(as = Action)]
+pub struct DeedView {
+    pub id: ActionId,
+    pub stream: StreamId,
+    pub at: Millis,
+    pub kind: DeedKind,
+    /// Who did it; for the team only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<Speaker>,
+    pub role: Role,
+    /// Whom it was done to.
+    pub user: Option<UserId>,
+    pub name: Option<String>,
+    pub message: Option<MessageId>,
+    /// What that message said.
+    pub text: Option<String>,
+    /// The offer or order it was about.
+    pub subject: Option<String>,
+    /// What exactly: seconds, units, the rules that changed.
+    pub detail: Option<String>,
+    pub reason: Option<String>,
+}
+
+impl DeedView {
+    /// As the team sees it.
+    pub fn of(deed: Deed) -> Self {
+        let Deed { id, stream, at, by, kind, user, name, message, subject, detail, reason, text } = deed;
+        let role = by.role;
+        Self { id, stream, at, kind, by: Some(by), role, user, name, message, text, subject, detail, reason }
+    }
+
+    /// As the one it was done to sees it.
+    pub fn to_them(deed: Deed) -> Self {
+        Self { by: None, ..Self::of(deed) }
+    }
+}
+
+/// What was forgotten of a person, and what was kept and why.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+#[schema(as = Erased)]
+pub struct ErasedView {
+    /// Messages that are gone.
+    pub messages: u64,
+    /// Orders that no longer carry the buyer's name and address.
+    pub orders: u64,
+    pub kept: Vec<KeptView>,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+#[schema(as = Kept)]
+pub struct KeptView {
+    /// `orders`, `sanctions` or `actions`
+    pub what: String,
+    pub count: u64,
+    pub why: String,
 }
 
 /// A person kept quiet or out.
@@ -292,12 +363,13 @@ pub struct SanctionView {
     /// Epoch milliseconds; null: until lifted.
     pub until: Option<Millis>,
     pub by: String,
+    pub reason: Option<String>,
 }
 
 impl From<Sanction> for SanctionView {
     fn from(sanction: Sanction) -> Self {
-        let Sanction { user, name, kind, until, by } = sanction;
-        Self { user, name, kind, until, by }
+        let Sanction { user, name, kind, until, by, reason } = sanction;
+        Self { user, name, kind, until, by, reason }
     }
 }
 
@@ -305,15 +377,25 @@ impl From<Sanction> for SanctionView {
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
 #[schema(as = ChatRules)]
 pub struct ChatRulesView {
+    /// At least this many milliseconds between two messages of one viewer; 0 is off.
     pub slow_ms: i64,
     pub notice: Option<String>,
+    /// Only the team may speak.
+    pub off: bool,
+    /// What becomes of a viewer's message with a link in it.
+    pub links: LinkRule,
+    /// Every viewer's message waits for the team.
+    pub hold_all: bool,
+    /// The comment that stands above the others.
+    pub pinned: Option<Quote>,
     #[schema(value_type = Vec<i64>, example = json!([1, 7]))]
     pub v: Version,
 }
 
 impl ChatRulesView {
     pub fn of(rules: &ChatRules, v: Version) -> Self {
-        Self { slow_ms: rules.slow_ms, notice: rules.notice.clone(), v }
+        let ChatRules { slow_ms, notice, off, links, hold_all, pinned } = rules.clone();
+        Self { slow_ms, notice, off, links, hold_all, pinned, v }
     }
 }
 
@@ -357,4 +439,6 @@ pub struct You {
     pub role: crate::domain::Role,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub muted_until: Option<Millis>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub muted_reason: Option<String>,
 }

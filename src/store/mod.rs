@@ -9,6 +9,9 @@
 
 mod address;
 mod chat;
+mod deed;
+mod erase;
+mod held;
 mod history;
 mod offer;
 mod order;
@@ -23,6 +26,7 @@ mod stream;
 mod tally;
 mod waiting;
 mod webhook;
+mod words;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +34,7 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::domain::{Millis, Refusal, Titles};
 
+pub use erase::Erased;
 pub use offer::Pulse;
 pub use order::{Answer, Release};
 pub use payment::{Begun, NewPayment};

@@ -12,4 +12,5 @@ mod screens;
 mod show;
 mod smoke;
 mod support;
+mod talk;
 mod visit;

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::show::named;
 use crate::support::browser::{Browser, SOON, Window};
 use crate::support::driver::Driver;
 use crate::support::outside::shop::{Shop, id, now_ms};
+use crate::support::person::named;
 
 const TAB: &str = "\u{e004}";
 const ENTER: &str = "\u{e007}";

@@ -7,8 +7,11 @@
 mod actor;
 mod address;
 mod chat;
+mod deed;
+mod erase;
 mod fixture;
 mod full_disk;
+mod held;
 mod keys;
 mod kills;
 mod migrate;

@@ -46,4 +46,9 @@ export default {
   'error.sign_in': 'سجّل الدخول من فضلك.',
   'error.token_expired': 'انتهت جلسة دخولك. يمكنك متابعة المشاهدة.',
   'problem.title': 'لا شيء هنا', 'problem.no_stream': 'هذا العرض غير موجود، أو لم يعد موجودًا.', 'problem.away': 'تعذّر الوصول إلى المتجر.', 'problem.again': 'حاول مرة أخرى',
+
+  // moderation, as the one moderated reads it
+  'chat.held': 'بانتظار المراجعة', 'chat.hidden': 'لم تُعرض رسالتك', 'chat.pinned': 'تعليق مثبّت', 'chat.team_only': 'الكتابة الآن للفريق فقط', 'chat.muted_why': 'أنت مكتوم: {reason}',
+  'told.delete': 'حُذفت رسالتك: {reason}', 'told.hide': 'لم تُعرض رسالتك: {reason}', 'told.mute': 'كُتمت: {reason}', 'told.unmute': 'يمكنك الكتابة من جديد: {reason}', 'told.ban': 'أُخرجت: {reason}', 'told.unban': 'يمكنك العودة: {reason}',
+  'error.chat_off': 'الكتابة الآن للفريق فقط.', 'error.word_refused': 'في الرسالة كلمة غير مرغوبة هنا.', 'error.link_refused': 'الروابط غير مرغوبة هنا.', 'error.flood': 'تكرار زائد لعلامة واحدة.', 'error.repeated': 'قلت هذا قبل لحظة.', 'error.queue_full': 'رسائل كثيرة بانتظار المراجعة. حاول بعد قليل.',
 };

@@ -45,4 +45,9 @@ export default {
   'error.sign_in': 'Please sign in.',
   'error.token_expired': 'Your sign-in has ended. You can go on watching.',
   'problem.title': 'Nothing to see here', 'problem.no_stream': 'This show does not exist, or not any more.', 'problem.away': 'The shop cannot be reached.', 'problem.again': 'Try again',
+
+  // moderation, as the one moderated reads it
+  'chat.held': 'Waiting for review', 'chat.hidden': 'Your message was not shown', 'chat.pinned': 'Pinned comment', 'chat.team_only': 'Only the team may write now', 'chat.muted_why': 'You are muted: {reason}',
+  'told.delete': 'Your message was removed: {reason}', 'told.hide': 'Your message was not shown: {reason}', 'told.mute': 'You were muted: {reason}', 'told.unmute': 'You may write again: {reason}', 'told.ban': 'You were removed: {reason}', 'told.unban': 'You may come back: {reason}',
+  'error.chat_off': 'Only the team may write now.', 'error.word_refused': 'A word in it is not wanted here.', 'error.link_refused': 'Links are not wanted here.', 'error.flood': 'That is too much of one sign.', 'error.repeated': 'You just said that.', 'error.queue_full': 'Too many messages are waiting for review. Try again in a moment.',
 };

@@ -44,4 +44,9 @@ export default {
   'error.sign_in': 'Silakan masuk.',
   'error.token_expired': 'Sesi masuk Anda berakhir. Anda tetap bisa menonton.',
   'problem.title': 'Tidak ada apa-apa di sini', 'problem.no_stream': 'Siaran ini tidak ada, atau sudah tidak ada.', 'problem.away': 'Toko tidak dapat dihubungi.', 'problem.again': 'Coba lagi',
+
+  // moderation, as the one moderated reads it
+  'chat.held': 'Menunggu ditinjau', 'chat.hidden': 'Pesan Anda tidak ditampilkan', 'chat.pinned': 'Komentar yang disematkan', 'chat.team_only': 'Sekarang hanya tim yang boleh menulis', 'chat.muted_why': 'Anda dibisukan: {reason}',
+  'told.delete': 'Pesan Anda dihapus: {reason}', 'told.hide': 'Pesan Anda tidak ditampilkan: {reason}', 'told.mute': 'Anda dibisukan: {reason}', 'told.unmute': 'Anda boleh menulis lagi: {reason}', 'told.ban': 'Anda dikeluarkan: {reason}', 'told.unban': 'Anda boleh kembali: {reason}',
+  'error.chat_off': 'Sekarang hanya tim yang boleh menulis.', 'error.word_refused': 'Ada kata yang tidak diinginkan di sini.', 'error.link_refused': 'Tautan tidak diinginkan di sini.', 'error.flood': 'Terlalu banyak tanda yang sama.', 'error.repeated': 'Anda baru saja mengatakannya.', 'error.queue_full': 'Terlalu banyak pesan menunggu ditinjau. Coba sebentar lagi.',
 };

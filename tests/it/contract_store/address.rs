@@ -11,7 +11,7 @@ facts! {
     an_order_tells_when_it_became_what_it_is
 }
 
-fn address(name: &str) -> Address {
+pub fn address(name: &str) -> Address {
     Address {
         name: name.into(),
         lines: vec!["شارع الملك فهد".into(), "Flat \"3\"".into()],
