@@ -1,6 +1,7 @@
 //! Opening a room: what it starts from comes from the broker's history and the store, once per room and node.
 //! Those who join and resume after that cost neither.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::chat::{rules_change, rules_view};
@@ -8,7 +9,7 @@ use super::offer::{offer_change, pin_change};
 use super::stream::stream_change;
 use super::{App, Result};
 use crate::broker::{Opening, Place};
-use crate::domain::{Actor, OfferStatus, Refusal, StreamId};
+use crate::domain::{Actor, OfferStatus, Refusal, Sanction, SanctionKind, StreamId, UserId};
 use crate::protocol::{Logged, StateChange, You};
 use crate::room::{Member, Position, Room};
 
@@ -73,7 +74,10 @@ impl App {
         let messages = self.store().messages(id, None, RECENT_MAX, false).await?;
 
         let show = self.find_show(id).await?;
-        show.read(&stream, self.store().sanctions(id, self.now()).await?);
+        let sanctions = self.store().sanctions(id, self.now()).await?;
+        let ban = |sanction: &&Sanction| sanction.kind == SanctionKind::Ban;
+        let banned: HashSet<UserId> = sanctions.iter().filter(ban).map(|sanction| sanction.user.clone()).collect();
+        show.read(&stream, sanctions);
         let mut state = vec![
             stream_change(&self.stream_view(&stream), &stream, self.epoch()),
             pin_change(&stream, self.epoch()),
@@ -96,7 +100,8 @@ impl App {
         // What was said before this epoch began has no number in it. Told twice is worse than not told: messages
         // that the history has are left to it.
         for message in messages.iter().rev() {
-            if !live.iter().any(|(_, logged)| logged.message == Some(message.id)) {
+            let is_live = live.iter().any(|(_, logged)| logged.message == Some(message.id));
+            if !is_live && !banned.contains(&message.from.id) {
                 recent.push((0, Logged::new(message.at, &message.event())));
             }
         }

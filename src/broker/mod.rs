@@ -64,6 +64,8 @@ pub enum Delivery {
     Person { user: UserId, body: Bytes },
     /// Sessions that came in, in one order for all nodes; `own`: on this one.
     Joined { stream: StreamId, sessions: Vec<Joined>, own: bool },
+    /// Another node could not be heard for a while: what it had for people here was not told.
+    Missed,
     /// A part of the bus was lost, or is heard again: all streams of this shard.
     Link { shard: usize, up: bool },
 }

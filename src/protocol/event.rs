@@ -22,6 +22,8 @@ pub struct Logged {
     pub message: Option<MessageId>,
     /// The message this takes away.
     pub hides: Option<MessageId>,
+    /// Whose messages this takes away, all of them.
+    pub bans: Option<UserId>,
     /// Somebody may speak or be here no more, or again.
     pub sanctions: bool,
 }
@@ -37,9 +39,13 @@ impl Logged {
             Event::Deleted { id } => (None, Some(*id)),
             _ => (None, None),
         };
+        let bans = match event {
+            Event::Banned { user, .. } => Some(user.clone()),
+            _ => None,
+        };
         let visible = matches!(event, Event::Chat { .. } | Event::Announced { .. } | Event::Purchased { .. });
         let sanctions = matches!(event, Event::Muted { .. } | Event::Unmuted { .. } | Event::Banned { .. });
-        Self { json: json.into(), urgent: event.urgent(), visible, message, hides, sanctions }
+        Self { json: json.into(), urgent: event.urgent(), visible, message, hides, bans, sanctions }
     }
 
     /// Reads the facts back from what another node encoded. A type that is unknown here (a newer node's) is passed on
@@ -52,18 +58,21 @@ impl Logged {
             #[serde(borrow, rename = "type")]
             kind: Cow<'a, str>,
             id: Option<MessageId>,
+            #[serde(borrow)]
+            user: Option<Cow<'a, str>>,
         }
         // The number is spliced in after the first byte.
         if json.first() != Some(&b'{') {
             return None;
         }
-        let Peek { kind, id, .. } = serde_json::from_slice(&json).ok()?;
+        let Peek { kind, id, user, .. } = serde_json::from_slice(&json).ok()?;
         let urgent = matches!(&*kind, "pinned" | "unpinned" | "sale_opened" | "sale_closed" | "started" | "ended");
         let visible = matches!(&*kind, "chat" | "announced" | "purchased");
         let message = id.filter(|_| kind == "chat");
         let hides = id.filter(|_| kind == "deleted");
+        let bans = user.filter(|_| kind == "banned").and_then(|user| UserId::parse(&user).ok());
         let sanctions = matches!(&*kind, "muted" | "unmuted" | "banned");
-        Some(Self { urgent, visible, message, hides, sanctions, json })
+        Some(Self { urgent, visible, message, hides, bans, sanctions, json })
     }
 
     /// Who said it and when, of a chat message.

@@ -142,6 +142,9 @@ impl Ring {
         if let Some(hidden) = event.1.hides {
             self.hide(hidden);
         }
+        if let Some(banned) = &event.1.bans {
+            self.recent.retain(|(_, event)| event.said().is_none_or(|(user, _)| user != *banned));
+        }
         if event.1.visible {
             if self.recent.len() == RECENT_MAX {
                 self.recent.pop_front();
@@ -359,6 +362,20 @@ mod tests {
         let expected: Vec<u64> = (11..=40).filter(|seq| *seq != 39).collect();
         assert_eq!(seqs(ring.recent()), expected);
         assert_eq!(ring.position().seq, 42);
+    }
+
+    #[test]
+    fn what_a_banned_person_said_is_shown_to_nobody_who_comes_later() {
+        let mut ring = Ring::new(at(0));
+        let said = |seq: u64, user: &str| {
+            let id = MessageId::new();
+            let json = format!(r#"{{"at":1,"type":"chat","id":"{id}","from":{{"id":"{user}"}}}}"#);
+            (seq, Logged::from_bytes(json.into()).unwrap())
+        };
+        let user = crate::domain::UserId::parse("rude").unwrap();
+        let banned = Logged::new(1, &Event::Banned { user, name: "Rude".into() });
+        push(&mut ring, 0, vec![said(1, "rude"), said(2, "ann"), said(3, "rude"), (4, banned), said(5, "ann")]);
+        assert_eq!(seqs(ring.recent()), [2, 5]);
     }
 
     #[test]
