@@ -96,7 +96,8 @@ impl Broker {
         (Broker::Local(local), deliveries)
     }
 
-    /// Redis at these URLs: `redis://one,redis://two`, or `redis+cluster://one,two,three`. It connects in the background.
+    /// Redis at these URLs: `redis://one,redis://two`, or `redis+cluster://one,two,three`; `rediss` is TLS. It connects
+    /// in the background.
     /// Those who name the same `shop` hear each other. `Err` is the sentence for the operator.
     pub fn redis(urls: &str, shop: &str) -> std::result::Result<(Self, mpsc::Receiver<Delivery>), String> {
         let (redis, deliveries) = redis::Redis::new(urls, shop)?;

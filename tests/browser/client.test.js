@@ -1,5 +1,6 @@
 // The reference client against a scripted server, link by link. Runs in a browser page of tests/browser/client.rs.
 
+import { ChatList } from '/chat.js';
 import { LiveClient, comesBack, compareVersions, newKey, retryDelay } from '/client.js';
 
 const facts = [];
@@ -191,6 +192,26 @@ test('a snapshot brings the show along', () => {
   assert.deepEqual(shown, ['live', 'ended']);
   assert.equal(c.show.status, 'ended');
   end(c);
+});
+test('on the screen a gap clears the talk, and what was deleted meanwhile does not come back', () => {
+  const [list, pill] = [document.createElement('ul'), document.createElement('button')];
+  document.body.append(list, pill);
+  const chat = new ChatList({ list, pill, offerOf: () => null });
+  const said = (id, text) => ({ type: 'chat', id, from: { id: 'u', name: 'Ann', role: 'viewer' }, text });
+  const shown = () => [...list.querySelectorAll('.text')].map((node) => node.textContent);
+  chat.add(said('1', 'rude'));
+  chat.add(said('2', 'fine'));
+  chat.flush();
+  chat.add(said('3', 'not painted yet'));
+  chat.gap();
+  chat.add(said('2', 'fine'));
+  chat.flush();
+  assert.deepEqual(shown(), ['fine']);
+  assert.equal(list.querySelectorAll('.gap').length, 1);
+  chat.add({ type: 'deleted', id: '2' });
+  assert.deepEqual(shown(), []);
+  list.remove();
+  pill.remove();
 });
 test('snapshot frame on a slow link', () => {
   const c = make();

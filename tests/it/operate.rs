@@ -7,6 +7,8 @@ mod failover;
 mod metrics;
 mod origin;
 mod outage;
+#[cfg(feature = "otel")]
+mod spans;
 mod stand;
 mod start;
 mod stop;
