@@ -118,6 +118,8 @@ impl App {
     }
 
     async fn tell_what_is_gone(&self, stream: StreamId, since: &str) -> Result<()> {
+        // What was said here a moment ago is not in the store yet.
+        self.flush_chat().await;
         let now = self.now();
         let banned: HashSet<_> = self
             .store()
