@@ -104,7 +104,9 @@ async fn one_who_comes_late_is_not_shown_what_a_banned_person_said() {
     hears(&mut bob, "fine").await;
     let mut host = town.one.live("the-host", "host").await;
     host.ask(json!({"do": "ban", "user": "Rude"})).await.unwrap();
-    bob.event("ban", SOON, |event| event["type"] == "banned").await;
+    for live in [&mut bob, &mut host] {
+        live.event("ban", SOON, |event| event["type"] == "banned").await;
+    }
     // In the rooms that heard it.
     for shop in [&town.two, &town.one] {
         let late = shop.watch().await.hello["events"].to_string();
