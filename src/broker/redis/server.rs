@@ -28,7 +28,7 @@ const TAGS: [u32; 16] = [1768, 1678, 1548, 223, 1328, 443, 1845, 1955, 265, 375,
 /// Where one shard is found.
 #[derive(Clone, Debug)]
 pub enum Server {
-    Single(ConnectionInfo),
+    Single(Box<ConnectionInfo>),
     /// One partition of a cluster that is asked for through any of these.
     Partition {
         seeds: Arc<[ConnectionInfo]>,
@@ -65,7 +65,7 @@ pub fn servers(urls: &str) -> Result<Vec<Server>, String> {
         let seeds: Arc<[ConnectionInfo]> = seeds.split(',').map(whole).collect::<Result<_, _>>()?;
         return Ok(TAGS.map(|tag| Server::Partition { seeds: seeds.clone(), tag }).to_vec());
     }
-    urls.split(',').map(|url| Ok(Server::Single(information(url)?))).collect()
+    urls.split(',').map(|url| Ok(Server::Single(Box::new(information(url)?)))).collect()
 }
 
 fn information(url: &str) -> Result<ConnectionInfo, String> {
@@ -97,7 +97,7 @@ impl Server {
     /// The address that serves this shard now.
     pub async fn find(&self) -> RedisResult<ConnectionInfo> {
         let (seeds, tag) = match self {
-            Server::Single(information) => return Ok(information.clone()),
+            Server::Single(information) => return Ok((**information).clone()),
             Server::Partition { seeds, tag } => (seeds, tag),
         };
         let mut failed = RedisError::from((ErrorKind::ClusterConnectionNotFound, "no seed answers"));
