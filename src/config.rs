@@ -64,7 +64,7 @@ pub struct Serve {
     )]
     pub store: String,
     /// How nodes hear each other: local (one node), redis://HOST:PORT (several with commas share the shows), or
-    /// redis+cluster://HOST:PORT,HOST:PORT
+    /// redis+cluster://HOST:PORT,HOST:PORT; rediss is TLS
     #[arg(long, env = "LIVESOUK_BROKER", default_value = "local", value_name = "URL", hide_env_values = true)]
     pub broker: String,
     /// The key that tokens are signed with, at least 32 bytes; give the new one first to rotate

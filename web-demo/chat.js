@@ -64,8 +64,15 @@ export class ChatList {
     this.list.before(this.pinned);
   }
 
-  /** Some messages will never come: say so instead of pretending. */
+  /** Some messages will never come: say so instead of pretending. What stands here may have been deleted meanwhile, so it goes. */
   gap() {
+    clearTimeout(this.timer);
+    this.timer = null;
+    this.waiting = [];
+    this.lines.clear();
+    this.list.replaceChildren();
+    this.unread = 0;
+    this.paintPill();
     this.queue(el('li.note.gap', { 'data-test': 'chat-gap' }, t('chat.gap')));
   }
 

@@ -3,6 +3,8 @@
 // It knows the protocol and nothing of pages; it runs in a browser and, given a `WebSocket` class, in node. It promises:
 //
 //   - an event is handed on once, in order; over a hole it never continues, it comes back with its position;
+//   - what cannot be had any more is a `gap`, and then the talk begins anew: what was shown may have been deleted meanwhile,
+//     and nobody will say so. Forget it on `gap`; the events that follow are the talk as it stands, also those known before;
 //   - a count never goes backwards: per offer (and for the pin) the largest [epoch, version] wins;
 //   - `now()` is the server's clock, so two phones show the same second;
 //   - a lost link comes back by itself, unless the server said not to.
@@ -11,7 +13,8 @@
 //   client.on('status', ({ status }) => …);            connecting | catching_up | live | reconnecting | closed
 //   client.on('hello', ({ you, stream, recovered, events }) => …);
 //   client.on('event', (event, { replay }) => …);      chat, pinned, sale_opened, …
-//   client.on('gap', ({ why }) => …);                  something was missed for good; said before the events that follow
+//   client.on('gap', ({ why }) => …);                  something was missed for good: clear the talk, then come its events
+//   client.on('show', (stream) => …);                  the show as it is now: with hello, and after a gap
 //   client.on('state', (changed) => …);                read client.state; `changed` is a Set of keys and offer ids
 //   client.on('order', (order) => …);                  your own order changed
 //   client.on('action', (action) => …);                the team did something to you: { kind, message, reason, role }
@@ -291,7 +294,6 @@ export class LiveClient {
     this.samples = [];
     this.noteTime(frame.now);
     this.you = frame.you ?? null;
-    this.show = frame.stream ?? null;
     this.receipts = frame.receipts;
     this.emit('hello', frame);
     this.catchUp(frame);
@@ -308,14 +310,21 @@ export class LiveClient {
     setTimeout(() => this.drop(old), 2_000);
   }
 
-  /** Hello and snapshot: a position, the events we lack, and the whole state. */
+  /** Hello and snapshot: a position, the events we lack, and the whole state. Not recovered, the events are what is left
+   *  of the talk, and all of them count: what we had before and is not among them may have been taken away. */
   catchUp(frame) {
-    const sameEpoch = frame.epoch === this.epoch;
-    const first = this.epoch === null;
-    if (!first && !frame.recovered) this.emit('gap', { why: frame.why ?? 'away' });
-    const after = sameEpoch ? this.seq : 0;
+    const goesOn = this.epoch !== null && frame.recovered;
+    if (this.epoch !== null && !goesOn) {
+      this.seen.clear();
+      this.emit('gap', { why: frame.why ?? 'away' });
+    }
+    const after = goesOn && frame.epoch === this.epoch ? this.seq : 0;
+    this.seq = frame.epoch === this.epoch ? Math.max(this.seq, frame.seq) : frame.seq;
     this.epoch = frame.epoch;
-    this.seq = sameEpoch ? Math.max(this.seq, frame.seq) : frame.seq;
+    if (frame.stream) {
+      this.show = frame.stream;
+      this.emit('show', frame.stream);
+    }
     if (frame.state) this.merge(frame.state, true);
     for (const event of frame.events ?? []) {
       // `seq` 0 was said before this epoch began, so only its id can tell whether we had it.

@@ -59,11 +59,10 @@ function run(shop, stream) {
   let role = null;
 
   connectionBar($('conn'), client, { again: { 4501: () => { token.clear(); location.reload(); }, 4509: () => client.signIn(token.get()), 4500: () => location.reload() } });
-  client.on('hello', ({ you, stream: fresh }) => {
+  client.on('hello', ({ you }) => {
     if (role === null && you && !STAFF.has(you.role)) { client.close(); return doorPage(shop, t('host.not_staff')); }
     role = you?.role;
     document.body.dataset.role = role;
-    dress(fresh ?? showing);
     rundown.load();
     people.held.load();
     return undefined;
@@ -73,6 +72,7 @@ function run(shop, stream) {
     people.note(event);
     if (!replay && (event.type === 'started' || event.type === 'ended')) dress({ ...showing, ...client.show });
   });
+  client.on('show', dress);
   client.on('gap', () => people.chat.gap());
   client.on('state', (changed) => {
     for (const id of changed) if (client.state.offers.has(id)) rundown.note(client.state.offers.get(id));

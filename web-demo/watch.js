@@ -60,14 +60,14 @@ function run(shop, stream) {
 
   // ---- what the server says ----
 
-  client.on('hello', ({ you, stream: fresh }) => {
+  client.on('hello', ({ you }) => {
     mutedUntil = you?.muted_until ?? 0;
     mutedReason = you?.muted_reason ?? null;
     waiting();
-    if (fresh) dress(fresh);
     till?.mine.refresh(till.buyer);
     if (token.get()) loadOrders();
   });
+  client.on('show', dress);
   client.on('gap', () => chat.gap());
   client.on('event', (event, { replay }) => {
     chat.add(event);

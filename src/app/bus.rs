@@ -77,6 +77,9 @@ impl App {
 
     /// A part of the bus was lost or is heard again: viewers are told what waits, and what was missed is read.
     pub(super) fn link_changed(&self, shard: usize, up: bool) {
+        if up {
+            self.tell_orders_again();
+        }
         for room in self.rooms().all().iter().filter(|room| self.0.broker.shard_of(room.stream) == shard) {
             self.show_delay(room);
             if up {

@@ -57,6 +57,7 @@ async fn deliver(app: &App, delivery: Delivery) {
         Delivery::Restart { stream, place, recent } => {
             let Some(room) = app.rooms().get(stream) else { return };
             tracing::info!(stream.id = %stream, epoch = %place.epoch, seq = place.seq, "a room starts over");
+            app.look_for_what_is_gone(stream, &place);
             let Place { epoch, seq } = place;
             let recent = recent.into_iter().filter_map(|(seq, body)| Some((seq, Logged::from_bytes(body)?))).collect();
             room.begin(Position { epoch, seq }, Vec::new(), recent);
@@ -79,6 +80,7 @@ async fn deliver(app: &App, delivery: Delivery) {
                 room.hear_arrivals(sessions.iter().map(|joined| (joined.who, joined.number)).collect(), own);
             }
         }
+        Delivery::Missed => app.tell_orders_again(),
         Delivery::Link { shard, up } => app.link_changed(shard, up),
     }
 }

@@ -32,6 +32,7 @@ mod sweep;
 mod tally;
 #[cfg(test)]
 pub mod testing;
+mod untold;
 mod waiting;
 mod webhook;
 
@@ -140,9 +141,6 @@ impl Default for Settings {
     }
 }
 
-const TELL_TRIES: usize = 120;
-const TELL_PAUSE: Duration = Duration::from_secs(1);
-
 /// The handle both doors hold. Cheap to clone.
 #[derive(Clone)]
 pub struct App(Arc<Inner>);
@@ -177,6 +175,7 @@ pub struct Inner {
     stop: CancellationToken,
     leaving: AtomicBool,
     refreshing: Semaphore,
+    untold: untold::Untold,
     /// Everything that was begun is done; nobody speaks any more.
     silent: CancellationToken,
 }
@@ -232,6 +231,7 @@ impl App {
             stop,
             leaving: AtomicBool::new(false),
             refreshing: Semaphore::new(bus::REFRESHES_MAX),
+            untold: untold::Untold::default(),
             silent: CancellationToken::new(),
         }));
         // Not among the tasks that are waited for: they deliver what those say until they are done.
@@ -248,6 +248,7 @@ impl App {
         app.spawn_loop(erase::forget(app.clone()));
         app.spawn_loop(bus::viewers(app.clone()));
         app.spawn_loop(bus::shows(app.clone()));
+        app.spawn_loop(untold::run(app.clone()));
         Ok(app)
     }
 
@@ -401,24 +402,8 @@ impl App {
         };
         tracing::warn!(stream.id = %stream, event = event.name(), error = %error, "an event was not told");
         if event.moderates() {
-            self.tell_later(stream, Logged::new(self.now(), event).json);
+            self.tell_later(stream, self.now(), event);
         }
-    }
-
-    /// What is taken from the screens must not stay there because the bus was away when it was taken: it is told again, every
-    /// second for two minutes.
-    fn tell_later(&self, stream: StreamId, body: Bytes) {
-        let app = self.clone();
-        let telling = async move {
-            for _ in 0..TELL_TRIES {
-                tokio::time::sleep(TELL_PAUSE).await;
-                if app.0.broker.log(stream, vec![body.clone()]).await.is_ok() {
-                    return;
-                }
-            }
-        };
-        let stop = self.0.stop.clone();
-        self.0.tasks.spawn(async move { stop.run_until_cancelled(telling).await });
     }
 
     /// Publishes a value of the state lane; a lost one heals with the next poll.

@@ -97,7 +97,8 @@ impl App {
         // What was said before this epoch began has no number in it. Told twice is worse than not told: messages
         // that the history has are left to it.
         for message in messages.iter().rev() {
-            if !live.iter().any(|(_, logged)| logged.message == Some(message.id)) {
+            let is_live = live.iter().any(|(_, logged)| logged.message == Some(message.id));
+            if !is_live {
                 recent.push((0, Logged::new(message.at, &message.event())));
             }
         }

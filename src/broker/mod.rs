@@ -64,6 +64,8 @@ pub enum Delivery {
     Person { user: UserId, body: Bytes },
     /// Sessions that came in, in one order for all nodes; `own`: on this one.
     Joined { stream: StreamId, sessions: Vec<Joined>, own: bool },
+    /// Another node could not be heard for a while: what it had for people here was not told.
+    Missed,
     /// A part of the bus was lost, or is heard again: all streams of this shard.
     Link { shard: usize, up: bool },
 }
@@ -94,7 +96,8 @@ impl Broker {
         (Broker::Local(local), deliveries)
     }
 
-    /// Redis at these URLs: `redis://one,redis://two`, or `redis+cluster://one,two,three`. It connects in the background.
+    /// Redis at these URLs: `redis://one,redis://two`, or `redis+cluster://one,two,three`; `rediss` is TLS. It connects
+    /// in the background.
     /// Those who name the same `shop` hear each other. `Err` is the sentence for the operator.
     pub fn redis(urls: &str, shop: &str) -> std::result::Result<(Self, mpsc::Receiver<Delivery>), String> {
         let (redis, deliveries) = redis::Redis::new(urls, shop)?;

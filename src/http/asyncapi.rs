@@ -20,7 +20,9 @@ const FRAMES: [(&str, &str); 8] = [
     ),
     (
         "snapshot",
-        "Everything afresh, because the numbering broke (`hole`, `epoch`) or you were too far behind (`slow`).",
+        "Everything afresh, because the numbering broke (`hole`, `epoch`) or you were too far behind (`slow`). Let go of \
+        the talk you have: what of it was deleted meanwhile is not told, and `events` are what is left of it. The same \
+        holds for a `hello` that did not recover.",
     ),
     ("reply", "The answer to your frame with the same `ref`: `ok` or `error`."),
     ("order", "Your own order changed, wherever you are connected."),

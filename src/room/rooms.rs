@@ -79,6 +79,11 @@ impl Rooms {
         self.people.connections.contains_key(user)
     }
 
+    /// Everybody with a name who is connected to this node.
+    pub fn people(&self) -> Vec<UserId> {
+        self.people.connections.iter().map(|entry| entry.key().clone()).collect()
+    }
+
     /// To a person, wherever they are connected on this node; says to how many connections.
     pub fn to_user(&self, user: &UserId, frame: Frame) -> usize {
         let members = self.people.of(user);

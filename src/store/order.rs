@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::offer::{TermsRow, lock_offer, lock_variant};
-use super::{Error, Result, Store, in_transaction, known, now_in, on_reader};
+use super::{Error, Result, Store, in_time, in_transaction, known, now_in, on_reader};
 use crate::domain::{Key, Millis, OfferId, Order, OrderId, OrderStatus, Refusal, RequestHash, Stage, StreamId, UserId};
 
 #[derive(sqlx::FromRow)]
@@ -155,6 +155,32 @@ impl Store {
         let (any, stream) = (stream.is_none(), stream.map_or(Uuid::nil(), |id| id.0));
         let rows: Vec<OrderRow> = on_reader!(self, pool => sqlx::query_as(read)
             .bind(buyer.as_str()).bind(before).bind(any).bind(stream).bind(limit).fetch_all(pool).await?);
+        rows.into_iter().map(OrderRow::order).collect()
+    }
+
+    /// The orders of these buyers that are undecided, or changed after `since`; the newest first, two thousand at most.
+    pub async fn orders_lately(&self, buyers: &[UserId], since: Millis) -> Result<Vec<Order>> {
+        let names: Vec<&str> = buyers.iter().map(UserId::as_str).collect();
+        // Materialized for the same reason as above.
+        let rows: Vec<OrderRow> = match self {
+            Store::Postgres(db) => {
+                let read = orders!(
+                    "with theirs as materialized (select * from orders where buyer = any($1)) select",
+                    "from theirs where status in ('held', 'capturing') or changed_at > $2 order by id desc limit 2000"
+                );
+                in_time(async { Ok(sqlx::query_as(read).bind(&names).bind(since).fetch_all(db.pool()).await?) }).await?
+            }
+            Store::Sqlite(db) => {
+                let read = orders!(
+                    "select",
+                    "from orders where buyer in (select value from json_each($1))
+                        and (status in ('held', 'capturing') or changed_at > $2) order by id desc limit 2000"
+                );
+                let names = serde_json::to_string(&names).map_err(|error| Error::Unreadable(error.to_string()))?;
+                in_time(async { Ok(sqlx::query_as(read).bind(names).bind(since).fetch_all(db.readers()).await?) })
+                    .await?
+            }
+        };
         rows.into_iter().map(OrderRow::order).collect()
     }
 

@@ -1,7 +1,8 @@
 //! The reference client, `web-demo/client.js`, proven in a real browser against a scripted server.
 
 use axum::Router;
-use axum::http::header;
+use axum::extract::Path;
+use axum::http::{StatusCode, header};
 use axum::response::Html;
 use axum::routing::get;
 use serde_json::json;
@@ -16,11 +17,16 @@ const PAGE: &str = r#"<!doctype html><meta charset="utf-8"><title>client</title>
 
 #[tokio::test]
 async fn the_client_keeps_order_versions_and_its_place() {
-    let script = |text: &'static str| get(async move || ([(header::CONTENT_TYPE, "text/javascript")], text));
+    let script = |text: String| ([(header::CONTENT_TYPE, "text/javascript")], text);
+    // The client, the list of the talk, and what that needs.
+    let page = async move |Path(path): Path<String>| {
+        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("web-demo").join(path);
+        std::fs::read_to_string(file).map(script).map_err(|_| StatusCode::NOT_FOUND)
+    };
     let router = Router::new()
         .route("/", get(async || Html(PAGE)))
-        .route("/client.js", script(include_str!("../../web-demo/client.js")))
-        .route("/client.test.js", script(include_str!("client.test.js")));
+        .route("/client.test.js", get(async move || script(include_str!("client.test.js").to_owned())))
+        .route("/{*path}", get(page));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let serving = tokio::spawn(async move { axum::serve(listener, router).await });

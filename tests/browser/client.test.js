@@ -1,5 +1,6 @@
 // The reference client against a scripted server, link by link. Runs in a browser page of tests/browser/client.rs.
 
+import { ChatList } from '/chat.js';
 import { LiveClient, comesBack, compareVersions, newKey, retryDelay } from '/client.js';
 
 const facts = [];
@@ -153,26 +154,64 @@ test('a hole inside a tick is a hole', () => {
   assert.deepEqual(c.log, []);
   end(c);
 });
-test('not recovered tells of a gap and repeats nothing', async () => {
+test('not recovered tells of a gap, and the talk begins anew with all that is left of it', async () => {
   const c = make();
-  last().say(hello({ events: [ev(4), ev(5)] }));
+  const order = [];
+  c.on('gap', ({ why }) => order.push(why));
+  c.on('event', (e) => order.push(e.seq));
+  last().say(hello({ events: [ev(3), ev(4), ev(5)] }));
   last().drop();
   await wait(5);
-  last().say(hello({ seq: 40, events: [ev(5), ev(39), ev(40)] }));
-  assert.deepEqual(c.log, ['4r', '5r', '39r', '40r']);
+  // 4 was deleted meanwhile, and the event that said so is among those that nobody has any more.
+  last().say(hello({ seq: 40, events: [ev(3), ev(5), ev(39), ev(40)] }));
+  assert.deepEqual(order, [3, 4, 5, 'away', 3, 5, 39, 40]);
+  last().say({ t: 'tick', seq: 41, events: [ev(40), ev(41)] });
+  last().drop();
+  await wait(5);
+  last().say(hello({ seq: 42, recovered: true, events: [ev(41), ev(42)] }));
+  assert.deepEqual(order.slice(8), [41, 42]);
   assert.equal(c.gaps, 1);
   end(c);
 });
-test('new epoch: seq 0 and known ids are not repeated', async () => {
+test('new epoch: what is left of the talk comes again, whatever its numbers', async () => {
   const c = make();
   last().say(hello({ events: [ev(5)] }));
-  last().drop();
-  await wait(5);
-  last().say(hello({ epoch: 'e2', seq: 1, events: [ev(0, { id: 'm5' }), ev(0, { id: 'old' }), ev(1, { id: 'new' })] }));
-  assert.deepEqual(c.log, ['5r', '0r', '1r']);
+  last().say({ t: 'snapshot', why: 'epoch', epoch: 'e2', seq: 1, recovered: false, events: [ev(0, { id: 'm5' }), ev(0, { id: 'old' }), ev(1, { id: 'new' })] });
+  assert.deepEqual(c.log, ['5r', '0r', '0r', '1r']);
+  assert.equal(c.gaps, 1);
   last().say({ t: 'tick', seq: 2, events: [ev(2, { id: 'n2' })] });
   assert.equal(c.seq, 2);
   end(c);
+});
+test('a snapshot brings the show along', () => {
+  const c = make();
+  const shown = [];
+  c.on('show', (show) => shown.push(show.status));
+  last().say(hello());
+  last().say({ t: 'snapshot', why: 'hole', epoch: 'e1', seq: 9, recovered: false, stream: { id: 's1', status: 'ended' }, events: [], state: { pin: null, offers: {} } });
+  assert.deepEqual(shown, ['live', 'ended']);
+  assert.equal(c.show.status, 'ended');
+  end(c);
+});
+test('on the screen a gap clears the talk, and what was deleted meanwhile does not come back', () => {
+  const [list, pill] = [document.createElement('ul'), document.createElement('button')];
+  document.body.append(list, pill);
+  const chat = new ChatList({ list, pill, offerOf: () => null });
+  const said = (id, text) => ({ type: 'chat', id, from: { id: 'u', name: 'Ann', role: 'viewer' }, text });
+  const shown = () => [...list.querySelectorAll('.text')].map((node) => node.textContent);
+  chat.add(said('1', 'rude'));
+  chat.add(said('2', 'fine'));
+  chat.flush();
+  chat.add(said('3', 'not painted yet'));
+  chat.gap();
+  chat.add(said('2', 'fine'));
+  chat.flush();
+  assert.deepEqual(shown(), ['fine']);
+  assert.equal(list.querySelectorAll('.gap').length, 1);
+  chat.add({ type: 'deleted', id: '2' });
+  assert.deepEqual(shown(), []);
+  list.remove();
+  pill.remove();
 });
 test('snapshot frame on a slow link', () => {
   const c = make();

@@ -126,26 +126,28 @@ pub async fn ended_by_themselves(stand: &Stand) -> Vec<Breach> {
     found
 }
 
-/// After the last fault everybody sells and takes money again, on every node.
+/// After the last fault everybody sells and takes money again, on every node, each measured by itself.
 pub async fn flows_again(stand: &Stand, host: &mut Host, healed_at: i64) {
-    let board = &stand.board;
     let Some(offer) = host.lasting_sale(1_000, 1).await else { return };
-    for node in 0..NODES {
-        let name: Id = format!("prober-{node}").into();
-        let token = board.token(&name, "viewer");
-        let till = Till { board, buyer: &name, token: &token };
-        let (buy, pay): (Id, Id) = (format!("probe-buy-{node}").into(), format!("probe-pay-{node}").into());
-        let wish = Wish::Buy { offer: offer.clone(), qty: 1 };
-        let seen = until_done(&till, &wish, &buy, node).await;
-        if let Some(order) = seen {
-            let wish = Wish::Pay { offer: offer.clone(), order, token: "ok" };
-            until_done(&till, &wish, &pay, node).await;
-        }
-        let took = board.now() - healed_at;
-        println!("node {node} sells and takes money {took} ms after the last fault");
-        if took > RECOVERY_MS {
-            board.breach(Breach::new("everything flows again", format!("node {node}: {took} ms after the last fault")));
-        }
+    let again = |node| sells_again(stand.board.clone(), offer.clone(), node, healed_at);
+    (0..NODES).map(again).collect::<JoinSet<_>>().join_all().await;
+}
+
+async fn sells_again(board: Arc<Board>, offer: Id, node: usize, healed_at: i64) {
+    let name: Id = format!("prober-{node}").into();
+    let token = board.token(&name, "viewer");
+    let till = Till { board: &board, buyer: &name, token: &token };
+    let (buy, pay): (Id, Id) = (format!("probe-buy-{node}").into(), format!("probe-pay-{node}").into());
+    let wish = Wish::Buy { offer: offer.clone(), qty: 1 };
+    let seen = until_done(&till, &wish, &buy, node).await;
+    if let Some(order) = seen {
+        let wish = Wish::Pay { offer: offer.clone(), order, token: "ok" };
+        until_done(&till, &wish, &pay, node).await;
+    }
+    let took = board.now() - healed_at;
+    println!("node {node} sells and takes money {took} ms after the last fault");
+    if took > RECOVERY_MS {
+        board.breach(Breach::new("everything flows again", format!("node {node}: {took} ms after the last fault")));
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod drain;
 mod fixture;
+mod missed;
 mod moderate;
 mod outage;
 mod room;

@@ -9,6 +9,8 @@ mod origin;
 mod outage;
 mod page;
 mod share;
+#[cfg(feature = "otel")]
+mod spans;
 mod stand;
 mod start;
 mod stop;

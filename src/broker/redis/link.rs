@@ -24,6 +24,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::super::Delivery;
 use super::super::vitals::count;
 use super::follow::Heard;
+use super::post::Posted;
 use super::server::{self, CALL_DEADLINE};
 use super::shard::Shard;
 use super::wire::{self, Message};
@@ -61,6 +62,7 @@ pub async fn run(shard: Arc<Shard>, mut asks: Asks) {
         // Whoever waits for a subscription is told by the end of their channel.
         while asks.try_recv().is_ok() {}
         if was_up {
+            shard.lost.store(true, Ordering::Release);
             died_at = Instant::now();
             (pause, tries) = (PAUSE_MIN, 0);
             count(&shard.vitals.link_deaths, 1);
@@ -226,6 +228,9 @@ impl Link {
         }
         drop(done);
         let _ = shard.out.send(Delivery::Link { shard: shard.index, up: true }).await;
+        if shard.lost.swap(false, Ordering::AcqRel) && shard.post.try_send(Posted::Missed).is_err() {
+            count(&shard.vitals.dropped, 1);
+        }
         let (shard, streams) = (shard.clone(), shard.followed.len());
         tokio::spawn(async move {
             // Ends when the last stream has dropped its end.
@@ -305,6 +310,7 @@ impl Link {
             }
             // Own values and frames were shown here before they were told.
             Message::State { node, .. } | Message::People { node, .. } if node == shard.node => {}
+            Message::People { frames, .. } if frames.is_empty() => offer(shard, Delivery::Missed),
             Message::People { frames, .. } => {
                 frames.into_iter().for_each(|(user, body)| offer(shard, Delivery::Person { user, body }));
             }

@@ -23,9 +23,20 @@ const GAP: Duration = Duration::from_millis(10);
 const TOGETHER_MAX: usize = 1_024;
 
 pub enum Posted {
-    State { stream: StreamId, value: Value },
-    Person { user: UserId, frame: Bytes },
-    Joined { stream: StreamId, joined: Joined },
+    State {
+        stream: StreamId,
+        value: Value,
+    },
+    Person {
+        user: UserId,
+        frame: Bytes,
+    },
+    Joined {
+        stream: StreamId,
+        joined: Joined,
+    },
+    /// This node was not heard for a while: the others look up what it may have had for people who are on them.
+    Missed,
 }
 
 #[derive(Default)]
@@ -33,6 +44,7 @@ struct Parcel {
     values: HashMap<StreamId, HashMap<u64, Value>>,
     frames: Vec<(UserId, Bytes)>,
     joined: HashMap<StreamId, Vec<Joined>>,
+    missed: bool,
 }
 
 impl Parcel {
@@ -52,6 +64,7 @@ impl Parcel {
             }
             Posted::Person { user, frame } => self.frames.push((user, frame)),
             Posted::Joined { stream, joined } => self.joined.entry(stream).or_default().push(joined),
+            Posted::Missed => self.missed = true,
         }
     }
 }
@@ -94,6 +107,9 @@ async fn send(shard: &Arc<Shard>, parcel: Parcel, together: usize) {
     }
     if !parcel.frames.is_empty() {
         pipe.cmd(word).arg(shard.people_channel()).arg(wire::people(node, &parcel.frames)).ignore();
+    }
+    if parcel.missed {
+        pipe.cmd(word).arg(shard.people_channel()).arg(wire::people(node, &[])).ignore();
     }
     count(&shard.vitals.posts, together as u64);
     count(&shard.vitals.post_messages, pipe.len() as u64);

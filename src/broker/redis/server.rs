@@ -28,7 +28,7 @@ const TAGS: [u32; 16] = [1768, 1678, 1548, 223, 1328, 443, 1845, 1955, 265, 375,
 /// Where one shard is found.
 #[derive(Clone, Debug)]
 pub enum Server {
-    Single(ConnectionInfo),
+    Single(Box<ConnectionInfo>),
     /// One partition of a cluster that is asked for through any of these.
     Partition {
         seeds: Arc<[ConnectionInfo]>,
@@ -53,24 +53,25 @@ impl Connected {
     }
 }
 
-/// The shards of `redis://one,redis://two` or of `redis+cluster://one,two,three`. `Err` is the sentence for the operator.
+/// The shards of `redis://one,redis://two` or of `redis+cluster://one,two,three`; with `rediss`, over TLS, trusting whom the
+/// system trusts. `Err` is the sentence for the operator.
 pub fn servers(urls: &str) -> Result<Vec<Server>, String> {
-    if let Some(seeds) = urls.strip_prefix("redis+cluster://") {
+    if let Some((scheme @ ("redis" | "rediss"), seeds)) = urls.split_once("+cluster://") {
         let credentials = seeds.split_once('@').map(|(credentials, _)| format!("{credentials}@")).unwrap_or_default();
         let whole = |seed: &str| match seed.contains('@') {
-            true => information(&format!("redis://{seed}")),
-            false => information(&format!("redis://{credentials}{seed}")),
+            true => information(&format!("{scheme}://{seed}")),
+            false => information(&format!("{scheme}://{credentials}{seed}")),
         };
         let seeds: Arc<[ConnectionInfo]> = seeds.split(',').map(whole).collect::<Result<_, _>>()?;
         return Ok(TAGS.map(|tag| Server::Partition { seeds: seeds.clone(), tag }).to_vec());
     }
-    urls.split(',').map(|url| Ok(Server::Single(information(url)?))).collect()
+    urls.split(',').map(|url| Ok(Server::Single(Box::new(information(url)?)))).collect()
 }
 
 fn information(url: &str) -> Result<ConnectionInfo, String> {
-    if !url.starts_with("redis://") {
+    if !url.starts_with("redis://") && !url.starts_with("rediss://") {
         return Err("--broker is local, redis://HOST:PORT (several with commas: streams are divided among them), or \
-                    redis+cluster://HOST:PORT,HOST:PORT,…; TLS to Redis is not spoken here"
+                    redis+cluster://HOST:PORT,HOST:PORT,…; rediss instead of redis is TLS"
             .to_owned());
     }
     // Without the URL in it, which may hold a password.
@@ -96,7 +97,7 @@ impl Server {
     /// The address that serves this shard now.
     pub async fn find(&self) -> RedisResult<ConnectionInfo> {
         let (seeds, tag) = match self {
-            Server::Single(information) => return Ok(information.clone()),
+            Server::Single(information) => return Ok((**information).clone()),
             Server::Partition { seeds, tag } => (seeds, tag),
         };
         let mut failed = RedisError::from((ErrorKind::ClusterConnectionNotFound, "no seed answers"));
@@ -155,12 +156,17 @@ async fn master(seed: &ConnectionInfo, tag: u32) -> RedisResult<ConnectionInfo> 
     let Some((host, port)) = owner(&ranges, slot) else {
         return Err(RedisError::from((ErrorKind::ClusterConnectionNotFound, "nobody has this slot")));
     };
-    let ConnectionAddr::Tcp(seed_host, _) = seed.addr() else {
-        return Err(RedisError::from((ErrorKind::InvalidClientConfig, "a cluster is found by host and port")));
-    };
     // A server that does not know its own name is where we asked.
-    let host = if host.is_empty() || host == "?" { seed_host.clone() } else { host };
-    Ok(seed.clone().set_addr(ConnectionAddr::Tcp(host, port)))
+    let named = |seed_host: &String| if host.is_empty() || host == "?" { seed_host.clone() } else { host.clone() };
+    let address = match seed.addr() {
+        ConnectionAddr::Tcp(seed_host, _) => ConnectionAddr::Tcp(named(seed_host), port),
+        ConnectionAddr::TcpTls { host: seed_host, insecure, tls_params, .. } => {
+            let (host, insecure, tls_params) = (named(seed_host), *insecure, tls_params.clone());
+            ConnectionAddr::TcpTls { host, port, insecure, tls_params }
+        }
+        _ => return Err(RedisError::from((ErrorKind::InvalidClientConfig, "a cluster is found by host and port"))),
+    };
+    Ok(seed.clone().set_addr(address))
 }
 
 /// `[[from, to, [host, port, …], replicas…]…]`
@@ -194,12 +200,14 @@ mod tests {
         for (urls, shards) in [
             ("redis://a:6379", 1),
             ("redis://a:6379,redis://b:6379/2", 2),
+            ("rediss://user:secret@a:6379", 1),
             ("redis+cluster://a:1,b:2,c:3", 16),
+            ("rediss+cluster://a:1,b:2", 16),
             ("redis+cluster://user:secret@a:1,b:2", 16),
         ] {
             assert_eq!(servers(urls).unwrap().len(), shards, "{urls}");
         }
-        for urls in ["rediss://a", "redis://a,b", "redis+cluster://", "redis://", "kafka://a"] {
+        for urls in ["redis://a,b", "kafka+cluster://a", "redis+cluster://", "redis://", "kafka://a"] {
             let refused = servers(urls).unwrap_err();
             assert!(refused.contains("--broker"), "{urls}: {refused}");
         }

@@ -1,6 +1,6 @@
 //! One server of the bus as the rest of this node uses it: its names, its connection for calls, and what waits for it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
@@ -49,6 +49,8 @@ pub struct Shard {
     /// While the link is up: how to call the server.
     calls: Mutex<Option<Connected>>,
     pub up: watch::Sender<bool>,
+    /// It was up and died: what was posted since went nowhere.
+    pub lost: AtomicBool,
     /// Something is wrong with the link: build it anew.
     pub doubt: Notify,
     pub followed: DashMap<StreamId, Followed>,
@@ -113,6 +115,7 @@ impl Shard {
             vitals,
             calls: Mutex::new(None),
             up: watch::Sender::new(false),
+            lost: AtomicBool::new(false),
             doubt: Notify::new(),
             followed: DashMap::new(),
             asks,

@@ -1,6 +1,7 @@
 //! The bytes on the bus. The first one says what it is; a kind that is unknown here (a newer node's) is ignored.
 //!
-//! `L<epoch> <first> <parts>` numbered events · `S<node><parts>` values · `P<node>(<user><part>)…` order frames ·
+//! `L<epoch> <first> <parts>` numbered events · `S<node><parts>` values · `P<node>(<user><part>)…` order frames (none
+//! at all: some may have been lost) ·
 //! `J<node>(<who><number>)…` sessions that came in · `B<node><number>` a beat. A part is its length in four bytes, then itself.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};

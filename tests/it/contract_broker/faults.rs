@@ -112,11 +112,33 @@ async fn a_link_that_is_lost_without_a_word_is_found_dead_and_misses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_publish_that_reached_nobody_rebuilds_the_link_at_once() {
+    let (redis, [proxy, _bobs], [ann, _bob]) = apart().await;
+    let stream = StreamId::new();
+    let opening = ann.broker.follow(stream).await.unwrap();
+    // Redis has let go of the connection that listens to the stream, and the node was not told.
+    let listening = until_some("listener", SOON, async || redis.listener(&format!(":s:{stream}")).await).await;
+    proxy.half_open_one(listening);
+    until_some("end of it", SOON, async || redis.listener(&format!(":s:{stream}")).await.is_none().then_some(())).await;
+    let count = |number: &std::sync::atomic::AtomicU64| number.load(std::sync::atomic::Ordering::Relaxed);
+    let vitals = ann.broker.vitals();
+    let asked = Instant::now();
+    ann.say(stream, "is anybody there?").await;
+    until_some("rebuild", Duration::from_secs(1), async || (count(&vitals.link_deaths) == 1).then_some(())).await;
+    assert!(asked.elapsed() < Duration::from_secs(1), "not only when three seconds of silence are over");
+    assert_eq!(count(&vitals.unheard), 1);
+    assert_eq!(texts(&ann.log_of(1, stream, &opening).await), ["is anybody there?"], "it was numbered and kept");
+    assert_eq!(ann.restarts(stream), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bus_that_stands_still_answers_busy_and_tells_nothing_late() {
     let mut redis = Redis::start().await;
     let (ann, bob) = (Node::on(&redis.url()).await, Node::on(&redis.url()).await);
     let stream = StreamId::new();
     let opening = bob.broker.follow(stream).await.unwrap();
+    // The script is there: what waits in the frozen server's sockets would be numbered as soon as it is thawed.
+    assert_eq!(ann.say(stream, "before").await.seq, 1);
     redis.freeze();
     let began = Instant::now();
     let mut refused = Vec::new();
@@ -136,8 +158,8 @@ async fn a_bus_that_stands_still_answers_busy_and_tells_nothing_late() {
     for node in [&ann, &bob] {
         node.until_up(true, SOON).await;
     }
-    assert_eq!(ann.say(stream, "on").await.seq, 1);
-    assert_eq!(texts(&bob.log_of(1, stream, &opening).await), ["on"]);
+    assert_eq!(ann.say(stream, "on").await.seq, 2, "what came too late was not numbered");
+    assert_eq!(texts(&bob.log_of(2, stream, &opening).await), ["before", "on"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

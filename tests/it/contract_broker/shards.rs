@@ -1,8 +1,9 @@
 //! Several servers: each carries its streams, and the death of one is felt by its streams alone. Two shops on one server.
 
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
-use livesouk::broker::{Broker, Delivery, Error};
+use livesouk::broker::{Broker, Delivery, Error, Opening};
 use livesouk::domain::{StreamId, UserId};
 
 use super::fixture::{Fixture, Node, texts};
@@ -56,6 +57,66 @@ async fn a_cluster_carries_streams_on_every_master_and_a_dead_master_stops_its_o
     assert_eq!(texts(&bob.log_of(2, streams[alive], &openings[alive]).await), ["hi", "still here"]);
 }
 
+/// A show on the cluster that both nodes follow and have talked in.
+async fn show_on(cluster: &Cluster) -> (Node, Node, StreamId, Opening) {
+    let (ann, bob) = (Node::on(&cluster.url()).await, Node::on(&cluster.url()).await);
+    let stream = StreamId::new();
+    let opening = bob.broker.follow(stream).await.unwrap();
+    ann.broker.follow(stream).await.unwrap();
+    ann.say(stream, "before").await;
+    bob.log_of(1, stream, &opening).await;
+    (ann, bob, stream, opening)
+}
+
+/// Both nodes talk and hear each other; says how long that took.
+async fn heals(ann: &Node, bob: &Node, stream: StreamId, opening: &Opening) -> Duration {
+    let began = Instant::now();
+    for (speaker, text) in [(ann, "from ann"), (bob, "from bob")] {
+        let said = async || speaker.broker.log(stream, vec![text.into()]).await.ok();
+        until_some("voice", Duration::from_secs(15), said).await;
+    }
+    for node in [ann, bob] {
+        until_some("both", Duration::from_secs(15), async || {
+            let log = node.log(stream, opening);
+            ["from ann", "from bob"].iter().all(|text| texts(&log).contains(text)).then_some(())
+        })
+        .await;
+    }
+    began.elapsed()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slot_that_moves_to_another_master_takes_its_streams_along() {
+    let cluster = Cluster::start().await;
+    let (ann, bob, stream, opening) = show_on(&cluster).await;
+    let (home, slot) = cluster.home_of(stream).await.unwrap();
+    let next = (home + 1) % 3;
+    cluster.move_slot(slot, home, next).await;
+    let took = heals(&ann, &bob, stream, &opening).await;
+    assert_eq!(cluster.home_of(stream).await, Some((next, slot)));
+    assert!(took < Duration::from_secs(6), "{took:?}");
+    // And back, while nobody says anything that would find out.
+    cluster.move_slot(slot, next, home).await;
+    let listens = async || (cluster.home_of(stream).await == Some((home, slot))).then_some(());
+    until_some("listeners on the old master", Duration::from_secs(6), listens).await;
+    heals(&ann, &bob, stream, &opening).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_takes_over_from_its_master_is_found() {
+    let mut cluster = Cluster::start().await;
+    let (ann, bob, stream, opening) = show_on(&cluster).await;
+    let (home, slot) = cluster.home_of(stream).await.unwrap();
+    let replica = cluster.replica_of(home).await;
+    cluster.masters[home].kill().await;
+    let took = heals(&ann, &bob, stream, &opening).await;
+    assert!(took < Duration::from_secs(15), "{took:?}");
+    cluster.masters[home] = replica;
+    assert_eq!(cluster.home_of(stream).await, Some((home, slot)));
+    let place = ann.say(stream, "on").await;
+    assert_ne!(place.epoch, opening.place.epoch, "it may have lost something, so it begins anew");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_shops_on_one_redis_do_not_hear_each_other() {
     let f = Fixture::on_redis().await;
@@ -82,6 +143,6 @@ async fn the_canary_measures_the_way_over_the_bus_every_second() {
     let node = Node::on(&redis.url()).await;
     let lag = || &node.broker.vitals().bus_lag;
     let sung = async || (3 <= lag().count()).then_some(());
-    until_some("three beats", std::time::Duration::from_secs(5), sung).await;
+    until_some("three beats", Duration::from_secs(5), sung).await;
     assert!(lag().sum() < lag().count() * 500_000, "{:?}", lag());
 }

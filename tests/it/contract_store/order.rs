@@ -14,6 +14,7 @@ facts! {
     an_answer_is_kept_with_the_release_it_is_about
     a_release_that_came_too_late_leaves_no_answer
     orders_are_found_by_key_and_by_buyer_in_pages
+    orders_of_some_buyers_are_found_while_they_are_undecided_or_fresh
     sums_count_what_was_sold
 }
 
@@ -51,6 +52,22 @@ async fn an_order_is_paid_once(shop: Fixture) {
     assert_eq!(shop.order(order.id).await, paid);
     assert_eq!(shop.begin_capture(order.id).await.unwrap(), None);
     shop.assert_sound().await;
+}
+
+async fn orders_of_some_buyers_are_found_while_they_are_undecided_or_fresh(shop: Fixture) {
+    let offer = shop.offer(9, 1).await;
+    let held = shop.held(offer, "ann").await.id;
+    let paid = shop.held(offer, "bob").await.id;
+    shop.held(offer, "cem").await;
+    shop.begin_capture(paid).await.unwrap();
+    let changed = shop.store.finish_capture(paid).await.unwrap().unwrap().paid_at.unwrap();
+    let found = async |since| {
+        let orders = shop.store.orders_lately(&[user("ann"), user("bob"), user("nobody")], since).await.unwrap();
+        orders.into_iter().map(|order| order.id).collect::<Vec<_>>()
+    };
+    assert_eq!(found(changed - 1).await, [paid, held], "the newest first, and not cem's");
+    assert_eq!(found(changed + 1_000).await, [held]);
+    assert!(shop.store.orders_lately(&[], 0).await.unwrap().is_empty());
 }
 
 async fn answers_are_kept_and_the_first_stands(shop: Fixture) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::support::postgres::Database;
+use crate::support::proxy::Proxy;
 use crate::support::redis::Redis;
 use crate::support::shop::Shop;
 use crate::support::socket::Live;
@@ -26,14 +27,29 @@ impl Town {
     /// With more arguments for both nodes.
     pub async fn with(more: &[&str]) -> Town {
         let (database, redis) = tokio::join!(Database::create(), Redis::start());
-        let url = redis.url();
-        let mut args = vec!["--broker", &url, "--chat-per-second", "0", "--room-chat-per-second", "0"];
-        args.extend(more);
-        if !more.contains(&"--grace-seconds") {
-            args.extend(["--grace-seconds", "0.5"]);
-        }
-        let one = Shop::serve_with(&database.url(), &database.url(), &args).await;
-        let two = one.at_another_node(&args).await;
+        let ways = [redis.url(), redis.url()];
+        Town::built(database, redis, ways, more).await
+    }
+
+    /// Each node reaches Redis through a bad network of its own.
+    pub async fn apart() -> (Town, [Proxy; 2]) {
+        let (database, redis) = tokio::join!(Database::create(), Redis::start());
+        let proxies = [Proxy::start(redis.address()).await, Proxy::start(redis.address()).await];
+        let ways = [0, 1].map(|node: usize| format!("redis://{}", proxies[node].address()));
+        (Town::built(database, redis, ways, &[]).await, proxies)
+    }
+
+    async fn built(database: Database, redis: Redis, ways: [String; 2], more: &[&str]) -> Town {
+        let args = |way| {
+            let mut args = vec!["--broker", way, "--chat-per-second", "0", "--room-chat-per-second", "0"];
+            args.extend(more);
+            if !more.contains(&"--grace-seconds") {
+                args.extend(["--grace-seconds", "0.5"]);
+            }
+            args
+        };
+        let one = Shop::serve_with(&database.url(), &database.url(), &args(&ways[0])).await;
+        let two = one.at_another_node(&args(&ways[1])).await;
         Town { one, two, redis, _database: database }
     }
 
@@ -45,10 +61,15 @@ impl Town {
     pub async fn until_heard(&self, heard: bool) {
         let word = if heard { "ok" } else { "away" };
         for shop in self.nodes() {
-            let changed = async || (shop.server.rest().get("/readyz").await.body["broker"] == word).then_some(());
-            until_some(&format!("broker that is {word}"), SOON, changed).await;
+            until_broker(shop, word).await;
         }
     }
+}
+
+/// Waits until a node says this of its broker: `ok` or `away`.
+pub async fn until_broker(shop: &Shop, word: &str) {
+    let changed = async || (shop.server.rest().get("/readyz").await.body["broker"] == word).then_some(());
+    until_some(&format!("broker that is {word}"), SOON, changed).await;
 }
 
 pub fn say(text: &str) -> Value {

@@ -3,7 +3,11 @@
 use serde_json::json;
 
 use super::fixture::{Town, events_until, hears, say};
-use crate::support::shop::{id, key};
+use crate::support::postgres::Database;
+use crate::support::process::{Process, free_address};
+use crate::support::redis::{Redis, Tls};
+use crate::support::rest::Rest;
+use crate::support::shop::{KEY, Shop, id, key, sign};
 use crate::support::socket::{Join, Live};
 use crate::support::{SOON, until_some};
 
@@ -199,4 +203,39 @@ async fn the_newest_connection_of_a_session_wins_on_whichever_node() {
     }
     last.ask(say("I am here")).await.unwrap();
     hears(&mut other, "I am here").await;
+}
+
+#[tokio::test]
+async fn nodes_hear_each_other_over_tls_and_trust_no_stranger() {
+    let (database, (redis, tls)) = tokio::join!(Database::create(), Redis::with_tls());
+    let folder = tempfile::tempdir().unwrap();
+    let serve = |trusted: &str| {
+        let listen = free_address();
+        let (store, broker) = (database.url(), tls.url());
+        let args = ["serve", "--listen", &listen, "--store", &store, "--broker", &broker, "--auth-key", KEY];
+        let process = Process::livesouk_with(&args, folder.path(), &[("SSL_CERT_FILE", trusted)]);
+        (process, format!("http://{listen}"))
+    };
+    // Migrated by a node that needs no bus.
+    let shop = Shop::serve(&database.url(), &database.url()).await;
+    let stranger_to_us = Tls::issue();
+    let [ours, other] = [&tls, &stranger_to_us].map(|tls| tls.authority().display().to_string());
+    let ((_one, here), (_two, there), (stranger, _)) = (serve(&ours), serve(&ours), serve(&other));
+    for node in [&here, &there].map(|url| Rest::new(url)) {
+        until_some("node on a bus with TLS", SOON, async || {
+            let ready = node.try_send(reqwest::Method::GET, "/readyz", &[], None).await.ok()?;
+            (ready.status == 200).then_some(())
+        })
+        .await;
+    }
+    let token = |user: &str| sign(KEY, user, "viewer", 600);
+    let mut ann = Live::connect(&here, &shop.stream, Some(&token("Ann"))).await;
+    let mut bob = Live::connect(&there, &shop.stream, Some(&token("Bob"))).await;
+    ann.ask(say("nobody listens in")).await.unwrap();
+    hears(&mut bob, "nobody listens in").await;
+    until_some("refusal of a certificate by nobody known", SOON, async || {
+        stranger.stderr().contains("invalid peer certificate").then_some(())
+    })
+    .await;
+    drop(redis);
 }

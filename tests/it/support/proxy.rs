@@ -47,6 +47,8 @@ pub struct Proxy {
     lost: watch::Sender<usize>,
     /// Links numbered below this have no server any more, and nobody told the client.
     gone: watch::Sender<usize>,
+    /// The same for the link that the server knows by this address.
+    gone_one: watch::Sender<Option<SocketAddr>>,
     made: Arc<AtomicUsize>,
     accepting: JoinHandle<()>,
 }
@@ -71,6 +73,7 @@ impl Proxy {
         let counter = Arc::clone(&open);
         let (lost, lost_seen) = watch::channel(0);
         let (gone, gone_seen) = watch::channel(0);
+        let (gone_one, gone_one_seen) = watch::channel(None);
         let made = Arc::new(AtomicUsize::new(0));
         let numbers = Arc::clone(&made);
         let accepting = tokio::spawn(async move {
@@ -81,7 +84,8 @@ impl Proxy {
                 let counted = Counted::new(&counter);
                 let mode = mode_seen.clone();
                 let number = numbers.fetch_add(1, Ordering::SeqCst);
-                let ends = Ends { number, lost: lost_seen.clone(), gone: gone_seen.clone() };
+                let (lost, gone, gone_one) = (lost_seen.clone(), gone_seen.clone(), gone_one_seen.clone());
+                let ends = Ends { number, lost, gone, gone_one };
                 links.spawn(async move {
                     let _counted = counted;
                     // An error ends the link, which is all a client would see of it.
@@ -90,7 +94,7 @@ impl Proxy {
                 while links.try_join_next().is_some() {}
             }
         });
-        Proxy { address, mode, upstream, open, lost, gone, made, accepting }
+        Proxy { address, mode, upstream, open, lost, gone, gone_one, made, accepting }
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -125,6 +129,11 @@ impl Proxy {
     /// The servers of the links there are hang up, and their clients never hear of it: half-open connections.
     pub fn half_open(&self) {
         self.gone.send_replace(self.made.load(Ordering::SeqCst));
+    }
+
+    /// The same for one link: the one that the server knows by this address.
+    pub fn half_open_one(&self, known_as: SocketAddr) {
+        self.gone_one.send_replace(Some(known_as));
     }
 
     /// Requests arrive and are done, answers are lost, until `restore`: then those connections are reset.
@@ -183,9 +192,16 @@ struct Ends {
     number: usize,
     lost: watch::Receiver<usize>,
     gone: watch::Receiver<usize>,
+    gone_one: watch::Receiver<Option<SocketAddr>>,
 }
 
 impl Ends {
+    async fn come_one(gone: &mut watch::Receiver<Option<SocketAddr>>, known_as: SocketAddr) {
+        if gone.wait_for(|gone| *gone == Some(known_as)).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
     async fn come(below: &mut watch::Receiver<usize>, number: usize) {
         if below.wait_for(|below| number < *below).await.is_err() {
             std::future::pending::<()>().await;
@@ -210,6 +226,7 @@ async fn link(
         } => opened,
     };
     let server = opened?;
+    let known_as = server.local_addr()?;
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
     let (mut from_client, mut to_client) = client.into_split();
@@ -223,6 +240,7 @@ async fn link(
                 both = async { tokio::try_join!(up, down) } => Ended::By(both.map(|_| ())),
                 () = Ends::come(&mut ends.lost, ends.number) => std::future::pending().await,
                 () = Ends::come(&mut ends.gone, ends.number) => Ended::ServerGone,
+                () = Ends::come_one(&mut ends.gone_one, known_as) => Ended::ServerGone,
             }
         } => Some(both),
     };

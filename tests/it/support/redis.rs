@@ -31,6 +31,17 @@ impl Redis {
         Redis::with(&["--save", "", "--appendonly", "yes", "--appendfsync", "always"]).await
     }
 
+    /// Speaks TLS on a second port, with a certificate of an authority of its own; tests themselves talk to the first.
+    pub async fn with_tls() -> (Redis, Tls) {
+        let tls = Tls::issue();
+        let port = tls.port.to_string();
+        let file = |name: &str| tls.folder.path().join(name).display().to_string();
+        let (cert, key, ca) = (file("server.crt"), file("server.key"), file("ca.crt"));
+        let files = ["--tls-cert-file", &cert, "--tls-key-file", &key, "--tls-ca-cert-file", &ca];
+        let args = ["--save", "", "--appendonly", "no", "--tls-port", &port, "--tls-auth-clients", "no"];
+        (Redis::with(&[&args[..], &files].concat()).await, tls)
+    }
+
     async fn with(args: &[&str]) -> Redis {
         let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
         let mut folder = tempfile::tempdir().expect("a temporary folder");
@@ -93,6 +104,37 @@ impl Redis {
         line.and_then(|line| line.split(',').next()?.parse().ok()).unwrap_or(0)
     }
 
+    /// Who listens to a stream's channel and nothing else of that kind: the address by which the server knows them.
+    pub async fn listener(&self, channel: &str) -> Option<SocketAddr> {
+        let redis::Value::Array(channels) = self.command(&format!("PUBSUB CHANNELS *{channel}")).await else {
+            return None;
+        };
+        if channels.is_empty() {
+            return None;
+        }
+        let redis::Value::BulkString(clients) = self.command("CLIENT LIST").await else { return None };
+        let clients = String::from_utf8(clients).expect("text");
+        let field =
+            |line: &str, name: &str| line.split(' ').find_map(|field| field.strip_prefix(name)).map(str::to_owned);
+        // Beat, people and the stream.
+        let line = clients.lines().find(|line| field(line, "sub=").as_deref() == Some("3"))?;
+        field(line, "addr=")?.parse().ok()
+    }
+
+    fn gossip_port(&self) -> u16 {
+        let at = self.args.iter().position(|arg| arg == "--cluster-port").expect("one of a cluster");
+        self.args[at + 1].parse().expect("a port")
+    }
+
+    async fn text(&self, words: &str) -> String {
+        match self.command(words).await {
+            redis::Value::BulkString(text) => String::from_utf8(text).expect("text"),
+            redis::Value::VerbatimString { text, .. } => text,
+            redis::Value::SimpleString(text) => text,
+            other => panic!("{words}: {other:?}"),
+        }
+    }
+
     pub fn freeze(&mut self) {
         self.process.signal(Signal::Stop);
     }
@@ -122,7 +164,42 @@ fn spawn(port: u16, args: &[String], folder: &TempDir) -> Process {
     Process::start(&mut command)
 }
 
-/// Three masters that share the slots; no replicas.
+/// A certificate for 127.0.0.1 and the authority that issued it, as files.
+#[derive(Debug)]
+pub struct Tls {
+    folder: TempDir,
+    port: u16,
+}
+
+impl Tls {
+    pub fn issue() -> Tls {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let openssl = |line: &str| {
+            let made = Command::new("openssl").args(line.split(' ')).current_dir(folder.path()).output();
+            let made = made.expect("openssl is installed (scripts/test does that)");
+            assert!(made.status.success(), "openssl {line}: {}", String::from_utf8_lossy(&made.stderr));
+        };
+        let ec = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2";
+        openssl(&format!("req -x509 {ec} -keyout ca.key -out ca.crt -subj /CN=test-authority"));
+        let usage = "-addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE";
+        openssl(&format!(
+            "req -x509 {ec} -CA ca.crt -CAkey ca.key -keyout server.key -out server.crt -subj /CN=redis {usage}"
+        ));
+        let port = free_address().parse::<SocketAddr>().expect("an address").port();
+        Tls { folder, port }
+    }
+
+    pub fn url(&self) -> String {
+        format!("rediss://127.0.0.1:{}", self.port)
+    }
+
+    /// The authority's certificate.
+    pub fn authority(&self) -> std::path::PathBuf {
+        self.folder.path().join("ca.crt")
+    }
+}
+
+/// Three masters that share the slots.
 #[derive(Debug)]
 pub struct Cluster {
     pub masters: Vec<Redis>,
@@ -132,39 +209,108 @@ impl Cluster {
     pub async fn start() -> Cluster {
         let mut masters = Vec::new();
         for _ in 0..3 {
-            let gossip = free_address().parse::<SocketAddr>().expect("an address").port().to_string();
-            let args = ["--save", "", "--cluster-enabled", "yes", "--cluster-port", &gossip];
-            masters.push(Redis::with(&[&args[..], &["--cluster-node-timeout", "2000"]].concat()).await);
+            masters.push(Cluster::member().await);
         }
-        let (first, others) = masters.split_first().expect("three");
         for (at, (master, (from, to))) in
             masters.iter().zip([(0, 5_460), (5_461, 10_922), (10_923, 16_383)]).enumerate()
         {
             master.command(&format!("CLUSTER SET-CONFIG-EPOCH {}", at + 1)).await;
             master.command(&format!("CLUSTER ADDSLOTSRANGE {from} {to}")).await;
         }
-        for other in others {
-            let gossip = &other.args[other.args.iter().position(|arg| arg == "--cluster-port").expect("set") + 1];
-            first.command(&format!("CLUSTER MEET 127.0.0.1 {} {gossip}", other.port)).await;
-        }
         let cluster = Cluster { masters };
+        for other in &cluster.masters[1..] {
+            cluster.meet(other).await;
+        }
+        cluster.until_whole(3).await;
+        cluster
+    }
+
+    async fn member() -> Redis {
+        let gossip = free_address().parse::<SocketAddr>().expect("an address").port().to_string();
+        let args = ["--save", "", "--cluster-enabled", "yes", "--cluster-port", &gossip];
+        Redis::with(&[&args[..], &["--cluster-node-timeout", "2000"]].concat()).await
+    }
+
+    async fn meet(&self, other: &Redis) {
+        self.masters[0].command(&format!("CLUSTER MEET 127.0.0.1 {} {}", other.port, other.gossip_port())).await;
+    }
+
+    async fn until_whole(&self, nodes: usize) {
         until_some("whole cluster", SOON, async || {
-            for master in &cluster.masters {
-                let redis::Value::BulkString(about) = master.command("CLUSTER INFO").await else { return None };
-                let about = String::from_utf8(about).ok()?;
-                if !about.contains("cluster_state:ok") || !about.contains("cluster_known_nodes:3") {
+            for master in &self.masters {
+                let about = master.text("CLUSTER INFO").await;
+                if !about.contains("cluster_state:ok") || !about.contains(&format!("cluster_known_nodes:{nodes}\r")) {
                     return None;
                 }
             }
             Some(())
         })
         .await;
-        cluster
     }
 
     /// What `--broker` takes.
     pub fn url(&self) -> String {
         let addresses: Vec<String> = self.masters.iter().map(|master| master.address().to_string()).collect();
         format!("redis+cluster://{}", addresses.join(","))
+    }
+
+    /// Which master numbers a stream, by the channel that is listened to there, and the channel's slot.
+    pub async fn home_of(&self, stream: impl std::fmt::Display) -> Option<(usize, u64)> {
+        for (at, master) in self.masters.iter().enumerate() {
+            let redis::Value::Array(channels) = master.command(&format!("PUBSUB SHARDCHANNELS *:s:{stream}")).await
+            else {
+                continue;
+            };
+            let Some(redis::Value::BulkString(channel)) = channels.into_iter().next() else { continue };
+            let channel = String::from_utf8(channel).expect("text");
+            let redis::Value::Int(slot) = master.command(&format!("CLUSTER KEYSLOT {channel}")).await else { continue };
+            return Some((at, slot as u64));
+        }
+        None
+    }
+
+    /// Moves a slot with all its keys, as an operator's tool does.
+    pub async fn move_slot(&self, slot: u64, from: usize, to: usize) {
+        let (source, target) = (&self.masters[from], &self.masters[to]);
+        let (source_id, target_id) = (source.text("CLUSTER MYID").await, target.text("CLUSTER MYID").await);
+        target.command(&format!("CLUSTER SETSLOT {slot} IMPORTING {source_id}")).await;
+        source.command(&format!("CLUSTER SETSLOT {slot} MIGRATING {target_id}")).await;
+        loop {
+            let redis::Value::Array(keys) = source.command(&format!("CLUSTER GETKEYSINSLOT {slot} 100")).await else {
+                panic!("no list of keys")
+            };
+            if keys.is_empty() {
+                break;
+            }
+            for key in keys {
+                let redis::Value::BulkString(key) = key else { panic!("{key:?}") };
+                let key = String::from_utf8(key).expect("text");
+                source.command(&format!("MIGRATE 127.0.0.1 {} {key} 0 5000", target.port)).await;
+            }
+        }
+        for node in [target, source].into_iter().chain(self.masters.iter()) {
+            node.command(&format!("CLUSTER SETSLOT {slot} NODE {target_id}")).await;
+        }
+    }
+
+    /// A replica of a master, in step with it.
+    pub async fn replica_of(&self, master: usize) -> Redis {
+        let (replica, id) = (Cluster::member().await, self.masters[master].text("CLUSTER MYID").await);
+        self.meet(&replica).await;
+        self.until_whole(self.masters.len() + 1).await;
+        until_some("replica that knows its master", SOON, async || {
+            let nodes = replica.text("CLUSTER NODES").await;
+            (nodes.contains(&id) && nodes.lines().count() == self.masters.len() + 1).then_some(())
+        })
+        .await;
+        replica.command(&format!("CLUSTER REPLICATE {id}")).await;
+        until_some("replica in step", SOON, async || {
+            let about = replica.text("INFO replication").await;
+            let seen = self.masters[master].text("CLUSTER NODES").await;
+            let known = seen.lines().any(|line| line.contains(&format!("slave {id}")));
+            (about.contains("master_link_status:up") && known).then_some(())
+        })
+        .await;
+        replica
     }
 }
