@@ -236,6 +236,14 @@ impl Store {
             .collect()
     }
 
+    /// Whether someone last spoke as one who runs the show.
+    pub async fn runs_the_show(&self, stream: StreamId, user: &UserId) -> Result<bool> {
+        let read = "select user_role from messages where stream = $1 and user_id = $2 order by id desc limit 1";
+        let role: Option<String> = on_reader!(self, pool =>
+            sqlx::query_scalar(read).bind(stream.0).bind(user.as_str()).fetch_optional(pool).await?);
+        Ok(role.is_some_and(|role| matches!(Role::parse(&role), Some(Role::Host | Role::Admin))))
+    }
+
     /// The name someone last spoke under, for the list of the muted.
     pub async fn name_of(&self, stream: StreamId, user: &UserId) -> Result<Option<String>> {
         let read = "select user_name from messages where stream = $1 and user_id = $2 order by id desc limit 1";
