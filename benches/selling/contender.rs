@@ -348,6 +348,7 @@ async fn shop(url: &str, stream: StreamId, variant: VariantId) -> anyhow::Result
         ended_at: None,
         pin: None,
         chat: ChatRules::default(),
+        words_v: 0,
         likes: 0,
         version: 1,
     };
