@@ -23,8 +23,7 @@ impl App {
     }
 
     /// Writes down what was done already to an offer or order. Behind the answer: selling does not wait for it.
-    pub(super) fn note(&self, deed: Deed, subject: &impl ToString, detail: Option<String>) {
-        let deed = Deed { subject: Some(subject.to_string()), detail, ..deed };
+    pub(super) fn note(&self, deed: Deed) {
         let app = self.clone();
         self.0.tasks.spawn(async move {
             if let Err(error) = app.store().keep_deed(&deed).await {
@@ -40,7 +39,7 @@ impl App {
         kind: DeedKind,
         detail: Option<String>,
     ) {
-        self.note(self.deed(actor, stream, kind), &offer, detail);
+        self.note(Deed { subject: Some(offer.to_string()), detail, ..self.deed(actor, stream, kind) });
     }
 
     /// Tells a person what was done to them and why, wherever they are connected.

@@ -90,3 +90,33 @@ async fn forget_once(app: &App, before: Millis) -> Result<u64> {
     }
     Ok(forgotten)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::testing;
+    use crate::domain::{ChatMessage, MessageId, Speaker, StreamId};
+
+    #[tokio::test]
+    async fn talk_is_forgotten_when_its_days_are_over_and_not_before() {
+        let (app, _folder) = testing::app().await;
+        let from = Speaker { id: UserId::parse("ann").unwrap(), name: "Ann".into(), role: Role::Viewer };
+        let message = |stream| ChatMessage {
+            id: MessageId::new(),
+            stream,
+            at: 0,
+            from: from.clone(),
+            text: "hi".into(),
+            reply: None,
+            deleted: false,
+        };
+        let stream = StreamId::new();
+        let said: Vec<_> = (0..600).map(|_| message(stream)).collect();
+        app.store().keep_messages(&said).await.unwrap();
+        let (days, now) = (90 * 86_400_000, app.now());
+        assert_eq!(forget_once(&app, now - days).await, Ok(0));
+        // The clock ninety days and a minute later.
+        assert_eq!(forget_once(&app, (now + days + 60_000) - days).await, Ok(600));
+        assert_eq!(app.store().count_messages(stream).await.unwrap(), 0);
+    }
+}

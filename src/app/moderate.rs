@@ -91,6 +91,10 @@ impl App {
         let (app, by) = (self.clone(), actor.user.to_string());
         self.write(async move {
             app.flush_chat().await;
+            // It would not bind them, and take away what they said all the same.
+            if app.store().runs_the_show(stream, &user).await? {
+                return Err(Refusal::Forbidden.into());
+            }
             let name = app.store().name_of(stream, &user).await?.unwrap_or_else(|| user.to_string());
             let kind = if until.is_some() { SanctionKind::Mute } else { SanctionKind::Ban };
             let sanction = Sanction { user: user.clone(), name: name.clone(), kind, until, by, reason: reason.clone() };

@@ -123,6 +123,7 @@ impl App {
             Ok(())
         })
         .await
+        .inspect(|()| self.note(self.deed(actor, stream, DeedKind::Unpin)))
     }
 
     /// Closes a sale, whoever asked: the host, the end of its window, the end of the show.

@@ -6,7 +6,7 @@ use super::provider::Outcome;
 use super::tally::answered;
 use super::{App, Error, Result};
 use crate::domain::order::request_hash;
-use crate::domain::{Action, Actor, DeedKind, Intent, Key, OrderId, Refund, RefundStatus, Refusal};
+use crate::domain::{Action, Actor, Deed, DeedKind, Intent, Key, OrderId, Refund, RefundStatus, Refusal};
 use crate::store::NewRefund;
 
 /// Of the words a host may leave with a refund, in bytes.
@@ -27,7 +27,10 @@ impl App {
         if let Ok(bought) = &answer
             && !bought.replayed
         {
-            self.note(self.deed(actor, bought.order.stream, DeedKind::Refund), &id, None);
+            self.note(Deed {
+                subject: Some(id.to_string()),
+                ..self.deed(actor, bought.order.stream, DeedKind::Refund)
+            });
         }
         answered(&self.tally().refunds, &answer, |bought| if bought.replayed { "replayed" } else { "refunded" });
         answer

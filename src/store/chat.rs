@@ -36,7 +36,8 @@ macro_rules! messages {
 }
 pub(super) use messages;
 
-/// One written a moment after its author was silenced on another node goes with what they said before.
+/// One written a moment after its author was silenced on another node goes with what they said before; a second is left for
+/// clocks that differ.
 macro_rules! insert_message {
     ($tx:ident, $message:expr, $status:literal) => {{
         let message: &$crate::domain::ChatMessage = $message;
@@ -45,7 +46,8 @@ macro_rules! insert_message {
                 status, deleted_by)
             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, '",
             $status,
-            "', (select min(s.by_user) from sanctions s where s.stream = $2 and s.user_id = $4 and s.created_at >= $3))
+            "', (select min(s.by_user) from sanctions s where s.stream = $2 and s.user_id = $4 and s.created_at >= $3 - 1000
+                and $6 not in ('host', 'admin')))
             on conflict (id) do nothing"
         );
         let reply = message.reply.as_ref();
@@ -191,12 +193,19 @@ impl Store {
         Ok(())
     }
 
-    /// Takes away what a person said until `until` and was being written while they were silenced.
+    /// Takes away what a person said until `until`, or a second later by another node's clock, and was being written while they
+    /// were silenced.
     pub async fn sweep(&self, stream: StreamId, user: &UserId, until: Millis, by: &str) -> Result<()> {
         in_transaction!(self, |tx, _dialect| {
             let sweep = "update messages set deleted_by = $3
                 where user_id = $2 and stream = $1 and deleted_by is null and at <= $4";
-            sqlx::query(sweep).bind(stream.0).bind(user.as_str()).bind(by).bind(until).execute(&mut *tx).await?;
+            sqlx::query(sweep)
+                .bind(stream.0)
+                .bind(user.as_str())
+                .bind(by)
+                .bind(until + 1_000)
+                .execute(&mut *tx)
+                .await?;
         });
         Ok(())
     }
@@ -234,6 +243,14 @@ impl Store {
                 Ok(Sanction { user, name, kind, until, by, reason })
             })
             .collect()
+    }
+
+    /// Whether someone last spoke as one who runs the show.
+    pub async fn runs_the_show(&self, stream: StreamId, user: &UserId) -> Result<bool> {
+        let read = "select user_role from messages where stream = $1 and user_id = $2 order by id desc limit 1";
+        let role: Option<String> = on_reader!(self, pool =>
+            sqlx::query_scalar(read).bind(stream.0).bind(user.as_str()).fetch_optional(pool).await?);
+        Ok(role.is_some_and(|role| matches!(Role::parse(&role), Some(Role::Host | Role::Admin))))
     }
 
     /// The name someone last spoke under, for the list of the muted.

@@ -171,6 +171,10 @@ async fn a_moderator_cannot_shut_the_host_out() {
     moderator.put(&shop.path("bans/Hana"), json!({})).await.expect(200);
     host.ask(say("still here")).await.unwrap();
     shop.join(&shop.token("Hana", "host")).await.unwrap().ask(say("and here")).await.unwrap();
+    // One who has spoken as host is not muted at all: what they said would go.
+    moderator.put(&shop.path("mutes/Hana"), json!({"seconds": 60})).await.expect_problem(403, "forbidden");
+    let listed: Vec<Value> = items(&shop).await;
+    assert!(listed.iter().all(|message| message["deleted"] == false) && listed.len() == 2, "{listed:#?}");
 }
 
 #[tokio::test]

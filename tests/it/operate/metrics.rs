@@ -170,8 +170,8 @@ async fn live_a_little(shop: &Shop) {
     // Talk, until the budget says no.
     let mut dana = shop.live("Dana", "viewer").await;
     let mut refused = None;
-    for _ in 0..20 {
-        refused = refused.or(dana.ask(json!({"do": "say", "text": "hi"})).await.err());
+    for n in 0..20 {
+        refused = refused.or(dana.ask(json!({"do": "say", "text": format!("hi {n}")})).await.err());
     }
     assert_eq!(refused.expect("five in a burst")["code"], "chat_budget");
 

@@ -150,7 +150,11 @@ async fn a_room_has_a_budget_for_talk_that_the_host_does_not_need() {
     let shop = Shop::demo(&["--chat-per-second", "0", "--room-chat-per-second", "1"]).await;
     let (mut ann, mut bob) = (shop.live("Ann", "viewer").await, shop.live("Bob", "viewer").await);
     let mut host = shop.live("the-host", "host").await;
-    let say = || json!({"do": "say", "text": "hi"});
+    let said = std::cell::Cell::new(0);
+    let say = || {
+        said.set(said.get() + 1);
+        json!({"do": "say", "text": format!("hi {}", said.get())})
+    };
     ann.ask(say()).await.unwrap();
     bob.ask(say()).await.unwrap();
     let shed = match ann.ask(say()).await {
