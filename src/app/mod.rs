@@ -16,6 +16,7 @@ mod provider;
 mod reaction;
 mod reconcile;
 mod refund;
+mod rehearsal;
 mod room;
 mod script;
 mod sell;
@@ -53,6 +54,7 @@ pub use offer::NewOfferForm;
 pub use order::Bought;
 pub use product::{NewProduct, NewVariant};
 pub use reconcile::Reconcile;
+pub use rehearsal::{Play, Rehearsal, RehearsalPlan};
 pub use sell::Counts as SellingCounts;
 pub use show::ChatBudget;
 pub use signature::Secret;
@@ -167,6 +169,7 @@ pub struct Inner {
     stop: CancellationToken,
     leaving: AtomicBool,
     refreshing: Semaphore,
+    rehearsals: rehearsal::Rehearsals,
     /// Everything that was begun is done; nobody speaks any more.
     silent: CancellationToken,
 }
@@ -222,6 +225,7 @@ impl App {
             stop,
             leaving: AtomicBool::new(false),
             refreshing: Semaphore::new(bus::REFRESHES_MAX),
+            rehearsals: Default::default(),
             silent: CancellationToken::new(),
         }));
         // Not among the tasks that are waited for: they deliver what those say until they are done.

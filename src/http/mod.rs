@@ -21,6 +21,7 @@ mod page;
 mod payment;
 mod peer;
 mod product;
+mod rehearsal;
 mod share;
 mod socket;
 mod stream;
@@ -94,6 +95,7 @@ pub fn router(door: Door) -> Router {
         .routes(routes!(stream::start))
         .routes(routes!(stream::end))
         .routes(routes!(stream::report))
+        .routes(routes!(rehearsal::begin, rehearsal::show, rehearsal::stop))
         .routes(routes!(share::calendar))
         .routes(routes!(share::qr))
         .routes(routes!(offer::pin, offer::unpin))
