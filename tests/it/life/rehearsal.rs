@@ -41,7 +41,7 @@ async fn streams(shop: &Shop) -> usize {
 
 /// Folders of rehearsals of this server.
 fn folders(shop: &Shop) -> usize {
-    let own = format!("livesouk-rehearsal-{}-", shop.server.pid());
+    let own = format!("livesouk-rehearsal-{}-", shop.server.process.pid());
     let entries = std::fs::read_dir(std::env::temp_dir()).expect("a temporary folder").flatten();
     entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(&own)).count()
 }
