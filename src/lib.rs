@@ -33,6 +33,8 @@ pub mod fault;
 pub mod metrics;
 /// A running node: opens what it needs, serves, stops cleanly.
 pub mod node;
+/// A crowd that plays a show in a room nobody else sees.
+pub mod rehearsal;
 
 #[cfg(all(feature = "planted-fault", not(debug_assertions)))]
 compile_error!("planted-fault breaks promises on purpose, so it is never part of a release");

@@ -156,6 +156,7 @@ impl Node {
             tracing::warn!("the bus is not there: selling works, talk waits until it is");
         }
         let app = App::start(store, broker, clock, shop, settings, stop.clone()).await.map_err(StartError::App)?;
+        app.rehearse_with(crate::rehearsal::player());
         let (auth, origins, proxies) = (Arc::new(auth), Arc::new(origins), Arc::new(proxies));
         let (requests, deflate) = (Default::default(), limits.deflate);
         let door = Door { app, auth, origins, proxies, admission, connections, requests, deflate };

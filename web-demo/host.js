@@ -10,6 +10,7 @@ import { Air } from './host/air.js';
 import { catalogue } from './host/catalogue.js';
 import { Numbers } from './host/numbers.js';
 import { People } from './host/people.js';
+import { canRehearse, rehearse } from './host/rehearse.js';
 import { Rundown } from './host/rundown.js';
 import { showList } from './host/shows.js';
 import { clock, languageSwitch, load, refusal, t, titleOf, translate } from './i18n.js';
@@ -92,6 +93,7 @@ function run(shop, stream) {
     show(button, fresh.status !== 'ended');
     button.className = `slim ${fresh.status === 'live' ? 'danger' : 'primary'}`;
     put(button, t(fresh.status === 'live' ? 'host.end' : 'host.start'));
+    show($('rehearse'), canRehearse(fresh, role));
   }
 
   /** Going on air and leaving it ask once, and say who will see it. */
@@ -103,6 +105,8 @@ function run(shop, stream) {
     });
     if (yes) await busy($('start-end'), async () => dress(await post(`/streams/${stream.id}/${ending ? 'end' : 'start'}`)), tell);
   });
+  put($('rehearse'), t('rehearse'));
+  $('rehearse').addEventListener('click', () => rehearse(showing, tell));
   $('add-offer').addEventListener('click', () => catalogue({ shop, stream, rundown }).catch(tell));
 
   // ---- the phone's tabs ----

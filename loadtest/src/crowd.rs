@@ -5,6 +5,8 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use mio::{Events, Interest, Poll, Token};
@@ -110,6 +112,7 @@ pub struct Crowd {
     second_ends: u64,
     look_at: u64,
     watcher: Option<Watcher>,
+    stop: Arc<AtomicBool>,
 }
 
 /// Looks at the crowd a few times a second; returns quickly.
@@ -144,6 +147,7 @@ impl Crowd {
             second_ends: SECOND,
             look_at: LOOK,
             watcher: None,
+            stop: Arc::default(),
         })
     }
 
@@ -154,6 +158,15 @@ impl Crowd {
 
     pub fn watch(&mut self, watcher: Watcher) {
         self.watcher = Some(watcher);
+    }
+
+    /// Once this is set, nothing runs any more: every run returns at once.
+    pub fn stop_when(&mut self, stop: Arc<AtomicBool>) {
+        self.stop = stop;
+    }
+
+    pub fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
     }
 
     /// µs since the crowd began.
@@ -227,7 +240,7 @@ impl Crowd {
             if !goes_on(self) {
                 return true;
             }
-            if until <= self.now() {
+            if until <= self.now() || self.is_stopped() {
                 return false;
             }
             self.turn(until);
@@ -250,7 +263,7 @@ impl Crowd {
             self.run_for(Duration::from_millis(20));
             let now = self.now();
             let done = self.acts.is_empty() && self.heard_at + quiet <= now && !waits(self);
-            if done || until <= now {
+            if done || until <= now || self.is_stopped() {
                 break;
             }
         }

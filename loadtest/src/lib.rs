@@ -46,4 +46,4 @@ mod progress;
 mod run;
 
 pub use crowd::{Act, Crowd, Flow, Target, Verb};
-pub use run::run;
+pub use run::{run, run_watched};

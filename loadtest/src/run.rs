@@ -1,13 +1,15 @@
 //! A run from the command line: everything from the arguments to the report.
 
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::args::{Args, Scenario};
-use crate::crowd::{Crowd, Target};
+use crate::crowd::{Crowd, Target, Watcher};
 use crate::measure::processor_time;
 use crate::progress;
 use crate::report::{OfferReport, Orders, Processor, Report};
@@ -25,6 +27,16 @@ const LATE_MS: f64 = 20.0;
 
 /// `Err`: there is nothing to run against, or not like this. What is found out is in the report.
 pub fn run(args: &Args) -> Result<Report> {
+    let watcher = (!args.quiet).then(|| progress::watcher(args.scenario.name()));
+    let told = run_watched(args, watcher, Arc::default());
+    if !args.quiet {
+        progress::end();
+    }
+    told
+}
+
+/// The same inside somebody's program: `watcher` sees how it goes, `stop` ends it early, and then the run is an error.
+pub fn run_watched(args: &Args, watcher: Option<Watcher>, stop: Arc<AtomicBool>) -> Result<Report> {
     raise_file_limit(u64::from(args.viewers) + u64::from(args.rooms) + OTHER_FILES)?;
     let address = resolve(args)?;
     let shop = Shop::open(&args.url, args.auth_key.as_deref())?;
@@ -41,8 +53,9 @@ pub fn run(args: &Args) -> Result<Report> {
     if args.deflate {
         crowd.offer_deflate();
     }
-    if !args.quiet {
-        crowd.watch(progress::watcher(args.scenario.name()));
+    crowd.stop_when(stop);
+    if let Some(watcher) = watcher {
+        crowd.watch(watcher);
     }
     let before = processor_time();
     let mut stage = Stage::set(args, crowd, shop)?;
@@ -50,8 +63,10 @@ pub fn run(args: &Args) -> Result<Report> {
     let measured_until = stage.crowd.now();
     stage.crowd.settle(QUIET, SETTLE_MOST);
     let after = processor_time();
-    if !args.quiet {
-        progress::end();
+    if stage.crowd.is_stopped() {
+        stage.crowd.disperse();
+        stage.clear();
+        bail!("the run was stopped before its end");
     }
     played?;
     stage.crowd.check_the_end();

@@ -21,6 +21,7 @@ mod provider;
 mod reaction;
 mod reconcile;
 mod refund;
+mod rehearsal;
 mod room;
 mod rules;
 mod script;
@@ -61,6 +62,7 @@ pub use offer::NewOfferForm;
 pub use order::Bought;
 pub use product::{NewProduct, NewVariant};
 pub use reconcile::Reconcile;
+pub use rehearsal::{Play, Rehearsal, RehearsalPlan};
 pub use sell::Counts as SellingCounts;
 pub use show::ChatBudget;
 pub use signature::Secret;
@@ -176,6 +178,7 @@ pub struct Inner {
     leaving: AtomicBool,
     refreshing: Semaphore,
     untold: untold::Untold,
+    rehearsals: rehearsal::Rehearsals,
     /// Everything that was begun is done; nobody speaks any more.
     silent: CancellationToken,
 }
@@ -232,6 +235,7 @@ impl App {
             leaving: AtomicBool::new(false),
             refreshing: Semaphore::new(bus::REFRESHES_MAX),
             untold: untold::Untold::default(),
+            rehearsals: Default::default(),
             silent: CancellationToken::new(),
         }));
         // Not among the tasks that are waited for: they deliver what those say until they are done.

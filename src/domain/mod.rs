@@ -18,6 +18,7 @@ pub mod payment;
 pub mod product;
 pub mod reaction;
 pub mod refusal;
+pub mod rehearsal;
 pub mod script;
 pub mod stream;
 pub mod text;

@@ -24,6 +24,7 @@ mod payment;
 mod peer;
 mod person;
 mod product;
+mod rehearsal;
 mod share;
 mod socket;
 mod stream;
@@ -97,6 +98,7 @@ pub fn router(door: Door) -> Router {
         .routes(routes!(stream::start))
         .routes(routes!(stream::end))
         .routes(routes!(stream::report))
+        .routes(routes!(rehearsal::begin, rehearsal::show, rehearsal::stop))
         .routes(routes!(share::calendar))
         .routes(routes!(share::qr))
         .routes(routes!(offer::pin, offer::unpin))

@@ -10,6 +10,7 @@ pub mod deflate;
 pub mod event;
 pub mod frame;
 pub mod reader;
+pub mod rehearsal;
 pub mod server;
 pub mod state;
 pub mod view;
@@ -24,6 +25,7 @@ pub use close::Close;
 pub use event::Logged;
 pub use frame::Frame;
 pub use reader::{BadFrame, FrameReader, Incoming};
+pub use rehearsal::{RehearsalStatus, RehearsalView};
 pub use server::{Greeting, Tail, Why};
 pub use state::{State, StateChange};
 pub use view::{

@@ -3,6 +3,7 @@
 mod address;
 mod order;
 mod payment;
+mod rehearsal;
 mod sale;
 mod waiting;
 

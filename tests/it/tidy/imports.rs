@@ -6,7 +6,7 @@
 use super::source::{Token, tokens};
 
 /// The top of the tree, where everything is put together. A new folder or file under `src/` needs a row here before it can be used.
-const ROOF: &str = "lib main node demo";
+const ROOF: &str = "lib main node demo rehearsal";
 const LEAVES: [&str; 4] = ["clock", "config", "fault", "metrics"];
 
 /// A layer, the layers it may import besides itself, and whether it may use the leaves.
