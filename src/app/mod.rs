@@ -16,6 +16,7 @@ mod reaction;
 mod reconcile;
 mod refund;
 mod room;
+mod rundown;
 mod script;
 mod sell;
 mod show;

@@ -19,6 +19,7 @@ mod origin;
 mod payment;
 mod peer;
 mod product;
+mod rundown;
 mod socket;
 mod stream;
 mod unread;
@@ -92,6 +93,8 @@ pub fn router(door: Door) -> Router {
         .routes(routes!(stream::report))
         .routes(routes!(offer::pin, offer::unpin))
         .routes(routes!(offer::list, offer::create))
+        .routes(routes!(rundown::arrange))
+        .routes(routes!(rundown::plan))
         .routes(routes!(offer::show))
         .routes(routes!(offer::open))
         .routes(routes!(offer::pause))

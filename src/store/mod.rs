@@ -14,6 +14,7 @@ mod payment;
 mod postgres;
 mod product;
 mod refund;
+mod rundown;
 mod script;
 mod sell;
 mod sqlite;

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test reports")]
 
 mod client;
+mod host;
 mod screens;
 mod show;
 mod smoke;

@@ -21,6 +21,7 @@ mod pools;
 mod refund;
 mod refunding;
 mod release;
+mod rundown;
 mod script;
 mod sell;
 mod sessions;

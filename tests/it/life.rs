@@ -2,6 +2,7 @@
 
 mod order;
 mod payment;
+mod rundown;
 mod sale;
 
 use serde_json::{Value, json};

@@ -283,6 +283,7 @@ impl Fixture {
             countdown_ms: 0,
             duration_ms: None,
             hold_ms: HOLD_MS,
+            starts_at: None,
         }
     }
 
