@@ -116,7 +116,7 @@ function run(shop, stream) {
   // ---- one key, one act ----
 
   const keys = {
-    p: () => rundown.pinNext(), u: () => rundown.unpin(), f: () => air.startPrepared(), n: () => { choose('sell'); $('notice-text').focus(); },
+    p: () => rundown.pinNext(), u: () => rundown.unpin(), f: () => air.startPrepared(), n: () => { choose('people'); $('notice-text').focus(); },
     s: () => { choose('people'); $('slow').focus(); }, '/': () => { choose('sell'); $('rundown-search').focus(); },
   };
   document.addEventListener('keydown', (event) => {

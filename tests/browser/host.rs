@@ -200,10 +200,12 @@ async fn the_sale_form_says_what_is_wrong_beside_its_field_and_makes_a_row_of_ea
 #[tokio::test]
 async fn a_sale_at_a_time_counts_down_by_itself() {
     let evening = Evening::begin().await;
-    let now = evening.rest().get(&format!("/v1/streams/{}", evening.server.stream())).await.expect(200);
-    let at = now["now"].as_i64().unwrap() + 16_000;
-    let sale = evening.draft(json!({"starts_at": at})).await;
     let (host, viewer) = (evening.host(Window::Desktop).await, evening.viewer().await);
+    let now = evening.rest().get(&format!("/v1/streams/{}", evening.server.stream())).await.expect(200);
+    let at = now["now"].as_i64().unwrap() + 20_000;
+    let sale = evening.draft(json!({"starts_at": at})).await;
+    host.goto(evening.server.started["host_url"].as_str().unwrap()).await;
+    host.script("location.reload()", &[]).await;
     host.sees("queue", "Begins").await;
     host.shot("host-queue").await;
     let row = named(&format!("offer-{sale}"));

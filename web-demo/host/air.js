@@ -57,6 +57,7 @@ export class Air {
     this.stage.paint(now);
     const current = this.current();
     this.now.forEach((panel, i) => panel.paint(current[i], now));
+    this.$('now-panel').toggleAttribute('data-sale', Boolean(current[0]?.kind === 'flash' && current[0].closes_at));
     show(this.idle, current.length === 0);
     this.next.paint(now);
   }

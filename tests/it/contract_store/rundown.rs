@@ -3,9 +3,8 @@
 use livesouk::clock::Clock;
 use livesouk::domain::offer::{LATE_MAX, NewOffer};
 use livesouk::domain::{Kind, OfferId, Refusal, Stage};
-use livesouk::store::Store;
 
-use super::fixture::{Fixture, SELL_CONNECTIONS, facts};
+use super::fixture::{Fixture, facts};
 use super::words::refusal;
 
 facts! {
@@ -163,11 +162,10 @@ async fn only_a_draft_is_given_a_time(shop: Fixture) {
 /// The clock moved by hand, and two who sweep at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_clock_that_reaches_the_time_starts_the_sale_for_one_of_two() {
-    let mut shop = Fixture::on_sqlite().await;
+    let shop = Fixture::on_sqlite().await;
     let offer = shop.planned(3_600_000).await;
     let clock = Clock::by_hand(shop.store.now().await.unwrap());
-    shop.store.close().await;
-    shop.store = Store::open(&shop.url, clock.clone(), SELL_CONNECTIONS).await.unwrap();
+    let shop = shop.reopened_at(clock.clone()).await;
     let starts_at = shop.find(offer).await.starts_at.unwrap();
     let sweep = async || {
         let one = async || {
