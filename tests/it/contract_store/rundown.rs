@@ -83,7 +83,10 @@ async fn two_hosts_who_drag_at_once_leave_one_order(shop: Fixture) {
         ids.push(shop.offer(1, 1).await);
     }
     let (forth, back): (Vec<_>, Vec<_>) = (ids.clone(), ids.iter().rev().copied().collect());
-    for _ in 0..10 {
+    // From here one moves two of them, the other all: the two must not mix.
+    let start = [ids[0], ids[1], ids[2], ids[5], ids[4], ids[3]];
+    for _ in 0..25 {
+        shop.store.arrange(shop.stream, &start).await.unwrap();
         let (one, two) = tokio::join!(shop.store.arrange(shop.stream, &forth), shop.store.arrange(shop.stream, &back));
         one.unwrap();
         two.unwrap();
