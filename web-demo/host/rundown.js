@@ -171,7 +171,7 @@ export class Rundown {
   }
 
   async close(offer, button) {
-    const yes = offer.status === 'draft' || await confirmDialog({ title: t('host.close'), text: this.seen(t('host.close_sure', { offer: fullTitle(offer), n: offer.left })), yes: t('host.close'), danger: true });
+    const yes = offer.status === 'draft' || await confirmDialog({ title: t('host.stop'), text: this.seen(t('host.close_sure', { offer: fullTitle(offer), n: offer.left })), yes: t('host.stop'), danger: true });
     return yes ? this.act(button, () => post(`/offers/${offer.id}/close`)) : undefined;
   }
 
