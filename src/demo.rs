@@ -194,6 +194,7 @@ impl SeedOffer {
             countdown_ms: 0,
             duration_ms: None,
             hold_ms: self.hold_s * 1_000,
+            starts_at: None,
         }
     }
 }

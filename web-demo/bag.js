@@ -93,11 +93,11 @@ export class Bag {
     if (this.painted) this.paintOffers(...this.painted);
   }
 
-  /** Pinned first, then what sells, then what is over; within that, oldest offer first. */
+  /** Pinned first, then what sells, then what is over; within that, in the host's order. */
   ordered(now) {
     const { offers, pin } = this.client.state;
     const rank = (offer) => (offer.id === pin?.offer ? 0 : { soon: 1, live: 1, low: 1, paused: 2, ended: 4, sold_out: 3, sold_out_for_now: 1 }[phaseOf(offer, now)]);
-    return [...offers.values()].sort((a, b) => rank(a) - rank(b) || (a.id < b.id ? -1 : 1));
+    return [...offers.values()].sort((a, b) => rank(a) - rank(b) || a.position - b.position || (a.id < b.id ? -1 : 1));
   }
 
   paintOffers(now, stale) {

@@ -52,7 +52,7 @@ function run(shop, stream) {
   $('console').hidden = false;
   languageSwitch($('lang'));
   const client = connect(stream.id, { token: token.get() });
-  const rundown = new Rundown({ list: $('rundown'), empty: $('rundown-empty'), client, stream, tell });
+  const rundown = new Rundown({ list: $('rundown'), empty: $('rundown-empty'), search: $('rundown-search'), client, stream, tell });
   const air = new Air({ client, rundown, stream, tell, $ });
   const people = new People({ client, stream, tell, $, offerOf: (id) => rundown.offers.get(id) });
   const numbers = new Numbers({ stream, figures: $('figures'), trend: $('trend'), client });
@@ -121,12 +121,17 @@ function run(shop, stream) {
 
   // ---- one key, one act ----
 
-  const keys = { p: () => rundown.pinNext(), u: () => rundown.unpin(), f: () => air.startPrepared(), n: () => { choose('sell'); $('notice-text').focus(); } };
+  const keys = {
+    p: () => rundown.pinNext(), u: () => rundown.unpin(), f: () => air.startPrepared(), n: () => { choose('people'); $('notice-text').focus(); },
+    s: () => { choose('people'); $('slow').focus(); }, '/': () => { choose('sell'); $('rundown-search').focus(); },
+  };
   document.addEventListener('keydown', (event) => {
     const typing = event.target.closest('input, textarea, select, dialog');
     if (event.key === 'Escape' && typing && !typing.matches('dialog')) typing.blur();
     if (typing || event.ctrlKey || event.metaKey || event.altKey || document.querySelector('dialog[open]')) return;
-    const act = keys[event.key.toLowerCase()];
+    // On a keyboard of other letters the key's place counts.
+    const place = event.key > '\x7f' ? event.code.replace(/^Key/, '').toLowerCase() : '';
+    const act = keys[place === 'slash' ? '/' : place || event.key.toLowerCase()];
     if (!act) return;
     event.preventDefault();
     act();

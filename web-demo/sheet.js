@@ -36,7 +36,7 @@ export function confirmDialog({ title, text, yes, danger = false }) {
         el('button.ghost', { type: 'button', 'data-test': 'confirm-no', onclick: () => dialog.close() }, t('cancel')),
         el(`button.${danger ? 'danger' : 'primary'}`, { type: 'button', 'data-test': 'confirm-yes', onclick: () => { answer = true; dialog.close(); } }, yes)),
     ], { title, test: 'confirm', className: 'small', onclose: () => resolve(answer) });
-    dialog.querySelector('[data-test="confirm-no"]').focus();
+    dialog.querySelector(`[data-test="confirm-${danger ? 'no' : 'yes'}"]`).focus();
   });
 }
 

@@ -170,6 +170,7 @@ impl Shopkeeper {
             countdown_ms: 0,
             duration_ms: None,
             hold_ms: 3_600_000,
+            starts_at: None,
         };
         store.create_offer(&new).await?;
         store.open_offer(new.id).await?;

@@ -24,6 +24,7 @@ mod refund;
 mod rehearsal;
 mod room;
 mod rules;
+mod rundown;
 mod script;
 mod sell;
 mod show;

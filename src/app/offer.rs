@@ -38,7 +38,7 @@ impl App {
     pub async fn create_offer(&self, actor: &Actor, stream: StreamId, form: NewOfferForm) -> Result<OfferView> {
         actor.may(Action::Sell, Some(stream))?;
         self.find_show(stream).await?;
-        let new = form.checked(OfferId::new(), stream)?;
+        let new = form.checked(OfferId::new(), stream, self.now())?;
         let app = self.clone();
         self.write(async move {
             app.store().create_offer(&new).await?;
@@ -143,13 +143,13 @@ impl App {
         self.0.cards.find(id, read).await
     }
 
-    async fn sells(&self, actor: &Actor, id: OfferId) -> Result<()> {
+    pub(super) async fn sells(&self, actor: &Actor, id: OfferId) -> Result<()> {
         let offer = self.store().offer(id).await?.ok_or(Refusal::NoSuchOffer)?;
         Ok(actor.may(Action::Sell, Some(offer.stream))?)
     }
 
     /// The offer as it is after a change, shown to the room unless it is a draft.
-    async fn offer_after(&self, id: OfferId) -> Result<OfferView> {
+    pub(super) async fn offer_after(&self, id: OfferId) -> Result<OfferView> {
         let offer = self.store().offer(id).await?.ok_or(Refusal::NoSuchOffer)?;
         self.show_offer(&offer, true).await;
         self.0.offers_changed.notify_one();

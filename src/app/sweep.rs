@@ -72,6 +72,11 @@ async fn offers_once(app: &App, shown: &mut Shown, first: bool) -> Result<Durati
             tracing::warn!(offer.id = %id, error = %error, "a sale that is over is not closed yet");
         }
     }
+    for id in app.store().offers_to_start(now).await? {
+        if let Err(error) = app.start_planned(id).await {
+            tracing::warn!(offer.id = %id, error = %error, "a planned sale is not started yet");
+        }
+    }
     let pulses = app.store().offers_on_sale().await?;
     let stale: Vec<OfferId> = pulses
         .iter()

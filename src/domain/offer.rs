@@ -128,6 +128,10 @@ pub struct Offer {
     pub currency: String,
     pub countdown_ms: i64,
     pub duration_ms: Option<i64>,
+    /// Its place in the run-down: lower comes first, and of two alike the older.
+    pub position: i64,
+    /// When the sale is to begin by itself; the countdown runs before.
+    pub starts_at: Option<Millis>,
     pub terms: Terms,
     /// Units held or capturing, known when none is left.
     pub unpaid: i64,
@@ -147,6 +151,7 @@ pub struct NewOffer {
     pub countdown_ms: i64,
     pub duration_ms: Option<i64>,
     pub hold_ms: i64,
+    pub starts_at: Option<Millis>,
 }
 
 /// The form of a new offer as it arrives, seconds and all.
@@ -161,13 +166,41 @@ pub struct OfferForm {
     pub countdown_s: Option<i64>,
     pub duration_s: Option<i64>,
     pub hold_s: Option<i64>,
+    pub starts_at: Option<Millis>,
+}
+
+/// How far ahead a sale can be planned: 90 days.
+pub const PLAN_MAX: Millis = 90 * 24 * 3_600_000;
+
+/// A planned sale nobody could start is left to the host when it is later than this: 15 minutes.
+pub const LATE_MAX: Millis = 15 * 60_000;
+
+/// A time to begin by itself, still to come at `now`.
+pub fn plan(starts_at: Millis, now: Millis) -> Result<Millis, Refusal> {
+    if starts_at <= now {
+        return Err(Refusal::bad_field("starts_at", "is over already"));
+    }
+    if now + PLAN_MAX < starts_at {
+        return Err(Refusal::bad_field("starts_at", "is at most 90 days ahead"));
+    }
+    Ok(starts_at)
+}
+
+/// Checks a new order of the run-down: exactly these offers, each once.
+pub fn rundown(mut wanted: Vec<OfferId>, mut there: Vec<OfferId>) -> Result<(), Refusal> {
+    wanted.sort_unstable();
+    there.sort_unstable();
+    if wanted != there {
+        return Err(Refusal::bad_field("offers", "is each offer of the show that is not closed, once"));
+    }
+    Ok(())
 }
 
 impl OfferForm {
-    pub fn checked(self, id: OfferId, stream: StreamId) -> Result<NewOffer, Refusal> {
+    pub fn checked(self, id: OfferId, stream: StreamId, now: Millis) -> Result<NewOffer, Refusal> {
         let price = product::price(self.price)?;
         if self.old_price.is_some_and(|old| old <= price || old > product::PRICE_MAX) {
-            return Err(Refusal::bad_request("old_price is above price"));
+            return Err(Refusal::bad_field("old_price", "is above price"));
         }
         let quantity = in_range(self.quantity, 1, product::UNITS_MAX, "quantity")?;
         let per_buyer = in_range(self.per_buyer.unwrap_or(10), 1, 1_000, "per_buyer")?;
@@ -182,6 +215,7 @@ impl OfferForm {
             }
             Kind::Regular => (0, None),
         };
+        let starts_at = self.starts_at.map(|at| plan(at, now)).transpose()?;
         Ok(NewOffer {
             id,
             stream,
@@ -194,6 +228,7 @@ impl OfferForm {
             countdown_ms,
             duration_ms,
             hold_ms,
+            starts_at,
         })
     }
 }
@@ -355,9 +390,11 @@ mod tests {
             countdown_s: Some(10),
             duration_s: Some(60),
             hold_s: None,
+            starts_at: Some(2_000),
         };
-        let check =
-            |form: OfferForm| form.checked(OfferId::new(), StreamId::new()).map(|_| ()).map_err(|r| r.to_string());
+        let check = |form: OfferForm| {
+            form.checked(OfferId::new(), StreamId::new(), 1_000).map(|_| ()).map_err(|r| r.to_string())
+        };
         assert_eq!(check(form.clone()), Ok(()));
         for (bad, why) in [
             (OfferForm { countdown_s: Some(9), ..form.clone() }, "countdown_s is 10 to 300"),
@@ -366,6 +403,8 @@ mod tests {
             (OfferForm { quantity: 0, ..form.clone() }, "quantity is 1 to 10000000"),
             (OfferForm { price: -1, ..form.clone() }, "price is 0 to 100000000000"),
             (OfferForm { old_price: Some(100), ..form.clone() }, "old_price is above price"),
+            (OfferForm { starts_at: Some(1_000), ..form.clone() }, "starts_at is over already"),
+            (OfferForm { starts_at: Some(1_001 + PLAN_MAX), ..form.clone() }, "starts_at is at most 90 days ahead"),
         ] {
             assert_eq!(check(bad), Err(why.to_owned()));
         }

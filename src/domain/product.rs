@@ -43,12 +43,8 @@ pub fn price(given: Minor) -> Result<Minor, Refusal> {
     in_range(given, 0, PRICE_MAX, "price")
 }
 
-pub(super) fn in_range(given: i64, low: i64, high: i64, what: &str) -> Result<i64, Refusal> {
-    if (low..=high).contains(&given) {
-        Ok(given)
-    } else {
-        Err(Refusal::bad_request(format!("{what} is {low} to {high}")))
-    }
+pub(super) fn in_range(given: i64, low: i64, high: i64, what: &'static str) -> Result<i64, Refusal> {
+    if (low..=high).contains(&given) { Ok(given) } else { Err(Refusal::bad_field(what, format!("is {low} to {high}"))) }
 }
 
 impl Product {

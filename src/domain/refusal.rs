@@ -5,6 +5,11 @@ use super::{Millis, OrderId};
 #[derive(Clone, PartialEq, Debug)]
 pub enum Refusal {
     BadRequest(String),
+    /// The same, and which field of the form it is about.
+    BadField {
+        field: &'static str,
+        why: String,
+    },
     UnknownVerb(String),
     SignIn,
     TokenInvalid,
@@ -90,10 +95,15 @@ impl Refusal {
         Refusal::BadRequest(why.into())
     }
 
+    /// `why` goes on from the field's name: "is 10 to 300".
+    pub fn bad_field(field: &'static str, why: impl Into<String>) -> Self {
+        Refusal::BadField { field, why: why.into() }
+    }
+
     /// The stable word clients act on.
     pub fn code(&self) -> &'static str {
         match self {
-            Refusal::BadRequest(_) => "bad_request",
+            Refusal::BadRequest(_) | Refusal::BadField { .. } => "bad_request",
             Refusal::UnknownVerb(_) => "unknown_verb",
             Refusal::SignIn => "sign_in",
             Refusal::TokenInvalid => "token_invalid",
@@ -160,6 +170,7 @@ impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Refusal::BadRequest(why) => write!(f, "{why}"),
+            Refusal::BadField { field, why } => write!(f, "{field} {why}"),
             Refusal::UnknownVerb(verb) => write!(f, "there is no verb `{verb}`"),
             Refusal::SignIn => f.write_str("sign in first"),
             Refusal::TokenInvalid => f.write_str("the token is not valid"),

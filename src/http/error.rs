@@ -22,6 +22,9 @@ pub struct Problem {
     pub detail: String,
     /// When trying again may help, in milliseconds from now.
     pub retry_ms: Option<i64>,
+    /// With `bad_request`, when one field of the form is at fault: its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<&'static str>,
     /// With `buyer_limit`: the orders that fill it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub orders: Option<Vec<OrderId>>,
@@ -103,6 +106,7 @@ impl Problem {
             code,
             detail: detail.into(),
             retry_ms: None,
+            field: None,
             orders: None,
             left: None,
             opens_at: None,
@@ -117,6 +121,7 @@ impl From<&Refusal> for Problem {
         let mut problem = Self::new(status(refusal), refusal.code(), refusal.to_string());
         problem.retry_ms = refusal.retry_ms();
         match refusal {
+            Refusal::BadField { field, .. } => problem.field = Some(field),
             Refusal::BuyerLimit { orders, .. } => problem.orders = Some(orders.clone()),
             Refusal::TooFewLeft { left } | Refusal::NotEnoughStock { left } => problem.left = Some(*left),
             Refusal::NotOpen { opens_at, now } => (problem.opens_at, problem.now) = (*opens_at, Some(*now)),
@@ -131,6 +136,7 @@ impl From<&Refusal> for Problem {
 fn status(refusal: &Refusal) -> StatusCode {
     match refusal {
         Refusal::BadRequest(_)
+        | Refusal::BadField { .. }
         | Refusal::UnknownVerb(_)
         | Refusal::KeyMissing
         | Refusal::KeyInvalid

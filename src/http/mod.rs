@@ -26,6 +26,7 @@ mod person;
 mod product;
 mod rehearsal;
 mod share;
+mod rundown;
 mod socket;
 mod stream;
 mod unread;
@@ -103,6 +104,8 @@ pub fn router(door: Door) -> Router {
         .routes(routes!(share::qr))
         .routes(routes!(offer::pin, offer::unpin))
         .routes(routes!(offer::list, offer::create))
+        .routes(routes!(rundown::arrange))
+        .routes(routes!(rundown::plan))
         .routes(routes!(offer::show))
         .routes(routes!(offer::open))
         .routes(routes!(offer::pause))

@@ -10,7 +10,7 @@ use super::Door;
 use super::error::{Answer, Problem};
 use super::extract::{Body, Caller, Id, List};
 use crate::app::NewOfferForm;
-use crate::domain::{Kind, Minor, OfferId, StreamId, VariantId};
+use crate::domain::{Kind, Millis, Minor, OfferId, StreamId, VariantId};
 use crate::protocol::{OfferView, PinView};
 
 #[derive(Deserialize, ToSchema)]
@@ -44,7 +44,7 @@ pub async fn unpin(State(door): State<Door>, Caller(actor): Caller, Id(stream): 
     Ok(Json(Pinned { pin: None }))
 }
 
-/// A show's offers, oldest first; drafts only for those who sell.
+/// A show's offers in the order of its run-down; drafts only for those who sell.
 #[utoipa::path(get, path = "/v1/streams/{stream}/offers", tag = "offers", params(("stream" = StreamId, Path)),
     responses((status = 200, body = List<OfferView>), (status = "default", body = Problem)))]
 pub async fn list(
@@ -72,6 +72,8 @@ pub struct NewOffer {
     duration_s: Option<i64>,
     /// How long a hold lasts: 10 to 3600 seconds; 300 if not given.
     hold_s: Option<i64>,
+    /// Epoch milliseconds when the sale begins by itself, at most 90 days ahead. The countdown runs before it.
+    starts_at: Option<Millis>,
 }
 
 /// Makes a draft of an offer, with its units out of the variant's pool.
@@ -93,6 +95,7 @@ pub async fn create(
         countdown_s: new.countdown_s,
         duration_s: new.duration_s,
         hold_s: new.hold_s,
+        starts_at: new.starts_at,
     };
     Ok((StatusCode::CREATED, Json(door.app.create_offer(&actor, stream, form).await?)))
 }

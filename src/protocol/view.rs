@@ -43,6 +43,10 @@ pub struct OfferView {
     pub hold_s: i64,
     pub countdown_s: i64,
     pub duration_s: Option<i64>,
+    /// Its place in the run-down: lower comes first, and of two alike the one with the smaller id.
+    pub position: i64,
+    /// Epoch milliseconds when the sale begins by itself, the countdown before it; null: when the host starts it.
+    pub starts_at: Option<Millis>,
     pub status: OfferStatus,
     #[schema(value_type = Vec<i64>, example = json!([1, 7]))]
     pub v: Version,
@@ -73,6 +77,8 @@ impl OfferView {
             hold_s: terms.hold_ms / 1_000,
             countdown_s: offer.countdown_ms / 1_000,
             duration_s: offer.duration_ms.map(|ms| ms / 1_000),
+            position: offer.position,
+            starts_at: offer.starts_at,
             status: terms.status(now, offer.unpaid),
             v: [epoch, terms.version],
         }

@@ -19,6 +19,7 @@ mod payment;
 mod postgres;
 mod product;
 mod refund;
+mod rundown;
 mod script;
 mod sell;
 mod sqlite;

@@ -74,6 +74,8 @@ struct OfferRow {
     old_price: Option<i64>,
     countdown_ms: i64,
     duration_ms: Option<i64>,
+    position: i64,
+    starts_at: Option<i64>,
     unpaid: i64,
     #[sqlx(flatten)]
     terms: TermsRow,
@@ -103,6 +105,8 @@ impl OfferRow {
             currency: self.terms.currency.clone(),
             countdown_ms: self.countdown_ms,
             duration_ms: self.duration_ms,
+            position: self.position,
+            starts_at: self.starts_at,
             unpaid: self.unpaid,
             terms: self.terms.terms()?,
         })
@@ -115,8 +119,8 @@ macro_rules! offers {
     ($rest:literal) => {
         concat!(
             "select o.id, o.stream, o.variant, v.product, o.kind, p.title, p.titles, v.name, v.names, p.image,
-                o.old_price, o.currency, o.countdown_ms, o.duration_ms, o.stage, o.quantity, o.reserved, o.next_place,
-                o.version, o.opens_at, o.closes_at, o.per_buyer, o.hold_ms, o.price,
+                o.old_price, o.currency, o.countdown_ms, o.duration_ms, o.position, o.starts_at, o.stage, o.quantity, o.reserved,
+                o.next_place, o.version, o.opens_at, o.closes_at, o.per_buyer, o.hold_ms, o.price,
                 case when o.reserved < o.quantity then 0 else (select cast(coalesce(sum(r.qty), 0) as bigint)
                     from orders r where r.offer = o.id and r.status in ('held', 'capturing')) end as unpaid
             from offers o join variants v on v.id = o.variant join products p on p.id = v.product ",
@@ -133,9 +137,9 @@ impl Store {
         row.map(OfferRow::offer).transpose()
     }
 
-    /// A show's offers, oldest first; at most 500, which is more than a bag can show.
+    /// A show's offers in the order of its run-down; at most 500, which is more than a bag can show.
     pub async fn offers_of(&self, stream: StreamId) -> Result<Vec<Offer>> {
-        let read = offers!("where o.stream = $1 order by o.id limit 500");
+        let read = offers!("where o.stream = $1 order by o.position, o.id limit 500");
         let rows: Vec<OfferRow> = on_reader!(self, pool => sqlx::query_as(read).bind(stream.0).fetch_all(pool).await?);
         rows.into_iter().map(OfferRow::offer).collect()
     }
@@ -174,8 +178,9 @@ impl Store {
         in_transaction!(self, |tx, _dialect| {
             take_from_pool!(tx, new.variant.0, new.quantity);
             let insert = "insert into offers (id, stream, variant, kind, stage, price, old_price, currency, quantity,
-                    per_buyer, countdown_ms, duration_ms, hold_ms)
-                select $1, s.id, $3, $4, 'draft', $5, $6, h.currency, $7, $8, $9, $10, $11
+                    per_buyer, countdown_ms, duration_ms, hold_ms, starts_at, position)
+                select $1, s.id, $3, $4, 'draft', $5, $6, h.currency, $7, $8, $9, $10, $11, $12,
+                    (select coalesce(max(o.position), 0) + 1 from offers o where o.stream = s.id)
                 from streams s join shops h on h.id = s.shop where s.id = $2 and s.status <> 'ended'";
             let made = sqlx::query(insert)
                 .bind(new.id.0)
@@ -189,6 +194,7 @@ impl Store {
                 .bind(new.countdown_ms)
                 .bind(new.duration_ms)
                 .bind(new.hold_ms)
+                .bind(new.starts_at)
                 .execute(&mut *tx)
                 .await?;
             if made.rows_affected() == 0 {

@@ -6,6 +6,7 @@
 
 mod client;
 mod example;
+mod host;
 mod page;
 mod purchase;
 mod screens;

@@ -25,6 +25,7 @@ mod pools;
 mod refund;
 mod refunding;
 mod release;
+mod rundown;
 mod script;
 mod sell;
 mod sessions;

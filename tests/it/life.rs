@@ -4,6 +4,7 @@ mod address;
 mod order;
 mod payment;
 mod rehearsal;
+mod rundown;
 mod sale;
 mod waiting;
 

@@ -1,4 +1,4 @@
-// What is on air: the preview of what viewers see, the sale that runs, the one that is prepared, and the notice.
+// What is on air: the preview of what viewers see, the sale that runs, those that wait, and the notice.
 
 import { post } from '../api.js';
 import { clock, t } from '../i18n.js';
@@ -6,6 +6,7 @@ import { Card, countdownOf, fullTitle, phaseOf, stockBar } from '../offer.js';
 import { Stage } from '../stage.js';
 import { busy } from '../sheet.js';
 import { el, icon, put, show } from '../ui.js';
+import { Queue } from './queue.js';
 
 const NOW_MAX = 3;
 const RUNNING = ['soon', 'live', 'low', 'paused', 'sold_out_for_now', 'sold_out'];
@@ -19,7 +20,7 @@ export class Air {
     this.now = Array.from({ length: NOW_MAX }, () => new NowPanel($('now-panel'), rundown));
     this.idle = el('p.empty', {}, t('host.nothing_on'));
     $('now-panel').append(this.idle);
-    this.next = new NextPanel($('next-panel'), () => this.startPrepared());
+    this.next = new Queue($('next-panel'), rundown, () => this.startPrepared());
     $('notice-form').addEventListener('submit', (event) => { event.preventDefault(); this.announce($('notice-text').value.trim(), event.submitter); });
     $('notice-clear').addEventListener('click', (event) => { $('notice-text').value = ''; this.announce('', event.currentTarget); });
   }
@@ -42,13 +43,9 @@ export class Air {
     return [...new Set([...running, pinned])].filter(Boolean).slice(0, NOW_MAX);
   }
 
-  prepared() {
-    return this.rundown.ordered().find((offer) => offer.kind === 'flash' && offer.status === 'draft');
-  }
-
   startPrepared() {
-    const offer = this.prepared();
-    return offer && this.rundown.open(offer, this.next.button);
+    const [offer] = this.next.offers();
+    return offer && this.rundown.open(offer, this.$('next-panel').querySelector('[data-test=start-prepared]'));
   }
 
   paint() {
@@ -60,8 +57,9 @@ export class Air {
     this.stage.paint(now);
     const current = this.current();
     this.now.forEach((panel, i) => panel.paint(current[i], now));
+    this.$('now-panel').toggleAttribute('data-sale', Boolean(current[0]?.kind === 'flash' && current[0].closes_at));
     show(this.idle, current.length === 0);
-    this.next.paint(this.prepared());
+    this.next.paint(now);
   }
 }
 
@@ -109,19 +107,5 @@ class NowPanel {
     show(this.buttons.resume, phase === 'paused');
     show(this.buttons.unpin, over);
     show(this.buttons.stop, !over);
-  }
-}
-
-class NextPanel {
-  constructor(root, start) {
-    this.root = root;
-    this.title = el('bdi');
-    this.button = el('button.primary', { type: 'button', 'data-test': 'start-prepared', onclick: start }, icon('play'), t('host.start_sale'));
-    root.append(el('p.now-title', {}, el('span', {}, t('host.next')), this.title), this.button);
-  }
-
-  paint(offer) {
-    show(this.root, Boolean(offer));
-    if (offer) put(this.title, fullTitle(offer));
   }
 }

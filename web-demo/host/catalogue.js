@@ -1,4 +1,4 @@
-// Choosing what to sell: the catalogue, a new product, and the form that makes a variant an offer.
+// Choosing what to sell: the catalogue and a new product. What becomes of a variant is the sale form's.
 
 import { post } from '../api.js';
 import { fractionDigits, lang, money, refusal, t, titleOf, variantOf } from '../i18n.js';
@@ -6,8 +6,7 @@ import { list } from '../list.js';
 import { busy, sheet } from '../sheet.js';
 import { el, icon, picture, toast } from '../ui.js';
 import { address, askNumber, field, price, readAll, required, whole } from './form.js';
-
-const LIMITS = { countdown: [10, 300], duration: [60, 1200], hold: [10, 3600] };
+import { saleForm } from './sale.js';
 
 export async function catalogue(context) {
   const body = el('div');
@@ -39,7 +38,7 @@ function productRow(product, steps) {
 
 function variantRow(product, variant, steps) {
   const stock = el('small', {}, t('host.in_pool', { n: variant.stock ?? 0 }));
-  const choose = el('button.variant', { type: 'button', 'data-test': `variant-${variant.id}`, onclick: () => offerForm(product, variant, steps) },
+  const choose = el('button.variant', { type: 'button', 'data-test': `variant-${variant.id}`, onclick: () => saleForm(product, variant, { ...steps, back: backTo(steps) }) },
     el('bdi', {}, variantOf(variant)), el('span', {}, el('bdi', {}, money(variant.price, variant.currency)), ' · ', stock));
   const more = el('button.round.ghost', { type: 'button', 'aria-label': t('host.restock_pool'), title: t('host.restock_pool'), 'data-test': `pool-${variant.id}`, onclick: () => restockPool(product, variant, stock) }, icon('plus'));
   return el('div.variant-row', {}, choose, more);
@@ -54,55 +53,6 @@ async function restockPool(product, variant, line) {
   } catch (problem) {
     toast(refusal(problem), { kind: 'warn' });
   }
-}
-
-// ---- a new offer ----
-
-function offerForm(product, variant, steps) {
-  const digits = fractionDigits(variant.currency);
-  const shown = (minor) => (minor / 10 ** digits).toFixed(minor % 10 ** digits ? digits : 0);
-  const fields = {
-    price: field({ label: t('form.price_label', { currency: variant.currency }), test: 'offer-price', value: shown(variant.price), check: price(digits), inputMode: 'decimal' }),
-    old_price: field({ label: t('form.old_price_label'), test: 'offer-old-price', check: price(digits, { optional: true, above: () => price(digits)(fields.price.control.value.trim()) }), inputMode: 'decimal' }),
-    quantity: field({ label: t('form.quantity'), test: 'offer-quantity', value: Math.min(20, variant.stock ?? 20), hint: t('host.in_pool', { n: variant.stock ?? 0 }), inputMode: 'numeric',
-      check: (text) => { const value = whole(1, 1_000_000)(text); if (value > (variant.stock ?? value)) throw new Error(t('form.above_stock', { n: variant.stock })); return value; } }),
-    per_buyer: field({ label: t('form.per_buyer'), test: 'offer-per-buyer', value: 2, inputMode: 'numeric', check: whole(1, 1_000) }),
-    hold_s: field({ label: t('form.hold'), test: 'offer-hold', value: 300, inputMode: 'numeric', check: whole(...LIMITS.hold) }),
-  };
-  const flash = {
-    countdown_s: field({ label: t('form.countdown'), test: 'offer-countdown', value: 30, inputMode: 'numeric', check: whole(...LIMITS.countdown) }),
-    duration_s: field({ label: t('form.duration'), test: 'offer-duration', value: 300, inputMode: 'numeric', check: whole(...LIMITS.duration) }),
-  };
-  const flashPart = el('div.pair', { hidden: true }, flash.countdown_s.node, flash.duration_s.node);
-  let kind = 'regular';
-  const kinds = ['regular', 'flash'].map((name) => el('label.choice', {},
-    el('input', { type: 'radio', name: 'kind', value: name, checked: name === kind, 'data-test': `offer-kind-${name}`, onchange: () => { kind = name; flashPart.hidden = name !== 'flash'; } }),
-    el('span', {}, el('b', {}, t(`host.kind_${name}`)), el('small', {}, t(`host.kind_${name}_more`)))));
-  const alert = el('p.alert', { role: 'alert', hidden: true, 'data-test': 'offer-error' });
-
-  const save = async (button, open) => {
-    const values = readAll(kind === 'flash' ? { ...fields, ...flash } : fields);
-    if (!values) return;
-    alert.hidden = true;
-    await busy(button, async () => {
-      const offer = await post(`/streams/${steps.stream.id}/offers`, { variant: variant.id, kind, ...values });
-      steps.rundown.note(offer);
-      if (open) await steps.rundown.open(offer);
-      steps.rundown.paint();
-      steps.close();
-    }, (problem) => {
-      if (problem.code === 'not_enough_stock') return fields.quantity.tell(refusal(problem));
-      alert.textContent = refusal(problem);
-      alert.hidden = false;
-      return undefined;
-    });
-  };
-  const draft = el('button', { type: 'submit', 'data-test': 'offer-save' }, t('host.save_draft'));
-  const now = el('button.primary', { type: 'button', 'data-test': 'offer-start', onclick: () => save(now, true) }, t('host.save_open'));
-  steps.body.replaceChildren(el('form', { noValidate: true, 'data-test': 'offer-form', onsubmit: (event) => { event.preventDefault(); save(draft, false); } },
-    backTo(steps), el('div.summary', {}, picture(product.image), el('span.summary-text', {}, el('bdi', {}, titleOf(product)), el('small', {}, variantOf(variant)))),
-    el('div.kinds', {}, kinds), el('div.pair', {}, fields.price.node, fields.old_price.node), el('div.pair', {}, fields.quantity.node, fields.per_buyer.node),
-    flashPart, fields.hold_s.node, alert, el('div.actions', {}, draft, now)));
 }
 
 // ---- a new product ----

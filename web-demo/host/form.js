@@ -78,6 +78,47 @@ export const address = (text) => {
   return text;
 };
 
+const two = (n) => String(n).padStart(2, '0');
+
+/** A moment as `datetime-local` wants it, in the reader's own time. */
+export function localTime(ms) {
+  const at = new Date(ms);
+  return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}T${two(at.getHours())}:${two(at.getMinutes())}`;
+}
+
+/** A moment still to come by the server's clock. */
+export const future = (now) => (text) => {
+  const at = new Date(text).getTime();
+  if (!text || Number.isNaN(at)) throw new Error(t('form.required'));
+  if (at <= now()) throw new Error(t('form.past'));
+  return at;
+};
+
+/** What the server said of one field, beside that field; false when it is about none of them. */
+export function tellField(fields, problem, text) {
+  const one = fields[problem.detail?.field];
+  one?.tell(text);
+  one?.control.focus();
+  return Boolean(one);
+}
+
+/** Asks for a time; resolves `{ starts_at }`, null in it for none, or null when the host thought better of it. */
+export function askTime({ title, text, value, now }) {
+  return new Promise((resolve) => {
+    let answer = null;
+    const at = field({ label: t('form.starts_at'), test: 'plan-at', type: 'datetime-local', dir: 'ltr', value: localTime(value ?? now() + 600_000), check: future(now) });
+    const done = (starts_at) => { answer = { starts_at }; dialog.close(); };
+    const form = el('form', { noValidate: true }, el('p', {}, el('bdi', {}, text)), at.node,
+      el('div.actions', {}, el('button.ghost', { type: 'button', 'data-test': 'plan-none', onclick: () => done(null) }, t('host.plan_none')), el('button.primary', { type: 'submit', 'data-test': 'plan-submit' }, t('save'))));
+    const dialog = sheet(form, { title, test: 'plan', className: 'small', onclose: () => resolve(answer) });
+    form.addEventListener('submit', (event) => {
+      event.preventDefault();
+      const { value: starts_at, wrong } = at.read();
+      if (!wrong) done(starts_at);
+    });
+  });
+}
+
 /** Asks for one number; resolves null when the host thought better of it. */
 export function askNumber({ title, text, label, min, max, test }) {
   return new Promise((resolve) => {

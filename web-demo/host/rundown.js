@@ -5,20 +5,25 @@
 
 import { del, post, put as putRest } from '../api.js';
 import { compareVersions } from '../client.js';
-import { clock, money, number, t } from '../i18n.js';
+import { money, t } from '../i18n.js';
 import { list } from '../list.js';
-import { countdownOf, fullTitle, phaseOf } from '../offer.js';
+import { fullTitle, phaseOf } from '../offer.js';
 import { busy, confirmDialog } from '../sheet.js';
-import { el, icon, picture, put, show } from '../ui.js';
-import { askNumber } from './form.js';
+import { show, speak } from '../ui.js';
+import { draggable } from './drag.js';
+import { askNumber, askTime } from './form.js';
+import { Row } from './row.js';
 
 const REFRESH_MS = 15_000;
 
 export class Rundown {
-  constructor({ list: node, empty, client, stream, tell }) {
-    Object.assign(this, { node, empty, client, stream, tell });
+  constructor({ list: node, empty, search, client, stream, tell }) {
+    Object.assign(this, { node, empty, search, client, stream, tell });
     this.offers = new Map();
     this.rows = new Map();
+    draggable(node, { moved: (id, before) => this.place(id, before), step: (id, by) => this.step(id, by) });
+    search.addEventListener('input', () => this.paint());
+    search.addEventListener('keydown', (event) => { if (event.key === 'Escape') { search.value = ''; this.paint(); } });
     setInterval(() => { if (!document.hidden) this.load(); }, REFRESH_MS);
   }
 
@@ -29,6 +34,8 @@ export class Rundown {
       this.paint();
     } catch (problem) {
       if (!this.loaded) this.tell(problem);
+    } finally {
+      document.body.dataset.ready = true; // shown at once and in its place, or told why not
     }
   }
 
@@ -44,7 +51,67 @@ export class Rundown {
   ordered() {
     const now = this.client.now();
     const over = (offer) => (phaseOf(offer, now) === 'ended' ? 1 : 0);
-    return [...this.offers.values()].sort((a, b) => over(a) - over(b) || (a.id < b.id ? -1 : 1));
+    const place = (offer) => this.wanted?.get(offer.id) ?? offer.position;
+    return [...this.offers.values()].sort((a, b) => over(a) - over(b) || place(a) - place(b) || (a.id < b.id ? -1 : 1));
+  }
+
+  // ---- the order ----
+
+  /** Everything that can be moved, in its order. */
+  movable() {
+    return this.ordered().filter((offer) => offer.status !== 'closed').map((offer) => offer.id);
+  }
+
+  /** One step up or down among the rows that are shown; said aloud, and the focus stays. */
+  step(id, by) {
+    const shown = this.movable().filter((one) => !this.rows.get(one).root.hidden);
+    const at = shown.indexOf(id);
+    const to = at + by;
+    if (at < 0 || to < 0 || to >= shown.length) return speak(t('host.moved', { offer: fullTitle(this.offers.get(id)), n: at + 1, of: shown.length }));
+    return this.place(id, by < 0 ? shown[to] : shown[to + 1] ?? null);
+  }
+
+  /** Before that one, or last. It stands there at once; should the server refuse, it goes back. */
+  place(id, before) {
+    const order = this.movable().filter((one) => one !== id);
+    const at = before === null ? order.length : order.indexOf(before);
+    order.splice(at, 0, id);
+    this.wanted = new Map(order.map((one, index) => [one, index + 1]));
+    const focused = document.activeElement;
+    this.paint();
+    if (this.rows.get(id).root.contains(focused)) focused.focus();
+    speak(t('host.moved', { offer: fullTitle(this.offers.get(id)), n: at + 1, of: order.length }));
+    return this.sendOrder();
+  }
+
+  /** One at a time; what was moved meanwhile goes out after it. */
+  async sendOrder() {
+    this.unsent = true;
+    if (this.sending) return;
+    this.sending = true;
+    let second = false;
+    try {
+      while (this.unsent) {
+        this.unsent = false;
+        try {
+          const { items } = await putRest(`/streams/${this.stream.id}/rundown`, { offers: this.movable() });
+          for (const offer of items) this.note(offer);
+          second = false;
+        } catch (problem) {
+          // Another host may have added or ended one that is not known here yet.
+          if (problem.code !== 'bad_request' || second) throw problem;
+          second = this.unsent = true;
+          await this.load();
+        }
+      }
+    } catch (problem) {
+      this.tell(problem);
+      await this.load();
+    } finally {
+      this.sending = false;
+      this.wanted = null;
+      this.paint();
+    }
   }
 
   // ---- what a host does ----
@@ -75,12 +142,28 @@ export class Rundown {
     return this.pin(able[(at + 1) % able.length]);
   }
 
-  open(offer, button) {
-    return this.act(button, () => post(`/offers/${offer.id}/open`));
+  /** Who sees what is about to happen. */
+  seen(text) {
+    return `${text} ${t('host.seen_by', { n: this.client.state.viewers })}`;
   }
 
-  pause(offer, button) {
-    return this.act(button, () => post(`/offers/${offer.id}/pause`));
+  /** A sale that begins asks once, unless the form it comes from was the question; one that goes on does not. */
+  async open(offer, button, { sure = offer.status !== 'draft' } = {}) {
+    const price = money(offer.price, offer.currency);
+    const text = t(`host.open_${offer.kind}`, { offer: fullTitle(offer), price, n: offer.quantity, s: offer.countdown_s, m: Math.round((offer.duration_s ?? 0) / 60) });
+    const yes = sure || await confirmDialog({ title: t('host.start_sale'), text: this.seen(text), yes: t('host.open') });
+    return yes ? this.act(button, () => post(`/offers/${offer.id}/open`)) : undefined;
+  }
+
+  async pause(offer, button) {
+    const yes = await confirmDialog({ title: t('host.pause'), text: this.seen(t('host.pause_sure', { offer: fullTitle(offer) })), yes: t('host.pause') });
+    return yes ? this.act(button, () => post(`/offers/${offer.id}/pause`)) : undefined;
+  }
+
+  /** When a draft begins by itself; empty: when the host starts it. */
+  async plan(offer, button) {
+    const answer = await askTime({ title: t('host.plan'), text: fullTitle(offer), value: offer.starts_at, now: () => this.client.now() });
+    return answer ? this.act(button, () => putRest(`/offers/${offer.id}/plan`, answer)) : undefined;
   }
 
   extend(offer, button) {
@@ -88,7 +171,7 @@ export class Rundown {
   }
 
   async close(offer, button) {
-    const yes = offer.status === 'draft' || await confirmDialog({ title: t('host.close'), text: t('host.close_sure', { offer: fullTitle(offer), n: offer.left }), yes: t('host.close'), danger: true });
+    const yes = offer.status === 'draft' || await confirmDialog({ title: t('host.stop'), text: this.seen(t('host.close_sure', { offer: fullTitle(offer), n: offer.left })), yes: t('host.stop'), danger: true });
     return yes ? this.act(button, () => post(`/offers/${offer.id}/close`)) : undefined;
   }
 
@@ -102,64 +185,14 @@ export class Rundown {
   paint() {
     const now = this.client.now();
     const offers = this.ordered();
+    const words = this.search.value.trim().toLowerCase();
     offers.forEach((offer, index) => {
       if (!this.rows.has(offer.id)) this.rows.set(offer.id, new Row(offer, this));
       const row = this.rows.get(offer.id);
       if (this.node.children[index] !== row.root) this.node.insertBefore(row.root, this.node.children[index] ?? null);
       row.paint(offer, now, offer.id === this.pinned, index);
+      show(row.root, !words || JSON.stringify([offer.title, offer.titles, offer.variant_name, offer.variant_names]).toLowerCase().includes(words));
     });
     show(this.empty, this.loaded && offers.length === 0);
-  }
-}
-
-class Row {
-  constructor({ id }, rundown) {
-    const button = (name, sign, act, look = 'slim') => {
-      const node = el(`button.${look}`, { type: 'button', 'data-test': `${name}-${id}`, onclick: () => act.call(rundown, this.offer, node) }, sign && icon(sign), t(`host.${name}`));
-      return node;
-    };
-    this.number = el('span.row-number');
-    this.image = el('span.row-image');
-    this.title = el('bdi.row-title');
-    this.facts = el('small.row-facts');
-    this.stock = el('small.row-left', { 'data-test': `left-${id}` });
-    this.status = el('span.status', { 'data-test': `status-${id}` });
-    this.countdown = el('bdi.countdown', { dir: 'ltr' });
-    this.buttons = {
-      pin: button('pin', 'pin', rundown.pin, 'slim.primary'), unpin: button('unpin', 'pin', (_, node) => rundown.unpin(node)),
-      open: button('open', 'play', rundown.open, 'slim.primary'), pause: button('pause', 'pause', rundown.pause),
-      restock: button('restock', 'plus', rundown.restock), close: button('close', null, rundown.close, 'slim.ghost'),
-    };
-    this.root = el('li.rundown-row', { 'data-test': `row-${id}` },
-      el('div.row-head', {}, this.number, this.image, el('div.row-text', {}, this.title, this.facts, el('span.row-line', {}, this.status, this.countdown, this.stock))),
-      el('div.row-actions', {}, Object.values(this.buttons)));
-  }
-
-  paint(offer, now, pinned, index) {
-    const phase = phaseOf(offer, now);
-    if (offer !== this.offer) {
-      if (!this.offer || offer.image !== this.offer.image) this.image.replaceChildren(picture(offer.image));
-      put(this.title, fullTitle(offer));
-      this.facts.replaceChildren(el('bdi', {}, money(offer.price, offer.currency)), ' · ', t(`host.kind_${offer.kind}`), ' · ', t('host.per_buyer_short', { n: offer.per_buyer }));
-      this.offer = offer;
-    }
-    put(this.number, number(index + 1));
-    put(this.stock, t('host.stock', { left: offer.left, n: offer.quantity }));
-    put(this.status, pinned ? t('host.pinned') : t(`phase.${phase}`));
-    this.root.dataset.phase = phase;
-    this.root.dataset.pinned = pinned;
-    const rest = countdownOf(offer, now);
-    show(this.countdown, rest !== null);
-    if (rest !== null) put(this.countdown, clock(rest));
-    const running = ['soon', 'live', 'low', 'sold_out', 'sold_out_for_now'].includes(phase);
-    const { pin, unpin, open, pause, restock, close } = this.buttons;
-    show(pin, (running || phase === 'paused') && !pinned);
-    show(unpin, pinned);
-    show(open, phase === 'draft' || phase === 'paused');
-    open.lastChild.textContent = t(phase === 'paused' ? 'host.resume' : 'host.open');
-    show(pause, phase === 'live' || phase === 'low');
-    show(restock, running || phase === 'paused');
-    show(close, phase !== 'ended');
-    close.lastChild.textContent = t(phase === 'draft' ? 'host.discard' : 'host.close');
   }
 }

@@ -30,6 +30,8 @@ fn team_verbs(shop: &Shop, offer: &str, message: &str) -> Vec<(Method, String, V
             Some(json!({"do": "extend", "offer": offer, "seconds": 60})),
             false,
         ),
+        (put.clone(), shop.path("rundown"), json!({"offers": [offer]}), None, false),
+        (put.clone(), of_offer("plan"), json!({"starts_at": null}), None, false),
         (
             post.clone(),
             shop.path("offers"),

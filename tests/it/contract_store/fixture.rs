@@ -166,11 +166,16 @@ impl Fixture {
     }
 
     /// The store closed and opened again, as by a restart.
-    pub async fn reopened(mut self) -> Fixture {
+    pub async fn reopened(self) -> Fixture {
+        self.reopened_at(Clock::system()).await
+    }
+
+    /// The same, and from then on by this clock, where the database has none of its own.
+    pub async fn reopened_at(mut self, clock: Clock) -> Fixture {
         self.store.close().await;
         let Fixture { store, .. } = self;
         drop(store);
-        self.store = Store::open(&self.url, Clock::system(), SELL_CONNECTIONS).await.unwrap();
+        self.store = Store::open(&self.url, clock, SELL_CONNECTIONS).await.unwrap();
         self
     }
 
@@ -284,6 +289,7 @@ impl Fixture {
             countdown_ms: 0,
             duration_ms: None,
             hold_ms: HOLD_MS,
+            starts_at: None,
         }
     }
 
