@@ -49,6 +49,7 @@ impl App {
             self.rooms().close_user(id, &banned.user, Close::Banned);
         }
         show.read(&stream, sanctions);
+        self.send_out(id, show, self.store().revoked_helpers(id, self.now()).await?);
         let epoch = self.epoch();
         self.show_here(id, pin_change(&stream, epoch), false);
         self.show_here(id, rules_change(&rules_view(&stream, epoch)), false);

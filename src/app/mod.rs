@@ -6,7 +6,9 @@
 mod bus;
 mod chat;
 mod deliver;
+mod invite;
 mod memory;
+mod minutes;
 mod offer;
 mod order;
 mod payment;
@@ -15,6 +17,7 @@ mod provider;
 mod reaction;
 mod reconcile;
 mod refund;
+mod report;
 mod room;
 mod script;
 mod sell;
@@ -46,6 +49,7 @@ use crate::store::{self, Store};
 use provider::{Calls, Provider};
 use script::TestProvider;
 
+pub use invite::Accepted;
 use memory::Memory;
 pub use offer::NewOfferForm;
 pub use order::Bought;
@@ -160,6 +164,7 @@ pub struct Inner {
     /// An offer was opened, closed or changed: the sweeper looks again.
     offers_changed: Notify,
     tally: Tally,
+    minutes: minutes::Minutes,
     started_at: Millis,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -215,6 +220,7 @@ impl App {
             notes: Notify::new(),
             offers_changed: Notify::new(),
             tally: Tally::default(),
+            minutes: Default::default(),
             started_at,
             tasks,
             stop,
@@ -232,6 +238,7 @@ impl App {
         app.spawn_loop(sweep::holds(app.clone()));
         app.spawn_loop(sweep::outbox(app.clone()));
         app.spawn_loop(sweep::upkeep(app.clone()));
+        app.spawn_loop(minutes::run(app.clone()));
         app.spawn_loop(bus::viewers(app.clone()));
         app.spawn_loop(bus::shows(app.clone()));
         Ok(app)

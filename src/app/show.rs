@@ -1,6 +1,6 @@
 //! What this node remembers of a show between verbs: its rules, who is kept quiet, who spoke when.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::{App, Result};
@@ -15,6 +15,8 @@ pub struct Show(Mutex<Inner>);
 struct Inner {
     stream: LiveStream,
     sanctions: Vec<Sanction>,
+    /// Helpers whose link was taken back: their tokens are still good, their powers are not.
+    out: HashSet<UserId>,
     voices: HashMap<UserId, Voice>,
     /// What all viewers together may say; the team and what is sold go first.
     floor: Option<TokenBucket>,
@@ -232,6 +234,16 @@ impl Show {
         self.lock().sanctions.retain(|sanction| sanction.user != *user || sanction.kind != kind);
     }
 
+    /// Helpers who are out from now on; gives those who were not yet. Nobody comes back: a new link is a new id.
+    pub fn send_out(&self, users: Vec<UserId>) -> Vec<UserId> {
+        let mut inner = self.lock();
+        users.into_iter().filter(|user| inner.out.insert(user.clone())).collect()
+    }
+
+    pub fn is_out(&self, user: &UserId) -> bool {
+        self.lock().out.contains(user)
+    }
+
     /// Why this person may not speak (muted) or not be here (banned).
     pub fn refuses(&self, actor: &Actor, now: Millis) -> Option<Refusal> {
         self.lock().refuses(actor, now)
@@ -281,9 +293,11 @@ impl App {
         let read = Box::pin(async {
             let stream = self.store().stream(id).await?.ok_or(Refusal::NoSuchStream)?;
             let sanctions = self.store().sanctions(id, self.now()).await?;
+            let out = self.store().revoked_helpers(id, self.now()).await?.into_iter().collect();
             Ok(Show(Mutex::new(Inner {
                 stream,
                 sanctions,
+                out,
                 voices: HashMap::new(),
                 floor: None,
                 fresh_likes: 0,
@@ -329,6 +343,7 @@ mod tests {
         Show(Mutex::new(Inner {
             stream,
             sanctions: vec![],
+            out: HashSet::new(),
             voices: HashMap::new(),
             floor: None,
             fresh_likes: 0,

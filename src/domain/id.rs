@@ -66,6 +66,8 @@ id! {
     OrderId
     /// One line of chat.
     MessageId
+    /// A link into the team of a show.
+    InviteId
 }
 
 /// A person, as the operator's own site calls them: 1–64 visible ASCII characters, from the token's `sub`.

@@ -40,7 +40,7 @@ pub struct Problem {
 }
 
 /// Every `code` there is, in the order of the files that make them.
-pub const CODES: [&str; 45] = [
+pub const CODES: [&str; 46] = [
     "bad_request",
     "unknown_verb",
     "sign_in",
@@ -52,6 +52,7 @@ pub const CODES: [&str; 45] = [
     "no_such_order",
     "no_such_product",
     "no_such_message",
+    "no_such_invite",
     "not_yours",
     "key_missing",
     "key_invalid",
@@ -139,6 +140,7 @@ fn status(refusal: &Refusal) -> StatusCode {
         | Refusal::NoSuchOrder
         | Refusal::NoSuchProduct
         | Refusal::NoSuchMessage
+        | Refusal::NoSuchInvite
         | Refusal::NotYours => StatusCode::NOT_FOUND,
         Refusal::NotOpen { .. }
         | Refusal::Closed

@@ -8,10 +8,12 @@ pub mod watch;
 
 mod asyncapi;
 mod chat;
+mod csv;
 mod describe;
 mod dev;
 mod error;
 mod extract;
+mod invite;
 mod offer;
 mod ops;
 mod order;
@@ -19,6 +21,7 @@ mod origin;
 mod payment;
 mod peer;
 mod product;
+mod report;
 mod socket;
 mod stream;
 mod unread;
@@ -75,6 +78,7 @@ pub struct Door {
         (name = "orders", description = "Buying: a hold is an order in status `held`"),
         (name = "payments", description = "What payment providers call"),
         (name = "chat", description = "Talk, and keeping it kind"),
+        (name = "team", description = "Helpers of a show, by invite link"),
         (name = "products", description = "The catalogue and its pools"),
         (name = "shop", description = "The shop itself"),
     )
@@ -89,7 +93,9 @@ pub fn router(door: Door) -> Router {
         .routes(routes!(stream::show))
         .routes(routes!(stream::start))
         .routes(routes!(stream::end))
-        .routes(routes!(stream::report))
+        .routes(routes!(report::sums))
+        .routes(routes!(report::full))
+        .routes(routes!(report::csv))
         .routes(routes!(offer::pin, offer::unpin))
         .routes(routes!(offer::list, offer::create))
         .routes(routes!(offer::show))
@@ -115,6 +121,9 @@ pub fn router(door: Door) -> Router {
         .routes(routes!(chat::ban, chat::unban))
         .routes(routes!(chat::rules))
         .routes(routes!(chat::announce))
+        .routes(routes!(invite::list, invite::create))
+        .routes(routes!(invite::revoke))
+        .routes(routes!(invite::accept))
         .routes(routes!(product::list, product::create))
         .routes(routes!(product::restock));
     if door.app.settings().dev_login {

@@ -26,6 +26,6 @@ pub use reader::{BadFrame, FrameReader, Incoming};
 pub use server::{Greeting, Tail, Why};
 pub use state::{State, StateChange};
 pub use view::{
-    CardReach, ChatRulesView, MessageView, OfferView, OrderView, PinView, ProductView, Report, SanctionView, ShopView,
-    StreamView, VariantView, You,
+    CardReach, ChatRulesView, FullReport, HelperView, InviteView, MessageView, NewInvite, OfferView, OrderView,
+    PinView, ProductView, Report, SanctionView, ShopView, StreamView, VariantView, You,
 };

@@ -8,12 +8,14 @@
 //! client cancels. One lock order: variants, offers, orders, each ascending.
 
 mod chat;
+mod invite;
 mod offer;
 mod order;
 mod payment;
 mod postgres;
 mod product;
 mod refund;
+mod report;
 mod script;
 mod sell;
 mod sqlite;

@@ -2,7 +2,9 @@
 
 mod order;
 mod payment;
+mod report;
 mod sale;
+mod team;
 
 use serde_json::{Value, json};
 

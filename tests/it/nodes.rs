@@ -5,3 +5,4 @@ mod fixture;
 mod outage;
 mod room;
 mod rules;
+mod team;

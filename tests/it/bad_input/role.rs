@@ -49,6 +49,9 @@ fn team_verbs(shop: &Shop, offer: &str, message: &str) -> Vec<(Method, String, V
         (post.clone(), shop.path("start"), json!({}), None, false),
         (post.clone(), shop.path("end"), json!({}), None, false),
         (Method::GET, shop.path("report"), Value::Null, None, false),
+        (Method::GET, shop.path("invites"), Value::Null, None, false),
+        (post.clone(), shop.path("invites"), json!({"role": "moderator"}), None, false),
+        (delete.clone(), shop.path(&format!("invites/{offer}")), Value::Null, None, false),
         (
             delete.clone(),
             shop.path(&format!("messages/{message}")),
