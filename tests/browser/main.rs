@@ -9,3 +9,4 @@ mod screens;
 mod show;
 mod smoke;
 mod support;
+mod team;
