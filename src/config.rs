@@ -111,6 +111,9 @@ pub struct Limits {
     /// 0 turns the budget off
     #[arg(long, env = "LIVESOUK_ROOM_CHAT_PER_SECOND", default_value_t = 50.0, value_name = "N")]
     pub room_chat_per_second: f64,
+    /// Days that talk is kept; what is older is deleted. 0 keeps it for ever
+    #[arg(long, env = "LIVESOUK_CHAT_DAYS", default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=36_500))]
+    pub chat_days: u32,
     /// Connections at once, viewers and requests together; not given, what the limit on open files allows, at most 100000
     #[arg(long, env = "LIVESOUK_CONNECTIONS_MAX", value_name = "N")]
     pub connections_max: Option<usize>,

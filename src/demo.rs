@@ -37,6 +37,7 @@ struct SeedProduct {
     #[serde(default)]
     titles: Titles,
     image: String,
+    category: String,
     variants: Vec<SeedVariant>,
 }
 
@@ -151,6 +152,7 @@ impl SeedProduct {
             title: self.title.clone(),
             titles: self.titles.clone(),
             image: Some(self.image.clone()),
+            category: Some(self.category.clone()),
             variants: variants.collect(),
         }
     }
@@ -171,6 +173,7 @@ impl SeedStream {
             ended_at: None,
             pin: None,
             chat: ChatRules::default(),
+            words_v: 0,
             likes: 0,
             version: 1,
         }

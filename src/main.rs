@@ -106,7 +106,8 @@ fn settings(limits: &Limits, payments: &Payments, dev_login: bool) -> Settings {
     let made_up = Settings::default();
     let webhook_secret = payments.webhook_secret.as_ref().map_or(made_up.webhook_secret, Secret::new);
     let chat = ChatBudget { viewer: limits.chat_per_second, room: limits.room_chat_per_second };
-    Settings { chat, dev_login, webhook_secret, ..Settings::default() }
+    let chat_kept_ms = (limits.chat_days > 0).then(|| i64::from(limits.chat_days) * 86_400_000);
+    Settings { chat, chat_kept_ms, dev_login, webhook_secret, ..Settings::default() }
 }
 
 fn demo_host() -> anyhow::Result<Actor> {

@@ -4,7 +4,7 @@
 // before anything is sent and the same request is repeated with the same key, over the socket or over REST, until
 // there is an answer. A reload finds the key again and asks by it.
 
-import { get, post, Problem, UNKNOWN } from './api.js';
+import { get, post, Problem, put, UNKNOWN } from './api.js';
 import { newKey } from './client.js';
 
 const RUN = 'livesouk.buying';
@@ -46,6 +46,11 @@ export class Buyer {
     return paid;
   }
 
+  /** Where it goes. Kept with the order, so it is asked for until there is an answer, like a payment. */
+  async deliver(order, address) {
+    return this.insist(() => put(`/orders/${order.id}/address`, address));
+  }
+
   async cancel(order) {
     const key = newKey();
     return this.insist(() => this.ask('cancel', { order: order.id, key }, `/orders/${order.id}/cancel`, {}));
@@ -82,14 +87,21 @@ export class Buyer {
   }
 
   async mine() {
-    const { items } = await get(`/orders?stream=${this.client.stream}&limit=100`);
+    const { items } = await get(`/orders?${this.client.stream ? `stream=${this.client.stream}&` : ''}limit=100`);
     for (const order of items) this.client.noteOrder(order);
     return items;
   }
 
   async refresh(order) {
-    this.client.noteOrder(await get(`/orders/${order.id}`));
+    await this.detail(order);
     return this.client.orders.get(order.id);
+  }
+
+  /** The order with `history` and `address`. */
+  async detail(order) {
+    const detail = await get(`/orders/${order.id}`);
+    this.client.noteOrder(detail);
+    return detail;
   }
 
   // ---- the same request, by whichever door is open ----

@@ -3,9 +3,9 @@
 // Most people in a room only watch, so this half of the page loads when somebody is about to do more.
 
 import { load } from './i18n.js';
-import { el } from './ui.js';
+import { style } from './ui.js';
 
-await Promise.all([load('buy'), style('/assets/sheet.css')]);
+await Promise.all([load('buy'), style('sheet')]);
 
 export { Buyer } from './buyer.js';
 export { Checkout } from './checkout.js';
@@ -13,9 +13,3 @@ export { ProductSheet } from './product.js';
 export { Mine } from './mine.js';
 export { sheet } from './sheet.js';
 export { signIn } from './signin.js';
-
-/** Adds a style sheet and waits for it, so that nothing shows undressed. */
-function style(href) {
-  if (document.querySelector(`link[href="${href}"]`)) return Promise.resolve();
-  return new Promise((done) => document.head.append(el('link', { rel: 'stylesheet', href, onload: done, onerror: done })));
-}

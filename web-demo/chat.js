@@ -10,6 +10,7 @@ import { el, icon, put, show } from './ui.js';
 const LINES_MAX = 400;
 const PAINT_MS = 100;
 const TEXT_MAX = 200;
+const QUESTION = /[?؟？]/;
 const BADGED = new Set(['host', 'moderator', 'producer', 'admin']);
 
 export class ChatList {
@@ -27,9 +28,40 @@ export class ChatList {
 
   add(event) {
     if (event.type === 'deleted') return this.remove(event.id);
-    if (event.type === 'banned') this.removeUser(event.user);
+    if (event.type === 'muted' || event.type === 'banned' || event.type === 'erased') this.removeUser(event.user);
+    if (event.type === 'chat' && this.lines.has(event.id)) { // it waited for the team until now
+      this.flush();
+      this.lines.get(event.id).remove();
+    }
     const line = event.type === 'chat' ? this.message(event) : this.note(event);
     if (line) this.queue(line);
+  }
+
+  /** One's own message that waits for the team. */
+  held({ id, from, text }) {
+    if (this.lines.has(id)) return;
+    const line = this.message({ id, from, text }, false);
+    line.classList.add('held');
+    line.append(el('span.waits', { 'data-test': 'chat-held' }, t('chat.held')));
+    this.queue(line);
+  }
+
+  /** What the team did to one's own message. */
+  told({ kind, message, reason }) {
+    if (kind === 'hide') this.remove(message, t('chat.hidden'));
+    if (!reason || kind === 'approve') return;
+    this.queue(el('li.note.reason', { 'data-test': 'chat-reason' }, t(`told.${kind}`, { reason })));
+  }
+
+  /** The comment that stands above the others; null: none. `act` is a button for the team. */
+  pin(quote, act) {
+    if (quote?.id === this.pinned?.dataset.id) return;
+    this.pinned?.remove();
+    this.pinned = quote && el('p.pinned-comment', { 'data-test': 'pinned-comment', title: t('chat.pinned') }, icon('pin'),
+      el('span', {}, el('bdi.name', {}, quote.name), ' ', el('span.text', { dir: 'auto' }, quote.text)), act);
+    if (!this.pinned) return;
+    this.pinned.dataset.id = quote.id;
+    this.list.before(this.pinned);
   }
 
   /** Some messages will never come: say so instead of pretending. */
@@ -37,16 +69,18 @@ export class ChatList {
     this.queue(el('li.note.gap', { 'data-test': 'chat-gap' }, t('chat.gap')));
   }
 
-  message(event) {
+  message(event, withTools = true) {
     const { name, role, id } = event.from;
     const line = el('li.line', { 'data-test': 'chat-line' },
+      event.reply && el('span.reply', { 'data-test': 'chat-reply' }, el('bdi.name', {}, event.reply.name), ' ', el('span.text', { dir: 'auto' }, event.reply.text)),
       el('span.who', {}, el('bdi.name', {}, name), BADGED.has(role) && el(`span.badge.${role}`, {}, t(`role.${role}`))),
       ' ', el('span.text', { dir: 'auto' }, event.text));
     line.dataset.role = role;
     line.dataset.user = id;
     line.dataset.id = event.id;
+    if (QUESTION.test(event.text)) line.dataset.question = '';
     this.lines.set(event.id, line);
-    const tools = this.tools?.(event);
+    const tools = withTools && this.tools?.(event);
     if (tools) line.append(tools);
     return line;
   }
@@ -68,18 +102,23 @@ export class ChatList {
     return text ? el(`li.note.${event.type}`, { 'data-test': `note-${event.type}` }, text) : null;
   }
 
-  remove(id) {
+  remove(id, words = t('chat.removed')) {
     this.flush();
     const line = this.lines.get(id);
     if (!line) return;
     this.lines.delete(id);
     line.className = 'note removed';
-    line.replaceChildren(t('chat.removed'));
+    line.replaceChildren(words);
   }
 
+  /** Who is silenced takes everything along, without a trace for each. */
   removeUser(user) {
     this.flush();
-    for (const [id, line] of this.lines) if (line.dataset.user === user) this.remove(id);
+    for (const [id, line] of this.lines) {
+      if (line.dataset.user !== user) continue;
+      this.lines.delete(id);
+      line.remove();
+    }
   }
 
   queue(line) {

@@ -1,19 +1,24 @@
-// The checkout sheet: hold, pay, and every way that can end.
+// The checkout sheet: hold, say where it goes, pay, and every way that can end; afterwards the page of the order.
 //
 // It shows one order and nothing but what the server said of it. The hold's clock is the server's; when it reaches
 // zero the sheet asks what became of the order instead of deciding itself.
 
-import { UNKNOWN } from './api.js';
-import { clock, money, refusal, t, timeOfDay, titleOf } from './i18n.js';
-import { el, icon, picture, put, speak, toast } from './ui.js';
+import { AddressForm, addressLines } from './address.js';
+import { call, UNKNOWN } from './api.js';
+import { clock, dateTime, money, refusal, t, timeOfDay, titleOf, variantOf } from './i18n.js';
+import { buyable, phaseOf } from './offer.js';
+import { el, icon, picture, put, show, speak, toast } from './ui.js';
 import { active } from './mine.js';
-import { sheet } from './sheet.js';
+import { busy, sheet } from './sheet.js';
 
 const TEST_PAYMENTS = ['ok', 'declined', 'slow', 'capture_fails'];
 
 export class Checkout {
-  constructor({ client, buyer, onclose }) {
-    Object.assign(this, { client, buyer, onclose });
+  /** `onagain(offer)` buys once more, where a hold has run out; `back` is what the way out is called. */
+  constructor({ client, buyer, onclose, onagain, back = t('order.back') }) {
+    Object.assign(this, { client, buyer, onclose, onagain, back });
+    this.forms = new Map(); // order id → what was typed, kept while the sheet is painted anew
+    this.details = new Map(); // order id → history and address, as they were at a version
     this.order = null;
     this.stage = 'idle'; // placing | order | refused | doubt
     this.payment = 'ok';
@@ -77,7 +82,21 @@ export class Checkout {
     this.order = order;
     if (order.status === 'paid' && before !== 'paid') speak(t('say.paid', { n: order.place }));
     if (order.status === 'expired' && before !== 'expired') speak(t('order.expired'));
-    if (this.open && this.stage === 'order') this.paint();
+    if (this.open && this.stage === 'order') {
+      if (order.status !== before) this.paint();
+      this.lookUp();
+    }
+  }
+
+  /** What became of it and where it goes: asked for once a version. */
+  async lookUp() {
+    const { order } = this;
+    if (!order || (order.status === 'held' && this.details.has(order.id)) || this.details.get(order.id)?.version === order.version) return;
+    try {
+      const { history, address, version } = await this.buyer.detail(order);
+      this.details.set(order.id, { history, address, version });
+      if (this.stage === 'order' && this.order.id === order.id) this.tellMore();
+    } catch { /* the order stands without its history */ }
   }
 
   /** The buyer is asking a second time for an answer that got lost. */
@@ -91,6 +110,7 @@ export class Checkout {
     this.doubtful = how === 'checking';
     this.present();
     this.paint();
+    if (stage === 'order') this.lookUp();
   }
 
   present() {
@@ -102,10 +122,14 @@ export class Checkout {
   // ---- what is on the sheet ----
 
   paint() {
-    this.timer = this.payButton = this.status = null;
+    this.timer = this.payButton = this.status = this.again = null;
     const parts = { placing: () => this.placing(), order: () => this.ordered(), refused: () => this.refused(), doubt: () => this.doubt() };
-    this.body.replaceChildren(...[parts[this.stage]?.()].flat().filter(Boolean));
+    const focused = this.body.contains(document.activeElement) ? document.activeElement : null;
+    this.body.replaceChildren(...[parts[this.stage]?.()].flat(2).filter(Boolean));
     this.body.dataset.stage = this.stage;
+    // Whoever types goes on typing; whoever pressed a button finds its successor.
+    if (focused?.isConnected) focused.focus();
+    else if (focused?.dataset.test) this.body.querySelector(`[data-test="${CSS.escape(focused.dataset.test)}"]`)?.focus();
     this.tick();
   }
 
@@ -118,10 +142,11 @@ export class Checkout {
   refused() {
     const status = el('p.big', { 'data-test': 'order-status', role: 'alert' }, refusal(this.failure));
     status.dataset.status = this.failure.code;
-    const own = (this.failure.detail?.orders ?? []).map((id) => this.client.orders.get(id)).find((order) => order && active(order));
+    // What fills the limit may be an order of one's own that is still to be paid, made in another tab.
+    const own = this.failure.code === 'buyer_limit' && [...this.client.orders.values()].find((order) => order.offer === this.offer?.id && active(order));
     return [status, el('div.actions', {},
       own && el('button.primary.wide', { type: 'button', 'data-test': 'order-mine', onclick: () => this.view(own) }, t('order.show_mine')),
-      this.done(t('order.back'), own ? 'ghost' : 'primary'))];
+      this.done(this.back, own ? 'ghost' : 'primary'))];
   }
 
   doubt() {
@@ -130,7 +155,7 @@ export class Checkout {
     const run = this.buyer.unfinished();
     return [status, el('div.actions', {}, run
       ? el('button.primary', { type: 'button', 'data-test': 'order-check', onclick: () => this.resume(run) }, t('order.check'))
-      : this.done(t('order.back')))];
+      : this.done(this.back))];
   }
 
   ordered() {
@@ -142,7 +167,50 @@ export class Checkout {
       cancelled: () => this.ended('close', t(order.reason === 'capture_failed' || this.failure?.code === 'capture_failed' ? 'order.capture_failed' : 'order.cancelled'), t('order.no_charge')),
       refunded: () => this.ended('back', t('order.refunded'), ''),
     }[order.status] ?? (() => this.ended('bag', order.status, ''));
-    return [head(), this.summary(), order.status === 'held' ? this.payForm() : order.status === 'capturing' ? null : el('div.actions', {}, this.done(t('order.back')))].flat();
+    const over = order.status !== 'held' && order.status !== 'capturing';
+    this.more = over ? el('div.more') : null;
+    this.tellMore();
+    return [head(), this.summary(), order.status === 'held' && this.payForm(), over && [this.ways(), this.more]];
+  }
+
+  /** Stands last and is filled alone: what comes late must not move a button from under a thumb. */
+  tellMore() {
+    this.more?.replaceChildren(...[this.delivery(), this.history()].filter(Boolean));
+  }
+
+  /** Where it goes, and the button that makes the shop forget it. */
+  delivery() {
+    const address = this.details.get(this.order.id)?.address;
+    if (!address) return null;
+    const erase = el('button.slim', { type: 'button', 'data-test': 'address-erase', onclick: () => this.erase(erase) }, t('address.erase'));
+    return el('section.delivery', {}, el('h3', {}, t('address.title')), addressLines(address), erase);
+  }
+
+  erase(button) {
+    const { order } = this;
+    return busy(button, async () => {
+      await call('DELETE', `/orders/${order.id}/address`);
+      this.details.get(order.id).address = null;
+      toast(t('address.erased'));
+      this.tellMore();
+    }, (problem) => toast(refusal(problem), { kind: 'warn' }));
+  }
+
+  history() {
+    const steps = this.details.get(this.order.id)?.history ?? [];
+    return steps.length > 0 && el('section.history', {}, el('h3', {}, t('order.history')),
+      el('ol', { 'data-test': 'order-history' }, steps.map(({ at, step }) => el('li', { 'data-step': step }, el('span', {}, t(`step.${step}`)), el('time', { dateTime: new Date(at).toISOString() }, dateTime(at))))));
+  }
+
+  /** The way back; and below it, after a hold that ran out, once more as soon as there are units. */
+  ways() {
+    const tried = this.onagain && !['paid', 'refunded'].includes(this.order.status);
+    this.again = tried ? el('button.wide', { type: 'button', 'data-test': 'order-again', hidden: true, onclick: () => this.onagain(this.offered()) }, t('order.again')) : null;
+    return el('div.actions', {}, this.done(this.back), this.again);
+  }
+
+  offered() {
+    return this.client.state.offers.get(this.order.offer);
   }
 
   held() {
@@ -172,7 +240,7 @@ export class Checkout {
   summary() {
     const { order } = this;
     return el('div.summary', {}, picture(order.image),
-      el('span.summary-text', {}, el('bdi', {}, titleOf(order)), el('small', {}, t('order.qty', { n: order.qty }), order.created_at ? ` · ${timeOfDay(order.created_at)}` : '')),
+      el('span.summary-text', {}, el('bdi', {}, [titleOf(order), variantOf(order)].filter(Boolean).join(' · ')), el('small', {}, t('order.qty', { n: order.qty }), order.created_at ? ` · ${timeOfDay(order.created_at)}` : '')),
       el('bdi.price', { 'data-test': 'order-amount' }, money(order.amount, order.currency)));
   }
 
@@ -181,9 +249,13 @@ export class Checkout {
       el('input', { type: 'radio', name: 'payment', value: token, checked: token === this.payment, 'data-test': `payment-${token}`, onchange: () => { this.payment = token; } }),
       el('span', {}, el('b', {}, t(`payment.${token}`)), el('small', {}, t(`payment.${token}.more`)))));
     this.payButton = el('button.primary.wide', { type: 'submit', 'data-test': 'pay', disabled: this.paying }, t(this.paying ? 'order.capturing' : 'order.pay', { amount: money(this.order.amount, this.order.currency) }));
+    if (!this.forms.has(this.order.id)) this.forms.set(this.order.id, new AddressForm(this.order.currency));
+    this.address = this.forms.get(this.order.id);
+    this.address.root.disabled = Boolean(this.paying);
+    const total = el('p.total', {}, el('span', {}, t('order.total')), el('bdi.price', {}, money(this.order.amount, this.order.currency)));
     const failure = this.failure && el('p.alert', { role: 'alert', 'data-test': 'pay-error' }, refusal(this.failure));
-    return el('form.pay', { onsubmit: (event) => { event.preventDefault(); this.pay(); } }, failure,
-      el('fieldset', { disabled: this.paying }, el('legend', {}, t('payment.title')), choices), this.payButton,
+    return el('form.pay', { noValidate: true, onsubmit: (event) => { event.preventDefault(); this.pay(); } }, this.address.root,
+      el('fieldset', { disabled: this.paying }, el('legend', {}, t('payment.title')), el('div.choices', {}, choices)), total, failure, this.payButton,
       el('button.ghost.wide', { type: 'button', 'data-test': 'order-cancel', disabled: this.paying, onclick: () => this.cancel() }, t('order.cancel')));
   }
 
@@ -194,7 +266,13 @@ export class Checkout {
   // ---- what one can do ----
 
   async pay() {
-    await this.act(() => this.buyer.pay(this.order, this.payment));
+    const address = this.address.checked();
+    if (!address) return;
+    await this.act(async () => {
+      // Said again it is the same, so a lost answer costs nothing.
+      await this.buyer.deliver(this.order, address);
+      return this.buyer.pay(this.order, this.payment);
+    });
   }
 
   async cancel() {
@@ -216,7 +294,10 @@ export class Checkout {
       await this.buyer.refresh(order).catch(() => {});
     }
     this.paying = false;
-    if (this.open) this.paint();
+    if (!this.open) return;
+    this.paint();
+    this.lookUp();
+    this.body.querySelector('.alert')?.scrollIntoView({ block: 'center' });
   }
 
   tick() {
@@ -224,6 +305,7 @@ export class Checkout {
     if (!order) return;
     const now = this.client.now();
     const rest = order.hold_until - now;
+    if (this.again) show(this.again, Boolean(this.offered()) && buyable(phaseOf(this.offered(), now)));
     if (this.timer && order.status === 'held') {
       put(this.timer, clock(rest));
       const whole = Math.max(1, order.hold_until - order.created_at);

@@ -14,7 +14,11 @@
 //   client.on('gap', ({ why }) => …);                  something was missed for good; said before the events that follow
 //   client.on('state', (changed) => …);                read client.state; `changed` is a Set of keys and offer ids
 //   client.on('order', (order) => …);                  your own order changed
+//   client.on('action', (action) => …);                the team did something to you: { kind, message, reason, role }
+//   client.on('held', ({ message, settled }) => …);    for the team: a message waits for it, or does not any more
 //   const { order } = await client.request('buy', { offer, qty: 1, key: newKey() });
+//
+// docs/client.md has a page of twenty lines that works, and the rest of what there is.
 
 const RETRY_MIN_MS = 500;
 const RETRY_MAX_MS = 20_000;
@@ -81,7 +85,7 @@ export class LiveClient {
     this.status = 'connecting';
     this.you = null;
     this.show = null;
-    this.state = { pin: null, offers: new Map(), viewers: 0, likes: 0, chat: {}, delayed: null };
+    this.state = { pin: null, offers: new Map(), viewers: 0, likes: 0, chat: {}, delayed: null, waiting: new Map() };
     this.orders = new Map();
     this.epoch = null;
     this.seq = 0;
@@ -272,6 +276,8 @@ export class LiveClient {
     if (frame.t === 'tick') this.tick(frame);
     else if (frame.t === 'snapshot') this.catchUp(frame);
     else if (frame.t === 'order') this.noteOrder(frame.order);
+    else if (frame.t === 'action') this.emit('action', frame.action);
+    else if (frame.t === 'held') this.emit('held', frame);
     else if (frame.t === 'moving') this.move(frame.retry_ms);
   }
 
@@ -359,6 +365,7 @@ export class LiveClient {
     const delayed = 'delayed' in state || whole ? (state.delayed ?? null) : this.state.delayed;
     if (delayed?.since !== this.state.delayed?.since) changed.add('delayed');
     this.state.delayed = delayed;
+    this.mergeWaiting(state.waiting ?? {}, whole, changed);
     const offers = Object.values(state.offers ?? {});
     if (whole) {
       const present = new Set(offers.map((offer) => offer.id));
@@ -373,6 +380,17 @@ export class LiveClient {
     const { pin } = this.state;
     if (this.receipts && pin && (whole || changed.has('pin'))) { // is it on the screen?
       globalThis.requestAnimationFrame?.(() => this.live && this.link.socket.send(JSON.stringify({ do: 'seen', offer: pin.offer })));
+    }
+  }
+
+  /** Offer id → how many wait; nobody is no entry. */
+  mergeWaiting(waiting, whole, changed) {
+    const known = this.state.waiting;
+    const gone = whole ? [...known.keys()].filter((id) => !waiting[id]).map((id) => [id, 0]) : [];
+    for (const [id, people] of [...Object.entries(waiting), ...gone]) {
+      if (people) known.set(id, people);
+      else known.delete(id);
+      changed.add('waiting');
     }
   }
 

@@ -79,16 +79,18 @@ function run(shop, stream) {
     numbers.load();
     if (first && role === 'moderator') choose('people');
     if (first && showing.status === 'ended' && numbers.may()) reportSheet(showing);
+    people.held.load();
     return undefined;
   });
+  client.on('held', (frame) => people.held.note(frame));
   client.on('event', (event, { replay }) => {
-    people.chat.add(event);
+    people.note(event);
     if (!replay && (event.type === 'started' || event.type === 'ended')) dress({ ...showing, ...client.show });
   });
   client.on('gap', () => people.chat.gap());
   client.on('state', (changed) => {
     for (const id of changed) if (client.state.offers.has(id)) rundown.note(client.state.offers.get(id));
-    if (changed.has('chat')) { air.notice(client.state.chat.notice); people.slowMode(client.state.chat.slow_ms); }
+    if (changed.has('chat')) { air.notice(client.state.chat.notice); people.rules(client.state.chat); }
     paint();
   });
   client.on('status', () => paint());

@@ -1,6 +1,6 @@
 // One's own orders: the list under "Mine", and the reminder over the card while something is held.
 
-import { clock, money, t, timeOfDay, titleOf } from './i18n.js';
+import { clock, money, t, timeOfDay, titleOf, variantOf } from './i18n.js';
 import { el, picture, put, show } from './ui.js';
 
 /** Still to be decided: a hold that runs, or a payment under way. */
@@ -34,7 +34,7 @@ export class Mine {
       this.list.replaceChildren(...orders.map((order) => this.row(order)));
       show(this.empty, orders.length === 0);
     }
-    for (const node of this.list.querySelectorAll('[data-until]')) put(node, clock(Number(node.dataset.until) - now));
+    for (const node of this.list.querySelectorAll('[data-until]')) put(node, this.rest(Number(node.dataset.until)));
     this.paintChip(covered ? null : this.held(), now);
   }
 
@@ -45,12 +45,17 @@ export class Mine {
     put(this.chipClock, order.status === 'held' ? clock(order.hold_until - now) : '');
   }
 
+  rest(until) {
+    return clock(until - this.client.now());
+  }
+
+  /** An order of the list. */
   row(order) {
     const until = order.status === 'held' && el('bdi.countdown', { dir: 'ltr' });
     if (until) until.dataset.until = order.hold_until;
     return el('li', {}, el('button.order-row', { type: 'button', 'data-test': `order-${order.id}`, onclick: () => this.onorder(order) },
       picture(order.image),
-      el('span.row-text', {}, el('bdi.row-title', {}, titleOf(order)),
+      el('span.row-text', {}, el('bdi.row-title', {}, [titleOf(order), variantOf(order)].filter(Boolean).join(' · ')),
         el('small', {}, t('order.qty', { n: order.qty }), ' · ', el('bdi', {}, money(order.amount, order.currency)), ' · ', timeOfDay(order.created_at)),
         el('span.row-line', {}, el(`span.status.${order.status}`, {}, t(`status.${order.status}`)), until, order.place ? el('small', {}, t('order.place_short', { n: order.place })) : null)),
       active(order) && el('span.go', {}, t('order.finish'))));

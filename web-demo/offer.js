@@ -34,8 +34,11 @@ export function fullTitle(offer) {
   return variant ? `${titleOf(offer)} · ${variant}` : titleOf(offer);
 }
 
-/** The words on the stock line and on the button, in one place for card, bag and sheet. */
-export function words(offer, now, stale) {
+/**
+ * The words on the stock line and on the button, in one place for card, bag and sheet. With `wait` (`{ people, mine }`)
+ * one may wait where nothing is left.
+ */
+export function words(offer, now, stale, wait) {
   const phase = phaseOf(offer, now);
   const left = {
     soon: t('offer.units', { n: offer.quantity }), live: t('offer.left', { n: offer.left }), low: t('offer.low', { n: offer.left }),
@@ -45,7 +48,19 @@ export function words(offer, now, stale) {
     soon: t('offer.soon'), live: t('buy'), low: t('buy'), paused: t('offer.paused_short'),
     sold_out_for_now: t('offer.held_short'), sold_out: t('offer.sold_out'), ended: t('offer.ended_short'), draft: t('buy'),
   }[phase];
-  return { phase, left, button, can: buyable(phase) && !stale };
+  if (!wait || !phase.startsWith('sold_out')) return { phase, left, button, act: 'buy', can: buyable(phase) && !stale };
+  const people = wait.people ? ` · ${t('wait.people', { n: wait.people })}` : '';
+  const gone = phase === 'sold_out_for_now' && people ? t('offer.held_short') : left;
+  return { phase, left: gone + people, button: t(wait.mine ? 'wait.on' : 'wait.join'), act: wait.mine ? 'unwait' : 'wait', can: !stale };
+}
+
+/** A button says what a press does now: buy, or wait for what may come back. */
+export function paintBuy(node, { button, act, can }) {
+  put(node, button);
+  node.disabled = !can;
+  node.dataset.act = act;
+  if (act === 'buy') node.removeAttribute('aria-pressed');
+  else node.setAttribute('aria-pressed', act === 'unwait');
 }
 
 /** Price, and the old one struck through. `bdi` keeps "SAR 49" whole inside an Arabic line. */
@@ -65,8 +80,9 @@ export function stockBar(offer, phase) {
 
 /** The pinned card. Its parts are made once and repainted in place, so nothing jumps while a sale runs. */
 export class Card {
-  constructor(root, { onbuy, onopen }) {
-    this.root = root;
+  /** `waitOf(offer)` says who waits for it; without it one cannot. */
+  constructor(root, { onbuy, onopen, waitOf = () => undefined }) {
+    Object.assign(this, { root, waitOf });
     this.offer = null;
     this.face = el('button.card-face', { type: 'button', onclick: () => onopen(this.offer) });
     this.image = el('span.card-image');
@@ -90,7 +106,8 @@ export class Card {
     show(this.root, Boolean(offer));
     if (!offer) { this.offer = null; return; }
     if (fresh) this.dress(offer);
-    const { phase, left, button, can } = words(offer, now, stale);
+    const said = words(offer, now, stale, this.waitOf(offer));
+    const { phase, left } = said;
     if (fresh || phase !== this.root.dataset.phase) {
       this.root.dataset.phase = phase;
       this.bar.replaceChildren(stockBar(offer, phase));
@@ -101,8 +118,7 @@ export class Card {
     show(this.clockBox, rest !== null);
     if (rest !== null) put(this.countdown, clock(rest));
     put(this.left, left);
-    put(this.buy, button);
-    this.buy.disabled = !can;
+    paintBuy(this.buy, said);
     this.root.dataset.stale = stale;
   }
 

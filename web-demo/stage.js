@@ -3,7 +3,7 @@
 // HLS plays natively where the browser can; the others get the poster and a link. The stand-in is a lit niche with the
 // pinned product and a clock, so that a demo without a camera looks meant.
 
-import { clock, dateTime, t, titleOf } from './i18n.js';
+import { clock, dateTime, lang, t, titleOf } from './i18n.js';
 import { el, icon, picture, put, show } from './ui.js';
 
 const HLS = 'application/vnd.apple.mpegurl';
@@ -42,9 +42,25 @@ export class Stage {
     player.src = stream.video;
     player.addEventListener('error', () => { player.remove(); this.offerLink(); });
     player.addEventListener('playing', () => { this.root.dataset.video = 'playing'; });
+    player.textTracks.addEventListener('addtrack', () => this.onchange());
     this.player = player;
     this.root.prepend(player);
     this.onchange();
+  }
+
+  /** The video's own captions, if it has any. */
+  get captions() {
+    return [...(this.player?.textTracks ?? [])].filter((track) => track.kind === 'captions' || track.kind === 'subtitles');
+  }
+
+  get captioned() {
+    return this.captions.some((track) => track.mode === 'showing');
+  }
+
+  /** Shows the track in the reader's language, else the first one. */
+  caption(on) {
+    const wanted = this.captions.find((track) => track.language.startsWith(lang)) ?? this.captions[0];
+    for (const track of this.captions) track.mode = on && track === wanted ? 'showing' : 'disabled';
   }
 
   offerLink() {

@@ -34,6 +34,7 @@ export const ICONS = {
   megaphone: 'M4 10v4h3l9 4.5v-13L7 10zM19 9.5v5',
   back: 'M15 5l-7 7 7 7',
   play: 'M8 5.5v13l11-6.5z',
+  captions: 'M3.5 5.5h17v13h-17zM10.5 10.4a2 2 0 1 0 0 3.2M17 10.4a2 2 0 1 0 0 3.2',
 };
 
 /** Icons are drawn, not fetched. `send` and `back` turn round in right-to-left; the others do not. */
@@ -50,6 +51,13 @@ export function icon(name) {
 
 export function fillIcons(root = document) {
   for (const node of root.querySelectorAll('[data-icon]')) node.prepend(icon(node.dataset.icon));
+}
+
+/** Adds a style sheet that lies beside this file and waits for it, so that nothing shows undressed. */
+export function style(name) {
+  const href = new URL(`./${name}.css`, import.meta.url).href;
+  if ([...document.styleSheets].some((sheet) => sheet.href === href)) return Promise.resolve();
+  return new Promise((done) => document.head.append(el('link', { rel: 'stylesheet', href, onload: done, onerror: done })));
 }
 
 /** Writes only what changed: a clock that ticks must not wake the whole page. */

@@ -332,6 +332,7 @@ async fn shop(url: &str, stream: StreamId, variant: VariantId) -> anyhow::Result
         title: "Lamp".into(),
         titles: Default::default(),
         image: None,
+        category: None,
         variants: vec![variant],
     };
     store.create_product(shop.id, &product).await?;
@@ -348,6 +349,7 @@ async fn shop(url: &str, stream: StreamId, variant: VariantId) -> anyhow::Result
         ended_at: None,
         pin: None,
         chat: ChatRules::default(),
+        words_v: 0,
         likes: 0,
         version: 1,
     };

@@ -134,7 +134,7 @@ impl Crowd {
                 }
             }
             "reply" => self.answered(viewer, &wire, payload, now),
-            "order" => {}
+            "order" | "held" | "action" => {}
             "moving" => {
                 let within = wire.retry_ms.unwrap_or(0);
                 let wait = self.random.random_range(0..=within);

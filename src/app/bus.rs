@@ -9,8 +9,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::chat::{rules_change, rules_view};
 use super::offer::pin_change;
+use super::rules::{rules_change, rules_view};
 use super::show::Show;
 use super::stream::stream_change;
 use super::{App, Result};
@@ -48,7 +48,8 @@ impl App {
         for banned in sanctions.iter().filter(|sanction| sanction.kind == SanctionKind::Ban) {
             self.rooms().close_user(id, &banned.user, Close::Banned);
         }
-        show.read(&stream, sanctions);
+        let words = self.newer_words(&stream, show).await?;
+        show.read(&stream, sanctions, words);
         self.send_out(id, show, self.store().revoked_helpers(id, self.now()).await?);
         let epoch = self.epoch();
         self.show_here(id, pin_change(&stream, epoch), false);
@@ -71,7 +72,7 @@ impl App {
             StateChange::Likes(likes) => {
                 show.heed_likes(*likes);
             }
-            StateChange::Delayed(_) => {}
+            StateChange::Delayed(_) | StateChange::Waiting { .. } => {}
         }
     }
 

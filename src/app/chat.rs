@@ -1,4 +1,4 @@
-//! Talk: say, delete, mute, ban, slow mode, notices. Talk is told first and written behind; a crash may lose a second.
+//! Talk: who says what, and what was said. Talk is told first and written behind; a crash may lose a second.
 
 use std::time::Duration;
 
@@ -7,20 +7,16 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::tally::answered;
 use super::{App, Result};
-use crate::domain::{
-    Action, Actor, ChatMessage, ChatText, Event, LiveStream, MessageId, Refusal, Sanction, SanctionKind, Speaker,
-    StreamId, UserId, chat,
-};
-use crate::protocol::{ChatRulesView, Close, MessageView, SanctionView, StateChange, json_bytes};
-use crate::store;
+use crate::domain::{Action, Actor, ChatMessage, ChatText, MessageId, Refusal, Ruling, Speaker, StreamId};
+use crate::protocol::{MessageView, Said};
 
 /// Messages that wait to be written. Full (the database is away) means talk is refused as busy.
 pub const KEPT_WAITING_MAX: usize = 8_192;
 const BATCH_MAX: usize = 500;
 /// How long a message waits for company before it is written.
-const BATCH_WAIT: Duration = Duration::from_millis(200);
+pub(super) const BATCH_WAIT: Duration = Duration::from_millis(200);
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
-const WRITTEN_BEHIND_MS: i64 = 2_000;
+pub(super) const WRITTEN_BEHIND_MS: i64 = 2_000;
 const FLUSH_DEADLINE: Duration = Duration::from_secs(3);
 
 /// What the writer is given.
@@ -32,38 +28,46 @@ pub enum Kept {
 }
 
 impl App {
-    pub async fn say(&self, actor: &Actor, stream: StreamId, text: &str) -> Result<MessageId> {
-        let answer = self.put_in_talk(actor, stream, text).await;
-        answered(&self.tally().says, &answer, |_| "said");
+    pub async fn say(&self, actor: &Actor, stream: StreamId, text: &str, reply_to: Option<MessageId>) -> Result<Said> {
+        let answer = self.put_in_talk(actor, stream, text, reply_to).await;
+        answered(&self.tally().says, &answer, |said| if said.held { "held" } else { "said" });
         answer
     }
 
-    async fn put_in_talk(&self, actor: &Actor, stream: StreamId, text: &str) -> Result<MessageId> {
+    async fn put_in_talk(
+        &self,
+        actor: &Actor,
+        stream: StreamId,
+        text: &str,
+        reply_to: Option<MessageId>,
+    ) -> Result<Said> {
         actor.may(Action::Talk, Some(stream))?;
         // A host of another show is a viewer here: by name in the talk, and under the viewers' budget.
         let actor = &actor.clone().within(stream);
-        let text = ChatText::parse(text)?;
+        let text = ChatText::parse(text)?.into_string();
         let show = self.find_show(stream).await?;
         let kept = self.0.said.clone().try_reserve_owned().map_err(|_| Refusal::Busy { retry_ms: 1_000 })?;
-        show.take_floor(actor, self.now(), self.0.settings.chat)?;
-        let message = ChatMessage {
-            id: MessageId::new(),
-            stream,
-            at: self.now(),
-            from: Speaker::from(actor),
-            text: text.into_string(),
-            deleted: false,
+        let now = self.now();
+        let ruling = show.take_floor(actor, &text, now, self.0.settings.chat)?;
+        let reply = match reply_to {
+            Some(id) => Some(self.said(stream, id).await.inspect_err(|_| show.unsaid(actor))?.quote()),
+            None => None,
         };
+        let from = Speaker::from(actor);
+        let message = ChatMessage { id: MessageId::new(), stream, at: now, from, text, reply, deleted: false };
+        if ruling == Ruling::Hold {
+            return self.hold(message).await.inspect_err(|_| show.unsaid(actor));
+        }
         let id = message.id;
         let (app, speaker) = (self.clone(), actor.clone());
         // What is told is kept too, also when the one who said it leaves meanwhile.
         self.write(async move {
             if let Err(error) = app.log(stream, &message.event()).await {
-                show.unsaid(&speaker, message.at);
+                show.unsaid(&speaker);
                 return Err(error);
             }
             kept.send(Kept::Message(message));
-            Ok(id)
+            Ok(Said { id, held: false })
         })
         .await
     }
@@ -83,124 +87,23 @@ impl App {
         Ok(messages.into_iter().map(MessageView::from).collect())
     }
 
-    pub async fn delete_message(&self, actor: &Actor, stream: StreamId, id: MessageId) -> Result<()> {
-        actor.may(Action::Moderate, Some(stream))?;
-        self.flush_chat().await;
-        let (app, by) = (self.clone(), actor.user.clone());
-        self.write(async move {
-            // Another node may have told it and not written it yet: that takes a second at most.
-            let give_up = id.made_at().min(app.now()) + WRITTEN_BEHIND_MS;
-            let deleted = loop {
-                match app.store().delete_message(stream, id, &by).await {
-                    Err(store::Error::Refused(Refusal::NoSuchMessage))
-                        if app.0.broker.is_shared() && app.now() < give_up =>
-                    {
-                        sleep(BATCH_WAIT).await;
-                    }
-                    settled => break settled?,
-                }
-            };
-            if deleted {
-                app.tell(stream, &Event::Deleted { id }).await;
+    /// A message that everybody may see. Talk is told before it is written, here and on other nodes: that takes a second.
+    pub(super) async fn said(&self, stream: StreamId, id: MessageId) -> Result<ChatMessage> {
+        let give_up = id.made_at().min(self.now()) + WRITTEN_BEHIND_MS;
+        let mut flushed = false;
+        loop {
+            if let Some(message) = self.store().message(stream, id).await? {
+                return Ok(message);
             }
-            Ok(())
-        })
-        .await
-    }
-
-    pub async fn mute(&self, actor: &Actor, stream: StreamId, user: UserId, seconds: i64) -> Result<SanctionView> {
-        let until = Some(self.now() + Sanction::mute_ms(seconds)?);
-        self.sanction(actor, stream, user, SanctionKind::Mute, until).await
-    }
-
-    pub async fn ban(&self, actor: &Actor, stream: StreamId, user: UserId) -> Result<SanctionView> {
-        self.sanction(actor, stream, user, SanctionKind::Ban, None).await
-    }
-
-    async fn sanction(
-        &self,
-        actor: &Actor,
-        stream: StreamId,
-        user: UserId,
-        kind: SanctionKind,
-        until: Option<i64>,
-    ) -> Result<SanctionView> {
-        actor.may(Action::Moderate, Some(stream))?;
-        if user == actor.user {
-            return Err(Refusal::bad_request("you cannot do this to yourself").into());
+            if give_up < self.now() || (flushed && !self.0.broker.is_shared()) {
+                return Err(Refusal::NoSuchMessage.into());
+            }
+            if flushed {
+                sleep(BATCH_WAIT).await;
+            }
+            self.flush_chat().await;
+            flushed = true;
         }
-        let show = self.find_show(stream).await?;
-        let (app, by) = (self.clone(), actor.user.to_string());
-        self.write(async move {
-            app.flush_chat().await;
-            let name = app.store().name_of(stream, &user).await?.unwrap_or_else(|| user.to_string());
-            let sanction = Sanction { user: user.clone(), name: name.clone(), kind, until, by };
-            app.store().sanction(stream, &sanction).await?;
-            show.add_sanction(sanction.clone());
-            match until {
-                Some(until) => app.tell(stream, &Event::Muted { user, name, until }).await,
-                None => {
-                    app.rooms().close_user(stream, &user, Close::Banned);
-                    app.tell(stream, &Event::Banned { user, name }).await;
-                }
-            }
-            Ok(SanctionView::from(sanction))
-        })
-        .await
-    }
-
-    pub async fn lift(&self, actor: &Actor, stream: StreamId, user: UserId, kind: SanctionKind) -> Result<()> {
-        actor.may(Action::Moderate, Some(stream))?;
-        let show = self.find_show(stream).await?;
-        let app = self.clone();
-        self.write(async move {
-            let lifted = app.store().lift(stream, &user, kind).await?;
-            show.lift(&user, kind);
-            if lifted {
-                app.tell(stream, &Event::Unmuted { user }).await;
-            }
-            Ok(())
-        })
-        .await
-    }
-
-    pub async fn sanctions(&self, actor: &Actor, stream: StreamId) -> Result<Vec<SanctionView>> {
-        actor.may(Action::Moderate, Some(stream))?;
-        let show = self.find_show(stream).await?;
-        Ok(show.sanctions(self.now()).into_iter().map(SanctionView::from).collect())
-    }
-
-    pub async fn slow_mode(&self, actor: &Actor, stream: StreamId, seconds: i64) -> Result<ChatRulesView> {
-        actor.may(Action::Moderate, Some(stream))?;
-        let slow_ms = chat::slow_ms(seconds)?;
-        self.find_show(stream).await?;
-        let app = self.clone();
-        self.write(async move { Ok(app.show_rules(&app.store().set_slow_mode(stream, slow_ms).await?)) }).await
-    }
-
-    /// Shows a notice until another takes its place; an empty text takes it away.
-    pub async fn announce(&self, actor: &Actor, stream: StreamId, text: &str) -> Result<ChatRulesView> {
-        actor.may(Action::Moderate, Some(stream))?;
-        let text = if text.trim().is_empty() { None } else { Some(ChatText::parse(text)?.into_string()) };
-        self.find_show(stream).await?;
-        let (app, from) = (self.clone(), Speaker::from(actor));
-        self.write(async move {
-            let changed = app.store().set_notice(stream, text.as_deref()).await?;
-            if let Some(text) = text {
-                app.tell(stream, &Event::Announced { text, from }).await;
-            }
-            Ok(app.show_rules(&changed))
-        })
-        .await
-    }
-
-    fn show_rules(&self, stream: &LiveStream) -> ChatRulesView {
-        if let Some(show) = self.known_show(stream.id) {
-            show.set_stream(stream);
-        }
-        let view = rules_view(stream, self.epoch());
-        self.show(stream.id, &rules_change(&view), false);
-        view
     }
 
     /// Waits until what was said so far is in the store, as far as it can be.
@@ -213,14 +116,6 @@ impl App {
         };
         let _ = tokio::time::timeout(FLUSH_DEADLINE, ask).await;
     }
-}
-
-pub(super) fn rules_view(stream: &LiveStream, epoch: i64) -> ChatRulesView {
-    ChatRulesView::of(&stream.chat, [epoch, stream.version])
-}
-
-pub(super) fn rules_change(view: &ChatRulesView) -> StateChange {
-    StateChange::Chat { v: view.v, json: json_bytes(view) }
 }
 
 /// The writer: gathers messages for a moment and writes them together. Ends when asked to, with nothing left behind.

@@ -3,7 +3,7 @@
 
 use tokio::sync::mpsc;
 
-use super::App;
+use super::{App, deed};
 use crate::broker::{Delivery, Joined, Place};
 use crate::domain::StreamId;
 use crate::protocol::{Frame, Logged, StateChange};
@@ -70,9 +70,10 @@ async fn deliver(app: &App, delivery: Delivery) {
                 room.set(change, urgent);
             }
         }
-        Delivery::Person { user, body } => {
-            app.rooms().to_user(&user, Frame::from_encoded(body));
-        }
+        Delivery::Person { user, body } => match deed::for_team(&user, &body) {
+            Some((stream, frame)) => app.rooms().to_team(stream, &frame),
+            None => drop(app.rooms().to_user(&user, Frame::from_encoded(body))),
+        },
         Delivery::Joined { stream, sessions, own } => {
             if let Some(room) = app.rooms().get(stream) {
                 room.hear_arrivals(sessions.iter().map(|joined| (joined.who, joined.number)).collect(), own);

@@ -3,12 +3,18 @@
 //! A verb reads like a recipe: ask the rule, change what must last, tell the others, answer. Whatever writes runs in
 //! a task of its own ([`App::write`]), so a client that leaves never cancels a transaction half way.
 
+mod address;
 mod bus;
 mod chat;
+mod deed;
 mod deliver;
+mod erase;
+mod export;
+mod held;
 mod invite;
 mod memory;
 mod minutes;
+mod moderate;
 mod offer;
 mod order;
 mod payment;
@@ -19,6 +25,7 @@ mod reconcile;
 mod refund;
 mod report;
 mod room;
+mod rules;
 mod script;
 mod sell;
 mod show;
@@ -28,6 +35,7 @@ mod sweep;
 mod tally;
 #[cfg(test)]
 pub mod testing;
+mod waiting;
 mod webhook;
 
 use std::sync::Arc;
@@ -49,6 +57,7 @@ use crate::store::{self, Store};
 use provider::{Calls, Provider};
 use script::TestProvider;
 
+pub use export::Line;
 pub use invite::Accepted;
 use memory::Memory;
 pub use offer::NewOfferForm;
@@ -111,6 +120,8 @@ impl From<broker::Error> for Error {
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub chat: ChatBudget,
+    /// How long talk is kept; `None`: for ever.
+    pub chat_kept_ms: Option<Millis>,
     /// `POST /v1/dev/tokens` signs anybody in.
     pub dev_login: bool,
     /// What webhooks are signed with. Made up where none is set: then only the test provider inside can sign.
@@ -124,6 +135,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             chat: ChatBudget { viewer: 1.0, room: 50.0 },
+            chat_kept_ms: None,
             dev_login: false,
             webhook_secret: Secret::random(),
             provider_deadline: Duration::from_secs(10),
@@ -239,6 +251,8 @@ impl App {
         app.spawn_loop(sweep::outbox(app.clone()));
         app.spawn_loop(sweep::upkeep(app.clone()));
         app.spawn_loop(minutes::run(app.clone()));
+        app.spawn_loop(waiting::count(app.clone()));
+        app.spawn_loop(erase::forget(app.clone()));
         app.spawn_loop(bus::viewers(app.clone()));
         app.spawn_loop(bus::shows(app.clone()));
         Ok(app)

@@ -6,7 +6,9 @@ use bytes::Bytes;
 
 use super::{App, Result};
 use crate::domain::offer::{self, OfferForm};
-use crate::domain::{Action, Actor, Event, LiveStream, Offer, OfferId, OfferStatus, Refusal, Stage, StreamId};
+use crate::domain::{
+    Action, Actor, DeedKind, Event, LiveStream, Offer, OfferId, OfferStatus, Refusal, Stage, StreamId,
+};
 use crate::protocol::{OfferView, PinView, StateChange, json_bytes};
 
 /// More offers than one node sells in a day; past it the memory starts anew.
@@ -53,6 +55,7 @@ impl App {
             app.offer_after(id).await
         })
         .await
+        .inspect(|offer| self.note_sale(actor, (offer.stream, id), DeedKind::Open, None))
     }
 
     pub async fn pause_offer(&self, actor: &Actor, id: OfferId) -> Result<OfferView> {
@@ -63,12 +66,14 @@ impl App {
             app.offer_after(id).await
         })
         .await
+        .inspect(|offer| self.note_sale(actor, (offer.stream, id), DeedKind::Pause, None))
     }
 
     pub async fn close_offer(&self, actor: &Actor, id: OfferId) -> Result<OfferView> {
         self.sells(actor, id).await?;
         let app = self.clone();
-        self.write(async move { app.close_now(id).await }).await
+        let closed = self.write(async move { app.close_now(id).await }).await;
+        closed.inspect(|offer| self.note_sale(actor, (offer.stream, id), DeedKind::Close, None))
     }
 
     pub async fn restock_offer(&self, actor: &Actor, id: OfferId, add: i64) -> Result<OfferView> {
@@ -80,6 +85,7 @@ impl App {
             app.offer_after(id).await
         })
         .await
+        .inspect(|offer| self.note_sale(actor, (offer.stream, id), DeedKind::Restock, Some(format!("{add}"))))
     }
 
     pub async fn extend_offer(&self, actor: &Actor, id: OfferId, seconds: i64) -> Result<OfferView> {
@@ -91,6 +97,7 @@ impl App {
             app.offer_after(id).await
         })
         .await
+        .inspect(|offer| self.note_sale(actor, (offer.stream, id), DeedKind::Extend, Some(format!("{seconds} s"))))
     }
 
     pub async fn pin(&self, actor: &Actor, stream: StreamId, offer: OfferId) -> Result<PinView> {
@@ -103,6 +110,7 @@ impl App {
             Ok(PinView { offer, v: [app.epoch(), changed.version] })
         })
         .await
+        .inspect(|_| self.note_sale(actor, (stream, offer), DeedKind::Pin, None))
     }
 
     pub async fn unpin(&self, actor: &Actor, stream: StreamId) -> Result<()> {

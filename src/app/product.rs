@@ -10,6 +10,7 @@ pub struct NewProduct {
     pub title: String,
     pub titles: Titles,
     pub image: Option<String>,
+    pub category: Option<String>,
     pub variants: Vec<NewVariant>,
 }
 
@@ -37,6 +38,7 @@ impl NewProduct {
             title: self.title,
             titles: self.titles,
             image: self.image,
+            category: self.category,
             variants: variants.collect(),
         }
     }

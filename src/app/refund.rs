@@ -6,7 +6,7 @@ use super::provider::Outcome;
 use super::tally::answered;
 use super::{App, Error, Result};
 use crate::domain::order::request_hash;
-use crate::domain::{Action, Actor, Intent, Key, OrderId, Refund, RefundStatus, Refusal};
+use crate::domain::{Action, Actor, DeedKind, Intent, Key, OrderId, Refund, RefundStatus, Refusal};
 use crate::store::NewRefund;
 
 /// Of the words a host may leave with a refund, in bytes.
@@ -24,6 +24,11 @@ impl App {
         key: Key,
     ) -> Result<Bought> {
         let answer = self.refund_order(actor, id, restock, reason, key).await;
+        if let Ok(bought) = &answer
+            && !bought.replayed
+        {
+            self.note(self.deed(actor, bought.order.stream, DeedKind::Refund), &id, None);
+        }
         answered(&self.tally().refunds, &answer, |bought| if bought.replayed { "replayed" } else { "refunded" });
         answer
     }

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use super::chat::{rules_change, rules_view};
 use super::offer::{offer_change, pin_change};
+use super::rules::{rules_change, rules_view};
 use super::stream::stream_change;
 use super::{App, Result};
 use crate::broker::{Opening, Place};
@@ -23,10 +23,10 @@ impl App {
             return Err(Refusal::TokenInvalid.into());
         }
         let now = self.now();
-        let muted_until = match show.refuses(actor, now) {
-            Some(Refusal::Muted { until, .. }) => Some(until),
+        let (muted_until, muted_reason) = match show.refuses(actor, now) {
+            Some(Refusal::Muted { until, .. }) => (Some(until), show.muted_because(&actor.user)),
             Some(refusal) => return Err(refusal.into()),
-            None => None,
+            None => (None, None),
         };
         let (room, created) = self.rooms().open(stream);
         if created {
@@ -43,7 +43,7 @@ impl App {
             .await?;
         }
         let (id, name, role) = (actor.user.clone(), actor.name.as_str().to_owned(), actor.role);
-        Ok((room, You { id, name, role, muted_until }))
+        Ok((room, You { id, name, role, muted_until, muted_reason }))
     }
 
     /// What happened in a stream after `position`, where its room does not reach back so far and the broker's history
@@ -79,7 +79,8 @@ impl App {
         let messages = self.store().messages(id, None, RECENT_MAX, false).await?;
 
         let show = self.find_show(id).await?;
-        show.read(&stream, self.store().sanctions(id, self.now()).await?);
+        let words = self.newer_words(&stream, &show).await?;
+        show.read(&stream, self.store().sanctions(id, self.now()).await?, words);
         self.send_out(id, &show, self.store().revoked_helpers(id, self.now()).await?);
         let mut state = vec![
             stream_change(&self.stream_view(&stream), &stream, self.epoch()),

@@ -1,11 +1,13 @@
 //! What this node remembers of a show between verbs: its rules, who is kept quiet, who spoke when.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::{App, Result};
 use crate::domain::{
-    Action, Actor, LiveStream, Millis, Refusal, Sanction, SanctionKind, StreamId, StreamStatus, TokenBucket, UserId,
+    Action, Actor, LiveStream, Millis, Refusal, Ruling, Sanction, SanctionKind, StreamId, StreamStatus, TokenBucket,
+    UserId, Words, words,
 };
 
 #[derive(Debug)]
@@ -17,6 +19,9 @@ struct Inner {
     sanctions: Vec<Sanction>,
     /// Helpers whose link was taken back: their tokens are still good, their powers are not.
     out: HashSet<UserId>,
+    words: Arc<Words>,
+    /// The version of the words, to be compared with the stream's.
+    words_v: i64,
     voices: HashMap<UserId, Voice>,
     /// What all viewers together may say; the team and what is sold go first.
     floor: Option<TokenBucket>,
@@ -44,6 +49,8 @@ struct Voice {
     bucket: Option<TokenBucket>,
     hearts: TokenBucket,
     said_at: Option<Millis>,
+    /// What they said lately, as digests, and when.
+    said: Vec<(u64, Millis)>,
 }
 
 /// Messages each second on average: of one viewer, with a burst of five, and of a show's viewers together on this node,
@@ -57,6 +64,10 @@ pub struct ChatBudget {
 const CHAT_BURST: f64 = 5.0;
 /// Heart frames a second; each may carry fifty.
 const HEART_FRAMES: f64 = 3.0;
+/// So long nobody says the same again, as far as their last few messages go. On this node: who is connected to two may say a
+/// thing on each. The same said by many is no repetition: a room greets and cheers in one voice.
+const REPEAT_MS: Millis = 30_000;
+const SAID_KEPT: usize = 8;
 /// Above this many, voices quiet for five minutes are forgotten.
 const VOICES_KEPT: usize = 10_000;
 const QUIET_MS: Millis = 300_000;
@@ -81,17 +92,23 @@ impl Show {
         }
     }
 
+    /// As of which version everything is known; 0 while the words are older than the rest.
     pub fn version(&self) -> i64 {
-        self.lock().stream.version
+        let inner = self.lock();
+        if inner.words_v == inner.stream.words_v { inner.stream.version } else { 0 }
     }
 
     /// Takes what the store has; of two readings the newer one stays.
-    pub fn read(&self, stream: &LiveStream, sanctions: Vec<Sanction>) {
+    pub fn read(&self, stream: &LiveStream, sanctions: Vec<Sanction>, words: Option<Arc<Words>>) {
         let mut inner = self.lock();
         let likes = inner.stream.likes.max(stream.likes + inner.fresh_likes);
         if inner.stream.version <= stream.version {
             inner.stream = stream.clone();
             inner.sanctions = sanctions;
+            if let Some(words) = words {
+                inner.words = words;
+                inner.words_v = stream.words_v;
+            }
         }
         inner.stream.likes = likes;
     }
@@ -150,8 +167,15 @@ impl Show {
         more
     }
 
-    /// May this person say something now? If so, it counts as said.
-    pub fn take_floor(&self, actor: &Actor, now: Millis, budget: ChatBudget) -> std::result::Result<(), Refusal> {
+    /// May this person say this now? If so, it counts as said; and whether it waits for the team first.
+    pub fn take_floor(
+        &self,
+        actor: &Actor,
+        text: &str,
+        now: Millis,
+        budget: ChatBudget,
+    ) -> std::result::Result<Ruling, Refusal> {
+        let folded = if actor.is_team() { String::new() } else { words::fold(text) };
         let mut inner = self.lock();
         if inner.stream.status == StreamStatus::Ended {
             return Err(Refusal::StreamEnded);
@@ -161,14 +185,20 @@ impl Show {
         }
         if actor.is_team() {
             inner.floor(now, budget).into_iter().for_each(|floor| floor.take_first(now));
-            return Ok(());
+            return Ok(Ruling::Say);
         }
+        let ruling = inner.stream.chat.judge(&folded, &inner.words)?;
         let slow_ms = inner.stream.chat.slow_ms;
         let voice = inner.voice(&actor.user, now);
         if let Some(said_at) = voice.said_at
             && now < said_at + slow_ms
         {
             return Err(Refusal::SlowMode { retry_ms: said_at + slow_ms - now });
+        }
+        let digest = digest(&folded);
+        voice.said.retain(|(_, at)| now < at + REPEAT_MS);
+        if let Some((_, at)) = voice.said.iter().find(|(said, _)| *said == digest) {
+            return Err(Refusal::Repeated { retry_ms: at + REPEAT_MS - now });
         }
         if budget.viewer > 0.0 {
             let bucket = voice.bucket.get_or_insert_with(|| TokenBucket::new(budget.viewer, CHAT_BURST, now));
@@ -180,13 +210,21 @@ impl Show {
             let shed = |retry_ms| Refusal::ChatBudget { retry_ms: retry_ms + rand::random_range(100..1_000) };
             floor.take(now).map_err(shed)?;
         }
-        inner.voice(&actor.user, now).said_at = Some(now);
-        Ok(())
+        let voice = inner.voice(&actor.user, now);
+        voice.said_at = Some(now);
+        if voice.said.len() == SAID_KEPT {
+            voice.said.remove(0);
+        }
+        voice.said.push((digest, now));
+        Ok(ruling)
     }
 
-    /// What was said could not be told: slow mode does not count it.
-    pub fn unsaid(&self, actor: &Actor, now: Millis) {
-        self.lock().voice(&actor.user, now).said_at = None;
+    /// What was said could not be told: neither slow mode counts it nor is it a repetition to say it again.
+    pub fn unsaid(&self, actor: &Actor) {
+        if let Some(voice) = self.lock().voices.get_mut(&actor.user) {
+            voice.said_at = None;
+            voice.said.pop();
+        }
     }
 
     /// Something was sold, and everybody is told: it comes before talk.
@@ -244,6 +282,13 @@ impl Show {
         self.lock().out.contains(user)
     }
 
+    /// What the team said when it muted this person.
+    pub fn muted_because(&self, user: &UserId) -> Option<String> {
+        let inner = self.lock();
+        let mute = inner.sanctions.iter().find(|it| it.user == *user && it.kind == SanctionKind::Mute)?;
+        mute.reason.clone()
+    }
+
     /// Why this person may not speak (muted) or not be here (banned).
     pub fn refuses(&self, actor: &Actor, now: Millis) -> Option<Refusal> {
         self.lock().refuses(actor, now)
@@ -274,11 +319,26 @@ impl Inner {
             bucket: None,
             hearts: TokenBucket::new(HEART_FRAMES, HEART_FRAMES * 3.0, now),
             said_at: None,
+            said: Vec::new(),
         })
     }
 }
 
+fn digest(folded: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    folded.hash(&mut hasher);
+    hasher.finish()
+}
+
 impl App {
+    /// The muted words, if they are not the ones that `show` has.
+    pub(super) async fn newer_words(&self, stream: &LiveStream, show: &Show) -> Result<Option<Arc<Words>>> {
+        if show.lock().words_v == stream.words_v {
+            return Ok(None);
+        }
+        Ok(Some(Arc::new(self.store().words(stream.id).await?)))
+    }
+
     /// The show, from memory or from the store.
     pub(super) async fn find_show(&self, id: StreamId) -> Result<Arc<Show>> {
         if let Some(known) = self.known_show(id) {
@@ -294,7 +354,10 @@ impl App {
             let stream = self.store().stream(id).await?.ok_or(Refusal::NoSuchStream)?;
             let sanctions = self.store().sanctions(id, self.now()).await?;
             let out = self.store().revoked_helpers(id, self.now()).await?.into_iter().collect();
+            let words = if stream.words_v == 0 { Words::none() } else { self.store().words(id).await? };
             Ok(Show(Mutex::new(Inner {
+                words: Arc::new(words),
+                words_v: stream.words_v,
                 stream,
                 sanctions,
                 out,
@@ -319,92 +382,5 @@ impl App {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::{ChatRules, Name, Role};
-
-    fn show(slow_ms: i64) -> Show {
-        let stream = LiveStream {
-            id: StreamId::new(),
-            title: "t".into(),
-            titles: Default::default(),
-            host: "h".into(),
-            status: StreamStatus::Live,
-            video: None,
-            poster: None,
-            scheduled_at: None,
-            started_at: None,
-            ended_at: None,
-            pin: None,
-            chat: ChatRules { slow_ms, notice: None },
-            likes: 0,
-            version: 1,
-        };
-        Show(Mutex::new(Inner {
-            stream,
-            sanctions: vec![],
-            out: HashSet::new(),
-            voices: HashMap::new(),
-            floor: None,
-            fresh_likes: 0,
-            refresh: Refresh::No,
-            read_at: 0,
-        }))
-    }
-
-    const OFF: ChatBudget = ChatBudget { viewer: 0.0, room: 0.0 };
-    const ONE: ChatBudget = ChatBudget { viewer: 1.0, room: 0.0 };
-
-    fn actor(name: &str, role: Role) -> Actor {
-        let (user, name) = (UserId::parse(name).unwrap(), Name::parse(name).unwrap());
-        Actor { user, name, role, stream: None, expires_at: None }
-    }
-
-    #[test]
-    fn slow_mode_holds_viewers_and_lets_the_team_speak() {
-        let (show, ann, host) = (show(10_000), actor("ann", Role::Viewer), actor("h", Role::Host));
-        assert_eq!(show.take_floor(&ann, 0, ONE), Ok(()));
-        assert_eq!(show.take_floor(&ann, 4_000, ONE), Err(Refusal::SlowMode { retry_ms: 6_000 }));
-        assert_eq!(show.take_floor(&ann, 10_000, ONE), Ok(()));
-        assert!((0..20).all(|_| show.take_floor(&host, 0, ONE).is_ok()));
-    }
-
-    #[test]
-    fn sixth_message_in_a_second_is_over_the_budget_unless_it_is_off() {
-        let (show, ann) = (show(0), actor("ann", Role::Viewer));
-        assert!((0..5).all(|_| show.take_floor(&ann, 0, ONE).is_ok()));
-        assert_eq!(show.take_floor(&ann, 0, ONE), Err(Refusal::ChatBudget { retry_ms: 1_000 }));
-        assert!((0..50).all(|_| show.take_floor(&actor("bob", Role::Viewer), 0, OFF).is_ok()));
-    }
-
-    #[test]
-    fn a_room_sheds_viewers_and_never_the_team() {
-        let (show, host) = (show(0), actor("h", Role::Host));
-        let budget = ChatBudget { viewer: 1.0, room: 10.0 };
-        let viewer = |n: usize| actor(&format!("v{n}"), Role::Viewer);
-        let said = (0..50).filter(|n| show.take_floor(&viewer(*n), 0, budget).is_ok()).count();
-        assert_eq!(said, 20, "a burst of two seconds");
-        assert!((0..15).all(|_| show.take_floor(&host, 0, budget).is_ok()), "the team is not bound");
-        show.note_sale(0, budget);
-        let Err(Refusal::ChatBudget { retry_ms }) = show.take_floor(&viewer(50), 0, budget) else { panic!("shed") };
-        assert!((1_700 + 100..1_700 + 1_000).contains(&retry_ms), "{retry_ms}: the team and the sale went first");
-        assert_eq!(show.take_floor(&viewer(51), 1_700, budget), Ok(()));
-        assert!(matches!(show.take_floor(&viewer(52), 1_700, budget), Err(Refusal::ChatBudget { .. })));
-        assert!((0..500).all(|n| show.take_floor(&viewer(n + 100), 1_700, OFF).is_ok()));
-    }
-
-    #[test]
-    fn a_banned_person_is_told_so_even_if_muted_too() {
-        let (show, ann) = (show(0), actor("ann", Role::Viewer));
-        let sanction =
-            |kind, until| Sanction { user: ann.user.clone(), name: "Ann".into(), kind, until, by: "h".into() };
-        show.add_sanction(sanction(SanctionKind::Mute, Some(100)));
-        assert_eq!(show.refuses(&ann, 0), Some(Refusal::Muted { until: 100, now: 0 }));
-        show.add_sanction(sanction(SanctionKind::Ban, None));
-        assert_eq!(show.refuses(&ann, 0), Some(Refusal::Banned));
-        let host = Actor { role: Role::Host, ..ann.clone() };
-        assert_eq!(show.refuses(&host, 0), None, "who runs the show is not bound");
-        show.lift(&ann.user, SanctionKind::Ban);
-        assert_eq!(show.refuses(&ann, 100), None);
-    }
-}
+#[path = "show_test.rs"]
+mod tests;

@@ -35,6 +35,7 @@ impl NewStream {
             ended_at: None,
             pin: None,
             chat: ChatRules::default(),
+            words_v: 0,
             likes: 0,
             version: 1,
         })

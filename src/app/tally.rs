@@ -34,7 +34,7 @@ pub struct Tally {
 }
 
 /// What works between requests.
-pub const LOOPS: [&str; 6] = ["offers", "holds", "outbox", "likes", "webhooks", "payments"];
+pub const LOOPS: [&str; 7] = ["offers", "holds", "outbox", "likes", "webhooks", "payments", "waiting"];
 
 /// One of the [`LOOPS`]: its turns, and when the last one went well.
 #[derive(Debug, Default)]
@@ -67,8 +67,16 @@ const BUYS: [&str; 21] = [
     "outcome_unknown",
     "other",
 ];
-const SAYS: [&str; 12] = [
+const SAYS: [&str; 20] = [
     "said",
+    "held",
+    "chat_off",
+    "word_refused",
+    "link_refused",
+    "flood",
+    "repeated",
+    "queue_full",
+    "no_such_message",
     "chat_budget",
     "slow_mode",
     "muted",

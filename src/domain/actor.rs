@@ -55,7 +55,7 @@ pub enum Action {
     /// Chat and react.
     Talk,
     Buy,
-    /// Delete messages, mute, ban, slow mode, notices.
+    /// Delete messages, mute, ban, chat rules and words, what waits for review, notices; and read what was done.
     Moderate,
     /// Pin, offers, products; see drafts and pools.
     Sell,
@@ -63,6 +63,8 @@ pub enum Action {
     Run,
     /// Sales figures.
     SeeNumbers,
+    /// Another person's data, for good.
+    Erase,
 }
 
 /// Who asks.
@@ -101,6 +103,7 @@ impl Actor {
             Action::Talk | Action::Buy => true,
             Action::Moderate => matches!(role, Role::Moderator | Role::Producer | Role::Host | Role::Admin),
             Action::Sell => matches!(role, Role::Producer | Role::Host | Role::Admin),
+            Action::Erase => role == Role::Admin,
             Action::Run => matches!(role, Role::Host | Role::Admin),
             Action::SeeNumbers => matches!(role, Role::Producer | Role::Analyst | Role::Host | Role::Admin),
         };
@@ -124,14 +127,14 @@ mod tests {
     #[test]
     fn roles_may_what_the_table_says() {
         use Action::*;
-        let all = [Talk, Buy, Moderate, Sell, Run, SeeNumbers];
+        let all = [Talk, Buy, Moderate, Sell, Run, SeeNumbers, Erase];
         for (role, allowed) in [
             (Role::Guest, vec![]),
             (Role::Viewer, vec![Talk, Buy]),
             (Role::Moderator, vec![Talk, Buy, Moderate]),
             (Role::Analyst, vec![Talk, Buy, SeeNumbers]),
             (Role::Producer, vec![Talk, Buy, Moderate, Sell, SeeNumbers]),
-            (Role::Host, all.to_vec()),
+            (Role::Host, all[..6].to_vec()),
             (Role::Admin, all.to_vec()),
         ] {
             for action in all {

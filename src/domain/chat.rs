@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::flood::{has_link, is_flood};
 use super::product::in_range;
+use super::words::{WordAct, Words};
 use super::{Event, MessageId, Millis, Refusal, Speaker, StreamId, UserId, text};
 
 /// A line of chat that may be shown: 1–200 characters on one line.
@@ -31,12 +33,57 @@ pub struct ChatMessage {
     pub at: Millis,
     pub from: Speaker,
     pub text: String,
+    /// What it answers.
+    pub reply: Option<Quote>,
     pub deleted: bool,
 }
 
 impl ChatMessage {
     pub fn event(&self) -> Event {
-        Event::Chat { id: self.id, from: self.from.clone(), text: self.text.clone() }
+        let Self { id, from, text, reply, .. } = self.clone();
+        Event::Chat { id, from, text, reply }
+    }
+
+    /// As it stands above an answer: at most 80 characters of it.
+    pub fn quote(&self) -> Quote {
+        Quote { id: self.id, name: self.from.name.clone(), text: self.text.chars().take(Quote::LENGTH_MAX).collect() }
+    }
+}
+
+/// Another message, shown where it is spoken of.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub struct Quote {
+    pub id: MessageId,
+    pub name: String,
+    pub text: String,
+}
+
+impl Quote {
+    pub const LENGTH_MAX: usize = 80;
+}
+
+/// What becomes of a viewer's message with a link in it. The team may always link.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LinkRule {
+    Allow,
+    Hold,
+    /// The rule of a new show: a queue that nobody looks at would swallow them without a word.
+    #[default]
+    Refuse,
+}
+
+impl LinkRule {
+    pub fn name(self) -> &'static str {
+        match self {
+            LinkRule::Allow => "allow",
+            LinkRule::Hold => "hold",
+            LinkRule::Refuse => "refuse",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [LinkRule::Allow, LinkRule::Hold, LinkRule::Refuse].into_iter().find(|rule| rule.name() == text)
     }
 }
 
@@ -47,6 +94,71 @@ pub struct ChatRules {
     pub slow_ms: i64,
     /// The host's notice, shown until it is taken away.
     pub notice: Option<String>,
+    /// Only the team may speak.
+    pub off: bool,
+    pub links: LinkRule,
+    /// Every viewer's message waits for the team.
+    pub hold_all: bool,
+    /// The comment that stands above the others.
+    pub pinned: Option<Quote>,
+}
+
+/// Messages of one show that may wait for the team; past it they are refused.
+pub const HELD_MAX: i64 = 500;
+
+/// What the rules make of a message that they do not refuse.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ruling {
+    Say,
+    /// It waits for the team.
+    Hold,
+}
+
+impl ChatRules {
+    /// What these rules and the muted words make of a viewer's text, given [folded](super::words::fold).
+    pub fn judge(&self, folded: &str, words: &Words) -> Result<Ruling, Refusal> {
+        if self.off {
+            return Err(Refusal::ChatOff);
+        }
+        if is_flood(folded) {
+            return Err(Refusal::Flood);
+        }
+        let word = words.find(folded);
+        if word == Some(WordAct::Refuse) {
+            return Err(Refusal::WordRefused);
+        }
+        let link = self.links != LinkRule::Allow && has_link(folded);
+        if link && self.links == LinkRule::Refuse {
+            return Err(Refusal::LinkRefused);
+        }
+        Ok(if link || word.is_some() || self.hold_all { Ruling::Hold } else { Ruling::Say })
+    }
+}
+
+/// A change of the rules: what is not given stays as it is.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize, ToSchema)]
+pub struct RulesForm {
+    /// At least this many seconds between two messages of one viewer; 0 (off) to 300.
+    pub slow_s: Option<i64>,
+    /// Only the team may speak.
+    pub off: Option<bool>,
+    /// What becomes of a viewer's message with a link in it.
+    pub links: Option<LinkRule>,
+    /// Every viewer's message waits for the team.
+    pub hold_all: Option<bool>,
+}
+
+impl RulesForm {
+    /// The change in words, for the log of actions.
+    pub fn words(&self) -> String {
+        let said = [
+            self.slow_s.map(|seconds| format!("slow_s {seconds}")),
+            self.off.map(|off| format!("off {off}")),
+            self.links.map(|links| format!("links {}", links.name())),
+            self.hold_all.map(|hold_all| format!("hold_all {hold_all}")),
+        ];
+        said.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// Slow mode in seconds: 0 (off) to 300.
@@ -79,6 +191,7 @@ pub struct Sanction {
     /// `None`: until lifted.
     pub until: Option<Millis>,
     pub by: String,
+    pub reason: Option<String>,
 }
 
 impl Sanction {
@@ -108,11 +221,43 @@ mod tests {
             kind,
             until,
             by: "host".into(),
+            reason: None,
         };
         let mute = by(SanctionKind::Mute, Some(100));
         assert_eq!(mute.refuses(99), Some(Refusal::Muted { until: 100, now: 99 }));
         assert_eq!(mute.refuses(100), None);
         assert_eq!(by(SanctionKind::Ban, None).refuses(i64::MAX), Some(Refusal::Banned));
+    }
+
+    #[test]
+    fn the_rules_refuse_before_they_hold() {
+        let word = |word: &str, act| super::super::words::MutedWord { word: word.into(), whole: false, act };
+        let words = Words::parse(vec![word("scam", WordAct::Refuse), word("cheap", WordAct::Hold)]).unwrap();
+        let open = ChatRules { links: LinkRule::Allow, ..ChatRules::default() };
+        let rows = [
+            (open.clone(), "how much?", Ok(Ruling::Say)),
+            (open.clone(), "see a.com", Ok(Ruling::Say)),
+            (open.clone(), "cheap", Ok(Ruling::Hold)),
+            (open.clone(), "cheap scam", Err(Refusal::WordRefused)),
+            (ChatRules { hold_all: true, ..open.clone() }, "hi", Ok(Ruling::Hold)),
+            (ChatRules { hold_all: true, ..open.clone() }, "scam", Err(Refusal::WordRefused)),
+            (ChatRules { links: LinkRule::Hold, ..open.clone() }, "see a.com", Ok(Ruling::Hold)),
+            (ChatRules::default(), "see a.com", Err(Refusal::LinkRefused)),
+            (ChatRules::default(), "hi", Ok(Ruling::Say)),
+            (ChatRules::default(), "!!!!!!!!!!!!!!!!!!!!!!!", Err(Refusal::Flood)),
+            (ChatRules { off: true, ..open }, "hi", Err(Refusal::ChatOff)),
+        ];
+        for (rules, text, expected) in rows {
+            assert_eq!(rules.judge(text, &words), expected, "{text} by {rules:?}");
+        }
+    }
+
+    #[test]
+    fn a_quote_is_short() {
+        let from = Speaker { id: UserId::parse("u").unwrap(), name: "U".into(), role: super::super::Role::Viewer };
+        let (id, stream) = (MessageId::new(), StreamId::new());
+        let long = ChatMessage { id, stream, at: 0, from, text: "ك".repeat(200), reply: None, deleted: false };
+        assert_eq!(long.quote(), Quote { id, name: "U".into(), text: "ك".repeat(80) });
     }
 
     #[test]

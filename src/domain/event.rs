@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Actor, MessageId, Millis, OfferId, Role, UserId};
+use super::{Actor, MessageId, Millis, OfferId, Quote, Role, UserId};
 
 /// Who said it, as others see them.
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
@@ -26,6 +26,9 @@ pub enum Event {
         id: MessageId,
         from: Speaker,
         text: String,
+        /// What it answers.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reply: Option<Quote>,
     },
     Pinned {
         offer: OfferId,
@@ -48,6 +51,7 @@ pub enum Event {
     Deleted {
         id: MessageId,
     },
+    /// May not speak for a time; what they said goes too.
     Muted {
         user: UserId,
         name: String,
@@ -56,9 +60,14 @@ pub enum Event {
     Unmuted {
         user: UserId,
     },
+    /// Was sent out; what they said goes too.
     Banned {
         user: UserId,
         name: String,
+    },
+    /// Had their data erased: what they said goes.
+    Erased {
+        user: UserId,
     },
     Announced {
         text: String,
@@ -82,6 +91,7 @@ impl Event {
             Event::Muted { .. } => "muted",
             Event::Unmuted { .. } => "unmuted",
             Event::Banned { .. } => "banned",
+            Event::Erased { .. } => "erased",
             Event::Announced { .. } => "announced",
             Event::Started {} => "started",
             Event::Ended {} => "ended",
@@ -96,14 +106,25 @@ impl Event {
             | Event::SaleClosed { offer }
             | Event::Purchased { offer, .. } => Some(offer.to_string()),
             Event::Chat { id, .. } | Event::Deleted { id } => Some(id.to_string()),
-            Event::Muted { user, .. } | Event::Unmuted { user } | Event::Banned { user, .. } => Some(user.to_string()),
+            Event::Muted { user, .. }
+            | Event::Unmuted { user }
+            | Event::Banned { user, .. }
+            | Event::Erased { user } => Some(user.to_string()),
             Event::Unpinned {} | Event::Announced { .. } | Event::Started {} | Event::Ended {} => None,
         }
     }
 
     /// Takes something or somebody from the screens, or gives it back.
     pub fn moderates(&self) -> bool {
-        matches!(self, Event::Deleted { .. } | Event::Muted { .. } | Event::Unmuted { .. } | Event::Banned { .. })
+        matches!(self, Event::Deleted { .. } | Event::Unmuted { .. }) || self.silences().is_some()
+    }
+
+    /// The person whose messages go from the screens with this.
+    pub fn silences(&self) -> Option<&UserId> {
+        match self {
+            Event::Muted { user, .. } | Event::Banned { user, .. } | Event::Erased { user } => Some(user),
+            _ => None,
+        }
     }
 
     /// Goes out past the tick: viewers act on it at once.

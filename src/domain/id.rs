@@ -21,6 +21,11 @@ macro_rules! id {
                 Self(Uuid::now_v7())
             }
 
+            /// Earlier than every id made at `at` or after it.
+            pub fn first_at(at: Millis) -> Self {
+                Self(Uuid::from_u128((at.max(0) as u128) << 80))
+            }
+
             /// When it was made, in epoch milliseconds, by the clock of whoever made it.
             pub fn made_at(self) -> Millis {
                 self.0.get_timestamp().map_or(0, |time| {
@@ -68,6 +73,8 @@ id! {
     MessageId
     /// A link into the team of a show.
     InviteId
+    /// An entry in the log of what the team did.
+    ActionId
 }
 
 /// A person, as the operator's own site calls them: 1–64 visible ASCII characters, from the token's `sub`.
@@ -116,6 +123,12 @@ mod tests {
         ] {
             assert_eq!(UserId::parse(text).is_ok(), good, "{text:?}");
         }
+    }
+
+    #[test]
+    fn ids_are_told_apart_by_when_they_were_made() {
+        let id = MessageId::new();
+        assert!(MessageId::first_at(id.made_at()) < id && id < MessageId::first_at(id.made_at() + 1));
     }
 
     #[test]

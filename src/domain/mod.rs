@@ -4,9 +4,13 @@
 //! for both databases, for every door and for every test.
 
 pub mod actor;
+pub mod address;
 pub mod bucket;
 pub mod chat;
+pub mod deed;
 pub mod event;
+pub mod flood;
+pub mod history;
 pub mod id;
 pub mod invite;
 pub mod offer;
@@ -19,12 +23,16 @@ pub mod report;
 pub mod script;
 pub mod stream;
 pub mod text;
+pub mod words;
 
 pub use actor::{Action, Actor, Role};
+pub use address::Address;
 pub use bucket::TokenBucket;
-pub use chat::{ChatMessage, ChatRules, ChatText, Sanction, SanctionKind};
+pub use chat::{ChatMessage, ChatRules, ChatText, LinkRule, Quote, RulesForm, Ruling, Sanction, SanctionKind};
+pub use deed::{Deed, DeedKind};
 pub use event::{Event, Speaker};
-pub use id::{InviteId, MessageId, OfferId, OrderId, ProductId, ShopId, StreamId, UserId, VariantId};
+pub use history::{Happened, Step, Traces, history};
+pub use id::{ActionId, InviteId, MessageId, OfferId, OrderId, ProductId, ShopId, StreamId, UserId, VariantId};
 pub use invite::{Helper, Invite};
 pub use offer::{Ask, Kind, Offer, OfferStatus, Prior, Stage, Terms, Verdict, decide};
 pub use order::{Key, Order, OrderStatus, RequestHash};
@@ -34,6 +42,7 @@ pub use refusal::Refusal;
 pub use script::Script;
 pub use stream::{LiveStream, Pin, StreamStatus};
 pub use text::{Name, Titles};
+pub use words::{MutedWord, WordAct, Words};
 
 /// UTC, milliseconds since 1970. The only form of time, on the wire and in both databases.
 pub type Millis = i64;

@@ -54,6 +54,11 @@ impl OrderStatus {
         }
     }
 
+    /// May it still be said where it goes?
+    pub fn takes_address(self) -> Result<(), Refusal> {
+        if self.counts() { Ok(()) } else { Err(Refusal::WrongStatus("an order that is over is not delivered")) }
+    }
+
     /// May the money be given back?
     pub fn refundable(self) -> Result<(), Refusal> {
         match self {

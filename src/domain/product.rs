@@ -18,6 +18,8 @@ pub struct Product {
     pub title: String,
     pub titles: Titles,
     pub image: Option<String>,
+    /// What kind of thing it is, in the shop's own word: "Kitchen". What a shop's front filters by.
+    pub category: Option<String>,
     pub variants: Vec<Variant>,
 }
 
@@ -55,6 +57,8 @@ impl Product {
         self.title = text::title(&self.title)?;
         self.titles = text::titles(&self.titles)?;
         self.image = self.image.as_deref().map(text::address).transpose()?;
+        self.category = self.category.filter(|text| !text.trim().is_empty());
+        self.category = self.category.as_deref().map(text::category).transpose()?;
         if !(1..=100).contains(&self.variants.len()) {
             return Err(Refusal::bad_request("a product has 1 to 100 variants"));
         }

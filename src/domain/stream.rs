@@ -52,6 +52,8 @@ pub struct LiveStream {
     pub ended_at: Option<Millis>,
     pub pin: Option<Pin>,
     pub chat: ChatRules,
+    /// The version in which its muted words last changed; 0: it never had any.
+    pub words_v: i64,
     pub likes: i64,
     /// Raised by every change of the row: the `v` of pin.
     pub version: i64,

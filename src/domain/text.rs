@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use unicode_normalization::char::is_combining_mark;
 use utoipa::ToSchema;
 
 use super::Refusal;
@@ -30,6 +31,11 @@ impl Name {
 /// A title of a show, product or variant: 1–120 characters on one line.
 pub fn title(text: &str) -> Result<String, Refusal> {
     line(text, 120).ok_or_else(|| Refusal::bad_request("a title has 1 to 120 characters"))
+}
+
+/// What kind of thing a product is: 1–40 characters on one line.
+pub fn category(text: &str) -> Result<String, Refusal> {
+    line(text, 40).ok_or_else(|| Refusal::bad_request("a category has 1 to 40 characters"))
 }
 
 /// Translations of a title: at most 20 languages, each a title of its own.
@@ -64,18 +70,37 @@ pub fn address(text: &str) -> Result<String, Refusal> {
 /// One line without control characters, runs of white space as one space; `None` if nothing is left or it is too long.
 ///
 /// Direction marks that could turn the text around it (overrides, isolates) are dropped; the page isolates each
-/// line by itself. Joiners stay: Arabic, Persian and emoji need them.
+/// line by itself. Joiners stay: Arabic, Persian and emoji need them. Marks stand on a letter four high at most, more than any
+/// language needs; taller towers would reach into the lines around.
 pub(super) fn line(text: &str, length_max: usize) -> Option<String> {
     let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let words: Vec<String> = text
         .split(|c: char| c.is_whitespace())
-        .map(|word| word.chars().filter(|c| !c.is_control() && !turns(*c)).collect::<String>())
+        .map(|word| {
+            let mut marks = 0;
+            let low = |c: &char| {
+                if is_combining_mark(*c) {
+                    marks += 1;
+                } else if !is_joiner(*c) {
+                    marks = 0;
+                }
+                marks <= MARKS_MAX
+            };
+            word.chars().filter(|c| !c.is_control() && !turns(*c)).filter(low).collect::<String>()
+        })
         .filter(|word: &String| !word.is_empty())
         .collect();
     let line = words.join(" ");
     let visible =
         line.chars().any(|c| !matches!(c, ' ' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' | '\u{ad}'));
     (visible && line.chars().count() <= length_max).then_some(line)
+}
+
+const MARKS_MAX: usize = 4;
+
+/// Puts nothing between a letter and the marks after it.
+fn is_joiner(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{34f}' | '\u{ad}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -94,6 +119,19 @@ mod tests {
         check("كم السعر؟", Some("كم السعر؟"));
         check("0123456789", Some("0123456789"));
         check("0123456789a", None);
+    }
+
+    #[test]
+    fn towers_of_marks_are_cut_and_languages_are_not() {
+        let tower = |n: usize| format!("z{}o", "\u{301}".repeat(n));
+        assert_eq!(line(&tower(50), 200), Some(tower(4)));
+        assert_eq!(line(&"\u{489}".repeat(60), 200), Some("\u{489}".repeat(4)));
+        let parted = format!("z{}", "\u{301}\u{200d}".repeat(50));
+        assert!(line(&parted, 200).unwrap().matches('\u{301}').count() == 4, "a joiner is no letter");
+        for text in ["ٱلۡحَمۡدُ لِلَّهِ رَبِّ ٱلۡعَٰلَمِينَ", "Tiếng Việt", "हिन्दी", "ภาษาไทยที่นี่", "👩‍❤️‍💋‍👨", "שָׁלוֹם"]
+        {
+            assert_eq!(line(text, 200).as_deref(), Some(text));
+        }
     }
 
     #[test]

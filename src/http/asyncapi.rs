@@ -7,7 +7,7 @@ use crate::protocol::client::Verb;
 use crate::protocol::wire;
 
 /// What the server says, by name, with a line about each.
-const FRAMES: [(&str, &str); 6] = [
+const FRAMES: [(&str, &str); 8] = [
     (
         "hello",
         "First on every connection: where the room stands, who you are, and all state. `recovered: true`: `events` \
@@ -24,6 +24,12 @@ const FRAMES: [(&str, &str); 6] = [
     ),
     ("reply", "The answer to your frame with the same `ref`: `ok` or `error`."),
     ("order", "Your own order changed, wherever you are connected."),
+    (
+        "held",
+        "For those who keep order: a message waits to be looked at (`message`), or does not any more (`settled`). What was missed \
+        is in `GET …/held`.",
+    ),
+    ("action", "Somebody of the team did something to you: deleted, muted, banned, approved, … and why."),
     ("moving", "Open a new connection after `retry_ms`, then leave this one."),
 ];
 
@@ -34,6 +40,8 @@ pub fn document(openapi: &Value) -> Value {
     wire::Snapshot::schemas(&mut schemas);
     wire::Reply::schemas(&mut schemas);
     wire::OrderFrame::schemas(&mut schemas);
+    wire::HeldFrame::schemas(&mut schemas);
+    wire::ActionFrame::schemas(&mut schemas);
     wire::Moving::schemas(&mut schemas);
     Verb::schemas(&mut schemas);
     let payloads = [
@@ -42,6 +50,8 @@ pub fn document(openapi: &Value) -> Value {
         ("snapshot", wire::Snapshot::schema()),
         ("reply", wire::Reply::schema()),
         ("order", wire::OrderFrame::schema()),
+        ("held", wire::HeldFrame::schema()),
+        ("action", wire::ActionFrame::schema()),
         ("moving", wire::Moving::schema()),
     ];
     let mut components = openapi["components"]["schemas"].clone();

@@ -40,7 +40,7 @@ pub struct Problem {
 }
 
 /// Every `code` there is, in the order of the files that make them.
-pub const CODES: [&str; 46] = [
+pub const CODES: [&str; 52] = [
     "bad_request",
     "unknown_verb",
     "sign_in",
@@ -79,6 +79,12 @@ pub const CODES: [&str; 46] = [
     "banned",
     "slow_mode",
     "chat_budget",
+    "chat_off",
+    "word_refused",
+    "link_refused",
+    "flood",
+    "repeated",
+    "queue_full",
     "busy",
     "unavailable",
     "outcome_unknown",
@@ -134,7 +140,7 @@ fn status(refusal: &Refusal) -> StatusCode {
         Refusal::Declined | Refusal::CaptureFailed | Refusal::NeedsAction { .. } | Refusal::RefundFailed => {
             StatusCode::PAYMENT_REQUIRED
         }
-        Refusal::Forbidden | Refusal::Muted { .. } | Refusal::Banned => StatusCode::FORBIDDEN,
+        Refusal::Forbidden | Refusal::Muted { .. } | Refusal::Banned | Refusal::ChatOff => StatusCode::FORBIDDEN,
         Refusal::NoSuchStream
         | Refusal::NoSuchOffer
         | Refusal::NoSuchOrder
@@ -155,9 +161,13 @@ fn status(refusal: &Refusal) -> StatusCode {
         | Refusal::AlreadyPaid
         | Refusal::NotPaid
         | Refusal::AlreadyRefunded => StatusCode::CONFLICT,
-        Refusal::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
-        Refusal::SlowMode { .. } | Refusal::ChatBudget { .. } => StatusCode::TOO_MANY_REQUESTS,
-        Refusal::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        Refusal::KeyReused | Refusal::WordRefused | Refusal::LinkRefused | Refusal::Flood => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
+        Refusal::SlowMode { .. } | Refusal::ChatBudget { .. } | Refusal::Repeated { .. } => {
+            StatusCode::TOO_MANY_REQUESTS
+        }
+        Refusal::Busy { .. } | Refusal::QueueFull { .. } => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 

@@ -6,25 +6,32 @@ pub mod metrics;
 pub mod serve;
 pub mod watch;
 
+mod address;
 mod asyncapi;
 mod chat;
 mod csv;
 mod describe;
 mod dev;
 mod error;
+mod export;
 mod extract;
 mod invite;
+mod moderate;
 mod offer;
 mod ops;
 mod order;
 mod origin;
+mod page;
 mod payment;
 mod peer;
+mod person;
 mod product;
 mod report;
+mod share;
 mod socket;
 mod stream;
 mod unread;
+mod waiting;
 
 use std::sync::Arc;
 
@@ -96,6 +103,8 @@ pub fn router(door: Door) -> Router {
         .routes(routes!(report::sums))
         .routes(routes!(report::full))
         .routes(routes!(report::csv))
+        .routes(routes!(share::calendar))
+        .routes(routes!(share::qr))
         .routes(routes!(offer::pin, offer::unpin))
         .routes(routes!(offer::list, offer::create))
         .routes(routes!(offer::show))
@@ -111,16 +120,29 @@ pub fn router(door: Door) -> Router {
         .routes(routes!(order::pay))
         .routes(routes!(order::cancel))
         .routes(routes!(order::refund))
+        .routes(routes!(address::show, address::set, address::erase))
+        .routes(routes!(waiting::wait, waiting::unwait))
+        .routes(routes!(waiting::list))
         .routes(routes!(payment::webhook))
         .routes(routes!(payment::approve))
         .routes(routes!(chat::list, chat::say))
-        .routes(routes!(chat::delete))
         .routes(routes!(chat::react))
-        .routes(routes!(chat::sanctions))
-        .routes(routes!(chat::mute, chat::unmute))
-        .routes(routes!(chat::ban, chat::unban))
-        .routes(routes!(chat::rules))
-        .routes(routes!(chat::announce))
+        .routes(routes!(moderate::delete))
+        .routes(routes!(moderate::sanctions))
+        .routes(routes!(moderate::mute, moderate::unmute))
+        .routes(routes!(moderate::ban, moderate::unban))
+        .routes(routes!(moderate::rules))
+        .routes(routes!(moderate::announce))
+        .routes(routes!(moderate::words, moderate::set_words))
+        .routes(routes!(moderate::held))
+        .routes(routes!(moderate::approve))
+        .routes(routes!(moderate::hide))
+        .routes(routes!(moderate::pin_message, moderate::unpin_message))
+        .routes(routes!(moderate::actions))
+        .routes(routes!(moderate::my_actions))
+        .routes(routes!(export::export))
+        .routes(routes!(person::erase_me))
+        .routes(routes!(person::erase_user))
         .routes(routes!(invite::list, invite::create))
         .routes(routes!(invite::revoke))
         .routes(routes!(invite::accept))
@@ -139,11 +161,12 @@ pub fn router(door: Door) -> Router {
         .route("/healthz", get(ops::healthz))
         .route("/readyz", get(ops::readyz))
         .route("/metrics", get(metrics::guarded))
-        .route("/", get(ops::page_shop))
-        .route("/watch", get(ops::page_watch))
-        .route("/host", get(ops::page_host))
-        .route("/docs", get(ops::page_docs))
-        .route("/assets/{*path}", get(ops::asset))
+        .route("/", get(page::shop))
+        .route("/watch", get(page::watch))
+        .route("/orders", get(page::orders))
+        .route("/host", get(page::host))
+        .route("/docs", get(page::docs))
+        .route("/assets/{*path}", get(page::asset))
         .fallback(ops::not_found)
         .method_not_allowed_fallback(ops::method_not_allowed)
         .layer(origin::cors())

@@ -12,7 +12,7 @@ use super::error::{Answer, Problem};
 use super::extract::{Asked, Body, Caller, Id, IdempotencyKey, List, Page, PageQuery};
 use crate::app::Bought;
 use crate::domain::{Key, OfferId, OrderId, StreamId};
-use crate::protocol::OrderView;
+use crate::protocol::{OrderDetail, OrderView};
 
 static REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
@@ -79,11 +79,15 @@ pub async fn by_key(State(door): State<Door>, Caller(actor): Caller, Id(key): Id
     Ok(Json(door.app.order_by_key(&actor, &Key::parse(&key)?).await?))
 }
 
-/// One order of mine.
+/// One order of mine, with what became of it and where it goes.
 #[utoipa::path(get, path = "/v1/orders/{order}", tag = "orders", params(("order" = OrderId, Path)),
-    responses((status = 200, body = OrderView), (status = "default", body = Problem)))]
-pub async fn show(State(door): State<Door>, Caller(actor): Caller, Id(order): Id<OrderId>) -> Answer<Json<OrderView>> {
-    Ok(Json(door.app.order(&actor, order).await?))
+    responses((status = 200, body = OrderDetail), (status = "default", body = Problem)))]
+pub async fn show(
+    State(door): State<Door>,
+    Caller(actor): Caller,
+    Id(order): Id<OrderId>,
+) -> Answer<Json<OrderDetail>> {
+    Ok(Json(door.app.order_detail(&actor, order).await?))
 }
 
 #[derive(Deserialize, ToSchema)]

@@ -31,10 +31,15 @@ impl Origins {
         let frames = allowed.join(" ");
         let content_policy = format!(
             "default-src 'self'; img-src 'self' https: data:; media-src 'self' https: http: blob:; \
-             connect-src 'self' ws: wss: https: http:; style-src 'self'; script-src 'self'; object-src 'none'; \
-             base-uri 'none'; form-action 'self'; frame-ancestors 'self' {frames}"
+             connect-src 'self' ws: wss:; style-src 'self'; script-src 'self'; object-src 'none'; \
+             base-uri 'none'; form-action 'self'; require-trusted-types-for 'script'; frame-ancestors 'self' {frames}"
         );
         Ok(Self { allowed, own, content_policy: content_policy.trim_end().to_owned() })
+    }
+
+    /// Where browsers find us, when the operator said so.
+    pub fn own(&self) -> Option<&str> {
+        self.own.as_deref().filter(|own| *own != "*")
     }
 
     pub fn content_policy(&self) -> &str {

@@ -32,6 +32,8 @@ pub struct NewProduct {
     #[serde(default)]
     titles: Titles,
     image: Option<String>,
+    /// What kind of thing it is, at most 40 characters: the shop's front filters by it.
+    category: Option<String>,
     variants: Vec<NewVariant>,
 }
 
@@ -53,7 +55,8 @@ pub async fn create(
     Caller(actor): Caller,
     Body(new): Body<NewProduct>,
 ) -> Answer<(StatusCode, Json<ProductView>)> {
-    let variants = new.variants.into_iter().map(|NewVariant { name, names, sku, price, stock }| app::NewVariant {
+    let NewProduct { title, titles, image, category, variants } = new;
+    let variants = variants.into_iter().map(|NewVariant { name, names, sku, price, stock }| app::NewVariant {
         name,
         names,
         sku,
@@ -61,7 +64,7 @@ pub async fn create(
         stock,
     });
     let variants = variants.collect();
-    let new = app::NewProduct { title: new.title, titles: new.titles, image: new.image, variants };
+    let new = app::NewProduct { title, titles, image, category, variants };
     Ok((StatusCode::CREATED, Json(door.app.create_product(&actor, new).await?)))
 }
 

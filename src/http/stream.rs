@@ -16,7 +16,7 @@ use crate::protocol::{ShopView, StreamView};
 /// The shop.
 #[utoipa::path(get, path = "/v1/shop", tag = "shop", responses((status = 200, body = ShopView)))]
 pub async fn shop(State(door): State<Door>) -> Json<ShopView> {
-    Json(ShopView::of(door.app.shop(), door.app.settings().dev_login))
+    Json(ShopView::of(door.app.shop(), door.app.settings().dev_login, door.origins.own()))
 }
 
 #[derive(Deserialize, utoipa::IntoParams)]

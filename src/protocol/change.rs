@@ -17,6 +17,7 @@ enum Key {
     Chat { v: Version },
     Stream { v: Version },
     Delayed { since: Option<Millis> },
+    Waiting { offer: OfferId, people: i64 },
 }
 
 #[derive(Serialize)]
@@ -45,6 +46,7 @@ impl StateChange {
             StateChange::Chat { v, json } => (Key::Chat { v: *v }, json),
             StateChange::Stream { v, json } => (Key::Stream { v: *v }, json),
             StateChange::Delayed(since) => (Key::Delayed { since: *since }, &null),
+            StateChange::Waiting { offer, people } => (Key::Waiting { offer: *offer, people: *people }, &null),
         };
         // The values are JSON of our own making; should one not be, the change is dropped by whoever reads it.
         let value: &RawValue = serde_json::from_slice(json).unwrap_or(RawValue::NULL);
@@ -62,6 +64,7 @@ impl StateChange {
             Key::Chat { v } => StateChange::Chat { v, json },
             Key::Stream { v } => StateChange::Stream { v, json },
             Key::Delayed { since } => StateChange::Delayed(since),
+            Key::Waiting { offer, people } => StateChange::Waiting { offer, people },
         };
         Some((change, urgent))
     }
@@ -87,6 +90,7 @@ mod tests {
             StateChange::Chat { v, json: json.clone() },
             StateChange::Stream { v, json },
             StateChange::Delayed(Some(5)),
+            StateChange::Waiting { offer: OfferId::new(), people: 2 },
         ] {
             assert_eq!(StateChange::from_bytes(&change.to_bytes(true)), Some((change, true)));
         }

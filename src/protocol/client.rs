@@ -5,7 +5,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::domain::reaction::ReactionKind;
-use crate::domain::{MessageId, OfferId, OrderId, Refusal};
+use crate::domain::{MessageId, OfferId, OrderId, Refusal, RulesForm};
 
 /// A frame as it was understood: its `ref`, and the verb or why there is none.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub enum Verb {
     /// Chat: 1–200 characters.
     Say {
         text: String,
+        /// The message it answers.
+        reply_to: Option<MessageId>,
     },
     /// Hearts, gathered: `count` 1–50.
     React {
@@ -57,6 +59,13 @@ pub enum Verb {
     Seen {
         offer: OfferId,
     },
+    /// Wants to hear of units that come back. Reserves nothing.
+    Wait {
+        offer: OfferId,
+    },
+    Unwait {
+        offer: OfferId,
+    },
     Pin {
         offer: OfferId,
     },
@@ -78,22 +87,47 @@ pub enum Verb {
         offer: OfferId,
         seconds: i64,
     },
+    /// Every verb that keeps order takes a reason, at most 200 characters, for the log and for the one concerned.
     DeleteMessage {
         id: MessageId,
+        reason: Option<String>,
     },
+    /// Keeps somebody quiet, 10 seconds to 7 days, and takes away what they said.
     Mute {
         user: String,
         seconds: i64,
+        reason: Option<String>,
     },
     Unmute {
         user: String,
+        reason: Option<String>,
     },
+    /// Sends somebody out, and takes away what they said.
     Ban {
         user: String,
+        reason: Option<String>,
     },
     Unban {
         user: String,
+        reason: Option<String>,
     },
+    /// Says a message that waits for the team.
+    Approve {
+        id: MessageId,
+        reason: Option<String>,
+    },
+    /// Decides that a message that waits is never said.
+    Hide {
+        id: MessageId,
+        reason: Option<String>,
+    },
+    /// Puts a message above the others.
+    PinMessage {
+        id: MessageId,
+    },
+    UnpinMessage {},
+    /// Changes the rules that are given.
+    ChatRules(RulesForm),
     SlowMode {
         seconds: i64,
     },
@@ -103,7 +137,7 @@ pub enum Verb {
     },
 }
 
-const VERBS: [&str; 21] = [
+const VERBS: [&str; 28] = [
     "say",
     "react",
     "buy",
@@ -111,6 +145,8 @@ const VERBS: [&str; 21] = [
     "cancel",
     "refund",
     "seen",
+    "wait",
+    "unwait",
     "pin",
     "unpin",
     "open",
@@ -123,6 +159,11 @@ const VERBS: [&str; 21] = [
     "unmute",
     "ban",
     "unban",
+    "approve",
+    "hide",
+    "pin_message",
+    "unpin_message",
+    "chat_rules",
     "slow_mode",
     "announce",
 ];
@@ -163,7 +204,7 @@ mod tests {
     fn frames_are_understood_or_refused_by_code() {
         let offer = OfferId::new();
         let buy = |rest: &str| verb(&format!(r#"{{"ref":"1","do":"buy","offer":"{offer}",{rest}}}"#));
-        assert_eq!(verb(r#"{"do":"say","text":"hi","more":1}"#), Ok(Verb::Say { text: "hi".into() }));
+        assert_eq!(verb(r#"{"do":"say","text":"hi","more":1}"#), Ok(Verb::Say { text: "hi".into(), reply_to: None }));
         assert_eq!(buy(r#""qty":1,"key":"12345678""#), Ok(Verb::Buy { offer, qty: 1, key: Some("12345678".into()) }));
         assert_eq!(buy(r#""qty":1"#), Ok(Verb::Buy { offer, qty: 1, key: None }));
         for qty in ["1.5", "\"1\"", "null", "[]", "1e400", "99999999999999999999"] {

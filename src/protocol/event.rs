@@ -24,6 +24,10 @@ pub struct Logged {
     pub hides: Option<MessageId>,
     /// Somebody may speak or be here no more, or again.
     pub sanctions: bool,
+    /// Whose message this is, or whose messages this takes away.
+    pub who: Option<UserId>,
+    /// Takes away all that `who` said before.
+    pub silences: bool,
 }
 
 impl Logged {
@@ -38,8 +42,13 @@ impl Logged {
             _ => (None, None),
         };
         let visible = matches!(event, Event::Chat { .. } | Event::Announced { .. } | Event::Purchased { .. });
-        let sanctions = matches!(event, Event::Muted { .. } | Event::Unmuted { .. } | Event::Banned { .. });
-        Self { json: json.into(), urgent: event.urgent(), visible, message, hides, sanctions }
+        let silences = event.silences().is_some();
+        let sanctions = silences || matches!(event, Event::Unmuted { .. });
+        let who = match event {
+            Event::Chat { from, .. } => Some(from.id.clone()),
+            event => event.silences().cloned(),
+        };
+        Self { json: json.into(), urgent: event.urgent(), visible, message, hides, sanctions, who, silences }
     }
 
     /// Reads the facts back from what another node encoded. A type that is unknown here (a newer node's) is passed on
@@ -52,18 +61,30 @@ impl Logged {
             #[serde(borrow, rename = "type")]
             kind: Cow<'a, str>,
             id: Option<MessageId>,
+            #[serde(borrow)]
+            from: Option<From<'a>>,
+            #[serde(borrow)]
+            user: Option<Cow<'a, str>>,
+        }
+        #[derive(Deserialize)]
+        struct From<'a> {
+            #[serde(borrow)]
+            id: Cow<'a, str>,
         }
         // The number is spliced in after the first byte.
         if json.first() != Some(&b'{') {
             return None;
         }
-        let Peek { kind, id, .. } = serde_json::from_slice(&json).ok()?;
+        let Peek { kind, id, from, user, .. } = serde_json::from_slice(&json).ok()?;
         let urgent = matches!(&*kind, "pinned" | "unpinned" | "sale_opened" | "sale_closed" | "started" | "ended");
         let visible = matches!(&*kind, "chat" | "announced" | "purchased");
         let message = id.filter(|_| kind == "chat");
         let hides = id.filter(|_| kind == "deleted");
-        let sanctions = matches!(&*kind, "muted" | "unmuted" | "banned");
-        Some(Self { urgent, visible, message, hides, sanctions, json })
+        let silences = matches!(&*kind, "muted" | "banned" | "erased");
+        let sanctions = silences || kind == "unmuted";
+        let named = if silences { user } else { from.map(|from| from.id).filter(|_| message.is_some()) };
+        let who = named.and_then(|name| UserId::parse(&name).ok());
+        Some(Self { urgent, visible, message, hides, sanctions, who, silences, json })
     }
 
     /// Who said it and when, of a chat message.
@@ -71,15 +92,10 @@ impl Logged {
         #[derive(Deserialize)]
         struct Said {
             at: Millis,
-            from: From,
-        }
-        #[derive(Deserialize)]
-        struct From {
-            id: String,
         }
         self.message?;
         let said: Said = serde_json::from_slice(&self.json).ok()?;
-        Some((UserId::parse(&said.from.id).ok()?, said.at))
+        Some((self.who.clone()?, said.at))
     }
 
     /// Appends the event with its number: `{"seq":N,"at":…,…}`.
@@ -94,7 +110,7 @@ impl Logged {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{OfferId, Role, Speaker, UserId};
+    use crate::domain::{OfferId, Quote, Role, Speaker, UserId};
 
     fn one_of_each() -> Vec<Event> {
         let user = UserId::parse("u1").unwrap();
@@ -102,7 +118,13 @@ mod tests {
         let from = Speaker { id: user.clone(), name: name(), role: Role::Viewer };
         let offer = OfferId::new();
         vec![
-            Event::Chat { id: MessageId::new(), from: from.clone(), text: "hi \u{1F600} \\".into() },
+            Event::Chat { id: MessageId::new(), from: from.clone(), text: "hi \u{1F600} \\".into(), reply: None },
+            Event::Chat {
+                id: MessageId::new(),
+                from: from.clone(),
+                text: "yes".into(),
+                reply: Some(Quote { id: MessageId::new(), name: name(), text: "no?".into() }),
+            },
             Event::Pinned { offer },
             Event::Unpinned {},
             Event::SaleOpened { offer },
@@ -111,7 +133,8 @@ mod tests {
             Event::Deleted { id: MessageId::new() },
             Event::Muted { user: user.clone(), name: name(), until: 7 },
             Event::Unmuted { user: user.clone() },
-            Event::Banned { user, name: name() },
+            Event::Banned { user: user.clone(), name: name() },
+            Event::Erased { user },
             Event::Announced { text: "soon".into(), from },
             Event::Started {},
             Event::Ended {},

@@ -2,6 +2,7 @@
 //!
 //! Server frames are unmasked, so the bytes of one frame serve every viewer; what is shared is encoded once.
 
+pub mod calendar;
 pub mod change;
 pub mod client;
 pub mod close;
@@ -26,6 +27,7 @@ pub use reader::{BadFrame, FrameReader, Incoming};
 pub use server::{Greeting, Tail, Why};
 pub use state::{State, StateChange};
 pub use view::{
-    CardReach, ChatRulesView, FullReport, HelperView, InviteView, MessageView, NewInvite, OfferView, OrderView,
-    PinView, ProductView, Report, SanctionView, ShopView, StreamView, VariantView, You,
+    CardReach, ChatRulesView, DeedView, ErasedView, FullReport, HelperView, InviteView, KeptView, MessageView,
+    NewInvite, OfferView, OrderDetail, OrderView, PinView, ProductView, Report, Said, SanctionView, ShopView,
+    StreamView, VariantView, You,
 };

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use super::{Frame, Logged, State, deflate};
-use crate::domain::{Millis, Refusal};
+use crate::domain::{MessageId, Millis, Refusal};
 
 /// Why a viewer gets everything afresh.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -164,6 +164,21 @@ fn write_error(out: &mut Vec<u8>, reference: Option<&str>, code: &str, message: 
 /// The viewer's own order changed.
 pub fn order(order: &impl Serialize) -> Frame {
     Frame::build(|out| push(out, format_args!(r#"{{"t":"order","order":{}}}"#, json(order))))
+}
+
+/// For the team: a message waits to be looked at.
+pub fn held(message: &impl Serialize) -> Frame {
+    Frame::build(|out| push(out, format_args!(r#"{{"t":"held","message":{}}}"#, json(message))))
+}
+
+/// For the team: a message does not wait any more.
+pub fn settled(id: MessageId) -> Frame {
+    Frame::build(|out| push(out, format_args!(r#"{{"t":"held","settled":"{id}"}}"#)))
+}
+
+/// The team did something to this viewer.
+pub fn action(action: &impl Serialize) -> Frame {
+    Frame::build(|out| push(out, format_args!(r#"{{"t":"action","action":{}}}"#, json(action))))
 }
 
 /// Open a new connection, then leave this one.

@@ -22,12 +22,14 @@ pub enum StateChange {
     Offer { id: OfferId, v: Version, closed: bool, json: Bytes },
     /// Likes only grow: the larger number is the newer one.
     Likes(i64),
-    /// `{"slow_ms":…,"notice":…}`
+    /// `{"slow_ms":…,"notice":…,"off":…,"links":…,"hold_all":…,"pinned":…}`
     Chat { v: Version, json: Bytes },
     /// The `stream` object of hello and snapshot; no tick carries it.
     Stream { v: Version, json: Bytes },
     /// Since when this node does not hear the others: talk waits, numbers may be late. Never told to another node.
     Delayed(Option<Millis>),
+    /// How many wait for units to come back; 0 is nobody. Each node looks for itself: never told to another node.
+    Waiting { offer: OfferId, people: i64 },
 }
 
 /// Which value a change is about.
@@ -39,6 +41,7 @@ pub enum StateKey {
     Chat,
     Stream,
     Delayed,
+    Waiting(OfferId),
 }
 
 impl StateChange {
@@ -50,6 +53,7 @@ impl StateChange {
             StateChange::Chat { .. } => StateKey::Chat,
             StateChange::Stream { .. } => StateKey::Stream,
             StateChange::Delayed(_) => StateKey::Delayed,
+            StateChange::Waiting { offer, .. } => StateKey::Waiting(*offer),
         }
     }
 
@@ -68,7 +72,7 @@ impl StateChange {
             | StateChange::Chat { v, .. }
             | StateChange::Stream { v, .. } => *v,
             StateChange::Likes(likes) => [0, *likes],
-            StateChange::Delayed(_) => [0, 0],
+            StateChange::Delayed(_) | StateChange::Waiting { .. } => [0, 0],
         }
     }
 
@@ -88,6 +92,8 @@ pub struct State {
     chat: Valued,
     stream: Valued,
     delayed: Option<Millis>,
+    /// Of offers for which somebody waits, or did.
+    waiting: BTreeMap<OfferId, i64>,
     unsent: Unsent,
 }
 
@@ -106,6 +112,7 @@ struct OfferValue {
 struct Unsent {
     keys: Keys,
     offers: BTreeSet<OfferId>,
+    waiting: BTreeSet<OfferId>,
 }
 
 #[derive(Clone, Copy, Default, PartialEq)]
@@ -131,6 +138,7 @@ impl Default for State {
             chat: Valued { v: OLDEST, json: Bytes::from_static(br#"{"slow_ms":0,"notice":null}"#) },
             stream: Valued { v: OLDEST, json: Bytes::from_static(b"null") },
             delayed: None,
+            waiting: BTreeMap::new(),
             unsent: Unsent::default(),
         }
     }
@@ -180,6 +188,14 @@ impl State {
                 self.unsent.keys.delayed |= changed;
                 changed
             }
+            StateChange::Waiting { offer, people } => {
+                let before = self.waiting.insert(offer, people).unwrap_or(0);
+                let changed = before != people;
+                if changed {
+                    self.unsent.waiting.insert(offer);
+                }
+                changed
+            }
         }
     }
 
@@ -191,7 +207,7 @@ impl State {
     }
 
     pub fn has_unsent(&self) -> bool {
-        self.unsent.keys != Keys::default()
+        self.unsent.keys != Keys::default() || !self.unsent.waiting.is_empty()
     }
 
     /// The offer being shown.
@@ -205,13 +221,16 @@ impl State {
 
     /// Appends an object of the keys changed since the last call; from then on they count as sent.
     pub fn write_unsent(&mut self, out: &mut Vec<u8>) {
-        let Unsent { keys, offers } = std::mem::take(&mut self.unsent);
-        self.write(out, keys, offers.iter().filter_map(|id| self.offers.get_key_value(id)));
+        let Unsent { keys, offers, waiting } = std::mem::take(&mut self.unsent);
+        let waiting = waiting.iter().filter_map(|id| self.waiting.get_key_value(id));
+        self.write(out, keys, offers.iter().filter_map(|id| self.offers.get_key_value(id)), waiting);
+        self.waiting.retain(|_, people| *people > 0);
     }
 
     /// Everybody has been sent everything.
     pub fn mark_sent(&mut self) {
         self.unsent = Unsent::default();
+        self.waiting.retain(|_, people| *people > 0);
     }
 
     /// Appends an object of every key. A closed offer is in it only while it is pinned or still to be sent.
@@ -222,10 +241,16 @@ impl State {
             .filter(|(id, value)| !value.closed || self.pinned == Some(**id) || self.unsent.offers.contains(*id));
         let delayed = self.delayed.is_some();
         let all = Keys { pin: true, offers: true, viewers: true, likes: true, chat: true, delayed };
-        self.write(out, all, shown);
+        self.write(out, all, shown, self.waiting.iter().filter(|(_, people)| **people > 0));
     }
 
-    fn write<'a>(&self, out: &mut Vec<u8>, keys: Keys, offers: impl Iterator<Item = (&'a OfferId, &'a OfferValue)>) {
+    fn write<'a>(
+        &self,
+        out: &mut Vec<u8>,
+        keys: Keys,
+        offers: impl Iterator<Item = (&'a OfferId, &'a OfferValue)>,
+        waiting: impl Iterator<Item = (&'a OfferId, &'a i64)>,
+    ) {
         let start = out.len();
         if keys.pin {
             out.extend_from_slice(b",\"pin\":");
@@ -255,6 +280,15 @@ impl State {
             Some(since) => out.extend_from_slice(format!(",\"delayed\":{{\"since\":{since}}}").as_bytes()),
             None if keys.delayed => out.extend_from_slice(b",\"delayed\":null"),
             None => {}
+        }
+        let mut told = false;
+        for (id, people) in waiting {
+            let before = if told { "," } else { ",\"waiting\":{" };
+            out.extend_from_slice(format!("{before}\"{id}\":{people}").as_bytes());
+            told = true;
+        }
+        if told {
+            out.push(b'}');
         }
         match out.get_mut(start) {
             Some(comma) => *comma = b'{',
@@ -358,6 +392,22 @@ mod tests {
         assert!(state.set(StateChange::Delayed(None)));
         assert_eq!(unsent(&mut state), r#"{"delayed":null}"#);
         assert!(!all(&state).contains("delayed"));
+    }
+
+    #[test]
+    fn how_many_wait_is_told_when_it_changes_and_forgotten_at_none() {
+        let mut state = State::default();
+        let waiting = |people| StateChange::Waiting { offer: id(1), people };
+        assert!(!state.set(waiting(0)));
+        assert!(state.set(waiting(2)));
+        assert!(!state.set(waiting(2)), "repeated every second");
+        let two = r#""waiting":{"00000000-0000-0000-0000-000000000001":2}"#;
+        assert_eq!(unsent(&mut state), format!("{{{two}}}"));
+        assert!(all(&state).ends_with(&format!(",{two}}}")));
+        assert!(state.set(waiting(0)));
+        assert!(!all(&state).contains("waiting"));
+        assert!(unsent(&mut state).contains("\"00000000-0000-0000-0000-000000000001\":0"));
+        assert!(!state.has_unsent() && state.waiting.is_empty());
     }
 
     #[test]

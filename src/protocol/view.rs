@@ -5,9 +5,10 @@ use utoipa::ToSchema;
 
 use crate::domain::report::{Minute, OfferSales, PinSpan};
 use crate::domain::{
-    ChatMessage, ChatRules, Helper, Invite, InviteId, Kind, LiveStream, MessageId, Millis, Minor, Offer, OfferId,
-    OfferStatus, Order, OrderId, OrderStatus, Product, ProductId, Role, Sanction, SanctionKind, Shop, ShopId, Speaker,
-    StreamId, StreamStatus, Titles, UserId, Variant, VariantId,
+    ActionId, Address, ChatMessage, ChatRules, Deed, DeedKind, Happened, Helper, Invite, InviteId, Kind, LinkRule,
+    LiveStream, MessageId, Millis, Minor, Offer, OfferId, OfferStatus, Order, OrderId, OrderStatus, Product, ProductId,
+    Quote, Role, Sanction, SanctionKind, Shop, ShopId, Speaker, StreamId, StreamStatus, Titles, UserId, Variant,
+    VariantId,
 };
 
 /// `[epoch, version]`: of two views of one thing the larger is newer. Compare the epoch first.
@@ -135,6 +136,17 @@ impl OrderView {
     }
 }
 
+/// An order of one's own with what became of it.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+pub struct OrderDetail {
+    #[serde(flatten)]
+    pub order: OrderView,
+    /// Oldest first.
+    pub history: Vec<Happened>,
+    /// Where it goes; null: not said, or erased.
+    pub address: Option<Address>,
+}
+
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
 #[schema(as = Stream)]
 pub struct StreamView {
@@ -192,12 +204,14 @@ pub struct ShopView {
     pub currency: String,
     /// `POST /v1/dev/tokens` signs anybody in: a demo.
     pub dev_login: bool,
+    /// Where browsers find the shop, when the operator said so: what links to share begin with.
+    pub base_url: Option<String>,
 }
 
 impl ShopView {
-    pub fn of(shop: &Shop, dev_login: bool) -> Self {
+    pub fn of(shop: &Shop, dev_login: bool, base_url: Option<&str>) -> Self {
         let Shop { id, title, titles, currency } = shop.clone();
-        Self { id, title, titles, currency, dev_login }
+        Self { id, title, titles, currency, dev_login, base_url: base_url.map(str::to_owned) }
     }
 }
 
@@ -208,6 +222,7 @@ pub struct ProductView {
     pub title: String,
     pub titles: Titles,
     pub image: Option<String>,
+    pub category: Option<String>,
     pub variants: Vec<VariantView>,
 }
 
@@ -232,6 +247,7 @@ impl ProductView {
             title: product.title.clone(),
             titles: product.titles.clone(),
             image: product.image.clone(),
+            category: product.category.clone(),
             variants: product.variants.iter().map(|variant| VariantView::of(variant, currency, for_team)).collect(),
         }
     }
@@ -258,14 +274,85 @@ pub struct MessageView {
     pub at: Millis,
     pub from: Speaker,
     pub text: String,
+    /// What it answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reply: Option<Quote>,
     pub deleted: bool,
 }
 
 impl From<ChatMessage> for MessageView {
     fn from(message: ChatMessage) -> Self {
-        let ChatMessage { id, at, from, text, deleted, .. } = message;
-        Self { id, at, from, text, deleted }
+        let ChatMessage { id, at, from, text, reply, deleted, .. } = message;
+        Self { id, at, from, text, reply, deleted }
     }
+}
+
+/// What came of saying something.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, ToSchema)]
+pub struct Said {
+    pub id: MessageId,
+    /// It waits for the team; only its author and the team see it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub held: bool,
+}
+
+/// Something the team did. Those it was done to are told its role, not who it was.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+#[schema(as = Action)]
+pub struct DeedView {
+    pub id: ActionId,
+    pub stream: StreamId,
+    pub at: Millis,
+    pub kind: DeedKind,
+    /// Who did it; for the team only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<Speaker>,
+    pub role: Role,
+    /// Whom it was done to.
+    pub user: Option<UserId>,
+    pub name: Option<String>,
+    pub message: Option<MessageId>,
+    /// What that message said.
+    pub text: Option<String>,
+    /// The offer or order it was about.
+    pub subject: Option<String>,
+    /// What exactly: seconds, units, the rules that changed.
+    pub detail: Option<String>,
+    pub reason: Option<String>,
+}
+
+impl DeedView {
+    /// As the team sees it.
+    pub fn of(deed: Deed) -> Self {
+        let Deed { id, stream, at, by, kind, user, name, message, subject, detail, reason, text } = deed;
+        let role = by.role;
+        Self { id, stream, at, kind, by: Some(by), role, user, name, message, text, subject, detail, reason }
+    }
+
+    /// As the one it was done to sees it.
+    pub fn to_them(deed: Deed) -> Self {
+        Self { by: None, ..Self::of(deed) }
+    }
+}
+
+/// What was forgotten of a person, and what was kept and why.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+#[schema(as = Erased)]
+pub struct ErasedView {
+    /// Messages that are gone.
+    pub messages: u64,
+    /// Orders that no longer carry the buyer's name and address.
+    pub orders: u64,
+    pub kept: Vec<KeptView>,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+#[schema(as = Kept)]
+pub struct KeptView {
+    /// `orders`, `sanctions` or `actions`
+    pub what: String,
+    pub count: u64,
+    pub why: String,
 }
 
 /// A person kept quiet or out.
@@ -278,12 +365,13 @@ pub struct SanctionView {
     /// Epoch milliseconds; null: until lifted.
     pub until: Option<Millis>,
     pub by: String,
+    pub reason: Option<String>,
 }
 
 impl From<Sanction> for SanctionView {
     fn from(sanction: Sanction) -> Self {
-        let Sanction { user, name, kind, until, by } = sanction;
-        Self { user, name, kind, until, by }
+        let Sanction { user, name, kind, until, by, reason } = sanction;
+        Self { user, name, kind, until, by, reason }
     }
 }
 
@@ -334,15 +422,25 @@ pub struct NewInvite {
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
 #[schema(as = ChatRules)]
 pub struct ChatRulesView {
+    /// At least this many milliseconds between two messages of one viewer; 0 is off.
     pub slow_ms: i64,
     pub notice: Option<String>,
+    /// Only the team may speak.
+    pub off: bool,
+    /// What becomes of a viewer's message with a link in it.
+    pub links: LinkRule,
+    /// Every viewer's message waits for the team.
+    pub hold_all: bool,
+    /// The comment that stands above the others.
+    pub pinned: Option<Quote>,
     #[schema(value_type = Vec<i64>, example = json!([1, 7]))]
     pub v: Version,
 }
 
 impl ChatRulesView {
     pub fn of(rules: &ChatRules, v: Version) -> Self {
-        Self { slow_ms: rules.slow_ms, notice: rules.notice.clone(), v }
+        let ChatRules { slow_ms, notice, off, links, hold_all, pinned } = rules.clone();
+        Self { slow_ms, notice, off, links, hold_all, pinned, v }
     }
 }
 
@@ -406,4 +504,6 @@ pub struct You {
     pub role: crate::domain::Role,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub muted_until: Option<Millis>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub muted_reason: Option<String>,
 }

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::view::{ChatRulesView, OfferView, OrderView, PinView, StreamView, You};
-use crate::domain::{Event, Millis, OfferId};
+use super::view::{ChatRulesView, DeedView, MessageView, OfferView, OrderView, PinView, StreamView, You};
+use crate::domain::{Event, MessageId, Millis, OfferId};
 
 #[derive(ToSchema)]
 #[schema(as = HelloFrame)]
@@ -87,6 +87,8 @@ pub struct StateFrame {
     /// Present while this node does not hear the others: talk is refused as `busy`, the number of viewers and what other
     /// nodes sell may be a second or more late. Null when that is over; absent when it never was.
     pub delayed: Option<DelayedView>,
+    /// By offer, how many wait for units to come back; 0 is nobody any more. It reserves nothing. Absent when nobody waits.
+    pub waiting: Option<BTreeMap<OfferId, i64>>,
 }
 
 #[derive(ToSchema, Deserialize, Debug, PartialEq)]
@@ -96,7 +98,7 @@ pub struct Reply {
     pub t: String,
     #[serde(rename = "ref")]
     pub reference: Option<String>,
-    /// What the verb gives: `{"order",…}` for buy, pay, cancel and refund; `{"id"}` for say; what REST answers for the rest.
+    /// What the verb gives: `{"order",…}` for buy, pay, cancel and refund; `{"id","held"}` for say; what REST answers for the rest.
     pub ok: Option<Value>,
     pub error: Option<ReplyError>,
 }
@@ -118,6 +120,27 @@ pub struct OrderFrame {
     /// `order`
     pub t: String,
     pub order: OrderView,
+}
+
+#[derive(ToSchema)]
+#[schema(as = HeldFrame)]
+#[allow(dead_code, reason = "described, not built")]
+pub struct HeldFrame {
+    /// `held`
+    pub t: String,
+    /// It waits to be looked at.
+    pub message: Option<MessageView>,
+    /// It does not wait any more.
+    pub settled: Option<MessageId>,
+}
+
+#[derive(ToSchema)]
+#[schema(as = ActionFrame)]
+#[allow(dead_code, reason = "described, not built")]
+pub struct ActionFrame {
+    /// `action`
+    pub t: String,
+    pub action: DeedView,
 }
 
 #[derive(ToSchema, Deserialize, Debug, PartialEq)]

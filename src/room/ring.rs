@@ -142,6 +142,9 @@ impl Ring {
         if let Some(hidden) = event.1.hides {
             self.hide(hidden);
         }
+        if event.1.silences {
+            self.recent.retain(|(_, said)| said.message.is_none() || said.who != event.1.who);
+        }
         if event.1.visible {
             if self.recent.len() == RECENT_MAX {
                 self.recent.pop_front();
@@ -359,6 +362,24 @@ mod tests {
         let expected: Vec<u64> = (11..=40).filter(|seq| *seq != 39).collect();
         assert_eq!(seqs(ring.recent()), expected);
         assert_eq!(ring.position().seq, 42);
+    }
+
+    #[test]
+    fn a_newcomer_sees_nothing_of_one_who_was_muted_before_they_came() {
+        let mut ring = Ring::new(at(0));
+        let said = |seq: u64, who: &str| {
+            let json = format!(r#"{{"at":1,"type":"chat","id":"{}","from":{{"id":"{who}"}}}}"#, MessageId::new());
+            (seq, Logged::from_bytes(json.into()).unwrap())
+        };
+        for (seq, kind) in [(4, "muted"), (9, "banned"), (14, "erased")] {
+            push(&mut ring, 0, vec![said(seq - 3, "ann"), said(seq - 2, "bob"), said(seq - 1, "ann")]);
+            let json = format!(r#"{{"at":1,"type":"{kind}","user":"ann","until":5}}"#);
+            push(&mut ring, 0, vec![(seq, Logged::from_bytes(json.into()).unwrap()), said(seq + 1, "bob")]);
+        }
+        assert_eq!(seqs(ring.recent()), [2, 5, 7, 10, 12, 15]);
+        let free = Logged::from_bytes(r#"{"at":1,"type":"unmuted","user":"bob"}"#.into()).unwrap();
+        push(&mut ring, 0, vec![(16, free), said(17, "ann")]);
+        assert_eq!(seqs(ring.recent()), [2, 5, 7, 10, 12, 15, 17]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use dashmap::mapref::entry::Entry;
 use super::inbox::Inbox;
 use super::{Load, Member, Room, Tally, lock};
 use crate::clock::Clock;
-use crate::domain::{Role, StreamId, UserId};
+use crate::domain::{Action, Role, StreamId, UserId};
 use crate::protocol::{Close, Frame};
 
 /// Every audience on this node. Map guards never leave these functions.
@@ -86,6 +86,17 @@ impl Rooms {
         members.len()
     }
 
+    /// Is anybody here who keeps order in this stream?
+    pub fn has_team(&self, stream: StreamId) -> bool {
+        self.people.team.contains_key(&stream)
+    }
+
+    /// To those on this node who keep order in a stream.
+    pub fn to_team(&self, stream: StreamId, frame: &Frame) {
+        let members = self.people.team.get(&stream).map(|members| members.clone()).unwrap_or_default();
+        members.iter().for_each(|member| member.reply(frame.clone()));
+    }
+
     /// Ends a viewer's or helper's connections to one stream; says how many. Who runs the show stays.
     pub fn close_user(&self, stream: StreamId, user: &UserId, close: Close) -> usize {
         let mut members = self.people.of(user);
@@ -105,10 +116,16 @@ impl Rooms {
     }
 }
 
+fn keeps_order(member: &Member) -> bool {
+    member.actor.may(Action::Moderate, Some(member.stream())).is_ok()
+}
+
 /// Which connections a person has. Guests are nobody in particular.
 #[derive(Default)]
 pub struct People {
     connections: DashMap<UserId, Vec<Arc<Member>>>,
+    /// Those who keep order in a stream.
+    team: DashMap<StreamId, Vec<Arc<Member>>>,
     arrivals: AtomicU64,
 }
 
@@ -121,6 +138,9 @@ impl People {
         if member.actor.role != Role::Guest {
             self.connections.entry(member.actor.user.clone()).or_default().push(member.clone());
         }
+        if keeps_order(member) {
+            self.team.entry(member.stream()).or_default().push(member.clone());
+        }
     }
 
     pub(super) fn remove(&self, member: &Arc<Member>) {
@@ -128,6 +148,12 @@ impl People {
             members.retain(|other| !Arc::ptr_eq(other, member));
             members.is_empty()
         });
+        if keeps_order(member) {
+            self.team.remove_if_mut(&member.stream(), |_, members| {
+                members.retain(|other| !Arc::ptr_eq(other, member));
+                members.is_empty()
+            });
+        }
     }
 
     fn of(&self, user: &UserId) -> Vec<Arc<Member>> {

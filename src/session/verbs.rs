@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::app::{App, Error, Result};
-use crate::domain::{Actor, Key, Refusal, SanctionKind, StreamId, UserId};
+use crate::domain::{Actor, Key, Refusal, RulesForm, SanctionKind, StreamId, UserId};
 use crate::protocol::{ClientFrame, Close, Frame, Verb, server};
 use crate::room::Member;
 
@@ -55,7 +55,7 @@ fn reply_error(reference: Option<&str>, error: &Error) -> Frame {
 async fn perform(app: &App, actor: &Actor, stream: StreamId, verb: Verb) -> Result<Value> {
     let key = |key: Option<String>| Key::parse(key.as_deref().unwrap_or(""));
     Ok(match verb {
-        Verb::Say { text } => json!({ "id": app.say(actor, stream, &text).await? }),
+        Verb::Say { text, reply_to } => json!(app.say(actor, stream, &text, reply_to).await?),
         Verb::React { count, .. } => app.react(actor, stream, count).await.map(|()| json!({}))?,
         Verb::Seen { .. } => Value::Null,
         Verb::Buy { offer, qty, key: given } => order(app.buy(actor, offer, qty, key(given)?).await?),
@@ -64,6 +64,8 @@ async fn perform(app: &App, actor: &Actor, stream: StreamId, verb: Verb) -> Resu
         Verb::Refund { order: id, restock, reason, key: given } => {
             order(app.refund(actor, id, restock, reason, key(given)?).await?)
         }
+        Verb::Wait { offer } => app.wait(actor, offer).await.map(|()| json!({ "offer": offer }))?,
+        Verb::Unwait { offer } => app.unwait(actor, offer).await.map(|()| json!({ "offer": offer }))?,
         Verb::Pin { offer } => json!({ "pin": app.pin(actor, stream, offer).await? }),
         Verb::Unpin {} => app.unpin(actor, stream).await.map(|()| json!({ "pin": null }))?,
         Verb::Open { offer } => json!({ "offer": app.open_offer(actor, offer).await? }),
@@ -71,14 +73,26 @@ async fn perform(app: &App, actor: &Actor, stream: StreamId, verb: Verb) -> Resu
         Verb::Close { offer } => json!({ "offer": app.close_offer(actor, offer).await? }),
         Verb::Restock { offer, add } => json!({ "offer": app.restock_offer(actor, offer, add).await? }),
         Verb::Extend { offer, seconds } => json!({ "offer": app.extend_offer(actor, offer, seconds).await? }),
-        Verb::DeleteMessage { id } => app.delete_message(actor, stream, id).await.map(|()| json!({}))?,
-        Verb::Mute { user, seconds } => {
-            json!({ "mute": app.mute(actor, stream, UserId::parse(&user)?, seconds).await? })
+        Verb::DeleteMessage { id, reason } => {
+            app.delete_message(actor, stream, id, reason.as_deref()).await.map(|()| json!({}))?
         }
-        Verb::Unmute { user } => lift(app, actor, stream, &user, SanctionKind::Mute).await?,
-        Verb::Ban { user } => json!({ "ban": app.ban(actor, stream, UserId::parse(&user)?).await? }),
-        Verb::Unban { user } => lift(app, actor, stream, &user, SanctionKind::Ban).await?,
-        Verb::SlowMode { seconds } => json!({ "chat": app.slow_mode(actor, stream, seconds).await? }),
+        Verb::Mute { user, seconds, reason } => {
+            json!({ "mute": app.mute(actor, stream, UserId::parse(&user)?, seconds, reason.as_deref()).await? })
+        }
+        Verb::Unmute { user, reason } => lift(app, actor, stream, &user, SanctionKind::Mute, reason).await?,
+        Verb::Ban { user, reason } => {
+            json!({ "ban": app.ban(actor, stream, UserId::parse(&user)?, reason.as_deref()).await? })
+        }
+        Verb::Unban { user, reason } => lift(app, actor, stream, &user, SanctionKind::Ban, reason).await?,
+        Verb::Approve { id, reason } => app.approve(actor, stream, id, reason.as_deref()).await.map(|()| json!({}))?,
+        Verb::Hide { id, reason } => app.hide(actor, stream, id, reason.as_deref()).await.map(|()| json!({}))?,
+        Verb::PinMessage { id } => json!({ "chat": app.pin_message(actor, stream, id).await? }),
+        Verb::UnpinMessage {} => app.unpin_message(actor, stream).await.map(|()| json!({}))?,
+        Verb::ChatRules(form) => json!({ "chat": app.set_rules(actor, stream, form).await? }),
+        Verb::SlowMode { seconds } => {
+            let form = RulesForm { slow_s: Some(seconds), ..RulesForm::default() };
+            json!({ "chat": app.set_rules(actor, stream, form).await? })
+        }
         Verb::Announce { text } => json!({ "chat": app.announce(actor, stream, &text).await? }),
     })
 }
@@ -87,8 +101,15 @@ fn order(bought: crate::app::Bought) -> Value {
     json!({ "order": bought.order, "replayed": bought.replayed })
 }
 
-async fn lift(app: &App, actor: &Actor, stream: StreamId, user: &str, kind: SanctionKind) -> Result<Value> {
-    app.lift(actor, stream, UserId::parse(user)?, kind).await?;
+async fn lift(
+    app: &App,
+    actor: &Actor,
+    stream: StreamId,
+    user: &str,
+    kind: SanctionKind,
+    reason: Option<String>,
+) -> Result<Value> {
+    app.lift(actor, stream, UserId::parse(user)?, kind, reason.as_deref()).await?;
     Ok(json!({}))
 }
 

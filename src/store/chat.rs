@@ -2,23 +2,72 @@
 
 use uuid::Uuid;
 
+use super::deed::keep_deed;
 use super::{Error, Result, Store, in_transaction, now_in, on_reader};
-use crate::domain::{ChatMessage, MessageId, Millis, Refusal, Role, Sanction, SanctionKind, Speaker, StreamId, UserId};
+use crate::domain::{
+    ChatMessage, Deed, MessageId, Millis, Quote, Refusal, Role, Sanction, SanctionKind, Speaker, StreamId, UserId,
+};
 
 #[derive(sqlx::FromRow)]
-struct MessageRow {
+pub(super) struct MessageRow {
     id: Uuid,
     stream: Uuid,
     at: i64,
-    user_id: String,
-    user_name: String,
+    pub user_id: String,
+    pub user_name: String,
     user_role: String,
     body: String,
     deleted_by: Option<String>,
+    reply_to: Option<Uuid>,
+    reply_name: Option<String>,
+    reply_body: Option<String>,
+    status: String,
 }
 
+/// Every column of a message, and which ones.
+macro_rules! messages {
+    ($which:literal) => {
+        concat!(
+            "select id, stream, at, user_id, user_name, user_role, body, deleted_by, reply_to, reply_name, reply_body,
+            status from messages ",
+            $which
+        )
+    };
+}
+pub(super) use messages;
+
+/// One written a moment after its author was silenced on another node goes with what they said before.
+macro_rules! insert_message {
+    ($tx:ident, $message:expr, $status:literal) => {{
+        let message: &$crate::domain::ChatMessage = $message;
+        let insert = concat!(
+            "insert into messages (id, stream, at, user_id, user_name, user_role, body, reply_to, reply_name, reply_body,
+                status, deleted_by)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, '",
+            $status,
+            "', (select min(s.by_user) from sanctions s where s.stream = $2 and s.user_id = $4 and s.created_at >= $3))
+            on conflict (id) do nothing"
+        );
+        let reply = message.reply.as_ref();
+        sqlx::query(insert)
+            .bind(message.id.0)
+            .bind(message.stream.0)
+            .bind(message.at)
+            .bind(message.from.id.as_str())
+            .bind(&message.from.name)
+            .bind(message.from.role.name())
+            .bind(&message.text)
+            .bind(reply.map(|quote| quote.id.0))
+            .bind(reply.map(|quote| &*quote.name))
+            .bind(reply.map(|quote| &*quote.text))
+            .execute(&mut *$tx)
+            .await?;
+    }};
+}
+pub(super) use insert_message;
+
 impl MessageRow {
-    fn message(self) -> Result<ChatMessage> {
+    pub fn message(self) -> Result<ChatMessage> {
         let id = UserId::parse(&self.user_id).map_err(|_| Error::Unreadable(format!("user `{}`", self.user_id)))?;
         Ok(ChatMessage {
             id: MessageId(self.id),
@@ -26,6 +75,11 @@ impl MessageRow {
             at: self.at,
             from: Speaker { id, name: self.user_name, role: Role::parse(&self.user_role).unwrap_or(Role::Viewer) },
             text: self.body,
+            reply: self.reply_to.map(|id| Quote {
+                id: MessageId(id),
+                name: self.reply_name.unwrap_or_default(),
+                text: self.reply_body.unwrap_or_default(),
+            }),
             deleted: self.deleted_by.is_some(),
         })
     }
@@ -35,19 +89,8 @@ impl Store {
     /// Writes a batch of messages; ones already there stay as they are.
     pub async fn keep_messages(&self, messages: &[ChatMessage]) -> Result<()> {
         in_transaction!(self, |tx, _dialect| {
-            let insert = "insert into messages (id, stream, at, user_id, user_name, user_role, body)
-                values ($1, $2, $3, $4, $5, $6, $7) on conflict (id) do nothing";
             for message in messages {
-                sqlx::query(insert)
-                    .bind(message.id.0)
-                    .bind(message.stream.0)
-                    .bind(message.at)
-                    .bind(message.from.id.as_str())
-                    .bind(&message.from.name)
-                    .bind(message.from.role.name())
-                    .bind(&message.text)
-                    .execute(&mut *tx)
-                    .await?;
+                insert_message!(tx, message, "said");
             }
         });
         Ok(())
@@ -61,40 +104,75 @@ impl Store {
         limit: i64,
         with_deleted: bool,
     ) -> Result<Vec<ChatMessage>> {
-        let read = "select id, stream, at, user_id, user_name, user_role, body, deleted_by from messages
-            where stream = $1 and id < $2 and ($3 or deleted_by is null) order by id desc limit $4";
+        let read = messages!(
+            "where stream = $1 and id < $2 and status = 'said' and ($3 or deleted_by is null) order by id desc limit $4"
+        );
         let before = after.map_or(Uuid::max(), |id| id.0);
         let rows: Vec<MessageRow> = on_reader!(self, pool => sqlx::query_as(read)
             .bind(stream.0).bind(before).bind(with_deleted).bind(limit).fetch_all(pool).await?);
         rows.into_iter().map(MessageRow::message).collect()
     }
 
-    /// Takes a message away. `false`: it was gone already.
-    pub async fn delete_message(&self, stream: StreamId, id: MessageId, by: &UserId) -> Result<bool> {
-        let gone = in_transaction!(self, |tx, _dialect| {
-            let there: Option<i64> = sqlx::query_scalar("select at from messages where id = $1 and stream = $2")
-                .bind(id.0)
-                .bind(stream.0)
-                .fetch_optional(&mut *tx)
-                .await?;
-            there.ok_or(Refusal::NoSuchMessage)?;
+    /// Everything said in a show after `after`, oldest first, also what was taken away or waits; and which of those it is.
+    pub async fn talk_after(
+        &self,
+        stream: StreamId,
+        after: Option<MessageId>,
+        limit: i64,
+    ) -> Result<Vec<(ChatMessage, &'static str)>> {
+        let read = messages!("where stream = $1 and id > $2 order by id limit $3");
+        let after = after.map_or(Uuid::nil(), |id| id.0);
+        let rows: Vec<MessageRow> = on_reader!(self, pool =>
+            sqlx::query_as(read).bind(stream.0).bind(after).bind(limit).fetch_all(pool).await?);
+        let named = |row: MessageRow| {
+            let status = ["held", "hidden"].into_iter().find(|name| *name == row.status).unwrap_or("said");
+            Ok((row.message()?, status))
+        };
+        rows.into_iter().map(named).collect()
+    }
+
+    /// A message that everybody may see.
+    pub async fn message(&self, stream: StreamId, id: MessageId) -> Result<Option<ChatMessage>> {
+        let read = messages!("where id = $1 and stream = $2 and status = 'said' and deleted_by is null");
+        let row: Option<MessageRow> =
+            on_reader!(self, pool => sqlx::query_as(read).bind(id.0).bind(stream.0).fetch_optional(pool).await?);
+        row.map(MessageRow::message).transpose()
+    }
+
+    /// Takes a message away, for good also where it waits. Gives whose it was; `None`: it was gone already.
+    pub async fn delete_message(&self, stream: StreamId, id: MessageId, deed: &Deed) -> Result<Option<UserId>> {
+        let row = in_transaction!(self, |tx, _dialect| {
+            let read = messages!("where id = $1 and stream = $2");
+            let row: Option<MessageRow> =
+                sqlx::query_as(read).bind(id.0).bind(stream.0).fetch_optional(&mut *tx).await?;
+            let row = row.ok_or(Refusal::NoSuchMessage)?;
             let delete = "update messages set deleted_by = $2 where id = $1 and deleted_by is null";
-            sqlx::query(delete).bind(id.0).bind(by.as_str()).execute(&mut *tx).await?.rows_affected()
+            let gone =
+                sqlx::query(delete).bind(id.0).bind(deed.by.id.as_str()).execute(&mut *tx).await?.rows_affected();
+            if gone > 0 {
+                let user = UserId::parse(&row.user_id).ok();
+                let deed = Deed { user, name: Some(row.user_name.clone()), message: Some(id), ..deed.clone() };
+                keep_deed!(tx, &deed);
+            }
+            (gone > 0).then_some(row)
         });
-        Ok(gone > 0)
+        row.map(|row| Ok(row.message()?.from.id)).transpose()
     }
 
     pub async fn count_messages(&self, stream: StreamId) -> Result<i64> {
-        let read = "select count(*) from messages where stream = $1 and deleted_by is null";
+        let read = "select count(*) from messages where stream = $1 and status = 'said' and deleted_by is null";
         Ok(on_reader!(self, pool => sqlx::query_scalar(read).bind(stream.0).fetch_one(pool).await?))
     }
 
-    pub async fn sanction(&self, stream: StreamId, sanction: &Sanction) -> Result<()> {
+    /// Mutes or bans, and takes away what the person said before. What was told a moment ago and is not written yet goes as it
+    /// is written.
+    pub async fn sanction(&self, stream: StreamId, sanction: &Sanction, deed: &Deed) -> Result<()> {
         in_transaction!(self, |tx, _dialect| {
             let now: Millis = now_in!(self, tx);
-            let set = "insert into sanctions (stream, user_id, kind, user_name, until, by_user, created_at)
-                values ($1, $2, $3, $4, $5, $6, $7) on conflict (stream, user_id, kind)
-                do update set until = excluded.until, by_user = excluded.by_user, user_name = excluded.user_name";
+            let set = "insert into sanctions (stream, user_id, kind, user_name, until, by_user, created_at, reason)
+                values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (stream, user_id, kind)
+                do update set until = excluded.until, by_user = excluded.by_user, user_name = excluded.user_name,
+                created_at = excluded.created_at, reason = excluded.reason";
             sqlx::query(set)
                 .bind(stream.0)
                 .bind(sanction.user.as_str())
@@ -103,39 +181,57 @@ impl Store {
                 .bind(sanction.until)
                 .bind(&sanction.by)
                 .bind(now)
+                .bind(&sanction.reason)
                 .execute(&mut *tx)
                 .await?;
+            let sweep = "update messages set deleted_by = $3 where user_id = $2 and stream = $1 and deleted_by is null";
+            sqlx::query(sweep).bind(stream.0).bind(sanction.user.as_str()).bind(&sanction.by).execute(&mut *tx).await?;
+            keep_deed!(tx, deed);
+        });
+        Ok(())
+    }
+
+    /// Takes away what a person said until `until` and was being written while they were silenced.
+    pub async fn sweep(&self, stream: StreamId, user: &UserId, until: Millis, by: &str) -> Result<()> {
+        in_transaction!(self, |tx, _dialect| {
+            let sweep = "update messages set deleted_by = $3
+                where user_id = $2 and stream = $1 and deleted_by is null and at <= $4";
+            sqlx::query(sweep).bind(stream.0).bind(user.as_str()).bind(by).bind(until).execute(&mut *tx).await?;
         });
         Ok(())
     }
 
     /// `false`: there was none.
-    pub async fn lift(&self, stream: StreamId, user: &UserId, kind: SanctionKind) -> Result<bool> {
+    pub async fn lift(&self, stream: StreamId, user: &UserId, kind: SanctionKind, deed: &Deed) -> Result<bool> {
         let gone = in_transaction!(self, |tx, _dialect| {
             let lift = "delete from sanctions where stream = $1 and user_id = $2 and kind = $3";
-            sqlx::query(lift)
+            let gone = sqlx::query(lift)
                 .bind(stream.0)
                 .bind(user.as_str())
                 .bind(kind.name())
                 .execute(&mut *tx)
                 .await?
-                .rows_affected()
+                .rows_affected();
+            if gone > 0 {
+                keep_deed!(tx, deed);
+            }
+            gone
         });
         Ok(gone > 0)
     }
 
     /// Mutes that still hold at `now`, and bans.
     pub async fn sanctions(&self, stream: StreamId, now: Millis) -> Result<Vec<Sanction>> {
-        let read = "select user_id, user_name, kind, until, by_user from sanctions
+        let read = "select user_id, user_name, kind, until, by_user, reason from sanctions
             where stream = $1 and (until is null or until > $2) order by created_at desc limit 5000";
-        type Row = (String, String, String, Option<i64>, String);
+        type Row = (String, String, String, Option<i64>, String, Option<String>);
         let rows: Vec<Row> =
             on_reader!(self, pool => sqlx::query_as(read).bind(stream.0).bind(now).fetch_all(pool).await?);
         rows.into_iter()
-            .map(|(user, name, kind, until, by)| {
+            .map(|(user, name, kind, until, by, reason)| {
                 let user = UserId::parse(&user).map_err(|_| Error::Unreadable(format!("user `{user}`")))?;
                 let kind = if kind == SanctionKind::Ban.name() { SanctionKind::Ban } else { SanctionKind::Mute };
-                Ok(Sanction { user, name, kind, until, by })
+                Ok(Sanction { user, name, kind, until, by, reason })
             })
             .collect()
     }

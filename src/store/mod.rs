@@ -7,7 +7,12 @@
 //! Every write runs in a task of its own (see `app`): a transaction must never live in a future that a leaving
 //! client cancels. One lock order: variants, offers, orders, each ascending.
 
+mod address;
 mod chat;
+mod deed;
+mod erase;
+mod held;
+mod history;
 mod invite;
 mod offer;
 mod order;
@@ -21,7 +26,9 @@ mod sell;
 mod sqlite;
 mod stream;
 mod tally;
+mod waiting;
 mod webhook;
+mod words;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +36,7 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::domain::{Millis, Refusal, Titles};
 
+pub use erase::Erased;
 pub use offer::Pulse;
 pub use order::{Answer, Release};
 pub use payment::{Begun, NewPayment};
@@ -37,6 +45,7 @@ pub use refund::NewRefund;
 pub use script::{Booked, Told};
 pub use sell::{Answered, Sold, Turn};
 pub use tally::{Pool, Tally};
+pub use waiting::Waiting;
 pub use webhook::PaymentEvent;
 
 #[derive(Clone)]

@@ -16,6 +16,7 @@ struct ProductRow {
     title: String,
     titles: String,
     image: Option<String>,
+    category: Option<String>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -75,14 +76,15 @@ impl Store {
     pub async fn create_product(&self, shop: ShopId, product: &Product) -> Result<()> {
         in_transaction!(self, |tx, _dialect| {
             let now: Millis = now_in!(self, tx);
-            let insert =
-                "insert into products (id, shop, title, titles, image, created_at) values ($1, $2, $3, $4, $5, $6)";
+            let insert = "insert into products (id, shop, title, titles, image, category, created_at)
+                values ($1, $2, $3, $4, $5, $6, $7)";
             sqlx::query(insert)
                 .bind(product.id.0)
                 .bind(shop.0)
                 .bind(&product.title)
                 .bind(titles_to_text(&product.titles))
                 .bind(&product.image)
+                .bind(&product.category)
                 .bind(now)
                 .execute(&mut *tx)
                 .await?;
@@ -107,7 +109,7 @@ impl Store {
 
     /// Products with their variants, oldest first, after `after`.
     pub async fn products(&self, after: Option<ProductId>, limit: i64) -> Result<Catalogue> {
-        let read = "select id, title, titles, image from products where id > $1 order by id limit $2";
+        let read = "select id, title, titles, image, category from products where id > $1 order by id limit $2";
         let first = after.map_or(Uuid::nil(), |id| id.0);
         let rows: Vec<ProductRow> =
             on_reader!(self, pool => sqlx::query_as(read).bind(first).bind(limit).fetch_all(pool).await?);
@@ -127,6 +129,7 @@ impl Store {
                     title: row.title,
                     titles: titles_from_text(&row.titles)?,
                     image: row.image,
+                    category: row.category,
                     variants: of_product.remove(&row.id).unwrap_or_default(),
                 })
             })

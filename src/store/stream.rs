@@ -2,8 +2,13 @@
 
 use uuid::Uuid;
 
+use super::deed::keep_deed;
 use super::{Result, Store, in_time, in_transaction, known, now_in, on_reader, titles_from_text, titles_to_text};
-use crate::domain::{ChatRules, LiveStream, Millis, OfferId, Pin, Refusal, ShopId, StreamId, StreamStatus};
+use crate::domain::chat::slow_ms;
+use crate::domain::{
+    ChatMessage, ChatRules, Deed, LinkRule, LiveStream, MessageId, Millis, OfferId, Pin, Quote, Refusal, RulesForm,
+    ShopId, StreamId, StreamStatus, UserId,
+};
 
 #[derive(sqlx::FromRow)]
 struct StreamRow {
@@ -20,6 +25,13 @@ struct StreamRow {
     pin: Option<Uuid>,
     slow_ms: i64,
     notice: Option<String>,
+    chat_off: i64,
+    links: String,
+    hold_all: i64,
+    words_v: i64,
+    pinned_message: Option<Uuid>,
+    pinned_name: Option<String>,
+    pinned_body: Option<String>,
     likes: i64,
     version: i64,
 }
@@ -38,7 +50,19 @@ impl StreamRow {
             started_at: self.started_at,
             ended_at: self.ended_at,
             pin: self.pin.map(|offer| Pin { offer: OfferId(offer) }),
-            chat: ChatRules { slow_ms: self.slow_ms, notice: self.notice },
+            chat: ChatRules {
+                slow_ms: self.slow_ms,
+                notice: self.notice,
+                off: self.chat_off != 0,
+                links: known(LinkRule::parse(&self.links), "links", &self.links)?,
+                hold_all: self.hold_all != 0,
+                pinned: self.pinned_message.map(|id| Quote {
+                    id: MessageId(id),
+                    name: self.pinned_name.unwrap_or_default(),
+                    text: self.pinned_body.unwrap_or_default(),
+                }),
+            },
+            words_v: self.words_v,
             likes: self.likes,
             version: self.version,
         })
@@ -51,7 +75,7 @@ macro_rules! streams {
         concat!(
             $before,
             " id, title, titles, host, status, video, poster, scheduled_at, started_at, ended_at, pin, slow_ms, notice,
-            likes, version ",
+            chat_off, links, hold_all, words_v, pinned_message, pinned_name, pinned_body, likes, version ",
             $after
         )
     };
@@ -63,6 +87,18 @@ macro_rules! change {
         let update = streams!($set, "");
         let row: Option<StreamRow> = in_transaction!($store, |tx, _dialect| {
             sqlx::query_as(update).bind($id.0)$(.bind($bind))*.fetch_optional(&mut *tx).await?
+        });
+        row.map(StreamRow::stream).transpose()
+    }};
+    // The same with an entry in the log of actions, if a row met the condition.
+    ($store:expr, $deed:expr; $set:literal, $id:expr $(, $bind:expr)*) => {{
+        let update = streams!($set, "");
+        let row: Option<StreamRow> = in_transaction!($store, |tx, _dialect| {
+            let row = sqlx::query_as(update).bind($id.0)$(.bind($bind))*.fetch_optional(&mut *tx).await?;
+            if row.is_some() {
+                keep_deed!(tx, $deed);
+            }
+            row
         });
         row.map(StreamRow::stream).transpose()
     }};
@@ -169,20 +205,76 @@ impl Store {
         row.stream()
     }
 
-    pub async fn set_slow_mode(&self, id: StreamId, slow_ms: i64) -> Result<LiveStream> {
+    /// Changes the rules that are given and leaves the others.
+    pub async fn set_rules(&self, id: StreamId, form: &RulesForm, deed: &Deed) -> Result<LiveStream> {
+        let slow_ms = form.slow_s.map(slow_ms).transpose()?;
         let set = change!(
             self,
-            "update streams set version = version + 1, slow_ms = $2 where id = $1 returning",
+            deed;
+            "update streams set version = version + 1, slow_ms = coalesce($2, slow_ms), chat_off = coalesce($3, chat_off),
+            links = coalesce($4, links), hold_all = coalesce($5, hold_all) where id = $1 returning",
             id,
-            slow_ms
+            slow_ms,
+            form.off.map(i64::from),
+            form.links.map(LinkRule::name),
+            form.hold_all.map(i64::from)
         )?;
         set.ok_or_else(|| Refusal::NoSuchStream.into())
     }
 
-    pub async fn set_notice(&self, id: StreamId, notice: Option<&str>) -> Result<LiveStream> {
-        let set =
-            change!(self, "update streams set version = version + 1, notice = $2 where id = $1 returning", id, notice)?;
+    pub async fn set_notice(&self, id: StreamId, notice: Option<&str>, deed: &Deed) -> Result<LiveStream> {
+        let set = change!(
+            self,
+            deed;
+            "update streams set version = version + 1, notice = $2 where id = $1 returning",
+            id,
+            notice
+        )?;
         set.ok_or_else(|| Refusal::NoSuchStream.into())
+    }
+
+    /// Puts a message above the others, if it is still there to be seen.
+    pub async fn pin_message(&self, message: &ChatMessage, deed: &Deed) -> Result<LiveStream> {
+        let set = change!(
+            self,
+            deed;
+            "update streams set version = version + 1, pinned_message = $2, pinned_user = $3, pinned_name = $4, pinned_body = $5
+            where id = $1 and exists (select 1 from messages m where m.id = $2 and m.deleted_by is null and m.status = 'said')
+            returning",
+            message.stream,
+            message.id.0,
+            message.from.id.as_str(),
+            &message.from.name,
+            &message.text
+        )?;
+        set.ok_or_else(|| Refusal::NoSuchMessage.into())
+    }
+
+    pub async fn unpin_message(&self, id: StreamId, deed: &Deed) -> Result<Option<LiveStream>> {
+        change!(
+            self,
+            deed;
+            "update streams set version = version + 1, pinned_message = null, pinned_user = null, pinned_name = null,
+            pinned_body = null where id = $1 and pinned_message is not null returning",
+            id
+        )
+    }
+
+    /// What was taken away does not stand above the rest: this message, or whatever this person said.
+    pub async fn unpin_what_is_gone(
+        &self,
+        id: StreamId,
+        message: Option<MessageId>,
+        user: Option<&UserId>,
+    ) -> Result<Option<LiveStream>> {
+        change!(
+            self,
+            "update streams set version = version + 1, pinned_message = null, pinned_user = null, pinned_name = null,
+            pinned_body = null where id = $1 and (pinned_message = $2 or pinned_user = $3) returning",
+            id,
+            message.map(|id| id.0),
+            user.map(UserId::as_str)
+        )
     }
 
     /// Adds hearts that were counted in memory.

@@ -5,8 +5,13 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test reports")]
 
 mod client;
+mod example;
+mod page;
+mod purchase;
 mod screens;
 mod show;
 mod smoke;
 mod support;
+mod talk;
 mod team;
+mod visit;

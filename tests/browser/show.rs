@@ -81,6 +81,7 @@ async fn a_host_sells_to_two_viewers_and_one_loses_the_network() {
     ann.is_live().await;
     ann.sees("order-place", "1").await;
     ann.shot("viewer-held").await;
+    ann.fill_address().await;
     badr.until("the stock to fall", "document.querySelector('[data-test=card]').innerText.match(/[2٢]/)", SOON).await;
     ann.choose("payment-declined").await;
     ann.press("pay").await;
@@ -104,6 +105,7 @@ async fn a_host_sells_to_two_viewers_and_one_loses_the_network() {
     badr.is_live().await;
     badr.find(&named("order-place")).await;
     badr.shot("viewer-held-ar").await;
+    badr.fill_address().await;
     badr.press("pay").await;
     badr.until("the order to be paid", paid, SOON).await;
     badr.press("order-done").await;
@@ -177,6 +179,7 @@ async fn every_page_fits_phone_and_desktop_in_english_and_arabic() {
     let pages = [
         ("shop", format!("{}/?", server.url), "[data-test=shows] li, [data-test^=show-]"),
         ("watch", format!("{}/watch?stream={}&", server.url, server.stream()), "[data-test=card-title]"),
+        ("orders", format!("{}/orders?", server.url), "[data-test=orders] .notice-box"),
         ("host", format!("{host_page}&"), "[data-test=rundown] li"),
         ("docs", format!("{}/docs?", server.url), "[data-test=docs-content] h2, [data-test=docs-content] section"),
     ];

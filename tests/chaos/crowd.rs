@@ -107,7 +107,7 @@ impl Crowd {
                     "tick" | "snapshot" | "hello" => {}
                     "reply" => return Said::Reply(serde_json::from_str(text).unwrap_or_default()),
                     "moving" => return Said::Moving(wire.retry_ms.unwrap_or(0)),
-                    "order" => return Said::Other,
+                    "order" | "held" | "action" => return Said::Other,
                     other => {
                         self.breach(viewer, truth::Breach::BadFrame, before, &format!("a {other}"), bytes);
                         return Said::Other;

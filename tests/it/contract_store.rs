@@ -5,9 +5,13 @@
 //! on both), `migrate`, `setup`, `kills`, `sessions`, `plans`, `full_disk`.
 
 mod actor;
+mod address;
 mod chat;
+mod deed;
+mod erase;
 mod fixture;
 mod full_disk;
+mod held;
 mod invite;
 mod keys;
 mod kills;
@@ -30,4 +34,5 @@ mod setup;
 mod side;
 mod stream;
 mod twins;
+mod waiting;
 mod words;

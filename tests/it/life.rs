@@ -1,10 +1,12 @@
 //! The life of an order and of a sale, as a buyer and a viewer see it.
 
+mod address;
 mod order;
 mod payment;
 mod report;
 mod sale;
 mod team;
+mod waiting;
 
 use serde_json::{Value, json};
 

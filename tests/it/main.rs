@@ -9,6 +9,7 @@ mod contract_store;
 mod crowd;
 mod helpers;
 mod life;
+mod moderate;
 mod nodes;
 mod operate;
 mod resume;

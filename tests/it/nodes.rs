@@ -2,6 +2,7 @@
 
 mod drain;
 mod fixture;
+mod moderate;
 mod outage;
 mod room;
 mod rules;

@@ -7,6 +7,8 @@ mod failover;
 mod metrics;
 mod origin;
 mod outage;
+mod page;
+mod share;
 mod stand;
 mod start;
 mod stop;

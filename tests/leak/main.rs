@@ -143,6 +143,7 @@ async fn when_everybody_has_left_nothing_of_them_is_left() {
         proxies: Proxies::default(),
         settings: Settings { chat: ChatBudget { viewer: 1.0, room: 0.0 }, ..Settings::default() },
         limits: Limits {
+            chat_days: 0,
             chat_per_second: 1.0,
             room_chat_per_second: 0.0,
             connections_max: None,

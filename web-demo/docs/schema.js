@@ -7,7 +7,7 @@ export const anchor = (...parts) => parts.join('-').toLowerCase().replace(/[^a-z
 
 /** Words with `code` in them. */
 export function prose(text) {
-  return String(text ?? '').split(/`([^`]+)`/).map((part, i) => (i % 2 ? el('code', {}, part) : part));
+  return String(text ?? '').split(/\x60([^\x60]+)\x60/).map((part, i) => (i % 2 ? el('code', {}, part) : part));
 }
 
 /** `string | null`, `Offer`, `Offer[]`, `"mute" | "ban"` */

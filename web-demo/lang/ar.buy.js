@@ -31,4 +31,29 @@ export default {
   'error.key_reused': 'أُرسل هذا الطلب من قبل بمحتوى آخر.',
   'error.sold_out': 'نفدت الكمية.', 'error.outcome_unknown': 'لا جواب بعد.', 'error.timeout': 'تأخر الجواب.', 'error.link_lost': 'انقطع الاتصال.', 'error.offline': 'أنت غير متصل.', 'error.slow_mode': 'الوضع البطيء: انتظر {s} ث.',
   'error.chat_budget': 'رسائل كثيرة دفعة واحدة. لحظة من فضلك.', 'error.forbidden': 'دورك لا يسمح بذلك.', 'error.stream_ended': 'انتهى العرض.', 'error.bad_request': 'في الطلب شيء غير صحيح.', 'error.no_such_stream': 'لا يوجد بث كهذا.', 'error.muted': 'أنت مكتوم.', 'error.banned': 'أُخرجت من هذا العرض.',
+
+  // bag, bells and waiting
+  'bag.all': 'الكل', 'bag.mine': 'طلباتي', 'bag.empty': 'لا شيء معروض للبيع بعد. ستظهر القطعة الأولى قريبًا.', 'mine.empty': 'تظهر هنا طلباتك في هذا العرض.', 'bag.sale': 'للبيع الآن',
+  'bag.search': 'ابحث في الحقيبة', 'bag.nothing_found': 'لا شيء في الحقيبة بهذا الاسم.', 'bag.nothing_on_sale': 'لا شيء متاح للشراء الآن.', 'bell.on': 'أخبرني حين يُعرض {offer} أو يُفتح بيعه',
+  'bell.off': 'لا تخبرني عن {offer}', 'bell.set': 'سنخبرك حين يُعرض {offer} أو يُفتح بيعه.', 'wait.joined': 'سنخبرك حين يعود {offer}. ليس محجوزًا لك: يأخذه من يشتري أولًا.', 'wait.left': 'لم تعد في الانتظار.',
+  'wait.honest': 'كل القطع مأخوذة. إن عادت واحدة فستعلم هنا، وهي غير محجوزة لك.', 'tell.back': 'عاد إلى البيع: {offer}. أسرع، فهو غير محجوز.', 'tell.shown': 'يُعرض الآن: {offer}',
+  'tell.open': 'بدأ البيع: {offer}', 'tell.started': 'بدأ {show}', 'tell.keep_open': 'أبقِ هذه الصفحة مفتوحة.', 'remind.set': 'سنخبرك حين يبدأ العرض.',
+
+  // share
+  'share.copied': 'نُسخ الرابط', 'share.by_hand': 'انسخ هذا الرابط لمشاركة العرض.', 'share.link': 'رابط العرض', 'share.copy': 'انسخ الرابط', 'share.more': 'مشاركة عبر…', 'share.qr': 'رمز QR للرابط',
+  'share.scan': 'وجّه كاميرا هاتف إليه.',
+
+  // one's own orders
+  'orders.all': 'كل طلباتي', 'orders.none': 'لا طلبات بعد', 'orders.none_more': 'ما تشتريه في عرض يظهر هنا.', 'orders.who': 'سجّل الدخول لترى طلباتك', 'orders.back': 'عودة إلى طلباتي',
+  'signin.why_orders': 'استعمل الاسم الذي اشتريت به. هذا عرض تجريبي: الطلبات لمن دخل في هذا التبويب.', 'signin.why_wait': 'اختر اسمًا، ثم نخبرك حين تعود قطعة.', 'order.again': 'حاول مرة أخرى',
+  'order.history': 'ما الذي حدث', 'order.total': 'المجموع', 'product.variant': 'النوع', 'step.held': 'حُجزت لك', 'step.declined': 'رُفض الدفع', 'step.paid': 'دُفعت', 'step.expired': 'انتهت مدة الحجز',
+  'step.cancelled': 'أُلغي الحجز', 'step.capture_failed': 'فشل الدفع', 'step.refund_asked': 'طُلبت إعادة المبلغ', 'step.refunded': 'أُعيد المبلغ', 'step.refund_failed': 'تعذّرت إعادة المبلغ',
+
+  // address
+  'address.title': 'التوصيل إلى', 'address.name': 'الاسم الكامل', 'address.line1': 'الشارع والمبنى', 'address.line2': 'الشقة أو الطابق أو علامة قريبة', 'address.city': 'المدينة', 'address.region': 'المنطقة',
+  'address.postcode': 'الرمز البريدي', 'address.country': 'البلد', 'address.phone': 'الهاتف', 'address.optional': '(اختياري)', 'address.keep': 'تذكّره على هذا الجهاز', 'address.missing': 'هذا الحقل مطلوب.',
+  'address.bad_phone': 'رقم الهاتف من 5 إلى 20 رقمًا.', 'address.erase': 'امحُ عنواني', 'address.erased': 'مُحي عنوانك.',
+
+  // more refusals
+  'error.wrong_status': 'لم يعد ذلك ممكنًا.',
 };

@@ -38,4 +38,12 @@ export default {
   'form.show_title': 'عنوان العرض', 'form.when': 'وقت البدء، اختياري', 'form.when_hint': 'فارغ: متى ضغطت «ابدأ البث»', 'form.video': 'الفيديو، اختياري', 'form.video_hint': 'عنوان قائمة HLS ‏(.m3u8)', 'form.poster': 'صورة الغلاف، اختياري',
   'error.not_enough_stock': 'المخزون لا يكفي.',
   'shop.watch': 'شاهد',
+
+  // the chat column
+  'host.rules': 'القواعد', 'host.all': 'الكل', 'host.questions': 'أسئلة', 'host.held': 'معلّقة', 'host.log': 'السجل', 'host.held_none': 'لا شيء بانتظار المراجعة.', 'host.log_none': 'لم يُتخذ أي إجراء بعد.',
+  'host.reply': 'رد', 'host.replying': 'رد على {name}:', 'host.reason': 'السبب، اختياري', 'host.because': 'السبب: {reason}', 'host.mute_hour': 'كتم ساعة', 'host.mute_rest': 'كتم طوال العرض', 'host.approve': 'اعرض', 'host.hide': 'أخفِ',
+  'host.rule_off': 'الدردشة مغلقة: الكتابة للفريق فقط', 'host.rule_hold_all': 'كل رسالة تنتظر المراجعة', 'host.links': 'روابط المشاهدين', 'host.links_allow': 'مسموحة', 'host.links_hold': 'تنتظر المراجعة', 'host.links_refuse': 'مرفوضة',
+  'host.words': 'كلمات محجوبة', 'host.words_hint': 'تُكتشف بكل رسم: لا يهم التشكيل ولا التطويل ولا أشكال الحروف. لا يرى المشاهدون هذه القائمة.', 'host.words_saved': 'حُفظت الكلمات', 'host.word': 'الكلمة', 'host.word_add': 'كلمة أخرى', 'host.word_drop': 'احذف هذه الكلمة', 'host.word_where': 'أين', 'host.word_whole': 'كلمة كاملة', 'host.word_inside': 'داخل الكلمات أيضًا', 'host.word_act': 'ثم', 'host.word_hold': 'مراجعة', 'host.word_refuse': 'رفض',
+  'did.delete': 'حذف {by} رسالة من {name}', 'did.mute': 'كتم {by} {name}', 'did.unmute': 'رفع {by} الكتم عن {name}', 'did.ban': 'حظر {by} {name}', 'did.unban': 'أعاد {by} {name}', 'did.approve': 'عرض {by} رسالة من {name}', 'did.hide': 'أخفى {by} رسالة من {name}',
+  'did.rules': 'غيّر {by} القواعد', 'did.words': 'غيّر {by} الكلمات المحجوبة', 'did.announce': 'غيّر {by} التنبيه', 'did.pin_message': 'ثبّت {by} تعليقًا من {name}', 'did.unpin_message': 'أزال {by} التعليق المثبّت', 'did.pin': 'ثبّت {by} عرضًا', 'did.unpin': 'أزال {by} التثبيت', 'did.open': 'بدأ {by} بيعًا', 'did.pause': 'أوقف {by} بيعًا مؤقتًا', 'did.close': 'أغلق {by} بيعًا', 'did.restock': 'زاد {by} المخزون', 'did.extend': 'مدّد {by} بيعًا', 'did.refund': 'ردّ {by} مبلغ طلب', 'did.other': '{by}: {kind}',
 };

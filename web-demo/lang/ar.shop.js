@@ -6,4 +6,6 @@ export default {
   'shop.tagline': 'من السوق مباشرة: شاهد، اسأل، وخذها معك.', 'shop.watching': { zero: 'لا مشاهدين', one: 'مشاهد واحد', two: 'مشاهدان', few: '{n} مشاهدين', many: '{n} مشاهدًا', other: '{n} مشاهد' },
   'shop.for_hosts': 'لوحة المقدّم', 'shop.developers': 'للمطورين',
   'shop.watch': 'شاهد',
+  'shop.search': 'ابحث في العروض والسلع', 'shop.categories': 'الأصناف', 'shop.all': 'الكل', 'shop.on_sale': 'للبيع في العروض', 'shop.nothing': 'لا شيء يطابق ذلك.', 'shop.clear': 'اعرض كل شيء',
+  'category.kitchen': 'المطبخ', 'category.wear': 'أزياء', 'category.home': 'المنزل', 'category.food': 'أطعمة', 'category.beauty': 'الجمال',
 };

@@ -31,4 +31,30 @@ export default {
   'error.key_reused': 'This order was already sent with other content.',
   'error.sold_out': 'Sold out.', 'error.outcome_unknown': 'No answer yet.', 'error.timeout': 'No answer in time.', 'error.link_lost': 'The connection broke.', 'error.offline': 'You are not connected.', 'error.slow_mode': 'Slow mode: wait {s} s.',
   'error.chat_budget': 'Too many messages at once. A moment, please.', 'error.forbidden': 'Your role may not do that.', 'error.stream_ended': 'The show has ended.', 'error.bad_request': 'Something in it is not right.', 'error.no_such_stream': 'There is no such show.', 'error.muted': 'You are muted.', 'error.banned': 'You were removed from this show.',
+
+  // bag, bells and waiting
+  'bag.all': 'All', 'bag.mine': 'Mine', 'bag.empty': 'Nothing is on sale yet. The host will show the first piece soon.', 'mine.empty': 'Your orders of this show appear here.', 'bag.sale': 'On sale',
+  'bag.search': 'Search the bag', 'bag.nothing_found': 'Nothing in the bag has that name.', 'bag.nothing_on_sale': 'Nothing can be bought right now.', 'bell.on': 'Tell me when {offer} is shown or opens',
+  'bell.off': 'Do not tell me about {offer}', 'bell.set': 'We tell you when {offer} is shown or opens.', 'wait.joined': 'We tell you when {offer} comes back. It is not reserved: the first to buy gets it.',
+  'wait.left': 'You no longer wait.', 'wait.honest': 'All are taken. When one comes back you hear of it here; it is not reserved for you.', 'tell.back': 'Back on sale: {offer}. Be quick, it is not reserved.',
+  'tell.shown': 'Showing now: {offer}', 'tell.open': 'On sale now: {offer}', 'tell.started': '{show} has started', 'tell.keep_open': 'Keep this page open.', 'remind.set': 'We tell you when the show starts.',
+
+  // share
+  'share.copied': 'Link copied', 'share.by_hand': 'Copy this link to share the show.', 'share.link': 'Link to the show', 'share.copy': 'Copy the link', 'share.more': 'Share with…',
+  'share.qr': 'QR code of the link', 'share.scan': 'Point a phone\'s camera at it.',
+
+  // one's own orders
+  'orders.all': 'All my orders', 'orders.none': 'No orders yet', 'orders.none_more': 'What you buy in a show is listed here.', 'orders.who': 'Sign in to see your orders', 'orders.back': 'Back to my orders',
+  'signin.why_orders': 'Use the name you bought under. It is a demo: orders belong to this tab\'s sign-in.', 'signin.why_wait': 'Choose a name, then we tell you when one comes back.',
+  'order.again': 'Try again', 'order.history': 'What happened', 'order.total': 'Total', 'product.variant': 'Variant', 'step.held': 'Held for you', 'step.declined': 'Payment declined', 'step.paid': 'Paid',
+  'step.expired': 'Hold ran out', 'step.cancelled': 'Given back', 'step.capture_failed': 'Payment failed', 'step.refund_asked': 'Refund asked for', 'step.refunded': 'Refunded',
+  'step.refund_failed': 'Refund failed',
+
+  // address
+  'address.title': 'Deliver to', 'address.name': 'Full name', 'address.line1': 'Street and house', 'address.line2': 'Flat, floor, landmark', 'address.city': 'City', 'address.region': 'Region',
+  'address.postcode': 'Postcode', 'address.country': 'Country', 'address.phone': 'Phone', 'address.optional': '(optional)', 'address.keep': 'Remember on this device', 'address.missing': 'This is needed.',
+  'address.bad_phone': 'A phone number has 5 to 20 digits.', 'address.erase': 'Erase my address', 'address.erased': 'Your address was erased.',
+
+  // more refusals
+  'error.wrong_status': 'That is not possible any more.',
 };

@@ -38,4 +38,12 @@ export default {
   'form.show_title': 'Title of the show', 'form.when': 'Starts, optional', 'form.when_hint': 'Empty: whenever you press “Go live”', 'form.video': 'Video, optional', 'form.video_hint': 'Address of an HLS playlist (.m3u8)', 'form.poster': 'Poster picture, optional',
   'error.not_enough_stock': 'There is not that much in stock.',
   'shop.watch': 'Watch',
+
+  // the chat column
+  'host.rules': 'Rules', 'host.all': 'All', 'host.questions': 'Questions', 'host.held': 'Held', 'host.log': 'Log', 'host.held_none': 'Nothing is waiting for review.', 'host.log_none': 'Nothing was done yet.',
+  'host.reply': 'Reply', 'host.replying': 'Reply to {name}:', 'host.reason': 'Reason, optional', 'host.because': 'because: {reason}', 'host.mute_hour': 'Mute 1 h', 'host.mute_rest': 'Mute for this show', 'host.approve': 'Show', 'host.hide': 'Hide',
+  'host.rule_off': 'Chat is off: only the team may write', 'host.rule_hold_all': 'Every message waits for review', 'host.links': 'Links of viewers', 'host.links_allow': 'Allowed', 'host.links_hold': 'Wait for review', 'host.links_refuse': 'Refused',
+  'host.words': 'Muted words', 'host.words_hint': 'Found in every spelling: case, accents, vowel signs and forms of letters do not matter. Viewers never see this list.', 'host.words_saved': 'Words saved', 'host.word': 'Word', 'host.word_add': 'Another word', 'host.word_drop': 'Remove this word', 'host.word_where': 'Where', 'host.word_whole': 'Whole word', 'host.word_inside': 'Also inside', 'host.word_act': 'Then', 'host.word_hold': 'Review', 'host.word_refuse': 'Refuse',
+  'did.delete': '{by} deleted a message of {name}', 'did.mute': '{by} muted {name}', 'did.unmute': '{by} unmuted {name}', 'did.ban': '{by} banned {name}', 'did.unban': '{by} let {name} back in', 'did.approve': '{by} showed a message of {name}', 'did.hide': '{by} hid a message of {name}',
+  'did.rules': '{by} changed the rules', 'did.words': '{by} changed the muted words', 'did.announce': '{by} changed the notice', 'did.pin_message': '{by} pinned a comment of {name}', 'did.unpin_message': '{by} unpinned the comment', 'did.pin': '{by} pinned an offer', 'did.unpin': '{by} unpinned', 'did.open': '{by} started a sale', 'did.pause': '{by} paused a sale', 'did.close': '{by} closed a sale', 'did.restock': '{by} added stock', 'did.extend': '{by} extended a sale', 'did.refund': '{by} refunded an order', 'did.other': '{by}: {kind}',
 };

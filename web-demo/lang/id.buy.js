@@ -31,4 +31,32 @@ export default {
   'error.key_reused': 'Pesanan ini sudah dikirim dengan isi lain.',
   'error.sold_out': 'Habis.', 'error.outcome_unknown': 'Belum ada jawaban.', 'error.timeout': 'Jawaban terlambat.', 'error.link_lost': 'Koneksi terputus.', 'error.offline': 'Anda tidak terhubung.', 'error.slow_mode': 'Mode lambat: tunggu {s} dtk.',
   'error.chat_budget': 'Terlalu banyak pesan sekaligus. Tunggu sebentar.', 'error.forbidden': 'Peran Anda tidak boleh melakukannya.', 'error.stream_ended': 'Siaran telah selesai.', 'error.bad_request': 'Ada yang tidak benar.', 'error.no_such_stream': 'Siaran itu tidak ada.', 'error.muted': 'Anda dibisukan.', 'error.banned': 'Anda dikeluarkan dari siaran ini.',
+
+  // bag, bells and waiting
+  'bag.all': 'Semua', 'bag.mine': 'Pesanan saya', 'bag.empty': 'Belum ada yang dijual. Barang pertama segera ditampilkan.', 'mine.empty': 'Pesanan Anda di siaran ini muncul di sini.', 'bag.sale': 'Dijual',
+  'bag.search': 'Cari di tas', 'bag.nothing_found': 'Tidak ada barang dengan nama itu di tas.', 'bag.nothing_on_sale': 'Saat ini tidak ada yang bisa dibeli.',
+  'bell.on': 'Kabari saya saat {offer} ditampilkan atau mulai dijual', 'bell.off': 'Jangan kabari saya tentang {offer}', 'bell.set': 'Kami kabari saat {offer} ditampilkan atau mulai dijual.',
+  'wait.joined': 'Kami kabari saat {offer} kembali. Tidak disimpan: siapa cepat dia dapat.', 'wait.left': 'Anda tidak menunggu lagi.',
+  'wait.honest': 'Semua sudah diambil. Jika ada yang kembali, Anda tahu di sini; tidak disimpan untuk Anda.', 'tell.back': 'Dijual lagi: {offer}. Cepat, tidak disimpan.',
+  'tell.shown': 'Sedang ditampilkan: {offer}', 'tell.open': 'Mulai dijual: {offer}', 'tell.started': '{show} sudah mulai', 'tell.keep_open': 'Biarkan halaman ini terbuka.',
+  'remind.set': 'Kami kabari saat siaran mulai.',
+
+  // share
+  'share.copied': 'Tautan disalin', 'share.by_hand': 'Salin tautan ini untuk membagikan siaran.', 'share.link': 'Tautan siaran', 'share.copy': 'Salin tautan', 'share.more': 'Bagikan lewat…',
+  'share.qr': 'Kode QR tautan', 'share.scan': 'Arahkan kamera ponsel ke sini.',
+
+  // one's own orders
+  'orders.all': 'Semua pesanan saya', 'orders.none': 'Belum ada pesanan', 'orders.none_more': 'Yang Anda beli di siaran tercatat di sini.', 'orders.who': 'Masuk untuk melihat pesanan',
+  'orders.back': 'Kembali ke pesanan saya', 'signin.why_orders': 'Pakai nama saat membeli. Ini demo: pesanan milik sesi di tab ini.', 'signin.why_wait': 'Pilih nama, lalu kami kabari saat ada yang kembali.',
+  'order.again': 'Coba lagi', 'order.history': 'Riwayat', 'order.total': 'Total', 'product.variant': 'Varian', 'step.held': 'Disimpan untuk Anda', 'step.declined': 'Pembayaran ditolak', 'step.paid': 'Lunas',
+  'step.expired': 'Waktu simpan habis', 'step.cancelled': 'Dikembalikan', 'step.capture_failed': 'Pembayaran gagal', 'step.refund_asked': 'Pengembalian dana diminta', 'step.refunded': 'Dana dikembalikan',
+  'step.refund_failed': 'Pengembalian dana gagal',
+
+  // address
+  'address.title': 'Kirim ke', 'address.name': 'Nama lengkap', 'address.line1': 'Jalan dan nomor', 'address.line2': 'Unit, lantai, patokan', 'address.city': 'Kota', 'address.region': 'Provinsi',
+  'address.postcode': 'Kode pos', 'address.country': 'Negara', 'address.phone': 'Telepon', 'address.optional': '(opsional)', 'address.keep': 'Ingat di perangkat ini', 'address.missing': 'Wajib diisi.',
+  'address.bad_phone': 'Nomor telepon terdiri dari 5 sampai 20 angka.', 'address.erase': 'Hapus alamat saya', 'address.erased': 'Alamat Anda dihapus.',
+
+  // more refusals
+  'error.wrong_status': 'Itu sudah tidak bisa.',
 };

@@ -37,4 +37,12 @@ export default {
   'form.show_title': 'Judul siaran', 'form.when': 'Mulai, opsional', 'form.when_hint': 'Kosong: kapan pun Anda menekan “Mulai siaran”', 'form.video': 'Video, opsional', 'form.video_hint': 'Alamat daftar putar HLS (.m3u8)', 'form.poster': 'Gambar sampul, opsional',
   'error.not_enough_stock': 'Stok tidak cukup.',
   'shop.watch': 'Tonton',
+
+  // the chat column
+  'host.rules': 'Aturan', 'host.all': 'Semua', 'host.questions': 'Pertanyaan', 'host.held': 'Ditahan', 'host.log': 'Catatan', 'host.held_none': 'Tidak ada yang menunggu ditinjau.', 'host.log_none': 'Belum ada tindakan.',
+  'host.reply': 'Balas', 'host.replying': 'Balas {name}:', 'host.reason': 'Alasan, opsional', 'host.because': 'alasan: {reason}', 'host.mute_hour': 'Bisukan 1 jam', 'host.mute_rest': 'Bisukan selama siaran', 'host.approve': 'Tampilkan', 'host.hide': 'Sembunyikan',
+  'host.rule_off': 'Obrolan ditutup: hanya tim yang boleh menulis', 'host.rule_hold_all': 'Setiap pesan menunggu ditinjau', 'host.links': 'Tautan penonton', 'host.links_allow': 'Boleh', 'host.links_hold': 'Menunggu ditinjau', 'host.links_refuse': 'Ditolak',
+  'host.words': 'Kata yang dibisukan', 'host.words_hint': 'Ditemukan dalam segala ejaan: huruf besar, aksen, dan bentuk huruf tidak berpengaruh. Penonton tidak melihat daftar ini.', 'host.words_saved': 'Kata disimpan', 'host.word': 'Kata', 'host.word_add': 'Kata lain', 'host.word_drop': 'Hapus kata ini', 'host.word_where': 'Di mana', 'host.word_whole': 'Kata utuh', 'host.word_inside': 'Juga di dalam', 'host.word_act': 'Lalu', 'host.word_hold': 'Tinjau', 'host.word_refuse': 'Tolak',
+  'did.delete': '{by} menghapus pesan {name}', 'did.mute': '{by} membisukan {name}', 'did.unmute': '{by} membuka bisu {name}', 'did.ban': '{by} mengeluarkan {name}', 'did.unban': '{by} mengizinkan {name} kembali', 'did.approve': '{by} menampilkan pesan {name}', 'did.hide': '{by} menyembunyikan pesan {name}',
+  'did.rules': '{by} mengubah aturan', 'did.words': '{by} mengubah kata yang dibisukan', 'did.announce': '{by} mengubah pengumuman', 'did.pin_message': '{by} menyematkan komentar {name}', 'did.unpin_message': '{by} melepas komentar', 'did.pin': '{by} menyematkan penawaran', 'did.unpin': '{by} melepas sematan', 'did.open': '{by} memulai penjualan', 'did.pause': '{by} menjeda penjualan', 'did.close': '{by} menutup penjualan', 'did.restock': '{by} menambah stok', 'did.extend': '{by} memperpanjang penjualan', 'did.refund': '{by} mengembalikan dana pesanan', 'did.other': '{by}: {kind}',
 };

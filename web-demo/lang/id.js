@@ -8,10 +8,10 @@ export default {
   // viewer: bars and stage
   'badge.live': 'Langsung', 'badge.scheduled': 'Segera', 'badge.ended': 'Selesai',
   'stage.live': 'Mengudara', 'stage.starts': 'Mulai {at}', 'stage.soon': 'Segera mulai', 'stage.ended': 'Siaran telah selesai. Terima kasih sudah datang!',
-  'video.open': 'Buka video', share: 'Bagikan', 'share.copied': 'Tautan disalin', 'share.by_hand': 'Salin tautan ini untuk membagikan siaran.',
+  'video.open': 'Buka video', share: 'Bagikan',
   'sound.on': 'Nyalakan suara', 'sound.off': 'Matikan suara', heart: 'Kirim hati', send: 'Kirim',
   'conn.connecting': 'Menghubungkan…', 'conn.reconnecting': 'Koneksi terputus. Menghubungkan lagi…', 'conn.catching_up': 'Mengejar yang terlewat…', 'conn.live': 'Anda kembali langsung',
-  'conn.delayed': 'Obrolan terhenti sebentar. Belanja tetap bisa.',
+  'conn.delayed': 'Obrolan terhenti sebentar dan angka bisa terlambat. Belanja tetap bisa.',
   'conn.closed.4501': 'Sesi masuk Anda berakhir.', 'conn.closed.4502': 'Anda dikeluarkan dari siaran ini.', 'conn.closed.4509': 'Siaran ini kini terbuka di jendela lain.',
   'conn.closed.other': 'Koneksi ditutup.', 'conn.again.4501': 'Masuk', 'conn.again.4509': 'Tonton di sini', 'conn.again.4500': 'Muat ulang',
 
@@ -26,11 +26,15 @@ export default {
   'note.muted': '{name} dibisukan', 'note.banned': '{name} dikeluarkan', 'note.started': 'Siaran dimulai', 'note.ended': 'Siaran selesai',
 
   // viewer: offers
-  pinned: 'Ditampilkan', bag: 'Tas', 'bag.all': 'Semua', 'bag.mine': 'Pesanan saya', 'bag.empty': 'Belum ada yang dijual. Barang pertama segera ditampilkan.',
-  'mine.empty': 'Pesanan Anda di siaran ini muncul di sini.', buy: 'Beli',
+  pinned: 'Ditampilkan', bag: 'Tas',
+  buy: 'Beli',
   'offer.left': 'Sisa {n}', 'offer.low': 'Tinggal {n}', 'offer.units': '{n} buah', 'offer.paused': 'Jeda sebentar', 'offer.paused_short': 'Jeda',
   'offer.all_held': 'Dipesan semua, bisa kembali', 'offer.held_short': 'Dipesan', 'offer.sold_out': 'Habis', 'offer.ended': 'Penjualan selesai', 'offer.ended_short': 'Selesai',
   'offer.soon': 'Segera', 'offer.before': 'sebelumnya: ', 'flag.soon': 'Mulai dalam', 'flag.flash': 'Obral kilat',
+
+  // waiting, reminders, one's own orders
+  captions: 'Teks', 'remind.me': 'Ingatkan saya', 'remind.on': 'Kami beri tahu', 'remind.calendar': 'Tambah ke kalender', 'orders.mine': 'Pesanan saya', 'wait.join': 'Kabari saya', 'wait.on': 'Menunggu',
+  'wait.people': '{n} menunggu',
 
   'signin.title': 'Masuk', 'say.sold_out': 'Habis: {offer}',
 
@@ -40,4 +44,9 @@ export default {
   'error.sign_in': 'Silakan masuk.',
   'error.token_expired': 'Sesi masuk Anda berakhir. Anda tetap bisa menonton.',
   'problem.title': 'Tidak ada apa-apa di sini', 'problem.no_stream': 'Siaran ini tidak ada, atau sudah tidak ada.', 'problem.away': 'Toko tidak dapat dihubungi.', 'problem.again': 'Coba lagi',
+
+  // moderation, as the one moderated reads it
+  'chat.held': 'Menunggu ditinjau', 'chat.hidden': 'Pesan Anda tidak ditampilkan', 'chat.pinned': 'Komentar yang disematkan', 'chat.team_only': 'Sekarang hanya tim yang boleh menulis', 'chat.muted_why': 'Anda dibisukan: {reason}',
+  'told.delete': 'Pesan Anda dihapus: {reason}', 'told.hide': 'Pesan Anda tidak ditampilkan: {reason}', 'told.mute': 'Anda dibisukan: {reason}', 'told.unmute': 'Anda boleh menulis lagi: {reason}', 'told.ban': 'Anda dikeluarkan: {reason}', 'told.unban': 'Anda boleh kembali: {reason}',
+  'error.chat_off': 'Sekarang hanya tim yang boleh menulis.', 'error.word_refused': 'Ada kata yang tidak diinginkan di sini.', 'error.link_refused': 'Tautan tidak diinginkan di sini.', 'error.flood': 'Terlalu banyak tanda yang sama.', 'error.repeated': 'Anda baru saja mengatakannya.', 'error.queue_full': 'Terlalu banyak pesan menunggu ditinjau. Coba sebentar lagi.',
 };

@@ -105,6 +105,12 @@ impl Browser {
         element.send_keys(text).await.unwrap_or_else(|error| panic!("cannot type into {css}: {error}"));
     }
 
+    /// Presses a key where the focus is.
+    pub async fn key(&self, key: &str) {
+        let element = self.client.active_element().await.expect("something has the focus");
+        element.send_keys(key).await.unwrap_or_else(|error| panic!("cannot press {key:?}: {error}"));
+    }
+
     /// What a person reads there; empty when it is not there or not shown.
     pub async fn text(&self, css: &str) -> String {
         let script = "return document.querySelector(arguments[0])?.innerText ?? ''";

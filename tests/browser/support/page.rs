@@ -1,5 +1,7 @@
 //! A tiny web server for a page of the test itself.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use axum::Router;
 use axum::response::Html;
 use axum::routing::get;
@@ -8,16 +10,31 @@ use tokio::task::JoinHandle;
 #[derive(Debug)]
 pub struct Page {
     pub url: String,
+    html: Arc<Mutex<String>>,
     serving: JoinHandle<()>,
 }
 
 impl Page {
-    pub async fn serve(html: &'static str) -> Page {
+    pub async fn serve(html: &str) -> Page {
+        let page = Page::prepare().await;
+        page.show(html.to_owned());
+        page
+    }
+
+    /// An empty page, for a text that must know the page's address.
+    pub async fn prepare() -> Page {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}/", listener.local_addr().expect("a bound port"));
-        let router = Router::new().route("/", get(async move || Html(html)));
+        let html = Arc::new(Mutex::new(String::new()));
+        let shown = html.clone();
+        let read = move || shown.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let router = Router::new().route("/", get(async move || Html(read())));
         let serving = tokio::spawn(async move { axum::serve(listener, router).await.expect("the page is served") });
-        Page { url, serving }
+        Page { url, html, serving }
+    }
+
+    pub fn show(&self, html: String) {
+        *self.html.lock().unwrap_or_else(PoisonError::into_inner) = html;
     }
 }
 

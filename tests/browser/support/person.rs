@@ -55,6 +55,13 @@ impl Browser {
         self.sees("chat-list", text).await;
     }
 
+    /// Where it goes; without that the checkout takes no money.
+    pub async fn fill_address(&self) {
+        for (field, value) in [("name", "Ann Example"), ("line1", "12 King Fahd Road"), ("city", "Riyadh")] {
+            self.fill(&named(&format!("address-{field}")), value).await;
+        }
+    }
+
     pub async fn is_live(&self) {
         self.until("a live connection", "document.querySelector('[data-test=conn]')?.dataset.status === 'live'", SOON)
             .await;

@@ -72,6 +72,35 @@ fn team_verbs(shop: &Shop, offer: &str, message: &str) -> Vec<(Method, String, V
         (put, shop.path("chat"), json!({"slow_s": 300}), Some(json!({"do": "slow_mode", "seconds": 300})), true),
         (post, shop.path("announcements"), json!({"text": "x"}), Some(json!({"do": "announce", "text": "x"})), true),
         (Method::GET, shop.path("mutes"), Value::Null, None, true),
+        (Method::PUT, shop.path("chat"), json!({"off": true}), Some(json!({"do": "chat_rules", "off": true})), true),
+        (Method::GET, shop.path("words"), Value::Null, None, true),
+        (Method::PUT, shop.path("words"), json!({"words": [{"word": "x", "act": "refuse"}]}), None, true),
+        (
+            Method::POST,
+            shop.path(&format!("held/{message}/approve")),
+            json!({}),
+            Some(json!({"do": "approve", "id": message})),
+            true,
+        ),
+        (
+            Method::POST,
+            shop.path(&format!("held/{message}/hide")),
+            json!({}),
+            Some(json!({"do": "hide", "id": message})),
+            true,
+        ),
+        (
+            Method::PUT,
+            shop.path("pinned-message"),
+            json!({"id": message}),
+            Some(json!({"do": "pin_message", "id": message})),
+            true,
+        ),
+        (Method::DELETE, shop.path("pinned-message"), json!({}), Some(json!({"do": "unpin_message"})), true),
+        (Method::GET, shop.path("actions"), Value::Null, None, true),
+        (Method::GET, shop.path("export/chat.csv"), Value::Null, None, true),
+        (Method::GET, shop.path("export/actions.jsonl"), Value::Null, None, true),
+        (Method::DELETE, "/v1/users/Bob".to_owned(), Value::Null, None, false),
     ]
 }
 
@@ -146,10 +175,10 @@ async fn a_host_of_another_show_talks_as_a_viewer_here() {
     let shop = Shop::demo(&[]).await;
     let token = sign_for_another_show(&shop).await;
     let otto = shop.server.rest().with_token(&token);
-    for _ in 0..5 {
-        otto.post(&shop.path("messages"), json!({"text": "hi"})).await.expect(201);
+    for n in 0..5 {
+        otto.post(&shop.path("messages"), json!({"text": format!("hi {n}")})).await.expect(201);
     }
-    otto.post(&shop.path("messages"), json!({"text": "hi"})).await.expect_problem(429, "chat_budget");
+    otto.post(&shop.path("messages"), json!({"text": "hi 5"})).await.expect_problem(429, "chat_budget");
     let said = shop.host.get(&shop.path("messages")).await.expect(200);
     assert_eq!(said["items"][0]["from"]["role"], "viewer", "{said}");
 }

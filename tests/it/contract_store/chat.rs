@@ -1,9 +1,9 @@
 //! Talk that is kept, and who is kept quiet.
 
-use livesouk::domain::{ChatMessage, MessageId, Refusal, Role, Sanction, SanctionKind, Speaker, StreamId};
+use livesouk::domain::{ChatMessage, DeedKind, MessageId, Refusal, Role, Sanction, SanctionKind, Speaker, StreamId};
 
 use super::fixture::{Fixture, facts};
-use super::words::{refusal, user};
+use super::words::{deed, refusal, user};
 
 facts! {
     talk_comes_in_pages_newest_first
@@ -13,9 +13,9 @@ facts! {
     a_second_mute_replaces_the_first
 }
 
-fn message(stream: StreamId, from: &str, text: &str) -> ChatMessage {
+pub fn message(stream: StreamId, from: &str, text: &str) -> ChatMessage {
     let from = Speaker { id: user(from), name: from.to_uppercase(), role: Role::Viewer };
-    ChatMessage { id: MessageId::new(), stream, at: 5, from, text: text.to_owned(), deleted: false }
+    ChatMessage { id: MessageId::new(), stream, at: 5, from, text: text.to_owned(), reply: None, deleted: false }
 }
 
 async fn talk_comes_in_pages_newest_first(shop: Fixture) {
@@ -44,25 +44,25 @@ async fn a_message_kept_twice_is_there_once(shop: Fixture) {
 async fn a_deleted_message_is_gone_but_for_the_team(shop: Fixture) {
     let said = message(shop.stream, "ann", "rude");
     shop.store.keep_messages(std::slice::from_ref(&said)).await.unwrap();
-    let delete = async |stream, id| shop.store.delete_message(stream, id, &user("mod")).await;
+    let delete = async |stream, id| shop.store.delete_message(stream, id, &deed(stream, DeedKind::Delete)).await;
     assert_eq!(refusal(delete(StreamId::new(), said.id).await), Refusal::NoSuchMessage);
     assert_eq!(refusal(delete(shop.stream, MessageId::new()).await), Refusal::NoSuchMessage);
-    assert!(delete(shop.stream, said.id).await.unwrap());
-    assert!(!delete(shop.stream, said.id).await.unwrap(), "it was gone already");
+    assert_eq!(delete(shop.stream, said.id).await.unwrap(), Some(user("ann")));
+    assert_eq!(delete(shop.stream, said.id).await.unwrap(), None, "it was gone already");
     assert_eq!(shop.store.messages(shop.stream, None, 9, false).await.unwrap(), []);
     assert_eq!(shop.store.messages(shop.stream, None, 9, true).await.unwrap(), [ChatMessage { deleted: true, ..said }]);
     assert_eq!(shop.store.count_messages(shop.stream).await.unwrap(), 0);
 }
 
-fn sanction(of: &str, kind: SanctionKind, until: Option<i64>) -> Sanction {
-    Sanction { user: user(of), name: of.to_owned(), kind, until, by: "mod".to_owned() }
+pub fn sanction(of: &str, kind: SanctionKind, until: Option<i64>) -> Sanction {
+    Sanction { user: user(of), name: of.to_owned(), kind, until, by: "mod".to_owned(), reason: Some("spam".to_owned()) }
 }
 
 async fn a_mute_ends_by_itself_and_a_ban_when_lifted(shop: Fixture) {
     use SanctionKind::*;
     let (mute, ban) = (sanction("ann", Mute, Some(100)), sanction("bob", Ban, None));
     for sanction in [&mute, &ban] {
-        shop.store.sanction(shop.stream, sanction).await.unwrap();
+        shop.store.sanction(shop.stream, sanction, &deed(shop.stream, DeedKind::Mute)).await.unwrap();
     }
     let at = async |now| {
         let mut held = shop.store.sanctions(shop.stream, now).await.unwrap();
@@ -72,17 +72,20 @@ async fn a_mute_ends_by_itself_and_a_ban_when_lifted(shop: Fixture) {
     assert_eq!(at(99).await, [mute.clone(), ban.clone()]);
     assert_eq!(at(100).await, std::slice::from_ref(&ban));
     assert_eq!(shop.store.sanctions(StreamId::new(), 0).await.unwrap(), []);
-    assert!(!shop.store.lift(shop.stream, &user("bob"), Mute).await.unwrap(), "a ban is not a mute");
-    assert!(shop.store.lift(shop.stream, &user("bob"), Ban).await.unwrap());
-    assert!(!shop.store.lift(shop.stream, &user("bob"), Ban).await.unwrap());
+    let lift = async |kind| shop.store.lift(shop.stream, &user("bob"), kind, &deed(shop.stream, DeedKind::Unban)).await;
+    assert!(!lift(Mute).await.unwrap(), "a ban is not a mute");
+    assert!(lift(Ban).await.unwrap());
+    assert!(!lift(Ban).await.unwrap());
     assert_eq!(at(100).await, []);
 }
 
 async fn a_second_mute_replaces_the_first(shop: Fixture) {
     for until in [100, 50] {
-        shop.store.sanction(shop.stream, &sanction("ann", SanctionKind::Mute, Some(until))).await.unwrap();
+        let mute = sanction("ann", SanctionKind::Mute, Some(until));
+        shop.store.sanction(shop.stream, &mute, &deed(shop.stream, DeedKind::Mute)).await.unwrap();
     }
-    shop.store.sanction(shop.stream, &sanction("ann", SanctionKind::Ban, None)).await.unwrap();
+    let ban = sanction("ann", SanctionKind::Ban, None);
+    shop.store.sanction(shop.stream, &ban, &deed(shop.stream, DeedKind::Ban)).await.unwrap();
     let held = shop.store.sanctions(shop.stream, 0).await.unwrap();
     let mut untils: Vec<_> = held.iter().map(|sanction| sanction.until).collect();
     untils.sort_unstable();

@@ -157,6 +157,7 @@ impl Fixture {
             title: "Lamp".into(),
             titles: Default::default(),
             image: None,
+            category: None,
             variants: vec![variant],
         };
         self.store.create_product(self.shop.id, &product).await.unwrap();

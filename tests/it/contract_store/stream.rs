@@ -1,9 +1,9 @@
 //! Shows: their life, their pin, their rules.
 
-use livesouk::domain::{OfferId, Pin, Refusal, StreamId, StreamStatus};
+use livesouk::domain::{DeedKind, OfferId, Pin, Refusal, RulesForm, StreamId, StreamStatus};
 
 use super::fixture::{Fixture, facts};
-use super::words::{refusal, stream};
+use super::words::{deed, refusal, stream};
 
 facts! {
     a_show_starts_once_and_ends_once
@@ -73,12 +73,13 @@ async fn only_an_offer_of_this_show_that_is_on_sale_is_pinned(shop: Fixture) {
 
 async fn every_change_of_a_show_raises_its_version(shop: Fixture) {
     let (show, offer) = (shop.stream, shop.offer(1, 1).await);
+    let slow = RulesForm { slow_s: Some(30), ..RulesForm::default() };
     let versions = [
         shop.store.start_stream(show, 5).await.unwrap().version,
         shop.store.pin(show, offer).await.unwrap().version,
         shop.store.unpin(show).await.unwrap().version,
-        shop.store.set_slow_mode(show, 30_000).await.unwrap().version,
-        shop.store.set_notice(show, Some("مرحبا 🎉 'hello'")).await.unwrap().version,
+        shop.store.set_rules(show, &slow, &deed(show, DeedKind::Rules)).await.unwrap().version,
+        shop.store.set_notice(show, Some("مرحبا 🎉 'hello'"), &deed(show, DeedKind::Announce)).await.unwrap().version,
         shop.store.end_stream(show, 6).await.unwrap().version,
     ];
     assert_eq!(versions, [2, 3, 4, 5, 6, 7]);

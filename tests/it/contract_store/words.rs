@@ -2,7 +2,8 @@
 
 use livesouk::domain::order::request_hash;
 use livesouk::domain::{
-    Actor, Ask, ChatRules, Key, LiveStream, Name, OrderId, Refusal, Role, StreamId, StreamStatus, UserId,
+    Actor, Ask, ChatRules, Deed, DeedKind, Key, LiveStream, Name, OrderId, Refusal, Role, Speaker, StreamId,
+    StreamStatus, UserId,
 };
 use livesouk::store::{Error, Sold};
 
@@ -20,6 +21,7 @@ pub fn stream(id: StreamId) -> LiveStream {
         ended_at: None,
         pin: None,
         chat: ChatRules::default(),
+        words_v: 0,
         likes: 0,
         version: 1,
     }
@@ -70,4 +72,9 @@ pub fn refusal<T>(answer: livesouk::store::Result<T>) -> Refusal {
         Err(Error::Refused(refusal)) => refusal,
         Err(fault) => panic!("a fault instead of a refusal: {fault}"),
     }
+}
+
+/// Something that the moderator `mod` did.
+pub fn deed(stream: StreamId, kind: DeedKind) -> Deed {
+    Deed::new(stream, Speaker { id: user("mod"), name: "Mo".to_owned(), role: Role::Moderator }, kind, 7)
 }

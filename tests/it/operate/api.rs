@@ -48,7 +48,7 @@ async fn the_descriptions_are_of_their_version_and_every_reference_resolves() {
         assert!(found.len() > 10, "{path} has only {} references", found.len());
     }
     let asyncapi = shop.server.rest().get("/v1/asyncapi.json").await.expect(200);
-    for frame in ["hello", "tick", "snapshot", "reply", "order", "moving", "verb"] {
+    for frame in ["hello", "tick", "snapshot", "reply", "order", "held", "action", "moving", "verb"] {
         assert!(asyncapi["components"]["messages"][frame]["payload"].is_object(), "{frame}");
     }
     let all = asyncapi.to_string();
@@ -60,6 +60,8 @@ async fn the_descriptions_are_of_their_version_and_every_reference_resolves() {
         "cancel",
         "refund",
         "seen",
+        "wait",
+        "unwait",
         "pin",
         "unpin",
         "open",
@@ -72,6 +74,11 @@ async fn the_descriptions_are_of_their_version_and_every_reference_resolves() {
         "unmute",
         "ban",
         "unban",
+        "approve",
+        "hide",
+        "pin_message",
+        "unpin_message",
+        "chat_rules",
         "slow_mode",
         "announce",
     ] {
@@ -93,6 +100,7 @@ async fn every_documented_path_answers() {
         ("{message}", id(&said)),
         ("{variant}", variant),
         ("{user}", "Ann".to_owned()),
+        ("{file}", "chat.csv".to_owned()),
         ("{provider}", "test".to_owned()),
         ("{payment}", "test_nothing".to_owned()),
         ("{key}", "a-key-of-nobody".to_owned()),

@@ -50,7 +50,7 @@ async fn a_foreign_site_is_refused_and_an_allowed_one_is_told_so() {
 #[tokio::test]
 async fn pages_load_only_what_is_ours_and_have_no_inline_script() {
     let shop = Shop::demo(&[]).await;
-    for path in ["/", "/watch", "/host", "/docs"] {
+    for path in ["/", "/watch", "/orders", "/host", "/docs"] {
         let answer = shop.server.rest().get(path).await;
         let policy = answer.header("content-security-policy").expect(path).to_owned();
         for part in [

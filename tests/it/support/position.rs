@@ -43,7 +43,7 @@ impl Position {
                 *self = Position { epoch, seq };
             }
             Some("hello") => return Err("a second hello".to_owned()),
-            Some("reply" | "order" | "moving") => {}
+            Some("reply" | "order" | "held" | "action" | "moving") => {}
             other => return Err(format!("a frame of unknown kind {other:?}")),
         }
         Ok(())

@@ -1,0 +1,124 @@
+//! Where an order goes. Kept apart from the order, so that it can be erased and the order stays.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::Refusal;
+use super::text::line;
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Address {
+    /// Who it is for: 1–80 characters.
+    pub name: String,
+    /// Street, house, floor: 1 to 3 lines of at most 120 characters.
+    pub lines: Vec<String>,
+    /// 1–80 characters.
+    pub city: String,
+    /// Province, state, governorate: at most 80 characters.
+    #[serde(default)]
+    pub region: Option<String>,
+    /// At most 16 characters; many countries have none.
+    #[serde(default)]
+    pub postcode: Option<String>,
+    /// ISO 3166-1, two letters: `SA`.
+    pub country: String,
+    /// Digits, with `+`, spaces, brackets, dots and hyphens: 5 to 20 digits.
+    #[serde(default)]
+    pub phone: Option<String>,
+}
+
+const LINES_MAX: usize = 3;
+
+impl Address {
+    /// Checks what a buyer typed; empty optional fields are none, empty lines are left out.
+    pub fn checked(self) -> Result<Self, Refusal> {
+        let lines: Vec<&String> = self.lines.iter().filter(|text| !text.trim().is_empty()).collect();
+        if lines.is_empty() || lines.len() > LINES_MAX {
+            return Err(Refusal::bad_request("lines are 1 to 3"));
+        }
+        Ok(Self {
+            name: needed(&self.name, 80, "name")?,
+            lines: lines.into_iter().map(|text| needed(text, 120, "lines")).collect::<Result<_, _>>()?,
+            city: needed(&self.city, 80, "city")?,
+            region: optional(self.region, 80, "region")?,
+            postcode: optional(self.postcode, 16, "postcode")?,
+            country: country(&self.country)?,
+            phone: optional(self.phone, 40, "phone")?.map(phone).transpose()?,
+        })
+    }
+}
+
+fn needed(text: &str, length_max: usize, what: &str) -> Result<String, Refusal> {
+    line(text, length_max).ok_or_else(|| Refusal::bad_request(format!("{what} has 1 to {length_max} characters")))
+}
+
+fn optional(text: Option<String>, length_max: usize, what: &str) -> Result<Option<String>, Refusal> {
+    text.filter(|text| !text.trim().is_empty()).map(|text| needed(&text, length_max, what)).transpose()
+}
+
+fn country(text: &str) -> Result<String, Refusal> {
+    let text = text.trim();
+    if text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_alphabetic()) {
+        Ok(text.to_ascii_uppercase())
+    } else {
+        Err(Refusal::bad_request("country has two letters of ISO 3166-1"))
+    }
+}
+
+/// Phones type Arabic-Indic digits too; couriers dial the others.
+fn phone(text: String) -> Result<String, Refusal> {
+    let western = |c: char| match c {
+        '\u{660}'..='\u{669}' => char::from_digit(u32::from(c) - 0x660, 10).unwrap_or(c),
+        '\u{6f0}'..='\u{6f9}' => char::from_digit(u32::from(c) - 0x6f0, 10).unwrap_or(c),
+        _ => c,
+    };
+    let text: String = text.chars().map(western).collect();
+    let known = text.chars().all(|c| c.is_ascii_digit() || matches!(c, '+' | ' ' | '(' | ')' | '-' | '.'));
+    let digits = text.chars().filter(char::is_ascii_digit).count();
+    if known && (5..=20).contains(&digits) { Ok(text) } else { Err(Refusal::bad_request("phone has 5 to 20 digits")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn typed() -> Address {
+        Address {
+            name: " Ann ".into(),
+            lines: vec!["12  King Fahd Rd".into(), " ".into()],
+            city: "Riyadh".into(),
+            region: Some(String::new()),
+            postcode: Some("12271".into()),
+            country: "sa".into(),
+            phone: Some("+٩٦٦ 50 000 0000".into()),
+        }
+    }
+
+    #[test]
+    fn an_address_is_tidied() {
+        let address = typed().checked().unwrap();
+        assert_eq!((address.name.as_str(), address.country.as_str(), address.region), ("Ann", "SA", None));
+        assert_eq!(address.lines, ["12 King Fahd Rd"]);
+        assert_eq!(address.phone.as_deref(), Some("+966 50 000 0000"));
+    }
+
+    #[test]
+    fn what_cannot_be_delivered_to_is_refused_by_field() {
+        let long = || "x".repeat(121);
+        let rows: [(&str, Address); 9] = [
+            ("name", Address { name: " ".into(), ..typed() }),
+            ("lines", Address { lines: vec![], ..typed() }),
+            ("lines", Address { lines: vec!["a".into(); 4], ..typed() }),
+            ("lines", Address { lines: vec![long()], ..typed() }),
+            ("city", Address { city: long(), ..typed() }),
+            ("postcode", Address { postcode: Some("1".repeat(17)), ..typed() }),
+            ("country", Address { country: "KSA".into(), ..typed() }),
+            ("phone", Address { phone: Some("call me".into()), ..typed() }),
+            ("phone", Address { phone: Some("+966".into()), ..typed() }),
+        ];
+        for (field, address) in rows {
+            let refusal = address.clone().checked().unwrap_err();
+            assert!(refusal.to_string().starts_with(field), "{address:?}: {refusal}");
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Addresses of orders: written, read and erased apart from the order.
+
+use super::{Error, Result, Store, in_transaction, now_in, on_reader};
+use crate::domain::{Address, Millis, OrderId};
+
+#[derive(sqlx::FromRow)]
+struct AddressRow {
+    name: String,
+    lines: String,
+    city: String,
+    region: Option<String>,
+    postcode: Option<String>,
+    country: String,
+    phone: Option<String>,
+}
+
+impl AddressRow {
+    fn address(self) -> Result<Address> {
+        let AddressRow { name, lines, city, region, postcode, country, phone } = self;
+        let lines = serde_json::from_str(&lines).map_err(|error| Error::Unreadable(error.to_string()))?;
+        Ok(Address { name, lines, city, region, postcode, country, phone })
+    }
+}
+
+impl Store {
+    pub async fn address(&self, order: OrderId) -> Result<Option<Address>> {
+        let read = "select name, lines, city, region, postcode, country, phone from addresses where order_id = $1";
+        let row: Option<AddressRow> =
+            on_reader!(self, pool => sqlx::query_as(read).bind(order.0).fetch_optional(pool).await?);
+        row.map(AddressRow::address).transpose()
+    }
+
+    /// Writes where an order goes, over what stood there. `false`: the order is over, or there is none.
+    pub async fn set_address(&self, order: OrderId, address: &Address) -> Result<bool> {
+        let lines = serde_json::to_string(&address.lines).map_err(|error| Error::Unreadable(error.to_string()))?;
+        let written = in_transaction!(self, |tx, _dialect| {
+            let now: Millis = now_in!(self, tx);
+            let write = "insert into addresses
+                    (order_id, name, lines, city, region, postcode, country, phone, changed_at)
+                select o.id, $2, $3, $4, $5, $6, $7, $8, $9 from orders o
+                    where o.id = $1 and o.status in ('held', 'capturing', 'paid')
+                on conflict (order_id) do update set name = excluded.name, lines = excluded.lines,
+                    city = excluded.city, region = excluded.region, postcode = excluded.postcode,
+                    country = excluded.country, phone = excluded.phone, changed_at = excluded.changed_at";
+            sqlx::query(write)
+                .bind(order.0)
+                .bind(&address.name)
+                .bind(&lines)
+                .bind(&address.city)
+                .bind(&address.region)
+                .bind(&address.postcode)
+                .bind(&address.country)
+                .bind(&address.phone)
+                .bind(now)
+                .execute(&mut *tx)
+                .await?
+                .rows_affected()
+        });
+        Ok(written > 0)
+    }
+
+    /// Erases it. Once more is no error.
+    pub async fn erase_address(&self, order: OrderId) -> Result<()> {
+        in_transaction!(self, |tx, _dialect| {
+            sqlx::query("delete from addresses where order_id = $1").bind(order.0).execute(&mut *tx).await?;
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,41 @@
+//! The example of docs/client.md, pasted into an empty page of another site.
+
+use serde_json::json;
+
+use crate::support::browser::{Browser, Window};
+use crate::support::driver::Driver;
+use crate::support::outside::shop::Shop;
+use crate::support::page::Page;
+
+#[tokio::test]
+async fn the_example_of_the_client_works_in_an_empty_page() {
+    let text = include_str!("../../docs/client.md");
+    let example = text.split("```html\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+    assert!(example.lines().count() <= 20, "{} lines", example.lines().count());
+    let page = Page::prepare().await;
+    let folder = tempfile::tempdir().unwrap();
+    let store = format!("sqlite:{}", folder.path().join("shop.db").display());
+    let origin = page.url.trim_end_matches('/').to_owned();
+    let shop = Shop::serve_with(&store, &store, &["--allow-origin", &origin]).await;
+    let offer = shop.on_sale(5, json!({})).await;
+    shop.host.put(&shop.path("pin"), json!({ "offer": offer })).await.expect(200);
+    let filled = example
+        .replace("http://127.0.0.1:8080", &shop.server.url)
+        .replace("STREAM", &shop.stream)
+        .replace("TOKEN", &shop.token("Ann", "viewer"));
+    page.show(filled);
+
+    let driver = Driver::start();
+    let browser = Browser::open(&driver, Window::Mobile, "en").await;
+    browser.goto(&page.url).await;
+    browser.until_text("#pin", "Lamp: 5 left").await;
+    shop.rest("Bob", "viewer").post(&shop.path("messages"), json!({"text": "<b>hi</b>"})).await.expect(201);
+    browser.until_text("#chat", "Bob: <b>hi</b>").await;
+    browser.click("#buy").await;
+    browser.until_text("#buy", "Held: number 1").await;
+    browser.until_text("#pin", "Lamp: 4 left").await;
+    browser.shot("client-example").await;
+    let errors: Vec<String> = browser.errors().await.into_iter().filter(|line| !line.contains("favicon")).collect();
+    assert_eq!(errors, Vec::<String>::new());
+    browser.close().await;
+}

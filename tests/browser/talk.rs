@@ -1,0 +1,231 @@
+//! Keeping talk kind as people see it: the one who is moderated, the team at a desk and on a phone, and strings that try to break the
+//! page. Pictures go to `target/screens`.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::support::browser::{Browser, SOON, Window};
+use crate::support::driver::Driver;
+use crate::support::outside::process::Server;
+
+async fn demo(more: &[&str]) -> Server {
+    Server::demo_in(Arc::new(tempfile::tempdir().expect("a temporary folder")), more).await
+}
+
+fn named(name: &str) -> String {
+    format!("[data-test=\"{name}\"]")
+}
+
+/// Presses what can be seen and is enabled.
+async fn press(browser: &Browser, css: &str) {
+    let ready = format!("document.querySelector('{css}') && !document.querySelector('{css}').disabled");
+    browser.until(css, &ready, SOON).await;
+    let moving = "document.getAnimations().some((it) => Number.isFinite(it.effect?.getComputedTiming().endTime)
+        && it.playState === 'running')";
+    browser.until("everything to stand still", &format!("!({moving})"), SOON).await;
+    browser.script("document.querySelector(arguments[0]).scrollIntoView({ block: 'center' })", &[json!(css)]).await;
+    browser.click(css).await;
+}
+
+async fn sees(browser: &Browser, name: &str, part: &str) {
+    browser.until_text(&named(name), part).await;
+}
+
+async fn is_live(browser: &Browser) {
+    browser.until("a live link", "document.querySelector('[data-test=conn]')?.dataset.status === 'live'", SOON).await;
+}
+
+/// A viewer of the demo, signed in.
+async fn viewer(driver: &Driver, server: &Server, name: &str, language: &str) -> Browser {
+    let browser = Browser::open(driver, Window::Mobile, language).await;
+    let token = server.rest().post("/v1/dev/tokens", json!({"name": name, "role": "viewer"})).await.expect(201);
+    let token = token["token"].as_str().unwrap();
+    browser.goto(&format!("{}/watch?stream={}&lang={language}#token={token}", server.url, server.stream())).await;
+    is_live(&browser).await;
+    browser.until("the sign-in", "document.querySelector('[data-test=chat-input]').readOnly === false", SOON).await;
+    browser
+}
+
+async fn type_and_send(browser: &Browser, text: &str) {
+    let free = "!document.querySelector('[data-test=chat-send]').disabled";
+    browser.until("the send button", free, SOON).await;
+    browser.fill(&named("chat-input"), text).await;
+    browser.click(&named("chat-send")).await;
+}
+
+async fn say(browser: &Browser, text: &str) {
+    type_and_send(browser, text).await;
+    sees(browser, "chat-list", text).await;
+}
+
+/// Opens the tools of the message with this text.
+async fn tools(host: &Browser, text: &str) {
+    let find =
+        "[...document.querySelectorAll('#chat-list .line')].find((line) => line.innerText.includes(arguments[0]))";
+    host.until(text, &find.replace("arguments[0]", &json!(text).to_string()), SOON).await;
+    let open = format!(
+        "const line = {find}; line.scrollIntoView({{ block: 'center' }}); line.querySelector('.line-more').click()"
+    );
+    host.script(&open, &[json!(text)]).await;
+    host.find(".line-tools").await;
+}
+
+async fn is_sound(browser: &Browser, who: &str) {
+    let wide = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
+    assert!(browser.script(wide, &[]).await.as_i64() <= Some(0), "{who}: the page is wider than its window");
+    let known = |line: &String| !["status of 422", "status of 403", "status of 429"].iter().any(|it| line.contains(it));
+    let errors: Vec<String> = browser.errors().await.into_iter().filter(known).collect();
+    assert_eq!(errors, Vec::<String>::new(), "{who}'s console");
+}
+
+#[tokio::test]
+async fn the_one_who_is_moderated_reads_why_and_everybody_else_sees_it_gone() {
+    let mut server = demo(&["--chat-per-second", "0"]).await;
+    let driver = Driver::start();
+    let host = Browser::open(&driver, Window::Desktop, "en").await;
+    host.goto(server.started["host_url"].as_str().unwrap()).await;
+    is_live(&host).await;
+    let ann = viewer(&driver, &server, "Ann", "en").await;
+    let badr = viewer(&driver, &server, "بدر", "ar").await;
+
+    // A question is answered and pinned.
+    say(&ann, "is it cotton?").await;
+    say(&badr, "كم السعر؟").await;
+    say(&badr, "جميل").await;
+    tools(&host, "is it cotton?").await;
+    press(&host, &named("msg-reply")).await;
+    type_and_send(&host, "yes, all of it").await;
+    sees(&ann, "chat-reply", "is it cotton?").await;
+    tools(&host, "is it cotton?").await;
+    host.shot("talk-tools").await;
+    press(&host, &named("msg-pin")).await;
+    for browser in [&host, &ann, &badr] {
+        sees(browser, "pinned-comment", "is it cotton?").await;
+    }
+    press(&host, &named("chat-tab-questions")).await;
+    let shown = "[...document.querySelectorAll('#chat-list .line')].filter((line) => line.offsetParent).length === 2";
+    host.until("the two questions alone", shown, SOON).await;
+    host.shot("talk-questions").await;
+    press(&host, &named("chat-tab-all")).await;
+
+    // Review: the author sees it faded, nobody else does, the team decides.
+    press(&host, &named("rules")).await;
+    press(&host, &named("rule-hold_all")).await;
+    press(&host, &named("word-add")).await;
+    host.fill(&named("word"), "scam").await;
+    press(&host, &named("words-save")).await;
+    host.find(&named("words-saved")).await;
+    host.shot("talk-rules").await;
+    press(&host, &named("rules-sheet-close")).await;
+    type_and_send(&ann, "see my shop").await;
+    sees(&ann, "chat-held", "Waiting for review").await;
+    ann.shot("talk-held").await;
+    type_and_send(&ann, "what a SCÂM").await;
+    sees(&ann, "toast", "word").await;
+    type_and_send(&badr, "اشتروا مني").await;
+    host.until("two that wait", "document.querySelector('[data-test=held-count]').innerText === '2'", SOON).await;
+    assert!(!badr.text(&named("chat-list")).await.contains("see my shop"));
+    press(&host, &named("chat-tab-held")).await;
+    host.shot("talk-held-host").await;
+    press(&host, "[data-test=held-row]:first-child [data-test=held-approve]").await;
+    sees(&badr, "chat-list", "see my shop").await;
+    ann.until("no more waiting", "!document.querySelector('[data-test=chat-held]')", SOON).await;
+    press(&host, "[data-test=held-row]:first-child [data-test=held-hide]").await;
+    sees(&badr, "chat-list", "لم تُعرض رسالتك").await;
+
+    // A mute with a reason: the older messages go, the field says why.
+    press(&host, &named("chat-tab-all")).await;
+    tools(&host, "see my shop").await;
+    host.fill(&named("msg-reason"), "no advertising").await;
+    press(&host, &named("msg-mute-10")).await;
+    badr.until(
+        "her messages to go",
+        "!document.querySelector('[data-test=chat-list]').innerText.includes('see my shop')",
+        SOON,
+    )
+    .await;
+    badr.until("the comment to go", "!document.querySelector('[data-test=pinned-comment]')", SOON).await;
+    let why = "document.querySelector('[data-test=chat-input]').placeholder.includes('no advertising')";
+    ann.until("the reason in the field", why, SOON).await;
+    sees(&ann, "chat-reason", "no advertising").await;
+    ann.shot("talk-muted").await;
+    let newcomer = viewer(&driver, &server, "Cem", "id").await;
+    assert!(!newcomer.text(&named("chat-list")).await.contains("see my shop"));
+    ann.client.refresh().await.unwrap();
+    ann.until("the reason after a reload", why, SOON).await;
+    press(&host, &named("chat-tab-log")).await;
+    sees(&host, "log-mute", "no advertising").await;
+    host.shot("talk-log").await;
+
+    // Chat off, on the phone of the host, in Arabic.
+    host.resize(Window::Mobile).await;
+    host.goto(&format!("{}/host?stream={}&lang=ar", server.url, server.stream())).await;
+    is_live(&host).await;
+    press(&host, &named("part-people")).await;
+    host.shot("talk-host-phone-ar").await;
+    press(&host, &named("rules")).await;
+    press(&host, &named("rule-off")).await;
+    host.shot("talk-rules-phone-ar").await;
+    badr.until("the field to be shut", "document.querySelector('[data-test=chat-input]').readOnly", SOON).await;
+    badr.shot("talk-off-ar").await;
+    for (browser, who) in [(&host, "host"), (&ann, "Ann"), (&badr, "Badr"), (&newcomer, "Cem")] {
+        is_sound(browser, who).await;
+    }
+    for browser in [host, ann, badr, newcomer] {
+        browser.close().await;
+    }
+    server.stop().await;
+}
+
+/// What people type to see what breaks.
+const NASTY: &str = include_str!("../corpus/strings.json");
+
+#[tokio::test]
+async fn no_string_breaks_the_page_its_line_or_the_lines_around() {
+    let mut server = demo(&["--chat-per-second", "0", "--room-chat-per-second", "0"]).await;
+    let host = server.rest().with_token(server.started["host_token"].as_str().unwrap());
+    let driver = Driver::start();
+    let strings: Vec<String> = serde_json::from_str(NASTY).unwrap();
+    let page = Browser::open(&driver, Window::Mobile, "en").await;
+    for language in ["en", "ar"] {
+        page.goto("about:blank").await;
+        page.goto(&format!("{}/watch?stream={}&lang={language}", server.url, server.stream())).await;
+        is_live(&page).await;
+        page.script("window.harmed = 0; window.alert = () => { window.harmed++; }", &[]).await;
+        let path = format!("/v1/streams/{}/messages", server.stream());
+        for (n, text) in strings.iter().enumerate() {
+            let answer = host.post(&path, json!({ "text": text })).await;
+            assert!(answer.status == 201 || answer.status == 400, "{text:?}: {answer:?}");
+            if answer.status == 400 {
+                continue;
+            }
+            let id = answer.body["id"].as_str().unwrap().to_owned();
+            let line = format!("[data-id=\"{id}\"]");
+            page.find(&line).await;
+            let measured = page
+                .script(
+                    "const line = document.querySelector(arguments[0]); const list = line.parentNode;
+                    const text = line.querySelector('.text');
+                    const height = parseFloat(getComputedStyle(line).lineHeight);
+                    return {
+                        lines: line.getBoundingClientRect().height / height, children: text.children.length,
+                        wide: list.scrollWidth - list.clientWidth, page: document.documentElement.scrollWidth - innerWidth,
+                        spills: getComputedStyle(line).overflow, harmed: window.harmed, said: text.textContent.length,
+                    }",
+                    &[json!(line)],
+                )
+                .await;
+            let number = |name: &str| measured[name].as_f64().unwrap_or(f64::MAX);
+            // 200 wide characters on a phone are some 14 lines; the line itself ends at 14 em.
+            assert!(number("lines") <= 12.0, "{n} {text:?} is {measured}");
+            assert_eq!((number("children"), number("harmed")), (0.0, 0.0), "{n} {text:?} became markup: {measured}");
+            assert!(number("wide") <= 0.0 && number("page") <= 0.0, "{n} {text:?} is too wide: {measured}");
+            assert!(measured["spills"] != Value::from("visible") && number("said") > 0.0, "{n} {text:?}: {measured}");
+        }
+        page.shot(&format!("talk-nasty-{language}")).await;
+        is_sound(&page, language).await;
+    }
+    page.close().await;
+    server.stop().await;
+}

@@ -1,0 +1,67 @@
+//! Where orders go: apart from the order, replaced whole, erased without a trace; and what became of an order.
+
+use livesouk::domain::{Address, OrderId};
+use livesouk::store::Release;
+
+use super::fixture::{Fixture, facts};
+
+facts! {
+    an_address_is_kept_replaced_and_erased_apart_from_its_order
+    an_order_that_is_over_takes_no_address
+    an_order_tells_when_it_became_what_it_is
+}
+
+pub fn address(name: &str) -> Address {
+    Address {
+        name: name.into(),
+        lines: vec!["شارع الملك فهد".into(), "Flat \"3\"".into()],
+        city: "Riyadh".into(),
+        region: None,
+        postcode: Some("12271".into()),
+        country: "SA".into(),
+        phone: None,
+    }
+}
+
+async fn an_address_is_kept_replaced_and_erased_apart_from_its_order(shop: Fixture) {
+    let offer = shop.offer(5, 2).await;
+    let (ann, ben) = (shop.held(offer, "ann").await.id, shop.held(offer, "ben").await.id);
+    assert_eq!(shop.store.address(ann).await.unwrap(), None);
+    for name in ["Ann", "Ann Two"] {
+        assert!(shop.store.set_address(ann, &address(name)).await.unwrap());
+        assert_eq!(shop.store.address(ann).await.unwrap(), Some(address(name)));
+    }
+    assert_eq!(shop.store.address(ben).await.unwrap(), None, "of one order alone");
+    assert!(shop.store.set_address(ben, &address("Ben")).await.unwrap());
+    let before = (shop.order(ann).await, shop.find(offer).await.terms);
+    for _ in 0..2 {
+        shop.store.erase_address(ann).await.unwrap();
+        assert_eq!(shop.store.address(ann).await.unwrap(), None);
+    }
+    assert_eq!(shop.number("select count(*) from addresses").await, 1);
+    assert_eq!((shop.order(ann).await, shop.find(offer).await.terms), before, "the order stays as it was");
+}
+
+async fn an_order_that_is_over_takes_no_address(shop: Fixture) {
+    let offer = shop.offer(5, 2).await;
+    let ann = shop.held(offer, "ann").await.id;
+    shop.store.release(offer, &[ann], Release::BuyerCancel, None).await.unwrap();
+    assert!(!shop.store.set_address(ann, &address("Ann")).await.unwrap());
+    assert_eq!(shop.store.address(ann).await.unwrap(), None);
+    let never = OrderId::new();
+    assert!(!shop.store.set_address(never, &address("Nobody")).await.unwrap());
+}
+
+async fn an_order_tells_when_it_became_what_it_is(shop: Fixture) {
+    let offer = shop.offer(5, 2).await;
+    let order = shop.held(offer, "ann").await;
+    let held = shop.store.traces(order.id).await.unwrap();
+    assert_eq!((held.changed_at, held.payments, held.refunds), (order.created_at, vec![], vec![]));
+    let ben = shop.held(offer, "ben").await.id;
+    shop.begin_capture(ben).await.unwrap().unwrap();
+    let paid = shop.store.finish_capture(ben).await.unwrap().unwrap();
+    let traces = shop.store.traces(paid.id).await.unwrap();
+    assert_eq!(paid.paid_at, Some(traces.changed_at));
+    assert_eq!(traces.payments.len(), 1, "one try");
+    assert!(traces.refunds.is_empty());
+}

@@ -1,0 +1,159 @@
+//! What waits for the team, muted words, and the rules of a show's talk.
+
+use livesouk::domain::chat::HELD_MAX;
+use livesouk::domain::{
+    ChatMessage, DeedKind, LinkRule, MessageId, MutedWord, Quote, Refusal, RulesForm, SanctionKind, StreamId, WordAct,
+    Words,
+};
+
+use super::chat::{message, sanction};
+use super::fixture::{Fixture, facts};
+use super::words::{deed, refusal, user};
+
+facts! {
+    what_waits_is_seen_by_nobody_until_it_is_said
+    what_is_hidden_is_never_said
+    the_queue_has_an_end
+    who_is_muted_takes_what_waits_along
+    a_reply_keeps_what_it_answers
+    words_are_put_in_the_place_of_others_and_raise_the_version
+    only_the_rules_that_are_given_change
+    a_pinned_comment_goes_with_its_message_and_its_author
+}
+
+async fn what_waits_is_seen_by_nobody_until_it_is_said(shop: Fixture) {
+    let (said, other) = (message(shop.stream, "ann", "see a.com"), message(shop.stream, "bob", "cheap"));
+    for waiting in [&said, &other] {
+        shop.store.hold_message(waiting).await.unwrap();
+    }
+    assert_eq!(shop.store.messages(shop.stream, None, 9, true).await.unwrap(), []);
+    assert_eq!(shop.store.count_messages(shop.stream).await.unwrap(), 0);
+    assert_eq!(shop.store.message(shop.stream, said.id).await.unwrap(), None);
+    assert_eq!(shop.store.held(shop.stream, None).await.unwrap(), [said.clone(), other.clone()], "oldest first");
+    assert_eq!(shop.store.held(shop.stream, Some(&user("bob"))).await.unwrap(), std::slice::from_ref(&other));
+    let deed = deed(shop.stream, DeedKind::Approve);
+    assert_eq!(shop.store.decide_held(shop.stream, said.id, true, &deed).await.unwrap(), said);
+    assert_eq!(shop.store.messages(shop.stream, None, 9, false).await.unwrap(), std::slice::from_ref(&said));
+    assert_eq!(shop.store.held(shop.stream, None).await.unwrap(), [other]);
+    let again =
+        shop.store.decide_held(shop.stream, said.id, true, &super::words::deed(shop.stream, DeedKind::Hide)).await;
+    assert!(matches!(refusal(again), Refusal::WrongStatus(_)));
+    let hide = super::words::deed(shop.stream, DeedKind::Hide);
+    let nothing = shop.store.decide_held(StreamId::new(), said.id, true, &hide);
+    assert_eq!(refusal(nothing.await), Refusal::NoSuchMessage);
+    let logged = shop.store.deeds(shop.stream, None, None, 9).await.unwrap();
+    assert_eq!((logged.len(), &logged[0].user, logged[0].text.as_deref()), (1, &Some(user("ann")), Some("see a.com")));
+    shop.store.hold_again(said.id, deed.id.0).await.unwrap();
+    assert_eq!(shop.store.held(shop.stream, None).await.unwrap().len(), 2, "what could not be told waits again");
+    assert_eq!(shop.store.deeds(shop.stream, None, None, 9).await.unwrap(), []);
+}
+
+async fn what_is_hidden_is_never_said(shop: Fixture) {
+    let rude = message(shop.stream, "ann", "rude");
+    shop.store.hold_message(&rude).await.unwrap();
+    let hide = deed(shop.stream, DeedKind::Hide);
+    shop.store.decide_held(shop.stream, rude.id, false, &hide).await.unwrap();
+    assert_eq!(shop.store.held(shop.stream, None).await.unwrap(), []);
+    assert_eq!(shop.store.messages(shop.stream, None, 9, true).await.unwrap(), []);
+    let all = shop.store.talk_after(shop.stream, None, 9).await.unwrap();
+    assert_eq!(all, [(rude, "hidden")], "an export has it");
+}
+
+async fn the_queue_has_an_end(shop: Fixture) {
+    let mut first = None;
+    for n in 0..HELD_MAX {
+        let waiting = message(shop.stream, "ann", &n.to_string());
+        first.get_or_insert(waiting.id);
+        shop.store.hold_message(&waiting).await.unwrap();
+    }
+    let more = || message(shop.stream, "bob", "one more");
+    assert!(matches!(refusal(shop.store.hold_message(&more()).await), Refusal::QueueFull { .. }));
+    shop.store.decide_held(shop.stream, first.unwrap(), false, &deed(shop.stream, DeedKind::Hide)).await.unwrap();
+    shop.store.hold_message(&more()).await.unwrap();
+    assert!(matches!(refusal(shop.store.hold_message(&more()).await), Refusal::QueueFull { .. }));
+    let elsewhere = message(StreamId::new(), "bob", "x");
+    assert_eq!(refusal(shop.store.hold_message(&elsewhere).await), Refusal::NoSuchStream);
+}
+
+async fn who_is_muted_takes_what_waits_along(shop: Fixture) {
+    let (said, waiting, other) =
+        (message(shop.stream, "ann", "one"), message(shop.stream, "ann", "two"), message(shop.stream, "bob", "three"));
+    shop.store.keep_messages(&[said.clone(), other.clone()]).await.unwrap();
+    shop.store.hold_message(&waiting).await.unwrap();
+    let mute = sanction("ann", SanctionKind::Mute, Some(i64::MAX));
+    shop.store.sanction(shop.stream, &mute, &deed(shop.stream, DeedKind::Mute)).await.unwrap();
+    assert_eq!(shop.store.messages(shop.stream, None, 9, false).await.unwrap(), std::slice::from_ref(&other));
+    assert_eq!(shop.store.held(shop.stream, None).await.unwrap(), []);
+    assert_eq!(shop.store.count_messages(shop.stream).await.unwrap(), 1);
+    // Told by another node before the mute, written after it.
+    let late = message(shop.stream, "ann", "late");
+    shop.store.keep_messages(std::slice::from_ref(&late)).await.unwrap();
+    let all = shop.store.messages(shop.stream, None, 9, true).await.unwrap();
+    let gone: Vec<bool> = all.iter().rev().map(|message| message.deleted).collect();
+    assert_eq!(gone, [true, false, true], "the team sees what was taken away");
+    let after = ChatMessage { at: i64::MAX, ..message(shop.stream, "ann", "long after") };
+    shop.store.keep_messages(std::slice::from_ref(&after)).await.unwrap();
+    assert_eq!(shop.store.messages(shop.stream, None, 1, false).await.unwrap(), [after]);
+}
+
+async fn a_reply_keeps_what_it_answers(shop: Fixture) {
+    let asked = message(shop.stream, "ann", "is it cotton?");
+    let answer = ChatMessage { reply: Some(asked.quote()), ..message(shop.stream, "bob", "yes") };
+    shop.store.keep_messages(&[asked.clone(), answer.clone()]).await.unwrap();
+    assert_eq!(shop.store.messages(shop.stream, None, 9, false).await.unwrap(), [answer, asked.clone()]);
+    assert_eq!(shop.store.message(shop.stream, asked.id).await.unwrap(), Some(asked));
+    assert_eq!(shop.store.message(shop.stream, MessageId::new()).await.unwrap(), None);
+}
+
+async fn words_are_put_in_the_place_of_others_and_raise_the_version(shop: Fixture) {
+    let list = |words: &[&str]| {
+        let muted = |word: &&str| MutedWord { word: (*word).to_owned(), whole: word.len() > 4, act: WordAct::Refuse };
+        Words::parse(words.iter().map(muted).collect()).unwrap()
+    };
+    assert_eq!(shop.store.words(shop.stream).await.unwrap().list(), []);
+    let before = shop.store.stream(shop.stream).await.unwrap().unwrap();
+    assert_eq!(before.words_v, 0);
+    for words in [list(&["scam", "كلب", "'; drop table"]), list(&["other"]), list(&[])] {
+        shop.store.set_words(shop.stream, &words, &deed(shop.stream, DeedKind::Words)).await.unwrap();
+        assert_eq!(shop.store.words(shop.stream).await.unwrap().list(), words.list());
+    }
+    let after = shop.store.stream(shop.stream).await.unwrap().unwrap();
+    assert_eq!((after.version, after.words_v), (before.version + 3, before.version + 3));
+    let nowhere = shop.store.set_words(StreamId::new(), &list(&["x"]), &deed(shop.stream, DeedKind::Words)).await;
+    assert_eq!(refusal(nowhere), Refusal::NoSuchStream);
+    assert_eq!(shop.store.deeds(shop.stream, None, None, 9).await.unwrap().len(), 3, "what failed is in no log");
+}
+
+async fn only_the_rules_that_are_given_change(shop: Fixture) {
+    let set = async |form: RulesForm| {
+        shop.store.set_rules(shop.stream, &form, &deed(shop.stream, DeedKind::Rules)).await.unwrap().chat
+    };
+    let rules = set(RulesForm { slow_s: Some(5), links: Some(LinkRule::Hold), ..RulesForm::default() }).await;
+    assert_eq!((rules.slow_ms, rules.links, rules.off, rules.hold_all), (5_000, LinkRule::Hold, false, false));
+    let rules = set(RulesForm { off: Some(true), hold_all: Some(true), ..RulesForm::default() }).await;
+    assert_eq!((rules.slow_ms, rules.links, rules.off, rules.hold_all), (5_000, LinkRule::Hold, true, true));
+    let rules = set(RulesForm { slow_s: Some(0), off: Some(false), ..RulesForm::default() }).await;
+    assert_eq!((rules.slow_ms, rules.off, rules.hold_all), (0, false, true));
+    assert_eq!(shop.store.stream(shop.stream).await.unwrap().unwrap().chat, rules);
+}
+
+async fn a_pinned_comment_goes_with_its_message_and_its_author(shop: Fixture) {
+    let said = message(shop.stream, "ann", "free delivery?");
+    let pin = async || shop.store.pin_message(&said, &deed(shop.stream, DeedKind::PinMessage)).await;
+    assert_eq!(refusal(pin().await), Refusal::NoSuchMessage, "not written yet");
+    shop.store.keep_messages(std::slice::from_ref(&said)).await.unwrap();
+    let quote = Quote { id: said.id, name: "ANN".to_owned(), text: "free delivery?".to_owned() };
+    assert_eq!(pin().await.unwrap().chat.pinned, Some(quote));
+    let (ann, bob) = (user("ann"), user("bob"));
+    let gone = async |message, of| shop.store.unpin_what_is_gone(shop.stream, message, of).await.unwrap();
+    assert_eq!(gone(Some(MessageId::new()), None).await, None);
+    assert_eq!(gone(None, Some(&bob)).await, None);
+    assert_eq!(gone(None, Some(&ann)).await.unwrap().chat.pinned, None);
+    pin().await.unwrap();
+    assert_eq!(gone(Some(said.id), None).await.unwrap().chat.pinned, None);
+    pin().await.unwrap();
+    let unpin =
+        async || shop.store.unpin_message(shop.stream, &deed(shop.stream, DeedKind::UnpinMessage)).await.unwrap();
+    assert_eq!(unpin().await.unwrap().chat.pinned, None);
+    assert_eq!(unpin().await, None, "there was none");
+}

@@ -1,0 +1,88 @@
+//! Where an order goes, and what became of it.
+
+use serde_json::{Value, json};
+
+use super::hold;
+use crate::support::SOON;
+use crate::support::shop::{Shop, id, key};
+
+fn home() -> Value {
+    json!({"name": " Ann  Example ", "lines": ["12 King Fahd Rd", ""], "city": "Riyadh", "postcode": "12271",
+        "country": "sa", "phone": "+٩٦٦ 50 000 0000"})
+}
+
+#[tokio::test]
+async fn only_the_buyer_says_and_erases_where_an_order_goes_and_the_team_reads_it() {
+    let shop = Shop::demo(&[]).await;
+    let offer = shop.on_sale(5, json!({})).await;
+    let mut live = shop.live("Ann", "viewer").await;
+    let held = hold(&mut live, &offer, 1).await;
+    let path = format!("/v1/orders/{}/address", id(&held));
+    let (ann, host) = (shop.rest("Ann", "viewer"), shop.host.clone());
+    assert_eq!(ann.get(&path).await.expect(200), Value::Null);
+    let tidy = json!({"name": "Ann Example", "lines": ["12 King Fahd Rd"], "city": "Riyadh", "region": null,
+        "postcode": "12271", "country": "SA", "phone": "+966 50 000 0000"});
+    assert_eq!(ann.put(&path, home()).await.expect(200), tidy);
+    assert_eq!(ann.get(&path).await.expect(200), tidy);
+    assert_eq!(host.get(&path).await.expect(200), tidy, "the team must send it somewhere");
+    assert_eq!(ann.get(&format!("/v1/orders/{}", id(&held))).await.expect(200)["address"], tidy);
+
+    shop.server.rest().get(&path).await.expect_problem(401, "sign_in");
+    shop.server.rest().put(&path, home()).await.expect_problem(401, "sign_in");
+    for (who, role) in [("Bob", "viewer"), ("Mo", "moderator"), ("Nan", "analyst")] {
+        let rest = shop.rest(who, role);
+        rest.get(&path).await.expect_problem(404, "not_yours");
+        rest.put(&path, home()).await.expect_problem(404, "not_yours");
+        rest.delete(&path).await.expect_problem(404, "not_yours");
+    }
+    host.put(&path, home()).await.expect_problem(404, "not_yours");
+    host.delete(&path).await.expect_problem(404, "not_yours");
+    for (field, value) in [
+        ("name", json!("")),
+        ("lines", json!([])),
+        ("lines", json!(["a", "b", "c", "d"])),
+        ("city", json!("x".repeat(81))),
+        ("country", json!("Saudi Arabia")),
+        ("phone", json!("soon")),
+        ("name", json!(7)),
+    ] {
+        let mut wrong = home();
+        wrong[field] = value;
+        ann.put(&path, wrong).await.expect_problem(400, "bad_request");
+    }
+    assert_eq!(ann.get(&path).await.expect(200), tidy, "what is refused changes nothing");
+
+    ann.delete(&path).await.expect(204);
+    ann.delete(&path).await.expect(204);
+    assert_eq!(host.get(&path).await.expect(200), Value::Null);
+    ann.post_keyed(&format!("/v1/orders/{}/cancel", id(&held)), &key(), json!({})).await.expect(200);
+    ann.put(&path, home()).await.expect_problem(409, "wrong_status");
+    ann.delete(&path).await.expect(204);
+}
+
+#[tokio::test]
+async fn an_order_tells_its_buyer_what_became_of_it() {
+    let shop = Shop::demo(&[]).await;
+    let offer = shop.on_sale(5, json!({})).await;
+    let mut live = shop.live("Ann", "viewer").await;
+    let held = hold(&mut live, &offer, 1).await;
+    let (ann, path) = (shop.rest("Ann", "viewer"), format!("/v1/orders/{}", id(&held)));
+    let steps = async || -> Vec<Value> {
+        let order = ann.get(&path).await.expect(200);
+        let history = order["history"].as_array().unwrap().clone();
+        assert!(history.is_sorted_by_key(|it| it["at"].as_i64()), "{history:?}");
+        history.into_iter().map(|mut it| it["step"].take()).collect()
+    };
+    assert_eq!(steps().await, ["held"]);
+    ann.post_keyed(&format!("{path}/pay"), &key(), json!({"token": "declined"})).await.expect_problem(402, "declined");
+    assert_eq!(steps().await, ["held", "declined"]);
+    ann.post_keyed(&format!("{path}/pay"), &key(), json!({"token": "ok"})).await.expect(200);
+    assert_eq!(steps().await, ["held", "declined", "paid"]);
+    let refund = shop.host.post_keyed(&format!("{path}/refund"), &key(), json!({"restock": true})).await;
+    refund.expect(200);
+    live.until("the refund", SOON, |frame| frame["t"] == "order" && frame["order"]["status"] == "refunded").await;
+    assert_eq!(steps().await, ["held", "declined", "paid", "refund_asked", "refunded"]);
+    // What goes out on the socket and in lists stays small.
+    let listed = ann.get("/v1/orders").await.expect(200);
+    assert!(listed["items"][0].get("history").is_none() && listed["items"][0].get("address").is_none());
+}
