@@ -1,10 +1,11 @@
 //! What a report is made of.
 
 use livesouk::domain::report::PinSpan;
-use livesouk::domain::{ChatMessage, MessageId, Millis, Role, Speaker, StreamId};
+use livesouk::domain::{ChatMessage, DeedKind, Millis, StreamId};
 
+use super::chat::message;
 use super::fixture::{Fixture, facts};
-use super::words::user;
+use super::words::deed;
 
 facts! {
     of_what_nodes_saw_in_a_minute_the_largest_stays
@@ -57,18 +58,10 @@ async fn orders_and_talk_are_counted_by_their_minute(shop: Fixture) {
     shop.run("update orders set created_at = 119999 where buyer = 'ann'").await;
     shop.run("update orders set created_at = 120000 where buyer <> 'ann'").await;
     assert_eq!(shop.store.orders_by_minute(shop.stream).await.unwrap(), [(60_000, 1), (120_000, 2)]);
-    let from = Speaker { id: user("ann"), name: "Ann".into(), role: Role::Viewer };
-    let said = |at| ChatMessage {
-        id: MessageId::new(),
-        stream: shop.stream,
-        at,
-        from: from.clone(),
-        text: "hi".into(),
-        deleted: false,
-    };
+    let said = |at| ChatMessage { at, ..message(shop.stream, "ann", "hi") };
     let messages = [said(60_000), said(119_999), said(120_000)];
     shop.store.keep_messages(&messages).await.unwrap();
-    shop.store.delete_message(shop.stream, messages[2].id, &user("mod")).await.unwrap();
+    shop.store.delete_message(shop.stream, messages[2].id, &deed(shop.stream, DeedKind::Delete)).await.unwrap();
     assert_eq!(shop.store.messages_by_minute(shop.stream).await.unwrap(), [(60_000, 2)]);
 }
 
