@@ -67,6 +67,26 @@ impl Times {
         count_by(&self.sum_us, us);
     }
 
+    /// How many fell between which bounds, so far.
+    pub fn spread(&self) -> Vec<u64> {
+        self.buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed)).collect()
+    }
+
+    /// The bound, in whole milliseconds, that 99 of 100 stayed below between two looks. `None`: nothing happened, or it took
+    /// longer than all bounds.
+    pub fn p99_ms(before: &[u64], after: &[u64]) -> Option<u64> {
+        let now =
+            || after.iter().enumerate().map(|(place, n)| n.saturating_sub(before.get(place).copied().unwrap_or(0)));
+        let all: u64 = now().sum();
+        let wanted = (all * 99).div_ceil(100);
+        let mut so_far = 0;
+        let place = now().position(|n| {
+            so_far += n;
+            so_far >= wanted
+        })?;
+        Self::BOUNDS_US.get(place).filter(|_| all > 0).map(|us| us.div_ceil(1_000))
+    }
+
     /// As [`add`](Self::add), for what is known in milliseconds; less than none is none.
     pub fn add_ms(&self, ms: i64) {
         self.add(Duration::from_millis(ms.max(0).unsigned_abs()));

@@ -75,6 +75,7 @@ async fn open(plan: &RehearsalPlan, folder: &Folder, key: &str) -> Result<Node, 
     let store = Store::open(&url, clock.clone(), 1).await.map_err(|error| error.to_string())?;
     let shop = node::shop(&store, &plan.shop.title, &plan.shop.currency).await.map_err(|error| error.to_string())?;
     let limits = Limits {
+        chat_days: 0,
         chat_per_second: plan.chat.viewer,
         room_chat_per_second: plan.chat.room,
         connections_max: Some(CONNECTIONS),

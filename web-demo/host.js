@@ -7,12 +7,16 @@ import { get, post, takeTokenFromAddress, token } from './api.js';
 import { connect } from './client.js';
 import { connectionBar } from './conn.js';
 import { Air } from './host/air.js';
+import { Before } from './host/before.js';
 import { catalogue } from './host/catalogue.js';
+import { Feed } from './host/feed.js';
 import { Numbers } from './host/numbers.js';
 import { People } from './host/people.js';
 import { canRehearse, rehearse } from './host/rehearse.js';
+import { reportSheet } from './host/report.js';
 import { Rundown } from './host/rundown.js';
 import { showList } from './host/shows.js';
+import { openInvite, takeInviteFromAddress, teamSheet } from './host/team.js';
 import { clock, languageSwitch, load, refusal, t, titleOf, translate } from './i18n.js';
 import { plate, problemPage } from './problem.js';
 import { busy, confirmDialog } from './sheet.js';
@@ -27,12 +31,16 @@ await Promise.all([load('host'), load('buy')]);
 translate();
 fillIcons();
 takeTokenFromAddress();
+const invite = takeInviteFromAddress();
+// A link opened where a console is open already changes no more than the part behind the #.
+addEventListener('hashchange', () => { if (/^#(invite|token)=/.test(location.hash)) location.reload(); });
 start().catch(problemPage);
 
 async function start() {
   const id = new URLSearchParams(location.search).get('stream');
   const [shop, stream] = await Promise.all([get('/shop'), id && get(`/streams/${encodeURIComponent(id)}`)]);
   document.title = `${t('host.title')} · ${titleOf(shop)}`;
+  if (invite && !(await openInvite(invite))) return doorPage(shop, t('team.not_accepted'));
   if (!token.get()) await signIn(shop, { role: 'host', about: 'host' });
   if (!token.get()) return doorPage(shop, t(shop.dev_login ? 'host.door' : 'host.door_token'));
   if (!stream) return showList($('shows'), shop);
@@ -55,16 +63,22 @@ function run(shop, stream) {
   const rundown = new Rundown({ list: $('rundown'), empty: $('rundown-empty'), search: $('rundown-search'), client, stream, tell });
   const air = new Air({ client, rundown, stream, tell, $ });
   const people = new People({ client, stream, tell, $, offerOf: (id) => rundown.offers.get(id) });
-  const numbers = new Numbers({ stream, figures: $('figures'), trend: $('trend'), client });
+  const feed = new Feed({ node: $('feed'), client, offerOf: (id) => rundown.offers.get(id) });
+  const numbers = new Numbers({ stream, figures: $('figures'), trend: $('trend'), client, role: () => role, feed });
+  const before = new Before({ node: $('before'), stream, role: () => role });
   let showing = stream;
   let role = null;
 
   connectionBar($('conn'), client, { again: { 4501: () => { token.clear(); location.reload(); }, 4509: () => client.signIn(token.get()), 4500: () => location.reload() } });
   client.on('hello', ({ you }) => {
     if (role === null && you && !STAFF.has(you.role)) { client.close(); return doorPage(shop, t('host.not_staff')); }
+    const first = role === null;
     role = you?.role;
     document.body.dataset.role = role;
     rundown.load();
+    numbers.load();
+    if (first && role === 'moderator') choose('people');
+    if (first && showing.status === 'ended' && numbers.may()) reportSheet(showing);
     people.held.load();
     return undefined;
   });
@@ -84,6 +98,7 @@ function run(shop, stream) {
 
   function dress(fresh) {
     showing = fresh;
+    document.body.dataset.show = fresh.status;
     put($('title'), titleOf(fresh));
     put($('live-badge'), t(`badge.${fresh.status}`));
     $('live-badge').dataset.status = fresh.status;
@@ -107,6 +122,8 @@ function run(shop, stream) {
   });
   put($('rehearse'), t('rehearse'));
   $('rehearse').addEventListener('click', () => rehearse(showing, tell));
+  $('team-open').addEventListener('click', () => teamSheet(stream, tell));
+  $('report-open').addEventListener('click', () => reportSheet(showing));
   $('add-offer').addEventListener('click', () => catalogue({ shop, stream, rundown }).catch(tell));
 
   // ---- the phone's tabs ----
@@ -142,6 +159,7 @@ function run(shop, stream) {
     air.paint();
     people.field.paint();
     numbers.paint();
+    before.paint(showing, { offers: rundown.offers, report: numbers.report });
     put($('elapsed'), showing.status === 'live' && showing.started_at ? clock(client.now() - showing.started_at) : '');
   }
   dress(stream);

@@ -50,6 +50,7 @@ impl App {
         }
         let words = self.newer_words(&stream, show).await?;
         show.read(&stream, sanctions, words);
+        self.send_out(id, show, self.store().revoked_helpers(id, self.now()).await?);
         let epoch = self.epoch();
         self.show_here(id, pin_change(&stream, epoch), false);
         self.show_here(id, rules_change(&rules_view(&stream, epoch)), false);

@@ -11,7 +11,9 @@ mod deliver;
 mod erase;
 mod export;
 mod held;
+mod invite;
 mod memory;
+mod minutes;
 mod moderate;
 mod offer;
 mod order;
@@ -22,6 +24,7 @@ mod reaction;
 mod reconcile;
 mod refund;
 mod rehearsal;
+mod report;
 mod room;
 mod rules;
 mod rundown;
@@ -58,6 +61,7 @@ use provider::{Calls, Provider};
 use script::TestProvider;
 
 pub use export::Line;
+pub use invite::Accepted;
 use memory::Memory;
 pub use offer::NewOfferForm;
 pub use order::Bought;
@@ -173,6 +177,7 @@ pub struct Inner {
     /// An offer was opened, closed or changed: the sweeper looks again.
     offers_changed: Notify,
     tally: Tally,
+    minutes: minutes::Minutes,
     started_at: Millis,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -230,6 +235,7 @@ impl App {
             notes: Notify::new(),
             offers_changed: Notify::new(),
             tally: Tally::default(),
+            minutes: Default::default(),
             started_at,
             tasks,
             stop,
@@ -249,6 +255,7 @@ impl App {
         app.spawn_loop(sweep::holds(app.clone()));
         app.spawn_loop(sweep::outbox(app.clone()));
         app.spawn_loop(sweep::upkeep(app.clone()));
+        app.spawn_loop(minutes::run(app.clone()));
         app.spawn_loop(waiting::count(app.clone()));
         app.spawn_loop(erase::forget(app.clone()));
         app.spawn_loop(bus::viewers(app.clone()));

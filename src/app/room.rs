@@ -9,7 +9,7 @@ use super::stream::stream_change;
 use super::{App, Result};
 use crate::broker::{Opening, Place};
 use crate::domain::{Actor, OfferStatus, Refusal, StreamId};
-use crate::protocol::{Logged, StateChange, You};
+use crate::protocol::{Close, Logged, StateChange, You};
 use crate::room::{Member, Position, Room};
 
 /// What a first joiner sees of the talk before.
@@ -19,6 +19,9 @@ impl App {
     /// The stream's room on this node, opened if it was not. Refused: no such stream, or the visitor is banned.
     pub async fn enter(&self, actor: &Actor, stream: StreamId) -> Result<(Arc<Room>, You)> {
         let show = self.find_show(stream).await?;
+        if show.is_out(&actor.user) {
+            return Err(Refusal::TokenInvalid.into());
+        }
         let now = self.now();
         let (muted_until, muted_reason) = match show.refuses(actor, now) {
             Some(Refusal::Muted { until, .. }) => (Some(until), show.muted_because(&actor.user)),
@@ -53,10 +56,13 @@ impl App {
         history.into_iter().map_while(|(seq, body)| Some((seq, Logged::from_bytes(body)?))).collect()
     }
 
-    /// Was this member banned since they were let in?
-    pub fn is_banned(&self, member: &Member) -> bool {
-        let refusal = self.known_show(member.stream()).and_then(|show| show.refuses(&member.actor, self.now()));
-        refusal == Some(Refusal::Banned)
+    /// Was this member banned since they were let in, or their invite taken back?
+    pub fn sends_away(&self, member: &Member) -> Option<Close> {
+        let show = self.known_show(member.stream())?;
+        if show.is_out(&member.actor.user) {
+            return Some(Close::Token);
+        }
+        (show.refuses(&member.actor, self.now()) == Some(Refusal::Banned)).then_some(Close::Banned)
     }
 
     /// Position and history first, the store after: what happens in between is in the room's inbox already.
@@ -75,6 +81,7 @@ impl App {
         let show = self.find_show(id).await?;
         let words = self.newer_words(&stream, &show).await?;
         show.read(&stream, self.store().sanctions(id, self.now()).await?, words);
+        self.send_out(id, &show, self.store().revoked_helpers(id, self.now()).await?);
         let mut state = vec![
             stream_change(&self.stream_view(&stream), &stream, self.epoch()),
             pin_change(&stream, self.epoch()),

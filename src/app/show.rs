@@ -1,6 +1,6 @@
 //! What this node remembers of a show between verbs: its rules, who is kept quiet, who spoke when.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -17,6 +17,8 @@ pub struct Show(Mutex<Inner>);
 struct Inner {
     stream: LiveStream,
     sanctions: Vec<Sanction>,
+    /// Helpers whose link was taken back: their tokens are still good, their powers are not.
+    out: HashSet<UserId>,
     words: Arc<Words>,
     /// The version of the words, to be compared with the stream's.
     words_v: i64,
@@ -270,6 +272,16 @@ impl Show {
         self.lock().sanctions.retain(|sanction| sanction.user != *user || sanction.kind != kind);
     }
 
+    /// Helpers who are out from now on; gives those who were not yet. Nobody comes back: a new link is a new id.
+    pub fn send_out(&self, users: Vec<UserId>) -> Vec<UserId> {
+        let mut inner = self.lock();
+        users.into_iter().filter(|user| inner.out.insert(user.clone())).collect()
+    }
+
+    pub fn is_out(&self, user: &UserId) -> bool {
+        self.lock().out.contains(user)
+    }
+
     /// What the team said when it muted this person.
     pub fn muted_because(&self, user: &UserId) -> Option<String> {
         let inner = self.lock();
@@ -341,12 +353,14 @@ impl App {
         let read = Box::pin(async {
             let stream = self.store().stream(id).await?.ok_or(Refusal::NoSuchStream)?;
             let sanctions = self.store().sanctions(id, self.now()).await?;
+            let out = self.store().revoked_helpers(id, self.now()).await?.into_iter().collect();
             let words = if stream.words_v == 0 { Words::none() } else { self.store().words(id).await? };
             Ok(Show(Mutex::new(Inner {
                 words: Arc::new(words),
                 words_v: stream.words_v,
                 stream,
                 sanctions,
+                out,
                 voices: HashMap::new(),
                 floor: None,
                 fresh_likes: 0,

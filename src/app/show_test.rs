@@ -26,6 +26,7 @@ fn show(slow_ms: i64) -> Show {
     Show(Mutex::new(Inner {
         stream,
         sanctions: vec![],
+        out: HashSet::new(),
         words: Arc::new(Words::none()),
         words_v: 0,
         voices: HashMap::new(),

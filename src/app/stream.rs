@@ -1,11 +1,10 @@
-//! The life of a show: create, list, start, end; and its numbers.
+//! The life of a show: create, list, start, end.
 
 use super::{App, Result};
 use crate::domain::{
     Action, Actor, ChatRules, Event, LiveStream, Millis, Refusal, Stage, StreamId, StreamStatus, Titles, text,
 };
-use crate::protocol::{CardReach, Report, StateChange, StreamView, json_bytes};
-use crate::room::Reach;
+use crate::protocol::{StateChange, StreamView, json_bytes};
 
 /// A new show as a host typed it.
 #[derive(Clone, Debug)]
@@ -95,6 +94,8 @@ impl App {
                 tracing::warn!(stream.id = %id, error = %error, "not every sale of a show that is over is closed yet");
             }
             app.tell(id, &Event::Ended {}).await;
+            // Who asks for the report now sees the last minute too, on every node.
+            app.write_minutes(Millis::MAX).await;
             Ok(app.show_stream(&ended))
         })
         .await
@@ -109,41 +110,12 @@ impl App {
         Ok(())
     }
 
-    /// The show in numbers, for those who may see them.
-    pub async fn report(&self, actor: &Actor, id: StreamId) -> Result<Report> {
-        actor.may(Action::SeeNumbers, Some(id))?;
-        let likes = self.find_show(id).await?.stream().likes;
-        let sums = self.store().sums(id).await?;
-        let messages = self.store().count_messages(id).await?;
-        let room = self.rooms().get(id);
-        Ok(Report {
-            orders_held: sums.orders_held,
-            orders_paid: sums.orders_paid,
-            units_paid: sums.units_paid,
-            amount_paid: sums.amount_paid,
-            orders_refunded: sums.orders_refunded,
-            amount_refunded: sums.amount_refunded,
-            currency: self.shop().currency.clone(),
-            messages,
-            viewers: room.as_ref().map_or(0, |room| room.viewers_shown() as u64),
-            viewers_peak: room.as_ref().map_or(0, |room| room.viewers_peak() as u64),
-            likes,
-            card: room.and_then(|room| room.reach()).map(|Reach { offer, asked, seen, p50_ms, p95_ms }| CardReach {
-                offer,
-                asked,
-                seen,
-                p50_ms,
-                p95_ms,
-            }),
-        })
-    }
-
     pub(super) fn stream_view(&self, stream: &LiveStream) -> StreamView {
         StreamView::of(stream, self.viewers(stream.id), self.now())
     }
 
     /// Tells the room what the show is now.
-    fn show_stream(&self, stream: &LiveStream) -> StreamView {
+    pub(super) fn show_stream(&self, stream: &LiveStream) -> StreamView {
         if let Some(show) = self.known_show(stream.id) {
             show.set_stream(stream);
         }

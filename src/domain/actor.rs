@@ -38,6 +38,11 @@ impl Role {
             .find(|role| role.name() == text)
     }
 
+    /// In the team, without running the show: what an invite may make of somebody.
+    pub fn helps(self) -> bool {
+        matches!(self, Role::Moderator | Role::Producer | Role::Analyst)
+    }
+
     /// Part of the audience, not of the team.
     pub fn watches(self) -> bool {
         matches!(self, Role::Guest | Role::Viewer)

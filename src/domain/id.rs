@@ -71,6 +71,8 @@ id! {
     OrderId
     /// One line of chat.
     MessageId
+    /// A link into the team of a show.
+    InviteId
     /// An entry in the log of what the team did.
     ActionId
 }

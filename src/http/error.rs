@@ -43,7 +43,7 @@ pub struct Problem {
 }
 
 /// Every `code` there is, in the order of the files that make them.
-pub const CODES: [&str; 51] = [
+pub const CODES: [&str; 52] = [
     "bad_request",
     "unknown_verb",
     "sign_in",
@@ -55,6 +55,7 @@ pub const CODES: [&str; 51] = [
     "no_such_order",
     "no_such_product",
     "no_such_message",
+    "no_such_invite",
     "not_yours",
     "key_missing",
     "key_invalid",
@@ -151,6 +152,7 @@ fn status(refusal: &Refusal) -> StatusCode {
         | Refusal::NoSuchOrder
         | Refusal::NoSuchProduct
         | Refusal::NoSuchMessage
+        | Refusal::NoSuchInvite
         | Refusal::NotYours => StatusCode::NOT_FOUND,
         Refusal::NotOpen { .. }
         | Refusal::Closed

@@ -22,7 +22,9 @@ impl FromRequestParts<Door> for Caller {
     async fn from_request_parts(parts: &mut Parts, door: &Door) -> Result<Self, Failed> {
         let Some(value) = parts.headers.get(header::AUTHORIZATION) else { return Ok(Self(auth::guest())) };
         let token = value.to_str().ok().and_then(bearer).unwrap_or("");
-        Ok(Self(door.auth.verify(token, door.proxies.client(parts))?))
+        let actor = door.auth.verify(token, door.proxies.client(parts))?;
+        door.app.admit(&actor).await?;
+        Ok(Self(actor))
     }
 }
 

@@ -9,11 +9,13 @@ pub mod watch;
 mod address;
 mod asyncapi;
 mod chat;
+mod csv;
 mod describe;
 mod dev;
 mod error;
 mod export;
 mod extract;
+mod invite;
 mod moderate;
 mod offer;
 mod ops;
@@ -25,8 +27,9 @@ mod peer;
 mod person;
 mod product;
 mod rehearsal;
-mod share;
+mod report;
 mod rundown;
+mod share;
 mod socket;
 mod stream;
 mod unread;
@@ -84,6 +87,7 @@ pub struct Door {
         (name = "orders", description = "Buying: a hold is an order in status `held`"),
         (name = "payments", description = "What payment providers call"),
         (name = "chat", description = "Talk, and keeping it kind"),
+        (name = "team", description = "Helpers of a show, by invite link"),
         (name = "products", description = "The catalogue and its pools"),
         (name = "shop", description = "The shop itself"),
     )
@@ -98,8 +102,10 @@ pub fn router(door: Door) -> Router {
         .routes(routes!(stream::show))
         .routes(routes!(stream::start))
         .routes(routes!(stream::end))
-        .routes(routes!(stream::report))
         .routes(routes!(rehearsal::begin, rehearsal::show, rehearsal::stop))
+        .routes(routes!(report::sums))
+        .routes(routes!(report::full))
+        .routes(routes!(report::csv))
         .routes(routes!(share::calendar))
         .routes(routes!(share::qr))
         .routes(routes!(offer::pin, offer::unpin))
@@ -142,6 +148,9 @@ pub fn router(door: Door) -> Router {
         .routes(routes!(export::export))
         .routes(routes!(person::erase_me))
         .routes(routes!(person::erase_user))
+        .routes(routes!(invite::list, invite::create))
+        .routes(routes!(invite::revoke))
+        .routes(routes!(invite::accept))
         .routes(routes!(product::list, product::create))
         .routes(routes!(product::restock));
     if door.app.settings().dev_login {

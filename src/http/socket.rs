@@ -138,6 +138,7 @@ async fn run(
             tasks.spawn(session::serve(door.app, room, arrival, place));
         }
         Err(Error::Refused(Refusal::Banned)) => refuse(&door, socket, Close::Banned).await,
+        Err(Error::Refused(Refusal::TokenInvalid)) => refuse(&door, socket, Close::Token).await,
         Err(_) => refuse(&door, socket, session::not_now()).await,
     }
 }

@@ -11,7 +11,7 @@ use super::error::{Answer, Problem};
 use super::extract::{Asked, Body, Caller, Id, List, Page, PageQuery};
 use crate::app;
 use crate::domain::{Millis, Refusal, StreamId, StreamStatus, Titles};
-use crate::protocol::{Report, ShopView, StreamView};
+use crate::protocol::{ShopView, StreamView};
 
 /// The shop.
 #[utoipa::path(get, path = "/v1/shop", tag = "shop", responses((status = 200, body = ShopView)))]
@@ -94,11 +94,4 @@ pub async fn end(
     Id(stream): Id<StreamId>,
 ) -> Answer<Json<StreamView>> {
     Ok(Json(door.app.end_stream(&actor, stream).await?))
-}
-
-/// The show in numbers, for the team.
-#[utoipa::path(get, path = "/v1/streams/{stream}/report", tag = "streams", params(("stream" = StreamId, Path)),
-    responses((status = 200, body = Report), (status = "default", body = Problem)))]
-pub async fn report(State(door): State<Door>, Caller(actor): Caller, Id(stream): Id<StreamId>) -> Answer<Json<Report>> {
-    Ok(Json(door.app.report(&actor, stream).await?))
 }

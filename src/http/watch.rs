@@ -40,8 +40,9 @@ impl Requests {
 
 pub async fn watch(State(door): State<Door>, request: Request, next: Next) -> Response {
     let began = Instant::now();
-    // Without the query: a token may stand in it.
+    // Without the query: a token may stand in it. An invite's code stands in the path.
     let (method, path) = (request.method().as_str(), request.uri().path());
+    let path = if path.starts_with("/v1/invites/") { "/v1/invites/{code}" } else { path };
     let span = tracing::trace_span!(target: SPANS, "request", method, path);
     let answered = tokio::time::timeout(REQUEST_DEADLINE, next.run(request)).instrument(span).await;
     let response = answered.unwrap_or_else(|_| too_late().into_response());

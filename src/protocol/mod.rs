@@ -29,6 +29,7 @@ pub use rehearsal::{RehearsalStatus, RehearsalView};
 pub use server::{Greeting, Tail, Why};
 pub use state::{State, StateChange};
 pub use view::{
-    CardReach, ChatRulesView, DeedView, ErasedView, KeptView, MessageView, OfferView, OrderDetail, OrderView, PinView,
-    ProductView, Report, Said, SanctionView, ShopView, StreamView, VariantView, You,
+    CardReach, ChatRulesView, DeedView, ErasedView, FullReport, HelperView, InviteView, KeptView, MessageView,
+    NewInvite, OfferView, OrderDetail, OrderView, PinView, ProductView, Report, Said, SanctionView, ShopView,
+    StreamView, VariantView, You,
 };

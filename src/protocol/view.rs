@@ -3,10 +3,12 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::domain::report::{Minute, OfferSales, PinSpan};
 use crate::domain::{
-    ActionId, Address, ChatMessage, ChatRules, Deed, DeedKind, Happened, Kind, LinkRule, LiveStream, MessageId, Millis,
-    Minor, Offer, OfferId, OfferStatus, Order, OrderId, OrderStatus, Product, ProductId, Quote, Role, Sanction,
-    SanctionKind, Shop, ShopId, Speaker, StreamId, StreamStatus, Titles, UserId, Variant, VariantId,
+    ActionId, Address, ChatMessage, ChatRules, Deed, DeedKind, Happened, Helper, Invite, InviteId, Kind, LinkRule,
+    LiveStream, MessageId, Millis, Minor, Offer, OfferId, OfferStatus, Order, OrderId, OrderStatus, Product, ProductId,
+    Quote, Role, Sanction, SanctionKind, Shop, ShopId, Speaker, StreamId, StreamStatus, Titles, UserId, Variant,
+    VariantId,
 };
 
 /// `[epoch, version]`: of two views of one thing the larger is newer. Compare the epoch first.
@@ -379,6 +381,49 @@ impl From<Sanction> for SanctionView {
     }
 }
 
+/// A link into the team of a show.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+#[schema(as = Invite)]
+pub struct InviteView {
+    pub id: InviteId,
+    /// `moderator`, `producer` or `analyst`.
+    pub role: Role,
+    pub by: String,
+    pub created_at: Millis,
+    /// Then the link ends, and the powers of everybody who came by it.
+    pub expires_at: Millis,
+    /// Epoch milliseconds; null: it holds.
+    pub revoked_at: Option<Millis>,
+    pub helpers: Vec<HelperView>,
+}
+
+/// Somebody who came by an invite.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+#[schema(as = Helper)]
+pub struct HelperView {
+    pub user: UserId,
+    pub name: String,
+    pub joined_at: Millis,
+    /// Connected to the node that was asked.
+    pub online: bool,
+}
+
+impl From<Invite> for InviteView {
+    fn from(invite: Invite) -> Self {
+        let Invite { id, role, by, created_at, expires_at, revoked_at, helpers, .. } = invite;
+        let view = |Helper { user, name, joined_at }| HelperView { user, name, joined_at, online: false };
+        Self { id, role, by, created_at, expires_at, revoked_at, helpers: helpers.into_iter().map(view).collect() }
+    }
+}
+
+/// A new link, with its code: told once, and only its hash is kept.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+pub struct NewInvite {
+    /// 40 characters; the link is `/host?stream=…#invite=CODE`.
+    pub code: String,
+    pub invite: InviteView,
+}
+
 /// The chat rules as a state key.
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
 #[schema(as = ChatRules)]
@@ -416,13 +461,33 @@ pub struct Report {
     /// Paid once and given back since.
     pub orders_refunded: i64,
     pub amount_refunded: Minor,
+    /// Holds that ended unpaid, and those their buyer or a failed payment ended.
+    pub orders_expired: i64,
+    pub orders_cancelled: i64,
+    /// Tries to take money that came to nothing; the order may be paid since.
+    pub payments_failed: i64,
     pub currency: String,
     pub messages: i64,
     pub viewers: u64,
     pub viewers_peak: u64,
     pub likes: i64,
+    /// In so many milliseconds, or fewer, 99 of 100 frames of the last minute were with all viewers on the node that was
+    /// asked; null: nothing was sent.
+    pub delivery_p99_ms: Option<u64>,
     /// How far the pinned card has got; null when nothing is pinned or nobody watches on this node.
     pub card: Option<CardReach>,
+}
+
+/// A show in numbers, with its course.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+pub struct FullReport {
+    pub stream: StreamView,
+    pub report: Report,
+    /// Minutes in which something happened, oldest first, at most the last day.
+    pub minutes: Vec<Minute>,
+    /// What was the card when, oldest first.
+    pub pins: Vec<PinSpan>,
+    pub offers: Vec<OfferSales>,
 }
 
 /// A sample of the viewers, at most 500 on a node, says when the pinned card is on the screen.

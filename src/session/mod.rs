@@ -69,9 +69,9 @@ pub fn serve<H: Send>(app: App, room: Arc<Room>, arrival: Arrival, held: H) -> i
     match &seated {
         Ok(seat) => {
             app.joined(seat.member());
-            if app.is_banned(seat.member()) {
+            if let Some(close) = app.sends_away(seat.member()) {
                 // The ban came while this one was coming in, and found nobody to send away.
-                seat.member().close(Close::Banned);
+                seat.member().close(close);
             }
         }
         Err(close) => app.rooms().tally.closes.count(*close),

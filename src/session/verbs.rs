@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::app::{App, Error, Result};
 use crate::domain::{Actor, Key, Refusal, RulesForm, SanctionKind, StreamId, UserId};
-use crate::protocol::{ClientFrame, Frame, Verb, server};
+use crate::protocol::{ClientFrame, Close, Frame, Verb, server};
 use crate::room::Member;
 
 /// What an answer needs to know about the connection.
@@ -32,6 +32,8 @@ pub async fn answer(context: &Context, frame: ClientFrame) -> Option<Frame> {
         return None;
     }
     let told = match verb {
+        // Their connection is being closed; what they still ask for is refused.
+        Ok(_) if context.app.sends_away(&context.member) == Some(Close::Token) => Err(Refusal::TokenInvalid.into()),
         Ok(verb) => perform(&context.app, &context.member.actor, context.member.stream(), verb).await,
         Err(refusal) => Err(refusal.into()),
     };

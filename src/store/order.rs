@@ -104,6 +104,8 @@ pub struct Sums {
     pub amount_paid: i64,
     pub orders_refunded: i64,
     pub amount_refunded: i64,
+    pub orders_expired: i64,
+    pub orders_cancelled: i64,
 }
 
 /// Why units go back on sale.
@@ -317,7 +319,9 @@ impl Store {
                 cast(coalesce(sum(case when status = 'paid' then qty end), 0) as bigint) as units_paid,
                 cast(coalesce(sum(case when status = 'paid' then amount end), 0) as bigint) as amount_paid,
                 cast(count(case when status = 'refunded' then 1 end) as bigint) as orders_refunded,
-                cast(coalesce(sum(case when status = 'refunded' then amount end), 0) as bigint) as amount_refunded
+                cast(coalesce(sum(case when status = 'refunded' then amount end), 0) as bigint) as amount_refunded,
+                cast(count(case when status = 'expired' then 1 end) as bigint) as orders_expired,
+                cast(count(case when status = 'cancelled' then 1 end) as bigint) as orders_cancelled
             from orders where offer in (select id from offers where stream = $1)";
         Ok(on_reader!(self, pool => sqlx::query_as(read).bind(stream.0).fetch_one(pool).await?))
     }

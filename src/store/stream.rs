@@ -104,6 +104,8 @@ macro_rules! change {
     }};
 }
 
+const END_PINS: &str = "update pins set until = $2 where stream = $1 and until is null";
+
 impl Store {
     pub async fn stream(&self, id: StreamId) -> Result<Option<LiveStream>> {
         let read = streams!("select", "from streams where id = $1");
@@ -171,21 +173,36 @@ impl Store {
         self.or_status(id, set, StreamStatus::Ended).await
     }
 
-    /// Pins an offer of this show that is not a draft and not closed.
+    /// Pins an offer of this show that is not a draft and not closed, and notes since when.
     pub async fn pin(&self, id: StreamId, offer: OfferId) -> Result<LiveStream> {
-        let set = change!(
-            self,
+        let update = streams!(
             "update streams set version = version + 1, pin = $2 where id = $1 and status <> 'ended' and exists
             (select 1 from offers o where o.id = $2 and o.stream = $1 and o.stage in ('open', 'paused')) returning",
-            id,
-            offer.0
-        )?;
-        set.ok_or_else(|| Refusal::NoSuchOffer.into())
+            ""
+        );
+        let row: StreamRow = in_transaction!(self, |tx, _dialect| {
+            let now: Millis = now_in!(self, tx);
+            let row = sqlx::query_as(update).bind(id.0).bind(offer.0).fetch_optional(&mut *tx).await?;
+            let row = row.ok_or(Refusal::NoSuchOffer)?;
+            sqlx::query(END_PINS).bind(id.0).bind(now).execute(&mut *tx).await?;
+            let note = "insert into pins (stream, at, offer) values ($1, $2, $3)
+                on conflict (stream, at, offer) do update set until = null";
+            sqlx::query(note).bind(id.0).bind(now).bind(offer.0).execute(&mut *tx).await?;
+            row
+        });
+        row.stream()
     }
 
     pub async fn unpin(&self, id: StreamId) -> Result<LiveStream> {
-        let set = change!(self, "update streams set version = version + 1, pin = null where id = $1 returning", id)?;
-        set.ok_or_else(|| Refusal::NoSuchStream.into())
+        let update = streams!("update streams set version = version + 1, pin = null where id = $1 returning", "");
+        let row: StreamRow = in_transaction!(self, |tx, _dialect| {
+            let now: Millis = now_in!(self, tx);
+            let row = sqlx::query_as(update).bind(id.0).fetch_optional(&mut *tx).await?;
+            let row = row.ok_or(Refusal::NoSuchStream)?;
+            sqlx::query(END_PINS).bind(id.0).bind(now).execute(&mut *tx).await?;
+            row
+        });
+        row.stream()
     }
 
     /// Changes the rules that are given and leaves the others.

@@ -14,4 +14,5 @@ mod show;
 mod smoke;
 mod support;
 mod talk;
+mod team;
 mod visit;

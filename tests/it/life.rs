@@ -4,8 +4,10 @@ mod address;
 mod order;
 mod payment;
 mod rehearsal;
+mod report;
 mod rundown;
 mod sale;
+mod team;
 mod waiting;
 
 use serde_json::{Value, json};

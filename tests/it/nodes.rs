@@ -7,3 +7,4 @@ mod moderate;
 mod outage;
 mod room;
 mod rules;
+mod team;

@@ -1,18 +1,20 @@
-// The numbers: the report, asked for every five seconds, and how viewers and orders went since the console opened.
+// The numbers: sums asked for every few seconds, and the course of the show, minute by minute.
 
 import { get } from '../api.js';
 import { money, number, short, t } from '../i18n.js';
 import { el, put } from '../ui.js';
+import { marksOf, plot } from './plot.js';
+import { offerName } from './report.js';
 
 const REPORT_MS = 5_000;
+const COURSE_MS = 15_000;
 const CARD_MS = 1_500; // a card is everywhere by then, or worth a look
-const POINTS_MAX = 240;
-const SVG = 'http://www.w3.org/2000/svg';
+const MINUTE = 60_000;
+const SEES = new Set(['host', 'admin', 'producer', 'analyst']);
 
 export class Numbers {
-  constructor({ stream, figures, trend, client }) {
-    Object.assign(this, { stream, client });
-    this.points = [];
+  constructor({ stream, figures, trend, client, role, feed }) {
+    Object.assign(this, { stream, client, role, feed });
     this.nodes = {};
     // Twice: in the bar of a desk, and large in the phone's "Numbers".
     const large = el('dl.figures');
@@ -23,40 +25,41 @@ export class Numbers {
         return node;
       });
     }
-    this.svg = document.createElementNS(SVG, 'svg');
-    this.svg.setAttribute('viewBox', '0 0 240 60');
-    this.svg.setAttribute('preserveAspectRatio', 'none');
-    this.svg.setAttribute('aria-hidden', 'true');
-    this.lines = ['viewers', 'orders'].map((name) => {
-      const line = document.createElementNS(SVG, 'polyline');
-      line.setAttribute('class', `trend-${name}`);
-      this.svg.append(line);
-      return [name, line];
-    });
+    this.plot = el('div');
     this.more = el('p.trend-words');
+    this.delivery = el('p.trend-words', { 'data-test': 'delivery' });
     this.card = el('p.trend-words', { 'data-test': 'card-reach' });
-    trend.append(large, el('p.trend-legend', {}, el('span.trend-viewers', {}, t('figure.viewers')), el('span.trend-orders', {}, t('figure.orders'))), this.svg, this.more, this.card);
-    this.load();
+    trend.append(large, this.plot, this.more, this.delivery, this.card);
     client.on('state', (changed) => { if (changed.has('pin')) setTimeout(() => this.load(), CARD_MS); });
     setInterval(() => { if (!document.hidden) this.load(); }, REPORT_MS);
   }
 
+  /** A moderator is told no numbers, so none are asked for. */
+  may() {
+    return SEES.has(this.role());
+  }
+
   async load() {
+    if (!this.may()) return;
     try {
-      this.report = await get(`/streams/${this.stream.id}/report`);
+      const now = Date.now();
+      if (!this.course || now - this.course.read_at >= COURSE_MS) {
+        this.course = { ...await get(`/streams/${this.stream.id}/report/full`), read_at: now };
+        this.report = this.course.report;
+      } else {
+        this.report = await get(`/streams/${this.stream.id}/report`);
+      }
     } catch {
       return; // the connection bar tells of a lost shop; an old number is better than none
     }
-    const { viewers, orders_paid, orders_held } = this.report;
-    this.points.push({ viewers, orders: orders_paid + orders_held });
-    if (this.points.length > POINTS_MAX) this.points.shift();
+    this.feed.sums(this.report);
     this.paint();
     this.draw();
   }
 
   paint() {
     const { report, client } = this;
-    this.set('viewers', report ? t('figure.peak', { now: short(client.state.viewers), n: report.viewers_peak }) : short(client.state.viewers));
+    this.set('viewers', report ? t('figure.peak', { now: short(client.state.viewers), n: Math.max(report.viewers_peak, client.state.viewers) }) : short(client.state.viewers));
     this.set('likes', short(client.state.likes));
     if (!report) return;
     this.set('orders', report.orders_held ? t('figure.held', { paid: report.orders_paid, n: report.orders_held }) : number(report.orders_paid));
@@ -64,20 +67,22 @@ export class Numbers {
     const { seen, asked, p95_ms } = report.card ?? {};
     put(this.card, seen ? t('figure.card', { share: number(Math.round((seen / asked) * 100)), ms: number(p95_ms) }) : '');
     put(this.more, t('figure.more', { n: report.units_paid, messages: report.messages }));
+    put(this.delivery, report.delivery_p99_ms === null ? '' : t('figure.delivery', { ms: report.delivery_p99_ms }));
   }
 
   set(name, text) {
     for (const node of this.nodes[name]) put(node, text);
   }
 
-  /** Viewers from zero; orders as they grew since the console opened. The shape is the message, the figures stand above. */
+  /** While the show runs its last minute is now: who watches at this moment counts in it. */
   draw() {
-    const first = this.points[0].orders;
-    const values = { viewers: (point) => point.viewers, orders: (point) => point.orders - first };
-    for (const [name, line] of this.lines) {
-      const most = Math.max(name === 'orders' ? 10 : 1, ...this.points.map(values[name])) * 1.15;
-      const step = 240 / Math.max(1, this.points.length - 1);
-      line.setAttribute('points', this.points.map((point, i) => `${(i * step).toFixed(1)},${(58 - (values[name](point) / most) * 54).toFixed(1)}`).join(' '));
+    const { course, client } = this;
+    const minutes = course.minutes.map((minute) => ({ ...minute }));
+    if (course.stream.status === 'live') {
+      const at = Math.floor(client.now() / MINUTE) * MINUTE;
+      if (minutes.at(-1)?.at !== at) minutes.push({ at, viewers: 0, orders: 0, messages: 0 });
+      minutes.at(-1).viewers = Math.max(minutes.at(-1).viewers, client.state.viewers);
     }
+    this.plot.replaceChildren(plot(minutes, marksOf(course, offerName), 'trend-plot'));
   }
 }

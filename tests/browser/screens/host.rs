@@ -58,3 +58,28 @@ async fn the_console_through_an_evening() {
     walk.screen("host-numbers").await;
     walk.end().await;
 }
+
+#[tokio::test]
+async fn what_a_host_does_before_and_after_an_evening() {
+    let walk = Walk::begin().await;
+    let token = format!("#token={}", walk.host_token());
+    let titles = json!({"ar": "أمسية الخميس", "id": "Malam Kamis"});
+    let made =
+        walk.host().post("/v1/streams", json!({"title": "Thursday evening", "titles": titles})).await.expect(201);
+    let stream = made["id"].as_str().expect("an id").to_owned();
+    walk.open(&format!("/host?stream={stream}"), &token).await;
+    walk.each(async |eye| drop(eye.find("[data-test=check-video]").await)).await;
+    walk.each(async |eye| eye.is_live().await).await;
+    walk.screen("host-before").await;
+    walk.each(async |eye| eye.press("team-open").await).await;
+    walk.each(async |eye| eye.press("team-invite").await).await;
+    walk.each(async |eye| drop(eye.find("[data-test=team-list] li").await)).await;
+    walk.screen("host-team").await;
+    for verb in ["start", "end"] {
+        walk.host().post(&format!("/v1/streams/{stream}/{verb}"), json!({})).await.expect(200);
+    }
+    walk.open(&format!("/host?stream={stream}"), &token).await;
+    walk.each(async |eye| drop(eye.find("[data-test=report-csv]").await)).await;
+    walk.screen("host-report").await;
+    walk.end().await;
+}

@@ -54,6 +54,9 @@ fn team_verbs(shop: &Shop, offer: &str, message: &str) -> Vec<(Method, String, V
         (post.clone(), shop.path("rehearsal"), json!({}), None, false),
         (Method::GET, shop.path("rehearsal"), Value::Null, None, false),
         (delete.clone(), shop.path("rehearsal"), json!({}), None, false),
+        (Method::GET, shop.path("invites"), Value::Null, None, false),
+        (post.clone(), shop.path("invites"), json!({"role": "moderator"}), None, false),
+        (delete.clone(), shop.path(&format!("invites/{offer}")), Value::Null, None, false),
         (
             delete.clone(),
             shop.path(&format!("messages/{message}")),

@@ -1,0 +1,66 @@
+//! A show in numbers, while it runs and after it.
+
+use super::{App, Result};
+use crate::domain::report::minutes;
+use crate::domain::{Action, Actor, Refusal, StreamId};
+use crate::protocol::{CardReach, FullReport, Report};
+use crate::room::Reach;
+
+impl App {
+    /// The show in sums, for those who may see them.
+    pub async fn report(&self, actor: &Actor, id: StreamId) -> Result<Report> {
+        actor.may(Action::SeeNumbers, Some(id))?;
+        let likes = self.find_show(id).await?.stream().likes;
+        let sums = self.store().sums(id).await?;
+        let messages = self.store().count_messages(id).await?;
+        let payments_failed = self.store().payments_failed(id).await?;
+        let room = self.rooms().get(id);
+        let peak = self.viewers_by_minute(id).await?.into_iter().map(|(_, viewers)| viewers.unsigned_abs()).max();
+        let peak_here = room.as_ref().map_or(0, |room| room.viewers_peak() as u64);
+        Ok(Report {
+            orders_held: sums.orders_held,
+            orders_paid: sums.orders_paid,
+            units_paid: sums.units_paid,
+            amount_paid: sums.amount_paid,
+            orders_refunded: sums.orders_refunded,
+            amount_refunded: sums.amount_refunded,
+            orders_expired: sums.orders_expired,
+            orders_cancelled: sums.orders_cancelled,
+            payments_failed,
+            currency: self.shop().currency.clone(),
+            messages,
+            viewers: room.as_ref().map_or(0, |room| room.viewers_shown() as u64),
+            viewers_peak: peak.unwrap_or(0).max(peak_here),
+            likes,
+            delivery_p99_ms: self.delivery_p99_ms(),
+            card: room.and_then(|room| room.reach()).map(|Reach { offer, asked, seen, p50_ms, p95_ms }| CardReach {
+                offer,
+                asked,
+                seen,
+                p50_ms,
+                p95_ms,
+            }),
+        })
+    }
+
+    /// The same with its course: minute by minute, what was pinned, what each offer brought.
+    pub async fn full_report(&self, actor: &Actor, id: StreamId) -> Result<FullReport> {
+        let report = self.report(actor, id).await?;
+        self.flush_chat().await;
+        let stream = self.store().stream(id).await?.ok_or(Refusal::NoSuchStream)?;
+        let orders = self.store().orders_by_minute(id).await?;
+        let messages = self.store().messages_by_minute(id).await?;
+        let mut pins = self.store().pin_spans(id).await?;
+        if let Some(ended_at) = stream.ended_at {
+            pins.retain(|pin| pin.at < ended_at);
+            pins.iter_mut().for_each(|pin| pin.until = Some(pin.until.unwrap_or(ended_at).min(ended_at)));
+        }
+        Ok(FullReport {
+            stream: self.stream_view(&stream),
+            report,
+            minutes: minutes(&self.viewers_by_minute(id).await?, &orders, &messages),
+            pins,
+            offers: self.store().sales_of(id).await?,
+        })
+    }
+}

@@ -1,0 +1,87 @@
+//! What a report is made of.
+
+use livesouk::domain::report::PinSpan;
+use livesouk::domain::{ChatMessage, DeedKind, Millis, StreamId};
+
+use super::chat::message;
+use super::fixture::{Fixture, facts};
+use super::words::deed;
+
+facts! {
+    of_what_nodes_saw_in_a_minute_the_largest_stays
+    a_pin_is_noted_until_the_next_one_or_its_end
+    orders_and_talk_are_counted_by_their_minute
+    sales_are_told_by_offer_and_by_what_became_of_the_orders
+}
+
+async fn of_what_nodes_saw_in_a_minute_the_largest_stays(shop: Fixture) {
+    let other = StreamId::new();
+    for seen in [vec![(shop.stream, 60_000, 5), (other, 60_000, 9)], vec![(shop.stream, 60_000, 3)]] {
+        shop.store.keep_viewers(&seen).await.unwrap();
+    }
+    assert_eq!(shop.store.viewers_by_minute(shop.stream).await.unwrap(), [(60_000, 5)], "no less, and no sum");
+    shop.store.keep_viewers(&[(shop.stream, 120_000, 1), (shop.stream, 60_000, 7)]).await.unwrap();
+    assert_eq!(shop.store.viewers_by_minute(shop.stream).await.unwrap(), [(60_000, 7), (120_000, 1)]);
+}
+
+async fn a_pin_is_noted_until_the_next_one_or_its_end(shop: Fixture) {
+    let (one, two) = (shop.offer(5, 1).await, shop.offer(5, 1).await);
+    let now = async || shop.store.now().await.unwrap();
+    let began = now().await;
+    shop.store.pin(shop.stream, one).await.unwrap();
+    let later = async |than: Millis| {
+        while now().await <= than {
+            tokio::task::yield_now().await;
+        }
+    };
+    later(now().await).await;
+    shop.store.pin(shop.stream, two).await.unwrap();
+    let draft = shop.draft(5, 1).await;
+    assert!(shop.store.pin(shop.stream, draft).await.is_err(), "a draft is not pinned");
+    let spans = shop.store.pin_spans(shop.stream).await.unwrap();
+    let [first, second] = spans.as_slice() else { panic!("{spans:?}") };
+    assert!(began <= first.at && first.at < second.at, "{spans:?}");
+    assert_eq!((first.offer, first.until), (one, Some(second.at)), "a refused pin ends none");
+    assert_eq!(*second, PinSpan { offer: two, at: second.at, until: None });
+    later(now().await).await;
+    shop.store.unpin(shop.stream).await.unwrap();
+    let spans = shop.store.pin_spans(shop.stream).await.unwrap();
+    assert!(spans[1].until.is_some_and(|until| spans[1].at < until), "{spans:?}");
+    assert_eq!(shop.store.pin_spans(StreamId::new()).await.unwrap(), []);
+}
+
+async fn orders_and_talk_are_counted_by_their_minute(shop: Fixture) {
+    let offer = shop.offer(5, 1).await;
+    for buyer in ["ann", "bob", "cem"] {
+        shop.held(offer, buyer).await;
+    }
+    shop.run("update orders set created_at = 119999 where buyer = 'ann'").await;
+    shop.run("update orders set created_at = 120000 where buyer <> 'ann'").await;
+    assert_eq!(shop.store.orders_by_minute(shop.stream).await.unwrap(), [(60_000, 1), (120_000, 2)]);
+    let said = |at| ChatMessage { at, ..message(shop.stream, "ann", "hi") };
+    let messages = [said(60_000), said(119_999), said(120_000)];
+    shop.store.keep_messages(&messages).await.unwrap();
+    shop.store.delete_message(shop.stream, messages[2].id, &deed(shop.stream, DeedKind::Delete)).await.unwrap();
+    assert_eq!(shop.store.messages_by_minute(shop.stream).await.unwrap(), [(60_000, 2)]);
+}
+
+async fn sales_are_told_by_offer_and_by_what_became_of_the_orders(shop: Fixture) {
+    let (offer, quiet) = (shop.offer(9, 9).await, shop.offer(5, 1).await);
+    for buyer in ["ann", "bob", "cem", "dan", "eve", "fay"] {
+        shop.held(offer, buyer).await;
+    }
+    for (buyer, status) in
+        [("bob", "paid"), ("cem", "expired"), ("dan", "cancelled"), ("eve", "refunded"), ("fay", "capturing")]
+    {
+        shop.run(&format!("update orders set status = '{status}' where buyer = '{buyer}'")).await;
+    }
+    let sales = shop.store.sales_of(shop.stream).await.unwrap();
+    assert_eq!(sales.iter().map(|sales| sales.offer).collect::<Vec<_>>(), [offer, quiet]);
+    let of = &sales[0];
+    assert_eq!((of.held, of.paid, of.expired, of.cancelled, of.refunded), (2, 1, 1, 1, 1));
+    assert_eq!((of.units, of.amount), (1, 4_900));
+    assert_eq!((sales[1].held, sales[1].paid, sales[1].amount), (0, 0, 0));
+    let sums = shop.store.sums(shop.stream).await.unwrap();
+    assert_eq!((sums.orders_expired, sums.orders_cancelled), (1, 1));
+    assert_eq!(shop.store.payments_failed(shop.stream).await.unwrap(), 0);
+}
