@@ -9,6 +9,7 @@ pub mod close;
 pub mod deflate;
 pub mod event;
 pub mod frame;
+pub mod invite;
 pub mod reader;
 pub mod rehearsal;
 pub mod server;
@@ -24,12 +25,12 @@ pub use client::{ClientFrame, Verb};
 pub use close::Close;
 pub use event::Logged;
 pub use frame::Frame;
+pub use invite::{HelperView, InviteView, NewInvite};
 pub use reader::{BadFrame, FrameReader, Incoming};
 pub use rehearsal::{RehearsalStatus, RehearsalView};
 pub use server::{Greeting, Tail, Why};
 pub use state::{State, StateChange};
 pub use view::{
-    CardReach, ChatRulesView, DeedView, ErasedView, FullReport, HelperView, InviteView, KeptView, MessageView,
-    NewInvite, OfferView, OrderDetail, OrderView, PinView, ProductView, Report, Said, SanctionView, ShopView,
-    StreamView, VariantView, You,
+    CardReach, ChatRulesView, DeedView, ErasedView, FullReport, KeptView, MessageView, OfferView, OrderDetail,
+    OrderView, PinView, ProductView, Report, Said, SanctionView, ShopView, StreamView, VariantView, You,
 };
