@@ -42,7 +42,7 @@ async fn the_console_through_an_evening() {
     let path = format!("/v1/streams/{}/messages", walk.server.stream());
     badr.post(&path, json!({"text": "هل يوجد لون أزرق؟"})).await.expect(201);
     walk.each(async |eye| {
-        if eye.script("return innerWidth < 960", &[]).await == json!(true) {
+        if eye.script("return innerWidth < 720", &[]).await == json!(true) {
             eye.press("part-people").await;
         }
         drop(eye.sees("chat-list", "أزرق").await);
@@ -50,12 +50,47 @@ async fn the_console_through_an_evening() {
     .await;
     walk.screen("host-people").await;
     walk.each(async |eye| {
-        if eye.script("return innerWidth < 960", &[]).await == json!(true) {
+        if eye.script("return innerWidth < 720", &[]).await == json!(true) {
             eye.press("part-numbers").await;
         }
     })
     .await;
     walk.screen("host-numbers").await;
+    walk.each(async |eye| eye.press("team-open").await).await;
+    walk.screen("host-team").await;
+    walk.host_does("end", json!({})).await;
+    walk.open(&format!("/host?stream={}", walk.server.stream()), &token).await;
+    walk.each(async |eye| drop(eye.find("dialog[open]").await)).await;
+    walk.screen("host-report").await;
+    walk.end().await;
+}
+
+#[tokio::test]
+async fn the_talk_as_the_team_keeps_it() {
+    let walk = Walk::begin().await;
+    let token = format!("#token={}", walk.host_token());
+    let chat = format!("/v1/streams/{}/chat", walk.server.stream());
+    walk.host().put(&chat, json!({"hold_all": true})).await.expect(200);
+    let path = format!("/v1/streams/{}/messages", walk.server.stream());
+    let badr = walk.somebody("بدر").await;
+    badr.post(&path, json!({"text": "هل يوجد لون أزرق؟"})).await.expect(201);
+    walk.host_does("messages", json!({"text": "Questions are read in a minute"})).await;
+    walk.open(&format!("/host?stream={}", walk.server.stream()), &token).await;
+    walk.each(async |eye| eye.is_live().await).await;
+    walk.each(async |eye| {
+        if eye.script("return innerWidth < 720", &[]).await == json!(true) {
+            eye.press("part-people").await;
+        }
+        eye.press("chat-tab-held").await;
+        drop(eye.sees("held-list", "أزرق").await);
+    })
+    .await;
+    walk.screen("host-held").await;
+    walk.each(async |eye| eye.press("chat-tab-log").await).await;
+    walk.screen("host-log").await;
+    walk.each(async |eye| eye.press("rules").await).await;
+    walk.each(async |eye| drop(eye.find("dialog[open]").await)).await;
+    walk.screen("host-rules").await;
     walk.end().await;
 }
 

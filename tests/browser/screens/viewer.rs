@@ -17,7 +17,7 @@ const TALK: [(&str, &str); 7] = [
     ),
     ("ليلى", "هل يوجد مقاس XL باللون الأزرق؟"),
     ("Tom", "👍🏽👍🏽👍🏽"),
-    ("Mina", "https://example.com/is/not/a/link?at=all"),
+    ("Mina", "shop.example is not a link here, is it?"),
 ];
 
 fn phase(phase: &str) -> String {
@@ -56,6 +56,23 @@ async fn the_shop_and_a_show_that_is_watched() {
     walk.host().put(&format!("/v1/streams/{}/chat", walk.server.stream()), json!({"slow_s": 30})).await.expect(200);
     walk.each(async |eye| eye.say("Slowly does it").await).await;
     walk.screen("slow-mode").await;
+    walk.host().put(&format!("/v1/streams/{}/chat", walk.server.stream()), json!({"slow_s": 0})).await.expect(200);
+    let said = walk.host().get(&format!("{path}?limit=3")).await.expect(200);
+    for line in said["items"].as_array().unwrap().iter().filter(|line| line["text"] == "Slowly does it") {
+        let mute = format!("/v1/streams/{}/mutes/{}", walk.server.stream(), line["from"]["id"].as_str().unwrap());
+        walk.host().put(&mute, json!({"seconds": 600, "reason": "Please let others ask too"})).await.expect(200);
+    }
+    let muted = "document.querySelector('[data-test=chat-reason]')";
+    walk.each(async |eye| drop(eye.until("the reason", muted, SOON).await)).await;
+    walk.screen("muted").await;
+    walk.each(async |eye| eye.press("share").await).await;
+    walk.each(async |eye| drop(eye.find(&named("share-sheet")).await)).await;
+    walk.screen("share").await;
+    let coming = walk.server.rest().get("/v1/streams?status=scheduled").await.expect(200);
+    let coming = coming["items"][0]["id"].as_str().unwrap().to_owned();
+    walk.open(&format!("/watch?stream={coming}"), "").await;
+    walk.each(async |eye| eye.is_live().await).await;
+    walk.first_screen("show-to-come").await;
     walk.end().await;
 }
 
@@ -70,6 +87,9 @@ async fn a_purchase_from_the_card_to_the_order() {
     walk.each(async |eye| eye.press("product-buy").await).await;
     walk.each(async |eye| drop(eye.find(&named("order-place")).await)).await;
     walk.screen("checkout").await;
+    walk.each(async |eye| eye.press("pay").await).await;
+    walk.screen("checkout-address-missing").await;
+    walk.each(async |eye| eye.fill_address().await).await;
     walk.each(async |eye| eye.choose("payment-declined").await).await;
     walk.each(async |eye| eye.press("pay").await).await;
     walk.each(async |eye| drop(eye.find(&named("pay-error")).await)).await;
@@ -93,6 +113,9 @@ async fn a_purchase_from_the_card_to_the_order() {
     walk.screen("bag").await;
     walk.each(async |eye| eye.press("tab-mine").await).await;
     walk.screen("my-orders").await;
+    walk.open("/orders", "").await;
+    walk.each(async |eye| drop(eye.find("[data-test^=order-]").await)).await;
+    walk.first_screen("orders").await;
     walk.end().await;
 }
 
