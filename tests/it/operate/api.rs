@@ -103,6 +103,8 @@ async fn every_documented_path_answers() {
         ("{file}", "chat.csv".to_owned()),
         ("{provider}", "test".to_owned()),
         ("{payment}", "test_nothing".to_owned()),
+        ("{invite}", "01890000-0000-7000-8000-000000000000".to_owned()),
+        ("{code}", "a-code-of-nobody".to_owned()),
         ("{key}", "a-key-of-nobody".to_owned()),
     ];
     let document = shop.server.rest().get("/v1/openapi.json").await.expect(200);
