@@ -25,6 +25,7 @@ const search = document.getElementById('search');
 search.addEventListener('input', () => paint());
 document.getElementById('find').addEventListener('submit', (event) => event.preventDefault());
 await look();
+document.body.dataset.ready = '';
 setInterval(() => { if (!document.hidden) look(); }, AGAIN_MS);
 setInterval(tick, 500);
 document.addEventListener('visibilitychange', () => { if (!document.hidden) look(); });

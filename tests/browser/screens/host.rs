@@ -73,7 +73,8 @@ async fn the_talk_as_the_team_keeps_it() {
     walk.host().put(&chat, json!({"hold_all": true})).await.expect(200);
     let path = format!("/v1/streams/{}/messages", walk.server.stream());
     let badr = walk.somebody("بدر").await;
-    badr.post(&path, json!({"text": "هل يوجد لون أزرق؟"})).await.expect(201);
+    let waits = badr.post(&path, json!({"text": "هل يوجد لون أزرق؟"})).await;
+    assert_eq!(waits.body["held"], json!(true), "{waits:?}");
     walk.host_does("messages", json!({"text": "Questions are read in a minute"})).await;
     walk.open(&format!("/host?stream={}", walk.server.stream()), &token).await;
     walk.each(async |eye| eye.is_live().await).await;

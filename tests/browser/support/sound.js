@@ -43,8 +43,12 @@ for (const element of front.querySelectorAll(pressable)) {
   if (clipped) continue;
   const top = document.elementFromPoint(x, y);
   const own = top && (element.contains(top) || top.contains(element) || element.labels?.[0]?.contains(top));
-  // Passing notes lie over the page for a moment.
-  if (!own && !top?.closest('[popover]')) faults.push(`${name(element)} lies under ${top ? name(top) : 'nothing'}`);
+  // Passing notes lie over the page for a moment, and what sticks to the edge of a list lies over what is scrolled.
+  const sticks = () => {
+    for (let up = top; up && !up.contains(element); up = up.parentElement) if (getComputedStyle(up).position === 'sticky') return true;
+    return false;
+  };
+  if (!own && !top?.closest('[popover]') && !sticks()) faults.push(`${name(element)} lies under ${top ? name(top) : 'nothing'}`);
 }
 
 // Text that is cut off without the dots that say so.

@@ -80,7 +80,8 @@ async fn a_refund_whose_answer_was_lost_is_found_by_the_same_key(shop: Fixture) 
         let order = paid(&app, &shop, token).await;
         let with = format!("refund-{token}");
         let mut told = refund(&app, order, &with).await;
-        assert_eq!(told, Err(Error::OutcomeUnknown), "{token}");
+        // Unknown, unless the reconciler looked between the question and the answer: a slow machine gives it the time.
+        assert!(matches!(told, Err(Error::OutcomeUnknown) | Ok((OrderStatus::Refunded, _))), "{token}: {told:?}");
         for _ in 0..20 {
             told = refund(&app, order, &with).await;
             if told.is_ok() {
