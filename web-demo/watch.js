@@ -308,6 +308,7 @@ function run(shop, stream) {
     stage.present(offerOf(client.state.pin?.offer));
     const count = number([...client.state.offers.values()].filter((offer) => phaseOf(offer, now) !== 'ended').length);
     put($('bag-button').querySelector('.count'), count);
+    show($('bag-button').querySelector('.count'), client.state.offers.size > 0);
     $('bag-button').setAttribute('aria-label', `${t('bag')} ${count}`);
     for (const offer of client.state.offers.values()) announceSoldOut(offer, phaseOf(offer, now));
     tick();

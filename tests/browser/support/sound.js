@@ -30,6 +30,9 @@ for (const element of front.querySelectorAll(pressable)) {
   if (touch && !inline && (wide < 43.5 || high < 43.5)) {
     faults.push(`${name(element)} is ${Math.round(wide)} × ${Math.round(high)} px, too small to touch`);
   }
+  if (element.matches('button, a') && element.scrollWidth > element.clientWidth + 1 && element.clientWidth > 0 && !inline) {
+    faults.push(`the words of ${name(element)} stand out of it`);
+  }
   if (!inWindow(box) || element.disabled) continue;
   const [x, y] = [box.left + box.width / 2, box.top + box.height / 2];
   const clipped = (() => { // scrolled out of its own list
