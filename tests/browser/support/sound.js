@@ -18,6 +18,7 @@ if (root.scrollWidth > root.clientWidth) faults.push(`the page is ${root.scrollW
 // Only what is in front can be pressed: the topmost dialog, else the page.
 const dialogs = [...document.querySelectorAll('dialog:modal')];
 const front = dialogs.at(-1) ?? document.body;
+if (!front.innerText.trim()) faults.push('nothing is shown');
 const pressable = 'a[href], button, input:not([type=hidden]), select, textarea, summary, [role=tab], [role=button]';
 for (const element of front.querySelectorAll(pressable)) {
   if (!shown(element) || element.closest('[inert], .for-reader')) continue;
