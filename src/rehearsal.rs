@@ -148,6 +148,7 @@ fn watcher(run: Arc<Rehearsal>) -> loadtest::crowd::Watcher {
 }
 
 fn conclude(told: &mut crate::protocol::RehearsalView, report: Report) {
+    told.connected = report.connected_most.min(u64::from(told.viewers));
     told.messages = report.counters.messages_acknowledged;
     told.orders_held = report.orders.held as u64;
     told.delivery_p99_ms = report.latency_ms.get("chat").map(|chat| chat.p99).or(told.delivery_p99_ms);

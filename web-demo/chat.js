@@ -19,6 +19,7 @@ export class ChatList {
     Object.assign(this, { list, pill, tools, offerOf });
     this.waiting = [];
     this.lines = new Map(); // message id → line
+    this.known = new Set(); // what the team did and was told here
     this.unread = 0;
     this.following = true;
     list.addEventListener('scroll', () => this.scrolled(), { passive: true });
@@ -47,7 +48,9 @@ export class ChatList {
   }
 
   /** What the team did to one's own message. */
-  told({ kind, message, reason }) {
+  told({ id, kind, message, reason }) {
+    if (this.known.has(id)) return;
+    this.known.add(id);
     if (kind === 'hide') this.remove(message, t('chat.hidden'));
     if (!reason || kind === 'approve') return;
     this.queue(el('li.note.reason', { 'data-test': 'chat-reason' }, t(`told.${kind}`, { reason })));

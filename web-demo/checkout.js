@@ -5,8 +5,8 @@
 
 import { AddressForm, addressLines } from './address.js';
 import { call, UNKNOWN } from './api.js';
-import { clock, dateTime, money, refusal, t, timeOfDay, titleOf, variantOf } from './i18n.js';
-import { buyable, phaseOf } from './offer.js';
+import { clock, dateTime, money, refusal, t, timeOfDay } from './i18n.js';
+import { buyable, fullTitle, phaseOf } from './offer.js';
 import { el, icon, picture, put, show, speak, toast } from './ui.js';
 import { active } from './mine.js';
 import { busy, sheet } from './sheet.js';
@@ -240,7 +240,7 @@ export class Checkout {
   summary() {
     const { order } = this;
     return el('div.summary', {}, picture(order.image),
-      el('span.summary-text', {}, el('bdi', {}, [titleOf(order), variantOf(order)].filter(Boolean).join(' · ')), el('small', {}, t('order.qty', { n: order.qty }), order.created_at ? ` · ${timeOfDay(order.created_at)}` : '')),
+      el('span.summary-text', {}, el('bdi', {}, fullTitle(order)), el('small', {}, t('order.qty', { n: order.qty }), order.created_at ? ` · ${timeOfDay(order.created_at)}` : '')),
       el('bdi.price', { 'data-test': 'order-amount' }, money(order.amount, order.currency)));
   }
 

@@ -1,6 +1,7 @@
 // One's own orders: the list under "Mine", and the reminder over the card while something is held.
 
-import { clock, money, t, timeOfDay, titleOf, variantOf } from './i18n.js';
+import { clock, money, t, timeOfDay } from './i18n.js';
+import { fullTitle } from './offer.js';
 import { el, picture, put, show } from './ui.js';
 
 /** Still to be decided: a hold that runs, or a payment under way. */
@@ -55,7 +56,7 @@ export class Mine {
     if (until) until.dataset.until = order.hold_until;
     return el('li', {}, el('button.order-row', { type: 'button', 'data-test': `order-${order.id}`, onclick: () => this.onorder(order) },
       picture(order.image),
-      el('span.row-text', {}, el('bdi.row-title', {}, [titleOf(order), variantOf(order)].filter(Boolean).join(' · ')),
+      el('span.row-text', {}, el('bdi.row-title', {}, fullTitle(order)),
         el('small', {}, t('order.qty', { n: order.qty }), ' · ', el('bdi', {}, money(order.amount, order.currency)), ' · ', timeOfDay(order.created_at)),
         el('span.row-line', {}, el(`span.status.${order.status}`, {}, t(`status.${order.status}`)), until, order.place ? el('small', {}, t('order.place_short', { n: order.place })) : null)),
       active(order) && el('span.go', {}, t('order.finish'))));

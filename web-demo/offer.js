@@ -31,7 +31,8 @@ export function countdownOf(offer, now) {
 
 export function fullTitle(offer) {
   const variant = variantOf(offer);
-  return variant ? `${titleOf(offer)} · ${variant}` : titleOf(offer);
+  // The dot stays with the title when the line breaks.
+  return variant ? `${titleOf(offer)}\u00a0· ${variant}` : titleOf(offer);
 }
 
 /**

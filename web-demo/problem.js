@@ -12,6 +12,6 @@ export function problemPage(problem) {
 
 export function plate(title, text, button) {
   const box = document.getElementById('problem');
-  box.replaceChildren(el('h1', {}, title), el('p', {}, text), button || '', el('a', { href: '/' }, t('home')));
+  box.replaceChildren(el('h1', {}, title), el('p', {}, text), button || '', el('a.way', { href: '/' }, t('home')));
   box.hidden = false;
 }

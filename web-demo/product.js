@@ -2,7 +2,7 @@
 
 import { clock, money, number, t, titleOf, variantOf } from './i18n.js';
 import { el, icon, picture, put, show } from './ui.js';
-import { buyable, countdownOf, paintBuy, phaseOf, priceTag, stockBar, words } from './offer.js';
+import { buyable, countdownOf, fullTitle, paintBuy, phaseOf, priceTag, stockBar, words } from './offer.js';
 import { sheet } from './sheet.js';
 
 export class ProductSheet {
@@ -105,7 +105,7 @@ export class ProductSheet {
     const { phase, left, button, act, can } = said;
     this.qty = Math.min(this.qty, this.max);
     this.paintChips(now);
-    put(this.title, this.siblings().length > 1 ? titleOf(offer) : [titleOf(offer), variantOf(offer)].filter(Boolean).join(' · '));
+    put(this.title, this.siblings().length > 1 ? titleOf(offer) : fullTitle(offer));
     const rest = countdownOf(offer, now);
     show(this.countdown, rest !== null);
     if (rest !== null) put(this.countdown, clock(rest));

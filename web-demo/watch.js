@@ -102,6 +102,7 @@ function run(shop, stream) {
       toast(t('error.token_expired'), { kind: 'warn' });
       queueMicrotask(() => client.signIn(null));
     }
+    if (status === 'closed' && code === 4502) toldWhy();
     paint();
     who();
   });
@@ -224,7 +225,7 @@ function run(shop, stream) {
     if (!token.get()) return { reason: t(shop.dev_login ? 'chat.sign_in' : 'chat.sign_in_elsewhere'), act: shop.dev_login ? () => needSignIn() : undefined };
     if (mutedUntil > client.now() && mutedReason) return { reason: t('chat.muted_why', { reason: mutedReason }) };
     if (mutedUntil > client.now()) return { reason: Number.isFinite(mutedUntil) ? t('chat.muted_until', { at: mutedUntil - client.now() > 80_000_000 ? dateTime(mutedUntil) : timeOfDay(mutedUntil) }) : t('chat.muted') };
-    if (client.status !== 'live') return { reason: t('chat.waiting') };
+    if (client.status !== 'live') return { reason: t('conn.connecting') };
     if (client.state.chat.off && client.you?.role === 'viewer') return { reason: t('chat.team_only') };
     return null;
   }
@@ -245,6 +246,12 @@ function run(shop, stream) {
     if (!token.get() || sessionStorage.getItem(HELD) !== stream.id) return;
     const { items } = await get(`/streams/${stream.id}/held`).catch(() => ({ items: [] }));
     for (const message of items) if (message.from.id === client.you?.id) chat.held(message);
+  }
+
+  /** The link is closed before the reason came through it, or the page was opened again since. */
+  async function toldWhy() {
+    const { items } = await get(`/streams/${stream.id}/actions/mine?limit=1`).catch(() => ({ items: [] }));
+    if (items[0]?.kind === 'ban') chat.told(items[0]);
   }
 
   function sayFailed(problem) {

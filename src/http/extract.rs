@@ -1,7 +1,7 @@
 //! Parse once, at the door: who asks, with what, under which key.
 
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequest, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use serde::de::DeserializeOwned;
@@ -41,8 +41,20 @@ impl<T: DeserializeOwned> FromRequest<Door> for Body<T> {
     type Rejection = Failed;
 
     async fn from_request(request: Request, door: &Door) -> Result<Self, Failed> {
-        match axum::Json::from_request(request, door).await {
+        match <axum::Json<T> as FromRequest<Door>>::from_request(request, door).await {
             Ok(axum::Json(value)) => Ok(Self(value)),
+            Err(rejection) => Err(Failed(refused_body(&rejection))),
+        }
+    }
+}
+
+/// A body one may leave out; what is sent is read as strictly.
+impl<T: DeserializeOwned> OptionalFromRequest<Door> for Body<T> {
+    type Rejection = Failed;
+
+    async fn from_request(request: Request, door: &Door) -> Result<Option<Self>, Failed> {
+        match <axum::Json<T> as OptionalFromRequest<Door>>::from_request(request, door).await {
+            Ok(found) => Ok(found.map(|axum::Json(value)| Self(value))),
             Err(rejection) => Err(Failed(refused_body(&rejection))),
         }
     }

@@ -84,17 +84,25 @@ pub async fn unmute(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Sends somebody out of the show until the ban is lifted, and takes away what they said.
+#[derive(Default, Deserialize, ToSchema)]
+pub struct Ban {
+    /// For the log and for the one concerned: at most 200 characters.
+    reason: Option<String>,
+}
+
+/// Sends somebody out of the show until the ban is lifted, and takes away what they said. Without a body, no reason
+/// is given.
 #[utoipa::path(put, path = "/v1/streams/{stream}/bans/{user}", tag = "chat",
-    params(("stream" = StreamId, Path), ("user" = String, Path), Why),
+    params(("stream" = StreamId, Path), ("user" = String, Path)), request_body = Option<Ban>,
     responses((status = 200, body = SanctionView), (status = "default", body = Problem)))]
 pub async fn ban(
     State(door): State<Door>,
     Caller(actor): Caller,
     Id((stream, user)): Id<(StreamId, String)>,
-    Asked(why): Asked<Why>,
+    body: Option<Body<Ban>>,
 ) -> Answer<Json<SanctionView>> {
-    Ok(Json(door.app.ban(&actor, stream, UserId::parse(&user)?, why.as_deref()).await?))
+    let Ban { reason } = body.map(|Body(ban)| ban).unwrap_or_default();
+    Ok(Json(door.app.ban(&actor, stream, UserId::parse(&user)?, reason.as_deref()).await?))
 }
 
 /// Lets them in again.

@@ -130,10 +130,12 @@ async fn the_banned_are_sent_out_and_stay_out_until_the_ban_is_lifted() {
     let mut ann = [shop.live("Ann", "viewer").await, shop.live("Ann", "viewer").await];
     let mut bob = shop.live("Bob", "viewer").await;
     ann[0].ask(say("hello")).await.unwrap();
-    shop.host.put(&shop.path("bans/Ann"), json!({})).await.expect(200);
+    shop.host.put(&shop.path("bans/Ann"), json!({"reason": "advertising"})).await.expect(200);
     for live in &mut ann {
         assert_eq!(live.closed(SOON).await.code, 4502);
     }
+    let why = shop.rest("Ann", "viewer").get(&shop.path("actions/mine")).await.expect(200);
+    assert_eq!(why["items"][0]["reason"], "advertising", "the banned may still ask why: {why}");
     let event = bob.event("ban", SOON, |event| event["type"] == "banned").await;
     assert_eq!((&event["user"], &event["name"]), (&json!("Ann"), &json!("Ann")));
     let token = shop.token("Ann", "viewer");

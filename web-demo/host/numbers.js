@@ -4,7 +4,7 @@ import { get } from '../api.js';
 import { money, number, short, t } from '../i18n.js';
 import { el, put } from '../ui.js';
 import { marksOf, plot } from './plot.js';
-import { offerName } from './report.js';
+import { fullTitle } from '../offer.js';
 
 const REPORT_MS = 5_000;
 const COURSE_MS = 15_000;
@@ -83,6 +83,6 @@ export class Numbers {
       if (minutes.at(-1)?.at !== at) minutes.push({ at, viewers: 0, orders: 0, messages: 0 });
       minutes.at(-1).viewers = Math.max(minutes.at(-1).viewers, client.state.viewers);
     }
-    this.plot.replaceChildren(plot(minutes, marksOf(course, offerName), 'trend-plot'));
+    this.plot.replaceChildren(plot(minutes, marksOf(course, fullTitle), 'trend-plot'));
   }
 }

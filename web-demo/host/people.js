@@ -97,8 +97,10 @@ export class People {
     const toggle = el('button.ghost.round.line-more', { type: 'button', 'aria-label': t('host.tools', { name: from.name }), 'aria-expanded': 'false', 'data-test': 'msg-tools', onclick: () => {
       const row = toggle.parentNode.querySelector('.line-tools');
       toggle.setAttribute('aria-expanded', !row);
-      if (row) row.remove();
-      else toggle.after(this.toolRow(message, toggle));
+      if (row) return row.remove();
+      const fresh = this.toolRow(message, toggle);
+      toggle.after(fresh);
+      fresh.scrollIntoView({ block: 'nearest' });
     } }, '⋯');
     return toggle;
   }
@@ -119,13 +121,13 @@ export class People {
       PROTECTED.has(from.role) ? [] : [
         ...MUTE_MIN.map((minutes) => button(minutes < 60 ? t('host.mute', { n: minutes }) : t('host.mute_hour'), `msg-mute-${minutes}`, () => mute(minutes * 60))),
         button(t('host.mute_rest'), 'msg-mute-rest', () => mute(REST_OF_SHOW_S)),
-        button(t('host.ban'), 'msg-ban', () => this.ban(from, query()), 'slim.danger'),
+        button(t('host.ban'), 'msg-ban', () => this.ban(from, reason()), 'slim.danger'),
       ]);
   }
 
-  async ban(from, query) {
+  async ban(from, reason) {
     const yes = await confirmDialog({ title: t('host.ban'), text: t('host.ban_sure', { name: from.name }), yes: t('host.ban'), danger: true });
-    if (yes) await put(`/streams/${this.stream.id}/bans/${encodeURIComponent(from.id)}${query}`);
+    if (yes) await put(`/streams/${this.stream.id}/bans/${encodeURIComponent(from.id)}`, { reason });
   }
 
   async mutedList() {

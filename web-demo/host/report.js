@@ -1,12 +1,11 @@
 // The report of a show: its sums, its course, what each offer brought, and all of it as a table for a spreadsheet.
 
 import { get, Problem, token } from '../api.js';
-import { clock, dateTime, money, number, refusal, t, timeOfDay, titleOf, variantOf } from '../i18n.js';
+import { clock, dateTime, money, number, refusal, t, timeOfDay, titleOf } from '../i18n.js';
+import { fullTitle } from '../offer.js';
 import { busy, sheet } from '../sheet.js';
 import { el, toast } from '../ui.js';
 import { marksOf, plot } from './plot.js';
-
-export const offerName = (offer) => [titleOf(offer), variantOf(offer)].filter(Boolean).join(' · ');
 
 export async function reportSheet(stream) {
   const body = el('div.report', { 'data-test': 'report' }, el('p.empty', {}, t('loading')));
@@ -27,15 +26,15 @@ function parts(full) {
     ['expired', number(report.orders_expired)], ['cancelled', number(report.orders_cancelled)], ['failed', number(report.payments_failed)],
     ['messages', number(report.messages)], ['likes', number(report.likes)],
   ];
-  const names = new Map(offers.map((offer) => [offer.offer, offerName(offer)]));
+  const names = new Map(offers.map((offer) => [offer.offer, fullTitle(offer)]));
   const when = [stream.started_at && dateTime(stream.started_at), stream.ended_at && timeOfDay(stream.ended_at)].filter(Boolean).join(' – ');
   const download = el('button.primary', { type: 'button', 'data-test': 'report-csv', onclick: () => busy(download, () => saveCsv(stream), (problem) => toast(refusal(problem), { kind: 'warn' })) }, t('report.csv'));
   return [
     el('h3', {}, titleOf(stream)), when ? el('p.fine', {}, when) : '',
     el('dl.report-figures', {}, figures.map(([name, text]) => el('div', {}, el('dt', {}, t(`report.${name}`)), el('dd.num', { 'data-test': `report-${name}` }, text)))),
-    el('h3', {}, t('report.course')), plot(minutes, marksOf(full, offerName), 'report-plot'),
+    el('h3', {}, t('report.course')), plot(minutes, marksOf(full, fullTitle), 'report-plot'),
     el('h3', {}, t('report.offers')),
-    offers.length ? el('ul.report-rows', { 'data-test': 'report-offers' }, offers.map((offer) => el('li', {}, el('span.row-text', {}, el('bdi.row-title', {}, offerName(offer)), el('small', {}, became(offer))),
+    offers.length ? el('ul.report-rows', { 'data-test': 'report-offers' }, offers.map((offer) => el('li', {}, el('span.row-text', {}, el('bdi.row-title', {}, fullTitle(offer)), el('small', {}, became(offer))),
       el('span.report-sum', {}, el('b.num', {}, cash(offer.amount)), el('small', {}, t('report.sold', { n: offer.units })))))) : el('p.empty', {}, t('report.no_offers')),
     el('h3', {}, t('report.pins')),
     pins.length ? el('ul.report-rows', { 'data-test': 'report-pins' }, pins.map((pin) => el('li', {}, el('span.row-text', {}, el('bdi.row-title', {}, names.get(pin.offer) ?? ''), el('small', {}, timeOfDay(pin.at))),

@@ -7,7 +7,7 @@ export default {
 
   // order
   checkout: 'طلبك', 'order.placing': 'نحجزها لك…', 'order.checking': 'ضاع الجواب. نسأل من جديد بالطلب نفسه، ولن تشتري مرتين.',
-  'order.place': 'رقمك {n}', 'order.place_short': 'رقم {n}', 'order.held': 'محجوزة لك', 'order.held_for': 'محجوزة لك لمدة', 'order.held_chip': 'محجوزة لك، رقم {n}', 'order.qty': '{n} ×',
+  'order.place': 'رقمك {n}', 'order.place_short': 'رقم {n}', 'order.held': 'محجوزة لك', 'order.held_for': 'محجوزة لك لمدة', 'order.held_chip': 'محجوزة لك، رقم {n}', 'order.qty': '× {n}',
   'order.pay': 'ادفع {amount}', 'order.cancel': 'ألغِ الحجز', 'order.capturing': 'جارٍ الدفع…', 'order.paid': 'تم الدفع. مبارك عليك!',
   'order.expired': 'انتهت مدة الحجز', 'order.expired_more': 'عادت القطعة إلى البيع. لم يُخصم شيء.', 'order.cancelled': 'أُلغي الطلب', 'order.no_charge': 'لم يُخصم شيء.',
   'order.capture_failed': 'فشل الدفع وأُلغي الطلب', 'order.refunded': 'أُعيد المبلغ', 'order.back': 'عودة إلى العرض', 'order.finish': 'ادفع',

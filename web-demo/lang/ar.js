@@ -18,7 +18,7 @@ export default {
   // viewer: chat
   chat: 'الدردشة', 'chat.hint': 'اكتب شيئًا…', 'chat.new': { one: 'رسالة جديدة', two: 'رسالتان جديدتان', few: '{n} رسائل جديدة', many: '{n} رسالة جديدة', other: '{n} رسالة جديدة' }, 'chat.gap': 'فاتتك بعض الرسائل',
   'chat.removed': 'حُذفت الرسالة', 'chat.sign_in': 'سجّل الدخول للدردشة', 'chat.sign_in_elsewhere': 'سجّل الدخول في المتجر للدردشة', 'chat.ended': 'انتهى العرض',
-  'chat.muted': 'أنت مكتوم', 'chat.muted_until': 'أنت مكتوم حتى {at}', 'chat.off': 'الدردشة مغلقة أمامك', 'chat.waiting': 'بانتظار الاتصال…',
+  'chat.muted': 'أنت مكتوم', 'chat.muted_until': 'أنت مكتوم حتى {at}', 'chat.off': 'الدردشة مغلقة أمامك',
   'chat.unsure': 'لا نعلم إن وصلت رسالتك. ما زالت في الحقل.',
   'role.host': 'المقدّم', 'role.moderator': 'مشرف', 'role.producer': 'الفريق', 'role.admin': 'الفريق',
   'note.purchased': 'اشترى {name} {offer}', 'note.purchased_many': 'اشترى {name} {n} × {offer}', 'note.pinned': 'يُعرض الآن: {offer}',
@@ -48,7 +48,7 @@ export default {
   'problem.title': 'لا شيء هنا', 'problem.no_stream': 'هذا العرض غير موجود، أو لم يعد موجودًا.', 'problem.away': 'تعذّر الوصول إلى المتجر.', 'problem.again': 'حاول مرة أخرى',
 
   // moderation, as the one moderated reads it
-  'chat.held': 'بانتظار المراجعة', 'chat.hidden': 'لم تُعرض رسالتك', 'chat.pinned': 'تعليق مثبّت', 'chat.team_only': 'الكتابة الآن للفريق فقط', 'chat.muted_why': 'أنت مكتوم: {reason}',
+  'chat.held': 'بانتظار المراجعة', 'chat.hidden': 'لم تُعرض رسالتك', 'chat.pinned': 'تعليق مثبّت', 'chat.team_only': 'الدردشة متوقفة الآن', 'chat.muted_why': 'أنت مكتوم: {reason}',
   'told.delete': 'حُذفت رسالتك: {reason}', 'told.hide': 'لم تُعرض رسالتك: {reason}', 'told.mute': 'كُتمت: {reason}', 'told.unmute': 'يمكنك الكتابة من جديد: {reason}', 'told.ban': 'أُخرجت: {reason}', 'told.unban': 'يمكنك العودة: {reason}',
   'error.chat_off': 'الكتابة الآن للفريق فقط.', 'error.word_refused': 'في الرسالة كلمة غير مرغوبة هنا.', 'error.link_refused': 'الروابط غير مرغوبة هنا.', 'error.flood': 'تكرار زائد لعلامة واحدة.', 'error.repeated': 'قلت هذا قبل لحظة.', 'error.queue_full': 'رسائل كثيرة بانتظار المراجعة. حاول بعد قليل.',
 };

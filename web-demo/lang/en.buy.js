@@ -7,7 +7,7 @@ export default {
 
   // order
   checkout: 'Your order', 'order.placing': 'Holding yours…', 'order.checking': 'The answer got lost. Asking again with the same order, you cannot buy twice.',
-  'order.place': 'You are number {n}', 'order.place_short': 'no. {n}', 'order.held': 'Held for you', 'order.held_for': 'Held for you for', 'order.held_chip': 'Held for you, no. {n}', 'order.qty': '{n} ×',
+  'order.place': 'You are number {n}', 'order.place_short': 'no. {n}', 'order.held': 'Held for you', 'order.held_for': 'Held for you for', 'order.held_chip': 'Held for you, no. {n}', 'order.qty': '× {n}',
   'order.pay': 'Pay {amount}', 'order.cancel': 'Give it back', 'order.capturing': 'Payment under way…', 'order.paid': 'Paid. It is yours!',
   'order.expired': 'The hold ran out', 'order.expired_more': 'It went back on sale. Nothing was charged.', 'order.cancelled': 'Order cancelled', 'order.no_charge': 'Nothing was charged.',
   'order.capture_failed': 'The payment failed, the order was cancelled', 'order.refunded': 'Refunded', 'order.back': 'Back to the show', 'order.finish': 'Pay',

@@ -18,7 +18,7 @@ export default {
   // viewer: chat
   chat: 'Chat', 'chat.hint': 'Say something…', 'chat.new': { one: '{n} new message', other: '{n} new messages' }, 'chat.gap': 'Some messages were missed',
   'chat.removed': 'Message removed', 'chat.sign_in': 'Sign in to chat', 'chat.sign_in_elsewhere': 'Sign in at the shop to chat', 'chat.ended': 'The show has ended',
-  'chat.muted': 'You are muted', 'chat.muted_until': 'You are muted until {at}', 'chat.off': 'Chat is closed for you', 'chat.waiting': 'Waiting for the connection…',
+  'chat.muted': 'You are muted', 'chat.muted_until': 'You are muted until {at}', 'chat.off': 'Chat is closed for you',
   'chat.unsure': 'It is not certain that your message arrived. It is still in the field.',
   'role.host': 'Host', 'role.moderator': 'Mod', 'role.producer': 'Team', 'role.admin': 'Team',
   'note.purchased': '{name} bought {offer}', 'note.purchased_many': '{name} bought {n} × {offer}', 'note.pinned': 'Now showing: {offer}',
@@ -47,7 +47,7 @@ export default {
   'problem.title': 'Nothing to see here', 'problem.no_stream': 'This show does not exist, or not any more.', 'problem.away': 'The shop cannot be reached.', 'problem.again': 'Try again',
 
   // moderation, as the one moderated reads it
-  'chat.held': 'Waiting for review', 'chat.hidden': 'Your message was not shown', 'chat.pinned': 'Pinned comment', 'chat.team_only': 'Only the team may write now', 'chat.muted_why': 'You are muted: {reason}',
+  'chat.held': 'Waiting for review', 'chat.hidden': 'Your message was not shown', 'chat.pinned': 'Pinned comment', 'chat.team_only': 'Chat is off for now', 'chat.muted_why': 'You are muted: {reason}',
   'told.delete': 'Your message was removed: {reason}', 'told.hide': 'Your message was not shown: {reason}', 'told.mute': 'You were muted: {reason}', 'told.unmute': 'You may write again: {reason}', 'told.ban': 'You were removed: {reason}', 'told.unban': 'You may come back: {reason}',
   'error.chat_off': 'Only the team may write now.', 'error.word_refused': 'A word in it is not wanted here.', 'error.link_refused': 'Links are not wanted here.', 'error.flood': 'That is too much of one sign.', 'error.repeated': 'You just said that.', 'error.queue_full': 'Too many messages are waiting for review. Try again in a moment.',
 };

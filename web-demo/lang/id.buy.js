@@ -7,7 +7,7 @@ export default {
 
   // order
   checkout: 'Pesanan Anda', 'order.placing': 'Menyimpan untuk Anda…', 'order.checking': 'Jawaban hilang. Kami bertanya lagi dengan pesanan yang sama, Anda tidak akan membeli dua kali.',
-  'order.place': 'Anda nomor {n}', 'order.place_short': 'no. {n}', 'order.held': 'Disimpan untuk Anda', 'order.held_for': 'Disimpan untuk Anda selama', 'order.held_chip': 'Disimpan untuk Anda, no. {n}', 'order.qty': '{n} ×',
+  'order.place': 'Anda nomor {n}', 'order.place_short': 'no. {n}', 'order.held': 'Disimpan untuk Anda', 'order.held_for': 'Disimpan untuk Anda selama', 'order.held_chip': 'Disimpan untuk Anda, no. {n}', 'order.qty': '× {n}',
   'order.pay': 'Bayar {amount}', 'order.cancel': 'Kembalikan', 'order.capturing': 'Pembayaran berlangsung…', 'order.paid': 'Lunas. Ini milik Anda!',
   'order.expired': 'Waktu simpan habis', 'order.expired_more': 'Barang dijual kembali. Tidak ada tagihan.', 'order.cancelled': 'Pesanan dibatalkan', 'order.no_charge': 'Tidak ada tagihan.',
   'order.capture_failed': 'Pembayaran gagal, pesanan dibatalkan', 'order.refunded': 'Dana dikembalikan', 'order.back': 'Kembali ke siaran', 'order.finish': 'Bayar',

@@ -18,7 +18,7 @@ export default {
   // viewer: chat
   chat: 'Obrolan', 'chat.hint': 'Tulis sesuatu…', 'chat.new': '{n} pesan baru', 'chat.gap': 'Beberapa pesan terlewat',
   'chat.removed': 'Pesan dihapus', 'chat.sign_in': 'Masuk untuk mengobrol', 'chat.sign_in_elsewhere': 'Masuk di toko untuk mengobrol', 'chat.ended': 'Siaran telah selesai',
-  'chat.muted': 'Anda dibisukan', 'chat.muted_until': 'Anda dibisukan sampai {at}', 'chat.off': 'Obrolan tertutup untuk Anda', 'chat.waiting': 'Menunggu koneksi…',
+  'chat.muted': 'Anda dibisukan', 'chat.muted_until': 'Anda dibisukan sampai {at}', 'chat.off': 'Obrolan tertutup untuk Anda',
   'chat.unsure': 'Belum pasti pesan Anda terkirim. Pesan masih ada di kolom.',
   'role.host': 'Host', 'role.moderator': 'Mod', 'role.producer': 'Tim', 'role.admin': 'Tim',
   'note.purchased': '{name} membeli {offer}', 'note.purchased_many': '{name} membeli {n} × {offer}', 'note.pinned': 'Sedang ditampilkan: {offer}',
@@ -46,7 +46,7 @@ export default {
   'problem.title': 'Tidak ada apa-apa di sini', 'problem.no_stream': 'Siaran ini tidak ada, atau sudah tidak ada.', 'problem.away': 'Toko tidak dapat dihubungi.', 'problem.again': 'Coba lagi',
 
   // moderation, as the one moderated reads it
-  'chat.held': 'Menunggu ditinjau', 'chat.hidden': 'Pesan Anda tidak ditampilkan', 'chat.pinned': 'Komentar yang disematkan', 'chat.team_only': 'Sekarang hanya tim yang boleh menulis', 'chat.muted_why': 'Anda dibisukan: {reason}',
+  'chat.held': 'Menunggu ditinjau', 'chat.hidden': 'Pesan Anda tidak ditampilkan', 'chat.pinned': 'Komentar yang disematkan', 'chat.team_only': 'Obrolan sedang ditutup', 'chat.muted_why': 'Anda dibisukan: {reason}',
   'told.delete': 'Pesan Anda dihapus: {reason}', 'told.hide': 'Pesan Anda tidak ditampilkan: {reason}', 'told.mute': 'Anda dibisukan: {reason}', 'told.unmute': 'Anda boleh menulis lagi: {reason}', 'told.ban': 'Anda dikeluarkan: {reason}', 'told.unban': 'Anda boleh kembali: {reason}',
   'error.chat_off': 'Sekarang hanya tim yang boleh menulis.', 'error.word_refused': 'Ada kata yang tidak diinginkan di sini.', 'error.link_refused': 'Tautan tidak diinginkan di sini.', 'error.flood': 'Terlalu banyak tanda yang sama.', 'error.repeated': 'Anda baru saja mengatakannya.', 'error.queue_full': 'Terlalu banyak pesan menunggu ditinjau. Coba sebentar lagi.',
 };

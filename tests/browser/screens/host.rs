@@ -116,6 +116,89 @@ async fn what_a_host_does_before_and_after_an_evening() {
     }
     walk.open(&format!("/host?stream={stream}"), &token).await;
     walk.each(async |eye| drop(eye.find("[data-test=report-csv]").await)).await;
-    walk.screen("host-report").await;
+    walk.screen("host-report-empty").await;
+    walk.end().await;
+}
+
+#[tokio::test]
+async fn a_helper_in_each_role_and_the_tools_of_a_message() {
+    let walk = Walk::begin().await;
+    let path = format!("/v1/streams/{}/messages", walk.server.stream());
+    for (name, text) in [("بدر", "هل يوجد لون أزرق؟"), ("Ann", "Lovely"), ("Tom", "Does it shrink?")] {
+        walk.somebody(name).await.post(&path, json!({"text": text})).await.expect(201);
+    }
+    for role in ["moderator", "analyst", "producer"] {
+        let made = walk.host_does("invites", json!({"role": role})).await;
+        let code = made["code"].as_str().unwrap_or_else(|| panic!("no invite: {made}")).to_owned();
+        walk.open(&format!("/host?stream={}", walk.server.stream()), &format!("#invite={code}")).await;
+        walk.each(async |eye| drop(eye.find(&named("invite-name")).await)).await;
+        if role == "moderator" {
+            walk.screen("host-invited").await;
+        }
+        walk.each(async |eye| eye.fill(&named("invite-name"), "Mo").await).await;
+        walk.each(async |eye| eye.press("invite-accept").await).await;
+        walk.each(async |eye| eye.is_live().await).await;
+        let there = format!("document.body.dataset.role === '{role}'");
+        walk.each(async |eye| drop(eye.until("the role", &there, SOON).await)).await;
+        walk.screen(&format!("host-as-{role}")).await;
+        if role != "moderator" {
+            continue;
+        }
+        walk.each(async |eye| eye.press("chat-tab-questions").await).await;
+        walk.screen("host-questions").await;
+        walk.each(async |eye| {
+            eye.press("chat-tab-all").await;
+            let open = "const line = [...document.querySelectorAll('#chat-list .line')].find((it) => it.innerText.includes('shrink'));
+                line.scrollIntoView({ block: 'center' }); line.querySelector('.line-more').click()";
+            eye.script(open, &[]).await;
+            drop(eye.find(".line-tools").await);
+        })
+        .await;
+        walk.screen("host-line-tools").await;
+    }
+    walk.end().await;
+}
+
+#[tokio::test]
+async fn sales_that_wait_a_stop_and_a_rehearsal() {
+    let walk = Walk::begin().await;
+    let token = format!("#token={}", walk.host_token());
+    let now = walk.host().get(&format!("/v1/streams/{}", walk.server.stream())).await.expect(200);
+    let at = now["now"].as_i64().expect("a time") + 3_600_000;
+    walk.flash(1, json!({"starts_at": at})).await;
+    walk.flash(2, json!({})).await;
+    walk.open(&format!("/host?stream={}", walk.server.stream()), &token).await;
+    walk.each(async |eye| eye.is_live().await).await;
+    walk.each(async |eye| drop(eye.find("[data-test=queue] li").await)).await;
+    walk.screen("host-queue").await;
+    let flash = walk.flash(0, json!({"countdown_s": 10})).await;
+    walk.pin(&flash).await;
+    walk.host().post(&format!("/v1/offers/{flash}/open"), json!({})).await.expect(200);
+    walk.each(async |eye| drop(eye.find(&named("now-clock")).await)).await;
+    walk.each(async |eye| eye.press("now-stop").await).await;
+    walk.each(async |eye| drop(eye.find(&named("confirm-yes")).await)).await;
+    walk.screen("host-stop").await;
+
+    let coming = walk.host().get("/v1/streams?status=scheduled").await.expect(200);
+    let coming = coming["items"][0]["id"].as_str().expect("a show to come").to_owned();
+    walk.open(&format!("/host?stream={coming}"), &token).await;
+    walk.each(async |eye| eye.is_live().await).await;
+    walk.each(async |eye| eye.press("rehearse-open").await).await;
+    walk.each(async |eye| drop(eye.find(&named("rehearse-begin")).await)).await;
+    walk.screen("rehearsal").await;
+    walk.each(async |eye| eye.fill(&named("rehearse-viewers"), "0").await).await;
+    walk.each(async |eye| eye.press("rehearse-begin").await).await;
+    walk.screen("rehearsal-error").await;
+    let path = format!("/v1/streams/{coming}/rehearsal");
+    walk.host().post(&path, json!({"viewers": 10, "seconds": 24})).await;
+    walk.open(&format!("/host?stream={coming}"), &token).await;
+    walk.each(async |eye| eye.is_live().await).await;
+    walk.each(async |eye| eye.press("rehearse-open").await).await;
+    let status = |is: &str| format!("document.querySelector('[data-test=rehearse-status]')?.dataset.status === '{is}'");
+    walk.each(async |eye| drop(eye.until("the rehearsal", &status("running"), SOON).await)).await;
+    walk.screen("rehearsal-running").await;
+    let over = "['passed', 'failed'].includes(document.querySelector('[data-test=rehearse-status]')?.dataset.status)";
+    walk.each(async |eye| drop(eye.until("its end", over, 6 * SOON).await)).await;
+    walk.screen("rehearsal-ended").await;
     walk.end().await;
 }

@@ -3,6 +3,7 @@
 //!
 //! What is wrong is gathered over the whole walk, so that one run tells everything.
 
+mod edges;
 mod host;
 mod viewer;
 
