@@ -115,7 +115,6 @@ impl App {
             };
             let stopped = run.stop.load(Ordering::Relaxed);
             run.tell(|told| {
-                told.connected = 0;
                 if let Err(why) = played {
                     told.status = RehearsalStatus::Failed;
                     told.why = Some(why);

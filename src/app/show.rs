@@ -175,7 +175,8 @@ impl Show {
         now: Millis,
         budget: ChatBudget,
     ) -> std::result::Result<Ruling, Refusal> {
-        let folded = if actor.is_team() { String::new() } else { words::fold(text) };
+        let fold = |text: &str| if actor.is_team() { String::new() } else { words::fold(text) };
+        let (name, folded) = (fold(actor.name.as_str()), fold(text));
         let mut inner = self.lock();
         if inner.stream.status == StreamStatus::Ended {
             return Err(Refusal::StreamEnded);
@@ -187,7 +188,7 @@ impl Show {
             inner.floor(now, budget).into_iter().for_each(|floor| floor.take_first(now));
             return Ok(Ruling::Say);
         }
-        let ruling = inner.stream.chat.judge(&folded, &inner.words)?;
+        let ruling = inner.stream.chat.judge(&name, &folded, &inner.words)?;
         let slow_ms = inner.stream.chat.slow_ms;
         let voice = inner.voice(&actor.user, now);
         if let Some(said_at) = voice.said_at

@@ -115,8 +115,9 @@ pub enum Ruling {
 }
 
 impl ChatRules {
-    /// What these rules and the muted words make of a viewer's text, given [folded](super::words::fold).
-    pub fn judge(&self, folded: &str, words: &Words) -> Result<Ruling, Refusal> {
+    /// What these rules and the muted words make of a viewer's text and name, both given [folded](super::words::fold).
+    /// A name cannot be typed anew like a text, so what is unwanted in it is left to the team.
+    pub fn judge(&self, name: &str, folded: &str, words: &Words) -> Result<Ruling, Refusal> {
         if self.off {
             return Err(Refusal::ChatOff);
         }
@@ -127,11 +128,12 @@ impl ChatRules {
         if word == Some(WordAct::Refuse) {
             return Err(Refusal::WordRefused);
         }
-        let link = self.links != LinkRule::Allow && has_link(folded);
-        if link && self.links == LinkRule::Refuse {
+        let link = |text| self.links != LinkRule::Allow && has_link(text);
+        if link(folded) && self.links == LinkRule::Refuse {
             return Err(Refusal::LinkRefused);
         }
-        Ok(if link || word.is_some() || self.hold_all { Ruling::Hold } else { Ruling::Say })
+        let named = words.find(name).is_some() || link(name);
+        Ok(if link(folded) || word.is_some() || named || self.hold_all { Ruling::Hold } else { Ruling::Say })
     }
 }
 
@@ -248,7 +250,22 @@ mod tests {
             (ChatRules { off: true, ..open }, "hi", Err(Refusal::ChatOff)),
         ];
         for (rules, text, expected) in rows {
-            assert_eq!(rules.judge(text, &words), expected, "{text} by {rules:?}");
+            assert_eq!(rules.judge("ann", text, &words), expected, "{text} by {rules:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_unwanted_in_a_name_waits_for_the_team() {
+        let scam = super::super::words::MutedWord { word: "scam".into(), whole: false, act: WordAct::Refuse };
+        let words = Words::parse(vec![scam]).unwrap();
+        let links = |links| ChatRules { links, ..ChatRules::default() };
+        for (rules, name, expected) in [
+            (links(LinkRule::Refuse), "ann", Ruling::Say),
+            (links(LinkRule::Refuse), "a.scam er", Ruling::Hold),
+            (links(LinkRule::Refuse), "shop.com", Ruling::Hold),
+            (links(LinkRule::Allow), "shop.com", Ruling::Say),
+        ] {
+            assert_eq!(rules.judge(name, "hello", &words), Ok(expected), "{name} by {rules:?}");
         }
     }
 

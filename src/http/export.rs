@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use bytes::Bytes;
 use hyper::body::Frame;
@@ -17,13 +16,12 @@ use tokio::sync::mpsc;
 use super::Door;
 use super::error::{Answer, Problem};
 use super::extract::{Caller, Id};
+use super::table::{self, Table};
 use crate::app::{App, Error, Line};
 use crate::domain::{Deed, Refusal, StreamId};
 
 /// A client that takes no page for so long has left.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// So that spreadsheets read Arabic as Arabic.
-const BOM: &str = "\u{feff}";
 
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum What {
@@ -63,14 +61,8 @@ pub async fn export(
             let _ = pages.send(Err(error)).await;
         }
     });
-    let mut response = Response::new(Body::new(Pages(written)));
-    let kind = if format == Format::Csv { "text/csv; charset=utf-8" } else { "application/jsonl; charset=utf-8" };
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    if let Ok(name) = HeaderValue::from_str(&format!("attachment; filename=\"{stream}-{file}\"")) {
-        headers.insert(header::CONTENT_DISPOSITION, name);
-    }
-    Ok(response)
+    let kind = if format == Format::Csv { table::CSV } else { "application/jsonl; charset=utf-8" };
+    Ok(table::download(Body::new(Pages(written)), kind, &format!("{stream}-{file}")))
 }
 
 type Page = Result<Bytes, Error>;
@@ -95,11 +87,7 @@ async fn write(
     pages: &mpsc::Sender<Page>,
 ) -> Result<(), Error> {
     let titles = if what == What::Chat { &CHAT[..] } else { &ACTIONS[..] };
-    let mut page = String::new();
-    if format == Format::Csv {
-        page.push_str(BOM);
-        put_row(&mut page, titles.iter().map(|title| Value::from(*title)));
-    }
+    let mut begun = false;
     let (mut message, mut action) = (None, None);
     loop {
         let rows: Vec<Vec<Value>> = match what {
@@ -115,19 +103,17 @@ async fn write(
             }
         };
         let last = rows.is_empty() || app.stopping().is_cancelled();
-        for row in rows {
-            match format {
-                Format::Csv => put_row(&mut page, row.into_iter()),
-                Format::Jsonl => {
-                    let object: serde_json::Map<String, Value> =
-                        titles.iter().map(|title| (*title).to_owned()).zip(row).collect();
-                    page.push_str(&Value::Object(object).to_string());
-                    page.push('\n');
-                }
+        let page = match format {
+            Format::Csv => {
+                let mut table = if begun { Table::more() } else { Table::new(titles) };
+                rows.into_iter().for_each(|row| table.row(&row.into_iter().map(cell).collect::<Vec<_>>()));
+                table.into_bytes()
             }
-        }
+            Format::Jsonl => rows.into_iter().flat_map(|row| object(titles, row)).collect(),
+        };
+        begun = true;
         if !page.is_empty() {
-            let sent = tokio::time::timeout(PATIENCE, pages.send(Ok(std::mem::take(&mut page).into()))).await;
+            let sent = tokio::time::timeout(PATIENCE, pages.send(Ok(page.into()))).await;
             if !matches!(sent, Ok(Ok(()))) {
                 // Nobody reads it any more.
                 return Err(Error::Unavailable);
@@ -179,65 +165,17 @@ fn action_row(deed: Deed) -> Vec<Value> {
     ]
 }
 
-fn put_row(out: &mut String, cells: impl Iterator<Item = Value>) {
-    for (place, cell) in cells.enumerate() {
-        if place > 0 {
-            out.push(',');
-        }
-        match cell {
-            Value::Null => {}
-            Value::String(text) => put_cell(out, &text),
-            other => out.push_str(&other.to_string()),
-        }
-    }
-    out.push_str("\r\n");
+/// A row as a line of JSON.
+fn object(titles: &[&str], row: Vec<Value>) -> Vec<u8> {
+    let object: serde_json::Map<String, Value> = titles.iter().map(|title| (*title).to_owned()).zip(row).collect();
+    format!("{}\n", Value::Object(object)).into_bytes()
 }
 
-/// Text that a spreadsheet would run is made text.
-fn put_cell(out: &mut String, text: &str) {
-    // Also behind white space, and with the wide signs that some spreadsheets take for the others.
-    let first = text.trim_start().chars().next();
-    let runs = first.is_some_and(|c| "=+-@＝＋－＠|%".contains(c)) || text.starts_with(['\t', '\r', '\n']);
-    let quoted = runs || text.contains(['"', ',', ';', '\r', '\n', '\t']);
-    if quoted {
-        out.push('"');
-    }
-    if runs {
-        out.push('\'');
-    }
-    out.push_str(&text.replace('"', "\"\""));
-    if quoted {
-        out.push('"');
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_cell_is_a_formula() {
-        for (text, cell) in [
-            ("hello", "hello"),
-            ("كم السعر؟", "كم السعر؟"),
-            ("a,b", "\"a,b\""),
-            ("say \"hi\"", "\"say \"\"hi\"\"\""),
-            ("=1+1", "\"'=1+1\""),
-            ("=HYPERLINK(\"http://x\",\"y\")", "\"'=HYPERLINK(\"\"http://x\"\",\"\"y\"\")\""),
-            ("+966", "\"'+966\""),
-            ("-2", "\"'-2\""),
-            ("@SUM(A1)", "\"'@SUM(A1)\""),
-            (" =1", "\"' =1\""),
-            ("＝1", "\"'＝1\""),
-            ("a\nb", "\"a\nb\""),
-            ("", ""),
-        ] {
-            let mut out = String::new();
-            put_cell(&mut out, text);
-            assert_eq!(out, cell, "{text:?}");
-        }
-        let mut row = String::new();
-        put_row(&mut row, [json!("a"), json!(null), json!(7), json!("=b")].into_iter());
-        assert_eq!(row, "a,,7,\"'=b\"\r\n");
+/// Text as it is, numbers as digits, nothing as nothing.
+fn cell(value: Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text,
+        other => other.to_string(),
     }
 }

@@ -9,7 +9,6 @@ pub mod watch;
 mod address;
 mod asyncapi;
 mod chat;
-mod csv;
 mod describe;
 mod dev;
 mod error;
@@ -32,6 +31,7 @@ mod rundown;
 mod share;
 mod socket;
 mod stream;
+mod table;
 mod unread;
 mod waiting;
 

@@ -5,10 +5,11 @@ use axum::extract::State;
 use axum::response::Response;
 
 use super::Door;
-use super::csv::{Table, time};
 use super::error::{Answer, Problem};
 use super::extract::{Caller, Id};
+use super::table::{self, Table};
 use crate::domain::{Millis, StreamId};
+use crate::protocol::date::extended;
 use crate::protocol::{FullReport, Report};
 
 /// The show in numbers, for the team.
@@ -35,7 +36,8 @@ pub async fn full(
     responses((status = 200, body = String, content_type = "text/csv"), (status = "default", body = Problem)))]
 pub async fn csv(State(door): State<Door>, Caller(actor): Caller, Id(stream): Id<StreamId>) -> Answer<Response> {
     let full = door.app.full_report(&actor, stream).await?;
-    Ok(table(&full).download(&format!("report-{stream}.csv")))
+    let body = table(&full).into_bytes().into();
+    Ok(table::download(body, table::CSV, &format!("report-{stream}.csv")))
 }
 
 const HEADS: [&str; 15] = [
@@ -64,7 +66,7 @@ fn line(cells: &[(&str, String)]) -> Vec<String> {
 
 fn table(full: &FullReport) -> Table {
     let FullReport { stream, report, minutes, pins, offers } = full;
-    let when = |at: Option<Millis>| at.map(time).unwrap_or_default();
+    let when = |at: Option<Millis>| at.map(extended).unwrap_or_default();
     let mut table = Table::new(&HEADS);
     let made = report.orders_held
         + report.orders_paid
@@ -109,7 +111,7 @@ fn table(full: &FullReport) -> Table {
         let offer = offers.iter().find(|offer| offer.offer == pin.offer);
         table.row(&line(&[
             ("row", "pin".to_owned()),
-            ("from", time(pin.at)),
+            ("from", extended(pin.at)),
             ("until", when(pin.until)),
             ("name", offer.map(|offer| offer.title.clone()).unwrap_or_default()),
             ("variant", offer.map(|offer| offer.variant_name.clone()).unwrap_or_default()),
@@ -118,7 +120,7 @@ fn table(full: &FullReport) -> Table {
     for minute in minutes {
         table.row(&line(&[
             ("row", "minute".to_owned()),
-            ("from", time(minute.at)),
+            ("from", extended(minute.at)),
             ("viewers", minute.viewers.to_string()),
             ("messages", minute.messages.to_string()),
             ("orders", minute.orders.to_string()),

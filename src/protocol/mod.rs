@@ -6,6 +6,7 @@ pub mod calendar;
 pub mod change;
 pub mod client;
 pub mod close;
+pub mod date;
 pub mod deflate;
 pub mod event;
 pub mod frame;

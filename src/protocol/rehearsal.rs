@@ -19,7 +19,7 @@ pub enum RehearsalStatus {
 #[schema(as = Rehearsal)]
 pub struct RehearsalView {
     pub status: RehearsalStatus,
-    /// How many come, and how many are there now.
+    /// How many come, and how many are there, or were before it ended.
     pub viewers: u32,
     pub connected: u64,
     /// How long the show is, and how far the rehearsal has got.

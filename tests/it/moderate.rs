@@ -72,6 +72,18 @@ async fn muted_words_links_and_noise_are_refused_in_words_and_the_team_is_free()
 }
 
 #[tokio::test]
+async fn whoever_bears_a_muted_word_as_a_name_speaks_when_the_team_says_so() {
+    let shop = Shop::demo(&[]).await;
+    let words = json!({"words": [{"word": "scam", "act": "refuse"}]});
+    shop.host.put(&shop.path("words"), words).await.expect(200);
+    let said = async |who: &str, role| shop.rest(who, role).post(&shop.path("messages"), json!({"text": "hi"})).await;
+    assert_eq!(said("Scammer", "viewer").await.expect(202)["held"], true);
+    said("Ann", "viewer").await.expect(201);
+    said("Scam-hunter", "moderator").await.expect(201);
+    assert_eq!(texts(&shop).await.len(), 2);
+}
+
+#[tokio::test]
 async fn the_rules_are_changed_one_by_one_and_everybody_sees_them() {
     let shop = Shop::demo(&["--chat-per-second", "0"]).await;
     let (mut ann, mut host) = (shop.live("Ann", "viewer").await, shop.live("the-host", "host").await);
@@ -238,9 +250,9 @@ async fn talk_and_actions_are_carried_out_as_files_that_harm_no_spreadsheet() {
     let (csv, kind) = file("chat.csv").await;
     assert_eq!(kind, "text/csv; charset=utf-8");
     let rows: Vec<&str> = csv.lines().collect();
-    assert!(rows[0].starts_with("\u{feff}id,at,user,name,role,text,status"), "{}", rows[0]);
-    assert!(rows[1].contains("\"'=HYPERLINK(\"\"x\"\",\"\"y\"\")\",deleted"), "{}", rows[1]);
-    assert!(rows[2].contains("كم السعر؟,said"), "{}", rows[2]);
+    assert!(rows[0].starts_with("\u{feff}\"id\",\"at\",\"user\",\"name\""), "{}", rows[0]);
+    assert!(rows[1].contains("\"'=HYPERLINK(\"\"x\"\",\"\"y\"\")\",\"deleted\""), "{}", rows[1]);
+    assert!(rows[2].contains("\"كم السعر؟\",\"said\""), "{}", rows[2]);
     assert_eq!(rows.len(), 603);
     let (lines, kind) = file("chat.jsonl").await;
     assert_eq!(kind, "application/jsonl; charset=utf-8");

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::Walk;
 use crate::support::browser::SOON;
+use crate::support::outside::shop::id;
 use crate::support::person::named;
 
 #[tokio::test]
@@ -49,10 +50,15 @@ async fn the_console_through_an_evening() {
     })
     .await;
     walk.screen("host-people").await;
+    let offer = walk.server.started["offers"][1]["id"].as_str().expect("an offer").to_owned();
+    let order = badr.post_keyed(&format!("/v1/offers/{offer}/orders"), "screens-badr", json!({"qty": 1})).await;
+    let pay = format!("/v1/orders/{}/pay", id(&order.expect(201)));
+    badr.post_keyed(&pay, "screens-badr-pays", json!({"token": "ok"})).await.expect(200);
     walk.each(async |eye| {
         if eye.script("return innerWidth < 720", &[]).await == json!(true) {
             eye.press("part-numbers").await;
         }
+        eye.sees("feed", "بدر").await;
     })
     .await;
     walk.screen("host-numbers").await;

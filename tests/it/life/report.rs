@@ -47,9 +47,9 @@ async fn an_ended_show_tells_its_course() {
     assert!(csv.header("content-disposition").unwrap().starts_with("attachment; filename=\"report-"));
     let text = csv.expect(200);
     let lines: Vec<&str> = text.as_str().unwrap().trim_start_matches('\u{feff}').lines().collect();
-    assert!(lines[0].starts_with("row,from,until,name"), "{lines:#?}");
-    assert!(lines[1].starts_with("total,") && lines[1].contains(",\"'=Evening\","), "no formula: {}", lines[1]);
-    for (row, count) in [("offer,", 1), ("pin,", 1)] {
+    assert!(lines[0].starts_with("\"row\",\"from\",\"until\",\"name\""), "{lines:#?}");
+    assert!(lines[1].starts_with("\"total\",") && lines[1].contains(",\"'=Evening\","), "no formula: {}", lines[1]);
+    for (row, count) in [("\"offer\",", 1), ("\"pin\",", 1)] {
         assert_eq!(lines.iter().filter(|line| line.starts_with(row)).count(), count, "{lines:#?}");
     }
     for (who, status) in [("viewer", 403), ("moderator", 403), ("analyst", 200), ("producer", 200)] {
