@@ -14,9 +14,9 @@ const LOW = 0.1;
 export class Feed {
   constructor({ node, client, offerOf }) {
     Object.assign(this, { client, offerOf });
-    this.list = el('ul.feed-list', { role: 'log', 'aria-label': t('feed.title'), 'data-test': 'feed', tabindex: '0' });
+    this.list = el('ul.feed-list', { 'data-test': 'feed', tabindex: '0', 'aria-label': t('feed.title') });
     this.none = el('p.empty', {}, t('feed.none'));
-    node.append(el('h2', {}, t('feed.title')), this.none, this.list);
+    node.append(el('h2', {}, t('feed.title')), this.none, el('div', { role: 'log', 'aria-label': t('feed.title') }, this.list));
     this.low = new Set();
     this.crowd = []; // { at, viewers } of the last two minutes
     client.on('event', (event, { replay }) => {
