@@ -7,7 +7,7 @@
 import { get, post, Problem, put, UNKNOWN } from './api.js';
 import { newKey } from './client.js';
 
-const RUN = 'livesouk.buying';
+const RUN = 'livesouk.buying.'; // and the show: a purchase in another one is not forgotten for this one
 const GIVE_UP_MS = 90_000;
 const BUSY_TRIES_MAX = 4;
 
@@ -59,8 +59,8 @@ export class Buyer {
   /** After a reload: the run that was under way, if any, and what became of it (an order, or null: never placed). */
   unfinished() {
     try {
-      const run = JSON.parse(sessionStorage.getItem(RUN));
-      return run?.key && run.stream === this.client.stream ? run : null;
+      const run = JSON.parse(sessionStorage.getItem(RUN + this.client.stream));
+      return run?.key ? run : null;
     } catch {
       return null;
     }
@@ -135,10 +135,10 @@ export class Buyer {
   }
 
   remember(run) {
-    sessionStorage.setItem(RUN, JSON.stringify(run));
+    sessionStorage.setItem(RUN + run.stream, JSON.stringify(run));
   }
 
   forget(run) {
-    if (this.unfinished()?.key === run.key) sessionStorage.removeItem(RUN);
+    if (this.unfinished()?.key === run.key) sessionStorage.removeItem(RUN + run.stream);
   }
 }

@@ -82,7 +82,7 @@ export class ChatList {
   message(event, withTools = true) {
     const { name, role, id } = event.from;
     const line = el('li.line', { 'data-test': 'chat-line' },
-      event.reply && el('span.reply', { 'data-test': 'chat-reply' }, el('bdi.name', {}, event.reply.name), ' ', el('span.text', { dir: 'auto' }, event.reply.text)),
+      event.reply && el('span.reply', { 'data-test': 'chat-reply', 'data-of': event.reply.id, 'data-by': event.reply.user }, el('bdi.name', {}, event.reply.name), ' ', el('span.text', { dir: 'auto' }, event.reply.text)),
       el('span.who', {}, el('bdi.name', {}, name), BADGED.has(role) && el(`span.badge.${role}`, {}, t(`role.${role}`))),
       ' ', el('span.text', { dir: 'auto' }, event.text));
     line.dataset.role = role;
@@ -114,6 +114,7 @@ export class ChatList {
 
   remove(id, words = t('chat.removed')) {
     this.flush();
+    this.unquote('of', id);
     const line = this.lines.get(id);
     if (!line) return;
     this.lines.delete(id);
@@ -124,11 +125,17 @@ export class ChatList {
   /** Who is silenced takes everything along, without a trace for each. */
   removeUser(user) {
     this.flush();
+    this.unquote('by', user);
     for (const [id, line] of this.lines) {
       if (line.dataset.user !== user) continue;
       this.lines.delete(id);
       line.remove();
     }
+  }
+
+  /** What is taken away goes from where it was quoted too. */
+  unquote(key, value) {
+    for (const quote of this.list.querySelectorAll(`[data-${key}]`)) if (quote.dataset[key] === value) quote.remove();
   }
 
   queue(line) {
@@ -177,7 +184,7 @@ export class ChatList {
   }
 }
 
-/** The field. `gate()` says why one may not talk: `{ reason, act? }` or null; `send(text)` resolves when it was said. */
+/** The field. `gate()` says why one may not talk: `{ reason, act?, passing? }` or null; `send(text)` resolves when it was said. */
 export class ChatField {
   constructor({ form, input, button, gate, send, tell, now, hint = t('chat.hint') }) {
     Object.assign(this, { form, input, button, gate, send, tell, now, hint });
@@ -199,7 +206,8 @@ export class ChatField {
   async submit() {
     const shut = this.gate();
     if (shut) return shut.act?.();
-    const text = [...this.input.value.trim()].slice(0, TEXT_MAX).join('');
+    const text = this.input.value.trim();
+    if ([...text].length > TEXT_MAX) return this.tell({ code: 'too_long' });
     if (!text || this.sending || this.now() < this.freeAt) return;
     this.sending = true;
     this.paint();
@@ -226,7 +234,8 @@ export class ChatField {
     this.form.dataset.shut = Boolean(shut);
     this.input.readOnly = Boolean(shut);
     this.input.placeholder = shut?.reason ?? this.hint;
-    if (shut && this.input.value && !shut.act) this.input.value = '';
+    // The reason stands in the field; what passes by itself leaves there what was typed.
+    if (shut && this.input.value && !shut.act && !shut.passing) this.input.value = '';
     this.button.disabled = this.sending || rest > 0 || Boolean(shut && !shut.act);
     const counting = rest > 0 && !shut;
     const face = counting ? clock(rest) : 'send';

@@ -18,6 +18,8 @@ export class Checkout {
   constructor({ client, buyer, onclose, onagain, back = t('order.back') }) {
     Object.assign(this, { client, buyer, onclose, onagain, back });
     this.forms = new Map(); // order id → what was typed, kept while the sheet is painted anew
+    this.paying = new Set(); // orders for which an answer is awaited
+    this.failures = new Map(); // order id → why its last try failed, until the next one
     this.details = new Map(); // order id → history and address, as they were at a version
     this.order = null;
     this.stage = 'idle'; // placing | order | refused | doubt
@@ -29,9 +31,11 @@ export class Checkout {
     return Boolean(this.dialog?.open);
   }
 
-  /** Buys; a purchase already under way is shown again instead of starting a second one. */
+  /** Buys; a purchase already under way, or one whose answer never came, is shown again instead of starting a second one. */
   async buy(offer, qty) {
-    if (this.running) return this.present();
+    if (this.running) { this.present(); return this.paint(); }
+    const run = this.buyer.unfinished();
+    if (run) return this.resume(run);
     this.running = true;
     this.offer = offer;
     this.order = null;
@@ -65,7 +69,6 @@ export class Checkout {
 
   take(order) {
     this.order = this.client.orders.get(order.id) ?? order;
-    this.failure = null;
     if (this.stage !== 'order' || !this.open) speak(this.order.status === 'held' ? t('say.held', { n: this.order.place }) : '');
     this.enter('order');
   }
@@ -129,8 +132,18 @@ export class Checkout {
     this.body.dataset.stage = this.stage;
     // Whoever types goes on typing; whoever pressed a button finds its successor.
     if (focused?.isConnected) focused.focus();
-    else if (focused?.dataset.test) this.body.querySelector(`[data-test="${CSS.escape(focused.dataset.test)}"]`)?.focus();
+    else if (focused) this.follow(focused.dataset.test);
     this.tick();
+  }
+
+  /** Where the focus goes when its place is gone: to the same thing painted anew, else to what is told now. */
+  follow(name) {
+    const next = name && this.body.querySelector(`[data-test="${CSS.escape(name)}"]`);
+    if (next && !next.disabled) return next.focus();
+    const told = this.body.querySelector('[data-test=order-status]');
+    if (!told) return undefined;
+    told.tabIndex = -1;
+    return told.focus({ preventScroll: true });
   }
 
   placing() {
@@ -164,7 +177,7 @@ export class Checkout {
       held: () => this.held(), capturing: () => this.waitingForMoney(),
       paid: () => this.ended('check', t('order.paid'), t('order.place', { n: order.place })),
       expired: () => this.ended('clock', t('order.expired'), t('order.expired_more')),
-      cancelled: () => this.ended('close', t(order.reason === 'capture_failed' || this.failure?.code === 'capture_failed' ? 'order.capture_failed' : 'order.cancelled'), t('order.no_charge')),
+      cancelled: () => this.ended('close', t(order.reason === 'capture_failed' || this.failures.get(order.id)?.code === 'capture_failed' ? 'order.capture_failed' : 'order.cancelled'), t('order.no_charge')),
       refunded: () => this.ended('back', t('order.refunded'), ''),
     }[order.status] ?? (() => this.ended('bag', order.status, ''));
     const over = order.status !== 'held' && order.status !== 'capturing';
@@ -245,18 +258,20 @@ export class Checkout {
   }
 
   payForm() {
+    const paying = this.paying.has(this.order.id);
+    const failed = this.failures.get(this.order.id);
     const choices = TEST_PAYMENTS.map((token) => el('label.choice', {},
       el('input', { type: 'radio', name: 'payment', value: token, checked: token === this.payment, 'data-test': `payment-${token}`, onchange: () => { this.payment = token; } }),
       el('span', {}, el('b', {}, t(`payment.${token}`)), el('small', {}, t(`payment.${token}.more`)))));
-    this.payButton = el('button.primary.wide', { type: 'submit', 'data-test': 'pay', disabled: this.paying }, t(this.paying ? 'order.capturing' : 'order.pay', { amount: money(this.order.amount, this.order.currency) }));
+    this.payButton = el('button.primary.wide', { type: 'submit', 'data-test': 'pay', disabled: paying }, t(paying ? 'order.capturing' : 'order.pay', { amount: money(this.order.amount, this.order.currency) }));
     if (!this.forms.has(this.order.id)) this.forms.set(this.order.id, new AddressForm(this.order.currency));
     this.address = this.forms.get(this.order.id);
-    this.address.root.disabled = Boolean(this.paying);
+    this.address.root.disabled = paying;
     const total = el('p.total', {}, el('span', {}, t('order.total')), el('bdi.price', {}, money(this.order.amount, this.order.currency)));
-    const failure = this.failure && el('p.alert', { role: 'alert', 'data-test': 'pay-error' }, refusal(this.failure));
+    const failure = failed && el('p.alert', { role: 'alert', 'data-test': 'pay-error' }, refusal(failed));
     return el('form.pay', { noValidate: true, onsubmit: (event) => { event.preventDefault(); this.pay(); } }, this.address.root,
-      el('fieldset', { disabled: this.paying }, el('legend', {}, t('payment.title')), el('div.choices', {}, choices)), total, failure, this.payButton,
-      el('button.ghost.wide', { type: 'button', 'data-test': 'order-cancel', disabled: this.paying, onclick: () => this.cancel() }, t('order.cancel')));
+      el('fieldset', { disabled: paying }, el('legend', {}, t('payment.title')), el('div.choices', {}, choices)), total, failure, this.payButton,
+      el('button.ghost.wide', { type: 'button', 'data-test': 'order-cancel', disabled: paying, onclick: () => this.cancel() }, t('order.cancel')));
   }
 
   done(label, look = 'primary') {
@@ -280,21 +295,25 @@ export class Checkout {
   }
 
   async act(verb) {
-    if (this.paying) return;
     const { order } = this;
-    this.paying = true;
-    this.failure = null;
+    if (this.paying.has(order.id)) return;
+    this.paying.add(order.id);
+    this.failures.delete(order.id);
     this.paint();
     try {
       const answer = await verb();
       if (this.order.id === order.id) this.order = this.client.orders.get(answer.id) ?? answer;
     } catch (problem) {
-      this.failure = problem;
+      this.failures.set(order.id, problem);
       // Whatever went wrong, the order itself says where it stands now: still held, expired, cancelled, paid.
       await this.buyer.refresh(order).catch(() => {});
     }
-    this.paying = false;
-    if (!this.open) return;
+    this.paying.delete(order.id);
+    if (!this.open || this.order.id !== order.id) {
+      // Whoever looks elsewhere meanwhile must not believe that it is paid.
+      if (this.failures.has(order.id)) toast(refusal(this.failures.get(order.id)), { kind: 'warn' });
+      return;
+    }
     this.paint();
     this.lookUp();
     this.body.querySelector('.alert')?.scrollIntoView({ block: 'center' });
@@ -311,7 +330,7 @@ export class Checkout {
       const whole = Math.max(1, order.hold_until - order.created_at);
       this.timerBar.style.inlineSize = `${Math.max(0, Math.min(100, (rest / whole) * 100))}%`;
       this.timer.parentNode.dataset.soon = rest < 60_000;
-      if (this.payButton && !this.paying) this.payButton.disabled = rest <= 0;
+      if (this.payButton && !this.paying.has(order.id)) this.payButton.disabled = rest <= 0;
     }
     if (active(order) && rest < -1_500 && now - (this.askedAt ?? 0) > 2_500) {
       this.askedAt = now;

@@ -145,7 +145,7 @@ function run(shop, stream) {
   document.addEventListener('keydown', (event) => {
     const typing = event.target.closest('input, textarea, select, dialog');
     if (event.key === 'Escape' && typing && !typing.matches('dialog')) typing.blur();
-    if (typing || event.ctrlKey || event.metaKey || event.altKey || document.querySelector('dialog[open]')) return;
+    if (typing || event.repeat || event.ctrlKey || event.metaKey || event.altKey || document.querySelector('dialog[open]')) return;
     // On a keyboard of other letters the key's place counts.
     const place = event.key > '\x7f' ? event.code.replace(/^Key/, '').toLowerCase() : '';
     const act = keys[place === 'slash' ? '/' : place || event.key.toLowerCase()];

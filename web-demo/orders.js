@@ -6,6 +6,8 @@ import { dateTime, languageSwitch, load, refusal, t, titleOf, translate } from '
 import { list } from './list.js';
 import { el, everySecond, fillIcons, put } from './ui.js';
 
+const LATE_MS = 1_500;
+const ASK_MS = 5_000;
 const root = document.getElementById('orders');
 
 await load('buy');
@@ -21,7 +23,7 @@ if (from) {
   back.setAttribute('aria-label', t('order.back'));
 }
 
-const { Buyer, Checkout, Mine, signIn } = await import('./buying.js');
+const [{ Buyer, Checkout, Mine, signIn }, { active }] = await Promise.all([import('./buying.js'), import('./mine.js')]);
 // No link to a show: everything goes over REST, and the clock is the one the answers bring.
 const client = new LiveClient(null);
 const buyer = new Buyer(client, () => checkout.checking());
@@ -29,9 +31,12 @@ const checkout = new Checkout({ client, buyer, back: t('orders.back') });
 const rows = new Mine({ client, list: el('ul'), empty: el('p'), chip: el('button'), onorder: (order) => checkout.view(order) });
 let shows = new Map();
 let printed = null;
+let askedAt = 0;
 
 client.on('order', paint);
-everySecond(() => { checkout.tick(); clocks(); });
+everySecond(() => { checkout.tick(); clocks(); overdue(); });
+// Another tab may have paid meanwhile.
+document.addEventListener('visibilitychange', () => { if (!document.hidden) rows.refresh(buyer); });
 await start();
 
 async function start() {
@@ -42,7 +47,9 @@ async function start() {
     for (const order of orders) client.noteOrder(order);
     paint();
   } catch (problem) {
-    fail(problem);
+    if (!['token_expired', 'token_invalid'].includes(problem.code)) return fail(problem);
+    token.clear();
+    return askWho().catch(fail);
   }
   return undefined;
 }
@@ -82,6 +89,15 @@ function grouped(orders) {
   const groups = new Map();
   for (const order of orders) groups.set(order.stream, [...(groups.get(order.stream) ?? []), order]);
   return groups;
+}
+
+/** No link tells what became of a hold that ran out: it is asked for. */
+function overdue() {
+  const now = client.now();
+  const late = [...client.orders.values()].filter((order) => active(order) && now > order.hold_until + LATE_MS);
+  if (!late.length || now < askedAt + ASK_MS) return;
+  askedAt = now;
+  for (const order of late) buyer.refresh(order).catch(() => {});
 }
 
 function clocks() {

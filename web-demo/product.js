@@ -30,9 +30,10 @@ export class ProductSheet {
     this.stepper = el('div.stepper', { role: 'group', 'aria-label': t('qty') }, el('span', {}, t('qty')), this.less, this.amount, this.more, this.limit);
     this.fine = el('p.fine');
     this.hold = el('button.primary.wide', { type: 'button', 'data-test': 'product-buy', onclick: () => this.press() });
-    this.dialog = sheet(el('div.product', {}, this.picture, el('h3', {}, this.title),
+    const dialog = sheet(el('div.product', {}, this.picture, el('h3', {}, this.title),
       el('p.row-line', {}, this.price, this.countdown), el('p.row-line.stock-line', {}, this.bar, this.left),
-      this.chips, this.stepper, this.fine, this.hold), { title: t('product'), test: 'product', className: 'side', onclose: () => { this.dialog = null; } });
+      this.chips, this.stepper, this.fine, this.hold), { title: t('product'), test: 'product', className: 'side', onclose: () => { if (this.dialog === dialog) this.dialog = null; } });
+    this.dialog = dialog;
     this.repaint();
   }
 

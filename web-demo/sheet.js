@@ -17,7 +17,7 @@ export function sheet(content, { title, test, className = '', onclose } = {}) {
   const close = el('button.ghost.round', { type: 'button', 'aria-label': t('close'), 'data-test': `${test}-close` }, icon('close'));
   const dialog = el(`dialog.sheet${className ? `.${className}` : ''}`,
     { 'aria-labelledby': heading.id, 'data-test': test },
-    el('header', {}, heading, close), el('div.sheet-body', {}, content));
+    el('header', {}, heading, close), el('div.sheet-body', {}, content), el('p.for-reader.spoken', { 'aria-live': 'polite' }));
   close.addEventListener('click', () => dialog.close());
   dialog.addEventListener('click', (event) => { if (event.target === dialog) dialog.close(); });
   dialog.addEventListener('close', () => { dialog.remove(); onclose?.(); });

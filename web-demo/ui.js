@@ -85,10 +85,10 @@ export function picture(src, alt = '') {
 
 /** For a screen reader: pin, sale start, sold out, one's own order. Never the chat. */
 export function speak(text) {
-  const line = document.getElementById('spoken');
-  if (!line) return;
-  line.textContent = '';
-  setTimeout(() => { line.textContent = text; }, 50);
+  // Behind a modal sheet nothing is read, so the sheet has a line of its own.
+  const lines = [document.getElementById('spoken'), [...document.querySelectorAll('dialog[open] > .spoken')].at(-1)].filter(Boolean);
+  for (const line of lines) line.textContent = '';
+  setTimeout(() => { for (const line of lines) line.textContent = text; }, 50);
 }
 
 const TOASTS_MAX = 3;
@@ -97,6 +97,7 @@ export function toast(text, { kind = 'plain', ms = 4_500, test = 'toast' } = {})
   const box = document.getElementById('toasts');
   const node = el(`div.toast.${kind}`, { 'data-test': test, role: 'status' }, text);
   box.append(node);
+  if (document.querySelector('dialog[open]')) speak(text);
   while (box.children.length > TOASTS_MAX) box.firstChild.remove();
   // The top layer is a stack: shown anew, the toasts lie above a dialog that was opened after them.
   if (box.showPopover) {

@@ -65,6 +65,7 @@ function run(shop, stream) {
     mutedReason = you?.muted_reason ?? null;
     waiting();
     till?.mine.refresh(till.buyer);
+    resume();
     if (token.get()) loadOrders();
   });
   client.on('show', dress);
@@ -225,7 +226,7 @@ function run(shop, stream) {
     if (!token.get()) return { reason: t(shop.dev_login ? 'chat.sign_in' : 'chat.sign_in_elsewhere'), act: shop.dev_login ? () => needSignIn() : undefined };
     if (mutedUntil > client.now() && mutedReason) return { reason: t('chat.muted_why', { reason: mutedReason }) };
     if (mutedUntil > client.now()) return { reason: Number.isFinite(mutedUntil) ? t('chat.muted_until', { at: mutedUntil - client.now() > 80_000_000 ? dateTime(mutedUntil) : timeOfDay(mutedUntil) }) : t('chat.muted') };
-    if (client.status !== 'live') return { reason: t('conn.connecting') };
+    if (client.status !== 'live') return { reason: t('conn.connecting'), passing: true };
     if (client.state.chat.off && client.you?.role === 'viewer') return { reason: t('chat.team_only') };
     return null;
   }
@@ -260,14 +261,19 @@ function run(shop, stream) {
     return toast(UNKNOWN.has(problem.code) ? t('chat.unsure') : refusal(problem), { kind: 'warn' });
   }
 
+  /** A purchase whose answer never came is asked about before anything else is bought. */
+  function resume() {
+    const unfinished = till?.buyer.unfinished();
+    if (unfinished && !till.checkout.running) till.checkout.resume(unfinished);
+  }
+
   let loadedFor = null;
   async function loadOrders() {
     if (loadedFor === token.get()) return;
     loadedFor = token.get();
-    const { buyer, checkout } = (await openTill().catch(() => { loadedFor = null; })) ?? {};
+    const { buyer } = (await openTill().catch(() => { loadedFor = null; })) ?? {};
     if (!buyer) return;
-    const unfinished = buyer.unfinished();
-    if (unfinished && !checkout.running) checkout.resume(unfinished);
+    resume();
     await Promise.all([buyer.mine(), tell.load()]).catch(() => { loadedFor = null; });
   }
 

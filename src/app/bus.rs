@@ -44,12 +44,15 @@ impl App {
 
     pub(super) async fn read_again(&self, id: StreamId, show: &Arc<Show>) -> Result<()> {
         let Some(stream) = self.store().stream(id).await? else { return Ok(()) };
+        let changed = show.sanctions_changed();
         let sanctions = self.store().sanctions(id, self.now()).await?;
         for banned in sanctions.iter().filter(|sanction| sanction.kind == SanctionKind::Ban) {
             self.rooms().close_user(id, &banned.user, Close::Banned);
         }
         let words = self.newer_words(&stream, show).await?;
-        show.read(&stream, sanctions, words);
+        if !show.read(&stream, (changed, sanctions), words) {
+            self.refresh(id);
+        }
         self.send_out(id, show, self.store().revoked_helpers(id, self.now()).await?);
         let epoch = self.epoch();
         self.show_here(id, pin_change(&stream, epoch), false);

@@ -78,8 +78,7 @@ impl App {
         after: Option<ActionId>,
         limit: i64,
     ) -> Result<Vec<DeedView>> {
-        actor.may(Action::Moderate, Some(stream))?;
-        self.find_show(stream).await?;
+        self.find_show_for(actor, Action::Moderate, stream).await?;
         Ok(self.store().deeds(stream, None, after, limit).await?.into_iter().map(DeedView::of).collect())
     }
 
@@ -95,8 +94,7 @@ impl App {
             return Err(Refusal::SignIn.into());
         }
         self.find_show(stream).await?;
-        let mut deeds = self.store().deeds(stream, Some(&actor.user), after, limit).await?;
-        deeds.retain(|deed| deed.kind.concerns());
+        let deeds = self.store().deeds(stream, Some(&actor.user), after, limit).await?;
         Ok(deeds.into_iter().map(DeedView::to_them).collect())
     }
 }

@@ -40,6 +40,9 @@ impl App {
                 // What another node told a moment ago and had not written yet.
                 tokio::time::sleep(Duration::from_millis(WRITTEN_BEHIND_MS.unsigned_abs())).await;
                 erased.messages += app.store().erase_user(&user).await?.messages;
+                for stream in &erased.streams {
+                    app.store().forget_quotes(*stream).await?;
+                }
             }
             tracing::info!(messages = erased.messages, orders = erased.orders, "a person's data was erased");
             Ok(view(erased))

@@ -15,8 +15,7 @@ pub struct Line {
 impl App {
     /// May this one carry it out? To be asked before the first page.
     pub async fn may_export(&self, actor: &Actor, stream: StreamId) -> Result<()> {
-        actor.may(Action::Moderate, Some(stream))?;
-        self.find_show(stream).await?;
+        self.find_show_for(actor, Action::Moderate, stream).await?;
         self.flush_chat().await;
         Ok(())
     }

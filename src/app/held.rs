@@ -22,7 +22,7 @@ impl App {
             return Err(Refusal::SignIn.into());
         }
         self.find_show(stream).await?;
-        let of = actor.may(Action::Moderate, Some(stream)).is_err().then_some(&actor.user);
+        let of = self.find_show_for(actor, Action::Moderate, stream).await.is_err().then_some(&actor.user);
         Ok(self.store().held(stream, of).await?.into_iter().map(MessageView::from).collect())
     }
 
@@ -44,9 +44,8 @@ impl App {
         kind: DeedKind,
         reason: Option<&str>,
     ) -> Result<()> {
-        actor.may(Action::Moderate, Some(stream))?;
+        self.find_show_for(actor, Action::Moderate, stream).await?;
         let reason = deed::reason(reason)?;
-        self.find_show(stream).await?;
         let deed = Deed { reason, ..self.deed(actor, stream, kind) };
         let app = self.clone();
         self.write(async move {

@@ -20,7 +20,7 @@ impl App {
         id: MessageId,
         reason: Option<&str>,
     ) -> Result<()> {
-        actor.may(Action::Moderate, Some(stream))?;
+        self.find_show_for(actor, Action::Moderate, stream).await?;
         let reason = deed::reason(reason)?;
         self.flush_chat().await;
         let deed = Deed { reason, message: Some(id), ..self.deed(actor, stream, DeedKind::Delete) };
@@ -82,12 +82,11 @@ impl App {
         deed: Deed,
     ) -> Result<SanctionView> {
         let stream = deed.stream;
-        actor.may(Action::Moderate, Some(stream))?;
+        let show = self.find_show_for(actor, Action::Moderate, stream).await?;
         if user == actor.user {
             return Err(Refusal::bad_request("you cannot do this to yourself").into());
         }
         let reason = deed::reason(reason)?;
-        let show = self.find_show(stream).await?;
         let (app, by) = (self.clone(), actor.user.to_string());
         self.write(async move {
             app.flush_chat().await;
@@ -137,9 +136,11 @@ impl App {
         kind: SanctionKind,
         reason: Option<&str>,
     ) -> Result<()> {
-        actor.may(Action::Moderate, Some(stream))?;
+        let show = self.find_show_for(actor, Action::Moderate, stream).await?;
+        if user == actor.user {
+            return Err(Refusal::bad_request("you cannot do this to yourself").into());
+        }
         let reason = deed::reason(reason)?;
-        let show = self.find_show(stream).await?;
         let done = if kind == SanctionKind::Mute { DeedKind::Unmute } else { DeedKind::Unban };
         let deed = Deed { user: Some(user.clone()), reason, ..self.deed(actor, stream, done) };
         let app = self.clone();
@@ -156,8 +157,7 @@ impl App {
     }
 
     pub async fn sanctions(&self, actor: &Actor, stream: StreamId) -> Result<Vec<SanctionView>> {
-        actor.may(Action::Moderate, Some(stream))?;
-        let show = self.find_show(stream).await?;
+        let show = self.find_show_for(actor, Action::Moderate, stream).await?;
         Ok(show.sanctions(self.now()).into_iter().map(SanctionView::from).collect())
     }
 }

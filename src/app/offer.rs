@@ -36,8 +36,7 @@ impl App {
     }
 
     pub async fn create_offer(&self, actor: &Actor, stream: StreamId, form: NewOfferForm) -> Result<OfferView> {
-        actor.may(Action::Sell, Some(stream))?;
-        self.find_show(stream).await?;
+        self.find_show_for(actor, Action::Sell, stream).await?;
         let new = form.checked(OfferId::new(), stream, self.now())?;
         let app = self.clone();
         self.write(async move {
@@ -101,7 +100,7 @@ impl App {
     }
 
     pub async fn pin(&self, actor: &Actor, stream: StreamId, offer: OfferId) -> Result<PinView> {
-        actor.may(Action::Sell, Some(stream))?;
+        self.find_show_for(actor, Action::Sell, stream).await?;
         let app = self.clone();
         self.write(async move {
             let changed = app.store().pin(stream, offer).await?;
@@ -114,7 +113,7 @@ impl App {
     }
 
     pub async fn unpin(&self, actor: &Actor, stream: StreamId) -> Result<()> {
-        actor.may(Action::Sell, Some(stream))?;
+        self.find_show_for(actor, Action::Sell, stream).await?;
         let app = self.clone();
         self.write(async move {
             let changed = app.store().unpin(stream).await?;
@@ -145,7 +144,7 @@ impl App {
 
     pub(super) async fn sells(&self, actor: &Actor, id: OfferId) -> Result<()> {
         let offer = self.store().offer(id).await?.ok_or(Refusal::NoSuchOffer)?;
-        Ok(actor.may(Action::Sell, Some(offer.stream))?)
+        self.find_show_for(actor, Action::Sell, offer.stream).await.map(drop)
     }
 
     /// The offer as it is after a change, shown to the room unless it is a draft.

@@ -9,8 +9,7 @@ use crate::room::Reach;
 impl App {
     /// The show in sums, for those who may see them.
     pub async fn report(&self, actor: &Actor, id: StreamId) -> Result<Report> {
-        actor.may(Action::SeeNumbers, Some(id))?;
-        let likes = self.find_show(id).await?.stream().likes;
+        let likes = self.find_show_for(actor, Action::SeeNumbers, id).await?.stream().likes;
         let sums = self.store().sums(id).await?;
         let messages = self.store().count_messages(id).await?;
         let payments_failed = self.store().payments_failed(id).await?;
@@ -45,8 +44,8 @@ impl App {
 
     /// The same with its course: minute by minute, what was pinned, what each offer brought.
     pub async fn full_report(&self, actor: &Actor, id: StreamId) -> Result<FullReport> {
-        let report = self.report(actor, id).await?;
         self.flush_chat().await;
+        let report = self.report(actor, id).await?;
         let stream = self.store().stream(id).await?.ok_or(Refusal::NoSuchStream)?;
         let orders = self.store().orders_by_minute(id).await?;
         let messages = self.store().messages_by_minute(id).await?;

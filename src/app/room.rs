@@ -80,7 +80,10 @@ impl App {
 
         let show = self.find_show(id).await?;
         let words = self.newer_words(&stream, &show).await?;
-        show.read(&stream, self.store().sanctions(id, self.now()).await?, words);
+        let changed = show.sanctions_changed();
+        if !show.read(&stream, (changed, self.store().sanctions(id, self.now()).await?), words) {
+            self.refresh(id);
+        }
         self.send_out(id, &show, self.store().revoked_helpers(id, self.now()).await?);
         let mut state = vec![
             stream_change(&self.stream_view(&stream), &stream, self.epoch()),

@@ -10,12 +10,11 @@ use crate::protocol::{ChatRulesView, StateChange, json_bytes};
 impl App {
     /// Changes the rules that are given.
     pub async fn set_rules(&self, actor: &Actor, stream: StreamId, form: RulesForm) -> Result<ChatRulesView> {
-        actor.may(Action::Moderate, Some(stream))?;
+        self.find_show_for(actor, Action::Moderate, stream).await?;
         form.slow_s.map(chat::slow_ms).transpose()?;
         if form == RulesForm::default() {
             return Err(Refusal::bad_request("no rule is given").into());
         }
-        self.find_show(stream).await?;
         let deed = Deed { detail: Some(form.words()), ..self.deed(actor, stream, DeedKind::Rules) };
         let app = self.clone();
         self.write(async move { Ok(app.show_rules(&app.store().set_rules(stream, &form, &deed).await?)) }).await
@@ -23,16 +22,14 @@ impl App {
 
     /// The muted words: never shown to anybody but those who keep order.
     pub async fn words(&self, actor: &Actor, stream: StreamId) -> Result<Vec<MutedWord>> {
-        actor.may(Action::Moderate, Some(stream))?;
-        self.find_show(stream).await?;
+        self.find_show_for(actor, Action::Moderate, stream).await?;
         Ok(self.store().words(stream).await?.list().to_vec())
     }
 
     /// Puts another list in its place.
     pub async fn set_words(&self, actor: &Actor, stream: StreamId, words: Vec<MutedWord>) -> Result<Vec<MutedWord>> {
-        actor.may(Action::Moderate, Some(stream))?;
+        let show = self.find_show_for(actor, Action::Moderate, stream).await?;
         let words = Words::parse(words)?;
-        let show = self.find_show(stream).await?;
         let detail = Some(format!("{} words", words.list().len()));
         let deed = Deed { detail, ..self.deed(actor, stream, DeedKind::Words) };
         let app = self.clone();
@@ -48,9 +45,8 @@ impl App {
 
     /// Shows a notice until another takes its place; an empty text takes it away.
     pub async fn announce(&self, actor: &Actor, stream: StreamId, text: &str) -> Result<ChatRulesView> {
-        actor.may(Action::Moderate, Some(stream))?;
+        self.find_show_for(actor, Action::Moderate, stream).await?;
         let text = if text.trim().is_empty() { None } else { Some(ChatText::parse(text)?.into_string()) };
-        self.find_show(stream).await?;
         let (app, from) = (self.clone(), Speaker::from(actor));
         let deed = Deed { detail: text.clone(), ..self.deed(actor, stream, DeedKind::Announce) };
         self.write(async move {
@@ -65,8 +61,7 @@ impl App {
 
     /// Puts a message above the others until another takes its place.
     pub async fn pin_message(&self, actor: &Actor, stream: StreamId, id: MessageId) -> Result<ChatRulesView> {
-        actor.may(Action::Moderate, Some(stream))?;
-        self.find_show(stream).await?;
+        self.find_show_for(actor, Action::Moderate, stream).await?;
         let message = self.said(stream, id).await?;
         let (user, name) = (Some(message.from.id.clone()), Some(message.from.name.clone()));
         let deed = Deed { user, name, message: Some(id), ..self.deed(actor, stream, DeedKind::PinMessage) };
@@ -75,8 +70,7 @@ impl App {
     }
 
     pub async fn unpin_message(&self, actor: &Actor, stream: StreamId) -> Result<()> {
-        actor.may(Action::Moderate, Some(stream))?;
-        self.find_show(stream).await?;
+        self.find_show_for(actor, Action::Moderate, stream).await?;
         let deed = self.deed(actor, stream, DeedKind::UnpinMessage);
         let app = self.clone();
         self.write(async move {

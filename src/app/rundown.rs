@@ -7,8 +7,7 @@ use crate::protocol::OfferView;
 impl App {
     /// Puts a show's offers into this order: each that is not closed, once. Viewers' bags follow.
     pub async fn arrange(&self, actor: &Actor, stream: StreamId, order: Vec<OfferId>) -> Result<Vec<OfferView>> {
-        actor.may(Action::Sell, Some(stream))?;
-        self.find_show(stream).await?;
+        self.find_show_for(actor, Action::Sell, stream).await?;
         let app = self.clone();
         self.write(async move {
             let moved = app.store().arrange(stream, &order).await?;

@@ -17,6 +17,8 @@ pub struct Show(Mutex<Inner>);
 struct Inner {
     stream: LiveStream,
     sanctions: Vec<Sanction>,
+    /// How often they were changed here: what was read from the store before a change is older than it.
+    sanctions_changed: u64,
     /// Helpers whose link was taken back: their tokens are still good, their powers are not.
     out: HashSet<UserId>,
     words: Arc<Words>,
@@ -89,6 +91,9 @@ impl Show {
         if inner.stream.version <= stream.version {
             let likes = inner.stream.likes;
             inner.stream = LiveStream { likes, ..stream.clone() };
+            if stream.status == StreamStatus::Ended {
+                inner.voices = HashMap::new();
+            }
         }
     }
 
@@ -98,19 +103,38 @@ impl Show {
         if inner.words_v == inner.stream.words_v { inner.stream.version } else { 0 }
     }
 
-    /// Takes what the store has; of two readings the newer one stays.
-    pub fn read(&self, stream: &LiveStream, sanctions: Vec<Sanction>, words: Option<Arc<Words>>) {
+    /// To be asked before the sanctions are read, for [`Show::read`].
+    pub fn sanctions_changed(&self) -> u64 {
+        self.lock().sanctions_changed
+    }
+
+    /// Takes what the store has; of two readings the newer one stays. `false`: somebody was silenced or let in again
+    /// here since `changed`, so the sanctions are to be read again.
+    pub fn read(
+        &self,
+        stream: &LiveStream,
+        (changed, sanctions): (u64, Vec<Sanction>),
+        words: Option<Arc<Words>>,
+    ) -> bool {
         let mut inner = self.lock();
         let likes = inner.stream.likes.max(stream.likes + inner.fresh_likes);
+        let current = inner.sanctions_changed == changed;
         if inner.stream.version <= stream.version {
             inner.stream = stream.clone();
-            inner.sanctions = sanctions;
+            if current {
+                inner.sanctions = sanctions;
+            }
+            if stream.status == StreamStatus::Ended {
+                // Nobody speaks any more.
+                inner.voices = HashMap::new();
+            }
             if let Some(words) = words {
                 inner.words = words;
                 inner.words_v = stream.words_v;
             }
         }
         inner.stream.likes = likes;
+        current
     }
 
     /// `true` when the store was not asked for so long; then the caller asks it.
@@ -267,10 +291,13 @@ impl Show {
         let mut inner = self.lock();
         inner.sanctions.retain(|old| old.user != sanction.user || old.kind != sanction.kind);
         inner.sanctions.push(sanction);
+        inner.sanctions_changed += 1;
     }
 
     pub fn lift(&self, user: &UserId, kind: SanctionKind) {
-        self.lock().sanctions.retain(|sanction| sanction.user != *user || sanction.kind != kind);
+        let mut inner = self.lock();
+        inner.sanctions.retain(|sanction| sanction.user != *user || sanction.kind != kind);
+        inner.sanctions_changed += 1;
     }
 
     /// Helpers who are out from now on; gives those who were not yet. Nobody comes back: a new link is a new id.
@@ -341,6 +368,16 @@ impl App {
     }
 
     /// The show, from memory or from the store.
+    /// The show, for one of its team. Who was banned from it does nothing more in it, whatever their token says.
+    pub(super) async fn find_show_for(&self, actor: &Actor, action: Action, id: StreamId) -> Result<Arc<Show>> {
+        actor.may(action, Some(id))?;
+        let show = self.find_show(id).await?;
+        if show.refuses(actor, self.now()) == Some(Refusal::Banned) {
+            return Err(Refusal::Banned.into());
+        }
+        Ok(show)
+    }
+
     pub(super) async fn find_show(&self, id: StreamId) -> Result<Arc<Show>> {
         if let Some(known) = self.known_show(id) {
             // A show that nobody watches here is not heard of.
@@ -361,6 +398,7 @@ impl App {
                 words_v: stream.words_v,
                 stream,
                 sanctions,
+                sanctions_changed: 0,
                 out,
                 voices: HashMap::new(),
                 floor: None,

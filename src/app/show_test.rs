@@ -26,6 +26,7 @@ fn show(slow_ms: i64) -> Show {
     Show(Mutex::new(Inner {
         stream,
         sanctions: vec![],
+        sanctions_changed: 0,
         out: HashSet::new(),
         words: Arc::new(Words::none()),
         words_v: 0,
@@ -127,7 +128,7 @@ fn words_bind_viewers_and_not_the_team_and_a_mute_is_told_first() {
     let (show, ann, host) = (show(0), actor("ann", Role::Viewer), actor("h", Role::Host));
     let word = MutedWord { word: "scam".into(), whole: false, act: WordAct::Refuse };
     let stream = LiveStream { words_v: 2, version: 2, ..show.stream() };
-    show.read(&stream, vec![], Some(Arc::new(Words::parse(vec![word]).unwrap())));
+    show.read(&stream, (0, vec![]), Some(Arc::new(Words::parse(vec![word]).unwrap())));
     assert_eq!(show.take_floor(&ann, "a SCAM!", 0, OFF), Err(Refusal::WordRefused));
     assert_eq!(show.take_floor(&host, "a SCAM!", 0, OFF), Ok(Ruling::Say));
     let (user, name, by) = (ann.user.clone(), "Ann".to_owned(), "h".to_owned());
@@ -138,11 +139,23 @@ fn words_bind_viewers_and_not_the_team_and_a_mute_is_told_first() {
 }
 
 #[test]
+fn a_ban_is_not_forgotten_by_a_reading_that_began_before_it() {
+    let (show, ann) = (show(0), actor("ann", Role::Viewer));
+    let before = show.sanctions_changed();
+    let (user, by) = (ann.user.clone(), "h".to_owned());
+    show.add_sanction(Sanction { user, name: "Ann".into(), kind: SanctionKind::Ban, until: None, by, reason: None });
+    assert!(!show.read(&show.stream(), (before, vec![]), None), "to be read again");
+    assert_eq!(show.refuses(&ann, 0), Some(Refusal::Banned));
+    assert!(show.read(&show.stream(), (show.sanctions_changed(), vec![]), None));
+    assert_eq!(show.refuses(&ann, 0), None);
+}
+
+#[test]
 fn a_show_whose_words_are_older_than_its_row_counts_as_not_read() {
     let show = show(0);
     assert_eq!(show.version(), 1);
     show.set_stream(&LiveStream { version: 5, words_v: 4, ..show.stream() });
     assert_eq!(show.version(), 0);
-    show.read(&show.stream(), vec![], Some(Arc::new(Words::none())));
+    show.read(&show.stream(), (0, vec![]), Some(Arc::new(Words::none())));
     assert_eq!(show.version(), 5);
 }

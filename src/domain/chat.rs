@@ -46,14 +46,17 @@ impl ChatMessage {
 
     /// As it stands above an answer: at most 80 characters of it.
     pub fn quote(&self) -> Quote {
-        Quote { id: self.id, name: self.from.name.clone(), text: self.text.chars().take(Quote::LENGTH_MAX).collect() }
+        let Speaker { id: user, name, .. } = self.from.clone();
+        Quote { id: self.id, user, name, text: self.text.chars().take(Quote::LENGTH_MAX).collect() }
     }
 }
 
-/// Another message, shown where it is spoken of.
+/// Another message, shown where it is spoken of, for as long as it stands itself.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
 pub struct Quote {
     pub id: MessageId,
+    /// Whose message it is.
+    pub user: UserId,
     pub name: String,
     pub text: String,
 }
@@ -274,7 +277,10 @@ mod tests {
         let from = Speaker { id: UserId::parse("u").unwrap(), name: "U".into(), role: super::super::Role::Viewer };
         let (id, stream) = (MessageId::new(), StreamId::new());
         let long = ChatMessage { id, stream, at: 0, from, text: "ك".repeat(200), reply: None, deleted: false };
-        assert_eq!(long.quote(), Quote { id, name: "U".into(), text: "ك".repeat(80) });
+        assert_eq!(
+            long.quote(),
+            Quote { id, user: UserId::parse("u").unwrap(), name: "U".into(), text: "ك".repeat(80) }
+        );
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //! read, a page at a time: a long show costs no more memory than a short one.
 
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -54,28 +56,37 @@ pub async fn export(
     };
     door.app.may_export(&actor, stream).await?;
     let (pages, written) = mpsc::channel(1);
+    let whole = Arc::new(AtomicBool::new(false));
+    let done = whole.clone();
     let app = door.app.clone();
     door.app.tasks().spawn(async move {
-        if let Err(error) = write(&app, stream, what, format, &pages).await {
-            // Breaks the connection off: half a file must not look like a whole one.
-            let _ = pages.send(Err(error)).await;
+        match write(&app, stream, what, format, &pages).await {
+            Ok(()) => done.store(true, Ordering::Release),
+            Err(error) => tracing::warn!(stream.id = %stream, error = %error, "an export was broken off"),
         }
     });
     let kind = if format == Format::Csv { table::CSV } else { "application/jsonl; charset=utf-8" };
-    Ok(table::download(Body::new(Pages(written)), kind, &format!("{stream}-{file}")))
+    Ok(table::download(Body::new(Pages { written, whole }), kind, &format!("{stream}-{file}")))
 }
 
-type Page = Result<Bytes, Error>;
-
 /// A body whose pages are written while it is sent.
-struct Pages(mpsc::Receiver<Page>);
+struct Pages {
+    written: mpsc::Receiver<Bytes>,
+    /// The last page was written too.
+    whole: Arc<AtomicBool>,
+}
 
 impl hyper::body::Body for Pages {
     type Data = Bytes;
     type Error = Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        self.0.poll_recv(task).map(|page| page.map(|page| page.map(Frame::data)))
+        self.written.poll_recv(task).map(|page| match page {
+            Some(page) => Some(Ok(Frame::data(page))),
+            None if self.whole.load(Ordering::Acquire) => None,
+            // Breaks the connection off: half a file must not look like a whole one.
+            None => Some(Err(Error::Unavailable)),
+        })
     }
 }
 
@@ -84,7 +95,7 @@ async fn write(
     stream: StreamId,
     what: What,
     format: Format,
-    pages: &mpsc::Sender<Page>,
+    pages: &mpsc::Sender<Bytes>,
 ) -> Result<(), Error> {
     let titles = if what == What::Chat { &CHAT[..] } else { &ACTIONS[..] };
     let mut begun = false;
@@ -113,7 +124,7 @@ async fn write(
         };
         begun = true;
         if !page.is_empty() {
-            let sent = tokio::time::timeout(PATIENCE, pages.send(Ok(page.into()))).await;
+            let sent = tokio::time::timeout(PATIENCE, pages.send(page.into())).await;
             if !matches!(sent, Ok(Ok(()))) {
                 // Nobody reads it any more.
                 return Err(Error::Unavailable);
@@ -177,5 +188,23 @@ fn cell(value: Value) -> String {
         Value::Null => String::new(),
         Value::String(text) => text,
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn half_a_file_breaks_off_and_a_whole_one_ends() {
+        for whole in [false, true] {
+            let (pages, written) = mpsc::channel(1);
+            pages.send(Bytes::from_static(b"id,at")).await.unwrap();
+            drop(pages);
+            let body = Pages { written, whole: Arc::new(AtomicBool::new(whole)) };
+            assert_eq!(body.collect().await.is_ok(), whole);
+        }
     }
 }

@@ -28,6 +28,8 @@ pub struct Logged {
     pub who: Option<UserId>,
     /// Takes away all that `who` said before.
     pub silences: bool,
+    /// The message this one quotes, and whose that is.
+    pub quotes: Option<(MessageId, UserId)>,
 }
 
 impl Logged {
@@ -48,7 +50,11 @@ impl Logged {
             Event::Chat { from, .. } => Some(from.id.clone()),
             event => event.silences().cloned(),
         };
-        Self { json: json.into(), urgent: event.urgent(), visible, message, hides, sanctions, who, silences }
+        let quotes = match event {
+            Event::Chat { reply: Some(quote), .. } => Some((quote.id, quote.user.clone())),
+            _ => None,
+        };
+        Self { json: json.into(), urgent: event.urgent(), visible, message, hides, sanctions, who, silences, quotes }
     }
 
     /// Reads the facts back from what another node encoded. A type that is unknown here (a newer node's) is passed on
@@ -65,6 +71,14 @@ impl Logged {
             from: Option<From<'a>>,
             #[serde(borrow)]
             user: Option<Cow<'a, str>>,
+            #[serde(borrow)]
+            reply: Option<Reply<'a>>,
+        }
+        #[derive(Deserialize)]
+        struct Reply<'a> {
+            id: MessageId,
+            #[serde(borrow)]
+            user: Cow<'a, str>,
         }
         #[derive(Deserialize)]
         struct From<'a> {
@@ -75,7 +89,7 @@ impl Logged {
         if json.first() != Some(&b'{') {
             return None;
         }
-        let Peek { kind, id, from, user, .. } = serde_json::from_slice(&json).ok()?;
+        let Peek { kind, id, from, user, reply, .. } = serde_json::from_slice(&json).ok()?;
         let urgent = matches!(&*kind, "pinned" | "unpinned" | "sale_opened" | "sale_closed" | "started" | "ended");
         let visible = matches!(&*kind, "chat" | "announced" | "purchased");
         let message = id.filter(|_| kind == "chat");
@@ -84,7 +98,24 @@ impl Logged {
         let sanctions = silences || kind == "unmuted";
         let named = if silences { user } else { from.map(|from| from.id).filter(|_| message.is_some()) };
         let who = named.and_then(|name| UserId::parse(&name).ok());
-        Some(Self { urgent, visible, message, hides, sanctions, who, silences, json })
+        let quotes = reply.filter(|_| message.is_some()).and_then(|it| Some((it.id, UserId::parse(&it.user).ok()?)));
+        Some(Self { urgent, visible, message, hides, sanctions, who, silences, quotes, json })
+    }
+
+    /// Is this the same event? One may have lost its quote since.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.json == other.json || self.message.is_some() && self.message == other.message
+    }
+
+    /// The same without what it quotes.
+    pub fn without_quote(&self) -> Self {
+        let bare =
+            serde_json::from_slice(&self.json).and_then(|mut event: serde_json::Map<String, serde_json::Value>| {
+                event.remove("reply");
+                serde_json::to_vec(&event)
+            });
+        // It was read once before, so it can be again.
+        Self { json: bare.map_or_else(|_| self.json.clone(), Bytes::from), quotes: None, ..self.clone() }
     }
 
     /// Who said it and when, of a chat message.
@@ -123,7 +154,7 @@ mod tests {
                 id: MessageId::new(),
                 from: from.clone(),
                 text: "yes".into(),
-                reply: Some(Quote { id: MessageId::new(), name: name(), text: "no?".into() }),
+                reply: Some(Quote { id: MessageId::new(), user: user.clone(), name: name(), text: "no?".into() }),
             },
             Event::Pinned { offer },
             Event::Unpinned {},

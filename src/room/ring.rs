@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::domain::{MessageId, Millis};
+use crate::domain::{MessageId, Millis, UserId};
 use crate::protocol::{Frame, Logged};
 
 /// Where a client is in a stream's log.
@@ -135,7 +135,7 @@ impl Ring {
 
     /// What is about to be told again is not kept twice.
     pub fn forget_told(&mut self, told: &[(u64, Logged)]) {
-        self.recent.retain(|(_, own)| !told.iter().any(|(_, event)| event.json == own.json));
+        self.recent.retain(|(_, own)| !told.iter().any(|(_, event)| event.is_same(own)));
     }
 
     fn show(&mut self, event: &(u64, Logged)) {
@@ -144,6 +144,7 @@ impl Ring {
         }
         if event.1.silences {
             self.recent.retain(|(_, said)| said.message.is_none() || said.who != event.1.who);
+            self.unquote(|_, whose| Some(whose) == event.1.who.as_ref());
         }
         if event.1.visible {
             if self.recent.len() == RECENT_MAX {
@@ -155,6 +156,16 @@ impl Ring {
 
     fn hide(&mut self, message: MessageId) {
         self.recent.retain(|(_, event)| event.message != Some(message));
+        self.unquote(|quoted, _| quoted == message);
+    }
+
+    /// What is taken away goes from where it was quoted too.
+    fn unquote(&mut self, gone: impl Fn(MessageId, &UserId) -> bool) {
+        for (_, event) in &mut self.recent {
+            if event.quotes.as_ref().is_some_and(|(message, whose)| gone(*message, whose)) {
+                *event = event.without_quote();
+            }
+        }
     }
 
     pub fn recent(&self) -> impl Iterator<Item = &(u64, Logged)> {

@@ -19,17 +19,19 @@ pub(super) struct MessageRow {
     body: String,
     deleted_by: Option<String>,
     reply_to: Option<Uuid>,
+    reply_user: Option<String>,
     reply_name: Option<String>,
     reply_body: Option<String>,
     status: String,
 }
 
-/// Every column of a message, and which ones.
+/// Every column of a message, and which ones. What was quoted has an author only while it stands.
 macro_rules! messages {
     ($which:literal) => {
         concat!(
             "select id, stream, at, user_id, user_name, user_role, body, deleted_by, reply_to, reply_name, reply_body,
-            status from messages ",
+            (select q.user_id from messages q where q.id = messages.reply_to and q.status = 'said' and q.deleted_by is null)
+            as reply_user, status from messages ",
             $which
         )
     };
@@ -71,14 +73,16 @@ pub(super) use insert_message;
 impl MessageRow {
     pub fn message(self) -> Result<ChatMessage> {
         let id = UserId::parse(&self.user_id).map_err(|_| Error::Unreadable(format!("user `{}`", self.user_id)))?;
+        let quoted = self.reply_to.zip(self.reply_user.and_then(|user| UserId::parse(&user).ok()));
         Ok(ChatMessage {
             id: MessageId(self.id),
             stream: StreamId(self.stream),
             at: self.at,
             from: Speaker { id, name: self.user_name, role: Role::parse(&self.user_role).unwrap_or(Role::Viewer) },
             text: self.body,
-            reply: self.reply_to.map(|id| Quote {
+            reply: quoted.map(|(id, user)| Quote {
                 id: MessageId(id),
+                user,
                 name: self.reply_name.unwrap_or_default(),
                 text: self.reply_body.unwrap_or_default(),
             }),

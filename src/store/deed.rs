@@ -102,7 +102,10 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<Deed>> {
         let read = if of.is_some() {
-            deeds!("a.user_id = $3 and a.stream = $1 and a.id < $2 order by a.id desc limit $4")
+            deeds!(
+                "a.user_id = $3 and a.stream = $1 and a.id < $2
+                and a.kind in ('delete', 'mute', 'unmute', 'ban', 'unban', 'approve', 'hide') order by a.id desc limit $4"
+            )
         } else {
             deeds!("$3 = '' and a.stream = $1 and a.id < $2 order by a.id desc limit $4")
         };

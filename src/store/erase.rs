@@ -50,6 +50,8 @@ impl Store {
                 .rows_affected();
             let delivered = "delete from addresses where order_id in (select id from orders where buyer = $1)";
             sqlx::query(delivered).bind(user).execute(&mut *tx).await?;
+            // What they called themselves when they opened an invite.
+            sqlx::query("update helpers set name = user_id where user_id = $1").bind(user).execute(&mut *tx).await?;
             sqlx::query("delete from waiting where user_id = $1").bind(user).execute(&mut *tx).await?;
             let over = "delete from sanctions where user_id = $1 and until is not null and until <= $2";
             sqlx::query(over).bind(user).bind(now).execute(&mut *tx).await?;
@@ -71,6 +73,16 @@ impl Store {
             let streams = streams.into_iter().map(StreamId).collect();
             Erased { messages, orders, sanctions, actions: done_to + done_by, streams }
         }))
+    }
+
+    /// Forgets what is quoted in a show and not there any more: an answer may be written after what it answers was deleted.
+    pub async fn forget_quotes(&self, stream: StreamId) -> Result<()> {
+        let forget = "update messages set reply_name = '', reply_body = '' where stream = $1 and reply_body <> ''
+            and not exists (select 1 from messages q where q.id = messages.reply_to)";
+        in_transaction!(self, |tx, _dialect| {
+            sqlx::query(forget).bind(stream.0).execute(&mut *tx).await?;
+        });
+        Ok(())
     }
 
     /// Deletes the oldest messages said before `before`, a few at a time; gives how many. To be called until it gives none.

@@ -44,7 +44,7 @@ impl Store {
     /// Messages that stand, by minute.
     pub async fn messages_by_minute(&self, stream: StreamId) -> Result<Counted> {
         let read = "select at / 60000 * 60000 as minute, cast(count(*) as bigint) from messages
-            where stream = $1 and deleted_by is null group by 1 order by 1 desc limit $2";
+            where stream = $1 and status = 'said' and deleted_by is null group by 1 order by 1 desc limit $2";
         self.counted(read, stream).await
     }
 

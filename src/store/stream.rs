@@ -30,6 +30,7 @@ struct StreamRow {
     hold_all: i64,
     words_v: i64,
     pinned_message: Option<Uuid>,
+    pinned_user: Option<String>,
     pinned_name: Option<String>,
     pinned_body: Option<String>,
     likes: i64,
@@ -38,6 +39,7 @@ struct StreamRow {
 
 impl StreamRow {
     fn stream(self) -> Result<LiveStream> {
+        let pinned = self.pinned_message.zip(self.pinned_user.and_then(|user| UserId::parse(&user).ok()));
         Ok(LiveStream {
             id: StreamId(self.id),
             title: self.title,
@@ -56,8 +58,9 @@ impl StreamRow {
                 off: self.chat_off != 0,
                 links: known(LinkRule::parse(&self.links), "links", &self.links)?,
                 hold_all: self.hold_all != 0,
-                pinned: self.pinned_message.map(|id| Quote {
+                pinned: pinned.map(|(id, user)| Quote {
                     id: MessageId(id),
+                    user,
                     name: self.pinned_name.unwrap_or_default(),
                     text: self.pinned_body.unwrap_or_default(),
                 }),
@@ -75,7 +78,8 @@ macro_rules! streams {
         concat!(
             $before,
             " id, title, titles, host, status, video, poster, scheduled_at, started_at, ended_at, pin, slow_ms, notice,
-            chat_off, links, hold_all, words_v, pinned_message, pinned_name, pinned_body, likes, version ",
+            chat_off, links, hold_all, words_v, pinned_message, pinned_user, pinned_name, pinned_body,
+            likes, version ",
             $after
         )
     };

@@ -138,6 +138,31 @@ async fn a_hold_that_runs_out_under_the_open_sheet_is_told_and_can_be_taken_agai
 }
 
 #[tokio::test]
+async fn a_purchase_whose_answer_never_came_is_found_instead_of_a_second_one() {
+    let shop = Shop::demo(&[]).await;
+    let offer = pinned(&shop, 5, json!({"per_buyer": 2})).await;
+    let driver = Driver::start();
+    let ann = Browser::open(&driver, Window::Mobile, "en").await;
+    ann.watches(&shop, &shop.server.url, "Ann", &offer).await;
+    // As it is after ninety seconds without an answer: placed, and only the key is known.
+    let path = format!("/v1/offers/{offer}/orders");
+    shop.rest("Ann", "viewer").post_keyed(&path, "the-lost-key", json!({"qty": 1})).await.expect(201);
+    ann.find(&format!("{}:not([hidden])", named("held-chip"))).await;
+    let keep = "sessionStorage.setItem(`livesouk.buying.${arguments[0]}`, JSON.stringify(
+        { key: 'the-lost-key', offer: arguments[1], qty: 1, stream: arguments[0] }))";
+    ann.script(keep, &[json!(shop.stream), json!(offer)]).await;
+    ann.press("card-buy").await;
+    ann.until("the hold", &is("held"), SOON).await;
+    let orders = shop.rest("Ann", "viewer").get("/v1/orders").await.expect(200);
+    assert_eq!(orders["items"].as_array().map(Vec::len), Some(1), "{orders:#}");
+    // Whoever cannot see the sheet hears of it: what lies behind a modal one is not read.
+    let heard = "document.querySelector('dialog[open] > .spoken').textContent";
+    ann.until("words in the sheet", heard, SOON).await;
+    ann.is_sound("Ann").await;
+    ann.close().await;
+}
+
+#[tokio::test]
 async fn two_tabs_of_one_buyer_show_one_order() {
     let shop = Shop::demo(&[]).await;
     let offer = pinned(&shop, 5, json!({"per_buyer": 1})).await;

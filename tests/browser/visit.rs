@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::browser::{Browser, SOON, Window};
 use crate::support::driver::Driver;
+use crate::support::outside::proxy::Proxy;
 use crate::support::outside::shop::{Shop, id, now_ms};
 use crate::support::person::named;
 
@@ -110,6 +111,32 @@ async fn the_field_says_why_one_may_not_talk() {
     ann.sees("conn", "removed").await;
     ann.until("the ban", &hint("closed for you"), SOON).await;
     ann.shot("visit-banned").await;
+    ann.is_sound("Ann").await;
+    ann.close().await;
+}
+
+#[tokio::test]
+async fn what_is_typed_outlives_a_drop_of_the_network_and_is_never_cut() {
+    let shop = Shop::demo(&[]).await;
+    let proxy = Proxy::start(shop.server.address()).await;
+    let driver = Driver::start();
+    let ann = Browser::open(&driver, Window::Mobile, "en").await;
+    let token = shop.token("Ann", "viewer");
+    ann.goto(&format!("{}/watch?stream={}&lang=en#token={token}", proxy.url(), shop.stream)).await;
+    ann.is_live().await;
+    ann.until("the sign-in", "document.querySelector('[data-test=chat-input]').readOnly === false", SOON).await;
+    ann.fill(&named("chat-input"), "half a sen").await;
+    proxy.cut();
+    ann.until("to be told", "document.querySelector('[data-test=conn]').dataset.status !== 'live'", SOON).await;
+    ann.until("a shut field", "document.querySelector('[data-test=chat-input]').readOnly", SOON).await;
+    let typed = "return document.querySelector('[data-test=chat-input]').value";
+    assert_eq!(ann.script(typed, &[]).await, json!("half a sen"));
+    proxy.restore();
+    ann.is_live().await;
+    ann.fill(&named("chat-input"), &"long ".repeat(50)).await;
+    ann.press("chat-send").await;
+    ann.sees("toast", "200").await;
+    assert_eq!(ann.script(typed, &[]).await, json!("long ".repeat(50)));
     ann.is_sound("Ann").await;
     ann.close().await;
 }

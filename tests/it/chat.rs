@@ -180,6 +180,26 @@ async fn a_moderator_cannot_shut_the_host_out() {
 }
 
 #[tokio::test]
+async fn a_banned_helper_has_no_power_left_and_none_ends_their_own_mute() {
+    let shop = Shop::demo(&[]).await;
+    let (mona, paul) = (shop.rest("Mona", "moderator"), shop.rest("Paul", "producer"));
+    shop.host.put(&shop.path("mutes/Mona"), json!({"seconds": 600})).await.expect(200);
+    mona.delete(&shop.path("mutes/Mona")).await.expect_problem(400, "bad_request");
+    for who in ["Mona", "Paul"] {
+        shop.host.put(&shop.path(&format!("bans/{who}")), json!({})).await.expect(200);
+    }
+    mona.delete(&shop.path("bans/Mona")).await.expect_problem(403, "banned");
+    mona.delete(&shop.path("bans/Paul")).await.expect_problem(403, "banned");
+    mona.put(&shop.path("bans/Ann"), json!({})).await.expect_problem(403, "banned");
+    mona.get(&shop.path("export/chat.csv")).await.expect_problem(403, "banned");
+    mona.get(&shop.path("words")).await.expect_problem(403, "banned");
+    paul.get(&shop.path("report")).await.expect_problem(403, "banned");
+    paul.delete(&shop.path("pin")).await.expect_problem(403, "banned");
+    let offer = shop.server.started["offers"][0]["id"].as_str().unwrap();
+    paul.post(&format!("/v1/offers/{offer}/close"), json!({})).await.expect_problem(403, "banned");
+}
+
+#[tokio::test]
 async fn a_deleted_message_is_gone_for_whoever_comes_and_for_rest() {
     let shop = Shop::demo(&[]).await;
     let (mut ann, mut bob) = (shop.live("Ann", "viewer").await, shop.live("Bob", "viewer").await);

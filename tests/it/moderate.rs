@@ -143,6 +143,7 @@ async fn a_mute_takes_away_what_was_said_before_for_all_who_come() {
         bob.ask(say(&format!("kind {n}"))).await.unwrap();
     }
     let first = id(&ann.ask(say("rude and pinned")).await.unwrap());
+    bob.ask(json!({"do": "say", "text": "kind answer", "reply_to": first})).await.unwrap();
     shop.host.put(&shop.path("pinned-message"), json!({"id": first})).await.expect(200);
     bob.until_state("the comment", SOON, |state| state["chat"]["pinned"]["text"] == "rude and pinned").await;
     let mute = json!({"seconds": 600, "reason": "three times is enough"});
@@ -227,6 +228,12 @@ async fn an_answer_carries_what_it_answers() {
     let answer = json!({"do": "say", "text": "to nobody", "reply_to": asked});
     assert_eq!(ann.refused(answer.clone()).await, "no_such_message");
     assert_eq!(ann.refused(answer).await, "no_such_message", "what was not said is no repetition");
+    // What is taken away is quoted no more.
+    ann.event("the deletion", SOON, |event| event["type"] == "deleted").await;
+    let list = shop.host.get(&shop.path("messages?limit=9")).await.expect(200);
+    assert!(list["items"].as_array().unwrap().iter().all(|item| item["reply"].is_null()), "{list:#}");
+    let hello = shop.watch().await.hello.to_string();
+    assert!(hello.contains(r#""text":"yes""#) && !hello.contains("is it cotton"), "{hello}");
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ export default {
   'host.now': 'الآن', 'host.next': 'التالي', 'host.start_sale': 'ابدأ البيع', 'host.nothing_on': 'لا بيع جارٍ ولا شيء مثبّت.',
   'host.notice': 'تنبيه فوق الفيديو', 'host.notice_hint': 'توصيل مجاني حتى منتصف الليل', 'host.notice_set': 'اعرض', 'host.notice_clear': 'أزل',
   'host.keys': 'المفاتيح: P ثبّت التالي · U أزل التثبيت · F ابدأ البيع المُعدّ · S الوضع البطيء · N تنبيه · / بحث · Alt+↑ ↓ حرّك قطعة · Esc إلغاء',
-  'host.slow': 'الوضع البطيء', 'host.slow_off': 'معطّل', 'host.seconds': '{n} ث', 'host.say': 'اكتب للجميع', 'host.tools': 'أدوات لرسالة {name}',
+  'host.slow': 'الوضع البطيء', 'host.slow_off': 'معطّل', 'host.seconds': '{n} ث', 'error.no_such_message': 'هذه الرسالة لم تعد موجودة.', 'error.no_such_product': 'هذا المنتج لم يعد موجودًا.', 'host.say': 'اكتب للجميع', 'host.tools': 'أدوات لرسالة {name}',
   'host.delete': 'احذف', 'host.mute': { one: 'اكتم دقيقة', two: 'اكتم دقيقتين', few: 'اكتم {n} دقائق', many: 'اكتم {n} دقيقة', other: 'اكتم {n} دقيقة' }, 'host.ban': 'احظر', 'host.ban_sure': 'يُخرج {name} من العرض ولا يمكنه العودة.', 'host.unmute': 'ألغِ الكتم', 'host.unban': 'اسمح بالعودة',
   'host.muted': 'المكتومون', 'host.muted_none': 'لا أحد مكتوم أو محظور.', 'host.muted_by': 'كتمه {by} حتى {at}', 'host.banned_by': 'حظره {by}',
   'host.add': 'أضف', 'host.add_title': 'أضف إلى تسلسل العرض', 'host.search': 'ابحث في المنتجات', 'host.new_product': 'منتج جديد', 'host.catalogue': 'المنتجات', 'host.in_pool': '{n} في المخزون', 'host.restock_pool': 'زد المخزون',

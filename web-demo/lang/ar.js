@@ -50,5 +50,5 @@ export default {
   // moderation, as the one moderated reads it
   'chat.held': 'بانتظار المراجعة', 'chat.hidden': 'لم تُعرض رسالتك', 'chat.pinned': 'تعليق مثبّت', 'chat.team_only': 'الدردشة متوقفة الآن', 'chat.muted_why': 'أنت مكتوم: {reason}',
   'told.delete': 'حُذفت رسالتك: {reason}', 'told.hide': 'لم تُعرض رسالتك: {reason}', 'told.mute': 'كُتمت: {reason}', 'told.unmute': 'يمكنك الكتابة من جديد: {reason}', 'told.ban': 'أُخرجت: {reason}', 'told.unban': 'يمكنك العودة: {reason}',
-  'error.chat_off': 'الكتابة الآن للفريق فقط.', 'error.word_refused': 'في الرسالة كلمة غير مرغوبة هنا.', 'error.link_refused': 'الروابط غير مرغوبة هنا.', 'error.flood': 'تكرار زائد لعلامة واحدة.', 'error.repeated': 'قلت هذا قبل لحظة.', 'error.queue_full': 'رسائل كثيرة بانتظار المراجعة. حاول بعد قليل.',
+  'error.chat_off': 'الكتابة الآن للفريق فقط.', 'error.word_refused': 'في الرسالة كلمة غير مرغوبة هنا.', 'error.link_refused': 'الروابط غير مرغوبة هنا.', 'error.too_long': '200 حرف على الأكثر من فضلك.', 'error.token_invalid': 'تسجيل دخولك غير صالح. سجّل الدخول من جديد.', 'error.flood': 'تكرار زائد لعلامة واحدة.', 'error.repeated': 'قلت هذا قبل لحظة.', 'error.queue_full': 'رسائل كثيرة بانتظار المراجعة. حاول بعد قليل.',
 };

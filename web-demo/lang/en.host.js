@@ -13,7 +13,7 @@ export default {
   'host.now': 'Now', 'host.next': 'Next', 'host.start_sale': 'Start sale', 'host.nothing_on': 'No sale is running and nothing is pinned.',
   'host.notice': 'Notice over the video', 'host.notice_hint': 'Free delivery until midnight', 'host.notice_set': 'Show', 'host.notice_clear': 'Remove',
   'host.keys': 'Keys: P pin next · U unpin · F start the prepared sale · S slow mode · N notice · / search · Alt+↑ ↓ move a piece · Esc cancel',
-  'host.slow': 'Slow mode', 'host.slow_off': 'off', 'host.seconds': '{n} s', 'host.say': 'Write to everybody', 'host.tools': 'Tools for the message of {name}',
+  'host.slow': 'Slow mode', 'host.slow_off': 'off', 'host.seconds': '{n} s', 'error.no_such_message': 'This message is gone.', 'error.no_such_product': 'This product is gone.', 'host.say': 'Write to everybody', 'host.tools': 'Tools for the message of {name}',
   'host.delete': 'Delete', 'host.mute': 'Mute {n} min', 'host.ban': 'Ban', 'host.ban_sure': '{name} is removed from the show and cannot come back.', 'host.unmute': 'Unmute', 'host.unban': 'Let back in',
   'host.muted': 'Muted', 'host.muted_none': 'Nobody is muted or banned.', 'host.muted_by': 'muted by {by} until {at}', 'host.banned_by': 'banned by {by}',
   'host.add': 'Add', 'host.add_title': 'Add to the run-down', 'host.search': 'Search products', 'host.new_product': 'New product', 'host.catalogue': 'Catalogue', 'host.in_pool': '{n} in stock', 'host.restock_pool': 'Add stock',

@@ -49,5 +49,5 @@ export default {
   // moderation, as the one moderated reads it
   'chat.held': 'Waiting for review', 'chat.hidden': 'Your message was not shown', 'chat.pinned': 'Pinned comment', 'chat.team_only': 'Chat is off for now', 'chat.muted_why': 'You are muted: {reason}',
   'told.delete': 'Your message was removed: {reason}', 'told.hide': 'Your message was not shown: {reason}', 'told.mute': 'You were muted: {reason}', 'told.unmute': 'You may write again: {reason}', 'told.ban': 'You were removed: {reason}', 'told.unban': 'You may come back: {reason}',
-  'error.chat_off': 'Only the team may write now.', 'error.word_refused': 'A word in it is not wanted here.', 'error.link_refused': 'Links are not wanted here.', 'error.flood': 'That is too much of one sign.', 'error.repeated': 'You just said that.', 'error.queue_full': 'Too many messages are waiting for review. Try again in a moment.',
+  'error.chat_off': 'Only the team may write now.', 'error.word_refused': 'A word in it is not wanted here.', 'error.link_refused': 'Links are not wanted here.', 'error.too_long': 'At most 200 characters, please.', 'error.token_invalid': 'Your sign-in does not hold. Sign in again.', 'error.flood': 'That is too much of one sign.', 'error.repeated': 'You just said that.', 'error.queue_full': 'Too many messages are waiting for review. Try again in a moment.',
 };

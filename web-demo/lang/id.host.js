@@ -12,7 +12,7 @@ export default {
   'host.now': 'Sekarang', 'host.next': 'Berikutnya', 'host.start_sale': 'Mulai obral', 'host.nothing_on': 'Tidak ada obral dan tidak ada yang disematkan.',
   'host.notice': 'Pengumuman di atas video', 'host.notice_hint': 'Gratis ongkir sampai tengah malam', 'host.notice_set': 'Tampilkan', 'host.notice_clear': 'Hapus',
   'host.keys': 'Tombol: P sematkan berikutnya · U lepas · F mulai obral yang siap · S mode lambat · N pengumuman · / cari · Alt+↑ ↓ pindahkan barang · Esc batal',
-  'host.slow': 'Mode lambat', 'host.slow_off': 'mati', 'host.seconds': '{n} dtk', 'host.say': 'Tulis untuk semua', 'host.tools': 'Alat untuk pesan {name}',
+  'host.slow': 'Mode lambat', 'host.slow_off': 'mati', 'host.seconds': '{n} dtk', 'error.no_such_message': 'Pesan ini sudah tidak ada.', 'error.no_such_product': 'Produk ini sudah tidak ada.', 'host.say': 'Tulis untuk semua', 'host.tools': 'Alat untuk pesan {name}',
   'host.delete': 'Hapus', 'host.mute': 'Bisukan {n} mnt', 'host.ban': 'Blokir', 'host.ban_sure': '{name} dikeluarkan dari siaran dan tidak bisa kembali.', 'host.unmute': 'Buka suara', 'host.unban': 'Izinkan kembali',
   'host.muted': 'Dibisukan', 'host.muted_none': 'Tidak ada yang dibisukan atau diblokir.', 'host.muted_by': 'dibisukan oleh {by} sampai {at}', 'host.banned_by': 'diblokir oleh {by}',
   'host.add': 'Tambah', 'host.add_title': 'Tambah ke susunan', 'host.search': 'Cari produk', 'host.new_product': 'Produk baru', 'host.catalogue': 'Katalog', 'host.in_pool': 'stok {n}', 'host.restock_pool': 'Tambah stok',

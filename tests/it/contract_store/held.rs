@@ -15,7 +15,7 @@ facts! {
     what_is_hidden_is_never_said
     the_queue_has_an_end
     who_is_muted_takes_what_waits_along
-    a_reply_keeps_what_it_answers
+    a_reply_quotes_what_it_answers_while_that_stands
     words_are_put_in_the_place_of_others_and_raise_the_version
     only_the_rules_that_are_given_change
     a_pinned_comment_goes_with_its_message_and_its_author
@@ -96,12 +96,15 @@ async fn who_is_muted_takes_what_waits_along(shop: Fixture) {
     assert_eq!(shop.store.messages(shop.stream, None, 1, false).await.unwrap(), [after]);
 }
 
-async fn a_reply_keeps_what_it_answers(shop: Fixture) {
+async fn a_reply_quotes_what_it_answers_while_that_stands(shop: Fixture) {
     let asked = message(shop.stream, "ann", "is it cotton?");
     let answer = ChatMessage { reply: Some(asked.quote()), ..message(shop.stream, "bob", "yes") };
     shop.store.keep_messages(&[asked.clone(), answer.clone()]).await.unwrap();
-    assert_eq!(shop.store.messages(shop.stream, None, 9, false).await.unwrap(), [answer, asked.clone()]);
-    assert_eq!(shop.store.message(shop.stream, asked.id).await.unwrap(), Some(asked));
+    assert_eq!(shop.store.messages(shop.stream, None, 9, false).await.unwrap(), [answer.clone(), asked.clone()]);
+    assert_eq!(shop.store.message(shop.stream, asked.id).await.unwrap(), Some(asked.clone()));
+    shop.store.delete_message(shop.stream, asked.id, &deed(shop.stream, DeedKind::Delete)).await.unwrap();
+    let bare = ChatMessage { reply: None, ..answer };
+    assert_eq!(shop.store.messages(shop.stream, None, 9, false).await.unwrap(), [bare]);
     assert_eq!(shop.store.message(shop.stream, MessageId::new()).await.unwrap(), None);
 }
 
@@ -142,7 +145,7 @@ async fn a_pinned_comment_goes_with_its_message_and_its_author(shop: Fixture) {
     let pin = async || shop.store.pin_message(&said, &deed(shop.stream, DeedKind::PinMessage)).await;
     assert_eq!(refusal(pin().await), Refusal::NoSuchMessage, "not written yet");
     shop.store.keep_messages(std::slice::from_ref(&said)).await.unwrap();
-    let quote = Quote { id: said.id, name: "ANN".to_owned(), text: "free delivery?".to_owned() };
+    let quote = Quote { id: said.id, user: user("ann"), name: "ANN".to_owned(), text: "free delivery?".to_owned() };
     assert_eq!(pin().await.unwrap().chat.pinned, Some(quote));
     let (ann, bob) = (user("ann"), user("bob"));
     let gone = async |message, of| shop.store.unpin_what_is_gone(shop.stream, message, of).await.unwrap();

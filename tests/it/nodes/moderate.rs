@@ -88,5 +88,5 @@ async fn an_answer_finds_what_another_node_told_a_moment_ago() {
     hears(&mut bob, "how much?").await;
     bob.ask(json!({"do": "say", "text": "ten", "reply_to": asked})).await.unwrap();
     let event = hears(&mut ann, "ten").await;
-    assert_eq!(event["reply"], json!({"id": asked, "name": "Ann", "text": "how much?"}));
+    assert_eq!(event["reply"], json!({"id": asked, "user": "Ann", "name": "Ann", "text": "how much?"}));
 }
