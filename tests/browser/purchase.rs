@@ -9,13 +9,7 @@ use crate::support::browser::{Browser, SOON, Window};
 use crate::support::driver::Driver;
 use crate::support::outside::proxy::Proxy;
 use crate::support::outside::shop::{Shop, id, key};
-use crate::support::person::named;
-
-const STATUS: &str = "document.querySelector('[data-test=order-status]')?.dataset.status";
-
-fn is(status: &str) -> String {
-    format!("{STATUS} === '{status}'")
-}
+use crate::support::person::{named, order_is};
 
 /// An offer like this, pinned.
 async fn pinned(shop: &Shop, quantity: i64, terms: Value) -> String {
@@ -40,7 +34,7 @@ impl Browser {
 
     async fn holds(&self) {
         self.press("card-buy").await;
-        self.until("the hold", &is("held"), SOON).await;
+        self.until("the hold", &order_is("held"), SOON).await;
     }
 
     async fn step(&self, last: &str) {
@@ -76,7 +70,7 @@ async fn an_order_has_an_address_a_second_card_a_history_and_a_page() {
     ann.shot("purchase-declined").await;
     ann.choose("payment-ok").await;
     ann.press("pay").await;
-    ann.until("the order to be paid", &is("paid"), SOON).await;
+    ann.until("the order to be paid", &order_is("paid"), SOON).await;
     ann.step("paid").await;
     let steps = "return [...document.querySelectorAll('[data-test=order-history] li')].map((it) => it.dataset.step)";
     assert_eq!(ann.script(steps, &[]).await, json!(["held", "declined", "paid"]));
@@ -94,7 +88,7 @@ async fn an_order_has_an_address_a_second_card_a_history_and_a_page() {
     ann.holds().await;
     assert_eq!(ann.script(typed, &[]).await, json!("Ann Example"), "remembered for the next purchase");
     ann.press("order-cancel").await;
-    ann.until("the order to be given back", &is("cancelled"), SOON).await;
+    ann.until("the order to be given back", &order_is("cancelled"), SOON).await;
     ann.press("order-done").await;
 
     // The page of all orders says the same.
@@ -122,13 +116,13 @@ async fn a_hold_that_runs_out_under_the_open_sheet_is_told_and_can_be_taken_agai
     let ann = Browser::open(&driver, Window::Mobile, "en").await;
     ann.watches(&shop, &shop.server.url, "Ann", &offer).await;
     ann.holds().await;
-    ann.until("the hold to run out", &is("expired"), Duration::from_secs(30)).await;
+    ann.until("the hold to run out", &order_is("expired"), Duration::from_secs(30)).await;
     ann.step("expired").await;
     ann.press("order-again").await;
-    ann.until("a second hold", &is("held"), SOON).await;
+    ann.until("a second hold", &order_is("held"), SOON).await;
     ann.shot("purchase-again").await;
     ann.press("order-cancel").await;
-    ann.until("the order to be given back", &is("cancelled"), SOON).await;
+    ann.until("the order to be given back", &order_is("cancelled"), SOON).await;
     let orders = shop.rest("Ann", "viewer").get("/v1/orders").await.expect(200);
     let statuses: Vec<&Value> = orders["items"].as_array().unwrap().iter().map(|order| &order["status"]).collect();
     assert_eq!(statuses, ["cancelled", "expired"]);
@@ -152,7 +146,7 @@ async fn a_purchase_whose_answer_never_came_is_found_instead_of_a_second_one() {
         { key: 'the-lost-key', offer: arguments[1], qty: 1, stream: arguments[0] }))";
     ann.script(keep, &[json!(shop.stream), json!(offer)]).await;
     ann.press("card-buy").await;
-    ann.until("the hold", &is("held"), SOON).await;
+    ann.until("the hold", &order_is("held"), SOON).await;
     let orders = shop.rest("Ann", "viewer").get("/v1/orders").await.expect(200);
     assert_eq!(orders["items"].as_array().map(Vec::len), Some(1), "{orders:#}");
     // Whoever cannot see the sheet hears of it: what lies behind a modal one is not read.
@@ -176,14 +170,14 @@ async fn two_tabs_of_one_buyer_show_one_order() {
     // The other tab knows of the hold, and buying there leads to it instead of to a second one.
     laptop.find(&format!("{}:not([hidden])", named("held-chip"))).await;
     laptop.press("card-buy").await;
-    laptop.until("the refusal", &is("buyer_limit"), SOON).await;
+    laptop.until("the refusal", &order_is("buyer_limit"), SOON).await;
     laptop.press("order-mine").await;
-    laptop.until("the hold", &is("held"), SOON).await;
+    laptop.until("the hold", &order_is("held"), SOON).await;
     laptop.shot("purchase-two-tabs").await;
     laptop.fill_address().await;
     laptop.press("pay").await;
     for browser in [&laptop, &phone] {
-        browser.until("the order to be paid", &is("paid"), SOON).await;
+        browser.until("the order to be paid", &order_is("paid"), SOON).await;
     }
     phone.shot("purchase-paid-elsewhere").await;
     let orders = shop.rest("Ann", "viewer").get("/v1/orders").await.expect(200);
@@ -216,7 +210,7 @@ async fn an_open_product_sheet_says_that_the_last_one_is_gone_and_rings_when_it_
     ann.sees("toast-tell", "Back on sale").await;
     ann.shot("purchase-back").await;
     ann.press("product-buy").await;
-    ann.until("the hold", &is("held"), SOON).await;
+    ann.until("the hold", &order_is("held"), SOON).await;
     // Who has one does not wait for one.
     let waits = async || shop.rest("Ann", "viewer").get(&shop.path("waits")).await.expect(200)["items"].clone();
     let deadline = tokio::time::Instant::now() + SOON;
@@ -258,7 +252,7 @@ async fn a_network_that_drops_in_the_checkout_costs_a_moment_and_pays_once() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     proxy.restore();
-    ann.until("the order to be paid", &is("paid"), Duration::from_secs(45)).await;
+    ann.until("the order to be paid", &order_is("paid"), Duration::from_secs(45)).await;
     ann.shot("purchase-after-cut").await;
     assert_eq!(shop.number(begun).await, 1, "one try, however often it was asked for");
     shop.assert_audited().await;

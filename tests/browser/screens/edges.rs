@@ -7,11 +7,7 @@ use super::Walk;
 use crate::support::browser::SOON;
 use crate::support::outside::rest::Rest;
 use crate::support::outside::shop::id;
-use crate::support::person::named;
-
-fn is(status: &str) -> String {
-    format!("document.querySelector('[data-test=order-status]')?.dataset.status === '{status}'")
-}
+use crate::support::person::{named, order_is};
 
 impl Walk {
     async fn until(&self, what: &str, expression: &str) {
@@ -98,13 +94,13 @@ async fn orders_that_end_otherwise() {
     let live = "document.querySelector('[data-test=card]')?.dataset.phase === 'live'";
     walk.each(async |eye| drop(eye.until("the sale", live, 2 * SOON).await)).await;
     walk.each(async |eye| eye.press("card-buy").await).await;
-    walk.until("the hold", &is("held")).await;
-    walk.each(async |eye| drop(eye.until("the hold to run out", &is("expired"), 2 * SOON).await)).await;
+    walk.until("the hold", &order_is("held")).await;
+    walk.each(async |eye| drop(eye.until("the hold to run out", &order_is("expired"), 2 * SOON).await)).await;
     walk.screen("order-expired").await;
     walk.each(async |eye| eye.press("order-again").await).await;
-    walk.until("a second hold", &is("held")).await;
+    walk.until("a second hold", &order_is("held")).await;
     walk.each(async |eye| eye.press("order-cancel").await).await;
-    walk.until("the order to be given back", &is("cancelled")).await;
+    walk.until("the order to be given back", &order_is("cancelled")).await;
     walk.screen("order-cancelled").await;
     walk.each(async |eye| eye.press("order-done").await).await;
 

@@ -9,6 +9,11 @@ pub fn named(name: &str) -> String {
     format!("[data-test=\"{name}\"]")
 }
 
+/// The open order says that this is how it stands.
+pub fn order_is(status: &str) -> String {
+    format!("document.querySelector('[data-test=order-status]')?.dataset.status === '{status}'")
+}
+
 impl Browser {
     pub async fn press(&self, name: &str) {
         let css = named(name);
@@ -69,11 +74,14 @@ impl Browser {
 
     /// Nothing wider than the page, nothing in the console but failures of a network that was cut.
     pub async fn is_sound(&self, who: &str) {
+        self.is_sound_but_for(who, &["net::ERR_", "WebSocket", "status of 402", "status of 409"]).await;
+    }
+
+    /// The same with other lines of the console that belong to what was done.
+    pub async fn is_sound_but_for(&self, who: &str, known: &[&str]) {
         let wide = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
         assert!(self.script(wide, &[]).await.as_i64() <= Some(0), "{who}: the page is wider than its window");
-        let ours = |line: &String| {
-            !["net::ERR_", "WebSocket", "status of 402", "status of 409"].iter().any(|it| line.contains(it))
-        };
+        let ours = |line: &String| !known.iter().any(|it| line.contains(it));
         let errors: Vec<String> = self.errors().await.into_iter().filter(ours).collect();
         assert_eq!(errors, Vec::<String>::new(), "{who}'s console");
     }

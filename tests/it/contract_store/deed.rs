@@ -66,4 +66,17 @@ async fn one_person_sees_what_was_done_to_them_alone(shop: Fixture) {
     }
     let of = async |who: &str| shop.store.deeds(shop.stream, Some(&user(who)), None, 9).await.unwrap().len();
     assert_eq!((of("ann").await, of("bob").await, of("cem").await), (2, 1, 0));
+    // Page by page, and nothing but what concerns them: an act that only names them fills no page.
+    for kind in DeedKind::ALL {
+        shop.store.keep_deed(&Deed { user: Some(user("dan")), ..deed(shop.stream, *kind) }).await.unwrap();
+    }
+    let (mut seen, mut after) = (Vec::new(), None);
+    loop {
+        let page = shop.store.deeds(shop.stream, Some(&user("dan")), after, 2).await.unwrap();
+        let Some(last) = page.last() else { break };
+        after = Some(last.id);
+        seen.extend(page.iter().map(|deed| deed.kind));
+    }
+    seen.reverse();
+    assert_eq!(seen, DeedKind::ALL.iter().copied().filter(|kind| kind.concerns()).collect::<Vec<_>>());
 }
