@@ -14,34 +14,34 @@ type Millis = i64;
 
 /// Cheap to clone; all clones tell the same time.
 #[derive(Clone)]
-pub struct Clock(Source);
+pub struct Clock(ClockSource);
 
 #[derive(Clone)]
-enum Source {
-    Machine(Arc<Steady>),
-    Hand(watch::Sender<Millis>),
+enum ClockSource {
+    System(Arc<MonotonicTime>),
+    Manual(watch::Sender<Millis>),
 }
 
 impl Clock {
     pub fn system() -> Self {
-        Self(Source::Machine(Arc::new(Steady { start: Instant::now(), lead: AtomicI64::new(i64::MIN) })))
+        Self(ClockSource::System(Arc::new(MonotonicTime { start: Instant::now(), lead: AtomicI64::new(i64::MIN) })))
     }
 
     /// Stands still until [`Clock::set`].
-    pub fn by_hand(now: Millis) -> Self {
-        Self(Source::Hand(watch::Sender::new(now)))
+    pub fn manual(now: Millis) -> Self {
+        Self(ClockSource::Manual(watch::Sender::new(now)))
     }
 
     pub fn now(&self) -> Millis {
         match &self.0 {
-            Source::Machine(steady) => steady.at(wall(), Instant::now()) / 1_000_000,
-            Source::Hand(hand) => *hand.borrow(),
+            ClockSource::System(steady) => steady.now_ns(wall_time(), Instant::now()) / 1_000_000,
+            ClockSource::Manual(hand) => *hand.borrow(),
         }
     }
 
     /// Moves a clock set by hand forward; sleepers whose time has come wake up. The machine's clock cannot be set.
     pub fn set(&self, now: Millis) {
-        if let Source::Hand(hand) = &self.0 {
+        if let ClockSource::Manual(hand) = &self.0 {
             hand.send_modify(|time| *time = now.max(*time));
         }
     }
@@ -52,14 +52,14 @@ impl Clock {
 
     pub async fn sleep_until(&self, at: Millis) {
         match &self.0 {
-            Source::Machine(_) => {
+            ClockSource::System(_) => {
                 // Timers round up to the next millisecond, so `at` has come when this returns.
                 let left = (at - self.now()).max(0) as u64;
                 if 0 < left {
                     tokio::time::sleep(Duration::from_millis(left)).await;
                 }
             }
-            Source::Hand(hand) => {
+            ClockSource::Manual(hand) => {
                 // Cannot fail: this clock holds the sender.
                 let _ = hand.subscribe().wait_for(|now| *now >= at).await;
             }
@@ -71,15 +71,15 @@ impl Clock {
 ///
 /// Between two readings time moves by at least half of what passed. So the part of it that half the passed time does
 /// not explain never falls, and its largest value is all there is to remember.
-struct Steady {
+struct MonotonicTime {
     start: Instant,
     /// In nanoseconds; good until the year 2262.
     lead: AtomicI64,
 }
 
-impl Steady {
+impl MonotonicTime {
     /// In nanoseconds.
-    fn at(&self, wall: Duration, instant: Instant) -> i64 {
+    fn now_ns(&self, wall: Duration, instant: Instant) -> i64 {
         let half = instant.saturating_duration_since(self.start).as_nanos() as i64 / 2;
         let lead = wall.as_nanos() as i64 - half;
         self.lead.fetch_max(lead, Ordering::AcqRel).max(lead) + half
@@ -87,7 +87,7 @@ impl Steady {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the clock")]
-fn wall() -> Duration {
+fn wall_time() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn time_goes_on_at_half_speed_after_the_machine_was_set_back() {
         let start = Instant::now();
-        let steady = Steady { start, lead: AtomicI64::new(i64::MIN) };
+        let steady = MonotonicTime { start, lead: AtomicI64::new(i64::MIN) };
         let second = Duration::from_secs(1);
         for (wall, passed, expected) in [
             (1_001, 1, 1_001_000), // together
@@ -106,14 +106,14 @@ mod tests {
             (501, 4, 1_002_500),
             (2_000, 5, 2_000_000), // set forward: at once
         ] {
-            let now = steady.at(second * wall, start + second * passed) / 1_000_000;
+            let now = steady.now_ns(second * wall, start + second * passed) / 1_000_000;
             assert_eq!(now, expected, "wall {wall}");
         }
     }
 
     #[test]
     fn no_thread_sees_a_time_before_one_it_has_seen() {
-        let steady = Steady { start: Instant::now(), lead: AtomicI64::new(i64::MIN) };
+        let steady = MonotonicTime { start: Instant::now(), lead: AtomicI64::new(i64::MIN) };
         let newest = AtomicI64::new(0);
         std::thread::scope(|threads| {
             for thread in 0..4 {
@@ -123,7 +123,7 @@ mod tests {
                         let before = newest.load(Ordering::Acquire);
                         // A machine whose clock jumps about, each time for another thread.
                         let wall = Duration::from_millis(1_000_000 + (reading * 7_919 * (thread + 1)) % 1_000);
-                        let now = steady.at(wall, Instant::now());
+                        let now = steady.now_ns(wall, Instant::now());
                         assert!(before <= now, "{now} after {before}");
                         newest.fetch_max(now, Ordering::AcqRel);
                     }
@@ -134,7 +134,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_sleeper_wakes_when_its_time_is_set() {
-        let clock = Clock::by_hand(100);
+        let clock = Clock::manual(100);
         let sleeper = tokio::spawn({
             let clock = clock.clone();
             async move { clock.sleep_until(140).await }

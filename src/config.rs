@@ -16,21 +16,21 @@ pub struct Cli {
 #[derive(Subcommand, Debug)]
 pub enum Command {
     /// Run a whole demo shop on this machine: SQLite, one process, nothing to configure
-    Demo(Demo),
+    Demo(DemoArgs),
     /// Run a node of your shop
-    Serve(Serve),
+    Serve(ServeArgs),
     /// Bring a database up to this version; safe to run twice, and from two places at once
-    Migrate(Migrate),
+    Migrate(MigrateArgs),
     /// Sign a token, as your own site would
-    Token(Token),
+    Token(TokenArgs),
     /// Say by the exit code whether the node on this machine answers; for containers without a shell
-    Healthy(Healthy),
+    Healthy(HealthArgs),
 }
 
 #[derive(Args, Debug)]
-pub struct Demo {
+pub struct DemoArgs {
     /// Where to listen; port 0 takes any free port, :8080 is port 8080 of every IPv4 address
-    #[arg(long, env = "LIVESOUK_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT", value_parser = address)]
+    #[arg(long, env = "LIVESOUK_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT", value_parser = parse_address)]
     pub listen: SocketAddr,
     /// The folder that keeps the demo shop
     #[arg(long, env = "LIVESOUK_DATA", default_value = "./livesouk-data", value_name = "FOLDER")]
@@ -39,20 +39,20 @@ pub struct Demo {
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
-    pub limits: Limits,
+    pub limits: LimitArgs,
     #[command(flatten)]
-    pub payments: Payments,
+    pub payments: PaymentArgs,
     #[command(flatten)]
-    pub log: Log,
+    pub log: LogArgs,
 }
 
 #[derive(Args, Debug)]
-pub struct Serve {
+pub struct ServeArgs {
     /// Where to listen; port 0 takes any free port, :8080 is port 8080 of every IPv4 address
-    #[arg(long, env = "LIVESOUK_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT", value_parser = address)]
+    #[arg(long, env = "LIVESOUK_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT", value_parser = parse_address)]
     pub listen: SocketAddr,
     /// Tell /metrics, /healthz and /readyz here too, to whoever asks: an address that only your own network reaches
-    #[arg(long, env = "LIVESOUK_METRICS_LISTEN", value_name = "ADDRESS:PORT", value_parser = address)]
+    #[arg(long, env = "LIVESOUK_METRICS_LISTEN", value_name = "ADDRESS:PORT", value_parser = parse_address)]
     pub metrics_listen: Option<SocketAddr>,
     /// Where the shop is kept: sqlite:PATH or postgres://USER@HOST/DATABASE
     #[arg(
@@ -95,15 +95,15 @@ pub struct Serve {
     #[arg(long = "trusted-proxy", env = "LIVESOUK_TRUSTED_PROXY", value_name = "IP", value_delimiter = ',')]
     pub trusted_proxies: Vec<std::net::IpAddr>,
     #[command(flatten)]
-    pub limits: Limits,
+    pub limits: LimitArgs,
     #[command(flatten)]
-    pub payments: Payments,
+    pub payments: PaymentArgs,
     #[command(flatten)]
-    pub log: Log,
+    pub log: LogArgs,
 }
 
 #[derive(Args, Debug)]
-pub struct Limits {
+pub struct LimitArgs {
     /// Messages a viewer may send each second on average, five in a burst; 0 turns the budget off
     #[arg(long, env = "LIVESOUK_CHAT_PER_SECOND", default_value_t = 1.0, value_name = "N")]
     pub chat_per_second: f64,
@@ -134,14 +134,14 @@ pub struct Limits {
 }
 
 #[derive(Args, Debug)]
-pub struct Payments {
+pub struct PaymentArgs {
     /// What the payment provider signs its webhooks with, at least 32 bytes; made up at each start if not given
     #[arg(long, env = "LIVESOUK_WEBHOOK_SECRET", value_name = "SECRET", hide_env_values = true)]
     pub webhook_secret: Option<String>,
 }
 
 #[derive(Args, Debug)]
-pub struct Log {
+pub struct LogArgs {
     /// What to log: error, warn, info, debug, or a filter like livesouk=debug
     #[arg(long = "log", env = "LIVESOUK_LOG", default_value = "info", value_name = "FILTER")]
     pub filter: String,
@@ -161,14 +161,14 @@ pub enum LogFormat {
 }
 
 #[derive(Args, Debug)]
-pub struct Migrate {
+pub struct MigrateArgs {
     /// The database: postgres://USER@HOST/DATABASE or sqlite:PATH
     #[arg(long, env = "LIVESOUK_STORE", value_name = "URL", hide_env_values = true)]
     pub store: String,
 }
 
 #[derive(Args, Debug)]
-pub struct Token {
+pub struct TokenArgs {
     /// The key to sign with, at least 32 bytes
     #[arg(
         long = "auth-key",
@@ -196,7 +196,7 @@ pub struct Token {
 }
 
 /// An address of numbers. A port alone means all addresses, as other servers have it; `localhost` is 127.0.0.1.
-fn address(text: &str) -> Result<SocketAddr, String> {
+fn parse_address(text: &str) -> Result<SocketAddr, String> {
     let numbers = match text.strip_prefix("localhost:").or(text.strip_prefix(':')) {
         Some(port) if text.starts_with(':') => format!("0.0.0.0:{port}"),
         Some(port) => format!("127.0.0.1:{port}"),
@@ -206,24 +206,24 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 }
 
 #[derive(Args, Debug)]
-pub struct Healthy {
+pub struct HealthArgs {
     /// Where it listens
-    #[arg(long, env = "LIVESOUK_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT", value_parser = address)]
+    #[arg(long, env = "LIVESOUK_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT", value_parser = parse_address)]
     pub listen: SocketAddr,
 }
 
-impl Serve {
+impl ServeArgs {
     /// What clap cannot know: that the settings fit each other. `Err` is the sentence for the operator.
     pub fn check(&self) -> Result<(), String> {
         let on_sqlite = self.store.starts_with("sqlite:");
         if !on_sqlite && !self.store.starts_with("postgres://") && !self.store.starts_with("postgresql://") {
             return Err("--store is sqlite:PATH or postgres://USER@HOST/DATABASE".to_owned());
         }
-        if self.on_redis() && on_sqlite {
+        if self.uses_redis() && on_sqlite {
             let why = "Redis joins nodes, and a SQLite file belongs to one";
             return Err(format!("--broker redis is not possible here: {why}; use --broker local, or Postgres"));
         }
-        if self.broker != "local" && !self.on_redis() {
+        if self.broker != "local" && !self.uses_redis() {
             return Err("--broker is local, redis://HOST:PORT or redis+cluster://HOST:PORT,HOST:PORT".to_owned());
         }
         if self.currency.len() != 3 || !self.currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
@@ -233,13 +233,13 @@ impl Serve {
         self.limits.check()
     }
 
-    fn on_redis(&self) -> bool {
+    fn uses_redis(&self) -> bool {
         self.broker.starts_with("redis")
     }
 
     /// Allowed, but somebody should know.
     pub fn warning(&self) -> Option<&'static str> {
-        (self.store.starts_with("postgres") && !self.on_redis())
+        (self.store.starts_with("postgres") && !self.uses_redis())
             .then_some("Postgres with --broker local: selling is shared between nodes, rooms are not")
     }
 }
@@ -247,7 +247,7 @@ impl Serve {
 /// A shorter one could be guessed.
 const SECRET_BYTES_MIN: usize = 32;
 
-impl Payments {
+impl PaymentArgs {
     pub fn check(&self) -> Result<(), String> {
         match &self.webhook_secret {
             Some(secret) if secret.len() < SECRET_BYTES_MIN => Err("--webhook-secret has at least 32 bytes".to_owned()),
@@ -256,7 +256,7 @@ impl Payments {
     }
 }
 
-impl Limits {
+impl LimitArgs {
     pub fn check(&self) -> Result<(), String> {
         if !(0.0..=1_000.0).contains(&self.chat_per_second) {
             return Err("--chat-per-second is 0 to 1000".to_owned());
@@ -286,7 +286,7 @@ mod tests {
 
     use super::*;
 
-    fn serve(more: &[&str]) -> Serve {
+    fn serve(more: &[&str]) -> ServeArgs {
         let args = ["livesouk", "serve", "--auth-key", "k"].iter().chain(more);
         match Cli::parse_from(args).command {
             Command::Serve(serve) => serve,
@@ -333,7 +333,7 @@ mod tests {
             ("shop.example:80", None),
             (":http", None),
         ] {
-            assert_eq!(address(text).ok(), expected.map(|address| address.parse().unwrap()), "{text}");
+            assert_eq!(parse_address(text).ok(), expected.map(|address| address.parse().unwrap()), "{text}");
         }
     }
 }

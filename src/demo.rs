@@ -8,15 +8,15 @@ use serde_json::json;
 use crate::clock::Clock;
 use crate::domain::offer::NewOffer;
 use crate::domain::{
-    ChatRules, Kind, LiveStream, Offer, OfferId, Product, ProductId, Shop, ShopId, StreamId, StreamStatus, Titles,
+    ChatRules, LiveStream, Offer, OfferId, OfferKind, Product, ProductId, Shop, ShopId, StreamId, StreamStatus, Titles,
     Variant, VariantId,
 };
 use crate::store::{Result, Store};
 
-const SHOP: &str = include_str!("../web-demo/demo/shop.json");
+const SEED_JSON: &str = include_str!("../web-demo/demo/shop.json");
 
 #[derive(Deserialize)]
-struct Seed {
+struct DemoSeed {
     shop: SeedShop,
     products: Vec<SeedProduct>,
     streams: Vec<SeedStream>,
@@ -64,7 +64,7 @@ struct SeedStream {
 #[derive(Deserialize)]
 struct SeedOffer {
     sku: String,
-    kind: Kind,
+    kind: OfferKind,
     price: i64,
     old_price: Option<i64>,
     quantity: i64,
@@ -73,15 +73,16 @@ struct SeedOffer {
 }
 
 /// What the demo shows first.
-pub struct Opened {
+pub struct DemoShop {
     pub shop: Shop,
     pub stream: StreamId,
     pub offers: Vec<Offer>,
 }
 
 /// Fills what is empty, and sees to it that one show is live.
-pub async fn open(store: &Store, clock: &Clock) -> Result<Opened> {
-    let seed: Seed = serde_json::from_str(SHOP).map_err(|error| crate::store::Error::Setup(error.to_string()))?;
+pub async fn open(store: &Store, clock: &Clock) -> Result<DemoShop> {
+    let seed: DemoSeed =
+        serde_json::from_str(SEED_JSON).map_err(|error| crate::store::Error::Setup(error.to_string()))?;
     let shop = match store.shop().await? {
         Some(shop) => shop,
         None => {
@@ -92,28 +93,28 @@ pub async fn open(store: &Store, clock: &Clock) -> Result<Opened> {
     };
     if store.products(None, 1).await?.is_empty() {
         for product in &seed.products {
-            store.create_product(shop.id, &product.product()).await?;
+            store.create_product(shop.id, &product.to_product()).await?;
         }
     }
     if store.streams(Some(StreamStatus::Scheduled), None, 1).await?.is_empty() {
         for coming in seed.streams.iter().filter(|stream| !stream.live) {
-            store.create_stream(shop.id, &coming.stream(clock.now())).await?;
+            store.create_stream(shop.id, &coming.to_stream(clock.now())).await?;
         }
     }
     let live = match store.streams(Some(StreamStatus::Live), None, 1).await?.pop() {
         Some(live) => live.id,
-        None => go_live(store, clock, &shop, &seed).await?,
+        None => create_live_stream(store, clock, &shop, &seed).await?,
     };
-    let offers = store.offers_of(live).await?;
-    Ok(Opened { shop, stream: live, offers })
+    let offers = store.offers_of_stream(live).await?;
+    Ok(DemoShop { shop, stream: live, offers })
 }
 
 /// A new live show with its bag on sale and the first offer pinned.
-async fn go_live(store: &Store, clock: &Clock, shop: &Shop, seed: &Seed) -> Result<StreamId> {
+async fn create_live_stream(store: &Store, clock: &Clock, shop: &Shop, seed: &DemoSeed) -> Result<StreamId> {
     let Some(show) = seed.streams.iter().find(|stream| stream.live) else {
         return Err(crate::store::Error::Setup("the demo has no live show".to_owned()));
     };
-    let show = show.stream(clock.now());
+    let show = show.to_stream(clock.now());
     store.create_stream(shop.id, &show).await?;
     let catalogue = store.products(None, 100).await?;
     let variants = || catalogue.iter().flat_map(|product| &product.variants);
@@ -125,7 +126,7 @@ async fn go_live(store: &Store, clock: &Clock, shop: &Shop, seed: &Seed) -> Resu
         if quantity == 0 {
             continue;
         }
-        let new = offer.offer(show.id, variant.id, quantity);
+        let new = offer.to_offer(show.id, variant.id, quantity);
         store.create_offer(&new).await?;
         store.open_offer(new.id).await?;
         first.get_or_insert(new.id);
@@ -138,7 +139,7 @@ async fn go_live(store: &Store, clock: &Clock, shop: &Shop, seed: &Seed) -> Resu
 }
 
 impl SeedProduct {
-    fn product(&self) -> Product {
+    fn to_product(&self) -> Product {
         let variants = self.variants.iter().map(|variant| Variant {
             id: VariantId::new(),
             name: variant.name.clone(),
@@ -159,7 +160,7 @@ impl SeedProduct {
 }
 
 impl SeedStream {
-    fn stream(&self, now: i64) -> LiveStream {
+    fn to_stream(&self, now: i64) -> LiveStream {
         LiveStream {
             id: StreamId::new(),
             title: self.title.clone(),
@@ -173,7 +174,7 @@ impl SeedStream {
             ended_at: None,
             pin: None,
             chat: ChatRules::default(),
-            words_v: 0,
+            blocklist_version: 0,
             likes: 0,
             version: 1,
         }
@@ -181,7 +182,7 @@ impl SeedStream {
 }
 
 impl SeedOffer {
-    fn offer(&self, stream: StreamId, variant: VariantId, quantity: i64) -> NewOffer {
+    fn to_offer(&self, stream: StreamId, variant: VariantId, quantity: i64) -> NewOffer {
         NewOffer {
             id: OfferId::new(),
             stream,
@@ -217,7 +218,7 @@ pub fn auth_key(data: &Path) -> std::io::Result<String> {
 }
 
 /// The line that `--json` prints.
-pub fn as_json(opened: &Opened, base: &str, listen: &str, host_token: &str) -> serde_json::Value {
+pub fn startup_json(opened: &DemoShop, base: &str, listen: &str, host_token: &str) -> serde_json::Value {
     let offers = opened.offers.iter().map(|offer| {
         json!({
             "id": offer.id, "title": offer.title, "price": offer.terms.price, "currency": offer.currency,

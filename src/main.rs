@@ -7,17 +7,19 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
-use livesouk::app::{ChatBudget, Secret, Settings};
+use livesouk::app::{ChatRateLimit, Settings, WebhookSecret};
 use livesouk::broker::Broker;
 use livesouk::clock::Clock;
-use livesouk::config::{Cli, Command, Demo, Limits, Log, LogFormat, Migrate, Payments, Serve, Token};
+use livesouk::config::{
+    Cli, Command, DemoArgs, LimitArgs, LogArgs, LogFormat, MigrateArgs, PaymentArgs, ServeArgs, TokenArgs,
+};
 use livesouk::demo;
 use livesouk::domain::{Actor, Name, Role, StreamId, UserId};
-use livesouk::http::auth::Auth;
-use livesouk::http::{Origins, Proxies};
+use livesouk::http::auth::TokenAuth;
+use livesouk::http::{Origins, TrustedProxies};
 #[cfg(feature = "otel")]
-use livesouk::metrics::SPANS;
-use livesouk::node::{self, Node, Plan, StartError};
+use livesouk::metrics::SPAN_TARGET;
+use livesouk::node::{self, Node, NodeConfig, StartError};
 use livesouk::store::Store;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -27,7 +29,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 /// A node that takes longer is not healthy.
-const HEALTHY_WITHIN: Duration = Duration::from_secs(2);
+const HEALTH_CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -44,7 +46,7 @@ fn main() -> ExitCode {
             Command::Serve(options) => run_serve(options).await,
             Command::Migrate(options) => run_migrate(options).await,
             Command::Token(options) => print_token(options),
-            Command::Healthy(options) => ask_whether_healthy(options.listen).await,
+            Command::Healthy(options) => check_health(options.listen).await,
         }
     });
     match ended {
@@ -57,10 +59,10 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run_demo(options: Demo) -> anyhow::Result<()> {
+async fn run_demo(options: DemoArgs) -> anyhow::Result<()> {
     options.limits.check().map_err(StartError::Config)?;
     options.payments.check().map_err(StartError::Config)?;
-    start_log(&options.log)?;
+    init_logging(&options.log)?;
     let folder = options.data;
     let unusable = |error| StartError::Config(format!("cannot use --data {}: {error}", folder.display()));
     std::fs::create_dir_all(&folder).map_err(unusable)?;
@@ -70,19 +72,19 @@ async fn run_demo(options: Demo) -> anyhow::Result<()> {
     let file = folder.join("livesouk.db");
     let store = node::open_store(&format!("sqlite:{}", file.display()), &clock, 1).await?;
     let opened = demo::open(&store, &clock).await.map_err(StartError::Store)?;
-    let auth = Auth::new(&[key], clock.clone()).map_err(StartError::Config)?;
-    let host_token = auth.sign(&demo_host()?, 30 * 24 * 3_600 * 1_000).map_err(StartError::Config)?;
-    let node = Node::start(Plan {
+    let auth = TokenAuth::new(&[key], clock.clone()).map_err(StartError::Config)?;
+    let host_token = auth.sign(&demo_host_actor()?, 30 * 24 * 3_600 * 1_000).map_err(StartError::Config)?;
+    let node = Node::start(NodeConfig {
         listen: options.listen,
-        metrics: None,
+        metrics_listen: None,
         store,
         broker: Broker::local(),
         clock,
         shop: opened.shop.clone(),
         auth,
         origins: Origins::new(&[], None).map_err(StartError::Config)?,
-        proxies: Proxies::default(),
-        settings: settings(&options.limits, &options.payments, true),
+        trusted_proxies: TrustedProxies::default(),
+        settings: app_settings(&options.limits, &options.payments, true),
         limits: options.limits,
     })
     .await?;
@@ -91,32 +93,38 @@ async fn run_demo(options: Demo) -> anyhow::Result<()> {
     let base = format!("http://{}", listen.replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]"));
     let mut out = std::io::stdout().lock();
     let printed = if options.json {
-        writeln!(out, "{}", demo::as_json(&opened, &base, &listen, &host_token))
+        writeln!(out, "{}", demo::startup_json(&opened, &base, &listen, &host_token))
     } else {
-        write!(out, "{}", table(&opened, &base, &file.display().to_string(), &host_token))
+        write!(out, "{}", demo_summary(&opened, &base, &file.display().to_string(), &host_token))
     };
     // Whoever closed our stdout does not want to read it; the shop runs all the same.
     let _ = printed.and_then(|()| out.flush());
     drop(out);
-    node.serve(asked_to_stop()?).await;
+    node.serve(shutdown_signal()?).await;
     Ok(())
 }
 
-fn settings(limits: &Limits, payments: &Payments, dev_login: bool) -> Settings {
-    let made_up = Settings::default();
-    let webhook_secret = payments.webhook_secret.as_ref().map_or(made_up.webhook_secret, Secret::new);
-    let chat = ChatBudget { viewer: limits.chat_per_second, room: limits.room_chat_per_second };
+fn app_settings(limits: &LimitArgs, payments: &PaymentArgs, dev_login: bool) -> Settings {
+    let defaults = Settings::default();
+    let webhook_secret = payments.webhook_secret.as_ref().map_or(defaults.webhook_secret, WebhookSecret::new);
+    let chat = ChatRateLimit { viewer_per_s: limits.chat_per_second, room_per_s: limits.room_chat_per_second };
     let chat_kept_ms = (limits.chat_days > 0).then(|| i64::from(limits.chat_days) * 86_400_000);
-    Settings { chat, chat_kept_ms, dev_login, webhook_secret, ..Settings::default() }
+    Settings {
+        chat,
+        chat_retention_ms: chat_kept_ms,
+        is_dev_login_enabled: dev_login,
+        webhook_secret,
+        ..Settings::default()
+    }
 }
 
-fn demo_host() -> anyhow::Result<Actor> {
+fn demo_host_actor() -> anyhow::Result<Actor> {
     let refused = |refusal| anyhow::anyhow!("{refusal}");
     let user = UserId::parse("demo-host").map_err(refused)?;
     Ok(Actor { user, name: Name::parse("Noura").map_err(refused)?, role: Role::Host, stream: None, expires_at: None })
 }
 
-fn table(opened: &demo::Opened, base: &str, file: &str, token: &str) -> String {
+fn demo_summary(opened: &demo::DemoShop, base: &str, file: &str, token: &str) -> String {
     let units: i64 = opened.offers.iter().map(|offer| offer.terms.left()).sum();
     format!(
         "\n  {title} is open\n\n  \
@@ -135,14 +143,14 @@ fn table(opened: &demo::Opened, base: &str, file: &str, token: &str) -> String {
     )
 }
 
-async fn run_serve(options: Serve) -> anyhow::Result<()> {
+async fn run_serve(options: ServeArgs) -> anyhow::Result<()> {
     options.check().map_err(StartError::Config)?;
-    start_log(&options.log)?;
+    init_logging(&options.log)?;
     if let Some(warning) = options.warning() {
         tracing::warn!("{warning}");
     }
     let clock = Clock::system();
-    let auth = Auth::new(&options.auth_keys, clock.clone()).map_err(StartError::Config)?;
+    let auth = TokenAuth::new(&options.auth_keys, clock.clone()).map_err(StartError::Config)?;
     let origins = Origins::new(&options.allow_origins, options.base_url.as_deref()).map_err(StartError::Config)?;
     let store = node::open_store(&options.store, &clock, usize::from(options.sell_connections)).await?;
     let shop = node::shop(&store, &options.shop, &options.currency).await?;
@@ -151,17 +159,17 @@ async fn run_serve(options: Serve) -> anyhow::Result<()> {
     } else {
         Broker::redis(&options.broker, &shop.id.0.simple().to_string()).map_err(StartError::Config)?
     };
-    let node = Node::start(Plan {
+    let node = Node::start(NodeConfig {
         listen: options.listen,
-        metrics: options.metrics_listen,
+        metrics_listen: options.metrics_listen,
         store,
         broker,
         clock,
         shop,
         auth,
         origins,
-        proxies: Proxies::new(options.trusted_proxies),
-        settings: settings(&options.limits, &options.payments, false),
+        trusted_proxies: TrustedProxies::new(options.trusted_proxies),
+        settings: app_settings(&options.limits, &options.payments, false),
         limits: options.limits,
     })
     .await?;
@@ -173,18 +181,18 @@ async fn run_serve(options: Serve) -> anyhow::Result<()> {
         broker = options.broker.split(':').next(),
         "livesouk serves"
     );
-    node.serve(asked_to_stop()?).await;
+    node.serve(shutdown_signal()?).await;
     Ok(())
 }
 
-async fn run_migrate(options: Migrate) -> anyhow::Result<()> {
+async fn run_migrate(options: MigrateArgs) -> anyhow::Result<()> {
     Store::migrate(&options.store, Clock::system()).await.map_err(StartError::Store)?;
     println!("the database is up to date");
     Ok(())
 }
 
-fn print_token(options: Token) -> anyhow::Result<()> {
-    let auth = Auth::new(&options.auth_keys, Clock::system()).map_err(StartError::Config)?;
+fn print_token(options: TokenArgs) -> anyhow::Result<()> {
+    let auth = TokenAuth::new(&options.auth_keys, Clock::system()).map_err(StartError::Config)?;
     let refused = |refusal: livesouk::domain::Refusal| StartError::Config(refusal.to_string());
     let role = Role::parse(&options.role);
     let actor = Actor {
@@ -199,7 +207,7 @@ fn print_token(options: Token) -> anyhow::Result<()> {
 }
 
 /// Asks `/healthz` of the node on this machine. A node that listens everywhere is asked on the loopback address.
-async fn ask_whether_healthy(listen: SocketAddr) -> anyhow::Result<()> {
+async fn check_health(listen: SocketAddr) -> anyhow::Result<()> {
     let loopback = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
@@ -212,13 +220,13 @@ async fn ask_whether_healthy(listen: SocketAddr) -> anyhow::Result<()> {
         socket.read_exact(&mut status).await?;
         std::io::Result::Ok(status)
     };
-    let status = tokio::time::timeout(HEALTHY_WITHIN, ask).await.context("no answer in time")??;
+    let status = tokio::time::timeout(HEALTH_CHECK_TIMEOUT, ask).await.context("no answer in time")??;
     anyhow::ensure!(&status == b"HTTP/1.1 200", "it answered {}", String::from_utf8_lossy(&status));
     Ok(())
 }
 
 /// The first signal ends the server in order; the second ends it at once.
-fn asked_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
+fn shutdown_signal() -> anyhow::Result<impl Future<Output = ()>> {
     let mut interrupt = signal(SignalKind::interrupt()).context("signals cannot be heard")?;
     let mut terminate = signal(SignalKind::terminate()).context("signals cannot be heard")?;
     let mut any = async move || {
@@ -237,7 +245,7 @@ fn asked_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
 }
 
 /// Logs go to stderr; stdout is for what was asked for.
-fn start_log(log: &Log) -> Result<(), StartError> {
+fn init_logging(log: &LogArgs) -> Result<(), StartError> {
     let filter = tracing_subscriber::EnvFilter::try_new(&log.filter)
         .map_err(|error| StartError::Config(format!("--log {}: {error}", log.filter)))?;
     let lines =
@@ -248,14 +256,14 @@ fn start_log(log: &Log) -> Result<(), StartError> {
     };
     let lines = tracing_subscriber::registry().with(lines.with_filter(filter));
     #[cfg(feature = "otel")]
-    let lines = lines.with(log.otlp_endpoint.as_deref().map(spans_to).transpose()?);
+    let lines = lines.with(log.otlp_endpoint.as_deref().map(otlp_layer).transpose()?);
     lines.init();
     Ok(())
 }
 
 /// Sends the spans to a collector, in batches, from a thread of their own; what it does not take is dropped.
 #[cfg(feature = "otel")]
-fn spans_to<S>(endpoint: &str) -> Result<impl tracing_subscriber::Layer<S> + use<S>, StartError>
+fn otlp_layer<S>(endpoint: &str) -> Result<impl tracing_subscriber::Layer<S> + use<S>, StartError>
 where
     S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
 {
@@ -267,6 +275,6 @@ where
     let exporter = exporter.map_err(|error| StartError::Config(format!("--otlp-endpoint {endpoint}: {error}")))?;
     let resource = Resource::builder().with_service_name("livesouk").build();
     let provider = SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build();
-    let ours = tracing_subscriber::filter::Targets::new().with_target(SPANS, tracing::Level::TRACE);
+    let ours = tracing_subscriber::filter::Targets::new().with_target(SPAN_TARGET, tracing::Level::TRACE);
     Ok(tracing_opentelemetry::layer().with_tracer(provider.tracer("livesouk")).with_filter(ours))
 }

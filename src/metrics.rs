@@ -9,66 +9,66 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// The target of spans, which only a build with the feature `otel` sends anywhere. In others they cost a comparison.
-pub const SPANS: &str = "livesouk::span";
+pub const SPAN_TARGET: &str = "livesouk::span";
 
 /// One more.
-pub fn count(counter: &AtomicU64) {
-    count_by(counter, 1);
+pub fn increment(counter: &AtomicU64) {
+    increment_by(counter, 1);
 }
 
-pub fn count_by(counter: &AtomicU64, by: u64) {
+pub fn increment_by(counter: &AtomicU64, by: u64) {
     counter.fetch_add(by, Ordering::Relaxed);
 }
 
 /// How many of each name. The names are a closed list; whatever is not in it counts as the last of them, `other`.
 #[derive(Debug)]
-pub struct Named {
+pub struct LabeledCounter {
     names: &'static [&'static str],
     counts: Box<[AtomicU64]>,
 }
 
-impl Named {
+impl LabeledCounter {
     /// The names that come most often first: they are looked for in this order.
     pub fn new(names: &'static [&'static str]) -> Self {
         debug_assert_eq!(names.last(), Some(&"other"));
         Self { names, counts: names.iter().map(|_| AtomicU64::new(0)).collect() }
     }
 
-    pub fn count(&self, name: &str) {
+    pub fn increment(&self, name: &str) {
         let place = self.names.iter().position(|known| *known == name);
         if let Some(counter) = place.map_or(self.counts.last(), |place| self.counts.get(place)) {
-            count(counter);
+            increment(counter);
         }
     }
 
-    pub fn all(&self) -> impl Iterator<Item = (&'static str, u64)> {
+    pub fn values(&self) -> impl Iterator<Item = (&'static str, u64)> {
         self.names.iter().zip(&self.counts).map(|(name, counter)| (*name, counter.load(Ordering::Relaxed)))
     }
 }
 
 /// How long something took, from a tenth of a millisecond to an hour.
 #[derive(Debug, Default)]
-pub struct Times {
+pub struct DurationHistogram {
     /// One for each of the bounds, and one for what is longer than all of them.
-    buckets: [AtomicU64; Times::BOUNDS_US.len() + 1],
+    buckets: [AtomicU64; DurationHistogram::BOUNDS_US.len() + 1],
     sum_us: AtomicU64,
 }
 
-impl Times {
+impl DurationHistogram {
     #[rustfmt::skip]
     const BOUNDS_US: [u64; 21] = [
         100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000,
         1_000_000, 2_500_000, 5_000_000, 10_000_000, 30_000_000, 60_000_000, 300_000_000, 600_000_000, 3_600_000_000,
     ];
 
-    pub fn add(&self, time: Duration) {
+    pub fn observe(&self, time: Duration) {
         let us = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        count(&self.buckets[Self::BOUNDS_US.partition_point(|bound| *bound < us)]);
-        count_by(&self.sum_us, us);
+        increment(&self.buckets[Self::BOUNDS_US.partition_point(|bound| *bound < us)]);
+        increment_by(&self.sum_us, us);
     }
 
     /// How many fell between which bounds, so far.
-    pub fn spread(&self) -> Vec<u64> {
+    pub fn bucket_counts(&self) -> Vec<u64> {
         self.buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed)).collect()
     }
 
@@ -88,40 +88,40 @@ impl Times {
     }
 
     /// As [`add`](Self::add), for what is known in milliseconds; less than none is none.
-    pub fn add_ms(&self, ms: i64) {
-        self.add(Duration::from_millis(ms.max(0).unsigned_abs()));
+    pub fn observe_ms(&self, ms: i64) {
+        self.observe(Duration::from_millis(ms.max(0).unsigned_abs()));
     }
 }
 
 /// How many there were of something at a time: a batch, a frame.
 #[derive(Debug, Default)]
-pub struct Sizes {
-    buckets: [AtomicU64; Sizes::BOUNDS.len() + 1],
+pub struct SizeHistogram {
+    buckets: [AtomicU64; SizeHistogram::BOUNDS.len() + 1],
     sum: AtomicU64,
 }
 
-impl Sizes {
+impl SizeHistogram {
     const BOUNDS: [u64; 10] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
 
-    pub fn add(&self, size: usize) {
-        count(&self.buckets[Self::BOUNDS.partition_point(|bound| *bound < size as u64)]);
-        count_by(&self.sum, size as u64);
+    pub fn observe(&self, size: usize) {
+        increment(&self.buckets[Self::BOUNDS.partition_point(|bound| *bound < size as u64)]);
+        increment_by(&self.sum, size as u64);
     }
 }
 
 /// The page, in Prometheus' text format 0.0.4.
 #[derive(Debug, Default)]
-pub struct Page(String);
+pub struct MetricsPage(String);
 
-pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+pub const METRICS_CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-impl Page {
+impl MetricsPage {
     pub fn counter(&mut self, name: &str, help: &str, value: u64) {
         self.counters(name, help).put(&[], value as f64);
     }
 
     /// A counter with labels: what follows are its values.
-    pub fn counters<'a>(&'a mut self, name: &'a str, help: &str) -> Family<'a> {
+    pub fn counters<'a>(&'a mut self, name: &'a str, help: &str) -> MetricFamily<'a> {
         debug_assert!(name.ends_with("_total"), "{name}");
         self.family(name, help, "counter")
     }
@@ -130,23 +130,23 @@ impl Page {
         self.gauges(name, help).put(&[], value);
     }
 
-    pub fn gauges<'a>(&'a mut self, name: &'a str, help: &str) -> Family<'a> {
+    pub fn gauges<'a>(&'a mut self, name: &'a str, help: &str) -> MetricFamily<'a> {
         self.family(name, help, "gauge")
     }
 
     /// All names of a [`Named`], under one label.
-    pub fn named(&mut self, name: &str, help: &str, label: &str, named: &Named) {
+    pub fn named(&mut self, name: &str, help: &str, label: &str, named: &LabeledCounter) {
         let mut family = self.counters(name, help);
-        named.all().for_each(|(value, count)| family.put(&[(label, value)], count as f64));
+        named.values().for_each(|(value, count)| family.put(&[(label, value)], count as f64));
     }
 
-    pub fn times(&mut self, name: &str, help: &str, times: &Times) {
-        let bounds = Times::BOUNDS_US.map(|us| us as f64 / 1e6);
+    pub fn times(&mut self, name: &str, help: &str, times: &DurationHistogram) {
+        let bounds = DurationHistogram::BOUNDS_US.map(|us| us as f64 / 1e6);
         self.histogram(name, help, &bounds, &times.buckets, times.sum_us.load(Ordering::Relaxed) as f64 / 1e6);
     }
 
-    pub fn sizes(&mut self, name: &str, help: &str, sizes: &Sizes) {
-        let bounds = Sizes::BOUNDS.map(|bound| bound as f64);
+    pub fn sizes(&mut self, name: &str, help: &str, sizes: &SizeHistogram) {
+        let bounds = SizeHistogram::BOUNDS.map(|bound| bound as f64);
         self.histogram(name, help, &bounds, &sizes.buckets, sizes.sum.load(Ordering::Relaxed) as f64);
     }
 
@@ -174,21 +174,21 @@ impl Page {
         family.line("_count", &[], below as f64);
     }
 
-    fn family<'a>(&'a mut self, name: &'a str, help: &str, kind: &str) -> Family<'a> {
+    fn family<'a>(&'a mut self, name: &'a str, help: &str, kind: &str) -> MetricFamily<'a> {
         // A text grows without an error.
         let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
-        Family { page: self, name }
+        MetricFamily { page: self, name }
     }
 }
 
 /// The values under one name.
 #[derive(Debug)]
-pub struct Family<'a> {
-    page: &'a mut Page,
+pub struct MetricFamily<'a> {
+    page: &'a mut MetricsPage,
     name: &'a str,
 }
 
-impl Family<'_> {
+impl MetricFamily<'_> {
     pub fn put(&mut self, labels: &[(&str, &str)], value: f64) {
         self.line("", labels, value);
     }
@@ -207,7 +207,7 @@ impl Family<'_> {
 
 /// What the system says of this process, under the names every exporter uses. Linux only: elsewhere there is nothing.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Process {
+pub struct ProcessMetrics {
     cpu_seconds: f64,
     resident_bytes: u64,
     virtual_bytes: u64,
@@ -218,9 +218,9 @@ pub struct Process {
 /// `/proc` counts in hundredths of a second on every architecture that Rust and Linux share.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-impl Process {
+impl ProcessMetrics {
     /// Reads files, so it is no work for a task.
-    pub fn look() -> Option<Self> {
+    pub fn read() -> Option<Self> {
         let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
         let status = std::fs::read_to_string("/proc/self/status").ok()?;
         let (cpu_seconds, (resident_bytes, virtual_bytes)) = (cpu_seconds(&stat)?, memory(&status)?);
@@ -231,7 +231,7 @@ impl Process {
         Some(Self { cpu_seconds, resident_bytes, virtual_bytes, open_files, most_files })
     }
 
-    pub fn write(&self, page: &mut Page) {
+    pub fn write(&self, page: &mut MetricsPage) {
         page.counters("process_cpu_seconds_total", "Time on a processor.").put(&[], self.cpu_seconds);
         page.gauge("process_resident_memory_bytes", "Memory in use.", self.resident_bytes as f64);
         page.gauge("process_virtual_memory_bytes", "Memory asked for.", self.virtual_bytes as f64);
@@ -261,10 +261,10 @@ mod tests {
 
     #[test]
     fn times_fall_under_their_bounds_and_add_up() {
-        let times = Times::default();
-        [100, 101, 7_200_000_000].into_iter().for_each(|us| times.add(Duration::from_micros(us)));
-        times.add_ms(-5);
-        let mut page = Page::default();
+        let times = DurationHistogram::default();
+        [100, 101, 7_200_000_000].into_iter().for_each(|us| times.observe(Duration::from_micros(us)));
+        times.observe_ms(-5);
+        let mut page = MetricsPage::default();
         page.times("t_seconds", "Times.", &times);
         let text = page.into_text();
         for line in [
@@ -282,22 +282,22 @@ mod tests {
 
     #[test]
     fn sizes_are_counted_up_to_and_with_their_bound() {
-        let sizes = Sizes::default();
-        [1, 2, 3, 512, 513].into_iter().for_each(|size| sizes.add(size));
+        let sizes = SizeHistogram::default();
+        [1, 2, 3, 512, 513].into_iter().for_each(|size| sizes.observe(size));
         let buckets: Vec<u64> = sizes.buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed)).collect();
         assert_eq!(buckets, [1, 1, 1, 0, 0, 0, 0, 0, 0, 1, 1]);
     }
 
     #[test]
     fn what_has_no_name_is_other() {
-        let named = Named::new(&["sold_out", "busy", "other"]);
-        ["busy", "nonsense", "busy", "other"].into_iter().for_each(|name| named.count(name));
-        assert_eq!(named.all().collect::<Vec<_>>(), [("sold_out", 0), ("busy", 2), ("other", 2)]);
+        let named = LabeledCounter::new(&["sold_out", "busy", "other"]);
+        ["busy", "nonsense", "busy", "other"].into_iter().for_each(|name| named.increment(name));
+        assert_eq!(named.values().collect::<Vec<_>>(), [("sold_out", 0), ("busy", 2), ("other", 2)]);
     }
 
     #[test]
     fn a_label_cannot_break_out_of_its_quotes() {
-        let mut page = Page::default();
+        let mut page = MetricsPage::default();
         page.gauges("g", "Gauge.").put(&[("a", "x\"y\\z\n"), ("b", "")], 0.5);
         assert_eq!(page.into_text(), "# HELP g Gauge.\n# TYPE g gauge\ng{a=\"x\\\"y\\\\z\\n\",b=\"\"} 0.5\n");
     }
@@ -313,7 +313,7 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn this_process_has_memory_and_files() {
-        let process = Process::look().expect("/proc is there");
+        let process = ProcessMetrics::read().expect("/proc is there");
         assert!(process.resident_bytes > 100_000 && process.open_files >= 3, "{process:?}");
     }
 }

@@ -9,16 +9,16 @@
 //! Both kinds of server sit on the same Postgres and take turns in each round, so that a slow minute of the machine is
 //! everybody's. Servers, Redis, Postgres and the viewers share the machine. Figures are medians over the rounds.
 
-mod crowd;
+mod chat;
+mod nodes;
 mod parts;
 #[path = "../selling/servers.rs"]
 mod servers;
-mod stand;
 
 use std::time::Duration;
 
-use parts::Book;
-use stand::Stand;
+use nodes::BenchCluster;
+use parts::ClusterResults;
 
 fn main() -> anyhow::Result<()> {
     let rounds = from_env("BENCH_ROUNDS", 5);
@@ -26,16 +26,16 @@ fn main() -> anyhow::Result<()> {
     let only = std::env::var("BENCH_ONLY").unwrap_or_default();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
-        let stand = Stand::open().await?;
-        let mut book = Book::default();
+        let stand = BenchCluster::open().await?;
+        let mut book = ClusterResults::default();
         for round in 1..=rounds {
             for letter in "lrcd".chars().filter(|letter| only.is_empty() || only.contains(*letter)) {
                 eprintln!("round {round} of {rounds}: {letter}");
                 match letter {
-                    'l' => parts::later(&stand, &mut book, length).await?,
-                    'r' => parts::calls(&stand, &mut book, length).await?,
-                    'c' => parts::cost(&stand, &mut book, length).await?,
-                    _ => parts::death(&stand, &mut book).await?,
+                    'l' => parts::cross_node_latency(&stand, &mut book, length).await?,
+                    'r' => parts::redis_calls(&stand, &mut book, length).await?,
+                    'c' => parts::event_cost(&stand, &mut book, length).await?,
+                    _ => parts::link_recovery(&stand, &mut book).await?,
                 }
             }
         }

@@ -11,28 +11,28 @@
 //! everybody's; figures are medians over the rounds, ratios medians of the ratio within a round.
 
 mod audience;
+mod naive_server;
 mod parts;
 mod report;
 mod servers;
-mod twin;
 
 use std::time::Duration;
 
-use parts::Length;
-use report::Book;
+use parts::StepLength;
+use report::FanoutResults;
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().collect();
     if let [_, what, address] = &arguments[..]
         && what == "twin"
     {
-        return twin::run(address);
+        return naive_server::run(address);
     }
-    servers::take_our_processor()?;
+    servers::pin_this_process()?;
     let rounds = from_env("BENCH_ROUNDS", 5);
-    let length = Length { step: Duration::from_secs(from_env("BENCH_SECONDS", 3)) };
+    let length = StepLength { step: Duration::from_secs(from_env("BENCH_SECONDS", 3)) };
     let only = std::env::var("BENCH_ONLY").unwrap_or_default();
-    let mut book = Book::default();
+    let mut book = FanoutResults::default();
     for round in 1..=rounds {
         for (letter, name, part) in
             parts::ALL.into_iter().filter(|(letter, ..)| only.is_empty() || only.contains(*letter))

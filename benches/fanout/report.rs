@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::audience::Talk;
+use super::audience::ChatResult;
 
 /// The last lines, in this order.
 const FIGURES: [(&str, &str, usize); 11] = [
@@ -20,26 +20,26 @@ const FIGURES: [(&str, &str, usize); 11] = [
 ];
 
 #[derive(Default)]
-pub struct Book {
-    talks: Vec<(String, Talk)>,
+pub struct FanoutResults {
+    chats: Vec<(String, ChatResult)>,
     /// The figures above, and what is only for the table.
     figures: Vec<(String, f64)>,
 }
 
-impl Book {
-    pub fn talk(&mut self, title: &str, talk: Talk) {
+impl FanoutResults {
+    pub fn talk(&mut self, title: &str, talk: ChatResult) {
         eprintln!(
             "  {title}: {:.2} µs, p99 {:.0} ms, lost {}, kept {:.3}, crowd {:.0} %",
             talk.cpu_us_per_delivery(),
             talk.p99_ms,
             talk.lost,
-            talk.kept,
-            talk.crowd_cpu * 100.0 / talk.seconds
+            talk.acknowledged_ratio,
+            talk.client_cpu * 100.0 / talk.seconds
         );
-        self.talks.push((title.to_owned(), talk));
+        self.chats.push((title.to_owned(), talk));
     }
 
-    pub fn note(&mut self, name: &str, figure: f64) {
+    pub fn record(&mut self, name: &str, figure: f64) {
         eprintln!("  {name}: {figure:.4}");
         self.figures.push((name.to_owned(), figure));
     }
@@ -72,28 +72,28 @@ impl Book {
             "", "", "", "/delivery", "cpu %", "/frame", "event"
         );
         let mut titles: Vec<&str> = Vec::new();
-        for (title, _) in &self.talks {
+        for (title, _) in &self.chats {
             if !titles.contains(&&**title) {
                 titles.push(title);
             }
         }
         for title in titles {
-            let of = |figure: fn(&Talk) -> f64| {
-                median(self.talks.iter().filter(|(other, _)| other == title).map(|(_, talk)| figure(talk)).collect())
+            let of = |figure: fn(&ChatResult) -> f64| {
+                median(self.chats.iter().filter(|(other, _)| other == title).map(|(_, talk)| figure(talk)).collect())
             };
             let _ = writeln!(
                 text,
                 "{title:<44} {:>9.0} {:>12.0} {:>9.3} {:>7.0} {:>7.1} {:>7.0} {:>8.0} {:>8.0} {:>6.0} {:>5.0} %",
                 of(|talk| talk.rate),
-                of(Talk::deliveries_per_s),
-                of(Talk::cpu_us_per_delivery),
+                of(ChatResult::deliveries_per_s),
+                of(ChatResult::cpu_us_per_delivery),
                 of(|talk| talk.cpu * 100.0 / talk.seconds),
                 of(|talk| talk.deliveries as f64 / talk.frames as f64),
                 of(|talk| talk.bytes as f64 / talk.deliveries as f64),
                 of(|talk| talk.p50_ms),
                 of(|talk| talk.p99_ms),
                 of(|talk| talk.lost as f64),
-                of(|talk| talk.crowd_cpu * 100.0 / talk.seconds),
+                of(|talk| talk.client_cpu * 100.0 / talk.seconds),
             );
         }
         text.push('\n');
@@ -135,7 +135,7 @@ fn machine() -> String {
     let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ")).unwrap_or(("", "?"));
     let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let pins = if super::servers::pinned() {
+    let pins = if super::servers::can_pin() {
         "server on processor 0 with one worker, crowd on processor 1"
     } else {
         "not pinned: taskset or a second processor is missing"

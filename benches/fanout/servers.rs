@@ -7,41 +7,41 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use loadtest::shop::Shop;
+use loadtest::shop_client::Shop;
 
 const START_DEADLINE: Duration = Duration::from_secs(20);
-const KEY: &str = "a key that only this benchmark signs with";
+const AUTH_KEY: &str = "a key that only this benchmark signs with";
 /// The kernel counts processor time in hundredths of a second.
 const TICKS: f64 = 100.0;
 
-pub struct Server {
+pub struct BenchServer {
     child: Child,
     pub address: SocketAddr,
-    shop: Shop,
+    client: Shop,
     /// Who may talk in every show, without a budget.
     pub token: Option<String>,
     _folder: tempfile::TempDir,
 }
 
-impl Server {
+impl BenchServer {
     /// `more` are flags beside those that switch the budgets for chat off.
     pub fn livesouk(more: &[&str]) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("livesouk-bench.").tempdir_in("/tmp")?;
         let address = free_address()?;
-        let mut command = on_its_processor(env!("CARGO_BIN_EXE_livesouk").as_ref());
-        command.args(["serve", "--log", "warn", "--listen", &address.to_string(), "--auth-key", KEY, "--store"]);
+        let mut command = pinned_command(env!("CARGO_BIN_EXE_livesouk").as_ref());
+        command.args(["serve", "--log", "warn", "--listen", &address.to_string(), "--auth-key", AUTH_KEY, "--store"]);
         command.arg(format!("sqlite:{}", folder.path().join("shop.db").display()));
         command.args(["--chat-per-second", "0", "--room-chat-per-second", "0"]).args(more);
-        let mut server = Self::start(command, address, folder, Some(KEY))?;
-        server.shop.become_host()?;
-        server.token = Some(server.shop.tokens("host", "host", 1)?.remove(0));
+        let mut server = Self::start(command, address, folder, Some(AUTH_KEY))?;
+        server.client.sign_in_as_host()?;
+        server.token = Some(server.client.sign_tokens("host", "host", 1)?.remove(0));
         Ok(server)
     }
 
-    pub fn twin() -> anyhow::Result<Self> {
+    pub fn naive() -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("livesouk-bench.").tempdir_in("/tmp")?;
         let address = free_address()?;
-        let mut command = on_its_processor(&std::env::current_exe()?);
+        let mut command = pinned_command(&std::env::current_exe()?);
         command.args(["twin", &address.to_string()]);
         Self::start(command, address, folder, None)
     }
@@ -64,19 +64,19 @@ impl Server {
                 Err(_) => sleep(Duration::from_millis(50)),
             }
         };
-        Ok(Self { child, address, shop, token: None, _folder: folder })
+        Ok(Self { child, address, client: shop, token: None, _folder: folder })
     }
 
     /// Shows that are live. The twin knows one, whatever its name.
-    pub fn shows(&self, count: usize) -> anyhow::Result<Vec<String>> {
+    pub fn create_live_streams(&self, count: usize) -> anyhow::Result<Vec<String>> {
         match self.token {
-            Some(_) => (0..count).map(|number| self.shop.show(&format!("Show {number}"))).collect(),
+            Some(_) => (0..count).map(|number| self.client.create_live_stream(&format!("Show {number}"))).collect(),
             None => Ok(vec!["show".to_owned(); count]),
         }
     }
 
     /// Seconds of processor time so far, user and system.
-    pub fn cpu(&self) -> f64 {
+    pub fn cpu_seconds(&self) -> f64 {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
         // The second field is the program's name in brackets and may hold anything.
         let fields: Vec<&str> = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().collect();
@@ -85,22 +85,22 @@ impl Server {
     }
 
     /// Memory of its own and its part of what is shared, in KiB.
-    pub fn pss(&self) -> anyhow::Result<f64> {
+    pub fn pss_kib(&self) -> anyhow::Result<f64> {
         let rollup = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", self.child.id()))?;
         let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:")).context("the kernel tells no Pss")?;
         Ok(line.trim_end_matches("kB").trim().parse()?)
     }
 }
 
-impl Drop for Server {
+impl Drop for BenchServer {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-fn on_its_processor(program: &Path) -> Command {
-    let mut command = match pinned() {
+fn pinned_command(program: &Path) -> Command {
+    let mut command = match can_pin() {
         true => {
             let mut command = Command::new("taskset");
             command.args(["-c", "0"]).arg(program);
@@ -113,14 +113,14 @@ fn on_its_processor(program: &Path) -> Command {
 }
 
 /// The servers have processor 0, and we, who are the crowd, processor 1.
-pub fn pinned() -> bool {
+pub fn can_pin() -> bool {
     let processors = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default().matches("processor\t").count();
     processors > 1 && Command::new("taskset").arg("--version").stdout(Stdio::null()).status().is_ok()
 }
 
 /// To be called before there is a second thread.
-pub fn take_our_processor() -> anyhow::Result<()> {
-    if pinned() {
+pub fn pin_this_process() -> anyhow::Result<()> {
+    if can_pin() {
         let own = std::process::id().to_string();
         let taken = Command::new("taskset").args(["-p", "-c", "1", &own]).stdout(Stdio::null()).status()?;
         if !taken.success() {

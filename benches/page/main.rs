@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use storm::Storm;
+use storm::ChatStorm;
 use support::browser::{Browser, SOON, Window};
 use support::driver::Driver;
 use support::outside::process::Server;
@@ -32,7 +32,7 @@ const STORM: Duration = Duration::from_secs(10);
 const WARM_UP: Duration = Duration::from_secs(3);
 
 /// Notes when the page can be used, and counts frames.
-const OBSERVER: &str = r"
+const OBSERVER_SCRIPT: &str = r"
 window.seen = { usable: null, frames: 0, slowest: 0 };
 let last = performance.now();
 (function look(now) {
@@ -47,7 +47,7 @@ let last = performance.now();
 })(performance.now());";
 
 /// What one writes on the first evening: a socket, a line for each message, a heart for each heart, always scrolled down.
-const NAIVE: &str = r"
+const NAIVE_PAGE_SCRIPT: &str = r"
 const stream = arguments[0];
 const style = new CSSStyleSheet();
 style.replaceSync('li { padding: 4px } .heart { position: fixed; bottom: 0; transition: transform 2s }');
@@ -87,31 +87,31 @@ async fn main() {
     let settings = ["--chat-per-second", "0", "--room-chat-per-second", "0", "--log", "error"];
     let mut server = Server::demo_in(folder, &settings).await;
     let driver = Driver::start();
-    let mut book = Book::default();
+    let mut book = PageResults::default();
     for round in 1..=rounds {
         eprintln!("round {round} of {rounds}");
-        let page = open(&driver, &server).await;
-        book.note("usable_ms", page.script("return seen.usable", &[]).await.as_f64().unwrap());
-        let storm = Storm::start(&server).await;
-        let (ours, work) = tokio::join!(frames(&page), work(&page));
+        let page = open_watch_page(&driver, &server).await;
+        book.record("usable_ms", page.script("return seen.usable", &[]).await.as_f64().unwrap());
+        let storm = ChatStorm::start(&server).await;
+        let (ours, work) = tokio::join!(measure_frames(&page), measure_work(&page));
         page.close().await;
         // A page of the same origin with nothing on it: what the naive one does is all that runs.
-        let naive = phone(&driver).await;
+        let naive = open_phone(&driver).await;
         naive.goto(&format!("{}/healthz", server.url)).await;
-        naive.script(NAIVE, &[json!(server.stream())]).await;
-        let theirs = frames(&naive).await;
+        naive.script(NAIVE_PAGE_SCRIPT, &[json!(server.stream())]).await;
+        let theirs = measure_frames(&naive).await;
         naive.close().await;
         storm.end().await;
-        book.note("frames_s", ours.per_s);
-        book.note("slowest_frame_ms", ours.slowest_ms);
-        for ((_, name), share) in WORK.iter().zip(work) {
-            book.note(name, share);
+        book.record("frames_s", ours.per_s);
+        book.record("slowest_frame_ms", ours.slowest_ms);
+        for ((_, name), share) in WORK_METRICS.iter().zip(work) {
+            book.record(name, share);
         }
-        book.note("naive_frames_s", theirs.per_s);
-        book.note("naive_slowest_frame_ms", theirs.slowest_ms);
-        book.note("frames_vs_naive", ours.per_s / theirs.per_s);
+        book.record("naive_frames_s", theirs.per_s);
+        book.record("naive_slowest_frame_ms", theirs.slowest_ms);
+        book.record("frames_vs_naive", ours.per_s / theirs.per_s);
     }
-    let memory = memory(&driver, &server, minutes).await;
+    let memory = measure_memory(&driver, &server, minutes).await;
     server.stop().await;
     book.print();
     println!("{:<26}{}", "heap_kib by minute", memory.iter().map(|kib| format!("{kib:8.0}")).collect::<String>());
@@ -123,29 +123,29 @@ async fn main() {
 }
 
 /// A phone with an empty cache, as slow as phones are.
-async fn phone(driver: &Driver) -> Browser {
+async fn open_phone(driver: &Driver) -> Browser {
     let browser = Browser::open(driver, Window::Mobile, "en").await;
     browser.devtools("Emulation.setCPUThrottlingRate", json!({"rate": SLOWDOWN})).await;
-    browser.devtools("Page.addScriptToEvaluateOnNewDocument", json!({"source": OBSERVER})).await;
+    browser.devtools("Page.addScriptToEvaluateOnNewDocument", json!({"source": OBSERVER_SCRIPT})).await;
     browser.devtools("Performance.enable", json!({})).await;
     browser
 }
 
-async fn open(driver: &Driver, server: &Server) -> Browser {
-    let browser = phone(driver).await;
+async fn open_watch_page(driver: &Driver, server: &Server) -> Browser {
+    let browser = open_phone(driver).await;
     browser.goto(&format!("{}/watch?stream={}", server.url, server.stream())).await;
     browser.until("a page one can use", "window.seen?.usable", SOON).await;
     browser
 }
 
 /// What was drawn while the storm blew.
-struct Frames {
+struct FrameRate {
     per_s: f64,
     slowest_ms: f64,
 }
 
 /// What Chromium counts, and what it is called here.
-const WORK: [(&str, &str); 4] = [
+const WORK_METRICS: [(&str, &str); 4] = [
     ("TaskDuration", "busy_share"),
     ("ScriptDuration", "of it script"),
     ("RecalcStyleDuration", "of it style"),
@@ -153,7 +153,7 @@ const WORK: [(&str, &str); 4] = [
 ];
 
 /// The page counts by itself, so that a page that is too busy to be asked is not counted longer than the other.
-const COUNT: &str = r"
+const COUNT_SCRIPT: &str = r"
 const [warm_up, storm] = arguments;
 setTimeout(() => {
   Object.assign(seen, { frames: 0, slowest: 0, from: performance.now() });
@@ -163,28 +163,28 @@ setTimeout(() => {
   }, storm);
 }, warm_up);";
 
-async fn frames(page: &Browser) -> Frames {
-    page.script(COUNT, &[json!(WARM_UP.as_millis() as u64), json!(STORM.as_millis() as u64)]).await;
+async fn measure_frames(page: &Browser) -> FrameRate {
+    page.script(COUNT_SCRIPT, &[json!(WARM_UP.as_millis() as u64), json!(STORM.as_millis() as u64)]).await;
     tokio::time::sleep(WARM_UP + STORM).await;
     let counted = page.until("the count", "seen.counted", 12 * STORM).await;
     let [drawn, slowest_ms, passed_ms, lines] = std::array::from_fn(|index| counted[index].as_f64().unwrap());
     assert!(lines > 100.0, "the storm was not on the screen: {lines} lines");
-    Frames { per_s: drawn * 1_000.0 / passed_ms, slowest_ms }
+    FrameRate { per_s: drawn * 1_000.0 / passed_ms, slowest_ms }
 }
 
 /// The share of time in which the page's own thread works, and on what.
-async fn work(page: &Browser) -> [f64; 4] {
+async fn measure_work(page: &Browser) -> [f64; 4] {
     tokio::time::sleep(WARM_UP).await;
-    let before = worked(page).await;
+    let before = work_totals(page).await;
     tokio::time::sleep(STORM).await;
-    let after = worked(page).await;
+    let after = work_totals(page).await;
     std::array::from_fn(|kind| (after[kind + 1] - before[kind + 1]) / (after[0] - before[0]))
 }
 
 /// The page's clock and what it worked until now, in seconds.
-async fn worked(page: &Browser) -> [f64; 5] {
+async fn work_totals(page: &Browser) -> [f64; 5] {
     let mut seen = [metric(page, "Timestamp").await, 0.0, 0.0, 0.0, 0.0];
-    for (kind, (metric_name, _)) in WORK.iter().enumerate() {
+    for (kind, (metric_name, _)) in WORK_METRICS.iter().enumerate() {
         seen[kind + 1] = metric(page, metric_name).await;
     }
     seen
@@ -197,9 +197,9 @@ async fn metric(page: &Browser, name: &str) -> f64 {
 }
 
 /// What the page's memory holds after a collection, each minute, in KiB.
-async fn memory(driver: &Driver, server: &Server, minutes: u64) -> Vec<f64> {
-    let page = open(driver, server).await;
-    let storm = Storm::start(server).await;
+async fn measure_memory(driver: &Driver, server: &Server, minutes: u64) -> Vec<f64> {
+    let page = open_watch_page(driver, server).await;
+    let storm = ChatStorm::start(server).await;
     let mut held = Vec::new();
     for minute in 1..=minutes.max(2) {
         tokio::time::sleep(Duration::from_secs(60)).await;
@@ -214,10 +214,10 @@ async fn memory(driver: &Driver, server: &Server, minutes: u64) -> Vec<f64> {
 
 /// What was seen, by name, a value a round.
 #[derive(Default)]
-struct Book(Vec<(&'static str, Vec<f64>)>);
+struct PageResults(Vec<(&'static str, Vec<f64>)>);
 
-impl Book {
-    fn note(&mut self, name: &'static str, value: f64) {
+impl PageResults {
+    fn record(&mut self, name: &'static str, value: f64) {
         match self.0.iter_mut().find(|(known, _)| *known == name) {
             Some((_, values)) => values.push(value),
             None => self.0.push((name, vec![value])),

@@ -10,17 +10,17 @@ use livesouk::broker::Broker;
 use livesouk::clock::Clock;
 use livesouk::domain::offer::NewOffer;
 use livesouk::domain::{
-    Actor, ChatRules, Key, LiveStream, Name, OfferId, Product, ProductId, Role, Shop, ShopId, StreamId, StreamStatus,
-    UserId, Variant, VariantId,
+    Actor, ChatRules, IdempotencyKey, LiveStream, Name, OfferId, Product, ProductId, Role, Shop, ShopId, StreamId,
+    StreamStatus, UserId, Variant, VariantId,
 };
 use livesouk::store::Store;
 use sqlx::postgres::{PgPool, PgPoolOptions};
 use uuid::Uuid;
 
-use super::servers::{Postgres, Redis};
+use super::servers::{BenchPostgres, BenchRedis};
 
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub enum Kind {
+pub enum ContenderKind {
     RowLock,
     RoundTrip,
     LivesoukPostgres,
@@ -28,17 +28,22 @@ pub enum Kind {
     RedisGate,
 }
 
-impl Kind {
-    pub const ALL: [Kind; 5] =
-        [Kind::RowLock, Kind::RoundTrip, Kind::LivesoukPostgres, Kind::LivesoukSqlite, Kind::RedisGate];
+impl ContenderKind {
+    pub const ALL: [ContenderKind; 5] = [
+        ContenderKind::RowLock,
+        ContenderKind::RoundTrip,
+        ContenderKind::LivesoukPostgres,
+        ContenderKind::LivesoukSqlite,
+        ContenderKind::RedisGate,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
-            Kind::RowLock => "(a) Postgres, a transaction per purchase",
-            Kind::RoundTrip => "(b) the same in one round trip",
-            Kind::LivesoukPostgres => "(c) Livesouk on Postgres",
-            Kind::LivesoukSqlite => "(d) Livesouk on SQLite",
-            Kind::RedisGate => "(e) Redis Lua gate, nothing kept",
+            ContenderKind::RowLock => "(a) Postgres, a transaction per purchase",
+            ContenderKind::RoundTrip => "(b) the same in one round trip",
+            ContenderKind::LivesoukPostgres => "(c) Livesouk on Postgres",
+            ContenderKind::LivesoukSqlite => "(d) Livesouk on SQLite",
+            ContenderKind::RedisGate => "(e) Redis Lua gate, nothing kept",
         }
     }
 
@@ -49,33 +54,33 @@ impl Kind {
 
     /// Can follow the fast open loop.
     pub fn is_fast(self) -> bool {
-        !matches!(self, Kind::RowLock | Kind::RoundTrip)
+        !matches!(self, ContenderKind::RowLock | ContenderKind::RoundTrip)
     }
 }
 
 /// As most shops have: a pool of sixteen for everything.
-const POOL: u32 = 16;
+const POOL_SIZE: u32 = 16;
 const QUANTITY: i64 = 10_000_000;
 const PER_BUYER: i64 = 2;
 const PRICE: i64 = 4_900;
 
 pub struct Contender {
-    pub kind: Kind,
+    pub kind: ContenderKind,
     /// The next buyer nobody has been yet.
-    pub numbers: Arc<AtomicU64>,
-    shop: Shopkeeper,
-    till: Arc<Till>,
+    pub buyer_numbers: Arc<AtomicU64>,
+    offers: OfferFactory,
+    backend: Arc<CheckoutBackend>,
 }
 
 /// Where offers are made: Livesouk's own tables, also for the plain contenders.
-struct Shopkeeper {
+struct OfferFactory {
     store: Option<(Store, App)>,
     stream: StreamId,
     variant: VariantId,
 }
 
 /// Where a buyer presses.
-pub enum Till {
+pub enum CheckoutBackend {
     RowLock(PgPool, OfferId),
     RoundTrip(PgPool, OfferId),
     Livesouk(App, OfferId),
@@ -83,86 +88,93 @@ pub enum Till {
 }
 
 impl Contender {
-    pub async fn open(kind: Kind, postgres: &Postgres, redis: &Redis, folder: &Path) -> anyhow::Result<Self> {
+    pub async fn open(
+        kind: ContenderKind,
+        postgres: &BenchPostgres,
+        redis: &BenchRedis,
+        folder: &Path,
+    ) -> anyhow::Result<Self> {
         let (stream, variant) = (StreamId::new(), VariantId::new());
         let url = match kind {
-            Kind::RowLock => Some(postgres.create("row_lock").await?),
-            Kind::RoundTrip => Some(postgres.create("round_trip").await?),
-            Kind::LivesoukPostgres => Some(postgres.create("livesouk").await?),
-            Kind::LivesoukSqlite => Some(format!("sqlite:{}", folder.join("shop.db").display())),
-            Kind::RedisGate => None,
+            ContenderKind::RowLock => Some(postgres.create("row_lock").await?),
+            ContenderKind::RoundTrip => Some(postgres.create("round_trip").await?),
+            ContenderKind::LivesoukPostgres => Some(postgres.create("livesouk").await?),
+            ContenderKind::LivesoukSqlite => Some(format!("sqlite:{}", folder.join("shop.db").display())),
+            ContenderKind::RedisGate => None,
         };
         let store = match &url {
-            Some(url) => Some(shop(url, stream, variant).await?),
+            Some(url) => Some(create_shop(url, stream, variant).await?),
             None => None,
         };
         let none = OfferId::new();
         let till = match (kind, &store, &url) {
-            (Kind::RowLock, _, Some(url)) => Till::RowLock(pool(url).await?, none),
-            (Kind::RoundTrip, _, Some(url)) => Till::RoundTrip(round_trip(url).await?, none),
-            (Kind::LivesoukPostgres | Kind::LivesoukSqlite, Some((_, app)), _) => Till::Livesouk(app.clone(), none),
+            (ContenderKind::RowLock, _, Some(url)) => CheckoutBackend::RowLock(pool(url).await?, none),
+            (ContenderKind::RoundTrip, _, Some(url)) => CheckoutBackend::RoundTrip(round_trip(url).await?, none),
+            (ContenderKind::LivesoukPostgres | ContenderKind::LivesoukSqlite, Some((_, app)), _) => {
+                CheckoutBackend::Livesouk(app.clone(), none)
+            }
             _ => {
                 let connection = redis::Client::open(redis.url())?.get_multiplexed_async_connection().await?;
-                Till::RedisGate(connection, redis::Script::new(GATE), none)
+                CheckoutBackend::RedisGate(connection, redis::Script::new(GATE_SCRIPT), none)
             }
         };
-        let shop = Shopkeeper { store, stream, variant };
-        Ok(Self { kind, numbers: Arc::default(), shop, till: Arc::new(till) })
+        let shop = OfferFactory { store, stream, variant };
+        Ok(Self { kind, buyer_numbers: Arc::default(), offers: shop, backend: Arc::new(till) })
     }
 
     /// A fresh offer for the next round, so that nobody's rows grow old.
     pub async fn new_offer(&mut self) -> anyhow::Result<()> {
-        let offer = match &self.shop.store {
-            Some((store, _)) => self.shop.open_offer(store, QUANTITY).await?,
+        let offer = match &self.offers.store {
+            Some((store, _)) => self.offers.open_offer(store, QUANTITY).await?,
             None => OfferId::new(),
         };
-        self.till = Arc::new(match &*self.till {
-            Till::RowLock(pool, _) => Till::RowLock(pool.clone(), offer),
-            Till::RoundTrip(pool, _) => Till::RoundTrip(pool.clone(), offer),
-            Till::Livesouk(app, _) => Till::Livesouk(app.clone(), offer),
-            Till::RedisGate(connection, script, _) => {
+        self.backend = Arc::new(match &*self.backend {
+            CheckoutBackend::RowLock(pool, _) => CheckoutBackend::RowLock(pool.clone(), offer),
+            CheckoutBackend::RoundTrip(pool, _) => CheckoutBackend::RoundTrip(pool.clone(), offer),
+            CheckoutBackend::Livesouk(app, _) => CheckoutBackend::Livesouk(app.clone(), offer),
+            CheckoutBackend::RedisGate(connection, script, _) => {
                 let mut connection = connection.clone();
                 let set = redis::cmd("SET").arg(format!("left:{}", offer.0)).arg(QUANTITY).to_owned();
                 set.exec_async(&mut connection).await?;
-                Till::RedisGate(connection, script.clone(), offer)
+                CheckoutBackend::RedisGate(connection, script.clone(), offer)
             }
         });
         Ok(())
     }
 
-    pub fn till(&self) -> Arc<Till> {
-        self.till.clone()
+    pub fn backend(&self) -> Arc<CheckoutBackend> {
+        self.backend.clone()
     }
 
     /// An offer of `quantity` units at this shop, and its app.
-    pub async fn offer_of(&self, quantity: i64) -> anyhow::Result<Option<(App, OfferId)>> {
-        let Some((store, app)) = &self.shop.store else { return Ok(None) };
-        Ok(Some((app.clone(), self.shop.open_offer(store, quantity).await?)))
+    pub async fn create_offer(&self, quantity: i64) -> anyhow::Result<Option<(App, OfferId)>> {
+        let Some((store, app)) = &self.offers.store else { return Ok(None) };
+        Ok(Some((app.clone(), self.offers.open_offer(store, quantity).await?)))
     }
 
     /// What was sold is what was counted, for everybody who keeps books.
-    pub async fn assert_sound(&self) -> anyhow::Result<()> {
-        if let Some((store, _)) = &self.shop.store {
-            ensure!(store.audit().await?.is_empty(), "{}: the books do not agree", self.kind.name());
+    pub async fn assert_consistent(&self) -> anyhow::Result<()> {
+        if let Some((store, _)) = &self.offers.store {
+            ensure!(store.reservation_mismatches().await?.is_empty(), "{}: the books do not agree", self.kind.name());
         }
         Ok(())
     }
 
     pub async fn close(self) {
-        if let Some((_, app)) = self.shop.store {
+        if let Some((_, app)) = self.offers.store {
             app.stopping().cancel();
             app.finish().await;
         }
     }
 }
 
-impl Shopkeeper {
+impl OfferFactory {
     async fn open_offer(&self, store: &Store, quantity: i64) -> anyhow::Result<OfferId> {
         let new = NewOffer {
             id: OfferId::new(),
             stream: self.stream,
             variant: self.variant,
-            kind: livesouk::domain::Kind::Regular,
+            kind: livesouk::domain::OfferKind::Regular,
             price: PRICE,
             old_price: None,
             quantity,
@@ -178,13 +190,13 @@ impl Shopkeeper {
     }
 }
 
-impl Till {
+impl CheckoutBackend {
     /// Sells one unit to buyer `number`; anything but a yes is an error.
     pub async fn buy(&self, number: u64) -> anyhow::Result<()> {
         let (buyer, key) = (format!("buyer-{number}"), format!("key-of-{number}"));
         match self {
-            Till::RowLock(pool, offer) => row_lock(pool, *offer, &buyer, &key).await,
-            Till::RoundTrip(pool, offer) => {
+            CheckoutBackend::RowLock(pool, offer) => row_lock(pool, *offer, &buyer, &key).await,
+            CheckoutBackend::RoundTrip(pool, offer) => {
                 let sold: bool = sqlx::query_scalar("select buy($1, $2, $3, $4, $5)")
                     .bind(offer.0)
                     .bind(Uuid::now_v7())
@@ -196,12 +208,17 @@ impl Till {
                 ensure!(sold, "refused");
                 Ok(())
             }
-            Till::Livesouk(app, offer) => {
-                app.buy(&viewer(&buyer)?, *offer, 1, Key::parse(&key).map_err(|refusal| anyhow::anyhow!("{refusal}"))?)
-                    .await?;
+            CheckoutBackend::Livesouk(app, offer) => {
+                app.buy(
+                    &viewer(&buyer)?,
+                    *offer,
+                    1,
+                    IdempotencyKey::parse(&key).map_err(|refusal| anyhow::anyhow!("{refusal}"))?,
+                )
+                .await?;
                 Ok(())
             }
-            Till::RedisGate(connection, script, offer) => {
+            CheckoutBackend::RedisGate(connection, script, offer) => {
                 let left: i64 = script
                     .key(format!("left:{}", offer.0))
                     .key(format!("had:{}", offer.0))
@@ -275,7 +292,8 @@ async fn row_lock(pool: &PgPool, offer: OfferId, buyer: &str, key: &str) -> anyh
 }
 
 /// (b) The same rules on the server, one call, one commit. It locks first and looks in later statements.
-const BUY: &str = "create function buy(p_offer uuid, p_id uuid, p_buyer text, p_key text, p_hash bytea) returns boolean
+const BUY_FUNCTION: &str =
+    "create function buy(p_offer uuid, p_id uuid, p_buyer text, p_key text, p_hash bytea) returns boolean
 language plpgsql as $$
 declare o offers; t bigint;
 begin
@@ -295,7 +313,7 @@ begin
 end $$";
 
 /// (e) Takes a unit and remembers who had how many, in memory.
-const GATE: &str = "
+const GATE_SCRIPT: &str = "
 local had = tonumber(redis.call('HGET', KEYS[2], ARGV[1]) or '0')
 local want = tonumber(ARGV[2])
 if had + want > tonumber(ARGV[3]) then return -2 end
@@ -306,8 +324,8 @@ return redis.call('DECRBY', KEYS[1], want)";
 
 async fn pool(url: &str) -> anyhow::Result<PgPool> {
     Ok(PgPoolOptions::new()
-        .max_connections(POOL)
-        .min_connections(POOL)
+        .max_connections(POOL_SIZE)
+        .min_connections(POOL_SIZE)
         .acquire_timeout(std::time::Duration::from_secs(60))
         .connect(url)
         .await?)
@@ -315,12 +333,12 @@ async fn pool(url: &str) -> anyhow::Result<PgPool> {
 
 async fn round_trip(url: &str) -> anyhow::Result<PgPool> {
     let pool = pool(url).await?;
-    sqlx::raw_sql(BUY).execute(&pool).await?;
+    sqlx::raw_sql(BUY_FUNCTION).execute(&pool).await?;
     Ok(pool)
 }
 
 /// A migrated shop with one show and a pool that never runs out.
-async fn shop(url: &str, stream: StreamId, variant: VariantId) -> anyhow::Result<(Store, App)> {
+async fn create_shop(url: &str, stream: StreamId, variant: VariantId) -> anyhow::Result<(Store, App)> {
     let clock = Clock::system();
     Store::migrate(url, clock.clone()).await?;
     let store = Store::open(url, clock.clone(), 8).await?;
@@ -350,12 +368,13 @@ async fn shop(url: &str, stream: StreamId, variant: VariantId) -> anyhow::Result
         ended_at: None,
         pin: None,
         chat: ChatRules::default(),
-        words_v: 0,
+        blocklist_version: 0,
         likes: 0,
         version: 1,
     };
     store.create_stream(shop.id, &live).await?;
-    let settings = Settings { chat: livesouk::app::ChatBudget { viewer: 0.0, room: 0.0 }, ..Settings::default() };
+    let settings =
+        Settings { chat: livesouk::app::ChatRateLimit { viewer_per_s: 0.0, room_per_s: 0.0 }, ..Settings::default() };
     let app = App::start(store.clone(), Broker::local(), clock, shop, settings, Default::default()).await?;
     Ok((store, app))
 }

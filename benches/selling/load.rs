@@ -8,18 +8,18 @@ use anyhow::ensure;
 use hdrhistogram::Histogram;
 use tokio::task::JoinSet;
 
-use super::contender::{Contender, Till};
+use super::contender::{CheckoutBackend, Contender};
 
 /// What one contender did in one round.
 #[derive(Debug)]
-pub struct Measured {
+pub struct LoadResult {
     sold: u64,
     took: Duration,
     /// Microseconds from the press (open loop: from when it should have come) to the answer.
     latency: Histogram<u64>,
 }
 
-impl Measured {
+impl LoadResult {
     pub fn per_second(&self) -> f64 {
         self.sold as f64 / self.took.as_secs_f64()
     }
@@ -42,16 +42,16 @@ impl Measured {
 }
 
 /// `buyers` at once, for a while; each is somebody new every time.
-pub async fn closed_loop(contender: &Contender, buyers: usize, length: Duration) -> anyhow::Result<Measured> {
-    let (begun, next) = (Instant::now(), contender.numbers.clone());
+pub async fn closed_loop(contender: &Contender, buyers: usize, length: Duration) -> anyhow::Result<LoadResult> {
+    let (begun, next) = (Instant::now(), contender.buyer_numbers.clone());
     let mut crowd = JoinSet::new();
     for _ in 0..buyers {
-        let (till, next) = (contender.till(), next.clone());
+        let (till, next) = (contender.backend(), next.clone());
         crowd.spawn(async move {
             let mut latencies = Vec::new();
             while begun.elapsed() < length {
                 let pressed = Instant::now();
-                till.buy(take(&next)).await?;
+                till.buy(next_number(&next)).await?;
                 latencies.push(pressed.elapsed().as_micros() as u64);
             }
             anyhow::Ok(latencies)
@@ -61,20 +61,20 @@ pub async fn closed_loop(contender: &Contender, buyers: usize, length: Duration)
     while let Some(latencies) = crowd.join_next().await {
         all.append(&mut latencies??);
     }
-    Measured::of(all, begun.elapsed())
+    LoadResult::of(all, begun.elapsed())
 }
 
 /// Buyers who come at `rate` whatever the answers do. Latency counts from the moment each should have come.
-pub async fn open_loop(contender: &Contender, rate: u64, length: Duration) -> anyhow::Result<Measured> {
+pub async fn open_loop(contender: &Contender, rate: u64, length: Duration) -> anyhow::Result<LoadResult> {
     const TICK: Duration = Duration::from_millis(1);
-    let (begun, next) = (Instant::now(), contender.numbers.clone());
+    let (begun, next) = (Instant::now(), contender.buyer_numbers.clone());
     let total = (rate as f64 * length.as_secs_f64()) as u64;
     let (mut come, mut crowd) = (0, JoinSet::new());
     while come < total {
         let due = ((begun.elapsed().as_secs_f64() * rate as f64) as u64).min(total);
         while come < due {
             let intended = begun + Duration::from_secs_f64(come as f64 / rate as f64);
-            let (till, number): (Arc<Till>, u64) = (contender.till(), take(&next));
+            let (till, number): (Arc<CheckoutBackend>, u64) = (contender.backend(), next_number(&next));
             crowd.spawn(async move {
                 till.buy(number).await?;
                 anyhow::Ok(intended.elapsed().as_micros() as u64)
@@ -88,9 +88,9 @@ pub async fn open_loop(contender: &Contender, rate: u64, length: Duration) -> an
         all.push(latency??);
     }
     ensure!(all.len() as u64 == total, "{} of {total} were answered", all.len());
-    Measured::of(all, begun.elapsed())
+    LoadResult::of(all, begun.elapsed())
 }
 
-fn take(next: &AtomicU64) -> u64 {
+fn next_number(next: &AtomicU64) -> u64 {
     next.fetch_add(1, Ordering::Relaxed)
 }

@@ -15,10 +15,10 @@ mod servers;
 
 use std::time::Duration;
 
-use contender::{Contender, Kind};
-use load::{Measured, closed_loop, open_loop};
-use report::{Median, table};
-use servers::{Postgres, Redis};
+use contender::{Contender, ContenderKind};
+use load::{LoadResult, closed_loop, open_loop};
+use report::{MedianOf, table};
+use servers::{BenchPostgres, BenchRedis};
 
 /// Buyers who each wait for their answer before the next one takes their turn.
 const BUYERS: usize = 1_000;
@@ -40,11 +40,11 @@ fn from_env(name: &str, default: u64) -> u64 {
 
 async fn run(rounds: usize, length: Duration) -> anyhow::Result<()> {
     let folder = tempfile::Builder::new().prefix("livesouk-bench.").tempdir_in("/tmp")?;
-    let postgres = Postgres::start(folder.path()).await?;
-    let redis = Redis::start(folder.path()).await?;
+    let postgres = BenchPostgres::start(folder.path()).await?;
+    let redis = BenchRedis::start(folder.path()).await?;
     let mut contenders = Vec::new();
     let only = std::env::var("BENCH_ONLY").unwrap_or_default();
-    for kind in Kind::ALL.into_iter().filter(|kind| only.is_empty() || only.contains(kind.letter())) {
+    for kind in ContenderKind::ALL.into_iter().filter(|kind| only.is_empty() || only.contains(kind.letter())) {
         contenders.push(Contender::open(kind, &postgres, &redis, folder.path()).await?);
     }
     let (mut closed, mut alone, mut slow, mut fast) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -63,7 +63,7 @@ async fn run(rounds: usize, length: Duration) -> anyhow::Result<()> {
         }
     }
     for contender in &contenders {
-        contender.assert_sound().await?;
+        contender.assert_consistent().await?;
     }
     let refusals = refusals::measure(&contenders, rounds, length).await?;
     for contender in contenders {
@@ -75,14 +75,18 @@ async fn run(rounds: usize, length: Duration) -> anyhow::Result<()> {
     println!("{}", table(&format!("open loop, {SLOW_RATE} a second"), &slow));
     println!("{}", table(&format!("open loop, {FAST_RATE} a second"), &fast));
     println!("{refusals}");
-    let per_second = |one, other| Median::of_ratios(&closed, one, other, |measured: &Measured| measured.per_second());
-    let p99 = Median::of(&closed, Kind::LivesoukPostgres, |measured| measured.p99_ms());
+    let per_second =
+        |one, other| MedianOf::of_ratios(&closed, one, other, |measured: &LoadResult| measured.per_second());
+    let p99 = MedianOf::of(&closed, ContenderKind::LivesoukPostgres, |measured| measured.p99_ms());
     if !only.is_empty() {
         return Ok(());
     }
-    println!("ratio postgres_vs_row_lock {:.1}", per_second(Kind::LivesoukPostgres, Kind::RowLock));
-    println!("ratio postgres_vs_redis_gate {:.2}", per_second(Kind::LivesoukPostgres, Kind::RedisGate));
-    println!("ratio sqlite_vs_row_lock {:.1}", per_second(Kind::LivesoukSqlite, Kind::RowLock));
+    println!("ratio postgres_vs_row_lock {:.1}", per_second(ContenderKind::LivesoukPostgres, ContenderKind::RowLock));
+    println!(
+        "ratio postgres_vs_redis_gate {:.2}",
+        per_second(ContenderKind::LivesoukPostgres, ContenderKind::RedisGate)
+    );
+    println!("ratio sqlite_vs_row_lock {:.1}", per_second(ContenderKind::LivesoukSqlite, ContenderKind::RowLock));
     println!("figure p99_ms {p99:.1}");
     println!("figure refusals_per_core_s {:.0}", refusals.per_core_second);
     Ok(())

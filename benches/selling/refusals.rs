@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use futures_util::{SinkExt, StreamExt};
 use livesouk::app::{App, Error};
-use livesouk::domain::{Key, OfferId, Refusal};
+use livesouk::domain::{IdempotencyKey, OfferId, Refusal};
 use serde_json::{Value, json};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use tokio::task::JoinSet;
@@ -22,13 +22,13 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 const UNITS: i64 = 5;
 
-pub struct Refusals {
+pub struct RefusalCost {
     pub per_core_second: f64,
     allocations: f64,
     sockets_per_second: f64,
 }
 
-impl fmt::Display for Refusals {
+impl fmt::Display for RefusalCost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "refusals of a sold-out offer")?;
         writeln!(
@@ -44,25 +44,25 @@ impl fmt::Display for Refusals {
     }
 }
 
-pub async fn measure(contenders: &[Contender], rounds: usize, length: Duration) -> anyhow::Result<Refusals> {
+pub async fn measure(contenders: &[Contender], rounds: usize, length: Duration) -> anyhow::Result<RefusalCost> {
     let mut of_livesouk = Vec::new();
     for contender in contenders {
-        of_livesouk.extend(contender.offer_of(UNITS).await?);
+        of_livesouk.extend(contender.create_offer(UNITS).await?);
     }
     let (app, offer) = of_livesouk.first().context("nobody to refuse")?;
     sell_out(app, *offer).await?;
     let (mut rates, mut allocations, mut sockets) = (Vec::new(), Vec::new(), Vec::new());
     for round in 1..=rounds {
         eprintln!("round {round} of {rounds}: refusals");
-        let (rate, allocated) = in_memory(app, *offer, length / 3).await?;
+        let (rate, allocated) = measure_in_memory(app, *offer, length / 3).await?;
         rates.push(rate);
         allocations.push(allocated);
     }
-    let server = Server::start().await?;
+    let server = RefusalServer::start().await?;
     for _ in 0..rounds {
-        sockets.push(server.refuse(length / 3).await?);
+        sockets.push(server.measure_refusals(length / 3).await?);
     }
-    Ok(Refusals {
+    Ok(RefusalCost {
         per_core_second: median(rates),
         allocations: median(allocations),
         sockets_per_second: median(sockets),
@@ -77,14 +77,14 @@ async fn sell_out(app: &App, offer: OfferId) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn key() -> anyhow::Result<Key> {
-    Key::parse("key-00001").map_err(|refusal| anyhow::anyhow!("{refusal}"))
+fn key() -> anyhow::Result<IdempotencyKey> {
+    IdempotencyKey::parse("key-00001").map_err(|refusal| anyhow::anyhow!("{refusal}"))
 }
 
 /// One task asks and asks, so it is one core. Who asks and the key are made before: they come with a request.
-async fn in_memory(app: &App, offer: OfferId, length: Duration) -> anyhow::Result<(f64, f64)> {
+async fn measure_in_memory(app: &App, offer: OfferId, length: Duration) -> anyhow::Result<(f64, f64)> {
     let late = viewer("late")?;
-    let keys: Vec<Key> = (0..1_000).map(|_| key()).collect::<Result<_, _>>()?;
+    let keys: Vec<IdempotencyKey> = (0..1_000).map(|_| key()).collect::<Result<_, _>>()?;
     let (app, begun) = (app.clone(), Instant::now());
     let work = tokio::spawn(async move {
         let (mut refused, mut allocations) = (0_u64, 0);
@@ -106,7 +106,7 @@ async fn in_memory(app: &App, offer: OfferId, length: Duration) -> anyhow::Resul
 }
 
 /// A demo server of its own, and viewers who ask it over WebSockets.
-struct Server {
+struct RefusalServer {
     child: Child,
     _folder: tempfile::TempDir,
     listen: String,
@@ -117,9 +117,9 @@ struct Server {
 
 const SOCKETS: usize = 8;
 /// Asks on their way on each socket.
-const WINDOW: usize = 64;
+const REQUESTS_IN_FLIGHT: usize = 64;
 
-impl Server {
+impl RefusalServer {
     async fn start() -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let mut child = Command::new(env!("CARGO_BIN_EXE_livesouk"))
@@ -151,7 +151,7 @@ impl Server {
         Ok(Self { child, _folder: folder, listen, stream, offer, token })
     }
 
-    async fn refuse(&self, length: Duration) -> anyhow::Result<f64> {
+    async fn measure_refusals(&self, length: Duration) -> anyhow::Result<f64> {
         let begun = Instant::now();
         let mut crowd = JoinSet::new();
         for n in 0..SOCKETS {
@@ -164,7 +164,7 @@ impl Server {
             let ask = Message::text(ask.to_string());
             crowd.spawn(async move {
                 let (mut socket, _) = tokio_tungstenite::connect_async(url).await?;
-                for _ in 0..WINDOW {
+                for _ in 0..REQUESTS_IN_FLIGHT {
                     socket.feed(ask.clone()).await?;
                 }
                 socket.flush().await?;
@@ -190,7 +190,7 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for RefusalServer {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -2,26 +2,31 @@
 
 use std::fmt::Write;
 
-use super::contender::Kind;
-use super::load::Measured;
+use super::contender::ContenderKind;
+use super::load::LoadResult;
 
-pub type Rounds = [(Kind, Measured)];
+pub type RoundResults = [(ContenderKind, LoadResult)];
 
-pub struct Median;
+pub struct MedianOf;
 
-impl Median {
-    pub fn of(rounds: &Rounds, kind: Kind, figure: impl Fn(&Measured) -> f64) -> f64 {
+impl MedianOf {
+    pub fn of(rounds: &RoundResults, kind: ContenderKind, figure: impl Fn(&LoadResult) -> f64) -> f64 {
         median(of_kind(rounds, kind).map(figure).collect())
     }
 
     /// The ratio within each round, then the median: a slow minute slows both sides of it.
-    pub fn of_ratios(rounds: &Rounds, one: Kind, other: Kind, figure: impl Fn(&Measured) -> f64) -> f64 {
+    pub fn of_ratios(
+        rounds: &RoundResults,
+        one: ContenderKind,
+        other: ContenderKind,
+        figure: impl Fn(&LoadResult) -> f64,
+    ) -> f64 {
         let pairs = of_kind(rounds, one).zip(of_kind(rounds, other));
         median(pairs.map(|(one, other)| figure(one) / figure(other)).collect())
     }
 }
 
-fn of_kind(rounds: &Rounds, kind: Kind) -> impl Iterator<Item = &Measured> {
+fn of_kind(rounds: &RoundResults, kind: ContenderKind) -> impl Iterator<Item = &LoadResult> {
     rounds.iter().filter(move |(of, _)| *of == kind).map(|(_, measured)| measured)
 }
 
@@ -34,11 +39,12 @@ pub fn median(mut figures: Vec<f64>) -> f64 {
     }
 }
 
-pub fn table(title: &str, rounds: &Rounds) -> String {
+pub fn table(title: &str, rounds: &RoundResults) -> String {
     let mut text = format!("{title}\n{:<44} {:>10} {:>10} {:>10}\n", "", "orders/s", "p50 ms", "p99 ms");
-    for kind in Kind::ALL.into_iter().filter(|kind| of_kind(rounds, *kind).next().is_some()) {
-        let median = |figure: fn(&Measured) -> f64| Median::of(rounds, kind, figure);
-        let (per_second, p50, p99) = (median(Measured::per_second), median(Measured::p50_ms), median(Measured::p99_ms));
+    for kind in ContenderKind::ALL.into_iter().filter(|kind| of_kind(rounds, *kind).next().is_some()) {
+        let median = |figure: fn(&LoadResult) -> f64| MedianOf::of(rounds, kind, figure);
+        let (per_second, p50, p99) =
+            (median(LoadResult::per_second), median(LoadResult::p50_ms), median(LoadResult::p99_ms));
         let _ = writeln!(text, "{:<44} {per_second:>10.0} {p50:>10.2} {p99:>10.2}", kind.name());
     }
     text

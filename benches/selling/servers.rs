@@ -11,12 +11,12 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 const START_DEADLINE: Duration = Duration::from_secs(30);
 
-pub struct Postgres {
+pub struct BenchPostgres {
     child: Child,
     port: u16,
 }
 
-impl Postgres {
+impl BenchPostgres {
     /// Durable as installed: `fsync` and `synchronous_commit` are on. Checkpoints are far apart, for everybody alike.
     pub async fn start(folder: &Path) -> anyhow::Result<Self> {
         let (bin, home) = (postgres_bin()?, folder.join("postgres"));
@@ -45,7 +45,7 @@ impl Postgres {
             .spawn()?;
         let postgres = Self { child, port };
         let url = postgres.url("postgres");
-        answers("PostgreSQL", async || Ok(PgConnection::connect(&url).await?.close().await?)).await?;
+        wait_until_ready("PostgreSQL", async || Ok(PgConnection::connect(&url).await?.close().await?)).await?;
         Ok(postgres)
     }
 
@@ -60,7 +60,7 @@ impl Postgres {
     }
 }
 
-impl Drop for Postgres {
+impl Drop for BenchPostgres {
     fn drop(&mut self) {
         // SIGINT is its fast shutdown; SIGKILL would leave shared memory behind.
         let _ = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
@@ -68,12 +68,12 @@ impl Drop for Postgres {
     }
 }
 
-pub struct Redis {
+pub struct BenchRedis {
     child: Child,
     port: u16,
 }
 
-impl Redis {
+impl BenchRedis {
     /// Keeps nothing: no snapshots, no append-only file. The ceiling people quote.
     pub async fn start(folder: &Path) -> anyhow::Result<Self> {
         let port = free_port()?;
@@ -85,7 +85,7 @@ impl Redis {
             .context("redis-server is missing: apt-get install redis-server")?;
         let redis = Self { child, port };
         let client = redis::Client::open(redis.url())?;
-        answers("Redis", async || Ok(client.get_multiplexed_async_connection().await.map(|_| ())?)).await?;
+        wait_until_ready("Redis", async || Ok(client.get_multiplexed_async_connection().await.map(|_| ())?)).await?;
         Ok(redis)
     }
 
@@ -94,7 +94,7 @@ impl Redis {
     }
 }
 
-impl Drop for Redis {
+impl Drop for BenchRedis {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -129,7 +129,7 @@ fn free_port() -> anyhow::Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
-async fn answers(name: &str, ask: impl AsyncFn() -> anyhow::Result<()>) -> anyhow::Result<()> {
+async fn wait_until_ready(name: &str, ask: impl AsyncFn() -> anyhow::Result<()>) -> anyhow::Result<()> {
     let asked = async {
         while ask().await.is_err() {
             tokio::time::sleep(Duration::from_millis(50)).await;

@@ -8,7 +8,7 @@ use clap::{Parser, ValueEnum};
 use url::Url;
 
 /// Linux finds the first half of an address's 28,000 ports at once and searches long for each of the second.
-const PER_ADDRESS: u32 = 12_000;
+const VIEWERS_PER_ADDRESS: u32 = 12_000;
 
 /// What the crowd does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -39,7 +39,7 @@ impl Scenario {
         }
     }
 
-    fn usual_rate(self) -> f64 {
+    fn default_rate(self) -> f64 {
         match self {
             Scenario::Watch => 0.0,
             Scenario::Chat | Scenario::Slow | Scenario::Show => 20.0,
@@ -54,7 +54,7 @@ impl Scenario {
 /// Exit code 0: all is well; 1: a promise was broken or the latency budget was missed; 2: wrong usage, or no server.
 #[derive(Parser, Clone, Debug)]
 #[command(name = "crowd", version)]
-pub struct Args {
+pub struct LoadtestArgs {
     /// What the crowd does
     #[arg(value_enum)]
     pub scenario: Scenario,
@@ -86,8 +86,8 @@ pub struct Args {
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub seed: u64,
     /// Addresses to come from: a list, or how many of 127.0.0.1, 127.0.0.2… One has 28,000 ports [default: the system picks; on loopback one for each 12,000 viewers]
-    #[arg(long, value_name = "ADDRESSES|N", value_parser = sources)]
-    pub sources: Option<Sources>,
+    #[arg(long, value_name = "ADDRESSES|N", value_parser = parse_sources)]
+    pub sources: Option<SourceAddresses>,
     /// The key the server signs tokens with (first --auth-key of the server); not needed for `livesouk demo`
     #[arg(long, env = "LIVESOUK_AUTH_KEY", value_name = "KEY", hide_env_values = true)]
     pub auth_key: Option<String>,
@@ -115,24 +115,25 @@ pub struct Args {
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Sources {
+pub enum SourceAddresses {
     Count(u8),
     List(Vec<IpAddr>),
 }
 
-fn sources(text: &str) -> Result<Sources, String> {
+fn parse_sources(text: &str) -> Result<SourceAddresses, String> {
     if let Ok(count) = text.parse::<u8>()
         && (1..=250).contains(&count)
     {
-        return Ok(Sources::Count(count));
+        return Ok(SourceAddresses::Count(count));
     }
     let list: Result<Vec<IpAddr>, _> = text.split(',').map(|one| one.trim().parse()).collect();
-    list.map(Sources::List).map_err(|_| "a number from 1 to 250, or IP addresses with commas between them".to_owned())
+    list.map(SourceAddresses::List)
+        .map_err(|_| "a number from 1 to 250, or IP addresses with commas between them".to_owned())
 }
 
-impl Args {
+impl LoadtestArgs {
     /// `Err` is the sentence for whoever typed this.
-    pub fn check(&self) -> Result<(), String> {
+    pub fn validate(&self) -> Result<(), String> {
         if self.url.scheme() == "https" {
             return Err(
                 "--url: the crowd speaks plain http:// only; point it at the server behind the proxy".to_owned()
@@ -166,7 +167,7 @@ impl Args {
         if !["sqlite:", "postgres://", "postgresql://"].iter().any(|start| store.starts_with(start)) {
             return Err("--store is sqlite:PATH or postgres://USER@HOST/DATABASE".to_owned());
         }
-        if let Some(Sources::List(list)) = &self.sources
+        if let Some(SourceAddresses::List(list)) = &self.sources
             && list.iter().any(|address| address.is_ipv6() != list[0].is_ipv6())
         {
             return Err("--sources: all of one family, IPv4 or IPv6".to_owned());
@@ -175,27 +176,27 @@ impl Args {
     }
 
     pub fn rate(&self) -> f64 {
-        self.rate.unwrap_or_else(|| self.scenario.usual_rate())
+        self.rate.unwrap_or_else(|| self.scenario.default_rate())
     }
 
     pub fn ramp(&self) -> Duration {
         Duration::from_secs(self.ramp_s)
     }
 
-    pub fn units(&self) -> i64 {
+    pub fn flash_sale_units(&self) -> i64 {
         self.stock.unwrap_or_else(|| i64::from(self.viewers / self.rooms / 4).max(1))
     }
 
     /// Where to come from when the server is at `target`.
-    pub fn sources(&self, target: IpAddr) -> Vec<IpAddr> {
+    pub fn source_addresses(&self, target: IpAddr) -> Vec<IpAddr> {
         let loopback = |count: u32| {
             (1..=count).map(|last| IpAddr::V4(Ipv4Addr::new(127, 0, 0, u8::try_from(last).unwrap_or(250)))).collect()
         };
         match &self.sources {
-            Some(Sources::List(list)) => list.clone(),
-            Some(Sources::Count(count)) => loopback(u32::from(*count)),
-            None if target.is_loopback() && target.is_ipv4() && self.viewers > PER_ADDRESS => {
-                loopback(self.viewers.div_ceil(PER_ADDRESS).min(250))
+            Some(SourceAddresses::List(list)) => list.clone(),
+            Some(SourceAddresses::Count(count)) => loopback(u32::from(*count)),
+            None if target.is_loopback() && target.is_ipv4() && self.viewers > VIEWERS_PER_ADDRESS => {
+                loopback(self.viewers.div_ceil(VIEWERS_PER_ADDRESS).min(250))
             }
             None => Vec::new(),
         }
@@ -208,16 +209,16 @@ mod tests {
 
     use super::*;
 
-    fn parse(more: &[&str]) -> Result<Args, String> {
+    fn parse(more: &[&str]) -> Result<LoadtestArgs, String> {
         let line = ["crowd"].iter().chain(more);
-        let args = Args::try_parse_from(line).map_err(|error| error.to_string())?;
-        args.check().map(|()| args)
+        let args = LoadtestArgs::try_parse_from(line).map_err(|error| error.to_string())?;
+        args.validate().map(|()| args)
     }
 
     #[test]
     fn the_command_line_is_well_formed_and_every_option_has_help() {
-        Args::command().debug_assert();
-        let command = Args::command();
+        LoadtestArgs::command().debug_assert();
+        let command = LoadtestArgs::command();
         let silent: Vec<_> = command.get_arguments().filter(|arg| arg.get_help().is_none()).collect();
         assert!(silent.is_empty(), "{silent:?}");
     }
@@ -255,12 +256,12 @@ mod tests {
     #[test]
     fn the_usual_fits_the_scenario() {
         let args = parse(&["rush", "--viewers", "1000"]).unwrap();
-        assert_eq!((args.rate(), args.units()), (5.0, 250));
+        assert_eq!((args.rate(), args.flash_sale_units()), (5.0, 250));
         let home: IpAddr = Ipv4Addr::LOCALHOST.into();
-        assert!(args.sources(home).is_empty());
+        assert!(args.source_addresses(home).is_empty());
         let many = parse(&["watch", "--viewers", "45000"]).unwrap();
-        assert_eq!(many.sources(home).len(), 4);
+        assert_eq!(many.source_addresses(home).len(), 4);
         let listed = parse(&["watch", "--sources", "127.0.0.5, 127.0.0.9"]).unwrap();
-        assert_eq!(listed.sources(home), ["127.0.0.5", "127.0.0.9"].map(|one| one.parse::<IpAddr>().unwrap()));
+        assert_eq!(listed.source_addresses(home), ["127.0.0.5", "127.0.0.9"].map(|one| one.parse::<IpAddr>().unwrap()));
     }
 }

@@ -16,17 +16,17 @@ const PAYLOAD_MAX: u64 = 16 * 1024 * 1024;
 const HEAD_MAX: usize = 16 * 1024;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Frame<'a> {
+pub struct RawFrame<'a> {
     pub last: bool,
     /// The message that begins here is deflated (permessage-deflate).
-    pub deflated: bool,
+    pub is_deflated: bool,
     pub opcode: u8,
     pub payload: &'a [u8],
 }
 
 /// The first frame in `bytes` and how many bytes it takes; `None` while it is incomplete, `Err` when it can be none.
 /// `deflate`: compression was offered.
-pub fn scan(bytes: &[u8], deflate: bool) -> Result<Option<(Frame<'_>, usize)>, &'static str> {
+pub fn parse_frame(bytes: &[u8], deflate: bool) -> Result<Option<(RawFrame<'_>, usize)>, &'static str> {
     let [first, second, rest @ ..] = bytes else { return Ok(None) };
     if first & 0x30 != 0 || (first & 0x40 != 0 && !deflate) {
         return Err("a frame with reserved bits that were not agreed");
@@ -45,11 +45,11 @@ pub fn scan(bytes: &[u8], deflate: bool) -> Result<Option<(Frame<'_>, usize)>, &
     }
     let end = head + length as usize;
     let Some(payload) = bytes.get(head..end) else { return Ok(None) };
-    Ok(Some((Frame { last: first & 0x80 != 0, deflated: first & 0x40 != 0, opcode: first & 0x0f, payload }, end)))
+    Ok(Some((RawFrame { last: first & 0x80 != 0, is_deflated: first & 0x40 != 0, opcode: first & 0x0f, payload }, end)))
 }
 
 /// Appends a client's frame, masked as the standard wants it.
-pub fn write(out: &mut Vec<u8>, opcode: u8, payload: &[u8], random: &mut impl rand::Rng) {
+pub fn write_frame(out: &mut Vec<u8>, opcode: u8, payload: &[u8], random: &mut impl rand::Rng) {
     out.push(0x80 | opcode);
     match payload.len() {
         length @ 0..=125 => out.push(0x80 | length as u8),
@@ -68,7 +68,7 @@ pub fn write(out: &mut Vec<u8>, opcode: u8, payload: &[u8], random: &mut impl ra
 }
 
 /// What a close frame says: the code, and after how long to come back.
-pub fn closed(payload: &[u8]) -> (u16, Option<u64>) {
+pub fn parse_close(payload: &[u8]) -> (u16, Option<u64>) {
     let [high, low, reason @ ..] = payload else { return (1005, None) };
     let reason: Option<serde_json::Value> = serde_json::from_slice(reason).ok();
     (u16::from_be_bytes([*high, *low]), reason.and_then(|reason| reason["retry_ms"].as_u64()))
@@ -76,7 +76,7 @@ pub fn closed(payload: &[u8]) -> (u16, Option<u64>) {
 
 /// One key for the whole crowd: it proves that the other side speaks WebSocket, and need not be secret.
 #[derive(Debug)]
-pub struct Handshake {
+pub struct ClientHandshake {
     key: String,
     accept: String,
     /// Offer permessage-deflate as browsers do.
@@ -85,7 +85,7 @@ pub struct Handshake {
 
 /// How the server answered a handshake.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Answer {
+pub enum UpgradeResponse {
     /// Frames begin after so many bytes.
     Upgraded(usize),
     Refused {
@@ -93,10 +93,10 @@ pub enum Answer {
         retry_after_s: Option<u64>,
     },
     /// No answer at all in the sense of HTTP or WebSocket.
-    Strange(&'static str),
+    Invalid(&'static str),
 }
 
-impl Default for Handshake {
+impl Default for ClientHandshake {
     fn default() -> Self {
         let key = generate_key();
         let accept = derive_accept_key(key.as_bytes());
@@ -104,7 +104,7 @@ impl Default for Handshake {
     }
 }
 
-impl Handshake {
+impl ClientHandshake {
     pub fn request(&self, host: &str, path: &str) -> String {
         let offer =
             if self.deflate { "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n" } else { "" };
@@ -116,12 +116,12 @@ impl Handshake {
     }
 
     /// `None` while the head is incomplete.
-    pub fn answer(&self, bytes: &[u8]) -> Option<Answer> {
+    pub fn parse_response(&self, bytes: &[u8]) -> Option<UpgradeResponse> {
         let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
-            return (bytes.len() > HEAD_MAX).then_some(Answer::Strange("an endless answer to the handshake"));
+            return (bytes.len() > HEAD_MAX).then_some(UpgradeResponse::Invalid("an endless answer to the handshake"));
         };
         let Ok(head) = std::str::from_utf8(&bytes[..end]) else {
-            return Some(Answer::Strange("an answer to the handshake that is no text"));
+            return Some(UpgradeResponse::Invalid("an answer to the handshake that is no text"));
         };
         let mut lines = head.split("\r\n");
         let status = lines.next().and_then(|line| line.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok());
@@ -130,12 +130,13 @@ impl Handshake {
             headers.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
         };
         Some(match status {
-            Some(101) if header("sec-websocket-accept") == Some(&self.accept) => Answer::Upgraded(end + 4),
-            Some(101) => Answer::Strange("an upgrade with a wrong Sec-WebSocket-Accept"),
-            Some(status) => {
-                Answer::Refused { status, retry_after_s: header("retry-after").and_then(|value| value.parse().ok()) }
-            }
-            None => Answer::Strange("an answer to the handshake that is no HTTP/1.1"),
+            Some(101) if header("sec-websocket-accept") == Some(&self.accept) => UpgradeResponse::Upgraded(end + 4),
+            Some(101) => UpgradeResponse::Invalid("an upgrade with a wrong Sec-WebSocket-Accept"),
+            Some(status) => UpgradeResponse::Refused {
+                status,
+                retry_after_s: header("retry-after").and_then(|value| value.parse().ok()),
+            },
+            None => UpgradeResponse::Invalid("an answer to the handshake that is no HTTP/1.1"),
         })
     }
 }
@@ -160,22 +161,22 @@ mod tests {
             let bytes = server_frame(length);
             let cuts: Vec<usize> = if length < 200 { (0..bytes.len()).collect() } else { (0..12).collect() };
             for cut in cuts {
-                assert_eq!(scan(&bytes[..cut], false), Ok(None), "{length} cut at {cut}");
+                assert_eq!(parse_frame(&bytes[..cut], false), Ok(None), "{length} cut at {cut}");
             }
             let two = [bytes.clone(), server_frame(3)].concat();
-            let (frame, used) = scan(&two, false).unwrap().unwrap();
+            let (frame, used) = parse_frame(&two, false).unwrap().unwrap();
             assert_eq!((frame.last, frame.opcode, frame.payload.len(), used), (true, TEXT, length, bytes.len()));
-            assert_eq!(scan(&two[used..], false).unwrap().unwrap().0.payload, [0, 1, 2]);
+            assert_eq!(parse_frame(&two[used..], false).unwrap().unwrap().0.payload, [0, 1, 2]);
         }
     }
 
     #[test]
     fn what_a_server_must_not_send_is_refused() {
-        assert!(scan(&[0xc1, 0], false).is_err(), "compressed, and that was not offered");
-        assert!(scan(&[0xc1, 0], true).is_ok_and(|frame| frame.is_some_and(|(frame, _)| frame.deflated)));
-        assert!(scan(&[0xa1, 0], true).is_err(), "another reserved bit");
-        assert!(scan(&[0x81, 0x80], false).is_err(), "masked");
-        assert!(scan(&[0x81, 127, 0xff, 0, 0, 0, 0, 0, 0, 0], false).is_err(), "endless");
+        assert!(parse_frame(&[0xc1, 0], false).is_err(), "compressed, and that was not offered");
+        assert!(parse_frame(&[0xc1, 0], true).is_ok_and(|frame| frame.is_some_and(|(frame, _)| frame.is_deflated)));
+        assert!(parse_frame(&[0xa1, 0], true).is_err(), "another reserved bit");
+        assert!(parse_frame(&[0x81, 0x80], false).is_err(), "masked");
+        assert!(parse_frame(&[0x81, 127, 0xff, 0, 0, 0, 0, 0, 0, 0], false).is_err(), "endless");
     }
 
     #[test]
@@ -183,7 +184,7 @@ mod tests {
         for length in [0, 125, 126, 70_000] {
             let payload = vec![7; length];
             let mut out = Vec::new();
-            write(&mut out, TEXT, &payload, &mut rand::rng());
+            write_frame(&mut out, TEXT, &payload, &mut rand::rng());
             assert_eq!(out[1] & 0x80, 0x80);
             let mask: [u8; 4] = out[out.len() - length - 4..][..4].try_into().unwrap();
             let plain: Vec<u8> =
@@ -194,24 +195,27 @@ mod tests {
 
     #[test]
     fn a_close_says_whether_to_come_back() {
-        assert_eq!(closed(b"\x0f\xa8{\"retry_ms\":800}"), (4008, Some(800)));
-        assert_eq!(closed(b"\x11\x95{\"retry_ms\":null}"), (4501, None));
-        assert_eq!(closed(b""), (1005, None));
+        assert_eq!(parse_close(b"\x0f\xa8{\"retry_ms\":800}"), (4008, Some(800)));
+        assert_eq!(parse_close(b"\x11\x95{\"retry_ms\":null}"), (4501, None));
+        assert_eq!(parse_close(b""), (1005, None));
     }
 
     #[test]
     fn a_handshake_is_taken_only_with_our_own_proof() {
-        let handshake = Handshake::default();
+        let handshake = ClientHandshake::default();
         let good = format!("HTTP/1.1 101 x\r\nsec-websocket-ACCEPT: {}\r\n\r\nrest", handshake.accept);
         for cut in 0..good.len() - 4 {
-            assert_eq!(handshake.answer(&good.as_bytes()[..cut]), None);
+            assert_eq!(handshake.parse_response(&good.as_bytes()[..cut]), None);
         }
-        assert_eq!(handshake.answer(good.as_bytes()), Some(Answer::Upgraded(good.len() - 4)));
+        assert_eq!(handshake.parse_response(good.as_bytes()), Some(UpgradeResponse::Upgraded(good.len() - 4)));
         let bad = b"HTTP/1.1 101 x\r\nSec-WebSocket-Accept: x\r\n\r\n";
-        assert!(matches!(handshake.answer(bad), Some(Answer::Strange(_))));
+        assert!(matches!(handshake.parse_response(bad), Some(UpgradeResponse::Invalid(_))));
         let busy = b"HTTP/1.1 503 Busy\r\nRetry-After: 3\r\n\r\n{}";
-        assert_eq!(handshake.answer(busy), Some(Answer::Refused { status: 503, retry_after_s: Some(3) }));
-        assert!(matches!(handshake.answer(b"SSH-2.0\r\n\r\n"), Some(Answer::Strange(_))));
-        assert!(matches!(handshake.answer(&[b'x'; 20_000]), Some(Answer::Strange(_))));
+        assert_eq!(
+            handshake.parse_response(busy),
+            Some(UpgradeResponse::Refused { status: 503, retry_after_s: Some(3) })
+        );
+        assert!(matches!(handshake.parse_response(b"SSH-2.0\r\n\r\n"), Some(UpgradeResponse::Invalid(_))));
+        assert!(matches!(handshake.parse_response(&[b'x'; 20_000]), Some(UpgradeResponse::Invalid(_))));
     }
 }

@@ -2,13 +2,13 @@
 
 use std::fmt::Write;
 
-use crate::measure::{CLASSES, Second};
-use crate::plot::{Axis, Chart, Line, escape, short};
-use crate::report::Report;
+use crate::chart::{Chart, ChartAxis, ChartSeries, escape_html, format_short};
+use crate::measurements::{LATENCY_CLASSES, SecondSample};
+use crate::report::LoadtestReport;
 
 const STYLE: &str = include_str!("report.css");
 
-pub fn page(report: &Report) -> String {
+pub fn page(report: &LoadtestReport) -> String {
     let title = format!("{} with {} viewers", report.scenario, report.viewers);
     let mut out = format!(
         "<!doctype html><html lang=en><head><meta charset=utf-8>\
@@ -16,17 +16,17 @@ pub fn page(report: &Report) -> String {
          <title>Load test: {title}</title><style>{STYLE}</style></head><body><main>"
     );
     head(&mut out, report, &title);
-    figures(&mut out, report);
+    tiles(&mut out, report);
     out += "<section class=charts>";
     charts(report).iter().for_each(|chart| out += &chart.figure());
     latencies(&mut out, report);
     out += "</section>";
-    found(&mut out, report);
+    lists(&mut out, report);
     out + "</main></body></html>\n"
 }
 
-fn head(out: &mut String, report: &Report, title: &str) {
-    let (class, word) = match (report.breaches.total, report.exit_code) {
+fn head(out: &mut String, report: &LoadtestReport, title: &str) {
+    let (class, word) = match (report.violations.total, report.exit_code) {
         (0, 0) => ("well", "All is well".to_owned()),
         (0, _) if report.verdict.contains("budget") => ("missed", "Budget missed".to_owned()),
         (0, _) => ("missed", "Not checked".to_owned()),
@@ -38,42 +38,42 @@ fn head(out: &mut String, report: &Report, title: &str) {
         out,
         "<header><p class=brand>Livesouk load test</p><h1>{title}</h1><p class=\"verdict {class}\">{word}</p>\
          <p class=about>{} · {rooms} · {:.0} s measured · {} messages/s wanted · seed {}</p>",
-        escape(report.url.trim_end_matches('/')),
+        escape_html(report.url.trim_end_matches('/')),
         report.seconds,
-        short(report.rate),
+        format_short(report.rate),
         report.seed
     );
     if report.exit_code != 0 {
-        let _ = write!(out, "<p class=about>{}</p>", escape(&report.verdict));
+        let _ = write!(out, "<p class=about>{}</p>", escape_html(&report.verdict));
     }
     *out += "</header>";
 }
 
-fn figures(out: &mut String, report: &Report) {
+fn tiles(out: &mut String, report: &LoadtestReport) {
     let mut tiles: Vec<(&str, String, String)> = Vec::new();
     let mut tile = |name, value: String, more: String| tiles.push((name, value, more));
-    tile("Connected", short(report.connected_most as f64), format!("{} at the end", report.connected_at_end));
+    tile("Connected", format_short(report.connected_max as f64), format!("{} at the end", report.connected_at_end));
     if report.counters.deliveries > 0 {
         tile(
             "Deliveries/s",
-            short(report.deliveries_per_s),
-            format!("{} in all", short(report.counters.deliveries as f64)),
+            format_short(report.deliveries_per_s),
+            format!("{} in all", format_short(report.counters.deliveries as f64)),
         );
     }
     if let Some(chat) = report.latency_ms.get("chat") {
-        tile("Chat p99", time(chat.p99), format!("p50 {}", time(chat.p50)));
+        tile("Chat p99", format_ms(chat.p99), format!("p50 {}", format_ms(chat.p50)));
         let percent = report.rate_kept * 100.0;
         tile("Rate kept", format!("{percent:.1} %"), format!("of {} messages", report.counters.messages_due));
     }
-    tile("Lost", short(report.lost as f64), "events".to_owned());
-    if report.orders.pressed > 0 {
-        tile("Sold", report.orders.held.to_string(), format!("of {} who pressed", report.orders.pressed));
+    tile("Lost", format_short(report.lost as f64), "events".to_owned());
+    if report.orders.sent > 0 {
+        tile("Sold", report.orders.held.to_string(), format!("of {} who pressed", report.orders.sent));
     }
     if let Some(buy) = report.latency_ms.get("buy") {
-        tile("Buy p99", time(buy.p99), format!("p50 {}", time(buy.p50)));
+        tile("Buy p99", format_ms(buy.p99), format!("p50 {}", format_ms(buy.p50)));
     }
-    if report.counters.returns > 0 {
-        tile("Came back", report.counters.returns.to_string(), format!("{} recovered", report.counters.recovered));
+    if report.counters.reconnects > 0 {
+        tile("Came back", report.counters.reconnects.to_string(), format!("{} recovered", report.counters.recovered));
     }
     *out += "<section class=tiles>";
     for (name, value, more) in tiles {
@@ -82,72 +82,84 @@ fn figures(out: &mut String, report: &Report) {
     *out += "</section>";
 }
 
-fn time(ms: f64) -> String {
-    if ms < 1_000.0 { format!("{} ms", short(ms)) } else { format!("{} s", short(ms / 1_000.0)) }
+fn format_ms(ms: f64) -> String {
+    if ms < 1_000.0 { format!("{} ms", format_short(ms)) } else { format!("{} s", format_short(ms / 1_000.0)) }
 }
 
-fn charts(report: &Report) -> Vec<Chart> {
-    let over_time = |value: &dyn Fn(&Second) -> f64| -> Vec<(f64, f64)> {
+fn charts(report: &LoadtestReport) -> Vec<Chart> {
+    let over_time = |value: &dyn Fn(&SecondSample) -> f64| -> Vec<(f64, f64)> {
         report.timeline.iter().map(|second| (second.t as f64, value(second))).collect()
     };
-    let single = |name: &str, points| Line { name: name.to_owned(), colour: 0, points, steps: false, dashed: false };
+    let single = |name: &str, points| ChartSeries {
+        name: name.to_owned(),
+        colour: 0,
+        points,
+        is_stepped: false,
+        is_dashed: false,
+    };
     let shown = |name: &str| !matches!(name, "handshake") && report.latency_ms.contains_key(name);
-    let classes = || CLASSES.iter().enumerate().filter(|(_, (_, name))| shown(name));
+    let classes = || LATENCY_CLASSES.iter().enumerate().filter(|(_, (_, name))| shown(name));
     let latency = classes().map(|(colour, (_, name))| {
         let points = report.timeline.iter().filter_map(|second| {
             let [_, p99] = second.latency_ms.get(name)?;
             Some((second.t as f64, *p99))
         });
-        Line { name: (*name).to_owned(), colour, points: points.collect(), steps: false, dashed: false }
+        ChartSeries { name: (*name).to_owned(), colour, points: points.collect(), is_stepped: false, is_dashed: false }
     });
     let percentiles = classes().filter_map(|(colour, (_, name))| {
         let latency = report.latency_ms.get(name)?;
         // A percentile of which there is not even one sample is a guess.
         let known = |percentile: f64| latency.count as f64 * (1.0 - percentile / 100.0) >= 1.0;
         let points = latency.curve.iter().filter(|[percentile, _]| known(*percentile)).map(|[x, y]| (*x, *y));
-        Some(Line { name: (*name).to_owned(), colour, points: points.collect(), steps: false, dashed: false })
+        Some(ChartSeries {
+            name: (*name).to_owned(),
+            colour,
+            points: points.collect(),
+            is_stepped: false,
+            is_dashed: false,
+        })
     });
     let latency = latency.filter(|line| !line.points.is_empty()).collect();
     let percentiles = percentiles.filter(|line| line.points.len() > 1).collect();
     vec![
         Chart {
             title: "Latency over time",
-            words: "p99 of each second, milliseconds, log scale",
-            x: Axis::Linear,
-            unit: " s",
-            y: Axis::Log,
-            lines: latency,
+            subtitle: "p99 of each second, milliseconds, log scale",
+            x: ChartAxis::Linear,
+            x_unit: " s",
+            y: ChartAxis::Log,
+            series: latency,
         },
         Chart {
             title: "Latency by percentile",
-            words: "the whole run, milliseconds, log scale",
-            x: Axis::Nines,
-            unit: "%",
-            y: Axis::Log,
-            lines: percentiles,
+            subtitle: "the whole run, milliseconds, log scale",
+            x: ChartAxis::Percentile,
+            x_unit: "%",
+            y: ChartAxis::Log,
+            series: percentiles,
         },
         Chart {
             title: "Deliveries",
-            words: "events reaching a viewer, each second",
-            x: Axis::Linear,
-            unit: " s",
-            y: Axis::Linear,
-            lines: vec![single("deliveries", over_time(&|second| second.counters.deliveries as f64))],
+            subtitle: "events reaching a viewer, each second",
+            x: ChartAxis::Linear,
+            x_unit: " s",
+            y: ChartAxis::Linear,
+            series: vec![single("deliveries", over_time(&|second| second.counters.deliveries as f64))],
         },
         Chart {
             title: "Connections",
-            words: "viewers and hosts, the fewest in each second",
-            x: Axis::Linear,
-            unit: " s",
-            y: Axis::Linear,
-            lines: vec![single("connected", over_time(&|second| second.connected_least as f64))],
+            subtitle: "viewers and hosts, the fewest in each second",
+            x: ChartAxis::Linear,
+            x_unit: " s",
+            y: ChartAxis::Linear,
+            series: vec![single("connected", over_time(&|second| second.connected_min as f64))],
         },
         stock(report),
     ]
 }
 
 /// The count viewers saw against the one there would be if every press had counted at once.
-fn stock(report: &Report) -> Chart {
+fn stock(report: &LoadtestReport) -> Chart {
     let mut lines = Vec::new();
     for (number, offer) in report.offers.iter().take(4).enumerate() {
         let Some(opened) = offer.opened_s else { continue };
@@ -162,52 +174,64 @@ fn stock(report: &Report) -> Chart {
                 .filter(|(at, _)| 0.0 < *at)
                 .collect::<Vec<_>>()
         };
-        let points = [vec![full], since(&offer.seen)].concat();
-        lines.push(Line { name: name("seen by viewers"), colour: number, points, steps: true, dashed: false });
+        let points = [vec![full], since(&offer.observed)].concat();
+        lines.push(ChartSeries {
+            name: name("seen by viewers"),
+            colour: number,
+            points,
+            is_stepped: true,
+            is_dashed: false,
+        });
         let ideal = [vec![full], since(&offer.ideal)].concat();
-        lines.push(Line { name: name("ideal"), colour: number, points: ideal, steps: true, dashed: true });
+        lines.push(ChartSeries {
+            name: name("ideal"),
+            colour: number,
+            points: ideal,
+            is_stepped: true,
+            is_dashed: true,
+        });
     }
     Chart {
         title: "Stock",
-        words: "units left after the opening: as viewers saw it, and if every press had counted at once",
-        x: Axis::Linear,
-        unit: " ms",
-        y: Axis::Linear,
-        lines,
+        subtitle: "units left after the opening: as viewers saw it, and if every press had counted at once",
+        x: ChartAxis::Linear,
+        x_unit: " ms",
+        y: ChartAxis::Linear,
+        series: lines,
     }
 }
 
-fn latencies(out: &mut String, report: &Report) {
+fn latencies(out: &mut String, report: &LoadtestReport) {
     if report.latency_ms.is_empty() {
         return;
     }
     *out += "<section class=table><h2>Latency</h2><p class=more>Milliseconds, from when each thing was to happen, not from when it could be sent</p><div class=scroll><table><thead><tr><th>class<th>p50<th>p90<th>p99<th>p99.9<th>max<th>count</thead><tbody>";
-    for (colour, (_, name)) in CLASSES.iter().enumerate() {
+    for (colour, (_, name)) in LATENCY_CLASSES.iter().enumerate() {
         let Some(latency) = report.latency_ms.get(name) else { continue };
         let _ = write!(out, "<tr><th><i class=c{colour}></i>{name}");
         for value in [latency.p50, latency.p90, latency.p99, latency.p999, latency.max] {
             let _ = write!(out, "<td>{value:.1}");
         }
-        let _ = write!(out, "<td>{}", short(latency.count as f64));
+        let _ = write!(out, "<td>{}", format_short(latency.count as f64));
     }
     *out += "</tbody></table></div></section>";
 }
 
-fn found(out: &mut String, report: &Report) {
+fn lists(out: &mut String, report: &LoadtestReport) {
     let list = |out: &mut String, title: &str, lines: &mut dyn Iterator<Item = String>| {
-        let lines: Vec<String> = lines.map(|line| format!("<li>{}</li>", escape(&line))).collect();
+        let lines: Vec<String> = lines.map(|line| format!("<li>{}</li>", escape_html(&line))).collect();
         if !lines.is_empty() {
             let _ = write!(out, "<section><h2>{title}</h2><ul>{}</ul></section>", lines.concat());
         }
     };
-    if report.breaches.total > 0 {
+    if report.violations.total > 0 {
         *out += "<section class=breaches><h2>Broken promises</h2>";
-        for one in &report.breaches.found {
+        for one in &report.violations.found {
             let text = one.to_string();
             let (what, bytes) = text.split_once('\n').unwrap_or((&text, ""));
-            let _ = write!(out, "<p>{}</p>", escape(what));
+            let _ = write!(out, "<p>{}</p>", escape_html(what));
             if !bytes.is_empty() {
-                let _ = write!(out, "<pre>{}</pre>", escape(bytes.trim()));
+                let _ = write!(out, "<pre>{}</pre>", escape_html(bytes.trim()));
             }
         }
         *out += "</section>";
@@ -218,16 +242,16 @@ fn found(out: &mut String, report: &Report) {
     let counted = |of: &std::collections::BTreeMap<String, u64>| {
         of.iter().map(|(name, count)| format!("{name} × {count}")).collect::<Vec<_>>().into_iter()
     };
-    list(out, "Links that ended", &mut counted(&report.closes));
+    list(out, "Links that ended", &mut counted(&report.disconnect_reasons));
     list(out, "Refusals", &mut counted(&report.refusals));
     list(out, "Errors", &mut counted(&report.errors));
-    let cost = &report.processor;
+    let cost = &report.cpu;
     let words = format!(
         "{:.0} % of one processor; a received frame cost {:.2} µs user and {:.2} µs system, {} frames of {:.0} MB; itself late by {:.1} ms (p99)",
         cost.percent,
         cost.user_us_per_frame,
         cost.system_us_per_frame,
-        short(report.counters.frames as f64),
+        format_short(report.counters.frames as f64),
         report.counters.bytes as f64 / 1e6,
         cost.late_ms
     );

@@ -22,28 +22,28 @@
 //! ```
 
 pub mod args;
-pub mod ask;
-pub mod breaches;
-pub mod crowd;
+pub mod chart;
 pub mod frame;
 pub mod html;
-pub mod measure;
-pub mod plot;
+pub mod invariants;
+pub mod measurements;
 pub mod report;
+pub mod requests;
 pub mod room;
 pub mod scenario;
-pub mod shop;
-pub mod truth;
+pub mod shop_client;
+pub mod simulation;
 pub mod viewer;
+pub mod violations;
 pub mod wire;
 
-mod act;
-mod books;
-mod deflate;
-mod ending;
-mod hear;
+mod actions;
+mod final_check;
+mod inflate;
+mod order_check;
 mod progress;
+mod receive;
 mod run;
 
-pub use crowd::{Act, Crowd, Flow, Target, Verb};
-pub use run::{run, run_watched};
+pub use run::{run, run_with_progress};
+pub use simulation::{ChatLoad, HostCommand, ScheduledAction, Simulation, TargetServer};

@@ -5,12 +5,12 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
-use loadtest::args::Args;
-use loadtest::report::Report;
+use loadtest::args::LoadtestArgs;
+use loadtest::report::LoadtestReport;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
-    if let Err(why) = args.check() {
+    let args = LoadtestArgs::parse();
+    if let Err(why) = args.validate() {
         eprintln!("error: {why}");
         return ExitCode::from(2);
     }
@@ -21,7 +21,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match write(&args, &report) {
+    match write_report(&args, &report) {
         Ok(()) => ExitCode::from(report.exit_code),
         Err(why) => {
             eprintln!("error: {why:#}");
@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn write(args: &Args, report: &Report) -> anyhow::Result<()> {
+fn write_report(args: &LoadtestArgs, report: &LoadtestReport) -> anyhow::Result<()> {
     let json_on_stdout = args.json.as_ref().is_some_and(|path| path.as_os_str() == "-");
     if let Some(path) = &args.json {
         let json = serde_json::to_string_pretty(report)?;

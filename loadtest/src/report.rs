@@ -5,11 +5,11 @@ use std::fmt::{self, Display};
 
 use serde::Serialize;
 
-use crate::breaches::Breaches;
-use crate::measure::{Counters, Latency, Second};
+use crate::measurements::{LatencySummary, RunCounters, SecondSample};
+use crate::violations::ViolationLog;
 
 #[derive(Debug, Serialize)]
-pub struct Report {
+pub struct LoadtestReport {
     pub scenario: &'static str,
     pub url: String,
     pub seed: u64,
@@ -22,33 +22,33 @@ pub struct Report {
     pub exit_code: u8,
     pub verdict: String,
     /// The most that were connected at once, and those still connected at the end.
-    pub connected_most: u64,
+    pub connected_max: u64,
     pub connected_at_end: u64,
-    pub counters: Counters,
+    pub counters: RunCounters,
     /// Events that connected or returning viewers were not told: said by the server, or found at the end.
     pub lost: u64,
     /// Messages acknowledged of those that were due, 0 to 1.
     pub rate_kept: f64,
     /// Over the measured part.
     pub deliveries_per_s: f64,
-    pub frames_distinct: u64,
-    pub latency_ms: BTreeMap<&'static str, Latency>,
-    pub orders: Orders,
-    pub processor: Processor,
-    pub breaches: Breaches,
+    pub distinct_frames: u64,
+    pub latency_ms: BTreeMap<&'static str, LatencySummary>,
+    pub orders: PurchaseTotals,
+    pub cpu: CpuUsage,
+    pub violations: ViolationLog,
     /// What was checked and held, one sentence each; empty when something did not.
     pub checks: Vec<String>,
     pub notes: Vec<String>,
-    pub closes: BTreeMap<String, u64>,
+    pub disconnect_reasons: BTreeMap<String, u64>,
     pub refusals: BTreeMap<String, u64>,
     pub errors: BTreeMap<String, u64>,
     pub offers: Vec<OfferReport>,
-    pub timeline: Vec<Second>,
+    pub timeline: Vec<SecondSample>,
 }
 
 #[derive(Default, Debug, Serialize)]
-pub struct Orders {
-    pub pressed: u64,
+pub struct PurchaseTotals {
+    pub sent: u64,
     pub held: usize,
     pub refused: BTreeMap<String, u64>,
     pub unknown: usize,
@@ -57,7 +57,7 @@ pub struct Orders {
 
 /// What the crowd itself cost.
 #[derive(Default, Debug, Serialize)]
-pub struct Processor {
+pub struct CpuUsage {
     pub user_s: f64,
     pub system_s: f64,
     pub user_us_per_frame: f64,
@@ -75,34 +75,34 @@ pub struct OfferReport {
     pub left: i64,
     /// Seconds since the start of the run.
     pub opened_s: Option<f64>,
-    pub empty_s: Option<f64>,
+    pub sold_out_s: Option<f64>,
     /// `[seconds since the start, units]`: units left as the room first told it.
-    pub seen: Vec<[f64; 2]>,
+    pub observed: Vec<[f64; 2]>,
     /// The same: units left if every press had counted the moment it was made.
     pub ideal: Vec<[f64; 2]>,
 }
 
-impl Display for Report {
+impl Display for LoadtestReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Counters { frames, bytes, deliveries, .. } = self.counters;
+        let RunCounters { frames, bytes, deliveries, .. } = self.counters;
         writeln!(f, "{} at {}: {}", self.scenario, self.url, self.verdict)?;
         writeln!(
             f,
             "  viewers     {} in {} room(s); most at once {}, at the end {}; {} links lost, {} back ({} recovered, {} afresh)",
             self.viewers,
             self.rooms,
-            self.connected_most,
+            self.connected_max,
             self.connected_at_end,
-            self.counters.drops,
-            self.counters.returns,
+            self.counters.disconnects,
+            self.counters.reconnects,
             self.counters.recovered,
-            self.counters.fresh
+            self.counters.resynced
         )?;
         writeln!(
             f,
             "  deliveries  {deliveries} events to viewers ({:.0}/s) in {frames} frames ({} distinct), {:.1} MB; lost {}",
             self.deliveries_per_s,
-            self.frames_distinct,
+            self.distinct_frames,
             bytes as f64 / 1e6,
             self.lost
         )?;
@@ -117,11 +117,11 @@ impl Display for Report {
                 self.counters.messages_refused
             )?;
         }
-        if self.orders.pressed > 0 {
+        if self.orders.sent > 0 {
             writeln!(
                 f,
                 "  orders      {} pressed, {} held, {} refused, {} unknown, {} paid",
-                self.orders.pressed,
+                self.orders.sent,
                 self.orders.held,
                 self.orders.refused.values().sum::<u64>(),
                 self.orders.unknown,
@@ -132,16 +132,18 @@ impl Display for Report {
             writeln!(f, "  latency ms           p50       p90       p99     p99.9       max     count")?;
         }
         for (class, latency) in &self.latency_ms {
-            let Latency { p50, p90, p99, p999, max, count, .. } = latency;
+            let LatencySummary { p50, p90, p99, p999, max, count, .. } = latency;
             writeln!(f, "    {class:<12} {p50:>9.1} {p90:>9.1} {p99:>9.1} {p999:>9.1} {max:>9.1} {count:>9}")?;
         }
-        for (title, what) in [("ends", &self.closes), ("refusals", &self.refusals), ("errors", &self.errors)] {
+        for (title, what) in
+            [("ends", &self.disconnect_reasons), ("refusals", &self.refusals), ("errors", &self.errors)]
+        {
             if !what.is_empty() {
                 let list: Vec<String> = what.iter().map(|(name, count)| format!("{name} × {count}")).collect();
                 writeln!(f, "  {title:<11} {}", list.join(", "))?;
             }
         }
-        let Processor { user_s, user_us_per_frame, system_us_per_frame, percent, late_ms, .. } = self.processor;
+        let CpuUsage { user_s, user_us_per_frame, system_us_per_frame, percent, late_ms, .. } = self.cpu;
         writeln!(
             f,
             "  the crowd   {percent:.0} % of a processor, {user_s:.1} s user; a frame {user_us_per_frame:.2} µs user, {system_us_per_frame:.2} µs system; itself late by {late_ms:.1} ms (p99)"
@@ -152,11 +154,11 @@ impl Display for Report {
         for note in &self.notes {
             writeln!(f, "  note        {note}")?;
         }
-        if self.breaches.total > 0 {
+        if self.violations.total > 0 {
             let kinds: Vec<String> =
-                self.breaches.by_kind.iter().map(|(kind, count)| format!("{kind:?} × {count}")).collect();
-            writeln!(f, "  BREACHES    {}: {}", self.breaches.total, kinds.join(", "))?;
-            if let Some(first) = self.breaches.found.first() {
+                self.violations.by_kind.iter().map(|(kind, count)| format!("{kind:?} × {count}")).collect();
+            writeln!(f, "  BREACHES    {}: {}", self.violations.total, kinds.join(", "))?;
+            if let Some(first) = self.violations.found.first() {
                 writeln!(f, "  the first   {first}")?;
             }
         }

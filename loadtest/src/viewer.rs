@@ -6,62 +6,62 @@ use std::net::{IpAddr, SocketAddr};
 use mio::net::TcpStream;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::ask::AskId;
-use crate::truth::Place;
+use crate::invariants::ViewerState;
+use crate::requests::RequestId;
 
 /// A receive buffer this small fills at once when nobody reads.
 const SMALL_BUFFER: usize = 4 * 1024;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Stage {
+pub enum ConnectionStage {
     /// Not there: not yet come, or waiting to come back.
-    Away,
+    Disconnected,
     Connecting,
     /// The handshake is on its way.
     Upgrading,
     /// Upgraded, no hello yet.
-    Greeting,
+    AwaitingHello,
     Live,
     /// Gone for good: by itself, or because the server said so.
     Left,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Manner {
-    Reads,
+pub enum ReadBehavior {
+    Normal,
     /// Takes hello and then nothing more, until the window is shut.
-    Stops,
+    Stopped,
     /// So many bytes, five times a second.
-    Trickles(usize),
+    Slow(usize),
 }
 
 #[derive(Debug)]
-pub struct Viewer {
+pub struct SimulatedViewer {
     pub room: u32,
     /// Without one it is a guest.
     pub token: Option<Box<str>>,
     /// Its own random id: the newest connection with it wins.
     pub session: u64,
-    pub stage: Stage,
-    pub manner: Manner,
+    pub stage: ConnectionStage,
+    pub read_behavior: ReadBehavior,
     /// Reads badly, or did: what it measures is its own fault.
-    pub late_by_itself: bool,
-    pub place: Place,
+    pub is_slow_reader: bool,
+    pub state: ViewerState,
     /// Has been told everything since then, in µs of the crowd's clock.
-    pub whole_since: u64,
+    pub complete_since: u64,
     /// When this link was to begin, in µs of the crowd's clock.
-    pub due: u64,
+    pub connect_due: u64,
     /// Links tried since the last hello.
-    pub attempt: u32,
+    pub attempts: u32,
     /// Came back after a loss, and no hello yet.
-    pub returns: bool,
+    pub is_returning: bool,
     /// What the server has not answered.
-    pub waiting: Vec<AskId>,
+    pub pending_requests: Vec<RequestId>,
     /// Purchases whose answer was lost with a link.
-    pub unsettled: Vec<usize>,
+    pub unsettled_purchases: Vec<usize>,
     pub socket: Option<TcpStream>,
     /// An incomplete frame.
-    pub partial: Vec<u8>,
+    pub partial_frame: Vec<u8>,
     /// The beginning of a message that comes in parts.
     pub fragments: Vec<u8>,
     /// And whether that is deflated.
@@ -69,24 +69,24 @@ pub struct Viewer {
     unsent: Vec<u8>,
 }
 
-impl Viewer {
+impl SimulatedViewer {
     pub fn new(room: u32, token: Option<Box<str>>, session: u64) -> Self {
         Self {
             room,
             token,
             session,
-            stage: Stage::Away,
-            manner: Manner::Reads,
-            late_by_itself: false,
-            place: Place::default(),
-            whole_since: 0,
-            due: 0,
-            attempt: 0,
-            returns: false,
-            waiting: Vec::new(),
-            unsettled: Vec::new(),
+            stage: ConnectionStage::Disconnected,
+            read_behavior: ReadBehavior::Normal,
+            is_slow_reader: false,
+            state: ViewerState::default(),
+            complete_since: 0,
+            connect_due: 0,
+            attempts: 0,
+            is_returning: false,
+            pending_requests: Vec::new(),
+            unsettled_purchases: Vec::new(),
             socket: None,
-            partial: Vec::new(),
+            partial_frame: Vec::new(),
             fragments: Vec::new(),
             fragments_deflated: false,
             unsent: Vec::new(),
@@ -94,7 +94,7 @@ impl Viewer {
     }
 
     pub fn is_connected(&self) -> bool {
-        matches!(self.stage, Stage::Greeting | Stage::Live)
+        matches!(self.stage, ConnectionStage::AwaitingHello | ConnectionStage::Live)
     }
 
     /// Begins to connect; the outcome comes when the socket is writable.
@@ -102,7 +102,7 @@ impl Viewer {
         let socket = Socket::new(Domain::for_address(target), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_nonblocking(true)?;
         socket.set_tcp_nodelay(true)?;
-        if self.manner != Manner::Reads {
+        if self.read_behavior != ReadBehavior::Normal {
             socket.set_recv_buffer_size(SMALL_BUFFER)?;
         }
         if let Some(source) = source {
@@ -111,26 +111,26 @@ impl Viewer {
         match socket.connect(&target.into()) {
             Err(error) if error.raw_os_error() != Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => Err(error),
             _ => {
-                self.stage = Stage::Connecting;
-                self.place.relink();
+                self.stage = ConnectionStage::Connecting;
+                self.state.begin_connection();
                 Ok(self.socket.insert(TcpStream::from_std(socket.into())))
             }
         }
     }
 
     /// Ends the link at once, like a phone that loses its network.
-    pub fn cut(&mut self) {
+    pub fn reset(&mut self) {
         if let Some(socket) = self.socket.take() {
             let _ = socket2::SockRef::from(&socket).set_linger(Some(std::time::Duration::ZERO));
         }
-        self.forget_link();
+        self.close();
     }
 
     /// Ends the link in order.
-    pub fn forget_link(&mut self) {
+    pub fn close(&mut self) {
         self.socket = None;
-        self.stage = Stage::Away;
-        self.partial = Vec::new();
+        self.stage = ConnectionStage::Disconnected;
+        self.partial_frame = Vec::new();
         self.fragments = Vec::new();
         self.unsent = Vec::new();
     }

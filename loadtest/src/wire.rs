@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-pub type Version = (i64, i64);
+pub type ValueVersion = (i64, i64);
 
 /// Any frame: which fields are there depends on `t`.
 #[derive(Deserialize, Debug)]
-pub struct Wire<'a> {
+pub struct IncomingFrame<'a> {
     #[serde(borrow, default)]
     pub t: Cow<'a, str>,
     #[serde(borrow)]
@@ -20,20 +20,20 @@ pub struct Wire<'a> {
     pub recovered: bool,
     pub now: Option<i64>,
     #[serde(borrow, default)]
-    pub events: Vec<Event<'a>>,
+    pub events: Vec<ServerEvent<'a>>,
     #[serde(borrow, default)]
-    pub state: State<'a>,
+    pub state: ServerState<'a>,
     #[serde(borrow, rename = "ref")]
     pub reference: Option<Cow<'a, str>>,
     #[serde(borrow)]
     pub ok: Option<&'a RawValue>,
     #[serde(borrow)]
-    pub error: Option<Error<'a>>,
+    pub error: Option<ServerError<'a>>,
     pub retry_ms: Option<u64>,
 }
 
 #[derive(Deserialize, Hash, Debug)]
-pub struct Event<'a> {
+pub struct ServerEvent<'a> {
     pub seq: u64,
     pub at: i64,
     #[serde(borrow, rename = "type")]
@@ -47,30 +47,30 @@ pub struct Event<'a> {
 }
 
 #[derive(Deserialize, Default, Debug)]
-pub struct State<'a> {
-    pub pin: Option<Pin>,
+pub struct ServerState<'a> {
+    pub pin: Option<ServerPin>,
     #[serde(borrow, default)]
-    pub offers: BTreeMap<Cow<'a, str>, Offer<'a>>,
+    pub offers: BTreeMap<Cow<'a, str>, ServerOffer<'a>>,
     pub viewers: Option<u64>,
 }
 
 #[derive(Deserialize, Debug)]
-pub struct Pin {
-    pub v: Version,
+pub struct ServerPin {
+    pub v: ValueVersion,
 }
 
 #[derive(Deserialize, Debug)]
-pub struct Offer<'a> {
+pub struct ServerOffer<'a> {
     pub quantity: i64,
     pub left: i64,
     pub opens_at: Option<i64>,
     #[serde(borrow)]
     pub status: Cow<'a, str>,
-    pub v: Version,
+    pub v: ValueVersion,
 }
 
 #[derive(Deserialize, Debug)]
-pub struct Error<'a> {
+pub struct ServerError<'a> {
     #[serde(borrow)]
     pub code: Cow<'a, str>,
     pub retry_ms: Option<u64>,
@@ -78,13 +78,13 @@ pub struct Error<'a> {
 
 /// What `ok` holds for the verbs the crowd uses.
 #[derive(Deserialize, Default, Debug)]
-pub struct Done {
+pub struct ReplyOk {
     pub id: Option<String>,
-    pub order: Option<Order>,
+    pub order: Option<ServerOrder>,
 }
 
 #[derive(Deserialize, Clone, PartialEq, Debug)]
-pub struct Order {
+pub struct ServerOrder {
     pub id: String,
     pub offer: String,
     pub status: String,

@@ -5,69 +5,78 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::tally::answered;
+use super::counters::count_outcome;
 use super::{App, Result};
-use crate::domain::{Action, Actor, ChatMessage, ChatText, MessageId, Refusal, Ruling, Speaker, StreamId};
-use crate::protocol::{MessageView, Said};
+use crate::domain::{Actor, Author, ChatDecision, ChatMessage, ChatText, MessageId, Permission, Refusal, StreamId};
+use crate::protocol::{MessageView, SayReply};
 
 /// Messages that wait to be written. Full (the database is away) means talk is refused as busy.
-pub const KEPT_WAITING_MAX: usize = 8_192;
-const BATCH_MAX: usize = 500;
+pub const CHAT_WRITE_QUEUE_MAX: usize = 8_192;
+const CHAT_BATCH_MAX: usize = 500;
 /// How long a message waits for company before it is written.
-pub(super) const BATCH_WAIT: Duration = Duration::from_millis(200);
+pub(super) const CHAT_BATCH_WAIT: Duration = Duration::from_millis(200);
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
-pub(super) const WRITTEN_BEHIND_MS: i64 = 2_000;
+pub(super) const WRITE_BEHIND_MS: i64 = 2_000;
 const FLUSH_DEADLINE: Duration = Duration::from_secs(3);
 
 /// What the writer is given.
 #[derive(Debug)]
-pub enum Kept {
+pub enum ChatWriterCommand {
     Message(ChatMessage),
     /// Answered once everything before it is in the store.
     Flush(oneshot::Sender<()>),
 }
 
 impl App {
-    pub async fn say(&self, actor: &Actor, stream: StreamId, text: &str, reply_to: Option<MessageId>) -> Result<Said> {
-        let answer = self.put_in_talk(actor, stream, text, reply_to).await;
-        answered(&self.tally().says, &answer, |said| if said.held { "held" } else { "said" });
-        answer
-    }
-
-    async fn put_in_talk(
+    pub async fn say(
         &self,
         actor: &Actor,
         stream: StreamId,
         text: &str,
         reply_to: Option<MessageId>,
-    ) -> Result<Said> {
-        actor.may(Action::Talk, Some(stream))?;
+    ) -> Result<SayReply> {
+        let answer = self.post_message(actor, stream, text, reply_to).await;
+        count_outcome(&self.counters().chat_outcomes, &answer, |said| if said.held { "held" } else { "said" });
+        answer
+    }
+
+    async fn post_message(
+        &self,
+        actor: &Actor,
+        stream: StreamId,
+        text: &str,
+        reply_to: Option<MessageId>,
+    ) -> Result<SayReply> {
+        actor.authorize(Permission::Chat, Some(stream))?;
         // A host of another show is a viewer here: by name in the talk, and under the viewers' budget.
-        let actor = &actor.clone().within(stream);
+        let actor = &actor.clone().scoped_to(stream);
         let text = ChatText::parse(text)?.into_string();
-        let show = self.find_show(stream).await?;
-        let kept = self.0.said.clone().try_reserve_owned().map_err(|_| Refusal::Busy { retry_ms: 1_000 })?;
+        let show = self.find_stream(stream).await?;
+        let writer_slot =
+            self.0.chat_writer.clone().try_reserve_owned().map_err(|_| Refusal::Busy { retry_ms: 1_000 })?;
         let now = self.now();
-        let ruling = show.take_floor(actor, &text, now, self.0.settings.chat)?;
+        let ruling = show.admit_message(actor, &text, now, self.0.settings.chat)?;
         let reply = match reply_to {
-            Some(id) => Some(self.said(stream, id).await.inspect_err(|_| show.unsaid(actor))?.quote()),
+            Some(id) => {
+                Some(self.visible_message(stream, id).await.inspect_err(|_| show.retract_message(actor))?.quote())
+            }
             None => None,
         };
-        let from = Speaker::from(actor);
+        let from = Author::from(actor);
         let message = ChatMessage { id: MessageId::new(), stream, at: now, from, text, reply, deleted: false };
-        if ruling == Ruling::Hold {
-            return self.hold(message).await.inspect_err(|_| show.unsaid(actor));
+        if ruling == ChatDecision::Review {
+            return self.queue_for_review(message).await.inspect_err(|_| show.retract_message(actor));
         }
         let id = message.id;
         let (app, speaker) = (self.clone(), actor.clone());
         // What is told is kept too, also when the one who said it leaves meanwhile.
-        self.write(async move {
-            if let Err(error) = app.log(stream, &message.event()).await {
-                show.unsaid(&speaker);
+        self.spawn_write(async move {
+            if let Err(error) = app.publish_event(stream, &message.event()).await {
+                show.retract_message(&speaker);
                 return Err(error);
             }
-            kept.send(Kept::Message(message));
-            Ok(Said { id, held: false })
+            writer_slot.send(ChatWriterCommand::Message(message));
+            Ok(SayReply { id, held: false })
         })
         .await
     }
@@ -80,16 +89,16 @@ impl App {
         after: Option<MessageId>,
         limit: i64,
     ) -> Result<Vec<MessageView>> {
-        self.find_show(stream).await?;
+        self.find_stream(stream).await?;
         self.flush_chat().await;
-        let with_deleted = actor.may(Action::Moderate, Some(stream)).is_ok();
+        let with_deleted = actor.authorize(Permission::Moderate, Some(stream)).is_ok();
         let messages = self.store().messages(stream, after, limit, with_deleted).await?;
         Ok(messages.into_iter().map(MessageView::from).collect())
     }
 
     /// A message that everybody may see. Talk is told before it is written, here and on other nodes: that takes a second.
-    pub(super) async fn said(&self, stream: StreamId, id: MessageId) -> Result<ChatMessage> {
-        let give_up = id.made_at().min(self.now()) + WRITTEN_BEHIND_MS;
+    pub(super) async fn visible_message(&self, stream: StreamId, id: MessageId) -> Result<ChatMessage> {
+        let give_up = id.made_at().min(self.now()) + WRITE_BEHIND_MS;
         let mut flushed = false;
         loop {
             if let Some(message) = self.store().message(stream, id).await? {
@@ -99,7 +108,7 @@ impl App {
                 return Err(Refusal::NoSuchMessage.into());
             }
             if flushed {
-                sleep(BATCH_WAIT).await;
+                sleep(CHAT_BATCH_WAIT).await;
             }
             self.flush_chat().await;
             flushed = true;
@@ -110,7 +119,7 @@ impl App {
     pub(super) async fn flush_chat(&self) {
         let (done, flushed) = oneshot::channel();
         let ask = async {
-            if self.0.said.send(Kept::Flush(done)).await.is_ok() {
+            if self.0.chat_writer.send(ChatWriterCommand::Flush(done)).await.is_ok() {
                 let _ = flushed.await;
             }
         };
@@ -119,18 +128,18 @@ impl App {
 }
 
 /// The writer: gathers messages for a moment and writes them together. Ends when asked to, with nothing left behind.
-pub async fn keep(app: App, mut said: mpsc::Receiver<Kept>) {
+pub async fn run_chat_writer(app: App, mut commands: mpsc::Receiver<ChatWriterCommand>) {
     loop {
         let first = tokio::select! {
-            first = said.recv() => first,
+            first = commands.recv() => first,
             () = app.0.stop.cancelled() => {
-                said.close();
-                said.recv().await
+                commands.close();
+                commands.recv().await
             }
         };
         let Some(first) = first else { return };
-        let (batch, flushes) = gather(first, &mut said).await;
-        while let Err(error) = app.store().keep_messages(&batch).await {
+        let (batch, flushes) = collect_batch(first, &mut commands).await;
+        while let Err(error) = app.store().insert_messages(&batch).await {
             tracing::error!(error = %error, messages = batch.len(), "talk is not kept yet");
             if app.0.stop.is_cancelled() {
                 tracing::error!(messages = batch.len(), "talk was lost: the store is away and the server stops");
@@ -144,21 +153,27 @@ pub async fn keep(app: App, mut said: mpsc::Receiver<Kept>) {
     }
 }
 
-async fn gather(first: Kept, said: &mut mpsc::Receiver<Kept>) -> (Vec<ChatMessage>, Vec<oneshot::Sender<()>>) {
+async fn collect_batch(
+    first: ChatWriterCommand,
+    commands: &mut mpsc::Receiver<ChatWriterCommand>,
+) -> (Vec<ChatMessage>, Vec<oneshot::Sender<()>>) {
     let (mut batch, mut flushes) = (Vec::new(), Vec::new());
-    let end = Instant::now() + BATCH_WAIT;
+    let end = Instant::now() + CHAT_BATCH_WAIT;
     let mut next = Some(first);
     while let Some(kept) = next {
         match kept {
-            Kept::Message(message) => batch.push(message),
-            Kept::Flush(done) => flushes.push(done),
+            ChatWriterCommand::Message(message) => batch.push(message),
+            ChatWriterCommand::Flush(done) => flushes.push(done),
         }
-        if batch.len() >= BATCH_MAX {
+        if batch.len() >= CHAT_BATCH_MAX {
             break;
         }
         // Somebody waits: take what is here and write.
-        next =
-            if flushes.is_empty() { timeout_at(end, said.recv()).await.ok().flatten() } else { said.try_recv().ok() };
+        next = if flushes.is_empty() {
+            timeout_at(end, commands.recv()).await.ok().flatten()
+        } else {
+            commands.try_recv().ok()
+        };
     }
     (batch, flushes)
 }

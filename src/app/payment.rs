@@ -8,33 +8,37 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::order::{Bought, unknown};
-use super::provider::{Outcome, Provider};
-use super::tally::answered;
+use super::counters::count_outcome;
+use super::order::{OrderResult, as_outcome_unknown};
+use super::provider::{PaymentProvider, ProviderOutcome};
 use super::{App, Error, Result};
 use crate::domain::order::request_hash;
-use crate::domain::payment::Step;
-use crate::domain::{Actor, Intent, Key, OrderId, OrderStatus, Payment, PaymentStatus, Refusal};
-use crate::metrics::count;
-use crate::store::{self, Begun, NewPayment, Release};
+use crate::domain::payment::PaymentStep;
+use crate::domain::{Actor, IdempotencyKey, OrderId, OrderStatus, Payment, PaymentIntent, PaymentStatus, Refusal};
+use crate::metrics::increment;
+use crate::store::{self, BegunPayment, NewPayment, ReleaseReason};
 
 /// A try is settled in three or four steps; one that needs more is left for the next look.
-const STEPS_MAX: usize = 8;
+const PAYMENT_STEPS_MAX: usize = 8;
 /// How long a step is written again while the database is too busy, before the outcome is called unknown.
-const INSIST: Duration = Duration::from_secs(5);
-const INSIST_PAUSE_MAX: Duration = Duration::from_millis(500);
+const RETRY_DEADLINE: Duration = Duration::from_secs(5);
+const RETRY_PAUSE_MAX: Duration = Duration::from_millis(500);
 
 impl App {
     /// Takes money for a held order. The same key again is the same try: it goes on where that one stands.
-    pub async fn pay(&self, actor: &Actor, id: OrderId, token: &str, key: Key) -> Result<Bought> {
+    pub async fn pay(&self, actor: &Actor, id: OrderId, token: &str, key: IdempotencyKey) -> Result<OrderResult> {
         let answer = self.pay_order(actor, id, token, key).await;
-        answered(&self.tally().pays, &answer, |bought| if bought.replayed { "replayed" } else { "paid" });
+        count_outcome(
+            &self.counters().pay_outcomes,
+            &answer,
+            |bought| if bought.is_replay { "replayed" } else { "paid" },
+        );
         answer
     }
 
-    async fn pay_order(&self, actor: &Actor, id: OrderId, token: &str, key: Key) -> Result<Bought> {
+    async fn pay_order(&self, actor: &Actor, id: OrderId, token: &str, key: IdempotencyKey) -> Result<OrderResult> {
         let order = self.own_order(actor, id).await?;
-        self.0.provider.check(token)?;
+        self.0.provider.check_token(token)?;
         let new = NewPayment {
             order: order.id,
             buyer: actor.user.clone(),
@@ -44,135 +48,142 @@ impl App {
             token: token.to_owned(),
         };
         let app = self.clone();
-        self.write(async move { app.take_money(new).await }).await.map_err(unknown)
+        self.spawn_write(async move { app.run_payment(new).await }).await.map_err(as_outcome_unknown)
     }
 
-    async fn take_money(&self, new: NewPayment) -> Result<Bought> {
-        let Begun { payment, fresh } = self.store().begin_payment(&new).await?;
-        let payment = if payment.status.is_final() { payment } else { self.ask(payment, fresh).await? };
-        self.told_of(&payment, fresh).await
+    async fn run_payment(&self, new: NewPayment) -> Result<OrderResult> {
+        let BegunPayment { payment, is_new: fresh } = self.store().begin_payment(&new).await?;
+        let payment = if payment.status.is_final() { payment } else { self.continue_payment(payment, fresh).await? };
+        self.payment_result(&payment, fresh).await
     }
 
     /// Follows a try for the buyer who waits: where the provider was not heard yet, it is asked for the money.
-    async fn ask(&self, payment: Payment, fresh: bool) -> Result<Payment> {
+    async fn continue_payment(&self, payment: Payment, fresh: bool) -> Result<Payment> {
         let provider = self.provider_of(&payment)?;
         let mut payment = payment;
         if payment.reference.is_none() && payment.status == PaymentStatus::Creating {
             match provider.create(&payment).await {
-                Outcome::Done(intent) if fresh => return self.follow(payment, Some(intent)).await,
+                ProviderOutcome::Done(intent) if fresh => return self.advance_payment(payment, Some(intent)).await,
                 // An answer of before; how it stands now is asked for below.
-                Outcome::Done(intent) => payment.reference = Some(intent.reference),
-                Outcome::Refused(why) => {
+                ProviderOutcome::Done(intent) => payment.reference = Some(intent.reference),
+                ProviderOutcome::Refused(why) => {
                     tracing::warn!(order.id = %payment.order, payment.attempt, why, "the provider refused a payment");
-                    self.store().note_payment(&payment, PaymentStatus::Declined, None).await?;
-                    return self.again(&payment).await;
+                    self.store().update_payment_status(&payment, PaymentStatus::Declined, None).await?;
+                    return self.reload_payment(&payment).await;
                 }
-                Outcome::Unknown => return Err(Error::OutcomeUnknown),
+                ProviderOutcome::Unknown => return Err(Error::OutcomeUnknown),
             }
         }
         match provider.fetch(&payment).await {
-            Outcome::Done(seen) => self.follow(payment, seen).await,
-            Outcome::Refused(_) | Outcome::Unknown => Err(Error::OutcomeUnknown),
+            ProviderOutcome::Done(seen) => self.advance_payment(payment, seen).await,
+            ProviderOutcome::Refused(_) | ProviderOutcome::Unknown => Err(Error::OutcomeUnknown),
         }
     }
 
     /// Follows a try for nobody in particular: asks what became of it, and begins nothing new.
-    pub(super) async fn settle(&self, payment: Payment) -> Result<Payment> {
+    pub(super) async fn refresh_payment(&self, payment: Payment) -> Result<Payment> {
         match self.provider_of(&payment)?.fetch(&payment).await {
-            Outcome::Done(seen) => self.follow(payment, seen).await,
-            Outcome::Refused(_) | Outcome::Unknown => Err(Error::OutcomeUnknown),
+            ProviderOutcome::Done(seen) => self.advance_payment(payment, seen).await,
+            ProviderOutcome::Refused(_) | ProviderOutcome::Unknown => Err(Error::OutcomeUnknown),
         }
     }
 
     /// Brings a try as far as it goes, from what the provider says of it now.
-    pub(super) async fn follow(&self, payment: Payment, mut seen: Option<Intent>) -> Result<Payment> {
+    pub(super) async fn advance_payment(&self, payment: Payment, mut seen: Option<PaymentIntent>) -> Result<Payment> {
         let provider = self.provider_of(&payment)?;
         // Read after the provider's picture was: somebody else may have won and taken the money in between, and with an
         // older row that would look like money nobody asked for.
-        let mut payment = self.again(&payment).await?;
-        for _ in 0..STEPS_MAX {
+        let mut payment = self.reload_payment(&payment).await?;
+        for _ in 0..PAYMENT_STEPS_MAX {
             let reference = seen.as_ref().map(|intent| intent.reference.as_str());
-            match payment.next(seen.as_ref(), provider.livemode()) {
-                Step::Note(status) => {
+            match payment.next_step(seen.as_ref(), provider.livemode()) {
+                PaymentStep::Record(status) => {
                     if payment.status != status {
-                        insist(|| self.store().note_payment(&payment, status, reference)).await?;
+                        retry_transient(|| self.store().update_payment_status(&payment, status, reference)).await?;
                     }
-                    return self.again(&payment).await;
+                    return self.reload_payment(&payment).await;
                 }
-                Step::Win => {
-                    if let Some(won) = insist(|| self.store().begin_capture(&payment, reference)).await? {
-                        self.order_changed(&won).await;
+                PaymentStep::Win => {
+                    if let Some(won) = retry_transient(|| self.store().begin_capture(&payment, reference)).await? {
+                        self.notify_order_changed(&won).await;
                     }
                 }
-                Step::Capture => match provider.capture(&payment, reference.unwrap_or_default()).await {
-                    Outcome::Done(intent) => seen = Some(intent),
+                PaymentStep::Capture => match provider.capture(&payment, reference.unwrap_or_default()).await {
+                    ProviderOutcome::Done(intent) => seen = Some(intent),
                     // It may have been taken long ago, under a key the provider has forgotten.
-                    Outcome::Refused(why) => match provider.fetch(&payment).await {
-                        Outcome::Done(now) => {
+                    ProviderOutcome::Refused(why) => match provider.fetch(&payment).await {
+                        ProviderOutcome::Done(now) => {
                             if now.as_ref().is_some_and(|intent| intent.captured == 0) {
                                 tracing::info!(order.id = %payment.order, why, "money could not be taken");
-                                self.capture_failed(&payment).await?;
+                                self.release_after_failed_capture(&payment).await?;
                             }
                             seen = now;
                         }
                         _ => return Err(Error::OutcomeUnknown),
                     },
-                    Outcome::Unknown => return Err(Error::OutcomeUnknown),
+                    ProviderOutcome::Unknown => return Err(Error::OutcomeUnknown),
                 },
-                Step::Finish => {
-                    if let Some(paid) = insist(|| self.store().finish_capture(payment.order)).await? {
-                        self.0.notes.notify_one();
-                        self.tally().hold_ended(&paid, self.now());
-                        self.order_changed(&paid).await;
+                PaymentStep::MarkPaid => {
+                    if let Some(paid) = retry_transient(|| self.store().finish_capture(payment.order)).await? {
+                        self.0.outbox_changed.notify_one();
+                        self.counters().record_hold_end(&paid, self.now());
+                        self.notify_order_changed(&paid).await;
                     }
-                    return self.again(&payment).await;
+                    return self.reload_payment(&payment).await;
                 }
-                Step::Fail => self.capture_failed(&payment).await?,
-                Step::Void => {
+                PaymentStep::FailOrder => self.release_after_failed_capture(&payment).await?,
+                PaymentStep::Void => {
                     let goes = payment.status == PaymentStatus::Voiding
-                        || insist(|| self.store().note_payment(&payment, PaymentStatus::Voiding, reference)).await?;
+                        || retry_transient(|| {
+                            self.store().update_payment_status(&payment, PaymentStatus::Voiding, reference)
+                        })
+                        .await?;
                     if goes {
                         match provider.cancel(&payment, reference.unwrap_or_default()).await {
-                            Outcome::Done(intent) => seen = Some(intent),
+                            ProviderOutcome::Done(intent) => seen = Some(intent),
                             // It stays `voiding`: the reconciler asks again until it is gone.
-                            Outcome::Refused(_) | Outcome::Unknown => return self.again(&payment).await,
+                            ProviderOutcome::Refused(_) | ProviderOutcome::Unknown => {
+                                return self.reload_payment(&payment).await;
+                            }
                         }
                     }
                 }
-                Step::Astray => {
-                    count(&self.tally().astray);
+                PaymentStep::UnmatchedCapture => {
+                    increment(&self.counters().unmatched_payments);
                     tracing::error!(
                         order.id = %payment.order, payment.attempt, payment.reference = reference,
                         "money was taken that no order of ours asked for; look at the provider"
                     );
-                    self.store().note_payment(&payment, PaymentStatus::Captured, reference).await?;
-                    return self.again(&payment).await;
+                    self.store().update_payment_status(&payment, PaymentStatus::Captured, reference).await?;
+                    return self.reload_payment(&payment).await;
                 }
             }
-            payment = self.again(&payment).await?;
+            payment = self.reload_payment(&payment).await?;
         }
         Ok(payment)
     }
 
     /// Ends an order whose money could not be taken; its units are on sale again.
-    async fn capture_failed(&self, payment: &Payment) -> Result<()> {
+    async fn release_after_failed_capture(&self, payment: &Payment) -> Result<()> {
         if let Some(order) = self.store().order(payment.order).await? {
             let ids = [order.id];
-            let ended = insist(|| self.store().release(order.offer, &ids, Release::CaptureFailed, None)).await?;
-            self.tell_released(order.offer, &ended).await?;
+            let ended =
+                retry_transient(|| self.store().release_orders(order.offer, &ids, ReleaseReason::CaptureFailed, None))
+                    .await?;
+            self.publish_release(order.offer, &ended).await?;
         }
         Ok(())
     }
 
-    async fn again(&self, payment: &Payment) -> Result<Payment> {
+    async fn reload_payment(&self, payment: &Payment) -> Result<Payment> {
         Ok(self.store().payment(payment.order, payment.attempt).await?.ok_or(Refusal::NoSuchOrder)?)
     }
 
     /// What the buyer of a try is told.
-    async fn told_of(&self, payment: &Payment, fresh: bool) -> Result<Bought> {
+    async fn payment_result(&self, payment: &Payment, fresh: bool) -> Result<OrderResult> {
         let order = self.store().order(payment.order).await?.ok_or(Refusal::NoSuchOrder)?;
         match payment.status {
-            PaymentStatus::Captured => Ok(Bought { order: self.order_view(&order).await, replayed: !fresh }),
+            PaymentStatus::Captured => Ok(OrderResult { order: self.order_view(&order).await, is_replay: !fresh }),
             PaymentStatus::Declined => Err(Refusal::Declined.into()),
             PaymentStatus::NeedsAction => {
                 let action_url = self.provider_of(payment)?.action_url(payment);
@@ -185,14 +196,14 @@ impl App {
                 Err(Refusal::Declined.into())
             }
             PaymentStatus::Voiding | PaymentStatus::Cancelled => {
-                Err(order.payable().err().map_or(Error::OutcomeUnknown, Error::Refused))
+                Err(order.check_payable().err().map_or(Error::OutcomeUnknown, Error::Refused))
             }
             PaymentStatus::Creating | PaymentStatus::Authorized => Err(Error::OutcomeUnknown),
         }
     }
 
-    pub(super) fn provider_of(&self, payment: &Payment) -> Result<&Provider> {
-        const FREE: &Provider = &Provider::Free;
+    pub(super) fn provider_of(&self, payment: &Payment) -> Result<&PaymentProvider> {
+        const FREE: &PaymentProvider = &PaymentProvider::Free;
         let known = [&self.0.provider, FREE].into_iter().find(|provider| provider.name() == payment.provider);
         known.ok_or_else(|| {
             tracing::error!(payment.provider, "no such provider is set up");
@@ -202,15 +213,17 @@ impl App {
 }
 
 /// Writes a step again while the database is busy or away: the money has moved, and the next look is a minute away.
-pub(super) async fn insist<T, F: Future<Output = store::Result<T>>>(mut write: impl FnMut() -> F) -> Result<T> {
-    let give_up = Instant::now() + INSIST;
+pub(super) async fn retry_transient<T, F: Future<Output = store::Result<T>>>(
+    mut write: impl FnMut() -> F,
+) -> Result<T> {
+    let give_up = Instant::now() + RETRY_DEADLINE;
     let mut pause = Duration::from_millis(20);
     loop {
         match write().await {
             Err(fault) if fault.is_transient() && Instant::now() < give_up => {
                 tracing::warn!(error = %fault, "a step of a payment is written again");
                 sleep(pause).await;
-                pause = (pause * 2).min(INSIST_PAUSE_MAX);
+                pause = (pause * 2).min(RETRY_PAUSE_MAX);
             }
             settled => return Ok(settled?),
         }
@@ -225,21 +238,21 @@ mod tests {
     async fn a_step_is_written_again_while_the_database_is_busy_and_not_for_ever() {
         let began = Instant::now();
         let mut busy = 3;
-        let written = insist(|| {
+        let written = retry_transient(|| {
             busy -= 1;
             std::future::ready(if busy >= 0 { Err(store::Error::busy()) } else { Ok(7) })
         });
         assert_eq!(written.await, Ok(7));
         assert!(began.elapsed() < Duration::from_millis(500), "at once, not a minute later: {:?}", began.elapsed());
         let mut tries = 0;
-        let never = insist(|| {
+        let never = retry_transient(|| {
             tries += 1;
             std::future::ready(Err::<(), _>(store::Error::busy()))
         });
         assert_eq!(never.await, Err(Error::Unavailable));
         assert!((8..40).contains(&tries), "{tries}");
         let mut asked = 0;
-        let refused = insist(|| {
+        let refused = retry_transient(|| {
             asked += 1;
             std::future::ready(Err::<(), _>(store::Error::Refused(Refusal::KeyReused)))
         });

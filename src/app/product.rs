@@ -1,7 +1,7 @@
 //! The catalogue: list, add, restock.
 
 use super::{App, Result};
-use crate::domain::{Action, Actor, Product, ProductId, Titles, Variant, VariantId, offer};
+use crate::domain::{Actor, Permission, Product, ProductId, Titles, Variant, VariantId, offer};
 use crate::protocol::{ProductView, VariantView};
 
 /// A new product as a host typed it.
@@ -47,16 +47,16 @@ impl NewProduct {
 impl App {
     /// Products, oldest first; the pools are for those who sell.
     pub async fn products(&self, actor: &Actor, after: Option<ProductId>, limit: i64) -> Result<Vec<ProductView>> {
-        let team = actor.may(Action::Sell, actor.stream).is_ok();
+        let team = actor.authorize(Permission::ManageOffers, actor.stream).is_ok();
         let products = self.store().products(after, limit).await?;
         Ok(products.iter().map(|product| ProductView::of(product, &self.shop().currency, team)).collect())
     }
 
     pub async fn create_product(&self, actor: &Actor, new: NewProduct) -> Result<ProductView> {
-        actor.may(Action::Sell, None)?;
-        let product = new.with_ids().checked()?;
+        actor.authorize(Permission::ManageOffers, None)?;
+        let product = new.with_ids().validated()?;
         let app = self.clone();
-        self.write(async move {
+        self.spawn_write(async move {
             app.store().create_product(app.shop().id, &product).await?;
             Ok(ProductView::of(&product, &app.shop().currency, true))
         })
@@ -64,10 +64,10 @@ impl App {
     }
 
     pub async fn restock_variant(&self, actor: &Actor, id: VariantId, add: i64) -> Result<VariantView> {
-        actor.may(Action::Sell, None)?;
-        let add = offer::added(add)?;
+        actor.authorize(Permission::ManageOffers, None)?;
+        let add = offer::restock_units(add)?;
         let app = self.clone();
-        self.write(async move {
+        self.spawn_write(async move {
             let variant = app.store().restock_variant(id, add).await?;
             Ok(VariantView::of(&variant, &app.shop().currency, true))
         })

@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use tracing::Instrument;
 
-use super::script::TestProvider;
-use crate::domain::{Intent, IntentStatus, Millis, Minor, Payment, PaymentStatus, Refusal};
-use crate::metrics::{Named, SPANS, Times};
+use super::test_provider::TestProvider;
+use crate::domain::{Millis, Minor, Payment, PaymentIntent, PaymentIntentStatus, PaymentStatus, Refusal};
+use crate::metrics::{DurationHistogram, LabeledCounter, SPAN_TARGET};
 use crate::store::{self, PaymentEvent};
 
 /// What came of a call.
 #[derive(Clone, PartialEq, Debug)]
-pub enum Outcome<T> {
+pub enum ProviderOutcome<T> {
     Done(T),
     /// Certainly not done.
     Refused(&'static str),
@@ -24,47 +24,47 @@ pub enum Outcome<T> {
 
 /// The providers there are. A closed set: adding one is a variant here, and the compiler says what it must do.
 #[derive(Clone)]
-pub enum Provider {
+pub enum PaymentProvider {
     Test(TestProvider),
     /// For what costs nothing: everything is done, at once.
     Free,
 }
 
-impl Provider {
+impl PaymentProvider {
     pub fn name(&self) -> &'static str {
         match self {
-            Provider::Test(_) => "test",
-            Provider::Free => "none",
+            PaymentProvider::Test(_) => "test",
+            PaymentProvider::Free => "none",
         }
     }
 
     /// What came of the calls so far; what is free calls nobody.
-    pub fn calls(&self) -> Option<&Calls> {
+    pub fn calls(&self) -> Option<&ProviderCalls> {
         match self {
-            Provider::Test(test) => Some(test.calls()),
-            Provider::Free => None,
+            PaymentProvider::Test(test) => Some(test.calls()),
+            PaymentProvider::Free => None,
         }
     }
 
     /// What every picture of the provider must say of itself.
     pub fn livemode(&self) -> bool {
         match self {
-            Provider::Test(_) | Provider::Free => false,
+            PaymentProvider::Test(_) | PaymentProvider::Free => false,
         }
     }
 
     /// The header its webhooks are signed in.
     pub fn signature_header(&self) -> &'static str {
         match self {
-            Provider::Test(_) | Provider::Free => "livesouk-signature",
+            PaymentProvider::Test(_) | PaymentProvider::Free => "livesouk-signature",
         }
     }
 
     /// Refuses a token the provider could not know.
-    pub fn check(&self, token: &str) -> Result<(), Refusal> {
+    pub fn check_token(&self, token: &str) -> Result<(), Refusal> {
         match self {
-            Provider::Test(test) => test.check(token),
-            Provider::Free => Ok(()),
+            PaymentProvider::Test(test) => test.check_token(token),
+            PaymentProvider::Free => Ok(()),
         }
     }
 
@@ -72,109 +72,122 @@ impl Provider {
     pub fn action_url(&self, payment: &Payment) -> String {
         let reference = payment.reference.as_deref().unwrap_or_default();
         match self {
-            Provider::Test(_) | Provider::Free => format!("/v1/test-provider/{reference}/approve"),
+            PaymentProvider::Test(_) | PaymentProvider::Free => format!("/v1/test-provider/{reference}/approve"),
         }
     }
 
     /// Sets the money aside with the buyer's token; takes nothing.
-    pub async fn create(&self, payment: &Payment) -> Outcome<Intent> {
+    pub async fn create(&self, payment: &Payment) -> ProviderOutcome<PaymentIntent> {
         match self {
-            Provider::Test(test) => in_time(test.calls(), test.create(payment)).await,
-            Provider::Free => Outcome::Done(free(payment, IntentStatus::Authorized)),
+            PaymentProvider::Test(test) => call_with_deadline(test.calls(), test.create(payment)).await,
+            PaymentProvider::Free => ProviderOutcome::Done(free_intent(payment, PaymentIntentStatus::Authorized)),
         }
     }
 
     /// What the provider knows now, by its own name or by what we gave along.
-    pub async fn fetch(&self, payment: &Payment) -> Outcome<Option<Intent>> {
+    pub async fn fetch(&self, payment: &Payment) -> ProviderOutcome<Option<PaymentIntent>> {
         match self {
-            Provider::Test(test) => in_time(test.calls(), test.fetch(payment)).await,
-            Provider::Free if payment.status == PaymentStatus::Captured => {
-                Outcome::Done(Some(free(payment, IntentStatus::Captured)))
+            PaymentProvider::Test(test) => call_with_deadline(test.calls(), test.fetch(payment)).await,
+            PaymentProvider::Free if payment.status == PaymentStatus::Captured => {
+                ProviderOutcome::Done(Some(free_intent(payment, PaymentIntentStatus::Captured)))
             }
-            Provider::Free => Outcome::Done(Some(free(payment, IntentStatus::Authorized))),
+            PaymentProvider::Free => ProviderOutcome::Done(Some(free_intent(payment, PaymentIntentStatus::Authorized))),
         }
     }
 
     /// The same by name only: all that a webhook tells.
-    pub async fn fetch_named(&self, reference: &str) -> Outcome<Option<Intent>> {
+    pub async fn fetch_by_reference(&self, reference: &str) -> ProviderOutcome<Option<PaymentIntent>> {
         match self {
-            Provider::Test(test) => in_time(test.calls(), test.fetch_named(reference)).await,
-            Provider::Free => Outcome::Done(None),
+            PaymentProvider::Test(test) => call_with_deadline(test.calls(), test.fetch_by_reference(reference)).await,
+            PaymentProvider::Free => ProviderOutcome::Done(None),
         }
     }
 
     /// Takes the money that was set aside.
-    pub async fn capture(&self, payment: &Payment, reference: &str) -> Outcome<Intent> {
+    pub async fn capture(&self, payment: &Payment, reference: &str) -> ProviderOutcome<PaymentIntent> {
         match self {
-            Provider::Test(test) => in_time(test.calls(), test.capture(reference, payment.capture_key())).await,
-            Provider::Free => Outcome::Done(free(payment, IntentStatus::Captured)),
+            PaymentProvider::Test(test) => {
+                call_with_deadline(test.calls(), test.capture(reference, payment.capture_key())).await
+            }
+            PaymentProvider::Free => ProviderOutcome::Done(free_intent(payment, PaymentIntentStatus::Captured)),
         }
     }
 
     /// Lets the money go that was set aside.
-    pub async fn cancel(&self, payment: &Payment, reference: &str) -> Outcome<Intent> {
+    pub async fn cancel(&self, payment: &Payment, reference: &str) -> ProviderOutcome<PaymentIntent> {
         match self {
-            Provider::Test(test) => in_time(test.calls(), test.cancel(reference, payment.cancel_key())).await,
-            Provider::Free => Outcome::Done(free(payment, IntentStatus::Cancelled)),
+            PaymentProvider::Test(test) => {
+                call_with_deadline(test.calls(), test.cancel(reference, payment.cancel_key())).await
+            }
+            PaymentProvider::Free => ProviderOutcome::Done(free_intent(payment, PaymentIntentStatus::Cancelled)),
         }
     }
 
     /// Gives money back that was taken.
-    pub async fn refund(&self, payment: &Payment, amount: Minor, key: String) -> Outcome<Intent> {
-        let Some(reference) = payment.reference.as_deref() else { return Outcome::Refused("it has no reference") };
+    pub async fn refund(&self, payment: &Payment, amount: Minor, key: String) -> ProviderOutcome<PaymentIntent> {
+        let Some(reference) = payment.reference.as_deref() else {
+            return ProviderOutcome::Refused("it has no reference");
+        };
         match self {
-            Provider::Test(test) => in_time(test.calls(), test.refund(reference, amount, key)).await,
-            Provider::Free => Outcome::Done(free(payment, IntentStatus::Captured)),
+            PaymentProvider::Test(test) => call_with_deadline(test.calls(), test.refund(reference, amount, key)).await,
+            PaymentProvider::Free => ProviderOutcome::Done(free_intent(payment, PaymentIntentStatus::Captured)),
         }
     }
 
     /// What has become too old to be asked about again. A provider outside sees to that itself.
-    pub async fn forget(&self, before: Millis) -> store::Result<()> {
+    pub async fn delete_old_calls(&self, before: Millis) -> store::Result<()> {
         match self {
-            Provider::Test(test) => test.store.prune_calls(before).await.map(|_| ()),
-            Provider::Free => Ok(()),
+            PaymentProvider::Test(test) => test.store.prune_test_calls(before).await.map(|_| ()),
+            PaymentProvider::Free => Ok(()),
         }
     }
 
     /// Reads a webhook, if it is the provider's: signed over these very bytes, about now.
     pub fn parse_webhook(&self, signature: &str, raw: &[u8], now: Millis) -> Result<PaymentEvent, Refusal> {
         match self {
-            Provider::Test(test) => test.parse_webhook(signature, raw, now),
-            Provider::Free => Err(Refusal::BadSignature),
+            PaymentProvider::Test(test) => test.parse_webhook(signature, raw, now),
+            PaymentProvider::Free => Err(Refusal::BadSignature),
         }
     }
 }
 
 /// A call past its deadline may have been done.
-async fn in_time<T>(calls: &Calls, call: impl Future<Output = Outcome<T>>) -> Outcome<T> {
+async fn call_with_deadline<T>(
+    calls: &ProviderCalls,
+    call: impl Future<Output = ProviderOutcome<T>>,
+) -> ProviderOutcome<T> {
     let began = Instant::now();
-    let span = tracing::trace_span!(target: SPANS, "provider");
-    let outcome = tokio::time::timeout(calls.deadline, call).instrument(span).await.unwrap_or(Outcome::Unknown);
-    calls.took.add(began.elapsed());
-    calls.outcomes.count(match &outcome {
-        Outcome::Done(_) => "done",
-        Outcome::Refused(_) => "refused",
-        Outcome::Unknown => "unknown",
+    let span = tracing::trace_span!(target: SPAN_TARGET, "provider");
+    let outcome = tokio::time::timeout(calls.deadline, call).instrument(span).await.unwrap_or(ProviderOutcome::Unknown);
+    calls.duration.observe(began.elapsed());
+    calls.outcomes.increment(match &outcome {
+        ProviderOutcome::Done(_) => "done",
+        ProviderOutcome::Refused(_) => "refused",
+        ProviderOutcome::Unknown => "unknown",
     });
     outcome
 }
 
 /// How long a call may take; what came of them, and how long they took.
 #[derive(Debug)]
-pub struct Calls {
+pub struct ProviderCalls {
     deadline: Duration,
-    pub outcomes: Named,
-    pub took: Times,
+    pub outcomes: LabeledCounter,
+    pub duration: DurationHistogram,
 }
 
-impl Calls {
-    pub fn within(deadline: Duration) -> Self {
-        Self { deadline, outcomes: Named::new(&["done", "refused", "unknown", "other"]), took: Times::default() }
+impl ProviderCalls {
+    pub fn with_deadline(deadline: Duration) -> Self {
+        Self {
+            deadline,
+            outcomes: LabeledCounter::new(&["done", "refused", "unknown", "other"]),
+            duration: DurationHistogram::default(),
+        }
     }
 }
 
-fn free(payment: &Payment, status: IntentStatus) -> Intent {
-    Intent {
+fn free_intent(payment: &Payment, status: PaymentIntentStatus) -> PaymentIntent {
+    PaymentIntent {
         reference: payment.create_key(),
         status,
         amount: payment.amount,

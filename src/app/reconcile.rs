@@ -4,28 +4,28 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::webhook::KEPT_MS;
+use super::webhook::EVENT_RETENTION_MS;
 use super::{App, Result};
 use crate::domain::{Millis, Payment, PaymentStatus};
-use crate::metrics::count;
+use crate::metrics::increment;
 
 /// Tries, and refunds, of one turn.
-const TURN: i64 = 100;
+const RECONCILE_BATCH_MAX: i64 = 100;
 /// A turn ends after this even if there is more: a provider that hangs must not make it endless.
-const TURN_DEADLINE: Duration = Duration::from_secs(25);
+const RECONCILE_DEADLINE: Duration = Duration::from_secs(25);
 /// Money set aside and never taken lapses at the provider after about a week.
-const LAPSED_MS: Millis = 8 * 24 * 3_600_000;
+const AUTHORIZATION_LAPSE_MS: Millis = 8 * 24 * 3_600_000;
 
 /// How often every node looks, and how old something must be.
 #[derive(Clone, Copy, Debug)]
-pub struct Reconcile {
-    pub every: Duration,
-    pub age_ms: Millis,
+pub struct ReconcileSettings {
+    pub interval: Duration,
+    pub min_age_ms: Millis,
 }
 
-impl Default for Reconcile {
+impl Default for ReconcileSettings {
     fn default() -> Self {
-        Self { every: Duration::from_secs(30), age_ms: 60_000 }
+        Self { interval: Duration::from_secs(30), min_age_ms: 60_000 }
     }
 }
 
@@ -36,13 +36,13 @@ impl App {
         let now = self.store().now().await?;
         let since = now - age_ms;
         let began = Instant::now();
-        let over = |began: Instant| began.elapsed() > TURN_DEADLINE || self.0.stop.is_cancelled();
+        let over = |began: Instant| began.elapsed() > RECONCILE_DEADLINE || self.0.stop.is_cancelled();
         let mut looked = 0;
-        let count = || count(&self.tally().reconciled);
-        for payment in self.store().payments_adrift(since, TURN).await? {
-            self.store().touch_payment(&payment).await?;
+        let count = || increment(&self.counters().reconciled);
+        for payment in self.store().payments_to_reconcile(since, RECONCILE_BATCH_MAX).await? {
+            self.store().mark_payment_checked(&payment).await?;
             let order = payment.order;
-            if let Err(error) = self.bring_home(payment, now).await {
+            if let Err(error) = self.reconcile_payment(payment, now).await {
                 tracing::warn!(order.id = %order, error = %error, "a payment is not settled yet");
             }
             looked += 1;
@@ -52,10 +52,10 @@ impl App {
             }
         }
         let began = Instant::now();
-        for refund in self.store().refunds_adrift(since, TURN).await? {
-            self.store().touch_refund(&refund).await?;
+        for refund in self.store().refunds_to_reconcile(since, RECONCILE_BATCH_MAX).await? {
+            self.store().mark_refund_checked(&refund).await?;
             let order = refund.order;
-            if let Err(error) = self.give_back(refund, None).await {
+            if let Err(error) = self.settle_refund(refund, None).await {
                 tracing::warn!(order.id = %order, error = %error, "a refund is not settled yet");
             }
             looked += 1;
@@ -64,27 +64,27 @@ impl App {
                 break;
             }
         }
-        self.store().prune_events(now - KEPT_MS).await?;
-        self.0.provider.forget(now - LAPSED_MS).await?;
+        self.store().prune_payment_events(now - EVENT_RETENTION_MS).await?;
+        self.0.provider.delete_old_calls(now - AUTHORIZATION_LAPSE_MS).await?;
         Ok(looked)
     }
 
-    async fn bring_home(&self, payment: Payment, now: Millis) -> Result<()> {
-        if payment.status == PaymentStatus::Voiding && payment.created_at < now - LAPSED_MS {
+    async fn reconcile_payment(&self, payment: Payment, now: Millis) -> Result<()> {
+        if payment.status == PaymentStatus::Voiding && payment.created_at < now - AUTHORIZATION_LAPSE_MS {
             tracing::warn!(order.id = %payment.order, payment.attempt, "a void never came through; it has lapsed");
-            self.store().note_payment(&payment, PaymentStatus::Cancelled, None).await?;
+            self.store().update_payment_status(&payment, PaymentStatus::Cancelled, None).await?;
             return Ok(());
         }
-        self.settle(payment).await.map(|_| ())
+        self.refresh_payment(payment).await.map(|_| ())
     }
 }
 
 /// Looks again and again for as long as the node runs, at once when it starts.
-pub async fn run(app: App) {
-    let Reconcile { every, age_ms } = app.0.settings.reconcile;
+pub async fn run_reconciler(app: App) {
+    let ReconcileSettings { interval: every, min_age_ms: age_ms } = app.0.settings.reconcile;
     loop {
         let looked = app.reconcile(age_ms).await;
-        app.tally().round("payments", &looked, app.now());
+        app.counters().record_run("payments", &looked, app.now());
         if let Err(error) = looked {
             tracing::warn!(error = %error, "payments were not reconciled");
         }

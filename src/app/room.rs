@@ -3,28 +3,28 @@
 
 use std::sync::Arc;
 
+use super::chat_rules::{chat_rules_change, chat_rules_view};
 use super::offer::{offer_change, pin_change};
-use super::rules::{rules_change, rules_view};
 use super::stream::stream_change;
 use super::{App, Result};
-use crate::broker::{Opening, Place};
+use crate::broker::StreamHistory;
 use crate::domain::{Actor, OfferStatus, Refusal, StreamId};
-use crate::protocol::{Close, Logged, StateChange, You};
-use crate::room::{Member, Position, Room};
+use crate::protocol::{Close, EncodedEvent, StateChange, ViewerIdentity};
+use crate::room::{Member, Room, StreamPosition};
 
 /// What a first joiner sees of the talk before.
-const RECENT_MAX: i64 = 30;
+const RECENT_EVENTS_MAX: i64 = 30;
 
 impl App {
     /// The stream's room on this node, opened if it was not. Refused: no such stream, or the visitor is banned.
-    pub async fn enter(&self, actor: &Actor, stream: StreamId) -> Result<(Arc<Room>, You)> {
-        let show = self.find_show(stream).await?;
-        if show.is_out(&actor.user) {
+    pub async fn open_room(&self, actor: &Actor, stream: StreamId) -> Result<(Arc<Room>, ViewerIdentity)> {
+        let show = self.find_stream(stream).await?;
+        if show.is_revoked(&actor.user) {
             return Err(Refusal::TokenInvalid.into());
         }
         let now = self.now();
-        let (muted_until, muted_reason) = match show.refuses(actor, now) {
-            Some(Refusal::Muted { until, .. }) => (Some(until), show.muted_because(&actor.user)),
+        let (muted_until, muted_reason) = match show.refusal_for(actor, now) {
+            Some(Refusal::Muted { until, .. }) => (Some(until), show.mute_reason(&actor.user)),
             Some(refusal) => return Err(refusal.into()),
             None => (None, None),
         };
@@ -32,89 +32,89 @@ impl App {
         if created {
             let app = self.clone();
             let fresh = room.clone();
-            self.write(async move {
-                let filled = app.fill(&fresh).await;
+            self.spawn_write(async move {
+                let filled = app.initialize_room(&fresh).await;
                 if filled.is_err() {
-                    app.rooms().forget(stream);
-                    app.0.broker.leave(stream);
+                    app.rooms().discard(stream);
+                    app.0.broker.unsubscribe(stream);
                 }
                 filled
             })
             .await?;
         }
         let (id, name, role) = (actor.user.clone(), actor.name.as_str().to_owned(), actor.role);
-        Ok((room, You { id, name, role, muted_until, muted_reason }))
+        Ok((room, ViewerIdentity { id, name, role, muted_until, muted_reason }))
     }
 
     /// What happened in a stream after `position`, where its room does not reach back so far and the broker's history
     /// does. Asked once a connection, and only then: who was away briefly costs nothing.
-    pub async fn missed(&self, room: &Room, position: &Position) -> Vec<(u64, Logged)> {
-        if room.reaches(position) {
+    pub async fn missed_events(&self, room: &Room, position: &StreamPosition) -> Vec<(u64, EncodedEvent)> {
+        if room.can_resume(position) {
             return Vec::new();
         }
-        let history = self.0.broker.since(room.stream, &position.epoch, position.seq).await;
-        history.into_iter().map_while(|(seq, body)| Some((seq, Logged::from_bytes(body)?))).collect()
+        let history = self.0.broker.history_after(room.stream, &position.epoch, position.seq).await;
+        history.into_iter().map_while(|(seq, body)| Some((seq, EncodedEvent::from_bytes(body)?))).collect()
     }
 
     /// Was this member banned since they were let in, or their invite taken back?
-    pub fn sends_away(&self, member: &Member) -> Option<Close> {
-        let show = self.known_show(member.stream())?;
-        if show.is_out(&member.actor.user) {
+    pub fn close_reason(&self, member: &Member) -> Option<Close> {
+        let show = self.cached_stream(member.stream())?;
+        if show.is_revoked(&member.actor.user) {
             return Some(Close::Token);
         }
-        (show.refuses(&member.actor, self.now()) == Some(Refusal::Banned)).then_some(Close::Banned)
+        (show.refusal_for(&member.actor, self.now()) == Some(Refusal::Banned)).then_some(Close::Banned)
     }
 
     /// Position and history first, the store after: what happens in between is in the room's inbox already.
-    async fn fill(&self, room: &Room) -> Result<()> {
+    async fn initialize_room(&self, room: &Room) -> Result<()> {
         let id = room.stream;
         self.flush_chat().await;
         // Without the bus the room opens all the same, in an epoch of its own; it starts over once the bus is heard.
-        let nowhere = || Place { epoch: format!("alone-{}", uuid::Uuid::now_v7().simple()).into(), seq: 0 };
-        let opening = self.0.broker.follow(id).await;
-        let opening = opening.unwrap_or_else(|_| Opening { place: nowhere(), recent: Vec::new() });
-        let Opening { place, recent: history } = opening;
+        let nowhere = || StreamPosition { epoch: format!("alone-{}", uuid::Uuid::now_v7().simple()).into(), seq: 0 };
+        let opening = self.0.broker.subscribe(id).await;
+        let opening = opening.unwrap_or_else(|_| StreamHistory { position: nowhere(), events: Vec::new() });
+        let StreamHistory { position: place, events: history } = opening;
         let stream = self.store().stream(id).await?.ok_or(Refusal::NoSuchStream)?;
-        let offers = self.store().offers_of(id).await?;
-        let messages = self.store().messages(id, None, RECENT_MAX, false).await?;
+        let offers = self.store().offers_of_stream(id).await?;
+        let messages = self.store().messages(id, None, RECENT_EVENTS_MAX, false).await?;
 
-        let show = self.find_show(id).await?;
-        let words = self.newer_words(&stream, &show).await?;
-        let changed = show.sanctions_changed();
-        if !show.read(&stream, (changed, self.store().sanctions(id, self.now()).await?), words) {
-            self.refresh(id);
+        let show = self.find_stream(id).await?;
+        let words = self.newer_blocklist(&stream, &show).await?;
+        let changed = show.sanctions_revision();
+        if !show.update_from_store(&stream, (changed, self.store().sanctions(id, self.now()).await?), words) {
+            self.refresh_stream(id);
         }
-        self.send_out(id, &show, self.store().revoked_helpers(id, self.now()).await?);
+        self.revoke_helpers(id, &show, self.store().revoked_helpers(id, self.now()).await?);
         let mut state = vec![
             stream_change(&self.stream_view(&stream), &stream, self.epoch()),
             pin_change(&stream, self.epoch()),
-            rules_change(&rules_view(&stream, self.epoch())),
+            chat_rules_change(&chat_rules_view(&stream, self.epoch())),
             StateChange::Likes(show.likes()),
         ];
         let pinned = stream.pin.map(|pin| pin.offer);
-        let views = offers.iter().map(|offer| self.view(offer));
+        let views = offers.iter().map(|offer| self.offer_view(offer));
         let shown = views.filter(|view| match view.status {
             OfferStatus::Draft => false,
             OfferStatus::Closed => Some(view.id) == pinned,
             _ => true,
         });
         state.extend(shown.map(|view| offer_change(&view)));
-        state.iter().for_each(|change| self.note_on_screen(change));
+        state.iter().for_each(|change| self.track_displayed_offer(change));
 
-        let live: Vec<(u64, Logged)> =
-            history.into_iter().filter_map(|(seq, body)| Some((seq, Logged::from_bytes(body)?))).collect();
-        let mut recent: Vec<(u64, Logged)> = Vec::new();
+        let live: Vec<(u64, EncodedEvent)> =
+            history.into_iter().filter_map(|(seq, body)| Some((seq, EncodedEvent::from_bytes(body)?))).collect();
+        let mut recent: Vec<(u64, EncodedEvent)> = Vec::new();
         // What was said before this epoch began has no number in it. Told twice is worse than not told: messages
         // that the history has are left to it.
         for message in messages.iter().rev() {
             let is_live = live.iter().any(|(_, logged)| logged.message == Some(message.id));
             if !is_live {
-                recent.push((0, Logged::new(message.at, &message.event())));
+                recent.push((0, EncodedEvent::new(message.at, &message.event())));
             }
         }
         recent.extend(live);
-        room.begin(Position { epoch: place.epoch, seq: place.seq }, state, recent);
-        self.show_delay(room);
+        room.begin(StreamPosition { epoch: place.epoch, seq: place.seq }, state, recent);
+        self.update_delayed_state(room);
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{App, Result};
 use crate::domain::{
-    Action, Actor, ChatRules, Event, LiveStream, Millis, Refusal, Stage, StreamId, StreamStatus, Titles, text,
+    Actor, ChatRules, Event, LiveStream, Millis, OfferStage, Permission, Refusal, StreamId, StreamStatus, Titles, text,
 };
 use crate::protocol::{StateChange, StreamView, json_bytes};
 
@@ -28,14 +28,14 @@ impl NewStream {
             titles: text::titles(&self.titles)?,
             host: host.to_owned(),
             status: StreamStatus::Scheduled,
-            video: self.video.as_deref().map(text::address).transpose()?,
-            poster: self.poster.as_deref().map(text::address).transpose()?,
+            video: self.video.as_deref().map(text::media_url).transpose()?,
+            poster: self.poster.as_deref().map(text::media_url).transpose()?,
             scheduled_at: self.scheduled_at,
             started_at: None,
             ended_at: None,
             pin: None,
             chat: ChatRules::default(),
-            words_v: 0,
+            blocklist_version: 0,
             likes: 0,
             version: 1,
         })
@@ -44,10 +44,10 @@ impl NewStream {
 
 impl App {
     pub async fn create_stream(&self, actor: &Actor, new: NewStream) -> Result<StreamView> {
-        actor.may(Action::Run, None)?;
+        actor.authorize(Permission::ManageStreams, None)?;
         let stream = new.checked(actor.name.as_str())?;
         let app = self.clone();
-        self.write(async move {
+        self.spawn_write(async move {
             app.store().create_stream(app.shop().id, &stream).await?;
             Ok(app.stream_view(&stream))
         })
@@ -71,56 +71,56 @@ impl App {
     }
 
     pub async fn start_stream(&self, actor: &Actor, id: StreamId) -> Result<StreamView> {
-        actor.may(Action::Run, Some(id))?;
+        actor.authorize(Permission::ManageStreams, Some(id))?;
         let app = self.clone();
-        self.write(async move {
+        self.spawn_write(async move {
             let now = app.store().now().await?;
             let started = app.store().start_stream(id, now).await?;
-            app.tell(id, &Event::Started {}).await;
-            Ok(app.show_stream(&started))
+            app.publish_committed_event(id, &Event::Started {}).await;
+            Ok(app.publish_stream(&started))
         })
         .await
     }
 
     /// Ends a show and every sale in it. Orders that are held may still be paid.
     pub async fn end_stream(&self, actor: &Actor, id: StreamId) -> Result<StreamView> {
-        actor.may(Action::Run, Some(id))?;
+        actor.authorize(Permission::ManageStreams, Some(id))?;
         let app = self.clone();
-        self.write(async move {
+        self.spawn_write(async move {
             let now = app.store().now().await?;
             let ended = app.store().end_stream(id, now).await?;
             // The show is over from here on, so the room hears of it; a sale left open is closed by the sweeper.
-            if let Err(error) = app.close_sales(id).await {
+            if let Err(error) = app.close_open_offers(id).await {
                 tracing::warn!(stream.id = %id, error = %error, "not every sale of a show that is over is closed yet");
             }
-            app.tell(id, &Event::Ended {}).await;
+            app.publish_committed_event(id, &Event::Ended {}).await;
             // Who asks for the report now sees the last minute too, on every node.
-            app.write_minutes(Millis::MAX).await;
-            Ok(app.show_stream(&ended))
+            app.flush_minute_samples(Millis::MAX).await;
+            Ok(app.publish_stream(&ended))
         })
         .await
     }
 
-    async fn close_sales(&self, id: StreamId) -> Result<()> {
-        for offer in self.store().offers_of(id).await? {
-            if offer.terms.stage != Stage::Closed {
-                self.close_now(offer.id).await?;
+    async fn close_open_offers(&self, id: StreamId) -> Result<()> {
+        for offer in self.store().offers_of_stream(id).await? {
+            if offer.terms.stage != OfferStage::Closed {
+                self.close_offer_now(offer.id).await?;
             }
         }
         Ok(())
     }
 
     pub(super) fn stream_view(&self, stream: &LiveStream) -> StreamView {
-        StreamView::of(stream, self.viewers(stream.id), self.now())
+        StreamView::of(stream, self.viewer_count(stream.id), self.now())
     }
 
     /// Tells the room what the show is now.
-    pub(super) fn show_stream(&self, stream: &LiveStream) -> StreamView {
-        if let Some(show) = self.known_show(stream.id) {
-            show.set_stream(stream);
+    pub(super) fn publish_stream(&self, stream: &LiveStream) -> StreamView {
+        if let Some(show) = self.cached_stream(stream.id) {
+            show.update_stream(stream);
         }
         let view = self.stream_view(stream);
-        self.show(stream.id, &stream_change(&view, stream, self.epoch()), true);
+        self.publish_state(stream.id, &stream_change(&view, stream, self.epoch()), true);
         view
     }
 }

@@ -13,7 +13,8 @@ pub async fn app() -> (App, tempfile::TempDir) {
     let store = Store::open(&url, clock.clone(), 1).await.unwrap();
     let shop = Shop { id: ShopId::new(), title: "Shop".into(), titles: Default::default(), currency: "SAR".into() };
     let shop = store.create_shop(shop).await.unwrap();
-    let settings = Settings { chat: super::ChatBudget { viewer: 1.0, room: 0.0 }, ..Settings::default() };
+    let settings =
+        Settings { chat: super::ChatRateLimit { viewer_per_s: 1.0, room_per_s: 0.0 }, ..Settings::default() };
     let app = App::start(store, Broker::local(), clock, shop, settings, Default::default()).await.unwrap();
     (app, folder)
 }

@@ -39,32 +39,32 @@ impl Role {
     }
 
     /// In the team, without running the show: what an invite may make of somebody.
-    pub fn helps(self) -> bool {
+    pub fn can_be_invited(self) -> bool {
         matches!(self, Role::Moderator | Role::Producer | Role::Analyst)
     }
 
     /// Part of the audience, not of the team.
-    pub fn watches(self) -> bool {
+    pub fn is_audience(self) -> bool {
         matches!(self, Role::Guest | Role::Viewer)
     }
 }
 
 /// What one can ask for, as far as roles tell it apart.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Action {
+pub enum Permission {
     /// Chat and react.
-    Talk,
+    Chat,
     Buy,
     /// Delete messages, mute, ban, chat rules and words, what waits for review, notices; and read what was done.
     Moderate,
     /// Pin, offers, products; see drafts and pools.
-    Sell,
+    ManageOffers,
     /// Create, start and end shows.
-    Run,
+    ManageStreams,
     /// Sales figures.
-    SeeNumbers,
+    ViewReports,
     /// Another person's data, for good.
-    Erase,
+    EraseUserData,
 }
 
 /// Who asks.
@@ -81,7 +81,7 @@ pub struct Actor {
 
 impl Actor {
     /// The actor as they stand in `stream`: a token for another show makes a viewer.
-    pub fn within(mut self, stream: StreamId) -> Self {
+    pub fn scoped_to(mut self, stream: StreamId) -> Self {
         if self.stream.is_some_and(|own| own != stream) && self.role != Role::Guest {
             self.role = Role::Viewer;
             self.stream = None;
@@ -90,7 +90,7 @@ impl Actor {
     }
 
     /// Refuses what the role does not allow in `stream`; `None` asks for the shop as a whole.
-    pub fn may(&self, action: Action, stream: Option<StreamId>) -> Result<(), Refusal> {
+    pub fn authorize(&self, permission: Permission, stream: Option<StreamId>) -> Result<(), Refusal> {
         let role = match (self.stream, self.role) {
             (_, Role::Guest) => Role::Guest,
             (Some(own), _) if stream != Some(own) => Role::Viewer,
@@ -99,20 +99,20 @@ impl Actor {
         if role == Role::Guest {
             return Err(Refusal::SignIn);
         }
-        let allowed = match action {
-            Action::Talk | Action::Buy => true,
-            Action::Moderate => matches!(role, Role::Moderator | Role::Producer | Role::Host | Role::Admin),
-            Action::Sell => matches!(role, Role::Producer | Role::Host | Role::Admin),
-            Action::Erase => role == Role::Admin,
-            Action::Run => matches!(role, Role::Host | Role::Admin),
-            Action::SeeNumbers => matches!(role, Role::Producer | Role::Analyst | Role::Host | Role::Admin),
+        let allowed = match permission {
+            Permission::Chat | Permission::Buy => true,
+            Permission::Moderate => matches!(role, Role::Moderator | Role::Producer | Role::Host | Role::Admin),
+            Permission::ManageOffers => matches!(role, Role::Producer | Role::Host | Role::Admin),
+            Permission::EraseUserData => role == Role::Admin,
+            Permission::ManageStreams => matches!(role, Role::Host | Role::Admin),
+            Permission::ViewReports => matches!(role, Role::Producer | Role::Analyst | Role::Host | Role::Admin),
         };
         if allowed { Ok(()) } else { Err(Refusal::Forbidden) }
     }
 
     /// Chat budgets and slow mode are for the audience.
     pub fn is_team(&self) -> bool {
-        !self.role.watches()
+        !self.role.is_audience()
     }
 }
 
@@ -126,20 +126,20 @@ mod tests {
 
     #[test]
     fn roles_may_what_the_table_says() {
-        use Action::*;
-        let all = [Talk, Buy, Moderate, Sell, Run, SeeNumbers, Erase];
+        use Permission::*;
+        let all = [Chat, Buy, Moderate, ManageOffers, ManageStreams, ViewReports, EraseUserData];
         for (role, allowed) in [
             (Role::Guest, vec![]),
-            (Role::Viewer, vec![Talk, Buy]),
-            (Role::Moderator, vec![Talk, Buy, Moderate]),
-            (Role::Analyst, vec![Talk, Buy, SeeNumbers]),
-            (Role::Producer, vec![Talk, Buy, Moderate, Sell, SeeNumbers]),
+            (Role::Viewer, vec![Chat, Buy]),
+            (Role::Moderator, vec![Chat, Buy, Moderate]),
+            (Role::Analyst, vec![Chat, Buy, ViewReports]),
+            (Role::Producer, vec![Chat, Buy, Moderate, ManageOffers, ViewReports]),
             (Role::Host, all[..6].to_vec()),
             (Role::Admin, all.to_vec()),
         ] {
             for action in all {
                 assert_eq!(
-                    actor(role, None).may(action, None).is_ok(),
+                    actor(role, None).authorize(action, None).is_ok(),
                     allowed.contains(&action),
                     "{role:?} {action:?}"
                 );
@@ -151,10 +151,10 @@ mod tests {
     fn a_token_for_one_stream_gives_no_power_in_another() {
         let (own, other) = (StreamId::new(), StreamId::new());
         let host = actor(Role::Host, Some(own));
-        assert!(host.may(Action::Sell, Some(own)).is_ok());
-        assert!(matches!(host.may(Action::Sell, Some(other)), Err(Refusal::Forbidden)));
-        assert!(matches!(host.may(Action::Run, None), Err(Refusal::Forbidden)));
-        assert!(host.may(Action::Buy, Some(other)).is_ok());
-        assert_eq!(host.within(other).role, Role::Viewer);
+        assert!(host.authorize(Permission::ManageOffers, Some(own)).is_ok());
+        assert!(matches!(host.authorize(Permission::ManageOffers, Some(other)), Err(Refusal::Forbidden)));
+        assert!(matches!(host.authorize(Permission::ManageStreams, None), Err(Refusal::Forbidden)));
+        assert!(host.authorize(Permission::Buy, Some(other)).is_ok());
+        assert_eq!(host.scoped_to(other).role, Role::Viewer);
     }
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Refusal;
-use super::text::line;
+use super::text::single_line;
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Address {
@@ -27,19 +27,19 @@ pub struct Address {
     pub phone: Option<String>,
 }
 
-const LINES_MAX: usize = 3;
+const ADDRESS_LINES_MAX: usize = 3;
 
 impl Address {
     /// Checks what a buyer typed; empty optional fields are none, empty lines are left out.
-    pub fn checked(self) -> Result<Self, Refusal> {
+    pub fn validated(self) -> Result<Self, Refusal> {
         let lines: Vec<&String> = self.lines.iter().filter(|text| !text.trim().is_empty()).collect();
-        if lines.is_empty() || lines.len() > LINES_MAX {
+        if lines.is_empty() || lines.len() > ADDRESS_LINES_MAX {
             return Err(Refusal::bad_request("lines are 1 to 3"));
         }
         Ok(Self {
-            name: needed(&self.name, 80, "name")?,
-            lines: lines.into_iter().map(|text| needed(text, 120, "lines")).collect::<Result<_, _>>()?,
-            city: needed(&self.city, 80, "city")?,
+            name: required(&self.name, 80, "name")?,
+            lines: lines.into_iter().map(|text| required(text, 120, "lines")).collect::<Result<_, _>>()?,
+            city: required(&self.city, 80, "city")?,
             region: optional(self.region, 80, "region")?,
             postcode: optional(self.postcode, 16, "postcode")?,
             country: country(&self.country)?,
@@ -48,12 +48,13 @@ impl Address {
     }
 }
 
-fn needed(text: &str, length_max: usize, what: &str) -> Result<String, Refusal> {
-    line(text, length_max).ok_or_else(|| Refusal::bad_request(format!("{what} has 1 to {length_max} characters")))
+fn required(text: &str, length_max: usize, field: &str) -> Result<String, Refusal> {
+    single_line(text, length_max)
+        .ok_or_else(|| Refusal::bad_request(format!("{field} has 1 to {length_max} characters")))
 }
 
-fn optional(text: Option<String>, length_max: usize, what: &str) -> Result<Option<String>, Refusal> {
-    text.filter(|text| !text.trim().is_empty()).map(|text| needed(&text, length_max, what)).transpose()
+fn optional(text: Option<String>, length_max: usize, field: &str) -> Result<Option<String>, Refusal> {
+    text.filter(|text| !text.trim().is_empty()).map(|text| required(&text, length_max, field)).transpose()
 }
 
 fn country(text: &str) -> Result<String, Refusal> {
@@ -67,15 +68,19 @@ fn country(text: &str) -> Result<String, Refusal> {
 
 /// Phones type Arabic-Indic digits too; couriers dial the others.
 fn phone(text: String) -> Result<String, Refusal> {
-    let western = |c: char| match c {
+    let to_ascii_digit = |c: char| match c {
         '\u{660}'..='\u{669}' => char::from_digit(u32::from(c) - 0x660, 10).unwrap_or(c),
         '\u{6f0}'..='\u{6f9}' => char::from_digit(u32::from(c) - 0x6f0, 10).unwrap_or(c),
         _ => c,
     };
-    let text: String = text.chars().map(western).collect();
-    let known = text.chars().all(|c| c.is_ascii_digit() || matches!(c, '+' | ' ' | '(' | ')' | '-' | '.'));
+    let text: String = text.chars().map(to_ascii_digit).collect();
+    let is_phone_text = text.chars().all(|c| c.is_ascii_digit() || matches!(c, '+' | ' ' | '(' | ')' | '-' | '.'));
     let digits = text.chars().filter(char::is_ascii_digit).count();
-    if known && (5..=20).contains(&digits) { Ok(text) } else { Err(Refusal::bad_request("phone has 5 to 20 digits")) }
+    if is_phone_text && (5..=20).contains(&digits) {
+        Ok(text)
+    } else {
+        Err(Refusal::bad_request("phone has 5 to 20 digits"))
+    }
 }
 
 #[cfg(test)]
@@ -96,7 +101,7 @@ mod tests {
 
     #[test]
     fn an_address_is_tidied() {
-        let address = typed().checked().unwrap();
+        let address = typed().validated().unwrap();
         assert_eq!((address.name.as_str(), address.country.as_str(), address.region), ("Ann", "SA", None));
         assert_eq!(address.lines, ["12 King Fahd Rd"]);
         assert_eq!(address.phone.as_deref(), Some("+966 50 000 0000"));
@@ -117,7 +122,7 @@ mod tests {
             ("phone", Address { phone: Some("+966".into()), ..typed() }),
         ];
         for (field, address) in rows {
-            let refusal = address.clone().checked().unwrap_err();
+            let refusal = address.clone().validated().unwrap_err();
             assert!(refusal.to_string().starts_with(field), "{address:?}: {refusal}");
         }
     }

@@ -8,19 +8,19 @@ pub struct TokenBucket {
     per_second: f64,
     burst: f64,
     tokens: f64,
-    at: Millis,
+    updated_at: Millis,
 }
 
 impl TokenBucket {
     pub fn new(per_second: f64, burst: f64, now: Millis) -> Self {
-        Self { per_second, burst, tokens: burst, at: now }
+        Self { per_second, burst, tokens: burst, updated_at: now }
     }
 
     /// Takes one token, or says how many milliseconds until there is one.
     pub fn take(&mut self, now: Millis) -> Result<(), i64> {
-        let passed = (now - self.at).max(0) as f64 / 1_000.0;
-        self.tokens = (self.tokens + passed * self.per_second).min(self.burst);
-        self.at = self.at.max(now);
+        let elapsed_s = (now - self.updated_at).max(0) as f64 / 1_000.0;
+        self.tokens = (self.tokens + elapsed_s * self.per_second).min(self.burst);
+        self.updated_at = self.updated_at.max(now);
         if self.tokens >= 1.0 {
             self.tokens -= 1.0;
             return Ok(());
@@ -30,7 +30,7 @@ impl TokenBucket {
 
     /// Takes one token whether or not there is one: for those who come first. Others wait for what they took, at most
     /// one burst.
-    pub fn take_first(&mut self, now: Millis) {
+    pub fn take_with_priority(&mut self, now: Millis) {
         if self.take(now).is_err() {
             self.tokens = (self.tokens - 1.0).max(-self.burst);
         }
@@ -55,9 +55,9 @@ mod tests {
     #[test]
     fn who_comes_first_is_never_refused_and_is_paid_for_by_the_rest() {
         let mut bucket = TokenBucket::new(10.0, 5.0, 0);
-        (0..8).for_each(|_| bucket.take_first(0));
+        (0..8).for_each(|_| bucket.take_with_priority(0));
         assert_eq!(bucket.take(0), Err(400));
-        (0..1_000).for_each(|_| bucket.take_first(0));
+        (0..1_000).for_each(|_| bucket.take_with_priority(0));
         assert_eq!(bucket.take(0), Err(600), "never more than a burst in debt");
         assert_eq!(bucket.take(600), Ok(()));
     }

@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::flood::{has_link, is_flood};
+use super::blocklist::{BlockAction, Blocklist};
 use super::product::in_range;
-use super::words::{WordAct, Words};
-use super::{Event, MessageId, Millis, Refusal, Speaker, StreamId, UserId, text};
+use super::spam::{has_link, has_too_many_repeats};
+use super::{Author, Event, MessageId, Millis, Refusal, StreamId, UserId, text};
 
 /// A line of chat that may be shown: 1–200 characters on one line.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -16,7 +16,7 @@ impl ChatText {
     pub const LENGTH_MAX: usize = 200;
 
     pub fn parse(given: &str) -> Result<Self, Refusal> {
-        text::line(given, Self::LENGTH_MAX)
+        text::single_line(given, Self::LENGTH_MAX)
             .map(Self)
             .ok_or_else(|| Refusal::bad_request("a message has 1 to 200 characters"))
     }
@@ -31,7 +31,7 @@ pub struct ChatMessage {
     pub id: MessageId,
     pub stream: StreamId,
     pub at: Millis,
-    pub from: Speaker,
+    pub from: Author,
     pub text: String,
     /// What it answers.
     pub reply: Option<Quote>,
@@ -46,7 +46,7 @@ impl ChatMessage {
 
     /// As it stands above an answer: at most 80 characters of it.
     pub fn quote(&self) -> Quote {
-        let Speaker { id: user, name, .. } = self.from.clone();
+        let Author { id: user, name, .. } = self.from.clone();
         Quote { id: self.id, user, name, text: self.text.chars().take(Quote::LENGTH_MAX).collect() }
     }
 }
@@ -70,7 +70,7 @@ impl Quote {
 #[serde(rename_all = "lowercase")]
 pub enum LinkRule {
     Allow,
-    Hold,
+    Review,
     /// The rule of a new show: a queue that nobody looks at would swallow them without a word.
     #[default]
     Refuse,
@@ -80,13 +80,13 @@ impl LinkRule {
     pub fn name(self) -> &'static str {
         match self {
             LinkRule::Allow => "allow",
-            LinkRule::Hold => "hold",
+            LinkRule::Review => "hold",
             LinkRule::Refuse => "refuse",
         }
     }
 
     pub fn parse(text: &str) -> Option<Self> {
-        [LinkRule::Allow, LinkRule::Hold, LinkRule::Refuse].into_iter().find(|rule| rule.name() == text)
+        [LinkRule::Allow, LinkRule::Review, LinkRule::Refuse].into_iter().find(|rule| rule.name() == text)
     }
 }
 
@@ -101,48 +101,57 @@ pub struct ChatRules {
     pub off: bool,
     pub links: LinkRule,
     /// Every viewer's message waits for the team.
-    pub hold_all: bool,
+    pub review_all: bool,
     /// The comment that stands above the others.
     pub pinned: Option<Quote>,
 }
 
 /// Messages of one show that may wait for the team; past it they are refused.
-pub const HELD_MAX: i64 = 500;
+pub const REVIEW_QUEUE_MAX: i64 = 500;
 
 /// What the rules make of a message that they do not refuse.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Ruling {
-    Say,
+pub enum ChatDecision {
+    Publish,
     /// It waits for the team.
-    Hold,
+    Review,
 }
 
 impl ChatRules {
     /// What these rules and the muted words make of a viewer's text and name, both given [folded](super::words::fold).
     /// A name cannot be typed anew like a text, so what is unwanted in it is left to the team.
-    pub fn judge(&self, name: &str, folded: &str, words: &Words) -> Result<Ruling, Refusal> {
+    pub fn evaluate(
+        &self,
+        folded_name: &str,
+        folded_text: &str,
+        blocklist: &Blocklist,
+    ) -> Result<ChatDecision, Refusal> {
         if self.off {
             return Err(Refusal::ChatOff);
         }
-        if is_flood(folded) {
-            return Err(Refusal::Flood);
+        if has_too_many_repeats(folded_text) {
+            return Err(Refusal::RepeatedCharacters);
         }
-        let word = words.find(folded);
-        if word == Some(WordAct::Refuse) {
-            return Err(Refusal::WordRefused);
+        let word_action = blocklist.find(folded_text);
+        if word_action == Some(BlockAction::Refuse) {
+            return Err(Refusal::BlockedWord);
         }
-        let link = |text| self.links != LinkRule::Allow && has_link(text);
-        if link(folded) && self.links == LinkRule::Refuse {
-            return Err(Refusal::LinkRefused);
+        let is_restricted_link = |text| self.links != LinkRule::Allow && has_link(text);
+        if is_restricted_link(folded_text) && self.links == LinkRule::Refuse {
+            return Err(Refusal::LinksNotAllowed);
         }
-        let named = words.find(name).is_some() || link(name);
-        Ok(if link(folded) || word.is_some() || named || self.hold_all { Ruling::Hold } else { Ruling::Say })
+        let name_needs_review = blocklist.find(folded_name).is_some() || is_restricted_link(folded_name);
+        Ok(if is_restricted_link(folded_text) || word_action.is_some() || name_needs_review || self.review_all {
+            ChatDecision::Review
+        } else {
+            ChatDecision::Publish
+        })
     }
 }
 
 /// A change of the rules: what is not given stays as it is.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize, ToSchema)]
-pub struct RulesForm {
+pub struct ChatRulesForm {
     /// At least this many seconds between two messages of one viewer; 0 (off) to 300.
     pub slow_s: Option<i64>,
     /// Only the team may speak.
@@ -150,19 +159,19 @@ pub struct RulesForm {
     /// What becomes of a viewer's message with a link in it.
     pub links: Option<LinkRule>,
     /// Every viewer's message waits for the team.
-    pub hold_all: Option<bool>,
+    pub review_all: Option<bool>,
 }
 
-impl RulesForm {
+impl ChatRulesForm {
     /// The change in words, for the log of actions.
-    pub fn words(&self) -> String {
-        let said = [
+    pub fn describe(&self) -> String {
+        let changes = [
             self.slow_s.map(|seconds| format!("slow_s {seconds}")),
             self.off.map(|off| format!("off {off}")),
             self.links.map(|links| format!("links {}", links.name())),
-            self.hold_all.map(|hold_all| format!("hold_all {hold_all}")),
+            self.review_all.map(|hold_all| format!("hold_all {hold_all}")),
         ];
-        said.into_iter().flatten().collect::<Vec<_>>().join(", ")
+        changes.into_iter().flatten().collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -205,7 +214,7 @@ impl Sanction {
         Ok(in_range(seconds, 10, 7 * 24 * 3_600, "mute seconds")? * 1_000)
     }
 
-    pub fn refuses(&self, now: Millis) -> Option<Refusal> {
+    pub fn refusal(&self, now: Millis) -> Option<Refusal> {
         match (self.kind, self.until) {
             (SanctionKind::Ban, _) => Some(Refusal::Banned),
             (SanctionKind::Mute, Some(until)) if now < until => Some(Refusal::Muted { until, now }),
@@ -229,52 +238,53 @@ mod tests {
             reason: None,
         };
         let mute = by(SanctionKind::Mute, Some(100));
-        assert_eq!(mute.refuses(99), Some(Refusal::Muted { until: 100, now: 99 }));
-        assert_eq!(mute.refuses(100), None);
-        assert_eq!(by(SanctionKind::Ban, None).refuses(i64::MAX), Some(Refusal::Banned));
+        assert_eq!(mute.refusal(99), Some(Refusal::Muted { until: 100, now: 99 }));
+        assert_eq!(mute.refusal(100), None);
+        assert_eq!(by(SanctionKind::Ban, None).refusal(i64::MAX), Some(Refusal::Banned));
     }
 
     #[test]
     fn the_rules_refuse_before_they_hold() {
-        let word = |word: &str, act| super::super::words::MutedWord { word: word.into(), whole: false, act };
-        let words = Words::parse(vec![word("scam", WordAct::Refuse), word("cheap", WordAct::Hold)]).unwrap();
+        let word = |word: &str, act| super::super::blocklist::BlockedWord { word: word.into(), whole: false, act };
+        let words =
+            Blocklist::parse(vec![word("scam", BlockAction::Refuse), word("cheap", BlockAction::Review)]).unwrap();
         let open = ChatRules { links: LinkRule::Allow, ..ChatRules::default() };
         let rows = [
-            (open.clone(), "how much?", Ok(Ruling::Say)),
-            (open.clone(), "see a.com", Ok(Ruling::Say)),
-            (open.clone(), "cheap", Ok(Ruling::Hold)),
-            (open.clone(), "cheap scam", Err(Refusal::WordRefused)),
-            (ChatRules { hold_all: true, ..open.clone() }, "hi", Ok(Ruling::Hold)),
-            (ChatRules { hold_all: true, ..open.clone() }, "scam", Err(Refusal::WordRefused)),
-            (ChatRules { links: LinkRule::Hold, ..open.clone() }, "see a.com", Ok(Ruling::Hold)),
-            (ChatRules::default(), "see a.com", Err(Refusal::LinkRefused)),
-            (ChatRules::default(), "hi", Ok(Ruling::Say)),
-            (ChatRules::default(), "!!!!!!!!!!!!!!!!!!!!!!!", Err(Refusal::Flood)),
+            (open.clone(), "how much?", Ok(ChatDecision::Publish)),
+            (open.clone(), "see a.com", Ok(ChatDecision::Publish)),
+            (open.clone(), "cheap", Ok(ChatDecision::Review)),
+            (open.clone(), "cheap scam", Err(Refusal::BlockedWord)),
+            (ChatRules { review_all: true, ..open.clone() }, "hi", Ok(ChatDecision::Review)),
+            (ChatRules { review_all: true, ..open.clone() }, "scam", Err(Refusal::BlockedWord)),
+            (ChatRules { links: LinkRule::Review, ..open.clone() }, "see a.com", Ok(ChatDecision::Review)),
+            (ChatRules::default(), "see a.com", Err(Refusal::LinksNotAllowed)),
+            (ChatRules::default(), "hi", Ok(ChatDecision::Publish)),
+            (ChatRules::default(), "!!!!!!!!!!!!!!!!!!!!!!!", Err(Refusal::RepeatedCharacters)),
             (ChatRules { off: true, ..open }, "hi", Err(Refusal::ChatOff)),
         ];
         for (rules, text, expected) in rows {
-            assert_eq!(rules.judge("ann", text, &words), expected, "{text} by {rules:?}");
+            assert_eq!(rules.evaluate("ann", text, &words), expected, "{text} by {rules:?}");
         }
     }
 
     #[test]
     fn what_is_unwanted_in_a_name_waits_for_the_team() {
-        let scam = super::super::words::MutedWord { word: "scam".into(), whole: false, act: WordAct::Refuse };
-        let words = Words::parse(vec![scam]).unwrap();
+        let scam = super::super::blocklist::BlockedWord { word: "scam".into(), whole: false, act: BlockAction::Refuse };
+        let words = Blocklist::parse(vec![scam]).unwrap();
         let links = |links| ChatRules { links, ..ChatRules::default() };
         for (rules, name, expected) in [
-            (links(LinkRule::Refuse), "ann", Ruling::Say),
-            (links(LinkRule::Refuse), "a.scam er", Ruling::Hold),
-            (links(LinkRule::Refuse), "shop.com", Ruling::Hold),
-            (links(LinkRule::Allow), "shop.com", Ruling::Say),
+            (links(LinkRule::Refuse), "ann", ChatDecision::Publish),
+            (links(LinkRule::Refuse), "a.scam er", ChatDecision::Review),
+            (links(LinkRule::Refuse), "shop.com", ChatDecision::Review),
+            (links(LinkRule::Allow), "shop.com", ChatDecision::Publish),
         ] {
-            assert_eq!(rules.judge(name, "hello", &words), Ok(expected), "{name} by {rules:?}");
+            assert_eq!(rules.evaluate(name, "hello", &words), Ok(expected), "{name} by {rules:?}");
         }
     }
 
     #[test]
     fn a_quote_is_short() {
-        let from = Speaker { id: UserId::parse("u").unwrap(), name: "U".into(), role: super::super::Role::Viewer };
+        let from = Author { id: UserId::parse("u").unwrap(), name: "U".into(), role: super::super::Role::Viewer };
         let (id, stream) = (MessageId::new(), StreamId::new());
         let long = ChatMessage { id, stream, at: 0, from, text: "ك".repeat(200), reply: None, deleted: false };
         assert_eq!(

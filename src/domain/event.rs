@@ -7,13 +7,13 @@ use super::{Actor, MessageId, Millis, OfferId, Quote, Role, UserId};
 
 /// Who said it, as others see them.
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
-pub struct Speaker {
+pub struct Author {
     pub id: UserId,
     pub name: String,
     pub role: Role,
 }
 
-impl From<&Actor> for Speaker {
+impl From<&Actor> for Author {
     fn from(actor: &Actor) -> Self {
         Self { id: actor.user.clone(), name: actor.name.as_str().to_owned(), role: actor.role }
     }
@@ -24,7 +24,7 @@ impl From<&Actor> for Speaker {
 pub enum Event {
     Chat {
         id: MessageId,
-        from: Speaker,
+        from: Author,
         text: String,
         /// What it answers.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,7 +71,7 @@ pub enum Event {
     },
     Announced {
         text: String,
-        from: Speaker,
+        from: Author,
     },
     Started {},
     Ended {},
@@ -115,12 +115,12 @@ impl Event {
     }
 
     /// Takes something or somebody from the screens, or gives it back.
-    pub fn moderates(&self) -> bool {
-        matches!(self, Event::Deleted { .. } | Event::Unmuted { .. }) || self.silences().is_some()
+    pub fn is_moderation(&self) -> bool {
+        matches!(self, Event::Deleted { .. } | Event::Unmuted { .. }) || self.removes_messages_of().is_some()
     }
 
     /// The person whose messages go from the screens with this.
-    pub fn silences(&self) -> Option<&UserId> {
+    pub fn removes_messages_of(&self) -> Option<&UserId> {
         match self {
             Event::Muted { user, .. } | Event::Banned { user, .. } | Event::Erased { user } => Some(user),
             _ => None,
@@ -128,7 +128,7 @@ impl Event {
     }
 
     /// Goes out past the tick: viewers act on it at once.
-    pub fn urgent(&self) -> bool {
+    pub fn is_urgent(&self) -> bool {
         matches!(
             self,
             Event::Pinned { .. }

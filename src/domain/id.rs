@@ -74,7 +74,7 @@ id! {
     /// A link into the team of a show.
     InviteId
     /// An entry in the log of what the team did.
-    ActionId
+    AuditEntryId
 }
 
 /// A person, as the operator's own site calls them: 1–64 visible ASCII characters, from the token's `sub`.

@@ -35,15 +35,19 @@ impl Invite {
     /// A link is for a team, not for a crowd that it leaked to.
     pub const HELPERS_MAX: i64 = 20;
     /// Links of one show that hold at once.
-    pub const OPEN_MAX: i64 = 50;
+    pub const ACTIVE_MAX: i64 = 50;
 
     /// The roles a link may give: never one that runs the show.
-    pub fn role(role: Role) -> Result<Role, Refusal> {
-        if role.helps() { Ok(role) } else { Err(Refusal::bad_request("role is moderator, producer or analyst")) }
+    pub fn allowed_role(role: Role) -> Result<Role, Refusal> {
+        if role.can_be_invited() {
+            Ok(role)
+        } else {
+            Err(Refusal::bad_request("role is moderator, producer or analyst"))
+        }
     }
 
     /// A link holds 10 minutes to 30 days.
-    pub fn length_ms(seconds: i64) -> Result<Millis, Refusal> {
+    pub fn lifetime_ms(seconds: i64) -> Result<Millis, Refusal> {
         Ok(in_range(seconds, 600, 30 * 24 * 3_600, "expires_s")? * 1_000)
     }
 
@@ -67,7 +71,7 @@ mod tests {
             (Role::Host, false),
             (Role::Admin, false),
         ] {
-            assert_eq!(Invite::role(role).is_ok(), good, "{role:?}");
+            assert_eq!(Invite::allowed_role(role).is_ok(), good, "{role:?}");
         }
     }
 }

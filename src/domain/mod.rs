@@ -5,45 +5,49 @@
 
 pub mod actor;
 pub mod address;
+pub mod audit;
+pub mod blocklist;
 pub mod bucket;
 pub mod chat;
-pub mod deed;
 pub mod event;
-pub mod flood;
-pub mod history;
 pub mod id;
 pub mod invite;
 pub mod offer;
 pub mod order;
+pub mod order_history;
 pub mod payment;
 pub mod product;
 pub mod reaction;
 pub mod refusal;
 pub mod rehearsal;
 pub mod report;
-pub mod script;
+pub mod spam;
 pub mod stream;
+pub mod test_provider;
 pub mod text;
-pub mod words;
 
-pub use actor::{Action, Actor, Role};
+pub use actor::{Actor, Permission, Role};
 pub use address::Address;
+pub use audit::{AuditAction, AuditEntry};
+pub use blocklist::{BlockAction, BlockedWord, Blocklist};
 pub use bucket::TokenBucket;
-pub use chat::{ChatMessage, ChatRules, ChatText, LinkRule, Quote, RulesForm, Ruling, Sanction, SanctionKind};
-pub use deed::{Deed, DeedKind};
-pub use event::{Event, Speaker};
-pub use history::{Happened, Step, Traces, history};
-pub use id::{ActionId, InviteId, MessageId, OfferId, OrderId, ProductId, ShopId, StreamId, UserId, VariantId};
+pub use chat::{
+    ChatDecision, ChatMessage, ChatRules, ChatRulesForm, ChatText, LinkRule, Quote, Sanction, SanctionKind,
+};
+pub use event::{Author, Event};
+pub use id::{AuditEntryId, InviteId, MessageId, OfferId, OrderId, ProductId, ShopId, StreamId, UserId, VariantId};
 pub use invite::{Helper, Invite};
-pub use offer::{Ask, Kind, Offer, OfferStatus, Prior, Stage, Terms, Verdict, decide};
-pub use order::{Key, Order, OrderStatus, RequestHash};
-pub use payment::{Intent, IntentStatus, Payment, PaymentStatus, Refund, RefundStatus};
+pub use offer::{
+    Decision, ExistingPurchase, Offer, OfferKind, OfferStage, OfferStatus, OfferTerms, PurchaseRequest, decide,
+};
+pub use order::{IdempotencyKey, Order, OrderStatus, RequestHash};
+pub use order_history::{OrderHistoryEntry, OrderHistoryKind, OrderTimestamps, order_history};
+pub use payment::{Payment, PaymentIntent, PaymentIntentStatus, PaymentStatus, Refund, RefundStatus};
 pub use product::{Product, Shop, Variant};
 pub use refusal::Refusal;
-pub use script::Script;
-pub use stream::{LiveStream, Pin, StreamStatus};
+pub use stream::{LiveStream, Pin, StreamPosition, StreamStatus};
+pub use test_provider::TestScenario;
 pub use text::{Name, Titles};
-pub use words::{MutedWord, WordAct, Words};
 
 /// UTC, milliseconds since 1970. The only form of time, on the wire and in both databases.
 pub type Millis = i64;

@@ -39,12 +39,12 @@ impl OrderStatus {
     }
 
     /// Its units are taken: they count against the stock and the buyer's limit.
-    pub fn counts(self) -> bool {
+    pub fn reserves_units(self) -> bool {
         matches!(self, OrderStatus::Held | OrderStatus::Capturing | OrderStatus::Paid)
     }
 
     /// May money be taken? The late sweep is kind: an order is its holder's until it is released.
-    pub fn payable(self) -> Result<(), Refusal> {
+    pub fn check_payable(self) -> Result<(), Refusal> {
         match self {
             OrderStatus::Held => Ok(()),
             OrderStatus::Capturing => Err(Refusal::Busy { retry_ms: 1_000 }),
@@ -55,12 +55,12 @@ impl OrderStatus {
     }
 
     /// May it still be said where it goes?
-    pub fn takes_address(self) -> Result<(), Refusal> {
-        if self.counts() { Ok(()) } else { Err(Refusal::WrongStatus("an order that is over is not delivered")) }
+    pub fn check_address_change(self) -> Result<(), Refusal> {
+        if self.reserves_units() { Ok(()) } else { Err(Refusal::WrongStatus("an order that is over is not delivered")) }
     }
 
     /// May the money be given back?
-    pub fn refundable(self) -> Result<(), Refusal> {
+    pub fn check_refundable(self) -> Result<(), Refusal> {
         match self {
             OrderStatus::Paid => Ok(()),
             OrderStatus::Refunded => Err(Refusal::AlreadyRefunded),
@@ -97,16 +97,16 @@ pub struct Order {
 
 impl Order {
     /// May money be taken for it?
-    pub fn payable(&self) -> Result<(), Refusal> {
-        self.status.payable()
+    pub fn check_payable(&self) -> Result<(), Refusal> {
+        self.status.check_payable()
     }
 }
 
 /// An idempotency key: 8–255 visible ASCII characters, quotes around it stripped.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct Key(String);
+pub struct IdempotencyKey(String);
 
-impl Key {
+impl IdempotencyKey {
     pub fn parse(text: &str) -> Result<Self, Refusal> {
         let text = text.trim_matches([' ', '\t']);
         let bare = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
@@ -158,10 +158,10 @@ mod tests {
             ("naïvekeys", Err(Refusal::KeyInvalid)),
             ("nul\0bytes", Err(Refusal::KeyInvalid)),
         ] {
-            assert_eq!(Key::parse(text), expected.map(|k: &str| Key(k.into())), "{text:?}");
+            assert_eq!(IdempotencyKey::parse(text), expected.map(|k: &str| IdempotencyKey(k.into())), "{text:?}");
         }
-        assert!(Key::parse(&"k".repeat(255)).is_ok());
-        assert!(Key::parse(&"k".repeat(256)).is_err());
+        assert!(IdempotencyKey::parse(&"k".repeat(255)).is_ok());
+        assert!(IdempotencyKey::parse(&"k".repeat(256)).is_err());
     }
 
     #[test]

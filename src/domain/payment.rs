@@ -55,7 +55,7 @@ impl PaymentStatus {
     }
 
     /// Looking at a try takes time and others look too, so a status is only ever replaced by a later one.
-    pub fn may_become(self, next: PaymentStatus) -> bool {
+    pub fn can_become(self, next: PaymentStatus) -> bool {
         use PaymentStatus::*;
         match self {
             Creating => next != Creating,
@@ -90,9 +90,9 @@ pub struct Payment {
 
 /// The provider's own picture of a try.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Intent {
+pub struct PaymentIntent {
     pub reference: String,
-    pub status: IntentStatus,
+    pub status: PaymentIntentStatus,
     pub amount: Minor,
     pub currency: String,
     /// What we gave along, so that it can be found again.
@@ -104,7 +104,7 @@ pub struct Intent {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum IntentStatus {
+pub enum PaymentIntentStatus {
     NeedsAction,
     Declined,
     Authorized,
@@ -114,20 +114,20 @@ pub enum IntentStatus {
     Failed,
 }
 
-impl IntentStatus {
-    pub const ALL: [IntentStatus; 6] = {
-        use IntentStatus::*;
+impl PaymentIntentStatus {
+    pub const ALL: [PaymentIntentStatus; 6] = {
+        use PaymentIntentStatus::*;
         [NeedsAction, Declined, Authorized, Captured, Cancelled, Failed]
     };
 
     pub fn name(self) -> &'static str {
         match self {
-            IntentStatus::NeedsAction => "needs_action",
-            IntentStatus::Declined => "declined",
-            IntentStatus::Authorized => "authorized",
-            IntentStatus::Captured => "captured",
-            IntentStatus::Cancelled => "cancelled",
-            IntentStatus::Failed => "failed",
+            PaymentIntentStatus::NeedsAction => "needs_action",
+            PaymentIntentStatus::Declined => "declined",
+            PaymentIntentStatus::Authorized => "authorized",
+            PaymentIntentStatus::Captured => "captured",
+            PaymentIntentStatus::Cancelled => "cancelled",
+            PaymentIntentStatus::Failed => "failed",
         }
     }
 
@@ -138,21 +138,21 @@ impl IntentStatus {
 
 /// What to do next with a try.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Step {
+pub enum PaymentStep {
     /// Write this status down; there is nothing else to do now.
-    Note(PaymentStatus),
+    Record(PaymentStatus),
     /// Money is set aside and the order is held: win it, then take the money.
     Win,
     /// This try has won: take the money.
     Capture,
     /// The money is taken and the order does not know yet.
-    Finish,
+    MarkPaid,
     /// This try has won and can bring no money: the order ends, its units are on sale again.
-    Fail,
+    FailOrder,
     /// Somebody else won, or nobody can any more: let it go.
     Void,
     /// Money was taken although this try did not win. It cannot be; somebody must look.
-    Astray,
+    UnmatchedCapture,
 }
 
 impl Payment {
@@ -170,44 +170,50 @@ impl Payment {
     }
 
     /// Is this the picture of this try, and of the money we asked for?
-    pub fn is_of(&self, intent: &Intent, livemode: bool) -> bool {
-        self.is_named_by(intent)
+    pub fn matches(&self, intent: &PaymentIntent, livemode: bool) -> bool {
+        self.is_same_attempt(intent)
             && (intent.amount, intent.currency.as_str(), intent.livemode)
                 == (self.amount, self.currency.as_str(), livemode)
     }
 
-    fn is_named_by(&self, intent: &Intent) -> bool {
+    fn is_same_attempt(&self, intent: &PaymentIntent) -> bool {
         (intent.order, intent.attempt) == (self.order, self.attempt)
     }
 
     /// What the provider's picture asks for. `None`: it knows of no such try, and will not hear of it any more.
-    pub fn next(&self, seen: Option<&Intent>, livemode: bool) -> Step {
-        let taking = self.wins && self.order_status == OrderStatus::Capturing;
+    pub fn next_step(&self, reported: Option<&PaymentIntent>, livemode: bool) -> PaymentStep {
+        let is_capturing = self.wins && self.order_status == OrderStatus::Capturing;
         let ended = if self.wins { PaymentStatus::Failed } else { PaymentStatus::Cancelled };
         // One that names another try is none of ours: not to take, and not to let go either.
-        let Some(intent) = seen.filter(|intent| self.is_named_by(intent)) else {
-            return if taking { Step::Fail } else { Step::Note(ended) };
+        let Some(intent) = reported.filter(|intent| self.is_same_attempt(intent)) else {
+            return if is_capturing { PaymentStep::FailOrder } else { PaymentStep::Record(ended) };
         };
         match intent.status {
-            IntentStatus::Captured if !self.is_of(intent, livemode) => Step::Astray,
-            _ if !self.is_of(intent, livemode) && taking => Step::Fail,
-            IntentStatus::NeedsAction | IntentStatus::Authorized if !self.is_of(intent, livemode) => Step::Void,
-            IntentStatus::NeedsAction if self.may_win() => Step::Note(PaymentStatus::NeedsAction),
-            IntentStatus::Authorized if self.may_win() => Step::Win,
-            IntentStatus::Authorized if taking => Step::Capture,
-            IntentStatus::NeedsAction | IntentStatus::Authorized => Step::Void,
-            IntentStatus::Captured if taking => Step::Finish,
-            IntentStatus::Captured if self.wins && self.order_status.is_or_was_paid() => {
-                Step::Note(PaymentStatus::Captured)
+            PaymentIntentStatus::Captured if !self.matches(intent, livemode) => PaymentStep::UnmatchedCapture,
+            _ if !self.matches(intent, livemode) && is_capturing => PaymentStep::FailOrder,
+            PaymentIntentStatus::NeedsAction | PaymentIntentStatus::Authorized if !self.matches(intent, livemode) => {
+                PaymentStep::Void
             }
-            IntentStatus::Captured => Step::Astray,
-            IntentStatus::Declined | IntentStatus::Cancelled | IntentStatus::Failed if taking => Step::Fail,
-            IntentStatus::Declined => Step::Note(PaymentStatus::Declined),
-            IntentStatus::Cancelled | IntentStatus::Failed => Step::Note(ended),
+            PaymentIntentStatus::NeedsAction if self.can_win() => PaymentStep::Record(PaymentStatus::NeedsAction),
+            PaymentIntentStatus::Authorized if self.can_win() => PaymentStep::Win,
+            PaymentIntentStatus::Authorized if is_capturing => PaymentStep::Capture,
+            PaymentIntentStatus::NeedsAction | PaymentIntentStatus::Authorized => PaymentStep::Void,
+            PaymentIntentStatus::Captured if is_capturing => PaymentStep::MarkPaid,
+            PaymentIntentStatus::Captured if self.wins && self.order_status.is_or_was_paid() => {
+                PaymentStep::Record(PaymentStatus::Captured)
+            }
+            PaymentIntentStatus::Captured => PaymentStep::UnmatchedCapture,
+            PaymentIntentStatus::Declined | PaymentIntentStatus::Cancelled | PaymentIntentStatus::Failed
+                if is_capturing =>
+            {
+                PaymentStep::FailOrder
+            }
+            PaymentIntentStatus::Declined => PaymentStep::Record(PaymentStatus::Declined),
+            PaymentIntentStatus::Cancelled | PaymentIntentStatus::Failed => PaymentStep::Record(ended),
         }
     }
 
-    fn may_win(&self) -> bool {
+    fn can_win(&self) -> bool {
         self.status.is_open() && self.order_status == OrderStatus::Held
     }
 }
@@ -244,7 +250,7 @@ impl RefundStatus {
 }
 
 impl Refund {
-    pub fn key(&self) -> String {
+    pub fn idempotency_key(&self) -> String {
         format!("rf:{}:{}", self.order, self.n)
     }
 }
@@ -269,8 +275,8 @@ mod tests {
         }
     }
 
-    fn intent(status: IntentStatus) -> Intent {
-        Intent {
+    fn intent(status: PaymentIntentStatus) -> PaymentIntent {
+        PaymentIntent {
             reference: "r".into(),
             status,
             amount: 4_900,
@@ -287,31 +293,31 @@ mod tests {
     fn the_next_step_follows_from_try_order_and_picture() {
         use OrderStatus::{Cancelled, Capturing, Expired, Held, Paid, Refunded};
         use PaymentStatus as P;
-        let authorized = Some(IntentStatus::Authorized);
+        let authorized = Some(PaymentIntentStatus::Authorized);
         for (status, order, wins, seen, step) in [
-            (P::Creating, Held, false, authorized, Step::Win),
-            (P::NeedsAction, Held, false, authorized, Step::Win),
-            (P::Creating, Held, false, Some(IntentStatus::NeedsAction), Step::Note(P::NeedsAction)),
-            (P::Creating, Held, false, Some(IntentStatus::Declined), Step::Note(P::Declined)),
-            (P::Creating, Held, false, None, Step::Note(P::Cancelled)),
-            (P::Cancelled, Held, false, authorized, Step::Void),
-            (P::Voiding, Held, false, authorized, Step::Void),
-            (P::Creating, Expired, false, authorized, Step::Void),
-            (P::Creating, Capturing, false, authorized, Step::Void),
-            (P::NeedsAction, Paid, false, Some(IntentStatus::NeedsAction), Step::Void),
-            (P::Authorized, Capturing, true, authorized, Step::Capture),
-            (P::Authorized, Capturing, true, Some(IntentStatus::Captured), Step::Finish),
-            (P::Authorized, Capturing, true, Some(IntentStatus::Failed), Step::Fail),
-            (P::Authorized, Capturing, true, None, Step::Fail),
-            (P::Authorized, Cancelled, true, authorized, Step::Void),
-            (P::Voiding, Cancelled, true, Some(IntentStatus::Cancelled), Step::Note(P::Failed)),
-            (P::Voiding, Expired, false, Some(IntentStatus::Cancelled), Step::Note(P::Cancelled)),
-            (P::Captured, Refunded, true, Some(IntentStatus::Captured), Step::Note(P::Captured)),
-            (P::Cancelled, Expired, false, Some(IntentStatus::Captured), Step::Astray),
+            (P::Creating, Held, false, authorized, PaymentStep::Win),
+            (P::NeedsAction, Held, false, authorized, PaymentStep::Win),
+            (P::Creating, Held, false, Some(PaymentIntentStatus::NeedsAction), PaymentStep::Record(P::NeedsAction)),
+            (P::Creating, Held, false, Some(PaymentIntentStatus::Declined), PaymentStep::Record(P::Declined)),
+            (P::Creating, Held, false, None, PaymentStep::Record(P::Cancelled)),
+            (P::Cancelled, Held, false, authorized, PaymentStep::Void),
+            (P::Voiding, Held, false, authorized, PaymentStep::Void),
+            (P::Creating, Expired, false, authorized, PaymentStep::Void),
+            (P::Creating, Capturing, false, authorized, PaymentStep::Void),
+            (P::NeedsAction, Paid, false, Some(PaymentIntentStatus::NeedsAction), PaymentStep::Void),
+            (P::Authorized, Capturing, true, authorized, PaymentStep::Capture),
+            (P::Authorized, Capturing, true, Some(PaymentIntentStatus::Captured), PaymentStep::MarkPaid),
+            (P::Authorized, Capturing, true, Some(PaymentIntentStatus::Failed), PaymentStep::FailOrder),
+            (P::Authorized, Capturing, true, None, PaymentStep::FailOrder),
+            (P::Authorized, Cancelled, true, authorized, PaymentStep::Void),
+            (P::Voiding, Cancelled, true, Some(PaymentIntentStatus::Cancelled), PaymentStep::Record(P::Failed)),
+            (P::Voiding, Expired, false, Some(PaymentIntentStatus::Cancelled), PaymentStep::Record(P::Cancelled)),
+            (P::Captured, Refunded, true, Some(PaymentIntentStatus::Captured), PaymentStep::Record(P::Captured)),
+            (P::Cancelled, Expired, false, Some(PaymentIntentStatus::Captured), PaymentStep::UnmatchedCapture),
         ] {
             let seen = seen.map(intent);
             assert_eq!(
-                payment(status, order, wins).next(seen.as_ref(), false),
+                payment(status, order, wins).next_step(seen.as_ref(), false),
                 step,
                 "{status:?} {order:?} {wins} {seen:?}"
             );
@@ -321,7 +327,7 @@ mod tests {
     /// Whatever is seen, and whenever: no money is taken for a try that did not win or for another sum.
     #[test]
     fn money_is_taken_only_for_the_winner_and_only_as_asked() {
-        let wrong: [fn(&mut Intent); 5] = [
+        let wrong: [fn(&mut PaymentIntent); 5] = [
             |seen| seen.amount += 1,
             |seen| seen.currency = "USD".into(),
             |seen| seen.order = OrderId::new(),
@@ -330,19 +336,25 @@ mod tests {
         ];
         for order in OrderStatus::ALL {
             for (status, wins) in PaymentStatus::ALL.into_iter().flat_map(|status| [(status, true), (status, false)]) {
-                for seen in IntentStatus::ALL {
+                for seen in PaymentIntentStatus::ALL {
                     let payment = payment(status, order, wins);
-                    let step = payment.next(Some(&intent(seen)), false);
+                    let step = payment.next_step(Some(&intent(seen)), false);
                     let taking = wins && order == OrderStatus::Capturing;
-                    assert!(step != Step::Capture || (taking && seen == IntentStatus::Authorized));
-                    assert!(step != Step::Finish || (taking && seen == IntentStatus::Captured));
-                    assert!(step != Step::Win || (order == OrderStatus::Held && status.is_open()));
+                    assert!(step != PaymentStep::Capture || (taking && seen == PaymentIntentStatus::Authorized));
+                    assert!(step != PaymentStep::MarkPaid || (taking && seen == PaymentIntentStatus::Captured));
+                    assert!(step != PaymentStep::Win || (order == OrderStatus::Held && status.is_open()));
                     for spoil in wrong {
                         let mut spoilt = intent(seen);
                         spoil(&mut spoilt);
-                        let step = payment.next(Some(&spoilt), false);
-                        assert!(!matches!(step, Step::Win | Step::Capture | Step::Finish), "{payment:?} {spoilt:?}");
-                        assert!(step != Step::Void || payment.is_named_by(&spoilt), "{payment:?} {spoilt:?}");
+                        let step = payment.next_step(Some(&spoilt), false);
+                        assert!(
+                            !matches!(step, PaymentStep::Win | PaymentStep::Capture | PaymentStep::MarkPaid),
+                            "{payment:?} {spoilt:?}"
+                        );
+                        assert!(
+                            step != PaymentStep::Void || payment.is_same_attempt(&spoilt),
+                            "{payment:?} {spoilt:?}"
+                        );
                     }
                 }
             }
@@ -354,7 +366,7 @@ mod tests {
         use PaymentStatus::*;
         for from in PaymentStatus::ALL.into_iter().filter(|status| !status.is_open()) {
             for to in [Creating, NeedsAction, Authorized] {
-                assert!(!from.may_become(to), "{from:?} to {to:?}");
+                assert!(!from.can_become(to), "{from:?} to {to:?}");
             }
         }
     }

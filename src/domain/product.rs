@@ -39,7 +39,7 @@ pub const PRICE_MAX: Minor = 100_000_000_000;
 /// The most units a pool or an offer may hold.
 pub const UNITS_MAX: i64 = 10_000_000;
 
-pub fn price(given: Minor) -> Result<Minor, Refusal> {
+pub fn validate_price(given: Minor) -> Result<Minor, Refusal> {
     in_range(given, 0, PRICE_MAX, "price")
 }
 
@@ -49,10 +49,10 @@ pub(super) fn in_range(given: i64, low: i64, high: i64, what: &'static str) -> R
 
 impl Product {
     /// Checks what a host typed and gives it ids.
-    pub fn checked(mut self) -> Result<Self, Refusal> {
+    pub fn validated(mut self) -> Result<Self, Refusal> {
         self.title = text::title(&self.title)?;
         self.titles = text::titles(&self.titles)?;
-        self.image = self.image.as_deref().map(text::address).transpose()?;
+        self.image = self.image.as_deref().map(text::media_url).transpose()?;
         self.category = self.category.filter(|text| !text.trim().is_empty());
         self.category = self.category.as_deref().map(text::category).transpose()?;
         if !(1..=100).contains(&self.variants.len()) {
@@ -62,7 +62,7 @@ impl Product {
             variant.name = text::title(&variant.name)?;
             variant.names = text::titles(&variant.names)?;
             variant.sku = variant.sku.as_deref().map(text::title).transpose()?;
-            price(variant.price)?;
+            validate_price(variant.price)?;
             in_range(variant.stock, 0, UNITS_MAX, "stock")?;
         }
         Ok(self)

@@ -12,8 +12,8 @@ pub enum ReactionKind {
 }
 
 /// How many hearts one frame may carry; a page gathers taps and sends them together.
-pub const COUNT_MAX: i64 = 50;
+pub const REACTION_COUNT_MAX: i64 = 50;
 
-pub fn count(given: i64) -> Result<i64, Refusal> {
-    if (1..=COUNT_MAX).contains(&given) { Ok(given) } else { Err(Refusal::bad_request("count is 1 to 50")) }
+pub fn validate_count(given: i64) -> Result<i64, Refusal> {
+    if (1..=REACTION_COUNT_MAX).contains(&given) { Ok(given) } else { Err(Refusal::bad_request("count is 1 to 50")) }
 }

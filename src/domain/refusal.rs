@@ -74,16 +74,16 @@ pub enum Refusal {
     /// Only the team may speak.
     ChatOff,
     /// A muted word stands in it.
-    WordRefused,
-    LinkRefused,
+    BlockedWord,
+    LinksNotAllowed,
     /// Noise: one character over and over, a wall of signs.
-    Flood,
+    RepeatedCharacters,
     /// The same person said the same a moment ago.
-    Repeated {
+    DuplicateMessage {
         retry_ms: i64,
     },
     /// Too many messages wait for the team.
-    QueueFull {
+    ReviewQueueFull {
         retry_ms: i64,
     },
     /// Certainly not done; try again after `retry_ms`.
@@ -144,11 +144,11 @@ impl Refusal {
             Refusal::SlowMode { .. } => "slow_mode",
             Refusal::ChatBudget { .. } => "chat_budget",
             Refusal::ChatOff => "chat_off",
-            Refusal::WordRefused => "word_refused",
-            Refusal::LinkRefused => "link_refused",
-            Refusal::Flood => "flood",
-            Refusal::Repeated { .. } => "repeated",
-            Refusal::QueueFull { .. } => "queue_full",
+            Refusal::BlockedWord => "word_refused",
+            Refusal::LinksNotAllowed => "link_refused",
+            Refusal::RepeatedCharacters => "flood",
+            Refusal::DuplicateMessage { .. } => "repeated",
+            Refusal::ReviewQueueFull { .. } => "queue_full",
             Refusal::Busy { .. } => "busy",
         }
     }
@@ -159,8 +159,8 @@ impl Refusal {
             Refusal::Muted { until, now } => Some((until - now).max(0)),
             Refusal::SlowMode { retry_ms }
             | Refusal::ChatBudget { retry_ms }
-            | Refusal::Repeated { retry_ms }
-            | Refusal::QueueFull { retry_ms }
+            | Refusal::DuplicateMessage { retry_ms }
+            | Refusal::ReviewQueueFull { retry_ms }
             | Refusal::Busy { retry_ms } => Some(*retry_ms),
             Refusal::NotOpen { opens_at: Some(opens_at), now } => Some((opens_at - now).max(0)),
             _ => None,
@@ -214,11 +214,11 @@ impl std::fmt::Display for Refusal {
             Refusal::SlowMode { .. } => f.write_str("slow mode: wait before the next message"),
             Refusal::ChatBudget { .. } => f.write_str("too many messages"),
             Refusal::ChatOff => f.write_str("only the team may speak now"),
-            Refusal::WordRefused => f.write_str("a word in it is not wanted in this show"),
-            Refusal::LinkRefused => f.write_str("links are not wanted in this show"),
-            Refusal::Flood => f.write_str("this says nothing: too much of one sign"),
-            Refusal::Repeated { .. } => f.write_str("you said this a moment ago"),
-            Refusal::QueueFull { .. } => f.write_str("too many messages wait for the team"),
+            Refusal::BlockedWord => f.write_str("a word in it is not wanted in this show"),
+            Refusal::LinksNotAllowed => f.write_str("links are not wanted in this show"),
+            Refusal::RepeatedCharacters => f.write_str("this says nothing: too much of one sign"),
+            Refusal::DuplicateMessage { .. } => f.write_str("you said this a moment ago"),
+            Refusal::ReviewQueueFull { .. } => f.write_str("too many messages wait for the team"),
             Refusal::Busy { .. } => f.write_str("busy; nothing was done, try again"),
         }
     }

@@ -4,8 +4,8 @@ use super::Refusal;
 use super::product::in_range;
 
 /// Why a rehearsal in progress is the only one.
-const ONE_AT_A_TIME: &str = "a rehearsal is running on this node already";
-const TOO_LATE: &str = "a rehearsal is for a show that has not begun";
+const ALREADY_RUNNING: &str = "a rehearsal is running on this node already";
+const SHOW_ALREADY_STARTED: &str = "a rehearsal is for a show that has not begun";
 
 /// What a host may ask for: small enough that nobody else on the node feels it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -16,19 +16,19 @@ pub struct RehearsalForm {
 
 impl RehearsalForm {
     /// 50 viewers and 30 seconds unless said otherwise; at most 200, and 90.
-    pub fn checked(viewers: Option<i64>, seconds: Option<i64>) -> Result<Self, Refusal> {
+    pub fn validated(viewers: Option<i64>, seconds: Option<i64>) -> Result<Self, Refusal> {
         let viewers = in_range(viewers.unwrap_or(50), 1, 200, "viewers")?;
         let seconds = in_range(seconds.unwrap_or(30), 24, 90, "seconds")?;
         Ok(Self { viewers: viewers as u32, seconds: seconds as u64 })
     }
 }
 
-pub fn one_at_a_time() -> Refusal {
-    Refusal::WrongStatus(ONE_AT_A_TIME)
+pub fn already_running() -> Refusal {
+    Refusal::WrongStatus(ALREADY_RUNNING)
 }
 
-pub fn too_late() -> Refusal {
-    Refusal::WrongStatus(TOO_LATE)
+pub fn show_already_started() -> Refusal {
+    Refusal::WrongStatus(SHOW_ALREADY_STARTED)
 }
 
 #[cfg(test)]
@@ -37,7 +37,7 @@ mod tests {
 
     #[test]
     fn a_rehearsal_is_small_and_short() {
-        let form = |viewers, seconds| RehearsalForm::checked(viewers, seconds).map_err(|refusal| refusal.to_string());
+        let form = |viewers, seconds| RehearsalForm::validated(viewers, seconds).map_err(|refusal| refusal.to_string());
         assert_eq!(form(None, None), Ok(RehearsalForm { viewers: 50, seconds: 30 }));
         assert_eq!(form(Some(200), Some(90)), Ok(RehearsalForm { viewers: 200, seconds: 90 }));
         for (viewers, seconds, why) in

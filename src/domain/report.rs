@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Kind, Millis, Minor, OfferId, Titles};
+use super::{Millis, Minor, OfferId, OfferKind, Titles};
 
 /// A minute in milliseconds; times of minutes are whole multiples of it.
 pub const MINUTE_MS: Millis = 60_000;
@@ -14,7 +14,7 @@ pub fn minute_of(at: Millis) -> Millis {
 
 /// One minute of a show.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, ToSchema)]
-pub struct Minute {
+pub struct ReportMinute {
     /// Epoch milliseconds of its beginning.
     pub at: Millis,
     /// The most who watched in it, on all nodes.
@@ -41,7 +41,7 @@ pub struct OfferSales {
     pub titles: Titles,
     pub variant_name: String,
     pub variant_names: Titles,
-    pub kind: Kind,
+    pub kind: OfferKind,
     /// Minor units, as all sums.
     pub price: Minor,
     pub opens_at: Option<Millis>,
@@ -58,17 +58,21 @@ pub struct OfferSales {
 }
 
 /// The minutes of a show that have something to tell, in order, from what is known of each.
-pub fn minutes(viewers: &[(Millis, i64)], orders: &[(Millis, i64)], messages: &[(Millis, i64)]) -> Vec<Minute> {
-    let mut all = std::collections::BTreeMap::<Millis, Minute>::new();
-    let mut put = |counts: &[(Millis, i64)], set: fn(&mut Minute, i64)| {
+pub fn report_minutes(
+    viewers: &[(Millis, i64)],
+    orders: &[(Millis, i64)],
+    messages: &[(Millis, i64)],
+) -> Vec<ReportMinute> {
+    let mut all = std::collections::BTreeMap::<Millis, ReportMinute>::new();
+    let mut add_counts = |counts: &[(Millis, i64)], set: fn(&mut ReportMinute, i64)| {
         for (at, count) in counts {
             let at = minute_of(*at);
-            set(all.entry(at).or_insert(Minute { at, ..Minute::default() }), *count);
+            set(all.entry(at).or_insert(ReportMinute { at, ..ReportMinute::default() }), *count);
         }
     };
-    put(viewers, |minute, count| minute.viewers = minute.viewers.max(count));
-    put(orders, |minute, count| minute.orders += count);
-    put(messages, |minute, count| minute.messages += count);
+    add_counts(viewers, |minute, count| minute.viewers = minute.viewers.max(count));
+    add_counts(orders, |minute, count| minute.orders += count);
+    add_counts(messages, |minute, count| minute.messages += count);
     all.into_values().collect()
 }
 
@@ -78,8 +82,8 @@ mod tests {
 
     #[test]
     fn what_is_known_of_a_minute_comes_together() {
-        let told = minutes(&[(60_000, 5), (60_001, 3)], &[(119_999, 2), (60_000, 1)], &[(120_000, 4)]);
-        let first = Minute { at: 60_000, viewers: 5, orders: 3, messages: 0 };
-        assert_eq!(told, [first, Minute { at: 120_000, messages: 4, ..Minute::default() }]);
+        let told = report_minutes(&[(60_000, 5), (60_001, 3)], &[(119_999, 2), (60_000, 1)], &[(120_000, 4)]);
+        let first = ReportMinute { at: 60_000, viewers: 5, orders: 3, messages: 0 };
+        assert_eq!(told, [first, ReportMinute { at: 120_000, messages: 4, ..ReportMinute::default() }]);
     }
 }

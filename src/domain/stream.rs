@@ -1,5 +1,7 @@
 //! One show: scheduled → live → ended. Never called `Stream` in code; tokio and futures own that word.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -27,14 +29,21 @@ impl StreamStatus {
     }
 
     /// A show starts once and ends once.
-    pub fn next(self, wanted: StreamStatus) -> Result<(), Refusal> {
-        match (self, wanted) {
+    pub fn check_transition(self, target: StreamStatus) -> Result<(), Refusal> {
+        match (self, target) {
             (StreamStatus::Scheduled, StreamStatus::Live) | (StreamStatus::Live, StreamStatus::Ended) => Ok(()),
             (StreamStatus::Scheduled, StreamStatus::Ended) => Ok(()),
             (StreamStatus::Ended, _) => Err(Refusal::StreamEnded),
             _ => Err(Refusal::WrongStatus("the show is live already")),
         }
     }
+}
+
+/// Where a stream's event log stands: `seq` counts from 1 within `epoch`, and a new epoch begins when the count is lost.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StreamPosition {
+    pub epoch: Arc<str>,
+    pub seq: u64,
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -53,7 +62,7 @@ pub struct LiveStream {
     pub pin: Option<Pin>,
     pub chat: ChatRules,
     /// The version in which its muted words last changed; 0: it never had any.
-    pub words_v: i64,
+    pub blocklist_version: i64,
     pub likes: i64,
     /// Raised by every change of the row: the `v` of pin.
     pub version: i64,

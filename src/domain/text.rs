@@ -20,7 +20,9 @@ impl Name {
     pub const LENGTH_MAX: usize = 40;
 
     pub fn parse(text: &str) -> Result<Self, Refusal> {
-        line(text, Self::LENGTH_MAX).map(Self).ok_or_else(|| Refusal::bad_request("a name has 1 to 40 characters"))
+        single_line(text, Self::LENGTH_MAX)
+            .map(Self)
+            .ok_or_else(|| Refusal::bad_request("a name has 1 to 40 characters"))
     }
 
     pub fn as_str(&self) -> &str {
@@ -30,12 +32,12 @@ impl Name {
 
 /// A title of a show, product or variant: 1–120 characters on one line.
 pub fn title(text: &str) -> Result<String, Refusal> {
-    line(text, 120).ok_or_else(|| Refusal::bad_request("a title has 1 to 120 characters"))
+    single_line(text, 120).ok_or_else(|| Refusal::bad_request("a title has 1 to 120 characters"))
 }
 
 /// What kind of thing a product is: 1–40 characters on one line.
 pub fn category(text: &str) -> Result<String, Refusal> {
-    line(text, 40).ok_or_else(|| Refusal::bad_request("a category has 1 to 40 characters"))
+    single_line(text, 40).ok_or_else(|| Refusal::bad_request("a category has 1 to 40 characters"))
 }
 
 /// Translations of a title: at most 20 languages, each a title of its own.
@@ -57,7 +59,7 @@ pub fn titles(given: &Titles) -> Result<Titles, Refusal> {
 }
 
 /// A picture or video address: `https://`, `http://`, or a path on this server.
-pub fn address(text: &str) -> Result<String, Refusal> {
+pub fn media_url(text: &str) -> Result<String, Refusal> {
     let known = ["https://", "http://", "/"].iter().any(|start| text.starts_with(start)) && !text.starts_with("//");
     let plain = text.len() <= 2_000 && text.bytes().all(|byte| byte.is_ascii_graphic());
     if known && plain {
@@ -72,21 +74,24 @@ pub fn address(text: &str) -> Result<String, Refusal> {
 /// Direction marks that could turn the text around it (overrides, isolates) are dropped; the page isolates each
 /// line by itself. Joiners stay: Arabic, Persian and emoji need them. Marks stand on a letter four high at most, more than any
 /// language needs; taller towers would reach into the lines around.
-pub(super) fn line(text: &str, length_max: usize) -> Option<String> {
-    let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+pub(super) fn single_line(text: &str, length_max: usize) -> Option<String> {
+    let is_direction_control = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let words: Vec<String> = text
         .split(|c: char| c.is_whitespace())
         .map(|word| {
             let mut marks = 0;
-            let low = |c: &char| {
+            let is_within_mark_limit = |c: &char| {
                 if is_combining_mark(*c) {
                     marks += 1;
                 } else if !is_joiner(*c) {
                     marks = 0;
                 }
-                marks <= MARKS_MAX
+                marks <= COMBINING_MARKS_MAX
             };
-            word.chars().filter(|c| !c.is_control() && !turns(*c)).filter(low).collect::<String>()
+            word.chars()
+                .filter(|c| !c.is_control() && !is_direction_control(*c))
+                .filter(is_within_mark_limit)
+                .collect::<String>()
         })
         .filter(|word: &String| !word.is_empty())
         .collect();
@@ -96,7 +101,7 @@ pub(super) fn line(text: &str, length_max: usize) -> Option<String> {
     (visible && line.chars().count() <= length_max).then_some(line)
 }
 
-const MARKS_MAX: usize = 4;
+const COMBINING_MARKS_MAX: usize = 4;
 
 /// Puts nothing between a letter and the marks after it.
 fn is_joiner(c: char) -> bool {
@@ -109,7 +114,8 @@ mod tests {
 
     #[test]
     fn a_line_is_one_line_of_visible_text() {
-        let check = |text: &str, expected: Option<&str>| assert_eq!(line(text, 10).as_deref(), expected, "{text:?}");
+        let check =
+            |text: &str, expected: Option<&str>| assert_eq!(single_line(text, 10).as_deref(), expected, "{text:?}");
         check("  hello \n there ", None);
         check(" hi \r\n you ", Some("hi you"));
         check("a\u{0}b\u{7}", Some("ab"));
@@ -124,13 +130,13 @@ mod tests {
     #[test]
     fn towers_of_marks_are_cut_and_languages_are_not() {
         let tower = |n: usize| format!("z{}o", "\u{301}".repeat(n));
-        assert_eq!(line(&tower(50), 200), Some(tower(4)));
-        assert_eq!(line(&"\u{489}".repeat(60), 200), Some("\u{489}".repeat(4)));
+        assert_eq!(single_line(&tower(50), 200), Some(tower(4)));
+        assert_eq!(single_line(&"\u{489}".repeat(60), 200), Some("\u{489}".repeat(4)));
         let parted = format!("z{}", "\u{301}\u{200d}".repeat(50));
-        assert!(line(&parted, 200).unwrap().matches('\u{301}').count() == 4, "a joiner is no letter");
+        assert!(single_line(&parted, 200).unwrap().matches('\u{301}').count() == 4, "a joiner is no letter");
         for text in ["ٱلۡحَمۡدُ لِلَّهِ رَبِّ ٱلۡعَٰلَمِينَ", "Tiếng Việt", "हिन्दी", "ภาษาไทยที่นี่", "👩‍❤️‍💋‍👨", "שָׁלוֹם"]
         {
-            assert_eq!(line(text, 200).as_deref(), Some(text));
+            assert_eq!(single_line(text, 200).as_deref(), Some(text));
         }
     }
 
@@ -143,7 +149,7 @@ mod tests {
             ("javascript:alert(1)", false),
             ("https://x y", false),
         ] {
-            assert_eq!(address(text).is_ok(), good, "{text}");
+            assert_eq!(media_url(text).is_ok(), good, "{text}");
         }
     }
 }

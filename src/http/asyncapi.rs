@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::protocol::client::Verb;
-use crate::protocol::wire;
+use crate::protocol::frame_schema;
 
 /// What the server says, by name, with a line about each.
-const FRAMES: [(&str, &str); 8] = [
+const SERVER_FRAMES: [(&str, &str); 8] = [
     (
         "hello",
         "First on every connection: where the room stands, who you are, and all state. `recovered: true`: `events` \
@@ -37,31 +37,31 @@ const FRAMES: [(&str, &str); 8] = [
 
 pub fn document(openapi: &Value) -> Value {
     let mut schemas = Vec::new();
-    wire::Hello::schemas(&mut schemas);
-    wire::Tick::schemas(&mut schemas);
-    wire::Snapshot::schemas(&mut schemas);
-    wire::Reply::schemas(&mut schemas);
-    wire::OrderFrame::schemas(&mut schemas);
-    wire::HeldFrame::schemas(&mut schemas);
-    wire::ActionFrame::schemas(&mut schemas);
-    wire::Moving::schemas(&mut schemas);
+    frame_schema::HelloFrame::schemas(&mut schemas);
+    frame_schema::TickFrame::schemas(&mut schemas);
+    frame_schema::SnapshotFrame::schemas(&mut schemas);
+    frame_schema::ReplyFrame::schemas(&mut schemas);
+    frame_schema::OrderFrame::schemas(&mut schemas);
+    frame_schema::ReviewFrame::schemas(&mut schemas);
+    frame_schema::AuditFrame::schemas(&mut schemas);
+    frame_schema::MovingFrame::schemas(&mut schemas);
     Verb::schemas(&mut schemas);
     let payloads = [
-        ("hello", wire::Hello::schema()),
-        ("tick", wire::Tick::schema()),
-        ("snapshot", wire::Snapshot::schema()),
-        ("reply", wire::Reply::schema()),
-        ("order", wire::OrderFrame::schema()),
-        ("held", wire::HeldFrame::schema()),
-        ("action", wire::ActionFrame::schema()),
-        ("moving", wire::Moving::schema()),
+        ("hello", frame_schema::HelloFrame::schema()),
+        ("tick", frame_schema::TickFrame::schema()),
+        ("snapshot", frame_schema::SnapshotFrame::schema()),
+        ("reply", frame_schema::ReplyFrame::schema()),
+        ("order", frame_schema::OrderFrame::schema()),
+        ("held", frame_schema::ReviewFrame::schema()),
+        ("action", frame_schema::AuditFrame::schema()),
+        ("moving", frame_schema::MovingFrame::schema()),
     ];
     let mut components = openapi["components"]["schemas"].clone();
     let mut messages = json!({});
     for (name, schema) in schemas {
         components[name] = serde_json::to_value(schema).unwrap_or_default();
     }
-    for ((name, payload), (_, about)) in payloads.into_iter().zip(FRAMES) {
+    for ((name, payload), (_, about)) in payloads.into_iter().zip(SERVER_FRAMES) {
         messages[name] = json!({ "name": name, "summary": about, "payload": payload });
     }
     messages["verb"] = json!({
@@ -70,7 +70,7 @@ pub fn document(openapi: &Value) -> Value {
         "payload": Verb::schema(),
     });
     let link = |name: &str| json!({ "$ref": format!("#/channels/live/messages/{name}") });
-    let names = FRAMES.map(|(name, _)| name);
+    let names = SERVER_FRAMES.map(|(name, _)| name);
     json!({
         "asyncapi": "3.0.0",
         "info": {

@@ -10,9 +10,9 @@ use crate::clock::Clock;
 use crate::domain::{Actor, Millis, Name, Refusal, Role, StreamId, UserId};
 
 /// HMAC-SHA-256 keys: the first signs, all verify, so that a key can be rotated.
-pub struct Auth {
-    sign: EncodingKey,
-    verify: Vec<DecodingKey>,
+pub struct TokenAuth {
+    signing_key: EncodingKey,
+    verifying_keys: Vec<DecodingKey>,
     clock: Clock,
 }
 
@@ -20,7 +20,7 @@ pub struct Auth {
 pub const KEY_BYTES_MIN: usize = 32;
 
 #[derive(Serialize, Deserialize)]
-struct Claims<Seconds> {
+struct TokenClaims<Seconds> {
     sub: String,
     name: String,
     role: String,
@@ -33,7 +33,7 @@ struct Claims<Seconds> {
     exp: Seconds,
 }
 
-impl Auth {
+impl TokenAuth {
     /// `Err`: no key, or one that is too short; says which.
     pub fn new(keys: &[String], clock: Clock) -> Result<Self, String> {
         let first = keys.first().ok_or("no --auth-key (LIVESOUK_AUTH_KEY) is given")?;
@@ -41,13 +41,13 @@ impl Auth {
             return Err(format!("--auth-key number {} has fewer than {KEY_BYTES_MIN} bytes", at + 1));
         }
         let verify = keys.iter().map(|key| DecodingKey::from_secret(key.as_bytes())).collect();
-        Ok(Self { sign: EncodingKey::from_secret(first.as_bytes()), verify, clock })
+        Ok(Self { signing_key: EncodingKey::from_secret(first.as_bytes()), verifying_keys: verify, clock })
     }
 
     /// Signs a token that ends `ttl_ms` from now.
     pub fn sign(&self, actor: &Actor, ttl_ms: Millis) -> Result<String, String> {
         let iat = self.clock.now() / 1_000;
-        let claims = Claims {
+        let claims = TokenClaims {
             sub: actor.user.to_string(),
             name: actor.name.as_str().to_owned(),
             role: actor.role.name().to_owned(),
@@ -55,19 +55,20 @@ impl Auth {
             iat,
             exp: iat + ttl_ms / 1_000,
         };
-        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.sign).map_err(|error| error.to_string())
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.signing_key)
+            .map_err(|error| error.to_string())
     }
 
     /// Who signed in; a token that is not good is logged with its reason, which its bearer is not told.
     pub fn verify(&self, token: &str, client: Option<IpAddr>) -> Result<Actor, Refusal> {
-        self.read(token).map_err(|(refusal, why)| {
+        self.decode(token).map_err(|(refusal, why)| {
             let client = client.map(tracing::field::display);
             tracing::info!(client.ip = client, code = refusal.code(), why, "a token was refused");
             refusal
         })
     }
 
-    fn read(&self, token: &str) -> Result<Actor, (Refusal, String)> {
+    fn decode(&self, token: &str) -> Result<Actor, (Refusal, String)> {
         let invalid = |why: &str| (Refusal::TokenInvalid, why.to_owned());
         let mut rules = Validation::new(Algorithm::HS256);
         rules.set_required_spec_claims(&["exp", "sub"]);
@@ -75,16 +76,18 @@ impl Auth {
         rules.validate_exp = false;
         rules.validate_aud = false;
         let mut why = "there is no key".to_owned();
-        let claims = self.verify.iter().find_map(|key| match jsonwebtoken::decode::<Claims<f64>>(token, key, &rules) {
-            Ok(read) => Some(read.claims),
-            // With several keys the last word is that of the oldest; one that the signature fits says more.
-            Err(error) if *error.kind() == ErrorKind::InvalidSignature => {
-                why = "no key of ours signed it".to_owned();
-                None
-            }
-            Err(error) => {
-                why = error.to_string();
-                None
+        let claims = self.verifying_keys.iter().find_map(|key| {
+            match jsonwebtoken::decode::<TokenClaims<f64>>(token, key, &rules) {
+                Ok(read) => Some(read.claims),
+                // With several keys the last word is that of the oldest; one that the signature fits says more.
+                Err(error) if *error.kind() == ErrorKind::InvalidSignature => {
+                    why = "no key of ours signed it".to_owned();
+                    None
+                }
+                Err(error) => {
+                    why = error.to_string();
+                    None
+                }
             }
         });
         let claims = claims.ok_or_else(|| invalid(&why))?;
@@ -103,7 +106,7 @@ impl Auth {
 }
 
 /// Somebody without a token: may watch.
-pub fn guest() -> Actor {
+pub fn guest_actor() -> Actor {
     let id = format!("guest-{}", uuid::Uuid::new_v4().simple());
     let parsed = UserId::parse(&id).and_then(|user| Ok((user, Name::parse("Guest")?)));
     let (user, name) = parsed.unwrap_or_else(|_| unreachable!("a guest's id and name are well formed"));
@@ -117,17 +120,17 @@ mod tests {
     const KEY: &str = "an-auth-key-of-at-least-32-bytes!";
     const OTHER: &str = "another-auth-key-of-over-32-bytes";
 
-    fn auth(keys: &[&str], clock: &Clock) -> Auth {
-        Auth::new(&keys.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>(), clock.clone()).unwrap()
+    fn auth(keys: &[&str], clock: &Clock) -> TokenAuth {
+        TokenAuth::new(&keys.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>(), clock.clone()).unwrap()
     }
 
     fn host() -> Actor {
-        Actor { name: Name::parse("سارة").unwrap(), role: Role::Host, ..guest() }
+        Actor { name: Name::parse("سارة").unwrap(), role: Role::Host, ..guest_actor() }
     }
 
     #[test]
     fn a_token_is_good_until_it_ends() {
-        let clock = Clock::by_hand(1_000_000);
+        let clock = Clock::manual(1_000_000);
         let auth = auth(&[KEY], &clock);
         let token = auth.sign(&host(), 60_000).unwrap();
         let actor = auth.verify(&token, None).unwrap();
@@ -140,7 +143,7 @@ mod tests {
 
     #[test]
     fn other_libraries_write_time_in_their_own_way() {
-        let clock = Clock::by_hand(1_000_000);
+        let clock = Clock::manual(1_000_000);
         let auth = auth(&[KEY], &clock);
         for (claims, good) in [
             (r#"{"sub":"a","name":"A","role":"viewer","exp":1000.5}"#, true),
@@ -151,14 +154,14 @@ mod tests {
             (r#"{"sub":"a","name":"A","role":"viewer"}"#, false),
         ] {
             let value: serde_json::Value = serde_json::from_str(claims).unwrap();
-            let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &value, &auth.sign).unwrap();
+            let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &value, &auth.signing_key).unwrap();
             assert_eq!(auth.verify(&token, None).is_ok(), good, "{claims}");
         }
     }
 
     #[test]
     fn an_old_key_verifies_but_a_strange_one_does_not() {
-        let clock = Clock::by_hand(0);
+        let clock = Clock::manual(0);
         let token = auth(&[KEY], &clock).sign(&host(), 60_000).unwrap();
         assert!(auth(&[OTHER, KEY], &clock).verify(&token, None).is_ok());
         assert_eq!(auth(&[OTHER], &clock).verify(&token, None).unwrap_err(), Refusal::TokenInvalid);
@@ -166,7 +169,7 @@ mod tests {
 
     #[test]
     fn an_unsigned_or_altered_token_is_forged() {
-        let clock = Clock::by_hand(0);
+        let clock = Clock::manual(0);
         let auth = auth(&[KEY], &clock);
         let token = auth.sign(&host(), 60_000).unwrap();
         let parts: Vec<&str> = token.split('.').collect();
@@ -184,16 +187,17 @@ mod tests {
 
     #[test]
     fn short_or_missing_keys_are_refused() {
-        assert!(Auth::new(&[], Clock::system()).is_err());
-        assert!(Auth::new(&["x".repeat(31)], Clock::system()).is_err());
-        assert!(Auth::new(&[KEY.to_owned(), "short".to_owned()], Clock::system()).is_err());
+        assert!(TokenAuth::new(&[], Clock::system()).is_err());
+        assert!(TokenAuth::new(&["x".repeat(31)], Clock::system()).is_err());
+        assert!(TokenAuth::new(&[KEY.to_owned(), "short".to_owned()], Clock::system()).is_err());
     }
 
     #[test]
     fn the_log_learns_why_a_token_was_refused() {
-        let clock = Clock::by_hand(1_000_000);
+        let clock = Clock::manual(1_000_000);
         let auth = auth(&[KEY], &clock);
-        let signed = |claims: serde_json::Value| jsonwebtoken::encode(&Header::default(), &claims, &auth.sign).unwrap();
+        let signed =
+            |claims: serde_json::Value| jsonwebtoken::encode(&Header::default(), &claims, &auth.signing_key).unwrap();
         let claims = |name: &str, value: &str| {
             let mut claims = serde_json::json!({"sub": "a", "name": "A", "role": "viewer", "exp": 2_000});
             claims[name] = value.into();
@@ -208,7 +212,7 @@ mod tests {
             (signed(serde_json::json!({"sub": "a", "name": "A", "role": "viewer", "exp": 1_000})), "time"),
             (self::auth(&[OTHER], &clock).sign(&host(), 1_000).unwrap(), "no key of ours"),
         ] {
-            let (_, why) = auth.read(&token).unwrap_err();
+            let (_, why) = auth.decode(&token).unwrap_err();
             assert!(why.contains(part), "{why} for {part}");
         }
     }

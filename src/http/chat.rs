@@ -6,28 +6,28 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::Door;
-use super::error::{Answer, Problem};
-use super::extract::{Body, Caller, Id, List, Page, PageQuery};
+use super::AppState;
+use super::error::{ApiResult, Problem};
+use super::extract::{Caller, JsonBody, List, PageQuery, PageRequest, PathId};
 use crate::domain::reaction::ReactionKind;
 use crate::domain::{MessageId, StreamId};
-use crate::protocol::{MessageView, Said};
+use crate::protocol::{MessageView, SayReply};
 
 /// What was said, newest first.
 #[utoipa::path(get, path = "/v1/streams/{stream}/messages", tag = "chat", params(("stream" = StreamId, Path), PageQuery),
     responses((status = 200, body = List<MessageView>), (status = "default", body = Problem)))]
 pub async fn list(
-    State(door): State<Door>,
+    State(door): State<AppState>,
     Caller(actor): Caller,
-    Id(stream): Id<StreamId>,
-    page: Page<MessageId>,
-) -> Answer<Json<List<MessageView>>> {
-    let messages = door.app.messages(&actor, stream, page.after, page.fetch()).await?;
-    Ok(Json(page.list(messages, |message| message.id)))
+    PathId(stream): PathId<StreamId>,
+    page: PageRequest<MessageId>,
+) -> ApiResult<Json<List<MessageView>>> {
+    let messages = door.app.messages(&actor, stream, page.after, page.fetch_limit()).await?;
+    Ok(Json(page.into_list(messages, |message| message.id)))
 }
 
 #[derive(Deserialize, ToSchema)]
-pub struct Say {
+pub struct SayRequest {
     text: String,
     /// The message it answers.
     reply_to: Option<MessageId>,
@@ -35,19 +35,19 @@ pub struct Say {
 
 /// Says something: 1 to 200 characters. 202: it waits for the team.
 #[utoipa::path(post, path = "/v1/streams/{stream}/messages", tag = "chat", params(("stream" = StreamId, Path)),
-    request_body = Say, responses((status = 201, body = Said), (status = 202, body = Said), (status = "default", body = Problem)))]
+    request_body = SayRequest, responses((status = 201, body = SayReply), (status = 202, body = SayReply), (status = "default", body = Problem)))]
 pub async fn say(
-    State(door): State<Door>,
+    State(door): State<AppState>,
     Caller(actor): Caller,
-    Id(stream): Id<StreamId>,
-    Body(body): Body<Say>,
-) -> Answer<(StatusCode, Json<Said>)> {
+    PathId(stream): PathId<StreamId>,
+    JsonBody(body): JsonBody<SayRequest>,
+) -> ApiResult<(StatusCode, Json<SayReply>)> {
     let said = door.app.say(&actor, stream, &body.text, body.reply_to).await?;
     Ok((if said.held { StatusCode::ACCEPTED } else { StatusCode::CREATED }, Json(said)))
 }
 
 #[derive(Deserialize, ToSchema)]
-pub struct React {
+pub struct ReactRequest {
     #[serde(rename = "kind")]
     _kind: ReactionKind,
     /// 1 to 50.
@@ -56,13 +56,13 @@ pub struct React {
 
 /// Sends hearts.
 #[utoipa::path(post, path = "/v1/streams/{stream}/reactions", tag = "chat", params(("stream" = StreamId, Path)),
-    request_body = React, responses((status = 204), (status = "default", body = Problem)))]
+    request_body = ReactRequest, responses((status = 204), (status = "default", body = Problem)))]
 pub async fn react(
-    State(door): State<Door>,
+    State(door): State<AppState>,
     Caller(actor): Caller,
-    Id(stream): Id<StreamId>,
-    Body(body): Body<React>,
-) -> Answer<StatusCode> {
+    PathId(stream): PathId<StreamId>,
+    JsonBody(body): JsonBody<ReactRequest>,
+) -> ApiResult<StatusCode> {
     door.app.react(&actor, stream, body.count).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -6,36 +6,39 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Door;
-use super::error::{Answer, Failed, Problem};
-use super::extract::Body;
+use super::AppState;
+use super::error::{ApiError, ApiResult, Problem};
+use super::extract::JsonBody;
 use crate::domain::{Actor, Name, Refusal, Role, UserId};
 
-const TTL_MS: i64 = 24 * 3_600 * 1_000;
+const DEV_TOKEN_TTL_MS: i64 = 24 * 3_600 * 1_000;
 
 #[derive(Deserialize, ToSchema)]
-pub struct SignIn {
+pub struct DevTokenRequest {
     name: String,
     /// `viewer`, `moderator`, `producer`, `analyst`, `host` or `admin`.
     role: String,
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct SignedIn {
+pub struct DevTokenResponse {
     token: String,
     user: UserId,
 }
 
 /// Signs anybody in. Demo only.
-#[utoipa::path(post, path = "/v1/dev/tokens", tag = "shop", request_body = SignIn,
-    responses((status = 201, body = SignedIn), (status = "default", body = Problem)))]
-pub async fn token(State(door): State<Door>, Body(body): Body<SignIn>) -> Answer<(StatusCode, Json<SignedIn>)> {
+#[utoipa::path(post, path = "/v1/dev/tokens", tag = "shop", request_body = DevTokenRequest,
+    responses((status = 201, body = DevTokenResponse), (status = "default", body = Problem)))]
+pub async fn token(
+    State(door): State<AppState>,
+    JsonBody(body): JsonBody<DevTokenRequest>,
+) -> ApiResult<(StatusCode, Json<DevTokenResponse>)> {
     let user = UserId::parse(&format!("demo-{}", uuid::Uuid::now_v7().simple()))?;
     let role = Role::parse(&body.role).ok_or_else(|| Refusal::bad_request("there is no such role"))?;
     let actor = Actor { user, name: Name::parse(&body.name)?, role, stream: None, expires_at: None };
     let token = door
         .auth
-        .sign(&actor, TTL_MS)
-        .map_err(|why| Failed(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", why)))?;
-    Ok((StatusCode::CREATED, Json(SignedIn { token, user: actor.user })))
+        .sign(&actor, DEV_TOKEN_TTL_MS)
+        .map_err(|why| ApiError(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", why)))?;
+    Ok((StatusCode::CREATED, Json(DevTokenResponse { token, user: actor.user })))
 }

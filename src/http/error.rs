@@ -43,7 +43,7 @@ pub struct Problem {
 }
 
 /// Every `code` there is, in the order of the files that make them.
-pub const CODES: [&str; 52] = [
+pub const ERROR_CODES: [&str; 52] = [
     "bad_request",
     "unknown_verb",
     "sign_in",
@@ -119,7 +119,7 @@ impl Problem {
 
 impl From<&Refusal> for Problem {
     fn from(refusal: &Refusal) -> Self {
-        let mut problem = Self::new(status(refusal), refusal.code(), refusal.to_string());
+        let mut problem = Self::new(http_status(refusal), refusal.code(), refusal.to_string());
         problem.retry_ms = refusal.retry_ms();
         match refusal {
             Refusal::BadField { field, .. } => problem.field = Some(field),
@@ -134,7 +134,7 @@ impl From<&Refusal> for Problem {
 }
 
 /// The HTTP status of each refusal.
-fn status(refusal: &Refusal) -> StatusCode {
+fn http_status(refusal: &Refusal) -> StatusCode {
     match refusal {
         Refusal::BadRequest(_)
         | Refusal::BadField { .. }
@@ -167,13 +167,13 @@ fn status(refusal: &Refusal) -> StatusCode {
         | Refusal::AlreadyPaid
         | Refusal::NotPaid
         | Refusal::AlreadyRefunded => StatusCode::CONFLICT,
-        Refusal::KeyReused | Refusal::WordRefused | Refusal::LinkRefused | Refusal::Flood => {
+        Refusal::KeyReused | Refusal::BlockedWord | Refusal::LinksNotAllowed | Refusal::RepeatedCharacters => {
             StatusCode::UNPROCESSABLE_ENTITY
         }
-        Refusal::SlowMode { .. } | Refusal::ChatBudget { .. } | Refusal::Repeated { .. } => {
+        Refusal::SlowMode { .. } | Refusal::ChatBudget { .. } | Refusal::DuplicateMessage { .. } => {
             StatusCode::TOO_MANY_REQUESTS
         }
-        Refusal::Busy { .. } | Refusal::QueueFull { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        Refusal::Busy { .. } | Refusal::ReviewQueueFull { .. } => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 
@@ -197,37 +197,37 @@ impl IntoResponse for Problem {
 
 /// What handlers fail with.
 #[derive(Debug)]
-pub struct Failed(pub Problem);
+pub struct ApiError(pub Problem);
 
-impl From<Error> for Failed {
+impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
         let unavailable = |code| Problem {
             retry_ms: Some(1_000),
             ..Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, error.to_string())
         };
-        Failed(match &error {
+        ApiError(match &error {
             Error::Refused(refusal) => Problem::from(refusal),
             Error::Unavailable | Error::OutcomeUnknown => unavailable(error.code()),
         })
     }
 }
 
-impl From<Refusal> for Failed {
+impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
-        Failed(Problem::from(&refusal))
+        ApiError(Problem::from(&refusal))
     }
 }
 
-impl IntoResponse for Failed {
+impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         self.0.into_response()
     }
 }
 
-pub type Answer<T> = Result<T, Failed>;
+pub type ApiResult<T> = Result<T, ApiError>;
 
 /// A panic in a handler: logged, answered, and the connection goes on.
-pub fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+pub fn handle_panic(_: Box<dyn std::any::Any + Send>) -> Response {
     tracing::error!("a handler panicked");
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "an error of ours; it is logged").into_response()
 }
@@ -246,7 +246,7 @@ mod tests {
             refusals.unwrap().split("=> \"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
         assert!(told.len() > 20);
         for code in told {
-            assert!(CODES.contains(&code), "{code}");
+            assert!(ERROR_CODES.contains(&code), "{code}");
         }
     }
 }

@@ -15,24 +15,24 @@ use hyper::body::Frame;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use super::Door;
-use super::error::{Answer, Problem};
-use super::extract::{Caller, Id};
-use super::table::{self, Table};
-use crate::app::{App, Error, Line};
-use crate::domain::{Deed, Refusal, StreamId};
+use super::AppState;
+use super::csv::{self, CsvWriter};
+use super::error::{ApiResult, Problem};
+use super::extract::{Caller, PathId};
+use crate::app::{App, Error, ExportedMessage};
+use crate::domain::{AuditEntry, Refusal, StreamId};
 
 /// A client that takes no page for so long has left.
-const PATIENCE: Duration = Duration::from_secs(30);
+const CLIENT_READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Copy, PartialEq, Debug)]
-enum What {
+enum ExportSource {
     Chat,
-    Actions,
+    AuditLog,
 }
 
 #[derive(Clone, Copy, PartialEq, Debug)]
-enum Format {
+enum ExportFormat {
     Csv,
     Jsonl,
 }
@@ -43,88 +43,88 @@ enum Format {
     params(("stream" = StreamId, Path), ("file" = String, Path)),
     responses((status = 200, description = "The file", content_type = "text/csv"), (status = "default", body = Problem)))]
 pub async fn export(
-    State(door): State<Door>,
+    State(door): State<AppState>,
     Caller(actor): Caller,
-    Id((stream, file)): Id<(StreamId, String)>,
-) -> Answer<Response> {
+    PathId((stream, file)): PathId<(StreamId, String)>,
+) -> ApiResult<Response> {
     let (what, format) = match file.as_str() {
-        "chat.csv" => (What::Chat, Format::Csv),
-        "chat.jsonl" => (What::Chat, Format::Jsonl),
-        "actions.csv" => (What::Actions, Format::Csv),
-        "actions.jsonl" => (What::Actions, Format::Jsonl),
+        "chat.csv" => (ExportSource::Chat, ExportFormat::Csv),
+        "chat.jsonl" => (ExportSource::Chat, ExportFormat::Jsonl),
+        "actions.csv" => (ExportSource::AuditLog, ExportFormat::Csv),
+        "actions.jsonl" => (ExportSource::AuditLog, ExportFormat::Jsonl),
         _ => return Err(Refusal::bad_request("there is chat.csv, chat.jsonl, actions.csv and actions.jsonl").into()),
     };
-    door.app.may_export(&actor, stream).await?;
+    door.app.authorize_export(&actor, stream).await?;
     let (pages, written) = mpsc::channel(1);
     let whole = Arc::new(AtomicBool::new(false));
     let done = whole.clone();
     let app = door.app.clone();
     door.app.tasks().spawn(async move {
-        match write(&app, stream, what, format, &pages).await {
+        match write_export(&app, stream, what, format, &pages).await {
             Ok(()) => done.store(true, Ordering::Release),
             Err(error) => tracing::warn!(stream.id = %stream, error = %error, "an export was broken off"),
         }
     });
-    let kind = if format == Format::Csv { table::CSV } else { "application/jsonl; charset=utf-8" };
-    Ok(table::download(Body::new(Pages { written, whole }), kind, &format!("{stream}-{file}")))
+    let kind = if format == ExportFormat::Csv { csv::CSV_CONTENT_TYPE } else { "application/jsonl; charset=utf-8" };
+    Ok(csv::download(Body::new(ExportBody { chunks: written, is_complete: whole }), kind, &format!("{stream}-{file}")))
 }
 
 /// A body whose pages are written while it is sent.
-struct Pages {
-    written: mpsc::Receiver<Bytes>,
+struct ExportBody {
+    chunks: mpsc::Receiver<Bytes>,
     /// The last page was written too.
-    whole: Arc<AtomicBool>,
+    is_complete: Arc<AtomicBool>,
 }
 
-impl hyper::body::Body for Pages {
+impl hyper::body::Body for ExportBody {
     type Data = Bytes;
     type Error = Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        self.written.poll_recv(task).map(|page| match page {
+        self.chunks.poll_recv(task).map(|page| match page {
             Some(page) => Some(Ok(Frame::data(page))),
-            None if self.whole.load(Ordering::Acquire) => None,
+            None if self.is_complete.load(Ordering::Acquire) => None,
             // Breaks the connection off: half a file must not look like a whole one.
             None => Some(Err(Error::Unavailable)),
         })
     }
 }
 
-async fn write(
+async fn write_export(
     app: &App,
     stream: StreamId,
-    what: What,
-    format: Format,
+    what: ExportSource,
+    format: ExportFormat,
     pages: &mpsc::Sender<Bytes>,
 ) -> Result<(), Error> {
-    let titles = if what == What::Chat { &CHAT[..] } else { &ACTIONS[..] };
+    let titles = if what == ExportSource::Chat { &CHAT_COLUMNS[..] } else { &AUDIT_LOG_COLUMNS[..] };
     let mut begun = false;
     let (mut message, mut action) = (None, None);
     loop {
         let rows: Vec<Vec<Value>> = match what {
-            What::Chat => {
+            ExportSource::Chat => {
                 let lines = app.export_chat(stream, message).await?;
                 message = lines.last().map(|line| line.message.id);
                 lines.into_iter().map(chat_row).collect()
             }
-            What::Actions => {
-                let deeds = app.export_actions(stream, action).await?;
+            ExportSource::AuditLog => {
+                let deeds = app.export_audit_log(stream, action).await?;
                 action = deeds.last().map(|deed| deed.id);
-                deeds.into_iter().map(action_row).collect()
+                deeds.into_iter().map(audit_log_row).collect()
             }
         };
         let last = rows.is_empty() || app.stopping().is_cancelled();
         let page = match format {
-            Format::Csv => {
-                let mut table = if begun { Table::more() } else { Table::new(titles) };
-                rows.into_iter().for_each(|row| table.row(&row.into_iter().map(cell).collect::<Vec<_>>()));
+            ExportFormat::Csv => {
+                let mut table = if begun { CsvWriter::continued() } else { CsvWriter::new(titles) };
+                rows.into_iter().for_each(|row| table.write_row(&row.into_iter().map(csv_cell).collect::<Vec<_>>()));
                 table.into_bytes()
             }
-            Format::Jsonl => rows.into_iter().flat_map(|row| object(titles, row)).collect(),
+            ExportFormat::Jsonl => rows.into_iter().flat_map(|row| json_line(titles, row)).collect(),
         };
         begun = true;
         if !page.is_empty() {
-            let sent = tokio::time::timeout(PATIENCE, pages.send(page.into())).await;
+            let sent = tokio::time::timeout(CLIENT_READ_TIMEOUT, pages.send(page.into())).await;
             if !matches!(sent, Ok(Ok(()))) {
                 // Nobody reads it any more.
                 return Err(Error::Unavailable);
@@ -136,10 +136,10 @@ async fn write(
     }
 }
 
-const CHAT: [&str; 9] = ["id", "at", "user", "name", "role", "text", "status", "reply_to", "reply_text"];
+const CHAT_COLUMNS: [&str; 9] = ["id", "at", "user", "name", "role", "text", "status", "reply_to", "reply_text"];
 
-fn chat_row(line: Line) -> Vec<Value> {
-    let Line { message, status } = line;
+fn chat_row(line: ExportedMessage) -> Vec<Value> {
+    let ExportedMessage { message, status } = line;
     let (reply_to, reply_text) = message.reply.map(|quote| (quote.id, quote.text)).unzip();
     let from = message.from;
     vec![
@@ -155,10 +155,10 @@ fn chat_row(line: Line) -> Vec<Value> {
     ]
 }
 
-const ACTIONS: [&str; 13] =
+const AUDIT_LOG_COLUMNS: [&str; 13] =
     ["id", "at", "kind", "by", "by_name", "role", "user", "name", "message", "text", "subject", "detail", "reason"];
 
-fn action_row(deed: Deed) -> Vec<Value> {
+fn audit_log_row(deed: AuditEntry) -> Vec<Value> {
     vec![
         json!(deed.id),
         json!(deed.at),
@@ -177,13 +177,13 @@ fn action_row(deed: Deed) -> Vec<Value> {
 }
 
 /// A row as a line of JSON.
-fn object(titles: &[&str], row: Vec<Value>) -> Vec<u8> {
+fn json_line(titles: &[&str], row: Vec<Value>) -> Vec<u8> {
     let object: serde_json::Map<String, Value> = titles.iter().map(|title| (*title).to_owned()).zip(row).collect();
     format!("{}\n", Value::Object(object)).into_bytes()
 }
 
 /// Text as it is, numbers as digits, nothing as nothing.
-fn cell(value: Value) -> String {
+fn csv_cell(value: Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => text,
@@ -203,7 +203,7 @@ mod tests {
             let (pages, written) = mpsc::channel(1);
             pages.send(Bytes::from_static(b"id,at")).await.unwrap();
             drop(pages);
-            let body = Pages { written, whole: Arc::new(AtomicBool::new(whole)) };
+            let body = ExportBody { chunks: written, is_complete: Arc::new(AtomicBool::new(whole)) };
             assert_eq!(body.collect().await.is_ok(), whole);
         }
     }

@@ -8,59 +8,59 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::Door;
+use super::AppState;
 use super::auth;
-use super::error::{Failed, Problem};
-use crate::domain::{Actor, Key, Refusal};
+use super::error::{ApiError, Problem};
+use crate::domain::{Actor, IdempotencyKey, Refusal};
 
 /// Whoever asks: the bearer of a good token, or a guest. A bad token is refused, never taken for none.
 pub struct Caller(pub Actor);
 
-impl FromRequestParts<Door> for Caller {
-    type Rejection = Failed;
+impl FromRequestParts<AppState> for Caller {
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, door: &Door) -> Result<Self, Failed> {
-        let Some(value) = parts.headers.get(header::AUTHORIZATION) else { return Ok(Self(auth::guest())) };
-        let token = value.to_str().ok().and_then(bearer).unwrap_or("");
-        let actor = door.auth.verify(token, door.proxies.client(parts))?;
-        door.app.admit(&actor).await?;
+    async fn from_request_parts(parts: &mut Parts, door: &AppState) -> Result<Self, ApiError> {
+        let Some(value) = parts.headers.get(header::AUTHORIZATION) else { return Ok(Self(auth::guest_actor())) };
+        let token = value.to_str().ok().and_then(bearer_token).unwrap_or("");
+        let actor = door.auth.verify(token, door.trusted_proxies.client_ip(parts))?;
+        door.app.check_helper_access(&actor).await?;
         Ok(Self(actor))
     }
 }
 
 /// The token of `Bearer TOKEN`; the scheme's letters may be small or capital.
-fn bearer(value: &str) -> Option<&str> {
+fn bearer_token(value: &str) -> Option<&str> {
     let (scheme, token) = value.trim().split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 /// A JSON body; anything else is a `bad_request` that says where.
-pub struct Body<T>(pub T);
+pub struct JsonBody<T>(pub T);
 
-impl<T: DeserializeOwned> FromRequest<Door> for Body<T> {
-    type Rejection = Failed;
+impl<T: DeserializeOwned> FromRequest<AppState> for JsonBody<T> {
+    type Rejection = ApiError;
 
-    async fn from_request(request: Request, door: &Door) -> Result<Self, Failed> {
-        match <axum::Json<T> as FromRequest<Door>>::from_request(request, door).await {
+    async fn from_request(request: Request, door: &AppState) -> Result<Self, ApiError> {
+        match <axum::Json<T> as FromRequest<AppState>>::from_request(request, door).await {
             Ok(axum::Json(value)) => Ok(Self(value)),
-            Err(rejection) => Err(Failed(refused_body(&rejection))),
+            Err(rejection) => Err(ApiError(body_rejection(&rejection))),
         }
     }
 }
 
 /// A body one may leave out; what is sent is read as strictly.
-impl<T: DeserializeOwned> OptionalFromRequest<Door> for Body<T> {
-    type Rejection = Failed;
+impl<T: DeserializeOwned> OptionalFromRequest<AppState> for JsonBody<T> {
+    type Rejection = ApiError;
 
-    async fn from_request(request: Request, door: &Door) -> Result<Option<Self>, Failed> {
-        match <axum::Json<T> as OptionalFromRequest<Door>>::from_request(request, door).await {
+    async fn from_request(request: Request, door: &AppState) -> Result<Option<Self>, ApiError> {
+        match <axum::Json<T> as OptionalFromRequest<AppState>>::from_request(request, door).await {
             Ok(found) => Ok(found.map(|axum::Json(value)| Self(value))),
-            Err(rejection) => Err(Failed(refused_body(&rejection))),
+            Err(rejection) => Err(ApiError(body_rejection(&rejection))),
         }
     }
 }
 
-fn refused_body(rejection: &JsonRejection) -> Problem {
+fn body_rejection(rejection: &JsonRejection) -> Problem {
     let status = match rejection.status() {
         // Well-formed JSON of the wrong shape is as bad a request as malformed JSON.
         axum::http::StatusCode::UNPROCESSABLE_ENTITY => axum::http::StatusCode::BAD_REQUEST,
@@ -70,12 +70,12 @@ fn refused_body(rejection: &JsonRejection) -> Problem {
 }
 
 /// An id in the path.
-pub struct Id<T>(pub T);
+pub struct PathId<T>(pub T);
 
-impl<T: DeserializeOwned + Send> FromRequestParts<Door> for Id<T> {
-    type Rejection = Failed;
+impl<T: DeserializeOwned + Send> FromRequestParts<AppState> for PathId<T> {
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, door: &Door) -> Result<Self, Failed> {
+    async fn from_request_parts(parts: &mut Parts, door: &AppState) -> Result<Self, ApiError> {
         match Path::<T>::from_request_parts(parts, door).await {
             Ok(Path(id)) => Ok(Self(id)),
             Err(rejection) => Err(Refusal::bad_request(rejection.body_text()).into()),
@@ -84,7 +84,7 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Door> for Id<T> {
 }
 
 /// Where a page of a list begins and how long it is.
-pub struct Page<A> {
+pub struct PageRequest<A> {
     pub after: Option<A>,
     pub limit: i64,
 }
@@ -99,16 +99,16 @@ pub struct PageQuery {
     after: Option<String>,
 }
 
-const LIMIT_DEFAULT: i64 = 50;
-const LIMIT_MAX: i64 = 100;
+const PAGE_LIMIT_DEFAULT: i64 = 50;
+const PAGE_LIMIT_MAX: i64 = 100;
 
-impl<A: std::str::FromStr + Send> FromRequestParts<Door> for Page<A> {
-    type Rejection = Failed;
+impl<A: std::str::FromStr + Send> FromRequestParts<AppState> for PageRequest<A> {
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, door: &Door) -> Result<Self, Failed> {
-        let Asked(PageQuery { limit, after }) = Asked::from_request_parts(parts, door).await?;
-        let limit = limit.unwrap_or(LIMIT_DEFAULT);
-        if !(1..=LIMIT_MAX).contains(&limit) {
+    async fn from_request_parts(parts: &mut Parts, door: &AppState) -> Result<Self, ApiError> {
+        let QueryParams(PageQuery { limit, after }) = QueryParams::from_request_parts(parts, door).await?;
+        let limit = limit.unwrap_or(PAGE_LIMIT_DEFAULT);
+        if !(1..=PAGE_LIMIT_MAX).contains(&limit) {
             return Err(Refusal::bad_request("limit is 1 to 100").into());
         }
         let after = after.map(|text| text.parse().map_err(|_| Refusal::bad_request("after is the `next` of a page")));
@@ -116,13 +116,13 @@ impl<A: std::str::FromStr + Send> FromRequestParts<Door> for Page<A> {
     }
 }
 
-impl<A: ToString> Page<A> {
+impl<A: ToString> PageRequest<A> {
     /// One more than the page, so that it is known whether there is a next.
-    pub fn fetch(&self) -> i64 {
+    pub fn fetch_limit(&self) -> i64 {
         self.limit + 1
     }
 
-    pub fn list<T>(&self, mut items: Vec<T>, cursor: impl Fn(&T) -> A) -> List<T> {
+    pub fn into_list<T>(&self, mut items: Vec<T>, cursor: impl Fn(&T) -> A) -> List<T> {
         let more = items.len() as i64 > self.limit;
         items.truncate(self.limit as usize);
         let next = items.last().filter(|_| more).map(|last| cursor(last).to_string());
@@ -139,12 +139,12 @@ pub struct List<T> {
 }
 
 /// The query of a request.
-pub struct Asked<T>(pub T);
+pub struct QueryParams<T>(pub T);
 
-impl<T: DeserializeOwned> FromRequestParts<Door> for Asked<T> {
-    type Rejection = Failed;
+impl<T: DeserializeOwned> FromRequestParts<AppState> for QueryParams<T> {
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, door: &Door) -> Result<Self, Failed> {
+    async fn from_request_parts(parts: &mut Parts, door: &AppState) -> Result<Self, ApiError> {
         match Query::<T>::from_request_parts(parts, door).await {
             Ok(Query(query)) => Ok(Self(query)),
             Err(rejection) => Err(Refusal::bad_request(rejection.body_text()).into()),
@@ -153,23 +153,23 @@ impl<T: DeserializeOwned> FromRequestParts<Door> for Asked<T> {
 }
 
 /// The `Idempotency-Key` of a request that must have exactly one.
-pub struct IdempotencyKey(pub Key);
+pub struct IdempotencyKeyHeader(pub IdempotencyKey);
 
-impl FromRequestParts<Door> for IdempotencyKey {
-    type Rejection = Failed;
+impl FromRequestParts<AppState> for IdempotencyKeyHeader {
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &Door) -> Result<Self, Failed> {
-        Ok(Self(key_of(&parts.headers)?))
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, ApiError> {
+        Ok(Self(idempotency_key(&parts.headers)?))
     }
 }
 
-fn key_of(headers: &HeaderMap) -> Result<Key, Refusal> {
+fn idempotency_key(headers: &HeaderMap) -> Result<IdempotencyKey, Refusal> {
     let mut keys = headers.get_all("idempotency-key").iter();
     let key = keys.next().ok_or(Refusal::KeyMissing)?;
     if keys.next().is_some() {
         return Err(Refusal::KeyInvalid);
     }
-    Key::parse(key.to_str().map_err(|_| Refusal::KeyInvalid)?)
+    IdempotencyKey::parse(key.to_str().map_err(|_| Refusal::KeyInvalid)?)
 }
 
 #[cfg(test)]
@@ -181,11 +181,11 @@ mod tests {
     #[test]
     fn a_request_has_exactly_one_key() {
         let mut headers = HeaderMap::new();
-        assert_eq!(key_of(&headers), Err(Refusal::KeyMissing));
+        assert_eq!(idempotency_key(&headers), Err(Refusal::KeyMissing));
         headers.append("Idempotency-Key", HeaderValue::from_static("\"0123456789\""));
-        assert_eq!(key_of(&headers).map(|key| key.as_str().to_owned()), Ok("0123456789".to_owned()));
+        assert_eq!(idempotency_key(&headers).map(|key| key.as_str().to_owned()), Ok("0123456789".to_owned()));
         headers.append("Idempotency-Key", HeaderValue::from_static("0123456789"));
-        assert_eq!(key_of(&headers), Err(Refusal::KeyInvalid));
+        assert_eq!(idempotency_key(&headers), Err(Refusal::KeyInvalid));
     }
 
     #[test]
@@ -196,16 +196,16 @@ mod tests {
             ("Basic a.b.c", None),
             ("Bearer", None),
         ] {
-            assert_eq!(bearer(value), token, "{value}");
+            assert_eq!(bearer_token(value), token, "{value}");
         }
     }
 
     #[test]
     fn next_is_told_only_when_there_is_more() {
-        let page = Page { after: None::<i64>, limit: 2 };
-        let full = page.list(vec![1, 2, 3], |item| *item);
+        let page = PageRequest { after: None::<i64>, limit: 2 };
+        let full = page.into_list(vec![1, 2, 3], |item| *item);
         assert_eq!((full.items, full.next.as_deref()), (vec![1, 2], Some("2")));
-        let last = page.list(vec![1, 2], |item| *item);
+        let last = page.into_list(vec![1, 2], |item| *item);
         assert_eq!((last.items, last.next), (vec![1, 2], None));
     }
 }

@@ -6,18 +6,18 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Door;
-use super::error::{Answer, Failed, Problem};
-use super::extract::{Body, Caller, Id, List};
-use crate::app::Accepted;
+use super::AppState;
+use super::error::{ApiError, ApiResult, Problem};
+use super::extract::{Caller, JsonBody, List, PathId};
+use crate::app::AcceptedInvite;
 use crate::domain::{InviteId, Millis, Name, Refusal, Role, StreamId, UserId};
 use crate::protocol::{InviteView, NewInvite};
 
 /// A day: an evening and the report of it.
-const EXPIRES_S: i64 = 24 * 3_600;
+const INVITE_TTL_S: i64 = 24 * 3_600;
 
 #[derive(Deserialize, ToSchema)]
-pub struct InviteForm {
+pub struct InviteRequest {
     /// `moderator`, `producer` or `analyst`.
     role: String,
     /// 600 to 2,592,000 seconds; a day if not given.
@@ -26,15 +26,15 @@ pub struct InviteForm {
 
 /// Makes a link into the team of this show. Host only.
 #[utoipa::path(post, path = "/v1/streams/{stream}/invites", tag = "team", params(("stream" = StreamId, Path)),
-    request_body = InviteForm, responses((status = 201, body = NewInvite), (status = "default", body = Problem)))]
+    request_body = InviteRequest, responses((status = 201, body = NewInvite), (status = "default", body = Problem)))]
 pub async fn create(
-    State(door): State<Door>,
+    State(door): State<AppState>,
     Caller(actor): Caller,
-    Id(stream): Id<StreamId>,
-    Body(form): Body<InviteForm>,
-) -> Answer<(StatusCode, Json<NewInvite>)> {
+    PathId(stream): PathId<StreamId>,
+    JsonBody(form): JsonBody<InviteRequest>,
+) -> ApiResult<(StatusCode, Json<NewInvite>)> {
     let role = Role::parse(&form.role).ok_or_else(|| Refusal::bad_request("there is no such role"))?;
-    let made = door.app.create_invite(&actor, stream, role, form.expires_s.unwrap_or(EXPIRES_S)).await?;
+    let made = door.app.create_invite(&actor, stream, role, form.expires_s.unwrap_or(INVITE_TTL_S)).await?;
     Ok((StatusCode::CREATED, Json(made)))
 }
 
@@ -42,10 +42,10 @@ pub async fn create(
 #[utoipa::path(get, path = "/v1/streams/{stream}/invites", tag = "team", params(("stream" = StreamId, Path)),
     responses((status = 200, body = List<InviteView>), (status = "default", body = Problem)))]
 pub async fn list(
-    State(door): State<Door>,
+    State(door): State<AppState>,
     Caller(actor): Caller,
-    Id(stream): Id<StreamId>,
-) -> Answer<Json<List<InviteView>>> {
+    PathId(stream): PathId<StreamId>,
+) -> ApiResult<Json<List<InviteView>>> {
     Ok(Json(List { items: door.app.invites(&actor, stream).await?, next: None }))
 }
 
@@ -54,23 +54,23 @@ pub async fn list(
     params(("stream" = StreamId, Path), ("invite" = InviteId, Path)),
     responses((status = 204), (status = "default", body = Problem)))]
 pub async fn revoke(
-    State(door): State<Door>,
+    State(door): State<AppState>,
     Caller(actor): Caller,
-    Id((stream, invite)): Id<(StreamId, InviteId)>,
-) -> Answer<StatusCode> {
+    PathId((stream, invite)): PathId<(StreamId, InviteId)>,
+) -> ApiResult<StatusCode> {
     door.app.revoke_invite(&actor, stream, invite).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 #[derive(Deserialize, ToSchema)]
-pub struct Newcomer {
+pub struct AcceptInviteRequest {
     /// 1 to 40 characters, as others see it.
     name: String,
 }
 
 /// What an opened link gives.
 #[derive(Serialize, ToSchema)]
-pub struct Welcome {
+pub struct AcceptInviteResponse {
     /// Holds in this show only.
     token: String,
     user: UserId,
@@ -81,15 +81,16 @@ pub struct Welcome {
 
 /// Opens an invite link, under a name. Needs no token: the code is the key.
 #[utoipa::path(post, path = "/v1/invites/{code}", tag = "team", params(("code" = String, Path)),
-    request_body = Newcomer, responses((status = 201, body = Welcome), (status = "default", body = Problem)))]
+    request_body = AcceptInviteRequest, responses((status = 201, body = AcceptInviteResponse), (status = "default", body = Problem)))]
 pub async fn accept(
-    State(door): State<Door>,
-    Id(code): Id<String>,
-    Body(body): Body<Newcomer>,
-) -> Answer<(StatusCode, Json<Welcome>)> {
-    let Accepted { actor, stream, ttl_ms } = door.app.accept_invite(&code, Name::parse(&body.name)?).await?;
+    State(door): State<AppState>,
+    PathId(code): PathId<String>,
+    JsonBody(body): JsonBody<AcceptInviteRequest>,
+) -> ApiResult<(StatusCode, Json<AcceptInviteResponse>)> {
+    let AcceptedInvite { actor, stream, ttl_ms } = door.app.accept_invite(&code, Name::parse(&body.name)?).await?;
     let signed = door.auth.sign(&actor, ttl_ms);
-    let token = signed.map_err(|why| Failed(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", why)))?;
-    let welcome = Welcome { token, user: actor.user, role: actor.role, stream, expires_at: actor.expires_at };
+    let token = signed.map_err(|why| ApiError(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", why)))?;
+    let welcome =
+        AcceptInviteResponse { token, user: actor.user, role: actor.role, stream, expires_at: actor.expires_at };
     Ok((StatusCode::CREATED, Json(welcome)))
 }

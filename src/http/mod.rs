@@ -3,37 +3,37 @@
 pub mod admission;
 pub mod auth;
 pub mod metrics;
-pub mod serve;
-pub mod watch;
+pub mod request_metrics;
+pub mod server;
 
 mod address;
 mod asyncapi;
 mod chat;
-mod describe;
+mod client_address;
+mod csv;
 mod dev;
+mod drain_body;
 mod error;
 mod export;
 mod extract;
 mod invite;
-mod moderate;
+mod lineup;
+mod moderation;
 mod offer;
+mod openapi;
 mod ops;
 mod order;
 mod origin;
 mod page;
 mod payment;
-mod peer;
-mod person;
 mod product;
 mod rehearsal;
 mod report;
-mod rundown;
 mod share;
-mod socket;
+mod stock_alert;
 mod stream;
-mod table;
-mod unread;
-mod waiting;
+mod user_data;
+mod websocket;
 
 use std::sync::Arc;
 
@@ -46,28 +46,28 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use admission::Admission;
-use auth::Auth;
-use describe::BearerToken;
-use serve::Connections;
-use watch::Requests;
+use auth::TokenAuth;
+use openapi::BearerSecurity;
+use request_metrics::RequestMetrics;
+use server::ConnectionLimiter;
 
+pub use client_address::TrustedProxies;
 pub use error::Problem;
 pub use origin::Origins;
-pub use peer::Proxies;
 
 /// The largest body a request may have. The largest honest one is a product with a hundred variants.
-const BODY_MAX: usize = 128 * 1024;
+const BODY_BYTES_MAX: usize = 128 * 1024;
 
 /// What every handler may use.
 #[derive(Clone)]
-pub struct Door {
+pub struct AppState {
     pub app: App,
-    pub auth: Arc<Auth>,
+    pub auth: Arc<TokenAuth>,
     pub origins: Arc<Origins>,
-    pub proxies: Arc<Proxies>,
+    pub trusted_proxies: Arc<TrustedProxies>,
     pub admission: Arc<Admission>,
-    pub connections: Arc<Connections>,
-    pub requests: Arc<Requests>,
+    pub connections: Arc<ConnectionLimiter>,
+    pub request_metrics: Arc<RequestMetrics>,
     /// Clients that offer permessage-deflate get it.
     pub deflate: bool,
 }
@@ -80,7 +80,7 @@ pub struct Door {
             Money is in minor units, times in UTC epoch milliseconds."
     ),
     components(schemas(Problem)),
-    modifiers(&BearerToken),
+    modifiers(&BearerSecurity),
     tags(
         (name = "streams", description = "Shows: scheduled, live, ended"),
         (name = "offers", description = "What is sold in a show, and the pin"),
@@ -92,26 +92,26 @@ pub struct Door {
         (name = "shop", description = "The shop itself"),
     )
 )]
-struct Description;
+struct ApiDoc;
 
 /// All routes, and the description made from them.
-pub fn router(door: Door) -> Router {
-    let mut described = OpenApiRouter::with_openapi(Description::openapi())
+pub fn router(door: AppState) -> Router {
+    let mut described = OpenApiRouter::with_openapi(ApiDoc::openapi())
         .routes(routes!(stream::shop))
         .routes(routes!(stream::list, stream::create))
         .routes(routes!(stream::show))
         .routes(routes!(stream::start))
         .routes(routes!(stream::end))
         .routes(routes!(rehearsal::begin, rehearsal::show, rehearsal::stop))
-        .routes(routes!(report::sums))
-        .routes(routes!(report::full))
-        .routes(routes!(report::csv))
+        .routes(routes!(report::summary))
+        .routes(routes!(report::full_report))
+        .routes(routes!(report::report_csv))
         .routes(routes!(share::calendar))
         .routes(routes!(share::qr))
         .routes(routes!(offer::pin, offer::unpin))
         .routes(routes!(offer::list, offer::create))
-        .routes(routes!(rundown::arrange))
-        .routes(routes!(rundown::plan))
+        .routes(routes!(lineup::set_lineup))
+        .routes(routes!(lineup::schedule))
         .routes(routes!(offer::show))
         .routes(routes!(offer::open))
         .routes(routes!(offer::pause))
@@ -126,46 +126,46 @@ pub fn router(door: Door) -> Router {
         .routes(routes!(order::cancel))
         .routes(routes!(order::refund))
         .routes(routes!(address::show, address::set, address::erase))
-        .routes(routes!(waiting::wait, waiting::unwait))
-        .routes(routes!(waiting::list))
+        .routes(routes!(stock_alert::add, stock_alert::remove))
+        .routes(routes!(stock_alert::list))
         .routes(routes!(payment::webhook))
         .routes(routes!(payment::approve))
         .routes(routes!(chat::list, chat::say))
         .routes(routes!(chat::react))
-        .routes(routes!(moderate::delete))
-        .routes(routes!(moderate::sanctions))
-        .routes(routes!(moderate::mute, moderate::unmute))
-        .routes(routes!(moderate::ban, moderate::unban))
-        .routes(routes!(moderate::rules))
-        .routes(routes!(moderate::announce))
-        .routes(routes!(moderate::words, moderate::set_words))
-        .routes(routes!(moderate::held))
-        .routes(routes!(moderate::approve))
-        .routes(routes!(moderate::hide))
-        .routes(routes!(moderate::pin_message, moderate::unpin_message))
-        .routes(routes!(moderate::actions))
-        .routes(routes!(moderate::my_actions))
+        .routes(routes!(moderation::delete_message))
+        .routes(routes!(moderation::sanctions))
+        .routes(routes!(moderation::mute, moderation::unmute))
+        .routes(routes!(moderation::ban, moderation::unban))
+        .routes(routes!(moderation::set_chat_rules))
+        .routes(routes!(moderation::announce))
+        .routes(routes!(moderation::blocklist, moderation::set_blocklist))
+        .routes(routes!(moderation::held))
+        .routes(routes!(moderation::approve))
+        .routes(routes!(moderation::reject))
+        .routes(routes!(moderation::pin_message, moderation::unpin_message))
+        .routes(routes!(moderation::audit_log))
+        .routes(routes!(moderation::my_audit_log))
         .routes(routes!(export::export))
-        .routes(routes!(person::erase_me))
-        .routes(routes!(person::erase_user))
+        .routes(routes!(user_data::erase_me))
+        .routes(routes!(user_data::erase_user))
         .routes(routes!(invite::list, invite::create))
         .routes(routes!(invite::revoke))
         .routes(routes!(invite::accept))
         .routes(routes!(product::list, product::create))
         .routes(routes!(product::restock));
-    if door.app.settings().dev_login {
+    if door.app.settings().is_dev_login_enabled {
         described = described.routes(routes!(dev::token));
     }
     let (routes, openapi) = described.split_for_parts();
-    let openapi = serde_json::to_value(&openapi).map(describe::without_rust_names).unwrap_or_default();
-    let asyncapi = describe::without_rust_names(asyncapi::document(&openapi));
+    let openapi = serde_json::to_value(&openapi).map(openapi::inline_primitive_schemas).unwrap_or_default();
+    let asyncapi = openapi::inline_primitive_schemas(asyncapi::document(&openapi));
     routes
-        .route("/v1/streams/{stream}/live", get(socket::live))
-        .route("/v1/openapi.json", get(move || ops::document(openapi.clone())))
-        .route("/v1/asyncapi.json", get(move || ops::document(asyncapi.clone())))
+        .route("/v1/streams/{stream}/live", get(websocket::live))
+        .route("/v1/openapi.json", get(move || ops::json_document(openapi.clone())))
+        .route("/v1/asyncapi.json", get(move || ops::json_document(asyncapi.clone())))
         .route("/healthz", get(ops::healthz))
         .route("/readyz", get(ops::readyz))
-        .route("/metrics", get(metrics::guarded))
+        .route("/metrics", get(metrics::authorized))
         .route("/", get(page::shop))
         .route("/watch", get(page::watch))
         .route("/orders", get(page::orders))
@@ -175,10 +175,10 @@ pub fn router(door: Door) -> Router {
         .fallback(ops::not_found)
         .method_not_allowed_fallback(ops::method_not_allowed)
         .layer(origin::cors())
-        .layer(axum::middleware::from_fn_with_state(door.clone(), origin::guard))
-        .layer(DefaultBodyLimit::max(BODY_MAX))
-        .layer(axum::middleware::from_fn(unread::take_in))
-        .layer(tower_http::catch_panic::CatchPanicLayer::custom(error::panicked))
-        .layer(axum::middleware::from_fn_with_state(door.clone(), watch::watch))
+        .layer(axum::middleware::from_fn_with_state(door.clone(), origin::check_origin))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(axum::middleware::from_fn(drain_body::drain_unread_body))
+        .layer(tower_http::catch_panic::CatchPanicLayer::custom(error::handle_panic))
+        .layer(axum::middleware::from_fn_with_state(door.clone(), request_metrics::watch))
         .with_state(door)
 }

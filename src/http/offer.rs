@@ -6,59 +6,63 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Door;
-use super::error::{Answer, Problem};
-use super::extract::{Body, Caller, Id, List};
+use super::AppState;
+use super::error::{ApiResult, Problem};
+use super::extract::{Caller, JsonBody, List, PathId};
 use crate::app::NewOfferForm;
-use crate::domain::{Kind, Millis, Minor, OfferId, StreamId, VariantId};
+use crate::domain::{Millis, Minor, OfferId, OfferKind, StreamId, VariantId};
 use crate::protocol::{OfferView, PinView};
 
 #[derive(Deserialize, ToSchema)]
-pub struct PinBody {
+pub struct PinRequest {
     offer: OfferId,
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct Pinned {
+pub struct PinResponse {
     pub pin: Option<PinView>,
 }
 
 /// Shows this offer's card to everybody.
 #[utoipa::path(put, path = "/v1/streams/{stream}/pin", tag = "offers", params(("stream" = StreamId, Path)),
-    request_body = PinBody, responses((status = 200, body = Pinned), (status = "default", body = Problem)))]
+    request_body = PinRequest, responses((status = 200, body = PinResponse), (status = "default", body = Problem)))]
 pub async fn pin(
-    State(door): State<Door>,
+    State(door): State<AppState>,
     Caller(actor): Caller,
-    Id(stream): Id<StreamId>,
-    Body(body): Body<PinBody>,
-) -> Answer<Json<Pinned>> {
+    PathId(stream): PathId<StreamId>,
+    JsonBody(body): JsonBody<PinRequest>,
+) -> ApiResult<Json<PinResponse>> {
     let pin = Some(door.app.pin(&actor, stream, body.offer).await?);
-    Ok(Json(Pinned { pin }))
+    Ok(Json(PinResponse { pin }))
 }
 
 /// Takes the card away.
 #[utoipa::path(delete, path = "/v1/streams/{stream}/pin", tag = "offers", params(("stream" = StreamId, Path)),
-    responses((status = 200, body = Pinned), (status = "default", body = Problem)))]
-pub async fn unpin(State(door): State<Door>, Caller(actor): Caller, Id(stream): Id<StreamId>) -> Answer<Json<Pinned>> {
+    responses((status = 200, body = PinResponse), (status = "default", body = Problem)))]
+pub async fn unpin(
+    State(door): State<AppState>,
+    Caller(actor): Caller,
+    PathId(stream): PathId<StreamId>,
+) -> ApiResult<Json<PinResponse>> {
     door.app.unpin(&actor, stream).await?;
-    Ok(Json(Pinned { pin: None }))
+    Ok(Json(PinResponse { pin: None }))
 }
 
 /// A show's offers in the order of its run-down; drafts only for those who sell.
 #[utoipa::path(get, path = "/v1/streams/{stream}/offers", tag = "offers", params(("stream" = StreamId, Path)),
     responses((status = 200, body = List<OfferView>), (status = "default", body = Problem)))]
 pub async fn list(
-    State(door): State<Door>,
+    State(door): State<AppState>,
     Caller(actor): Caller,
-    Id(stream): Id<StreamId>,
-) -> Answer<Json<List<OfferView>>> {
+    PathId(stream): PathId<StreamId>,
+) -> ApiResult<Json<List<OfferView>>> {
     Ok(Json(List { items: door.app.offers(&actor, stream).await?, next: None }))
 }
 
 #[derive(Deserialize, ToSchema)]
-pub struct NewOffer {
+pub struct NewOfferRequest {
     variant: VariantId,
-    kind: Kind,
+    kind: OfferKind,
     /// Minor units of the shop's currency.
     price: Minor,
     old_price: Option<Minor>,
@@ -78,13 +82,13 @@ pub struct NewOffer {
 
 /// Makes a draft of an offer, with its units out of the variant's pool.
 #[utoipa::path(post, path = "/v1/streams/{stream}/offers", tag = "offers", params(("stream" = StreamId, Path)),
-    request_body = NewOffer, responses((status = 201, body = OfferView), (status = "default", body = Problem)))]
+    request_body = NewOfferRequest, responses((status = 201, body = OfferView), (status = "default", body = Problem)))]
 pub async fn create(
-    State(door): State<Door>,
+    State(door): State<AppState>,
     Caller(actor): Caller,
-    Id(stream): Id<StreamId>,
-    Body(new): Body<NewOffer>,
-) -> Answer<(StatusCode, Json<OfferView>)> {
+    PathId(stream): PathId<StreamId>,
+    JsonBody(new): JsonBody<NewOfferRequest>,
+) -> ApiResult<(StatusCode, Json<OfferView>)> {
     let form = NewOfferForm {
         variant: new.variant,
         kind: new.kind,
@@ -103,63 +107,79 @@ pub async fn create(
 /// One offer.
 #[utoipa::path(get, path = "/v1/offers/{offer}", tag = "offers", params(("offer" = OfferId, Path)),
     responses((status = 200, body = OfferView), (status = "default", body = Problem)))]
-pub async fn show(State(door): State<Door>, Caller(actor): Caller, Id(offer): Id<OfferId>) -> Answer<Json<OfferView>> {
+pub async fn show(
+    State(door): State<AppState>,
+    Caller(actor): Caller,
+    PathId(offer): PathId<OfferId>,
+) -> ApiResult<Json<OfferView>> {
     Ok(Json(door.app.offer(&actor, offer).await?))
 }
 
 /// Starts the sale (a flash sale counts down first), or goes on after a pause.
 #[utoipa::path(post, path = "/v1/offers/{offer}/open", tag = "offers", params(("offer" = OfferId, Path)),
     responses((status = 200, body = OfferView), (status = "default", body = Problem)))]
-pub async fn open(State(door): State<Door>, Caller(actor): Caller, Id(offer): Id<OfferId>) -> Answer<Json<OfferView>> {
+pub async fn open(
+    State(door): State<AppState>,
+    Caller(actor): Caller,
+    PathId(offer): PathId<OfferId>,
+) -> ApiResult<Json<OfferView>> {
     Ok(Json(door.app.open_offer(&actor, offer).await?))
 }
 
 /// Stops selling for now. The window goes on.
 #[utoipa::path(post, path = "/v1/offers/{offer}/pause", tag = "offers", params(("offer" = OfferId, Path)),
     responses((status = 200, body = OfferView), (status = "default", body = Problem)))]
-pub async fn pause(State(door): State<Door>, Caller(actor): Caller, Id(offer): Id<OfferId>) -> Answer<Json<OfferView>> {
+pub async fn pause(
+    State(door): State<AppState>,
+    Caller(actor): Caller,
+    PathId(offer): PathId<OfferId>,
+) -> ApiResult<Json<OfferView>> {
     Ok(Json(door.app.pause_offer(&actor, offer).await?))
 }
 
 /// Ends the sale; what nobody holds returns to the pool.
 #[utoipa::path(post, path = "/v1/offers/{offer}/close", tag = "offers", params(("offer" = OfferId, Path)),
     responses((status = 200, body = OfferView), (status = "default", body = Problem)))]
-pub async fn close(State(door): State<Door>, Caller(actor): Caller, Id(offer): Id<OfferId>) -> Answer<Json<OfferView>> {
+pub async fn close(
+    State(door): State<AppState>,
+    Caller(actor): Caller,
+    PathId(offer): PathId<OfferId>,
+) -> ApiResult<Json<OfferView>> {
     Ok(Json(door.app.close_offer(&actor, offer).await?))
 }
 
 #[derive(Deserialize, ToSchema)]
-pub struct Restock {
+pub struct RestockRequest {
     /// Units to move from the pool.
     pub add: i64,
 }
 
 /// Moves more units from the pool into the offer.
 #[utoipa::path(post, path = "/v1/offers/{offer}/restock", tag = "offers", params(("offer" = OfferId, Path)),
-    request_body = Restock, responses((status = 200, body = OfferView), (status = "default", body = Problem)))]
+    request_body = RestockRequest, responses((status = 200, body = OfferView), (status = "default", body = Problem)))]
 pub async fn restock(
-    State(door): State<Door>,
+    State(door): State<AppState>,
     Caller(actor): Caller,
-    Id(offer): Id<OfferId>,
-    Body(body): Body<Restock>,
-) -> Answer<Json<OfferView>> {
+    PathId(offer): PathId<OfferId>,
+    JsonBody(body): JsonBody<RestockRequest>,
+) -> ApiResult<Json<OfferView>> {
     Ok(Json(door.app.restock_offer(&actor, offer, body.add).await?))
 }
 
 #[derive(Deserialize, ToSchema)]
-pub struct Extend {
+pub struct ExtendRequest {
     /// 10 to 1200.
     seconds: i64,
 }
 
 /// Moves the end of a flash sale that has started.
 #[utoipa::path(post, path = "/v1/offers/{offer}/extend", tag = "offers", params(("offer" = OfferId, Path)),
-    request_body = Extend, responses((status = 200, body = OfferView), (status = "default", body = Problem)))]
+    request_body = ExtendRequest, responses((status = 200, body = OfferView), (status = "default", body = Problem)))]
 pub async fn extend(
-    State(door): State<Door>,
+    State(door): State<AppState>,
     Caller(actor): Caller,
-    Id(offer): Id<OfferId>,
-    Body(body): Body<Extend>,
-) -> Answer<Json<OfferView>> {
+    PathId(offer): PathId<OfferId>,
+    JsonBody(body): JsonBody<ExtendRequest>,
+) -> ApiResult<Json<OfferView>> {
     Ok(Json(door.app.extend_offer(&actor, offer, body.seconds).await?))
 }

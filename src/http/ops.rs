@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Door;
+use super::AppState;
 use super::error::Problem;
 
 /// The process runs. Says nothing about what it needs: a slow database is no reason to restart it.
@@ -15,17 +15,17 @@ pub async fn healthz() -> &'static str {
 }
 
 #[derive(Deserialize)]
-pub struct ReadyQuery {
+pub struct ReadinessQuery {
     /// `store`: the bus may be away. For a balancer that would else send nobody anywhere when Redis dies for all nodes at
     /// once, although all of them still sell.
     only: Option<String>,
 }
 
 /// Can it serve? Not while the store is away or the bus is not heard, and not once it was asked to stop.
-pub async fn readyz(State(door): State<Door>, Query(query): Query<ReadyQuery>) -> Response {
+pub async fn readyz(State(door): State<AppState>, Query(query): Query<ReadinessQuery>) -> Response {
     let word = |fine: bool| if fine { "ok" } else { "away" };
-    let (store, broker) = (door.app.ready().await.is_ok(), door.app.hears_the_bus());
-    let stopping = door.app.is_leaving();
+    let (store, broker) = (door.app.check_ready().await.is_ok(), door.app.is_broker_connected());
+    let stopping = door.app.is_draining();
     let needs_broker = query.only.as_deref() != Some("store");
     let ready = store && !stopping && (broker || !needs_broker);
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
@@ -34,7 +34,7 @@ pub async fn readyz(State(door): State<Door>, Query(query): Query<ReadyQuery>) -
 }
 
 /// A description made from the types, once at start.
-pub async fn document(document: Value) -> axum::Json<Value> {
+pub async fn json_document(document: Value) -> axum::Json<Value> {
     axum::Json(document)
 }
 

@@ -11,7 +11,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use super::Door;
+use super::AppState;
 use super::error::Problem;
 
 #[derive(Debug)]
@@ -19,31 +19,31 @@ pub struct Origins {
     /// `https://shop.example`, without a path; `*` is any.
     allowed: Vec<String>,
     /// Where browsers find us when a proxy stands before us.
-    own: Option<String>,
-    content_policy: String,
+    base_url: Option<String>,
+    content_security_policy: String,
 }
 
 impl Origins {
     /// `Err`: which of them is no origin.
     pub fn new(allowed: &[String], base_url: Option<&str>) -> Result<Self, String> {
-        let allowed: Vec<String> = allowed.iter().map(|given| origin(given)).collect::<Result<_, _>>()?;
-        let own = base_url.map(origin).transpose()?;
+        let allowed: Vec<String> = allowed.iter().map(|given| normalize_origin(given)).collect::<Result<_, _>>()?;
+        let own = base_url.map(normalize_origin).transpose()?;
         let frames = allowed.join(" ");
         let content_policy = format!(
             "default-src 'self'; img-src 'self' https: data:; media-src 'self' https: http: blob:; \
              connect-src 'self' ws: wss:; style-src 'self'; script-src 'self'; object-src 'none'; \
              base-uri 'none'; form-action 'self'; require-trusted-types-for 'script'; frame-ancestors 'self' {frames}"
         );
-        Ok(Self { allowed, own, content_policy: content_policy.trim_end().to_owned() })
+        Ok(Self { allowed, base_url: own, content_security_policy: content_policy.trim_end().to_owned() })
     }
 
     /// Where browsers find us, when the operator said so.
-    pub fn own(&self) -> Option<&str> {
-        self.own.as_deref().filter(|own| *own != "*")
+    pub fn base_url(&self) -> Option<&str> {
+        self.base_url.as_deref().filter(|own| *own != "*")
     }
 
-    pub fn content_policy(&self) -> &str {
-        &self.content_policy
+    pub fn content_security_policy(&self) -> &str {
+        &self.content_security_policy
     }
 
     /// Requests without an `Origin` come from programs or from our own pages.
@@ -52,12 +52,13 @@ impl Origins {
         let Ok(origin) = origin.to_str() else { return false };
         let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
         let same = host.is_some_and(|host| origin.split_once("://").is_some_and(|(_, from)| from == host));
-        same || self.own.as_deref() == Some(origin) || self.allowed.iter().any(|known| known == "*" || known == origin)
+        same || self.base_url.as_deref() == Some(origin)
+            || self.allowed.iter().any(|known| known == "*" || known == origin)
     }
 }
 
 /// As browsers write it: in small letters, without the port its scheme implies.
-fn origin(given: &str) -> Result<String, String> {
+fn normalize_origin(given: &str) -> Result<String, String> {
     let text = given.trim().trim_end_matches('/').to_ascii_lowercase();
     let usual_port = if text.starts_with("https:") { ":443" } else { ":80" };
     let text = text.strip_suffix(usual_port).unwrap_or(&text);
@@ -67,7 +68,7 @@ fn origin(given: &str) -> Result<String, String> {
 }
 
 /// Refuses other sites.
-pub async fn guard(State(door): State<Door>, request: Request, next: Next) -> Response {
+pub async fn check_origin(State(door): State<AppState>, request: Request, next: Next) -> Response {
     if !door.origins.allows(request.headers()) {
         let why = "this site is not among the allowed origins of the shop";
         return Problem::new(StatusCode::FORBIDDEN, "origin_not_allowed", why).into_response();
@@ -115,7 +116,7 @@ mod tests {
         ] {
             assert_eq!(origins.allows(&headers(origin)), good, "{origin:?}");
         }
-        assert!(origins.content_policy().ends_with("frame-ancestors 'self' https://shop.example"));
+        assert!(origins.content_security_policy().ends_with("frame-ancestors 'self' https://shop.example"));
     }
 
     #[test]

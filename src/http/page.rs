@@ -16,41 +16,41 @@ use flate2::write::GzEncoder;
 use rust_embed::Embed;
 use sha2::{Digest, Sha256};
 
-use super::Door;
+use super::AppState;
 use super::error::Problem;
 
 #[derive(Embed)]
 #[folder = "web-demo/"]
-struct Pages;
+struct WebAssets;
 
 /// Below this a header costs as much as compression saves.
 const COMPRESSED_BYTES_MIN: usize = 600;
 
-pub async fn shop(State(door): State<Door>, headers: HeaderMap) -> Response {
-    page(&door, &headers, "index.html")
+pub async fn shop(State(door): State<AppState>, headers: HeaderMap) -> Response {
+    html_response(&door, &headers, "index.html")
 }
 
-pub async fn watch(State(door): State<Door>, headers: HeaderMap) -> Response {
-    page(&door, &headers, "watch.html")
+pub async fn watch(State(door): State<AppState>, headers: HeaderMap) -> Response {
+    html_response(&door, &headers, "watch.html")
 }
 
-pub async fn orders(State(door): State<Door>, headers: HeaderMap) -> Response {
-    page(&door, &headers, "orders.html")
+pub async fn orders(State(door): State<AppState>, headers: HeaderMap) -> Response {
+    html_response(&door, &headers, "orders.html")
 }
 
-pub async fn host(State(door): State<Door>, headers: HeaderMap) -> Response {
-    page(&door, &headers, "host.html")
+pub async fn host(State(door): State<AppState>, headers: HeaderMap) -> Response {
+    html_response(&door, &headers, "host.html")
 }
 
-pub async fn docs(State(door): State<Door>, headers: HeaderMap) -> Response {
-    page(&door, &headers, "docs.html")
+pub async fn docs(State(door): State<AppState>, headers: HeaderMap) -> Response {
+    html_response(&door, &headers, "docs.html")
 }
 
 /// A file of the pages: `/assets/watch.js`, or `/assets/v-0123456789ab/watch.js` as the pages name it.
-pub async fn asset(State(door): State<Door>, headers: HeaderMap, Path(path): Path<String>) -> Response {
-    let named = path.split_once('/').filter(|(folder, _)| is_version(folder));
-    let (kept, path) = named.map_or((false, path.as_str()), |(folder, rest)| (folder == version(), rest));
-    let Some(file) = Pages::get(path) else {
+pub async fn asset(State(door): State<AppState>, headers: HeaderMap, Path(path): Path<String>) -> Response {
+    let named = path.split_once('/').filter(|(folder, _)| is_assets_version(folder));
+    let (kept, path) = named.map_or((false, path.as_str()), |(folder, rest)| (folder == assets_version(), rest));
+    let Some(file) = WebAssets::get(path) else {
         return Problem::new(StatusCode::NOT_FOUND, "not_found", "there is no such file").into_response();
     };
     let kind = file.metadata.mimetype().to_owned();
@@ -58,15 +58,15 @@ pub async fn asset(State(door): State<Door>, headers: HeaderMap, Path(path): Pat
     // What a page loads comes without the words for people; who reads `/assets/client.js` gets them.
     match std::str::from_utf8(&file.data) {
         Ok(text) if named.is_some() && (path.ends_with(".js") || path.ends_with(".css")) => {
-            answer(&door, &headers, lean(text).as_bytes(), &kind, keep)
+            file_response(&door, &headers, strip_comments(text).as_bytes(), &kind, keep)
         }
-        _ => answer(&door, &headers, &file.data, &kind, keep),
+        _ => file_response(&door, &headers, &file.data, &kind, keep),
     }
 }
 
 /// Without comments that have lines of their own, empty lines and indentation. No line is joined to another, so a script
 /// means the same; text over several lines would not, and a test sees to it that there is none.
-fn lean(text: &str) -> String {
+fn strip_comments(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut in_comment = false;
     for line in text.lines().map(str::trim) {
@@ -85,20 +85,20 @@ fn lean(text: &str) -> String {
     out
 }
 
-fn page(door: &Door, headers: &HeaderMap, path: &str) -> Response {
-    let Some(file) = Pages::get(path) else {
+fn html_response(door: &AppState, headers: &HeaderMap, path: &str) -> Response {
+    let Some(file) = WebAssets::get(path) else {
         return Problem::new(StatusCode::NOT_FOUND, "not_found", "there is no such file").into_response();
     };
-    let text = String::from_utf8_lossy(&file.data).replace("\"/assets/", &format!("\"/assets/{}/", version()));
-    answer(door, headers, text.as_bytes(), "text/html", "no-cache")
+    let text = String::from_utf8_lossy(&file.data).replace("\"/assets/", &format!("\"/assets/{}/", assets_version()));
+    file_response(door, headers, text.as_bytes(), "text/html", "no-cache")
 }
 
-fn answer(door: &Door, asked: &HeaderMap, data: &[u8], kind: &str, keep: &str) -> Response {
+fn file_response(door: &AppState, asked: &HeaderMap, data: &[u8], kind: &str, keep: &str) -> Response {
     let hash: [u8; 32] = Sha256::digest(data).into();
     let text =
         kind.starts_with("text/") || kind.ends_with("javascript") || kind.ends_with("json") || kind.ends_with("xml");
     let small =
-        (text && data.len() >= COMPRESSED_BYTES_MIN && takes_gzip(asked)).then(|| compressed(hash, data)).flatten();
+        (text && data.len() >= COMPRESSED_BYTES_MIN && accepts_gzip(asked)).then(|| gzip_cached(hash, data)).flatten();
     // Each form of a file is a thing of its own.
     let tag = format!("\"{}{}\"", hex::encode(&hash[..12]), if small.is_some() { "-gz" } else { "" });
     let known = asked.get(header::IF_NONE_MATCH).and_then(|seen| seen.to_str().ok());
@@ -125,13 +125,13 @@ fn answer(door: &Door, asked: &HeaderMap, data: &[u8], kind: &str, keep: &str) -
     set(header::ETAG, &tag);
     set(header::VARY, "accept-encoding");
     set(header::CACHE_CONTROL, keep);
-    set(header::CONTENT_SECURITY_POLICY, door.origins.content_policy());
+    set(header::CONTENT_SECURITY_POLICY, door.origins.content_security_policy());
     set(header::REFERRER_POLICY, "same-origin");
     response
 }
 
 /// `gzip` is named and not refused with `q=0`.
-fn takes_gzip(headers: &HeaderMap) -> bool {
+fn accepts_gzip(headers: &HeaderMap) -> bool {
     let named = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or("");
     named.split(',').any(|one| {
         let mut parts = one.split(';').map(str::trim);
@@ -141,7 +141,7 @@ fn takes_gzip(headers: &HeaderMap) -> bool {
 }
 
 /// Compressed once, however often it is asked for; there are no more than the pages have files.
-fn compressed(hash: [u8; 32], data: &[u8]) -> Option<Bytes> {
+fn gzip_cached(hash: [u8; 32], data: &[u8]) -> Option<Bytes> {
     static SMALL: LazyLock<DashMap<[u8; 32], Bytes>> = LazyLock::new(DashMap::new);
     if let Some(known) = SMALL.get(&hash) {
         return Some(known.clone());
@@ -154,21 +154,21 @@ fn compressed(hash: [u8; 32], data: &[u8]) -> Option<Bytes> {
 }
 
 /// `v-` and twelve hexadecimal digits.
-fn is_version(folder: &str) -> bool {
+fn is_assets_version(folder: &str) -> bool {
     folder.strip_prefix("v-").is_some_and(|digits| digits.len() == 12 && digits.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 /// The content of all pages in a word. Debug builds read the files afresh, so there it is looked up each time.
-fn version() -> String {
+fn assets_version() -> String {
     static VERSION: OnceLock<String> = OnceLock::new();
-    if cfg!(debug_assertions) { digest() } else { VERSION.get_or_init(digest).clone() }
+    if cfg!(debug_assertions) { assets_digest() } else { VERSION.get_or_init(assets_digest).clone() }
 }
 
-fn digest() -> String {
-    let mut names: Vec<String> = Pages::iter().map(|name| name.into_owned()).collect();
+fn assets_digest() -> String {
+    let mut names: Vec<String> = WebAssets::iter().map(|name| name.into_owned()).collect();
     names.sort_unstable();
     let mut hasher = Sha256::new();
-    for file in names.iter().filter_map(|name| Pages::get(name)) {
+    for file in names.iter().filter_map(|name| WebAssets::get(name)) {
         hasher.update(file.metadata.sha256_hash());
     }
     let hash: [u8; 32] = hasher.finalize().into();
@@ -192,23 +192,23 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(value));
-            assert_eq!(takes_gzip(&headers), taken, "{value}");
+            assert_eq!(accepts_gzip(&headers), taken, "{value}");
         }
-        assert!(!takes_gzip(&HeaderMap::new()));
+        assert!(!accepts_gzip(&HeaderMap::new()));
     }
 
     #[test]
     fn comments_and_indentation_stay_at_home() {
         let script = "// a\n/** b */\nlet c = 1; // c\n\n  /**\n   * d\n   */\n  f(`//`);\n/* e */ g();\n";
-        assert_eq!(lean(script), "let c = 1; // c\nf(`//`);\ng();\n");
-        assert_eq!(lean("/* a\n b */\n\n.c {\n  d: e;\n}\n"), ".c {\nd: e;\n}\n");
+        assert_eq!(strip_comments(script), "let c = 1; // c\nf(`//`);\ng();\n");
+        assert_eq!(strip_comments("/* a\n b */\n\n.c {\n  d: e;\n}\n"), ".c {\nd: e;\n}\n");
     }
 
     #[test]
     fn no_text_of_a_script_goes_over_several_lines() {
-        for name in Pages::iter().filter(|name| name.ends_with(".js")) {
-            let file = Pages::get(&name).unwrap();
-            for (at, line) in lean(std::str::from_utf8(&file.data).unwrap()).lines().enumerate() {
+        for name in WebAssets::iter().filter(|name| name.ends_with(".js")) {
+            let file = WebAssets::get(&name).unwrap();
+            for (at, line) in strip_comments(std::str::from_utf8(&file.data).unwrap()).lines().enumerate() {
                 assert!(
                     line.matches('`').count() % 2 == 0 && !line.ends_with('\\'),
                     "{name}, lean line {}: {line}",
@@ -220,9 +220,9 @@ mod tests {
 
     #[test]
     fn a_version_is_told_from_a_folder() {
-        assert!(is_version(&version()));
+        assert!(is_assets_version(&assets_version()));
         for folder in ["demo", "v-", "v-0123456789a", "v-0123456789ag", "v-0123456789abc"] {
-            assert!(!is_version(folder), "{folder}");
+            assert!(!is_assets_version(folder), "{folder}");
         }
     }
 }

@@ -6,10 +6,10 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::Door;
-use super::error::{Answer, Problem};
-use super::extract::{Body, Caller, Id, List, Page, PageQuery};
-use super::offer::Restock;
+use super::AppState;
+use super::error::{ApiResult, Problem};
+use super::extract::{Caller, JsonBody, List, PageQuery, PageRequest, PathId};
+use super::offer::RestockRequest;
 use crate::app;
 use crate::domain::{Minor, ProductId, Titles, VariantId};
 use crate::protocol::{ProductView, VariantView};
@@ -18,27 +18,27 @@ use crate::protocol::{ProductView, VariantView};
 #[utoipa::path(get, path = "/v1/products", tag = "products", params(PageQuery),
     responses((status = 200, body = List<ProductView>), (status = "default", body = Problem)))]
 pub async fn list(
-    State(door): State<Door>,
+    State(door): State<AppState>,
     Caller(actor): Caller,
-    page: Page<ProductId>,
-) -> Answer<Json<List<ProductView>>> {
-    let products = door.app.products(&actor, page.after, page.fetch()).await?;
-    Ok(Json(page.list(products, |product| product.id)))
+    page: PageRequest<ProductId>,
+) -> ApiResult<Json<List<ProductView>>> {
+    let products = door.app.products(&actor, page.after, page.fetch_limit()).await?;
+    Ok(Json(page.into_list(products, |product| product.id)))
 }
 
 #[derive(Deserialize, ToSchema)]
-pub struct NewProduct {
+pub struct NewProductRequest {
     title: String,
     #[serde(default)]
     titles: Titles,
     image: Option<String>,
     /// What kind of thing it is, at most 40 characters: the shop's front filters by it.
     category: Option<String>,
-    variants: Vec<NewVariant>,
+    variants: Vec<NewVariantRequest>,
 }
 
 #[derive(Deserialize, ToSchema)]
-pub struct NewVariant {
+pub struct NewVariantRequest {
     name: String,
     #[serde(default)]
     names: Titles,
@@ -48,15 +48,15 @@ pub struct NewVariant {
 }
 
 /// Adds a product with its variants and their pools.
-#[utoipa::path(post, path = "/v1/products", tag = "products", request_body = NewProduct,
+#[utoipa::path(post, path = "/v1/products", tag = "products", request_body = NewProductRequest,
     responses((status = 201, body = ProductView), (status = "default", body = Problem)))]
 pub async fn create(
-    State(door): State<Door>,
+    State(door): State<AppState>,
     Caller(actor): Caller,
-    Body(new): Body<NewProduct>,
-) -> Answer<(StatusCode, Json<ProductView>)> {
-    let NewProduct { title, titles, image, category, variants } = new;
-    let variants = variants.into_iter().map(|NewVariant { name, names, sku, price, stock }| app::NewVariant {
+    JsonBody(new): JsonBody<NewProductRequest>,
+) -> ApiResult<(StatusCode, Json<ProductView>)> {
+    let NewProductRequest { title, titles, image, category, variants } = new;
+    let variants = variants.into_iter().map(|NewVariantRequest { name, names, sku, price, stock }| app::NewVariant {
         name,
         names,
         sku,
@@ -69,14 +69,14 @@ pub async fn create(
 }
 
 /// Adds units to a variant's pool.
-#[utoipa::path(post, path = "/v1/variants/{variant}/restock", tag = "products", request_body = Restock,
+#[utoipa::path(post, path = "/v1/variants/{variant}/restock", tag = "products", request_body = RestockRequest,
     params(("variant" = VariantId, Path)),
     responses((status = 200, body = VariantView), (status = "default", body = Problem)))]
 pub async fn restock(
-    State(door): State<Door>,
+    State(door): State<AppState>,
     Caller(actor): Caller,
-    Id(variant): Id<VariantId>,
-    Body(body): Body<Restock>,
-) -> Answer<Json<VariantView>> {
+    PathId(variant): PathId<VariantId>,
+    JsonBody(body): JsonBody<RestockRequest>,
+) -> ApiResult<Json<VariantView>> {
     Ok(Json(door.app.restock_variant(&actor, variant, body.add).await?))
 }

@@ -4,29 +4,33 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 
-use super::Door;
-use super::error::{Answer, Problem};
-use super::extract::{Caller, Id};
-use super::table::{self, Table};
+use super::AppState;
+use super::csv::{self, CsvWriter};
+use super::error::{ApiResult, Problem};
+use super::extract::{Caller, PathId};
 use crate::domain::{Millis, StreamId};
-use crate::protocol::date::extended;
-use crate::protocol::{FullReport, Report};
+use crate::protocol::date::rfc3339;
+use crate::protocol::{FullStreamReport, StreamReport};
 
 /// The show in numbers, for the team.
 #[utoipa::path(get, path = "/v1/streams/{stream}/report", tag = "streams", params(("stream" = StreamId, Path)),
-    responses((status = 200, body = Report), (status = "default", body = Problem)))]
-pub async fn sums(State(door): State<Door>, Caller(actor): Caller, Id(stream): Id<StreamId>) -> Answer<Json<Report>> {
+    responses((status = 200, body = StreamReport), (status = "default", body = Problem)))]
+pub async fn summary(
+    State(door): State<AppState>,
+    Caller(actor): Caller,
+    PathId(stream): PathId<StreamId>,
+) -> ApiResult<Json<StreamReport>> {
     Ok(Json(door.app.report(&actor, stream).await?))
 }
 
 /// The same with its course: the last day by minute, what was pinned, what each offer brought.
 #[utoipa::path(get, path = "/v1/streams/{stream}/report/full", tag = "streams", params(("stream" = StreamId, Path)),
-    responses((status = 200, body = FullReport), (status = "default", body = Problem)))]
-pub async fn full(
-    State(door): State<Door>,
+    responses((status = 200, body = FullStreamReport), (status = "default", body = Problem)))]
+pub async fn full_report(
+    State(door): State<AppState>,
     Caller(actor): Caller,
-    Id(stream): Id<StreamId>,
-) -> Answer<Json<FullReport>> {
+    PathId(stream): PathId<StreamId>,
+) -> ApiResult<Json<FullStreamReport>> {
     Ok(Json(door.app.full_report(&actor, stream).await?))
 }
 
@@ -34,13 +38,17 @@ pub async fn full(
 /// minor units, times are UTC.
 #[utoipa::path(get, path = "/v1/streams/{stream}/report.csv", tag = "streams", params(("stream" = StreamId, Path)),
     responses((status = 200, body = String, content_type = "text/csv"), (status = "default", body = Problem)))]
-pub async fn csv(State(door): State<Door>, Caller(actor): Caller, Id(stream): Id<StreamId>) -> Answer<Response> {
+pub async fn report_csv(
+    State(door): State<AppState>,
+    Caller(actor): Caller,
+    PathId(stream): PathId<StreamId>,
+) -> ApiResult<Response> {
     let full = door.app.full_report(&actor, stream).await?;
-    let body = table(&full).into_bytes().into();
-    Ok(table::download(body, table::CSV, &format!("report-{stream}.csv")))
+    let body = write_csv(&full).into_bytes().into();
+    Ok(csv::download(body, csv::CSV_CONTENT_TYPE, &format!("report-{stream}.csv")))
 }
 
-const HEADS: [&str; 15] = [
+const CSV_COLUMNS: [&str; 15] = [
     "row",
     "from",
     "until",
@@ -59,21 +67,21 @@ const HEADS: [&str; 15] = [
 ];
 
 /// The cells of a line by their heads; what is not given stays empty.
-fn line(cells: &[(&str, String)]) -> Vec<String> {
+fn csv_row(cells: &[(&str, String)]) -> Vec<String> {
     let cell = |head: &&str| cells.iter().find(|(name, _)| name == head).map(|(_, text)| text.clone());
-    HEADS.iter().map(|head| cell(head).unwrap_or_default()).collect()
+    CSV_COLUMNS.iter().map(|head| cell(head).unwrap_or_default()).collect()
 }
 
-fn table(full: &FullReport) -> Table {
-    let FullReport { stream, report, minutes, pins, offers } = full;
-    let when = |at: Option<Millis>| at.map(extended).unwrap_or_default();
-    let mut table = Table::new(&HEADS);
+fn write_csv(full: &FullStreamReport) -> CsvWriter {
+    let FullStreamReport { stream, report, minutes, pins, offers } = full;
+    let when = |at: Option<Millis>| at.map(rfc3339).unwrap_or_default();
+    let mut table = CsvWriter::new(&CSV_COLUMNS);
     let made = report.orders_held
         + report.orders_paid
         + report.orders_refunded
         + report.orders_expired
         + report.orders_cancelled;
-    table.row(&line(&[
+    table.write_row(&csv_row(&[
         ("row", "total".to_owned()),
         ("from", when(stream.started_at)),
         ("until", when(stream.ended_at)),
@@ -91,7 +99,7 @@ fn table(full: &FullReport) -> Table {
     ]));
     for offer in offers {
         let made = offer.held + offer.paid + offer.refunded + offer.expired + offer.cancelled;
-        table.row(&line(&[
+        table.write_row(&csv_row(&[
             ("row", "offer".to_owned()),
             ("from", when(offer.opens_at)),
             ("until", when(offer.closes_at)),
@@ -109,18 +117,18 @@ fn table(full: &FullReport) -> Table {
     }
     for pin in pins {
         let offer = offers.iter().find(|offer| offer.offer == pin.offer);
-        table.row(&line(&[
+        table.write_row(&csv_row(&[
             ("row", "pin".to_owned()),
-            ("from", extended(pin.at)),
+            ("from", rfc3339(pin.at)),
             ("until", when(pin.until)),
             ("name", offer.map(|offer| offer.title.clone()).unwrap_or_default()),
             ("variant", offer.map(|offer| offer.variant_name.clone()).unwrap_or_default()),
         ]));
     }
     for minute in minutes {
-        table.row(&line(&[
+        table.write_row(&csv_row(&[
             ("row", "minute".to_owned()),
-            ("from", extended(minute.at)),
+            ("from", rfc3339(minute.at)),
             ("viewers", minute.viewers.to_string()),
             ("messages", minute.messages.to_string()),
             ("orders", minute.orders.to_string()),

@@ -6,17 +6,17 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::Door;
-use super::error::{Answer, Problem};
-use super::extract::{Asked, Body, Caller, Id, List, Page, PageQuery};
+use super::AppState;
+use super::error::{ApiResult, Problem};
+use super::extract::{Caller, JsonBody, List, PageQuery, PageRequest, PathId, QueryParams};
 use crate::app;
 use crate::domain::{Millis, Refusal, StreamId, StreamStatus, Titles};
 use crate::protocol::{ShopView, StreamView};
 
 /// The shop.
 #[utoipa::path(get, path = "/v1/shop", tag = "shop", responses((status = 200, body = ShopView)))]
-pub async fn shop(State(door): State<Door>) -> Json<ShopView> {
-    Json(ShopView::of(door.app.shop(), door.app.settings().dev_login, door.origins.own()))
+pub async fn shop(State(door): State<AppState>) -> Json<ShopView> {
+    Json(ShopView::of(door.app.shop(), door.app.settings().is_dev_login_enabled, door.origins.base_url()))
 }
 
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -30,20 +30,20 @@ pub struct StatusQuery {
 #[utoipa::path(get, path = "/v1/streams", tag = "streams", params(StatusQuery, PageQuery),
     responses((status = 200, body = List<StreamView>), (status = "default", body = Problem)))]
 pub async fn list(
-    State(door): State<Door>,
-    page: Page<StreamId>,
-    Asked(query): Asked<StatusQuery>,
-) -> Answer<Json<List<StreamView>>> {
+    State(door): State<AppState>,
+    page: PageRequest<StreamId>,
+    QueryParams(query): QueryParams<StatusQuery>,
+) -> ApiResult<Json<List<StreamView>>> {
     let parse = |text: String| {
         StreamStatus::parse(&text).ok_or_else(|| Refusal::bad_request("status is scheduled, live or ended"))
     };
     let status = query.status.map(parse).transpose()?;
-    let streams = door.app.streams(status, page.after, page.fetch()).await?;
-    Ok(Json(page.list(streams, |stream| stream.id)))
+    let streams = door.app.streams(status, page.after, page.fetch_limit()).await?;
+    Ok(Json(page.into_list(streams, |stream| stream.id)))
 }
 
 #[derive(Deserialize, ToSchema)]
-pub struct NewStream {
+pub struct NewStreamRequest {
     title: String,
     #[serde(default)]
     titles: Titles,
@@ -55,14 +55,14 @@ pub struct NewStream {
 }
 
 /// Makes a show, scheduled.
-#[utoipa::path(post, path = "/v1/streams", tag = "streams", request_body = NewStream,
+#[utoipa::path(post, path = "/v1/streams", tag = "streams", request_body = NewStreamRequest,
     responses((status = 201, body = StreamView), (status = "default", body = Problem)))]
 pub async fn create(
-    State(door): State<Door>,
+    State(door): State<AppState>,
     Caller(actor): Caller,
-    Body(new): Body<NewStream>,
-) -> Answer<(StatusCode, Json<StreamView>)> {
-    let NewStream { title, titles, video, poster, scheduled_at } = new;
+    JsonBody(new): JsonBody<NewStreamRequest>,
+) -> ApiResult<(StatusCode, Json<StreamView>)> {
+    let NewStreamRequest { title, titles, video, poster, scheduled_at } = new;
     let new = app::NewStream { title, titles, video, poster, scheduled_at };
     Ok((StatusCode::CREATED, Json(door.app.create_stream(&actor, new).await?)))
 }
@@ -70,7 +70,7 @@ pub async fn create(
 /// One show.
 #[utoipa::path(get, path = "/v1/streams/{stream}", tag = "streams", params(("stream" = StreamId, Path)),
     responses((status = 200, body = StreamView), (status = "default", body = Problem)))]
-pub async fn show(State(door): State<Door>, Id(stream): Id<StreamId>) -> Answer<Json<StreamView>> {
+pub async fn show(State(door): State<AppState>, PathId(stream): PathId<StreamId>) -> ApiResult<Json<StreamView>> {
     Ok(Json(door.app.stream(stream).await?))
 }
 
@@ -78,10 +78,10 @@ pub async fn show(State(door): State<Door>, Id(stream): Id<StreamId>) -> Answer<
 #[utoipa::path(post, path = "/v1/streams/{stream}/start", tag = "streams", params(("stream" = StreamId, Path)),
     responses((status = 200, body = StreamView), (status = "default", body = Problem)))]
 pub async fn start(
-    State(door): State<Door>,
+    State(door): State<AppState>,
     Caller(actor): Caller,
-    Id(stream): Id<StreamId>,
-) -> Answer<Json<StreamView>> {
+    PathId(stream): PathId<StreamId>,
+) -> ApiResult<Json<StreamView>> {
     Ok(Json(door.app.start_stream(&actor, stream).await?))
 }
 
@@ -89,9 +89,9 @@ pub async fn start(
 #[utoipa::path(post, path = "/v1/streams/{stream}/end", tag = "streams", params(("stream" = StreamId, Path)),
     responses((status = 200, body = StreamView), (status = "default", body = Problem)))]
 pub async fn end(
-    State(door): State<Door>,
+    State(door): State<AppState>,
     Caller(actor): Caller,
-    Id(stream): Id<StreamId>,
-) -> Answer<Json<StreamView>> {
+    PathId(stream): PathId<StreamId>,
+) -> ApiResult<Json<StreamView>> {
     Ok(Json(door.app.end_stream(&actor, stream).await?))
 }

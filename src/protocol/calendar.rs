@@ -1,11 +1,11 @@
 //! A show as a calendar entry: RFC 5545, lines of at most 75 bytes, CRLF, text escaped.
 
-use super::date::basic;
+use super::date::ical_utc;
 use crate::domain::Millis;
 
 /// What the entry tells.
 #[derive(Clone, Copy, Debug)]
-pub struct Entry<'a> {
+pub struct CalendarEvent<'a> {
     pub id: &'a str,
     pub title: &'a str,
     pub host: &'a str,
@@ -15,10 +15,10 @@ pub struct Entry<'a> {
 }
 
 /// How long an evening is in a calendar when nobody said so.
-const LASTS: &str = "PT1H";
+const DEFAULT_DURATION: &str = "PT1H";
 const LINE_BYTES_MAX: usize = 75;
 
-pub fn ics(entry: &Entry<'_>) -> String {
+pub fn ics(entry: &CalendarEvent<'_>) -> String {
     let title = escaped(entry.title);
     let lines = [
         "BEGIN:VCALENDAR".to_owned(),
@@ -28,9 +28,9 @@ pub fn ics(entry: &Entry<'_>) -> String {
         "METHOD:PUBLISH".to_owned(),
         "BEGIN:VEVENT".to_owned(),
         format!("UID:{}@livesouk", entry.id),
-        format!("DTSTAMP:{}", basic(entry.now)),
-        format!("DTSTART:{}", basic(entry.starts_at)),
-        format!("DURATION:{LASTS}"),
+        format!("DTSTAMP:{}", ical_utc(entry.now)),
+        format!("DTSTART:{}", ical_utc(entry.starts_at)),
+        format!("DURATION:{DEFAULT_DURATION}"),
         format!("SUMMARY:{title}"),
         format!("DESCRIPTION:{}\\n{}", escaped(entry.host), escaped(entry.link)),
         format!("URL:{}", entry.link),
@@ -82,7 +82,7 @@ mod tests {
     fn an_entry_has_folded_lines_and_escaped_text() {
         let title = "هدايا من المدينة, الجزء الأول; مع الكثير من الأشياء الجميلة \\ كل مساء";
         let link = "https://shop.example/watch?stream=1";
-        let entry = Entry { id: "1", title, host: "Faisal", link, starts_at: 1_795_392_000_000, now: 0 };
+        let entry = CalendarEvent { id: "1", title, host: "Faisal", link, starts_at: 1_795_392_000_000, now: 0 };
         let text = ics(&entry);
         assert!(text.split("\r\n").all(|line| line.len() <= LINE_BYTES_MAX && !line.contains('\n')), "{text}");
         let unfolded = text.replace("\r\n ", "");

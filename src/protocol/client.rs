@@ -5,7 +5,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::domain::reaction::ReactionKind;
-use crate::domain::{MessageId, OfferId, OrderId, Refusal, RulesForm};
+use crate::domain::{ChatRulesForm, MessageId, OfferId, OrderId, Refusal};
 
 /// A frame as it was understood: its `ref`, and the verb or why there is none.
 #[derive(Debug)]
@@ -60,10 +60,10 @@ pub enum Verb {
         offer: OfferId,
     },
     /// Wants to hear of units that come back. Reserves nothing.
-    Wait {
+    AddStockAlert {
         offer: OfferId,
     },
-    Unwait {
+    RemoveStockAlert {
         offer: OfferId,
     },
     Pin {
@@ -117,7 +117,7 @@ pub enum Verb {
         reason: Option<String>,
     },
     /// Decides that a message that waits is never said.
-    Hide {
+    Reject {
         id: MessageId,
         reason: Option<String>,
     },
@@ -127,7 +127,7 @@ pub enum Verb {
     },
     UnpinMessage {},
     /// Changes the rules that are given.
-    ChatRules(RulesForm),
+    ChatRules(ChatRulesForm),
     SlowMode {
         seconds: i64,
     },
@@ -169,7 +169,7 @@ const VERBS: [&str; 28] = [
 ];
 
 /// References longer than this are not echoed, and so not taken.
-const REFERENCE_MAX: usize = 64;
+const REFERENCE_BYTES_MAX: usize = 64;
 
 impl ClientFrame {
     pub fn parse(text: &str) -> Self {
@@ -179,7 +179,7 @@ impl ClientFrame {
         };
         let reference = match frame.get("ref") {
             None | Some(Value::Null) => None,
-            Some(Value::String(reference)) if reference.len() <= REFERENCE_MAX => Some(reference.clone()),
+            Some(Value::String(reference)) if reference.len() <= REFERENCE_BYTES_MAX => Some(reference.clone()),
             Some(_) => return refused("`ref` is a text of at most 64 bytes"),
         };
         let verb = match frame.get("do") {

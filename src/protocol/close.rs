@@ -6,7 +6,7 @@ use crate::domain::Millis;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Close {
     /// The answer to a client's own goodbye.
-    Bye,
+    Normal,
     /// This node is going away.
     Moving {
         retry_ms: Millis,
@@ -16,7 +16,7 @@ pub enum Close {
         retry_ms: Millis,
     },
     /// No answer to our ping.
-    Pong {
+    PongTimeout {
         retry_ms: Millis,
     },
     /// Could not take what the room says.
@@ -37,10 +37,10 @@ pub enum Close {
 impl Close {
     pub fn code(self) -> u16 {
         match self {
-            Close::Bye => 1000,
+            Close::Normal => 1000,
             Close::Moving { .. } => 4000,
             Close::Ttl { .. } => 4001,
-            Close::Pong { .. } => 4002,
+            Close::PongTimeout { .. } => 4002,
             Close::Slow { .. } => 4008,
             Close::Overload { .. } => 4013,
             Close::BadFrame => 4500,
@@ -68,10 +68,10 @@ impl Close {
 
     pub fn name(self) -> &'static str {
         match self {
-            Close::Bye => "bye",
+            Close::Normal => "bye",
             Close::Moving { .. } => "moving",
             Close::Ttl { .. } => "ttl",
-            Close::Pong { .. } => "pong",
+            Close::PongTimeout { .. } => "pong",
             Close::Slow { .. } => "slow",
             Close::Overload { .. } => "overload",
             Close::BadFrame => "bad_frame",
@@ -85,10 +85,10 @@ impl Close {
         match self {
             Close::Moving { retry_ms }
             | Close::Ttl { retry_ms }
-            | Close::Pong { retry_ms }
+            | Close::PongTimeout { retry_ms }
             | Close::Slow { retry_ms }
             | Close::Overload { retry_ms } => Some(retry_ms),
-            Close::Bye | Close::BadFrame | Close::Token | Close::Banned | Close::Replaced => None,
+            Close::Normal | Close::BadFrame | Close::Token | Close::Banned | Close::Replaced => None,
         }
     }
 
@@ -109,10 +109,10 @@ mod tests {
     fn a_code_says_come_back_exactly_when_it_says_after_how_long() {
         let retry_ms = i64::MAX;
         for (close, code) in [
-            (Close::Bye, 1000),
+            (Close::Normal, 1000),
             (Close::Moving { retry_ms }, 4000),
             (Close::Ttl { retry_ms }, 4001),
-            (Close::Pong { retry_ms }, 4002),
+            (Close::PongTimeout { retry_ms }, 4002),
             (Close::Slow { retry_ms }, 4008),
             (Close::Overload { retry_ms }, 4013),
             (Close::BadFrame, 4500),

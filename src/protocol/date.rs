@@ -5,13 +5,13 @@ use time::OffsetDateTime;
 use crate::domain::Millis;
 
 /// `2026-01-31T20:15:00Z` (RFC 3339), for people and spreadsheets.
-pub fn extended(at: Millis) -> String {
+pub fn rfc3339(at: Millis) -> String {
     let (date, time) = parts(at);
     format!("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", date.0, date.1, date.2, time.0, time.1, time.2)
 }
 
 /// `20260131T201500Z`, as calendars write it (RFC 5545).
-pub fn basic(at: Millis) -> String {
+pub fn ical_utc(at: Millis) -> String {
     let (date, time) = parts(at);
     format!("{:04}{:02}{:02}T{:02}{:02}{:02}Z", date.0, date.1, date.2, time.0, time.1, time.2)
 }
@@ -37,7 +37,7 @@ mod tests {
             (4_107_542_400_000, "2100-03-01T00:00:00Z", "21000301T000000Z"),
             (i64::MAX, "1970-01-01T00:00:00Z", "19700101T000000Z"),
         ] {
-            assert_eq!((extended(at).as_str(), basic(at).as_str()), (people, calendar));
+            assert_eq!((rfc3339(at).as_str(), ical_utc(at).as_str()), (people, calendar));
         }
     }
 }

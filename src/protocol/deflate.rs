@@ -6,27 +6,27 @@ use std::cell::RefCell;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
 /// Shorter payloads are sent as they are: there is nothing to win.
-const WORTH_BYTES: usize = 512;
+const COMPRESS_MIN_BYTES: usize = 512;
 /// The fastest level: a tick has to be out at once, and the next ones win little.
-const LEVEL: u32 = 1;
+const COMPRESSION_LEVEL: u32 = 1;
 /// Ends every deflated message, and is left out on the wire.
-const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
+const SYNC_FLUSH_TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 
 /// The answer to an offer we take: nothing is remembered between messages.
-pub const AGREED: &str = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
+pub const EXTENSION_RESPONSE: &str = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
 
 thread_local! {
     // A compressor is some 300 KiB: one a thread, not one a room. Reset before each use.
-    static PACKER: RefCell<Compress> = RefCell::new(Compress::new(Compression::new(LEVEL), false));
-    static UNPACKER: RefCell<Decompress> = RefCell::new(Decompress::new(false));
+    static COMPRESSOR: RefCell<Compress> = RefCell::new(Compress::new(Compression::new(COMPRESSION_LEVEL), false));
+    static DECOMPRESSOR: RefCell<Decompress> = RefCell::new(Decompress::new(false));
 }
 
 /// Does one of the offers of a `Sec-WebSocket-Extensions` header suit us? One that asks for a smaller window of ours
 /// does not: the shared bytes use the whole.
-pub fn suits(header: &str) -> bool {
+pub fn accepts_offer(header: &str) -> bool {
     header.split(',').any(|offer| {
         let mut parts = offer.split(';').map(str::trim);
-        let known = |part: &str| {
+        let is_supported = |part: &str| {
             let (name, value) = part.split_once('=').map_or((part, None), |(name, value)| (name, Some(value)));
             match (name.trim(), value.map(|value| value.trim().trim_matches('"'))) {
                 ("server_no_context_takeover" | "client_no_context_takeover" | "client_max_window_bits", None) => true,
@@ -35,30 +35,30 @@ pub fn suits(header: &str) -> bool {
                 _ => false,
             }
         };
-        parts.next() == Some("permessage-deflate") && parts.all(known)
+        parts.next() == Some("permessage-deflate") && parts.all(is_supported)
     })
 }
 
 /// A payload deflated; `None` when it is short or would not shrink by a seventh.
-pub fn pack(payload: &[u8]) -> Option<Vec<u8>> {
-    if payload.len() < WORTH_BYTES {
+pub fn compress(payload: &[u8]) -> Option<Vec<u8>> {
+    if payload.len() < COMPRESS_MIN_BYTES {
         return None;
     }
     // What does not fit into this does not pay.
-    let most = payload.len() - payload.len() / 7;
-    let mut out = Vec::with_capacity(most);
-    PACKER.with_borrow_mut(|packer| {
+    let length_max = payload.len() - payload.len() / 7;
+    let mut out = Vec::with_capacity(length_max);
+    COMPRESSOR.with_borrow_mut(|packer| {
         packer.reset();
         let status = packer.compress_vec(payload, &mut out, FlushCompress::Sync);
-        let done = status.is_ok() && packer.total_in() == payload.len() as u64 && out.len() < most;
-        (done && out.ends_with(&TAIL)).then(|| out.truncate(out.len() - TAIL.len()))
+        let done = status.is_ok() && packer.total_in() == payload.len() as u64 && out.len() < length_max;
+        (done && out.ends_with(&SYNC_FLUSH_TAIL)).then(|| out.truncate(out.len() - SYNC_FLUSH_TAIL.len()))
     })?;
     out.shrink_to_fit();
     Some(out)
 }
 
 /// Appends a payload as it is, in deflate's own words: what stands before something packed already.
-pub fn stored(payload: &[u8], out: &mut Vec<u8>) {
+pub fn write_stored_blocks(payload: &[u8], out: &mut Vec<u8>) {
     for block in payload.chunks(usize::from(u16::MAX)) {
         let length = block.len() as u16;
         out.push(0);
@@ -70,40 +70,42 @@ pub fn stored(payload: &[u8], out: &mut Vec<u8>) {
 
 /// Why a message could not be inflated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Unpacking {
+pub enum DecompressError {
     /// It would be larger than allowed; nothing beyond that was kept.
     TooBig,
     NotDeflate,
 }
 
 /// The payload of a deflated message, at most `most` bytes of it: a few bytes can stand for millions.
-pub fn unpack(packed: &[u8], most: usize) -> Result<Vec<u8>, Unpacking> {
+pub fn decompress(compressed: &[u8], length_max: usize) -> Result<Vec<u8>, DecompressError> {
     let mut out = Vec::new();
-    UNPACKER.with_borrow_mut(|unpacker| {
+    DECOMPRESSOR.with_borrow_mut(|unpacker| {
         unpacker.reset(false);
-        for part in [packed, &TAIL] {
+        for part in [compressed, &SYNC_FLUSH_TAIL] {
             let start = unpacker.total_in();
             loop {
                 let read = (unpacker.total_in() - start) as usize;
                 // One byte more than allowed, so that too much is seen.
-                out.reserve_exact((part.len() * 4).clamp(64, most + 1).min((most + 1).saturating_sub(out.len())));
+                out.reserve_exact(
+                    (part.len() * 4).clamp(64, length_max + 1).min((length_max + 1).saturating_sub(out.len())),
+                );
                 let before = (unpacker.total_in(), unpacker.total_out());
                 let status = unpacker.decompress_vec(&part[read..], &mut out, FlushDecompress::Sync);
-                let status = status.map_err(|_| Unpacking::NotDeflate)?;
-                if most < out.len() {
-                    return Err(Unpacking::TooBig);
+                let status = status.map_err(|_| DecompressError::NotDeflate)?;
+                if length_max < out.len() {
+                    return Err(DecompressError::TooBig);
                 }
                 if status == Status::StreamEnd {
                     // The last block was marked as the last: allowed, and nothing may follow in this message.
-                    let ended = unpacker.total_in() - start == part.len() as u64 || part == TAIL;
-                    return if ended { Ok(()) } else { Err(Unpacking::NotDeflate) };
+                    let ended = unpacker.total_in() - start == part.len() as u64 || part == SYNC_FLUSH_TAIL;
+                    return if ended { Ok(()) } else { Err(DecompressError::NotDeflate) };
                 }
-                let still = before == (unpacker.total_in(), unpacker.total_out());
+                let made_no_progress = before == (unpacker.total_in(), unpacker.total_out());
                 if unpacker.total_in() - start == part.len() as u64 && out.len() < out.capacity() {
                     break;
                 }
-                if still && out.len() < out.capacity() {
-                    return Err(Unpacking::NotDeflate);
+                if made_no_progress && out.len() < out.capacity() {
+                    return Err(DecompressError::NotDeflate);
                 }
             }
         }
@@ -124,44 +126,44 @@ mod tests {
         for length in [512, 513, 4_000, 16_384] {
             let mut text: String = (0..2_000).map(|i| format!("{{\"seq\":{i}}},")).collect();
             text.truncate(length);
-            let packed = pack(text.as_bytes()).expect("it pays");
+            let packed = compress(text.as_bytes()).expect("it pays");
             assert!(packed.len() < length / 2, "{length} to {}", packed.len());
-            assert_eq!(unpack(&packed, 16_384).unwrap(), text.as_bytes());
+            assert_eq!(decompress(&packed, 16_384).unwrap(), text.as_bytes());
         }
     }
 
     #[test]
     fn what_is_short_or_random_stays_as_it_is() {
-        assert_eq!(pack(&[b'x'; 511]), None);
+        assert_eq!(compress(&[b'x'; 511]), None);
         let mut noise = vec![0; 4_000];
         SmallRng::seed_from_u64(1).fill_bytes(&mut noise);
-        assert_eq!(pack(&noise), None);
+        assert_eq!(compress(&noise), None);
     }
 
     #[test]
     fn a_stored_head_goes_before_a_packed_tail() {
         let tail = "state".repeat(200);
         let mut message = Vec::new();
-        stored(b"{head}", &mut message);
-        message.extend(pack(tail.as_bytes()).unwrap());
-        assert_eq!(unpack(&message, 4_000).unwrap(), format!("{{head}}{tail}").as_bytes());
+        write_stored_blocks(b"{head}", &mut message);
+        message.extend(compress(tail.as_bytes()).unwrap());
+        assert_eq!(decompress(&message, 4_000).unwrap(), format!("{{head}}{tail}").as_bytes());
     }
 
     #[test]
     fn a_bomb_is_stopped_at_the_bound() {
-        let bomb = pack(&vec![b' '; 10_000_000]).unwrap();
+        let bomb = compress(&vec![b' '; 10_000_000]).unwrap();
         assert!(bomb.len() < 100_000, "{}", bomb.len());
-        assert_eq!(unpack(&bomb, 16_384), Err(Unpacking::TooBig));
-        assert_eq!(unpack(&pack(&[b' '; 16_385]).unwrap(), 16_384), Err(Unpacking::TooBig));
-        assert_eq!(unpack(&pack(&[b' '; 16_384]).unwrap(), 16_384).map(|out| out.len()), Ok(16_384));
+        assert_eq!(decompress(&bomb, 16_384), Err(DecompressError::TooBig));
+        assert_eq!(decompress(&compress(&[b' '; 16_385]).unwrap(), 16_384), Err(DecompressError::TooBig));
+        assert_eq!(decompress(&compress(&[b' '; 16_384]).unwrap(), 16_384).map(|out| out.len()), Ok(16_384));
     }
 
     #[test]
     fn what_is_not_deflate_is_refused() {
         for bad in [&b"\xff\xff\xff"[..], b"\x07", b"\x00\x05\x00\x00\x00hello"] {
-            assert_eq!(unpack(bad, 16_384), Err(Unpacking::NotDeflate), "{bad:?}");
+            assert_eq!(decompress(bad, 16_384), Err(DecompressError::NotDeflate), "{bad:?}");
         }
-        assert_eq!(unpack(b"", 16_384), Ok(vec![]), "an empty message");
+        assert_eq!(decompress(b"", 16_384), Ok(vec![]), "an empty message");
     }
 
     #[test]
@@ -178,7 +180,7 @@ mod tests {
             ("permessage-bzip", false),
             ("", false),
         ] {
-            assert_eq!(suits(header), expected, "{header}");
+            assert_eq!(accepts_offer(header), expected, "{header}");
         }
     }
 }

@@ -11,77 +11,87 @@ use crate::domain::{Event, MessageId, Millis, UserId};
 
 /// One entry of the log lane, without its number.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Logged {
+pub struct EncodedEvent {
     /// `{"at":…,"type":…,…}`
     pub json: Bytes,
     /// Does not wait for the tick.
-    pub urgent: bool,
+    pub is_urgent: bool,
     /// Shown to those who come in later.
-    pub visible: bool,
+    pub is_visible: bool,
     /// The message this is, so that a deletion finds it.
     pub message: Option<MessageId>,
     /// The message this takes away.
-    pub hides: Option<MessageId>,
+    pub deletes: Option<MessageId>,
     /// Somebody may speak or be here no more, or again.
-    pub sanctions: bool,
+    pub changes_sanctions: bool,
     /// Whose message this is, or whose messages this takes away.
-    pub who: Option<UserId>,
+    pub user: Option<UserId>,
     /// Takes away all that `who` said before.
-    pub silences: bool,
+    pub removes_user_messages: bool,
     /// The message this one quotes, and whose that is.
     pub quotes: Option<(MessageId, UserId)>,
 }
 
-impl Logged {
+impl EncodedEvent {
     pub fn new(at: Millis, event: &Event) -> Self {
         let mut json = format!(r#"{{"at":{at},"#).into_bytes();
         // Cannot fail: an event is a tagged struct of text and numbers, its map keys are field names.
         let body = serde_json::to_vec(event).unwrap_or_else(|_| b"{}".to_vec());
         json.extend_from_slice(&body[1..]);
-        let (message, hides) = match event {
+        let (message, deletes) = match event {
             Event::Chat { id, .. } => (Some(*id), None),
             Event::Deleted { id } => (None, Some(*id)),
             _ => (None, None),
         };
-        let visible = matches!(event, Event::Chat { .. } | Event::Announced { .. } | Event::Purchased { .. });
-        let silences = event.silences().is_some();
-        let sanctions = silences || matches!(event, Event::Unmuted { .. });
-        let who = match event {
+        let is_visible = matches!(event, Event::Chat { .. } | Event::Announced { .. } | Event::Purchased { .. });
+        let removes_user_messages = event.removes_messages_of().is_some();
+        let changes_sanctions = removes_user_messages || matches!(event, Event::Unmuted { .. });
+        let user = match event {
             Event::Chat { from, .. } => Some(from.id.clone()),
-            event => event.silences().cloned(),
+            event => event.removes_messages_of().cloned(),
         };
         let quotes = match event {
             Event::Chat { reply: Some(quote), .. } => Some((quote.id, quote.user.clone())),
             _ => None,
         };
-        Self { json: json.into(), urgent: event.urgent(), visible, message, hides, sanctions, who, silences, quotes }
+        Self {
+            json: json.into(),
+            is_urgent: event.is_urgent(),
+            is_visible,
+            message,
+            deletes,
+            changes_sanctions,
+            user,
+            removes_user_messages,
+            quotes,
+        }
     }
 
     /// Reads the facts back from what another node encoded. A type that is unknown here (a newer node's) is passed on
     /// as plain; what is no event at all is refused.
     pub fn from_bytes(json: Bytes) -> Option<Self> {
         #[derive(Deserialize)]
-        struct Peek<'a> {
+        struct EventFacts<'a> {
             #[serde(rename = "at")]
             _at: Millis,
             #[serde(borrow, rename = "type")]
             kind: Cow<'a, str>,
             id: Option<MessageId>,
             #[serde(borrow)]
-            from: Option<From<'a>>,
+            from: Option<AuthorFacts<'a>>,
             #[serde(borrow)]
             user: Option<Cow<'a, str>>,
             #[serde(borrow)]
-            reply: Option<Reply<'a>>,
+            reply: Option<ReplyFacts<'a>>,
         }
         #[derive(Deserialize)]
-        struct Reply<'a> {
+        struct ReplyFacts<'a> {
             id: MessageId,
             #[serde(borrow)]
             user: Cow<'a, str>,
         }
         #[derive(Deserialize)]
-        struct From<'a> {
+        struct AuthorFacts<'a> {
             #[serde(borrow)]
             id: Cow<'a, str>,
         }
@@ -89,7 +99,7 @@ impl Logged {
         if json.first() != Some(&b'{') {
             return None;
         }
-        let Peek { kind, id, from, user, reply, .. } = serde_json::from_slice(&json).ok()?;
+        let EventFacts { kind, id, from, user, reply, .. } = serde_json::from_slice(&json).ok()?;
         let urgent = matches!(&*kind, "pinned" | "unpinned" | "sale_opened" | "sale_closed" | "started" | "ended");
         let visible = matches!(&*kind, "chat" | "announced" | "purchased");
         let message = id.filter(|_| kind == "chat");
@@ -99,38 +109,48 @@ impl Logged {
         let named = if silences { user } else { from.map(|from| from.id).filter(|_| message.is_some()) };
         let who = named.and_then(|name| UserId::parse(&name).ok());
         let quotes = reply.filter(|_| message.is_some()).and_then(|it| Some((it.id, UserId::parse(&it.user).ok()?)));
-        Some(Self { urgent, visible, message, hides, sanctions, who, silences, quotes, json })
+        Some(Self {
+            is_urgent: urgent,
+            is_visible: visible,
+            message,
+            deletes: hides,
+            changes_sanctions: sanctions,
+            user: who,
+            removes_user_messages: silences,
+            quotes,
+            json,
+        })
     }
 
     /// Is this the same event? One may have lost its quote since.
-    pub fn is_same(&self, other: &Self) -> bool {
+    pub fn is_same_event(&self, other: &Self) -> bool {
         self.json == other.json || self.message.is_some() && self.message == other.message
     }
 
     /// The same without what it quotes.
     pub fn without_quote(&self) -> Self {
-        let bare =
+        let json =
             serde_json::from_slice(&self.json).and_then(|mut event: serde_json::Map<String, serde_json::Value>| {
                 event.remove("reply");
                 serde_json::to_vec(&event)
             });
         // It was read once before, so it can be again.
-        Self { json: bare.map_or_else(|_| self.json.clone(), Bytes::from), quotes: None, ..self.clone() }
+        Self { json: json.map_or_else(|_| self.json.clone(), Bytes::from), quotes: None, ..self.clone() }
     }
 
     /// Who said it and when, of a chat message.
     pub fn said(&self) -> Option<(UserId, Millis)> {
         #[derive(Deserialize)]
-        struct Said {
+        struct EventTime {
             at: Millis,
         }
         self.message?;
-        let said: Said = serde_json::from_slice(&self.json).ok()?;
-        Some((self.who.clone()?, said.at))
+        let said: EventTime = serde_json::from_slice(&self.json).ok()?;
+        Some((self.user.clone()?, said.at))
     }
 
     /// Appends the event with its number: `{"seq":N,"at":…,…}`.
-    pub fn with_seq(&self, seq: u64, out: &mut Vec<u8>) {
+    pub fn write_with_seq(&self, seq: u64, out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"seq\":");
         out.extend_from_slice(seq.to_string().as_bytes());
         out.push(b',');
@@ -141,12 +161,12 @@ impl Logged {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{OfferId, Quote, Role, Speaker, UserId};
+    use crate::domain::{Author, OfferId, Quote, Role, UserId};
 
     fn one_of_each() -> Vec<Event> {
         let user = UserId::parse("u1").unwrap();
         let name = || "Ann \"Q\"".to_owned();
-        let from = Speaker { id: user.clone(), name: name(), role: Role::Viewer };
+        let from = Author { id: user.clone(), name: name(), role: Role::Viewer };
         let offer = OfferId::new();
         vec![
             Event::Chat { id: MessageId::new(), from: from.clone(), text: "hi \u{1F600} \\".into(), reply: None },
@@ -175,8 +195,8 @@ mod tests {
     #[test]
     fn another_node_reads_back_the_same_facts() {
         for event in one_of_each() {
-            let logged = Logged::new(5, &event);
-            assert_eq!(Logged::from_bytes(logged.json.clone()), Some(logged), "{event:?}");
+            let logged = EncodedEvent::new(5, &event);
+            assert_eq!(EncodedEvent::from_bytes(logged.json.clone()), Some(logged), "{event:?}");
         }
     }
 
@@ -192,14 +212,14 @@ mod tests {
             (r#"[1]"#, false),
             ("", false),
         ] {
-            assert_eq!(Logged::from_bytes(json.into()).is_some(), good, "{json}");
+            assert_eq!(EncodedEvent::from_bytes(json.into()).is_some(), good, "{json}");
         }
     }
 
     #[test]
     fn the_number_goes_in_front() {
         let mut out = Vec::new();
-        Logged::new(100, &Event::Unpinned {}).with_seq(42, &mut out);
+        EncodedEvent::new(100, &Event::Unpinned {}).write_with_seq(42, &mut out);
         assert_eq!(String::from_utf8(out).unwrap(), r#"{"seq":42,"at":100,"type":"unpinned"}"#);
     }
 }

@@ -8,7 +8,7 @@ use super::{Close, deflate};
 pub const CONTROL_BYTES_MAX: u8 = 125;
 
 /// The first byte's flags: the message ends here; its payload is deflated.
-pub const LAST: u8 = 0x80;
+pub const FIN: u8 = 0x80;
 pub const DEFLATED: u8 = 0x40;
 
 pub const CONTINUATION: u8 = 0;
@@ -29,20 +29,20 @@ impl Frame {
 
     /// A text frame whose payload `write` appends: written once, the header fitted in front without moving it.
     pub fn build(write: impl FnOnce(&mut Vec<u8>)) -> Self {
-        Self::with_first(LAST | TEXT, write)
+        Self::with_first_byte(FIN | TEXT, write)
     }
 
     /// The same, its payload already deflated: for those who agreed to it.
     pub fn build_deflated(write: impl FnOnce(&mut Vec<u8>)) -> Self {
-        Self::with_first(LAST | DEFLATED | TEXT, write)
+        Self::with_first_byte(FIN | DEFLATED | TEXT, write)
     }
 
-    fn with_first(first: u8, write: impl FnOnce(&mut Vec<u8>)) -> Self {
-        const ROOM: usize = 10;
+    fn with_first_byte(first: u8, write: impl FnOnce(&mut Vec<u8>)) -> Self {
+        const HEADER_LEN_MAX: usize = 10;
         let mut out = Vec::with_capacity(512);
-        out.resize(ROOM, 0);
+        out.resize(HEADER_LEN_MAX, 0);
         write(&mut out);
-        let length = out.len() - ROOM;
+        let length = out.len() - HEADER_LEN_MAX;
         let start = match length {
             0..126 => {
                 out[9] = length as u8;
@@ -85,14 +85,14 @@ impl Frame {
     /// This frame deflated, where that pays. No context is kept between frames, so the bytes of one serve every viewer.
     pub fn deflated(&self) -> Option<Self> {
         let payload = &self.0[header_len(&self.0)..];
-        let packed = deflate::pack(payload)?;
+        let packed = deflate::compress(payload)?;
         Some(Self::build_deflated(|out| out.extend_from_slice(&packed)))
     }
 
     fn control(opcode: u8, payload: &[u8]) -> Self {
         let payload = &payload[..payload.len().min(CONTROL_BYTES_MAX as usize)];
         let mut out = Vec::with_capacity(2 + payload.len());
-        out.extend_from_slice(&[LAST | opcode, payload.len() as u8]);
+        out.extend_from_slice(&[FIN | opcode, payload.len() as u8]);
         out.extend_from_slice(payload);
         Self(out.into())
     }

@@ -6,8 +6,8 @@ use std::path::Path;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
-use super::reader::MESSAGE_BYTES_MAX;
-use super::{ClientFrame, FrameReader, Incoming, deflate};
+use super::frame_reader::MESSAGE_BYTES_MAX;
+use super::{ClientFrame, FrameReader, IncomingMessage, deflate};
 
 fn corpus(name: &str) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus").join(name);
@@ -16,7 +16,7 @@ fn corpus(name: &str) -> Vec<Vec<u8>> {
     files.iter().map(|file| std::fs::read(file).unwrap()).collect()
 }
 
-fn number(name: &str) -> Option<u64> {
+fn env_number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
@@ -24,9 +24,12 @@ fn number(name: &str) -> Option<u64> {
 fn fuzz(name: &str, rounds: u64, check: impl Fn(&[u8]) + std::panic::RefUnwindSafe) {
     let seeds = corpus(name);
     assert!(seeds.len() > 5, "the corpus {name} is there");
-    let first = number("LIVESOUK_FUZZ_SEED").unwrap_or(1);
-    let last =
-        if number("LIVESOUK_FUZZ_SEED").is_some() { first } else { number("LIVESOUK_FUZZ_ROUNDS").unwrap_or(rounds) };
+    let first = env_number("LIVESOUK_FUZZ_SEED").unwrap_or(1);
+    let last = if env_number("LIVESOUK_FUZZ_SEED").is_some() {
+        first
+    } else {
+        env_number("LIVESOUK_FUZZ_ROUNDS").unwrap_or(rounds)
+    };
     for seed in first..=last {
         let mut random = SmallRng::seed_from_u64(seed);
         let bytes = mutate(&mut random, &seeds);
@@ -76,7 +79,7 @@ fn no_bytes_of_a_client_panic_the_reader_or_make_it_keep_more_than_its_bound() {
 }
 
 /// What is read of bytes that come in pieces; the error ends it.
-fn read(agreed: bool, bytes: &[u8], piece: usize) -> (Vec<Incoming>, bool) {
+fn read(agreed: bool, bytes: &[u8], piece: usize) -> (Vec<IncomingMessage>, bool) {
     let mut reader = FrameReader::new(agreed);
     let mut all = Vec::new();
     for mut input in bytes.chunks(piece) {
@@ -84,7 +87,7 @@ fn read(agreed: bool, bytes: &[u8], piece: usize) -> (Vec<Incoming>, bool) {
             match reader.next(&mut input) {
                 Ok(None) => break,
                 Ok(Some(incoming)) => {
-                    if let Incoming::Text(text) = &incoming {
+                    if let IncomingMessage::Text(text) = &incoming {
                         assert!(text.len() <= MESSAGE_BYTES_MAX);
                     }
                     all.push(incoming);
@@ -92,7 +95,7 @@ fn read(agreed: bool, bytes: &[u8], piece: usize) -> (Vec<Incoming>, bool) {
                 Err(_) => return (all, true),
             }
         }
-        assert!(reader.kept() <= 2 * MESSAGE_BYTES_MAX + 256, "{}", reader.kept());
+        assert!(reader.buffered_bytes() <= 2 * MESSAGE_BYTES_MAX + 256, "{}", reader.buffered_bytes());
     }
     (all, false)
 }
@@ -100,11 +103,11 @@ fn read(agreed: bool, bytes: &[u8], piece: usize) -> (Vec<Incoming>, bool) {
 #[test]
 fn no_bytes_panic_inflate_or_exceed_its_bound() {
     fuzz("frames", 5_000, |bytes| {
-        if let Ok(out) = deflate::unpack(bytes.get(6..).unwrap_or_default(), 16_384) {
+        if let Ok(out) = deflate::decompress(bytes.get(6..).unwrap_or_default(), 16_384) {
             assert!(out.len() <= 16_384);
         }
-        if let Some(packed) = deflate::pack(&bytes.repeat(20)) {
-            assert_eq!(deflate::unpack(&packed, 1 << 24), Ok(bytes.repeat(20)));
+        if let Some(packed) = deflate::compress(&bytes.repeat(20)) {
+            assert_eq!(deflate::decompress(&packed, 1 << 24), Ok(bytes.repeat(20)));
         }
     });
 }

@@ -24,7 +24,7 @@ pub struct RehearsalView {
     pub connected: u64,
     /// How long the show is, and how far the rehearsal has got.
     pub seconds: u64,
-    pub passed_s: u64,
+    pub elapsed_s: u64,
     pub messages: u64,
     pub orders_held: u64,
     /// 99 of 100 messages were with their viewers in so many milliseconds: in the last second while it runs, over all of

@@ -3,12 +3,12 @@
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::{Frame, Logged, State, deflate};
+use super::{EncodedEvent, Frame, RoomState, deflate};
 use crate::domain::{MessageId, Millis, Refusal};
 
 /// Why a viewer gets everything afresh.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Why {
+pub enum SnapshotReason {
     /// This node missed something that cannot be had any more.
     Hole,
     /// The room's numbering began anew.
@@ -17,20 +17,20 @@ pub enum Why {
     Slow,
 }
 
-impl Why {
+impl SnapshotReason {
     fn name(self) -> &'static str {
         match self {
-            Why::Hole => "hole",
-            Why::Epoch => "epoch",
-            Why::Slow => "slow",
+            SnapshotReason::Hole => "hole",
+            SnapshotReason::Epoch => "epoch",
+            SnapshotReason::Slow => "slow",
         }
     }
 }
 
 /// All that is new: the events, and the values of `state` not sent yet, which count as sent from then on.
-pub fn tick<'a>(seq: u64, events: impl IntoIterator<Item = &'a (u64, Logged)>, state: &mut State) -> Frame {
+pub fn tick<'a>(seq: u64, events: impl IntoIterator<Item = &'a (u64, EncodedEvent)>, state: &mut RoomState) -> Frame {
     Frame::build(|out| {
-        push(out, format_args!(r#"{{"t":"tick","seq":{seq}"#));
+        append(out, format_args!(r#"{{"t":"tick","seq":{seq}"#));
         let mut events = events.into_iter().peekable();
         if events.peek().is_some() {
             out.extend_from_slice(br#","events":"#);
@@ -46,14 +46,14 @@ pub fn tick<'a>(seq: u64, events: impl IntoIterator<Item = &'a (u64, Logged)>, s
 
 /// Everything, for a viewer who cannot go on from where they were.
 pub fn snapshot<'a>(
-    why: Why,
+    reason: SnapshotReason,
     epoch: &str,
     seq: u64,
-    events: impl IntoIterator<Item = &'a (u64, Logged)>,
-    state: &State,
+    events: impl IntoIterator<Item = &'a (u64, EncodedEvent)>,
+    state: &RoomState,
 ) -> Frame {
     Frame::build(|out| {
-        push(out, format_args!(r#"{{"t":"snapshot","why":"{}","recovered":false,"#, why.name()));
+        append(out, format_args!(r#"{{"t":"snapshot","why":"{}","recovered":false,"#, reason.name()));
         write_all(out, epoch, seq, events, state);
     })
 }
@@ -62,8 +62,8 @@ pub fn snapshot<'a>(
 pub fn hello_tail<'a>(
     epoch: &str,
     seq: u64,
-    events: impl IntoIterator<Item = &'a (u64, Logged)>,
-    state: &State,
+    events: impl IntoIterator<Item = &'a (u64, EncodedEvent)>,
+    state: &RoomState,
 ) -> Vec<u8> {
     let mut out = Vec::with_capacity(1_024);
     write_all(&mut out, epoch, seq, events, state);
@@ -72,7 +72,7 @@ pub fn hello_tail<'a>(
 
 /// What hello says to one viewer alone. `you` is a JSON value.
 #[derive(Clone, Copy, Debug)]
-pub struct Greeting<'a> {
+pub struct HelloHead<'a> {
     pub recovered: bool,
     pub now: Millis,
     pub you: &'a [u8],
@@ -82,47 +82,47 @@ pub struct Greeting<'a> {
 
 /// The shared part of a hello: its JSON, and the same deflated, where that pays and somebody reads it.
 #[derive(Clone, Debug)]
-pub struct Tail {
+pub struct HelloTail {
     pub plain: Bytes,
-    pub packed: Option<Bytes>,
+    pub compressed: Option<Bytes>,
 }
 
 /// A viewer's hello: what is theirs, then the shared `tail`; deflated if `deflate` and the tail is.
-pub fn hello(greeting: &Greeting, tail: &Tail, deflate: bool) -> Frame {
-    let Greeting { recovered, now, you, receipts } = greeting;
-    let head = |out: &mut Vec<u8>| {
-        push(out, format_args!(r#"{{"t":"hello","recovered":{recovered},"now":{now},"you":"#));
+pub fn hello(hello_head: &HelloHead, tail: &HelloTail, deflate: bool) -> Frame {
+    let HelloHead { recovered, now, you, receipts } = hello_head;
+    let write_head = |out: &mut Vec<u8>| {
+        append(out, format_args!(r#"{{"t":"hello","recovered":{recovered},"now":{now},"you":"#));
         out.extend_from_slice(you);
         if *receipts {
             out.extend_from_slice(br#","receipts":true"#);
         }
         out.push(b',');
     };
-    match tail.packed.as_ref().filter(|_| deflate) {
+    match tail.compressed.as_ref().filter(|_| deflate) {
         None => Frame::build(|out| {
-            head(out);
+            write_head(out);
             out.extend_from_slice(&tail.plain);
         }),
         Some(packed) => Frame::build_deflated(|out| {
             let mut own = Vec::with_capacity(256);
-            head(&mut own);
-            deflate::stored(&own, out);
+            write_head(&mut own);
+            deflate::write_stored_blocks(&own, out);
             out.extend_from_slice(packed);
         }),
     }
 }
 
 /// All values, as JSON: what a viewer is sent who cannot take the rest.
-pub fn values(state: &State) -> Bytes {
+pub fn state_values(state: &RoomState) -> Bytes {
     let mut out = Vec::with_capacity(1_024);
     state.write_all(&mut out);
     out.into()
 }
 
 /// A tick of values alone for a viewer whose log stands still at `seq`.
-pub fn values_tick(seq: u64, values: &[u8]) -> Frame {
+pub fn state_tick(seq: u64, values: &[u8]) -> Frame {
     Frame::build(|out| {
-        push(out, format_args!(r#"{{"t":"tick","seq":{seq},"state":"#));
+        append(out, format_args!(r#"{{"t":"tick","seq":{seq},"state":"#));
         out.extend_from_slice(values);
         out.push(b'}');
     })
@@ -131,7 +131,7 @@ pub fn values_tick(seq: u64, values: &[u8]) -> Frame {
 /// `{"t":"reply","ref":…,"ok":…}`. Without a `ref` in the question the answer's is null.
 pub fn reply(reference: Option<&str>, ok: &impl Serialize) -> Frame {
     Frame::build(|out| {
-        push(out, format_args!(r#"{{"t":"reply","ref":{},"ok":"#, json(&reference)));
+        append(out, format_args!(r#"{{"t":"reply","ref":{},"ok":"#, json(&reference)));
         out.extend_from_slice(json(ok).as_bytes());
         out.push(b'}');
     })
@@ -150,50 +150,50 @@ pub fn reply_refused(reference: Option<&str>, refusal: &Refusal) -> Frame {
     Frame::build(|out| {
         write_error(out, reference, refusal.code(), &refusal.to_string(), refusal.retry_ms());
         if let Refusal::NeedsAction { action_url } = refusal {
-            push(out, format_args!(r#","action_url":{}"#, json(action_url)));
+            append(out, format_args!(r#","action_url":{}"#, json(action_url)));
         }
         out.extend_from_slice(b"}}");
     })
 }
 
 fn write_error(out: &mut Vec<u8>, reference: Option<&str>, code: &str, message: &str, retry_ms: Option<Millis>) {
-    push(out, format_args!(r#"{{"t":"reply","ref":{},"error":{{"code":{}"#, json(&reference), json(&code)));
-    push(out, format_args!(r#","message":{},"retry_ms":{}"#, json(&message), json(&retry_ms)));
+    append(out, format_args!(r#"{{"t":"reply","ref":{},"error":{{"code":{}"#, json(&reference), json(&code)));
+    append(out, format_args!(r#","message":{},"retry_ms":{}"#, json(&message), json(&retry_ms)));
 }
 
 /// The viewer's own order changed.
 pub fn order(order: &impl Serialize) -> Frame {
-    Frame::build(|out| push(out, format_args!(r#"{{"t":"order","order":{}}}"#, json(order))))
+    Frame::build(|out| append(out, format_args!(r#"{{"t":"order","order":{}}}"#, json(order))))
 }
 
 /// For the team: a message waits to be looked at.
 pub fn held(message: &impl Serialize) -> Frame {
-    Frame::build(|out| push(out, format_args!(r#"{{"t":"held","message":{}}}"#, json(message))))
+    Frame::build(|out| append(out, format_args!(r#"{{"t":"held","message":{}}}"#, json(message))))
 }
 
 /// For the team: a message does not wait any more.
-pub fn settled(id: MessageId) -> Frame {
-    Frame::build(|out| push(out, format_args!(r#"{{"t":"held","settled":"{id}"}}"#)))
+pub fn reviewed(id: MessageId) -> Frame {
+    Frame::build(|out| append(out, format_args!(r#"{{"t":"held","settled":"{id}"}}"#)))
 }
 
 /// The team did something to this viewer.
-pub fn action(action: &impl Serialize) -> Frame {
-    Frame::build(|out| push(out, format_args!(r#"{{"t":"action","action":{}}}"#, json(action))))
+pub fn audit(action: &impl Serialize) -> Frame {
+    Frame::build(|out| append(out, format_args!(r#"{{"t":"action","action":{}}}"#, json(action))))
 }
 
 /// Open a new connection, then leave this one.
 pub fn moving(retry_ms: Millis) -> Frame {
-    Frame::build(|out| push(out, format_args!(r#"{{"t":"moving","retry_ms":{retry_ms}}}"#)))
+    Frame::build(|out| append(out, format_args!(r#"{{"t":"moving","retry_ms":{retry_ms}}}"#)))
 }
 
 fn write_all<'a>(
     out: &mut Vec<u8>,
     epoch: &str,
     seq: u64,
-    events: impl IntoIterator<Item = &'a (u64, Logged)>,
-    state: &State,
+    events: impl IntoIterator<Item = &'a (u64, EncodedEvent)>,
+    state: &RoomState,
 ) {
-    push(out, format_args!(r#""epoch":{},"seq":{seq},"stream":"#, json(&epoch)));
+    append(out, format_args!(r#""epoch":{},"seq":{seq},"stream":"#, json(&epoch)));
     out.extend_from_slice(state.stream());
     out.extend_from_slice(br#","events":"#);
     write_events(out, events);
@@ -202,18 +202,18 @@ fn write_all<'a>(
     out.push(b'}');
 }
 
-fn write_events<'a>(out: &mut Vec<u8>, events: impl IntoIterator<Item = &'a (u64, Logged)>) {
+fn write_events<'a>(out: &mut Vec<u8>, events: impl IntoIterator<Item = &'a (u64, EncodedEvent)>) {
     out.push(b'[');
     for (place, (seq, event)) in events.into_iter().enumerate() {
         if place > 0 {
             out.push(b',');
         }
-        event.with_seq(*seq, out);
+        event.write_with_seq(*seq, out);
     }
     out.push(b']');
 }
 
-fn push(out: &mut Vec<u8>, text: std::fmt::Arguments) {
+fn append(out: &mut Vec<u8>, text: std::fmt::Arguments) {
     // Cannot fail: a vector takes everything.
     let _ = std::io::Write::write_fmt(out, text);
 }
@@ -235,15 +235,15 @@ mod tests {
         String::from_utf8(bytes[start..].to_vec()).unwrap()
     }
 
-    fn events() -> Vec<(u64, Logged)> {
-        vec![(42, Logged::new(100, &Event::Unpinned {})), (43, Logged::new(120, &Event::Ended {}))]
+    fn events() -> Vec<(u64, EncodedEvent)> {
+        vec![(42, EncodedEvent::new(100, &Event::Unpinned {})), (43, EncodedEvent::new(120, &Event::Ended {}))]
     }
 
     const STATE: &str = r#"{"pin":null,"offers":{},"viewers":7,"likes":0,"chat":{"slow_ms":0,"notice":null}}"#;
     const EVENTS: &str = r#"[{"seq":42,"at":100,"type":"unpinned"},{"seq":43,"at":120,"type":"ended"}]"#;
 
-    fn state() -> State {
-        let mut state = State::default();
+    fn state() -> RoomState {
+        let mut state = RoomState::default();
         state.set_viewers(7);
         state.set(StateChange::Stream { v: [0, 0], json: r#"{"id":"s"}"#.into() });
         state
@@ -264,33 +264,33 @@ mod tests {
     #[test]
     fn hello_is_a_head_of_ones_own_and_a_shared_tail() {
         let tail = hello_tail("e\"1", 43, &events(), &state());
-        let packed = deflate::pack(tail.repeat(4).as_slice()).map(Bytes::from);
-        let tail = Tail { plain: tail.into(), packed: None };
-        let greeting = Greeting { recovered: true, now: 1_760, you: br#"{"id":"u"}"#, receipts: false };
+        let packed = deflate::compress(tail.repeat(4).as_slice()).map(Bytes::from);
+        let tail = HelloTail { plain: tail.into(), compressed: None };
+        let greeting = HelloHead { recovered: true, now: 1_760, you: br#"{"id":"u"}"#, receipts: false };
         let said = format!(r#""epoch":"e\"1","seq":43,"stream":{{"id":"s"}},"events":{EVENTS},"state":{STATE}}}"#);
         assert_eq!(
             text(hello(&greeting, &tail, true)),
             format!(r#"{{"t":"hello","recovered":true,"now":1760,"you":{{"id":"u"}},{said}"#)
         );
-        let asked = Greeting { receipts: true, ..greeting };
+        let asked = HelloHead { receipts: true, ..greeting };
         let head = r#"{"t":"hello","recovered":true,"now":1760,"you":{"id":"u"},"receipts":true,"#;
         assert_eq!(text(hello(&asked, &tail, false)), format!("{head}{said}"));
         assert!(packed.is_some());
-        let frame = hello(&asked, &Tail { packed, ..tail }, true).into_bytes();
+        let frame = hello(&asked, &HelloTail { compressed: packed, ..tail }, true).into_bytes();
         assert_eq!(frame[0], 0xc1);
-        let unpacked = deflate::unpack(&frame[4..], 10_000).unwrap();
+        let unpacked = deflate::decompress(&frame[4..], 10_000).unwrap();
         assert_eq!(String::from_utf8(unpacked).unwrap(), format!("{head}{}", said.repeat(4)));
     }
 
     #[test]
     fn values_alone_leave_the_log_where_it_is() {
-        assert_eq!(text(values_tick(9, &values(&state()))), format!(r#"{{"t":"tick","seq":9,"state":{STATE}}}"#));
+        assert_eq!(text(state_tick(9, &state_values(&state()))), format!(r#"{{"t":"tick","seq":9,"state":{STATE}}}"#));
     }
 
     #[test]
     fn a_snapshot_says_why() {
         assert_eq!(
-            text(snapshot(Why::Slow, "e1", 90, &[], &state())),
+            text(snapshot(SnapshotReason::Slow, "e1", 90, &[], &state())),
             format!(
                 r#"{{"t":"snapshot","why":"slow","recovered":false,"epoch":"e1","seq":90,"stream":{{"id":"s"}},"events":[],"state":{STATE}}}"#
             )

@@ -11,25 +11,25 @@ use serde::Deserialize;
 use crate::domain::{Millis, OfferId};
 
 /// `[epoch, version]`, compared in this order.
-pub type Version = [i64; 2];
+pub type StateVersion = [i64; 2];
 
 /// A new value for one key, its JSON encoded already.
 #[derive(Clone, PartialEq, Debug)]
 pub enum StateChange {
     /// `{"offer":…,"v":…}` or `null`.
-    Pin { v: Version, json: Bytes },
+    Pin { v: StateVersion, json: Bytes },
     /// The whole offer. A closed one is sent once and then forgotten, unless it is pinned.
-    Offer { id: OfferId, v: Version, closed: bool, json: Bytes },
+    Offer { id: OfferId, v: StateVersion, closed: bool, json: Bytes },
     /// Likes only grow: the larger number is the newer one.
     Likes(i64),
     /// `{"slow_ms":…,"notice":…,"off":…,"links":…,"hold_all":…,"pinned":…}`
-    Chat { v: Version, json: Bytes },
+    Chat { v: StateVersion, json: Bytes },
     /// The `stream` object of hello and snapshot; no tick carries it.
-    Stream { v: Version, json: Bytes },
+    Stream { v: StateVersion, json: Bytes },
     /// Since when this node does not hear the others: talk waits, numbers may be late. Never told to another node.
     Delayed(Option<Millis>),
     /// How many wait for units to come back; 0 is nobody. Each node looks for itself: never told to another node.
-    Waiting { offer: OfferId, people: i64 },
+    StockAlerts { offer: OfferId, count: i64 },
 }
 
 /// Which value a change is about.
@@ -41,7 +41,7 @@ pub enum StateKey {
     Chat,
     Stream,
     Delayed,
-    Waiting(OfferId),
+    StockAlerts(OfferId),
 }
 
 impl StateChange {
@@ -53,7 +53,7 @@ impl StateChange {
             StateChange::Chat { .. } => StateKey::Chat,
             StateChange::Stream { .. } => StateKey::Stream,
             StateChange::Delayed(_) => StateKey::Delayed,
-            StateChange::Waiting { offer, .. } => StateKey::Waiting(*offer),
+            StateChange::StockAlerts { offer, .. } => StateKey::StockAlerts(*offer),
         }
     }
 
@@ -65,58 +65,58 @@ impl StateChange {
     }
 
     /// Of two changes of one key the one with the higher rank is the newer.
-    pub fn rank(&self) -> Version {
+    pub fn version(&self) -> StateVersion {
         match self {
             StateChange::Pin { v, .. }
             | StateChange::Offer { v, .. }
             | StateChange::Chat { v, .. }
             | StateChange::Stream { v, .. } => *v,
             StateChange::Likes(likes) => [0, *likes],
-            StateChange::Delayed(_) | StateChange::Waiting { .. } => [0, 0],
+            StateChange::Delayed(_) | StateChange::StockAlerts { .. } => [0, 0],
         }
     }
 
     /// Whether this takes the place of `earlier`, a change of the same key.
-    pub fn replaces(&self, earlier: &StateChange) -> bool {
-        self.key() != earlier.key() || earlier.rank() <= self.rank()
+    pub fn supersedes(&self, earlier: &StateChange) -> bool {
+        self.key() != earlier.key() || earlier.version() <= self.version()
     }
 }
 
 /// All values of a room, and which of them the viewers have not been sent yet.
-pub struct State {
-    pin: Valued,
+pub struct RoomState {
+    pin: VersionedJson,
     pinned: Option<OfferId>,
     offers: BTreeMap<OfferId, OfferValue>,
     viewers: u64,
     likes: i64,
-    chat: Valued,
-    stream: Valued,
+    chat: VersionedJson,
+    stream: VersionedJson,
     delayed: Option<Millis>,
     /// Of offers for which somebody waits, or did.
-    waiting: BTreeMap<OfferId, i64>,
-    unsent: Unsent,
+    stock_alerts: BTreeMap<OfferId, i64>,
+    unsent: UnsentChanges,
 }
 
-struct Valued {
-    v: Version,
+struct VersionedJson {
+    v: StateVersion,
     json: Bytes,
 }
 
 struct OfferValue {
-    v: Version,
+    v: StateVersion,
     closed: bool,
     json: Bytes,
 }
 
 #[derive(Default)]
-struct Unsent {
-    keys: Keys,
+struct UnsentChanges {
+    keys: UnsentKeys,
     offers: BTreeSet<OfferId>,
-    waiting: BTreeSet<OfferId>,
+    stock_alerts: BTreeSet<OfferId>,
 }
 
 #[derive(Clone, Copy, Default, PartialEq)]
-struct Keys {
+struct UnsentKeys {
     pin: bool,
     offers: bool,
     viewers: bool,
@@ -125,26 +125,26 @@ struct Keys {
     delayed: bool,
 }
 
-const OLDEST: Version = [i64::MIN; 2];
+const OLDEST: StateVersion = [i64::MIN; 2];
 
-impl Default for State {
+impl Default for RoomState {
     fn default() -> Self {
         Self {
-            pin: Valued { v: OLDEST, json: Bytes::from_static(b"null") },
+            pin: VersionedJson { v: OLDEST, json: Bytes::from_static(b"null") },
             pinned: None,
             offers: BTreeMap::new(),
             viewers: 0,
             likes: 0,
-            chat: Valued { v: OLDEST, json: Bytes::from_static(br#"{"slow_ms":0,"notice":null}"#) },
-            stream: Valued { v: OLDEST, json: Bytes::from_static(b"null") },
+            chat: VersionedJson { v: OLDEST, json: Bytes::from_static(br#"{"slow_ms":0,"notice":null}"#) },
+            stream: VersionedJson { v: OLDEST, json: Bytes::from_static(b"null") },
             delayed: None,
-            waiting: BTreeMap::new(),
-            unsent: Unsent::default(),
+            stock_alerts: BTreeMap::new(),
+            unsent: UnsentChanges::default(),
         }
     }
 }
 
-impl State {
+impl RoomState {
     /// Takes a value unless it is older than the one held. Says whether anything is different now: nodes repeat
     /// what they know every second, and a repetition is not worth a frame.
     pub fn set(&mut self, change: StateChange) -> bool {
@@ -152,7 +152,7 @@ impl State {
             StateChange::Pin { v, json } => {
                 let changed = self.pin.set(v, json);
                 if changed {
-                    self.pinned = pinned(&self.pin.json);
+                    self.pinned = pinned_offer(&self.pin.json);
                 }
                 self.unsent.keys.pin |= changed;
                 changed
@@ -188,11 +188,11 @@ impl State {
                 self.unsent.keys.delayed |= changed;
                 changed
             }
-            StateChange::Waiting { offer, people } => {
-                let before = self.waiting.insert(offer, people).unwrap_or(0);
+            StateChange::StockAlerts { offer, count: people } => {
+                let before = self.stock_alerts.insert(offer, people).unwrap_or(0);
                 let changed = before != people;
                 if changed {
-                    self.unsent.waiting.insert(offer);
+                    self.unsent.stock_alerts.insert(offer);
                 }
                 changed
             }
@@ -207,7 +207,7 @@ impl State {
     }
 
     pub fn has_unsent(&self) -> bool {
-        self.unsent.keys != Keys::default() || !self.unsent.waiting.is_empty()
+        self.unsent.keys != UnsentKeys::default() || !self.unsent.stock_alerts.is_empty()
     }
 
     /// The offer being shown.
@@ -221,16 +221,16 @@ impl State {
 
     /// Appends an object of the keys changed since the last call; from then on they count as sent.
     pub fn write_unsent(&mut self, out: &mut Vec<u8>) {
-        let Unsent { keys, offers, waiting } = std::mem::take(&mut self.unsent);
-        let waiting = waiting.iter().filter_map(|id| self.waiting.get_key_value(id));
+        let UnsentChanges { keys, offers, stock_alerts: waiting } = std::mem::take(&mut self.unsent);
+        let waiting = waiting.iter().filter_map(|id| self.stock_alerts.get_key_value(id));
         self.write(out, keys, offers.iter().filter_map(|id| self.offers.get_key_value(id)), waiting);
-        self.waiting.retain(|_, people| *people > 0);
+        self.stock_alerts.retain(|_, people| *people > 0);
     }
 
     /// Everybody has been sent everything.
     pub fn mark_sent(&mut self) {
-        self.unsent = Unsent::default();
-        self.waiting.retain(|_, people| *people > 0);
+        self.unsent = UnsentChanges::default();
+        self.stock_alerts.retain(|_, people| *people > 0);
     }
 
     /// Appends an object of every key. A closed offer is in it only while it is pinned or still to be sent.
@@ -240,16 +240,16 @@ impl State {
             .iter()
             .filter(|(id, value)| !value.closed || self.pinned == Some(**id) || self.unsent.offers.contains(*id));
         let delayed = self.delayed.is_some();
-        let all = Keys { pin: true, offers: true, viewers: true, likes: true, chat: true, delayed };
-        self.write(out, all, shown, self.waiting.iter().filter(|(_, people)| **people > 0));
+        let all = UnsentKeys { pin: true, offers: true, viewers: true, likes: true, chat: true, delayed };
+        self.write(out, all, shown, self.stock_alerts.iter().filter(|(_, people)| **people > 0));
     }
 
     fn write<'a>(
         &self,
         out: &mut Vec<u8>,
-        keys: Keys,
+        keys: UnsentKeys,
         offers: impl Iterator<Item = (&'a OfferId, &'a OfferValue)>,
-        waiting: impl Iterator<Item = (&'a OfferId, &'a i64)>,
+        stock_alerts: impl Iterator<Item = (&'a OfferId, &'a i64)>,
     ) {
         let start = out.len();
         if keys.pin {
@@ -281,13 +281,13 @@ impl State {
             None if keys.delayed => out.extend_from_slice(b",\"delayed\":null"),
             None => {}
         }
-        let mut told = false;
-        for (id, people) in waiting {
-            let before = if told { "," } else { ",\"waiting\":{" };
+        let mut has_stock_alerts = false;
+        for (id, people) in stock_alerts {
+            let before = if has_stock_alerts { "," } else { ",\"waiting\":{" };
             out.extend_from_slice(format!("{before}\"{id}\":{people}").as_bytes());
-            told = true;
+            has_stock_alerts = true;
         }
-        if told {
+        if has_stock_alerts {
             out.push(b'}');
         }
         match out.get_mut(start) {
@@ -298,8 +298,8 @@ impl State {
     }
 }
 
-impl Valued {
-    fn set(&mut self, v: Version, json: Bytes) -> bool {
+impl VersionedJson {
+    fn set(&mut self, v: StateVersion, json: Bytes) -> bool {
         let changed = self.v <= v && self.json != json;
         if self.v <= v {
             *self = Self { v, json };
@@ -309,12 +309,12 @@ impl Valued {
 }
 
 /// The offer a pin's JSON names.
-fn pinned(json: &[u8]) -> Option<OfferId> {
+fn pinned_offer(json: &[u8]) -> Option<OfferId> {
     #[derive(Deserialize)]
-    struct Peek {
+    struct PinJson {
         offer: OfferId,
     }
-    serde_json::from_slice::<Option<Peek>>(json).ok().flatten().map(|pin| pin.offer)
+    serde_json::from_slice::<Option<PinJson>>(json).ok().flatten().map(|pin| pin.offer)
 }
 
 #[cfg(test)]
@@ -325,13 +325,13 @@ mod tests {
         StateChange::Offer { id, v: [1, version], closed, json: json.into() }
     }
 
-    fn unsent(state: &mut State) -> String {
+    fn unsent(state: &mut RoomState) -> String {
         let mut out = Vec::new();
         state.write_unsent(&mut out);
         String::from_utf8(out).unwrap()
     }
 
-    fn all(state: &State) -> String {
+    fn all(state: &RoomState) -> String {
         let mut out = Vec::new();
         state.write_all(&mut out);
         String::from_utf8(out).unwrap()
@@ -343,7 +343,7 @@ mod tests {
 
     #[test]
     fn an_older_count_never_follows_a_newer_one() {
-        let mut state = State::default();
+        let mut state = RoomState::default();
         for (version, json, changed) in [
             ([1, 5], "5", true),
             ([1, 4], "4", false),
@@ -360,7 +360,7 @@ mod tests {
 
     #[test]
     fn a_tick_has_what_changed_and_a_snapshot_has_all() {
-        let mut state = State::default();
+        let mut state = RoomState::default();
         assert!(!state.has_unsent());
         assert_eq!(unsent(&mut state), "{}");
         assert_eq!(all(&state), r#"{"pin":null,"offers":{},"viewers":0,"likes":0,"chat":{"slow_ms":0,"notice":null}}"#);
@@ -383,7 +383,7 @@ mod tests {
 
     #[test]
     fn what_is_delayed_is_said_when_it_begins_and_when_it_ends() {
-        let mut state = State::default();
+        let mut state = RoomState::default();
         assert!(!state.set(StateChange::Delayed(None)));
         assert!(state.set(StateChange::Delayed(Some(7))));
         assert!(!state.set(StateChange::Delayed(Some(9))), "it lasts since 7");
@@ -396,8 +396,8 @@ mod tests {
 
     #[test]
     fn how_many_wait_is_told_when_it_changes_and_forgotten_at_none() {
-        let mut state = State::default();
-        let waiting = |people| StateChange::Waiting { offer: id(1), people };
+        let mut state = RoomState::default();
+        let waiting = |people| StateChange::StockAlerts { offer: id(1), count: people };
         assert!(!state.set(waiting(0)));
         assert!(state.set(waiting(2)));
         assert!(!state.set(waiting(2)), "repeated every second");
@@ -407,12 +407,12 @@ mod tests {
         assert!(state.set(waiting(0)));
         assert!(!all(&state).contains("waiting"));
         assert!(unsent(&mut state).contains("\"00000000-0000-0000-0000-000000000001\":0"));
-        assert!(!state.has_unsent() && state.waiting.is_empty());
+        assert!(!state.has_unsent() && state.stock_alerts.is_empty());
     }
 
     #[test]
     fn a_closed_offer_is_sent_once_and_stays_only_while_pinned() {
-        let mut state = State::default();
+        let mut state = RoomState::default();
         state.set(offer(id(1), 1, false, "{}"));
         let pin = format!(r#"{{"offer":"{}","v":1}}"#, id(1));
         state.set(StateChange::Pin { v: [1, 1], json: pin.into() });

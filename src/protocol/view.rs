@@ -3,11 +3,12 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::report::{Minute, OfferSales, PinSpan};
+use crate::domain::report::{OfferSales, PinSpan, ReportMinute};
 use crate::domain::{
-    ActionId, Address, ChatMessage, ChatRules, Deed, DeedKind, Happened, Kind, LinkRule, LiveStream, MessageId, Millis,
-    Minor, Offer, OfferId, OfferStatus, Order, OrderId, OrderStatus, Product, ProductId, Quote, Role, Sanction,
-    SanctionKind, Shop, ShopId, Speaker, StreamId, StreamStatus, Titles, UserId, Variant, VariantId,
+    Address, AuditAction, AuditEntry, AuditEntryId, Author, ChatMessage, ChatRules, LinkRule, LiveStream, MessageId,
+    Millis, Minor, Offer, OfferId, OfferKind, OfferStatus, Order, OrderHistoryEntry, OrderId, OrderStatus, Product,
+    ProductId, Quote, Role, Sanction, SanctionKind, Shop, ShopId, StreamId, StreamStatus, Titles, UserId, Variant,
+    VariantId,
 };
 
 /// `[epoch, version]`: of two views of one thing the larger is newer. Compare the epoch first.
@@ -27,7 +28,7 @@ pub struct OfferView {
     pub variant_name: String,
     pub variant_names: Titles,
     pub image: Option<String>,
-    pub kind: Kind,
+    pub kind: OfferKind,
     /// Minor units of `currency`.
     pub price: Minor,
     pub old_price: Option<Minor>,
@@ -147,7 +148,7 @@ pub struct OrderDetail {
     #[serde(flatten)]
     pub order: OrderView,
     /// Oldest first.
-    pub history: Vec<Happened>,
+    pub history: Vec<OrderHistoryEntry>,
     /// Where it goes; null: not said, or erased.
     pub address: Option<Address>,
 }
@@ -277,7 +278,7 @@ impl VariantView {
 pub struct MessageView {
     pub id: MessageId,
     pub at: Millis,
-    pub from: Speaker,
+    pub from: Author,
     pub text: String,
     /// What it answers.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -294,7 +295,7 @@ impl From<ChatMessage> for MessageView {
 
 /// What came of saying something.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, ToSchema)]
-pub struct Said {
+pub struct SayReply {
     pub id: MessageId,
     /// It waits for the team; only its author and the team see it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -304,14 +305,14 @@ pub struct Said {
 /// Something the team did. Those it was done to are told its role, not who it was.
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
 #[schema(as = Action)]
-pub struct DeedView {
-    pub id: ActionId,
+pub struct AuditEntryView {
+    pub id: AuditEntryId,
     pub stream: StreamId,
     pub at: Millis,
-    pub kind: DeedKind,
+    pub kind: AuditAction,
     /// Who did it; for the team only.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub by: Option<Speaker>,
+    pub by: Option<Author>,
     pub role: Role,
     /// Whom it was done to.
     pub user: Option<UserId>,
@@ -326,16 +327,16 @@ pub struct DeedView {
     pub reason: Option<String>,
 }
 
-impl DeedView {
+impl AuditEntryView {
     /// As the team sees it.
-    pub fn of(deed: Deed) -> Self {
-        let Deed { id, stream, at, by, kind, user, name, message, subject, detail, reason, text } = deed;
+    pub fn of(deed: AuditEntry) -> Self {
+        let AuditEntry { id, stream, at, by, kind, user, name, message, subject, detail, reason, text } = deed;
         let role = by.role;
         Self { id, stream, at, kind, by: Some(by), role, user, name, message, text, subject, detail, reason }
     }
 
     /// As the one it was done to sees it.
-    pub fn to_them(deed: Deed) -> Self {
+    pub fn for_affected_user(deed: AuditEntry) -> Self {
         Self { by: None, ..Self::of(deed) }
     }
 }
@@ -392,7 +393,7 @@ pub struct ChatRulesView {
     /// What becomes of a viewer's message with a link in it.
     pub links: LinkRule,
     /// Every viewer's message waits for the team.
-    pub hold_all: bool,
+    pub review_all: bool,
     /// The comment that stands above the others.
     pub pinned: Option<Quote>,
     #[schema(value_type = Vec<i64>, example = json!([1, 7]))]
@@ -401,14 +402,14 @@ pub struct ChatRulesView {
 
 impl ChatRulesView {
     pub fn of(rules: &ChatRules, v: Version) -> Self {
-        let ChatRules { slow_ms, notice, off, links, hold_all, pinned } = rules.clone();
-        Self { slow_ms, notice, off, links, hold_all, pinned, v }
+        let ChatRules { slow_ms, notice, off, links, review_all, pinned } = rules.clone();
+        Self { slow_ms, notice, off, links, review_all, pinned, v }
     }
 }
 
 /// A show in numbers.
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
-pub struct Report {
+pub struct StreamReport {
     pub orders_held: i64,
     pub orders_paid: i64,
     pub units_paid: i64,
@@ -436,11 +437,11 @@ pub struct Report {
 
 /// A show in numbers, with its course.
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
-pub struct FullReport {
+pub struct FullStreamReport {
     pub stream: StreamView,
-    pub report: Report,
+    pub report: StreamReport,
     /// Minutes in which something happened, oldest first, at most the last day.
-    pub minutes: Vec<Minute>,
+    pub minutes: Vec<ReportMinute>,
     /// What was the card when, oldest first.
     pub pins: Vec<PinSpan>,
     pub offers: Vec<OfferSales>,
@@ -460,7 +461,7 @@ pub struct CardReach {
 
 /// Who you are, as `hello` tells it.
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
-pub struct You {
+pub struct ViewerIdentity {
     pub id: UserId,
     pub name: String,
     pub role: crate::domain::Role,

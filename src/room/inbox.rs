@@ -10,83 +10,83 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::member::{Wants, Who};
-use super::{Member, Position};
+use super::member::{HelloRequest, SessionDigest};
+use super::{Member, StreamPosition};
 use crate::domain::Millis;
 use crate::protocol::state::StateKey;
-use crate::protocol::{Logged, StateChange};
+use crate::protocol::{EncodedEvent, StateChange};
 
-const EVENTS_MAX: usize = 2_048;
-const EVENT_BYTES_MAX: usize = 256 * 1024;
-const ARRIVALS_MAX: usize = 8_192;
-const ANNOUNCED_MAX: usize = 1_024;
+const EVENT_QUEUE_MAX: usize = 2_048;
+const EVENT_QUEUE_BYTES_MAX: usize = 256 * 1024;
+const JOIN_QUEUE_MAX: usize = 8_192;
+const JOIN_NOTICE_QUEUE_MAX: usize = 1_024;
 /// A room without seats lives this long, and the node hears of its stream.
-pub const IDLE_MS: Millis = 30_000;
+pub const IDLE_TIMEOUT_MS: Millis = 30_000;
 
 pub struct Inbox {
-    ordered: VecDeque<Ordered>,
+    ordered: VecDeque<OrderedInput>,
     events: usize,
     event_bytes: usize,
-    urgent: bool,
+    is_urgent: bool,
     /// Since when the oldest event or value waits.
-    since: Option<Instant>,
-    begun: bool,
+    oldest_since: Option<Instant>,
+    is_synced: bool,
     changes: HashMap<StateKey, StateChange>,
-    arrivals: Vec<Arrival>,
-    announced: VecDeque<Arrivals>,
-    poked: VecDeque<Arc<Member>>,
-    pub elsewhere: Option<u64>,
-    pub drain: Option<Drain>,
+    pending_joins: Vec<PendingJoin>,
+    join_notices: VecDeque<JoinNotice>,
+    notified: VecDeque<Arc<Member>>,
+    pub remote_viewers: Option<u64>,
+    pub drain: Option<DrainPlan>,
     /// Seats handed out and not dropped yet.
-    seats: usize,
+    connections: usize,
     /// When it last had a seat, or was opened.
-    used_at: Millis,
-    closed: bool,
+    last_used_at: Millis,
+    is_closed: bool,
 }
 
 /// What must reach the writer in the order it came.
-pub enum Ordered {
-    Begin { position: Position, recent: Vec<(u64, Logged)> },
-    Log { epoch: Arc<str>, first_seq: u64, events: Vec<Logged> },
+pub enum OrderedInput {
+    Sync { position: StreamPosition, recent: Vec<(u64, EncodedEvent)> },
+    Events { epoch: Arc<str>, first_seq: u64, events: Vec<EncodedEvent> },
 }
 
-pub struct Arrival {
+pub struct PendingJoin {
     pub member: Arc<Member>,
-    pub wants: Wants,
+    pub hello_request: HelloRequest,
 }
 
 /// Sessions that came in, by their digest and the number of their arrival on their node.
-pub struct Arrivals {
-    pub sessions: Vec<(Who, u64)>,
-    pub own: bool,
+pub struct JoinNotice {
+    pub sessions: Vec<(SessionDigest, u64)>,
+    pub is_local: bool,
 }
 
-pub enum Offered {
-    Taken,
+pub enum EnqueueResult {
+    Accepted,
     Full,
 }
 
 /// How a room is emptied.
 #[derive(Clone, Copy)]
-pub struct Drain {
-    pub over_ms: Millis,
-    pub within_ms: Millis,
+pub struct DrainPlan {
+    pub spread_ms: Millis,
+    pub close_after_ms: Millis,
 }
 
 /// What the writer takes at once.
-pub struct Turn {
-    pub ordered: Vec<Ordered>,
+pub struct InboxBatch {
+    pub ordered: Vec<OrderedInput>,
     pub changes: Vec<StateChange>,
-    pub urgent: bool,
-    pub since: Option<Instant>,
-    pub arrivals: Vec<Arrival>,
-    pub announced: VecDeque<Arrivals>,
-    pub elsewhere: Option<u64>,
-    pub drain: Option<Drain>,
-    pub closed: bool,
-    pub freed: bool,
+    pub is_urgent: bool,
+    pub oldest_since: Option<Instant>,
+    pub pending_joins: Vec<PendingJoin>,
+    pub join_notices: VecDeque<JoinNotice>,
+    pub remote_viewers: Option<u64>,
+    pub drain: Option<DrainPlan>,
+    pub is_closed: bool,
+    pub has_freed_space: bool,
     /// Events stayed behind for want of space.
-    pub more: bool,
+    pub has_more: bool,
 }
 
 impl Inbox {
@@ -95,66 +95,71 @@ impl Inbox {
             ordered: VecDeque::new(),
             events: 0,
             event_bytes: 0,
-            urgent: false,
-            since: None,
-            begun: false,
+            is_urgent: false,
+            oldest_since: None,
+            is_synced: false,
             changes: HashMap::new(),
-            arrivals: Vec::new(),
-            announced: VecDeque::new(),
-            poked: VecDeque::new(),
-            elsewhere: None,
+            pending_joins: Vec::new(),
+            join_notices: VecDeque::new(),
+            notified: VecDeque::new(),
+            remote_viewers: None,
             drain: None,
-            seats: 0,
-            used_at: now,
-            closed: false,
+            connections: 0,
+            last_used_at: now,
+            is_closed: false,
         }
     }
 
-    pub fn begin(&mut self, position: Position, state: Vec<StateChange>, recent: Vec<(u64, Logged)>) {
-        if self.closed {
+    pub fn begin(&mut self, position: StreamPosition, state: Vec<StateChange>, recent: Vec<(u64, EncodedEvent)>) {
+        if self.is_closed {
             return;
         }
         for change in state {
-            self.set(change, false);
+            self.set_state(change, false);
         }
-        let begin = Ordered::Begin { position, recent };
+        let begin = OrderedInput::Sync { position, recent };
         // Events that came while the position was being looked up follow it; the writer drops what it covers.
-        match self.begun {
+        match self.is_synced {
             true => self.ordered.push_back(begin),
             false => self.ordered.push_front(begin),
         }
-        self.begun = true;
+        self.is_synced = true;
     }
 
     /// Takes the events out of `events` when there is space.
-    pub fn log(&mut self, epoch: &str, first_seq: u64, events: &mut Option<Vec<Logged>>) -> Offered {
-        let Some(count) = events.as_ref().map(Vec::len).filter(|count| *count > 0 && !self.closed) else {
-            return Offered::Taken;
+    pub fn append_events(
+        &mut self,
+        epoch: &str,
+        first_seq: u64,
+        events: &mut Option<Vec<EncodedEvent>>,
+    ) -> EnqueueResult {
+        let Some(count) = events.as_ref().map(Vec::len).filter(|count| *count > 0 && !self.is_closed) else {
+            return EnqueueResult::Accepted;
         };
         while self.is_full(count) && !self.ordered.is_empty() {
-            if self.begun || self.pop().is_none() {
-                return Offered::Full;
+            if self.is_synced || self.pop().is_none() {
+                return EnqueueResult::Full;
             }
         }
         if let Some(events) = events.take() {
             self.events += count;
-            self.event_bytes += bytes(&events);
-            self.urgent |= events.iter().any(|event| event.urgent);
-            self.since.get_or_insert_with(Instant::now);
-            self.ordered.push_back(Ordered::Log { epoch: epoch.into(), first_seq, events });
+            self.event_bytes += json_bytes(&events);
+            self.is_urgent |= events.iter().any(|event| event.is_urgent);
+            self.oldest_since.get_or_insert_with(Instant::now);
+            self.ordered.push_back(OrderedInput::Events { epoch: epoch.into(), first_seq, events });
         }
-        Offered::Taken
+        EnqueueResult::Accepted
     }
 
-    pub fn set(&mut self, change: StateChange, urgent: bool) {
-        if self.closed {
+    pub fn set_state(&mut self, change: StateChange, urgent: bool) {
+        if self.is_closed {
             return;
         }
-        self.urgent |= urgent;
-        self.since.get_or_insert_with(Instant::now);
+        self.is_urgent |= urgent;
+        self.oldest_since.get_or_insert_with(Instant::now);
         match self.changes.entry(change.key()) {
             std::collections::hash_map::Entry::Occupied(mut old) => {
-                if change.replaces(old.get()) {
+                if change.supersedes(old.get()) {
                     old.insert(change);
                 }
             }
@@ -164,127 +169,127 @@ impl Inbox {
         }
     }
 
-    pub fn join(&mut self, arrival: Arrival) -> bool {
-        if self.closed || ARRIVALS_MAX <= self.arrivals.len() {
+    pub fn join(&mut self, arrival: PendingJoin) -> bool {
+        if self.is_closed || JOIN_QUEUE_MAX <= self.pending_joins.len() {
             return false;
         }
-        self.arrivals.push(arrival);
-        self.seats += 1;
+        self.pending_joins.push(arrival);
+        self.connections += 1;
         true
     }
 
-    pub fn announce(&mut self, arrivals: Arrivals) {
-        if self.closed {
+    pub fn push_join_notice(&mut self, arrivals: JoinNotice) {
+        if self.is_closed {
             return;
         }
-        if self.announced.len() == ANNOUNCED_MAX {
-            self.announced.pop_front();
+        if self.join_notices.len() == JOIN_NOTICE_QUEUE_MAX {
+            self.join_notices.pop_front();
         }
-        self.announced.push_back(arrivals);
+        self.join_notices.push_back(arrivals);
     }
 
-    pub fn has_seats(&self) -> bool {
-        self.seats > 0
+    pub fn has_connections(&self) -> bool {
+        self.connections > 0
     }
 
     /// Events that wait, and seats.
     pub fn load(&self) -> (usize, usize) {
-        (self.events, self.seats)
+        (self.events, self.connections)
     }
 
     pub fn leave(&mut self, now: Millis) {
-        self.seats = self.seats.saturating_sub(1);
-        self.used_at = now;
+        self.connections = self.connections.saturating_sub(1);
+        self.last_used_at = now;
     }
 
-    pub fn poke(&mut self, member: Arc<Member>) {
-        if !self.closed {
-            self.poked.push_back(member);
+    pub fn push_notified(&mut self, member: Arc<Member>) {
+        if !self.is_closed {
+            self.notified.push_back(member);
         }
     }
 
     /// Somebody is about to join; says no when it is too late for that.
     pub fn touch(&mut self, now: Millis) -> bool {
-        self.used_at = now;
-        !self.closed
+        self.last_used_at = now;
+        !self.is_closed
     }
 
     /// Closes when nobody has been here for a while.
     pub fn close_if_idle(&mut self, now: Millis) -> bool {
-        if self.seats == 0 && IDLE_MS <= now - self.used_at {
+        if self.connections == 0 && IDLE_TIMEOUT_MS <= now - self.last_used_at {
             self.close();
         }
-        self.closed
+        self.is_closed
     }
 
     /// Closes from outside: the writer lets everybody go.
     pub fn shut(&mut self) {
-        self.closed = true;
+        self.is_closed = true;
     }
 
     /// Nothing goes in any more. What waits is freed here: it may hold the room itself.
-    pub fn close(&mut self) -> Vec<Arrival> {
-        self.closed = true;
+    pub fn close(&mut self) -> Vec<PendingJoin> {
+        self.is_closed = true;
         self.ordered.clear();
         self.changes.clear();
-        self.poked.clear();
+        self.notified.clear();
         (self.events, self.event_bytes) = (0, 0);
-        std::mem::take(&mut self.arrivals)
+        std::mem::take(&mut self.pending_joins)
     }
 
     /// `space`: how many bytes of events the next frame can still take; more stay here, unless something is urgent.
-    pub fn take(&mut self, space: usize) -> Turn {
-        let mut turn = Turn {
+    pub fn take(&mut self, space: usize) -> InboxBatch {
+        let mut turn = InboxBatch {
             ordered: Vec::new(),
             changes: Vec::new(),
-            urgent: std::mem::take(&mut self.urgent),
-            since: None,
-            arrivals: std::mem::take(&mut self.arrivals),
-            announced: std::mem::take(&mut self.announced),
-            elsewhere: self.elsewhere.take(),
+            is_urgent: std::mem::take(&mut self.is_urgent),
+            oldest_since: None,
+            pending_joins: std::mem::take(&mut self.pending_joins),
+            join_notices: std::mem::take(&mut self.join_notices),
+            remote_viewers: self.remote_viewers.take(),
             drain: self.drain.take(),
-            closed: self.closed,
-            freed: self.closed,
-            more: false,
+            is_closed: self.is_closed,
+            has_freed_space: self.is_closed,
+            has_more: false,
         };
-        if self.begun {
+        if self.is_synced {
             turn.changes.extend(self.changes.drain().map(|(_, change)| change));
             let before = self.event_bytes;
-            while turn.urgent || before - self.event_bytes < space {
+            while turn.is_urgent || before - self.event_bytes < space {
                 let Some(next) = self.pop() else { break };
                 turn.ordered.push(next);
             }
-            turn.freed |= !turn.ordered.is_empty();
-            turn.more = !self.ordered.is_empty();
+            turn.has_freed_space |= !turn.ordered.is_empty();
+            turn.has_more = !self.ordered.is_empty();
             // What stays behind has waited about as long.
-            turn.since = if turn.more { self.since } else { self.since.take() };
+            turn.oldest_since = if turn.has_more { self.oldest_since } else { self.oldest_since.take() };
         }
         turn
     }
 
     /// Members who want something, a few at a time so that the walk goes on.
-    pub fn take_poked(&mut self, most: usize) -> Vec<Arc<Member>> {
-        let taken = self.poked.drain(..most.min(self.poked.len())).collect();
-        if self.poked.is_empty() {
-            self.poked.shrink_to(64);
+    pub fn take_notified(&mut self, most: usize) -> Vec<Arc<Member>> {
+        let taken = self.notified.drain(..most.min(self.notified.len())).collect();
+        if self.notified.is_empty() {
+            self.notified.shrink_to(64);
         }
         taken
     }
 
     fn is_full(&self, count: usize) -> bool {
-        EVENTS_MAX < self.events + count || EVENT_BYTES_MAX < self.event_bytes
+        EVENT_QUEUE_MAX < self.events + count || EVENT_QUEUE_BYTES_MAX < self.event_bytes
     }
 
-    fn pop(&mut self) -> Option<Ordered> {
+    fn pop(&mut self) -> Option<OrderedInput> {
         let next = self.ordered.pop_front()?;
-        if let Ordered::Log { events, .. } = &next {
+        if let OrderedInput::Events { events, .. } = &next {
             self.events -= events.len();
-            self.event_bytes -= bytes(events);
+            self.event_bytes -= json_bytes(events);
         }
         Some(next)
     }
 }
 
-fn bytes(events: &[Logged]) -> usize {
+fn json_bytes(events: &[EncodedEvent]) -> usize {
     events.iter().map(|event| event.json.len()).sum()
 }

@@ -12,46 +12,46 @@ use sha2::{Digest, Sha256};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
-use super::receipts::Question;
-use super::{Position, Room, lock, retry_ms};
+use super::receipts::ReceiptRequest;
+use super::{Room, StreamPosition, lock, retry_ms};
 use crate::domain::{Actor, Millis, OfferId, Role, StreamId};
-use crate::protocol::{Close, Frame, Logged};
+use crate::protocol::{Close, EncodedEvent, Frame};
 
-const QUEUE_MAX: usize = 64;
-const QUEUE_BYTES_MAX: usize = 256 * 1024;
+const PRIVATE_QUEUE_MAX: usize = 64;
+const PRIVATE_QUEUE_BYTES_MAX: usize = 256 * 1024;
 
 /// What one needs to take a seat.
-pub struct Joining {
+pub struct JoinRequest {
     pub socket: Arc<TcpStream>,
     pub actor: Actor,
     /// The client's own random id: the newest connection with it wins.
     pub session: Option<String>,
     /// Where the client was.
-    pub position: Option<Position>,
+    pub position: Option<StreamPosition>,
     /// What happened after that, as far as somebody other than the room knows; used when the room does not reach back.
-    pub missed: Vec<(u64, Logged)>,
+    pub missed: Vec<(u64, EncodedEvent)>,
     /// The `you` of hello, as JSON.
     pub you: Bytes,
     /// The client reads deflated frames.
     pub deflate: bool,
     /// A picture of the show for the show itself, or a probe: nobody watches there.
-    pub overlay: bool,
+    pub is_overlay: bool,
 }
 
 /// Whose connection it is, as a digest: of the person and the session, of a guest by the session alone. Whoever reads it
 /// on the bus cannot take the session over.
-pub type Who = [u8; 16];
+pub type SessionDigest = [u8; 16];
 
-fn who(actor: &Actor, session: &str) -> Who {
+fn session_digest(actor: &Actor, session: &str) -> SessionDigest {
     let user = if actor.role == Role::Guest { "" } else { actor.user.as_str() };
     let digest = Sha256::new().chain_update(user).chain_update([0]).chain_update(session).finalize();
     std::array::from_fn(|at| digest[at])
 }
 
 /// What hello is made from.
-pub struct Wants {
-    pub position: Option<Position>,
-    pub missed: Vec<(u64, Logged)>,
+pub struct HelloRequest {
+    pub position: Option<StreamPosition>,
+    pub missed: Vec<(u64, EncodedEvent)>,
     pub you: Bytes,
 }
 
@@ -59,60 +59,60 @@ pub struct Wants {
 pub struct Member {
     pub actor: Actor,
     /// The session, and whose; what nodes tell each other of it.
-    pub who: Option<Who>,
+    pub session_digest: Option<SessionDigest>,
     /// Which of this node's arrivals it is.
-    pub arrival: u64,
+    pub join_number: u64,
     /// All nodes have heard that it came in: whoever comes in after that is newer.
-    pub(super) announced: AtomicBool,
+    pub(super) is_join_confirmed: AtomicBool,
     pub(super) socket: Arc<TcpStream>,
     pub(super) deflate: bool,
     /// One of the audience.
-    pub(super) counted: bool,
-    pub(super) question: Mutex<Question>,
+    pub(super) is_counted: bool,
+    pub(super) receipt_request: Mutex<ReceiptRequest>,
     room: Arc<Room>,
-    queue: Mutex<Queue>,
+    queue: Mutex<PrivateQueue>,
     /// Where the writer keeps this member's line.
-    pub(super) slot: AtomicUsize,
-    heard_at: AtomicI64,
+    pub(super) writer_index: AtomicUsize,
+    last_received_at: AtomicI64,
     /// In the room's inbox already.
-    poked: AtomicBool,
-    gone: AtomicBool,
-    blocked: AtomicBool,
-    ended: AtomicBool,
+    is_notified: AtomicBool,
+    has_left: AtomicBool,
+    is_blocked: AtomicBool,
+    is_ended: AtomicBool,
     /// `blocked` or `ended` was set.
-    turned: Notify,
+    changed: Notify,
 }
 
 #[derive(Default)]
-struct Queue {
+struct PrivateQueue {
     frames: VecDeque<Frame>,
     bytes: usize,
     close: Option<Close>,
 }
 
 impl Member {
-    pub(super) fn new(room: Arc<Room>, joining: Joining) -> (Arc<Self>, Wants) {
-        let Joining { socket, actor, session, position, missed, you, deflate, overlay } = joining;
+    pub(super) fn new(room: Arc<Room>, joining: JoinRequest) -> (Arc<Self>, HelloRequest) {
+        let JoinRequest { socket, actor, session, position, missed, you, deflate, is_overlay: overlay } = joining;
         let member = Arc::new(Self {
-            counted: actor.role.watches() && !overlay,
-            who: session.map(|session| who(&actor, &session)),
+            is_counted: actor.role.is_audience() && !overlay,
+            session_digest: session.map(|session| session_digest(&actor, &session)),
             actor,
-            announced: AtomicBool::new(false),
-            arrival: room.people.next_arrival(),
+            is_join_confirmed: AtomicBool::new(false),
+            join_number: room.users.next_join_number(),
             socket,
             deflate,
-            question: Mutex::default(),
+            receipt_request: Mutex::default(),
             queue: Mutex::default(),
-            slot: AtomicUsize::new(usize::MAX),
-            heard_at: AtomicI64::new(room.clock.now()),
+            writer_index: AtomicUsize::new(usize::MAX),
+            last_received_at: AtomicI64::new(room.clock.now()),
             room,
-            poked: AtomicBool::new(false),
-            gone: AtomicBool::new(false),
-            blocked: AtomicBool::new(false),
-            ended: AtomicBool::new(false),
-            turned: Notify::new(),
+            is_notified: AtomicBool::new(false),
+            has_left: AtomicBool::new(false),
+            is_blocked: AtomicBool::new(false),
+            is_ended: AtomicBool::new(false),
+            changed: Notify::new(),
         });
-        (member, Wants { position, missed, you })
+        (member, HelloRequest { position, missed, you })
     }
 
     pub fn stream(&self) -> StreamId {
@@ -120,53 +120,53 @@ impl Member {
     }
 
     /// Sends a frame to this viewer alone, before anything the room says next.
-    pub fn reply(self: &Arc<Self>, frame: Frame) {
+    pub fn send(self: &Arc<Self>, frame: Frame) {
         {
             let mut queue = lock(&self.queue);
             if queue.close.is_some() {
                 return;
             }
-            if queue.frames.len() == QUEUE_MAX || QUEUE_BYTES_MAX < queue.bytes + frame.len() {
+            if queue.frames.len() == PRIVATE_QUEUE_MAX || PRIVATE_QUEUE_BYTES_MAX < queue.bytes + frame.len() {
                 queue.close = Some(Close::Slow { retry_ms: retry_ms() });
             } else {
                 queue.bytes += frame.len();
                 queue.frames.push_back(frame);
             }
         }
-        self.poke();
+        self.notify();
     }
 
     /// So much waits for this viewer that it should take some of it before it asks for more.
-    pub fn has_much_to_take(&self) -> bool {
+    pub fn is_queue_half_full(&self) -> bool {
         let queue = lock(&self.queue);
-        QUEUE_MAX / 2 <= queue.frames.len() || QUEUE_BYTES_MAX / 2 <= queue.bytes
+        PRIVATE_QUEUE_MAX / 2 <= queue.frames.len() || PRIVATE_QUEUE_BYTES_MAX / 2 <= queue.bytes
     }
 
     /// Says that it has `offer` on the screen. Counts if it is one of the sample and was asked about this card.
     pub fn seen(&self, offer: OfferId) {
-        self.room.answer(self, offer);
+        self.room.record_receipt(self, offer);
     }
 
     /// Ends the connection after what is queued; the first reason counts.
     pub fn close(self: &Arc<Self>, close: Close) {
         lock(&self.queue).close.get_or_insert(close);
-        self.poke();
+        self.notify();
     }
 
-    fn poke(self: &Arc<Self>) {
-        if !self.poked.swap(true, Ordering::AcqRel) {
-            self.room.with_inbox(|inbox| inbox.poke(self.clone()));
+    fn notify(self: &Arc<Self>) {
+        if !self.is_notified.swap(true, Ordering::AcqRel) {
+            self.room.with_inbox(|inbox| inbox.push_notified(self.clone()));
         }
     }
 
     // For the writer.
 
     /// From here on a new poke comes again; read what it was about after this.
-    pub(super) fn take_poke(&self) {
-        self.poked.swap(false, Ordering::AcqRel);
+    pub(super) fn clear_notified(&self) {
+        self.is_notified.swap(false, Ordering::AcqRel);
     }
 
-    pub(super) fn take_frame(&self) -> Option<Bytes> {
+    pub(super) fn pop_frame(&self) -> Option<Bytes> {
         let mut queue = lock(&self.queue);
         let frame = queue.frames.pop_front()?;
         queue.bytes -= frame.len();
@@ -176,47 +176,47 @@ impl Member {
         Some(frame.into_bytes())
     }
 
-    pub(super) fn asked_to_close(&self) -> Option<Close> {
+    pub(super) fn requested_close(&self) -> Option<Close> {
         lock(&self.queue).close
     }
 
     /// Nothing more is taken for this viewer.
-    pub(super) fn seal(&self, close: Close) {
+    pub(super) fn close_queue(&self, close: Close) {
         let mut queue = lock(&self.queue);
         queue.close.get_or_insert(close);
         queue.frames = VecDeque::new();
         queue.bytes = 0;
     }
 
-    pub(super) fn is_gone(&self) -> bool {
-        self.gone.load(Ordering::Acquire)
+    pub(super) fn has_left(&self) -> bool {
+        self.has_left.load(Ordering::Acquire)
     }
 
     pub(super) fn is_blocked(&self) -> bool {
-        self.blocked.load(Ordering::Acquire)
+        self.is_blocked.load(Ordering::Acquire)
     }
 
-    pub(super) fn heard_at(&self) -> Millis {
-        self.heard_at.load(Ordering::Relaxed)
+    pub(super) fn last_received_at(&self) -> Millis {
+        self.last_received_at.load(Ordering::Relaxed)
     }
 
     /// The socket would block: the connection's task watches for the moment it does not.
-    pub(super) fn block(&self) {
-        self.blocked.store(true, Ordering::Release);
-        self.turned.notify_one();
+    pub(super) fn mark_blocked(&self) {
+        self.is_blocked.store(true, Ordering::Release);
+        self.changed.notify_one();
     }
 
     /// The writer is done with this socket.
-    pub(super) fn end(&self) {
-        self.ended.store(true, Ordering::Release);
-        self.turned.notify_one();
+    pub(super) fn mark_ended(&self) {
+        self.is_ended.store(true, Ordering::Release);
+        self.changed.notify_one();
     }
 }
 
 /// A place in a room, held by the connection's task; dropped means left.
-pub struct Seat(Arc<Member>);
+pub struct Subscription(Arc<Member>);
 
-impl Seat {
+impl Subscription {
     pub(super) fn new(member: Arc<Member>) -> Self {
         Self(member)
     }
@@ -226,33 +226,33 @@ impl Seat {
     }
 
     /// Something came in: the other side is alive.
-    pub fn heard(&self) {
-        self.0.heard_at.store(self.0.room.clock.now(), Ordering::Relaxed);
+    pub fn record_received(&self) {
+        self.0.last_received_at.store(self.0.room.clock.now(), Ordering::Relaxed);
     }
 
     /// Must be polled as long as the seat is held: takes the writing up again when a socket that would block can be
     /// written to, also in a quiet room. Ready when the writer is done with the socket: closed, cut or broken.
-    pub async fn tend(&self) {
+    pub async fn run(&self) {
         let member = &self.0;
-        while !member.ended.load(Ordering::Acquire) {
+        while !member.is_ended.load(Ordering::Acquire) {
             tokio::select! {
-                () = member.turned.notified() => {}
+                () = member.changed.notified() => {}
                 // Polled by hand: the runtime's own future for it is a hundred bytes more for every viewer.
                 _ = std::future::poll_fn(|task| member.socket.poll_write_ready(task)), if member.is_blocked() => {
-                    member.blocked.store(false, Ordering::Release);
-                    member.poke();
+                    member.is_blocked.store(false, Ordering::Release);
+                    member.notify();
                 }
             }
         }
     }
 }
 
-impl Drop for Seat {
+impl Drop for Subscription {
     fn drop(&mut self) {
         let member = &self.0;
-        member.gone.store(true, Ordering::Release);
-        member.room.people.remove(member);
-        member.poke();
+        member.has_left.store(true, Ordering::Release);
+        member.room.users.remove(member);
+        member.notify();
         let now = member.room.clock.now();
         member.room.with_inbox(|inbox| inbox.leave(now));
     }

@@ -6,26 +6,26 @@
 //! Nothing here knows the store or the broker.
 
 pub mod member;
-pub mod pace;
 pub mod receipts;
-pub mod ring;
+pub mod ring_buffer;
 pub mod rooms;
+pub mod timing;
 
-mod door;
+mod backpressure;
+mod broadcast;
+mod connection_writer;
 mod inbox;
-mod ladder;
-mod line;
-mod walk;
+mod join_leave;
 mod writer;
 
 #[cfg(test)]
-pub mod crowd_test;
+mod broadcast_test;
+#[cfg(test)]
+pub mod fixture_test;
 #[cfg(test)]
 mod limit_test;
 #[cfg(test)]
 mod model_test;
-#[cfg(test)]
-mod walk_test;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -34,25 +34,25 @@ use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::domain::{Millis, OfferId, StreamId};
-use crate::metrics::{Named, Times};
-use crate::protocol::{Close, Logged, StateChange};
+use crate::metrics::{DurationHistogram, LabeledCounter};
+use crate::protocol::{Close, EncodedEvent, StateChange};
 
-pub use member::{Joining, Member, Seat, Who};
-pub use receipts::Reach;
-pub use ring::Position;
+pub use member::{JoinRequest, Member, SessionDigest, Subscription};
+pub use receipts::PinReach;
+pub use ring_buffer::StreamPosition;
 pub use rooms::Rooms;
 
-use inbox::{Arrivals, Drain, Inbox, Offered, Turn};
+use inbox::{DrainPlan, EnqueueResult, Inbox, InboxBatch, JoinNotice};
 use receipts::Receipts;
-use rooms::People;
+use rooms::ConnectedUsers;
 
 /// The audience of one stream on this node. All methods may be called from any task and return at once,
 /// except [`Room::log`], which waits while the room cannot keep up.
 pub struct Room {
     pub stream: StreamId,
     clock: Clock,
-    tally: Arc<Tally>,
-    people: Arc<People>,
+    counters: Arc<RoomCounters>,
+    users: Arc<ConnectedUsers>,
     inbox: std::sync::Mutex<Inbox>,
     /// Something is in the inbox.
     wake: Notify,
@@ -63,17 +63,17 @@ pub struct Room {
     viewers_peak: AtomicUsize,
     receipts: std::sync::Mutex<Receipts>,
     /// As far back as the ring answers resumes.
-    oldest: std::sync::Mutex<Option<Position>>,
+    oldest_position: std::sync::Mutex<Option<StreamPosition>>,
 }
 
 impl Room {
-    fn new(stream: StreamId, clock: Clock, tally: Arc<Tally>, people: Arc<People>) -> Arc<Self> {
+    fn new(stream: StreamId, clock: Clock, tally: Arc<RoomCounters>, people: Arc<ConnectedUsers>) -> Arc<Self> {
         let inbox = std::sync::Mutex::new(Inbox::new(clock.now()));
         let room = Arc::new(Self {
             stream,
             clock,
-            tally,
-            people,
+            counters: tally,
+            users: people,
             inbox,
             wake: Notify::new(),
             space: Notify::new(),
@@ -81,9 +81,9 @@ impl Room {
             viewers_shown: AtomicUsize::new(0),
             viewers_peak: AtomicUsize::new(0),
             receipts: Default::default(),
-            oldest: Default::default(),
+            oldest_position: Default::default(),
         });
-        tokio::spawn(writer::Writer::new(room.clone()).run());
+        tokio::spawn(writer::RoomWriter::new(room.clone()).run());
         room
     }
 
@@ -91,93 +91,94 @@ impl Room {
     /// events in order, numbered (0: said before this epoch); as far as they reach back without a hole they answer
     /// resumes too. Called again (after the bus was lost), `recent` fills what was missed; what it cannot fill, or a
     /// new epoch, gives everybody a snapshot.
-    pub fn begin(&self, position: Position, state: Vec<StateChange>, recent: Vec<(u64, Logged)>) {
+    pub fn begin(&self, position: StreamPosition, state: Vec<StateChange>, recent: Vec<(u64, EncodedEvent)>) {
         self.with_inbox(|inbox| inbox.begin(position, state, recent));
     }
 
     /// Events of `epoch`, the first numbered `first_seq`. Repetitions are dropped; a hole or another epoch gives
     /// everybody a snapshot. Waits while the room is behind; before [`Room::begin`] the oldest are dropped instead.
-    pub async fn log(&self, epoch: &str, first_seq: u64, events: Vec<Logged>) {
+    pub async fn append_events(&self, epoch: &str, first_seq: u64, events: Vec<EncodedEvent>) {
         let mut events = Some(events);
         loop {
             let space = self.space.notified();
             tokio::pin!(space);
             space.as_mut().enable();
-            match self.with_inbox(|inbox| inbox.log(epoch, first_seq, &mut events)) {
-                Offered::Taken => return,
-                Offered::Full => space.await,
+            match self.with_inbox(|inbox| inbox.append_events(epoch, first_seq, &mut events)) {
+                EnqueueResult::Accepted => return,
+                EnqueueResult::Full => space.await,
             }
         }
     }
 
     /// A value of the state lane. Never waits: a newer value takes the place of the one that waits in the inbox.
-    pub fn set(&self, change: StateChange, urgent: bool) {
-        self.with_inbox(|inbox| inbox.set(change, urgent));
+    pub fn set_state(&self, change: StateChange, urgent: bool) {
+        self.with_inbox(|inbox| inbox.set_state(change, urgent));
     }
 
     /// How many watch this stream on other nodes; shown together with our own.
-    pub fn set_elsewhere(&self, viewers: u64) {
-        self.with_inbox(|inbox| inbox.elsewhere = Some(viewers));
+    pub fn set_remote_viewers(&self, viewers: u64) {
+        self.with_inbox(|inbox| inbox.remote_viewers = Some(viewers));
     }
 
     /// Sessions that came in, here (`own`) or elsewhere, in the order in which every node hears of them: of each, the newest
     /// connection stays.
-    pub fn hear_arrivals(&self, sessions: Vec<(Who, u64)>, own: bool) {
-        self.with_inbox(|inbox| inbox.announce(Arrivals { sessions, own }));
+    pub fn receive_joins(&self, sessions: Vec<(SessionDigest, u64)>, own: bool) {
+        self.with_inbox(|inbox| inbox.push_join_notice(JoinNotice { sessions, is_local: own }));
     }
 
     /// Takes a seat. Dropping the [`Seat`] leaves. Refused with "come back" when too many are coming in at once.
-    pub fn join(self: &Arc<Self>, joining: Joining) -> Result<Seat, Close> {
+    pub fn join(self: &Arc<Self>, joining: JoinRequest) -> Result<Subscription, Close> {
         let (member, wants) = Member::new(self.clone(), joining);
-        let taken = self.with_inbox(|inbox| inbox.join(inbox::Arrival { member: member.clone(), wants }));
+        let taken =
+            self.with_inbox(|inbox| inbox.join(inbox::PendingJoin { member: member.clone(), hello_request: wants }));
         if !taken {
             return Err(Close::Overload { retry_ms: retry_ms() });
         }
-        self.people.add(&member);
-        Ok(Seat::new(member))
+        self.users.add(&member);
+        Ok(Subscription::new(member))
     }
 
     /// Tells everybody to move to another node, spread over `over_ms`; whoever is still here `within_ms` after they
     /// were told is closed.
-    pub fn drain(&self, over_ms: Millis, within_ms: Millis) {
-        self.with_inbox(|inbox| inbox.drain = Some(Drain { over_ms, within_ms }));
+    pub fn drain(&self, spread_ms: Millis, close_after_ms: Millis) {
+        self.with_inbox(|inbox| inbox.drain = Some(DrainPlan { spread_ms, close_after_ms }));
     }
 
     /// Somebody is still connected.
-    pub fn has_seats(&self) -> bool {
-        lock(&self.inbox).has_seats()
+    pub fn has_connections(&self) -> bool {
+        lock(&self.inbox).has_connections()
     }
 
     /// Can the room itself tell one who was there what happened since? If not, whoever keeps history is worth asking.
-    pub fn reaches(&self, position: &Position) -> bool {
-        let oldest = lock(&self.oldest);
+    pub fn can_resume(&self, position: &StreamPosition) -> bool {
+        let oldest = lock(&self.oldest_position);
         oldest.as_ref().is_some_and(|oldest| oldest.epoch == position.epoch && oldest.seq <= position.seq)
     }
 
-    fn show_oldest(&self, epoch: &Arc<str>, seq: u64) {
-        let mut oldest = lock(&self.oldest);
+    fn set_oldest_position(&self, epoch: &Arc<str>, seq: u64) {
+        let mut oldest = lock(&self.oldest_position);
         match oldest.as_mut().filter(|oldest| oldest.epoch == *epoch) {
             Some(oldest) => oldest.seq = seq,
-            None => *oldest = Some(Position { epoch: epoch.clone(), seq }),
+            None => *oldest = Some(StreamPosition { epoch: epoch.clone(), seq }),
         }
     }
 
     /// How far the pinned card has got, by what a sample of the viewers answers.
-    pub fn reach(&self) -> Option<Reach> {
+    pub fn pin_reach(&self) -> Option<PinReach> {
         lock(&self.receipts).reach()
     }
 
-    fn ask(&self, member: &Member, now: Millis) {
-        lock(&self.receipts).ask(&mut lock(&member.question), now);
+    fn request_receipt(&self, member: &Member, now: Millis) {
+        lock(&self.receipts).ask(&mut lock(&member.receipt_request), now);
     }
 
-    fn answer(&self, member: &Member, offer: OfferId) {
+    fn record_receipt(&self, member: &Member, offer: OfferId) {
         let now = self.clock.now();
-        lock(&self.receipts).answer(&mut lock(&member.question), offer, now);
+        lock(&self.receipts).record(&mut lock(&member.receipt_request), offer, now);
     }
 
-    fn stop_asking(&self, member: &Member) {
-        lock(&self.receipts).leave(&mut lock(&member.question));
+    fn withdraw_receipt(&self, member: &Member) {
+        lock(&self.receipts).withdraw(&mut lock(&member.receipt_request));
     }
 
     /// Who watches on this node: connected, of the audience, each session once.
@@ -195,7 +196,7 @@ impl Room {
         self.viewers_peak.load(Ordering::Relaxed)
     }
 
-    fn show_viewers(&self, here: usize, shown: usize) {
+    fn set_viewers(&self, here: usize, shown: usize) {
         self.viewers.store(here, Ordering::Relaxed);
         self.viewers_shown.store(shown, Ordering::Relaxed);
         self.viewers_peak.fetch_max(shown, Ordering::Relaxed);
@@ -209,9 +210,9 @@ impl Room {
     }
 
     /// For the writer: what has come in, with about `space` bytes of events.
-    fn take(&self, space: usize) -> Turn {
+    fn take_inbox(&self, space: usize) -> InboxBatch {
         let turn = lock(&self.inbox).take(space);
-        if turn.freed {
+        if turn.has_freed_space {
             self.space.notify_waiters();
         }
         turn
@@ -220,7 +221,7 @@ impl Room {
 
 /// What rooms did, for the metrics page.
 #[derive(Default, Debug)]
-pub struct Tally {
+pub struct RoomCounters {
     /// Frames encoded for a whole room.
     pub frames: AtomicU64,
     /// Writes to sockets, and the bytes they took.
@@ -229,68 +230,68 @@ pub struct Tally {
     /// Greeted with exactly what they missed; with a snapshot although they said where they were; newly come.
     pub resumed: AtomicU64,
     pub unrecovered: AtomicU64,
-    pub fresh: AtomicU64,
+    pub first_joins: AtomicU64,
     /// Rooms that lost continuity and sent everybody a snapshot: over a hole, over a new epoch.
     pub holes: AtomicU64,
-    pub epochs: AtomicU64,
+    pub epoch_changes: AtomicU64,
     /// Resumed with the help of history from outside the room; also counted in `resumed`.
-    pub bridged: AtomicU64,
+    pub resumed_from_history: AtomicU64,
     /// Writes that found the socket full.
-    pub blocked: AtomicU64,
+    pub blocked_writes: AtomicU64,
     /// Slow viewers brought to the head by a snapshot; left with the values alone; taken back; sent away.
-    pub skipped: AtomicU64,
-    pub thinned: AtomicU64,
-    pub rejoined: AtomicU64,
+    pub skipped_to_head: AtomicU64,
+    pub state_only: AtomicU64,
+    pub resynced: AtomicU64,
     pub closed_slow: AtomicU64,
     /// Room frames that were deflated, once each, and their bytes before and after.
-    pub deflated: AtomicU64,
-    pub deflated_from: AtomicU64,
-    pub deflated_to: AtomicU64,
+    pub deflated_frames: AtomicU64,
+    pub deflate_bytes_in: AtomicU64,
+    pub deflate_bytes_out: AtomicU64,
     /// Walks over a room.
-    pub walks: Times,
+    pub broadcast_times: DurationHistogram,
     /// From the moment the oldest event or value of a frame came into the room to the end of the walk that brought it to
     /// the last viewer whose socket took it.
-    pub to_sockets: Times,
+    pub delivery_times: DurationHistogram,
     /// Connections that ended, by their close code's name.
-    pub closes: Closes,
+    pub closes: CloseCounters,
 }
 
 /// How many connections ended for each reason.
 #[derive(Debug)]
-pub struct Closes(Named);
+pub struct CloseCounters(LabeledCounter);
 
-impl Default for Closes {
+impl Default for CloseCounters {
     fn default() -> Self {
-        Self(Named::new(&Close::NAMES))
+        Self(LabeledCounter::new(&Close::NAMES))
     }
 }
 
-impl Closes {
+impl CloseCounters {
     pub fn count(&self, close: Close) {
-        self.0.count(close.name());
+        self.0.increment(close.name());
     }
 
     /// A viewer was gone without a goodbye.
     fn count_gone(&self) {
-        self.0.count("gone");
+        self.0.increment("gone");
     }
 
-    pub fn all(&self) -> &Named {
+    pub fn all(&self) -> &LabeledCounter {
         &self.0
     }
 }
 
 /// How full the rooms are, for the metrics page.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub struct Load {
+pub struct RoomLoad {
     pub rooms: usize,
     /// The audience on this node, each session once.
     pub viewers: usize,
     /// Connections, of the audience or not.
-    pub seats: usize,
+    pub connections: usize,
     /// Events that wait for a room's writer, in all rooms and in the fullest.
-    pub waiting: usize,
-    pub waiting_most: usize,
+    pub queued_events: usize,
+    pub queued_events_max: usize,
 }
 
 fn count(counter: &AtomicU64, by: u64) {

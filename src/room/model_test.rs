@@ -9,7 +9,7 @@ use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
 
-use super::crowd_test::*;
+use super::fixture_test::*;
 use super::*;
 
 /// What one client knows: its position and the text of every event it was sent in order.
@@ -40,22 +40,22 @@ impl Oracle {
     }
 }
 
-struct Watcher {
-    viewer: Viewer,
+struct CheckedViewer {
+    viewer: TestViewer,
     oracle: Oracle,
 }
 
-impl Watcher {
+impl CheckedViewer {
     /// Reads what has come so far.
     async fn read(&mut self, said: &HashMap<(String, u64), String>, wait: Duration) -> Result<usize, ()> {
         let mut frames = 0;
         while let Ok(seen) = tokio::time::timeout(wait, self.viewer.client.next()).await {
             match seen {
-                Seen::Text(frame) => {
+                ServerOutput::Text(frame) => {
                     self.oracle.check(&frame, said);
                     frames += 1;
                 }
-                Seen::Close(4008) | Seen::End | Seen::Cut => return Err(()),
+                ServerOutput::Close(4008) | ServerOutput::End | ServerOutput::Cut => return Err(()),
                 other => panic!("{other:?}"),
             }
         }
@@ -64,21 +64,21 @@ impl Watcher {
 }
 
 /// `history` is what somebody outside the room remembers.
-async fn arrive(
+async fn join_checked(
     room: &Arc<Room>,
     was: Option<Oracle>,
     deflate: bool,
     history: &HashMap<(String, u64), String>,
-) -> Watcher {
+) -> CheckedViewer {
     let position = was.as_ref().map(|oracle| at(&oracle.epoch, oracle.seq));
     let mut missed = Vec::new();
-    while let Some(Position { epoch, seq }) = &position
+    while let Some(StreamPosition { epoch, seq }) = &position
         && let Some(text) = history.get(&(epoch.to_string(), seq + 1 + missed.len() as u64))
     {
         missed.push((seq + 1 + missed.len() as u64, chat(text)));
     }
-    let viewer = join_as(room, |joining| Joining { position, missed, deflate, ..joining }).await;
-    Watcher { viewer, oracle: was.unwrap_or(Oracle { epoch: "none".into(), seq: 0, snapshots: 0 }) }
+    let viewer = join_as(room, |joining| JoinRequest { position, missed, deflate, ..joining }).await;
+    CheckedViewer { viewer, oracle: was.unwrap_or(Oracle { epoch: "none".into(), seq: 0, snapshots: 0 }) }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -87,20 +87,20 @@ async fn no_client_sees_a_hole_a_repeat_or_another_order() {
     let only = std::env::var("LIVESOUK_SEED").ok().and_then(|seed| seed.parse().ok());
     for seed in only.map_or(0..8, |seed: u64| seed..seed + 1) {
         println!("LIVESOUK_SEED={seed}");
-        resumed += one_show(seed).await;
+        resumed += run_room(seed).await;
     }
     assert!(resumed > 20 || only.is_some(), "{resumed} resumes: the shows prove little");
 }
 
-async fn one_show(seed: u64) -> u64 {
+async fn run_room(seed: u64) -> u64 {
     let mut random = SmallRng::seed_from_u64(seed);
-    let clock = Clock::by_hand(1_000_000);
+    let clock = Clock::manual(1_000_000);
     let rooms = Rooms::new(clock.clone());
     let (room, _) = rooms.open(StreamId::new());
     room.begin(at("e0", 0), vec![], vec![]);
     let mut said: HashMap<(String, u64), String> = HashMap::new();
     let (mut epoch, mut seq) = (0, 0);
-    let mut here: Vec<Watcher> = Vec::new();
+    let mut here: Vec<CheckedViewer> = Vec::new();
     let mut away: Vec<Oracle> = Vec::new();
     let (mut frames, mut closed) = (0, 0);
     for _ in 0..400 {
@@ -115,13 +115,13 @@ async fn one_show(seed: u64) -> u64 {
                     seq += 1;
                     let text = format!("{name}/{seq} {}", "x".repeat(if big { 9_000 } else { 10 }));
                     said.insert((name.clone(), seq), text.clone());
-                    events.push(Logged { urgent: random.random_range(0..20) == 0, ..chat(&text) });
+                    events.push(EncodedEvent { is_urgent: random.random_range(0..20) == 0, ..chat(&text) });
                 }
                 // The bus may repeat itself.
                 if random.random_range(0..5) == 0 {
-                    room.log(&name, first, events.clone()).await;
+                    room.append_events(&name, first, events.clone()).await;
                 }
-                room.log(&name, first, events).await;
+                room.append_events(&name, first, events).await;
             }
             40 if random.random() => seq += random.random_range(1..5), // lost on the bus
             41 if random.random() => (epoch, seq) = (epoch + 1, random.random_range(0..3)),
@@ -129,10 +129,10 @@ async fn one_show(seed: u64) -> u64 {
                 let was = if random.random() { away.pop() } else { None };
                 let nothing = HashMap::new();
                 let history = if random.random() { &said } else { &nothing };
-                here.push(arrive(&room, was, random.random(), history).await);
+                here.push(join_checked(&room, was, random.random(), history).await);
             }
             55..60 if !here.is_empty() => {
-                let Watcher { viewer, oracle } = here.swap_remove(random.random_range(0..here.len()));
+                let CheckedViewer { viewer, oracle } = here.swap_remove(random.random_range(0..here.len()));
                 viewer.task.abort();
                 if oracle.epoch != "none" {
                     away.push(oracle);
@@ -149,7 +149,7 @@ async fn one_show(seed: u64) -> u64 {
                     }
                 }
             }
-            80..82 => room.set(StateChange::Likes(random.random_range(0..1_000)), false),
+            80..82 => room.set_state(StateChange::Likes(random.random_range(0..1_000)), false),
             _ => clock.advance(random.random_range(1..60)),
         }
         if random.random() {
@@ -160,7 +160,7 @@ async fn one_show(seed: u64) -> u64 {
     let last = format!("e{epoch}");
     seq += 1;
     said.insert((last.clone(), seq), "end".into());
-    room.log(&last, seq, vec![chat("end")]).await;
+    room.append_events(&last, seq, vec![chat("end")]).await;
     clock.advance(1_000);
     let mut snapshots = 0;
     for watcher in &mut here {
@@ -182,8 +182,8 @@ async fn one_show(seed: u64) -> u64 {
     let at_end = here.iter().filter(|w| (&w.oracle.epoch, w.oracle.seq) == (&last, seq)).count();
     assert!(at_end + closed >= here.len(), "seed {seed}: {at_end} of {} at the end, {closed} closed", here.len());
     assert!(frames > 50, "seed {seed}: the show was not quiet");
-    let resumed = rooms.tally.resumed.load(Ordering::Relaxed);
+    let resumed = rooms.counters.resumed.load(Ordering::Relaxed);
     println!("seed {seed}: {frames} frames, {snapshots} snapshots, {closed} closed, {at_end} at the end");
-    println!("{:?}", rooms.tally);
+    println!("{:?}", rooms.counters);
     resumed
 }

@@ -7,28 +7,28 @@ use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 
 use super::inbox::Inbox;
-use super::{Load, Member, Room, Tally, lock};
+use super::{Member, Room, RoomCounters, RoomLoad, lock};
 use crate::clock::Clock;
-use crate::domain::{Action, Role, StreamId, UserId};
+use crate::domain::{Permission, Role, StreamId, UserId};
 use crate::protocol::{Close, Frame};
 
 /// Every audience on this node. Map guards never leave these functions.
 pub struct Rooms {
     rooms: DashMap<StreamId, Arc<Room>>,
-    people: Arc<People>,
+    users: Arc<ConnectedUsers>,
     clock: Clock,
-    pub tally: Arc<Tally>,
+    pub counters: Arc<RoomCounters>,
 }
 
 impl Rooms {
     pub fn new(clock: Clock) -> Self {
-        Self { rooms: DashMap::new(), people: Arc::default(), clock, tally: Arc::default() }
+        Self { rooms: DashMap::new(), users: Arc::default(), clock, counters: Arc::default() }
     }
 
     /// The stream's room; `true` when it is new, and whoever opened it must call [`Room::begin`].
     /// It stays for half a minute without anybody joining.
     pub fn open(&self, stream: StreamId) -> (Arc<Room>, bool) {
-        let new = || Room::new(stream, self.clock.clone(), self.tally.clone(), self.people.clone());
+        let new = || Room::new(stream, self.clock.clone(), self.counters.clone(), self.users.clone());
         match self.rooms.entry(stream) {
             Entry::Occupied(mut place) => {
                 if lock(&place.get().inbox).touch(self.clock.now()) {
@@ -54,57 +54,57 @@ impl Rooms {
         self.rooms.iter().map(|room| room.clone()).collect()
     }
 
-    pub fn load(&self) -> Load {
-        let mut load = Load::default();
+    pub fn load(&self) -> RoomLoad {
+        let mut load = RoomLoad::default();
         for room in self.all() {
             let (waiting, seats) = lock(&room.inbox).load();
             load.rooms += 1;
             load.viewers += room.viewers();
-            load.seats += seats;
-            load.waiting += waiting;
-            load.waiting_most = load.waiting_most.max(waiting);
+            load.connections += seats;
+            load.queued_events += waiting;
+            load.queued_events_max = load.queued_events_max.max(waiting);
         }
         load
     }
 
     /// Drops a room that could not be filled; who waits in it is told to come back.
-    pub fn forget(&self, stream: StreamId) {
+    pub fn discard(&self, stream: StreamId) {
         if let Some((_, room)) = self.rooms.remove(&stream) {
             room.with_inbox(Inbox::shut);
         }
     }
 
     /// Is this person connected to this node?
-    pub fn has_person(&self, user: &UserId) -> bool {
-        self.people.connections.contains_key(user)
+    pub fn is_user_connected(&self, user: &UserId) -> bool {
+        self.users.connections.contains_key(user)
     }
 
     /// Everybody with a name who is connected to this node.
-    pub fn people(&self) -> Vec<UserId> {
-        self.people.connections.iter().map(|entry| entry.key().clone()).collect()
+    pub fn connected_users(&self) -> Vec<UserId> {
+        self.users.connections.iter().map(|entry| entry.key().clone()).collect()
     }
 
     /// To a person, wherever they are connected on this node; says to how many connections.
-    pub fn to_user(&self, user: &UserId, frame: Frame) -> usize {
-        let members = self.people.of(user);
-        members.iter().for_each(|member| member.reply(frame.clone()));
+    pub fn send_to_user(&self, user: &UserId, frame: Frame) -> usize {
+        let members = self.users.connections_of(user);
+        members.iter().for_each(|member| member.send(frame.clone()));
         members.len()
     }
 
     /// Is anybody here who keeps order in this stream?
-    pub fn has_team(&self, stream: StreamId) -> bool {
-        self.people.team.contains_key(&stream)
+    pub fn has_moderators(&self, stream: StreamId) -> bool {
+        self.users.moderators.contains_key(&stream)
     }
 
     /// To those on this node who keep order in a stream.
-    pub fn to_team(&self, stream: StreamId, frame: &Frame) {
-        let members = self.people.team.get(&stream).map(|members| members.clone()).unwrap_or_default();
-        members.iter().for_each(|member| member.reply(frame.clone()));
+    pub fn send_to_moderators(&self, stream: StreamId, frame: &Frame) {
+        let members = self.users.moderators.get(&stream).map(|members| members.clone()).unwrap_or_default();
+        members.iter().for_each(|member| member.send(frame.clone()));
     }
 
     /// Ends a viewer's or helper's connections to one stream; says how many. Who runs the show stays.
     pub fn close_user(&self, stream: StreamId, user: &UserId, close: Close) -> usize {
-        let mut members = self.people.of(user);
+        let mut members = self.users.connections_of(user);
         members.retain(|member| member.stream() == stream && !matches!(member.actor.role, Role::Host | Role::Admin));
         members.iter().for_each(|member| member.close(close));
         members.len()
@@ -121,30 +121,30 @@ impl Rooms {
     }
 }
 
-fn keeps_order(member: &Member) -> bool {
-    member.actor.may(Action::Moderate, Some(member.stream())).is_ok()
+fn is_moderator(member: &Member) -> bool {
+    member.actor.authorize(Permission::Moderate, Some(member.stream())).is_ok()
 }
 
 /// Which connections a person has. Guests are nobody in particular.
 #[derive(Default)]
-pub struct People {
+pub struct ConnectedUsers {
     connections: DashMap<UserId, Vec<Arc<Member>>>,
     /// Those who keep order in a stream.
-    team: DashMap<StreamId, Vec<Arc<Member>>>,
-    arrivals: AtomicU64,
+    moderators: DashMap<StreamId, Vec<Arc<Member>>>,
+    joins: AtomicU64,
 }
 
-impl People {
-    pub(super) fn next_arrival(&self) -> u64 {
-        self.arrivals.fetch_add(1, Ordering::Relaxed)
+impl ConnectedUsers {
+    pub(super) fn next_join_number(&self) -> u64 {
+        self.joins.fetch_add(1, Ordering::Relaxed)
     }
 
     pub(super) fn add(&self, member: &Arc<Member>) {
         if member.actor.role != Role::Guest {
             self.connections.entry(member.actor.user.clone()).or_default().push(member.clone());
         }
-        if keeps_order(member) {
-            self.team.entry(member.stream()).or_default().push(member.clone());
+        if is_moderator(member) {
+            self.moderators.entry(member.stream()).or_default().push(member.clone());
         }
     }
 
@@ -153,15 +153,15 @@ impl People {
             members.retain(|other| !Arc::ptr_eq(other, member));
             members.is_empty()
         });
-        if keeps_order(member) {
-            self.team.remove_if_mut(&member.stream(), |_, members| {
+        if is_moderator(member) {
+            self.moderators.remove_if_mut(&member.stream(), |_, members| {
                 members.retain(|other| !Arc::ptr_eq(other, member));
                 members.is_empty()
             });
         }
     }
 
-    fn of(&self, user: &UserId) -> Vec<Arc<Member>> {
+    fn connections_of(&self, user: &UserId) -> Vec<Arc<Member>> {
         self.connections.get(user).map(|members| members.clone()).unwrap_or_default()
     }
 }

@@ -12,89 +12,89 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::inbox::{Drain, Ordered};
-use super::line::Line;
-use super::member::Who;
-use super::pace::{Pace, ViewerCount};
-use super::ring::{Encoded, Ring};
-use super::{Member, Position, Room, lock};
+use super::connection_writer::ConnectionWriter;
+use super::inbox::{DrainPlan, OrderedInput};
+use super::member::SessionDigest;
+use super::ring_buffer::{EncodedFrame, RingBuffer};
+use super::timing::{TickPacer, ViewerCountThrottle};
+use super::{Member, Room, StreamPosition, lock};
 use crate::clock::Clock;
 use crate::domain::{Millis, OfferId};
-use crate::protocol::{Logged, State, Tail, Why};
+use crate::protocol::{EncodedEvent, HelloTail, RoomState, SnapshotReason};
 
 pub const SENDS_PER_YIELD: usize = 64;
 /// A frame takes about this many bytes of events; more wait for the next one.
-const FRAME_BYTES: usize = 64 * 1024;
+const TICK_BYTES: usize = 64 * 1024;
 
-pub struct Writer {
+pub struct RoomWriter {
     pub(super) room: Arc<Room>,
     pub(super) clock: Clock,
-    pub(super) lines: Vec<Line>,
-    pub(super) sessions: HashMap<Who, Arc<Member>>,
+    pub(super) connections: Vec<ConnectionWriter>,
+    pub(super) sessions: HashMap<SessionDigest, Arc<Member>>,
     /// Wait for hello.
-    pub(super) waiting: VecDeque<Arc<Member>>,
+    pub(super) awaiting_hello: VecDeque<Arc<Member>>,
     /// Their lines are over.
-    pub(super) graves: Vec<Arc<Member>>,
-    pub(super) begun: bool,
-    pub(super) ring: Ring,
-    pub(super) state: State,
+    pub(super) closed: Vec<Arc<Member>>,
+    pub(super) is_synced: bool,
+    pub(super) ring_buffer: RingBuffer,
+    pub(super) state: RoomState,
     /// The last event taken in, sent or pending.
-    pub(super) tail: Position,
-    pub(super) pending: Vec<(u64, Logged)>,
+    pub(super) last_position: StreamPosition,
+    pub(super) pending: Vec<(u64, EncodedEvent)>,
     pub(super) pending_bytes: usize,
-    pub(super) urgent: bool,
+    pub(super) is_urgent: bool,
     /// Since when the oldest of what is pending waits.
-    pub(super) since: Option<Instant>,
+    pub(super) oldest_since: Option<Instant>,
     /// Continuity was lost: the next frame is a snapshot.
-    pub(super) broken: Option<Why>,
-    pub(super) pace: Pace,
-    pub(super) count: ViewerCount,
-    pub(super) watching: usize,
+    pub(super) continuity_lost: Option<SnapshotReason>,
+    pub(super) pacer: TickPacer,
+    pub(super) viewer_count: ViewerCountThrottle,
+    pub(super) audience: usize,
     /// How many read deflated frames, and how many are asked what they have seen.
-    pub(super) deflating: usize,
-    pub(super) sampled: usize,
-    pub(super) asked_about: Option<OfferId>,
-    pub(super) elsewhere: u64,
+    pub(super) deflate_connections: usize,
+    pub(super) sample_size: usize,
+    pub(super) receipts_offer: Option<OfferId>,
+    pub(super) remote_viewers: u64,
     /// The shared parts of hello, by the position they go on from; valid until something changes.
-    pub(super) tails: HashMap<Option<u64>, Tail>,
+    pub(super) hello_tails: HashMap<Option<u64>, HelloTail>,
     /// The same for a viewer who is brought to the head, and the values for those who get nothing else.
-    pub(super) slow: Option<Encoded>,
-    pub(super) values: Option<Bytes>,
-    pub(super) sweep_at: Millis,
+    pub(super) slow_snapshot: Option<EncodedFrame>,
+    pub(super) state_json: Option<Bytes>,
+    pub(super) next_check_at: Millis,
     /// Everybody is to be elsewhere by then.
-    pub(super) drain_until: Option<(Millis, Drain)>,
+    pub(super) drain_until: Option<(Millis, DrainPlan)>,
 }
 
-impl Writer {
+impl RoomWriter {
     pub fn new(room: Arc<Room>) -> Self {
-        let nowhere = Position { epoch: "".into(), seq: 0 };
+        let nowhere = StreamPosition { epoch: "".into(), seq: 0 };
         Self {
             clock: room.clock.clone(),
             room,
-            lines: Vec::new(),
+            connections: Vec::new(),
             sessions: HashMap::new(),
-            waiting: VecDeque::new(),
-            graves: Vec::new(),
-            begun: false,
-            ring: Ring::new(nowhere.clone()),
-            state: State::default(),
-            tail: nowhere,
+            awaiting_hello: VecDeque::new(),
+            closed: Vec::new(),
+            is_synced: false,
+            ring_buffer: RingBuffer::new(nowhere.clone()),
+            state: RoomState::default(),
+            last_position: nowhere,
             pending: Vec::new(),
             pending_bytes: 0,
-            urgent: false,
-            since: None,
-            broken: None,
-            pace: Pace::default(),
-            count: ViewerCount::default(),
-            watching: 0,
-            deflating: 0,
-            sampled: 0,
-            asked_about: None,
-            elsewhere: 0,
-            tails: HashMap::new(),
-            slow: None,
-            values: None,
-            sweep_at: 0,
+            is_urgent: false,
+            oldest_since: None,
+            continuity_lost: None,
+            pacer: TickPacer::default(),
+            viewer_count: ViewerCountThrottle::default(),
+            audience: 0,
+            deflate_connections: 0,
+            sample_size: 0,
+            receipts_offer: None,
+            remote_viewers: 0,
+            hello_tails: HashMap::new(),
+            slow_snapshot: None,
+            state_json: None,
+            next_check_at: 0,
             drain_until: None,
         }
     }
@@ -115,154 +115,157 @@ impl Writer {
     }
 
     fn wake_at(&self) -> Option<Millis> {
-        let sweep = (!self.lines.is_empty()).then_some(self.sweep_at);
-        let frame = (self.begun && self.has_news()).then_some(self.pace.next_at());
-        let number = self.count.due(self.shown_viewers()).filter(|_| self.begun);
+        let sweep = (!self.connections.is_empty()).then_some(self.next_check_at);
+        let frame = (self.is_synced && self.has_pending()).then_some(self.pacer.next_at());
+        let number = self.viewer_count.next_update_at(self.shown_viewers()).filter(|_| self.is_synced);
         [sweep, frame, number].into_iter().flatten().min()
     }
 
     /// `false` when the room is closed.
     async fn turn(&mut self) -> bool {
-        self.serve_poked().await;
-        let turn = self.room.take(FRAME_BYTES.saturating_sub(self.pending_bytes));
-        if turn.closed {
+        self.serve_notified().await;
+        let turn = self.room.take_inbox(TICK_BYTES.saturating_sub(self.pending_bytes));
+        if turn.is_closed {
             return false;
         }
         let now = self.clock.now();
         for ordered in turn.ordered {
-            self.take_in(ordered, now);
+            self.apply(ordered, now);
         }
         for change in turn.changes {
             if self.state.set(change) {
-                self.forget_shared();
+                self.clear_shared();
             }
         }
-        self.urgent |= turn.urgent;
-        self.since = self.since.or(turn.since);
-        for arrival in turn.arrivals {
-            self.seat(arrival, now);
+        self.is_urgent |= turn.is_urgent;
+        self.oldest_since = self.oldest_since.or(turn.oldest_since);
+        for arrival in turn.pending_joins {
+            self.add_connection(arrival, now);
         }
-        for arrivals in turn.announced {
-            self.hear_arrivals(&arrivals, now);
+        for arrivals in turn.join_notices {
+            self.receive_joins(&arrivals, now);
         }
-        self.elsewhere = turn.elsewhere.unwrap_or(self.elsewhere);
+        self.remote_viewers = turn.remote_viewers.unwrap_or(self.remote_viewers);
         if let Some(drain) = turn.drain {
             self.drain(now, drain);
         }
         self.count_viewers(now);
-        let news = self.begun && self.has_news();
-        if news && (self.urgent || self.broken.is_some() || self.pace.next_at() <= now) {
-            let (began, since) = (Instant::now(), self.since.take());
+        let news = self.is_synced && self.has_pending();
+        if news && (self.is_urgent || self.continuity_lost.is_some() || self.pacer.next_at() <= now) {
+            let (began, since) = (Instant::now(), self.oldest_since.take());
             self.flush(now);
-            self.walk().await;
+            self.broadcast().await;
             let ended = self.clock.now();
-            self.pace.walked(now, ended, self.lines.len());
-            self.room.tally.walks.add(began.elapsed());
+            self.pacer.record_broadcast(now, ended, self.connections.len());
+            self.room.counters.broadcast_times.observe(began.elapsed());
             if let Some(since) = since {
-                self.room.tally.to_sockets.add(since.elapsed());
+                self.room.counters.delivery_times.observe(since.elapsed());
             }
         }
         if !news {
             // What was urgent was known already.
-            (self.urgent, self.since) = (false, None);
+            (self.is_urgent, self.oldest_since) = (false, None);
         }
-        if turn.more && self.pending.is_empty() {
+        if turn.has_more && self.pending.is_empty() {
             self.room.wake.notify_one();
         }
-        self.greet().await;
-        self.sweep().await;
-        self.bury();
+        self.send_hellos().await;
+        self.check_connections().await;
+        self.remove_closed();
         true
     }
 
-    fn has_news(&self) -> bool {
-        !self.pending.is_empty() || self.broken.is_some() || self.state.has_unsent()
+    fn has_pending(&self) -> bool {
+        !self.pending.is_empty() || self.continuity_lost.is_some() || self.state.has_unsent()
     }
 
-    pub(super) fn forget_shared(&mut self) {
-        self.tails.clear();
-        self.slow = None;
-        self.values = None;
+    pub(super) fn clear_shared(&mut self) {
+        self.hello_tails.clear();
+        self.slow_snapshot = None;
+        self.state_json = None;
     }
 
     // What comes in.
 
-    fn take_in(&mut self, ordered: Ordered, now: Millis) {
+    fn apply(&mut self, ordered: OrderedInput, now: Millis) {
         match ordered {
-            Ordered::Begin { position, recent } if !self.begun => {
-                self.begun = true;
-                self.tail = position.clone();
-                self.ring = Ring::new(position);
-                self.ring.seed(now, recent);
+            OrderedInput::Sync { position, recent } if !self.is_synced => {
+                self.is_synced = true;
+                self.last_position = position.clone();
+                self.ring_buffer = RingBuffer::new(position);
+                self.ring_buffer.seed(now, recent);
             }
-            Ordered::Begin { position, recent } if position.epoch != self.tail.epoch => {
-                self.ring.forget_told(&recent);
+            OrderedInput::Sync { position, recent } if position.epoch != self.last_position.epoch => {
+                self.ring_buffer.remove_repeated(&recent);
                 self.pending = recent;
-                self.lose_continuity(Why::Epoch, position);
+                self.lose_continuity(SnapshotReason::Epoch, position);
             }
-            Ordered::Begin { position, recent } => {
+            OrderedInput::Sync { position, recent } => {
                 for (seq, event) in recent {
-                    self.add(seq, event);
+                    self.append_event(seq, event);
                 }
-                if self.tail.seq < position.seq {
-                    self.lose_continuity(Why::Hole, position);
+                if self.last_position.seq < position.seq {
+                    self.lose_continuity(SnapshotReason::Hole, position);
                 }
             }
-            Ordered::Log { epoch, first_seq, events } => {
-                if epoch != self.tail.epoch {
+            OrderedInput::Events { epoch, first_seq, events } => {
+                if epoch != self.last_position.epoch {
                     self.pending.iter_mut().for_each(|(seq, _)| *seq = 0);
-                    self.lose_continuity(Why::Epoch, Position { epoch, seq: first_seq.saturating_sub(1) });
+                    self.lose_continuity(
+                        SnapshotReason::Epoch,
+                        StreamPosition { epoch, seq: first_seq.saturating_sub(1) },
+                    );
                 }
                 for (seq, event) in (first_seq..).zip(events) {
-                    self.add(seq, event);
+                    self.append_event(seq, event);
                 }
             }
         }
     }
 
-    fn add(&mut self, seq: u64, event: Logged) {
-        if seq <= self.tail.seq {
+    fn append_event(&mut self, seq: u64, event: EncodedEvent) {
+        if seq <= self.last_position.seq {
             return;
         }
-        if seq != self.tail.seq + 1 {
-            let epoch = self.tail.epoch.clone();
-            self.lose_continuity(Why::Hole, Position { epoch, seq: seq - 1 });
+        if seq != self.last_position.seq + 1 {
+            let epoch = self.last_position.epoch.clone();
+            self.lose_continuity(SnapshotReason::Hole, StreamPosition { epoch, seq: seq - 1 });
         }
-        self.tail.seq = seq;
+        self.last_position.seq = seq;
         self.pending_bytes += event.json.len();
         self.pending.push((seq, event));
     }
 
     /// Never continue over a hole: everybody gets a snapshot of where we are then, and nobody resumes from before.
-    fn lose_continuity(&mut self, why: Why, position: Position) {
-        self.tail = position;
-        if self.broken != Some(Why::Epoch) {
-            self.broken = Some(why);
+    fn lose_continuity(&mut self, why: SnapshotReason, position: StreamPosition) {
+        self.last_position = position;
+        if self.continuity_lost != Some(SnapshotReason::Epoch) {
+            self.continuity_lost = Some(why);
         }
     }
 
     fn shown_viewers(&self) -> u64 {
-        self.watching as u64 + self.elsewhere
+        self.audience as u64 + self.remote_viewers
     }
 
     fn count_viewers(&mut self, now: Millis) {
         let shown = self.shown_viewers();
-        self.room.show_viewers(self.watching, shown as usize);
-        if let Some(viewers) = self.count.show(shown, now)
+        self.room.set_viewers(self.audience, shown as usize);
+        if let Some(viewers) = self.viewer_count.update(shown, now)
             && self.state.set_viewers(viewers)
         {
-            self.forget_shared();
+            self.clear_shared();
         }
     }
 }
 
 /// Closed or broken: nobody waits for this room any more.
-impl Drop for Writer {
+impl Drop for RoomWriter {
     fn drop(&mut self) {
         let arrivals = lock(&self.room.inbox).close();
-        arrivals.iter().for_each(|arrival| arrival.member.end());
-        self.lines.iter().for_each(|line| line.member.end());
+        arrivals.iter().for_each(|arrival| arrival.member.mark_ended());
+        self.connections.iter().for_each(|line| line.member.mark_ended());
         self.room.space.notify_waiters();
-        self.room.show_viewers(0, 0);
+        self.room.set_viewers(0, 0);
     }
 }

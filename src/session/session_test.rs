@@ -8,12 +8,12 @@ use super::*;
 use crate::app::testing;
 use crate::domain::{Role, StreamId};
 use crate::protocol::deflate;
-use crate::room::crowd_test::{Client, Seen, actor, at, pair, until};
+use crate::room::fixture_test::{ServerOutput, TestClient, actor, at, pair, until};
 
 struct Show {
     _folder: tempfile::TempDir,
     room: Arc<Room>,
-    client: Client,
+    client: TestClient,
     task: JoinHandle<()>,
 }
 
@@ -26,7 +26,7 @@ async fn connect_as(read_ahead: &'static [u8], deflate: bool) -> Show {
     let (room, _) = app.rooms().open(StreamId::new());
     room.begin(at("e1", 0), vec![], vec![]);
     let (socket, client) = pair().await;
-    let arrival = Arrival {
+    let arrival = UpgradedConnection {
         socket,
         read_ahead: Bytes::from_static(read_ahead),
         actor: actor("ann", Role::Viewer),
@@ -38,10 +38,10 @@ async fn connect_as(read_ahead: &'static [u8], deflate: bool) -> Show {
         overlay: false,
     };
     let task = tokio::spawn(serve(app, room.clone(), arrival, ()));
-    Show { _folder: folder, room, client: Client::new(client), task }
+    Show { _folder: folder, room, client: TestClient::new(client), task }
 }
 
-async fn reply(client: &mut Client) -> Value {
+async fn reply(client: &mut TestClient) -> Value {
     loop {
         let frame = client.text().await;
         if frame["t"] == "reply" {
@@ -66,7 +66,7 @@ async fn every_question_is_answered_in_order_with_its_ref() {
 async fn a_burst_of_questions_from_one_who_reads_is_answered_to_the_last() {
     let mut show = connect(b"").await;
     let burst: Vec<u8> = (0..500)
-        .flat_map(|number| Client::frame(0x81, format!(r#"{{"ref":"{number}","do":"dance"}}"#).as_bytes()))
+        .flat_map(|number| TestClient::frame(0x81, format!(r#"{{"ref":"{number}","do":"dance"}}"#).as_bytes()))
         .collect();
     show.client.socket.write_all(&burst).await.unwrap();
     for number in 0..500 {
@@ -88,10 +88,10 @@ async fn what_is_no_question_is_answered_and_the_connection_goes_on() {
 async fn a_deflated_question_is_answered_where_it_was_agreed_and_a_bomb_is_not() {
     let mut show = connect_as(b"", true).await;
     let long = format!(r#"{{"ref":"d","do":"dance","pad":"{}"}}"#, "pad ".repeat(2_000));
-    let packed = deflate::pack(long.as_bytes()).unwrap();
+    let packed = deflate::compress(long.as_bytes()).unwrap();
     show.client.send(0xc1, &packed).await;
     assert_eq!(reply(&mut show.client).await["ref"], "d");
-    let bomb = deflate::pack(&[b' '; 16_385]).unwrap();
+    let bomb = deflate::compress(&[b' '; 16_385]).unwrap();
     show.client.send(0xc1, &bomb).await;
     assert_eq!(show.client.close_code().await, 4500);
 }
@@ -108,7 +108,7 @@ async fn bytes_read_with_the_request_come_first() {
 async fn a_ping_is_answered_and_a_goodbye_returned() {
     let mut show = connect(b"").await;
     show.client.send(0x89, b"there?").await;
-    while show.client.next().await != Seen::Pong {}
+    while show.client.next().await != ServerOutput::Pong {}
     show.client.send(0x88, b"\x03\xe8").await;
     assert_eq!(show.client.close_code().await, 1000);
     drop(show.client);
@@ -148,13 +148,13 @@ async fn a_client_that_does_not_end_its_side_is_waited_for_two_seconds() {
     assert_eq!(show.client.close_code().await, 1000);
     let started = std::time::Instant::now();
     show.task.await.unwrap();
-    assert!(started.elapsed() < GOODBYE + Duration::from_secs(2));
+    assert!(started.elapsed() < CLOSE_TIMEOUT + Duration::from_secs(2));
 }
 
 #[tokio::test]
 async fn who_may_not_come_in_is_told_why() {
     let (socket, client) = pair().await;
-    let mut client = Client::new(client);
+    let mut client = TestClient::new(client);
     let refused = tokio::spawn(refuse(socket, Close::Token));
     assert_eq!(client.close_code().await, 4501);
     drop(client);
@@ -164,10 +164,10 @@ async fn who_may_not_come_in_is_told_why() {
 #[test]
 fn eight_slow_verbs_at_a_time() {
     let running = Arc::default();
-    let mut permits: Vec<_> = (0..8).map(|_| Permit::take(&running).expect("eight")).collect();
-    assert!(Permit::take(&running).is_none());
+    let mut permits: Vec<_> = (0..8).map(|_| SlowVerbPermit::try_acquire(&running).expect("eight")).collect();
+    assert!(SlowVerbPermit::try_acquire(&running).is_none());
     permits.pop();
-    assert!(Permit::take(&running).is_some());
+    assert!(SlowVerbPermit::try_acquire(&running).is_some());
 }
 
 #[tokio::test]
@@ -176,7 +176,7 @@ async fn an_idle_connection_is_small() {
     let (room, _) = app.rooms().open(StreamId::new());
     let (socket, _client) = pair().await;
     let (actor, you) = (actor("ann", Role::Viewer), Bytes::new());
-    let arrival = Arrival {
+    let arrival = UpgradedConnection {
         socket,
         read_ahead: Bytes::new(),
         actor,

@@ -15,9 +15,9 @@ struct AddressRow {
 }
 
 impl AddressRow {
-    fn address(self) -> Result<Address> {
+    fn into_address(self) -> Result<Address> {
         let AddressRow { name, lines, city, region, postcode, country, phone } = self;
-        let lines = serde_json::from_str(&lines).map_err(|error| Error::Unreadable(error.to_string()))?;
+        let lines = serde_json::from_str(&lines).map_err(|error| Error::CorruptRow(error.to_string()))?;
         Ok(Address { name, lines, city, region, postcode, country, phone })
     }
 }
@@ -27,12 +27,12 @@ impl Store {
         let read = "select name, lines, city, region, postcode, country, phone from addresses where order_id = $1";
         let row: Option<AddressRow> =
             on_reader!(self, pool => sqlx::query_as(read).bind(order.0).fetch_optional(pool).await?);
-        row.map(AddressRow::address).transpose()
+        row.map(AddressRow::into_address).transpose()
     }
 
     /// Writes where an order goes, over what stood there. `false`: the order is over, or there is none.
     pub async fn set_address(&self, order: OrderId, address: &Address) -> Result<bool> {
-        let lines = serde_json::to_string(&address.lines).map_err(|error| Error::Unreadable(error.to_string()))?;
+        let lines = serde_json::to_string(&address.lines).map_err(|error| Error::CorruptRow(error.to_string()))?;
         let written = in_transaction!(self, |tx, _dialect| {
             let now: Millis = now_in!(self, tx);
             let write = "insert into addresses

@@ -2,10 +2,10 @@
 
 use uuid::Uuid;
 
-use super::deed::keep_deed;
+use super::audit::insert_audit_entry;
 use super::{Error, Result, Store, in_transaction, now_in, on_reader};
 use crate::domain::{
-    ChatMessage, Deed, MessageId, Millis, Quote, Refusal, Role, Sanction, SanctionKind, Speaker, StreamId, UserId,
+    AuditEntry, Author, ChatMessage, MessageId, Millis, Quote, Refusal, Role, Sanction, SanctionKind, StreamId, UserId,
 };
 
 #[derive(sqlx::FromRow)]
@@ -72,13 +72,13 @@ pub(super) use insert_message;
 
 impl MessageRow {
     pub fn message(self) -> Result<ChatMessage> {
-        let id = UserId::parse(&self.user_id).map_err(|_| Error::Unreadable(format!("user `{}`", self.user_id)))?;
+        let id = UserId::parse(&self.user_id).map_err(|_| Error::CorruptRow(format!("user `{}`", self.user_id)))?;
         let quoted = self.reply_to.zip(self.reply_user.and_then(|user| UserId::parse(&user).ok()));
         Ok(ChatMessage {
             id: MessageId(self.id),
             stream: StreamId(self.stream),
             at: self.at,
-            from: Speaker { id, name: self.user_name, role: Role::parse(&self.user_role).unwrap_or(Role::Viewer) },
+            from: Author { id, name: self.user_name, role: Role::parse(&self.user_role).unwrap_or(Role::Viewer) },
             text: self.body,
             reply: quoted.map(|(id, user)| Quote {
                 id: MessageId(id),
@@ -93,7 +93,7 @@ impl MessageRow {
 
 impl Store {
     /// Writes a batch of messages; ones already there stay as they are.
-    pub async fn keep_messages(&self, messages: &[ChatMessage]) -> Result<()> {
+    pub async fn insert_messages(&self, messages: &[ChatMessage]) -> Result<()> {
         in_transaction!(self, |tx, _dialect| {
             for message in messages {
                 insert_message!(tx, message, "said");
@@ -120,7 +120,7 @@ impl Store {
     }
 
     /// Everything said in a show after `after`, oldest first, also what was taken away or waits; and which of those it is.
-    pub async fn talk_after(
+    pub async fn messages_after(
         &self,
         stream: StreamId,
         after: Option<MessageId>,
@@ -146,7 +146,7 @@ impl Store {
     }
 
     /// Takes a message away, for good also where it waits. Gives whose it was; `None`: it was gone already.
-    pub async fn delete_message(&self, stream: StreamId, id: MessageId, deed: &Deed) -> Result<Option<UserId>> {
+    pub async fn delete_message(&self, stream: StreamId, id: MessageId, deed: &AuditEntry) -> Result<Option<UserId>> {
         let row = in_transaction!(self, |tx, _dialect| {
             let read = messages!("where id = $1 and stream = $2");
             let row: Option<MessageRow> =
@@ -157,8 +157,8 @@ impl Store {
                 sqlx::query(delete).bind(id.0).bind(deed.by.id.as_str()).execute(&mut *tx).await?.rows_affected();
             if gone > 0 {
                 let user = UserId::parse(&row.user_id).ok();
-                let deed = Deed { user, name: Some(row.user_name.clone()), message: Some(id), ..deed.clone() };
-                keep_deed!(tx, &deed);
+                let deed = AuditEntry { user, name: Some(row.user_name.clone()), message: Some(id), ..deed.clone() };
+                insert_audit_entry!(tx, &deed);
             }
             (gone > 0).then_some(row)
         });
@@ -172,7 +172,7 @@ impl Store {
 
     /// Mutes or bans, and takes away what the person said before. What was told a moment ago and is not written yet goes as it
     /// is written.
-    pub async fn sanction(&self, stream: StreamId, sanction: &Sanction, deed: &Deed) -> Result<()> {
+    pub async fn add_sanction(&self, stream: StreamId, sanction: &Sanction, deed: &AuditEntry) -> Result<()> {
         in_transaction!(self, |tx, _dialect| {
             let now: Millis = now_in!(self, tx);
             let set = "insert into sanctions (stream, user_id, kind, user_name, until, by_user, created_at, reason)
@@ -192,14 +192,14 @@ impl Store {
                 .await?;
             let sweep = "update messages set deleted_by = $3 where user_id = $2 and stream = $1 and deleted_by is null";
             sqlx::query(sweep).bind(stream.0).bind(sanction.user.as_str()).bind(&sanction.by).execute(&mut *tx).await?;
-            keep_deed!(tx, deed);
+            insert_audit_entry!(tx, deed);
         });
         Ok(())
     }
 
     /// Takes away what a person said until `until`, or a second later by another node's clock, and was being written while they
     /// were silenced.
-    pub async fn sweep(&self, stream: StreamId, user: &UserId, until: Millis, by: &str) -> Result<()> {
+    pub async fn delete_messages_of(&self, stream: StreamId, user: &UserId, until: Millis, by: &str) -> Result<()> {
         in_transaction!(self, |tx, _dialect| {
             let sweep = "update messages set deleted_by = $3
                 where user_id = $2 and stream = $1 and deleted_by is null and at <= $4";
@@ -215,7 +215,13 @@ impl Store {
     }
 
     /// `false`: there was none.
-    pub async fn lift(&self, stream: StreamId, user: &UserId, kind: SanctionKind, deed: &Deed) -> Result<bool> {
+    pub async fn lift_sanction(
+        &self,
+        stream: StreamId,
+        user: &UserId,
+        kind: SanctionKind,
+        deed: &AuditEntry,
+    ) -> Result<bool> {
         let gone = in_transaction!(self, |tx, _dialect| {
             let lift = "delete from sanctions where stream = $1 and user_id = $2 and kind = $3";
             let gone = sqlx::query(lift)
@@ -226,7 +232,7 @@ impl Store {
                 .await?
                 .rows_affected();
             if gone > 0 {
-                keep_deed!(tx, deed);
+                insert_audit_entry!(tx, deed);
             }
             gone
         });
@@ -242,7 +248,7 @@ impl Store {
             on_reader!(self, pool => sqlx::query_as(read).bind(stream.0).bind(now).fetch_all(pool).await?);
         rows.into_iter()
             .map(|(user, name, kind, until, by, reason)| {
-                let user = UserId::parse(&user).map_err(|_| Error::Unreadable(format!("user `{user}`")))?;
+                let user = UserId::parse(&user).map_err(|_| Error::CorruptRow(format!("user `{user}`")))?;
                 let kind = if kind == SanctionKind::Ban.name() { SanctionKind::Ban } else { SanctionKind::Mute };
                 Ok(Sanction { user, name, kind, until, by, reason })
             })
@@ -250,7 +256,7 @@ impl Store {
     }
 
     /// Whether someone last spoke as one who runs the show.
-    pub async fn runs_the_show(&self, stream: StreamId, user: &UserId) -> Result<bool> {
+    pub async fn last_spoke_as_host(&self, stream: StreamId, user: &UserId) -> Result<bool> {
         let read = "select user_role from messages where stream = $1 and user_id = $2 order by id desc limit 1";
         let role: Option<String> = on_reader!(self, pool =>
             sqlx::query_scalar(read).bind(stream.0).bind(user.as_str()).fetch_optional(pool).await?);
@@ -258,7 +264,7 @@ impl Store {
     }
 
     /// The name someone last spoke under, for the list of the muted.
-    pub async fn name_of(&self, stream: StreamId, user: &UserId) -> Result<Option<String>> {
+    pub async fn last_name_of(&self, stream: StreamId, user: &UserId) -> Result<Option<String>> {
         let read = "select user_name from messages where stream = $1 and user_id = $2 order by id desc limit 1";
         Ok(on_reader!(self, pool =>
             sqlx::query_scalar(read).bind(stream.0).bind(user.as_str()).fetch_optional(pool).await?))

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::{Error, Result, Store, in_transaction, known, on_reader};
+use super::{Error, Result, Store, in_transaction, on_reader, require_known};
 use crate::domain::invite::CodeHash;
 use crate::domain::{Helper, Invite, InviteId, LiveStream, Millis, Refusal, Role, StreamId, UserId};
 
@@ -20,11 +20,11 @@ struct InviteRow {
 }
 
 impl InviteRow {
-    fn invite(self) -> Result<Invite> {
+    fn into_invite(self) -> Result<Invite> {
         Ok(Invite {
             id: InviteId(self.id),
             stream: StreamId(self.stream),
-            role: known(Role::parse(&self.role), "role", &self.role)?,
+            role: require_known(Role::parse(&self.role), "role", &self.role)?,
             by: self.by_user,
             created_at: self.created_at,
             expires_at: self.expires_at,
@@ -34,8 +34,8 @@ impl InviteRow {
     }
 }
 
-fn user_id(text: &str) -> Result<UserId> {
-    UserId::parse(text).map_err(|_| Error::Unreadable(format!("user `{text}`")))
+fn parse_user_id(text: &str) -> Result<UserId> {
+    UserId::parse(text).map_err(|_| Error::CorruptRow(format!("user `{text}`")))
 }
 
 impl Store {
@@ -46,7 +46,7 @@ impl Store {
                 where stream = $1 and revoked_at is null and expires_at > $2";
             let open: i64 =
                 sqlx::query_scalar(count).bind(invite.stream.0).bind(invite.created_at).fetch_one(&mut *tx).await?;
-            if open >= Invite::OPEN_MAX {
+            if open >= Invite::ACTIVE_MAX {
                 return_refused(Refusal::WrongStatus("there are too many open invites; revoke some first"))?;
             }
             let insert = "insert into invites (id, stream, role, code, by_user, created_at, expires_at)
@@ -76,12 +76,12 @@ impl Store {
             on_reader!(self, pool => sqlx::query_as(read).bind(stream.0).fetch_all(pool).await?);
         let mut helpers: HashMap<Uuid, Vec<Helper>> = HashMap::new();
         for (invite, user, name, joined_at) in came {
-            helpers.entry(invite).or_default().push(Helper { user: user_id(&user)?, name, joined_at });
+            helpers.entry(invite).or_default().push(Helper { user: parse_user_id(&user)?, name, joined_at });
         }
         rows.into_iter()
             .map(|row| {
                 let helpers = helpers.remove(&row.id).unwrap_or_default();
-                Ok(Invite { helpers, ..row.invite()? })
+                Ok(Invite { helpers, ..row.into_invite()? })
             })
             .collect()
     }
@@ -114,7 +114,7 @@ impl Store {
                 .await?;
             row
         });
-        Ok(Invite { helpers: vec![helper.clone()], ..row.invite()? })
+        Ok(Invite { helpers: vec![helper.clone()], ..row.into_invite()? })
     }
 
     /// Takes a link back, and raises the show's version: that is how every node hears of it, also without the bus.
@@ -147,7 +147,7 @@ impl Store {
             where i.stream = $1 and i.revoked_at is not null and i.expires_at > $2";
         let ids: Vec<String> =
             on_reader!(self, pool => sqlx::query_scalar(read).bind(stream.0).bind(now).fetch_all(pool).await?);
-        ids.iter().map(|id| user_id(id)).collect()
+        ids.iter().map(|id| parse_user_id(id)).collect()
     }
 }
 

@@ -8,28 +8,28 @@
 //! client cancels. One lock order: variants, offers, orders, each ascending.
 
 mod address;
+mod audit;
+mod blocklist;
 mod chat;
-mod deed;
-mod erase;
-mod held;
-mod history;
+mod counters;
 mod invite;
+mod lineup;
 mod offer;
 mod order;
+mod order_history;
 mod payment;
 mod postgres;
 mod product;
 mod refund;
 mod report;
-mod rundown;
-mod script;
+mod review;
 mod sell;
 mod sqlite;
+mod stock_alert;
 mod stream;
-mod tally;
-mod waiting;
+mod test_provider;
+mod user_data;
 mod webhook;
-mod words;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,16 +37,16 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::domain::{Millis, Refusal, Titles};
 
-pub use erase::Erased;
-pub use offer::Pulse;
-pub use order::{Answer, Release};
-pub use payment::{Begun, NewPayment};
-pub use product::Catalogue;
+pub use counters::{PoolUsage, StoreCounters};
+pub use offer::OfferVersion;
+pub use order::{IdempotencyRecord, ReleaseReason};
+pub use payment::{BegunPayment, NewPayment};
+pub use product::ProductPage;
 pub use refund::NewRefund;
-pub use script::{Booked, Told};
-pub use sell::{Answered, Sold, Turn};
-pub use tally::{Pool, Tally};
-pub use waiting::Waiting;
+pub use sell::{BatchOutcome, BatchTurn, PurchaseOutcome};
+pub use stock_alert::StockAlertCount;
+pub use test_provider::{TestIntent, TestProviderReply};
+pub use user_data::ErasureReport;
 pub use webhook::PaymentEvent;
 
 #[derive(Clone)]
@@ -68,7 +68,7 @@ pub enum Error {
     Setup(String),
     /// A row that our own constraints should have made impossible.
     #[error("a stored value cannot be read: {0}")]
-    Unreadable(String),
+    CorruptRow(String),
 }
 
 impl From<Refusal> for Error {
@@ -93,9 +93,9 @@ impl Error {
             sqlx::Error::BeginFailed => true,
             sqlx::Error::Database(db) => db.code().is_some_and(|code| {
                 if db.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some() {
-                    code.parse().is_ok_and(sqlite_passes)
+                    code.parse().is_ok_and(is_transient_sqlite_code)
                 } else {
-                    postgres_passes(&code)
+                    is_transient_postgres_code(&code)
                 }
             }),
             _ => false,
@@ -105,20 +105,20 @@ impl Error {
 
 /// Connection, operator and resource classes, deadlock, serialization, lock timeout, frozen session, and a server
 /// that may only read because another is taking over.
-fn postgres_passes(code: &str) -> bool {
+fn is_transient_postgres_code(code: &str) -> bool {
     ["08", "57", "53"].iter().any(|class| code.starts_with(class))
         || matches!(code, "40P01" | "40001" | "55P03" | "25P03" | "25P02" | "25006")
 }
 
 /// Busy, locked, no memory, read-only, interrupted, I/O, full, cannot open, lock protocol: the file or the disk, not
 /// the row. The low byte is the kind, the rest says more.
-fn sqlite_passes(code: i32) -> bool {
+fn is_transient_sqlite_code(code: i32) -> bool {
     matches!(code & 0xff, 5 | 6 | 7 | 8 | 9 | 10 | 13 | 14 | 15)
 }
 
 impl Error {
     /// One row of what was asked is at fault: without it the rest can be written.
-    pub fn is_about_a_row(&self) -> bool {
+    pub fn is_row_error(&self) -> bool {
         let Error::Database(sqlx::Error::Database(db)) = self else { return false };
         let Some(code) = db.code() else { return false };
         if db.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some() {
@@ -131,11 +131,11 @@ impl Error {
 
     /// The connection is of no more use, and those made before it most likely neither.
     /// An answer that did not come.
-    pub fn link_lost() -> Self {
+    pub fn connection_lost() -> Self {
         sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()).into()
     }
 
-    pub(crate) fn is_link_broken(&self) -> bool {
+    pub(crate) fn is_connection_broken(&self) -> bool {
         match self {
             Error::Database(sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut) => true,
             // 57: ended by an operator or a restart.
@@ -161,22 +161,22 @@ macro_rules! on_reader {
         match $store {
             $crate::store::Store::Postgres(db) => {
                 let $pool = db.pool();
-                $crate::store::in_time(async { Ok($body) }).await?
+                $crate::store::with_deadline(async { Ok($body) }).await?
             }
             $crate::store::Store::Sqlite(db) => {
                 let $pool = db.readers();
-                $crate::store::in_time(async { Ok($body) }).await?
+                $crate::store::with_deadline(async { Ok($body) }).await?
             }
         }
     };
 }
 
 /// Longer than the database itself lets a statement take: who waits longer has a link that swallows.
-const DEADLINE: Duration = Duration::from_secs(12);
+const QUERY_DEADLINE: Duration = Duration::from_secs(12);
 
 /// A query that is given up leaves its connection to the pool, which asks it before it is used again.
-pub(crate) async fn in_time<T>(query: impl Future<Output = Result<T>>) -> Result<T> {
-    tokio::time::timeout(DEADLINE, query).await.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into()))
+pub(crate) async fn with_deadline<T>(query: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::time::timeout(QUERY_DEADLINE, query).await.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into()))
 }
 
 /// Runs a body in one transaction: committed if it gives a value, rolled back if `?` leaves it.
@@ -186,7 +186,7 @@ macro_rules! in_transaction {
         match $store {
             $crate::store::Store::Postgres(db) => {
                 let mut connection = db.pool().acquire().await?;
-                let settled = $crate::store::in_time(async {
+                let settled = $crate::store::with_deadline(async {
                     let mut transaction = sqlx::Connection::begin(&mut *connection).await?;
                     let outcome: $crate::store::Result<_> = async {
                         let $tx = &mut *transaction;
@@ -301,18 +301,18 @@ impl Store {
     }
 
     /// What the hot row costs, for the metrics.
-    pub fn tally(&self) -> &Tally {
+    pub fn counters(&self) -> &StoreCounters {
         match self {
-            Store::Postgres(db) => db.tally(),
-            Store::Sqlite(db) => db.tally(),
+            Store::Postgres(db) => db.counters(),
+            Store::Sqlite(db) => db.counters(),
         }
     }
 
     /// The pools of connections as they are now.
-    pub fn pools(&self) -> [Pool; 2] {
+    pub fn pools(&self) -> [PoolUsage; 2] {
         match self {
-            Store::Postgres(db) => [Pool::of("general", db.pool()), db.selling().pool()],
-            Store::Sqlite(db) => [Pool::of("general", db.readers()), db.writing()],
+            Store::Postgres(db) => [PoolUsage::from_pool("general", db.pool()), db.selling().usage()],
+            Store::Sqlite(db) => [PoolUsage::from_pool("general", db.readers()), db.writer_usage()],
         }
     }
 
@@ -330,7 +330,7 @@ macro_rules! now_in {
     ($store:expr, $tx:ident) => {
         match $store {
             $crate::store::Store::Postgres(_) => {
-                sqlx::query_scalar::<_, i64>($crate::store::postgres::NOW).fetch_one(&mut *$tx).await?
+                sqlx::query_scalar::<_, i64>($crate::store::postgres::SELECT_NOW).fetch_one(&mut *$tx).await?
             }
             $crate::store::Store::Sqlite(db) => db.clock().now(),
         }
@@ -338,14 +338,14 @@ macro_rules! now_in {
 }
 pub(crate) use now_in;
 
-fn titles_to_text(titles: &Titles) -> String {
+fn titles_to_json(titles: &Titles) -> String {
     serde_json::to_string(titles).unwrap_or_else(|_| "{}".to_owned())
 }
 
-fn titles_from_text(text: &str) -> Result<Titles> {
-    serde_json::from_str(text).map_err(|error| Error::Unreadable(error.to_string()))
+fn titles_from_json(text: &str) -> Result<Titles> {
+    serde_json::from_str(text).map_err(|error| Error::CorruptRow(error.to_string()))
 }
 
-fn known<T>(value: Option<T>, what: &str, text: &str) -> Result<T> {
-    value.ok_or_else(|| Error::Unreadable(format!("{what} `{text}`")))
+fn require_known<T>(value: Option<T>, what: &str, text: &str) -> Result<T> {
+    value.ok_or_else(|| Error::CorruptRow(format!("{what} `{text}`")))
 }

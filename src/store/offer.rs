@@ -2,14 +2,16 @@
 
 use uuid::Uuid;
 
-use super::{Error, Result, Store, in_time, in_transaction, known, now_in, on_reader, titles_from_text};
+use super::{Error, Result, Store, in_transaction, now_in, on_reader, require_known, titles_from_json, with_deadline};
 use crate::domain::offer::NewOffer;
-use crate::domain::{Kind, Millis, Offer, OfferId, ProductId, Refusal, Stage, StreamId, Terms, VariantId};
+use crate::domain::{
+    Millis, Offer, OfferId, OfferKind, OfferStage, OfferTerms, ProductId, Refusal, StreamId, VariantId,
+};
 
 /// The selling half of an offer's row. On SQLite the transaction is the lock.
-pub(super) const READ_TERMS: &str = terms_of_offer!("");
+pub(super) const READ_OFFER_TERMS: &str = terms_of_offer!("");
 /// The same, and nobody else changes it until the transaction ends. Orders may still name the offer.
-pub(super) const LOCK_TERMS: &str = terms_of_offer!(" for no key update");
+pub(super) const LOCK_OFFER_TERMS: &str = terms_of_offer!(" for no key update");
 
 macro_rules! terms_of_offer {
     ($lock:literal) => {
@@ -24,7 +26,7 @@ use terms_of_offer;
 
 /// The selling half of a row, as a batch reads it under the lock.
 #[derive(sqlx::FromRow, Debug)]
-pub(super) struct TermsRow {
+pub(super) struct OfferTermsRow {
     pub stream: Uuid,
     pub currency: String,
     stage: String,
@@ -39,10 +41,10 @@ pub(super) struct TermsRow {
     price: i64,
 }
 
-impl TermsRow {
-    pub fn terms(&self) -> Result<Terms> {
-        Ok(Terms {
-            stage: stage(&self.stage)?,
+impl OfferTermsRow {
+    pub fn terms(&self) -> Result<OfferTerms> {
+        Ok(OfferTerms {
+            stage: parse_stage(&self.stage)?,
             quantity: self.quantity,
             reserved: self.reserved,
             next_place: self.next_place,
@@ -56,8 +58,8 @@ impl TermsRow {
     }
 }
 
-fn stage(text: &str) -> Result<Stage> {
-    known(Stage::ALL.into_iter().find(|stage| stage.name() == text), "stage", text)
+fn parse_stage(text: &str) -> Result<OfferStage> {
+    require_known(OfferStage::ALL.into_iter().find(|stage| stage.name() == text), "stage", text)
 }
 
 #[derive(sqlx::FromRow)]
@@ -78,28 +80,28 @@ struct OfferRow {
     starts_at: Option<i64>,
     unpaid: i64,
     #[sqlx(flatten)]
-    terms: TermsRow,
+    terms: OfferTermsRow,
 }
 
 /// Enough of an offer to see whether it changed.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Pulse {
+pub struct OfferVersion {
     pub id: OfferId,
     pub version: i64,
 }
 
 impl OfferRow {
-    fn offer(self) -> Result<Offer> {
+    fn into_offer(self) -> Result<Offer> {
         Ok(Offer {
             id: OfferId(self.id),
             stream: StreamId(self.terms.stream),
             product: ProductId(self.product),
             variant: VariantId(self.variant),
-            kind: if self.kind == Kind::Flash.name() { Kind::Flash } else { Kind::Regular },
+            kind: if self.kind == OfferKind::Flash.name() { OfferKind::Flash } else { OfferKind::Regular },
             title: self.title,
-            titles: titles_from_text(&self.titles)?,
+            titles: titles_from_json(&self.titles)?,
             variant_name: self.name,
-            variant_names: titles_from_text(&self.names)?,
+            variant_names: titles_from_json(&self.names)?,
             image: self.image,
             old_price: self.old_price,
             currency: self.terms.currency.clone(),
@@ -134,22 +136,22 @@ impl Store {
         let read = offers!("where o.id = $1");
         let row: Option<OfferRow> =
             on_reader!(self, pool => sqlx::query_as(read).bind(id.0).fetch_optional(pool).await?);
-        row.map(OfferRow::offer).transpose()
+        row.map(OfferRow::into_offer).transpose()
     }
 
     /// A show's offers in the order of its run-down; at most 500, which is more than a bag can show.
-    pub async fn offers_of(&self, stream: StreamId) -> Result<Vec<Offer>> {
+    pub async fn offers_of_stream(&self, stream: StreamId) -> Result<Vec<Offer>> {
         let read = offers!("where o.stream = $1 order by o.position, o.id limit 500");
         let rows: Vec<OfferRow> = on_reader!(self, pool => sqlx::query_as(read).bind(stream.0).fetch_all(pool).await?);
-        rows.into_iter().map(OfferRow::offer).collect()
+        rows.into_iter().map(OfferRow::into_offer).collect()
     }
 
     /// Every offer on sale (open or paused) in the shop, at most 10,000: what nodes poll each second to mend a lost
     /// message. Only the pulse, for most have not changed.
-    pub async fn offers_on_sale(&self) -> Result<Vec<Pulse>> {
+    pub async fn offers_on_sale(&self) -> Result<Vec<OfferVersion>> {
         let read = "select id, version from offers where stage in ('open', 'paused') order by id limit 10000";
         let rows: Vec<(Uuid, i64)> = on_reader!(self, pool => sqlx::query_as(read).fetch_all(pool).await?);
-        Ok(rows.into_iter().map(|(id, version)| Pulse { id: OfferId(id), version }).collect())
+        Ok(rows.into_iter().map(|(id, version)| OfferVersion { id: OfferId(id), version }).collect())
     }
 
     /// These offers, as far as they exist.
@@ -161,16 +163,16 @@ impl Store {
             Store::Postgres(db) => {
                 let read = offers!("where o.id = any($1) order by o.id");
                 let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-                in_time(async { Ok(sqlx::query_as(read).bind(ids).fetch_all(db.pool()).await?) }).await?
+                with_deadline(async { Ok(sqlx::query_as(read).bind(ids).fetch_all(db.pool()).await?) }).await?
             }
             Store::Sqlite(db) => {
                 let read = offers!("where o.id in (select unhex(value) from json_each($1)) order by o.id");
                 let ids: Vec<String> = ids.iter().map(|id| id.0.simple().to_string()).collect();
-                let ids = serde_json::to_string(&ids).map_err(|error| Error::Unreadable(error.to_string()))?;
-                in_time(async { Ok(sqlx::query_as(read).bind(ids).fetch_all(db.readers()).await?) }).await?
+                let ids = serde_json::to_string(&ids).map_err(|error| Error::CorruptRow(error.to_string()))?;
+                with_deadline(async { Ok(sqlx::query_as(read).bind(ids).fetch_all(db.readers()).await?) }).await?
             }
         };
-        rows.into_iter().map(OfferRow::offer).collect()
+        rows.into_iter().map(OfferRow::into_offer).collect()
     }
 
     /// Moves the units out of the variant's pool and makes a draft of them.
@@ -209,10 +211,10 @@ impl Store {
         in_transaction!(self, |tx, dialect| {
             let terms = lock_offer!(tx, dialect, id);
             match terms.stage {
-                Stage::Open => {}
-                Stage::Closed => return_refused!(Refusal::Closed),
-                Stage::Paused => set_stage!(tx, id, Stage::Open),
-                Stage::Draft => {
+                OfferStage::Open => {}
+                OfferStage::Closed => return_refused!(Refusal::Closed),
+                OfferStage::Paused => set_stage!(tx, id, OfferStage::Open),
+                OfferStage::Draft => {
                     let now: Millis = now_in!(self, tx);
                     let open = "update offers set stage = 'open', opens_at = $2 + countdown_ms,
                         closes_at = $2 + countdown_ms + duration_ms, version = version + 1 where id = $1
@@ -230,10 +232,12 @@ impl Store {
         in_transaction!(self, |tx, dialect| {
             let terms = lock_offer!(tx, dialect, id);
             match terms.stage {
-                Stage::Paused => {}
-                Stage::Closed => return_refused!(Refusal::Closed),
-                Stage::Draft => return_refused!(Refusal::WrongStatus("a draft cannot be paused; it is not on sale")),
-                Stage::Open => set_stage!(tx, id, Stage::Paused),
+                OfferStage::Paused => {}
+                OfferStage::Closed => return_refused!(Refusal::Closed),
+                OfferStage::Draft => {
+                    return_refused!(Refusal::WrongStatus("a draft cannot be paused; it is not on sale"))
+                }
+                OfferStage::Open => set_stage!(tx, id, OfferStage::Paused),
             }
         });
         Ok(())
@@ -245,7 +249,7 @@ impl Store {
         let closed = in_transaction!(self, |tx, dialect| {
             lock_variant!(tx, dialect, variant);
             let terms = lock_offer!(tx, dialect, id);
-            if terms.stage == Stage::Closed {
+            if terms.stage == OfferStage::Closed {
                 false
             } else {
                 add_to_pool!(tx, variant, terms.left());
@@ -264,7 +268,7 @@ impl Store {
         in_transaction!(self, |tx, dialect| {
             take_from_pool!(tx, variant, add);
             let terms = lock_offer!(tx, dialect, id);
-            if terms.stage == Stage::Closed {
+            if terms.stage == OfferStage::Closed {
                 return_refused!(Refusal::Closed);
             }
             let grow = "update offers set quantity = quantity + $2, version = version + 1 where id = $1";
@@ -279,7 +283,7 @@ impl Store {
             let terms = lock_offer!(tx, dialect, id);
             let now: Millis = now_in!(self, tx);
             match terms.closes_at {
-                _ if terms.stage == Stage::Closed => return_refused!(Refusal::Closed),
+                _ if terms.stage == OfferStage::Closed => return_refused!(Refusal::Closed),
                 Some(end) if end <= now => return_refused!(Refusal::Closed),
                 None => return_refused!(Refusal::WrongStatus("only a flash sale that has started can be extended")),
                 Some(_) => {
@@ -292,7 +296,7 @@ impl Store {
     }
 
     /// Offers that nobody has closed yet although their window or their show is over.
-    pub async fn offers_past_their_end(&self, now: Millis) -> Result<Vec<OfferId>> {
+    pub async fn offers_to_close(&self, now: Millis) -> Result<Vec<OfferId>> {
         let read = "select o.id from offers o where o.stage <> 'closed' and (o.closes_at <= $1
             or exists (select 1 from streams s where s.id = o.stream and s.status = 'ended')) order by o.id limit 500";
         let ids: Vec<Uuid> = on_reader!(self, pool => sqlx::query_scalar(read).bind(now).fetch_all(pool).await?);
@@ -326,8 +330,8 @@ macro_rules! lock_variant {
 
 macro_rules! lock_offer {
     ($tx:ident, $dialect:ident, $id:expr) => {{
-        let lock = $dialect.pick($crate::store::offer::LOCK_TERMS, $crate::store::offer::READ_TERMS);
-        let row: Option<TermsRow> = sqlx::query_as(lock).bind($id.0).fetch_optional(&mut *$tx).await?;
+        let lock = $dialect.pick($crate::store::offer::LOCK_OFFER_TERMS, $crate::store::offer::READ_OFFER_TERMS);
+        let row: Option<OfferTermsRow> = sqlx::query_as(lock).bind($id.0).fetch_optional(&mut *$tx).await?;
         row.ok_or(Refusal::NoSuchOffer)?.terms()?
     }};
 }

@@ -2,9 +2,11 @@
 
 use uuid::Uuid;
 
-use super::offer::{TermsRow, lock_offer, lock_variant};
-use super::{Error, Result, Store, in_time, in_transaction, known, now_in, on_reader};
-use crate::domain::{Key, Millis, OfferId, Order, OrderId, OrderStatus, Refusal, RequestHash, Stage, StreamId, UserId};
+use super::offer::{OfferTermsRow, lock_offer, lock_variant};
+use super::{Error, Result, Store, in_transaction, now_in, on_reader, require_known, with_deadline};
+use crate::domain::{
+    IdempotencyKey, Millis, OfferId, OfferStage, Order, OrderId, OrderStatus, Refusal, RequestHash, StreamId, UserId,
+};
 
 #[derive(sqlx::FromRow)]
 pub(super) struct OrderRow {
@@ -31,9 +33,9 @@ impl OrderRow {
             id: OrderId(self.id),
             stream: StreamId(self.stream),
             offer: OfferId(self.offer),
-            buyer: UserId::parse(&self.buyer).map_err(|_| Error::Unreadable(format!("buyer `{}`", self.buyer)))?,
+            buyer: UserId::parse(&self.buyer).map_err(|_| Error::CorruptRow(format!("buyer `{}`", self.buyer)))?,
             buyer_name: self.buyer_name,
-            status: known(OrderStatus::parse(&self.status), "order status", &self.status)?,
+            status: require_known(OrderStatus::parse(&self.status), "order status", &self.status)?,
             qty: self.qty,
             amount: self.amount,
             currency: self.currency,
@@ -61,15 +63,15 @@ macro_rules! orders {
 
 pub(super) use orders;
 
-const BY_ID: &str = orders!("select", "from orders where id = $1");
+const SELECT_ORDER_BY_ID: &str = orders!("select", "from orders where id = $1");
 
 /// The orders that keys made before, with what each key was used for.
-pub(super) const KEYED_ON_POSTGRES: &str = orders!("select hash, ", "from orders where id = any($1)");
-pub(super) const KEYED_ON_SQLITE: &str =
+pub(super) const KEYED_ORDERS_ON_POSTGRES: &str = orders!("select hash, ", "from orders where id = any($1)");
+pub(super) const KEYED_ORDERS_ON_SQLITE: &str =
     orders!("select hash, ", "from orders where id in (select unhex(value) from json_each($1))");
 
 #[derive(sqlx::FromRow)]
-pub(super) struct KeyedRow {
+pub(super) struct KeyedOrderRow {
     pub hash: Vec<u8>,
     #[sqlx(flatten)]
     pub order: OrderRow,
@@ -77,9 +79,9 @@ pub(super) struct KeyedRow {
 
 /// What a key of `cancel` was answered. (A key of `pay` lives in its try, one of `refund` in its refund.)
 #[derive(Clone, PartialEq, Debug)]
-pub struct Answer {
+pub struct IdempotencyRecord {
     pub verb: &'static str,
-    pub key: Key,
+    pub key: IdempotencyKey,
     pub hash: RequestHash,
     pub order: OrderId,
     /// `None`: the order as it is now. Else the refusal's code.
@@ -88,7 +90,7 @@ pub struct Answer {
 
 /// An outbox row: what others must hear of, at least once.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Note {
+pub struct OutboxEvent {
     pub id: Uuid,
     pub topic: String,
     pub body: String,
@@ -97,7 +99,7 @@ pub struct Note {
 
 /// A show's sales in a few numbers.
 #[derive(Clone, Copy, PartialEq, Debug, sqlx::FromRow)]
-pub struct Sums {
+pub struct SalesTotals {
     pub orders_held: i64,
     pub orders_paid: i64,
     pub units_paid: i64,
@@ -110,18 +112,18 @@ pub struct Sums {
 
 /// Why units go back on sale.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub enum Release {
+pub enum ReleaseReason {
     HoldEnded,
     BuyerCancel,
     CaptureFailed,
 }
 
-impl Release {
-    fn reason(self) -> &'static str {
+impl ReleaseReason {
+    fn name(self) -> &'static str {
         match self {
-            Release::HoldEnded => "hold_ended",
-            Release::BuyerCancel => "buyer_cancel",
-            Release::CaptureFailed => "capture_failed",
+            ReleaseReason::HoldEnded => "hold_ended",
+            ReleaseReason::BuyerCancel => "buyer_cancel",
+            ReleaseReason::CaptureFailed => "capture_failed",
         }
     }
 }
@@ -129,11 +131,11 @@ impl Release {
 impl Store {
     pub async fn order(&self, id: OrderId) -> Result<Option<Order>> {
         let row: Option<OrderRow> =
-            on_reader!(self, pool => sqlx::query_as(BY_ID).bind(id.0).fetch_optional(pool).await?);
+            on_reader!(self, pool => sqlx::query_as(SELECT_ORDER_BY_ID).bind(id.0).fetch_optional(pool).await?);
         row.map(OrderRow::order).transpose()
     }
 
-    pub async fn order_by_key(&self, buyer: &UserId, key: &Key) -> Result<Option<Order>> {
+    pub async fn order_by_key(&self, buyer: &UserId, key: &IdempotencyKey) -> Result<Option<Order>> {
         let read = orders!("select", "from orders where buyer = $1 and key = $2");
         let row: Option<OrderRow> = on_reader!(self, pool =>
             sqlx::query_as(read).bind(buyer.as_str()).bind(key.as_str()).fetch_optional(pool).await?);
@@ -141,7 +143,7 @@ impl Store {
     }
 
     /// A buyer's orders, newest first, before `after`.
-    pub async fn orders_of(
+    pub async fn orders_of_buyer(
         &self,
         buyer: &UserId,
         stream: Option<StreamId>,
@@ -161,7 +163,7 @@ impl Store {
     }
 
     /// The orders of these buyers that are undecided, or changed after `since`; the newest first, two thousand at most.
-    pub async fn orders_lately(&self, buyers: &[UserId], since: Millis) -> Result<Vec<Order>> {
+    pub async fn recent_orders_of(&self, buyers: &[UserId], since: Millis) -> Result<Vec<Order>> {
         let names: Vec<&str> = buyers.iter().map(UserId::as_str).collect();
         // Materialized for the same reason as above.
         let rows: Vec<OrderRow> = match self {
@@ -170,7 +172,8 @@ impl Store {
                     "with theirs as materialized (select * from orders where buyer = any($1)) select",
                     "from theirs where status in ('held', 'capturing') or changed_at > $2 order by id desc limit 2000"
                 );
-                in_time(async { Ok(sqlx::query_as(read).bind(&names).bind(since).fetch_all(db.pool()).await?) }).await?
+                with_deadline(async { Ok(sqlx::query_as(read).bind(&names).bind(since).fetch_all(db.pool()).await?) })
+                    .await?
             }
             Store::Sqlite(db) => {
                 let read = orders!(
@@ -178,8 +181,8 @@ impl Store {
                     "from orders where buyer in (select value from json_each($1))
                         and (status in ('held', 'capturing') or changed_at > $2) order by id desc limit 2000"
                 );
-                let names = serde_json::to_string(&names).map_err(|error| Error::Unreadable(error.to_string()))?;
-                in_time(async { Ok(sqlx::query_as(read).bind(names).bind(since).fetch_all(db.readers()).await?) })
+                let names = serde_json::to_string(&names).map_err(|error| Error::CorruptRow(error.to_string()))?;
+                with_deadline(async { Ok(sqlx::query_as(read).bind(names).bind(since).fetch_all(db.readers()).await?) })
                     .await?
             }
         };
@@ -187,7 +190,7 @@ impl Store {
     }
 
     /// A buyer's counted orders of one offer: what `buyer_limit` shows.
-    pub async fn orders_counting(&self, buyer: &UserId, offer: OfferId) -> Result<Vec<OrderId>> {
+    pub async fn counted_orders(&self, buyer: &UserId, offer: OfferId) -> Result<Vec<OrderId>> {
         let read = "select id from orders where offer = $1 and buyer = $2 and status in ('held', 'capturing', 'paid')
             order by id limit 100";
         let ids: Vec<Uuid> = on_reader!(self, pool =>
@@ -196,26 +199,26 @@ impl Store {
     }
 
     /// Who has the orders at the places after `from`, up to `last`, whatever became of them; at most `most`.
-    pub async fn buyers_between(&self, offer: OfferId, from: i64, last: i64, most: usize) -> Result<Vec<UserId>> {
+    pub async fn buyers_at_places(&self, offer: OfferId, from: i64, last: i64, most: usize) -> Result<Vec<UserId>> {
         let read = "select buyer from orders where offer = $1 and place > $2 and place <= $3 limit $4";
         let buyers: Vec<String> = on_reader!(self, pool => sqlx::query_scalar(read)
             .bind(offer.0).bind(from).bind(last).bind(most as i64).fetch_all(pool).await?);
-        let parse = |buyer: String| UserId::parse(&buyer).map_err(|_| Error::Unreadable(format!("buyer `{buyer}`")));
+        let parse = |buyer: String| UserId::parse(&buyer).map_err(|_| Error::CorruptRow(format!("buyer `{buyer}`")));
         buyers.into_iter().map(parse).collect()
     }
 
     /// Ends orders and puts their units back on sale, or back in the pool when the offer is closed; all in one
     /// transaction. Gives the orders that ended: those another had ended before are not among them.
-    pub async fn release(
+    pub async fn release_orders(
         &self,
         offer: OfferId,
         ids: &[OrderId],
-        why: Release,
-        answer: Option<(&UserId, &Answer)>,
+        why: ReleaseReason,
+        answer: Option<(&UserId, &IdempotencyRecord)>,
     ) -> Result<Vec<Order>> {
         let variant = self.variant_of(offer).await?;
         let among: Vec<String> = ids.iter().map(|id| id.0.simple().to_string()).collect();
-        let among = serde_json::to_string(&among).map_err(|error| Error::Unreadable(error.to_string()))?;
+        let among = serde_json::to_string(&among).map_err(|error| Error::CorruptRow(error.to_string()))?;
         let rows: Vec<OrderRow> = in_transaction!(self, |tx, dialect| {
             lock_variant!(tx, dialect, variant);
             let terms = lock_offer!(tx, dialect, offer);
@@ -240,19 +243,19 @@ impl Store {
                     ""
                 ),
             );
-            let status = if why == Release::HoldEnded { OrderStatus::Expired } else { OrderStatus::Cancelled };
+            let status = if why == ReleaseReason::HoldEnded { OrderStatus::Expired } else { OrderStatus::Cancelled };
             let mut ended: Vec<OrderRow> = sqlx::query_as(end)
                 .bind(&among)
                 .bind(offer.0)
                 .bind(now)
                 .bind(status.name())
-                .bind(why.reason())
+                .bind(why.name())
                 .fetch_all(&mut *tx)
                 .await?;
             ended.sort_unstable_by_key(|row| row.id);
             let units: i64 = ended.iter().map(|row| row.qty).sum();
             if units > 0 {
-                let closed = terms.stage == Stage::Closed;
+                let closed = terms.stage == OfferStage::Closed;
                 let to_pool = if closed { units } else { 0 };
                 let give = "update offers set reserved = reserved - $2, quantity = quantity - $3, version = version + 1
                     where id = $1";
@@ -272,7 +275,7 @@ impl Store {
     }
 
     /// Holds that are over, by offer.
-    pub async fn holds_due(&self, now: Millis) -> Result<Vec<(OfferId, OrderId)>> {
+    pub async fn expired_holds(&self, now: Millis) -> Result<Vec<(OfferId, OrderId)>> {
         // From offer to offer along the index, and of each those that are due: one look-up for each offer that has
         // unpaid orders, however many these are.
         let read = "with recursive busy (offer) as (
@@ -287,7 +290,7 @@ impl Store {
         Ok(rows.into_iter().map(|(offer, order)| (OfferId(offer), OrderId(order))).collect())
     }
 
-    pub async fn keep_answer(&self, buyer: &UserId, answer: &Answer) -> Result<()> {
+    pub async fn insert_idempotency_record(&self, buyer: &UserId, answer: &IdempotencyRecord) -> Result<()> {
         in_transaction!(self, |tx, _dialect| {
             let now: Millis = now_in!(self, tx);
             keep_answer!(tx, buyer, answer, now);
@@ -296,24 +299,24 @@ impl Store {
     }
 
     /// What this key was answered before: its order and, for a stored "no", the code.
-    pub async fn answered(
+    pub async fn find_idempotency_record(
         &self,
         buyer: &UserId,
         verb: &str,
-        key: &Key,
+        key: &IdempotencyKey,
     ) -> Result<Option<(RequestHash, OrderId, Option<String>)>> {
         let read = "select hash, order_id, code from answers where buyer = $1 and verb = $2 and key = $3";
         let row: Option<(Vec<u8>, Uuid, Option<String>)> = on_reader!(self, pool =>
             sqlx::query_as(read).bind(buyer.as_str()).bind(verb).bind(key.as_str()).fetch_optional(pool).await?);
         row.map(|(hash, order, code)| {
-            let hash = hash.try_into().map_err(|_| Error::Unreadable("hash of an answer".to_owned()))?;
+            let hash = hash.try_into().map_err(|_| Error::CorruptRow("hash of an answer".to_owned()))?;
             Ok((hash, OrderId(order), code))
         })
         .transpose()
     }
 
     /// What a show has sold so far.
-    pub async fn sums(&self, stream: StreamId) -> Result<Sums> {
+    pub async fn sales_totals(&self, stream: StreamId) -> Result<SalesTotals> {
         let read = "select cast(count(case when status in ('held', 'capturing') then 1 end) as bigint) as orders_held,
                 cast(count(case when status = 'paid' then 1 end) as bigint) as orders_paid,
                 cast(coalesce(sum(case when status = 'paid' then qty end), 0) as bigint) as units_paid,
@@ -327,21 +330,21 @@ impl Store {
     }
 
     /// The oldest notes not delivered yet.
-    pub async fn notes(&self, limit: i64) -> Result<Vec<Note>> {
+    pub async fn outbox_events(&self, limit: i64) -> Result<Vec<OutboxEvent>> {
         let read = "select id, topic, body, created_at from outbox order by id limit $1";
         let rows: Vec<(Uuid, String, String, i64)> =
             on_reader!(self, pool => sqlx::query_as(read).bind(limit).fetch_all(pool).await?);
-        Ok(rows.into_iter().map(|(id, topic, body, created_at)| Note { id, topic, body, created_at }).collect())
+        Ok(rows.into_iter().map(|(id, topic, body, created_at)| OutboxEvent { id, topic, body, created_at }).collect())
     }
 
-    pub async fn notes_waiting(&self) -> Result<u64> {
+    pub async fn count_outbox_events(&self) -> Result<u64> {
         let read = "select cast(count(*) as bigint) from outbox";
         let waiting: i64 = on_reader!(self, pool => sqlx::query_scalar(read).fetch_one(pool).await?);
         Ok(waiting.unsigned_abs())
     }
 
     /// Takes a delivered note away. `false`: another node was first.
-    pub async fn delivered(&self, note: Uuid) -> Result<bool> {
+    pub async fn delete_outbox_event(&self, note: Uuid) -> Result<bool> {
         let gone = in_transaction!(self, |tx, _dialect| {
             sqlx::query("delete from outbox where id = $1").bind(note).execute(&mut *tx).await?.rows_affected()
         });
@@ -349,7 +352,7 @@ impl Store {
     }
 
     /// Offers whose counter differs from their orders: must be empty, always.
-    pub async fn audit(&self) -> Result<Vec<OfferId>> {
+    pub async fn reservation_mismatches(&self) -> Result<Vec<OfferId>> {
         let ids: Vec<Uuid> =
             on_reader!(self, pool => sqlx::query_scalar("select id from audit").fetch_all(pool).await?);
         Ok(ids.into_iter().map(OfferId).collect())

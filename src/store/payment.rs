@@ -5,15 +5,17 @@
 use uuid::Uuid;
 
 use super::order::{OrderRow, orders};
-use super::{Error, Result, Store, in_transaction, known, now_in, on_reader};
-use crate::domain::{Key, Millis, Order, OrderId, OrderStatus, Payment, PaymentStatus, Refusal, RequestHash, UserId};
+use super::{Error, Result, Store, in_transaction, now_in, on_reader, require_known};
+use crate::domain::{
+    IdempotencyKey, Millis, Order, OrderId, OrderStatus, Payment, PaymentStatus, Refusal, RequestHash, UserId,
+};
 
 /// What a buyer asks for with `pay`.
 #[derive(Clone, Debug)]
 pub struct NewPayment {
     pub order: OrderId,
     pub buyer: UserId,
-    pub key: Key,
+    pub key: IdempotencyKey,
     pub hash: RequestHash,
     pub provider: &'static str,
     pub token: String,
@@ -21,9 +23,9 @@ pub struct NewPayment {
 
 /// The try of a key, and whether it is this call that made it.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Begun {
+pub struct BegunPayment {
     pub payment: Payment,
-    pub fresh: bool,
+    pub is_new: bool,
 }
 
 #[derive(sqlx::FromRow)]
@@ -42,25 +44,25 @@ struct PaymentRow {
 }
 
 impl PaymentRow {
-    fn payment(self) -> Result<Payment> {
+    fn into_payment(self) -> Result<Payment> {
         Ok(Payment {
             order: OrderId(self.order_id),
             attempt: self.attempt,
             provider: self.provider,
             token: self.token,
             reference: self.reference,
-            status: status(&self.status)?,
+            status: parse_status(&self.status)?,
             amount: self.amount,
             currency: self.currency,
             created_at: self.created_at,
-            order_status: known(OrderStatus::parse(&self.order_status), "order status", &self.order_status)?,
+            order_status: require_known(OrderStatus::parse(&self.order_status), "order status", &self.order_status)?,
             wins: self.wins,
         })
     }
 }
 
-fn status(text: &str) -> Result<PaymentStatus> {
-    known(PaymentStatus::parse(text), "payment status", text)
+fn parse_status(text: &str) -> Result<PaymentStatus> {
+    require_known(PaymentStatus::parse(text), "payment status", text)
 }
 
 /// A try beside its order; a `where` follows.
@@ -84,14 +86,14 @@ macro_rules! lock_order {
         );
         let status: Option<String> = sqlx::query_scalar(lock).bind($id.0).fetch_optional(&mut *$tx).await?;
         let status = status.ok_or(Refusal::NoSuchOrder)?;
-        $crate::store::known($crate::domain::OrderStatus::parse(&status), "order status", &status)?
+        $crate::store::require_known($crate::domain::OrderStatus::parse(&status), "order status", &status)?
     }};
 }
 pub(super) use lock_order;
 
 impl Store {
     /// Begins a try for a held order, or finds the one that this key began.
-    pub async fn begin_payment(&self, new: &NewPayment) -> Result<Begun> {
+    pub async fn begin_payment(&self, new: &NewPayment) -> Result<BegunPayment> {
         let (row, fresh): (PaymentRow, bool) = in_transaction!(self, |tx, dialect| {
             // Two tabs that pay at once would both count the tries and take the same number.
             let order = lock_order!(tx, dialect, new.order);
@@ -102,7 +104,7 @@ impl Store {
                 Some((_, _, hash)) if hash.as_deref() != Some(&new.hash[..]) => Err(Refusal::KeyReused)?,
                 Some((order, attempt, _)) => (order, attempt, false),
                 None => {
-                    order.payable()?;
+                    order.check_payable()?;
                     let now: Millis = now_in!(self, tx);
                     let insert = "insert into payments (order_id, attempt, provider, token, status, amount, currency,
                             buyer, key, hash, created_at, changed_at)
@@ -126,16 +128,16 @@ impl Store {
             let read = payments!("p.order_id = $1 and p.attempt = $2");
             (sqlx::query_as(read).bind(order_id).bind(attempt).fetch_one(&mut *tx).await?, fresh)
         });
-        Ok(Begun { payment: row.payment()?, fresh })
+        Ok(BegunPayment { payment: row.into_payment()?, is_new: fresh })
     }
 
     /// The try that this key of `pay` began, and what the key was used for.
-    pub async fn payment_by_key(&self, buyer: &UserId, key: &Key) -> Result<Option<(RequestHash, Payment)>> {
+    pub async fn payment_by_key(&self, buyer: &UserId, key: &IdempotencyKey) -> Result<Option<(RequestHash, Payment)>> {
         let find = "select order_id, attempt, hash from payments where buyer = $1 and key = $2";
         let known: Option<(Uuid, i64, Vec<u8>)> = on_reader!(self, pool =>
             sqlx::query_as(find).bind(buyer.as_str()).bind(key.as_str()).fetch_optional(pool).await?);
         let Some((order, attempt, hash)) = known else { return Ok(None) };
-        let hash = hash.try_into().map_err(|_| Error::Unreadable("hash of a payment".to_owned()))?;
+        let hash = hash.try_into().map_err(|_| Error::CorruptRow("hash of a payment".to_owned()))?;
         Ok(self.payment(OrderId(order), attempt).await?.map(|payment| (hash, payment)))
     }
 
@@ -143,7 +145,7 @@ impl Store {
         let read = payments!("p.order_id = $1 and p.attempt = $2");
         let row: Option<PaymentRow> =
             on_reader!(self, pool => sqlx::query_as(read).bind(order.0).bind(attempt).fetch_optional(pool).await?);
-        row.map(PaymentRow::payment).transpose()
+        row.map(PaymentRow::into_payment).transpose()
     }
 
     /// The try that won an order.
@@ -151,20 +153,25 @@ impl Store {
         let read = payments!("p.order_id = $1 and p.attempt = o.attempt");
         let row: Option<PaymentRow> =
             on_reader!(self, pool => sqlx::query_as(read).bind(order.0).fetch_optional(pool).await?);
-        row.map(PaymentRow::payment).transpose()
+        row.map(PaymentRow::into_payment).transpose()
     }
 
     /// Writes down what a try became and the provider's name for it. `false`: it is further already, or it has won its
     /// order and must not be let go.
-    pub async fn note_payment(&self, payment: &Payment, next: PaymentStatus, reference: Option<&str>) -> Result<bool> {
+    pub async fn update_payment_status(
+        &self,
+        payment: &Payment,
+        next: PaymentStatus,
+        reference: Option<&str>,
+    ) -> Result<bool> {
         Ok(in_transaction!(self, |tx, dialect| {
             let order = lock_order!(tx, dialect, payment.order);
             let read = payments!("p.order_id = $1 and p.attempt = $2");
             let row: PaymentRow =
                 sqlx::query_as(read).bind(payment.order.0).bind(payment.attempt).fetch_one(&mut *tx).await?;
-            let before = row.payment()?;
+            let before = row.into_payment()?;
             let won = before.wins && (order == OrderStatus::Capturing || order.is_or_was_paid());
-            let allowed = before.status.may_become(next) && (!won || next == PaymentStatus::Captured);
+            let allowed = before.status.can_become(next) && (!won || next == PaymentStatus::Captured);
             if allowed {
                 let now: Millis = now_in!(self, tx);
                 set_payment!(tx, payment, next, reference, now);
@@ -181,7 +188,7 @@ impl Store {
             let read = "select status from payments where order_id = $1 and attempt = $2";
             let before: String =
                 sqlx::query_scalar(read).bind(payment.order.0).bind(payment.attempt).fetch_one(&mut *tx).await?;
-            if order == OrderStatus::Held && status(&before)?.is_open() {
+            if order == OrderStatus::Held && parse_status(&before)?.is_open() {
                 let now: Millis = now_in!(self, tx);
                 set_payment!(tx, payment, PaymentStatus::Authorized, reference, now);
                 let set = orders!(
@@ -223,7 +230,7 @@ impl Store {
 
     /// Tries that are not final and that nobody has changed or looked at since `since`; those looked at longest ago
     /// first, so one that always breaks waits behind the others.
-    pub async fn payments_adrift(&self, since: Millis, most: i64) -> Result<Vec<Payment>> {
+    pub async fn payments_to_reconcile(&self, since: Millis, most: i64) -> Result<Vec<Payment>> {
         let read = payments!(
             "p.tried_at <= $1 and (p.order_id, p.attempt) in (
                 select q.order_id, q.attempt from payments q
@@ -235,11 +242,11 @@ impl Store {
         );
         let rows: Vec<PaymentRow> =
             on_reader!(self, pool => sqlx::query_as(read).bind(since).bind(most).fetch_all(pool).await?);
-        rows.into_iter().map(PaymentRow::payment).collect()
+        rows.into_iter().map(PaymentRow::into_payment).collect()
     }
 
     /// Somebody looks at this try now.
-    pub async fn touch_payment(&self, payment: &Payment) -> Result<()> {
+    pub async fn mark_payment_checked(&self, payment: &Payment) -> Result<()> {
         in_transaction!(self, |tx, _dialect| {
             let now: Millis = now_in!(self, tx);
             let mark = "update payments set tried_at = $3 where order_id = $1 and attempt = $2";

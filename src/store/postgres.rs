@@ -8,16 +8,16 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::{Error, Pool, Result, Tally};
+use super::{Error, PoolUsage, Result, StoreCounters};
 use crate::domain::Millis;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres");
 
 /// `clock_timestamp()`, never `now()`: a transaction's start predates its wait for the lock.
-pub(super) const NOW: &str = "select (extract(epoch from clock_timestamp()) * 1000)::bigint";
+pub(super) const SELECT_NOW: &str = "select (extract(epoch from clock_timestamp()) * 1000)::bigint";
 
 /// The WAL timeline: a failover that lost commits raises it, so truth still wins over what was seen before.
-const EPOCH: &str = "select ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int::bigint";
+const SELECT_EPOCH: &str = "select ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int::bigint";
 
 const ACQUIRE_DEADLINE: Duration = Duration::from_secs(3);
 const CONNECT_DEADLINE: Duration = Duration::from_secs(3);
@@ -36,7 +36,7 @@ pub struct Postgres {
 impl Postgres {
     /// Connects at once, so that a wrong URL is told at start.
     pub async fn open(url: &str, sell_connections: usize) -> Result<Self> {
-        let options = options(url)?;
+        let options = connect_options(url)?;
         let general = options.clone().options([
             ("statement_timeout", "10s"),
             ("lock_timeout", "3s"),
@@ -54,12 +54,12 @@ impl Postgres {
         ]);
         // The pool keeps trying and then says only that time is up; a plain connection says why.
         connect(&general).await?.close().await?;
-        connect_to_sell(&selling).await?.close().await?;
+        connect_for_selling(&selling).await?.close().await?;
         let pool = PgPoolOptions::new()
             .max_connections(16)
             .acquire_timeout(ACQUIRE_DEADLINE)
             .test_before_acquire(false)
-            .before_acquire(|connection, _| Box::pin(answers(connection)))
+            .before_acquire(|connection, _| Box::pin(responds_to_ping(connection)))
             .connect_with(general)
             .await?;
         Ok(Self { pool, selling: SellConnections::new(selling, sell_connections) })
@@ -69,8 +69,8 @@ impl Postgres {
         &self.pool
     }
 
-    pub fn tally(&self) -> &Tally {
-        &self.selling.tally
+    pub fn counters(&self) -> &StoreCounters {
+        &self.selling.counters
     }
 
     pub fn selling(&self) -> &SellConnections {
@@ -80,7 +80,7 @@ impl Postgres {
     /// On a connection of its own, whose deadlines are those of a person at a console: another migration that is
     /// under way may take a while.
     pub async fn migrate(url: &str) -> Result<()> {
-        let patient = options(url)?.options([("statement_timeout", "0"), ("lock_timeout", "60s")]);
+        let patient = connect_options(url)?.options([("statement_timeout", "0"), ("lock_timeout", "60s")]);
         let mut connection = connect(&patient).await?;
         MIGRATIONS.run(&mut connection).await?;
         Ok(connection.close().await?)
@@ -103,15 +103,15 @@ impl Postgres {
     }
 
     pub async fn now(&self) -> Result<Millis> {
-        Ok(sqlx::query_scalar(NOW).fetch_one(&self.pool).await?)
+        Ok(sqlx::query_scalar(SELECT_NOW).fetch_one(&self.pool).await?)
     }
 
     pub async fn epoch(&self) -> Result<i64> {
-        Ok(sqlx::query_scalar(EPOCH).fetch_one(&self.pool).await?)
+        Ok(sqlx::query_scalar(SELECT_EPOCH).fetch_one(&self.pool).await?)
     }
 }
 
-fn options(url: &str) -> Result<PgConnectOptions> {
+fn connect_options(url: &str) -> Result<PgConnectOptions> {
     let options = PgConnectOptions::from_str(url)?.application_name("livesouk");
     // What is read after a lock must be what was committed before it, whatever the database's own default says.
     // Every look-up has its index; a plan made while a table had one page and kept would read the whole table for
@@ -128,7 +128,7 @@ async fn connect(options: &PgConnectOptions) -> Result<PgConnection> {
 
 /// A connection that orders may be acknowledged over. A pooler in between may drop the settings a session asks for, and a
 /// timeout that hits a commit waiting for its standby acknowledges an order that no standby has.
-async fn connect_to_sell(options: &PgConnectOptions) -> Result<PgConnection> {
+async fn connect_for_selling(options: &PgConnectOptions) -> Result<PgConnection> {
     let mut connection = connect(options).await?;
     let ask = "select pg_is_in_recovery(), current_setting('statement_timeout') = '0'
         and current_setting('synchronous_commit') in ('on', 'remote_apply')
@@ -151,7 +151,7 @@ async fn connect_to_sell(options: &PgConnectOptions) -> Result<PgConnection> {
 
 /// Does the other side still answer? sqlx's own test has no deadline: each dead connection would cost somebody the whole
 /// deadline of an acquire.
-async fn answers(connection: &mut PgConnection) -> sqlx::Result<bool> {
+async fn responds_to_ping(connection: &mut PgConnection) -> sqlx::Result<bool> {
     tokio::time::timeout(PING_DEADLINE, connection.ping())
         .await
         .unwrap_or(Err(sqlx::Error::PoolTimedOut))
@@ -165,91 +165,91 @@ pub struct SellConnections {
     idle: Mutex<Vec<PgConnection>>,
     permits: Semaphore,
     size: usize,
-    tally: Tally,
+    counters: StoreCounters,
 }
 
 impl SellConnections {
     fn new(options: PgConnectOptions, size: usize) -> Self {
         let (idle, permits) = (Mutex::new(Vec::with_capacity(size)), Semaphore::new(size));
-        Self { options, idle, permits, size, tally: Tally::default() }
+        Self { options, idle, permits, size, counters: StoreCounters::default() }
     }
 
     /// Waits for a connection. One that is not [given back](Borrowed::give_back) is closed: after a fault its state
     /// is not known.
-    pub async fn borrow(&self) -> Result<Borrowed<'_>> {
+    pub async fn borrow(&self) -> Result<BorrowedConnection<'_>> {
         let wait = tokio::time::timeout(ACQUIRE_DEADLINE, self.permits.acquire());
         let permit = wait.await.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?;
-        self.connected(permit).await
+        self.checked_out(permit).await
     }
 
     /// A place for one who has a connection already and would like to wait with a second one. Only while half of them
     /// are free: nobody's first may wait for another's second.
-    pub fn spare(&self) -> Option<Spare<'_>> {
+    pub fn spare(&self) -> Option<SparePermit<'_>> {
         let permit = self.permits.try_acquire().ok()?;
-        (self.size / 2 <= self.permits.available_permits()).then_some(Spare { home: self, permit })
+        (self.size / 2 <= self.permits.available_permits()).then_some(SparePermit { owner: self, permit })
     }
 
-    async fn connected<'a>(&'a self, permit: SemaphorePermit<'a>) -> Result<Borrowed<'a>> {
+    async fn checked_out<'a>(&'a self, permit: SemaphorePermit<'a>) -> Result<BorrowedConnection<'a>> {
         let idle = self.idle.lock().unwrap_or_else(|poison| poison.into_inner()).pop();
         let connection = match idle {
             Some(connection) => connection,
-            None => connect_to_sell(&self.options).await?,
+            None => connect_for_selling(&self.options).await?,
         };
-        Ok(Borrowed { connection, home: self, _permit: permit })
+        Ok(BorrowedConnection { connection, owner: self, _permit: permit })
     }
 
-    pub fn pool(&self) -> Pool {
+    pub fn usage(&self) -> PoolUsage {
         let idle = self.idle.lock().unwrap_or_else(|poison| poison.into_inner()).len();
         let used = self.size.saturating_sub(self.permits.available_permits());
-        Pool { name: "selling", used, idle, most: self.size }
+        PoolUsage { name: "selling", in_use: used, idle, max: self.size }
     }
 
     /// Closes what is idle. Where one connection broke the others most likely are broken too, and finding out one by
     /// one would cost a failed batch each.
-    fn forget_idle(&self) {
+    fn close_idle(&self) {
         self.idle.lock().unwrap_or_else(|poison| poison.into_inner()).clear();
     }
 }
 
 /// The right to a second connection.
-pub struct Spare<'a> {
-    home: &'a SellConnections,
+pub struct SparePermit<'a> {
+    owner: &'a SellConnections,
     permit: SemaphorePermit<'a>,
 }
 
-impl<'a> Spare<'a> {
-    pub async fn borrow(self) -> Result<Borrowed<'a>> {
-        self.home.connected(self.permit).await
+impl<'a> SparePermit<'a> {
+    pub async fn borrow(self) -> Result<BorrowedConnection<'a>> {
+        self.owner.checked_out(self.permit).await
     }
 }
 
 #[derive(Debug)]
-pub struct Borrowed<'a> {
+pub struct BorrowedConnection<'a> {
     connection: PgConnection,
-    home: &'a SellConnections,
+    owner: &'a SellConnections,
     _permit: SemaphorePermit<'a>,
 }
 
-impl Borrowed<'_> {
+impl BorrowedConnection<'_> {
     /// One step of a batch, with its deadline. After a fault of the link those connections that lie idle are closed too:
     /// they were made before it.
-    pub async fn step<T>(&mut self, step: impl AsyncFnOnce(&mut PgConnection) -> Result<T>) -> Result<T> {
+    pub async fn run_step<T>(&mut self, step: impl AsyncFnOnce(&mut PgConnection) -> Result<T>) -> Result<T> {
         let ran = tokio::time::timeout(BATCH_DEADLINE, step(&mut self.connection)).await;
         let ran = ran.unwrap_or_else(|elapsed| Err(sqlx::Error::Io(elapsed.into()).into()));
         if let Err(fault) = &ran
-            && fault.is_link_broken()
+            && fault.is_connection_broken()
         {
-            self.home.forget_idle();
+            self.owner.close_idle();
         }
         ran
     }
 
-    pub fn tally(&self) -> &Tally {
-        &self.home.tally
+    pub fn counters(&self) -> &StoreCounters {
+        &self.owner.counters
     }
 
     /// For the next batch. Only outside of a transaction.
     pub fn give_back(self) {
-        self.home.idle.lock().unwrap_or_else(|poison| poison.into_inner()).push(self.connection);
+        self.owner.idle.lock().unwrap_or_else(|poison| poison.into_inner()).push(self.connection);
     }
 }

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::{Error, Result, Store, in_transaction, now_in, on_reader, titles_from_text, titles_to_text};
+use super::{Error, Result, Store, in_transaction, now_in, on_reader, titles_from_json, titles_to_json};
 use crate::domain::{Millis, Product, ProductId, Refusal, Shop, ShopId, Variant, VariantId};
 
 /// A page of products.
-pub type Catalogue = Vec<Product>;
+pub type ProductPage = Vec<Product>;
 
 #[derive(sqlx::FromRow)]
 struct ProductRow {
@@ -31,11 +31,11 @@ struct VariantRow {
 }
 
 impl VariantRow {
-    fn variant(self) -> Result<Variant> {
+    fn into_variant(self) -> Result<Variant> {
         Ok(Variant {
             id: VariantId(self.id),
             name: self.name,
-            names: titles_from_text(&self.names)?,
+            names: titles_from_json(&self.names)?,
             sku: self.sku,
             price: self.price,
             stock: self.stock,
@@ -50,7 +50,7 @@ impl Store {
         let row: Option<(Uuid, String, String, String)> =
             on_reader!(self, pool => sqlx::query_as(read).fetch_optional(pool).await?);
         row.map(|(id, title, titles, currency)| {
-            Ok(Shop { id: ShopId(id), title, titles: titles_from_text(&titles)?, currency })
+            Ok(Shop { id: ShopId(id), title, titles: titles_from_json(&titles)?, currency })
         })
         .transpose()
     }
@@ -64,7 +64,7 @@ impl Store {
             sqlx::query(insert)
                 .bind(shop.id.0)
                 .bind(&shop.title)
-                .bind(titles_to_text(&shop.titles))
+                .bind(titles_to_json(&shop.titles))
                 .bind(&shop.currency)
                 .bind(now)
                 .execute(&mut *tx)
@@ -82,7 +82,7 @@ impl Store {
                 .bind(product.id.0)
                 .bind(shop.0)
                 .bind(&product.title)
-                .bind(titles_to_text(&product.titles))
+                .bind(titles_to_json(&product.titles))
                 .bind(&product.image)
                 .bind(&product.category)
                 .bind(now)
@@ -95,7 +95,7 @@ impl Store {
                     .bind(variant.id.0)
                     .bind(product.id.0)
                     .bind(&variant.name)
-                    .bind(titles_to_text(&variant.names))
+                    .bind(titles_to_json(&variant.names))
                     .bind(&variant.sku)
                     .bind(variant.price)
                     .bind(variant.stock)
@@ -108,7 +108,7 @@ impl Store {
     }
 
     /// Products with their variants, oldest first, after `after`.
-    pub async fn products(&self, after: Option<ProductId>, limit: i64) -> Result<Catalogue> {
+    pub async fn products(&self, after: Option<ProductId>, limit: i64) -> Result<ProductPage> {
         let read = "select id, title, titles, image, category from products where id > $1 order by id limit $2";
         let first = after.map_or(Uuid::nil(), |id| id.0);
         let rows: Vec<ProductRow> =
@@ -120,14 +120,14 @@ impl Store {
             on_reader!(self, pool => sqlx::query_as(read).bind(first).bind(last).fetch_all(pool).await?);
         let mut of_product: HashMap<Uuid, Vec<Variant>> = HashMap::new();
         for row in variants {
-            of_product.entry(row.product).or_default().push(row.variant()?);
+            of_product.entry(row.product).or_default().push(row.into_variant()?);
         }
         rows.into_iter()
             .map(|row| {
                 Ok(Product {
                     id: ProductId(row.id),
                     title: row.title,
-                    titles: titles_from_text(&row.titles)?,
+                    titles: titles_from_json(&row.titles)?,
                     image: row.image,
                     category: row.category,
                     variants: of_product.remove(&row.id).unwrap_or_default(),
@@ -148,6 +148,6 @@ impl Store {
                 .await?
                 .ok_or(Error::Refused(Refusal::NoSuchProduct))?
         });
-        row.variant()
+        row.into_variant()
     }
 }

@@ -2,18 +2,20 @@
 
 use uuid::Uuid;
 
-use super::offer::{TermsRow, lock_offer, lock_variant};
+use super::offer::{OfferTermsRow, lock_offer, lock_variant};
 use super::order::{OrderRow, orders};
 use super::payment::lock_order;
-use super::{Error, Result, Store, in_transaction, known, now_in, on_reader};
-use crate::domain::{Key, Millis, Order, OrderId, Refund, RefundStatus, Refusal, RequestHash, Stage, UserId};
+use super::{Error, Result, Store, in_transaction, now_in, on_reader, require_known};
+use crate::domain::{
+    IdempotencyKey, Millis, OfferStage, Order, OrderId, Refund, RefundStatus, Refusal, RequestHash, UserId,
+};
 
 /// What somebody of the team asks for with `refund`.
 #[derive(Clone, Debug)]
 pub struct NewRefund {
     pub order: OrderId,
     pub by: UserId,
-    pub key: Key,
+    pub key: IdempotencyKey,
     pub hash: RequestHash,
     pub restock: bool,
     pub reason: Option<String>,
@@ -30,11 +32,11 @@ struct RefundRow {
 }
 
 impl RefundRow {
-    fn refund(self) -> Result<Refund> {
+    fn into_refund(self) -> Result<Refund> {
         Ok(Refund {
             order: OrderId(self.order_id),
             n: self.n,
-            status: known(RefundStatus::parse(&self.status), "refund status", &self.status)?,
+            status: require_known(RefundStatus::parse(&self.status), "refund status", &self.status)?,
             amount: self.amount,
             currency: self.currency,
             restock: self.restock == 1,
@@ -48,7 +50,7 @@ macro_rules! refunds {
     };
 }
 
-const BY_NUMBER: &str = refunds!("order_id = $1 and n = $2");
+const SELECT_REFUND_BY_NUMBER: &str = refunds!("order_id = $1 and n = $2");
 
 impl Store {
     /// Begins the refund of a paid order, or finds the one that this key began.
@@ -62,7 +64,7 @@ impl Store {
                 Some((_, _, hash)) if hash != new.hash => Err(Refusal::KeyReused)?,
                 Some((order, n, _)) => (order, n),
                 None => {
-                    order.refundable()?;
+                    order.check_refundable()?;
                     let pending = "select count(*) from refunds where order_id = $1 and status = 'pending'";
                     let pending: i64 = sqlx::query_scalar(pending).bind(new.order.0).fetch_one(&mut *tx).await?;
                     if pending > 0 {
@@ -87,15 +89,15 @@ impl Store {
                     (new.order.0, n)
                 }
             };
-            sqlx::query_as(BY_NUMBER).bind(order_id).bind(n).fetch_one(&mut *tx).await?
+            sqlx::query_as(SELECT_REFUND_BY_NUMBER).bind(order_id).bind(n).fetch_one(&mut *tx).await?
         });
-        row.refund()
+        row.into_refund()
     }
 
     pub async fn refund(&self, order: OrderId, n: i64) -> Result<Option<Refund>> {
         let row: Option<RefundRow> = on_reader!(self, pool =>
-            sqlx::query_as(BY_NUMBER).bind(order.0).bind(n).fetch_optional(pool).await?);
-        row.map(RefundRow::refund).transpose()
+            sqlx::query_as(SELECT_REFUND_BY_NUMBER).bind(order.0).bind(n).fetch_optional(pool).await?);
+        row.map(RefundRow::into_refund).transpose()
     }
 
     /// The refund of an order that is under way.
@@ -103,7 +105,7 @@ impl Store {
         let read = refunds!("order_id = $1 and status = 'pending'");
         let row: Option<RefundRow> =
             on_reader!(self, pool => sqlx::query_as(read).bind(order.0).fetch_optional(pool).await?);
-        row.map(RefundRow::refund).transpose()
+        row.map(RefundRow::into_refund).transpose()
     }
 
     /// paid → refunded, with the refund's own row and its units: back on sale, or in the pool when the offer is closed,
@@ -128,7 +130,7 @@ impl Store {
                 None
             } else {
                 let row: OrderRow = sqlx::query_as(set).bind(refund.order.0).bind(now).fetch_one(&mut *tx).await?;
-                let closed = terms.stage == Stage::Closed;
+                let closed = terms.stage == OfferStage::Closed;
                 // What stays in the offer is on sale again; what leaves it goes to the pool or with the goods.
                 let leaves = if closed || !refund.restock { order.qty } else { 0 };
                 let give = "update offers set reserved = reserved - $2, quantity = quantity - $3, version = version + 1
@@ -156,16 +158,16 @@ impl Store {
     }
 
     /// Refunds that are not done and that nobody has looked at since `since`; those looked at longest ago first.
-    pub async fn refunds_adrift(&self, since: Millis, most: i64) -> Result<Vec<Refund>> {
+    pub async fn refunds_to_reconcile(&self, since: Millis, most: i64) -> Result<Vec<Refund>> {
         let read =
             refunds!("status = 'pending' and changed_at <= $1 and tried_at <= $1 order by tried_at, order_id limit $2");
         let rows: Vec<RefundRow> =
             on_reader!(self, pool => sqlx::query_as(read).bind(since).bind(most).fetch_all(pool).await?);
-        rows.into_iter().map(RefundRow::refund).collect()
+        rows.into_iter().map(RefundRow::into_refund).collect()
     }
 
     /// Somebody looks at this refund now.
-    pub async fn touch_refund(&self, refund: &Refund) -> Result<()> {
+    pub async fn mark_refund_checked(&self, refund: &Refund) -> Result<()> {
         in_transaction!(self, |tx, _dialect| {
             let now: Millis = now_in!(self, tx);
             let mark = "update refunds set tried_at = $3 where order_id = $1 and n = $2";

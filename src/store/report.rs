@@ -12,11 +12,11 @@ use crate::domain::{Millis, OfferId, StreamId};
 const MINUTES_MAX: i64 = 1_440;
 const PINS_MAX: i64 = 2_000;
 
-type Counted = Vec<(Millis, i64)>;
+type MinuteCounts = Vec<(Millis, i64)>;
 
 impl Store {
     /// Keeps the most who watched in each of these minutes. Every node writes what it knows; the largest stays.
-    pub async fn keep_viewers(&self, seen: &[(StreamId, Millis, i64)]) -> Result<()> {
+    pub async fn record_viewers(&self, seen: &[(StreamId, Millis, i64)]) -> Result<()> {
         in_transaction!(self, |tx, _dialect| {
             let set = "insert into minutes (stream, minute, viewers) values ($1, $2, $3)
                 on conflict (stream, minute) do update set viewers = excluded.viewers
@@ -29,27 +29,27 @@ impl Store {
     }
 
     /// Who watched, by minute: the last day of them, oldest first.
-    pub async fn viewers_by_minute(&self, stream: StreamId) -> Result<Counted> {
+    pub async fn viewers_by_minute(&self, stream: StreamId) -> Result<MinuteCounts> {
         let read = "select minute, viewers from minutes where stream = $1 order by minute desc limit $2";
-        self.counted(read, stream).await
+        self.counts_by_minute(read, stream).await
     }
 
     /// Orders placed, by minute, whatever became of them.
-    pub async fn orders_by_minute(&self, stream: StreamId) -> Result<Counted> {
+    pub async fn orders_by_minute(&self, stream: StreamId) -> Result<MinuteCounts> {
         let read = "select created_at / 60000 * 60000 as at, cast(count(*) as bigint) from orders
             where offer in (select id from offers where stream = $1) group by 1 order by 1 desc limit $2";
-        self.counted(read, stream).await
+        self.counts_by_minute(read, stream).await
     }
 
     /// Messages that stand, by minute.
-    pub async fn messages_by_minute(&self, stream: StreamId) -> Result<Counted> {
+    pub async fn messages_by_minute(&self, stream: StreamId) -> Result<MinuteCounts> {
         let read = "select at / 60000 * 60000 as minute, cast(count(*) as bigint) from messages
             where stream = $1 and status = 'said' and deleted_by is null group by 1 order by 1 desc limit $2";
-        self.counted(read, stream).await
+        self.counts_by_minute(read, stream).await
     }
 
-    async fn counted(&self, read: &'static str, stream: StreamId) -> Result<Counted> {
-        let mut rows: Counted = on_reader!(self, pool =>
+    async fn counts_by_minute(&self, read: &'static str, stream: StreamId) -> Result<MinuteCounts> {
+        let mut rows: MinuteCounts = on_reader!(self, pool =>
             sqlx::query_as(read).bind(stream.0).bind(MINUTES_MAX).fetch_all(pool).await?);
         rows.reverse();
         Ok(rows)
@@ -65,7 +65,7 @@ impl Store {
     }
 
     /// Every offer of a show and what became of its orders, in the order in which they were made.
-    pub async fn sales_of(&self, stream: StreamId) -> Result<Vec<OfferSales>> {
+    pub async fn sales_by_offer(&self, stream: StreamId) -> Result<Vec<OfferSales>> {
         let read =
             "select offer, status, cast(count(*) as bigint), cast(sum(qty) as bigint), cast(sum(amount) as bigint)
             from orders where offer in (select id from offers where stream = $1) group by offer, status";
@@ -75,7 +75,7 @@ impl Store {
         for (offer, status, orders, units, amount) in rows {
             sums.entry(offer).or_default().push((status, orders, units, amount));
         }
-        let offers = self.offers_of(stream).await?;
+        let offers = self.offers_of_stream(stream).await?;
         Ok(offers
             .into_iter()
             .map(|offer| {
@@ -112,7 +112,7 @@ impl Store {
     }
 
     /// Tries to take money in a show that came to nothing.
-    pub async fn payments_failed(&self, stream: StreamId) -> Result<i64> {
+    pub async fn count_failed_payments(&self, stream: StreamId) -> Result<i64> {
         let read = "select cast(count(*) as bigint) from payments p join orders o on o.id = p.order_id
             where o.offer in (select id from offers where stream = $1) and p.status in ('declined', 'failed')";
         Ok(on_reader!(self, pool => sqlx::query_scalar(read).bind(stream.0).fetch_one(pool).await?))

@@ -14,7 +14,7 @@ use sqlx::{Connection, Sqlite as Db, Transaction};
 use tokio::sync::{Mutex, MutexGuard, mpsc};
 
 use super::sell::{self, SellCall};
-use super::{Error, Pool, Result, Tally};
+use super::{Error, PoolUsage, Result, StoreCounters};
 use crate::clock::Clock;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
@@ -38,7 +38,7 @@ impl Sqlite {
             let why = "a SQLite store is a file, like sqlite:livesouk.db: each connection has a memory of its own";
             return Err(Error::Setup(why.to_owned()));
         }
-        let lock = lock(Path::new(path))?;
+        let lock = lock_file(Path::new(path))?;
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -58,7 +58,7 @@ impl Sqlite {
             .connect_with(options.clone().read_only(true).create_if_missing(false))
             .await?;
         let connection = Mutex::new(Some(connection));
-        let writer = std::sync::Arc::new(WriterSlot { options, connection, tally: Tally::default() });
+        let writer = std::sync::Arc::new(WriterSlot { options, connection, counters: StoreCounters::default() });
         let selling = sell::start_sqlite(writer.clone(), clock.clone());
         Ok(Self { readers, writer, selling, clock, epoch, _lock: lock })
     }
@@ -75,14 +75,14 @@ impl Sqlite {
         &self.selling
     }
 
-    pub fn tally(&self) -> &Tally {
-        &self.writer.tally
+    pub fn counters(&self) -> &StoreCounters {
+        &self.writer.counters
     }
 
     /// The writing connection, as a pool of one.
-    pub fn writing(&self) -> Pool {
+    pub fn writer_usage(&self) -> PoolUsage {
         let used = usize::from(self.writer.connection.try_lock().is_err());
-        Pool { name: "selling", used, idle: 1 - used, most: 1 }
+        PoolUsage { name: "selling", in_use: used, idle: 1 - used, max: 1 }
     }
 
     pub fn clock(&self) -> &Clock {
@@ -104,7 +104,7 @@ impl Sqlite {
 }
 
 /// Refuses a file another server has open.
-fn lock(path: &Path) -> Result<File> {
+fn lock_file(path: &Path) -> Result<File> {
     let lock_path = format!("{}.lock", path.display());
     let file = File::create(&lock_path).map_err(|error| Error::Setup(format!("cannot create {lock_path}: {error}")))?;
     match file.try_lock() {
@@ -122,7 +122,7 @@ fn lock(path: &Path) -> Result<File> {
 pub(super) struct WriterSlot {
     options: SqliteConnectOptions,
     connection: Mutex<Option<SqliteConnection>>,
-    pub(super) tally: Tally,
+    pub(super) counters: StoreCounters,
 }
 
 impl WriterSlot {

@@ -2,12 +2,14 @@
 
 use uuid::Uuid;
 
-use super::deed::keep_deed;
-use super::{Result, Store, in_time, in_transaction, known, now_in, on_reader, titles_from_text, titles_to_text};
+use super::audit::insert_audit_entry;
+use super::{
+    Result, Store, in_transaction, now_in, on_reader, require_known, titles_from_json, titles_to_json, with_deadline,
+};
 use crate::domain::chat::slow_ms;
 use crate::domain::{
-    ChatMessage, ChatRules, Deed, LinkRule, LiveStream, MessageId, Millis, OfferId, Pin, Quote, Refusal, RulesForm,
-    ShopId, StreamId, StreamStatus, UserId,
+    AuditEntry, ChatMessage, ChatRules, ChatRulesForm, LinkRule, LiveStream, MessageId, Millis, OfferId, Pin, Quote,
+    Refusal, ShopId, StreamId, StreamStatus, UserId,
 };
 
 #[derive(sqlx::FromRow)]
@@ -27,8 +29,8 @@ struct StreamRow {
     notice: Option<String>,
     chat_off: i64,
     links: String,
-    hold_all: i64,
-    words_v: i64,
+    review_all: i64,
+    blocklist_v: i64,
     pinned_message: Option<Uuid>,
     pinned_user: Option<String>,
     pinned_name: Option<String>,
@@ -38,14 +40,14 @@ struct StreamRow {
 }
 
 impl StreamRow {
-    fn stream(self) -> Result<LiveStream> {
+    fn into_stream(self) -> Result<LiveStream> {
         let pinned = self.pinned_message.zip(self.pinned_user.and_then(|user| UserId::parse(&user).ok()));
         Ok(LiveStream {
             id: StreamId(self.id),
             title: self.title,
-            titles: titles_from_text(&self.titles)?,
+            titles: titles_from_json(&self.titles)?,
             host: self.host,
-            status: known(StreamStatus::parse(&self.status), "status", &self.status)?,
+            status: require_known(StreamStatus::parse(&self.status), "status", &self.status)?,
             video: self.video,
             poster: self.poster,
             scheduled_at: self.scheduled_at,
@@ -56,8 +58,8 @@ impl StreamRow {
                 slow_ms: self.slow_ms,
                 notice: self.notice,
                 off: self.chat_off != 0,
-                links: known(LinkRule::parse(&self.links), "links", &self.links)?,
-                hold_all: self.hold_all != 0,
+                links: require_known(LinkRule::parse(&self.links), "links", &self.links)?,
+                review_all: self.review_all != 0,
                 pinned: pinned.map(|(id, user)| Quote {
                     id: MessageId(id),
                     user,
@@ -65,7 +67,7 @@ impl StreamRow {
                     text: self.pinned_body.unwrap_or_default(),
                 }),
             },
-            words_v: self.words_v,
+            blocklist_version: self.blocklist_v,
             likes: self.likes,
             version: self.version,
         })
@@ -92,7 +94,7 @@ macro_rules! change {
         let row: Option<StreamRow> = in_transaction!($store, |tx, _dialect| {
             sqlx::query_as(update).bind($id.0)$(.bind($bind))*.fetch_optional(&mut *tx).await?
         });
-        row.map(StreamRow::stream).transpose()
+        row.map(StreamRow::into_stream).transpose()
     }};
     // The same with an entry in the log of actions, if a row met the condition.
     ($store:expr, $deed:expr; $set:literal, $id:expr $(, $bind:expr)*) => {{
@@ -100,11 +102,11 @@ macro_rules! change {
         let row: Option<StreamRow> = in_transaction!($store, |tx, _dialect| {
             let row = sqlx::query_as(update).bind($id.0)$(.bind($bind))*.fetch_optional(&mut *tx).await?;
             if row.is_some() {
-                keep_deed!(tx, $deed);
+                insert_audit_entry!(tx, $deed);
             }
             row
         });
-        row.map(StreamRow::stream).transpose()
+        row.map(StreamRow::into_stream).transpose()
     }};
 }
 
@@ -115,7 +117,7 @@ impl Store {
         let read = streams!("select", "from streams where id = $1");
         let row: Option<StreamRow> =
             on_reader!(self, pool => sqlx::query_as(read).bind(id.0).fetch_optional(pool).await?);
-        row.map(StreamRow::stream).transpose()
+        row.map(StreamRow::into_stream).transpose()
     }
 
     /// Shows of one status or of all, newest first, before `after`.
@@ -130,7 +132,7 @@ impl Store {
         let (before, status) = (after.map_or(Uuid::max(), |id| id.0), status.map_or("", StreamStatus::name));
         let rows: Vec<StreamRow> =
             on_reader!(self, pool => sqlx::query_as(read).bind(before).bind(status).bind(limit).fetch_all(pool).await?);
-        rows.into_iter().map(StreamRow::stream).collect()
+        rows.into_iter().map(StreamRow::into_stream).collect()
     }
 
     pub async fn create_stream(&self, shop: ShopId, stream: &LiveStream) -> Result<()> {
@@ -143,7 +145,7 @@ impl Store {
                 .bind(stream.id.0)
                 .bind(shop.0)
                 .bind(&stream.title)
-                .bind(titles_to_text(&stream.titles))
+                .bind(titles_to_json(&stream.titles))
                 .bind(&stream.host)
                 .bind(&stream.video)
                 .bind(&stream.poster)
@@ -163,7 +165,7 @@ impl Store {
             id,
             now
         )?;
-        self.or_status(id, set, StreamStatus::Live).await
+        self.changed_or_refused(id, set, StreamStatus::Live).await
     }
 
     pub async fn end_stream(&self, id: StreamId, now: Millis) -> Result<LiveStream> {
@@ -174,7 +176,7 @@ impl Store {
             id,
             now
         )?;
-        self.or_status(id, set, StreamStatus::Ended).await
+        self.changed_or_refused(id, set, StreamStatus::Ended).await
     }
 
     /// Pins an offer of this show that is not a draft and not closed, and notes since when.
@@ -194,7 +196,7 @@ impl Store {
             sqlx::query(note).bind(id.0).bind(now).bind(offer.0).execute(&mut *tx).await?;
             row
         });
-        row.stream()
+        row.into_stream()
     }
 
     pub async fn unpin(&self, id: StreamId) -> Result<LiveStream> {
@@ -206,11 +208,11 @@ impl Store {
             sqlx::query(END_PINS).bind(id.0).bind(now).execute(&mut *tx).await?;
             row
         });
-        row.stream()
+        row.into_stream()
     }
 
     /// Changes the rules that are given and leaves the others.
-    pub async fn set_rules(&self, id: StreamId, form: &RulesForm, deed: &Deed) -> Result<LiveStream> {
+    pub async fn set_rules(&self, id: StreamId, form: &ChatRulesForm, deed: &AuditEntry) -> Result<LiveStream> {
         let slow_ms = form.slow_s.map(slow_ms).transpose()?;
         let set = change!(
             self,
@@ -221,12 +223,12 @@ impl Store {
             slow_ms,
             form.off.map(i64::from),
             form.links.map(LinkRule::name),
-            form.hold_all.map(i64::from)
+            form.review_all.map(i64::from)
         )?;
         set.ok_or_else(|| Refusal::NoSuchStream.into())
     }
 
-    pub async fn set_notice(&self, id: StreamId, notice: Option<&str>, deed: &Deed) -> Result<LiveStream> {
+    pub async fn set_notice(&self, id: StreamId, notice: Option<&str>, deed: &AuditEntry) -> Result<LiveStream> {
         let set = change!(
             self,
             deed;
@@ -238,7 +240,7 @@ impl Store {
     }
 
     /// Puts a message above the others, if it is still there to be seen.
-    pub async fn pin_message(&self, message: &ChatMessage, deed: &Deed) -> Result<LiveStream> {
+    pub async fn pin_message(&self, message: &ChatMessage, deed: &AuditEntry) -> Result<LiveStream> {
         let set = change!(
             self,
             deed;
@@ -254,7 +256,7 @@ impl Store {
         set.ok_or_else(|| Refusal::NoSuchMessage.into())
     }
 
-    pub async fn unpin_message(&self, id: StreamId, deed: &Deed) -> Result<Option<LiveStream>> {
+    pub async fn unpin_message(&self, id: StreamId, deed: &AuditEntry) -> Result<Option<LiveStream>> {
         change!(
             self,
             deed;
@@ -265,7 +267,7 @@ impl Store {
     }
 
     /// What was taken away does not stand above the rest: this message, or whatever this person said.
-    pub async fn unpin_what_is_gone(
+    pub async fn unpin_removed_message(
         &self,
         id: StreamId,
         message: Option<MessageId>,
@@ -300,7 +302,7 @@ impl Store {
                 Store::Postgres(db) => {
                     let read = "select id, version, likes from streams where id = any($1)";
                     let ids: Vec<Uuid> = some.iter().map(|id| id.0).collect();
-                    in_time(async { Ok(sqlx::query_as(read).bind(ids).fetch_all(db.pool()).await?) }).await?
+                    with_deadline(async { Ok(sqlx::query_as(read).bind(ids).fetch_all(db.pool()).await?) }).await?
                 }
                 Store::Sqlite(_) => Vec::new(),
             };
@@ -310,12 +312,17 @@ impl Store {
     }
 
     /// The stream, or why it could not become `wanted`.
-    async fn or_status(&self, id: StreamId, set: Option<LiveStream>, wanted: StreamStatus) -> Result<LiveStream> {
+    async fn changed_or_refused(
+        &self,
+        id: StreamId,
+        set: Option<LiveStream>,
+        wanted: StreamStatus,
+    ) -> Result<LiveStream> {
         if let Some(stream) = set {
             return Ok(stream);
         }
         let stream = self.stream(id).await?.ok_or(Refusal::NoSuchStream)?;
-        stream.status.next(wanted)?;
+        stream.status.check_transition(wanted)?;
         Ok(stream)
     }
 }

@@ -15,7 +15,7 @@ pub struct PaymentEvent {
 
 impl Store {
     /// `false`: it was told before.
-    pub async fn keep_event(&self, event: &PaymentEvent) -> Result<bool> {
+    pub async fn insert_payment_event(&self, event: &PaymentEvent) -> Result<bool> {
         let kept = in_transaction!(self, |tx, _dialect| {
             let now: Millis = now_in!(self, tx);
             let keep = "insert into payment_events (provider, event_id, kind, reference, received_at)
@@ -34,14 +34,14 @@ impl Store {
     }
 
     /// Events not done that nobody has tried since `since`; those tried longest ago first.
-    pub async fn events_waiting(&self, since: Millis, most: i64) -> Result<Vec<PaymentEvent>> {
+    pub async fn pending_payment_events(&self, since: Millis, most: i64) -> Result<Vec<PaymentEvent>> {
         let read = "select provider, event_id, kind, reference from payment_events
             where done_at is null and tried_at <= $1 order by tried_at, received_at, event_id limit $2";
         Ok(on_reader!(self, pool => sqlx::query_as(read).bind(since).bind(most).fetch_all(pool).await?))
     }
 
     /// Tried, and done or to be tried again.
-    pub async fn mark_event(&self, event: &PaymentEvent, done: bool) -> Result<()> {
+    pub async fn mark_payment_event(&self, event: &PaymentEvent, done: bool) -> Result<()> {
         in_transaction!(self, |tx, _dialect| {
             let now: Millis = now_in!(self, tx);
             let mark = "update payment_events set tried_at = $3, done_at = coalesce(done_at, $4)
@@ -58,7 +58,7 @@ impl Store {
     }
 
     /// Forgets what was received before `before`, done or not: the reconciler knows of everything that matters.
-    pub async fn prune_events(&self, before: Millis) -> Result<u64> {
+    pub async fn prune_payment_events(&self, before: Millis) -> Result<u64> {
         Ok(in_transaction!(self, |tx, _dialect| {
             let prune = "delete from payment_events where received_at < $1";
             sqlx::query(prune).bind(before).execute(&mut *tx).await?.rows_affected()

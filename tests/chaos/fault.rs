@@ -36,14 +36,14 @@ pub enum Fault {
     /// Somebody at a console sits on the row of an offer.
     LockOffer,
     /// Somebody updates orders in an odd order, and the offer after them.
-    OddUpdate,
+    DeadlockingUpdate,
 }
 
 use Fault::*;
 
 impl Fault {
     /// Delay twice: it is the mildest, and the one that turns the order of news.
-    pub const OF_NODES: [Fault; 10] = [
+    pub const NODE_FAULTS: [Fault; 10] = [
         KillNode,
         FreezeNode,
         FreezeInBatch,
@@ -55,10 +55,11 @@ impl Fault {
         DelayLinks,
         DelayLinks,
     ];
-    pub const OF_DATABASE: [Fault; 5] = [KillBackends, CrashPostgres, RestartPostgres, LockOffer, OddUpdate];
+    pub const DATABASE_FAULTS: [Fault; 5] =
+        [KillBackends, CrashPostgres, RestartPostgres, LockOffer, DeadlockingUpdate];
 
     /// From, to: how long it lasts, in milliseconds. What has to start again lasts as long as that takes on top.
-    fn length_ms(self) -> (u64, u64) {
+    fn duration_ms(self) -> (u64, u64) {
         match self {
             KillNode => (0, 1_000),
             FreezeNode => (1_000, 6_000),
@@ -71,14 +72,14 @@ impl Fault {
             KillBackends => (100, 1_000),
             CrashPostgres | RestartPostgres => (0, 500),
             LockOffer => (500, 4_000),
-            OddUpdate => (300, 900),
+            DeadlockingUpdate => (300, 900),
         }
     }
 }
 
 impl Fault {
     /// What starts again needs time for it, and people need some to buy before the next fault.
-    fn mends_ms(self) -> u64 {
+    fn recovery_ms(self) -> u64 {
         match self {
             CrashPostgres => 3_000,
             RestartPostgres | KillNode => 1_000,
@@ -89,7 +90,7 @@ impl Fault {
 
 /// One fault of the plan; times count from the start of the run.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Planned {
+pub struct PlannedFault {
     pub at: Duration,
     pub fault: Fault,
     /// Meant only for faults of nodes.
@@ -98,7 +99,7 @@ pub struct Planned {
 }
 
 /// Both lanes, each in the order of time.
-pub type Plan = [Vec<Planned>; 2];
+pub type FaultLanes = [Vec<PlannedFault>; 2];
 
 const CYCLE_MS: u64 = 20_000;
 /// So much of every cycle is storm; the rest is quiet.
@@ -106,12 +107,12 @@ const STORM_MS: u64 = 14_500;
 const CALM_BEFORE_MS: u64 = 1_500;
 const GAP_MS: (u64, u64) = (300, 900);
 
-pub fn plan(seed: u64, length: Duration) -> Plan {
+pub fn plan(seed: u64, length: Duration) -> FaultLanes {
     let mut rng = StdRng::seed_from_u64(seed);
-    [&Fault::OF_NODES[..], &Fault::OF_DATABASE].map(|kinds| lane(&mut rng, kinds, length.as_millis() as u64))
+    [&Fault::NODE_FAULTS[..], &Fault::DATABASE_FAULTS].map(|kinds| lane(&mut rng, kinds, length.as_millis() as u64))
 }
 
-fn lane(rng: &mut StdRng, kinds: &[Fault], length_ms: u64) -> Vec<Planned> {
+fn lane(rng: &mut StdRng, kinds: &[Fault], length_ms: u64) -> Vec<PlannedFault> {
     let mut planned = Vec::new();
     let mut bag = Vec::new();
     let mut at = CALM_BEFORE_MS + rng.random_range(0..1_500);
@@ -121,7 +122,7 @@ fn lane(rng: &mut StdRng, kinds: &[Fault], length_ms: u64) -> Vec<Planned> {
             bag.shuffle(rng);
         }
         let Some(fault) = bag.pop() else { return planned };
-        let (from, to) = fault.length_ms();
+        let (from, to) = fault.duration_ms();
         let lasts = rng.random_range(from..=to);
         if at % CYCLE_MS + lasts > STORM_MS {
             at = at.next_multiple_of(CYCLE_MS) + rng.random_range(0..800);
@@ -130,8 +131,8 @@ fn lane(rng: &mut StdRng, kinds: &[Fault], length_ms: u64) -> Vec<Planned> {
             return planned;
         }
         let (node, length) = (rng.random_range(0..NODES), Duration::from_millis(lasts));
-        planned.push(Planned { at: Duration::from_millis(at), fault, node, length });
-        at += lasts + rng.random_range(GAP_MS.0..GAP_MS.1) + fault.mends_ms();
+        planned.push(PlannedFault { at: Duration::from_millis(at), fault, node, length });
+        at += lasts + rng.random_range(GAP_MS.0..GAP_MS.1) + fault.recovery_ms();
     }
 }
 

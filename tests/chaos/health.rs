@@ -5,22 +5,22 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-use crate::board::Board;
-use crate::oracle::bus::Look;
+use crate::oracle::broker::HealthCheck;
+use crate::run_context::RunContext;
 
-const EVERY: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Default)]
-pub struct Health(Mutex<Vec<Look>>);
+pub struct HealthLog(Mutex<Vec<HealthCheck>>);
 
-impl Health {
-    pub fn looks(&self) -> Vec<Look> {
+impl HealthLog {
+    pub fn checks(&self) -> Vec<HealthCheck> {
         self.0.lock().unwrap().clone()
     }
 }
 
 /// Asks one node until the run is over. One that does not answer says nothing.
-pub async fn look(board: Arc<Board>, health: Arc<Health>, node: usize) {
+pub async fn poll_health(board: Arc<RunContext>, health: Arc<HealthLog>, node: usize) {
     let rest = board.rest(node, "");
     while !board.over.is_cancelled() {
         let asked = board.now();
@@ -28,8 +28,8 @@ pub async fn look(board: Arc<Board>, health: Arc<Health>, node: usize) {
         if let Ok(Ok(answer)) = answer
             && let Some(word) = answer.body["broker"].as_str()
         {
-            health.0.lock().unwrap().push(Look { asked, told: board.now(), hears: word == "ok" });
+            health.0.lock().unwrap().push(HealthCheck { asked, told: board.now(), is_connected: word == "ok" });
         }
-        sleep(EVERY).await;
+        sleep(POLL_INTERVAL).await;
     }
 }

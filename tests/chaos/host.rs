@@ -10,35 +10,35 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::board::{Board, Sale};
-use crate::journal::{Deed, Id, Outcome};
-use crate::till::{Till, Way, Wish};
+use crate::checkout_client::{CheckoutClient, CheckoutRequest, RequestRoute};
+use crate::journal::{HostAction, RequestOutcome, TextId};
+use crate::run_context::{OpenSale, RunContext};
 
 /// Units of everything the run sells; they are moved, never made or lost.
 pub const UNITS: i64 = 1_000_000;
 pub const HOLD_MS: i64 = 10_000;
-const BAG_UNITS: i64 = 100_000;
+const PERMANENT_OFFER_UNITS: i64 = 100_000;
 /// Sales at once; a host can talk about no more.
 const SALES_MAX: usize = 4;
 
-pub struct Host {
-    board: Arc<Board>,
+pub struct ChaosHost {
+    context: Arc<RunContext>,
     token: String,
     variants: Vec<String>,
     rng: StdRng,
 }
 
 /// What a sale is made of: flash or not, units, limit.
-const SHAPES: [(bool, i64, i64); 7] =
+const SALE_SHAPES: [(bool, i64, i64); 7] =
     [(false, 12, 1), (true, 90, 1), (false, 40, 2), (true, 8, 1), (false, 100, 2), (false, 5, 1), (true, 60, 2)];
 
-impl Host {
+impl ChaosHost {
     /// Opens the show and stocks the shelf.
     pub async fn open_show(
-        board_of: impl FnOnce(String) -> Board,
+        board_of: impl FnOnce(String) -> RunContext,
         rest: &crate::support::rest::Rest,
         rng: StdRng,
-    ) -> Host {
+    ) -> ChaosHost {
         let variant = |name: &str| json!({"name": name, "price": 1_000, "stock": UNITS / 4});
         let variants = ["Blue", "Red", "Green", "White"].map(variant);
         let product = json!({"title": "Lamp", "variants": variants});
@@ -50,72 +50,74 @@ impl Host {
         let variants = variants.map(|variant| variant["id"].as_str().expect("an id").to_owned()).collect();
         let board = Arc::new(board_of(stream));
         let token = board.token("the-host", "host");
-        Host { board, token, variants, rng }
+        ChaosHost { context: board, token, variants, rng }
     }
 
-    pub fn board(&self) -> Arc<Board> {
-        self.board.clone()
+    pub fn context(&self) -> Arc<RunContext> {
+        self.context.clone()
     }
 
     /// The same host at work, while this one is kept for the end of the run.
-    pub fn rush(&self, rng: StdRng) -> Host {
-        Host { board: self.board.clone(), token: self.token.clone(), variants: self.variants.clone(), rng }
+    pub fn fork(&self, rng: StdRng) -> ChaosHost {
+        ChaosHost { context: self.context.clone(), token: self.token.clone(), variants: self.variants.clone(), rng }
     }
 
     /// The bag, which never runs out, and sale after sale until the run is over.
     pub async fn live(mut self) {
         let mut sales = JoinSet::new();
-        if let Some(offer) = self.lasting_sale(BAG_UNITS, 3).await {
-            self.board.put_up(Sale { offer, per_buyer: 3 });
+        if let Some(offer) = self.open_permanent_sale(PERMANENT_OFFER_UNITS, 3).await {
+            self.context.add_sale(OpenSale { offer, per_buyer: 3 });
         }
-        let mut shapes = SHAPES.into_iter().cycle();
-        while !self.board.is_calm() {
+        let mut shapes = SALE_SHAPES.into_iter().cycle();
+        while !self.context.is_calm() {
             while sales.len() < SALES_MAX
                 && let Some((flash, units, per_buyer)) = shapes.next()
             {
                 let more = self.rng.random_range(0..4);
-                let form = form(self.pick_variant(), flash, units + more, per_buyer);
-                let hand = Hand { board: self.board.clone(), token: self.token.clone(), rng: rng_of(&mut self.rng) };
-                sales.spawn(hand.hold_sale(form, flash));
+                let form = offer_form(self.pick_variant(), flash, units + more, per_buyer);
+                let hand =
+                    SaleTask { context: self.context.clone(), token: self.token.clone(), rng: fork_rng(&mut self.rng) };
+                sales.spawn(hand.run_sale(form, flash));
                 sleep(Duration::from_millis(500)).await;
             }
             tokio::select! {
                 _ = sales.join_next() => {}
-                () = self.board.calm() => {}
+                () = self.context.wait_until_calm() => {}
             }
         }
         sales.join_all().await;
     }
 
     /// Gives money back now and then, until the run is calm.
-    pub async fn give_back(mut self) {
-        let name: Id = "the-host".into();
+    pub async fn refund_orders(mut self) {
+        let name: TextId = "the-host".into();
         let mut number = 0;
-        while !self.board.is_calm() {
+        while !self.context.is_calm() {
             sleep(Duration::from_millis(self.rng.random_range(700..1_500))).await;
-            let Some((offer, order)) = self.board.journal.paid(self.rng.random_range(0..60)) else { continue };
+            let Some((offer, order)) = self.context.journal.paid(self.rng.random_range(0..60)) else { continue };
             number += 1;
-            let key: Id = format!("the-host-refund-{number:05}").into();
-            let wish = Wish::Refund { offer, order, restock: self.rng.random_bool(0.5) };
-            let till = Till { board: &self.board, buyer: &name, token: &self.token };
+            let key: TextId = format!("the-host-refund-{number:05}").into();
+            let wish = CheckoutRequest::Refund { offer, order, restock: self.rng.random_bool(0.5) };
+            let till = CheckoutClient { context: &self.context, buyer: &name, token: &self.token };
             // Twice at once, from two consoles, and again until it is certain.
             let node = self.rng.random_range(0..3);
-            let (one, other) = (Way::rest(node), Way::rest((node + 1) % 3));
+            let (one, other) = (RequestRoute::rest(node), RequestRoute::rest((node + 1) % 3));
             let mut told = tokio::join!(till.ask(&wish, &key, one), till.ask(&wish, &key, other)).0;
             for _ in 0..20 {
-                if !matches!(told, Outcome::Unknown(_)) {
+                if !matches!(told, RequestOutcome::Unknown(_)) {
                     break;
                 }
                 sleep(Duration::from_millis(self.rng.random_range(100..500))).await;
-                told = till.ask(&wish, &key, Way::rest(self.rng.random_range(0..3))).await;
+                told = till.ask(&wish, &key, RequestRoute::rest(self.rng.random_range(0..3))).await;
             }
         }
     }
 
     /// One sale that is put up now and stays.
-    pub async fn lasting_sale(&mut self, units: i64, per_buyer: i64) -> Option<Id> {
-        let mut hand = Hand { board: self.board.clone(), token: self.token.clone(), rng: rng_of(&mut self.rng) };
-        hand.put_up(form(self.pick_variant(), false, units, per_buyer)).await
+    pub async fn open_permanent_sale(&mut self, units: i64, per_buyer: i64) -> Option<TextId> {
+        let mut hand =
+            SaleTask { context: self.context.clone(), token: self.token.clone(), rng: fork_rng(&mut self.rng) };
+        hand.create_and_open(offer_form(self.pick_variant(), false, units, per_buyer)).await
     }
 
     /// Sales of one variant share its pool, and so a row; most sales do not.
@@ -124,12 +126,12 @@ impl Host {
     }
 }
 
-pub fn rng_of(rng: &mut StdRng) -> StdRng {
+pub fn fork_rng(rng: &mut StdRng) -> StdRng {
     use rand::SeedableRng;
     StdRng::seed_from_u64(rng.random())
 }
 
-fn form(variant: &str, flash: bool, units: i64, per_buyer: i64) -> Value {
+fn offer_form(variant: &str, flash: bool, units: i64, per_buyer: i64) -> Value {
     let mut form = json!({"variant": variant, "kind": "regular", "price": 1_000 + units, "quantity": units,
         "per_buyer": per_buyer, "hold_s": HOLD_MS / 1_000});
     if flash {
@@ -141,66 +143,68 @@ fn form(variant: &str, flash: bool, units: i64, per_buyer: i64) -> Value {
 }
 
 /// What the host does about one sale.
-struct Hand {
-    board: Arc<Board>,
+struct SaleTask {
+    context: Arc<RunContext>,
     token: String,
     rng: StdRng,
 }
 
-impl Hand {
-    async fn hold_sale(mut self, form: Value, flash: bool) {
+impl SaleTask {
+    async fn run_sale(mut self, form: Value, flash: bool) {
         let per_buyer = form["per_buyer"].as_i64().unwrap_or(1);
-        let Some(offer) = self.put_up(form).await else { return };
-        self.board.put_up(Sale { offer: offer.clone(), per_buyer });
+        let Some(offer) = self.create_and_open(form).await else { return };
+        self.context.add_sale(OpenSale { offer: offer.clone(), per_buyer });
         let turns = if flash { 14 } else { self.rng.random_range(5..12) };
         for _ in 0..turns {
             self.pause(1_000, 2_500).await;
             match self.rng.random_range(0..12) {
                 0..3 => {
                     let add = self.rng.random_range(1..10);
-                    self.deed(&offer, "restock", json!({"add": add})).await;
+                    self.act_on_offer(&offer, "restock", json!({"add": add})).await;
                 }
-                3 if flash => drop(self.deed(&offer, "extend", json!({"seconds": 10})).await),
+                3 if flash => drop(self.act_on_offer(&offer, "extend", json!({"seconds": 10})).await),
                 4 => {
-                    self.deed(&offer, "pause", json!({})).await;
+                    self.act_on_offer(&offer, "pause", json!({})).await;
                     self.pause(100, 800).await;
-                    while self.deed(&offer, "open", json!({})).await.is_none() && !self.board.over.is_cancelled() {
+                    while self.act_on_offer(&offer, "open", json!({})).await.is_none()
+                        && !self.context.over.is_cancelled()
+                    {
                         self.pause(100, 500).await;
                     }
                 }
                 _ => {}
             }
-            if self.board.is_calm() {
+            if self.context.is_calm() {
                 break;
             }
         }
         // Every third flash sale ends by its window, while people press; the others by the host's hand.
         if flash && self.rng.random_range(0..3) == 0 {
             for _ in 0..90 {
-                if !self.board.is_calm() {
+                if !self.context.is_calm() {
                     self.pause(1_000, 1_001).await;
                 }
             }
         } else {
-            self.deed(&offer, "close", json!({})).await;
+            self.act_on_offer(&offer, "close", json!({})).await;
             // For a while people press on what is over.
             self.pause(500, 2_000).await;
         }
-        self.board.take_down(&offer);
+        self.context.remove_sale(&offer);
     }
 
     /// Makes an offer and opens it. A try whose outcome is unknown may leave a draft behind, which does no harm.
-    async fn put_up(&mut self, form: Value) -> Option<Id> {
-        let path = format!("/v1/streams/{}/offers", self.board.stream);
+    async fn create_and_open(&mut self, form: Value) -> Option<TextId> {
+        let path = format!("/v1/streams/{}/offers", self.context.stream);
         let offer = loop {
             match self.post(&path, form.clone()).await {
-                Ok((201, body)) => break Id::from(body["id"].as_str().expect("an offer has an id")),
-                _ if self.board.over.is_cancelled() => return None,
+                Ok((201, body)) => break TextId::from(body["id"].as_str().expect("an offer has an id")),
+                _ if self.context.over.is_cancelled() => return None,
                 _ => self.pause(200, 600).await,
             }
         };
-        while self.deed(&offer, "open", json!({})).await != Some(true) {
-            if self.board.over.is_cancelled() {
+        while self.act_on_offer(&offer, "open", json!({})).await != Some(true) {
+            if self.context.over.is_cancelled() {
                 return None;
             }
             self.pause(100, 500).await;
@@ -209,21 +213,27 @@ impl Hand {
     }
 
     /// `Some(true)`: done; `Some(false)`: certainly not; `None`: nobody knows.
-    async fn deed(&mut self, offer: &Id, deed: &'static str, body: Value) -> Option<bool> {
-        let asked = self.board.now();
+    async fn act_on_offer(&mut self, offer: &TextId, deed: &'static str, body: Value) -> Option<bool> {
+        let asked = self.context.now();
         let answer = self.post(&format!("/v1/offers/{offer}/{deed}"), body).await;
         let done = match answer {
             Ok((200, _)) => Some(true),
             Ok((400..500, _)) => Some(false),
             _ => None,
         };
-        self.board.journal.note_deed(Deed { offer: offer.clone(), deed, asked, told: self.board.now(), done });
+        self.context.journal.record_host_action(HostAction {
+            offer: offer.clone(),
+            action: deed,
+            asked,
+            told: self.context.now(),
+            done,
+        });
         done
     }
 
     async fn post(&mut self, path: &str, body: Value) -> Result<(u16, Value), ()> {
-        let node = self.rng.random_range(0..self.board.urls.len());
-        let rest = self.board.rest(node, &self.token);
+        let node = self.rng.random_range(0..self.context.urls.len());
+        let rest = self.context.rest(node, &self.token);
         let sent = rest.try_send(reqwest::Method::POST, path, &[], Some(body));
         let answer = tokio::time::timeout(Duration::from_secs(20), sent).await;
         answer.map_err(drop)?.map(|answer| (answer.status, answer.body)).map_err(drop)

@@ -7,10 +7,10 @@ use serde_json::Value;
 pub use livesouk::domain::Millis;
 
 /// Ids stay text: the oracle compares them, nobody counts with them.
-pub type Id = Arc<str>;
+pub type TextId = Arc<str>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Verb {
+pub enum OrderVerb {
     Buy,
     Pay,
     Cancel,
@@ -20,43 +20,43 @@ pub enum Verb {
 
 /// One request and its answer. A wish that is tried again is several of these under one key.
 #[derive(Debug, Clone)]
-pub struct Op {
-    pub buyer: Id,
-    pub verb: Verb,
-    pub key: Id,
-    pub offer: Id,
+pub struct OrderRequest {
+    pub buyer: TextId,
+    pub verb: OrderVerb,
+    pub key: TextId,
+    pub offer: TextId,
     /// Units of a purchase.
     pub qty: i64,
     /// What a payment was tried with.
     pub token: &'static str,
     /// The order to pay or cancel.
-    pub order: Option<Id>,
+    pub order: Option<TextId>,
     pub node: usize,
     pub asked: Millis,
     pub told: Millis,
-    pub outcome: Outcome,
+    pub outcome: RequestOutcome,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub enum Outcome {
-    Done(Seen),
+pub enum RequestOutcome {
+    Done(SeenOrder),
     /// Certainly not done, by this code.
     Refused(String),
     /// Nobody knows: the answer says so, or none came.
     Unknown(String),
 }
 
-impl Outcome {
-    pub fn done(&self) -> Option<&Seen> {
+impl RequestOutcome {
+    pub fn done(&self) -> Option<&SeenOrder> {
         match self {
-            Outcome::Done(seen) => Some(seen),
+            RequestOutcome::Done(seen) => Some(seen),
             _ => None,
         }
     }
 
     pub fn refused(&self) -> Option<&str> {
         match self {
-            Outcome::Refused(code) => Some(code),
+            RequestOutcome::Refused(code) => Some(code),
             _ => None,
         }
     }
@@ -64,9 +64,9 @@ impl Outcome {
 
 /// An order as somebody was shown it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Seen {
-    pub id: Id,
-    pub offer: Id,
+pub struct SeenOrder {
+    pub id: TextId,
+    pub offer: TextId,
     pub status: String,
     pub qty: i64,
     pub amount: i64,
@@ -76,11 +76,11 @@ pub struct Seen {
     pub version: i64,
 }
 
-impl Seen {
+impl SeenOrder {
     /// `None` when it is no order.
-    pub fn of(order: &Value) -> Option<Seen> {
+    pub fn from_json(order: &Value) -> Option<SeenOrder> {
         let number = |name: &str| order[name].as_i64();
-        Some(Seen {
+        Some(SeenOrder {
             id: order["id"].as_str()?.into(),
             offer: order["offer"].as_str()?.into(),
             status: order["status"].as_str()?.to_owned(),
@@ -96,9 +96,9 @@ impl Seen {
 
 /// What the host did to an offer: its window is judged by it.
 #[derive(Debug, Clone)]
-pub struct Deed {
-    pub offer: Id,
-    pub deed: &'static str,
+pub struct HostAction {
+    pub offer: TextId,
+    pub action: &'static str,
     pub asked: Millis,
     pub told: Millis,
     /// It may have been done; `Some(true)`: it was.
@@ -107,52 +107,52 @@ pub struct Deed {
 
 /// Everybody writes here; nobody waits for more than a push.
 #[derive(Debug, Default)]
-pub struct Journal {
-    ops: Mutex<Vec<Op>>,
-    deeds: Mutex<Vec<Deed>>,
+pub struct RequestJournal {
+    requests: Mutex<Vec<OrderRequest>>,
+    host_actions: Mutex<Vec<HostAction>>,
     /// Orders told without being asked for: the `order` frames of the socket.
-    told: Mutex<Vec<Seen>>,
+    pushed_orders: Mutex<Vec<SeenOrder>>,
 }
 
-impl Journal {
-    pub fn note(&self, op: Op) {
-        self.ops.lock().unwrap().push(op);
+impl RequestJournal {
+    pub fn record(&self, op: OrderRequest) {
+        self.requests.lock().unwrap().push(op);
     }
 
-    pub fn note_deed(&self, deed: Deed) {
-        self.deeds.lock().unwrap().push(deed);
+    pub fn record_host_action(&self, deed: HostAction) {
+        self.host_actions.lock().unwrap().push(deed);
     }
 
-    pub fn note_told(&self, seen: Seen) {
-        self.told.lock().unwrap().push(seen);
+    pub fn record_pushed_order(&self, seen: SeenOrder) {
+        self.pushed_orders.lock().unwrap().push(seen);
     }
 
-    pub fn ops(&self) -> Vec<Op> {
-        self.ops.lock().unwrap().clone()
+    pub fn requests(&self) -> Vec<OrderRequest> {
+        self.requests.lock().unwrap().clone()
     }
 
-    pub fn deeds(&self) -> Vec<Deed> {
-        self.deeds.lock().unwrap().clone()
+    pub fn host_actions(&self) -> Vec<HostAction> {
+        self.host_actions.lock().unwrap().clone()
     }
 
-    pub fn told(&self) -> Vec<Seen> {
-        self.told.lock().unwrap().clone()
+    pub fn told(&self) -> Vec<SeenOrder> {
+        self.pushed_orders.lock().unwrap().clone()
     }
 
     /// Some order that its buyer was told is paid, counted from the newest.
-    pub fn paid(&self, back: usize) -> Option<(Id, Id)> {
-        let ops = self.ops.lock().unwrap();
-        let mut paid = ops.iter().rev().filter(|op| op.verb == Verb::Pay && op.outcome.done().is_some());
+    pub fn paid(&self, back: usize) -> Option<(TextId, TextId)> {
+        let ops = self.requests.lock().unwrap();
+        let mut paid = ops.iter().rev().filter(|op| op.verb == OrderVerb::Pay && op.outcome.done().is_some());
         paid.nth(back).and_then(|op| Some((op.offer.clone(), op.order.clone()?)))
     }
 
     /// Purchases acknowledged and payments done from one time to another.
     pub fn progress(&self, from: Millis, to: Millis) -> (usize, usize) {
-        let ops = self.ops.lock().unwrap();
-        let done = |verb: Verb| {
+        let ops = self.requests.lock().unwrap();
+        let done = |verb: OrderVerb| {
             let done = ops.iter().filter(|op| op.verb == verb && (from..to).contains(&op.told));
             done.filter(|op| op.outcome.done().is_some()).count()
         };
-        (done(Verb::Buy), done(Verb::Pay))
+        (done(OrderVerb::Buy), done(OrderVerb::Pay))
     }
 }

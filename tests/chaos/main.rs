@@ -11,28 +11,28 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test reports")]
 
-mod board;
 mod buyer;
-mod census;
-mod crowd;
+mod checkout_client;
+mod cluster;
+mod database_observer;
 mod fault;
+mod fault_plan;
 mod health;
 mod host;
-mod inflict;
+mod injector;
 mod journal;
-mod line;
-mod mishap;
+mod live_connection;
 mod node;
 mod nodes;
 mod oracle;
 mod pin;
 mod postgres;
+mod run_context;
 mod selling;
 mod settings;
-mod side;
-mod till;
-mod town;
 mod viewer;
+mod viewer_count;
+mod viewer_group;
 mod watcher;
 
 #[path = "../it/support/mod.rs"]
@@ -41,20 +41,20 @@ mod support;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-use oracle::Breach;
-use settings::Settings;
+use oracle::PromiseViolation;
+use settings::ChaosSettings;
 
 /// Breaches of one promise that are told.
-const TOLD_MAX: usize = 20;
+const PRINTED_MAX: usize = 20;
 
 /// What a scene found.
-pub struct Verdict {
-    pub breaches: Vec<Breach>,
+pub struct SceneResult {
+    pub violations: Vec<PromiseViolation>,
     pub faults: usize,
 }
 
 fn main() -> ExitCode {
-    let settings = match Settings::read(|name| std::env::var(name).ok()) {
+    let settings = match ChaosSettings::read(|name| std::env::var(name).ok()) {
         Ok(settings) => settings,
         Err(why) => {
             eprintln!("chaos: {why}");
@@ -66,53 +66,53 @@ fn main() -> ExitCode {
         settings::SCENES.iter().for_each(|scene| println!("chaos::{scene}: test"));
         return ExitCode::SUCCESS;
     }
-    let scenes: Vec<Settings> =
-        settings.into_iter().filter(|settings| settings::is_wanted(&words, settings.scene)).collect();
-    run(&scenes)
+    let scenes: Vec<ChaosSettings> =
+        settings.into_iter().filter(|settings| settings::is_selected(&words, settings.scene)).collect();
+    run_scenes(&scenes)
 }
 
-fn run(scenes: &[Settings]) -> ExitCode {
+fn run_scenes(scenes: &[ChaosSettings]) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     let (mut breaches, mut faults, mut seconds) = (0, 0, 0);
     for settings in scenes {
         let verdict = runtime.block_on(async {
             tokio::select! {
-                verdict = play(settings) => Some(verdict),
+                verdict = run_scene(settings) => Some(verdict),
                 _ = tokio::signal::ctrl_c() => None,
             }
         });
         let Some(verdict) = verdict else { return ExitCode::from(130) };
-        tell(&verdict.breaches);
-        breaches += verdict.breaches.len();
+        print_violations(&verdict.violations);
+        breaches += verdict.violations.len();
         faults += verdict.faults;
-        seconds += settings.length.as_secs();
+        seconds += settings.duration.as_secs();
     }
-    if let Some(Settings { seed, .. }) = scenes.first() {
+    if let Some(ChaosSettings { seed, .. }) = scenes.first() {
         println!("verdict: {breaches} breaches, {faults} faults, {seconds} s, seed {seed}");
     }
     if breaches == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// All are counted; of a promise that is broken in thousands the first ones are told.
-fn tell(breaches: &[Breach]) {
+fn print_violations(breaches: &[PromiseViolation]) {
     let mut of_promise: BTreeMap<&str, usize> = BTreeMap::new();
     for breach in breaches {
         let told = of_promise.entry(breach.promise).or_default();
         *told += 1;
-        if *told <= TOLD_MAX {
+        if *told <= PRINTED_MAX {
             println!("{breach}");
         }
     }
-    for (promise, all) in of_promise.into_iter().filter(|(_, all)| TOLD_MAX < *all) {
-        println!("and {} more of `{promise}`", all - TOLD_MAX);
+    for (promise, all) in of_promise.into_iter().filter(|(_, all)| PRINTED_MAX < *all) {
+        println!("and {} more of `{promise}`", all - PRINTED_MAX);
     }
 }
 
 /// A new scene is a file beside `selling` and a line here.
-async fn play(settings: &Settings) -> Verdict {
+async fn run_scene(settings: &ChaosSettings) -> SceneResult {
     match settings.scene {
-        "selling" => selling::play(settings).await,
-        "nodes" => nodes::play(settings).await,
+        "selling" => selling::run_scene(settings).await,
+        "nodes" => nodes::run_scene(settings).await,
         other => unreachable!("the settings know no scene {other}"),
     }
 }

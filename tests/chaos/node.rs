@@ -12,38 +12,47 @@ use crate::support::rest::Rest;
 use crate::support::shop::KEY;
 use crate::support::until_some;
 
-const PATIENCE: Duration = Duration::from_secs(90);
+const NODE_TIMEOUT: Duration = Duration::from_secs(90);
 
-pub struct Node {
+pub struct ChaosNode {
     pub number: usize,
     pub proxy: Proxy,
     address: SocketAddr,
     folder: TempDir,
     /// Settings besides those every node has, and what breaks it on purpose.
-    more: Settings,
+    settings: NodeSettings,
     process: Process,
     /// What earlier processes of this node wrote.
-    earlier: Vec<String>,
+    earlier_logs: Vec<String>,
     /// How they ended where nobody had asked them to.
-    pub ended_by_itself: Vec<String>,
+    pub unexpected_exits: Vec<String>,
 }
 
 /// How a node differs from one that stands alone.
 #[derive(Debug, Default)]
-pub struct Settings {
+pub struct NodeSettings {
     pub args: Vec<String>,
     /// Of a build with the feature `planted-fault`.
-    pub planted: Option<String>,
+    pub injected_fault: Option<String>,
 }
 
-impl Node {
-    pub async fn start(number: usize, postgres: SocketAddr, more: Settings) -> Node {
+impl ChaosNode {
+    pub async fn start(number: usize, postgres: SocketAddr, more: NodeSettings) -> ChaosNode {
         let proxy = Proxy::start(postgres).await;
         let (address, folder) = (free_address(), tempfile::tempdir().expect("a temporary folder"));
         let process = serve(address, &proxy, &folder, &more);
         let (earlier, ended_by_itself) = (Vec::new(), Vec::new());
-        let mut node = Node { number, proxy, address, folder, more, process, earlier, ended_by_itself };
-        node.until_ready().await;
+        let mut node = ChaosNode {
+            number,
+            proxy,
+            address,
+            folder,
+            settings: more,
+            process,
+            earlier_logs: earlier,
+            unexpected_exits: ended_by_itself,
+        };
+        node.wait_until_ready().await;
         node
     }
 
@@ -53,24 +62,24 @@ impl Node {
 
     /// Like a machine that loses its power.
     pub async fn kill(&mut self) {
-        self.note_end();
+        self.record_exit();
         self.process.signal(Signal::Kill);
-        self.process.end(PATIENCE).await;
+        self.process.end(NODE_TIMEOUT).await;
     }
 
-    pub async fn start_again(&mut self) {
-        self.earlier.push(self.process.stderr());
-        self.process = serve(self.address, &self.proxy, &self.folder, &self.more);
-        self.until_ready().await;
+    pub async fn restart(&mut self) {
+        self.earlier_logs.push(self.process.stderr());
+        self.process = serve(self.address, &self.proxy, &self.folder, &self.settings);
+        self.wait_until_ready().await;
     }
 
     /// Like an operator who replaces it: it is asked to stop and ends by itself. Gives a note.
     pub async fn stop(&mut self) -> String {
         self.process.signal(Signal::Terminate);
         let asked = Instant::now();
-        let status = self.process.end(PATIENCE).await;
+        let status = self.process.end(NODE_TIMEOUT).await;
         if status.code() != Some(0) {
-            self.ended_by_itself.push(format!("asked to stop it ended with {status}:\n{}", self.process.stderr()));
+            self.unexpected_exits.push(format!("asked to stop it ended with {status}:\n{}", self.process.stderr()));
         }
         format!("it took {} ms to end", asked.elapsed().as_millis())
     }
@@ -85,12 +94,12 @@ impl Node {
 
     /// Waits until it says that it serves. One that gave up because its database was away is started again, as a
     /// supervisor would.
-    pub async fn until_ready(&mut self) {
+    pub async fn wait_until_ready(&mut self) {
         let rest = Rest::new(&self.url());
-        until_some("node that is ready", PATIENCE, async || {
+        until_some("node that is ready", NODE_TIMEOUT, async || {
             if self.process.has_ended() {
-                self.earlier.push(self.process.stderr());
-                self.process = serve(self.address, &self.proxy, &self.folder, &self.more);
+                self.earlier_logs.push(self.process.stderr());
+                self.process = serve(self.address, &self.proxy, &self.folder, &self.settings);
             }
             let asked = rest.try_send(reqwest::Method::GET, "/readyz?only=store", &[], None);
             let answer = tokio::time::timeout(Duration::from_secs(2), asked).await.ok()?.ok()?;
@@ -100,31 +109,31 @@ impl Node {
     }
 
     /// A node that serves must not end unless it is told to. If it did, says so and starts it again.
-    pub async fn look_after(&mut self) {
-        if self.note_end() {
-            self.start_again().await;
+    pub async fn restart_if_exited(&mut self) {
+        if self.record_exit() {
+            self.restart().await;
         }
     }
 
-    fn note_end(&mut self) -> bool {
+    fn record_exit(&mut self) -> bool {
         let has_ended = self.process.has_ended();
         if has_ended {
-            self.ended_by_itself.push(self.process.stderr().lines().rev().take(5).collect::<Vec<_>>().join("\n"));
+            self.unexpected_exits.push(self.process.stderr().lines().rev().take(5).collect::<Vec<_>>().join("\n"));
         }
         has_ended
     }
 
     /// Everything it ever wrote.
     pub fn log(&self) -> String {
-        [self.earlier.as_slice(), &[self.process.stderr()]].concat().join("\n--- started again\n")
+        [self.earlier_logs.as_slice(), &[self.process.stderr()]].concat().join("\n--- started again\n")
     }
 }
 
-fn serve(address: SocketAddr, proxy: &Proxy, folder: &TempDir, more: &Settings) -> Process {
+fn serve(address: SocketAddr, proxy: &Proxy, folder: &TempDir, more: &NodeSettings) -> Process {
     let (listen, store) = (address.to_string(), Postgres::url_at(proxy.address()));
     let mut args =
         vec!["serve", "--listen", &listen, "--store", &store, "--auth-key", KEY, "--log", "warn,livesouk::node=info"];
     args.extend(more.args.iter().map(String::as_str));
-    let planted = more.planted.as_deref().map(|fault| ("LIVESOUK_PLANTED_FAULT", fault));
+    let planted = more.injected_fault.as_deref().map(|fault| ("LIVESOUK_PLANTED_FAULT", fault));
     Process::livesouk_with(&args, folder.path(), planted.as_slice())
 }

@@ -8,22 +8,22 @@ use rand::rngs::StdRng;
 use serde_json::json;
 use tokio::time::{sleep, timeout};
 
-use crate::board::Board;
-use crate::oracle::Breach;
+use crate::oracle::PromiseViolation;
+use crate::run_context::RunContext;
 
 /// Until the run is calm.
-pub async fn point(board: Arc<Board>, mut rng: StdRng) {
+pub async fn pin_repeatedly(board: Arc<RunContext>, mut rng: StdRng) {
     while !board.is_calm() {
-        if let Some(sale) = board.pick(&mut rng) {
+        if let Some(sale) = board.pick_sale(&mut rng) {
             let node = rng.random_range(0..board.urls.len());
-            show(&board, node, rng.random_bool(0.9).then_some(&*sale.offer)).await;
+            set_pin(&board, node, rng.random_bool(0.9).then_some(&*sale.offer)).await;
         }
         sleep(Duration::from_millis(rng.random_range(500..2_000))).await;
     }
 }
 
 /// Pins an offer or takes the pin away; says whether that was certainly done.
-pub async fn show(board: &Board, node: usize, offer: Option<&str>) -> bool {
+pub async fn set_pin(board: &RunContext, node: usize, offer: Option<&str>) -> bool {
     let rest = board.rest(node, &board.token("the-host", "host"));
     let path = format!("/v1/streams/{}/pin", board.stream);
     let (method, body) = match offer {
@@ -35,7 +35,10 @@ pub async fn show(board: &Board, node: usize, offer: Option<&str>) -> bool {
         Ok(Ok(answer)) => {
             // A sale may have been closed a moment ago; of a node in trouble 503 is the honest answer.
             if answer.status != 503 && !(400..500).contains(&answer.status) {
-                board.breach(Breach::new("answers", format!("{} to a pin: {:?}", answer.status, answer.body)));
+                board.record_violation(PromiseViolation::new(
+                    "answers",
+                    format!("{} to a pin: {:?}", answer.status, answer.body),
+                ));
             }
             false
         }

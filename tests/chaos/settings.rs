@@ -4,24 +4,24 @@
 use std::time::Duration;
 
 /// Every scene, and how many seconds it is played for unless somebody says so.
-const LENGTHS: [(&str, u64); 2] = [("selling", 60), ("nodes", 90)];
-pub const SCENES: [&str; 2] = [LENGTHS[0].0, LENGTHS[1].0];
+const SCENE_SECONDS: [(&str, u64); 2] = [("selling", 60), ("nodes", 90)];
+pub const SCENES: [&str; 2] = [SCENE_SECONDS[0].0, SCENE_SECONDS[1].0];
 
 #[derive(Debug)]
-pub struct Settings {
+pub struct ChaosSettings {
     pub scene: &'static str,
     /// How long faults happen; making the stand and coming to rest are on top.
-    pub length: Duration,
+    pub duration: Duration,
     /// The plan of the faults is a pure function of this and of `length`.
     pub seed: u64,
     /// For a server that is built with the feature `planted-fault`: which promise it breaks, so that the run can be seen
     /// to fail.
-    pub planted: Option<String>,
+    pub injected_fault: Option<String>,
 }
 
-impl Settings {
+impl ChaosSettings {
     /// Of the scene that is asked for, or of all.
-    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Vec<Settings>, String> {
+    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Vec<ChaosSettings>, String> {
         let asked = variable("CHAOS_SCENE");
         if let Some(scene) = asked.as_deref().filter(|scene| !SCENES.contains(scene)) {
             return Err(format!("there is no scene `{scene}`; there is {}", SCENES.join(", ")));
@@ -37,10 +37,11 @@ impl Settings {
         }
         let seed = number("CHAOS_SEED")?.unwrap_or_else(|| u64::from(rand::random::<u32>()));
         let planted = variable("CHAOS_PLANTED");
-        let scenes = LENGTHS.into_iter().filter(|(scene, _)| asked.as_deref().is_none_or(|asked| asked == *scene));
+        let scenes =
+            SCENE_SECONDS.into_iter().filter(|(scene, _)| asked.as_deref().is_none_or(|asked| asked == *scene));
         let settings = |(scene, usual): (&'static str, u64)| {
             let length = Duration::from_secs(seconds.unwrap_or(usual));
-            Settings { scene, length, seed, planted: planted.clone() }
+            ChaosSettings { scene, duration: length, seed, injected_fault: planted.clone() }
         };
         Ok(scenes.map(settings).collect())
     }
@@ -50,7 +51,7 @@ impl Settings {
 const WITH_VALUE: [&str; 7] = ["--test-threads", "--format", "--color", "--logfile", "--shuffle-seed", "-Z", "--skip"];
 
 /// Reads the words as libtest would, for a binary whose tests are called `chaos::SCENE`: is this scene to be played?
-pub fn is_wanted(words: &[String], scene: &str) -> bool {
+pub fn is_selected(words: &[String], scene: &str) -> bool {
     let name = format!("chaos::{scene}");
     let (mut filters, mut skips) = (Vec::new(), Vec::new());
     let has = |word: &str| words.iter().any(|given| given == word);

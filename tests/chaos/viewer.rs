@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use loadtest::truth::Place;
+use loadtest::invariants::ViewerState;
 use rand::RngExt;
 use rand::rngs::StdRng;
 use serde_json::{Value, json};
@@ -15,77 +15,88 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-use crate::crowd::{Crowd, Said};
-use crate::oracle::Breach;
+use crate::oracle::PromiseViolation;
+use crate::viewer_group::{ReceivedFrame, ViewerGroup};
 
 /// How long a handshake and its hello may take before another node is tried.
-const OPENING: Duration = Duration::from_secs(6);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(6);
 /// Somebody pings each 25 seconds, if nothing else is said.
-const SILENCE: Duration = Duration::from_secs(45);
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(45);
 /// A node answers talk within two seconds or so, whatever is broken; the rest is for a machine that is busy.
-const ANSWER: Duration = Duration::from_secs(10);
+const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Between two messages of one viewer.
-const PAUSE_MS: (u64, u64) = (10_000, 60_000);
+const MESSAGE_PAUSE_MS: (u64, u64) = (10_000, 60_000);
 
-type Socket = WebSocketStream<TcpStream>;
+type ViewerSocket = WebSocketStream<TcpStream>;
 
-pub struct Viewer {
-    crowd: Arc<Crowd>,
+pub struct ChaosViewer {
+    group: Arc<ViewerGroup>,
     number: usize,
     token: String,
     session: String,
-    place: Place,
+    state: ViewerState,
     rng: StdRng,
-    says: usize,
+    messages_sent: usize,
     /// What was said last and is not answered yet.
-    asked: Option<(String, Instant)>,
-    talks_at: Instant,
+    pending_message: Option<(String, Instant)>,
+    next_message_at: Instant,
     /// A node that is left: another one is to be found before this.
-    moves_at: Option<Instant>,
+    move_at: Option<Instant>,
 }
 
-impl Viewer {
-    pub fn new(crowd: Arc<Crowd>, number: usize, mut rng: StdRng) -> Viewer {
-        let token = crowd.board.token(&format!("viewer-{number:03}"), "viewer");
+impl ChaosViewer {
+    pub fn new(group: Arc<ViewerGroup>, number: usize, mut rng: StdRng) -> ChaosViewer {
+        let token = group.context.token(&format!("viewer-{number:03}"), "viewer");
         let session = format!("session-{number:03}-{:08x}", rng.random::<u32>());
-        let talks_at = Instant::now() + Duration::from_millis(rng.random_range(0..PAUSE_MS.1));
-        let place = Place::default();
-        Viewer { crowd, number, token, session, place, rng, says: 0, asked: None, talks_at, moves_at: None }
+        let next_message_at = Instant::now() + Duration::from_millis(rng.random_range(0..MESSAGE_PAUSE_MS.1));
+        let state = ViewerState::default();
+        ChaosViewer {
+            group,
+            number,
+            token,
+            session,
+            state,
+            rng,
+            messages_sent: 0,
+            pending_message: None,
+            next_message_at,
+            move_at: None,
+        }
     }
 
     /// Until the run is over.
     pub async fn live(mut self) {
-        let over = self.crowd.board.over.clone();
+        let over = self.group.context.over.clone();
         tokio::select! {
             () = over.cancelled() => {}
-            () = self.watch_and_come_back() => {}
+            () = self.watch_and_reconnect() => {}
         }
     }
 
-    async fn watch_and_come_back(&mut self) {
-        let mut node = self.rng.random_range(0..self.crowd.board.urls.len());
+    async fn watch_and_reconnect(&mut self) {
+        let mut node = self.rng.random_range(0..self.group.context.urls.len());
         loop {
-            if let Some(mut socket) = self.open(node).await {
-                self.crowd.here.fetch_add(1, Ordering::SeqCst);
-                while let Some(next) = self.watch(socket).await {
+            if let Some(mut socket) = self.connect(node).await {
+                self.group.here.fetch_add(1, Ordering::SeqCst);
+                while let Some(next) = self.receive_until_end(socket).await {
                     socket = next;
-                    self.crowd.tally.moved.fetch_add(1, Ordering::Relaxed);
+                    self.group.counters.moved.fetch_add(1, Ordering::Relaxed);
                 }
-                self.crowd.here.fetch_sub(1, Ordering::SeqCst);
+                self.group.here.fetch_sub(1, Ordering::SeqCst);
             }
             let pause = self.rng.random_range(20..600);
             sleep(Duration::from_millis(pause)).await;
-            node = self.rng.random_range(0..self.crowd.board.urls.len());
+            node = self.rng.random_range(0..self.group.context.urls.len());
         }
     }
 
     /// A link whose hello was heard.
-    async fn open(&mut self, node: usize) -> Option<Socket> {
-        let board = &self.crowd.board;
+    async fn connect(&mut self, node: usize) -> Option<ViewerSocket> {
+        let board = &self.group.context;
         let host = board.urls[node].trim_start_matches("http://");
         let mut url =
             format!("ws://{host}/v1/streams/{}/live?token={}&session={}", board.stream, self.token, self.session);
-        if let Some((epoch, seq)) = self.crowd.position(&self.place) {
+        if let Some((epoch, seq)) = self.group.position(&self.state) {
             url += &format!("&epoch={epoch}&seq={seq}");
         }
         let opening = async {
@@ -100,33 +111,37 @@ impl Viewer {
                 }
             }
         };
-        let (socket, hello) = timeout(OPENING, opening).await.ok()??;
-        self.crowd.tally.links.fetch_add(1, Ordering::Relaxed);
+        let (socket, hello) = timeout(CONNECT_TIMEOUT, opening).await.ok()??;
+        self.group.counters.links.fetch_add(1, Ordering::Relaxed);
         // What the link before this one still had to say is not heard any more.
-        self.place.relink();
-        (self.moves_at, self.asked) = (None, None);
-        self.crowd.hear(self.number, &mut self.place, &hello);
+        self.state.begin_connection();
+        (self.move_at, self.pending_message) = (None, None);
+        self.group.receive(self.number, &mut self.state, &hello);
         Some(socket)
     }
 
     /// Ends with the link; gives the next one if this node sent us to another and that was found in time.
-    async fn watch(&mut self, mut socket: Socket) -> Option<Socket> {
+    async fn receive_until_end(&mut self, mut socket: ViewerSocket) -> Option<ViewerSocket> {
         let mut heard_at = Instant::now();
         loop {
-            let due = [Some(self.talks_at), self.moves_at, self.asked.as_ref().map(|(_, at)| *at + ANSWER)];
-            let due = due.into_iter().flatten().fold(heard_at + SILENCE, Instant::min);
+            let due = [
+                Some(self.next_message_at),
+                self.move_at,
+                self.pending_message.as_ref().map(|(_, at)| *at + REPLY_TIMEOUT),
+            ];
+            let due = due.into_iter().flatten().fold(heard_at + SILENCE_TIMEOUT, Instant::min);
             tokio::select! {
                 message = socket.next() => match message {
                     Some(Ok(Message::Text(text))) => {
                         heard_at = Instant::now();
-                        let said = self.crowd.hear(self.number, &mut self.place, &text);
-                        self.heed(said);
+                        let said = self.group.receive(self.number, &mut self.state, &text);
+                        self.handle_frame(said);
                     }
                     Some(Ok(Message::Ping(_) | Message::Pong(_))) => heard_at = Instant::now(),
                     _ => return None,
                 },
                 () = sleep_until(due) => {
-                    if let ControlFlow::Break(next) = self.act(&mut socket, heard_at).await {
+                    if let ControlFlow::Break(next) = self.run_due_actions(&mut socket, heard_at).await {
                         return next;
                     }
                 }
@@ -134,65 +149,73 @@ impl Viewer {
         }
     }
 
-    fn heed(&mut self, said: Said) {
+    fn handle_frame(&mut self, said: ReceivedFrame) {
         match said {
-            Said::Moving(within_ms) => {
+            ReceivedFrame::Moving(within_ms) => {
                 let wait = self.rng.random_range(0..=within_ms.min(5_000));
-                self.moves_at = Some(Instant::now() + Duration::from_millis(wait));
+                self.move_at = Some(Instant::now() + Duration::from_millis(wait));
             }
-            Said::Reply(reply) => self.answered(&reply),
-            Said::Room | Said::Other => {}
+            ReceivedFrame::Reply(reply) => self.handle_reply(&reply),
+            ReceivedFrame::Room | ReceivedFrame::Other => {}
         }
     }
 
-    fn answered(&mut self, reply: &Value) {
-        let Some((reference, _)) = self.asked.take_if(|(asked, _)| reply["ref"] == asked.as_str()) else { return };
+    fn handle_reply(&mut self, reply: &Value) {
+        let Some((reference, _)) = self.pending_message.take_if(|(asked, _)| reply["ref"] == asked.as_str()) else {
+            return;
+        };
         if let Some(id) = reply["ok"]["id"].as_str() {
-            self.crowd.answered("said");
-            return self.crowd.acknowledge(id);
+            self.group.count_reply("said");
+            return self.group.acknowledge(id);
         }
         let code = reply["error"]["code"].as_str().unwrap_or("nothing");
-        self.crowd.answered(code);
+        self.group.count_reply(code);
         if !matches!(code, "busy" | "unavailable") {
             let what = format!("viewer {} said {reference} and was answered {reply}", self.number);
-            self.crowd.board.breach(Breach::new("answers", what));
+            self.group.context.record_violation(PromiseViolation::new("answers", what));
         }
     }
 
     /// Something is due.
-    async fn act(&mut self, socket: &mut Socket, heard_at: Instant) -> ControlFlow<Option<Socket>> {
+    async fn run_due_actions(
+        &mut self,
+        socket: &mut ViewerSocket,
+        heard_at: Instant,
+    ) -> ControlFlow<Option<ViewerSocket>> {
         let now = Instant::now();
-        if let Some((reference, at)) = self.asked.take_if(|(_, at)| *at + ANSWER <= now) {
+        if let Some((reference, at)) = self.pending_message.take_if(|(_, at)| *at + REPLY_TIMEOUT <= now) {
             let (waited, said) = (at.elapsed(), format!("message {reference} of viewer {}", self.number));
-            let what = format!("{said} was not answered within {waited:?}, at {}", self.crowd.board.now());
-            self.crowd.board.breach(Breach::new("chat has a clear answer", what));
+            let what = format!("{said} was not answered within {waited:?}, at {}", self.group.context.now());
+            self.group.context.record_violation(PromiseViolation::new("chat has a clear answer", what));
         }
-        if heard_at + SILENCE <= now {
+        if heard_at + SILENCE_TIMEOUT <= now {
             return ControlFlow::Break(None);
         }
-        if self.moves_at.is_some_and(|at| at <= now) {
+        if self.move_at.is_some_and(|at| at <= now) {
             // The new one before the old one is left; the one that is left may end meanwhile.
-            self.moves_at = None;
-            let node = self.rng.random_range(0..self.crowd.board.urls.len());
-            return match self.open(node).await {
+            self.move_at = None;
+            let node = self.rng.random_range(0..self.group.context.urls.len());
+            return match self.connect(node).await {
                 Some(next) => ControlFlow::Break(Some(next)),
                 None => {
-                    self.moves_at = Some(now + Duration::from_millis(100));
+                    self.move_at = Some(now + Duration::from_millis(100));
                     ControlFlow::Continue(())
                 }
             };
         }
-        if self.talks_at <= now && self.asked.is_none() {
-            self.says += 1;
-            let reference = self.says.to_string();
-            let verb = json!({"do": "say", "ref": reference, "text": format!("{} of {}", self.says, self.number)});
-            match timeout(ANSWER, socket.send(Message::text(verb.to_string()))).await {
-                Ok(Ok(())) => self.asked = Some((reference, now)),
+        if self.next_message_at <= now && self.pending_message.is_none() {
+            self.messages_sent += 1;
+            let reference = self.messages_sent.to_string();
+            let verb =
+                json!({"do": "say", "ref": reference, "text": format!("{} of {}", self.messages_sent, self.number)});
+            match timeout(REPLY_TIMEOUT, socket.send(Message::text(verb.to_string()))).await {
+                Ok(Ok(())) => self.pending_message = Some((reference, now)),
                 _ => return ControlFlow::Break(None),
             }
         }
-        if self.talks_at <= now {
-            self.talks_at = now + Duration::from_millis(self.rng.random_range(PAUSE_MS.0..PAUSE_MS.1));
+        if self.next_message_at <= now {
+            self.next_message_at =
+                now + Duration::from_millis(self.rng.random_range(MESSAGE_PAUSE_MS.0..MESSAGE_PAUSE_MS.1));
         }
         ControlFlow::Continue(())
     }

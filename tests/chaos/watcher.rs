@@ -7,34 +7,44 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::sleep;
 
-use crate::board::Board;
-use crate::journal::Id;
-use crate::line::{Ended, Line};
-use crate::oracle::Breach;
+use crate::journal::TextId;
+use crate::live_connection::{ConnectionEnd, LiveConnection};
+use crate::oracle::PromiseViolation;
+use crate::run_context::RunContext;
 
-type Version = (i64, i64);
+type CountVersion = (i64, i64);
 
 /// What all observers saw of the counts, together.
 #[derive(Debug, Default)]
-pub struct Counts(Mutex<HashMap<(Id, Version), Shown>>);
+pub struct ObservedCounts(Mutex<HashMap<(TextId, CountVersion), ObservedCount>>);
 
 #[derive(Debug, Clone, PartialEq)]
-struct Shown {
+struct ObservedCount {
     left: i64,
     quantity: i64,
     by: String,
 }
 
-impl Counts {
+impl ObservedCounts {
     /// Another look at an offer; wrong when somebody saw this version with another count.
-    pub fn heed(&self, offer: &Id, version: Version, left: i64, quantity: i64, by: &str) -> Result<(), Breach> {
+    pub fn record(
+        &self,
+        offer: &TextId,
+        version: CountVersion,
+        left: i64,
+        quantity: i64,
+        by: &str,
+    ) -> Result<(), PromiseViolation> {
         let mut shown = self.0.lock().unwrap();
-        let now = Shown { left, quantity, by: by.to_owned() };
+        let now = ObservedCount { left, quantity, by: by.to_owned() };
         let first = shown.entry((offer.clone(), version)).or_insert_with(|| now.clone());
         if (first.left, first.quantity) == (left, quantity) {
             return Ok(());
         }
-        Err(Breach::new("one version, one count", format!("offer {offer} at {version:?}: {first:?}, and {now:?}")))
+        Err(PromiseViolation::new(
+            "one version, one count",
+            format!("offer {offer} at {version:?}: {first:?}, and {now:?}"),
+        ))
     }
 
     /// How many different counts were seen.
@@ -45,15 +55,15 @@ impl Counts {
 
 /// What a viewer at a node has on the screen.
 #[derive(Debug, Default)]
-pub struct Screen(Mutex<HashMap<Id, Version>>);
+pub struct WatcherScreen(Mutex<HashMap<TextId, CountVersion>>);
 
-impl Screen {
-    pub fn shown(&self) -> HashMap<Id, Version> {
+impl WatcherScreen {
+    pub fn shown(&self) -> HashMap<TextId, CountVersion> {
         self.0.lock().unwrap().clone()
     }
 
     /// A sale that is over is told once; what becomes of its holds is its buyers' matter.
-    fn show(&self, offer: &Id, version: Version, is_over: bool) {
+    fn set(&self, offer: &TextId, version: CountVersion, is_over: bool) {
         let mut shown = self.0.lock().unwrap();
         if is_over {
             shown.remove(offer)
@@ -64,13 +74,13 @@ impl Screen {
 }
 
 /// Watches at one node until the run is over, coming back whenever the connection ends.
-pub async fn watch(board: Arc<Board>, counts: Arc<Counts>, screen: Arc<Screen>, node: usize) {
-    let mut watcher = Watcher { name: format!("watcher at node {node}"), newest: HashMap::new(), screen };
+pub async fn watch(board: Arc<RunContext>, counts: Arc<ObservedCounts>, screen: Arc<WatcherScreen>, node: usize) {
+    let mut watcher = CountWatcher { name: format!("watcher at node {node}"), newest: HashMap::new(), screen };
     while !board.over.is_cancelled() {
         tokio::select! {
-            ended = watcher.session(&board, &counts, node) => {
-                if let Ended::Breach(what) = ended {
-                    board.breach(Breach::new("no silent gap", format!("{}: {what}", watcher.name)));
+            ended = watcher.watch_connection(&board, &counts, node) => {
+                if let ConnectionEnd::ProtocolViolation(what) = ended {
+                    board.record_violation(PromiseViolation::new("no silent gap", format!("{}: {what}", watcher.name)));
                 }
             }
             () = board.over.cancelled() => return,
@@ -79,35 +89,38 @@ pub async fn watch(board: Arc<Board>, counts: Arc<Counts>, screen: Arc<Screen>, 
     }
 }
 
-struct Watcher {
+struct CountWatcher {
     name: String,
-    newest: HashMap<Id, (Version, i64)>,
-    screen: Arc<Screen>,
+    newest: HashMap<TextId, (CountVersion, i64)>,
+    screen: Arc<WatcherScreen>,
 }
 
-impl Watcher {
-    async fn session(&mut self, board: &Board, counts: &Counts, node: usize) -> Ended {
-        let (mut line, hello) = match Line::open(&board.urls[node], &board.stream, None).await {
+impl CountWatcher {
+    async fn watch_connection(&mut self, board: &RunContext, counts: &ObservedCounts, node: usize) -> ConnectionEnd {
+        let (mut line, hello) = match LiveConnection::open(&board.urls[node], &board.stream, None).await {
             Ok(joined) => joined,
             Err(ended) => return ended,
         };
-        self.look(board, counts, &hello);
+        self.apply_frame(board, counts, &hello);
         loop {
             match line.watch().await {
-                Ok(frame) => self.look(board, counts, &frame),
+                Ok(frame) => self.apply_frame(board, counts, &frame),
                 Err(ended) => return ended,
             }
         }
     }
 
-    fn look(&mut self, board: &Board, counts: &Counts, frame: &Value) {
+    fn apply_frame(&mut self, board: &RunContext, counts: &ObservedCounts, frame: &Value) {
         // These bring everything; what they do not bring is not on the screen any more.
         if frame["t"] == "hello" || frame["t"] == "snapshot" {
             self.screen.0.lock().unwrap().clear();
         }
         for offer in frame["state"]["offers"].as_object().into_iter().flat_map(|offers| offers.values()) {
-            let Some((id, version, left, quantity)) = read(offer) else {
-                board.breach(Breach::new("one version, one count", format!("an offer without its count: {offer}")));
+            let Some((id, version, left, quantity)) = parse_offer(offer) else {
+                board.record_violation(PromiseViolation::new(
+                    "one version, one count",
+                    format!("an offer without its count: {offer}"),
+                ));
                 continue;
             };
             if let Some((newest, then)) = self.newest.get(&id).filter(|(newest, _)| version < *newest) {
@@ -115,19 +128,19 @@ impl Watcher {
                     "{}: offer {id} went from {newest:?} ({then} left) back to {version:?} ({left} left)",
                     self.name
                 );
-                board.breach(Breach::new("counts move forward", what));
+                board.record_violation(PromiseViolation::new("counts move forward", what));
                 continue;
             }
             self.newest.insert(id.clone(), (version, left));
-            self.screen.show(&id, version, offer["status"] == "closed");
-            if let Err(breach) = counts.heed(&id, version, left, quantity, &self.name) {
-                board.breach(breach);
+            self.screen.set(&id, version, offer["status"] == "closed");
+            if let Err(breach) = counts.record(&id, version, left, quantity, &self.name) {
+                board.record_violation(breach);
             }
         }
     }
 }
 
-fn read(offer: &Value) -> Option<(Id, Version, i64, i64)> {
+fn parse_offer(offer: &Value) -> Option<(TextId, CountVersion, i64, i64)> {
     let version = (offer["v"][0].as_i64()?, offer["v"][1].as_i64()?);
     Some((offer["id"].as_str()?.into(), version, offer["left"].as_i64()?, offer["quantity"].as_i64()?))
 }

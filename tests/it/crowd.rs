@@ -1,8 +1,8 @@
 //! Every scenario of the load test, small, against a real server: what it says of a good server is that all is well.
 
 use clap::Parser;
-use loadtest::args::Args;
-use loadtest::report::Report;
+use loadtest::args::LoadtestArgs;
+use loadtest::report::LoadtestReport;
 use serde_json::Value;
 
 use crate::support::postgres::Database;
@@ -10,19 +10,19 @@ use crate::support::process::Server;
 use crate::support::shop::{KEY, migrate};
 
 /// Runs the crowd; `line` is what one would type.
-async fn crowd(line: &str) -> Report {
-    let args = Args::parse_from(["crowd", "--quiet"].into_iter().chain(line.split_whitespace()));
-    args.check().unwrap();
+async fn crowd(line: &str) -> LoadtestReport {
+    let args = LoadtestArgs::parse_from(["crowd", "--quiet"].into_iter().chain(line.split_whitespace()));
+    args.validate().unwrap();
     tokio::task::spawn_blocking(move || loadtest::run(&args)).await.unwrap().unwrap()
 }
 
 /// Against a demo. The books are read in its database.
-async fn run(line: &str) -> (Report, Value) {
+async fn run(line: &str) -> (LoadtestReport, Value) {
     let server = Server::demo().await;
     let store = format!("sqlite:{}", server.data().join("livesouk.db").display());
     let report = crowd(&format!("{line} --url {} --store {store}", server.url)).await;
     assert_eq!(report.exit_code, 0, "{report}");
-    assert_eq!(report.breaches.total, 0, "{report}");
+    assert_eq!(report.violations.total, 0, "{report}");
     assert!(report.errors.is_empty(), "{report}");
     let page = loadtest::html::page(&report);
     assert!(page.contains("All is well") && !page.contains("NaN") && !page.contains("src="), "a page by itself");
@@ -33,7 +33,7 @@ async fn run(line: &str) -> (Report, Value) {
 #[tokio::test]
 async fn who_watches_is_connected_to_the_end() {
     let (report, json) = run("watch --viewers 50 --rooms 2 --seconds 2 --ramp-s 1 --sources 2").await;
-    assert_eq!((report.connected_most, report.connected_at_end), (52, 52), "with a host in each room");
+    assert_eq!((report.connected_max, report.connected_at_end), (52, 52), "with a host in each room");
     assert_eq!(json["counters"]["upgrades"], 52);
     assert!(json["timeline"].as_array().unwrap().len() >= 3);
 }
@@ -51,7 +51,7 @@ async fn talk_reaches_everybody_and_is_timed() {
 #[tokio::test]
 async fn a_rush_sells_what_there_is_and_the_books_agree() {
     let (report, json) = run("rush --viewers 50 --stock 20 --rate 2 --seconds 12 --ramp-s 1").await;
-    assert_eq!((report.orders.pressed, report.orders.held, report.orders.unknown), (50, 20, 0), "{report}");
+    assert_eq!((report.orders.sent, report.orders.held, report.orders.unknown), (50, 20, 0), "{report}");
     assert_eq!(json["offers"][0]["left"], 0);
     assert!(report.checks.iter().any(|check| check.contains("in the database")), "{report}");
     assert!(json["latency_ms"]["buy"]["count"].as_u64().unwrap() >= 50);
@@ -60,7 +60,11 @@ async fn a_rush_sells_what_there_is_and_the_books_agree() {
 #[tokio::test]
 async fn after_a_storm_everybody_is_back_and_has_missed_nothing() {
     let (report, json) = run("storm --viewers 50 --rate 10 --seconds 6 --ramp-s 1").await;
-    assert_eq!((report.counters.returns, report.counters.recovered, report.connected_at_end), (50, 50, 51), "{report}");
+    assert_eq!(
+        (report.counters.reconnects, report.counters.recovered, report.connected_at_end),
+        (50, 50, 51),
+        "{report}"
+    );
     assert_eq!(json["lost"], 0);
 }
 
@@ -74,10 +78,10 @@ async fn bad_readers_do_not_make_the_others_late() {
 #[tokio::test]
 async fn an_evening_has_talk_hearts_three_sales_and_payments() {
     let (report, json) = run("show --viewers 50 --stock 10 --rate 10 --seconds 24 --ramp-s 1").await;
-    assert_eq!((report.orders.pressed, report.orders.held), (150, 30), "{report}");
-    assert!(report.orders.paid > 0 && report.counters.hearts > 0, "{report}");
+    assert_eq!((report.orders.sent, report.orders.held), (150, 30), "{report}");
+    assert!(report.orders.paid > 0 && report.counters.reactions > 0, "{report}");
     assert_eq!(report.offers.len(), 3);
-    assert!(report.connected_at_end < report.connected_most, "a third has left");
+    assert!(report.connected_at_end < report.connected_max, "a third has left");
     assert!(json["latency_ms"]["show"]["count"].as_u64().unwrap() > 0);
 }
 
@@ -89,7 +93,7 @@ async fn a_shop_on_postgres_is_entered_with_its_key_and_its_books_are_read() {
     let rush = "rush --viewers 30 --stock 10 --rate 2 --seconds 12 --ramp-s 1 --budget-p99-ms 0.001";
     let line = format!("{rush} --url {} --store {} --auth-key {KEY}", server.url, database.url());
     let report = crowd(&line).await;
-    assert_eq!((report.orders.held, report.breaches.total), (10, 0), "{report}");
+    assert_eq!((report.orders.held, report.violations.total), (10, 0), "{report}");
     assert!(report.checks.iter().any(|check| check.contains("in the database")), "{report}");
     assert_eq!(report.exit_code, 1, "nobody answers a buyer within a microsecond: {report}");
     assert!(report.verdict.contains("p99 of buy"), "{report}");

@@ -1,7 +1,7 @@
 //! Keeping talk kind, from outside: what is refused, what waits, what is taken away, what is written down.
 
-use livesouk::domain::words::fold;
-use livesouk::domain::{MutedWord, WordAct, Words};
+use livesouk::domain::blocklist::fold;
+use livesouk::domain::{BlockAction, BlockedWord, Blocklist};
 use serde_json::{Value, json};
 
 use crate::support::shop::{Shop, id};
@@ -12,8 +12,10 @@ use crate::support::{SOON, until_some};
 #[test]
 fn five_hundred_words_cost_a_message_little() {
     let word =
-        |n: usize| MutedWord { word: format!("كلمة{n}word"), whole: n.is_multiple_of(2), act: WordAct::Hold };
-    let words = Words::parse((0..500).map(word).collect()).unwrap();
+        |n: usize| BlockedWord {
+            word: format!("كلمة{n}word"), whole: n.is_multiple_of(2), act: BlockAction::Review
+        };
+    let words = Blocklist::parse((0..500).map(word).collect()).unwrap();
     let text = "كم سعر القطعة؟ هل الشحن مجاني today ".repeat(5);
     let begin = std::time::Instant::now();
     let found = (0..1_000).filter(|_| words.find(&fold(&text)).is_some()).count();

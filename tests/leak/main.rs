@@ -8,44 +8,44 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use livesouk::app::{ChatBudget, Settings};
+use livesouk::app::{ChatRateLimit, Settings};
 use livesouk::broker::Broker;
 use livesouk::clock::Clock;
-use livesouk::config::Limits;
+use livesouk::config::LimitArgs;
 use livesouk::demo;
-use livesouk::http::auth::Auth;
-use livesouk::http::{Origins, Proxies};
-use livesouk::node::{self, Node, Plan};
+use livesouk::http::auth::TokenAuth;
+use livesouk::http::{Origins, TrustedProxies};
+use livesouk::node::{self, Node, NodeConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
-const AT_ONCE: usize = 100;
-const SOON: Duration = Duration::from_secs(20);
+const CONCURRENT_CONNECTIONS: usize = 100;
+const DEADLINE: Duration = Duration::from_secs(20);
 
 /// What the process has.
 #[derive(Clone, Copy, Debug)]
-struct Holdings {
+struct ProcessResources {
     tasks: usize,
     files: usize,
-    kib: i64,
+    rss_kib: i64,
 }
 
-impl Holdings {
+impl ProcessResources {
     fn now() -> Self {
         let status = std::fs::read_to_string("/proc/self/status").unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
         Self {
             tasks: tokio::runtime::Handle::current().metrics().num_alive_tasks(),
             files: std::fs::read_dir("/proc/self/fd").unwrap().count(),
-            kib: line.trim().trim_end_matches(" kB").parse().unwrap(),
+            rss_kib: line.trim().trim_end_matches(" kB").parse().unwrap(),
         }
     }
 
     /// Once everything under way has ended: the same three times in a row.
     async fn settled() -> Self {
-        let give_up = Instant::now() + SOON;
+        let give_up = Instant::now() + DEADLINE;
         let mut last = Self::now();
         let mut same = 0;
         while same < 3 && Instant::now() < give_up {
@@ -59,7 +59,7 @@ impl Holdings {
 }
 
 /// One viewer, who comes and goes in the way that its number says.
-async fn visit(server: SocketAddr, stream: String, number: usize) {
+async fn connect_and_leave(server: SocketAddr, stream: String, number: usize) {
     let socket = TcpSocket::new_v4().unwrap();
     // Several addresses, so that ports do not run out.
     let own = Ipv4Addr::new(127, 0, 1, 1 + (number % 8) as u8);
@@ -82,7 +82,7 @@ async fn visit(server: SocketAddr, stream: String, number: usize) {
     // The answer and some of hello.
     let mut seen = Vec::new();
     while !seen.windows(4).any(|end| end == b"\r\n\r\n") {
-        assert_ne!(timeout(SOON, socket.read_buf(&mut seen)).await.unwrap().unwrap(), 0, "an answer");
+        assert_ne!(timeout(DEADLINE, socket.read_buf(&mut seen)).await.unwrap().unwrap(), 0, "an answer");
     }
     assert!(seen.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&seen));
     match way {
@@ -105,16 +105,16 @@ async fn visit(server: SocketAddr, stream: String, number: usize) {
 
 async fn read_to_end(socket: &mut TcpStream) {
     let mut rest = [0; 4_096];
-    while timeout(SOON, socket.read(&mut rest)).await.unwrap().is_ok_and(|length| length > 0) {}
+    while timeout(DEADLINE, socket.read(&mut rest)).await.unwrap().is_ok_and(|length| length > 0) {}
 }
 
-async fn crowd(server: SocketAddr, stream: &str, count: usize) {
+async fn run_connections(server: SocketAddr, stream: &str, count: usize) {
     let mut visits = JoinSet::new();
     for number in 0..count {
-        if visits.len() == AT_ONCE {
+        if visits.len() == CONCURRENT_CONNECTIONS {
             visits.join_next().await.unwrap().unwrap();
         }
-        visits.spawn(visit(server, stream.to_owned(), number));
+        visits.spawn(connect_and_leave(server, stream.to_owned(), number));
     }
     while let Some(visited) = visits.join_next().await {
         visited.unwrap();
@@ -131,18 +131,18 @@ async fn when_everybody_has_left_nothing_of_them_is_left() {
     let store = node::open_store(&format!("sqlite:{}", folder.path().join("shop.db").display()), &clock, 1).await;
     let store = store.unwrap();
     let opened = demo::open(&store, &clock).await.unwrap();
-    let plan = Plan {
+    let plan = NodeConfig {
         listen: "127.0.0.1:0".parse().unwrap(),
-        metrics: None,
+        metrics_listen: None,
         store,
         broker: Broker::local(),
-        auth: Auth::new(&["a key that only this test signs with".to_owned()], clock.clone()).unwrap(),
+        auth: TokenAuth::new(&["a key that only this test signs with".to_owned()], clock.clone()).unwrap(),
         clock,
         shop: opened.shop,
         origins: Origins::new(&[], None).unwrap(),
-        proxies: Proxies::default(),
-        settings: Settings { chat: ChatBudget { viewer: 1.0, room: 0.0 }, ..Settings::default() },
-        limits: Limits {
+        trusted_proxies: TrustedProxies::default(),
+        settings: Settings { chat: ChatRateLimit { viewer_per_s: 1.0, room_per_s: 0.0 }, ..Settings::default() },
+        limits: LimitArgs {
             chat_days: 0,
             chat_per_second: 1.0,
             room_chat_per_second: 0.0,
@@ -159,19 +159,19 @@ async fn when_everybody_has_left_nothing_of_them_is_left() {
     let serving = tokio::spawn(node.serve(async { _ = stopped.await }));
 
     // Pools, buffers and the room reach their size first.
-    crowd(server, &stream, 2_000).await;
-    let base = Holdings::settled().await;
+    run_connections(server, &stream, 2_000).await;
+    let base = ProcessResources::settled().await;
     let started = Instant::now();
-    crowd(server, &stream, connections).await;
+    run_connections(server, &stream, connections).await;
     let took = started.elapsed();
-    let after = Holdings::settled().await;
+    let after = ProcessResources::settled().await;
     println!("{connections} connections in {took:?}: {base:?}, then {after:?}");
 
     // A viewer's seat is some 600 bytes; a tenth of that each would be seen.
     let allowed = 4_096 + connections as i64 * 60 / 1_024;
     assert!(after.tasks <= base.tasks + 2, "{base:?}, then {after:?}");
     assert!(after.files <= base.files + 2, "{base:?}, then {after:?}");
-    assert!(after.kib <= base.kib + allowed, "more than {allowed} KiB: {base:?}, then {after:?}");
+    assert!(after.rss_kib <= base.rss_kib + allowed, "more than {allowed} KiB: {base:?}, then {after:?}");
     stop.send(()).unwrap();
-    timeout(SOON, serving).await.unwrap().unwrap();
+    timeout(DEADLINE, serving).await.unwrap().unwrap();
 }

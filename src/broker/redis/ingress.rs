@@ -15,48 +15,54 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::super::vitals::count;
-use super::super::{Error, Place, Result};
-use super::shard::{Batch, Shard};
+use super::super::metrics::count;
+use super::super::{Error, Result, StreamPosition};
+use super::shard::{EventBatch, Shard};
 use crate::domain::StreamId;
 
-const GAP: Duration = Duration::from_millis(10);
-const EVENTS_MAX: usize = 32;
-const BYTES_MAX: usize = 8 * 1024;
+const BATCH_INTERVAL: Duration = Duration::from_millis(10);
+const BATCH_EVENTS_MAX: usize = 32;
+const BATCH_BYTES_MAX: usize = 8 * 1024;
 /// What may wait for one stream.
-const WAITING_MAX: usize = 1_024;
-const IDLE: Duration = Duration::from_secs(30);
-const GOOD_FOR: Duration = Duration::from_secs(2);
-const PAUSE: Duration = Duration::from_millis(50);
+const INGRESS_QUEUE_MAX: usize = 1_024;
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+const PUBLISH_DEADLINE: Duration = Duration::from_secs(2);
+const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
 /// Events that go together, and who waits for their place.
-pub struct Said {
+pub struct PublishRequest {
     pub bodies: Vec<Bytes>,
     /// Tell it only if nothing was told under this mark before.
-    pub once: Option<String>,
+    pub idempotency_key: Option<String>,
     /// Nobody waits for it any more after this.
-    good_until: Instant,
-    answer: oneshot::Sender<Result<Place>>,
+    deadline: Instant,
+    reply: oneshot::Sender<Result<StreamPosition>>,
 }
 
-impl Said {
+impl PublishRequest {
     fn bytes(&self) -> usize {
         self.bodies.iter().map(Bytes::len).sum()
     }
 }
 
 /// Puts events in the stream's queue and waits for the place of the last.
-pub async fn say(shard: &Arc<Shard>, stream: StreamId, bodies: Vec<Bytes>, once: Option<String>) -> Result<Place> {
+pub async fn say(
+    shard: &Arc<Shard>,
+    stream: StreamId,
+    bodies: Vec<Bytes>,
+    idempotency_key: Option<String>,
+) -> Result<StreamPosition> {
     if !shard.is_up() {
-        return Err(Error::Away);
+        return Err(Error::Unavailable);
     }
     let (answer, answered) = oneshot::channel();
-    let mut said = Said { bodies, once, good_until: Instant::now() + GOOD_FOR, answer };
+    let mut said =
+        PublishRequest { bodies, idempotency_key, deadline: Instant::now() + PUBLISH_DEADLINE, reply: answer };
     loop {
-        let queue = shard.ingress.entry(stream).or_insert_with(|| begin(shard, stream)).clone();
+        let queue = shard.ingress.entry(stream).or_insert_with(|| start_ingress(shard, stream)).clone();
         match queue.try_send(said) {
             Ok(()) => break,
-            Err(TrySendError::Full(_)) => return Err(Error::Full),
+            Err(TrySendError::Full(_)) => return Err(Error::QueueFull),
             // It went away for want of work: there is a new one to ask.
             Err(TrySendError::Closed(back)) => {
                 shard.ingress.remove_if(&stream, |_, known| known.same_channel(&queue));
@@ -67,20 +73,20 @@ pub async fn say(shard: &Arc<Shard>, stream: StreamId, bodies: Vec<Bytes>, once:
     answered.await.unwrap_or(Err(Error::Stopped))
 }
 
-fn begin(shard: &Arc<Shard>, stream: StreamId) -> mpsc::Sender<Said> {
-    let (queue, said) = mpsc::channel(WAITING_MAX);
+fn start_ingress(shard: &Arc<Shard>, stream: StreamId) -> mpsc::Sender<PublishRequest> {
+    let (queue, said) = mpsc::channel(INGRESS_QUEUE_MAX);
     shard.tasks.spawn(run(shard.clone(), stream, said));
     queue
 }
 
-async fn run(shard: Arc<Shard>, stream: StreamId, mut said: mpsc::Receiver<Said>) {
+async fn run(shard: Arc<Shard>, stream: StreamId, mut said: mpsc::Receiver<PublishRequest>) {
     let mut next_at = Instant::now();
     let mut kept_over = None;
     loop {
         let first = match kept_over.take() {
             Some(first) => Some(first),
             None => tokio::select! {
-                first = timeout(IDLE, said.recv()) => first.ok().flatten(),
+                first = timeout(IDLE_TIMEOUT, said.recv()) => first.ok().flatten(),
                 () = shard.stop.cancelled() => None,
             },
         };
@@ -98,31 +104,35 @@ async fn run(shard: Arc<Shard>, stream: StreamId, mut said: mpsc::Receiver<Said>
             }
         };
         let mut together = vec![first];
-        kept_over = gather(&mut together, &mut said, next_at).await;
-        next_at = Instant::now() + GAP;
+        kept_over = collect_batch(&mut together, &mut said, next_at).await;
+        next_at = Instant::now() + BATCH_INTERVAL;
         // While one batch had no answer the others grew old: nobody is told minutes later what was answered with `busy`.
-        let late = together.extract_if(.., |said| said.good_until <= next_at).collect::<Vec<_>>();
-        late.into_iter().for_each(|said| drop(said.answer.send(Err(Error::Away))));
+        let late = together.extract_if(.., |said| said.deadline <= next_at).collect::<Vec<_>>();
+        late.into_iter().for_each(|said| drop(said.reply.send(Err(Error::Unavailable))));
         if !together.is_empty() {
-            tell(&shard, stream, together).await;
+            publish_batch(&shard, stream, together).await;
         }
     }
 }
 
 /// Gives what was taken and does not fit.
-async fn gather(together: &mut Vec<Said>, said: &mut mpsc::Receiver<Said>, until: Instant) -> Option<Said> {
+async fn collect_batch(
+    together: &mut Vec<PublishRequest>,
+    said: &mut mpsc::Receiver<PublishRequest>,
+    until: Instant,
+) -> Option<PublishRequest> {
     let (mut events, mut bytes) = (together[0].bodies.len(), together[0].bytes());
     // What has a mark goes alone: it may have to be left out.
-    let mut alone = together[0].once.is_some();
+    let mut alone = together[0].idempotency_key.is_some();
     loop {
-        if alone || EVENTS_MAX <= events || BYTES_MAX <= bytes {
+        if alone || BATCH_EVENTS_MAX <= events || BATCH_BYTES_MAX <= bytes {
             // The pace holds for full batches too.
             tokio::time::sleep_until(until).await;
             return None;
         }
         let Ok(Some(next)) = timeout_at(until, said.recv()).await else { return None };
-        alone = next.once.is_some();
-        if alone || EVENTS_MAX < events + next.bodies.len() || BYTES_MAX < bytes + next.bytes() {
+        alone = next.idempotency_key.is_some();
+        if alone || BATCH_EVENTS_MAX < events + next.bodies.len() || BATCH_BYTES_MAX < bytes + next.bytes() {
             tokio::time::sleep_until(until).await;
             return Some(next);
         }
@@ -132,46 +142,46 @@ async fn gather(together: &mut Vec<Said>, said: &mut mpsc::Receiver<Said>, until
     }
 }
 
-async fn tell(shard: &Arc<Shard>, stream: StreamId, together: Vec<Said>) {
+async fn publish_batch(shard: &Arc<Shard>, stream: StreamId, together: Vec<PublishRequest>) {
     let began = Instant::now();
     let bodies: Vec<Bytes> = together.iter().flat_map(|said| said.bodies.iter().cloned()).collect();
-    let once = together.iter().find_map(|said| said.once.clone());
+    let idempotency_key = together.iter().find_map(|said| said.idempotency_key.clone());
     let events = bodies.len() as u64;
-    let good_until = together.iter().map(|said| said.good_until).min().unwrap_or(began);
-    let batch = Batch { number: shard.next_batch(), bodies, once, good_until };
-    let told = settle(shard, stream, &batch).await;
-    shard.vitals.batch_time.add_time(began.elapsed());
+    let good_until = together.iter().map(|said| said.deadline).min().unwrap_or(began);
+    let batch = EventBatch { number: shard.next_batch_number(), bodies, idempotency_key, deadline: good_until };
+    let told = append_with_retry(shard, stream, &batch).await;
+    shard.metrics.batch_time.record_duration(began.elapsed());
     match told {
         Ok(_) => {
-            count(&shard.vitals.events, events);
-            shard.vitals.batch_size.add(events);
+            count(&shard.metrics.events_published, events);
+            shard.metrics.batch_size.record(events);
         }
-        Err(_) => count(&shard.vitals.given_up, 1),
+        Err(_) => count(&shard.metrics.batches_failed, 1),
     }
     // Each is told the place of its own last event.
     let mut after = told.as_ref().map_or(0, |place| place.seq.saturating_sub(events));
     for said in together {
         after += said.bodies.len() as u64;
-        let _ = said.answer.send(told.clone().map(|place| Place { seq: after, ..place }));
+        let _ = said.reply.send(told.clone().map(|place| StreamPosition { seq: after, ..place }));
     }
 }
 
-async fn settle(shard: &Arc<Shard>, stream: StreamId, batch: &Batch) -> Result<Place> {
+async fn append_with_retry(shard: &Arc<Shard>, stream: StreamId, batch: &EventBatch) -> Result<StreamPosition> {
     let mut tries = 0_u32;
     loop {
         let error = match shard.say(stream, batch).await {
             Ok(place) => return Ok(place),
             // Without a link there is nothing to wait for; it is built anew in its own time.
-            Err(Error::Late) => return Err(Error::Away),
+            Err(Error::TooLate) => return Err(Error::Unavailable),
             Err(error) => error,
         };
-        if batch.good_until <= Instant::now() + PAUSE || shard.stop.is_cancelled() {
+        if batch.deadline <= Instant::now() + RETRY_PAUSE || shard.stop.is_cancelled() {
             return Err(error);
         }
         if tries == 0 {
-            count(&shard.vitals.resent, 1);
+            count(&shard.metrics.batches_retried, 1);
         }
         tries += 1;
-        sleep(PAUSE).await;
+        sleep(RETRY_PAUSE).await;
     }
 }

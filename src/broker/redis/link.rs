@@ -21,54 +21,54 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, interval, sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::super::Delivery;
-use super::super::vitals::count;
-use super::follow::Heard;
-use super::post::Posted;
+use super::super::BrokerEvent;
+use super::super::metrics::count;
+use super::publisher::Publication;
+use super::sequencer::SequencerMessage;
 use super::server::{self, CALL_DEADLINE};
 use super::shard::Shard;
-use super::wire::{self, Message};
+use super::wire::{self, WireMessage};
 use crate::domain::StreamId;
 
-const PUSHES_WAITING_MAX: usize = 8_192;
-const CHANNELS_AT_ONCE: usize = 512;
-const BEAT: Duration = Duration::from_secs(1);
+const PUSH_QUEUE_MAX: usize = 8_192;
+const SUBSCRIBE_BATCH_MAX: usize = 512;
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
 /// So long without our own beat, and the link is dead.
-const SILENCE_MAX: Duration = Duration::from_secs(3);
-const CHECK: Duration = Duration::from_millis(250);
-const PAUSE_MIN: Duration = Duration::from_millis(50);
-const PAUSE_MAX: Duration = Duration::from_secs(2);
+const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(3);
+const CHECK_INTERVAL: Duration = Duration::from_millis(250);
+const BACKOFF_MIN: Duration = Duration::from_millis(50);
+const BACKOFF_MAX: Duration = Duration::from_secs(2);
 /// How long streams get to ask for what they missed before the link counts as rebuilt.
 const RESYNC_DEADLINE: Duration = Duration::from_secs(5);
 
-type Asks = mpsc::Receiver<(StreamId, oneshot::Sender<()>)>;
+type SubscriptionRequests = mpsc::Receiver<(StreamId, oneshot::Sender<()>)>;
 
-pub async fn run(shard: Arc<Shard>, mut asks: Asks) {
-    let mut pause = PAUSE_MIN;
+pub async fn run(shard: Arc<Shard>, mut asks: SubscriptionRequests) {
+    let mut pause = BACKOFF_MIN;
     let mut died_at = Instant::now();
     let mut tries = 0_u32;
     loop {
         let began = Instant::now();
         let ended = tokio::select! {
-            ended = live(&shard, &mut asks, died_at) => ended,
+            ended = run_link(&shard, &mut asks, died_at) => ended,
             () = shard.stop.cancelled() => {
-                shard.set_connected(None);
+                shard.set_connection(None);
                 return;
             }
         };
         let was_up = shard.up.send_replace(false);
-        shard.set_connected(None);
-        shard.followed.iter().for_each(|followed| followed.set_subscribed(false));
+        shard.set_connection(None);
+        shard.subscriptions.iter().for_each(|followed| followed.set_subscribed(false));
         // Whoever waits for a subscription is told by the end of their channel.
         while asks.try_recv().is_ok() {}
         if was_up {
             shard.lost.store(true, Ordering::Release);
             died_at = Instant::now();
-            (pause, tries) = (PAUSE_MIN, 0);
-            count(&shard.vitals.link_deaths, 1);
-            shard.vitals.shards_up.fetch_sub(1, Ordering::Relaxed);
+            (pause, tries) = (BACKOFF_MIN, 0);
+            count(&shard.metrics.link_failures, 1);
+            shard.metrics.shards_up.fetch_sub(1, Ordering::Relaxed);
             tracing::warn!(shard = shard.index, why = %ended, lived_ms = began.elapsed().as_millis() as u64, "the bus is lost");
-            let _ = shard.out.send(Delivery::Link { shard: shard.index, up: false }).await;
+            let _ = shard.out.send(BrokerEvent::Link { shard: shard.index, is_up: false }).await;
         } else {
             tries += 1;
             // A wrong password never mends itself: somebody should read it, and not a hundred times.
@@ -77,45 +77,45 @@ pub async fn run(shard: Arc<Shard>, mut asks: Asks) {
             }
         }
         sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
-        pause = (pause * 2).min(PAUSE_MAX);
+        pause = (pause * 2).min(BACKOFF_MAX);
     }
 }
 
 /// Why a link ended.
 #[derive(Debug, thiserror::Error)]
-enum Ended {
+enum LinkError {
     #[error("{0}")]
     Redis(#[from] RedisError),
     #[error("nothing was heard for three seconds")]
-    Silent,
+    HeartbeatTimeout,
     #[error("the connection closed")]
     Closed,
     #[error("its streams are on another server now")]
-    Moved,
+    SlotMoved,
     #[error("more came than could be taken")]
-    Overrun,
+    PushQueueFull,
     #[error("a call found it broken")]
-    Doubted,
+    ReconnectRequested,
 }
 
 struct Link {
-    listening: MultiplexedConnection,
+    push_connection: MultiplexedConnection,
     pushes: mpsc::Receiver<PushInfo>,
-    overrun: Arc<AtomicBool>,
-    beats: Arc<Beats>,
+    is_push_queue_full: Arc<AtomicBool>,
+    heartbeats: Arc<HeartbeatTracker>,
     /// Channels we have left, whose confirmations have not come in yet.
-    left: HashSet<Vec<u8>>,
+    pending_unsubscribes: HashSet<Vec<u8>>,
 }
 
 /// One life of a link; gives why it ended. Died: the moment from which we count how long the rebuild took.
-async fn live(shard: &Arc<Shard>, asks: &mut Asks, died_at: Instant) -> Ended {
+async fn run_link(shard: &Arc<Shard>, asks: &mut SubscriptionRequests, died_at: Instant) -> LinkError {
     // What was doubted was the link before.
     tokio::select! {
         biased;
-        () = shard.doubt.notified() => {}
+        () = shard.reconnect_requested.notified() => {}
         () = std::future::ready(()) => {}
     }
-    match open(shard).await {
+    match connect(shard).await {
         Ok(mut link) => {
             // Asked for while there was no link: subscribed with all the others, below.
             while asks.try_recv().is_ok() {}
@@ -128,33 +128,39 @@ async fn live(shard: &Arc<Shard>, asks: &mut Asks, died_at: Instant) -> Ended {
     }
 }
 
-async fn open(shard: &Arc<Shard>) -> RedisResult<Link> {
+async fn connect(shard: &Arc<Shard>) -> RedisResult<Link> {
     let at = shard.server.find().await?;
-    let (push, pushes) = mpsc::channel(PUSHES_WAITING_MAX);
+    let (push, pushes) = mpsc::channel(PUSH_QUEUE_MAX);
     let overrun = Arc::new(AtomicBool::new(false));
-    let (full, vitals) = (overrun.clone(), shard.vitals.clone());
+    let (full, vitals) = (overrun.clone(), shard.metrics.clone());
     let listening = server::connect_for_pushes(&at, move |info| {
         push.try_send(info).map_err(|_| {
-            count(&vitals.dropped, 1);
+            count(&vitals.messages_dropped, 1);
             full.store(true, Ordering::Release);
         })
     });
     let (calling, listening) = tokio::try_join!(server::connect(&at), listening)?;
-    shard.set_connected(Some(calling));
-    Ok(Link { listening, pushes, overrun, beats: Arc::new(Beats::default()), left: HashSet::new() })
+    shard.set_connection(Some(calling));
+    Ok(Link {
+        push_connection: listening,
+        pushes,
+        is_push_queue_full: overrun,
+        heartbeats: Arc::new(HeartbeatTracker::default()),
+        pending_unsubscribes: HashSet::new(),
+    })
 }
 
 impl Link {
     async fn subscribe_all(&mut self, shard: &Shard) -> RedisResult<()> {
-        let streams: Vec<StreamId> = shard.followed.iter().map(|followed| *followed.key()).collect();
-        let own = [shard.beat_channel(), shard.people_channel()];
+        let streams: Vec<StreamId> = shard.subscriptions.iter().map(|followed| *followed.key()).collect();
+        let own = [shard.heartbeat_channel(), shard.users_channel()];
         let channels: Vec<String> =
             own.into_iter().chain(streams.iter().map(|stream| shard.stream_channel(*stream))).collect();
-        for some in channels.chunks(CHANNELS_AT_ONCE) {
-            self.change(shard, "SUBSCRIBE", some).await?;
+        for some in channels.chunks(SUBSCRIBE_BATCH_MAX) {
+            self.change_subscriptions(shard, "SUBSCRIBE", some).await?;
         }
         for stream in &streams {
-            if let Some(followed) = shard.followed.get(stream) {
+            if let Some(followed) = shard.subscriptions.get(stream) {
                 followed.set_subscribed(true);
             }
         }
@@ -163,7 +169,7 @@ impl Link {
 
     /// Returns when every single one is confirmed. One command for each channel: a partition's channels could not stand in
     /// one with those of another slot, and the library then counts confirmations without our help.
-    async fn change(&mut self, shard: &Shard, word: &str, channels: &[String]) -> RedisResult<()> {
+    async fn change_subscriptions(&mut self, shard: &Shard, word: &str, channels: &[String]) -> RedisResult<()> {
         if channels.is_empty() {
             return Ok(());
         }
@@ -173,69 +179,69 @@ impl Link {
         for channel in channels {
             pipe.cmd(word).arg(channel).ignore();
         }
-        pipe.query_async(&mut self.listening).await
+        pipe.query_async(&mut self.push_connection).await
     }
 
-    async fn serve(mut self, shard: &Arc<Shard>, asks: &mut Asks, died_at: Instant) -> Ended {
-        let beating = AbortOnDropHandle::new(tokio::spawn(beat(shard.clone(), self.beats.clone())));
+    async fn serve(mut self, shard: &Arc<Shard>, asks: &mut SubscriptionRequests, died_at: Instant) -> LinkError {
+        let beating = AbortOnDropHandle::new(tokio::spawn(send_heartbeats(shard.clone(), self.heartbeats.clone())));
         let mut heard_at = Instant::now();
-        let mut check = interval(CHECK);
+        let mut check = interval(CHECK_INTERVAL);
         let mut is_up = false;
         loop {
             tokio::select! {
                 push = self.pushes.recv() => {
-                    let Some(push) = push else { return Ended::Closed };
-                    match self.hear(shard, push) {
+                    let Some(push) = push else { return LinkError::Closed };
+                    match self.receive_push(shard, push) {
                         ControlFlow::Continue(false) => {}
                         ControlFlow::Continue(true) => {
                             heard_at = Instant::now();
                             if !is_up {
                                 is_up = true;
-                                self.come_up(shard, died_at).await;
+                                self.mark_up(shard, died_at).await;
                             }
                         }
                         ControlFlow::Break(ended) => return ended,
                     }
                 }
                 Some(ask) = asks.recv(), if is_up => {
-                    if let Err(error) = self.answer(shard, asks, ask).await {
+                    if let Err(error) = self.apply_subscription_requests(shard, asks, ask).await {
                         return error.into();
                     }
                 }
-                () = shard.doubt.notified() => return Ended::Doubted,
+                () = shard.reconnect_requested.notified() => return LinkError::ReconnectRequested,
                 _ = check.tick() => {
                     #[cfg(feature = "planted-fault")]
-                    if crate::fault::deaf() {
+                    if crate::fault::assumes_broker_up() {
                         heard_at = Instant::now();
                     }
-                    if SILENCE_MAX <= heard_at.elapsed() || beating.is_finished() {
-                        return Ended::Silent;
+                    if HEARTBEAT_TIMEOUT <= heard_at.elapsed() || beating.is_finished() {
+                        return LinkError::HeartbeatTimeout;
                     }
-                    if self.overrun.load(Ordering::Acquire) {
-                        return Ended::Overrun;
+                    if self.is_push_queue_full.load(Ordering::Acquire) {
+                        return LinkError::PushQueueFull;
                     }
                 }
             }
         }
     }
 
-    async fn come_up(&mut self, shard: &Arc<Shard>, died_at: Instant) {
+    async fn mark_up(&mut self, shard: &Arc<Shard>, died_at: Instant) {
         shard.up.send_replace(true);
-        shard.vitals.shards_up.fetch_add(1, Ordering::Relaxed);
+        shard.metrics.shards_up.fetch_add(1, Ordering::Relaxed);
         let (done, mut all) = mpsc::channel(1);
-        for followed in &shard.followed {
-            followed.hear(Heard::Resync(done.clone()));
+        for followed in &shard.subscriptions {
+            followed.receive(SequencerMessage::Resync(done.clone()));
         }
         drop(done);
-        let _ = shard.out.send(Delivery::Link { shard: shard.index, up: true }).await;
-        if shard.lost.swap(false, Ordering::AcqRel) && shard.post.try_send(Posted::Missed).is_err() {
-            count(&shard.vitals.dropped, 1);
+        let _ = shard.out.send(BrokerEvent::Link { shard: shard.index, is_up: true }).await;
+        if shard.lost.swap(false, Ordering::AcqRel) && shard.post.try_send(Publication::UserFramesLost).is_err() {
+            count(&shard.metrics.messages_dropped, 1);
         }
-        let (shard, streams) = (shard.clone(), shard.followed.len());
+        let (shard, streams) = (shard.clone(), shard.subscriptions.len());
         tokio::spawn(async move {
             // Ends when the last stream has dropped its end.
             let _ = timeout(RESYNC_DEADLINE, all.recv()).await;
-            shard.vitals.rebuild_time.add_time(died_at.elapsed());
+            shard.metrics.reconnect_time.record_duration(died_at.elapsed());
             tracing::info!(
                 shard = shard.index,
                 streams,
@@ -246,14 +252,14 @@ impl Link {
     }
 
     /// Subscribes to what is followed and not subscribed, leaves what is not followed any more.
-    async fn answer(
+    async fn apply_subscription_requests(
         &mut self,
         shard: &Shard,
-        asks: &mut Asks,
+        asks: &mut SubscriptionRequests,
         first: (StreamId, oneshot::Sender<()>),
     ) -> RedisResult<()> {
         let mut all = vec![first];
-        while all.len() < CHANNELS_AT_ONCE
+        while all.len() < SUBSCRIBE_BATCH_MAX
             && let Ok(next) = asks.try_recv()
         {
             all.push(next);
@@ -261,62 +267,64 @@ impl Link {
         // A stream may be asked about twice: what counts is whether it is followed now.
         let mut wanted: HashMap<StreamId, bool> = HashMap::new();
         for (stream, _) in &all {
-            wanted.insert(*stream, shard.followed.contains_key(stream));
+            wanted.insert(*stream, shard.subscriptions.contains_key(stream));
         }
         for (word, follow) in [("SUBSCRIBE", true), ("UNSUBSCRIBE", false)] {
             let those = wanted.iter().filter(|(_, wanted)| **wanted == follow);
             let channels: Vec<String> = those.map(|(stream, _)| shard.stream_channel(*stream)).collect();
             if !follow && shard.server.is_partition() {
-                self.left.extend(channels.iter().map(|channel| channel.clone().into_bytes()));
+                self.pending_unsubscribes.extend(channels.iter().map(|channel| channel.clone().into_bytes()));
             }
-            timeout(2 * CALL_DEADLINE, self.change(shard, word, &channels))
+            timeout(2 * CALL_DEADLINE, self.change_subscriptions(shard, word, &channels))
                 .await
                 .map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))??;
         }
         for (stream, answer) in all {
-            if let Some(followed) = shard.followed.get(&stream) {
+            if let Some(followed) = shard.subscriptions.get(&stream) {
                 followed.set_subscribed(true);
             }
             let _ = answer.send(());
         }
-        shard.vitals.followed.store(shard.followed.len(), Ordering::Relaxed);
+        shard.metrics.subscriptions.store(shard.subscriptions.len(), Ordering::Relaxed);
         Ok(())
     }
 
-    fn has_left(&mut self, data: &[Value]) -> bool {
-        matches!(data.first(), Some(Value::BulkString(channel)) if self.left.remove(channel))
+    fn confirms_unsubscribe(&mut self, data: &[Value]) -> bool {
+        matches!(data.first(), Some(Value::BulkString(channel)) if self.pending_unsubscribes.remove(channel))
     }
 
     /// `true`: it was our own beat.
-    fn hear(&mut self, shard: &Shard, push: PushInfo) -> ControlFlow<Ended, bool> {
+    fn receive_push(&mut self, shard: &Shard, push: PushInfo) -> ControlFlow<LinkError, bool> {
         match push.kind {
             PushKind::Message | PushKind::SMessage => {}
-            PushKind::Disconnection => return ControlFlow::Break(Ended::Closed),
+            PushKind::Disconnection => return ControlFlow::Break(LinkError::Closed),
             // What we left ourselves is answered with this word too.
-            PushKind::SUnsubscribe if self.has_left(&push.data) => return ControlFlow::Continue(false),
+            PushKind::SUnsubscribe if self.confirms_unsubscribe(&push.data) => return ControlFlow::Continue(false),
             // A slot that moved to another master takes its subscriptions away.
-            PushKind::SUnsubscribe => return ControlFlow::Break(Ended::Moved),
+            PushKind::SUnsubscribe => return ControlFlow::Break(LinkError::SlotMoved),
             _ => return ControlFlow::Continue(false),
         }
         let mut data = push.data.into_iter();
         let (Some(Value::BulkString(channel)), Some(Value::BulkString(bytes))) = (data.next(), data.next()) else {
             return ControlFlow::Continue(false);
         };
-        let Some(message) = wire::read(Bytes::from(bytes)) else { return ControlFlow::Continue(false) };
+        let Some(message) = wire::decode(Bytes::from(bytes)) else { return ControlFlow::Continue(false) };
         match message {
-            Message::Beat { node, number } => {
-                let own = node == shard.node && self.beats.heard(shard, number);
+            WireMessage::Heartbeat { node, number } => {
+                let own = node == shard.node_id && self.heartbeats.record_received(shard, number);
                 return ControlFlow::Continue(own);
             }
             // Own values and frames were shown here before they were told.
-            Message::State { node, .. } | Message::People { node, .. } if node == shard.node => {}
-            Message::People { frames, .. } if frames.is_empty() => offer(shard, Delivery::Missed),
-            Message::People { frames, .. } => {
-                frames.into_iter().for_each(|(user, body)| offer(shard, Delivery::Person { user, body }));
+            WireMessage::State { node, .. } | WireMessage::UserFrames { node, .. } if node == shard.node_id => {}
+            WireMessage::UserFrames { frames, .. } if frames.is_empty() => {
+                deliver_or_drop(shard, BrokerEvent::UserFramesLost)
+            }
+            WireMessage::UserFrames { frames, .. } => {
+                frames.into_iter().for_each(|(user, body)| deliver_or_drop(shard, BrokerEvent::User { user, body }));
             }
             message => {
                 if let Some(stream) = shard.stream_of(&channel) {
-                    hear_stream(shard, stream, message);
+                    receive_stream_message(shard, stream, message);
                 }
             }
         }
@@ -324,67 +332,67 @@ impl Link {
     }
 }
 
-fn hear_stream(shard: &Shard, stream: StreamId, message: Message) {
-    let Some(followed) = shard.followed.get(&stream) else { return };
+fn receive_stream_message(shard: &Shard, stream: StreamId, message: WireMessage) {
+    let Some(followed) = shard.subscriptions.get(&stream) else { return };
     match message {
-        Message::Log { epoch, first, bodies } if !bodies.is_empty() => {
-            let dropped = !followed.hear(Heard::Batch { epoch, first, bodies });
-            count(&shard.vitals.dropped, u64::from(dropped));
+        WireMessage::Events { epoch, first, bodies } if !bodies.is_empty() => {
+            let dropped = !followed.receive(SequencerMessage::Batch { epoch, first, bodies });
+            count(&shard.metrics.messages_dropped, u64::from(dropped));
         }
-        Message::State { bodies, .. } => {
-            bodies.into_iter().for_each(|body| offer(shard, Delivery::State { stream, body }));
+        WireMessage::State { bodies, .. } => {
+            bodies.into_iter().for_each(|body| deliver_or_drop(shard, BrokerEvent::State { stream, body }));
         }
-        Message::Joined { node, sessions } => {
-            offer(shard, Delivery::Joined { stream, sessions, own: node == shard.node });
+        WireMessage::Joins { node, sessions } => {
+            deliver_or_drop(shard, BrokerEvent::Joined { stream, sessions, is_local: node == shard.node_id });
         }
         _ => {}
     }
 }
 
 /// What is not numbered: a lost value heals, so nobody waits.
-fn offer(shard: &Shard, delivery: Delivery) {
+fn deliver_or_drop(shard: &Shard, delivery: BrokerEvent) {
     if shard.out.try_send(delivery).is_err() {
-        count(&shard.vitals.dropped, 1);
+        count(&shard.metrics.messages_dropped, 1);
     }
 }
 
 /// The beats of one link.
-struct Beats {
+struct HeartbeatTracker {
     /// In the upper half of every number: a late beat of the link before says nothing about this one.
-    link: u64,
+    link_id: u64,
     sent: std::sync::Mutex<Option<(u64, Instant)>>,
 }
 
-impl Default for Beats {
+impl Default for HeartbeatTracker {
     fn default() -> Self {
-        Self { link: u64::from(rand::random::<u32>()) << 32, sent: Default::default() }
+        Self { link_id: u64::from(rand::random::<u32>()) << 32, sent: Default::default() }
     }
 }
 
-impl Beats {
-    fn send(&self, number: u64) {
+impl HeartbeatTracker {
+    fn record_sent(&self, number: u64) {
         *self.sent.lock().unwrap_or_else(|poison| poison.into_inner()) = Some((number, Instant::now()));
     }
 
     /// Says whether it is one of ours.
-    fn heard(&self, shard: &Shard, number: u64) -> bool {
+    fn record_received(&self, shard: &Shard, number: u64) -> bool {
         let mut sent = self.sent.lock().unwrap_or_else(|poison| poison.into_inner());
         if let Some((_, at)) = sent.take_if(|(newest, _)| *newest == number) {
-            shard.vitals.bus_lag.add_time(at.elapsed());
+            shard.metrics.heartbeat_latency.record_duration(at.elapsed());
         }
-        number >> 32 == self.link >> 32
+        number >> 32 == self.link_id >> 32
     }
 }
 
 /// Publishes a beat each second. One that cannot be told is not repeated: the next one is.
-async fn beat(shard: Arc<Shard>, beats: Arc<Beats>) {
-    let mut every = interval(BEAT);
-    for number in beats.link.. {
+async fn send_heartbeats(shard: Arc<Shard>, beats: Arc<HeartbeatTracker>) {
+    let mut every = interval(HEARTBEAT_INTERVAL);
+    for number in beats.link_id.. {
         every.tick().await;
-        let Ok(mut connected) = shard.connected() else { return };
-        beats.send(number);
-        let mut publish = redis::cmd(shard.publish_word());
-        publish.arg(shard.beat_channel()).arg(wire::beat(shard.node, number));
+        let Ok(mut connected) = shard.connection() else { return };
+        beats.record_sent(number);
+        let mut publish = redis::cmd(shard.publish_command());
+        publish.arg(shard.heartbeat_channel()).arg(wire::encode_heartbeat(shard.node_id, number));
         if let Err(error) = publish.query_async::<i64>(&mut connected.connection).await {
             shard.fault("a beat", &error);
         }

@@ -20,14 +20,15 @@ const CONNECT_DEADLINE: Duration = Duration::from_secs(1);
 /// How long one call may take; a call that is lost is sent again by whoever may.
 pub const CALL_DEADLINE: Duration = Duration::from_millis(750);
 /// Calls that wait for a connection's socket.
-const CALLS_WAITING_MAX: usize = 1_024;
+const CALL_QUEUE_MAX: usize = 1_024;
 
 /// Tags whose slots divide a cluster evenly, however many masters it has up to sixteen.
-const TAGS: [u32; 16] = [1768, 1678, 1548, 223, 1328, 443, 1845, 1955, 265, 375, 908, 155, 985, 895, 1493, 1583];
+const PARTITION_TAGS: [u32; 16] =
+    [1768, 1678, 1548, 223, 1328, 443, 1845, 1955, 265, 375, 908, 155, 985, 895, 1493, 1583];
 
 /// Where one shard is found.
 #[derive(Clone, Debug)]
-pub enum Server {
+pub enum RedisServer {
     Single(Box<ConnectionInfo>),
     /// One partition of a cluster that is asked for through any of these.
     Partition {
@@ -38,37 +39,37 @@ pub enum Server {
 
 /// A connection, and the server's run behind it.
 #[derive(Clone)]
-pub struct Connected {
+pub struct RedisConnection {
     pub connection: MultiplexedConnection,
     /// Changes when the server is another one or was started again: then it may have lost something.
-    pub run: Arc<str>,
+    pub run_id: Arc<str>,
     /// What its clock said when ours said this.
     clock: (Instant, i64),
 }
 
-impl Connected {
+impl RedisConnection {
     /// The server's clock, in epoch milliseconds.
-    pub fn time(&self, at: Instant) -> i64 {
+    pub fn server_time_ms(&self, at: Instant) -> i64 {
         self.clock.1 + at.saturating_duration_since(self.clock.0).as_millis() as i64
     }
 }
 
 /// The shards of `redis://one,redis://two` or of `redis+cluster://one,two,three`; with `rediss`, over TLS, trusting whom the
 /// system trusts. `Err` is the sentence for the operator.
-pub fn servers(urls: &str) -> Result<Vec<Server>, String> {
+pub fn parse_urls(urls: &str) -> Result<Vec<RedisServer>, String> {
     if let Some((scheme @ ("redis" | "rediss"), seeds)) = urls.split_once("+cluster://") {
         let credentials = seeds.split_once('@').map(|(credentials, _)| format!("{credentials}@")).unwrap_or_default();
         let whole = |seed: &str| match seed.contains('@') {
-            true => information(&format!("{scheme}://{seed}")),
-            false => information(&format!("{scheme}://{credentials}{seed}")),
+            true => parse_url(&format!("{scheme}://{seed}")),
+            false => parse_url(&format!("{scheme}://{credentials}{seed}")),
         };
         let seeds: Arc<[ConnectionInfo]> = seeds.split(',').map(whole).collect::<Result<_, _>>()?;
-        return Ok(TAGS.map(|tag| Server::Partition { seeds: seeds.clone(), tag }).to_vec());
+        return Ok(PARTITION_TAGS.map(|tag| RedisServer::Partition { seeds: seeds.clone(), tag }).to_vec());
     }
-    urls.split(',').map(|url| Ok(Server::Single(Box::new(information(url)?)))).collect()
+    urls.split(',').map(|url| Ok(RedisServer::Single(Box::new(parse_url(url)?)))).collect()
 }
 
-fn information(url: &str) -> Result<ConnectionInfo, String> {
+fn parse_url(url: &str) -> Result<ConnectionInfo, String> {
     if !url.starts_with("redis://") && !url.starts_with("rediss://") {
         return Err("--broker is local, redis://HOST:PORT (several with commas: streams are divided among them), or \
                     redis+cluster://HOST:PORT,HOST:PORT,…; rediss instead of redis is TLS"
@@ -80,31 +81,31 @@ fn information(url: &str) -> Result<ConnectionInfo, String> {
     Ok(information.set_redis_settings(settings).set_tcp_settings(TcpSettings::default().set_nodelay(true)))
 }
 
-impl Server {
+impl RedisServer {
     /// Sharded pub/sub: another word for the same commands, bound to the channel's slot.
     pub fn is_partition(&self) -> bool {
-        matches!(self, Server::Partition { .. })
+        matches!(self, RedisServer::Partition { .. })
     }
 
     /// What every key and channel of this shard begins with.
-    pub fn prefix(&self) -> String {
+    pub fn key_prefix(&self) -> String {
         match self {
-            Server::Single(_) => "livesouk".to_owned(),
-            Server::Partition { tag, .. } => format!("livesouk:{{{tag}}}"),
+            RedisServer::Single(_) => "livesouk".to_owned(),
+            RedisServer::Partition { tag, .. } => format!("livesouk:{{{tag}}}"),
         }
     }
 
     /// The address that serves this shard now.
     pub async fn find(&self) -> RedisResult<ConnectionInfo> {
         let (seeds, tag) = match self {
-            Server::Single(information) => return Ok((**information).clone()),
-            Server::Partition { seeds, tag } => (seeds, tag),
+            RedisServer::Single(information) => return Ok((**information).clone()),
+            RedisServer::Partition { seeds, tag } => (seeds, tag),
         };
         let mut failed = RedisError::from((ErrorKind::ClusterConnectionNotFound, "no seed answers"));
         // Not always the same one first: it may be the one that is away.
         let start = rand::random_range(0..seeds.len());
         for seed in seeds[start..].iter().chain(&seeds[..start]) {
-            match master(seed, *tag).await {
+            match find_master(seed, *tag).await {
                 Ok(master) => return Ok(master),
                 Err(error) => failed = error,
             }
@@ -114,16 +115,16 @@ impl Server {
 }
 
 /// A connection for calls.
-pub async fn connect(to: &ConnectionInfo) -> RedisResult<Connected> {
+pub async fn connect(to: &ConnectionInfo) -> RedisResult<RedisConnection> {
     let config = AsyncConnectionConfig::new();
-    let mut connection = open(to, config).await?;
+    let mut connection = open_connection(to, config).await?;
     let asked = Instant::now();
     let mut both = redis::pipe();
     let about: (String, (i64, i64)) = both.cmd("INFO").arg("server").cmd("TIME").query_async(&mut connection).await?;
     let run = about.0.lines().find_map(|line| line.strip_prefix("run_id:"));
     let run = run.ok_or_else(|| RedisError::from((ErrorKind::UnexpectedReturnType, "the server has no run_id")))?;
     let clock = (asked, about.1.0 * 1_000 + about.1.1 / 1_000);
-    Ok(Connected { connection, run: run.trim().into(), clock })
+    Ok(RedisConnection { connection, run_id: run.trim().into(), clock })
 }
 
 /// A connection for subscriptions. `push` must not wait.
@@ -131,14 +132,14 @@ pub async fn connect_for_pushes(
     to: &ConnectionInfo,
     push: impl Fn(PushInfo) -> Result<(), ()> + Send + Sync + 'static,
 ) -> RedisResult<MultiplexedConnection> {
-    open(to, AsyncConnectionConfig::new().set_push_sender(push)).await
+    open_connection(to, AsyncConnectionConfig::new().set_push_sender(push)).await
 }
 
-async fn open(to: &ConnectionInfo, config: AsyncConnectionConfig) -> RedisResult<MultiplexedConnection> {
+async fn open_connection(to: &ConnectionInfo, config: AsyncConnectionConfig) -> RedisResult<MultiplexedConnection> {
     let config = config
         .set_connection_timeout(Some(CONNECT_DEADLINE))
         .set_response_timeout(Some(CALL_DEADLINE))
-        .set_pipeline_buffer_size(CALLS_WAITING_MAX);
+        .set_pipeline_buffer_size(CALL_QUEUE_MAX);
     let connecting = async { Client::open(to.clone())?.get_multiplexed_async_connection_with_config(&config).await };
     // The library's own deadline does not cover every step of a handshake with a server that stands still.
     match tokio::time::timeout(2 * CONNECT_DEADLINE, connecting).await {
@@ -148,12 +149,12 @@ async fn open(to: &ConnectionInfo, config: AsyncConnectionConfig) -> RedisResult
 }
 
 /// The master that has a tag's slot, by what this seed knows.
-async fn master(seed: &ConnectionInfo, tag: u32) -> RedisResult<ConnectionInfo> {
-    let mut connection = open(seed, AsyncConnectionConfig::new()).await?;
+async fn find_master(seed: &ConnectionInfo, tag: u32) -> RedisResult<ConnectionInfo> {
+    let mut connection = open_connection(seed, AsyncConnectionConfig::new()).await?;
     let mut both = redis::pipe();
     both.cmd("CLUSTER").arg("KEYSLOT").arg(format!("{{{tag}}}")).cmd("CLUSTER").arg("SLOTS");
     let (slot, ranges): (i64, Value) = both.query_async(&mut connection).await?;
-    let Some((host, port)) = owner(&ranges, slot) else {
+    let Some((host, port)) = slot_owner(&ranges, slot) else {
         return Err(RedisError::from((ErrorKind::ClusterConnectionNotFound, "nobody has this slot")));
     };
     // A server that does not know its own name is where we asked.
@@ -170,7 +171,7 @@ async fn master(seed: &ConnectionInfo, tag: u32) -> RedisResult<ConnectionInfo> 
 }
 
 /// `[[from, to, [host, port, …], replicas…]…]`
-fn owner(ranges: &Value, slot: i64) -> Option<(String, u16)> {
+fn slot_owner(ranges: &Value, slot: i64) -> Option<(String, u16)> {
     let list = |value: &Value| match value {
         Value::Array(items) => Some(items.clone()),
         _ => None,
@@ -205,13 +206,14 @@ mod tests {
             ("rediss+cluster://a:1,b:2", 16),
             ("redis+cluster://user:secret@a:1,b:2", 16),
         ] {
-            assert_eq!(servers(urls).unwrap().len(), shards, "{urls}");
+            assert_eq!(parse_urls(urls).unwrap().len(), shards, "{urls}");
         }
         for urls in ["redis://a,b", "kafka+cluster://a", "redis+cluster://", "redis://", "kafka://a"] {
-            let refused = servers(urls).unwrap_err();
+            let refused = parse_urls(urls).unwrap_err();
             assert!(refused.contains("--broker"), "{urls}: {refused}");
         }
-        let Server::Partition { seeds, .. } = &servers("redis+cluster://user:secret@a:1,b:2").unwrap()[0] else {
+        let RedisServer::Partition { seeds, .. } = &parse_urls("redis+cluster://user:secret@a:1,b:2").unwrap()[0]
+        else {
             panic!("a cluster")
         };
         assert_eq!(seeds[1].redis_settings().password(), Some("secret"), "one password for all");
@@ -223,7 +225,7 @@ mod tests {
         let range = |from, to, port| Value::Array(vec![Value::Int(from), Value::Int(to), node(port), node(9)]);
         let ranges = Value::Array(vec![range(0, 99, 1), range(100, 16_383, 2)]);
         for (slot, found) in [(0, Some(1)), (99, Some(1)), (100, Some(2)), (20_000, None)] {
-            assert_eq!(owner(&ranges, slot), found.map(|port| ("h".to_owned(), port)), "{slot}");
+            assert_eq!(slot_owner(&ranges, slot), found.map(|port| ("h".to_owned(), port)), "{slot}");
         }
     }
 }

@@ -12,13 +12,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::super::vitals::{Vitals, count};
-use super::super::{Delivery, Error, Place, Result};
-use super::follow::Followed;
-use super::ingress::Said;
-use super::post::Posted;
-use super::server::{Connected, Server};
-use super::wire::{self, Message, NodeName};
+use super::super::metrics::{BrokerMetrics, count};
+use super::super::{BrokerEvent, Error, Result, StreamHistory, StreamPosition};
+use super::ingress::PublishRequest;
+use super::publisher::Publication;
+use super::sequencer::BrokerSubscription;
+use super::server::{RedisConnection, RedisServer};
+use super::wire::{self, NodeId, WireMessage};
 use crate::domain::StreamId;
 
 /// Batches of a stream's history: with one event each this is as far back as one can come. At 100 batches a second and
@@ -30,103 +30,96 @@ const HISTORY_TTL: Duration = Duration::from_secs(3_600);
 /// A stream silent for longer begins anew.
 const META_TTL: Duration = Duration::from_secs(86_400);
 /// How long it is known that an event was told that is to be told once.
-const ONCE_TTL: Duration = Duration::from_secs(86_400);
+const IDEMPOTENCY_KEY_TTL: Duration = Duration::from_secs(86_400);
 /// A node that says nothing is not counted any more. Numbers are written and summed every two seconds and the sum is shown
 /// within one more, so a dead node is gone within ten.
-pub const COUNT_TTL: Duration = Duration::from_secs(7);
+pub const PRESENCE_TTL: Duration = Duration::from_secs(7);
 
-static SAY: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("say.lua")));
-static PAST: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("past.lua")));
-static COUNT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("count.lua")));
+static APPEND_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("say.lua")));
+static HISTORY_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("past.lua")));
+static PRESENCE_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("count.lua")));
 
 pub struct Shard {
     pub index: usize,
-    pub server: Server,
+    pub server: RedisServer,
     prefix: String,
-    pub node: NodeName,
-    node_name: String,
-    pub vitals: Arc<Vitals>,
+    pub node_id: NodeId,
+    node_id_hex: String,
+    pub metrics: Arc<BrokerMetrics>,
     /// While the link is up: how to call the server.
-    calls: Mutex<Option<Connected>>,
+    call_connection: Mutex<Option<RedisConnection>>,
     pub up: watch::Sender<bool>,
     /// It was up and died: what was posted since went nowhere.
     pub lost: AtomicBool,
     /// Something is wrong with the link: build it anew.
-    pub doubt: Notify,
-    pub followed: DashMap<StreamId, Followed>,
+    pub reconnect_requested: Notify,
+    pub subscriptions: DashMap<StreamId, BrokerSubscription>,
     /// Streams that the link shall be subscribed to, or not any more; answered when it is.
-    pub asks: mpsc::Sender<(StreamId, oneshot::Sender<()>)>,
-    pub ingress: DashMap<StreamId, mpsc::Sender<Said>>,
-    pub post: mpsc::Sender<Posted>,
-    pub out: mpsc::Sender<Delivery>,
+    pub subscription_requests: mpsc::Sender<(StreamId, oneshot::Sender<()>)>,
+    pub ingress: DashMap<StreamId, mpsc::Sender<PublishRequest>>,
+    pub post: mpsc::Sender<Publication>,
+    pub out: mpsc::Sender<BrokerEvent>,
     pub tasks: TaskTracker,
     pub stop: CancellationToken,
-    batches: Arc<AtomicU64>,
-}
-
-/// What a stream's log says of itself.
-pub struct Past {
-    pub place: Place,
-    /// In order; not all of them follow each other without a hole if history does not reach back so far.
-    pub events: Vec<(u64, Bytes)>,
+    batch_counter: Arc<AtomicU64>,
 }
 
 /// A batch of events with the number under which it is told at most once.
-pub struct Batch {
+pub struct EventBatch {
     pub number: u64,
     pub bodies: Vec<Bytes>,
-    pub once: Option<String>,
+    pub idempotency_key: Option<String>,
     /// Not numbered after this.
-    pub good_until: Instant,
+    pub deadline: Instant,
 }
 
 /// What the shards of one broker share.
 #[derive(Clone)]
-pub struct Common {
+pub struct ShardContext {
     pub shop: String,
-    pub node: NodeName,
-    pub vitals: Arc<Vitals>,
-    pub out: mpsc::Sender<Delivery>,
+    pub node_id: NodeId,
+    pub metrics: Arc<BrokerMetrics>,
+    pub out: mpsc::Sender<BrokerEvent>,
     pub tasks: TaskTracker,
     pub stop: CancellationToken,
-    pub batches: Arc<AtomicU64>,
+    pub batch_counter: Arc<AtomicU64>,
 }
 
 /// The ends of the shard's queues that its own tasks read from.
-pub struct Inlets {
-    pub asks: mpsc::Receiver<(StreamId, oneshot::Sender<()>)>,
-    pub post: mpsc::Receiver<Posted>,
+pub struct ShardQueues {
+    pub subscription_requests: mpsc::Receiver<(StreamId, oneshot::Sender<()>)>,
+    pub post: mpsc::Receiver<Publication>,
 }
 
-const ASKS_MAX: usize = 8_192;
+const SUBSCRIPTION_QUEUE_MAX: usize = 8_192;
 
 impl Shard {
-    pub fn new(index: usize, server: Server, common: Common) -> (Arc<Self>, Inlets) {
-        let (asks, asked) = mpsc::channel(ASKS_MAX);
-        let (post, posted) = mpsc::channel(super::post::WAITING_MAX);
-        let Common { shop, node, vitals, out, tasks, stop, batches } = common;
+    pub fn new(index: usize, server: RedisServer, common: ShardContext) -> (Arc<Self>, ShardQueues) {
+        let (asks, asked) = mpsc::channel(SUBSCRIPTION_QUEUE_MAX);
+        let (post, posted) = mpsc::channel(super::publisher::PUBLISH_QUEUE_MAX);
+        let ShardContext { shop, node_id: node, metrics: vitals, out, tasks, stop, batch_counter: batches } = common;
         let shard = Self {
             index,
             // Two shops may share a Redis: neither hears the other.
-            prefix: format!("{}:{shop}", server.prefix()),
+            prefix: format!("{}:{shop}", server.key_prefix()),
             server,
-            node,
-            node_name: hex::encode(node),
-            vitals,
-            calls: Mutex::new(None),
+            node_id: node,
+            node_id_hex: hex::encode(node),
+            metrics: vitals,
+            call_connection: Mutex::new(None),
             up: watch::Sender::new(false),
             lost: AtomicBool::new(false),
-            doubt: Notify::new(),
-            followed: DashMap::new(),
-            asks,
+            reconnect_requested: Notify::new(),
+            subscriptions: DashMap::new(),
+            subscription_requests: asks,
             ingress: DashMap::new(),
             post,
             out,
             tasks,
             stop,
-            batches,
+            batch_counter: batches,
         };
-        (Arc::new(shard), Inlets { asks: asked, post: posted })
+        (Arc::new(shard), ShardQueues { subscription_requests: asked, post: posted })
     }
 
     // Names.
@@ -135,11 +128,11 @@ impl Shard {
         format!("{}:s:{stream}", self.prefix)
     }
 
-    pub fn people_channel(&self) -> String {
+    pub fn users_channel(&self) -> String {
         format!("{}:people", self.prefix)
     }
 
-    pub fn beat_channel(&self) -> String {
+    pub fn heartbeat_channel(&self) -> String {
         format!("{}:beat", self.prefix)
     }
 
@@ -149,7 +142,7 @@ impl Shard {
         uuid::Uuid::try_parse_ascii(id).ok().map(StreamId)
     }
 
-    pub fn publish_word(&self) -> &'static str {
+    pub fn publish_command(&self) -> &'static str {
         if self.server.is_partition() { "SPUBLISH" } else { "PUBLISH" }
     }
 
@@ -164,16 +157,16 @@ impl Shard {
     }
 
     /// Fails at once while the link is down.
-    pub fn connected(&self) -> Result<Connected> {
-        self.calls.lock().unwrap_or_else(|poison| poison.into_inner()).clone().ok_or(Error::Away)
+    pub fn connection(&self) -> Result<RedisConnection> {
+        self.call_connection.lock().unwrap_or_else(|poison| poison.into_inner()).clone().ok_or(Error::Unavailable)
     }
 
-    pub fn set_connected(&self, connected: Option<Connected>) {
-        *self.calls.lock().unwrap_or_else(|poison| poison.into_inner()) = connected;
+    pub fn set_connection(&self, connected: Option<RedisConnection>) {
+        *self.call_connection.lock().unwrap_or_else(|poison| poison.into_inner()) = connected;
     }
 
-    pub fn next_batch(&self) -> u64 {
-        self.batches.fetch_add(1, Ordering::Relaxed) + 1
+    pub fn next_batch_number(&self) -> u64 {
+        self.batch_counter.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// What went wrong, and whether the link has to be built anew for it. A call that only took too long says nothing yet:
@@ -190,66 +183,66 @@ impl Shard {
             )
         );
         if elsewhere || error.is_connection_dropped() || error.is_unrecoverable_error() {
-            self.doubt.notify_one();
+            self.reconnect_requested.notify_one();
         }
         tracing::debug!(shard = self.index, error = %error, "{what} failed");
-        Error::Away
+        Error::Unavailable
     }
 
     async fn call<T: FromRedisValue>(
         &self,
-        connected: &mut Connected,
+        connected: &mut RedisConnection,
         script: &ScriptInvocation<'_>,
     ) -> RedisResult<T> {
         script.invoke_async(&mut connected.connection).await
     }
 
     /// One try at telling a batch. [`Error::Late`]: it certainly was not told and will not be.
-    pub async fn say(&self, stream: StreamId, batch: &Batch) -> Result<Place> {
-        let mut connected = self.connected()?;
-        let mut call = SAY.key(self.key("m", stream));
+    pub async fn say(&self, stream: StreamId, batch: &EventBatch) -> Result<StreamPosition> {
+        let mut connected = self.connection()?;
+        let mut call = APPEND_SCRIPT.key(self.key("m", stream));
         call.key(self.key("h", stream));
-        if let Some(once) = &batch.once {
+        if let Some(once) = &batch.idempotency_key {
             call.key(format!("{}:{once}", self.key("o", stream)));
         }
-        call.arg(&self.node_name)
+        call.arg(&self.node_id_hex)
             .arg(batch.number)
-            .arg(connected.time(batch.good_until))
-            .arg(&*connected.run)
+            .arg(connected.server_time_ms(batch.deadline))
+            .arg(&*connected.run_id)
             .arg(new_epoch())
             .arg(batch.bodies.len())
-            .arg(wire::parts(&batch.bodies))
+            .arg(wire::encode_parts(&batch.bodies))
             .arg(self.stream_channel(stream))
-            .arg(self.publish_word())
+            .arg(self.publish_command())
             .arg(HISTORY_BATCHES)
             .arg(HISTORY_TTL.as_millis() as u64)
             .arg(META_TTL.as_millis() as u64)
-            .arg(ONCE_TTL.as_millis() as u64);
-        count(&self.vitals.batches, 1);
+            .arg(IDEMPOTENCY_KEY_TTL.as_millis() as u64);
+        count(&self.metrics.append_calls, 1);
         let told: RedisResult<Vec<Value>> = self.call(&mut connected, &call).await;
         let told = told.map_err(|error| self.fault("a batch", &error))?;
         if told.is_empty() {
-            return Err(Error::Late);
+            return Err(Error::TooLate);
         }
         let (epoch, seq, heard): (String, u64, i64) =
             FromRedisValue::from_redis_value(Value::Array(told)).map_err(|error| {
                 tracing::error!(error = %error, "the numbering script answered something else");
-                Error::Away
+                Error::Unavailable
             })?;
-        if heard == 0 && self.followed.get(&stream).is_some_and(|followed| followed.is_subscribed()) {
+        if heard == 0 && self.subscriptions.get(&stream).is_some_and(|followed| followed.is_subscribed()) {
             // We listen ourselves, so somebody should have heard it: the link is not what it seems.
-            count(&self.vitals.unheard, 1);
-            self.doubt.notify_one();
+            count(&self.metrics.batches_without_receiver, 1);
+            self.reconnect_requested.notify_one();
         }
-        Ok(Place { epoch: epoch.into(), seq })
+        Ok(StreamPosition { epoch: epoch.into(), seq })
     }
 
     /// What a stream's log holds after `from`, or the newest of it.
-    pub async fn past(&self, stream: StreamId, from: Option<&Place>) -> Result<Past> {
-        let mut connected = self.connected()?;
-        let mut call = PAST.key(self.key("m", stream));
+    pub async fn history(&self, stream: StreamId, from: Option<&StreamPosition>) -> Result<StreamHistory> {
+        let mut connected = self.connection()?;
+        let mut call = HISTORY_SCRIPT.key(self.key("m", stream));
         call.key(self.key("h", stream))
-            .arg(&*connected.run)
+            .arg(&*connected.run_id)
             .arg(new_epoch())
             .arg(from.map_or("", |place| &*place.epoch))
             .arg(from.map_or(String::new(), |place| place.seq.to_string()))
@@ -257,20 +250,20 @@ impl Shard {
             .arg(META_TTL.as_millis() as u64);
         let told: RedisResult<Vec<Value>> = self.call(&mut connected, &call).await;
         let told = told.map_err(|error| self.fault("history", &error))?;
-        read_past(told, from).ok_or_else(|| {
+        parse_history(told, from).ok_or_else(|| {
             tracing::error!(stream.id = %stream, "a stream's history cannot be read");
-            Error::Away
+            Error::Unavailable
         })
     }
 
     /// Writes our numbers of viewers and gives the others' for each stream, in the same order.
-    pub async fn count_viewers(&self, numbers: &[(StreamId, u64)]) -> Result<Vec<u64>> {
-        let mut connected = self.connected()?;
-        let mut call = COUNT.prepare_invoke();
+    pub async fn sync_presence(&self, numbers: &[(StreamId, u64)]) -> Result<Vec<u64>> {
+        let mut connected = self.connection()?;
+        let mut call = PRESENCE_SCRIPT.prepare_invoke();
         for (stream, _) in numbers {
             call.key(self.key("v", stream));
         }
-        call.arg(&self.node_name).arg(COUNT_TTL.as_millis() as u64);
+        call.arg(&self.node_id_hex).arg(PRESENCE_TTL.as_millis() as u64);
         for (_, viewers) in numbers {
             call.arg(*viewers);
         }
@@ -279,7 +272,7 @@ impl Shard {
     }
 }
 
-fn read_past(told: Vec<Value>, from: Option<&Place>) -> Option<Past> {
+fn parse_history(told: Vec<Value>, from: Option<&StreamPosition>) -> Option<StreamHistory> {
     let mut told = told.into_iter();
     let epoch: String = FromRedisValue::from_redis_value(told.next()?).ok()?;
     let seq: u64 = FromRedisValue::from_redis_value(told.next()?).ok()?;
@@ -287,12 +280,12 @@ fn read_past(told: Vec<Value>, from: Option<&Place>) -> Option<Past> {
     let mut events = Vec::new();
     for batch in told {
         let Value::BulkString(bytes) = batch else { return None };
-        let Message::Log { epoch: own, first, bodies } = wire::read(bytes.into())? else { return None };
+        let WireMessage::Events { epoch: own, first, bodies } = wire::decode(bytes.into())? else { return None };
         if own == epoch {
             events.extend((first..).zip(bodies).filter(|(seq, _)| after < *seq));
         }
     }
-    Some(Past { place: Place { epoch: epoch.into(), seq }, events })
+    Some(StreamHistory { position: StreamPosition { epoch: epoch.into(), seq }, events })
 }
 
 fn new_epoch() -> String {

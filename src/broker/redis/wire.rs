@@ -6,107 +6,107 @@
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-use super::super::Joined;
+use super::super::SessionJoined;
 use crate::domain::UserId;
 
 /// A node's name on the bus: made up at its start.
-pub type NodeName = [u8; 16];
+pub type NodeId = [u8; 16];
 
 #[derive(PartialEq, Debug)]
-pub enum Message {
-    Log { epoch: String, first: u64, bodies: Vec<Bytes> },
-    State { node: NodeName, bodies: Vec<Bytes> },
-    People { node: NodeName, frames: Vec<(UserId, Bytes)> },
-    Joined { node: NodeName, sessions: Vec<Joined> },
-    Beat { node: NodeName, number: u64 },
+pub enum WireMessage {
+    Events { epoch: String, first: u64, bodies: Vec<Bytes> },
+    State { node: NodeId, bodies: Vec<Bytes> },
+    UserFrames { node: NodeId, frames: Vec<(UserId, Bytes)> },
+    Joins { node: NodeId, sessions: Vec<SessionJoined> },
+    Heartbeat { node: NodeId, number: u64 },
 }
 
-pub fn parts<'a>(parts: impl IntoIterator<Item = &'a Bytes>) -> Vec<u8> {
+pub fn encode_parts<'a>(parts: impl IntoIterator<Item = &'a Bytes>) -> Vec<u8> {
     let mut out = Vec::new();
-    parts.into_iter().for_each(|part| put_part(&mut out, part));
+    parts.into_iter().for_each(|part| write_part(&mut out, part));
     out
 }
 
-pub fn state<'a>(node: NodeName, bodies: impl IntoIterator<Item = &'a Bytes>) -> Vec<u8> {
-    let mut out = head(b'S', node);
-    bodies.into_iter().for_each(|body| put_part(&mut out, body));
+pub fn encode_state<'a>(node: NodeId, bodies: impl IntoIterator<Item = &'a Bytes>) -> Vec<u8> {
+    let mut out = header(b'S', node);
+    bodies.into_iter().for_each(|body| write_part(&mut out, body));
     out
 }
 
-pub fn people<'a>(node: NodeName, frames: impl IntoIterator<Item = &'a (UserId, Bytes)>) -> Vec<u8> {
-    let mut out = head(b'P', node);
+pub fn encode_user_frames<'a>(node: NodeId, frames: impl IntoIterator<Item = &'a (UserId, Bytes)>) -> Vec<u8> {
+    let mut out = header(b'P', node);
     for (user, frame) in frames {
-        put_part(&mut out, user.as_str().as_bytes());
-        put_part(&mut out, frame);
+        write_part(&mut out, user.as_str().as_bytes());
+        write_part(&mut out, frame);
     }
     out
 }
 
-pub fn joined<'a>(node: NodeName, sessions: impl IntoIterator<Item = &'a Joined>) -> Vec<u8> {
-    let mut out = head(b'J', node);
+pub fn encode_joins<'a>(node: NodeId, sessions: impl IntoIterator<Item = &'a SessionJoined>) -> Vec<u8> {
+    let mut out = header(b'J', node);
     for session in sessions {
-        out.extend_from_slice(&session.who);
-        out.extend_from_slice(&session.number.to_le_bytes());
+        out.extend_from_slice(&session.session_digest);
+        out.extend_from_slice(&session.join_number.to_le_bytes());
     }
     out
 }
 
-pub fn beat(node: NodeName, number: u64) -> Vec<u8> {
-    let mut out = head(b'B', node);
+pub fn encode_heartbeat(node: NodeId, number: u64) -> Vec<u8> {
+    let mut out = header(b'B', node);
     out.extend_from_slice(&number.to_le_bytes());
     out
 }
 
-fn head(kind: u8, node: NodeName) -> Vec<u8> {
+fn header(kind: u8, node: NodeId) -> Vec<u8> {
     let mut out = vec![kind];
     out.extend_from_slice(&node);
     out
 }
 
-fn put_part(out: &mut Vec<u8>, part: &[u8]) {
+fn write_part(out: &mut Vec<u8>, part: &[u8]) {
     out.put_u32_le(part.len() as u32);
     out.extend_from_slice(part);
 }
 
 /// `None`: not a message this version knows.
-pub fn read(mut bytes: Bytes) -> Option<Message> {
+pub fn decode(mut bytes: Bytes) -> Option<WireMessage> {
     let kind = *bytes.first()?;
     bytes.advance(1);
     if kind == b'L' {
-        return read_log(bytes);
+        return decode_events(bytes);
     }
-    let node: NodeName = bytes.get(..16)?.try_into().ok()?;
+    let node: NodeId = bytes.get(..16)?.try_into().ok()?;
     bytes.advance(16);
     Some(match kind {
-        b'S' => Message::State { node, bodies: read_parts(bytes)? },
+        b'S' => WireMessage::State { node, bodies: decode_parts(bytes)? },
         b'P' => {
-            let parts = read_parts(bytes)?;
+            let parts = decode_parts(bytes)?;
             let pair = |pair: &[Bytes]| {
                 let user = UserId::parse(std::str::from_utf8(&pair[0]).ok()?).ok()?;
                 Some((user, pair.get(1)?.clone()))
             };
-            Message::People { node, frames: parts.chunks(2).map(pair).collect::<Option<_>>()? }
+            WireMessage::UserFrames { node, frames: parts.chunks(2).map(pair).collect::<Option<_>>()? }
         }
         b'J' => {
             let session = |bytes: &[u8]| {
                 let number = u64::from_le_bytes(bytes.get(16..24)?.try_into().ok()?);
-                Some(Joined { who: bytes.get(..16)?.try_into().ok()?, number })
+                Some(SessionJoined { session_digest: bytes.get(..16)?.try_into().ok()?, join_number: number })
             };
-            Message::Joined { node, sessions: bytes.chunks(24).map(session).collect::<Option<_>>()? }
+            WireMessage::Joins { node, sessions: bytes.chunks(24).map(session).collect::<Option<_>>()? }
         }
-        b'B' => Message::Beat { node, number: u64::from_le_bytes(bytes.get(..8)?.try_into().ok()?) },
+        b'B' => WireMessage::Heartbeat { node, number: u64::from_le_bytes(bytes.get(..8)?.try_into().ok()?) },
         _ => return None,
     })
 }
 
 /// What follows the `L`.
-fn read_log(mut bytes: Bytes) -> Option<Message> {
-    let epoch = word(&mut bytes)?;
-    let first = word(&mut bytes)?.parse().ok()?;
-    Some(Message::Log { epoch, first, bodies: read_parts(bytes)? })
+fn decode_events(mut bytes: Bytes) -> Option<WireMessage> {
+    let epoch = take_token(&mut bytes)?;
+    let first = take_token(&mut bytes)?.parse().ok()?;
+    Some(WireMessage::Events { epoch, first, bodies: decode_parts(bytes)? })
 }
 
-fn word(bytes: &mut Bytes) -> Option<String> {
+fn take_token(bytes: &mut Bytes) -> Option<String> {
     let end = bytes.iter().take(64).position(|byte| *byte == b' ')?;
     let word = std::str::from_utf8(&bytes[..end]).ok()?.to_owned();
     bytes.advance(end + 1);
@@ -114,7 +114,7 @@ fn word(bytes: &mut Bytes) -> Option<String> {
 }
 
 /// Each part is copied out: a slice would keep the bytes of its whole batch alive for as long as one event is remembered.
-fn read_parts(mut bytes: Bytes) -> Option<Vec<Bytes>> {
+fn decode_parts(mut bytes: Bytes) -> Option<Vec<Bytes>> {
     let mut parts = Vec::new();
     while !bytes.is_empty() {
         let length = bytes.try_get_u32_le().ok()? as usize;
@@ -129,7 +129,7 @@ fn read_parts(mut bytes: Bytes) -> Option<Vec<Bytes>> {
 mod tests {
     use super::*;
 
-    const NODE: NodeName = [7; 16];
+    const NODE: NodeId = [7; 16];
 
     fn bodies() -> Vec<Bytes> {
         ["", "a", "{\"at\":1} \u{643}"].map(|body| Bytes::copy_from_slice(body.as_bytes())).to_vec()
@@ -138,28 +138,36 @@ mod tests {
     #[test]
     fn a_message_is_the_same_on_the_other_node() {
         let frames = vec![(UserId::parse("u1").unwrap(), Bytes::from_static(b"frame"))];
-        let sessions = vec![Joined { who: [1; 16], number: 1 }, Joined { who: [2; 16], number: u64::MAX }];
-        let log = [b"Le1 42 ".to_vec(), parts(&bodies())].concat();
+        let sessions = vec![
+            SessionJoined { session_digest: [1; 16], join_number: 1 },
+            SessionJoined { session_digest: [2; 16], join_number: u64::MAX },
+        ];
+        let log = [b"Le1 42 ".to_vec(), encode_parts(&bodies())].concat();
         for (bytes, message) in [
-            (log, Message::Log { epoch: "e1".into(), first: 42, bodies: bodies() }),
-            (state(NODE, &bodies()), Message::State { node: NODE, bodies: bodies() }),
-            (people(NODE, &frames), Message::People { node: NODE, frames }),
-            (joined(NODE, &sessions), Message::Joined { node: NODE, sessions }),
-            (beat(NODE, 3), Message::Beat { node: NODE, number: 3 }),
+            (log, WireMessage::Events { epoch: "e1".into(), first: 42, bodies: bodies() }),
+            (encode_state(NODE, &bodies()), WireMessage::State { node: NODE, bodies: bodies() }),
+            (encode_user_frames(NODE, &frames), WireMessage::UserFrames { node: NODE, frames }),
+            (encode_joins(NODE, &sessions), WireMessage::Joins { node: NODE, sessions }),
+            (encode_heartbeat(NODE, 3), WireMessage::Heartbeat { node: NODE, number: 3 }),
         ] {
-            assert_eq!(read(bytes.into()), Some(message));
+            assert_eq!(decode(bytes.into()), Some(message));
         }
     }
 
     #[test]
     fn what_is_cut_short_is_no_message() {
-        let log = [b"Le1 42 ".to_vec(), parts(&bodies())].concat();
-        let whole = [log, state(NODE, &bodies()), beat(NODE, 3), joined(NODE, &[Joined { who: [1; 16], number: 1 }])];
+        let log = [b"Le1 42 ".to_vec(), encode_parts(&bodies())].concat();
+        let whole = [
+            log,
+            encode_state(NODE, &bodies()),
+            encode_heartbeat(NODE, 3),
+            encode_joins(NODE, &[SessionJoined { session_digest: [1; 16], join_number: 1 }]),
+        ];
         for bytes in whole {
-            assert_eq!(read(Bytes::from(bytes).slice(..20)), None);
+            assert_eq!(decode(Bytes::from(bytes).slice(..20)), None);
         }
         for odd in ["", "X", "L", "Le1", "Le1 x ", "Le1 1 \u{1}\0\0\0", "S", "P0123456789abcdef\u{1}\0\0\0a"] {
-            assert_eq!(read(Bytes::copy_from_slice(odd.as_bytes())), None, "{odd:?}");
+            assert_eq!(decode(Bytes::copy_from_slice(odd.as_bytes())), None, "{odd:?}");
         }
     }
 }

@@ -5,12 +5,15 @@ use std::time::Instant;
 use sqlx::{AssertSqlSafe, FromRow, PgConnection};
 use uuid::Uuid;
 
-use super::super::offer::{LOCK_TERMS, TermsRow};
-use super::super::order::KEYED_ON_POSTGRES;
-use super::super::postgres::Borrowed;
+use super::super::offer::{LOCK_OFFER_TERMS, OfferTermsRow};
+use super::super::order::KEYED_ORDERS_ON_POSTGRES;
+use super::super::postgres::BorrowedConnection;
 use super::super::{Error, Result};
-use super::{Decided, Had, PriorRow, Shared, Sold, UNPAID, answer, made_before, settle};
-use crate::domain::{Ask, Millis, OfferId, Refusal, Verdict};
+use super::{
+    BatchOutcome, DecidedBatch, ExistingPurchaseRow, ExistingPurchases, OfferHeader, SELECT_UNPAID_UNITS,
+    batch_outcome, decide_batch, existing_order_ids,
+};
+use crate::domain::{Decision, Millis, OfferId, PurchaseRequest, Refusal};
 
 /// How often a batch is decided anew because a key was used for another offer at the same moment.
 const KEY_RACES_MAX: usize = 3;
@@ -18,59 +21,59 @@ const KEY_RACES_MAX: usize = 3;
 /// The offer's row is locked, on a connection that has nothing else to do.
 #[derive(Debug)]
 pub struct PostgresTurn<'a> {
-    borrowed: Borrowed<'a>,
+    borrowed: BorrowedConnection<'a>,
     offer: OfferId,
-    row: TermsRow,
+    row: OfferTermsRow,
     locked: Instant,
 }
 
 impl<'a> PostgresTurn<'a> {
-    pub async fn take(mut borrowed: Borrowed<'a>, offer: OfferId) -> Result<Self> {
+    pub async fn acquire(mut borrowed: BorrowedConnection<'a>, offer: OfferId) -> Result<Self> {
         let asked = Instant::now();
-        match borrowed.step(async |connection| begin_and_lock(connection, offer).await).await? {
+        match borrowed.run_step(async |connection| begin_and_lock(connection, offer).await).await? {
             Some(row) => {
-                borrowed.tally().lock_wait.add(asked.elapsed());
+                borrowed.counters().lock_wait.observe(asked.elapsed());
                 Ok(Self { borrowed, offer, row, locked: Instant::now() })
             }
             None => {
-                borrowed.step(rollback).await?;
+                borrowed.run_step(rollback).await?;
                 borrowed.give_back();
                 Err(Refusal::NoSuchOffer.into())
             }
         }
     }
 
-    pub async fn sell(mut self, asks: &[Ask]) -> Result<Sold> {
+    pub async fn sell(mut self, asks: &[PurchaseRequest]) -> Result<BatchOutcome> {
         for _ in 0..KEY_RACES_MAX {
-            match self.decide(asks).await {
+            match self.decide_and_write(asks).await {
                 // Another offer's batch, under another lock, used one of our keys between our look and our insert. It
                 // is committed, so the next look finds it.
                 Err(fault) if is_key_taken(&fault) => {
-                    self.borrowed.step(rollback).await?;
-                    self = Self::take(self.borrowed, self.offer).await?;
+                    self.borrowed.run_step(rollback).await?;
+                    self = Self::acquire(self.borrowed, self.offer).await?;
                 }
-                settled => return self.end(settled),
+                settled => return self.finish(settled),
             }
         }
-        let settled = self.decide(asks).await;
-        self.end(settled)
+        let settled = self.decide_and_write(asks).await;
+        self.finish(settled)
     }
 
-    pub async fn pass(mut self) {
-        if self.borrowed.step(rollback).await.is_ok() {
+    pub async fn release(mut self) {
+        if self.borrowed.run_step(rollback).await.is_ok() {
             self.borrowed.give_back();
         }
     }
 
-    async fn decide(&mut self, asks: &[Ask]) -> Result<Sold> {
+    async fn decide_and_write(&mut self, asks: &[PurchaseRequest]) -> Result<BatchOutcome> {
         let (offer, row) = (self.offer, &self.row);
-        self.borrowed.step(async |connection| batch(connection, offer, row, asks).await).await
+        self.borrowed.run_step(async |connection| run_batch(connection, offer, row, asks).await).await
     }
 
     /// Only a commit leaves the connection fit for the next batch; after anything else it is closed.
-    fn end(self, settled: Result<Sold>) -> Result<Sold> {
+    fn finish(self, settled: Result<BatchOutcome>) -> Result<BatchOutcome> {
         if settled.is_ok() {
-            self.borrowed.tally().lock_held.add(self.locked.elapsed());
+            self.borrowed.counters().lock_held.observe(self.locked.elapsed());
             self.borrowed.give_back();
         }
         settled
@@ -82,10 +85,10 @@ fn is_key_taken(fault: &Error) -> bool {
 }
 
 /// Both in one message: each round trip under the lock, or to it, is everybody's wait.
-async fn begin_and_lock(connection: &mut PgConnection, offer: OfferId) -> Result<Option<TermsRow>> {
-    let both = format!("begin; {}", LOCK_TERMS.replace("$1", &format!("'{}'", offer.0)));
+async fn begin_and_lock(connection: &mut PgConnection, offer: OfferId) -> Result<Option<OfferTermsRow>> {
+    let both = format!("begin; {}", LOCK_OFFER_TERMS.replace("$1", &format!("'{}'", offer.0)));
     let row = sqlx::raw_sql(AssertSqlSafe(both)).fetch_optional(connection).await?;
-    Ok(row.as_ref().map(TermsRow::from_row).transpose()?)
+    Ok(row.as_ref().map(OfferTermsRow::from_row).transpose()?)
 }
 
 async fn rollback(connection: &mut PgConnection) -> Result<()> {
@@ -93,19 +96,31 @@ async fn rollback(connection: &mut PgConnection) -> Result<()> {
     Ok(())
 }
 
-async fn batch(connection: &mut PgConnection, offer: OfferId, row: &TermsRow, asks: &[Ask]) -> Result<Sold> {
-    let (shared, terms) = (Shared { offer, stream: row.stream, currency: row.currency.clone() }, row.terms()?);
-    let (now, had) = had(connection, offer, asks).await?;
-    let unpaid =
-        if terms.left() > 0 { 0 } else { sqlx::query_scalar(UNPAID).bind(offer.0).fetch_one(&mut *connection).await? };
-    let decided = settle(&shared, terms, now, unpaid, asks, had)?;
-    write(connection, asks, &decided).await?;
+async fn run_batch(
+    connection: &mut PgConnection,
+    offer: OfferId,
+    row: &OfferTermsRow,
+    asks: &[PurchaseRequest],
+) -> Result<BatchOutcome> {
+    let (shared, terms) = (OfferHeader { offer, stream: row.stream, currency: row.currency.clone() }, row.terms()?);
+    let (now, had) = read_existing(connection, offer, asks).await?;
+    let unpaid = if terms.left() > 0 {
+        0
+    } else {
+        sqlx::query_scalar(SELECT_UNPAID_UNITS).bind(offer.0).fetch_one(&mut *connection).await?
+    };
+    let decided = decide_batch(&shared, terms, now, unpaid, asks, had)?;
+    write_batch(connection, asks, &decided).await?;
     sqlx::raw_sql("commit").execute(connection).await?;
-    Ok(answer(decided))
+    Ok(batch_outcome(decided))
 }
 
 /// What the askers have, and the time. Most have nothing, and of them nothing is said: the first row is the clock's.
-async fn had(tx: &mut PgConnection, offer: OfferId, asks: &[Ask]) -> Result<(Millis, Had)> {
+async fn read_existing(
+    tx: &mut PgConnection,
+    offer: OfferId,
+    asks: &[PurchaseRequest],
+) -> Result<(Millis, ExistingPurchases)> {
     let read = "select 0::bigint as place, null::uuid as order_id, (extract(epoch from clock_timestamp()) * 1000)::bigint as owned
         union all
         select place, order_id, owned from (
@@ -121,28 +136,29 @@ async fn had(tx: &mut PgConnection, offer: OfferId, asks: &[Ask]) -> Result<(Mil
         .fetch_all(&mut *tx)
         .await?;
     let mut now = 0;
-    let mut rows: Vec<PriorRow> = asks.iter().map(|_| PriorRow { order_id: None, owned: 0 }).collect();
+    let mut rows: Vec<ExistingPurchaseRow> =
+        asks.iter().map(|_| ExistingPurchaseRow { order_id: None, owned: 0 }).collect();
     for (place, order_id, owned) in found {
         match place.checked_sub(1).and_then(|at| rows.get_mut(at as usize)) {
-            Some(row) => *row = PriorRow { order_id, owned },
+            Some(row) => *row = ExistingPurchaseRow { order_id, owned },
             None => now = owned,
         }
     }
-    let before = made_before(&rows);
+    let before = existing_order_ids(&rows);
     let keyed = if before.is_empty() {
         Vec::new()
     } else {
         // One round trip, however many retry: this is under the lock.
-        sqlx::query_as(KEYED_ON_POSTGRES).bind(before).fetch_all(tx).await?
+        sqlx::query_as(KEYED_ORDERS_ON_POSTGRES).bind(before).fetch_all(tx).await?
     };
-    Ok((now, Had::of(rows, keyed)?))
+    Ok((now, ExistingPurchases::from_rows(rows, keyed)?))
 }
 
 /// The orders and the offer's row in one statement, for the same reason.
-async fn write(tx: &mut PgConnection, asks: &[Ask], decided: &Decided) -> Result<()> {
-    let Some(first) = decided.held.first() else { return Ok(()) };
+async fn write_batch(tx: &mut PgConnection, asks: &[PurchaseRequest], decided: &DecidedBatch) -> Result<()> {
+    let Some(first) = decided.new_orders.first() else { return Ok(()) };
     let winners =
-        || asks.iter().zip(&decided.verdicts).filter(|(_, v)| matches!(v, Verdict::Held { .. })).map(|(a, _)| a);
+        || asks.iter().zip(&decided.decisions).filter(|(_, v)| matches!(v, Decision::Held { .. })).map(|(a, _)| a);
     let write = "with taken as (update offers set reserved = $14, next_place = $15, version = $16 where id = $2)
         insert into orders (id, stream, offer, buyer, buyer_name, key, hash, status, qty, amount, currency,
             place, created_at, hold_until, changed_at)

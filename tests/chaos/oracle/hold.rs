@@ -1,25 +1,28 @@
 //! Holds are honest: never released before the time shown, released within five seconds after it.
 
 use super::super::journal::Millis;
-use super::{Breach, Evidence, OrderRow, RECOVERY_MS};
+use super::{Evidence, PromiseViolation, RECOVERY_MS, StoredOrder};
 
-const HOLDS: &str = "holds are honest";
-const LATE_MS: Millis = 5_000;
+const HONEST_HOLDS: &str = "holds are honest";
+const RELEASE_MAX_MS: Millis = 5_000;
 
-pub fn check(evidence: &Evidence) -> Vec<Breach> {
+pub fn check(evidence: &Evidence) -> Vec<PromiseViolation> {
     evidence
         .orders
         .iter()
         .filter_map(|row| Some((row, wrong(evidence, row)?)))
-        .map(|(row, what)| say(evidence, row, what))
+        .map(|(row, what)| violation(evidence, row, what))
         .collect()
 }
 
-fn say(evidence: &Evidence, row: &OrderRow, what: String) -> Breach {
-    Breach { evidence: evidence.story(Some(&row.id), Some(&row.key)), ..Breach::new(HOLDS, what) }
+fn violation(evidence: &Evidence, row: &StoredOrder, what: String) -> PromiseViolation {
+    PromiseViolation {
+        evidence: evidence.history_of(Some(&row.id), Some(&row.key)),
+        ..PromiseViolation::new(HONEST_HOLDS, what)
+    }
 }
 
-fn wrong(evidence: &Evidence, row: &OrderRow) -> Option<String> {
+fn wrong(evidence: &Evidence, row: &StoredOrder) -> Option<String> {
     if row.hold_until - row.created_at != evidence.hold_ms {
         return Some(format!("a hold of {} ms", row.hold_until - row.created_at));
     }
@@ -37,7 +40,7 @@ fn wrong(evidence: &Evidence, row: &OrderRow) -> Option<String> {
 
 /// A fault that stands between a hold and its release moves the time by which it is due.
 fn due(evidence: &Evidence, hold_until: Millis) -> Millis {
-    let mut due = hold_until + LATE_MS;
+    let mut due = hold_until + RELEASE_MAX_MS;
     let mut windows: Vec<_> =
         evidence.windows.iter().filter(|window| hold_until <= window.to.saturating_add(RECOVERY_MS)).collect();
     windows.sort_unstable_by_key(|window| window.from);

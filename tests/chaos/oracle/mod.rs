@@ -2,18 +2,18 @@
 //!
 //! Pure. Places and versions come from the server, so checking takes time in line with what happened; no search.
 
-pub mod bus;
+pub mod broker;
 mod hold;
 mod money;
 mod order;
 mod refusal;
 mod stock;
-mod time;
+mod timeline;
 
 use std::collections::HashMap;
 use std::fmt;
 
-use super::journal::{Deed, Id, Millis, Op, Seen};
+use super::journal::{HostAction, Millis, OrderRequest, SeenOrder, TextId};
 
 /// After a fault everything has to flow again within this time; until then lateness is the fault's.
 pub const RECOVERY_MS: Millis = 15_000;
@@ -22,23 +22,23 @@ pub const RECOVERY_MS: Millis = 15_000;
 pub const STARVED: &str = "the machine stood still";
 
 /// How old what a node knows may be when nothing is broken: units that come back are on sale again within this time.
-const OLD_MS: Millis = 2_000;
+const STALENESS_MAX_MS: Millis = 2_000;
 
 /// A promise that was broken, and what shows it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Breach {
+pub struct PromiseViolation {
     pub promise: &'static str,
     pub what: String,
     pub evidence: Vec<String>,
 }
 
-impl Breach {
-    pub fn new(promise: &'static str, what: impl Into<String>) -> Breach {
-        Breach { promise, what: what.into(), evidence: Vec::new() }
+impl PromiseViolation {
+    pub fn new(promise: &'static str, what: impl Into<String>) -> PromiseViolation {
+        PromiseViolation { promise, what: what.into(), evidence: Vec::new() }
     }
 }
 
-impl fmt::Display for Breach {
+impl fmt::Display for PromiseViolation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "breach of `{}`: {}", self.promise, self.what)?;
         self.evidence.iter().try_for_each(|line| write!(f, "\n    {line}"))
@@ -47,7 +47,7 @@ impl fmt::Display for Breach {
 
 /// When something was broken on purpose.
 #[derive(Debug, Clone)]
-pub struct Window {
+pub struct FaultWindow {
     pub fault: String,
     /// The only node it touched; `None`: the database, so all of them.
     pub node: Option<usize>,
@@ -58,9 +58,9 @@ pub struct Window {
 
 /// How full an offer was when somebody looked from the side.
 #[derive(Debug, Clone, sqlx::FromRow)]
-pub struct Level {
+pub struct StockLevel {
     #[sqlx(try_from = "String")]
-    pub offer: Id,
+    pub offer: TextId,
     pub epoch: i64,
     pub version: i64,
     pub quantity: i64,
@@ -72,9 +72,9 @@ pub struct Level {
 }
 
 #[derive(Debug, Clone, sqlx::FromRow)]
-pub struct OfferRow {
+pub struct StoredOffer {
     #[sqlx(try_from = "String")]
-    pub id: Id,
+    pub id: TextId,
     pub quantity: i64,
     pub reserved: i64,
     pub next_place: i64,
@@ -85,15 +85,15 @@ pub struct OfferRow {
 }
 
 #[derive(Debug, Clone, sqlx::FromRow)]
-pub struct OrderRow {
+pub struct StoredOrder {
     #[sqlx(try_from = "String")]
-    pub id: Id,
+    pub id: TextId,
     #[sqlx(try_from = "String")]
-    pub offer: Id,
+    pub offer: TextId,
     #[sqlx(try_from = "String")]
-    pub buyer: Id,
+    pub buyer: TextId,
     #[sqlx(try_from = "String")]
-    pub key: Id,
+    pub key: TextId,
     pub status: String,
     pub qty: i64,
     pub amount: i64,
@@ -107,21 +107,21 @@ pub struct OrderRow {
     pub reason: Option<String>,
 }
 
-impl OrderRow {
+impl StoredOrder {
     /// When its units went back, if they did.
     pub fn released_at(&self) -> Option<Millis> {
         matches!(self.status.as_str(), "expired" | "cancelled" | "refunded").then_some(self.changed_at)
     }
 
-    pub fn counts(&self) -> bool {
+    pub fn is_counted(&self) -> bool {
         matches!(self.status.as_str(), "held" | "capturing" | "paid")
     }
 }
 
 #[derive(Debug, Clone, sqlx::FromRow)]
-pub struct PaymentRow {
+pub struct StoredPayment {
     #[sqlx(try_from = "String")]
-    pub order: Id,
+    pub order: TextId,
     pub token: String,
     pub status: String,
     pub amount: i64,
@@ -130,9 +130,9 @@ pub struct PaymentRow {
 
 /// A line of the payment provider's own book.
 #[derive(Debug, Clone, sqlx::FromRow)]
-pub struct IntentRow {
+pub struct StoredIntent {
     #[sqlx(try_from = "String")]
-    pub order: Id,
+    pub order: TextId,
     pub script: String,
     pub status: String,
     pub amount: i64,
@@ -143,36 +143,36 @@ pub struct IntentRow {
 /// Everything there is to judge.
 #[derive(Debug, Default)]
 pub struct Evidence {
-    pub ops: Vec<Op>,
+    pub requests: Vec<OrderRequest>,
     /// Orders told without being asked for.
-    pub told: Vec<Seen>,
-    pub deeds: Vec<Deed>,
-    pub levels: Vec<Level>,
-    pub windows: Vec<Window>,
-    pub offers: Vec<OfferRow>,
-    pub orders: Vec<OrderRow>,
-    pub payments: Vec<PaymentRow>,
-    pub book: Vec<IntentRow>,
+    pub told: Vec<SeenOrder>,
+    pub host_actions: Vec<HostAction>,
+    pub levels: Vec<StockLevel>,
+    pub windows: Vec<FaultWindow>,
+    pub offers: Vec<StoredOffer>,
+    pub orders: Vec<StoredOrder>,
+    pub payments: Vec<StoredPayment>,
+    pub provider_intents: Vec<StoredIntent>,
     /// When the database was read, by its clock.
     pub read_at: Millis,
     pub hold_ms: Millis,
 }
 
 /// Everything that was broken.
-pub fn judge(evidence: &Evidence) -> Vec<Breach> {
+pub fn check_promises(evidence: &Evidence) -> Vec<PromiseViolation> {
     let rules = [order::check, stock::check, hold::check, money::check, refusal::check];
     rules.iter().flat_map(|rule| rule(evidence)).collect()
 }
 
 impl Evidence {
-    fn orders_by_id(&self) -> HashMap<&str, &OrderRow> {
+    fn orders_by_id(&self) -> HashMap<&str, &StoredOrder> {
         self.orders.iter().map(|order| (&*order.id, order)).collect()
     }
 
     /// Was something broken, or mending, at some moment from one time to another? For what one node does, another
     /// node's fault is no excuse.
     fn is_excused(&self, node: Option<usize>, from: Millis, to: Millis) -> bool {
-        let touches = |window: &&Window| window.node.is_none() || node.is_none() || window.node == node;
+        let touches = |window: &&FaultWindow| window.node.is_none() || node.is_none() || window.node == node;
         self.windows
             .iter()
             .filter(touches)
@@ -180,18 +180,18 @@ impl Evidence {
     }
 
     /// What happened to one order or one key, for those who read of a breach.
-    fn story(&self, order: Option<&str>, key: Option<&str>) -> Vec<String> {
+    fn history_of(&self, order: Option<&str>, key: Option<&str>) -> Vec<String> {
         let rows = self.orders.iter().filter(|row| Some(&*row.id) == order || Some(&*row.key) == key);
         let mut story: Vec<(Millis, String)> = rows.map(|row| (row.created_at, format!("{row:?}"))).collect();
-        let about = |op: &&Op| {
+        let about = |op: &&OrderRequest| {
             let told = op.outcome.done().map(|seen| &*seen.id);
             Some(&*op.key) == key || (order.is_some() && (told == order || op.order.as_deref() == order))
         };
-        story.extend(self.ops.iter().filter(about).take(30).map(|op| (op.asked, format!("{op:?}"))));
+        story.extend(self.requests.iter().filter(about).take(30).map(|op| (op.asked, format!("{op:?}"))));
         story.extend(
             self.payments.iter().filter(|row| Some(&*row.order) == order).map(|row| (i64::MAX, format!("{row:?}"))),
         );
-        let of_book = self.book.iter().filter(|row| Some(&*row.order) == order);
+        let of_book = self.provider_intents.iter().filter(|row| Some(&*row.order) == order);
         story.extend(of_book.map(|row| (i64::MAX, format!("{row:?}"))));
         let (from, to) = story
             .iter()

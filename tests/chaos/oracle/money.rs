@@ -2,16 +2,16 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::super::journal::Verb;
-use super::{Breach, Evidence, IntentRow, OrderRow, PaymentRow};
+use super::super::journal::OrderVerb;
+use super::{Evidence, PromiseViolation, StoredIntent, StoredOrder, StoredPayment};
 
 const MONEY: &str = "no charge without an order";
 
 /// Cards of which no money is ever taken.
-const NEVER_TAKEN: [&str; 4] = ["declined", "capture_fails", "wrong_amount", "needs_action"];
+const NEVER_CAPTURED: [&str; 4] = ["declined", "capture_fails", "wrong_amount", "needs_action"];
 
-pub fn check(evidence: &Evidence) -> Vec<Breach> {
-    let mut tries: HashMap<&str, Vec<&PaymentRow>> = HashMap::new();
+pub fn check(evidence: &Evidence) -> Vec<PromiseViolation> {
+    let mut tries: HashMap<&str, Vec<&StoredPayment>> = HashMap::new();
     for row in &evidence.payments {
         tries.entry(&row.order).or_default().push(row);
     }
@@ -20,35 +20,35 @@ pub fn check(evidence: &Evidence) -> Vec<Breach> {
     for order in &evidence.orders {
         known.insert(&*order.id);
         if let Some(what) = wrong(evidence, order, tries.get(&*order.id).map_or(&[][..], Vec::as_slice)) {
-            found.push(Breach {
-                evidence: evidence.story(Some(&order.id), Some(&order.key)),
-                ..Breach::new(MONEY, format!("{what}: {order:?}"))
+            found.push(PromiseViolation {
+                evidence: evidence.history_of(Some(&order.id), Some(&order.key)),
+                ..PromiseViolation::new(MONEY, format!("{what}: {order:?}"))
             });
         }
     }
-    found.extend(behind_their_backs(evidence));
-    found.extend(book(evidence));
+    found.extend(changed_without_request(evidence));
+    found.extend(check_provider_intents(evidence));
     found.extend(
         evidence
             .payments
             .iter()
             .filter(|row| !known.contains(&*row.order))
-            .map(|row| Breach::new(MONEY, format!("a payment for no order: {row:?}"))),
+            .map(|row| PromiseViolation::new(MONEY, format!("a payment for no order: {row:?}"))),
     );
     found
 }
 
 /// What the provider says itself: money was taken for paid orders only, once and exactly, given back for refunded ones,
 /// and nothing is set aside for an order that will never take it.
-fn book(evidence: &Evidence) -> Vec<Breach> {
-    let mut books: HashMap<&str, Vec<&IntentRow>> = HashMap::new();
-    for row in &evidence.book {
+fn check_provider_intents(evidence: &Evidence) -> Vec<PromiseViolation> {
+    let mut books: HashMap<&str, Vec<&StoredIntent>> = HashMap::new();
+    for row in &evidence.provider_intents {
         books.entry(&row.order).or_default().push(row);
     }
     let orders = evidence.orders_by_id();
     let mut found = Vec::new();
     for (id, rows) in books {
-        let sum = |part: fn(&IntentRow) -> i64| rows.iter().map(|row| part(row)).sum::<i64>();
+        let sum = |part: fn(&StoredIntent) -> i64| rows.iter().map(|row| part(row)).sum::<i64>();
         let (captured, refunded) = (sum(|row| row.captured), sum(|row| row.refunded));
         let what = match orders.get(id) {
             None => "money for an order that is not there".to_owned(),
@@ -58,12 +58,12 @@ fn book(evidence: &Evidence) -> Vec<Breach> {
                     "refunded" => (order.amount, order.amount),
                     _ => (0, 0),
                 };
-                let odd = |row: &&&IntentRow| {
-                    let never = NEVER_TAKEN.contains(&row.script.as_str());
+                let odd = |row: &&&StoredIntent| {
+                    let never = NEVER_CAPTURED.contains(&row.script.as_str());
                     row.captured != if never || row.captured == 0 { 0 } else { row.amount }
                 };
                 if let Some(row) = rows.iter().find(odd) {
-                    found.push(Breach::new(MONEY, format!("the provider took what it must not: {row:?}")));
+                    found.push(PromiseViolation::new(MONEY, format!("the provider took what it must not: {row:?}")));
                 }
                 let aside = rows.iter().any(|row| matches!(row.status.as_str(), "authorized" | "needs_action"));
                 match (captured, refunded) == due {
@@ -73,38 +73,40 @@ fn book(evidence: &Evidence) -> Vec<Breach> {
                 }
             }
         };
-        found.push(Breach {
-            evidence: evidence.story(Some(id), None),
-            ..Breach::new(MONEY, format!("{what}: {rows:?}"))
+        found.push(PromiseViolation {
+            evidence: evidence.history_of(Some(id), None),
+            ..PromiseViolation::new(MONEY, format!("{what}: {rows:?}"))
         });
     }
-    let booked: HashSet<&str> = evidence.book.iter().map(|row| &*row.order).collect();
+    let booked: HashSet<&str> = evidence.provider_intents.iter().map(|row| &*row.order).collect();
     let unbooked = evidence.orders.iter().filter(|row| matches!(row.status.as_str(), "paid" | "refunded"));
     let unbooked = unbooked.filter(|row| !booked.contains(&*row.id));
-    found
-        .extend(unbooked.map(|row| Breach::new(MONEY, format!("paid, and the provider knows nothing of it: {row:?}"))));
+    found.extend(
+        unbooked
+            .map(|row| PromiseViolation::new(MONEY, format!("paid, and the provider knows nothing of it: {row:?}"))),
+    );
     found
 }
 
 /// An order is paid or cancelled because its buyer asked for that, and every such try was told yes or unknown.
-fn behind_their_backs(evidence: &Evidence) -> Vec<Breach> {
-    let asked = |verb: Verb| {
-        let ops = evidence.ops.iter().filter(move |op| op.verb == verb && op.outcome.refused().is_none());
+fn changed_without_request(evidence: &Evidence) -> Vec<PromiseViolation> {
+    let asked = |verb: OrderVerb| {
+        let ops = evidence.requests.iter().filter(move |op| op.verb == verb && op.outcome.refused().is_none());
         ops.filter_map(|op| op.order.as_deref()).collect::<HashSet<_>>()
     };
-    let (paid, cancelled) = (asked(Verb::Pay), asked(Verb::Cancel));
+    let (paid, cancelled) = (asked(OrderVerb::Pay), asked(OrderVerb::Cancel));
     let wrong = evidence.orders.iter().filter(|row| {
         (row.status == "paid" && !paid.contains(&*row.id))
             || (row.reason.as_deref() == Some("buyer_cancel") && !cancelled.contains(&*row.id))
     });
-    let say = |row: &OrderRow| Breach {
-        evidence: evidence.story(Some(&row.id), Some(&row.key)),
-        ..Breach::new(MONEY, format!("its buyer was told that this was not done: {row:?}"))
+    let say = |row: &StoredOrder| PromiseViolation {
+        evidence: evidence.history_of(Some(&row.id), Some(&row.key)),
+        ..PromiseViolation::new(MONEY, format!("its buyer was told that this was not done: {row:?}"))
     };
     wrong.map(say).collect()
 }
 
-fn wrong(evidence: &Evidence, order: &OrderRow, tries: &[&PaymentRow]) -> Option<String> {
+fn wrong(evidence: &Evidence, order: &StoredOrder, tries: &[&StoredPayment]) -> Option<String> {
     let price = evidence.offers.iter().find(|offer| offer.id == order.offer)?.price;
     if order.amount != price * order.qty {
         return Some(format!("the price is {price} each"));
@@ -121,6 +123,6 @@ fn wrong(evidence: &Evidence, order: &OrderRow, tries: &[&PaymentRow]) -> Option
     if let Some(row) = other {
         return Some(format!("another amount: {row:?}"));
     }
-    let never = captured.iter().find(|row| NEVER_TAKEN.contains(&row.token.as_str()));
+    let never = captured.iter().find(|row| NEVER_CAPTURED.contains(&row.token.as_str()));
     never.map(|row| format!("the provider refuses this card: {row:?}"))
 }

@@ -2,21 +2,23 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::super::journal::{Op, Outcome, Seen, Verb};
-use super::{Breach, Evidence, OLD_MS, OrderRow};
+use super::super::journal::{OrderRequest, OrderVerb, RequestOutcome, SeenOrder};
+use super::{Evidence, PromiseViolation, STALENESS_MAX_MS, StoredOrder};
 
-const KEPT: &str = "an acknowledged order is not lost";
+const ORDER_KEPT: &str = "an acknowledged order is not lost";
 const RETRIES: &str = "retries are safe";
-const TRUE_NO: &str = "not done is not done";
+const REFUSAL_FINAL: &str = "not done is not done";
 const PLACES: &str = "places are dense";
 
-pub fn check(evidence: &Evidence) -> Vec<Breach> {
-    [acknowledged(evidence), one_answer_per_key(evidence), true_no(evidence), dense_places(evidence)].concat()
+pub fn check(evidence: &Evidence) -> Vec<PromiseViolation> {
+    [acknowledged(evidence), one_result_per_key(evidence), refused_orders_absent(evidence), dense_places(evidence)]
+        .concat()
 }
 
-fn acknowledged(evidence: &Evidence) -> Vec<Breach> {
+fn acknowledged(evidence: &Evidence) -> Vec<PromiseViolation> {
     let orders = evidence.orders_by_id();
-    let asked = evidence.ops.iter().filter_map(|op| Some((op.outcome.done()?, (op.verb == Verb::Buy).then_some(op))));
+    let asked =
+        evidence.requests.iter().filter_map(|op| Some((op.outcome.done()?, (op.verb == OrderVerb::Buy).then_some(op))));
     let mut found = BTreeMap::new();
     for (seen, purchase) in asked.chain(evidence.told.iter().map(|seen| (seen, None))) {
         let wrong = match orders.get(&*seen.id) {
@@ -24,16 +26,16 @@ fn acknowledged(evidence: &Evidence) -> Vec<Breach> {
             Some(row) => differs(seen, purchase, row),
         };
         if let Some(wrong) = wrong {
-            found.entry(seen.id.clone()).or_insert_with(|| Breach {
-                evidence: evidence.story(Some(&seen.id), purchase.map(|op| &*op.key)),
-                ..Breach::new(KEPT, format!("{seen:?} was told; {wrong}"))
+            found.entry(seen.id.clone()).or_insert_with(|| PromiseViolation {
+                evidence: evidence.history_of(Some(&seen.id), purchase.map(|op| &*op.key)),
+                ..PromiseViolation::new(ORDER_KEPT, format!("{seen:?} was told; {wrong}"))
             });
         }
     }
     found.into_values().collect()
 }
 
-fn differs(seen: &Seen, purchase: Option<&Op>, row: &OrderRow) -> Option<String> {
+fn differs(seen: &SeenOrder, purchase: Option<&OrderRequest>, row: &StoredOrder) -> Option<String> {
     let told = (&seen.offer, seen.qty, seen.amount, seen.place, seen.created_at, seen.hold_until);
     if told != (&row.offer, row.qty, row.amount, row.place, row.created_at, row.hold_until) {
         return Some(format!("stored is {row:?}"));
@@ -56,31 +58,34 @@ fn may_become(told: &str, at: i64, now: &str, version: i64) -> bool {
     if now == told { at <= version } else { at < version && later.contains(&now) }
 }
 
-fn one_answer_per_key(evidence: &Evidence) -> Vec<Breach> {
+fn one_result_per_key(evidence: &Evidence) -> Vec<PromiseViolation> {
     let mut found = Vec::new();
-    let mut stored: HashMap<_, Vec<&OrderRow>> = HashMap::new();
+    let mut stored: HashMap<_, Vec<&StoredOrder>> = HashMap::new();
     for row in &evidence.orders {
         stored.entry((&*row.buyer, &*row.key)).or_default().push(row);
     }
     for (key, ops) in by_key(evidence) {
         let (buyer, verb, text) = key;
         let mut say = |what: String| {
-            found.push(Breach { evidence: evidence.story(None, Some(text)), ..Breach::new(RETRIES, what) });
+            found.push(PromiseViolation {
+                evidence: evidence.history_of(None, Some(text)),
+                ..PromiseViolation::new(RETRIES, what)
+            });
         };
         let ids: BTreeSet<&str> = ops.iter().filter_map(|op| Some(&*op.outcome.done()?.id)).collect();
         if ids.len() > 1 {
             say(format!("{verb:?} of {buyer} under {text} was answered with {ids:?}"));
         }
-        if verb == Verb::Buy {
+        if verb == OrderVerb::Buy {
             let rows = stored.get(&(buyer, text)).map_or(&[][..], Vec::as_slice);
             if rows.len() > 1 {
                 say(format!("{buyer} has {} orders under {text}", rows.len()));
             }
-            if let Some(op) = ops.iter().find(|op| forgets(evidence, &ops, op)) {
+            if let Some(op) = ops.iter().find(|op| contradicts(evidence, &ops, op)) {
                 say(format!("a buyer with an order was told no under its key: {op:?}"));
             }
         } else {
-            let verdicts: BTreeSet<&str> = ops.iter().filter_map(|op| final_word(&op.outcome)).collect();
+            let verdicts: BTreeSet<&str> = ops.iter().filter_map(|op| final_result(&op.outcome)).collect();
             if verdicts.len() > 1 {
                 say(format!("{verb:?} of {buyer} under {text} was answered {verdicts:?}"));
             }
@@ -91,50 +96,52 @@ fn one_answer_per_key(evidence: &Evidence) -> Vec<Breach> {
 
 /// A no under a key that had a yes before. Another node may be behind by the time that mends a lost message: what it
 /// knows by heart it says without asking, and that is the limit the README states.
-fn forgets(evidence: &Evidence, ops: &[&Op], no: &Op) -> bool {
+fn contradicts(evidence: &Evidence, ops: &[&OrderRequest], no: &OrderRequest) -> bool {
     let Some(code) = no.outcome.refused().filter(|code| !matches!(*code, "busy" | "unavailable")) else { return false };
     let by_heart = matches!(code, "sold_out" | "sold_out_for_now");
     ops.iter().filter(|op| op.outcome.done().is_some() && op.told <= no.asked).any(|yes| {
         let behind = by_heart && yes.node != no.node;
-        !behind || (yes.told + OLD_MS < no.asked && !evidence.is_excused(Some(no.node), no.asked - OLD_MS, no.told))
+        !behind
+            || (yes.told + STALENESS_MAX_MS < no.asked
+                && !evidence.is_excused(Some(no.node), no.asked - STALENESS_MAX_MS, no.told))
     })
 }
 
 /// What a key of `pay` or `cancel` stays answered with.
-fn final_word(outcome: &Outcome) -> Option<&str> {
+fn final_result(outcome: &RequestOutcome) -> Option<&str> {
     match outcome {
-        Outcome::Done(_) => Some("done"),
-        Outcome::Refused(code) if matches!(code.as_str(), "declined" | "capture_failed") => Some(code),
+        RequestOutcome::Done(_) => Some("done"),
+        RequestOutcome::Refused(code) if matches!(code.as_str(), "declined" | "capture_failed") => Some(code),
         _ => None,
     }
 }
 
-type KeyOf<'a> = (&'a str, Verb, &'a str);
+type KeyOf<'a> = (&'a str, OrderVerb, &'a str);
 
-fn by_key(evidence: &Evidence) -> BTreeMap<KeyOf<'_>, Vec<&Op>> {
-    let mut keys: BTreeMap<KeyOf<'_>, Vec<&Op>> = BTreeMap::new();
-    for op in &evidence.ops {
+fn by_key(evidence: &Evidence) -> BTreeMap<KeyOf<'_>, Vec<&OrderRequest>> {
+    let mut keys: BTreeMap<KeyOf<'_>, Vec<&OrderRequest>> = BTreeMap::new();
+    for op in &evidence.requests {
         keys.entry((&op.buyer, op.verb, &op.key)).or_default().push(op);
     }
     keys
 }
 
 /// A key that was only ever told "certainly not done" has no order, and there is no order nobody asked for.
-fn true_no(evidence: &Evidence) -> Vec<Breach> {
+fn refused_orders_absent(evidence: &Evidence) -> Vec<PromiseViolation> {
     let keys = by_key(evidence);
     let wrong = evidence.orders.iter().filter_map(|row| {
-        let ops = keys.get(&(&*row.buyer, Verb::Buy, &*row.key));
+        let ops = keys.get(&(&*row.buyer, OrderVerb::Buy, &*row.key));
         let may_be = ops.is_some_and(|ops| ops.iter().any(|op| op.outcome.refused().is_none()));
         let what = if ops.is_some() { "refused, and made all the same" } else { "nobody asked for it" };
-        (!may_be).then(|| Breach {
-            evidence: evidence.story(Some(&row.id), Some(&row.key)),
-            ..Breach::new(TRUE_NO, format!("{what}: {row:?}"))
+        (!may_be).then(|| PromiseViolation {
+            evidence: evidence.history_of(Some(&row.id), Some(&row.key)),
+            ..PromiseViolation::new(REFUSAL_FINAL, format!("{what}: {row:?}"))
         })
     });
     wrong.collect()
 }
 
-fn dense_places(evidence: &Evidence) -> Vec<Breach> {
+fn dense_places(evidence: &Evidence) -> Vec<PromiseViolation> {
     let mut places: HashMap<&str, Vec<i64>> = HashMap::new();
     for row in &evidence.orders {
         places.entry(&row.offer).or_default().push(row.place);
@@ -144,7 +151,10 @@ fn dense_places(evidence: &Evidence) -> Vec<Breach> {
         taken.sort_unstable();
         let dense = taken.iter().copied().eq(1..=taken.len() as i64) && offer.next_place == taken.len() as i64 + 1;
         (!dense).then(|| {
-            Breach::new(PLACES, format!("offer {}: next is {}, taken are {taken:?}", offer.id, offer.next_place))
+            PromiseViolation::new(
+                PLACES,
+                format!("offer {}: next is {}, taken are {taken:?}", offer.id, offer.next_place),
+            )
         })
     });
     wrong.collect()

@@ -2,19 +2,22 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::super::journal::{Millis, Op, Verb};
-use super::time::Line;
-use super::{Breach, Evidence, Level, OLD_MS, OfferRow, OrderRow};
+use super::super::journal::{Millis, OrderRequest, OrderVerb};
+use super::timeline::StockTimeline;
+use super::{Evidence, PromiseViolation, STALENESS_MAX_MS, StockLevel, StoredOffer, StoredOrder};
 
-const TRUTH: &str = "refusals are true";
+const TRUE_REFUSALS: &str = "refusals are true";
 
 /// Between two looks from the side, and a look itself.
-const LOOK_MS: Millis = 400;
+const SNAPSHOT_MS: Millis = 400;
 
-pub fn check(evidence: &Evidence) -> Vec<Breach> {
-    let mut offers: HashMap<&str, Known> = HashMap::new();
+pub fn check(evidence: &Evidence) -> Vec<PromiseViolation> {
+    let mut offers: HashMap<&str, OfferFacts> = HashMap::new();
     for offer in &evidence.offers {
-        offers.insert(&offer.id, Known { offer, orders: Vec::new(), line: Line::default(), levels: Vec::new() });
+        offers.insert(
+            &offer.id,
+            OfferFacts { offer, orders: Vec::new(), timeline: StockTimeline::default(), levels: Vec::new() },
+        );
     }
     for row in &evidence.orders {
         offers.get_mut(&*row.offer).into_iter().for_each(|known| known.orders.push(row));
@@ -22,44 +25,44 @@ pub fn check(evidence: &Evidence) -> Vec<Breach> {
     for level in &evidence.levels {
         offers.get_mut(&*level.offer).into_iter().for_each(|known| known.levels.push(level));
     }
-    offers.values_mut().for_each(|known| known.line = Line::of(known.orders.iter().copied()));
+    offers.values_mut().for_each(|known| known.timeline = StockTimeline::from_orders(known.orders.iter().copied()));
     let orders = evidence.orders_by_id();
 
     // One breach for each kind of lie about each offer: they come in hundreds.
-    let mut found: BTreeMap<_, (Breach, usize)> = BTreeMap::new();
-    for op in &evidence.ops {
+    let mut found: BTreeMap<_, (PromiseViolation, usize)> = BTreeMap::new();
+    for op in &evidence.requests {
         let Some(code) = op.outcome.refused() else { continue };
         let wrong = match (op.verb, offers.get(&*op.offer)) {
             (_, None) => Some("there is no such offer in the database".to_owned()),
-            (Verb::Buy, Some(known)) => known.purchase(evidence, op, code),
-            (verb, _) => of_order(verb, op, code, op.order.as_ref().and_then(|id| orders.get(&**id)).copied()),
+            (OrderVerb::Buy, Some(known)) => known.check_purchase(evidence, op, code),
+            (verb, _) => check_order(verb, op, code, op.order.as_ref().and_then(|id| orders.get(&**id)).copied()),
         };
         if let Some(wrong) = wrong {
-            let say = || Breach {
-                evidence: evidence.story(op.order.as_deref(), Some(&op.key)),
-                ..Breach::new(TRUTH, format!("{wrong}: {op:?}"))
+            let say = || PromiseViolation {
+                evidence: evidence.history_of(op.order.as_deref(), Some(&op.key)),
+                ..PromiseViolation::new(TRUE_REFUSALS, format!("{wrong}: {op:?}"))
             };
             found.entry((&op.offer, code)).or_insert_with(|| (say(), 0)).1 += 1;
         }
     }
-    let tell = |(mut breach, times): (Breach, usize)| {
+    let tell = |(mut breach, times): (PromiseViolation, usize)| {
         breach.what = format!("{times} times like this: {}", breach.what);
         breach
     };
     found.into_values().map(tell).collect()
 }
 
-struct Known<'a> {
-    offer: &'a OfferRow,
-    orders: Vec<&'a OrderRow>,
-    line: Line,
-    levels: Vec<&'a Level>,
+struct OfferFacts<'a> {
+    offer: &'a StoredOffer,
+    orders: Vec<&'a StoredOrder>,
+    timeline: StockTimeline,
+    levels: Vec<&'a StockLevel>,
 }
 
-impl Known<'_> {
+impl OfferFacts<'_> {
     /// What is wrong with this no, if something is.
-    fn purchase(&self, evidence: &Evidence, op: &Op, code: &str) -> Option<String> {
-        let since = op.asked - OLD_MS;
+    fn check_purchase(&self, evidence: &Evidence, op: &OrderRequest, code: &str) -> Option<String> {
+        let since = op.asked - STALENESS_MAX_MS;
         let excused = || evidence.is_excused(Some(op.node), since, op.told);
         match code {
             "busy" | "unavailable" => None,
@@ -70,27 +73,27 @@ impl Known<'_> {
                     "sold_out" => quantity <= counted && unpaid <= 0,
                     _ => quantity <= counted,
                 };
-                let told_truly = self.line.states(since, op.told).any(fits) || excused();
+                let told_truly = self.timeline.states(since, op.told).any(fits) || excused();
                 (!told_truly).then(|| {
-                    let least = self.line.states(since, op.told).map(|(counted, _)| quantity - counted).min();
+                    let least = self.timeline.states(since, op.told).map(|(counted, _)| quantity - counted).min();
                     format!("{code}, but there were never fewer than {least:?} of {quantity} left")
                 })
             }
             "buyer_limit" => {
-                let own = Line::of(self.orders.iter().copied().filter(|row| row.buyer == op.buyer));
+                let own = StockTimeline::from_orders(self.orders.iter().copied().filter(|row| row.buyer == op.buyer));
                 let most = own.states(op.asked - 50, op.told).map(|(counted, _)| counted).max().unwrap_or(0);
                 (most + op.qty <= self.offer.per_buyer)
                     .then(|| format!("had {most} at most, may have {}", self.offer.per_buyer))
             }
             "closed" => {
-                let by_hand = self.deeds(evidence, "close").any(|(asked, _)| asked <= op.told);
+                let by_hand = self.host_actions(evidence, "close").any(|(asked, _)| asked <= op.told);
                 let by_window = self.offer.closes_at.is_some_and(|end| end <= op.told);
                 (!by_hand && !by_window).then(|| "nobody had closed it".to_owned())
             }
             "not_open" => {
                 let before = self.offer.opens_at.is_none_or(|start| op.asked <= start);
-                let paused = self.deeds(evidence, "pause").any(|(asked, told)| {
-                    let again = self.deeds(evidence, "open").any(|(from, to)| told < from && to < since);
+                let paused = self.host_actions(evidence, "pause").any(|(asked, told)| {
+                    let again = self.host_actions(evidence, "open").any(|(from, to)| told < from && to < since);
                     asked <= op.told && !again
                 });
                 (!before && !paused && !excused()).then(|| "it was open".to_owned())
@@ -101,29 +104,30 @@ impl Known<'_> {
 
     /// The least there was at some look, from one time to another: restocked it grows, refunded without restock it falls.
     fn least_quantity(&self, from: Millis, to: Millis) -> i64 {
-        let first = self.levels.partition_point(|level| level.at < from - LOOK_MS).saturating_sub(1);
-        let within = self.levels[first..].iter().take_while(|level| level.at <= to + LOOK_MS);
+        let first = self.levels.partition_point(|level| level.at < from - SNAPSHOT_MS).saturating_sub(1);
+        let within = self.levels[first..].iter().take_while(|level| level.at <= to + SNAPSHOT_MS);
         within.map(|level| level.quantity).min().unwrap_or(self.offer.quantity)
     }
 
-    fn deeds(&self, evidence: &Evidence, name: &'static str) -> impl Iterator<Item = (Millis, Millis)> {
-        let of_this = evidence.deeds.iter().filter(move |deed| deed.offer == self.offer.id && deed.deed == name);
+    fn host_actions(&self, evidence: &Evidence, name: &'static str) -> impl Iterator<Item = (Millis, Millis)> {
+        let of_this =
+            evidence.host_actions.iter().filter(move |deed| deed.offer == self.offer.id && deed.action == name);
         of_this.filter(|deed| deed.done != Some(false)).map(|deed| (deed.asked, deed.told))
     }
 }
 
 /// What a buyer may be told about paying and cancelling an order that is like this now.
-fn of_order(verb: Verb, op: &Op, code: &str, order: Option<&OrderRow>) -> Option<String> {
+fn check_order(verb: OrderVerb, op: &OrderRequest, code: &str, order: Option<&StoredOrder>) -> Option<String> {
     let status = order.map_or("", |order| &order.status);
     let holds = match code {
         "busy" | "unavailable" => true,
-        "declined" => verb == Verb::Pay && matches!(op.token, "declined" | "wrong_amount"),
-        "needs_action" => verb == Verb::Pay && op.token == "needs_action",
-        "capture_failed" => verb == Verb::Pay && op.token == "capture_fails" && status == "cancelled",
+        "declined" => verb == OrderVerb::Pay && matches!(op.token, "declined" | "wrong_amount"),
+        "needs_action" => verb == OrderVerb::Pay && op.token == "needs_action",
+        "capture_failed" => verb == OrderVerb::Pay && op.token == "capture_fails" && status == "cancelled",
         "hold_expired" => status == "expired" && order.is_some_and(|order| order.changed_at <= op.told),
         "wrong_status" => status == "cancelled",
         "already_paid" => matches!(status, "paid" | "refunded"),
-        "already_refunded" => verb == Verb::Refund && status == "refunded",
+        "already_refunded" => verb == OrderVerb::Refund && status == "refunded",
         _ => false,
     };
     (!holds).then(|| format!("the order is `{status}`"))

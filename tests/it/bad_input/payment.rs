@@ -1,6 +1,6 @@
 //! Payments that cannot be: keys, tokens, orders, refunds, webhooks.
 
-use livesouk::app::Secret;
+use livesouk::app::WebhookSecret;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -146,14 +146,14 @@ fn event(id: &str, reference: &str) -> String {
 #[tokio::test]
 async fn a_webhook_that_is_not_the_providers_is_refused() {
     let shop = Shop::demo(&["--webhook-secret", SECRET]).await;
-    let (rest, secret) = (shop.server.rest(), Secret::new(SECRET));
+    let (rest, secret) = (shop.server.rest(), WebhookSecret::new(SECRET));
     let body = event("evt_bad", "test_nothing");
     let good = secret.sign(now_ms(), body.as_bytes());
     let post = async |headers: &[(&str, &str)], body: &str| rest.send_text(Method::POST, WEBHOOKS, headers, body).await;
     post(&[], &body).await.expect_problem(400, "bad_signature");
     let (old, early) =
         (secret.sign(now_ms() - 301_000, body.as_bytes()), secret.sign(now_ms() + 302_000, body.as_bytes()));
-    let forged = Secret::new("another-secret-that-nobody-gave-to-us").sign(now_ms(), body.as_bytes());
+    let forged = WebhookSecret::new("another-secret-that-nobody-gave-to-us").sign(now_ms(), body.as_bytes());
     for bad in [old.as_str(), &early, &forged, "", "t=0,v1=00", "nonsense", &good.replace("v1=", "v0="), "t=1,v1=مفتاح"]
     {
         post(&[("livesouk-signature", bad)], &body).await.expect_problem(400, "bad_signature");
@@ -191,7 +191,7 @@ async fn a_genuine_webhook_that_lies_about_money_moves_none() {
     let action = told["action_url"].as_str().unwrap().to_owned();
     let reference = action.split('/').nth(3).unwrap();
     let body = event("evt_liar", reference);
-    let signature = Secret::new(SECRET).sign(now_ms(), body.as_bytes());
+    let signature = WebhookSecret::new(SECRET).sign(now_ms(), body.as_bytes());
     let sent = shop.server.rest().send_text(Method::POST, WEBHOOKS, &[("livesouk-signature", &signature)], &body).await;
     sent.expect(200);
     let worked = "select count(*) from payment_events where event_id = 'evt_liar' and done_at is not null";

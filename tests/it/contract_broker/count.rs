@@ -13,7 +13,7 @@ bus_facts! {
 }
 
 async fn elsewhere(node: &Node, stream: StreamId, here: u64) -> u64 {
-    let counted = node.broker.count_viewers(vec![(stream, here)]).await;
+    let counted = node.broker.sync_presence(vec![(stream, here)]).await;
     assert_eq!(counted.iter().map(|(stream, _)| *stream).collect::<Vec<_>>(), [stream]);
     counted[0].1
 }
@@ -30,8 +30,8 @@ async fn each_node_knows_how_many_watch_elsewhere(f: Fixture) {
     assert_eq!(elsewhere(&f.bob, one, 0).await, 6);
     assert_eq!(elsewhere(&f.ann, one, 6).await, 0);
     let many: Vec<(StreamId, u64)> = (0..500).map(|n| (StreamId::new(), n)).collect();
-    f.ann.broker.count_viewers(many.clone()).await;
-    let mut counted = f.bob.broker.count_viewers(many.iter().map(|(stream, _)| (*stream, 0)).collect()).await;
+    f.ann.broker.sync_presence(many.clone()).await;
+    let mut counted = f.bob.broker.sync_presence(many.iter().map(|(stream, _)| (*stream, 0)).collect()).await;
     counted.sort();
     let mut many = many;
     many.sort();

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use livesouk::broker::{Broker, Delivery, Opening, Place};
+use livesouk::broker::{Broker, BrokerEvent, StreamHistory, StreamPosition};
 use livesouk::domain::StreamId;
 
 use crate::support::redis::{Cluster, Redis};
@@ -50,12 +50,12 @@ pub const SHOP: &str = "the-shop";
 /// One node's broker, and what it delivered so far.
 pub struct Node {
     pub broker: Arc<Broker>,
-    heard: Arc<Mutex<Vec<Delivery>>>,
+    heard: Arc<Mutex<Vec<BrokerEvent>>>,
 }
 
 impl Node {
-    fn new((broker, mut deliveries): (Broker, tokio::sync::mpsc::Receiver<Delivery>)) -> Node {
-        let heard = Arc::<Mutex<Vec<Delivery>>>::default();
+    fn new((broker, mut deliveries): (Broker, tokio::sync::mpsc::Receiver<BrokerEvent>)) -> Node {
+        let heard = Arc::<Mutex<Vec<BrokerEvent>>>::default();
         let collected = heard.clone();
         tokio::spawn(async move {
             while let Some(delivery) = deliveries.recv().await {
@@ -68,28 +68,28 @@ impl Node {
     /// A node on the bus at these URLs, which is heard.
     pub async fn on(urls: &str) -> Node {
         let node = Node::new(Broker::redis(urls, SHOP).unwrap());
-        assert!(node.broker.wait_up(SOON).await, "the bus at {urls} is not heard");
+        assert!(node.broker.wait_until_up(SOON).await, "the bus at {urls} is not heard");
         node
     }
 
-    pub fn heard(&self) -> Vec<Delivery> {
+    pub fn heard(&self) -> Vec<BrokerEvent> {
         self.heard.lock().unwrap().clone()
     }
 
     /// The first delivery for which `find` has an answer, now or soon.
-    pub async fn hears<T>(&self, what: &str, find: impl Fn(&Delivery) -> Option<T>) -> T {
+    pub async fn hears<T>(&self, what: &str, find: impl Fn(&BrokerEvent) -> Option<T>) -> T {
         let find = || self.heard().iter().find_map(&find);
         until_some(what, SOON, || std::future::ready(find())).await
     }
 
     /// What was said in a stream as this node's room would know it: each text with its number. Panics over a hole, a repeat
     /// or an epoch that nobody announced.
-    pub fn log(&self, stream: StreamId, opening: &Opening) -> Vec<(u64, String)> {
-        let mut place = opening.place.clone();
-        let mut log: Vec<(u64, String)> = opening.recent.iter().map(|(seq, body)| (*seq, text(body))).collect();
+    pub fn log(&self, stream: StreamId, opening: &StreamHistory) -> Vec<(u64, String)> {
+        let mut place = opening.position.clone();
+        let mut log: Vec<(u64, String)> = opening.events.iter().map(|(seq, body)| (*seq, text(body))).collect();
         for delivery in self.heard() {
             match delivery {
-                Delivery::Log { stream: own, epoch, first, bodies } if own == stream => {
+                BrokerEvent::Events { stream: own, epoch, first, bodies } if own == stream => {
                     // What came in before the room opened is in what it opened with.
                     if epoch == place.epoch && first + bodies.len() as u64 <= place.seq + 1 {
                         continue;
@@ -98,7 +98,7 @@ impl Node {
                     log.extend((first..).zip(bodies.iter().map(text)));
                     place.seq += bodies.len() as u64;
                 }
-                Delivery::Restart { stream: own, place: new, recent } if own == stream => {
+                BrokerEvent::Restart { stream: own, position: new, recent } if own == stream => {
                     place = new;
                     log = recent.iter().map(|(seq, body)| (*seq, text(body))).collect();
                 }
@@ -109,7 +109,7 @@ impl Node {
     }
 
     /// Waits until so many events are in the log.
-    pub async fn log_of(&self, count: usize, stream: StreamId, opening: &Opening) -> Vec<(u64, String)> {
+    pub async fn log_of(&self, count: usize, stream: StreamId, opening: &StreamHistory) -> Vec<(u64, String)> {
         until_some("whole log", SOON, async || {
             let log = self.log(stream, opening);
             (log.len() >= count).then_some(log)
@@ -117,19 +117,20 @@ impl Node {
         .await
     }
 
-    pub async fn say(&self, stream: StreamId, what: &str) -> Place {
-        self.broker.log(stream, vec![Bytes::copy_from_slice(what.as_bytes())]).await.unwrap()
+    pub async fn say(&self, stream: StreamId, what: &str) -> StreamPosition {
+        self.broker.publish(stream, vec![Bytes::copy_from_slice(what.as_bytes())]).await.unwrap()
     }
 
     /// How often a room was told to start over.
     pub fn restarts(&self, stream: StreamId) -> usize {
-        let restart = |delivery: &Delivery| matches!(delivery, Delivery::Restart { stream: own, .. } if *own == stream);
+        let restart =
+            |delivery: &BrokerEvent| matches!(delivery, BrokerEvent::Restart { stream: own, .. } if *own == stream);
         self.heard().iter().filter(|delivery| restart(delivery)).count()
     }
 
     /// Waits until the bus is lost, or heard again.
     pub async fn until_up(&self, up: bool, deadline: Duration) {
-        let changed = async || (self.broker.vitals().is_up() == up).then_some(());
+        let changed = async || (self.broker.metrics().is_up() == up).then_some(());
         until_some(if up { "bus" } else { "loss of the bus" }, deadline, changed).await;
     }
 }
@@ -194,11 +195,11 @@ impl Fixture {
     }
 
     /// A show that both nodes follow.
-    pub async fn show(&self) -> (StreamId, Opening) {
+    pub async fn show(&self) -> (StreamId, StreamHistory) {
         let stream = StreamId::new();
-        let opening = self.ann.broker.follow(stream).await.unwrap();
+        let opening = self.ann.broker.subscribe(stream).await.unwrap();
         if !Arc::ptr_eq(&self.ann, &self.bob) {
-            let other = self.bob.broker.follow(stream).await.unwrap();
+            let other = self.bob.broker.subscribe(stream).await.unwrap();
             assert_eq!(other, opening, "nothing was said yet");
         }
         (stream, opening)

@@ -1,6 +1,6 @@
 //! Holes in what the bus tells: filled from history, or visible. Never gone on over.
 
-use livesouk::broker::{Delivery, Opening, Place};
+use livesouk::broker::{BrokerEvent, StreamHistory, StreamPosition};
 use livesouk::domain::StreamId;
 use redis::Value;
 
@@ -12,7 +12,7 @@ struct Tampered {
     redis: Redis,
     node: Node,
     stream: StreamId,
-    opening: Opening,
+    opening: StreamHistory,
 }
 
 impl Tampered {
@@ -20,7 +20,7 @@ impl Tampered {
         let redis = Redis::start().await;
         let node = Node::on(&redis.url()).await;
         let stream = StreamId::new();
-        let opening = node.broker.follow(stream).await.unwrap();
+        let opening = node.broker.subscribe(stream).await.unwrap();
         node.say(stream, "one").await;
         node.log_of(1, stream, &opening).await;
         Tampered { redis, node, stream, opening }
@@ -37,7 +37,7 @@ impl Tampered {
             let Value::Int(seq) = seq else { panic!("{seq:?}") };
             if kept {
                 let mut connection = self.redis.connect().await;
-                let batch = [format!("L{} {seq} ", self.opening.place.epoch).into_bytes(), part(text)].concat();
+                let batch = [format!("L{} {seq} ", self.opening.position.epoch).into_bytes(), part(text)].concat();
                 let mut add = redis::cmd("XADD");
                 add.arg(self.key("h")).arg(format!("{seq}-0")).arg("b").arg(batch);
                 add.query_async::<String>(&mut connection).await.unwrap();
@@ -75,10 +75,10 @@ async fn a_hole_that_history_has_not_makes_the_room_start_over() {
     let (node, stream) = (&tampered.node, tampered.stream);
     assert_eq!(node.say(stream, "four").await.seq, 4);
     let place = node.hears("restart", |delivery| match delivery {
-        Delivery::Restart { place, .. } => Some(place.clone()),
+        BrokerEvent::Restart { position, .. } => Some(position.clone()),
         _ => None,
     });
-    assert_eq!(place.await, Place { epoch: tampered.opening.place.epoch.clone(), seq: 4 });
+    assert_eq!(place.await, StreamPosition { epoch: tampered.opening.position.epoch.clone(), seq: 4 });
     node.say(stream, "five").await;
     let log = node.log_of(2, stream, &tampered.opening).await;
     assert_eq!(log, [(4, "four".to_owned()), (5, "five".to_owned())]);
@@ -87,7 +87,7 @@ async fn a_hole_that_history_has_not_makes_the_room_start_over() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_told_before_is_dropped() {
     let tampered = Tampered::with_one_event().await;
-    let (node, stream, epoch) = (&tampered.node, tampered.stream, tampered.opening.place.epoch.clone());
+    let (node, stream, epoch) = (&tampered.node, tampered.stream, tampered.opening.position.epoch.clone());
     tampered.publish(&epoch, 1, "one").await;
     node.say(stream, "two").await;
     tampered.publish(&epoch, 1, "one").await;
@@ -116,11 +116,11 @@ async fn another_epoch_makes_the_room_start_over_where_history_says() {
     let tampered = Tampered::with_one_event().await;
     let (node, stream) = (&tampered.node, tampered.stream);
     tampered.publish("another", 7, "odd").await;
-    node.hears("restart", |delivery| matches!(delivery, Delivery::Restart { .. }).then_some(())).await;
+    node.hears("restart", |delivery| matches!(delivery, BrokerEvent::Restart { .. }).then_some(())).await;
     node.say(stream, "two").await;
     node.hears("two", |delivery| match delivery {
-        Delivery::Log { bodies, .. } => bodies.contains(&"two".into()).then_some(()),
-        Delivery::Restart { recent, .. } => recent.iter().any(|(_, body)| *body == "two").then_some(()),
+        BrokerEvent::Events { bodies, .. } => bodies.contains(&"two".into()).then_some(()),
+        BrokerEvent::Restart { recent, .. } => recent.iter().any(|(_, body)| *body == "two").then_some(()),
         _ => None,
     })
     .await;

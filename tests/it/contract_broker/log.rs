@@ -17,10 +17,10 @@ facts! {
 
 async fn events_are_numbered_from_one_and_heard_in_order_everywhere(f: Fixture) {
     let (stream, opening) = f.show().await;
-    assert_eq!(opening.place.seq, 0);
+    assert_eq!(opening.position.seq, 0);
     for (seq, who) in (1..=20).zip([&f.ann, &f.bob].into_iter().cycle()) {
         let place = who.say(stream, &seq.to_string()).await;
-        assert_eq!((place.seq, &place.epoch), (seq, &opening.place.epoch));
+        assert_eq!((place.seq, &place.epoch), (seq, &opening.position.epoch));
     }
     for node in [&f.ann, &f.bob] {
         let log = node.log_of(20, stream, &opening).await;
@@ -46,8 +46,8 @@ async fn a_room_that_opens_late_finds_what_was_said(f: Fixture) {
     for n in 1..=5 {
         f.ann.say(stream, &n.to_string()).await;
     }
-    let opening = f.bob.broker.follow(stream).await.unwrap();
-    assert_eq!((opening.place.seq, opening.recent.len()), (5, 5));
+    let opening = f.bob.broker.subscribe(stream).await.unwrap();
+    assert_eq!((opening.position.seq, opening.events.len()), (5, 5));
     f.ann.say(stream, "6").await;
     let log = f.bob.log_of(6, stream, &opening).await;
     assert_eq!(texts(&log), ["1", "2", "3", "4", "5", "6"]);
@@ -60,17 +60,17 @@ async fn what_came_after_a_position_is_known_whole_or_not_at_all(f: Fixture) {
         f.ann.say(stream, &n.to_string()).await;
     }
     for (asked, found) in [(0, 10), (4, 6), (9, 1), (10, 0), (11, 0)] {
-        let since = f.bob.broker.since(stream, &epoch, asked).await;
+        let since = f.bob.broker.history_after(stream, &epoch, asked).await;
         assert_eq!(
             since.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(),
             (asked + 1..=asked + found).collect::<Vec<_>>()
         );
     }
-    assert_eq!(f.bob.broker.since(stream, "another", 4).await, []);
+    assert_eq!(f.bob.broker.history_after(stream, "another", 4).await, []);
     for n in 11..=400 {
-        f.ann.broker.log(stream, vec![Bytes::from(n.to_string()); 1]).await.unwrap();
+        f.ann.broker.publish(stream, vec![Bytes::from(n.to_string()); 1]).await.unwrap();
     }
-    assert_eq!(f.bob.broker.since(stream, &epoch, 4).await, [], "older than the history");
+    assert_eq!(f.bob.broker.history_after(stream, &epoch, 4).await, [], "older than the history");
 }
 
 async fn an_event_with_a_mark_is_told_once_whoever_tells_it(f: Fixture) {
@@ -80,7 +80,7 @@ async fn an_event_with_a_mark_is_told_once_whoever_tells_it(f: Fixture) {
         let node = if n % 2 == 0 { f.ann.clone() } else { f.bob.clone() };
         let mark = format!("paid:{}", n % 4);
         let body = Bytes::from(mark.clone());
-        told.spawn(async move { node.broker.log_once(stream, mark, body).await.unwrap() });
+        told.spawn(async move { node.broker.publish_once(stream, mark, body).await.unwrap() });
     }
     told.join_all().await;
     f.ann.say(stream, "end").await;
@@ -95,7 +95,7 @@ async fn an_event_with_a_mark_is_told_once_whoever_tells_it(f: Fixture) {
 async fn events_said_together_stay_together(f: Fixture) {
     let (stream, opening) = f.show().await;
     let some = |from: usize| (from..from + 3).map(|n| Bytes::from(n.to_string())).collect();
-    let (one, two) = tokio::join!(f.ann.broker.log(stream, some(0)), f.bob.broker.log(stream, some(3)));
+    let (one, two) = tokio::join!(f.ann.broker.publish(stream, some(0)), f.bob.broker.publish(stream, some(3)));
     let (one, two) = (one.unwrap().seq, two.unwrap().seq);
     assert!((one, two) == (3, 6) || (one, two) == (6, 3), "{one} {two}");
     let log = f.bob.log_of(6, stream, &opening).await;

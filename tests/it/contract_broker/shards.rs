@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use livesouk::broker::{Broker, Delivery, Error, Opening};
+use livesouk::broker::{Broker, BrokerEvent, Error, StreamHistory};
 use livesouk::domain::{StreamId, UserId};
 
 use super::fixture::{Fixture, Node, texts};
@@ -21,14 +21,14 @@ async fn the_death_of_one_server_stops_only_its_own_streams() {
     for stream in &streams {
         assert_eq!(ann.broker.shard_of(*stream), bob.broker.shard_of(*stream));
     }
-    let opening = bob.broker.follow(safe[0]).await.unwrap();
+    let opening = bob.broker.subscribe(safe[0]).await.unwrap();
     second.kill().await;
     ann.until_up(false, SOON).await;
-    assert_eq!(ann.broker.log(doomed[0], vec!["x".into()]).await, Err(Error::Away));
+    assert_eq!(ann.broker.publish(doomed[0], vec!["x".into()]).await, Err(Error::Unavailable));
     ann.say(safe[0], "still here").await;
     assert_eq!(texts(&bob.log_of(1, safe[0], &opening).await), ["still here"]);
     assert!(ann.broker.is_up(safe[0]) && !ann.broker.is_up(doomed[0]));
-    ann.hears("loss", |delivery| (*delivery == Delivery::Link { shard: 1, up: false }).then_some(())).await;
+    ann.hears("loss", |delivery| (*delivery == BrokerEvent::Link { shard: 1, is_up: false }).then_some(())).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -38,7 +38,7 @@ async fn a_cluster_carries_streams_on_every_master_and_a_dead_master_stops_its_o
     let streams: Vec<StreamId> = (0..30).map(|_| StreamId::new()).collect();
     let mut openings = Vec::new();
     for stream in &streams {
-        openings.push(bob.broker.follow(*stream).await.unwrap());
+        openings.push(bob.broker.subscribe(*stream).await.unwrap());
         ann.say(*stream, "hi").await;
     }
     for (stream, opening) in streams.iter().zip(&openings) {
@@ -50,7 +50,7 @@ async fn a_cluster_carries_streams_on_every_master_and_a_dead_master_stops_its_o
     }
     cluster.masters[0].kill().await;
     ann.until_up(false, SOON).await;
-    let up = ann.broker.vitals().shards_up.load(Ordering::Relaxed);
+    let up = ann.broker.metrics().shards_up.load(Ordering::Relaxed);
     assert!((8..=12).contains(&up), "{up} of 16 partitions are left");
     let alive = streams.iter().position(|stream| ann.broker.is_up(*stream)).unwrap();
     ann.say(streams[alive], "still here").await;
@@ -58,21 +58,21 @@ async fn a_cluster_carries_streams_on_every_master_and_a_dead_master_stops_its_o
 }
 
 /// A show on the cluster that both nodes follow and have talked in.
-async fn show_on(cluster: &Cluster) -> (Node, Node, StreamId, Opening) {
+async fn show_on(cluster: &Cluster) -> (Node, Node, StreamId, StreamHistory) {
     let (ann, bob) = (Node::on(&cluster.url()).await, Node::on(&cluster.url()).await);
     let stream = StreamId::new();
-    let opening = bob.broker.follow(stream).await.unwrap();
-    ann.broker.follow(stream).await.unwrap();
+    let opening = bob.broker.subscribe(stream).await.unwrap();
+    ann.broker.subscribe(stream).await.unwrap();
     ann.say(stream, "before").await;
     bob.log_of(1, stream, &opening).await;
     (ann, bob, stream, opening)
 }
 
 /// Both nodes talk and hear each other; says how long that took.
-async fn heals(ann: &Node, bob: &Node, stream: StreamId, opening: &Opening) -> Duration {
+async fn heals(ann: &Node, bob: &Node, stream: StreamId, opening: &StreamHistory) -> Duration {
     let began = Instant::now();
     for (speaker, text) in [(ann, "from ann"), (bob, "from bob")] {
-        let said = async || speaker.broker.log(stream, vec![text.into()]).await.ok();
+        let said = async || speaker.broker.publish(stream, vec![text.into()]).await.ok();
         until_some("voice", Duration::from_secs(15), said).await;
     }
     for node in [ann, bob] {
@@ -114,34 +114,34 @@ async fn a_replica_that_takes_over_from_its_master_is_found() {
     cluster.masters[home] = replica;
     assert_eq!(cluster.home_of(stream).await, Some((home, slot)));
     let place = ann.say(stream, "on").await;
-    assert_ne!(place.epoch, opening.place.epoch, "it may have lost something, so it begins anew");
+    assert_ne!(place.epoch, opening.position.epoch, "it may have lost something, so it begins anew");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_shops_on_one_redis_do_not_hear_each_other() {
     let f = Fixture::on_redis().await;
     let (other, mut deliveries) = Broker::redis(&f.urls(), "another-shop").unwrap();
-    assert!(other.wait_up(SOON).await);
+    assert!(other.wait_until_up(SOON).await);
     let (stream, opening) = f.show().await;
-    other.follow(stream).await.unwrap();
-    f.ann.broker.person(UserId::parse("buyer").unwrap(), "order".into(), true).unwrap();
+    other.subscribe(stream).await.unwrap();
+    f.ann.broker.publish_to_user(UserId::parse("buyer").unwrap(), "order".into(), true).unwrap();
     f.ann.say(stream, "ours").await;
     assert_eq!(texts(&f.bob.log_of(1, stream, &opening).await), ["ours"]);
-    assert_eq!(other.log(stream, vec!["theirs".into()]).await.unwrap().seq, 1);
+    assert_eq!(other.publish(stream, vec!["theirs".into()]).await.unwrap().seq, 1);
     let first = loop {
         match deliveries.recv().await {
-            Some(Delivery::Link { .. }) => {}
+            Some(BrokerEvent::Link { .. }) => {}
             other => break other,
         }
     };
-    assert!(matches!(&first, Some(Delivery::Log { bodies, .. }) if bodies[0] == "theirs"), "{first:?}");
+    assert!(matches!(&first, Some(BrokerEvent::Events { bodies, .. }) if bodies[0] == "theirs"), "{first:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_canary_measures_the_way_over_the_bus_every_second() {
     let redis = Redis::start().await;
     let node = Node::on(&redis.url()).await;
-    let lag = || &node.broker.vitals().bus_lag;
+    let lag = || &node.broker.metrics().heartbeat_latency;
     let sung = async || (3 <= lag().count()).then_some(());
     until_some("three beats", Duration::from_secs(5), sung).await;
     assert!(lag().sum() < lag().count() * 500_000, "{:?}", lag());

@@ -1,7 +1,7 @@
 //! Where orders go: apart from the order, replaced whole, erased without a trace; and what became of an order.
 
 use livesouk::domain::{Address, OrderId};
-use livesouk::store::Release;
+use livesouk::store::ReleaseReason;
 
 use super::fixture::{Fixture, facts};
 
@@ -45,7 +45,7 @@ async fn an_address_is_kept_replaced_and_erased_apart_from_its_order(shop: Fixtu
 async fn an_order_that_is_over_takes_no_address(shop: Fixture) {
     let offer = shop.offer(5, 2).await;
     let ann = shop.held(offer, "ann").await.id;
-    shop.store.release(offer, &[ann], Release::BuyerCancel, None).await.unwrap();
+    shop.store.release_orders(offer, &[ann], ReleaseReason::BuyerCancel, None).await.unwrap();
     assert!(!shop.store.set_address(ann, &address("Ann")).await.unwrap());
     assert_eq!(shop.store.address(ann).await.unwrap(), None);
     let never = OrderId::new();
@@ -55,12 +55,12 @@ async fn an_order_that_is_over_takes_no_address(shop: Fixture) {
 async fn an_order_tells_when_it_became_what_it_is(shop: Fixture) {
     let offer = shop.offer(5, 2).await;
     let order = shop.held(offer, "ann").await;
-    let held = shop.store.traces(order.id).await.unwrap();
+    let held = shop.store.order_timestamps(order.id).await.unwrap();
     assert_eq!((held.changed_at, held.payments, held.refunds), (order.created_at, vec![], vec![]));
     let ben = shop.held(offer, "ben").await.id;
     shop.begin_capture(ben).await.unwrap().unwrap();
     let paid = shop.store.finish_capture(ben).await.unwrap().unwrap();
-    let traces = shop.store.traces(paid.id).await.unwrap();
+    let traces = shop.store.order_timestamps(paid.id).await.unwrap();
     assert_eq!(paid.paid_at, Some(traces.changed_at));
     assert_eq!(traces.payments.len(), 1, "one try");
     assert!(traces.refunds.is_empty());

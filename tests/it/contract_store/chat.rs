@@ -1,9 +1,9 @@
 //! Talk that is kept, and who is kept quiet.
 
-use livesouk::domain::{ChatMessage, DeedKind, MessageId, Refusal, Role, Sanction, SanctionKind, Speaker, StreamId};
+use livesouk::domain::{AuditAction, Author, ChatMessage, MessageId, Refusal, Role, Sanction, SanctionKind, StreamId};
 
+use super::builders::{audit_entry, refusal, user};
 use super::fixture::{Fixture, facts};
-use super::words::{deed, refusal, user};
 
 facts! {
     talk_comes_in_pages_newest_first
@@ -14,37 +14,38 @@ facts! {
 }
 
 pub fn message(stream: StreamId, from: &str, text: &str) -> ChatMessage {
-    let from = Speaker { id: user(from), name: from.to_uppercase(), role: Role::Viewer };
+    let from = Author { id: user(from), name: from.to_uppercase(), role: Role::Viewer };
     ChatMessage { id: MessageId::new(), stream, at: 5, from, text: text.to_owned(), reply: None, deleted: false }
 }
 
 async fn talk_comes_in_pages_newest_first(shop: Fixture) {
     let mut said: Vec<_> =
         ["hi", "أهلاً", "🎉", "'; drop table messages; --", "\"\\"].map(|text| message(shop.stream, "ann", text)).into();
-    shop.store.keep_messages(&said).await.unwrap();
-    shop.store.keep_messages(&[message(StreamId::new(), "bob", "elsewhere")]).await.unwrap();
+    shop.store.insert_messages(&said).await.unwrap();
+    shop.store.insert_messages(&[message(StreamId::new(), "bob", "elsewhere")]).await.unwrap();
     said.reverse();
     let page = async |after, limit| shop.store.messages(shop.stream, after, limit, false).await.unwrap();
     assert_eq!(page(None, 2).await, said[..2]);
     assert_eq!(page(Some(said[1].id), 9).await, said[2..]);
     assert_eq!(shop.store.count_messages(shop.stream).await.unwrap(), 5);
-    assert_eq!(shop.store.name_of(shop.stream, &user("ann")).await.unwrap().as_deref(), Some("ANN"));
-    assert_eq!(shop.store.name_of(shop.stream, &user("bob")).await.unwrap(), None);
+    assert_eq!(shop.store.last_name_of(shop.stream, &user("ann")).await.unwrap().as_deref(), Some("ANN"));
+    assert_eq!(shop.store.last_name_of(shop.stream, &user("bob")).await.unwrap(), None);
 }
 
 async fn a_message_kept_twice_is_there_once(shop: Fixture) {
     let first = message(shop.stream, "ann", "hi");
-    shop.store.keep_messages(std::slice::from_ref(&first)).await.unwrap();
+    shop.store.insert_messages(std::slice::from_ref(&first)).await.unwrap();
     let again = [ChatMessage { text: "changed".into(), ..first.clone() }, message(shop.stream, "bob", "ho")];
-    shop.store.keep_messages(&again).await.unwrap();
+    shop.store.insert_messages(&again).await.unwrap();
     let kept = shop.store.messages(shop.stream, None, 9, true).await.unwrap();
     assert_eq!(kept, [again[1].clone(), first]);
 }
 
 async fn a_deleted_message_is_gone_but_for_the_team(shop: Fixture) {
     let said = message(shop.stream, "ann", "rude");
-    shop.store.keep_messages(std::slice::from_ref(&said)).await.unwrap();
-    let delete = async |stream, id| shop.store.delete_message(stream, id, &deed(stream, DeedKind::Delete)).await;
+    shop.store.insert_messages(std::slice::from_ref(&said)).await.unwrap();
+    let delete =
+        async |stream, id| shop.store.delete_message(stream, id, &audit_entry(stream, AuditAction::Delete)).await;
     assert_eq!(refusal(delete(StreamId::new(), said.id).await), Refusal::NoSuchMessage);
     assert_eq!(refusal(delete(shop.stream, MessageId::new()).await), Refusal::NoSuchMessage);
     assert_eq!(delete(shop.stream, said.id).await.unwrap(), Some(user("ann")));
@@ -62,7 +63,7 @@ async fn a_mute_ends_by_itself_and_a_ban_when_lifted(shop: Fixture) {
     use SanctionKind::*;
     let (mute, ban) = (sanction("ann", Mute, Some(100)), sanction("bob", Ban, None));
     for sanction in [&mute, &ban] {
-        shop.store.sanction(shop.stream, sanction, &deed(shop.stream, DeedKind::Mute)).await.unwrap();
+        shop.store.add_sanction(shop.stream, sanction, &audit_entry(shop.stream, AuditAction::Mute)).await.unwrap();
     }
     let at = async |now| {
         let mut held = shop.store.sanctions(shop.stream, now).await.unwrap();
@@ -72,7 +73,9 @@ async fn a_mute_ends_by_itself_and_a_ban_when_lifted(shop: Fixture) {
     assert_eq!(at(99).await, [mute.clone(), ban.clone()]);
     assert_eq!(at(100).await, std::slice::from_ref(&ban));
     assert_eq!(shop.store.sanctions(StreamId::new(), 0).await.unwrap(), []);
-    let lift = async |kind| shop.store.lift(shop.stream, &user("bob"), kind, &deed(shop.stream, DeedKind::Unban)).await;
+    let lift = async |kind| {
+        shop.store.lift_sanction(shop.stream, &user("bob"), kind, &audit_entry(shop.stream, AuditAction::Unban)).await
+    };
     assert!(!lift(Mute).await.unwrap(), "a ban is not a mute");
     assert!(lift(Ban).await.unwrap());
     assert!(!lift(Ban).await.unwrap());
@@ -82,10 +85,10 @@ async fn a_mute_ends_by_itself_and_a_ban_when_lifted(shop: Fixture) {
 async fn a_second_mute_replaces_the_first(shop: Fixture) {
     for until in [100, 50] {
         let mute = sanction("ann", SanctionKind::Mute, Some(until));
-        shop.store.sanction(shop.stream, &mute, &deed(shop.stream, DeedKind::Mute)).await.unwrap();
+        shop.store.add_sanction(shop.stream, &mute, &audit_entry(shop.stream, AuditAction::Mute)).await.unwrap();
     }
     let ban = sanction("ann", SanctionKind::Ban, None);
-    shop.store.sanction(shop.stream, &ban, &deed(shop.stream, DeedKind::Ban)).await.unwrap();
+    shop.store.add_sanction(shop.stream, &ban, &audit_entry(shop.stream, AuditAction::Ban)).await.unwrap();
     let held = shop.store.sanctions(shop.stream, 0).await.unwrap();
     let mut untils: Vec<_> = held.iter().map(|sanction| sanction.until).collect();
     untils.sort_unstable();

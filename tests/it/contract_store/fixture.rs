@@ -3,23 +3,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use livesouk::app::{App, ChatBudget, Reconcile, Secret, Settings};
+use livesouk::app::{App, ChatRateLimit, ReconcileSettings, Settings, WebhookSecret};
 use livesouk::broker::Broker;
 use livesouk::clock::Clock;
 use livesouk::domain::offer::NewOffer;
 use livesouk::domain::order::request_hash;
 use livesouk::domain::{
-    Ask, Kind, Offer, OfferId, Order, OrderId, Payment, Product, ProductId, Refusal, Shop, ShopId, StreamId, Variant,
-    VariantId,
+    Offer, OfferId, OfferKind, Order, OrderId, Payment, Product, ProductId, PurchaseRequest, Refusal, Shop, ShopId,
+    StreamId, Variant, VariantId,
 };
-use livesouk::store::{Answered, Error, NewPayment, Sold, Store};
+use livesouk::store::{BatchOutcome, Error, NewPayment, PurchaseOutcome, Store};
 use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use super::side::Side;
-use super::words::{ask, key, stream, user};
+use super::builders::{ask, key, stream, user};
+use super::raw_sql::RawConnection;
 use crate::support::postgres::Database;
 
 /// Every fact once on each database.
@@ -44,14 +44,14 @@ macro_rules! facts {
 pub(super) use facts;
 
 /// What the tests sign webhooks with.
-pub const SECRET: &str = "the-secret-that-the-tests-sign-webhooks-with";
+pub const WEBHOOK_SECRET: &str = "the-secret-that-the-tests-sign-webhooks-with";
 
-pub fn paying(provider_ms: u64) -> Settings {
+pub fn payment_settings(provider_ms: u64) -> Settings {
     Settings {
-        chat: ChatBudget { viewer: 0.0, room: 0.0 },
-        webhook_secret: Secret::new(SECRET),
+        chat: ChatRateLimit { viewer_per_s: 0.0, room_per_s: 0.0 },
+        webhook_secret: WebhookSecret::new(WEBHOOK_SECRET),
         provider_deadline: Duration::from_millis(provider_ms),
-        reconcile: Reconcile { every: Duration::from_secs(3_600), age_ms: 3_600_000 },
+        reconcile: ReconcileSettings { interval: Duration::from_secs(3_600), min_age_ms: 3_600_000 },
         ..Settings::default()
     }
 }
@@ -65,7 +65,7 @@ pub struct Fixture {
     pub stream: StreamId,
     product: ProductId,
     pub variant: VariantId,
-    pub side: Side,
+    pub raw: RawConnection,
     // What the database lives in, kept as long as the store.
     _folder: Option<TempDir>,
     _database: Option<Database>,
@@ -90,7 +90,7 @@ impl Ids {
 pub const HOLD_MS: i64 = 300_000;
 
 /// Units in the pool at first: enough for every fact.
-pub const POOL: i64 = 10_000;
+pub const STOCK: i64 = 10_000;
 
 impl Fixture {
     pub async fn on_sqlite() -> Fixture {
@@ -107,8 +107,8 @@ impl Fixture {
         let url = format!("sqlite:{}", path.display());
         let store = Store::open(&url, Clock::system(), SELL_CONNECTIONS).await.unwrap();
         let side = SqliteConnection::connect(&format!("sqlite://{}", path.display())).await.unwrap();
-        let side = Side::Sqlite(Mutex::new(side));
-        Fixture::stocked(Fixture::empty(store, url, side, ids, Some(folder), None)).await
+        let side = RawConnection::Sqlite(Mutex::new(side));
+        Fixture::with_stock(Fixture::empty(store, url, side, ids, Some(folder), None)).await
     }
 
     pub async fn postgres_with(ids: Ids) -> Fixture {
@@ -116,14 +116,14 @@ impl Fixture {
         let url = database.url();
         Store::migrate(&url, Clock::system()).await.unwrap();
         let store = Store::open(&url, Clock::system(), SELL_CONNECTIONS).await.unwrap();
-        let side = Side::Postgres(Mutex::new(database.connect().await));
-        Fixture::stocked(Fixture::empty(store, url, side, ids, None, Some(database))).await
+        let side = RawConnection::Postgres(Mutex::new(database.connect().await));
+        Fixture::with_stock(Fixture::empty(store, url, side, ids, None, Some(database))).await
     }
 
     fn empty(
         store: Store,
         url: String,
-        side: Side,
+        raw: RawConnection,
         ids: Ids,
         _folder: Option<TempDir>,
         _database: Option<Database>,
@@ -136,13 +136,13 @@ impl Fixture {
             stream: ids.stream,
             product: ids.product,
             variant: ids.variant,
-            side,
+            raw,
             _folder,
             _database,
         }
     }
 
-    async fn stocked(self) -> Fixture {
+    async fn with_stock(self) -> Fixture {
         self.store.create_shop(self.shop.clone()).await.unwrap();
         let variant = Variant {
             id: self.variant,
@@ -150,7 +150,7 @@ impl Fixture {
             names: Default::default(),
             sku: None,
             price: 4_900,
-            stock: POOL,
+            stock: STOCK,
         };
         let product = Product {
             id: self.product,
@@ -185,7 +185,11 @@ impl Fixture {
     }
 
     pub async fn app_over(&self, store: Store) -> App {
-        self.app_with(store, Settings { chat: ChatBudget { viewer: 0.0, room: 0.0 }, ..Settings::default() }).await
+        self.app_with(
+            store,
+            Settings { chat: ChatRateLimit { viewer_per_s: 0.0, room_per_s: 0.0 }, ..Settings::default() },
+        )
+        .await
     }
 
     pub async fn app_with(&self, store: Store, settings: Settings) -> App {
@@ -195,8 +199,8 @@ impl Fixture {
     }
 
     /// The verbs, with a provider that has this long to answer and a reconciler that looks only when a test says so.
-    pub async fn paying(&self, provider_ms: u64) -> App {
-        self.app_with(self.store.clone(), paying(provider_ms)).await
+    pub async fn app_with_provider(&self, provider_ms: u64) -> App {
+        self.app_with(self.store.clone(), payment_settings(provider_ms)).await
     }
 
     /// The provider's book and our own agree: money was taken for paid orders and for no others, once, and given back
@@ -281,7 +285,7 @@ impl Fixture {
             id: OfferId::new(),
             stream: self.stream,
             variant: self.variant,
-            kind: Kind::Regular,
+            kind: OfferKind::Regular,
             price: 4_900,
             old_price: None,
             quantity,
@@ -293,14 +297,14 @@ impl Fixture {
         }
     }
 
-    pub async fn sell(&self, offer: OfferId, asks: &[Ask]) -> Sold {
+    pub async fn sell(&self, offer: OfferId, asks: &[PurchaseRequest]) -> BatchOutcome {
         self.store.sell(offer, asks).await.unwrap()
     }
 
     /// One purchase in a batch of its own.
-    pub async fn buy(&self, offer: OfferId, ask: &Ask) -> Result<Answered, Refusal> {
+    pub async fn buy(&self, offer: OfferId, ask: &PurchaseRequest) -> Result<PurchaseOutcome, Refusal> {
         match self.store.sell(offer, std::slice::from_ref(ask)).await {
-            Ok(mut sold) => sold.answers.remove(0),
+            Ok(mut sold) => sold.results.remove(0),
             Err(Error::Refused(refusal)) => Err(refusal),
             Err(fault) => panic!("{fault}"),
         }
@@ -312,7 +316,7 @@ impl Fixture {
     }
 
     /// Moves the end of every hold of this offer into the past.
-    pub async fn let_holds_end(&self, offer: OfferId) {
+    pub async fn expire_holds(&self, offer: OfferId) {
         self.run(&format!("update orders set hold_until = 1000 where offer = {}", self.id(offer.0))).await;
     }
 
@@ -325,15 +329,15 @@ impl Fixture {
     }
 
     /// Units in the variant's pool.
-    pub async fn pool(&self) -> i64 {
+    pub async fn stock(&self) -> i64 {
         self.number(&format!("select stock from variants where id = {}", self.id(self.variant.0))).await
     }
 
-    pub async fn assert_sound(&self) {
-        assert_eq!(self.store.audit().await.unwrap(), []);
+    pub async fn assert_consistent(&self) {
+        assert_eq!(self.store.reservation_mismatches().await.unwrap(), []);
     }
 
-    pub fn shared(self) -> Arc<Fixture> {
+    pub fn into_arc(self) -> Arc<Fixture> {
         Arc::new(self)
     }
 }

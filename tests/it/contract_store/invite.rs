@@ -2,8 +2,8 @@
 
 use livesouk::domain::{Helper, Invite, InviteId, Refusal, Role, StreamId};
 
+use super::builders::{refusal, user};
 use super::fixture::{Fixture, facts};
-use super::words::{refusal, user};
 
 facts! {
     a_link_lets_in_until_it_is_over
@@ -76,7 +76,7 @@ async fn a_link_serves_twenty_and_no_more(shop: Fixture) {
 }
 
 async fn a_show_has_fifty_open_links_and_no_more(shop: Fixture) {
-    for n in 0..Invite::OPEN_MAX {
+    for n in 0..Invite::ACTIVE_MAX {
         let made = invite(shop.stream, Role::Analyst);
         shop.store.create_invite(&made, &Invite::hash(&n.to_string())).await.unwrap();
     }

@@ -32,7 +32,7 @@ async fn migrating_again_changes_nothing(shop: Fixture) {
         migrate(&url).await.unwrap();
     }
     assert_eq!(shop.find(offer).await.terms.reserved, 1);
-    shop.assert_sound().await;
+    shop.assert_consistent().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,10 +1,10 @@
 //! Offers and their pool: units move, and none is lost on the way.
 
 use livesouk::domain::offer::NewOffer;
-use livesouk::domain::{Kind, OfferStatus, Refusal, Stage};
+use livesouk::domain::{OfferKind, OfferStage, OfferStatus, Refusal};
 
-use super::fixture::{Fixture, POOL, facts};
-use super::words::{asks, code, refusal};
+use super::builders::{code, purchase_requests, refusal};
+use super::fixture::{Fixture, STOCK, facts};
 
 facts! {
     making_restocking_and_closing_move_units_between_pool_and_offer
@@ -19,35 +19,35 @@ facts! {
 
 async fn making_restocking_and_closing_move_units_between_pool_and_offer(shop: Fixture) {
     let offer = shop.offer(10, 5).await;
-    assert_eq!(shop.pool().await, POOL - 10);
-    shop.sell(offer, &asks(0..3)).await;
+    assert_eq!(shop.stock().await, STOCK - 10);
+    shop.sell(offer, &purchase_requests(0..3)).await;
     shop.store.restock_offer(offer, 5).await.unwrap();
-    assert_eq!((shop.pool().await, shop.find(offer).await.terms.left()), (POOL - 15, 12));
+    assert_eq!((shop.stock().await, shop.find(offer).await.terms.left()), (STOCK - 15, 12));
     assert!(shop.store.close_offer(offer).await.unwrap());
     let terms = shop.find(offer).await.terms;
-    assert_eq!((terms.quantity, terms.reserved, shop.pool().await), (3, 3, POOL - 3));
+    assert_eq!((terms.quantity, terms.reserved, shop.stock().await), (3, 3, STOCK - 3));
     assert!(!shop.store.close_offer(offer).await.unwrap(), "it was closed already");
-    assert_eq!(shop.pool().await, POOL - 3);
-    assert_eq!(shop.store.restock_variant(shop.variant, 7).await.unwrap().stock, POOL + 4);
+    assert_eq!(shop.stock().await, STOCK - 3);
+    assert_eq!(shop.store.restock_variant(shop.variant, 7).await.unwrap().stock, STOCK + 4);
 }
 
 async fn not_enough_stock_says_how_many_and_moves_nothing(shop: Fixture) {
     let offer = shop.offer(10, 5).await;
-    let left = POOL - 10;
+    let left = STOCK - 10;
     assert_eq!(refusal(shop.store.create_offer(&shop.form(left + 1, 1)).await), Refusal::NotEnoughStock { left });
     assert_eq!(refusal(shop.store.restock_offer(offer, left + 1).await), Refusal::NotEnoughStock { left });
     let unknown = NewOffer { variant: Default::default(), ..shop.form(1, 1) };
     assert_eq!(refusal(shop.store.create_offer(&unknown).await), Refusal::NoSuchProduct);
     assert_eq!(refusal(shop.store.restock_offer(Default::default(), 1).await), Refusal::NoSuchOffer);
     assert_eq!(refusal(shop.store.restock_variant(Default::default(), 1).await), Refusal::NoSuchProduct);
-    assert_eq!((shop.pool().await, shop.find(offer).await.terms.quantity), (left, 10));
+    assert_eq!((shop.stock().await, shop.find(offer).await.terms.quantity), (left, 10));
     shop.store.restock_offer(offer, left).await.unwrap();
-    assert_eq!(shop.pool().await, 0);
+    assert_eq!(shop.stock().await, 0);
 }
 
 async fn a_flash_sale_counts_down_opens_and_is_extended(shop: Fixture) {
     let form = NewOffer {
-        kind: Kind::Flash,
+        kind: OfferKind::Flash,
         countdown_ms: 10_000,
         duration_ms: Some(60_000),
         old_price: Some(9_900),
@@ -63,9 +63,9 @@ async fn a_flash_sale_counts_down_opens_and_is_extended(shop: Fixture) {
     assert_eq!(offer.terms.closes_at, Some(opens_at + 60_000));
     assert_eq!(
         (offer.kind, offer.old_price, offer.terms.status(opens_at - 1, 0)),
-        (Kind::Flash, Some(9_900), OfferStatus::Countdown)
+        (OfferKind::Flash, Some(9_900), OfferStatus::Countdown)
     );
-    assert_eq!(code(&shop.buy(form.id, &asks([0])[0]).await), "not_open");
+    assert_eq!(code(&shop.buy(form.id, &purchase_requests([0])[0]).await), "not_open");
     shop.store.extend_offer(form.id, 30_000).await.unwrap();
     let extended = shop.find(form.id).await.terms;
     assert_eq!((extended.closes_at, extended.version), (Some(opens_at + 90_000), offer.terms.version + 1));
@@ -80,7 +80,7 @@ async fn a_flash_sale_counts_down_opens_and_is_extended(shop: Fixture) {
 }
 
 async fn stages_follow_their_table(shop: Fixture) {
-    use Stage::*;
+    use OfferStage::*;
     // From each stage: what open, pause and close make of it; `None` is a refusal.
     let table = [
         (Draft, Some(Open), None),
@@ -142,14 +142,15 @@ async fn offers_on_sale_and_past_their_end_are_found(shop: Fixture) {
     }
     let on_sale: Vec<_> = shop.store.offers_on_sale().await.unwrap().into_iter().map(|offer| offer.id).collect();
     assert_eq!(on_sale, [open, over, paused]);
-    assert_eq!(shop.store.offers_past_their_end(2_000).await.unwrap(), [over, paused]);
-    assert_eq!(shop.store.offers_past_their_end(1_999).await.unwrap(), []);
-    let all: Vec<_> = shop.store.offers_of(shop.stream).await.unwrap().into_iter().map(|offer| offer.id).collect();
+    assert_eq!(shop.store.offers_to_close(2_000).await.unwrap(), [over, paused]);
+    assert_eq!(shop.store.offers_to_close(1_999).await.unwrap(), []);
+    let all: Vec<_> =
+        shop.store.offers_of_stream(shop.stream).await.unwrap().into_iter().map(|offer| offer.id).collect();
     assert_eq!(all, [open, over, paused, draft, closed]);
 }
 
 async fn two_hosts_who_take_the_last_units_get_them_once(shop: Fixture) {
-    let first = shop.offer(POOL - 10, 1).await;
+    let first = shop.offer(STOCK - 10, 1).await;
     for _ in 0..10 {
         let (one, two) = (shop.form(10, 1), shop.form(10, 1));
         let (made, also, restocked) = tokio::join!(
@@ -159,7 +160,7 @@ async fn two_hosts_who_take_the_last_units_get_them_once(shop: Fixture) {
         );
         let done = [made, also, restocked];
         assert_eq!(done.iter().filter(|done| done.is_ok()).count(), 1);
-        assert_eq!(shop.pool().await, 0);
+        assert_eq!(shop.stock().await, 0);
         if done[2].is_ok() {
             shop.store.restock_variant(shop.variant, 10).await.unwrap();
         } else {

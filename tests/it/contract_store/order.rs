@@ -2,10 +2,10 @@
 
 use livesouk::domain::order::request_hash;
 use livesouk::domain::{OrderStatus, StreamId};
-use livesouk::store::{Answer, Release};
+use livesouk::store::{IdempotencyRecord, ReleaseReason};
 
+use super::builders::{ask, key, user};
 use super::fixture::{Fixture, facts};
-use super::words::{ask, key, user};
 
 facts! {
     a_paid_order_leaves_one_note_that_is_delivered_once
@@ -18,14 +18,14 @@ facts! {
     sums_count_what_was_sold
 }
 
-fn answer(order: livesouk::domain::OrderId, with: &str, code: Option<&'static str>) -> Answer {
-    Answer { verb: "pay", key: key(with), hash: request_hash(&["pay", with]), order, code }
+fn answer(order: livesouk::domain::OrderId, with: &str, code: Option<&'static str>) -> IdempotencyRecord {
+    IdempotencyRecord { verb: "pay", key: key(with), hash: request_hash(&["pay", with]), order, code }
 }
 
 async fn a_paid_order_leaves_one_note_that_is_delivered_once(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
     let order = shop.held(offer, "ann").await.id;
-    let notes = async || shop.store.notes(10).await.unwrap();
+    let notes = async || shop.store.outbox_events(10).await.unwrap();
     shop.begin_capture(order).await.unwrap();
     assert!(notes().await.is_empty());
     shop.store.finish_capture(order).await.unwrap().unwrap();
@@ -35,8 +35,8 @@ async fn a_paid_order_leaves_one_note_that_is_delivered_once(shop: Fixture) {
         told.iter().map(|note| (&*note.topic, &*note.body)).collect::<Vec<_>>(),
         [("order.paid", &*order.to_string())]
     );
-    assert!(shop.store.delivered(told[0].id).await.unwrap());
-    assert!(!shop.store.delivered(told[0].id).await.unwrap(), "another node was first");
+    assert!(shop.store.delete_outbox_event(told[0].id).await.unwrap());
+    assert!(!shop.store.delete_outbox_event(told[0].id).await.unwrap(), "another node was first");
     assert!(notes().await.is_empty());
 }
 
@@ -51,7 +51,7 @@ async fn an_order_is_paid_once(shop: Fixture) {
     assert!(paid.paid_at.unwrap() >= order.created_at);
     assert_eq!(shop.order(order.id).await, paid);
     assert_eq!(shop.begin_capture(order.id).await.unwrap(), None);
-    shop.assert_sound().await;
+    shop.assert_consistent().await;
 }
 
 async fn orders_of_some_buyers_are_found_while_they_are_undecided_or_fresh(shop: Fixture) {
@@ -62,20 +62,21 @@ async fn orders_of_some_buyers_are_found_while_they_are_undecided_or_fresh(shop:
     shop.begin_capture(paid).await.unwrap();
     let changed = shop.store.finish_capture(paid).await.unwrap().unwrap().paid_at.unwrap();
     let found = async |since| {
-        let orders = shop.store.orders_lately(&[user("ann"), user("bob"), user("nobody")], since).await.unwrap();
+        let orders = shop.store.recent_orders_of(&[user("ann"), user("bob"), user("nobody")], since).await.unwrap();
         orders.into_iter().map(|order| order.id).collect::<Vec<_>>()
     };
     assert_eq!(found(changed - 1).await, [paid, held], "the newest first, and not cem's");
     assert_eq!(found(changed + 1_000).await, [held]);
-    assert!(shop.store.orders_lately(&[], 0).await.unwrap().is_empty());
+    assert!(shop.store.recent_orders_of(&[], 0).await.unwrap().is_empty());
 }
 
 async fn answers_are_kept_and_the_first_stands(shop: Fixture) {
     let (ann, order) = (user("ann"), Default::default());
     let first = answer(order, "key-00001", Some("declined"));
-    shop.store.keep_answer(&ann, &first).await.unwrap();
-    shop.store.keep_answer(&ann, &Answer { code: None, ..first.clone() }).await.unwrap();
-    let found = async |buyer, verb, with| shop.store.answered(&user(buyer), verb, &key(with)).await.unwrap();
+    shop.store.insert_idempotency_record(&ann, &first).await.unwrap();
+    shop.store.insert_idempotency_record(&ann, &IdempotencyRecord { code: None, ..first.clone() }).await.unwrap();
+    let found =
+        async |buyer, verb, with| shop.store.find_idempotency_record(&user(buyer), verb, &key(with)).await.unwrap();
     assert_eq!(found("ann", "pay", "key-00001").await, Some((first.hash, order, Some("declined".to_owned()))));
     for (buyer, verb, with) in
         [("bob", "pay", "key-00001"), ("ann", "cancel", "key-00001"), ("ann", "pay", "key-00002")]
@@ -87,18 +88,21 @@ async fn answers_are_kept_and_the_first_stands(shop: Fixture) {
 async fn an_answer_is_kept_with_the_release_it_is_about(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
     let (order, ann) = (shop.held(offer, "ann").await.id, user("ann"));
-    let kept = Answer { verb: "cancel", ..answer(order, "key-00001", None) };
-    shop.store.release(offer, &[order], Release::BuyerCancel, Some((&ann, &kept))).await.unwrap();
-    assert_eq!(shop.store.answered(&ann, "cancel", &kept.key).await.unwrap(), Some((kept.hash, order, None)));
+    let kept = IdempotencyRecord { verb: "cancel", ..answer(order, "key-00001", None) };
+    shop.store.release_orders(offer, &[order], ReleaseReason::BuyerCancel, Some((&ann, &kept))).await.unwrap();
+    assert_eq!(
+        shop.store.find_idempotency_record(&ann, "cancel", &kept.key).await.unwrap(),
+        Some((kept.hash, order, None))
+    );
 }
 
 async fn a_release_that_came_too_late_leaves_no_answer(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
     let (order, ann) = (shop.held(offer, "ann").await.id, user("ann"));
     shop.begin_capture(order).await.unwrap();
-    let late = Answer { verb: "cancel", ..answer(order, "key-00001", None) };
-    shop.store.release(offer, &[order], Release::BuyerCancel, Some((&ann, &late))).await.unwrap();
-    assert_eq!(shop.store.answered(&ann, "cancel", &late.key).await.unwrap(), None);
+    let late = IdempotencyRecord { verb: "cancel", ..answer(order, "key-00001", None) };
+    shop.store.release_orders(offer, &[order], ReleaseReason::BuyerCancel, Some((&ann, &late))).await.unwrap();
+    assert_eq!(shop.store.find_idempotency_record(&ann, "cancel", &late.key).await.unwrap(), None);
 }
 
 async fn orders_are_found_by_key_and_by_buyer_in_pages(shop: Fixture) {
@@ -112,12 +116,13 @@ async fn orders_are_found_by_key_and_by_buyer_in_pages(shop: Fixture) {
     }
     shop.held(offer, "bob").await;
     assert_eq!(shop.store.order_by_key(&user("bob"), &key("key-00001")).await.unwrap(), None);
-    let page = async |stream, after, limit| shop.store.orders_of(&user("ann"), stream, after, limit).await.unwrap();
+    let page =
+        async |stream, after, limit| shop.store.orders_of_buyer(&user("ann"), stream, after, limit).await.unwrap();
     assert_eq!(page(None, None, 2).await, newest_first[..2]);
     assert_eq!(page(Some(shop.stream), Some(newest_first[1].id), 9).await, newest_first[2..]);
     assert_eq!(page(Some(StreamId::new()), None, 9).await, []);
     let counting: Vec<_> = newest_first.iter().rev().map(|order| order.id).collect();
-    assert_eq!(shop.store.orders_counting(&user("ann"), offer).await.unwrap(), counting);
+    assert_eq!(shop.store.counted_orders(&user("ann"), offer).await.unwrap(), counting);
 }
 
 async fn sums_count_what_was_sold(shop: Fixture) {
@@ -126,9 +131,9 @@ async fn sums_count_what_was_sold(shop: Fixture) {
     shop.begin_capture(paid.id).await.unwrap();
     shop.store.finish_capture(paid.id).await.unwrap();
     let gone = shop.held(offer, "bob").await;
-    shop.store.release(offer, &[gone.id], Release::BuyerCancel, None).await.unwrap();
+    shop.store.release_orders(offer, &[gone.id], ReleaseReason::BuyerCancel, None).await.unwrap();
     shop.held(offer, "cem").await;
-    let sums = shop.store.sums(shop.stream).await.unwrap();
+    let sums = shop.store.sales_totals(shop.stream).await.unwrap();
     assert_eq!((sums.orders_held, sums.orders_paid, sums.units_paid, sums.amount_paid), (1, 1, 3, 3 * 4_900));
     assert_eq!(shop.find(offer).await.unpaid, 0, "what may come back matters only when none is left");
 }

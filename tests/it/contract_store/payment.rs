@@ -2,10 +2,10 @@
 
 use livesouk::domain::order::request_hash;
 use livesouk::domain::{OrderStatus, PaymentStatus, Refusal};
-use livesouk::store::{NewPayment, Release};
+use livesouk::store::{NewPayment, ReleaseReason};
 
+use super::builders::{key, refusal, user};
 use super::fixture::{Fixture, facts};
-use super::words::{key, refusal, user};
 
 facts! {
     tries_are_numbered_also_when_two_tabs_pay_at_once
@@ -45,31 +45,31 @@ async fn a_key_is_one_try_for_ever(shop: Fixture) {
     };
     let (one, two) = tokio::join!(shop.store.begin_payment(&new), shop.store.begin_payment(&new));
     let (one, two) = (one.unwrap(), two.unwrap());
-    assert_eq!((one.fresh, one.payment.attempt), (!two.fresh, two.payment.attempt));
+    assert_eq!((one.is_new, one.payment.attempt), (!two.is_new, two.payment.attempt));
     let reused = NewPayment { hash: request_hash(&["pay", "slow"]), ..new.clone() };
     assert_eq!(refusal(shop.store.begin_payment(&reused).await), Refusal::KeyReused);
     let elsewhere = NewPayment { order: other.id, hash: request_hash(&["pay", "other"]), ..new.clone() };
     assert_eq!(refusal(shop.store.begin_payment(&elsewhere).await), Refusal::KeyReused);
     let bobs = NewPayment { order: other.id, buyer: user("bob"), ..new.clone() };
-    assert!(shop.store.begin_payment(&bobs).await.unwrap().fresh, "another buyer's key is another key");
+    assert!(shop.store.begin_payment(&bobs).await.unwrap().is_new, "another buyer's key is another key");
     // Also when there is nothing to pay any more.
-    shop.store.release(offer, &[order.id], Release::BuyerCancel, None).await.unwrap();
+    shop.store.release_orders(offer, &[order.id], ReleaseReason::BuyerCancel, None).await.unwrap();
     let again = shop.store.begin_payment(&new).await.unwrap();
-    assert_eq!((again.fresh, again.payment.order_status), (false, OrderStatus::Cancelled));
+    assert_eq!((again.is_new, again.payment.order_status), (false, OrderStatus::Cancelled));
 }
 
 async fn no_try_begins_for_an_order_that_cannot_be_paid(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
     let (ann, bob, cem) =
         (shop.held(offer, "ann").await.id, shop.held(offer, "bob").await.id, shop.held(offer, "cem").await.id);
-    shop.store.release(offer, &[ann], Release::BuyerCancel, None).await.unwrap();
+    shop.store.release_orders(offer, &[ann], ReleaseReason::BuyerCancel, None).await.unwrap();
     shop.begin_capture(bob).await.unwrap().unwrap();
     let begin = async |order| refusal(shop.begin_payment(order, "ok").await).code();
     assert_eq!((begin(ann).await, begin(bob).await), ("wrong_status", "busy"));
     shop.store.finish_capture(bob).await.unwrap().unwrap();
     assert_eq!(begin(bob).await, "already_paid");
-    shop.let_holds_end(offer).await;
-    shop.store.release(offer, &[cem], Release::HoldEnded, None).await.unwrap();
+    shop.expire_holds(offer).await;
+    shop.store.release_orders(offer, &[cem], ReleaseReason::HoldEnded, None).await.unwrap();
     assert_eq!(begin(cem).await, "hold_expired");
     assert_eq!(shop.number("select count(*) from payments").await, 1);
 }
@@ -105,7 +105,7 @@ async fn a_try_that_is_let_go_cannot_win_any_more(shop: Fixture) {
         let order = shop.held(offer, &format!("ann-{round}")).await.id;
         let payment = shop.begin_payment(order, "ok").await.unwrap();
         let win = shop.store.begin_capture(&payment, None);
-        let let_go = shop.store.note_payment(&payment, PaymentStatus::Voiding, None);
+        let let_go = shop.store.update_payment_status(&payment, PaymentStatus::Voiding, None);
         let (won, gone) = if round % 2 == 0 {
             tokio::join!(win, let_go)
         } else {
@@ -125,10 +125,10 @@ async fn a_try_that_won_is_not_let_go(shop: Fixture) {
     shop.begin_capture(order).await.unwrap().unwrap();
     let winner = shop.store.winning_payment(order).await.unwrap().unwrap();
     for next in [PaymentStatus::Voiding, PaymentStatus::Cancelled, PaymentStatus::Failed] {
-        assert!(!shop.store.note_payment(&winner, next, None).await.unwrap(), "{next:?}");
+        assert!(!shop.store.update_payment_status(&winner, next, None).await.unwrap(), "{next:?}");
     }
     shop.store.finish_capture(order).await.unwrap().unwrap();
-    assert!(!shop.store.note_payment(&winner, PaymentStatus::Voiding, None).await.unwrap());
+    assert!(!shop.store.update_payment_status(&winner, PaymentStatus::Voiding, None).await.unwrap());
     assert_eq!(shop.store.winning_payment(order).await.unwrap().unwrap().status, PaymentStatus::Captured);
 }
 
@@ -136,7 +136,7 @@ async fn what_is_over_is_not_written_over(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
     let order = shop.held(offer, "ann").await.id;
     let payment = shop.begin_payment(order, "declined").await.unwrap();
-    let note = async |next| shop.store.note_payment(&payment, next, Some("the-reference")).await.unwrap();
+    let note = async |next| shop.store.update_payment_status(&payment, next, Some("the-reference")).await.unwrap();
     assert!(note(PaymentStatus::Declined).await);
     for late in [PaymentStatus::NeedsAction, PaymentStatus::Authorized, PaymentStatus::Voiding] {
         assert!(!note(late).await, "{late:?}");
@@ -151,12 +151,12 @@ async fn a_refused_capture_leaves_the_try_to_be_let_go(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
     let order = shop.held(offer, "ann").await.id;
     shop.begin_capture(order).await.unwrap().unwrap();
-    shop.store.release(offer, &[order], Release::CaptureFailed, None).await.unwrap();
+    shop.store.release_orders(offer, &[order], ReleaseReason::CaptureFailed, None).await.unwrap();
     let winner = shop.store.winning_payment(order).await.unwrap().unwrap();
     assert_eq!((winner.wins, winner.order_status), (true, OrderStatus::Cancelled));
-    assert!(shop.store.note_payment(&winner, PaymentStatus::Voiding, None).await.unwrap());
-    assert!(shop.store.note_payment(&winner, PaymentStatus::Failed, None).await.unwrap());
-    shop.assert_sound().await;
+    assert!(shop.store.update_payment_status(&winner, PaymentStatus::Voiding, None).await.unwrap());
+    assert!(shop.store.update_payment_status(&winner, PaymentStatus::Failed, None).await.unwrap());
+    shop.assert_consistent().await;
 }
 
 async fn what_nobody_finished_is_adrift_and_nothing_else(shop: Fixture) {
@@ -172,7 +172,7 @@ async fn what_nobody_finished_is_adrift_and_nothing_else(shop: Fixture) {
         let order = shop.held(offer, buyer).await.id;
         let payment = shop.begin_payment(order, "ok").await.unwrap();
         if let Some(next) = becomes {
-            assert!(shop.store.note_payment(&payment, next, None).await.unwrap());
+            assert!(shop.store.update_payment_status(&payment, next, None).await.unwrap());
         }
         ids.push(order);
     }
@@ -182,7 +182,7 @@ async fn what_nobody_finished_is_adrift_and_nothing_else(shop: Fixture) {
     }
     shop.store.finish_capture(paid).await.unwrap().unwrap();
     let adrift = async |since| -> Vec<_> {
-        shop.store.payments_adrift(since, 100).await.unwrap().iter().map(|payment| payment.order).collect()
+        shop.store.payments_to_reconcile(since, 100).await.unwrap().iter().map(|payment| payment.order).collect()
     };
     let now = shop.store.now().await.unwrap();
     assert_eq!(adrift(now - 60_000).await, [], "all of it is fresh");
@@ -203,10 +203,10 @@ async fn one_that_always_breaks_waits_behind_the_others(shop: Fixture) {
         tries.push(shop.begin_payment(order, "ok").await.unwrap());
     }
     let now = shop.store.now().await.unwrap();
-    let first = async || shop.store.payments_adrift(now + 60_000, 1).await.unwrap()[0].order;
+    let first = async || shop.store.payments_to_reconcile(now + 60_000, 1).await.unwrap()[0].order;
     assert_eq!(first().await, tries[0].order);
-    shop.store.touch_payment(&tries[0]).await.unwrap();
+    shop.store.mark_payment_checked(&tries[0]).await.unwrap();
     assert_eq!(first().await, tries[1].order);
-    shop.store.touch_payment(&tries[1]).await.unwrap();
+    shop.store.mark_payment_checked(&tries[1]).await.unwrap();
     assert_eq!(first().await, tries[2].order);
 }

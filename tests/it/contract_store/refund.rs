@@ -4,8 +4,8 @@ use livesouk::domain::order::request_hash;
 use livesouk::domain::{OfferId, Order, OrderStatus, Refund, RefundStatus, Refusal};
 use livesouk::store::{NewRefund, PaymentEvent};
 
-use super::fixture::{Fixture, POOL, facts};
-use super::words::{key, refusal, user};
+use super::builders::{key, refusal, user};
+use super::fixture::{Fixture, STOCK, facts};
 
 facts! {
     units_of_a_refund_go_where_the_host_said
@@ -42,7 +42,7 @@ async fn units_of_a_refund_go_where_the_host_said(shop: Fixture) {
     for (closed, restock, quantity, back) in
         [(false, true, 5, 0), (false, false, 4, 0), (true, true, 0, 1), (true, false, 0, 0)]
     {
-        let pool = shop.pool().await;
+        let pool = shop.stock().await;
         let offer = shop.offer(5, 1).await;
         let order = paid(&shop, offer, &format!("ann-{closed}-{restock}")).await;
         if closed {
@@ -57,13 +57,13 @@ async fn units_of_a_refund_go_where_the_host_said(shop: Fixture) {
         let terms = shop.find(offer).await.terms;
         assert_eq!((terms.quantity, terms.reserved, terms.version), (quantity, 0, before.version + 1));
         let left_in_pool = if closed { pool - 1 } else { pool - 5 };
-        assert_eq!(shop.pool().await, left_in_pool + back, "closed {closed}, restock {restock}");
+        assert_eq!(shop.stock().await, left_in_pool + back, "closed {closed}, restock {restock}");
         assert_eq!(shop.store.finish_refund(&refund).await.unwrap(), None, "once");
         assert_eq!(shop.find(offer).await.terms.version, terms.version);
-        shop.assert_sound().await;
+        shop.assert_consistent().await;
         assert_eq!(shop.number("select count(*) from audit_money").await, 0);
     }
-    assert!(shop.pool().await < POOL);
+    assert!(shop.stock().await < STOCK);
 }
 
 async fn an_order_is_refunded_once_also_at_once(shop: Fixture) {
@@ -79,7 +79,7 @@ async fn an_order_is_refunded_once_also_at_once(shop: Fixture) {
         assert_eq!([one, two].iter().filter(|done| done.as_ref().unwrap().is_some()).count(), 1);
         assert_eq!(shop.find(offer).await.terms.reserved, 0);
     }
-    shop.assert_sound().await;
+    shop.assert_consistent().await;
 }
 
 async fn a_refund_has_a_row_of_its_own_and_a_key(shop: Fixture) {
@@ -92,13 +92,13 @@ async fn a_refund_has_a_row_of_its_own_and_a_key(shop: Fixture) {
     assert_eq!(refusal(shop.store.begin_refund(&wish(&other, "key-00001", true)).await), Refusal::KeyReused);
     assert_eq!(shop.store.pending_refund(order.id).await.unwrap(), Some(first.clone()));
     let now = shop.store.now().await.unwrap();
-    assert_eq!(shop.store.refunds_adrift(now - 60_000, 9).await.unwrap(), []);
-    assert_eq!(shop.store.refunds_adrift(now + 1, 9).await.unwrap(), std::slice::from_ref(&first));
+    assert_eq!(shop.store.refunds_to_reconcile(now - 60_000, 9).await.unwrap(), []);
+    assert_eq!(shop.store.refunds_to_reconcile(now + 1, 9).await.unwrap(), std::slice::from_ref(&first));
     shop.store.finish_refund(&first).await.unwrap().unwrap();
     let again = shop.store.begin_refund(&wish(&order, "key-00001", true)).await.unwrap();
     assert_eq!(again.status, RefundStatus::Done);
     assert_eq!(refusal(shop.store.begin_refund(&wish(&order, "key-00002", true)).await), Refusal::AlreadyRefunded);
-    assert_eq!(shop.store.refunds_adrift(now + 60_000, 9).await.unwrap(), []);
+    assert_eq!(shop.store.refunds_to_reconcile(now + 60_000, 9).await.unwrap(), []);
 }
 
 async fn only_a_paid_order_is_refunded(shop: Fixture) {
@@ -119,11 +119,11 @@ async fn a_refund_that_failed_leaves_the_order_paid(shop: Fixture) {
     assert_eq!(shop.order(order.id).await.status, OrderStatus::Paid);
     let second = shop.store.begin_refund(&wish(&order, "key-00002", false)).await.unwrap();
     assert_eq!((second.n, second.restock), (2, false));
-    assert_ne!(second.key(), refund.key());
+    assert_ne!(second.idempotency_key(), refund.idempotency_key());
     shop.store.finish_refund(&second).await.unwrap().unwrap();
     shop.store.fail_refund(&second).await.unwrap();
     assert_eq!(shop.store.refund(order.id, 2).await.unwrap().unwrap().status, RefundStatus::Done);
-    shop.assert_sound().await;
+    shop.assert_consistent().await;
 }
 
 async fn sums_tell_what_was_given_back(shop: Fixture) {
@@ -132,7 +132,7 @@ async fn sums_tell_what_was_given_back(shop: Fixture) {
     paid(&shop, offer, "bob").await;
     let refund = begun(&shop, &order, true).await;
     let sums = async || {
-        let sums = shop.store.sums(shop.stream).await.unwrap();
+        let sums = shop.store.sales_totals(shop.stream).await.unwrap();
         (sums.orders_paid, sums.units_paid, sums.amount_paid, sums.orders_refunded, sums.amount_refunded)
     };
     assert_eq!(sums().await, (2, 2, 9_800, 0, 0));
@@ -148,17 +148,18 @@ async fn an_event_is_kept_once_and_forgotten_in_time(shop: Fixture) {
         reference: Some("r".into()),
     };
     let (event_one, event_two) = (event("evt_1"), event("evt_2"));
-    let (one, two) = tokio::join!(shop.store.keep_event(&event_one), shop.store.keep_event(&event_one));
+    let (one, two) =
+        tokio::join!(shop.store.insert_payment_event(&event_one), shop.store.insert_payment_event(&event_one));
     assert_ne!(one.unwrap(), two.unwrap());
-    assert!(shop.store.keep_event(&event_two).await.unwrap());
+    assert!(shop.store.insert_payment_event(&event_two).await.unwrap());
     let now = shop.store.now().await.unwrap();
-    let waiting = async |since| shop.store.events_waiting(since, 9).await.unwrap();
+    let waiting = async |since| shop.store.pending_payment_events(since, 9).await.unwrap();
     assert_eq!(waiting(now - 15_000).await.len(), 2);
-    shop.store.mark_event(&event_one, false).await.unwrap();
+    shop.store.mark_payment_event(&event_one, false).await.unwrap();
     assert_eq!(waiting(now - 15_000).await, std::slice::from_ref(&event_two), "tried just now");
     assert_eq!(waiting(now + 15_000).await, [event_two.clone(), event_one.clone()], "it waits behind the others");
-    shop.store.mark_event(&event_two, true).await.unwrap();
+    shop.store.mark_payment_event(&event_two, true).await.unwrap();
     assert_eq!(waiting(now + 15_000).await, std::slice::from_ref(&event_one));
-    assert_eq!(shop.store.prune_events(now - 60_000).await.unwrap(), 0);
-    assert_eq!(shop.store.prune_events(now + 60_000).await.unwrap(), 2);
+    assert_eq!(shop.store.prune_payment_events(now - 60_000).await.unwrap(), 0);
+    assert_eq!(shop.store.prune_payment_events(now + 60_000).await.unwrap(), 2);
 }

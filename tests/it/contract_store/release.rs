@@ -1,10 +1,10 @@
 //! Units that come back: once, to the right place, never too early; and pay against expire.
 
 use livesouk::domain::{OrderStatus, Refusal};
-use livesouk::store::Release;
+use livesouk::store::ReleaseReason;
 
-use super::fixture::{Fixture, POOL, facts};
-use super::words::{asks, code, refusal};
+use super::builders::{code, purchase_requests, refusal};
+use super::fixture::{Fixture, STOCK, facts};
 
 facts! {
     a_released_unit_is_on_sale_again_once
@@ -22,33 +22,33 @@ facts! {
 async fn a_released_unit_is_on_sale_again_once(shop: Fixture) {
     let offer = shop.offer(2, 1).await;
     let (ann, _bob) = (shop.held(offer, "ann").await, shop.held(offer, "bob").await);
-    let ended = shop.store.release(offer, &[ann.id, ann.id], Release::BuyerCancel, None).await.unwrap();
+    let ended = shop.store.release_orders(offer, &[ann.id, ann.id], ReleaseReason::BuyerCancel, None).await.unwrap();
     assert_eq!(
         ended.iter().map(|o| (o.id, o.status, o.version)).collect::<Vec<_>>(),
         [(ann.id, OrderStatus::Cancelled, 2)]
     );
     assert_eq!(ended[0].reason.as_deref(), Some("buyer_cancel"));
-    assert_eq!(shop.store.release(offer, &[ann.id], Release::BuyerCancel, None).await.unwrap(), []);
+    assert_eq!(shop.store.release_orders(offer, &[ann.id], ReleaseReason::BuyerCancel, None).await.unwrap(), []);
     let terms = shop.find(offer).await.terms;
-    assert_eq!((terms.quantity, terms.reserved, shop.pool().await), (2, 1, POOL - 2));
-    let sold = shop.sell(offer, &asks(0..2)).await;
-    assert_eq!(sold.answers.iter().map(code).collect::<Vec<_>>(), ["ok", "sold_out_for_now"]);
-    shop.assert_sound().await;
+    assert_eq!((terms.quantity, terms.reserved, shop.stock().await), (2, 1, STOCK - 2));
+    let sold = shop.sell(offer, &purchase_requests(0..2)).await;
+    assert_eq!(sold.results.iter().map(code).collect::<Vec<_>>(), ["ok", "sold_out_for_now"]);
+    shop.assert_consistent().await;
 }
 
 async fn a_unit_released_after_the_close_goes_to_the_pool(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
     let (ann, bob) = (shop.held(offer, "ann").await, shop.held(offer, "bob").await);
     assert!(shop.store.close_offer(offer).await.unwrap());
-    assert_eq!(shop.pool().await, POOL - 2, "what nobody holds went back at once");
-    for (order, pool) in [(ann, POOL - 1), (bob, POOL)] {
-        shop.store.release(offer, &[order.id], Release::BuyerCancel, None).await.unwrap();
-        shop.store.release(offer, &[order.id], Release::BuyerCancel, None).await.unwrap();
-        assert_eq!(shop.pool().await, pool);
+    assert_eq!(shop.stock().await, STOCK - 2, "what nobody holds went back at once");
+    for (order, pool) in [(ann, STOCK - 1), (bob, STOCK)] {
+        shop.store.release_orders(offer, &[order.id], ReleaseReason::BuyerCancel, None).await.unwrap();
+        shop.store.release_orders(offer, &[order.id], ReleaseReason::BuyerCancel, None).await.unwrap();
+        assert_eq!(shop.stock().await, pool);
     }
     let terms = shop.find(offer).await.terms;
     assert_eq!((terms.quantity, terms.reserved), (0, 0));
-    shop.assert_sound().await;
+    shop.assert_consistent().await;
 }
 
 async fn a_hold_is_never_released_before_its_end(shop: Fixture) {
@@ -58,7 +58,7 @@ async fn a_hold_is_never_released_before_its_end(shop: Fixture) {
     shop.run(&format!("update orders set hold_until = {end}")).await;
     loop {
         let before = shop.store.now().await.unwrap();
-        let ended = shop.store.release(offer, &[order.id], Release::HoldEnded, None).await.unwrap();
+        let ended = shop.store.release_orders(offer, &[order.id], ReleaseReason::HoldEnded, None).await.unwrap();
         let after = shop.store.now().await.unwrap();
         match ended.first() {
             Some(ended) => {
@@ -74,32 +74,32 @@ async fn a_hold_is_never_released_before_its_end(shop: Fixture) {
 async fn each_reason_ends_only_orders_it_may_end(shop: Fixture) {
     let offer = shop.offer(9, 9).await;
     let order = shop.held(offer, "ann").await.id;
-    let release = async |why| shop.store.release(offer, &[order], why, None).await.unwrap().len();
-    assert_eq!(release(Release::HoldEnded).await, 0, "its time has not come");
-    assert_eq!(release(Release::CaptureFailed).await, 0, "no money was asked for");
+    let release = async |why| shop.store.release_orders(offer, &[order], why, None).await.unwrap().len();
+    assert_eq!(release(ReleaseReason::HoldEnded).await, 0, "its time has not come");
+    assert_eq!(release(ReleaseReason::CaptureFailed).await, 0, "no money was asked for");
     shop.begin_capture(order).await.unwrap().unwrap();
-    shop.let_holds_end(offer).await;
-    assert_eq!(release(Release::HoldEnded).await, 0, "money is on its way");
-    assert_eq!(release(Release::BuyerCancel).await, 0);
+    shop.expire_holds(offer).await;
+    assert_eq!(release(ReleaseReason::HoldEnded).await, 0, "money is on its way");
+    assert_eq!(release(ReleaseReason::BuyerCancel).await, 0);
     shop.store.finish_capture(order).await.unwrap().unwrap();
-    for why in [Release::HoldEnded, Release::BuyerCancel, Release::CaptureFailed] {
+    for why in [ReleaseReason::HoldEnded, ReleaseReason::BuyerCancel, ReleaseReason::CaptureFailed] {
         assert_eq!(release(why).await, 0, "it is paid");
     }
     let failed = shop.held(offer, "bob").await.id;
     shop.begin_capture(failed).await.unwrap().unwrap();
-    let ended = shop.store.release(offer, &[failed], Release::CaptureFailed, None).await.unwrap();
+    let ended = shop.store.release_orders(offer, &[failed], ReleaseReason::CaptureFailed, None).await.unwrap();
     assert_eq!((ended[0].status, ended[0].reason.as_deref()), (OrderStatus::Cancelled, Some("capture_failed")));
-    shop.assert_sound().await;
+    shop.assert_consistent().await;
 }
 
 async fn an_order_is_not_released_through_another_offer(shop: Fixture) {
     let (offer, other) = (shop.offer(5, 1).await, shop.offer(5, 1).await);
     let order = shop.held(offer, "ann").await;
-    assert_eq!(shop.store.release(other, &[order.id], Release::BuyerCancel, None).await.unwrap(), []);
-    let unknown = shop.store.release(Default::default(), &[order.id], Release::BuyerCancel, None).await;
+    assert_eq!(shop.store.release_orders(other, &[order.id], ReleaseReason::BuyerCancel, None).await.unwrap(), []);
+    let unknown = shop.store.release_orders(Default::default(), &[order.id], ReleaseReason::BuyerCancel, None).await;
     assert_eq!(refusal(unknown), Refusal::NoSuchOffer);
     assert_eq!(shop.order(order.id).await.status, OrderStatus::Held);
-    shop.assert_sound().await;
+    shop.assert_consistent().await;
 }
 
 async fn pay_and_expire_race_and_exactly_one_wins(shop: Fixture) {
@@ -107,13 +107,18 @@ async fn pay_and_expire_race_and_exactly_one_wins(shop: Fixture) {
     let mut wins = [0, 0];
     for round in 0..40 {
         let order = shop.held(offer, &format!("ann-{round}")).await.id;
-        shop.let_holds_end(offer).await;
+        shop.expire_holds(offer).await;
         let race = [order];
         let (paying, ending) = if round % 2 == 0 {
-            tokio::join!(shop.begin_capture(order), shop.store.release(offer, &race, Release::HoldEnded, None))
+            tokio::join!(
+                shop.begin_capture(order),
+                shop.store.release_orders(offer, &race, ReleaseReason::HoldEnded, None)
+            )
         } else {
-            let (ending, paying) =
-                tokio::join!(shop.store.release(offer, &race, Release::HoldEnded, None), shop.begin_capture(order));
+            let (ending, paying) = tokio::join!(
+                shop.store.release_orders(offer, &race, ReleaseReason::HoldEnded, None),
+                shop.begin_capture(order)
+            );
             (paying, ending)
         };
         let (paid, ended) = (paying.unwrap().is_some(), ending.unwrap().len() == 1);
@@ -123,33 +128,33 @@ async fn pay_and_expire_race_and_exactly_one_wins(shop: Fixture) {
         wins[usize::from(ended)] += 1;
     }
     assert_eq!(shop.find(offer).await.terms.reserved, wins[0]);
-    shop.assert_sound().await;
+    shop.assert_consistent().await;
 }
 
 async fn releases_of_one_order_race_and_one_wins(shop: Fixture) {
     let offer = shop.offer(50, 1).await;
     for round in 0..20 {
         let order = [shop.held(offer, &format!("ann-{round}")).await.id];
-        shop.let_holds_end(offer).await;
+        shop.expire_holds(offer).await;
         let (sweep, other_sweep, cancel) = tokio::join!(
-            shop.store.release(offer, &order, Release::HoldEnded, None),
-            shop.store.release(offer, &order, Release::HoldEnded, None),
-            shop.store.release(offer, &order, Release::BuyerCancel, None),
+            shop.store.release_orders(offer, &order, ReleaseReason::HoldEnded, None),
+            shop.store.release_orders(offer, &order, ReleaseReason::HoldEnded, None),
+            shop.store.release_orders(offer, &order, ReleaseReason::BuyerCancel, None),
         );
         let ended: usize = [sweep, other_sweep, cancel].into_iter().map(|ended| ended.unwrap().len()).sum();
         assert_eq!(ended, 1, "round {round}");
         assert_eq!(shop.find(offer).await.terms.reserved, 0);
     }
-    shop.assert_sound().await;
+    shop.assert_consistent().await;
 }
 
 async fn release_raises_the_version_only_when_something_came_back(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
     let order = [shop.held(offer, "ann").await.id];
     let before = shop.find(offer).await.terms.version;
-    shop.store.release(offer, &order, Release::HoldEnded, None).await.unwrap();
+    shop.store.release_orders(offer, &order, ReleaseReason::HoldEnded, None).await.unwrap();
     assert_eq!(shop.find(offer).await.terms.version, before);
-    shop.store.release(offer, &order, Release::BuyerCancel, None).await.unwrap();
+    shop.store.release_orders(offer, &order, ReleaseReason::BuyerCancel, None).await.unwrap();
     assert_eq!(shop.find(offer).await.terms.version, before + 1);
 }
 
@@ -157,23 +162,23 @@ async fn holds_that_are_over_are_found_and_others_are_not(shop: Fixture) {
     let (offer, other) = (shop.offer(5, 1).await, shop.offer(5, 1).await);
     let (ann, bob) = (shop.held(offer, "ann").await, shop.held(offer, "bob").await);
     shop.held(other, "cem").await;
-    shop.let_holds_end(offer).await;
+    shop.expire_holds(offer).await;
     shop.begin_capture(bob.id).await.unwrap().unwrap();
     let now = shop.store.now().await.unwrap();
-    assert_eq!(shop.store.holds_due(now).await.unwrap(), [(offer, ann.id)]);
+    assert_eq!(shop.store.expired_holds(now).await.unwrap(), [(offer, ann.id)]);
 }
 
 async fn many_holds_are_released_at_once(shop: Fixture) {
     let offer = shop.offer(400, 1).await;
-    let sold = shop.sell(offer, &asks(0..300)).await;
-    shop.let_holds_end(offer).await;
-    let mut ids: Vec<_> = sold.answers.iter().map(|answer| answer.as_ref().unwrap().order.id).collect();
+    let sold = shop.sell(offer, &purchase_requests(0..300)).await;
+    shop.expire_holds(offer).await;
+    let mut ids: Vec<_> = sold.results.iter().map(|answer| answer.as_ref().unwrap().order.id).collect();
     let paid = ids[7];
     shop.begin_capture(paid).await.unwrap().unwrap();
     ids.reverse();
-    let ended = shop.store.release(offer, &ids, Release::HoldEnded, None).await.unwrap();
+    let ended = shop.store.release_orders(offer, &ids, ReleaseReason::HoldEnded, None).await.unwrap();
     assert_eq!(ended.len(), 299);
     assert!(ended.iter().all(|order| order.id != paid && order.status == OrderStatus::Expired));
     assert_eq!(shop.find(offer).await.terms.reserved, 1);
-    shop.assert_sound().await;
+    shop.assert_consistent().await;
 }

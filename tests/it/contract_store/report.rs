@@ -1,11 +1,11 @@
 //! What a report is made of.
 
 use livesouk::domain::report::PinSpan;
-use livesouk::domain::{ChatMessage, DeedKind, Millis, StreamId};
+use livesouk::domain::{AuditAction, ChatMessage, Millis, StreamId};
 
+use super::builders::audit_entry;
 use super::chat::message;
 use super::fixture::{Fixture, facts};
-use super::words::deed;
 
 facts! {
     of_what_nodes_saw_in_a_minute_the_largest_stays
@@ -17,10 +17,10 @@ facts! {
 async fn of_what_nodes_saw_in_a_minute_the_largest_stays(shop: Fixture) {
     let other = StreamId::new();
     for seen in [vec![(shop.stream, 60_000, 5), (other, 60_000, 9)], vec![(shop.stream, 60_000, 3)]] {
-        shop.store.keep_viewers(&seen).await.unwrap();
+        shop.store.record_viewers(&seen).await.unwrap();
     }
     assert_eq!(shop.store.viewers_by_minute(shop.stream).await.unwrap(), [(60_000, 5)], "no less, and no sum");
-    shop.store.keep_viewers(&[(shop.stream, 120_000, 1), (shop.stream, 60_000, 7)]).await.unwrap();
+    shop.store.record_viewers(&[(shop.stream, 120_000, 1), (shop.stream, 60_000, 7)]).await.unwrap();
     assert_eq!(shop.store.viewers_by_minute(shop.stream).await.unwrap(), [(60_000, 7), (120_000, 1)]);
 }
 
@@ -60,9 +60,12 @@ async fn orders_and_talk_are_counted_by_their_minute(shop: Fixture) {
     assert_eq!(shop.store.orders_by_minute(shop.stream).await.unwrap(), [(60_000, 1), (120_000, 2)]);
     let said = |at| ChatMessage { at, ..message(shop.stream, "ann", "hi") };
     let messages = [said(60_000), said(119_999), said(120_000)];
-    shop.store.keep_messages(&messages).await.unwrap();
-    shop.store.delete_message(shop.stream, messages[2].id, &deed(shop.stream, DeedKind::Delete)).await.unwrap();
-    shop.store.hold_message(&said(60_001)).await.unwrap();
+    shop.store.insert_messages(&messages).await.unwrap();
+    shop.store
+        .delete_message(shop.stream, messages[2].id, &audit_entry(shop.stream, AuditAction::Delete))
+        .await
+        .unwrap();
+    shop.store.queue_for_review(&said(60_001)).await.unwrap();
     assert_eq!(shop.store.messages_by_minute(shop.stream).await.unwrap(), [(60_000, 2)]);
 }
 
@@ -76,13 +79,13 @@ async fn sales_are_told_by_offer_and_by_what_became_of_the_orders(shop: Fixture)
     {
         shop.run(&format!("update orders set status = '{status}' where buyer = '{buyer}'")).await;
     }
-    let sales = shop.store.sales_of(shop.stream).await.unwrap();
+    let sales = shop.store.sales_by_offer(shop.stream).await.unwrap();
     assert_eq!(sales.iter().map(|sales| sales.offer).collect::<Vec<_>>(), [offer, quiet]);
     let of = &sales[0];
     assert_eq!((of.held, of.paid, of.expired, of.cancelled, of.refunded), (2, 1, 1, 1, 1));
     assert_eq!((of.units, of.amount), (1, 4_900));
     assert_eq!((sales[1].held, sales[1].paid, sales[1].amount), (0, 0, 0));
-    let sums = shop.store.sums(shop.stream).await.unwrap();
+    let sums = shop.store.sales_totals(shop.stream).await.unwrap();
     assert_eq!((sums.orders_expired, sums.orders_cancelled), (1, 1));
-    assert_eq!(shop.store.payments_failed(shop.stream).await.unwrap(), 0);
+    assert_eq!(shop.store.count_failed_payments(shop.stream).await.unwrap(), 0);
 }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use livesouk::domain::Refusal;
-use livesouk::store::Release;
+use livesouk::store::ReleaseReason;
 use tokio::sync::Barrier;
 
-use super::fixture::{Fixture, HOLD_MS, POOL, facts};
-use super::words::{ask, asks, code, places, user};
+use super::builders::{ask, code, places, purchase_requests, user};
+use super::fixture::{Fixture, HOLD_MS, STOCK, facts};
 
 facts! {
     second_buyer_of_the_last_unit_is_refused
@@ -26,23 +26,31 @@ facts! {
 
 async fn second_buyer_of_the_last_unit_is_refused(shop: Fixture) {
     let offer = shop.offer(1, 1).await;
-    let sold = shop.sell(offer, &asks(0..2)).await;
-    assert_eq!(sold.answers.iter().map(code).collect::<Vec<_>>(), ["ok", "sold_out_for_now"]);
-    assert_eq!(code(&shop.buy(offer, &asks([2])[0]).await), "sold_out_for_now");
-    let order = sold.answers[0].as_ref().unwrap().order.id;
+    let sold = shop.sell(offer, &purchase_requests(0..2)).await;
+    assert_eq!(sold.results.iter().map(code).collect::<Vec<_>>(), ["ok", "sold_out_for_now"]);
+    assert_eq!(code(&shop.buy(offer, &purchase_requests([2])[0]).await), "sold_out_for_now");
+    let order = sold.results[0].as_ref().unwrap().order.id;
     shop.begin_capture(order).await.unwrap().unwrap();
     shop.store.finish_capture(order).await.unwrap().unwrap();
-    assert_eq!(code(&shop.buy(offer, &asks([2])[0]).await), "sold_out", "what is paid for does not come back");
-    shop.assert_sound().await;
+    assert_eq!(
+        code(&shop.buy(offer, &purchase_requests([2])[0]).await),
+        "sold_out",
+        "what is paid for does not come back"
+    );
+    shop.assert_consistent().await;
 }
 
 async fn places_are_dense_across_batches_and_refusals(shop: Fixture) {
     let offer = shop.offer(6, 1).await;
-    assert_eq!(places(&shop.sell(offer, &asks(0..2)).await), [1, 2]);
-    assert_eq!(places(&shop.sell(offer, &asks(1..4)).await), [3, 4], "a retry in the middle takes no place");
-    let greedy = [ask("greedy", "key-greedy", 2), asks([4]).remove(0)];
+    assert_eq!(places(&shop.sell(offer, &purchase_requests(0..2)).await), [1, 2]);
+    assert_eq!(
+        places(&shop.sell(offer, &purchase_requests(1..4)).await),
+        [3, 4],
+        "a retry in the middle takes no place"
+    );
+    let greedy = [ask("greedy", "key-greedy", 2), purchase_requests([4]).remove(0)];
     assert_eq!(places(&shop.sell(offer, &greedy).await), [5], "a refusal takes no place");
-    assert_eq!(places(&shop.sell(offer, &asks(5..9)).await), [6]);
+    assert_eq!(places(&shop.sell(offer, &purchase_requests(5..9)).await), [6]);
     assert_eq!(shop.find(offer).await.terms.next_place, 7);
 }
 
@@ -54,14 +62,14 @@ async fn buyer_limit_holds_across_batches_and_offers_stay_apart(shop: Fixture) {
     }
     assert_eq!(code(&shop.buy(other, &ask("ann", "key-00004", 2)).await), "ok", "the limit is per offer");
     assert_eq!(code(&shop.buy(offer, &ask("bob", "key-00005", 3)).await), "buyer_limit");
-    let (first, offer_of) = (shop.store.orders_counting(&user("ann"), offer).await.unwrap()[0], offer);
-    shop.store.release(offer_of, &[first], Release::BuyerCancel, None).await.unwrap();
+    let (first, offer_of) = (shop.store.counted_orders(&user("ann"), offer).await.unwrap()[0], offer);
+    shop.store.release_orders(offer_of, &[first], ReleaseReason::BuyerCancel, None).await.unwrap();
     assert_eq!(code(&shop.buy(offer, &ask("ann", "key-00006", 1)).await), "ok", "what was given back counts no more");
 }
 
 /// A statement that locks and sums in one snapshot fails here: it reads the sums as they were before its wait.
 async fn buyer_limit_holds_when_two_batches_race(shop: Fixture) {
-    let shop = shop.shared();
+    let shop = shop.into_arc();
     for round in 0..30 {
         let offer = shop.offer(10, 1).await;
         let start = Arc::new(Barrier::new(2));
@@ -79,29 +87,29 @@ async fn buyer_limit_holds_when_two_batches_race(shop: Fixture) {
         codes.sort_unstable();
         assert_eq!(codes, ["buyer_limit", "ok"], "round {round}");
     }
-    shop.assert_sound().await;
+    shop.assert_consistent().await;
 }
 
 async fn too_few_left_says_how_many(shop: Fixture) {
     let offer = shop.offer(3, 5).await;
     let batch = [ask("ann", "key-00001", 2), ask("bob", "key-00002", 2), ask("cem", "key-00003", 1)];
     let sold = shop.sell(offer, &batch).await;
-    assert_eq!(sold.answers[1].as_ref().unwrap_err(), &Refusal::TooFewLeft { left: 1 });
-    assert_eq!(code(&sold.answers[2]), "ok", "a smaller wish behind it is served");
+    assert_eq!(sold.results[1].as_ref().unwrap_err(), &Refusal::TooFewLeft { left: 1 });
+    assert_eq!(code(&sold.results[2]), "ok", "a smaller wish behind it is served");
 }
 
 async fn nothing_is_sold_of_a_draft_a_paused_or_a_closed_offer(shop: Fixture) {
     let offer = shop.draft(5, 5).await;
-    assert_eq!(code(&shop.buy(offer, &asks([0])[0]).await), "not_open");
+    assert_eq!(code(&shop.buy(offer, &purchase_requests([0])[0]).await), "not_open");
     shop.store.open_offer(offer).await.unwrap();
-    assert_eq!(code(&shop.buy(offer, &asks([1])[0]).await), "ok");
+    assert_eq!(code(&shop.buy(offer, &purchase_requests([1])[0]).await), "ok");
     shop.store.pause_offer(offer).await.unwrap();
-    assert_eq!(code(&shop.buy(offer, &asks([2])[0]).await), "not_open");
+    assert_eq!(code(&shop.buy(offer, &purchase_requests([2])[0]).await), "not_open");
     shop.store.open_offer(offer).await.unwrap();
-    assert_eq!(code(&shop.buy(offer, &asks([3])[0]).await), "ok");
+    assert_eq!(code(&shop.buy(offer, &purchase_requests([3])[0]).await), "ok");
     shop.store.close_offer(offer).await.unwrap();
-    assert_eq!(code(&shop.buy(offer, &asks([4])[0]).await), "closed");
-    assert_eq!(shop.pool().await, POOL - 2);
+    assert_eq!(code(&shop.buy(offer, &purchase_requests([4])[0]).await), "closed");
+    assert_eq!(shop.stock().await, STOCK - 2);
 }
 
 async fn the_window_is_the_databases_clock_to_the_millisecond(shop: Fixture) {
@@ -113,7 +121,7 @@ async fn the_window_is_the_databases_clock_to_the_millisecond(shop: Fixture) {
     shop.run(&set).await;
     let mut seen = [0; 3];
     for n in 0.. {
-        let sold = shop.sell(offer, &asks([n])).await;
+        let sold = shop.sell(offer, &purchase_requests([n])).await;
         let expected = match sold.now {
             now if now < opens_at => 0,
             now if now < closes_at => 1,
@@ -121,12 +129,12 @@ async fn the_window_is_the_databases_clock_to_the_millisecond(shop: Fixture) {
         };
         seen[expected] += 1;
         assert_eq!(
-            code(&sold.answers[0]),
+            code(&sold.results[0]),
             ["not_open", "ok", "closed"][expected],
             "at {} of {opens_at}..{closes_at}",
             sold.now
         );
-        if let Ok(answered) = &sold.answers[0] {
+        if let Ok(answered) = &sold.results[0] {
             assert_eq!((answered.order.created_at, answered.order.hold_until), (sold.now, sold.now + HOLD_MS));
         }
         if seen[2] == 5 {
@@ -138,12 +146,12 @@ async fn the_window_is_the_databases_clock_to_the_millisecond(shop: Fixture) {
 }
 
 async fn two_hundred_sellers_on_fifty_units_sell_exactly_fifty(shop: Fixture) {
-    let shop = shop.shared();
+    let shop = shop.into_arc();
     let offer = shop.offer(50, 1).await;
     let mut sellers = tokio::task::JoinSet::new();
     for n in 0..200 {
         let shop = shop.clone();
-        sellers.spawn(async move { shop.buy(offer, &asks([n])[0]).await });
+        sellers.spawn(async move { shop.buy(offer, &purchase_requests([n])[0]).await });
     }
     let (mut places, mut refused) = (Vec::new(), 0);
     while let Some(answer) = sellers.join_next().await {
@@ -157,32 +165,36 @@ async fn two_hundred_sellers_on_fifty_units_sell_exactly_fifty(shop: Fixture) {
     assert_eq!((places, refused), ((1..=50).collect(), 150));
     let terms = shop.find(offer).await.terms;
     assert_eq!((terms.quantity, terms.reserved), (50, 50));
-    shop.assert_sound().await;
+    shop.assert_consistent().await;
 }
 
 async fn every_batch_that_sells_raises_the_version(shop: Fixture) {
     let offer = shop.offer(4, 1).await;
     let before = shop.find(offer).await.terms.version;
-    let sold = shop.sell(offer, &asks(0..3)).await;
+    let sold = shop.sell(offer, &purchase_requests(0..3)).await;
     assert_eq!((sold.terms.version, sold.terms.left()), (before + 1, 1));
     assert_eq!(shop.find(offer).await.terms, sold.terms);
-    assert_eq!(shop.sell(offer, &asks(0..3)).await.terms.version, before + 1, "a batch of retries changes nothing");
-    assert_eq!(shop.sell(offer, &asks(3..9)).await.terms.version, before + 2);
+    assert_eq!(
+        shop.sell(offer, &purchase_requests(0..3)).await.terms.version,
+        before + 1,
+        "a batch of retries changes nothing"
+    );
+    assert_eq!(shop.sell(offer, &purchase_requests(3..9)).await.terms.version, before + 2);
 }
 
 async fn a_row_that_breaks_its_batch_leaves_nothing_and_the_next_batch_works(shop: Fixture) {
     let offer = shop.offer(10, 1).await;
-    shop.poison().await;
+    shop.reject_poison_buyer().await;
     for round in 0..3 {
-        let batch = [asks([round]).remove(0), ask("poison", "key-poison", 1)];
+        let batch = [purchase_requests([round]).remove(0), ask("poison", "key-poison", 1)];
         let fault = shop.store.sell(offer, &batch).await.unwrap_err();
         assert!(!fault.is_transient(), "the actor halves a batch only when trying again cannot help: {fault}");
         assert_eq!(shop.find(offer).await.terms.reserved, round as i64);
-        assert_eq!(places(&shop.sell(offer, &asks([round])).await), [round as i64 + 1]);
+        assert_eq!(places(&shop.sell(offer, &purchase_requests([round])).await), [round as i64 + 1]);
     }
-    shop.assert_sound().await;
+    shop.assert_consistent().await;
 }
 
 async fn an_unknown_offer_is_refused(shop: Fixture) {
-    assert_eq!(code(&shop.buy(Default::default(), &asks([0])[0]).await), "no_such_offer");
+    assert_eq!(code(&shop.buy(Default::default(), &purchase_requests([0])[0]).await), "no_such_offer");
 }

@@ -4,8 +4,8 @@ use livesouk::clock::Clock;
 use livesouk::domain::{Shop, ShopId};
 use livesouk::store::{Error, Store};
 
+use super::builders::{ask, code, places, purchase_requests, stream};
 use super::fixture::{Fixture, facts};
-use super::words::{ask, asks, code, places, stream};
 
 facts! {
     what_is_committed_survives_a_restart
@@ -16,18 +16,18 @@ facts! {
 
 async fn what_is_committed_survives_a_restart(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
-    let sold = shop.sell(offer, &asks(0..2)).await;
+    let sold = shop.sell(offer, &purchase_requests(0..2)).await;
     let (epoch, before) = (shop.store.epoch().await.unwrap(), shop.find(offer).await);
     let shop = shop.reopened().await;
     assert_eq!(shop.find(offer).await, before);
-    for answered in sold.answers.iter().flatten() {
+    for answered in sold.results.iter().flatten() {
         assert_eq!(shop.order(answered.order.id).await, answered.order);
     }
     // Versions go on on Postgres, whose epoch is the timeline of its log; a SQLite file may have been put back.
     let raised = if shop.is_postgres() { 0 } else { 1 };
     assert_eq!(shop.store.epoch().await.unwrap(), epoch + raised);
-    assert_eq!(places(&shop.sell(offer, &asks(0..3)).await), [3]);
-    shop.assert_sound().await;
+    assert_eq!(places(&shop.sell(offer, &purchase_requests(0..3)).await), [3]);
+    shop.assert_consistent().await;
 }
 
 async fn a_server_has_one_shop_whoever_made_it_first(shop: Fixture) {
@@ -43,19 +43,19 @@ async fn a_failed_transaction_leaves_the_store_usable(shop: Fixture) {
         assert!(matches!(duplicate, Error::Database(_)), "{duplicate}");
         let twice = shop.form(1, 1);
         shop.store.create_offer(&twice).await.unwrap();
-        let pool = shop.pool().await;
+        let pool = shop.stock().await;
         let duplicate = shop.store.create_offer(&twice).await.unwrap_err();
         assert!(matches!(duplicate, Error::Database(_)), "{duplicate}");
-        assert_eq!(shop.pool().await, pool, "round {round}: units were taken by a transaction that failed");
+        assert_eq!(shop.stock().await, pool, "round {round}: units were taken by a transaction that failed");
     }
-    assert_eq!(code(&shop.buy(offer, &asks([0])[0]).await), "ok");
+    assert_eq!(code(&shop.buy(offer, &purchase_requests([0])[0]).await), "ok");
     shop.store.restock_offer(offer, 1).await.unwrap();
-    shop.assert_sound().await;
+    shop.assert_consistent().await;
 }
 
 async fn statements_that_fail_do_not_hold_the_offers_row(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
-    shop.poison().await;
+    shop.reject_poison_buyer().await;
     for _ in 0..3 {
         let fault = shop.store.sell(offer, &[ask("poison", "key-poison", 1)]).await;
         assert!(matches!(fault, Err(Error::Database(_))));
@@ -80,7 +80,7 @@ async fn a_second_server_on_one_sqlite_file_is_refused_until_the_first_is_gone()
     }
     let offer = shop.offer(1, 1).await;
     shop.held(offer, "ann").await;
-    shop.reopened().await.assert_sound().await;
+    shop.reopened().await.assert_consistent().await;
 }
 
 #[tokio::test]

@@ -1,9 +1,9 @@
 //! Shows: their life, their pin, their rules.
 
-use livesouk::domain::{DeedKind, OfferId, Pin, Refusal, RulesForm, StreamId, StreamStatus};
+use livesouk::domain::{AuditAction, ChatRulesForm, OfferId, Pin, Refusal, StreamId, StreamStatus};
 
+use super::builders::{audit_entry, refusal, stream};
 use super::fixture::{Fixture, facts};
-use super::words::{deed, refusal, stream};
 
 facts! {
     a_show_starts_once_and_ends_once
@@ -34,16 +34,16 @@ async fn a_show_starts_once_and_ends_once(shop: Fixture) {
 /// leave nothing on sale.
 async fn a_show_that_is_over_sells_nothing_more(shop: Fixture) {
     let (open, draft) = (shop.offer(1, 1).await, shop.draft(1, 1).await);
-    assert_eq!(shop.store.offers_past_their_end(0).await.unwrap(), []);
+    assert_eq!(shop.store.offers_to_close(0).await.unwrap(), []);
     shop.store.end_stream(shop.stream, 7).await.unwrap();
     assert_eq!(refusal(shop.store.open_offer(draft).await), Refusal::StreamEnded);
     assert_eq!(refusal(shop.store.pin(shop.stream, open).await), Refusal::NoSuchOffer);
-    assert_eq!(shop.store.offers_past_their_end(0).await.unwrap(), [open, draft]);
+    assert_eq!(shop.store.offers_to_close(0).await.unwrap(), [open, draft]);
     for offer in [open, draft] {
         shop.store.close_offer(offer).await.unwrap();
     }
-    assert_eq!(shop.store.offers_past_their_end(0).await.unwrap(), []);
-    shop.assert_sound().await;
+    assert_eq!(shop.store.offers_to_close(0).await.unwrap(), []);
+    shop.assert_consistent().await;
 }
 
 async fn only_an_offer_of_this_show_that_is_on_sale_is_pinned(shop: Fixture) {
@@ -73,13 +73,17 @@ async fn only_an_offer_of_this_show_that_is_on_sale_is_pinned(shop: Fixture) {
 
 async fn every_change_of_a_show_raises_its_version(shop: Fixture) {
     let (show, offer) = (shop.stream, shop.offer(1, 1).await);
-    let slow = RulesForm { slow_s: Some(30), ..RulesForm::default() };
+    let slow = ChatRulesForm { slow_s: Some(30), ..ChatRulesForm::default() };
     let versions = [
         shop.store.start_stream(show, 5).await.unwrap().version,
         shop.store.pin(show, offer).await.unwrap().version,
         shop.store.unpin(show).await.unwrap().version,
-        shop.store.set_rules(show, &slow, &deed(show, DeedKind::Rules)).await.unwrap().version,
-        shop.store.set_notice(show, Some("مرحبا 🎉 'hello'"), &deed(show, DeedKind::Announce)).await.unwrap().version,
+        shop.store.set_rules(show, &slow, &audit_entry(show, AuditAction::Rules)).await.unwrap().version,
+        shop.store
+            .set_notice(show, Some("مرحبا 🎉 'hello'"), &audit_entry(show, AuditAction::Announce))
+            .await
+            .unwrap()
+            .version,
         shop.store.end_stream(show, 6).await.unwrap().version,
     ];
     assert_eq!(versions, [2, 3, 4, 5, 6, 7]);
@@ -110,8 +114,8 @@ async fn shows_come_in_pages_newest_first(shop: Fixture) {
 }
 
 async fn no_offer_is_made_in_a_show_that_is_over(shop: Fixture) {
-    let pool = shop.pool().await;
+    let pool = shop.stock().await;
     shop.store.end_stream(shop.stream, 5).await.unwrap();
     assert_eq!(refusal(shop.store.create_offer(&shop.form(5, 1)).await), Refusal::StreamEnded);
-    assert_eq!(shop.pool().await, pool, "the units stayed in the pool");
+    assert_eq!(shop.stock().await, pool, "the units stayed in the pool");
 }

@@ -4,10 +4,10 @@
 
 #[path = "../../chaos/fault.rs"]
 mod fault;
+#[path = "../../chaos/fault_plan.rs"]
+mod fault_plan;
 #[path = "../../chaos/journal.rs"]
 mod journal;
-#[path = "../../chaos/mishap.rs"]
-mod mishap;
 #[path = "../../chaos/oracle/mod.rs"]
 mod oracle;
 #[path = "../../chaos/settings.rs"]
@@ -17,17 +17,20 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use fault::Fault;
-use journal::{Deed, Millis, Op, Outcome, Seen, Verb};
-use mishap::{Mishap, Outage};
-use oracle::bus::{self, Look};
-use oracle::{Evidence, IntentRow, Level, OfferRow, OrderRow, PaymentRow, RECOVERY_MS, Window, judge};
-use settings::{Settings, is_wanted};
+use fault_plan::{BrokerOutage, ClusterFault};
+use journal::{HostAction, Millis, OrderRequest, OrderVerb, RequestOutcome, SeenOrder};
+use oracle::broker::{self, HealthCheck};
+use oracle::{
+    Evidence, FaultWindow, RECOVERY_MS, StockLevel, StoredIntent, StoredOffer, StoredOrder, StoredPayment,
+    check_promises,
+};
+use settings::{ChaosSettings, is_selected};
 
 const HOLD_MS: Millis = 10_000;
 
-fn order(id: &str, buyer: &str, place: i64, created_at: Millis, status: &str) -> OrderRow {
+fn order(id: &str, buyer: &str, place: i64, created_at: Millis, status: &str) -> StoredOrder {
     let released = if status == "expired" { created_at + HOLD_MS + 500 } else { created_at + 400 };
-    OrderRow {
+    StoredOrder {
         id: id.into(),
         offer: "lamp".into(),
         buyer: buyer.into(),
@@ -46,15 +49,15 @@ fn order(id: &str, buyer: &str, place: i64, created_at: Millis, status: &str) ->
     }
 }
 
-fn asked(verb: Verb, order: &OrderRow, at: Millis, outcome: Outcome) -> Op {
-    Op {
+fn asked(verb: OrderVerb, order: &StoredOrder, at: Millis, outcome: RequestOutcome) -> OrderRequest {
+    OrderRequest {
         buyer: order.buyer.clone(),
         verb,
-        key: if verb == Verb::Buy { order.key.clone() } else { format!("{verb:?}-{}", order.id).into() },
+        key: if verb == OrderVerb::Buy { order.key.clone() } else { format!("{verb:?}-{}", order.id).into() },
         offer: order.offer.clone(),
         qty: 1,
         token: "ok",
-        order: (verb != Verb::Buy).then(|| order.id.clone()),
+        order: (verb != OrderVerb::Buy).then(|| order.id.clone()),
         node: 0,
         asked: at,
         told: at + 100,
@@ -62,8 +65,8 @@ fn asked(verb: Verb, order: &OrderRow, at: Millis, outcome: Outcome) -> Op {
     }
 }
 
-fn seen(order: &OrderRow, status: &str, version: i64) -> Outcome {
-    Outcome::Done(Seen {
+fn seen(order: &StoredOrder, status: &str, version: i64) -> RequestOutcome {
+    RequestOutcome::Done(SeenOrder {
         id: order.id.clone(),
         offer: order.offer.clone(),
         status: status.to_owned(),
@@ -76,15 +79,15 @@ fn seen(order: &OrderRow, status: &str, version: i64) -> Outcome {
     })
 }
 
-fn refused(code: &str) -> Outcome {
-    Outcome::Refused(code.to_owned())
+fn refused(code: &str) -> RequestOutcome {
+    RequestOutcome::Refused(code.to_owned())
 }
 
-/// One lamp: Bob holds it and forgets, Ann gets it after him and pays; Cid is told no while Bob has it.
+/// One lamp: Bob holds it and contradicts, Ann gets it after him and pays; Cid is told no while Bob has it.
 fn sound() -> Evidence {
     let (bob, ann) = (order("first", "bob", 1, 1_000, "expired"), order("second", "ann", 2, 12_000, "paid"));
     let cid = order("none", "cid", 0, 0, "");
-    let level = |at, reserved| Level {
+    let level = |at, reserved| StockLevel {
         offer: "lamp".into(),
         epoch: 1,
         version: at,
@@ -95,17 +98,17 @@ fn sound() -> Evidence {
         at,
     };
     Evidence {
-        ops: vec![
-            asked(Verb::Buy, &bob, 950, seen(&bob, "held", 1)),
-            asked(Verb::Buy, &cid, 5_000, refused("sold_out_for_now")),
-            asked(Verb::Buy, &ann, 11_950, seen(&ann, "held", 1)),
-            asked(Verb::Pay, &ann, 12_300, seen(&ann, "paid", 3)),
+        requests: vec![
+            asked(OrderVerb::Buy, &bob, 950, seen(&bob, "held", 1)),
+            asked(OrderVerb::Buy, &cid, 5_000, refused("sold_out_for_now")),
+            asked(OrderVerb::Buy, &ann, 11_950, seen(&ann, "held", 1)),
+            asked(OrderVerb::Pay, &ann, 12_300, seen(&ann, "paid", 3)),
         ],
         told: Vec::new(),
-        deeds: Vec::new(),
+        host_actions: Vec::new(),
         levels: vec![level(100, 0), level(1_100, 1), level(11_600, 0), level(12_100, 1)],
         windows: Vec::new(),
-        offers: vec![OfferRow {
+        offers: vec![StoredOffer {
             id: "lamp".into(),
             quantity: 1,
             reserved: 1,
@@ -115,14 +118,14 @@ fn sound() -> Evidence {
             opens_at: Some(500),
             closes_at: Some(60_000),
         }],
-        payments: vec![PaymentRow {
+        payments: vec![StoredPayment {
             order: ann.id.clone(),
             token: "ok".to_owned(),
             status: "captured".to_owned(),
             amount: 100,
             currency: "USD".to_owned(),
         }],
-        book: vec![IntentRow {
+        provider_intents: vec![StoredIntent {
             order: ann.id.clone(),
             script: "ok".to_owned(),
             status: "captured".to_owned(),
@@ -137,7 +140,7 @@ fn sound() -> Evidence {
 }
 
 fn promises(evidence: &Evidence) -> Vec<&'static str> {
-    judge(evidence).into_iter().map(|breach| breach.promise).collect()
+    check_promises(evidence).into_iter().map(|breach| breach.promise).collect()
 }
 
 fn after(change: impl FnOnce(&mut Evidence)) -> Evidence {
@@ -146,18 +149,18 @@ fn after(change: impl FnOnce(&mut Evidence)) -> Evidence {
     evidence
 }
 
-/// Another purchase of `ann`, refused at this time by this node.
-fn no(code: &str, node: usize, at: Millis) -> Op {
-    Op { node, ..asked(Verb::Buy, &order("other", "dan", 0, 0, ""), at, refused(code)) }
+/// Another check_purchase of `ann`, refused at this time by this node.
+fn no(code: &str, node: usize, at: Millis) -> OrderRequest {
+    OrderRequest { node, ..asked(OrderVerb::Buy, &order("other", "dan", 0, 0, ""), at, refused(code)) }
 }
 
-fn broken(node: Option<usize>, from: Millis, to: Millis) -> Window {
-    Window { fault: "fault".to_owned(), node, from, to, note: String::new() }
+fn broken(node: Option<usize>, from: Millis, to: Millis) -> FaultWindow {
+    FaultWindow { fault: "fault".to_owned(), node, from, to, note: String::new() }
 }
 
 #[test]
 fn a_sound_run_has_no_breach() {
-    assert_eq!(judge(&sound()), []);
+    assert_eq!(check_promises(&sound()), []);
 }
 
 #[test]
@@ -174,53 +177,56 @@ fn every_broken_promise_is_found() {
             "two orders of one key",
             "retries are safe",
             after(|run| {
-                let mut again = run.ops[0].clone();
+                let mut again = run.requests[0].clone();
                 again.outcome = seen(&run.orders[1], "held", 1);
-                run.ops.push(again);
+                run.requests.push(again);
             }),
         ),
         (
             "a winner is told no",
             "retries are safe",
             after(|run| {
-                let winner = asked(Verb::Buy, &run.orders[1], 13_000, refused("sold_out"));
-                run.ops.push(winner);
+                let winner = asked(OrderVerb::Buy, &run.orders[1], 13_000, refused("sold_out"));
+                run.requests.push(winner);
             }),
         ),
-        ("the provider took nothing", money, after(|run| run.book[0].captured = 0)),
-        ("the provider took it twice", money, after(|run| run.book.push(run.book[0].clone()))),
-        ("given back, and still paid", money, after(|run| run.book[0].refunded = 100)),
-        ("the provider knows nothing", money, after(|run| run.book.clear())),
+        ("the provider took nothing", money, after(|run| run.provider_intents[0].captured = 0)),
+        ("the provider took it twice", money, after(|run| run.provider_intents.push(run.provider_intents[0].clone()))),
+        ("given back, and still paid", money, after(|run| run.provider_intents[0].refunded = 100)),
+        ("the provider knows nothing", money, after(|run| run.provider_intents.clear())),
         (
             "money stays set aside",
             money,
             after(|run| {
-                let aside = IntentRow { status: "authorized".to_owned(), captured: 0, ..run.book[0].clone() };
-                run.book.push(IntentRow { order: "first".into(), ..aside });
+                let aside =
+                    StoredIntent { status: "authorized".to_owned(), captured: 0, ..run.provider_intents[0].clone() };
+                run.provider_intents.push(StoredIntent { order: "first".into(), ..aside });
             }),
         ),
         (
             "a winner is told no by another node, and not just now",
             "retries are safe",
             after(|run| {
-                let winner = asked(Verb::Buy, &run.orders[1], 14_500, refused("sold_out"));
-                run.ops.push(Op { node: 1, ..winner });
+                let winner = asked(OrderVerb::Buy, &run.orders[1], 14_500, refused("sold_out"));
+                run.requests.push(OrderRequest { node: 1, ..winner });
             }),
         ),
         (
             "paid and declined",
             "retries are safe",
             after(|run| {
-                let declined =
-                    Op { token: "declined", ..asked(Verb::Pay, &run.orders[1], 13_000, refused("declined")) };
-                run.ops.push(declined);
+                let declined = OrderRequest {
+                    token: "declined",
+                    ..asked(OrderVerb::Pay, &run.orders[1], 13_000, refused("declined"))
+                };
+                run.requests.push(declined);
             }),
         ),
-        ("refused and made", "not done is not done", after(|run| run.ops[0].outcome = refused("busy"))),
-        ("made for nobody", "not done is not done", after(|run| drop(run.ops.remove(0)))),
+        ("refused and made", "not done is not done", after(|run| run.requests[0].outcome = refused("busy"))),
+        ("made for nobody", "not done is not done", after(|run| drop(run.requests.remove(0)))),
         ("a hole in the places", "places are dense", after(|run| run.offers[0].next_place = 4)),
         ("more than there is", "never oversold", after(|run| run.offers[0].quantity = 0)),
-        ("the counter lies", "never oversold", after(|run| run.offers[0].reserved = 0)),
+        ("the check_counter lies", "never oversold", after(|run| run.offers[0].reserved = 0)),
         ("two for one buyer", "limit per buyer", after(|run| run.orders[1].qty = 2)),
         (
             "two at the same time",
@@ -237,7 +243,13 @@ fn every_broken_promise_is_found() {
             "no order outside the window",
             after(|run| {
                 let (asked, told) = (11_000, 11_999);
-                run.deeds.push(Deed { offer: "lamp".into(), deed: "close", asked, told, done: Some(true) });
+                run.host_actions.push(HostAction {
+                    offer: "lamp".into(),
+                    action: "close",
+                    asked,
+                    told,
+                    done: Some(true),
+                });
             }),
         ),
         ("a hold ends early", "holds are honest", after(|run| run.orders[0].changed_at = 10_999)),
@@ -248,20 +260,28 @@ fn every_broken_promise_is_found() {
         ("captured twice", money, after(|run| run.payments.push(run.payments[0].clone()))),
         ("another amount captured", money, after(|run| run.payments[0].amount = 101)),
         ("a card that is refused", money, after(|run| run.payments[0].token = "declined".to_owned())),
-        ("paid behind the back", money, after(|run| drop(run.ops.pop()))),
+        ("paid behind the back", money, after(|run| drop(run.requests.pop()))),
         (
             "a payment of nothing",
             money,
             after(|run| {
-                run.payments.push(PaymentRow { order: "none".into(), ..run.payments[0].clone() });
+                run.payments.push(StoredPayment { order: "none".into(), ..run.payments[0].clone() });
             }),
         ),
-        ("sold out, and it is not", "refusals are true", after(|run| run.ops.push(no("sold_out_for_now", 0, 300)))),
-        ("for ever, and it is not", "refusals are true", after(|run| run.ops.push(no("sold_out", 0, 5_000)))),
-        ("over the limit, and is not", "refusals are true", after(|run| run.ops.push(no("buyer_limit", 0, 5_000)))),
-        ("closed, and it is not", "refusals are true", after(|run| run.ops.push(no("closed", 0, 5_000)))),
-        ("not open, and it is", "refusals are true", after(|run| run.ops.push(no("not_open", 0, 5_000)))),
-        ("a code of no use", "refusals are true", after(|run| run.ops.push(no("internal", 0, 5_000)))),
+        (
+            "sold out, and it is not",
+            "refusals are true",
+            after(|run| run.requests.push(no("sold_out_for_now", 0, 300))),
+        ),
+        ("for ever, and it is not", "refusals are true", after(|run| run.requests.push(no("sold_out", 0, 5_000)))),
+        (
+            "over the limit, and is not",
+            "refusals are true",
+            after(|run| run.requests.push(no("buyer_limit", 0, 5_000))),
+        ),
+        ("closed, and it is not", "refusals are true", after(|run| run.requests.push(no("closed", 0, 5_000)))),
+        ("not open, and it is", "refusals are true", after(|run| run.requests.push(no("not_open", 0, 5_000)))),
+        ("a code of no use", "refusals are true", after(|run| run.requests.push(no("internal", 0, 5_000)))),
     ];
     for (what, promise, evidence) in rows {
         let found = promises(&evidence);
@@ -271,14 +291,14 @@ fn every_broken_promise_is_found() {
 
 #[test]
 fn a_fault_excuses_what_it_touches_and_nothing_else() {
-    let late = |window: Window| {
+    let late = |window: FaultWindow| {
         after(|run| {
             run.orders[0].changed_at = 16_001;
             run.orders[1].created_at = 16_001;
             run.orders[1].hold_until = 16_001 + HOLD_MS;
-            run.ops.drain(2..);
-            run.ops.push(asked(Verb::Buy, &run.orders[1], 16_000, Outcome::Unknown(String::new())));
-            run.ops.push(asked(Verb::Pay, &run.orders[1], 16_100, Outcome::Unknown(String::new())));
+            run.requests.drain(2..);
+            run.requests.push(asked(OrderVerb::Buy, &run.orders[1], 16_000, RequestOutcome::Unknown(String::new())));
+            run.requests.push(asked(OrderVerb::Pay, &run.orders[1], 16_100, RequestOutcome::Unknown(String::new())));
             run.windows.push(window);
         })
     };
@@ -288,7 +308,7 @@ fn a_fault_excuses_what_it_touches_and_nothing_else() {
 
     let lie = |node, window| {
         promises(&after(|run| {
-            run.ops.push(no("sold_out_for_now", node, 300));
+            run.requests.push(no("sold_out_for_now", node, 300));
             run.windows.push(window);
         }))
     };
@@ -310,7 +330,7 @@ fn every_kind_of_fault_comes_within_a_minute_and_no_lane_has_two_at_once() {
         let plan = fault::plan(seed, minute);
         assert_eq!(plan, fault::plan(seed, minute), "a function of the seed");
         let kinds: HashSet<Fault> = plan.iter().flatten().map(|planned| planned.fault).collect();
-        let all: HashSet<Fault> = Fault::OF_NODES.into_iter().chain(Fault::OF_DATABASE).collect();
+        let all: HashSet<Fault> = Fault::NODE_FAULTS.into_iter().chain(Fault::DATABASE_FAULTS).collect();
         assert_eq!(kinds, all, "seed {seed}");
         for lane in plan {
             assert!(lane.windows(2).all(|two| two[0].at + two[0].length < two[1].at), "seed {seed}: {lane:?}");
@@ -321,28 +341,30 @@ fn every_kind_of_fault_comes_within_a_minute_and_no_lane_has_two_at_once() {
 }
 
 /// A node that is asked ten times a second and says that the bus is dead from one time to another.
-fn looks(deaf_from: Millis, deaf_to: Millis) -> Vec<Look> {
+fn looks(deaf_from: Millis, deaf_to: Millis) -> Vec<HealthCheck> {
     let asked = (0..600).map(|n| n * 100);
-    asked.map(|asked| Look { asked, told: asked + 5, hears: !(deaf_from..deaf_to).contains(&asked) }).collect()
+    asked
+        .map(|asked| HealthCheck { asked, told: asked + 5, is_connected: !(deaf_from..deaf_to).contains(&asked) })
+        .collect()
 }
 
 #[test]
 fn a_death_of_the_bus_that_is_not_told_in_time_is_found() {
-    let dead = |mishap| Outage { mishap, node: Some(0), from: 10_000, to: 20_000 };
+    let dead = |mishap| BrokerOutage { fault: mishap, node: Some(0), from: 10_000, to: 20_000 };
     let of_other = broken(Some(1), 9_000, 30_000);
     let (seen, flows) = ("the death of the bus is seen", "everything flows again");
     for (what, mishap, looks, window, expected) in [
-        ("in time", Mishap::RedisFreezes, looks(13_000, 20_500), None, vec![]),
-        ("late", Mishap::RedisFreezes, looks(14_000, 20_500), None, vec![seen]),
-        ("never", Mishap::BusIsHalfOpen, looks(0, 0), None, vec![seen]),
-        ("known before", Mishap::BusStalls, looks(5_000, 20_500), None, vec![]),
-        ("never, another node dies", Mishap::BusStalls, looks(0, 0), Some(of_other), vec![seen]),
-        ("never, the node dies", Mishap::BusStalls, looks(0, 0), Some(broken(Some(0), 9_000, 11_000)), vec![]),
-        ("never, and need not", Mishap::BusIsSlow, looks(0, 0), None, vec![]),
-        ("never heard again", Mishap::RedisDies, looks(10_100, 60_000), None, vec![flows]),
+        ("in time", ClusterFault::RedisPause, looks(13_000, 20_500), None, vec![]),
+        ("late", ClusterFault::RedisPause, looks(14_000, 20_500), None, vec![seen]),
+        ("never", ClusterFault::LinkHalfOpen, looks(0, 0), None, vec![seen]),
+        ("known before", ClusterFault::LinkStall, looks(5_000, 20_500), None, vec![]),
+        ("never, another node dies", ClusterFault::LinkStall, looks(0, 0), Some(of_other), vec![seen]),
+        ("never, the node dies", ClusterFault::LinkStall, looks(0, 0), Some(broken(Some(0), 9_000, 11_000)), vec![]),
+        ("never, and need not", ClusterFault::LinkSlow, looks(0, 0), None, vec![]),
+        ("never heard again", ClusterFault::RedisCrash, looks(10_100, 60_000), None, vec![flows]),
     ] {
-        let windows: Vec<Window> = window.into_iter().collect();
-        let (found, _) = bus::judge(&[looks, Vec::new()], &[dead(mishap)], &windows);
+        let windows: Vec<FaultWindow> = window.into_iter().collect();
+        let (found, _) = broker::check(&[looks, Vec::new()], &[dead(mishap)], &windows);
         assert_eq!(found.into_iter().map(|breach| breach.promise).collect::<Vec<_>>(), expected, "{what}");
     }
 }
@@ -351,25 +373,25 @@ fn a_death_of_the_bus_that_is_not_told_in_time_is_found() {
 fn every_kind_of_mishap_comes_in_ninety_seconds_and_a_death_is_left_alone() {
     let length = Duration::from_secs(90);
     for seed in 0..300 {
-        let plan = mishap::plan(seed, length);
-        assert_eq!(plan, mishap::plan(seed, length), "a function of the seed");
+        let plan = fault_plan::plan(seed, length);
+        assert_eq!(plan, fault_plan::plan(seed, length), "a function of the seed");
         let [bus, rest] = &plan;
-        for (lane, all) in [(bus, &Mishap::OF_BUS[..]), (rest, &Mishap::OF_THE_REST)] {
-            let kinds: HashSet<Mishap> = lane.iter().map(|planned| planned.mishap).collect();
+        for (lane, all) in [(bus, &ClusterFault::BROKER_FAULTS[..]), (rest, &ClusterFault::OTHER_FAULTS)] {
+            let kinds: HashSet<ClusterFault> = lane.iter().map(|planned| planned.fault).collect();
             assert!(all.iter().all(|kind| kinds.contains(kind)), "seed {seed}: {lane:?}");
             assert!(lane.windows(2).all(|two| two[0].at + two[0].length < two[1].at), "seed {seed}: {lane:?}");
             assert!(lane.iter().all(|planned| planned.at + planned.length <= length), "seed {seed}");
         }
         let after = rest[0].at + Duration::from_secs(12);
-        assert_eq!(rest[0].mishap, Mishap::Known(Fault::KillNode));
+        assert_eq!(rest[0].fault, ClusterFault::Selling(Fault::KillNode));
         assert!(after < rest[1].at && after < bus[0].at, "seed {seed}");
-        assert_eq!(bus[0].mishap, Mishap::RedisFreezes);
+        assert_eq!(bus[0].fault, ClusterFault::RedisPause);
         assert!(bus[0].at + Duration::from_secs(4) < rest[1].at, "seed {seed}");
     }
-    let takes_over = |planned: &&mishap::Planned| planned.mishap == Mishap::StandbyTakesOver;
-    let [bus, rest] = mishap::plan(1, Duration::from_secs(600));
+    let takes_over = |planned: &&fault_plan::PlannedClusterFault| planned.fault == ClusterFault::Failover;
+    let [bus, rest] = fault_plan::plan(1, Duration::from_secs(600));
     assert_eq!(rest.iter().filter(takes_over).count(), 1, "there is one standby");
-    assert!(bus.iter().any(|planned| planned.mishap == Mishap::RedisFreezesLong));
+    assert!(bus.iter().any(|planned| planned.fault == ClusterFault::RedisLongPause));
 }
 
 #[test]
@@ -388,14 +410,14 @@ fn the_words_of_cargo_test_are_understood() {
         ("--ignored", false),
     ] {
         let words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
-        assert_eq!(is_wanted(&words, "selling"), expected, "{words:?}");
+        assert_eq!(is_selected(&words, "selling"), expected, "{words:?}");
     }
 }
 
 #[test]
 fn settings_that_make_no_run_are_named() {
     let read = |name: &'static str, value: &'static str| {
-        Settings::read(move |asked| (asked == name).then(|| value.to_owned()))
+        ChaosSettings::read(move |asked| (asked == name).then(|| value.to_owned()))
     };
     for (name, value, part) in [
         ("CHAOS_SCENE", "circus", "there is no scene `circus`"),
@@ -407,7 +429,7 @@ fn settings_that_make_no_run_are_named() {
     }
     let given = |name, value| {
         let all = read(name, value).unwrap().into_iter();
-        all.map(|given| (given.scene, given.length.as_secs())).collect::<Vec<_>>()
+        all.map(|given| (given.scene, given.duration.as_secs())).collect::<Vec<_>>()
     };
     assert_eq!(given("CHAOS_SEED", "7"), [("selling", 60), ("nodes", 90)]);
     assert_eq!(given("CHAOS_SCENE", "nodes"), [("nodes", 90)]);

@@ -1,0 +1,123 @@
+//! A Postgres, a Redis, one node by itself and two nodes that hear each other.
+
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use livesouk::clock::Clock;
+use livesouk::domain::{Actor, Name, Role, UserId};
+use livesouk::http::auth::TokenAuth;
+use serde_json::{Value, json};
+
+use super::servers::{BenchPostgres, BenchRedis};
+
+const AUTH_KEY: &str = "a key that only this benchmark signs with";
+const START_DEADLINE: Duration = Duration::from_secs(30);
+/// The kernel counts processor time in hundredths of a second.
+const TICKS: f64 = 100.0;
+
+pub struct BenchCluster {
+    pub single: BenchNode,
+    pub first: BenchNode,
+    pub second: BenchNode,
+    pub redis: BenchRedis,
+    _postgres: BenchPostgres,
+    _folder: tempfile::TempDir,
+}
+
+impl BenchCluster {
+    pub async fn open() -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("livesouk-bench.").tempdir_in("/tmp")?;
+        let postgres = BenchPostgres::start(folder.path()).await?;
+        let redis = BenchRedis::start(folder.path()).await?;
+        let by_itself = postgres.create("alone").await?;
+        let together = postgres.create("together").await?;
+        for store in [&by_itself, &together] {
+            let done = Command::new(env!("CARGO_BIN_EXE_livesouk"))
+                .args(["migrate", "--store", store])
+                .stdout(Stdio::null())
+                .status()?;
+            anyhow::ensure!(done.success(), "livesouk migrate failed");
+        }
+        let url = redis.url();
+        let alone = BenchNode::start(&by_itself, &["--broker", "local"]).await?;
+        let one = BenchNode::start(&together, &["--broker", &url]).await?;
+        let two = BenchNode::start(&together, &["--broker", &url]).await?;
+        Ok(Self { single: alone, first: one, second: two, redis, _postgres: postgres, _folder: folder })
+    }
+}
+
+/// A server process.
+pub struct BenchNode {
+    child: Child,
+    pub address: String,
+    host_token: String,
+    client: reqwest::Client,
+}
+
+impl BenchNode {
+    async fn start(store: &str, more: &[&str]) -> anyhow::Result<Self> {
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
+        let child = Command::new(env!("CARGO_BIN_EXE_livesouk"))
+            .args(["serve", "--log", "error", "--listen", &address, "--auth-key", AUTH_KEY, "--store", store])
+            .args(["--chat-per-second", "0", "--room-chat-per-second", "0", "--joins-per-second", "0"])
+            .args(more)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()?;
+        let client = reqwest::Client::builder().no_proxy().build()?;
+        let node = Self { child, address, host_token: token("the-host", Role::Host)?, client };
+        let until = Instant::now() + START_DEADLINE;
+        loop {
+            let ready = node.client.get(format!("http://{}/readyz", node.address)).send().await;
+            match ready {
+                Ok(answer) if answer.status() == 200 => return Ok(node),
+                _ if until < Instant::now() => bail!("a server did not start"),
+                _ => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        }
+    }
+
+    /// A show that is live.
+    pub async fn create_live_stream(&self) -> anyhow::Result<String> {
+        let made = self.post("/v1/streams", json!({"title": "Evening"})).await?;
+        let id = made["id"].as_str().context("a show has an id")?.to_owned();
+        self.post(&format!("/v1/streams/{id}/start"), json!({})).await?;
+        Ok(id)
+    }
+
+    async fn post(&self, path: &str, body: Value) -> anyhow::Result<Value> {
+        let request = self.client.post(format!("http://{}{path}", self.address)).bearer_auth(&self.host_token);
+        Ok(request.json(&body).send().await?.error_for_status()?.json().await?)
+    }
+
+    /// Seconds of processor time so far, user and system.
+    pub fn cpu_seconds(&self) -> f64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
+        // The second field is the program's name in brackets and may hold anything.
+        let fields: Vec<&str> = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().collect();
+        let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok()).unwrap_or(f64::NAN);
+        (ticks(11) + ticks(12)) / TICKS
+    }
+}
+
+impl Drop for BenchNode {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub fn token(user: &str, role: Role) -> anyhow::Result<String> {
+    let refused = |refusal: livesouk::domain::Refusal| anyhow::anyhow!("{refusal}");
+    let actor = Actor {
+        user: UserId::parse(user).map_err(refused)?,
+        name: Name::parse(user).map_err(refused)?,
+        role,
+        stream: None,
+        expires_at: None,
+    };
+    let auth = TokenAuth::new(&[AUTH_KEY.to_owned()], Clock::system()).map_err(anyhow::Error::msg)?;
+    auth.sign(&actor, 3_600_000).map_err(anyhow::Error::msg)
+}

@@ -1,0 +1,202 @@
+//! The upgrade: from an HTTP request to a live connection, and out of the HTTP server's hands.
+//!
+//! The socket itself is taken, not a stream over it: the room writes the same bytes to every viewer's socket.
+//! What may not come in is upgraded and closed with a code, because browsers cannot read a failed handshake.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use serde::Deserialize;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+
+use super::admission::AdmissionDecision;
+use super::error::{ApiResult, Problem};
+use super::extract::{PathId, QueryParams};
+use super::server::ConnectionPermit;
+use super::{AppState, auth};
+use crate::app::Error;
+use crate::domain::{Actor, Refusal, StreamId};
+use crate::protocol::{Close, deflate, json_bytes};
+use crate::session::{self, StreamPosition, UpgradedConnection};
+
+const SUBPROTOCOL: &str = "livesouk.v1";
+const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The client's own random id, bounded because it is kept.
+const SESSION_ID_BYTES_MAX: usize = 64;
+
+#[derive(Deserialize)]
+pub struct LiveQuery {
+    token: Option<String>,
+    epoch: Option<String>,
+    seq: Option<u64>,
+    session: Option<String>,
+    /// `1`: a picture of the show for the show itself, or a probe, and not one of the audience.
+    overlay: Option<String>,
+}
+
+/// What to do with a connection once it is ours.
+enum UpgradeDecision {
+    Accept {
+        actor: Box<Actor>,
+        session: Option<String>,
+        position: Option<StreamPosition>,
+        overlay: bool,
+        deflate: bool,
+    },
+    Refuse(Close),
+}
+
+pub async fn live(
+    State(door): State<AppState>,
+    PathId(stream): PathId<StreamId>,
+    QueryParams(query): QueryParams<LiveQuery>,
+    mut request: Request<axum::body::Body>,
+) -> ApiResult<Response> {
+    let accept = match accept_key(request.headers()) {
+        Ok(accept) => accept,
+        Err(problem) => return Ok(upgrade_required(*problem)),
+    };
+    // Before anything else is done for a crowd that comes at once.
+    let refused = match door.admission.ask(door.app.clock().now()) {
+        AdmissionDecision::Admitted => None,
+        AdmissionDecision::Deferred { retry_ms } => Some(Close::Overload { retry_ms }),
+        AdmissionDecision::Rejected { retry_ms } => return Err(Refusal::Busy { retry_ms }.into()),
+    };
+    // A stream that does not exist is the link's fault, not the moment's.
+    door.app.check_stream_exists(stream).await?;
+    let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
+        return Ok(upgrade_required(Problem::new(StatusCode::UPGRADE_REQUIRED, "bad_request", "HTTP/1.1 is needed")));
+    };
+    let protocol = offers_subprotocol(request.headers());
+    let deflate = door.deflate && offers_deflate(request.headers());
+    let (parts, _) = request.into_parts();
+    let client = door.trusted_proxies.client_ip(&parts);
+    let plan = match refused {
+        Some(close) => UpgradeDecision::Refuse(close),
+        None => decide_upgrade(&door, stream, query, deflate, client),
+    };
+    let app = door.app.clone();
+    let place = parts.extensions.get::<ConnectionPermit>().cloned();
+    app.tasks().spawn(async move {
+        let Ok(Ok(upgraded)) = tokio::time::timeout(UPGRADE_TIMEOUT, upgrade).await else { return };
+        let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else { return };
+        // Copied: even an empty rest of the HTTP buffer keeps all of it, 8 KiB, for as long as the viewer stays.
+        let read_ahead = bytes::Bytes::copy_from_slice(&parts.read_buf);
+        drop(parts.read_buf);
+        start_session(door, stream, parts.io.into_inner(), read_ahead, plan, place).await;
+    });
+    let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    if protocol {
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+    }
+    if deflate {
+        headers.insert(header::SEC_WEBSOCKET_EXTENSIONS, HeaderValue::from_static(deflate::EXTENSION_RESPONSE));
+    }
+    Ok(response)
+}
+
+fn decide_upgrade(
+    door: &AppState,
+    stream: StreamId,
+    query: LiveQuery,
+    deflate: bool,
+    client: Option<IpAddr>,
+) -> UpgradeDecision {
+    let actor = match query.token.as_deref().filter(|token| !token.is_empty()) {
+        None => auth::guest_actor(),
+        Some(token) => match door.auth.verify(token, client) {
+            Ok(actor) => actor.scoped_to(stream),
+            Err(_) => return UpgradeDecision::Refuse(Close::Token),
+        },
+    };
+    let position = query.epoch.zip(query.seq).map(|(epoch, seq)| StreamPosition { epoch: epoch.into(), seq });
+    let session = query.session.filter(|session| (1..=SESSION_ID_BYTES_MAX).contains(&session.len()));
+    let overlay = query.overlay.is_some_and(|overlay| overlay != "0");
+    UpgradeDecision::Accept { actor: Box::new(actor), session, position, overlay, deflate }
+}
+
+async fn start_session(
+    door: AppState,
+    stream: StreamId,
+    socket: TcpStream,
+    read_ahead: bytes::Bytes,
+    plan: UpgradeDecision,
+    place: Option<ConnectionPermit>,
+) {
+    let (actor, session, position, overlay, deflate) = match plan {
+        UpgradeDecision::Accept { actor, session, position, overlay, deflate } => {
+            (*actor, session, position, overlay, deflate)
+        }
+        UpgradeDecision::Refuse(close) => return refuse_upgraded(&door, socket, close).await,
+    };
+    match door.app.open_room(&actor, stream).await {
+        Ok((room, you)) => {
+            let you = json_bytes(&you);
+            let missed = match &position {
+                Some(position) => door.app.missed_events(&room, position).await,
+                None => Vec::new(),
+            };
+            let arrival =
+                UpgradedConnection { socket, read_ahead, actor, session, position, missed, you, deflate, overlay };
+            // A task of its own: all that coming in took is given back, and an idle viewer is small.
+            let tasks = door.app.tasks().clone();
+            tasks.spawn(session::serve(door.app, room, arrival, place));
+        }
+        Err(Error::Refused(Refusal::Banned)) => refuse_upgraded(&door, socket, Close::Banned).await,
+        Err(Error::Refused(Refusal::TokenInvalid)) => refuse_upgraded(&door, socket, Close::Token).await,
+        Err(_) => refuse_upgraded(&door, socket, session::overload_close()).await,
+    }
+}
+
+async fn refuse_upgraded(door: &AppState, socket: TcpStream, close: Close) {
+    door.app.rooms().counters.closes.count(close);
+    session::refuse(socket, close).await;
+}
+
+/// The accept key, if this is a WebSocket handshake of version 13.
+fn accept_key(headers: &HeaderMap) -> Result<HeaderValue, Box<Problem>> {
+    let refused = |why: &str| Box::new(Problem::new(StatusCode::UPGRADE_REQUIRED, "bad_request", why));
+    let has = |name, token: &str| {
+        headers
+            .get_all(name)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .any(|value| value.split(',').any(|part| part.trim().eq_ignore_ascii_case(token)))
+    };
+    if !has(header::CONNECTION, "upgrade") || !has(header::UPGRADE, "websocket") {
+        return Err(refused("this is a WebSocket address"));
+    }
+    if !has(header::SEC_WEBSOCKET_VERSION, "13") {
+        return Err(refused("only WebSocket version 13 is spoken here"));
+    }
+    let key = headers.get(header::SEC_WEBSOCKET_KEY).filter(|key| key.len() == 24);
+    let accept = derive_accept_key(key.ok_or_else(|| refused("Sec-WebSocket-Key has 24 characters"))?.as_bytes());
+    HeaderValue::from_str(&accept).map_err(|_| refused("Sec-WebSocket-Key is not well formed"))
+}
+
+fn offers_subprotocol(headers: &HeaderMap) -> bool {
+    let offers = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|value| value.to_str().ok());
+    offers.flat_map(|value| value.split(',')).any(|offer| offer.trim() == SUBPROTOCOL)
+}
+
+fn offers_deflate(headers: &HeaderMap) -> bool {
+    let offers = headers.get_all(header::SEC_WEBSOCKET_EXTENSIONS).iter().filter_map(|value| value.to_str().ok());
+    offers.into_iter().any(deflate::accepts_offer)
+}
+
+fn upgrade_required(problem: Problem) -> Response {
+    let mut response = problem.into_response();
+    response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    response.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+    response
+}

@@ -1,0 +1,101 @@
+//! A change of the state lane as nodes send it to each other: the same JSON values the viewers get, in an envelope.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::StateChange;
+use super::state::StateVersion;
+use crate::domain::{Millis, OfferId};
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "key", rename_all = "snake_case")]
+enum SyncKey {
+    Pin { v: StateVersion },
+    Offer { id: OfferId, v: StateVersion, closed: bool },
+    Likes { likes: i64 },
+    Chat { v: StateVersion },
+    Stream { v: StateVersion },
+    Delayed { since: Option<Millis> },
+    StockAlerts { offer: OfferId, count: i64 },
+}
+
+#[derive(Serialize)]
+struct OutgoingEnvelope<'a> {
+    urgent: bool,
+    key: SyncKey,
+    value: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+struct IncomingEnvelope<'a> {
+    urgent: bool,
+    key: SyncKey,
+    #[serde(borrow)]
+    value: &'a RawValue,
+}
+
+impl StateChange {
+    /// `urgent`: past the tick.
+    pub fn to_bytes(&self, urgent: bool) -> Bytes {
+        let null = Bytes::from_static(b"null");
+        let (of, json) = match self {
+            StateChange::Pin { v, json } => (SyncKey::Pin { v: *v }, json),
+            StateChange::Offer { id, v, closed, json } => (SyncKey::Offer { id: *id, v: *v, closed: *closed }, json),
+            StateChange::Likes(likes) => (SyncKey::Likes { likes: *likes }, &null),
+            StateChange::Chat { v, json } => (SyncKey::Chat { v: *v }, json),
+            StateChange::Stream { v, json } => (SyncKey::Stream { v: *v }, json),
+            StateChange::Delayed(since) => (SyncKey::Delayed { since: *since }, &null),
+            StateChange::StockAlerts { offer, count: people } => {
+                (SyncKey::StockAlerts { offer: *offer, count: *people }, &null)
+            }
+        };
+        // The values are JSON of our own making; should one not be, the change is dropped by whoever reads it.
+        let value: &RawValue = serde_json::from_slice(json).unwrap_or(RawValue::NULL);
+        json_bytes(&OutgoingEnvelope { urgent, key: of, value })
+    }
+
+    /// `None`: not a change this version knows.
+    pub fn from_bytes(bytes: &Bytes) -> Option<(Self, bool)> {
+        let IncomingEnvelope { urgent, key: of, value } = serde_json::from_slice(bytes).ok()?;
+        let json = bytes.slice_ref(value.get().as_bytes());
+        let change = match of {
+            SyncKey::Pin { v } => StateChange::Pin { v, json },
+            SyncKey::Offer { id, v, closed } => StateChange::Offer { id, v, closed, json },
+            SyncKey::Likes { likes } => StateChange::Likes(likes),
+            SyncKey::Chat { v } => StateChange::Chat { v, json },
+            SyncKey::Stream { v } => StateChange::Stream { v, json },
+            SyncKey::Delayed { since } => StateChange::Delayed(since),
+            SyncKey::StockAlerts { offer, count: people } => StateChange::StockAlerts { offer, count: people },
+        };
+        Some((change, urgent))
+    }
+}
+
+/// JSON of one of our own views: text keys and plain values, so it cannot fail.
+pub fn json_bytes(value: &impl Serialize) -> Bytes {
+    serde_json::to_vec(value).unwrap_or_else(|_| b"null".to_vec()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_the_same_on_the_other_node() {
+        let json = Bytes::from_static(br#"{"offer":"x","title":"\"\u0643"}"#);
+        let v = [3, 14];
+        for change in [
+            StateChange::Pin { v, json: json.clone() },
+            StateChange::Offer { id: OfferId::new(), v, closed: true, json: json.clone() },
+            StateChange::Likes(12),
+            StateChange::Chat { v, json: json.clone() },
+            StateChange::Stream { v, json },
+            StateChange::Delayed(Some(5)),
+            StateChange::StockAlerts { offer: OfferId::new(), count: 2 },
+        ] {
+            assert_eq!(StateChange::from_bytes(&change.to_bytes(true)), Some((change, true)));
+        }
+        assert_eq!(StateChange::from_bytes(&Bytes::from_static(b"{}")), None);
+    }
+}

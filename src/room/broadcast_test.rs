@@ -1,0 +1,423 @@
+//! Facts of a room with real sockets on loopback and a clock set by hand.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use serde_json::json;
+
+use super::fixture_test::*;
+use super::*;
+use crate::domain::{Actor, OfferId, Role};
+use crate::protocol::Frame;
+
+const START: Millis = 1_000_000;
+
+fn rooms() -> (Clock, Rooms) {
+    let clock = Clock::manual(START);
+    (clock.clone(), Rooms::new(clock))
+}
+
+/// A room that has begun at `("e1", 10)`.
+fn room() -> (Clock, Rooms, Arc<Room>) {
+    let (clock, rooms) = rooms();
+    let (room, created) = rooms.open(StreamId::new());
+    assert!(created);
+    room.begin(at("e1", 10), vec![], vec![]);
+    (clock, rooms, room)
+}
+
+async fn append_chat(room: &Room, first_seq: u64, count: u64) {
+    room.append_events("e1", first_seq, (0..count).map(|i| chat(&format!("{}", first_seq + i))).collect()).await;
+}
+
+#[tokio::test]
+async fn hello_says_where_the_room_is_and_waits_for_begin() {
+    let (_clock, rooms) = rooms();
+    let (room, _) = rooms.open(StreamId::new());
+    let mut viewer = join(&room, actor("guest", Role::Guest), None, None).await;
+    until("joined", || room.viewers() == 1).await;
+    room.append_events("e1", 12, vec![urgent(), chat("13")]).await;
+    room.begin(
+        at("e1", 12),
+        vec![StateChange::Stream { v: [0, 0], json: r#"{"id":"s"}"#.into() }, StateChange::Likes(5)],
+        vec![(0, chat("earlier")), (12, chat("12"))],
+    );
+    let hello = viewer.client.text().await;
+    let head: Vec<_> = ["t", "recovered", "now", "epoch", "seq", "stream", "you"].map(|key| hello[key].clone()).into();
+    assert_eq!(json!(head), json!(["hello", false, START, "e1", 13, {"id": "s"}, {}]));
+    assert_eq!(seqs(&hello), [0, 12, 13]);
+    assert_eq!(hello["state"]["likes"], 5);
+    assert_eq!(hello["state"]["viewers"], 1);
+}
+
+#[tokio::test]
+async fn a_viewer_who_waits_too_long_for_begin_is_asked_to_come_back() {
+    let (clock, rooms) = rooms();
+    let (room, _) = rooms.open(StreamId::new());
+    let mut viewer = join(&room, actor("guest", Role::Guest), None, None).await;
+    until("joined", || room.viewers() == 1).await;
+    clock.advance(10_500);
+    assert_eq!(viewer.client.close_code().await, 4013);
+}
+
+#[tokio::test]
+async fn the_first_event_goes_at_once_then_one_frame_per_gap() {
+    let (clock, _rooms, room) = room();
+    let mut viewer = watch(&room).await;
+    clock.advance(1_000);
+    append_chat(&room, 11, 1).await;
+    assert_eq!(seqs(&viewer.client.text().await), [11]);
+    append_chat(&room, 12, 2).await;
+    append_chat(&room, 14, 1).await;
+    room.set_state(StateChange::Likes(3), false);
+    clock.advance(39);
+    tokio::task::yield_now().await;
+    room.set_state(StateChange::Likes(4), false);
+    clock.advance(1);
+    let frame = viewer.client.text().await;
+    assert_eq!(seqs(&frame), [12, 13, 14]);
+    assert_eq!(frame["seq"], 14);
+    assert_eq!(frame["state"], json!({"likes": 4}));
+}
+
+#[tokio::test]
+async fn an_urgent_event_takes_all_before_it_along_at_once() {
+    let (clock, _rooms, room) = room();
+    let mut viewer = watch(&room).await;
+    clock.advance(1_000);
+    append_chat(&room, 11, 1).await;
+    assert_eq!(seqs(&viewer.client.text().await), [11]);
+    append_chat(&room, 12, 2).await;
+    room.append_events("e1", 14, vec![urgent()]).await;
+    assert_eq!(seqs(&viewer.client.text().await), [12, 13, 14], "the clock stood still");
+    let offer = StateChange::Offer { id: OfferId::new(), v: [1, 1], closed: false, json: "{}".into() };
+    room.set_state(offer, true);
+    assert_eq!(viewer.client.text().await["state"]["offers"].as_object().map(|all| all.len()), Some(1));
+}
+
+#[tokio::test]
+async fn a_repetition_is_dropped_and_a_hole_or_new_epoch_is_a_snapshot() {
+    let (clock, _rooms, room) = room();
+    let mut viewer = watch(&room).await;
+    clock.advance(1_000);
+    append_chat(&room, 11, 2).await;
+    assert_eq!(seqs(&viewer.client.text().await), [11, 12]);
+    clock.advance(1_000);
+    append_chat(&room, 11, 3).await;
+    assert_eq!(seqs(&viewer.client.text().await), [13]);
+    append_chat(&room, 15, 1).await;
+    let frame = viewer.client.text().await;
+    assert_eq!((&frame["t"], &frame["why"], &frame["seq"]), (&json!("snapshot"), &json!("hole"), &json!(15)));
+    assert_eq!(seqs(&frame), [11, 12, 13, 15]);
+    room.append_events("e2", 1, vec![chat("new")]).await;
+    let frame = viewer.client.text().await;
+    assert_eq!((&frame["why"], &frame["epoch"], &frame["seq"]), (&json!("epoch"), &json!("e2"), &json!(1)));
+    assert_eq!(seqs(&frame), [0, 0, 0, 0, 1], "said before this epoch: 0");
+    let mut old = join(&room, actor("guest", Role::Guest), None, Some(at("e1", 15))).await;
+    assert_eq!(old.client.text().await["recovered"], false);
+}
+
+#[tokio::test]
+async fn begin_again_fills_what_was_missed_or_breaks() {
+    let (clock, _rooms, room) = room();
+    let mut viewer = watch(&room).await;
+    clock.advance(1_000);
+    room.begin(at("e1", 12), vec![], vec![(9, chat("9")), (11, chat("11")), (12, chat("12"))]);
+    let frame = viewer.client.text().await;
+    assert_eq!((&frame["t"], seqs(&frame)), (&json!("tick"), vec![11, 12]));
+    room.begin(at("e1", 20), vec![], vec![(19, chat("19"))]);
+    let frame = viewer.client.text().await;
+    assert_eq!((&frame["why"], &frame["seq"], seqs(&frame)), (&json!("hole"), &json!(20), vec![11, 12, 19]));
+    room.begin(at("e2", 3), vec![], vec![(0, chat("old")), (3, chat("3"))]);
+    let frame = viewer.client.text().await;
+    assert_eq!((&frame["why"], &frame["seq"], seqs(&frame)), (&json!("epoch"), &json!(3), vec![0, 0, 0, 0, 3]));
+    room.begin(at("e3", 2), vec![], vec![(1, chat("19")), (2, chat("2"))]);
+    let frame = viewer.client.text().await;
+    assert_eq!(seqs(&frame), [0, 0, 0, 0, 1, 2], "what is told again is not told twice");
+}
+
+#[tokio::test]
+async fn a_client_that_was_away_gets_exactly_what_it_missed() {
+    let (clock, _rooms, room) = room();
+    let mut viewer = watch(&room).await;
+    clock.advance(1_000);
+    append_chat(&room, 11, 3).await;
+    viewer.client.text().await;
+    for (position, recovered, expected) in [
+        (Some(at("e1", 10)), true, vec![11, 12, 13]),
+        (Some(at("e1", 12)), true, vec![13]),
+        (Some(at("e1", 13)), true, vec![]),
+        (Some(at("e1", 9)), false, vec![11, 12, 13]),
+        (Some(at("e0", 12)), false, vec![11, 12, 13]),
+        (None, false, vec![11, 12, 13]),
+    ] {
+        let mut back = join(&room, actor("guest", Role::Guest), None, position.clone()).await;
+        let hello = back.client.text().await;
+        assert_eq!((&hello["recovered"], &hello["seq"]), (&json!(recovered), &json!(13)), "{position:?}");
+        assert_eq!(seqs(&hello), expected, "{position:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_ahead_of_this_node_waits_for_it_a_second_at_most() {
+    let (clock, _rooms, room) = room();
+    let mut ahead = join(&room, actor("guest", Role::Guest), None, Some(at("e1", 11))).await;
+    until("joined", || room.viewers() == 1).await;
+    append_chat(&room, 11, 1).await;
+    clock.advance(1_000);
+    let hello = ahead.client.text().await;
+    assert_eq!((&hello["recovered"], &hello["seq"], seqs(&hello)), (&json!(true), &json!(11), vec![]));
+    let mut far = join(&room, actor("guest", Role::Guest), None, Some(at("e1", 99))).await;
+    until("joined", || room.viewers() == 2).await;
+    clock.advance(1_600);
+    assert_eq!(far.client.text().await["recovered"], false);
+}
+
+#[tokio::test]
+async fn a_viewer_who_does_not_read_is_sent_away_and_the_others_do_not_notice() {
+    let (clock, rooms, room) = room();
+    let mut fast = watch(&room).await;
+    let mut stuck = watch(&room).await;
+    let big = "x".repeat(20_000);
+    for seq in 11..40 {
+        clock.advance(50);
+        room.append_events("e1", seq, vec![chat(&big)]).await;
+        while seqs(&fast.client.text().await) != [seq] {}
+    }
+    assert_eq!(room.viewers(), 2, "half a megabyte behind, but not for long");
+    run_until(&clock, 500, "sent away", || room.viewers() == 1).await;
+    assert_eq!(rooms.counters.closed_slow.load(Ordering::Relaxed), 1);
+    // It never reads, so it never sees the close frame: it is cut.
+    clock.advance(1_000);
+    clock.advance(1_000);
+    tokio::time::timeout(std::time::Duration::from_secs(5), &mut stuck.task).await.expect("cut").unwrap();
+    append_chat(&room, 40, 1).await;
+    while seqs(&fast.client.text().await) != [40] {}
+}
+
+#[tokio::test]
+async fn no_progress_for_five_seconds_is_the_end() {
+    let (clock, rooms, room) = room();
+    let mut stuck = watch(&room).await;
+    let big = "x".repeat(100_000);
+    clock.advance(1_000);
+    room.append_events("e1", 11, vec![chat(&big)]).await;
+    until("sent", || rooms.counters.frames.load(Ordering::Relaxed) > 1).await;
+    clock.advance(4_900);
+    clock.advance(90);
+    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    assert_eq!(room.viewers(), 1);
+    clock.advance(600);
+    until("sent away", || room.viewers() == 0).await;
+    clock.advance(1_600);
+    tokio::time::timeout(std::time::Duration::from_secs(5), &mut stuck.task).await.expect("cut").unwrap();
+}
+
+#[tokio::test]
+async fn a_blocked_viewer_in_a_quiet_room_gets_the_rest() {
+    let (clock, rooms, room) = room();
+    let mut viewer = watch(&room).await;
+    let big = "x".repeat(30_000);
+    for seq in 11..15 {
+        clock.advance(1_000);
+        room.append_events("e1", seq, vec![chat(&big)]).await;
+        until("framed", || rooms.counters.frames.load(Ordering::Relaxed) > seq - 10).await;
+    }
+    let mut seen = Vec::new();
+    while seen.len() < 4 {
+        seen.extend(seqs(&viewer.client.text().await));
+    }
+    assert_eq!(seen, [11, 12, 13, 14], "nothing new was said, and the clock stood still");
+}
+
+#[tokio::test]
+async fn who_takes_up_again_far_behind_is_brought_to_the_head() {
+    let (clock, rooms, room) = room();
+    let mut viewer = watch(&room).await;
+    let big = "x".repeat(20_000);
+    for seq in 11..21 {
+        clock.advance(50);
+        room.append_events("e1", seq, vec![chat(&big)]).await;
+        until("framed", || rooms.counters.frames.load(Ordering::Relaxed) > seq - 10).await;
+    }
+    let mut last = 10;
+    loop {
+        let frame = viewer.client.text().await;
+        if frame["t"] == "snapshot" {
+            assert_eq!((&frame["why"], &frame["seq"]), (&json!("slow"), &json!(20)));
+            break;
+        }
+        for seq in seqs(&frame) {
+            assert_eq!(seq, last + 1);
+            last = seq;
+        }
+    }
+    assert!(last < 20);
+    assert_eq!(rooms.counters.skipped_to_head.load(Ordering::Relaxed), 1);
+    clock.advance(1_000);
+    append_chat(&room, 21, 1).await;
+    assert_eq!(seqs(&viewer.client.text().await), [21]);
+}
+
+#[tokio::test]
+async fn replies_go_first_and_between_frames() {
+    let (clock, rooms, room) = room();
+    let mut viewer = watch(&room).await;
+    let big = "x".repeat(60_000);
+    for seq in 11..13 {
+        clock.advance(1_000);
+        room.append_events("e1", seq, vec![chat(&big)]).await;
+        until("framed", || rooms.counters.frames.load(Ordering::Relaxed) > seq - 10).await;
+    }
+    viewer.member.send(Frame::text(r#"{"t":"reply"}"#));
+    let mut seen = Vec::new();
+    while seen.len() < 3 {
+        let frame = viewer.client.text().await;
+        let mark = if frame["t"] == "reply" { 0 } else { seqs(&frame).first().copied().unwrap_or(99) };
+        seen.extend((mark != 99).then_some(mark));
+    }
+    assert_eq!(seen, [11, 0, 12], "before the second frame, not inside the first");
+}
+
+#[tokio::test]
+async fn a_full_private_queue_is_the_end() {
+    let (_clock, _rooms, room) = room();
+    let viewer = watch(&room).await;
+    // No await: the writer takes nothing meanwhile.
+    for _ in 0..65 {
+        viewer.member.send(Frame::text("{}"));
+    }
+    until("sent away", || room.viewers() == 0).await;
+    let mut client = viewer.client;
+    assert_eq!(client.close_code().await, 4008);
+}
+
+#[tokio::test]
+async fn the_newest_connection_of_a_session_wins() {
+    let (_clock, _rooms, room) = room();
+    let ann = || actor("ann", Role::Viewer);
+    let mut first = join(&room, ann(), Some("s1"), None).await;
+    let mut other = join(&room, actor("bob", Role::Viewer), Some("s1"), None).await;
+    first.client.text().await;
+    other.client.text().await;
+    let mut second = join(&room, ann(), Some("s1"), None).await;
+    assert_eq!(first.client.close_code().await, 4509);
+    assert_eq!(second.client.text().await["t"], "hello");
+    assert_eq!(room.viewers(), 2, "another person's session of the same name is another session");
+    let mut guest = join(&room, actor("g1", Role::Guest), Some("s9"), None).await;
+    guest.client.text().await;
+    let mut again = join(&room, actor("g2", Role::Guest), Some("s9"), None).await;
+    assert_eq!(guest.client.close_code().await, 4509);
+    again.client.text().await;
+    first.task.await.unwrap();
+    assert_eq!((room.viewers(), room.viewers_peak()), (3, 3));
+}
+
+#[tokio::test]
+async fn viewers_are_the_audience_and_leave_when_they_go() {
+    let (clock, _rooms, room) = room();
+    let mut host = join(&room, actor("host", Role::Host), None, None).await;
+    assert_eq!(host.client.text().await["state"]["viewers"], 0);
+    let viewer = watch(&room).await;
+    assert_eq!(host.client.text().await["state"]["viewers"], 1);
+    room.set_remote_viewers(6);
+    viewer.task.abort();
+    until("left", || room.viewers() == 0).await;
+    clock.advance(500);
+    assert_eq!(host.client.text().await["state"]["viewers"], 6);
+    assert_eq!(room.viewers_peak(), 7, "seven were shown for a moment");
+}
+
+#[tokio::test]
+async fn a_silent_viewer_is_pinged_and_a_dead_one_closed() {
+    let (clock, _rooms, room) = room();
+    let mut viewer = watch(&room).await;
+    run_until(&clock, 500, "pinged", || clock.now() >= START + 26_000).await;
+    assert_eq!(next_but_ticks(&mut viewer.client).await, ServerOutput::Ping);
+    clock.advance(11_000);
+    assert_eq!(viewer.client.close_code().await, 4002);
+}
+
+async fn next_but_ticks(client: &mut TestClient) -> ServerOutput {
+    loop {
+        match client.next().await {
+            ServerOutput::Text(_) => {}
+            seen => return seen,
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_expired_token_and_a_ban_end_the_connection() {
+    let (clock, rooms, room) = room();
+    let expires = Actor { expires_at: Some(START + 5_000), ..actor("ann", Role::Viewer) };
+    let mut ann = join(&room, expires, None, None).await;
+    let mut bob = join(&room, actor("bob", Role::Viewer), None, None).await;
+    ann.client.text().await;
+    bob.client.text().await;
+    let user = &bob.member.actor.user;
+    assert_eq!(rooms.send_to_user(user, Frame::text(r#"{"t":"order"}"#)), 1);
+    assert_eq!(rooms.close_user(StreamId::new(), user, Close::Banned), 0);
+    assert_eq!(rooms.close_user(room.stream, user, Close::Banned), 1);
+    let order = bob.client.text().await;
+    assert!(order["t"] == "order" || bob.client.text().await["t"] == "order");
+    assert_eq!(bob.client.close_code().await, 4502);
+    clock.advance(5_600);
+    assert_eq!(ann.client.close_code().await, 4501);
+}
+
+#[tokio::test]
+async fn draining_says_moving_and_then_closes() {
+    let (clock, _rooms, room) = room();
+    let mut viewer = watch(&room).await;
+    room.drain(2_000, 10_000);
+    run_until(&clock, 500, "told", || clock.now() >= START + 3_000).await;
+    while viewer.client.text().await["t"] != "moving" {}
+    clock.advance(10_500);
+    assert_eq!(viewer.client.close_code().await, 4000);
+}
+
+#[tokio::test]
+async fn a_room_nobody_is_in_for_half_a_minute_is_dropped() {
+    let (clock, rooms, room) = room();
+    let viewer = watch(&room).await;
+    clock.advance(120_000);
+    assert!(rooms.remove_idle().is_empty());
+    viewer.task.abort();
+    let _ = viewer.task.await;
+    clock.advance(29_999);
+    assert!(rooms.remove_idle().is_empty());
+    clock.advance(1);
+    assert_eq!(rooms.remove_idle(), [room.stream]);
+    assert!(rooms.get(room.stream).is_none());
+    let (new, created) = rooms.open(room.stream);
+    assert!(created && !Arc::ptr_eq(&new, &room));
+    let weak = Arc::downgrade(&room);
+    drop((room, viewer.member, viewer.client));
+    until("the writer ends and frees the room", || weak.strong_count() == 0).await;
+}
+
+#[tokio::test]
+async fn who_logs_faster_than_the_room_sends_waits() {
+    let (clock, _rooms, room) = room();
+    let mut viewer = watch(&room).await;
+    let logged = tokio::spawn({
+        let room = room.clone();
+        async move {
+            for batch in 0..60 {
+                room.append_events("e1", 11 + batch * 100, (0..100).map(|_| chat("hello, world")).collect()).await;
+            }
+        }
+    });
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    assert!(!logged.is_finished(), "the clock stands still, so only one frame went out");
+    let mut next = 11;
+    while next < 6_011 {
+        clock.advance(50);
+        for seq in seqs(&viewer.client.text().await) {
+            assert_eq!(seq, next);
+            next += 1;
+        }
+    }
+    logged.await.unwrap();
+}

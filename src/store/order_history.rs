@@ -1,0 +1,31 @@
+//! When an order became what it is: read from the rows that are there anyway.
+
+use super::{Result, Store, on_reader, require_known};
+use crate::domain::{OrderId, OrderTimestamps, PaymentStatus, RefundStatus};
+
+impl Store {
+    pub async fn order_timestamps(&self, order: OrderId) -> Result<OrderTimestamps> {
+        let read = "select changed_at from orders where id = $1";
+        let changed_at: Option<i64> =
+            on_reader!(self, pool => sqlx::query_scalar(read).bind(order.0).fetch_optional(pool).await?);
+        let read = "select status, changed_at from payments where order_id = $1 order by attempt limit 100";
+        let payments: Vec<(String, i64)> =
+            on_reader!(self, pool => sqlx::query_as(read).bind(order.0).fetch_all(pool).await?);
+        let read = "select status, created_at, changed_at from refunds where order_id = $1 order by n limit 100";
+        let refunds: Vec<(String, i64, i64)> =
+            on_reader!(self, pool => sqlx::query_as(read).bind(order.0).fetch_all(pool).await?);
+        Ok(OrderTimestamps {
+            changed_at: changed_at.unwrap_or_default(),
+            payments: payments
+                .into_iter()
+                .map(|(text, at)| Ok((require_known(PaymentStatus::parse(&text), "payment status", &text)?, at)))
+                .collect::<Result<_>>()?,
+            refunds: refunds
+                .into_iter()
+                .map(|(text, asked, at)| {
+                    Ok((require_known(RefundStatus::parse(&text), "refund status", &text)?, asked, at))
+                })
+                .collect::<Result<_>>()?,
+        })
+    }
+}

@@ -1,0 +1,97 @@
+//! What everybody in the run knows: where the nodes are, what is on sale, what time it is, when it is over.
+
+use std::sync::Mutex;
+
+use livesouk::clock::Clock;
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use tokio_util::sync::CancellationToken;
+
+use crate::journal::{Millis, RequestJournal, TextId};
+use crate::oracle::PromiseViolation;
+use crate::support::rest::Rest;
+use crate::support::shop::{KEY, sign};
+
+/// An offer that buyers are to press on.
+#[derive(Debug, Clone)]
+pub struct OpenSale {
+    pub offer: TextId,
+    pub per_buyer: i64,
+}
+
+pub struct RunContext {
+    /// Where the nodes listen; they keep their address when they are started again.
+    pub urls: Vec<String>,
+    pub stream: String,
+    pub journal: RequestJournal,
+    pub clock: Clock,
+    /// Buyers make no new wishes.
+    pub over: CancellationToken,
+    /// Nothing breaks any more; buyers mean it.
+    faults_ended: CancellationToken,
+    sales: Mutex<Vec<OpenSale>>,
+    violations: Mutex<Vec<PromiseViolation>>,
+    rest_clients: Vec<Rest>,
+}
+
+impl RunContext {
+    pub fn new(urls: Vec<String>, stream: String, clock: Clock) -> RunContext {
+        let rest_clients = urls.iter().map(|url| Rest::new(url)).collect();
+        let (journal, over, faults_ended) =
+            (RequestJournal::default(), CancellationToken::new(), CancellationToken::new());
+        let (sales, violations) = (Mutex::default(), Mutex::default());
+        RunContext { urls, stream, journal, clock, over, faults_ended, sales, violations, rest_clients }
+    }
+
+    pub fn now(&self) -> Millis {
+        self.clock.now()
+    }
+
+    /// REST at a node; connections are shared by all who ask there.
+    pub fn rest(&self, node: usize, token: &str) -> Rest {
+        self.rest_clients[node].with_token(token)
+    }
+
+    pub fn token(&self, user: &str, role: &str) -> String {
+        sign(KEY, user, role, 100_000)
+    }
+
+    pub fn add_sale(&self, sale: OpenSale) {
+        self.sales.lock().unwrap().push(sale);
+    }
+
+    pub fn remove_sale(&self, offer: &TextId) {
+        self.sales.lock().unwrap().retain(|sale| sale.offer != *offer);
+    }
+
+    /// Any sale, the newest twice as often: there the rush is.
+    pub fn pick_sale(&self, rng: &mut StdRng) -> Option<OpenSale> {
+        let sales = self.sales.lock().unwrap();
+        let newest = sales.iter().rev().take(1);
+        let weighed: Vec<&OpenSale> = sales.iter().chain(newest).collect();
+        weighed.choose(rng).map(|sale| (*sale).clone())
+    }
+
+    /// One sale and no other: the host opens no more, and buyers nearly always pay.
+    pub fn begin_final_sale(&self, last: OpenSale) {
+        self.faults_ended.cancel();
+        *self.sales.lock().unwrap() = vec![last];
+    }
+
+    pub fn is_calm(&self) -> bool {
+        self.faults_ended.is_cancelled() || self.over.is_cancelled()
+    }
+
+    pub async fn wait_until_calm(&self) {
+        self.faults_ended.cancelled().await;
+    }
+
+    /// Something that was seen to be wrong while it happened.
+    pub fn record_violation(&self, breach: PromiseViolation) {
+        self.violations.lock().unwrap().push(breach);
+    }
+
+    pub fn violations(&self) -> Vec<PromiseViolation> {
+        self.violations.lock().unwrap().clone()
+    }
+}

@@ -1,0 +1,222 @@
+//! What the viewers of the scene `nodes` know together: each frame is read once, no number stands for two events, and what
+//! somebody was told is said was heard by somebody.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use loadtest::invariants::{self, Epoch, ViewerState};
+use loadtest::requests::RequestLog;
+use loadtest::room::ObservedRoom;
+use loadtest::violations::excerpt;
+use loadtest::wire::IncomingFrame;
+use serde_json::Value;
+
+use crate::journal::Millis;
+use crate::oracle::PromiseViolation;
+use crate::run_context::RunContext;
+
+/// What the probes at the end of a run begin with.
+pub const PROBE: &str = "probe ";
+
+pub struct ViewerGroup {
+    pub context: Arc<RunContext>,
+    received: Mutex<GroupLog>,
+    /// Links that are open, one for each viewer.
+    pub here: AtomicI64,
+    /// Where each viewer is.
+    positions: Vec<Mutex<Option<(Epoch, u64)>>>,
+    pub counters: ViewerCounters,
+}
+
+struct GroupLog {
+    room: ObservedRoom,
+    /// The room wants to know what its own crowd asked for; this one asks elsewhere.
+    requests: RequestLog,
+    /// Messages by their id.
+    delivered: HashSet<String>,
+    /// Messages whose senders were told that they are said, and when.
+    acknowledged: Vec<(String, Millis)>,
+    probes: HashMap<String, (Epoch, u64)>,
+    replies: BTreeMap<String, usize>,
+}
+
+/// What happened to links, over the whole run.
+#[derive(Debug, Default)]
+pub struct ViewerCounters {
+    pub frames: AtomicU64,
+    pub links: AtomicU64,
+    pub recovered: AtomicU64,
+    pub not_recovered: AtomicU64,
+    /// Told, on a living link, that what comes now does not follow.
+    pub resynced: AtomicU64,
+    pub missed: AtomicU64,
+    pub moved: AtomicU64,
+}
+
+/// What a frame is, besides what is held against it.
+pub enum ReceivedFrame {
+    /// Of the room.
+    Room,
+    Reply(Value),
+    Moving(u64),
+    Other,
+}
+
+impl ViewerGroup {
+    pub fn new(context: Arc<RunContext>, viewers: usize) -> ViewerGroup {
+        let room = ObservedRoom::new(context.stream.clone());
+        let heard = GroupLog {
+            room,
+            requests: RequestLog::new("nodes".to_owned()),
+            delivered: HashSet::new(),
+            acknowledged: Vec::new(),
+            probes: HashMap::new(),
+            replies: BTreeMap::new(),
+        };
+        let positions = (0..viewers).map(|_| Mutex::default()).collect();
+        ViewerGroup {
+            context,
+            received: Mutex::new(heard),
+            here: AtomicI64::new(0),
+            positions,
+            counters: ViewerCounters::default(),
+        }
+    }
+
+    fn received(&self) -> MutexGuard<'_, GroupLog> {
+        self.received.lock().unwrap()
+    }
+
+    /// One viewer hears a frame.
+    pub fn receive(&self, viewer: usize, place: &mut ViewerState, text: &str) -> ReceivedFrame {
+        self.counters.frames.fetch_add(1, Ordering::Relaxed);
+        let (bytes, before) = (text.as_bytes(), place.position());
+        let mut heard = self.received();
+        let heard = &mut *heard;
+        let known = if place.has_hello() {
+            heard.room.cached(bytes)
+        } else {
+            heard.room.cached_hello(bytes).map(|(shared, _)| shared)
+        };
+        let (told, kind) = match known {
+            Some(shared) => (place.apply(&shared.told), shared.told.kind),
+            None => {
+                let wire: IncomingFrame = match serde_json::from_str(text) {
+                    Ok(wire) => wire,
+                    Err(error) => {
+                        self.record_violation(
+                            viewer,
+                            invariants::ViolationKind::InvalidFrame,
+                            before,
+                            &error.to_string(),
+                            bytes,
+                        );
+                        return ReceivedFrame::Other;
+                    }
+                };
+                match &*wire.t {
+                    "tick" | "snapshot" | "hello" => {}
+                    "reply" => return ReceivedFrame::Reply(serde_json::from_str(text).unwrap_or_default()),
+                    "moving" => return ReceivedFrame::Moving(wire.retry_ms.unwrap_or(0)),
+                    "order" | "held" | "action" => return ReceivedFrame::Other,
+                    other => {
+                        self.record_violation(
+                            viewer,
+                            invariants::ViolationKind::InvalidFrame,
+                            before,
+                            &format!("a {other}"),
+                            bytes,
+                        );
+                        return ReceivedFrame::Other;
+                    }
+                }
+                heard.room.decode(bytes, &wire, before.map_or(0, |(epoch, _)| epoch), &mut heard.requests, 0);
+                let shared = heard.room.newest(wire.t == "hello");
+                let (told, kind) = (place.apply(&shared.told), shared.told.kind);
+                let epoch = place.position().map_or(0, |(epoch, _)| epoch);
+                for event in wire.events.iter().filter(|event| event.kind == "chat") {
+                    heard.delivered.extend(event.id.as_deref().map(str::to_owned));
+                    if let Some(text) = event.text.as_deref().filter(|text| text.starts_with(PROBE))
+                        && event.seq > 0
+                    {
+                        heard.probes.insert(text.to_owned(), (epoch, event.seq));
+                    }
+                }
+                (told, kind)
+            }
+        };
+        let ViewerCounters { recovered, not_recovered, resynced: fresh, missed, .. } = &self.counters;
+        match kind {
+            invariants::SharedFrameKind::Hello { recovered: true } => drop(recovered.fetch_add(1, Ordering::Relaxed)),
+            invariants::SharedFrameKind::Hello { recovered: false } => {
+                drop(not_recovered.fetch_add(1, Ordering::Relaxed))
+            }
+            _ => drop(fresh.fetch_add(u64::from(told.resynced), Ordering::Relaxed)),
+        }
+        missed.fetch_add(told.missed, Ordering::Relaxed);
+        *self.positions[viewer].lock().unwrap() = place.position();
+        if let Some(breach) = told.violation {
+            self.record_violation(viewer, breach, before, &format!("then came {kind:?}"), bytes);
+        }
+        ReceivedFrame::Room
+    }
+
+    fn record_violation(
+        &self,
+        viewer: usize,
+        kind: invariants::ViolationKind,
+        at: Option<(Epoch, u64)>,
+        what: &str,
+        bytes: &[u8],
+    ) {
+        let promise = match kind {
+            invariants::ViolationKind::StaleOffer | invariants::ViolationKind::StalePin => "versions move forward",
+            invariants::ViolationKind::InvalidCount => "never oversold",
+            invariants::ViolationKind::InvalidFrame => "frames",
+            _ => "no silent gap",
+        };
+        let seq = at.map_or(0, |(_, seq)| seq);
+        let what = format!("{kind:?} at {}: viewer {viewer}, being at {at:?}: {what}", self.context.now());
+        self.context.record_violation(PromiseViolation {
+            evidence: vec![excerpt(bytes, seq)],
+            ..PromiseViolation::new(promise, what)
+        });
+    }
+
+    /// What to ask to go on from.
+    pub fn position(&self, place: &ViewerState) -> Option<(String, u64)> {
+        let (epoch, seq) = place.position()?;
+        Some((self.received().room.epoch_name(epoch).to_owned(), seq))
+    }
+
+    pub fn count_reply(&self, word: &str) {
+        *self.received().replies.entry(word.to_owned()).or_default() += 1;
+    }
+
+    pub fn acknowledge(&self, id: &str) {
+        self.received().acknowledged.push((id.to_owned(), self.context.now()));
+    }
+
+    /// Messages that were acknowledged and that nobody heard.
+    pub fn undelivered_messages(&self) -> Vec<(String, Millis)> {
+        let heard = self.received();
+        heard.acknowledged.iter().filter(|(id, _)| !heard.delivered.contains(id)).cloned().collect()
+    }
+
+    pub fn probe(&self, text: &str) -> Option<(Epoch, u64)> {
+        self.received().probes.get(text).copied()
+    }
+
+    /// Viewers who are not as far as this.
+    pub fn behind(&self, at: (Epoch, u64)) -> Vec<usize> {
+        let is_there = |place: &Mutex<Option<(Epoch, u64)>>| place.lock().unwrap().is_some_and(|place| at <= place);
+        self.positions.iter().enumerate().filter(|(_, place)| !is_there(place)).map(|(viewer, _)| viewer).collect()
+    }
+
+    pub fn print_summary(&self) {
+        let heard = self.received();
+        println!("viewers: {:?}, {} different frames", self.counters, heard.room.distinct_frames);
+        println!("talk: {:?}, {} messages heard", heard.replies, heard.delivered.len());
+    }
+}

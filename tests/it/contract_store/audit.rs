@@ -1,0 +1,85 @@
+//! The log of what the team did.
+
+use livesouk::domain::{AuditAction, AuditEntry, SanctionKind, StreamId};
+
+use super::builders::{audit_entry, user};
+use super::chat::{message, sanction};
+use super::fixture::{Fixture, facts};
+
+facts! {
+    what_is_done_is_in_the_log_with_whom_and_why
+    the_log_comes_in_pages_from_either_end
+    one_person_sees_what_was_done_to_them_alone
+}
+
+async fn what_is_done_is_in_the_log_with_whom_and_why(shop: Fixture) {
+    let said = message(shop.stream, "ann", "rude");
+    shop.store.insert_messages(std::slice::from_ref(&said)).await.unwrap();
+    let why = Some("be kind".to_owned());
+    let delete = AuditEntry { reason: why.clone(), ..audit_entry(shop.stream, AuditAction::Delete) };
+    shop.store.delete_message(shop.stream, said.id, &delete).await.unwrap();
+    let twice = audit_entry(shop.stream, AuditAction::Delete);
+    shop.store.delete_message(shop.stream, said.id, &twice).await.unwrap();
+    let ban = AuditEntry { user: Some(user("ann")), ..audit_entry(shop.stream, AuditAction::Ban) };
+    shop.store.add_sanction(shop.stream, &sanction("ann", SanctionKind::Ban, None), &ban).await.unwrap();
+    let lift = async |kind| {
+        let unban = AuditEntry { user: Some(user("ann")), ..audit_entry(shop.stream, AuditAction::Unban) };
+        shop.store.lift_sanction(shop.stream, &user("ann"), kind, &unban).await.unwrap()
+    };
+    assert!(!lift(SanctionKind::Mute).await && lift(SanctionKind::Ban).await);
+    let log = shop.store.audit_entries(shop.stream, None, None, 9).await.unwrap();
+    let kinds: Vec<AuditAction> = log.iter().map(|deed| deed.kind).collect();
+    assert_eq!(kinds, [AuditAction::Unban, AuditAction::Ban, AuditAction::Delete], "nothing that was not done");
+    let expected = AuditEntry {
+        user: Some(user("ann")),
+        name: Some("ANN".to_owned()),
+        message: Some(said.id),
+        text: Some("rude".to_owned()),
+        reason: why,
+        ..delete
+    };
+    assert_eq!(log[2], expected);
+    assert_eq!(shop.store.sanctions(shop.stream, 0).await.unwrap(), []);
+}
+
+async fn the_log_comes_in_pages_from_either_end(shop: Fixture) {
+    let mut ids = Vec::new();
+    for n in 0..5 {
+        let deed = AuditEntry { subject: Some(n.to_string()), ..audit_entry(shop.stream, AuditAction::Open) };
+        shop.store.insert_audit_entry(&deed).await.unwrap();
+        ids.push(deed.id);
+    }
+    shop.store.insert_audit_entry(&audit_entry(StreamId::new(), AuditAction::Open)).await.unwrap();
+    let named = |deeds: Vec<AuditEntry>| deeds.into_iter().map(|deed| deed.id).collect::<Vec<_>>();
+    let newest = async |after| named(shop.store.audit_entries(shop.stream, None, after, 2).await.unwrap());
+    assert_eq!(newest(None).await, [ids[4], ids[3]]);
+    assert_eq!(newest(Some(ids[1])).await, [ids[0]]);
+    let oldest = async |after| named(shop.store.audit_entries_after(shop.stream, after, 2).await.unwrap());
+    assert_eq!(oldest(None).await, [ids[0], ids[1]]);
+    assert_eq!(oldest(Some(ids[3])).await, [ids[4]]);
+}
+
+async fn one_person_sees_what_was_done_to_them_alone(shop: Fixture) {
+    for of in ["ann", "bob", "ann"] {
+        let mute = AuditEntry { user: Some(user(of)), ..audit_entry(shop.stream, AuditAction::Mute) };
+        shop.store.add_sanction(shop.stream, &sanction(of, SanctionKind::Mute, Some(9)), &mute).await.unwrap();
+    }
+    let of = async |who: &str| shop.store.audit_entries(shop.stream, Some(&user(who)), None, 9).await.unwrap().len();
+    assert_eq!((of("ann").await, of("bob").await, of("cem").await), (2, 1, 0));
+    // Page by page, and nothing but what concerns them: an act that only names them fills no page.
+    for kind in AuditAction::ALL {
+        shop.store
+            .insert_audit_entry(&AuditEntry { user: Some(user("dan")), ..audit_entry(shop.stream, *kind) })
+            .await
+            .unwrap();
+    }
+    let (mut seen, mut after) = (Vec::new(), None);
+    loop {
+        let page = shop.store.audit_entries(shop.stream, Some(&user("dan")), after, 2).await.unwrap();
+        let Some(last) = page.last() else { break };
+        after = Some(last.id);
+        seen.extend(page.iter().map(|deed| deed.kind));
+    }
+    seen.reverse();
+    assert_eq!(seen, AuditAction::ALL.iter().copied().filter(|kind| kind.affects_user()).collect::<Vec<_>>());
+}

@@ -1,0 +1,80 @@
+//! The small words of the suite: people, keys, asks, and what an answer says.
+
+use livesouk::domain::order::request_hash;
+use livesouk::domain::{
+    Actor, AuditAction, AuditEntry, Author, ChatRules, IdempotencyKey, LiveStream, Name, OrderId, PurchaseRequest,
+    Refusal, Role, StreamId, StreamStatus, UserId,
+};
+use livesouk::store::{BatchOutcome, Error};
+
+pub fn stream(id: StreamId) -> LiveStream {
+    LiveStream {
+        id,
+        title: "Show".into(),
+        titles: Default::default(),
+        host: "Noura".into(),
+        status: StreamStatus::Scheduled,
+        video: None,
+        poster: None,
+        scheduled_at: None,
+        started_at: None,
+        ended_at: None,
+        pin: None,
+        chat: ChatRules::default(),
+        blocklist_version: 0,
+        likes: 0,
+        version: 1,
+    }
+}
+
+pub fn user(id: &str) -> UserId {
+    UserId::parse(id).unwrap()
+}
+
+pub fn actor(id: &str) -> Actor {
+    let name = Name::parse(id).unwrap();
+    Actor { user: user(id), name, role: Role::Viewer, stream: None, expires_at: None }
+}
+
+pub fn key(text: &str) -> IdempotencyKey {
+    IdempotencyKey::parse(text).unwrap()
+}
+
+pub fn ask(buyer: &str, with: &str, qty: i64) -> PurchaseRequest {
+    PurchaseRequest {
+        order: OrderId::new(),
+        buyer: user(buyer),
+        buyer_name: buyer.to_owned(),
+        key: key(with),
+        hash: request_hash(&["buy", &qty.to_string()]),
+        qty,
+    }
+}
+
+/// One ask of one unit for each of these buyers.
+pub fn purchase_requests(buyers: impl IntoIterator<Item = usize>) -> Vec<PurchaseRequest> {
+    buyers.into_iter().map(|n| ask(&format!("buyer-{n}"), &format!("key-of-{n:04}"), 1)).collect()
+}
+
+/// The places that a batch gave.
+pub fn places(sold: &BatchOutcome) -> Vec<i64> {
+    sold.results.iter().flatten().filter(|answered| !answered.replayed).map(|answered| answered.order.place).collect()
+}
+
+pub fn code<T>(answer: &Result<T, Refusal>) -> &'static str {
+    answer.as_ref().map_or_else(|refusal| refusal.code(), |_| "ok")
+}
+
+/// The refusal of a verb; a fault panics.
+pub fn refusal<T>(answer: livesouk::store::Result<T>) -> Refusal {
+    match answer {
+        Ok(_) => panic!("it was not refused"),
+        Err(Error::Refused(refusal)) => refusal,
+        Err(fault) => panic!("a fault instead of a refusal: {fault}"),
+    }
+}
+
+/// Something that the moderator `mod` did.
+pub fn audit_entry(stream: StreamId, kind: AuditAction) -> AuditEntry {
+    AuditEntry::new(stream, Author { id: user("mod"), name: "Mo".to_owned(), role: Role::Moderator }, kind, 7)
+}

@@ -1,0 +1,278 @@
+//! Buying and paying through the verbs, as both doors do: batches, retries, faults that stay where they belong, and
+//! what the sweepers bring home.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use livesouk::app::{App, Error};
+use livesouk::domain::{OfferId, OrderStatus, Refusal, TestScenario};
+use livesouk::store::TestProviderReply;
+
+use super::builders::{actor, key};
+use super::fixture::{Fixture, SELL_CONNECTIONS, facts};
+use crate::support::{SOON, until_some};
+
+facts! {
+    a_purchase_that_cannot_be_stored_fails_alone
+    a_double_tap_is_one_order
+    a_rush_on_a_sold_out_offer_does_not_reach_the_database
+    a_hundred_thousand_who_press_at_once_get_five_hundred_units_and_an_answer_each
+    thousands_of_offers_sell_over_a_handful_of_connections
+    units_that_come_back_are_sold_again_and_winners_keep_their_answer
+    a_key_pressed_twice_to_pay_pays_once_and_hears_of_it_twice
+    a_key_pressed_twice_to_cancel_cancels_once_and_hears_of_it_twice
+    a_hold_that_is_over_is_on_sale_again_within_five_seconds
+    an_order_whose_node_died_while_it_took_the_money_is_brought_home
+}
+
+/// Everybody else of its batch is served, and it is told that nothing was done.
+async fn a_purchase_that_cannot_be_stored_fails_alone(shop: Fixture) {
+    let offer = shop.offer(50, 1).await;
+    shop.reject_poison_buyer().await;
+    let app = shop.app().await;
+    let mut buyers = tokio::task::JoinSet::new();
+    for n in 0..40 {
+        let (app, name) = (app.clone(), if n == 20 { "poison".to_owned() } else { format!("buyer-{n}") });
+        buyers.spawn(async move { (n, app.buy(&actor(&name), offer, 1, key("key-00001")).await) });
+    }
+    let answered = tokio::time::timeout(Duration::from_secs(4), buyers.join_all()).await.expect("nobody waits for it");
+    for (n, answer) in answered {
+        match n {
+            20 => assert_eq!(answer.err(), Some(Error::Unavailable)),
+            _ => assert_eq!(answer.map(|bought| bought.order.qty), Ok(1), "buyer {n}"),
+        }
+    }
+    assert_eq!(shop.find(offer).await.terms.reserved, 39);
+    shop.assert_consistent().await;
+    app.stopping().cancel();
+    app.finish().await;
+}
+
+/// Every batch fails from then on, so whoever is told "sold out" was told without one. Only a look, four times a
+/// second, goes through.
+async fn a_rush_on_a_sold_out_offer_does_not_reach_the_database(shop: Fixture) {
+    let offer = shop.offer(3, 1).await;
+    let app = shop.app().await;
+    for n in 0..3 {
+        app.buy(&actor(&format!("winner-{n}")), offer, 1, key("key-00001")).await.unwrap();
+    }
+    let sold_out = |answer: Option<Error>| answer == Some(Error::Refused(Refusal::SoldOutForNow));
+    assert!(sold_out(app.buy(&actor("late"), offer, 1, key("key-00001")).await.err()));
+    shop.break_selling().await;
+    let (mut refused, mut looked) = (0, 0);
+    for n in 0..2_000 {
+        // A look would wait for what is broken; the others do not even wait.
+        let late = actor(&format!("late-{n}"));
+        let answer = tokio::time::timeout(Duration::ZERO, app.buy(&late, offer, 1, key("key-00001"))).await;
+        match answer {
+            Ok(answer) if sold_out(answer.as_ref().err().cloned()) => refused += 1,
+            _ => looked += 1,
+        }
+    }
+    assert!(refused >= 1_900, "{refused} refused, {looked} looked");
+    app.stopping().cancel();
+    app.finish().await;
+}
+
+/// Whoever is told "busy" presses again, as a page does.
+async fn buys(app: &App, name: &str, offer: OfferId) -> Result<i64, Error> {
+    loop {
+        match app.buy(&actor(name), offer, 1, key("key-00001")).await {
+            Err(Error::Refused(Refusal::Busy { retry_ms })) => {
+                tokio::time::sleep(Duration::from_millis(retry_ms as u64)).await;
+            }
+            answer => return answer.map(|bought| bought.order.place),
+        }
+    }
+}
+
+async fn a_hundred_thousand_who_press_at_once_get_five_hundred_units_and_an_answer_each(shop: Fixture) {
+    const CROWD: usize = 100_000;
+    const UNITS: i64 = 500;
+    let offer = shop.offer(UNITS, 1).await;
+    let app = shop.app().await;
+    let batches = || app.selling_counters().batches.load(Ordering::Relaxed);
+    let mut crowd = tokio::task::JoinSet::new();
+    for n in 0..CROWD {
+        let app = app.clone();
+        crowd.spawn(async move { buys(&app, &format!("buyer-{n}"), offer).await });
+    }
+    let (mut places, mut at_last) = (Vec::new(), None);
+    while let Some(answer) = crowd.join_next().await {
+        match answer.unwrap() {
+            Ok(place) => places.push(place),
+            Err(Error::Refused(Refusal::SoldOutForNow)) => {}
+            Err(other) => panic!("{other:?}"),
+        }
+        if places.len() as i64 == UNITS && at_last.is_none() {
+            at_last = Some((Instant::now(), batches()));
+        }
+    }
+    places.sort_unstable();
+    assert_eq!(places, (1..=UNITS).collect::<Vec<_>>());
+    let (since, before) = at_last.expect("they were sold");
+    // One look each 250 ms, and the batch that was on its way.
+    let (looks, most) = (batches() - before, 2 + since.elapsed().as_millis() as u64 / 250);
+    assert!(looks <= most, "{looks} batches in {:?} after the last unit", since.elapsed());
+    assert_eq!(shop.find(offer).await.terms.reserved, UNITS);
+    shop.assert_consistent().await;
+    app.stopping().cancel();
+    app.finish().await;
+}
+
+async fn thousands_of_offers_sell_over_a_handful_of_connections(shop: Fixture) {
+    const OFFERS: usize = 2_000;
+    let mut offers = Vec::with_capacity(OFFERS);
+    for _ in 0..OFFERS {
+        offers.push(shop.offer(1, 1).await);
+    }
+    let app = shop.app().await;
+    let mut crowd = tokio::task::JoinSet::new();
+    for (n, offer) in offers.into_iter().enumerate() {
+        let app = app.clone();
+        crowd.spawn(async move { buys(&app, &format!("buyer-{n}"), offer).await });
+    }
+    let answers = crowd.join_all().await;
+    assert_eq!(answers.into_iter().filter(|answer| *answer == Ok(1)).count(), OFFERS);
+    if shop.is_postgres() {
+        let ours = "select count(*) from pg_stat_activity where application_name = 'livesouk sell' and datname = current_database()";
+        let connections = shop.number(ours).await;
+        assert!(connections <= SELL_CONNECTIONS as i64, "{connections} connections sell");
+    }
+    shop.assert_consistent().await;
+    app.stopping().cancel();
+    app.finish().await;
+}
+
+async fn units_that_come_back_are_sold_again_and_winners_keep_their_answer(shop: Fixture) {
+    let offer = shop.offer(1, 1).await;
+    let app = shop.app().await;
+    let won = app.buy(&actor("ann"), offer, 1, key("key-00001")).await.unwrap().order;
+    for round in 0..50 {
+        let late = app.buy(&actor(&format!("late-{round}")), offer, 1, key("key-00001")).await.map(|_| ());
+        assert_eq!(late, Err(Error::Refused(Refusal::SoldOutForNow)));
+        let again = app.buy(&actor("ann"), offer, 1, key("key-00001")).await.unwrap();
+        assert_eq!((again.order.id, again.is_replay), (won.id, true), "round {round}");
+    }
+    app.cancel(&actor("ann"), won.id, key("key-00002")).await.unwrap();
+    assert_eq!(app.buy(&actor("ben"), offer, 1, key("key-00001")).await.unwrap().order.place, 2);
+    let again = app.buy(&actor("ann"), offer, 1, key("key-00001")).await.unwrap();
+    assert_eq!((again.order.id, again.order.status), (won.id, OrderStatus::Cancelled));
+    app.stopping().cancel();
+    app.finish().await;
+}
+
+async fn a_double_tap_is_one_order(shop: Fixture) {
+    let offer = shop.offer(50, 10).await;
+    let app = shop.app().await;
+    let mut taps = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let app = app.clone();
+        taps.spawn(async move { app.buy(&actor("ann"), offer, 1, key("key-00001")).await.unwrap().order.id });
+    }
+    let mut ids = taps.join_all().await;
+    ids.dedup();
+    assert_eq!(ids.len(), 1);
+    assert_eq!(shop.find(offer).await.terms.reserved, 1);
+    app.stopping().cancel();
+    app.finish().await;
+}
+
+async fn a_key_pressed_twice_to_pay_pays_once_and_hears_of_it_twice(shop: Fixture) {
+    let offer = shop.offer(50, 50).await;
+    let app = shop.app().await;
+    for round in 0..15 {
+        let (ann, with) = (actor("ann"), key(&format!("key-{round:05}")));
+        let order = app.buy(&ann, offer, 1, with.clone()).await.unwrap().order.id;
+        let pay = || async {
+            loop {
+                match app.pay(&ann, order, "ok", with.clone()).await {
+                    Err(Error::Refused(Refusal::Busy { .. })) => tokio::time::sleep(Duration::from_millis(5)).await,
+                    answer => return answer.map(|paid| paid.order.paid_at.is_some()),
+                }
+            }
+        };
+        let both = tokio::join!(pay(), pay());
+        assert_eq!(both, (Ok(true), Ok(true)), "round {round}");
+    }
+    assert_eq!(shop.number("select count(*) from payments where status = 'captured'").await, 15);
+    app.stopping().cancel();
+    app.finish().await;
+}
+
+async fn a_key_pressed_twice_to_cancel_cancels_once_and_hears_of_it_twice(shop: Fixture) {
+    let offer = shop.offer(50, 50).await;
+    let app = shop.app().await;
+    for round in 0..15 {
+        let (ann, with) = (actor("ann"), key(&format!("key-{round:05}")));
+        let order = app.buy(&ann, offer, 1, with.clone()).await.unwrap().order.id;
+        let cancel = || async { app.cancel(&ann, order, with.clone()).await.map(|gone| gone.order.status) };
+        let both = tokio::join!(cancel(), cancel());
+        assert_eq!(both, (Ok(OrderStatus::Cancelled), Ok(OrderStatus::Cancelled)), "round {round}");
+    }
+    assert_eq!(shop.find(offer).await.terms.reserved, 0);
+    app.stopping().cancel();
+    app.finish().await;
+}
+
+async fn a_hold_that_is_over_is_on_sale_again_within_five_seconds(shop: Fixture) {
+    let offer = shop.offer(1, 1).await;
+    let app = shop.app().await;
+    app.buy(&actor("ann"), offer, 1, key("key-00001")).await.unwrap();
+    let now = app.buy(&actor("bob"), offer, 1, key("key-00001")).await;
+    assert_eq!(now.err(), Some(Error::Refused(Refusal::SoldOutForNow)));
+    shop.expire_holds(offer).await;
+    until_some("free unit", Duration::from_secs(5), async || {
+        app.buy(&actor("bob"), offer, 1, key("key-00001")).await.ok()
+    })
+    .await;
+    shop.assert_consistent().await;
+    app.stopping().cancel();
+    app.finish().await;
+}
+
+/// Somebody sits on one offer's row, say an administrator at a console.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_locked_offer_does_not_hold_up_the_holds_of_another() {
+    let shop = Fixture::on_postgres().await;
+    let (locked, other) = (shop.offer(1, 1).await, shop.offer(1, 1).await);
+    for (offer, buyer) in [(locked, "ann"), (other, "bob")] {
+        shop.held(offer, buyer).await;
+        shop.expire_holds(offer).await;
+    }
+    shop.run("begin").await;
+    shop.run(&format!("select * from offers where id = {} for update", shop.id(locked.0))).await;
+    let app = shop.app().await;
+    let free = async |offer| (shop.find(offer).await.terms.reserved == 0).then_some(());
+    until_some("free unit", Duration::from_secs(5), async || free(other).await).await;
+    shop.run("rollback").await;
+    until_some("free unit", Duration::from_secs(5), async || free(locked).await).await;
+    app.stopping().cancel();
+    app.finish().await;
+}
+
+async fn an_order_whose_node_died_while_it_took_the_money_is_brought_home(shop: Fixture) {
+    let offer = shop.offer(5, 1).await;
+    for (buyer, token) in [("ann", "ok"), ("bob", "capture_fails")] {
+        let order = shop.held(offer, buyer).await;
+        let payment = shop.begin_payment(order.id, token).await.unwrap();
+        let told = shop.store.create_test_intent(&payment, TestScenario::parse(token).unwrap()).await.unwrap();
+        let TestProviderReply::Done { test_intent: booked, .. } = told else { panic!("{told:?}") };
+        shop.store.begin_capture(&payment, Some(&booked.intent.reference)).await.unwrap().unwrap();
+    }
+    shop.run("update orders set changed_at = 1000; update payments set changed_at = 1000").await;
+    let app = shop.app().await;
+    let sums = until_some("settled order", SOON, async || {
+        let sums = shop.store.sales_totals(shop.stream).await.unwrap();
+        (sums.orders_held == 0).then_some(sums)
+    })
+    .await;
+    assert_eq!((sums.orders_paid, shop.find(offer).await.terms.reserved), (1, 1));
+    for status in ["captured", "failed"] {
+        let told = format!("select count(*) from payments where status = '{status}'");
+        until_some("record of the money", SOON, async || (shop.number(&told).await == 1).then_some(())).await;
+    }
+    shop.assert_consistent().await;
+    app.stopping().cancel();
+    app.finish().await;
+}

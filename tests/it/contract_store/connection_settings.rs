@@ -1,0 +1,133 @@
+//! What a session must be before an order may be acknowledged over it.
+
+use std::time::{Duration, Instant};
+
+use livesouk::clock::Clock;
+use livesouk::store::Store;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::builders::{actor, code, key, purchase_requests};
+use super::fixture::{Fixture, SELL_CONNECTIONS};
+use super::postgres_faults::{SELLING, set_default};
+use crate::support::proxy::Proxy;
+use crate::support::{SOON, until_some};
+
+/// `lock_timeout` and our own deadlines end a wait; a statement's timeout must not: it may hit a commit that waits for
+/// its standby, and then an order is acknowledged that no standby has.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_times_statements_out_does_not_time_out_a_sale() {
+    let shop = Fixture::on_postgres().await.into_arc();
+    let offer = shop.offer(10, 1).await;
+    set_default(&shop, "statement_timeout", "'50ms'").await;
+    slow_down_inserts(&shop, "0.3").await;
+    assert_eq!(code(&shop.buy(offer, &purchase_requests([0])[0]).await), "ok");
+}
+
+async fn slow_down_inserts(shop: &Fixture, seconds: &str) {
+    shop.run(&format!(
+        "create function wait() returns trigger language plpgsql as $$ begin perform pg_sleep({seconds}); return null; end $$;
+         create trigger wait after insert on orders for each statement execute function wait()"
+    ))
+    .await;
+}
+
+/// Its link swallows everything while it has the row: what a machine that hangs looks like from the database.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_freezes_with_the_row_locked_keeps_others_waiting_for_seconds_only() {
+    let shop = Fixture::on_postgres().await.into_arc();
+    let offer = shop.offer(10, 1).await;
+    let (start, rest) = shop.url.split_once('@').unwrap();
+    let (address, database) = rest.split_once('/').unwrap();
+    let proxy = Proxy::start(address.parse().unwrap()).await;
+    let url = format!("{start}@{}/{database}", proxy.address());
+    let frozen = Store::open(&url, Clock::system(), SELL_CONNECTIONS).await.unwrap();
+    slow_down_inserts(&shop, "0.5").await;
+    let batch = tokio::spawn(async move { frozen.sell(offer, &purchase_requests([1])).await.map(|_| ()) });
+    let inserting = format!("select count(*) {SELLING} and state = 'active' and query like '%insert into orders%'");
+    until_some("insert under way", SOON, async || (shop.number(&inserting).await == 1).then_some(())).await;
+    proxy.black_hole();
+    let begun = Instant::now();
+    // Two seconds idle, half a second of insert, and a machine that is busy.
+    let sold = loop {
+        assert!(begun.elapsed() < Duration::from_secs(6), "the row is still locked");
+        match shop.store.sell(offer, &purchase_requests([2])).await {
+            Ok(sold) => break sold,
+            Err(fault) => assert!(fault.is_transient(), "{fault}"),
+        }
+    };
+    assert_eq!(code(&sold.results[0]), "ok");
+    assert!(batch.await.unwrap().is_err(), "it never heard of its commit");
+    assert_eq!(shop.find(offer).await.terms.reserved, 1);
+    shop.assert_consistent().await;
+}
+
+/// The lock comes with the commit of the batch before; and when that one dies, it is the one that goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_next_batch_stands_in_line_for_the_row_while_one_is_under_way() {
+    let shop = Fixture::on_postgres().await;
+    let (offer, app) = (shop.offer(10, 1).await, shop.app().await);
+    slow_down_inserts(&shop, "1").await;
+    let press = |buyer: &'static str| {
+        let app = app.clone();
+        tokio::spawn(async move {
+            app.buy(&actor(buyer), offer, 1, key("wish-0001")).await.map(|bought| bought.order.place)
+        })
+    };
+    let inserting = format!("{SELLING} and state = 'active' and query like '%insert into orders%'");
+    let in_line = format!("select count(*) {SELLING} and wait_event_type = 'Lock' and query like 'begin;%'");
+    let first = press("ann");
+    until_some("insert under way", SOON, async || {
+        (shop.number(&format!("select count(*) {inserting}")).await == 1).then_some(())
+    })
+    .await;
+    let second = press("bob");
+    until_some("a turn in line", SOON, async || (shop.number(&in_line).await == 1).then_some(())).await;
+    assert_eq!(shop.number(&format!("select count(pg_terminate_backend(pid)) {inserting}")).await, 1, "not over yet");
+    assert_eq!((first.await.unwrap(), second.await.unwrap()), (Ok(1), Ok(2)));
+    shop.assert_consistent().await;
+    app.stopping().cancel();
+    app.finish().await;
+}
+
+/// As a pooler that keeps sessions for itself and drops what a client asks of one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pooler_that_drops_the_settings_of_a_session_is_told_at_start() {
+    let shop = Fixture::on_postgres().await;
+    let (start, rest) = shop.url.split_once('@').unwrap();
+    let (address, database) = rest.split_once('/').unwrap();
+    let (address, pooler) = (address.to_owned(), TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let url = format!("{start}@{}/{database}", pooler.local_addr().unwrap());
+    let pooling = tokio::spawn(async move {
+        while let Ok((mut client, _)) = pooler.accept().await {
+            let address = address.clone();
+            tokio::spawn(async move {
+                let mut server = TcpStream::connect(address).await?;
+                // The first packet of a session carries its settings. Another value, of the same length.
+                let mut packet = vec![0; 4_096];
+                loop {
+                    let read = client.read(&mut packet).await?;
+                    let first = String::from_utf8_lossy(&packet[..read]).into_owned();
+                    let Some(at) = first.find("statement_timeout=0") else {
+                        // Asks for TLS first: there is none.
+                        server.write_all(&packet[..read]).await?;
+                        if first.contains("user") {
+                            break;
+                        }
+                        let mut no = [0; 1];
+                        server.read_exact(&mut no).await?;
+                        client.write_all(&no).await?;
+                        continue;
+                    };
+                    packet[at + "statement_timeout=".len()] = b'9';
+                    server.write_all(&packet[..read]).await?;
+                    break;
+                }
+                tokio::io::copy_bidirectional(&mut client, &mut server).await
+            });
+        }
+    });
+    let told = Store::open(&url, Clock::system(), SELL_CONNECTIONS).await.err().map(|fault| fault.to_string());
+    assert!(told.as_ref().is_some_and(|told| told.contains("orders would not be safe")), "{told:?}");
+    pooling.abort();
+}

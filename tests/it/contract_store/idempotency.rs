@@ -1,0 +1,92 @@
+//! Idempotency keys: one wish, one order, for ever.
+
+use std::sync::Arc;
+
+use livesouk::domain::order::request_hash;
+use livesouk::domain::{OrderStatus, PurchaseRequest, Refusal};
+use livesouk::store::ReleaseReason;
+use tokio::sync::Barrier;
+
+use super::builders::{ask, code, purchase_requests, user};
+use super::fixture::{Fixture, facts};
+
+facts! {
+    a_retry_gets_its_order_as_it_is_now
+    a_key_with_another_body_is_key_reused
+    one_key_on_two_offers_at_once_is_one_order
+}
+
+async fn a_retry_gets_its_order_as_it_is_now(shop: Fixture) {
+    let offer = shop.offer(5, 1).await;
+    let asks = purchase_requests(0..3);
+    let sold = shop.sell(offer, &asks).await;
+    let ids: Vec<_> = sold.results.iter().map(|answer| answer.as_ref().unwrap().order.id).collect();
+    shop.store.release_orders(offer, &ids[..1], ReleaseReason::BuyerCancel, None).await.unwrap();
+    shop.expire_holds(offer).await;
+    shop.store.release_orders(offer, &ids[1..2], ReleaseReason::HoldEnded, None).await.unwrap();
+    for closed in [false, true] {
+        if closed {
+            assert!(shop.store.close_offer(offer).await.unwrap());
+        }
+        // A retry carries a new order id, as every request does; the key decides.
+        let again: Vec<PurchaseRequest> =
+            asks.iter().map(|ask| PurchaseRequest { order: Default::default(), ..ask.clone() }).collect();
+        let replayed = shop.sell(offer, &again).await;
+        let seen: Vec<_> =
+            replayed.results.iter().map(|a| a.as_ref().map(|a| (a.order.id, a.order.status, a.replayed))).collect();
+        use OrderStatus::*;
+        assert_eq!(seen, [Ok((ids[0], Cancelled, true)), Ok((ids[1], Expired, true)), Ok((ids[2], Held, true))]);
+    }
+    assert_eq!(shop.number("select count(*) from orders").await, 3);
+    shop.assert_consistent().await;
+}
+
+async fn a_key_with_another_body_is_key_reused(shop: Fixture) {
+    let offer = shop.offer(5, 3).await;
+    let first = ask("ann", "key-00001", 1);
+    shop.buy(offer, &first).await.unwrap();
+    let other = PurchaseRequest { qty: 2, hash: request_hash(&["buy", "2"]), ..first.clone() };
+    assert_eq!(shop.buy(offer, &other).await.unwrap_err(), Refusal::KeyReused);
+    assert_eq!(
+        code(&shop.buy(offer, &PurchaseRequest { order: Default::default(), buyer: user("bob"), ..other }).await),
+        "ok",
+        "keys are a buyer's own"
+    );
+    assert!(shop.buy(offer, &first).await.unwrap().replayed);
+}
+
+/// A batch long enough for two of them to meet half way.
+const WISHES: usize = 300;
+
+/// Two offers are two rows and two locks; what stands between them is the unique key.
+async fn one_key_on_two_offers_at_once_is_one_order(shop: Fixture) {
+    let shop = shop.into_arc();
+    let offers = [shop.offer(4_000, 1_000).await, shop.offer(4_000, 1_000).await];
+    for round in 0..8 {
+        let start = Arc::new(Barrier::new(2));
+        let race = offers.map(|offer| {
+            let (shop, start) = (shop.clone(), start.clone());
+            // Each batch in its own order, so that the two also meet crosswise.
+            let mut batch: Vec<PurchaseRequest> =
+                (0..WISHES).map(|n| ask(&format!("b{n}"), &format!("key-{round:04}"), 1)).collect();
+            for ask in &mut batch {
+                ask.hash = request_hash(&["buy", &offer.to_string(), "1"]);
+            }
+            if offer == offers[1] {
+                batch.reverse();
+            }
+            tokio::spawn(async move {
+                start.wait().await;
+                shop.store.sell(offer, &batch).await
+            })
+        });
+        let mut codes = Vec::new();
+        for racer in race {
+            let sold = racer.await.unwrap().unwrap_or_else(|fault| panic!("round {round}: {fault}"));
+            codes.extend(sold.results.iter().map(code));
+        }
+        let count = |code| codes.iter().filter(|other| **other == code).count();
+        assert_eq!((count("ok"), count("key_reused")), (WISHES, WISHES), "round {round}");
+    }
+    shop.assert_consistent().await;
+}

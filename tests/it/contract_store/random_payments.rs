@@ -1,0 +1,181 @@
+//! Buyers, hosts, sweepers, webhooks and a reconciler at once, on nodes that die in the middle of it: in the end money
+//! was taken for the paid orders and for no others.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use livesouk::app::{App, Error, WebhookSecret};
+use livesouk::broker::Broker;
+use livesouk::clock::Clock;
+use livesouk::domain::{Actor, OfferId, OrderId, Role, TestScenario};
+use livesouk::store::Store;
+use rand::rngs::SmallRng;
+use rand::seq::IndexedRandom;
+use rand::{RngExt, SeedableRng};
+use tokio::runtime::Runtime;
+
+use super::builders::{actor, key};
+use super::fixture::{Fixture, SELL_CONNECTIONS, WEBHOOK_SECRET, facts, payment_settings};
+use super::random_stock::Seed;
+use crate::support::until_some;
+
+facts! {
+    money_and_orders_agree_however_nodes_die
+}
+
+const CRASHES: usize = 5;
+const WALKERS: u64 = 6;
+/// Short, so that `slow` and every busy moment end in unknown outcomes too.
+const PROVIDER_MS: u64 = 250;
+const HOME: Duration = Duration::from_secs(90);
+
+/// A node in a runtime of its own, so that it can die with everything it was about to do.
+struct Node {
+    runtime: Runtime,
+    app: App,
+}
+
+impl Node {
+    async fn start(fixture: &Fixture) -> Node {
+        let (url, inside, shop) = (fixture.url.clone(), fixture.store.clone(), fixture.shop.clone());
+        // A SQLite file belongs to one server; on Postgres the node has connections of its own.
+        let opens = fixture.is_postgres();
+        let starting = tokio::task::spawn_blocking(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+            let app = runtime.block_on(async {
+                let clock = Clock::system();
+                let store =
+                    if opens { Store::open(&url, clock.clone(), SELL_CONNECTIONS).await.unwrap() } else { inside };
+                App::start(store, Broker::local(), clock, shop, payment_settings(PROVIDER_MS), Default::default())
+                    .await
+                    .unwrap()
+            });
+            Node { runtime, app }
+        });
+        starting.await.unwrap()
+    }
+
+    /// Every task is dropped where it stands.
+    async fn die(self) {
+        let Node { runtime, app } = self;
+        tokio::task::spawn_blocking(move || runtime.shutdown_timeout(Duration::from_secs(5))).await.unwrap();
+        drop(app);
+    }
+}
+
+type Orders = Arc<Mutex<Vec<OrderId>>>;
+
+async fn money_and_orders_agree_however_nodes_die(shop: Fixture) {
+    let seed = Seed::take();
+    let mut rng = SmallRng::seed_from_u64(seed.0);
+    let offer = shop.offer(2_000, 1_000).await;
+    let (orders, heard) = (Orders::default(), Arc::<Mutex<BTreeSet<String>>>::default());
+    for crash in 0..CRASHES {
+        let node = Node::start(&shop).await;
+        for walker in 0..WALKERS {
+            let (app, orders, heard) = (node.app.clone(), orders.clone(), heard.clone());
+            let seed = seed.0.wrapping_add(1_000 * crash as u64 + walker);
+            node.runtime.spawn(async move { walk(app, offer, orders, heard, SmallRng::seed_from_u64(seed)).await });
+        }
+        // The world outside: holds end, and providers repeat themselves.
+        for _ in 0..rng.random_range(4..12) {
+            tokio::time::sleep(Duration::from_millis(rng.random_range(20..150))).await;
+            let some = orders.lock().unwrap().choose(&mut rng).copied();
+            let Some(order) = some else { continue };
+            if rng.random_bool(0.4) {
+                let id = shop.id(order.0);
+                shop.run(&format!("update orders set hold_until = 1000 where id = {id}")).await;
+            } else if let Some(booked) = shop.store.test_intent_of(order, rng.random_range(1..4)).await.unwrap() {
+                let app = node.app.clone();
+                let id = rng.random_range(0..1_000_u32);
+                node.runtime.spawn(async move { knock(&app, &booked.intent.reference, id).await });
+            }
+        }
+        node.die().await;
+    }
+    let made = orders.lock().unwrap().len();
+    let between =
+        shop.number("select count(*) from payments where status in ('creating', 'authorized', 'voiding')").await;
+    bring_home(&shop, offer).await;
+    let heard = heard.lock().unwrap().clone();
+    eprintln!("{made} orders, {between} tries left between; heard {heard:?}");
+    for word in ["paid", "refunded", "declined", "outcome_unknown", "cancelled"] {
+        assert!(heard.contains(word), "the walk never heard {word}: {heard:?}");
+    }
+    shop.assert_settled().await;
+    let late = "select count(*) from orders o join test_intents i on i.order_id = o.id
+        where o.status in ('expired', 'cancelled') and i.captured > 0";
+    assert_eq!(shop.number(late).await, 0, "captured for an order that is over");
+}
+
+/// All holds end; what was left is followed to its end.
+async fn bring_home(shop: &Fixture, offer: OfferId) {
+    let node = Node::start(shop).await;
+    let open = "select (select count(*) from orders where status in ('held', 'capturing'))
+        + (select count(*) from payments where status in ('creating', 'needs_action', 'authorized', 'voiding'))
+        + (select count(*) from refunds where status = 'pending')
+        + (select count(*) from test_intents where status = 'authorized')";
+    until_some("settled shop", HOME, async || {
+        shop.run(&format!(
+            "update orders set hold_until = 1000 where status = 'held' and offer = {}",
+            shop.id(offer.0)
+        ))
+        .await;
+        let app = node.app.clone();
+        node.runtime.spawn(async move { app.reconcile(0).await }).await.unwrap().unwrap();
+        (shop.number(open).await == 0).then_some(())
+    })
+    .await;
+    node.die().await;
+}
+
+async fn knock(app: &App, reference: &str, id: u32) {
+    let body = format!(r#"{{"id":"evt_{id}","type":"intent.captured","data":{{"object":{{"id":"{reference}"}}}}}}"#);
+    let signature = WebhookSecret::new(WEBHOOK_SECRET).sign(Clock::system().now(), body.as_bytes());
+    let _ = app.receive_webhook(&signature, body.as_bytes()).await;
+}
+
+async fn walk(app: App, offer: OfferId, orders: Orders, heard: Arc<Mutex<BTreeSet<String>>>, mut rng: SmallRng) {
+    let ann = actor("ann");
+    let host = Actor { role: Role::Host, ..actor("noura") };
+    loop {
+        // Mostly the newest few, so that several are at one order at once.
+        let some = {
+            let orders = orders.lock().unwrap();
+            let near = orders.len().saturating_sub(rng.random_range(1..12));
+            orders[near..].first().copied()
+        };
+        let with = key(&format!("try-{:05}", rng.random_range(0..3)));
+        let told = match (rng.random_range(0..20), some) {
+            (0..=4, _) | (_, None) => {
+                let bought = app.buy(&ann, offer, 1, key(&format!("buy-{:016x}", rng.random::<u64>()))).await;
+                if let Ok(bought) = &bought {
+                    orders.lock().unwrap().push(bought.order.id);
+                }
+                bought
+            }
+            (5..=12, Some(order)) => {
+                let script = TestScenario::ALL.choose(&mut rng).copied().unwrap_or(TestScenario::Ok);
+                let script = if rng.random_bool(0.3) { TestScenario::Ok } else { script };
+                app.pay(&ann, order, script.name(), key(&format!("pay-{order}-{}", script.name()))).await
+            }
+            (13..=14, Some(order)) => app.cancel(&ann, order, key(&format!("{order}-{}", with.as_str()))).await,
+            (15..=17, Some(order)) => {
+                let restock = rng.random_bool(0.5);
+                app.refund(&host, order, restock, None, key(&format!("{order}-{restock}"))).await
+            }
+            (_, Some(_)) => {
+                let _ = app.reconcile(rng.random_range(0..200)).await;
+                continue;
+            }
+        };
+        let word = match told {
+            Ok(bought) => bought.order.status.name().to_owned(),
+            Err(Error::Refused(refusal)) => refusal.code().to_owned(),
+            Err(Error::OutcomeUnknown) => "outcome_unknown".to_owned(),
+            Err(Error::Unavailable) => "unavailable".to_owned(),
+        };
+        heard.lock().unwrap().insert(word);
+    }
+}

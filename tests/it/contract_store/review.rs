@@ -1,0 +1,176 @@
+//! What waits for the team, muted words, and the rules of a show's talk.
+
+use livesouk::domain::chat::REVIEW_QUEUE_MAX;
+use livesouk::domain::{
+    AuditAction, BlockAction, BlockedWord, Blocklist, ChatMessage, ChatRulesForm, LinkRule, MessageId, Quote, Refusal,
+    SanctionKind, StreamId,
+};
+
+use super::builders::{audit_entry, refusal, user};
+use super::chat::{message, sanction};
+use super::fixture::{Fixture, facts};
+
+facts! {
+    what_waits_is_seen_by_nobody_until_it_is_said
+    what_is_hidden_is_never_said
+    the_queue_has_an_end
+    who_is_muted_takes_what_waits_along
+    a_reply_quotes_what_it_answers_while_that_stands
+    words_are_put_in_the_place_of_others_and_raise_the_version
+    only_the_rules_that_are_given_change
+    a_pinned_comment_goes_with_its_message_and_its_author
+}
+
+async fn what_waits_is_seen_by_nobody_until_it_is_said(shop: Fixture) {
+    let (said, other) = (message(shop.stream, "ann", "see a.com"), message(shop.stream, "bob", "cheap"));
+    for waiting in [&said, &other] {
+        shop.store.queue_for_review(waiting).await.unwrap();
+    }
+    assert_eq!(shop.store.messages(shop.stream, None, 9, true).await.unwrap(), []);
+    assert_eq!(shop.store.count_messages(shop.stream).await.unwrap(), 0);
+    assert_eq!(shop.store.message(shop.stream, said.id).await.unwrap(), None);
+    assert_eq!(shop.store.held(shop.stream, None).await.unwrap(), [said.clone(), other.clone()], "oldest first");
+    assert_eq!(shop.store.held(shop.stream, Some(&user("bob"))).await.unwrap(), std::slice::from_ref(&other));
+    let deed = audit_entry(shop.stream, AuditAction::Approve);
+    assert_eq!(shop.store.decide_review(shop.stream, said.id, true, &deed).await.unwrap(), said);
+    assert_eq!(shop.store.messages(shop.stream, None, 9, false).await.unwrap(), std::slice::from_ref(&said));
+    assert_eq!(shop.store.held(shop.stream, None).await.unwrap(), [other]);
+    let again = shop
+        .store
+        .decide_review(shop.stream, said.id, true, &super::builders::audit_entry(shop.stream, AuditAction::Reject))
+        .await;
+    assert!(matches!(refusal(again), Refusal::WrongStatus(_)));
+    let hide = super::builders::audit_entry(shop.stream, AuditAction::Reject);
+    let nothing = shop.store.decide_review(StreamId::new(), said.id, true, &hide);
+    assert_eq!(refusal(nothing.await), Refusal::NoSuchMessage);
+    let logged = shop.store.audit_entries(shop.stream, None, None, 9).await.unwrap();
+    assert_eq!((logged.len(), &logged[0].user, logged[0].text.as_deref()), (1, &Some(user("ann")), Some("see a.com")));
+    shop.store.requeue_for_review(said.id, deed.id.0).await.unwrap();
+    assert_eq!(shop.store.held(shop.stream, None).await.unwrap().len(), 2, "what could not be told waits again");
+    assert_eq!(shop.store.audit_entries(shop.stream, None, None, 9).await.unwrap(), []);
+}
+
+async fn what_is_hidden_is_never_said(shop: Fixture) {
+    let rude = message(shop.stream, "ann", "rude");
+    shop.store.queue_for_review(&rude).await.unwrap();
+    let hide = audit_entry(shop.stream, AuditAction::Reject);
+    shop.store.decide_review(shop.stream, rude.id, false, &hide).await.unwrap();
+    assert_eq!(shop.store.held(shop.stream, None).await.unwrap(), []);
+    assert_eq!(shop.store.messages(shop.stream, None, 9, true).await.unwrap(), []);
+    let all = shop.store.messages_after(shop.stream, None, 9).await.unwrap();
+    assert_eq!(all, [(rude, "hidden")], "an export has it");
+}
+
+async fn the_queue_has_an_end(shop: Fixture) {
+    let mut first = None;
+    for n in 0..REVIEW_QUEUE_MAX {
+        let waiting = message(shop.stream, "ann", &n.to_string());
+        first.get_or_insert(waiting.id);
+        shop.store.queue_for_review(&waiting).await.unwrap();
+    }
+    let more = || message(shop.stream, "bob", "one more");
+    assert!(matches!(refusal(shop.store.queue_for_review(&more()).await), Refusal::ReviewQueueFull { .. }));
+    shop.store
+        .decide_review(shop.stream, first.unwrap(), false, &audit_entry(shop.stream, AuditAction::Reject))
+        .await
+        .unwrap();
+    shop.store.queue_for_review(&more()).await.unwrap();
+    assert!(matches!(refusal(shop.store.queue_for_review(&more()).await), Refusal::ReviewQueueFull { .. }));
+    let elsewhere = message(StreamId::new(), "bob", "x");
+    assert_eq!(refusal(shop.store.queue_for_review(&elsewhere).await), Refusal::NoSuchStream);
+}
+
+async fn who_is_muted_takes_what_waits_along(shop: Fixture) {
+    let (said, waiting, other) =
+        (message(shop.stream, "ann", "one"), message(shop.stream, "ann", "two"), message(shop.stream, "bob", "three"));
+    shop.store.insert_messages(&[said.clone(), other.clone()]).await.unwrap();
+    shop.store.queue_for_review(&waiting).await.unwrap();
+    let mute = sanction("ann", SanctionKind::Mute, Some(i64::MAX));
+    shop.store.add_sanction(shop.stream, &mute, &audit_entry(shop.stream, AuditAction::Mute)).await.unwrap();
+    assert_eq!(shop.store.messages(shop.stream, None, 9, false).await.unwrap(), std::slice::from_ref(&other));
+    assert_eq!(shop.store.held(shop.stream, None).await.unwrap(), []);
+    assert_eq!(shop.store.count_messages(shop.stream).await.unwrap(), 1);
+    // Told by another node before the mute, written after it.
+    let late = message(shop.stream, "ann", "late");
+    shop.store.insert_messages(std::slice::from_ref(&late)).await.unwrap();
+    let all = shop.store.messages(shop.stream, None, 9, true).await.unwrap();
+    let gone: Vec<bool> = all.iter().rev().map(|message| message.deleted).collect();
+    assert_eq!(gone, [true, false, true], "the team sees what was taken away");
+    let after = ChatMessage { at: i64::MAX, ..message(shop.stream, "ann", "long after") };
+    shop.store.insert_messages(std::slice::from_ref(&after)).await.unwrap();
+    assert_eq!(shop.store.messages(shop.stream, None, 1, false).await.unwrap(), [after]);
+}
+
+async fn a_reply_quotes_what_it_answers_while_that_stands(shop: Fixture) {
+    let asked = message(shop.stream, "ann", "is it cotton?");
+    let answer = ChatMessage { reply: Some(asked.quote()), ..message(shop.stream, "bob", "yes") };
+    shop.store.insert_messages(&[asked.clone(), answer.clone()]).await.unwrap();
+    assert_eq!(shop.store.messages(shop.stream, None, 9, false).await.unwrap(), [answer.clone(), asked.clone()]);
+    assert_eq!(shop.store.message(shop.stream, asked.id).await.unwrap(), Some(asked.clone()));
+    shop.store.delete_message(shop.stream, asked.id, &audit_entry(shop.stream, AuditAction::Delete)).await.unwrap();
+    let bare = ChatMessage { reply: None, ..answer };
+    assert_eq!(shop.store.messages(shop.stream, None, 9, false).await.unwrap(), [bare]);
+    assert_eq!(shop.store.message(shop.stream, MessageId::new()).await.unwrap(), None);
+}
+
+async fn words_are_put_in_the_place_of_others_and_raise_the_version(shop: Fixture) {
+    let list = |words: &[&str]| {
+        let muted =
+            |word: &&str| BlockedWord { word: (*word).to_owned(), whole: word.len() > 4, act: BlockAction::Refuse };
+        Blocklist::parse(words.iter().map(muted).collect()).unwrap()
+    };
+    assert_eq!(shop.store.blocklist(shop.stream).await.unwrap().words(), []);
+    let before = shop.store.stream(shop.stream).await.unwrap().unwrap();
+    assert_eq!(before.blocklist_version, 0);
+    for words in [list(&["scam", "كلب", "'; drop table"]), list(&["other"]), list(&[])] {
+        shop.store.set_blocklist(shop.stream, &words, &audit_entry(shop.stream, AuditAction::Blocklist)).await.unwrap();
+        assert_eq!(shop.store.blocklist(shop.stream).await.unwrap().words(), words.words());
+    }
+    let after = shop.store.stream(shop.stream).await.unwrap().unwrap();
+    assert_eq!((after.version, after.blocklist_version), (before.version + 3, before.version + 3));
+    let nowhere = shop
+        .store
+        .set_blocklist(StreamId::new(), &list(&["x"]), &audit_entry(shop.stream, AuditAction::Blocklist))
+        .await;
+    assert_eq!(refusal(nowhere), Refusal::NoSuchStream);
+    assert_eq!(
+        shop.store.audit_entries(shop.stream, None, None, 9).await.unwrap().len(),
+        3,
+        "what failed is in no log"
+    );
+}
+
+async fn only_the_rules_that_are_given_change(shop: Fixture) {
+    let set = async |form: ChatRulesForm| {
+        shop.store.set_rules(shop.stream, &form, &audit_entry(shop.stream, AuditAction::Rules)).await.unwrap().chat
+    };
+    let rules = set(ChatRulesForm { slow_s: Some(5), links: Some(LinkRule::Review), ..ChatRulesForm::default() }).await;
+    assert_eq!((rules.slow_ms, rules.links, rules.off, rules.review_all), (5_000, LinkRule::Review, false, false));
+    let rules = set(ChatRulesForm { off: Some(true), review_all: Some(true), ..ChatRulesForm::default() }).await;
+    assert_eq!((rules.slow_ms, rules.links, rules.off, rules.review_all), (5_000, LinkRule::Review, true, true));
+    let rules = set(ChatRulesForm { slow_s: Some(0), off: Some(false), ..ChatRulesForm::default() }).await;
+    assert_eq!((rules.slow_ms, rules.off, rules.review_all), (0, false, true));
+    assert_eq!(shop.store.stream(shop.stream).await.unwrap().unwrap().chat, rules);
+}
+
+async fn a_pinned_comment_goes_with_its_message_and_its_author(shop: Fixture) {
+    let said = message(shop.stream, "ann", "free delivery?");
+    let pin = async || shop.store.pin_message(&said, &audit_entry(shop.stream, AuditAction::PinMessage)).await;
+    assert_eq!(refusal(pin().await), Refusal::NoSuchMessage, "not written yet");
+    shop.store.insert_messages(std::slice::from_ref(&said)).await.unwrap();
+    let quote = Quote { id: said.id, user: user("ann"), name: "ANN".to_owned(), text: "free delivery?".to_owned() };
+    assert_eq!(pin().await.unwrap().chat.pinned, Some(quote));
+    let (ann, bob) = (user("ann"), user("bob"));
+    let gone = async |message, of| shop.store.unpin_removed_message(shop.stream, message, of).await.unwrap();
+    assert_eq!(gone(Some(MessageId::new()), None).await, None);
+    assert_eq!(gone(None, Some(&bob)).await, None);
+    assert_eq!(gone(None, Some(&ann)).await.unwrap().chat.pinned, None);
+    pin().await.unwrap();
+    assert_eq!(gone(Some(said.id), None).await.unwrap().chat.pinned, None);
+    pin().await.unwrap();
+    let unpin = async || {
+        shop.store.unpin_message(shop.stream, &audit_entry(shop.stream, AuditAction::UnpinMessage)).await.unwrap()
+    };
+    assert_eq!(unpin().await.unwrap().chat.pinned, None);
+    assert_eq!(unpin().await, None, "there was none");
+}
