@@ -1,7 +1,7 @@
-//! What time it is: the one place that asks the machine, so that a test can say it instead.
+//! The clock: the only place that asks the system for the time, so that a test can set the time by hand.
 //!
-//! Time never goes backwards. When the machine's clock is set back we run at half speed until it has caught up,
-//! so that nothing measured in milliseconds stands still for an hour.
+//! Time never goes backwards. If the system clock is set back, this clock runs at half speed until the system clock has caught
+//! up, so that no timer stands still for an hour.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -9,10 +9,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
 
-/// UTC epoch milliseconds: `domain::Millis`, but a leaf imports nothing of ours.
+/// UTC epoch milliseconds: `domain::Millis`, but this module must not import other modules.
 type Millis = i64;
 
-/// Cheap to clone; all clones tell the same time.
+/// Cheap to clone; all clones have the same time.
 #[derive(Clone)]
 pub struct Clock(ClockSource);
 
@@ -27,7 +27,7 @@ impl Clock {
         Self(ClockSource::System(Arc::new(MonotonicTime { start: Instant::now(), lead: AtomicI64::new(i64::MIN) })))
     }
 
-    /// Stands still until [`Clock::set`].
+    /// A clock for tests: its time changes only with [`Clock::set`].
     pub fn manual(now: Millis) -> Self {
         Self(ClockSource::Manual(watch::Sender::new(now)))
     }
@@ -39,7 +39,7 @@ impl Clock {
         }
     }
 
-    /// Moves a clock set by hand forward; sleepers whose time has come wake up. The machine's clock cannot be set.
+    /// Moves a manual clock forward and wakes sleepers whose time has come. Has no effect on the system clock.
     pub fn set(&self, now: Millis) {
         if let ClockSource::Manual(hand) = &self.0 {
             hand.send_modify(|time| *time = now.max(*time));
@@ -53,7 +53,7 @@ impl Clock {
     pub async fn sleep_until(&self, at: Millis) {
         match &self.0 {
             ClockSource::System(_) => {
-                // Timers round up to the next millisecond, so `at` has come when this returns.
+                // Timers round up to the next millisecond, so `at` is reached when this returns.
                 let left = (at - self.now()).max(0) as u64;
                 if 0 < left {
                     tokio::time::sleep(Duration::from_millis(left)).await;
@@ -67,10 +67,10 @@ impl Clock {
     }
 }
 
-/// Time since 1970 that only moves forward, read by every task at once without a lock.
+/// Time since 1970 that only moves forward. All tasks read it at the same time without a lock.
 ///
-/// Between two readings time moves by at least half of what passed. So the part of it that half the passed time does
-/// not explain never falls, and its largest value is all there is to remember.
+/// Between two readings, time moves by at least half of the time that really passed. So the difference between our time and
+/// half the passed time (`lead`) never falls, and its maximum is the only state.
 struct MonotonicTime {
     start: Instant,
     /// In nanoseconds; good until the year 2262.
@@ -96,12 +96,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn time_goes_on_at_half_speed_after_the_machine_was_set_back() {
+    fn time_runs_at_half_speed_after_the_system_clock_is_set_back() {
         let start = Instant::now();
         let steady = MonotonicTime { start, lead: AtomicI64::new(i64::MIN) };
         let second = Duration::from_secs(1);
         for (wall, passed, expected) in [
-            (1_001, 1, 1_001_000), // together
+            (1_001, 1, 1_001_000), // in step
             (500, 3, 1_002_000),   // set back: half of two seconds
             (501, 4, 1_002_500),
             (2_000, 5, 2_000_000), // set forward: at once
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn no_thread_sees_a_time_before_one_it_has_seen() {
+    fn time_never_goes_backwards_in_any_thread() {
         let steady = MonotonicTime { start: Instant::now(), lead: AtomicI64::new(i64::MIN) };
         let newest = AtomicI64::new(0);
         std::thread::scope(|threads| {
@@ -121,7 +121,7 @@ mod tests {
                 threads.spawn(move || {
                     for reading in 0..20_000_u64 {
                         let before = newest.load(Ordering::Acquire);
-                        // A machine whose clock jumps about, each time for another thread.
+                        // A system clock that jumps back and forth, differently in each thread.
                         let wall = Duration::from_millis(1_000_000 + (reading * 7_919 * (thread + 1)) % 1_000);
                         let now = steady.now_ns(wall, Instant::now());
                         assert!(before <= now, "{now} after {before}");
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_sleeper_wakes_when_its_time_is_set() {
+    async fn sleeper_wakes_when_its_time_is_set() {
         let clock = Clock::manual(100);
         let sleeper = tokio::spawn({
             let clock = clock.clone();

@@ -1,4 +1,4 @@
-//! Every setting: a flag, an environment variable, a default and one line of help. Checked once; after that no code parses.
+//! Every setting: a flag, an environment variable, a default and one line of help. Settings are parsed and validated once, here.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,27 +15,27 @@ pub struct Cli {
 
 #[derive(Subcommand, Debug)]
 pub enum Command {
-    /// Run a whole demo shop on this machine: SQLite, one process, nothing to configure
+    /// Run a complete demo shop on this machine: SQLite, one process, nothing to configure
     Demo(DemoArgs),
     /// Run a node of your shop
     Serve(ServeArgs),
-    /// Bring a database up to this version; safe to run twice, and from two places at once
+    /// Migrate a database to this version; safe to repeat, and safe to run from two places at once
     Migrate(MigrateArgs),
-    /// Sign a token, as your own site would
+    /// Sign a user token, as your own site would
     Token(TokenArgs),
-    /// Say by the exit code whether the node on this machine answers; for containers without a shell
+    /// Check the health of the node on this machine: exit code 0 if it answers; for containers without a shell
     Healthy(HealthArgs),
 }
 
 #[derive(Args, Debug)]
 pub struct DemoArgs {
-    /// Where to listen; port 0 takes any free port, :8080 is port 8080 of every IPv4 address
+    /// Address to listen on; port 0 takes any free port, :8080 is port 8080 on every IPv4 address
     #[arg(long, env = "LIVESOUK_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT", value_parser = parse_address)]
     pub listen: SocketAddr,
-    /// The folder that keeps the demo shop
+    /// Folder with the data of the demo shop
     #[arg(long, env = "LIVESOUK_DATA", default_value = "./livesouk-data", value_name = "FOLDER")]
     pub data: PathBuf,
-    /// Print what was started as one line of JSON on stdout, for scripts
+    /// Print the addresses, offers and host token as one line of JSON on stdout, for scripts
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
@@ -48,13 +48,13 @@ pub struct DemoArgs {
 
 #[derive(Args, Debug)]
 pub struct ServeArgs {
-    /// Where to listen; port 0 takes any free port, :8080 is port 8080 of every IPv4 address
+    /// Address to listen on; port 0 takes any free port, :8080 is port 8080 on every IPv4 address
     #[arg(long, env = "LIVESOUK_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT", value_parser = parse_address)]
     pub listen: SocketAddr,
-    /// Tell /metrics, /healthz and /readyz here too, to whoever asks: an address that only your own network reaches
+    /// Address that serves /metrics, /healthz and /readyz without authentication; only your own network may reach it
     #[arg(long, env = "LIVESOUK_METRICS_LISTEN", value_name = "ADDRESS:PORT", value_parser = parse_address)]
     pub metrics_listen: Option<SocketAddr>,
-    /// Where the shop is kept: sqlite:PATH or postgres://USER@HOST/DATABASE
+    /// Database of the shop: sqlite:PATH or postgres://USER@HOST/DATABASE
     #[arg(
         long,
         env = "LIVESOUK_STORE",
@@ -63,11 +63,11 @@ pub struct ServeArgs {
         hide_env_values = true
     )]
     pub store: String,
-    /// How nodes hear each other: local (one node), redis://HOST:PORT (several with commas share the shows), or
-    /// redis+cluster://HOST:PORT,HOST:PORT; rediss is TLS
+    /// Broker between the nodes: local (one node), redis://HOST:PORT (several servers, separated by commas, share the shows),
+    /// or redis+cluster://HOST:PORT,HOST:PORT; rediss uses TLS
     #[arg(long, env = "LIVESOUK_BROKER", default_value = "local", value_name = "URL", hide_env_values = true)]
     pub broker: String,
-    /// The key that tokens are signed with, at least 32 bytes; give the new one first to rotate
+    /// Key that signs user tokens, at least 32 bytes; to rotate keys, put the new one first
     #[arg(
         long = "auth-key",
         env = "LIVESOUK_AUTH_KEY",
@@ -76,22 +76,22 @@ pub struct ServeArgs {
         hide_env_values = true
     )]
     pub auth_keys: Vec<String>,
-    /// The shop's name, used when the store is new
+    /// Name of the shop; used when the database is new
     #[arg(long, env = "LIVESOUK_SHOP", default_value = "Livesouk", value_name = "TITLE")]
     pub shop: String,
-    /// The shop's currency (ISO 4217), used when the store is new
+    /// Currency of the shop (ISO 4217); used when the database is new
     #[arg(long, env = "LIVESOUK_CURRENCY", default_value = "USD", value_name = "CODE")]
     pub currency: String,
-    /// Connections to Postgres kept for buying alone
+    /// PostgreSQL connections reserved for purchases
     #[arg(long, env = "LIVESOUK_SELL_CONNECTIONS", default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub sell_connections: u16,
-    /// Another site that may use this server from a browser, like https://shop.example; repeat for more, * for any
+    /// Another site that may use this server from a browser, like https://shop.example; may be repeated, * allows any site
     #[arg(long = "allow-origin", env = "LIVESOUK_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     pub allow_origins: Vec<String>,
-    /// How browsers reach this server when a proxy stands before it, like https://live.shop.example
+    /// Public address of this server behind a proxy, like https://live.shop.example
     #[arg(long, env = "LIVESOUK_BASE_URL", value_name = "URL")]
     pub base_url: Option<String>,
-    /// A proxy whose X-Forwarded-For is believed, as an IP address; repeat for more
+    /// IP address of a proxy whose X-Forwarded-For header is trusted; may be repeated
     #[arg(long = "trusted-proxy", env = "LIVESOUK_TRUSTED_PROXY", value_name = "IP", value_delimiter = ',')]
     pub trusted_proxies: Vec<std::net::IpAddr>,
     #[command(flatten)]
@@ -104,51 +104,52 @@ pub struct ServeArgs {
 
 #[derive(Args, Debug)]
 pub struct LimitArgs {
-    /// Messages a viewer may send each second on average, five in a burst; 0 turns the budget off
+    /// Chat rate limit of a viewer in messages per second, with a burst of five; 0 turns it off
     #[arg(long, env = "LIVESOUK_CHAT_PER_SECOND", default_value_t = 1.0, value_name = "N")]
     pub chat_per_second: f64,
-    /// Messages a show's viewers may send together each second on average, on one node; host and moderators go first;
-    /// 0 turns the budget off
+    /// Chat rate limit of all viewers of a show together, in messages per second on one node; the host and moderators have
+    /// priority; 0 turns it off
     #[arg(long, env = "LIVESOUK_ROOM_CHAT_PER_SECOND", default_value_t = 50.0, value_name = "N")]
     pub room_chat_per_second: f64,
-    /// Days that talk is kept; what is older is deleted. 0 keeps it for ever
+    /// Days after which chat messages are deleted; 0 keeps them forever
     #[arg(long, env = "LIVESOUK_CHAT_DAYS", default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=36_500))]
     pub chat_days: u32,
-    /// Connections at once, viewers and requests together; not given, what the limit on open files allows, at most 100000
+    /// Maximum number of open connections, viewers and requests together; default: what the limit on open files allows, at most
+    /// 100000
     #[arg(long, env = "LIVESOUK_CONNECTIONS_MAX", value_name = "N")]
     pub connections_max: Option<usize>,
-    /// Viewers let in each second, twice that in a burst; the others are told when to come. Not given, 1000 for each
-    /// core; 0 lets everybody in
+    /// WebSocket connections admitted per second, with a burst of twice that; the others get a time to retry. Default: 1000 per
+    /// core; 0 admits everybody
     #[arg(long, env = "LIVESOUK_JOINS_PER_SECOND", value_name = "N")]
     pub joins_per_second: Option<f64>,
-    /// Deflate what a room says for clients that offer it (permessage-deflate): fewer bytes for a little more work
+    /// Compress broadcasts for clients that offer permessage-deflate: fewer bytes for a little more CPU time
     #[arg(long, env = "LIVESOUK_DEFLATE", default_value_t = true, action = clap::ArgAction::Set, value_name = "true|false")]
     pub deflate: bool,
-    /// How long to go on as before once asked to stop, with /readyz saying no, so that a balancer sends nobody any more;
-    /// not given, 5 with a shared broker and 0 without
+    /// Seconds between the shutdown signal and the drain: the node serves as before, but /readyz fails, so that a load balancer
+    /// stops sending traffic; default: 5 with a shared broker and 0 without
     #[arg(long, env = "LIVESOUK_GRACE_SECONDS", value_name = "N")]
     pub grace_seconds: Option<f64>,
-    /// How long viewers are given to move to another node once this one is asked to stop, in seconds
+    /// Seconds over which viewers are moved to other nodes during shutdown
     #[arg(long, env = "LIVESOUK_DRAIN_SECONDS", default_value_t = 0.5, value_name = "N")]
     pub drain_seconds: f64,
 }
 
 #[derive(Args, Debug)]
 pub struct PaymentArgs {
-    /// What the payment provider signs its webhooks with, at least 32 bytes; made up at each start if not given
+    /// Secret with which the payment provider signs its webhooks, at least 32 bytes; default: a random one at each start
     #[arg(long, env = "LIVESOUK_WEBHOOK_SECRET", value_name = "SECRET", hide_env_values = true)]
     pub webhook_secret: Option<String>,
 }
 
 #[derive(Args, Debug)]
 pub struct LogArgs {
-    /// What to log: error, warn, info, debug, or a filter like livesouk=debug
+    /// Log level: error, warn, info, debug, or a filter like livesouk=debug
     #[arg(long = "log", env = "LIVESOUK_LOG", default_value = "info", value_name = "FILTER")]
     pub filter: String,
-    /// How to log: lines for people, or a JSON object a line
+    /// Log format: text for people, or one JSON object per line
     #[arg(long = "log-format", env = "LIVESOUK_LOG_FORMAT", default_value = "text")]
     pub format: LogFormat,
-    /// Where to send spans: an OpenTelemetry collector that takes OTLP over HTTP, like http://127.0.0.1:4318/v1/traces
+    /// Address of an OpenTelemetry collector (OTLP over HTTP) that receives spans, like http://127.0.0.1:4318/v1/traces
     #[cfg(feature = "otel")]
     #[arg(long, env = "LIVESOUK_OTLP_ENDPOINT", value_name = "URL")]
     pub otlp_endpoint: Option<String>,
@@ -162,14 +163,14 @@ pub enum LogFormat {
 
 #[derive(Args, Debug)]
 pub struct MigrateArgs {
-    /// The database: postgres://USER@HOST/DATABASE or sqlite:PATH
+    /// Database to migrate: postgres://USER@HOST/DATABASE or sqlite:PATH
     #[arg(long, env = "LIVESOUK_STORE", value_name = "URL", hide_env_values = true)]
     pub store: String,
 }
 
 #[derive(Args, Debug)]
 pub struct TokenArgs {
-    /// The key to sign with, at least 32 bytes
+    /// Key that signs the token, at least 32 bytes
     #[arg(
         long = "auth-key",
         env = "LIVESOUK_AUTH_KEY",
@@ -178,56 +179,56 @@ pub struct TokenArgs {
         hide_env_values = true
     )]
     pub auth_keys: Vec<String>,
-    /// Who it is for: your own id of the person, 1 to 64 visible characters
+    /// Your own id of the user, 1 to 64 visible characters
     #[arg(long, value_name = "ID")]
     pub user: String,
-    /// The name others see, 1 to 40 characters
+    /// Name that other users see, 1 to 40 characters
     #[arg(long)]
     pub name: String,
-    /// viewer, moderator, producer, analyst, host or admin
+    /// Role: viewer, moderator, producer, analyst, host or admin
     #[arg(long)]
     pub role: String,
-    /// The one show the role holds in; without it, all shows
+    /// Id of the one show in which the role is valid; default: all shows
     #[arg(long, value_name = "ID")]
     pub stream: Option<uuid::Uuid>,
-    /// How long the token is good for, in seconds
+    /// Lifetime of the token in seconds
     #[arg(long, default_value_t = 86_400, value_name = "SECONDS", value_parser = clap::value_parser!(i64).range(1..=31_536_000))]
     pub ttl: i64,
 }
 
-/// An address of numbers. A port alone means all addresses, as other servers have it; `localhost` is 127.0.0.1.
+/// Parses a numeric address. A port alone means all IPv4 addresses, as in other servers; `localhost` is 127.0.0.1.
 fn parse_address(text: &str) -> Result<SocketAddr, String> {
     let numbers = match text.strip_prefix("localhost:").or(text.strip_prefix(':')) {
         Some(port) if text.starts_with(':') => format!("0.0.0.0:{port}"),
         Some(port) => format!("127.0.0.1:{port}"),
         None => text.to_owned(),
     };
-    numbers.parse().map_err(|_| "it is like 127.0.0.1:8080, [::]:8080 or :8080".to_owned())
+    numbers.parse().map_err(|_| "write an address like 127.0.0.1:8080, [::]:8080 or :8080".to_owned())
 }
 
 #[derive(Args, Debug)]
 pub struct HealthArgs {
-    /// Where it listens
+    /// Address on which the node listens
     #[arg(long, env = "LIVESOUK_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT", value_parser = parse_address)]
     pub listen: SocketAddr,
 }
 
 impl ServeArgs {
-    /// What clap cannot know: that the settings fit each other. `Err` is the sentence for the operator.
+    /// Checks what clap cannot check: that the settings fit together. `Err` is a message for the operator.
     pub fn check(&self) -> Result<(), String> {
         let on_sqlite = self.store.starts_with("sqlite:");
         if !on_sqlite && !self.store.starts_with("postgres://") && !self.store.starts_with("postgresql://") {
-            return Err("--store is sqlite:PATH or postgres://USER@HOST/DATABASE".to_owned());
+            return Err("--store must be sqlite:PATH or postgres://USER@HOST/DATABASE".to_owned());
         }
         if self.uses_redis() && on_sqlite {
-            let why = "Redis joins nodes, and a SQLite file belongs to one";
-            return Err(format!("--broker redis is not possible here: {why}; use --broker local, or Postgres"));
+            let why = "Redis connects several nodes, and a SQLite file belongs to one node";
+            return Err(format!("--broker redis does not work with SQLite: {why}; use --broker local, or PostgreSQL"));
         }
         if self.broker != "local" && !self.uses_redis() {
-            return Err("--broker is local, redis://HOST:PORT or redis+cluster://HOST:PORT,HOST:PORT".to_owned());
+            return Err("--broker must be local, redis://HOST:PORT or redis+cluster://HOST:PORT,HOST:PORT".to_owned());
         }
         if self.currency.len() != 3 || !self.currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
-            return Err("--currency is three capital letters, like SAR".to_owned());
+            return Err("--currency must be three capital letters, like SAR".to_owned());
         }
         self.payments.check()?;
         self.limits.check()
@@ -237,20 +238,22 @@ impl ServeArgs {
         self.broker.starts_with("redis")
     }
 
-    /// Allowed, but somebody should know.
+    /// A warning for settings that are allowed but surprising.
     pub fn warning(&self) -> Option<&'static str> {
         (self.store.starts_with("postgres") && !self.uses_redis())
-            .then_some("Postgres with --broker local: selling is shared between nodes, rooms are not")
+            .then_some("PostgreSQL with --broker local: nodes share offers and orders, but not rooms and chat")
     }
 }
 
-/// A shorter one could be guessed.
+/// A shorter secret could be guessed.
 const SECRET_BYTES_MIN: usize = 32;
 
 impl PaymentArgs {
     pub fn check(&self) -> Result<(), String> {
         match &self.webhook_secret {
-            Some(secret) if secret.len() < SECRET_BYTES_MIN => Err("--webhook-secret has at least 32 bytes".to_owned()),
+            Some(secret) if secret.len() < SECRET_BYTES_MIN => {
+                Err("--webhook-secret must have at least 32 bytes".to_owned())
+            }
             _ => Ok(()),
         }
     }
@@ -259,22 +262,22 @@ impl PaymentArgs {
 impl LimitArgs {
     pub fn check(&self) -> Result<(), String> {
         if !(0.0..=1_000.0).contains(&self.chat_per_second) {
-            return Err("--chat-per-second is 0 to 1000".to_owned());
+            return Err("--chat-per-second must be 0 to 1000".to_owned());
         }
         if !(0.0..=100_000.0).contains(&self.room_chat_per_second) {
-            return Err("--room-chat-per-second is 0 to 100000".to_owned());
+            return Err("--room-chat-per-second must be 0 to 100000".to_owned());
         }
         if self.connections_max == Some(0) {
-            return Err("--connections-max is at least 1".to_owned());
+            return Err("--connections-max must be at least 1".to_owned());
         }
         if !(0.0..=1_000_000.0).contains(&self.joins_per_second.unwrap_or(0.0)) {
-            return Err("--joins-per-second is 0 to 1000000".to_owned());
+            return Err("--joins-per-second must be 0 to 1000000".to_owned());
         }
         if !(0.0..=600.0).contains(&self.grace_seconds.unwrap_or(0.0)) {
-            return Err("--grace-seconds is 0 to 600".to_owned());
+            return Err("--grace-seconds must be 0 to 600".to_owned());
         }
         if !(0.0..=600.0).contains(&self.drain_seconds) {
-            return Err("--drain-seconds is 0 to 600".to_owned());
+            return Err("--drain-seconds must be 0 to 600".to_owned());
         }
         Ok(())
     }
@@ -295,16 +298,16 @@ mod tests {
     }
 
     #[test]
-    fn the_command_line_is_well_formed() {
+    fn command_line_definition_is_valid() {
         Cli::command().debug_assert();
     }
 
     #[test]
-    fn settings_that_do_not_fit_are_named() {
+    fn contradictory_settings_are_refused_by_name() {
         for (more, part) in [
-            (vec!["--store", "mysql://x"], "--store is"),
+            (vec!["--store", "mysql://x"], "--store must be"),
             (vec!["--broker", "redis://x"], "SQLite"),
-            (vec!["--broker", "kafka"], "--broker is local"),
+            (vec!["--broker", "kafka"], "--broker must be local"),
             (vec!["--currency", "sar"], "--currency"),
             (vec!["--webhook-secret", "short"], "--webhook-secret"),
             (vec!["--chat-per-second", "-1"], "--chat-per-second"),
@@ -324,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_alone_listens_everywhere() {
+    fn port_alone_listens_on_all_addresses() {
         for (text, expected) in [
             (":8080", Some("0.0.0.0:8080")),
             ("localhost:0", Some("127.0.0.1:0")),

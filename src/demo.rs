@@ -1,4 +1,4 @@
-//! The demo shop: filled once, found again at the second start.
+//! The demo shop: created at the first start, reused at the next.
 
 use std::path::Path;
 
@@ -72,15 +72,15 @@ struct SeedOffer {
     hold_s: i64,
 }
 
-/// What the demo shows first.
+/// The demo shop after its start: the live show and its offers.
 pub struct DemoShop {
     pub shop: Shop,
     pub stream: StreamId,
     pub offers: Vec<Offer>,
 }
 
-/// Fills what is empty, and sees to it that one show is live.
-pub async fn open(store: &Store, clock: &Clock) -> Result<DemoShop> {
+/// Creates what is missing, and ensures that one show is live.
+pub async fn prepare(store: &Store, clock: &Clock) -> Result<DemoShop> {
     let seed: DemoSeed =
         serde_json::from_str(SEED_JSON).map_err(|error| crate::store::Error::Setup(error.to_string()))?;
     let shop = match store.shop().await? {
@@ -109,10 +109,10 @@ pub async fn open(store: &Store, clock: &Clock) -> Result<DemoShop> {
     Ok(DemoShop { shop, stream: live, offers })
 }
 
-/// A new live show with its bag on sale and the first offer pinned.
+/// Creates a live show with its offers on sale and the first offer pinned.
 async fn create_live_stream(store: &Store, clock: &Clock, shop: &Shop, seed: &DemoSeed) -> Result<StreamId> {
     let Some(show) = seed.streams.iter().find(|stream| stream.live) else {
-        return Err(crate::store::Error::Setup("the demo has no live show".to_owned()));
+        return Err(crate::store::Error::Setup("the demo data has no live show".to_owned()));
     };
     let show = show.to_stream(clock.now());
     store.create_stream(shop.id, &show).await?;
@@ -121,7 +121,7 @@ async fn create_live_stream(store: &Store, clock: &Clock, shop: &Shop, seed: &De
     let mut first = None;
     for offer in &seed.offers {
         let Some(variant) = variants().find(|variant| variant.sku.as_deref() == Some(&offer.sku)) else { continue };
-        // A demo that has sold for weeks: sell what is left, and skip what is not.
+        // A demo that has run for weeks: sell what is left in stock, and skip products that are sold out.
         let quantity = offer.quantity.min(variant.stock);
         if quantity == 0 {
             continue;
@@ -200,7 +200,7 @@ impl SeedOffer {
     }
 }
 
-/// The demo's own signing key, made at the first start, so that tokens outlive a restart.
+/// The signing key of the demo. It is created at the first start and kept, so that tokens survive a restart.
 pub fn auth_key(data: &Path) -> std::io::Result<String> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
@@ -217,9 +217,9 @@ pub fn auth_key(data: &Path) -> std::io::Result<String> {
     Ok(key)
 }
 
-/// The line that `--json` prints.
-pub fn startup_json(opened: &DemoShop, base: &str, listen: &str, host_token: &str) -> serde_json::Value {
-    let offers = opened.offers.iter().map(|offer| {
+/// The JSON that `--json` prints.
+pub fn startup_json(demo: &DemoShop, base: &str, listen: &str, host_token: &str) -> serde_json::Value {
+    let offers = demo.offers.iter().map(|offer| {
         json!({
             "id": offer.id, "title": offer.title, "price": offer.terms.price, "currency": offer.currency,
             "left": offer.terms.left(),
@@ -227,10 +227,10 @@ pub fn startup_json(opened: &DemoShop, base: &str, listen: &str, host_token: &st
     });
     json!({
         "listen": listen,
-        "viewer_url": viewer_url(base, opened.stream),
-        "host_url": host_url(base, opened.stream, host_token),
+        "viewer_url": viewer_url(base, demo.stream),
+        "host_url": host_url(base, demo.stream, host_token),
         "docs_url": format!("{base}/docs"),
-        "stream": opened.stream,
+        "stream": demo.stream,
         "offers": offers.collect::<Vec<_>>(),
         "host_token": host_token,
     })
@@ -240,7 +240,7 @@ pub fn viewer_url(base: &str, stream: StreamId) -> String {
     format!("{base}/watch?stream={stream}")
 }
 
-/// The token stands behind `#`: browsers keep that part to themselves.
+/// The token is in the fragment (after `#`): browsers do not send that part to servers.
 pub fn host_url(base: &str, stream: StreamId, token: &str) -> String {
     format!("{base}/host?stream={stream}#token={token}")
 }

@@ -1,40 +1,41 @@
 //! Livesouk: a self-hosted real-time server for live-stream shopping.
 //!
-//! The modules in reading order, which is the order data flows. A folder is a layer; file names are nouns of the shop,
-//! the same in every layer (`ls src/*/offer.rs`). Imports run one way, and a test holds that.
+//! The modules are listed in reading order, which is the order in which data flows. A folder is a layer; the files of a layer
+//! are named after the nouns of the shop, and each noun has the same file name in every layer (`ls src/*/offer.rs`).
+//! Imports go one way only, and a test checks that (`tests/it/tidy/imports.rs`).
 
-/// What one can do: one verb, one function; both doors call it.
+/// The use cases: one function for each thing that a user can do. Permissions are checked here.
 pub mod app;
-/// How nodes hear each other: opaque numbered bytes.
+/// The broker between nodes: publish and subscribe with numbered messages and a history, in this process or over Redis.
 pub mod broker;
-/// What the words mean: pure rules. No async, no I/O, no clock.
+/// The rules of the shop as pure functions and types. No async, no I/O, no clock.
 pub mod domain;
-/// The web door: router on one page, auth, errors, REST, socket upgrade, ops.
+/// HTTP: the router, authentication, errors, REST routes, the WebSocket upgrade, health and metrics.
 pub mod http;
-/// The JSON on the socket and the frame bytes.
+/// The wire format: the JSON of the API and the bytes of WebSocket frames.
 pub mod protocol;
-/// Who is here on this node: rings, cursors and the writing walk.
+/// The rooms of this node: ring buffers, the position of each viewer, broadcast and backpressure.
 pub mod room;
-/// One WebSocket connection: reads frames, asks app, queues replies.
+/// One WebSocket connection: reads frames, runs verbs, queues replies.
 pub mod session;
-/// What must survive: the only SQL.
+/// The database (SQLite or PostgreSQL). All SQL is here.
 pub mod store;
 
-/// The one place that asks what time it is.
+/// The clock. Only this module asks the system for the time.
 pub mod clock;
-/// Every setting: flag, environment variable, default, one line of help.
+/// Every setting: its flag, environment variable, default and help text.
 pub mod config;
-/// The demo shop.
+/// The demo shop: its products, shows and offers.
 pub mod demo;
-/// Faults planted for the load test to find; in no release.
+/// Injected faults that the load test and the chaos test must detect. Never part of a release.
 #[cfg(feature = "planted-fault")]
 pub mod fault;
-/// What is counted, and the page that tells it.
+/// Metric types, and the encoding of the metrics page.
 pub mod metrics;
-/// A running node: opens what it needs, serves, stops cleanly.
+/// A running node: start, serve, graceful shutdown.
 pub mod node;
-/// A crowd that plays a show in a room nobody else sees.
+/// Rehearsals: simulated viewers play a show on a separate node inside this process.
 pub mod rehearsal;
 
 #[cfg(all(feature = "planted-fault", not(debug_assertions)))]
-compile_error!("planted-fault breaks promises on purpose, so it is never part of a release");
+compile_error!("this feature breaks guarantees on purpose, so it must never be part of a release");

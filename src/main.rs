@@ -1,4 +1,4 @@
-//! Thin: reads the settings, starts a node, runs until a signal.
+//! The command line: reads the settings, starts a node, and runs until a signal arrives.
 
 use std::io::{IsTerminal, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -28,7 +28,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// A node that takes longer is not healthy.
+/// The deadline of the health check: a node that answers later is unhealthy.
 const HEALTH_CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
@@ -36,11 +36,11 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("livesouk: the runtime did not start: {error}");
+            eprintln!("livesouk: the tokio runtime did not start: {error}");
             return ExitCode::FAILURE;
         }
     };
-    let ended = runtime.block_on(async {
+    let result = runtime.block_on(async {
         match cli.command {
             Command::Demo(options) => run_demo(options).await,
             Command::Serve(options) => run_serve(options).await,
@@ -49,11 +49,11 @@ fn main() -> ExitCode {
             Command::Healthy(options) => check_health(options.listen).await,
         }
     });
-    match ended {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("livesouk: {error:#}");
-            // What the operator can mend by other settings is 2; the rest is 1.
+            // Exit code 2: the operator can fix it with other settings. Exit code 1: everything else.
             if error.is::<StartError>() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
@@ -64,14 +64,14 @@ async fn run_demo(options: DemoArgs) -> anyhow::Result<()> {
     options.payments.check().map_err(StartError::Config)?;
     init_logging(&options.log)?;
     let folder = options.data;
-    let unusable = |error| StartError::Config(format!("cannot use --data {}: {error}", folder.display()));
-    std::fs::create_dir_all(&folder).map_err(unusable)?;
-    let key = demo::auth_key(&folder).map_err(unusable)?;
+    let data_error = |error| StartError::Config(format!("cannot use --data {}: {error}", folder.display()));
+    std::fs::create_dir_all(&folder).map_err(data_error)?;
+    let key = demo::auth_key(&folder).map_err(data_error)?;
 
     let clock = Clock::system();
     let file = folder.join("livesouk.db");
     let store = node::open_store(&format!("sqlite:{}", file.display()), &clock, 1).await?;
-    let opened = demo::open(&store, &clock).await.map_err(StartError::Store)?;
+    let demo_shop = demo::prepare(&store, &clock).await.map_err(StartError::Store)?;
     let auth = TokenAuth::new(&[key], clock.clone()).map_err(StartError::Config)?;
     let host_token = auth.sign(&demo_host_actor()?, 30 * 24 * 3_600 * 1_000).map_err(StartError::Config)?;
     let node = Node::start(NodeConfig {
@@ -80,7 +80,7 @@ async fn run_demo(options: DemoArgs) -> anyhow::Result<()> {
         store,
         broker: Broker::local(),
         clock,
-        shop: opened.shop.clone(),
+        shop: demo_shop.shop.clone(),
         auth,
         origins: Origins::new(&[], None).map_err(StartError::Config)?,
         trusted_proxies: TrustedProxies::default(),
@@ -93,11 +93,11 @@ async fn run_demo(options: DemoArgs) -> anyhow::Result<()> {
     let base = format!("http://{}", listen.replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]"));
     let mut out = std::io::stdout().lock();
     let printed = if options.json {
-        writeln!(out, "{}", demo::startup_json(&opened, &base, &listen, &host_token))
+        writeln!(out, "{}", demo::startup_json(&demo_shop, &base, &listen, &host_token))
     } else {
-        write!(out, "{}", demo_summary(&opened, &base, &file.display().to_string(), &host_token))
+        write!(out, "{}", demo_summary(&demo_shop, &base, &file.display().to_string(), &host_token))
     };
-    // Whoever closed our stdout does not want to read it; the shop runs all the same.
+    // If stdout is closed, nobody wants to read this; the shop runs all the same.
     let _ = printed.and_then(|()| out.flush());
     drop(out);
     node.serve(shutdown_signal()?).await;
@@ -124,22 +124,22 @@ fn demo_host_actor() -> anyhow::Result<Actor> {
     Ok(Actor { user, name: Name::parse("Noura").map_err(refused)?, role: Role::Host, stream: None, expires_at: None })
 }
 
-fn demo_summary(opened: &demo::DemoShop, base: &str, file: &str, token: &str) -> String {
-    let units: i64 = opened.offers.iter().map(|offer| offer.terms.left()).sum();
+fn demo_summary(demo_shop: &demo::DemoShop, base: &str, file: &str, token: &str) -> String {
+    let units: i64 = demo_shop.offers.iter().map(|offer| offer.terms.left()).sum();
     format!(
-        "\n  {title} is open\n\n  \
+        "\n  {title} is running\n\n  \
          Shop      {offers} offers on sale, {units} units, prices in {currency}\n  \
          Data      {file}\n  \
          Broker    in this process\n\n  \
          Viewer    {viewer}\n  \
          Host      {host}\n  \
          API docs  {base}/docs\n\n  \
-         Ctrl-C stops it; the next start finds everything again.\n\n",
-        title = opened.shop.title,
-        offers = opened.offers.len(),
-        currency = opened.shop.currency,
-        viewer = demo::viewer_url(base, opened.stream),
-        host = demo::host_url(base, opened.stream, token),
+         Ctrl-C stops the demo. The next start continues with the same data.\n\n",
+        title = demo_shop.shop.title,
+        offers = demo_shop.offers.len(),
+        currency = demo_shop.shop.currency,
+        viewer = demo::viewer_url(base, demo_shop.stream),
+        host = demo::host_url(base, demo_shop.stream, token),
     )
 }
 
@@ -153,7 +153,7 @@ async fn run_serve(options: ServeArgs) -> anyhow::Result<()> {
     let auth = TokenAuth::new(&options.auth_keys, clock.clone()).map_err(StartError::Config)?;
     let origins = Origins::new(&options.allow_origins, options.base_url.as_deref()).map_err(StartError::Config)?;
     let store = node::open_store(&options.store, &clock, usize::from(options.sell_connections)).await?;
-    let shop = node::shop(&store, &options.shop, &options.currency).await?;
+    let shop = node::find_or_create_shop(&store, &options.shop, &options.currency).await?;
     let broker = if options.broker == "local" {
         Broker::local()
     } else {
@@ -179,7 +179,7 @@ async fn run_serve(options: ServeArgs) -> anyhow::Result<()> {
         metrics = node.metrics_address().map(tracing::field::display),
         store = options.store.split(':').next(),
         broker = options.broker.split(':').next(),
-        "livesouk serves"
+        "node is ready"
     );
     node.serve(shutdown_signal()?).await;
     Ok(())
@@ -187,7 +187,7 @@ async fn run_serve(options: ServeArgs) -> anyhow::Result<()> {
 
 async fn run_migrate(options: MigrateArgs) -> anyhow::Result<()> {
     Store::migrate(&options.store, Clock::system()).await.map_err(StartError::Store)?;
-    println!("the database is up to date");
+    println!("The database is up to date.");
     Ok(())
 }
 
@@ -206,7 +206,7 @@ fn print_token(options: TokenArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Asks `/healthz` of the node on this machine. A node that listens everywhere is asked on the loopback address.
+/// Requests `/healthz` from the node on this machine. If the node listens on all addresses, the loopback address is used.
 async fn check_health(listen: SocketAddr) -> anyhow::Result<()> {
     let loopback = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -220,15 +220,15 @@ async fn check_health(listen: SocketAddr) -> anyhow::Result<()> {
         socket.read_exact(&mut status).await?;
         std::io::Result::Ok(status)
     };
-    let status = tokio::time::timeout(HEALTH_CHECK_TIMEOUT, ask).await.context("no answer in time")??;
-    anyhow::ensure!(&status == b"HTTP/1.1 200", "it answered {}", String::from_utf8_lossy(&status));
+    let status = tokio::time::timeout(HEALTH_CHECK_TIMEOUT, ask).await.context("the node did not answer in time")??;
+    anyhow::ensure!(&status == b"HTTP/1.1 200", "the node answered {}", String::from_utf8_lossy(&status));
     Ok(())
 }
 
-/// The first signal ends the server in order; the second ends it at once.
+/// Completes at the first SIGINT or SIGTERM, which starts a graceful shutdown. A second signal ends the process at once.
 fn shutdown_signal() -> anyhow::Result<impl Future<Output = ()>> {
-    let mut interrupt = signal(SignalKind::interrupt()).context("signals cannot be heard")?;
-    let mut terminate = signal(SignalKind::terminate()).context("signals cannot be heard")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for signals")?;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for signals")?;
     let mut any = async move || {
         tokio::select! {
             _ = interrupt.recv() => {}
@@ -244,7 +244,7 @@ fn shutdown_signal() -> anyhow::Result<impl Future<Output = ()>> {
     })
 }
 
-/// Logs go to stderr; stdout is for what was asked for.
+/// Logs go to stderr; stdout is for the output of the command.
 fn init_logging(log: &LogArgs) -> Result<(), StartError> {
     let filter = tracing_subscriber::EnvFilter::try_new(&log.filter)
         .map_err(|error| StartError::Config(format!("--log {}: {error}", log.filter)))?;
@@ -261,7 +261,8 @@ fn init_logging(log: &LogArgs) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Sends the spans to a collector, in batches, from a thread of their own; what it does not take is dropped.
+/// Sends spans to an OpenTelemetry collector, in batches, from a separate thread. Spans that the collector does not accept are
+/// dropped.
 #[cfg(feature = "otel")]
 fn otlp_layer<S>(endpoint: &str) -> Result<impl tracing_subscriber::Layer<S> + use<S>, StartError>
 where

@@ -1,17 +1,25 @@
-//! What is counted, and how it is told. Counters are atomics that live with what they count; the page is made from
-//! them when somebody asks (`http/metrics.rs`), so nothing is kept twice and an event costs an addition or two.
+//! Metric types, and the encoding of the metrics page.
 //!
-//! Names of things that come and go (shows, offers, people) are no labels: what is told stays as small with a million
-//! of them as with one.
+//! Counters are atomics that live beside the code that counts. The page is encoded from them on each request
+//! (`http/metrics.rs`), so no value is kept twice, and an event costs an atomic addition or two.
+//!
+//! `prometheus-client` encodes the page as OpenMetrics text. Its own histogram is not used: it takes a lock for each observation
+//! and hides its buckets, while ours is lock-free and the host page reads a quantile from it ([`DurationHistogram::p99_ms`]).
+//!
+//! Names of shows, offers and users are never labels, so that the page stays small however many of them there are.
 
-use std::fmt::Write;
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// The target of spans, which only a build with the feature `otel` sends anywhere. In others they cost a comparison.
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, text};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::Registry;
+
+/// The target of tracing spans. Only builds with the feature `otel` export them; in other builds a span costs a comparison.
 pub const SPAN_TARGET: &str = "livesouk::span";
 
-/// One more.
 pub fn increment(counter: &AtomicU64) {
     increment_by(counter, 1);
 }
@@ -20,7 +28,7 @@ pub fn increment_by(counter: &AtomicU64, by: u64) {
     counter.fetch_add(by, Ordering::Relaxed);
 }
 
-/// How many of each name. The names are a closed list; whatever is not in it counts as the last of them, `other`.
+/// A counter with one label whose values are a fixed list. Any other value counts as the last one of the list, `other`.
 #[derive(Debug)]
 pub struct LabeledCounter {
     names: &'static [&'static str],
@@ -28,15 +36,15 @@ pub struct LabeledCounter {
 }
 
 impl LabeledCounter {
-    /// The names that come most often first: they are looked for in this order.
+    /// `names` is searched in order, so the most frequent names should come first. The last one must be `other`.
     pub fn new(names: &'static [&'static str]) -> Self {
         debug_assert_eq!(names.last(), Some(&"other"));
         Self { names, counts: names.iter().map(|_| AtomicU64::new(0)).collect() }
     }
 
     pub fn increment(&self, name: &str) {
-        let place = self.names.iter().position(|known| *known == name);
-        if let Some(counter) = place.map_or(self.counts.last(), |place| self.counts.get(place)) {
+        let index = self.names.iter().position(|known| *known == name);
+        if let Some(counter) = index.map_or(self.counts.last(), |index| self.counts.get(index)) {
             increment(counter);
         }
     }
@@ -46,10 +54,10 @@ impl LabeledCounter {
     }
 }
 
-/// How long something took, from a tenth of a millisecond to an hour.
+/// A histogram of durations from 0.1 ms to one hour.
 #[derive(Debug, Default)]
 pub struct DurationHistogram {
-    /// One for each of the bounds, and one for what is longer than all of them.
+    /// One bucket for each bound, and one for everything longer.
     buckets: [AtomicU64; DurationHistogram::BOUNDS_US.len() + 1],
     sum_us: AtomicU64,
 }
@@ -67,33 +75,33 @@ impl DurationHistogram {
         increment_by(&self.sum_us, us);
     }
 
-    /// How many fell between which bounds, so far.
+    /// The same for milliseconds; a negative duration counts as 0.
+    pub fn observe_ms(&self, ms: i64) {
+        self.observe(Duration::from_millis(ms.max(0).unsigned_abs()));
+    }
+
+    /// The number of observations in each bucket so far, not cumulative.
     pub fn bucket_counts(&self) -> Vec<u64> {
         self.buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed)).collect()
     }
 
-    /// The bound, in whole milliseconds, that 99 of 100 stayed below between two looks. `None`: nothing happened, or it took
-    /// longer than all bounds.
+    /// The bucket bound, in whole milliseconds, below which 99 % of the observations between two readings of
+    /// [`bucket_counts`](Self::bucket_counts) are. `None`: there was no observation, or the bound is exceeded.
     pub fn p99_ms(before: &[u64], after: &[u64]) -> Option<u64> {
-        let now =
-            || after.iter().enumerate().map(|(place, n)| n.saturating_sub(before.get(place).copied().unwrap_or(0)));
-        let all: u64 = now().sum();
-        let wanted = (all * 99).div_ceil(100);
-        let mut so_far = 0;
-        let place = now().position(|n| {
-            so_far += n;
-            so_far >= wanted
+        let counts =
+            || after.iter().enumerate().map(|(index, n)| n.saturating_sub(before.get(index).copied().unwrap_or(0)));
+        let total: u64 = counts().sum();
+        let wanted = (total * 99).div_ceil(100);
+        let mut below = 0;
+        let index = counts().position(|n| {
+            below += n;
+            below >= wanted
         })?;
-        Self::BOUNDS_US.get(place).filter(|_| all > 0).map(|us| us.div_ceil(1_000))
-    }
-
-    /// As [`add`](Self::add), for what is known in milliseconds; less than none is none.
-    pub fn observe_ms(&self, ms: i64) {
-        self.observe(Duration::from_millis(ms.max(0).unsigned_abs()));
+        Self::BOUNDS_US.get(index).filter(|_| total > 0).map(|us| us.div_ceil(1_000))
     }
 }
 
-/// How many there were of something at a time: a batch, a frame.
+/// A histogram of sizes: of a batch, for example.
 #[derive(Debug, Default)]
 pub struct SizeHistogram {
     buckets: [AtomicU64; SizeHistogram::BOUNDS.len() + 1],
@@ -109,179 +117,220 @@ impl SizeHistogram {
     }
 }
 
-/// The page, in Prometheus' text format 0.0.4.
-#[derive(Debug, Default)]
-pub struct MetricsPage(String);
+/// The content type of [`encode_page`].
+pub const METRICS_CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-pub const METRICS_CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+/// Encodes a metrics page in the OpenMetrics text format. `fill` adds the metrics.
+///
+/// Bucket bounds are written as floats (`le="5.0"`), which is the only form that Prometheus 3 matches.
+pub fn encode_page(fill: impl Fn(&mut MetricsPage<'_>) + Send + Sync + 'static) -> String {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(PageCollector(fill)));
+    let mut page = String::new();
+    // Writing to a string cannot fail.
+    let _ = text::encode(&mut page, &registry);
+    page
+}
 
-impl MetricsPage {
+struct PageCollector<F>(F);
+
+impl<F> fmt::Debug for PageCollector<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PageCollector")
+    }
+}
+
+impl<F: Fn(&mut MetricsPage<'_>) + Send + Sync + 'static> Collector for PageCollector<F> {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut page = MetricsPage { encoder, result: Ok(()) };
+        (self.0)(&mut page);
+        page.result
+    }
+}
+
+/// A metrics page that is being encoded.
+#[derive(Debug)]
+pub struct MetricsPage<'a> {
+    encoder: DescriptorEncoder<'a>,
+    result: fmt::Result,
+}
+
+type NoLabels = [(&'static str, &'static str); 0];
+
+impl MetricsPage<'_> {
+    /// A counter. `name` must end with `_total`.
     pub fn counter(&mut self, name: &str, help: &str, value: u64) {
-        self.counters(name, help).put(&[], value as f64);
+        self.counters(name, help).add(&[], value as f64);
     }
 
-    /// A counter with labels: what follows are its values.
-    pub fn counters<'a>(&'a mut self, name: &'a str, help: &str) -> MetricFamily<'a> {
+    /// A counter with labels; the values are added to the result.
+    pub fn counters<'s>(&'s mut self, name: &'s str, help: &str) -> MetricFamily<'s> {
         debug_assert!(name.ends_with("_total"), "{name}");
-        self.family(name, help, "counter")
+        self.family(name.trim_end_matches("_total"), help, MetricType::Counter)
     }
 
     pub fn gauge(&mut self, name: &str, help: &str, value: f64) {
-        self.gauges(name, help).put(&[], value);
+        self.gauges(name, help).add(&[], value);
     }
 
-    pub fn gauges<'a>(&'a mut self, name: &'a str, help: &str) -> MetricFamily<'a> {
-        self.family(name, help, "gauge")
+    /// A gauge with labels; the values are added to the result.
+    pub fn gauges<'s>(&'s mut self, name: &'s str, help: &str) -> MetricFamily<'s> {
+        self.family(name, help, MetricType::Gauge)
     }
 
-    /// All names of a [`Named`], under one label.
-    pub fn named(&mut self, name: &str, help: &str, label: &str, named: &LabeledCounter) {
+    pub fn labeled_counter(&mut self, name: &str, help: &str, label: &str, counter: &LabeledCounter) {
+        self.counter_values(name, help, label, counter.values());
+    }
+
+    /// A counter with one label.
+    pub fn counter_values<'v>(
+        &mut self,
+        name: &str,
+        help: &str,
+        label: &str,
+        values: impl IntoIterator<Item = (&'v str, u64)>,
+    ) {
         let mut family = self.counters(name, help);
-        named.values().for_each(|(value, count)| family.put(&[(label, value)], count as f64));
+        values.into_iter().for_each(|(value, count)| family.add(&[(label, value)], count as f64));
     }
 
-    pub fn times(&mut self, name: &str, help: &str, times: &DurationHistogram) {
-        let bounds = DurationHistogram::BOUNDS_US.map(|us| us as f64 / 1e6);
-        self.histogram(name, help, &bounds, &times.buckets, times.sum_us.load(Ordering::Relaxed) as f64 / 1e6);
+    pub fn durations(&mut self, name: &str, help: &str, histogram: &DurationHistogram) {
+        let bounds = DurationHistogram::BOUNDS_US.iter().map(|us| *us as f64 / 1e6);
+        let counts = histogram.buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed));
+        let buckets: Vec<_> = bounds.chain([f64::INFINITY]).zip(counts).collect();
+        self.histogram(name, help, &buckets, histogram.sum_us.load(Ordering::Relaxed) as f64 / 1e6);
     }
 
-    pub fn sizes(&mut self, name: &str, help: &str, sizes: &SizeHistogram) {
-        let bounds = SizeHistogram::BOUNDS.map(|bound| bound as f64);
-        self.histogram(name, help, &bounds, &sizes.buckets, sizes.sum.load(Ordering::Relaxed) as f64);
+    pub fn sizes(&mut self, name: &str, help: &str, histogram: &SizeHistogram) {
+        let bounds = SizeHistogram::BOUNDS.iter().map(|bound| *bound as f64);
+        let counts = histogram.buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed));
+        let buckets: Vec<_> = bounds.chain([f64::INFINITY]).zip(counts).collect();
+        self.histogram(name, help, &buckets, histogram.sum.load(Ordering::Relaxed) as f64);
     }
 
-    /// As a histogram: how many values up to each bound, not added up, the last bound being above all; in units of `unit`.
-    pub fn buckets(&mut self, name: &str, help: &str, unit: f64, buckets: impl Iterator<Item = (u64, u64)>, sum: u64) {
-        let (bounds, counts): (Vec<f64>, Vec<AtomicU64>) =
-            buckets.map(|(bound, count)| (bound as f64 * unit, AtomicU64::new(count))).unzip();
-        let bounds = bounds.split_last().map_or(&[][..], |(_, bounds)| bounds);
-        self.histogram(name, help, bounds, &counts, sum as f64 * unit);
-    }
-
-    pub fn into_text(self) -> String {
-        self.0
-    }
-
-    fn histogram(&mut self, name: &str, help: &str, bounds: &[f64], buckets: &[AtomicU64], sum: f64) {
-        let mut family = self.family(name, help, "histogram");
-        let mut below = 0;
-        for (place, bucket) in buckets.iter().enumerate() {
-            below += bucket.load(Ordering::Relaxed);
-            let bound = bounds.get(place).map_or("+Inf".to_owned(), f64::to_string);
-            family.line("_bucket", &[("le", &bound)], below as f64);
+    /// A histogram of buckets `(bound, count)` in a smaller unit; `unit` is its size in the base unit. The counts are not
+    /// cumulative, and the last bound stands for infinity.
+    pub fn scaled_histogram(
+        &mut self,
+        name: &str,
+        help: &str,
+        unit: f64,
+        buckets: impl Iterator<Item = (u64, u64)>,
+        sum: u64,
+    ) {
+        let mut buckets: Vec<_> = buckets.map(|(bound, count)| (bound as f64 * unit, count)).collect();
+        if let Some((bound, _)) = buckets.last_mut() {
+            *bound = f64::INFINITY;
         }
-        family.line("_sum", &[], sum);
-        family.line("_count", &[], below as f64);
+        self.histogram(name, help, &buckets, sum as f64 * unit);
     }
 
-    fn family<'a>(&'a mut self, name: &'a str, help: &str, kind: &str) -> MetricFamily<'a> {
-        // A text grows without an error.
-        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
-        MetricFamily { page: self, name }
+    fn histogram(&mut self, name: &str, help: &str, buckets: &[(f64, u64)], sum: f64) {
+        let count = buckets.iter().map(|(_, count)| count).sum();
+        let family = self.family(name, help, MetricType::Histogram);
+        if let Some(mut encoder) = family.encoder {
+            let result = encoder.encode_histogram::<NoLabels>(sum, count, buckets, None);
+            *family.result = family.result.and(result);
+        }
+    }
+
+    fn family<'s>(&'s mut self, name: &'s str, help: &str, kind: MetricType) -> MetricFamily<'s> {
+        let encoder = self.encoder.encode_descriptor(name, help, None, kind);
+        self.result = self.result.and(encoder.as_ref().map(|_| ()).map_err(|_| fmt::Error));
+        MetricFamily { encoder: encoder.ok(), kind, result: &mut self.result }
     }
 }
 
-/// The values under one name.
+/// The values of one metric name.
 #[derive(Debug)]
 pub struct MetricFamily<'a> {
-    page: &'a mut MetricsPage,
-    name: &'a str,
+    encoder: Option<MetricEncoder<'a>>,
+    kind: MetricType,
+    result: &'a mut fmt::Result,
 }
 
 impl MetricFamily<'_> {
-    pub fn put(&mut self, labels: &[(&str, &str)], value: f64) {
-        self.line("", labels, value);
-    }
-
-    fn line(&mut self, suffix: &str, labels: &[(&str, &str)], value: f64) {
-        let text = &mut self.page.0;
-        text.push_str(self.name);
-        text.push_str(suffix);
-        for (place, (label, of)) in labels.iter().enumerate() {
-            let of = of.replace('\\', r"\\").replace('"', r#"\""#).replace('\n', r"\n");
-            let _ = write!(text, r#"{}{label}="{of}""#, if place == 0 { '{' } else { ',' });
-        }
-        let _ = writeln!(text, "{} {value}", if labels.is_empty() { "" } else { "}" });
+    pub fn add(&mut self, labels: &[(&str, &str)], value: f64) {
+        let Some(encoder) = &mut self.encoder else { return };
+        let encoded = match self.kind {
+            MetricType::Counter => {
+                encoder.encode_family(&labels).and_then(|mut of| of.encode_counter::<NoLabels, _, f64>(&value, None))
+            }
+            _ => encoder.encode_family(&labels).and_then(|mut of| of.encode_gauge(&value)),
+        };
+        *self.result = self.result.and(encoded);
     }
 }
 
-/// What the system says of this process, under the names every exporter uses. Linux only: elsewhere there is nothing.
+/// What the system reports about this process, under the usual Prometheus names.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct ProcessMetrics {
     cpu_seconds: f64,
     resident_bytes: u64,
     virtual_bytes: u64,
     open_files: usize,
-    most_files: u64,
+    files_max: u64,
 }
-
-/// `/proc` counts in hundredths of a second on every architecture that Rust and Linux share.
-const TICKS_PER_SECOND: f64 = 100.0;
 
 impl ProcessMetrics {
-    /// Reads files, so it is no work for a task.
+    /// Reads from `/proc`, so it must not run on a task's thread. `None` on other systems than Linux.
+    #[cfg(target_os = "linux")]
     pub fn read() -> Option<Self> {
-        let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
-        let status = std::fs::read_to_string("/proc/self/status").ok()?;
-        let (cpu_seconds, (resident_bytes, virtual_bytes)) = (cpu_seconds(&stat)?, memory(&status)?);
-        // Newer kernels say at once how many there are; the others have to be asked for each.
-        let files = std::fs::metadata("/proc/self/fd").ok()?.len() as usize;
-        let open_files = if files > 0 { files } else { std::fs::read_dir("/proc/self/fd").ok()?.count() };
-        let (most_files, _) = rlimit::getrlimit(rlimit::Resource::NOFILE).ok()?;
-        Some(Self { cpu_seconds, resident_bytes, virtual_bytes, open_files, most_files })
+        let process = procfs::process::Process::myself().ok()?;
+        let stat = process.stat().ok()?;
+        let (files_max, _) = rlimit::getrlimit(rlimit::Resource::NOFILE).ok()?;
+        Some(Self {
+            cpu_seconds: (stat.utime + stat.stime) as f64 / procfs::ticks_per_second() as f64,
+            resident_bytes: stat.rss * procfs::page_size(),
+            virtual_bytes: stat.vsize,
+            open_files: process.fd_count().ok()?,
+            files_max,
+        })
     }
 
-    pub fn write(&self, page: &mut MetricsPage) {
-        page.counters("process_cpu_seconds_total", "Time on a processor.").put(&[], self.cpu_seconds);
-        page.gauge("process_resident_memory_bytes", "Memory in use.", self.resident_bytes as f64);
-        page.gauge("process_virtual_memory_bytes", "Memory asked for.", self.virtual_bytes as f64);
-        page.gauge("process_open_fds", "Open files and sockets.", self.open_files as f64);
-        page.gauge("process_max_fds", "How many there may be.", self.most_files as f64);
+    #[cfg(not(target_os = "linux"))]
+    pub fn read() -> Option<Self> {
+        None
     }
-}
 
-/// The 14th and 15th field, counted behind the name in brackets, which may hold anything.
-fn cpu_seconds(stat: &str) -> Option<f64> {
-    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(11);
-    let (user, system): (f64, f64) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
-    Some((user + system) / TICKS_PER_SECOND)
-}
-
-fn memory(status: &str) -> Option<(u64, u64)> {
-    let kib = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-        line.split_ascii_whitespace().next()?.parse::<u64>().ok()
-    };
-    Some((kib("VmRSS:")? * 1024, kib("VmSize:")? * 1024))
+    pub fn write(&self, page: &mut MetricsPage<'_>) {
+        page.counters("process_cpu_seconds_total", "CPU time of the process").add(&[], self.cpu_seconds);
+        page.gauge("process_resident_memory_bytes", "Memory in use", self.resident_bytes as f64);
+        page.gauge("process_virtual_memory_bytes", "Reserved virtual memory", self.virtual_bytes as f64);
+        page.gauge("process_open_fds", "Open files and sockets", self.open_files as f64);
+        page.gauge("process_max_fds", "Maximum number of open files and sockets", self.files_max as f64);
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     #[test]
-    fn times_fall_under_their_bounds_and_add_up() {
-        let times = DurationHistogram::default();
-        [100, 101, 7_200_000_000].into_iter().for_each(|us| times.observe(Duration::from_micros(us)));
-        times.observe_ms(-5);
-        let mut page = MetricsPage::default();
-        page.times("t_seconds", "Times.", &times);
-        let text = page.into_text();
+    fn durations_fall_into_their_buckets() {
+        let histogram = Arc::new(DurationHistogram::default());
+        [100, 101, 7_200_000_000].into_iter().for_each(|us| histogram.observe(Duration::from_micros(us)));
+        histogram.observe_ms(-5);
+        let text = encode_page(move |page| page.durations("t_seconds", "Times", &histogram));
         for line in [
             "# TYPE t_seconds histogram",
             r#"t_seconds_bucket{le="0.0001"} 2"#,
             r#"t_seconds_bucket{le="0.00025"} 3"#,
-            r#"t_seconds_bucket{le="3600"} 3"#,
+            r#"t_seconds_bucket{le="5.0"} 3"#,
+            r#"t_seconds_bucket{le="3600.0"} 3"#,
             r#"t_seconds_bucket{le="+Inf"} 4"#,
             "t_seconds_sum 7200.000201",
             "t_seconds_count 4",
+            "# EOF",
         ] {
             assert!(text.lines().any(|known| known == line), "{line} in\n{text}");
         }
     }
 
     #[test]
-    fn sizes_are_counted_up_to_and_with_their_bound() {
+    fn sizes_are_counted_up_to_and_including_their_bound() {
         let sizes = SizeHistogram::default();
         [1, 2, 3, 512, 513].into_iter().for_each(|size| sizes.observe(size));
         let buckets: Vec<u64> = sizes.buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed)).collect();
@@ -289,30 +338,27 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_name_is_other() {
-        let named = LabeledCounter::new(&["sold_out", "busy", "other"]);
-        ["busy", "nonsense", "busy", "other"].into_iter().for_each(|name| named.increment(name));
-        assert_eq!(named.values().collect::<Vec<_>>(), [("sold_out", 0), ("busy", 2), ("other", 2)]);
+    fn unknown_label_value_counts_as_other() {
+        let counter = LabeledCounter::new(&["sold_out", "busy", "other"]);
+        ["busy", "nonsense", "busy", "other"].into_iter().for_each(|name| counter.increment(name));
+        assert_eq!(counter.values().collect::<Vec<_>>(), [("sold_out", 0), ("busy", 2), ("other", 2)]);
     }
 
     #[test]
-    fn a_label_cannot_break_out_of_its_quotes() {
-        let mut page = MetricsPage::default();
-        page.gauges("g", "Gauge.").put(&[("a", "x\"y\\z\n"), ("b", "")], 0.5);
-        assert_eq!(page.into_text(), "# HELP g Gauge.\n# TYPE g gauge\ng{a=\"x\\\"y\\\\z\\n\",b=\"\"} 0.5\n");
+    fn label_values_are_escaped() {
+        let text = encode_page(|page| page.gauges("g", "Gauge").add(&[("a", "x\"y\\z\n"), ("b", "")], 0.5));
+        assert_eq!(text, "# HELP g Gauge\n# TYPE g gauge\ng{a=\"x\\\"y\\\\z\\n\",b=\"\"} 0.5\n# EOF\n");
     }
 
     #[test]
-    fn a_process_is_read_whatever_its_name() {
-        let stat = "7 (a) b (c)) S 1 7 7 0 -1 4194560 9 0 0 0 150 50 0 0 20 0 1 0 99 1 2 3";
-        assert_eq!(cpu_seconds(stat), Some(2.0));
-        assert_eq!(memory("VmSize:\t 20 kB\nVmRSS:\t    3 kB\n"), Some((3 * 1024, 20 * 1024)));
-        assert_eq!((cpu_seconds("nonsense"), memory("")), (None, None));
+    fn counters_are_written_with_their_suffix() {
+        let text = encode_page(|page| page.counter("c_total", "Count", 3));
+        assert_eq!(text, "# HELP c Count\n# TYPE c counter\nc_total 3.0\n# EOF\n");
     }
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn this_process_has_memory_and_files() {
+    fn process_metrics_are_read() {
         let process = ProcessMetrics::read().expect("/proc is there");
         assert!(process.resident_bytes > 100_000 && process.open_files >= 3, "{process:?}");
     }

@@ -1,4 +1,5 @@
-//! A running node: opens the store, starts the app, listens, and stops without losing what was begun.
+//! A running node: opens the store, starts the app, listens, and shuts down gracefully: requests and writes that have started
+//! are finished.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,29 +21,29 @@ use crate::http::server::ConnectionLimiter;
 use crate::http::{self, AppState, Origins, TrustedProxies};
 use crate::store::{self, Store};
 
-/// How long a database that is down at start is waited for.
+/// How long the start waits for a database that is down.
 const STORE_START_TIMEOUT: Duration = Duration::from_secs(10);
-/// The same for the bus; without it a node starts all the same.
+/// The same for the broker; without the broker a node starts all the same.
 const BROKER_START_TIMEOUT: Duration = Duration::from_secs(3);
-/// Files a node needs besides its connections: the store's, the listener, the log.
+/// Open files reserved for the database, the listener and the log.
 const RESERVED_FILES: u64 = 256;
-/// Connections at once when nobody said how many.
+/// The maximum number of connections if the operator sets none.
 const DEFAULT_CONNECTIONS_MAX: usize = 100_000;
 const JOINS_PER_CORE: usize = 1_000;
-/// Whoever collects metrics comes with one or two.
+/// A metrics collector needs one or two connections.
 const METRICS_CONNECTIONS_MAX: usize = 32;
-/// Connections that wait to be accepted, as far as the system allows. Past it the kernel drops what comes, and a client asks
-/// again a second later: a crowd that returns at once fills the usual thousand.
+/// Connections that may wait to be accepted, as far as the system allows. When this queue is full, the kernel drops new
+/// connections, and a client retries a second later. Many viewers who reconnect at once would fill the usual thousand.
 const LISTEN_BACKLOG: u32 = 16_384;
-/// How long a viewer who was told to move may stay.
+/// How long a viewer may stay after the frame `moving`.
 const MOVE_TIMEOUT_MS: i64 = 1_500;
-/// The same where there is somewhere to go: a phone takes its time to come in elsewhere.
+/// The same if there are other nodes: a phone needs time to connect to another one.
 const MOVE_TIMEOUT_IN_CLUSTER_MS: i64 = 5_000;
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(20);
-/// How long a node among others goes on as ever after it said that it is not ready: a balancer looks every few seconds.
+/// How long a node in a cluster serves as before after `/readyz` has failed: a load balancer checks every few seconds.
 const DEFAULT_GRACE_PERIOD: Duration = Duration::from_secs(5);
 
-/// Why a node did not start. All of it is for the operator to mend, so it is exit code 2.
+/// Why a node did not start. The operator can fix all of these, so the exit code is 2.
 #[derive(thiserror::Error, Debug)]
 pub enum StartError {
     #[error("{0}")]
@@ -55,13 +56,13 @@ pub enum StartError {
     App(crate::app::Error),
 }
 
-/// What a node is made from.
+/// Everything that a node is started with.
 pub struct NodeConfig {
     pub listen: SocketAddr,
-    /// Where to tell the metrics without asking who wants them.
+    /// The address that serves metrics without authentication.
     pub metrics_listen: Option<SocketAddr>,
     pub store: Store,
-    /// The broker, and what it delivers.
+    /// The broker and the queue of its deliveries.
     pub broker: (Broker, mpsc::Receiver<BrokerEvent>),
     pub clock: Clock,
     pub shop: Shop,
@@ -82,7 +83,7 @@ pub struct Node {
     stop: CancellationToken,
 }
 
-/// Opens the store, waiting for a database that is not up yet.
+/// Opens the store. Retries for a while if the database is not up yet.
 pub async fn open_store(url: &str, clock: &Clock, sell_connections: usize) -> Result<Store, StartError> {
     let give_up = Instant::now() + STORE_START_TIMEOUT;
     let mut pause = Duration::from_millis(500);
@@ -90,7 +91,7 @@ pub async fn open_store(url: &str, clock: &Clock, sell_connections: usize) -> Re
         match Store::open(url, clock.clone(), sell_connections).await {
             Ok(store) => return Ok(store),
             Err(error) if error.is_transient() && Instant::now() + pause < give_up => {
-                eprintln!("the store is not there yet ({error}); trying again");
+                eprintln!("the database is not available yet ({error}); retrying");
                 sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_secs(3));
             }
@@ -99,8 +100,8 @@ pub async fn open_store(url: &str, clock: &Clock, sell_connections: usize) -> Re
     }
 }
 
-/// The shop of this store; made when the store is new.
-pub async fn shop(store: &Store, title: &str, currency: &str) -> Result<Shop, StartError> {
+/// The shop of this store; created if the store is new.
+pub async fn find_or_create_shop(store: &Store, title: &str, currency: &str) -> Result<Shop, StartError> {
     if let Some(shop) = store.shop().await.map_err(StartError::Store)? {
         return Ok(shop);
     }
@@ -111,114 +112,117 @@ pub async fn shop(store: &Store, title: &str, currency: &str) -> Result<Shop, St
 
 fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // Else the port rests for a minute after a restart.
+    // Otherwise the port would be blocked for a minute after a restart.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(LISTEN_BACKLOG)
 }
 
-/// How many connections there may be: what was asked for, as far as the limit on open files carries it.
-fn connections_max(asked: Option<usize>, raise: impl FnOnce(u64) -> u64) -> usize {
-    let wanted = asked.unwrap_or(DEFAULT_CONNECTIONS_MAX);
+/// The maximum number of connections: the setting, as far as the limit on open files allows it.
+fn connections_max(requested: Option<usize>, raise: impl FnOnce(u64) -> u64) -> usize {
+    let wanted = requested.unwrap_or(DEFAULT_CONNECTIONS_MAX);
     let files = raise(wanted as u64 + RESERVED_FILES);
-    let most = files.saturating_sub(RESERVED_FILES).max(files / 2) as usize;
-    if asked.is_some_and(|asked| most < asked) {
+    let max = files.saturating_sub(RESERVED_FILES).max(files / 2) as usize;
+    if requested.is_some_and(|requested| max < requested) {
         tracing::warn!(
-            "--connections-max is {wanted}, but this process may open {files} files: {most} connections it is; \
-             raise the limit to {} (ulimit -n, or LimitNOFILE= of systemd)",
+            "--connections-max is {wanted}, but this process may open only {files} files: at max {max} connections \
+             are accepted; raise the limit to {} (ulimit -n, or LimitNOFILE= of systemd)",
             wanted as u64 + RESERVED_FILES
         );
     }
-    wanted.min(most)
+    wanted.min(max)
 }
 
-/// Raises the limit on open files as far as we may, and says what it is then.
+/// Raises the limit on open files as far as allowed, and returns the new limit.
 fn raise_file_limit(wanted: u64) -> u64 {
     let soft = rlimit::getrlimit(rlimit::Resource::NOFILE).map_or(1_024, |(soft, _)| soft);
     if wanted <= soft { soft } else { rlimit::increase_nofile_limit(wanted).unwrap_or(soft) }
 }
 
 impl Node {
-    pub async fn start(plan: NodeConfig) -> Result<Self, StartError> {
+    pub async fn start(config: NodeConfig) -> Result<Self, StartError> {
         let NodeConfig {
             listen,
-            metrics_listen: metrics,
+            metrics_listen,
             store,
             broker,
             clock,
             shop,
             auth,
             origins,
-            trusted_proxies: proxies,
+            trusted_proxies,
             settings,
             limits,
-        } = plan;
+        } = config;
         let connections =
             Arc::new(ConnectionLimiter::with_max(connections_max(limits.connections_max, raise_file_limit)));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let joins = limits.joins_per_second.unwrap_or((cores * JOINS_PER_CORE) as f64);
         let admission = Arc::new(Admission::new(joins, clock.now()));
         let drain_ms = (limits.drain_seconds * 1_000.0) as i64;
-        let usual = if broker.0.is_shared() { DEFAULT_GRACE_PERIOD } else { Duration::ZERO };
-        let grace = limits.grace_seconds.map_or(usual, Duration::from_secs_f64);
+        let default_grace = if broker.0.is_shared() { DEFAULT_GRACE_PERIOD } else { Duration::ZERO };
+        let grace = limits.grace_seconds.map_or(default_grace, Duration::from_secs_f64);
         let bind = |address| bind(address).map_err(|error| StartError::Listen { address, error });
         let listener = bind(listen)?;
-        let metrics = metrics.map(bind).transpose()?;
+        let metrics_listener = metrics_listen.map(bind).transpose()?;
         let stop = CancellationToken::new();
         if !broker.0.wait_until_up(BROKER_START_TIMEOUT).await {
-            tracing::warn!("the bus is not there: selling works, talk waits until it is");
+            tracing::warn!("broker is not available: selling works, chat waits until it is");
         }
         let app = App::start(store, broker, clock, shop, settings, stop.clone()).await.map_err(StartError::App)?;
         app.set_rehearsal_runner(crate::rehearsal::rehearsal_runner());
-        let (auth, origins, proxies) = (Arc::new(auth), Arc::new(origins), Arc::new(proxies));
-        let (requests, deflate) = (Default::default(), limits.deflate);
-        let door = AppState {
+        let state = AppState {
             app,
-            auth,
-            origins,
-            trusted_proxies: proxies,
+            auth: Arc::new(auth),
+            origins: Arc::new(origins),
+            trusted_proxies: Arc::new(trusted_proxies),
             admission,
             connections,
-            request_metrics: requests,
-            deflate,
+            request_metrics: Default::default(),
+            deflate: limits.deflate,
         };
-        Ok(Self { listener, metrics_listener: metrics, state: door, grace, drain_ms, stop })
+        Ok(Self { listener, metrics_listener, state, grace, drain_ms, stop })
     }
 
-    /// What the doors call, for those who run a node inside their own process.
+    /// The app, for code that runs a node inside its own process.
     pub fn app(&self) -> &App {
         &self.state.app
     }
 
-    /// Where it really listens: with port 0, the port it got.
+    /// The address on which the node listens; with port 0, the real port.
     pub fn address(&self) -> Result<SocketAddr, StartError> {
         self.listener.local_addr().map_err(|error| StartError::Config(error.to_string()))
     }
 
-    /// Where the metrics are told, if anywhere besides.
+    /// The separate address of the metrics, if there is one.
     pub fn metrics_address(&self) -> Option<SocketAddr> {
         self.metrics_listener.as_ref().and_then(|listener| listener.local_addr().ok())
     }
 
-    /// Serves until `asked_to_stop`, then lets viewers go, finishes what was begun and closes the store.
-    pub async fn serve(self, asked_to_stop: impl Future<Output = ()>) {
-        let Self { listener, metrics_listener: metrics, state: door, grace, drain_ms, stop } = self;
-        let app = door.app.clone();
+    /// Serves until `shutdown`, then moves viewers away, finishes started work and closes the store.
+    pub async fn serve(self, shutdown: impl Future<Output = ()>) {
+        let Self { listener, metrics_listener, state, grace, drain_ms, stop } = self;
+        let app = state.app.clone();
         let closed = CancellationToken::new();
-        if let Some(metrics) = metrics {
-            // To the end of it all: how a node empties is worth watching.
-            let few = Arc::new(ConnectionLimiter::with_max(METRICS_CONNECTIONS_MAX));
-            tokio::spawn(http::server::serve(metrics, http::metrics::router(door.clone()), few, stop.clone()));
+        if let Some(metrics_listener) = metrics_listener {
+            // Until the very end, so that operators can watch the drain.
+            let few_connections = Arc::new(ConnectionLimiter::with_max(METRICS_CONNECTIONS_MAX));
+            tokio::spawn(http::server::serve(
+                metrics_listener,
+                http::metrics::router(state.clone()),
+                few_connections,
+                stop.clone(),
+            ));
         }
-        let connections = door.connections.clone();
-        let serving = tokio::spawn(http::server::serve(listener, http::router(door), connections, closed.clone()));
-        asked_to_stop.await;
-        tracing::info!(grace_ms = grace.as_millis() as u64, drain_ms, "stopping");
-        // The balancer reads that this node is not ready and sends nobody any more; who still comes is served.
+        let connections = state.connections.clone();
+        let serving = tokio::spawn(http::server::serve(listener, http::router(state), connections, closed.clone()));
+        shutdown.await;
+        tracing::info!(grace_ms = grace.as_millis() as u64, drain_ms, "shutting down");
+        // `/readyz` fails from now on, and the load balancer stops sending traffic. Clients that still come are served.
         app.start_draining();
         sleep(grace).await;
-        // Nobody comes in any more; those who are here are asked one after the other to go elsewhere, and are served
-        // until they do.
+        // No new connections from here on. Connected viewers get the frame `moving` one after the other, and are served until
+        // they leave.
         closed.cancel();
         let rooms = app.rooms().all();
         let (within_ms, last_ms) = match app.is_clustered() {
@@ -226,22 +230,25 @@ impl Node {
             false => (MOVE_TIMEOUT_MS, drain_ms),
         };
         rooms.iter().for_each(|room| room.drain(drain_ms, within_ms));
-        let leave_by = Instant::now() + Duration::from_millis(last_ms.unsigned_abs());
-        while Instant::now() < leave_by && rooms.iter().any(|room| room.has_connections()) {
+        let drain_deadline = Instant::now() + Duration::from_millis(last_ms.unsigned_abs());
+        while Instant::now() < drain_deadline && rooms.iter().any(|room| room.has_connections()) {
             sleep(Duration::from_millis(50)).await;
         }
         stop.cancel();
         let began = Instant::now();
         let since = || began.elapsed().as_millis() as u64;
-        tracing::info!(left_over = rooms.iter().filter(|room| room.has_connections()).count(), "viewers have moved");
-        let ending = async {
+        tracing::info!(
+            rooms_with_viewers = rooms.iter().filter(|room| room.has_connections()).count(),
+            "viewers were moved"
+        );
+        let finish = async {
             let _ = serving.await;
-            tracing::info!(took_ms = since(), "requests are answered");
+            tracing::info!(took_ms = since(), "requests are finished");
             app.finish().await;
-            tracing::info!(took_ms = since(), "what was begun is finished");
+            tracing::info!(took_ms = since(), "background work is finished");
         };
-        if tokio::time::timeout(SHUTDOWN_DEADLINE, ending).await.is_err() {
-            tracing::warn!("some work was cut at the end; what was acknowledged is safe");
+        if tokio::time::timeout(SHUTDOWN_DEADLINE, finish).await.is_err() {
+            tracing::warn!("shutdown deadline passed: unfinished work was aborted; acknowledged work is safe");
         }
     }
 }
@@ -251,15 +258,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn connections_are_as_many_as_files_allow() {
-        for (asked, files, expected) in [
+    fn connections_max_follows_the_limit_on_open_files() {
+        for (requested, files, expected) in [
             (None, 1_048_576, 100_000),
             (None, 20_000, 19_744),
             (Some(5_000), 20_000, 5_000),
             (Some(50_000), 20_000, 19_744),
             (Some(1_000), 300, 150),
         ] {
-            assert_eq!(connections_max(asked, |_| files), expected, "{asked:?} with {files}");
+            assert_eq!(connections_max(requested, |_| files), expected, "{requested:?} with {files}");
         }
     }
 }

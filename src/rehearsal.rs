@@ -1,8 +1,8 @@
-//! How a rehearsal is played: a node of its own inside this process, with a store in a folder of its own, and the load
-//! test's crowd, which plays a whole evening and checks what it is told.
+//! Runs rehearsals: a separate node inside this process, with its own database in a temporary folder, and the simulated viewers of
+//! the load test, who play a whole show and check what they receive.
 //!
-//! The node listens on loopback and its key is made up for the run, so nobody else gets in; nothing in it can touch the
-//! real shop, and it is gone afterwards.
+//! The node listens on loopback and its signing key is random, so nobody else can connect. It cannot touch the real shop, and it
+//! is removed afterwards.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -26,54 +26,59 @@ use crate::protocol::RehearsalStatus;
 use crate::store::Store;
 
 const FOLDER_PREFIX: &str = "livesouk-rehearsal-";
-/// Seconds in which everybody arrives.
+/// Seconds over which the simulated viewers connect.
 const RAMP_S: u64 = 3;
-/// Messages a second at the height of the evening.
+/// Chat messages per second, all viewers together, at the peak of the show.
 const MESSAGES_PER_SECOND_MAX: f64 = 20.0;
-/// Connections of the crowd, and its requests.
+/// Connections of the simulated viewers, and their requests.
 const REHEARSAL_CONNECTIONS_MAX: usize = 300;
 
-/// What the app plays rehearsals with.
+/// The function with which the app runs rehearsals.
 pub fn rehearsal_runner() -> RehearsalRunner {
     Arc::new(|plan, run| Box::pin(run_rehearsal(plan, run)))
 }
 
 async fn run_rehearsal(plan: RehearsalPlan, run: Arc<Rehearsal>) -> Result<(), String> {
-    let folder = RehearsalFolder::create().map_err(|error| format!("no folder for a rehearsal: {error}"))?;
+    let folder =
+        RehearsalFolder::create().map_err(|error| format!("cannot create a folder for the rehearsal: {error}"))?;
     let key = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
-    // On threads of their own: opening and serving a node are futures for a thread's top, not for a task.
-    let here = Handle::current();
-    let (of, signed) = (plan.clone(), key.clone());
-    let opening = tokio::task::spawn_blocking(move || {
-        let opened = here.block_on(start_node(&of, &folder, &signed));
-        opened.map(|node| (node, folder))
+    // On separate threads: starting and serving a node are large futures that are not made to run inside a task.
+    let runtime = Handle::current();
+    let (node_plan, node_key) = (plan.clone(), key.clone());
+    let starting = tokio::task::spawn_blocking(move || {
+        let started = runtime.block_on(start_node(&node_plan, &folder, &node_key));
+        started.map(|node| (node, folder))
     });
-    let (node, folder) = opening.await.map_err(|error| format!("the room failed: {error}"))??;
+    let (node, folder) = starting.await.map_err(|error| format!("the rehearsal node failed: {error}"))??;
     let address = node.address().map_err(|error| error.to_string())?;
     let args = simulation_args(&plan, address, key)?;
     let stop = CancellationToken::new();
-    let (here, asked_to_stop) = (Handle::current(), stop.clone().cancelled_owned());
-    let serving = tokio::task::spawn_blocking(move || here.block_on(node.serve(asked_to_stop)));
-    let crowd = run.clone();
+    let (runtime, shutdown) = (Handle::current(), stop.clone().cancelled_owned());
+    let serving = tokio::task::spawn_blocking(move || runtime.block_on(node.serve(shutdown)));
+    let simulated = run.clone();
     let played = tokio::task::spawn_blocking(move || {
-        let watcher = progress_reporter(crowd.clone());
-        loadtest::run_with_progress(&args, Some(watcher), crowd.stop.clone())
+        let reporter = progress_reporter(simulated.clone());
+        loadtest::run_with_progress(&args, Some(reporter), simulated.stop.clone())
     });
     let played = played.await;
     stop.cancel();
     let _ = serving.await;
     drop(folder);
-    let report = played.map_err(|error| format!("the crowd failed: {error}"))?.map_err(|error| format!("{error:#}"))?;
-    run.update(|told| apply_report(told, report));
+    let report = played
+        .map_err(|error| format!("the simulated viewers failed: {error}"))?
+        .map_err(|error| format!("{error:#}"))?;
+    run.update(|view| apply_report(view, report));
     Ok(())
 }
 
-/// A node that is no part of anything else.
+/// Starts a node that shares nothing with the real shop.
 async fn start_node(plan: &RehearsalPlan, folder: &RehearsalFolder, key: &str) -> Result<Node, String> {
     let clock = Clock::system();
     let url = format!("sqlite:{}", folder.0.join("livesouk.db").display());
     let store = Store::open(&url, clock.clone(), 1).await.map_err(|error| error.to_string())?;
-    let shop = node::shop(&store, &plan.shop.title, &plan.shop.currency).await.map_err(|error| error.to_string())?;
+    let shop = node::find_or_create_shop(&store, &plan.shop.title, &plan.shop.currency)
+        .await
+        .map_err(|error| error.to_string())?;
     let limits = LimitArgs {
         chat_days: 0,
         chat_per_second: plan.chat.viewer_per_s,
@@ -103,12 +108,14 @@ async fn start_node(plan: &RehearsalPlan, folder: &RehearsalFolder, key: &str) -
 fn simulation_args(plan: &RehearsalPlan, address: SocketAddr, key: String) -> Result<LoadtestArgs, String> {
     let RehearsalForm { viewers, seconds } = plan.form;
     let budget = plan.chat.viewer_per_s;
-    // A small crowd cannot say as much as a large one, nor may it say more than the room takes.
+    // Few viewers must not send more than their own rate limits allow, nor more than the rate limit of the room.
     let own = if budget > 0.0 { f64::from(viewers) * budget / 2.0 } else { MESSAGES_PER_SECOND_MAX };
     let room = if plan.chat.room_per_s > 0.0 { plan.chat.room_per_s / 2.0 } else { MESSAGES_PER_SECOND_MAX };
     Ok(LoadtestArgs {
         scenario: Scenario::Show,
-        url: format!("http://{address}").parse().map_err(|_| "no address for the crowd".to_owned())?,
+        url: format!("http://{address}")
+            .parse()
+            .map_err(|_| "the address of the rehearsal node is invalid".to_owned())?,
         stream: None,
         viewers,
         rooms: 1,
@@ -129,35 +136,35 @@ fn simulation_args(plan: &RehearsalPlan, address: SocketAddr, key: String) -> Re
     })
 }
 
-/// What the host sees while it runs.
+/// Reports the progress that the host sees during a rehearsal.
 fn progress_reporter(run: Arc<Rehearsal>) -> loadtest::simulation::ProgressCallback {
-    Box::new(move |crowd| {
-        let counters = &crowd.measurements.counters;
-        let [_, p99] = crowd.measurements.recent(LatencyClass::Chat);
-        run.update(|told| {
-            told.elapsed_s = crowd.now() / 1_000_000;
-            // The host of the evening is no viewer.
-            told.connected = crowd.connected().min(u64::from(told.viewers));
-            told.messages = counters.messages_acknowledged;
-            told.orders_held = counters.held;
+    Box::new(move |simulation| {
+        let counters = &simulation.measurements.counters;
+        let [_, p99] = simulation.measurements.recent(LatencyClass::Chat);
+        run.update(|view| {
+            view.elapsed_s = simulation.now() / 1_000_000;
+            // The simulated host is not a viewer.
+            view.connected = simulation.connected().min(u64::from(view.viewers));
+            view.messages = counters.messages_acknowledged;
+            view.orders_held = counters.held;
             if p99 > 0.0 {
-                told.delivery_p99_ms = Some(p99);
+                view.delivery_p99_ms = Some(p99);
             }
         });
     })
 }
 
-fn apply_report(told: &mut crate::protocol::RehearsalView, report: LoadtestReport) {
-    told.connected = report.connected_max.min(u64::from(told.viewers));
-    told.messages = report.counters.messages_acknowledged;
-    told.orders_held = report.orders.held as u64;
-    told.delivery_p99_ms = report.latency_ms.get("chat").map(|chat| chat.p99).or(told.delivery_p99_ms);
-    told.status = if report.exit_code == 0 { RehearsalStatus::Passed } else { RehearsalStatus::Failed };
-    told.why = (report.exit_code != 0).then_some(report.verdict);
-    told.checks = report.checks;
+fn apply_report(view: &mut crate::protocol::RehearsalView, report: LoadtestReport) {
+    view.connected = report.connected_max.min(u64::from(view.viewers));
+    view.messages = report.counters.messages_acknowledged;
+    view.orders_held = report.orders.held as u64;
+    view.delivery_p99_ms = report.latency_ms.get("chat").map(|chat| chat.p99).or(view.delivery_p99_ms);
+    view.status = if report.exit_code == 0 { RehearsalStatus::Passed } else { RehearsalStatus::Failed };
+    view.why = (report.exit_code != 0).then_some(report.verdict);
+    view.checks = report.checks;
 }
 
-/// Removed with its content when it is dropped; those of a process that died are removed by the next rehearsal.
+/// A temporary folder, removed with its content when it is dropped. The next rehearsal removes folders of processes that died.
 struct RehearsalFolder(PathBuf);
 
 impl RehearsalFolder {

@@ -1,5 +1,6 @@
-//! Who may come in now. When a crowd comes back at once, it is let in at the pace this node can greet it, before any
-//! work was done for it; everybody else gets a time to come again, each another one, so that the crowd comes spread.
+//! Admission control: a rate limit for WebSocket handshakes. When many viewers reconnect at once, the node admits them at the
+//! rate at which it can join them to their rooms, and it decides before it has done any work for them. Every other viewer gets
+//! a different time to retry, so that the retries are spread.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,15 +10,16 @@ use crate::domain::{Millis, TokenBucket};
 const RETRY_MIN_MS: Millis = 1_000;
 const RETRY_MAX_MS: Millis = 60_000;
 
-/// What the door says to one who wants to come in.
+/// The decision about one handshake.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum AdmissionDecision {
     Admitted,
-    /// Not now. A browser cannot read a refused handshake, so as long as it is cheap enough it is upgraded to be told.
+    /// Not now. Browsers cannot read a refused handshake, so the connection is upgraded and closed with `retry_ms`, as long as
+    /// that is cheap enough.
     Deferred {
         retry_ms: Millis,
     },
-    /// Not now, in the fewest words: 503.
+    /// Not now, in the cheapest way: HTTP 503.
     Rejected {
         retry_ms: Millis,
     },
@@ -25,10 +27,10 @@ pub enum AdmissionDecision {
 
 #[derive(Debug, Default)]
 pub struct Admission {
-    /// `None`: everybody comes in.
+    /// `None`: everybody is admitted.
     limiter: Option<Mutex<AdmissionLimiter>>,
     pub admitted: AtomicU64,
-    pub told: AtomicU64,
+    pub deferred: AtomicU64,
     pub rejected: AtomicU64,
 }
 
@@ -37,29 +39,29 @@ struct AdmissionLimiter {
     per_second: f64,
     admit_bucket: TokenBucket,
     defer_bucket: TokenBucket,
-    /// When the next of those turned away may come.
+    /// When the next viewer who is not admitted may retry, in epoch milliseconds.
     next_retry_at: f64,
 }
 
 impl Admission {
-    /// `per_second` are let in, twice that in a burst; 0: all.
+    /// Admits `per_second` handshakes, with a burst of twice that; 0 admits all.
     pub fn new(per_second: f64, now: Millis) -> Self {
         let limiter = (per_second > 0.0).then(|| Mutex::new(AdmissionLimiter::new(per_second, now)));
         Self { limiter, ..Self::default() }
     }
 
-    pub fn ask(&self, now: Millis) -> AdmissionDecision {
-        let mut admit = AdmissionDecision::Admitted;
-        if let Some(gate) = &self.limiter {
-            let mut gate = gate.lock().unwrap_or_else(|poison| poison.into_inner());
-            admit = gate.decide(now, rand::random_range(0.75..1.25));
+    pub fn admit(&self, now: Millis) -> AdmissionDecision {
+        let mut decision = AdmissionDecision::Admitted;
+        if let Some(limiter) = &self.limiter {
+            let mut limiter = limiter.lock().unwrap_or_else(|poison| poison.into_inner());
+            decision = limiter.decide(now, rand::random_range(0.75..1.25));
         }
-        match admit {
+        match decision {
             AdmissionDecision::Admitted => _ = self.admitted.fetch_add(1, Ordering::Relaxed),
-            AdmissionDecision::Deferred { .. } => _ = self.told.fetch_add(1, Ordering::Relaxed),
+            AdmissionDecision::Deferred { .. } => _ = self.deferred.fetch_add(1, Ordering::Relaxed),
             AdmissionDecision::Rejected { .. } => _ = self.rejected.fetch_add(1, Ordering::Relaxed),
         }
-        admit
+        decision
     }
 }
 
@@ -77,7 +79,7 @@ impl AdmissionLimiter {
         if self.admit_bucket.take(now).is_ok() {
             return AdmissionDecision::Admitted;
         }
-        // Whoever is turned away has a place in the pace we can keep; a queue longer than a minute is not kept.
+        // Each viewer who is not admitted gets the next slot at our rate. Slots are at most one minute ahead.
         let (first, last) = ((now + RETRY_MIN_MS) as f64, (now + RETRY_MAX_MS) as f64);
         self.next_retry_at = self.next_retry_at.clamp(first, last) + 1_000.0 / self.per_second;
         let retry_ms = ((self.next_retry_at - now as f64) * jitter) as Millis;
@@ -93,28 +95,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_crowd_is_let_in_at_the_pace_and_the_rest_get_times_that_keep_it() {
-        let mut gate = AdmissionLimiter::new(100.0, 0);
-        let asked: Vec<_> = (0..1_000).map(|_| gate.decide(0, 1.0)).collect();
-        let welcome = asked.iter().filter(|admit| **admit == AdmissionDecision::Admitted).count();
-        let told = asked.iter().filter(|admit| matches!(admit, AdmissionDecision::Deferred { .. })).count();
-        assert_eq!((welcome, told), (200, 100), "a burst of two seconds, then as many told as let in each second");
-        let times: Vec<Millis> = asked
+    fn handshakes_are_admitted_at_the_rate_and_retries_are_spread() {
+        let mut limiter = AdmissionLimiter::new(100.0, 0);
+        let decisions: Vec<_> = (0..1_000).map(|_| limiter.decide(0, 1.0)).collect();
+        let admitted = decisions.iter().filter(|decision| **decision == AdmissionDecision::Admitted).count();
+        let deferred =
+            decisions.iter().filter(|decision| matches!(decision, AdmissionDecision::Deferred { .. })).count();
+        assert_eq!(
+            (admitted, deferred),
+            (200, 100),
+            "a burst of two seconds is admitted, then one second's worth is deferred"
+        );
+        let retries: Vec<Millis> = decisions
             .iter()
-            .filter_map(|admit| match admit {
+            .filter_map(|decision| match decision {
                 AdmissionDecision::Admitted => None,
                 AdmissionDecision::Deferred { retry_ms } | AdmissionDecision::Rejected { retry_ms } => Some(*retry_ms),
             })
             .collect();
-        assert_eq!((times[0], times[799]), (1_010, 9_000));
-        let busiest = (0..10).map(|s| times.iter().filter(|ms| *ms / 1_000 == s).count()).max().unwrap();
+        assert_eq!((retries[0], retries[799]), (1_010, 9_000));
+        let busiest = (0..10).map(|s| retries.iter().filter(|ms| *ms / 1_000 == s).count()).max().unwrap();
         assert!(busiest <= 100, "{busiest} in one second");
     }
 
     #[test]
-    fn nobody_is_told_to_wait_longer_than_a_minute_and_a_bit() {
-        let mut gate = AdmissionLimiter::new(1.0, 0);
-        let longest = (0..10_000).filter_map(|_| match gate.decide(0, 1.25) {
+    fn retry_is_at_most_one_minute_plus_jitter() {
+        let mut limiter = AdmissionLimiter::new(1.0, 0);
+        let longest = (0..10_000).filter_map(|_| match limiter.decide(0, 1.25) {
             AdmissionDecision::Admitted => None,
             AdmissionDecision::Deferred { retry_ms } | AdmissionDecision::Rejected { retry_ms } => Some(retry_ms),
         });
@@ -122,8 +129,8 @@ mod tests {
     }
 
     #[test]
-    fn a_door_without_a_pace_lets_everybody_in() {
+    fn no_rate_limit_admits_everybody() {
         let admission = Admission::new(0.0, 0);
-        assert!((0..10_000).all(|_| admission.ask(0) == AdmissionDecision::Admitted));
+        assert!((0..10_000).all(|_| admission.admit(0) == AdmissionDecision::Admitted));
     }
 }

@@ -1,4 +1,4 @@
-//! The socket's description, AsyncAPI 3.0, from the same types that are sent and understood.
+//! The AsyncAPI 3.0 document of the WebSocket, generated from the types of its frames and verbs.
 
 use serde_json::{Value, json};
 use utoipa::{PartialSchema, ToSchema};
@@ -6,32 +6,36 @@ use utoipa::{PartialSchema, ToSchema};
 use crate::protocol::client::Verb;
 use crate::protocol::frame_schema;
 
-/// What the server says, by name, with a line about each.
+/// The frames of the server by name, with a description of each.
 const SERVER_FRAMES: [(&str, &str); 8] = [
     (
         "hello",
-        "First on every connection: where the room stands, who you are, and all state. `recovered: true`: `events` \
-        are exactly those you missed. `false`: they are the last visible ones, and continuity starts at `seq`.",
+        "The first frame of every connection: the position of the room, who you are, and the whole state. With \
+        `recovered: true`, `events` are exactly the events that you missed. With `false`, they are the last visible events, and \
+        continuity starts at `seq`.",
     ),
     (
         "tick",
-        "All new events and the changed state keys. `seq` is your position after it. One who cannot keep up is sent \
-        all state keys once a second instead, no events, and `seq` stands still until a `snapshot` brings them back.",
+        "All new events and the changed state keys. `seq` is your position after it. A client that is too slow gets all \
+        state keys once a second instead, without events; its `seq` stays the same until a `snapshot` brings it up to date.",
     ),
     (
         "snapshot",
-        "Everything afresh, because the numbering broke (`hole`, `epoch`) or you were too far behind (`slow`). Let go of \
-        the talk you have: what of it was deleted meanwhile is not told, and `events` are what is left of it. The same \
-        holds for a `hello` that did not recover.",
+        "The whole state again, because the numbering broke (`hole`, `epoch`) or you were too far behind (`slow`). Discard the \
+        chat messages that you have: deletions in between were not sent, and `events` are the messages that are left. The same \
+        applies to a `hello` with `recovered: false`.",
     ),
-    ("reply", "The answer to your frame with the same `ref`: `ok` or `error`."),
-    ("order", "Your own order changed, wherever you are connected."),
+    ("reply", "The reply to your frame with the same `ref`: `ok` or `error`."),
+    ("order", "Your own order has changed. It is sent to all your connections."),
     (
-        "held",
-        "For those who keep order: a message waits to be looked at (`message`), or does not any more (`settled`). What was missed \
-        is in `GET …/held`.",
+        "review",
+        "For moderators: a message is in the review queue (`message`), or was approved or rejected (`reviewed`). Read what you missed \
+        with `GET …/review-queue`.",
     ),
-    ("action", "Somebody of the team did something to you: deleted, muted, banned, approved, … and why."),
+    (
+        "audit",
+        "A moderator did something that affects you: deleted, muted, banned, approved and so on, with the reason.",
+    ),
     ("moving", "Open a new connection after `retry_ms`, then leave this one."),
 ];
 
@@ -52,8 +56,8 @@ pub fn document(openapi: &Value) -> Value {
         ("snapshot", frame_schema::SnapshotFrame::schema()),
         ("reply", frame_schema::ReplyFrame::schema()),
         ("order", frame_schema::OrderFrame::schema()),
-        ("held", frame_schema::ReviewFrame::schema()),
-        ("action", frame_schema::AuditFrame::schema()),
+        ("review", frame_schema::ReviewFrame::schema()),
+        ("audit", frame_schema::AuditFrame::schema()),
         ("moving", frame_schema::MovingFrame::schema()),
     ];
     let mut components = openapi["components"]["schemas"].clone();
@@ -66,7 +70,7 @@ pub fn document(openapi: &Value) -> Value {
     }
     messages["verb"] = json!({
         "name": "verb",
-        "summary": "Everything one can do; the same names as over REST. `ref` is your own and comes back in the reply.",
+        "summary": "Every verb; the names are the same over REST. `ref` is your own id of the frame and comes back in the reply.",
         "payload": Verb::schema(),
     });
     let link = |name: &str| json!({ "$ref": format!("#/channels/live/messages/{name}") });
@@ -76,22 +80,23 @@ pub fn document(openapi: &Value) -> Value {
         "info": {
             "title": "Livesouk, live",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "One WebSocket per viewer and show: JSON text frames, subprotocol `livesouk.v1`. Close codes \
-                4000–4499 mean come back (after `retry_ms` of the reason), 4500–4999 mean do not.",
+            "description": "One WebSocket per viewer and show, with JSON text frames and the subprotocol `livesouk.v1`. Close \
+                codes 4000–4499 mean: reconnect, after `retry_ms` of the reason. Codes 4500–4999 mean: do not reconnect.",
         },
         "channels": { "live": {
             "address": "/v1/streams/{stream}/live?token&epoch&seq&session&overlay",
             "parameters": { "stream": { "description": "The show's id" } },
-            "description": "All query parameters are optional. Without `token` one watches. `epoch` and `seq` are the \
-                client's own position, to resume from. `session` is the client's own random id: the newest connection \
-                with it wins. `overlay=1` watches without being one of the viewers: a picture of the show for the show \
-                itself, or a probe. permessage-deflate is agreed on without context takeover, both ways. Too many at \
-                once are closed with 4013 and a `retry_ms`, or, beyond that, answered 503 with `Retry-After`.",
+            "description": "All query parameters are optional. Without `token` the client can only watch. `epoch` and `seq` are \
+                the client's position, from which it resumes. `session` is the client's own random id: the newest \
+                connection with it replaces the older one. `overlay=1` is for overlays and probes, which are not counted \
+                as viewers. permessage-deflate is negotiated without context takeover in both directions. If too many \
+                clients connect at the same time, a connection is closed with 4013 and a `retry_ms`, or, above that, \
+                refused with 503 and `Retry-After`.",
             "messages": names.iter().chain(&["verb"]).map(|name| ((*name).to_owned(), json!({ "$ref": format!("#/components/messages/{name}") }))).collect::<serde_json::Map<_, _>>(),
         } },
         "operations": {
-            "hear": { "action": "send", "channel": { "$ref": "#/channels/live" }, "messages": names.map(link) },
-            "do": { "action": "receive", "channel": { "$ref": "#/channels/live" }, "messages": [link("verb")] },
+            "receive": { "action": "send", "channel": { "$ref": "#/channels/live" }, "messages": names.map(link) },
+            "send": { "action": "receive", "channel": { "$ref": "#/channels/live" }, "messages": [link("verb")] },
         },
         "components": { "messages": messages, "schemas": components },
     })

@@ -1,4 +1,4 @@
-//! Token → [`Actor`]. Tokens are signed by whoever knows the key: the operator's own site, or `livesouk token`.
+//! Authentication: token → [`Actor`]. Tokens are JWTs, signed with the auth key by the operator's own site or by `livesouk token`.
 
 use std::net::IpAddr;
 
@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Clock;
 use crate::domain::{Actor, Millis, Name, Refusal, Role, StreamId, UserId};
 
-/// HMAC-SHA-256 keys: the first signs, all verify, so that a key can be rotated.
+/// HMAC-SHA-256 keys: the first one signs, all verify, so that keys can be rotated.
 pub struct TokenAuth {
     signing_key: EncodingKey,
     verifying_keys: Vec<DecodingKey>,
     clock: Clock,
 }
 
-/// A key shorter than the hash is guessed sooner than the hash is broken.
+/// A key that is shorter than the hash is easier to guess than the hash is to break.
 pub const KEY_BYTES_MIN: usize = 32;
 
 #[derive(Serialize, Deserialize)]
@@ -26,17 +26,17 @@ struct TokenClaims<Seconds> {
     role: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     stream: Option<StreamId>,
-    /// When it was signed: for people who read tokens, so it may be missing.
+    /// When the token was signed. Only informative, so it may be missing.
     #[serde(default)]
     iat: Seconds,
-    /// Seconds, and parts of them where a site signs so: the standard allows both.
+    /// Seconds; fractions are allowed, as in the standard.
     exp: Seconds,
 }
 
 impl TokenAuth {
-    /// `Err`: no key, or one that is too short; says which.
+    /// Fails if there is no key, or if a key is too short; the message says which.
     pub fn new(keys: &[String], clock: Clock) -> Result<Self, String> {
-        let first = keys.first().ok_or("no --auth-key (LIVESOUK_AUTH_KEY) is given")?;
+        let first = keys.first().ok_or("--auth-key (LIVESOUK_AUTH_KEY) is missing")?;
         if let Some(at) = keys.iter().position(|key| key.len() < KEY_BYTES_MIN) {
             return Err(format!("--auth-key number {} has fewer than {KEY_BYTES_MIN} bytes", at + 1));
         }
@@ -44,7 +44,7 @@ impl TokenAuth {
         Ok(Self { signing_key: EncodingKey::from_secret(first.as_bytes()), verifying_keys: verify, clock })
     }
 
-    /// Signs a token that ends `ttl_ms` from now.
+    /// Signs a token that expires `ttl_ms` from now.
     pub fn sign(&self, actor: &Actor, ttl_ms: Millis) -> Result<String, String> {
         let iat = self.clock.now() / 1_000;
         let claims = TokenClaims {
@@ -59,11 +59,11 @@ impl TokenAuth {
             .map_err(|error| error.to_string())
     }
 
-    /// Who signed in; a token that is not good is logged with its reason, which its bearer is not told.
+    /// The actor of a valid token. The reason why a token is invalid is logged, but not sent to the client.
     pub fn verify(&self, token: &str, client: Option<IpAddr>) -> Result<Actor, Refusal> {
         self.decode(token).map_err(|(refusal, why)| {
             let client = client.map(tracing::field::display);
-            tracing::info!(client.ip = client, code = refusal.code(), why, "a token was refused");
+            tracing::info!(client.ip = client, code = refusal.code(), why, "token refused");
             refusal
         })
     }
@@ -72,16 +72,16 @@ impl TokenAuth {
         let invalid = |why: &str| (Refusal::TokenInvalid, why.to_owned());
         let mut rules = Validation::new(Algorithm::HS256);
         rules.set_required_spec_claims(&["exp", "sub"]);
-        // Time is ours to judge, below: the library would ask the system's clock.
+        // The expiry is checked below with our own clock; the library would use the system clock.
         rules.validate_exp = false;
         rules.validate_aud = false;
         let mut why = "there is no key".to_owned();
         let claims = self.verifying_keys.iter().find_map(|key| {
             match jsonwebtoken::decode::<TokenClaims<f64>>(token, key, &rules) {
                 Ok(read) => Some(read.claims),
-                // With several keys the last word is that of the oldest; one that the signature fits says more.
+                // With several keys, the error of the key whose signature matches is the useful one.
                 Err(error) if *error.kind() == ErrorKind::InvalidSignature => {
-                    why = "no key of ours signed it".to_owned();
+                    why = "it is not signed with one of our keys".to_owned();
                     None
                 }
                 Err(error) => {
@@ -93,23 +93,23 @@ impl TokenAuth {
         let claims = claims.ok_or_else(|| invalid(&why))?;
         let expires_at = (claims.exp * 1_000.0) as Millis;
         if expires_at <= self.clock.now() {
-            return Err((Refusal::TokenExpired, "its time is over".to_owned()));
+            return Err((Refusal::TokenExpired, "it has expired".to_owned()));
         }
         Ok(Actor {
-            user: UserId::parse(&claims.sub).map_err(|_| invalid("`sub` is no id"))?,
-            name: Name::parse(&claims.name).map_err(|_| invalid("`name` is no name"))?,
-            role: Role::parse(&claims.role).ok_or_else(|| invalid("there is no such `role`"))?,
+            user: UserId::parse(&claims.sub).map_err(|_| invalid("`sub` is not a valid id"))?,
+            name: Name::parse(&claims.name).map_err(|_| invalid("`name` is not a valid name"))?,
+            role: Role::parse(&claims.role).ok_or_else(|| invalid("`role` is unknown"))?,
             stream: claims.stream,
             expires_at: Some(expires_at),
         })
     }
 }
 
-/// Somebody without a token: may watch.
+/// A user without a token, who may only watch.
 pub fn guest_actor() -> Actor {
     let id = format!("guest-{}", uuid::Uuid::new_v4().simple());
     let parsed = UserId::parse(&id).and_then(|user| Ok((user, Name::parse("Guest")?)));
-    let (user, name) = parsed.unwrap_or_else(|_| unreachable!("a guest's id and name are well formed"));
+    let (user, name) = parsed.unwrap_or_else(|_| unreachable!("the id and the name of a guest are valid"));
     Actor { user, name, role: Role::Guest, stream: None, expires_at: None }
 }
 
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_good_until_it_ends() {
+    fn token_is_valid_until_it_expires() {
         let clock = Clock::manual(1_000_000);
         let auth = auth(&[KEY], &clock);
         let token = auth.sign(&host(), 60_000).unwrap();
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn other_libraries_write_time_in_their_own_way() {
+    fn expiry_may_have_fractions_of_a_second() {
         let clock = Clock::manual(1_000_000);
         let auth = auth(&[KEY], &clock);
         for (claims, good) in [
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn an_old_key_verifies_but_a_strange_one_does_not() {
+    fn rotated_key_verifies_but_an_unknown_key_does_not() {
         let clock = Clock::manual(0);
         let token = auth(&[KEY], &clock).sign(&host(), 60_000).unwrap();
         assert!(auth(&[OTHER, KEY], &clock).verify(&token, None).is_ok());
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unsigned_or_altered_token_is_forged() {
+    fn unsigned_or_altered_token_is_refused() {
         let clock = Clock::manual(0);
         let auth = auth(&[KEY], &clock);
         let token = auth.sign(&host(), 60_000).unwrap();
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn the_log_learns_why_a_token_was_refused() {
+    fn reason_of_an_invalid_token_is_logged() {
         let clock = Clock::manual(1_000_000);
         let auth = auth(&[KEY], &clock);
         let signed =
@@ -209,8 +209,8 @@ mod tests {
             (claims("name", ""), "`name`"),
             (claims("role", "king"), "`role`"),
             (claims("exp", "soon"), "exp"),
-            (signed(serde_json::json!({"sub": "a", "name": "A", "role": "viewer", "exp": 1_000})), "time"),
-            (self::auth(&[OTHER], &clock).sign(&host(), 1_000).unwrap(), "no key of ours"),
+            (signed(serde_json::json!({"sub": "a", "name": "A", "role": "viewer", "exp": 1_000})), "expired"),
+            (self::auth(&[OTHER], &clock).sign(&host(), 1_000).unwrap(), "not signed with"),
         ] {
             let (_, why) = auth.decode(&token).unwrap_err();
             assert!(why.contains(part), "{why} for {part}");

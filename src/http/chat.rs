@@ -1,4 +1,4 @@
-//! REST for talk.
+//! REST of the chat that is not a live verb.
 
 use axum::Json;
 use axum::extract::State;
@@ -13,16 +13,16 @@ use crate::domain::reaction::ReactionKind;
 use crate::domain::{MessageId, StreamId};
 use crate::protocol::{MessageView, SayReply};
 
-/// What was said, newest first.
+/// The chat messages of a show, newest first.
 #[utoipa::path(get, path = "/v1/streams/{stream}/messages", tag = "chat", params(("stream" = StreamId, Path), PageQuery),
     responses((status = 200, body = List<MessageView>), (status = "default", body = Problem)))]
 pub async fn list(
-    State(door): State<AppState>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     PathId(stream): PathId<StreamId>,
     page: PageRequest<MessageId>,
 ) -> ApiResult<Json<List<MessageView>>> {
-    let messages = door.app.messages(&actor, stream, page.after, page.fetch_limit()).await?;
+    let messages = state.app.messages(&actor, stream, page.after, page.fetch_limit()).await?;
     Ok(Json(page.into_list(messages, |message| message.id)))
 }
 
@@ -37,12 +37,12 @@ pub struct SayRequest {
 #[utoipa::path(post, path = "/v1/streams/{stream}/messages", tag = "chat", params(("stream" = StreamId, Path)),
     request_body = SayRequest, responses((status = 201, body = SayReply), (status = 202, body = SayReply), (status = "default", body = Problem)))]
 pub async fn say(
-    State(door): State<AppState>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     PathId(stream): PathId<StreamId>,
     JsonBody(body): JsonBody<SayRequest>,
 ) -> ApiResult<(StatusCode, Json<SayReply>)> {
-    let said = door.app.say(&actor, stream, &body.text, body.reply_to).await?;
+    let said = state.app.say(&actor, stream, &body.text, body.reply_to).await?;
     Ok((if said.held { StatusCode::ACCEPTED } else { StatusCode::CREATED }, Json(said)))
 }
 
@@ -58,11 +58,11 @@ pub struct ReactRequest {
 #[utoipa::path(post, path = "/v1/streams/{stream}/reactions", tag = "chat", params(("stream" = StreamId, Path)),
     request_body = ReactRequest, responses((status = 204), (status = "default", body = Problem)))]
 pub async fn react(
-    State(door): State<AppState>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     PathId(stream): PathId<StreamId>,
     JsonBody(body): JsonBody<ReactRequest>,
 ) -> ApiResult<StatusCode> {
-    door.app.react(&actor, stream, body.count).await?;
+    state.app.react(&actor, stream, body.count).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,21 +1,21 @@
-//! Who is at the other end: the socket's address, or what a trusted proxy says it is. For the logs.
+//! The address of the client: the address of the socket, or the one that a trusted proxy reports. For the logs.
 
 use std::net::{IpAddr, SocketAddr};
 
 use axum::http::request::Parts;
 
-/// The address of the socket, put there by the accept loop.
+/// The address of the socket; the accept loop adds it to each request.
 #[derive(Clone, Copy, Debug)]
 pub struct ClientAddress(pub IpAddr);
 
 impl ClientAddress {
-    /// A socket that listens on `[::]` names IPv4 clients `::ffff:10.0.0.1`; here they are 10.0.0.1, as operators write it.
+    /// A socket that listens on `[::]` shows an IPv4 client as `::ffff:10.0.0.1`; this turns it into 10.0.0.1.
     pub fn from_socket(address: SocketAddr) -> Self {
         Self(address.ip().to_canonical())
     }
 }
 
-/// Proxies whose `X-Forwarded-For` is believed.
+/// Proxies whose `X-Forwarded-For` header is trusted.
 #[derive(Clone, Debug, Default)]
 pub struct TrustedProxies(Vec<IpAddr>);
 
@@ -24,8 +24,8 @@ impl TrustedProxies {
         Self(trusted.into_iter().map(|ip| ip.to_canonical()).collect())
     }
 
-    /// The client's address: from the right, the first hop that is no proxy of ours. Anybody can write what stands
-    /// further left.
+    /// The address of the client: from the right, the first hop that is not a trusted proxy. Everything further left can be
+    /// forged by the client.
     pub fn client_ip(&self, parts: &Parts) -> Option<IpAddr> {
         let ClientAddress(peer) = *parts.extensions.get::<ClientAddress>()?;
         let headers = parts.headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_trusted_proxy_is_believed() {
+    fn forwarded_address_is_used_only_from_a_trusted_proxy() {
         let proxies = TrustedProxies::new(vec!["10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap()]);
         for (peer, forwarded, expected) in [
             ("7.7.7.7", None, "7.7.7.7"),

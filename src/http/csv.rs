@@ -1,4 +1,4 @@
-//! Tables for spreadsheets: RFC 4180, and no cell that a spreadsheet would take for a formula.
+//! CSV files for spreadsheets (RFC 4180). No cell can be mistaken for a formula.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use csv::{QuoteStyle, Terminator, Writer, WriterBuilder};
 
 pub const CSV_CONTENT_TYPE: &str = "text/csv; charset=utf-8";
 
-/// A file to save under this name, which is ours: ASCII without quotes.
+/// A response that the browser saves as a file. `name` must be ASCII without quotes.
 pub fn download(body: Body, kind: &'static str, name: &str) -> Response {
     let mut response = Response::new(body);
     let headers = response.headers_mut();
@@ -21,10 +21,10 @@ pub fn download(body: Body, kind: &'static str, name: &str) -> Response {
     response
 }
 
-/// So that spreadsheets read Arabic as Arabic.
+/// The byte order mark: with it spreadsheets read the file as UTF-8, which they need for Arabic.
 const UTF8_BOM: &str = "\u{feff}";
 
-/// A table being written, row by row.
+/// Writes a CSV file row by row.
 pub struct CsvWriter(Writer<Vec<u8>>);
 
 impl CsvWriter {
@@ -34,13 +34,13 @@ impl CsvWriter {
         table
     }
 
-    /// The rows of a table whose beginning was sent before.
+    /// Continues a file whose beginning was sent before: no byte order mark, no column names.
     pub fn continued() -> Self {
         Self::with_prefix(Vec::new())
     }
 
-    /// Every text is quoted: where a semicolon parts the cells, a bare one would make two of one text, the second of
-    /// them a formula.
+    /// Every text is quoted: in locales where a semicolon separates cells, an unquoted semicolon would split a text in two, and
+    /// the second part could be a formula.
     fn with_prefix(begun: Vec<u8>) -> Self {
         let mut format = WriterBuilder::new();
         format.quote_style(QuoteStyle::NonNumeric).terminator(Terminator::CRLF).flexible(true);
@@ -48,7 +48,7 @@ impl CsvWriter {
     }
 
     pub fn write_row<T: AsRef<str>>(&mut self, cells: &[T]) {
-        // Memory takes everything that is written to it.
+        // Writing to memory cannot fail.
         let _ = self.0.write_record(cells.iter().map(|cell| escape_formula(cell.as_ref()).into_owned()));
     }
 
@@ -57,8 +57,8 @@ impl CsvWriter {
     }
 }
 
-/// A text that begins like a formula, also behind white space and with the wide signs some spreadsheets take for the
-/// others, gets a `'` before it, which spreadsheets show as text. Numbers stay numbers.
+/// Puts a `'` before a text that starts like a formula, so that spreadsheets show it as text. White space before it and full-width
+/// signs are recognized too. Numbers stay numbers.
 fn escape_formula(cell: &str) -> Cow<'_, str> {
     let first = cell.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}').chars().next();
     let runs = first.is_some_and(|c| "=+-@|%＝＋－＠".contains(c)) || cell.starts_with(['\t', '\r', '\n']);
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn no_cell_is_a_formula() {
+    fn formulas_are_escaped() {
         for (cell, expected) in [
             ("Lamp", "\"Lamp\"\r\n"),
             ("كم السعر؟", "\"كم السعر؟\"\r\n"),
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_begins_with_the_mark_of_utf_8_and_its_heads() {
+    fn file_starts_with_the_byte_order_mark_and_the_column_names() {
         let mut table = CsvWriter::new(&["name", "units"]);
         table.write_row(&["سراج", "2"]);
         let text = String::from_utf8(table.into_bytes()).unwrap();

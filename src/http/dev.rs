@@ -1,4 +1,4 @@
-//! The demo's log-in: anybody, as anybody. The route exists in `livesouk demo` alone.
+//! Sign-in for the demo: anybody, with any role. The route exists in `livesouk demo` only.
 
 use axum::Json;
 use axum::extract::State;
@@ -26,17 +26,17 @@ pub struct DevTokenResponse {
     user: UserId,
 }
 
-/// Signs anybody in. Demo only.
+/// Creates a token for any name and role. Demo only.
 #[utoipa::path(post, path = "/v1/dev/tokens", tag = "shop", request_body = DevTokenRequest,
     responses((status = 201, body = DevTokenResponse), (status = "default", body = Problem)))]
-pub async fn token(
-    State(door): State<AppState>,
+pub async fn create_token(
+    State(state): State<AppState>,
     JsonBody(body): JsonBody<DevTokenRequest>,
 ) -> ApiResult<(StatusCode, Json<DevTokenResponse>)> {
     let user = UserId::parse(&format!("demo-{}", uuid::Uuid::now_v7().simple()))?;
-    let role = Role::parse(&body.role).ok_or_else(|| Refusal::bad_request("there is no such role"))?;
+    let role = Role::parse(&body.role).ok_or_else(|| Refusal::bad_request("`role` is unknown"))?;
     let actor = Actor { user, name: Name::parse(&body.name)?, role, stream: None, expires_at: None };
-    let token = door
+    let token = state
         .auth
         .sign(&actor, DEV_TOKEN_TTL_MS)
         .map_err(|why| ApiError(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", why)))?;

@@ -1,7 +1,7 @@
-//! What a handler leaves of a request's body is taken in before the answer goes out.
+//! Middleware that reads the rest of a request body, which the handler has not read, before the response is sent.
 //!
-//! Closing a socket with unread bytes in it resets the connection, and a client that still sends then sees the reset
-//! and not why it was refused: too large, not signed in, of another kind.
+//! If a socket is closed while it has unread bytes, TCP resets the connection. A client that is still sending would then see the
+//! reset and not the reason of the refusal: body too large, not signed in, wrong content type.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -16,12 +16,12 @@ use axum::response::Response;
 use http_body_util::BodyExt;
 use hyper::body::{Frame, SizeHint};
 
-/// A client that sends more than this, or for longer, is cut all the same.
+/// A client that sends more, or longer, gets the reset all the same.
 const DRAINED_BYTES_MAX: usize = 4 * 1024 * 1024;
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub async fn drain_unread_body(request: Request, next: Next) -> Response {
-    // Who asks before sending hears the answer instead of "go on", and sends nothing.
+    // A client with `Expect: 100-continue` gets the response instead of "100 Continue", and sends no body.
     if request.body().is_end_stream() || request.headers().contains_key(header::EXPECT) {
         return next.run(request).await;
     }
@@ -40,7 +40,7 @@ pub async fn drain_unread_body(request: Request, next: Next) -> Response {
     response
 }
 
-/// A body that stays ours while a handler reads it.
+/// A body that the middleware can continue to read after the handler.
 #[derive(Clone)]
 struct SharedBody(Arc<Mutex<Body>>);
 

@@ -1,4 +1,4 @@
-//! A "no" over HTTP: RFC 9457 problem details with our stable `code`.
+//! Error responses: RFC 9457 problem details with a stable `code`.
 
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -12,37 +12,37 @@ use crate::domain::{Millis, OrderId, Refusal};
 /// `application/problem+json`.
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
 pub struct Problem {
-    /// Where the codes are listed, relative to this server.
+    /// The page that lists the codes, relative to this server.
     #[serde(rename = "type")]
     pub kind: String,
     pub title: String,
     pub status: u16,
-    /// The stable word to act on.
+    /// The stable code that clients act on.
     pub code: &'static str,
     pub detail: String,
-    /// When trying again may help, in milliseconds from now.
+    /// Retry after so many milliseconds; null: a retry does not help.
     pub retry_ms: Option<i64>,
-    /// With `bad_request`, when one field of the form is at fault: its name.
+    /// With `bad_request`: the name of the invalid field, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub field: Option<&'static str>,
-    /// With `buyer_limit`: the orders that fill it.
+    /// With `buyer_limit`: the buyer's orders that count.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub orders: Option<Vec<OrderId>>,
-    /// With `too_few_left` and `not_enough_stock`.
+    /// With `too_few_left` and `not_enough_stock`: the units that are left.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub left: Option<i64>,
-    /// With `not_open`.
+    /// With `not_open`: when the sale opens, if that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub opens_at: Option<Millis>,
-    /// With `not_open`: the server's time.
+    /// With `not_open`: the time of the server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub now: Option<Millis>,
-    /// With `needs_action`: where the buyer does it.
+    /// With `needs_action`: the address where the buyer confirms the payment.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action_url: Option<String>,
 }
 
-/// Every `code` there is, in the order of the files that make them.
+/// Every `code`.
 pub const ERROR_CODES: [&str; 52] = [
     "bad_request",
     "unknown_verb",
@@ -195,7 +195,7 @@ impl IntoResponse for Problem {
     }
 }
 
-/// What handlers fail with.
+/// The error of a handler.
 #[derive(Debug)]
 pub struct ApiError(pub Problem);
 
@@ -226,10 +226,10 @@ impl IntoResponse for ApiError {
 
 pub type ApiResult<T> = Result<T, ApiError>;
 
-/// A panic in a handler: logged, answered, and the connection goes on.
+/// A panic in a handler is logged and answered with 500; the connection stays open.
 pub fn handle_panic(_: Box<dyn std::any::Any + Send>) -> Response {
     tracing::error!("a handler panicked");
-    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "an error of ours; it is logged").into_response()
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal server error. It is logged.").into_response()
 }
 
 #[cfg(test)]
@@ -237,15 +237,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_code_that_is_told_is_listed() {
+    fn every_refusal_code_is_listed() {
         let refusals = include_str!("../domain/refusal.rs")
             .split("pub fn code")
             .nth(1)
             .and_then(|rest| rest.split("pub fn").next());
-        let told: Vec<&str> =
+        let codes: Vec<&str> =
             refusals.unwrap().split("=> \"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
-        assert!(told.len() > 20);
-        for code in told {
+        assert!(codes.len() > 20);
+        for code in codes {
             assert!(ERROR_CODES.contains(&code), "{code}");
         }
     }

@@ -1,5 +1,5 @@
-//! Files to carry out of a show: its talk and the log of actions, as CSV or a JSON object a line. They are written as they are
-//! read, a page at a time: a long show costs no more memory than a short one.
+//! Exports of a show: its chat and its audit log, as CSV or JSON Lines. An export is sent while it is read, page by page, so a
+//! long show needs no more memory than a short one.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use super::extract::{Caller, PathId};
 use crate::app::{App, Error, ExportedMessage};
 use crate::domain::{AuditEntry, Refusal, StreamId};
 
-/// A client that takes no page for so long has left.
+/// A client that reads nothing for so long is treated as gone.
 const CLIENT_READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -37,42 +37,46 @@ enum ExportFormat {
     Jsonl,
 }
 
-/// Everything said, or everything the team did, oldest first: `chat.csv`, `chat.jsonl`, `actions.csv` or `actions.jsonl`. For those
-/// who keep order. CSV begins with a byte order mark; a cell that a spreadsheet would take for a formula has a `'` in front.
+/// Exports the chat or the audit log of a show, oldest entry first: `chat.csv`, `chat.jsonl`, `audit-log.csv` or `audit-log.jsonl`.
+/// Moderators only. CSV files start with a byte order mark; a cell that a spreadsheet would take for a formula has a `'` in front.
 #[utoipa::path(get, path = "/v1/streams/{stream}/export/{file}", tag = "chat",
     params(("stream" = StreamId, Path), ("file" = String, Path)),
     responses((status = 200, description = "The file", content_type = "text/csv"), (status = "default", body = Problem)))]
 pub async fn export(
-    State(door): State<AppState>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     PathId((stream, file)): PathId<(StreamId, String)>,
 ) -> ApiResult<Response> {
     let (what, format) = match file.as_str() {
         "chat.csv" => (ExportSource::Chat, ExportFormat::Csv),
         "chat.jsonl" => (ExportSource::Chat, ExportFormat::Jsonl),
-        "actions.csv" => (ExportSource::AuditLog, ExportFormat::Csv),
-        "actions.jsonl" => (ExportSource::AuditLog, ExportFormat::Jsonl),
-        _ => return Err(Refusal::bad_request("there is chat.csv, chat.jsonl, actions.csv and actions.jsonl").into()),
+        "audit-log.csv" => (ExportSource::AuditLog, ExportFormat::Csv),
+        "audit-log.jsonl" => (ExportSource::AuditLog, ExportFormat::Jsonl),
+        _ => {
+            return Err(
+                Refusal::bad_request("the files are chat.csv, chat.jsonl, audit-log.csv and audit-log.jsonl").into()
+            );
+        }
     };
-    door.app.authorize_export(&actor, stream).await?;
+    state.app.authorize_export(&actor, stream).await?;
     let (pages, written) = mpsc::channel(1);
     let whole = Arc::new(AtomicBool::new(false));
     let done = whole.clone();
-    let app = door.app.clone();
-    door.app.tasks().spawn(async move {
+    let app = state.app.clone();
+    state.app.tasks().spawn(async move {
         match write_export(&app, stream, what, format, &pages).await {
             Ok(()) => done.store(true, Ordering::Release),
-            Err(error) => tracing::warn!(stream.id = %stream, error = %error, "an export was broken off"),
+            Err(error) => tracing::warn!(stream.id = %stream, error = %error, "export aborted"),
         }
     });
     let kind = if format == ExportFormat::Csv { csv::CSV_CONTENT_TYPE } else { "application/jsonl; charset=utf-8" };
     Ok(csv::download(Body::new(ExportBody { chunks: written, is_complete: whole }), kind, &format!("{stream}-{file}")))
 }
 
-/// A body whose pages are written while it is sent.
+/// A response body whose pages are written while it is sent.
 struct ExportBody {
     chunks: mpsc::Receiver<Bytes>,
-    /// The last page was written too.
+    /// The last page is written.
     is_complete: Arc<AtomicBool>,
 }
 
@@ -84,7 +88,7 @@ impl hyper::body::Body for ExportBody {
         self.chunks.poll_recv(task).map(|page| match page {
             Some(page) => Some(Ok(Frame::data(page))),
             None if self.is_complete.load(Ordering::Acquire) => None,
-            // Breaks the connection off: half a file must not look like a whole one.
+            // Aborts the connection: half a file must not look like a complete one.
             None => Some(Err(Error::Unavailable)),
         })
     }
@@ -99,18 +103,18 @@ async fn write_export(
 ) -> Result<(), Error> {
     let titles = if what == ExportSource::Chat { &CHAT_COLUMNS[..] } else { &AUDIT_LOG_COLUMNS[..] };
     let mut begun = false;
-    let (mut message, mut action) = (None, None);
+    let (mut last_message, mut last_entry) = (None, None);
     loop {
         let rows: Vec<Vec<Value>> = match what {
             ExportSource::Chat => {
-                let lines = app.export_chat(stream, message).await?;
-                message = lines.last().map(|line| line.message.id);
+                let lines = app.export_chat(stream, last_message).await?;
+                last_message = lines.last().map(|line| line.message.id);
                 lines.into_iter().map(chat_row).collect()
             }
             ExportSource::AuditLog => {
-                let deeds = app.export_audit_log(stream, action).await?;
-                action = deeds.last().map(|deed| deed.id);
-                deeds.into_iter().map(audit_log_row).collect()
+                let entries = app.export_audit_log(stream, last_entry).await?;
+                last_entry = entries.last().map(|entry| entry.id);
+                entries.into_iter().map(audit_log_row).collect()
             }
         };
         let last = rows.is_empty() || app.stopping().is_cancelled();
@@ -126,7 +130,7 @@ async fn write_export(
         if !page.is_empty() {
             let sent = tokio::time::timeout(CLIENT_READ_TIMEOUT, pages.send(page.into())).await;
             if !matches!(sent, Ok(Ok(()))) {
-                // Nobody reads it any more.
+                // The client is gone.
                 return Err(Error::Unavailable);
             }
         }
@@ -158,31 +162,31 @@ fn chat_row(line: ExportedMessage) -> Vec<Value> {
 const AUDIT_LOG_COLUMNS: [&str; 13] =
     ["id", "at", "kind", "by", "by_name", "role", "user", "name", "message", "text", "subject", "detail", "reason"];
 
-fn audit_log_row(deed: AuditEntry) -> Vec<Value> {
+fn audit_log_row(entry: AuditEntry) -> Vec<Value> {
     vec![
-        json!(deed.id),
-        json!(deed.at),
-        json!(deed.kind),
-        json!(deed.by.id),
-        json!(deed.by.name),
-        json!(deed.by.role),
-        json!(deed.user),
-        json!(deed.name),
-        json!(deed.message),
-        json!(deed.text),
-        json!(deed.subject),
-        json!(deed.detail),
-        json!(deed.reason),
+        json!(entry.id),
+        json!(entry.at),
+        json!(entry.kind),
+        json!(entry.by.id),
+        json!(entry.by.name),
+        json!(entry.by.role),
+        json!(entry.user),
+        json!(entry.name),
+        json!(entry.message),
+        json!(entry.text),
+        json!(entry.subject),
+        json!(entry.detail),
+        json!(entry.reason),
     ]
 }
 
-/// A row as a line of JSON.
+/// A row as one JSON object on a line.
 fn json_line(titles: &[&str], row: Vec<Value>) -> Vec<u8> {
     let object: serde_json::Map<String, Value> = titles.iter().map(|title| (*title).to_owned()).zip(row).collect();
     format!("{}\n", Value::Object(object)).into_bytes()
 }
 
-/// Text as it is, numbers as digits, nothing as nothing.
+/// A text as it is, a number as digits, null as an empty cell.
 fn csv_cell(value: Value) -> String {
     match value {
         Value::Null => String::new(),
@@ -198,7 +202,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn half_a_file_breaks_off_and_a_whole_one_ends() {
+    async fn incomplete_export_aborts_and_a_complete_one_ends() {
         for whole in [false, true] {
             let (pages, written) = mpsc::channel(1);
             pages.send(Bytes::from_static(b"id,at")).await.unwrap();

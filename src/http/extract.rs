@@ -1,4 +1,4 @@
-//! Parse once, at the door: who asks, with what, under which key.
+//! Extractors: the caller, path ids, query, JSON body, idempotency key and page of a request. Each value is parsed once, here.
 
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequest, Path, Query, Request};
@@ -13,47 +13,47 @@ use super::auth;
 use super::error::{ApiError, Problem};
 use crate::domain::{Actor, IdempotencyKey, Refusal};
 
-/// Whoever asks: the bearer of a good token, or a guest. A bad token is refused, never taken for none.
+/// The user who sends the request: the owner of a valid token, or a guest. An invalid token is refused, not treated as a guest.
 pub struct Caller(pub Actor);
 
 impl FromRequestParts<AppState> for Caller {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, door: &AppState) -> Result<Self, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
         let Some(value) = parts.headers.get(header::AUTHORIZATION) else { return Ok(Self(auth::guest_actor())) };
         let token = value.to_str().ok().and_then(bearer_token).unwrap_or("");
-        let actor = door.auth.verify(token, door.trusted_proxies.client_ip(parts))?;
-        door.app.check_helper_access(&actor).await?;
+        let actor = state.auth.verify(token, state.trusted_proxies.client_ip(parts))?;
+        state.app.check_helper_access(&actor).await?;
         Ok(Self(actor))
     }
 }
 
-/// The token of `Bearer TOKEN`; the scheme's letters may be small or capital.
+/// The token of `Bearer TOKEN`; the scheme is case-insensitive.
 fn bearer_token(value: &str) -> Option<&str> {
     let (scheme, token) = value.trim().split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// A JSON body; anything else is a `bad_request` that says where.
+/// A JSON body. Anything else is refused as `bad_request` with the place of the error.
 pub struct JsonBody<T>(pub T);
 
 impl<T: DeserializeOwned> FromRequest<AppState> for JsonBody<T> {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, door: &AppState) -> Result<Self, ApiError> {
-        match <axum::Json<T> as FromRequest<AppState>>::from_request(request, door).await {
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, ApiError> {
+        match <axum::Json<T> as FromRequest<AppState>>::from_request(request, state).await {
             Ok(axum::Json(value)) => Ok(Self(value)),
             Err(rejection) => Err(ApiError(body_rejection(&rejection))),
         }
     }
 }
 
-/// A body one may leave out; what is sent is read as strictly.
+/// An optional JSON body. If there is one, it is parsed just as strictly.
 impl<T: DeserializeOwned> OptionalFromRequest<AppState> for JsonBody<T> {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, door: &AppState) -> Result<Option<Self>, ApiError> {
-        match <axum::Json<T> as OptionalFromRequest<AppState>>::from_request(request, door).await {
+    async fn from_request(request: Request, state: &AppState) -> Result<Option<Self>, ApiError> {
+        match <axum::Json<T> as OptionalFromRequest<AppState>>::from_request(request, state).await {
             Ok(found) => Ok(found.map(|axum::Json(value)| Self(value))),
             Err(rejection) => Err(ApiError(body_rejection(&rejection))),
         }
@@ -62,40 +62,40 @@ impl<T: DeserializeOwned> OptionalFromRequest<AppState> for JsonBody<T> {
 
 fn body_rejection(rejection: &JsonRejection) -> Problem {
     let status = match rejection.status() {
-        // Well-formed JSON of the wrong shape is as bad a request as malformed JSON.
+        // Valid JSON with the wrong fields gets the same status as invalid JSON.
         axum::http::StatusCode::UNPROCESSABLE_ENTITY => axum::http::StatusCode::BAD_REQUEST,
         status => status,
     };
     Problem::new(status, "bad_request", rejection.body_text())
 }
 
-/// An id in the path.
+/// An id in the path, or several.
 pub struct PathId<T>(pub T);
 
 impl<T: DeserializeOwned + Send> FromRequestParts<AppState> for PathId<T> {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, door: &AppState) -> Result<Self, ApiError> {
-        match Path::<T>::from_request_parts(parts, door).await {
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        match Path::<T>::from_request_parts(parts, state).await {
             Ok(Path(id)) => Ok(Self(id)),
             Err(rejection) => Err(Refusal::bad_request(rejection.body_text()).into()),
         }
     }
 }
 
-/// Where a page of a list begins and how long it is.
+/// The start and the length of a page of a list.
 pub struct PageRequest<A> {
     pub after: Option<A>,
     pub limit: i64,
 }
 
-/// `?limit&after` of every list.
+/// The query `?limit&after` of every list.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct PageQuery {
-    /// 1 to 100; 50 if not given.
+    /// 1 to 100; default 50.
     limit: Option<i64>,
-    /// The `next` of the page before.
+    /// The `next` of the previous page.
     after: Option<String>,
 }
 
@@ -105,19 +105,20 @@ const PAGE_LIMIT_MAX: i64 = 100;
 impl<A: std::str::FromStr + Send> FromRequestParts<AppState> for PageRequest<A> {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, door: &AppState) -> Result<Self, ApiError> {
-        let QueryParams(PageQuery { limit, after }) = QueryParams::from_request_parts(parts, door).await?;
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        let QueryParams(PageQuery { limit, after }) = QueryParams::from_request_parts(parts, state).await?;
         let limit = limit.unwrap_or(PAGE_LIMIT_DEFAULT);
         if !(1..=PAGE_LIMIT_MAX).contains(&limit) {
-            return Err(Refusal::bad_request("limit is 1 to 100").into());
+            return Err(Refusal::bad_request("`limit` must be 1 to 100").into());
         }
-        let after = after.map(|text| text.parse().map_err(|_| Refusal::bad_request("after is the `next` of a page")));
+        let after =
+            after.map(|text| text.parse().map_err(|_| Refusal::bad_request("`after` must be the `next` of a page")));
         Ok(Self { after: after.transpose()?, limit })
     }
 }
 
 impl<A: ToString> PageRequest<A> {
-    /// One more than the page, so that it is known whether there is a next.
+    /// One row more than the page has, to know whether there is a next page.
     pub fn fetch_limit(&self) -> i64 {
         self.limit + 1
     }
@@ -134,25 +135,25 @@ impl<A: ToString> PageRequest<A> {
 #[derive(Serialize, ToSchema)]
 pub struct List<T> {
     pub items: Vec<T>,
-    /// `after` of the next page; null on the last.
+    /// The `after` of the next page; null on the last page.
     pub next: Option<String>,
 }
 
-/// The query of a request.
+/// The query parameters of a request.
 pub struct QueryParams<T>(pub T);
 
 impl<T: DeserializeOwned> FromRequestParts<AppState> for QueryParams<T> {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, door: &AppState) -> Result<Self, ApiError> {
-        match Query::<T>::from_request_parts(parts, door).await {
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        match Query::<T>::from_request_parts(parts, state).await {
             Ok(Query(query)) => Ok(Self(query)),
             Err(rejection) => Err(Refusal::bad_request(rejection.body_text()).into()),
         }
     }
 }
 
-/// The `Idempotency-Key` of a request that must have exactly one.
+/// The `Idempotency-Key` header of a request that must have exactly one.
 pub struct IdempotencyKeyHeader(pub IdempotencyKey);
 
 impl FromRequestParts<AppState> for IdempotencyKeyHeader {
@@ -179,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_has_exactly_one_key() {
+    fn request_must_have_exactly_one_idempotency_key() {
         let mut headers = HeaderMap::new();
         assert_eq!(idempotency_key(&headers), Err(Refusal::KeyMissing));
         headers.append("Idempotency-Key", HeaderValue::from_static("\"0123456789\""));
@@ -189,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scheme_has_no_case() {
+    fn bearer_scheme_is_case_insensitive() {
         for (value, token) in [
             ("Bearer a.b.c", Some("a.b.c")),
             ("bearer  a.b.c ", Some("a.b.c")),
@@ -201,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn next_is_told_only_when_there_is_more() {
+    fn next_is_null_on_the_last_page() {
         let page = PageRequest { after: None::<i64>, limit: 2 };
         let full = page.into_list(vec![1, 2, 3], |item| *item);
         assert_eq!((full.items, full.next.as_deref()), (vec![1, 2], Some("2")));

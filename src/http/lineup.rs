@@ -1,4 +1,4 @@
-//! REST for the run-down: the order of a show's offers, and when one begins by itself.
+//! REST of the line-up: the order of the offers of a show, and their schedule.
 
 use axum::Json;
 use axum::extract::State;
@@ -13,36 +13,37 @@ use crate::protocol::OfferView;
 
 #[derive(Deserialize, ToSchema)]
 pub struct LineupRequest {
-    /// Every offer of the show that is not closed, once.
+    /// Every offer of the show that is not closed, once each.
     offers: Vec<OfferId>,
 }
 
-/// Puts a show's offers into this order, for the host and for every bag.
-#[utoipa::path(put, path = "/v1/streams/{stream}/rundown", tag = "offers", params(("stream" = StreamId, Path)),
+/// Sets the order of the offers of a show, for the host and for the product list of every viewer.
+#[utoipa::path(put, path = "/v1/streams/{stream}/lineup", tag = "offers", params(("stream" = StreamId, Path)),
     request_body = LineupRequest, responses((status = 200, body = List<OfferView>), (status = "default", body = Problem)))]
 pub async fn set_lineup(
-    State(door): State<AppState>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     PathId(stream): PathId<StreamId>,
     JsonBody(body): JsonBody<LineupRequest>,
 ) -> ApiResult<Json<List<OfferView>>> {
-    Ok(Json(List { items: door.app.set_lineup(&actor, stream, body.offers).await?, next: None }))
+    Ok(Json(List { items: state.app.set_lineup(&actor, stream, body.offers).await?, next: None }))
 }
 
 #[derive(Deserialize, ToSchema)]
 pub struct ScheduleRequest {
-    /// Epoch milliseconds, at most 90 days ahead; null: when the host starts it.
+    /// Epoch milliseconds, at most 90 days ahead; null: the host starts the offer.
     starts_at: Option<Millis>,
 }
 
-/// Says when a draft begins by itself, its countdown before that. More than 15 minutes late it is left to the host.
-#[utoipa::path(put, path = "/v1/offers/{offer}/plan", tag = "offers", params(("offer" = OfferId, Path)),
+/// Schedules a draft: the sale starts at this time by itself, and the countdown runs before it. If that is missed by more than
+/// 15 minutes, the host has to start it.
+#[utoipa::path(put, path = "/v1/offers/{offer}/schedule", tag = "offers", params(("offer" = OfferId, Path)),
     request_body = ScheduleRequest, responses((status = 200, body = OfferView), (status = "default", body = Problem)))]
 pub async fn schedule(
-    State(door): State<AppState>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     PathId(offer): PathId<OfferId>,
     JsonBody(body): JsonBody<ScheduleRequest>,
 ) -> ApiResult<Json<OfferView>> {
-    Ok(Json(door.app.schedule_offer(&actor, offer, body.starts_at).await?))
+    Ok(Json(state.app.schedule_offer(&actor, offer, body.starts_at).await?))
 }

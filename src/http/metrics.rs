@@ -1,10 +1,10 @@
-//! `/metrics`: everything this node counts, in the text that Prometheus reads. Nothing here is kept; each part of the
-//! server counts for itself, and this page reads it out. `docs/operate.md` says what each is for.
+//! `/metrics`: the metrics of this node in the OpenMetrics text format, for Prometheus. Each part of the server counts for itself,
+//! and this page reads the counters. `docs/operate.md` explains the metrics.
 //!
-//! The numbers of a shop are nobody else's: here they are for those whose token may see them, and for whoever reaches
-//! `--metrics-listen`, which is an address of its own.
+//! The sales figures of a shop are confidential. So the page needs a token with the permission to see them, or it is requested on
+//! the separate address `--metrics-listen`.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use axum::Router;
 use axum::extract::State;
@@ -16,259 +16,421 @@ use super::extract::Caller;
 use super::{AppState, ops};
 use crate::app::{App, BACKGROUND_JOBS};
 use crate::domain::Permission;
-use crate::metrics::{METRICS_CONTENT_TYPE, MetricsPage, ProcessMetrics};
+use crate::metrics::{METRICS_CONTENT_TYPE, MetricsPage, ProcessMetrics, encode_page};
 
 type MetricsResponse = ([(HeaderName, &'static str); 1], String);
 
-/// For whoever may see the numbers of the shop; in the demo, where anybody may be anybody, for all.
-pub async fn authorized(State(door): State<AppState>, Caller(actor): Caller) -> ApiResult<MetricsResponse> {
-    if !door.app.settings().is_dev_login_enabled {
+/// The page for users who may see the sales figures. In the demo everybody may see it.
+pub async fn authorized(State(state): State<AppState>, Caller(actor): Caller) -> ApiResult<MetricsResponse> {
+    if !state.app.settings().is_dev_login_enabled {
         actor.authorize(Permission::ViewReports, None)?;
     }
-    Ok(unrestricted(State(door)).await)
+    Ok(unrestricted(State(state)).await)
 }
 
-/// What `--metrics-listen` serves.
-pub fn router(door: AppState) -> Router {
+/// The routes of `--metrics-listen`.
+pub fn router(state: AppState) -> Router {
     Router::new()
         .route("/metrics", get(unrestricted))
         .route("/healthz", get(ops::healthz))
         .route("/readyz", get(ops::readyz))
         .fallback(ops::not_found)
-        .with_state(door)
+        .with_state(state)
 }
 
-async fn unrestricted(State(door): State<AppState>) -> MetricsResponse {
+async fn unrestricted(State(state): State<AppState>) -> MetricsResponse {
     let process = tokio::task::spawn_blocking(ProcessMetrics::read).await.ok().flatten();
-    let mut page = MetricsPage::default();
-    node(&mut page, &door);
-    rooms(&mut page, &door.app);
-    connections(&mut page, &door);
-    chat(&mut page, &door.app);
-    purchases(&mut page, &door.app);
-    payments(&mut page, &door.app);
-    broker(&mut page, &door.app);
-    background_jobs(&mut page, &door.app);
-    database(&mut page, &door.app);
-    if let Some(process) = process {
-        process.write(&mut page);
-    }
-    ([(header::CONTENT_TYPE, METRICS_CONTENT_TYPE)], page.into_text())
+    let page = encode_page(move |page| {
+        node(page, &state);
+        rooms(page, &state.app);
+        connections(page, &state);
+        chat(page, &state.app);
+        purchases(page, &state.app);
+        payments(page, &state.app);
+        broker(page, &state.app);
+        background_jobs(page, &state.app);
+        database(page, &state.app);
+        if let Some(process) = process {
+            process.write(page);
+        }
+    });
+    ([(header::CONTENT_TYPE, METRICS_CONTENT_TYPE)], page)
 }
 
 fn load(counter: &AtomicU64) -> u64 {
     counter.load(Ordering::Relaxed)
 }
 
-fn node(page: &mut MetricsPage, door: &AppState) {
-    let version = [("version", env!("CARGO_PKG_VERSION"))];
-    page.gauges("livesouk_build_info", "1, and the version in the label.").put(&version, 1.0);
-    let stopping = f64::from(u8::from(door.app.is_draining()));
-    page.gauge("livesouk_stopping", "1 once the node was asked to stop.", stopping);
+fn node(page: &mut MetricsPage<'_>, state: &AppState) {
+    page.gauges("livesouk_build_info", "Always 1; the label is the version")
+        .add(&[("version", env!("CARGO_PKG_VERSION"))], 1.0);
+    let stopping = f64::from(u8::from(state.app.is_draining()));
+    page.gauge("livesouk_stopping", "1 after shutdown has begun", stopping);
     let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
-    page.gauge("livesouk_tasks", "Tasks that the runtime has; a viewer is about one.", tasks as f64);
+    page.gauge("livesouk_tokio_tasks", "Tasks of the tokio runtime; a viewer is about one", tasks as f64);
 }
 
-fn rooms(page: &mut MetricsPage, app: &App) {
-    let (now, tally) = (app.rooms().load(), &app.rooms().counters);
-    page.gauge("livesouk_rooms", "Shows with a room on this node.", now.rooms as f64);
-    page.gauge("livesouk_viewers", "The audience on this node, each session once.", now.viewers as f64);
-    page.gauge("livesouk_connections", "Live connections, of the audience or not.", now.connections as f64);
-    let waiting = "Events that wait for a room's writer, in all rooms.";
-    page.gauge("livesouk_room_inbox_events", waiting, now.queued_events as f64);
-    let fullest = "Events that wait in the fullest room; past 2048 the broker waits for it.";
-    page.gauge("livesouk_room_inbox_events_fullest", fullest, now.queued_events_max as f64);
-
-    page.counter("livesouk_frames_total", "Frames encoded, once each for a whole room.", load(&tally.frames));
-    page.counter("livesouk_sends_total", "Writes to viewers' sockets.", load(&tally.sends));
-    page.counter("livesouk_sent_bytes_total", "Bytes that the sockets took.", load(&tally.sent_bytes));
-    page.counter("livesouk_sends_blocked_total", "Writes that found the socket full.", load(&tally.blocked_writes));
-    page.counter("livesouk_deflated_frames_total", "Frames deflated, once each.", load(&tally.deflated_frames));
-    let mut bytes = page.counters("livesouk_deflate_bytes_total", "Bytes of these before and after.");
-    bytes.put(&[("side", "before")], load(&tally.deflate_bytes_in) as f64);
-    bytes.put(&[("side", "after")], load(&tally.deflate_bytes_out) as f64);
-    page.times("livesouk_walk_seconds", "One walk over a room's sockets with what is new.", &tally.broadcast_times);
-    let late = "From the oldest event of a frame coming into the room to the end of its walk over the sockets.";
-    page.times("livesouk_event_to_socket_seconds", late, &tally.delivery_times);
-
-    let mut greetings = page.counters(
-        "livesouk_greetings_total",
-        "Viewers greeted: recovered yes or no for those who said where they were, new for the others.",
-    );
-    greetings.put(&[("recovered", "yes")], load(&tally.resumed) as f64);
-    greetings.put(&[("recovered", "no")], load(&tally.unrecovered) as f64);
-    greetings.put(&[("recovered", "new")], load(&tally.first_joins) as f64);
-    let bridged = "Recovered with the help of the broker's history.";
-    page.counter("livesouk_greetings_bridged_total", bridged, load(&tally.resumed_from_history));
-    let mut broken =
-        page.counters("livesouk_room_snapshots_total", "Times a room lost continuity and sent everybody a snapshot.");
-    broken.put(&[("why", "hole")], load(&tally.holes) as f64);
-    broken.put(&[("why", "epoch")], load(&tally.epoch_changes) as f64);
-    let mut steps = page.counters("livesouk_ladder_steps_total", "Slow viewers: steps down, and up again (rejoin).");
-    for (step, counter) in [
-        ("skip", &tally.skipped_to_head),
-        ("thin", &tally.state_only),
-        ("rejoin", &tally.resynced),
-        ("close", &tally.closed_slow),
-    ] {
-        steps.put(&[("step", step)], load(counter) as f64);
-    }
-    page.named("livesouk_closes_total", "Connections that ended, by why.", "reason", tally.closes.all());
-}
-
-fn connections(page: &mut MetricsPage, door: &AppState) {
-    let mut handshakes = page
-        .counters("livesouk_handshakes_total", "WebSocket handshakes: let in, told when to come, refused with 503.");
-    for (answer, counter) in
-        [("welcome", &door.admission.admitted), ("told", &door.admission.told), ("refused", &door.admission.rejected)]
-    {
-        handshakes.put(&[("answer", answer)], load(counter) as f64);
-    }
-    let connections = &door.connections;
-    page.gauge("livesouk_http_connections", "Connections, viewers and requests together.", connections.open() as f64);
-    page.gauge("livesouk_http_connections_max", "How many there may be.", connections.max as f64);
-    let dropped = "Connections dropped because there were as many as there may be.";
-    page.counter("livesouk_http_connections_dropped_total", dropped, load(&connections.dropped));
-    let failed = "Connections that could not be accepted, for want of files above all.";
-    page.counter("livesouk_http_accept_failures_total", failed, load(&connections.accept_failures));
-    let mut answers = page.counters("livesouk_http_requests_total", "Requests by the class of their answer.");
-    door.request_metrics
-        .responses_by_class()
-        .for_each(|(class, count)| answers.put(&[("status", class)], count as f64));
-    page.times(
-        "livesouk_http_request_seconds",
-        "From the request's head to the answer's.",
-        &door.request_metrics.duration,
-    );
-}
-
-fn chat(page: &mut MetricsPage, app: &App) {
-    let (waiting, most) = app.chat_write_queue();
-    page.named("livesouk_chat_total", "Messages: said, or why not.", "answer", &app.counters().chat_outcomes);
-    page.gauge("livesouk_chat_waiting", "Messages that wait to be written.", waiting as f64);
-    page.gauge("livesouk_chat_waiting_max", "How many may; past it talk is refused as busy.", most as f64);
-}
-
-fn purchases(page: &mut MetricsPage, app: &App) {
-    let (tally, counts) = (app.counters(), app.selling_counters());
-    page.named("livesouk_buys_total", "Purchases: held, replayed, or why not.", "answer", &tally.buy_outcomes);
-    let asked = "What a buyer waited who was not refused in memory: the queue and the batch.";
-    page.times("livesouk_buy_seconds", asked, &tally.buy);
-    page.gauge("livesouk_buyers_waiting", "Buyers who wait for an answer now.", load(&counts.waiting_requests) as f64);
+fn rooms(page: &mut MetricsPage<'_>, app: &App) {
+    let (now, counters) = (app.rooms().load(), &app.rooms().counters);
+    page.gauge("livesouk_rooms", "Shows with a room on this node", now.rooms as f64);
+    page.gauge("livesouk_viewers", "Viewers on this node; each session counts once", now.viewers as f64);
     page.gauge(
-        "livesouk_offer_actors",
-        "Offers that somebody asked for within a minute.",
+        "livesouk_websocket_connections",
+        "Open WebSocket connections of viewers, hosts and overlays",
+        now.connections as f64,
+    );
+    page.gauge("livesouk_room_inbox_events", "Events queued for rooms, in all rooms", now.queued_events as f64);
+    page.gauge(
+        "livesouk_room_inbox_events_largest",
+        "Events queued for the room with the longest queue; above 2048 the broker waits for the room",
+        now.queued_events_max as f64,
+    );
+
+    page.counter(
+        "livesouk_frames_encoded_total",
+        "Frames encoded, once for all viewers of a room",
+        load(&counters.frames),
+    );
+    page.counter("livesouk_socket_writes_total", "Writes to sockets of viewers", load(&counters.sends));
+    page.counter("livesouk_socket_written_bytes_total", "Bytes written to sockets", load(&counters.sent_bytes));
+    page.counter(
+        "livesouk_socket_writes_blocked_total",
+        "Writes that found the send buffer of the socket full",
+        load(&counters.blocked_writes),
+    );
+    page.counter(
+        "livesouk_frames_compressed_total",
+        "Frames compressed, once for all viewers of a room",
+        load(&counters.deflated_frames),
+    );
+    page.counter_values(
+        "livesouk_compression_bytes_total",
+        "Bytes before and after compression",
+        "side",
+        [("input", load(&counters.deflate_bytes_in)), ("output", load(&counters.deflate_bytes_out))],
+    );
+    page.durations(
+        "livesouk_broadcast_duration_seconds",
+        "Duration of one broadcast to all viewers of a room",
+        &counters.broadcast_times,
+    );
+    page.durations(
+        "livesouk_event_delivery_duration_seconds",
+        "From the arrival of the oldest event of a frame in the room to the end of its broadcast",
+        &counters.delivery_times,
+    );
+    page.counter_values(
+        "livesouk_room_joins_total",
+        "Joins; yes or no: whether a viewer who came back got all missed events; new: the first join",
+        "recovered",
+        [("yes", load(&counters.resumed)), ("no", load(&counters.unrecovered)), ("new", load(&counters.first_joins))],
+    );
+    page.counter(
+        "livesouk_room_joins_recovered_from_history_total",
+        "Joins that were recovered with the history of the broker",
+        load(&counters.resumed_from_history),
+    );
+    page.counter_values(
+        "livesouk_room_resyncs_total",
+        "Times a room lost continuity and sent a snapshot to all viewers",
+        "reason",
+        [("hole", load(&counters.holes)), ("epoch", load(&counters.epoch_changes))],
+    );
+    page.counter_values(
+        "livesouk_backpressure_steps_total",
+        "Slow viewers: steps down (skip, state_only, close) and back up (rejoin)",
+        "step",
+        [
+            ("skip", load(&counters.skipped_to_head)),
+            ("state_only", load(&counters.state_only)),
+            ("rejoin", load(&counters.resynced)),
+            ("close", load(&counters.closed_slow)),
+        ],
+    );
+    page.labeled_counter(
+        "livesouk_websocket_closes_total",
+        "WebSocket connections that ended",
+        "reason",
+        counters.closes.all(),
+    );
+}
+
+fn connections(page: &mut MetricsPage<'_>, state: &AppState) {
+    let (admission, connections, requests) = (&state.admission, &state.connections, &state.request_metrics);
+    page.counter_values(
+        "livesouk_websocket_handshakes_total",
+        "WebSocket handshakes: admitted, closed with a time to retry, or rejected with 503",
+        "result",
+        [
+            ("admitted", load(&admission.admitted)),
+            ("deferred", load(&admission.deferred)),
+            ("rejected", load(&admission.rejected)),
+        ],
+    );
+    page.gauge(
+        "livesouk_http_connections",
+        "Open connections, viewers and requests together",
+        connections.open_connections() as f64,
+    );
+    page.gauge("livesouk_http_connections_max", "Maximum number of open connections", connections.max as f64);
+    page.counter(
+        "livesouk_http_connections_dropped_total",
+        "Connections dropped because the maximum was reached",
+        load(&connections.dropped),
+    );
+    page.counter(
+        "livesouk_http_accept_failures_total",
+        "Connections that could not be accepted, mostly because of the limit on open files",
+        load(&connections.accept_failures),
+    );
+    page.counter_values(
+        "livesouk_http_requests_total",
+        "Requests by the class of their status",
+        "status",
+        requests.responses_by_class(),
+    );
+    page.durations(
+        "livesouk_http_request_duration_seconds",
+        "From the head of the request to the head of the response",
+        &requests.duration,
+    );
+}
+
+fn chat(page: &mut MetricsPage<'_>, app: &App) {
+    let (queued, max) = app.chat_write_queue();
+    let results = &app.counters().chat_outcomes;
+    page.labeled_counter("livesouk_chat_messages_total", "Chat messages: sent, or why not", "result", results);
+    page.gauge("livesouk_chat_queue_messages", "Chat messages queued for the database", queued as f64);
+    page.gauge(
+        "livesouk_chat_queue_messages_max",
+        "Capacity of that queue; when it is full, chat is refused as busy",
+        max as f64,
+    );
+}
+
+fn purchases(page: &mut MetricsPage<'_>, app: &App) {
+    let (counters, selling) = (app.counters(), app.selling_counters());
+    let results = &counters.buy_outcomes;
+    page.labeled_counter("livesouk_purchases_total", "Purchases: held, replayed, or why not", "result", results);
+    page.durations(
+        "livesouk_purchase_duration_seconds",
+        "Duration of purchases that the sold-out cache did not refuse: the queue and the batch",
+        &counters.buy,
+    );
+    page.gauge("livesouk_purchases_pending", "Purchases in progress", load(&selling.waiting_requests) as f64);
+    page.gauge(
+        "livesouk_selling_tasks",
+        "Offers with a selling task: with a purchase in the last minute",
         app.selling_task_count() as f64,
     );
-    page.sizes("livesouk_sell_batch_asks", "Purchases in one transaction.", &counts.batch_sizes);
-    page.times("livesouk_sell_batch_seconds", "One try of a batch, connection and all.", &counts.batch_duration);
+    page.sizes("livesouk_purchase_batch_size", "Purchases in one transaction", &selling.batch_sizes);
+    page.durations(
+        "livesouk_purchase_batch_duration_seconds",
+        "Duration of one attempt of a batch, with its wait for a connection",
+        &selling.batch_duration,
+    );
     let (store, _) = app.store_metrics();
-    let wait = "What batches waited for the lock of their offer's row, standing in line ahead of time included; on SQLite, for the writer.";
-    page.times("livesouk_sell_lock_wait_seconds", wait, &store.lock_wait);
-    page.times("livesouk_sell_lock_held_seconds", "How long they held it, commit included.", &store.lock_held);
-    let resent = "Batches sent again because the link or the database failed.";
-    page.counter("livesouk_sell_resent_total", resent, load(&counts.retried_batches));
-    let halved = "Batches cut in two to find a row that cannot be stored.";
-    page.counter("livesouk_sell_halved_total", halved, load(&counts.split_batches));
-    page.named("livesouk_holds_ended_total", "Holds that ended, by why.", "why", &tally.ended_holds);
-    page.times("livesouk_hold_seconds", "How long they had lasted.", &tally.held);
-    let late = "How long after the time shown a hold was released.";
-    page.times("livesouk_hold_release_late_seconds", late, &tally.release_delay);
-}
-
-fn payments(page: &mut MetricsPage, app: &App) {
-    let tally = app.counters();
-    page.named("livesouk_payments_total", "Answers to pay: paid, replayed, or why not.", "answer", &tally.pay_outcomes);
-    page.named("livesouk_refunds_total", "Answers to refund.", "answer", &tally.refund_outcomes);
-    if let Some(calls) = app.provider_call_metrics() {
-        let outcome = "Calls to the payment provider; unknown: no answer in time.";
-        page.named("livesouk_provider_calls_total", outcome, "outcome", &calls.outcomes);
-        page.times("livesouk_provider_call_seconds", "How long they took.", &calls.duration);
-    }
-    let astray = "Money taken that no order asked for: look at the provider.";
-    page.counter("livesouk_payments_astray_total", astray, load(&tally.unmatched_payments));
-    let looked = "Payments and refunds that nobody had finished and the reconciler looked at.";
-    page.counter("livesouk_reconciled_total", looked, load(&tally.reconciled));
-    page.named("livesouk_webhooks_total", "Webhooks taken in.", "what", &tally.webhook_outcomes);
-    let waiting = load(&tally.outbox_pending);
-    page.gauge("livesouk_outbox_notes", "Notes that waited in the outbox at the last look.", waiting as f64);
-    let since = tally.outbox_oldest_at.load(Ordering::Relaxed);
-    let age = if since == 0 { 0 } else { (app.now() - since).max(0) };
-    page.gauge("livesouk_outbox_age_seconds", "How long the oldest of them has waited.", age as f64 / 1e3);
-    page.times("livesouk_outbox_delay_seconds", "From a note being written to it being told.", &tally.outbox_delay);
-}
-
-/// Without Redis all of it is 0.
-fn broker(page: &mut MetricsPage, app: &App) {
-    const US: f64 = 1e-6;
-    let bus = app.broker_metrics();
-    let size = |size: &std::sync::atomic::AtomicUsize| size.load(Ordering::Relaxed) as f64;
-    page.gauge(
-        "livesouk_bus_shards",
-        "Redis servers, or partitions of a cluster, between the nodes.",
-        size(&bus.shards),
+    page.durations(
+        "livesouk_offer_lock_wait_seconds",
+        "Wait of batches for the row lock of their offer, queued ahead of time; on SQLite, for the single writer",
+        &store.lock_wait,
     );
-    page.gauge("livesouk_bus_shards_up", "How many of them this node hears.", size(&bus.shards_up));
-    page.gauge("livesouk_bus_streams", "Shows this node listens to.", size(&bus.subscriptions));
-    let (lag, rebuilt) = (&bus.heartbeat_latency, &bus.reconnect_time);
-    let canary = "From telling the bus a beat to hearing it, once a second: the canary.";
-    page.buckets("livesouk_bus_lag_seconds", canary, US, lag.buckets(), lag.sum());
+    page.durations(
+        "livesouk_offer_lock_held_seconds",
+        "How long batches held the row lock, with the commit",
+        &store.lock_held,
+    );
     page.counter(
-        "livesouk_bus_link_deaths_total",
-        "Links to the bus that died and were built anew.",
-        load(&bus.link_failures),
+        "livesouk_purchase_batch_retries_total",
+        "Batches retried because the connection or the database failed",
+        load(&selling.retried_batches),
     );
-    let ready = "From the death of a link until everything on it was heard again.";
-    page.buckets("livesouk_bus_rebuild_seconds", ready, US, rebuilt.buckets(), rebuilt.sum());
-    let (sizes, took) = (&bus.batch_size, &bus.batch_time);
-    page.buckets("livesouk_bus_batch_events", "Events numbered by one call.", 1.0, sizes.buckets(), sizes.sum());
-    page.buckets("livesouk_bus_batch_seconds", "That call, all its tries together.", US, took.buckets(), took.sum());
+    page.counter(
+        "livesouk_purchase_batch_splits_total",
+        "Batches split in two to find a row that cannot be saved",
+        load(&selling.split_batches),
+    );
+    page.labeled_counter("livesouk_holds_ended_total", "Holds that ended", "reason", &counters.ended_holds);
+    page.durations("livesouk_hold_duration_seconds", "Duration of holds that ended", &counters.held);
+    page.durations(
+        "livesouk_hold_release_delay_seconds",
+        "How long after its end an expired hold was released",
+        &counters.release_delay,
+    );
+}
+
+fn payments(page: &mut MetricsPage<'_>, app: &App) {
+    let counters = app.counters();
+    let results = &counters.pay_outcomes;
+    page.labeled_counter("livesouk_payments_total", "Payments: paid, replayed, or why not", "result", results);
+    page.labeled_counter(
+        "livesouk_refunds_total",
+        "Refunds: refunded, replayed, or why not",
+        "result",
+        &counters.refund_outcomes,
+    );
+    if let Some(requests) = app.provider_call_metrics() {
+        page.labeled_counter(
+            "livesouk_payment_provider_requests_total",
+            "Requests to the payment provider; unknown: no answer in time",
+            "result",
+            &requests.outcomes,
+        );
+        page.durations(
+            "livesouk_payment_provider_request_duration_seconds",
+            "Duration of requests to the payment provider",
+            &requests.duration,
+        );
+    }
+    page.counter(
+        "livesouk_unmatched_payments_total",
+        "Payments that belong to no order: compare with the payment provider",
+        load(&counters.unmatched_payments),
+    );
+    page.counter(
+        "livesouk_payments_reconciled_total",
+        "Unfinished payments and refunds that the reconciliation checked",
+        load(&counters.reconciled),
+    );
+    page.labeled_counter("livesouk_webhooks_received_total", "Webhooks received", "result", &counters.webhook_outcomes);
+    page.gauge(
+        "livesouk_outbox_events",
+        "Events in the outbox at the last check",
+        load(&counters.outbox_pending) as f64,
+    );
+    let since = counters.outbox_oldest_at.load(Ordering::Relaxed);
+    let age = if since == 0 { 0 } else { (app.now() - since).max(0) };
+    page.gauge("livesouk_outbox_oldest_event_age_seconds", "Age of the oldest event in the outbox", age as f64 / 1e3);
+    page.durations(
+        "livesouk_outbox_delivery_delay_seconds",
+        "From the write of an outbox event to its delivery",
+        &counters.outbox_delay,
+    );
+}
+
+/// Without Redis all of these are 0.
+fn broker(page: &mut MetricsPage<'_>, app: &App) {
+    const MICROSECOND: f64 = 1e-6;
+    let broker = app.broker_metrics();
+    let number = |number: &AtomicUsize| number.load(Ordering::Relaxed) as f64;
+    page.gauge(
+        "livesouk_broker_shards",
+        "Redis servers, or partitions of a Redis cluster, between the nodes",
+        number(&broker.shards),
+    );
+    page.gauge("livesouk_broker_shards_up", "Shards that this node is connected to", number(&broker.shards_up));
+    page.gauge("livesouk_broker_subscriptions", "Shows that this node is subscribed to", number(&broker.subscriptions));
+    let lag = &broker.heartbeat_latency;
+    page.scaled_histogram(
+        "livesouk_broker_heartbeat_lag_seconds",
+        "From the publishing of a heartbeat to its arrival, once a second",
+        MICROSECOND,
+        lag.buckets(),
+        lag.sum(),
+    );
+    page.counter(
+        "livesouk_broker_reconnects_total",
+        "Connections to the broker that failed and were rebuilt",
+        load(&broker.link_failures),
+    );
+    let reconnect = &broker.reconnect_time;
+    page.scaled_histogram(
+        "livesouk_broker_reconnect_duration_seconds",
+        "From the failure of a connection until all its subscriptions are restored",
+        MICROSECOND,
+        reconnect.buckets(),
+        reconnect.sum(),
+    );
+    let (size, duration) = (&broker.batch_size, &broker.batch_time);
+    page.scaled_histogram(
+        "livesouk_broker_append_batch_size",
+        "Events in one append call, which numbers them",
+        1.0,
+        size.buckets(),
+        size.sum(),
+    );
+    page.scaled_histogram(
+        "livesouk_broker_append_duration_seconds",
+        "Duration of an append call with all its attempts",
+        MICROSECOND,
+        duration.buckets(),
+        duration.sum(),
+    );
     for (name, help, counter) in [
-        ("livesouk_bus_resent_total", "Calls sent again after a fault.", &bus.batches_retried),
-        ("livesouk_bus_given_up_total", "Calls given up: their senders heard busy.", &bus.batches_failed),
+        ("livesouk_broker_append_retries_total", "Append calls retried after a failure", &broker.batches_retried),
         (
-            "livesouk_bus_unheard_total",
-            "Calls that reached nobody though this node listens.",
-            &bus.batches_without_receiver,
+            "livesouk_broker_append_failures_total",
+            "Append calls that failed: their senders got the refusal busy",
+            &broker.batches_failed,
         ),
-        ("livesouk_bus_heard_total", "Batches heard.", &bus.batches_received),
-        ("livesouk_bus_holes_total", "Holes seen in what was heard.", &bus.holes),
-        ("livesouk_bus_holes_filled_total", "Holes filled from history, unseen by viewers.", &bus.holes_filled),
-        ("livesouk_bus_restarts_total", "Holes that were left: their rooms started afresh.", &bus.restarts),
-        ("livesouk_bus_dropped_total", "Messages dropped because a queue was full.", &bus.messages_dropped),
-        ("livesouk_bus_posts_total", "Calls that carried values and orders.", &bus.publications),
-        ("livesouk_bus_post_messages_total", "Values and orders in them.", &bus.publication_messages),
+        (
+            "livesouk_broker_appends_undelivered_total",
+            "Append calls that reached no subscriber although this node is subscribed",
+            &broker.batches_without_receiver,
+        ),
+        ("livesouk_broker_batches_received_total", "Batches received", &broker.batches_received),
+        ("livesouk_broker_holes_total", "Holes in the sequence of received events", &broker.holes),
+        (
+            "livesouk_broker_holes_filled_total",
+            "Holes filled from the history before viewers noticed them",
+            &broker.holes_filled,
+        ),
+        (
+            "livesouk_broker_resyncs_total",
+            "Holes that could not be filled: their rooms were resynced",
+            &broker.restarts,
+        ),
+        (
+            "livesouk_broker_messages_dropped_total",
+            "Messages dropped because a queue of this node was full",
+            &broker.messages_dropped,
+        ),
+        ("livesouk_broker_publish_calls_total", "Calls that published state values and orders", &broker.publications),
+        (
+            "livesouk_broker_published_messages_total",
+            "State values and orders in these calls",
+            &broker.publication_messages,
+        ),
     ] {
         page.counter(name, help, load(counter));
     }
 }
 
-fn background_jobs(page: &mut MetricsPage, app: &App) {
-    let all = || BACKGROUND_JOBS.into_iter().zip(&app.counters().background_jobs);
-    let mut rounds =
-        page.counters("livesouk_loop_rounds_total", "Turns of what works between requests, by how they went.");
-    for (name, round) in all() {
-        rounds.put(&[("loop", name), ("outcome", "ok")], load(&round.succeeded) as f64);
-        rounds.put(&[("loop", name), ("outcome", "failed")], load(&round.failed) as f64);
+fn background_jobs(page: &mut MetricsPage<'_>, app: &App) {
+    let jobs = || BACKGROUND_JOBS.into_iter().zip(&app.counters().background_jobs);
+    let mut runs = page.counters("livesouk_background_job_runs_total", "Runs of background jobs");
+    for (name, job) in jobs() {
+        runs.add(&[("job", name), ("result", "ok")], load(&job.succeeded) as f64);
+        runs.add(&[("job", name), ("result", "failed")], load(&job.failed) as f64);
     }
-    let mut ages = page.gauges("livesouk_loop_age_seconds", "How long ago its last good turn ended.");
-    for (name, round) in all() {
-        let since = round.last_success_at.load(Ordering::Relaxed).max(app.started_at());
-        ages.put(&[("loop", name)], (app.now() - since).max(0) as f64 / 1e3);
+    let mut ages = page.gauges(
+        "livesouk_background_job_last_success_age_seconds",
+        "Time since the last successful run of a background job, or since the start of the node",
+    );
+    for (name, job) in jobs() {
+        let since = job.last_success_at.load(Ordering::Relaxed).max(app.started_at());
+        ages.add(&[("job", name)], (app.now() - since).max(0) as f64 / 1e3);
     }
 }
 
-fn database(page: &mut MetricsPage, app: &App) {
+fn database(page: &mut MetricsPage<'_>, app: &App) {
     let (_, pools) = app.store_metrics();
-    let mut connections = page.gauges("livesouk_pool_connections", "Connections to the database.");
+    let mut connections = page.gauges("livesouk_database_connections", "Connections to the database");
     for pool in &pools {
-        connections.put(&[("pool", pool.name), ("state", "used")], pool.in_use as f64);
-        connections.put(&[("pool", pool.name), ("state", "idle")], pool.idle as f64);
+        connections.add(&[("pool", pool.name), ("state", "used")], pool.in_use as f64);
+        connections.add(&[("pool", pool.name), ("state", "idle")], pool.idle as f64);
     }
-    let mut most = page.gauges("livesouk_pool_connections_max", "How many there may be.");
-    pools.iter().for_each(|pool| most.put(&[("pool", pool.name)], pool.max as f64));
-    let (ahead, epoch) = app.clock_offset_and_epoch();
-    let clock = "How far the database's clock is ahead of this machine's.";
-    page.gauge("livesouk_database_clock_ahead_seconds", clock, ahead as f64 / 1e3);
-    page.gauge("livesouk_database_epoch", "Raised by each failover (on SQLite, by each start).", epoch as f64);
+    let mut max = page.gauges("livesouk_database_connections_max", "Maximum number of connections to the database");
+    pools.iter().for_each(|pool| max.add(&[("pool", pool.name)], pool.max as f64));
+    let (offset, epoch) = app.clock_offset_and_epoch();
+    page.gauge(
+        "livesouk_database_clock_offset_seconds",
+        "How far the clock of the database is ahead of the clock of this node",
+        offset as f64 / 1e3,
+    );
+    page.gauge(
+        "livesouk_database_epoch",
+        "The epoch of the data: each failover raises it (on SQLite, each start)",
+        epoch as f64,
+    );
 }

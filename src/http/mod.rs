@@ -1,4 +1,5 @@
-//! The web door: every route on one page. Handlers parse, ask `app`, and answer; they decide nothing.
+//! The HTTP server: every route is in this file. Handlers parse the request, call `app`, and build the response; they decide
+//! nothing themselves.
 
 pub mod admission;
 pub mod auth;
@@ -55,10 +56,10 @@ pub use client_address::TrustedProxies;
 pub use error::Problem;
 pub use origin::Origins;
 
-/// The largest body a request may have. The largest honest one is a product with a hundred variants.
+/// The maximum size of a request body. The largest legitimate one is a product with a hundred variants.
 const BODY_BYTES_MAX: usize = 128 * 1024;
 
-/// What every handler may use.
+/// What every handler can use.
 #[derive(Clone)]
 pub struct AppState {
     pub app: App,
@@ -68,7 +69,7 @@ pub struct AppState {
     pub admission: Arc<Admission>,
     pub connections: Arc<ConnectionLimiter>,
     pub request_metrics: Arc<RequestMetrics>,
-    /// Clients that offer permessage-deflate get it.
+    /// Accept permessage-deflate if a client offers it.
     pub deflate: bool,
 }
 
@@ -76,33 +77,33 @@ pub struct AppState {
 #[openapi(
     info(
         title = "Livesouk",
-        description = "Live-stream shopping. What one does in a live show can be done over the socket too, under the same names. \
-            Money is in minor units, times in UTC epoch milliseconds."
+        description = "Live-stream shopping. Everything that a user does in a live show works over the WebSocket too, under the same \
+            names. Amounts are in minor units of the currency, times are UTC epoch milliseconds."
     ),
     components(schemas(Problem)),
     modifiers(&BearerSecurity),
     tags(
         (name = "streams", description = "Shows: scheduled, live, ended"),
-        (name = "offers", description = "What is sold in a show, and the pin"),
-        (name = "orders", description = "Buying: a hold is an order in status `held`"),
-        (name = "payments", description = "What payment providers call"),
-        (name = "chat", description = "Talk, and keeping it kind"),
-        (name = "team", description = "Helpers of a show, by invite link"),
-        (name = "products", description = "The catalogue and its pools"),
-        (name = "shop", description = "The shop itself"),
+        (name = "offers", description = "Offers of a show, their line-up, and the pin"),
+        (name = "orders", description = "Purchases: a hold (reservation) is an order with the status `held`"),
+        (name = "payments", description = "Webhooks of payment providers"),
+        (name = "chat", description = "Chat and moderation"),
+        (name = "team", description = "The team of a show, and invite links"),
+        (name = "products", description = "The catalogue and its inventory"),
+        (name = "shop", description = "The shop, sign-in and user data"),
     )
 )]
 struct ApiDoc;
 
-/// All routes, and the description made from them.
-pub fn router(door: AppState) -> Router {
+/// All routes, and the OpenAPI and AsyncAPI documents that describe them.
+pub fn router(state: AppState) -> Router {
     let mut described = OpenApiRouter::with_openapi(ApiDoc::openapi())
         .routes(routes!(stream::shop))
         .routes(routes!(stream::list, stream::create))
         .routes(routes!(stream::show))
         .routes(routes!(stream::start))
         .routes(routes!(stream::end))
-        .routes(routes!(rehearsal::begin, rehearsal::show, rehearsal::stop))
+        .routes(routes!(rehearsal::start, rehearsal::show, rehearsal::stop))
         .routes(routes!(report::summary))
         .routes(routes!(report::full_report))
         .routes(routes!(report::report_csv))
@@ -139,7 +140,7 @@ pub fn router(door: AppState) -> Router {
         .routes(routes!(moderation::set_chat_rules))
         .routes(routes!(moderation::announce))
         .routes(routes!(moderation::blocklist, moderation::set_blocklist))
-        .routes(routes!(moderation::held))
+        .routes(routes!(moderation::review_queue))
         .routes(routes!(moderation::approve))
         .routes(routes!(moderation::reject))
         .routes(routes!(moderation::pin_message, moderation::unpin_message))
@@ -153,8 +154,8 @@ pub fn router(door: AppState) -> Router {
         .routes(routes!(invite::accept))
         .routes(routes!(product::list, product::create))
         .routes(routes!(product::restock));
-    if door.app.settings().is_dev_login_enabled {
-        described = described.routes(routes!(dev::token));
+    if state.app.settings().is_dev_login_enabled {
+        described = described.routes(routes!(dev::create_token));
     }
     let (routes, openapi) = described.split_for_parts();
     let openapi = serde_json::to_value(&openapi).map(openapi::inline_primitive_schemas).unwrap_or_default();
@@ -175,10 +176,10 @@ pub fn router(door: AppState) -> Router {
         .fallback(ops::not_found)
         .method_not_allowed_fallback(ops::method_not_allowed)
         .layer(origin::cors())
-        .layer(axum::middleware::from_fn_with_state(door.clone(), origin::check_origin))
+        .layer(axum::middleware::from_fn_with_state(state.clone(), origin::check_origin))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(axum::middleware::from_fn(drain_body::drain_unread_body))
         .layer(tower_http::catch_panic::CatchPanicLayer::custom(error::handle_panic))
-        .layer(axum::middleware::from_fn_with_state(door.clone(), request_metrics::watch))
-        .with_state(door)
+        .layer(axum::middleware::from_fn_with_state(state.clone(), request_metrics::track_request))
+        .with_state(state)
 }

@@ -1,4 +1,4 @@
-//! REST for keeping talk kind: who may speak, what is taken away, what waits, the rules, and what was done.
+//! REST of moderation that is not a live verb: mutes and bans, the blocklist, the review queue and the audit log.
 
 use axum::Json;
 use axum::extract::State;
@@ -30,24 +30,24 @@ impl ReasonQuery {
     params(("stream" = StreamId, Path), ("message" = MessageId, Path), ReasonQuery),
     responses((status = 204), (status = "default", body = Problem)))]
 pub async fn delete_message(
-    State(door): State<AppState>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     PathId((stream, message)): PathId<(StreamId, MessageId)>,
     QueryParams(why): QueryParams<ReasonQuery>,
 ) -> ApiResult<StatusCode> {
-    door.app.delete_message(&actor, stream, message, why.as_deref()).await?;
+    state.app.delete_message(&actor, stream, message, why.as_deref()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The muted and the banned.
+/// The mutes and bans of a show.
 #[utoipa::path(get, path = "/v1/streams/{stream}/mutes", tag = "chat", params(("stream" = StreamId, Path)),
     responses((status = 200, body = List<SanctionView>), (status = "default", body = Problem)))]
 pub async fn sanctions(
-    State(door): State<AppState>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     PathId(stream): PathId<StreamId>,
 ) -> ApiResult<Json<List<SanctionView>>> {
-    Ok(Json(List { items: door.app.sanctions(&actor, stream).await?, next: None }))
+    Ok(Json(List { items: state.app.sanctions(&actor, stream).await?, next: None }))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -62,12 +62,12 @@ pub struct MuteRequest {
     params(("stream" = StreamId, Path), ("user" = String, Path)),
     responses((status = 200, body = SanctionView), (status = "default", body = Problem)))]
 pub async fn mute(
-    State(door): State<AppState>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     PathId((stream, user)): PathId<(StreamId, String)>,
     JsonBody(body): JsonBody<MuteRequest>,
 ) -> ApiResult<Json<SanctionView>> {
-    Ok(Json(door.app.mute(&actor, stream, UserId::parse(&user)?, body.seconds, body.reason.as_deref()).await?))
+    Ok(Json(state.app.mute(&actor, stream, UserId::parse(&user)?, body.seconds, body.reason.as_deref()).await?))
 }
 
 /// Lets them speak again.
@@ -75,12 +75,12 @@ pub async fn mute(
     params(("stream" = StreamId, Path), ("user" = String, Path), ReasonQuery),
     responses((status = 204), (status = "default", body = Problem)))]
 pub async fn unmute(
-    State(door): State<AppState>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     PathId((stream, user)): PathId<(StreamId, String)>,
     QueryParams(why): QueryParams<ReasonQuery>,
 ) -> ApiResult<StatusCode> {
-    door.app.lift_sanction(&actor, stream, UserId::parse(&user)?, SanctionKind::Mute, why.as_deref()).await?;
+    state.app.lift_sanction(&actor, stream, UserId::parse(&user)?, SanctionKind::Mute, why.as_deref()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -96,13 +96,13 @@ pub struct BanRequest {
     params(("stream" = StreamId, Path), ("user" = String, Path)), request_body = Option<BanRequest>,
     responses((status = 200, body = SanctionView), (status = "default", body = Problem)))]
 pub async fn ban(
-    State(door): State<AppState>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     PathId((stream, user)): PathId<(StreamId, String)>,
     body: Option<JsonBody<BanRequest>>,
 ) -> ApiResult<Json<SanctionView>> {
     let BanRequest { reason } = body.map(|JsonBody(ban)| ban).unwrap_or_default();
-    Ok(Json(door.app.ban(&actor, stream, UserId::parse(&user)?, reason.as_deref()).await?))
+    Ok(Json(state.app.ban(&actor, stream, UserId::parse(&user)?, reason.as_deref()).await?))
 }
 
 /// Lets them in again.
@@ -110,12 +110,12 @@ pub async fn ban(
     params(("stream" = StreamId, Path), ("user" = String, Path), ReasonQuery),
     responses((status = 204), (status = "default", body = Problem)))]
 pub async fn unban(
-    State(door): State<AppState>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     PathId((stream, user)): PathId<(StreamId, String)>,
     QueryParams(why): QueryParams<ReasonQuery>,
 ) -> ApiResult<StatusCode> {
-    door.app.lift_sanction(&actor, stream, UserId::parse(&user)?, SanctionKind::Ban, why.as_deref()).await?;
+    state.app.lift_sanction(&actor, stream, UserId::parse(&user)?, SanctionKind::Ban, why.as_deref()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -123,79 +123,79 @@ pub async fn unban(
 #[utoipa::path(put, path = "/v1/streams/{stream}/chat", tag = "chat", params(("stream" = StreamId, Path)),
     request_body = ChatRulesForm, responses((status = 200, body = ChatRulesView), (status = "default", body = Problem)))]
 pub async fn set_chat_rules(
-    State(door): State<AppState>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     PathId(stream): PathId<StreamId>,
     JsonBody(form): JsonBody<ChatRulesForm>,
 ) -> ApiResult<Json<ChatRulesView>> {
-    Ok(Json(door.app.set_chat_rules(&actor, stream, form).await?))
+    Ok(Json(state.app.set_chat_rules(&actor, stream, form).await?))
 }
 
-/// At most 500.
+/// At most 500 words.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub struct BlocklistBody {
     words: Vec<BlockedWord>,
 }
 
-/// The muted words: for those who keep order.
-#[utoipa::path(get, path = "/v1/streams/{stream}/words", tag = "chat", params(("stream" = StreamId, Path)),
+/// The blocklist. Moderators only.
+#[utoipa::path(get, path = "/v1/streams/{stream}/blocklist", tag = "chat", params(("stream" = StreamId, Path)),
     responses((status = 200, body = BlocklistBody), (status = "default", body = Problem)))]
 pub async fn blocklist(
-    State(door): State<AppState>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     PathId(stream): PathId<StreamId>,
 ) -> ApiResult<Json<BlocklistBody>> {
-    Ok(Json(BlocklistBody { words: door.app.blocklist(&actor, stream).await? }))
+    Ok(Json(BlocklistBody { words: state.app.blocklist(&actor, stream).await? }))
 }
 
-/// Puts another list in its place.
-#[utoipa::path(put, path = "/v1/streams/{stream}/words", tag = "chat", params(("stream" = StreamId, Path)),
+/// Replaces the blocklist.
+#[utoipa::path(put, path = "/v1/streams/{stream}/blocklist", tag = "chat", params(("stream" = StreamId, Path)),
     request_body = BlocklistBody, responses((status = 200, body = BlocklistBody), (status = "default", body = Problem)))]
 pub async fn set_blocklist(
-    State(door): State<AppState>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     PathId(stream): PathId<StreamId>,
     JsonBody(list): JsonBody<BlocklistBody>,
 ) -> ApiResult<Json<BlocklistBody>> {
-    Ok(Json(BlocklistBody { words: door.app.set_blocklist(&actor, stream, list.words).await? }))
+    Ok(Json(BlocklistBody { words: state.app.set_blocklist(&actor, stream, list.words).await? }))
 }
 
-/// What waits to be looked at, oldest first: all of it for those who keep order, their own for everybody else.
-#[utoipa::path(get, path = "/v1/streams/{stream}/held", tag = "chat", params(("stream" = StreamId, Path)),
+/// The review queue, oldest message first. Moderators see all messages, other users see their own.
+#[utoipa::path(get, path = "/v1/streams/{stream}/review-queue", tag = "chat", params(("stream" = StreamId, Path)),
     responses((status = 200, body = List<MessageView>), (status = "default", body = Problem)))]
-pub async fn held(
-    State(door): State<AppState>,
+pub async fn review_queue(
+    State(state): State<AppState>,
     Caller(actor): Caller,
     PathId(stream): PathId<StreamId>,
 ) -> ApiResult<Json<List<MessageView>>> {
-    Ok(Json(List { items: door.app.held(&actor, stream).await?, next: None }))
+    Ok(Json(List { items: state.app.held(&actor, stream).await?, next: None }))
 }
 
 /// Says a message that waits, under its author's name.
-#[utoipa::path(post, path = "/v1/streams/{stream}/held/{message}/approve", tag = "chat",
+#[utoipa::path(post, path = "/v1/streams/{stream}/review-queue/{message}/approve", tag = "chat",
     params(("stream" = StreamId, Path), ("message" = MessageId, Path), ReasonQuery),
     responses((status = 204), (status = "default", body = Problem)))]
 pub async fn approve(
-    State(door): State<AppState>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     PathId((stream, message)): PathId<(StreamId, MessageId)>,
     QueryParams(why): QueryParams<ReasonQuery>,
 ) -> ApiResult<StatusCode> {
-    door.app.approve(&actor, stream, message, why.as_deref()).await?;
+    state.app.approve(&actor, stream, message, why.as_deref()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Decides that a message that waits is never said.
-#[utoipa::path(post, path = "/v1/streams/{stream}/held/{message}/hide", tag = "chat",
+#[utoipa::path(post, path = "/v1/streams/{stream}/review-queue/{message}/reject", tag = "chat",
     params(("stream" = StreamId, Path), ("message" = MessageId, Path), ReasonQuery),
     responses((status = 204), (status = "default", body = Problem)))]
 pub async fn reject(
-    State(door): State<AppState>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     PathId((stream, message)): PathId<(StreamId, MessageId)>,
     QueryParams(why): QueryParams<ReasonQuery>,
 ) -> ApiResult<StatusCode> {
-    door.app.reject(&actor, stream, message, why.as_deref()).await?;
+    state.app.reject(&actor, stream, message, why.as_deref()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -208,50 +208,50 @@ pub struct PinMessageRequest {
 #[utoipa::path(put, path = "/v1/streams/{stream}/pinned-message", tag = "chat", params(("stream" = StreamId, Path)),
     request_body = PinMessageRequest, responses((status = 200, body = ChatRulesView), (status = "default", body = Problem)))]
 pub async fn pin_message(
-    State(door): State<AppState>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     PathId(stream): PathId<StreamId>,
     JsonBody(body): JsonBody<PinMessageRequest>,
 ) -> ApiResult<Json<ChatRulesView>> {
-    Ok(Json(door.app.pin_message(&actor, stream, body.id).await?))
+    Ok(Json(state.app.pin_message(&actor, stream, body.id).await?))
 }
 
 /// Takes it down.
 #[utoipa::path(delete, path = "/v1/streams/{stream}/pinned-message", tag = "chat", params(("stream" = StreamId, Path)),
     responses((status = 204), (status = "default", body = Problem)))]
 pub async fn unpin_message(
-    State(door): State<AppState>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     PathId(stream): PathId<StreamId>,
 ) -> ApiResult<StatusCode> {
-    door.app.unpin_message(&actor, stream).await?;
+    state.app.unpin_message(&actor, stream).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// What the team did, newest first: for those who keep order.
-#[utoipa::path(get, path = "/v1/streams/{stream}/actions", tag = "chat", params(("stream" = StreamId, Path), PageQuery),
+/// The audit log of a show, newest entry first. Moderators only.
+#[utoipa::path(get, path = "/v1/streams/{stream}/audit-log", tag = "chat", params(("stream" = StreamId, Path), PageQuery),
     responses((status = 200, body = List<AuditEntryView>), (status = "default", body = Problem)))]
 pub async fn audit_log(
-    State(door): State<AppState>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     PathId(stream): PathId<StreamId>,
     page: PageRequest<AuditEntryId>,
 ) -> ApiResult<Json<List<AuditEntryView>>> {
-    let deeds = door.app.audit_log(&actor, stream, page.after, page.fetch_limit()).await?;
-    Ok(Json(page.into_list(deeds, |deed| deed.id)))
+    let entries = state.app.audit_log(&actor, stream, page.after, page.fetch_limit()).await?;
+    Ok(Json(page.into_list(entries, |entry| entry.id)))
 }
 
-/// What was done to me, why, and by whom as far as their role goes.
-#[utoipa::path(get, path = "/v1/streams/{stream}/actions/mine", tag = "chat", params(("stream" = StreamId, Path), PageQuery),
+/// The entries of the audit log that affect me, with the reason and the role of the team member.
+#[utoipa::path(get, path = "/v1/streams/{stream}/audit-log/mine", tag = "chat", params(("stream" = StreamId, Path), PageQuery),
     responses((status = 200, body = List<AuditEntryView>), (status = "default", body = Problem)))]
 pub async fn my_audit_log(
-    State(door): State<AppState>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     PathId(stream): PathId<StreamId>,
     page: PageRequest<AuditEntryId>,
 ) -> ApiResult<Json<List<AuditEntryView>>> {
-    let deeds = door.app.my_audit_log(&actor, stream, page.after, page.fetch_limit()).await?;
-    Ok(Json(page.into_list(deeds, |deed| deed.id)))
+    let entries = state.app.my_audit_log(&actor, stream, page.after, page.fetch_limit()).await?;
+    Ok(Json(page.into_list(entries, |entry| entry.id)))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -263,10 +263,10 @@ pub struct AnnounceRequest {
 #[utoipa::path(post, path = "/v1/streams/{stream}/announcements", tag = "chat", params(("stream" = StreamId, Path)),
     request_body = AnnounceRequest, responses((status = 200, body = ChatRulesView), (status = "default", body = Problem)))]
 pub async fn announce(
-    State(door): State<AppState>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     PathId(stream): PathId<StreamId>,
     JsonBody(body): JsonBody<AnnounceRequest>,
 ) -> ApiResult<Json<ChatRulesView>> {
-    Ok(Json(door.app.announce(&actor, stream, &body.text).await?))
+    Ok(Json(state.app.announce(&actor, stream, &body.text).await?))
 }

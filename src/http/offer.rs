@@ -1,4 +1,4 @@
-//! REST for offers and the pin.
+//! REST of offers that is not a live verb.
 
 use axum::Json;
 use axum::extract::State;
@@ -27,12 +27,12 @@ pub struct PinResponse {
 #[utoipa::path(put, path = "/v1/streams/{stream}/pin", tag = "offers", params(("stream" = StreamId, Path)),
     request_body = PinRequest, responses((status = 200, body = PinResponse), (status = "default", body = Problem)))]
 pub async fn pin(
-    State(door): State<AppState>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     PathId(stream): PathId<StreamId>,
     JsonBody(body): JsonBody<PinRequest>,
 ) -> ApiResult<Json<PinResponse>> {
-    let pin = Some(door.app.pin(&actor, stream, body.offer).await?);
+    let pin = Some(state.app.pin(&actor, stream, body.offer).await?);
     Ok(Json(PinResponse { pin }))
 }
 
@@ -40,51 +40,51 @@ pub async fn pin(
 #[utoipa::path(delete, path = "/v1/streams/{stream}/pin", tag = "offers", params(("stream" = StreamId, Path)),
     responses((status = 200, body = PinResponse), (status = "default", body = Problem)))]
 pub async fn unpin(
-    State(door): State<AppState>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     PathId(stream): PathId<StreamId>,
 ) -> ApiResult<Json<PinResponse>> {
-    door.app.unpin(&actor, stream).await?;
+    state.app.unpin(&actor, stream).await?;
     Ok(Json(PinResponse { pin: None }))
 }
 
-/// A show's offers in the order of its run-down; drafts only for those who sell.
+/// The offers of a show in the order of its line-up. Drafts are shown to producers and hosts only.
 #[utoipa::path(get, path = "/v1/streams/{stream}/offers", tag = "offers", params(("stream" = StreamId, Path)),
     responses((status = 200, body = List<OfferView>), (status = "default", body = Problem)))]
 pub async fn list(
-    State(door): State<AppState>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     PathId(stream): PathId<StreamId>,
 ) -> ApiResult<Json<List<OfferView>>> {
-    Ok(Json(List { items: door.app.offers(&actor, stream).await?, next: None }))
+    Ok(Json(List { items: state.app.offers(&actor, stream).await?, next: None }))
 }
 
 #[derive(Deserialize, ToSchema)]
 pub struct NewOfferRequest {
     variant: VariantId,
     kind: OfferKind,
-    /// Minor units of the shop's currency.
+    /// Minor units of the currency of the shop.
     price: Minor,
     old_price: Option<Minor>,
-    /// Units to move from the variant's pool into the offer.
+    /// Units to move from the pool of the variant into the offer.
     quantity: i64,
-    /// 1 to 1000; 10 if not given.
+    /// The maximum number of units per buyer, 1 to 1000; default 10.
     per_buyer: Option<i64>,
-    /// Flash only: 10 to 300 seconds from `open` to the first sale.
+    /// Flash sales only: 10 to 300 seconds from `open` to the start of the sale.
     countdown_s: Option<i64>,
-    /// Flash only: 60 to 1200 seconds of selling.
+    /// Flash sales only: 60 to 1200 seconds of sale.
     duration_s: Option<i64>,
-    /// How long a hold lasts: 10 to 3600 seconds; 300 if not given.
+    /// The duration of a hold, 10 to 3600 seconds; default 300.
     hold_s: Option<i64>,
-    /// Epoch milliseconds when the sale begins by itself, at most 90 days ahead. The countdown runs before it.
+    /// When the sale starts by itself, in epoch milliseconds, at most 90 days ahead. The countdown runs before it.
     starts_at: Option<Millis>,
 }
 
-/// Makes a draft of an offer, with its units out of the variant's pool.
+/// Creates an offer as a draft. Its units are taken from the pool of the variant.
 #[utoipa::path(post, path = "/v1/streams/{stream}/offers", tag = "offers", params(("stream" = StreamId, Path)),
     request_body = NewOfferRequest, responses((status = 201, body = OfferView), (status = "default", body = Problem)))]
 pub async fn create(
-    State(door): State<AppState>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     PathId(stream): PathId<StreamId>,
     JsonBody(new): JsonBody<NewOfferRequest>,
@@ -101,51 +101,51 @@ pub async fn create(
         hold_s: new.hold_s,
         starts_at: new.starts_at,
     };
-    Ok((StatusCode::CREATED, Json(door.app.create_offer(&actor, stream, form).await?)))
+    Ok((StatusCode::CREATED, Json(state.app.create_offer(&actor, stream, form).await?)))
 }
 
 /// One offer.
 #[utoipa::path(get, path = "/v1/offers/{offer}", tag = "offers", params(("offer" = OfferId, Path)),
     responses((status = 200, body = OfferView), (status = "default", body = Problem)))]
 pub async fn show(
-    State(door): State<AppState>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     PathId(offer): PathId<OfferId>,
 ) -> ApiResult<Json<OfferView>> {
-    Ok(Json(door.app.offer(&actor, offer).await?))
+    Ok(Json(state.app.offer(&actor, offer).await?))
 }
 
 /// Starts the sale (a flash sale counts down first), or goes on after a pause.
 #[utoipa::path(post, path = "/v1/offers/{offer}/open", tag = "offers", params(("offer" = OfferId, Path)),
     responses((status = 200, body = OfferView), (status = "default", body = Problem)))]
 pub async fn open(
-    State(door): State<AppState>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     PathId(offer): PathId<OfferId>,
 ) -> ApiResult<Json<OfferView>> {
-    Ok(Json(door.app.open_offer(&actor, offer).await?))
+    Ok(Json(state.app.open_offer(&actor, offer).await?))
 }
 
 /// Stops selling for now. The window goes on.
 #[utoipa::path(post, path = "/v1/offers/{offer}/pause", tag = "offers", params(("offer" = OfferId, Path)),
     responses((status = 200, body = OfferView), (status = "default", body = Problem)))]
 pub async fn pause(
-    State(door): State<AppState>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     PathId(offer): PathId<OfferId>,
 ) -> ApiResult<Json<OfferView>> {
-    Ok(Json(door.app.pause_offer(&actor, offer).await?))
+    Ok(Json(state.app.pause_offer(&actor, offer).await?))
 }
 
 /// Ends the sale; what nobody holds returns to the pool.
 #[utoipa::path(post, path = "/v1/offers/{offer}/close", tag = "offers", params(("offer" = OfferId, Path)),
     responses((status = 200, body = OfferView), (status = "default", body = Problem)))]
 pub async fn close(
-    State(door): State<AppState>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     PathId(offer): PathId<OfferId>,
 ) -> ApiResult<Json<OfferView>> {
-    Ok(Json(door.app.close_offer(&actor, offer).await?))
+    Ok(Json(state.app.close_offer(&actor, offer).await?))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -158,12 +158,12 @@ pub struct RestockRequest {
 #[utoipa::path(post, path = "/v1/offers/{offer}/restock", tag = "offers", params(("offer" = OfferId, Path)),
     request_body = RestockRequest, responses((status = 200, body = OfferView), (status = "default", body = Problem)))]
 pub async fn restock(
-    State(door): State<AppState>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     PathId(offer): PathId<OfferId>,
     JsonBody(body): JsonBody<RestockRequest>,
 ) -> ApiResult<Json<OfferView>> {
-    Ok(Json(door.app.restock_offer(&actor, offer, body.add).await?))
+    Ok(Json(state.app.restock_offer(&actor, offer, body.add).await?))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -176,10 +176,10 @@ pub struct ExtendRequest {
 #[utoipa::path(post, path = "/v1/offers/{offer}/extend", tag = "offers", params(("offer" = OfferId, Path)),
     request_body = ExtendRequest, responses((status = 200, body = OfferView), (status = "default", body = Problem)))]
 pub async fn extend(
-    State(door): State<AppState>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     PathId(offer): PathId<OfferId>,
     JsonBody(body): JsonBody<ExtendRequest>,
 ) -> ApiResult<Json<OfferView>> {
-    Ok(Json(door.app.extend_offer(&actor, offer, body.seconds).await?))
+    Ok(Json(state.app.extend_offer(&actor, offer, body.seconds).await?))
 }

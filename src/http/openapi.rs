@@ -1,7 +1,7 @@
-//! Last touches to the description made from the types: the bearer token, and plain types instead of named ones.
+//! Corrections to the OpenAPI document that is generated from the types: the bearer token, and plain types instead of named ones.
 //!
-//! Our own aliases (`Millis`, `Titles`) reach the description as components named after the Rust type behind them.
-//! A reader wants to see `integer` there, so these are put in place.
+//! Our type aliases (`Millis`, `Titles`) appear in the generated document as components with the name of the Rust type behind
+//! them, like `i64`. A reader expects `integer` there, so these components are inlined.
 
 use serde_json::Value;
 use utoipa::Modify;
@@ -25,7 +25,7 @@ impl Modify for BearerSecurity {
 
 const SCHEMA_REF_PREFIX: &str = "#/components/schemas/";
 
-/// Puts what stands behind a plain Rust type where it is used.
+/// Inlines the schemas of primitive Rust types where they are used.
 pub fn inline_primitive_schemas(mut document: Value) -> Value {
     let schemas = document["components"]["schemas"].as_object().cloned().unwrap_or_default();
     let (plain, own): (serde_json::Map<_, _>, serde_json::Map<_, _>) = schemas
@@ -40,7 +40,7 @@ pub fn inline_primitive_schemas(mut document: Value) -> Value {
     document
 }
 
-/// A "no" has a media type of its own; the annotations would say it at every verb, and say `application/json` without.
+/// Errors have their own media type. Without this, the document would say `application/json` for them.
 fn set_problem_media_type(value: &mut Value) {
     let problem = format!("{SCHEMA_REF_PREFIX}Problem");
     if value["content"]["application/json"]["schema"]["$ref"] == problem.as_str() {
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_problem_has_its_own_media_type() {
+    fn problem_has_its_own_media_type() {
         let answer = |kind: &str, name: &str| json!({ "content": { kind: { "schema": { "$ref": format!("{SCHEMA_REF_PREFIX}{name}") } } } });
         let mut document =
             json!({ "200": answer("application/json", "Offer"), "default": answer("application/json", "Problem") });
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_types_stand_where_they_are_used() {
+    fn primitive_types_are_inlined() {
         let document = json!({
             "paths": { "/x": { "$ref": "#/components/schemas/Offer" } },
             "components": { "schemas": {

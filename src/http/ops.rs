@@ -1,4 +1,4 @@
-//! Health, readiness, the descriptions, and the answers to what is not here.
+//! Health and readiness checks, the API documents, and the responses for unknown paths and methods.
 
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
@@ -9,23 +9,23 @@ use serde_json::{Value, json};
 use super::AppState;
 use super::error::Problem;
 
-/// The process runs. Says nothing about what it needs: a slow database is no reason to restart it.
+/// Liveness: the process runs. It does not check the database: a slow database is no reason to restart the process.
 pub async fn healthz() -> &'static str {
     "ok\n"
 }
 
 #[derive(Deserialize)]
 pub struct ReadinessQuery {
-    /// `store`: the bus may be away. For a balancer that would else send nobody anywhere when Redis dies for all nodes at
-    /// once, although all of them still sell.
+    /// `store`: ignore the broker. For load balancers: when Redis fails, it fails for all nodes at once, and a balancer that
+    /// checked it would send no traffic at all although all nodes can still sell.
     only: Option<String>,
 }
 
-/// Can it serve? Not while the store is away or the bus is not heard, and not once it was asked to stop.
-pub async fn readyz(State(door): State<AppState>, Query(query): Query<ReadinessQuery>) -> Response {
+/// Readiness: fails while the database or the broker is not available, and during shutdown.
+pub async fn readyz(State(state): State<AppState>, Query(query): Query<ReadinessQuery>) -> Response {
     let word = |fine: bool| if fine { "ok" } else { "away" };
-    let (store, broker) = (door.app.check_ready().await.is_ok(), door.app.is_broker_connected());
-    let stopping = door.app.is_draining();
+    let (store, broker) = (state.app.check_ready().await.is_ok(), state.app.is_broker_connected());
+    let stopping = state.app.is_draining();
     let needs_broker = query.only.as_deref() != Some("store");
     let ready = store && !stopping && (broker || !needs_broker);
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
@@ -33,15 +33,19 @@ pub async fn readyz(State(door): State<AppState>, Query(query): Query<ReadinessQ
     (status, axum::Json(body)).into_response()
 }
 
-/// A description made from the types, once at start.
+/// An API document. It is generated from the types once, at start.
 pub async fn json_document(document: Value) -> axum::Json<Value> {
     axum::Json(document)
 }
 
 pub async fn not_found() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing here; /docs lists what there is")
+    Problem::new(StatusCode::NOT_FOUND, "not_found", "This path does not exist. /docs lists the API.")
 }
 
 pub async fn method_not_allowed() -> Problem {
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this path has other methods; see /docs")
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        "This path does not support this method. /docs lists the API.",
+    )
 }

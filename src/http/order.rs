@@ -1,4 +1,4 @@
-//! REST for buying. Every verb that may be retried carries an `Idempotency-Key`.
+//! REST of orders that is not a live verb.
 
 use axum::Json;
 use axum::extract::State;
@@ -43,19 +43,19 @@ pub struct BuyRequest {
     responses((status = 201, body = OrderView), (status = 200, description = "Retried: the order as it is now", body = OrderView),
         (status = "default", body = Problem)))]
 pub async fn buy(
-    State(door): State<AppState>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     PathId(offer): PathId<OfferId>,
     IdempotencyKeyHeader(key): IdempotencyKeyHeader,
     JsonBody(body): JsonBody<BuyRequest>,
 ) -> ApiResult<Response> {
-    Ok(order_response(door.app.buy(&actor, offer, body.qty, key).await?, true))
+    Ok(order_response(state.app.buy(&actor, offer, body.qty, key).await?, true))
 }
 
 #[derive(Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct OrdersQuery {
-    /// Only this show's.
+    /// Only orders of this show.
     stream: Option<StreamId>,
 }
 
@@ -63,35 +63,35 @@ pub struct OrdersQuery {
 #[utoipa::path(get, path = "/v1/orders", tag = "orders", params(OrdersQuery, PageQuery),
     responses((status = 200, body = List<OrderView>), (status = "default", body = Problem)))]
 pub async fn list(
-    State(door): State<AppState>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     page: PageRequest<OrderId>,
     QueryParams(query): QueryParams<OrdersQuery>,
 ) -> ApiResult<Json<List<OrderView>>> {
-    let orders = door.app.orders(&actor, query.stream, page.after, page.fetch_limit()).await?;
+    let orders = state.app.orders(&actor, query.stream, page.after, page.fetch_limit()).await?;
     Ok(Json(page.into_list(orders, |order| order.id)))
 }
 
-/// What a key's purchase became: for a client that never heard the answer.
+/// The order of an idempotency key: for a client that did not get the response of its purchase.
 #[utoipa::path(get, path = "/v1/orders/by-key/{key}", tag = "orders", params(("key" = String, Path)),
     responses((status = 200, body = OrderView), (status = "default", body = Problem)))]
 pub async fn by_key(
-    State(door): State<AppState>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     PathId(key): PathId<String>,
 ) -> ApiResult<Json<OrderView>> {
-    Ok(Json(door.app.order_by_key(&actor, &IdempotencyKey::parse(&key)?).await?))
+    Ok(Json(state.app.order_by_key(&actor, &IdempotencyKey::parse(&key)?).await?))
 }
 
-/// One order of mine, with what became of it and where it goes.
+/// One of my orders, with its history and its address.
 #[utoipa::path(get, path = "/v1/orders/{order}", tag = "orders", params(("order" = OrderId, Path)),
     responses((status = 200, body = OrderDetail), (status = "default", body = Problem)))]
 pub async fn show(
-    State(door): State<AppState>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     PathId(order): PathId<OrderId>,
 ) -> ApiResult<Json<OrderDetail>> {
-    Ok(Json(door.app.order_detail(&actor, order).await?))
+    Ok(Json(state.app.order_detail(&actor, order).await?))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -108,13 +108,13 @@ pub struct PayRequest {
     params(("order" = OrderId, Path), ("Idempotency-Key" = String, Header, description = "8 to 255 visible ASCII characters")),
     responses((status = 200, body = OrderView), (status = "default", body = Problem)))]
 pub async fn pay(
-    State(door): State<AppState>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     PathId(order): PathId<OrderId>,
     IdempotencyKeyHeader(key): IdempotencyKeyHeader,
     JsonBody(body): JsonBody<PayRequest>,
 ) -> ApiResult<Response> {
-    Ok(order_response(door.app.pay(&actor, order, &body.token, key).await?, false))
+    Ok(order_response(state.app.pay(&actor, order, &body.token, key).await?, false))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -130,13 +130,13 @@ pub struct RefundRequest {
     params(("order" = OrderId, Path), ("Idempotency-Key" = String, Header, description = "8 to 255 visible ASCII characters")),
     responses((status = 200, body = OrderView), (status = "default", body = Problem)))]
 pub async fn refund(
-    State(door): State<AppState>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     PathId(order): PathId<OrderId>,
     IdempotencyKeyHeader(key): IdempotencyKeyHeader,
     JsonBody(body): JsonBody<RefundRequest>,
 ) -> ApiResult<Response> {
-    Ok(order_response(door.app.refund(&actor, order, body.restock, body.reason, key).await?, false))
+    Ok(order_response(state.app.refund(&actor, order, body.restock, body.reason, key).await?, false))
 }
 
 /// Gives a held order up.
@@ -144,10 +144,10 @@ pub async fn refund(
     params(("order" = OrderId, Path), ("Idempotency-Key" = String, Header, description = "8 to 255 visible ASCII characters")),
     responses((status = 200, body = OrderView), (status = "default", body = Problem)))]
 pub async fn cancel(
-    State(door): State<AppState>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     PathId(order): PathId<OrderId>,
     IdempotencyKeyHeader(key): IdempotencyKeyHeader,
 ) -> ApiResult<Response> {
-    Ok(order_response(door.app.cancel(&actor, order, key).await?, false))
+    Ok(order_response(state.app.cancel(&actor, order, key).await?, false))
 }

@@ -1,7 +1,8 @@
-//! Which sites may use this server from a browser: itself, and those the operator names.
+//! Origins (CORS): which sites may use this server from a browser. These are the server itself and the sites that the operator
+//! allows.
 //!
-//! Tokens are never cookies, so a foreign page has no power of its own here; the list keeps a shop's page and its
-//! chat from being embedded where the operator does not want them.
+//! Tokens are never cookies, so a foreign page cannot act for a user. The list prevents that a shop and its chat are embedded
+//! in sites that the operator does not want.
 
 use std::time::Duration;
 
@@ -16,15 +17,15 @@ use super::error::Problem;
 
 #[derive(Debug)]
 pub struct Origins {
-    /// `https://shop.example`, without a path; `*` is any.
+    /// Like `https://shop.example`, without a path; `*` allows any origin.
     allowed: Vec<String>,
-    /// Where browsers find us when a proxy stands before us.
+    /// The public address behind a proxy, if it is set.
     base_url: Option<String>,
     content_security_policy: String,
 }
 
 impl Origins {
-    /// `Err`: which of them is no origin.
+    /// Fails if one of them is not an origin; the message names it.
     pub fn new(allowed: &[String], base_url: Option<&str>) -> Result<Self, String> {
         let allowed: Vec<String> = allowed.iter().map(|given| normalize_origin(given)).collect::<Result<_, _>>()?;
         let own = base_url.map(normalize_origin).transpose()?;
@@ -37,7 +38,7 @@ impl Origins {
         Ok(Self { allowed, base_url: own, content_security_policy: content_policy.trim_end().to_owned() })
     }
 
-    /// Where browsers find us, when the operator said so.
+    /// The public address of this server, if the operator has set it.
     pub fn base_url(&self) -> Option<&str> {
         self.base_url.as_deref().filter(|own| *own != "*")
     }
@@ -46,7 +47,7 @@ impl Origins {
         &self.content_security_policy
     }
 
-    /// Requests without an `Origin` come from programs or from our own pages.
+    /// Requests without an `Origin` header come from programs or from our own pages.
     fn allows(&self, headers: &HeaderMap) -> bool {
         let Some(origin) = headers.get(header::ORIGIN) else { return true };
         let Ok(origin) = origin.to_str() else { return false };
@@ -57,20 +58,24 @@ impl Origins {
     }
 }
 
-/// As browsers write it: in small letters, without the port its scheme implies.
+/// Normalizes an origin as browsers do: lower case, without the default port of the scheme.
 fn normalize_origin(given: &str) -> Result<String, String> {
     let text = given.trim().trim_end_matches('/').to_ascii_lowercase();
     let usual_port = if text.starts_with("https:") { ":443" } else { ":80" };
     let text = text.strip_suffix(usual_port).unwrap_or(&text);
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let good = text == "*" || rest.is_some_and(|rest| !rest.is_empty() && !rest.contains(['/', ' ', ',', ';', '\'']));
-    if good { Ok(text.to_owned()) } else { Err(format!("`{given}` is no origin: write it like https://shop.example")) }
+    if good {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("`{given}` is not an origin: write it like https://shop.example"))
+    }
 }
 
-/// Refuses other sites.
-pub async fn check_origin(State(door): State<AppState>, request: Request, next: Next) -> Response {
-    if !door.origins.allows(request.headers()) {
-        let why = "this site is not among the allowed origins of the shop";
+/// Middleware that refuses requests from other sites.
+pub async fn check_origin(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    if !state.origins.allows(request.headers()) {
+        let why = "This site is not an allowed origin of the shop.";
         return Problem::new(StatusCode::FORBIDDEN, "origin_not_allowed", why).into_response();
     }
     let mut response = next.run(request).await;
@@ -78,7 +83,7 @@ pub async fn check_origin(State(door): State<AppState>, request: Request, next: 
     response
 }
 
-/// Tells browsers that the sites [`guard`] let through may read the answers.
+/// Allows browsers to read the responses. [`check_origin`] has refused all other sites before.
 pub fn cors() -> CorsLayer {
     CorsLayer::new()
         .allow_origin(AllowOrigin::mirror_request())
@@ -102,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn own_and_named_sites_are_let_in() {
+    fn own_and_allowed_origins_are_accepted() {
         let origins =
             Origins::new(&["https://Shop.example:443/".to_owned()], Some("https://live.shop.example")).unwrap();
         for (origin, good) in [
@@ -120,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn an_origin_has_a_scheme_and_no_path() {
+    fn origin_needs_a_scheme_and_has_no_path() {
         for bad in ["shop.example", "https://", "https://shop.example/path", "https://a;script-src *"] {
             assert!(Origins::new(&[bad.to_owned()], None).is_err(), "{bad}");
         }

@@ -1,7 +1,8 @@
-//! The pages, inside the binary: small on the way, and asked for once.
+//! The web pages, embedded in the binary, compressed and cached.
 //!
-//! What a page loads lies under a folder named after the content of all pages, so that a browser may keep it for ever; only
-//! the page itself is asked for again. A node of another version serves its own files under that name, to be kept by nobody.
+//! The assets of a page have a folder in their URL that is a hash of the content of all pages (`/assets/v-…/`), so that browsers
+//! may cache them forever; only the HTML page is requested again. A node with another version serves its own files under that
+//! name, with `no-cache`.
 
 use std::io::Write;
 use std::sync::{LazyLock, OnceLock};
@@ -23,49 +24,49 @@ use super::error::Problem;
 #[folder = "web-demo/"]
 struct WebAssets;
 
-/// Below this a header costs as much as compression saves.
+/// Smaller files are not compressed: the header would cost as much as compression saves.
 const COMPRESSED_BYTES_MIN: usize = 600;
 
-pub async fn shop(State(door): State<AppState>, headers: HeaderMap) -> Response {
-    html_response(&door, &headers, "index.html")
+pub async fn shop(State(state): State<AppState>, headers: HeaderMap) -> Response {
+    html_response(&state, &headers, "index.html")
 }
 
-pub async fn watch(State(door): State<AppState>, headers: HeaderMap) -> Response {
-    html_response(&door, &headers, "watch.html")
+pub async fn watch(State(state): State<AppState>, headers: HeaderMap) -> Response {
+    html_response(&state, &headers, "watch.html")
 }
 
-pub async fn orders(State(door): State<AppState>, headers: HeaderMap) -> Response {
-    html_response(&door, &headers, "orders.html")
+pub async fn orders(State(state): State<AppState>, headers: HeaderMap) -> Response {
+    html_response(&state, &headers, "orders.html")
 }
 
-pub async fn host(State(door): State<AppState>, headers: HeaderMap) -> Response {
-    html_response(&door, &headers, "host.html")
+pub async fn host(State(state): State<AppState>, headers: HeaderMap) -> Response {
+    html_response(&state, &headers, "host.html")
 }
 
-pub async fn docs(State(door): State<AppState>, headers: HeaderMap) -> Response {
-    html_response(&door, &headers, "docs.html")
+pub async fn docs(State(state): State<AppState>, headers: HeaderMap) -> Response {
+    html_response(&state, &headers, "docs.html")
 }
 
-/// A file of the pages: `/assets/watch.js`, or `/assets/v-0123456789ab/watch.js` as the pages name it.
-pub async fn asset(State(door): State<AppState>, headers: HeaderMap, Path(path): Path<String>) -> Response {
+/// An asset: `/assets/watch.js`, or `/assets/v-0123456789ab/watch.js` as the pages name it.
+pub async fn asset(State(state): State<AppState>, headers: HeaderMap, Path(path): Path<String>) -> Response {
     let named = path.split_once('/').filter(|(folder, _)| is_assets_version(folder));
     let (kept, path) = named.map_or((false, path.as_str()), |(folder, rest)| (folder == assets_version(), rest));
     let Some(file) = WebAssets::get(path) else {
-        return Problem::new(StatusCode::NOT_FOUND, "not_found", "there is no such file").into_response();
+        return Problem::new(StatusCode::NOT_FOUND, "not_found", "There is no such file.").into_response();
     };
     let kind = file.metadata.mimetype().to_owned();
     let keep = if kept { "public, max-age=31536000, immutable" } else { "no-cache" };
-    // What a page loads comes without the words for people; who reads `/assets/client.js` gets them.
+    // Pages load assets without comments; a reader of `/assets/client.js` gets them with comments.
     match std::str::from_utf8(&file.data) {
         Ok(text) if named.is_some() && (path.ends_with(".js") || path.ends_with(".css")) => {
-            file_response(&door, &headers, strip_comments(text).as_bytes(), &kind, keep)
+            file_response(&state, &headers, strip_comments(text).as_bytes(), &kind, keep)
         }
-        _ => file_response(&door, &headers, &file.data, &kind, keep),
+        _ => file_response(&state, &headers, &file.data, &kind, keep),
     }
 }
 
-/// Without comments that have lines of their own, empty lines and indentation. No line is joined to another, so a script
-/// means the same; text over several lines would not, and a test sees to it that there is none.
+/// Removes comment lines, empty lines and indentation. Lines are never joined, so a script keeps its meaning. Only text literals
+/// over several lines would change; a test checks that there are none.
 fn strip_comments(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut in_comment = false;
@@ -85,21 +86,21 @@ fn strip_comments(text: &str) -> String {
     out
 }
 
-fn html_response(door: &AppState, headers: &HeaderMap, path: &str) -> Response {
+fn html_response(state: &AppState, headers: &HeaderMap, path: &str) -> Response {
     let Some(file) = WebAssets::get(path) else {
-        return Problem::new(StatusCode::NOT_FOUND, "not_found", "there is no such file").into_response();
+        return Problem::new(StatusCode::NOT_FOUND, "not_found", "There is no such file.").into_response();
     };
     let text = String::from_utf8_lossy(&file.data).replace("\"/assets/", &format!("\"/assets/{}/", assets_version()));
-    file_response(door, headers, text.as_bytes(), "text/html", "no-cache")
+    file_response(state, headers, text.as_bytes(), "text/html", "no-cache")
 }
 
-fn file_response(door: &AppState, asked: &HeaderMap, data: &[u8], kind: &str, keep: &str) -> Response {
+fn file_response(state: &AppState, asked: &HeaderMap, data: &[u8], kind: &str, keep: &str) -> Response {
     let hash: [u8; 32] = Sha256::digest(data).into();
     let text =
         kind.starts_with("text/") || kind.ends_with("javascript") || kind.ends_with("json") || kind.ends_with("xml");
     let small =
         (text && data.len() >= COMPRESSED_BYTES_MIN && accepts_gzip(asked)).then(|| gzip_cached(hash, data)).flatten();
-    // Each form of a file is a thing of its own.
+    // The compressed and the plain form of a file have different ETags.
     let tag = format!("\"{}{}\"", hex::encode(&hash[..12]), if small.is_some() { "-gz" } else { "" });
     let known = asked.get(header::IF_NONE_MATCH).and_then(|seen| seen.to_str().ok());
     let known = known.is_some_and(|seen| seen.split(',').any(|one| one.trim().trim_start_matches("W/") == tag));
@@ -125,12 +126,12 @@ fn file_response(door: &AppState, asked: &HeaderMap, data: &[u8], kind: &str, ke
     set(header::ETAG, &tag);
     set(header::VARY, "accept-encoding");
     set(header::CACHE_CONTROL, keep);
-    set(header::CONTENT_SECURITY_POLICY, door.origins.content_security_policy());
+    set(header::CONTENT_SECURITY_POLICY, state.origins.content_security_policy());
     set(header::REFERRER_POLICY, "same-origin");
     response
 }
 
-/// `gzip` is named and not refused with `q=0`.
+/// Whether `Accept-Encoding` names `gzip` without `q=0`.
 fn accepts_gzip(headers: &HeaderMap) -> bool {
     let named = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or("");
     named.split(',').any(|one| {
@@ -140,7 +141,7 @@ fn accepts_gzip(headers: &HeaderMap) -> bool {
     })
 }
 
-/// Compressed once, however often it is asked for; there are no more than the pages have files.
+/// Compresses a file once and keeps the result. The cache has at most one entry per file of the pages.
 fn gzip_cached(hash: [u8; 32], data: &[u8]) -> Option<Bytes> {
     static SMALL: LazyLock<DashMap<[u8; 32], Bytes>> = LazyLock::new(DashMap::new);
     if let Some(known) = SMALL.get(&hash) {
@@ -158,7 +159,7 @@ fn is_assets_version(folder: &str) -> bool {
     folder.strip_prefix("v-").is_some_and(|digits| digits.len() == 12 && digits.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
-/// The content of all pages in a word. Debug builds read the files afresh, so there it is looked up each time.
+/// A hash of the content of all pages. Debug builds read the files from disk, so they compute it each time.
 fn assets_version() -> String {
     static VERSION: OnceLock<String> = OnceLock::new();
     if cfg!(debug_assertions) { assets_digest() } else { VERSION.get_or_init(assets_digest).clone() }
@@ -180,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn gzip_is_used_only_where_it_is_taken() {
+    fn gzip_is_used_only_if_accepted() {
         for (value, taken) in [
             ("gzip, deflate, br", true),
             ("br;q=1.0, GZIP;q=0.5", true),
@@ -198,14 +199,14 @@ mod tests {
     }
 
     #[test]
-    fn comments_and_indentation_stay_at_home() {
+    fn comments_and_indentation_are_removed() {
         let script = "// a\n/** b */\nlet c = 1; // c\n\n  /**\n   * d\n   */\n  f(`//`);\n/* e */ g();\n";
         assert_eq!(strip_comments(script), "let c = 1; // c\nf(`//`);\ng();\n");
         assert_eq!(strip_comments("/* a\n b */\n\n.c {\n  d: e;\n}\n"), ".c {\nd: e;\n}\n");
     }
 
     #[test]
-    fn no_text_of_a_script_goes_over_several_lines() {
+    fn no_script_has_a_text_literal_over_several_lines() {
         for name in WebAssets::iter().filter(|name| name.ends_with(".js")) {
             let file = WebAssets::get(&name).unwrap();
             for (at, line) in strip_comments(std::str::from_utf8(&file.data).unwrap()).lines().enumerate() {
@@ -219,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_is_told_from_a_folder() {
+    fn version_folder_is_recognized() {
         assert!(is_assets_version(&assets_version()));
         for folder in ["demo", "v-", "v-0123456789a", "v-0123456789ag", "v-0123456789abc"] {
             assert!(!is_assets_version(folder), "{folder}");

@@ -1,4 +1,4 @@
-//! REST for the catalogue.
+//! REST of the catalogue.
 
 use axum::Json;
 use axum::extract::State;
@@ -14,15 +14,15 @@ use crate::app;
 use crate::domain::{Minor, ProductId, Titles, VariantId};
 use crate::protocol::{ProductView, VariantView};
 
-/// The catalogue, oldest first; pools are shown to those who sell.
+/// The catalogue, oldest product first. Stock is shown to producers and hosts only.
 #[utoipa::path(get, path = "/v1/products", tag = "products", params(PageQuery),
     responses((status = 200, body = List<ProductView>), (status = "default", body = Problem)))]
 pub async fn list(
-    State(door): State<AppState>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     page: PageRequest<ProductId>,
 ) -> ApiResult<Json<List<ProductView>>> {
-    let products = door.app.products(&actor, page.after, page.fetch_limit()).await?;
+    let products = state.app.products(&actor, page.after, page.fetch_limit()).await?;
     Ok(Json(page.into_list(products, |product| product.id)))
 }
 
@@ -32,7 +32,7 @@ pub struct NewProductRequest {
     #[serde(default)]
     titles: Titles,
     image: Option<String>,
-    /// What kind of thing it is, at most 40 characters: the shop's front filters by it.
+    /// The category, at most 40 characters; the shop page filters by it.
     category: Option<String>,
     variants: Vec<NewVariantRequest>,
 }
@@ -47,11 +47,11 @@ pub struct NewVariantRequest {
     stock: i64,
 }
 
-/// Adds a product with its variants and their pools.
+/// Adds a product with its variants and their stock.
 #[utoipa::path(post, path = "/v1/products", tag = "products", request_body = NewProductRequest,
     responses((status = 201, body = ProductView), (status = "default", body = Problem)))]
 pub async fn create(
-    State(door): State<AppState>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     JsonBody(new): JsonBody<NewProductRequest>,
 ) -> ApiResult<(StatusCode, Json<ProductView>)> {
@@ -65,18 +65,18 @@ pub async fn create(
     });
     let variants = variants.collect();
     let new = app::NewProduct { title, titles, image, category, variants };
-    Ok((StatusCode::CREATED, Json(door.app.create_product(&actor, new).await?)))
+    Ok((StatusCode::CREATED, Json(state.app.create_product(&actor, new).await?)))
 }
 
-/// Adds units to a variant's pool.
+/// Adds units to the pool of a variant.
 #[utoipa::path(post, path = "/v1/variants/{variant}/restock", tag = "products", request_body = RestockRequest,
     params(("variant" = VariantId, Path)),
     responses((status = 200, body = VariantView), (status = "default", body = Problem)))]
 pub async fn restock(
-    State(door): State<AppState>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     PathId(variant): PathId<VariantId>,
     JsonBody(body): JsonBody<RestockRequest>,
 ) -> ApiResult<Json<VariantView>> {
-    Ok(Json(door.app.restock_variant(&actor, variant, body.add).await?))
+    Ok(Json(state.app.restock_variant(&actor, variant, body.add).await?))
 }

@@ -1,4 +1,4 @@
-//! Rehearsing a show before it begins.
+//! REST of rehearsals: a test run of a show before it starts.
 
 use axum::Json;
 use axum::extract::State;
@@ -15,51 +15,51 @@ use crate::protocol::RehearsalView;
 
 #[derive(Deserialize, ToSchema)]
 pub struct RehearsalRequest {
-    /// 1 to 200; 50 if not given.
+    /// 1 to 200; default 50.
     viewers: Option<i64>,
-    /// 24 to 90; 30 if not given.
+    /// 24 to 90; default 30.
     seconds: Option<i64>,
 }
 
 #[derive(Serialize, ToSchema)]
 pub struct LastRehearsalResponse {
-    /// Null: there was none on the node that answers.
+    /// Null: this node has had no rehearsal of the show.
     rehearsal: Option<RehearsalView>,
 }
 
-/// Plays a small show to simulated viewers, on the node that is asked, in a shop made for it alone and removed
-/// afterwards. One at a time on a node.
+/// Starts a rehearsal: a small show with simulated viewers on this node, in a separate shop that is removed afterwards. A node runs
+/// one rehearsal at a time.
 #[utoipa::path(post, path = "/v1/streams/{stream}/rehearsal", tag = "streams", params(("stream" = StreamId, Path)),
     request_body = RehearsalRequest, responses((status = 202, body = RehearsalView), (status = "default", body = Problem)))]
-pub async fn begin(
-    State(door): State<AppState>,
+pub async fn start(
+    State(state): State<AppState>,
     Caller(actor): Caller,
     PathId(stream): PathId<StreamId>,
     JsonBody(new): JsonBody<RehearsalRequest>,
 ) -> ApiResult<(StatusCode, Json<RehearsalView>)> {
     let form = RehearsalForm::validated(new.viewers, new.seconds)?;
-    Ok((StatusCode::ACCEPTED, Json(door.app.start_rehearsal(&actor, stream, form).await?)))
+    Ok((StatusCode::ACCEPTED, Json(state.app.start_rehearsal(&actor, stream, form).await?)))
 }
 
-/// How the last rehearsal of this show goes, or went.
+/// The state of the last rehearsal of a show.
 #[utoipa::path(get, path = "/v1/streams/{stream}/rehearsal", tag = "streams", params(("stream" = StreamId, Path)),
     responses((status = 200, body = LastRehearsalResponse), (status = "default", body = Problem)))]
 pub async fn show(
-    State(door): State<AppState>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     PathId(stream): PathId<StreamId>,
 ) -> ApiResult<Json<LastRehearsalResponse>> {
-    Ok(Json(LastRehearsalResponse { rehearsal: door.app.rehearsal(&actor, stream)? }))
+    Ok(Json(LastRehearsalResponse { rehearsal: state.app.rehearsal(&actor, stream)? }))
 }
 
-/// Stops it.
+/// Stops the rehearsal of a show.
 #[utoipa::path(delete, path = "/v1/streams/{stream}/rehearsal", tag = "streams", params(("stream" = StreamId, Path)),
     responses((status = 204), (status = "default", body = Problem)))]
 pub async fn stop(
-    State(door): State<AppState>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     PathId(stream): PathId<StreamId>,
 ) -> ApiResult<StatusCode> {
-    door.app.stop_rehearsal(&actor, stream)?;
+    state.app.stop_rehearsal(&actor, stream)?;
     Ok(StatusCode::NO_CONTENT)
 }

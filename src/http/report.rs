@@ -1,4 +1,4 @@
-//! REST for a show in numbers.
+//! REST of the sales report of a show.
 
 use axum::Json;
 use axum::extract::State;
@@ -12,38 +12,38 @@ use crate::domain::{Millis, StreamId};
 use crate::protocol::date::rfc3339;
 use crate::protocol::{FullStreamReport, StreamReport};
 
-/// The show in numbers, for the team.
+/// The totals of a show. Team only.
 #[utoipa::path(get, path = "/v1/streams/{stream}/report", tag = "streams", params(("stream" = StreamId, Path)),
     responses((status = 200, body = StreamReport), (status = "default", body = Problem)))]
 pub async fn summary(
-    State(door): State<AppState>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     PathId(stream): PathId<StreamId>,
 ) -> ApiResult<Json<StreamReport>> {
-    Ok(Json(door.app.report(&actor, stream).await?))
+    Ok(Json(state.app.report(&actor, stream).await?))
 }
 
-/// The same with its course: the last day by minute, what was pinned, what each offer brought.
+/// The full report: totals, the last day minute by minute, the pinned offers, and the sales of each offer.
 #[utoipa::path(get, path = "/v1/streams/{stream}/report/full", tag = "streams", params(("stream" = StreamId, Path)),
     responses((status = 200, body = FullStreamReport), (status = "default", body = Problem)))]
 pub async fn full_report(
-    State(door): State<AppState>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     PathId(stream): PathId<StreamId>,
 ) -> ApiResult<Json<FullStreamReport>> {
-    Ok(Json(door.app.full_report(&actor, stream).await?))
+    Ok(Json(state.app.full_report(&actor, stream).await?))
 }
 
-/// The same as one table for a spreadsheet; `row` says what a line is: `total`, `minute`, `pin` or `offer`. Money is in
-/// minor units, times are UTC.
+/// The full report as CSV. The column `row` is the kind of a row: `total`, `minute`, `pin` or `offer`. Amounts are in minor units,
+/// times are UTC.
 #[utoipa::path(get, path = "/v1/streams/{stream}/report.csv", tag = "streams", params(("stream" = StreamId, Path)),
     responses((status = 200, body = String, content_type = "text/csv"), (status = "default", body = Problem)))]
 pub async fn report_csv(
-    State(door): State<AppState>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     PathId(stream): PathId<StreamId>,
 ) -> ApiResult<Response> {
-    let full = door.app.full_report(&actor, stream).await?;
+    let full = state.app.full_report(&actor, stream).await?;
     let body = write_csv(&full).into_bytes().into();
     Ok(csv::download(body, csv::CSV_CONTENT_TYPE, &format!("report-{stream}.csv")))
 }
@@ -66,7 +66,7 @@ const CSV_COLUMNS: [&str; 15] = [
     "cancelled",
 ];
 
-/// The cells of a line by their heads; what is not given stays empty.
+/// The cells of a row, in the order of the columns; missing ones stay empty.
 fn csv_row(cells: &[(&str, String)]) -> Vec<String> {
     let cell = |head: &&str| cells.iter().find(|(name, _)| name == head).map(|(_, text)| text.clone());
     CSV_COLUMNS.iter().map(|head| cell(head).unwrap_or_default()).collect()

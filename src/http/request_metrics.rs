@@ -1,4 +1,4 @@
-//! What passes the door: how many requests, how they were answered, how long it took; and an end to those that hang.
+//! Middleware for every request: counts it by status, measures its duration, and ends it with a timeout.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -13,12 +13,12 @@ use super::AppState;
 use super::error::Problem;
 use crate::metrics::{DurationHistogram, SPAN_TARGET, increment};
 
-/// A request that takes longer is given up. What it began is finished all the same: writes run in tasks of their own.
+/// A request that takes longer is answered with 408. Its writes finish all the same, because they run in separate tasks.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Default)]
 pub struct RequestMetrics {
-    /// Answers by the first digit of their status: 1xx to 5xx. A WebSocket's upgrade is a 1xx.
+    /// Responses by the first digit of their status: 1xx to 5xx. A WebSocket upgrade is a 1xx.
     responses: [AtomicU64; 5],
     pub duration: DurationHistogram,
 }
@@ -38,19 +38,19 @@ impl RequestMetrics {
     }
 }
 
-pub async fn watch(State(door): State<AppState>, request: Request, next: Next) -> Response {
+pub async fn track_request(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let began = Instant::now();
-    // Without the query: a token may stand in it. An invite's code stands in the path.
+    // The query is left out because it may contain a token. The code of an invite is in the path.
     let (method, path) = (request.method().as_str(), request.uri().path());
     let path = if path.starts_with("/v1/invites/") { "/v1/invites/{code}" } else { path };
     let span = tracing::trace_span!(target: SPAN_TARGET, "request", method, path);
     let answered = tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).instrument(span).await;
     let response = answered.unwrap_or_else(|_| timeout_problem().into_response());
-    door.request_metrics.record(response.status(), began.elapsed());
+    state.request_metrics.record(response.status(), began.elapsed());
     response
 }
 
 fn timeout_problem() -> Problem {
-    let told = "this took too long; what it began is finished all the same, ask again with the same key";
-    Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout", told)
+    let detail = "The request took too long. Its writes may still finish: retry with the same idempotency key.";
+    Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout", detail)
 }

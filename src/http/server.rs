@@ -1,4 +1,8 @@
-//! The accept loop: our own, because the stock one has no header deadline, no cap and no way to wait for what it began.
+//! The accept loop. It is our own because `axum::serve` has no header timeout, no limit on connections and no way to wait for
+//! requests that have started.
+//!
+//! Reads are bounded by hyper's header timeout and by the request timeout (`request_metrics.rs`). We checked `tokio-io-timeout` for
+//! this: its streams must stay pinned, so the session could not take the plain TCP socket out of them after a WebSocket upgrade.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -21,24 +25,25 @@ use tower::ServiceExt;
 use super::client_address::ClientAddress;
 use crate::metrics::increment;
 
-/// A client that does not finish its request's headers by then is cut; so is one that idles between requests.
+/// A connection is closed if the headers of a request take longer, or if it is idle for so long between two requests.
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long requests under way may take once we are asked to stop.
+/// How long open requests may take after shutdown has begun.
 const REQUESTS_STOP_DEADLINE: Duration = Duration::from_secs(10);
-/// After a failed accept (too many open files): a moment for some to close.
+/// The pause after a failed accept (too many open files), in which some connections may close.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(50);
 
-/// One of the connections there may be at once. Whoever takes a connection over takes its place too.
+/// The permission for one open connection. It moves with the connection to the WebSocket session.
 #[derive(Clone)]
 pub struct ConnectionPermit(#[expect(dead_code, reason = "held, not read")] Arc<OwnedSemaphorePermit>);
 
-/// How many connections there may be and are, and what became of the others.
+/// Limits the number of open connections, and counts those that were dropped.
 #[derive(Debug)]
 pub struct ConnectionLimiter {
     permits: Arc<Semaphore>,
     pub max: usize,
-    /// Dropped for want of a place; not accepted for want of files.
+    /// Connections that were dropped because of the limit.
     pub dropped: AtomicU64,
+    /// Connections that could not be accepted, mostly because of the limit on open files.
     pub accept_failures: AtomicU64,
 }
 
@@ -48,12 +53,12 @@ impl ConnectionLimiter {
         Self { permits: Arc::new(Semaphore::new(max)), max, dropped, accept_failures }
     }
 
-    pub fn open(&self) -> usize {
+    pub fn open_connections(&self) -> usize {
         self.max.saturating_sub(self.permits.available_permits())
     }
 }
 
-/// Serves until `stop`, then finishes the requests under way. Upgraded connections are no longer ours.
+/// Serves until `stop`, then finishes the open requests. Upgraded connections belong to their sessions and are not waited for.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -70,37 +75,37 @@ pub async fn serve(
             Ok(accepted) => accepted,
             Err(error) => {
                 increment(&connections.accept_failures);
-                tracing::warn!(error = %error, "a connection was not accepted");
+                tracing::warn!(error = %error, "accept failed");
                 tokio::time::sleep(ACCEPT_RETRY_DELAY).await;
                 continue;
             }
         };
-        // Over the cap the socket is dropped: a client that comes back with jitter finds room or another node.
+        // Above the limit the socket is dropped: the client reconnects with jitter, later or to another node.
         if let Ok(permit) = connections.permits.clone().try_acquire_owned() {
             let (router, stop) = (router.clone(), stop.clone());
-            let place = ConnectionPermit(Arc::new(permit));
-            tasks.spawn(serve_connection(socket, ClientAddress::from_socket(peer), place, router, stop));
+            let permit = ConnectionPermit(Arc::new(permit));
+            tasks.spawn(serve_connection(socket, ClientAddress::from_socket(peer), permit, router, stop));
         } else {
             increment(&connections.dropped);
         }
     }
     tasks.close();
     if tokio::time::timeout(REQUESTS_STOP_DEADLINE, tasks.wait()).await.is_err() {
-        tracing::warn!(connections = tasks.len(), "requests were cut at the end");
+        tracing::warn!(connections = tasks.len(), "open requests were aborted at shutdown");
     }
 }
 
 async fn serve_connection(
     socket: TcpStream,
     peer: ClientAddress,
-    place: ConnectionPermit,
+    permit: ConnectionPermit,
     router: Router,
     stop: CancellationToken,
 ) {
     let _ = socket.set_nodelay(true);
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer);
-        request.extensions_mut().insert(place.clone());
+        request.extensions_mut().insert(permit.clone());
         let router = router.clone();
         async move {
             Ok::<_, Infallible>(router.oneshot(request.map(Body::new)).await.unwrap_or_else(|never| match never {}))
@@ -118,6 +123,6 @@ async fn serve_connection(
         }
     };
     if let Err(error) = ended {
-        tracing::debug!(error = %error, "a connection ended early");
+        tracing::debug!(error = %error, "connection ended early");
     }
 }

@@ -1,4 +1,4 @@
-//! REST for the shop and its shows.
+//! REST of the shop and its shows (streams).
 
 use axum::Json;
 use axum::extract::State;
@@ -15,30 +15,30 @@ use crate::protocol::{ShopView, StreamView};
 
 /// The shop.
 #[utoipa::path(get, path = "/v1/shop", tag = "shop", responses((status = 200, body = ShopView)))]
-pub async fn shop(State(door): State<AppState>) -> Json<ShopView> {
-    Json(ShopView::of(door.app.shop(), door.app.settings().is_dev_login_enabled, door.origins.base_url()))
+pub async fn shop(State(state): State<AppState>) -> Json<ShopView> {
+    Json(ShopView::of(state.app.shop(), state.app.settings().is_dev_login_enabled, state.origins.base_url()))
 }
 
 #[derive(Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct StatusQuery {
-    /// `scheduled`, `live` or `ended`; all if not given.
+    /// `scheduled`, `live` or `ended`; default: all.
     status: Option<String>,
 }
 
-/// Shows, newest first.
+/// The shows, newest first.
 #[utoipa::path(get, path = "/v1/streams", tag = "streams", params(StatusQuery, PageQuery),
     responses((status = 200, body = List<StreamView>), (status = "default", body = Problem)))]
 pub async fn list(
-    State(door): State<AppState>,
+    State(state): State<AppState>,
     page: PageRequest<StreamId>,
     QueryParams(query): QueryParams<StatusQuery>,
 ) -> ApiResult<Json<List<StreamView>>> {
     let parse = |text: String| {
-        StreamStatus::parse(&text).ok_or_else(|| Refusal::bad_request("status is scheduled, live or ended"))
+        StreamStatus::parse(&text).ok_or_else(|| Refusal::bad_request("`status` must be scheduled, live or ended"))
     };
     let status = query.status.map(parse).transpose()?;
-    let streams = door.app.streams(status, page.after, page.fetch_limit()).await?;
+    let streams = state.app.streams(status, page.after, page.fetch_limit()).await?;
     Ok(Json(page.into_list(streams, |stream| stream.id)))
 }
 
@@ -47,51 +47,51 @@ pub struct NewStreamRequest {
     title: String,
     #[serde(default)]
     titles: Titles,
-    /// An HLS playlist.
+    /// The URL of an HLS playlist.
     video: Option<String>,
     poster: Option<String>,
     /// Epoch milliseconds.
     scheduled_at: Option<Millis>,
 }
 
-/// Makes a show, scheduled.
+/// Creates a show with the status `scheduled`.
 #[utoipa::path(post, path = "/v1/streams", tag = "streams", request_body = NewStreamRequest,
     responses((status = 201, body = StreamView), (status = "default", body = Problem)))]
 pub async fn create(
-    State(door): State<AppState>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     JsonBody(new): JsonBody<NewStreamRequest>,
 ) -> ApiResult<(StatusCode, Json<StreamView>)> {
     let NewStreamRequest { title, titles, video, poster, scheduled_at } = new;
     let new = app::NewStream { title, titles, video, poster, scheduled_at };
-    Ok((StatusCode::CREATED, Json(door.app.create_stream(&actor, new).await?)))
+    Ok((StatusCode::CREATED, Json(state.app.create_stream(&actor, new).await?)))
 }
 
 /// One show.
 #[utoipa::path(get, path = "/v1/streams/{stream}", tag = "streams", params(("stream" = StreamId, Path)),
     responses((status = 200, body = StreamView), (status = "default", body = Problem)))]
-pub async fn show(State(door): State<AppState>, PathId(stream): PathId<StreamId>) -> ApiResult<Json<StreamView>> {
-    Ok(Json(door.app.stream(stream).await?))
+pub async fn show(State(state): State<AppState>, PathId(stream): PathId<StreamId>) -> ApiResult<Json<StreamView>> {
+    Ok(Json(state.app.stream(stream).await?))
 }
 
-/// Goes live.
+/// Starts a show: it goes live.
 #[utoipa::path(post, path = "/v1/streams/{stream}/start", tag = "streams", params(("stream" = StreamId, Path)),
     responses((status = 200, body = StreamView), (status = "default", body = Problem)))]
 pub async fn start(
-    State(door): State<AppState>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     PathId(stream): PathId<StreamId>,
 ) -> ApiResult<Json<StreamView>> {
-    Ok(Json(door.app.start_stream(&actor, stream).await?))
+    Ok(Json(state.app.start_stream(&actor, stream).await?))
 }
 
-/// Ends the show and every sale in it. Held orders may still be paid.
+/// Ends a show and all its sales. Held orders can still be paid.
 #[utoipa::path(post, path = "/v1/streams/{stream}/end", tag = "streams", params(("stream" = StreamId, Path)),
     responses((status = 200, body = StreamView), (status = "default", body = Problem)))]
 pub async fn end(
-    State(door): State<AppState>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     PathId(stream): PathId<StreamId>,
 ) -> ApiResult<Json<StreamView>> {
-    Ok(Json(door.app.end_stream(&actor, stream).await?))
+    Ok(Json(state.app.end_stream(&actor, stream).await?))
 }

@@ -1,4 +1,4 @@
-//! REST for what the server knows of a person: it can be forgotten.
+//! REST: erasing the personal data of a user.
 
 use axum::Json;
 use axum::extract::State;
@@ -9,20 +9,20 @@ use super::extract::{Caller, PathId};
 use crate::domain::UserId;
 use crate::protocol::ErasedView;
 
-/// Forgets what I said and how I am called. Orders keep their amounts and my id; the answer says what was kept and why.
+/// Erases my chat messages and my name. Orders keep their amounts and my user id; the response says what is kept and why.
 #[utoipa::path(delete, path = "/v1/me", tag = "shop",
     responses((status = 200, body = ErasedView), (status = "default", body = Problem)))]
-pub async fn erase_me(State(door): State<AppState>, Caller(actor): Caller) -> ApiResult<Json<ErasedView>> {
-    Ok(Json(door.app.erase_own_data(&actor).await?))
+pub async fn erase_me(State(state): State<AppState>, Caller(actor): Caller) -> ApiResult<Json<ErasedView>> {
+    Ok(Json(state.app.erase_own_data(&actor).await?))
 }
 
-/// The same for another person: for an admin.
+/// Erases the data of another user. Admins only.
 #[utoipa::path(delete, path = "/v1/users/{user}", tag = "shop", params(("user" = String, Path)),
     responses((status = 200, body = ErasedView), (status = "default", body = Problem)))]
 pub async fn erase_user(
-    State(door): State<AppState>,
+    State(state): State<AppState>,
     Caller(actor): Caller,
     PathId(user): PathId<String>,
 ) -> ApiResult<Json<ErasedView>> {
-    Ok(Json(door.app.erase_user_data(&actor, UserId::parse(&user)?).await?))
+    Ok(Json(state.app.erase_user_data(&actor, UserId::parse(&user)?).await?))
 }

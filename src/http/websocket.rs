@@ -1,7 +1,7 @@
-//! The upgrade: from an HTTP request to a live connection, and out of the HTTP server's hands.
+//! The WebSocket upgrade: turns an HTTP request into a live connection that the HTTP server no longer owns.
 //!
-//! The socket itself is taken, not a stream over it: the room writes the same bytes to every viewer's socket.
-//! What may not come in is upgraded and closed with a code, because browsers cannot read a failed handshake.
+//! The session takes the TCP socket itself, not a stream around it: the room writes the same bytes to the sockets of all viewers.
+//! A connection that is refused is upgraded and then closed with a close code, because browsers cannot read a failed handshake.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -27,7 +27,7 @@ use crate::session::{self, StreamPosition, UpgradedConnection};
 
 const SUBPROTOCOL: &str = "livesouk.v1";
 const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
-/// The client's own random id, bounded because it is kept.
+/// The maximum length of the client's own random session id, which the server keeps.
 const SESSION_ID_BYTES_MAX: usize = 64;
 
 #[derive(Deserialize)]
@@ -36,11 +36,11 @@ pub struct LiveQuery {
     epoch: Option<String>,
     seq: Option<u64>,
     session: Option<String>,
-    /// `1`: a picture of the show for the show itself, or a probe, and not one of the audience.
+    /// `1`: an overlay of the show or a probe, which is not counted as a viewer.
     overlay: Option<String>,
 }
 
-/// What to do with a connection once it is ours.
+/// What happens to a connection after the upgrade.
 enum UpgradeDecision {
     Accept {
         actor: Box<Actor>,
@@ -53,7 +53,7 @@ enum UpgradeDecision {
 }
 
 pub async fn live(
-    State(door): State<AppState>,
+    State(state): State<AppState>,
     PathId(stream): PathId<StreamId>,
     QueryParams(query): QueryParams<LiveQuery>,
     mut request: Request<axum::body::Body>,
@@ -62,41 +62,41 @@ pub async fn live(
         Ok(accept) => accept,
         Err(problem) => return Ok(upgrade_required(*problem)),
     };
-    // Before anything else is done for a crowd that comes at once.
-    let refused = match door.admission.ask(door.app.clock().now()) {
+    // Admission control comes first: when many viewers connect at once, a refusal must cost as little as possible.
+    let refused = match state.admission.admit(state.app.clock().now()) {
         AdmissionDecision::Admitted => None,
         AdmissionDecision::Deferred { retry_ms } => Some(Close::Overload { retry_ms }),
         AdmissionDecision::Rejected { retry_ms } => return Err(Refusal::Busy { retry_ms }.into()),
     };
-    // A stream that does not exist is the link's fault, not the moment's.
-    door.app.check_stream_exists(stream).await?;
+    // A stream that does not exist is a permanent error, so it is a 404 and not a close code that says "retry".
+    state.app.check_stream_exists(stream).await?;
     let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
-        return Ok(upgrade_required(Problem::new(StatusCode::UPGRADE_REQUIRED, "bad_request", "HTTP/1.1 is needed")));
+        return Ok(upgrade_required(Problem::new(StatusCode::UPGRADE_REQUIRED, "bad_request", "HTTP/1.1 is required")));
     };
-    let protocol = offers_subprotocol(request.headers());
-    let deflate = door.deflate && offers_deflate(request.headers());
+    let subprotocol = offers_subprotocol(request.headers());
+    let deflate = state.deflate && offers_deflate(request.headers());
     let (parts, _) = request.into_parts();
-    let client = door.trusted_proxies.client_ip(&parts);
-    let plan = match refused {
+    let client = state.trusted_proxies.client_ip(&parts);
+    let decision = match refused {
         Some(close) => UpgradeDecision::Refuse(close),
-        None => decide_upgrade(&door, stream, query, deflate, client),
+        None => decide_upgrade(&state, stream, query, deflate, client),
     };
-    let app = door.app.clone();
-    let place = parts.extensions.get::<ConnectionPermit>().cloned();
+    let app = state.app.clone();
+    let permit = parts.extensions.get::<ConnectionPermit>().cloned();
     app.tasks().spawn(async move {
         let Ok(Ok(upgraded)) = tokio::time::timeout(UPGRADE_TIMEOUT, upgrade).await else { return };
         let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else { return };
-        // Copied: even an empty rest of the HTTP buffer keeps all of it, 8 KiB, for as long as the viewer stays.
+        // Copied: even an empty slice would keep the whole HTTP read buffer of 8 KiB alive for as long as the viewer stays.
         let read_ahead = bytes::Bytes::copy_from_slice(&parts.read_buf);
         drop(parts.read_buf);
-        start_session(door, stream, parts.io.into_inner(), read_ahead, plan, place).await;
+        start_session(state, stream, parts.io.into_inner(), read_ahead, decision, permit).await;
     });
     let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
-    if protocol {
+    if subprotocol {
         headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
     }
     if deflate {
@@ -106,7 +106,7 @@ pub async fn live(
 }
 
 fn decide_upgrade(
-    door: &AppState,
+    state: &AppState,
     stream: StreamId,
     query: LiveQuery,
     deflate: bool,
@@ -114,7 +114,7 @@ fn decide_upgrade(
 ) -> UpgradeDecision {
     let actor = match query.token.as_deref().filter(|token| !token.is_empty()) {
         None => auth::guest_actor(),
-        Some(token) => match door.auth.verify(token, client) {
+        Some(token) => match state.auth.verify(token, client) {
             Ok(actor) => actor.scoped_to(stream),
             Err(_) => return UpgradeDecision::Refuse(Close::Token),
         },
@@ -126,44 +126,44 @@ fn decide_upgrade(
 }
 
 async fn start_session(
-    door: AppState,
+    state: AppState,
     stream: StreamId,
     socket: TcpStream,
     read_ahead: bytes::Bytes,
-    plan: UpgradeDecision,
-    place: Option<ConnectionPermit>,
+    decision: UpgradeDecision,
+    permit: Option<ConnectionPermit>,
 ) {
-    let (actor, session, position, overlay, deflate) = match plan {
+    let (actor, session, position, overlay, deflate) = match decision {
         UpgradeDecision::Accept { actor, session, position, overlay, deflate } => {
             (*actor, session, position, overlay, deflate)
         }
-        UpgradeDecision::Refuse(close) => return refuse_upgraded(&door, socket, close).await,
+        UpgradeDecision::Refuse(close) => return refuse_upgraded(&state, socket, close).await,
     };
-    match door.app.open_room(&actor, stream).await {
+    match state.app.open_room(&actor, stream).await {
         Ok((room, you)) => {
             let you = json_bytes(&you);
             let missed = match &position {
-                Some(position) => door.app.missed_events(&room, position).await,
+                Some(position) => state.app.missed_events(&room, position).await,
                 None => Vec::new(),
             };
-            let arrival =
+            let connection =
                 UpgradedConnection { socket, read_ahead, actor, session, position, missed, you, deflate, overlay };
-            // A task of its own: all that coming in took is given back, and an idle viewer is small.
-            let tasks = door.app.tasks().clone();
-            tasks.spawn(session::serve(door.app, room, arrival, place));
+            // A new task: the memory that the upgrade needed is freed, so that an idle viewer stays small.
+            let tasks = state.app.tasks().clone();
+            tasks.spawn(session::serve(state.app, room, connection, permit));
         }
-        Err(Error::Refused(Refusal::Banned)) => refuse_upgraded(&door, socket, Close::Banned).await,
-        Err(Error::Refused(Refusal::TokenInvalid)) => refuse_upgraded(&door, socket, Close::Token).await,
-        Err(_) => refuse_upgraded(&door, socket, session::overload_close()).await,
+        Err(Error::Refused(Refusal::Banned)) => refuse_upgraded(&state, socket, Close::Banned).await,
+        Err(Error::Refused(Refusal::TokenInvalid)) => refuse_upgraded(&state, socket, Close::Token).await,
+        Err(_) => refuse_upgraded(&state, socket, session::overload_close()).await,
     }
 }
 
-async fn refuse_upgraded(door: &AppState, socket: TcpStream, close: Close) {
-    door.app.rooms().counters.closes.count(close);
+async fn refuse_upgraded(state: &AppState, socket: TcpStream, close: Close) {
+    state.app.rooms().counters.closes.count(close);
     session::refuse(socket, close).await;
 }
 
-/// The accept key, if this is a WebSocket handshake of version 13.
+/// The value of `Sec-WebSocket-Accept`, if the request is a WebSocket handshake of version 13.
 fn accept_key(headers: &HeaderMap) -> Result<HeaderValue, Box<Problem>> {
     let refused = |why: &str| Box::new(Problem::new(StatusCode::UPGRADE_REQUIRED, "bad_request", why));
     let has = |name, token: &str| {
@@ -174,14 +174,14 @@ fn accept_key(headers: &HeaderMap) -> Result<HeaderValue, Box<Problem>> {
             .any(|value| value.split(',').any(|part| part.trim().eq_ignore_ascii_case(token)))
     };
     if !has(header::CONNECTION, "upgrade") || !has(header::UPGRADE, "websocket") {
-        return Err(refused("this is a WebSocket address"));
+        return Err(refused("this address accepts only WebSocket connections"));
     }
     if !has(header::SEC_WEBSOCKET_VERSION, "13") {
-        return Err(refused("only WebSocket version 13 is spoken here"));
+        return Err(refused("only WebSocket version 13 is supported"));
     }
     let key = headers.get(header::SEC_WEBSOCKET_KEY).filter(|key| key.len() == 24);
-    let accept = derive_accept_key(key.ok_or_else(|| refused("Sec-WebSocket-Key has 24 characters"))?.as_bytes());
-    HeaderValue::from_str(&accept).map_err(|_| refused("Sec-WebSocket-Key is not well formed"))
+    let accept = derive_accept_key(key.ok_or_else(|| refused("Sec-WebSocket-Key must have 24 characters"))?.as_bytes());
+    HeaderValue::from_str(&accept).map_err(|_| refused("Sec-WebSocket-Key is invalid"))
 }
 
 fn offers_subprotocol(headers: &HeaderMap) -> bool {

@@ -1,7 +1,8 @@
-//! One WebSocket connection: reads what the client sends, asks for answers, leaves the writing to the room.
+//! One WebSocket connection: reads what the client sends, runs verbs, and leaves the writing to the room.
 //!
-//! One task per connection, and it is small: an idle viewer holds no read buffer, only what is left of an incomplete
-//! message. Answers to quick verbs come in order; slow ones (money moves) run beside it, at most eight at a time.
+//! There is one task per connection, and it is small: an idle viewer holds no read buffer, only the rest of an incomplete
+//! message. Fast verbs are replied to in order. Slow verbs (those that move money, for example) run in tasks of their own, at
+//! most eight at a time.
 
 pub mod verbs;
 
@@ -26,90 +27,90 @@ pub use crate::room::StreamPosition;
 pub use verbs::VerbContext;
 
 const SEND_BUFFER_BYTES: usize = 64 * 1024;
-/// What the kernel takes ahead of what it can send: no more than this, so that a slow viewer gets values of now.
+/// TCP_NOTSENT_LOWAT: how much the kernel buffers ahead of what it can send. It is small so that a slow viewer gets current
+/// values and not old ones.
 const UNSENT_BYTES_MAX: u32 = 16 * 1024;
 const READ_BUFFER_BYTES: usize = 4 * 1024;
-/// Reads before others on this worker get their turn.
+/// After so many reads in a row, the task yields to the other tasks of its worker thread.
 const READS_PER_YIELD: usize = 8;
-/// How often we look whether a client has taken some of its answers.
+/// How often a full reply queue is checked.
 const QUEUE_POLL_INTERVAL: Duration = Duration::from_millis(5);
 const SLOW_VERBS_MAX: usize = 8;
-/// How long after our goodbye we wait for the client's.
+/// How long the server waits for the client's close frame after its own.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
-/// The same when the server stops, which waits for everybody.
+/// The same during shutdown, which waits for all connections.
 const CLOSE_TIMEOUT_AT_STOP: Duration = Duration::from_millis(500);
 
-/// A connection that was upgraded, and who it is.
+/// A connection after the WebSocket upgrade, and who it belongs to.
 pub struct UpgradedConnection {
     pub socket: TcpStream,
-    /// What came in behind the request.
+    /// Bytes that arrived behind the HTTP request.
     pub read_ahead: Bytes,
     pub actor: Actor,
     pub session: Option<String>,
     pub position: Option<StreamPosition>,
-    /// What happened after that, as far as the broker's history knows.
+    /// The events after that position, as far as the broker's history has them.
     pub missed: Vec<(u64, EncodedEvent)>,
-    /// The `you` of hello, as JSON.
+    /// The field `you` of the hello frame, as JSON.
     pub you: Bytes,
-    /// Both sides agreed on permessage-deflate.
+    /// Both sides negotiated permessage-deflate.
     pub deflate: bool,
-    /// Not one of the audience.
+    /// An overlay or a probe: not counted as a viewer.
     pub overlay: bool,
 }
 
-/// Serves a connection until it ends; a purchase under way is finished, also at shutdown. `held` is dropped at the end.
+/// Serves a connection until it ends. A purchase that has started is finished, also during shutdown. `guard` is dropped at the end.
 ///
-/// What it takes to sit down is done here and not in the future: that is what an idle viewer costs.
+/// The join happens before the future is created, not inside it: what the join needs must not stay in the memory of an idle viewer.
 pub fn serve<H: Send>(
     app: App,
     room: Arc<Room>,
-    arrival: UpgradedConnection,
-    held: H,
+    connection: UpgradedConnection,
+    guard: H,
 ) -> impl Future<Output = ()> + Send {
-    let UpgradedConnection { socket, read_ahead, actor, session, position, missed, you, deflate, overlay } = arrival;
+    let UpgradedConnection { socket, read_ahead, actor, session, position, missed, you, deflate, overlay } = connection;
     configure_socket(&socket);
     let socket = Arc::new(socket);
-    let joining =
+    let join_request =
         JoinRequest { socket: socket.clone(), actor, session, position, missed, you, deflate, is_overlay: overlay };
-    let joined = room.join(joining);
+    let joined = room.join(join_request);
     match &joined {
-        Ok(seat) => {
-            app.publish_join(seat.member());
-            if let Some(close) = app.close_reason(seat.member()) {
-                // The ban came while this one was coming in, and found nobody to send away.
-                seat.member().close(close);
+        Ok(subscription) => {
+            app.publish_join(subscription.member());
+            if let Some(close) = app.close_reason(subscription.member()) {
+                // The user was banned, or their token revoked, while this connection was joining: the room could not close it yet.
+                subscription.member().close(close);
             }
         }
         Err(close) => app.rooms().counters.closes.count(*close),
     }
     async move {
-        let _held = &held;
-        let seat = match &joined {
-            Ok(seat) => seat,
+        let _guard = &guard;
+        let subscription = match &joined {
+            Ok(subscription) => subscription,
             Err(close) => return send_close(&socket, *close).await,
         };
-        let context = VerbContext { app, member: seat.member().clone() };
-        let connection =
-            Connection { subscription: seat, socket: &socket, context, slow_verbs: Arc::default(), deflate };
+        let context = VerbContext { app, member: subscription.member().clone() };
+        let connection = Connection { subscription, socket: &socket, context, slow_verbs: Arc::default(), deflate };
         tokio::select! {
             biased;
-            // The writer is done with this socket: it was closed, for whatever reason.
-            () = seat.run() => {
-                let stops = connection.context.app.stopping().is_cancelled();
-                drain_socket(&socket, if stops { CLOSE_TIMEOUT_AT_STOP } else { CLOSE_TIMEOUT }).await;
+            // The writer has closed this socket, for whatever reason.
+            () = subscription.run() => {
+                let is_stopping = connection.context.app.stopping().is_cancelled();
+                drain_socket(&socket, if is_stopping { CLOSE_TIMEOUT_AT_STOP } else { CLOSE_TIMEOUT }).await;
             }
             () = connection.read(&read_ahead) => {}
         }
     }
 }
 
-/// Ends an upgraded connection that may not come in. Browsers cannot read a failed handshake, but a close code they can.
+/// Closes an upgraded connection that is refused. Browsers cannot read a failed handshake, but they can read a close code.
 pub async fn refuse(socket: TcpStream, close: Close) {
     configure_socket(&socket);
     send_close(&socket, close).await;
 }
 
-/// Why an upgraded connection ends that may come again: not now.
+/// The close code for a client that may reconnect later: the server is overloaded.
 pub fn overload_close() -> Close {
     Close::Overload { retry_ms: room::retry_ms() }
 }
@@ -123,7 +124,7 @@ struct Connection<'a> {
 }
 
 impl Connection<'_> {
-    /// Returns when the other side is gone; after a protocol error it waits for the writer to end the connection.
+    /// Returns when the client is gone. After a protocol error it waits until the writer closes the connection.
     async fn read(&self, read_ahead: &[u8]) {
         let mut reader = FrameReader::new(self.deflate);
         let mut received: std::io::Result<_> = Ok(parse_frames(&mut reader, read_ahead));
@@ -139,8 +140,8 @@ impl Connection<'_> {
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     reads = 0;
-                    // Polled by hand: smaller than the runtime's own future for it, and it takes the place of the HTTP
-                    // server's, whose task's memory the socket would keep else.
+                    // Polled by hand: the future is smaller than tokio's `readable()`. It also replaces the waker of the
+                    // HTTP server, which would otherwise keep the memory of the HTTP task alive.
                     if std::future::poll_fn(|task| self.socket.poll_read_ready(task)).await.is_err() {
                         return;
                     }
@@ -156,7 +157,7 @@ impl Connection<'_> {
         }
     }
 
-    /// Reads once, through a buffer on the stack: nothing is kept for a viewer who says nothing.
+    /// Reads once, into a buffer on the stack, so that an idle viewer needs no buffer.
     fn read_available(&self, reader: &mut FrameReader) -> std::io::Result<Vec<Result<IncomingMessage, BadFrame>>> {
         let mut buffer = [0; READ_BUFFER_BYTES];
         match self.socket.try_read(&mut buffer)? {
@@ -168,12 +169,12 @@ impl Connection<'_> {
         }
     }
 
-    /// `Break`: nothing more is read from this client.
+    /// `Break`: the connection closes, and nothing more is read.
     async fn handle_incoming(&self, incoming: Result<IncomingMessage, BadFrame>) -> std::ops::ControlFlow<()> {
         let member = self.subscription.member();
         let end = match incoming {
             Ok(IncomingMessage::Text(text)) => {
-                // Boxed: the futures of answers would else be part of every idle connection.
+                // Boxed: otherwise the futures of all verbs would be part of every idle connection.
                 Box::pin(async {
                     self.wait_for_queue_space().await;
                     self.handle_text(text).await;
@@ -193,7 +194,8 @@ impl Connection<'_> {
         std::ops::ControlFlow::Break(())
     }
 
-    /// Who asks faster than the answers are taken is read slower. One who takes none at all is ended by the writer.
+    /// Backpressure: if a client sends faster than it reads replies, the server reads slower. If it reads nothing at all, the
+    /// writer closes the connection.
     async fn wait_for_queue_space(&self) {
         while self.subscription.member().is_queue_half_full() {
             tokio::time::sleep(QUEUE_POLL_INTERVAL).await;
@@ -223,12 +225,12 @@ impl Connection<'_> {
     }
 }
 
-/// One of a connection's few slow verbs; dropped when it is done.
+/// Permission to run one slow verb; dropped when the verb is done.
 struct SlowVerbPermit(Arc<AtomicUsize>);
 
 impl SlowVerbPermit {
     fn try_acquire(running: &Arc<AtomicUsize>) -> Option<Self> {
-        // Only this connection's task takes permits, so nothing comes between the look and the count.
+        // Only the task of this connection acquires permits, so nothing happens between the check and the increment.
         (running.load(Ordering::Acquire) < SLOW_VERBS_MAX).then(|| {
             running.fetch_add(1, Ordering::AcqRel);
             Self(running.clone())
@@ -242,14 +244,15 @@ impl Drop for SlowVerbPermit {
     }
 }
 
-/// The messages that end within `bytes`, and the error that ends everything, if there is one.
+/// The messages that are complete within `bytes`, and the protocol error after them, if there is one.
 fn parse_frames(reader: &mut FrameReader, mut bytes: &[u8]) -> Vec<Result<IncomingMessage, BadFrame>> {
     std::iter::from_fn(|| reader.next(&mut bytes).transpose())
         .scan(false, |ended, incoming| (!std::mem::replace(ended, incoming.is_err())).then_some(incoming))
         .collect()
 }
 
-/// A small send buffer: what waits for a slow viewer waits in the room, shared, and not once each in the kernel.
+/// The send buffer is small: events for a slow viewer wait in the room, where viewers share them, and not once per viewer in the
+/// kernel.
 fn configure_socket(socket: &TcpStream) {
     let _ = socket.set_nodelay(true);
     let socket = SockRef::from(socket);
@@ -258,14 +261,14 @@ fn configure_socket(socket: &TcpStream) {
 }
 
 async fn send_close(socket: &TcpStream, close: Close) {
-    // A fresh socket takes a frame this small at once.
+    // The send buffer of a fresh socket always has space for such a small frame.
     if socket.try_write(Frame::close(close).bytes()).is_ok() {
         let _ = SockRef::from(socket).shutdown(std::net::Shutdown::Write);
         drain_socket(socket, CLOSE_TIMEOUT).await;
     }
 }
 
-/// Reads and forgets until the client has ended its side too, so that our last words are not lost to a reset.
+/// Discards input until the client has closed its side too. Otherwise a TCP reset could destroy the close frame.
 async fn drain_socket(socket: &TcpStream, patience: Duration) {
     let until_end = async {
         while socket.readable().await.is_ok() {
@@ -279,7 +282,7 @@ async fn drain_socket(socket: &TcpStream, patience: Duration) {
     let _ = tokio::time::timeout(patience, until_end).await;
 }
 
-/// A function of its own, so that its buffer is no part of any waiting connection.
+/// A separate function, so that its buffer is not part of the future of a waiting connection.
 fn discard_input(socket: &TcpStream) -> std::io::Result<usize> {
     socket.try_read(&mut [0; READ_BUFFER_BYTES])
 }

@@ -1,4 +1,4 @@
-//! Facts of one connection, from its client's side.
+//! Tests of one connection from the client's side.
 
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
@@ -51,7 +51,7 @@ async fn reply(client: &mut TestClient) -> Value {
 }
 
 #[tokio::test]
-async fn every_question_is_answered_in_order_with_its_ref() {
+async fn frames_get_replies_in_order_with_their_ref() {
     let mut show = connect(b"").await;
     for number in 0..20 {
         show.client.send(0x81, format!(r#"{{"ref":"{number}","do":"dance"}}"#).as_bytes()).await;
@@ -63,7 +63,7 @@ async fn every_question_is_answered_in_order_with_its_ref() {
 }
 
 #[tokio::test]
-async fn a_burst_of_questions_from_one_who_reads_is_answered_to_the_last() {
+async fn every_frame_of_a_burst_gets_a_reply_if_the_client_reads() {
     let mut show = connect(b"").await;
     let burst: Vec<u8> = (0..500)
         .flat_map(|number| TestClient::frame(0x81, format!(r#"{{"ref":"{number}","do":"dance"}}"#).as_bytes()))
@@ -75,7 +75,7 @@ async fn a_burst_of_questions_from_one_who_reads_is_answered_to_the_last() {
 }
 
 #[tokio::test]
-async fn what_is_no_question_is_answered_and_the_connection_goes_on() {
+async fn invalid_frame_is_refused_and_the_connection_stays_open() {
     let mut show = connect(b"").await;
     for bad in ["", "hi", "[]", "{}", r#"{"do":7}"#, r#"{"ref":{},"do":"say"}"#] {
         show.client.send(0x81, bad.as_bytes()).await;
@@ -85,7 +85,7 @@ async fn what_is_no_question_is_answered_and_the_connection_goes_on() {
 }
 
 #[tokio::test]
-async fn a_deflated_question_is_answered_where_it_was_agreed_and_a_bomb_is_not() {
+async fn compressed_frame_works_if_negotiated_and_a_zip_bomb_closes_the_connection() {
     let mut show = connect_as(b"", true).await;
     let long = format!(r#"{{"ref":"d","do":"dance","pad":"{}"}}"#, "pad ".repeat(2_000));
     let packed = deflate::compress(long.as_bytes()).unwrap();
@@ -97,15 +97,15 @@ async fn a_deflated_question_is_answered_where_it_was_agreed_and_a_bomb_is_not()
 }
 
 #[tokio::test]
-async fn bytes_read_with_the_request_come_first() {
-    // {"ref":"a","do":"x"} under a mask of zeros, its second half on the wire.
+async fn bytes_behind_the_http_request_are_read_first() {
+    // {"ref":"a","do":"x"} with a mask of zeros; its second half comes over the wire.
     let mut show = connect(b"\x81\x94\0\0\0\0{\"ref\":\"a\",").await;
     show.client.socket.write_all(b"\"do\":\"x\"}").await.unwrap();
     assert_eq!(reply(&mut show.client).await["ref"], "a");
 }
 
 #[tokio::test]
-async fn a_ping_is_answered_and_a_goodbye_returned() {
+async fn ping_gets_a_pong_and_close_gets_a_close() {
     let mut show = connect(b"").await;
     show.client.send(0x89, b"there?").await;
     while show.client.next().await != ServerOutput::Pong {}
@@ -117,7 +117,7 @@ async fn a_ping_is_answered_and_a_goodbye_returned() {
 }
 
 #[tokio::test]
-async fn what_is_not_the_protocol_ends_the_connection() {
+async fn protocol_error_closes_the_connection() {
     for (name, bytes) in [
         ("binary", &b"\x82\x81\0\0\0\0x"[..]),
         ("unmasked", b"\x81\x01x"),
@@ -132,7 +132,7 @@ async fn what_is_not_the_protocol_ends_the_connection() {
 }
 
 #[tokio::test]
-async fn a_client_that_vanishes_leaves_the_room() {
+async fn client_that_disconnects_leaves_the_room() {
     let mut show = connect(b"").await;
     show.client.text().await;
     until("here", || show.room.viewers() == 1).await;
@@ -142,7 +142,7 @@ async fn a_client_that_vanishes_leaves_the_room() {
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_end_its_side_is_waited_for_two_seconds() {
+async fn server_waits_two_seconds_for_the_client_to_close() {
     let mut show = connect(b"").await;
     show.client.send(0x88, b"").await;
     assert_eq!(show.client.close_code().await, 1000);
@@ -152,7 +152,7 @@ async fn a_client_that_does_not_end_its_side_is_waited_for_two_seconds() {
 }
 
 #[tokio::test]
-async fn who_may_not_come_in_is_told_why() {
+async fn refused_client_gets_a_close_code() {
     let (socket, client) = pair().await;
     let mut client = TestClient::new(client);
     let refused = tokio::spawn(refuse(socket, Close::Token));
@@ -162,7 +162,7 @@ async fn who_may_not_come_in_is_told_why() {
 }
 
 #[test]
-fn eight_slow_verbs_at_a_time() {
+fn at_most_eight_slow_verbs_run_at_a_time() {
     let running = Arc::default();
     let mut permits: Vec<_> = (0..8).map(|_| SlowVerbPermit::try_acquire(&running).expect("eight")).collect();
     assert!(SlowVerbPermit::try_acquire(&running).is_none());
@@ -171,7 +171,7 @@ fn eight_slow_verbs_at_a_time() {
 }
 
 #[tokio::test]
-async fn an_idle_connection_is_small() {
+async fn idle_connection_needs_little_memory() {
     let (app, _folder) = testing::app().await;
     let (room, _) = app.rooms().open(StreamId::new());
     let (socket, _client) = pair().await;
@@ -188,6 +188,6 @@ async fn an_idle_connection_is_small() {
         overlay: false,
     };
     let task = size_of_val(&serve(app, room, arrival, ()));
-    // The read buffer, 4 KiB, is on the stack while it reads.
+    // The read buffer of 4 KiB is on the stack while the task reads.
     assert!(task <= 640, "{task}");
 }

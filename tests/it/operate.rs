@@ -1,7 +1,8 @@
-//! What an operator sees: starting, stopping, what refuses to start, what goes away and comes back, what is told of it.
+//! Operation: start, shutdown, outages and failover, metrics and the files for operators.
 
 mod api;
 mod backup;
+mod cluster;
 mod deploy;
 mod failover;
 mod metrics;
@@ -11,6 +12,5 @@ mod page;
 mod share;
 #[cfg(feature = "otel")]
 mod spans;
-mod stand;
 mod start;
 mod stop;

@@ -130,7 +130,7 @@ async fn when_everybody_has_left_nothing_of_them_is_left() {
     let clock = Clock::system();
     let store = node::open_store(&format!("sqlite:{}", folder.path().join("shop.db").display()), &clock, 1).await;
     let store = store.unwrap();
-    let opened = demo::open(&store, &clock).await.unwrap();
+    let opened = demo::prepare(&store, &clock).await.unwrap();
     let plan = NodeConfig {
         listen: "127.0.0.1:0".parse().unwrap(),
         metrics_listen: None,

@@ -1,4 +1,4 @@
-//! The descriptions the server serves are well formed, and true.
+//! The OpenAPI and AsyncAPI documents are valid and match the server.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ fn references(value: &Value, found: &mut Vec<String>) {
     }
 }
 
-/// The references that lead nowhere.
+/// References without a target.
 fn dangling(document: &Value) -> Vec<String> {
     let mut found = Vec::new();
     references(document, &mut found);
@@ -31,13 +31,13 @@ fn dangling(document: &Value) -> Vec<String> {
 }
 
 #[test]
-fn a_reference_that_leads_nowhere_is_found() {
+fn dangling_reference_is_found() {
     let document = json!({"a": {"$ref": "#/b/c"}, "b": {"c": 1, "d": [{"$ref": "#/b/x"}, {"$ref": "other.json"}]}});
     assert_eq!(dangling(&document), ["#/b/x", "other.json"]);
 }
 
 #[tokio::test]
-async fn the_descriptions_are_of_their_version_and_every_reference_resolves() {
+async fn api_documents_have_their_version_and_every_reference_resolves() {
     let shop = Shop::demo(&[]).await;
     for (path, field, version) in [("/v1/openapi.json", "openapi", "3.1"), ("/v1/asyncapi.json", "asyncapi", "3.0")] {
         let document = shop.server.rest().get(path).await.expect(200);
@@ -48,7 +48,7 @@ async fn the_descriptions_are_of_their_version_and_every_reference_resolves() {
         assert!(found.len() > 10, "{path} has only {} references", found.len());
     }
     let asyncapi = shop.server.rest().get("/v1/asyncapi.json").await.expect(200);
-    for frame in ["hello", "tick", "snapshot", "reply", "order", "held", "action", "moving", "verb"] {
+    for frame in ["hello", "tick", "snapshot", "reply", "order", "review", "audit", "moving", "verb"] {
         assert!(asyncapi["components"]["messages"][frame]["payload"].is_object(), "{frame}");
     }
     let all = asyncapi.to_string();
@@ -60,8 +60,8 @@ async fn the_descriptions_are_of_their_version_and_every_reference_resolves() {
         "cancel",
         "refund",
         "seen",
-        "wait",
-        "unwait",
+        "add_stock_alert",
+        "remove_stock_alert",
         "pin",
         "unpin",
         "open",
@@ -75,7 +75,7 @@ async fn the_descriptions_are_of_their_version_and_every_reference_resolves() {
         "ban",
         "unban",
         "approve",
-        "hide",
+        "reject",
         "pin_message",
         "unpin_message",
         "chat_rules",
@@ -87,7 +87,7 @@ async fn the_descriptions_are_of_their_version_and_every_reference_resolves() {
 }
 
 #[tokio::test]
-async fn every_documented_path_answers() {
+async fn every_documented_path_exists() {
     let shop = Shop::demo(&[]).await;
     let offer = shop.on_sale(2, json!({})).await;
     let held = shop.host.post_keyed(&format!("/v1/offers/{offer}/orders"), &key(), json!({"qty": 1})).await.expect(201);
@@ -104,17 +104,17 @@ async fn every_documented_path_answers() {
         ("{provider}", "test".to_owned()),
         ("{payment}", "test_nothing".to_owned()),
         ("{invite}", "01890000-0000-7000-8000-000000000000".to_owned()),
-        ("{code}", "a-code-of-nobody".to_owned()),
-        ("{key}", "a-key-of-nobody".to_owned()),
+        ("{code}", "an-unknown-code".to_owned()),
+        ("{key}", "an-unknown-key".to_owned()),
     ];
     let document = shop.server.rest().get("/v1/openapi.json").await.expect(200);
     let mut asked = 0;
     for (path, methods) in document["paths"].as_object().unwrap() {
         let real = known.iter().fold(path.clone(), |path, (name, value)| path.replace(name, value));
-        assert!(!real.contains('{'), "{path}: a parameter this test does not know");
+        assert!(!real.contains('{'), "{path}: a parameter that this test does not know");
         for method in methods.as_object().unwrap().keys().filter(|name| *name != "parameters") {
             let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
-            // As a guest: what must not be done is not done, and what is not there would be 404 or 405 all the same.
+            // As a guest: nothing is changed, and a path or method that does not exist is a 404 or 405 all the same.
             let answer = shop.server.rest().send(method.clone(), &real, &[], None).await;
             let is_there = answer.status != 405 && answer.body["code"] != "not_found" && answer.status < 500;
             assert!(is_there, "{method} {path}: {answer:?}");

@@ -1,4 +1,4 @@
-//! A dump of a shop is a shop: what was sold is there, and selling goes on from it.
+//! Backup and restore: a restored dump has all orders, and selling continues.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -20,7 +20,7 @@ async fn run(program: &str, args: &[&str]) {
 }
 
 #[tokio::test]
-async fn a_dump_restores_into_a_shop_that_goes_on_selling() {
+async fn restored_dump_continues_selling() {
     let (database, again) = (Database::create().await, Database::create().await);
     let shop = Shop::serve(&database.url(), &database.url()).await;
     let offer = shop.on_sale(5, json!({"per_buyer": 5, "hold_s": 10})).await;
@@ -30,7 +30,7 @@ async fn a_dump_restores_into_a_shop_that_goes_on_selling() {
     ann.post_keyed(&format!("/v1/orders/{paid}/pay"), &key(), json!({"token": "ok"})).await.expect(200);
     let held = id(&ann.post_keyed(&path, &held_key, json!({"qty": 1})).await.expect(201));
 
-    // As docs/operate.md says, word for word but for the names.
+    // The commands of docs/operate.md, with other names.
     let file = tempfile::NamedTempFile::new().unwrap();
     let file = file.path().to_str().unwrap();
     run("pg_dump", &["--format=custom", &format!("--file={file}"), &database.url()]).await;
@@ -45,10 +45,10 @@ async fn a_dump_restores_into_a_shop_that_goes_on_selling() {
     let ann = server.rest().with_token(&sign(KEY, "Ann", "viewer", 600));
     for (key, order, qty) in [(&paid_key, &paid, 2), (&held_key, &held, 1)] {
         let replayed = ann.post_keyed(&path, key, json!({"qty": qty})).await.expect(200);
-        assert_eq!(&id(&replayed), order, "the same key is the same order, also after a restore");
+        assert_eq!(&id(&replayed), order, "the same key gives the same order, also after a restore");
     }
     assert_eq!(ann.get(&format!("/v1/orders/{paid}")).await.expect(200)["status"], "paid");
-    // The hold that was under way ends, and its unit is sold again.
+    // The hold in the dump expires, and its unit is sold again.
     until_some("end of the hold", SOON, async || {
         (ann.get(&format!("/v1/orders/{held}")).await.body["status"] == "expired").then_some(())
     })

@@ -1,5 +1,5 @@
-//! What is handed to operators is true: the dashboard and the alerts ask for metrics that exist, every alert is explained,
-//! and every setting is.
+//! The files for operators are correct: the dashboard and the alerts query metrics that exist, and the manual explains every
+//! alert and every setting.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -14,7 +14,7 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// What is asked for in these expressions and not on the page, one line each: a name, or a label with a value.
+/// What these expressions query and the page does not have, one line each: a name, or a label with a value.
 fn unknown(expressions: &[String], page: &Metrics) -> Vec<String> {
     let mut found = BTreeSet::new();
     for expression in expressions {
@@ -30,7 +30,7 @@ fn unknown(expressions: &[String], page: &Metrics) -> Vec<String> {
                 continue;
             }
             for pair in selector.split(',').filter(|pair| !pair.is_empty()) {
-                // What Prometheus adds itself, and whatever is no plain comparison, is not ours to check.
+                // Labels that Prometheus adds, and selectors that are not a plain comparison, are not checked.
                 let Some((label, value)) = pair.split_once("=\"") else { continue };
                 let wanted = format!("{}=\"{value}", label.trim());
                 let here = page.samples.keys().any(|sample| sample.starts_with(&name) && sample.contains(&wanted));
@@ -43,7 +43,7 @@ fn unknown(expressions: &[String], page: &Metrics) -> Vec<String> {
     found.into_iter().collect()
 }
 
-/// Our names in an expression, each with what stands in braces behind it.
+/// The names of our metrics in an expression, each with the selector in braces behind it.
 fn selectors(expression: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut rest = expression;
@@ -57,14 +57,18 @@ fn selectors(expression: &str) -> Vec<(String, String)> {
     found
 }
 
-/// Every `expr` of the rules, and the name of its alert.
+/// The name and the `expr` of every alert.
 fn alerts() -> Vec<(String, String)> {
     let rules = read("deploy/alerts.yaml");
     let value = |line: &str, name: &str| line.trim().strip_prefix(name).map(|value| value.trim().to_owned());
     let names = rules.lines().filter_map(|line| value(line, "- alert:"));
     let expressions = rules.lines().filter_map(|line| value(line, "expr:"));
     let alerts: Vec<_> = names.zip(expressions).collect();
-    assert_eq!(alerts.len(), rules.matches("alert:").count(), "an alert has a name and an expression in one line");
+    assert_eq!(
+        alerts.len(),
+        rules.matches("alert:").count(),
+        "the name and the expression of an alert must each be on one line"
+    );
     alerts
 }
 
@@ -85,68 +89,92 @@ fn dashboard_expressions() -> Vec<String> {
 }
 
 #[tokio::test]
-async fn the_dashboard_and_the_alerts_ask_for_metrics_that_exist() {
+async fn dashboard_and_alerts_query_existing_metrics() {
     let page = Metrics::of(&Server::demo().await.rest()).await;
-    let invented =
-        ["rate(livesouk_nothing_total[1m])", "livesouk_buys_total{answer=\"bought\"}", "livesouk_buy_seconds"];
+    let invented = [
+        "rate(livesouk_nothing_total[1m])",
+        "livesouk_purchases_total{result=\"bought\"}",
+        "livesouk_purchase_duration_seconds",
+    ];
     let found = unknown(&invented.map(str::to_owned), &page);
     let expected = [
-        "livesouk_buy_seconds is no metric",
-        "livesouk_buys_total has no answer=\"bought\"",
+        "livesouk_purchase_duration_seconds is no metric",
+        "livesouk_purchases_total has no answer=\"bought\"",
         "livesouk_nothing_total is no metric",
     ];
-    assert_eq!(found, expected, "the check finds what is not there");
+    assert_eq!(found, expected, "the check finds missing metrics");
 
     let shown = dashboard_expressions();
     let asked: Vec<String> = alerts().into_iter().map(|(_, expression)| expression).collect();
     assert!(shown.len() > 50 && asked.len() > 15, "{} and {}", shown.len(), asked.len());
     assert_eq!(unknown(&[shown.clone(), asked.clone()].concat(), &page), Vec::<String>::new());
 
-    // And the other way round: what is counted is shown somewhere.
+    // The other direction: every metric is shown somewhere.
     let seen: BTreeSet<String> =
         [shown, asked].concat().iter().flat_map(|text| selectors(text)).map(|of| of.0).collect();
     let unseen = page.kinds.keys().filter(|name| !seen.iter().any(|seen| seen.starts_with(name.as_str())));
     let unseen: Vec<_> = unseen.filter(|name| !NOT_SHOWN.contains(&name.as_str())).collect();
-    assert!(unseen.is_empty(), "on no panel and in no alert: {unseen:?}");
+    assert!(unseen.is_empty(), "in no panel and no alert: {unseen:?}");
 }
 
-/// For whoever looks for something in particular.
+/// Runs `promtool test rules` on a copy of the rules. `scripts/test` installs promtool with Debian's package `prometheus`.
+fn promtool_test(rules: &str) -> std::process::Output {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("alerts.yaml"), rules).expect("the rules are written");
+    std::fs::write(folder.path().join("test.yaml"), read("deploy/alerts.test.yaml")).expect("the test is written");
+    let mut promtool = Command::new("promtool");
+    promtool.args(["test", "rules", "test.yaml"]).current_dir(folder.path());
+    promtool.output().expect("promtool is installed (Debian: apt-get install prometheus)")
+}
+
+#[test]
+fn alert_rules_fire_on_series_as_the_page_has_them() {
+    let rules = read("deploy/alerts.yaml");
+    let result = promtool_test(&rules);
+    assert!(result.status.success(), "{result:?}");
+    // The negative control: with a bucket bound as an integer the alert could never fire.
+    let broken = rules.replace("le=\"5.0\"", "le=\"5\"");
+    assert_ne!(broken, rules);
+    assert!(!promtool_test(&broken).status.success(), "the test does not notice a bucket bound that matches nothing");
+}
+
+/// Metrics for special questions, which are not in the dashboard.
 const NOT_SHOWN: [&str; 18] = [
     "livesouk_build_info",
     "livesouk_stopping",
-    "livesouk_connections",
-    "livesouk_deflated_frames_total",
-    "livesouk_deflate_bytes_total",
-    "livesouk_greetings_bridged_total",
+    "livesouk_websocket_connections",
+    "livesouk_frames_compressed_total",
+    "livesouk_compression_bytes_total",
+    "livesouk_room_joins_recovered_from_history_total",
     "livesouk_http_connections_dropped_total",
     "livesouk_http_accept_failures_total",
-    "livesouk_offer_actors",
+    "livesouk_selling_tasks",
     "livesouk_database_epoch",
-    "livesouk_pool_connections_max",
-    "livesouk_bus_rebuild_seconds",
-    "livesouk_bus_resent_total",
-    "livesouk_bus_unheard_total",
-    "livesouk_bus_heard_total",
-    "livesouk_bus_posts_total",
-    "livesouk_bus_post_messages_total",
+    "livesouk_database_connections_max",
+    "livesouk_broker_reconnect_duration_seconds",
+    "livesouk_broker_append_retries_total",
+    "livesouk_broker_appends_undelivered_total",
+    "livesouk_broker_batches_received_total",
+    "livesouk_broker_publish_calls_total",
+    "livesouk_broker_published_messages_total",
     "process_virtual_memory_bytes",
 ];
 
 #[tokio::test]
-async fn every_alert_and_every_group_of_metrics_is_explained() {
+async fn manual_explains_every_alert_and_metric_group() {
     let page = Metrics::of(&Server::demo().await.rest()).await;
     let manual = read("docs/operate.md");
     let explained: BTreeSet<&str> = manual.lines().filter_map(|line| line.strip_prefix("### ")).collect();
     let names = alerts();
     assert_eq!(explained, names.iter().map(|(name, _)| name.as_str()).collect());
-    // A prefix in the table that no metric has is a leftover.
+    // A prefix in the table that no metric has is obsolete.
     let prefixes: Vec<&str> =
         manual.split('`').filter(|word| word.starts_with("livesouk_") && word.ends_with('_')).collect();
     assert!(prefixes.len() > 15, "{prefixes:?}");
     for prefix in prefixes {
-        assert!(page.kinds.keys().any(|name| name.starts_with(prefix)), "no metric begins with {prefix}");
+        assert!(page.kinds.keys().any(|name| name.starts_with(prefix)), "no metric starts with {prefix}");
     }
-    // Names in the text that are whole.
+    // Complete names in the text.
     let words = manual.split('`').filter(|word| word.starts_with("livesouk_") && !word.ends_with('_'));
     assert_eq!(
         unknown(&words.map(|word| word.replace("_seconds", "_seconds_sum")).collect::<Vec<_>>(), &page),
@@ -155,11 +183,11 @@ async fn every_alert_and_every_group_of_metrics_is_explained() {
 }
 
 fn help(command: &str) -> String {
-    let told = Command::new(env!("CARGO_BIN_EXE_livesouk")).args([command, "--help"]).output().expect("it runs");
-    String::from_utf8(told.stdout).expect("UTF-8")
+    let output = Command::new(env!("CARGO_BIN_EXE_livesouk")).args([command, "--help"]).output().expect("it runs");
+    String::from_utf8(output.stdout).expect("UTF-8")
 }
 
-/// `--like-this` and `LIVESOUK_LIKE_THIS` in a text.
+/// The words of a text that start with `prefix`: flags like `--listen`, variables like `LIVESOUK_LISTEN`.
 fn words(text: &str, prefix: &str, rest: impl Fn(char) -> bool) -> BTreeSet<String> {
     let starts = text.match_indices(prefix).map(|(at, _)| at + prefix.len());
     let word = |start: usize| {
@@ -181,30 +209,30 @@ fn variables(text: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_setting_is_explained_and_no_other() {
-    let (told, manual) = (help("serve"), read("docs/operate.md"));
+fn manual_explains_every_setting() {
+    let (help, manual) = (help("serve"), read("docs/operate.md"));
     let table: String = manual.lines().filter(|line| line.starts_with("| `--")).collect::<Vec<_>>().join("\n");
     let first = |line: &str| line.split('`').nth(1).map(str::to_owned);
     let explained: BTreeSet<String> = table.lines().filter_map(first).collect();
     let wanted: BTreeSet<String> =
-        flags(&told).into_iter().filter(|flag| told.contains(&format!("{flag} <"))).collect();
+        flags(&help).into_iter().filter(|flag| help.contains(&format!("{flag} <"))).collect();
     assert!(wanted.len() > 15, "{wanted:?}");
     assert_eq!(explained, wanted);
-    assert_eq!(variables(&table), variables(&told));
+    assert_eq!(variables(&table), variables(&help));
 }
 
 #[test]
-fn what_is_handed_out_sets_only_settings_that_exist() {
+fn deployment_files_use_only_existing_settings() {
     let known = variables(&[help("serve"), help("migrate")].concat());
     for file in ["deploy/compose.yaml", "deploy/Dockerfile"] {
-        let strange: Vec<_> = variables(&read(file)).difference(&known).cloned().collect();
-        assert!(strange.is_empty(), "{file}: {strange:?}");
+        let unknown: Vec<_> = variables(&read(file)).difference(&known).cloned().collect();
+        assert!(unknown.is_empty(), "{file}: {unknown:?}");
     }
     let commands = ["serve", "migrate", "token"].map(help).concat();
-    for flag in flags(&read("scripts/stand")) {
+    for flag in flags(&read("scripts/cluster")) {
         let ours = flags(&commands).contains(&flag);
         let theirs = ["--bind", "--port", "--save", "--appendonly", "--no-locale", "--bin", "--release"];
         let other = ["--client-output-buffer-limit", "--reuid", "--regid", "--init-groups"];
-        assert!(ours || theirs.contains(&flag.as_str()) || other.contains(&flag.as_str()), "scripts/stand: {flag}");
+        assert!(ours || theirs.contains(&flag.as_str()) || other.contains(&flag.as_str()), "scripts/cluster: {flag}");
     }
 }

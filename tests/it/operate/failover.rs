@@ -1,5 +1,5 @@
-//! Postgres fails over to its standby while people buy. With a synchronous standby every acknowledged order is there
-//! afterwards; without one it may not be, and a test shows that too, so that nobody believes otherwise.
+//! PostgreSQL fails over to its standby during purchases. With a synchronous standby every acknowledged order survives. Without
+//! one an order may be lost, and a test shows that too, to make the limit of the guarantee visible.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,7 +19,7 @@ struct Pair {
     standby: Postgres,
     /// From the standby to the primary.
     stream: Proxy,
-    /// From the shop to whichever of them serves.
+    /// From the shop to the server that is primary.
     way: Proxy,
 }
 
@@ -39,7 +39,7 @@ impl Pair {
         Shop::serve(&Postgres::url_at(self.primary.address()), &Postgres::url_at(self.way.address())).await
     }
 
-    /// The primary is lost for ever and the standby takes its place, as a cluster manager does it.
+    /// The primary is lost forever, and the standby is promoted, as a cluster manager does it.
     async fn fail_over(&mut self) {
         self.lose_primary().await;
         self.take_over().await;
@@ -56,9 +56,9 @@ impl Pair {
         self.way.restore();
     }
 
-    /// All that was sent so far has reached the standby.
+    /// Everything that was written so far has reached the standby.
     async fn caught_up(&self) {
-        until_some("standby that has everything", SOON, async || {
+        until_some("standby that has caught up", SOON, async || {
             let behind = "select max(sent_lsn - flush_lsn)::text from pg_stat_replication";
             (self.primary.run(behind).await.as_deref() == Some("0")).then_some(())
         })
@@ -77,20 +77,20 @@ fn is_no_promise(answer: &Answer) -> bool {
 }
 
 #[tokio::test]
-async fn every_acknowledged_order_is_there_after_a_failover_and_the_show_goes_on() {
+async fn acknowledged_orders_survive_a_failover_and_the_show_continues() {
     let mut pair = Pair::start(true).await;
     let shop = pair.shop().await;
     let offer = shop.on_sale(10_000, json!({"per_buyer": 1_000, "hold_s": 3_600})).await;
     let path = format!("/v1/offers/{offer}/orders");
     let mut watcher = shop.live("Wim", "viewer").await;
 
-    // Buyers who press until the failover is over; each keeps what it was promised, and the key of what it was not.
+    // Buyers who buy until the failover is over. Each remembers its acknowledged orders, and the keys without an answer.
     let (over, seen) = tokio::sync::watch::channel(false);
-    let nobody_knows = Arc::new(AtomicUsize::new(0));
+    let unknown_outcomes = Arc::new(AtomicUsize::new(0));
     let mut buyers = Vec::new();
     for number in 0..6 {
         let (rest, path, over) = (shop.rest(&format!("buyer-{number}"), "viewer"), path.clone(), seen.clone());
-        let nobody_knows = nobody_knows.clone();
+        let unknown_outcomes = unknown_outcomes.clone();
         buyers.push(tokio::spawn(async move {
             let (mut promised, mut unknown) = (Vec::new(), Vec::new());
             while !*over.borrow() {
@@ -101,10 +101,10 @@ async fn every_acknowledged_order_is_there_after_a_failover_and_the_show_goes_on
                     _ => {
                         assert!(is_no_promise(&answer), "{answer:?}");
                         unknown.push(key);
-                        nobody_knows.fetch_add(1, Ordering::Relaxed);
+                        unknown_outcomes.fetch_add(1, Ordering::Relaxed);
                     }
                 }
-                // A pace at which nobody reaches their limit.
+                // Slow enough that no buyer reaches their limit.
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
             (rest, promised, unknown)
@@ -113,14 +113,14 @@ async fn every_acknowledged_order_is_there_after_a_failover_and_the_show_goes_on
     until_some("fifty orders", SOON, async || (shop.left(&offer).await <= 9_950).then_some(())).await;
     let timeline = shop.offer(&offer).await["v"][0].clone();
     pair.lose_primary().await;
-    // A batch is sent again for five seconds. Whoever has no answer then is told so.
-    until_some("buyer of whose order nobody knows", SOON, async || {
-        (nobody_knows.load(Ordering::Relaxed) > 0).then_some(())
+    // A batch is retried for five seconds. Buyers without a result then get the answer `outcome_unknown`.
+    until_some("purchase with an unknown outcome", SOON, async || {
+        (unknown_outcomes.load(Ordering::Relaxed) > 0).then_some(())
     })
     .await;
-    // The room never noticed.
+    // The room is not affected.
     watcher.ask(json!({"do": "say", "text": "still here"})).await.unwrap();
-    watcher.event("the talk", SOON, |event| event["text"] == "still here").await;
+    watcher.event("the message", SOON, |event| event["text"] == "still here").await;
     pair.take_over().await;
     ready(&shop).await;
     let first = format!("/v1/offers/{offer}/orders");
@@ -136,9 +136,9 @@ async fn every_acknowledged_order_is_there_after_a_failover_and_the_show_goes_on
         let (rest, promised, unknown) = buyer.await.unwrap();
         for (key, order) in &promised {
             let found = rest.get(&format!("/v1/orders/by-key/{key}")).await.expect(200);
-            assert_eq!(&id(&found), order, "an acknowledged order is gone");
+            assert_eq!(&id(&found), order, "an acknowledged order is lost");
         }
-        // What nobody could say is found out by the same key: one order each, whether it was made before or is now.
+        // A retry with the same key settles an unknown outcome: one order each, from before or new.
         for key in &unknown {
             let answer = rest.post_keyed(&path, key, json!({"qty": 1})).await;
             assert!(matches!(answer.status, 200 | 201), "{answer:?}");
@@ -148,15 +148,15 @@ async fn every_acknowledged_order_is_there_after_a_failover_and_the_show_goes_on
     let counted = "select count(*)::text from orders";
     assert_eq!(pair.standby.run(counted).await, Some(all.to_string()));
     assert_eq!(pair.standby.run("select count(*)::text from audit").await.as_deref(), Some("0"));
-    // The epoch is the timeline's: what is told from here on replaces what was seen before, whatever its version.
+    // The epoch is the timeline of PostgreSQL: states from here on replace earlier ones, whatever their version.
     let epoch = async || shop.offer(&offer).await["v"][0].as_i64();
     until_some("another epoch", SOON, async || (epoch().await > timeline.as_i64()).then_some(())).await;
     let left = 10_000 - all;
     watcher.until_state("the count of now", SOON, |state| state["offers"][&offer]["left"] == left).await;
 }
 
-/// Buys and pays while the standby hears nothing, then fails over to it. Gives both answers and what is there afterwards.
-async fn buy_unheard_and_fail_over(synchronous: bool) -> (Answer, Answer, Vec<String>) {
+/// Buys and pays while the standby is cut off, then fails over to it. Returns both answers and the orders that exist afterwards.
+async fn buy_without_replication_and_fail_over(synchronous: bool) -> (Answer, Answer, Vec<String>) {
     let mut pair = Pair::start(synchronous).await;
     let shop = pair.shop().await;
     let offer = shop.on_sale(9, json!({"per_buyer": 9, "hold_s": 3_600})).await;
@@ -168,14 +168,14 @@ async fn buy_unheard_and_fail_over(synchronous: bool) -> (Answer, Answer, Vec<St
     pair.stream.black_hole();
     let pay = format!("/v1/orders/{before}/pay");
     let (paid, bought) = tokio::join!(
-        ann.post_keyed(&pay, "pay-unheard-of", json!({"token": "ok"})),
-        ann.post_keyed(&path, "buy-unheard-of", json!({"qty": 1}))
+        ann.post_keyed(&pay, "pay-unreplicated", json!({"token": "ok"})),
+        ann.post_keyed(&path, "buy-unreplicated", json!({"qty": 1}))
     );
-    // What a first try could not say, a second must not say either while nothing has changed.
+    // If the outcome of the first attempt is unknown, that of a retry must be unknown too, as long as nothing has changed.
     let (paid, bought) = match synchronous {
         true => (
-            ann.post_keyed(&pay, "pay-unheard-of", json!({"token": "ok"})).await,
-            ann.post_keyed(&path, "buy-unheard-of", json!({"qty": 1})).await,
+            ann.post_keyed(&pay, "pay-unreplicated", json!({"token": "ok"})).await,
+            ann.post_keyed(&path, "buy-unreplicated", json!({"qty": 1})).await,
         ),
         false => (paid, bought),
     };
@@ -191,16 +191,16 @@ async fn buy_unheard_and_fail_over(synchronous: bool) -> (Answer, Answer, Vec<St
 }
 
 #[tokio::test]
-async fn what_no_standby_has_is_not_acknowledged() {
-    let (paid, bought, _) = buy_unheard_and_fail_over(true).await;
+async fn order_without_replication_is_not_acknowledged() {
+    let (paid, bought, _) = buy_without_replication_and_fail_over(true).await;
     for answer in [paid, bought] {
         assert!(is_no_promise(&answer), "{answer:?}");
     }
 }
 
 #[tokio::test]
-async fn without_a_synchronous_standby_an_acknowledged_order_is_lost_in_a_failover() {
-    let (paid, bought, after) = buy_unheard_and_fail_over(false).await;
+async fn failover_without_a_synchronous_standby_loses_acknowledged_orders() {
+    let (paid, bought, after) = buy_without_replication_and_fail_over(false).await;
     let (paid, bought) = (paid.expect(200), bought.expect(201));
     assert_eq!((&paid["status"], &bought["status"]), (&json!("paid"), &json!("held")));
     assert_eq!(
@@ -211,26 +211,26 @@ async fn without_a_synchronous_standby_an_acknowledged_order_is_lost_in_a_failov
 }
 
 #[tokio::test]
-async fn a_retry_is_not_acknowledged_before_a_standby_has_its_order_either() {
+async fn retry_is_not_acknowledged_before_its_order_is_replicated() {
     let mut pair = Pair::start(true).await;
     let shop = pair.shop().await;
     let offer = shop.on_sale(9, json!({"per_buyer": 9, "hold_s": 3_600})).await;
     let (ann, path) = (shop.rest("Ann", "viewer"), format!("/v1/offers/{offer}/orders"));
     pair.caught_up().await;
     pair.stream.black_hole();
-    let unheard = ann.post_keyed(&path, "buy-unheard-of", json!({"qty": 1})).await;
-    assert!(is_no_promise(&unheard), "{unheard:?}");
-    // A start again forgets that the commit was waiting: the order is there for everybody to see, and nowhere else.
+    let unreplicated = ann.post_keyed(&path, "buy-unreplicated", json!({"qty": 1})).await;
+    assert!(is_no_promise(&unreplicated), "{unreplicated:?}");
+    // A restart forgets that the commit was waiting: the order is visible on the primary, and nowhere else.
     pair.primary.crash().await;
     pair.primary.start_again().await;
     assert_eq!(pair.primary.run("select count(*)::text from orders").await.as_deref(), Some("1"));
     ready(&shop).await;
-    // Looking under the lock of the offer's row is a write to Postgres, so the retry's commit waits as the first did.
-    let retried = ann.post_keyed(&path, "buy-unheard-of", json!({"qty": 1})).await;
+    // The lookup takes the row lock of the offer, which is a write for PostgreSQL. So the commit of the retry waits like the first.
+    let retried = ann.post_keyed(&path, "buy-unreplicated", json!({"qty": 1})).await;
     assert!(is_no_promise(&retried), "{retried:?}");
     pair.stream.restore();
-    let order = until_some("order with its standby", SOON, async || {
-        let answer = ann.post_keyed(&path, "buy-unheard-of", json!({"qty": 1})).await;
+    let order = until_some("order on the standby", SOON, async || {
+        let answer = ann.post_keyed(&path, "buy-unreplicated", json!({"qty": 1})).await;
         matches!(answer.status, 200 | 201).then(|| id(&answer.body))
     })
     .await;

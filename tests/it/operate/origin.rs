@@ -1,4 +1,4 @@
-//! Which sites may use the server from a browser, and what the pages may load.
+//! Origins: which sites may use the server from a browser. Content policy: what the pages may load.
 
 use reqwest::Method;
 
@@ -7,7 +7,7 @@ use crate::support::process::Server;
 use crate::support::shop::{KEY, Shop, migrate};
 
 #[tokio::test]
-async fn a_foreign_site_is_refused_and_an_allowed_one_is_told_so() {
+async fn foreign_origin_is_refused_and_an_allowed_one_gets_cors_headers() {
     let database = Database::create().await;
     migrate(&database.url()).await;
     let more = ["--allow-origin", "https://shop.example", "--base-url", "https://live.example"];
@@ -41,14 +41,14 @@ async fn a_foreign_site_is_refused_and_an_allowed_one_is_told_so() {
             ["authorization", "content-type", "idempotency-key"].iter().all(|name| asked.contains(name)),
             "{asked}"
         );
-        // A no is readable too.
+        // Browsers can read refusals too.
         let refused = ask(Method::GET, "/v1/orders", origin).await;
         assert_eq!((refused.status, refused.header("access-control-allow-origin")), (401, Some(origin)));
     }
 }
 
 #[tokio::test]
-async fn pages_load_only_what_is_ours_and_have_no_inline_script() {
+async fn pages_load_only_own_assets_and_have_no_inline_script() {
     let shop = Shop::demo(&[]).await;
     for path in ["/", "/watch", "/orders", "/host", "/docs"] {
         let answer = shop.server.rest().get(path).await;
@@ -75,7 +75,7 @@ async fn pages_load_only_what_is_ours_and_have_no_inline_script() {
     assert_eq!(again.status, 304);
 }
 
-/// What the policy would stop: inline scripts, handlers, styles, and anything from elsewhere.
+/// What the content security policy would block: inline scripts, handlers and styles, and assets from other sites.
 fn inline(page: &str) -> Vec<String> {
     let tags = page.split('<').skip(1).filter_map(|rest| rest.split_once('>'));
     let bad = tags.filter(|(tag, after)| {

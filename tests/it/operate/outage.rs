@@ -1,4 +1,4 @@
-//! Postgres goes away while the server runs, and comes back.
+//! PostgreSQL fails while the server runs, and comes back.
 
 use std::time::Instant;
 
@@ -10,14 +10,14 @@ use crate::support::rest::{Answer, Rest};
 use crate::support::shop::{Shop, id, key};
 use crate::support::{SOON, until_some};
 
-/// An answer that promises nothing: 503 with one of these codes.
+/// An answer that acknowledges nothing: 503 with one of these codes.
 fn is_no_promise(answer: &Answer) -> bool {
     let code = answer.body["code"].as_str().unwrap_or_default();
     answer.status == 503 && matches!(code, "busy" | "unavailable" | "outcome_unknown")
 }
 
 #[tokio::test]
-async fn a_database_that_goes_away_stops_selling_and_comes_back_by_itself() {
+async fn node_recovers_after_a_database_outage() {
     let database = Database::create().await;
     let proxy = Proxy::start(database.address()).await;
     let shop = Shop::serve(&database.url(), &database.url_at(proxy.address())).await;
@@ -60,13 +60,13 @@ async fn a_database_that_goes_away_stops_selling_and_comes_back_by_itself() {
 }
 
 #[tokio::test]
-async fn a_cut_in_the_middle_of_a_purchase_never_makes_two() {
+async fn connection_loss_during_a_purchase_never_makes_two_orders() {
     let database = Database::create().await;
     let proxy = Proxy::start(database.address()).await;
     let shop = Shop::serve(&database.url(), &database.url_at(proxy.address())).await;
     let offer = shop.on_sale(100, json!({"per_buyer": 100})).await;
     let path = format!("/v1/offers/{offer}/orders");
-    // Cuts while buyers press, at whatever point of their transactions.
+    // Connections are cut during purchases, at any point of their transactions.
     for _ in 0..5 {
         let buyers: Vec<_> =
             (0..6).map(|_| tokio::spawn(buy_in_the_end(shop.rest(&key(), "viewer"), path.clone()))).collect();
@@ -83,7 +83,7 @@ async fn a_cut_in_the_middle_of_a_purchase_never_makes_two() {
     shop.assert_left(&offer, 70).await;
 }
 
-/// Presses buy until there is an order, always under the same key; whatever was promised on the way is kept.
+/// Retries a purchase with the same key until there is an order. An order that was acknowledged on the way must stay.
 async fn buy_in_the_end(rest: Rest, path: String) {
     let key = key();
     let deadline = Instant::now() + SOON;
@@ -104,14 +104,14 @@ async fn buy_in_the_end(rest: Rest, path: String) {
 }
 
 #[tokio::test]
-async fn a_link_that_is_lost_without_a_word_does_not_stop_a_sale() {
+async fn silently_lost_connection_does_not_stop_a_sale() {
     let database = Database::create().await;
     let proxy = Proxy::start(database.address()).await;
     let shop = Shop::serve(&database.url(), &database.url_at(proxy.address())).await;
     let offer = shop.on_sale(9, json!({"hold_s": 10})).await;
     let path = format!("/v1/offers/{offer}/orders");
     let first = shop.rest("Ann", "viewer").post_keyed(&path, &key(), json!({"qty": 2})).await.expect(201);
-    // The database is there, only nobody hears what is said on the links of before.
+    // The database works, but nothing arrives on the old connections any more.
     proxy.lose();
     buy_in_the_end(shop.rest("Bob", "viewer"), path).await;
     assert_eq!(shop.number("select count(*) from orders").await, 2);

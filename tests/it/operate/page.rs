@@ -1,4 +1,4 @@
-//! How pages travel: compressed where that is taken, kept for ever under their version, without inline scripts.
+//! Pages and assets: compressed if accepted, cached forever under their version, without inline scripts.
 
 use std::io::Read;
 
@@ -17,11 +17,11 @@ async fn fetch(url: &str, headers: &[(reqwest::header::HeaderName, &str)]) -> re
 }
 
 #[tokio::test]
-async fn files_are_sent_small_and_kept_by_the_version_of_all() {
+async fn assets_are_compressed_and_cached_by_version() {
     let shop = Shop::demo(&[]).await;
     let url = &shop.server.url;
     let page = fetch(&format!("{url}/watch"), &[]).await;
-    assert_eq!(page.headers()["cache-control"], "no-cache", "a new version is seen at once");
+    assert_eq!(page.headers()["cache-control"], "no-cache", "a new version is visible immediately");
     let html = page.text().await.unwrap();
     let script = html.split("src=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap().to_owned();
     let version = script.split('/').nth(2).unwrap().to_owned();
@@ -38,7 +38,7 @@ async fn files_are_sent_small_and_kept_by_the_version_of_all() {
         (&"gzip".parse().unwrap(), &b"text/javascript; charset=utf-8"[..])
     );
     let tag = small.headers()[ETAG].clone();
-    assert_ne!(tag, plain_tag, "two forms are two things");
+    assert_ne!(tag, plain_tag, "the compressed and the plain form have different ETags");
     let bytes = small.bytes().await.unwrap();
     assert!(bytes.len() * 2 < text.len(), "{} of {}", bytes.len(), text.len());
     let mut unpacked = String::new();
@@ -49,7 +49,7 @@ async fn files_are_sent_small_and_kept_by_the_version_of_all() {
     let refused = fetch(&format!("{url}{script}"), &[(ACCEPT_ENCODING, "gzip;q=0")]).await;
     assert_eq!(refused.headers().get(CONTENT_ENCODING), None);
 
-    // By another node's version it is served and not kept; by its own name, with the words for people.
+    // Under the version of another node it is served without caching; under its plain name it has its comments.
     let other = fetch(&format!("{url}/assets/v-0123456789ab/client.js"), &[]).await;
     assert_eq!((other.status().as_u16(), other.headers()["cache-control"].as_bytes()), (200, &b"no-cache"[..]));
     assert!(!other.text().await.unwrap().contains("The reference client"));

@@ -1,4 +1,4 @@
-//! What leads people to a show: a calendar entry and a QR code.
+//! Sharing a show: a calendar entry and a QR code.
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use crate::support::postgres::Database;
 use crate::support::shop::{Shop, id, now_ms};
 
 #[tokio::test]
-async fn a_show_to_come_has_a_calendar_entry_and_a_code_for_its_link() {
+async fn scheduled_show_has_a_calendar_entry_and_a_qr_code() {
     let database = Database::create().await;
     let shop = Shop::serve_with(&database.url(), &database.url(), &["--base-url", "https://live.example"]).await;
     let at = now_ms() + 86_400_000;
@@ -39,7 +39,7 @@ async fn a_show_to_come_has_a_calendar_entry_and_a_code_for_its_link() {
 }
 
 #[tokio::test]
-async fn without_a_base_url_the_link_begins_where_one_asked() {
+async fn link_uses_the_request_host_without_a_base_url() {
     let shop = Shop::demo(&[]).await;
     let path = shop.path("qr.svg");
     let ask = async |host: &str| {

@@ -1,4 +1,4 @@
-//! Spans reach an OpenTelemetry collector. Only a build with the feature sends any:
+//! Spans reach an OpenTelemetry collector. Only a build with the feature `otel` exports them:
 //! `scripts/test --features otel --test it spans`.
 
 use std::sync::{Arc, Mutex};
@@ -12,10 +12,10 @@ use serde_json::json;
 use crate::support::shop::{Shop, id, key};
 use crate::support::until_some;
 
-/// What one export was: where to, of what kind, and its bytes (protobuf, in which text stands as it is).
+/// One export: its path, content type and bytes (protobuf, in which text is readable).
 type Exports = Arc<Mutex<Vec<(String, String, Bytes)>>>;
 
-/// Takes spans as a collector does, on a free port.
+/// A collector on a free port.
 async fn collector() -> (String, Exports) {
     let exports = Exports::default();
     let taken = exports.clone();
@@ -31,7 +31,7 @@ async fn collector() -> (String, Exports) {
 }
 
 #[tokio::test]
-async fn requests_batches_and_calls_to_the_provider_are_seen_by_a_collector() {
+async fn collector_receives_spans_of_requests_batches_and_provider_calls() {
     let (url, exports) = collector().await;
     let shop = Shop::demo(&["--otlp-endpoint", &url]).await;
     let offer = shop.on_sale(3, json!({})).await;
@@ -40,7 +40,7 @@ async fn requests_batches_and_calls_to_the_provider_are_seen_by_a_collector() {
     let order = id(&buyer.post_keyed(&path, &key(), json!({"qty": 1})).await.expect(201));
     buyer.post_keyed(&format!("/v1/orders/{order}/pay"), &key(), json!({"token": "ok"})).await.expect(200);
     let has = |bytes: &[u8], word: &str| bytes.windows(word.len()).any(|part| part == word.as_bytes());
-    // They go out every five seconds.
+    // Spans are exported every five seconds.
     until_some("all kinds of spans", Duration::from_secs(20), async || {
         let all = exports.lock().unwrap().iter().flat_map(|(_, _, body)| body.to_vec()).collect::<Vec<_>>();
         let words = ["livesouk", "request", "batch", "provider", "offer.id", &offer, &path];
@@ -49,7 +49,7 @@ async fn requests_batches_and_calls_to_the_provider_are_seen_by_a_collector() {
     .await;
     for (path, kind, body) in exports.lock().unwrap().iter() {
         assert_eq!((&**path, &**kind), ("/v1/traces", "application/x-protobuf"));
-        // No label is a person, and no secret leaves this way.
+        // Spans contain no user names and no secrets.
         assert!(!has(body, "Ann") && !has(body, "Bearer"));
     }
 }

@@ -1,4 +1,4 @@
-//! Starting: what is printed, what is found again, what is refused and how.
+//! Starting: the output, the data of an earlier start, and refused settings.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::support::proxy::Proxy;
 use crate::support::rest::Rest;
 use crate::support::shop::{KEY, Shop, id, key, migrate, sign};
 
-/// Runs a command that must not start: its exit code and what it said.
+/// Runs a command that must fail: its exit code and its error output.
 async fn refused(args: &[&str]) -> (Option<i32>, String) {
     let folder = tempfile::tempdir().unwrap();
     let mut process = Process::livesouk(args, folder.path());
@@ -20,7 +20,7 @@ async fn refused(args: &[&str]) -> (Option<i32>, String) {
 }
 
 #[tokio::test]
-async fn the_demo_prints_one_line_with_everything_a_script_needs() {
+async fn demo_prints_one_json_line_for_scripts() {
     let server = Server::demo().await;
     let printed = server.process.stdout();
     let first: Value = serde_json::from_str(printed.lines().next().unwrap()).unwrap();
@@ -54,7 +54,7 @@ async fn the_demo_prints_one_line_with_everything_a_script_needs() {
 }
 
 #[tokio::test]
-async fn the_second_start_of_the_demo_finds_everything_again() {
+async fn demo_keeps_its_data_over_a_restart() {
     let shop = Shop::demo(&[]).await;
     let offer = id(&shop.server.started["offers"][0]);
     let ann = shop.rest("Ann", "viewer");
@@ -69,7 +69,7 @@ async fn the_second_start_of_the_demo_finds_everything_again() {
     assert_eq!(offers(&shop.server.started), offers(&started));
     let before = started["offers"][0]["left"].as_i64().unwrap();
     assert_eq!(shop.server.started["offers"][0]["left"], before - 1);
-    // Old tokens are good: the key is kept too.
+    // Old tokens are valid: the key is kept too.
     let ann = shop.server.rest().with_token(&shop.token("Ann", "viewer"));
     assert_eq!(ann.get(&format!("/v1/orders/{}", id(&order))).await.expect(200)["status"], "held");
     let listed = ann.get(&shop.path("messages")).await.expect(200);
@@ -79,7 +79,7 @@ async fn the_second_start_of_the_demo_finds_everything_again() {
 }
 
 #[tokio::test]
-async fn a_port_that_is_taken_is_told_with_the_flag_that_helps() {
+async fn used_port_is_refused_and_the_message_names_the_flag() {
     let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = taken.local_addr().unwrap().to_string();
     for args in [vec!["demo", "--listen", &address], vec!["serve", "--listen", &address, "--auth-key", KEY]] {
@@ -90,7 +90,7 @@ async fn a_port_that_is_taken_is_told_with_the_flag_that_helps() {
 }
 
 #[tokio::test]
-async fn a_second_server_on_the_same_file_is_refused() {
+async fn second_server_on_the_same_file_is_refused() {
     let shop = Shop::demo(&[]).await;
     let store = format!("sqlite:{}", shop.server.data().join("livesouk.db").display());
     let data = shop.server.data();
@@ -107,7 +107,7 @@ async fn a_second_server_on_the_same_file_is_refused() {
 }
 
 #[tokio::test]
-async fn serve_does_not_start_without_a_key_worth_the_name() {
+async fn serve_does_not_start_without_a_long_enough_key() {
     let serve = ["serve", "--listen", "127.0.0.1:0"];
     let short = "x".repeat(31);
     for (more, part) in [
@@ -129,46 +129,48 @@ async fn serve_does_not_start_without_a_key_worth_the_name() {
 }
 
 #[test]
-fn a_setting_may_come_from_the_environment() {
+fn settings_can_come_from_the_environment() {
     for (value, part) in [("json", "--broker is local"), ("text", "--broker is local"), ("xml", "possible values")] {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_livesouk"));
         let ended = command.args(["serve", "--broker", "kafka"]).env("LIVESOUK_LOG_FORMAT", value).output().unwrap();
         let said = String::from_utf8_lossy(&ended.stderr);
-        // Where the setting is good, the broker is what is wrong.
+        // If the setting is valid, the broker is what is refused.
         assert!(said.contains(part), "{value:?}: {said}");
     }
 }
 
 #[tokio::test]
-async fn a_postgres_that_is_not_migrated_is_told_how() {
+async fn unmigrated_database_is_refused_with_the_command_to_run() {
     let database = Database::create().await;
     let args = ["serve", "--listen", "127.0.0.1:0", "--auth-key", KEY, "--store"];
     let (code, said) = refused(&[&args[..], &[&database.url()]].concat()).await;
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("livesouk migrate"), "{said}");
-    // Twice, and from two processes at once.
+    // Migrate twice, and from two processes at the same time.
     let url = database.url();
     tokio::join!(migrate(&url), migrate(&url));
     migrate(&url).await;
 }
 
 #[tokio::test]
-async fn a_postgres_that_is_down_at_start_is_waited_for() {
+async fn start_waits_for_a_database_that_is_down() {
     let database = Database::create().await;
     migrate(&database.url()).await;
     let proxy = Proxy::start(database.address()).await;
     proxy.cut();
     let via = database.url_at(proxy.address());
-    let nobody = format!("postgres://postgres@{}/x", free_address());
-    // One comes back in time, the other never does: side by side, because both take their time.
+    let unreachable = format!("postgres://postgres@{}/x", free_address());
+    // One database comes up in time, the other never does. Both run side by side, because both take a while.
     let folder = tempfile::tempdir().unwrap();
     let listen = free_address();
     let mut waits =
         Process::livesouk(&["serve", "--listen", &listen, "--auth-key", KEY, "--store", &via], folder.path());
-    let mut gives_up =
-        Process::livesouk(&["serve", "--listen", "127.0.0.1:0", "--auth-key", KEY, "--store", &nobody], folder.path());
-    crate::support::until_some("word of the retry", SOON, async || {
-        waits.stderr().contains("trying again").then_some(())
+    let mut gives_up = Process::livesouk(
+        &["serve", "--listen", "127.0.0.1:0", "--auth-key", KEY, "--store", &unreachable],
+        folder.path(),
+    );
+    crate::support::until_some("log line of the retry", SOON, async || {
+        waits.stderr().contains("retrying").then_some(())
     })
     .await;
     proxy.restore();
@@ -179,12 +181,12 @@ async fn a_postgres_that_is_down_at_start_is_waited_for() {
     })
     .await;
     assert_eq!(gives_up.end(SOON).await.code(), Some(2), "{}", gives_up.stderr());
-    assert!(gives_up.stderr().matches("trying again").count() >= 2, "{}", gives_up.stderr());
-    assert!(gives_up.stderr().contains("refused"), "the reason is told: {}", gives_up.stderr());
+    assert!(gives_up.stderr().matches("retrying").count() >= 2, "{}", gives_up.stderr());
+    assert!(gives_up.stderr().contains("refused"), "the reason is in the message: {}", gives_up.stderr());
 }
 
 #[tokio::test]
-async fn token_prints_a_token_that_works_and_nothing_else() {
+async fn token_prints_only_a_valid_token() {
     let shop = Shop::demo(&[]).await;
     let own = std::fs::read_to_string(shop.server.data().join("auth-key")).unwrap();
     let token = async |args: &[&str]| {
@@ -207,7 +209,7 @@ async fn token_prints_a_token_that_works_and_nothing_else() {
         assert_eq!((code, printed.as_str()), (Some(2), ""), "{said}");
         assert!(said.contains(part), "{said}");
     }
-    // Rotation: the newest key signs, the old one still opens.
+    // Rotation: the newest key signs, the old one still verifies.
     let database = Database::create().await;
     migrate(&database.url()).await;
     let server = Server::serve(&database.url(), "the-new-key-of-more-than-32-bytes!", &["--auth-key", KEY]).await;
@@ -220,7 +222,7 @@ async fn token_prints_a_token_that_works_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn every_command_explains_itself() {
+async fn every_command_has_help() {
     for command in [&[][..], &["demo"], &["serve"], &["migrate"], &["token"]] {
         let mut process =
             Process::livesouk(&[command, &["--help"]].concat(), Arc::new(tempfile::tempdir().unwrap()).path());
@@ -230,7 +232,7 @@ async fn every_command_explains_itself() {
         if let [name] = command {
             assert!(help.contains(&format!("livesouk {name}")), "{help}");
         }
-        // Every option has a line of help and most have an environment variable.
+        // Every option has a line of help, and most have an environment variable.
         for option in help.lines().map(str::trim_start).filter(|line| line.starts_with("--")) {
             assert!(option.len() > 2, "{help}");
         }

@@ -1,4 +1,4 @@
-//! Stopping: quickly, in order, and without losing what was begun.
+//! Shutdown: fast, graceful, and without losing work that has started.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use crate::support::process::Signal;
 use crate::support::shop::{Shop, id, key};
 
 #[tokio::test]
-async fn a_signal_ends_the_server_in_time_while_viewers_watch() {
+async fn signal_shuts_down_in_time_with_connected_viewers() {
     for signal in [Signal::Interrupt, Signal::Terminate] {
         let shop = Shop::demo(&[]).await;
         let (mut ann, mut guest) = (shop.live("Ann", "viewer").await, shop.watch().await);
@@ -20,7 +20,7 @@ async fn a_signal_ends_the_server_in_time_while_viewers_watch() {
         for live in [&mut ann, &mut guest] {
             let moving = live.until("moving", SOON, |frame| frame["t"] == "moving").await;
             assert!(moving["retry_ms"].as_i64().unwrap() >= 0);
-            // A client that stays is let go with a code that says come back, or just cut.
+            // A client that stays is closed with a code that means reconnect, or its connection is cut.
             let closed = live.closed(SOON).await;
             assert!(matches!(closed.code, 4000..=4499 | 1006), "{closed:?}");
         }
@@ -32,10 +32,10 @@ async fn a_signal_ends_the_server_in_time_while_viewers_watch() {
 }
 
 #[tokio::test]
-async fn a_connection_that_never_asked_anything_does_not_hold_up_the_end() {
+async fn idle_connection_does_not_delay_the_shutdown() {
     let shop = Shop::demo(&[]).await;
     let mut server = shop.server;
-    // Browsers and clients with a pool open such connections ahead of need.
+    // Browsers and clients with a connection pool open such connections in advance.
     let _unused = tokio::net::TcpStream::connect(server.address()).await.unwrap();
     assert_eq!(server.rest().get("/healthz").await.status, 200);
     let started = Instant::now();
@@ -44,7 +44,7 @@ async fn a_connection_that_never_asked_anything_does_not_hold_up_the_end() {
 }
 
 #[tokio::test]
-async fn a_payment_under_way_is_finished_before_the_end() {
+async fn payment_in_progress_is_finished_before_the_shutdown() {
     let shop = Shop::demo(&[]).await;
     let offer = shop.on_sale(1, json!({})).await;
     let rest = shop.rest("Ann", "viewer");

@@ -50,9 +50,9 @@ async fn a_crowd_is_let_in_at_a_pace_and_the_rest_is_told_when_to_come() {
     // What is no viewer is not slowed down.
     let page = Metrics::of(&shop.host).await;
     let counted = ["welcome", "told", "refused"]
-        .map(|answer| page.get(&format!("livesouk_handshakes_total{{answer=\"{answer}\"}}")) as usize);
+        .map(|answer| page.get(&format!("livesouk_websocket_handshakes_total{{result=\"{answer}\"}}")) as usize);
     assert_eq!(counted, sums);
-    assert_eq!(page.get("livesouk_closes_total{reason=\"overload\"}") as usize, sums[1]);
+    assert_eq!(page.get("livesouk_websocket_closes_total{reason=\"overload\"}") as usize, sums[1]);
 }
 
 #[tokio::test]

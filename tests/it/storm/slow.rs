@@ -40,9 +40,9 @@ async fn a_viewer_who_never_reads_is_let_go_and_the_others_miss_nothing() {
     }
     until_some("one viewer", SOON, async || seats(1).await).await;
     let page = Metrics::of(&shop.host).await;
-    assert!(page.get("livesouk_sends_blocked_total") >= 1.0);
-    assert_eq!(page.get("livesouk_closes_total{reason=\"slow\"}"), 1.0);
-    assert_eq!(page.get("livesouk_ladder_steps_total{step=\"close\"}"), 1.0);
+    assert!(page.get("livesouk_socket_writes_blocked_total") >= 1.0);
+    assert_eq!(page.get("livesouk_websocket_closes_total{reason=\"slow\"}"), 1.0);
+    assert_eq!(page.get("livesouk_backpressure_steps_total{step=\"close\"}"), 1.0);
     // What the kernel had taken may still be read; then the connection is over.
     let mut rest = vec![0; 1 << 16];
     let end = async { while stalled.read(&mut rest).await.is_ok_and(|length| length > 0) {} };
