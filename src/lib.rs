@@ -20,6 +20,8 @@ pub mod room;
 pub mod session;
 /// The database (SQLite or PostgreSQL). All SQL is here.
 pub mod store;
+/// The live verbs: everything a client can do in a live show, registered once for the WebSocket and for REST.
+pub mod verbs;
 
 /// The clock. Only this module asks the system for the time.
 pub mod clock;

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::protocol::client::Verb;
 use crate::protocol::frame_schema;
+use crate::verbs::{VERBS, VerbEntry};
 
 /// The frames of the server by name, with a description of each.
 const SERVER_FRAMES: [(&str, &str); 8] = [
@@ -49,7 +49,7 @@ pub fn document(openapi: &Value) -> Value {
     frame_schema::ReviewFrame::schemas(&mut schemas);
     frame_schema::AuditFrame::schemas(&mut schemas);
     frame_schema::MovingFrame::schemas(&mut schemas);
-    Verb::schemas(&mut schemas);
+    VERBS.iter().for_each(|entry| entry.collect_schemas(&mut schemas));
     let payloads = [
         ("hello", frame_schema::HelloFrame::schema()),
         ("tick", frame_schema::TickFrame::schema()),
@@ -68,10 +68,12 @@ pub fn document(openapi: &Value) -> Value {
     for ((name, payload), (_, about)) in payloads.into_iter().zip(SERVER_FRAMES) {
         messages[name] = json!({ "name": name, "summary": about, "payload": payload });
     }
+    let verbs: Vec<Value> = VERBS.iter().map(verb_schema).collect();
+    components["ClientFrame"] = json!({ "oneOf": verbs });
     messages["verb"] = json!({
         "name": "verb",
         "summary": "Every verb; the names are the same over REST. `ref` is your own id of the frame and comes back in the reply.",
-        "payload": Verb::schema(),
+        "payload": { "$ref": "#/components/schemas/ClientFrame" },
     });
     let link = |name: &str| json!({ "$ref": format!("#/channels/live/messages/{name}") });
     let names = SERVER_FRAMES.map(|(name, _)| name);
@@ -100,4 +102,19 @@ pub fn document(openapi: &Value) -> Value {
         },
         "components": { "messages": messages, "schemas": components },
     })
+}
+
+/// The frame of a verb: its input, its name in `do`, and the client's own `ref`.
+fn verb_schema(entry: &VerbEntry) -> Value {
+    let mut schema = entry.input_schema();
+    schema["properties"]["do"] = json!({ "const": entry.name });
+    schema["properties"]["ref"] = json!({
+        "type": ["string", "null"],
+        "description": "Your own id of the frame, at most 64 bytes; the reply repeats it",
+    });
+    let mut required = schema["required"].as_array().cloned().unwrap_or_default();
+    required.insert(0, "do".into());
+    schema["required"] = required.into();
+    schema["x-least-role"] = json!(entry.least_role);
+    schema
 }

@@ -153,18 +153,8 @@ impl<T: DeserializeOwned> FromRequestParts<AppState> for QueryParams<T> {
     }
 }
 
-/// The `Idempotency-Key` header of a request that must have exactly one.
-pub struct IdempotencyKeyHeader(pub IdempotencyKey);
-
-impl FromRequestParts<AppState> for IdempotencyKeyHeader {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, ApiError> {
-        Ok(Self(idempotency_key(&parts.headers)?))
-    }
-}
-
-fn idempotency_key(headers: &HeaderMap) -> Result<IdempotencyKey, Refusal> {
+/// The `Idempotency-Key` header. A request must have exactly one.
+pub fn idempotency_key(headers: &HeaderMap) -> Result<IdempotencyKey, Refusal> {
     let mut keys = headers.get_all("idempotency-key").iter();
     let key = keys.next().ok_or(Refusal::KeyMissing)?;
     if keys.next().is_some() {

@@ -34,6 +34,7 @@ mod share;
 mod stock_alert;
 mod stream;
 mod user_data;
+mod verb;
 mod websocket;
 
 use std::sync::Arc;
@@ -95,7 +96,7 @@ pub struct AppState {
 )]
 struct ApiDoc;
 
-/// All routes, and the OpenAPI and AsyncAPI documents that describe them.
+/// All routes, and the OpenAPI and AsyncAPI documents that describe them. The routes of live verbs come from their registry.
 pub fn router(state: AppState) -> Router {
     let mut described = OpenApiRouter::with_openapi(ApiDoc::openapi())
         .routes(routes!(stream::shop))
@@ -109,41 +110,21 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(report::report_csv))
         .routes(routes!(share::calendar))
         .routes(routes!(share::qr))
-        .routes(routes!(offer::pin, offer::unpin))
         .routes(routes!(offer::list, offer::create))
         .routes(routes!(lineup::set_lineup))
         .routes(routes!(lineup::schedule))
         .routes(routes!(offer::show))
-        .routes(routes!(offer::open))
-        .routes(routes!(offer::pause))
-        .routes(routes!(offer::close))
-        .routes(routes!(offer::restock))
-        .routes(routes!(offer::extend))
-        .routes(routes!(order::buy))
         .routes(routes!(order::list))
         .routes(routes!(order::by_key))
         .routes(routes!(order::show))
-        .routes(routes!(order::pay))
-        .routes(routes!(order::cancel))
-        .routes(routes!(order::refund))
         .routes(routes!(address::show, address::set, address::erase))
-        .routes(routes!(stock_alert::add, stock_alert::remove))
         .routes(routes!(stock_alert::list))
         .routes(routes!(payment::webhook))
         .routes(routes!(payment::approve))
-        .routes(routes!(chat::list, chat::say))
-        .routes(routes!(chat::react))
-        .routes(routes!(moderation::delete_message))
+        .routes(routes!(chat::list))
         .routes(routes!(moderation::sanctions))
-        .routes(routes!(moderation::mute, moderation::unmute))
-        .routes(routes!(moderation::ban, moderation::unban))
-        .routes(routes!(moderation::set_chat_rules))
-        .routes(routes!(moderation::announce))
         .routes(routes!(moderation::blocklist, moderation::set_blocklist))
         .routes(routes!(moderation::review_queue))
-        .routes(routes!(moderation::approve))
-        .routes(routes!(moderation::reject))
-        .routes(routes!(moderation::pin_message, moderation::unpin_message))
         .routes(routes!(moderation::audit_log))
         .routes(routes!(moderation::my_audit_log))
         .routes(routes!(export::export))
@@ -158,9 +139,12 @@ pub fn router(state: AppState) -> Router {
         described = described.routes(routes!(dev::create_token));
     }
     let (routes, openapi) = described.split_for_parts();
-    let openapi = serde_json::to_value(&openapi).map(openapi::inline_primitive_schemas).unwrap_or_default();
+    let mut openapi = serde_json::to_value(&openapi).unwrap_or_default();
+    verb::describe(&mut openapi);
+    let openapi = openapi::inline_primitive_schemas(openapi);
     let asyncapi = openapi::inline_primitive_schemas(asyncapi::document(&openapi));
     routes
+        .merge(verb::routes())
         .route("/v1/streams/{stream}/live", get(websocket::live))
         .route("/v1/openapi.json", get(move || ops::json_document(openapi.clone())))
         .route("/v1/asyncapi.json", get(move || ops::json_document(asyncapi.clone())))

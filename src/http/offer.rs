@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::AppState;
@@ -11,42 +11,7 @@ use super::error::{ApiResult, Problem};
 use super::extract::{Caller, JsonBody, List, PathId};
 use crate::app::NewOfferForm;
 use crate::domain::{Millis, Minor, OfferId, OfferKind, StreamId, VariantId};
-use crate::protocol::{OfferView, PinView};
-
-#[derive(Deserialize, ToSchema)]
-pub struct PinRequest {
-    offer: OfferId,
-}
-
-#[derive(Serialize, ToSchema)]
-pub struct PinResponse {
-    pub pin: Option<PinView>,
-}
-
-/// Shows this offer's card to everybody.
-#[utoipa::path(put, path = "/v1/streams/{stream}/pin", tag = "offers", params(("stream" = StreamId, Path)),
-    request_body = PinRequest, responses((status = 200, body = PinResponse), (status = "default", body = Problem)))]
-pub async fn pin(
-    State(state): State<AppState>,
-    Caller(actor): Caller,
-    PathId(stream): PathId<StreamId>,
-    JsonBody(body): JsonBody<PinRequest>,
-) -> ApiResult<Json<PinResponse>> {
-    let pin = Some(state.app.pin(&actor, stream, body.offer).await?);
-    Ok(Json(PinResponse { pin }))
-}
-
-/// Takes the card away.
-#[utoipa::path(delete, path = "/v1/streams/{stream}/pin", tag = "offers", params(("stream" = StreamId, Path)),
-    responses((status = 200, body = PinResponse), (status = "default", body = Problem)))]
-pub async fn unpin(
-    State(state): State<AppState>,
-    Caller(actor): Caller,
-    PathId(stream): PathId<StreamId>,
-) -> ApiResult<Json<PinResponse>> {
-    state.app.unpin(&actor, stream).await?;
-    Ok(Json(PinResponse { pin: None }))
-}
+use crate::protocol::OfferView;
 
 /// The offers of a show in the order of its line-up. Drafts are shown to producers and hosts only.
 #[utoipa::path(get, path = "/v1/streams/{stream}/offers", tag = "offers", params(("stream" = StreamId, Path)),
@@ -113,73 +78,4 @@ pub async fn show(
     PathId(offer): PathId<OfferId>,
 ) -> ApiResult<Json<OfferView>> {
     Ok(Json(state.app.offer(&actor, offer).await?))
-}
-
-/// Starts the sale (a flash sale counts down first), or goes on after a pause.
-#[utoipa::path(post, path = "/v1/offers/{offer}/open", tag = "offers", params(("offer" = OfferId, Path)),
-    responses((status = 200, body = OfferView), (status = "default", body = Problem)))]
-pub async fn open(
-    State(state): State<AppState>,
-    Caller(actor): Caller,
-    PathId(offer): PathId<OfferId>,
-) -> ApiResult<Json<OfferView>> {
-    Ok(Json(state.app.open_offer(&actor, offer).await?))
-}
-
-/// Stops selling for now. The window goes on.
-#[utoipa::path(post, path = "/v1/offers/{offer}/pause", tag = "offers", params(("offer" = OfferId, Path)),
-    responses((status = 200, body = OfferView), (status = "default", body = Problem)))]
-pub async fn pause(
-    State(state): State<AppState>,
-    Caller(actor): Caller,
-    PathId(offer): PathId<OfferId>,
-) -> ApiResult<Json<OfferView>> {
-    Ok(Json(state.app.pause_offer(&actor, offer).await?))
-}
-
-/// Ends the sale; what nobody holds returns to the pool.
-#[utoipa::path(post, path = "/v1/offers/{offer}/close", tag = "offers", params(("offer" = OfferId, Path)),
-    responses((status = 200, body = OfferView), (status = "default", body = Problem)))]
-pub async fn close(
-    State(state): State<AppState>,
-    Caller(actor): Caller,
-    PathId(offer): PathId<OfferId>,
-) -> ApiResult<Json<OfferView>> {
-    Ok(Json(state.app.close_offer(&actor, offer).await?))
-}
-
-#[derive(Deserialize, ToSchema)]
-pub struct RestockRequest {
-    /// Units to move from the pool.
-    pub add: i64,
-}
-
-/// Moves more units from the pool into the offer.
-#[utoipa::path(post, path = "/v1/offers/{offer}/restock", tag = "offers", params(("offer" = OfferId, Path)),
-    request_body = RestockRequest, responses((status = 200, body = OfferView), (status = "default", body = Problem)))]
-pub async fn restock(
-    State(state): State<AppState>,
-    Caller(actor): Caller,
-    PathId(offer): PathId<OfferId>,
-    JsonBody(body): JsonBody<RestockRequest>,
-) -> ApiResult<Json<OfferView>> {
-    Ok(Json(state.app.restock_offer(&actor, offer, body.add).await?))
-}
-
-#[derive(Deserialize, ToSchema)]
-pub struct ExtendRequest {
-    /// 10 to 1200.
-    seconds: i64,
-}
-
-/// Moves the end of a flash sale that has started.
-#[utoipa::path(post, path = "/v1/offers/{offer}/extend", tag = "offers", params(("offer" = OfferId, Path)),
-    request_body = ExtendRequest, responses((status = 200, body = OfferView), (status = "default", body = Problem)))]
-pub async fn extend(
-    State(state): State<AppState>,
-    Caller(actor): Caller,
-    PathId(offer): PathId<OfferId>,
-    JsonBody(body): JsonBody<ExtendRequest>,
-) -> ApiResult<Json<OfferView>> {
-    Ok(Json(state.app.extend_offer(&actor, offer, body.seconds).await?))
 }

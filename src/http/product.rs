@@ -9,7 +9,6 @@ use utoipa::ToSchema;
 use super::AppState;
 use super::error::{ApiResult, Problem};
 use super::extract::{Caller, JsonBody, List, PageQuery, PageRequest, PathId};
-use super::offer::RestockRequest;
 use crate::app;
 use crate::domain::{Minor, ProductId, Titles, VariantId};
 use crate::protocol::{ProductView, VariantView};
@@ -66,6 +65,12 @@ pub async fn create(
     let variants = variants.collect();
     let new = app::NewProduct { title, titles, image, category, variants };
     Ok((StatusCode::CREATED, Json(state.app.create_product(&actor, new).await?)))
+}
+
+#[derive(Deserialize, ToSchema)]
+pub struct RestockRequest {
+    /// The number of units to add.
+    add: i64,
 }
 
 /// Adds units to the pool of a variant.

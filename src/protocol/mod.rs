@@ -21,7 +21,7 @@ pub mod view;
 #[cfg(test)]
 mod fuzz_test;
 
-pub use client::{ClientFrame, Verb};
+pub use client::{ClientFrame, VerbCall};
 pub use close::Close;
 pub use event::EncodedEvent;
 pub use frame::Frame;

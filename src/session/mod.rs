@@ -4,7 +4,7 @@
 //! message. Fast verbs are replied to in order. Slow verbs (those that move money, for example) run in tasks of their own, at
 //! most eight at a time.
 
-pub mod verbs;
+mod ready_verb;
 
 #[cfg(test)]
 mod session_test;
@@ -20,11 +20,11 @@ use tokio::net::TcpStream;
 
 use crate::app::App;
 use crate::domain::Actor;
-use crate::protocol::{BadFrame, ClientFrame, Close, EncodedEvent, Frame, FrameReader, IncomingMessage, Verb, server};
+use crate::protocol::{BadFrame, ClientFrame, Close, EncodedEvent, Frame, FrameReader, IncomingMessage, server};
 use crate::room::{self, JoinRequest, Room, Subscription};
 
 pub use crate::room::StreamPosition;
-pub use verbs::VerbContext;
+use ready_verb::ReadyVerb;
 
 const SEND_BUFFER_BYTES: usize = 64 * 1024;
 /// TCP_NOTSENT_LOWAT: how much the kernel buffers ahead of what it can send. It is small so that a slow viewer gets current
@@ -90,13 +90,12 @@ pub fn serve<H: Send>(
             Ok(subscription) => subscription,
             Err(close) => return send_close(&socket, *close).await,
         };
-        let context = VerbContext { app, member: subscription.member().clone() };
-        let connection = Connection { subscription, socket: &socket, context, slow_verbs: Arc::default(), deflate };
+        let connection = Connection { subscription, socket: &socket, app, slow_verbs: Arc::default(), deflate };
         tokio::select! {
             biased;
             // The writer has closed this socket, for whatever reason.
             () = subscription.run() => {
-                let is_stopping = connection.context.app.stopping().is_cancelled();
+                let is_stopping = connection.app.stopping().is_cancelled();
                 drain_socket(&socket, if is_stopping { CLOSE_TIMEOUT_AT_STOP } else { CLOSE_TIMEOUT }).await;
             }
             () = connection.read(&read_ahead) => {}
@@ -118,7 +117,7 @@ pub fn overload_close() -> Close {
 struct Connection<'a> {
     subscription: &'a Subscription,
     socket: &'a TcpStream,
-    context: VerbContext,
+    app: App,
     slow_verbs: Arc<AtomicUsize>,
     deflate: bool,
 }
@@ -204,21 +203,24 @@ impl Connection<'_> {
 
     async fn handle_text(&self, text: String) {
         let member = self.subscription.member();
-        let frame = ClientFrame::parse(&text);
-        if !frame.verb.as_ref().is_ok_and(Verb::is_slow) {
-            if let Some(reply) = verbs::execute(&self.context, frame).await {
+        let ClientFrame { reference, verb } = ClientFrame::parse(&text);
+        let verb = match verb.and_then(ReadyVerb::parse) {
+            Ok(verb) => verb,
+            Err(refusal) => return member.send(server::reply_refused(reference.as_deref(), &refusal)),
+        };
+        if !verb.is_slow() {
+            if let Some(reply) = verb.run(&self.app, member, reference.as_deref()).await {
                 member.send(reply);
             }
             return;
         }
         let Some(permit) = SlowVerbPermit::try_acquire(&self.slow_verbs) else {
-            member.send(server::reply_refused(frame.reference.as_deref(), &verbs::too_many_slow_verbs()));
-            return;
+            return member.send(server::reply_refused(reference.as_deref(), &ready_verb::too_many_slow_verbs()));
         };
-        let (context, member) = (self.context.clone(), member.clone());
-        self.context.app.tasks().spawn(async move {
+        let (app, member) = (self.app.clone(), member.clone());
+        self.app.tasks().spawn(async move {
             let _permit = permit;
-            if let Some(reply) = verbs::execute(&context, frame).await {
+            if let Some(reply) = verb.run(&app, &member, reference.as_deref()).await {
                 member.send(reply);
             }
         });

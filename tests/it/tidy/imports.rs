@@ -10,15 +10,16 @@ const ROOF: &str = "lib main node demo rehearsal";
 const LEAVES: [&str; 4] = ["clock", "config", "fault", "metrics"];
 
 /// A layer, the layers it may import besides itself, and whether it may use the leaves.
-const TABLE: [(&str, &[&str], bool); 8] = [
+const TABLE: [(&str, &[&str], bool); 9] = [
     ("domain", &[], false),
     ("protocol", &["domain"], false),
     ("store", &["domain"], true),
     ("broker", &["domain"], true),
     ("room", &["domain", "protocol"], true),
     ("app", &["domain", "protocol", "store", "broker", "room"], true),
-    ("session", &["domain", "protocol", "room", "app"], true),
-    ("http", &["domain", "protocol", "app", "session"], true),
+    ("verbs", &["domain", "protocol", "room", "app"], true),
+    ("session", &["domain", "protocol", "room", "app", "verbs"], true),
+    ("http", &["domain", "protocol", "app", "verbs", "session"], true),
 ];
 
 /// Names that must not stand in a layer at all, and the reason that goes into the message.

@@ -1,0 +1,160 @@
+//! Verbs of offers and of the pin.
+
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::reply::{NoReply, OfferReply, PinReply};
+use super::{InputSource, Method, RestRoute, Verb, VerbContext};
+use crate::app::Result;
+use crate::domain::{OfferId, Role};
+
+/// Confirms that the pinned offer is on the screen. Only a sample of the viewers is asked for it; nobody gets a reply.
+#[derive(Deserialize, ToSchema)]
+pub struct Seen {
+    offer: OfferId,
+}
+
+impl Verb for Seen {
+    const NAME: &'static str = "seen";
+    const LEAST_ROLE: Role = Role::Guest;
+    const IS_SLOW: bool = false;
+    const REST: Option<RestRoute> = None;
+    type Reply = NoReply;
+
+    async fn run(self, context: &VerbContext<'_>) -> Result<NoReply> {
+        if let Some(member) = context.member {
+            member.seen(self.offer);
+        }
+        Ok(NoReply)
+    }
+}
+
+/// Pins an offer: its card is shown to all viewers.
+#[derive(Deserialize, ToSchema)]
+pub struct Pin {
+    offer: OfferId,
+}
+
+impl Verb for Pin {
+    const NAME: &'static str = "pin";
+    const LEAST_ROLE: Role = Role::Producer;
+    const REST: Option<RestRoute> =
+        Some(RestRoute::new(Method::Put, "/v1/streams/{stream}/pin", "offers", InputSource::Body));
+    type Reply = PinReply;
+
+    async fn run(self, context: &VerbContext<'_>) -> Result<PinReply> {
+        let pin = context.app.pin(context.actor, context.stream()?, self.offer).await?;
+        Ok(PinReply { pin: Some(pin) })
+    }
+}
+
+/// Removes the pin.
+#[derive(Deserialize, ToSchema)]
+pub struct Unpin {}
+
+impl Verb for Unpin {
+    const NAME: &'static str = "unpin";
+    const LEAST_ROLE: Role = Role::Producer;
+    const REST: Option<RestRoute> =
+        Some(RestRoute::new(Method::Delete, "/v1/streams/{stream}/pin", "offers", InputSource::Query));
+    type Reply = PinReply;
+
+    async fn run(self, context: &VerbContext<'_>) -> Result<PinReply> {
+        context.app.unpin(context.actor, context.stream()?).await?;
+        Ok(PinReply { pin: None })
+    }
+}
+
+/// Starts the sale of an offer, or continues it after a pause. A flash sale counts down first.
+#[derive(Deserialize, ToSchema)]
+pub struct Open {
+    offer: OfferId,
+}
+
+impl Verb for Open {
+    const NAME: &'static str = "open";
+    const LEAST_ROLE: Role = Role::Producer;
+    const REST: Option<RestRoute> =
+        Some(RestRoute::new(Method::Post, "/v1/offers/{offer}/open", "offers", InputSource::Query));
+    type Reply = OfferReply;
+
+    async fn run(self, context: &VerbContext<'_>) -> Result<OfferReply> {
+        context.app.open_offer(context.actor, self.offer).await.map(OfferReply)
+    }
+}
+
+/// Pauses the sale. The time window of a flash sale goes on.
+#[derive(Deserialize, ToSchema)]
+pub struct Pause {
+    offer: OfferId,
+}
+
+impl Verb for Pause {
+    const NAME: &'static str = "pause";
+    const LEAST_ROLE: Role = Role::Producer;
+    const REST: Option<RestRoute> =
+        Some(RestRoute::new(Method::Post, "/v1/offers/{offer}/pause", "offers", InputSource::Query));
+    type Reply = OfferReply;
+
+    async fn run(self, context: &VerbContext<'_>) -> Result<OfferReply> {
+        context.app.pause_offer(context.actor, self.offer).await.map(OfferReply)
+    }
+}
+
+/// Ends the sale. Units that nobody holds return to the pool of the variant.
+#[derive(Deserialize, ToSchema)]
+pub struct Close {
+    offer: OfferId,
+}
+
+impl Verb for Close {
+    const NAME: &'static str = "close";
+    const LEAST_ROLE: Role = Role::Producer;
+    const REST: Option<RestRoute> =
+        Some(RestRoute::new(Method::Post, "/v1/offers/{offer}/close", "offers", InputSource::Query));
+    type Reply = OfferReply;
+
+    async fn run(self, context: &VerbContext<'_>) -> Result<OfferReply> {
+        context.app.close_offer(context.actor, self.offer).await.map(OfferReply)
+    }
+}
+
+/// Moves more units from the pool of the variant into the offer.
+#[derive(Deserialize, ToSchema)]
+pub struct Restock {
+    offer: OfferId,
+    /// The number of units to move.
+    add: i64,
+}
+
+impl Verb for Restock {
+    const NAME: &'static str = "restock";
+    const LEAST_ROLE: Role = Role::Producer;
+    const REST: Option<RestRoute> =
+        Some(RestRoute::new(Method::Post, "/v1/offers/{offer}/restock", "offers", InputSource::Body));
+    type Reply = OfferReply;
+
+    async fn run(self, context: &VerbContext<'_>) -> Result<OfferReply> {
+        context.app.restock_offer(context.actor, self.offer, self.add).await.map(OfferReply)
+    }
+}
+
+/// Extends a flash sale that has started.
+#[derive(Deserialize, ToSchema)]
+pub struct Extend {
+    offer: OfferId,
+    /// 10 to 1200 seconds.
+    seconds: i64,
+}
+
+impl Verb for Extend {
+    const NAME: &'static str = "extend";
+    const LEAST_ROLE: Role = Role::Producer;
+    const REST: Option<RestRoute> =
+        Some(RestRoute::new(Method::Post, "/v1/offers/{offer}/extend", "offers", InputSource::Body));
+    type Reply = OfferReply;
+
+    async fn run(self, context: &VerbContext<'_>) -> Result<OfferReply> {
+        context.app.extend_offer(context.actor, self.offer, self.seconds).await.map(OfferReply)
+    }
+}

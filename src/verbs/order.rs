@@ -1,0 +1,108 @@
+//! Verbs of buying. All of them need an idempotency key: a retry with the same key gives the same result.
+
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::reply::{ChangedOrder, NewOrder};
+use super::{InputSource, Method, RestRoute, Verb, VerbContext};
+use crate::app::Result;
+use crate::domain::{IdempotencyKey, OfferId, OrderId, Refusal, Role};
+
+/// A missing key is refused with `key_missing`, an invalid one with `key_invalid`.
+fn idempotency_key(key: Option<&str>) -> std::result::Result<IdempotencyKey, Refusal> {
+    IdempotencyKey::parse(key.unwrap_or(""))
+}
+
+/// Buys: holds `qty` units for the buyer until `hold_until`. The same key always gives the same order.
+#[derive(Deserialize, ToSchema)]
+pub struct Buy {
+    offer: OfferId,
+    qty: i64,
+    /// The idempotency key: 8 to 255 visible ASCII characters. Over REST it is the header `Idempotency-Key`.
+    key: Option<String>,
+}
+
+impl Verb for Buy {
+    const NAME: &'static str = "buy";
+    const LEAST_ROLE: Role = Role::Viewer;
+    const REST: Option<RestRoute> =
+        Some(RestRoute::new(Method::Post, "/v1/offers/{offer}/orders", "orders", InputSource::Body).with_key());
+    type Reply = NewOrder;
+
+    async fn run(self, context: &VerbContext<'_>) -> Result<NewOrder> {
+        let key = idempotency_key(self.key.as_deref())?;
+        context.app.buy(context.actor, self.offer, self.qty, key).await.map(NewOrder)
+    }
+}
+
+/// Pays a held order. If the payment is declined (402), the order is still held, and the buyer can try another card.
+#[derive(Deserialize, ToSchema)]
+pub struct Pay {
+    order: OrderId,
+    /// The token of the payment provider. The test provider takes the name of a scenario: `ok`, `declined`, `needs_action`
+    /// (402, then POST to its `action_url`), `slow`, `timeout_after_charge` and `500_after_charge` (the charge succeeds,
+    /// and the answer is lost), `webhook_twice`, `webhook_before_reply`, `webhook_never`, `webhook_reordered`,
+    /// `cancel_too_late`, `capture_fails`, `wrong_amount`, `bad_signature`, `refund_fails`.
+    token: String,
+    /// The idempotency key: 8 to 255 visible ASCII characters. Over REST it is the header `Idempotency-Key`.
+    key: Option<String>,
+}
+
+impl Verb for Pay {
+    const NAME: &'static str = "pay";
+    const LEAST_ROLE: Role = Role::Viewer;
+    const REST: Option<RestRoute> =
+        Some(RestRoute::new(Method::Post, "/v1/orders/{order}/pay", "orders", InputSource::Body).with_key());
+    type Reply = ChangedOrder;
+
+    async fn run(self, context: &VerbContext<'_>) -> Result<ChangedOrder> {
+        let key = idempotency_key(self.key.as_deref())?;
+        context.app.pay(context.actor, self.order, &self.token, key).await.map(ChangedOrder)
+    }
+}
+
+/// Cancels a held order and releases its units.
+#[derive(Deserialize, ToSchema)]
+pub struct Cancel {
+    order: OrderId,
+    /// The idempotency key: 8 to 255 visible ASCII characters. Over REST it is the header `Idempotency-Key`.
+    key: Option<String>,
+}
+
+impl Verb for Cancel {
+    const NAME: &'static str = "cancel";
+    const LEAST_ROLE: Role = Role::Viewer;
+    const REST: Option<RestRoute> =
+        Some(RestRoute::new(Method::Post, "/v1/orders/{order}/cancel", "orders", InputSource::Query).with_key());
+    type Reply = ChangedOrder;
+
+    async fn run(self, context: &VerbContext<'_>) -> Result<ChangedOrder> {
+        let key = idempotency_key(self.key.as_deref())?;
+        context.app.cancel(context.actor, self.order, key).await.map(ChangedOrder)
+    }
+}
+
+/// Refunds a paid order in full. The order stays `paid` until the provider has refunded it.
+#[derive(Deserialize, ToSchema)]
+pub struct Refund {
+    order: OrderId,
+    /// True: the units go back on sale, or to the pool if the offer is closed. False: they are gone.
+    restock: bool,
+    /// For the shop's own records: at most 500 bytes.
+    reason: Option<String>,
+    /// The idempotency key: 8 to 255 visible ASCII characters. Over REST it is the header `Idempotency-Key`.
+    key: Option<String>,
+}
+
+impl Verb for Refund {
+    const NAME: &'static str = "refund";
+    const LEAST_ROLE: Role = Role::Host;
+    const REST: Option<RestRoute> =
+        Some(RestRoute::new(Method::Post, "/v1/orders/{order}/refund", "orders", InputSource::Body).with_key());
+    type Reply = ChangedOrder;
+
+    async fn run(self, context: &VerbContext<'_>) -> Result<ChangedOrder> {
+        let key = idempotency_key(self.key.as_deref())?;
+        context.app.refund(context.actor, self.order, self.restock, self.reason, key).await.map(ChangedOrder)
+    }
+}
