@@ -1,8 +1,27 @@
-// العربية: the rehearsal.
+// العربية: the texts of the rehearsal.
+
+import { termsIn } from './terms.js';
+
+const term = termsIn('ar');
 
 export default {
-  'rehearse': 'تجربة', 'rehearse.about': 'مشاهدون افتراضيون يدخلون ويتحدثون ويشترون في غرفة أُعدّت لهذا وحده. لا يراها أحد غيرك، ولا يُمسّ مخزونك.',
-  'rehearse.viewers': 'المشاهدون، من 1 إلى 200', 'rehearse.seconds': 'الثواني، من 24 إلى 90', 'rehearse.begin': 'ابدأ التجربة', 'rehearse.stop': 'أوقف التجربة',
-  'rehearse.time': 'الوقت', 'rehearse.connected': 'المتصلون', 'rehearse.messages': 'الرسائل', 'rehearse.orders': 'الطلبات المحجوزة', 'rehearse.delivery': 'وصول 99٪ خلال', 'rehearse.s': '{n} ث', 'rehearse.ms': '{n} م.ث', 'rehearse.of': '{n} من {all}',
-  'rehearse.is_running': 'التجربة جارية.', 'rehearse.is_passed': 'نجحت: صحّت كل الفحوص.', 'rehearse.is_failed': 'فشلت.', 'rehearse.is_stopped': 'أُوقفت.',
+  rehearsal: term.rehearsal,
+  'rehearsal.about':
+    'مشاهدون افتراضيون ينضمون ويستخدمون الدردشة ويشترون في غرفة منفصلة. لا يراها أحد غيرك، ولا يتغير مخزونك.',
+  'rehearsal.viewers': 'المشاهدون (من 1 إلى 200)',
+  'rehearsal.seconds': 'الثواني (من 24 إلى 90)',
+  'rehearsal.start': 'ابدأ البروفة',
+  'rehearsal.stop': 'أوقف البروفة',
+  'rehearsal.time': 'الوقت',
+  'rehearsal.connected': 'المتصلون',
+  'rehearsal.messages': term.messages,
+  'rehearsal.orders': 'الحجوزات',
+  'rehearsal.delivery': 'تصل التحديثات المباشرة إلى 99٪ من المشاهدين خلال',
+  'rehearsal.s': '{n} ث',
+  'rehearsal.ms': '{n} مللي ثانية',
+  'rehearsal.of': '{n} من {all}',
+  'rehearsal.is_running': 'البروفة جارية.',
+  'rehearsal.is_passed': 'نجحت البروفة. نجحت كل الفحوص.',
+  'rehearsal.is_failed': 'فشلت البروفة.',
+  'rehearsal.is_stopped': 'أُوقفت البروفة.',
 };

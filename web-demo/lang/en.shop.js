@@ -1,11 +1,27 @@
-// English: the shop's front.
+// English: the texts of the front page.
+
 
 export default {
-  'shop.live': 'Live now', 'shop.coming': 'Coming up', 'shop.ended': 'Past shows', 'shop.host': 'with {name}',
-  'shop.empty': 'No show is on the calendar yet.', 'shop.empty_more': 'When a host goes live, it appears here by itself.',
-  'shop.tagline': 'Live from the souk: see it, ask about it, take it home.', 'shop.watching': { one: '{n} watching', other: '{n} watching' },
-  'shop.for_hosts': 'Host console', 'shop.developers': 'For developers',
+  'shop.tagline': 'Live shopping from the souk. Watch, ask and buy.',
+  'shop.live': 'Live now',
+  'shop.coming': 'Upcoming shows',
+  'shop.ended': 'Past shows',
+  'shop.on_sale': 'On sale in the live shows',
+  'shop.host': 'with {name}',
+  'shop.watching': { one: '{n} watching', other: '{n} watching' },
   'shop.watch': 'Watch',
-  'shop.search': 'Search shows and things', 'shop.categories': 'Categories', 'shop.all': 'All', 'shop.on_sale': 'On sale in the shows', 'shop.nothing': 'Nothing fits that.', 'shop.clear': 'Show everything',
-  'category.kitchen': 'Kitchen', 'category.wear': 'To wear', 'category.home': 'Home', 'category.food': 'Food', 'category.beauty': 'Beauty',
+  'shop.empty': 'No shows are scheduled yet.',
+  'shop.empty_more': 'A show appears here as soon as it goes live.',
+  'shop.search': 'Search shows and products',
+  'shop.categories': 'Categories',
+  'shop.all': 'All',
+  'shop.nothing': 'No shows or products match your search.',
+  'shop.clear': 'Clear search',
+  'shop.host_console': 'Host console',
+  'shop.developers': 'Developers',
+  'category.kitchen': 'Kitchen',
+  'category.wear': 'Fashion',
+  'category.home': 'Home',
+  'category.food': 'Food',
+  'category.beauty': 'Beauty',
 };

@@ -1,11 +1,26 @@
-// Bahasa Indonesia: the shop's front.
+// Bahasa Indonesia: the texts of the front page.
 
 export default {
-  'shop.live': 'Sedang siaran', 'shop.coming': 'Segera tayang', 'shop.ended': 'Siaran lalu', 'shop.host': 'bersama {name}',
-  'shop.empty': 'Belum ada siaran di jadwal.', 'shop.empty_more': 'Begitu siaran dimulai, akan muncul di sini dengan sendirinya.',
-  'shop.tagline': 'Langsung dari pasar: lihat, tanya, bawa pulang.', 'shop.watching': '{n} menonton',
-  'shop.for_hosts': 'Konsol pembawa acara', 'shop.developers': 'Untuk pengembang',
+  'shop.tagline': 'Belanja live langsung dari pasar. Tonton, tanya, dan beli.',
+  'shop.live': 'Sedang live',
+  'shop.coming': 'Siaran mendatang',
+  'shop.ended': 'Siaran sebelumnya',
+  'shop.on_sale': 'Dijual di siaran live',
+  'shop.host': 'bersama {name}',
+  'shop.watching': '{n} menonton',
   'shop.watch': 'Tonton',
-  'shop.search': 'Cari siaran dan barang', 'shop.categories': 'Kategori', 'shop.all': 'Semua', 'shop.on_sale': 'Dijual di siaran', 'shop.nothing': 'Tidak ada yang cocok.', 'shop.clear': 'Tampilkan semua',
-  'category.kitchen': 'Dapur', 'category.wear': 'Busana', 'category.home': 'Rumah', 'category.food': 'Makanan', 'category.beauty': 'Kecantikan',
+  'shop.empty': 'Belum ada siaran yang dijadwalkan.',
+  'shop.empty_more': 'Siaran muncul di sini begitu dimulai.',
+  'shop.search': 'Cari siaran dan produk',
+  'shop.categories': 'Kategori',
+  'shop.all': 'Semua',
+  'shop.nothing': 'Tidak ada siaran atau produk yang cocok dengan pencarian Anda.',
+  'shop.clear': 'Hapus pencarian',
+  'shop.host_console': 'Konsol host',
+  'shop.developers': 'Pengembang',
+  'category.kitchen': 'Dapur',
+  'category.wear': 'Fesyen',
+  'category.home': 'Rumah',
+  'category.food': 'Makanan',
+  'category.beauty': 'Kecantikan',
 };
