@@ -1,12 +1,16 @@
-// REST for the pages, and who is asking.
+// REST for the pages, and the token of the reader.
 //
-// A refusal arrives as problem details and is thrown as a Problem with the server's `code`. A broken network is a
-// Problem too, code `network`: the outcome is then unknown, which matters to whoever was buying.
+// A refusal arrives as problem details (RFC 9457) and is thrown as a Problem with the `code` of the server. A broken
+// network is a Problem too, with the code `network`: then the outcome is unknown, which matters to a buyer.
 
 const TOKEN = 'livesouk.token';
-const DEADLINE_MS = 10_000;
+const TIMEOUT_MS = 10_000;
 
 export class Problem extends Error {
+  /**
+   * @param {string} code
+   * @param {{ detail?: string, title?: string, retry_ms?: number | null, [more: string]: unknown }} [detail]
+   */
   constructor(code, detail = {}) {
     super(detail.detail ?? detail.title ?? code);
     this.code = code;
@@ -15,17 +19,38 @@ export class Problem extends Error {
   }
 }
 
-/** Outcomes nobody knows: ask again with the same idempotency key, never with a new one. */
-export const UNKNOWN = new Set(['outcome_unknown', 'unavailable', 'network', 'link_lost', 'timeout', 'offline']);
+/** Codes that leave the outcome unknown: retry with the same idempotency key, never with a new one. */
+export const UNKNOWN_OUTCOME = new Set([
+  'outcome_unknown',
+  'unavailable',
+  'network',
+  'link_lost',
+  'timeout',
+  'offline',
+]);
 
-// One sign-in per tab: a demo with three viewers is then three tabs.
+/**
+ * What `catch` caught, as something with a code. A fault of the page itself has no code.
+ * @param {unknown} error
+ * @returns {import('./types.d.ts').Refusal}
+ */
+export function asRefusal(error) {
+  if (error instanceof Error && 'code' in error && typeof error.code === 'string') {
+    return /** @type {Problem} */ (error);
+  }
+  console.error(error);
+  return { code: 'unknown' };
+}
+
+/** The token of this tab. A demo with three viewers is three tabs. */
 export const token = {
   get: () => sessionStorage.getItem(TOKEN),
+  /** @param {string} value */
   set: (value) => sessionStorage.setItem(TOKEN, value),
   clear: () => sessionStorage.removeItem(TOKEN),
 };
 
-/** A token handed over in the address moves out of it at once, so that a shared link does not share it. */
+/** Moves a token out of the address of the page at once, so that a shared link does not share it. */
 export function takeTokenFromAddress() {
   const match = /(?:^#|&)token=([^&]+)/.exec(location.hash);
   if (!match) return;
@@ -33,18 +58,30 @@ export function takeTokenFromAddress() {
   history.replaceState(null, '', location.pathname + location.search);
 }
 
+/**
+ * Sends a request and returns its JSON. The caller knows its type, because the server checks what the pages send.
+ * @template T
+ * @param {string} method
+ * @param {string} path below /v1
+ * @param {{ body?: unknown, key?: string }} [options] `key` is the idempotency key
+ * @returns {Promise<T>}
+ */
 export async function call(method, path, { body, key } = {}) {
+  /** @type {Record<string, string>} */
   const headers = { accept: 'application/json' };
-  if (token.get()) headers.authorization = `Bearer ${token.get()}`;
+  const own = token.get();
+  if (own) headers.authorization = `Bearer ${own}`;
   if (body !== undefined) headers['content-type'] = 'application/json';
   if (key) headers['idempotency-key'] = key;
   let answer;
   let data = null;
   try {
     answer = await fetch(`/v1${path}`, {
-      method, headers, cache: 'no-store',
+      method,
+      headers,
+      cache: 'no-store',
       body: body === undefined ? undefined : JSON.stringify(body),
-      signal: AbortSignal.timeout(DEADLINE_MS),
+      signal: AbortSignal.timeout(TIMEOUT_MS),
     });
     const text = await answer.text();
     data = text ? JSON.parse(text) : null;
@@ -55,7 +92,11 @@ export async function call(method, path, { body, key } = {}) {
   throw new Problem(data?.code ?? (answer.status >= 500 ? 'unavailable' : 'bad_request'), data ?? {});
 }
 
+/** @template T @param {string} path @returns {Promise<T>} */
 export const get = (path) => call('GET', path);
+/** @template T @param {string} path @param {unknown} [body] @param {{ key?: string }} [more] @returns {Promise<T>} */
 export const post = (path, body = {}, more = {}) => call('POST', path, { body, ...more });
+/** @template T @param {string} path @param {unknown} [body] @returns {Promise<T>} */
 export const put = (path, body = {}) => call('PUT', path, { body });
+/** @template T @param {string} path @returns {Promise<T>} */
 export const del = (path) => call('DELETE', path);

@@ -1,144 +1,225 @@
-// Buying without fear: one key per purchase, kept until the answer is certain.
+// What a viewer does beyond watching: the product list, buying, alerts, and the sign-in before them.
 //
-// A drop, a timeout or `outcome_unknown` leaves it open whether the shop took the order. So the key is written down
-// before anything is sent and the same request is repeated with the same key, over the socket or over REST, until
-// there is an answer. A reload finds the key again and asks by it.
+// Most viewers only watch, so this file loads when a reader needs it: at the first press, with a sign-in, or on a desktop,
+// where the product list is always visible. Its own parts load one by one.
 
-import { get, post, Problem, put, UNKNOWN } from './api.js';
-import { newKey } from './client.js';
+import { token } from './api.js';
+import { t } from './i18n.js';
+import { once, showUnreachable } from './lazy.js';
+import { canBuy, isSoldOut, phaseOf } from './offer.js';
+import { byId, toast } from './ui.js';
 
-const RUN = 'livesouk.buying.'; // and the show: a purchase in another one is not forgotten for this one
-const GIVE_UP_MS = 90_000;
-const BUSY_TRIES_MAX = 4;
+/** @import { LiveClient, Offer, Shop, StockAlertState } from './types.d.ts' */
 
-const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+/** REST works without a connection, so a purchase waits for it only this long. */
+const LIVE_WAIT_MS = 3_000;
+
+/**
+ * What buying needs.
+ * @typedef {{
+ *   orderClient: import('./order_client.js').OrderClient,
+ *   checkout: import('./checkout.js').Checkout,
+ *   myOrders: import('./my_orders.js').MyOrders,
+ *   openProduct: (offer: Offer) => void,
+ *   signIn: typeof import('./sign_in.js').signIn,
+ * }} Purchase
+ */
 
 export class Buyer {
-  /** `told` hears `'checking'` whenever an answer is in doubt and is being asked for again. */
-  constructor(client, told = () => {}) {
+  /**
+   * @param {{
+   *   client: LiveClient,
+   *   shop: Shop,
+   *   stream: string,
+   *   alertsOf: (offer: Offer) => StockAlertState,
+   *   onchange: () => void,
+   *   onaccount: () => void,
+   * }} options `onchange` is called when there is something new to paint, `onaccount` when the reader may have signed in
+   */
+  constructor({ client, shop, stream, alertsOf, onchange, onaccount }) {
     this.client = client;
-    this.told = told;
+    this.shop = shop;
+    this.stream = stream;
+    this.alertsOf = alertsOf;
+    this.onchange = onchange;
+    this.onaccount = onaccount;
+    /** The token whose orders are loaded. @type {string | null} */
+    this.ordersOf = null;
+    /** @type {import('./alerts.js').Alerts | null} */
+    this.alerts = null;
+    /** @type {import('./product_list.js').ProductList | null} */
+    this.productList = null;
+    /** @type {import('./product_sheet.js').ProductSheet | null} */
+    this.productSheet = null;
+    /** @type {Purchase | null} */
+    this.purchase = null;
+    this.loadAlerts = once(() => this.makeAlerts());
+    this.loadProductList = once(() => this.makeProductList());
+    this.loadPurchase = once(() => this.makePurchase());
+    client.on('hello', () => this.connected());
+    if (client.live) this.connected();
   }
 
+  // ---- The parts ----
+
+  async makeAlerts() {
+    const { Alerts } = await import('./alerts.js');
+    this.alerts = new Alerts(this.client, this.stream, this.onchange);
+    return this.alerts;
+  }
+
+  async makeProductList() {
+    const [{ ProductList }, alerts] = await Promise.all([import('./product_list.js'), this.loadAlerts()]);
+    this.productList = new ProductList({
+      root: byId('product-list'),
+      opener: byId('product-list-open'),
+      client: this.client,
+      stream: this.stream,
+      alerts,
+      alertsOf: this.alertsOf,
+      onbuy: (offer) => void this.press(offer),
+      onopen: (offer) => this.openProduct(offer),
+    });
+    this.onchange();
+    return this.productList;
+  }
+
+  /** @returns {Promise<Purchase>} */
+  async makePurchase() {
+    const [parts, list] = await Promise.all([import('./purchase.js'), this.loadProductList()]);
+    const { client, alertsOf } = this;
+    /** @param {Offer} offer */
+    const onbuy = (offer, qty = 1) => void this.press(offer, qty);
+    const orderClient = new parts.OrderClient(client, () => checkout.showRetry());
+    const checkout = new parts.Checkout({ client, orderClient, onclose: this.onchange, onagain: onbuy });
+    const myOrders = new parts.MyOrders({
+      client,
+      list: list.orders,
+      empty: list.noOrders,
+      chip: byId('held-chip'),
+      onorder: (order) => checkout.showOrder(order),
+    });
+    /** @param {Offer} offer */
+    const openProduct = (offer) => {
+      this.productSheet?.dialog.close();
+      const onclose = () => {
+        if (this.productSheet === sheet) this.productSheet = null;
+      };
+      const sheet = new parts.ProductSheet({ client, offer, onbuy, onclose, alertsOf });
+      this.productSheet = sheet;
+    };
+    this.purchase = { orderClient, checkout, myOrders, openProduct, signIn: parts.signIn };
+    return this.purchase;
+  }
+
+  /**
+   * Repaints the parts that are loaded.
+   * @param {number} now
+   * @param {boolean} stale
+   */
+  paint(now, stale) {
+    this.productList?.paint(now, stale);
+    this.productSheet?.paint(now, stale);
+    this.purchase?.checkout.tick();
+    this.purchase?.myOrders.paint(now, this.purchase.checkout.isShown);
+  }
+
+  // ---- What a viewer does ----
+
+  /** @param {Offer} offer */
+  openProduct(offer) {
+    this.loadPurchase().then(({ openProduct }) => openProduct(offer), showUnreachable);
+  }
+
+  openProductList() {
+    this.loadProductList().then((list) => list.open(), showUnreachable);
+  }
+
+  toggleReminder() {
+    this.loadAlerts().then((alerts) => alerts.setReminder(!alerts.hasReminder), showUnreachable);
+  }
+
+  /**
+   * The one button of an offer: buys it, or asks for a stock alert where nothing is left.
+   * @param {Offer} offer
+   */
+  async press(offer, qty = 1) {
+    const fresh = this.client.state.offers.get(offer.id) ?? offer;
+    if (!isSoldOut(phaseOf(fresh, this.client.now()))) return this.buy(fresh, qty);
+    if (!(await this.requireSignIn('stock_alert'))) return;
+    this.loadAlerts().then((alerts) => alerts.toggleStockAlert(fresh), showUnreachable);
+  }
+
+  /**
+   * @param {Offer} offer
+   * @param {number} qty
+   */
   async buy(offer, qty) {
-    const run = { key: newKey(), offer: offer.id, qty, stream: this.client.stream };
-    this.remember(run);
-    return this.settle(run);
+    if (!(await this.requireSignIn('buy'))) return;
+    const purchase = await this.loadPurchase().catch(showUnreachable);
+    const fresh = this.client.state.offers.get(offer.id) ?? offer;
+    if (purchase && canBuy(phaseOf(fresh, this.client.now()))) await purchase.checkout.buy(fresh, qty);
   }
 
-  /** Resolves with the order, rejects with a refusal; throws `outcome_unknown` with the run kept if nobody answers. */
-  async settle(run) {
-    const order = await this.insist(
-      () => this.ask('buy', { offer: run.offer, qty: run.qty, key: run.key }, `/offers/${run.offer}/orders`, { qty: run.qty }),
-      () => this.forget(run));
-    this.forget(run);
-    return order;
+  /** @param {'buy' | 'stock_alert'} about */
+  async requireSignIn(about) {
+    if (token.get()) return true;
+    if (!(await this.signIn(about))) return false;
+    await this.untilLive();
+    return true;
   }
 
-  /** One key per order and way of paying, kept until that payment has been answered. */
-  async pay(order, token) {
-    const slot = `livesouk.pay.${order.id}.${token}`;
-    const key = sessionStorage.getItem(slot) ?? newKey();
-    sessionStorage.setItem(slot, key);
-    const forget = () => sessionStorage.removeItem(slot);
-    const paid = await this.insist(() => this.ask('pay', { order: order.id, token, key }, `/orders/${order.id}/pay`, { token }), forget);
-    forget();
-    return paid;
+  /**
+   * Asks the reader to sign in, and reconnects with the new token.
+   * @param {'buy' | 'stock_alert'} [about]
+   */
+  async signIn(about) {
+    const before = token.get();
+    const purchase = await this.loadPurchase().catch(showUnreachable);
+    const own = await purchase?.signIn(this.shop, { about });
+    if (own && own !== before) this.client.signIn(own);
+    this.onaccount();
+    if (!own && !this.shop.dev_login) toast(t('sign_in.elsewhere'));
+    return own;
   }
 
-  /** Where it goes. Kept with the order, so it is asked for until there is an answer, like a payment. */
-  async deliver(order, address) {
-    return this.insist(() => put(`/orders/${order.id}/address`, address));
+  /** Waits for the connection with the new token, but not for long. @returns {Promise<void>} */
+  untilLive() {
+    if (this.client.live) return Promise.resolve();
+    return new Promise((done) => {
+      const off = this.client.on('status', ({ status }) => {
+        if (status !== 'live') return;
+        off();
+        done();
+      });
+      setTimeout(done, LIVE_WAIT_MS);
+    });
   }
 
-  async cancel(order) {
-    const key = newKey();
-    return this.insist(() => this.ask('cancel', { order: order.id, key }, `/orders/${order.id}/cancel`, {}));
+  // ---- After each hello ----
+
+  /** Looks again at open orders, and loads the orders of a reader who has signed in. */
+  connected() {
+    this.purchase?.myOrders.refresh(this.purchase.orderClient);
+    this.resumePurchase();
+    if (token.get()) this.loadOrders();
   }
 
-  /** After a reload: the run that was under way, if any, and what became of it (an order, or null: never placed). */
-  unfinished() {
+  /** A purchase whose answer was lost is looked up before anything else is bought. */
+  resumePurchase() {
+    const pending = this.purchase?.orderClient.pendingPurchase();
+    if (this.purchase && pending && !this.purchase.checkout.isRunning) this.purchase.checkout.resume(pending);
+  }
+
+  async loadOrders() {
+    if (this.ordersOf === token.get()) return;
+    this.ordersOf = token.get();
     try {
-      const run = JSON.parse(sessionStorage.getItem(RUN + this.client.stream));
-      return run?.key ? run : null;
+      const [purchase, alerts] = await Promise.all([this.loadPurchase(), this.loadAlerts()]);
+      this.resumePurchase();
+      await Promise.all([purchase.orderClient.loadOrders(), alerts.load()]);
     } catch {
-      return null;
+      this.ordersOf = null; // The next hello tries again.
     }
-  }
-
-  async resolve(run) {
-    for (let attempt = 0; attempt < 20; attempt++) {
-      try {
-        const order = await get(`/orders/by-key/${encodeURIComponent(run.key)}`);
-        this.forget(run);
-        this.client.noteOrder(order);
-        return order;
-      } catch (problem) {
-        // The purchase may still be on its way through the server; look twice before saying that there is none.
-        if (!UNKNOWN.has(problem.code) && attempt >= 1) {
-          this.forget(run);
-          if (problem.code === 'no_such_order') return null;
-          throw problem;
-        }
-        await sleep(Math.min(1_500 * (attempt + 1), 8_000));
-      }
-    }
-    throw new Problem('outcome_unknown');
-  }
-
-  async mine() {
-    const { items } = await get(`/orders?${this.client.stream ? `stream=${this.client.stream}&` : ''}limit=100`);
-    for (const order of items) this.client.noteOrder(order);
-    return items;
-  }
-
-  async refresh(order) {
-    await this.detail(order);
-    return this.client.orders.get(order.id);
-  }
-
-  /** The order with `history` and `address`. */
-  async detail(order) {
-    const detail = await get(`/orders/${order.id}`);
-    this.client.noteOrder(detail);
-    return detail;
-  }
-
-  // ---- the same request, by whichever door is open ----
-
-  async ask(verb, fields, path, body) {
-    if (this.client.live) {
-      const { order } = await this.client.request(verb, fields);
-      return order;
-    }
-    const order = await post(path, body, { key: fields.key });
-    this.client.noteOrder(order);
-    return order;
-  }
-
-  async insist(ask, certain = () => {}) {
-    const until = Date.now() + GIVE_UP_MS;
-    for (let attempt = 0; ; attempt++) {
-      try {
-        return await ask();
-      } catch (problem) {
-        const doubtful = UNKNOWN.has(problem.code);
-        const again = doubtful ? Date.now() < until : problem.code === 'busy' && attempt < BUSY_TRIES_MAX;
-        if (!again) {
-          if (!doubtful) certain();
-          throw problem;
-        }
-        if (doubtful) this.told('checking');
-        await sleep(problem.retry_ms ?? Math.min(400 * 2 ** attempt, 5_000) * (0.5 + Math.random() / 2));
-      }
-    }
-  }
-
-  remember(run) {
-    sessionStorage.setItem(RUN + run.stream, JSON.stringify(run));
-  }
-
-  forget(run) {
-    if (this.unfinished()?.key === run.key) sessionStorage.removeItem(RUN + run.stream);
   }
 }

@@ -1,82 +1,78 @@
-// The reference client of Livesouk: one show, one link, kept alive.
+// The reference client of Livesouk: it keeps one connection to one show.
 //
-// It knows the protocol and nothing of pages; it runs in a browser and, given a `WebSocket` class, in node. It promises:
+// It knows the protocol and nothing about pages. It runs in a browser and, given a `WebSocket` class, in Node. It needs
+// only the files in client/, so that a site can copy them or import this file from the server. Its types are in client.d.ts.
 //
-//   - an event is handed on once, in order; over a hole it never continues, it comes back with its position;
-//   - what cannot be had any more is a `gap`, and then the talk begins anew: what was shown may have been deleted meanwhile,
-//     and nobody will say so. Forget it on `gap`; the events that follow are the talk as it stands, also those known before;
-//   - a count never goes backwards: per offer (and for the pin) the largest [epoch, version] wins;
-//   - `now()` is the server's clock, so two phones show the same second;
-//   - a lost link comes back by itself, unless the server said not to.
+// It promises:
+//
+//   - It delivers each event once and in order. It never continues over a hole: it reconnects with its own position.
+//   - When events are lost for good, it emits `gap`. Clear the chat then, because a message that is still shown may have
+//     been deleted meanwhile. The events that follow are the whole chat as it is now, including messages seen before.
+//   - A count never goes backwards: for each offer, and for the pin, the largest [epoch, version] wins.
+//   - `now()` is the clock of the server, so two phones show the same second.
+//   - It reconnects by itself, with exponential backoff and full jitter, unless the server said not to.
 //
 //   const client = connect(streamId, { token });
 //   client.on('status', ({ status }) => …);            connecting | catching_up | live | reconnecting | closed
 //   client.on('hello', ({ you, stream, recovered, events }) => …);
 //   client.on('event', (event, { replay }) => …);      chat, pinned, sale_opened, …
-//   client.on('gap', ({ why }) => …);                  something was missed for good: clear the talk, then come its events
+//   client.on('gap', ({ why }) => …);                  events were lost for good: clear the chat
 //   client.on('show', (stream) => …);                  the show as it is now: with hello, and after a gap
 //   client.on('state', (changed) => …);                read client.state; `changed` is a Set of keys and offer ids
-//   client.on('order', (order) => …);                  your own order changed
-//   client.on('action', (action) => …);                the team did something to you: { kind, message, reason, role }
-//   client.on('held', ({ message, settled }) => …);    for the team: a message waits for it, or does not any more
+//   client.on('order', (order) => …);                  one of your own orders changed
+//   client.on('audit', (entry) => …);                  the team did something to you: { kind, message, reason, role }
+//   client.on('review', (message) => …);               for the team: a message waits for review
+//   client.on('reviewed', (id) => …);                  for the team: a message no longer waits for review
 //   const { order } = await client.request('buy', { offer, qty: 1, key: newKey() });
 //
-// docs/client.md has a page of twenty lines that works, and the rest of what there is.
+// docs/client.md has a complete page of twenty lines, and the rest of the API.
 
-const RETRY_MIN_MS = 500;
-const RETRY_MAX_MS = 20_000;
-const STEADY_MS = 10_000; // a link that lasted this long was a good one: retries start from the beginning
-const QUIET_MS = 25_000; // after this much silence ask whether anyone is there
-const PROBE_MS = 12_000; // … and wait this long for any frame at all
-const HELLO_MS = 15_000; // a handshake that takes longer is as good as lost
-const REQUEST_MS = 10_000;
-const SEEN_MAX = 1_000; // message ids remembered, to tell a replayed one
+import { Connection, RequestError } from './client/connection.js';
+import { retryAfter, retryDelay, shouldReconnect } from './client/retry.js';
+import { RoomValues } from './client/room_state.js';
+import { ServerClock } from './client/server_clock.js';
 
-/** 128 random bits as text. Not `crypto.randomUUID`: a phone that opens a laptop's demo has plain HTTP. */
+export { compareVersions } from './client/room_state.js';
+export { RequestError, retryDelay, shouldReconnect };
+
+/** @import { ClientEvents, ConnectionStatus, ConnectOptions, HelloFrame, LiveClient as PublicClient, LiveEvent, Order, ReplyFrame, Reply, ServerFrame, SnapshotFrame, StateFrame, StatusChange, Stream, TickFrame, You } from './client.d.ts' */
+/** @import { Timer } from './client/connection.js' */
+
+/** A connection that lasted this long was good: the next retries start from the shortest delay. */
+const STEADY_MS = 10_000;
+/** After this much silence the client sends a heartbeat … */
+const QUIET_MS = 25_000;
+/** … and waits this long for any frame. */
+const HEARTBEAT_TIMEOUT_MS = 12_000;
+/** A handshake that takes longer counts as failed. */
+const HELLO_TIMEOUT_MS = 15_000;
+const REQUEST_TIMEOUT_MS = 10_000;
+/** How many message ids are remembered, to recognise a replayed message. */
+const SEEN_MAX = 1_000;
+
+/** 128 random bits as text. `crypto.randomUUID` needs HTTPS, and a phone that opens the demo of a laptop has plain HTTP. */
 export function newKey() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
-/** Compares versions as tuples, `[epoch, version]`; a missing one is the oldest. */
-export function compareVersions(a, b) {
-  const left = [].concat(a ?? []);
-  const right = [].concat(b ?? []);
-  for (let i = 0; i < Math.max(left.length, right.length); i++) {
-    if (left[i] === undefined) return -1;
-    if (right[i] === undefined) return 1;
-    if (left[i] !== right[i]) return left[i] < right[i] ? -1 : 1;
-  }
-  return 0;
-}
-
-/** Full jitter: anywhere between nothing and a ceiling that doubles. A crowd that fell together comes back spread out. */
-export function retryDelay(attempt, random = Math.random) {
-  return Math.round(random() * Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** Math.min(attempt, 10)));
-}
-
-/** 4000–4499 and 1006 come back; 4500–4999 do not. Any other code is somebody's restart: come back. */
-export function comesBack(code) {
-  return !(code >= 4500 && code <= 4999);
-}
-
-/** `code` is the server's, or `link_lost`, `timeout`, `offline`: the outcome is not known. */
-export class RequestError extends Error {
-  constructor(error) {
-    super(error.message ?? error.code);
-    this.code = error.code;
-    this.retry_ms = error.retry_ms ?? null;
-    this.detail = error;
-  }
-}
-
+/**
+ * Opens a connection to a show and keeps it.
+ * @param {string} stream
+ * @param {ConnectOptions} [options]
+ */
 export function connect(stream, options = {}) {
   const client = new LiveClient(stream, options);
   client.open();
   return client;
 }
 
+/** @implements {PublicClient} */
 export class LiveClient {
+  /**
+   * @param {string | null} stream
+   * @param {ConnectOptions} [options]
+   */
   constructor(stream, { token = null, base, WebSocket: Socket, random = Math.random, wallClock = Date.now } = {}) {
     this.stream = stream;
     this.token = token;
@@ -84,348 +80,364 @@ export class LiveClient {
     this.Socket = Socket ?? globalThis.WebSocket;
     this.random = random;
     this.wallClock = wallClock;
+    /** The server closes an older connection with the same session id. */
     this.session = newKey();
+    /** @type {ConnectionStatus} */
     this.status = 'connecting';
+    /** @type {You | null} */
     this.you = null;
+    /** @type {Stream | null} */
     this.show = null;
-    this.state = { pin: null, offers: new Map(), viewers: 0, likes: 0, chat: {}, delayed: null, waiting: new Map() };
+    this.values = new RoomValues();
+    this.clock = new ServerClock(wallClock);
+    /** @type {Map<string, Order>} */
     this.orders = new Map();
+    /** @type {string | null} */
     this.epoch = null;
     this.seq = 0;
 
+    /** @type {Map<string, Set<(...values: any[]) => void>>} */
     this.handlers = new Map();
-    this.versions = new Map(); // key → largest version seen, kept even after the offer has left
+    /** The ids of the messages delivered so far. @type {Set<string>} */
     this.seen = new Set();
-    this.samples = [];
     this.attempt = 0;
     this.nextRef = 1;
-    this.link = null; // the link we listen to
-    this.next = null; // the one about to take over
+    this.receipts = false;
+    /** The connection in use. @type {Connection | null} */
+    this.connection = null;
+    /** The connection that is about to replace it. @type {Connection | null} */
+    this.successor = null;
+    /** @type {{ retry?: Timer, heartbeat?: Timer, steady?: Timer }} */
     this.timers = {};
-    this.wake = () => this.check();
-    globalThis.addEventListener?.('online', this.wake);
-    globalThis.document?.addEventListener?.('visibilitychange', this.wake);
+    this.onWake = () => this.checkConnection();
+    globalThis.addEventListener?.('online', this.onWake);
+    globalThis.document?.addEventListener?.('visibilitychange', this.onWake);
   }
 
-  // ---- what a page uses ----
+  // ---- The public API ----
 
+  /**
+   * Calls `handler` on each event with this name. Returns a function that stops this.
+   * @template {keyof ClientEvents} Name
+   * @param {Name} name
+   * @param {(...values: ClientEvents[Name]) => void} handler
+   */
   on(name, handler) {
-    if (!this.handlers.has(name)) this.handlers.set(name, new Set());
-    this.handlers.get(name).add(handler);
-    return () => this.handlers.get(name).delete(handler);
+    const handlers = this.handlers.get(name) ?? new Set();
+    this.handlers.set(name, handlers.add(handler));
+    return () => void handlers.delete(handler);
   }
 
-  /** The server's time now, in ms. */
+  /** The time of the server now, in ms. */
   now() {
-    return this.wallClock() + this.offset;
+    return this.clock.now();
+  }
+
+  /** The newest values of the room. */
+  get state() {
+    return this.values.state;
   }
 
   get live() {
     return this.status === 'live';
   }
 
-  /** Sends a verb and waits for its reply; rejects with a RequestError. */
-  request(verb, fields = {}, deadline_ms = REQUEST_MS) {
-    const link = this.link;
-    if (!this.live || link?.socket.readyState !== 1) return Promise.reject(new RequestError({ code: 'offline' }));
+  /**
+   * Sends a verb and waits for its reply. Rejects with a RequestError.
+   * @param {string} verb
+   * @param {Record<string, unknown>} [fields]
+   * @returns {Promise<Reply>}
+   */
+  request(verb, fields = {}, deadline_ms = REQUEST_TIMEOUT_MS) {
+    const { connection } = this;
+    if (!this.live || connection?.socket.readyState !== 1) return Promise.reject(new RequestError({ code: 'offline' }));
     const ref = String(this.nextRef++);
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        link.waiting.delete(ref);
-        reject(new RequestError({ code: 'timeout' }));
-      }, deadline_ms);
-      link.waiting.set(ref, { resolve, reject, timer });
-      link.socket.send(JSON.stringify({ ref, do: verb, ...fields }));
-    });
+    return connection.request(ref, { do: verb, ...fields }, deadline_ms);
   }
 
-  /** Comes back as somebody else, keeping the place in the room. */
+  /**
+   * Reconnects with another token and keeps the position in the show.
+   * @param {string | null} token
+   */
   signIn(token) {
     this.token = token;
     this.attempt = 0;
-    this.dropAll();
+    this.discardAll();
     this.open();
   }
 
   close() {
-    this.dropAll();
+    this.discardAll();
     for (const timer of Object.values(this.timers)) clearTimeout(timer);
-    globalThis.removeEventListener?.('online', this.wake);
-    globalThis.document?.removeEventListener?.('visibilitychange', this.wake);
-    this.say('closed', { code: 1000 });
+    globalThis.removeEventListener?.('online', this.onWake);
+    globalThis.document?.removeEventListener?.('visibilitychange', this.onWake);
+    this.setStatus('closed', { code: 1000 });
   }
 
-  /** After sleep, or when the network comes back: does the link still carry anything? */
-  check() {
-    if (this.status === 'closed' || globalThis.document?.hidden) return;
-    if (this.status === 'reconnecting') return this.open();
-    if (this.live && this.wallClock() - this.link.heardAt > 5_000) this.probe(5_000);
-  }
-
-  /** Every order, by frame or by REST, passes here; an older version never replaces a newer one. */
-  noteOrder(order) {
+  /**
+   * Takes in an order. Every order, from a frame or from REST, passes here; an older version never replaces a newer one.
+   * @param {Order} order
+   */
+  applyOrder(order) {
     if (!order?.id) return false;
     const known = this.orders.get(order.id);
     if (known && !(order.version > known.version)) return false;
-    if (order.now) this.noteTime(order.now);
+    if (order.now) this.clock.record(order.now);
     this.orders.set(order.id, order);
     this.emit('order', order);
     return true;
   }
 
-  // ---- the link ----
+  /** Opens a connection. One that still works (after `moving`) is kept until the new one has received its hello. */
+  open() {
+    clearTimeout(this.timers.retry);
+    if (this.successor || (this.connection && this.status !== 'live')) return;
+    if (!this.connection) this.setStatus(this.epoch === null ? 'connecting' : 'catching_up');
+    const connection = new Connection(new this.Socket(this.url()), this.wallClock());
+    if (this.connection) this.successor = connection;
+    else this.connection = connection;
+    connection.helloTimer = setTimeout(() => this.connectionLost(connection, { code: 1006 }), HELLO_TIMEOUT_MS);
+    connection.socket.onmessage = ({ data }) => this.receive(connection, data);
+    connection.socket.onclose = (closed) => this.connectionLost(connection, closed);
+    connection.socket.onerror = () => {}; // A close event follows.
+  }
+
+  // ---- The connection ----
 
   url() {
-    const url = new URL(`/v1/streams/${encodeURIComponent(this.stream)}/live`, this.base);
+    const url = new URL(`/v1/streams/${encodeURIComponent(this.stream ?? '')}/live`, this.base);
     url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
     url.searchParams.set('session', this.session);
     if (this.token) url.searchParams.set('token', this.token);
     if (this.epoch !== null) {
       url.searchParams.set('epoch', this.epoch);
-      url.searchParams.set('seq', this.seq);
+      url.searchParams.set('seq', String(this.seq));
     }
     return url.href;
   }
 
-  /** Opens a link; one that still works (`moving`) is kept until the new one has said hello. */
-  open() {
-    clearTimeout(this.timers.retry);
-    if (this.next || (this.link && this.status !== 'live')) return;
-    if (!this.link) this.say(this.epoch === null ? 'connecting' : 'catching_up');
-    const link = { socket: new this.Socket(this.url()), waiting: new Map(), heardAt: this.wallClock() };
-    if (this.link) this.next = link;
-    else this.link = link;
-    link.hello = setTimeout(() => this.lost(link, { code: 1006, reason: '' }), HELLO_MS);
-    link.socket.onmessage = ({ data }) => this.read(link, data);
-    link.socket.onclose = (closed) => this.lost(link, closed);
-    link.socket.onerror = () => {}; // a close follows
+  /** Checks, after sleep or when the network is back, whether the connection still carries anything. */
+  checkConnection() {
+    if (this.status === 'closed' || globalThis.document?.hidden) return;
+    if (this.status === 'reconnecting') this.open();
+    else if (this.live && this.wallClock() - (this.connection?.lastFrameAt ?? 0) > 5_000) this.sendHeartbeat(5_000);
   }
 
-  /** Forgets a link without waiting for its goodbye: a dead one may take minutes to notice. */
-  drop(link) {
-    if (!link) return;
-    clearTimeout(link.hello);
-    link.socket.onmessage = link.socket.onclose = null;
-    link.socket.close(1000);
-    for (const { reject, timer } of link.waiting.values()) {
-      clearTimeout(timer);
-      reject(new RequestError({ code: 'link_lost' }));
-    }
-    link.waiting.clear();
+  discardAll() {
+    this.successor?.discard();
+    this.connection?.discard();
+    this.connection = this.successor = null;
   }
 
-  dropAll() {
-    this.drop(this.next);
-    this.drop(this.link);
-    this.link = this.next = null;
-  }
-
-  lost(link, { code, reason }) {
-    if (link !== this.link && link !== this.next) return;
-    this.drop(link);
-    if (link === this.next) {
-      this.next = null;
-      if (this.link) return this.retry(code, reason);
+  /**
+   * @param {Connection} connection
+   * @param {{ code: number, reason?: string }} closed
+   */
+  connectionLost(connection, { code, reason = '' }) {
+    if (connection !== this.connection && connection !== this.successor) return;
+    connection.discard();
+    if (connection === this.successor) {
+      this.successor = null;
+      if (this.connection) return this.retry(code, reason);
     } else {
-      this.link = this.next; // the heir, if one is on its way, carries on alone
-      this.next = null;
-      if (this.link) return this.say('catching_up');
+      this.connection = this.successor; // A successor that is on its way continues alone.
+      this.successor = null;
+      if (this.connection) return this.setStatus('catching_up');
     }
-    clearTimeout(this.timers.probe);
+    clearTimeout(this.timers.heartbeat);
     clearTimeout(this.timers.steady);
-    if (!comesBack(code)) return this.say('closed', { code });
+    if (!shouldReconnect(code)) return this.setStatus('closed', { code });
     this.retry(code, reason);
   }
 
+  /**
+   * @param {number} code
+   * @param {string} reason
+   */
   retry(code, reason) {
     const delay = retryAfter(reason) ?? retryDelay(this.attempt, this.random);
     this.attempt++;
-    if (!this.link) this.say('reconnecting', { code, retry_ms: delay });
+    if (!this.connection) this.setStatus('reconnecting', { code, retry_ms: delay });
     clearTimeout(this.timers.retry);
     this.timers.retry = setTimeout(() => this.open(), delay);
   }
 
-  /** `ping` is no verb, and need not be: any answer, even a refusal, proves the link. */
-  probe(wait_ms = PROBE_MS) {
-    const link = this.link;
-    if (!this.live || !link) return;
-    const asked = this.wallClock();
-    link.socket.send(JSON.stringify({ ref: `p${this.nextRef++}`, do: 'ping' }));
-    clearTimeout(this.timers.probe);
-    this.timers.probe = setTimeout(() => {
-      if (link === this.link && link.heardAt < asked) this.lost(link, { code: 1006, reason: '' });
-      else this.listen();
-    }, wait_ms);
+  /** Sends a heartbeat. `ping` is not a verb, and need not be one: any answer, even a refusal, proves the connection. */
+  sendHeartbeat(timeout_ms = HEARTBEAT_TIMEOUT_MS) {
+    const { connection } = this;
+    if (!this.live || !connection) return;
+    const sentAt = this.wallClock();
+    connection.socket.send(JSON.stringify({ ref: `p${this.nextRef++}`, do: 'ping' }));
+    clearTimeout(this.timers.heartbeat);
+    this.timers.heartbeat = setTimeout(() => {
+      if (connection === this.connection && connection.lastFrameAt < sentAt) {
+        this.connectionLost(connection, { code: 1006 });
+      } else this.watchSilence();
+    }, timeout_ms);
   }
 
-  listen() {
-    clearTimeout(this.timers.probe);
-    this.timers.probe = setTimeout(() => {
-      if (this.link && this.wallClock() - this.link.heardAt >= QUIET_MS - 1_000) this.probe();
-      else this.listen();
+  /** Sends a heartbeat when no frame has come for QUIET_MS. */
+  watchSilence() {
+    clearTimeout(this.timers.heartbeat);
+    this.timers.heartbeat = setTimeout(() => {
+      if (this.connection && this.wallClock() - this.connection.lastFrameAt >= QUIET_MS - 1_000) this.sendHeartbeat();
+      else this.watchSilence();
     }, QUIET_MS);
-    this.timers.probe?.unref?.();
+    unref(this.timers.heartbeat);
   }
 
-  // ---- what the server says ----
+  // ---- What the server sends ----
 
-  read(link, data) {
-    link.heardAt = this.wallClock();
+  /**
+   * @param {Connection} connection
+   * @param {string} data
+   */
+  receive(connection, data) {
+    connection.lastFrameAt = this.wallClock();
+    /** @type {ServerFrame} */
     let frame;
-    try { frame = JSON.parse(data); } catch { return; }
-    if (frame.t === 'reply') return this.answer(link, frame);
-    if (frame.t === 'hello') return this.hello(link, frame);
-    if (link !== this.link) return;
-    if (frame.t === 'tick') this.tick(frame);
+    try {
+      frame = JSON.parse(data);
+    } catch {
+      return;
+    }
+    if (frame.t === 'reply') return this.receiveReply(connection, frame);
+    if (frame.t === 'hello') return this.receiveHello(connection, frame);
+    if (connection !== this.connection) return;
+    if (frame.t === 'tick') this.receiveTick(frame);
     else if (frame.t === 'snapshot') this.catchUp(frame);
-    else if (frame.t === 'order') this.noteOrder(frame.order);
-    else if (frame.t === 'action') this.emit('action', frame.action);
-    else if (frame.t === 'held') this.emit('held', frame);
+    else if (frame.t === 'order') this.applyOrder(frame.order);
+    else if (frame.t === 'audit') this.emit('audit', frame.entry);
+    else if (frame.t === 'review') this.emit('review', frame.message);
+    else if (frame.t === 'reviewed') this.emit('reviewed', frame.message);
     else if (frame.t === 'moving') this.move(frame.retry_ms);
   }
 
-  hello(link, frame) {
-    clearTimeout(link.hello);
-    if (link === this.next) {
-      this.leave(this.link);
-      this.link = link;
-      this.next = null;
+  /**
+   * @param {Connection} connection
+   * @param {HelloFrame} frame
+   */
+  receiveHello(connection, frame) {
+    clearTimeout(connection.helloTimer);
+    if (connection === this.successor) {
+      if (this.connection) this.retire(this.connection);
+      this.connection = connection;
+      this.successor = null;
     }
-    this.samples = [];
-    this.noteTime(frame.now);
+    this.clock.reset();
+    this.clock.record(frame.now);
     this.you = frame.you ?? null;
-    this.receipts = frame.receipts;
+    this.receipts = frame.receipts ?? false;
     this.emit('hello', frame);
     this.catchUp(frame);
-    this.say('live');
-    this.listen();
+    this.setStatus('live');
+    this.watchSilence();
     clearTimeout(this.timers.steady);
-    this.timers.steady = setTimeout(() => { this.attempt = 0; }, STEADY_MS);
-    this.timers.steady.unref?.();
+    this.timers.steady = setTimeout(() => {
+      this.attempt = 0;
+    }, STEADY_MS);
+    unref(this.timers.steady);
   }
 
-  /** Replies already under way may still arrive on the old link; its frames no longer count. */
-  leave(old) {
-    old.socket.onclose = () => this.drop(old);
-    setTimeout(() => this.drop(old), 2_000);
+  /**
+   * Leaves the old connection. Replies that are under way may still arrive on it; its other frames no longer count.
+   * @param {Connection} old
+   */
+  retire(old) {
+    old.socket.onclose = () => old.discard();
+    setTimeout(() => old.discard(), 2_000);
   }
 
-  /** Hello and snapshot: a position, the events we lack, and the whole state. Not recovered, the events are what is left
-   *  of the talk, and all of them count: what we had before and is not among them may have been taken away. */
+  /**
+   * Hello and snapshot: a position, the events that were missed, and the whole state. If the client was not recovered,
+   * the events are what is left of the chat, and all of them count: a message from before that is not among them may
+   * have been deleted.
+   * @param {HelloFrame | SnapshotFrame} frame
+   */
   catchUp(frame) {
-    const goesOn = this.epoch !== null && frame.recovered;
-    if (this.epoch !== null && !goesOn) {
+    const recovered = this.epoch !== null && frame.recovered;
+    if (this.epoch !== null && !recovered) {
       this.seen.clear();
-      this.emit('gap', { why: frame.why ?? 'away' });
+      this.emit('gap', { why: 'why' in frame ? frame.why : 'away' });
     }
-    const after = goesOn && frame.epoch === this.epoch ? this.seq : 0;
+    const after = recovered && frame.epoch === this.epoch ? this.seq : 0;
     this.seq = frame.epoch === this.epoch ? Math.max(this.seq, frame.seq) : frame.seq;
     this.epoch = frame.epoch;
     if (frame.stream) {
       this.show = frame.stream;
       this.emit('show', frame.stream);
     }
-    if (frame.state) this.merge(frame.state, true);
+    if (frame.state) this.applyState(frame.state, true);
     for (const event of frame.events ?? []) {
-      // `seq` 0 was said before this epoch began, so only its id can tell whether we had it.
+      // An event with `seq` 0 is older than this epoch, so only its id can tell whether it was delivered.
       if (event.seq > 0 && event.seq <= after) continue;
-      this.hand(event, { replay: true });
+      this.deliver(event, { replay: true });
     }
   }
 
-  /** State goes first: an event may name an offer that comes with the same frame. */
-  tick(frame) {
+  /**
+   * The state comes first: an event may name an offer that comes with the same frame.
+   * @param {TickFrame} frame
+   */
+  receiveTick(frame) {
     const fresh = (frame.events ?? []).filter((event) => event.seq > this.seq);
-    if (fresh.some((event, index) => event.seq !== this.seq + 1 + index)) return this.hole();
-    if (frame.state) this.merge(frame.state, false);
+    if (fresh.some((event, index) => event.seq !== this.seq + 1 + index)) return this.reconnectOverHole();
+    if (frame.state) this.applyState(frame.state, false);
     for (const event of fresh) {
       this.seq = event.seq;
-      this.hand(event, { replay: false });
+      this.deliver(event, { replay: false });
     }
   }
 
-  /** Comes back with our own position; the server fills the hole or says that it cannot. */
-  hole() {
-    this.lost(this.link, { code: 4000, reason: '' });
+  /** Reconnects with the own position; the server fills the hole or says that it cannot. */
+  reconnectOverHole() {
+    if (this.connection) this.connectionLost(this.connection, { code: 4000 });
   }
 
-  hand(event, how) {
+  /**
+   * @param {LiveEvent} event
+   * @param {{ replay: boolean }} how
+   */
+  deliver(event, how) {
     if (event.type === 'chat' && event.id) {
       if (this.seen.has(event.id)) return;
       this.seen.add(event.id);
-      if (this.seen.size > SEEN_MAX) this.seen.delete(this.seen.values().next().value);
+      if (this.seen.size > SEEN_MAX) this.seen.delete(/** @type {string} */ (this.seen.values().next().value));
     }
     if (this.show && !how.replay) {
-      if (event.type === 'started') this.show = { ...this.show, status: 'live', started_at: this.show.started_at ?? event.at };
+      const { started_at } = this.show;
+      if (event.type === 'started') this.show = { ...this.show, status: 'live', started_at: started_at ?? event.at };
       if (event.type === 'ended') this.show = { ...this.show, status: 'ended', ended_at: event.at };
     }
     this.emit('event', event, how);
   }
 
-  merge(state, whole) {
-    const changed = new Set();
-    if ('pin' in state || whole) this.mergePin(state.pin ?? null, changed);
-    for (const key of ['viewers', 'likes', 'chat']) {
-      if (!(key in state)) continue;
-      this.state[key] = state[key];
-      changed.add(key);
-    }
-    // The server does not hear the others: talk waits, numbers may be late. Absent from the whole state when all is well.
-    const delayed = 'delayed' in state || whole ? (state.delayed ?? null) : this.state.delayed;
-    if (delayed?.since !== this.state.delayed?.since) changed.add('delayed');
-    this.state.delayed = delayed;
-    this.mergeWaiting(state.waiting ?? {}, whole, changed);
-    const offers = Object.values(state.offers ?? {});
-    if (whole) {
-      const present = new Set(offers.map((offer) => offer.id));
-      for (const id of this.state.offers.keys()) {
-        if (present.has(id)) continue;
-        this.state.offers.delete(id);
-        changed.add(id).add('offers');
-      }
-    }
-    for (const offer of offers) this.mergeOffer(offer, changed);
+  /**
+   * @param {StateFrame} frame
+   * @param {boolean} isWhole the frame has all keys, so that what is absent is gone
+   */
+  applyState(frame, isWhole) {
+    const changed = this.values.apply(frame, isWhole);
     if (changed.size) this.emit('state', changed);
+    if (isWhole || changed.has('pin')) this.sendReceipt();
+  }
+
+  /** Tells the server, if it asked for it, that the pinned card is on the screen. */
+  sendReceipt() {
     const { pin } = this.state;
-    if (this.receipts && pin && (whole || changed.has('pin'))) { // is it on the screen?
-      globalThis.requestAnimationFrame?.(() => this.live && this.link.socket.send(JSON.stringify({ do: 'seen', offer: pin.offer })));
-    }
+    if (!this.receipts || !pin) return;
+    const frame = JSON.stringify({ do: 'seen', offer: pin.offer });
+    globalThis.requestAnimationFrame?.(() => this.live && this.connection?.socket.send(frame));
   }
 
-  /** Offer id → how many wait; nobody is no entry. */
-  mergeWaiting(waiting, whole, changed) {
-    const known = this.state.waiting;
-    const gone = whole ? [...known.keys()].filter((id) => !waiting[id]).map((id) => [id, 0]) : [];
-    for (const [id, people] of [...Object.entries(waiting), ...gone]) {
-      if (people) known.set(id, people);
-      else known.delete(id);
-      changed.add('waiting');
-    }
-  }
-
-  mergePin(pin, changed) {
-    if (pin && compareVersions(pin.v, this.versions.get('pin')) < 0) return;
-    if (pin) this.versions.set('pin', pin.v);
-    if (pin?.offer === this.state.pin?.offer) return;
-    this.state.pin = pin;
-    changed.add('pin');
-  }
-
-  mergeOffer(offer, changed = new Set()) {
-    if (compareVersions(offer.v, this.versions.get(offer.id)) < 0) return changed;
-    this.versions.set(offer.id, offer.v);
-    this.state.offers.set(offer.id, offer);
-    return changed.add(offer.id).add('offers');
-  }
-
-  answer(link, { ref, ok, error }) {
-    const waiting = link.waiting.get(ref);
-    if (!waiting) return;
-    link.waiting.delete(ref);
-    clearTimeout(waiting.timer);
-    if (ok?.order) this.noteOrder(ok.order);
-    if (error) waiting.reject(new RequestError(error));
-    else waiting.resolve(ok ?? {});
+  /**
+   * @param {Connection} connection
+   * @param {ReplyFrame} frame
+   */
+  receiveReply(connection, frame) {
+    connection.settle(frame, ({ order }) => {
+      if (order) this.applyOrder(order);
+    });
   }
 
   move(retry_ms = 0) {
@@ -433,41 +445,39 @@ export class LiveClient {
     this.timers.retry = setTimeout(() => this.open(), this.random() * retry_ms);
   }
 
-  // ---- the clock ----
+  // ---- Events for the page ----
 
-  /** A `now` is always a little old when it arrives, so the largest difference is the least delayed one. */
-  noteTime(now) {
-    if (!Number.isFinite(now)) return;
-    const at = this.wallClock();
-    this.samples = this.samples.filter((sample) => at - sample.at < 300_000).slice(-20);
-    this.samples.push({ at, difference: now - at });
-  }
-
-  get offset() {
-    return this.samples.length ? Math.max(...this.samples.map((sample) => sample.difference)) : 0;
-  }
-
-  // ---- telling the page ----
-
-  say(status, more = {}) {
+  /**
+   * @param {ConnectionStatus} status
+   * @param {Omit<StatusChange, 'status'>} [more]
+   */
+  setStatus(status, more = {}) {
     if (status === this.status && status === 'live') return;
     this.status = status;
     this.emit('status', { status, ...more });
   }
 
+  /**
+   * @template {keyof ClientEvents} Name
+   * @param {Name} name
+   * @param {ClientEvents[Name]} values
+   */
   emit(name, ...values) {
     for (const handler of this.handlers.get(name) ?? []) {
-      // One faulty listener must not cost the others their event, nor us our place.
-      try { handler(...values); } catch (fault) { console.error(fault); }
+      // A faulty handler must cost neither the other handlers their event nor the client its position.
+      try {
+        handler(...values);
+      } catch (error) {
+        console.error(error);
+      }
     }
   }
 }
 
-function retryAfter(reason) {
-  try {
-    const { retry_ms } = JSON.parse(reason);
-    return Number.isFinite(retry_ms) ? retry_ms : null;
-  } catch {
-    return null;
-  }
+/**
+ * In Node a timer keeps the process alive; these timers need not.
+ * @param {unknown} timer a number in browsers, an object in Node
+ */
+function unref(timer) {
+  /** @type {{ unref?: () => void }} */ (timer).unref?.();
 }

@@ -1,14 +1,20 @@
-// An offer as people see it: which phase it is in by the server's clock, and the card that shows it.
+// An offer as people see it: its phase by the clock of the server, and the texts and parts that show it.
 //
-// The server says `countdown`, `open`, `closed`; between two of its messages the clock says the rest, so that a card
-// opens and closes on the second even when the frame that says so is still on its way.
+// The server sends `countdown`, `open` and `closed`. Between two frames the clock decides, so that a card opens and
+// closes on the second, even when the frame that says so is still on its way.
 
-import { clock, money, t, titleOf, variantOf } from './i18n.js';
-import { el, icon, picture, put, show } from './ui.js';
+import { formatMoney, t, titleOf, variantOf } from './i18n.js';
+import { el, setText } from './ui.js';
+
+/** @import { Offer, OfferAction, Phase, StockAlertState, TitledVariant } from './types.d.ts' */
 
 const LOW_SHARE = 0.1;
 
-/** soon | live | low | paused | sold_out_for_now | sold_out | ended | draft */
+/**
+ * @param {Offer} offer
+ * @param {number} now
+ * @returns {Phase}
+ */
 export function phaseOf(offer, now) {
   if (offer.status === 'draft') return 'draft';
   if (offer.status === 'closed' || (offer.closes_at && offer.closes_at <= now)) return 'ended';
@@ -19,117 +25,118 @@ export function phaseOf(offer, now) {
   return offer.left <= offer.quantity * LOW_SHARE ? 'low' : 'live';
 }
 
-export const buyable = (phase) => phase === 'live' || phase === 'low';
+/** @param {Phase} phase */
+export const canBuy = (phase) => phase === 'live' || phase === 'low';
+/** @param {Phase} phase */
+export const isSoldOut = (phase) => phase === 'sold_out' || phase === 'sold_out_for_now';
 
-/** What the clock beside an offer counts down to, or null. */
+/**
+ * The milliseconds that the clock beside an offer counts down, or null.
+ * @param {Offer} offer
+ * @param {number} now
+ */
 export function countdownOf(offer, now) {
   const phase = phaseOf(offer, now);
-  if (phase === 'soon') return offer.opens_at - now;
+  if (phase === 'soon' && offer.opens_at) return offer.opens_at - now;
   if (phase !== 'ended' && phase !== 'draft' && offer.closes_at) return offer.closes_at - now;
   return null;
 }
 
-export function fullTitle(offer) {
-  const variant = variantOf(offer);
+/** @param {TitledVariant} thing an offer, an order, or a line of the report */
+export function fullTitle(thing) {
+  const variant = variantOf(thing);
   // The dot stays with the title when the line breaks.
-  return variant ? `${titleOf(offer)}\u00a0· ${variant}` : titleOf(offer);
+  return variant ? `${titleOf(thing)}\u00a0· ${variant}` : titleOf(thing);
+}
+
+/** @typedef {{ phase: Phase, left: string, button: string, act: OfferAction, can: boolean }} OfferTexts */
+
+/**
+ * The texts of the stock line and of the button, in one place for the card, the product list and the product sheet.
+ * With `alerts` readers can ask for a stock alert where nothing is left.
+ * @param {Offer} offer
+ * @param {number} now
+ * @param {boolean} stale the connection is down, so the numbers may be old
+ * @param {StockAlertState} [alerts]
+ * @returns {OfferTexts}
+ */
+export function offerTexts(offer, now, stale, alerts) {
+  const phase = phaseOf(offer, now);
+  const left = {
+    draft: '',
+    soon: t('offer.units', { n: offer.quantity }),
+    live: t('offer.left', { n: offer.left }),
+    low: t('offer.low', { n: offer.left }),
+    paused: t('offer.paused'),
+    sold_out_for_now: t('offer.all_reserved'),
+    sold_out: t('offer.sold_out'),
+    ended: t('offer.ended'),
+  }[phase];
+  const button = {
+    draft: t('buy'),
+    soon: t('offer.soon'),
+    live: t('buy'),
+    low: t('buy'),
+    paused: t('offer.paused_short'),
+    sold_out_for_now: t('offer.all_reserved_short'),
+    sold_out: t('offer.sold_out'),
+    ended: t('offer.ended_short'),
+  }[phase];
+  if (!alerts || !isSoldOut(phase)) return { phase, left, button, act: 'buy', can: canBuy(phase) && !stale };
+  const people = alerts.people ? ` · ${t('stock_alert.people', { n: alerts.people })}` : '';
+  const short = phase === 'sold_out_for_now' && people ? t('offer.all_reserved_short') : left;
+  return {
+    phase,
+    left: short + people,
+    button: t(alerts.mine ? 'stock_alert.added' : 'stock_alert.add'),
+    act: alerts.mine ? 'remove_stock_alert' : 'add_stock_alert',
+    can: !stale,
+  };
 }
 
 /**
- * The words on the stock line and on the button, in one place for card, bag and sheet. With `wait` (`{ people, mine }`)
- * one may wait where nothing is left.
+ * Paints the button of an offer with what a press does now: buy, or ask for a stock alert.
+ * @param {HTMLButtonElement} node
+ * @param {Pick<OfferTexts, 'button' | 'act' | 'can'>} texts
  */
-export function words(offer, now, stale, wait) {
-  const phase = phaseOf(offer, now);
-  const left = {
-    soon: t('offer.units', { n: offer.quantity }), live: t('offer.left', { n: offer.left }), low: t('offer.low', { n: offer.left }),
-    paused: t('offer.paused'), sold_out_for_now: t('offer.all_held'), sold_out: t('offer.sold_out'), ended: t('offer.ended'), draft: '',
-  }[phase];
-  const button = {
-    soon: t('offer.soon'), live: t('buy'), low: t('buy'), paused: t('offer.paused_short'),
-    sold_out_for_now: t('offer.held_short'), sold_out: t('offer.sold_out'), ended: t('offer.ended_short'), draft: t('buy'),
-  }[phase];
-  if (!wait || !phase.startsWith('sold_out')) return { phase, left, button, act: 'buy', can: buyable(phase) && !stale };
-  const people = wait.people ? ` · ${t('wait.people', { n: wait.people })}` : '';
-  const gone = phase === 'sold_out_for_now' && people ? t('offer.held_short') : left;
-  return { phase, left: gone + people, button: t(wait.mine ? 'wait.on' : 'wait.join'), act: wait.mine ? 'unwait' : 'wait', can: !stale };
-}
-
-/** A button says what a press does now: buy, or wait for what may come back. */
-export function paintBuy(node, { button, act, can }) {
-  put(node, button);
+export function paintOfferButton(node, { button, act, can }) {
+  setText(node, button);
   node.disabled = !can;
   node.dataset.act = act;
   if (act === 'buy') node.removeAttribute('aria-pressed');
-  else node.setAttribute('aria-pressed', act === 'unwait');
+  else node.setAttribute('aria-pressed', String(act === 'remove_stock_alert'));
 }
 
-/** Price, and the old one struck through. `bdi` keeps "SAR 49" whole inside an Arabic line. */
+/**
+ * The price, and the old one struck through. `bdi` keeps "SAR 49" together inside an Arabic line.
+ * @param {Offer} offer
+ */
 export function priceTag(offer) {
-  const old = offer.old_price > offer.price;
-  return el('span.prices', {},
-    el('bdi.price', {}, money(offer.price, offer.currency)),
-    old && el('s.old-price', {}, el('span.for-reader', {}, t('offer.before')), el('bdi', {}, money(offer.old_price, offer.currency))));
+  const { price, old_price, currency } = offer;
+  const isCheaper = old_price !== null && old_price > price;
+  return el(
+    'span.prices',
+    {},
+    el('bdi.price', {}, formatMoney(price, currency)),
+    isCheaper &&
+      el(
+        's.old-price',
+        {},
+        el('span.for-reader', {}, t('offer.before')),
+        el('bdi', {}, formatMoney(old_price, currency)),
+      ),
+  );
 }
 
+/**
+ * @param {Offer} offer
+ * @param {Phase} phase
+ */
 export function stockBar(offer, phase) {
   const share = offer.quantity ? Math.max(0, Math.min(1, offer.left / offer.quantity)) : 0;
-  const bar = el(`span.stock-bar.${phase}`, { 'aria-hidden': 'true' }, el('i'));
-  bar.firstChild.style.inlineSize = `${Math.round(share * 100)}%`;
+  const fill = el('i');
+  fill.style.inlineSize = `${Math.round(share * 100)}%`;
+  const bar = el('span.stock-bar', { 'aria-hidden': 'true' }, fill);
+  bar.classList.add(phase);
   return bar;
-}
-
-/** The pinned card. Its parts are made once and repainted in place, so nothing jumps while a sale runs. */
-export class Card {
-  /** `waitOf(offer)` says who waits for it; without it one cannot. */
-  constructor(root, { onbuy, onopen, waitOf = () => undefined }) {
-    Object.assign(this, { root, waitOf });
-    this.offer = null;
-    this.face = el('button.card-face', { type: 'button', onclick: () => onopen(this.offer) });
-    this.image = el('span.card-image');
-    this.title = el('bdi.card-title', { 'data-test': 'card-title' });
-    this.price = el('span', { 'data-test': 'card-price' });
-    this.bar = el('span.bar-slot');
-    this.left = el('span.card-left', { 'data-test': 'card-left' });
-    this.countdown = el('bdi.countdown', { dir: 'ltr', 'data-test': 'countdown' });
-    this.clockBox = el('span.clock-chip', {}, icon('clock'), this.countdown);
-    this.flag = el('span.flag');
-    this.buy = el('button.primary.buy', { type: 'button', 'data-test': 'card-buy', onclick: () => onbuy(this.offer, this.buy) });
-    this.face.append(el('span.card-picture', {}, this.image, this.flag), el('span.card-text', {},
-      el('span.card-line', {}, this.title),
-      el('span.card-line', {}, this.price, this.clockBox),
-      el('span.card-line.stock-line', {}, this.bar, this.left)));
-    root.append(this.face, this.buy);
-  }
-
-  paint(offer, now, stale) {
-    const fresh = offer !== this.offer;
-    show(this.root, Boolean(offer));
-    if (!offer) { this.offer = null; return; }
-    if (fresh) this.dress(offer);
-    const said = words(offer, now, stale, this.waitOf(offer));
-    const { phase, left } = said;
-    if (fresh || phase !== this.root.dataset.phase) {
-      this.root.dataset.phase = phase;
-      this.bar.replaceChildren(stockBar(offer, phase));
-      show(this.flag, offer.kind === 'flash' && phase !== 'ended');
-      put(this.flag, t(phase === 'soon' ? 'flag.soon' : 'flag.flash'));
-    }
-    const rest = countdownOf(offer, now);
-    show(this.clockBox, rest !== null);
-    if (rest !== null) put(this.countdown, clock(rest));
-    put(this.left, left);
-    paintBuy(this.buy, said);
-    this.root.dataset.stale = stale;
-  }
-
-  dress(offer) {
-    const other = offer.id !== this.offer?.id || offer.image !== this.offer?.image;
-    if (other) this.image.replaceChildren(picture(offer.image));
-    put(this.title, fullTitle(offer));
-    this.price.replaceChildren(priceTag(offer));
-    this.root.dataset.kind = offer.kind;
-    this.root.dataset.offer = offer.id;
-    this.offer = offer;
-  }
 }

@@ -1,105 +1,152 @@
-// My orders, of every show: what became of each, and what is still to be paid.
+// The page of one's own orders of every show: what became of each, and what is still to be paid.
 
-import { get, takeTokenFromAddress, token, UNKNOWN } from './api.js';
+import { asRefusal, get, takeTokenFromAddress, token, UNKNOWN_OUTCOME } from './api.js';
 import { LiveClient } from './client.js';
-import { dateTime, languageSwitch, load, refusal, t, titleOf, translate } from './i18n.js';
-import { list } from './list.js';
-import { el, everySecond, fillIcons, put } from './ui.js';
+import { formatDateTime, languageSwitch, load, refusalText, t, titleOf, translate } from './i18n.js';
+import { listAll } from './list.js';
+import { fingerprint, isOpen, newestFirst, orderRow, paintCountdowns } from './my_orders.js';
+import { byId, el, fillIcons, onTick } from './ui.js';
 
+/** @import { Order, Refusal, Shop, Stream } from './types.d.ts' */
+
+/** How long after the end of a reservation its order is asked for, and how often. */
 const LATE_MS = 1_500;
-const ASK_MS = 5_000;
-const root = document.getElementById('orders');
+const ASK_AGAIN_MS = 5_000;
+const root = byId('orders');
 
 await load('buy');
 translate();
 fillIcons();
-languageSwitch(document.getElementById('lang'));
+languageSwitch(byId('lang', HTMLSelectElement));
 takeTokenFromAddress();
-document.title = t('orders.mine');
+document.title = t('my_orders');
 const from = new URLSearchParams(location.search).get('from');
 if (from) {
-  const back = document.getElementById('back');
+  const back = byId('back', HTMLAnchorElement);
   back.href = `/watch?stream=${encodeURIComponent(from)}`;
   back.setAttribute('aria-label', t('order.back'));
 }
 
-const [{ Buyer, Checkout, Mine, signIn }, { active }] = await Promise.all([import('./buying.js'), import('./mine.js')]);
-// No link to a show: everything goes over REST, and the clock is the one the answers bring.
+const { OrderClient, Checkout, signIn } = await import('./purchase.js');
+// Without a show there is no connection: everything goes over REST, and the answers bring the clock of the server.
 const client = new LiveClient(null);
-const buyer = new Buyer(client, () => checkout.checking());
-const checkout = new Checkout({ client, buyer, back: t('orders.back') });
-const rows = new Mine({ client, list: el('ul'), empty: el('p'), chip: el('button'), onorder: (order) => checkout.view(order) });
+const orderClient = new OrderClient(client, () => checkout.showRetry());
+const checkout = new Checkout({ client, orderClient, back: t('orders.back') });
+/** @type {Map<string, Stream>} */
 let shows = new Map();
-let printed = null;
+/** @type {string | null} */
+let painted = null;
 let askedAt = 0;
 
 client.on('order', paint);
-everySecond(() => { checkout.tick(); clocks(); overdue(); });
+onTick(() => {
+  checkout.tick();
+  paintCountdowns(root, client.now());
+  refreshOverdue();
+});
 // Another tab may have paid meanwhile.
-document.addEventListener('visibilitychange', () => { if (!document.hidden) rows.refresh(buyer); });
+document.addEventListener('visibilitychange', () => {
+  if (!document.hidden) refreshOrders([...client.orders.values()].filter(isOpen));
+});
 await start();
 
 async function start() {
   try {
-    if (!token.get()) return await askWho();
-    const [orders, streams] = await Promise.all([list('/orders'), list('/streams')]);
+    if (!token.get()) return await askToSignIn();
+    const [orders, streams] = await Promise.all([
+      /** @type {Promise<Order[]>} */ (listAll('/orders')),
+      /** @type {Promise<Stream[]>} */ (listAll('/streams')),
+    ]);
     shows = new Map(streams.map((show) => [show.id, show]));
-    for (const order of orders) client.noteOrder(order);
+    for (const order of orders) client.applyOrder(order);
     paint();
-  } catch (problem) {
-    if (!['token_expired', 'token_invalid'].includes(problem.code)) return fail(problem);
+  } catch (error) {
+    const refusal = asRefusal(error);
+    if (!['token_expired', 'token_invalid'].includes(refusal.code)) return showRefusal(refusal);
     token.clear();
-    return askWho().catch(fail);
+    await askToSignIn().catch((fault) => showRefusal(asRefusal(fault)));
   }
-  return undefined;
 }
 
-async function askWho() {
+async function askToSignIn() {
+  /** @type {Shop} */
   const shop = await get('/shop');
-  const open = async () => { if (await signIn(shop, { about: 'orders' })) await start(); };
-  root.replaceChildren(el('div.notice-box', { 'data-test': 'orders-sign-in' }, el('h2', {}, t('orders.who')),
-    shop.dev_login ? el('button.primary', { type: 'button', 'data-test': 'orders-signin', onclick: open }, t('signin.title')) : el('p', {}, t('signin.elsewhere'))));
+  const open = async () => {
+    if (await signIn(shop, { about: 'orders' })) await start();
+  };
+  const props = { type: 'button', 'data-test': 'orders-signin', onclick: open };
+  const way = shop.dev_login ? el('button.primary', props, t('sign_in.title')) : el('p', {}, t('sign_in.elsewhere'));
+  root.replaceChildren(el('div.notice-box', { 'data-test': 'orders-sign-in' }, el('h2', {}, t('orders.sign_in')), way));
 }
 
-function fail(problem) {
-  root.replaceChildren(el('div.notice-box', { role: 'alert', 'data-test': 'orders-error' },
-    el('h2', {}, UNKNOWN.has(problem.code) ? t('problem.away') : refusal(problem)),
-    el('button.primary', { type: 'button', onclick: start }, t('problem.again'))));
+/** @param {Refusal} refusal */
+function showRefusal(refusal) {
+  const text = UNKNOWN_OUTCOME.has(refusal.code) ? t('problem.network') : refusalText(refusal);
+  const again = el('button.primary', { type: 'button', onclick: start }, t('try_again'));
+  root.replaceChildren(el('div.notice-box', { role: 'alert', 'data-test': 'orders-error' }, el('h2', {}, text), again));
 }
 
-/** Newest first, under the show they were bought in. */
+/** The newest orders come first, under the show in which they were bought. */
 function paint() {
-  const orders = [...client.orders.values()].sort((a, b) => b.created_at - a.created_at);
-  const print = orders.map((order) => `${order.id}${order.version}`).join();
-  if (print === printed) return;
-  printed = print;
-  if (!orders.length) {
-    root.replaceChildren(el('div.notice-box', { 'data-test': 'orders-empty' }, el('h2', {}, t('orders.none')), el('p', {}, t('orders.none_more')), el('a.button.primary', { href: '/' }, t('home'))));
-    return;
-  }
-  const groups = Map.groupBy ? Map.groupBy(orders, (order) => order.stream) : grouped(orders);
-  root.replaceChildren(...[...groups].map(([stream, some]) => {
-    const show = shows.get(stream);
-    return el('section', {}, el('h2', {}, el('bdi', {}, titleOf(show)), show && el('small', {}, ` ${dateTime(show.started_at ?? some[0].created_at)}`)), el('ul.order-list', {}, some.map((order) => rows.row(order))));
-  }));
-  clocks();
+  const orders = newestFirst(client.orders.values());
+  const print = fingerprint(orders);
+  if (print === painted) return;
+  painted = print;
+  if (orders.length) root.replaceChildren(...byShow(orders).map(([stream, some]) => showSection(stream, some)));
+  else root.replaceChildren(emptyBox());
+  paintCountdowns(root, client.now());
 }
 
-function grouped(orders) {
+function emptyBox() {
+  return el(
+    'div.notice-box',
+    { 'data-test': 'orders-empty' },
+    el('h2', {}, t('orders.none')),
+    el('p', {}, t('orders.none_more')),
+    el('a.button.primary', { href: '/' }, t('home')),
+  );
+}
+
+/**
+ * @param {Order[]} orders
+ * @returns {[stream: string, orders: Order[]][]}
+ */
+function byShow(orders) {
+  /** @type {Map<string, Order[]>} */
   const groups = new Map();
   for (const order of orders) groups.set(order.stream, [...(groups.get(order.stream) ?? []), order]);
-  return groups;
+  return [...groups];
 }
 
-/** No link tells what became of a hold that ran out: it is asked for. */
-function overdue() {
+/**
+ * @param {string} stream
+ * @param {Order[]} orders
+ */
+function showSection(stream, orders) {
+  const show = shows.get(stream);
+  const when = show && el('small', {}, ` ${formatDateTime(show.started_at ?? orders[0].created_at)}`);
+  return el(
+    'section',
+    {},
+    el('h2', {}, el('bdi', {}, titleOf(show)), when),
+    el(
+      'ul.order-list',
+      {},
+      orders.map((order) => orderRow(order, () => checkout.showOrder(order))),
+    ),
+  );
+}
+
+/** Asks for the orders whose reservation has run out: here no connection says what became of them. */
+function refreshOverdue() {
   const now = client.now();
-  const late = [...client.orders.values()].filter((order) => active(order) && now > order.hold_until + LATE_MS);
-  if (!late.length || now < askedAt + ASK_MS) return;
+  const late = [...client.orders.values()].filter((order) => isOpen(order) && now > order.hold_until + LATE_MS);
+  if (!late.length || now < askedAt + ASK_AGAIN_MS) return;
   askedAt = now;
-  for (const order of late) buyer.refresh(order).catch(() => {});
+  refreshOrders(late);
 }
 
-function clocks() {
-  for (const node of root.querySelectorAll('[data-until]')) put(node, rows.rest(Number(node.dataset.until)));
+/** @param {Order[]} orders */
+function refreshOrders(orders) {
+  for (const order of orders) orderClient.refresh(order).catch(() => {});
 }

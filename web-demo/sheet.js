@@ -1,7 +1,10 @@
-// Modal sheets, the one question before something that cannot be undone, and buttons that wait for an answer.
+// Modal sheets, the question before an action that cannot be undone, and buttons that wait for an answer.
 
+import { asRefusal } from './api.js';
 import { t } from './i18n.js';
 import { el, icon, ICONS } from './ui.js';
+
+/** @import { Child, Refusal } from './types.d.ts' */
 
 Object.assign(ICONS, {
   plus: 'M12 5v14M5 12h14',
@@ -11,46 +14,97 @@ Object.assign(ICONS, {
   pause: 'M8 6v12M16 6v12',
 });
 
-/** A modal sheet: from below on a phone, at the end side on a desk. Esc, the scrim and the cross close it. */
-export function sheet(content, { title, test, className = '', onclose } = {}) {
-  const heading = el('h2', { id: `sheet-${test}` }, title ?? '');
-  const close = el('button.ghost.round', { type: 'button', 'aria-label': t('close'), 'data-test': `${test}-close` }, icon('close'));
-  const dialog = el(`dialog.sheet${className ? `.${className}` : ''}`,
+/**
+ * Opens a modal sheet: from below on a phone, at the end side on a desktop. Esc, the scrim and the cross close it.
+ * @param {Child} content
+ * @param {{ title?: string, test: string, className?: string, onclose?: () => void }} options
+ */
+export function openSheet(content, { title = '', test, className = '', onclose }) {
+  const heading = el('h2', { id: `sheet-${test}` }, title);
+  const close = el(
+    'button.ghost.round',
+    { type: 'button', 'aria-label': t('close'), 'data-test': `${test}-close` },
+    icon('close'),
+  );
+  const dialog = el(
+    'dialog.sheet',
     { 'aria-labelledby': heading.id, 'data-test': test },
-    el('header', {}, heading, close), el('div.sheet-body', {}, content), el('p.for-reader.spoken', { 'aria-live': 'polite' }));
+    el('header', {}, heading, close),
+    el('div.sheet-body', {}, content),
+    el('p.for-reader.spoken', { 'aria-live': 'polite' }),
+  );
+  if (className) dialog.classList.add(className);
   close.addEventListener('click', () => dialog.close());
-  dialog.addEventListener('click', (event) => { if (event.target === dialog) dialog.close(); });
-  dialog.addEventListener('close', () => { dialog.remove(); onclose?.(); });
+  dialog.addEventListener('click', (event) => {
+    if (event.target === dialog) dialog.close();
+  });
+  dialog.addEventListener('close', () => {
+    dialog.remove();
+    onclose?.();
+  });
   document.body.append(dialog);
   dialog.showModal();
   return dialog;
 }
 
-/** Asks once. Resolves true or false; what is at stake stands in the text. */
+/**
+ * Asks once, and resolves to true or false. The text says what is at stake.
+ * @param {{ title: string, text: string, yes: string, danger?: boolean }} question
+ * @returns {Promise<boolean>}
+ */
 export function confirmDialog({ title, text, yes, danger = false }) {
   return new Promise((resolve) => {
     let answer = false;
-    const dialog = sheet([
-      el('p', {}, text),
-      el('div.actions', {},
-        el('button.ghost', { type: 'button', 'data-test': 'confirm-no', onclick: () => dialog.close() }, t('cancel')),
-        el(`button.${danger ? 'danger' : 'primary'}`, { type: 'button', 'data-test': 'confirm-yes', onclick: () => { answer = true; dialog.close(); } }, yes)),
-    ], { title, test: 'confirm', className: 'small', onclose: () => resolve(answer) });
-    dialog.querySelector(`[data-test="confirm-${danger ? 'no' : 'yes'}"]`).focus();
+    const no = el(
+      'button.ghost',
+      {
+        type: 'button',
+        'data-test': 'confirm-no',
+        onclick: () => dialog.close(),
+      },
+      t('cancel'),
+    );
+    const accept = () => {
+      answer = true;
+      dialog.close();
+    };
+    const look = danger ? 'danger' : 'primary';
+    const ok = el(`button.${look}`, { type: 'button', 'data-test': 'confirm-yes', onclick: accept }, yes);
+    const dialog = openSheet([el('p', {}, text), el('div.actions', {}, no, ok)], {
+      title,
+      test: 'confirm',
+      className: 'small',
+      onclose: () => resolve(answer),
+    });
+    (danger ? no : ok).focus();
   });
 }
 
-/** A button that cannot be pressed twice while its work is under way; a refusal is told, not thrown. */
-export async function busy(button, work, tell) {
+/**
+ * Runs the work of a button, which cannot be pressed a second time meanwhile. With `onrefused` a refusal is reported
+ * there instead of being thrown.
+ * @template T
+ * @param {HTMLButtonElement | HTMLInputElement | HTMLSelectElement | null | undefined} button
+ * @param {() => Promise<T> | T} work
+ * @param {(refusal: Refusal) => unknown} [onrefused]
+ * @returns {Promise<T | undefined>}
+ */
+export async function withBusy(button, work, onrefused) {
   if (button?.disabled) return undefined;
-  if (button) { button.disabled = true; button.setAttribute('aria-busy', 'true'); }
+  if (button) {
+    button.disabled = true;
+    button.setAttribute('aria-busy', 'true');
+  }
   try {
     return await work();
-  } catch (problem) {
-    if (!tell) throw problem;
-    tell(problem);
+  } catch (error) {
+    if (!onrefused) throw error;
+    onrefused(asRefusal(error));
     return undefined;
   } finally {
-    if (button) { button.disabled = false; button.removeAttribute('aria-busy'); }
+    if (button) {
+      button.disabled = false;
+      button.removeAttribute('aria-busy');
+    }
   }
 }

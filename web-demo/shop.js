@@ -1,157 +1,223 @@
-// The shop's front: what is live, what is on sale there, what is coming, what was; with a search and categories. It
-// looks again every few seconds while it can be seen.
+// The front page: the live shows, what is on sale in them, the upcoming and the past shows, with a search and categories.
+// It loads everything again every ten seconds while it is visible.
 
-import { get, UNKNOWN } from './api.js';
-import { clock, dateTime, known, languageSwitch, load, refusal, t, titleOf, translate } from './i18n.js';
-import { list } from './list.js';
-import { buyable, fullTitle, phaseOf, priceTag, words } from './offer.js';
-import { el, fillIcons, icon, ICONS, picture, put, show as reveal } from './ui.js';
+import { asRefusal, get, UNKNOWN_OUTCOME } from './api.js';
+import { formatDuration, hasText, languageSwitch, load, refusalText, t, titleOf, translate } from './i18n.js';
+import { listAll } from './list.js';
+import { canBuy, fullTitle, phaseOf } from './offer.js';
+import { liveCard, productCard, showCard } from './shop_cards.js';
+import { byId, el, fillIcons, ICONS, queryAll, setText, setVisible } from './ui.js';
 
-const AGAIN_MS = 10_000;
-const PICTURES_MAX = 4;
-const GOODS_MAX = 24;
+/** @import { Offer, Product, Refusal, Shop, Stream } from './types.d.ts' */
+/** @typedef {{ show: Stream, offer: Offer }} Item an offer and its show */
+
+const RELOAD_MS = 10_000;
+const TICK_MS = 500;
+const PRODUCTS_MAX = 24;
+const PAST_MAX = 6;
 ICONS.search = 'M10.5 4.5a6 6 0 1 1 0 12 6 6 0 0 1 0-12zM15 15l5 5';
 
-const root = document.getElementById('shows');
-let printed = null;
-let seen = { shows: [], offers: new Map(), categories: new Map() }; // what the shop last said
+const root = byId('shows');
+/** What the page looked like when it was painted. @type {string | null} */
+let painted = null;
+/** What the server answered last. */
+let data = {
+  /** @type {Stream[]} */
+  shows: [],
+  /** Show → its offers. @type {Map<string, Offer[]>} */
+  offers: new Map(),
+  /** Product → its category. @type {Map<string, string | null>} */
+  categories: new Map(),
+};
+/** @type {string | null} */
 let category = null;
 
 await load('shop');
 translate();
 fillIcons();
-languageSwitch(document.getElementById('lang'));
-const search = document.getElementById('search');
+languageSwitch(byId('lang', HTMLSelectElement));
+const search = byId('search', HTMLInputElement);
 search.addEventListener('input', () => paint());
-document.getElementById('find').addEventListener('submit', (event) => event.preventDefault());
-await look();
+byId('find').addEventListener('submit', (event) => event.preventDefault());
+await reload();
 document.body.dataset.ready = '';
-setInterval(() => { if (!document.hidden) look(); }, AGAIN_MS);
-setInterval(tick, 500);
-document.addEventListener('visibilitychange', () => { if (!document.hidden) look(); });
+setInterval(reloadIfVisible, RELOAD_MS);
+setInterval(paintCountdowns, TICK_MS);
+document.addEventListener('visibilitychange', reloadIfVisible);
 
-async function look() {
+function reloadIfVisible() {
+  if (!document.hidden) reload();
+}
+
+async function reload() {
   try {
-    const [shop, shows, products] = await Promise.all([get('/shop'), list('/streams'), list('/products').catch(() => [])]);
-    put(document.getElementById('shop-title'), titleOf(shop));
+    const [shop, shows, products] = await Promise.all([
+      /** @type {Promise<Shop>} */ (get('/shop')),
+      /** @type {Promise<Stream[]>} */ (listAll('/streams')),
+      /** @type {Promise<Product[]>} */ (listAll('/products').catch(() => [])),
+    ]);
+    setText(byId('shop-title'), titleOf(shop));
     document.title = titleOf(shop);
     const live = shows.filter((show) => show.status === 'live');
-    // A show whose offers cannot be read is still a show.
-    const offers = await Promise.all(live.map((show) => get(`/streams/${show.id}/offers`).then(({ items }) => items, () => [])));
-    seen = {
+    data = {
       shows,
-      offers: new Map(live.map((show, index) => [show.id, offers[index].filter((offer) => phaseOf(offer, show.now) !== 'ended')])),
+      offers: new Map(await Promise.all(live.map(loadOffers))),
       categories: new Map(products.map((product) => [product.id, product.category])),
     };
-    reveal(document.getElementById('find'), shows.length > 0);
+    setVisible(byId('find'), shows.length > 0);
     paint();
-    for (const show of shows) for (const node of root.querySelectorAll(`[data-watching="${CSS.escape(show.id)}"]`)) put(node, t('shop.watching', { n: show.viewers }));
-    tick();
-  } catch (problem) {
-    if (printed === null || printed === 'error') fail(problem);
+    for (const node of queryAll('[data-watching]', root)) {
+      const show = shows.find(({ id }) => id === node.dataset.watching);
+      if (show) setText(node, t('shop.watching', { n: show.viewers }));
+    }
+  } catch (error) {
+    if (painted === null || painted === 'error') showRefusal(asRefusal(error));
   }
 }
 
-function plain(text) {
-  return text.normalize('NFKC').toLocaleLowerCase();
+/**
+ * The offers of a show. A show whose offers cannot be read is still a show.
+ * @param {Stream} show
+ * @returns {Promise<[id: string, offers: Offer[]]>}
+ */
+async function loadOffers(show) {
+  try {
+    /** @type {{ items: Offer[] }} */
+    const { items } = await get(`/streams/${show.id}/offers`);
+    return [show.id, items.filter((offer) => phaseOf(offer, show.now) !== 'ended')];
+  } catch {
+    return [show.id, []];
+  }
 }
 
-/** Repaints only what changed: the focus and a half-read line stay where they are. */
+/** @param {string} text */
+const searchable = (text) => text.normalize('NFKC').toLocaleLowerCase();
+
+/** Repaints only what has changed, so that the focus and a half-read line stay where they are. */
 function paint() {
-  const { shows, offers } = seen;
-  const words = plain(search.value.trim()).split(/\s+/).filter(Boolean);
-  const says = (...texts) => words.every((word) => plain(texts.join(' ')).includes(word));
-  const fits = (offer) => (!category || seen.categories.get(offer.product) === category) && says(fullTitle(offer), seen.categories.get(offer.product) ?? '');
   paintCategories();
-  const goods = shows.flatMap((show) => (offers.get(show.id) ?? []).filter(fits).map((offer) => ({ show, offer })));
-  const own = (show) => says(titleOf(show), show.host);
-  const some = shows.filter((show) => (category ? goods.some((one) => one.show === show) : own(show) || goods.some((one) => one.show === show)));
-  const print = JSON.stringify([some.map(({ now, viewers, ...rest }) => rest), goods.map(({ offer }) => [offer.id, offer.v, offer.status]), shows.length, category]);
-  if (print !== printed) root.replaceChildren(...page(some, goods, shows.length > 0));
-  printed = print;
-  tick();
+  const words = searchable(search.value.trim()).split(/\s+/).filter(Boolean);
+  /** @param {(string | null | undefined)[]} texts */
+  const matches = (...texts) => words.every((word) => searchable(texts.join(' ')).includes(word));
+  const items = data.shows
+    .flatMap((show) => (data.offers.get(show.id) ?? []).map((offer) => ({ show, offer })))
+    .filter(({ offer }) => {
+      const own = data.categories.get(offer.product);
+      return (!category || own === category) && matches(fullTitle(offer), own);
+    });
+  /** @param {Stream} show */
+  const isFound = (show) =>
+    items.some((item) => item.show === show) || (!category && matches(titleOf(show), show.host));
+  const shows = data.shows.filter(isFound);
+  const print = JSON.stringify([
+    shows.map((show) => ({ ...show, now: 0, viewers: 0 })),
+    items.map(({ offer }) => [offer.id, offer.v, offer.status]),
+    data.shows.length,
+    category,
+  ]);
+  if (print !== painted) root.replaceChildren(...content(shows, items));
+  painted = print;
+  paintCountdowns();
 }
 
-/** The shop's own words; those we know are said in the reader's language. */
+/** The categories are named by the shop; those that the pages know are shown in the language of the reader. */
 function paintCategories() {
-  const row = document.getElementById('categories');
-  const present = new Set([...seen.offers.values()].flat().map((offer) => seen.categories.get(offer.product)).filter(Boolean));
-  if (category && !present.has(category)) category = null;
-  const all = [null, ...[...present].sort()];
-  if (row.dataset.print !== JSON.stringify(all)) {
-    row.dataset.print = JSON.stringify(all);
-    row.replaceChildren(...all.map((name) => el('button', { type: 'button', 'data-test': `category-${name ?? 'all'}`, onclick: () => { category = name; paint(); } }, name === null ? t('shop.all') : label(name))));
+  const row = byId('categories');
+  const offers = [...data.offers.values()].flat();
+  const names = offers.map((offer) => data.categories.get(offer.product)).filter((name) => typeof name === 'string');
+  const present = [...new Set(names)].sort();
+  if (category && !present.includes(category)) category = null;
+  const all = [null, ...present];
+  const print = JSON.stringify(all);
+  if (row.dataset.painted !== print) {
+    row.dataset.painted = print;
+    row.replaceChildren(...all.map(categoryButton));
   }
-  [...row.children].forEach((button, index) => button.setAttribute('aria-pressed', all[index] === category));
-  reveal(row, all.length > 2);
+  [...row.children].forEach((button, index) => {
+    button.setAttribute('aria-pressed', String(all[index] === category));
+  });
+  setVisible(row, all.length > 2);
 }
 
-function label(name) {
+/** @param {string | null} name */
+function categoryButton(name) {
+  const choose = () => {
+    category = name;
+    paint();
+  };
+  const props = { type: 'button', 'data-test': `category-${name ?? 'all'}`, onclick: choose };
+  return el('button', props, name === null ? t('shop.all') : categoryName(name));
+}
+
+/** @param {string} name */
+function categoryName(name) {
   const key = `category.${name.toLowerCase()}`;
-  return known(key) ? t(key) : name;
+  return hasText(key) ? t(key) : name;
 }
 
-function fail(problem) {
-  printed = 'error';
-  root.replaceChildren(el('div.notice-box', { 'data-test': 'shop-error', role: 'alert' }, el('h2', {}, t('problem.away')), !UNKNOWN.has(problem.code) && el('p', {}, refusal(problem)),
-    el('button.primary', { type: 'button', onclick: look }, t('problem.again'))));
+/** @param {Refusal} refusal */
+function showRefusal(refusal) {
+  painted = 'error';
+  const reason = !UNKNOWN_OUTCOME.has(refusal.code) && el('p', {}, refusalText(refusal));
+  const again = el('button.primary', { type: 'button', onclick: reload }, t('try_again'));
+  const props = { 'data-test': 'shop-error', role: 'alert' };
+  root.replaceChildren(el('div.notice-box', props, el('h2', {}, t('problem.network')), reason, again));
 }
 
-function page(shows, goods, any) {
-  if (!any) return [el('div.notice-box', { 'data-test': 'shop-empty' }, el('h2', {}, t('shop.empty')), el('p', {}, t('shop.empty_more')))];
-  const live = shows.filter((show) => show.status === 'live');
-  const coming = shows.filter((show) => show.status === 'scheduled').sort((a, b) => (a.scheduled_at ?? Infinity) - (b.scheduled_at ?? Infinity));
-  const past = shows.filter((show) => show.status === 'ended').sort((a, b) => b.ended_at - a.ended_at).slice(0, 6);
-  if (!live.length && !coming.length && !past.length) {
-    const again = () => { search.value = ''; category = null; paint(); search.focus(); };
-    return [el('div.notice-box', { 'data-test': 'shop-nothing' }, el('h2', {}, t('shop.nothing')), el('button.primary', { type: 'button', 'data-test': 'shop-clear', onclick: again }, t('shop.clear')))];
+/**
+ * @param {Stream[]} shows
+ * @param {Item[]} items
+ */
+function content(shows, items) {
+  if (!data.shows.length) {
+    const texts = [el('h2', {}, t('shop.empty')), el('p', {}, t('shop.empty_more'))];
+    return [el('div.notice-box', { 'data-test': 'shop-empty' }, texts)];
   }
-  const sale = goods.filter(({ show, offer }) => buyable(phaseOf(offer, show.now))).slice(0, GOODS_MAX);
+  if (!shows.length) return [nothingFound()];
+  /** @param {Stream['status']} status */
+  const having = (status) => shows.filter((show) => show.status === status);
+  const upcoming = having('scheduled').sort((a, b) => (a.scheduled_at ?? Infinity) - (b.scheduled_at ?? Infinity));
+  const past = having('ended').sort((a, b) => (b.ended_at ?? 0) - (a.ended_at ?? 0));
+  const onSale = items.filter(({ show, offer }) => canBuy(phaseOf(offer, show.now)));
+  const live = having('live').map((show) => liveCard(show, data.offers.get(show.id) ?? []));
+  const products = onSale.slice(0, PRODUCTS_MAX).map(({ show, offer }) => productCard(show, offer));
   return [
-    live.length && section(t('shop.live'), live.map(liveCard), 'live'),
-    sale.length && section(t('shop.on_sale'), sale.map(thing), 'goods'),
-    coming.length && section(t('shop.coming'), coming.map(row), 'coming'),
-    past.length && section(t('shop.ended'), past.map(row), 'past'),
-  ].filter(Boolean);
+    ...section(t('shop.live'), live, 'live'),
+    ...section(t('shop.on_sale'), products, 'products'),
+    ...section(t('shop.coming'), upcoming.map(showCard), 'upcoming'),
+    ...section(t('shop.ended'), past.slice(0, PAST_MAX).map(showCard), 'past'),
+  ];
 }
 
-/** One thing that is on sale in a live show: the link opens the show with it. */
-function thing({ show, offer }) {
-  const { left, phase } = words(offer, show.now, false);
-  return el('a.thing', { href: `${address(show)}&offer=${encodeURIComponent(offer.id)}`, 'data-test': `thing-${offer.id}` },
-    picture(offer.image), el('span.row-text', {}, el('bdi.row-title', {}, fullTitle(offer)), priceTag(offer), el(`small.${phase}`, {}, left)));
+function nothingFound() {
+  const clear = () => {
+    search.value = '';
+    category = null;
+    paint();
+    search.focus();
+  };
+  const button = el('button.primary', { type: 'button', 'data-test': 'shop-clear', onclick: clear }, t('shop.clear'));
+  return el('div.notice-box', { 'data-test': 'shop-nothing' }, el('h2', {}, t('shop.nothing')), button);
 }
 
+/**
+ * A section with a title, or nothing if it has no cards.
+ * @param {string} title
+ * @param {HTMLElement[]} cards
+ * @param {string} name
+ */
 function section(title, cards, name) {
-  return el(`section.${name}`, {}, el('h2', {}, title), el('ul', {}, cards.map((card) => el('li', {}, card))));
+  if (!cards.length) return [];
+  const list = el(
+    'ul',
+    {},
+    cards.map((card) => el('li', {}, card)),
+  );
+  return [el(`section.${name}`, {}, el('h2', {}, title), list)];
 }
 
-function address(show) {
-  return `/watch?stream=${encodeURIComponent(show.id)}`;
-}
-
-function liveCard(show) {
-  const images = [...new Set((seen.offers.get(show.id) ?? []).map((offer) => offer.image).filter(Boolean))].slice(0, PICTURES_MAX);
-  const watching = el('span', {}, t('shop.watching', { n: show.viewers }));
-  watching.dataset.watching = show.id;
-  const arches = (images.length ? images : [null]).map((image) => el('span.arch', {}, picture(image)));
-  return el('a.live-card', { href: address(show), 'data-test': `show-${show.id}` },
-    show.poster ? el('span.poster', {}, picture(show.poster)) : el('span.arches', { 'aria-hidden': 'true' }, arches),
-    el('span.live-words', {},
-      el('span.live-line', {}, el('b.live-badge', {}, t('badge.live')), el('span.watching', {}, icon('eye'), watching)),
-      el('bdi.live-title', {}, titleOf(show)), el('span.host-line', {}, t('shop.host', { name: show.host })),
-      el('span.button.primary', {}, icon('play'), t('shop.watch'))));
-}
-
-function row(show) {
-  const at = show.status === 'ended' ? show.ended_at : show.scheduled_at;
-  const soon = el('bdi.num', { dir: 'ltr' });
-  if (show.status === 'scheduled' && show.scheduled_at) soon.dataset.at = show.scheduled_at - show.now + Date.now();
-  return el('a.show-card', { href: address(show), 'data-test': `show-${show.id}` },
-    el('span.show-mark', { 'aria-hidden': 'true' }, icon(show.status === 'ended' ? 'check' : 'clock')),
-    el('span.row-text', {}, el('bdi.row-title', {}, titleOf(show)), el('small', {}, t('shop.host', { name: show.host }), at ? ` · ${dateTime(at)}` : '')), soon);
-}
-
-function tick() {
-  for (const node of root.querySelectorAll('[data-at]')) put(node, clock(Number(node.dataset.at) - Date.now()));
+function paintCountdowns() {
+  for (const node of queryAll('[data-at]', root)) {
+    setText(node, formatDuration(Number(node.dataset.at) - Date.now()));
+  }
 }

@@ -1,24 +1,81 @@
-// Small parts every page shares: elements, icons, toasts, the spoken line.
+// The small parts that every page shares: elements, icons, toasts, and the line that a screen reader reads.
 //
-// Text reaches the page through `textContent` only; nothing here parses markup, so nothing a viewer writes can be any.
+// Text reaches the page through `textContent` only. Nothing here parses markup, so nothing that a viewer writes can
+// become markup.
 
-/** `el('button.primary', { 'data-test': 'pay', onclick }, 'Pay')` */
+/** @import { Child, ElementOf, Props } from './types.d.ts' */
+
+/**
+ * Makes an element: `el('button.primary', { 'data-test': 'pay', onclick }, 'Pay')`.
+ * @template {string} Spec
+ * @param {Spec} spec the tag and the classes
+ * @param {Props} [props]
+ * @param {...Child} children
+ * @returns {ElementOf<Spec>}
+ */
 export function el(spec, props = {}, ...children) {
   const [tag, ...classes] = spec.split('.');
   const node = document.createElement(tag || 'div');
   if (classes.length) node.className = classes.join(' ');
   for (const [name, value] of Object.entries(props)) {
     if (value === undefined || value === null || value === false) continue;
-    if (name.startsWith('on')) node.addEventListener(name.slice(2), value);
-    else if (name in node && !name.includes('-') && name !== 'list') node[name] = value;
-    else node.setAttribute(name, value === true ? '' : value);
+    if (name.startsWith('on')) node.addEventListener(name.slice(2), /** @type {EventListener} */ (value));
+    else if (name in node && !name.includes('-') && name !== 'list') Object.assign(node, { [name]: value });
+    else node.setAttribute(name, value === true ? '' : String(value));
   }
-  node.append(...children.flat(3).filter((child) => child !== null && child !== undefined && child !== false));
-  return node;
+  append(node, children);
+  return /** @type {ElementOf<Spec>} */ (node);
 }
 
+/**
+ * @param {Element} node
+ * @param {Child[]} children
+ */
+function append(node, children) {
+  for (const child of children) {
+    if (Array.isArray(child)) append(node, child);
+    else if (child !== null && child !== undefined && child !== false) {
+      node.append(child instanceof Node ? child : String(child));
+    }
+  }
+}
+
+/**
+ * The element with this id. Throws when it is missing or of another kind, because then the page itself is wrong.
+ * @template {Element} [T=HTMLElement]
+ * @param {string} id
+ * @param {new () => T} [kind]
+ * @returns {T}
+ */
+export function byId(id, kind) {
+  const node = document.getElementById(id);
+  if (!node || (kind && !(node instanceof kind))) throw new Error(`the page has no #${id}`);
+  return /** @type {T} */ (/** @type {unknown} */ (node));
+}
+
+/**
+ * The elements that match a selector.
+ * @param {string} selector
+ * @param {ParentNode} [root]
+ * @returns {HTMLElement[]}
+ */
+export const queryAll = (selector, root = document) => [...root.querySelectorAll(selector)].map(asElement);
+
+/** HTML elements only; the pages look for no others. @param {Element | null} node */
+const asElement = (node) => /** @type {HTMLElement} */ (node);
+
+/**
+ * The first element that matches a selector. The caller knows that there is one.
+ * @param {string} selector
+ * @param {ParentNode} [root]
+ */
+export const query = (selector, root = document) => asElement(root.querySelector(selector));
+
 const SVG = 'http://www.w3.org/2000/svg';
-// Parts that load later bring their own: `Object.assign(ICONS, { … })`.
+/**
+ * The icons of the first view. A part that loads later adds its own: `Object.assign(ICONS, { … })`.
+ * @type {Record<string, string>}
+ */
 export const ICONS = {
   bag: 'M6 8h12l1.2 12.5H4.8zM9 10V6.5a3 3 0 0 1 6 0V10',
   heart: 'M12 20s-7.5-4.6-7.5-10.2A4.2 4.2 0 0 1 12 7.4a4.2 4.2 0 0 1 7.5 2.4C19.5 15.4 12 20 12 20z',
@@ -37,7 +94,10 @@ export const ICONS = {
   captions: 'M3.5 5.5h17v13h-17zM10.5 10.4a2 2 0 1 0 0 3.2M17 10.4a2 2 0 1 0 0 3.2',
 };
 
-/** Icons are drawn, not fetched. `send` and `back` turn round in right-to-left; the others do not. */
+/**
+ * Icons are drawn here, not loaded. In right-to-left pages `send` and `back` are mirrored; the others are not.
+ * @param {string} name
+ */
 export function icon(name) {
   const svg = document.createElementNS(SVG, 'svg');
   svg.setAttribute('viewBox', '0 0 24 24');
@@ -49,27 +109,45 @@ export function icon(name) {
   return svg;
 }
 
-export function fillIcons(root = document) {
-  for (const node of root.querySelectorAll('[data-icon]')) node.prepend(icon(node.dataset.icon));
+/** Adds the icons that the HTML names in `data-icon`. */
+export function fillIcons() {
+  for (const node of queryAll('[data-icon]')) node.prepend(icon(node.dataset.icon ?? ''));
 }
 
-/** Adds a style sheet that lies beside this file and waits for it, so that nothing shows undressed. */
+/**
+ * Adds a style sheet that lies beside this file and waits for it, so that nothing is shown without its styles.
+ * @param {string} name
+ * @returns {Promise<unknown>}
+ */
 export function style(name) {
   const href = new URL(`./${name}.css`, import.meta.url).href;
   if ([...document.styleSheets].some((sheet) => sheet.href === href)) return Promise.resolve();
-  return new Promise((done) => document.head.append(el('link', { rel: 'stylesheet', href, onload: done, onerror: done })));
+  return new Promise((done) =>
+    document.head.append(el('link', { rel: 'stylesheet', href, onload: done, onerror: done })),
+  );
 }
 
-/** Writes only what changed: a clock that ticks must not wake the whole page. */
-export function put(node, text) {
+/**
+ * Sets the text of a node if it is another one: a clock that ticks must not repaint the whole page.
+ * @param {Node} node
+ * @param {string} text
+ */
+export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-export function show(node, visible) {
+/**
+ * @param {HTMLElement} node
+ * @param {boolean} visible
+ */
+export function setVisible(node, visible) {
   if (node.hidden === visible) node.hidden = !visible;
 }
 
-/** A picture that may be missing: the frame keeps its place and a bag stands in. */
+/**
+ * A picture that may be missing. Its frame keeps its place, and an icon replaces a picture that cannot be loaded.
+ * @param {string | null | undefined} src
+ */
 export function picture(src, alt = '') {
   const frame = el('span.picture');
   if (!src) {
@@ -83,36 +161,51 @@ export function picture(src, alt = '') {
   return frame;
 }
 
-/** For a screen reader: pin, sale start, sold out, one's own order. Never the chat. */
+/**
+ * Tells a screen reader something: a pin, the start of a sale, sold out, an own order. Chat messages are never spoken.
+ * @param {string} text
+ */
 export function speak(text) {
-  // Behind a modal sheet nothing is read, so the sheet has a line of its own.
-  const lines = [document.getElementById('spoken'), [...document.querySelectorAll('dialog[open] > .spoken')].at(-1)].filter(Boolean);
-  for (const line of lines) line.textContent = '';
-  setTimeout(() => { for (const line of lines) line.textContent = text; }, 50);
+  // Behind a modal sheet nothing is read, so each sheet has a line of its own.
+  const lines = [document.getElementById('spoken'), [...document.querySelectorAll('dialog[open] > .spoken')].at(-1)];
+  for (const line of lines) if (line) line.textContent = '';
+  setTimeout(() => {
+    for (const line of lines) if (line) line.textContent = text;
+  }, 50);
 }
 
 const TOASTS_MAX = 3;
 
+/**
+ * Shows a text for a moment over everything else.
+ * @param {string} text
+ * @param {{ kind?: 'plain' | 'warn' | 'good', ms?: number, test?: string }} [options]
+ */
 export function toast(text, { kind = 'plain', ms = 4_500, test = 'toast' } = {}) {
-  const box = document.getElementById('toasts');
+  const box = byId('toasts');
   const node = el(`div.toast.${kind}`, { 'data-test': test, role: 'status' }, text);
   box.append(node);
   if (document.querySelector('dialog[open]')) speak(text);
-  while (box.children.length > TOASTS_MAX) box.firstChild.remove();
-  // The top layer is a stack: shown anew, the toasts lie above a dialog that was opened after them.
-  if (box.showPopover) {
-    if (box.matches(':popover-open')) box.hidePopover();
-    box.showPopover();
-  }
+  while (box.children.length > TOASTS_MAX) box.firstChild?.remove();
+  // The top layer is a stack: when the toasts are shown again, they lie above a dialog that was opened after them.
+  if (box.matches(':popover-open')) box.hidePopover();
+  box.showPopover?.();
   setTimeout(() => {
     node.remove();
-    if (!box.children.length && box.showPopover && box.matches(':popover-open')) box.hidePopover();
+    if (!box.children.length && box.matches(':popover-open')) box.hidePopover();
   }, ms);
 }
 
-/** Calls `paint` on every full tick, only while the page can be seen. */
-export function everySecond(paint) {
-  const run = () => { if (!document.hidden) paint(); };
+const TICK_MS = 250;
+
+/**
+ * Calls `paint` four times a second while the page is visible, so that clocks are at most a quarter of a second late.
+ * @param {() => void} paint
+ */
+export function onTick(paint) {
+  const run = () => {
+    if (!document.hidden) paint();
+  };
   document.addEventListener('visibilitychange', run);
-  return setInterval(run, 250);
+  return setInterval(run, TICK_MS);
 }

@@ -1,10 +1,10 @@
-// The reference client against a scripted server, link by link. Runs in a browser page of tests/browser/client.rs.
+// The reference client against a scripted server, connection by connection. Runs in a browser page of tests/browser/client.rs.
 
-import { ChatList } from '/chat.js';
-import { LiveClient, comesBack, compareVersions, newKey, retryDelay } from '/client.js';
+import { ChatList } from '/chat_list.js';
+import { LiveClient, compareVersions, newKey, retryDelay, shouldReconnect } from '/client.js';
 
-const facts = [];
-const test = (name, prove) => facts.push({ name, prove });
+const tests = [];
+const test = (name, body) => tests.push({ name, body });
 
 const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 const fail = (what) => {
@@ -73,9 +73,12 @@ const hello = (m = {}) => ({
 const ev = (seq, m = {}) => ({ seq, at: 0, type: 'chat', id: 'm' + seq, from: {}, text: 'x', ...m });
 const wait = (ms) => new Promise((r) => setTimeout(r, ms));
 const end = (c) => c.close();
-test('only those who are asked say what is on the screen', async () => {
+test('receipts_are_sent_only_when_the_server_asks', async () => {
   const state = { pin: { offer: 'o1', v: [1, 1] }, offers: {}, viewers: 1, likes: 0, chat: {} };
-  const seen = () => last().out.filter((frame) => frame.do === 'seen').map((frame) => frame.offer);
+  const seen = () =>
+    last()
+      .out.filter((frame) => frame.do === 'seen')
+      .map((frame) => frame.offer);
   const unasked = make();
   last().say(hello({ state }));
   await wait(100);
@@ -89,13 +92,13 @@ test('only those who are asked say what is on the screen', async () => {
   assert.deepEqual(seen(), ['o1', 'o2']);
   end(asked);
 });
-test('versions are tuples', () => {
+test('versions_are_compared_as_tuples', () => {
   assert.equal(compareVersions([2, 1], [1, 9]), 1);
   assert.equal(compareVersions([1, 2], [1, 10]), -1);
   assert.equal(compareVersions([1, 2], [1, 2]), 0);
   assert.equal(compareVersions([1, 1], undefined), 1);
 });
-test('retry grows to a ceiling', () => {
+test('retry_delay_grows_to_a_ceiling', () => {
   assert.equal(
     retryDelay(0, () => 1),
     500,
@@ -113,15 +116,15 @@ test('retry grows to a ceiling', () => {
     0,
   );
 });
-test('close codes', () => {
-  for (const c of [1006, 1001, 4000, 4013, 4499]) assert.ok(comesBack(c));
-  for (const c of [4500, 4501, 4502, 4509, 4999]) assert.ok(!comesBack(c));
+test('close_codes_decide_whether_to_reconnect', () => {
+  for (const c of [1006, 1001, 4000, 4013, 4499]) assert.ok(shouldReconnect(c));
+  for (const c of [4500, 4501, 4502, 4509, 4999]) assert.ok(!shouldReconnect(c));
 });
-test('keys are long and differ', () => {
+test('idempotency_keys_are_long_and_unique', () => {
   assert.match(newKey(), /^[0-9a-f]{32}$/);
   assert.notEqual(newKey(), newKey());
 });
-test('events in order, once', () => {
+test('events_are_delivered_once_and_in_order', () => {
   const c = make();
   last().say(hello({ events: [ev(3), ev(5)] }));
   last().say({ t: 'tick', seq: 7, events: [ev(6), ev(7)] });
@@ -131,7 +134,7 @@ test('events in order, once', () => {
   assert.equal(c.seq, 8);
   end(c);
 });
-test('a hole reconnects with own position and applies nothing', async () => {
+test('hole_reconnects_with_own_position_and_applies_nothing', async () => {
   const c = make();
   last().say(hello());
   last().say({ t: 'tick', seq: 8, events: [ev(7), ev(8)], state: { viewers: 9 } });
@@ -147,14 +150,14 @@ test('a hole reconnects with own position and applies nothing', async () => {
   assert.equal(c.status, 'live');
   end(c);
 });
-test('a hole inside a tick is a hole', () => {
+test('hole_inside_a_tick_is_detected', () => {
   const c = make();
   last().say(hello());
   last().say({ t: 'tick', seq: 8, events: [ev(6), ev(8)] });
   assert.deepEqual(c.log, []);
   end(c);
 });
-test('not recovered tells of a gap, and the talk begins anew with all that is left of it', async () => {
+test('unrecovered_reconnect_emits_gap_and_the_remaining_chat', async () => {
   const c = make();
   const order = [];
   c.on('gap', ({ why }) => order.push(why));
@@ -162,7 +165,7 @@ test('not recovered tells of a gap, and the talk begins anew with all that is le
   last().say(hello({ events: [ev(3), ev(4), ev(5)] }));
   last().drop();
   await wait(5);
-  // 4 was deleted meanwhile, and the event that said so is among those that nobody has any more.
+  // Message 4 was deleted meanwhile, and the event that said so is lost.
   last().say(hello({ seq: 40, events: [ev(3), ev(5), ev(39), ev(40)] }));
   assert.deepEqual(order, [3, 4, 5, 'away', 3, 5, 39, 40]);
   last().say({ t: 'tick', seq: 41, events: [ev(40), ev(41)] });
@@ -173,38 +176,54 @@ test('not recovered tells of a gap, and the talk begins anew with all that is le
   assert.equal(c.gaps, 1);
   end(c);
 });
-test('new epoch: what is left of the talk comes again, whatever its numbers', async () => {
+test('new_epoch_delivers_the_remaining_chat_again', async () => {
   const c = make();
   last().say(hello({ events: [ev(5)] }));
-  last().say({ t: 'snapshot', why: 'epoch', epoch: 'e2', seq: 1, recovered: false, events: [ev(0, { id: 'm5' }), ev(0, { id: 'old' }), ev(1, { id: 'new' })] });
+  last().say({
+    t: 'snapshot',
+    why: 'epoch',
+    epoch: 'e2',
+    seq: 1,
+    recovered: false,
+    events: [ev(0, { id: 'm5' }), ev(0, { id: 'old' }), ev(1, { id: 'new' })],
+  });
   assert.deepEqual(c.log, ['5r', '0r', '0r', '1r']);
   assert.equal(c.gaps, 1);
   last().say({ t: 'tick', seq: 2, events: [ev(2, { id: 'n2' })] });
   assert.equal(c.seq, 2);
   end(c);
 });
-test('a snapshot brings the show along', () => {
+test('snapshot_updates_the_show', () => {
   const c = make();
   const shown = [];
   c.on('show', (show) => shown.push(show.status));
   last().say(hello());
-  last().say({ t: 'snapshot', why: 'hole', epoch: 'e1', seq: 9, recovered: false, stream: { id: 's1', status: 'ended' }, events: [], state: { pin: null, offers: {} } });
+  last().say({
+    t: 'snapshot',
+    why: 'hole',
+    epoch: 'e1',
+    seq: 9,
+    recovered: false,
+    stream: { id: 's1', status: 'ended' },
+    events: [],
+    state: { pin: null, offers: {} },
+  });
   assert.deepEqual(shown, ['live', 'ended']);
   assert.equal(c.show.status, 'ended');
   end(c);
 });
-test('on the screen a gap clears the talk, and what was deleted meanwhile does not come back', () => {
+test('gap_clears_the_chat_list_and_deleted_messages_stay_deleted', () => {
   const [list, pill] = [document.createElement('ul'), document.createElement('button')];
   document.body.append(list, pill);
   const chat = new ChatList({ list, pill, offerOf: () => null });
-  const said = (id, text) => ({ type: 'chat', id, from: { id: 'u', name: 'Ann', role: 'viewer' }, text });
+  const message = (id, text) => ({ type: 'chat', id, from: { id: 'u', name: 'Ann', role: 'viewer' }, text });
   const shown = () => [...list.querySelectorAll('.text')].map((node) => node.textContent);
-  chat.add(said('1', 'rude'));
-  chat.add(said('2', 'fine'));
+  chat.add(message('1', 'rude'));
+  chat.add(message('2', 'fine'));
   chat.flush();
-  chat.add(said('3', 'not painted yet'));
-  chat.gap();
-  chat.add(said('2', 'fine'));
+  chat.add(message('3', 'not painted yet'));
+  chat.clearAfterGap();
+  chat.add(message('2', 'fine'));
   chat.flush();
   assert.deepEqual(shown(), ['fine']);
   assert.equal(list.querySelectorAll('.gap').length, 1);
@@ -213,7 +232,7 @@ test('on the screen a gap clears the talk, and what was deleted meanwhile does n
   list.remove();
   pill.remove();
 });
-test('snapshot frame on a slow link', () => {
+test('snapshot_for_a_slow_viewer_moves_the_position', () => {
   const c = make();
   last().say(hello());
   last().say({
@@ -232,7 +251,7 @@ test('snapshot frame on a slow link', () => {
   end(c);
 });
 const offer = (v, left) => ({ id: 'o', v, left });
-test('an offer never goes back, also over a snapshot', async () => {
+test('older_offer_never_replaces_a_newer_one', async () => {
   const c = make();
   last().say(hello({ state: { pin: null, offers: { o: offer([1, 5], 7) }, viewers: 1 } }));
   last().say({ t: 'tick', seq: 5, state: { offers: { o: offer([1, 4], 9) } } });
@@ -245,7 +264,7 @@ test('an offer never goes back, also over a snapshot', async () => {
   assert.equal(c.state.offers.get('o').left, 3);
   end(c);
 });
-test('a snapshot takes away what is gone', () => {
+test('snapshot_removes_missing_offers_and_pin', () => {
   const c = make();
   last().say(hello({ state: { pin: { offer: 'o', v: [1, 1] }, offers: { o: offer([1, 5], 7) } } }));
   last().say({ t: 'snapshot', why: 'hole', epoch: 'e1', seq: 6, events: [], state: { pin: null, offers: {} } });
@@ -253,7 +272,7 @@ test('a snapshot takes away what is gone', () => {
   assert.equal(c.state.pin, null);
   end(c);
 });
-test('older pin is ignored', () => {
+test('older_pin_is_ignored', () => {
   const c = make();
   last().say(hello());
   last().say({ t: 'tick', seq: 5, state: { pin: { offer: 'b', v: [1, 3] } } });
@@ -261,17 +280,17 @@ test('older pin is ignored', () => {
   assert.equal(c.state.pin.offer, 'b');
   end(c);
 });
-test('server clock takes the least delayed sample', () => {
+test('server_clock_uses_the_least_delayed_sample', () => {
   const c = make();
   last().say(hello());
   assert.equal(c.now(), clock + 5000);
-  c.noteTime(clock + 4000);
+  c.clock.record(clock + 4000);
   assert.equal(c.now(), clock + 5000);
-  c.noteTime(clock + 5200);
+  c.clock.record(clock + 5200);
   assert.equal(c.now(), clock + 5200);
   end(c);
 });
-test('requests: reply, refusal, lost link, deadline, offline', async () => {
+test('request_resolves_with_reply_and_rejects_with_code', async () => {
   const c = make();
   await assert.rejects(c.request('say', {}), { code: 'offline' });
   last().say(hello());
@@ -288,7 +307,7 @@ test('requests: reply, refusal, lost link, deadline, offline', async () => {
   await assert.rejects(d, { code: 'link_lost' });
   end(c);
 });
-test('orders never go back', () => {
+test('older_order_never_replaces_a_newer_one', () => {
   const c = make();
   const seen = [];
   c.on('order', (o) => seen.push(o.status));
@@ -298,7 +317,30 @@ test('orders never go back', () => {
   assert.deepEqual(seen, ['paid']);
   end(c);
 });
-test('moving: the new link says hello before the old one is left', async () => {
+test('audit_review_and_reviewed_frames_are_emitted', () => {
+  const c = make();
+  const emitted = [];
+  c.on('audit', ({ kind }) => emitted.push(kind));
+  c.on('review', ({ id }) => emitted.push(id));
+  c.on('reviewed', (id) => emitted.push(`${id} reviewed`));
+  last().say(hello());
+  last().say({ t: 'audit', entry: { kind: 'mute' } });
+  last().say({ t: 'review', message: { id: 'm1' } });
+  last().say({ t: 'reviewed', message: 'm1' });
+  assert.deepEqual(emitted, ['mute', 'm1', 'm1 reviewed']);
+  end(c);
+});
+test('stock_alerts_are_counted_and_zero_removes_an_entry', () => {
+  const c = make();
+  last().say(hello({ state: { pin: null, offers: {}, stock_alerts: { o: 2 } } }));
+  assert.equal(c.state.stock_alerts.get('o'), 2);
+  last().say({ t: 'tick', seq: 5, state: { stock_alerts: { o: 0, p: 1 } } });
+  assert.deepEqual([...c.state.stock_alerts], [['p', 1]]);
+  last().say({ t: 'snapshot', why: 'hole', epoch: 'e1', seq: 6, events: [], state: { pin: null, offers: {} } });
+  assert.equal(c.state.stock_alerts.size, 0);
+  end(c);
+});
+test('moving_keeps_the_old_connection_until_hello', async () => {
   const c = make();
   last().say(hello());
   const old = last();
@@ -319,7 +361,7 @@ test('moving: the new link says hello before the old one is left', async () => {
   assert.deepEqual(c.st, ['connecting', 'live']);
   end(c);
 });
-test('moving: the old link dies first, the heir carries on', async () => {
+test('moving_continues_on_the_successor_when_the_old_connection_closes', async () => {
   const c = make();
   last().say(hello());
   const old = last();
@@ -331,15 +373,15 @@ test('moving: the old link dies first, the heir carries on', async () => {
   assert.equal(c.status, 'live');
   end(c);
 });
-test('4501 stays closed, 4013 obeys the server', async () => {
+test('close_4501_is_final_and_4013_uses_the_delay_of_the_server', async () => {
   const c = make();
   last().say(hello());
-  let told;
+  let change;
   c.on('status', (s) => {
-    told = s;
+    change = s;
   });
   last().drop(4013, '{"retry_ms":40}');
-  assert.equal(told.retry_ms, 40);
+  assert.equal(change.retry_ms, 40);
   const n = Fake.all.length;
   await wait(10);
   assert.equal(Fake.all.length, n);
@@ -351,26 +393,26 @@ test('4501 stays closed, 4013 obeys the server', async () => {
   assert.equal(Fake.all.length, n + 1);
   end(c);
 });
-test('a silent link is probed and given up', async () => {
+test('silent_connection_gets_a_heartbeat_and_is_replaced', async () => {
   const c = make();
   last().say(hello());
   const s = last();
   clock += 30_000;
-  c.check();
+  c.checkConnection();
   assert.equal(s.out.at(-1).do, 'ping');
-  clearTimeout(c.timers.probe);
-  c.probe(10);
+  clearTimeout(c.timers.heartbeat);
+  c.sendHeartbeat(10);
   clock += 11;
   await wait(30);
   assert.notEqual(last(), s);
   end(c);
 });
-test('any answer to the probe keeps the link', async () => {
+test('any_answer_to_the_heartbeat_keeps_the_connection', async () => {
   const c = make();
   last().say(hello());
   const s = last();
   clock += 30_000;
-  c.probe(10);
+  c.sendHeartbeat(10);
   clock += 1;
   s.say({ t: 'reply', ref: s.out.at(-1).ref, error: { code: 'unknown_verb' } });
   await wait(30);
@@ -378,7 +420,7 @@ test('any answer to the probe keeps the link', async () => {
   assert.equal(c.status, 'live');
   end(c);
 });
-test('one faulty listener harms nobody', () => {
+test('faulty_handler_does_not_affect_the_others', () => {
   const c = make();
   const err = console.error;
   console.error = () => {};
@@ -394,15 +436,15 @@ test('one faulty listener harms nobody', () => {
   end(c);
 });
 
-/** Runs every fact; the names of those that failed, with why. */
+/** Runs every test, and returns the names of those that failed, with the reason. */
 export async function run() {
   const failed = [];
-  for (const { name, prove } of facts) {
+  for (const { name, body } of tests) {
     try {
-      await prove();
+      await body();
     } catch (error) {
       failed.push(`${name}: ${error.message}`);
     }
   }
-  return { proven: facts.length, failed };
+  return { proven: tests.length, failed };
 }

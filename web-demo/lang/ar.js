@@ -1,31 +1,30 @@
 // العربية: the texts of every page and of the viewer page.
-
-import { termsIn } from './terms.js';
-
-const term = termsIn('ar');
+//
+// The first view loads this file, so it has nothing that can load later, and it spells out its terms instead of loading
+// terms.js. tests/browser/texts.test.js checks that they are the same.
 
 export default {
   // Every page.
   home: 'كل البثوث',
-  close: term.close,
-  cancel: term.cancel,
-  save: term.save,
+  close: 'إغلاق',
+  cancel: 'إلغاء',
+  save: 'حفظ',
   loading: 'جارٍ التحميل…',
   language: 'اللغة',
-  try_again: term.try_again,
-  show: term.show,
+  try_again: 'إعادة المحاولة',
+  show: 'البث',
   viewers: 'مشاهد',
 
   // The bars and the video.
   'badge.live': 'مباشر',
   'badge.scheduled': 'قريبًا',
-  'badge.ended': term.ended,
+  'badge.ended': 'انتهى',
   'player.live': 'مباشر',
   'player.starts': 'يبدأ {at}',
   'player.soon': 'يبدأ قريبًا',
   'player.ended': 'انتهى البث. شكرًا لمشاهدتكم!',
   'video.open': 'افتح الفيديو',
-  share: term.share,
+  share: 'مشاركة',
   captions: 'الترجمة',
   'sound.on': 'تشغيل الصوت',
   'sound.off': 'كتم الصوت',
@@ -45,12 +44,12 @@ export default {
   'connection.closed.4502': 'تم حظرك من هذا البث.',
   'connection.closed.4509': 'فتحت هذا البث في نافذة أخرى.',
   'connection.closed.other': 'تم قطع الاتصال.',
-  'connection.again.4501': term.sign_in,
+  'connection.again.4501': 'تسجيل الدخول',
   'connection.again.4509': 'شاهد هنا',
   'connection.again.4500': 'إعادة التحميل',
 
   // The chat.
-  chat: term.chat,
+  chat: 'الدردشة',
   'chat.hint': 'اكتب شيئًا…',
   'chat.new': {
     zero: 'لا رسائل جديدة',
@@ -71,13 +70,11 @@ export default {
   'chat.off': 'لا يمكنك الدردشة هنا',
   'chat.team_only': 'الدردشة متوقفة',
   'chat.unknown': 'لم نتمكن من تأكيد إرسال رسالتك. ما زال النص في الحقل.',
-  'chat.pending': 'بانتظار المراجعة',
-  'chat.rejected': 'لم تتم الموافقة على رسالتك',
   'chat.pinned': 'تعليق مثبّت',
-  'role.host': term.host,
-  'role.moderator': term.moderator,
-  'role.producer': term.team,
-  'role.admin': term.team,
+  'role.host': 'المقدّم',
+  'role.moderator': 'مشرف',
+  'role.producer': 'الفريق',
+  'role.admin': 'الفريق',
   'event.purchased': 'اشترى {name} {offer}',
   'event.purchased_many': 'اشترى {name} {n} × {offer}',
   'event.pinned': 'يُعرض الآن: {offer}',
@@ -89,16 +86,8 @@ export default {
   'event.started': 'بدأ البث',
   'event.ended': 'انتهى البث',
 
-  // What the team did to the reader.
-  'moderated.delete': 'تمت إزالة رسالتك: {reason}',
-  'moderated.reject': 'لم تتم الموافقة على رسالتك: {reason}',
-  'moderated.mute': 'تم كتمك: {reason}',
-  'moderated.unmute': 'يمكنك الدردشة من جديد: {reason}',
-  'moderated.ban': 'تم حظرك: {reason}',
-  'moderated.unban': 'يمكنك العودة: {reason}',
-
   // Offers.
-  product_list: term.product_list,
+  product_list: 'المنتجات',
   pinned: 'يُعرض الآن',
   buy: 'اشترِ',
   'offer.left': {
@@ -126,17 +115,17 @@ export default {
     other: '{n} قطعة',
   },
   'offer.paused': 'البيع متوقف مؤقتًا',
-  'offer.paused_short': term.paused,
+  'offer.paused_short': 'متوقف مؤقتًا',
   'offer.all_reserved': 'كل القطع محجوزة، وقد يتوفر بعضها من جديد.',
-  'offer.all_reserved_short': term.all_reserved,
-  'offer.sold_out': term.sold_out,
+  'offer.all_reserved_short': 'محجوز كله',
+  'offer.sold_out': 'نفدت الكمية',
   'offer.ended': 'انتهى البيع',
-  'offer.ended_short': term.ended,
+  'offer.ended_short': 'انتهى',
   'offer.soon': 'قريبًا',
   'offer.before': 'السعر السابق: ',
   'flag.soon': 'يبدأ بعد',
-  'flag.flash': term.flash,
-  'stock_alert.add': term.stock_alert,
+  'flag.flash': 'عرض خاطف',
+  'stock_alert.add': 'أعلمني',
   'stock_alert.added': 'سنعلمك',
   'stock_alert.people': {
     zero: 'لا أحد ينتظر',
@@ -148,42 +137,19 @@ export default {
   },
   'spoken.sold_out': 'نفدت الكمية: {offer}',
 
-  my_orders: term.my_orders,
-  'sign_in.title': term.sign_in,
+  my_orders: 'طلباتي',
+  'sign_in.title': 'تسجيل الدخول',
 
   // A page that cannot be shown.
   'problem.title': 'تعذّر عرض هذه الصفحة',
   'problem.no_stream': 'هذا البث غير موجود أو تمت إزالته.',
   'problem.network': 'تعذّر الوصول إلى المتجر.',
 
-  // Refusals. The .buy file has those that only a buyer can meet, the .host file those of the team.
+  // Refusals that a viewer without a sign-in can meet. The others are in the .buy and .host files.
   'error.unknown': 'حدث خطأ ما. حاول مرة أخرى.',
   'error.network': 'تعذّر الوصول إلى المتجر.',
   'error.unavailable': 'المتجر غير متاح الآن.',
-  'error.internal': 'حدث خطأ من جهتنا. حاول مرة أخرى.',
-  'error.not_found': 'تعذّر العثور على ما تبحث عنه.',
   'error.sign_in': 'سجّل الدخول من فضلك.',
   'error.token_expired': 'انتهت صلاحية جلستك. يمكنك متابعة المشاهدة.',
   'error.token_invalid': 'تسجيل دخولك غير صالح. سجّل الدخول من جديد.',
-  'error.forbidden': 'دورك لا يسمح بذلك.',
-  'error.busy': 'الازدحام شديد الآن. لم يتغير شيء. حاول مرة أخرى.',
-  'error.bad_request': 'بعض المعلومات غير صالحة.',
-  'error.unknown_verb': 'هذه الصفحة قديمة. أعد تحميلها.',
-  'error.no_such_stream': 'هذا البث غير موجود.',
-  'error.stream_ended': 'انتهى البث.',
-  'error.outcome_unknown': 'لم يصلنا رد بعد.',
-  'error.timeout': 'تأخر رد المتجر.',
-  'error.link_lost': 'انقطع الاتصال.',
-  'error.offline': 'أنت غير متصل بالإنترنت.',
-  'error.muted': 'تم كتمك.',
-  'error.banned': 'تم حظرك من هذا البث.',
-  'error.slow_mode': 'الوضع البطيء مفعّل. انتظر {s} ث.',
-  'error.chat_budget': 'ترسل رسائل كثيرة بسرعة. انتظر لحظة من فضلك.',
-  'error.chat_off': 'الدردشة للفريق فقط الآن.',
-  'error.blocked_word': 'تحتوي رسالتك على كلمة محجوبة.',
-  'error.links_not_allowed': 'الروابط غير مسموح بها في هذه الدردشة.',
-  'error.too_long': 'الحد الأقصى للرسالة 200 حرف.',
-  'error.repeated_characters': 'أحرف مكررة كثيرة.',
-  'error.duplicate_message': 'أرسلت هذه الرسالة من قبل.',
-  'error.review_queue_full': 'رسائل كثيرة بانتظار المراجعة. حاول بعد قليل.',
 };

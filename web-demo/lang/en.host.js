@@ -73,7 +73,10 @@ export default {
     one: 'The sale of “{offer}” ends. {n} item returns to your stock, and reservations stay valid.',
     other: 'The sale of “{offer}” ends. {n} items return to your stock, and reservations stay valid.',
   },
-  'host.seen_by': { one: '{n} viewer sees this at once.', other: '{n} viewers see this at once.' },
+  'host.seen_by': {
+    one: '{n} viewer sees this at once.',
+    other: '{n} viewers see this at once.',
+  },
   'phase.draft': term.draft,
   'phase.soon': term.countdown,
   'phase.live': term.on_sale,
@@ -228,8 +231,14 @@ export default {
   'activity.bought': '{name} bought {qty} × {offer}',
   'activity.joined': { one: '{n} viewer joined', other: '{n} viewers joined' },
   'activity.fall': 'Viewers fell by {share} % within two minutes',
-  'activity.low': { one: '{offer}: only {n} left', other: '{offer}: only {n} left' },
-  'activity.failed': { one: '{n} payment failed', other: '{n} payments failed' },
+  'activity.low': {
+    one: '{offer}: only {n} left',
+    other: '{offer}: only {n} left',
+  },
+  'activity.failed': {
+    one: '{n} payment failed',
+    other: '{n} payments failed',
+  },
   'activity.broker_down': 'Chat and counts are late: this server can’t reach the other servers',
   'activity.broker_up': 'Chat and counts are on time again',
 

@@ -1,6 +1,5 @@
 // English: the texts of the front page.
 
-
 export default {
   'shop.tagline': 'Live shopping from the souk. Watch, ask and buy.',
   'shop.live': 'Live now',

@@ -1,5 +1,5 @@
-// What a designer would mark on a picture of this page, found by measuring. Answers with sentences; none is well.
-// The body of a function: arguments[0] is `true` on a touch screen.
+// Measures what a designer would mark on a picture of this page, and returns a sentence for each fault.
+// This is the body of a function: arguments[0] is `true` on a touch screen.
 
 const touch = arguments[0];
 const faults = [];
@@ -9,11 +9,16 @@ const name = (element) => {
   return `<${element.tagName.toLowerCase()}${element.id ? '#' + element.id : ''}> ${hook ? `(${hook}) ` : ''}"${text}"`;
 };
 const shown = (element) => element.checkVisibility({ opacityProperty: true, visibilityProperty: true });
-const inWindow = (box) => box.width > 0 && box.height > 0 && box.top >= 0 && box.left >= 0
-  && box.bottom <= innerHeight && box.right <= innerWidth;
+const inWindow = (box) =>
+  box.width > 0 &&
+  box.height > 0 &&
+  box.top >= 0 &&
+  box.left >= 0 &&
+  box.bottom <= innerHeight &&
+  box.right <= innerWidth;
 
-// A badge in the corner is placed to stand out; words in the flow are not.
-const standsOut = (element) => {
+// A badge in the corner may overflow its button; text in the flow must not.
+const overflows = (element) => {
   const box = element.getBoundingClientRect();
   const words = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
   while (words.nextNode()) {
@@ -29,9 +34,11 @@ const standsOut = (element) => {
 };
 
 const root = document.documentElement;
-if (root.scrollWidth > root.clientWidth) faults.push(`the page is ${root.scrollWidth - root.clientWidth} px wider than its window`);
+if (root.scrollWidth > root.clientWidth) {
+  faults.push(`the page is ${root.scrollWidth - root.clientWidth} px wider than its window`);
+}
 
-// Only what is in front can be pressed: the topmost dialog, else the page.
+// Only what is in front can be pressed: the topmost dialog, or else the page.
 const dialogs = [...document.querySelectorAll('dialog:modal')];
 const front = dialogs.at(-1) ?? document.body;
 if (!front.innerText.trim()) faults.push('nothing is shown');
@@ -39,7 +46,7 @@ const pressable = 'a[href], button, input:not([type=hidden]), select, textarea, 
 for (const element of front.querySelectorAll(pressable)) {
   if (!shown(element) || element.closest('[inert], .for-reader')) continue;
   const box = element.getBoundingClientRect();
-  // A label is part of what can be touched.
+  // The label of a control can be touched too.
   const label = element.labels?.[0]?.getBoundingClientRect();
   const wide = Math.max(box.width, label?.width ?? 0);
   const high = Math.max(box.height, label?.height ?? 0);
@@ -47,10 +54,13 @@ for (const element of front.querySelectorAll(pressable)) {
   if (touch && !inline && (wide < 43.5 || high < 43.5)) {
     faults.push(`${name(element)} is ${Math.round(wide)} × ${Math.round(high)} px, too small to touch`);
   }
-  if (element.matches('button, a') && !inline && standsOut(element)) faults.push(`the words of ${name(element)} stand out of it`);
+  if (element.matches('button, a') && !inline && overflows(element)) {
+    faults.push(`the text of ${name(element)} overflows it`);
+  }
   if (!inWindow(box) || element.disabled) continue;
   const [x, y] = [box.left + box.width / 2, box.top + box.height / 2];
-  const clipped = (() => { // scrolled out of its own list
+  const clipped = (() => {
+    // It is scrolled out of its list.
     for (let up = element.parentElement; up; up = up.parentElement) {
       if (getComputedStyle(up).overflow === 'visible') continue;
       const frame = up.getBoundingClientRect();
@@ -61,35 +71,50 @@ for (const element of front.querySelectorAll(pressable)) {
   if (clipped) continue;
   const top = document.elementFromPoint(x, y);
   const own = top && (element.contains(top) || top.contains(element) || element.labels?.[0]?.contains(top));
-  // Passing notes lie over the page for a moment, and what sticks to the edge of a list lies over what is scrolled.
+  // Toasts lie over the page for a moment, and a sticky header lies over the rows that scroll.
   const sticks = () => {
-    for (let up = top; up && !up.contains(element); up = up.parentElement) if (getComputedStyle(up).position === 'sticky') return true;
+    for (let up = top; up && !up.contains(element); up = up.parentElement) {
+      if (getComputedStyle(up).position === 'sticky') return true;
+    }
     return false;
   };
-  if (!own && !top?.closest('[popover]') && !sticks()) faults.push(`${name(element)} lies under ${top ? name(top) : 'nothing'}`);
+  if (!own && !top?.closest('[popover]') && !sticks()) {
+    faults.push(`${name(element)} lies under ${top ? name(top) : 'nothing'}`);
+  }
 }
 
-// Text that is cut off without the dots that say so.
+// Text that is cut off without an ellipsis.
 const walker = document.createTreeWalker(front, NodeFilter.SHOW_TEXT);
 const seen = new Set();
 while (walker.nextNode()) {
   const element = walker.currentNode.parentElement;
-  if (!walker.currentNode.textContent.trim() || seen.has(element) || !shown(element) || element.closest('.for-reader, option')) continue;
+  if (
+    !walker.currentNode.textContent.trim() ||
+    seen.has(element) ||
+    !shown(element) ||
+    element.closest('.for-reader, option')
+  ) {
+    continue;
+  }
   seen.add(element);
-  if (element.clientWidth === 1) continue; // for screen readers alone
+  if (element.clientWidth === 1) continue; // It is for screen readers only.
   const style = getComputedStyle(element);
   const hides = style.overflowX !== 'visible' && !['auto', 'scroll'].includes(style.overflowX);
   const dots = style.textOverflow === 'ellipsis' || style.webkitLineClamp !== 'none';
-  if (hides && !dots && (element.scrollWidth > element.clientWidth + 1)) faults.push(`the text of ${name(element)} is cut off`);
+  if (hides && !dots && element.scrollWidth > element.clientWidth + 1) {
+    faults.push(`the text of ${name(element)} is cut off`);
+  }
   const box = element.getBoundingClientRect();
   if (box.width > 0 && (box.right > innerWidth + 1 || box.left < -1) && !element.closest('[data-slides]')) {
     faults.push(`the text of ${name(element)} leaves the window`);
   }
 }
 
-// Anything without a text of its own, in a language that has no text for it, shows its key.
+// A key without a text in this language is shown as the key itself.
 for (const element of front.querySelectorAll('*')) {
-  if (element.children.length || element.tagName === 'BDI' || !shown(element)) continue; // a name of a file looks like a key
-  if (/^[a-z_]+(\.[a-z_]+)+$/.test(element.textContent.trim())) faults.push(`${name(element)} shows a key instead of a text`);
+  if (element.children.length || element.tagName === 'BDI' || !shown(element)) continue; // A file name looks like a key.
+  if (/^[a-z_]+(\.[a-z_]+)+$/.test(element.textContent.trim())) {
+    faults.push(`${name(element)} shows a key instead of a text`);
+  }
 }
 return [...new Set(faults)];

@@ -1,0 +1,396 @@
+// The types of client.js: the objects of protocol v1 as they are on the wire, and the public API of the client.
+//
+// Money is an integer in minor units of `currency`. Times are UTC epoch milliseconds. `v` and `Version` are
+// [epoch, version]: of two values with the same key the larger one is newer.
+
+export type Version = [epoch: number, version: number];
+export type Role = 'guest' | 'viewer' | 'moderator' | 'producer' | 'analyst' | 'host' | 'admin';
+/** Texts by language code, for example `{ "ar": "…" }`. */
+export type Titles = Record<string, string>;
+export type OfferStatus = 'draft' | 'countdown' | 'open' | 'paused' | 'sold_out_for_now' | 'sold_out' | 'closed';
+export type OrderStatus = 'held' | 'capturing' | 'paid' | 'expired' | 'cancelled' | 'refunded';
+
+export interface Offer {
+  id: string;
+  stream: string;
+  product: string;
+  variant: string;
+  title: string;
+  titles: Titles;
+  variant_name: string;
+  variant_names: Titles;
+  image: string | null;
+  kind: 'regular' | 'flash';
+  price: number;
+  old_price: number | null;
+  currency: string;
+  quantity: number;
+  /** Units that can be bought now. */
+  left: number;
+  per_buyer: number;
+  opens_at: number | null;
+  closes_at: number | null;
+  hold_s: number;
+  countdown_s: number;
+  duration_s: number | null;
+  /** The position in the line-up, lowest first. */
+  position: number;
+  /** When the sale begins by itself; null: when the host starts it. */
+  starts_at: number | null;
+  status: OfferStatus;
+  v: Version;
+}
+
+export interface Order {
+  id: string;
+  stream: string;
+  offer: string;
+  title: string;
+  titles: Titles;
+  variant_name: string;
+  variant_names: Titles;
+  image: string | null;
+  status: OrderStatus;
+  qty: number;
+  amount: number;
+  currency: string;
+  /** The number of this buyer in the offer, counted from 1 without gaps. */
+  place: number;
+  hold_until: number;
+  created_at: number;
+  paid_at: number | null;
+  reason: string | null;
+  version: number;
+  now: number;
+}
+
+export interface Stream {
+  id: string;
+  title: string;
+  titles: Titles;
+  status: 'scheduled' | 'live' | 'ended';
+  video: string | null;
+  poster: string | null;
+  host: string;
+  scheduled_at: number | null;
+  started_at: number | null;
+  ended_at: number | null;
+  viewers: number;
+  now: number;
+}
+
+export interface Author {
+  id: string;
+  name: string;
+  role: Role;
+}
+
+/** The part of a message that a reply or a pinned comment repeats. */
+export interface Quote {
+  id: string;
+  user: string;
+  name: string;
+  text: string;
+}
+
+/** A chat message as REST and the review queue give it. */
+export interface Message {
+  id: string;
+  at: number;
+  from: Author;
+  text: string;
+  reply?: Quote;
+  deleted?: boolean;
+}
+
+export interface You {
+  id: string;
+  name: string;
+  role: Role;
+  muted_until?: number;
+  muted_reason?: string;
+}
+
+interface EventBase {
+  /** The number of the event in its epoch; 0: it is older than this epoch. */
+  seq: number;
+  at: number;
+}
+
+export type ChatEvent = EventBase & {
+  type: 'chat';
+  id: string;
+  from: Author;
+  text: string;
+  reply?: Quote;
+};
+
+export type LiveEvent =
+  | ChatEvent
+  | (EventBase & { type: 'pinned'; offer: string })
+  | (EventBase & { type: 'unpinned' })
+  | (EventBase & { type: 'sale_opened'; offer: string })
+  | (EventBase & { type: 'sale_closed'; offer: string })
+  | (EventBase & {
+      type: 'purchased';
+      name: string;
+      qty: number;
+      offer: string;
+    })
+  | (EventBase & { type: 'deleted'; id: string })
+  | (EventBase & { type: 'muted'; user: string; name: string; until: number })
+  | (EventBase & { type: 'unmuted'; user: string })
+  | (EventBase & { type: 'banned'; user: string; name: string })
+  | (EventBase & { type: 'erased'; user: string })
+  | (EventBase & { type: 'announced'; text: string; from: Author })
+  | (EventBase & { type: 'started' })
+  | (EventBase & { type: 'ended' });
+
+export type AuditAction =
+  | 'delete'
+  | 'mute'
+  | 'unmute'
+  | 'ban'
+  | 'unban'
+  | 'approve'
+  | 'reject'
+  | 'rules'
+  | 'blocklist'
+  | 'announce'
+  | 'pin_message'
+  | 'unpin_message'
+  | 'pin'
+  | 'unpin'
+  | 'open'
+  | 'pause'
+  | 'close'
+  | 'restock'
+  | 'extend'
+  | 'refund'
+  | 'erase';
+
+/** One entry of the audit log. A viewer receives the entries about himself or herself, without `by`. */
+export interface AuditEntry {
+  id: string;
+  stream: string;
+  at: number;
+  kind: AuditAction;
+  by?: Author;
+  role: Role;
+  user: string | null;
+  name: string | null;
+  message: string | null;
+  text: string | null;
+  subject: string | null;
+  detail: string | null;
+  reason: string | null;
+}
+
+export interface ChatRules {
+  slow_ms: number;
+  notice: string | null;
+  off: boolean;
+  links: 'allow' | 'review' | 'refuse';
+  review_all: boolean;
+  pinned: Quote | null;
+  v: Version;
+}
+
+export interface Pin {
+  offer: string;
+  v: Version;
+}
+
+/** The state lane as the frames carry it. A tick has only the keys that changed. */
+export interface StateFrame {
+  pin?: Pin | null;
+  offers?: Record<string, Offer>;
+  viewers?: number;
+  likes?: number;
+  chat?: ChatRules;
+  delayed?: { since: number } | null;
+  stock_alerts?: Record<string, number>;
+}
+
+export interface HelloFrame {
+  t: 'hello';
+  recovered: boolean;
+  now: number;
+  you: You | null;
+  /** True: send `seen` once a pinned card is on the screen. */
+  receipts?: boolean;
+  epoch: string;
+  seq: number;
+  stream: Stream;
+  events: LiveEvent[];
+  state: StateFrame;
+}
+
+export interface SnapshotFrame {
+  t: 'snapshot';
+  why: 'hole' | 'epoch' | 'slow';
+  recovered: boolean;
+  epoch: string;
+  seq: number;
+  stream: Stream;
+  events: LiveEvent[];
+  state: StateFrame;
+}
+
+export interface TickFrame {
+  t: 'tick';
+  seq: number;
+  events?: LiveEvent[];
+  state?: StateFrame;
+}
+
+export interface ReplyFrame {
+  t: 'reply';
+  ref: string | null;
+  ok?: Reply;
+  error?: ErrorDetail;
+}
+
+export type ServerFrame =
+  | HelloFrame
+  | SnapshotFrame
+  | TickFrame
+  | ReplyFrame
+  | { t: 'order'; order: Order }
+  | { t: 'audit'; entry: AuditEntry }
+  | { t: 'review'; message: Message }
+  | { t: 'reviewed'; message: string }
+  | { t: 'moving'; retry_ms: number };
+
+/** What a verb answers: `order` for buy, pay and cancel; `id` for say, and `pending_review` if the message waits. */
+export interface Reply {
+  order?: Order;
+  id?: string;
+  pending_review?: boolean;
+}
+
+export interface ErrorDetail {
+  code: string;
+  message?: string;
+  retry_ms?: number | null;
+  /** With `needs_action`: the address where the buyer confirms the payment. */
+  action_url?: string;
+  [more: string]: unknown;
+}
+
+/** The newest values of the room. */
+export interface RoomState {
+  pin: Pin | null;
+  offers: Map<string, Offer>;
+  viewers: number;
+  likes: number;
+  /** Empty until the first `hello`. */
+  chat: Partial<ChatRules>;
+  /** Set while the server is cut off from the other servers: chat is paused and counts may be late. */
+  delayed: { since: number } | null;
+  /** Offer id → how many people wait for a stock alert. An offer that nobody waits for has no entry. */
+  stock_alerts: Map<string, number>;
+}
+
+export type ConnectionStatus = 'connecting' | 'catching_up' | 'live' | 'reconnecting' | 'closed';
+
+export interface StatusChange {
+  status: ConnectionStatus;
+  code?: number;
+  retry_ms?: number;
+}
+
+/** The events of the client, with the arguments that their handlers receive. */
+export interface ClientEvents {
+  /** The connection changed. */
+  status: [change: StatusChange];
+  /** A new connection was accepted. */
+  hello: [frame: HelloFrame];
+  /** Something happened. `replay`: it happened before this connection. */
+  event: [event: LiveEvent, how: { replay: boolean }];
+  /** Something was missed for good. Clear the chat; the events that follow are all that is left of it. */
+  gap: [reason: { why: 'away' | 'hole' | 'epoch' | 'slow' }];
+  /** The show as it is now: with hello, and after a gap. */
+  show: [stream: Stream];
+  /** Values changed: the keys of `state`, and the ids of offers. */
+  state: [changed: Set<string>];
+  /** One of your orders changed. */
+  order: [order: Order];
+  /** The team did something to you. */
+  audit: [entry: AuditEntry];
+  /** For the team: a message waits for review. */
+  review: [message: Message];
+  /** For the team: a message, given by its id, no longer waits for review. */
+  reviewed: [id: string];
+}
+
+export interface ConnectOptions {
+  /** Without a token one can only watch. */
+  token?: string | null;
+  /** The origin of the server; by default the origin of the page. */
+  base?: string;
+  /** A WebSocket class, for environments that have none. */
+  WebSocket?: typeof WebSocket;
+  random?: () => number;
+  wallClock?: () => number;
+}
+
+/** `code` is the code of the server, or `link_lost`, `timeout` or `offline`: then the outcome is unknown. */
+export class RequestError extends Error {
+  constructor(error: ErrorDetail);
+  code: string;
+  retry_ms: number | null;
+  detail: ErrorDetail;
+}
+
+/** Opens a connection to a show and keeps it. */
+export function connect(stream: string, options?: ConnectOptions): LiveClient;
+
+export class LiveClient {
+  /** Makes a client without a connection; call `open()`. With `null` there is no show: only orders and the clock. */
+  constructor(stream: string | null, options?: ConnectOptions);
+  readonly stream: string | null;
+  readonly status: ConnectionStatus;
+  readonly live: boolean;
+  readonly you: You | null;
+  readonly show: Stream | null;
+  readonly state: RoomState;
+  readonly orders: Map<string, Order>;
+  readonly epoch: string | null;
+  readonly seq: number;
+  /** Calls `handler` on each event; returns a function that stops this. */
+  on<Name extends keyof ClientEvents>(name: Name, handler: (...values: ClientEvents[Name]) => void): () => void;
+  /** Sends a verb; resolves with its reply, rejects with a `RequestError`. */
+  request(verb: string, fields?: Record<string, unknown>, deadline_ms?: number): Promise<Reply>;
+  /** The time of the server, in ms. */
+  now(): number;
+  /** Reconnects with another token, and keeps the position in the show. */
+  signIn(token: string | null): void;
+  /** Opens the connection; `connect` does this for you. */
+  open(): void;
+  /** Closes the connection for good. */
+  close(): void;
+  /** Takes in an order that came over REST; an older version never replaces a newer one. */
+  applyOrder(order: Order): boolean;
+}
+
+/** A new idempotency key: 128 random bits. */
+export function newKey(): string;
+/** -1, 0 or 1: whether `a` is older than, the same as or newer than `b`. */
+export function compareVersions(a: Version, b: Version | undefined): -1 | 0 | 1;
+/** The delay before the next attempt, in ms: exponential backoff with full jitter. */
+export function retryDelay(attempt: number, random?: () => number): number;
+/** Whether the client reconnects after this close code. */
+export function shouldReconnect(code: number): boolean;
+
+/** Where an order is delivered. */
+export interface Address {
+  name: string;
+  lines: string[];
+  city: string;
+  region: string | null;
+  postcode: string | null;
+  /** ISO 3166-1, two letters. */
+  country: string;
+  phone: string | null;
+}

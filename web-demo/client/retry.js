@@ -1,0 +1,35 @@
+// When the client reconnects, and after which delay.
+
+const RETRY_MIN_MS = 500;
+const RETRY_MAX_MS = 20_000;
+
+/**
+ * Exponential backoff with full jitter: any delay between zero and a ceiling that doubles. Clients that lost their
+ * connections together reconnect spread out.
+ * @param {number} attempt
+ */
+export function retryDelay(attempt, random = Math.random) {
+  return Math.round(random() * Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** Math.min(attempt, 10)));
+}
+
+/**
+ * 4000–4499 and 1006 mean reconnect, 4500–4999 mean do not. Any other code is a restart of a server or a proxy: reconnect.
+ * @param {number} code
+ */
+export function shouldReconnect(code) {
+  return !(code >= 4500 && code <= 4999);
+}
+
+/**
+ * The delay that the server chose, from the reason of a close.
+ * @param {string} reason
+ * @returns {number | null}
+ */
+export function retryAfter(reason) {
+  try {
+    const { retry_ms } = JSON.parse(reason);
+    return Number.isFinite(retry_ms) ? retry_ms : null;
+  } catch {
+    return null;
+  }
+}

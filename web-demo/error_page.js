@@ -1,0 +1,36 @@
+// The page that cannot start: it says why and offers to try again. Later faults are shown by the connection bar.
+
+import { UNKNOWN_OUTCOME } from './api.js';
+import { refusalText, t } from './i18n.js';
+import { byId, el } from './ui.js';
+
+/** @import { Refusal } from './types.d.ts' */
+
+/** @param {Refusal} refusal */
+export function errorPage(refusal) {
+  const again = el('button.primary', { type: 'button', onclick: () => location.reload() }, t('try_again'));
+  messagePage(t('problem.title'), textOf(refusal), again);
+}
+
+/** @param {Refusal} refusal */
+function textOf(refusal) {
+  if (refusal.code === 'no_such_stream') return t('problem.no_stream');
+  return UNKNOWN_OUTCOME.has(refusal.code) ? t('problem.network') : refusalText(refusal);
+}
+
+/**
+ * @param {string} title
+ * @param {string} text
+ * @param {HTMLElement | false} button
+ */
+export function messagePage(title, text, button) {
+  const box = byId('problem');
+  const parts = [
+    el('h1', {}, title),
+    el('p', {}, text),
+    ...(button ? [button] : []),
+    el('a.way', { href: '/' }, t('home')),
+  ];
+  box.replaceChildren(...parts);
+  box.hidden = false;
+}

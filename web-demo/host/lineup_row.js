@@ -1,0 +1,152 @@
+// One row of the line-up: what is sold, how it sells, and the buttons for it.
+
+import { formatDateTime, formatDuration, formatMoney, formatNumber, t } from '../i18n.js';
+import { countdownOf, fullTitle, isSoldOut, phaseOf } from '../offer.js';
+import { el, icon, ICONS, picture, setText, setVisible } from '../ui.js';
+
+/** @import { Offer, Phase } from '../types.d.ts' */
+/** @import { Lineup } from './lineup.js' */
+
+Object.assign(ICONS, { grip: 'M9 6h.01M15 6h.01M9 12h.01M15 12h.01M9 18h.01M15 18h.01' });
+
+export class LineupRow {
+  /**
+   * @param {Offer} offer
+   * @param {Lineup} lineup
+   */
+  constructor(offer, lineup) {
+    const { id } = offer;
+    this.offer = offer;
+    this.isPainted = false;
+    this.index = -1;
+    /**
+     * @param {string} name
+     * @param {string | null} sign
+     * @param {(node: HTMLButtonElement) => unknown} act
+     */
+    const button = (name, sign, act, look = 'plain') => {
+      const label = el('span', {}, t(`host.${name}`));
+      const props = { type: 'button', 'data-test': `${name}-${id}`, onclick: () => act(node) };
+      const node = el(`button.slim.${look}`, props, sign && icon(sign), label);
+      return { node, label };
+    };
+    this.number = el('span.row-number');
+    this.handle = el(
+      'button.round.ghost.handle',
+      {
+        type: 'button',
+        'data-test': `move-${id}`,
+        'aria-keyshortcuts': 'Alt+ArrowUp Alt+ArrowDown',
+        title: t('lineup.move_hint'),
+      },
+      icon('grip'),
+      this.number,
+    );
+    this.image = el('span.row-image');
+    this.title = el('bdi.row-title');
+    this.facts = el('small.row-facts');
+    this.stock = el('small.row-left', { 'data-test': `left-${id}` });
+    this.status = el('span.status', { 'data-test': `status-${id}` });
+    this.countdown = el('bdi.countdown', { dir: 'ltr' });
+    this.when = el('small.row-when', { 'data-test': `when-${id}` });
+    this.buttons = {
+      pin: button('pin', 'pin', (node) => lineup.pin(this.offer, node), 'primary'),
+      unpin: button('unpin', 'pin', (node) => lineup.unpin(node)),
+      open: button('open', 'play', (node) => lineup.open(this.offer, node), 'primary'),
+      pause: button('pause', 'pause', (node) => lineup.pause(this.offer, node)),
+      restock: button('restock', 'plus', (node) => lineup.restock(this.offer, node)),
+      close: button('close', null, (node) => lineup.close(this.offer, node), 'ghost'),
+    };
+    this.root = el(
+      'li.lineup-row',
+      { 'data-test': `row-${id}`, 'data-id': id },
+      el(
+        'div.row-head',
+        {},
+        this.handle,
+        this.image,
+        el(
+          'div.row-text',
+          {},
+          this.title,
+          this.facts,
+          el('span.row-line', {}, this.status, this.countdown, this.stock),
+          this.when,
+        ),
+      ),
+      el(
+        'div.row-actions',
+        {},
+        Object.values(this.buttons).map(({ node }) => node),
+      ),
+    );
+  }
+
+  /**
+   * @param {Offer} offer
+   * @param {number} now
+   * @param {boolean} isPinned
+   * @param {number} index
+   */
+  paint(offer, now, isPinned, index) {
+    const phase = phaseOf(offer, now);
+    if (offer !== this.offer || !this.isPainted) this.update(offer);
+    if (this.index !== index) {
+      setText(this.number, formatNumber(index + 1));
+      this.handle.setAttribute('aria-label', t('lineup.move', { offer: fullTitle(offer), n: index + 1 }));
+      this.index = index;
+    }
+    setText(this.stock, t('host.stock', { left: offer.left, n: offer.quantity }));
+    setText(this.status, isPinned ? t('host.pinned') : t(`phase.${phase}`));
+    const isScheduled = phase === 'draft' && offer.starts_at !== null;
+    setVisible(this.when, isScheduled);
+    if (isScheduled) setText(this.when, scheduleText(offer, now));
+    this.root.dataset.phase = phase;
+    this.root.dataset.pinned = String(isPinned);
+    const rest = countdownOf(offer, now);
+    setVisible(this.countdown, rest !== null);
+    if (rest !== null) setText(this.countdown, formatDuration(rest));
+    setVisible(this.handle, offer.status !== 'closed');
+    this.paintButtons(phase, isPinned);
+  }
+
+  /** @param {Offer} offer */
+  update(offer) {
+    if (offer.image !== this.offer.image || !this.isPainted) this.image.replaceChildren(picture(offer.image));
+    setText(this.title, fullTitle(offer));
+    this.facts.replaceChildren(
+      el('bdi', {}, formatMoney(offer.price, offer.currency)),
+      ` · ${t(`host.kind_${offer.kind}`)} · ${t('host.per_buyer_short', { n: offer.per_buyer })}`,
+    );
+    this.offer = offer;
+    this.isPainted = true;
+  }
+
+  /**
+   * @param {Phase} phase
+   * @param {boolean} isPinned
+   */
+  paintButtons(phase, isPinned) {
+    const isSelling = phase === 'live' || phase === 'low';
+    const isStarted = isSelling || phase === 'soon' || phase === 'paused' || isSoldOut(phase);
+    const { pin, unpin, open, pause, restock, close } = this.buttons;
+    setVisible(pin.node, isStarted && !isPinned);
+    setVisible(unpin.node, isPinned);
+    setVisible(open.node, phase === 'draft' || phase === 'paused');
+    setText(open.label, t(phase === 'paused' ? 'host.resume' : 'host.open'));
+    setVisible(pause.node, isSelling);
+    setVisible(restock.node, isStarted);
+    setVisible(close.node, phase !== 'ended');
+    setText(close.label, t(phase === 'draft' ? 'host.discard' : 'host.close'));
+  }
+}
+
+/**
+ * "Starts Mon 20:00", or that this time has passed without a start.
+ * @param {Offer} offer
+ * @param {number} now
+ */
+export function scheduleText({ starts_at }, now) {
+  const at = starts_at ?? now;
+  return t(at < now ? 'host.was_due' : 'host.begins', { at: formatDateTime(at) });
+}

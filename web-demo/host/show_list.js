@@ -1,0 +1,111 @@
+// The list of shows, and the form for a new one.
+
+import { post } from '../api.js';
+import { formatDateTime, languageSwitch, refusalText, t, titleOf } from '../i18n.js';
+import { listAll } from '../list.js';
+import { openSheet, withBusy } from '../sheet.js';
+import { el, icon } from '../ui.js';
+import { anyText, field, readAll, required, webAddress } from './form.js';
+
+/** @import { Refusal, Shop, Stream } from '../types.d.ts' */
+
+const ORDER = { live: 0, scheduled: 1, ended: 2 };
+const TITLE_MAX = 120;
+
+/** @param {Stream} show */
+const beginOf = (show) => show.scheduled_at ?? show.started_at ?? 0;
+
+/**
+ * @param {HTMLElement} root
+ * @param {Shop} shop
+ */
+export async function showList(root, shop) {
+  /** @type {Stream[]} */
+  const shows = await listAll('/streams');
+  shows.sort((a, b) => ORDER[a.status] - ORDER[b.status] || beginOf(a) - beginOf(b));
+  const lang = el('select.lang', { 'aria-label': t('language'), 'data-test': 'lang' });
+  languageSwitch(lang);
+  const create = { type: 'button', 'data-test': 'new-show', onclick: newShowSheet };
+  root.replaceChildren(
+    el(
+      'header.shows-head',
+      {},
+      el('h1', {}, t('host.shows')),
+      lang,
+      el('a.button.ghost', { href: '/' }, t('home')),
+      el('button.primary', create, icon('plus'), t('host.new_show')),
+    ),
+    shows.length ? el('ul', {}, shows.map(showRow)) : el('p.empty', {}, t('host.shows_empty')),
+  );
+  root.hidden = false;
+  document.title = `${t('host.shows')} · ${titleOf(shop)}`;
+}
+
+/** @param {Stream} show */
+function showRow(show) {
+  const { id, status, scheduled_at, started_at, ended_at } = show;
+  const when = { scheduled: scheduled_at, live: started_at, ended: ended_at }[status];
+  const address = encodeURIComponent(id);
+  return el(
+    'li.show-row',
+    { 'data-test': `show-${id}` },
+    el('b.live-badge', { 'data-status': status }, t(`badge.${status}`)),
+    el(
+      'span.row-text',
+      {},
+      el('bdi.row-title', {}, titleOf(show)),
+      el('small', {}, el('bdi', {}, show.host), when ? ` · ${formatDateTime(when)}` : ''),
+    ),
+    el('a.button.slim', { href: `/watch?stream=${address}` }, t('shop.watch')),
+    el('a.button.slim.primary', { href: `/host?stream=${address}` }, t('host.open_console')),
+  );
+}
+
+function newShowSheet() {
+  const fields = {
+    title: field({ label: t('form.show_title'), test: 'show-title-field', check: required, maxLength: TITLE_MAX }),
+    title_ar: field({ label: t('form.title_ar'), test: 'show-title-ar', check: anyText, maxLength: TITLE_MAX }),
+    scheduled_at: field({
+      label: t('form.when'),
+      test: 'show-when',
+      type: 'datetime-local',
+      dir: 'ltr',
+      hint: t('form.when_hint'),
+      check: (text) => (text ? new Date(text).getTime() : null),
+    }),
+    video: field({
+      label: t('form.video'),
+      test: 'show-video',
+      check: webAddress,
+      dir: 'ltr',
+      hint: t('form.video_hint'),
+    }),
+    poster: field({ label: t('form.poster'), test: 'show-poster', check: webAddress, dir: 'ltr' }),
+  };
+  const alert = el('p.alert', { role: 'alert', hidden: true });
+  /** @param {Refusal} refusal */
+  const showRefusal = (refusal) => {
+    alert.textContent = refusalText(refusal);
+    alert.hidden = false;
+  };
+  const submit = el('button.primary.wide', { type: 'submit', 'data-test': 'show-create' }, t('host.new_show'));
+  const create = (/** @type {Event} */ event) => {
+    event.preventDefault();
+    const values = readAll(fields);
+    if (!values) return;
+    const { title, title_ar, scheduled_at, video, poster } = values;
+    const optional = { scheduled_at, video, poster };
+    const given = Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== null));
+    const titles = title_ar ? { titles: { ar: title_ar } } : {};
+    const send = async () => {
+      /** @type {Stream} */
+      const stream = await post('/streams', { title, ...titles, ...given });
+      location.assign(`/host?stream=${encodeURIComponent(stream.id)}`);
+    };
+    withBusy(submit, send, showRefusal);
+  };
+  const nodes = Object.values(fields).map((one) => one.node);
+  const form = el('form', { noValidate: true, onsubmit: create }, nodes, alert, el('div.actions', {}, submit));
+  openSheet(form, { title: t('host.new_show'), test: 'show-form', className: 'side' });
+  fields.title.control.focus();
+}

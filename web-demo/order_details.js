@@ -1,0 +1,81 @@
+// What stands under an order that is over: the delivery address, which the buyer can delete, and the history.
+
+import { addressLines } from './address.js';
+import { call } from './api.js';
+import { formatDateTime, refusalText, t } from './i18n.js';
+import { withBusy } from './sheet.js';
+import { el, toast } from './ui.js';
+
+/** @import { Order, OrderDetail } from './types.d.ts' */
+/** @import { OrderClient } from './order_client.js' */
+
+export class OrderDetails {
+  /** @param {OrderClient} orderClient */
+  constructor(orderClient) {
+    this.orderClient = orderClient;
+    this.root = el('div.more');
+    /** Order id → its details, as they were at a version. @type {Map<string, Pick<OrderDetail, 'history' | 'address' | 'version'>>} */
+    this.known = new Map();
+    /** @type {Order | null} */
+    this.order = null;
+  }
+
+  /**
+   * Shows the details of an order; they are loaded once per version. A held order has no history worth a second look.
+   * @param {Order} order
+   */
+  async show(order) {
+    this.order = order;
+    this.paint();
+    const known = this.known.get(order.id);
+    if ((order.status === 'held' && known) || known?.version === order.version) return;
+    try {
+      const { history, address, version } = await this.orderClient.refresh(order);
+      this.known.set(order.id, { history, address, version });
+      if (this.order.id === order.id) this.paint();
+    } catch {
+      // The order is shown without its details.
+    }
+  }
+
+  paint() {
+    this.root.replaceChildren(...this.addressPart(), ...this.historyPart());
+  }
+
+  addressPart() {
+    const details = this.order && this.known.get(this.order.id);
+    if (!this.order || !details?.address) return [];
+    const { id } = this.order;
+    const erase = async () => {
+      await call('DELETE', `/orders/${id}/address`);
+      details.address = null;
+      toast(t('address.erased'));
+      this.paint();
+    };
+    const button = el(
+      'button.slim',
+      {
+        type: 'button',
+        'data-test': 'address-erase',
+        onclick: () => withBusy(button, erase, (refusal) => toast(refusalText(refusal), { kind: 'warn' })),
+      },
+      t('address.erase'),
+    );
+    return [el('section.delivery', {}, el('h3', {}, t('address.title')), addressLines(details.address), button)];
+  }
+
+  historyPart() {
+    const history = (this.order && this.known.get(this.order.id)?.history) ?? [];
+    if (!history.length) return [];
+    const lines = history.map(({ at, step }) =>
+      el(
+        'li',
+        { 'data-step': step },
+        el('span', {}, t(`history.${step}`)),
+        el('time', { dateTime: new Date(at).toISOString() }, formatDateTime(at)),
+      ),
+    );
+    const list = el('ol', { 'data-test': 'order-history' }, lines);
+    return [el('section.history', {}, el('h3', {}, t('order.history')), list)];
+  }
+}

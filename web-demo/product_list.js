@@ -1,0 +1,234 @@
+// The product list ("Shop" on the pages): every offer of the show, what can be bought now, and one's own orders, which
+// my_orders.js paints.
+//
+// On a phone it is a sheet over the video that loads when it is opened; on a desktop it is the column at the start side.
+// It is the same element both times.
+
+import { dir, load, t } from './i18n.js';
+import { canBuy, fullTitle, phaseOf } from './offer.js';
+import { ProductRow } from './product_row.js';
+import { byId, el, icon, ICONS, setText, setVisible, style } from './ui.js';
+
+/** @import { LiveClient, Offer } from './types.d.ts' */
+/** @typedef {(typeof TABS)[number]} Tab */
+
+Object.assign(ICONS, {
+  bell: 'M6 16.5V11a6 6 0 0 1 12 0v5.5l1.5 2h-15zM10 20.5h4M12 5V3.5',
+  search: 'M10.5 4.5a6 6 0 1 1 0 12 6 6 0 0 1 0-12zM15 15l5 5',
+});
+await Promise.all([load('buy'), style('product_list')]);
+
+const desktop = matchMedia('(min-width: 960px)');
+const TABS = /** @type {const} */ (['all', 'sale', 'mine']);
+/** The order of the phases in the list. */
+const RANK = { soon: 1, live: 1, low: 1, sold_out_for_now: 1, paused: 2, sold_out: 3, ended: 4, draft: 4 };
+/** @param {string} text */
+const searchable = (text) => text.normalize('NFKC').toLocaleLowerCase();
+
+export class ProductList {
+  /**
+   * @param {{ root: HTMLElement, opener: HTMLElement, client: LiveClient, stream: string }
+   *   & import('./product_row.js').RowOptions} options `opener` is the button that opens it on a phone
+   */
+  constructor({ root, opener, client, stream, ...rowOptions }) {
+    this.root = root;
+    this.opener = opener;
+    this.client = client;
+    this.rowOptions = rowOptions;
+    /** Offer id → its row. @type {Map<string, ProductRow>} */
+    this.rows = new Map();
+    /** @type {Tab} */
+    this.tab = 'all';
+    this.isShown = false;
+    this.stale = false;
+    this.search = el('input', {
+      type: 'search',
+      dir: 'auto',
+      enterKeyHint: 'search',
+      placeholder: t('product_list.search'),
+      'aria-label': t('product_list.search'),
+      'data-test': 'product-list-search',
+      oninput: () => this.paint(client.now(), this.stale),
+    });
+    this.list = el('ul.offer-list', { 'data-test': 'offer-list' });
+    this.empty = el('p.empty.product-list-empty', { 'data-test': 'product-list-empty' });
+    this.orders = el('ul.order-list', { id: 'order-list', 'data-test': 'order-list' });
+    this.noOrders = el('p.empty', { id: 'my-orders-empty' }, t('my_orders.empty'));
+    this.tabs = TABS.map((name, index) => this.makeTab(name, index));
+    this.offersPanel = el(
+      'div',
+      { id: 'product-list-all', role: 'tabpanel' },
+      el('label.product-list-search', {}, icon('search'), this.search),
+      this.list,
+      this.empty,
+    );
+    this.ordersPanel = el(
+      'div',
+      {
+        id: 'product-list-mine',
+        role: 'tabpanel',
+        'aria-labelledby': 'tab-mine',
+        hidden: true,
+      },
+      this.orders,
+      this.noOrders,
+      el(
+        'a.button.all-orders',
+        {
+          href: `/orders?from=${encodeURIComponent(stream)}`,
+          'data-test': 'all-orders',
+        },
+        t('orders.all'),
+      ),
+    );
+    const close = el(
+      'button.ghost.round.product-list-close',
+      {
+        type: 'button',
+        'aria-label': t('close'),
+        'data-test': 'product-list-close',
+        onclick: () => this.close(),
+      },
+      icon('close'),
+    );
+    root.replaceChildren(
+      el('header', {}, el('h2', {}, t('product_list')), close),
+      el('div.tabs', { role: 'tablist' }, this.tabs),
+      this.offersPanel,
+      this.ordersPanel,
+    );
+    root.addEventListener('keydown', (event) => {
+      if (event.key === 'Escape') this.close();
+    });
+    desktop.addEventListener('change', () => this.updateLayout());
+    this.choose('all');
+    this.updateLayout();
+  }
+
+  /**
+   * @param {Tab} name
+   * @param {number} index
+   */
+  makeTab(name, index) {
+    const panel = name === 'mine' ? 'product-list-mine' : 'product-list-all';
+    const tab = el(
+      'button',
+      {
+        role: 'tab',
+        type: 'button',
+        id: `tab-${name}`,
+        'data-test': `tab-${name}`,
+        'aria-controls': panel,
+        onclick: () => this.choose(name),
+      },
+      t(`product_list.${name}`),
+    );
+    tab.addEventListener('keydown', (event) => {
+      const arrow = { ArrowRight: 1, ArrowLeft: -1 }[event.key] ?? 0;
+      const step = dir === 'rtl' ? -arrow : arrow;
+      if (step) this.choose(TABS[(index + step + TABS.length) % TABS.length], true);
+    });
+    return tab;
+  }
+
+  /** On a phone, Tab reaches either the list or the page below it; on a desktop it reaches both. */
+  updateLayout() {
+    this.isShown = desktop.matches || this.root.classList.contains('open');
+    const isOverPage = this.isShown && !desktop.matches;
+    for (const node of /** @type {Iterable<HTMLElement>} */ (this.root.parentElement?.children ?? [])) {
+      node.inert = node === this.root ? !this.isShown : isOverPage;
+    }
+    byId('scrim').hidden = !isOverPage;
+    for (const [name, value] of [
+      ['role', 'dialog'],
+      ['aria-modal', 'true'],
+    ]) {
+      if (isOverPage) this.root.setAttribute(name, value);
+      else this.root.removeAttribute(name);
+    }
+    this.paint(this.client.now(), this.stale);
+  }
+
+  open() {
+    this.root.classList.add('open');
+    this.updateLayout();
+    this.tabs[TABS.indexOf(this.tab)].focus();
+  }
+
+  close() {
+    if (!this.root.classList.contains('open')) return;
+    this.root.classList.remove('open');
+    this.updateLayout();
+    this.opener.focus();
+  }
+
+  /** @param {Tab} name */
+  choose(name, focus = false) {
+    this.tab = name;
+    this.tabs.forEach((tab, index) => {
+      const isChosen = TABS[index] === name;
+      tab.setAttribute('aria-selected', String(isChosen));
+      tab.tabIndex = isChosen ? 0 : -1;
+      if (isChosen && focus) tab.focus();
+    });
+    setVisible(this.offersPanel, name !== 'mine');
+    setVisible(this.ordersPanel, name === 'mine');
+    this.offersPanel.setAttribute('aria-labelledby', `tab-${name}`);
+    this.paint(this.client.now(), this.stale);
+  }
+
+  /**
+   * The pinned offer comes first, then those that sell, then those that are over; within that the host's line-up.
+   * @param {number} now
+   */
+  ordered(now) {
+    const { offers, pin } = this.client.state;
+    /** @param {Offer} offer */
+    const rank = (offer) => (offer.id === pin?.offer ? 0 : RANK[phaseOf(offer, now)]);
+    return [...offers.values()].sort((a, b) => rank(a) - rank(b) || a.position - b.position || (a.id < b.id ? -1 : 1));
+  }
+
+  /**
+   * @param {number} now
+   * @param {boolean} stale
+   */
+  paint(now, stale) {
+    this.stale = stale;
+    if (!this.isShown || this.tab === 'mine') return; // It is not visible.
+    const offers = this.ordered(now);
+    const words = searchable(this.search.value.trim()).split(/\s+/);
+    /** @param {Offer} offer */
+    const isWanted = (offer) =>
+      (this.tab !== 'sale' || canBuy(phaseOf(offer, now))) &&
+      words.every((word) => searchable(fullTitle(offer)).includes(word));
+    this.removeRowsExcept(new Set(offers.map((offer) => offer.id)));
+    let found = 0;
+    offers.forEach((offer, index) => {
+      const row = this.rows.get(offer.id) ?? new ProductRow(offer, this.rowOptions);
+      this.rows.set(offer.id, row);
+      const place = this.list.children[index] ?? null;
+      if (place !== row.root) this.list.insertBefore(row.root, place);
+      const isShown = isWanted(offer);
+      setVisible(row.root, isShown);
+      if (isShown) found++;
+      row.paint(offer, now, stale, offer.id === this.client.state.pin?.offer);
+    });
+    setVisible(this.empty, found === 0);
+    setText(this.empty, t(this.emptyText(offers.length)));
+  }
+
+  /** @param {Set<string>} present */
+  removeRowsExcept(present) {
+    for (const [id, row] of this.rows) {
+      if (present.has(id)) continue;
+      row.root.remove();
+      this.rows.delete(id);
+    }
+  }
+
+  /** @param {number} offers */
+  emptyText(offers) {
+    if (offers === 0) return 'product_list.empty';
+    return this.search.value.trim() ? 'product_list.nothing_found' : 'product_list.nothing_on_sale';
+  }
+}

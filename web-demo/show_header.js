@@ -1,0 +1,70 @@
+// The parts of the viewer page that describe the show: title, host, badge, clock, viewers, the notice over the video, the
+// buttons before and after the show, and the account button.
+
+import { token } from './api.js';
+import { formatCompact, formatDuration, lang, t, titleOf } from './i18n.js';
+import { byId, query, setText, setVisible } from './ui.js';
+
+/** @import { LiveClient, Shop, Stream } from './types.d.ts' */
+
+export class ShowHeader {
+  /**
+   * @param {{ client: LiveClient, shop: Shop, stream: Stream, signIn: () => void }} options
+   */
+  constructor({ client, shop, stream, signIn }) {
+    this.client = client;
+    this.shop = shop;
+    this.stream = stream;
+    this.notice = byId('notice');
+    this.account = byId('account', HTMLButtonElement);
+    const id = encodeURIComponent(stream.id);
+    byId('calendar', HTMLAnchorElement).href = `/v1/streams/${id}/calendar.ics?lang=${lang}`;
+    byId('after', HTMLAnchorElement).href = `/orders?from=${id}`;
+    this.account.addEventListener('click', signIn);
+    this.notice.addEventListener('click', () => {
+      const isExpanded = this.notice.getAttribute('aria-expanded') === 'true';
+      this.notice.setAttribute('aria-expanded', String(!isExpanded));
+    });
+    client.on('state', (changed) => {
+      if (changed.has('viewers')) setText(byId('viewers'), formatCompact(client.state.viewers));
+      if (changed.has('chat')) this.paintNotice();
+    });
+  }
+
+  /** @param {Stream} stream */
+  update(stream) {
+    this.stream = stream;
+    const { status, host, scheduled_at } = stream;
+    const badge = byId('live-badge');
+    document.title = `${titleOf(stream)} · ${titleOf(this.shop)}`;
+    setText(byId('title'), titleOf(stream));
+    setText(byId('host'), host);
+    setText(byId('avatar'), [...(host ?? '')][0] ?? '');
+    setText(badge, t(`badge.${status}`));
+    badge.dataset.status = status;
+    setVisible(byId('coming'), status === 'scheduled');
+    setVisible(byId('calendar'), Boolean(scheduled_at));
+    setVisible(byId('after'), status === 'ended' && Boolean(token.get()));
+    this.paintNotice();
+  }
+
+  paintNotice() {
+    const { notice } = this.client.state.chat;
+    setVisible(this.notice, Boolean(notice) && this.stream.status !== 'ended');
+    setText(query('span', this.notice), notice ?? '');
+  }
+
+  paintAccount() {
+    const name = this.client.you?.name;
+    const isSignedIn = Boolean(token.get());
+    setVisible(this.account, isSignedIn ? Boolean(name) : this.shop.dev_login);
+    setText(this.account, isSignedIn ? (name ?? '') : t('sign_in.title'));
+    this.account.disabled = isSignedIn;
+  }
+
+  /** @param {number} now */
+  tick(now) {
+    const { status, started_at } = this.stream;
+    setText(byId('elapsed'), status === 'live' && started_at ? formatDuration(now - started_at) : '');
+  }
+}

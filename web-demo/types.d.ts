@@ -1,0 +1,307 @@
+// The types of the REST objects that the pages use, and of the helpers in ui.js. Nothing here runs.
+
+import type { Address, Order, Stream, Titles } from './client.js';
+
+export type {
+  Address,
+  AuditEntry,
+  Author,
+  ChatEvent,
+  ChatRules,
+  HelloFrame,
+  LiveClient,
+  LiveEvent,
+  Message,
+  Offer,
+  Order,
+  Quote,
+  Role,
+  RoomState,
+  Stream,
+} from './client.js';
+
+export interface Shop {
+  id: string;
+  title: string;
+  titles: Titles;
+  currency: string;
+  /** A demo: everyone can sign in with a name. */
+  dev_login: boolean;
+  base_url: string | null;
+}
+
+export interface Variant {
+  id: string;
+  name: string;
+  names: Titles;
+  sku: string | null;
+  price: number;
+  currency: string;
+  stock?: number;
+}
+
+export interface Product {
+  id: string;
+  title: string;
+  titles: Titles;
+  image: string | null;
+  category: string | null;
+  variants: Variant[];
+}
+
+export type OrderHistoryKind =
+  | 'held'
+  | 'declined'
+  | 'paid'
+  | 'expired'
+  | 'cancelled'
+  | 'capture_failed'
+  | 'refund_asked'
+  | 'refunded'
+  | 'refund_failed';
+
+export interface OrderDetail extends Order {
+  history: { at: number; step: OrderHistoryKind }[];
+  address: Address | null;
+}
+
+export interface Sanction {
+  user: string;
+  name: string;
+  kind: 'mute' | 'ban';
+  until: number | null;
+  by: string;
+  reason: string | null;
+}
+
+export interface BlockedWord {
+  word: string;
+  /** True: only as a whole word. False: also as a part of a word. */
+  whole_word: boolean;
+  action: 'review' | 'refuse';
+}
+
+export interface Invite {
+  id: string;
+  role: 'moderator' | 'producer' | 'analyst';
+  by: string;
+  created_at: number;
+  expires_at: number;
+  revoked_at: number | null;
+  helpers: { user: string; name: string; joined_at: number; online: boolean }[];
+}
+
+export interface Rehearsal {
+  status: 'running' | 'passed' | 'failed' | 'stopped';
+  viewers: number;
+  connected: number;
+  seconds: number;
+  passed_s: number;
+  messages: number;
+  orders_held: number;
+  delivery_p99_ms: number | null;
+  checks: string[];
+  why: string | null;
+}
+
+export interface Report {
+  orders_held: number;
+  orders_paid: number;
+  units_paid: number;
+  amount_paid: number;
+  orders_refunded: number;
+  amount_refunded: number;
+  orders_expired: number;
+  orders_cancelled: number;
+  payments_failed: number;
+  currency: string;
+  messages: number;
+  viewers: number;
+  viewers_peak: number;
+  likes: number;
+  delivery_p99_ms: number | null;
+  card: {
+    offer: string;
+    asked: number;
+    seen: number;
+    p50_ms: number | null;
+    p95_ms: number | null;
+  } | null;
+}
+
+export interface Minute {
+  at: number;
+  viewers: number;
+  orders: number;
+  messages: number;
+}
+
+export interface OfferSales {
+  offer: string;
+  title: string;
+  titles: Titles;
+  variant_name: string;
+  variant_names: Titles;
+  kind: 'regular' | 'flash';
+  price: number;
+  opens_at: number | null;
+  closes_at: number | null;
+  paid: number;
+  held: number;
+  expired: number;
+  cancelled: number;
+  refunded: number;
+  units: number;
+  amount: number;
+}
+
+export interface FullReport {
+  stream: Stream;
+  report: Report;
+  minutes: Minute[];
+  pins: { offer: string; at: number; until: number | null }[];
+  offers: OfferSales[];
+}
+
+/** A refusal or a failure: a `Problem` of api.js or a `RequestError` of client.js. */
+export interface Refusal {
+  code: string;
+  message?: string;
+  retry_ms?: number | null;
+  detail?: Record<string, unknown>;
+}
+
+/** What has a title in several languages. */
+export interface Titled {
+  title: string;
+  titles?: Titles;
+}
+
+/** What has a title and a variant: an offer, an order, a line of the report. */
+export interface TitledVariant extends Titled {
+  variant_name: string;
+  variant_names: Titles;
+}
+
+export type Phase = 'draft' | 'soon' | 'live' | 'low' | 'paused' | 'sold_out_for_now' | 'sold_out' | 'ended';
+
+/** How many people wait for a stock alert of an offer, and whether the reader is one of them. */
+export interface StockAlertState {
+  people: number;
+  mine: boolean;
+}
+
+/** What a press on the button of an offer does. */
+export type OfferAction = 'buy' | 'add_stock_alert' | 'remove_stock_alert';
+
+type ElementNamed<Tag extends string> = Tag extends keyof HTMLElementTagNameMap
+  ? HTMLElementTagNameMap[Tag]
+  : HTMLElement;
+
+/** The element that `el('button.primary')` makes. */
+export type ElementOf<Spec extends string> = Spec extends `${infer Tag}.${string}`
+  ? ElementNamed<Tag>
+  : ElementNamed<Spec>;
+
+export type Child = Node | string | number | null | undefined | false | Child[];
+
+/** Properties, attributes and event handlers of an element. */
+export interface Props extends Partial<GlobalEventHandlers> {
+  [name: string]: unknown;
+}
+
+// The parts of OpenAPI 3.1 and AsyncAPI 3.0 that the API reference reads.
+
+export interface Reference {
+  $ref?: string;
+}
+
+export interface JsonSchema extends Reference {
+  type?: string | string[];
+  title?: string;
+  description?: string;
+  format?: string;
+  const?: unknown;
+  enum?: unknown[];
+  oneOf?: JsonSchema[];
+  anyOf?: JsonSchema[];
+  allOf?: JsonSchema[];
+  items?: JsonSchema;
+  properties?: Record<string, JsonSchema>;
+  additionalProperties?: JsonSchema | boolean;
+  required?: string[];
+  minimum?: number;
+  maximum?: number;
+  minLength?: number;
+  maxLength?: number;
+  pattern?: string;
+  default?: unknown;
+  example?: unknown;
+  examples?: unknown[];
+}
+
+export interface ApiParameter extends Reference {
+  name: string;
+  in: string;
+  required?: boolean;
+  description?: string;
+  schema?: JsonSchema;
+}
+
+export interface ApiBody extends Reference {
+  description?: string;
+  content?: Record<string, { schema?: JsonSchema; example?: unknown; examples?: Record<string, { value: unknown }> }>;
+}
+
+export interface ApiOperation {
+  tags?: string[];
+  summary?: string;
+  description?: string;
+  deprecated?: boolean;
+  parameters?: ApiParameter[];
+  requestBody?: ApiBody;
+  responses?: Record<string, ApiBody>;
+}
+
+export interface ApiInfo {
+  title?: string;
+  version?: string;
+  description?: string;
+}
+
+export interface OpenApi {
+  info?: ApiInfo;
+  tags?: { name: string; description?: string }[];
+  paths?: Record<string, Record<string, ApiOperation> & { parameters?: ApiParameter[] }>;
+  components?: { schemas?: Record<string, JsonSchema> };
+}
+
+export interface AsyncMessage extends Reference {
+  name?: string;
+  title?: string;
+  summary?: string;
+  description?: string;
+  payload?: JsonSchema & { schema?: JsonSchema };
+  examples?: { payload: unknown }[];
+}
+
+export interface AsyncChannel extends Reference {
+  address?: string;
+  description?: string;
+  parameters?: Record<string, { description?: string } & Reference>;
+  messages?: Record<string, AsyncMessage>;
+}
+
+export interface AsyncApi {
+  info?: ApiInfo;
+  channels?: Record<string, AsyncChannel>;
+  operations?: Record<string, { action: string; summary?: string; channel: Reference; messages?: AsyncMessage[] }>;
+  components?: { schemas?: Record<string, JsonSchema> };
+}
+
+/** One entry of the contents of the API reference, and its section. */
+export interface ReferenceGroup {
+  id: string;
+  title: string;
+  node: HTMLElement;
+}
