@@ -258,8 +258,7 @@ export type ServerFrame =
   | ReplyFrame
   | { t: 'order'; order: Order }
   | { t: 'audit'; entry: AuditEntry }
-  | { t: 'review'; message: Message }
-  | { t: 'reviewed'; message: string }
+  | { t: 'review'; message?: Message; reviewed?: string }
   | { t: 'moving'; retry_ms: number };
 
 /** What a verb answers: `order` for buy, pay and cancel; `id` for say, and `pending_review` if the message waits. */

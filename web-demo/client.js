@@ -35,7 +35,7 @@ import { ServerClock } from './client/server_clock.js';
 export { compareVersions } from './client/room_state.js';
 export { RequestError, retryDelay, shouldReconnect };
 
-/** @import { ClientEvents, ConnectionStatus, ConnectOptions, HelloFrame, LiveClient as PublicClient, LiveEvent, Order, ReplyFrame, Reply, ServerFrame, SnapshotFrame, StateFrame, StatusChange, Stream, TickFrame, You } from './client.d.ts' */
+/** @import { ClientEvents, ConnectionStatus, ConnectOptions, HelloFrame, LiveClient as PublicClient, LiveEvent, Message, Order, ReplyFrame, Reply, ServerFrame, SnapshotFrame, StateFrame, StatusChange, Stream, TickFrame, You } from './client.d.ts' */
 /** @import { Timer } from './client/connection.js' */
 
 /** A connection that lasted this long was good: the next retries start from the shortest delay. */
@@ -308,8 +308,7 @@ export class LiveClient {
     else if (frame.t === 'snapshot') this.catchUp(frame);
     else if (frame.t === 'order') this.applyOrder(frame.order);
     else if (frame.t === 'audit') this.emit('audit', frame.entry);
-    else if (frame.t === 'review') this.emit('review', frame.message);
-    else if (frame.t === 'reviewed') this.emit('reviewed', frame.message);
+    else if (frame.t === 'review') this.receiveReview(frame);
     else if (frame.t === 'moving') this.move(frame.retry_ms);
   }
 
@@ -337,6 +336,15 @@ export class LiveClient {
       this.attempt = 0;
     }, STEADY_MS);
     unref(this.timers.steady);
+  }
+
+  /**
+   * A message waits for review, or one no longer waits.
+   * @param {{ message?: Message, reviewed?: string }} frame
+   */
+  receiveReview({ message, reviewed }) {
+    if (message) this.emit('review', message);
+    if (reviewed) this.emit('reviewed', reviewed);
   }
 
   /**

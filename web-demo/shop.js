@@ -91,7 +91,9 @@ async function loadOffers(show) {
 }
 
 /** @param {string} text */
-const searchable = (text) => text.normalize('NFKC').toLocaleLowerCase();
+function searchable(text) {
+  return text.normalize('NFKC').toLocaleLowerCase();
+}
 
 /** Repaints only what has changed, so that the focus and a half-read line stay where they are. */
 function paint() {

@@ -317,7 +317,7 @@ test('older_order_never_replaces_a_newer_one', () => {
   assert.deepEqual(seen, ['paid']);
   end(c);
 });
-test('audit_review_and_reviewed_frames_are_emitted', () => {
+test('audit_and_review_frames_are_emitted', () => {
   const c = make();
   const emitted = [];
   c.on('audit', ({ kind }) => emitted.push(kind));
@@ -326,7 +326,7 @@ test('audit_review_and_reviewed_frames_are_emitted', () => {
   last().say(hello());
   last().say({ t: 'audit', entry: { kind: 'mute' } });
   last().say({ t: 'review', message: { id: 'm1' } });
-  last().say({ t: 'reviewed', message: 'm1' });
+  last().say({ t: 'review', reviewed: 'm1' });
   assert.deepEqual(emitted, ['mute', 'm1', 'm1 reviewed']);
   end(c);
 });

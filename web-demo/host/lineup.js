@@ -205,7 +205,7 @@ export class Lineup {
    */
   async restock(offer, button) {
     const add = await askNumber({
-      title: t('host.restock'),
+      title: t('host.restock_pool'),
       text: fullTitle(offer),
       label: t('host.units'),
       min: 1,

@@ -60,7 +60,7 @@ export default {
   'host.open': 'ابدأ',
   'host.resume': term.resume,
   'host.pause': term.pause,
-  'host.restock': 'زيادة المخزون',
+  'host.restock': 'زيادة',
   'host.close': 'إنهاء البيع',
   'host.stop': 'إنهاء البيع',
   'host.discard': 'حذف المسودة',
@@ -345,6 +345,7 @@ export default {
   'review.reject': 'رفض',
 
   // The chat rules and the blocked words.
+  'rules.open': 'القواعد',
   'rules.title': 'قواعد الدردشة',
   'rules.slow': term.slow_mode,
   'rules.slow_off': 'معطّل',
@@ -366,8 +367,8 @@ export default {
   'blocklist.whole': 'كلمة كاملة',
   'blocklist.inside': 'جزء من كلمة',
   'blocklist.action': 'الإجراء',
-  'blocklist.action_review': 'مراجعة الرسالة',
-  'blocklist.action_refuse': 'رفض الرسالة',
+  'blocklist.action_review': 'مراجعة',
+  'blocklist.action_refuse': 'رفض',
 
   // The audit log.
   audit: term.audit_log,

@@ -283,6 +283,7 @@ export default {
   'review.reject': 'Reject',
 
   // The chat rules and the blocked words.
+  'rules.open': 'Rules',
   'rules.title': 'Chat rules',
   'rules.slow': term.slow_mode,
   'rules.slow_off': 'off',
@@ -304,8 +305,8 @@ export default {
   'blocklist.whole': 'Whole word',
   'blocklist.inside': 'Part of a word',
   'blocklist.action': 'Action',
-  'blocklist.action_review': 'Review message',
-  'blocklist.action_refuse': 'Refuse message',
+  'blocklist.action_review': 'Review',
+  'blocklist.action_refuse': 'Refuse',
 
   // The audit log.
   audit: term.audit_log,

@@ -46,7 +46,7 @@ export default {
   'host.open': 'Mulai',
   'host.resume': term.resume,
   'host.pause': term.pause,
-  'host.restock': 'Tambah stok',
+  'host.restock': 'Isi stok',
   'host.close': 'Akhiri penjualan',
   'host.stop': 'Akhiri penjualan',
   'host.discard': 'Hapus draf',
@@ -263,6 +263,7 @@ export default {
   'review.reject': 'Tolak',
 
   // The chat rules and the blocked words.
+  'rules.open': 'Aturan',
   'rules.title': 'Aturan obrolan',
   'rules.slow': term.slow_mode,
   'rules.slow_off': 'nonaktif',
@@ -284,8 +285,8 @@ export default {
   'blocklist.whole': 'Kata utuh',
   'blocklist.inside': 'Bagian dari kata',
   'blocklist.action': 'Tindakan',
-  'blocklist.action_review': 'Tinjau pesan',
-  'blocklist.action_refuse': 'Tolak pesan',
+  'blocklist.action_review': 'Tinjau',
+  'blocklist.action_refuse': 'Tolak',
 
   // The audit log.
   audit: term.audit_log,
