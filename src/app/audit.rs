@@ -58,7 +58,7 @@ impl App {
     }
 
     pub(super) fn notify_team_of_review(&self, stream: StreamId, message: &MessageView) {
-        self.send_to_team(stream, server::held(message));
+        self.send_to_team(stream, server::review(message));
     }
 
     pub(super) fn notify_team_reviewed(&self, stream: StreamId, id: MessageId) {

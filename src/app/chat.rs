@@ -36,7 +36,7 @@ impl App {
         reply_to: Option<MessageId>,
     ) -> Result<SayReply> {
         let answer = self.post_message(actor, stream, text, reply_to).await;
-        count_outcome(&self.counters().chat_outcomes, &answer, |said| if said.held { "held" } else { "said" });
+        count_outcome(&self.counters().chat_outcomes, &answer, |said| if said.pending_review { "held" } else { "said" });
         answer
     }
 
@@ -76,7 +76,7 @@ impl App {
                 return Err(error);
             }
             writer_slot.send(ChatWriterCommand::Message(message));
-            Ok(SayReply { id, held: false })
+            Ok(SayReply { id, pending_review: false })
         })
         .await
     }
@@ -98,7 +98,7 @@ impl App {
 
     /// A message that everybody may see. Talk is told before it is written, here and on other nodes: that takes a second.
     pub(super) async fn visible_message(&self, stream: StreamId, id: MessageId) -> Result<ChatMessage> {
-        let give_up = id.made_at().min(self.now()) + WRITE_BEHIND_MS;
+        let give_up = id.created_at().min(self.now()) + WRITE_BEHIND_MS;
         let mut flushed = false;
         loop {
             if let Some(message) = self.store().message(stream, id).await? {

@@ -28,7 +28,7 @@ impl App {
         let app = self.clone();
         self.spawn_write(async move {
             // Another node may have told it and not written it yet: that takes a second at most.
-            let give_up = id.made_at().min(app.now()) + WRITE_BEHIND_MS;
+            let give_up = id.created_at().min(app.now()) + WRITE_BEHIND_MS;
             let deleted = loop {
                 match app.store().delete_message(stream, id, &deed).await {
                     Err(store::Error::Refused(Refusal::NoSuchMessage))

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::counters::count_outcome;
 use super::{App, Error, Result};
-use crate::domain::order::{qty, request_hash};
+use crate::domain::order::{request_hash, validate_qty};
 use crate::domain::{
     Actor, IdempotencyKey, OfferId, Order, OrderId, OrderStatus, Permission, PurchaseRequest, Refusal, RequestHash,
     StreamId, UserId,
@@ -45,7 +45,7 @@ impl App {
         key: IdempotencyKey,
     ) -> Result<OrderResult> {
         actor.authorize(Permission::Buy, None)?;
-        let qty = qty(units)?;
+        let qty = validate_qty(units)?;
         if let Some(refusal) = self.sold_out_refusal(offer, &actor.user, qty) {
             return Err(refusal.into());
         }

@@ -13,7 +13,7 @@ impl App {
             app.store().queue_for_review(&message).await?;
             let (id, stream) = (message.id, message.stream);
             app.notify_team_of_review(stream, &MessageView::from(message));
-            Ok(SayReply { id, held: true })
+            Ok(SayReply { id, pending_review: true })
         })
         .await
     }

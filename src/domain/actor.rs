@@ -1,11 +1,12 @@
-//! Who asks, and what their role lets them do. Watching is open to all; talking, buying and hosting need a signed token.
+//! Actors, roles and permissions: who makes a request, and what their role allows. Watching is open to everybody; chatting,
+//! buying and hosting need a signed token.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Millis, Name, Refusal, StreamId, UserId};
 
-/// What a person is in a show. A guest has no token.
+/// The role of a user in a show. A guest has no token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
@@ -31,56 +32,57 @@ impl Role {
         }
     }
 
-    /// A role a token may carry; `guest` is the absence of one.
+    /// Parses the roles that a token may carry. A guest has no token, so `guest` is not among them.
     pub fn parse(text: &str) -> Option<Self> {
         [Role::Viewer, Role::Moderator, Role::Producer, Role::Analyst, Role::Host, Role::Admin]
             .into_iter()
             .find(|role| role.name() == text)
     }
 
-    /// In the team, without running the show: what an invite may make of somebody.
+    /// Is this a role that an invite may give? Such a role belongs to the team but does not run the show.
     pub fn can_be_invited(self) -> bool {
         matches!(self, Role::Moderator | Role::Producer | Role::Analyst)
     }
 
-    /// Part of the audience, not of the team.
+    /// Does this role belong to the audience, not to the team?
     pub fn is_audience(self) -> bool {
         matches!(self, Role::Guest | Role::Viewer)
     }
 }
 
-/// What one can ask for, as far as roles tell it apart.
+/// The permissions that a role may have.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Permission {
-    /// Chat and react.
+    /// Send chat messages and reactions.
     Chat,
     Buy,
-    /// Delete messages, mute, ban, chat rules and words, what waits for review, notices; and read what was done.
+    /// Moderation: delete messages, mute, ban, set chat rules and the blocklist, decide the review queue, post notices, and read
+    /// the audit log.
     Moderate,
-    /// Pin, offers, products; see drafts and pools.
+    /// Pin, change offers and products, and see drafts and stock pools.
     ManageOffers,
     /// Create, start and end shows.
     ManageStreams,
-    /// Sales figures.
+    /// See the sales figures.
     ViewReports,
-    /// Another person's data, for good.
+    /// Erase another user's data for ever.
     EraseUserData,
 }
 
-/// Who asks.
+/// The user who makes a request.
 #[derive(Clone, Debug)]
 pub struct Actor {
     pub user: UserId,
     pub name: Name,
     pub role: Role,
-    /// The one stream the role holds in; everywhere else its bearer is a viewer. `None`: all streams.
+    /// The only stream in which the role is valid; in every other stream the user is a viewer. `None`: valid in all streams.
     pub stream: Option<StreamId>,
-    /// When the token ends; `None` for a guest.
+    /// The time at which the token expires; `None` for a guest.
     pub expires_at: Option<Millis>,
 }
 
 impl Actor {
-    /// The actor as they stand in `stream`: a token for another show makes a viewer.
+    /// The same actor with the role that is valid in `stream`. A token for another show makes the actor a viewer.
     pub fn scoped_to(mut self, stream: StreamId) -> Self {
         if self.stream.is_some_and(|own| own != stream) && self.role != Role::Guest {
             self.role = Role::Viewer;
@@ -89,7 +91,7 @@ impl Actor {
         self
     }
 
-    /// Refuses what the role does not allow in `stream`; `None` asks for the shop as a whole.
+    /// Refuses when the role does not have the permission in `stream`. `None` means the whole shop.
     pub fn authorize(&self, permission: Permission, stream: Option<StreamId>) -> Result<(), Refusal> {
         let role = match (self.stream, self.role) {
             (_, Role::Guest) => Role::Guest,
@@ -110,7 +112,7 @@ impl Actor {
         if allowed { Ok(()) } else { Err(Refusal::Forbidden) }
     }
 
-    /// Chat budgets and slow mode are for the audience.
+    /// Is the actor part of the team? Chat rate limits and slow mode apply to the audience only.
     pub fn is_team(&self) -> bool {
         !self.role.is_audience()
     }
@@ -125,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn roles_may_what_the_table_says() {
+    fn each_role_has_exactly_the_permissions_of_the_table() {
         use Permission::*;
         let all = [Chat, Buy, Moderate, ManageOffers, ManageStreams, ViewReports, EraseUserData];
         for (role, allowed) in [
@@ -137,18 +139,18 @@ mod tests {
             (Role::Host, all[..6].to_vec()),
             (Role::Admin, all.to_vec()),
         ] {
-            for action in all {
+            for permission in all {
                 assert_eq!(
-                    actor(role, None).authorize(action, None).is_ok(),
-                    allowed.contains(&action),
-                    "{role:?} {action:?}"
+                    actor(role, None).authorize(permission, None).is_ok(),
+                    allowed.contains(&permission),
+                    "{role:?} {permission:?}"
                 );
             }
         }
     }
 
     #[test]
-    fn a_token_for_one_stream_gives_no_power_in_another() {
+    fn token_for_one_stream_gives_no_permission_in_another() {
         let (own, other) = (StreamId::new(), StreamId::new());
         let host = actor(Role::Host, Some(own));
         assert!(host.authorize(Permission::ManageOffers, Some(own)).is_ok());

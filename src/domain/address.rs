@@ -1,4 +1,4 @@
-//! Where an order goes. Kept apart from the order, so that it can be erased and the order stays.
+//! The delivery address of an order. It is stored apart from the order, so that it can be erased while the order stays.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -8,7 +8,7 @@ use super::text::single_line;
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Address {
-    /// Who it is for: 1–80 characters.
+    /// The recipient's name: 1–80 characters.
     pub name: String,
     /// Street, house, floor: 1 to 3 lines of at most 120 characters.
     pub lines: Vec<String>,
@@ -17,12 +17,12 @@ pub struct Address {
     /// Province, state, governorate: at most 80 characters.
     #[serde(default)]
     pub region: Option<String>,
-    /// At most 16 characters; many countries have none.
+    /// At most 16 characters. Many countries have no postcodes.
     #[serde(default)]
     pub postcode: Option<String>,
-    /// ISO 3166-1, two letters: `SA`.
+    /// The two-letter code of ISO 3166-1, for example `SA`.
     pub country: String,
-    /// Digits, with `+`, spaces, brackets, dots and hyphens: 5 to 20 digits.
+    /// 5 to 20 digits, with optional `+`, spaces, brackets, dots and hyphens.
     #[serde(default)]
     pub phone: Option<String>,
 }
@@ -30,11 +30,11 @@ pub struct Address {
 const ADDRESS_LINES_MAX: usize = 3;
 
 impl Address {
-    /// Checks what a buyer typed; empty optional fields are none, empty lines are left out.
+    /// Checks an address that a buyer typed. An empty optional field becomes `None`; empty lines are left out.
     pub fn validated(self) -> Result<Self, Refusal> {
         let lines: Vec<&String> = self.lines.iter().filter(|text| !text.trim().is_empty()).collect();
         if lines.is_empty() || lines.len() > ADDRESS_LINES_MAX {
-            return Err(Refusal::bad_request("lines are 1 to 3"));
+            return Err(Refusal::bad_request("lines must be 1 to 3 lines."));
         }
         Ok(Self {
             name: required(&self.name, 80, "name")?,
@@ -50,7 +50,7 @@ impl Address {
 
 fn required(text: &str, length_max: usize, field: &str) -> Result<String, Refusal> {
     single_line(text, length_max)
-        .ok_or_else(|| Refusal::bad_request(format!("{field} has 1 to {length_max} characters")))
+        .ok_or_else(|| Refusal::bad_request(format!("{field} must have 1 to {length_max} characters.")))
 }
 
 fn optional(text: Option<String>, length_max: usize, field: &str) -> Result<Option<String>, Refusal> {
@@ -62,11 +62,11 @@ fn country(text: &str) -> Result<String, Refusal> {
     if text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_alphabetic()) {
         Ok(text.to_ascii_uppercase())
     } else {
-        Err(Refusal::bad_request("country has two letters of ISO 3166-1"))
+        Err(Refusal::bad_request("country must be a two-letter code of ISO 3166-1."))
     }
 }
 
-/// Phones type Arabic-Indic digits too; couriers dial the others.
+/// Phones with an Arabic or Persian keyboard type Arabic-Indic digits. They become ASCII digits, which couriers can dial.
 fn phone(text: String) -> Result<String, Refusal> {
     let to_ascii_digit = |c: char| match c {
         '\u{660}'..='\u{669}' => char::from_digit(u32::from(c) - 0x660, 10).unwrap_or(c),
@@ -79,7 +79,7 @@ fn phone(text: String) -> Result<String, Refusal> {
     if is_phone_text && (5..=20).contains(&digits) {
         Ok(text)
     } else {
-        Err(Refusal::bad_request("phone has 5 to 20 digits"))
+        Err(Refusal::bad_request("phone must have 5 to 20 digits."))
     }
 }
 
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_tidied() {
+    fn typed_address_is_normalised() {
         let address = typed().validated().unwrap();
         assert_eq!((address.name.as_str(), address.country.as_str(), address.region), ("Ann", "SA", None));
         assert_eq!(address.lines, ["12 King Fahd Rd"]);
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_delivered_to_is_refused_by_field() {
+    fn invalid_address_is_refused_with_the_name_of_the_field() {
         let long = || "x".repeat(121);
         let rows: [(&str, Address); 9] = [
             ("name", Address { name: " ".into(), ..typed() }),

@@ -1,41 +1,42 @@
-//! What the team did in a show, to whom and why: the log of actions.
+//! The audit log: which team member did what in a show, to whom and why.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{AuditEntryId, Author, MessageId, Millis, Refusal, StreamId, UserId, text};
 
-macro_rules! kinds {
-    ($($kind:ident $name:literal,)*) => {
+/// Defines the actions and their names from one list.
+macro_rules! audit_actions {
+    ($($action:ident $name:literal,)*) => {
         #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
         #[serde(rename_all = "snake_case")]
-        #[schema(as = ActionKind)]
+        /// An action of the team that the audit log records.
         pub enum AuditAction {
-            $($kind,)*
+            $($action,)*
         }
 
         impl AuditAction {
-            pub const ALL: &[AuditAction] = &[$(AuditAction::$kind,)*];
+            pub const ALL: &[AuditAction] = &[$(AuditAction::$action,)*];
 
             pub fn name(self) -> &'static str {
                 match self {
-                    $(AuditAction::$kind => $name,)*
+                    $(AuditAction::$action => $name,)*
                 }
             }
         }
     };
 }
 
-kinds! {
+audit_actions! {
     Delete "delete",
     Mute "mute",
     Unmute "unmute",
     Ban "ban",
     Unban "unban",
     Approve "approve",
-    Reject "hide",
+    Reject "reject",
     Rules "rules",
-    Blocklist "words",
+    Blocklist "blocklist",
     Announce "announce",
     PinMessage "pin_message",
     UnpinMessage "unpin_message",
@@ -55,14 +56,14 @@ impl AuditAction {
         Self::ALL.iter().copied().find(|kind| kind.name() == text)
     }
 
-    /// Done to a person, who may know.
+    /// Is this an action on one user, who may see the entry?
     pub fn affects_user(self) -> bool {
         use AuditAction::*;
         matches!(self, Delete | Mute | Unmute | Ban | Unban | Approve | Reject)
     }
 }
 
-/// One entry of the log. Entries are never changed, but for the names of those who had their data erased.
+/// One entry of the audit log. An entry never changes, except that the names of users are removed when their data is erased.
 #[derive(Clone, PartialEq, Debug)]
 pub struct AuditEntry {
     pub id: AuditEntryId,
@@ -70,16 +71,16 @@ pub struct AuditEntry {
     pub at: Millis,
     pub by: Author,
     pub kind: AuditAction,
-    /// Whom it was done to.
+    /// The user on whom the action was taken.
     pub user: Option<UserId>,
     pub name: Option<String>,
     pub message: Option<MessageId>,
-    /// The offer or order it was about.
+    /// The id of the offer or order that the action concerns.
     pub subject: Option<String>,
-    /// What exactly: seconds, units, the rules that changed.
+    /// Details of the action: seconds, units, the rules that changed.
     pub detail: Option<String>,
     pub reason: Option<String>,
-    /// What the message said, read with the entry; never kept beside it.
+    /// The text of the message. It is read together with the entry and never stored in it.
     pub text: Option<String>,
 }
 
@@ -102,13 +103,14 @@ impl AuditEntry {
     }
 }
 
+/// In characters.
 pub const REASON_LENGTH_MAX: usize = 200;
 
-/// Why it was done, in the words of whoever did it: at most 200 characters; nothing visible is none.
+/// Checks the reason that a team member gave: at most 200 characters. A text without visible characters becomes `None`.
 pub fn parse_reason(given: Option<&str>) -> Result<Option<String>, Refusal> {
     let Some(given) = given.filter(|text| !text.trim().is_empty()) else { return Ok(None) };
     let reason = text::single_line(given, REASON_LENGTH_MAX);
-    reason.map(Some).ok_or_else(|| Refusal::bad_request("a reason has at most 200 characters"))
+    reason.map(Some).ok_or_else(|| Refusal::bad_request("A reason has at most 200 characters."))
 }
 
 #[cfg(test)]
@@ -116,16 +118,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_is_read_back_by_its_name() {
-        for kind in AuditAction::ALL {
-            assert_eq!(AuditAction::parse(kind.name()), Some(*kind));
-            assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());
+    fn every_action_is_parsed_from_its_name() {
+        for action in AuditAction::ALL {
+            assert_eq!(AuditAction::parse(action.name()), Some(*action));
+            assert_eq!(serde_json::to_value(action).unwrap(), action.name());
         }
         assert_eq!(AuditAction::parse("dance"), None);
     }
 
     #[test]
-    fn a_reason_is_short_or_none() {
+    fn reason_has_at_most_200_characters_or_is_none() {
         assert_eq!(parse_reason(None), Ok(None));
         assert_eq!(parse_reason(Some("  ")), Ok(None));
         assert_eq!(parse_reason(Some(" spam\nagain ")), Ok(Some("spam again".to_owned())));

@@ -1,4 +1,4 @@
-//! Muted words: text in the form in which it is compared, and the matcher of one show's list.
+//! The blocklist of a show: its blocked words, the matcher that finds them, and the form of text in which they are compared.
 
 use aho_corasick::AhoCorasick;
 use serde::{Deserialize, Serialize};
@@ -7,20 +7,20 @@ use utoipa::ToSchema;
 
 use super::{Refusal, text};
 
-/// What happens to a viewer's message with the word in it.
+/// What happens to a viewer's message that contains the word.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum BlockAction {
-    /// It waits for the team.
+    /// The message goes to the review queue.
     Review,
-    /// It is not taken.
+    /// The message is refused.
     Refuse,
 }
 
 impl BlockAction {
     pub fn name(self) -> &'static str {
         match self {
-            BlockAction::Review => "hold",
+            BlockAction::Review => "review",
             BlockAction::Refuse => "refuse",
         }
     }
@@ -30,21 +30,21 @@ impl BlockAction {
     }
 }
 
-/// A word or a few words, 1–50 characters. It is found however it is written: see [`fold`].
+/// A blocked word or phrase of 1–50 characters. It is found in every spelling: see [`fold`].
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct BlockedWord {
     pub word: String,
-    /// Only where it stands by itself; else inside of longer words too.
+    /// `true`: match only whole words. `false`: match inside longer words too.
     #[serde(default)]
     pub whole: bool,
     pub act: BlockAction,
 }
 
-/// The muted words of one show, made ready once for all messages.
+/// The blocked words of one show, with a matcher that is built once for all messages.
 #[derive(Debug)]
 pub struct Blocklist {
     words: Vec<BlockedWord>,
-    /// `None`: there is nothing to find.
+    /// `None`: the list is empty.
     matcher: Option<AhoCorasick>,
 }
 
@@ -56,30 +56,30 @@ impl Blocklist {
         Self { words: Vec::new(), matcher: None }
     }
 
-    /// A list as the team typed it. Of two spellings of one word the later counts.
+    /// Parses a list that the team typed. When it has two spellings of one word, the later one is kept.
     pub fn parse(given: Vec<BlockedWord>) -> Result<Self, Refusal> {
         if given.len() > Self::WORDS_MAX {
-            return Err(Refusal::bad_request("at most 500 words"));
+            return Err(Refusal::bad_request("A blocklist has at most 500 words."));
         }
         let mut words: Vec<BlockedWord> = Vec::with_capacity(given.len());
         let mut folded: Vec<String> = Vec::with_capacity(given.len());
         for blocked in given {
-            let bad = || Refusal::bad_request("a muted word has 1 to 50 characters, among them letters or digits");
+            let bad = || Refusal::bad_request("A blocked word has 1 to 50 characters, with at least one letter, digit or symbol.");
             let word = text::single_line(&blocked.word, Self::LENGTH_MAX).ok_or_else(bad)?;
             let form = fold(&word);
             if form.is_empty() {
                 return Err(bad());
             }
-            let muted = BlockedWord { word, ..blocked };
+            let blocked = BlockedWord { word, ..blocked };
             match folded.iter().position(|known| *known == form) {
-                Some(at) => words[at] = muted,
+                Some(at) => words[at] = blocked,
                 None => {
-                    words.push(muted);
+                    words.push(blocked);
                     folded.push(form);
                 }
             }
         }
-        let failed = |_| Refusal::bad_request("these words are too many to search for at once");
+        let failed = |_| Refusal::bad_request("This blocklist is too large.");
         let matcher = if words.is_empty() { None } else { Some(AhoCorasick::new(&folded).map_err(failed)?) };
         Ok(Self { words, matcher })
     }
@@ -88,8 +88,8 @@ impl Blocklist {
         &self.words
     }
 
-    /// The hardest thing that any of the words asks for. `folded` is the message's text, [folded](fold).
-    pub fn find(&self, folded: &str) -> Option<BlockAction> {
+    /// The strictest action of all words that the text contains. `folded` is the text, [folded](fold).
+    pub fn strictest_match(&self, folded: &str) -> Option<BlockAction> {
         let mut strictest = None;
         for found in self.matcher.as_ref()?.find_overlapping_iter(folded) {
             let Some(blocked) = self.words.get(found.pattern().as_usize()) else { continue };
@@ -109,13 +109,13 @@ impl Blocklist {
     }
 }
 
-/// Text as it is compared, so that a word is found however it is spelled: compatibility forms taken apart (NFKD), small
-/// letters, without vowel signs and accents, without tatweel and invisible characters, one form of alef, yeh, kaf and heh
-/// (teh marbuta counts as heh, as it is heard at the end of a sentence and mistyped everywhere), digits of Arabic and Persian as
-/// ASCII, any white space as one space.
+/// Folds a text to the form in which it is compared, so that a word is found in every spelling: compatibility forms are
+/// decomposed (NFKD), letters become lower case, vowel signs, accents, tatweel and invisible characters are removed, alef, yeh, kaf
+/// and heh get one form each (teh marbuta becomes heh, because it is pronounced like heh at the end of a sentence and often typed as
+/// heh), Arabic and Persian digits become ASCII, and each run of white space becomes one space.
 ///
-/// Only marks that change how a letter sounds are dropped (Latin, Greek, Cyrillic, Hebrew, Arabic): the vowels of Devanagari
-/// or Thai are letters of their own.
+/// Only marks that change the sound of a letter are removed (Latin, Greek, Cyrillic, Hebrew, Arabic). The vowel signs of Devanagari
+/// and Thai stay, because they are letters.
 pub fn fold(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
     let letters = text.nfkd().flat_map(char::to_lowercase).filter(|c| !is_diacritic(*c) && !is_invisible(*c));
@@ -136,12 +136,12 @@ pub fn fold(text: &str) -> String {
     folded
 }
 
-/// The one form of a letter that is written in several.
+/// The common form of a letter that has several forms.
 fn canonical_letter(c: char) -> char {
     match c {
-        // Wasla, wavy hamza; alef with hamza or madda was taken apart, and its mark dropped.
+        // Alef with wasla or wavy hamza. Alef with hamza or madda was decomposed before, and its mark removed.
         '\u{671}' | '\u{672}' | '\u{673}' => 'ا',
-        // Alef maqsura, Persian yeh, and what Urdu and Kurdish keyboards make of it.
+        // Alef maqsura, Persian yeh, and the forms of Urdu and Kurdish keyboards.
         '\u{649}' | '\u{6cc}' | '\u{6d0}' | '\u{6d2}' => 'ي',
         '\u{629}' | '\u{6c3}' | '\u{6c1}' | '\u{6be}' | '\u{6d5}' => 'ه',
         '\u{6a9}' | '\u{6aa}' => 'ك',
@@ -165,7 +165,8 @@ fn is_diacritic(c: char) -> bool {
         | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}' | '\u{20d0}'..='\u{20ff}' | '\u{fe20}'..='\u{fe2f}')
 }
 
-/// Takes no room: joiners, direction marks, fillers, variation selectors, tags; and tatweel, which only stretches.
+/// Is the character invisible? Joiners, direction marks, fillers, variation selectors and tags are; tatweel is included because it
+/// only stretches a word.
 fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{640}' | '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
@@ -181,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_word_however_it_is_written() {
+    fn spellings_of_one_word_fold_to_the_same_text() {
         for (written, folded) in [
             ("Scam", "scam"),
             ("ＳＣＡＭ", "scam"),
@@ -212,20 +213,20 @@ mod tests {
         }
     }
 
-    fn words(list: &[(&str, bool, BlockAction)]) -> Blocklist {
-        let muted = |(word, whole, act): &(&str, bool, BlockAction)| BlockedWord {
+    fn blocklist(list: &[(&str, bool, BlockAction)]) -> Blocklist {
+        let blocked = |(word, whole, act): &(&str, bool, BlockAction)| BlockedWord {
             word: (*word).to_owned(),
             whole: *whole,
             act: *act,
         };
-        Blocklist::parse(list.iter().map(muted).collect()).unwrap()
+        Blocklist::parse(list.iter().map(blocked).collect()).unwrap()
     }
 
     #[test]
-    fn a_word_is_found_by_itself_or_inside_of_others() {
+    fn whole_words_and_parts_of_words_are_found() {
         use BlockAction::*;
-        let words =
-            words(&[("ass", true, Refuse), ("كلب", true, Refuse), ("scam", false, Review), ("bad deal", true, Review)]);
+        let blocklist =
+            blocklist(&[("ass", true, Refuse), ("كلب", true, Refuse), ("scam", false, Review), ("bad deal", true, Review)]);
         for (text, act) in [
             ("what an ASS!", Some(Refuse)),
             ("a class act", None),
@@ -239,13 +240,13 @@ mod tests {
             ("bad dealer", None),
             ("", None),
         ] {
-            assert_eq!(words.find(&fold(text)), act, "{text}");
+            assert_eq!(blocklist.strictest_match(&fold(text)), act, "{text}");
         }
-        assert_eq!(Blocklist::empty().find("scam"), None);
+        assert_eq!(Blocklist::empty().strictest_match("scam"), None);
     }
 
     #[test]
-    fn a_list_has_bounds_and_no_word_twice() {
+    fn blocklist_has_limits_and_no_duplicates() {
         let word = |text: &str| BlockedWord { word: text.to_owned(), whole: false, act: BlockAction::Review };
         for (text, good) in [
             ("x", true),
@@ -263,39 +264,39 @@ mod tests {
         let twice =
             Blocklist::parse(vec![word("على"), word("b"), BlockedWord { act: BlockAction::Refuse, ..word("علی") }])
                 .unwrap();
-        assert_eq!((twice.words().len(), twice.find("علي")), (2, Some(BlockAction::Refuse)));
+        assert_eq!((twice.words().len(), twice.strictest_match("علي")), (2, Some(BlockAction::Refuse)));
     }
 
     proptest! {
         #[test]
-        fn folded_text_folds_to_itself(text in "\\PC{0,60}") {
+        fn folding_twice_changes_nothing(text in "\\PC{0,60}") {
             let once = fold(&text);
             prop_assert_eq!(fold(&once), once);
         }
 
         #[test]
-        fn marks_and_unseen_characters_hide_no_word(
+        fn marks_and_invisible_characters_do_not_hide_a_word(
             at in proptest::collection::vec((0_usize..6, prop_oneof![Just('\u{200d}'), Just('\u{640}'), Just('\u{651}'), Just('\u{301}'), Just('\u{202e}')]), 0..20)
         ) {
-            let words = words(&[("محرم", false, BlockAction::Refuse)]);
+            let blocklist = blocklist(&[("محرم", false, BlockAction::Refuse)]);
             let mut text: Vec<char> = "محرم".chars().collect();
             for (place, c) in at {
                 text.insert(place.min(text.len()), c);
             }
             let text: String = text.into_iter().collect();
-            prop_assert_eq!(words.find(&fold(&text)), Some(BlockAction::Refuse));
+            prop_assert_eq!(blocklist.strictest_match(&fold(&text)), Some(BlockAction::Refuse));
         }
 
         #[test]
-        fn what_is_found_is_there(text in "[a-c ]{0,40}", list in proptest::collection::vec(("[a-c]{1,4}", any::<bool>()), 1..8)) {
-            let muted: Vec<_> = list.iter().map(|(word, whole)| BlockedWord { word: word.clone(), whole: *whole, act: BlockAction::Review }).collect();
-            let words = Blocklist::parse(muted).unwrap();
-            // Of one word twice the later counts.
+        fn match_agrees_with_a_simple_search(text in "[a-c ]{0,40}", list in proptest::collection::vec(("[a-c]{1,4}", any::<bool>()), 1..8)) {
+            let blocked: Vec<_> = list.iter().map(|(word, whole)| BlockedWord { word: word.clone(), whole: *whole, act: BlockAction::Review }).collect();
+            let blocklist = Blocklist::parse(blocked).unwrap();
+            // When a word is listed twice, the later one is kept.
             let counts = |at: usize| !list[at + 1..].iter().any(|(word, _)| *word == list[at].0);
             let folded = fold(&text);
-            let there = |(word, whole): &(String, bool)| if *whole { folded.split(' ').any(|it| it == word) } else { folded.contains(word.as_str()) };
+            let there = |(word, whole): &(String, bool)| if *whole { folded.split(' ').any(|part| part == word) } else { folded.contains(word.as_str()) };
             let expected = (0..list.len()).any(|at| counts(at) && there(&list[at]));
-            prop_assert_eq!(words.find(&folded).is_some(), expected);
+            prop_assert_eq!(blocklist.strictest_match(&folded).is_some(), expected);
         }
     }
 }

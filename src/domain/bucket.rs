@@ -1,8 +1,8 @@
-//! A rate limit that is told the time.
+//! Rate limit: a token bucket. It has no clock of its own; callers pass the time.
 
 use super::Millis;
 
-/// `rate` tokens a second, at most `burst` saved up.
+/// A rate limit that gains `per_second` tokens each second and saves at most `burst` tokens.
 #[derive(Clone, Debug)]
 pub struct TokenBucket {
     per_second: f64,
@@ -16,7 +16,7 @@ impl TokenBucket {
         Self { per_second, burst, tokens: burst, updated_at: now }
     }
 
-    /// Takes one token, or says how many milliseconds until there is one.
+    /// Takes one token. The error is the number of milliseconds until the next token.
     pub fn take(&mut self, now: Millis) -> Result<(), i64> {
         let elapsed_s = (now - self.updated_at).max(0) as f64 / 1_000.0;
         self.tokens = (self.tokens + elapsed_s * self.per_second).min(self.burst);
@@ -28,8 +28,8 @@ impl TokenBucket {
         Err(((1.0 - self.tokens) / self.per_second * 1_000.0).ceil() as i64)
     }
 
-    /// Takes one token whether or not there is one: for those who come first. Others wait for what they took, at most
-    /// one burst.
+    /// Takes one token even when none is left, for actors with priority. The bucket then goes into debt, by at most one burst, and
+    /// all others wait until the debt is paid back.
     pub fn take_with_priority(&mut self, now: Millis) {
         if self.take(now).is_err() {
             self.tokens = (self.tokens - 1.0).max(-self.burst);
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn burst_then_rate_then_burst_again() {
+    fn burst_is_spent_then_refilled_at_the_rate() {
         let mut bucket = TokenBucket::new(1.0, 3.0, 0);
         assert!((0..3).all(|_| bucket.take(0).is_ok()));
         assert_eq!(bucket.take(0), Err(1_000));
@@ -53,17 +53,17 @@ mod tests {
     }
 
     #[test]
-    fn who_comes_first_is_never_refused_and_is_paid_for_by_the_rest() {
+    fn priority_is_never_refused_and_the_others_wait_for_its_debt() {
         let mut bucket = TokenBucket::new(10.0, 5.0, 0);
         (0..8).for_each(|_| bucket.take_with_priority(0));
         assert_eq!(bucket.take(0), Err(400));
         (0..1_000).for_each(|_| bucket.take_with_priority(0));
-        assert_eq!(bucket.take(0), Err(600), "never more than a burst in debt");
+        assert_eq!(bucket.take(0), Err(600), "the debt is at most one burst");
         assert_eq!(bucket.take(600), Ok(()));
     }
 
     #[test]
-    fn a_clock_that_steps_back_gives_nothing_away() {
+    fn clock_that_goes_back_adds_no_tokens() {
         let mut bucket = TokenBucket::new(1.0, 1.0, 10_000);
         assert!(bucket.take(10_000).is_ok());
         assert!(bucket.take(5_000).is_err());

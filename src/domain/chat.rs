@@ -1,4 +1,4 @@
-//! Talk: what may be said, by whom, how often.
+//! Chat: messages, chat rules, moderation decisions and sanctions.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -8,7 +8,7 @@ use super::product::in_range;
 use super::spam::{has_link, has_too_many_repeats};
 use super::{Author, Event, MessageId, Millis, Refusal, StreamId, UserId, text};
 
-/// A line of chat that may be shown: 1–200 characters on one line.
+/// The text of a chat message: 1–200 characters on one line.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ChatText(String);
 
@@ -18,7 +18,7 @@ impl ChatText {
     pub fn parse(given: &str) -> Result<Self, Refusal> {
         text::single_line(given, Self::LENGTH_MAX)
             .map(Self)
-            .ok_or_else(|| Refusal::bad_request("a message has 1 to 200 characters"))
+            .ok_or_else(|| Refusal::bad_request("A message has 1 to 200 characters."))
     }
 
     pub fn into_string(self) -> String {
@@ -33,7 +33,7 @@ pub struct ChatMessage {
     pub at: Millis,
     pub from: Author,
     pub text: String,
-    /// What it answers.
+    /// The message that this one replies to.
     pub reply: Option<Quote>,
     pub deleted: bool,
 }
@@ -44,18 +44,18 @@ impl ChatMessage {
         Event::Chat { id, from, text, reply }
     }
 
-    /// As it stands above an answer: at most 80 characters of it.
+    /// The quote that is shown above a reply: at most the first 80 characters of the message.
     pub fn quote(&self) -> Quote {
         let Author { id: user, name, .. } = self.from.clone();
         Quote { id: self.id, user, name, text: self.text.chars().take(Quote::LENGTH_MAX).collect() }
     }
 }
 
-/// Another message, shown where it is spoken of, for as long as it stands itself.
+/// A message that another message quotes. The quote is removed when the quoted message is removed.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
 pub struct Quote {
     pub id: MessageId,
-    /// Whose message it is.
+    /// The author of the quoted message.
     pub user: UserId,
     pub name: String,
     pub text: String,
@@ -65,13 +65,14 @@ impl Quote {
     pub const LENGTH_MAX: usize = 80;
 }
 
-/// What becomes of a viewer's message with a link in it. The team may always link.
+/// What happens to a viewer's message that contains a link. The team may always send links.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LinkRule {
     Allow,
     Review,
-    /// The rule of a new show: a queue that nobody looks at would swallow them without a word.
+    /// The default of a new show. `Review` is not the default, because an unattended review queue would hide messages without
+    /// an answer.
     #[default]
     Refuse,
 }
@@ -80,7 +81,7 @@ impl LinkRule {
     pub fn name(self) -> &'static str {
         match self {
             LinkRule::Allow => "allow",
-            LinkRule::Review => "hold",
+            LinkRule::Review => "review",
             LinkRule::Refuse => "refuse",
         }
     }
@@ -90,36 +91,36 @@ impl LinkRule {
     }
 }
 
-/// What holds for everybody's talk in a show.
+/// The chat rules of a show.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, ToSchema)]
 pub struct ChatRules {
-    /// At least this many milliseconds between two messages of one viewer; 0 is off.
+    /// Slow mode: the least number of milliseconds between two messages of one viewer; 0 is off.
     pub slow_ms: i64,
-    /// The host's notice, shown until it is taken away.
+    /// The host's notice, shown until it is removed.
     pub notice: Option<String>,
-    /// Only the team may speak.
+    /// Only the team may send messages.
     pub off: bool,
     pub links: LinkRule,
-    /// Every viewer's message waits for the team.
+    /// Every viewer's message goes to the review queue.
     pub review_all: bool,
-    /// The comment that stands above the others.
+    /// The pinned message, shown above the others.
     pub pinned: Option<Quote>,
 }
 
-/// Messages of one show that may wait for the team; past it they are refused.
+/// The most messages that one review queue holds; the next ones are refused.
 pub const REVIEW_QUEUE_MAX: i64 = 500;
 
-/// What the rules make of a message that they do not refuse.
+/// The decision of the rules about a message that they do not refuse.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ChatDecision {
     Publish,
-    /// It waits for the team.
+    /// The message goes to the review queue.
     Review,
 }
 
 impl ChatRules {
-    /// What these rules and the muted words make of a viewer's text and name, both given [folded](super::words::fold).
-    /// A name cannot be typed anew like a text, so what is unwanted in it is left to the team.
+    /// Decides about a viewer's message by these rules and the blocklist. Name and text must be [folded](super::blocklist::fold).
+    /// A viewer can rewrite a text but not their name, so a blocked word or a link in the name leads to review, not to a refusal.
     pub fn evaluate(
         &self,
         folded_name: &str,
@@ -132,7 +133,7 @@ impl ChatRules {
         if has_too_many_repeats(folded_text) {
             return Err(Refusal::RepeatedCharacters);
         }
-        let word_action = blocklist.find(folded_text);
+        let word_action = blocklist.strictest_match(folded_text);
         if word_action == Some(BlockAction::Refuse) {
             return Err(Refusal::BlockedWord);
         }
@@ -140,7 +141,7 @@ impl ChatRules {
         if is_restricted_link(folded_text) && self.links == LinkRule::Refuse {
             return Err(Refusal::LinksNotAllowed);
         }
-        let name_needs_review = blocklist.find(folded_name).is_some() || is_restricted_link(folded_name);
+        let name_needs_review = blocklist.strictest_match(folded_name).is_some() || is_restricted_link(folded_name);
         Ok(if is_restricted_link(folded_text) || word_action.is_some() || name_needs_review || self.review_all {
             ChatDecision::Review
         } else {
@@ -149,33 +150,33 @@ impl ChatRules {
     }
 }
 
-/// A change of the rules: what is not given stays as it is.
+/// A change of the chat rules. A field that is absent stays as it is.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize, ToSchema)]
 pub struct ChatRulesForm {
-    /// At least this many seconds between two messages of one viewer; 0 (off) to 300.
+    /// Slow mode: the least number of seconds between two messages of one viewer; 0 (off) to 300.
     pub slow_s: Option<i64>,
-    /// Only the team may speak.
+    /// Only the team may send messages.
     pub off: Option<bool>,
-    /// What becomes of a viewer's message with a link in it.
+    /// What happens to a viewer's message that contains a link.
     pub links: Option<LinkRule>,
-    /// Every viewer's message waits for the team.
+    /// Every viewer's message goes to the review queue.
     pub review_all: Option<bool>,
 }
 
 impl ChatRulesForm {
-    /// The change in words, for the log of actions.
+    /// The change as text, for the audit log.
     pub fn describe(&self) -> String {
         let changes = [
             self.slow_s.map(|seconds| format!("slow_s {seconds}")),
             self.off.map(|off| format!("off {off}")),
             self.links.map(|links| format!("links {}", links.name())),
-            self.review_all.map(|hold_all| format!("hold_all {hold_all}")),
+            self.review_all.map(|review_all| format!("review_all {review_all}")),
         ];
         changes.into_iter().flatten().collect::<Vec<_>>().join(", ")
     }
 }
 
-/// Slow mode in seconds: 0 (off) to 300.
+/// Checks the seconds of slow mode, 0 (off) to 300, and converts them to milliseconds.
 pub fn slow_ms(seconds: i64) -> Result<i64, Refusal> {
     Ok(in_range(seconds, 0, 300, "slow mode seconds")? * 1_000)
 }
@@ -196,7 +197,7 @@ impl SanctionKind {
     }
 }
 
-/// A person kept quiet (mute, for a time) or out (ban, until lifted) in one show.
+/// A user who is muted (for a time) or banned (until the ban is lifted) in one show.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Sanction {
     pub user: UserId,
@@ -209,11 +210,12 @@ pub struct Sanction {
 }
 
 impl Sanction {
-    /// Mutes last 10 seconds to 7 days.
+    /// Checks the seconds of a mute, 10 seconds to 7 days, and converts them to milliseconds.
     pub fn mute_ms(seconds: i64) -> Result<i64, Refusal> {
         Ok(in_range(seconds, 10, 7 * 24 * 3_600, "mute seconds")? * 1_000)
     }
 
+    /// The refusal that this sanction causes at `now`; `None` when it is over.
     pub fn refusal(&self, now: Millis) -> Option<Refusal> {
         match (self.kind, self.until) {
             (SanctionKind::Ban, _) => Some(Refusal::Banned),
@@ -228,7 +230,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mute_ends_and_a_ban_does_not() {
+    fn mute_expires_and_ban_does_not() {
         let by = |kind, until| Sanction {
             user: UserId::parse("u").unwrap(),
             name: "U".into(),
@@ -244,8 +246,8 @@ mod tests {
     }
 
     #[test]
-    fn the_rules_refuse_before_they_hold() {
-        let word = |word: &str, act| super::super::blocklist::BlockedWord { word: word.into(), whole: false, act };
+    fn refusal_takes_precedence_over_review() {
+        let word = |word: &str, act| super::super::BlockedWord { word: word.into(), whole: false, act };
         let words =
             Blocklist::parse(vec![word("scam", BlockAction::Refuse), word("cheap", BlockAction::Review)]).unwrap();
         let open = ChatRules { links: LinkRule::Allow, ..ChatRules::default() };
@@ -268,8 +270,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unwanted_in_a_name_waits_for_the_team() {
-        let scam = super::super::blocklist::BlockedWord { word: "scam".into(), whole: false, act: BlockAction::Refuse };
+    fn blocked_word_or_link_in_a_name_leads_to_review() {
+        let scam = super::super::BlockedWord { word: "scam".into(), whole: false, act: BlockAction::Refuse };
         let words = Blocklist::parse(vec![scam]).unwrap();
         let links = |links| ChatRules { links, ..ChatRules::default() };
         for (rules, name, expected) in [
@@ -283,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quote_is_short() {
+    fn quote_has_at_most_80_characters() {
         let from = Author { id: UserId::parse("u").unwrap(), name: "U".into(), role: super::super::Role::Viewer };
         let (id, stream) = (MessageId::new(), StreamId::new());
         let long = ChatMessage { id, stream, at: 0, from, text: "ك".repeat(200), reply: None, deleted: false };
@@ -294,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn message_of_200_is_said_and_of_201_is_not() {
+    fn message_of_200_characters_is_accepted_and_of_201_is_refused() {
         assert!(ChatText::parse(&"ك".repeat(200)).is_ok());
         assert!(ChatText::parse(&"x".repeat(201)).is_err());
         assert!(ChatText::parse(" \n ").is_err());

@@ -1,11 +1,11 @@
-//! Something that happened in a stream: the log lane. Numbered, ordered, recoverable.
+//! Events of a stream: the event lane. Events are numbered, ordered and recoverable.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Actor, MessageId, Millis, OfferId, Quote, Role, UserId};
 
-/// Who said it, as others see them.
+/// The author of a message or notice, as other viewers see them.
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
 pub struct Author {
     pub id: UserId,
@@ -19,6 +19,7 @@ impl From<&Actor> for Author {
     }
 }
 
+/// Something that happened in a stream.
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Event {
@@ -26,7 +27,7 @@ pub enum Event {
         id: MessageId,
         from: Author,
         text: String,
-        /// What it answers.
+        /// The message that this one replies to.
         #[serde(skip_serializing_if = "Option::is_none")]
         reply: Option<Quote>,
     },
@@ -34,24 +35,24 @@ pub enum Event {
         offer: OfferId,
     },
     Unpinned {},
-    /// Selling starts now: the countdown is over, or there was none.
+    /// The sale starts now: the countdown is over, or there was none.
     SaleOpened {
         offer: OfferId,
     },
     SaleClosed {
         offer: OfferId,
     },
-    /// An order was paid; the name is the one its buyer chose.
+    /// An order was paid. The name is the display name of the buyer.
     Purchased {
         name: String,
         qty: i64,
         offer: OfferId,
     },
-    /// A message was taken away.
+    /// A message was deleted.
     Deleted {
         id: MessageId,
     },
-    /// May not speak for a time; what they said goes too.
+    /// The user may not send messages until `until`. The user's messages are removed.
     Muted {
         user: UserId,
         name: String,
@@ -60,12 +61,12 @@ pub enum Event {
     Unmuted {
         user: UserId,
     },
-    /// Was sent out; what they said goes too.
+    /// The user was banned. The user's messages are removed.
     Banned {
         user: UserId,
         name: String,
     },
-    /// Had their data erased: what they said goes.
+    /// The user's data was erased. The user's messages are removed.
     Erased {
         user: UserId,
     },
@@ -78,7 +79,7 @@ pub enum Event {
 }
 
 impl Event {
-    /// Its `type` on the wire.
+    /// The `type` of the event on the wire.
     pub fn name(&self) -> &'static str {
         match self {
             Event::Chat { .. } => "chat",
@@ -98,7 +99,7 @@ impl Event {
         }
     }
 
-    /// The id of the offer, the message or the person it is about, where it is about one.
+    /// The id of the offer, message or user that the event is about, if there is one.
     pub fn subject(&self) -> Option<String> {
         match self {
             Event::Pinned { offer }
@@ -114,12 +115,12 @@ impl Event {
         }
     }
 
-    /// Takes something or somebody from the screens, or gives it back.
+    /// Does the event remove messages from the screens, or allow a user to chat again?
     pub fn is_moderation(&self) -> bool {
         matches!(self, Event::Deleted { .. } | Event::Unmuted { .. }) || self.removes_messages_of().is_some()
     }
 
-    /// The person whose messages go from the screens with this.
+    /// The user whose messages this event removes from the screens.
     pub fn removes_messages_of(&self) -> Option<&UserId> {
         match self {
             Event::Muted { user, .. } | Event::Banned { user, .. } | Event::Erased { user } => Some(user),
@@ -127,7 +128,7 @@ impl Event {
         }
     }
 
-    /// Goes out past the tick: viewers act on it at once.
+    /// Is the event broadcast immediately, without waiting for the next tick? Viewers act on such an event.
     pub fn is_urgent(&self) -> bool {
         matches!(
             self,

@@ -1,4 +1,4 @@
-//! Names for things: UUIDv7 for what we create, text for people, whom the operator's own site names.
+//! Ids: UUIDv7 for the objects that we create, text for users, whose ids come from the operator's own site.
 
 use std::sync::Arc;
 
@@ -16,18 +16,18 @@ macro_rules! id {
         pub struct $name(pub Uuid);
 
         impl $name {
-            /// A new id; ids made later sort later.
+            /// A new id. An id that is created later sorts later.
             pub fn new() -> Self {
                 Self(Uuid::now_v7())
             }
 
-            /// Earlier than every id made at `at` or after it.
+            /// The lower bound of the ids that are created at `at` or later.
             pub fn first_at(at: Millis) -> Self {
                 Self(Uuid::from_u128((at.max(0) as u128) << 80))
             }
 
-            /// When it was made, in epoch milliseconds, by the clock of whoever made it.
-            pub fn made_at(self) -> Millis {
+            /// The time of creation in epoch milliseconds, by the clock of the node that created the id.
+            pub fn created_at(self) -> Millis {
                 self.0.get_timestamp().map_or(0, |time| {
                     let (seconds, nanos) = time.to_unix();
                     (seconds * 1_000) as Millis + Millis::from(nanos / 1_000_000)
@@ -57,27 +57,27 @@ macro_rules! id {
 }
 
 id! {
-    /// A seller.
+    /// The id of a seller.
     ShopId
-    /// One show.
+    /// The id of a show.
     StreamId
-    /// What is sold.
+    /// The id of a product.
     ProductId
-    /// A variant of a product (SKU), with a price and a stock pool.
+    /// The id of a variant of a product (SKU), which has a price and a stock pool.
     VariantId
-    /// A variant at a price in a quantity, sold in one stream.
+    /// The id of an offer: a variant at a price in a quantity, sold in one stream.
     OfferId
-    /// A purchase, from the hold on.
+    /// The id of an order, which exists from the hold on.
     OrderId
-    /// One line of chat.
+    /// The id of a chat message.
     MessageId
-    /// A link into the team of a show.
+    /// The id of an invite link to the team of a show.
     InviteId
-    /// An entry in the log of what the team did.
+    /// The id of an entry in the audit log.
     AuditEntryId
 }
 
-/// A person, as the operator's own site calls them: 1–64 visible ASCII characters, from the token's `sub`.
+/// A user's id on the operator's own site: 1–64 visible ASCII characters, from the token's claim `sub`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, ToSchema)]
 #[serde(transparent)]
 #[schema(value_type = String)]
@@ -91,7 +91,7 @@ impl UserId {
         if fits && text.bytes().all(|byte| byte.is_ascii_graphic()) {
             Ok(Self(text.into()))
         } else {
-            Err(Refusal::bad_request("a user id has 1 to 64 visible ASCII characters"))
+            Err(Refusal::bad_request("A user id has 1 to 64 visible ASCII characters."))
         }
     }
 
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn user_id_is_short_visible_ascii() {
+    fn user_id_has_1_to_64_visible_ascii_characters() {
         for (text, good) in [
             ("ann", true),
             ("auth0|62f", true),
@@ -126,13 +126,13 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_told_apart_by_when_they_were_made() {
+    fn lower_bound_of_a_time_separates_ids_by_creation_time() {
         let id = MessageId::new();
-        assert!(MessageId::first_at(id.made_at()) < id && id < MessageId::first_at(id.made_at() + 1));
+        assert!(MessageId::first_at(id.created_at()) < id && id < MessageId::first_at(id.created_at() + 1));
     }
 
     #[test]
-    fn later_ids_sort_later() {
+    fn id_created_later_sorts_later() {
         let ids: Vec<_> = (0..100).map(|_| OrderId::new()).collect();
         assert!(ids.is_sorted());
     }

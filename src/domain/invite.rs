@@ -1,29 +1,29 @@
-//! Helpers: people the host lets into the team of one show, by a link.
+//! Invites: links by which the host adds helpers to the team of one show.
 
 use sha2::{Digest, Sha256};
 
 use super::product::in_range;
 use super::{InviteId, Millis, Refusal, Role, StreamId, UserId};
 
-/// What is kept of a link's code.
+/// The SHA-256 hash of an invite code. Only the hash is stored.
 pub type CodeHash = [u8; 32];
 
-/// A link into the team: whoever opens it while it holds helps in one show, in one role.
+/// An invite link. A user who opens it while it is valid joins the team of one show, in one role.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Invite {
     pub id: InviteId,
     pub stream: StreamId,
     pub role: Role,
-    /// Who made it.
+    /// The name of the team member who created it.
     pub by: String,
     pub created_at: Millis,
-    /// Then the link ends, and the powers of everybody who came by it.
+    /// The time at which the link and the roles of its helpers expire.
     pub expires_at: Millis,
     pub revoked_at: Option<Millis>,
     pub helpers: Vec<Helper>,
 }
 
-/// Somebody who came by an invite.
+/// A user who joined the team by an invite.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Helper {
     pub user: UserId,
@@ -32,21 +32,21 @@ pub struct Helper {
 }
 
 impl Invite {
-    /// A link is for a team, not for a crowd that it leaked to.
+    /// The most helpers per invite. An invite is for a team; a leaked link must not let in everybody.
     pub const HELPERS_MAX: i64 = 20;
-    /// Links of one show that hold at once.
+    /// The most valid invites that one show has at a time.
     pub const ACTIVE_MAX: i64 = 50;
 
-    /// The roles a link may give: never one that runs the show.
+    /// Checks that an invite may give this role: never a role that runs the show.
     pub fn allowed_role(role: Role) -> Result<Role, Refusal> {
         if role.can_be_invited() {
             Ok(role)
         } else {
-            Err(Refusal::bad_request("role is moderator, producer or analyst"))
+            Err(Refusal::bad_request("role must be moderator, producer or analyst."))
         }
     }
 
-    /// A link holds 10 minutes to 30 days.
+    /// Checks the lifetime of an invite, 10 minutes to 30 days, and converts it to milliseconds.
     pub fn lifetime_ms(seconds: i64) -> Result<Millis, Refusal> {
         Ok(in_range(seconds, 600, 30 * 24 * 3_600, "expires_s")? * 1_000)
     }
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_link_gives_no_role_that_runs_the_show() {
+    fn invite_gives_no_role_that_runs_the_show() {
         for (role, good) in [
             (Role::Guest, false),
             (Role::Viewer, false),

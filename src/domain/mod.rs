@@ -1,7 +1,7 @@
-//! What the words mean: the shop's nouns and the rules between them.
+//! The business rules: the shop's nouns and the rules between them.
 //!
-//! Nothing here waits, stores, or looks at a clock; callers pass `now`. The same rules therefore hold
-//! for both databases, for every door and for every test.
+//! This layer is pure: no async, no I/O, no clock. Callers pass `now`. The same rules therefore apply to both databases, to REST
+//! and the socket, and to every test.
 
 pub mod actor;
 pub mod address;
@@ -44,12 +44,12 @@ pub use order::{IdempotencyKey, Order, OrderStatus, RequestHash};
 pub use order_history::{OrderHistoryEntry, OrderHistoryKind, OrderTimestamps, order_history};
 pub use payment::{Payment, PaymentIntent, PaymentIntentStatus, PaymentStatus, Refund, RefundStatus};
 pub use product::{Product, Shop, Variant};
-pub use refusal::Refusal;
+pub use refusal::{ErrorCode, Refusal};
 pub use stream::{LiveStream, Pin, StreamPosition, StreamStatus};
 pub use test_provider::TestScenario;
 pub use text::{Name, Titles};
 
-/// UTC, milliseconds since 1970. The only form of time, on the wire and in both databases.
+/// UTC, in milliseconds since 1970. The only form of time on the wire and in both databases.
 pub type Millis = i64;
-/// Money in minor units (halalas, cents) of the currency beside it.
+/// An amount of money in minor units (halalas, cents). The currency is in the field beside it.
 pub type Minor = i64;

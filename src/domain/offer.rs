@@ -1,7 +1,7 @@
-//! The rules of selling: when an offer is open, who may hold how much, which place they get.
+//! The rules of selling: when an offer is open, how many units a buyer can reserve, and which place the buyer gets.
 //!
-//! [`decide`] answers a whole batch at once. The store calls it between locking the offer's row and writing,
-//! so what it is told is true until it has answered, on Postgres and on SQLite alike.
+//! [`decide`] decides a whole batch of purchase requests. The store calls it while it holds the lock on the offer's row, before it
+//! writes. The inventory that is passed in therefore cannot change until the decision is written, on Postgres and on SQLite.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -12,12 +12,13 @@ use super::{
     VariantId,
 };
 
+/// How an offer is sold.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OfferKind {
-    /// In the bag until closed.
+    /// In the product list until it is closed.
     Regular,
-    /// A window, a countdown, a limit per buyer.
+    /// A flash sale: a time window, a countdown, a limit per buyer.
     Flash,
 }
 
@@ -30,7 +31,7 @@ impl OfferKind {
     }
 }
 
-/// What the host made of the offer. Countdown and sold out follow from it, the time and the stock: see [`OfferStatus`].
+/// The stage that the host has set. Countdown and sold out are derived from it, the time and the stock: see [`OfferStatus`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum OfferStage {
     Draft,
@@ -52,7 +53,7 @@ impl OfferStage {
     }
 }
 
-/// What a viewer is shown.
+/// The status that a viewer sees.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OfferStatus {
@@ -65,7 +66,7 @@ pub enum OfferStatus {
     Closed,
 }
 
-/// The selling half of an offer's row: everything a purchase is decided by.
+/// The part of an offer's row that decides a purchase.
 #[derive(Clone, PartialEq, Debug)]
 pub struct OfferTerms {
     pub stage: OfferStage,
@@ -82,11 +83,12 @@ pub struct OfferTerms {
 }
 
 impl OfferTerms {
+    /// Units that are not reserved.
     pub fn left(&self) -> i64 {
         self.quantity - self.reserved
     }
 
-    /// Refuses when nothing can be bought at `now`, whatever the stock.
+    /// Refuses when the offer is not open at `now`. The stock is not checked.
     pub fn check_open(&self, now: Millis) -> Result<(), Refusal> {
         if self.stage == OfferStage::Closed || self.closes_at.is_some_and(|end| end <= now) {
             return Err(Refusal::Closed);
@@ -98,7 +100,7 @@ impl OfferTerms {
         }
     }
 
-    /// `unpaid`: units held or capturing, which may still come back.
+    /// `unpaid`: units of held and capturing orders, which may become available again.
     pub fn status(&self, now: Millis, unpaid: i64) -> OfferStatus {
         match (self.stage, self.check_open(now)) {
             (_, Err(Refusal::Closed)) => OfferStatus::Closed,
@@ -112,7 +114,7 @@ impl OfferTerms {
     }
 }
 
-/// An offer as it is shown: the terms and the words around them.
+/// An offer as it is shown: its terms and the texts around them.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Offer {
     pub id: OfferId,
@@ -129,16 +131,16 @@ pub struct Offer {
     pub currency: String,
     pub countdown_ms: i64,
     pub duration_ms: Option<i64>,
-    /// Its place in the run-down: lower comes first, and of two alike the older.
+    /// The position in the line-up: a lower number comes first; of two equal numbers, the older offer comes first.
     pub position: i64,
-    /// When the sale is to begin by itself; the countdown runs before.
+    /// The scheduled start of the sale. The countdown runs before it.
     pub starts_at: Option<Millis>,
     pub terms: OfferTerms,
-    /// Units held or capturing, known when none is left.
+    /// Units of held and capturing orders. They are only counted when no unit is left.
     pub unpaid: i64,
 }
 
-/// What a host asks for: checked, in the units of the form.
+/// A new offer after validation, with times in milliseconds.
 #[derive(Clone, PartialEq, Debug)]
 pub struct NewOffer {
     pub id: OfferId,
@@ -155,7 +157,7 @@ pub struct NewOffer {
     pub starts_at: Option<Millis>,
 }
 
-/// The form of a new offer as it arrives, seconds and all.
+/// The form of a new offer as the client sends it, with times in seconds.
 #[derive(Clone, Debug)]
 pub struct OfferForm {
     pub variant: VariantId,
@@ -170,38 +172,39 @@ pub struct OfferForm {
     pub starts_at: Option<Millis>,
 }
 
-/// How far ahead a sale can be planned: 90 days.
+/// How far ahead a sale can be scheduled: 90 days.
 pub const SCHEDULE_AHEAD_MAX_MS: Millis = 90 * 24 * 3_600_000;
 
-/// A planned sale nobody could start is left to the host when it is later than this: 15 minutes.
+/// How late a scheduled sale can still start: 15 minutes. When no node could start it by then, the host has to start it.
 pub const SCHEDULE_LATE_MAX_MS: Millis = 15 * 60_000;
 
-/// A time to begin by itself, still to come at `now`.
+/// Checks the scheduled start of a sale: after `now`, and at most 90 days ahead.
 pub fn validate_starts_at(starts_at: Millis, now: Millis) -> Result<Millis, Refusal> {
     if starts_at <= now {
-        return Err(Refusal::bad_field("starts_at", "is over already"));
+        return Err(Refusal::bad_field("starts_at", "must be in the future."));
     }
     if now + SCHEDULE_AHEAD_MAX_MS < starts_at {
-        return Err(Refusal::bad_field("starts_at", "is at most 90 days ahead"));
+        return Err(Refusal::bad_field("starts_at", "must be at most 90 days ahead."));
     }
     Ok(starts_at)
 }
 
-/// Checks a new order of the run-down: exactly these offers, each once.
+/// Checks a new order of the line-up: it must contain exactly the current offers, each once.
 pub fn validate_lineup(mut requested: Vec<OfferId>, mut current: Vec<OfferId>) -> Result<(), Refusal> {
     requested.sort_unstable();
     current.sort_unstable();
     if requested != current {
-        return Err(Refusal::bad_field("offers", "is each offer of the show that is not closed, once"));
+        return Err(Refusal::bad_field("offers", "must contain each offer of the show that is not closed, once."));
     }
     Ok(())
 }
 
 impl OfferForm {
+    /// Checks the form. Defaults: at most 10 per buyer, hold 300 s; for flash sales a countdown of 10 s and a duration of 300 s.
     pub fn validated(self, id: OfferId, stream: StreamId, now: Millis) -> Result<NewOffer, Refusal> {
         let price = product::validate_price(self.price)?;
         if self.old_price.is_some_and(|old| old <= price || old > product::PRICE_MAX) {
-            return Err(Refusal::bad_field("old_price", "is above price"));
+            return Err(Refusal::bad_field("old_price", "must be above price."));
         }
         let quantity = in_range(self.quantity, 1, product::UNITS_MAX, "quantity")?;
         let per_buyer = in_range(self.per_buyer.unwrap_or(10), 1, 1_000, "per_buyer")?;
@@ -212,7 +215,7 @@ impl OfferForm {
                 Some(in_range(self.duration_s.unwrap_or(300), 60, 1_200, "duration_s")? * 1_000),
             ),
             OfferKind::Regular if self.countdown_s.is_some() || self.duration_s.is_some() => {
-                return Err(Refusal::bad_request("countdown_s and duration_s belong to flash offers"));
+                return Err(Refusal::bad_request("Only flash offers have countdown_s and duration_s."));
             }
             OfferKind::Regular => (0, None),
         };
@@ -234,17 +237,18 @@ impl OfferForm {
     }
 }
 
-/// `extend` moves the end of a running flash sale by 10 s to 20 min.
+/// Checks the seconds by which `extend` moves the end of a flash sale, 10 s to 20 min, and converts them to milliseconds.
 pub fn extension_ms(seconds: i64) -> Result<i64, Refusal> {
     Ok(in_range(seconds, 10, 1_200, "seconds")? * 1_000)
 }
 
-/// `restock` adds 1 to 10,000,000 units.
+/// Checks the units that `restock` adds: 1 to 10,000,000.
 pub fn restock_units(units: i64) -> Result<i64, Refusal> {
     in_range(units, 1, product::UNITS_MAX, "add")
 }
 
-/// One wish to buy, as it enters a batch. The order's id is made once, so that a resent batch is the same batch.
+/// One purchase request in a batch. The order's id is created once, before the first try, so that a retried batch writes the
+/// same orders.
 #[derive(Clone, Debug)]
 pub struct PurchaseRequest {
     pub order: OrderId,
@@ -255,29 +259,31 @@ pub struct PurchaseRequest {
     pub qty: i64,
 }
 
-/// What one asker already has, read after the lock.
+/// The existing purchases of the buyer of one request, read after the lock was taken.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct ExistingPurchase {
-    /// The order this buyer's key made before.
+    /// The order that an earlier request with the same idempotency key created.
     pub order: Option<(OrderId, RequestHash)>,
-    /// Units this buyer holds or has bought of the offer.
+    /// Units of this offer that the buyer holds or has bought.
     pub owned: i64,
 }
 
+/// The decision about one purchase request.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Decision {
-    /// A new order, at this place.
+    /// A new order with this place.
     Held {
         place: i64,
     },
-    /// The key's order, as it is now.
+    /// The order that the same idempotency key created before.
     Replay(OrderId),
     Refused(Refusal),
 }
 
-/// Decides a batch of asks in their order. `asks` has each buyer at most once; `priors` stands beside it.
+/// Decides a batch of purchase requests, one after the other. `requests` contains each buyer at most once; `existing` has the
+/// same length and order.
 ///
-/// Never gives more units than are left; places continue without a gap.
+/// The decisions never reserve more units than are left, and the places continue without gaps.
 pub fn decide(
     terms: &OfferTerms,
     now: Millis,
@@ -307,7 +313,7 @@ pub fn decide(
         place += 1;
         Ok(Decision::Held { place: place - 1 })
     };
-    requests.iter().zip(existing).map(|(ask, prior)| decide_one(ask, prior).unwrap_or_else(Decision::Refused)).collect()
+    requests.iter().zip(existing).map(|(request, existing)| decide_one(request, existing).unwrap_or_else(Decision::Refused)).collect()
 }
 
 #[cfg(test)]
@@ -342,25 +348,25 @@ mod tests {
         }
     }
 
-    fn one(terms: &OfferTerms, now: Millis, qty: i64, prior: ExistingPurchase) -> Decision {
-        decide(terms, now, 0, &[request(0, qty)], &[prior]).remove(0)
+    fn one(terms: &OfferTerms, now: Millis, qty: i64, existing: ExistingPurchase) -> Decision {
+        decide(terms, now, 0, &[request(0, qty)], &[existing]).remove(0)
     }
 
     #[test]
-    fn second_buyer_of_the_last_unit_is_refused() {
-        let verdicts = decide(&terms(1), 1_500, 0, &[request(0, 1), request(1, 1)], &[ExistingPurchase::default(); 2]);
-        assert_eq!(verdicts, [Decision::Held { place: 1 }, Decision::Refused(Refusal::SoldOutForNow)]);
+    fn second_buyer_of_last_unit_is_refused() {
+        let decisions = decide(&terms(1), 1_500, 0, &[request(0, 1), request(1, 1)], &[ExistingPurchase::default(); 2]);
+        assert_eq!(decisions, [Decision::Held { place: 1 }, Decision::Refused(Refusal::SoldOutForNow)]);
     }
 
     #[test]
-    fn one_ask_gets_one_answer() {
+    fn each_request_gets_the_decision_of_the_table() {
         let fresh = ExistingPurchase::default();
         let had = |owned| ExistingPurchase { owned, ..fresh };
         let order = OrderId::new();
         let replay = |hash| ExistingPurchase { order: Some((order, hash)), owned: 2 };
         let limit = || Decision::Refused(Refusal::BuyerLimit { per_buyer: 2, orders: vec![] });
         let stage = |stage| OfferTerms { stage, ..terms(5) };
-        for (case, terms, now, qty, prior, expected) in [
+        for (case, terms, now, qty, existing, expected) in [
             ("open", terms(5), 1_000, 2, fresh, Decision::Held { place: 1 }),
             ("1 ms early", terms(5), 999, 1, fresh, {
                 Decision::Refused(Refusal::NotOpen { opens_at: Some(1_000), now: 999 })
@@ -381,12 +387,12 @@ mod tests {
             ("retry after the end", stage(OfferStage::Closed), 9_000, 1, replay([0; 32]), Decision::Replay(order)),
             ("other body", terms(5), 1_500, 1, replay([1; 32]), Decision::Refused(Refusal::KeyReused)),
         ] {
-            assert_eq!(one(&terms, now, qty, prior), expected, "{case}");
+            assert_eq!(one(&terms, now, qty, existing), expected, "{case}");
         }
     }
 
     #[test]
-    fn flash_form_says_what_is_out_of_range() {
+    fn flash_form_names_the_field_that_is_out_of_range() {
         let form = OfferForm {
             variant: VariantId::new(),
             kind: OfferKind::Flash,
@@ -404,32 +410,32 @@ mod tests {
         };
         assert_eq!(check(form.clone()), Ok(()));
         for (bad, why) in [
-            (OfferForm { countdown_s: Some(9), ..form.clone() }, "countdown_s is 10 to 300"),
-            (OfferForm { duration_s: Some(1_201), ..form.clone() }, "duration_s is 60 to 1200"),
-            (OfferForm { hold_s: Some(9), ..form.clone() }, "hold_s is 10 to 3600"),
-            (OfferForm { quantity: 0, ..form.clone() }, "quantity is 1 to 10000000"),
-            (OfferForm { price: -1, ..form.clone() }, "price is 0 to 100000000000"),
-            (OfferForm { old_price: Some(100), ..form.clone() }, "old_price is above price"),
-            (OfferForm { starts_at: Some(1_000), ..form.clone() }, "starts_at is over already"),
+            (OfferForm { countdown_s: Some(9), ..form.clone() }, "countdown_s must be 10 to 300."),
+            (OfferForm { duration_s: Some(1_201), ..form.clone() }, "duration_s must be 60 to 1200."),
+            (OfferForm { hold_s: Some(9), ..form.clone() }, "hold_s must be 10 to 3600."),
+            (OfferForm { quantity: 0, ..form.clone() }, "quantity must be 1 to 10000000."),
+            (OfferForm { price: -1, ..form.clone() }, "price must be 0 to 100000000000."),
+            (OfferForm { old_price: Some(100), ..form.clone() }, "old_price must be above price."),
+            (OfferForm { starts_at: Some(1_000), ..form.clone() }, "starts_at must be in the future."),
             (
                 OfferForm { starts_at: Some(1_001 + SCHEDULE_AHEAD_MAX_MS), ..form.clone() },
-                "starts_at is at most 90 days ahead",
+                "starts_at must be at most 90 days ahead.",
             ),
         ] {
             assert_eq!(check(bad), Err(why.to_owned()));
         }
     }
 
-    /// The rule once more, as a person would tell it: walk the queue, hand out units while there are some.
-    fn model(terms: &OfferTerms, asks: &[PurchaseRequest], priors: &[ExistingPurchase]) -> (i64, i64, Vec<bool>) {
+    /// A simple model of the same rule: go through the requests in order and reserve units while some are left.
+    fn model(terms: &OfferTerms, requests: &[PurchaseRequest], existing: &[ExistingPurchase]) -> (i64, i64, Vec<bool>) {
         let (mut units, mut orders, mut held) = (0, 0, vec![]);
-        for (ask, prior) in asks.iter().zip(priors) {
-            let new = prior.order.is_none();
-            let within = ask.qty >= 1 && prior.owned + ask.qty <= terms.per_buyer;
-            let fits = units + ask.qty <= terms.quantity - terms.reserved;
+        for (request, existing) in requests.iter().zip(existing) {
+            let new = existing.order.is_none();
+            let within = request.qty >= 1 && existing.owned + request.qty <= terms.per_buyer;
+            let fits = units + request.qty <= terms.quantity - terms.reserved;
             let yes = new && within && fits;
             if yes {
-                units += ask.qty;
+                units += request.qty;
                 orders += 1;
             }
             held.push(yes);
@@ -439,28 +445,28 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_batch_never_oversells_and_places_are_dense(
+        fn batch_never_oversells_and_places_have_no_gaps(
             quantity in 0i64..40,
             sold in 0i64..40,
             per_buyer in 1i64..4,
-            wishes in prop::collection::vec((-1i64..6, 0i64..4, 0u8..8), 0..60),
+            inputs in prop::collection::vec((-1i64..6, 0i64..4, 0u8..8), 0..60),
         ) {
             let sold = sold.min(quantity);
             let terms = OfferTerms { per_buyer, reserved: sold, next_place: sold + 1, ..terms(quantity) };
-            let asks: Vec<_> = wishes.iter().enumerate().map(|(i, (qty, ..))| request(i, *qty)).collect();
-            let priors: Vec<_> = wishes.iter().map(|(_, owned, replay)| ExistingPurchase {
+            let requests: Vec<_> = inputs.iter().enumerate().map(|(i, (qty, ..))| request(i, *qty)).collect();
+            let existing: Vec<_> = inputs.iter().map(|(_, owned, replay)| ExistingPurchase {
                 owned: *owned,
                 order: (*replay == 0).then(|| (OrderId::new(), [0; 32])),
             }).collect();
 
-            let verdicts = decide(&terms, 1_500, 0, &asks, &priors);
-            let (units, orders, held) = model(&terms, &asks, &priors);
+            let decisions = decide(&terms, 1_500, 0, &requests, &existing);
+            let (units, orders, held) = model(&terms, &requests, &existing);
 
-            let places: Vec<i64> = verdicts.iter().filter_map(|v| match v {
+            let places: Vec<i64> = decisions.iter().filter_map(|v| match v {
                 Decision::Held { place } => Some(*place),
                 _ => None,
             }).collect();
-            let ours: Vec<bool> = verdicts.iter().map(|v| matches!(v, Decision::Held { .. })).collect();
+            let ours: Vec<bool> = decisions.iter().map(|v| matches!(v, Decision::Held { .. })).collect();
             prop_assert_eq!(ours, held);
             prop_assert_eq!(&places, &(sold + 1..=sold + orders).collect::<Vec<_>>());
             prop_assert!(sold + units <= quantity);

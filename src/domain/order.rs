@@ -1,4 +1,4 @@
-//! A purchase. A hold *is* an order in status `held`.
+//! Orders. A hold is an order with the status `held`.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -38,28 +38,29 @@ impl OrderStatus {
         Self::ALL.into_iter().find(|status| status.name() == text)
     }
 
-    /// Its units are taken: they count against the stock and the buyer's limit.
+    /// Does the order reserve units? Reserved units count against the stock and the limit per buyer.
     pub fn reserves_units(self) -> bool {
         matches!(self, OrderStatus::Held | OrderStatus::Capturing | OrderStatus::Paid)
     }
 
-    /// May money be taken? The late sweep is kind: an order is its holder's until it is released.
+    /// Refuses when the order cannot be paid. A hold that has ended but is not released yet can still be paid: the order belongs to
+    /// the buyer until the background job releases it.
     pub fn check_payable(self) -> Result<(), Refusal> {
         match self {
             OrderStatus::Held => Ok(()),
             OrderStatus::Capturing => Err(Refusal::Busy { retry_ms: 1_000 }),
             OrderStatus::Paid | OrderStatus::Refunded => Err(Refusal::AlreadyPaid),
             OrderStatus::Expired => Err(Refusal::HoldExpired),
-            OrderStatus::Cancelled => Err(Refusal::WrongStatus("the order was cancelled")),
+            OrderStatus::Cancelled => Err(Refusal::WrongStatus("The order was cancelled.")),
         }
     }
 
-    /// May it still be said where it goes?
+    /// Refuses when the delivery address can no longer change.
     pub fn check_address_change(self) -> Result<(), Refusal> {
-        if self.reserves_units() { Ok(()) } else { Err(Refusal::WrongStatus("an order that is over is not delivered")) }
+        if self.reserves_units() { Ok(()) } else { Err(Refusal::WrongStatus("This order will not be delivered, so it takes no address.")) }
     }
 
-    /// May the money be given back?
+    /// Refuses when the order cannot be refunded.
     pub fn check_refundable(self) -> Result<(), Refusal> {
         match self {
             OrderStatus::Paid => Ok(()),
@@ -68,7 +69,7 @@ impl OrderStatus {
         }
     }
 
-    /// Money was taken for it, whatever became of that later.
+    /// Was money captured for the order, even if it was refunded later?
     pub fn is_or_was_paid(self) -> bool {
         matches!(self, OrderStatus::Paid | OrderStatus::Refunded)
     }
@@ -85,24 +86,24 @@ pub struct Order {
     pub qty: i64,
     pub amount: Minor,
     pub currency: String,
-    /// "You are number 137": dense from 1 within the offer.
+    /// The buyer's number in the offer ("you are number 137"): counts from 1 without gaps.
     pub place: i64,
     pub created_at: Millis,
     pub hold_until: Millis,
     pub paid_at: Option<Millis>,
-    /// Why it ended: `hold_ended`, `buyer_cancel`, `capture_failed`, `refunded`.
+    /// Why the order ended: `hold_ended`, `buyer_cancel`, `capture_failed`, `refunded`.
     pub reason: Option<String>,
     pub version: i64,
 }
 
 impl Order {
-    /// May money be taken for it?
+    /// Refuses when the order cannot be paid.
     pub fn check_payable(&self) -> Result<(), Refusal> {
         self.status.check_payable()
     }
 }
 
-/// An idempotency key: 8–255 visible ASCII characters, quotes around it stripped.
+/// An idempotency key: 8–255 visible ASCII characters. Quotes around it are stripped.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct IdempotencyKey(String);
 
@@ -125,9 +126,10 @@ impl IdempotencyKey {
     }
 }
 
-/// What a key was used for: the same key with another body is a client's mistake.
+/// The SHA-256 hash of the request that an idempotency key was used for. The same key with another body is a client's mistake.
 pub type RequestHash = [u8; 32];
 
+/// Hashes the parts of a request. The length of each part is hashed too, so that the parts cannot run together.
 pub fn request_hash(parts: &[&str]) -> RequestHash {
     let mut hasher = Sha256::new();
     for part in parts {
@@ -137,8 +139,8 @@ pub fn request_hash(parts: &[&str]) -> RequestHash {
     hasher.finalize().into()
 }
 
-/// Units in one request.
-pub fn qty(given: i64) -> Result<i64, Refusal> {
+/// Checks the units of one purchase request: 1 to 1,000.
+pub fn validate_qty(given: i64) -> Result<i64, Refusal> {
     super::product::in_range(given, 1, 1_000, "qty")
 }
 
@@ -147,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_are_8_to_255_visible_characters() {
+    fn key_has_8_to_255_visible_characters() {
         for (text, expected) in [
             ("", Err(Refusal::KeyMissing)),
             ("\"\"", Err(Refusal::KeyMissing)),
@@ -165,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn hash_parts_do_not_run_together() {
+    fn parts_of_a_hash_do_not_run_together() {
         assert_ne!(request_hash(&["ab", "c"]), request_hash(&["a", "bc"]));
     }
 }

@@ -1,19 +1,21 @@
-//! What became of an order, from what is stored anyway: its row, its tries to pay, its refunds.
+//! The history of an order. It is derived from rows that are stored for other reasons: the order, its payment attempts and its
+//! refunds.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Millis, Order, OrderStatus, PaymentStatus, RefundStatus};
 
+/// What happened to the order.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OrderHistoryKind {
     Held,
-    /// A try to pay was refused; the order stayed held.
+    /// A payment attempt was declined; the order stayed held.
     Declined,
     Paid,
     Expired,
-    /// By the buyer.
+    /// The buyer cancelled the order.
     Cancelled,
     CaptureFailed,
     RefundAsked,
@@ -21,25 +23,25 @@ pub enum OrderHistoryKind {
     RefundFailed,
 }
 
-/// One step, and when.
+/// One entry of the history, with its time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
 pub struct OrderHistoryEntry {
     pub at: Millis,
     pub step: OrderHistoryKind,
 }
 
-/// Times of the rows beside the order.
+/// The times of the rows that belong to the order.
 #[derive(Clone, PartialEq, Default, Debug)]
 pub struct OrderTimestamps {
-    /// When the order's row last changed.
+    /// The time of the last change of the order's row.
     pub changed_at: Millis,
-    /// Each try to pay, and when it became what it is.
+    /// The status of each payment attempt, and the time at which it got this status.
     pub payments: Vec<(PaymentStatus, Millis)>,
-    /// Each refund: asked for, and when it became what it is.
+    /// The status of each refund, the time of the request, and the time at which it got this status.
     pub refunds: Vec<(RefundStatus, Millis, Millis)>,
 }
 
-/// Oldest first.
+/// The history of the order, oldest entry first.
 pub fn order_history(order: &Order, timestamps: &OrderTimestamps) -> Vec<OrderHistoryEntry> {
     let mut entries = vec![OrderHistoryEntry { at: order.created_at, step: OrderHistoryKind::Held }];
     let mut add = |step, at| entries.push(OrderHistoryEntry { at, step });
@@ -65,7 +67,7 @@ pub fn order_history(order: &Order, timestamps: &OrderTimestamps) -> Vec<OrderHi
             RefundStatus::Failed => add(OrderHistoryKind::RefundFailed, *changed_at),
         }
     }
-    entries.sort_by_key(|happened| happened.at);
+    entries.sort_by_key(|entry| entry.at);
     entries
 }
 
@@ -95,13 +97,13 @@ mod tests {
     }
 
     #[test]
-    fn a_life_is_told_in_the_order_it_happened() {
+    fn history_is_sorted_by_time() {
         use OrderHistoryKind::*;
         let declined = vec![(PaymentStatus::Declined, 20), (PaymentStatus::Captured, 30)];
         let refunds = vec![(RefundStatus::Failed, 40, 41), (RefundStatus::Done, 50, 55)];
-        let traces = |changed_at| OrderTimestamps { changed_at, payments: declined.clone(), refunds: refunds.clone() };
+        let times = |changed_at| OrderTimestamps { changed_at, payments: declined.clone(), refunds: refunds.clone() };
         let none = |changed_at| OrderTimestamps { changed_at, ..OrderTimestamps::default() };
-        for (order, traces, expected) in [
+        for (order, timestamps, expected) in [
             (order(OrderStatus::Held, None, None), none(10), vec![(10, Held)]),
             (order(OrderStatus::Expired, None, Some("hold_ended")), none(100), vec![(10, Held), (100, Expired)]),
             (order(OrderStatus::Cancelled, None, Some("buyer_cancel")), none(60), vec![(10, Held), (60, Cancelled)]),
@@ -112,7 +114,7 @@ mod tests {
             ),
             (
                 order(OrderStatus::Refunded, Some(30), Some("refunded")),
-                traces(55),
+                times(55),
                 vec![
                     (10, Held),
                     (20, Declined),
@@ -124,9 +126,9 @@ mod tests {
                 ],
             ),
         ] {
-            let told: Vec<(Millis, OrderHistoryKind)> =
-                order_history(&order, &traces).into_iter().map(|it| (it.at, it.step)).collect();
-            assert_eq!(told, expected, "{:?}", order.status);
+            let history: Vec<(Millis, OrderHistoryKind)> =
+                order_history(&order, &timestamps).into_iter().map(|entry| (entry.at, entry.step)).collect();
+            assert_eq!(history, expected, "{:?}", order.status);
         }
     }
 }

@@ -1,23 +1,24 @@
-//! A try to take money for an order, and what may be done with it. One rule decides for everybody who follows a try:
-//! the buyer's request, the provider's webhook, the reconciler.
+//! Payment attempts and refunds, and the rule for the next step of an attempt. The same rule decides for the buyer's request, for
+//! the provider's webhook and for the reconciler.
 
 use super::{Millis, Minor, OrderId, OrderStatus};
 
+/// The status of a payment attempt in our database.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PaymentStatus {
-    /// Written before the provider was asked; it may know of it or not.
+    /// Written before the call to the provider, so the provider may or may not know the attempt.
     Creating,
-    /// The buyer has something to do at the provider.
+    /// The buyer must confirm the payment on a page of the provider.
     NeedsAction,
-    /// The money is set aside, not taken.
+    /// The money is authorized, not captured.
     Authorized,
-    /// It lost, and what was set aside must be let go.
+    /// The attempt did not win its order, and its authorization must be cancelled.
     Voiding,
     Captured,
     Declined,
-    /// Let go, or never begun: no money moved.
+    /// The authorization was cancelled, or the attempt never reached the provider. No money moved.
     Cancelled,
-    /// It had won its order, and the money could not be taken.
+    /// The attempt had won its order, and the money could not be captured.
     Failed,
 }
 
@@ -44,17 +45,18 @@ impl PaymentStatus {
         Self::ALL.into_iter().find(|status| status.name() == text)
     }
 
-    /// It may still win its order.
+    /// Can the attempt still win its order?
     pub fn is_open(self) -> bool {
         matches!(self, PaymentStatus::Creating | PaymentStatus::NeedsAction | PaymentStatus::Authorized)
     }
 
-    /// Nobody follows it any more.
+    /// Is the attempt finished, so that no job looks at it again?
     pub fn is_final(self) -> bool {
         !self.is_open() && self != PaymentStatus::Voiding
     }
 
-    /// Looking at a try takes time and others look too, so a status is only ever replaced by a later one.
+    /// Can `next` replace this status? A call to the provider takes time and several jobs make calls, so only a later status may
+    /// replace an earlier one.
     pub fn can_become(self, next: PaymentStatus) -> bool {
         use PaymentStatus::*;
         match self {
@@ -62,40 +64,40 @@ impl PaymentStatus {
             NeedsAction => !matches!(next, Creating | NeedsAction),
             Authorized => matches!(next, Voiding | Captured | Cancelled | Failed),
             Voiding => matches!(next, Captured | Declined | Cancelled | Failed),
-            // What was taken for dead turns out to be alive: its request was only very late.
+            // The request reached the provider very late: an attempt that seemed cancelled has an authorization after all.
             Cancelled | Failed => next == Voiding,
             Captured | Declined => false,
         }
     }
 }
 
-/// A try to take money, beside its order as it stood at the same moment.
+/// A payment attempt, together with the status of its order at the same moment.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Payment {
     pub order: OrderId,
-    /// 1 for the first try; part of the key the provider sees.
+    /// 1 for the first attempt. The number is part of the idempotency key that is sent to the provider.
     pub attempt: i64,
     pub provider: String,
     pub token: String,
-    /// The provider's name for it, once it is known.
+    /// The provider's id of the payment intent, once it is known.
     pub reference: Option<String>,
     pub status: PaymentStatus,
     pub amount: Minor,
     pub currency: String,
     pub created_at: Millis,
     pub order_status: OrderStatus,
-    /// It is the one try that may be captured.
+    /// Is this the only attempt of its order that may be captured?
     pub wins: bool,
 }
 
-/// The provider's own picture of a try.
+/// A payment intent: the provider's view of an attempt.
 #[derive(Clone, PartialEq, Debug)]
 pub struct PaymentIntent {
     pub reference: String,
     pub status: PaymentIntentStatus,
     pub amount: Minor,
     pub currency: String,
-    /// What we gave along, so that it can be found again.
+    /// The order id that we sent as metadata, so that the intent can be matched to its order.
     pub order: OrderId,
     pub attempt: i64,
     pub livemode: bool,
@@ -103,6 +105,7 @@ pub struct PaymentIntent {
     pub refunded: Minor,
 }
 
+/// The status of a payment intent at the provider.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PaymentIntentStatus {
     NeedsAction,
@@ -110,7 +113,7 @@ pub enum PaymentIntentStatus {
     Authorized,
     Captured,
     Cancelled,
-    /// It was authorized, and taking the money was refused.
+    /// The intent was authorized, and the capture was refused.
     Failed,
 }
 
@@ -136,40 +139,42 @@ impl PaymentIntentStatus {
     }
 }
 
-/// What to do next with a try.
+/// The next step of a payment attempt.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PaymentStep {
-    /// Write this status down; there is nothing else to do now.
+    /// Record this status. Nothing else has to be done now.
     Record(PaymentStatus),
-    /// Money is set aside and the order is held: win it, then take the money.
+    /// The money is authorized and the order is held: win the order, then capture the money.
     Win,
-    /// This try has won: take the money.
+    /// This attempt has won its order: capture the money.
     Capture,
-    /// The money is taken and the order does not know yet.
+    /// The money is captured and the order is not marked as paid yet.
     MarkPaid,
-    /// This try has won and can bring no money: the order ends, its units are on sale again.
+    /// This attempt has won its order but cannot be captured: the order ends, and its units are on sale again.
     FailOrder,
-    /// Somebody else won, or nobody can any more: let it go.
+    /// Another attempt has won, or no attempt can win any more: cancel the authorization.
     Void,
-    /// Money was taken although this try did not win. It cannot be; somebody must look.
+    /// Money was captured although this attempt did not win. This must never happen; an operator has to look at it.
     UnmatchedCapture,
 }
 
 impl Payment {
+    /// The idempotency key of the call that creates the intent.
     pub fn create_key(&self) -> String {
         format!("pi:{}:{}", self.order, self.attempt)
     }
 
-    /// One for all tries of an order: money is taken once.
+    /// The idempotency key of the capture. All attempts of an order share it, so that money is captured once.
     pub fn capture_key(&self) -> String {
         format!("cap:{}", self.order)
     }
 
+    /// The idempotency key of the call that cancels the authorization.
     pub fn cancel_key(&self) -> String {
         format!("can:{}:{}", self.order, self.attempt)
     }
 
-    /// Is this the picture of this try, and of the money we asked for?
+    /// Does the intent belong to this attempt, with the amount, currency and mode that we requested?
     pub fn matches(&self, intent: &PaymentIntent, livemode: bool) -> bool {
         self.is_same_attempt(intent)
             && (intent.amount, intent.currency.as_str(), intent.livemode)
@@ -180,11 +185,12 @@ impl Payment {
         (intent.order, intent.attempt) == (self.order, self.attempt)
     }
 
-    /// What the provider's picture asks for. `None`: it knows of no such try, and will not hear of it any more.
+    /// The next step, given the intent that the provider reports. `None`: the provider does not know the attempt and will never
+    /// receive it.
     pub fn next_step(&self, reported: Option<&PaymentIntent>, livemode: bool) -> PaymentStep {
         let is_capturing = self.wins && self.order_status == OrderStatus::Capturing;
         let ended = if self.wins { PaymentStatus::Failed } else { PaymentStatus::Cancelled };
-        // One that names another try is none of ours: not to take, and not to let go either.
+        // An intent that names another attempt is not ours. It must be neither captured nor cancelled.
         let Some(intent) = reported.filter(|intent| self.is_same_attempt(intent)) else {
             return if is_capturing { PaymentStep::FailOrder } else { PaymentStep::Record(ended) };
         };
@@ -218,23 +224,25 @@ impl Payment {
     }
 }
 
-/// A refund under way or done. There is one for an order, and it is the whole amount.
+/// A refund in flight or done. An order has at most one, over the whole amount.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Refund {
     pub order: OrderId,
+    /// The number of the refund within its order; part of the idempotency key.
     pub n: i64,
     pub status: RefundStatus,
     pub amount: Minor,
     pub currency: String,
-    /// The units go back on sale; else they are gone with the goods.
+    /// `true`: the units go back on sale. `false`: the buyer keeps the goods, and the units are gone.
     pub restock: bool,
 }
 
+/// The status of a refund.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RefundStatus {
     Pending,
     Done,
-    /// The provider refused; the order is still paid.
+    /// The provider refused the refund; the order is still paid.
     Failed,
 }
 
@@ -290,11 +298,11 @@ mod tests {
     }
 
     #[test]
-    fn the_next_step_follows_from_try_order_and_picture() {
+    fn next_step_follows_from_attempt_order_and_intent() {
         use OrderStatus::{Cancelled, Capturing, Expired, Held, Paid, Refunded};
         use PaymentStatus as P;
         let authorized = Some(PaymentIntentStatus::Authorized);
-        for (status, order, wins, seen, step) in [
+        for (status, order, wins, reported, step) in [
             (P::Creating, Held, false, authorized, PaymentStep::Win),
             (P::NeedsAction, Held, false, authorized, PaymentStep::Win),
             (P::Creating, Held, false, Some(PaymentIntentStatus::NeedsAction), PaymentStep::Record(P::NeedsAction)),
@@ -315,45 +323,45 @@ mod tests {
             (P::Captured, Refunded, true, Some(PaymentIntentStatus::Captured), PaymentStep::Record(P::Captured)),
             (P::Cancelled, Expired, false, Some(PaymentIntentStatus::Captured), PaymentStep::UnmatchedCapture),
         ] {
-            let seen = seen.map(intent);
+            let reported = reported.map(intent);
             assert_eq!(
-                payment(status, order, wins).next_step(seen.as_ref(), false),
+                payment(status, order, wins).next_step(reported.as_ref(), false),
                 step,
-                "{status:?} {order:?} {wins} {seen:?}"
+                "{status:?} {order:?} {wins} {reported:?}"
             );
         }
     }
 
-    /// Whatever is seen, and whenever: no money is taken for a try that did not win or for another sum.
+    /// For every reported intent: no money is captured for an attempt that did not win, or for another amount.
     #[test]
-    fn money_is_taken_only_for_the_winner_and_only_as_asked() {
+    fn money_is_captured_only_for_the_winner_and_the_requested_amount() {
         let wrong: [fn(&mut PaymentIntent); 5] = [
-            |seen| seen.amount += 1,
-            |seen| seen.currency = "USD".into(),
-            |seen| seen.order = OrderId::new(),
-            |seen| seen.attempt = 1,
-            |seen| seen.livemode = true,
+            |intent| intent.amount += 1,
+            |intent| intent.currency = "USD".into(),
+            |intent| intent.order = OrderId::new(),
+            |intent| intent.attempt = 1,
+            |intent| intent.livemode = true,
         ];
         for order in OrderStatus::ALL {
             for (status, wins) in PaymentStatus::ALL.into_iter().flat_map(|status| [(status, true), (status, false)]) {
-                for seen in PaymentIntentStatus::ALL {
+                for reported in PaymentIntentStatus::ALL {
                     let payment = payment(status, order, wins);
-                    let step = payment.next_step(Some(&intent(seen)), false);
+                    let step = payment.next_step(Some(&intent(reported)), false);
                     let taking = wins && order == OrderStatus::Capturing;
-                    assert!(step != PaymentStep::Capture || (taking && seen == PaymentIntentStatus::Authorized));
-                    assert!(step != PaymentStep::MarkPaid || (taking && seen == PaymentIntentStatus::Captured));
+                    assert!(step != PaymentStep::Capture || (taking && reported == PaymentIntentStatus::Authorized));
+                    assert!(step != PaymentStep::MarkPaid || (taking && reported == PaymentIntentStatus::Captured));
                     assert!(step != PaymentStep::Win || (order == OrderStatus::Held && status.is_open()));
-                    for spoil in wrong {
-                        let mut spoilt = intent(seen);
-                        spoil(&mut spoilt);
-                        let step = payment.next_step(Some(&spoilt), false);
+                    for change in wrong {
+                        let mut changed = intent(reported);
+                        change(&mut changed);
+                        let step = payment.next_step(Some(&changed), false);
                         assert!(
                             !matches!(step, PaymentStep::Win | PaymentStep::Capture | PaymentStep::MarkPaid),
-                            "{payment:?} {spoilt:?}"
+                            "{payment:?} {changed:?}"
                         );
                         assert!(
-                            step != PaymentStep::Void || payment.is_same_attempt(&spoilt),
-                            "{payment:?} {spoilt:?}"
+                            step != PaymentStep::Void || payment.is_same_attempt(&changed),
+                            "{payment:?} {changed:?}"
                         );
                     }
                 }
@@ -362,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_over_never_begins_again() {
+    fn finished_attempt_never_becomes_open_again() {
         use PaymentStatus::*;
         for from in PaymentStatus::ALL.into_iter().filter(|status| !status.is_open()) {
             for to in [Creating, NeedsAction, Authorized] {

@@ -1,4 +1,4 @@
-//! The shop, what it sells, and the pools its offers draw from.
+//! The shop, its products, and the stock pools from which offers take their units.
 
 use super::text::{self, Titles};
 use super::{Minor, ProductId, Refusal, ShopId, VariantId};
@@ -8,7 +8,7 @@ pub struct Shop {
     pub id: ShopId,
     pub title: String,
     pub titles: Titles,
-    /// ISO 4217; one for the whole shop.
+    /// The ISO 4217 code; one currency for the whole shop.
     pub currency: String,
 }
 
@@ -18,7 +18,7 @@ pub struct Product {
     pub title: String,
     pub titles: Titles,
     pub image: Option<String>,
-    /// What kind of thing it is, in the shop's own word: "Kitchen". What a shop's front filters by.
+    /// The category in the shop's own words, for example "Kitchen". The shop page filters by it.
     pub category: Option<String>,
     pub variants: Vec<Variant>,
 }
@@ -30,25 +30,26 @@ pub struct Variant {
     pub names: Titles,
     pub sku: Option<String>,
     pub price: Minor,
-    /// Units in the pool: not in any offer.
+    /// The stock pool: units that are not in any offer.
     pub stock: i64,
 }
 
-/// The most one thing may cost: a bound that keeps `price × quantity` far from overflow.
+/// The highest price of one unit. It keeps `price × quantity` far from an overflow.
 pub const PRICE_MAX: Minor = 100_000_000_000;
-/// The most units a pool or an offer may hold.
+/// The most units of a stock pool or an offer.
 pub const UNITS_MAX: i64 = 10_000_000;
 
+/// Checks a price: 0 to [`PRICE_MAX`].
 pub fn validate_price(given: Minor) -> Result<Minor, Refusal> {
     in_range(given, 0, PRICE_MAX, "price")
 }
 
 pub(super) fn in_range(given: i64, low: i64, high: i64, what: &'static str) -> Result<i64, Refusal> {
-    if (low..=high).contains(&given) { Ok(given) } else { Err(Refusal::bad_field(what, format!("is {low} to {high}"))) }
+    if (low..=high).contains(&given) { Ok(given) } else { Err(Refusal::bad_field(what, format!("must be {low} to {high}."))) }
 }
 
 impl Product {
-    /// Checks what a host typed and gives it ids.
+    /// Checks a product that a host typed.
     pub fn validated(mut self) -> Result<Self, Refusal> {
         self.title = text::title(&self.title)?;
         self.titles = text::titles(&self.titles)?;
@@ -56,7 +57,7 @@ impl Product {
         self.category = self.category.filter(|text| !text.trim().is_empty());
         self.category = self.category.as_deref().map(text::category).transpose()?;
         if !(1..=100).contains(&self.variants.len()) {
-            return Err(Refusal::bad_request("a product has 1 to 100 variants"));
+            return Err(Refusal::bad_request("A product has 1 to 100 variants."));
         }
         for variant in &mut self.variants {
             variant.name = text::title(&variant.name)?;

@@ -1,4 +1,4 @@
-//! Hearts: counted, not kept one by one.
+//! Reactions (hearts). They are counted, not stored one by one.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -11,9 +11,10 @@ pub enum ReactionKind {
     Heart,
 }
 
-/// How many hearts one frame may carry; a page gathers taps and sends them together.
+/// The most reactions in one frame. A page collects taps and sends them together.
 pub const REACTION_COUNT_MAX: i64 = 50;
 
+/// Checks the number of reactions in one frame.
 pub fn validate_count(given: i64) -> Result<i64, Refusal> {
-    if (1..=REACTION_COUNT_MAX).contains(&given) { Ok(given) } else { Err(Refusal::bad_request("count is 1 to 50")) }
+    if (1..=REACTION_COUNT_MAX).contains(&given) { Ok(given) } else { Err(Refusal::bad_request("count must be 1 to 50.")) }
 }

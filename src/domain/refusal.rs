@@ -1,11 +1,16 @@
-//! Every "no" that is no fault, each with a stable code. A refusal is an answer: expected, tested, never logged as an error.
+//! Refusals: negative answers that are not faults, each with a stable code. A refusal is expected, tested, and never logged as
+//! an error.
+//!
+//! The table at the end of this file is the one place that holds each code, its HTTP status, its meaning and the key of the text
+//! that our pages show. REST, the socket, the OpenAPI document and the tests of the pages all read it.
 
 use super::{Millis, OrderId};
 
+/// The reason why a request was not carried out, with the facts that the client needs.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Refusal {
     BadRequest(String),
-    /// The same, and which field of the form it is about.
+    /// A bad request for which one field of the form is at fault.
     BadField {
         field: &'static str,
         why: String,
@@ -20,7 +25,7 @@ pub enum Refusal {
     NoSuchOrder,
     NoSuchProduct,
     NoSuchMessage,
-    /// The link is wrong, over or taken back; which one, its bearer is not told.
+    /// The invite link is wrong, expired or revoked. The answer does not say which, so that nobody can probe for links.
     NoSuchInvite,
     NotYours,
     KeyMissing,
@@ -31,6 +36,7 @@ pub enum Refusal {
         now: Millis,
     },
     Closed,
+    /// `orders`: the buyer's orders that use up the limit.
     BuyerLimit {
         per_buyer: i64,
         orders: Vec<OrderId>,
@@ -44,21 +50,20 @@ pub enum Refusal {
         left: i64,
     },
     StreamEnded,
-    /// The thing is not in a state for this: "a sale that is closed cannot be opened".
+    /// The current status of the object does not allow the request; the text is a whole sentence that says why.
     WrongStatus(&'static str),
     HoldExpired,
     AlreadyPaid,
     Declined,
     CaptureFailed,
-    /// The buyer has something to do at the provider, at this address of ours or theirs; the order is still held.
+    /// The buyer must confirm the payment at `action_url`, a page of the provider or of ours. The order is still held.
     NeedsAction {
         action_url: String,
     },
     NotPaid,
     AlreadyRefunded,
-    /// The provider refused; the order is still paid.
     RefundFailed,
-    /// A webhook that is not from the provider, or too old.
+    /// The signature of a webhook does not match, or the webhook is too old.
     BadSignature,
     Muted {
         until: Millis,
@@ -71,25 +76,73 @@ pub enum Refusal {
     ChatBudget {
         retry_ms: i64,
     },
-    /// Only the team may speak.
     ChatOff,
-    /// A muted word stands in it.
     BlockedWord,
     LinksNotAllowed,
-    /// Noise: one character over and over, a wall of signs.
+    /// One character many times in a row, or a long row of symbols without a letter.
     RepeatedCharacters,
-    /// The same person said the same a moment ago.
+    /// The same user sent the same text a moment ago.
     DuplicateMessage {
         retry_ms: i64,
     },
-    /// Too many messages wait for the team.
     ReviewQueueFull {
         retry_ms: i64,
     },
-    /// Certainly not done; try again after `retry_ms`.
+    /// Certainly not done; the client may try again after `retry_ms`.
     Busy {
         retry_ms: i64,
     },
+}
+
+/// One row of the table of error codes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ErrorCode {
+    /// The stable code on which clients act; the same over REST and on the socket.
+    pub code: &'static str,
+    /// The HTTP status over REST.
+    pub status: u16,
+    /// The meaning, as a whole sentence. It is also the message, unless the refusal has facts to add.
+    pub meaning: &'static str,
+    /// The key of the text that our pages show. `None`: no page causes this error, and a page would show the message.
+    pub text_key: Option<&'static str>,
+}
+
+/// Codes of faults and of the HTTP layer, which are errors but not refusals.
+impl ErrorCode {
+    pub const UNAVAILABLE: Self =
+        Self::fault("unavailable", 503, "The server cannot answer now. Nothing was done. Try again.", Some("error.unavailable"));
+    pub const OUTCOME_UNKNOWN: Self = Self::fault(
+        "outcome_unknown",
+        503,
+        "The server does not know whether it was done. Try again with the same idempotency key.",
+        Some("error.outcome_unknown"),
+    );
+    pub const TIMEOUT: Self = Self::fault("timeout", 408, "The request did not arrive in time.", Some("error.timeout"));
+    pub const ORIGIN_NOT_ALLOWED: Self =
+        Self::fault("origin_not_allowed", 403, "This website may not call the server. See --allow-origin.", None);
+    pub const NOT_FOUND: Self = Self::fault("not_found", 404, "This path does not exist. See /docs.", None);
+    pub const METHOD_NOT_ALLOWED: Self =
+        Self::fault("method_not_allowed", 405, "This path does not accept this method. See /docs.", None);
+    pub const INTERNAL: Self = Self::fault("internal", 500, "An internal error occurred. It is in the server's log.", None);
+
+    pub const FAULTS: [Self; 7] = [
+        Self::UNAVAILABLE,
+        Self::OUTCOME_UNKNOWN,
+        Self::TIMEOUT,
+        Self::ORIGIN_NOT_ALLOWED,
+        Self::NOT_FOUND,
+        Self::METHOD_NOT_ALLOWED,
+        Self::INTERNAL,
+    ];
+
+    const fn fault(code: &'static str, status: u16, meaning: &'static str, text_key: Option<&'static str>) -> Self {
+        Self { code, status, meaning, text_key }
+    }
+
+    /// Every code that a client can receive: the refusals first, then the faults.
+    pub fn all() -> impl Iterator<Item = &'static ErrorCode> {
+        Refusal::TABLE.iter().chain(&Self::FAULTS)
+    }
 }
 
 impl Refusal {
@@ -97,63 +150,17 @@ impl Refusal {
         Refusal::BadRequest(why.into())
     }
 
-    /// `why` goes on from the field's name: "is 10 to 300".
+    /// `why` continues a sentence that begins with the name of the field: "must be 10 to 300."
     pub fn bad_field(field: &'static str, why: impl Into<String>) -> Self {
         Refusal::BadField { field, why: why.into() }
     }
 
-    /// The stable word clients act on.
+    /// The stable code on which clients act.
     pub fn code(&self) -> &'static str {
-        match self {
-            Refusal::BadRequest(_) | Refusal::BadField { .. } => "bad_request",
-            Refusal::UnknownVerb(_) => "unknown_verb",
-            Refusal::SignIn => "sign_in",
-            Refusal::TokenInvalid => "token_invalid",
-            Refusal::TokenExpired => "token_expired",
-            Refusal::Forbidden => "forbidden",
-            Refusal::NoSuchStream => "no_such_stream",
-            Refusal::NoSuchOffer => "no_such_offer",
-            Refusal::NoSuchOrder => "no_such_order",
-            Refusal::NoSuchProduct => "no_such_product",
-            Refusal::NoSuchMessage => "no_such_message",
-            Refusal::NoSuchInvite => "no_such_invite",
-            Refusal::NotYours => "not_yours",
-            Refusal::KeyMissing => "key_missing",
-            Refusal::KeyInvalid => "key_invalid",
-            Refusal::KeyReused => "key_reused",
-            Refusal::NotOpen { .. } => "not_open",
-            Refusal::Closed => "closed",
-            Refusal::BuyerLimit { .. } => "buyer_limit",
-            Refusal::SoldOut => "sold_out",
-            Refusal::SoldOutForNow => "sold_out_for_now",
-            Refusal::TooFewLeft { .. } => "too_few_left",
-            Refusal::NotEnoughStock { .. } => "not_enough_stock",
-            Refusal::StreamEnded => "stream_ended",
-            Refusal::WrongStatus(_) => "wrong_status",
-            Refusal::HoldExpired => "hold_expired",
-            Refusal::AlreadyPaid => "already_paid",
-            Refusal::Declined => "declined",
-            Refusal::CaptureFailed => "capture_failed",
-            Refusal::NeedsAction { .. } => "needs_action",
-            Refusal::NotPaid => "not_paid",
-            Refusal::AlreadyRefunded => "already_refunded",
-            Refusal::RefundFailed => "refund_failed",
-            Refusal::BadSignature => "bad_signature",
-            Refusal::Muted { .. } => "muted",
-            Refusal::Banned => "banned",
-            Refusal::SlowMode { .. } => "slow_mode",
-            Refusal::ChatBudget { .. } => "chat_budget",
-            Refusal::ChatOff => "chat_off",
-            Refusal::BlockedWord => "word_refused",
-            Refusal::LinksNotAllowed => "link_refused",
-            Refusal::RepeatedCharacters => "flood",
-            Refusal::DuplicateMessage { .. } => "repeated",
-            Refusal::ReviewQueueFull { .. } => "queue_full",
-            Refusal::Busy { .. } => "busy",
-        }
+        self.error_code().code
     }
 
-    /// When trying again may help, in milliseconds from now.
+    /// The time after which another try may succeed, in milliseconds from now.
     pub fn retry_ms(&self) -> Option<i64> {
         match self {
             Refusal::Muted { until, now } => Some((until - now).max(0)),
@@ -168,58 +175,160 @@ impl Refusal {
     }
 }
 
-/// The sentence for a person; pages translate by code.
+/// The message for a developer or a log, in English. Pages translate the code instead.
 impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Refusal::BadRequest(why) => write!(f, "{why}"),
+            Refusal::BadRequest(why) => f.write_str(why),
             Refusal::BadField { field, why } => write!(f, "{field} {why}"),
-            Refusal::UnknownVerb(verb) => write!(f, "there is no verb `{verb}`"),
-            Refusal::SignIn => f.write_str("sign in first"),
-            Refusal::TokenInvalid => f.write_str("the token is not valid"),
-            Refusal::TokenExpired => f.write_str("the token has expired"),
-            Refusal::Forbidden => f.write_str("your role does not allow this"),
-            Refusal::NoSuchStream => f.write_str("there is no such stream"),
-            Refusal::NoSuchOffer => f.write_str("there is no such offer"),
-            Refusal::NoSuchOrder => f.write_str("there is no such order"),
-            Refusal::NoSuchProduct => f.write_str("there is no such product or variant"),
-            Refusal::NoSuchMessage => f.write_str("there is no such message"),
-            Refusal::NoSuchInvite => f.write_str("this invite does not hold, or not any more"),
-            Refusal::NotYours => f.write_str("there is no such order of yours"),
-            Refusal::KeyMissing => f.write_str("an idempotency key is required"),
-            Refusal::KeyInvalid => f.write_str("an idempotency key has 8 to 255 visible ASCII characters"),
-            Refusal::KeyReused => f.write_str("this idempotency key was used for another request"),
-            Refusal::NotOpen { .. } => f.write_str("the sale is not open"),
-            Refusal::Closed => f.write_str("the sale is over"),
-            Refusal::BuyerLimit { per_buyer, .. } => write!(f, "at most {per_buyer} per buyer"),
-            Refusal::SoldOut => f.write_str("sold out"),
-            Refusal::SoldOutForNow => f.write_str("all units are held; some may come back"),
-            Refusal::TooFewLeft { left } => write!(f, "only {left} left"),
-            Refusal::NotEnoughStock { left } => write!(f, "the variant's pool has only {left}"),
-            Refusal::StreamEnded => f.write_str("the show is over"),
+            Refusal::UnknownVerb(verb) => write!(f, "There is no verb `{verb}`."),
+            Refusal::BuyerLimit { per_buyer, .. } => write!(f, "One buyer can have at most {per_buyer}."),
+            Refusal::TooFewLeft { left } => write!(f, "Only {left} left."),
+            Refusal::NotEnoughStock { left } => write!(f, "The variant has only {left} in stock."),
             Refusal::WrongStatus(why) => f.write_str(why),
-            Refusal::HoldExpired => f.write_str("the hold has ended"),
-            Refusal::AlreadyPaid => f.write_str("the order is paid already"),
-            Refusal::Declined => f.write_str("the payment was declined; the order is still held"),
-            Refusal::CaptureFailed => {
-                f.write_str("the payment failed; the order was cancelled and nothing was charged")
+            _ => f.write_str(self.error_code().meaning),
+        }
+    }
+}
+
+/// Makes the table, and the row of each refusal, from one list of rows. A refusal without a row does not compile.
+macro_rules! error_codes {
+    ($($refusal:pat => $code:literal, $status:literal, $meaning:literal, $text_key:expr;)*) => {
+        impl Refusal {
+            /// Every code of a refusal, once.
+            pub const TABLE: &[ErrorCode] = &[$(
+                ErrorCode { code: $code, status: $status, meaning: $meaning, text_key: $text_key },
+            )*];
+
+            /// The row of this refusal.
+            pub fn error_code(&self) -> &'static ErrorCode {
+                match self {
+                    $($refusal => &ErrorCode { code: $code, status: $status, meaning: $meaning, text_key: $text_key },)*
+                }
             }
-            Refusal::NeedsAction { .. } => f.write_str("the payment needs an action of yours; the order is still held"),
-            Refusal::NotPaid => f.write_str("the order is not paid"),
-            Refusal::AlreadyRefunded => f.write_str("the money was given back already"),
-            Refusal::RefundFailed => f.write_str("the refund was refused; the order is still paid"),
-            Refusal::BadSignature => f.write_str("the signature is not of these bytes, or too old"),
-            Refusal::Muted { .. } => f.write_str("you are muted"),
-            Refusal::Banned => f.write_str("you are banned from this show"),
-            Refusal::SlowMode { .. } => f.write_str("slow mode: wait before the next message"),
-            Refusal::ChatBudget { .. } => f.write_str("too many messages"),
-            Refusal::ChatOff => f.write_str("only the team may speak now"),
-            Refusal::BlockedWord => f.write_str("a word in it is not wanted in this show"),
-            Refusal::LinksNotAllowed => f.write_str("links are not wanted in this show"),
-            Refusal::RepeatedCharacters => f.write_str("this says nothing: too much of one sign"),
-            Refusal::DuplicateMessage { .. } => f.write_str("you said this a moment ago"),
-            Refusal::ReviewQueueFull { .. } => f.write_str("too many messages wait for the team"),
-            Refusal::Busy { .. } => f.write_str("busy; nothing was done, try again"),
+        }
+    };
+}
+
+error_codes! {
+    // refusal => code, HTTP status, meaning, key of the page text
+    Refusal::BadRequest(_) | Refusal::BadField { .. } =>
+        "bad_request", 400, "The request has a missing or invalid field.", Some("error.bad_request");
+    Refusal::UnknownVerb(_) => "unknown_verb", 400, "There is no such verb.", None;
+    Refusal::SignIn => "sign_in", 401, "Sign in first.", Some("error.sign_in");
+    Refusal::TokenInvalid => "token_invalid", 401, "The token is not valid.", Some("error.token_invalid");
+    Refusal::TokenExpired => "token_expired", 401, "The token has expired.", Some("error.token_expired");
+    Refusal::Forbidden => "forbidden", 403, "Your role does not allow this.", Some("error.forbidden");
+    Refusal::NoSuchStream => "no_such_stream", 404, "There is no such stream.", Some("error.no_such_stream");
+    Refusal::NoSuchOffer => "no_such_offer", 404, "There is no such offer.", Some("error.no_such_offer");
+    Refusal::NoSuchOrder => "no_such_order", 404, "There is no such order.", Some("error.no_such_order");
+    Refusal::NoSuchProduct =>
+        "no_such_product", 404, "There is no such product or variant.", Some("error.no_such_product");
+    Refusal::NoSuchMessage => "no_such_message", 404, "There is no such message.", Some("error.no_such_message");
+    Refusal::NoSuchInvite =>
+        "no_such_invite", 404, "This invite link is wrong, expired or revoked.", Some("error.no_such_invite");
+    Refusal::NotYours => "not_yours", 404, "You have no such order.", Some("error.not_yours");
+    Refusal::KeyMissing => "key_missing", 400, "An idempotency key is required.", None;
+    Refusal::KeyInvalid => "key_invalid", 400, "An idempotency key has 8 to 255 visible ASCII characters.", None;
+    Refusal::KeyReused =>
+        "key_reused", 422, "This idempotency key was used for another request.", Some("error.key_reused");
+    Refusal::NotOpen { .. } => "not_open", 409, "The sale is not open.", Some("error.not_open");
+    Refusal::Closed => "closed", 409, "The sale has ended.", Some("error.closed");
+    Refusal::BuyerLimit { .. } =>
+        "buyer_limit", 409, "The buyer already has as many units as one buyer can have.", Some("error.buyer_limit");
+    Refusal::SoldOut => "sold_out", 409, "Sold out.", Some("error.sold_out");
+    Refusal::SoldOutForNow =>
+        "sold_out_for_now", 409, "All units are reserved. Some may become available again.", Some("error.sold_out_for_now");
+    Refusal::TooFewLeft { .. } =>
+        "too_few_left", 409, "Fewer units are left than requested.", Some("error.too_few_left");
+    Refusal::NotEnoughStock { .. } =>
+        "not_enough_stock", 409, "The variant has fewer units in stock than requested.", Some("error.not_enough_stock");
+    Refusal::StreamEnded => "stream_ended", 409, "The show has ended.", Some("error.stream_ended");
+    Refusal::WrongStatus(_) =>
+        "wrong_status", 409, "The current status of the object does not allow this.", Some("error.wrong_status");
+    Refusal::HoldExpired => "hold_expired", 409, "The reservation has expired.", Some("error.hold_expired");
+    Refusal::AlreadyPaid => "already_paid", 409, "The order is already paid.", Some("error.already_paid");
+    Refusal::Declined =>
+        "declined", 402, "The payment was declined. The order is still held.", Some("error.declined");
+    Refusal::CaptureFailed =>
+        "capture_failed", 402, "The payment failed. The order was cancelled and nothing was charged.",
+        Some("error.capture_failed");
+    Refusal::NeedsAction { .. } =>
+        "needs_action", 402, "The buyer must confirm the payment. The order is still held.", Some("error.needs_action");
+    Refusal::NotPaid => "not_paid", 409, "The order is not paid.", Some("error.not_paid");
+    Refusal::AlreadyRefunded =>
+        "already_refunded", 409, "The order is already refunded.", Some("error.already_refunded");
+    Refusal::RefundFailed =>
+        "refund_failed", 402, "The payment provider refused the refund. The order is still paid.",
+        Some("error.refund_failed");
+    Refusal::BadSignature =>
+        "bad_signature", 400, "The signature does not match the body, or the webhook is too old.", None;
+    Refusal::Muted { .. } => "muted", 403, "You are muted in this show.", Some("error.muted");
+    Refusal::Banned => "banned", 403, "You are banned from this show.", Some("error.banned");
+    Refusal::SlowMode { .. } =>
+        "slow_mode", 429, "Slow mode is on. Wait before you send the next message.", Some("error.slow_mode");
+    Refusal::ChatBudget { .. } =>
+        "chat_budget", 429, "The chat rate limit is reached. Wait a moment.", Some("error.chat_budget");
+    Refusal::ChatOff => "chat_off", 403, "Only the team can write in the chat now.", Some("error.chat_off");
+    Refusal::BlockedWord => "blocked_word", 422, "Your message contains a blocked word.", Some("error.blocked_word");
+    Refusal::LinksNotAllowed =>
+        "links_not_allowed", 422, "Links aren't allowed in this chat.", Some("error.links_not_allowed");
+    Refusal::RepeatedCharacters =>
+        "repeated_characters", 422, "Too many repeated characters.", Some("error.repeated_characters");
+    Refusal::DuplicateMessage { .. } =>
+        "duplicate_message", 429, "You sent the same message a moment ago.", Some("error.duplicate_message");
+    Refusal::ReviewQueueFull { .. } =>
+        "review_queue_full", 503, "Too many messages are waiting for review.", Some("error.review_queue_full");
+    Refusal::Busy { .. } => "busy", 503, "The server is busy. Nothing was done. Try again.", Some("error.busy");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn every_code_is_in_the_table_once_with_a_sentence() {
+        let codes: BTreeSet<_> = ErrorCode::all().map(|row| row.code).collect();
+        assert_eq!(codes.len(), ErrorCode::all().count());
+        for row in ErrorCode::all() {
+            assert!(row.meaning.ends_with('.') && row.meaning.starts_with(char::is_uppercase), "{}", row.meaning);
+            assert!((400..600).contains(&row.status), "{} {}", row.code, row.status);
+        }
+    }
+
+    /// The text files of the pages, for one language.
+    fn page_texts(language: &str) -> String {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("web-demo/lang");
+        let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let ours = files.filter(|file| file.file_name().unwrap().to_string_lossy().starts_with(language));
+        ours.map(|file| std::fs::read_to_string(file).unwrap()).collect()
+    }
+
+    #[test]
+    fn every_text_key_has_a_page_text_in_each_language() {
+        // Errors of the page itself, which no server sends.
+        const PAGE_ONLY: [&str; 5] = ["network", "offline", "link_lost", "too_long", "unknown"];
+        let expected: BTreeSet<_> = ErrorCode::all().filter_map(|row| row.text_key).collect();
+        for language in ["en", "ar", "id"] {
+            let texts = page_texts(language);
+            let quoted: BTreeSet<_> = texts.split('\'').filter(|text| text.starts_with("error.")).collect();
+            let of_the_server: BTreeSet<_> =
+                quoted.into_iter().filter(|key| !PAGE_ONLY.iter().any(|page| *key == format!("error.{page}"))).collect();
+            assert_eq!(of_the_server, expected, "{language}");
+        }
+    }
+
+    #[test]
+    fn message_adds_the_facts_of_the_refusal() {
+        for (refusal, expected) in [
+            (Refusal::SoldOut, "Sold out."),
+            (Refusal::TooFewLeft { left: 2 }, "Only 2 left."),
+            (Refusal::bad_field("price", "must be 0 to 10."), "price must be 0 to 10."),
+        ] {
+            assert_eq!(refusal.to_string(), expected);
         }
     }
 }

@@ -1,13 +1,12 @@
-//! A rehearsal: a small crowd plays a show in a room of its own, before the real one begins.
+//! Rehearsals: simulated viewers play a short show in a room of their own, before the real show starts.
 
 use super::Refusal;
 use super::product::in_range;
 
-/// Why a rehearsal in progress is the only one.
-const ALREADY_RUNNING: &str = "a rehearsal is running on this node already";
-const SHOW_ALREADY_STARTED: &str = "a rehearsal is for a show that has not begun";
+const ALREADY_RUNNING: &str = "A rehearsal is already running on this node.";
+const SHOW_ALREADY_STARTED: &str = "A rehearsal is only possible before the show starts.";
 
-/// What a host may ask for: small enough that nobody else on the node feels it.
+/// The size of a rehearsal. The limits are small, so that real shows on the same node are not affected.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RehearsalForm {
     pub viewers: u32,
@@ -15,7 +14,7 @@ pub struct RehearsalForm {
 }
 
 impl RehearsalForm {
-    /// 50 viewers and 30 seconds unless said otherwise; at most 200, and 90.
+    /// Defaults: 50 viewers and 30 seconds. Limits: 200 viewers, and 24 to 90 seconds.
     pub fn validated(viewers: Option<i64>, seconds: Option<i64>) -> Result<Self, Refusal> {
         let viewers = in_range(viewers.unwrap_or(50), 1, 200, "viewers")?;
         let seconds = in_range(seconds.unwrap_or(30), 24, 90, "seconds")?;
@@ -36,12 +35,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rehearsal_is_small_and_short() {
+    fn rehearsal_has_at_most_200_viewers_and_90_seconds() {
         let form = |viewers, seconds| RehearsalForm::validated(viewers, seconds).map_err(|refusal| refusal.to_string());
         assert_eq!(form(None, None), Ok(RehearsalForm { viewers: 50, seconds: 30 }));
         assert_eq!(form(Some(200), Some(90)), Ok(RehearsalForm { viewers: 200, seconds: 90 }));
         for (viewers, seconds, why) in
-            [(0, 30, "viewers is 1 to 200"), (201, 30, "viewers is 1 to 200"), (50, 91, "seconds is 24 to 90")]
+            [(0, 30, "viewers must be 1 to 200."), (201, 30, "viewers must be 1 to 200."), (50, 91, "seconds must be 24 to 90.")]
         {
             assert_eq!(form(Some(viewers), Some(seconds)), Err(why.to_owned()));
         }

@@ -1,39 +1,40 @@
-//! What is told of a show afterwards, and while it runs: minute by minute, card by card, offer by offer.
+//! The report of a show: figures per minute, per pinned offer and per offer.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Millis, Minor, OfferId, OfferKind, Titles};
 
-/// A minute in milliseconds; times of minutes are whole multiples of it.
+/// One minute in milliseconds. The time of a minute is a multiple of it.
 pub const MINUTE_MS: Millis = 60_000;
 
+/// The start of the minute that contains `at`.
 pub fn minute_of(at: Millis) -> Millis {
     at - at.rem_euclid(MINUTE_MS)
 }
 
-/// One minute of a show.
+/// The figures of one minute of a show.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, ToSchema)]
 pub struct ReportMinute {
-    /// Epoch milliseconds of its beginning.
+    /// The start of the minute, in epoch milliseconds.
     pub at: Millis,
-    /// The most who watched in it, on all nodes.
+    /// The highest number of viewers in this minute, on all nodes.
     pub viewers: i64,
-    /// Orders that were placed in it, whatever became of them.
+    /// Orders that were created in this minute, with any status now.
     pub orders: i64,
     pub messages: i64,
 }
 
-/// A time in which one offer was the card that everybody saw.
+/// A period in which one offer was pinned.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
 pub struct PinSpan {
     pub offer: OfferId,
     pub at: Millis,
-    /// Null: it is shown now.
+    /// `null`: the offer is pinned now.
     pub until: Option<Millis>,
 }
 
-/// What became of one offer of a show.
+/// The sales of one offer of a show.
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
 pub struct OfferSales {
     pub offer: OfferId,
@@ -42,22 +43,22 @@ pub struct OfferSales {
     pub variant_name: String,
     pub variant_names: Titles,
     pub kind: OfferKind,
-    /// Minor units, as all sums.
+    /// In minor units, like all amounts.
     pub price: Minor,
     pub opens_at: Option<Millis>,
     pub closes_at: Option<Millis>,
-    /// Orders by what they are now; `held` are not paid for yet.
+    /// Orders by their current status. `held` orders are not paid yet.
     pub paid: i64,
     pub held: i64,
     pub expired: i64,
     pub cancelled: i64,
     pub refunded: i64,
-    /// Units and money of the paid orders.
+    /// Units and amount of the paid orders.
     pub units: i64,
     pub amount: Minor,
 }
 
-/// The minutes of a show that have something to tell, in order, from what is known of each.
+/// Merges the figures into one list of minutes, oldest first. Minutes without any figure are left out.
 pub fn report_minutes(
     viewers: &[(Millis, i64)],
     orders: &[(Millis, i64)],
@@ -81,9 +82,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_known_of_a_minute_comes_together() {
-        let told = report_minutes(&[(60_000, 5), (60_001, 3)], &[(119_999, 2), (60_000, 1)], &[(120_000, 4)]);
+    fn figures_of_one_minute_are_merged() {
+        let merged = report_minutes(&[(60_000, 5), (60_001, 3)], &[(119_999, 2), (60_000, 1)], &[(120_000, 4)]);
         let first = ReportMinute { at: 60_000, viewers: 5, orders: 3, messages: 0 };
-        assert_eq!(told, [first, ReportMinute { at: 120_000, messages: 4, ..ReportMinute::default() }]);
+        assert_eq!(merged, [first, ReportMinute { at: 120_000, messages: 4, ..ReportMinute::default() }]);
     }
 }

@@ -1,11 +1,11 @@
-//! Messages that only make noise, and messages that lead elsewhere. Both work on [folded](super::words::fold) text.
+//! Spam detection: repeated characters and links. All functions work on [folded](super::blocklist::fold) text.
 
-/// One character so many times in a row is noise. A laugh is shorter.
+/// So many repeats of one character in a row are spam. Laughter ("hahaha", "ههههه") is shorter.
 const REPEATS_MAX: usize = 20;
-/// More signs than this without any letter or digit among them are noise: a row of hearts is shorter.
+/// A text of more symbols than this, without any letter or digit, is spam. A row of hearts is shorter.
 const SYMBOLS_MAX: usize = 30;
 
-/// `loooooo…`, `!!!!!!…`, a wall of emoji.
+/// Does the text repeat one character too often (`loooooo…`, `!!!!!!…`), or consist of too many emoji or other symbols?
 pub fn has_too_many_repeats(folded: &str) -> bool {
     let (mut repeats, mut previous, mut symbols, mut has_text) = (0, None, 0, false);
     for c in folded.chars().filter(|c| *c != ' ') {
@@ -20,14 +20,14 @@ pub fn has_too_many_repeats(folded: &str) -> bool {
     !has_text && symbols > SYMBOLS_MAX
 }
 
-/// Endings that make an address of two words with a dot between them. Only the ones people meet; `://`, `www.` and a path behind
-/// the name are an address whatever the ending.
+/// Two words with a dot between them are a link when the last one is one of these top-level domains. The list has only common
+/// ones; a text with `://`, `www.` or a path after the name is a link with any ending.
 const TOP_LEVEL_DOMAINS: [&str; 32] = [
     "com", "net", "org", "info", "biz", "shop", "store", "online", "site", "xyz", "top", "app", "io", "co", "link",
     "live", "tv", "gg", "ly", "cc", "ru", "cn", "uk", "de", "sa", "ae", "eg", "kw", "qa", "om", "id", "dev",
 ];
 
-/// Does a link stand in it, as far as one can tell by its form?
+/// Does the text contain a link? Only the form is checked.
 pub fn has_link(folded: &str) -> bool {
     folded.contains("://") || folded.split(|c: char| c == ' ' || ",;()[]<>\"'«»،؛".contains(c)).any(is_url)
 }
@@ -49,8 +49,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn noise_is_told_from_joy() {
-        for (text, flood) in [
+    fn repeated_characters_are_spam_and_laughter_is_not() {
+        for (text, is_spam) in [
             ("هههههههههه", false),
             ("looooool", false),
             ("🎉🎉🎉🎉🎉", false),
@@ -67,12 +67,12 @@ mod tests {
             (&*format!("sale {}", "🎉🔥".repeat(16)), false),
             (&*"lol ".repeat(40), false),
         ] {
-            assert_eq!(has_too_many_repeats(&fold(text)), flood, "{text}");
+            assert_eq!(has_too_many_repeats(&fold(text)), is_spam, "{text}");
         }
     }
 
     #[test]
-    fn links_are_told_from_prices() {
+    fn links_are_found_and_prices_are_not_links() {
         for (text, link) in [
             ("https://evil.example/x", true),
             ("HTTP://evil", true),

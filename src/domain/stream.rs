@@ -1,4 +1,4 @@
-//! One show: scheduled → live → ended. Never called `Stream` in code; tokio and futures own that word.
+//! A show: scheduled → live → ended. The type is `LiveStream`, never `Stream`, because tokio and futures use that name.
 
 use std::sync::Arc;
 
@@ -28,18 +28,18 @@ impl StreamStatus {
         [StreamStatus::Scheduled, StreamStatus::Live, StreamStatus::Ended].into_iter().find(|s| s.name() == text)
     }
 
-    /// A show starts once and ends once.
+    /// Checks a change of the status. A show starts once and ends once.
     pub fn check_transition(self, target: StreamStatus) -> Result<(), Refusal> {
         match (self, target) {
             (StreamStatus::Scheduled, StreamStatus::Live) | (StreamStatus::Live, StreamStatus::Ended) => Ok(()),
             (StreamStatus::Scheduled, StreamStatus::Ended) => Ok(()),
             (StreamStatus::Ended, _) => Err(Refusal::StreamEnded),
-            _ => Err(Refusal::WrongStatus("the show is live already")),
+            _ => Err(Refusal::WrongStatus("The show is already live.")),
         }
     }
 }
 
-/// Where a stream's event log stands: `seq` counts from 1 within `epoch`, and a new epoch begins when the count is lost.
+/// A position in the events of a stream: `seq` counts from 1 within `epoch`. A new epoch starts when the count is lost.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StreamPosition {
     pub epoch: Arc<str>,
@@ -53,7 +53,7 @@ pub struct LiveStream {
     pub titles: Titles,
     pub host: String,
     pub status: StreamStatus,
-    /// An HLS playlist; without one the page shows a stand-in.
+    /// The URL of an HLS playlist. Without one, the page shows the poster.
     pub video: Option<String>,
     pub poster: Option<String>,
     pub scheduled_at: Option<Millis>,
@@ -61,14 +61,14 @@ pub struct LiveStream {
     pub ended_at: Option<Millis>,
     pub pin: Option<Pin>,
     pub chat: ChatRules,
-    /// The version in which its muted words last changed; 0: it never had any.
+    /// The version in which the blocklist last changed; 0: the stream never had one.
     pub blocklist_version: i64,
     pub likes: i64,
-    /// Raised by every change of the row: the `v` of pin.
+    /// Increases with every change of the row. It is the `v` of the pin.
     pub version: i64,
 }
 
-/// The offer being shown now.
+/// The pinned offer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Pin {
     pub offer: OfferId,

@@ -1,58 +1,59 @@
-//! What the test provider does: the token a buyer pays with is the name of a script.
+//! Scenarios of the built-in test provider. The token with which a buyer pays is the name of a scenario.
 
 use super::payment::{PaymentIntent, PaymentIntentStatus};
 use super::{Minor, Refusal};
 
+/// The behaviour of the test provider for one payment intent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum TestScenario {
-    /// Authorized at once, captured, refunded.
+    /// Authorization, capture and refund succeed.
     Ok,
-    /// The card is refused; the order stays held.
+    /// The card is declined; the order stays held.
     Declined,
-    /// The buyer must approve at the provider first.
+    /// The buyer must first confirm on a page of the provider.
     NeedsAction,
-    /// The answer to the authorization takes two seconds.
+    /// The response to the authorization takes two seconds.
     Slow,
-    /// Everything is done, and the first answer to each call never comes.
+    /// Every call succeeds, and the first response to each call never arrives.
     TimeoutAfterCharge,
-    /// Everything is done, and the first answer to each call is an error of the provider's server.
+    /// Every call succeeds, and the first response to each call is an HTTP 500 of the provider.
     ErrorAfterCharge,
-    /// Every webhook comes twice.
+    /// Every webhook is sent twice.
     WebhookTwice,
-    /// The webhook of a call comes before its answer.
+    /// The webhook of a call arrives before the response.
     WebhookBeforeReply,
-    /// No webhooks.
+    /// No webhooks are sent.
     WebhookNever,
-    /// The webhook of the authorization comes after the one of what followed it.
+    /// The webhook of the authorization arrives after the webhook of the next call.
     WebhookReordered,
-    /// The first void is refused, the provider is still at work on it; a later one is done.
+    /// The first cancel is refused because the provider is still working on the intent; a later cancel succeeds.
     CancelTooLate,
-    /// Authorized, and then the money cannot be taken.
+    /// The authorization succeeds, and the capture fails.
     CaptureFails,
-    /// The provider sets aside another sum than it was asked for.
+    /// The provider authorizes another amount than the requested one.
     WrongAmount,
-    /// Webhooks are signed with a key that is not ours.
+    /// Webhooks are signed with the wrong key.
     BadSignature,
-    /// Captured, and a refund is refused.
+    /// The capture succeeds, and a refund is refused.
     RefundFails,
 }
 
-/// What is asked of an intent that exists.
+/// A change of an existing intent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum IntentChange {
-    /// The buyer approves (or not) what needs their action.
+    /// The buyer confirms the payment, or refuses it.
     Approve(bool),
     Capture,
     Cancel,
     Refund(Minor),
 }
 
-/// Why a change is not done.
+/// Why a change was not made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum IntentChangeError {
-    /// For good; the same key is told the same.
+    /// The same idempotency key always gets the same error.
     Permanent(&'static str),
-    /// Now; the same key may ask again.
+    /// The same idempotency key may try again.
     Temporary,
 }
 
@@ -78,7 +79,7 @@ impl TestScenario {
         ]
     };
 
-    /// The token.
+    /// The payment token that selects this scenario.
     pub fn name(self) -> &'static str {
         match self {
             TestScenario::Ok => "ok",
@@ -100,12 +101,12 @@ impl TestScenario {
     }
 
     pub fn parse(token: &str) -> Result<Self, Refusal> {
-        let found = Self::ALL.into_iter().find(|script| script.name() == token);
+        let found = Self::ALL.into_iter().find(|scenario| scenario.name() == token);
         let known = || Self::ALL.map(TestScenario::name).join(", ");
-        found.ok_or_else(|| Refusal::bad_request(format!("the test provider knows the tokens {}", known())))
+        found.ok_or_else(|| Refusal::bad_request(format!("The test provider knows the tokens {}.", known())))
     }
 
-    /// How an intent begins.
+    /// The status of a new intent.
     pub fn initial_status(self) -> PaymentIntentStatus {
         match self {
             TestScenario::Declined => PaymentIntentStatus::Declined,
@@ -114,12 +115,13 @@ impl TestScenario {
         }
     }
 
+    /// The amount that the provider authorizes.
     pub fn authorized_amount(self, requested: Minor) -> Minor {
         if self == TestScenario::WrongAmount { requested + 1 } else { requested }
     }
 
-    /// Changes an intent as a careful provider would: nothing is captured after a cancel, nothing refunded twice.
-    /// `again`: this key asked before and was told [`Denied::Later`].
+    /// Changes an intent like a real provider: no capture after a cancel, no second refund of the same money.
+    /// `is_retry`: the same idempotency key got [`IntentChangeError::Temporary`].
     pub fn apply(
         self,
         intent: &mut PaymentIntent,
@@ -129,35 +131,35 @@ impl TestScenario {
         use PaymentIntentStatus::*;
         match (change, intent.status) {
             (IntentChange::Approve(yes), NeedsAction) => intent.status = if yes { Authorized } else { Declined },
-            (IntentChange::Approve(_), _) => return Err(IntentChangeError::Permanent("there is nothing to approve")),
+            (IntentChange::Approve(_), _) => return Err(IntentChangeError::Permanent("This intent does not need a confirmation.")),
             (IntentChange::Capture, Authorized) if self == TestScenario::CaptureFails => {
                 intent.status = Failed;
-                return Err(IntentChangeError::Permanent("the card was refused"));
+                return Err(IntentChangeError::Permanent("The card was declined."));
             }
             (IntentChange::Capture, Authorized) => {
                 intent.status = Captured;
                 intent.captured = intent.amount;
             }
-            (IntentChange::Capture, _) => return Err(IntentChangeError::Permanent("it is not authorized")),
+            (IntentChange::Capture, _) => return Err(IntentChangeError::Permanent("This intent is not authorized.")),
             (IntentChange::Cancel, NeedsAction | Authorized) if self == TestScenario::CancelTooLate && !is_retry => {
                 return Err(IntentChangeError::Temporary);
             }
             (IntentChange::Cancel, NeedsAction | Authorized) => intent.status = Cancelled,
-            (IntentChange::Cancel, _) => return Err(IntentChangeError::Permanent("there is nothing to let go")),
+            (IntentChange::Cancel, _) => return Err(IntentChangeError::Permanent("This intent has nothing to cancel.")),
             (IntentChange::Refund(_), Captured) if self == TestScenario::RefundFails => {
-                return Err(IntentChangeError::Permanent("the card takes no refunds"));
+                return Err(IntentChangeError::Permanent("The card does not accept refunds."));
             }
             (IntentChange::Refund(amount), Captured) if 0 < amount && intent.refunded + amount <= intent.captured => {
                 intent.refunded += amount;
             }
-            (IntentChange::Refund(_), _) => return Err(IntentChangeError::Permanent("more than was captured")),
+            (IntentChange::Refund(_), _) => return Err(IntentChangeError::Permanent("The refund is larger than the captured amount.")),
         }
         Ok(())
     }
 }
 
 impl IntentChange {
-    /// The call in words: the same key with other words is a mistake of the caller's.
+    /// The change as text. It is compared on a retry: the same idempotency key with another change is the caller's mistake.
     pub fn describe(self) -> String {
         match self {
             IntentChange::Approve(yes) => format!("approve {yes}"),
@@ -188,36 +190,36 @@ mod tests {
     }
 
     #[test]
-    fn tokens_are_found_by_their_names() {
-        for script in TestScenario::ALL {
-            assert_eq!(TestScenario::parse(script.name()), Ok(script));
+    fn scenario_is_parsed_from_its_token() {
+        for scenario in TestScenario::ALL {
+            assert_eq!(TestScenario::parse(scenario.name()), Ok(scenario));
         }
         assert_eq!(TestScenario::parse("free").map_err(|refusal| refusal.code()), Err("bad_request"));
     }
 
     #[test]
-    fn nothing_is_captured_after_a_cancel_and_nothing_refunded_twice() {
-        let mut gone = intent(PaymentIntentStatus::Authorized, 0);
-        assert_eq!(TestScenario::Ok.apply(&mut gone, IntentChange::Cancel, false), Ok(()));
-        assert!(TestScenario::Ok.apply(&mut gone, IntentChange::Capture, false).is_err());
-        assert_eq!(gone.captured, 0);
-        let mut taken = intent(PaymentIntentStatus::Authorized, 0);
-        assert_eq!(TestScenario::Ok.apply(&mut taken, IntentChange::Capture, false), Ok(()));
-        assert!(TestScenario::Ok.apply(&mut taken, IntentChange::Cancel, false).is_err());
+    fn no_capture_after_cancel_and_no_refund_twice() {
+        let mut cancelled = intent(PaymentIntentStatus::Authorized, 0);
+        assert_eq!(TestScenario::Ok.apply(&mut cancelled, IntentChange::Cancel, false), Ok(()));
+        assert!(TestScenario::Ok.apply(&mut cancelled, IntentChange::Capture, false).is_err());
+        assert_eq!(cancelled.captured, 0);
+        let mut captured = intent(PaymentIntentStatus::Authorized, 0);
+        assert_eq!(TestScenario::Ok.apply(&mut captured, IntentChange::Capture, false), Ok(()));
+        assert!(TestScenario::Ok.apply(&mut captured, IntentChange::Cancel, false).is_err());
         for (amount, done) in [(0, false), (101, false), (-1, false), (60, true), (41, false), (40, true), (1, false)] {
             assert_eq!(
-                TestScenario::Ok.apply(&mut taken, IntentChange::Refund(amount), false).is_ok(),
+                TestScenario::Ok.apply(&mut captured, IntentChange::Refund(amount), false).is_ok(),
                 done,
                 "{amount}"
             );
         }
-        assert_eq!((taken.captured, taken.refunded), (100, 100));
+        assert_eq!((captured.captured, captured.refunded), (100, 100));
     }
 
     #[test]
-    fn a_void_that_came_too_late_is_done_when_it_is_asked_for_again() {
+    fn cancel_that_came_too_late_succeeds_on_retry() {
         let mut intent = intent(PaymentIntentStatus::Authorized, 0);
-        let mut cancel = |again| TestScenario::CancelTooLate.apply(&mut intent, IntentChange::Cancel, again);
+        let mut cancel = |is_retry| TestScenario::CancelTooLate.apply(&mut intent, IntentChange::Cancel, is_retry);
         assert_eq!(cancel(false), Err(IntentChangeError::Temporary));
         assert_eq!(cancel(true), Ok(()));
     }

@@ -1,4 +1,4 @@
-//! Text that people typed: made safe to show once, at the door.
+//! Text that users typed. It is validated and normalised once, when it arrives, so that it is safe to show.
 
 use std::collections::BTreeMap;
 
@@ -8,10 +8,10 @@ use utoipa::ToSchema;
 
 use super::Refusal;
 
-/// Translations of a title, by language tag (`ar`, `id`); the plain title stands for every other language.
+/// Translations of a title, by language tag (`ar`, `id`). The plain title is used for every other language.
 pub type Titles = BTreeMap<String, String>;
 
-/// The name a person chose to be seen under: 1–40 characters.
+/// The display name of a user: 1–40 characters.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
 pub struct Name(String);
@@ -22,7 +22,7 @@ impl Name {
     pub fn parse(text: &str) -> Result<Self, Refusal> {
         single_line(text, Self::LENGTH_MAX)
             .map(Self)
-            .ok_or_else(|| Refusal::bad_request("a name has 1 to 40 characters"))
+            .ok_or_else(|| Refusal::bad_request("A name has 1 to 40 characters."))
     }
 
     pub fn as_str(&self) -> &str {
@@ -32,18 +32,18 @@ impl Name {
 
 /// A title of a show, product or variant: 1–120 characters on one line.
 pub fn title(text: &str) -> Result<String, Refusal> {
-    single_line(text, 120).ok_or_else(|| Refusal::bad_request("a title has 1 to 120 characters"))
+    single_line(text, 120).ok_or_else(|| Refusal::bad_request("A title has 1 to 120 characters."))
 }
 
-/// What kind of thing a product is: 1–40 characters on one line.
+/// The category of a product: 1–40 characters on one line.
 pub fn category(text: &str) -> Result<String, Refusal> {
-    single_line(text, 40).ok_or_else(|| Refusal::bad_request("a category has 1 to 40 characters"))
+    single_line(text, 40).ok_or_else(|| Refusal::bad_request("A category has 1 to 40 characters."))
 }
 
-/// Translations of a title: at most 20 languages, each a title of its own.
+/// Translations of a title: at most 20 languages. Each translation has the limits of a title.
 pub fn titles(given: &Titles) -> Result<Titles, Refusal> {
     if given.len() > 20 {
-        return Err(Refusal::bad_request("at most 20 languages"));
+        return Err(Refusal::bad_request("At most 20 languages are allowed."));
     }
     given
         .iter()
@@ -51,29 +51,30 @@ pub fn titles(given: &Titles) -> Result<Titles, Refusal> {
             let tag = (2..=16).contains(&language.len())
                 && language.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
             if !tag {
-                return Err(Refusal::bad_request("a language is a tag like `ar` or `pt-BR`"));
+                return Err(Refusal::bad_request("A language must be a tag like `ar` or `pt-BR`."));
             }
             Ok((language.clone(), title(text)?))
         })
         .collect()
 }
 
-/// A picture or video address: `https://`, `http://`, or a path on this server.
+/// The URL of an image or video: `https://`, `http://`, or a path on this server.
 pub fn media_url(text: &str) -> Result<String, Refusal> {
     let known = ["https://", "http://", "/"].iter().any(|start| text.starts_with(start)) && !text.starts_with("//");
     let plain = text.len() <= 2_000 && text.bytes().all(|byte| byte.is_ascii_graphic());
     if known && plain {
         Ok(text.to_owned())
     } else {
-        Err(Refusal::bad_request("an address begins with https://, http:// or / and has no spaces"))
+        Err(Refusal::bad_request("A URL must begin with https://, http:// or / and contain no spaces."))
     }
 }
 
-/// One line without control characters, runs of white space as one space; `None` if nothing is left or it is too long.
+/// Normalises a text to one line: no control characters, and one space for each run of white space. `None` if no visible character
+/// is left or the line is too long.
 ///
-/// Direction marks that could turn the text around it (overrides, isolates) are dropped; the page isolates each
-/// line by itself. Joiners stay: Arabic, Persian and emoji need them. Marks stand on a letter four high at most, more than any
-/// language needs; taller towers would reach into the lines around.
+/// Direction controls (overrides, isolates) are removed, because they could reverse the text around the line; the page isolates
+/// each line itself. Joiners stay: Arabic, Persian and emoji need them. A letter keeps at most four combining marks, more than any
+/// language needs; more marks would cover the lines above and below.
 pub(super) fn single_line(text: &str, length_max: usize) -> Option<String> {
     let is_direction_control = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let words: Vec<String> = text
@@ -103,7 +104,7 @@ pub(super) fn single_line(text: &str, length_max: usize) -> Option<String> {
 
 const COMBINING_MARKS_MAX: usize = 4;
 
-/// Puts nothing between a letter and the marks after it.
+/// Is this an invisible character that does not separate a letter from its combining marks?
 fn is_joiner(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{34f}' | '\u{ad}' | '\u{feff}')
 }
@@ -113,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_one_line_of_visible_text() {
+    fn text_becomes_one_line_of_visible_characters() {
         let check =
             |text: &str, expected: Option<&str>| assert_eq!(single_line(text, 10).as_deref(), expected, "{text:?}");
         check("  hello \n there ", None);
@@ -128,12 +129,12 @@ mod tests {
     }
 
     #[test]
-    fn towers_of_marks_are_cut_and_languages_are_not() {
+    fn excess_combining_marks_are_removed_and_languages_keep_theirs() {
         let tower = |n: usize| format!("z{}o", "\u{301}".repeat(n));
         assert_eq!(single_line(&tower(50), 200), Some(tower(4)));
         assert_eq!(single_line(&"\u{489}".repeat(60), 200), Some("\u{489}".repeat(4)));
-        let parted = format!("z{}", "\u{301}\u{200d}".repeat(50));
-        assert!(single_line(&parted, 200).unwrap().matches('\u{301}').count() == 4, "a joiner is no letter");
+        let with_joiners = format!("z{}", "\u{301}\u{200d}".repeat(50));
+        assert!(single_line(&with_joiners, 200).unwrap().matches('\u{301}').count() == 4, "a joiner does not count as a letter");
         for text in ["ٱلۡحَمۡدُ لِلَّهِ رَبِّ ٱلۡعَٰلَمِينَ", "Tiếng Việt", "हिन्दी", "ภาษาไทยที่นี่", "👩‍❤️‍💋‍👨", "שָׁלוֹם"]
         {
             assert_eq!(single_line(text, 200).as_deref(), Some(text));
@@ -141,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_https_or_ours() {
+    fn media_url_is_http_or_a_path_on_this_server() {
         for (text, good) in [
             ("https://cdn.example/a.m3u8", true),
             ("/assets/demo/scarf.svg", true),

@@ -1,9 +1,11 @@
-//! A show as a calendar entry: RFC 5545, lines of at most 75 bytes, CRLF, text escaped.
+//! A show as a calendar event (iCalendar, RFC 5545). The `icalendar` crate escapes the text and folds lines after 75 bytes.
 
-use super::date::ical_utc;
+use chrono::{DateTime, TimeDelta, Utc};
+use icalendar::{Alarm, Calendar, Component, Event, EventLike, Property, Trigger};
+
 use crate::domain::Millis;
 
-/// What the entry tells.
+/// The facts of a show that its calendar event contains.
 #[derive(Clone, Copy, Debug)]
 pub struct CalendarEvent<'a> {
     pub id: &'a str,
@@ -11,67 +13,53 @@ pub struct CalendarEvent<'a> {
     pub host: &'a str,
     pub link: &'a str,
     pub starts_at: Millis,
+    /// The time at which the file is made.
     pub now: Millis,
 }
 
-/// How long an evening is in a calendar when nobody said so.
-const DEFAULT_DURATION: &str = "PT1H";
-const LINE_BYTES_MAX: usize = 75;
+/// A show has no planned end, so its calendar event lasts one hour.
+const DURATION: &str = "PT1H";
+/// The alarm rings 10 minutes before the start.
+const ALARM_BEFORE: TimeDelta = TimeDelta::minutes(10);
 
-pub fn ics(entry: &CalendarEvent<'_>) -> String {
-    let title = escaped(entry.title);
-    let lines = [
-        "BEGIN:VCALENDAR".to_owned(),
-        "VERSION:2.0".to_owned(),
-        "PRODID:-//Livesouk//Shows//EN".to_owned(),
-        "CALSCALE:GREGORIAN".to_owned(),
-        "METHOD:PUBLISH".to_owned(),
-        "BEGIN:VEVENT".to_owned(),
-        format!("UID:{}@livesouk", entry.id),
-        format!("DTSTAMP:{}", ical_utc(entry.now)),
-        format!("DTSTART:{}", ical_utc(entry.starts_at)),
-        format!("DURATION:{DEFAULT_DURATION}"),
-        format!("SUMMARY:{title}"),
-        format!("DESCRIPTION:{}\\n{}", escaped(entry.host), escaped(entry.link)),
-        format!("URL:{}", entry.link),
-        "BEGIN:VALARM".to_owned(),
-        "ACTION:DISPLAY".to_owned(),
-        format!("DESCRIPTION:{title}"),
-        "TRIGGER:-PT10M".to_owned(),
-        "END:VALARM".to_owned(),
-        "END:VEVENT".to_owned(),
-        "END:VCALENDAR".to_owned(),
-    ];
-    lines.iter().map(|line| folded(line)).collect()
+/// The whole calendar file with one event and one alarm. Lines end with CRLF.
+pub fn ics(event: &CalendarEvent<'_>) -> String {
+    let title = without_control_characters(event.title);
+    let description = format!("{}\n{}", without_control_characters(event.host), event.link);
+    // Without a time and an id the crate would take the clock and a random id, and the same show would not give the same file.
+    let alarm = Alarm::display(&title, Trigger::before_start(ALARM_BEFORE))
+        .timestamp(utc(event.now))
+        .uid(&format!("{}-alarm@livesouk", event.id))
+        .done();
+    let entry = Event::with_uid(&format!("{}@livesouk", event.id))
+        .timestamp(utc(event.now))
+        .starts(utc(event.starts_at))
+        .add_property("DURATION", DURATION)
+        .summary(&title)
+        .description(&description)
+        .url(event.link)
+        .alarm(alarm)
+        .done();
+    let mut calendar = Calendar::empty();
+    for (key, value) in [
+        ("VERSION", "2.0"),
+        ("PRODID", "-//Livesouk//Shows//EN"),
+        ("CALSCALE", "GREGORIAN"),
+        ("METHOD", "PUBLISH"),
+    ] {
+        calendar.append_property(Property::new(key, value));
+    }
+    calendar.push(entry).to_string()
 }
 
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\\' | ';' | ',' => out.extend(['\\', c]),
-            '\n' => out.push_str("\\n"),
-            c if c.is_control() => {}
-            c => out.push(c),
-        }
-    }
-    out
+/// A time that no calendar can hold becomes the beginning of 1970.
+fn utc(at: Millis) -> DateTime<Utc> {
+    DateTime::from_timestamp_millis(at).unwrap_or_default()
 }
 
-/// A long line goes on in the next one, after a space; never in the middle of a character.
-fn folded(line: &str) -> String {
-    let mut out = String::with_capacity(line.len() + 8);
-    let mut used = 0;
-    for c in line.chars() {
-        if used + c.len_utf8() > LINE_BYTES_MAX {
-            out.push_str("\r\n ");
-            used = 1;
-        }
-        out.push(c);
-        used += c.len_utf8();
-    }
-    out.push_str("\r\n");
-    out
+/// `icalendar` escapes line feeds but passes other control characters on, which RFC 5545 does not allow in a text.
+fn without_control_characters(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).collect()
 }
 
 #[cfg(test)]
@@ -79,16 +67,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_entry_has_folded_lines_and_escaped_text() {
-        let title = "هدايا من المدينة, الجزء الأول; مع الكثير من الأشياء الجميلة \\ كل مساء";
+    fn calendar_file_has_folded_lines_and_escaped_text() {
+        let title = "هدايا من المدينة, الجزء الأول; مع الكثير من\u{7} الأشياء الجميلة \\ كل مساء";
         let link = "https://shop.example/watch?stream=1";
-        let entry = CalendarEvent { id: "1", title, host: "Faisal", link, starts_at: 1_795_392_000_000, now: 0 };
-        let text = ics(&entry);
-        assert!(text.split("\r\n").all(|line| line.len() <= LINE_BYTES_MAX && !line.contains('\n')), "{text}");
+        let event = CalendarEvent { id: "1", title, host: "Faisal", link, starts_at: 1_795_392_000_000, now: 0 };
+        let text = ics(&event);
+        assert_eq!(text, ics(&event), "the same event gives the same file");
+        assert!(text.split("\r\n").all(|line| line.len() <= 75 && !line.contains('\n')), "{text}");
         let unfolded = text.replace("\r\n ", "");
-        assert!(unfolded.contains("DTSTART:20261123T000000Z\r\n"), "{unfolded}");
-        assert!(unfolded.contains("المدينة\\, الجزء الأول\\; مع"), "{unfolded}");
-        assert!(unfolded.contains("الجميلة \\\\ كل"), "{unfolded}");
+        for expected in [
+            "UID:1@livesouk\r\n",
+            "DTSTAMP:19700101T000000Z\r\n",
+            "DTSTART:20261123T000000Z\r\n",
+            "DURATION:PT1H\r\n",
+            "المدينة\\, الجزء الأول\\; مع الكثير من الأشياء",
+            "الجميلة \\\\ كل",
+            "DESCRIPTION:Faisal\\nhttps://shop.example/watch?stream=1\r\n",
+            "URL:https://shop.example/watch?stream=1\r\n",
+            "ACTION:DISPLAY\r\n",
+            "TRIGGER;RELATED=START:-PT600S\r\n",
+        ] {
+            assert!(unfolded.contains(expected), "{expected}: {unfolded}");
+        }
         assert!(text.starts_with("BEGIN:VCALENDAR\r\n") && text.ends_with("END:VCALENDAR\r\n"));
     }
 }

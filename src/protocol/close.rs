@@ -1,40 +1,44 @@
-//! Why a connection ends. 4000–4499 say "come back", 4500–4999 say "do not".
+//! Close codes: why a connection ends. 4000–4499 mean "reconnect", 4500–4999 mean "do not reconnect".
 
 use crate::domain::Millis;
 
-/// Those that say "come back" carry after how long.
+/// The reason why the server closes a connection. A reason that means "reconnect" has the delay before the reconnect.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Close {
-    /// The answer to a client's own goodbye.
+    /// The client closed the connection; this is the reply.
     Normal,
-    /// This node is going away.
+    /// This node is shutting down.
     Moving {
         retry_ms: Millis,
     },
-    /// Connections do not live for ever, so that load evens out.
+    /// The connection has reached its maximum lifetime. Reconnects spread the load over the nodes.
     Ttl {
         retry_ms: Millis,
     },
-    /// No answer to our ping.
+    /// The client did not answer a ping in time.
     PongTimeout {
         retry_ms: Millis,
     },
-    /// Could not take what the room says.
+    /// The client was too slow: backpressure had reached its last step.
     Slow {
         retry_ms: Millis,
     },
-    /// This node has no room for one more just now.
+    /// This node cannot accept more connections now.
     Overload {
         retry_ms: Millis,
     },
+    /// The client sent bytes that are not valid WebSocket frames, or a binary message.
     BadFrame,
+    /// The token is invalid or has expired.
     Token,
+    /// The user is banned from the show.
     Banned,
-    /// A newer connection of the same session took over.
+    /// A newer connection with the same session id replaced this one.
     Replaced,
 }
 
 impl Close {
+    /// The code in the close frame.
     pub fn code(self) -> u16 {
         match self {
             Close::Normal => 1000,
@@ -50,10 +54,10 @@ impl Close {
         }
     }
 
-    /// Every name there may be, for the metrics: `gone` is a client that left without a word.
+    /// Every value of the label `reason` in the metrics. `gone`: the client vanished without a close frame.
     pub const NAMES: [&str; 12] = [
         "gone",
-        "bye",
+        "normal",
         "moving",
         "ttl",
         "pong",
@@ -68,7 +72,7 @@ impl Close {
 
     pub fn name(self) -> &'static str {
         match self {
-            Close::Normal => "bye",
+            Close::Normal => "normal",
             Close::Moving { .. } => "moving",
             Close::Ttl { .. } => "ttl",
             Close::PongTimeout { .. } => "pong",
@@ -81,6 +85,7 @@ impl Close {
         }
     }
 
+    /// The delay before the client should reconnect. `None`: it should not reconnect.
     pub fn retry_ms(self) -> Option<Millis> {
         match self {
             Close::Moving { retry_ms }
@@ -92,7 +97,7 @@ impl Close {
         }
     }
 
-    /// The close frame's text: JSON, always short enough for a control frame.
+    /// The text in the close frame: JSON, always short enough for a control frame.
     pub fn reason(self) -> String {
         match self.retry_ms() {
             Some(retry_ms) => format!(r#"{{"retry_ms":{retry_ms}}}"#),
@@ -106,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_code_says_come_back_exactly_when_it_says_after_how_long() {
+    fn code_means_reconnect_exactly_when_it_has_a_delay() {
         let retry_ms = i64::MAX;
         for (close, code) in [
             (Close::Normal, 1000),

@@ -1,28 +1,28 @@
-//! permessage-deflate (RFC 7692) without context takeover, either way: each message stands alone, so what goes to a whole
-//! room is deflated once and shared, and a viewer costs no memory. Pure: bytes in, bytes out.
+//! Compression: permessage-deflate (RFC 7692) without context takeover in both directions. Each message is compressed
+//! independently, so a broadcast is compressed once and shared, and a viewer costs no memory. Pure: bytes in, bytes out.
 
 use std::cell::RefCell;
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
-/// Shorter payloads are sent as they are: there is nothing to win.
+/// Shorter payloads are sent uncompressed, because compression would save nothing.
 const COMPRESS_MIN_BYTES: usize = 512;
-/// The fastest level: a tick has to be out at once, and the next ones win little.
+/// The fastest level: a tick must be sent immediately, and higher levels save little.
 const COMPRESSION_LEVEL: u32 = 1;
-/// Ends every deflated message, and is left out on the wire.
+/// The bytes at the end of every compressed message. They are not sent (RFC 7692, 7.2.1).
 const SYNC_FLUSH_TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 
-/// The answer to an offer we take: nothing is remembered between messages.
+/// The response to an accepted offer: no context is kept between messages.
 pub const EXTENSION_RESPONSE: &str = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
 
 thread_local! {
-    // A compressor is some 300 KiB: one a thread, not one a room. Reset before each use.
+    // A compressor needs about 300 KiB, so there is one per thread, not one per room. It is reset before each use.
     static COMPRESSOR: RefCell<Compress> = RefCell::new(Compress::new(Compression::new(COMPRESSION_LEVEL), false));
     static DECOMPRESSOR: RefCell<Decompress> = RefCell::new(Decompress::new(false));
 }
 
-/// Does one of the offers of a `Sec-WebSocket-Extensions` header suit us? One that asks for a smaller window of ours
-/// does not: the shared bytes use the whole.
+/// Can we accept one of the offers in a `Sec-WebSocket-Extensions` header? An offer that requires a smaller server window cannot be
+/// accepted, because the shared bytes use the whole window.
 pub fn accepts_offer(header: &str) -> bool {
     header.split(',').any(|offer| {
         let mut parts = offer.split(';').map(str::trim);
@@ -39,12 +39,12 @@ pub fn accepts_offer(header: &str) -> bool {
     })
 }
 
-/// A payload deflated; `None` when it is short or would not shrink by a seventh.
+/// Compresses a payload. `None`: it is short, or would not shrink by a seventh.
 pub fn compress(payload: &[u8]) -> Option<Vec<u8>> {
     if payload.len() < COMPRESS_MIN_BYTES {
         return None;
     }
-    // What does not fit into this does not pay.
+    // A result that does not fit into this length does not save enough.
     let length_max = payload.len() - payload.len() / 7;
     let mut out = Vec::with_capacity(length_max);
     COMPRESSOR.with_borrow_mut(|packer| {
@@ -57,7 +57,7 @@ pub fn compress(payload: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// Appends a payload as it is, in deflate's own words: what stands before something packed already.
+/// Appends a payload as stored (uncompressed) deflate blocks. Compressed data can follow them in the same message.
 pub fn write_stored_blocks(payload: &[u8], out: &mut Vec<u8>) {
     for block in payload.chunks(usize::from(u16::MAX)) {
         let length = block.len() as u16;
@@ -68,15 +68,15 @@ pub fn write_stored_blocks(payload: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Why a message could not be inflated.
+/// Why a message could not be decompressed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum DecompressError {
-    /// It would be larger than allowed; nothing beyond that was kept.
+    /// The message would be larger than allowed. The rest was not decompressed.
     TooBig,
     NotDeflate,
 }
 
-/// The payload of a deflated message, at most `most` bytes of it: a few bytes can stand for millions.
+/// Decompresses a message to at most `length_max` bytes. The limit is needed because a few bytes can expand to millions.
 pub fn decompress(compressed: &[u8], length_max: usize) -> Result<Vec<u8>, DecompressError> {
     let mut out = Vec::new();
     DECOMPRESSOR.with_borrow_mut(|unpacker| {
@@ -85,7 +85,7 @@ pub fn decompress(compressed: &[u8], length_max: usize) -> Result<Vec<u8>, Decom
             let start = unpacker.total_in();
             loop {
                 let read = (unpacker.total_in() - start) as usize;
-                // One byte more than allowed, so that too much is seen.
+                // One byte more than allowed, so that an excess is noticed.
                 out.reserve_exact(
                     (part.len() * 4).clamp(64, length_max + 1).min((length_max + 1).saturating_sub(out.len())),
                 );
@@ -96,7 +96,7 @@ pub fn decompress(compressed: &[u8], length_max: usize) -> Result<Vec<u8>, Decom
                     return Err(DecompressError::TooBig);
                 }
                 if status == Status::StreamEnd {
-                    // The last block was marked as the last: allowed, and nothing may follow in this message.
+                    // The client marked the last block as final. That is allowed, and no bytes may follow in this message.
                     let ended = unpacker.total_in() - start == part.len() as u64 || part == SYNC_FLUSH_TAIL;
                     return if ended { Ok(()) } else { Err(DecompressError::NotDeflate) };
                 }
@@ -122,18 +122,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_packed_is_unpacked_the_same() {
+    fn compressed_payload_is_decompressed_to_the_same_bytes() {
         for length in [512, 513, 4_000, 16_384] {
             let mut text: String = (0..2_000).map(|i| format!("{{\"seq\":{i}}},")).collect();
             text.truncate(length);
-            let packed = compress(text.as_bytes()).expect("it pays");
-            assert!(packed.len() < length / 2, "{length} to {}", packed.len());
-            assert_eq!(decompress(&packed, 16_384).unwrap(), text.as_bytes());
+            let compressed = compress(text.as_bytes()).expect("compression saves enough");
+            assert!(compressed.len() < length / 2, "{length} to {}", compressed.len());
+            assert_eq!(decompress(&compressed, 16_384).unwrap(), text.as_bytes());
         }
     }
 
     #[test]
-    fn what_is_short_or_random_stays_as_it_is() {
+    fn short_or_random_payload_is_not_compressed() {
         assert_eq!(compress(&[b'x'; 511]), None);
         let mut noise = vec![0; 4_000];
         SmallRng::seed_from_u64(1).fill_bytes(&mut noise);
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stored_head_goes_before_a_packed_tail() {
+    fn compressed_data_can_follow_stored_blocks() {
         let tail = "state".repeat(200);
         let mut message = Vec::new();
         write_stored_blocks(b"{head}", &mut message);
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bomb_is_stopped_at_the_bound() {
+    fn decompression_bomb_is_stopped_at_the_limit() {
         let bomb = compress(&vec![b' '; 10_000_000]).unwrap();
         assert!(bomb.len() < 100_000, "{}", bomb.len());
         assert_eq!(decompress(&bomb, 16_384), Err(DecompressError::TooBig));
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_deflate_is_refused() {
+    fn invalid_compressed_data_is_refused() {
         for bad in [&b"\xff\xff\xff"[..], b"\x07", b"\x00\x05\x00\x00\x00hello"] {
             assert_eq!(decompress(bad, 16_384), Err(DecompressError::NotDeflate), "{bad:?}");
         }
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn offers_are_taken_only_as_we_can_keep_them() {
+    fn only_offers_that_we_can_fulfil_are_accepted() {
         for (header, expected) in [
             ("permessage-deflate; client_max_window_bits", true),
             ("permessage-deflate", true),

@@ -1,6 +1,6 @@
-//! An event as it travels: its JSON, encoded where it happened, and the few facts a room needs to know about it.
+//! An encoded event: its JSON, encoded once on the node where it happened, and the facts that a room needs.
 //!
-//! Nodes pass the same bytes on; the number (`seq`) comes later, so it is put in front without encoding again.
+//! The nodes pass on the same bytes. The number (`seq`) is assigned later, so it is inserted at the front without encoding again.
 
 use std::borrow::Cow;
 
@@ -9,33 +9,34 @@ use serde::Deserialize;
 
 use crate::domain::{Event, MessageId, Millis, UserId};
 
-/// One entry of the log lane, without its number.
+/// One event of the event lane, without its number.
 #[derive(Clone, PartialEq, Debug)]
 pub struct EncodedEvent {
     /// `{"at":…,"type":…,…}`
     pub json: Bytes,
-    /// Does not wait for the tick.
+    /// The event is broadcast without waiting for the next tick.
     pub is_urgent: bool,
-    /// Shown to those who come in later.
+    /// The event is shown to viewers who join later.
     pub is_visible: bool,
-    /// The message this is, so that a deletion finds it.
+    /// The id of the message, if the event is one, so that a deletion can find it.
     pub message: Option<MessageId>,
-    /// The message this takes away.
+    /// The message that this event deletes.
     pub deletes: Option<MessageId>,
-    /// Somebody may speak or be here no more, or again.
+    /// The event mutes, bans or unmutes a user.
     pub changes_sanctions: bool,
-    /// Whose message this is, or whose messages this takes away.
+    /// The author of the message, or the user whose messages are removed.
     pub user: Option<UserId>,
-    /// Takes away all that `who` said before.
+    /// The event removes all earlier messages of `user`.
     pub removes_user_messages: bool,
-    /// The message this one quotes, and whose that is.
+    /// The message that this one quotes, and the author of the quoted message.
     pub quotes: Option<(MessageId, UserId)>,
 }
 
 impl EncodedEvent {
+    /// Encodes an event that happened at `at`.
     pub fn new(at: Millis, event: &Event) -> Self {
         let mut json = format!(r#"{{"at":{at},"#).into_bytes();
-        // Cannot fail: an event is a tagged struct of text and numbers, its map keys are field names.
+        // This cannot fail: an event is a tagged struct of texts and numbers, and its map keys are field names.
         let body = serde_json::to_vec(event).unwrap_or_else(|_| b"{}".to_vec());
         json.extend_from_slice(&body[1..]);
         let (message, deletes) = match event {
@@ -67,8 +68,8 @@ impl EncodedEvent {
         }
     }
 
-    /// Reads the facts back from what another node encoded. A type that is unknown here (a newer node's) is passed on
-    /// as plain; what is no event at all is refused.
+    /// Reads the facts from an event that another node encoded. An event of an unknown type (of a newer node) is accepted without
+    /// facts. `None`: the bytes are not an event.
     pub fn from_bytes(json: Bytes) -> Option<Self> {
         #[derive(Deserialize)]
         struct EventFacts<'a> {
@@ -95,58 +96,58 @@ impl EncodedEvent {
             #[serde(borrow)]
             id: Cow<'a, str>,
         }
-        // The number is spliced in after the first byte.
+        // The number will be inserted after the first byte.
         if json.first() != Some(&b'{') {
             return None;
         }
         let EventFacts { kind, id, from, user, reply, .. } = serde_json::from_slice(&json).ok()?;
-        let urgent = matches!(&*kind, "pinned" | "unpinned" | "sale_opened" | "sale_closed" | "started" | "ended");
-        let visible = matches!(&*kind, "chat" | "announced" | "purchased");
+        let is_urgent = matches!(&*kind, "pinned" | "unpinned" | "sale_opened" | "sale_closed" | "started" | "ended");
+        let is_visible = matches!(&*kind, "chat" | "announced" | "purchased");
         let message = id.filter(|_| kind == "chat");
-        let hides = id.filter(|_| kind == "deleted");
-        let silences = matches!(&*kind, "muted" | "banned" | "erased");
-        let sanctions = silences || kind == "unmuted";
-        let named = if silences { user } else { from.map(|from| from.id).filter(|_| message.is_some()) };
-        let who = named.and_then(|name| UserId::parse(&name).ok());
-        let quotes = reply.filter(|_| message.is_some()).and_then(|it| Some((it.id, UserId::parse(&it.user).ok()?)));
+        let deletes = id.filter(|_| kind == "deleted");
+        let removes_user_messages = matches!(&*kind, "muted" | "banned" | "erased");
+        let changes_sanctions = removes_user_messages || kind == "unmuted";
+        let user_id = if removes_user_messages { user } else { from.map(|from| from.id).filter(|_| message.is_some()) };
+        let user = user_id.and_then(|id| UserId::parse(&id).ok());
+        let quotes = reply.filter(|_| message.is_some()).and_then(|reply| Some((reply.id, UserId::parse(&reply.user).ok()?)));
         Some(Self {
-            is_urgent: urgent,
-            is_visible: visible,
+            is_urgent,
+            is_visible,
             message,
-            deletes: hides,
-            changes_sanctions: sanctions,
-            user: who,
-            removes_user_messages: silences,
+            deletes,
+            changes_sanctions,
+            user,
+            removes_user_messages,
             quotes,
             json,
         })
     }
 
-    /// Is this the same event? One may have lost its quote since.
+    /// Is this the same event? The quote is not compared, because one of them may have lost it.
     pub fn is_same_event(&self, other: &Self) -> bool {
         self.json == other.json || self.message.is_some() && self.message == other.message
     }
 
-    /// The same without what it quotes.
+    /// The same event without its quote.
     pub fn without_quote(&self) -> Self {
         let json =
             serde_json::from_slice(&self.json).and_then(|mut event: serde_json::Map<String, serde_json::Value>| {
                 event.remove("reply");
                 serde_json::to_vec(&event)
             });
-        // It was read once before, so it can be again.
+        // The JSON was parsed before, so this cannot fail.
         Self { json: json.map_or_else(|_| self.json.clone(), Bytes::from), quotes: None, ..self.clone() }
     }
 
-    /// Who said it and when, of a chat message.
-    pub fn said(&self) -> Option<(UserId, Millis)> {
+    /// The author and time of a chat message; `None` for other events.
+    pub fn author_and_time(&self) -> Option<(UserId, Millis)> {
         #[derive(Deserialize)]
         struct EventTime {
             at: Millis,
         }
         self.message?;
-        let said: EventTime = serde_json::from_slice(&self.json).ok()?;
-        Some((self.user.clone()?, said.at))
+        let event: EventTime = serde_json::from_slice(&self.json).ok()?;
+        Some((self.user.clone()?, event.at))
     }
 
     /// Appends the event with its number: `{"seq":N,"at":…,…}`.
@@ -193,15 +194,15 @@ mod tests {
     }
 
     #[test]
-    fn another_node_reads_back_the_same_facts() {
+    fn another_node_reads_the_same_facts() {
         for event in one_of_each() {
-            let logged = EncodedEvent::new(5, &event);
-            assert_eq!(EncodedEvent::from_bytes(logged.json.clone()), Some(logged), "{event:?}");
+            let encoded = EncodedEvent::new(5, &event);
+            assert_eq!(EncodedEvent::from_bytes(encoded.json.clone()), Some(encoded), "{event:?}");
         }
     }
 
     #[test]
-    fn what_is_no_event_is_refused() {
+    fn bytes_that_are_not_an_event_are_refused() {
         for (json, good) in [
             (r#"{"at":1,"type":"chat"}"#, true),
             (r#"{"at":1,"type":"from_the_future","id":"0199e6a0-0000-7000-8000-000000000000"}"#, true),
@@ -217,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn the_number_goes_in_front() {
+    fn number_is_inserted_at_the_front() {
         let mut out = Vec::new();
         EncodedEvent::new(100, &Event::Unpinned {}).write_with_seq(42, &mut out);
         assert_eq!(String::from_utf8(out).unwrap(), r#"{"seq":42,"at":100,"type":"unpinned"}"#);

@@ -1,14 +1,16 @@
-//! WebSocket frames (RFC 6455) that we send. Unmasked, so the bytes of one serve every viewer; encoded once, shared.
+//! WebSocket frames (RFC 6455) that the server sends. They are not masked, so a frame is encoded once and its bytes are shared by
+//! all viewers.
 
 use bytes::Bytes;
 
 use super::{Close, deflate};
 
-/// A control frame's payload is short and in one piece.
+/// The longest payload of a control frame. A control frame is never fragmented.
 pub const CONTROL_BYTES_MAX: u8 = 125;
 
-/// The first byte's flags: the message ends here; its payload is deflated.
+/// Flag in the first byte: this is the last frame of its message.
 pub const FIN: u8 = 0x80;
+/// Flag in the first byte (RSV1): the payload of the message is compressed.
 pub const DEFLATED: u8 = 0x40;
 
 pub const CONTINUATION: u8 = 0;
@@ -18,7 +20,7 @@ pub const CLOSE: u8 = 8;
 pub const PING: u8 = 9;
 pub const PONG: u8 = 10;
 
-/// An encoded server frame: bytes ready for any socket, cheap to clone.
+/// An encoded server frame: bytes that can be written to any socket. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Frame(Bytes);
 
@@ -27,12 +29,13 @@ impl Frame {
         Self::build(|out| out.extend_from_slice(text.as_bytes()))
     }
 
-    /// A text frame whose payload `write` appends: written once, the header fitted in front without moving it.
+    /// A text frame whose payload is appended by `write`. The payload is written once; the header is put in front of it without a
+    /// copy.
     pub fn build(write: impl FnOnce(&mut Vec<u8>)) -> Self {
         Self::with_first_byte(FIN | TEXT, write)
     }
 
-    /// The same, its payload already deflated: for those who agreed to it.
+    /// The same with a payload that is already compressed, for viewers who negotiated compression.
     pub fn build_deflated(write: impl FnOnce(&mut Vec<u8>)) -> Self {
         Self::with_first_byte(FIN | DEFLATED | TEXT, write)
     }
@@ -63,7 +66,7 @@ impl Frame {
         Self(Bytes::from(out).slice(start..))
     }
 
-    /// Bytes that [`Frame::into_bytes`] gave, on this node or another.
+    /// A frame from the bytes of [`Frame::into_bytes`], of this node or another.
     pub fn from_encoded(bytes: Bytes) -> Self {
         Self(bytes)
     }
@@ -82,7 +85,8 @@ impl Frame {
         Self::control(CLOSE, &payload)
     }
 
-    /// This frame deflated, where that pays. No context is kept between frames, so the bytes of one serve every viewer.
+    /// The compressed form of this frame. `None`: compression would not save enough. No context is kept between frames, so the
+    /// compressed bytes can be shared by all viewers too.
     pub fn deflated(&self) -> Option<Self> {
         let payload = &self.0[header_len(&self.0)..];
         let packed = deflate::compress(payload)?;
@@ -105,14 +109,14 @@ impl Frame {
         self.0
     }
 
-    /// Header included.
-    #[expect(clippy::len_without_is_empty, reason = "a frame has a header: it is never empty")]
+    /// The length in bytes, including the header.
+    #[expect(clippy::len_without_is_empty, reason = "a frame has a header, so it is never empty")]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 }
 
-/// How many bytes of our own frame stand before its payload.
+/// The length of the header of a server frame.
 fn header_len(frame: &[u8]) -> usize {
     match frame.get(1) {
         Some(126) => 4,
@@ -126,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn our_frames_carry_their_length_in_the_fewest_bytes() {
+    fn length_is_encoded_in_the_fewest_bytes() {
         for (length, head) in [
             (0, vec![0x81, 0]),
             (125, vec![0x81, 125]),

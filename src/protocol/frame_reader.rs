@@ -1,61 +1,61 @@
-//! WebSocket frames (RFC 6455) that clients send: read, checked, put together.
+//! The reader of WebSocket frames (RFC 6455) that clients send: it parses, checks and defragments them.
 //!
-//! Ours rather than a library's because the library reserves the length a client merely declares and keeps a read
-//! buffer for each idle viewer. Pure: bytes in, messages out; no sockets here.
+//! It is our own, because tungstenite allocates the length that a client only declares, and keeps a read buffer for each idle
+//! viewer. Pure: bytes in, messages out; no sockets.
 
 use super::deflate::{self, DecompressError};
 use super::frame::{BINARY, CLOSE, CONTINUATION, CONTROL_BYTES_MAX, DEFLATED, FIN, PING, PONG, TEXT};
 
-/// The largest message a client may send, all its fragments together.
+/// The largest message that a client may send: the sum of all its fragments, 16 KiB.
 pub const MESSAGE_BYTES_MAX: usize = 16 * 1024;
 
-/// What a client sent.
+/// A complete message or control frame from a client.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum IncomingMessage {
     Text(String),
-    /// Nobody asks for binary, so its bytes are not kept.
+    /// No verb uses binary messages, so the bytes are not kept.
     Binary,
     Ping(Vec<u8>),
     Pong,
     Close(Option<u16>),
 }
 
-/// Bytes that are not the protocol; the connection cannot go on.
+/// The bytes violate the WebSocket protocol. The connection must be closed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum BadFrame {
-    #[error("a client frame must be masked")]
+    #[error("A client frame must be masked.")]
     Unmasked,
-    #[error("a reserved bit is set")]
+    #[error("A reserved bit is set.")]
     ReservedBit,
-    #[error("unknown opcode")]
+    #[error("The opcode is unknown.")]
     Opcode,
-    #[error("a control frame is short and in one piece")]
+    #[error("A control frame must have at most 125 bytes and no fragments.")]
     Control,
-    #[error("fragments out of order")]
+    #[error("The fragments are out of order.")]
     Fragment,
-    #[error("a length must be written in the fewest bytes")]
+    #[error("The length must be encoded in the fewest bytes.")]
     Length,
-    #[error("a message has at most 16 KiB")]
+    #[error("A message has at most 16 KiB.")]
     TooBig,
-    #[error("text must be UTF-8")]
+    #[error("A text must be UTF-8.")]
     Utf8,
-    #[error("not a close code")]
+    #[error("The close code is not valid.")]
     CloseCode,
-    #[error("not deflate")]
+    #[error("The compressed data is not valid.")]
     NotDeflate,
 }
 
-/// Reads client frames from bytes cut anywhere. Keeps bytes only while a message is incomplete.
-/// After an error it must not be fed again.
+/// Reads client frames from bytes that may be cut anywhere. It keeps bytes only while a message is incomplete.
+/// After an error it must not be used again.
 #[derive(Default)]
 pub struct FrameReader {
     header: [u8; 14],
     header_len: usize,
     frame: Option<PartialFrame>,
-    /// The text or binary message whose fragments are coming in.
+    /// The incomplete text or binary message.
     message: Option<PartialMessage>,
     control: Vec<u8>,
-    /// Both sides agreed on permessage-deflate.
+    /// Is permessage-deflate negotiated?
     deflate: bool,
 }
 
@@ -69,6 +69,7 @@ struct PartialFrame {
     read: usize,
 }
 
+/// A message whose fragments are not complete yet.
 struct PartialMessage {
     is_text: bool,
     deflated: bool,
@@ -77,12 +78,12 @@ struct PartialMessage {
 }
 
 impl FrameReader {
-    /// `deflate`: the client may deflate what it sends, each message for itself.
+    /// `deflate`: the client may compress its messages, each one without the context of the others.
     pub fn new(deflate: bool) -> Self {
         Self { deflate, ..Self::default() }
     }
 
-    /// Takes bytes off `input` up to the end of one message; `None` when the input is used up first.
+    /// Consumes `input` up to the end of one message. `None`: the input ended before the message did.
     pub fn next(&mut self, input: &mut &[u8]) -> Result<Option<IncomingMessage>, BadFrame> {
         loop {
             let Some(frame) = self.frame.take() else {
@@ -146,10 +147,10 @@ impl FrameReader {
         }
     }
 
-    /// The first two bytes tell most of what can be wrong, before anything is kept.
+    /// Checks the first two bytes. They show most errors before any byte of the payload is stored.
     fn check_header_start(&mut self) -> Result<(), BadFrame> {
         let (first, second) = (self.header[0], self.header[1]);
-        // A deflated message says so in its first frame only.
+        // Only the first frame of a compressed message has the flag.
         let starts_message = matches!(first & 0x0f, TEXT | BINARY);
         if first & 0x30 != 0 || (first & DEFLATED != 0 && !(self.deflate && starts_message)) {
             return Err(BadFrame::ReservedBit);
@@ -167,7 +168,7 @@ impl FrameReader {
         if second & 0x80 == 0 { Err(BadFrame::Unmasked) } else { Ok(()) }
     }
 
-    /// Unmasks what has come of the payload. Memory grows with bytes received, never with bytes announced.
+    /// Unmasks the part of the payload that has arrived. Memory grows with the received bytes, never with the declared length.
     fn read_payload(&mut self, mut frame: PartialFrame, input: &mut &[u8]) -> PartialFrame {
         let (now, rest) = input.split_at(input.len().min(frame.length - frame.read));
         *input = rest;
@@ -213,14 +214,14 @@ impl FrameReader {
         }
     }
 
-    /// Bytes held for an incomplete message.
+    /// The bytes that are buffered for an incomplete message.
     #[cfg(test)]
     pub fn buffered_bytes(&self) -> usize {
         self.control.capacity() + self.message.as_ref().map_or(0, |message| message.text.capacity())
     }
 }
 
-/// What a message becomes has the same bound as what is sent plainly.
+/// A decompressed message has the same size limit as an uncompressed one.
 fn inflate(packed: &[u8]) -> Result<Vec<u8>, BadFrame> {
     deflate::decompress(packed, MESSAGE_BYTES_MAX).map_err(|unpacking| match unpacking {
         DecompressError::TooBig => BadFrame::TooBig,

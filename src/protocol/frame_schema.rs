@@ -1,5 +1,5 @@
-//! The server's frames as types: for the description at `/docs`, and for a test that what is put together by hand
-//! elsewhere has this shape. The room splices bytes; nothing is serialized from here.
+//! The server's frames as types, for the protocol description at `/docs` and for a test that the frames have these shapes. The
+//! frames themselves are assembled from encoded parts in `server.rs`; these types are never serialized.
 
 use std::collections::BTreeMap;
 
@@ -13,15 +13,14 @@ use super::view::{
 use crate::domain::{Event, MessageId, Millis, OfferId};
 
 #[derive(ToSchema)]
-#[schema(as = HelloFrame)]
-#[allow(dead_code, reason = "described, not built")]
+#[allow(dead_code, reason = "a description; frames are assembled in server.rs")]
 pub struct HelloFrame {
     /// `hello`
     pub t: String,
     pub recovered: bool,
     pub now: Millis,
     pub you: ViewerIdentity,
-    /// Present and true for a sample: send `seen` once a pinned card is on the screen.
+    /// Present and true for a sample of viewers: the client sends `seen` when the pinned offer is on the screen.
     pub receipts: Option<bool>,
     pub epoch: String,
     pub seq: u64,
@@ -31,20 +30,18 @@ pub struct HelloFrame {
 }
 
 #[derive(ToSchema)]
-#[schema(as = TickFrame)]
-#[allow(dead_code, reason = "described, not built")]
+#[allow(dead_code, reason = "a description; frames are assembled in server.rs")]
 pub struct TickFrame {
     /// `tick`
     pub t: String,
     pub seq: u64,
     pub events: Option<Vec<NumberedEvent>>,
-    /// Only the keys, and only the offers, that changed.
+    /// Only the changed keys, and only the changed offers.
     pub state: Option<StateFrame>,
 }
 
 #[derive(ToSchema)]
-#[schema(as = SnapshotFrame)]
-#[allow(dead_code, reason = "described, not built")]
+#[allow(dead_code, reason = "a description; frames are assembled in server.rs")]
 pub struct SnapshotFrame {
     /// `snapshot`
     pub t: String,
@@ -58,10 +55,9 @@ pub struct SnapshotFrame {
     pub state: StateFrame,
 }
 
-/// An event with its number in the epoch (0: said before the epoch began).
+/// An event with its number in the epoch. 0: the event is older than the epoch.
 #[derive(Serialize, ToSchema)]
-#[schema(as = NumberedEvent)]
-#[allow(dead_code, reason = "described, not built")]
+#[allow(dead_code, reason = "a description; frames are assembled in server.rs")]
 pub struct NumberedEvent {
     pub seq: u64,
     pub at: Millis,
@@ -69,55 +65,55 @@ pub struct NumberedEvent {
     pub event: Event,
 }
 
-/// Since when, in epoch milliseconds.
+/// The start of a delay, in epoch milliseconds.
 #[derive(ToSchema)]
 #[schema(as = Delayed)]
-#[allow(dead_code, reason = "described, not built")]
+#[allow(dead_code, reason = "a description; frames are assembled in server.rs")]
 pub struct DelayedView {
     pub since: Millis,
 }
 
 #[derive(ToSchema)]
 #[schema(as = State)]
-#[allow(dead_code, reason = "described, not built")]
+#[allow(dead_code, reason = "a description; frames are assembled in server.rs")]
 pub struct StateFrame {
     pub pin: Option<PinView>,
     pub offers: Option<BTreeMap<OfferId, OfferView>>,
     pub viewers: Option<u64>,
     pub likes: Option<i64>,
     pub chat: Option<ChatRulesView>,
-    /// Present while this node does not hear the others: talk is refused as `busy`, the number of viewers and what other
-    /// nodes sell may be a second or more late. Null when that is over; absent when it never was.
+    /// Present while this node is not connected to the broker: chat is refused with `busy`, and the number of viewers and the
+    /// sales of other nodes may be a second or more late. `null` when the delay is over; absent when there was none.
     pub delayed: Option<DelayedView>,
-    /// By offer, how many wait for units to come back; 0 is nobody any more. It reserves nothing. Absent when nobody waits.
+    /// The number of users with a stock alert, by offer. An alert reserves no units. 0: the last alert was removed; absent: no offer
+    /// has alerts.
     pub stock_alerts: Option<BTreeMap<OfferId, i64>>,
 }
 
 #[derive(ToSchema, Deserialize, Debug, PartialEq)]
-#[schema(as = ReplyFrame)]
 pub struct ReplyFrame {
     /// `reply`
     pub t: String,
     #[serde(rename = "ref")]
     pub reference: Option<String>,
-    /// What the verb gives: `{"order",…}` for buy, pay, cancel and refund; `{"id","held"}` for say; what REST answers for the rest.
+    /// The result of the verb: `{"order",…}` for buy, pay, cancel and refund; `{"id","pending_review"}` for say; the REST response
+    /// for the others.
     pub ok: Option<Value>,
     pub error: Option<ReplyError>,
 }
 
 #[derive(ToSchema, Deserialize, Debug, PartialEq)]
 pub struct ReplyError {
-    /// The stable word to act on; the same as over REST.
+    /// The stable code on which a client acts; the same as over REST.
     pub code: String,
     pub message: String,
     pub retry_ms: Option<i64>,
-    /// With `needs_action`: where the buyer does it.
+    /// With `needs_action`: the page on which the buyer confirms the payment.
     pub action_url: Option<String>,
 }
 
 #[derive(ToSchema)]
-#[schema(as = OrderFrame)]
-#[allow(dead_code, reason = "described, not built")]
+#[allow(dead_code, reason = "a description; frames are assembled in server.rs")]
 pub struct OrderFrame {
     /// `order`
     pub t: String,
@@ -125,28 +121,25 @@ pub struct OrderFrame {
 }
 
 #[derive(ToSchema)]
-#[schema(as = HeldFrame)]
-#[allow(dead_code, reason = "described, not built")]
+#[allow(dead_code, reason = "a description; frames are assembled in server.rs")]
 pub struct ReviewFrame {
-    /// `held`
+    /// `review`
     pub t: String,
-    /// It waits to be looked at.
+    /// A message that entered the review queue.
     pub message: Option<MessageView>,
-    /// It does not wait any more.
+    /// The id of a message that left the review queue.
     pub reviewed: Option<MessageId>,
 }
 
 #[derive(ToSchema)]
-#[schema(as = ActionFrame)]
-#[allow(dead_code, reason = "described, not built")]
+#[allow(dead_code, reason = "a description; frames are assembled in server.rs")]
 pub struct AuditFrame {
-    /// `action`
+    /// `audit`
     pub t: String,
     pub entry: AuditEntryView,
 }
 
 #[derive(ToSchema, Deserialize, Debug, PartialEq)]
-#[schema(as = MovingFrame)]
 pub struct MovingFrame {
     /// `moving`
     pub t: String,

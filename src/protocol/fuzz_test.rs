@@ -1,5 +1,5 @@
-//! Seeded mutations of what clients send. The seeds of the corpus are in `tests/corpus`; a failure names its seed, and
-//! `LIVESOUK_FUZZ_SEED` runs that one, `LIVESOUK_FUZZ_ROUNDS` more of them.
+//! Fuzz tests: seeded mutations of client input. The corpus is in `tests/corpus`. A failure prints its seed;
+//! `LIVESOUK_FUZZ_SEED` repeats that seed, and `LIVESOUK_FUZZ_ROUNDS` sets the number of rounds.
 
 use std::path::Path;
 
@@ -20,10 +20,10 @@ fn env_number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-/// Runs `check` on mutations of the corpus; a panic is told with the seed and the bytes that made it.
+/// Runs `check` on mutations of the corpus. A panic is reported with its seed and the bytes that caused it.
 fn fuzz(name: &str, rounds: u64, check: impl Fn(&[u8]) + std::panic::RefUnwindSafe) {
     let seeds = corpus(name);
-    assert!(seeds.len() > 5, "the corpus {name} is there");
+    assert!(seeds.len() > 5, "the corpus {name} has too few files");
     let first = env_number("LIVESOUK_FUZZ_SEED").unwrap_or(1);
     let last = if env_number("LIVESOUK_FUZZ_SEED").is_some() {
         first
@@ -69,18 +69,18 @@ fn mutate(random: &mut SmallRng, seeds: &[Vec<u8>]) -> Vec<u8> {
 }
 
 #[test]
-fn no_bytes_of_a_client_panic_the_reader_or_make_it_keep_more_than_its_bound() {
+fn reader_never_panics_and_never_buffers_more_than_its_limit() {
     fuzz("frames", 5_000, |bytes| {
-        for agreed in [false, true] {
-            let whole = read(agreed, bytes, bytes.len().max(1));
-            assert_eq!(whole, read(agreed, bytes, 3), "cut otherwise, read otherwise");
+        for deflate in [false, true] {
+            let whole = read(deflate, bytes, bytes.len().max(1));
+            assert_eq!(whole, read(deflate, bytes, 3), "the result depends on where the bytes are cut");
         }
     });
 }
 
-/// What is read of bytes that come in pieces; the error ends it.
-fn read(agreed: bool, bytes: &[u8], piece: usize) -> (Vec<IncomingMessage>, bool) {
-    let mut reader = FrameReader::new(agreed);
+/// Reads bytes in pieces. Returns the messages, and whether an error ended the reading.
+fn read(deflate: bool, bytes: &[u8], piece: usize) -> (Vec<IncomingMessage>, bool) {
+    let mut reader = FrameReader::new(deflate);
     let mut all = Vec::new();
     for mut input in bytes.chunks(piece) {
         loop {
@@ -101,19 +101,19 @@ fn read(agreed: bool, bytes: &[u8], piece: usize) -> (Vec<IncomingMessage>, bool
 }
 
 #[test]
-fn no_bytes_panic_inflate_or_exceed_its_bound() {
+fn decompression_never_panics_and_never_exceeds_its_limit() {
     fuzz("frames", 5_000, |bytes| {
         if let Ok(out) = deflate::decompress(bytes.get(6..).unwrap_or_default(), 16_384) {
             assert!(out.len() <= 16_384);
         }
-        if let Some(packed) = deflate::compress(&bytes.repeat(20)) {
-            assert_eq!(deflate::decompress(&packed, 1 << 24), Ok(bytes.repeat(20)));
+        if let Some(compressed) = deflate::compress(&bytes.repeat(20)) {
+            assert_eq!(deflate::decompress(&compressed, 1 << 24), Ok(bytes.repeat(20)));
         }
     });
 }
 
 #[test]
-fn no_text_of_a_client_panics_and_every_answer_is_by_name() {
+fn client_text_never_panics_and_every_refusal_has_a_code() {
     fuzz("verbs", 5_000, |bytes| {
         let frame = ClientFrame::parse(&String::from_utf8_lossy(bytes));
         if let Err(refusal) = frame.verb {

@@ -1,34 +1,35 @@
-//! Links into the team as JSON.
+//! Invites as JSON.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::domain::{Helper, Invite, InviteId, Millis, Role, UserId};
 
-/// A link into the team of a show.
+/// An invite link to the team of a show.
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
 #[schema(as = Invite)]
 pub struct InviteView {
     pub id: InviteId,
     /// `moderator`, `producer` or `analyst`.
     pub role: Role,
+    /// The name of the team member who created it.
     pub by: String,
     pub created_at: Millis,
-    /// Then the link ends, and the powers of everybody who came by it.
+    /// The time at which the link and the roles of its helpers expire.
     pub expires_at: Millis,
-    /// Epoch milliseconds; null: it holds.
+    /// Epoch milliseconds; `null`: the invite is not revoked.
     pub revoked_at: Option<Millis>,
     pub helpers: Vec<HelperView>,
 }
 
-/// Somebody who came by an invite.
+/// A user who joined the team by an invite.
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
 #[schema(as = Helper)]
 pub struct HelperView {
     pub user: UserId,
     pub name: String,
     pub joined_at: Millis,
-    /// Connected to the node that was asked.
+    /// Is the helper connected to the node that answers?
     pub online: bool,
 }
 
@@ -40,10 +41,10 @@ impl From<Invite> for InviteView {
     }
 }
 
-/// A new link, with its code: told once, and only its hash is kept.
+/// A new invite with its code. The code is sent only once, because only its hash is stored.
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
 pub struct NewInvite {
-    /// 40 characters; the link is `/host?stream=…#invite=CODE`.
+    /// 40 characters. The link is `/host?stream=…#invite=CODE`.
     pub code: String,
     pub invite: InviteView,
 }

@@ -1,6 +1,6 @@
-//! The words on the wire: frame bytes, and the JSON inside them. Pure: bytes in, values out, and back.
+//! The wire protocol: WebSocket frames, and the JSON in them. Pure: bytes in, values out, and back.
 //!
-//! Server frames are unmasked, so the bytes of one frame serve every viewer; what is shared is encoded once.
+//! Server frames are not masked, so the same bytes can be sent to every viewer. Whatever is shared is encoded once.
 
 pub mod calendar;
 pub mod client;

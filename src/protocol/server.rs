@@ -1,4 +1,4 @@
-//! What the server says: the JSON of each frame, put together from parts that are encoded already.
+//! Server frames: the JSON of each frame, assembled from parts that are already encoded.
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -6,14 +6,14 @@ use serde::Serialize;
 use super::{EncodedEvent, Frame, RoomState, deflate};
 use crate::domain::{MessageId, Millis, Refusal};
 
-/// Why a viewer gets everything afresh.
+/// Why a viewer gets a new snapshot.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SnapshotReason {
-    /// This node missed something that cannot be had any more.
+    /// This node missed events that are no longer in the history.
     Hole,
-    /// The room's numbering began anew.
+    /// The room started a new epoch.
     Epoch,
-    /// The viewer was too far behind.
+    /// The viewer was too slow (backpressure).
     Slow,
 }
 
@@ -27,7 +27,7 @@ impl SnapshotReason {
     }
 }
 
-/// All that is new: the events, and the values of `state` not sent yet, which count as sent from then on.
+/// A tick: the new events, and the changed values of `state`, which count as sent afterwards.
 pub fn tick<'a>(seq: u64, events: impl IntoIterator<Item = &'a (u64, EncodedEvent)>, state: &mut RoomState) -> Frame {
     Frame::build(|out| {
         append(out, format_args!(r#"{{"t":"tick","seq":{seq}"#));
@@ -44,7 +44,7 @@ pub fn tick<'a>(seq: u64, events: impl IntoIterator<Item = &'a (u64, EncodedEven
     })
 }
 
-/// Everything, for a viewer who cannot go on from where they were.
+/// A snapshot of everything, for a viewer whose position cannot be continued.
 pub fn snapshot<'a>(
     reason: SnapshotReason,
     epoch: &str,
@@ -58,7 +58,7 @@ pub fn snapshot<'a>(
     })
 }
 
-/// The part of hello that all who come in at this moment share.
+/// The part of hello that all viewers share who join at this moment.
 pub fn hello_tail<'a>(
     epoch: &str,
     seq: u64,
@@ -70,24 +70,25 @@ pub fn hello_tail<'a>(
     out
 }
 
-/// What hello says to one viewer alone. `you` is a JSON value.
+/// The part of hello for one viewer. `you` is a JSON value.
 #[derive(Clone, Copy, Debug)]
 pub struct HelloHead<'a> {
     pub recovered: bool,
     pub now: Millis,
     pub you: &'a [u8],
-    /// This one is asked to say when it has seen the pinned card.
+    /// The client should confirm when the pinned offer is on the screen.
     pub receipts: bool,
 }
 
-/// The shared part of a hello: its JSON, and the same deflated, where that pays and somebody reads it.
+/// The shared part of a hello: its JSON, and its compressed form when that saves enough and a viewer has negotiated compression.
 #[derive(Clone, Debug)]
 pub struct HelloTail {
     pub plain: Bytes,
     pub compressed: Option<Bytes>,
 }
 
-/// A viewer's hello: what is theirs, then the shared `tail`; deflated if `deflate` and the tail is.
+/// The hello of one viewer: the viewer's own part, then the shared `tail`. It is compressed when `deflate` is true and the tail has a
+/// compressed form.
 pub fn hello(hello_head: &HelloHead, tail: &HelloTail, deflate: bool) -> Frame {
     let HelloHead { recovered, now, you, receipts } = hello_head;
     let write_head = |out: &mut Vec<u8>| {
@@ -103,23 +104,23 @@ pub fn hello(hello_head: &HelloHead, tail: &HelloTail, deflate: bool) -> Frame {
             write_head(out);
             out.extend_from_slice(&tail.plain);
         }),
-        Some(packed) => Frame::build_deflated(|out| {
+        Some(compressed) => Frame::build_deflated(|out| {
             let mut own = Vec::with_capacity(256);
             write_head(&mut own);
             deflate::write_stored_blocks(&own, out);
-            out.extend_from_slice(packed);
+            out.extend_from_slice(compressed);
         }),
     }
 }
 
-/// All values, as JSON: what a viewer is sent who cannot take the rest.
+/// All values of the state lane as JSON, for viewers who get the state lane only.
 pub fn state_values(state: &RoomState) -> Bytes {
     let mut out = Vec::with_capacity(1_024);
     state.write_all(&mut out);
     out.into()
 }
 
-/// A tick of values alone for a viewer whose log stands still at `seq`.
+/// A tick with the state lane only, for a viewer who gets no events after `seq`.
 pub fn state_tick(seq: u64, values: &[u8]) -> Frame {
     Frame::build(|out| {
         append(out, format_args!(r#"{{"t":"tick","seq":{seq},"state":"#));
@@ -128,7 +129,7 @@ pub fn state_tick(seq: u64, values: &[u8]) -> Frame {
     })
 }
 
-/// `{"t":"reply","ref":…,"ok":…}`. Without a `ref` in the question the answer's is null.
+/// `{"t":"reply","ref":…,"ok":…}`. When the request had no `ref`, the `ref` of the reply is null.
 pub fn reply(reference: Option<&str>, ok: &impl Serialize) -> Frame {
     Frame::build(|out| {
         append(out, format_args!(r#"{{"t":"reply","ref":{},"ok":"#, json(&reference)));
@@ -145,7 +146,7 @@ pub fn reply_error(reference: Option<&str>, code: &str, message: &str, retry_ms:
     })
 }
 
-/// The same for a refusal; `needs_action` says where in `action_url`.
+/// The error reply for a refusal. `needs_action` has the page of the payment provider in `action_url`.
 pub fn reply_refused(reference: Option<&str>, refusal: &Refusal) -> Frame {
     Frame::build(|out| {
         write_error(out, reference, refusal.code(), &refusal.to_string(), refusal.retry_ms());
@@ -161,27 +162,27 @@ fn write_error(out: &mut Vec<u8>, reference: Option<&str>, code: &str, message: 
     append(out, format_args!(r#","message":{},"retry_ms":{}"#, json(&message), json(&retry_ms)));
 }
 
-/// The viewer's own order changed.
+/// For the buyer: an order of the viewer changed.
 pub fn order(order: &impl Serialize) -> Frame {
     Frame::build(|out| append(out, format_args!(r#"{{"t":"order","order":{}}}"#, json(order))))
 }
 
-/// For the team: a message waits to be looked at.
-pub fn held(message: &impl Serialize) -> Frame {
-    Frame::build(|out| append(out, format_args!(r#"{{"t":"held","message":{}}}"#, json(message))))
+/// For the team: a message entered the review queue.
+pub fn review(message: &impl Serialize) -> Frame {
+    Frame::build(|out| append(out, format_args!(r#"{{"t":"review","message":{}}}"#, json(message))))
 }
 
-/// For the team: a message does not wait any more.
+/// For the team: a message left the review queue.
 pub fn reviewed(id: MessageId) -> Frame {
-    Frame::build(|out| append(out, format_args!(r#"{{"t":"held","settled":"{id}"}}"#)))
+    Frame::build(|out| append(out, format_args!(r#"{{"t":"review","reviewed":"{id}"}}"#)))
 }
 
-/// The team did something to this viewer.
-pub fn audit(action: &impl Serialize) -> Frame {
-    Frame::build(|out| append(out, format_args!(r#"{{"t":"action","action":{}}}"#, json(action))))
+/// A new audit log entry, for the team or for the affected user.
+pub fn audit(entry: &impl Serialize) -> Frame {
+    Frame::build(|out| append(out, format_args!(r#"{{"t":"audit","entry":{}}}"#, json(entry))))
 }
 
-/// Open a new connection, then leave this one.
+/// Asks the client to open a new connection and then to close this one.
 pub fn moving(retry_ms: Millis) -> Frame {
     Frame::build(|out| append(out, format_args!(r#"{{"t":"moving","retry_ms":{retry_ms}}}"#)))
 }
@@ -214,11 +215,11 @@ fn write_events<'a>(out: &mut Vec<u8>, events: impl IntoIterator<Item = &'a (u64
 }
 
 fn append(out: &mut Vec<u8>, text: std::fmt::Arguments) {
-    // Cannot fail: a vector takes everything.
+    // Writing to a vector cannot fail.
     let _ = std::io::Write::write_fmt(out, text);
 }
 
-/// Our own types: text keys, no failing `Serialize`; should one appear, the frame stays valid JSON.
+/// Encodes one of our own types. They have text keys and no failing `Serialize`; if one failed, the frame would still be valid JSON.
 fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned())
 }
@@ -250,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tick_leaves_out_what_is_empty() {
+    fn tick_leaves_out_empty_parts() {
         let mut state = state();
         assert_eq!(
             text(tick(43, &events(), &mut state)),
@@ -262,33 +263,33 @@ mod tests {
     }
 
     #[test]
-    fn hello_is_a_head_of_ones_own_and_a_shared_tail() {
+    fn hello_has_an_own_head_and_a_shared_tail() {
         let tail = hello_tail("e\"1", 43, &events(), &state());
-        let packed = deflate::compress(tail.repeat(4).as_slice()).map(Bytes::from);
+        let compressed = deflate::compress(tail.repeat(4).as_slice()).map(Bytes::from);
         let tail = HelloTail { plain: tail.into(), compressed: None };
-        let greeting = HelloHead { recovered: true, now: 1_760, you: br#"{"id":"u"}"#, receipts: false };
-        let said = format!(r#""epoch":"e\"1","seq":43,"stream":{{"id":"s"}},"events":{EVENTS},"state":{STATE}}}"#);
+        let hello_head = HelloHead { recovered: true, now: 1_760, you: br#"{"id":"u"}"#, receipts: false };
+        let expected = format!(r#""epoch":"e\"1","seq":43,"stream":{{"id":"s"}},"events":{EVENTS},"state":{STATE}}}"#);
         assert_eq!(
-            text(hello(&greeting, &tail, true)),
-            format!(r#"{{"t":"hello","recovered":true,"now":1760,"you":{{"id":"u"}},{said}"#)
+            text(hello(&hello_head, &tail, true)),
+            format!(r#"{{"t":"hello","recovered":true,"now":1760,"you":{{"id":"u"}},{expected}"#)
         );
-        let asked = HelloHead { receipts: true, ..greeting };
+        let with_receipts = HelloHead { receipts: true, ..hello_head };
         let head = r#"{"t":"hello","recovered":true,"now":1760,"you":{"id":"u"},"receipts":true,"#;
-        assert_eq!(text(hello(&asked, &tail, false)), format!("{head}{said}"));
-        assert!(packed.is_some());
-        let frame = hello(&asked, &HelloTail { compressed: packed, ..tail }, true).into_bytes();
+        assert_eq!(text(hello(&with_receipts, &tail, false)), format!("{head}{expected}"));
+        assert!(compressed.is_some());
+        let frame = hello(&with_receipts, &HelloTail { compressed: packed, ..tail }, true).into_bytes();
         assert_eq!(frame[0], 0xc1);
-        let unpacked = deflate::decompress(&frame[4..], 10_000).unwrap();
-        assert_eq!(String::from_utf8(unpacked).unwrap(), format!("{head}{}", said.repeat(4)));
+        let decompressed = deflate::decompress(&frame[4..], 10_000).unwrap();
+        assert_eq!(String::from_utf8(decompressed).unwrap(), format!("{head}{}", expected.repeat(4)));
     }
 
     #[test]
-    fn values_alone_leave_the_log_where_it_is() {
+    fn state_tick_does_not_move_the_position() {
         assert_eq!(text(state_tick(9, &state_values(&state()))), format!(r#"{{"t":"tick","seq":9,"state":{STATE}}}"#));
     }
 
     #[test]
-    fn a_snapshot_says_why() {
+    fn snapshot_has_a_reason() {
         assert_eq!(
             text(snapshot(SnapshotReason::Slow, "e1", 90, &[], &state())),
             format!(
@@ -298,12 +299,12 @@ mod tests {
     }
 
     #[test]
-    fn replies_carry_the_ref_they_answer() {
+    fn reply_has_the_ref_of_its_request() {
         for (frame, expected) in [
             (reply(Some("7"), &serde_json::json!({"id": 1})), r#"{"t":"reply","ref":"7","ok":{"id":1}}"#),
             (
                 reply_refused(Some("7"), &Refusal::SoldOut),
-                r#"{"t":"reply","ref":"7","error":{"code":"sold_out","message":"sold out","retry_ms":null}}"#,
+                r#"{"t":"reply","ref":"7","error":{"code":"sold_out","message":"Sold out.","retry_ms":null}}"#,
             ),
             (
                 reply_error(None, "busy", "\"", Some(5)),

@@ -1,6 +1,6 @@
-//! The state lane: values of which only the newest matters, each with a version that never goes back.
+//! The state lane: keyed values of which only the newest matters, each with a version that never decreases.
 //!
-//! A room holds one [`State`]: it knows what changed since the last frame and writes either that or all of it.
+//! A room has one [`RoomState`]. It tracks the changes since the last frame and writes either the changes or all values.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -10,29 +10,29 @@ use serde::Deserialize;
 
 use crate::domain::{Millis, OfferId};
 
-/// `[epoch, version]`, compared in this order.
+/// `[epoch, version]`: the larger of two is newer. The epoch is compared first.
 pub type StateVersion = [i64; 2];
 
-/// A new value for one key, its JSON encoded already.
+/// A new value for one key, already encoded as JSON.
 #[derive(Clone, PartialEq, Debug)]
 pub enum StateChange {
     /// `{"offer":…,"v":…}` or `null`.
     Pin { v: StateVersion, json: Bytes },
-    /// The whole offer. A closed one is sent once and then forgotten, unless it is pinned.
+    /// The whole offer. A closed offer is sent once and then left out, unless it is pinned.
     Offer { id: OfferId, v: StateVersion, closed: bool, json: Bytes },
-    /// Likes only grow: the larger number is the newer one.
+    /// The number of likes. It only grows, so the larger number is newer.
     Likes(i64),
-    /// `{"slow_ms":…,"notice":…,"off":…,"links":…,"hold_all":…,"pinned":…}`
+    /// `{"slow_ms":…,"notice":…,"off":…,"links":…,"review_all":…,"pinned":…}`
     Chat { v: StateVersion, json: Bytes },
-    /// The `stream` object of hello and snapshot; no tick carries it.
+    /// The `stream` object of hello and snapshot. It is never part of a tick.
     Stream { v: StateVersion, json: Bytes },
-    /// Since when this node does not hear the others: talk waits, numbers may be late. Never told to another node.
+    /// The time since when this node is not connected to the broker: chat pauses, and counts may be late. Never sent to other nodes.
     Delayed(Option<Millis>),
-    /// How many wait for units to come back; 0 is nobody. Each node looks for itself: never told to another node.
+    /// The number of stock alerts of an offer; 0: none. Each node reads it from the store; it is never sent to other nodes.
     StockAlerts { offer: OfferId, count: i64 },
 }
 
-/// Which value a change is about.
+/// The key that a change sets.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum StateKey {
     Pin,
@@ -57,14 +57,14 @@ impl StateChange {
         }
     }
 
-    /// The key as a number, the same for as long as the process lives.
+    /// A hash of the key. It is stable during the life of the process only.
     pub fn key_hash(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         self.key().hash(&mut hasher);
         hasher.finish()
     }
 
-    /// Of two changes of one key the one with the higher rank is the newer.
+    /// The version of the value. Of two changes of one key, the one with the higher version is newer.
     pub fn version(&self) -> StateVersion {
         match self {
             StateChange::Pin { v, .. }
@@ -76,13 +76,13 @@ impl StateChange {
         }
     }
 
-    /// Whether this takes the place of `earlier`, a change of the same key.
+    /// Does this change replace `earlier`? It does when the keys differ or the version is not lower.
     pub fn supersedes(&self, earlier: &StateChange) -> bool {
         self.key() != earlier.key() || earlier.version() <= self.version()
     }
 }
 
-/// All values of a room, and which of them the viewers have not been sent yet.
+/// All values of the state lane of a room, and the keys that were not sent to the viewers yet.
 pub struct RoomState {
     pin: VersionedJson,
     pinned: Option<OfferId>,
@@ -92,7 +92,7 @@ pub struct RoomState {
     chat: VersionedJson,
     stream: VersionedJson,
     delayed: Option<Millis>,
-    /// Of offers for which somebody waits, or did.
+    /// The number of stock alerts per offer. An entry with 0 stays until it was sent.
     stock_alerts: BTreeMap<OfferId, i64>,
     unsent: UnsentChanges,
 }
@@ -145,8 +145,8 @@ impl Default for RoomState {
 }
 
 impl RoomState {
-    /// Takes a value unless it is older than the one held. Says whether anything is different now: nodes repeat
-    /// what they know every second, and a repetition is not worth a frame.
+    /// Sets a value unless it is older than the current one. Returns whether the value changed: the nodes repeat their values every
+    /// second, and a repetition needs no frame.
     pub fn set(&mut self, change: StateChange) -> bool {
         match change {
             StateChange::Pin { v, json } => {
@@ -180,7 +180,7 @@ impl RoomState {
             }
             StateChange::Stream { v, json } => self.stream.set(v, json),
             StateChange::Delayed(since) => {
-                // What lasts goes on since it began.
+                // A delay that continues keeps its start.
                 let changed = self.delayed.is_some() != since.is_some();
                 if changed {
                     self.delayed = since;
@@ -188,9 +188,9 @@ impl RoomState {
                 self.unsent.keys.delayed |= changed;
                 changed
             }
-            StateChange::StockAlerts { offer, count: people } => {
-                let before = self.stock_alerts.insert(offer, people).unwrap_or(0);
-                let changed = before != people;
+            StateChange::StockAlerts { offer, count } => {
+                let before = self.stock_alerts.insert(offer, count).unwrap_or(0);
+                let changed = before != count;
                 if changed {
                     self.unsent.stock_alerts.insert(offer);
                 }
@@ -199,6 +199,7 @@ impl RoomState {
         }
     }
 
+    /// Sets the number of viewers. Returns whether it changed.
     pub fn set_viewers(&mut self, viewers: u64) -> bool {
         let changed = self.viewers != viewers;
         self.viewers = viewers;
@@ -210,30 +211,31 @@ impl RoomState {
         self.unsent.keys != UnsentKeys::default() || !self.unsent.stock_alerts.is_empty()
     }
 
-    /// The offer being shown.
+    /// The pinned offer.
     pub fn pinned(&self) -> Option<OfferId> {
         self.pinned
     }
 
+    /// The `stream` object as JSON.
     pub fn stream(&self) -> &Bytes {
         &self.stream.json
     }
 
-    /// Appends an object of the keys changed since the last call; from then on they count as sent.
+    /// Appends a JSON object with the keys that changed since the last call. They count as sent afterwards.
     pub fn write_unsent(&mut self, out: &mut Vec<u8>) {
-        let UnsentChanges { keys, offers, stock_alerts: waiting } = std::mem::take(&mut self.unsent);
-        let waiting = waiting.iter().filter_map(|id| self.stock_alerts.get_key_value(id));
-        self.write(out, keys, offers.iter().filter_map(|id| self.offers.get_key_value(id)), waiting);
-        self.stock_alerts.retain(|_, people| *people > 0);
+        let UnsentChanges { keys, offers, stock_alerts } = std::mem::take(&mut self.unsent);
+        let stock_alerts = stock_alerts.iter().filter_map(|id| self.stock_alerts.get_key_value(id));
+        self.write(out, keys, offers.iter().filter_map(|id| self.offers.get_key_value(id)), stock_alerts);
+        self.stock_alerts.retain(|_, count| *count > 0);
     }
 
-    /// Everybody has been sent everything.
+    /// Marks all values as sent.
     pub fn mark_sent(&mut self) {
         self.unsent = UnsentChanges::default();
-        self.stock_alerts.retain(|_, people| *people > 0);
+        self.stock_alerts.retain(|_, count| *count > 0);
     }
 
-    /// Appends an object of every key. A closed offer is in it only while it is pinned or still to be sent.
+    /// Appends a JSON object with every key. A closed offer is included only while it is pinned or not sent yet.
     pub fn write_all(&self, out: &mut Vec<u8>) {
         let shown = self
             .offers
@@ -241,7 +243,7 @@ impl RoomState {
             .filter(|(id, value)| !value.closed || self.pinned == Some(**id) || self.unsent.offers.contains(*id));
         let delayed = self.delayed.is_some();
         let all = UnsentKeys { pin: true, offers: true, viewers: true, likes: true, chat: true, delayed };
-        self.write(out, all, shown, self.stock_alerts.iter().filter(|(_, people)| **people > 0));
+        self.write(out, all, shown, self.stock_alerts.iter().filter(|(_, count)| **count > 0));
     }
 
     fn write<'a>(
@@ -282,9 +284,9 @@ impl RoomState {
             None => {}
         }
         let mut has_stock_alerts = false;
-        for (id, people) in stock_alerts {
-            let before = if has_stock_alerts { "," } else { ",\"waiting\":{" };
-            out.extend_from_slice(format!("{before}\"{id}\":{people}").as_bytes());
+        for (id, count) in stock_alerts {
+            let before = if has_stock_alerts { "," } else { ",\"stock_alerts\":{" };
+            out.extend_from_slice(format!("{before}\"{id}\":{count}").as_bytes());
             has_stock_alerts = true;
         }
         if has_stock_alerts {
@@ -308,7 +310,7 @@ impl VersionedJson {
     }
 }
 
-/// The offer a pin's JSON names.
+/// The offer in the JSON of a pin.
 fn pinned_offer(json: &[u8]) -> Option<OfferId> {
     #[derive(Deserialize)]
     struct PinJson {
@@ -342,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn an_older_count_never_follows_a_newer_one() {
+    fn older_count_never_replaces_a_newer_one() {
         let mut state = RoomState::default();
         for (version, json, changed) in [
             ([1, 5], "5", true),
@@ -359,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tick_has_what_changed_and_a_snapshot_has_all() {
+    fn tick_has_the_changes_and_snapshot_has_all_values() {
         let mut state = RoomState::default();
         assert!(!state.has_unsent());
         assert_eq!(unsent(&mut state), "{}");
@@ -378,15 +380,15 @@ mod tests {
         state.set(StateChange::Pin { v: [1, 1], json: "{\"offer\":null}".into() });
         assert_eq!(unsent(&mut state), r#"{"pin":{"offer":null},"likes":9,"chat":{}}"#);
         assert_eq!(all(&state), format!(r#"{{"pin":{{"offer":null}},{offers},"viewers":3,"likes":9,"chat":{{}}}}"#));
-        assert!(!state.set_viewers(3), "the same number is no news");
+        assert!(!state.set_viewers(3), "the number did not change");
     }
 
     #[test]
-    fn what_is_delayed_is_said_when_it_begins_and_when_it_ends() {
+    fn delay_is_sent_when_it_begins_and_when_it_ends() {
         let mut state = RoomState::default();
         assert!(!state.set(StateChange::Delayed(None)));
         assert!(state.set(StateChange::Delayed(Some(7))));
-        assert!(!state.set(StateChange::Delayed(Some(9))), "it lasts since 7");
+        assert!(!state.set(StateChange::Delayed(Some(9))), "the delay keeps its start, 7");
         assert_eq!(unsent(&mut state), r#"{"delayed":{"since":7}}"#);
         assert!(all(&state).ends_with(r#","delayed":{"since":7}}"#));
         assert!(state.set(StateChange::Delayed(None)));
@@ -395,23 +397,23 @@ mod tests {
     }
 
     #[test]
-    fn how_many_wait_is_told_when_it_changes_and_forgotten_at_none() {
+    fn stock_alerts_are_sent_when_they_change_and_removed_at_zero() {
         let mut state = RoomState::default();
-        let waiting = |people| StateChange::StockAlerts { offer: id(1), count: people };
-        assert!(!state.set(waiting(0)));
-        assert!(state.set(waiting(2)));
-        assert!(!state.set(waiting(2)), "repeated every second");
-        let two = r#""waiting":{"00000000-0000-0000-0000-000000000001":2}"#;
+        let alerts = |count| StateChange::StockAlerts { offer: id(1), count };
+        assert!(!state.set(alerts(0)));
+        assert!(state.set(alerts(2)));
+        assert!(!state.set(alerts(2)), "a repetition is not a change");
+        let two = r#""stock_alerts":{"00000000-0000-0000-0000-000000000001":2}"#;
         assert_eq!(unsent(&mut state), format!("{{{two}}}"));
         assert!(all(&state).ends_with(&format!(",{two}}}")));
-        assert!(state.set(waiting(0)));
-        assert!(!all(&state).contains("waiting"));
+        assert!(state.set(alerts(0)));
+        assert!(!all(&state).contains("stock_alerts"));
         assert!(unsent(&mut state).contains("\"00000000-0000-0000-0000-000000000001\":0"));
         assert!(!state.has_unsent() && state.stock_alerts.is_empty());
     }
 
     #[test]
-    fn a_closed_offer_is_sent_once_and_stays_only_while_pinned() {
+    fn closed_offer_is_sent_once_and_stays_only_while_pinned() {
         let mut state = RoomState::default();
         state.set(offer(id(1), 1, false, "{}"));
         let pin = format!(r#"{{"offer":"{}","v":1}}"#, id(1));
@@ -422,7 +424,7 @@ mod tests {
         assert!(all(&state).contains("closed"), "still pinned");
         state.set(StateChange::Pin { v: [1, 2], json: "null".into() });
         assert!(!all(&state).contains("closed"));
-        assert!(!state.set(offer(id(1), 1, false, "{}")), "a late message does not bring it back");
+        assert!(!state.set(offer(id(1), 1, false, "{}")), "a late message does not reopen the offer");
         state.set(offer(id(2), 1, true, "\"late\""));
         assert!(all(&state).contains("late"), "not sent yet");
         unsent(&mut state);

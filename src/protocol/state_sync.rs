@@ -1,4 +1,4 @@
-//! A change of the state lane as nodes send it to each other: the same JSON values the viewers get, in an envelope.
+//! State changes between nodes: the same JSON values that viewers receive, in an envelope.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -8,6 +8,7 @@ use super::StateChange;
 use super::state::StateVersion;
 use crate::domain::{Millis, OfferId};
 
+/// The key of a change, with the facts that the receiving node needs.
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "key", rename_all = "snake_case")]
 enum SyncKey {
@@ -36,43 +37,41 @@ struct IncomingEnvelope<'a> {
 }
 
 impl StateChange {
-    /// `urgent`: past the tick.
+    /// Encodes the change for the other nodes. `urgent`: broadcast without waiting for the next tick.
     pub fn to_bytes(&self, urgent: bool) -> Bytes {
         let null = Bytes::from_static(b"null");
-        let (of, json) = match self {
+        let (key, json) = match self {
             StateChange::Pin { v, json } => (SyncKey::Pin { v: *v }, json),
             StateChange::Offer { id, v, closed, json } => (SyncKey::Offer { id: *id, v: *v, closed: *closed }, json),
             StateChange::Likes(likes) => (SyncKey::Likes { likes: *likes }, &null),
             StateChange::Chat { v, json } => (SyncKey::Chat { v: *v }, json),
             StateChange::Stream { v, json } => (SyncKey::Stream { v: *v }, json),
             StateChange::Delayed(since) => (SyncKey::Delayed { since: *since }, &null),
-            StateChange::StockAlerts { offer, count: people } => {
-                (SyncKey::StockAlerts { offer: *offer, count: *people }, &null)
-            }
+            StateChange::StockAlerts { offer, count } => (SyncKey::StockAlerts { offer: *offer, count: *count }, &null),
         };
-        // The values are JSON of our own making; should one not be, the change is dropped by whoever reads it.
+        // The values are our own JSON. If one were not valid, the receiving node would drop the change.
         let value: &RawValue = serde_json::from_slice(json).unwrap_or(RawValue::NULL);
-        json_bytes(&OutgoingEnvelope { urgent, key: of, value })
+        json_bytes(&OutgoingEnvelope { urgent, key, value })
     }
 
-    /// `None`: not a change this version knows.
+    /// Decodes a change and its urgency. `None`: this version does not know the change.
     pub fn from_bytes(bytes: &Bytes) -> Option<(Self, bool)> {
-        let IncomingEnvelope { urgent, key: of, value } = serde_json::from_slice(bytes).ok()?;
+        let IncomingEnvelope { urgent, key, value } = serde_json::from_slice(bytes).ok()?;
         let json = bytes.slice_ref(value.get().as_bytes());
-        let change = match of {
+        let change = match key {
             SyncKey::Pin { v } => StateChange::Pin { v, json },
             SyncKey::Offer { id, v, closed } => StateChange::Offer { id, v, closed, json },
             SyncKey::Likes { likes } => StateChange::Likes(likes),
             SyncKey::Chat { v } => StateChange::Chat { v, json },
             SyncKey::Stream { v } => StateChange::Stream { v, json },
             SyncKey::Delayed { since } => StateChange::Delayed(since),
-            SyncKey::StockAlerts { offer, count: people } => StateChange::StockAlerts { offer, count: people },
+            SyncKey::StockAlerts { offer, count } => StateChange::StockAlerts { offer, count },
         };
         Some((change, urgent))
     }
 }
 
-/// JSON of one of our own views: text keys and plain values, so it cannot fail.
+/// Encodes one of our own views as JSON. It cannot fail, because the views have text keys and plain values.
 pub fn json_bytes(value: &impl Serialize) -> Bytes {
     serde_json::to_vec(value).unwrap_or_else(|_| b"null".to_vec()).into()
 }
@@ -82,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_change_is_the_same_on_the_other_node() {
+    fn change_is_the_same_after_encoding_and_decoding() {
         let json = Bytes::from_static(br#"{"offer":"x","title":"\"\u0643"}"#);
         let v = [3, 14];
         for change in [

@@ -1,8 +1,9 @@
-//! The shop's nouns as JSON: the same shapes over REST and the socket.
+//! The shop's nouns as JSON. The shapes are the same over REST and on the socket.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::state::StateVersion;
 use crate::domain::report::{OfferSales, PinSpan, ReportMinute};
 use crate::domain::{
     Address, AuditAction, AuditEntry, AuditEntryId, Author, ChatMessage, ChatRules, LinkRule, LiveStream, MessageId,
@@ -11,10 +12,7 @@ use crate::domain::{
     VariantId,
 };
 
-/// `[epoch, version]`: of two views of one thing the larger is newer. Compare the epoch first.
-pub type Version = [i64; 2];
-
-/// An offer, always whole. A client derives countdown → open → closed itself too, from the times and the server's clock.
+/// An offer, always with all fields. A client also derives countdown → open → closed itself, from the times and the server's clock.
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
 #[schema(as = Offer)]
 pub struct OfferView {
@@ -22,7 +20,7 @@ pub struct OfferView {
     pub stream: StreamId,
     pub product: ProductId,
     pub variant: VariantId,
-    /// The default text; `titles` has the other languages.
+    /// The default title; `titles` has the other languages.
     pub title: String,
     pub titles: Titles,
     pub variant_name: String,
@@ -34,24 +32,24 @@ pub struct OfferView {
     pub old_price: Option<Minor>,
     pub currency: String,
     pub quantity: i64,
-    /// Units that can be bought now.
+    /// Units that are not reserved.
     pub left: i64,
     pub per_buyer: i64,
-    /// Epoch milliseconds; null: not started.
+    /// Epoch milliseconds; `null`: the sale has not started.
     pub opens_at: Option<Millis>,
-    /// Epoch milliseconds; null: no end.
+    /// Epoch milliseconds; `null`: the sale has no end.
     pub closes_at: Option<Millis>,
-    /// How long a hold lasts, in seconds.
+    /// The duration of a hold, in seconds.
     pub hold_s: i64,
     pub countdown_s: i64,
     pub duration_s: Option<i64>,
-    /// Its place in the run-down: lower comes first, and of two alike the one with the smaller id.
+    /// The position in the line-up: a lower number comes first; of two equal numbers, the smaller id comes first.
     pub position: i64,
-    /// Epoch milliseconds when the sale begins by itself, the countdown before it; null: when the host starts it.
+    /// The scheduled start of the sale in epoch milliseconds, with the countdown before it; `null`: the host starts it.
     pub starts_at: Option<Millis>,
     pub status: OfferStatus,
     #[schema(value_type = Vec<i64>, example = json!([1, 7]))]
-    pub v: Version,
+    pub v: StateVersion,
 }
 
 impl OfferView {
@@ -103,16 +101,16 @@ pub struct OrderView {
     pub qty: i64,
     pub amount: Minor,
     pub currency: String,
-    /// "You are number 137": dense from 1 within the offer.
+    /// The buyer's number in the offer ("you are number 137"): counts from 1 without gaps.
     pub place: i64,
-    /// Never released before; released at most 5 s after.
+    /// The hold is never released before this time, and at most 5 s after it.
     pub hold_until: Millis,
     pub created_at: Millis,
     pub paid_at: Option<Millis>,
-    /// Why it ended: `hold_ended`, `buyer_cancel`, `capture_failed`, `refunded`.
+    /// Why the order ended: `hold_ended`, `buyer_cancel`, `capture_failed`, `refunded`.
     pub reason: Option<String>,
     pub version: i64,
-    /// The server's time of this view.
+    /// The server's time at which this view was made.
     pub now: Millis,
 }
 
@@ -142,17 +140,18 @@ impl OrderView {
     }
 }
 
-/// An order of one's own with what became of it.
+/// An order of the user with its history and delivery address.
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
 pub struct OrderDetail {
     #[serde(flatten)]
     pub order: OrderView,
-    /// Oldest first.
+    /// The oldest entry first.
     pub history: Vec<OrderHistoryEntry>,
-    /// Where it goes; null: not said, or erased.
+    /// The delivery address; `null`: not given yet, or erased.
     pub address: Option<Address>,
 }
 
+/// A show.
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
 #[schema(as = Stream)]
 pub struct StreamView {
@@ -160,14 +159,14 @@ pub struct StreamView {
     pub title: String,
     pub titles: Titles,
     pub status: StreamStatus,
-    /// An HLS playlist, or null.
+    /// The URL of an HLS playlist, or `null`.
     pub video: Option<String>,
     pub poster: Option<String>,
     pub host: String,
     pub scheduled_at: Option<Millis>,
     pub started_at: Option<Millis>,
     pub ended_at: Option<Millis>,
-    /// Viewers now, as this node knows.
+    /// The current number of viewers, as far as this node knows.
     pub viewers: u64,
     pub now: Millis,
 }
@@ -191,26 +190,27 @@ impl StreamView {
     }
 }
 
-/// The pinned offer: the card that is shown now.
+/// The pinned offer.
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
 #[schema(as = Pin)]
 pub struct PinView {
     pub offer: OfferId,
     #[schema(value_type = Vec<i64>, example = json!([1, 7]))]
-    pub v: Version,
+    pub v: StateVersion,
 }
 
+/// The shop.
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
 #[schema(as = Shop)]
 pub struct ShopView {
     pub id: ShopId,
     pub title: String,
     pub titles: Titles,
-    /// ISO 4217.
+    /// The ISO 4217 code.
     pub currency: String,
-    /// `POST /v1/dev/tokens` signs anybody in: a demo.
+    /// `true` in a demo: `POST /v1/dev/tokens` gives a token to anybody.
     pub dev_login: bool,
-    /// Where browsers find the shop, when the operator said so: what links to share begin with.
+    /// The shop's public URL, if the operator has set it. Links for sharing begin with it.
     pub base_url: Option<String>,
 }
 
@@ -221,6 +221,7 @@ impl ShopView {
     }
 }
 
+/// A product with its variants.
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
 #[schema(as = Product)]
 pub struct ProductView {
@@ -232,6 +233,7 @@ pub struct ProductView {
     pub variants: Vec<VariantView>,
 }
 
+/// A variant of a product (SKU).
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
 #[schema(as = Variant)]
 pub struct VariantView {
@@ -241,7 +243,7 @@ pub struct VariantView {
     pub sku: Option<String>,
     pub price: Minor,
     pub currency: String,
-    /// Units in the pool, in no offer; for the team only.
+    /// The stock pool: units that are not in any offer. For the team only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stock: Option<i64>,
 }
@@ -273,6 +275,7 @@ impl VariantView {
     }
 }
 
+/// A chat message.
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
 #[schema(as = Message)]
 pub struct MessageView {
@@ -280,7 +283,7 @@ pub struct MessageView {
     pub at: Millis,
     pub from: Author,
     pub text: String,
-    /// What it answers.
+    /// The message that this one replies to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reply: Option<Quote>,
     pub deleted: bool,
@@ -293,82 +296,83 @@ impl From<ChatMessage> for MessageView {
     }
 }
 
-/// What came of saying something.
+/// The reply to `say`.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, ToSchema)]
 pub struct SayReply {
     pub id: MessageId,
-    /// It waits for the team; only its author and the team see it.
+    /// The message is in the review queue; only its author and the team see it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub held: bool,
+    pub pending_review: bool,
 }
 
-/// Something the team did. Those it was done to are told its role, not who it was.
+/// An entry of the audit log. The affected user sees the role of the team member, not the name.
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
-#[schema(as = Action)]
+#[schema(as = AuditEntry)]
 pub struct AuditEntryView {
     pub id: AuditEntryId,
     pub stream: StreamId,
     pub at: Millis,
     pub kind: AuditAction,
-    /// Who did it; for the team only.
+    /// The team member who took the action. For the team only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<Author>,
     pub role: Role,
-    /// Whom it was done to.
+    /// The user on whom the action was taken.
     pub user: Option<UserId>,
     pub name: Option<String>,
     pub message: Option<MessageId>,
-    /// What that message said.
+    /// The text of the message.
     pub text: Option<String>,
-    /// The offer or order it was about.
+    /// The id of the offer or order that the action concerns.
     pub subject: Option<String>,
-    /// What exactly: seconds, units, the rules that changed.
+    /// Details of the action: seconds, units, the rules that changed.
     pub detail: Option<String>,
     pub reason: Option<String>,
 }
 
 impl AuditEntryView {
-    /// As the team sees it.
-    pub fn of(deed: AuditEntry) -> Self {
-        let AuditEntry { id, stream, at, by, kind, user, name, message, subject, detail, reason, text } = deed;
+    /// The entry as the team sees it.
+    pub fn of(entry: AuditEntry) -> Self {
+        let AuditEntry { id, stream, at, by, kind, user, name, message, subject, detail, reason, text } = entry;
         let role = by.role;
         Self { id, stream, at, kind, by: Some(by), role, user, name, message, text, subject, detail, reason }
     }
 
-    /// As the one it was done to sees it.
-    pub fn for_affected_user(deed: AuditEntry) -> Self {
-        Self { by: None, ..Self::of(deed) }
+    /// The entry as the affected user sees it.
+    pub fn for_affected_user(entry: AuditEntry) -> Self {
+        Self { by: None, ..Self::of(entry) }
     }
 }
 
-/// What was forgotten of a person, and what was kept and why.
+/// The result of an erasure: what was erased of a user, and what was kept and why.
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
 #[schema(as = Erased)]
 pub struct ErasedView {
-    /// Messages that are gone.
+    /// The number of erased messages.
     pub messages: u64,
-    /// Orders that no longer carry the buyer's name and address.
+    /// The number of orders that no longer contain the buyer's name and address.
     pub orders: u64,
     pub kept: Vec<KeptView>,
 }
 
+/// Data that an erasure keeps, and the reason.
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
 #[schema(as = Kept)]
 pub struct KeptView {
-    /// `orders`, `sanctions` or `actions`
+    /// `orders`, `sanctions` or `audit_log`
     pub what: String,
     pub count: u64,
     pub why: String,
 }
 
-/// A person kept quiet or out.
+/// A muted or banned user.
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
 #[schema(as = Sanction)]
 pub struct SanctionView {
     pub user: UserId,
     pub name: String,
     pub kind: SanctionKind,
-    /// Epoch milliseconds; null: until lifted.
+    /// Epoch milliseconds; `null`: until the sanction is lifted.
     pub until: Option<Millis>,
     pub by: String,
     pub reason: Option<String>,
@@ -385,81 +389,84 @@ impl From<Sanction> for SanctionView {
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
 #[schema(as = ChatRules)]
 pub struct ChatRulesView {
-    /// At least this many milliseconds between two messages of one viewer; 0 is off.
+    /// Slow mode: the least number of milliseconds between two messages of one viewer; 0 is off.
     pub slow_ms: i64,
     pub notice: Option<String>,
-    /// Only the team may speak.
+    /// Only the team may send messages.
     pub off: bool,
-    /// What becomes of a viewer's message with a link in it.
+    /// What happens to a viewer's message that contains a link.
     pub links: LinkRule,
-    /// Every viewer's message waits for the team.
+    /// Every viewer's message goes to the review queue.
     pub review_all: bool,
-    /// The comment that stands above the others.
+    /// The pinned message, shown above the others.
     pub pinned: Option<Quote>,
     #[schema(value_type = Vec<i64>, example = json!([1, 7]))]
-    pub v: Version,
+    pub v: StateVersion,
 }
 
 impl ChatRulesView {
-    pub fn of(rules: &ChatRules, v: Version) -> Self {
+    pub fn of(rules: &ChatRules, v: StateVersion) -> Self {
         let ChatRules { slow_ms, notice, off, links, review_all, pinned } = rules.clone();
         Self { slow_ms, notice, off, links, review_all, pinned, v }
     }
 }
 
-/// A show in numbers.
+/// The figures of a show.
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
 pub struct StreamReport {
     pub orders_held: i64,
     pub orders_paid: i64,
     pub units_paid: i64,
-    /// What stays with the shop: money given back is not in it.
+    /// The revenue without refunded amounts.
     pub amount_paid: Minor,
-    /// Paid once and given back since.
+    /// Orders that were paid and refunded later.
     pub orders_refunded: i64,
     pub amount_refunded: Minor,
-    /// Holds that ended unpaid, and those their buyer or a failed payment ended.
+    /// Holds that expired without payment.
     pub orders_expired: i64,
+    /// Orders that the buyer cancelled or that ended with a failed capture.
     pub orders_cancelled: i64,
-    /// Tries to take money that came to nothing; the order may be paid since.
+    /// Failed payment attempts. Their orders may have been paid later.
     pub payments_failed: i64,
     pub currency: String,
     pub messages: i64,
     pub viewers: u64,
     pub viewers_peak: u64,
     pub likes: i64,
-    /// In so many milliseconds, or fewer, 99 of 100 frames of the last minute were with all viewers on the node that was
-    /// asked; null: nothing was sent.
+    /// The 99th percentile of the time, in milliseconds, until a frame of the last minute reached all viewers on the node that
+    /// answers; `null`: no frame was sent.
     pub delivery_p99_ms: Option<u64>,
-    /// How far the pinned card has got; null when nothing is pinned or nobody watches on this node.
+    /// How many viewers see the pinned offer; `null` when no offer is pinned or this node has no viewers.
     pub card: Option<CardReach>,
 }
 
-/// A show in numbers, with its course.
+/// The figures of a show, in total and over time.
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
 pub struct FullStreamReport {
     pub stream: StreamView,
     pub report: StreamReport,
-    /// Minutes in which something happened, oldest first, at most the last day.
+    /// The minutes with any figure, oldest first, at most of the last day.
     pub minutes: Vec<ReportMinute>,
-    /// What was the card when, oldest first.
+    /// The periods in which offers were pinned, oldest first.
     pub pins: Vec<PinSpan>,
     pub offers: Vec<OfferSales>,
 }
 
-/// A sample of the viewers, at most 500 on a node, says when the pinned card is on the screen.
+/// How far the pinned offer has reached: a sample of viewers, at most 500 per node, confirms when it is on the screen.
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
 pub struct CardReach {
     pub offer: OfferId,
-    /// How many were asked, and are still here or have answered.
+    /// The viewers in the sample who are still connected or have confirmed.
     pub asked: usize,
+    /// The viewers who have confirmed.
     pub seen: usize,
-    /// Milliseconds from the card being sent to the answers of half of those who answered, and of 95 in 100.
+    /// The median time in milliseconds from the broadcast of the pin to the confirmations.
     pub p50_ms: Option<Millis>,
+    /// The 95th percentile of the same time.
     pub p95_ms: Option<Millis>,
 }
 
-/// Who you are, as `hello` tells it.
+/// The identity of the viewer, as `hello` contains it.
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
 pub struct ViewerIdentity {
     pub id: UserId,

@@ -1,4 +1,4 @@
-//! Bad input gets a clear answer, over both doors, and loses nothing.
+//! Bad input gets a clear error over REST and on the socket, and does no damage.
 
 mod frame;
 mod order;
@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::support::shop::{Shop, key};
 
-/// Nothing came of it: all units are there, nobody holds an order, the books are right, and a good purchase still works.
+/// Asserts that the bad input changed nothing: all units are left, there is no order, and a valid purchase still works.
 async fn assert_unharmed(shop: &Shop, offer: &str, units: i64) {
     shop.assert_left(offer, units).await;
     assert_eq!(shop.number("select count(*) from orders").await, 0);

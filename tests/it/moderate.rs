@@ -18,7 +18,7 @@ fn five_hundred_words_cost_a_message_little() {
     let words = Blocklist::parse((0..500).map(word).collect()).unwrap();
     let text = "كم سعر القطعة؟ هل الشحن مجاني today ".repeat(5);
     let begin = std::time::Instant::now();
-    let found = (0..1_000).filter(|_| words.find(&fold(&text)).is_some()).count();
+    let found = (0..1_000).filter(|_| words.strictest_match(&fold(&text)).is_some()).count();
     let each = begin.elapsed() / 1_000;
     println!("a message of {} characters, 500 words: {each:?}", text.chars().count());
     assert!(found == 0 && each < std::time::Duration::from_millis(5), "{each:?}");

@@ -1,4 +1,4 @@
-//! Frames that nobody should send: answered where there is something to answer, else the connection ends with 4500.
+//! Invalid frames: an invalid verb gets an error reply, and a protocol violation ends the connection with 4500.
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -10,14 +10,14 @@ use crate::support::SOON;
 use crate::support::shop::Shop;
 use crate::support::socket::Live;
 
-/// Sends a text and gives the reply that has no reference of ours.
+/// Sends a text and returns the next reply, whatever its `ref` is.
 async fn reply_to(live: &mut Live, text: &str) -> Value {
     live.send(Message::text(text)).await;
     live.until("reply", SOON, |frame| frame["t"] == "reply").await
 }
 
 #[tokio::test]
-async fn a_text_that_is_no_verb_is_answered_and_the_connection_goes_on() {
+async fn invalid_verb_gets_an_error_reply_and_the_connection_stays_open() {
     let shop = Shop::demo(&[]).await;
     let offer = shop.on_sale(5, json!({})).await;
     let mut live = shop.live("Ann", "viewer").await;
@@ -33,23 +33,23 @@ async fn a_text_that_is_no_verb_is_answered_and_the_connection_goes_on() {
     let reply = reply_to(&mut live, r#"{"ref":"x","do":"dance"}"#).await;
     assert_eq!((&reply["ref"], &reply["error"]["code"]), (&json!("x"), &json!("unknown_verb")));
     assert!(reply["error"]["message"].as_str().unwrap().contains("dance"), "{reply}");
-    // Fields that nobody knows are nobody's business.
+    // Unknown fields are ignored.
     live.ask(json!({"do": "say", "text": "hi", "from": "Bob", "role": "host", "more": [1]})).await.unwrap();
-    let event = live.event("talk", SOON, |event| event["type"] == "chat").await;
+    let event = live.event("chat message", SOON, |event| event["type"] == "chat").await;
     assert_eq!(event["from"], json!({"id": "Ann", "name": "Ann", "role": "viewer"}));
     assert_unharmed(&shop, &offer, 5).await;
 }
 
 #[tokio::test]
-async fn a_frame_that_is_no_text_of_ours_ends_the_connection() {
+async fn protocol_violation_ends_the_connection() {
     let shop = Shop::demo(&[]).await;
     let offer = shop.on_sale(5, json!({})).await;
     let mut neighbour = shop.live("Bob", "viewer").await;
-    let most = format!(r#"{{"do":"dance","pad":"{}"}}"#, "x".repeat(16 * 1024 - 23));
-    assert_eq!(most.len(), 16 * 1024);
+    let largest = format!(r#"{{"do":"dance","pad":"{}"}}"#, "x".repeat(16 * 1024 - 23));
+    assert_eq!(largest.len(), 16 * 1024);
     let mut live = shop.live("Ann", "viewer").await;
-    assert_eq!(reply_to(&mut live, &most).await["error"]["code"], "unknown_verb", "16 KiB is allowed");
-    live.send(Message::text(format!("{most} "))).await;
+    assert_eq!(reply_to(&mut live, &largest).await["error"]["code"], "unknown_verb", "16 KiB is allowed");
+    live.send(Message::text(format!("{largest} "))).await;
     assert_eq!(live.closed(SOON).await.code, 4500);
     let mut live = shop.live("Ann", "viewer").await;
     live.send(Message::binary(r#"{"do":"unpin"}"#)).await;
@@ -62,7 +62,7 @@ async fn a_frame_that_is_no_text_of_ours_ends_the_connection() {
         ("RSV3", b"\x91\x82\0\0\0\0{}"),
         ("a reserved opcode", b"\x83\x82\0\0\0\0{}"),
         ("a reserved control opcode", b"\x8b\x80\0\0\0\0"),
-        ("a continuation of nothing", b"\x80\x82\0\0\0\0{}"),
+        ("a continuation without a start", b"\x80\x82\0\0\0\0{}"),
         ("a text within a text", b"\x01\x81\0\0\0\0{\x81\x82\0\0\0\0{}"),
         ("a long ping", b"\x89\xfe\0\x7e\0\0\0\0"),
         ("a ping in parts", b"\x09\x80\0\0\0\0"),
@@ -72,7 +72,7 @@ async fn a_frame_that_is_no_text_of_ours_ends_the_connection() {
     ] {
         assert_eq!(closed_after(&shop, bytes).await, 4500, "{name}");
     }
-    neighbour.ask(json!({"do": "say", "text": "nobody noticed"})).await.unwrap();
+    neighbour.ask(json!({"do": "say", "text": "still connected"})).await.unwrap();
     assert_unharmed(&shop, &offer, 5).await;
 }
 
@@ -86,7 +86,7 @@ fn parts(count: usize) -> Vec<u8> {
     bytes
 }
 
-/// Opens a live connection by hand, sends these bytes and gives the code of the close frame that comes.
+/// Opens a raw WebSocket connection, sends these bytes and returns the code of the close frame.
 async fn closed_after(shop: &Shop, bytes: &[u8]) -> u16 {
     let mut socket = TcpStream::connect(shop.server.address()).await.unwrap();
     let request = format!(

@@ -1,4 +1,4 @@
-//! Orders that cannot be: quantities, offers, keys.
+//! Invalid purchases: quantities, offers, idempotency keys.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ async fn buy(rest: &Rest, offer: &str, key: &str, qty: i64) -> crate::support::r
 }
 
 #[tokio::test]
-async fn an_impossible_quantity_is_a_bad_request() {
+async fn invalid_quantity_is_a_bad_request() {
     let shop = Shop::demo(&[]).await;
     let offer = shop.on_sale(UNITS, json!({})).await;
     let (rest, mut live) = (shop.rest("Ann", "viewer"), shop.live("Ann", "viewer").await);
@@ -35,40 +35,40 @@ async fn an_impossible_quantity_is_a_bad_request() {
     ] {
         let answer = rest.post_keyed(&path, &key(), json!({"qty": qty})).await;
         answer.expect_problem(400, "bad_request");
-        let told = live.refused(json!({"do": "buy", "offer": offer, "qty": qty, "key": key()})).await;
-        assert_eq!(told, "bad_request", "{qty}");
+        let code = live.refused(json!({"do": "buy", "offer": offer, "qty": qty, "key": key()})).await;
+        assert_eq!(code, "bad_request", "{qty}");
     }
     rest.post_keyed(&path, &key(), json!({})).await.expect_problem(400, "bad_request");
     assert_eq!(live.refused(json!({"do": "buy", "offer": offer, "key": key()})).await, "bad_request");
-    // More than there are is no mistake, and the answer says how many there are.
+    // A quantity above the units left is a valid request; the refusal contains the units left.
     let many = rest.post_keyed(&path, &key(), json!({"qty": UNITS + 1})).await.expect_problem(409, "too_few_left");
     assert_eq!(many["left"], UNITS);
     assert_unharmed(&shop, &offer, UNITS).await;
 }
 
 #[tokio::test]
-async fn an_offer_that_is_not_there_is_named_so() {
+async fn unknown_offer_is_refused_as_no_such_offer() {
     let shop = Shop::demo(&[]).await;
     let offer = shop.on_sale(UNITS, json!({})).await;
     let draft = shop.draft(UNITS, json!({})).await;
     let (rest, mut live) = (shop.rest("Ann", "viewer"), shop.live("Ann", "viewer").await);
-    let nobody = uuid::Uuid::now_v7().to_string();
-    buy(&rest, &nobody, &key(), 1).await.expect_problem(404, "no_such_offer");
+    let unknown = uuid::Uuid::now_v7().to_string();
+    buy(&rest, &unknown, &key(), 1).await.expect_problem(404, "no_such_offer");
     let verb = |offer: &str| json!({"do": "buy", "offer": offer, "qty": 1, "key": key()});
-    assert_eq!(live.refused(verb(&nobody)).await, "no_such_offer");
+    assert_eq!(live.refused(verb(&unknown)).await, "no_such_offer");
     for malformed in ["1", "nope", "%00", "0190a0a0-0000-7000-8000-00000000000g"] {
         let answer = buy(&rest, malformed, &key(), 1).await;
         assert!(matches!(answer.status, 400 | 404), "{malformed}: {answer:?}");
         assert_eq!(live.refused(verb(malformed)).await, "bad_request");
     }
-    // What is not opened yet is not for viewers' eyes.
+    // Viewers cannot see a draft.
     rest.get(&format!("/v1/offers/{draft}")).await.expect_problem(404, "no_such_offer");
-    let told = live.refused(verb(&draft)).await;
-    assert!(told == "no_such_offer" || told == "not_open", "{told}");
+    let code = live.refused(verb(&draft)).await;
+    assert!(code == "no_such_offer" || code == "not_open", "{code}");
     for (path, code) in [
-        (format!("/v1/streams/{nobody}"), "no_such_stream"),
-        (format!("/v1/orders/{nobody}"), "not_yours"),
-        (format!("/v1/streams/{nobody}/messages"), "no_such_stream"),
+        (format!("/v1/streams/{unknown}"), "no_such_stream"),
+        (format!("/v1/orders/{unknown}"), "not_yours"),
+        (format!("/v1/streams/{unknown}/messages"), "no_such_stream"),
         (format!("/v1/orders/by-key/{}", key()), "no_such_order"),
     ] {
         rest.get(&path).await.expect_problem(404, code);
@@ -77,7 +77,7 @@ async fn an_offer_that_is_not_there_is_named_so() {
 }
 
 #[tokio::test]
-async fn a_purchase_has_exactly_one_well_formed_key() {
+async fn purchase_needs_exactly_one_valid_key() {
     let shop = Shop::demo(&[]).await;
     let offer = shop.on_sale(UNITS, json!({})).await;
     let (rest, mut live) = (shop.rest("Ann", "viewer"), shop.live("Ann", "viewer").await);
@@ -87,12 +87,12 @@ async fn a_purchase_has_exactly_one_well_formed_key() {
     let (long, quoted_short) = ("k".repeat(256), "\"1234567\"");
     for bad in ["1234567", &long, "with space", "مفتاح-مفتاح", "tab\tinside", quoted_short] {
         buy(&rest, &offer, bad, 1).await.expect_problem(400, "key_invalid");
-        let told = live.refused(json!({"do": "buy", "offer": offer, "qty": 1, "key": bad})).await;
-        assert_eq!(told, "key_invalid", "{bad}");
+        let code = live.refused(json!({"do": "buy", "offer": offer, "qty": 1, "key": bad})).await;
+        assert_eq!(code, "key_invalid", "{bad}");
     }
     for bad in [json!(null), json!("")] {
-        let told = live.refused(json!({"do": "buy", "offer": offer, "qty": 1, "key": bad})).await;
-        assert_eq!(told, "key_missing", "{bad}");
+        let code = live.refused(json!({"do": "buy", "offer": offer, "qty": 1, "key": bad})).await;
+        assert_eq!(code, "key_missing", "{bad}");
     }
     assert_eq!(live.refused(json!({"do": "buy", "offer": offer, "qty": 1})).await, "key_missing");
     assert_eq!(live.refused(json!({"do": "buy", "offer": offer, "qty": 1, "key": 12_345_678})).await, "bad_request");
@@ -104,14 +104,14 @@ async fn a_purchase_has_exactly_one_well_formed_key() {
 }
 
 #[tokio::test]
-async fn a_key_belongs_to_one_buyer_and_one_wish() {
+async fn key_belongs_to_one_buyer_and_one_request() {
     let shop = Shop::demo(&[]).await;
     let (offer, other) = (shop.on_sale(UNITS, json!({})).await, shop.on_sale(UNITS, json!({})).await);
     let (ann, bob) = (shop.rest("Ann", "viewer"), shop.rest("Bob", "viewer"));
     let mut live = shop.live("Ann", "viewer").await;
     let long = "k".repeat(255);
     let first = buy(&ann, &offer, "shared-key", 1).await.expect(201);
-    // Quotes are the header's, not the key's; either door knows the key.
+    // Quotes around the key are stripped. REST and the socket share the keys.
     let again = buy(&ann, &offer, "\"shared-key\"", 1).await;
     assert_eq!(again.header("idempotency-replayed"), Some("true"));
     assert_eq!(id(&again.expect(200)), id(&first));
@@ -124,14 +124,14 @@ async fn a_key_belongs_to_one_buyer_and_one_wish() {
     buy(&ann, &offer, "shared-key", 2).await.expect_problem(422, "key_reused");
     buy(&ann, &other, "shared-key", 1).await.expect_problem(422, "key_reused");
     assert_eq!(live.refused(json!({"do": "buy", "offer": offer, "qty": 2, "key": "shared-key"})).await, "key_reused");
-    // Another's key is nobody's business.
+    // Keys of different buyers are independent.
     let others = buy(&bob, &offer, "shared-key", 1).await.expect(201);
     assert_ne!(id(&others), id(&first));
     buy(&bob, &other, &long, 1).await.expect(201);
 
     let order = id(&first);
     let pay = format!("/v1/orders/{order}/pay");
-    // A verb has keys of its own.
+    // Keys of different verbs are independent.
     let paid = ann.post_keyed(&pay, "shared-key", json!({"token": "ok"})).await.expect(200);
     assert_eq!(paid["status"], "paid");
     let declined = ann.post_keyed(&pay, "shared-key", json!({"token": "declined"})).await;
@@ -141,12 +141,12 @@ async fn a_key_belongs_to_one_buyer_and_one_wish() {
 }
 
 #[tokio::test]
-async fn anothers_order_is_not_there() {
+async fn order_of_another_buyer_is_not_found() {
     let shop = Shop::demo(&[]).await;
     let offer = shop.on_sale(UNITS, json!({})).await;
     let (ann, bob) = (shop.rest("Ann", "viewer"), shop.rest("Bob", "viewer"));
     let mut live = shop.live("Bob", "viewer").await;
-    // Who buys is who signed in, whatever the body says.
+    // The buyer is the signed-in user; fields of the body cannot change that.
     let body = json!({"qty": 1, "buyer": "Bob", "user": "Bob", "sub": "Bob", "buyer_id": "Bob"});
     let order = ann.post_keyed(&format!("/v1/offers/{offer}/orders"), &key(), body).await.expect(201);
     let order = id(&order);

@@ -1,4 +1,4 @@
-//! Requests that are not what the address takes.
+//! Invalid HTTP requests: bodies, paths, methods, bytes.
 
 use reqwest::Method;
 use serde_json::json;
@@ -9,7 +9,7 @@ use super::assert_unharmed;
 use crate::support::shop::{Shop, key};
 
 #[tokio::test]
-async fn a_body_that_is_no_json_of_its_kind_is_refused_with_its_place() {
+async fn invalid_body_is_refused_as_a_bad_request() {
     let shop = Shop::demo(&[]).await;
     let offer = shop.on_sale(5, json!({})).await;
     let rest = shop.rest("Ann", "viewer");
@@ -40,7 +40,7 @@ async fn a_body_that_is_no_json_of_its_kind_is_refused_with_its_place() {
         );
         assert_eq!(answer.header("content-type"), Some("application/problem+json"));
     }
-    // Whatever it is refused for, a body on its way does not lose the answer; a few times, for it is a race.
+    // A refusal is received even while the client is still sending a large body. Five rounds, because it is a race.
     for _ in 0..5 {
         let guest = shop.server.rest();
         guest.send_text(Method::POST, &path, &[], &megabyte).await.expect_problem(400, "key_missing");
@@ -53,7 +53,7 @@ async fn a_body_that_is_no_json_of_its_kind_is_refused_with_its_place() {
 }
 
 #[tokio::test]
-async fn a_path_or_method_that_is_not_there_is_told_as_a_problem() {
+async fn unknown_path_or_method_gets_a_problem_document() {
     let shop = Shop::demo(&[]).await;
     let rest = shop.server.rest();
     rest.get("/v1/nothing").await.expect_problem(404, "not_found");
@@ -65,23 +65,23 @@ async fn a_path_or_method_that_is_not_there_is_told_as_a_problem() {
         rest.get(&shop.path(&format!("messages?{query}"))).await.expect_problem(400, "bad_request");
     }
     rest.get("/v1/streams?status=gone").await.expect_problem(400, "bad_request");
-    // A live address asked for by ordinary GET says what it is.
+    // A plain GET on a socket path is answered with 426.
     rest.get(&shop.path("live")).await.expect_problem(426, "bad_request");
 }
 
-/// A request as bytes; what comes back until the server ends the connection.
+/// Sends a request as bytes and returns what the server sends before it closes the connection.
 async fn raw(shop: &Shop, request: &[u8]) -> String {
     let mut socket = TcpStream::connect(shop.server.address()).await.unwrap();
     // The server may have answered and closed before it has read everything.
     let _ = socket.write_all(request).await;
     let mut answer = Vec::new();
     let reading = tokio::time::timeout(crate::support::SOON, socket.read_to_end(&mut answer));
-    let _ = reading.await.expect("the server ends a connection it cannot understand");
+    let _ = reading.await.expect("the server did not close the connection");
     String::from_utf8_lossy(&answer).into_owned()
 }
 
 #[tokio::test]
-async fn bytes_that_are_no_request_end_the_connection_and_nothing_else() {
+async fn bytes_that_are_not_http_end_only_their_own_connection() {
     let shop = Shop::demo(&[]).await;
     let offer = shop.on_sale(5, json!({})).await;
     let huge = format!("GET / HTTP/1.1\r\nhost: x\r\nlong: {}\r\n\r\n", "x".repeat(1 << 20));

@@ -1,4 +1,4 @@
-//! No one acts beyond their role, over either door.
+//! Roles: nobody can act beyond their role, over REST or on the socket.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::assert_unharmed;
 use crate::support::shop::{Shop, id, sign};
 
-/// What the team may do, as REST takes it and as the socket does; and whether a moderator may.
+/// The requests of the team over REST and on the socket, and whether a moderator may make them.
 fn team_verbs(shop: &Shop, offer: &str, message: &str) -> Vec<(Method, String, Value, Option<Value>, bool)> {
     let of_offer = |verb: &str| format!("/v1/offers/{offer}/{verb}");
     let (put, post, delete) = (Method::PUT, Method::POST, Method::DELETE);
@@ -30,8 +30,8 @@ fn team_verbs(shop: &Shop, offer: &str, message: &str) -> Vec<(Method, String, V
             Some(json!({"do": "extend", "offer": offer, "seconds": 60})),
             false,
         ),
-        (put.clone(), shop.path("rundown"), json!({"offers": [offer]}), None, false),
-        (put.clone(), of_offer("plan"), json!({"starts_at": null}), None, false),
+        (put.clone(), shop.path("lineup"), json!({"offers": [offer]}), None, false),
+        (put.clone(), of_offer("schedule"), json!({"starts_at": null}), None, false),
         (
             post.clone(),
             shop.path("offers"),
@@ -78,20 +78,20 @@ fn team_verbs(shop: &Shop, offer: &str, message: &str) -> Vec<(Method, String, V
         (post, shop.path("announcements"), json!({"text": "x"}), Some(json!({"do": "announce", "text": "x"})), true),
         (Method::GET, shop.path("mutes"), Value::Null, None, true),
         (Method::PUT, shop.path("chat"), json!({"off": true}), Some(json!({"do": "chat_rules", "off": true})), true),
-        (Method::GET, shop.path("words"), Value::Null, None, true),
-        (Method::PUT, shop.path("words"), json!({"words": [{"word": "x", "act": "refuse"}]}), None, true),
+        (Method::GET, shop.path("blocklist"), Value::Null, None, true),
+        (Method::PUT, shop.path("blocklist"), json!({"words": [{"word": "x", "act": "refuse"}]}), None, true),
         (
             Method::POST,
-            shop.path(&format!("held/{message}/approve")),
+            shop.path(&format!("review-queue/{message}/approve")),
             json!({}),
             Some(json!({"do": "approve", "id": message})),
             true,
         ),
         (
             Method::POST,
-            shop.path(&format!("held/{message}/hide")),
+            shop.path(&format!("review-queue/{message}/reject")),
             json!({}),
-            Some(json!({"do": "hide", "id": message})),
+            Some(json!({"do": "reject", "id": message})),
             true,
         ),
         (
@@ -102,15 +102,15 @@ fn team_verbs(shop: &Shop, offer: &str, message: &str) -> Vec<(Method, String, V
             true,
         ),
         (Method::DELETE, shop.path("pinned-message"), json!({}), Some(json!({"do": "unpin_message"})), true),
-        (Method::GET, shop.path("actions"), Value::Null, None, true),
+        (Method::GET, shop.path("audit-log"), Value::Null, None, true),
         (Method::GET, shop.path("export/chat.csv"), Value::Null, None, true),
-        (Method::GET, shop.path("export/actions.jsonl"), Value::Null, None, true),
+        (Method::GET, shop.path("export/audit-log.jsonl"), Value::Null, None, true),
         (Method::DELETE, "/v1/users/Bob".to_owned(), Value::Null, None, false),
     ]
 }
 
 #[tokio::test]
-async fn what_the_team_does_is_refused_to_everybody_else() {
+async fn team_requests_are_refused_without_the_role() {
     let shop = Shop::demo(&[]).await;
     let offer = shop.on_sale(5, json!({})).await;
     let message =
@@ -147,9 +147,9 @@ async fn what_the_team_does_is_refused_to_everybody_else() {
             }
         }
     }
-    // Reading what is for the team's eyes.
+    // Only the team sees stock pools.
     let listed = guest.get("/v1/products").await.expect(200);
-    assert!(listed["items"][0]["variants"][0].get("stock").is_none(), "pools are for the team: {listed}");
+    assert!(listed["items"][0]["variants"][0].get("stock").is_none(), "a guest sees the stock: {listed}");
 
     let after = shop.watch().await.hello;
     for key in ["pin", "chat"] {
@@ -160,7 +160,7 @@ async fn what_the_team_does_is_refused_to_everybody_else() {
     assert_unharmed(&shop, &offer, 5).await;
 }
 
-/// A good host's token that holds in one show only, and not in this one.
+/// A valid host token for another show.
 async fn sign_for_another_show(shop: &Shop) -> String {
     let other = id(&shop.host.post("/v1/streams", json!({"title": "Other"})).await.expect(201));
     let key = std::fs::read_to_string(shop.server.data().join("auth-key")).unwrap();
@@ -169,14 +169,14 @@ async fn sign_for_another_show(shop: &Shop) -> String {
         std::path::Path::new("/"),
     );
     let token = process.line("token", crate::support::SOON, |line| Some(line.to_owned())).await;
-    // It is a good one: there it holds.
+    // The token is valid in its own show.
     let there = shop.server.rest().with_token(&token).post(&format!("/v1/streams/{other}/start"), json!({})).await;
     there.expect(200);
     token
 }
 
 #[tokio::test]
-async fn a_host_of_another_show_talks_as_a_viewer_here() {
+async fn host_of_another_show_is_a_viewer_here() {
     let shop = Shop::demo(&[]).await;
     let token = sign_for_another_show(&shop).await;
     let otto = shop.server.rest().with_token(&token);
@@ -184,12 +184,12 @@ async fn a_host_of_another_show_talks_as_a_viewer_here() {
         otto.post(&shop.path("messages"), json!({"text": format!("hi {n}")})).await.expect(201);
     }
     otto.post(&shop.path("messages"), json!({"text": "hi 5"})).await.expect_problem(429, "chat_budget");
-    let said = shop.host.get(&shop.path("messages")).await.expect(200);
-    assert_eq!(said["items"][0]["from"]["role"], "viewer", "{said}");
+    let messages = shop.host.get(&shop.path("messages")).await.expect(200);
+    assert_eq!(messages["items"][0]["from"]["role"], "viewer", "{messages}");
 }
 
 #[tokio::test]
-async fn a_role_that_does_not_exist_is_no_role() {
+async fn unknown_role_is_refused() {
     let shop = Shop::demo(&[]).await;
     let key = std::fs::read_to_string(shop.server.data().join("auth-key")).unwrap();
     for role in ["root", "guest", "Host", ""] {

@@ -1,4 +1,4 @@
-//! Tokens that do not hold: 401 with a code over REST, upgraded and closed with 4501 over the socket.
+//! Invalid tokens: 401 with a code over REST; the socket is upgraded and then closed with 4501.
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 use super::assert_unharmed;
 use crate::support::shop::{KEY, Shop, key, now_ms, sign};
 
-/// Signed right, with whatever claims.
+/// A correctly signed token with any claims.
 fn with_claims(key: &str, algorithm: Algorithm, claims: &Value) -> String {
     jsonwebtoken::encode(&Header::new(algorithm), claims, &EncodingKey::from_secret(key.as_bytes())).unwrap()
 }
 
 #[tokio::test]
-async fn a_token_that_does_not_hold_opens_neither_door() {
+async fn invalid_token_is_refused_over_rest_and_on_the_socket() {
     let shop = Shop::demo(&[]).await;
     let offer = shop.on_sale(5, json!({})).await;
     let own = std::fs::read_to_string(shop.server.data().join("auth-key")).unwrap();
@@ -38,7 +38,7 @@ async fn a_token_that_does_not_hold_opens_neither_door() {
         ("unsigned, a signature left", none(none_jwt, parts[2]), "token_invalid"),
         ("unsigned, capital", none(none_capital, ""), "token_invalid"),
         ("cut", good[..good.len() - 3].to_owned(), "token_invalid"),
-        ("no token", "hello".to_owned(), "token_invalid"),
+        ("not a token", "hello".to_owned(), "token_invalid"),
         ("two parts", format!("{}.{}", parts[0], parts[1]), "token_invalid"),
         (
             "another algorithm",
@@ -55,13 +55,13 @@ async fn a_token_that_does_not_hold_opens_neither_door() {
             "token_invalid",
         ),
         ("an end that is text", claims(json!({"exp": "never"})), "token_invalid"),
-        ("a person with a space", claims(json!({"sub": "a b"})), "token_invalid"),
-        ("a person without a name", claims(json!({"name": ""})), "token_invalid"),
-        ("a stream that is none", claims(json!({"stream": "all"})), "token_invalid"),
+        ("a user id with a space", claims(json!({"sub": "a b"})), "token_invalid"),
+        ("a user without a name", claims(json!({"name": ""})), "token_invalid"),
+        ("an invalid stream", claims(json!({"stream": "all"})), "token_invalid"),
     ] {
         let rest = shop.server.rest().with_token(&token);
         for path in ["/v1/orders", "/v1/shop", "/v1/streams"] {
-            // A bad token is refused where none is needed too: silently watching as a guest would hide the mistake.
+            // A bad token is refused even where no token is needed: watching silently as a guest would hide the mistake.
             let answer = rest.get(path).await;
             if path == "/v1/orders" || answer.status != 200 {
                 assert_eq!(answer.header("www-authenticate"), Some("Bearer"), "{name}");
@@ -84,7 +84,7 @@ async fn a_token_that_does_not_hold_opens_neither_door() {
 }
 
 #[tokio::test]
-async fn a_connection_ends_with_its_token() {
+async fn connection_ends_when_its_token_expires() {
     let shop = Shop::demo(&[]).await;
     let own = std::fs::read_to_string(shop.server.data().join("auth-key")).unwrap();
     let mut live = shop.join(&sign(&own, "Ann", "viewer", 2)).await.unwrap();

@@ -58,7 +58,7 @@ async fn a_person_who_asks_is_forgotten_and_the_books_are_kept(shop: Fixture) {
 
 async fn old_talk_is_deleted_in_small_batches_and_new_talk_stays(shop: Fixture) {
     let new: Vec<_> = (0..3).map(|n| message(shop.stream, "ann", &n.to_string())).collect();
-    let made = new[0].id.made_at();
+    let made = new[0].id.created_at();
     // Ninety-one days ago.
     let old: Vec<_> = (0..1_100_u128)
         .map(|n| {
