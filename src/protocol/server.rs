@@ -277,7 +277,7 @@ mod tests {
         let head = r#"{"t":"hello","recovered":true,"now":1760,"you":{"id":"u"},"receipts":true,"#;
         assert_eq!(text(hello(&with_receipts, &tail, false)), format!("{head}{expected}"));
         assert!(compressed.is_some());
-        let frame = hello(&with_receipts, &HelloTail { compressed: packed, ..tail }, true).into_bytes();
+        let frame = hello(&with_receipts, &HelloTail { compressed, ..tail }, true).into_bytes();
         assert_eq!(frame[0], 0xc1);
         let decompressed = deflate::decompress(&frame[4..], 10_000).unwrap();
         assert_eq!(String::from_utf8(decompressed).unwrap(), format!("{head}{}", expected.repeat(4)));

@@ -102,7 +102,7 @@ impl VerbReply for SayReply {
     }
 
     fn over_rest(self) -> RestReply {
-        RestReply::json(if self.held { 202 } else { 201 }, &self)
+        RestReply::json(if self.pending_review { 202 } else { 201 }, &self)
     }
 
     fn rest_responses() -> Vec<RestResponse> {
