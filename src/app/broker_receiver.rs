@@ -100,6 +100,9 @@ fn apply_remote_events(app: &App, stream: StreamId, events: &[EncodedEvent]) {
         app.refresh_stream(stream);
     }
     if let Some(show) = app.cached_stream(stream).filter(|show| show.is_slow_mode()) {
-        events.iter().filter_map(EncodedEvent::author_and_time).for_each(|(user, at)| show.record_remote_message(&user, at));
+        events
+            .iter()
+            .filter_map(EncodedEvent::author_and_time)
+            .for_each(|(user, at)| show.record_remote_message(&user, at));
     }
 }

@@ -36,7 +36,11 @@ impl App {
         reply_to: Option<MessageId>,
     ) -> Result<SayReply> {
         let answer = self.post_message(actor, stream, text, reply_to).await;
-        count_outcome(&self.counters().chat_outcomes, &answer, |said| if said.pending_review { "held" } else { "said" });
+        count_outcome(
+            &self.counters().chat_outcomes,
+            &answer,
+            |said| if said.pending_review { "held" } else { "said" },
+        );
         answer
     }
 

@@ -64,7 +64,11 @@ impl Blocklist {
         let mut words: Vec<BlockedWord> = Vec::with_capacity(given.len());
         let mut folded: Vec<String> = Vec::with_capacity(given.len());
         for blocked in given {
-            let bad = || Refusal::bad_request("A blocked word has 1 to 50 characters, with at least one letter, digit or symbol.");
+            let bad = || {
+                Refusal::bad_request(
+                    "A blocked word has 1 to 50 characters, with at least one letter, digit or symbol.",
+                )
+            };
             let word = text::single_line(&blocked.word, Self::LENGTH_MAX).ok_or_else(bad)?;
             let form = fold(&word);
             if form.is_empty() {
@@ -225,8 +229,12 @@ mod tests {
     #[test]
     fn whole_words_and_parts_of_words_are_found() {
         use BlockAction::*;
-        let blocklist =
-            blocklist(&[("ass", true, Refuse), ("كلب", true, Refuse), ("scam", false, Review), ("bad deal", true, Review)]);
+        let blocklist = blocklist(&[
+            ("ass", true, Refuse),
+            ("كلب", true, Refuse),
+            ("scam", false, Review),
+            ("bad deal", true, Review),
+        ]);
         for (text, act) in [
             ("what an ASS!", Some(Refuse)),
             ("a class act", None),

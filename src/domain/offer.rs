@@ -313,7 +313,11 @@ pub fn decide(
         place += 1;
         Ok(Decision::Held { place: place - 1 })
     };
-    requests.iter().zip(existing).map(|(request, existing)| decide_one(request, existing).unwrap_or_else(Decision::Refused)).collect()
+    requests
+        .iter()
+        .zip(existing)
+        .map(|(request, existing)| decide_one(request, existing).unwrap_or_else(Decision::Refused))
+        .collect()
 }
 
 #[cfg(test)]

@@ -57,7 +57,11 @@ impl OrderStatus {
 
     /// Refuses when the delivery address can no longer change.
     pub fn check_address_change(self) -> Result<(), Refusal> {
-        if self.reserves_units() { Ok(()) } else { Err(Refusal::WrongStatus("This order will not be delivered, so it takes no address.")) }
+        if self.reserves_units() {
+            Ok(())
+        } else {
+            Err(Refusal::WrongStatus("This order will not be delivered, so it takes no address."))
+        }
     }
 
     /// Refuses when the order cannot be refunded.

@@ -45,7 +45,11 @@ pub fn validate_price(given: Minor) -> Result<Minor, Refusal> {
 }
 
 pub(super) fn in_range(given: i64, low: i64, high: i64, what: &'static str) -> Result<i64, Refusal> {
-    if (low..=high).contains(&given) { Ok(given) } else { Err(Refusal::bad_field(what, format!("must be {low} to {high}."))) }
+    if (low..=high).contains(&given) {
+        Ok(given)
+    } else {
+        Err(Refusal::bad_field(what, format!("must be {low} to {high}.")))
+    }
 }
 
 impl Product {

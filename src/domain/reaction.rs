@@ -16,5 +16,9 @@ pub const REACTION_COUNT_MAX: i64 = 50;
 
 /// Checks the number of reactions in one frame.
 pub fn validate_count(given: i64) -> Result<i64, Refusal> {
-    if (1..=REACTION_COUNT_MAX).contains(&given) { Ok(given) } else { Err(Refusal::bad_request("count must be 1 to 50.")) }
+    if (1..=REACTION_COUNT_MAX).contains(&given) {
+        Ok(given)
+    } else {
+        Err(Refusal::bad_request("count must be 1 to 50."))
+    }
 }

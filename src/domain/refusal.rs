@@ -109,8 +109,12 @@ pub struct ErrorCode {
 
 /// Codes of faults and of the HTTP layer, which are errors but not refusals.
 impl ErrorCode {
-    pub const UNAVAILABLE: Self =
-        Self::fault("unavailable", 503, "The server cannot answer now. Nothing was done. Try again.", Some("error.unavailable"));
+    pub const UNAVAILABLE: Self = Self::fault(
+        "unavailable",
+        503,
+        "The server cannot answer now. Nothing was done. Try again.",
+        Some("error.unavailable"),
+    );
     pub const OUTCOME_UNKNOWN: Self = Self::fault(
         "outcome_unknown",
         503,
@@ -123,7 +127,8 @@ impl ErrorCode {
     pub const NOT_FOUND: Self = Self::fault("not_found", 404, "This path does not exist. See /docs.", None);
     pub const METHOD_NOT_ALLOWED: Self =
         Self::fault("method_not_allowed", 405, "This path does not accept this method. See /docs.", None);
-    pub const INTERNAL: Self = Self::fault("internal", 500, "An internal error occurred. It is in the server's log.", None);
+    pub const INTERNAL: Self =
+        Self::fault("internal", 500, "An internal error occurred. It is in the server's log.", None);
 
     pub const FAULTS: [Self; 7] = [
         Self::UNAVAILABLE,
@@ -315,8 +320,10 @@ mod tests {
         for language in ["en", "ar", "id"] {
             let texts = page_texts(language);
             let quoted: BTreeSet<_> = texts.split('\'').filter(|text| text.starts_with("error.")).collect();
-            let of_the_server: BTreeSet<_> =
-                quoted.into_iter().filter(|key| !PAGE_ONLY.iter().any(|page| *key == format!("error.{page}"))).collect();
+            let of_the_server: BTreeSet<_> = quoted
+                .into_iter()
+                .filter(|key| !PAGE_ONLY.iter().any(|page| *key == format!("error.{page}")))
+                .collect();
             assert_eq!(of_the_server, expected, "{language}");
         }
     }

@@ -39,9 +39,11 @@ mod tests {
         let form = |viewers, seconds| RehearsalForm::validated(viewers, seconds).map_err(|refusal| refusal.to_string());
         assert_eq!(form(None, None), Ok(RehearsalForm { viewers: 50, seconds: 30 }));
         assert_eq!(form(Some(200), Some(90)), Ok(RehearsalForm { viewers: 200, seconds: 90 }));
-        for (viewers, seconds, why) in
-            [(0, 30, "viewers must be 1 to 200."), (201, 30, "viewers must be 1 to 200."), (50, 91, "seconds must be 24 to 90.")]
-        {
+        for (viewers, seconds, why) in [
+            (0, 30, "viewers must be 1 to 200."),
+            (201, 30, "viewers must be 1 to 200."),
+            (50, 91, "seconds must be 24 to 90."),
+        ] {
             assert_eq!(form(Some(viewers), Some(seconds)), Err(why.to_owned()));
         }
     }

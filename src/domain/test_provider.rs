@@ -131,7 +131,9 @@ impl TestScenario {
         use PaymentIntentStatus::*;
         match (change, intent.status) {
             (IntentChange::Approve(yes), NeedsAction) => intent.status = if yes { Authorized } else { Declined },
-            (IntentChange::Approve(_), _) => return Err(IntentChangeError::Permanent("This intent does not need a confirmation.")),
+            (IntentChange::Approve(_), _) => {
+                return Err(IntentChangeError::Permanent("This intent does not need a confirmation."));
+            }
             (IntentChange::Capture, Authorized) if self == TestScenario::CaptureFails => {
                 intent.status = Failed;
                 return Err(IntentChangeError::Permanent("The card was declined."));
@@ -145,14 +147,18 @@ impl TestScenario {
                 return Err(IntentChangeError::Temporary);
             }
             (IntentChange::Cancel, NeedsAction | Authorized) => intent.status = Cancelled,
-            (IntentChange::Cancel, _) => return Err(IntentChangeError::Permanent("This intent has nothing to cancel.")),
+            (IntentChange::Cancel, _) => {
+                return Err(IntentChangeError::Permanent("This intent has nothing to cancel."));
+            }
             (IntentChange::Refund(_), Captured) if self == TestScenario::RefundFails => {
                 return Err(IntentChangeError::Permanent("The card does not accept refunds."));
             }
             (IntentChange::Refund(amount), Captured) if 0 < amount && intent.refunded + amount <= intent.captured => {
                 intent.refunded += amount;
             }
-            (IntentChange::Refund(_), _) => return Err(IntentChangeError::Permanent("The refund is larger than the captured amount.")),
+            (IntentChange::Refund(_), _) => {
+                return Err(IntentChangeError::Permanent("The refund is larger than the captured amount."));
+            }
         }
         Ok(())
     }

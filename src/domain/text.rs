@@ -134,7 +134,10 @@ mod tests {
         assert_eq!(single_line(&tower(50), 200), Some(tower(4)));
         assert_eq!(single_line(&"\u{489}".repeat(60), 200), Some("\u{489}".repeat(4)));
         let with_joiners = format!("z{}", "\u{301}\u{200d}".repeat(50));
-        assert!(single_line(&with_joiners, 200).unwrap().matches('\u{301}').count() == 4, "a joiner does not count as a letter");
+        assert!(
+            single_line(&with_joiners, 200).unwrap().matches('\u{301}').count() == 4,
+            "a joiner does not count as a letter"
+        );
         for text in ["ٱلۡحَمۡدُ لِلَّهِ رَبِّ ٱلۡعَٰلَمِينَ", "Tiếng Việt", "हिन्दी", "ภาษาไทยที่นี่", "👩‍❤️‍💋‍👨", "שָׁלוֹם"]
         {
             assert_eq!(single_line(text, 200).as_deref(), Some(text));

@@ -41,12 +41,9 @@ pub fn ics(event: &CalendarEvent<'_>) -> String {
         .alarm(alarm)
         .done();
     let mut calendar = Calendar::empty();
-    for (key, value) in [
-        ("VERSION", "2.0"),
-        ("PRODID", "-//Livesouk//Shows//EN"),
-        ("CALSCALE", "GREGORIAN"),
-        ("METHOD", "PUBLISH"),
-    ] {
+    for (key, value) in
+        [("VERSION", "2.0"), ("PRODID", "-//Livesouk//Shows//EN"), ("CALSCALE", "GREGORIAN"), ("METHOD", "PUBLISH")]
+    {
         calendar.append_property(Property::new(key, value));
     }
     calendar.push(entry).to_string()

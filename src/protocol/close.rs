@@ -8,25 +8,15 @@ pub enum Close {
     /// The client closed the connection; this is the reply.
     Normal,
     /// This node is shutting down.
-    Moving {
-        retry_ms: Millis,
-    },
+    Moving { retry_ms: Millis },
     /// The connection has reached its maximum lifetime. Reconnects spread the load over the nodes.
-    Ttl {
-        retry_ms: Millis,
-    },
+    Ttl { retry_ms: Millis },
     /// The client did not answer a ping in time.
-    PongTimeout {
-        retry_ms: Millis,
-    },
+    PongTimeout { retry_ms: Millis },
     /// The client was too slow: backpressure had reached its last step.
-    Slow {
-        retry_ms: Millis,
-    },
+    Slow { retry_ms: Millis },
     /// This node cannot accept more connections now.
-    Overload {
-        retry_ms: Millis,
-    },
+    Overload { retry_ms: Millis },
     /// The client sent bytes that are not valid WebSocket frames, or a binary message.
     BadFrame,
     /// The token is invalid or has expired.

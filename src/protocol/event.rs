@@ -109,7 +109,8 @@ impl EncodedEvent {
         let changes_sanctions = removes_user_messages || kind == "unmuted";
         let user_id = if removes_user_messages { user } else { from.map(|from| from.id).filter(|_| message.is_some()) };
         let user = user_id.and_then(|id| UserId::parse(&id).ok());
-        let quotes = reply.filter(|_| message.is_some()).and_then(|reply| Some((reply.id, UserId::parse(&reply.user).ok()?)));
+        let quotes =
+            reply.filter(|_| message.is_some()).and_then(|reply| Some((reply.id, UserId::parse(&reply.user).ok()?)));
         Some(Self {
             is_urgent,
             is_visible,
