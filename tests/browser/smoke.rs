@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::browser::{Browser, Window};
+use crate::support::browser::{Browser, SOON, Window};
 use crate::support::driver::{Driver, processes_in};
 use crate::support::page::Page;
+use crate::support::person::named;
 
 const HTML: &str = r#"<!doctype html>
 <meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>سوق</title>
@@ -26,7 +27,7 @@ async fn a_page_is_read_and_pressed_on_phone_and_desktop() {
     let browser = Browser::open(&driver, Window::Mobile, "ar").await;
     browser.goto(&page.url).await;
     assert_eq!(browser.text("h1").await, "أهلا وسهلا");
-    assert_eq!(browser.text("#nowhere").await, "");
+    assert_eq!(browser.count("#nowhere").await, 0);
     let size = "return [innerWidth, innerHeight, devicePixelRatio, navigator.language]";
     assert_eq!(browser.script(size, &[]).await, json!([390, 844, 2, "ar"]));
 
@@ -75,4 +76,79 @@ async fn something_that_never_shows_is_told_with_the_console() {
     let browser = Browser::open(&driver, Window::Desktop, "en").await;
     browser.goto(&page.url).await;
     browser.until("miracle", "document.querySelector('#miracle')", Duration::from_millis(300)).await;
+}
+
+/// A button and a field that are taken away and made anew, over and over, for the first second and a half. Every press counts.
+const RESTLESS: &str = r#"<!doctype html><title>restless</title><main></main><p id="presses">0</p>
+<script>
+  const main = document.querySelector('main');
+  const settled = performance.now() + 1500;
+  let typed = '';
+  const keep = () => { typed = main.querySelector('input')?.value ?? typed; };
+  const build = (done) => {
+    main.innerHTML = '<button data-test="thing">Press me</button><input data-test="field">';
+    const [button, field] = main.children;
+    button.dataset.settled = done;
+    button.onclick = () => { const presses = document.querySelector('#presses'); presses.textContent = Number(presses.textContent) + 1; };
+    field.value = typed;
+  };
+  const turn = () => {
+    keep();
+    if (settled < performance.now()) return build(true);
+    if (main.children.length) main.replaceChildren(); else build(false);
+    return setTimeout(turn, 4);
+  };
+  turn();
+</script>"#;
+
+#[tokio::test]
+async fn what_is_missing_or_replaced_for_a_moment_is_waited_for() {
+    let page = Page::serve(RESTLESS).await;
+    let driver = Driver::start();
+    let browser = Browser::open(&driver, Window::Desktop, "en").await;
+    let (thing, field) = (named("thing"), named("field"));
+
+    browser.goto(&page.url).await;
+    for _ in 0..20 {
+        assert_eq!(browser.text(&thing).await, "Press me");
+        let value = browser.script("return document.querySelector(arguments[0]).value", &[json!(field)]).await;
+        assert_eq!(value, json!(""));
+    }
+    browser.goto(&page.url).await;
+    let rest = "document.querySelector('[data-test=thing]').dataset.settled === 'true'";
+    browser.until("the page to come to rest", rest, SOON).await;
+
+    browser.goto(&page.url).await;
+    browser.click(&thing).await;
+    assert_eq!(browser.text("#presses").await, "1", "pressed once");
+    browser.goto(&page.url).await;
+    browser.press("thing").await;
+    assert_eq!(browser.text("#presses").await, "1", "pressed once");
+    browser.goto(&page.url).await;
+    browser.fill(&field, "Ann").await;
+    browser.until("the page to come to rest", rest, SOON).await;
+    let value = browser.script("return document.querySelector(arguments[0]).value", &[json!(field)]).await;
+    assert_eq!(value, json!("Ann"));
+    browser.close().await;
+}
+
+#[tokio::test]
+#[should_panic(expected = "Cannot read properties of null (reading 'innerText')")]
+async fn something_that_stays_missing_is_told_with_what_was_looked_for() {
+    let page = Page::serve(HTML).await;
+    let driver = Driver::start();
+    let browser = Browser::open(&driver, Window::Desktop, "en").await;
+    browser.goto(&page.url).await;
+    browser.until("miracle", "document.querySelector('#miracle').innerText", Duration::from_millis(300)).await;
+}
+
+#[tokio::test]
+#[should_panic(expected = "nonsense is not defined")]
+async fn a_fault_of_the_test_itself_is_not_waited_for() {
+    let page = Page::serve(HTML).await;
+    let driver = Driver::start();
+    let browser = Browser::open(&driver, Window::Desktop, "en").await;
+    browser.goto(&page.url).await;
+    let wait = browser.until("miracle", "nonsense", Duration::from_secs(3_600));
+    tokio::time::timeout(SOON, wait).await.expect("an end");
 }

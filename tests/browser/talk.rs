@@ -20,9 +20,7 @@ const REFUSED: [&str; 3] = ["status of 422", "status of 403", "status of 429"];
 /// Presses what no name alone finds.
 async fn press_first(browser: &Browser, row: &str, name: &str) {
     let css = format!("[data-test={row}]:first-child [data-test={name}]");
-    browser.settle().await;
-    browser.script("document.querySelector(arguments[0]).scrollIntoView({ block: 'center' })", &[json!(css)]).await;
-    browser.click(&css).await;
+    browser.press_at(&css).await;
 }
 
 /// A viewer of the demo, signed in.
@@ -40,7 +38,7 @@ async fn type_and_send(browser: &Browser, text: &str) {
     let free = "!document.querySelector('[data-test=chat-send]').disabled";
     browser.until("the send button", free, SOON).await;
     browser.fill(&named("chat-input"), text).await;
-    browser.click(&named("chat-send")).await;
+    browser.click_enabled(&named("chat-send")).await;
 }
 
 /// Opens the tools of the message with this text.
@@ -128,7 +126,7 @@ async fn the_one_who_is_moderated_reads_why_and_everybody_else_sees_it_gone() {
     ann.shot("talk-muted").await;
     let newcomer = viewer(&driver, &server, "Cem", "id").await;
     assert!(!newcomer.text(&named("chat-list")).await.contains("see my shop"));
-    ann.client.refresh().await.unwrap();
+    ann.reload().await;
     ann.until("the reason after a reload", why, SOON).await;
     host.press("chat-tab-log").await;
     host.sees("log-mute", "no advertising").await;

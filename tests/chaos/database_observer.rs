@@ -36,15 +36,15 @@ impl StockHistory {
     }
 }
 
-/// Looks until the run is over; while the database is away it cannot.
-pub async fn observe(
+/// Looks until there is nothing left to see, and once more then; while the database is away it cannot.
+pub async fn look(
     board: Arc<RunContext>,
     counts: Arc<ObservedCounts>,
     levels: Arc<StockHistory>,
     database: SocketAddr,
 ) {
     let mut last = HashMap::new();
-    while !board.over.is_cancelled() {
+    while !board.unwatched.is_cancelled() {
         if let Ok(mut connection) = postgres::connect(database).await {
             let _ = observe_connection(&board, &counts, &levels, &mut last, &mut connection).await;
         }
@@ -61,11 +61,11 @@ async fn observe_connection(
 ) -> Result<(), sqlx::Error> {
     let mut next = Instant::now();
     for number in 0.. {
-        if board.over.is_cancelled() {
-            return Ok(());
-        }
+        let is_last = board.unwatched.is_cancelled();
         next = (next + SNAPSHOT_INTERVAL).max(Instant::now());
-        let looked = timeout(Duration::from_secs(10), read_stock(connection, number % FULL_SNAPSHOT_EVERY == 0)).await;
+        let looked =
+            timeout(Duration::from_secs(10), read_stock(connection, is_last || number % FULL_SNAPSHOT_EVERY == 0))
+                .await;
         let (seen, greedy, units) = looked.map_err(|_| sqlx::Error::PoolTimedOut)??;
         *levels.snapshots.lock().unwrap() += 1;
         for level in seen {
@@ -93,6 +93,9 @@ async fn observe_connection(
                 "no unit is made or lost",
                 format!("there are {units} of {UNITS} at {}", board.now()),
             ));
+        }
+        if is_last {
+            return Ok(());
         }
         sleep_until(next).await;
     }

@@ -19,10 +19,10 @@ impl HealthLog {
     }
 }
 
-/// Asks one node until the run is over. One that does not answer says nothing.
+/// Asks one node until there is nothing left to see. One that does not answer says nothing.
 pub async fn poll_health(board: Arc<RunContext>, health: Arc<HealthLog>, node: usize) {
     let rest = board.rest(node, "");
-    while !board.over.is_cancelled() {
+    while !board.unwatched.is_cancelled() {
         let asked = board.now();
         let answer = timeout(Duration::from_secs(5), rest.try_send(reqwest::Method::GET, "/readyz", &[], None)).await;
         if let Ok(Ok(answer)) = answer

@@ -9,6 +9,7 @@ use rand::rngs::StdRng;
 use sqlx::{Connection, PgConnection};
 use tokio::sync::Mutex as TaskMutex;
 use tokio::time::{Instant, sleep, sleep_until};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::fault::{Fault, PlannedFault};
 use crate::node::ChaosNode;
@@ -42,11 +43,17 @@ impl FaultInjector {
     }
 
     /// Notes when the machine itself stood still: nobody's promise says how fast a starved process is. Those times excuse
-    /// lateness, and nothing else, like a fault that nobody planned.
-    pub async fn detect_starvation(&self) {
+    /// lateness, and nothing else, like a fault that nobody planned. Goes on until what it gives is dropped: the last holds
+    /// run out after the run is over.
+    pub fn detect_starvation(self: &Arc<Self>) -> AbortOnDropHandle<()> {
+        let injector = self.clone();
+        AbortOnDropHandle::new(tokio::spawn(async move { injector.beat().await }))
+    }
+
+    async fn beat(&self) {
         const BEAT: Duration = Duration::from_millis(50);
         const SLOW: Duration = Duration::from_millis(700);
-        while !self.context.over.is_cancelled() {
+        loop {
             let (from, began) = (self.context.now(), Instant::now());
             let stride = postgres::connect(self.database).await.map(drop);
             sleep(BEAT).await;

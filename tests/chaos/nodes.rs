@@ -10,7 +10,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde_json::json;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::buyer::ChaosBuyer;
 use crate::cluster::{ChaosCluster, PostgresPair};
@@ -45,6 +45,8 @@ const VIEWERS: usize = 300;
 const BUYERS: usize = 40;
 /// Every kind of mishap comes in a run that is at least as long.
 const WHOLE_RUN: Duration = Duration::from_secs(90);
+/// How long the end of a run waits for outstanding replies and broadcasts.
+const END_DEADLINE: Duration = Duration::from_secs(60);
 /// A stretch of the run in which somebody has to buy something.
 const PURCHASE_INTERVAL_MS: Millis = 15_000;
 
@@ -57,11 +59,8 @@ pub async fn run_scene(settings: &ChaosSettings) -> SceneResult {
 
     let (counts, levels) = (Arc::new(ObservedCounts::default()), Arc::new(StockHistory::default()));
     let (mut people, mut observers) = (JoinSet::new(), JoinSet::new());
-    observers.spawn(database_observer::observe(board.clone(), counts.clone(), levels.clone(), town.injector.database));
-    observers.spawn({
-        let stand = town.injector.clone();
-        async move { stand.detect_starvation().await }
-    });
+    observers.spawn(database_observer::look(board.clone(), counts.clone(), levels.clone(), town.injector.database));
+    let feeling = town.injector.detect_starvation();
     let (mut screens, mut eyes, mut healths) = (Vec::new(), Vec::new(), Vec::new());
     for node in 0..NODES {
         let (screen, eye, health) =
@@ -74,9 +73,9 @@ pub async fn run_scene(settings: &ChaosSettings) -> SceneResult {
         healths.push(health);
     }
     let longest = Arc::new(Mutex::new(0));
-    observers.spawn(viewer_count::check_counts(town.clone(), crowd.clone(), eyes.clone(), longest.clone()));
+    observers.spawn(viewer_count::count(town.clone(), crowd.clone(), eyes.clone(), longest.clone()));
     for number in 0..VIEWERS {
-        people.spawn(ChaosViewer::new(crowd.clone(), number, fork_rng(&mut rng)).live());
+        observers.spawn(ChaosViewer::new(crowd.clone(), number, fork_rng(&mut rng)).live());
     }
     for number in 0..BUYERS {
         people.spawn(ChaosBuyer::new(board.clone(), &format!("buyer-{number:03}"), fork_rng(&mut rng)).live());
@@ -101,10 +100,14 @@ pub async fn run_scene(settings: &ChaosSettings) -> SceneResult {
     check_sells_out(&town.injector, &mut host, BUYERS as i64 / 3).await;
     check_screens_current(&town.injector, &screens).await;
 
+    // The hardest moment to stop in, and a common one: a reply is sent before the next broadcast to the room.
+    let _ = timeout(END_DEADLINE, crowd.wait_for_reply_before_broadcast()).await;
     board.over.cancel();
-    join_all(people, "viewers, buyers and host").await;
-    join_all(observers, "observers").await;
+    tokio::join!(join_all(people, "buyers and host"), wait_for_last_message(&town, &crowd));
+    board.unwatched.cancel();
+    join_all(observers, "viewers and observers").await;
     let evidence = gather_evidence(&town.injector, &levels).await;
+    drop(feeling);
     let mut breaches = board.violations();
     breaches.extend(oracle::check_promises(&evidence));
     let looks: Vec<_> = healths.iter().map(|health| health.checks()).collect();
@@ -161,7 +164,7 @@ async fn build_cluster(settings: &ChaosSettings, rng: &mut StdRng) -> (Arc<Chaos
 /// After the last mishap: talk at every node reaches every viewer, a pin every node, and the count of viewers is right.
 async fn check_chat_recovered(town: &ChaosCluster, crowd: &ViewerGroup, eyes: &[Arc<NodeView>], healed_at: Millis) {
     let board = &town.injector.context;
-    let give_up = Instant::now() + Duration::from_secs(60);
+    let give_up = Instant::now() + END_DEADLINE;
     for node in 0..NODES {
         let text = format!("{PROBE}{node}");
         let heard = async || {
@@ -246,12 +249,37 @@ async fn send_host_message(board: &RunContext, node: usize, text: &str) -> bool 
     false
 }
 
+/// Senders have stopped. Waits until every message in flight is answered and every acknowledged message has reached every
+/// viewer, so that no viewer disconnects too early and the server is not blamed for it.
+async fn wait_for_last_message(town: &ChaosCluster, crowd: &ViewerGroup) {
+    let board = &town.injector.context;
+    let (over_at, give_up) = (board.now(), Instant::now() + END_DEADLINE);
+    // A viewer reports a violation by itself when its answer takes too long.
+    while !crowd.has_no_pending_messages() && Instant::now() < give_up {
+        sleep(Duration::from_millis(20)).await;
+    }
+    let behind = || crowd.newest_acknowledged().map(|at| crowd.behind(at)).unwrap_or_default();
+    while !(undelivered(town, crowd).is_empty() && behind().is_empty()) && Instant::now() < give_up {
+        sleep(Duration::from_millis(20)).await;
+    }
+    let took = board.now() - over_at;
+    println!("every viewer received the last message {took} ms after the run was over");
+    if took > RECOVERY_MS {
+        let what = format!("the last message reaches all viewers: {took} ms after it; not there: {:?}", behind());
+        board.record_violation(PromiseViolation::new("talk is told", what));
+    }
+}
+
 /// Told to be said, and heard by nobody: only when the bus broke at that moment, which every viewer was told.
-fn find_lost_messages(town: &ChaosCluster, crowd: &ViewerGroup) -> Option<PromiseViolation> {
+fn undelivered(town: &ChaosCluster, crowd: &ViewerGroup) -> Vec<(String, Millis)> {
     let outages = town.outages();
     let near =
         |at: Millis| outages.iter().any(|outage| outage.from - 1_000 <= at && at <= outage.to.saturating_add(5_000));
-    let lost: Vec<_> = crowd.undelivered_messages().into_iter().filter(|(_, at)| !near(*at)).collect();
+    crowd.undelivered_messages().into_iter().filter(|(_, at)| !near(*at)).collect()
+}
+
+fn find_lost_messages(town: &ChaosCluster, crowd: &ViewerGroup) -> Option<PromiseViolation> {
+    let lost = undelivered(town, crowd);
     (!lost.is_empty()).then(|| {
         let what = format!("{} messages were acknowledged and heard by nobody", lost.len());
         PromiseViolation {
@@ -282,8 +310,7 @@ fn check_selling_continued(town: &ChaosCluster, from: Millis, to: Millis) -> Vec
     for (what, from, to) in stretches {
         let (bought, paid) = town.injector.context.journal.progress(from, to);
         println!("{what}, {} s: {bought} purchases acknowledged, {paid} paid", (to - from) / 1_000);
-        let starved = windows.iter().filter(|window| window.fault == STARVED);
-        let starved: i64 = starved.map(|window| (window.to.min(to) - window.from.max(from)).max(0)).sum();
+        let starved = oracle::starved_ms(&windows, from, to);
         if bought == 0 && to - from - starved > 3_000 {
             found.push(PromiseViolation::new(
                 "selling goes on",

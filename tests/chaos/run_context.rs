@@ -25,8 +25,11 @@ pub struct RunContext {
     pub stream: String,
     pub journal: RequestJournal,
     pub clock: Clock,
-    /// Buyers make no new wishes.
+    /// Nobody begins anything any more: no wish, no message. What was begun is brought to its end.
     pub over: CancellationToken,
+    /// Everything was brought to its end, so there is nothing left to look at. Whoever stops looking before this misses
+    /// what was done in the last moment, and blames the server for it.
+    pub unwatched: CancellationToken,
     /// Nothing breaks any more; buyers mean it.
     faults_ended: CancellationToken,
     sales: Mutex<Vec<OpenSale>>,
@@ -37,10 +40,10 @@ pub struct RunContext {
 impl RunContext {
     pub fn new(urls: Vec<String>, stream: String, clock: Clock) -> RunContext {
         let rest_clients = urls.iter().map(|url| Rest::new(url)).collect();
-        let (journal, over, faults_ended) =
-            (RequestJournal::default(), CancellationToken::new(), CancellationToken::new());
+        let journal = RequestJournal::default();
+        let [over, unwatched, faults_ended] = std::array::from_fn(|_| CancellationToken::new());
         let (sales, violations) = (Mutex::default(), Mutex::default());
-        RunContext { urls, stream, journal, clock, over, faults_ended, sales, violations, rest_clients }
+        RunContext { urls, stream, journal, clock, over, unwatched, faults_ended, sales, violations, rest_clients }
     }
 
     pub fn now(&self) -> Millis {

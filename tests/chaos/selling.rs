@@ -17,7 +17,7 @@ use crate::database_observer::{self, StockHistory};
 use crate::fault::{self, NODES};
 use crate::host::{self, ChaosHost};
 use crate::injector::FaultInjector;
-use crate::journal::{RequestOutcome, TextId};
+use crate::journal::{Millis, RequestOutcome, TextId};
 use crate::node::{self, ChaosNode};
 use crate::oracle::{self, Evidence, PromiseViolation, RECOVERY_MS, STARVED};
 use crate::postgres::Postgres;
@@ -60,11 +60,8 @@ pub async fn run_scene(settings: &ChaosSettings) -> SceneResult {
     let (counts, levels) = (Arc::new(ObservedCounts::default()), Arc::new(StockHistory::default()));
     let mut people = JoinSet::new();
     let mut observers = JoinSet::new();
-    observers.spawn(database_observer::observe(board.clone(), counts.clone(), levels.clone(), stand.database));
-    observers.spawn({
-        let stand = stand.clone();
-        async move { stand.detect_starvation().await }
-    });
+    observers.spawn(database_observer::look(board.clone(), counts.clone(), levels.clone(), stand.database));
+    let feeling = stand.detect_starvation();
     let mut screens = Vec::new();
     for node in (0..NODES * WATCHERS_PER_NODE).map(|number| number % NODES) {
         let screen = Arc::new(WatcherScreen::default());
@@ -89,8 +86,10 @@ pub async fn run_scene(settings: &ChaosSettings) -> SceneResult {
 
     board.over.cancel();
     join_all(people, "buyers and host").await;
+    board.unwatched.cancel();
     join_all(observers, "observers").await;
     let evidence = gather_evidence(&stand, &levels).await;
+    drop(feeling);
     let mut breaches = board.violations();
     breaches.extend(oracle::check_promises(&evidence));
     breaches.extend(check_progress(&board, &evidence, settings, began_at));
@@ -173,15 +172,17 @@ async fn retry_until_done(
     None
 }
 
-/// Nothing is broken and more people want a unit than there are: all are sold in the end, and none lies about for
-/// longer than two seconds.
+/// No fault is active and more buyers want a unit than there are units: all are sold in the end, and no unit stays unsold
+/// for longer than two seconds, not counting pauses of the machine. During the first rush the two seconds begin again with
+/// each unit sold; after it, each returned unit has its own two seconds.
 pub async fn check_sells_out(stand: &FaultInjector, host: &mut ChaosHost, units: i64) {
-    const LIES_ABOUT: Duration = Duration::from_secs(2);
+    const UNSOLD_MAX_MS: Millis = 2_000;
     let board = &stand.context;
     let Some(offer) = host.open_permanent_sale(units, 1).await else { return };
     board.begin_final_sale(OpenSale { offer: offer.clone(), per_buyer: 1 });
     let give_up = Instant::now() + Duration::from_secs(100);
-    let mut free_since = Instant::now();
+    let mut free_since = board.now();
+    let mut least_left = units;
     let Ok(mut database) = postgres::connect(stand.database).await else { return };
     loop {
         let read = "select quantity - reserved, (select count(*) from orders r where r.offer = o.id and status in ('held', 'capturing'))
@@ -190,14 +191,18 @@ pub async fn check_sells_out(stand: &FaultInjector, host: &mut ChaosHost, units:
         else {
             return;
         };
-        let now = Instant::now();
-        if left == 0 {
+        let now = board.now();
+        let in_first_rush = 0 < least_left;
+        if left == 0 || (in_first_rush && left < least_left) {
             free_since = now;
         }
+        least_left = least_left.min(left);
         if left == 0 && open == 0 {
             return;
         }
-        if now - free_since > LIES_ABOUT || now > give_up {
+        if now - free_since - oracle::starved_ms(&stand.windows(), free_since, now) > UNSOLD_MAX_MS
+            || Instant::now() > give_up
+        {
             let what =
                 format!("{left} of {units} units of offer {offer} lie about, {open} are held, and many want one");
             board.record_violation(PromiseViolation::new("no undersell", what));
@@ -321,8 +326,7 @@ fn check_progress(
         let (bought, paid) = board.journal.progress(from, to);
         let since = |at: i64| (at - began_at) as f64 / 1e3;
         println!("{name} {:.1}-{:.1} s: {bought} purchases acknowledged, {paid} paid", since(from), since(to));
-        let starved = evidence.windows.iter().filter(|window| window.fault == STARVED);
-        let starved: i64 = starved.map(|window| (window.to.min(to) - window.from.max(from)).max(0)).sum();
+        let starved = oracle::starved_ms(&evidence.windows, from, to);
         if bought == 0 && to - from - starved > 5_000 {
             found.push(PromiseViolation::new("selling goes on", format!("nobody bought anything in {from} to {to}")));
         }

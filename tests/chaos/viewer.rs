@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, client_async};
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::oracle::PromiseViolation;
 use crate::viewer_group::{ReceivedFrame, ViewerGroup};
@@ -38,17 +39,25 @@ pub struct ChaosViewer {
     rng: StdRng,
     messages_sent: usize,
     /// What was said last and is not answered yet.
-    pending_message: Option<(String, Instant)>,
-    next_message_at: Instant,
+    pending_message: Option<PendingMessage>,
+    /// `None`: the run is over, so the viewer sends nothing more.
+    next_message_at: Option<Instant>,
     /// A node that is left: another one is to be found before this.
     move_at: Option<Instant>,
+}
+
+struct PendingMessage {
+    reference: String,
+    at: Instant,
+    /// The run does not end before this token is dropped.
+    _pending: TaskTrackerToken,
 }
 
 impl ChaosViewer {
     pub fn new(group: Arc<ViewerGroup>, number: usize, mut rng: StdRng) -> ChaosViewer {
         let token = group.context.token(&format!("viewer-{number:03}"), "viewer");
         let session = format!("session-{number:03}-{:08x}", rng.random::<u32>());
-        let next_message_at = Instant::now() + Duration::from_millis(rng.random_range(0..MESSAGE_PAUSE_MS.1));
+        let next_message_at = Some(Instant::now() + Duration::from_millis(rng.random_range(0..MESSAGE_PAUSE_MS.1)));
         let state = ViewerState::default();
         ChaosViewer {
             group,
@@ -64,11 +73,11 @@ impl ChaosViewer {
         }
     }
 
-    /// Until the run is over.
+    /// Talks until the run is over, and listens until everybody has heard everything.
     pub async fn live(mut self) {
-        let over = self.group.context.over.clone();
+        let unwatched = self.group.context.unwatched.clone();
         tokio::select! {
-            () = over.cancelled() => {}
+            () = unwatched.cancelled() => {}
             () = self.watch_and_reconnect() => {}
         }
     }
@@ -83,6 +92,8 @@ impl ChaosViewer {
                     self.group.counters.moved.fetch_add(1, Ordering::Relaxed);
                 }
                 self.group.here.fetch_sub(1, Ordering::SeqCst);
+                // The answer would have come on this link.
+                self.pending_message = None;
             }
             let pause = self.rng.random_range(20..600);
             sleep(Duration::from_millis(pause)).await;
@@ -125,9 +136,9 @@ impl ChaosViewer {
         let mut heard_at = Instant::now();
         loop {
             let due = [
-                Some(self.next_message_at),
+                self.next_message_at,
                 self.move_at,
-                self.pending_message.as_ref().map(|(_, at)| *at + REPLY_TIMEOUT),
+                self.pending_message.as_ref().map(|pending_message| pending_message.at + REPLY_TIMEOUT),
             ];
             let due = due.into_iter().flatten().fold(heard_at + SILENCE_TIMEOUT, Instant::min);
             tokio::select! {
@@ -161,7 +172,9 @@ impl ChaosViewer {
     }
 
     fn handle_reply(&mut self, reply: &Value) {
-        let Some((reference, _)) = self.pending_message.take_if(|(asked, _)| reply["ref"] == asked.as_str()) else {
+        let Some(pending_message) =
+            self.pending_message.take_if(|pending_message| reply["ref"] == pending_message.reference.as_str())
+        else {
             return;
         };
         if let Some(id) = reply["ok"]["id"].as_str() {
@@ -171,7 +184,7 @@ impl ChaosViewer {
         let code = reply["error"]["code"].as_str().unwrap_or("nothing");
         self.group.count_reply(code);
         if !matches!(code, "busy" | "unavailable") {
-            let what = format!("viewer {} said {reference} and was answered {reply}", self.number);
+            let what = format!("viewer {} said {} and was answered {reply}", self.number, pending_message.reference);
             self.group.context.record_violation(PromiseViolation::new("answers", what));
         }
     }
@@ -183,7 +196,9 @@ impl ChaosViewer {
         heard_at: Instant,
     ) -> ControlFlow<Option<ViewerSocket>> {
         let now = Instant::now();
-        if let Some((reference, at)) = self.pending_message.take_if(|(_, at)| *at + REPLY_TIMEOUT <= now) {
+        if let Some(PendingMessage { reference, at, .. }) =
+            self.pending_message.take_if(|pending_message| pending_message.at + REPLY_TIMEOUT <= now)
+        {
             let (waited, said) = (at.elapsed(), format!("message {reference} of viewer {}", self.number));
             let what = format!("{said} was not answered within {waited:?}, at {}", self.group.context.now());
             self.group.context.record_violation(PromiseViolation::new("chat has a clear answer", what));
@@ -203,20 +218,29 @@ impl ChaosViewer {
                 }
             };
         }
-        if self.next_message_at <= now && self.pending_message.is_none() {
-            self.messages_sent += 1;
-            let reference = self.messages_sent.to_string();
-            let verb =
-                json!({"do": "say", "ref": reference, "text": format!("{} of {}", self.messages_sent, self.number)});
-            match timeout(REPLY_TIMEOUT, socket.send(Message::text(verb.to_string()))).await {
-                Ok(Ok(())) => self.pending_message = Some((reference, now)),
-                _ => return ControlFlow::Break(None),
+        if self.next_message_at.is_some_and(|at| at <= now) {
+            // Counted first: whoever ends the run then waits for this one, or this one sees the end.
+            let pending = self.group.track_message();
+            if self.group.context.over.is_cancelled() {
+                self.next_message_at = None;
+                return ControlFlow::Continue(());
             }
-        }
-        if self.next_message_at <= now {
+            if self.pending_message.is_none() && !self.send_message(socket, pending).await {
+                return ControlFlow::Break(None);
+            }
             self.next_message_at =
-                now + Duration::from_millis(self.rng.random_range(MESSAGE_PAUSE_MS.0..MESSAGE_PAUSE_MS.1));
+                Some(now + Duration::from_millis(self.rng.random_range(MESSAGE_PAUSE_MS.0..MESSAGE_PAUSE_MS.1)));
         }
         ControlFlow::Continue(())
+    }
+
+    /// Sends a chat message. Returns whether the socket accepted it.
+    async fn send_message(&mut self, socket: &mut ViewerSocket, pending: TaskTrackerToken) -> bool {
+        self.messages_sent += 1;
+        let (reference, at) = (self.messages_sent.to_string(), Instant::now());
+        let verb = json!({"do": "say", "ref": reference, "text": format!("{} of {}", self.messages_sent, self.number)});
+        let sent = timeout(REPLY_TIMEOUT, socket.send(Message::text(verb.to_string()))).await;
+        self.pending_message = Some(PendingMessage { reference, at, _pending: pending });
+        matches!(sent, Ok(Ok(())))
     }
 }

@@ -58,7 +58,7 @@ pub async fn watch(board: Arc<RunContext>, eye: Arc<NodeView>, node: usize) {
     };
     tokio::select! {
         () = watching => {}
-        () = board.over.cancelled() => {}
+        () = board.unwatched.cancelled() => {}
     }
 }
 
@@ -74,8 +74,8 @@ pub fn is_within_tolerance(there: i64, shown: Option<i64>) -> bool {
     shown.is_some_and(|shown| (shown - there).abs() <= TOLERANCE)
 }
 
-/// Counts until the run is over; gives the longest time for which a node was wrong with nothing the matter with the bus.
-pub async fn check_counts(
+/// Counts until there is nothing left to see; gives the longest time for which a node was wrong with nothing the matter with the bus.
+pub async fn count(
     town: Arc<ChaosCluster>,
     crowd: Arc<ViewerGroup>,
     eyes: Vec<Arc<NodeView>>,
@@ -83,7 +83,7 @@ pub async fn check_counts(
 ) {
     let board = crowd.context.clone();
     let mut wrong_since: Vec<Option<Millis>> = vec![None; eyes.len()];
-    while !board.over.is_cancelled() {
+    while !board.unwatched.is_cancelled() {
         let now = board.now();
         let near = |from: Millis, to: Millis| from <= now && now <= to.saturating_add(AFTER_OUTAGE_MS);
         let excused = town.outages().iter().any(|outage| near(outage.from, outage.to))

@@ -1,7 +1,7 @@
 //! What the viewers of the scene `nodes` know together: each frame is read once, no number stands for two events, and what
 //! somebody was told is said was heard by somebody.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -11,6 +11,9 @@ use loadtest::room::ObservedRoom;
 use loadtest::violations::excerpt;
 use loadtest::wire::IncomingFrame;
 use serde_json::Value;
+use tokio::sync::Notify;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::journal::Millis;
 use crate::oracle::PromiseViolation;
@@ -27,14 +30,18 @@ pub struct ViewerGroup {
     /// Where each viewer is.
     positions: Vec<Mutex<Option<(Epoch, u64)>>>,
     pub counters: ViewerCounters,
+    /// Messages without a reply yet.
+    pending: TaskTracker,
+    /// A reply arrived before any viewer received the message.
+    reply_before_broadcast: Notify,
 }
 
 struct GroupLog {
     room: ObservedRoom,
     /// The room wants to know what its own crowd asked for; this one asks elsewhere.
     requests: RequestLog,
-    /// Messages by their id.
-    delivered: HashSet<String>,
+    /// Messages by their id, and where they stand; without a number when they are of an earlier epoch.
+    delivered: HashMap<String, (Epoch, u64)>,
     /// Messages whose senders were told that they are said, and when.
     acknowledged: Vec<(String, Millis)>,
     probes: HashMap<String, (Epoch, u64)>,
@@ -69,19 +76,14 @@ impl ViewerGroup {
         let heard = GroupLog {
             room,
             requests: RequestLog::new("nodes".to_owned()),
-            delivered: HashSet::new(),
+            delivered: HashMap::new(),
             acknowledged: Vec::new(),
             probes: HashMap::new(),
             replies: BTreeMap::new(),
         };
         let positions = (0..viewers).map(|_| Mutex::default()).collect();
-        ViewerGroup {
-            context,
-            received: Mutex::new(heard),
-            here: AtomicI64::new(0),
-            positions,
-            counters: ViewerCounters::default(),
-        }
+        let (here, counters, pending, reply_before_broadcast) = Default::default();
+        ViewerGroup { context, received: Mutex::new(heard), here, positions, counters, pending, reply_before_broadcast }
     }
 
     fn received(&self) -> MutexGuard<'_, GroupLog> {
@@ -136,7 +138,7 @@ impl ViewerGroup {
                 let (told, kind) = (place.apply(&shared.told), shared.told.kind);
                 let epoch = place.position().map_or(0, |(epoch, _)| epoch);
                 for event in wire.events.iter().filter(|event| event.kind == "chat") {
-                    heard.delivered.extend(event.id.as_deref().map(str::to_owned));
+                    heard.delivered.extend(event.id.as_deref().map(|id| (id.to_owned(), (epoch, event.seq))));
                     if let Some(text) = event.text.as_deref().filter(|text| text.starts_with(PROBE))
                         && event.seq > 0
                     {
@@ -195,13 +197,37 @@ impl ViewerGroup {
     }
 
     pub fn acknowledge(&self, id: &str) {
-        self.received().acknowledged.push((id.to_owned(), self.context.now()));
+        let mut heard = self.received();
+        heard.acknowledged.push((id.to_owned(), self.context.now()));
+        if !heard.delivered.contains_key(id) {
+            self.reply_before_broadcast.notify_waiters();
+        }
+    }
+
+    /// Waits for a moment in which a sender has a reply and no viewer has received the message yet.
+    pub async fn wait_for_reply_before_broadcast(&self) {
+        self.reply_before_broadcast.notified().await;
+    }
+
+    /// Counts a message as pending until the token is dropped: when it is answered, or cannot be answered any more.
+    pub fn track_message(&self) -> TaskTrackerToken {
+        self.pending.token()
+    }
+
+    pub fn has_no_pending_messages(&self) -> bool {
+        self.pending.is_empty()
+    }
+
+    /// The position of the newest acknowledged message.
+    pub fn newest_acknowledged(&self) -> Option<(Epoch, u64)> {
+        let heard = self.received();
+        heard.acknowledged.iter().filter_map(|(id, _)| heard.delivered.get(id)).max().copied()
     }
 
     /// Messages that were acknowledged and that nobody heard.
     pub fn undelivered_messages(&self) -> Vec<(String, Millis)> {
         let heard = self.received();
-        heard.acknowledged.iter().filter(|(id, _)| !heard.delivered.contains(id)).cloned().collect()
+        heard.acknowledged.iter().filter(|(id, _)| !heard.delivered.contains_key(id)).cloned().collect()
     }
 
     pub fn probe(&self, text: &str) -> Option<(Epoch, u64)> {

@@ -73,17 +73,17 @@ impl WatcherScreen {
     }
 }
 
-/// Watches at one node until the run is over, coming back whenever the connection ends.
+/// Watches at one node until there is nothing left to see, coming back whenever the connection ends.
 pub async fn watch(board: Arc<RunContext>, counts: Arc<ObservedCounts>, screen: Arc<WatcherScreen>, node: usize) {
     let mut watcher = CountWatcher { name: format!("watcher at node {node}"), newest: HashMap::new(), screen };
-    while !board.over.is_cancelled() {
+    while !board.unwatched.is_cancelled() {
         tokio::select! {
             ended = watcher.watch_connection(&board, &counts, node) => {
                 if let ConnectionEnd::ProtocolViolation(what) = ended {
                     board.record_violation(PromiseViolation::new("no silent gap", format!("{}: {what}", watcher.name)));
                 }
             }
-            () = board.over.cancelled() => return,
+            () = board.unwatched.cancelled() => return,
         }
         sleep(Duration::from_millis(200)).await;
     }

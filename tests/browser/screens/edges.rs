@@ -44,7 +44,7 @@ async fn talk_that_is_held_back_pinned_and_closed() {
     let asked = id(&asked.expect(201));
     walk.host_does("messages", json!({"text": "All of it, from Izmir.", "reply_to": asked})).await;
     walk.host().put(&walk.path("pinned-message"), json!({"id": asked})).await.expect(200);
-    walk.each(async |eye| drop(eye.find(&named("pinned-comment")).await)).await;
+    walk.each(async |eye| eye.find(&named("pinned-comment")).await).await;
     walk.screen("talk-answered").await;
 
     // Whoever reads upwards is not pulled down.
@@ -68,7 +68,7 @@ async fn talk_that_is_held_back_pinned_and_closed() {
 
     walk.chat(json!({"hold_all": true})).await;
     walk.each(async |eye| eye.say("See my shop").await).await;
-    walk.each(async |eye| drop(eye.find(&named("chat-held")).await)).await;
+    walk.each(async |eye| eye.find(&named("chat-held")).await).await;
     walk.screen("talk-held").await;
     walk.chat(json!({"hold_all": false, "off": true})).await;
     walk.until("a shut field", "document.querySelector('[data-test=chat-input]').readOnly").await;
@@ -91,7 +91,7 @@ async fn orders_that_end_otherwise() {
     let flash = walk.flash(0, json!({"hold_s": 10, "per_buyer": 20})).await;
     walk.host().post(&format!("/v1/offers/{flash}/open"), json!({})).await.expect(200);
     walk.pin(&flash).await;
-    let live = "document.querySelector('[data-test=card]')?.dataset.phase === 'live'";
+    let live = "document.querySelector('[data-test=card]').dataset.phase === 'live'";
     walk.each(async |eye| drop(eye.until("the sale", live, 2 * SOON).await)).await;
     walk.each(async |eye| eye.press("card-buy").await).await;
     walk.until("the hold", &order_is("held")).await;
@@ -104,9 +104,15 @@ async fn orders_that_end_otherwise() {
     walk.screen("order-cancelled").await;
     walk.each(async |eye| eye.press("order-done").await).await;
 
-    // The sheet of the thing is open when the last one goes.
+    // The sheet of the thing is open when the last one goes, and what is taken stays taken while the screen is measured.
+    walk.host().post(&format!("/v1/offers/{flash}/close"), json!({})).await.expect(200);
+    let flash = walk.flash(1, json!({"per_buyer": 20})).await;
+    walk.host().post(&format!("/v1/offers/{flash}/open"), json!({})).await.expect(200);
+    walk.pin(&flash).await;
+    let live = format!("document.querySelector('[data-test=card]').dataset.offer === '{flash}' && {live}");
+    walk.each(async |eye| drop(eye.until("the next sale", &live, 2 * SOON).await)).await;
     walk.each(async |eye| eye.click(".card-face").await).await;
-    walk.each(async |eye| drop(eye.find(&named("product-buy")).await)).await;
+    walk.each(async |eye| eye.find(&named("product-buy")).await).await;
     let (_buyer, _order) = walk.take(&flash, 20).await;
     walk.until("the end of it", "document.querySelector('[data-test=product-buy]').dataset.act !== 'buy'").await;
     walk.screen("product-gone").await;
@@ -146,13 +152,13 @@ async fn nothing_to_show_and_a_server_that_is_away() {
     let mut walk = Walk::begin().await;
     walk.open("/", "").await;
     walk.each(async |eye| eye.fill(&named("search"), "no such thing").await).await;
-    walk.each(async |eye| drop(eye.find(&named("shop-nothing")).await)).await;
+    walk.each(async |eye| eye.find(&named("shop-nothing")).await).await;
     walk.screen("shop-nothing").await;
     walk.open("/orders", "").await;
-    walk.each(async |eye| drop(eye.find(&named("orders-sign-in")).await)).await;
+    walk.each(async |eye| eye.find(&named("orders-sign-in")).await).await;
     walk.first_screen("orders-signed-out").await;
     walk.open_as_viewers("/orders?").await;
-    walk.each(async |eye| drop(eye.find(&named("orders-empty")).await)).await;
+    walk.each(async |eye| eye.find(&named("orders-empty")).await).await;
     walk.screen("orders-none").await;
     walk.open("/watch?stream=01a206b7-0981-7065-bc3f-77b21aba8237", "").await;
     walk.until("the problem", "document.querySelector('[data-test=problem]')?.innerText.trim()").await;
@@ -160,7 +166,7 @@ async fn nothing_to_show_and_a_server_that_is_away() {
 
     walk.open(&format!("/watch?stream={}", walk.server.stream()), "").await;
     walk.each(async |eye| eye.is_live().await).await;
-    walk.each(async |eye| drop(eye.find(&named("card-buy")).await)).await;
+    walk.each(async |eye| eye.find(&named("card-buy")).await).await;
     walk.server.stop().await;
     let lost = "document.querySelector('[data-test=conn]:not([hidden])')?.innerText.trim()
         && document.querySelector('[data-test=card-buy]').disabled";

@@ -12,14 +12,14 @@ async fn the_console_through_an_evening() {
     let walk = Walk::begin().await;
     let token = format!("#token={}", walk.host_token());
     walk.open("/host", &token).await;
-    walk.each(async |eye| drop(eye.find("[data-test^=show-]").await)).await;
+    walk.each(async |eye| eye.find("[data-test^=show-]").await).await;
     walk.first_screen("host-shows").await;
     walk.open(&format!("/host?stream={}", walk.server.stream()), &token).await;
     walk.each(async |eye| eye.is_live().await).await;
-    walk.each(async |eye| drop(eye.find("[data-test=rundown] li").await)).await;
+    walk.each(async |eye| eye.find("[data-test=rundown] li").await).await;
     walk.first_screen("host").await;
     walk.each(async |eye| eye.press("add-offer").await).await;
-    walk.each(async |eye| drop(eye.find("[data-test^=\"variant-\"]").await)).await;
+    walk.each(async |eye| eye.find("[data-test^=\"variant-\"]").await).await;
     walk.screen("host-catalogue").await;
     walk.each(async |eye| eye.click("[data-test^=\"variant-\"]").await).await;
     walk.each(async |eye| eye.choose("offer-kind-flash").await).await;
@@ -27,7 +27,7 @@ async fn the_console_through_an_evening() {
     walk.each(async |eye| eye.fill(&named("offer-countdown"), "9").await).await;
     walk.each(async |eye| eye.fill(&named("offer-quantity"), "100000").await).await;
     walk.each(async |eye| eye.press("offer-start").await).await;
-    walk.each(async |eye| drop(eye.find(&named("error-offer-countdown")).await)).await;
+    walk.each(async |eye| eye.find(&named("error-offer-countdown")).await).await;
     walk.screen("host-flash-errors").await;
     walk.open(&format!("/host?stream={}", walk.server.stream()), &token).await;
     walk.each(async |eye| eye.is_live().await).await;
@@ -66,7 +66,7 @@ async fn the_console_through_an_evening() {
     walk.screen("host-team").await;
     walk.host_does("end", json!({})).await;
     walk.open(&format!("/host?stream={}", walk.server.stream()), &token).await;
-    walk.each(async |eye| drop(eye.find("dialog[open]").await)).await;
+    walk.each(async |eye| eye.find("dialog[open]").await).await;
     walk.screen("host-report").await;
     walk.end().await;
 }
@@ -96,7 +96,7 @@ async fn the_talk_as_the_team_keeps_it() {
     walk.each(async |eye| eye.press("chat-tab-log").await).await;
     walk.screen("host-log").await;
     walk.each(async |eye| eye.press("rules").await).await;
-    walk.each(async |eye| drop(eye.find("dialog[open]").await)).await;
+    walk.each(async |eye| eye.find("dialog[open]").await).await;
     walk.screen("host-rules").await;
     walk.end().await;
 }
@@ -110,18 +110,18 @@ async fn what_a_host_does_before_and_after_an_evening() {
         walk.host().post("/v1/streams", json!({"title": "Thursday evening", "titles": titles})).await.expect(201);
     let stream = made["id"].as_str().expect("an id").to_owned();
     walk.open(&format!("/host?stream={stream}"), &token).await;
-    walk.each(async |eye| drop(eye.find("[data-test=check-video]").await)).await;
+    walk.each(async |eye| eye.find("[data-test=check-video]").await).await;
     walk.each(async |eye| eye.is_live().await).await;
     walk.screen("host-before").await;
     walk.each(async |eye| eye.press("team-open").await).await;
     walk.each(async |eye| eye.press("team-invite").await).await;
-    walk.each(async |eye| drop(eye.find("[data-test=team-list] li").await)).await;
+    walk.each(async |eye| eye.find("[data-test=team-list] li").await).await;
     walk.screen("host-team").await;
     for verb in ["start", "end"] {
         walk.host().post(&format!("/v1/streams/{stream}/{verb}"), json!({})).await.expect(200);
     }
     walk.open(&format!("/host?stream={stream}"), &token).await;
-    walk.each(async |eye| drop(eye.find("[data-test=report-csv]").await)).await;
+    walk.each(async |eye| eye.find("[data-test=report-csv]").await).await;
     walk.screen("host-report-empty").await;
     walk.end().await;
 }
@@ -137,7 +137,7 @@ async fn a_helper_in_each_role_and_the_tools_of_a_message() {
         let made = walk.host_does("invites", json!({"role": role})).await;
         let code = made["code"].as_str().unwrap_or_else(|| panic!("no invite: {made}")).to_owned();
         walk.open(&format!("/host?stream={}", walk.server.stream()), &format!("#invite={code}")).await;
-        walk.each(async |eye| drop(eye.find(&named("invite-name")).await)).await;
+        walk.each(async |eye| eye.find(&named("invite-name")).await).await;
         if role == "moderator" {
             walk.screen("host-invited").await;
         }
@@ -157,7 +157,7 @@ async fn a_helper_in_each_role_and_the_tools_of_a_message() {
             let open = "const line = [...document.querySelectorAll('#chat-list .line')].find((it) => it.innerText.includes('shrink'));
                 line.scrollIntoView({ block: 'center' }); line.querySelector('.line-more').click()";
             eye.script(open, &[]).await;
-            drop(eye.find(".line-tools").await);
+            eye.find(".line-tools").await;
         })
         .await;
         walk.screen("host-line-tools").await;
@@ -175,14 +175,14 @@ async fn sales_that_wait_a_stop_and_a_rehearsal() {
     walk.flash(2, json!({})).await;
     walk.open(&format!("/host?stream={}", walk.server.stream()), &token).await;
     walk.each(async |eye| eye.is_live().await).await;
-    walk.each(async |eye| drop(eye.find("[data-test=queue] li").await)).await;
+    walk.each(async |eye| eye.find("[data-test=queue] li").await).await;
     walk.screen("host-queue").await;
     let flash = walk.flash(0, json!({"countdown_s": 10})).await;
     walk.pin(&flash).await;
     walk.host().post(&format!("/v1/offers/{flash}/open"), json!({})).await.expect(200);
-    walk.each(async |eye| drop(eye.find(&named("now-clock")).await)).await;
+    walk.each(async |eye| eye.find(&named("now-clock")).await).await;
     walk.each(async |eye| eye.press("now-stop").await).await;
-    walk.each(async |eye| drop(eye.find(&named("confirm-yes")).await)).await;
+    walk.each(async |eye| eye.find(&named("confirm-yes")).await).await;
     walk.screen("host-stop").await;
 
     let coming = walk.host().get("/v1/streams?status=scheduled").await.expect(200);
@@ -190,7 +190,7 @@ async fn sales_that_wait_a_stop_and_a_rehearsal() {
     walk.open(&format!("/host?stream={coming}"), &token).await;
     walk.each(async |eye| eye.is_live().await).await;
     walk.each(async |eye| eye.press("rehearse-open").await).await;
-    walk.each(async |eye| drop(eye.find(&named("rehearse-begin")).await)).await;
+    walk.each(async |eye| eye.find(&named("rehearse-begin")).await).await;
     walk.screen("rehearsal").await;
     walk.each(async |eye| eye.fill(&named("rehearse-viewers"), "0").await).await;
     walk.each(async |eye| eye.press("rehearse-begin").await).await;

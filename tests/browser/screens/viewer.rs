@@ -28,12 +28,12 @@ fn phase(phase: &str) -> String {
 async fn the_shop_and_a_show_that_is_watched() {
     let walk = Walk::begin().await;
     walk.open("/", "").await;
-    walk.each(async |eye| drop(eye.find("[data-test^=show-]").await)).await;
+    walk.each(async |eye| eye.find("[data-test^=show-]").await).await;
     walk.first_screen("shop").await;
 
     walk.open(&format!("/watch?stream={}", walk.server.stream()), "").await;
     walk.each(async |eye| eye.is_live().await).await;
-    walk.each(async |eye| drop(eye.find(&named("card-title")).await)).await;
+    walk.each(async |eye| eye.find(&named("card-title")).await).await;
     walk.first_screen("show").await;
 
     // Talk: the mixed, the long and the short.
@@ -47,7 +47,7 @@ async fn the_shop_and_a_show_that_is_watched() {
     walk.screen("show-talk").await;
 
     walk.each(async |eye| eye.press("card-buy").await).await;
-    walk.each(async |eye| drop(eye.find(&named("signin-name")).await)).await;
+    walk.each(async |eye| eye.find(&named("signin-name")).await).await;
     walk.screen("sign-in").await;
 
     walk.open_as_viewers(&format!("/watch?stream={}", walk.server.stream())).await;
@@ -66,7 +66,7 @@ async fn the_shop_and_a_show_that_is_watched() {
     walk.each(async |eye| drop(eye.until("the reason", muted, SOON).await)).await;
     walk.screen("muted").await;
     walk.each(async |eye| eye.press("share").await).await;
-    walk.each(async |eye| drop(eye.find(&named("share-sheet")).await)).await;
+    walk.each(async |eye| eye.find(&named("share-sheet")).await).await;
     walk.screen("share").await;
     let coming = walk.server.rest().get("/v1/streams?status=scheduled").await.expect(200);
     let coming = coming["items"][0]["id"].as_str().unwrap().to_owned();
@@ -81,18 +81,18 @@ async fn a_purchase_from_the_card_to_the_order() {
     let walk = Walk::begin().await;
     walk.open_as_viewers(&format!("/watch?stream={}", walk.server.stream())).await;
     walk.each(async |eye| eye.is_live().await).await;
-    walk.each(async |eye| eye.find(".card-face").await.click().await.unwrap()).await;
-    walk.each(async |eye| drop(eye.find(&named("product-buy")).await)).await;
+    walk.each(async |eye| eye.click(".card-face").await).await;
+    walk.each(async |eye| eye.find(&named("product-buy")).await).await;
     walk.screen("product").await;
     walk.each(async |eye| eye.press("product-buy").await).await;
-    walk.each(async |eye| drop(eye.find(&named("order-place")).await)).await;
+    walk.each(async |eye| eye.find(&named("order-place")).await).await;
     walk.screen("checkout").await;
     walk.each(async |eye| eye.press("pay").await).await;
     walk.screen("checkout-address-missing").await;
     walk.each(async |eye| eye.fill_address().await).await;
     walk.each(async |eye| eye.choose("payment-declined").await).await;
     walk.each(async |eye| eye.press("pay").await).await;
-    walk.each(async |eye| drop(eye.find(&named("pay-error")).await)).await;
+    walk.each(async |eye| eye.find(&named("pay-error")).await).await;
     walk.screen("checkout-declined").await;
     walk.each(async |eye| eye.choose("payment-ok").await).await;
     walk.each(async |eye| eye.press("pay").await).await;
@@ -114,7 +114,7 @@ async fn a_purchase_from_the_card_to_the_order() {
     walk.each(async |eye| eye.press("tab-mine").await).await;
     walk.screen("my-orders").await;
     walk.open("/orders", "").await;
-    walk.each(async |eye| drop(eye.find("[data-test^=order-]").await)).await;
+    walk.each(async |eye| eye.find("[data-test^=order-]").await).await;
     walk.first_screen("orders").await;
     walk.end().await;
 }

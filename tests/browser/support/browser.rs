@@ -1,6 +1,7 @@
 //! One window of Chromium with a profile of its own, so that two viewers in a test are two people.
 //!
 //! Every wait is for a condition of the page, with a deadline, and a failure says what the page and its console said.
+//! What is missing or replaced for a moment is waited for too, see `Browser::insist`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,6 +9,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use fantoccini::elements::Element;
+use fantoccini::error::{CmdError, ErrorStatus, WebDriver};
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
@@ -28,7 +30,7 @@ pub enum Window {
 
 #[derive(Debug)]
 pub struct Browser {
-    pub client: Client,
+    client: Client,
     pid: u32,
     console: Mutex<Vec<String>>,
     profile: TempDir,
@@ -83,74 +85,122 @@ impl Browser {
         self.client.goto(url).await.unwrap_or_else(|error| panic!("{url}: {error}"));
     }
 
-    /// The element, as soon as there is one.
-    pub async fn find(&self, css: &str) -> Element {
-        match self.client.wait().at_most(SOON).for_element(Locator::Css(css)).await {
-            Ok(element) => element,
-            Err(error) => panic!("no {css}: {error}\n{}", self.report().await),
+    /// Loads the page anew.
+    pub async fn reload(&self) {
+        self.client.refresh().await.unwrap_or_else(|error| panic!("cannot load the page anew: {error}"));
+    }
+
+    /// Tries until something comes of it. A page paints its parts anew whenever it likes, so an element that is missing,
+    /// or that was replaced between the look and the act, means "not yet" until the deadline; every other fault ends the
+    /// test at once. All that looks at elements or acts on them goes through here, and nothing that outlives a try may
+    /// hold an element.
+    async fn insist<T>(
+        &self,
+        what: &str,
+        deadline: Duration,
+        attempt: impl AsyncFn() -> Result<Option<T>, CmdError>,
+    ) -> T {
+        let mut why = String::new();
+        let trying = tokio::time::timeout(deadline, async {
+            loop {
+                match attempt().await {
+                    Ok(Some(done)) => return done,
+                    Ok(None) => why.clear(),
+                    Err(error) if is_passing(&error) => why = format!("; the last fault: {error}"),
+                    Err(error) => panic!("{what}: {error}\n{}", self.report().await),
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        });
+        match trying.await {
+            Ok(done) => done,
+            Err(_) => panic!("{what}: not within {deadline:?}{why}\n{}", self.report().await),
         }
     }
 
+    async fn element(&self, css: &str) -> Result<Element, CmdError> {
+        self.client.find(Locator::Css(css)).await
+    }
+
+    /// Waits until there is such an element.
+    pub async fn find(&self, css: &str) {
+        self.insist(&format!("to find {css}"), SOON, async || self.element(css).await.map(|_| Some(()))).await;
+    }
+
     pub async fn click(&self, css: &str) {
-        let element = self.find(css).await;
-        if let Err(error) = element.click().await {
-            panic!("cannot press {css}: {error}\n{}", self.report().await);
-        }
+        let attempt = async || self.element(css).await?.click().await.map(Some);
+        self.insist(&format!("to press {css}"), SOON, attempt).await;
+    }
+
+    /// The same for a button that may be greyed out. A person scrolls until it is not under a header that stays, so it is
+    /// in the middle of the window first; WebDriver only scrolls until it is in the window.
+    pub async fn click_enabled(&self, css: &str) {
+        const IS_READY: &str = "const [it] = arguments; it.scrollIntoView({ block: 'center' }); return !it.disabled";
+        let attempt = async || {
+            let button = self.element(css).await?;
+            let is_ready = self.client.execute(IS_READY, vec![serde_json::to_value(&button)?]).await?;
+            if is_ready != json!(true) {
+                return Ok(None);
+            }
+            button.click().await.map(Some)
+        };
+        self.insist(&format!("to press {css}"), SOON, attempt).await;
     }
 
     /// Types into a field, after emptying it.
     pub async fn fill(&self, css: &str, text: &str) {
-        let element = self.find(css).await;
-        element.clear().await.unwrap_or_else(|error| panic!("cannot empty {css}: {error}"));
-        element.send_keys(text).await.unwrap_or_else(|error| panic!("cannot type into {css}: {error}"));
+        let attempt = async || {
+            let field = self.element(css).await?;
+            field.clear().await?;
+            field.send_keys(text).await.map(Some)
+        };
+        self.insist(&format!("to type into {css}"), SOON, attempt).await;
     }
 
     /// Presses a key where the focus is.
     pub async fn key(&self, key: &str) {
-        let element = self.client.active_element().await.expect("something has the focus");
-        element.send_keys(key).await.unwrap_or_else(|error| panic!("cannot press {key:?}: {error}"));
+        let attempt = async || self.client.active_element().await?.send_keys(key).await.map(Some);
+        self.insist(&format!("to press the key {key:?}"), SOON, attempt).await;
     }
 
-    /// What a person reads there; empty when it is not there or not shown.
+    /// What a person reads there, once it is there; empty when it is not shown.
     pub async fn text(&self, css: &str) -> String {
-        let script = "return document.querySelector(arguments[0])?.innerText ?? ''";
+        let script = "return document.querySelector(arguments[0]).innerText";
         self.script(script, &[json!(css)]).await.as_str().unwrap_or_default().to_owned()
     }
 
-    /// Runs the body of a function in the page.
-    pub async fn script(&self, body: &str, arguments: &[Value]) -> Value {
-        let done = self.client.execute(body, arguments.to_vec()).await;
-        done.unwrap_or_else(|error| panic!("{body}: {error}"))
+    /// How many such elements there are now.
+    pub async fn count(&self, css: &str) -> u64 {
+        let script = "return document.querySelectorAll(arguments[0]).length";
+        self.script(script, &[json!(css)]).await.as_u64().unwrap_or_default()
     }
 
-    /// The same for a body that calls the function it gets as its last argument when it is done.
+    /// Runs the body of a function in the page, again while it reaches for elements that are not there.
+    pub async fn script(&self, body: &str, arguments: &[Value]) -> Value {
+        let script = shielded(body);
+        self.insist(body, SOON, async || told(self.client.execute(&script, arguments.to_vec()).await?).map(Some)).await
+    }
+
+    /// The same for a body that calls the function it gets as its last argument when it is done; once.
     pub async fn script_async(&self, body: &str) -> Value {
         self.client.execute_async(body, Vec::new()).await.unwrap_or_else(|error| panic!("{body}: {error}"))
     }
 
     /// Waits until an expression in the page is truthy, and returns its value.
     pub async fn until(&self, what: &str, expression: &str, deadline: Duration) -> Value {
-        let script = format!("const value = ({expression}); return value ? value : null");
-        let asking = async {
-            loop {
-                let value = self.script(&script, &[]).await;
-                if !value.is_null() {
-                    return value;
-                }
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
+        let script = shielded(&format!("const value = ({expression}); return value ? value : null"));
+        let attempt = async || {
+            let value = told(self.client.execute(&script, Vec::new()).await?)?;
+            Ok(if value.is_null() { None } else { Some(value) })
         };
-        match tokio::time::timeout(deadline, asking).await {
-            Ok(value) => value,
-            Err(_) => panic!("no {what} within {deadline:?}: {expression}\n{}", self.report().await),
-        }
+        self.insist(&format!("{what}: {expression}"), deadline, attempt).await
     }
 
     /// Waits until the text of an element contains `part`, and returns the text.
     pub async fn until_text(&self, css: &str, part: &str) -> String {
         let (selector, wanted) = (json!(css), json!(part));
-        let text = format!("document.querySelector({selector})?.innerText");
-        let expression = format!("{text}?.includes({wanted}) && {text}");
+        let text = format!("document.querySelector({selector}).innerText");
+        let expression = format!("{text}.includes({wanted}) && {text}");
         self.until(&format!("{part:?} in {css}"), &expression, SOON).await.as_str().unwrap_or_default().to_owned()
     }
 
@@ -192,7 +242,8 @@ impl Browser {
     }
 
     async fn report(&self) -> String {
-        let body = self.text("body").await;
+        let body = self.client.execute("return document.body?.innerText ?? ''", Vec::new()).await;
+        let body = body.map_or_else(|error| error.to_string(), |body| body.as_str().unwrap_or_default().to_owned());
         format!("--- the page says\n{body}\n--- its console says\n{}", self.console().await.join("\n"))
     }
 
@@ -217,6 +268,44 @@ impl Drop for Browser {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+}
+
+/// Is it a fault that passes by itself, because the page has not painted a part yet or is painting it anew?
+fn is_passing(error: &CmdError) -> bool {
+    use ErrorStatus::{
+        DetachedShadowRoot, ElementClickIntercepted, ElementNotInteractable, InvalidElementState, NoSuchElement,
+        StaleElementReference, UnknownError,
+    };
+    let CmdError::Standard(fault) = error else { return false };
+    match fault.error {
+        NoSuchElement
+        | StaleElementReference
+        | DetachedShadowRoot
+        | ElementNotInteractable
+        | ElementClickIntercepted
+        | InvalidElementState => true,
+        // What some versions of chromedriver call an element that was replaced under their hands.
+        UnknownError => fault.message.contains("does not belong to the document"),
+        _ => false,
+    }
+}
+
+/// The body of a function that gives `[value]`; or `[null, "why"]` when it reached for something of nothing, which is how
+/// a missing element shows in a script.
+fn shielded(body: &str) -> String {
+    format!(
+        "try {{ return [await (async function () {{ {body}\n }}).apply(this, arguments) ?? null] }} catch (fault) {{
+            if (!(fault instanceof TypeError)) throw fault;
+            return [null, String(fault)]; }}"
+    )
+}
+
+/// What a shielded script gave.
+fn told(answer: Value) -> Result<Value, CmdError> {
+    match answer.as_array().map(Vec::as_slice) {
+        Some([value]) => Ok(value.clone()),
+        _ => Err(CmdError::Standard(WebDriver::new(ErrorStatus::NoSuchElement, answer[1].to_string()))),
     }
 }
 

@@ -11,24 +11,20 @@ pub fn named(name: &str) -> String {
 
 /// The open order says that this is how it stands.
 pub fn order_is(status: &str) -> String {
-    format!("document.querySelector('[data-test=order-status]')?.dataset.status === '{status}'")
+    format!("document.querySelector('[data-test=order-status]').dataset.status === '{status}'")
 }
 
 impl Browser {
     pub async fn press(&self, name: &str) {
-        let css = named(name);
-        // Enabled and in sight: a button that is still greyed out is not one to press.
-        self.until(
-            name,
-            &format!("document.querySelector('{css}') && !document.querySelector('{css}').disabled"),
-            SOON,
-        )
-        .await;
+        self.press_at(&named(name)).await;
+    }
+
+    /// Presses the button that is there, once it is enabled and stands still: one that is greyed out is not one to press.
+    pub async fn press_at(&self, css: &str) {
+        self.until(&format!("{css} to be enabled"), &format!("!document.querySelector({}).disabled", json!(css)), SOON)
+            .await;
         self.settle().await;
-        // A person scrolls until it is not under a header that stays; WebDriver only until it is in the window.
-        let scroll = "document.querySelector(arguments[0]).scrollIntoView({ block: 'center' })";
-        self.script(scroll, &[json!(css)]).await;
-        self.click(&css).await;
+        self.click_enabled(css).await;
     }
 
     /// Waits until nothing moves that will end: a sheet that still rises is not where it will be when the finger lands.
@@ -40,7 +36,6 @@ impl Browser {
 
     /// Radio buttons hide behind their labels.
     pub async fn choose(&self, name: &str) {
-        self.find(&named(name)).await;
         self.script("document.querySelector(arguments[0]).click()", &[json!(named(name))]).await;
     }
 
@@ -49,7 +44,6 @@ impl Browser {
     }
 
     pub async fn sign_in(&self, name: &str) {
-        self.find(&named("signin-name")).await;
         self.fill(&named("signin-name"), name).await;
         self.press("signin-submit").await;
     }
@@ -68,7 +62,7 @@ impl Browser {
     }
 
     pub async fn is_live(&self) {
-        self.until("a live connection", "document.querySelector('[data-test=conn]')?.dataset.status === 'live'", SOON)
+        self.until("a live connection", "document.querySelector('[data-test=conn]').dataset.status === 'live'", SOON)
             .await;
     }
 

@@ -56,6 +56,12 @@ pub struct FaultWindow {
     pub note: String,
 }
 
+/// For how many milliseconds between two times the test machine itself was paused.
+pub fn starved_ms(windows: &[FaultWindow], from: Millis, to: Millis) -> Millis {
+    let starved = windows.iter().filter(|window| window.fault == STARVED);
+    starved.map(|window| (window.to.min(to) - window.from.max(from)).max(0)).sum()
+}
+
 /// How full an offer was when somebody looked from the side.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct StockLevel {
