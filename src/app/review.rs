@@ -25,7 +25,7 @@ impl App {
         }
         self.find_stream(stream).await?;
         let of = self.authorize(actor, Permission::Moderate, stream).await.is_err().then_some(&actor.user);
-        Ok(self.store().held(stream, of).await?.into_iter().map(MessageView::from).collect())
+        Ok(self.store().review_queue(stream, of).await?.into_iter().map(MessageView::from).collect())
     }
 
     /// Says a message that waits, under its author's name.

@@ -160,7 +160,7 @@ impl TestProvider {
             return TestReply::Answered(ProviderOutcome::Done(booked.intent));
         }
         self.send_webhooks(&booked, change).await;
-        match booked.script {
+        match booked.scenario {
             TestScenario::TimeoutAfterCharge if change.is_none_or(moves_money) => TestReply::Lost,
             TestScenario::ErrorAfterCharge if change.is_none_or(moves_money) => {
                 TestReply::Answered(ProviderOutcome::Unknown)
@@ -171,7 +171,7 @@ impl TestProvider {
 
     /// Sends the webhooks of a call, as the script wants them.
     async fn send_webhooks(&self, booked: &TestIntent, change: Option<IntentChange>) {
-        let TestIntent { intent, script } = booked;
+        let TestIntent { intent, scenario: script } = booked;
         let kind = if matches!(change, Some(IntentChange::Refund(_))) { "refunded" } else { intent.status.name() };
         match script {
             TestScenario::WebhookNever => {}
@@ -197,7 +197,7 @@ impl TestProvider {
     fn send_webhook(&self, booked: &TestIntent, kind: &str, heard: Option<oneshot::Sender<()>>) {
         let (now, intent) = (self.clock.now(), &booked.intent);
         let body = event_body(intent, kind, now);
-        let forged = (booked.script == TestScenario::BadSignature).then(WebhookSecret::random);
+        let forged = (booked.scenario == TestScenario::BadSignature).then(WebhookSecret::random);
         let signature = forged.as_ref().unwrap_or(&self.secret).sign(now, &body);
         if self.post.try_send(TestWebhook { signature, body, delivered: heard }).is_err() {
             tracing::debug!(intent = intent.reference, kind, "a webhook of the test provider is lost");

@@ -1,7 +1,7 @@
-//! Addresses of orders: written, read and erased apart from the order.
+//! Delivery addresses of orders: written, read and erased apart from the order.
 
-use super::{Error, Result, Store, in_transaction, now_in, on_reader};
-use crate::domain::{Address, Millis, OrderId};
+use super::{Error, Result, Store};
+use crate::domain::{Address, OrderId};
 
 #[derive(sqlx::FromRow)]
 struct AddressRow {
@@ -25,16 +25,15 @@ impl AddressRow {
 impl Store {
     pub async fn address(&self, order: OrderId) -> Result<Option<Address>> {
         let read = "select name, lines, city, region, postcode, country, phone from addresses where order_id = $1";
-        let row: Option<AddressRow> =
-            on_reader!(self, pool => sqlx::query_as(read).bind(order.0).fetch_optional(pool).await?);
+        let row: Option<AddressRow> = self.query(read).bind(order.0).fetch_optional().await?;
         row.map(AddressRow::into_address).transpose()
     }
 
-    /// Writes where an order goes, over what stood there. `false`: the order is over, or there is none.
+    /// Writes the address of an order and replaces the one before. `false`: the order has ended, or there is none.
     pub async fn set_address(&self, order: OrderId, address: &Address) -> Result<bool> {
         let lines = serde_json::to_string(&address.lines).map_err(|error| Error::CorruptRow(error.to_string()))?;
-        let written = in_transaction!(self, |tx, _dialect| {
-            let now: Millis = now_in!(self, tx);
+        self.transaction(async |tx| {
+            let now = tx.now().await?;
             let write = "insert into addresses
                     (order_id, name, lines, city, region, postcode, country, phone, changed_at)
                 select o.id, $2, $3, $4, $5, $6, $7, $8, $9 from orders o
@@ -42,7 +41,8 @@ impl Store {
                 on conflict (order_id) do update set name = excluded.name, lines = excluded.lines,
                     city = excluded.city, region = excluded.region, postcode = excluded.postcode,
                     country = excluded.country, phone = excluded.phone, changed_at = excluded.changed_at";
-            sqlx::query(write)
+            let written = tx
+                .query(write)
                 .bind(order.0)
                 .bind(&address.name)
                 .bind(&lines)
@@ -52,18 +52,19 @@ impl Store {
                 .bind(&address.country)
                 .bind(&address.phone)
                 .bind(now)
-                .execute(&mut *tx)
-                .await?
-                .rows_affected()
-        });
-        Ok(written > 0)
+                .execute()
+                .await?;
+            Ok(written > 0)
+        })
+        .await
     }
 
-    /// Erases it. Once more is no error.
+    /// Erases the address of an order. To erase it again is no error.
     pub async fn erase_address(&self, order: OrderId) -> Result<()> {
-        in_transaction!(self, |tx, _dialect| {
-            sqlx::query("delete from addresses where order_id = $1").bind(order.0).execute(&mut *tx).await?;
-        });
-        Ok(())
+        self.transaction(async |tx| {
+            tx.query("delete from addresses where order_id = $1").bind(order.0).execute().await?;
+            Ok(())
+        })
+        .await
     }
 }

@@ -1,36 +1,34 @@
-//! The log of what the team did.
+//! The audit log: which member of the team did what in a show, to whom, and why.
 
 use uuid::Uuid;
 
-use super::{Error, Result, Store, in_transaction, on_reader, require_known};
+use super::transaction::Transaction;
+use super::{Error, Result, Store, require_known};
 use crate::domain::{AuditAction, AuditEntry, AuditEntryId, Author, MessageId, Role, StreamId, UserId};
 
-/// Writes an entry in the transaction of what it is about.
-macro_rules! insert_audit_entry {
-    ($tx:ident, $deed:expr) => {{
-        let deed: &$crate::domain::AuditEntry = $deed;
-        let insert = "insert into actions
-            (id, stream, at, by_user, by_name, by_role, kind, user_id, user_name, message, subject, detail, reason)
-            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
-        sqlx::query(insert)
-            .bind(deed.id.0)
-            .bind(deed.stream.0)
-            .bind(deed.at)
-            .bind(deed.by.id.as_str())
-            .bind(&deed.by.name)
-            .bind(deed.by.role.name())
-            .bind(deed.kind.name())
-            .bind(deed.user.as_ref().map($crate::domain::UserId::as_str))
-            .bind(&deed.name)
-            .bind(deed.message.map(|id| id.0))
-            .bind(&deed.subject)
-            .bind(&deed.detail)
-            .bind(&deed.reason)
-            .execute(&mut *$tx)
-            .await?;
-    }};
+/// Writes an entry in the transaction of the action that it describes.
+pub(super) async fn insert_audit_entry(tx: &mut Transaction<'_>, entry: &AuditEntry) -> Result<()> {
+    let insert = "insert into audit_log
+        (id, stream, at, by_user, by_name, by_role, kind, user_id, user_name, message, subject, detail, reason)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+    tx.query(insert)
+        .bind(entry.id.0)
+        .bind(entry.stream.0)
+        .bind(entry.at)
+        .bind(entry.by.id.as_str())
+        .bind(&entry.by.name)
+        .bind(entry.by.role.name())
+        .bind(entry.kind.name())
+        .bind(entry.user.as_ref().map(UserId::as_str))
+        .bind(&entry.name)
+        .bind(entry.message.map(|id| id.0))
+        .bind(&entry.subject)
+        .bind(&entry.detail)
+        .bind(&entry.reason)
+        .execute()
+        .await?;
+    Ok(())
 }
-pub(super) use insert_audit_entry;
 
 #[derive(sqlx::FromRow)]
 struct AuditRow {
@@ -74,26 +72,24 @@ impl AuditRow {
     }
 }
 
-macro_rules! deeds {
-    ($which:literal) => {
+/// Every column of an entry, and the text of its message; a condition follows.
+macro_rules! audit_entries {
+    ($condition:literal) => {
         concat!(
             "select a.id, a.stream, a.at, a.by_user, a.by_name, a.by_role, a.kind, a.user_id, a.user_name, a.message,
-            a.subject, a.detail, a.reason, m.body from actions a left join messages m on m.id = a.message where ",
-            $which
+            a.subject, a.detail, a.reason, m.body from audit_log a left join messages m on m.id = a.message where ",
+            $condition
         )
     };
 }
 
 impl Store {
-    /// Writes an entry about what was done already.
-    pub async fn insert_audit_entry(&self, deed: &AuditEntry) -> Result<()> {
-        in_transaction!(self, |tx, _dialect| {
-            insert_audit_entry!(tx, deed);
-        });
-        Ok(())
+    /// Writes an entry about an action that is done already.
+    pub async fn insert_audit_entry(&self, entry: &AuditEntry) -> Result<()> {
+        self.transaction(async |tx| insert_audit_entry(tx, entry).await).await
     }
 
-    /// A page of a show's log, newest first, before `after`; `of`: only what was done to this person.
+    /// Reads a page of a show's audit log, newest first, before `after`. `of`: only actions that affected this user.
     pub async fn audit_entries(
         &self,
         stream: StreamId,
@@ -102,31 +98,30 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<AuditEntry>> {
         let read = if of.is_some() {
-            deeds!(
+            audit_entries!(
                 "a.user_id = $3 and a.stream = $1 and a.id < $2
-                and a.kind in ('delete', 'mute', 'unmute', 'ban', 'unban', 'approve', 'hide') order by a.id desc limit $4"
+                and a.kind in ('delete', 'mute', 'unmute', 'ban', 'unban', 'approve', 'reject') order by a.id desc limit $4"
             )
         } else {
-            deeds!("$3 = '' and a.stream = $1 and a.id < $2 order by a.id desc limit $4")
+            audit_entries!("$3 = '' and a.stream = $1 and a.id < $2 order by a.id desc limit $4")
         };
         let before = after.map_or(Uuid::max(), |id| id.0);
-        let who = of.map_or("", UserId::as_str);
-        let rows: Vec<AuditRow> = on_reader!(self, pool => sqlx::query_as(read)
-            .bind(stream.0).bind(before).bind(who).bind(limit).fetch_all(pool).await?);
+        let user = of.map_or("", UserId::as_str);
+        let rows: Vec<AuditRow> =
+            self.query(read).bind(stream.0).bind(before).bind(user).bind(limit).fetch_all().await?;
         rows.into_iter().map(AuditRow::into_entry).collect()
     }
 
-    /// The same from the beginning, after `after`.
+    /// Reads a page of a show's audit log, oldest first, after `after`.
     pub async fn audit_entries_after(
         &self,
         stream: StreamId,
         after: Option<AuditEntryId>,
         limit: i64,
     ) -> Result<Vec<AuditEntry>> {
-        let read = deeds!("a.stream = $1 and a.id > $2 order by a.id limit $3");
+        let read = audit_entries!("a.stream = $1 and a.id > $2 order by a.id limit $3");
         let after = after.map_or(Uuid::nil(), |id| id.0);
-        let rows: Vec<AuditRow> = on_reader!(self, pool =>
-            sqlx::query_as(read).bind(stream.0).bind(after).bind(limit).fetch_all(pool).await?);
+        let rows: Vec<AuditRow> = self.query(read).bind(stream.0).bind(after).bind(limit).fetch_all().await?;
         rows.into_iter().map(AuditRow::into_entry).collect()
     }
 }

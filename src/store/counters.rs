@@ -1,17 +1,17 @@
-//! What the database costs, for the metrics: the hot row, and the connections.
+//! What the database costs, for the metrics: the locks of hot rows, and the connection pools.
 
 use crate::metrics::DurationHistogram;
 
-/// What batches of purchases met at the offer's row.
+/// The lock of the offer's row, as batches of purchases met it.
 #[derive(Debug, Default)]
 pub struct StoreCounters {
-    /// From asking for the lock to having it. On SQLite the lock is the only writer's turn.
+    /// From the request of the lock until it is granted. On SQLite the lock is the turn of the one writer.
     pub lock_wait: DurationHistogram,
-    /// From having it to the end of the commit.
+    /// From the grant of the lock to the end of the commit.
     pub lock_held: DurationHistogram,
 }
 
-/// A pool of connections at this moment.
+/// A connection pool at this moment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PoolUsage {
     pub name: &'static str,

@@ -1,10 +1,10 @@
-//! Links into the team of a show, and who came by them.
+//! Invite links into the team of a show, and the helpers who accepted them.
 
 use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::{Error, Result, Store, in_transaction, on_reader, require_known};
+use super::{Error, Result, Store, require_known};
 use crate::domain::invite::CodeHash;
 use crate::domain::{Helper, Invite, InviteId, LiveStream, Millis, Refusal, Role, StreamId, UserId};
 
@@ -39,19 +39,18 @@ fn parse_user_id(text: &str) -> Result<UserId> {
 }
 
 impl Store {
-    /// Refused when so many links of the show hold already.
+    /// Creates an invite. Refused when the show has the most active invites that it may have.
     pub async fn create_invite(&self, invite: &Invite, code: &CodeHash) -> Result<()> {
-        in_transaction!(self, |tx, _dialect| {
+        self.transaction(async |tx| {
             let count = "select cast(count(*) as bigint) from invites
                 where stream = $1 and revoked_at is null and expires_at > $2";
-            let open: i64 =
-                sqlx::query_scalar(count).bind(invite.stream.0).bind(invite.created_at).fetch_one(&mut *tx).await?;
-            if open >= Invite::ACTIVE_MAX {
-                return_refused(Refusal::WrongStatus("there are too many open invites; revoke some first"))?;
+            let active: i64 = tx.query(count).bind(invite.stream.0).bind(invite.created_at).fetch_value().await?;
+            if active >= Invite::ACTIVE_MAX {
+                return Err(Refusal::WrongStatus("there are too many open invites; revoke some first").into());
             }
-            let insert = "insert into invites (id, stream, role, code, by_user, created_at, expires_at)
+            let insert = "insert into invites (id, stream, role, code_hash, by_user, created_at, expires_at)
                 values ($1, $2, $3, $4, $5, $6, $7)";
-            sqlx::query(insert)
+            tx.query(insert)
                 .bind(invite.id.0)
                 .bind(invite.stream.0)
                 .bind(invite.role.name())
@@ -59,23 +58,23 @@ impl Store {
                 .bind(&invite.by)
                 .bind(invite.created_at)
                 .bind(invite.expires_at)
-                .execute(&mut *tx)
+                .execute()
                 .await?;
-        });
-        Ok(())
+            Ok(())
+        })
+        .await
     }
 
-    /// The links of a show, newest first, with those who came by them.
+    /// Reads the invites of a show, newest first, with the helpers who accepted them.
     pub async fn invites(&self, stream: StreamId) -> Result<Vec<Invite>> {
         let read = "select id, stream, role, by_user, created_at, expires_at, revoked_at from invites
             where stream = $1 order by id desc limit 200";
-        let rows: Vec<InviteRow> = on_reader!(self, pool => sqlx::query_as(read).bind(stream.0).fetch_all(pool).await?);
+        let rows: Vec<InviteRow> = self.query(read).bind(stream.0).fetch_all().await?;
         let read = "select h.invite, h.user_id, h.name, h.joined_at from helpers h
             join invites i on i.id = h.invite where i.stream = $1 order by h.joined_at, h.user_id";
-        let came: Vec<(Uuid, String, String, i64)> =
-            on_reader!(self, pool => sqlx::query_as(read).bind(stream.0).fetch_all(pool).await?);
+        let joined: Vec<(Uuid, String, String, i64)> = self.query(read).bind(stream.0).fetch_all().await?;
         let mut helpers: HashMap<Uuid, Vec<Helper>> = HashMap::new();
-        for (invite, user, name, joined_at) in came {
+        for (invite, user, name, joined_at) in joined {
             helpers.entry(invite).or_default().push(Helper { user: parse_user_id(&user)?, name, joined_at });
         }
         rows.into_iter()
@@ -86,71 +85,66 @@ impl Store {
             .collect()
     }
 
-    /// Lets somebody in by this code; refused once the link is over, taken back or full. Whoever takes it back comes before
-    /// or after, never in between: so everybody who came by it is in the list of those who are out.
+    /// Adds a helper by the code of an invite. Refused when the invite has expired, is revoked or is used up.
+    ///
+    /// The invite's row is locked, so a revocation happens before or after, never in between: the list of revoked
+    /// helpers contains every helper who accepted it.
     pub async fn accept_invite(&self, code: &CodeHash, helper: &Helper) -> Result<Invite> {
-        let row = in_transaction!(self, |tx, dialect| {
-            let find = dialect.pick(
-                "select id, stream, role, by_user, created_at, expires_at, revoked_at from invites
-                 where code = $1 for update",
-                "select id, stream, role, by_user, created_at, expires_at, revoked_at from invites where code = $1",
-            );
-            let row: Option<InviteRow> = sqlx::query_as(find).bind(&code[..]).fetch_optional(&mut *tx).await?;
-            let row = row
-                .filter(|row| row.revoked_at.is_none() && helper.joined_at < row.expires_at)
-                .ok_or(Refusal::NoSuchInvite)?;
-            let count = "select cast(count(*) as bigint) from helpers where invite = $1";
-            let came: i64 = sqlx::query_scalar(count).bind(row.id).fetch_one(&mut *tx).await?;
-            if came >= Invite::HELPERS_MAX {
-                return_refused(Refusal::WrongStatus("this invite was used by too many"))?;
-            }
-            let insert = "insert into helpers (user_id, invite, name, joined_at) values ($1, $2, $3, $4)";
-            sqlx::query(insert)
-                .bind(helper.user.as_str())
-                .bind(row.id)
-                .bind(&helper.name)
-                .bind(helper.joined_at)
-                .execute(&mut *tx)
-                .await?;
-            row
-        });
+        let row = self
+            .transaction(async |tx| {
+                let find = tx.choose(
+                    "select id, stream, role, by_user, created_at, expires_at, revoked_at from invites
+                     where code_hash = $1 for update",
+                    "select id, stream, role, by_user, created_at, expires_at, revoked_at from invites
+                     where code_hash = $1",
+                );
+                let row: Option<InviteRow> = tx.query(find).bind(&code[..]).fetch_optional().await?;
+                let row = row
+                    .filter(|row| row.revoked_at.is_none() && helper.joined_at < row.expires_at)
+                    .ok_or(Refusal::NoSuchInvite)?;
+                let count = "select cast(count(*) as bigint) from helpers where invite = $1";
+                let helpers: i64 = tx.query(count).bind(row.id).fetch_value().await?;
+                if helpers >= Invite::HELPERS_MAX {
+                    return Err(Refusal::WrongStatus("this invite was used too many times").into());
+                }
+                tx.query("insert into helpers (user_id, invite, name, joined_at) values ($1, $2, $3, $4)")
+                    .bind(helper.user.as_str())
+                    .bind(row.id)
+                    .bind(&helper.name)
+                    .bind(helper.joined_at)
+                    .execute()
+                    .await?;
+                Ok(row)
+            })
+            .await?;
         Ok(Invite { helpers: vec![helper.clone()], ..row.into_invite()? })
     }
 
-    /// Takes a link back, and raises the show's version: that is how every node hears of it, also without the bus.
-    /// `None`: it was taken back already.
+    /// Revokes an invite and raises the show's version: every node sees the new version, also while the broker is down.
+    /// `None`: the invite was revoked before.
     pub async fn revoke_invite(&self, stream: StreamId, id: InviteId, now: Millis) -> Result<Option<LiveStream>> {
-        let revoked = in_transaction!(self, |tx, _dialect| {
-            let there: Option<i64> = sqlx::query_scalar("select created_at from invites where id = $1 and stream = $2")
-                .bind(id.0)
-                .bind(stream.0)
-                .fetch_optional(&mut *tx)
-                .await?;
-            there.ok_or(Refusal::NoSuchInvite)?;
-            let revoke = "update invites set revoked_at = $2 where id = $1 and revoked_at is null";
-            let revoked = sqlx::query(revoke).bind(id.0).bind(now).execute(&mut *tx).await?.rows_affected();
-            if revoked > 0 {
-                let raise = "update streams set version = version + 1 where id = $1";
-                sqlx::query(raise).bind(stream.0).execute(&mut *tx).await?;
-            }
-            revoked
-        });
-        if revoked == 0 {
-            return Ok(None);
-        }
-        self.stream(stream).await
+        let revoked = self
+            .transaction(async |tx| {
+                let find = "select created_at from invites where id = $1 and stream = $2";
+                let found: Option<i64> = tx.query(find).bind(id.0).bind(stream.0).fetch_optional_value().await?;
+                found.ok_or(Refusal::NoSuchInvite)?;
+                let revoke = "update invites set revoked_at = $2 where id = $1 and revoked_at is null";
+                let revoked = tx.query(revoke).bind(id.0).bind(now).execute().await? > 0;
+                if revoked {
+                    let raise = "update streams set version = version + 1 where id = $1";
+                    tx.query(raise).bind(stream.0).execute().await?;
+                }
+                Ok(revoked)
+            })
+            .await?;
+        if revoked { self.stream(stream).await } else { Ok(None) }
     }
 
-    /// Those who came by a link that was taken back, and whose token has not ended by itself.
+    /// Reads the helpers of revoked invites whose tokens have not expired yet.
     pub async fn revoked_helpers(&self, stream: StreamId, now: Millis) -> Result<Vec<UserId>> {
         let read = "select h.user_id from helpers h join invites i on i.id = h.invite
             where i.stream = $1 and i.revoked_at is not null and i.expires_at > $2";
-        let ids: Vec<String> =
-            on_reader!(self, pool => sqlx::query_scalar(read).bind(stream.0).bind(now).fetch_all(pool).await?);
+        let ids: Vec<String> = self.query(read).bind(stream.0).bind(now).fetch_values().await?;
         ids.iter().map(|id| parse_user_id(id)).collect()
     }
-}
-
-fn return_refused(refusal: Refusal) -> Result<()> {
-    Err(Error::Refused(refusal))
 }

@@ -1,19 +1,16 @@
-//! When an order became what it is: read from the rows that are there anyway.
+//! The times at which an order changed, read from rows that are kept anyway.
 
-use super::{Result, Store, on_reader, require_known};
+use super::{Result, Store, require_known};
 use crate::domain::{OrderId, OrderTimestamps, PaymentStatus, RefundStatus};
 
 impl Store {
     pub async fn order_timestamps(&self, order: OrderId) -> Result<OrderTimestamps> {
         let read = "select changed_at from orders where id = $1";
-        let changed_at: Option<i64> =
-            on_reader!(self, pool => sqlx::query_scalar(read).bind(order.0).fetch_optional(pool).await?);
+        let changed_at: Option<i64> = self.query(read).bind(order.0).fetch_optional_value().await?;
         let read = "select status, changed_at from payments where order_id = $1 order by attempt limit 100";
-        let payments: Vec<(String, i64)> =
-            on_reader!(self, pool => sqlx::query_as(read).bind(order.0).fetch_all(pool).await?);
+        let payments: Vec<(String, i64)> = self.query(read).bind(order.0).fetch_all().await?;
         let read = "select status, created_at, changed_at from refunds where order_id = $1 order by n limit 100";
-        let refunds: Vec<(String, i64, i64)> =
-            on_reader!(self, pool => sqlx::query_as(read).bind(order.0).fetch_all(pool).await?);
+        let refunds: Vec<(String, i64, i64)> = self.query(read).bind(order.0).fetch_all().await?;
         Ok(OrderTimestamps {
             changed_at: changed_at.unwrap_or_default(),
             payments: payments
@@ -22,8 +19,8 @@ impl Store {
                 .collect::<Result<_>>()?,
             refunds: refunds
                 .into_iter()
-                .map(|(text, asked, at)| {
-                    Ok((require_known(RefundStatus::parse(&text), "refund status", &text)?, asked, at))
+                .map(|(text, requested_at, at)| {
+                    Ok((require_known(RefundStatus::parse(&text), "refund status", &text)?, requested_at, at))
                 })
                 .collect::<Result<_>>()?,
         })

@@ -1,16 +1,17 @@
-//! Tries to take money: written before the provider is asked, so that a crash at any point can be settled.
+//! Payment attempts: each is written before the provider is called, so that a crash at any point can be reconciled.
 //!
-//! What a try may become, and what that means for its order, is decided with the order's row locked.
+//! What an attempt may become, and what that means for its order, is decided while the order's row is locked.
 
 use uuid::Uuid;
 
 use super::order::{OrderRow, orders};
-use super::{Error, Result, Store, in_transaction, now_in, on_reader, require_known};
+use super::transaction::Transaction;
+use super::{Error, Result, Store, require_known};
 use crate::domain::{
     IdempotencyKey, Millis, Order, OrderId, OrderStatus, Payment, PaymentStatus, Refusal, RequestHash, UserId,
 };
 
-/// What a buyer asks for with `pay`.
+/// What a buyer requests with `pay`.
 #[derive(Clone, Debug)]
 pub struct NewPayment {
     pub order: OrderId,
@@ -21,10 +22,11 @@ pub struct NewPayment {
     pub token: String,
 }
 
-/// The try of a key, and whether it is this call that made it.
+/// The attempt of an idempotency key.
 #[derive(Clone, PartialEq, Debug)]
 pub struct BegunPayment {
     pub payment: Payment,
+    /// This call created the attempt.
     pub is_new: bool,
 }
 
@@ -65,54 +67,53 @@ fn parse_status(text: &str) -> Result<PaymentStatus> {
     require_known(PaymentStatus::parse(text), "payment status", text)
 }
 
-/// A try beside its order; a `where` follows.
+/// An attempt with its order's status; a condition follows.
 macro_rules! payments {
-    ($rest:literal) => {
+    ($condition:literal) => {
         concat!(
             "select p.order_id, p.attempt, p.provider, p.token, p.reference, p.status, p.amount, p.currency,
                 p.created_at, o.status as order_status, coalesce(o.attempt = p.attempt, false) as wins
             from payments p join orders o on o.id = p.order_id where ",
-            $rest
+            $condition
         )
     };
 }
 
-/// Whoever changes an order or its tries holds the order's row; what is read after that is as it is.
-macro_rules! lock_order {
-    ($tx:ident, $dialect:ident, $id:expr) => {{
-        let lock = $dialect.pick(
-            "select status from orders where id = $1 for no key update",
-            "select status from orders where id = $1",
-        );
-        let status: Option<String> = sqlx::query_scalar(lock).bind($id.0).fetch_optional(&mut *$tx).await?;
-        let status = status.ok_or(Refusal::NoSuchOrder)?;
-        $crate::store::require_known($crate::domain::OrderStatus::parse(&status), "order status", &status)?
-    }};
+const SELECT_PAYMENT: &str = payments!("p.order_id = $1 and p.attempt = $2");
+
+/// Locks an order's row and reads its status. Every change of an order or of its attempts holds this lock, so what is
+/// read after it is current.
+pub(super) async fn lock_order(tx: &mut Transaction<'_>, id: OrderId) -> Result<OrderStatus> {
+    let lock = tx
+        .choose("select status from orders where id = $1 for no key update", "select status from orders where id = $1");
+    let status: Option<String> = tx.query(lock).bind(id.0).fetch_optional_value().await?;
+    let status = status.ok_or(Refusal::NoSuchOrder)?;
+    require_known(OrderStatus::parse(&status), "order status", &status)
 }
-pub(super) use lock_order;
 
 impl Store {
-    /// Begins a try for a held order, or finds the one that this key began.
+    /// Begins a payment attempt for a held order, or finds the attempt that this idempotency key began.
     pub async fn begin_payment(&self, new: &NewPayment) -> Result<BegunPayment> {
-        let (row, fresh): (PaymentRow, bool) = in_transaction!(self, |tx, dialect| {
-            // Two tabs that pay at once would both count the tries and take the same number.
-            let order = lock_order!(tx, dialect, new.order);
+        self.transaction(async |tx| {
+            // Without the lock, two tabs that pay together would count the attempts and take the same number.
+            let order = lock_order(tx, new.order).await?;
             let find = "select order_id, attempt, hash from payments where buyer = $1 and key = $2";
-            let known: Option<(Uuid, i64, Option<Vec<u8>>)> =
-                sqlx::query_as(find).bind(new.buyer.as_str()).bind(new.key.as_str()).fetch_optional(&mut *tx).await?;
-            let (order_id, attempt, fresh) = match known {
-                Some((_, _, hash)) if hash.as_deref() != Some(&new.hash[..]) => Err(Refusal::KeyReused)?,
+            let existing: Option<(Uuid, i64, Option<Vec<u8>>)> =
+                tx.query(find).bind(new.buyer.as_str()).bind(new.key.as_str()).fetch_optional().await?;
+            let (order_id, attempt, is_new) = match existing {
+                Some((_, _, hash)) if hash.as_deref() != Some(&new.hash[..]) => return Err(Refusal::KeyReused.into()),
                 Some((order, attempt, _)) => (order, attempt, false),
                 None => {
                     order.check_payable()?;
-                    let now: Millis = now_in!(self, tx);
+                    let now = tx.now().await?;
                     let insert = "insert into payments (order_id, attempt, provider, token, status, amount, currency,
                             buyer, key, hash, created_at, changed_at)
                         select o.id, coalesce((select max(attempt) from payments where order_id = o.id), 0) + 1,
                             case o.amount when 0 then 'none' else $2 end, $3, 'creating', o.amount, o.currency,
                             $4, $5, $6, $7, $7
                         from orders o where o.id = $1 returning attempt";
-                    let attempt: i64 = sqlx::query_scalar(insert)
+                    let attempt: i64 = tx
+                        .query(insert)
                         .bind(new.order.0)
                         .bind(new.provider)
                         .bind(&new.token)
@@ -120,116 +121,113 @@ impl Store {
                         .bind(new.key.as_str())
                         .bind(&new.hash[..])
                         .bind(now)
-                        .fetch_one(&mut *tx)
+                        .fetch_value()
                         .await?;
                     (new.order.0, attempt, true)
                 }
             };
-            let read = payments!("p.order_id = $1 and p.attempt = $2");
-            (sqlx::query_as(read).bind(order_id).bind(attempt).fetch_one(&mut *tx).await?, fresh)
-        });
-        Ok(BegunPayment { payment: row.into_payment()?, is_new: fresh })
+            let row: PaymentRow = tx.query(SELECT_PAYMENT).bind(order_id).bind(attempt).fetch_one().await?;
+            Ok(BegunPayment { payment: row.into_payment()?, is_new })
+        })
+        .await
     }
 
-    /// The try that this key of `pay` began, and what the key was used for.
+    /// Finds the attempt that this idempotency key of `pay` began, and what the key was used for.
     pub async fn payment_by_key(&self, buyer: &UserId, key: &IdempotencyKey) -> Result<Option<(RequestHash, Payment)>> {
         let find = "select order_id, attempt, hash from payments where buyer = $1 and key = $2";
-        let known: Option<(Uuid, i64, Vec<u8>)> = on_reader!(self, pool =>
-            sqlx::query_as(find).bind(buyer.as_str()).bind(key.as_str()).fetch_optional(pool).await?);
-        let Some((order, attempt, hash)) = known else { return Ok(None) };
+        let found: Option<(Uuid, i64, Vec<u8>)> =
+            self.query(find).bind(buyer.as_str()).bind(key.as_str()).fetch_optional().await?;
+        let Some((order, attempt, hash)) = found else { return Ok(None) };
         let hash = hash.try_into().map_err(|_| Error::CorruptRow("hash of a payment".to_owned()))?;
         Ok(self.payment(OrderId(order), attempt).await?.map(|payment| (hash, payment)))
     }
 
     pub async fn payment(&self, order: OrderId, attempt: i64) -> Result<Option<Payment>> {
-        let read = payments!("p.order_id = $1 and p.attempt = $2");
-        let row: Option<PaymentRow> =
-            on_reader!(self, pool => sqlx::query_as(read).bind(order.0).bind(attempt).fetch_optional(pool).await?);
+        let row: Option<PaymentRow> = self.query(SELECT_PAYMENT).bind(order.0).bind(attempt).fetch_optional().await?;
         row.map(PaymentRow::into_payment).transpose()
     }
 
-    /// The try that won an order.
+    /// Reads the attempt that won an order: the only one that may be captured.
     pub async fn winning_payment(&self, order: OrderId) -> Result<Option<Payment>> {
         let read = payments!("p.order_id = $1 and p.attempt = o.attempt");
-        let row: Option<PaymentRow> =
-            on_reader!(self, pool => sqlx::query_as(read).bind(order.0).fetch_optional(pool).await?);
+        let row: Option<PaymentRow> = self.query(read).bind(order.0).fetch_optional().await?;
         row.map(PaymentRow::into_payment).transpose()
     }
 
-    /// Writes down what a try became and the provider's name for it. `false`: it is further already, or it has won its
-    /// order and must not be let go.
+    /// Writes the new status of an attempt and the provider's reference. `false`: its status is further already, or it
+    /// has won its order and must not be voided.
     pub async fn update_payment_status(
         &self,
         payment: &Payment,
         next: PaymentStatus,
         reference: Option<&str>,
     ) -> Result<bool> {
-        Ok(in_transaction!(self, |tx, dialect| {
-            let order = lock_order!(tx, dialect, payment.order);
-            let read = payments!("p.order_id = $1 and p.attempt = $2");
-            let row: PaymentRow =
-                sqlx::query_as(read).bind(payment.order.0).bind(payment.attempt).fetch_one(&mut *tx).await?;
-            let before = row.into_payment()?;
-            let won = before.wins && (order == OrderStatus::Capturing || order.is_or_was_paid());
-            let allowed = before.status.can_become(next) && (!won || next == PaymentStatus::Captured);
-            if allowed {
-                let now: Millis = now_in!(self, tx);
-                set_payment!(tx, payment, next, reference, now);
+        self.transaction(async |tx| {
+            let order = lock_order(tx, payment.order).await?;
+            let read = tx.query(SELECT_PAYMENT).bind(payment.order.0).bind(payment.attempt);
+            let before = read.fetch_one::<PaymentRow>().await?.into_payment()?;
+            let has_won = before.wins && (order == OrderStatus::Capturing || order.is_or_was_paid());
+            let is_allowed = before.status.can_become(next) && (!has_won || next == PaymentStatus::Captured);
+            if is_allowed {
+                let now = tx.now().await?;
+                set_payment_status(tx, payment, next, reference, now).await?;
             }
-            allowed
-        }))
+            Ok(is_allowed)
+        })
+        .await
     }
 
-    /// held → capturing for this try: the one compare-and-set that decides pay against expire, and one try against
-    /// another. `None`: lost.
+    /// Moves an order from `held` to `capturing` for this attempt: the one compare-and-set that decides between pay and
+    /// expire, and between two attempts. `None`: another was first.
     pub async fn begin_capture(&self, payment: &Payment, reference: Option<&str>) -> Result<Option<Order>> {
-        let row: Option<OrderRow> = in_transaction!(self, |tx, dialect| {
-            let order = lock_order!(tx, dialect, payment.order);
-            let read = "select status from payments where order_id = $1 and attempt = $2";
-            let before: String =
-                sqlx::query_scalar(read).bind(payment.order.0).bind(payment.attempt).fetch_one(&mut *tx).await?;
-            if order == OrderStatus::Held && parse_status(&before)?.is_open() {
-                let now: Millis = now_in!(self, tx);
-                set_payment!(tx, payment, PaymentStatus::Authorized, reference, now);
+        let row: Option<OrderRow> = self
+            .transaction(async |tx| {
+                let order = lock_order(tx, payment.order).await?;
+                let read = "select status from payments where order_id = $1 and attempt = $2";
+                let status: String = tx.query(read).bind(payment.order.0).bind(payment.attempt).fetch_value().await?;
+                if order != OrderStatus::Held || !parse_status(&status)?.is_open() {
+                    return Ok(None);
+                }
+                let now = tx.now().await?;
+                set_payment_status(tx, payment, PaymentStatus::Authorized, reference, now).await?;
                 let set = orders!(
                     "update orders set status = 'capturing', attempt = $2, version = version + 1, changed_at = $3
                         where id = $1 and status = 'held' returning",
                     ""
                 );
-                let set = sqlx::query_as(set).bind(payment.order.0).bind(payment.attempt).bind(now);
-                set.fetch_optional(&mut *tx).await?
-            } else {
-                None
-            }
-        });
-        row.map(OrderRow::order).transpose()
+                tx.query(set).bind(payment.order.0).bind(payment.attempt).bind(now).fetch_optional().await
+            })
+            .await?;
+        row.map(OrderRow::into_order).transpose()
     }
 
-    /// capturing → paid, with the note others will hear; the winning try becomes `captured` with it. `None`: it was paid
-    /// already, or never won.
+    /// Moves an order from `capturing` to `paid`, sets the winning attempt to `captured`, and writes the outbox event.
+    /// `None`: the order was paid before, or no attempt has won it.
     pub async fn finish_capture(&self, id: OrderId) -> Result<Option<Order>> {
-        let row: Option<OrderRow> = in_transaction!(self, |tx, _dialect| {
-            let now: Millis = now_in!(self, tx);
-            let set = orders!(
-                "update orders set status = 'paid', paid_at = $2, version = version + 1, changed_at = $2
-                    where id = $1 and status = 'capturing' returning",
-                ""
-            );
-            let row: Option<OrderRow> = sqlx::query_as(set).bind(id.0).bind(now).fetch_optional(&mut *tx).await?;
-            if row.is_some() {
-                let taken = "update payments set status = 'captured', changed_at = $2
-                    where order_id = $1 and attempt = (select o.attempt from orders o where o.id = $1)";
-                sqlx::query(taken).bind(id.0).bind(now).execute(&mut *tx).await?;
-                let note = "insert into outbox (id, topic, body, created_at) values ($1, 'order.paid', $2, $3)";
-                sqlx::query(note).bind(Uuid::now_v7()).bind(id.to_string()).bind(now).execute(&mut *tx).await?;
-            }
-            row
-        });
-        row.map(OrderRow::order).transpose()
+        let row: Option<OrderRow> = self
+            .transaction(async |tx| {
+                let now = tx.now().await?;
+                let set = orders!(
+                    "update orders set status = 'paid', paid_at = $2, version = version + 1, changed_at = $2
+                        where id = $1 and status = 'capturing' returning",
+                    ""
+                );
+                let row: Option<OrderRow> = tx.query(set).bind(id.0).bind(now).fetch_optional().await?;
+                if row.is_some() {
+                    let captured = "update payments set status = 'captured', changed_at = $2
+                        where order_id = $1 and attempt = (select o.attempt from orders o where o.id = $1)";
+                    tx.query(captured).bind(id.0).bind(now).execute().await?;
+                    let event = "insert into outbox (id, topic, body, created_at) values ($1, 'order.paid', $2, $3)";
+                    tx.query(event).bind(Uuid::now_v7()).bind(id.to_string()).bind(now).execute().await?;
+                }
+                Ok(row)
+            })
+            .await?;
+        row.map(OrderRow::into_order).transpose()
     }
 
-    /// Tries that are not final and that nobody has changed or looked at since `since`; those looked at longest ago
-    /// first, so one that always breaks waits behind the others.
+    /// Finds attempts that are not final and were neither changed nor checked since `since`. Those checked longest ago
+    /// come first, so an attempt that always fails waits behind the others.
     pub async fn payments_to_reconcile(&self, since: Millis, most: i64) -> Result<Vec<Payment>> {
         let read = payments!(
             "p.tried_at <= $1 and (p.order_id, p.attempt) in (
@@ -240,34 +238,38 @@ impl Store {
                     where c.status = 'capturing' and c.changed_at <= $1)
             order by p.tried_at, p.order_id, p.attempt limit $2"
         );
-        let rows: Vec<PaymentRow> =
-            on_reader!(self, pool => sqlx::query_as(read).bind(since).bind(most).fetch_all(pool).await?);
+        let rows: Vec<PaymentRow> = self.query(read).bind(since).bind(most).fetch_all().await?;
         rows.into_iter().map(PaymentRow::into_payment).collect()
     }
 
-    /// Somebody looks at this try now.
+    /// Notes that the reconciler checks this attempt now.
     pub async fn mark_payment_checked(&self, payment: &Payment) -> Result<()> {
-        in_transaction!(self, |tx, _dialect| {
-            let now: Millis = now_in!(self, tx);
+        self.transaction(async |tx| {
+            let now = tx.now().await?;
             let mark = "update payments set tried_at = $3 where order_id = $1 and attempt = $2";
-            sqlx::query(mark).bind(payment.order.0).bind(payment.attempt).bind(now).execute(&mut *tx).await?;
-        });
-        Ok(())
+            tx.query(mark).bind(payment.order.0).bind(payment.attempt).bind(now).execute().await?;
+            Ok(())
+        })
+        .await
     }
 }
 
-macro_rules! set_payment {
-    ($tx:ident, $payment:expr, $next:expr, $reference:expr, $now:expr) => {{
-        let set = "update payments set status = $3, reference = coalesce($4, reference), changed_at = $5
-            where order_id = $1 and attempt = $2";
-        sqlx::query(set)
-            .bind($payment.order.0)
-            .bind($payment.attempt)
-            .bind($next.name())
-            .bind($reference)
-            .bind($now)
-            .execute(&mut *$tx)
-            .await?;
-    }};
+async fn set_payment_status(
+    tx: &mut Transaction<'_>,
+    payment: &Payment,
+    next: PaymentStatus,
+    reference: Option<&str>,
+    now: Millis,
+) -> Result<()> {
+    let set = "update payments set status = $3, reference = coalesce($4, reference), changed_at = $5
+        where order_id = $1 and attempt = $2";
+    tx.query(set)
+        .bind(payment.order.0)
+        .bind(payment.attempt)
+        .bind(next.name())
+        .bind(reference)
+        .bind(now)
+        .execute()
+        .await?;
+    Ok(())
 }
-use set_payment;

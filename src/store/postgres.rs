@@ -1,4 +1,4 @@
-//! The Postgres side: a pool for everything but buying, and a few connections of their own for the hot row.
+//! The Postgres side: one connection pool for everything except selling, and a few separate connections for selling.
 
 use std::str::FromStr;
 use std::sync::Mutex;
@@ -13,18 +13,19 @@ use crate::domain::Millis;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres");
 
-/// `clock_timestamp()`, never `now()`: a transaction's start predates its wait for the lock.
+/// `clock_timestamp()`, never `now()`: the start of a transaction is before its wait for the lock.
 pub(super) const SELECT_NOW: &str = "select (extract(epoch from clock_timestamp()) * 1000)::bigint";
 
-/// The WAL timeline: a failover that lost commits raises it, so truth still wins over what was seen before.
+/// The WAL timeline. A failover raises it: even if commits were lost, what the database says now wins over what clients
+/// saw before.
 const SELECT_EPOCH: &str = "select ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int::bigint";
 
 const ACQUIRE_DEADLINE: Duration = Duration::from_secs(3);
 const CONNECT_DEADLINE: Duration = Duration::from_secs(3);
-/// A connection of the pool that does not answer a ping by then is dead, whatever its socket says: the machine behind
-/// the address may be another one by now.
+/// A pooled connection that has not answered a ping by this deadline is dead, whatever its socket says: there may be
+/// another machine behind the address by now.
 const PING_DEADLINE: Duration = Duration::from_secs(1);
-/// A batch waits three seconds for its lock at most; one that takes longer than this has lost its link.
+/// A batch waits at most 3 s for its lock; a batch that takes longer than this has lost its connection.
 const BATCH_DEADLINE: Duration = Duration::from_secs(4);
 
 #[derive(Debug)]
@@ -34,25 +35,25 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Connects at once, so that a wrong URL is told at start.
+    /// Opens a connection immediately, so that a wrong URL is reported at start.
     pub async fn open(url: &str, sell_connections: usize) -> Result<Self> {
         let options = connect_options(url)?;
         let general = options.clone().options([
             ("statement_timeout", "10s"),
             ("lock_timeout", "3s"),
             ("idle_in_transaction_session_timeout", "5s"),
-            // "paid" is said over these, whatever the database's own default is.
+            // These connections confirm payments, so the database's own default does not count.
             ("synchronous_commit", "on"),
         ]);
-        // `statement_timeout = 0`: a timeout that hits a commit waiting for its standby would acknowledge an order
-        // no standby has. `idle_in_transaction…`: a frozen node must not sit on the hot row.
+        // `statement_timeout = 0`: a timeout during a commit that waits for its standby would acknowledge an order that
+        // no standby has. `idle_in_transaction…`: a frozen node must not keep the hot row locked.
         let selling = options.application_name("livesouk sell").options([
             ("statement_timeout", "0"),
             ("lock_timeout", "3s"),
             ("idle_in_transaction_session_timeout", "2s"),
             ("synchronous_commit", "on"),
         ]);
-        // The pool keeps trying and then says only that time is up; a plain connection says why.
+        // The pool retries and then reports only a timeout; a plain connection reports the cause.
         connect(&general).await?.close().await?;
         connect_for_selling(&selling).await?.close().await?;
         let pool = PgPoolOptions::new()
@@ -77,20 +78,19 @@ impl Postgres {
         &self.selling
     }
 
-    /// On a connection of its own, whose deadlines are those of a person at a console: another migration that is
-    /// under way may take a while.
+    /// Migrates on a connection of its own with long timeouts, because another migration may be running.
     pub async fn migrate(url: &str) -> Result<()> {
-        let patient = connect_options(url)?.options([("statement_timeout", "0"), ("lock_timeout", "60s")]);
-        let mut connection = connect(&patient).await?;
+        let options = connect_options(url)?.options([("statement_timeout", "0"), ("lock_timeout", "60s")]);
+        let mut connection = connect(&options).await?;
         MIGRATIONS.run(&mut connection).await?;
         Ok(connection.close().await?)
     }
 
     pub async fn check_migrated(&self) -> Result<()> {
-        let done: i64 = sqlx::query_scalar("select count(*) from pg_tables where tablename = '_sqlx_migrations'")
+        let tables: i64 = sqlx::query_scalar("select count(*) from pg_tables where tablename = '_sqlx_migrations'")
             .fetch_one(&self.pool)
             .await?;
-        let versions: Vec<i64> = if done == 0 {
+        let versions: Vec<i64> = if tables == 0 {
             Vec::new()
         } else {
             sqlx::query_scalar("select version from _sqlx_migrations where success").fetch_all(&self.pool).await?
@@ -113,9 +113,10 @@ impl Postgres {
 
 fn connect_options(url: &str) -> Result<PgConnectOptions> {
     let options = PgConnectOptions::from_str(url)?.application_name("livesouk");
-    // What is read after a lock must be what was committed before it, whatever the database's own default says.
-    // Every look-up has its index; a plan made while a table had one page and kept would read the whole table for
-    // each buyer of a batch until the statistics follow, a minute into the rush. (`jit`: such costs would start it.)
+    // Read committed, whatever the database's own default is: a read after a lock must see what was committed before it.
+    // No sequential scans: every look-up has its index, but a plan that was made while a table had one page is kept, and
+    // would read the whole table for each buyer of a batch until the statistics follow, a minute into the rush. (The
+    // estimated costs of such plans would also start `jit`.)
     Ok(options
         .options([("default_transaction_isolation", "read committed"), ("enable_seqscan", "off"), ("jit", "off")])
         .log_statements(tracing::log::LevelFilter::Trace))
@@ -126,22 +127,23 @@ async fn connect(options: &PgConnectOptions) -> Result<PgConnection> {
     Ok(tokio::time::timeout(CONNECT_DEADLINE, connect).await.map_err(|_| sqlx::Error::PoolTimedOut)??)
 }
 
-/// A connection that orders may be acknowledged over. A pooler in between may drop the settings a session asks for, and a
-/// timeout that hits a commit waiting for its standby acknowledges an order that no standby has.
+/// Opens a connection over which orders may be acknowledged, and checks its settings: a pooler in between may drop the
+/// settings that a session requests, and then a timeout during a commit that waits for its standby would acknowledge an
+/// order that no standby has.
 async fn connect_for_selling(options: &PgConnectOptions) -> Result<PgConnection> {
     let mut connection = connect(options).await?;
-    let ask = "select pg_is_in_recovery(), current_setting('statement_timeout') = '0'
+    let check = "select pg_is_in_recovery(), current_setting('statement_timeout') = '0'
         and current_setting('synchronous_commit') in ('on', 'remote_apply')
         and current_setting('transaction_isolation') = 'read committed'
         and current_setting('idle_in_transaction_session_timeout') <> '0'";
-    let ask = sqlx::query_as::<_, (bool, bool)>(ask).fetch_one(&mut connection);
-    match tokio::time::timeout(CONNECT_DEADLINE, ask).await.map_err(|_| sqlx::Error::PoolTimedOut)?? {
+    let check = sqlx::query_as::<_, (bool, bool)>(check).fetch_one(&mut connection);
+    match tokio::time::timeout(CONNECT_DEADLINE, check).await.map_err(|_| sqlx::Error::PoolTimedOut)?? {
         (true, _) => {
             let standby = std::io::Error::other("this server is a standby; it does not sell until it is promoted");
             Err(sqlx::Error::Io(standby).into())
         }
         (_, false) => {
-            let why = "the database ignores the settings a selling session asks for (statement_timeout, \
+            let why = "the database ignores the settings that a selling session requests (statement_timeout, \
                 synchronous_commit, …), so orders would not be safe: connect without the pooler, or let it pass `options` on";
             Err(Error::Setup(why.to_owned()))
         }
@@ -149,8 +151,8 @@ async fn connect_for_selling(options: &PgConnectOptions) -> Result<PgConnection>
     }
 }
 
-/// Does the other side still answer? sqlx's own test has no deadline: each dead connection would cost somebody the whole
-/// deadline of an acquire.
+/// Whether the server answers a ping. The check of sqlx has no deadline: each dead connection would cost a request the
+/// whole deadline for acquiring a connection.
 async fn responds_to_ping(connection: &mut PgConnection) -> sqlx::Result<bool> {
     tokio::time::timeout(PING_DEADLINE, connection.ping())
         .await
@@ -158,7 +160,8 @@ async fn responds_to_ping(connection: &mut PgConnection) -> sqlx::Result<bool> {
         .map(|()| true)
 }
 
-/// The few connections that actors borrow for one batch: never the pool, so a slow report cannot hold up a sale.
+/// The connections that selling tasks borrow for one batch. They are not part of the pool, so a slow report cannot delay
+/// a sale.
 #[derive(Debug)]
 pub struct SellConnections {
     options: PgConnectOptions,
@@ -174,23 +177,23 @@ impl SellConnections {
         Self { options, idle, permits, size, counters: StoreCounters::default() }
     }
 
-    /// Waits for a connection. One that is not [given back](Borrowed::give_back) is closed: after a fault its state
-    /// is not known.
+    /// Waits for a connection. A connection that is not [given back](BorrowedConnection::give_back) is closed, because
+    /// after a fault its state is not known.
     pub async fn borrow(&self) -> Result<BorrowedConnection<'_>> {
         let wait = tokio::time::timeout(ACQUIRE_DEADLINE, self.permits.acquire());
         let permit = wait.await.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?;
         self.checked_out(permit).await
     }
 
-    /// A place for one who has a connection already and would like to wait with a second one. Only while half of them
-    /// are free: nobody's first may wait for another's second.
+    /// Reserves a second connection for a selling task that has one and wants to queue for its next turn. Only while half
+    /// of the connections are free: no task may wait for its first connection because another has its second.
     pub fn spare(&self) -> Option<SparePermit<'_>> {
         let permit = self.permits.try_acquire().ok()?;
         (self.size / 2 <= self.permits.available_permits()).then_some(SparePermit { owner: self, permit })
     }
 
     async fn checked_out<'a>(&'a self, permit: SemaphorePermit<'a>) -> Result<BorrowedConnection<'a>> {
-        let idle = self.idle.lock().unwrap_or_else(|poison| poison.into_inner()).pop();
+        let idle = self.idle.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).pop();
         let connection = match idle {
             Some(connection) => connection,
             None => connect_for_selling(&self.options).await?,
@@ -199,19 +202,19 @@ impl SellConnections {
     }
 
     pub fn usage(&self) -> PoolUsage {
-        let idle = self.idle.lock().unwrap_or_else(|poison| poison.into_inner()).len();
+        let idle = self.idle.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).len();
         let used = self.size.saturating_sub(self.permits.available_permits());
         PoolUsage { name: "selling", in_use: used, idle, max: self.size }
     }
 
-    /// Closes what is idle. Where one connection broke the others most likely are broken too, and finding out one by
-    /// one would cost a failed batch each.
+    /// Closes the idle connections. When one connection broke, the others most likely are broken too, and to find that
+    /// out one by one would cost a failed batch each.
     fn close_idle(&self) {
-        self.idle.lock().unwrap_or_else(|poison| poison.into_inner()).clear();
+        self.idle.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clear();
     }
 }
 
-/// The right to a second connection.
+/// The permit for a second connection.
 pub struct SparePermit<'a> {
     owner: &'a SellConnections,
     permit: SemaphorePermit<'a>,
@@ -231,25 +234,25 @@ pub struct BorrowedConnection<'a> {
 }
 
 impl BorrowedConnection<'_> {
-    /// One step of a batch, with its deadline. After a fault of the link those connections that lie idle are closed too:
-    /// they were made before it.
+    /// Runs one step of a batch with its deadline. If the connection broke, the idle connections are closed too, because
+    /// they were opened before the fault.
     pub async fn run_step<T>(&mut self, step: impl AsyncFnOnce(&mut PgConnection) -> Result<T>) -> Result<T> {
-        let ran = tokio::time::timeout(BATCH_DEADLINE, step(&mut self.connection)).await;
-        let ran = ran.unwrap_or_else(|elapsed| Err(sqlx::Error::Io(elapsed.into()).into()));
-        if let Err(fault) = &ran
+        let result = tokio::time::timeout(BATCH_DEADLINE, step(&mut self.connection)).await;
+        let result = result.unwrap_or_else(|elapsed| Err(sqlx::Error::Io(elapsed.into()).into()));
+        if let Err(fault) = &result
             && fault.is_connection_broken()
         {
             self.owner.close_idle();
         }
-        ran
+        result
     }
 
     pub fn counters(&self) -> &StoreCounters {
         &self.owner.counters
     }
 
-    /// For the next batch. Only outside of a transaction.
+    /// Returns the connection for the next batch. Only outside of a transaction.
     pub fn give_back(self) {
-        self.owner.idle.lock().unwrap_or_else(|poison| poison.into_inner()).push(self.connection);
+        self.owner.idle.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(self.connection);
     }
 }

@@ -1,76 +1,77 @@
-//! What a show's report is made of: viewers by minute and pins, which nothing else keeps, and sums of what others keep.
+//! The data of a show's report: viewers by minute and pins, which are kept only for it, and sums of other tables.
 
 use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::{Result, Store, in_transaction, on_reader};
+use super::{Result, Store};
 use crate::domain::report::{OfferSales, PinSpan};
 use crate::domain::{Millis, OfferId, StreamId};
 
-/// A day of minutes: what a report shows at most.
+/// The minutes of a day: the most that a report shows.
 const MINUTES_MAX: i64 = 1_440;
 const PINS_MAX: i64 = 2_000;
 
 type MinuteCounts = Vec<(Millis, i64)>;
 
 impl Store {
-    /// Keeps the most who watched in each of these minutes. Every node writes what it knows; the largest stays.
-    pub async fn record_viewers(&self, seen: &[(StreamId, Millis, i64)]) -> Result<()> {
-        in_transaction!(self, |tx, _dialect| {
-            let set = "insert into minutes (stream, minute, viewers) values ($1, $2, $3)
+    /// Records the peak of viewers in each of these minutes. Every node writes the number that it knows; the largest
+    /// stays.
+    pub async fn record_viewers(&self, peaks: &[(StreamId, Millis, i64)]) -> Result<()> {
+        self.transaction(async |tx| {
+            let set = "insert into viewers_by_minute (stream, minute, viewers) values ($1, $2, $3)
                 on conflict (stream, minute) do update set viewers = excluded.viewers
-                where minutes.viewers < excluded.viewers";
-            for (stream, minute, viewers) in seen {
-                sqlx::query(set).bind(stream.0).bind(minute).bind(viewers).execute(&mut *tx).await?;
+                where viewers_by_minute.viewers < excluded.viewers";
+            for (stream, minute, viewers) in peaks {
+                tx.query(set).bind(stream.0).bind(minute).bind(viewers).execute().await?;
             }
-        });
-        Ok(())
+            Ok(())
+        })
+        .await
     }
 
-    /// Who watched, by minute: the last day of them, oldest first.
+    /// Reads the viewers by minute: the last day of minutes, oldest first.
     pub async fn viewers_by_minute(&self, stream: StreamId) -> Result<MinuteCounts> {
-        let read = "select minute, viewers from minutes where stream = $1 order by minute desc limit $2";
+        let read = "select minute, viewers from viewers_by_minute where stream = $1 order by minute desc limit $2";
         self.counts_by_minute(read, stream).await
     }
 
-    /// Orders placed, by minute, whatever became of them.
+    /// Counts the orders placed in each minute, whatever their status is now.
     pub async fn orders_by_minute(&self, stream: StreamId) -> Result<MinuteCounts> {
         let read = "select created_at / 60000 * 60000 as at, cast(count(*) as bigint) from orders
             where offer in (select id from offers where stream = $1) group by 1 order by 1 desc limit $2";
         self.counts_by_minute(read, stream).await
     }
 
-    /// Messages that stand, by minute.
+    /// Counts the published messages of each minute that are not deleted.
     pub async fn messages_by_minute(&self, stream: StreamId) -> Result<MinuteCounts> {
         let read = "select at / 60000 * 60000 as minute, cast(count(*) as bigint) from messages
-            where stream = $1 and status = 'said' and deleted_by is null group by 1 order by 1 desc limit $2";
+            where stream = $1 and status = 'published' and deleted_by is null group by 1 order by 1 desc limit $2";
         self.counts_by_minute(read, stream).await
     }
 
     async fn counts_by_minute(&self, read: &'static str, stream: StreamId) -> Result<MinuteCounts> {
-        let mut rows: MinuteCounts = on_reader!(self, pool =>
-            sqlx::query_as(read).bind(stream.0).bind(MINUTES_MAX).fetch_all(pool).await?);
+        let mut rows: MinuteCounts = self.query(read).bind(stream.0).bind(MINUTES_MAX).fetch_all().await?;
         rows.reverse();
         Ok(rows)
     }
 
-    /// What was pinned, oldest first.
+    /// Reads which offers were pinned and how long, oldest first.
     pub async fn pin_spans(&self, stream: StreamId) -> Result<Vec<PinSpan>> {
         let read = "select offer, at, until from pins where stream = $1 order by at desc limit $2";
-        let mut rows: Vec<(Uuid, i64, Option<i64>)> = on_reader!(self, pool =>
-            sqlx::query_as(read).bind(stream.0).bind(PINS_MAX).fetch_all(pool).await?);
+        let mut rows: Vec<(Uuid, i64, Option<i64>)> =
+            self.query(read).bind(stream.0).bind(PINS_MAX).fetch_all().await?;
         rows.reverse();
         Ok(rows.into_iter().map(|(offer, at, until)| PinSpan { offer: OfferId(offer), at, until }).collect())
     }
 
-    /// Every offer of a show and what became of its orders, in the order in which they were made.
+    /// Sums up the orders of each offer of a show by status, in the order of the line-up.
     pub async fn sales_by_offer(&self, stream: StreamId) -> Result<Vec<OfferSales>> {
         let read =
             "select offer, status, cast(count(*) as bigint), cast(sum(qty) as bigint), cast(sum(amount) as bigint)
             from orders where offer in (select id from offers where stream = $1) group by offer, status";
-        type Row = (Uuid, String, i64, i64, i64);
-        let rows: Vec<Row> = on_reader!(self, pool => sqlx::query_as(read).bind(stream.0).fetch_all(pool).await?);
+        type StatusRow = (Uuid, String, i64, i64, i64);
+        let rows: Vec<StatusRow> = self.query(read).bind(stream.0).fetch_all().await?;
         let mut sums: HashMap<Uuid, Vec<(String, i64, i64, i64)>> = HashMap::new();
         for (offer, status, orders, units, amount) in rows {
             sums.entry(offer).or_default().push((status, orders, units, amount));
@@ -111,10 +112,10 @@ impl Store {
             .collect())
     }
 
-    /// Tries to take money in a show that came to nothing.
+    /// Counts the payment attempts of a show that were declined or failed.
     pub async fn count_failed_payments(&self, stream: StreamId) -> Result<i64> {
         let read = "select cast(count(*) as bigint) from payments p join orders o on o.id = p.order_id
             where o.offer in (select id from offers where stream = $1) and p.status in ('declined', 'failed')";
-        Ok(on_reader!(self, pool => sqlx::query_scalar(read).bind(stream.0).fetch_one(pool).await?))
+        self.query(read).bind(stream.0).fetch_value().await
     }
 }

@@ -1,86 +1,88 @@
-//! Messages that wait for the team.
+//! The review queue: chat messages that are published only after a decision of the team.
 
 use uuid::Uuid;
 
 use super::audit::insert_audit_entry;
-use super::chat::{MessageRow, insert_message, messages};
-use super::{Result, Store, in_transaction, on_reader};
+use super::chat::{MessageRow, PENDING_REVIEW, PUBLISHED, REJECTED, insert_message, messages};
+use super::{Result, Store};
 use crate::domain::chat::REVIEW_QUEUE_MAX;
 use crate::domain::{AuditEntry, ChatMessage, MessageId, Refusal, StreamId, UserId};
 
 const REVIEW_QUEUE_RETRY_MS: i64 = 30_000;
 
 impl Store {
-    /// Puts a message with those that wait, unless there are as many as may.
+    /// Puts a message into the review queue of its show. Refused when the queue is full.
     pub async fn queue_for_review(&self, message: &ChatMessage) -> Result<()> {
-        in_transaction!(self, |tx, dialect| {
-            // One at a time, so that the queue has its length; on SQLite the transaction sees to that.
-            let lock = dialect.pick(
+        self.transaction(async |tx| {
+            // One message at a time, so that the queue keeps its limit. On SQLite the transaction is the lock.
+            let lock = tx.choose(
                 "select version from streams where id = $1 for no key update",
                 "select version from streams where id = $1",
             );
-            let there: Option<i64> = sqlx::query_scalar(lock).bind(message.stream.0).fetch_optional(&mut *tx).await?;
-            there.ok_or(Refusal::NoSuchStream)?;
-            let count = "select count(*) from messages where stream = $1 and status = 'held' and deleted_by is null";
-            let waiting: i64 = sqlx::query_scalar(count).bind(message.stream.0).fetch_one(&mut *tx).await?;
-            if waiting >= REVIEW_QUEUE_MAX {
-                Err(Refusal::ReviewQueueFull { retry_ms: REVIEW_QUEUE_RETRY_MS })?;
+            let version: Option<i64> = tx.query(lock).bind(message.stream.0).fetch_optional_value().await?;
+            version.ok_or(Refusal::NoSuchStream)?;
+            let count = "select count(*) from messages
+                where stream = $1 and status = 'pending_review' and deleted_by is null";
+            let queued: i64 = tx.query(count).bind(message.stream.0).fetch_value().await?;
+            if queued >= REVIEW_QUEUE_MAX {
+                return Err(Refusal::ReviewQueueFull { retry_ms: REVIEW_QUEUE_RETRY_MS }.into());
             }
-            insert_message!(tx, message, "held");
-        });
-        Ok(())
+            insert_message(tx, message, PENDING_REVIEW).await
+        })
+        .await
     }
 
-    /// What waits in a show, oldest first; `of`: only this person's.
-    pub async fn held(&self, stream: StreamId, of: Option<&UserId>) -> Result<Vec<ChatMessage>> {
+    /// Reads the review queue of a show, oldest first. `of`: only the messages of this user.
+    pub async fn review_queue(&self, stream: StreamId, of: Option<&UserId>) -> Result<Vec<ChatMessage>> {
         let read = messages!(
-            "where stream = $1 and status = 'held' and deleted_by is null and ($2 = '' or user_id = $2) order by id limit $3"
+            "where stream = $1 and status = 'pending_review' and deleted_by is null and ($2 = '' or user_id = $2)
+            order by id limit $3"
         );
-        let who = of.map_or("", UserId::as_str);
-        let rows: Vec<MessageRow> = on_reader!(self, pool =>
-            sqlx::query_as(read).bind(stream.0).bind(who).bind(REVIEW_QUEUE_MAX).fetch_all(pool).await?);
-        rows.into_iter().map(MessageRow::message).collect()
+        let user = of.map_or("", UserId::as_str);
+        let rows: Vec<MessageRow> =
+            self.query(read).bind(stream.0).bind(user).bind(REVIEW_QUEUE_MAX).fetch_all().await?;
+        rows.into_iter().map(MessageRow::into_message).collect()
     }
 
-    /// Decides about one that waits: `said` or `hidden`. Refused: it does not wait, or not any more.
+    /// Publishes (`approve`) or rejects a message of the review queue. Refused if the message is not in the queue, or no
+    /// longer.
     pub async fn decide_review(
         &self,
         stream: StreamId,
         id: MessageId,
-        say: bool,
-        deed: &AuditEntry,
+        approve: bool,
+        entry: &AuditEntry,
     ) -> Result<ChatMessage> {
-        let row = in_transaction!(self, |tx, _dialect| {
-            let set = "update messages set status = $3 where id = $1 and stream = $2 and status = 'held' and deleted_by is null";
-            let done = sqlx::query(set)
-                .bind(id.0)
-                .bind(stream.0)
-                .bind(if say { "said" } else { "hidden" })
-                .execute(&mut *tx)
-                .await?
-                .rows_affected();
-            let read = messages!("where id = $1 and stream = $2");
-            let row: Option<MessageRow> =
-                sqlx::query_as(read).bind(id.0).bind(stream.0).fetch_optional(&mut *tx).await?;
-            let row = row.ok_or(Refusal::NoSuchMessage)?;
-            if done == 0 {
-                Err(Refusal::WrongStatus("the message does not wait for anybody"))?;
-            }
-            let user = UserId::parse(&row.user_id).ok();
-            let deed = AuditEntry { user, name: Some(row.user_name.clone()), message: Some(id), ..deed.clone() };
-            insert_audit_entry!(tx, &deed);
-            row
-        });
-        row.message()
+        let row = self
+            .transaction(async |tx| {
+                let set = "update messages set status = $3
+                    where id = $1 and stream = $2 and status = 'pending_review' and deleted_by is null";
+                let status = if approve { PUBLISHED } else { REJECTED };
+                let decided = tx.query(set).bind(id.0).bind(stream.0).bind(status).execute().await?;
+                let read = messages!("where id = $1 and stream = $2");
+                let row: Option<MessageRow> = tx.query(read).bind(id.0).bind(stream.0).fetch_optional().await?;
+                let row = row.ok_or(Refusal::NoSuchMessage)?;
+                if decided == 0 {
+                    return Err(Refusal::WrongStatus("the message is not in the review queue").into());
+                }
+                let user = UserId::parse(&row.user_id).ok();
+                let entry = AuditEntry { user, name: Some(row.user_name.clone()), message: Some(id), ..entry.clone() };
+                insert_audit_entry(tx, &entry).await?;
+                Ok(row)
+            })
+            .await?;
+        row.into_message()
     }
 
-    /// It could not be told after all: it waits again.
-    pub async fn requeue_for_review(&self, id: MessageId, deed: Uuid) -> Result<()> {
-        in_transaction!(self, |tx, _dialect| {
-            let set = "update messages set status = 'held' where id = $1 and status = 'said'";
-            sqlx::query(set).bind(id.0).execute(&mut *tx).await?;
-            sqlx::query("delete from actions where id = $1").bind(deed).execute(&mut *tx).await?;
-        });
-        Ok(())
+    /// Puts an approved message back into the review queue because it could not be broadcast, and removes its audit log
+    /// entry.
+    pub async fn requeue_for_review(&self, id: MessageId, entry: Uuid) -> Result<()> {
+        self.transaction(async |tx| {
+            let set = "update messages set status = 'pending_review' where id = $1 and status = 'published'";
+            tx.query(set).bind(id.0).execute().await?;
+            tx.query("delete from audit_log where id = $1").bind(entry).execute().await?;
+            Ok(())
+        })
+        .await
     }
 }

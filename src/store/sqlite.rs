@@ -1,7 +1,7 @@
-//! The SQLite side: one file, one writer, readers beside it.
+//! The SQLite side: one file, one connection that writes, and a pool of connections that read.
 //!
-//! One connection writes, in turns: a second writer would only wait in SQLite's own busy loop. A lock file keeps
-//! a second server off the same file.
+//! The writing connection is used in turns: a second writer would only wait in SQLite's own busy loop. A lock file
+//! prevents a second server from opening the same file.
 
 use std::fs::{File, TryLockError};
 use std::path::Path;
@@ -27,7 +27,7 @@ pub struct Sqlite {
     selling: mpsc::Sender<SellCall>,
     clock: Clock,
     epoch: i64,
-    /// Held for as long as the store is open; the system lets it go when the process dies.
+    /// Locked as long as the store is open; the operating system releases it when the process dies.
     _lock: File,
 }
 
@@ -35,7 +35,8 @@ impl Sqlite {
     pub async fn open(path: &str, clock: Clock) -> Result<Self> {
         let path = path.trim_start_matches("//");
         if path.is_empty() || path.starts_with(":memory:") {
-            let why = "a SQLite store is a file, like sqlite:livesouk.db: each connection has a memory of its own";
+            let why = "a SQLite store must be a file, like sqlite:livesouk.db: an in-memory database would be another one \
+                for each connection";
             return Err(Error::Setup(why.to_owned()));
         }
         let lock = lock_file(Path::new(path))?;
@@ -43,7 +44,7 @@ impl Sqlite {
             .filename(path)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
-            // FULL: NORMAL may lose the last commits on power loss, and an acknowledged order is not lost.
+            // FULL: NORMAL may lose the last commits on power loss, and an acknowledged order must not be lost.
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(5));
@@ -97,27 +98,27 @@ impl Sqlite {
         self.readers.close().await;
         let connection = self.writer.connection.lock().await.take();
         if let Some(connection) = connection {
-            // Folds the write-ahead log into the file; what is committed is safe either way.
+            // Writes the write-ahead log into the file; whatever is committed is safe in both cases.
             let _ = connection.close().await;
         }
     }
 }
 
-/// Refuses a file another server has open.
+/// Locks the file, or refuses it if another server has it open.
 fn lock_file(path: &Path) -> Result<File> {
     let lock_path = format!("{}.lock", path.display());
     let file = File::create(&lock_path).map_err(|error| Error::Setup(format!("cannot create {lock_path}: {error}")))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(Error::Setup(format!(
-            "another livesouk has {} open; a SQLite file belongs to one server (use Postgres for more)",
+            "another livesouk has {} open; only one server can use a SQLite file (use Postgres for several servers)",
             path.display()
         ))),
         Err(TryLockError::Error(error)) => Err(Error::Setup(format!("cannot lock {lock_path}: {error}"))),
     }
 }
 
-/// Where the one writing connection waits for its next turn. Empty after a fault; the next turn connects anew.
+/// The place of the writing connection between two turns. It is empty after a fault; the next turn connects again.
 #[derive(Debug)]
 pub(super) struct WriterSlot {
     options: SqliteConnectOptions,
@@ -137,14 +138,15 @@ impl WriterSlot {
     }
 }
 
-/// One turn to write. Not [put back](Self::put_back), its connection is closed: after a fault its state is not known.
+/// One turn to write. If it is not [put back](Self::put_back), its connection is closed, because after a fault its state
+/// is not known.
 pub struct Writer<'a> {
     connection: Option<SqliteConnection>,
     slot: MutexGuard<'a, Option<SqliteConnection>>,
 }
 
 impl Writer<'_> {
-    /// `begin immediate`: a plain `begin` would have to upgrade its lock later, and may fail at once.
+    /// `begin immediate`: a plain `begin` has to upgrade its lock later, which may fail immediately.
     pub async fn begin(&mut self) -> Result<Transaction<'_, Db>> {
         match &mut self.connection {
             Some(connection) => Ok(connection.begin_with("begin immediate").await?),

@@ -1,11 +1,10 @@
-//! Shows: their life, their pin, their chat rules.
+//! Shows: their status, their pin, their chat rules.
 
 use uuid::Uuid;
 
 use super::audit::insert_audit_entry;
-use super::{
-    Result, Store, in_transaction, now_in, on_reader, require_known, titles_from_json, titles_to_json, with_deadline,
-};
+use super::transaction::Query;
+use super::{Result, Store, ids_to_json, require_known, titles_from_json, titles_to_json};
 use crate::domain::chat::slow_ms;
 use crate::domain::{
     AuditEntry, ChatMessage, ChatRules, ChatRulesForm, LinkRule, LiveStream, MessageId, Millis, OfferId, Pin, Quote,
@@ -30,7 +29,7 @@ struct StreamRow {
     chat_off: i64,
     links: String,
     review_all: i64,
-    blocklist_v: i64,
+    blocklist_version: i64,
     pinned_message: Option<Uuid>,
     pinned_user: Option<String>,
     pinned_name: Option<String>,
@@ -67,7 +66,7 @@ impl StreamRow {
                     text: self.pinned_body.unwrap_or_default(),
                 }),
             },
-            blocklist_version: self.blocklist_v,
+            blocklist_version: self.blocklist_version,
             likes: self.likes,
             version: self.version,
         })
@@ -80,47 +79,23 @@ macro_rules! streams {
         concat!(
             $before,
             " id, title, titles, host, status, video, poster, scheduled_at, started_at, ended_at, pin, slow_ms, notice,
-            chat_off, links, hold_all, words_v, pinned_message, pinned_user, pinned_name, pinned_body,
+            chat_off, links, review_all, blocklist_version, pinned_message, pinned_user, pinned_name, pinned_body,
             likes, version ",
             $after
         )
     };
 }
 
-/// One update that raises the version and gives the whole stream after it; `None`: no row met the condition.
-macro_rules! change {
-    ($store:expr, $set:literal, $id:expr $(, $bind:expr)*) => {{
-        let update = streams!($set, "");
-        let row: Option<StreamRow> = in_transaction!($store, |tx, _dialect| {
-            sqlx::query_as(update).bind($id.0)$(.bind($bind))*.fetch_optional(&mut *tx).await?
-        });
-        row.map(StreamRow::into_stream).transpose()
-    }};
-    // The same with an entry in the log of actions, if a row met the condition.
-    ($store:expr, $deed:expr; $set:literal, $id:expr $(, $bind:expr)*) => {{
-        let update = streams!($set, "");
-        let row: Option<StreamRow> = in_transaction!($store, |tx, _dialect| {
-            let row = sqlx::query_as(update).bind($id.0)$(.bind($bind))*.fetch_optional(&mut *tx).await?;
-            if row.is_some() {
-                insert_audit_entry!(tx, $deed);
-            }
-            row
-        });
-        row.map(StreamRow::into_stream).transpose()
-    }};
-}
-
-const END_PINS: &str = "update pins set until = $2 where stream = $1 and until is null";
+const END_OPEN_PINS: &str = "update pins set until = $2 where stream = $1 and until is null";
 
 impl Store {
     pub async fn stream(&self, id: StreamId) -> Result<Option<LiveStream>> {
         let read = streams!("select", "from streams where id = $1");
-        let row: Option<StreamRow> =
-            on_reader!(self, pool => sqlx::query_as(read).bind(id.0).fetch_optional(pool).await?);
+        let row: Option<StreamRow> = self.query(read).bind(id.0).fetch_optional().await?;
         row.map(StreamRow::into_stream).transpose()
     }
 
-    /// Shows of one status or of all, newest first, before `after`.
+    /// Reads a page of shows with one status or with any, newest first, before `after`.
     pub async fn streams(
         &self,
         status: Option<StreamStatus>,
@@ -130,18 +105,17 @@ impl Store {
         let read =
             streams!("select", "from streams where id < $1 and ($2 = '' or status = $2) order by id desc limit $3");
         let (before, status) = (after.map_or(Uuid::max(), |id| id.0), status.map_or("", StreamStatus::name));
-        let rows: Vec<StreamRow> =
-            on_reader!(self, pool => sqlx::query_as(read).bind(before).bind(status).bind(limit).fetch_all(pool).await?);
+        let rows: Vec<StreamRow> = self.query(read).bind(before).bind(status).bind(limit).fetch_all().await?;
         rows.into_iter().map(StreamRow::into_stream).collect()
     }
 
     pub async fn create_stream(&self, shop: ShopId, stream: &LiveStream) -> Result<()> {
-        in_transaction!(self, |tx, _dialect| {
-            let now: Millis = now_in!(self, tx);
+        self.transaction(async |tx| {
+            let now = tx.now().await?;
             let insert =
                 "insert into streams (id, shop, title, titles, host, status, video, poster, scheduled_at, created_at)
                 values ($1, $2, $3, $4, $5, 'scheduled', $6, $7, $8, $9)";
-            sqlx::query(insert)
+            tx.query(insert)
                 .bind(stream.id.0)
                 .bind(shop.0)
                 .bind(&stream.title)
@@ -151,178 +125,195 @@ impl Store {
                 .bind(&stream.poster)
                 .bind(stream.scheduled_at)
                 .bind(now)
-                .execute(&mut *tx)
+                .execute()
                 .await?;
-        });
-        Ok(())
+            Ok(())
+        })
+        .await
+    }
+
+    /// Runs one update of a show and gives the show after it; `None`: no row met the condition. `entry` is written into
+    /// the audit log in the same transaction, if a row met the condition.
+    async fn update_stream(
+        &self,
+        update: &'static str,
+        entry: Option<&AuditEntry>,
+        bind: impl for<'q> FnOnce(Query<'q>) -> Query<'q>,
+    ) -> Result<Option<LiveStream>> {
+        let row: Option<StreamRow> = self
+            .transaction(async |tx| {
+                let row = bind(tx.query(update)).fetch_optional().await?;
+                if let (Some(_), Some(entry)) = (&row, entry) {
+                    insert_audit_entry(tx, entry).await?;
+                }
+                Ok(row)
+            })
+            .await?;
+        row.map(StreamRow::into_stream).transpose()
     }
 
     pub async fn start_stream(&self, id: StreamId, now: Millis) -> Result<LiveStream> {
-        let set = change!(
-            self,
+        let start = streams!(
             "update streams set version = version + 1, status = 'live', started_at = $2
             where id = $1 and status = 'scheduled' returning",
-            id,
-            now
-        )?;
-        self.changed_or_refused(id, set, StreamStatus::Live).await
+            ""
+        );
+        let changed = self.update_stream(start, None, |query| query.bind(id.0).bind(now)).await?;
+        self.changed_or_refused(id, changed, StreamStatus::Live).await
     }
 
     pub async fn end_stream(&self, id: StreamId, now: Millis) -> Result<LiveStream> {
-        let set = change!(
-            self,
+        let end = streams!(
             "update streams set version = version + 1, status = 'ended', ended_at = $2
             where id = $1 and status <> 'ended' returning",
-            id,
-            now
-        )?;
-        self.changed_or_refused(id, set, StreamStatus::Ended).await
+            ""
+        );
+        let changed = self.update_stream(end, None, |query| query.bind(id.0).bind(now)).await?;
+        self.changed_or_refused(id, changed, StreamStatus::Ended).await
     }
 
-    /// Pins an offer of this show that is not a draft and not closed, and notes since when.
+    /// Gives the changed show, or the reason why its status could not become `target`.
+    async fn changed_or_refused(
+        &self,
+        id: StreamId,
+        changed: Option<LiveStream>,
+        target: StreamStatus,
+    ) -> Result<LiveStream> {
+        if let Some(stream) = changed {
+            return Ok(stream);
+        }
+        let stream = self.stream(id).await?.ok_or(Refusal::NoSuchStream)?;
+        stream.status.check_transition(target)?;
+        Ok(stream)
+    }
+
+    /// Pins an offer of this show that is on sale (open or paused), and records since when it is pinned.
     pub async fn pin(&self, id: StreamId, offer: OfferId) -> Result<LiveStream> {
         let update = streams!(
             "update streams set version = version + 1, pin = $2 where id = $1 and status <> 'ended' and exists
             (select 1 from offers o where o.id = $2 and o.stream = $1 and o.stage in ('open', 'paused')) returning",
             ""
         );
-        let row: StreamRow = in_transaction!(self, |tx, _dialect| {
-            let now: Millis = now_in!(self, tx);
-            let row = sqlx::query_as(update).bind(id.0).bind(offer.0).fetch_optional(&mut *tx).await?;
+        self.transaction(async |tx| {
+            let now = tx.now().await?;
+            let row: Option<StreamRow> = tx.query(update).bind(id.0).bind(offer.0).fetch_optional().await?;
             let row = row.ok_or(Refusal::NoSuchOffer)?;
-            sqlx::query(END_PINS).bind(id.0).bind(now).execute(&mut *tx).await?;
-            let note = "insert into pins (stream, at, offer) values ($1, $2, $3)
+            tx.query(END_OPEN_PINS).bind(id.0).bind(now).execute().await?;
+            let record = "insert into pins (stream, at, offer) values ($1, $2, $3)
                 on conflict (stream, at, offer) do update set until = null";
-            sqlx::query(note).bind(id.0).bind(now).bind(offer.0).execute(&mut *tx).await?;
-            row
-        });
-        row.into_stream()
+            tx.query(record).bind(id.0).bind(now).bind(offer.0).execute().await?;
+            row.into_stream()
+        })
+        .await
     }
 
     pub async fn unpin(&self, id: StreamId) -> Result<LiveStream> {
         let update = streams!("update streams set version = version + 1, pin = null where id = $1 returning", "");
-        let row: StreamRow = in_transaction!(self, |tx, _dialect| {
-            let now: Millis = now_in!(self, tx);
-            let row = sqlx::query_as(update).bind(id.0).fetch_optional(&mut *tx).await?;
+        self.transaction(async |tx| {
+            let now = tx.now().await?;
+            let row: Option<StreamRow> = tx.query(update).bind(id.0).fetch_optional().await?;
             let row = row.ok_or(Refusal::NoSuchStream)?;
-            sqlx::query(END_PINS).bind(id.0).bind(now).execute(&mut *tx).await?;
-            row
-        });
-        row.into_stream()
+            tx.query(END_OPEN_PINS).bind(id.0).bind(now).execute().await?;
+            row.into_stream()
+        })
+        .await
     }
 
-    /// Changes the rules that are given and leaves the others.
-    pub async fn set_rules(&self, id: StreamId, form: &ChatRulesForm, deed: &AuditEntry) -> Result<LiveStream> {
+    /// Changes the chat rules that are given and leaves the others as they are.
+    pub async fn set_rules(&self, id: StreamId, form: &ChatRulesForm, entry: &AuditEntry) -> Result<LiveStream> {
         let slow_ms = form.slow_s.map(slow_ms).transpose()?;
-        let set = change!(
-            self,
-            deed;
-            "update streams set version = version + 1, slow_ms = coalesce($2, slow_ms), chat_off = coalesce($3, chat_off),
-            links = coalesce($4, links), hold_all = coalesce($5, hold_all) where id = $1 returning",
-            id,
-            slow_ms,
-            form.off.map(i64::from),
-            form.links.map(LinkRule::name),
-            form.review_all.map(i64::from)
-        )?;
-        set.ok_or_else(|| Refusal::NoSuchStream.into())
+        let update = streams!(
+            "update streams set version = version + 1, slow_ms = coalesce($2, slow_ms),
+            chat_off = coalesce($3, chat_off), links = coalesce($4, links), review_all = coalesce($5, review_all)
+            where id = $1 returning",
+            ""
+        );
+        let changed = self.update_stream(update, Some(entry), |query| {
+            query
+                .bind(id.0)
+                .bind(slow_ms)
+                .bind(form.off.map(i64::from))
+                .bind(form.links.map(LinkRule::name))
+                .bind(form.review_all.map(i64::from))
+        });
+        changed.await?.ok_or_else(|| Refusal::NoSuchStream.into())
     }
 
-    pub async fn set_notice(&self, id: StreamId, notice: Option<&str>, deed: &AuditEntry) -> Result<LiveStream> {
-        let set = change!(
-            self,
-            deed;
-            "update streams set version = version + 1, notice = $2 where id = $1 returning",
-            id,
-            notice
-        )?;
-        set.ok_or_else(|| Refusal::NoSuchStream.into())
+    pub async fn set_notice(&self, id: StreamId, notice: Option<&str>, entry: &AuditEntry) -> Result<LiveStream> {
+        let update = streams!("update streams set version = version + 1, notice = $2 where id = $1 returning", "");
+        let changed = self.update_stream(update, Some(entry), |query| query.bind(id.0).bind(notice));
+        changed.await?.ok_or_else(|| Refusal::NoSuchStream.into())
     }
 
-    /// Puts a message above the others, if it is still there to be seen.
-    pub async fn pin_message(&self, message: &ChatMessage, deed: &AuditEntry) -> Result<LiveStream> {
-        let set = change!(
-            self,
-            deed;
-            "update streams set version = version + 1, pinned_message = $2, pinned_user = $3, pinned_name = $4, pinned_body = $5
-            where id = $1 and exists (select 1 from messages m where m.id = $2 and m.deleted_by is null and m.status = 'said')
+    /// Pins a chat message above the others, if it is published and not deleted.
+    pub async fn pin_message(&self, message: &ChatMessage, entry: &AuditEntry) -> Result<LiveStream> {
+        let update = streams!(
+            "update streams set version = version + 1, pinned_message = $2, pinned_user = $3, pinned_name = $4,
+            pinned_body = $5 where id = $1
+            and exists (select 1 from messages m where m.id = $2 and m.deleted_by is null and m.status = 'published')
             returning",
-            message.stream,
-            message.id.0,
-            message.from.id.as_str(),
-            &message.from.name,
-            &message.text
-        )?;
-        set.ok_or_else(|| Refusal::NoSuchMessage.into())
+            ""
+        );
+        let changed = self.update_stream(update, Some(entry), |query| {
+            query
+                .bind(message.stream.0)
+                .bind(message.id.0)
+                .bind(message.from.id.as_str())
+                .bind(&message.from.name)
+                .bind(&message.text)
+        });
+        changed.await?.ok_or_else(|| Refusal::NoSuchMessage.into())
     }
 
-    pub async fn unpin_message(&self, id: StreamId, deed: &AuditEntry) -> Result<Option<LiveStream>> {
-        change!(
-            self,
-            deed;
+    pub async fn unpin_message(&self, id: StreamId, entry: &AuditEntry) -> Result<Option<LiveStream>> {
+        let update = streams!(
             "update streams set version = version + 1, pinned_message = null, pinned_user = null, pinned_name = null,
             pinned_body = null where id = $1 and pinned_message is not null returning",
-            id
-        )
+            ""
+        );
+        self.update_stream(update, Some(entry), |query| query.bind(id.0)).await
     }
 
-    /// What was taken away does not stand above the rest: this message, or whatever this person said.
+    /// Unpins the pinned chat message if it is this message or was sent by this user: a deleted message does not stay
+    /// pinned.
     pub async fn unpin_removed_message(
         &self,
         id: StreamId,
         message: Option<MessageId>,
         user: Option<&UserId>,
     ) -> Result<Option<LiveStream>> {
-        change!(
-            self,
+        let update = streams!(
             "update streams set version = version + 1, pinned_message = null, pinned_user = null, pinned_name = null,
             pinned_body = null where id = $1 and (pinned_message = $2 or pinned_user = $3) returning",
-            id,
-            message.map(|id| id.0),
-            user.map(UserId::as_str)
-        )
+            ""
+        );
+        let (message, user) = (message.map(|id| id.0), user.map(UserId::as_str));
+        self.update_stream(update, None, |query| query.bind(id.0).bind(message).bind(user)).await
     }
 
-    /// Adds hearts that were counted in memory.
-    /// Gives the sum.
+    /// Adds likes that were counted in memory. Gives the sum.
     pub async fn add_likes(&self, id: StreamId, likes: i64) -> Result<i64> {
-        Ok(in_transaction!(self, |tx, _dialect| {
+        self.transaction(async |tx| {
             let add = "update streams set likes = likes + $2 where id = $1 returning likes";
-            let sum: Option<i64> = sqlx::query_scalar(add).bind(id.0).bind(likes).fetch_optional(&mut *tx).await?;
-            sum.unwrap_or(likes)
-        }))
+            let sum: Option<i64> = tx.query(add).bind(id.0).bind(likes).fetch_optional_value().await?;
+            Ok(sum.unwrap_or(likes))
+        })
+        .await
     }
 
-    /// The version and the likes of these shows.
+    /// Reads the version and the likes of these shows. Empty on SQLite: it has one node, which changes them all itself.
     pub async fn stream_versions(&self, ids: &[StreamId]) -> Result<Vec<(StreamId, i64, i64)>> {
+        if matches!(self, Store::Sqlite(_)) {
+            return Ok(Vec::new());
+        }
         let mut found = Vec::with_capacity(ids.len());
-        // Few at a time on SQLite, whose lists are bound one by one.
-        for some in ids.chunks(500) {
-            let rows: Vec<(Uuid, i64, i64)> = match self {
-                Store::Postgres(db) => {
-                    let read = "select id, version, likes from streams where id = any($1)";
-                    let ids: Vec<Uuid> = some.iter().map(|id| id.0).collect();
-                    with_deadline(async { Ok(sqlx::query_as(read).bind(ids).fetch_all(db.pool()).await?) }).await?
-                }
-                Store::Sqlite(_) => Vec::new(),
-            };
+        for ids in ids.chunks(500) {
+            let read = "select id, version, likes from streams
+                where id = any (array(select value::uuid from json_array_elements_text($1::json)))";
+            let rows: Vec<(Uuid, i64, i64)> =
+                self.query(read).bind(ids_to_json(ids.iter().map(|id| id.0))?).fetch_all().await?;
             found.extend(rows.into_iter().map(|(id, version, likes)| (StreamId(id), version, likes)));
         }
         Ok(found)
-    }
-
-    /// The stream, or why it could not become `wanted`.
-    async fn changed_or_refused(
-        &self,
-        id: StreamId,
-        set: Option<LiveStream>,
-        wanted: StreamStatus,
-    ) -> Result<LiveStream> {
-        if let Some(stream) = set {
-            return Ok(stream);
-        }
-        let stream = self.stream(id).await?.ok_or(Refusal::NoSuchStream)?;
-        stream.status.check_transition(wanted)?;
-        Ok(stream)
     }
 }

@@ -1,31 +1,31 @@
-//! The book of the test provider. It stands for a system outside: only `app/script.rs` opens it, never in a
-//! transaction of ours, and it outlives restarts and is shared by nodes as the real one would be.
+//! The ledger of the test provider. It stands for an external system: only the test provider in `app` uses it, never in
+//! a transaction with our own tables. It survives restarts and is shared by all nodes, as a real provider's would be.
 //!
-//! It remembers keys: the same key gives the same answer, and with other words it is an error.
+//! It remembers idempotency keys: the same key gets the same reply, and with another request it is an error.
 
 use uuid::Uuid;
 
-use super::{Error, Result, Store, in_transaction, now_in, on_reader, require_known};
+use super::{Error, Result, Store, require_known};
 use crate::domain::test_provider::{IntentChange, IntentChangeError, TestScenario};
 use crate::domain::{Millis, OrderId, Payment, PaymentIntent, PaymentIntentStatus};
 
-/// An entry: the intent, and what it will do.
+/// A payment intent in the ledger, and the scenario that it follows.
 #[derive(Clone, PartialEq, Debug)]
 pub struct TestIntent {
     pub intent: PaymentIntent,
-    pub script: TestScenario,
+    pub scenario: TestScenario,
 }
 
-/// What a call was told.
+/// The reply to a call.
 #[derive(Clone, PartialEq, Debug)]
 pub enum TestProviderReply {
-    /// `again`: this key was told so before.
     Done {
         test_intent: TestIntent,
+        /// The key got this reply before.
         replayed: bool,
     },
     Denied(IntentChangeError),
-    /// The key was used with other words.
+    /// The key was used for another request.
     KeyReused,
     NoSuchIntent,
 }
@@ -46,8 +46,8 @@ struct IntentRow {
 
 impl IntentRow {
     fn into_test_intent(self) -> Result<TestIntent> {
-        let script = TestScenario::parse(&self.scenario)
-            .map_err(|_| Error::CorruptRow(format!("script `{}`", self.scenario)))?;
+        let scenario = TestScenario::parse(&self.scenario)
+            .map_err(|_| Error::CorruptRow(format!("scenario `{}`", self.scenario)))?;
         let intent = PaymentIntent {
             reference: self.id,
             status: require_known(PaymentIntentStatus::parse(&self.status), "intent status", &self.status)?,
@@ -59,86 +59,84 @@ impl IntentRow {
             captured: self.captured,
             refunded: self.refunded,
         };
-        Ok(TestIntent { intent, script })
+        Ok(TestIntent { intent, scenario })
     }
 }
 
+/// Every column of an intent; a condition follows.
 macro_rules! intents {
-    ($rest:literal) => {
+    ($condition:literal) => {
         concat!(
-            "select id, order_id, attempt, script, status, amount, currency, livemode, captured, refunded
+            "select id, order_id, attempt, scenario, status, amount, currency, livemode, captured, refunded
             from test_intents where ",
-            $rest
+            $condition
         )
     };
 }
 
 const SELECT_INTENT_BY_REFERENCE: &str = intents!("id = $1");
 
-/// What stands in the book for a key: `ok` and the status it was told, `no` and why, or `later`.
-fn reply_to_text(told: std::result::Result<PaymentIntentStatus, IntentChangeError>) -> String {
-    match told {
+/// The text that is kept for a key: `ok` and the status of the reply, `no` and the reason, or `later`.
+fn reply_to_text(reply: std::result::Result<PaymentIntentStatus, IntentChangeError>) -> String {
+    match reply {
         Ok(status) => format!("ok {}", status.name()),
-        Err(IntentChangeError::Permanent(why)) => format!("no {why}"),
+        Err(IntentChangeError::Permanent(reason)) => format!("no {reason}"),
         Err(IntentChangeError::Temporary) => "later".to_owned(),
     }
 }
 
 impl Store {
-    /// Makes the intent of a try, or tells what this key was told before.
-    pub async fn create_test_intent(&self, payment: &Payment, script: TestScenario) -> Result<TestProviderReply> {
+    /// Creates the intent of a payment attempt, or gives the reply that this key got before.
+    pub async fn create_test_intent(&self, payment: &Payment, scenario: TestScenario) -> Result<TestProviderReply> {
         let request = format!(
             "create {} {} {} {} {}",
             payment.order, payment.attempt, payment.token, payment.amount, payment.currency
         );
-        let (row, known): (IntentRow, Option<(String, String)>) = in_transaction!(self, |tx, _dialect| {
-            let now: Millis = now_in!(self, tx);
+        self.transaction(async |tx| {
+            let now = tx.now().await?;
             let reference = format!("test_{}", Uuid::new_v4().simple());
-            // The key first: of two calls at once with one key the second waits here, and finds it taken.
+            // The key is written first: of two calls with one key, the second waits here and finds the key taken.
             let call = "insert into test_calls (key, request, intent, answer, created_at) values ($1, $2, $3, $4, $5)
                 on conflict (key) do nothing";
-            let fresh = sqlx::query(call)
+            let inserted = tx
+                .query(call)
                 .bind(payment.create_key())
                 .bind(&request)
                 .bind(&reference)
-                .bind(reply_to_text(Ok(script.initial_status())))
+                .bind(reply_to_text(Ok(scenario.initial_status())))
                 .bind(now)
-                .execute(&mut *tx)
-                .await?
-                .rows_affected()
-                == 1;
-            if fresh {
-                let insert = "insert into test_intents (id, order_id, attempt, script, status, amount, currency,
+                .execute()
+                .await?;
+            if inserted == 1 {
+                let insert = "insert into test_intents (id, order_id, attempt, scenario, status, amount, currency,
                         created_at, changed_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $8)";
-                sqlx::query(insert)
+                tx.query(insert)
                     .bind(&reference)
                     .bind(payment.order.0)
                     .bind(payment.attempt)
-                    .bind(script.name())
-                    .bind(script.initial_status().name())
-                    .bind(script.authorized_amount(payment.amount))
+                    .bind(scenario.name())
+                    .bind(scenario.initial_status().name())
+                    .bind(scenario.authorized_amount(payment.amount))
                     .bind(&payment.currency)
                     .bind(now)
-                    .execute(&mut *tx)
+                    .execute()
                     .await?;
-                (sqlx::query_as(SELECT_INTENT_BY_REFERENCE).bind(&reference).fetch_one(&mut *tx).await?, None)
-            } else {
-                let read = "select request, answer, intent from test_calls where key = $1";
-                let (before, answer, intent): (String, String, String) =
-                    sqlx::query_as(read).bind(payment.create_key()).fetch_one(&mut *tx).await?;
-                let row = sqlx::query_as(SELECT_INTENT_BY_REFERENCE).bind(&intent).fetch_one(&mut *tx).await?;
-                (row, Some((before, answer)))
+                let row: IntentRow = tx.query(SELECT_INTENT_BY_REFERENCE).bind(&reference).fetch_one().await?;
+                return Ok(TestProviderReply::Done { test_intent: row.into_test_intent()?, replayed: false });
             }
-        });
-        let booked = row.into_test_intent()?;
-        Ok(match known {
-            None => TestProviderReply::Done { test_intent: booked, replayed: false },
-            Some((before, _)) if before != request => TestProviderReply::KeyReused,
-            Some((_, answer)) => replay_reply(booked, &answer),
+            let read = "select request, answer, intent from test_calls where key = $1";
+            let (before, reply, intent): (String, String, String) =
+                tx.query(read).bind(payment.create_key()).fetch_one().await?;
+            if before != request {
+                return Ok(TestProviderReply::KeyReused);
+            }
+            let row: IntentRow = tx.query(SELECT_INTENT_BY_REFERENCE).bind(&intent).fetch_one().await?;
+            Ok(replay_reply(row.into_test_intent()?, &reply))
         })
+        .await
     }
 
-    /// Changes an intent under a key, or tells what this key was told before.
+    /// Changes an intent under a key, or gives the reply that this key got before.
     pub async fn change_test_intent(
         &self,
         key: &str,
@@ -146,79 +144,78 @@ impl Store {
         change: IntentChange,
     ) -> Result<TestProviderReply> {
         let request = format!("{reference} {}", change.describe());
-        Ok(in_transaction!(self, |tx, dialect| {
-            let lock = dialect.pick(intents!("id = $1 for update"), SELECT_INTENT_BY_REFERENCE);
-            let row: Option<IntentRow> = sqlx::query_as(lock).bind(reference).fetch_optional(&mut *tx).await?;
+        self.transaction(async |tx| {
+            let lock = tx.choose(intents!("id = $1 for update"), SELECT_INTENT_BY_REFERENCE);
+            let row: Option<IntentRow> = tx.query(lock).bind(reference).fetch_optional().await?;
             let read = "select request, answer from test_calls where key = $1";
-            let before: Option<(String, String)> = sqlx::query_as(read).bind(key).fetch_optional(&mut *tx).await?;
-            let later = before.as_ref().is_some_and(|(_, answer)| answer == "later");
-            match (row, before) {
-                (_, Some((before, _))) if before != request => TestProviderReply::KeyReused,
-                (None, _) => TestProviderReply::NoSuchIntent,
-                (Some(row), Some((_, answer))) if !later => replay_reply(row.into_test_intent()?, &answer),
-                (Some(row), _) => {
-                    let mut booked = row.into_test_intent()?;
-                    let told = booked.script.apply(&mut booked.intent, change, later);
-                    let now: Millis = now_in!(self, tx);
-                    let write = "update test_intents set status = $2, captured = $3, refunded = $4, changed_at = $5
-                        where id = $1";
-                    sqlx::query(write)
-                        .bind(reference)
-                        .bind(booked.intent.status.name())
-                        .bind(booked.intent.captured)
-                        .bind(booked.intent.refunded)
-                        .bind(now)
-                        .execute(&mut *tx)
-                        .await?;
-                    let call = "insert into test_calls (key, request, intent, answer, created_at)
-                        values ($1, $2, $3, $4, $5) on conflict (key) do update set answer = excluded.answer";
-                    sqlx::query(call)
-                        .bind(key)
-                        .bind(&request)
-                        .bind(reference)
-                        .bind(reply_to_text(told.map(|()| booked.intent.status)))
-                        .bind(now)
-                        .execute(&mut *tx)
-                        .await?;
-                    match told {
-                        Ok(()) => TestProviderReply::Done { test_intent: booked, replayed: false },
-                        Err(denied) => TestProviderReply::Denied(denied),
-                    }
-                }
-            }
-        }))
+            let before: Option<(String, String)> = tx.query(read).bind(key).fetch_optional().await?;
+            let is_retry = before.as_ref().is_some_and(|(_, reply)| reply == "later");
+            let row = match (row, before) {
+                (_, Some((before, _))) if before != request => return Ok(TestProviderReply::KeyReused),
+                (None, _) => return Ok(TestProviderReply::NoSuchIntent),
+                (Some(row), Some((_, reply))) if !is_retry => return Ok(replay_reply(row.into_test_intent()?, &reply)),
+                (Some(row), _) => row,
+            };
+            let mut test_intent = row.into_test_intent()?;
+            let reply = test_intent.scenario.apply(&mut test_intent.intent, change, is_retry);
+            let now = tx.now().await?;
+            let write = "update test_intents set status = $2, captured = $3, refunded = $4, changed_at = $5
+                where id = $1";
+            tx.query(write)
+                .bind(reference)
+                .bind(test_intent.intent.status.name())
+                .bind(test_intent.intent.captured)
+                .bind(test_intent.intent.refunded)
+                .bind(now)
+                .execute()
+                .await?;
+            let call = "insert into test_calls (key, request, intent, answer, created_at)
+                values ($1, $2, $3, $4, $5) on conflict (key) do update set answer = excluded.answer";
+            tx.query(call)
+                .bind(key)
+                .bind(&request)
+                .bind(reference)
+                .bind(reply_to_text(reply.map(|()| test_intent.intent.status)))
+                .bind(now)
+                .execute()
+                .await?;
+            Ok(match reply {
+                Ok(()) => TestProviderReply::Done { test_intent, replayed: false },
+                Err(denied) => TestProviderReply::Denied(denied),
+            })
+        })
+        .await
     }
 
-    /// Forgets calls from before `before`, as every provider does in time; gives how many those were.
+    /// Forgets the keys of calls before `before`, as every provider does in time. Gives how many.
     pub async fn prune_test_calls(&self, before: Millis) -> Result<u64> {
-        Ok(in_transaction!(self, |tx, _dialect| {
-            let prune = "delete from test_calls where created_at < $1";
-            sqlx::query(prune).bind(before).execute(&mut *tx).await?.rows_affected()
-        }))
+        self.transaction(async |tx| {
+            tx.query("delete from test_calls where created_at < $1").bind(before).execute().await
+        })
+        .await
     }
 
-    /// An intent by its name.
+    /// Finds an intent by its reference.
     pub async fn test_intent(&self, reference: &str) -> Result<Option<TestIntent>> {
-        let row: Option<IntentRow> = on_reader!(self, pool => sqlx::query_as(SELECT_INTENT_BY_REFERENCE).bind(reference).fetch_optional(pool).await?);
+        let row: Option<IntentRow> = self.query(SELECT_INTENT_BY_REFERENCE).bind(reference).fetch_optional().await?;
         row.map(IntentRow::into_test_intent).transpose()
     }
 
-    /// An intent by what was given along with it.
+    /// Finds the intent of a payment attempt.
     pub async fn test_intent_of(&self, order: OrderId, attempt: i64) -> Result<Option<TestIntent>> {
         let read = intents!("order_id = $1 and attempt = $2 order by id limit 1");
-        let row: Option<IntentRow> =
-            on_reader!(self, pool => sqlx::query_as(read).bind(order.0).bind(attempt).fetch_optional(pool).await?);
+        let row: Option<IntentRow> = self.query(read).bind(order.0).bind(attempt).fetch_optional().await?;
         row.map(IntentRow::into_test_intent).transpose()
     }
 }
 
-/// The answer of before, word for word: the status is the one of then.
-fn replay_reply(mut booked: TestIntent, answer: &str) -> TestProviderReply {
-    match answer.split_once(' ') {
+/// Gives the earlier reply again, with the status that it had then.
+fn replay_reply(mut test_intent: TestIntent, reply: &str) -> TestProviderReply {
+    match reply.split_once(' ') {
         Some(("ok", status)) => {
-            booked.intent.status = PaymentIntentStatus::parse(status).unwrap_or(booked.intent.status);
-            TestProviderReply::Done { test_intent: booked, replayed: true }
+            test_intent.intent.status = PaymentIntentStatus::parse(status).unwrap_or(test_intent.intent.status);
+            TestProviderReply::Done { test_intent, replayed: true }
         }
-        _ => TestProviderReply::Denied(IntentChangeError::Permanent("as it was told before")),
+        _ => TestProviderReply::Denied(IntentChangeError::Permanent("the same reply as before")),
     }
 }

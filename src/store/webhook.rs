@@ -1,67 +1,71 @@
-//! The inbox of webhooks: told twice is kept once, and it is worked off when somebody has time.
+//! The inbox of payment webhooks: an event that is delivered twice is kept once, and a background job processes it.
 
-use super::{Result, Store, in_transaction, now_in, on_reader};
+use super::{Result, Store};
 use crate::domain::Millis;
 
-/// What a provider told us of. What is true is asked of it; this only says that there is something to ask.
+/// A payment provider's notice that something happened. What is true is read from the provider; the event only says that
+/// there is something to read.
 #[derive(Clone, PartialEq, Debug, sqlx::FromRow)]
 pub struct PaymentEvent {
     pub provider: String,
     pub event_id: String,
     pub kind: String,
-    /// The provider's name of what it is about, where it is about something we know how to ask for.
+    /// The provider's reference of the object that the event is about, if it is an object that we can fetch.
     pub reference: Option<String>,
 }
 
 impl Store {
-    /// `false`: it was told before.
+    /// `false`: the event was delivered before.
     pub async fn insert_payment_event(&self, event: &PaymentEvent) -> Result<bool> {
-        let kept = in_transaction!(self, |tx, _dialect| {
-            let now: Millis = now_in!(self, tx);
-            let keep = "insert into payment_events (provider, event_id, kind, reference, received_at)
+        self.transaction(async |tx| {
+            let now = tx.now().await?;
+            let insert = "insert into payment_events (provider, event_id, kind, reference, received_at)
                 values ($1, $2, $3, $4, $5) on conflict (provider, event_id) do nothing";
-            sqlx::query(keep)
+            let inserted = tx
+                .query(insert)
                 .bind(&event.provider)
                 .bind(&event.event_id)
                 .bind(&event.kind)
                 .bind(&event.reference)
                 .bind(now)
-                .execute(&mut *tx)
-                .await?
-                .rows_affected()
-        });
-        Ok(kept > 0)
+                .execute()
+                .await?;
+            Ok(inserted > 0)
+        })
+        .await
     }
 
-    /// Events not done that nobody has tried since `since`; those tried longest ago first.
+    /// Finds events that are not done and were not tried since `since`; those tried longest ago come first.
     pub async fn pending_payment_events(&self, since: Millis, most: i64) -> Result<Vec<PaymentEvent>> {
         let read = "select provider, event_id, kind, reference from payment_events
             where done_at is null and tried_at <= $1 order by tried_at, received_at, event_id limit $2";
-        Ok(on_reader!(self, pool => sqlx::query_as(read).bind(since).bind(most).fetch_all(pool).await?))
+        self.query(read).bind(since).bind(most).fetch_all().await
     }
 
-    /// Tried, and done or to be tried again.
+    /// Marks an event as tried, and as done if it is; otherwise it is tried again.
     pub async fn mark_payment_event(&self, event: &PaymentEvent, done: bool) -> Result<()> {
-        in_transaction!(self, |tx, _dialect| {
-            let now: Millis = now_in!(self, tx);
+        self.transaction(async |tx| {
+            let now = tx.now().await?;
             let mark = "update payment_events set tried_at = $3, done_at = coalesce(done_at, $4)
                 where provider = $1 and event_id = $2";
-            sqlx::query(mark)
+            tx.query(mark)
                 .bind(&event.provider)
                 .bind(&event.event_id)
                 .bind(now)
                 .bind(done.then_some(now))
-                .execute(&mut *tx)
+                .execute()
                 .await?;
-        });
-        Ok(())
+            Ok(())
+        })
+        .await
     }
 
-    /// Forgets what was received before `before`, done or not: the reconciler knows of everything that matters.
+    /// Deletes events received before `before`, done or not: the reconciler finds every payment that matters. Gives how
+    /// many.
     pub async fn prune_payment_events(&self, before: Millis) -> Result<u64> {
-        Ok(in_transaction!(self, |tx, _dialect| {
-            let prune = "delete from payment_events where received_at < $1";
-            sqlx::query(prune).bind(before).execute(&mut *tx).await?.rows_affected()
-        }))
+        self.transaction(async |tx| {
+            tx.query("delete from payment_events where received_at < $1").bind(before).execute().await
+        })
+        .await
     }
 }

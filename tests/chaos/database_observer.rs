@@ -157,7 +157,7 @@ pub async fn read_all_rows(connection: &mut PgConnection) -> Result<DatabaseRows
     let payments =
         "select order_id::text as order, token, status, amount, currency from payments order by order_id, attempt";
     let payments = sqlx::query_as(payments).fetch_all(&mut *look).await?;
-    let book = "select order_id::text as order, script, status, amount, captured, refunded from test_intents order by order_id";
+    let book = "select order_id::text as order, scenario, status, amount, captured, refunded from test_intents order by order_id";
     let book = sqlx::query_as(book).fetch_all(&mut *look).await?;
     look.commit().await?;
     Ok((offers, orders, payments, book))

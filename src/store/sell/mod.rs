@@ -1,9 +1,9 @@
-//! A batch of purchases in one short transaction: lock the offer's row, read what these buyers and keys already
-//! have, ask `domain::decide`, write, commit.
+//! The selling path: a batch of purchases in one short transaction. Lock the offer's row, read what these buyers and
+//! keys already have, let `domain::decide` decide, write, commit.
 //!
-//! Two statements, never one: a statement that locks and sums in one snapshot reads the sums as they were before
-//! it waited, and gives a buyer twice the limit. The look-ups are scalar subqueries: written as a join they turn
-//! into hash joins over the whole table once it is large.
+//! The lock and the sums are two statements, never one: a statement that locks and sums in one snapshot reads the sums
+//! as they were before it waited, and gives a buyer twice the limit. The look-ups are scalar subqueries: written as a
+//! join, they turn into hash joins over the whole table once it is large.
 
 mod postgres;
 mod sqlite;
@@ -25,46 +25,47 @@ use postgres::PostgresTurn;
 pub use sqlite::SellCall;
 pub(super) use sqlite::start as start_sqlite;
 
-/// What became of a batch. Answers stand in the order of the asks.
+/// The outcome of a batch. The results are in the order of the requests.
 #[derive(Clone, Debug)]
 pub struct BatchOutcome {
     pub results: Vec<std::result::Result<PurchaseOutcome, Refusal>>,
     /// The offer after the batch.
     pub terms: OfferTerms,
-    /// Units held or capturing, known when none is left.
+    /// Units in held and capturing orders; known only when no unit is left, otherwise 0.
     pub unpaid: i64,
-    /// The database's time of the decision.
+    /// The time of the decision, by the database's clock.
     pub now: Millis,
 }
 
 #[derive(Clone, Debug)]
 pub struct PurchaseOutcome {
     pub order: Order,
-    /// The key's earlier order, not a new one.
+    /// The order was created earlier with the same idempotency key.
     pub replayed: bool,
 }
 
-/// The right to decide an offer's next batch: on Postgres its row is locked, on SQLite the one writer keeps the order.
+/// The right to decide an offer's next batch. On Postgres the offer's row is locked; on SQLite the one writer task runs
+/// batches one after the other.
 pub enum BatchTurn<'a> {
     Postgres(PostgresTurn<'a>),
     Sqlite(&'a Sqlite, OfferId),
 }
 
 impl BatchTurn<'_> {
-    /// Decides and writes one batch; answers only after the commit. Each buyer stands in it at most once.
-    pub async fn sell(self, asks: &[PurchaseRequest]) -> Result<BatchOutcome> {
+    /// Decides and writes one batch, and returns only after the commit. Each buyer is in the batch at most once.
+    pub async fn sell(self, requests: &[PurchaseRequest]) -> Result<BatchOutcome> {
         match self {
-            BatchTurn::Postgres(turn) => turn.sell(asks).await,
+            BatchTurn::Postgres(turn) => turn.sell(requests).await,
             BatchTurn::Sqlite(db, offer) => {
-                let (answer, answered) = oneshot::channel();
-                let call = SellCall { offer, requests: asks.to_vec(), reply: answer };
+                let (reply, outcome) = oneshot::channel();
+                let call = SellCall { offer, requests: requests.to_vec(), reply };
                 db.selling().send(call).await.map_err(|_| sqlx::Error::WorkerCrashed)?;
-                answered.await.map_err(|_| sqlx::Error::WorkerCrashed)?
+                outcome.await.map_err(|_| sqlx::Error::WorkerCrashed)?
             }
         }
     }
 
-    /// Lets the next one have it.
+    /// Gives the turn up without a batch.
     pub async fn release(self) {
         if let BatchTurn::Postgres(turn) = self {
             turn.release().await;
@@ -82,32 +83,32 @@ impl Store {
         }
     }
 
-    /// The turn after the one that is taken: it waits in the database's own queue and comes with the commit of the one
-    /// before. None where there is nothing to gain, or connections are scarce.
+    /// Queues for the turn after the current one, in the database's own lock queue: it comes with the commit of the batch
+    /// before. `None` on SQLite, where it would gain nothing, and while connections are scarce.
     pub fn next_turn(&self, offer: OfferId) -> Option<impl Future<Output = Result<BatchTurn<'_>>> + Send> {
         let Store::Postgres(db) = self else { return None };
         let spare = db.selling().spare()?;
         Some(async move { PostgresTurn::acquire(spare.borrow().await?, offer).await.map(BatchTurn::Postgres) })
     }
 
-    /// A turn and its batch.
-    pub async fn sell(&self, offer: OfferId, asks: &[PurchaseRequest]) -> Result<BatchOutcome> {
-        self.turn(offer).await?.sell(asks).await
+    /// Waits for a turn and sells one batch.
+    pub async fn sell(&self, offer: OfferId, requests: &[PurchaseRequest]) -> Result<BatchOutcome> {
+        self.turn(offer).await?.sell(requests).await
     }
 }
 
-/// What was read under the lock and what follows from it.
+/// A batch that is decided and not yet written.
 struct DecidedBatch {
     terms: OfferTerms,
     decisions: Vec<Decision>,
     unpaid: i64,
     now: Millis,
     new_orders: Vec<Order>,
-    /// The orders that keys of the batch made before.
+    /// The orders that were created earlier with keys of this batch.
     existing_orders: HashMap<OrderId, Order>,
 }
 
-/// What every order of the batch shares.
+/// What all orders of a batch have in common.
 struct OfferHeader {
     offer: OfferId,
     stream: Uuid,
@@ -115,55 +116,48 @@ struct OfferHeader {
 }
 
 fn decide_batch(
-    shared: &OfferHeader,
+    header: &OfferHeader,
     mut terms: OfferTerms,
     now: Millis,
     unpaid: i64,
-    asks: &[PurchaseRequest],
-    had: ExistingPurchases,
+    requests: &[PurchaseRequest],
+    existing: ExistingPurchases,
 ) -> Result<DecidedBatch> {
-    let ExistingPurchases { purchases: priors, orders: known } = had;
-    let verdicts = decide(&terms, now, unpaid, asks, &priors);
-    let held: Vec<Order> = asks
+    let ExistingPurchases { purchases, orders: existing_orders } = existing;
+    let decisions = decide(&terms, now, unpaid, requests, &purchases);
+    let new_orders: Vec<Order> = requests
         .iter()
-        .zip(&verdicts)
-        .filter_map(|(ask, verdict)| match verdict {
-            Decision::Held { place } => Some(held_order(shared, &terms, now, ask, *place)),
+        .zip(&decisions)
+        .filter_map(|(request, decision)| match decision {
+            Decision::Held { place } => Some(held_order(header, &terms, now, request, *place)),
             _ => None,
         })
         .collect();
-    let units: i64 = held.iter().map(|order| order.qty).sum();
+    let units: i64 = new_orders.iter().map(|order| order.qty).sum();
     if units > 0 {
         terms.reserved += units;
-        terms.next_place += held.len() as i64;
+        terms.next_place += new_orders.len() as i64;
         terms.version += 1;
     }
-    // One place checks what everything else relies on; the database's own check stands behind it. Not a panic: on
-    // SQLite one task sells for all offers.
+    // Checked here once more, because every promise relies on it; the database has a check of its own. It is not a panic,
+    // because on SQLite one task sells for all offers.
     if terms.reserved > terms.quantity {
-        return Err(Error::CorruptRow(format!("a batch would oversell offer {}", shared.offer)));
+        return Err(Error::CorruptRow(format!("a batch would oversell offer {}", header.offer)));
     }
-    Ok(DecidedBatch {
-        terms,
-        decisions: verdicts,
-        unpaid: unpaid + units,
-        now,
-        new_orders: held,
-        existing_orders: known,
-    })
+    Ok(DecidedBatch { terms, decisions, unpaid: unpaid + units, now, new_orders, existing_orders })
 }
 
-fn held_order(shared: &OfferHeader, terms: &OfferTerms, now: Millis, ask: &PurchaseRequest, place: i64) -> Order {
+fn held_order(header: &OfferHeader, terms: &OfferTerms, now: Millis, request: &PurchaseRequest, place: i64) -> Order {
     Order {
-        id: ask.order,
-        stream: crate::domain::StreamId(shared.stream),
-        offer: shared.offer,
-        buyer: ask.buyer.clone(),
-        buyer_name: ask.buyer_name.clone(),
+        id: request.order,
+        stream: crate::domain::StreamId(header.stream),
+        offer: header.offer,
+        buyer: request.buyer.clone(),
+        buyer_name: request.buyer_name.clone(),
         status: OrderStatus::Held,
-        qty: ask.qty,
-        amount: terms.price * ask.qty,
-        currency: shared.currency.clone(),
+        qty: request.qty,
+        amount: terms.price * request.qty,
+        currency: header.currency.clone(),
         place,
         created_at: now,
         hold_until: now + terms.hold_ms,
@@ -174,23 +168,24 @@ fn held_order(shared: &OfferHeader, terms: &OfferTerms, now: Millis, ask: &Purch
 }
 
 fn batch_outcome(decided: DecidedBatch) -> BatchOutcome {
-    let (mut held, mut known) = (decided.new_orders.into_iter(), decided.existing_orders);
-    // Both are there for every verdict that names them; nobody is told a thing we do not have.
+    let (mut new_orders, mut existing_orders) = (decided.new_orders.into_iter(), decided.existing_orders);
+    // Every decision that names an order has one. If one is missing, its buyer is refused rather than told of an order
+    // that we do not have.
     let missing = || Refusal::Busy { retry_ms: 1_000 };
-    let answers = decided
+    let results = decided
         .decisions
         .into_iter()
-        .map(|verdict| match verdict {
+        .map(|decision| match decision {
             Decision::Refused(refusal) => Err(refusal),
             Decision::Held { .. } => {
-                held.next().map(|order| PurchaseOutcome { order, replayed: false }).ok_or_else(missing)
+                new_orders.next().map(|order| PurchaseOutcome { order, replayed: false }).ok_or_else(missing)
             }
             Decision::Replay(id) => {
-                known.remove(&id).map(|order| PurchaseOutcome { order, replayed: true }).ok_or_else(missing)
+                existing_orders.remove(&id).map(|order| PurchaseOutcome { order, replayed: true }).ok_or_else(missing)
             }
         })
         .collect();
-    BatchOutcome { results: answers, terms: decided.terms, unpaid: decided.unpaid, now: decided.now }
+    BatchOutcome { results, terms: decided.terms, unpaid: decided.unpaid, now: decided.now }
 }
 
 const SELECT_UNPAID_UNITS: &str = "select cast(coalesce(sum(qty), 0) as bigint) from orders
@@ -202,13 +197,13 @@ struct ExistingPurchaseRow {
     owned: i64,
 }
 
-/// What the askers of a batch already have.
+/// What the buyers and keys of a batch already have.
 struct ExistingPurchases {
     purchases: Vec<ExistingPurchase>,
     orders: HashMap<OrderId, Order>,
 }
 
-/// The keys that made an order before. Most batches have none, and need no look at the orders themselves.
+/// The orders that were created earlier with keys of the batch. Most batches have none, and need not read any order.
 fn existing_order_ids(rows: &[ExistingPurchaseRow]) -> Vec<Uuid> {
     rows.iter().filter_map(|row| row.order_id).collect()
 }
@@ -216,18 +211,18 @@ fn existing_order_ids(rows: &[ExistingPurchaseRow]) -> Vec<Uuid> {
 impl ExistingPurchases {
     fn from_rows(rows: Vec<ExistingPurchaseRow>, keyed: Vec<KeyedOrderRow>) -> Result<Self> {
         let mut hashes = HashMap::with_capacity(keyed.len());
-        let mut known = HashMap::with_capacity(keyed.len());
+        let mut orders = HashMap::with_capacity(keyed.len());
         for KeyedOrderRow { hash, order } in keyed {
-            let order = order.order()?;
+            let order = order.into_order()?;
             let hash: RequestHash =
                 hash.try_into().map_err(|_| Error::CorruptRow(format!("the hash of order {}", order.id)))?;
             hashes.insert(order.id, hash);
-            known.insert(order.id, order);
+            orders.insert(order.id, order);
         }
-        let prior = |row: ExistingPurchaseRow| {
+        let purchase = |row: ExistingPurchaseRow| {
             let id = row.order_id.map(OrderId);
             ExistingPurchase { order: id.and_then(|id| Some((id, *hashes.get(&id)?))), owned: row.owned }
         };
-        Ok(Self { purchases: rows.into_iter().map(prior).collect(), orders: known })
+        Ok(Self { purchases: rows.into_iter().map(purchase).collect(), orders })
     }
 }

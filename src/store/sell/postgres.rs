@@ -1,4 +1,4 @@
-//! A batch on Postgres: its row is locked by name, its look-ups and inserts go as arrays.
+//! A batch on Postgres: the offer's row is locked, and look-ups and inserts are sent as arrays.
 
 use std::time::Instant;
 
@@ -15,10 +15,10 @@ use super::{
 };
 use crate::domain::{Decision, Millis, OfferId, PurchaseRequest, Refusal};
 
-/// How often a batch is decided anew because a key was used for another offer at the same moment.
+/// How often a batch is decided again because one of its keys was used for another offer at the same moment.
 const KEY_RACES_MAX: usize = 3;
 
-/// The offer's row is locked, on a connection that has nothing else to do.
+/// A locked offer row, on a connection that is used for nothing else.
 #[derive(Debug)]
 pub struct PostgresTurn<'a> {
     borrowed: BorrowedConnection<'a>,
@@ -29,10 +29,10 @@ pub struct PostgresTurn<'a> {
 
 impl<'a> PostgresTurn<'a> {
     pub async fn acquire(mut borrowed: BorrowedConnection<'a>, offer: OfferId) -> Result<Self> {
-        let asked = Instant::now();
+        let requested = Instant::now();
         match borrowed.run_step(async |connection| begin_and_lock(connection, offer).await).await? {
             Some(row) => {
-                borrowed.counters().lock_wait.observe(asked.elapsed());
+                borrowed.counters().lock_wait.observe(requested.elapsed());
                 Ok(Self { borrowed, offer, row, locked: Instant::now() })
             }
             None => {
@@ -43,20 +43,20 @@ impl<'a> PostgresTurn<'a> {
         }
     }
 
-    pub async fn sell(mut self, asks: &[PurchaseRequest]) -> Result<BatchOutcome> {
+    pub async fn sell(mut self, requests: &[PurchaseRequest]) -> Result<BatchOutcome> {
         for _ in 0..KEY_RACES_MAX {
-            match self.decide_and_write(asks).await {
-                // Another offer's batch, under another lock, used one of our keys between our look and our insert. It
-                // is committed, so the next look finds it.
+            match self.decide_and_write(requests).await {
+                // The batch of another offer, under another lock, used one of our keys between our read and our insert.
+                // It is committed, so the next read finds it.
                 Err(fault) if is_key_taken(&fault) => {
                     self.borrowed.run_step(rollback).await?;
                     self = Self::acquire(self.borrowed, self.offer).await?;
                 }
-                settled => return self.finish(settled),
+                outcome => return self.finish(outcome),
             }
         }
-        let settled = self.decide_and_write(asks).await;
-        self.finish(settled)
+        let outcome = self.decide_and_write(requests).await;
+        self.finish(outcome)
     }
 
     pub async fn release(mut self) {
@@ -65,18 +65,18 @@ impl<'a> PostgresTurn<'a> {
         }
     }
 
-    async fn decide_and_write(&mut self, asks: &[PurchaseRequest]) -> Result<BatchOutcome> {
+    async fn decide_and_write(&mut self, requests: &[PurchaseRequest]) -> Result<BatchOutcome> {
         let (offer, row) = (self.offer, &self.row);
-        self.borrowed.run_step(async |connection| run_batch(connection, offer, row, asks).await).await
+        self.borrowed.run_step(async |connection| run_batch(connection, offer, row, requests).await).await
     }
 
-    /// Only a commit leaves the connection fit for the next batch; after anything else it is closed.
-    fn finish(self, settled: Result<BatchOutcome>) -> Result<BatchOutcome> {
-        if settled.is_ok() {
+    /// Only after a commit is the connection ready for the next batch; otherwise it is closed.
+    fn finish(self, outcome: Result<BatchOutcome>) -> Result<BatchOutcome> {
+        if outcome.is_ok() {
             self.borrowed.counters().lock_held.observe(self.locked.elapsed());
             self.borrowed.give_back();
         }
-        settled
+        outcome
     }
 }
 
@@ -84,7 +84,7 @@ fn is_key_taken(fault: &Error) -> bool {
     matches!(fault, Error::Database(sqlx::Error::Database(db)) if db.constraint() == Some("one_order_per_key"))
 }
 
-/// Both in one message: each round trip under the lock, or to it, is everybody's wait.
+/// Both are one message: every buyer waits for each round trip to the lock and under it.
 async fn begin_and_lock(connection: &mut PgConnection, offer: OfferId) -> Result<Option<OfferTermsRow>> {
     let both = format!("begin; {}", LOCK_OFFER_TERMS.replace("$1", &format!("'{}'", offer.0)));
     let row = sqlx::raw_sql(AssertSqlSafe(both)).fetch_optional(connection).await?;
@@ -100,26 +100,27 @@ async fn run_batch(
     connection: &mut PgConnection,
     offer: OfferId,
     row: &OfferTermsRow,
-    asks: &[PurchaseRequest],
+    requests: &[PurchaseRequest],
 ) -> Result<BatchOutcome> {
-    let (shared, terms) = (OfferHeader { offer, stream: row.stream, currency: row.currency.clone() }, row.terms()?);
-    let (now, had) = read_existing(connection, offer, asks).await?;
+    let (header, terms) = (OfferHeader { offer, stream: row.stream, currency: row.currency.clone() }, row.terms()?);
+    let (now, existing) = read_existing(connection, offer, requests).await?;
     let unpaid = if terms.left() > 0 {
         0
     } else {
         sqlx::query_scalar(SELECT_UNPAID_UNITS).bind(offer.0).fetch_one(&mut *connection).await?
     };
-    let decided = decide_batch(&shared, terms, now, unpaid, asks, had)?;
-    write_batch(connection, asks, &decided).await?;
+    let decided = decide_batch(&header, terms, now, unpaid, requests, existing)?;
+    write_batch(connection, requests, &decided).await?;
     sqlx::raw_sql("commit").execute(connection).await?;
     Ok(batch_outcome(decided))
 }
 
-/// What the askers have, and the time. Most have nothing, and of them nothing is said: the first row is the clock's.
+/// Reads what the buyers and keys have, and the time. The first row is the time; buyers and keys that have nothing, which
+/// are most, have no row.
 async fn read_existing(
     tx: &mut PgConnection,
     offer: OfferId,
-    asks: &[PurchaseRequest],
+    requests: &[PurchaseRequest],
 ) -> Result<(Millis, ExistingPurchases)> {
     let read = "select 0::bigint as place, null::uuid as order_id, (extract(epoch from clock_timestamp()) * 1000)::bigint as owned
         union all
@@ -131,41 +132,46 @@ async fn read_existing(
         where order_id is not null or owned > 0";
     let found: Vec<(i64, Option<Uuid>, i64)> = sqlx::query_as(read)
         .bind(offer.0)
-        .bind(asks.iter().map(|ask| ask.buyer.as_str()).collect::<Vec<_>>())
-        .bind(asks.iter().map(|ask| ask.key.as_str()).collect::<Vec<_>>())
+        .bind(requests.iter().map(|request| request.buyer.as_str()).collect::<Vec<_>>())
+        .bind(requests.iter().map(|request| request.key.as_str()).collect::<Vec<_>>())
         .fetch_all(&mut *tx)
         .await?;
     let mut now = 0;
     let mut rows: Vec<ExistingPurchaseRow> =
-        asks.iter().map(|_| ExistingPurchaseRow { order_id: None, owned: 0 }).collect();
+        requests.iter().map(|_| ExistingPurchaseRow { order_id: None, owned: 0 }).collect();
     for (place, order_id, owned) in found {
-        match place.checked_sub(1).and_then(|at| rows.get_mut(at as usize)) {
+        match place.checked_sub(1).and_then(|index| rows.get_mut(index as usize)) {
             Some(row) => *row = ExistingPurchaseRow { order_id, owned },
             None => now = owned,
         }
     }
-    let before = existing_order_ids(&rows);
-    let keyed = if before.is_empty() {
+    let ids = existing_order_ids(&rows);
+    let keyed = if ids.is_empty() {
         Vec::new()
     } else {
-        // One round trip, however many retry: this is under the lock.
-        sqlx::query_as(KEYED_ORDERS_ON_POSTGRES).bind(before).fetch_all(tx).await?
+        // One round trip for any number of retries, because this is under the lock.
+        sqlx::query_as(KEYED_ORDERS_ON_POSTGRES).bind(ids).fetch_all(tx).await?
     };
     Ok((now, ExistingPurchases::from_rows(rows, keyed)?))
 }
 
-/// The orders and the offer's row in one statement, for the same reason.
-async fn write_batch(tx: &mut PgConnection, asks: &[PurchaseRequest], decided: &DecidedBatch) -> Result<()> {
+/// Writes the orders and the offer's row in one statement, for the same reason.
+async fn write_batch(tx: &mut PgConnection, requests: &[PurchaseRequest], decided: &DecidedBatch) -> Result<()> {
     let Some(first) = decided.new_orders.first() else { return Ok(()) };
-    let winners =
-        || asks.iter().zip(&decided.decisions).filter(|(_, v)| matches!(v, Decision::Held { .. })).map(|(a, _)| a);
+    let winners = || {
+        requests
+            .iter()
+            .zip(&decided.decisions)
+            .filter(|(_, decision)| matches!(decision, Decision::Held { .. }))
+            .map(|(request, _)| request)
+    };
     let write = "with taken as (update offers set reserved = $14, next_place = $15, version = $16 where id = $2)
         insert into orders (id, stream, offer, buyer, buyer_name, key, hash, status, qty, amount, currency,
             place, created_at, hold_until, changed_at)
         select r.id, $1, $2, r.buyer, r.name, r.key, r.hash, 'held', r.qty, r.qty * $3, $4, $5 + r.place - 1, $6, $7, $6
         from unnest($8::uuid[], $9::text[], $10::text[], $11::text[], $12::bytea[], $13::bigint[])
             with ordinality r (id, buyer, name, key, hash, qty, place)
-        order by r.buyer, r.key"; // so that batches of two offers with the same keys wait for, not on, each other
+        order by r.buyer, r.key"; // the order prevents a deadlock between batches of two offers with the same keys
     sqlx::query(write)
         .bind(first.stream.0)
         .bind(first.offer.0)
@@ -174,12 +180,12 @@ async fn write_batch(tx: &mut PgConnection, asks: &[PurchaseRequest], decided: &
         .bind(first.place)
         .bind(decided.now)
         .bind(first.hold_until)
-        .bind(winners().map(|ask| ask.order.0).collect::<Vec<_>>())
-        .bind(winners().map(|ask| ask.buyer.as_str()).collect::<Vec<_>>())
-        .bind(winners().map(|ask| ask.buyer_name.as_str()).collect::<Vec<_>>())
-        .bind(winners().map(|ask| ask.key.as_str()).collect::<Vec<_>>())
-        .bind(winners().map(|ask| &ask.hash[..]).collect::<Vec<_>>())
-        .bind(winners().map(|ask| ask.qty).collect::<Vec<_>>())
+        .bind(winners().map(|request| request.order.0).collect::<Vec<_>>())
+        .bind(winners().map(|request| request.buyer.as_str()).collect::<Vec<_>>())
+        .bind(winners().map(|request| request.buyer_name.as_str()).collect::<Vec<_>>())
+        .bind(winners().map(|request| request.key.as_str()).collect::<Vec<_>>())
+        .bind(winners().map(|request| &request.hash[..]).collect::<Vec<_>>())
+        .bind(winners().map(|request| request.qty).collect::<Vec<_>>())
         .bind(decided.terms.reserved)
         .bind(decided.terms.next_place)
         .bind(decided.terms.version)

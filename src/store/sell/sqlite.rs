@@ -1,4 +1,4 @@
-//! Batches on SQLite: one task sells for every offer, and whatever waits when it is free shares a transaction.
+//! Batches on SQLite: one task sells for all offers. The batches that are queued when it is free share a transaction.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::super::offer::{OfferTermsRow, READ_OFFER_TERMS};
 use super::super::order::KEYED_ORDERS_ON_SQLITE;
 use super::super::sqlite::WriterSlot;
-use super::super::{Error, Result};
+use super::super::{Error, Result, ids_to_json, to_json};
 use super::{
     BatchOutcome, DecidedBatch, ExistingPurchaseRow, ExistingPurchases, OfferHeader, SELECT_UNPAID_UNITS,
     batch_outcome, decide_batch, existing_order_ids,
@@ -17,7 +17,7 @@ use super::{
 use crate::clock::Clock;
 use crate::domain::{Decision, Millis, OfferId, PurchaseRequest, Refusal};
 
-/// A batch on its way to SQLite's writer.
+/// A batch in the queue of the writer task.
 #[derive(Debug)]
 pub struct SellCall {
     pub(super) offer: OfferId,
@@ -25,37 +25,42 @@ pub struct SellCall {
     pub(super) reply: oneshot::Sender<Result<BatchOutcome>>,
 }
 
-/// How many batches wait for the writer; an actor has one on its way, so this is the number of busy offers.
+/// Batches that can be queued. Each selling task has at most one, so this is the number of offers that sell together.
 const SELL_QUEUE_MAX: usize = 1_024;
-/// How many batches share a transaction, and so an fsync.
+/// Batches that share a transaction, and so one fsync.
 const BATCHES_PER_TRANSACTION_MAX: usize = 64;
 const RESTART_PAUSE: Duration = Duration::from_millis(50);
 
-/// Starts the one task that sells: whatever batches wait when it is free share its next transaction.
+/// Starts the writer task.
 pub fn start(writer: Arc<WriterSlot>, clock: Clock) -> mpsc::Sender<SellCall> {
-    let (sender, mut waiting) = mpsc::channel::<SellCall>(SELL_QUEUE_MAX);
+    let (sender, mut queue) = mpsc::channel::<SellCall>(SELL_QUEUE_MAX);
     tokio::spawn(async move {
         let mut calls = Vec::with_capacity(BATCHES_PER_TRANSACTION_MAX);
-        while waiting.recv_many(&mut calls, BATCHES_PER_TRANSACTION_MAX).await > 0 {
+        while queue.recv_many(&mut calls, BATCHES_PER_TRANSACTION_MAX).await > 0 {
             match run_batches(&writer, &clock, &calls).await {
-                Ok(sold) => calls.drain(..).zip(sold).for_each(|(call, sold)| drop(call.reply.send(sold))),
-                // One bad batch must not fail the others: each gets a transaction of its own.
+                Ok(outcomes) => {
+                    calls.drain(..).zip(outcomes).for_each(|(call, outcome)| drop(call.reply.send(outcome)))
+                }
+                // A bad batch must not fail the others: each gets a transaction of its own.
                 Err(error) if calls.len() > 1 && !error.is_transient() => {
                     for call in calls.drain(..) {
                         let alone = run_batches(&writer, &clock, std::slice::from_ref(&call)).await;
-                        drop(call.reply.send(alone.and_then(|mut sold| sold.pop().unwrap_or(Err(worker_crashed())))));
+                        drop(
+                            call.reply
+                                .send(alone.and_then(|mut outcomes| outcomes.pop().unwrap_or(Err(worker_crashed())))),
+                        );
                     }
                 }
-                // The actor of a lone batch must see what it was, to try again or to find the bad row. Several share
-                // a fault that passes, and an error cannot be cloned.
+                // The selling task of a single batch needs the error, to retry or to find the bad row. Several batches
+                // share a transient fault, and an error cannot be cloned.
                 Err(error) => {
-                    let passes = error.is_transient();
-                    tracing::warn!(error = %error, batches = calls.len(), passes, "selling failed");
+                    let is_transient = error.is_transient();
+                    tracing::warn!(error = %error, batches = calls.len(), is_transient, "a batch of purchases failed");
                     let mut error = Some(error);
                     for call in calls.drain(..) {
                         drop(call.reply.send(Err(error.take().unwrap_or_else(worker_crashed))));
                     }
-                    if passes {
+                    if is_transient {
                         tokio::time::sleep(RESTART_PAUSE).await;
                     }
                 }
@@ -70,44 +75,44 @@ fn worker_crashed() -> Error {
 }
 
 async fn run_batches(writer: &WriterSlot, clock: &Clock, calls: &[SellCall]) -> Result<Vec<Result<BatchOutcome>>> {
-    let asked = Instant::now();
+    let requested = Instant::now();
     let mut turn = writer.take().await?;
     let mut tx = turn.begin().await?;
     let locked = Instant::now();
-    writer.counters.lock_wait.observe(locked - asked);
-    let mut sold = Vec::with_capacity(calls.len());
+    writer.counters.lock_wait.observe(locked - requested);
+    let mut outcomes = Vec::with_capacity(calls.len());
     for call in calls {
-        sold.push(match run_batch(&mut tx, clock.now(), call.offer, &call.requests).await {
+        outcomes.push(match run_batch(&mut tx, clock.now(), call.offer, &call.requests).await {
             Err(error) if !matches!(error, Error::Refused(_)) => return Err(error),
-            answered => answered,
+            outcome => outcome,
         });
     }
     tx.commit().await?;
     writer.counters.lock_held.observe(locked.elapsed());
     turn.put_back();
-    Ok(sold)
+    Ok(outcomes)
 }
 
 async fn run_batch(
     tx: &mut SqliteConnection,
     now: Millis,
     offer: OfferId,
-    asks: &[PurchaseRequest],
+    requests: &[PurchaseRequest],
 ) -> Result<BatchOutcome> {
     let row: Option<OfferTermsRow> = sqlx::query_as(READ_OFFER_TERMS).bind(offer.0).fetch_optional(&mut *tx).await?;
     let row = row.ok_or(Refusal::NoSuchOffer)?;
-    let (shared, terms) = (OfferHeader { offer, stream: row.stream, currency: row.currency.clone() }, row.terms()?);
-    let had = read_existing(tx, offer, asks).await?;
+    let (header, terms) = (OfferHeader { offer, stream: row.stream, currency: row.currency.clone() }, row.terms()?);
+    let existing = read_existing(tx, offer, requests).await?;
     let unpaid = if terms.left() > 0 {
         0
     } else {
         sqlx::query_scalar(SELECT_UNPAID_UNITS).bind(offer.0).fetch_one(&mut *tx).await?
     };
-    let decided = decide_batch(&shared, terms, now, unpaid, asks, had)?;
+    let decided = decide_batch(&header, terms, now, unpaid, requests, existing)?;
     if !decided.new_orders.is_empty() {
-        insert_orders(tx, asks, &decided).await?;
-        let take = "update offers set reserved = $2, next_place = $3, version = $4 where id = $1";
-        sqlx::query(take)
+        insert_orders(tx, requests, &decided).await?;
+        let reserve = "update offers set reserved = $2, next_place = $3, version = $4 where id = $1";
+        sqlx::query(reserve)
             .bind(offer.0)
             .bind(decided.terms.reserved)
             .bind(decided.terms.next_place)
@@ -121,34 +126,41 @@ async fn run_batch(
 async fn read_existing(
     tx: &mut SqliteConnection,
     offer: OfferId,
-    asks: &[PurchaseRequest],
+    requests: &[PurchaseRequest],
 ) -> Result<ExistingPurchases> {
     let read = "select
         (select o.id from orders o where o.buyer = r.value ->> 0 and o.key = r.value ->> 1) as order_id,
         coalesce((select sum(o.qty) from orders o where o.offer = $1 and o.buyer = r.value ->> 0
             and o.status in ('held', 'capturing', 'paid')), 0) as owned
         from json_each($2) r order by r.key";
-    let pairs: Vec<_> = asks.iter().map(|ask| (ask.buyer.as_str(), ask.key.as_str())).collect();
+    let pairs: Vec<_> = requests.iter().map(|request| (request.buyer.as_str(), request.key.as_str())).collect();
     let rows: Vec<ExistingPurchaseRow> =
         sqlx::query_as(read).bind(offer.0).bind(to_json(&pairs)?).fetch_all(&mut *tx).await?;
-    let before: Vec<String> = existing_order_ids(&rows).into_iter().map(|id| id.simple().to_string()).collect();
-    let keyed = if before.is_empty() {
+    let ids = existing_order_ids(&rows);
+    let keyed = if ids.is_empty() {
         Vec::new()
     } else {
-        sqlx::query_as(KEYED_ORDERS_ON_SQLITE).bind(to_json(&before)?).fetch_all(tx).await?
+        sqlx::query_as(KEYED_ORDERS_ON_SQLITE).bind(ids_to_json(ids.into_iter())?).fetch_all(tx).await?
     };
     ExistingPurchases::from_rows(rows, keyed)
 }
 
-async fn insert_orders(tx: &mut SqliteConnection, asks: &[PurchaseRequest], decided: &DecidedBatch) -> Result<()> {
+async fn insert_orders(tx: &mut SqliteConnection, requests: &[PurchaseRequest], decided: &DecidedBatch) -> Result<()> {
     let Some(first) = decided.new_orders.first() else { return Ok(()) };
-    let rows: Vec<_> = asks
+    let rows: Vec<_> = requests
         .iter()
         .zip(&decided.decisions)
-        .filter(|(_, verdict)| matches!(verdict, Decision::Held { .. }))
-        .map(|(ask, _)| {
-            let hash = hex(&ask.hash);
-            (ask.order.0.simple().to_string(), ask.buyer.as_str(), &ask.buyer_name, ask.key.as_str(), hash, ask.qty)
+        .filter(|(_, decision)| matches!(decision, Decision::Held { .. }))
+        .map(|(request, _)| {
+            let hash = hex(&request.hash);
+            (
+                request.order.0.simple().to_string(),
+                request.buyer.as_str(),
+                &request.buyer_name,
+                request.key.as_str(),
+                hash,
+                request.qty,
+            )
         })
         .collect();
     let insert = "insert into orders (id, stream, offer, buyer, buyer_name, key, hash, status, qty, amount, currency,
@@ -168,10 +180,6 @@ async fn insert_orders(tx: &mut SqliteConnection, asks: &[PurchaseRequest], deci
         .execute(tx)
         .await?;
     Ok(())
-}
-
-fn to_json(value: &impl serde::Serialize) -> Result<String> {
-    serde_json::to_string(value).map_err(|error| Error::CorruptRow(error.to_string()))
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -25,7 +25,7 @@ pub fn address(name: &str) -> Address {
 
 async fn an_address_is_kept_replaced_and_erased_apart_from_its_order(shop: Fixture) {
     let offer = shop.offer(5, 2).await;
-    let (ann, ben) = (shop.held(offer, "ann").await.id, shop.held(offer, "ben").await.id);
+    let (ann, ben) = (shop.hold_one(offer, "ann").await.id, shop.hold_one(offer, "ben").await.id);
     assert_eq!(shop.store.address(ann).await.unwrap(), None);
     for name in ["Ann", "Ann Two"] {
         assert!(shop.store.set_address(ann, &address(name)).await.unwrap());
@@ -33,18 +33,18 @@ async fn an_address_is_kept_replaced_and_erased_apart_from_its_order(shop: Fixtu
     }
     assert_eq!(shop.store.address(ben).await.unwrap(), None, "of one order alone");
     assert!(shop.store.set_address(ben, &address("Ben")).await.unwrap());
-    let before = (shop.order(ann).await, shop.find(offer).await.terms);
+    let before = (shop.order(ann).await, shop.load_offer(offer).await.terms);
     for _ in 0..2 {
         shop.store.erase_address(ann).await.unwrap();
         assert_eq!(shop.store.address(ann).await.unwrap(), None);
     }
     assert_eq!(shop.number("select count(*) from addresses").await, 1);
-    assert_eq!((shop.order(ann).await, shop.find(offer).await.terms), before, "the order stays as it was");
+    assert_eq!((shop.order(ann).await, shop.load_offer(offer).await.terms), before, "the order stays as it was");
 }
 
 async fn an_order_that_is_over_takes_no_address(shop: Fixture) {
     let offer = shop.offer(5, 2).await;
-    let ann = shop.held(offer, "ann").await.id;
+    let ann = shop.hold_one(offer, "ann").await.id;
     shop.store.release_orders(offer, &[ann], ReleaseReason::BuyerCancel, None).await.unwrap();
     assert!(!shop.store.set_address(ann, &address("Ann")).await.unwrap());
     assert_eq!(shop.store.address(ann).await.unwrap(), None);
@@ -54,10 +54,10 @@ async fn an_order_that_is_over_takes_no_address(shop: Fixture) {
 
 async fn an_order_tells_when_it_became_what_it_is(shop: Fixture) {
     let offer = shop.offer(5, 2).await;
-    let order = shop.held(offer, "ann").await;
+    let order = shop.hold_one(offer, "ann").await;
     let held = shop.store.order_timestamps(order.id).await.unwrap();
     assert_eq!((held.changed_at, held.payments, held.refunds), (order.created_at, vec![], vec![]));
-    let ben = shop.held(offer, "ben").await.id;
+    let ben = shop.hold_one(offer, "ben").await.id;
     shop.begin_capture(ben).await.unwrap().unwrap();
     let paid = shop.store.finish_capture(ben).await.unwrap().unwrap();
     let traces = shop.store.order_timestamps(paid.id).await.unwrap();

@@ -7,7 +7,7 @@ use rand::rngs::SmallRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 
-use super::builders::ask;
+use super::builders::purchase_request;
 use super::fixture::{Fixture, Ids};
 use super::random_stock::Seed;
 
@@ -114,7 +114,7 @@ fn random_batch(rng: &mut SmallRng) -> Vec<PurchaseRequest> {
         let qty = rng.random_range(-1..6);
         // Few keys a buyer, so that retries and reuses are common.
         let key = format!("{}-{}", KEYS[buyer % KEYS.len()], rng.random_range(0..6));
-        let mut ask = ask(&format!("buyer|{buyer}"), &key, qty);
+        let mut ask = purchase_request(&format!("buyer|{buyer}"), &key, qty);
         ask.hash = request_hash(&["buy", if rng.random_bool(0.1) { "other" } else { "same" }]);
         ask.buyer_name = NAMES[buyer % NAMES.len()].to_owned();
         ask
@@ -130,7 +130,7 @@ async fn the_same_steps_on_both_databases_get_the_same_answers() {
     let (sqlite, postgres) = (Fixture::sqlite_with(ids).await, Fixture::postgres_with(ids).await);
     let mut offers = vec![OfferId::new()];
     for quantity in [5, 60, 200] {
-        let form = livesouk::domain::offer::NewOffer { id: OfferId::new(), ..sqlite.form(quantity, 4) };
+        let form = livesouk::domain::offer::NewOffer { id: OfferId::new(), ..sqlite.new_offer(quantity, 4) };
         for shop in [&sqlite, &postgres] {
             shop.store.create_offer(&form).await.unwrap();
             shop.store.open_offer(form.id).await.unwrap();

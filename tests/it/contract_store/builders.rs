@@ -40,7 +40,7 @@ pub fn key(text: &str) -> IdempotencyKey {
     IdempotencyKey::parse(text).unwrap()
 }
 
-pub fn ask(buyer: &str, with: &str, qty: i64) -> PurchaseRequest {
+pub fn purchase_request(buyer: &str, with: &str, qty: i64) -> PurchaseRequest {
     PurchaseRequest {
         order: OrderId::new(),
         buyer: user(buyer),
@@ -53,7 +53,7 @@ pub fn ask(buyer: &str, with: &str, qty: i64) -> PurchaseRequest {
 
 /// One ask of one unit for each of these buyers.
 pub fn purchase_requests(buyers: impl IntoIterator<Item = usize>) -> Vec<PurchaseRequest> {
-    buyers.into_iter().map(|n| ask(&format!("buyer-{n}"), &format!("key-of-{n:04}"), 1)).collect()
+    buyers.into_iter().map(|n| purchase_request(&format!("buyer-{n}"), &format!("key-of-{n:04}"), 1)).collect()
 }
 
 /// The places that a batch gave.

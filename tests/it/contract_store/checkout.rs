@@ -42,7 +42,7 @@ async fn a_purchase_that_cannot_be_stored_fails_alone(shop: Fixture) {
             _ => assert_eq!(answer.map(|bought| bought.order.qty), Ok(1), "buyer {n}"),
         }
     }
-    assert_eq!(shop.find(offer).await.terms.reserved, 39);
+    assert_eq!(shop.load_offer(offer).await.terms.reserved, 39);
     shop.assert_consistent().await;
     app.stopping().cancel();
     app.finish().await;
@@ -114,7 +114,7 @@ async fn a_hundred_thousand_who_press_at_once_get_five_hundred_units_and_an_answ
     // One look each 250 ms, and the batch that was on its way.
     let (looks, most) = (batches() - before, 2 + since.elapsed().as_millis() as u64 / 250);
     assert!(looks <= most, "{looks} batches in {:?} after the last unit", since.elapsed());
-    assert_eq!(shop.find(offer).await.terms.reserved, UNITS);
+    assert_eq!(shop.load_offer(offer).await.terms.reserved, UNITS);
     shop.assert_consistent().await;
     app.stopping().cancel();
     app.finish().await;
@@ -173,7 +173,7 @@ async fn a_double_tap_is_one_order(shop: Fixture) {
     let mut ids = taps.join_all().await;
     ids.dedup();
     assert_eq!(ids.len(), 1);
-    assert_eq!(shop.find(offer).await.terms.reserved, 1);
+    assert_eq!(shop.load_offer(offer).await.terms.reserved, 1);
     app.stopping().cancel();
     app.finish().await;
 }
@@ -210,7 +210,7 @@ async fn a_key_pressed_twice_to_cancel_cancels_once_and_hears_of_it_twice(shop: 
         let both = tokio::join!(cancel(), cancel());
         assert_eq!(both, (Ok(OrderStatus::Cancelled), Ok(OrderStatus::Cancelled)), "round {round}");
     }
-    assert_eq!(shop.find(offer).await.terms.reserved, 0);
+    assert_eq!(shop.load_offer(offer).await.terms.reserved, 0);
     app.stopping().cancel();
     app.finish().await;
 }
@@ -237,13 +237,13 @@ async fn a_locked_offer_does_not_hold_up_the_holds_of_another() {
     let shop = Fixture::on_postgres().await;
     let (locked, other) = (shop.offer(1, 1).await, shop.offer(1, 1).await);
     for (offer, buyer) in [(locked, "ann"), (other, "bob")] {
-        shop.held(offer, buyer).await;
+        shop.hold_one(offer, buyer).await;
         shop.expire_holds(offer).await;
     }
     shop.run("begin").await;
     shop.run(&format!("select * from offers where id = {} for update", shop.id(locked.0))).await;
     let app = shop.app().await;
-    let free = async |offer| (shop.find(offer).await.terms.reserved == 0).then_some(());
+    let free = async |offer| (shop.load_offer(offer).await.terms.reserved == 0).then_some(());
     until_some("free unit", Duration::from_secs(5), async || free(other).await).await;
     shop.run("rollback").await;
     until_some("free unit", Duration::from_secs(5), async || free(locked).await).await;
@@ -254,7 +254,7 @@ async fn a_locked_offer_does_not_hold_up_the_holds_of_another() {
 async fn an_order_whose_node_died_while_it_took_the_money_is_brought_home(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
     for (buyer, token) in [("ann", "ok"), ("bob", "capture_fails")] {
-        let order = shop.held(offer, buyer).await;
+        let order = shop.hold_one(offer, buyer).await;
         let payment = shop.begin_payment(order.id, token).await.unwrap();
         let told = shop.store.create_test_intent(&payment, TestScenario::parse(token).unwrap()).await.unwrap();
         let TestProviderReply::Done { test_intent: booked, .. } = told else { panic!("{told:?}") };
@@ -267,7 +267,7 @@ async fn an_order_whose_node_died_while_it_took_the_money_is_brought_home(shop: 
         (sums.orders_held == 0).then_some(sums)
     })
     .await;
-    assert_eq!((sums.orders_paid, shop.find(offer).await.terms.reserved), (1, 1));
+    assert_eq!((sums.orders_paid, shop.load_offer(offer).await.terms.reserved), (1, 1));
     for status in ["captured", "failed"] {
         let told = format!("select count(*) from payments where status = '{status}'");
         until_some("record of the money", SOON, async || (shop.number(&told).await == 1).then_some(())).await;

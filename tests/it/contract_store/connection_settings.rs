@@ -58,7 +58,7 @@ async fn a_node_that_freezes_with_the_row_locked_keeps_others_waiting_for_second
     };
     assert_eq!(code(&sold.results[0]), "ok");
     assert!(batch.await.unwrap().is_err(), "it never heard of its commit");
-    assert_eq!(shop.find(offer).await.terms.reserved, 1);
+    assert_eq!(shop.load_offer(offer).await.terms.reserved, 1);
     shop.assert_consistent().await;
 }
 

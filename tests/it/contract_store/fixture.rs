@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use super::builders::{ask, key, stream, user};
+use super::builders::{key, purchase_request, stream, user};
 use super::raw_sql::RawConnection;
 use crate::support::postgres::Database;
 
@@ -222,8 +222,8 @@ impl Fixture {
                 "select count(*) from orders o join test_intents i on i.order_id = o.id where i.captured > 0
                     and ((o.status = 'refunded') <> (i.refunded = i.captured) or i.refunded not in (0, i.captured))",
             ),
-            ("our own books", "select count(*) from audit_money"),
-            ("units", "select count(*) from audit"),
+            ("our own books", "select count(*) from payment_mismatches"),
+            ("units", "select count(*) from reservation_mismatches"),
         ] {
             assert_eq!(self.number(sql).await, 0, "{what}");
         }
@@ -275,12 +275,12 @@ impl Fixture {
     }
 
     pub async fn draft(&self, quantity: i64, per_buyer: i64) -> OfferId {
-        let new = self.form(quantity, per_buyer);
+        let new = self.new_offer(quantity, per_buyer);
         self.store.create_offer(&new).await.unwrap();
         new.id
     }
 
-    pub fn form(&self, quantity: i64, per_buyer: i64) -> NewOffer {
+    pub fn new_offer(&self, quantity: i64, per_buyer: i64) -> NewOffer {
         NewOffer {
             id: OfferId::new(),
             stream: self.stream,
@@ -311,7 +311,7 @@ impl Fixture {
     }
 
     /// A held order of one unit.
-    pub async fn held(&self, offer: OfferId, buyer: &str) -> Order {
+    pub async fn hold_one(&self, offer: OfferId, buyer: &str) -> Order {
         self.buy(offer, &ask(buyer, &format!("key-of-{buyer}"), 1)).await.unwrap().order
     }
 
@@ -320,7 +320,7 @@ impl Fixture {
         self.run(&format!("update orders set hold_until = 1000 where offer = {}", self.id(offer.0))).await;
     }
 
-    pub async fn find(&self, offer: OfferId) -> Offer {
+    pub async fn load_offer(&self, offer: OfferId) -> Offer {
         self.store.offer(offer).await.unwrap().unwrap()
     }
 

@@ -7,7 +7,7 @@ use livesouk::domain::{OrderStatus, PurchaseRequest, Refusal};
 use livesouk::store::ReleaseReason;
 use tokio::sync::Barrier;
 
-use super::builders::{ask, code, purchase_requests, user};
+use super::builders::{code, purchase_request, purchase_requests, user};
 use super::fixture::{Fixture, facts};
 
 facts! {
@@ -43,7 +43,7 @@ async fn a_retry_gets_its_order_as_it_is_now(shop: Fixture) {
 
 async fn a_key_with_another_body_is_key_reused(shop: Fixture) {
     let offer = shop.offer(5, 3).await;
-    let first = ask("ann", "key-00001", 1);
+    let first = purchase_request("ann", "key-00001", 1);
     shop.buy(offer, &first).await.unwrap();
     let other = PurchaseRequest { qty: 2, hash: request_hash(&["buy", "2"]), ..first.clone() };
     assert_eq!(shop.buy(offer, &other).await.unwrap_err(), Refusal::KeyReused);
@@ -68,7 +68,7 @@ async fn one_key_on_two_offers_at_once_is_one_order(shop: Fixture) {
             let (shop, start) = (shop.clone(), start.clone());
             // Each batch in its own order, so that the two also meet crosswise.
             let mut batch: Vec<PurchaseRequest> =
-                (0..WISHES).map(|n| ask(&format!("b{n}"), &format!("key-{round:04}"), 1)).collect();
+                (0..WISHES).map(|n| purchase_request(&format!("b{n}"), &format!("key-{round:04}"), 1)).collect();
             for ask in &mut batch {
                 ask.hash = request_hash(&["buy", &offer.to_string(), "1"]);
             }

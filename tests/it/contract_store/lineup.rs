@@ -33,7 +33,7 @@ impl Fixture {
             countdown_ms: COUNTDOWN,
             duration_ms: Some(LENGTH),
             starts_at: Some(self.store.now().await.unwrap() + ahead),
-            ..self.form(5, 1)
+            ..self.new_offer(5, 1)
         };
         self.store.create_offer(&form).await.unwrap();
         form.id
@@ -51,7 +51,7 @@ async fn a_new_offer_stands_last_and_the_host_moves_it(shop: Fixture) {
     let versions = async || {
         let mut all = Vec::new();
         for id in [a, b, c] {
-            all.push(shop.find(id).await.terms.version);
+            all.push(shop.load_offer(id).await.terms.version);
         }
         all
     };
@@ -101,22 +101,22 @@ async fn a_planned_sale_begins_at_its_time_with_its_countdown_before(shop: Fixtu
     assert_eq!(shop.due().await, [near]);
     assert!(!shop.store.start_scheduled_offer(far).await.unwrap(), "its countdown has not come");
     assert!(shop.store.start_scheduled_offer(near).await.unwrap());
-    let offer = shop.find(near).await;
+    let offer = shop.load_offer(near).await;
     assert_eq!(offer.terms.stage, OfferStage::Open);
     assert_eq!(offer.terms.opens_at, offer.starts_at, "to the millisecond");
     assert_eq!(offer.terms.closes_at, offer.starts_at.map(|at| at + LENGTH));
     assert_eq!(shop.due().await, []);
-    assert_eq!(shop.find(far).await.terms.stage, OfferStage::Draft);
+    assert_eq!(shop.load_offer(far).await.terms.stage, OfferStage::Draft);
 }
 
 async fn of_many_who_start_a_planned_sale_one_does(shop: Fixture) {
     for _ in 0..5 {
         let offer = shop.planned(COUNTDOWN / 2).await;
-        let version = shop.find(offer).await.terms.version;
+        let version = shop.load_offer(offer).await.terms.version;
         let one = || shop.store.start_scheduled_offer(offer);
         let (a, b, c, d) = tokio::join!(one(), one(), one(), one());
         assert_eq!([a, b, c, d].into_iter().filter(|started| *started.as_ref().unwrap()).count(), 1);
-        assert_eq!(shop.find(offer).await.terms.version, version + 1);
+        assert_eq!(shop.load_offer(offer).await.terms.version, version + 1);
     }
 }
 
@@ -129,7 +129,7 @@ async fn a_planned_sale_survives_a_restart_and_begins_late_with_a_whole_countdow
     assert_eq!(shop.due().await, [offer]);
     let before = shop.store.now().await.unwrap();
     assert!(shop.store.start_scheduled_offer(offer).await.unwrap());
-    let terms = shop.find(offer).await.terms;
+    let terms = shop.load_offer(offer).await.terms;
     assert!((before + COUNTDOWN..before + COUNTDOWN + 5_000).contains(&terms.opens_at.unwrap()), "{terms:?}");
     assert_eq!(terms.closes_at.unwrap() - terms.opens_at.unwrap(), LENGTH);
 }
@@ -156,9 +156,9 @@ async fn what_is_too_late_unplanned_or_of_an_ended_show_does_not_begin(shop: Fix
 
 async fn only_a_draft_is_given_a_time(shop: Fixture) {
     let (draft, open) = (shop.draft(1, 1).await, shop.offer(1, 1).await);
-    let version = shop.find(draft).await.terms.version;
+    let version = shop.load_offer(draft).await.terms.version;
     shop.store.schedule_offer(draft, Some(7)).await.unwrap();
-    let offer = shop.find(draft).await;
+    let offer = shop.load_offer(draft).await;
     assert_eq!((offer.starts_at, offer.terms.version), (Some(7), version + 1));
     assert!(matches!(refusal(shop.store.schedule_offer(open, Some(7)).await), Refusal::WrongStatus(_)));
     shop.store.close_offer(open).await.unwrap();
@@ -173,7 +173,7 @@ async fn a_clock_that_reaches_the_time_starts_the_sale_for_one_of_two() {
     let offer = shop.planned(3_600_000).await;
     let clock = Clock::manual(shop.store.now().await.unwrap());
     let shop = shop.reopened_at(clock.clone()).await;
-    let starts_at = shop.find(offer).await.starts_at.unwrap();
+    let starts_at = shop.load_offer(offer).await.starts_at.unwrap();
     let sweep = async || {
         let one = async || {
             let due = shop.due().await;
@@ -188,5 +188,5 @@ async fn a_clock_that_reaches_the_time_starts_the_sale_for_one_of_two() {
     assert_eq!(sweep().await, 1);
     clock.advance(1);
     assert_eq!(sweep().await, 0, "once");
-    assert_eq!(shop.find(offer).await.terms.opens_at, Some(starts_at));
+    assert_eq!(shop.load_offer(offer).await.terms.opens_at, Some(starts_at));
 }

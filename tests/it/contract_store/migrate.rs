@@ -25,13 +25,13 @@ async fn open(url: &str) -> Result<Store> {
 
 async fn migrating_again_changes_nothing(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
-    shop.held(offer, "ann").await;
+    shop.hold_one(offer, "ann").await;
     let shop = if shop.is_postgres() { shop } else { shop.reopened().await };
     let url = shop.url.clone();
     if shop.is_postgres() {
         migrate(&url).await.unwrap();
     }
-    assert_eq!(shop.find(offer).await.terms.reserved, 1);
+    assert_eq!(shop.load_offer(offer).await.terms.reserved, 1);
     shop.assert_consistent().await;
 }
 

@@ -22,9 +22,9 @@ async fn making_restocking_and_closing_move_units_between_pool_and_offer(shop: F
     assert_eq!(shop.stock().await, STOCK - 10);
     shop.sell(offer, &purchase_requests(0..3)).await;
     shop.store.restock_offer(offer, 5).await.unwrap();
-    assert_eq!((shop.stock().await, shop.find(offer).await.terms.left()), (STOCK - 15, 12));
+    assert_eq!((shop.stock().await, shop.load_offer(offer).await.terms.left()), (STOCK - 15, 12));
     assert!(shop.store.close_offer(offer).await.unwrap());
-    let terms = shop.find(offer).await.terms;
+    let terms = shop.load_offer(offer).await.terms;
     assert_eq!((terms.quantity, terms.reserved, shop.stock().await), (3, 3, STOCK - 3));
     assert!(!shop.store.close_offer(offer).await.unwrap(), "it was closed already");
     assert_eq!(shop.stock().await, STOCK - 3);
@@ -34,13 +34,13 @@ async fn making_restocking_and_closing_move_units_between_pool_and_offer(shop: F
 async fn not_enough_stock_says_how_many_and_moves_nothing(shop: Fixture) {
     let offer = shop.offer(10, 5).await;
     let left = STOCK - 10;
-    assert_eq!(refusal(shop.store.create_offer(&shop.form(left + 1, 1)).await), Refusal::NotEnoughStock { left });
+    assert_eq!(refusal(shop.store.create_offer(&shop.new_offer(left + 1, 1)).await), Refusal::NotEnoughStock { left });
     assert_eq!(refusal(shop.store.restock_offer(offer, left + 1).await), Refusal::NotEnoughStock { left });
-    let unknown = NewOffer { variant: Default::default(), ..shop.form(1, 1) };
+    let unknown = NewOffer { variant: Default::default(), ..shop.new_offer(1, 1) };
     assert_eq!(refusal(shop.store.create_offer(&unknown).await), Refusal::NoSuchProduct);
     assert_eq!(refusal(shop.store.restock_offer(Default::default(), 1).await), Refusal::NoSuchOffer);
     assert_eq!(refusal(shop.store.restock_variant(Default::default(), 1).await), Refusal::NoSuchProduct);
-    assert_eq!((shop.stock().await, shop.find(offer).await.terms.quantity), (left, 10));
+    assert_eq!((shop.stock().await, shop.load_offer(offer).await.terms.quantity), (left, 10));
     shop.store.restock_offer(offer, left).await.unwrap();
     assert_eq!(shop.stock().await, 0);
 }
@@ -51,13 +51,13 @@ async fn a_flash_sale_counts_down_opens_and_is_extended(shop: Fixture) {
         countdown_ms: 10_000,
         duration_ms: Some(60_000),
         old_price: Some(9_900),
-        ..shop.form(5, 1)
+        ..shop.new_offer(5, 1)
     };
     shop.store.create_offer(&form).await.unwrap();
     assert!(matches!(refusal(shop.store.extend_offer(form.id, 10_000).await), Refusal::WrongStatus(_)), "not started");
     let before = shop.store.now().await.unwrap();
     shop.store.open_offer(form.id).await.unwrap();
-    let offer = shop.find(form.id).await;
+    let offer = shop.load_offer(form.id).await;
     let opens_at = offer.terms.opens_at.unwrap();
     assert!((before + 10_000..=shop.store.now().await.unwrap() + 10_000).contains(&opens_at));
     assert_eq!(offer.terms.closes_at, Some(opens_at + 60_000));
@@ -67,7 +67,7 @@ async fn a_flash_sale_counts_down_opens_and_is_extended(shop: Fixture) {
     );
     assert_eq!(code(&shop.buy(form.id, &purchase_requests([0])[0]).await), "not_open");
     shop.store.extend_offer(form.id, 30_000).await.unwrap();
-    let extended = shop.find(form.id).await.terms;
+    let extended = shop.load_offer(form.id).await.terms;
     assert_eq!((extended.closes_at, extended.version), (Some(opens_at + 90_000), offer.terms.version + 1));
     shop.run("update offers set opens_at = 1000, closes_at = 2000").await;
     assert_eq!(
@@ -105,7 +105,7 @@ async fn stages_follow_their_table(shop: Fixture) {
                 Some(_) => done.unwrap(),
                 None => drop(refusal(done)),
             }
-            assert_eq!(shop.find(offer).await.terms.stage, expected.unwrap_or(from), "{verb} when {from:?}");
+            assert_eq!(shop.load_offer(offer).await.terms.stage, expected.unwrap_or(from), "{verb} when {from:?}");
         }
     }
     for done in [shop.store.open_offer(Default::default()).await, shop.store.pause_offer(Default::default()).await] {
@@ -116,7 +116,7 @@ async fn stages_follow_their_table(shop: Fixture) {
 
 async fn every_change_of_an_offer_raises_its_version(shop: Fixture) {
     let offer = shop.draft(5, 1).await;
-    let version = async || shop.find(offer).await.terms.version;
+    let version = async || shop.load_offer(offer).await.terms.version;
     assert_eq!(version().await, 1);
     shop.store.open_offer(offer).await.unwrap();
     assert_eq!(version().await, 2);
@@ -152,7 +152,7 @@ async fn offers_on_sale_and_past_their_end_are_found(shop: Fixture) {
 async fn two_hosts_who_take_the_last_units_get_them_once(shop: Fixture) {
     let first = shop.offer(STOCK - 10, 1).await;
     for _ in 0..10 {
-        let (one, two) = (shop.form(10, 1), shop.form(10, 1));
+        let (one, two) = (shop.new_offer(10, 1), shop.new_offer(10, 1));
         let (made, also, restocked) = tokio::join!(
             shop.store.create_offer(&one),
             shop.store.create_offer(&two),
@@ -173,9 +173,9 @@ async fn two_hosts_who_take_the_last_units_get_them_once(shop: Fixture) {
 
 async fn units_left_for_now_may_come_back(shop: Fixture) {
     let offer = shop.offer(2, 1).await;
-    let (paid, _held) = (shop.held(offer, "ann").await, shop.held(offer, "bob").await);
+    let (paid, _held) = (shop.hold_one(offer, "ann").await, shop.hold_one(offer, "bob").await);
     let status = async || {
-        let offer = shop.find(offer).await;
+        let offer = shop.load_offer(offer).await;
         (offer.unpaid, offer.terms.status(shop.store.now().await.unwrap(), offer.unpaid))
     };
     shop.begin_capture(paid.id).await.unwrap();

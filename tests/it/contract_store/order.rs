@@ -4,7 +4,7 @@ use livesouk::domain::order::request_hash;
 use livesouk::domain::{OrderStatus, StreamId};
 use livesouk::store::{IdempotencyRecord, ReleaseReason};
 
-use super::builders::{ask, key, user};
+use super::builders::{key, purchase_request, user};
 use super::fixture::{Fixture, facts};
 
 facts! {
@@ -24,7 +24,7 @@ fn answer(order: livesouk::domain::OrderId, with: &str, code: Option<&'static st
 
 async fn a_paid_order_leaves_one_note_that_is_delivered_once(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
-    let order = shop.held(offer, "ann").await.id;
+    let order = shop.hold_one(offer, "ann").await.id;
     let notes = async || shop.store.outbox_events(10).await.unwrap();
     shop.begin_capture(order).await.unwrap();
     assert!(notes().await.is_empty());
@@ -42,7 +42,7 @@ async fn a_paid_order_leaves_one_note_that_is_delivered_once(shop: Fixture) {
 
 async fn an_order_is_paid_once(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
-    let order = shop.held(offer, "ann").await;
+    let order = shop.hold_one(offer, "ann").await;
     assert_eq!(shop.store.finish_capture(order.id).await.unwrap(), None, "it is only held");
     let (one, two) = tokio::join!(shop.begin_capture(order.id), shop.begin_capture(order.id));
     assert_eq!([one, two].into_iter().filter(|won| won.as_ref().unwrap().is_some()).count(), 1);
@@ -56,9 +56,9 @@ async fn an_order_is_paid_once(shop: Fixture) {
 
 async fn orders_of_some_buyers_are_found_while_they_are_undecided_or_fresh(shop: Fixture) {
     let offer = shop.offer(9, 1).await;
-    let held = shop.held(offer, "ann").await.id;
-    let paid = shop.held(offer, "bob").await.id;
-    shop.held(offer, "cem").await;
+    let held = shop.hold_one(offer, "ann").await.id;
+    let paid = shop.hold_one(offer, "bob").await.id;
+    shop.hold_one(offer, "cem").await;
     shop.begin_capture(paid).await.unwrap();
     let changed = shop.store.finish_capture(paid).await.unwrap().unwrap().paid_at.unwrap();
     let found = async |since| {
@@ -87,7 +87,7 @@ async fn answers_are_kept_and_the_first_stands(shop: Fixture) {
 
 async fn an_answer_is_kept_with_the_release_it_is_about(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
-    let (order, ann) = (shop.held(offer, "ann").await.id, user("ann"));
+    let (order, ann) = (shop.hold_one(offer, "ann").await.id, user("ann"));
     let kept = IdempotencyRecord { verb: "cancel", ..answer(order, "key-00001", None) };
     shop.store.release_orders(offer, &[order], ReleaseReason::BuyerCancel, Some((&ann, &kept))).await.unwrap();
     assert_eq!(
@@ -98,7 +98,7 @@ async fn an_answer_is_kept_with_the_release_it_is_about(shop: Fixture) {
 
 async fn a_release_that_came_too_late_leaves_no_answer(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
-    let (order, ann) = (shop.held(offer, "ann").await.id, user("ann"));
+    let (order, ann) = (shop.hold_one(offer, "ann").await.id, user("ann"));
     shop.begin_capture(order).await.unwrap();
     let late = IdempotencyRecord { verb: "cancel", ..answer(order, "key-00001", None) };
     shop.store.release_orders(offer, &[order], ReleaseReason::BuyerCancel, Some((&ann, &late))).await.unwrap();
@@ -110,11 +110,11 @@ async fn orders_are_found_by_key_and_by_buyer_in_pages(shop: Fixture) {
     let mut newest_first = Vec::new();
     for n in 0..5 {
         let with = format!("key-{n:05}");
-        let order = shop.buy(offer, &ask("ann", &with, 1)).await.unwrap().order;
+        let order = shop.buy(offer, &purchase_request("ann", &with, 1)).await.unwrap().order;
         assert_eq!(shop.store.order_by_key(&user("ann"), &key(&with)).await.unwrap().as_ref(), Some(&order));
         newest_first.insert(0, order);
     }
-    shop.held(offer, "bob").await;
+    shop.hold_one(offer, "bob").await;
     assert_eq!(shop.store.order_by_key(&user("bob"), &key("key-00001")).await.unwrap(), None);
     let page =
         async |stream, after, limit| shop.store.orders_of_buyer(&user("ann"), stream, after, limit).await.unwrap();
@@ -127,13 +127,13 @@ async fn orders_are_found_by_key_and_by_buyer_in_pages(shop: Fixture) {
 
 async fn sums_count_what_was_sold(shop: Fixture) {
     let offer = shop.offer(50, 50).await;
-    let paid = shop.buy(offer, &ask("ann", "key-00001", 3)).await.unwrap().order;
+    let paid = shop.buy(offer, &purchase_request("ann", "key-00001", 3)).await.unwrap().order;
     shop.begin_capture(paid.id).await.unwrap();
     shop.store.finish_capture(paid.id).await.unwrap();
-    let gone = shop.held(offer, "bob").await;
+    let gone = shop.hold_one(offer, "bob").await;
     shop.store.release_orders(offer, &[gone.id], ReleaseReason::BuyerCancel, None).await.unwrap();
-    shop.held(offer, "cem").await;
+    shop.hold_one(offer, "cem").await;
     let sums = shop.store.sales_totals(shop.stream).await.unwrap();
     assert_eq!((sums.orders_held, sums.orders_paid, sums.units_paid, sums.amount_paid), (1, 1, 3, 3 * 4_900));
-    assert_eq!(shop.find(offer).await.unpaid, 0, "what may come back matters only when none is left");
+    assert_eq!(shop.load_offer(offer).await.unpaid, 0, "what may come back matters only when none is left");
 }

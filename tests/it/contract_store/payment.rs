@@ -23,7 +23,7 @@ facts! {
 async fn tries_are_numbered_also_when_two_tabs_pay_at_once(shop: Fixture) {
     let offer = shop.offer(50, 1).await;
     for round in 0..20 {
-        let order = shop.held(offer, &format!("ann-{round}")).await;
+        let order = shop.hold_one(offer, &format!("ann-{round}")).await;
         let begin = || shop.begin_payment(order.id, "ok");
         let (one, two, three) = tokio::join!(begin(), begin(), begin());
         let mut tries = [one, two, three].map(|payment| payment.unwrap_or_else(|fault| panic!("{fault}")).attempt);
@@ -34,7 +34,7 @@ async fn tries_are_numbered_also_when_two_tabs_pay_at_once(shop: Fixture) {
 
 async fn a_key_is_one_try_for_ever(shop: Fixture) {
     let offer = shop.offer(5, 5).await;
-    let (order, other) = (shop.held(offer, "ann").await, shop.held(offer, "bob").await);
+    let (order, other) = (shop.hold_one(offer, "ann").await, shop.hold_one(offer, "bob").await);
     let new = NewPayment {
         order: order.id,
         buyer: user("ann"),
@@ -60,8 +60,11 @@ async fn a_key_is_one_try_for_ever(shop: Fixture) {
 
 async fn no_try_begins_for_an_order_that_cannot_be_paid(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
-    let (ann, bob, cem) =
-        (shop.held(offer, "ann").await.id, shop.held(offer, "bob").await.id, shop.held(offer, "cem").await.id);
+    let (ann, bob, cem) = (
+        shop.hold_one(offer, "ann").await.id,
+        shop.hold_one(offer, "bob").await.id,
+        shop.hold_one(offer, "cem").await.id,
+    );
     shop.store.release_orders(offer, &[ann], ReleaseReason::BuyerCancel, None).await.unwrap();
     shop.begin_capture(bob).await.unwrap().unwrap();
     let begin = async |order| refusal(shop.begin_payment(order, "ok").await).code();
@@ -77,7 +80,7 @@ async fn no_try_begins_for_an_order_that_cannot_be_paid(shop: Fixture) {
 async fn one_try_wins_and_no_other_can(shop: Fixture) {
     let offer = shop.offer(50, 1).await;
     for round in 0..20 {
-        let order = shop.held(offer, &format!("ann-{round}")).await.id;
+        let order = shop.hold_one(offer, &format!("ann-{round}")).await.id;
         let (one, two) =
             (shop.begin_payment(order, "ok").await.unwrap(), shop.begin_payment(order, "ok").await.unwrap());
         let names = [one.create_key(), two.create_key()];
@@ -96,13 +99,13 @@ async fn one_try_wins_and_no_other_can(shop: Fixture) {
         let loser = shop.store.payment(order, 2 - at as i64).await.unwrap().unwrap();
         assert_eq!((loser.status, loser.wins), (PaymentStatus::Creating, false));
     }
-    assert_eq!(shop.number("select count(*) from audit_money").await, 0);
+    assert_eq!(shop.number("select count(*) from payment_mismatches").await, 0);
 }
 
 async fn a_try_that_is_let_go_cannot_win_any_more(shop: Fixture) {
     let offer = shop.offer(50, 1).await;
     for round in 0..30 {
-        let order = shop.held(offer, &format!("ann-{round}")).await.id;
+        let order = shop.hold_one(offer, &format!("ann-{round}")).await.id;
         let payment = shop.begin_payment(order, "ok").await.unwrap();
         let win = shop.store.begin_capture(&payment, None);
         let let_go = shop.store.update_payment_status(&payment, PaymentStatus::Voiding, None);
@@ -121,7 +124,7 @@ async fn a_try_that_is_let_go_cannot_win_any_more(shop: Fixture) {
 
 async fn a_try_that_won_is_not_let_go(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
-    let order = shop.held(offer, "ann").await.id;
+    let order = shop.hold_one(offer, "ann").await.id;
     shop.begin_capture(order).await.unwrap().unwrap();
     let winner = shop.store.winning_payment(order).await.unwrap().unwrap();
     for next in [PaymentStatus::Voiding, PaymentStatus::Cancelled, PaymentStatus::Failed] {
@@ -134,7 +137,7 @@ async fn a_try_that_won_is_not_let_go(shop: Fixture) {
 
 async fn what_is_over_is_not_written_over(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
-    let order = shop.held(offer, "ann").await.id;
+    let order = shop.hold_one(offer, "ann").await.id;
     let payment = shop.begin_payment(order, "declined").await.unwrap();
     let note = async |next| shop.store.update_payment_status(&payment, next, Some("the-reference")).await.unwrap();
     assert!(note(PaymentStatus::Declined).await);
@@ -149,7 +152,7 @@ async fn what_is_over_is_not_written_over(shop: Fixture) {
 
 async fn a_refused_capture_leaves_the_try_to_be_let_go(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
-    let order = shop.held(offer, "ann").await.id;
+    let order = shop.hold_one(offer, "ann").await.id;
     shop.begin_capture(order).await.unwrap().unwrap();
     shop.store.release_orders(offer, &[order], ReleaseReason::CaptureFailed, None).await.unwrap();
     let winner = shop.store.winning_payment(order).await.unwrap().unwrap();
@@ -169,14 +172,14 @@ async fn what_nobody_finished_is_adrift_and_nothing_else(shop: Fixture) {
         ("declined", Some(PaymentStatus::Declined)),
         ("cancelled", Some(PaymentStatus::Cancelled)),
     ] {
-        let order = shop.held(offer, buyer).await.id;
+        let order = shop.hold_one(offer, buyer).await.id;
         let payment = shop.begin_payment(order, "ok").await.unwrap();
         if let Some(next) = becomes {
             assert!(shop.store.update_payment_status(&payment, next, None).await.unwrap());
         }
         ids.push(order);
     }
-    let (stuck, paid) = (shop.held(offer, "stuck").await.id, shop.held(offer, "paid").await.id);
+    let (stuck, paid) = (shop.hold_one(offer, "stuck").await.id, shop.hold_one(offer, "paid").await.id);
     for order in [stuck, paid] {
         shop.begin_capture(order).await.unwrap().unwrap();
     }
@@ -199,7 +202,7 @@ async fn one_that_always_breaks_waits_behind_the_others(shop: Fixture) {
     let offer = shop.offer(9, 1).await;
     let mut tries = Vec::new();
     for buyer in ["poison", "ann", "bob"] {
-        let order = shop.held(offer, buyer).await.id;
+        let order = shop.hold_one(offer, buyer).await.id;
         tries.push(shop.begin_payment(order, "ok").await.unwrap());
     }
     let now = shop.store.now().await.unwrap();

@@ -44,7 +44,7 @@ async fn end(app: App) {
 /// A held order with a try that the provider knows and we stopped following.
 async fn left_alone(shop: &Fixture, buyer: &str, token: &str) -> (Payment, String) {
     let offer = shop.offer(1, 1).await;
-    let order = shop.held(offer, buyer).await.id;
+    let order = shop.hold_one(offer, buyer).await.id;
     left_for(shop, order, token).await
 }
 
@@ -100,7 +100,8 @@ async fn each_script_ends_as_it_says(shop: Fixture) {
         shop.assert_money().await;
     }
     assert_eq!(shop.number("select count(*) from test_intents where status = 'authorized'").await, 0);
-    let events = "select count(*) from payment_events where reference in (select id from test_intents where script = ";
+    let events =
+        "select count(*) from payment_events where reference in (select id from test_intents where scenario = ";
     for (token, kept) in [("webhook_twice", 2), ("webhook_never", 0), ("bad_signature", 0), ("webhook_reordered", 2)] {
         let sql = format!("{events}'{token}')");
         until_some(token, SOON, async || (shop.number(&sql).await == kept).then_some(())).await;
@@ -150,7 +151,7 @@ async fn what_the_buyer_left_is_finished_by_webhook_or_reconciler(shop: Fixture)
 
 async fn only_the_try_that_won_is_taken_after_a_crash(shop: Fixture) {
     let offer = shop.offer(1, 1).await;
-    let order = shop.held(offer, "ann").await.id;
+    let order = shop.hold_one(offer, "ann").await.id;
     let (first, first_intent) = left_for(&shop, order, "webhook_never").await;
     let (second, second_intent) = left_for(&shop, order, "webhook_never").await;
     let (third, third_intent) = left_for(&shop, order, "webhook_never").await;
@@ -208,7 +209,7 @@ async fn a_void_that_came_too_late_is_asked_for_again(shop: Fixture) {
 
 async fn a_try_the_provider_never_heard_of_is_closed(shop: Fixture) {
     let offer = shop.offer(1, 1).await;
-    let order = shop.held(offer, "ann").await.id;
+    let order = shop.hold_one(offer, "ann").await.id;
     let payment = shop.begin_payment(order, "ok").await.unwrap();
     let app = shop.app_with_provider(PATIENT).await;
     app.reconcile(60_000).await.unwrap();
@@ -231,7 +232,7 @@ async fn a_try_the_provider_never_heard_of_is_closed(shop: Fixture) {
 
 async fn money_that_is_not_as_asked_is_never_taken(shop: Fixture) {
     let app = shop.app_with_provider(PATIENT).await;
-    let other = shop.held(shop.offer(1, 1).await, "other").await.id;
+    let other = shop.hold_one(shop.offer(1, 1).await, "other").await.id;
     for (n, wrong) in [
         "amount = amount + 1".to_owned(),
         "amount = 1".to_owned(),
@@ -315,7 +316,7 @@ async fn a_webhook_is_a_knock_and_not_a_message(shop: Fixture) {
 
 async fn what_costs_nothing_is_paid_without_a_provider(shop: Fixture) {
     let app = shop.app_with_provider(PATIENT).await;
-    let form = livesouk::domain::offer::NewOffer { price: 0, ..shop.form(3, 3) };
+    let form = livesouk::domain::offer::NewOffer { price: 0, ..shop.new_offer(3, 3) };
     shop.store.create_offer(&form).await.unwrap();
     shop.store.open_offer(form.id).await.unwrap();
     let ann = actor("ann");

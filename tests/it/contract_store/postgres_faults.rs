@@ -99,7 +99,7 @@ async fn no_order_is_lost_or_doubled_while_selling_connections_are_killed() {
         assert_eq!(shop.order(id).await.status, OrderStatus::Held);
     }
     assert_eq!(shop.number("select count(*) from orders").await, UNITS, "orders that nobody was told of");
-    assert_eq!(shop.find(offer).await.terms.left(), 0);
+    assert_eq!(shop.load_offer(offer).await.terms.left(), 0);
     shop.assert_consistent().await;
     app.stopping().cancel();
     app.finish().await;

@@ -7,7 +7,7 @@ use livesouk::store::{Error, ReleaseReason};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
-use super::builders::ask;
+use super::builders::purchase_request;
 use super::fixture::{Fixture, STOCK, facts};
 
 facts! {
@@ -120,7 +120,7 @@ impl<'a> Walker<'a> {
         let units = self.rng.random_range(1..30);
         match verb {
             "create" => {
-                let form = self.shop.form(units, 1_000);
+                let form = self.shop.new_offer(units, 1_000);
                 let made = done(store.create_offer(&form).await);
                 self.offers.extend(made.then_some(form.id));
                 made && done(store.open_offer(form.id).await)
@@ -159,7 +159,7 @@ impl<'a> Walker<'a> {
             .map(|n| {
                 self.buys += 1;
                 let qty = self.rng.random_range(1..6);
-                ask(&format!("buyer-{n}"), &format!("key-{}-{}", self.seed, self.buys), qty)
+                purchase_request(&format!("buyer-{n}"), &format!("key-{}-{}", self.seed, self.buys), qty)
             })
             .collect();
         let sold = self.shop.sell(offer, &batch).await;

@@ -29,7 +29,7 @@ fn wish(order: &Order, with: &str, restock: bool) -> NewRefund {
 }
 
 async fn paid(shop: &Fixture, offer: OfferId, buyer: &str) -> Order {
-    let order = shop.held(offer, buyer).await.id;
+    let order = shop.hold_one(offer, buyer).await.id;
     shop.begin_capture(order).await.unwrap().unwrap();
     shop.store.finish_capture(order).await.unwrap().unwrap()
 }
@@ -49,19 +49,19 @@ async fn units_of_a_refund_go_where_the_host_said(shop: Fixture) {
             shop.store.close_offer(offer).await.unwrap();
         }
         let refund = begun(&shop, &order, restock).await;
-        let before = shop.find(offer).await.terms;
+        let before = shop.load_offer(offer).await.terms;
         assert_eq!((shop.order(order.id).await.status, before.reserved), (OrderStatus::Paid, 1), "not yet");
         let done = shop.store.finish_refund(&refund).await.unwrap().unwrap();
         assert_eq!((done.status, done.reason.as_deref()), (OrderStatus::Refunded, Some("refunded")));
         assert_eq!(done.version, order.version + 1);
-        let terms = shop.find(offer).await.terms;
+        let terms = shop.load_offer(offer).await.terms;
         assert_eq!((terms.quantity, terms.reserved, terms.version), (quantity, 0, before.version + 1));
         let left_in_pool = if closed { pool - 1 } else { pool - 5 };
         assert_eq!(shop.stock().await, left_in_pool + back, "closed {closed}, restock {restock}");
         assert_eq!(shop.store.finish_refund(&refund).await.unwrap(), None, "once");
-        assert_eq!(shop.find(offer).await.terms.version, terms.version);
+        assert_eq!(shop.load_offer(offer).await.terms.version, terms.version);
         shop.assert_consistent().await;
-        assert_eq!(shop.number("select count(*) from audit_money").await, 0);
+        assert_eq!(shop.number("select count(*) from payment_mismatches").await, 0);
     }
     assert!(shop.stock().await < STOCK);
 }
@@ -77,7 +77,7 @@ async fn an_order_is_refunded_once_also_at_once(shop: Fixture) {
         let refund = refund.unwrap();
         let (one, two) = tokio::join!(shop.store.finish_refund(&refund), shop.store.finish_refund(&refund));
         assert_eq!([one, two].iter().filter(|done| done.as_ref().unwrap().is_some()).count(), 1);
-        assert_eq!(shop.find(offer).await.terms.reserved, 0);
+        assert_eq!(shop.load_offer(offer).await.terms.reserved, 0);
     }
     shop.assert_consistent().await;
 }
@@ -103,7 +103,7 @@ async fn a_refund_has_a_row_of_its_own_and_a_key(shop: Fixture) {
 
 async fn only_a_paid_order_is_refunded(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
-    let order = shop.held(offer, "ann").await;
+    let order = shop.hold_one(offer, "ann").await;
     assert_eq!(refusal(shop.store.begin_refund(&wish(&order, "key-00001", true)).await), Refusal::NotPaid);
     shop.begin_capture(order.id).await.unwrap().unwrap();
     assert_eq!(refusal(shop.store.begin_refund(&wish(&order, "key-00001", true)).await), Refusal::NotPaid);

@@ -125,7 +125,7 @@ async fn a_refund_whose_node_died_is_brought_home(shop: Fixture) {
     assert_eq!(app.reconcile(60_000).await.unwrap(), 0, "somebody is still at it");
     assert_eq!(app.reconcile(0).await.unwrap(), 1);
     assert_eq!(shop.order(order).await.status, OrderStatus::Refunded);
-    let terms = shop.find(shop.order(order).await.offer).await.terms;
+    let terms = shop.load_offer(shop.order(order).await.offer).await.terms;
     assert_eq!((terms.quantity, terms.reserved), (1, 0), "the unit is gone with the goods");
     end(app).await;
     shop.assert_settled().await;

@@ -21,7 +21,7 @@ facts! {
 
 async fn a_released_unit_is_on_sale_again_once(shop: Fixture) {
     let offer = shop.offer(2, 1).await;
-    let (ann, _bob) = (shop.held(offer, "ann").await, shop.held(offer, "bob").await);
+    let (ann, _bob) = (shop.hold_one(offer, "ann").await, shop.hold_one(offer, "bob").await);
     let ended = shop.store.release_orders(offer, &[ann.id, ann.id], ReleaseReason::BuyerCancel, None).await.unwrap();
     assert_eq!(
         ended.iter().map(|o| (o.id, o.status, o.version)).collect::<Vec<_>>(),
@@ -29,7 +29,7 @@ async fn a_released_unit_is_on_sale_again_once(shop: Fixture) {
     );
     assert_eq!(ended[0].reason.as_deref(), Some("buyer_cancel"));
     assert_eq!(shop.store.release_orders(offer, &[ann.id], ReleaseReason::BuyerCancel, None).await.unwrap(), []);
-    let terms = shop.find(offer).await.terms;
+    let terms = shop.load_offer(offer).await.terms;
     assert_eq!((terms.quantity, terms.reserved, shop.stock().await), (2, 1, STOCK - 2));
     let sold = shop.sell(offer, &purchase_requests(0..2)).await;
     assert_eq!(sold.results.iter().map(code).collect::<Vec<_>>(), ["ok", "sold_out_for_now"]);
@@ -38,7 +38,7 @@ async fn a_released_unit_is_on_sale_again_once(shop: Fixture) {
 
 async fn a_unit_released_after_the_close_goes_to_the_pool(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
-    let (ann, bob) = (shop.held(offer, "ann").await, shop.held(offer, "bob").await);
+    let (ann, bob) = (shop.hold_one(offer, "ann").await, shop.hold_one(offer, "bob").await);
     assert!(shop.store.close_offer(offer).await.unwrap());
     assert_eq!(shop.stock().await, STOCK - 2, "what nobody holds went back at once");
     for (order, pool) in [(ann, STOCK - 1), (bob, STOCK)] {
@@ -46,14 +46,14 @@ async fn a_unit_released_after_the_close_goes_to_the_pool(shop: Fixture) {
         shop.store.release_orders(offer, &[order.id], ReleaseReason::BuyerCancel, None).await.unwrap();
         assert_eq!(shop.stock().await, pool);
     }
-    let terms = shop.find(offer).await.terms;
+    let terms = shop.load_offer(offer).await.terms;
     assert_eq!((terms.quantity, terms.reserved), (0, 0));
     shop.assert_consistent().await;
 }
 
 async fn a_hold_is_never_released_before_its_end(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
-    let order = shop.held(offer, "ann").await;
+    let order = shop.hold_one(offer, "ann").await;
     let end = shop.store.now().await.unwrap() + 200;
     shop.run(&format!("update orders set hold_until = {end}")).await;
     loop {
@@ -73,7 +73,7 @@ async fn a_hold_is_never_released_before_its_end(shop: Fixture) {
 
 async fn each_reason_ends_only_orders_it_may_end(shop: Fixture) {
     let offer = shop.offer(9, 9).await;
-    let order = shop.held(offer, "ann").await.id;
+    let order = shop.hold_one(offer, "ann").await.id;
     let release = async |why| shop.store.release_orders(offer, &[order], why, None).await.unwrap().len();
     assert_eq!(release(ReleaseReason::HoldEnded).await, 0, "its time has not come");
     assert_eq!(release(ReleaseReason::CaptureFailed).await, 0, "no money was asked for");
@@ -85,7 +85,7 @@ async fn each_reason_ends_only_orders_it_may_end(shop: Fixture) {
     for why in [ReleaseReason::HoldEnded, ReleaseReason::BuyerCancel, ReleaseReason::CaptureFailed] {
         assert_eq!(release(why).await, 0, "it is paid");
     }
-    let failed = shop.held(offer, "bob").await.id;
+    let failed = shop.hold_one(offer, "bob").await.id;
     shop.begin_capture(failed).await.unwrap().unwrap();
     let ended = shop.store.release_orders(offer, &[failed], ReleaseReason::CaptureFailed, None).await.unwrap();
     assert_eq!((ended[0].status, ended[0].reason.as_deref()), (OrderStatus::Cancelled, Some("capture_failed")));
@@ -94,7 +94,7 @@ async fn each_reason_ends_only_orders_it_may_end(shop: Fixture) {
 
 async fn an_order_is_not_released_through_another_offer(shop: Fixture) {
     let (offer, other) = (shop.offer(5, 1).await, shop.offer(5, 1).await);
-    let order = shop.held(offer, "ann").await;
+    let order = shop.hold_one(offer, "ann").await;
     assert_eq!(shop.store.release_orders(other, &[order.id], ReleaseReason::BuyerCancel, None).await.unwrap(), []);
     let unknown = shop.store.release_orders(Default::default(), &[order.id], ReleaseReason::BuyerCancel, None).await;
     assert_eq!(refusal(unknown), Refusal::NoSuchOffer);
@@ -106,7 +106,7 @@ async fn pay_and_expire_race_and_exactly_one_wins(shop: Fixture) {
     let offer = shop.offer(100, 1).await;
     let mut wins = [0, 0];
     for round in 0..40 {
-        let order = shop.held(offer, &format!("ann-{round}")).await.id;
+        let order = shop.hold_one(offer, &format!("ann-{round}")).await.id;
         shop.expire_holds(offer).await;
         let race = [order];
         let (paying, ending) = if round % 2 == 0 {
@@ -127,14 +127,14 @@ async fn pay_and_expire_race_and_exactly_one_wins(shop: Fixture) {
         assert_eq!(status, if paid { OrderStatus::Capturing } else { OrderStatus::Expired });
         wins[usize::from(ended)] += 1;
     }
-    assert_eq!(shop.find(offer).await.terms.reserved, wins[0]);
+    assert_eq!(shop.load_offer(offer).await.terms.reserved, wins[0]);
     shop.assert_consistent().await;
 }
 
 async fn releases_of_one_order_race_and_one_wins(shop: Fixture) {
     let offer = shop.offer(50, 1).await;
     for round in 0..20 {
-        let order = [shop.held(offer, &format!("ann-{round}")).await.id];
+        let order = [shop.hold_one(offer, &format!("ann-{round}")).await.id];
         shop.expire_holds(offer).await;
         let (sweep, other_sweep, cancel) = tokio::join!(
             shop.store.release_orders(offer, &order, ReleaseReason::HoldEnded, None),
@@ -143,25 +143,25 @@ async fn releases_of_one_order_race_and_one_wins(shop: Fixture) {
         );
         let ended: usize = [sweep, other_sweep, cancel].into_iter().map(|ended| ended.unwrap().len()).sum();
         assert_eq!(ended, 1, "round {round}");
-        assert_eq!(shop.find(offer).await.terms.reserved, 0);
+        assert_eq!(shop.load_offer(offer).await.terms.reserved, 0);
     }
     shop.assert_consistent().await;
 }
 
 async fn release_raises_the_version_only_when_something_came_back(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
-    let order = [shop.held(offer, "ann").await.id];
-    let before = shop.find(offer).await.terms.version;
+    let order = [shop.hold_one(offer, "ann").await.id];
+    let before = shop.load_offer(offer).await.terms.version;
     shop.store.release_orders(offer, &order, ReleaseReason::HoldEnded, None).await.unwrap();
-    assert_eq!(shop.find(offer).await.terms.version, before);
+    assert_eq!(shop.load_offer(offer).await.terms.version, before);
     shop.store.release_orders(offer, &order, ReleaseReason::BuyerCancel, None).await.unwrap();
-    assert_eq!(shop.find(offer).await.terms.version, before + 1);
+    assert_eq!(shop.load_offer(offer).await.terms.version, before + 1);
 }
 
 async fn holds_that_are_over_are_found_and_others_are_not(shop: Fixture) {
     let (offer, other) = (shop.offer(5, 1).await, shop.offer(5, 1).await);
-    let (ann, bob) = (shop.held(offer, "ann").await, shop.held(offer, "bob").await);
-    shop.held(other, "cem").await;
+    let (ann, bob) = (shop.hold_one(offer, "ann").await, shop.hold_one(offer, "bob").await);
+    shop.hold_one(other, "cem").await;
     shop.expire_holds(offer).await;
     shop.begin_capture(bob.id).await.unwrap().unwrap();
     let now = shop.store.now().await.unwrap();
@@ -179,6 +179,6 @@ async fn many_holds_are_released_at_once(shop: Fixture) {
     let ended = shop.store.release_orders(offer, &ids, ReleaseReason::HoldEnded, None).await.unwrap();
     assert_eq!(ended.len(), 299);
     assert!(ended.iter().all(|order| order.id != paid && order.status == OrderStatus::Expired));
-    assert_eq!(shop.find(offer).await.terms.reserved, 1);
+    assert_eq!(shop.load_offer(offer).await.terms.reserved, 1);
     shop.assert_consistent().await;
 }

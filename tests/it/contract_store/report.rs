@@ -53,7 +53,7 @@ async fn a_pin_is_noted_until_the_next_one_or_its_end(shop: Fixture) {
 async fn orders_and_talk_are_counted_by_their_minute(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
     for buyer in ["ann", "bob", "cem"] {
-        shop.held(offer, buyer).await;
+        shop.hold_one(offer, buyer).await;
     }
     shop.run("update orders set created_at = 119999 where buyer = 'ann'").await;
     shop.run("update orders set created_at = 120000 where buyer <> 'ann'").await;
@@ -72,7 +72,7 @@ async fn orders_and_talk_are_counted_by_their_minute(shop: Fixture) {
 async fn sales_are_told_by_offer_and_by_what_became_of_the_orders(shop: Fixture) {
     let (offer, quiet) = (shop.offer(9, 9).await, shop.offer(5, 1).await);
     for buyer in ["ann", "bob", "cem", "dan", "eve", "fay"] {
-        shop.held(offer, buyer).await;
+        shop.hold_one(offer, buyer).await;
     }
     for (buyer, status) in
         [("bob", "paid"), ("cem", "expired"), ("dan", "cancelled"), ("eve", "refunded"), ("fay", "capturing")]

@@ -29,12 +29,16 @@ async fn what_waits_is_seen_by_nobody_until_it_is_said(shop: Fixture) {
     assert_eq!(shop.store.messages(shop.stream, None, 9, true).await.unwrap(), []);
     assert_eq!(shop.store.count_messages(shop.stream).await.unwrap(), 0);
     assert_eq!(shop.store.message(shop.stream, said.id).await.unwrap(), None);
-    assert_eq!(shop.store.held(shop.stream, None).await.unwrap(), [said.clone(), other.clone()], "oldest first");
-    assert_eq!(shop.store.held(shop.stream, Some(&user("bob"))).await.unwrap(), std::slice::from_ref(&other));
+    assert_eq!(
+        shop.store.review_queue(shop.stream, None).await.unwrap(),
+        [said.clone(), other.clone()],
+        "oldest first"
+    );
+    assert_eq!(shop.store.review_queue(shop.stream, Some(&user("bob"))).await.unwrap(), std::slice::from_ref(&other));
     let deed = audit_entry(shop.stream, AuditAction::Approve);
     assert_eq!(shop.store.decide_review(shop.stream, said.id, true, &deed).await.unwrap(), said);
     assert_eq!(shop.store.messages(shop.stream, None, 9, false).await.unwrap(), std::slice::from_ref(&said));
-    assert_eq!(shop.store.held(shop.stream, None).await.unwrap(), [other]);
+    assert_eq!(shop.store.review_queue(shop.stream, None).await.unwrap(), [other]);
     let again = shop
         .store
         .decide_review(shop.stream, said.id, true, &super::builders::audit_entry(shop.stream, AuditAction::Reject))
@@ -46,7 +50,11 @@ async fn what_waits_is_seen_by_nobody_until_it_is_said(shop: Fixture) {
     let logged = shop.store.audit_entries(shop.stream, None, None, 9).await.unwrap();
     assert_eq!((logged.len(), &logged[0].user, logged[0].text.as_deref()), (1, &Some(user("ann")), Some("see a.com")));
     shop.store.requeue_for_review(said.id, deed.id.0).await.unwrap();
-    assert_eq!(shop.store.held(shop.stream, None).await.unwrap().len(), 2, "what could not be told waits again");
+    assert_eq!(
+        shop.store.review_queue(shop.stream, None).await.unwrap().len(),
+        2,
+        "what could not be told waits again"
+    );
     assert_eq!(shop.store.audit_entries(shop.stream, None, None, 9).await.unwrap(), []);
 }
 
@@ -55,10 +63,10 @@ async fn what_is_hidden_is_never_said(shop: Fixture) {
     shop.store.queue_for_review(&rude).await.unwrap();
     let hide = audit_entry(shop.stream, AuditAction::Reject);
     shop.store.decide_review(shop.stream, rude.id, false, &hide).await.unwrap();
-    assert_eq!(shop.store.held(shop.stream, None).await.unwrap(), []);
+    assert_eq!(shop.store.review_queue(shop.stream, None).await.unwrap(), []);
     assert_eq!(shop.store.messages(shop.stream, None, 9, true).await.unwrap(), []);
     let all = shop.store.messages_after(shop.stream, None, 9).await.unwrap();
-    assert_eq!(all, [(rude, "hidden")], "an export has it");
+    assert_eq!(all, [(rude, "rejected")], "an export has it");
 }
 
 async fn the_queue_has_an_end(shop: Fixture) {
@@ -88,7 +96,7 @@ async fn who_is_muted_takes_what_waits_along(shop: Fixture) {
     let mute = sanction("ann", SanctionKind::Mute, Some(i64::MAX));
     shop.store.add_sanction(shop.stream, &mute, &audit_entry(shop.stream, AuditAction::Mute)).await.unwrap();
     assert_eq!(shop.store.messages(shop.stream, None, 9, false).await.unwrap(), std::slice::from_ref(&other));
-    assert_eq!(shop.store.held(shop.stream, None).await.unwrap(), []);
+    assert_eq!(shop.store.review_queue(shop.stream, None).await.unwrap(), []);
     assert_eq!(shop.store.count_messages(shop.stream).await.unwrap(), 1);
     // Told by another node before the mute, written after it.
     let late = message(shop.stream, "ann", "late");

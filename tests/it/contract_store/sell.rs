@@ -7,7 +7,7 @@ use livesouk::domain::Refusal;
 use livesouk::store::ReleaseReason;
 use tokio::sync::Barrier;
 
-use super::builders::{ask, code, places, purchase_requests, user};
+use super::builders::{code, places, purchase_request, purchase_requests, user};
 use super::fixture::{Fixture, HOLD_MS, STOCK, facts};
 
 facts! {
@@ -48,23 +48,27 @@ async fn places_are_dense_across_batches_and_refusals(shop: Fixture) {
         [3, 4],
         "a retry in the middle takes no place"
     );
-    let greedy = [ask("greedy", "key-greedy", 2), purchase_requests([4]).remove(0)];
+    let greedy = [purchase_request("greedy", "key-greedy", 2), purchase_requests([4]).remove(0)];
     assert_eq!(places(&shop.sell(offer, &greedy).await), [5], "a refusal takes no place");
     assert_eq!(places(&shop.sell(offer, &purchase_requests(5..9)).await), [6]);
-    assert_eq!(shop.find(offer).await.terms.next_place, 7);
+    assert_eq!(shop.load_offer(offer).await.terms.next_place, 7);
 }
 
 async fn buyer_limit_holds_across_batches_and_offers_stay_apart(shop: Fixture) {
     let (offer, other) = (shop.offer(10, 2).await, shop.offer(10, 2).await);
     let wishes = [("key-00001", "ok"), ("key-00002", "ok"), ("key-00003", "buyer_limit")];
     for (key, expected) in wishes {
-        assert_eq!(code(&shop.buy(offer, &ask("ann", key, 1)).await), expected, "{key}");
+        assert_eq!(code(&shop.buy(offer, &purchase_request("ann", key, 1)).await), expected, "{key}");
     }
-    assert_eq!(code(&shop.buy(other, &ask("ann", "key-00004", 2)).await), "ok", "the limit is per offer");
-    assert_eq!(code(&shop.buy(offer, &ask("bob", "key-00005", 3)).await), "buyer_limit");
+    assert_eq!(code(&shop.buy(other, &purchase_request("ann", "key-00004", 2)).await), "ok", "the limit is per offer");
+    assert_eq!(code(&shop.buy(offer, &purchase_request("bob", "key-00005", 3)).await), "buyer_limit");
     let (first, offer_of) = (shop.store.counted_orders(&user("ann"), offer).await.unwrap()[0], offer);
     shop.store.release_orders(offer_of, &[first], ReleaseReason::BuyerCancel, None).await.unwrap();
-    assert_eq!(code(&shop.buy(offer, &ask("ann", "key-00006", 1)).await), "ok", "what was given back counts no more");
+    assert_eq!(
+        code(&shop.buy(offer, &purchase_request("ann", "key-00006", 1)).await),
+        "ok",
+        "what was given back counts no more"
+    );
 }
 
 /// A statement that locks and sums in one snapshot fails here: it reads the sums as they were before its wait.
@@ -77,7 +81,7 @@ async fn buyer_limit_holds_when_two_batches_race(shop: Fixture) {
             let (shop, start) = (shop.clone(), start.clone());
             tokio::spawn(async move {
                 start.wait().await;
-                shop.buy(offer, &ask("ann", &format!("key-{round:04}-{n}"), 1)).await
+                shop.buy(offer, &purchase_request("ann", &format!("key-{round:04}-{n}"), 1)).await
             })
         });
         let mut codes = Vec::new();
@@ -92,7 +96,11 @@ async fn buyer_limit_holds_when_two_batches_race(shop: Fixture) {
 
 async fn too_few_left_says_how_many(shop: Fixture) {
     let offer = shop.offer(3, 5).await;
-    let batch = [ask("ann", "key-00001", 2), ask("bob", "key-00002", 2), ask("cem", "key-00003", 1)];
+    let batch = [
+        purchase_request("ann", "key-00001", 2),
+        purchase_request("bob", "key-00002", 2),
+        purchase_request("cem", "key-00003", 1),
+    ];
     let sold = shop.sell(offer, &batch).await;
     assert_eq!(sold.results[1].as_ref().unwrap_err(), &Refusal::TooFewLeft { left: 1 });
     assert_eq!(code(&sold.results[2]), "ok", "a smaller wish behind it is served");
@@ -163,17 +171,17 @@ async fn two_hundred_sellers_on_fifty_units_sell_exactly_fifty(shop: Fixture) {
     }
     places.sort_unstable();
     assert_eq!((places, refused), ((1..=50).collect(), 150));
-    let terms = shop.find(offer).await.terms;
+    let terms = shop.load_offer(offer).await.terms;
     assert_eq!((terms.quantity, terms.reserved), (50, 50));
     shop.assert_consistent().await;
 }
 
 async fn every_batch_that_sells_raises_the_version(shop: Fixture) {
     let offer = shop.offer(4, 1).await;
-    let before = shop.find(offer).await.terms.version;
+    let before = shop.load_offer(offer).await.terms.version;
     let sold = shop.sell(offer, &purchase_requests(0..3)).await;
     assert_eq!((sold.terms.version, sold.terms.left()), (before + 1, 1));
-    assert_eq!(shop.find(offer).await.terms, sold.terms);
+    assert_eq!(shop.load_offer(offer).await.terms, sold.terms);
     assert_eq!(
         shop.sell(offer, &purchase_requests(0..3)).await.terms.version,
         before + 1,
@@ -186,10 +194,10 @@ async fn a_row_that_breaks_its_batch_leaves_nothing_and_the_next_batch_works(sho
     let offer = shop.offer(10, 1).await;
     shop.reject_poison_buyer().await;
     for round in 0..3 {
-        let batch = [purchase_requests([round]).remove(0), ask("poison", "key-poison", 1)];
+        let batch = [purchase_requests([round]).remove(0), purchase_request("poison", "key-poison", 1)];
         let fault = shop.store.sell(offer, &batch).await.unwrap_err();
         assert!(!fault.is_transient(), "the actor halves a batch only when trying again cannot help: {fault}");
-        assert_eq!(shop.find(offer).await.terms.reserved, round as i64);
+        assert_eq!(shop.load_offer(offer).await.terms.reserved, round as i64);
         assert_eq!(places(&shop.sell(offer, &purchase_requests([round])).await), [round as i64 + 1]);
     }
     shop.assert_consistent().await;

@@ -4,7 +4,7 @@ use livesouk::clock::Clock;
 use livesouk::domain::{Shop, ShopId};
 use livesouk::store::{Error, Store};
 
-use super::builders::{ask, code, places, purchase_requests, stream};
+use super::builders::{code, places, purchase_request, purchase_requests, stream};
 use super::fixture::{Fixture, facts};
 
 facts! {
@@ -17,9 +17,9 @@ facts! {
 async fn what_is_committed_survives_a_restart(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
     let sold = shop.sell(offer, &purchase_requests(0..2)).await;
-    let (epoch, before) = (shop.store.epoch().await.unwrap(), shop.find(offer).await);
+    let (epoch, before) = (shop.store.epoch().await.unwrap(), shop.load_offer(offer).await);
     let shop = shop.reopened().await;
-    assert_eq!(shop.find(offer).await, before);
+    assert_eq!(shop.load_offer(offer).await, before);
     for answered in sold.results.iter().flatten() {
         assert_eq!(shop.order(answered.order.id).await, answered.order);
     }
@@ -41,7 +41,7 @@ async fn a_failed_transaction_leaves_the_store_usable(shop: Fixture) {
     for round in 0..12 {
         let duplicate = shop.store.create_stream(shop.shop.id, &stream(shop.stream)).await.unwrap_err();
         assert!(matches!(duplicate, Error::Database(_)), "{duplicate}");
-        let twice = shop.form(1, 1);
+        let twice = shop.new_offer(1, 1);
         shop.store.create_offer(&twice).await.unwrap();
         let pool = shop.stock().await;
         let duplicate = shop.store.create_offer(&twice).await.unwrap_err();
@@ -57,7 +57,7 @@ async fn statements_that_fail_do_not_hold_the_offers_row(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
     shop.reject_poison_buyer().await;
     for _ in 0..3 {
-        let fault = shop.store.sell(offer, &[ask("poison", "key-poison", 1)]).await;
+        let fault = shop.store.sell(offer, &[purchase_request("poison", "key-poison", 1)]).await;
         assert!(matches!(fault, Err(Error::Database(_))));
         // These want the same row; they would wait for seconds if somebody sat on it.
         let begun = std::time::Instant::now();
@@ -79,7 +79,7 @@ async fn a_second_server_on_one_sqlite_file_is_refused_until_the_first_is_gone()
         }
     }
     let offer = shop.offer(1, 1).await;
-    shop.held(offer, "ann").await;
+    shop.hold_one(offer, "ann").await;
     shop.reopened().await.assert_consistent().await;
 }
 

@@ -28,11 +28,11 @@ async fn a_person_waits_once_for_an_offer_and_leaves_alone(shop: Fixture) {
 
 async fn waiting_does_not_touch_the_offer(shop: Fixture) {
     let offer = shop.offer(1, 1).await;
-    shop.held(offer, "ann").await;
-    let before = shop.find(offer).await;
+    shop.hold_one(offer, "ann").await;
+    let before = shop.load_offer(offer).await;
     shop.store.add_stock_alert(offer, &user("ben")).await.unwrap();
     shop.store.remove_stock_alert(offer, &user("ben")).await.unwrap();
-    assert_eq!(shop.find(offer).await, before, "no version, no count: selling does not know of it");
+    assert_eq!(shop.load_offer(offer).await, before, "no version, no count: selling does not know of it");
     shop.assert_consistent().await;
 }
 

@@ -116,6 +116,6 @@ async fn shows_come_in_pages_newest_first(shop: Fixture) {
 async fn no_offer_is_made_in_a_show_that_is_over(shop: Fixture) {
     let pool = shop.stock().await;
     shop.store.end_stream(shop.stream, 5).await.unwrap();
-    assert_eq!(refusal(shop.store.create_offer(&shop.form(5, 1)).await), Refusal::StreamEnded);
+    assert_eq!(refusal(shop.store.create_offer(&shop.new_offer(5, 1)).await), Refusal::StreamEnded);
     assert_eq!(shop.stock().await, pool, "the units stayed in the pool");
 }

@@ -18,7 +18,7 @@ facts! {
 
 async fn payment(shop: &Fixture, token: &str) -> Payment {
     let offer = shop.offer(1, 1).await;
-    let order = shop.held(offer, &format!("b-{}", offer.0.simple())).await.id;
+    let order = shop.hold_one(offer, &format!("b-{}", offer.0.simple())).await.id;
     shop.begin_payment(order, token).await.unwrap()
 }
 

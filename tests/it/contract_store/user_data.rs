@@ -46,10 +46,10 @@ async fn a_person_who_asks_is_forgotten_and_the_books_are_kept(shop: Fixture) {
     let others = shop.number("select count(*) from orders where buyer_name = 'buyer-2'").await;
     assert_eq!((named, kept, others), (0, 1, 1));
     let addresses = shop.number("select count(*) from addresses where name = 'buyer-2'").await;
-    let waiting = shop.number("select count(*) from waiting where user_id = 'buyer-2'").await;
+    let waiting = shop.number("select count(*) from stock_alerts where user_id = 'buyer-2'").await;
     assert_eq!((addresses, waiting), (1, 1), "of nobody else");
     assert_eq!(
-        shop.number("select count(*) from addresses").await + shop.number("select count(*) from waiting").await,
+        shop.number("select count(*) from addresses").await + shop.number("select count(*) from stock_alerts").await,
         2
     );
     let again = shop.store.erase_user_data(&user("buyer-1")).await.unwrap();

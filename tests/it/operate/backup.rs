@@ -38,7 +38,7 @@ async fn restored_dump_continues_selling() {
     let into = format!("--dbname={}", again.url());
     run("pg_restore", &["--exit-on-error", "--no-owner", &into, file]).await;
     let audit: Vec<(uuid::Uuid,)> =
-        sqlx::query_as("select id from audit").fetch_all(&mut again.connect().await).await.unwrap();
+        sqlx::query_as("select id from reservation_mismatches").fetch_all(&mut again.connect().await).await.unwrap();
     assert_eq!(audit.len(), 0);
 
     let server = Server::serve(&again.url(), KEY, &[]).await;

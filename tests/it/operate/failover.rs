@@ -147,7 +147,7 @@ async fn acknowledged_orders_survive_a_failover_and_the_show_continues() {
     }
     let counted = "select count(*)::text from orders";
     assert_eq!(pair.standby.run(counted).await, Some(all.to_string()));
-    assert_eq!(pair.standby.run("select count(*)::text from audit").await.as_deref(), Some("0"));
+    assert_eq!(pair.standby.run("select count(*)::text from reservation_mismatches").await.as_deref(), Some("0"));
     // The epoch is the timeline of PostgreSQL: states from here on replace earlier ones, whatever their version.
     let epoch = async || shop.offer(&offer).await["v"][0].as_i64();
     until_some("another epoch", SOON, async || (epoch().await > timeline.as_i64()).then_some(())).await;

@@ -177,7 +177,7 @@ impl Shop {
 
     /// Every offer's counter is the sum of its orders, and no offer is oversold.
     pub async fn assert_audited(&self) {
-        assert_eq!(self.number("select count(*) from audit").await, 0, "counters differ from orders");
+        assert_eq!(self.number("select count(*) from reservation_mismatches").await, 0, "counters differ from orders");
         let oversold = "select count(*) from offers o where quantity < \
              (select coalesce(sum(qty), 0) from orders r where r.offer = o.id and status in ('held', 'capturing', 'paid'))";
         assert_eq!(self.number(oversold).await, 0, "oversold");

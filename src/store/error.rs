@@ -1,0 +1,99 @@
+//! What can go wrong in the store: a refusal found under a lock, or a fault of the database.
+
+use crate::domain::Refusal;
+
+#[derive(thiserror::Error, Debug)]
+pub enum Error {
+    /// A rule refused the request under the lock; nothing was written.
+    #[error("{0}")]
+    Refused(Refusal),
+    #[error("the database failed: {0}")]
+    Database(#[source] sqlx::Error),
+    #[error("the migrations failed: {0}")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    #[error("{0}")]
+    Setup(String),
+    /// A row that our own constraints should have made impossible.
+    #[error("a stored value cannot be read: {0}")]
+    CorruptRow(String),
+}
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Error::Refused(refusal)
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        Error::Database(error)
+    }
+}
+
+impl Error {
+    /// The connection or the server is at fault, not the request: a retry may help.
+    pub fn is_transient(&self) -> bool {
+        let Error::Database(error) = self else { return false };
+        match error {
+            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => true,
+            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => true,
+            sqlx::Error::BeginFailed => true,
+            sqlx::Error::Database(db) => db.code().is_some_and(|code| {
+                if db.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some() {
+                    code.parse().is_ok_and(is_transient_sqlite_code)
+                } else {
+                    is_transient_postgres_code(&code)
+                }
+            }),
+            _ => false,
+        }
+    }
+
+    /// One row of the request is at fault: without it the others can be written.
+    pub fn is_row_error(&self) -> bool {
+        let Error::Database(sqlx::Error::Database(db)) = self else { return false };
+        let Some(code) = db.code() else { return false };
+        if db.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some() {
+            // Too big, constraint, mismatch.
+            return code.parse::<i32>().is_ok_and(|code| matches!(code & 0xff, 18..=20));
+        }
+        // Data exception, integrity constraint, or an exception raised by a trigger of the operator.
+        code.starts_with("22") || code.starts_with("23") || code == "P0001"
+    }
+
+    /// The fault of a reply that did not come.
+    pub fn connection_lost() -> Self {
+        sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()).into()
+    }
+
+    /// The connection is useless, and those opened before it most likely are too.
+    pub(crate) fn is_connection_broken(&self) -> bool {
+        match self {
+            Error::Database(sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut) => true,
+            // Class 57: the session was ended by an operator or a restart.
+            Error::Database(sqlx::Error::Database(db)) => db.code().is_some_and(|code| code.starts_with("57")),
+            _ => false,
+        }
+    }
+
+    /// The fault of a pool whose connections are all in use.
+    #[cfg(test)]
+    pub(crate) fn busy() -> Self {
+        sqlx::Error::PoolTimedOut.into()
+    }
+}
+
+/// Connection, operator and resource classes, deadlock, serialization, lock timeout, frozen session, and a server that
+/// is read-only because another one is taking over.
+fn is_transient_postgres_code(code: &str) -> bool {
+    ["08", "57", "53"].iter().any(|class| code.starts_with(class))
+        || matches!(code, "40P01" | "40001" | "55P03" | "25P03" | "25P02" | "25006")
+}
+
+/// Busy, locked, no memory, read-only, interrupted, I/O, full, cannot open, lock protocol: the file or the disk is at
+/// fault, not the row. The low byte is the kind of error; the other bytes are details.
+fn is_transient_sqlite_code(code: i32) -> bool {
+    matches!(code & 0xff, 5 | 6 | 7 | 8 | 9 | 10 | 13 | 14 | 15)
+}

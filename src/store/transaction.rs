@@ -1,0 +1,238 @@
+//! Queries and transactions that are written once and run on both databases.
+//!
+//! [`Store::query`] reads from the pool; [`Store::transaction`] runs its body in one transaction. Functions that are
+//! part of several transactions (write an audit log entry, lock an offer) take a `&mut Transaction`. A query has one
+//! text where both databases accept it; where a lock or speed needs two texts, [`Transaction::choose`] takes the right
+//! one. Only the selling path uses sqlx directly, because each round trip counts there.
+
+use std::time::Duration;
+
+use sqlx::error::BoxDynError;
+use sqlx::postgres::{PgArguments, PgConnection, PgPool, PgRow};
+use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqlitePool, SqliteRow};
+use sqlx::{Arguments, Connection, Encode, FromRow, Postgres, Sqlite, Type, query_as_with, query_with};
+
+use super::postgres::SELECT_NOW;
+use super::{Error, Result, Store};
+use crate::clock::Clock;
+use crate::domain::Millis;
+
+/// Longer than the time that the database itself gives a statement (10 s): a query that takes longer has a connection
+/// that swallows what is sent over it.
+const QUERY_DEADLINE: Duration = Duration::from_secs(12);
+
+/// Gives a query up at the deadline. Its connection goes back to the pool, which pings each connection before the next
+/// use.
+pub(super) async fn with_deadline<T>(query: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::time::timeout(QUERY_DEADLINE, query).await.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into()))
+}
+
+/// A row that can be read from both databases: a tuple, or a struct with `#[derive(sqlx::FromRow)]`.
+pub(super) trait Row: for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow> + Send + Unpin {}
+
+impl<T> Row for T where T: for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow> + Send + Unpin {}
+
+/// The text of a query, the values of its placeholders, and where it runs.
+pub(super) struct Query<'c> {
+    text: &'static str,
+    target: Target<'c>,
+    /// Why a value could not be encoded.
+    bind_error: Option<BoxDynError>,
+}
+
+enum Target<'c> {
+    PostgresPool(&'c PgPool, PgArguments),
+    Postgres(&'c mut PgConnection, PgArguments),
+    SqlitePool(&'c SqlitePool, SqliteArguments),
+    Sqlite(&'c mut SqliteConnection, SqliteArguments),
+}
+
+impl<'c> Query<'c> {
+    /// Sets the value of the next placeholder: of `$1`, then of `$2`, …
+    pub fn bind<'v, V>(mut self, value: V) -> Self
+    where
+        V: Encode<'v, Postgres> + Type<Postgres> + Encode<'v, Sqlite> + Type<Sqlite>,
+    {
+        let bound = match &mut self.target {
+            Target::PostgresPool(_, values) | Target::Postgres(_, values) => values.add(value),
+            Target::SqlitePool(_, values) | Target::Sqlite(_, values) => values.add(value),
+        };
+        self.bind_error = self.bind_error.or(bound.err());
+        self
+    }
+
+    fn checked(self) -> Result<(&'static str, Target<'c>)> {
+        match self.bind_error {
+            None => Ok((self.text, self.target)),
+            Some(error) => Err(sqlx::Error::Encode(error).into()),
+        }
+    }
+
+    /// Runs a statement that returns no rows. Gives the number of rows that it changed.
+    pub async fn execute(self) -> Result<u64> {
+        let (text, target) = self.checked()?;
+        Ok(match target {
+            Target::PostgresPool(pool, values) => {
+                with_deadline(async { Ok(query_with(text, values).execute(pool).await?) }).await?.rows_affected()
+            }
+            Target::SqlitePool(pool, values) => {
+                with_deadline(async { Ok(query_with(text, values).execute(pool).await?) }).await?.rows_affected()
+            }
+            Target::Postgres(connection, values) => query_with(text, values).execute(connection).await?.rows_affected(),
+            Target::Sqlite(connection, values) => query_with(text, values).execute(connection).await?.rows_affected(),
+        })
+    }
+
+    /// Gives every row. They are all in memory at once, so the query needs a limit.
+    pub async fn fetch_all<T: Row>(self) -> Result<Vec<T>> {
+        let (text, target) = self.checked()?;
+        Ok(match target {
+            Target::PostgresPool(pool, values) => {
+                with_deadline(async { Ok(query_as_with(text, values).fetch_all(pool).await?) }).await?
+            }
+            Target::SqlitePool(pool, values) => {
+                with_deadline(async { Ok(query_as_with(text, values).fetch_all(pool).await?) }).await?
+            }
+            Target::Postgres(connection, values) => query_as_with(text, values).fetch_all(connection).await?,
+            Target::Sqlite(connection, values) => query_as_with(text, values).fetch_all(connection).await?,
+        })
+    }
+
+    /// Gives the first row, if there is one.
+    pub async fn fetch_optional<T: Row>(self) -> Result<Option<T>> {
+        let (text, target) = self.checked()?;
+        Ok(match target {
+            Target::PostgresPool(pool, values) => {
+                with_deadline(async { Ok(query_as_with(text, values).fetch_optional(pool).await?) }).await?
+            }
+            Target::SqlitePool(pool, values) => {
+                with_deadline(async { Ok(query_as_with(text, values).fetch_optional(pool).await?) }).await?
+            }
+            Target::Postgres(connection, values) => query_as_with(text, values).fetch_optional(connection).await?,
+            Target::Sqlite(connection, values) => query_as_with(text, values).fetch_optional(connection).await?,
+        })
+    }
+
+    /// Gives the row that must be there.
+    pub async fn fetch_one<T: Row>(self) -> Result<T> {
+        self.fetch_optional().await?.ok_or_else(|| sqlx::Error::RowNotFound.into())
+    }
+
+    /// Gives the only column of every row.
+    pub async fn fetch_values<T>(self) -> Result<Vec<T>>
+    where
+        (T,): Row,
+    {
+        Ok(self.fetch_all::<(T,)>().await?.into_iter().map(|(value,)| value).collect())
+    }
+
+    /// Gives the only column of the first row, if there is one.
+    pub async fn fetch_optional_value<T>(self) -> Result<Option<T>>
+    where
+        (T,): Row,
+    {
+        Ok(self.fetch_optional::<(T,)>().await?.map(|(value,)| value))
+    }
+
+    /// Gives the only column of the row that must be there.
+    pub async fn fetch_value<T>(self) -> Result<T>
+    where
+        (T,): Row,
+    {
+        Ok(self.fetch_one::<(T,)>().await?.0)
+    }
+}
+
+/// An open transaction on one of the two databases.
+pub(super) enum Transaction<'t> {
+    Postgres(&'t mut PgConnection),
+    Sqlite(&'t mut SqliteConnection, &'t Clock),
+}
+
+impl Transaction<'_> {
+    pub fn query(&mut self, text: &'static str) -> Query<'_> {
+        let target = match self {
+            Transaction::Postgres(connection) => Target::Postgres(connection, PgArguments::default()),
+            Transaction::Sqlite(connection, _) => Target::Sqlite(connection, SqliteArguments::default()),
+        };
+        Query { text, target, bind_error: None }
+    }
+
+    /// The text for this database. On SQLite no row is locked by name: the transaction itself is the lock.
+    pub fn choose(&self, postgres: &'static str, sqlite: &'static str) -> &'static str {
+        match self {
+            Transaction::Postgres(_) => postgres,
+            Transaction::Sqlite(..) => sqlite,
+        }
+    }
+
+    /// The time: that of the database where it has a clock of its own, else that of this process.
+    pub async fn now(&mut self) -> Result<Millis> {
+        match self {
+            Transaction::Postgres(connection) => {
+                Ok(sqlx::query_scalar(SELECT_NOW).fetch_one(&mut **connection).await?)
+            }
+            Transaction::Sqlite(_, clock) => Ok(clock.now()),
+        }
+    }
+}
+
+impl Store {
+    /// A query outside of any transaction, on the pool for reading.
+    pub(super) fn query(&self, text: &'static str) -> Query<'_> {
+        let target = match self {
+            Store::Postgres(db) => Target::PostgresPool(db.pool(), PgArguments::default()),
+            Store::Sqlite(db) => Target::SqlitePool(db.readers(), SqliteArguments::default()),
+        };
+        Query { text, target, bind_error: None }
+    }
+
+    /// The text for this database.
+    pub(super) fn choose(&self, postgres: &'static str, sqlite: &'static str) -> &'static str {
+        match self {
+            Store::Postgres(_) => postgres,
+            Store::Sqlite(_) => sqlite,
+        }
+    }
+
+    /// Runs a body in one transaction: commits if the body gives a value, rolls back if it gives an error.
+    ///
+    /// After a fault the state of the connection is not known, so nobody gets it again: it is closed.
+    pub(super) async fn transaction<T>(&self, body: impl AsyncFnOnce(&mut Transaction<'_>) -> Result<T>) -> Result<T> {
+        match self {
+            Store::Postgres(db) => {
+                let mut connection = db.pool().acquire().await?;
+                let ended = with_deadline(async {
+                    let mut transaction = Connection::begin(&mut *connection).await?;
+                    let outcome = body(&mut Transaction::Postgres(&mut transaction)).await;
+                    match outcome {
+                        Ok(_) => transaction.commit().await?,
+                        Err(_) => transaction.rollback().await?,
+                    }
+                    Ok(outcome)
+                })
+                .await;
+                ended.unwrap_or_else(|fault| {
+                    drop(connection.detach());
+                    Err(fault)
+                })
+            }
+            Store::Sqlite(db) => {
+                let mut writer = db.writer().await?;
+                let mut transaction = writer.begin().await?;
+                let outcome = body(&mut Transaction::Sqlite(&mut transaction, db.clock())).await;
+                let is_clean = match &outcome {
+                    Ok(_) => {
+                        transaction.commit().await?;
+                        true
+                    }
+                    Err(error) => transaction.rollback().await.is_ok() && matches!(error, Error::Refused(_)),
+                };
+                if is_clean {
+                    writer.put_back();
+                }
+                outcome
+            }
+        }
+    }
+}
