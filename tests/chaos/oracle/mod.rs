@@ -139,7 +139,7 @@ pub struct StoredPayment {
 pub struct StoredIntent {
     #[sqlx(try_from = "String")]
     pub order: TextId,
-    pub script: String,
+    pub scenario: String,
     pub status: String,
     pub amount: i64,
     pub captured: i64,

@@ -59,7 +59,7 @@ fn check_provider_intents(evidence: &Evidence) -> Vec<PromiseViolation> {
                     _ => (0, 0),
                 };
                 let odd = |row: &&&StoredIntent| {
-                    let never = NEVER_CAPTURED.contains(&row.script.as_str());
+                    let never = NEVER_CAPTURED.contains(&row.scenario.as_str());
                     row.captured != if never || row.captured == 0 { 0 } else { row.amount }
                 };
                 if let Some(row) = rows.iter().find(odd) {
