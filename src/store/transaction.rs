@@ -197,7 +197,7 @@ impl Store {
 
     /// Runs a body in one transaction: commits if the body gives a value, rolls back if it gives an error.
     ///
-    /// After a fault the state of the connection is not known, so nobody gets it again: it is closed.
+    /// After a fault the state of the connection is not known, so it is closed and not used again.
     pub(super) async fn transaction<T>(&self, body: impl AsyncFnOnce(&mut Transaction<'_>) -> Result<T>) -> Result<T> {
         match self {
             Store::Postgres(db) => {

@@ -1,8 +1,9 @@
 //! The contract of the store: one suite of facts, each run on SQLite and on Postgres.
 //!
-//! A fact is one async function that takes a [`Fixture`](fixture::Fixture); `facts!` makes `sqlite::fact` and
-//! `postgres::fact` of it. What is true of one database only stands in a file of its own: `twins` (the same batches
-//! on both), `migrate`, `setup`, `kills`, `sessions`, `plans`, `full_disk`.
+//! A fact is one async function that takes a [`Fixture`](fixture::Fixture); `facts!` makes the tests `sqlite::fact` and
+//! `postgres::fact` of it. Tests that need one particular database, or both together, have files of their own:
+//! `both_databases` (the same batches on both), `migrate`, `setup`, `postgres_faults`, `connection_settings`,
+//! `query_plans`, `full_disk`.
 
 mod address;
 mod audit;

@@ -169,8 +169,8 @@ fn held_order(header: &OfferHeader, terms: &OfferTerms, now: Millis, request: &P
 
 fn batch_outcome(decided: DecidedBatch) -> BatchOutcome {
     let (mut new_orders, mut existing_orders) = (decided.new_orders.into_iter(), decided.existing_orders);
-    // Every decision that names an order has one. If one is missing, its buyer is refused rather than told of an order
-    // that we do not have.
+    // Every decision that names an order has one. If one is missing, its buyer is refused, because we
+    // must not acknowledge an order that we do not have.
     let missing = || Refusal::Busy { retry_ms: 1_000 };
     let results = decided
         .decisions

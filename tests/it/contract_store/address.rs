@@ -1,4 +1,4 @@
-//! Where orders go: apart from the order, replaced whole, erased without a trace; and what became of an order.
+//! Addresses: stored apart from the order, replaced as a whole, erased completely. And the timestamps of an order.
 
 use livesouk::domain::{Address, OrderId};
 use livesouk::store::ReleaseReason;
@@ -6,9 +6,9 @@ use livesouk::store::ReleaseReason;
 use super::fixture::{Fixture, facts};
 
 facts! {
-    an_address_is_kept_replaced_and_erased_apart_from_its_order
-    an_order_that_is_over_takes_no_address
-    an_order_tells_when_it_became_what_it_is
+    address_is_stored_replaced_and_erased_apart_from_its_order
+    ended_order_accepts_no_address
+    order_timestamps_are_read_from_its_payments_and_refunds
 }
 
 pub fn address(name: &str) -> Address {
@@ -23,7 +23,7 @@ pub fn address(name: &str) -> Address {
     }
 }
 
-async fn an_address_is_kept_replaced_and_erased_apart_from_its_order(shop: Fixture) {
+async fn address_is_stored_replaced_and_erased_apart_from_its_order(shop: Fixture) {
     let offer = shop.offer(5, 2).await;
     let (ann, ben) = (shop.hold_one(offer, "ann").await.id, shop.hold_one(offer, "ben").await.id);
     assert_eq!(shop.store.address(ann).await.unwrap(), None);
@@ -31,7 +31,7 @@ async fn an_address_is_kept_replaced_and_erased_apart_from_its_order(shop: Fixtu
         assert!(shop.store.set_address(ann, &address(name)).await.unwrap());
         assert_eq!(shop.store.address(ann).await.unwrap(), Some(address(name)));
     }
-    assert_eq!(shop.store.address(ben).await.unwrap(), None, "of one order alone");
+    assert_eq!(shop.store.address(ben).await.unwrap(), None, "only one order has it");
     assert!(shop.store.set_address(ben, &address("Ben")).await.unwrap());
     let before = (shop.order(ann).await, shop.load_offer(offer).await.terms);
     for _ in 0..2 {
@@ -39,10 +39,10 @@ async fn an_address_is_kept_replaced_and_erased_apart_from_its_order(shop: Fixtu
         assert_eq!(shop.store.address(ann).await.unwrap(), None);
     }
     assert_eq!(shop.number("select count(*) from addresses").await, 1);
-    assert_eq!((shop.order(ann).await, shop.load_offer(offer).await.terms), before, "the order stays as it was");
+    assert_eq!((shop.order(ann).await, shop.load_offer(offer).await.terms), before, "the order does not change");
 }
 
-async fn an_order_that_is_over_takes_no_address(shop: Fixture) {
+async fn ended_order_accepts_no_address(shop: Fixture) {
     let offer = shop.offer(5, 2).await;
     let ann = shop.hold_one(offer, "ann").await.id;
     shop.store.release_orders(offer, &[ann], ReleaseReason::BuyerCancel, None).await.unwrap();
@@ -52,7 +52,7 @@ async fn an_order_that_is_over_takes_no_address(shop: Fixture) {
     assert!(!shop.store.set_address(never, &address("Nobody")).await.unwrap());
 }
 
-async fn an_order_tells_when_it_became_what_it_is(shop: Fixture) {
+async fn order_timestamps_are_read_from_its_payments_and_refunds(shop: Fixture) {
     let offer = shop.offer(5, 2).await;
     let order = shop.hold_one(offer, "ann").await;
     let held = shop.store.order_timestamps(order.id).await.unwrap();
@@ -62,6 +62,6 @@ async fn an_order_tells_when_it_became_what_it_is(shop: Fixture) {
     let paid = shop.store.finish_capture(ben).await.unwrap().unwrap();
     let traces = shop.store.order_timestamps(paid.id).await.unwrap();
     assert_eq!(paid.paid_at, Some(traces.changed_at));
-    assert_eq!(traces.payments.len(), 1, "one try");
+    assert_eq!(traces.payments.len(), 1, "one attempt");
     assert!(traces.refunds.is_empty());
 }

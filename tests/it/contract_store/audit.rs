@@ -1,4 +1,4 @@
-//! The log of what the team did.
+//! The audit log of a show.
 
 use livesouk::domain::{AuditAction, AuditEntry, SanctionKind, StreamId};
 
@@ -7,12 +7,12 @@ use super::chat::{message, sanction};
 use super::fixture::{Fixture, facts};
 
 facts! {
-    what_is_done_is_in_the_log_with_whom_and_why
-    the_log_comes_in_pages_from_either_end
-    one_person_sees_what_was_done_to_them_alone
+    audit_log_has_actor_target_and_reason
+    audit_log_is_paged_from_both_ends
+    user_sees_only_entries_that_affected_them
 }
 
-async fn what_is_done_is_in_the_log_with_whom_and_why(shop: Fixture) {
+async fn audit_log_has_actor_target_and_reason(shop: Fixture) {
     let said = message(shop.stream, "ann", "rude");
     shop.store.insert_messages(std::slice::from_ref(&said)).await.unwrap();
     let why = Some("be kind".to_owned());
@@ -28,8 +28,8 @@ async fn what_is_done_is_in_the_log_with_whom_and_why(shop: Fixture) {
     };
     assert!(!lift(SanctionKind::Mute).await && lift(SanctionKind::Ban).await);
     let log = shop.store.audit_entries(shop.stream, None, None, 9).await.unwrap();
-    let kinds: Vec<AuditAction> = log.iter().map(|deed| deed.kind).collect();
-    assert_eq!(kinds, [AuditAction::Unban, AuditAction::Ban, AuditAction::Delete], "nothing that was not done");
+    let kinds: Vec<AuditAction> = log.iter().map(|entry| entry.kind).collect();
+    assert_eq!(kinds, [AuditAction::Unban, AuditAction::Ban, AuditAction::Delete], "only actions that were done");
     let expected = AuditEntry {
         user: Some(user("ann")),
         name: Some("ANN".to_owned()),
@@ -42,15 +42,15 @@ async fn what_is_done_is_in_the_log_with_whom_and_why(shop: Fixture) {
     assert_eq!(shop.store.sanctions(shop.stream, 0).await.unwrap(), []);
 }
 
-async fn the_log_comes_in_pages_from_either_end(shop: Fixture) {
+async fn audit_log_is_paged_from_both_ends(shop: Fixture) {
     let mut ids = Vec::new();
     for n in 0..5 {
-        let deed = AuditEntry { subject: Some(n.to_string()), ..audit_entry(shop.stream, AuditAction::Open) };
-        shop.store.insert_audit_entry(&deed).await.unwrap();
-        ids.push(deed.id);
+        let entry = AuditEntry { subject: Some(n.to_string()), ..audit_entry(shop.stream, AuditAction::Open) };
+        shop.store.insert_audit_entry(&entry).await.unwrap();
+        ids.push(entry.id);
     }
     shop.store.insert_audit_entry(&audit_entry(StreamId::new(), AuditAction::Open)).await.unwrap();
-    let named = |deeds: Vec<AuditEntry>| deeds.into_iter().map(|deed| deed.id).collect::<Vec<_>>();
+    let named = |entries: Vec<AuditEntry>| entries.into_iter().map(|entry| entry.id).collect::<Vec<_>>();
     let newest = async |after| named(shop.store.audit_entries(shop.stream, None, after, 2).await.unwrap());
     assert_eq!(newest(None).await, [ids[4], ids[3]]);
     assert_eq!(newest(Some(ids[1])).await, [ids[0]]);
@@ -59,14 +59,14 @@ async fn the_log_comes_in_pages_from_either_end(shop: Fixture) {
     assert_eq!(oldest(Some(ids[3])).await, [ids[4]]);
 }
 
-async fn one_person_sees_what_was_done_to_them_alone(shop: Fixture) {
+async fn user_sees_only_entries_that_affected_them(shop: Fixture) {
     for of in ["ann", "bob", "ann"] {
         let mute = AuditEntry { user: Some(user(of)), ..audit_entry(shop.stream, AuditAction::Mute) };
         shop.store.add_sanction(shop.stream, &sanction(of, SanctionKind::Mute, Some(9)), &mute).await.unwrap();
     }
     let of = async |who: &str| shop.store.audit_entries(shop.stream, Some(&user(who)), None, 9).await.unwrap().len();
     assert_eq!((of("ann").await, of("bob").await, of("cem").await), (2, 1, 0));
-    // Page by page, and nothing but what concerns them: an act that only names them fills no page.
+    // Page by page, and only entries that affected the user: an action that only names them is not in any page.
     for kind in AuditAction::ALL {
         shop.store
             .insert_audit_entry(&AuditEntry { user: Some(user("dan")), ..audit_entry(shop.stream, *kind) })
@@ -78,7 +78,7 @@ async fn one_person_sees_what_was_done_to_them_alone(shop: Fixture) {
         let page = shop.store.audit_entries(shop.stream, Some(&user("dan")), after, 2).await.unwrap();
         let Some(last) = page.last() else { break };
         after = Some(last.id);
-        seen.extend(page.iter().map(|deed| deed.kind));
+        seen.extend(page.iter().map(|entry| entry.kind));
     }
     seen.reverse();
     assert_eq!(seen, AuditAction::ALL.iter().copied().filter(|kind| kind.affects_user()).collect::<Vec<_>>());

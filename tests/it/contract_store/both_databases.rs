@@ -1,4 +1,4 @@
-//! The same batches on both databases give the same answers: the rule is one, and so is what surrounds it.
+//! The same batches have the same outcomes on both databases: the rule and the code around it are the same.
 
 use livesouk::domain::order::request_hash;
 use livesouk::domain::{Millis, OfferId, OfferTerms, Order, OrderId, PurchaseRequest, Refusal};
@@ -13,7 +13,7 @@ use super::random_stock::Seed;
 
 const STEPS: usize = 300;
 
-/// What was answered, without the times: the clocks are two.
+/// The outcome of a step without its times, because the two databases have two clocks.
 #[derive(PartialEq, Debug)]
 enum Seen {
     Sold(Vec<std::result::Result<(Order, bool), Refusal>>, OfferTerms, i64),
@@ -64,7 +64,7 @@ enum Step {
 async fn take(step: &Step, shop: &Fixture) -> Seen {
     let store = &shop.store;
     match step {
-        Step::Sell(offer, asks) => seen(store.sell(*offer, asks).await, sold),
+        Step::Sell(offer, requests) => seen(store.sell(*offer, requests).await, sold),
         Step::Release(offer, ids, why) => {
             let ended = store.release_orders(*offer, ids, *why, None).await;
             seen(ended, |ended| {
@@ -83,7 +83,7 @@ async fn take(step: &Step, shop: &Fixture) -> Seen {
     }
 }
 
-/// Keys and names a careless escape would trip over.
+/// Keys and names that break careless escaping.
 const KEYS: [&str; 5] = ["plain-key", "quote'\"quote", "back\\slash", "[1,null,{}]", "0123456789"];
 const NAMES: [&str; 5] = ["Ann", "نورة", "O'Neil \"Bo\"", "🎉\u{200d}🎈", "back\\slash"];
 
@@ -110,20 +110,20 @@ fn random_batch(rng: &mut SmallRng) -> Vec<PurchaseRequest> {
     let mut buyers: Vec<usize> = (0..30).collect();
     rand::seq::SliceRandom::shuffle(&mut buyers[..], rng);
     buyers.truncate(rng.random_range(1..20));
-    let wish = |rng: &mut SmallRng, buyer: usize| {
+    let random_request = |rng: &mut SmallRng, buyer: usize| {
         let qty = rng.random_range(-1..6);
-        // Few keys a buyer, so that retries and reuses are common.
+        // Few keys per buyer, so that retries and reuses are common.
         let key = format!("{}-{}", KEYS[buyer % KEYS.len()], rng.random_range(0..6));
-        let mut ask = purchase_request(&format!("buyer|{buyer}"), &key, qty);
-        ask.hash = request_hash(&["buy", if rng.random_bool(0.1) { "other" } else { "same" }]);
-        ask.buyer_name = NAMES[buyer % NAMES.len()].to_owned();
-        ask
+        let mut request = purchase_request(&format!("buyer|{buyer}"), &key, qty);
+        request.hash = request_hash(&["buy", if rng.random_bool(0.1) { "other" } else { "same" }]);
+        request.buyer_name = NAMES[buyer % NAMES.len()].to_owned();
+        request
     };
-    buyers.into_iter().map(|buyer| wish(rng, buyer)).collect()
+    buyers.into_iter().map(|buyer| random_request(rng, buyer)).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_same_steps_on_both_databases_get_the_same_answers() {
+async fn same_steps_have_same_outcomes_on_both_databases() {
     let seed = Seed::take();
     let mut rng = SmallRng::seed_from_u64(seed.0);
     let ids = Ids::new();

@@ -1,4 +1,4 @@
-//! The small words of the suite: people, keys, asks, and what an answer says.
+//! Small builders of the suite: users, keys, purchase requests; and readers of results.
 
 use livesouk::domain::order::request_hash;
 use livesouk::domain::{
@@ -51,12 +51,12 @@ pub fn purchase_request(buyer: &str, with: &str, qty: i64) -> PurchaseRequest {
     }
 }
 
-/// One ask of one unit for each of these buyers.
+/// One request of one unit for each of these buyers.
 pub fn purchase_requests(buyers: impl IntoIterator<Item = usize>) -> Vec<PurchaseRequest> {
     buyers.into_iter().map(|n| purchase_request(&format!("buyer-{n}"), &format!("key-of-{n:04}"), 1)).collect()
 }
 
-/// The places that a batch gave.
+/// The places of the new orders of a batch.
 pub fn places(sold: &BatchOutcome) -> Vec<i64> {
     sold.results.iter().flatten().filter(|answered| !answered.replayed).map(|answered| answered.order.place).collect()
 }
@@ -70,11 +70,11 @@ pub fn refusal<T>(answer: livesouk::store::Result<T>) -> Refusal {
     match answer {
         Ok(_) => panic!("it was not refused"),
         Err(Error::Refused(refusal)) => refusal,
-        Err(fault) => panic!("a fault instead of a refusal: {fault}"),
+        Err(fault) => panic!("expected a refusal, got a fault: {fault}"),
     }
 }
 
-/// Something that the moderator `mod` did.
+/// An action of the moderator `mod`.
 pub fn audit_entry(stream: StreamId, kind: AuditAction) -> AuditEntry {
     AuditEntry::new(stream, Author { id: user("mod"), name: "Mo".to_owned(), role: Role::Moderator }, kind, 7)
 }

@@ -1,4 +1,4 @@
-//! Talk that is kept, and who is kept quiet.
+//! Chat messages, mutes and bans.
 
 use livesouk::domain::{AuditAction, Author, ChatMessage, MessageId, Refusal, Role, Sanction, SanctionKind, StreamId};
 
@@ -6,11 +6,11 @@ use super::builders::{audit_entry, refusal, user};
 use super::fixture::{Fixture, facts};
 
 facts! {
-    talk_comes_in_pages_newest_first
-    a_message_kept_twice_is_there_once
-    a_deleted_message_is_gone_but_for_the_team
-    a_mute_ends_by_itself_and_a_ban_when_lifted
-    a_second_mute_replaces_the_first
+    messages_are_paged_newest_first
+    message_inserted_twice_is_stored_once
+    deleted_message_is_visible_only_to_the_team
+    mute_expires_and_ban_lasts_until_lifted
+    second_mute_replaces_the_first
 }
 
 pub fn message(stream: StreamId, from: &str, text: &str) -> ChatMessage {
@@ -18,7 +18,7 @@ pub fn message(stream: StreamId, from: &str, text: &str) -> ChatMessage {
     ChatMessage { id: MessageId::new(), stream, at: 5, from, text: text.to_owned(), reply: None, deleted: false }
 }
 
-async fn talk_comes_in_pages_newest_first(shop: Fixture) {
+async fn messages_are_paged_newest_first(shop: Fixture) {
     let mut said: Vec<_> =
         ["hi", "أهلاً", "🎉", "'; drop table messages; --", "\"\\"].map(|text| message(shop.stream, "ann", text)).into();
     shop.store.insert_messages(&said).await.unwrap();
@@ -32,7 +32,7 @@ async fn talk_comes_in_pages_newest_first(shop: Fixture) {
     assert_eq!(shop.store.last_name_of(shop.stream, &user("bob")).await.unwrap(), None);
 }
 
-async fn a_message_kept_twice_is_there_once(shop: Fixture) {
+async fn message_inserted_twice_is_stored_once(shop: Fixture) {
     let first = message(shop.stream, "ann", "hi");
     shop.store.insert_messages(std::slice::from_ref(&first)).await.unwrap();
     let again = [ChatMessage { text: "changed".into(), ..first.clone() }, message(shop.stream, "bob", "ho")];
@@ -41,7 +41,7 @@ async fn a_message_kept_twice_is_there_once(shop: Fixture) {
     assert_eq!(kept, [again[1].clone(), first]);
 }
 
-async fn a_deleted_message_is_gone_but_for_the_team(shop: Fixture) {
+async fn deleted_message_is_visible_only_to_the_team(shop: Fixture) {
     let said = message(shop.stream, "ann", "rude");
     shop.store.insert_messages(std::slice::from_ref(&said)).await.unwrap();
     let delete =
@@ -49,7 +49,7 @@ async fn a_deleted_message_is_gone_but_for_the_team(shop: Fixture) {
     assert_eq!(refusal(delete(StreamId::new(), said.id).await), Refusal::NoSuchMessage);
     assert_eq!(refusal(delete(shop.stream, MessageId::new()).await), Refusal::NoSuchMessage);
     assert_eq!(delete(shop.stream, said.id).await.unwrap(), Some(user("ann")));
-    assert_eq!(delete(shop.stream, said.id).await.unwrap(), None, "it was gone already");
+    assert_eq!(delete(shop.stream, said.id).await.unwrap(), None, "it was deleted before");
     assert_eq!(shop.store.messages(shop.stream, None, 9, false).await.unwrap(), []);
     assert_eq!(shop.store.messages(shop.stream, None, 9, true).await.unwrap(), [ChatMessage { deleted: true, ..said }]);
     assert_eq!(shop.store.count_messages(shop.stream).await.unwrap(), 0);
@@ -59,7 +59,7 @@ pub fn sanction(of: &str, kind: SanctionKind, until: Option<i64>) -> Sanction {
     Sanction { user: user(of), name: of.to_owned(), kind, until, by: "mod".to_owned(), reason: Some("spam".to_owned()) }
 }
 
-async fn a_mute_ends_by_itself_and_a_ban_when_lifted(shop: Fixture) {
+async fn mute_expires_and_ban_lasts_until_lifted(shop: Fixture) {
     use SanctionKind::*;
     let (mute, ban) = (sanction("ann", Mute, Some(100)), sanction("bob", Ban, None));
     for sanction in [&mute, &ban] {
@@ -82,7 +82,7 @@ async fn a_mute_ends_by_itself_and_a_ban_when_lifted(shop: Fixture) {
     assert_eq!(at(100).await, []);
 }
 
-async fn a_second_mute_replaces_the_first(shop: Fixture) {
+async fn second_mute_replaces_the_first(shop: Fixture) {
     for until in [100, 50] {
         let mute = sanction("ann", SanctionKind::Mute, Some(until));
         shop.store.add_sanction(shop.stream, &mute, &audit_entry(shop.stream, AuditAction::Mute)).await.unwrap();
@@ -92,5 +92,5 @@ async fn a_second_mute_replaces_the_first(shop: Fixture) {
     let held = shop.store.sanctions(shop.stream, 0).await.unwrap();
     let mut untils: Vec<_> = held.iter().map(|sanction| sanction.until).collect();
     untils.sort_unstable();
-    assert_eq!(untils, [None, Some(50)], "a ban stands beside it");
+    assert_eq!(untils, [None, Some(50)], "a ban exists beside it");
 }

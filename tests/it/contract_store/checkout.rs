@@ -1,5 +1,5 @@
-//! Buying and paying through the verbs, as both doors do: batches, retries, faults that stay where they belong, and
-//! what the sweepers bring home.
+//! Buying and paying through the verbs of `app`, as REST and the socket do: batches, retries, isolated faults, and the
+//! work of the background jobs.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -13,20 +13,20 @@ use super::fixture::{Fixture, SELL_CONNECTIONS, facts};
 use crate::support::{SOON, until_some};
 
 facts! {
-    a_purchase_that_cannot_be_stored_fails_alone
-    a_double_tap_is_one_order
-    a_rush_on_a_sold_out_offer_does_not_reach_the_database
-    a_hundred_thousand_who_press_at_once_get_five_hundred_units_and_an_answer_each
-    thousands_of_offers_sell_over_a_handful_of_connections
-    units_that_come_back_are_sold_again_and_winners_keep_their_answer
-    a_key_pressed_twice_to_pay_pays_once_and_hears_of_it_twice
-    a_key_pressed_twice_to_cancel_cancels_once_and_hears_of_it_twice
-    a_hold_that_is_over_is_on_sale_again_within_five_seconds
-    an_order_whose_node_died_while_it_took_the_money_is_brought_home
+    purchase_that_cannot_be_stored_fails_alone
+    double_tap_creates_one_order
+    rush_on_sold_out_offer_does_not_reach_the_database
+    hundred_thousand_buyers_get_five_hundred_units_and_an_answer_each
+    thousands_of_offers_sell_over_few_connections
+    released_units_are_sold_again_and_winners_keep_their_order
+    concurrent_pay_with_one_key_pays_once_and_both_calls_succeed
+    concurrent_cancel_with_one_key_cancels_once_and_both_calls_succeed
+    expired_hold_returns_stock_within_five_seconds
+    order_is_reconciled_after_its_node_died_during_capture
 }
 
-/// Everybody else of its batch is served, and it is told that nothing was done.
-async fn a_purchase_that_cannot_be_stored_fails_alone(shop: Fixture) {
+/// The other buyers of its batch are served, and its buyer gets the answer that nothing was done.
+async fn purchase_that_cannot_be_stored_fails_alone(shop: Fixture) {
     let offer = shop.offer(50, 1).await;
     shop.reject_poison_buyer().await;
     let app = shop.app().await;
@@ -35,7 +35,8 @@ async fn a_purchase_that_cannot_be_stored_fails_alone(shop: Fixture) {
         let (app, name) = (app.clone(), if n == 20 { "poison".to_owned() } else { format!("buyer-{n}") });
         buyers.spawn(async move { (n, app.buy(&actor(&name), offer, 1, key("key-00001")).await) });
     }
-    let answered = tokio::time::timeout(Duration::from_secs(4), buyers.join_all()).await.expect("nobody waits for it");
+    let answered =
+        tokio::time::timeout(Duration::from_secs(4), buyers.join_all()).await.expect("every buyer gets an answer");
     for (n, answer) in answered {
         match n {
             20 => assert_eq!(answer.err(), Some(Error::Unavailable)),
@@ -48,9 +49,9 @@ async fn a_purchase_that_cannot_be_stored_fails_alone(shop: Fixture) {
     app.finish().await;
 }
 
-/// Every batch fails from then on, so whoever is told "sold out" was told without one. Only a look, four times a
-/// second, goes through.
-async fn a_rush_on_a_sold_out_offer_does_not_reach_the_database(shop: Fixture) {
+/// Every batch fails from then on, so a "sold out" answer can only come from the cache. Only one probe every 250 ms goes
+/// through.
+async fn rush_on_sold_out_offer_does_not_reach_the_database(shop: Fixture) {
     let offer = shop.offer(3, 1).await;
     let app = shop.app().await;
     for n in 0..3 {
@@ -59,22 +60,22 @@ async fn a_rush_on_a_sold_out_offer_does_not_reach_the_database(shop: Fixture) {
     let sold_out = |answer: Option<Error>| answer == Some(Error::Refused(Refusal::SoldOutForNow));
     assert!(sold_out(app.buy(&actor("late"), offer, 1, key("key-00001")).await.err()));
     shop.break_selling().await;
-    let (mut refused, mut looked) = (0, 0);
+    let (mut refused, mut probed) = (0, 0);
     for n in 0..2_000 {
-        // A look would wait for what is broken; the others do not even wait.
+        // A probe would wait for the broken table; the others are answered without waiting.
         let late = actor(&format!("late-{n}"));
         let answer = tokio::time::timeout(Duration::ZERO, app.buy(&late, offer, 1, key("key-00001"))).await;
         match answer {
             Ok(answer) if sold_out(answer.as_ref().err().cloned()) => refused += 1,
-            _ => looked += 1,
+            _ => probed += 1,
         }
     }
-    assert!(refused >= 1_900, "{refused} refused, {looked} looked");
+    assert!(refused >= 1_900, "{refused} refused, {probed} probed");
     app.stopping().cancel();
     app.finish().await;
 }
 
-/// Whoever is told "busy" presses again, as a page does.
+/// Retries after "busy", as a page does.
 async fn buys(app: &App, name: &str, offer: OfferId) -> Result<i64, Error> {
     loop {
         match app.buy(&actor(name), offer, 1, key("key-00001")).await {
@@ -86,19 +87,19 @@ async fn buys(app: &App, name: &str, offer: OfferId) -> Result<i64, Error> {
     }
 }
 
-async fn a_hundred_thousand_who_press_at_once_get_five_hundred_units_and_an_answer_each(shop: Fixture) {
-    const CROWD: usize = 100_000;
+async fn hundred_thousand_buyers_get_five_hundred_units_and_an_answer_each(shop: Fixture) {
+    const BUYERS: usize = 100_000;
     const UNITS: i64 = 500;
     let offer = shop.offer(UNITS, 1).await;
     let app = shop.app().await;
     let batches = || app.selling_counters().batches.load(Ordering::Relaxed);
-    let mut crowd = tokio::task::JoinSet::new();
-    for n in 0..CROWD {
+    let mut buyers = tokio::task::JoinSet::new();
+    for n in 0..BUYERS {
         let app = app.clone();
-        crowd.spawn(async move { buys(&app, &format!("buyer-{n}"), offer).await });
+        buyers.spawn(async move { buys(&app, &format!("buyer-{n}"), offer).await });
     }
     let (mut places, mut at_last) = (Vec::new(), None);
-    while let Some(answer) = crowd.join_next().await {
+    while let Some(answer) = buyers.join_next().await {
         match answer.unwrap() {
             Ok(place) => places.push(place),
             Err(Error::Refused(Refusal::SoldOutForNow)) => {}
@@ -110,29 +111,29 @@ async fn a_hundred_thousand_who_press_at_once_get_five_hundred_units_and_an_answ
     }
     places.sort_unstable();
     assert_eq!(places, (1..=UNITS).collect::<Vec<_>>());
-    let (since, before) = at_last.expect("they were sold");
-    // One look each 250 ms, and the batch that was on its way.
-    let (looks, most) = (batches() - before, 2 + since.elapsed().as_millis() as u64 / 250);
-    assert!(looks <= most, "{looks} batches in {:?} after the last unit", since.elapsed());
+    let (since, before) = at_last.expect("all units were sold");
+    // One probe every 250 ms, and the batch that was in flight.
+    let (probes, most) = (batches() - before, 2 + since.elapsed().as_millis() as u64 / 250);
+    assert!(probes <= most, "{probes} batches in {:?} after the last unit", since.elapsed());
     assert_eq!(shop.load_offer(offer).await.terms.reserved, UNITS);
     shop.assert_consistent().await;
     app.stopping().cancel();
     app.finish().await;
 }
 
-async fn thousands_of_offers_sell_over_a_handful_of_connections(shop: Fixture) {
+async fn thousands_of_offers_sell_over_few_connections(shop: Fixture) {
     const OFFERS: usize = 2_000;
     let mut offers = Vec::with_capacity(OFFERS);
     for _ in 0..OFFERS {
         offers.push(shop.offer(1, 1).await);
     }
     let app = shop.app().await;
-    let mut crowd = tokio::task::JoinSet::new();
+    let mut buyers = tokio::task::JoinSet::new();
     for (n, offer) in offers.into_iter().enumerate() {
         let app = app.clone();
-        crowd.spawn(async move { buys(&app, &format!("buyer-{n}"), offer).await });
+        buyers.spawn(async move { buys(&app, &format!("buyer-{n}"), offer).await });
     }
-    let answers = crowd.join_all().await;
+    let answers = buyers.join_all().await;
     assert_eq!(answers.into_iter().filter(|answer| *answer == Ok(1)).count(), OFFERS);
     if shop.is_postgres() {
         let ours = "select count(*) from pg_stat_activity where application_name = 'livesouk sell' and datname = current_database()";
@@ -144,7 +145,7 @@ async fn thousands_of_offers_sell_over_a_handful_of_connections(shop: Fixture) {
     app.finish().await;
 }
 
-async fn units_that_come_back_are_sold_again_and_winners_keep_their_answer(shop: Fixture) {
+async fn released_units_are_sold_again_and_winners_keep_their_order(shop: Fixture) {
     let offer = shop.offer(1, 1).await;
     let app = shop.app().await;
     let won = app.buy(&actor("ann"), offer, 1, key("key-00001")).await.unwrap().order;
@@ -162,7 +163,7 @@ async fn units_that_come_back_are_sold_again_and_winners_keep_their_answer(shop:
     app.finish().await;
 }
 
-async fn a_double_tap_is_one_order(shop: Fixture) {
+async fn double_tap_creates_one_order(shop: Fixture) {
     let offer = shop.offer(50, 10).await;
     let app = shop.app().await;
     let mut taps = tokio::task::JoinSet::new();
@@ -178,7 +179,7 @@ async fn a_double_tap_is_one_order(shop: Fixture) {
     app.finish().await;
 }
 
-async fn a_key_pressed_twice_to_pay_pays_once_and_hears_of_it_twice(shop: Fixture) {
+async fn concurrent_pay_with_one_key_pays_once_and_both_calls_succeed(shop: Fixture) {
     let offer = shop.offer(50, 50).await;
     let app = shop.app().await;
     for round in 0..15 {
@@ -200,7 +201,7 @@ async fn a_key_pressed_twice_to_pay_pays_once_and_hears_of_it_twice(shop: Fixtur
     app.finish().await;
 }
 
-async fn a_key_pressed_twice_to_cancel_cancels_once_and_hears_of_it_twice(shop: Fixture) {
+async fn concurrent_cancel_with_one_key_cancels_once_and_both_calls_succeed(shop: Fixture) {
     let offer = shop.offer(50, 50).await;
     let app = shop.app().await;
     for round in 0..15 {
@@ -215,7 +216,7 @@ async fn a_key_pressed_twice_to_cancel_cancels_once_and_hears_of_it_twice(shop: 
     app.finish().await;
 }
 
-async fn a_hold_that_is_over_is_on_sale_again_within_five_seconds(shop: Fixture) {
+async fn expired_hold_returns_stock_within_five_seconds(shop: Fixture) {
     let offer = shop.offer(1, 1).await;
     let app = shop.app().await;
     app.buy(&actor("ann"), offer, 1, key("key-00001")).await.unwrap();
@@ -231,9 +232,9 @@ async fn a_hold_that_is_over_is_on_sale_again_within_five_seconds(shop: Fixture)
     app.finish().await;
 }
 
-/// Somebody sits on one offer's row, say an administrator at a console.
+/// One offer's row is locked, for example by an administrator at a console.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_locked_offer_does_not_hold_up_the_holds_of_another() {
+async fn locked_offer_does_not_delay_expiry_of_another_offers_holds() {
     let shop = Fixture::on_postgres().await;
     let (locked, other) = (shop.offer(1, 1).await, shop.offer(1, 1).await);
     for (offer, buyer) in [(locked, "ann"), (other, "bob")] {
@@ -251,13 +252,13 @@ async fn a_locked_offer_does_not_hold_up_the_holds_of_another() {
     app.finish().await;
 }
 
-async fn an_order_whose_node_died_while_it_took_the_money_is_brought_home(shop: Fixture) {
+async fn order_is_reconciled_after_its_node_died_during_capture(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
     for (buyer, token) in [("ann", "ok"), ("bob", "capture_fails")] {
         let order = shop.hold_one(offer, buyer).await;
         let payment = shop.begin_payment(order.id, token).await.unwrap();
-        let told = shop.store.create_test_intent(&payment, TestScenario::parse(token).unwrap()).await.unwrap();
-        let TestProviderReply::Done { test_intent: booked, .. } = told else { panic!("{told:?}") };
+        let reply = shop.store.create_test_intent(&payment, TestScenario::parse(token).unwrap()).await.unwrap();
+        let TestProviderReply::Done { test_intent: booked, .. } = reply else { panic!("{reply:?}") };
         shop.store.begin_capture(&payment, Some(&booked.intent.reference)).await.unwrap().unwrap();
     }
     shop.run("update orders set changed_at = 1000; update payments set changed_at = 1000").await;
@@ -269,8 +270,8 @@ async fn an_order_whose_node_died_while_it_took_the_money_is_brought_home(shop: 
     .await;
     assert_eq!((sums.orders_paid, shop.load_offer(offer).await.terms.reserved), (1, 1));
     for status in ["captured", "failed"] {
-        let told = format!("select count(*) from payments where status = '{status}'");
-        until_some("record of the money", SOON, async || (shop.number(&told).await == 1).then_some(())).await;
+        let count = format!("select count(*) from payments where status = '{status}'");
+        until_some("final payment status", SOON, async || (shop.number(&count).await == 1).then_some(())).await;
     }
     shop.assert_consistent().await;
     app.stopping().cancel();

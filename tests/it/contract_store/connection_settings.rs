@@ -1,4 +1,4 @@
-//! What a session must be before an order may be acknowledged over it.
+//! The settings that a database session needs before orders may be acknowledged over it.
 
 use std::time::{Duration, Instant};
 
@@ -13,10 +13,10 @@ use super::postgres_faults::{SELLING, set_default};
 use crate::support::proxy::Proxy;
 use crate::support::{SOON, until_some};
 
-/// `lock_timeout` and our own deadlines end a wait; a statement's timeout must not: it may hit a commit that waits for
-/// its standby, and then an order is acknowledged that no standby has.
+/// `lock_timeout` and our own deadlines end a wait. `statement_timeout` must not: it may end a commit that waits for its
+/// standby, and then an order would be acknowledged that no standby has.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_database_that_times_statements_out_does_not_time_out_a_sale() {
+async fn statement_timeout_of_the_database_does_not_end_a_sale() {
     let shop = Fixture::on_postgres().await.into_arc();
     let offer = shop.offer(10, 1).await;
     set_default(&shop, "statement_timeout", "'50ms'").await;
@@ -32,9 +32,9 @@ async fn slow_down_inserts(shop: &Fixture, seconds: &str) {
     .await;
 }
 
-/// Its link swallows everything while it has the row: what a machine that hangs looks like from the database.
+/// The connection swallows everything while the row is locked: this is how the database sees a machine that hangs.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_that_freezes_with_the_row_locked_keeps_others_waiting_for_seconds_only() {
+async fn frozen_node_with_locked_row_delays_others_for_seconds_only() {
     let shop = Fixture::on_postgres().await.into_arc();
     let offer = shop.offer(10, 1).await;
     let (start, rest) = shop.url.split_once('@').unwrap();
@@ -48,7 +48,7 @@ async fn a_node_that_freezes_with_the_row_locked_keeps_others_waiting_for_second
     until_some("insert under way", SOON, async || (shop.number(&inserting).await == 1).then_some(())).await;
     proxy.black_hole();
     let begun = Instant::now();
-    // Two seconds idle, half a second of insert, and a machine that is busy.
+    // Two seconds of idle timeout, half a second of insert, and some time for a busy machine.
     let sold = loop {
         assert!(begun.elapsed() < Duration::from_secs(6), "the row is still locked");
         match shop.store.sell(offer, &purchase_requests([2])).await {
@@ -57,42 +57,47 @@ async fn a_node_that_freezes_with_the_row_locked_keeps_others_waiting_for_second
         }
     };
     assert_eq!(code(&sold.results[0]), "ok");
-    assert!(batch.await.unwrap().is_err(), "it never heard of its commit");
+    assert!(batch.await.unwrap().is_err(), "it got no reply to its commit");
     assert_eq!(shop.load_offer(offer).await.terms.reserved, 1);
     shop.assert_consistent().await;
 }
 
-/// The lock comes with the commit of the batch before; and when that one dies, it is the one that goes on.
+/// The lock is granted with the commit of the batch before. When that batch dies, the next one continues.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_next_batch_stands_in_line_for_the_row_while_one_is_under_way() {
+async fn next_batch_queues_for_the_row_lock_while_one_is_in_flight() {
     let shop = Fixture::on_postgres().await;
     let (offer, app) = (shop.offer(10, 1).await, shop.app().await);
     slow_down_inserts(&shop, "1").await;
     let press = |buyer: &'static str| {
         let app = app.clone();
         tokio::spawn(async move {
-            app.buy(&actor(buyer), offer, 1, key("wish-0001")).await.map(|bought| bought.order.place)
+            app.buy(&actor(buyer), offer, 1, key("key-00001")).await.map(|bought| bought.order.place)
         })
     };
     let inserting = format!("{SELLING} and state = 'active' and query like '%insert into orders%'");
-    let in_line = format!("select count(*) {SELLING} and wait_event_type = 'Lock' and query like 'begin;%'");
+    let waiting = format!("select count(*) {SELLING} and wait_event_type = 'Lock' and query like 'begin;%'");
     let first = press("ann");
     until_some("insert under way", SOON, async || {
         (shop.number(&format!("select count(*) {inserting}")).await == 1).then_some(())
     })
     .await;
     let second = press("bob");
-    until_some("a turn in line", SOON, async || (shop.number(&in_line).await == 1).then_some(())).await;
-    assert_eq!(shop.number(&format!("select count(pg_terminate_backend(pid)) {inserting}")).await, 1, "not over yet");
+    until_some("a batch that waits for the lock", SOON, async || (shop.number(&waiting).await == 1).then_some(()))
+        .await;
+    assert_eq!(
+        shop.number(&format!("select count(pg_terminate_backend(pid)) {inserting}")).await,
+        1,
+        "still in flight"
+    );
     assert_eq!((first.await.unwrap(), second.await.unwrap()), (Ok(1), Ok(2)));
     shop.assert_consistent().await;
     app.stopping().cancel();
     app.finish().await;
 }
 
-/// As a pooler that keeps sessions for itself and drops what a client asks of one.
+/// The proxy acts like a pooler that drops the session settings that a client requests.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_pooler_that_drops_the_settings_of_a_session_is_told_at_start() {
+async fn pooler_that_drops_session_settings_is_refused_at_start() {
     let shop = Fixture::on_postgres().await;
     let (start, rest) = shop.url.split_once('@').unwrap();
     let (address, database) = rest.split_once('/').unwrap();
@@ -103,13 +108,13 @@ async fn a_pooler_that_drops_the_settings_of_a_session_is_told_at_start() {
             let address = address.clone();
             tokio::spawn(async move {
                 let mut server = TcpStream::connect(address).await?;
-                // The first packet of a session carries its settings. Another value, of the same length.
+                // The first packet of a session has its settings. The proxy writes another value of the same length.
                 let mut packet = vec![0; 4_096];
                 loop {
                     let read = client.read(&mut packet).await?;
                     let first = String::from_utf8_lossy(&packet[..read]).into_owned();
                     let Some(at) = first.find("statement_timeout=0") else {
-                        // Asks for TLS first: there is none.
+                        // The client asks for TLS first; the answer is no.
                         server.write_all(&packet[..read]).await?;
                         if first.contains("user") {
                             break;
@@ -127,7 +132,7 @@ async fn a_pooler_that_drops_the_settings_of_a_session_is_told_at_start() {
             });
         }
     });
-    let told = Store::open(&url, Clock::system(), SELL_CONNECTIONS).await.err().map(|fault| fault.to_string());
-    assert!(told.as_ref().is_some_and(|told| told.contains("orders would not be safe")), "{told:?}");
+    let error = Store::open(&url, Clock::system(), SELL_CONNECTIONS).await.err().map(|fault| fault.to_string());
+    assert!(error.as_ref().is_some_and(|error| error.contains("orders would not be safe")), "{error:?}");
     pooling.abort();
 }

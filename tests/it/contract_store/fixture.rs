@@ -1,4 +1,4 @@
-//! A store with a shop, a show and a full pool in it, and the shortest way to each verb.
+//! A store with a shop, a show and a stock, and the shortest way to each verb.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ use super::builders::{key, purchase_request, stream, user};
 use super::raw_sql::RawConnection;
 use crate::support::postgres::Database;
 
-/// Every fact once on each database.
+/// Runs every fact once on each database.
 macro_rules! facts {
     ($($fact:ident)*) => {
         mod sqlite {
@@ -43,7 +43,7 @@ macro_rules! facts {
 }
 pub(super) use facts;
 
-/// What the tests sign webhooks with.
+/// The secret that signs the webhooks of the tests.
 pub const WEBHOOK_SECRET: &str = "the-secret-that-the-tests-sign-webhooks-with";
 
 pub fn payment_settings(provider_ms: u64) -> Settings {
@@ -66,12 +66,12 @@ pub struct Fixture {
     product: ProductId,
     pub variant: VariantId,
     pub raw: RawConnection,
-    // What the database lives in, kept as long as the store.
+    // The folder or server of the database, kept as long as the store.
     _folder: Option<TempDir>,
     _database: Option<Database>,
 }
 
-/// The ids of what every fixture starts with; two stores with the same ids can be compared.
+/// The ids of the objects that every fixture starts with. Two stores with the same ids can be compared.
 #[derive(Clone, Copy)]
 pub struct Ids {
     pub shop: ShopId,
@@ -86,10 +86,10 @@ impl Ids {
     }
 }
 
-/// Longer than any test, so that only `let_holds_end` ends one.
+/// Longer than any test, so that only `expire_holds` ends a hold.
 pub const HOLD_MS: i64 = 300_000;
 
-/// Units in the pool at first: enough for every fact.
+/// Units in the stock at first: enough for every fact.
 pub const STOCK: i64 = 10_000;
 
 impl Fixture {
@@ -165,12 +165,12 @@ impl Fixture {
         self
     }
 
-    /// The store closed and opened again, as by a restart.
+    /// Closes the store and opens it again, as in a restart.
     pub async fn reopened(self) -> Fixture {
         self.reopened_at(Clock::system()).await
     }
 
-    /// The same, and from then on by this clock, where the database has none of its own.
+    /// The same, with this clock from then on if the database has no clock of its own.
     pub async fn reopened_at(mut self, clock: Clock) -> Fixture {
         self.store.close().await;
         let Fixture { store, .. } = self;
@@ -179,7 +179,7 @@ impl Fixture {
         self
     }
 
-    /// The verbs over this store, as a node runs them.
+    /// The verbs of `app` over this store, as a node runs them.
     pub async fn app(&self) -> App {
         self.app_over(self.store.clone()).await
     }
@@ -198,13 +198,13 @@ impl Fixture {
             .unwrap()
     }
 
-    /// The verbs, with a provider that has this long to answer and a reconciler that looks only when a test says so.
+    /// The verbs of `app` with this deadline for the payment provider. The reconciler runs only when a test calls it.
     pub async fn app_with_provider(&self, provider_ms: u64) -> App {
         self.app_with(self.store.clone(), payment_settings(provider_ms)).await
     }
 
-    /// The provider's book and our own agree: money was taken for paid orders and for no others, once, and given back
-    /// for refunded ones.
+    /// The provider's ledger and our tables agree: money was captured once for each paid order and for no other order,
+    /// and was refunded for each refunded order.
     pub async fn assert_money(&self) {
         for (what, sql) in [
             (
@@ -222,30 +222,30 @@ impl Fixture {
                 "select count(*) from orders o join test_intents i on i.order_id = o.id where i.captured > 0
                     and ((o.status = 'refunded') <> (i.refunded = i.captured) or i.refunded not in (0, i.captured))",
             ),
-            ("our own books", "select count(*) from payment_mismatches"),
+            ("our own tables", "select count(*) from payment_mismatches"),
             ("units", "select count(*) from reservation_mismatches"),
         ] {
             assert_eq!(self.number(sql).await, 0, "{what}");
         }
     }
 
-    /// And nobody has anything left to do.
+    /// The same, and no work is left to do.
     pub async fn assert_settled(&self) {
         self.assert_money().await;
         for (what, sql) in [
-            ("money set aside", "select count(*) from test_intents where status = 'authorized'"),
+            ("authorized money", "select count(*) from test_intents where status = 'authorized'"),
             (
-                "tries that are not final",
+                "attempts that are not final",
                 "select count(*) from payments where status in ('creating', 'needs_action', 'authorized', 'voiding')",
             ),
-            ("refunds under way", "select count(*) from refunds where status = 'pending'"),
-            ("orders between", "select count(*) from orders where status = 'capturing'"),
+            ("pending refunds", "select count(*) from refunds where status = 'pending'"),
+            ("orders in capture", "select count(*) from orders where status = 'capturing'"),
         ] {
             assert_eq!(self.number(sql).await, 0, "{what}");
         }
     }
 
-    /// A new try for this order, as `pay` begins it; refused where the order cannot be paid.
+    /// Begins a payment attempt, as `pay` does. Refused if the order cannot be paid.
     pub async fn begin_payment(&self, id: OrderId, token: &str) -> livesouk::store::Result<Payment> {
         let new = NewPayment {
             order: id,
@@ -258,7 +258,7 @@ impl Fixture {
         Ok(self.store.begin_payment(&new).await?.payment)
     }
 
-    /// A new try and its race for the order: what `pay` does once the money is set aside.
+    /// Begins an attempt and its capture, as `pay` does once the money is authorized.
     pub async fn begin_capture(&self, id: OrderId) -> livesouk::store::Result<Option<Order>> {
         match self.begin_payment(id, "ok").await {
             Ok(payment) => self.store.begin_capture(&payment, Some(&payment.create_key())).await,
@@ -267,7 +267,7 @@ impl Fixture {
         }
     }
 
-    /// An open regular offer.
+    /// Creates an open regular offer.
     pub async fn offer(&self, quantity: i64, per_buyer: i64) -> OfferId {
         let offer = self.draft(quantity, per_buyer).await;
         self.store.open_offer(offer).await.unwrap();
@@ -297,22 +297,22 @@ impl Fixture {
         }
     }
 
-    pub async fn sell(&self, offer: OfferId, asks: &[PurchaseRequest]) -> BatchOutcome {
-        self.store.sell(offer, asks).await.unwrap()
+    pub async fn sell(&self, offer: OfferId, requests: &[PurchaseRequest]) -> BatchOutcome {
+        self.store.sell(offer, requests).await.unwrap()
     }
 
-    /// One purchase in a batch of its own.
-    pub async fn buy(&self, offer: OfferId, ask: &PurchaseRequest) -> Result<PurchaseOutcome, Refusal> {
-        match self.store.sell(offer, std::slice::from_ref(ask)).await {
+    /// Sells one purchase in a batch of its own.
+    pub async fn buy(&self, offer: OfferId, request: &PurchaseRequest) -> Result<PurchaseOutcome, Refusal> {
+        match self.store.sell(offer, std::slice::from_ref(request)).await {
             Ok(mut sold) => sold.results.remove(0),
             Err(Error::Refused(refusal)) => Err(refusal),
             Err(fault) => panic!("{fault}"),
         }
     }
 
-    /// A held order of one unit.
+    /// Creates a held order of one unit.
     pub async fn hold_one(&self, offer: OfferId, buyer: &str) -> Order {
-        self.buy(offer, &ask(buyer, &format!("key-of-{buyer}"), 1)).await.unwrap().order
+        self.buy(offer, &purchase_request(buyer, &format!("key-of-{buyer}"), 1)).await.unwrap().order
     }
 
     /// Moves the end of every hold of this offer into the past.
@@ -328,7 +328,7 @@ impl Fixture {
         self.store.order(id).await.unwrap().unwrap()
     }
 
-    /// Units in the variant's pool.
+    /// The variant's stock.
     pub async fn stock(&self) -> i64 {
         self.number(&format!("select stock from variants where id = {}", self.id(self.variant.0))).await
     }

@@ -1,7 +1,8 @@
-//! A disk that is full: a purchase is answered, nothing said is lost, and selling goes on when there is room again.
+//! A full disk: a purchase gets an answer, no acknowledged order is lost, and selling resumes when there is space again.
 //!
-//! Needs no root and no disk: the server runs with a limit on the size of its files (`prlimit --fsize`), so that
-//! every write to the database fails with EFBIG as it would with ENOSPC. The limit is lowered and raised while it runs.
+//! The test needs neither root nor a disk of its own: the server runs with a limit on the size of its files (`prlimit
+//! --fsize`), so that every write to the database fails with EFBIG, as it would with ENOSPC. The limit is lowered and
+//! raised while the server runs.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -18,10 +19,10 @@ fn limit_file_size(pid: u32, soft: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_disk_is_answered_and_selling_goes_on_when_there_is_room() {
+async fn full_disk_is_reported_and_selling_resumes_when_there_is_space() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    // The signal that would come with the error is ignored, as for a disk that is full there is none.
+    // The signal that comes with EFBIG is ignored, because a full disk sends none.
     let mut command = Command::new("sh");
     command.args(["-c", "trap '' XFSZ; exec \"$0\" demo --json --listen 127.0.0.1:0 --data \"$1\""]);
     let mut process = Process::start(command.arg(env!("CARGO_BIN_EXE_livesouk")).arg(&data));
@@ -38,7 +39,7 @@ async fn a_full_disk_is_answered_and_selling_goes_on_when_there_is_room() {
     limit_file_size(process.pid(), "1");
     let refused = rest.post_keyed(&path, "key-00002", json!({"qty": 1})).await;
     assert_eq!((refused.status, refused.body["code"].as_str()), (503, Some("outcome_unknown")), "{:#}", refused.body);
-    assert_eq!(left().await, before - 1, "reading goes on");
+    assert_eq!(left().await, before - 1, "reads still work");
 
     limit_file_size(process.pid(), "unlimited");
     let begun = Instant::now();

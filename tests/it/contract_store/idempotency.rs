@@ -1,4 +1,4 @@
-//! Idempotency keys: one wish, one order, for ever.
+//! Idempotency keys: one key creates one order, forever.
 
 use std::sync::Arc;
 
@@ -11,15 +11,15 @@ use super::builders::{code, purchase_request, purchase_requests, user};
 use super::fixture::{Fixture, facts};
 
 facts! {
-    a_retry_gets_its_order_as_it_is_now
-    a_key_with_another_body_is_key_reused
-    one_key_on_two_offers_at_once_is_one_order
+    retry_returns_its_order_as_it_is_now
+    key_with_another_body_is_refused_as_reused
+    one_key_on_two_offers_concurrently_creates_one_order
 }
 
-async fn a_retry_gets_its_order_as_it_is_now(shop: Fixture) {
+async fn retry_returns_its_order_as_it_is_now(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
-    let asks = purchase_requests(0..3);
-    let sold = shop.sell(offer, &asks).await;
+    let requests = purchase_requests(0..3);
+    let sold = shop.sell(offer, &requests).await;
     let ids: Vec<_> = sold.results.iter().map(|answer| answer.as_ref().unwrap().order.id).collect();
     shop.store.release_orders(offer, &ids[..1], ReleaseReason::BuyerCancel, None).await.unwrap();
     shop.expire_holds(offer).await;
@@ -28,9 +28,9 @@ async fn a_retry_gets_its_order_as_it_is_now(shop: Fixture) {
         if closed {
             assert!(shop.store.close_offer(offer).await.unwrap());
         }
-        // A retry carries a new order id, as every request does; the key decides.
+        // A retry has a new order id, as every request does; the key decides.
         let again: Vec<PurchaseRequest> =
-            asks.iter().map(|ask| PurchaseRequest { order: Default::default(), ..ask.clone() }).collect();
+            requests.iter().map(|request| PurchaseRequest { order: Default::default(), ..request.clone() }).collect();
         let replayed = shop.sell(offer, &again).await;
         let seen: Vec<_> =
             replayed.results.iter().map(|a| a.as_ref().map(|a| (a.order.id, a.order.status, a.replayed))).collect();
@@ -41,7 +41,7 @@ async fn a_retry_gets_its_order_as_it_is_now(shop: Fixture) {
     shop.assert_consistent().await;
 }
 
-async fn a_key_with_another_body_is_key_reused(shop: Fixture) {
+async fn key_with_another_body_is_refused_as_reused(shop: Fixture) {
     let offer = shop.offer(5, 3).await;
     let first = purchase_request("ann", "key-00001", 1);
     shop.buy(offer, &first).await.unwrap();
@@ -50,27 +50,27 @@ async fn a_key_with_another_body_is_key_reused(shop: Fixture) {
     assert_eq!(
         code(&shop.buy(offer, &PurchaseRequest { order: Default::default(), buyer: user("bob"), ..other }).await),
         "ok",
-        "keys are a buyer's own"
+        "each buyer has their own keys"
     );
     assert!(shop.buy(offer, &first).await.unwrap().replayed);
 }
 
-/// A batch long enough for two of them to meet half way.
-const WISHES: usize = 300;
+/// Enough requests for two batches to overlap.
+const REQUESTS: usize = 300;
 
-/// Two offers are two rows and two locks; what stands between them is the unique key.
-async fn one_key_on_two_offers_at_once_is_one_order(shop: Fixture) {
+/// Two offers are two rows with two locks; only the unique key protects them from each other.
+async fn one_key_on_two_offers_concurrently_creates_one_order(shop: Fixture) {
     let shop = shop.into_arc();
     let offers = [shop.offer(4_000, 1_000).await, shop.offer(4_000, 1_000).await];
     for round in 0..8 {
         let start = Arc::new(Barrier::new(2));
         let race = offers.map(|offer| {
             let (shop, start) = (shop.clone(), start.clone());
-            // Each batch in its own order, so that the two also meet crosswise.
+            // The two batches have opposite orders, so that they could also deadlock.
             let mut batch: Vec<PurchaseRequest> =
-                (0..WISHES).map(|n| purchase_request(&format!("b{n}"), &format!("key-{round:04}"), 1)).collect();
-            for ask in &mut batch {
-                ask.hash = request_hash(&["buy", &offer.to_string(), "1"]);
+                (0..REQUESTS).map(|n| purchase_request(&format!("b{n}"), &format!("key-{round:04}"), 1)).collect();
+            for request in &mut batch {
+                request.hash = request_hash(&["buy", &offer.to_string(), "1"]);
             }
             if offer == offers[1] {
                 batch.reverse();
@@ -86,7 +86,7 @@ async fn one_key_on_two_offers_at_once_is_one_order(shop: Fixture) {
             codes.extend(sold.results.iter().map(code));
         }
         let count = |code| codes.iter().filter(|other| **other == code).count();
-        assert_eq!((count("ok"), count("key_reused")), (WISHES, WISHES), "round {round}");
+        assert_eq!((count("ok"), count("key_reused")), (REQUESTS, REQUESTS), "round {round}");
     }
     shop.assert_consistent().await;
 }

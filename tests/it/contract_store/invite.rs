@@ -1,4 +1,4 @@
-//! Links into the team: who they let in, and how they end.
+//! Invites into the team: who may accept them, and how they end.
 
 use livesouk::domain::{Helper, Invite, InviteId, Refusal, Role, StreamId};
 
@@ -6,10 +6,10 @@ use super::builders::{refusal, user};
 use super::fixture::{Fixture, facts};
 
 facts! {
-    a_link_lets_in_until_it_is_over
-    a_link_taken_back_lets_nobody_in_and_names_those_who_came
-    a_link_serves_twenty_and_no_more
-    a_show_has_fifty_open_links_and_no_more
+    invite_is_accepted_until_it_expires
+    revoked_invite_admits_no_one_and_lists_its_helpers
+    invite_is_used_at_most_twenty_times
+    show_has_at_most_fifty_active_invites
 }
 
 const DAY: i64 = 86_400_000;
@@ -31,7 +31,7 @@ fn helper(name: &str, joined_at: i64) -> Helper {
     Helper { user: user(&format!("helper-{name}")), name: name.to_owned(), joined_at }
 }
 
-async fn a_link_lets_in_until_it_is_over(shop: Fixture) {
+async fn invite_is_accepted_until_it_expires(shop: Fixture) {
     let made = invite(shop.stream, Role::Moderator);
     shop.store.create_invite(&made, &Invite::hash("right")).await.unwrap();
     let (mo, late) = (helper("mo", 2_000), helper("late", 1_000 + DAY));
@@ -45,7 +45,7 @@ async fn a_link_lets_in_until_it_is_over(shop: Fixture) {
     assert_eq!(shop.store.revoked_helpers(shop.stream, 0).await.unwrap(), []);
 }
 
-async fn a_link_taken_back_lets_nobody_in_and_names_those_who_came(shop: Fixture) {
+async fn revoked_invite_admits_no_one_and_lists_its_helpers(shop: Fixture) {
     let (one, two) = (invite(shop.stream, Role::Producer), invite(shop.stream, Role::Analyst));
     shop.store.create_invite(&one, &Invite::hash("one")).await.unwrap();
     shop.store.create_invite(&two, &Invite::hash("two")).await.unwrap();
@@ -53,20 +53,20 @@ async fn a_link_taken_back_lets_nobody_in_and_names_those_who_came(shop: Fixture
     shop.store.accept_invite(&Invite::hash("two"), &helper("nan", 2_000)).await.unwrap();
     let version = shop.store.stream(shop.stream).await.unwrap().unwrap().version;
     let revoke = async |stream| shop.store.revoke_invite(stream, one.id, 3_000).await;
-    assert_eq!(refusal(revoke(StreamId::new()).await), Refusal::NoSuchInvite, "of another show");
+    assert_eq!(refusal(revoke(StreamId::new()).await), Refusal::NoSuchInvite, "it belongs to another show");
     let changed = revoke(shop.stream).await.unwrap().unwrap();
-    assert_eq!(changed.version, version + 1, "other nodes see that something changed");
-    assert_eq!(revoke(shop.stream).await.unwrap(), None, "it was taken back already");
+    assert_eq!(changed.version, version + 1, "other nodes see the change");
+    assert_eq!(revoke(shop.stream).await.unwrap(), None, "it was revoked before");
     let late = shop.store.accept_invite(&Invite::hash("one"), &helper("late", 3_000)).await;
     assert_eq!(refusal(late), Refusal::NoSuchInvite);
     assert_eq!(shop.store.revoked_helpers(shop.stream, 3_000).await.unwrap(), [user("helper-pia")]);
-    assert_eq!(shop.store.revoked_helpers(shop.stream, 1_000 + DAY).await.unwrap(), [], "their tokens ended");
+    assert_eq!(shop.store.revoked_helpers(shop.stream, 1_000 + DAY).await.unwrap(), [], "their tokens have expired");
     let listed = shop.store.invites(shop.stream).await.unwrap();
     let untils: Vec<_> = listed.iter().map(|invite| (invite.id, invite.revoked_at)).collect();
     assert_eq!(untils, [(two.id, None), (one.id, Some(3_000))], "newest first");
 }
 
-async fn a_link_serves_twenty_and_no_more(shop: Fixture) {
+async fn invite_is_used_at_most_twenty_times(shop: Fixture) {
     shop.store.create_invite(&invite(shop.stream, Role::Analyst), &Invite::hash("open")).await.unwrap();
     for n in 0..Invite::HELPERS_MAX {
         shop.store.accept_invite(&Invite::hash("open"), &helper(&n.to_string(), 2_000)).await.unwrap();
@@ -75,7 +75,7 @@ async fn a_link_serves_twenty_and_no_more(shop: Fixture) {
     assert_eq!(refusal(more).code(), "wrong_status");
 }
 
-async fn a_show_has_fifty_open_links_and_no_more(shop: Fixture) {
+async fn show_has_at_most_fifty_active_invites(shop: Fixture) {
     for n in 0..Invite::ACTIVE_MAX {
         let made = invite(shop.stream, Role::Analyst);
         shop.store.create_invite(&made, &Invite::hash(&n.to_string())).await.unwrap();

@@ -1,4 +1,4 @@
-//! The order of the run-down, and sales that begin by themselves.
+//! The line-up of a show, and scheduled sales.
 
 use livesouk::clock::Clock;
 use livesouk::domain::offer::{NewOffer, SCHEDULE_LATE_MAX_MS};
@@ -8,26 +8,26 @@ use super::builders::refusal;
 use super::fixture::{Fixture, facts};
 
 facts! {
-    a_new_offer_stands_last_and_the_host_moves_it
-    an_order_that_is_not_each_offer_once_is_refused_and_moves_nothing
-    two_hosts_who_drag_at_once_leave_one_order
-    a_planned_sale_begins_at_its_time_with_its_countdown_before
-    of_many_who_start_a_planned_sale_one_does
-    a_planned_sale_survives_a_restart_and_begins_late_with_a_whole_countdown
-    what_is_too_late_unplanned_or_of_an_ended_show_does_not_begin
-    only_a_draft_is_given_a_time
+    new_offer_is_last_and_the_host_moves_it
+    lineup_without_each_offer_exactly_once_is_refused
+    concurrent_reorders_leave_one_consistent_lineup
+    scheduled_sale_opens_on_time_after_its_countdown
+    scheduled_sale_is_started_by_exactly_one_caller
+    scheduled_sale_survives_restart_and_opens_late_after_a_whole_countdown
+    late_unscheduled_or_ended_sales_do_not_start
+    only_a_draft_can_be_scheduled
 }
 
 const COUNTDOWN: i64 = 10_000;
 const LENGTH: i64 = 60_000;
 
 impl Fixture {
-    async fn rundown(&self) -> Vec<OfferId> {
+    async fn lineup(&self) -> Vec<OfferId> {
         self.store.offers_of_stream(self.stream).await.unwrap().into_iter().map(|offer| offer.id).collect()
     }
 
-    /// A flash sale that begins so many milliseconds from now.
-    async fn planned(&self, ahead: i64) -> OfferId {
+    /// Creates a flash sale that is scheduled this many milliseconds from now.
+    async fn scheduled(&self, ahead: i64) -> OfferId {
         let form = NewOffer {
             kind: OfferKind::Flash,
             countdown_ms: COUNTDOWN,
@@ -44,9 +44,9 @@ impl Fixture {
     }
 }
 
-async fn a_new_offer_stands_last_and_the_host_moves_it(shop: Fixture) {
+async fn new_offer_is_last_and_the_host_moves_it(shop: Fixture) {
     let (a, b, c, d) = (shop.offer(1, 1).await, shop.offer(1, 1).await, shop.draft(1, 1).await, shop.offer(1, 1).await);
-    assert_eq!(shop.rundown().await, [a, b, c, d]);
+    assert_eq!(shop.lineup().await, [a, b, c, d]);
     shop.store.close_offer(d).await.unwrap();
     let versions = async || {
         let mut all = Vec::new();
@@ -57,49 +57,51 @@ async fn a_new_offer_stands_last_and_the_host_moves_it(shop: Fixture) {
     };
     let before = versions().await;
     assert_eq!(shop.store.reorder_lineup(shop.stream, &[b, a, c]).await.unwrap().len(), 2);
-    assert_eq!(versions().await, [before[0] + 1, before[1] + 1, before[2]], "those that moved have a new version");
-    assert_eq!(shop.rundown().await[..3], [b, a, c]);
+    assert_eq!(versions().await, [before[0] + 1, before[1] + 1, before[2]], "offers that moved have a new version");
+    assert_eq!(shop.lineup().await[..3], [b, a, c]);
     assert_eq!(shop.store.reorder_lineup(shop.stream, &[b, a, c]).await.unwrap(), []);
     let last = shop.draft(1, 1).await;
-    assert_eq!(shop.rundown().await.last(), Some(&last));
+    assert_eq!(shop.lineup().await.last(), Some(&last));
     assert_eq!(shop.store.reorder_lineup(shop.stream, &[last, c, b, a]).await.unwrap().len(), 4);
-    assert_eq!(shop.rundown().await[..3], [last, c, b]);
+    assert_eq!(shop.lineup().await[..3], [last, c, b]);
 }
 
-async fn an_order_that_is_not_each_offer_once_is_refused_and_moves_nothing(shop: Fixture) {
+async fn lineup_without_each_offer_exactly_once_is_refused(shop: Fixture) {
     let (a, b, closed) = (shop.offer(1, 1).await, shop.draft(1, 1).await, shop.offer(1, 1).await);
     shop.store.close_offer(closed).await.unwrap();
     for wrong in [vec![], vec![b], vec![b, a, a], vec![b, b], vec![b, a, closed], vec![b, a, OfferId::new()]] {
-        let told = refusal(shop.store.reorder_lineup(shop.stream, &wrong).await);
-        assert_eq!(told.code(), "bad_request", "{wrong:?}");
-        assert!(matches!(told, Refusal::BadField { field: "offers", .. }), "{told:?}");
+        let refused = refusal(shop.store.reorder_lineup(shop.stream, &wrong).await);
+        assert_eq!(refused.code(), "bad_request", "{wrong:?}");
+        assert!(matches!(refused, Refusal::BadField { field: "offers", .. }), "{refused:?}");
     }
-    assert_eq!(shop.rundown().await[..2], [a, b]);
+    assert_eq!(shop.lineup().await[..2], [a, b]);
 }
 
-async fn two_hosts_who_drag_at_once_leave_one_order(shop: Fixture) {
+async fn concurrent_reorders_leave_one_consistent_lineup(shop: Fixture) {
     let mut ids = Vec::new();
     for _ in 0..6 {
         ids.push(shop.offer(1, 1).await);
     }
-    let (forth, back): (Vec<_>, Vec<_>) = (ids.clone(), ids.iter().rev().copied().collect());
-    // From here one moves two of them, the other all: the two must not mix.
+    let (forward, reverse): (Vec<_>, Vec<_>) = (ids.clone(), ids.iter().rev().copied().collect());
+    // From here, one reorder moves two offers and the other moves all: they must not mix.
     let start = [ids[0], ids[1], ids[2], ids[5], ids[4], ids[3]];
     for _ in 0..25 {
         shop.store.reorder_lineup(shop.stream, &start).await.unwrap();
-        let (one, two) =
-            tokio::join!(shop.store.reorder_lineup(shop.stream, &forth), shop.store.reorder_lineup(shop.stream, &back));
+        let (one, two) = tokio::join!(
+            shop.store.reorder_lineup(shop.stream, &forward),
+            shop.store.reorder_lineup(shop.stream, &reverse)
+        );
         one.unwrap();
         two.unwrap();
-        let order = shop.rundown().await;
-        assert!(order == forth || order == back, "{order:?}");
+        let order = shop.lineup().await;
+        assert!(order == forward || order == reverse, "{order:?}");
     }
 }
 
-async fn a_planned_sale_begins_at_its_time_with_its_countdown_before(shop: Fixture) {
-    let (far, near) = (shop.planned(3_600_000).await, shop.planned(COUNTDOWN / 2).await);
+async fn scheduled_sale_opens_on_time_after_its_countdown(shop: Fixture) {
+    let (far, near) = (shop.scheduled(3_600_000).await, shop.scheduled(COUNTDOWN / 2).await);
     assert_eq!(shop.due().await, [near]);
-    assert!(!shop.store.start_scheduled_offer(far).await.unwrap(), "its countdown has not come");
+    assert!(!shop.store.start_scheduled_offer(far).await.unwrap(), "its countdown is not due");
     assert!(shop.store.start_scheduled_offer(near).await.unwrap());
     let offer = shop.load_offer(near).await;
     assert_eq!(offer.terms.stage, OfferStage::Open);
@@ -109,9 +111,9 @@ async fn a_planned_sale_begins_at_its_time_with_its_countdown_before(shop: Fixtu
     assert_eq!(shop.load_offer(far).await.terms.stage, OfferStage::Draft);
 }
 
-async fn of_many_who_start_a_planned_sale_one_does(shop: Fixture) {
+async fn scheduled_sale_is_started_by_exactly_one_caller(shop: Fixture) {
     for _ in 0..5 {
-        let offer = shop.planned(COUNTDOWN / 2).await;
+        let offer = shop.scheduled(COUNTDOWN / 2).await;
         let version = shop.load_offer(offer).await.terms.version;
         let one = || shop.store.start_scheduled_offer(offer);
         let (a, b, c, d) = tokio::join!(one(), one(), one(), one());
@@ -120,9 +122,9 @@ async fn of_many_who_start_a_planned_sale_one_does(shop: Fixture) {
     }
 }
 
-async fn a_planned_sale_survives_a_restart_and_begins_late_with_a_whole_countdown(shop: Fixture) {
-    let offer = shop.planned(3_600_000).await;
-    // Nobody was there for a minute past its time.
+async fn scheduled_sale_survives_restart_and_opens_late_after_a_whole_countdown(shop: Fixture) {
+    let offer = shop.scheduled(3_600_000).await;
+    // No node was running until a minute after its time.
     let late = format!("update offers set starts_at = starts_at - 3660000 where id = {}", shop.id(offer.0));
     shop.run(&late).await;
     let shop = shop.reopened().await;
@@ -134,8 +136,9 @@ async fn a_planned_sale_survives_a_restart_and_begins_late_with_a_whole_countdow
     assert_eq!(terms.closes_at.unwrap() - terms.opens_at.unwrap(), LENGTH);
 }
 
-async fn what_is_too_late_unplanned_or_of_an_ended_show_does_not_begin(shop: Fixture) {
-    let (late, cleared, discarded) = (shop.planned(5_000).await, shop.planned(5_000).await, shop.planned(5_000).await);
+async fn late_unscheduled_or_ended_sales_do_not_start(shop: Fixture) {
+    let (late, cleared, discarded) =
+        (shop.scheduled(5_000).await, shop.scheduled(5_000).await, shop.scheduled(5_000).await);
     let missed = format!(
         "update offers set starts_at = starts_at - {} where id = {}",
         SCHEDULE_LATE_MAX_MS + 10_000,
@@ -145,7 +148,7 @@ async fn what_is_too_late_unplanned_or_of_an_ended_show_does_not_begin(shop: Fix
     shop.store.schedule_offer(cleared, None).await.unwrap();
     shop.store.close_offer(discarded).await.unwrap();
     assert_eq!(shop.due().await, []);
-    let ended = shop.planned(5_000).await;
+    let ended = shop.scheduled(5_000).await;
     assert_eq!(shop.due().await, [ended]);
     shop.run("update streams set status = 'ended'").await;
     assert_eq!(shop.due().await, []);
@@ -154,7 +157,7 @@ async fn what_is_too_late_unplanned_or_of_an_ended_show_does_not_begin(shop: Fix
     }
 }
 
-async fn only_a_draft_is_given_a_time(shop: Fixture) {
+async fn only_a_draft_can_be_scheduled(shop: Fixture) {
     let (draft, open) = (shop.draft(1, 1).await, shop.offer(1, 1).await);
     let version = shop.load_offer(draft).await.terms.version;
     shop.store.schedule_offer(draft, Some(7)).await.unwrap();
@@ -166,15 +169,15 @@ async fn only_a_draft_is_given_a_time(shop: Fixture) {
     assert_eq!(refusal(shop.store.schedule_offer(OfferId::new(), Some(7)).await), Refusal::NoSuchOffer);
 }
 
-/// The clock moved by hand, and two who sweep at once.
+/// The test sets the clock, and two callers look for due sales concurrently.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_clock_that_reaches_the_time_starts_the_sale_for_one_of_two() {
+async fn scheduled_sale_starts_once_when_the_clock_reaches_its_time() {
     let shop = Fixture::on_sqlite().await;
-    let offer = shop.planned(3_600_000).await;
+    let offer = shop.scheduled(3_600_000).await;
     let clock = Clock::manual(shop.store.now().await.unwrap());
     let shop = shop.reopened_at(clock.clone()).await;
     let starts_at = shop.load_offer(offer).await.starts_at.unwrap();
-    let sweep = async || {
+    let start_due = async || {
         let one = async || {
             let due = shop.due().await;
             !due.is_empty() && shop.store.start_scheduled_offer(due[0]).await.unwrap()
@@ -183,10 +186,10 @@ async fn a_clock_that_reaches_the_time_starts_the_sale_for_one_of_two() {
         u8::from(a) + u8::from(b)
     };
     clock.set(starts_at - COUNTDOWN - 1);
-    assert_eq!(sweep().await, 0, "a millisecond early");
+    assert_eq!(start_due().await, 0, "a millisecond too early");
     clock.advance(1);
-    assert_eq!(sweep().await, 1);
+    assert_eq!(start_due().await, 1);
     clock.advance(1);
-    assert_eq!(sweep().await, 0, "once");
+    assert_eq!(start_due().await, 0, "once");
     assert_eq!(shop.load_offer(offer).await.terms.opens_at, Some(starts_at));
 }

@@ -1,4 +1,4 @@
-//! Migrations: explicit on Postgres, safe to run twice and from several places at once, waited for.
+//! Migrations: an explicit command on Postgres, safe to run twice and in several processes concurrently.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::support::postgres::Database;
 use crate::support::process::Process;
 
 facts! {
-    migrating_again_changes_nothing
+    second_migration_changes_nothing
 }
 
 fn migrate(url: &str) -> impl Future<Output = Result<()>> {
@@ -23,7 +23,7 @@ async fn open(url: &str) -> Result<Store> {
     Store::open(url, Clock::system(), 1).await
 }
 
-async fn migrating_again_changes_nothing(shop: Fixture) {
+async fn second_migration_changes_nothing(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
     shop.hold_one(offer, "ann").await;
     let shop = if shop.is_postgres() { shop } else { shop.reopened().await };
@@ -36,7 +36,7 @@ async fn migrating_again_changes_nothing(shop: Fixture) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn six_migrations_of_one_postgres_at_once_all_succeed() {
+async fn six_concurrent_postgres_migrations_succeed() {
     let database = Database::create().await;
     let url = database.url();
     let one = || migrate(&url);
@@ -48,7 +48,7 @@ async fn six_migrations_of_one_postgres_at_once_all_succeed() {
 }
 
 #[tokio::test]
-async fn two_processes_migrate_one_postgres_at_once() {
+async fn two_processes_migrate_postgres_concurrently() {
     let database = Database::create().await;
     let folder = tempfile::tempdir().unwrap();
     let url = database.url();
@@ -61,9 +61,9 @@ async fn two_processes_migrate_one_postgres_at_once() {
     open(&url).await.unwrap();
 }
 
-/// On SQLite a second one may find the file taken; it never finds it half migrated.
+/// On SQLite a second process may find the file locked; it never finds it half migrated.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn four_migrations_of_one_sqlite_file_at_once_succeed_or_are_refused() {
+async fn concurrent_sqlite_migrations_succeed_or_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", folder.path().join("shop.db").display());
     let one = || migrate(&url);
@@ -77,10 +77,10 @@ async fn four_migrations_of_one_sqlite_file_at_once_succeed_or_are_refused() {
 }
 
 #[tokio::test]
-async fn an_unmigrated_postgres_is_refused_with_the_command_that_helps() {
+async fn unmigrated_postgres_is_refused_with_the_command_to_run() {
     let database = Database::create().await;
     let refused = async || match open(&database.url()).await {
-        Ok(_) => panic!("it was opened"),
+        Ok(_) => panic!("an unmigrated database was opened"),
         Err(error) => error.to_string(),
     };
     assert!(refused().await.contains("run `livesouk migrate"), "{}", refused().await);
@@ -91,9 +91,9 @@ async fn an_unmigrated_postgres_is_refused_with_the_command_that_helps() {
     assert!(refused().await.contains("run `livesouk migrate"), "one migration is missing");
 }
 
-/// A migration of a large shop takes longer than a purchase may wait for a lock.
+/// The migration of a large shop takes longer than a purchase may wait for a lock.
 #[tokio::test]
-async fn a_migration_waits_for_another_that_takes_its_time() {
+async fn migration_waits_for_a_slow_one() {
     let database = Database::create().await;
     migrate(&database.url()).await.unwrap();
     let mut other = database.connect().await;

@@ -1,4 +1,4 @@
-//! Offers and their pool: units move, and none is lost on the way.
+//! Offers and the stock of their variant: units move between them, and none is lost.
 
 use livesouk::domain::offer::NewOffer;
 use livesouk::domain::{OfferKind, OfferStage, OfferStatus, Refusal};
@@ -7,17 +7,17 @@ use super::builders::{code, purchase_requests, refusal};
 use super::fixture::{Fixture, STOCK, facts};
 
 facts! {
-    making_restocking_and_closing_move_units_between_pool_and_offer
-    not_enough_stock_says_how_many_and_moves_nothing
-    a_flash_sale_counts_down_opens_and_is_extended
-    stages_follow_their_table
-    every_change_of_an_offer_raises_its_version
-    offers_on_sale_and_past_their_end_are_found
-    two_hosts_who_take_the_last_units_get_them_once
-    units_left_for_now_may_come_back
+    create_restock_and_close_move_units_between_stock_and_offer
+    insufficient_stock_reports_what_is_left_and_moves_no_units
+    flash_sale_counts_down_opens_and_is_extended
+    offer_stages_follow_their_transition_table
+    every_offer_change_raises_its_version
+    offers_on_sale_and_offers_to_close_are_found
+    last_units_of_the_stock_are_taken_once
+    held_units_make_an_offer_sold_out_for_now
 }
 
-async fn making_restocking_and_closing_move_units_between_pool_and_offer(shop: Fixture) {
+async fn create_restock_and_close_move_units_between_stock_and_offer(shop: Fixture) {
     let offer = shop.offer(10, 5).await;
     assert_eq!(shop.stock().await, STOCK - 10);
     shop.sell(offer, &purchase_requests(0..3)).await;
@@ -26,12 +26,12 @@ async fn making_restocking_and_closing_move_units_between_pool_and_offer(shop: F
     assert!(shop.store.close_offer(offer).await.unwrap());
     let terms = shop.load_offer(offer).await.terms;
     assert_eq!((terms.quantity, terms.reserved, shop.stock().await), (3, 3, STOCK - 3));
-    assert!(!shop.store.close_offer(offer).await.unwrap(), "it was closed already");
+    assert!(!shop.store.close_offer(offer).await.unwrap(), "it was closed before");
     assert_eq!(shop.stock().await, STOCK - 3);
     assert_eq!(shop.store.restock_variant(shop.variant, 7).await.unwrap().stock, STOCK + 4);
 }
 
-async fn not_enough_stock_says_how_many_and_moves_nothing(shop: Fixture) {
+async fn insufficient_stock_reports_what_is_left_and_moves_no_units(shop: Fixture) {
     let offer = shop.offer(10, 5).await;
     let left = STOCK - 10;
     assert_eq!(refusal(shop.store.create_offer(&shop.new_offer(left + 1, 1)).await), Refusal::NotEnoughStock { left });
@@ -45,7 +45,7 @@ async fn not_enough_stock_says_how_many_and_moves_nothing(shop: Fixture) {
     assert_eq!(shop.stock().await, 0);
 }
 
-async fn a_flash_sale_counts_down_opens_and_is_extended(shop: Fixture) {
+async fn flash_sale_counts_down_opens_and_is_extended(shop: Fixture) {
     let form = NewOffer {
         kind: OfferKind::Flash,
         countdown_ms: 10_000,
@@ -73,15 +73,15 @@ async fn a_flash_sale_counts_down_opens_and_is_extended(shop: Fixture) {
     assert_eq!(
         refusal(shop.store.extend_offer(form.id, 10_000).await),
         Refusal::Closed,
-        "a sale that is over stays over"
+        "an ended sale cannot be extended"
     );
     let regular = shop.offer(1, 1).await;
     assert!(matches!(refusal(shop.store.extend_offer(regular, 10_000).await), Refusal::WrongStatus(_)));
 }
 
-async fn stages_follow_their_table(shop: Fixture) {
+async fn offer_stages_follow_their_transition_table(shop: Fixture) {
     use OfferStage::*;
-    // From each stage: what open, pause and close make of it; `None` is a refusal.
+    // For each stage, the stage after open and after pause; `None` is a refusal.
     let table = [
         (Draft, Some(Open), None),
         (Open, Some(Open), Some(Paused)),
@@ -114,7 +114,7 @@ async fn stages_follow_their_table(shop: Fixture) {
     assert_eq!(refusal(shop.store.close_offer(Default::default()).await), Refusal::NoSuchOffer);
 }
 
-async fn every_change_of_an_offer_raises_its_version(shop: Fixture) {
+async fn every_offer_change_raises_its_version(shop: Fixture) {
     let offer = shop.draft(5, 1).await;
     let version = async || shop.load_offer(offer).await.terms.version;
     assert_eq!(version().await, 1);
@@ -132,7 +132,7 @@ async fn every_change_of_an_offer_raises_its_version(shop: Fixture) {
     assert_eq!(version().await, 6);
 }
 
-async fn offers_on_sale_and_past_their_end_are_found(shop: Fixture) {
+async fn offers_on_sale_and_offers_to_close_are_found(shop: Fixture) {
     let (open, over, paused) = (shop.offer(1, 1).await, shop.offer(1, 1).await, shop.offer(1, 1).await);
     let (draft, closed) = (shop.draft(1, 1).await, shop.offer(1, 1).await);
     shop.store.pause_offer(paused).await.unwrap();
@@ -149,7 +149,7 @@ async fn offers_on_sale_and_past_their_end_are_found(shop: Fixture) {
     assert_eq!(all, [open, over, paused, draft, closed]);
 }
 
-async fn two_hosts_who_take_the_last_units_get_them_once(shop: Fixture) {
+async fn last_units_of_the_stock_are_taken_once(shop: Fixture) {
     let first = shop.offer(STOCK - 10, 1).await;
     for _ in 0..10 {
         let (one, two) = (shop.new_offer(10, 1), shop.new_offer(10, 1));
@@ -171,7 +171,7 @@ async fn two_hosts_who_take_the_last_units_get_them_once(shop: Fixture) {
     }
 }
 
-async fn units_left_for_now_may_come_back(shop: Fixture) {
+async fn held_units_make_an_offer_sold_out_for_now(shop: Fixture) {
     let offer = shop.offer(2, 1).await;
     let (paid, _held) = (shop.hold_one(offer, "ann").await, shop.hold_one(offer, "bob").await);
     let status = async || {

@@ -1,4 +1,4 @@
-//! Orders after the hold: paid once, told once, found by their owner; and what keys were answered.
+//! Orders after the hold: paid once, published once, found by their buyer. And idempotency records.
 
 use livesouk::domain::order::request_hash;
 use livesouk::domain::{OrderStatus, StreamId};
@@ -8,42 +8,42 @@ use super::builders::{key, purchase_request, user};
 use super::fixture::{Fixture, facts};
 
 facts! {
-    a_paid_order_leaves_one_note_that_is_delivered_once
-    an_order_is_paid_once
-    answers_are_kept_and_the_first_stands
-    an_answer_is_kept_with_the_release_it_is_about
-    a_release_that_came_too_late_leaves_no_answer
-    orders_are_found_by_key_and_by_buyer_in_pages
-    orders_of_some_buyers_are_found_while_they_are_undecided_or_fresh
-    sums_count_what_was_sold
+    paid_order_writes_one_outbox_event
+    order_is_paid_once
+    first_idempotency_record_is_kept
+    release_stores_its_idempotency_record
+    late_release_stores_no_idempotency_record
+    orders_are_found_by_key_and_paged_by_buyer
+    recent_orders_are_undecided_or_changed_lately
+    sales_totals_count_sold_units
 }
 
-fn answer(order: livesouk::domain::OrderId, with: &str, code: Option<&'static str>) -> IdempotencyRecord {
+fn record(order: livesouk::domain::OrderId, with: &str, code: Option<&'static str>) -> IdempotencyRecord {
     IdempotencyRecord { verb: "pay", key: key(with), hash: request_hash(&["pay", with]), order, code }
 }
 
-async fn a_paid_order_leaves_one_note_that_is_delivered_once(shop: Fixture) {
+async fn paid_order_writes_one_outbox_event(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
     let order = shop.hold_one(offer, "ann").await.id;
-    let notes = async || shop.store.outbox_events(10).await.unwrap();
+    let events = async || shop.store.outbox_events(10).await.unwrap();
     shop.begin_capture(order).await.unwrap();
-    assert!(notes().await.is_empty());
+    assert!(events().await.is_empty());
     shop.store.finish_capture(order).await.unwrap().unwrap();
     assert_eq!(shop.store.finish_capture(order).await.unwrap(), None);
-    let told = notes().await;
+    let written = events().await;
     assert_eq!(
-        told.iter().map(|note| (&*note.topic, &*note.body)).collect::<Vec<_>>(),
+        written.iter().map(|event| (&*event.topic, &*event.body)).collect::<Vec<_>>(),
         [("order.paid", &*order.to_string())]
     );
-    assert!(shop.store.delete_outbox_event(told[0].id).await.unwrap());
-    assert!(!shop.store.delete_outbox_event(told[0].id).await.unwrap(), "another node was first");
-    assert!(notes().await.is_empty());
+    assert!(shop.store.delete_outbox_event(written[0].id).await.unwrap());
+    assert!(!shop.store.delete_outbox_event(written[0].id).await.unwrap(), "another node was first");
+    assert!(events().await.is_empty());
 }
 
-async fn an_order_is_paid_once(shop: Fixture) {
+async fn order_is_paid_once(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
     let order = shop.hold_one(offer, "ann").await;
-    assert_eq!(shop.store.finish_capture(order.id).await.unwrap(), None, "it is only held");
+    assert_eq!(shop.store.finish_capture(order.id).await.unwrap(), None, "it is not in capture");
     let (one, two) = tokio::join!(shop.begin_capture(order.id), shop.begin_capture(order.id));
     assert_eq!([one, two].into_iter().filter(|won| won.as_ref().unwrap().is_some()).count(), 1);
     let paid = shop.store.finish_capture(order.id).await.unwrap().unwrap();
@@ -54,7 +54,7 @@ async fn an_order_is_paid_once(shop: Fixture) {
     shop.assert_consistent().await;
 }
 
-async fn orders_of_some_buyers_are_found_while_they_are_undecided_or_fresh(shop: Fixture) {
+async fn recent_orders_are_undecided_or_changed_lately(shop: Fixture) {
     let offer = shop.offer(9, 1).await;
     let held = shop.hold_one(offer, "ann").await.id;
     let paid = shop.hold_one(offer, "bob").await.id;
@@ -65,14 +65,14 @@ async fn orders_of_some_buyers_are_found_while_they_are_undecided_or_fresh(shop:
         let orders = shop.store.recent_orders_of(&[user("ann"), user("bob"), user("nobody")], since).await.unwrap();
         orders.into_iter().map(|order| order.id).collect::<Vec<_>>()
     };
-    assert_eq!(found(changed - 1).await, [paid, held], "the newest first, and not cem's");
+    assert_eq!(found(changed - 1).await, [paid, held], "newest first, without the order of cem");
     assert_eq!(found(changed + 1_000).await, [held]);
     assert!(shop.store.recent_orders_of(&[], 0).await.unwrap().is_empty());
 }
 
-async fn answers_are_kept_and_the_first_stands(shop: Fixture) {
+async fn first_idempotency_record_is_kept(shop: Fixture) {
     let (ann, order) = (user("ann"), Default::default());
-    let first = answer(order, "key-00001", Some("declined"));
+    let first = record(order, "key-00001", Some("declined"));
     shop.store.insert_idempotency_record(&ann, &first).await.unwrap();
     shop.store.insert_idempotency_record(&ann, &IdempotencyRecord { code: None, ..first.clone() }).await.unwrap();
     let found =
@@ -85,10 +85,10 @@ async fn answers_are_kept_and_the_first_stands(shop: Fixture) {
     }
 }
 
-async fn an_answer_is_kept_with_the_release_it_is_about(shop: Fixture) {
+async fn release_stores_its_idempotency_record(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
     let (order, ann) = (shop.hold_one(offer, "ann").await.id, user("ann"));
-    let kept = IdempotencyRecord { verb: "cancel", ..answer(order, "key-00001", None) };
+    let kept = IdempotencyRecord { verb: "cancel", ..record(order, "key-00001", None) };
     shop.store.release_orders(offer, &[order], ReleaseReason::BuyerCancel, Some((&ann, &kept))).await.unwrap();
     assert_eq!(
         shop.store.find_idempotency_record(&ann, "cancel", &kept.key).await.unwrap(),
@@ -96,16 +96,16 @@ async fn an_answer_is_kept_with_the_release_it_is_about(shop: Fixture) {
     );
 }
 
-async fn a_release_that_came_too_late_leaves_no_answer(shop: Fixture) {
+async fn late_release_stores_no_idempotency_record(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
     let (order, ann) = (shop.hold_one(offer, "ann").await.id, user("ann"));
     shop.begin_capture(order).await.unwrap();
-    let late = IdempotencyRecord { verb: "cancel", ..answer(order, "key-00001", None) };
+    let late = IdempotencyRecord { verb: "cancel", ..record(order, "key-00001", None) };
     shop.store.release_orders(offer, &[order], ReleaseReason::BuyerCancel, Some((&ann, &late))).await.unwrap();
     assert_eq!(shop.store.find_idempotency_record(&ann, "cancel", &late.key).await.unwrap(), None);
 }
 
-async fn orders_are_found_by_key_and_by_buyer_in_pages(shop: Fixture) {
+async fn orders_are_found_by_key_and_paged_by_buyer(shop: Fixture) {
     let offer = shop.offer(50, 50).await;
     let mut newest_first = Vec::new();
     for n in 0..5 {
@@ -125,7 +125,7 @@ async fn orders_are_found_by_key_and_by_buyer_in_pages(shop: Fixture) {
     assert_eq!(shop.store.counted_orders(&user("ann"), offer).await.unwrap(), counting);
 }
 
-async fn sums_count_what_was_sold(shop: Fixture) {
+async fn sales_totals_count_sold_units(shop: Fixture) {
     let offer = shop.offer(50, 50).await;
     let paid = shop.buy(offer, &purchase_request("ann", "key-00001", 3)).await.unwrap().order;
     shop.begin_capture(paid.id).await.unwrap();
@@ -135,5 +135,5 @@ async fn sums_count_what_was_sold(shop: Fixture) {
     shop.hold_one(offer, "cem").await;
     let sums = shop.store.sales_totals(shop.stream).await.unwrap();
     assert_eq!((sums.orders_held, sums.orders_paid, sums.units_paid, sums.amount_paid), (1, 1, 3, 3 * 4_900));
-    assert_eq!(shop.load_offer(offer).await.unpaid, 0, "what may come back matters only when none is left");
+    assert_eq!(shop.load_offer(offer).await.unpaid, 0, "unpaid units are counted only when none is left");
 }

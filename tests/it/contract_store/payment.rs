@@ -1,4 +1,4 @@
-//! Tries to take money: numbered, found by their key, won by one, let go by the others.
+//! Payment attempts: numbered, found by their key; one wins the order, the others are voided.
 
 use livesouk::domain::order::request_hash;
 use livesouk::domain::{OrderStatus, PaymentStatus, Refusal};
@@ -8,31 +8,31 @@ use super::builders::{key, refusal, user};
 use super::fixture::{Fixture, facts};
 
 facts! {
-    tries_are_numbered_also_when_two_tabs_pay_at_once
-    a_key_is_one_try_for_ever
-    no_try_begins_for_an_order_that_cannot_be_paid
-    one_try_wins_and_no_other_can
-    a_try_that_is_let_go_cannot_win_any_more
-    a_try_that_won_is_not_let_go
-    what_is_over_is_not_written_over
-    a_refused_capture_leaves_the_try_to_be_let_go
-    what_nobody_finished_is_adrift_and_nothing_else
-    one_that_always_breaks_waits_behind_the_others
+    concurrent_attempts_get_different_numbers
+    key_belongs_to_one_attempt_forever
+    no_attempt_begins_for_an_unpayable_order
+    exactly_one_attempt_wins
+    voided_attempt_cannot_win
+    winning_attempt_is_not_voided
+    final_status_is_not_overwritten
+    failed_capture_leaves_an_attempt_to_void
+    only_unfinished_payments_are_reconciled
+    failing_payment_waits_behind_the_others
 }
 
-async fn tries_are_numbered_also_when_two_tabs_pay_at_once(shop: Fixture) {
+async fn concurrent_attempts_get_different_numbers(shop: Fixture) {
     let offer = shop.offer(50, 1).await;
     for round in 0..20 {
         let order = shop.hold_one(offer, &format!("ann-{round}")).await;
         let begin = || shop.begin_payment(order.id, "ok");
         let (one, two, three) = tokio::join!(begin(), begin(), begin());
-        let mut tries = [one, two, three].map(|payment| payment.unwrap_or_else(|fault| panic!("{fault}")).attempt);
-        tries.sort_unstable();
-        assert_eq!(tries, [1, 2, 3], "round {round}");
+        let mut attempts = [one, two, three].map(|payment| payment.unwrap_or_else(|fault| panic!("{fault}")).attempt);
+        attempts.sort_unstable();
+        assert_eq!(attempts, [1, 2, 3], "round {round}");
     }
 }
 
-async fn a_key_is_one_try_for_ever(shop: Fixture) {
+async fn key_belongs_to_one_attempt_forever(shop: Fixture) {
     let offer = shop.offer(5, 5).await;
     let (order, other) = (shop.hold_one(offer, "ann").await, shop.hold_one(offer, "bob").await);
     let new = NewPayment {
@@ -52,13 +52,13 @@ async fn a_key_is_one_try_for_ever(shop: Fixture) {
     assert_eq!(refusal(shop.store.begin_payment(&elsewhere).await), Refusal::KeyReused);
     let bobs = NewPayment { order: other.id, buyer: user("bob"), ..new.clone() };
     assert!(shop.store.begin_payment(&bobs).await.unwrap().is_new, "another buyer's key is another key");
-    // Also when there is nothing to pay any more.
+    // This also holds when the order can no longer be paid.
     shop.store.release_orders(offer, &[order.id], ReleaseReason::BuyerCancel, None).await.unwrap();
     let again = shop.store.begin_payment(&new).await.unwrap();
     assert_eq!((again.is_new, again.payment.order_status), (false, OrderStatus::Cancelled));
 }
 
-async fn no_try_begins_for_an_order_that_cannot_be_paid(shop: Fixture) {
+async fn no_attempt_begins_for_an_unpayable_order(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
     let (ann, bob, cem) = (
         shop.hold_one(offer, "ann").await.id,
@@ -77,7 +77,7 @@ async fn no_try_begins_for_an_order_that_cannot_be_paid(shop: Fixture) {
     assert_eq!(shop.number("select count(*) from payments").await, 1);
 }
 
-async fn one_try_wins_and_no_other_can(shop: Fixture) {
+async fn exactly_one_attempt_wins(shop: Fixture) {
     let offer = shop.offer(50, 1).await;
     for round in 0..20 {
         let order = shop.hold_one(offer, &format!("ann-{round}")).await.id;
@@ -102,27 +102,27 @@ async fn one_try_wins_and_no_other_can(shop: Fixture) {
     assert_eq!(shop.number("select count(*) from payment_mismatches").await, 0);
 }
 
-async fn a_try_that_is_let_go_cannot_win_any_more(shop: Fixture) {
+async fn voided_attempt_cannot_win(shop: Fixture) {
     let offer = shop.offer(50, 1).await;
     for round in 0..30 {
         let order = shop.hold_one(offer, &format!("ann-{round}")).await.id;
         let payment = shop.begin_payment(order, "ok").await.unwrap();
         let win = shop.store.begin_capture(&payment, None);
-        let let_go = shop.store.update_payment_status(&payment, PaymentStatus::Voiding, None);
+        let void = shop.store.update_payment_status(&payment, PaymentStatus::Voiding, None);
         let (won, gone) = if round % 2 == 0 {
-            tokio::join!(win, let_go)
+            tokio::join!(win, void)
         } else {
-            let (gone, won) = tokio::join!(let_go, win);
+            let (gone, won) = tokio::join!(void, win);
             (won, gone)
         };
         let (won, gone) = (won.unwrap().is_some(), gone.unwrap());
         assert_ne!(won, gone, "round {round}: exactly one of them");
         let now = shop.store.begin_capture(&payment, None).await.unwrap();
-        assert_eq!(now, None, "round {round}: it is decided");
+        assert_eq!(now, None, "round {round}: the decision is final");
     }
 }
 
-async fn a_try_that_won_is_not_let_go(shop: Fixture) {
+async fn winning_attempt_is_not_voided(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
     let order = shop.hold_one(offer, "ann").await.id;
     shop.begin_capture(order).await.unwrap().unwrap();
@@ -135,22 +135,22 @@ async fn a_try_that_won_is_not_let_go(shop: Fixture) {
     assert_eq!(shop.store.winning_payment(order).await.unwrap().unwrap().status, PaymentStatus::Captured);
 }
 
-async fn what_is_over_is_not_written_over(shop: Fixture) {
+async fn final_status_is_not_overwritten(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
     let order = shop.hold_one(offer, "ann").await.id;
     let payment = shop.begin_payment(order, "declined").await.unwrap();
-    let note = async |next| shop.store.update_payment_status(&payment, next, Some("the-reference")).await.unwrap();
-    assert!(note(PaymentStatus::Declined).await);
+    let update = async |next| shop.store.update_payment_status(&payment, next, Some("the-reference")).await.unwrap();
+    assert!(update(PaymentStatus::Declined).await);
     for late in [PaymentStatus::NeedsAction, PaymentStatus::Authorized, PaymentStatus::Voiding] {
-        assert!(!note(late).await, "{late:?}");
+        assert!(!update(late).await, "{late:?}");
     }
     let found = shop.store.payment(order, 1).await.unwrap().unwrap();
     assert_eq!((found.status, found.reference.as_deref()), (PaymentStatus::Declined, Some("the-reference")));
-    assert_eq!(shop.store.begin_capture(&payment, None).await.unwrap(), None, "a declined card wins nothing");
+    assert_eq!(shop.store.begin_capture(&payment, None).await.unwrap(), None, "a declined attempt cannot win");
     assert_eq!(shop.order(order).await.status, OrderStatus::Held);
 }
 
-async fn a_refused_capture_leaves_the_try_to_be_let_go(shop: Fixture) {
+async fn failed_capture_leaves_an_attempt_to_void(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
     let order = shop.hold_one(offer, "ann").await.id;
     shop.begin_capture(order).await.unwrap().unwrap();
@@ -162,7 +162,7 @@ async fn a_refused_capture_leaves_the_try_to_be_let_go(shop: Fixture) {
     shop.assert_consistent().await;
 }
 
-async fn what_nobody_finished_is_adrift_and_nothing_else(shop: Fixture) {
+async fn only_unfinished_payments_are_reconciled(shop: Fixture) {
     let offer = shop.offer(9, 1).await;
     let mut ids = Vec::new();
     for (buyer, becomes) in [
@@ -184,32 +184,32 @@ async fn what_nobody_finished_is_adrift_and_nothing_else(shop: Fixture) {
         shop.begin_capture(order).await.unwrap().unwrap();
     }
     shop.store.finish_capture(paid).await.unwrap().unwrap();
-    let adrift = async |since| -> Vec<_> {
+    let to_reconcile = async |since| -> Vec<_> {
         shop.store.payments_to_reconcile(since, 100).await.unwrap().iter().map(|payment| payment.order).collect()
     };
     let now = shop.store.now().await.unwrap();
-    assert_eq!(adrift(now - 60_000).await, [], "all of it is fresh");
+    assert_eq!(to_reconcile(now - 60_000).await, [], "all of them changed just now");
     let mut expected = vec![ids[0], ids[1], ids[2], stuck];
     expected.sort_unstable();
-    assert_eq!(adrift(now + 1).await, expected);
-    // A record that says the end, while its order was not told.
+    assert_eq!(to_reconcile(now + 1).await, expected);
+    // The attempt is final, but its order was not updated.
     let id = shop.id(stuck.0);
     shop.run(&format!("update payments set status = 'captured' where order_id = {id}")).await;
-    assert_eq!(adrift(now + 1).await, expected);
+    assert_eq!(to_reconcile(now + 1).await, expected);
 }
 
-async fn one_that_always_breaks_waits_behind_the_others(shop: Fixture) {
+async fn failing_payment_waits_behind_the_others(shop: Fixture) {
     let offer = shop.offer(9, 1).await;
-    let mut tries = Vec::new();
+    let mut attempts = Vec::new();
     for buyer in ["poison", "ann", "bob"] {
         let order = shop.hold_one(offer, buyer).await.id;
-        tries.push(shop.begin_payment(order, "ok").await.unwrap());
+        attempts.push(shop.begin_payment(order, "ok").await.unwrap());
     }
     let now = shop.store.now().await.unwrap();
     let first = async || shop.store.payments_to_reconcile(now + 60_000, 1).await.unwrap()[0].order;
-    assert_eq!(first().await, tries[0].order);
-    shop.store.mark_payment_checked(&tries[0]).await.unwrap();
-    assert_eq!(first().await, tries[1].order);
-    shop.store.mark_payment_checked(&tries[1]).await.unwrap();
-    assert_eq!(first().await, tries[2].order);
+    assert_eq!(first().await, attempts[0].order);
+    shop.store.mark_payment_checked(&attempts[0]).await.unwrap();
+    assert_eq!(first().await, attempts[1].order);
+    shop.store.mark_payment_checked(&attempts[1]).await.unwrap();
+    assert_eq!(first().await, attempts[2].order);
 }

@@ -1,4 +1,4 @@
-//! Paying through the verbs, with a provider that behaves in every way a provider can.
+//! Paying through the verbs of `app`, with a provider in each of its test scenarios.
 
 use livesouk::app::{App, Error, WebhookSecret};
 use livesouk::clock::Clock;
@@ -10,30 +10,30 @@ use super::fixture::{Fixture, WEBHOOK_SECRET, facts};
 use crate::support::{SOON, until_some};
 
 facts! {
-    each_script_ends_as_it_says
-    answers_that_were_lost_are_found_by_the_same_key
-    what_the_buyer_left_is_finished_by_webhook_or_reconciler
-    only_the_try_that_won_is_taken_after_a_crash
-    an_authorization_for_an_order_that_is_over_is_let_go
-    a_void_that_came_too_late_is_asked_for_again
-    a_try_the_provider_never_heard_of_is_closed
-    money_that_is_not_as_asked_is_never_taken
-    an_approval_moves_the_order_on
-    an_approval_after_the_hold_ended_takes_nothing
-    a_webhook_is_a_knock_and_not_a_message
-    what_costs_nothing_is_paid_without_a_provider
+    each_test_scenario_has_its_outcome
+    lost_reply_is_recovered_with_the_same_key
+    abandoned_payment_is_finished_by_webhook_or_reconciler
+    only_the_winning_attempt_is_captured_after_a_crash
+    authorization_of_an_ended_order_is_voided
+    late_void_is_retried
+    attempt_unknown_to_the_provider_is_closed
+    intent_with_wrong_details_is_never_captured
+    approval_completes_the_order
+    approval_after_the_hold_expired_captures_nothing
+    webhook_content_is_not_trusted
+    free_order_is_paid_without_a_provider
 }
 
-const PATIENT: u64 = 10_000;
-const HASTY: u64 = 250;
+const LONG_TIMEOUT_MS: u64 = 10_000;
+const SHORT_TIMEOUT_MS: u64 = 250;
 
 async fn pay(app: &App, shop: &Fixture, buyer: &str, token: &str) -> (Payment, Result<OrderStatus, Error>) {
     let offer = shop.offer(1, 1).await;
     let ann = actor(buyer);
     let order = app.buy(&ann, offer, 1, key(&format!("key-{}", offer.0.simple()))).await.unwrap().order.id;
-    let told = app.pay(&ann, order, token, key(&format!("pay-{}", order.0.simple()))).await;
+    let reply = app.pay(&ann, order, token, key(&format!("pay-{}", order.0.simple()))).await;
     let payment = shop.store.payment(order, 1).await.unwrap().unwrap();
-    (payment, told.map(|bought| bought.order.status))
+    (payment, reply.map(|bought| bought.order.status))
 }
 
 async fn end(app: App) {
@@ -41,17 +41,17 @@ async fn end(app: App) {
     app.finish().await;
 }
 
-/// A held order with a try that the provider knows and we stopped following.
-async fn left_alone(shop: &Fixture, buyer: &str, token: &str) -> (Payment, String) {
+/// Creates a held order with an attempt that the provider knows and that our side abandoned.
+async fn abandoned_payment(shop: &Fixture, buyer: &str, token: &str) -> (Payment, String) {
     let offer = shop.offer(1, 1).await;
     let order = shop.hold_one(offer, buyer).await.id;
-    left_for(shop, order, token).await
+    abandoned_payment_for(shop, order, token).await
 }
 
-async fn left_for(shop: &Fixture, order: livesouk::domain::OrderId, token: &str) -> (Payment, String) {
+async fn abandoned_payment_for(shop: &Fixture, order: livesouk::domain::OrderId, token: &str) -> (Payment, String) {
     let payment = shop.begin_payment(order, token).await.unwrap();
-    let told = shop.store.create_test_intent(&payment, TestScenario::parse(token).unwrap()).await.unwrap();
-    let TestProviderReply::Done { test_intent: booked, .. } = told else { panic!("{told:?}") };
+    let reply = shop.store.create_test_intent(&payment, TestScenario::parse(token).unwrap()).await.unwrap();
+    let TestProviderReply::Done { test_intent: booked, .. } = reply else { panic!("{reply:?}") };
     (payment, booked.intent.reference)
 }
 
@@ -60,21 +60,21 @@ async fn now(shop: &Fixture, payment: &Payment) -> (PaymentStatus, OrderStatus) 
     (now.status, now.order_status)
 }
 
-async fn booked(shop: &Fixture, reference: &str) -> PaymentIntentStatus {
+async fn intent_status(shop: &Fixture, reference: &str) -> PaymentIntentStatus {
     shop.store.test_intent(reference).await.unwrap().unwrap().intent.status
 }
 
-async fn knock(app: &App, reference: &str, id: &str) -> Result<(), Error> {
+async fn send_webhook(app: &App, reference: &str, id: &str) -> Result<(), Error> {
     let body =
         format!(r#"{{"id":"{id}","type":"intent.captured","data":{{"object":{{"id":"{reference}","amount":1}}}}}}"#);
     let signature = WebhookSecret::new(WEBHOOK_SECRET).sign(Clock::system().now(), body.as_bytes());
     app.receive_webhook(&signature, body.as_bytes()).await
 }
 
-async fn each_script_ends_as_it_says(shop: Fixture) {
+async fn each_test_scenario_has_its_outcome(shop: Fixture) {
     use PaymentStatus as P;
-    let app = shop.app_with_provider(PATIENT).await;
-    for (token, told, order, payment) in [
+    let app = shop.app_with_provider(LONG_TIMEOUT_MS).await;
+    for (token, expected, order, payment) in [
         ("ok", "paid", OrderStatus::Paid, P::Captured),
         ("declined", "declined", OrderStatus::Held, P::Declined),
         ("needs_action", "needs_action", OrderStatus::Held, P::NeedsAction),
@@ -89,14 +89,14 @@ async fn each_script_ends_as_it_says(shop: Fixture) {
         ("bad_signature", "paid", OrderStatus::Paid, P::Captured),
         ("refund_fails", "paid", OrderStatus::Paid, P::Captured),
     ] {
-        let (tried, answer) = pay(&app, &shop, token, token).await;
+        let (attempt, answer) = pay(&app, &shop, token, token).await;
         let answer = match answer {
             Ok(status) => status.name(),
             Err(Error::Refused(refusal)) => refusal.code(),
             Err(fault) => panic!("{token}: {fault}"),
         };
-        assert_eq!(answer, told, "{token}");
-        assert_eq!(now(&shop, &tried).await, (payment, order), "{token}");
+        assert_eq!(answer, expected, "{token}");
+        assert_eq!(now(&shop, &attempt).await, (payment, order), "{token}");
         shop.assert_money().await;
     }
     assert_eq!(shop.number("select count(*) from test_intents where status = 'authorized'").await, 0);
@@ -109,8 +109,8 @@ async fn each_script_ends_as_it_says(shop: Fixture) {
     end(app).await;
 }
 
-async fn answers_that_were_lost_are_found_by_the_same_key(shop: Fixture) {
-    let app = shop.app_with_provider(HASTY).await;
+async fn lost_reply_is_recovered_with_the_same_key(shop: Fixture) {
+    let app = shop.app_with_provider(SHORT_TIMEOUT_MS).await;
     let offer = shop.offer(9, 9).await;
     let ann = actor("ann");
     for token in ["timeout_after_charge", "500_after_charge"] {
@@ -128,20 +128,20 @@ async fn answers_that_were_lost_are_found_by_the_same_key(shop: Fixture) {
         assert_eq!((paid.order.status, paid.is_replay), (OrderStatus::Paid, true));
         shop.assert_settled().await;
     }
-    assert_eq!(shop.number("select count(*) from payments").await, 2, "one try each");
+    assert_eq!(shop.number("select count(*) from payments").await, 2, "one attempt each");
     end(app).await;
 }
 
-async fn what_the_buyer_left_is_finished_by_webhook_or_reconciler(shop: Fixture) {
-    let app = shop.app_with_provider(HASTY).await;
+async fn abandoned_payment_is_finished_by_webhook_or_reconciler(shop: Fixture) {
+    let app = shop.app_with_provider(SHORT_TIMEOUT_MS).await;
     for token in ["timeout_after_charge", "500_after_charge", "slow"] {
-        let (tried, told) = pay(&app, &shop, token, token).await;
-        assert_eq!(told, Err(Error::OutcomeUnknown), "{token}");
+        let (payment, reply) = pay(&app, &shop, token, token).await;
+        assert_eq!(reply, Err(Error::OutcomeUnknown), "{token}");
         until_some("paid order", SOON, async || {
             if token != "slow" {
                 app.reconcile(0).await.unwrap();
             }
-            (now(&shop, &tried).await.1 == OrderStatus::Paid).then_some(())
+            (now(&shop, &payment).await.1 == OrderStatus::Paid).then_some(())
         })
         .await;
     }
@@ -149,15 +149,15 @@ async fn what_the_buyer_left_is_finished_by_webhook_or_reconciler(shop: Fixture)
     shop.assert_settled().await;
 }
 
-async fn only_the_try_that_won_is_taken_after_a_crash(shop: Fixture) {
+async fn only_the_winning_attempt_is_captured_after_a_crash(shop: Fixture) {
     let offer = shop.offer(1, 1).await;
     let order = shop.hold_one(offer, "ann").await.id;
-    let (first, first_intent) = left_for(&shop, order, "webhook_never").await;
-    let (second, second_intent) = left_for(&shop, order, "webhook_never").await;
-    let (third, third_intent) = left_for(&shop, order, "webhook_never").await;
+    let (first, first_intent) = abandoned_payment_for(&shop, order, "webhook_never").await;
+    let (second, second_intent) = abandoned_payment_for(&shop, order, "webhook_never").await;
+    let (third, third_intent) = abandoned_payment_for(&shop, order, "webhook_never").await;
     shop.store.begin_capture(&second, Some(&second_intent)).await.unwrap().unwrap();
-    // Nobody was there to see who wins; the loser looks first.
-    let app = shop.app_with_provider(PATIENT).await;
+    // No node saw which attempt wins, and the losing attempt is checked first.
+    let app = shop.app_with_provider(LONG_TIMEOUT_MS).await;
     assert_eq!(app.reconcile(0).await.unwrap(), 3);
     assert_eq!(now(&shop, &second).await, (PaymentStatus::Captured, OrderStatus::Paid));
     assert_eq!(now(&shop, &first).await.0, PaymentStatus::Cancelled);
@@ -167,60 +167,61 @@ async fn only_the_try_that_won_is_taken_after_a_crash(shop: Fixture) {
         (&second_intent, PaymentIntentStatus::Captured),
         (&third_intent, PaymentIntentStatus::Cancelled),
     ] {
-        assert_eq!(booked(&shop, intent).await, status);
+        assert_eq!(intent_status(&shop, intent).await, status);
     }
-    assert_eq!(app.reconcile(0).await.unwrap(), 0, "nothing is left to do");
+    assert_eq!(app.reconcile(0).await.unwrap(), 0, "no work is left");
     end(app).await;
     shop.assert_settled().await;
 }
 
-async fn an_authorization_for_an_order_that_is_over_is_let_go(shop: Fixture) {
+async fn authorization_of_an_ended_order_is_voided(shop: Fixture) {
     let mut tries = Vec::new();
     for (buyer, why) in [("ann", ReleaseReason::HoldEnded), ("bob", ReleaseReason::BuyerCancel)] {
-        let (payment, intent) = left_alone(&shop, buyer, "webhook_never").await;
+        let (payment, intent) = abandoned_payment(&shop, buyer, "webhook_never").await;
         let order = shop.order(payment.order).await;
         shop.expire_holds(order.offer).await;
         shop.store.release_orders(order.offer, &[order.id], why, None).await.unwrap();
         tries.push((payment, intent));
     }
-    let app = shop.app_with_provider(PATIENT).await;
+    let app = shop.app_with_provider(LONG_TIMEOUT_MS).await;
     app.reconcile(0).await.unwrap();
     for (payment, intent) in &tries {
         assert_eq!(now(&shop, payment).await.0, PaymentStatus::Cancelled);
-        assert_eq!(booked(&shop, intent).await, PaymentIntentStatus::Cancelled);
+        assert_eq!(intent_status(&shop, intent).await, PaymentIntentStatus::Cancelled);
     }
     end(app).await;
     shop.assert_settled().await;
 }
 
-async fn a_void_that_came_too_late_is_asked_for_again(shop: Fixture) {
-    let (payment, intent) = left_alone(&shop, "ann", "cancel_too_late").await;
+async fn late_void_is_retried(shop: Fixture) {
+    let (payment, intent) = abandoned_payment(&shop, "ann", "cancel_too_late").await;
     let order = shop.order(payment.order).await;
     shop.store.release_orders(order.offer, &[order.id], ReleaseReason::BuyerCancel, None).await.unwrap();
-    let app = shop.app_with_provider(PATIENT).await;
+    let app = shop.app_with_provider(LONG_TIMEOUT_MS).await;
     app.reconcile(0).await.unwrap();
     assert_eq!(now(&shop, &payment).await.0, PaymentStatus::Voiding);
-    assert_eq!(booked(&shop, &intent).await, PaymentIntentStatus::Authorized);
+    assert_eq!(intent_status(&shop, &intent).await, PaymentIntentStatus::Authorized);
     app.reconcile(0).await.unwrap();
     assert_eq!(now(&shop, &payment).await.0, PaymentStatus::Cancelled);
     end(app).await;
     shop.assert_settled().await;
 }
 
-async fn a_try_the_provider_never_heard_of_is_closed(shop: Fixture) {
+async fn attempt_unknown_to_the_provider_is_closed(shop: Fixture) {
     let offer = shop.offer(1, 1).await;
     let order = shop.hold_one(offer, "ann").await.id;
     let payment = shop.begin_payment(order, "ok").await.unwrap();
-    let app = shop.app_with_provider(PATIENT).await;
+    let app = shop.app_with_provider(LONG_TIMEOUT_MS).await;
     app.reconcile(60_000).await.unwrap();
-    assert_eq!(now(&shop, &payment).await.0, PaymentStatus::Creating, "its request may still be on its way");
+    assert_eq!(now(&shop, &payment).await.0, PaymentStatus::Creating, "its request may still be in flight");
     app.reconcile(0).await.unwrap();
     assert_eq!(now(&shop, &payment).await, (PaymentStatus::Cancelled, OrderStatus::Held));
-    // The request arrives after all: nothing is taken for it.
-    let told = shop.store.create_test_intent(&payment, TestScenario::Ok).await.unwrap();
-    let TestProviderReply::Done { test_intent: late, .. } = told else { panic!("{told:?}") };
-    knock(&app, &late.intent.reference, "evt_late").await.unwrap();
-    let gone = async || (booked(&shop, &late.intent.reference).await == PaymentIntentStatus::Cancelled).then_some(());
+    // The request arrives late: nothing is captured for it.
+    let reply = shop.store.create_test_intent(&payment, TestScenario::Ok).await.unwrap();
+    let TestProviderReply::Done { test_intent: late, .. } = reply else { panic!("{reply:?}") };
+    send_webhook(&app, &late.intent.reference, "evt_late").await.unwrap();
+    let gone =
+        async || (intent_status(&shop, &late.intent.reference).await == PaymentIntentStatus::Cancelled).then_some(());
     until_some("void", SOON, gone).await;
     until_some("end", SOON, async || {
         (now(&shop, &payment).await == (PaymentStatus::Cancelled, OrderStatus::Held)).then_some(())
@@ -230,8 +231,8 @@ async fn a_try_the_provider_never_heard_of_is_closed(shop: Fixture) {
     shop.assert_settled().await;
 }
 
-async fn money_that_is_not_as_asked_is_never_taken(shop: Fixture) {
-    let app = shop.app_with_provider(PATIENT).await;
+async fn intent_with_wrong_details_is_never_captured(shop: Fixture) {
+    let app = shop.app_with_provider(LONG_TIMEOUT_MS).await;
     let other = shop.hold_one(shop.offer(1, 1).await, "other").await.id;
     for (n, wrong) in [
         "amount = amount + 1".to_owned(),
@@ -244,9 +245,9 @@ async fn money_that_is_not_as_asked_is_never_taken(shop: Fixture) {
     .into_iter()
     .enumerate()
     {
-        let (payment, intent) = left_alone(&shop, &format!("ann-{n}"), "webhook_never").await;
+        let (payment, intent) = abandoned_payment(&shop, &format!("ann-{n}"), "webhook_never").await;
         shop.run(&format!("update test_intents set {wrong} where id = '{intent}'")).await;
-        knock(&app, &intent, &format!("evt_{n}")).await.unwrap();
+        send_webhook(&app, &intent, &format!("evt_{n}")).await.unwrap();
         let worked = "select count(*) from payment_events where done_at is null";
         until_some("empty inbox", SOON, async || (shop.number(worked).await == 0).then_some(())).await;
         app.reconcile(0).await.unwrap();
@@ -258,16 +259,18 @@ async fn money_that_is_not_as_asked_is_never_taken(shop: Fixture) {
     end(app).await;
 }
 
-async fn an_approval_moves_the_order_on(shop: Fixture) {
-    let app = shop.app_with_provider(PATIENT).await;
-    let (yes, told) = pay(&app, &shop, "ann", "needs_action").await;
-    let Err(Error::Refused(Refusal::NeedsAction { action_url })) = told else { panic!("{told:?}") };
-    let reference = yes.reference.clone().unwrap();
+async fn approval_completes_the_order(shop: Fixture) {
+    let app = shop.app_with_provider(LONG_TIMEOUT_MS).await;
+    let (approved, result) = pay(&app, &shop, "ann", "needs_action").await;
+    let Err(Error::Refused(Refusal::NeedsAction { action_url })) = result else { panic!("{result:?}") };
+    let reference = approved.reference.clone().unwrap();
     assert!(action_url.contains(&reference), "{action_url}");
     app.approve_test_payment(&reference, true).await.unwrap();
-    let paid = async || (now(&shop, &yes).await.1 == OrderStatus::Paid).then_some(());
+    let paid = async || (now(&shop, &approved).await.1 == OrderStatus::Paid).then_some(());
     until_some("paid order", SOON, paid).await;
-    let again = app.pay(&actor("ann"), yes.order, "needs_action", key(&format!("pay-{}", yes.order.0.simple()))).await;
+    let again = app
+        .pay(&actor("ann"), approved.order, "needs_action", key(&format!("pay-{}", approved.order.0.simple())))
+        .await;
     assert_eq!(again.map(|paid| (paid.order.status, paid.is_replay)), Ok((OrderStatus::Paid, true)));
     let (no, _) = pay(&app, &shop, "bob", "needs_action").await;
     app.approve_test_payment(no.reference.as_deref().unwrap(), false).await.unwrap();
@@ -278,35 +281,35 @@ async fn an_approval_moves_the_order_on(shop: Fixture) {
     shop.assert_settled().await;
 }
 
-async fn an_approval_after_the_hold_ended_takes_nothing(shop: Fixture) {
-    let app = shop.app_with_provider(PATIENT).await;
-    let (tried, _) = pay(&app, &shop, "ann", "needs_action").await;
-    shop.expire_holds(shop.order(tried.order).await.offer).await;
-    let expired = async || (now(&shop, &tried).await.1 == OrderStatus::Expired).then_some(());
+async fn approval_after_the_hold_expired_captures_nothing(shop: Fixture) {
+    let app = shop.app_with_provider(LONG_TIMEOUT_MS).await;
+    let (payment, _) = pay(&app, &shop, "ann", "needs_action").await;
+    shop.expire_holds(shop.order(payment.order).await.offer).await;
+    let expired = async || (now(&shop, &payment).await.1 == OrderStatus::Expired).then_some(());
     until_some("end of the hold", SOON, expired).await;
-    let reference = tried.reference.clone().unwrap();
+    let reference = payment.reference.clone().unwrap();
     app.approve_test_payment(&reference, true).await.unwrap();
-    let gone = async || (now(&shop, &tried).await.0 == PaymentStatus::Cancelled).then_some(());
+    let gone = async || (now(&shop, &payment).await.0 == PaymentStatus::Cancelled).then_some(());
     until_some("void", SOON, gone).await;
     let again =
-        app.pay(&actor("ann"), tried.order, "needs_action", key(&format!("pay-{}", tried.order.0.simple()))).await;
+        app.pay(&actor("ann"), payment.order, "needs_action", key(&format!("pay-{}", payment.order.0.simple()))).await;
     assert_eq!(again.map(|_| ()), Err(Error::Refused(Refusal::HoldExpired)));
     end(app).await;
     shop.assert_settled().await;
 }
 
-async fn a_webhook_is_a_knock_and_not_a_message(shop: Fixture) {
-    let app = shop.app_with_provider(PATIENT).await;
-    let (tried, _) = pay(&app, &shop, "ann", "needs_action").await;
-    let reference = tried.reference.clone().unwrap();
-    // It says that the money was taken. It was not.
+async fn webhook_content_is_not_trusted(shop: Fixture) {
+    let app = shop.app_with_provider(LONG_TIMEOUT_MS).await;
+    let (payment, _) = pay(&app, &shop, "ann", "needs_action").await;
+    let reference = payment.reference.clone().unwrap();
+    // The webhook claims that the money was captured. It was not.
     for _ in 0..2 {
-        knock(&app, &reference, "evt_liar").await.unwrap();
+        send_webhook(&app, &reference, "evt_liar").await.unwrap();
     }
-    knock(&app, "test_nothing", "evt_nothing").await.unwrap();
+    send_webhook(&app, "test_nothing", "evt_nothing").await.unwrap();
     let worked = "select count(*) from payment_events where done_at is null";
     until_some("empty inbox", SOON, async || (shop.number(worked).await == 0).then_some(())).await;
-    assert_eq!(now(&shop, &tried).await, (PaymentStatus::NeedsAction, OrderStatus::Held));
+    assert_eq!(now(&shop, &payment).await, (PaymentStatus::NeedsAction, OrderStatus::Held));
     assert_eq!(shop.number("select count(*) from payment_events where event_id = 'evt_liar'").await, 1);
     let forged = WebhookSecret::new("another-secret-of-thirty-two-bytes").sign(Clock::system().now(), b"{}");
     assert_eq!(app.receive_webhook(&forged, b"{}").await, Err(Error::Refused(Refusal::BadSignature)));
@@ -314,8 +317,8 @@ async fn a_webhook_is_a_knock_and_not_a_message(shop: Fixture) {
     shop.assert_money().await;
 }
 
-async fn what_costs_nothing_is_paid_without_a_provider(shop: Fixture) {
-    let app = shop.app_with_provider(PATIENT).await;
+async fn free_order_is_paid_without_a_provider(shop: Fixture) {
+    let app = shop.app_with_provider(LONG_TIMEOUT_MS).await;
     let form = livesouk::domain::offer::NewOffer { price: 0, ..shop.new_offer(3, 3) };
     shop.store.create_offer(&form).await.unwrap();
     shop.store.open_offer(form.id).await.unwrap();
@@ -325,7 +328,7 @@ async fn what_costs_nothing_is_paid_without_a_provider(shop: Fixture) {
     let (one, two) = tokio::join!(pay(), pay());
     assert_eq!((one.unwrap().order.status, two.unwrap().order.status), (OrderStatus::Paid, OrderStatus::Paid));
     assert_eq!(shop.number("select count(*) from test_intents").await, 0);
-    // One whose node died between.
+    // An order whose node died in between.
     let left = app.buy(&ann, form.id, 1, key("buy-00002")).await.unwrap().order.id;
     let payment = shop.begin_payment(left, "ok").await.unwrap();
     shop.store.begin_capture(&payment, Some(&payment.create_key())).await.unwrap().unwrap();

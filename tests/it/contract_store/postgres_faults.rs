@@ -1,4 +1,5 @@
-//! Postgres and the way to it fail while people buy: nothing said is lost, nothing is done twice, and it mends itself.
+//! Faults of Postgres and of the network while users buy: no acknowledged order is lost, none is duplicated, and selling
+//! recovers.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -23,13 +24,13 @@ async fn kill_selling(shop: &Fixture) -> usize {
 }
 
 const BUYERS: usize = 50;
-const WISHES: usize = 40;
+const REQUESTS: usize = 40;
 const UNITS: i64 = 1_900;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_order_is_lost_or_doubled_while_selling_connections_are_killed() {
+async fn no_order_is_lost_or_duplicated_while_selling_connections_are_killed() {
     let shop = Fixture::on_postgres().await.into_arc();
-    let offer = shop.offer(UNITS, WISHES as i64).await;
+    let offer = shop.offer(UNITS, REQUESTS as i64).await;
     let app = shop.app().await;
     let (buying, unknown) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicUsize::new(0)));
     let answered = Arc::new(AtomicUsize::new(0));
@@ -40,7 +41,7 @@ async fn no_order_is_lost_or_doubled_while_selling_connections_are_killed() {
             while buying.load(Ordering::Relaxed) {
                 let before = answered.load(Ordering::Relaxed);
                 killed += kill_selling(&shop).await;
-                // At random while somebody sells: on a slow machine nobody would connect between two kills.
+                // Random pauses, and only after an answer: on a slow machine no connection would be opened between two kills.
                 let pause = rand::rng().random_range(5..30);
                 tokio::time::sleep(Duration::from_millis(pause)).await;
                 while answered.load(Ordering::Relaxed) == before && buying.load(Ordering::Relaxed) {
@@ -56,10 +57,10 @@ async fn no_order_is_lost_or_doubled_while_selling_connections_are_killed() {
         buyers.spawn(async move {
             let ann = actor(&format!("buyer-{buyer}"));
             let mut acknowledged = Vec::new();
-            for wish in 0..WISHES {
-                // As a good client: the same key until there is an answer.
+            for number in 0..REQUESTS {
+                // Like a correct client: the same key until there is an answer.
                 loop {
-                    match app.buy(&ann, offer, 1, key(&format!("wish-{wish:04}"))).await {
+                    match app.buy(&ann, offer, 1, key(&format!("key-{number:05}"))).await {
                         Ok(bought) => {
                             answered.fetch_add(1, Ordering::Relaxed);
                             break acknowledged.push((bought.order.id, bought.order.place));
@@ -77,7 +78,7 @@ async fn no_order_is_lost_or_doubled_while_selling_connections_are_killed() {
     }
     let acknowledged: Vec<_> = tokio::time::timeout(Duration::from_secs(90), buyers.join_all())
         .await
-        .expect("everybody is answered")
+        .expect("every buyer gets an answer")
         .into_iter()
         .flatten()
         .collect();
@@ -87,7 +88,7 @@ async fn no_order_is_lost_or_doubled_while_selling_connections_are_killed() {
     let unknown = unknown.load(Ordering::Relaxed);
     assert!(
         unknown * 4 < killed.max(12),
-        "{unknown} answers unknown: a batch is sent again before its buyers hear of it"
+        "{unknown} unknown outcomes: a batch must be retried before its buyers get an answer"
     );
 
     let ids: HashSet<_> = acknowledged.iter().map(|(id, _)| *id).collect();
@@ -98,16 +99,16 @@ async fn no_order_is_lost_or_doubled_while_selling_connections_are_killed() {
     for id in ids {
         assert_eq!(shop.order(id).await.status, OrderStatus::Held);
     }
-    assert_eq!(shop.number("select count(*) from orders").await, UNITS, "orders that nobody was told of");
+    assert_eq!(shop.number("select count(*) from orders").await, UNITS, "every order was acknowledged");
     assert_eq!(shop.load_offer(offer).await.terms.left(), 0);
     shop.assert_consistent().await;
     app.stopping().cancel();
     app.finish().await;
 }
 
-/// After a restart of Postgres every idle connection is dead; finding them out one by one would take too long.
+/// After a restart of Postgres every idle connection is dead. To find that out one by one would take too long.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_restart_costs_one_failed_batch_and_not_one_for_each_idle_connection() {
+async fn postgres_restart_costs_one_failed_batch() {
     let shop = Fixture::on_postgres().await.into_arc();
     let mut warm = tokio::task::JoinSet::new();
     for n in 0..64 {
@@ -116,7 +117,7 @@ async fn a_restart_costs_one_failed_batch_and_not_one_for_each_idle_connection()
     }
     warm.join_all().await;
     let offer = shop.offer(10, 1).await;
-    assert!(kill_selling(&shop).await > 1, "too few idle connections to prove anything");
+    assert!(kill_selling(&shop).await > 1, "too few idle connections for this test");
     let mut failed = 0;
     while let Err(fault) = shop.store.sell(offer, &purchase_requests([100])).await {
         assert!(fault.is_transient(), "{fault}");
@@ -125,9 +126,10 @@ async fn a_restart_costs_one_failed_batch_and_not_one_for_each_idle_connection()
     assert_eq!(failed, 1);
 }
 
-/// A network that swallows everything tells nobody: without a deadline of our own the actor would wait for ever.
+/// A network that swallows everything reports no error: without a deadline of our own, the selling task would wait
+/// forever.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_swallowed_answer_ends_in_unknown_and_selling_goes_on_when_the_network_does() {
+async fn swallowed_reply_is_an_unknown_outcome_and_selling_resumes() {
     let shop = Fixture::on_postgres().await;
     let offer = shop.offer(10, 1).await;
     let (start, rest) = shop.url.split_once('@').unwrap();
@@ -139,16 +141,16 @@ async fn a_swallowed_answer_ends_in_unknown_and_selling_goes_on_when_the_network
     app.buy(&actor("ann"), offer, 1, key("key-00001")).await.unwrap();
     proxy.black_hole();
     let begun = Instant::now();
-    let told = app.buy(&actor("bob"), offer, 1, key("key-00001")).await;
-    assert_eq!(told.err(), Some(Error::OutcomeUnknown));
-    // An asker stops waiting after 15 s; before that the batch itself has given up, and its actor is free.
+    let result = app.buy(&actor("bob"), offer, 1, key("key-00001")).await;
+    assert_eq!(result.err(), Some(Error::OutcomeUnknown));
+    // A request stops waiting after 15 s. Before that, the batch itself times out, and its selling task is free.
     assert!(begun.elapsed() < Duration::from_secs(13), "{:?}", begun.elapsed());
     proxy.restore();
     let begun = Instant::now();
     let bought = loop {
         match app.buy(&actor("bob"), offer, 1, key("key-00001")).await {
             Ok(bought) => break bought,
-            Err(_) => assert!(begun.elapsed() < Duration::from_secs(20), "selling did not come back"),
+            Err(_) => assert!(begun.elapsed() < Duration::from_secs(20), "selling did not resume"),
         }
     };
     assert_eq!(bought.order.place, 2);
@@ -156,7 +158,7 @@ async fn a_swallowed_answer_ends_in_unknown_and_selling_goes_on_when_the_network
     app.stopping().cancel();
 }
 
-/// For every connection made from now on; the selling ones are made anew.
+/// Sets it for every connection opened from now on, and closes the selling connections.
 pub async fn set_default(shop: &Fixture, setting: &str, value: &str) {
     let database = shop.url.rsplit_once('/').unwrap().1;
     shop.run("set default_transaction_read_only = off").await;
@@ -164,9 +166,9 @@ pub async fn set_default(shop: &Fixture, setting: &str, value: &str) {
     kill_selling(shop).await;
 }
 
-/// Its batches would fail on each other, and would look before they wait.
+/// With that level, batches would fail because of each other, and would read before they wait.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_database_with_another_default_isolation_sells_all_the_same() {
+async fn default_isolation_level_of_the_database_does_not_matter() {
     let shop = Fixture::on_postgres().await.into_arc();
     let offer = shop.offer(100, 1).await;
     set_default(&shop, "default_transaction_isolation", "'serializable'").await;
@@ -183,9 +185,9 @@ async fn a_database_with_another_default_isolation_sells_all_the_same() {
     shop.assert_consistent().await;
 }
 
-/// While a standby takes over, the server we reach may only read for a moment: no row is at fault.
+/// While a standby takes over, the server is read-only for a moment: no row is at fault.
 #[tokio::test]
-async fn a_server_that_may_only_read_is_a_fault_that_passes() {
+async fn read_only_server_is_a_transient_fault() {
     let shop = Fixture::on_postgres().await;
     let offer = shop.offer(10, 1).await;
     set_default(&shop, "default_transaction_read_only", "on").await;
@@ -195,9 +197,9 @@ async fn a_server_that_may_only_read_is_a_fault_that_passes() {
     assert_eq!(code(&shop.buy(offer, &purchase_requests([0])[0]).await), "ok");
 }
 
-/// The connection dies in the commit that makes an order paid: it may be, it may not be, and that is what is said.
+/// The connection dies in the commit that sets an order to paid. It may be committed or not, and the answer says so.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_payment_whose_commit_is_lost_is_unknown_not_undone() {
+async fn payment_with_lost_commit_has_unknown_outcome() {
     let shop = Fixture::on_postgres().await;
     let offer = shop.offer(10, 1).await;
     let app = shop.app().await;
@@ -208,8 +210,8 @@ async fn a_payment_whose_commit_is_lost_is_unknown_not_undone() {
          when (new.status = 'paid') execute function die()",
     )
     .await;
-    let told = app.pay(&actor("ann"), order, "ok", key("key-00002")).await;
-    assert_eq!(told.err(), Some(Error::OutcomeUnknown));
+    let result = app.pay(&actor("ann"), order, "ok", key("key-00002")).await;
+    assert_eq!(result.err(), Some(Error::OutcomeUnknown));
     app.stopping().cancel();
     app.finish().await;
 }

@@ -1,4 +1,4 @@
-//! Postgres finds what a batch needs by index, also when its plan was made while the table was small.
+//! Postgres uses indexes for a batch, also when the plan was made while the table was small.
 
 use super::builders::{places, purchase_requests};
 use super::fixture::Fixture;
@@ -6,16 +6,16 @@ use super::fixture::Fixture;
 const OTHERS: usize = 30_000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_batch_never_reads_the_whole_table_of_orders() {
+async fn batch_never_scans_the_orders_table() {
     let shop = Fixture::on_postgres().await;
     let offer = shop.offer(1_000, 1).await;
-    // A sale begins: the plans are made, kept, and right for a table of one page.
+    // A sale starts: the plans are made and kept, and they suit a table of one page.
     shop.sell(offer, &purchase_requests(0..10)).await;
     shop.run("analyze orders").await;
     for _ in 0..10 {
         shop.sell(offer, &purchase_requests(0..11)).await;
     }
-    // It becomes a rush before the statistics follow.
+    // The table grows before the statistics are updated.
     shop.run(&format!(
         "insert into orders select gen_random_uuid(), stream, gen_random_uuid(), 'other-' || n, buyer_name, key, hash, status,
              qty, amount, currency, place, reason, version, created_at, hold_until, changed_at, paid_at
@@ -23,7 +23,7 @@ async fn a_batch_never_reads_the_whole_table_of_orders() {
     ))
     .await;
     let rows_read = async || {
-        // A connection reports what it read at the latest when it ends.
+        // A connection reports what it read at the latest when it closes.
         shop.run("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()").await;
         loop {
             let others = "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and application_name like 'livesouk%'";

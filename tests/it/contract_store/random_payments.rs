@@ -1,5 +1,5 @@
-//! Buyers, hosts, sweepers, webhooks and a reconciler at once, on nodes that die in the middle of it: in the end money
-//! was taken for the paid orders and for no others.
+//! Buyers, hosts, background jobs, webhooks and a reconciler run concurrently, on nodes that die meanwhile: in the end,
+//! money was captured for the paid orders and for no others.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -21,16 +21,16 @@ use super::random_stock::Seed;
 use crate::support::until_some;
 
 facts! {
-    money_and_orders_agree_however_nodes_die
+    money_and_orders_agree_when_nodes_die
 }
 
 const CRASHES: usize = 5;
 const WALKERS: u64 = 6;
-/// Short, so that `slow` and every busy moment end in unknown outcomes too.
+/// Short, so that `slow` and busy moments also end in unknown outcomes.
 const PROVIDER_MS: u64 = 250;
-const HOME: Duration = Duration::from_secs(90);
+const SETTLE_DEADLINE: Duration = Duration::from_secs(90);
 
-/// A node in a runtime of its own, so that it can die with everything it was about to do.
+/// A node in a runtime of its own, so that it can die with all its tasks.
 struct Node {
     runtime: Runtime,
     app: App,
@@ -39,7 +39,7 @@ struct Node {
 impl Node {
     async fn start(fixture: &Fixture) -> Node {
         let (url, inside, shop) = (fixture.url.clone(), fixture.store.clone(), fixture.shop.clone());
-        // A SQLite file belongs to one server; on Postgres the node has connections of its own.
+        // One server owns a SQLite file; on Postgres the node has connections of its own.
         let opens = fixture.is_postgres();
         let starting = tokio::task::spawn_blocking(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -56,7 +56,7 @@ impl Node {
         starting.await.unwrap()
     }
 
-    /// Every task is dropped where it stands.
+    /// Drops every task in the middle of its work.
     async fn die(self) {
         let Node { runtime, app } = self;
         tokio::task::spawn_blocking(move || runtime.shutdown_timeout(Duration::from_secs(5))).await.unwrap();
@@ -66,19 +66,21 @@ impl Node {
 
 type Orders = Arc<Mutex<Vec<OrderId>>>;
 
-async fn money_and_orders_agree_however_nodes_die(shop: Fixture) {
+async fn money_and_orders_agree_when_nodes_die(shop: Fixture) {
     let seed = Seed::take();
     let mut rng = SmallRng::seed_from_u64(seed.0);
     let offer = shop.offer(2_000, 1_000).await;
-    let (orders, heard) = (Orders::default(), Arc::<Mutex<BTreeSet<String>>>::default());
+    let (orders, outcomes) = (Orders::default(), Arc::<Mutex<BTreeSet<String>>>::default());
     for crash in 0..CRASHES {
         let node = Node::start(&shop).await;
         for walker in 0..WALKERS {
-            let (app, orders, heard) = (node.app.clone(), orders.clone(), heard.clone());
+            let (app, orders, outcomes) = (node.app.clone(), orders.clone(), outcomes.clone());
             let seed = seed.0.wrapping_add(1_000 * crash as u64 + walker);
-            node.runtime.spawn(async move { walk(app, offer, orders, heard, SmallRng::seed_from_u64(seed)).await });
+            node.runtime.spawn(async move {
+                random_actions(app, offer, orders, outcomes, SmallRng::seed_from_u64(seed)).await
+            });
         }
-        // The world outside: holds end, and providers repeat themselves.
+        // External events: holds expire, and providers repeat webhooks.
         for _ in 0..rng.random_range(4..12) {
             tokio::time::sleep(Duration::from_millis(rng.random_range(20..150))).await;
             let some = orders.lock().unwrap().choose(&mut rng).copied();
@@ -89,7 +91,7 @@ async fn money_and_orders_agree_however_nodes_die(shop: Fixture) {
             } else if let Some(booked) = shop.store.test_intent_of(order, rng.random_range(1..4)).await.unwrap() {
                 let app = node.app.clone();
                 let id = rng.random_range(0..1_000_u32);
-                node.runtime.spawn(async move { knock(&app, &booked.intent.reference, id).await });
+                node.runtime.spawn(async move { send_webhook(&app, &booked.intent.reference, id).await });
             }
         }
         node.die().await;
@@ -97,26 +99,26 @@ async fn money_and_orders_agree_however_nodes_die(shop: Fixture) {
     let made = orders.lock().unwrap().len();
     let between =
         shop.number("select count(*) from payments where status in ('creating', 'authorized', 'voiding')").await;
-    bring_home(&shop, offer).await;
-    let heard = heard.lock().unwrap().clone();
-    eprintln!("{made} orders, {between} tries left between; heard {heard:?}");
+    settle_everything(&shop, offer).await;
+    let outcomes = outcomes.lock().unwrap().clone();
+    eprintln!("{made} orders, {between} unfinished attempts; outcomes {outcomes:?}");
     for word in ["paid", "refunded", "declined", "outcome_unknown", "cancelled"] {
-        assert!(heard.contains(word), "the walk never heard {word}: {heard:?}");
+        assert!(outcomes.contains(word), "no action had the outcome {word}: {outcomes:?}");
     }
     shop.assert_settled().await;
     let late = "select count(*) from orders o join test_intents i on i.order_id = o.id
         where o.status in ('expired', 'cancelled') and i.captured > 0";
-    assert_eq!(shop.number(late).await, 0, "captured for an order that is over");
+    assert_eq!(shop.number(late).await, 0, "captured for an ended order");
 }
 
-/// All holds end; what was left is followed to its end.
-async fn bring_home(shop: &Fixture, offer: OfferId) {
+/// Expires all holds and reconciles until no work is left.
+async fn settle_everything(shop: &Fixture, offer: OfferId) {
     let node = Node::start(shop).await;
     let open = "select (select count(*) from orders where status in ('held', 'capturing'))
         + (select count(*) from payments where status in ('creating', 'needs_action', 'authorized', 'voiding'))
         + (select count(*) from refunds where status = 'pending')
         + (select count(*) from test_intents where status = 'authorized')";
-    until_some("settled shop", HOME, async || {
+    until_some("settled shop", SETTLE_DEADLINE, async || {
         shop.run(&format!(
             "update orders set hold_until = 1000 where status = 'held' and offer = {}",
             shop.id(offer.0)
@@ -130,24 +132,30 @@ async fn bring_home(shop: &Fixture, offer: OfferId) {
     node.die().await;
 }
 
-async fn knock(app: &App, reference: &str, id: u32) {
+async fn send_webhook(app: &App, reference: &str, id: u32) {
     let body = format!(r#"{{"id":"evt_{id}","type":"intent.captured","data":{{"object":{{"id":"{reference}"}}}}}}"#);
     let signature = WebhookSecret::new(WEBHOOK_SECRET).sign(Clock::system().now(), body.as_bytes());
     let _ = app.receive_webhook(&signature, body.as_bytes()).await;
 }
 
-async fn walk(app: App, offer: OfferId, orders: Orders, heard: Arc<Mutex<BTreeSet<String>>>, mut rng: SmallRng) {
+async fn random_actions(
+    app: App,
+    offer: OfferId,
+    orders: Orders,
+    outcomes: Arc<Mutex<BTreeSet<String>>>,
+    mut rng: SmallRng,
+) {
     let ann = actor("ann");
     let host = Actor { role: Role::Host, ..actor("noura") };
     loop {
-        // Mostly the newest few, so that several are at one order at once.
+        // Mostly the newest orders, so that several actions meet at one order.
         let some = {
             let orders = orders.lock().unwrap();
             let near = orders.len().saturating_sub(rng.random_range(1..12));
             orders[near..].first().copied()
         };
         let with = key(&format!("try-{:05}", rng.random_range(0..3)));
-        let told = match (rng.random_range(0..20), some) {
+        let result = match (rng.random_range(0..20), some) {
             (0..=4, _) | (_, None) => {
                 let bought = app.buy(&ann, offer, 1, key(&format!("buy-{:016x}", rng.random::<u64>()))).await;
                 if let Ok(bought) = &bought {
@@ -170,12 +178,12 @@ async fn walk(app: App, offer: OfferId, orders: Orders, heard: Arc<Mutex<BTreeSe
                 continue;
             }
         };
-        let word = match told {
+        let word = match result {
             Ok(bought) => bought.order.status.name().to_owned(),
             Err(Error::Refused(refusal)) => refusal.code().to_owned(),
             Err(Error::OutcomeUnknown) => "outcome_unknown".to_owned(),
             Err(Error::Unavailable) => "unavailable".to_owned(),
         };
-        heard.lock().unwrap().insert(word);
+        outcomes.lock().unwrap().insert(word);
     }
 }

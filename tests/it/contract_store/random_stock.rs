@@ -1,4 +1,4 @@
-//! A random walk over every verb that moves units: pool, left and reserved always add up.
+//! Random actions with every verb that moves units: stock, left and reserved units always add up.
 
 use std::collections::HashSet;
 
@@ -11,13 +11,13 @@ use super::builders::purchase_request;
 use super::fixture::{Fixture, STOCK, facts};
 
 facts! {
-    units_are_neither_lost_nor_made_on_a_random_walk
-    units_are_neither_lost_nor_made_when_four_walk_at_once
+    random_actions_keep_the_sum_of_units
+    concurrent_random_actions_keep_the_sum_of_units
 }
 
 const STEPS: usize = 400;
 
-/// Prints the seed when the test fails, so that the walk can be walked again with `LIVESOUK_TEST_SEED`.
+/// Prints the seed when the test fails, so that the same actions can be repeated with `LIVESOUK_TEST_SEED`.
 pub struct Seed(pub u64);
 
 impl Seed {
@@ -29,42 +29,42 @@ impl Seed {
 impl Drop for Seed {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("--- the walk again: LIVESOUK_TEST_SEED={}", self.0);
+            eprintln!("--- repeat with LIVESOUK_TEST_SEED={}", self.0);
         }
     }
 }
 
-async fn units_are_neither_lost_nor_made_on_a_random_walk(shop: Fixture) {
+async fn random_actions_keep_the_sum_of_units(shop: Fixture) {
     let seed = Seed::take();
-    let mut walker = Walker::new(&shop, seed.0);
+    let mut actor = RandomActor::new(&shop, seed.0);
     let mut kinds = HashSet::new();
     for step in 0..STEPS {
-        let (did, done) = walker.step().await;
-        assert_sum(&shop, walker.added, &format!("after step {step}, {did}")).await;
+        let (did, done) = actor.step().await;
+        assert_sum(&shop, actor.added, &format!("after step {step}, {did}")).await;
         if done {
             kinds.insert(did);
         }
     }
-    assert_eq!(kinds.len(), Walker::VERBS.len(), "the walk succeeded only in {kinds:?}");
+    assert_eq!(kinds.len(), RandomActor::VERBS.len(), "only these actions succeeded: {kinds:?}");
 }
 
-async fn units_are_neither_lost_nor_made_when_four_walk_at_once(shop: Fixture) {
+async fn concurrent_random_actions_keep_the_sum_of_units(shop: Fixture) {
     let seed = Seed::take();
     let shop = shop.into_arc();
-    let mut walkers = tokio::task::JoinSet::new();
+    let mut actors = tokio::task::JoinSet::new();
     for n in 0..4 {
         let (shop, seed) = (shop.clone(), seed.0.wrapping_add(n));
-        walkers.spawn(async move {
-            let mut walker = Walker::new(&shop, seed);
+        actors.spawn(async move {
+            let mut actor = RandomActor::new(&shop, seed);
             for _ in 0..STEPS / 4 {
-                walker.offers =
+                actor.offers =
                     shop.store.offers_of_stream(shop.stream).await.unwrap().iter().map(|offer| offer.id).collect();
-                walker.step().await;
+                actor.step().await;
             }
-            walker.added
+            actor.added
         });
     }
-    let added = walkers.join_all().await.into_iter().sum();
+    let added = actors.join_all().await.into_iter().sum();
     assert_sum(&shop, added, "at the end").await;
 }
 
@@ -73,36 +73,36 @@ async fn assert_sum(shop: &Fixture, added: i64, when: &str) {
     for offer in &offers {
         assert!((0..=offer.terms.quantity).contains(&offer.terms.reserved), "{when}: {:?}", offer.terms);
         let keeps = offer.terms.stage != OfferStage::Closed || offer.terms.left() == 0;
-        assert!(keeps, "{when}: what a closed offer does not hold is in the pool: {:?}", offer.terms);
+        assert!(keeps, "{when}: units that a closed offer does not reserve are in the stock: {:?}", offer.terms);
     }
     let in_offers: i64 = offers.iter().map(|offer| offer.terms.quantity).sum();
-    assert_eq!(shop.stock().await + in_offers, STOCK + added, "{when}: pool and offers");
+    assert_eq!(shop.stock().await + in_offers, STOCK + added, "{when}: stock and offers");
     shop.assert_consistent().await;
 }
 
-struct Walker<'a> {
+struct RandomActor<'a> {
     shop: &'a Fixture,
     rng: SmallRng,
     seed: u64,
     offers: Vec<OfferId>,
     orders: Vec<Order>,
     buys: usize,
-    /// Units that came from outside.
+    /// Units that were added to the stock.
     added: i64,
 }
 
-impl<'a> Walker<'a> {
+impl<'a> RandomActor<'a> {
     const VERBS: [&'static str; 11] =
-        ["create", "open", "pause", "close", "restock", "restock pool", "buy", "cancel", "expire", "fail", "pay"];
+        ["create", "open", "pause", "close", "restock", "restock variant", "buy", "cancel", "expire", "fail", "pay"];
 
     fn new(shop: &'a Fixture, seed: u64) -> Self {
         let rng = SmallRng::seed_from_u64(seed);
-        Walker { shop, rng, seed, offers: Vec::new(), orders: Vec::new(), buys: 0, added: 0 }
+        RandomActor { shop, rng, seed, offers: Vec::new(), orders: Vec::new(), buys: 0, added: 0 }
     }
 
-    /// One verb, often refused; a fault panics. Gives its name and whether it did something.
+    /// Runs one verb, which is often refused; a fault panics. Gives its name and whether it changed anything.
     async fn step(&mut self) -> (&'static str, bool) {
-        // Buying is half of what happens, and a few offers live at a time.
+        // Half of the actions are purchases, and only a few offers are used at a time.
         let verb = match self.rng.random_range(0..22) {
             n @ 0..=10 => Self::VERBS[n],
             _ => "buy",
@@ -129,7 +129,7 @@ impl<'a> Walker<'a> {
             "pause" => done(store.pause_offer(offer).await),
             "close" => done(store.close_offer(offer).await),
             "restock" => done(store.restock_offer(offer, units).await),
-            "restock pool" => {
+            "restock variant" => {
                 let done = done(store.restock_variant(self.shop.variant, units).await);
                 self.added += if done { units } else { 0 };
                 done
@@ -186,7 +186,7 @@ impl<'a> Walker<'a> {
     }
 }
 
-/// Refused is fine on a walk, a fault is not.
+/// A refusal is normal here, a fault is not.
 fn done<T>(answer: Result<T, Error>) -> bool {
     match answer {
         Ok(_) => true,

@@ -1,4 +1,5 @@
-//! A connection of the test's own, for what no verb can do, such as moving a hold's end into the past.
+//! A database connection of the test's own, for changes that no verb can make, such as moving the end of a hold into the
+//! past.
 
 use sqlx::{AssertSqlSafe, PgConnection, SqliteConnection};
 use tokio::sync::Mutex;
@@ -24,7 +25,7 @@ impl Fixture {
         }
     }
 
-    /// Runs statements through the side door.
+    /// Runs statements directly on the database.
     pub async fn run(&self, sql: &str) {
         self.try_run(sql).await.unwrap();
     }
@@ -45,7 +46,7 @@ impl Fixture {
         }
     }
 
-    /// Makes every purchase of the buyer `poison` break the statement that stores it.
+    /// From now on, a purchase of the buyer `poison` breaks the statement that stores it.
     pub async fn reject_poison_buyer(&self) {
         self.run(if self.is_postgres() {
             "create function refuse() returns trigger language plpgsql as $$ begin raise 'poison'; end $$;
@@ -57,7 +58,7 @@ impl Fixture {
         .await;
     }
 
-    /// From now on every batch fails: its table is gone.
+    /// From now on, every batch fails because its table is missing.
     pub async fn break_selling(&self) {
         self.run("alter table offers rename to offers_elsewhere").await;
     }

@@ -1,4 +1,4 @@
-//! Refunds and the inbox: one refund for an order, its units where they belong, events kept once.
+//! Refunds and webhook events: one refund per order, units in the right place, events stored once.
 
 use livesouk::domain::order::request_hash;
 use livesouk::domain::{OfferId, Order, OrderStatus, Refund, RefundStatus, Refusal};
@@ -8,16 +8,16 @@ use super::builders::{key, refusal, user};
 use super::fixture::{Fixture, STOCK, facts};
 
 facts! {
-    units_of_a_refund_go_where_the_host_said
-    an_order_is_refunded_once_also_at_once
-    a_refund_has_a_row_of_its_own_and_a_key
-    only_a_paid_order_is_refunded
-    a_refund_that_failed_leaves_the_order_paid
-    sums_tell_what_was_given_back
-    an_event_is_kept_once_and_forgotten_in_time
+    refunded_units_go_where_the_host_chose
+    concurrent_refunds_refund_an_order_once
+    refund_has_its_own_row_and_key
+    only_a_paid_order_can_be_refunded
+    failed_refund_leaves_the_order_paid
+    sales_totals_count_refunds
+    payment_event_is_stored_once_and_pruned
 }
 
-fn wish(order: &Order, with: &str, restock: bool) -> NewRefund {
+fn new_refund(order: &Order, with: &str, restock: bool) -> NewRefund {
     NewRefund {
         order: order.id,
         by: user("noura"),
@@ -34,11 +34,11 @@ async fn paid(shop: &Fixture, offer: OfferId, buyer: &str) -> Order {
     shop.store.finish_capture(order).await.unwrap().unwrap()
 }
 
-async fn begun(shop: &Fixture, order: &Order, restock: bool) -> Refund {
-    shop.store.begin_refund(&wish(order, &format!("key-{}", order.id.0.simple()), restock)).await.unwrap()
+async fn begin(shop: &Fixture, order: &Order, restock: bool) -> Refund {
+    shop.store.begin_refund(&new_refund(order, &format!("key-{}", order.id.0.simple()), restock)).await.unwrap()
 }
 
-async fn units_of_a_refund_go_where_the_host_said(shop: Fixture) {
+async fn refunded_units_go_where_the_host_chose(shop: Fixture) {
     for (closed, restock, quantity, back) in
         [(false, true, 5, 0), (false, false, 4, 0), (true, true, 0, 1), (true, false, 0, 0)]
     {
@@ -48,9 +48,9 @@ async fn units_of_a_refund_go_where_the_host_said(shop: Fixture) {
         if closed {
             shop.store.close_offer(offer).await.unwrap();
         }
-        let refund = begun(&shop, &order, restock).await;
+        let refund = begin(&shop, &order, restock).await;
         let before = shop.load_offer(offer).await.terms;
-        assert_eq!((shop.order(order.id).await.status, before.reserved), (OrderStatus::Paid, 1), "not yet");
+        assert_eq!((shop.order(order.id).await.status, before.reserved), (OrderStatus::Paid, 1), "not refunded yet");
         let done = shop.store.finish_refund(&refund).await.unwrap().unwrap();
         assert_eq!((done.status, done.reason.as_deref()), (OrderStatus::Refunded, Some("refunded")));
         assert_eq!(done.version, order.version + 1);
@@ -66,12 +66,12 @@ async fn units_of_a_refund_go_where_the_host_said(shop: Fixture) {
     assert!(shop.stock().await < STOCK);
 }
 
-async fn an_order_is_refunded_once_also_at_once(shop: Fixture) {
+async fn concurrent_refunds_refund_an_order_once(shop: Fixture) {
     let offer = shop.offer(50, 1).await;
     for round in 0..15 {
         let order = paid(&shop, offer, &format!("ann-{round}")).await;
-        let wishes = ["key-one", "key-two"].map(|with| wish(&order, &format!("{with}-{round}"), true));
-        let (one, two) = tokio::join!(shop.store.begin_refund(&wishes[0]), shop.store.begin_refund(&wishes[1]));
+        let requests = ["key-one", "key-two"].map(|with| new_refund(&order, &format!("{with}-{round}"), true));
+        let (one, two) = tokio::join!(shop.store.begin_refund(&requests[0]), shop.store.begin_refund(&requests[1]));
         let (refund, busy) = if one.is_ok() { (one, two) } else { (two, one) };
         assert_eq!(refusal(busy).code(), "busy", "round {round}");
         let refund = refund.unwrap();
@@ -82,42 +82,45 @@ async fn an_order_is_refunded_once_also_at_once(shop: Fixture) {
     shop.assert_consistent().await;
 }
 
-async fn a_refund_has_a_row_of_its_own_and_a_key(shop: Fixture) {
+async fn refund_has_its_own_row_and_key(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
     let (order, other) = (paid(&shop, offer, "ann").await, paid(&shop, offer, "bob").await);
-    let first = shop.store.begin_refund(&wish(&order, "key-00001", true)).await.unwrap();
+    let first = shop.store.begin_refund(&new_refund(&order, "key-00001", true)).await.unwrap();
     assert_eq!((first.status, first.amount, first.n), (RefundStatus::Pending, order.amount, 1));
-    assert_eq!(shop.store.begin_refund(&wish(&order, "key-00001", true)).await.unwrap(), first);
-    assert_eq!(refusal(shop.store.begin_refund(&wish(&order, "key-00001", false)).await), Refusal::KeyReused);
-    assert_eq!(refusal(shop.store.begin_refund(&wish(&other, "key-00001", true)).await), Refusal::KeyReused);
+    assert_eq!(shop.store.begin_refund(&new_refund(&order, "key-00001", true)).await.unwrap(), first);
+    assert_eq!(refusal(shop.store.begin_refund(&new_refund(&order, "key-00001", false)).await), Refusal::KeyReused);
+    assert_eq!(refusal(shop.store.begin_refund(&new_refund(&other, "key-00001", true)).await), Refusal::KeyReused);
     assert_eq!(shop.store.pending_refund(order.id).await.unwrap(), Some(first.clone()));
     let now = shop.store.now().await.unwrap();
     assert_eq!(shop.store.refunds_to_reconcile(now - 60_000, 9).await.unwrap(), []);
     assert_eq!(shop.store.refunds_to_reconcile(now + 1, 9).await.unwrap(), std::slice::from_ref(&first));
     shop.store.finish_refund(&first).await.unwrap().unwrap();
-    let again = shop.store.begin_refund(&wish(&order, "key-00001", true)).await.unwrap();
+    let again = shop.store.begin_refund(&new_refund(&order, "key-00001", true)).await.unwrap();
     assert_eq!(again.status, RefundStatus::Done);
-    assert_eq!(refusal(shop.store.begin_refund(&wish(&order, "key-00002", true)).await), Refusal::AlreadyRefunded);
+    assert_eq!(
+        refusal(shop.store.begin_refund(&new_refund(&order, "key-00002", true)).await),
+        Refusal::AlreadyRefunded
+    );
     assert_eq!(shop.store.refunds_to_reconcile(now + 60_000, 9).await.unwrap(), []);
 }
 
-async fn only_a_paid_order_is_refunded(shop: Fixture) {
+async fn only_a_paid_order_can_be_refunded(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
     let order = shop.hold_one(offer, "ann").await;
-    assert_eq!(refusal(shop.store.begin_refund(&wish(&order, "key-00001", true)).await), Refusal::NotPaid);
+    assert_eq!(refusal(shop.store.begin_refund(&new_refund(&order, "key-00001", true)).await), Refusal::NotPaid);
     shop.begin_capture(order.id).await.unwrap().unwrap();
-    assert_eq!(refusal(shop.store.begin_refund(&wish(&order, "key-00001", true)).await), Refusal::NotPaid);
+    assert_eq!(refusal(shop.store.begin_refund(&new_refund(&order, "key-00001", true)).await), Refusal::NotPaid);
     assert_eq!(shop.number("select count(*) from refunds").await, 0);
 }
 
-async fn a_refund_that_failed_leaves_the_order_paid(shop: Fixture) {
+async fn failed_refund_leaves_the_order_paid(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
     let order = paid(&shop, offer, "ann").await;
-    let refund = begun(&shop, &order, true).await;
+    let refund = begin(&shop, &order, true).await;
     shop.store.fail_refund(&refund).await.unwrap();
     assert_eq!(shop.store.finish_refund(&refund).await.unwrap(), None);
     assert_eq!(shop.order(order.id).await.status, OrderStatus::Paid);
-    let second = shop.store.begin_refund(&wish(&order, "key-00002", false)).await.unwrap();
+    let second = shop.store.begin_refund(&new_refund(&order, "key-00002", false)).await.unwrap();
     assert_eq!((second.n, second.restock), (2, false));
     assert_ne!(second.idempotency_key(), refund.idempotency_key());
     shop.store.finish_refund(&second).await.unwrap().unwrap();
@@ -126,11 +129,11 @@ async fn a_refund_that_failed_leaves_the_order_paid(shop: Fixture) {
     shop.assert_consistent().await;
 }
 
-async fn sums_tell_what_was_given_back(shop: Fixture) {
+async fn sales_totals_count_refunds(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
     let order = paid(&shop, offer, "ann").await;
     paid(&shop, offer, "bob").await;
-    let refund = begun(&shop, &order, true).await;
+    let refund = begin(&shop, &order, true).await;
     let sums = async || {
         let sums = shop.store.sales_totals(shop.stream).await.unwrap();
         (sums.orders_paid, sums.units_paid, sums.amount_paid, sums.orders_refunded, sums.amount_refunded)
@@ -140,7 +143,7 @@ async fn sums_tell_what_was_given_back(shop: Fixture) {
     assert_eq!(sums().await, (1, 1, 4_900, 1, 4_900));
 }
 
-async fn an_event_is_kept_once_and_forgotten_in_time(shop: Fixture) {
+async fn payment_event_is_stored_once_and_pruned(shop: Fixture) {
     let event = |id: &str| PaymentEvent {
         provider: "test".into(),
         event_id: id.into(),
@@ -153,13 +156,13 @@ async fn an_event_is_kept_once_and_forgotten_in_time(shop: Fixture) {
     assert_ne!(one.unwrap(), two.unwrap());
     assert!(shop.store.insert_payment_event(&event_two).await.unwrap());
     let now = shop.store.now().await.unwrap();
-    let waiting = async |since| shop.store.pending_payment_events(since, 9).await.unwrap();
-    assert_eq!(waiting(now - 15_000).await.len(), 2);
+    let pending = async |since| shop.store.pending_payment_events(since, 9).await.unwrap();
+    assert_eq!(pending(now - 15_000).await.len(), 2);
     shop.store.mark_payment_event(&event_one, false).await.unwrap();
-    assert_eq!(waiting(now - 15_000).await, std::slice::from_ref(&event_two), "tried just now");
-    assert_eq!(waiting(now + 15_000).await, [event_two.clone(), event_one.clone()], "it waits behind the others");
+    assert_eq!(pending(now - 15_000).await, std::slice::from_ref(&event_two), "tried just now");
+    assert_eq!(pending(now + 15_000).await, [event_two.clone(), event_one.clone()], "it waits behind the others");
     shop.store.mark_payment_event(&event_two, true).await.unwrap();
-    assert_eq!(waiting(now + 15_000).await, std::slice::from_ref(&event_one));
+    assert_eq!(pending(now + 15_000).await, std::slice::from_ref(&event_one));
     assert_eq!(shop.store.prune_payment_events(now - 60_000).await.unwrap(), 0);
     assert_eq!(shop.store.prune_payment_events(now + 60_000).await.unwrap(), 2);
 }

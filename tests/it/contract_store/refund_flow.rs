@@ -1,4 +1,4 @@
-//! Refunds through the verb: asked twice, lost on the way, refused, brought home.
+//! Refunds through the verb of `app`: requested twice, lost in the network, refused, reconciled.
 
 use livesouk::app::{App, Error};
 use livesouk::domain::order::request_hash;
@@ -9,12 +9,12 @@ use super::builders::{actor, key, user};
 use super::fixture::{Fixture, facts};
 
 facts! {
-    a_refund_gives_the_money_back_once_also_at_once
-    a_refund_whose_answer_was_lost_is_found_by_the_same_key
-    a_refund_that_is_refused_leaves_the_order_paid
-    a_refund_whose_node_died_is_brought_home
-    a_refund_that_only_we_forgot_is_not_asked_for_again
-    refunds_are_for_those_who_run_the_show
+    concurrent_refund_requests_refund_once
+    refund_with_lost_reply_is_recovered_with_the_same_key
+    refund_refused_by_the_provider_leaves_the_order_paid
+    refund_is_reconciled_after_its_node_died
+    refund_known_to_the_provider_is_not_requested_again
+    only_hosts_may_refund
 }
 
 fn host() -> Actor {
@@ -39,8 +39,8 @@ async fn paid(app: &App, shop: &Fixture, token: &str) -> OrderId {
 }
 
 async fn refund(app: &App, order: OrderId, with: &str) -> Result<(OrderStatus, bool), Error> {
-    let told = app.refund(&host(), order, true, None, key(with)).await;
-    told.map(|bought| (bought.order.status, bought.is_replay))
+    let result = app.refund(&host(), order, true, None, key(with)).await;
+    result.map(|bought| (bought.order.status, bought.is_replay))
 }
 
 async fn end(app: App) {
@@ -48,16 +48,16 @@ async fn end(app: App) {
     app.finish().await;
 }
 
-async fn a_refund_gives_the_money_back_once_also_at_once(shop: Fixture) {
+async fn concurrent_refund_requests_refund_once(shop: Fixture) {
     let app = shop.app_with_provider(10_000).await;
     for round in 0..8 {
         let order = paid(&app, &shop, "ok").await;
         let (one, two) = (format!("one-{round:05}"), format!("two-{round:05}"));
         let (first, same, other) =
             tokio::join!(refund(&app, order, &one), refund(&app, order, &one), refund(&app, order, &two));
-        let told = [first, same, other];
-        assert!(told.iter().any(Result::is_ok), "{told:?}");
-        for answer in told {
+        let result = [first, same, other];
+        assert!(result.iter().any(Result::is_ok), "{result:?}");
+        for answer in result {
             match answer {
                 Ok((status, _)) => assert_eq!(status, OrderStatus::Refunded),
                 Err(Error::Refused(refusal)) => assert!(["busy", "already_refunded"].contains(&refusal.code())),
@@ -74,27 +74,27 @@ async fn a_refund_gives_the_money_back_once_also_at_once(shop: Fixture) {
     shop.assert_settled().await;
 }
 
-async fn a_refund_whose_answer_was_lost_is_found_by_the_same_key(shop: Fixture) {
+async fn refund_with_lost_reply_is_recovered_with_the_same_key(shop: Fixture) {
     let app = shop.app_with_provider(250).await;
     for token in ["timeout_after_charge", "500_after_charge"] {
         let order = paid(&app, &shop, token).await;
         let with = format!("refund-{token}");
-        let mut told = refund(&app, order, &with).await;
-        // Unknown, unless the reconciler looked between the question and the answer: a slow machine gives it the time.
-        assert!(matches!(told, Err(Error::OutcomeUnknown) | Ok((OrderStatus::Refunded, _))), "{token}: {told:?}");
+        let mut result = refund(&app, order, &with).await;
+        // Unknown, unless the reconciler ran between the request and the reply, which a slow machine allows.
+        assert!(matches!(result, Err(Error::OutcomeUnknown) | Ok((OrderStatus::Refunded, _))), "{token}: {result:?}");
         for _ in 0..20 {
-            told = refund(&app, order, &with).await;
-            if told.is_ok() {
+            result = refund(&app, order, &with).await;
+            if result.is_ok() {
                 break;
             }
         }
-        assert_eq!(told.map(|told| told.0), Ok(OrderStatus::Refunded), "{token}");
+        assert_eq!(result.map(|result| result.0), Ok(OrderStatus::Refunded), "{token}");
         shop.assert_settled().await;
     }
     end(app).await;
 }
 
-async fn a_refund_that_is_refused_leaves_the_order_paid(shop: Fixture) {
+async fn refund_refused_by_the_provider_leaves_the_order_paid(shop: Fixture) {
     let app = shop.app_with_provider(10_000).await;
     let order = paid(&app, &shop, "refund_fails").await;
     for _ in 0..2 {
@@ -107,7 +107,7 @@ async fn a_refund_that_is_refused_leaves_the_order_paid(shop: Fixture) {
     shop.assert_settled().await;
 }
 
-fn wish(order: OrderId) -> NewRefund {
+fn new_refund(order: OrderId) -> NewRefund {
     NewRefund {
         order,
         by: user("noura"),
@@ -118,24 +118,24 @@ fn wish(order: OrderId) -> NewRefund {
     }
 }
 
-async fn a_refund_whose_node_died_is_brought_home(shop: Fixture) {
+async fn refund_is_reconciled_after_its_node_died(shop: Fixture) {
     let app = shop.app_with_provider(10_000).await;
     let order = paid(&app, &shop, "webhook_never").await;
-    shop.store.begin_refund(&wish(order)).await.unwrap();
-    assert_eq!(app.reconcile(60_000).await.unwrap(), 0, "somebody is still at it");
+    shop.store.begin_refund(&new_refund(order)).await.unwrap();
+    assert_eq!(app.reconcile(60_000).await.unwrap(), 0, "a request may still be in flight");
     assert_eq!(app.reconcile(0).await.unwrap(), 1);
     assert_eq!(shop.order(order).await.status, OrderStatus::Refunded);
     let terms = shop.load_offer(shop.order(order).await.offer).await.terms;
-    assert_eq!((terms.quantity, terms.reserved), (1, 0), "the unit is gone with the goods");
+    assert_eq!((terms.quantity, terms.reserved), (1, 0), "the unit left with the goods");
     end(app).await;
     shop.assert_settled().await;
 }
 
-/// The provider has given it back and forgotten the key; our node died before it heard.
-async fn a_refund_that_only_we_forgot_is_not_asked_for_again(shop: Fixture) {
+/// The provider has refunded and forgotten the key; our node died before it got the reply.
+async fn refund_known_to_the_provider_is_not_requested_again(shop: Fixture) {
     let app = shop.app_with_provider(10_000).await;
     let order = paid(&app, &shop, "webhook_never").await;
-    let begun = shop.store.begin_refund(&wish(order)).await.unwrap();
+    let begun = shop.store.begin_refund(&new_refund(order)).await.unwrap();
     let payment = shop.store.winning_payment(order).await.unwrap().unwrap();
     let change = livesouk::domain::test_provider::IntentChange::Refund(payment.amount);
     shop.store
@@ -149,17 +149,17 @@ async fn a_refund_that_only_we_forgot_is_not_asked_for_again(shop: Fixture) {
     shop.assert_settled().await;
 }
 
-async fn refunds_are_for_those_who_run_the_show(shop: Fixture) {
+async fn only_hosts_may_refund(shop: Fixture) {
     let app = shop.app_with_provider(10_000).await;
     let order = paid(&app, &shop, "ok").await;
     for role in [Role::Guest, Role::Viewer, Role::Moderator, Role::Analyst, Role::Producer] {
-        let told = app.refund(&Actor { role, ..actor("ann") }, order, true, None, key("key-00001")).await;
+        let result = app.refund(&Actor { role, ..actor("ann") }, order, true, None, key("key-00001")).await;
         let no = if role == Role::Guest { Refusal::SignIn } else { Refusal::Forbidden };
-        assert_eq!(told.map(|_| ()), Err(Error::Refused(no)), "{role:?}");
+        assert_eq!(result.map(|_| ()), Err(Error::Refused(no)), "{role:?}");
     }
     let elsewhere = Actor { stream: Some(Default::default()), ..host() };
-    let told = app.refund(&elsewhere, order, true, None, key("key-00001")).await;
-    assert_eq!(told.map(|_| ()), Err(Error::Refused(Refusal::Forbidden)));
+    let result = app.refund(&elsewhere, order, true, None, key("key-00001")).await;
+    assert_eq!(result.map(|_| ()), Err(Error::Refused(Refusal::Forbidden)));
     assert_eq!(shop.order(order).await.status, OrderStatus::Paid);
     assert_eq!(refund(&app, order, "key-00002").await, Ok((OrderStatus::Refunded, false)));
     end(app).await;

@@ -1,4 +1,4 @@
-//! Units that come back: once, to the right place, never too early; and pay against expire.
+//! Released units: once, to the right place, never too early. And the race between pay and expire.
 
 use livesouk::domain::{OrderStatus, Refusal};
 use livesouk::store::ReleaseReason;
@@ -7,19 +7,19 @@ use super::builders::{code, purchase_requests, refusal};
 use super::fixture::{Fixture, STOCK, facts};
 
 facts! {
-    a_released_unit_is_on_sale_again_once
-    a_unit_released_after_the_close_goes_to_the_pool
-    a_hold_is_never_released_before_its_end
-    each_reason_ends_only_orders_it_may_end
-    an_order_is_not_released_through_another_offer
+    released_unit_is_on_sale_again_once
+    unit_released_after_close_returns_to_stock
+    hold_is_never_released_before_its_end
+    each_release_reason_ends_only_matching_orders
+    order_is_not_released_through_another_offer
     pay_and_expire_race_and_exactly_one_wins
     releases_of_one_order_race_and_one_wins
-    release_raises_the_version_only_when_something_came_back
-    holds_that_are_over_are_found_and_others_are_not
-    many_holds_are_released_at_once
+    release_without_units_does_not_raise_the_version
+    only_expired_holds_are_found
+    many_holds_are_released_together
 }
 
-async fn a_released_unit_is_on_sale_again_once(shop: Fixture) {
+async fn released_unit_is_on_sale_again_once(shop: Fixture) {
     let offer = shop.offer(2, 1).await;
     let (ann, _bob) = (shop.hold_one(offer, "ann").await, shop.hold_one(offer, "bob").await);
     let ended = shop.store.release_orders(offer, &[ann.id, ann.id], ReleaseReason::BuyerCancel, None).await.unwrap();
@@ -36,11 +36,11 @@ async fn a_released_unit_is_on_sale_again_once(shop: Fixture) {
     shop.assert_consistent().await;
 }
 
-async fn a_unit_released_after_the_close_goes_to_the_pool(shop: Fixture) {
+async fn unit_released_after_close_returns_to_stock(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
     let (ann, bob) = (shop.hold_one(offer, "ann").await, shop.hold_one(offer, "bob").await);
     assert!(shop.store.close_offer(offer).await.unwrap());
-    assert_eq!(shop.stock().await, STOCK - 2, "what nobody holds went back at once");
+    assert_eq!(shop.stock().await, STOCK - 2, "units that are not reserved went back immediately");
     for (order, pool) in [(ann, STOCK - 1), (bob, STOCK)] {
         shop.store.release_orders(offer, &[order.id], ReleaseReason::BuyerCancel, None).await.unwrap();
         shop.store.release_orders(offer, &[order.id], ReleaseReason::BuyerCancel, None).await.unwrap();
@@ -51,7 +51,7 @@ async fn a_unit_released_after_the_close_goes_to_the_pool(shop: Fixture) {
     shop.assert_consistent().await;
 }
 
-async fn a_hold_is_never_released_before_its_end(shop: Fixture) {
+async fn hold_is_never_released_before_its_end(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
     let order = shop.hold_one(offer, "ann").await;
     let end = shop.store.now().await.unwrap() + 200;
@@ -71,15 +71,15 @@ async fn a_hold_is_never_released_before_its_end(shop: Fixture) {
     }
 }
 
-async fn each_reason_ends_only_orders_it_may_end(shop: Fixture) {
+async fn each_release_reason_ends_only_matching_orders(shop: Fixture) {
     let offer = shop.offer(9, 9).await;
     let order = shop.hold_one(offer, "ann").await.id;
     let release = async |why| shop.store.release_orders(offer, &[order], why, None).await.unwrap().len();
-    assert_eq!(release(ReleaseReason::HoldEnded).await, 0, "its time has not come");
-    assert_eq!(release(ReleaseReason::CaptureFailed).await, 0, "no money was asked for");
+    assert_eq!(release(ReleaseReason::HoldEnded).await, 0, "its hold has not expired");
+    assert_eq!(release(ReleaseReason::CaptureFailed).await, 0, "no capture was requested");
     shop.begin_capture(order).await.unwrap().unwrap();
     shop.expire_holds(offer).await;
-    assert_eq!(release(ReleaseReason::HoldEnded).await, 0, "money is on its way");
+    assert_eq!(release(ReleaseReason::HoldEnded).await, 0, "a capture is in flight");
     assert_eq!(release(ReleaseReason::BuyerCancel).await, 0);
     shop.store.finish_capture(order).await.unwrap().unwrap();
     for why in [ReleaseReason::HoldEnded, ReleaseReason::BuyerCancel, ReleaseReason::CaptureFailed] {
@@ -92,7 +92,7 @@ async fn each_reason_ends_only_orders_it_may_end(shop: Fixture) {
     shop.assert_consistent().await;
 }
 
-async fn an_order_is_not_released_through_another_offer(shop: Fixture) {
+async fn order_is_not_released_through_another_offer(shop: Fixture) {
     let (offer, other) = (shop.offer(5, 1).await, shop.offer(5, 1).await);
     let order = shop.hold_one(offer, "ann").await;
     assert_eq!(shop.store.release_orders(other, &[order.id], ReleaseReason::BuyerCancel, None).await.unwrap(), []);
@@ -136,19 +136,19 @@ async fn releases_of_one_order_race_and_one_wins(shop: Fixture) {
     for round in 0..20 {
         let order = [shop.hold_one(offer, &format!("ann-{round}")).await.id];
         shop.expire_holds(offer).await;
-        let (sweep, other_sweep, cancel) = tokio::join!(
+        let (expire, second_expire, cancel) = tokio::join!(
             shop.store.release_orders(offer, &order, ReleaseReason::HoldEnded, None),
             shop.store.release_orders(offer, &order, ReleaseReason::HoldEnded, None),
             shop.store.release_orders(offer, &order, ReleaseReason::BuyerCancel, None),
         );
-        let ended: usize = [sweep, other_sweep, cancel].into_iter().map(|ended| ended.unwrap().len()).sum();
+        let ended: usize = [expire, second_expire, cancel].into_iter().map(|ended| ended.unwrap().len()).sum();
         assert_eq!(ended, 1, "round {round}");
         assert_eq!(shop.load_offer(offer).await.terms.reserved, 0);
     }
     shop.assert_consistent().await;
 }
 
-async fn release_raises_the_version_only_when_something_came_back(shop: Fixture) {
+async fn release_without_units_does_not_raise_the_version(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
     let order = [shop.hold_one(offer, "ann").await.id];
     let before = shop.load_offer(offer).await.terms.version;
@@ -158,7 +158,7 @@ async fn release_raises_the_version_only_when_something_came_back(shop: Fixture)
     assert_eq!(shop.load_offer(offer).await.terms.version, before + 1);
 }
 
-async fn holds_that_are_over_are_found_and_others_are_not(shop: Fixture) {
+async fn only_expired_holds_are_found(shop: Fixture) {
     let (offer, other) = (shop.offer(5, 1).await, shop.offer(5, 1).await);
     let (ann, bob) = (shop.hold_one(offer, "ann").await, shop.hold_one(offer, "bob").await);
     shop.hold_one(other, "cem").await;
@@ -168,7 +168,7 @@ async fn holds_that_are_over_are_found_and_others_are_not(shop: Fixture) {
     assert_eq!(shop.store.expired_holds(now).await.unwrap(), [(offer, ann.id)]);
 }
 
-async fn many_holds_are_released_at_once(shop: Fixture) {
+async fn many_holds_are_released_together(shop: Fixture) {
     let offer = shop.offer(400, 1).await;
     let sold = shop.sell(offer, &purchase_requests(0..300)).await;
     shop.expire_holds(offer).await;

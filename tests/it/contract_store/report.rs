@@ -1,4 +1,4 @@
-//! What a report is made of.
+//! The data of a show's report.
 
 use livesouk::domain::report::PinSpan;
 use livesouk::domain::{AuditAction, ChatMessage, Millis, StreamId};
@@ -8,23 +8,27 @@ use super::chat::message;
 use super::fixture::{Fixture, facts};
 
 facts! {
-    of_what_nodes_saw_in_a_minute_the_largest_stays
-    a_pin_is_noted_until_the_next_one_or_its_end
-    orders_and_talk_are_counted_by_their_minute
-    sales_are_told_by_offer_and_by_what_became_of_the_orders
+    largest_viewer_count_of_a_minute_is_kept
+    pin_span_ends_with_the_next_pin_or_unpin
+    orders_and_messages_are_counted_by_minute
+    sales_are_summed_by_offer_and_status
 }
 
-async fn of_what_nodes_saw_in_a_minute_the_largest_stays(shop: Fixture) {
+async fn largest_viewer_count_of_a_minute_is_kept(shop: Fixture) {
     let other = StreamId::new();
     for seen in [vec![(shop.stream, 60_000, 5), (other, 60_000, 9)], vec![(shop.stream, 60_000, 3)]] {
         shop.store.record_viewers(&seen).await.unwrap();
     }
-    assert_eq!(shop.store.viewers_by_minute(shop.stream).await.unwrap(), [(60_000, 5)], "no less, and no sum");
+    assert_eq!(
+        shop.store.viewers_by_minute(shop.stream).await.unwrap(),
+        [(60_000, 5)],
+        "the largest number, not the last and not a sum"
+    );
     shop.store.record_viewers(&[(shop.stream, 120_000, 1), (shop.stream, 60_000, 7)]).await.unwrap();
     assert_eq!(shop.store.viewers_by_minute(shop.stream).await.unwrap(), [(60_000, 7), (120_000, 1)]);
 }
 
-async fn a_pin_is_noted_until_the_next_one_or_its_end(shop: Fixture) {
+async fn pin_span_ends_with_the_next_pin_or_unpin(shop: Fixture) {
     let (one, two) = (shop.offer(5, 1).await, shop.offer(5, 1).await);
     let now = async || shop.store.now().await.unwrap();
     let began = now().await;
@@ -41,7 +45,7 @@ async fn a_pin_is_noted_until_the_next_one_or_its_end(shop: Fixture) {
     let spans = shop.store.pin_spans(shop.stream).await.unwrap();
     let [first, second] = spans.as_slice() else { panic!("{spans:?}") };
     assert!(began <= first.at && first.at < second.at, "{spans:?}");
-    assert_eq!((first.offer, first.until), (one, Some(second.at)), "a refused pin ends none");
+    assert_eq!((first.offer, first.until), (one, Some(second.at)), "a refused pin does not end the current one");
     assert_eq!(*second, PinSpan { offer: two, at: second.at, until: None });
     later(now().await).await;
     shop.store.unpin(shop.stream).await.unwrap();
@@ -50,7 +54,7 @@ async fn a_pin_is_noted_until_the_next_one_or_its_end(shop: Fixture) {
     assert_eq!(shop.store.pin_spans(StreamId::new()).await.unwrap(), []);
 }
 
-async fn orders_and_talk_are_counted_by_their_minute(shop: Fixture) {
+async fn orders_and_messages_are_counted_by_minute(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
     for buyer in ["ann", "bob", "cem"] {
         shop.hold_one(offer, buyer).await;
@@ -69,7 +73,7 @@ async fn orders_and_talk_are_counted_by_their_minute(shop: Fixture) {
     assert_eq!(shop.store.messages_by_minute(shop.stream).await.unwrap(), [(60_000, 2)]);
 }
 
-async fn sales_are_told_by_offer_and_by_what_became_of_the_orders(shop: Fixture) {
+async fn sales_are_summed_by_offer_and_status(shop: Fixture) {
     let (offer, quiet) = (shop.offer(9, 9).await, shop.offer(5, 1).await);
     for buyer in ["ann", "bob", "cem", "dan", "eve", "fay"] {
         shop.hold_one(offer, buyer).await;

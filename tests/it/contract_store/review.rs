@@ -1,4 +1,4 @@
-//! What waits for the team, muted words, and the rules of a show's talk.
+//! The review queue, the blocklist, and the chat rules of a show.
 
 use livesouk::domain::chat::REVIEW_QUEUE_MAX;
 use livesouk::domain::{
@@ -11,17 +11,17 @@ use super::chat::{message, sanction};
 use super::fixture::{Fixture, facts};
 
 facts! {
-    what_waits_is_seen_by_nobody_until_it_is_said
-    what_is_hidden_is_never_said
-    the_queue_has_an_end
-    who_is_muted_takes_what_waits_along
-    a_reply_quotes_what_it_answers_while_that_stands
-    words_are_put_in_the_place_of_others_and_raise_the_version
-    only_the_rules_that_are_given_change
-    a_pinned_comment_goes_with_its_message_and_its_author
+    message_in_review_is_hidden_until_approved
+    rejected_message_is_never_published
+    review_queue_is_bounded
+    mute_deletes_messages_in_review
+    reply_quotes_a_message_until_it_is_deleted
+    new_blocklist_replaces_the_old_and_raises_the_version
+    only_given_chat_rules_change
+    pinned_message_is_unpinned_with_its_message_or_author
 }
 
-async fn what_waits_is_seen_by_nobody_until_it_is_said(shop: Fixture) {
+async fn message_in_review_is_hidden_until_approved(shop: Fixture) {
     let (said, other) = (message(shop.stream, "ann", "see a.com"), message(shop.stream, "bob", "cheap"));
     for waiting in [&said, &other] {
         shop.store.queue_for_review(waiting).await.unwrap();
@@ -35,8 +35,8 @@ async fn what_waits_is_seen_by_nobody_until_it_is_said(shop: Fixture) {
         "oldest first"
     );
     assert_eq!(shop.store.review_queue(shop.stream, Some(&user("bob"))).await.unwrap(), std::slice::from_ref(&other));
-    let deed = audit_entry(shop.stream, AuditAction::Approve);
-    assert_eq!(shop.store.decide_review(shop.stream, said.id, true, &deed).await.unwrap(), said);
+    let entry = audit_entry(shop.stream, AuditAction::Approve);
+    assert_eq!(shop.store.decide_review(shop.stream, said.id, true, &entry).await.unwrap(), said);
     assert_eq!(shop.store.messages(shop.stream, None, 9, false).await.unwrap(), std::slice::from_ref(&said));
     assert_eq!(shop.store.review_queue(shop.stream, None).await.unwrap(), [other]);
     let again = shop
@@ -49,16 +49,16 @@ async fn what_waits_is_seen_by_nobody_until_it_is_said(shop: Fixture) {
     assert_eq!(refusal(nothing.await), Refusal::NoSuchMessage);
     let logged = shop.store.audit_entries(shop.stream, None, None, 9).await.unwrap();
     assert_eq!((logged.len(), &logged[0].user, logged[0].text.as_deref()), (1, &Some(user("ann")), Some("see a.com")));
-    shop.store.requeue_for_review(said.id, deed.id.0).await.unwrap();
+    shop.store.requeue_for_review(said.id, entry.id.0).await.unwrap();
     assert_eq!(
         shop.store.review_queue(shop.stream, None).await.unwrap().len(),
         2,
-        "what could not be told waits again"
+        "a message that could not be broadcast is queued again"
     );
     assert_eq!(shop.store.audit_entries(shop.stream, None, None, 9).await.unwrap(), []);
 }
 
-async fn what_is_hidden_is_never_said(shop: Fixture) {
+async fn rejected_message_is_never_published(shop: Fixture) {
     let rude = message(shop.stream, "ann", "rude");
     shop.store.queue_for_review(&rude).await.unwrap();
     let hide = audit_entry(shop.stream, AuditAction::Reject);
@@ -66,10 +66,10 @@ async fn what_is_hidden_is_never_said(shop: Fixture) {
     assert_eq!(shop.store.review_queue(shop.stream, None).await.unwrap(), []);
     assert_eq!(shop.store.messages(shop.stream, None, 9, true).await.unwrap(), []);
     let all = shop.store.messages_after(shop.stream, None, 9).await.unwrap();
-    assert_eq!(all, [(rude, "rejected")], "an export has it");
+    assert_eq!(all, [(rude, "rejected")], "an export contains it");
 }
 
-async fn the_queue_has_an_end(shop: Fixture) {
+async fn review_queue_is_bounded(shop: Fixture) {
     let mut first = None;
     for n in 0..REVIEW_QUEUE_MAX {
         let waiting = message(shop.stream, "ann", &n.to_string());
@@ -88,7 +88,7 @@ async fn the_queue_has_an_end(shop: Fixture) {
     assert_eq!(refusal(shop.store.queue_for_review(&elsewhere).await), Refusal::NoSuchStream);
 }
 
-async fn who_is_muted_takes_what_waits_along(shop: Fixture) {
+async fn mute_deletes_messages_in_review(shop: Fixture) {
     let (said, waiting, other) =
         (message(shop.stream, "ann", "one"), message(shop.stream, "ann", "two"), message(shop.stream, "bob", "three"));
     shop.store.insert_messages(&[said.clone(), other.clone()]).await.unwrap();
@@ -98,30 +98,30 @@ async fn who_is_muted_takes_what_waits_along(shop: Fixture) {
     assert_eq!(shop.store.messages(shop.stream, None, 9, false).await.unwrap(), std::slice::from_ref(&other));
     assert_eq!(shop.store.review_queue(shop.stream, None).await.unwrap(), []);
     assert_eq!(shop.store.count_messages(shop.stream).await.unwrap(), 1);
-    // Told by another node before the mute, written after it.
+    // Broadcast by another node before the mute, written after it.
     let late = message(shop.stream, "ann", "late");
     shop.store.insert_messages(std::slice::from_ref(&late)).await.unwrap();
     let all = shop.store.messages(shop.stream, None, 9, true).await.unwrap();
     let gone: Vec<bool> = all.iter().rev().map(|message| message.deleted).collect();
-    assert_eq!(gone, [true, false, true], "the team sees what was taken away");
+    assert_eq!(gone, [true, false, true], "the team sees deleted messages");
     let after = ChatMessage { at: i64::MAX, ..message(shop.stream, "ann", "long after") };
     shop.store.insert_messages(std::slice::from_ref(&after)).await.unwrap();
     assert_eq!(shop.store.messages(shop.stream, None, 1, false).await.unwrap(), [after]);
 }
 
-async fn a_reply_quotes_what_it_answers_while_that_stands(shop: Fixture) {
-    let asked = message(shop.stream, "ann", "is it cotton?");
-    let answer = ChatMessage { reply: Some(asked.quote()), ..message(shop.stream, "bob", "yes") };
-    shop.store.insert_messages(&[asked.clone(), answer.clone()]).await.unwrap();
-    assert_eq!(shop.store.messages(shop.stream, None, 9, false).await.unwrap(), [answer.clone(), asked.clone()]);
-    assert_eq!(shop.store.message(shop.stream, asked.id).await.unwrap(), Some(asked.clone()));
-    shop.store.delete_message(shop.stream, asked.id, &audit_entry(shop.stream, AuditAction::Delete)).await.unwrap();
+async fn reply_quotes_a_message_until_it_is_deleted(shop: Fixture) {
+    let question = message(shop.stream, "ann", "is it cotton?");
+    let answer = ChatMessage { reply: Some(question.quote()), ..message(shop.stream, "bob", "yes") };
+    shop.store.insert_messages(&[question.clone(), answer.clone()]).await.unwrap();
+    assert_eq!(shop.store.messages(shop.stream, None, 9, false).await.unwrap(), [answer.clone(), question.clone()]);
+    assert_eq!(shop.store.message(shop.stream, question.id).await.unwrap(), Some(question.clone()));
+    shop.store.delete_message(shop.stream, question.id, &audit_entry(shop.stream, AuditAction::Delete)).await.unwrap();
     let bare = ChatMessage { reply: None, ..answer };
     assert_eq!(shop.store.messages(shop.stream, None, 9, false).await.unwrap(), [bare]);
     assert_eq!(shop.store.message(shop.stream, MessageId::new()).await.unwrap(), None);
 }
 
-async fn words_are_put_in_the_place_of_others_and_raise_the_version(shop: Fixture) {
+async fn new_blocklist_replaces_the_old_and_raises_the_version(shop: Fixture) {
     let list = |words: &[&str]| {
         let muted =
             |word: &&str| BlockedWord { word: (*word).to_owned(), whole: word.len() > 4, act: BlockAction::Refuse };
@@ -144,11 +144,11 @@ async fn words_are_put_in_the_place_of_others_and_raise_the_version(shop: Fixtur
     assert_eq!(
         shop.store.audit_entries(shop.stream, None, None, 9).await.unwrap().len(),
         3,
-        "what failed is in no log"
+        "a failed change is not logged"
     );
 }
 
-async fn only_the_rules_that_are_given_change(shop: Fixture) {
+async fn only_given_chat_rules_change(shop: Fixture) {
     let set = async |form: ChatRulesForm| {
         shop.store.set_rules(shop.stream, &form, &audit_entry(shop.stream, AuditAction::Rules)).await.unwrap().chat
     };
@@ -161,7 +161,7 @@ async fn only_the_rules_that_are_given_change(shop: Fixture) {
     assert_eq!(shop.store.stream(shop.stream).await.unwrap().unwrap().chat, rules);
 }
 
-async fn a_pinned_comment_goes_with_its_message_and_its_author(shop: Fixture) {
+async fn pinned_message_is_unpinned_with_its_message_or_author(shop: Fixture) {
     let said = message(shop.stream, "ann", "free delivery?");
     let pin = async || shop.store.pin_message(&said, &audit_entry(shop.stream, AuditAction::PinMessage)).await;
     assert_eq!(refusal(pin().await), Refusal::NoSuchMessage, "not written yet");

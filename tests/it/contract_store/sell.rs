@@ -1,4 +1,4 @@
-//! Buying: who gets a unit, who is told no, and what a retry hears.
+//! Buying: who gets a unit, who is refused, and what a retry returns.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,15 +13,15 @@ use super::fixture::{Fixture, HOLD_MS, STOCK, facts};
 facts! {
     second_buyer_of_the_last_unit_is_refused
     places_are_dense_across_batches_and_refusals
-    buyer_limit_holds_across_batches_and_offers_stay_apart
+    buyer_limit_holds_across_batches_and_per_offer
     buyer_limit_holds_when_two_batches_race
-    too_few_left_says_how_many
-    nothing_is_sold_of_a_draft_a_paused_or_a_closed_offer
-    the_window_is_the_databases_clock_to_the_millisecond
-    two_hundred_sellers_on_fifty_units_sell_exactly_fifty
+    too_few_units_reports_how_many_are_left
+    draft_paused_or_closed_offer_sells_nothing
+    sale_window_follows_the_database_clock_to_the_millisecond
+    two_hundred_concurrent_buyers_of_fifty_units_buy_exactly_fifty
     every_batch_that_sells_raises_the_version
-    a_row_that_breaks_its_batch_leaves_nothing_and_the_next_batch_works
-    an_unknown_offer_is_refused
+    bad_row_rolls_back_its_batch_and_the_next_batch_works
+    unknown_offer_is_refused
 }
 
 async fn second_buyer_of_the_last_unit_is_refused(shop: Fixture) {
@@ -49,15 +49,15 @@ async fn places_are_dense_across_batches_and_refusals(shop: Fixture) {
         "a retry in the middle takes no place"
     );
     let greedy = [purchase_request("greedy", "key-greedy", 2), purchase_requests([4]).remove(0)];
-    assert_eq!(places(&shop.sell(offer, &greedy).await), [5], "a refusal takes no place");
+    assert_eq!(places(&shop.sell(offer, &greedy).await), [5], "a refusal uses no place");
     assert_eq!(places(&shop.sell(offer, &purchase_requests(5..9)).await), [6]);
     assert_eq!(shop.load_offer(offer).await.terms.next_place, 7);
 }
 
-async fn buyer_limit_holds_across_batches_and_offers_stay_apart(shop: Fixture) {
+async fn buyer_limit_holds_across_batches_and_per_offer(shop: Fixture) {
     let (offer, other) = (shop.offer(10, 2).await, shop.offer(10, 2).await);
-    let wishes = [("key-00001", "ok"), ("key-00002", "ok"), ("key-00003", "buyer_limit")];
-    for (key, expected) in wishes {
+    let expected_codes = [("key-00001", "ok"), ("key-00002", "ok"), ("key-00003", "buyer_limit")];
+    for (key, expected) in expected_codes {
         assert_eq!(code(&shop.buy(offer, &purchase_request("ann", key, 1)).await), expected, "{key}");
     }
     assert_eq!(code(&shop.buy(other, &purchase_request("ann", "key-00004", 2)).await), "ok", "the limit is per offer");
@@ -67,11 +67,11 @@ async fn buyer_limit_holds_across_batches_and_offers_stay_apart(shop: Fixture) {
     assert_eq!(
         code(&shop.buy(offer, &purchase_request("ann", "key-00006", 1)).await),
         "ok",
-        "what was given back counts no more"
+        "released units no longer count"
     );
 }
 
-/// A statement that locks and sums in one snapshot fails here: it reads the sums as they were before its wait.
+/// A statement that locks and sums in one snapshot fails here: it reads the sums as they were before it waited.
 async fn buyer_limit_holds_when_two_batches_race(shop: Fixture) {
     let shop = shop.into_arc();
     for round in 0..30 {
@@ -94,7 +94,7 @@ async fn buyer_limit_holds_when_two_batches_race(shop: Fixture) {
     shop.assert_consistent().await;
 }
 
-async fn too_few_left_says_how_many(shop: Fixture) {
+async fn too_few_units_reports_how_many_are_left(shop: Fixture) {
     let offer = shop.offer(3, 5).await;
     let batch = [
         purchase_request("ann", "key-00001", 2),
@@ -103,10 +103,10 @@ async fn too_few_left_says_how_many(shop: Fixture) {
     ];
     let sold = shop.sell(offer, &batch).await;
     assert_eq!(sold.results[1].as_ref().unwrap_err(), &Refusal::TooFewLeft { left: 1 });
-    assert_eq!(code(&sold.results[2]), "ok", "a smaller wish behind it is served");
+    assert_eq!(code(&sold.results[2]), "ok", "a smaller request after it is served");
 }
 
-async fn nothing_is_sold_of_a_draft_a_paused_or_a_closed_offer(shop: Fixture) {
+async fn draft_paused_or_closed_offer_sells_nothing(shop: Fixture) {
     let offer = shop.draft(5, 5).await;
     assert_eq!(code(&shop.buy(offer, &purchase_requests([0])[0]).await), "not_open");
     shop.store.open_offer(offer).await.unwrap();
@@ -120,7 +120,7 @@ async fn nothing_is_sold_of_a_draft_a_paused_or_a_closed_offer(shop: Fixture) {
     assert_eq!(shop.stock().await, STOCK - 2);
 }
 
-async fn the_window_is_the_databases_clock_to_the_millisecond(shop: Fixture) {
+async fn sale_window_follows_the_database_clock_to_the_millisecond(shop: Fixture) {
     let offer = shop.offer(1_000, 1_000).await;
     let opens_at = shop.store.now().await.unwrap() + 150;
     let closes_at = opens_at + 150;
@@ -153,7 +153,7 @@ async fn the_window_is_the_databases_clock_to_the_millisecond(shop: Fixture) {
     assert!(seen.iter().all(|count| *count > 0), "{seen:?}");
 }
 
-async fn two_hundred_sellers_on_fifty_units_sell_exactly_fifty(shop: Fixture) {
+async fn two_hundred_concurrent_buyers_of_fifty_units_buy_exactly_fifty(shop: Fixture) {
     let shop = shop.into_arc();
     let offer = shop.offer(50, 1).await;
     let mut sellers = tokio::task::JoinSet::new();
@@ -190,19 +190,19 @@ async fn every_batch_that_sells_raises_the_version(shop: Fixture) {
     assert_eq!(shop.sell(offer, &purchase_requests(3..9)).await.terms.version, before + 2);
 }
 
-async fn a_row_that_breaks_its_batch_leaves_nothing_and_the_next_batch_works(shop: Fixture) {
+async fn bad_row_rolls_back_its_batch_and_the_next_batch_works(shop: Fixture) {
     let offer = shop.offer(10, 1).await;
     shop.reject_poison_buyer().await;
     for round in 0..3 {
         let batch = [purchase_requests([round]).remove(0), purchase_request("poison", "key-poison", 1)];
         let fault = shop.store.sell(offer, &batch).await.unwrap_err();
-        assert!(!fault.is_transient(), "the actor halves a batch only when trying again cannot help: {fault}");
+        assert!(!fault.is_transient(), "the selling task splits a batch only when a retry cannot help: {fault}");
         assert_eq!(shop.load_offer(offer).await.terms.reserved, round as i64);
         assert_eq!(places(&shop.sell(offer, &purchase_requests([round])).await), [round as i64 + 1]);
     }
     shop.assert_consistent().await;
 }
 
-async fn an_unknown_offer_is_refused(shop: Fixture) {
+async fn unknown_offer_is_refused(shop: Fixture) {
     assert_eq!(code(&shop.buy(Default::default(), &purchase_requests([0])[0]).await), "no_such_offer");
 }

@@ -1,4 +1,4 @@
-//! Opening a store: what is refused, what survives a restart, and that a failed write does not break the next one.
+//! Opening a store: which URLs are refused, what survives a restart, and that a failed write does not break the next one.
 
 use livesouk::clock::Clock;
 use livesouk::domain::{Shop, ShopId};
@@ -8,13 +8,13 @@ use super::builders::{code, places, purchase_request, purchase_requests, stream}
 use super::fixture::{Fixture, facts};
 
 facts! {
-    what_is_committed_survives_a_restart
-    a_server_has_one_shop_whoever_made_it_first
-    a_failed_transaction_leaves_the_store_usable
-    statements_that_fail_do_not_hold_the_offers_row
+    committed_data_survives_a_restart
+    server_has_one_shop
+    failed_transaction_leaves_the_store_usable
+    failed_statements_release_the_offers_row
 }
 
-async fn what_is_committed_survives_a_restart(shop: Fixture) {
+async fn committed_data_survives_a_restart(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
     let sold = shop.sell(offer, &purchase_requests(0..2)).await;
     let (epoch, before) = (shop.store.epoch().await.unwrap(), shop.load_offer(offer).await);
@@ -23,20 +23,20 @@ async fn what_is_committed_survives_a_restart(shop: Fixture) {
     for answered in sold.results.iter().flatten() {
         assert_eq!(shop.order(answered.order.id).await, answered.order);
     }
-    // Versions go on on Postgres, whose epoch is the timeline of its log; a SQLite file may have been put back.
+    // On Postgres the epoch is the WAL timeline, so it stays. On SQLite it rises, because the file may be a restored backup.
     let raised = if shop.is_postgres() { 0 } else { 1 };
     assert_eq!(shop.store.epoch().await.unwrap(), epoch + raised);
     assert_eq!(places(&shop.sell(offer, &purchase_requests(0..3)).await), [3]);
     shop.assert_consistent().await;
 }
 
-async fn a_server_has_one_shop_whoever_made_it_first(shop: Fixture) {
+async fn server_has_one_shop(shop: Fixture) {
     let late = Shop { id: ShopId::new(), title: "Late".into(), ..shop.shop.clone() };
     assert_eq!(shop.store.create_shop(late).await.unwrap(), shop.shop);
     assert_eq!(shop.store.shop().await.unwrap(), Some(shop.shop.clone()));
 }
 
-async fn a_failed_transaction_leaves_the_store_usable(shop: Fixture) {
+async fn failed_transaction_leaves_the_store_usable(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
     for round in 0..12 {
         let duplicate = shop.store.create_stream(shop.shop.id, &stream(shop.stream)).await.unwrap_err();
@@ -53,13 +53,13 @@ async fn a_failed_transaction_leaves_the_store_usable(shop: Fixture) {
     shop.assert_consistent().await;
 }
 
-async fn statements_that_fail_do_not_hold_the_offers_row(shop: Fixture) {
+async fn failed_statements_release_the_offers_row(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
     shop.reject_poison_buyer().await;
     for _ in 0..3 {
         let fault = shop.store.sell(offer, &[purchase_request("poison", "key-poison", 1)]).await;
         assert!(matches!(fault, Err(Error::Database(_))));
-        // These want the same row; they would wait for seconds if somebody sat on it.
+        // These need the same row; they would wait for seconds if it were still locked.
         let begun = std::time::Instant::now();
         shop.store.pause_offer(offer).await.unwrap();
         shop.store.open_offer(offer).await.unwrap();
@@ -68,7 +68,7 @@ async fn statements_that_fail_do_not_hold_the_offers_row(shop: Fixture) {
 }
 
 #[tokio::test]
-async fn a_second_server_on_one_sqlite_file_is_refused_until_the_first_is_gone() {
+async fn second_server_on_a_sqlite_file_is_refused_until_the_first_stops() {
     let shop = Fixture::on_sqlite().await;
     let url = shop.url.clone();
     for _ in 0..2 {
@@ -84,15 +84,15 @@ async fn a_second_server_on_one_sqlite_file_is_refused_until_the_first_is_gone()
 }
 
 #[tokio::test]
-async fn a_store_of_another_kind_is_refused() {
+async fn unknown_store_url_is_refused() {
     for url in ["mysql://x/y", "shop.db", ""] {
         assert!(matches!(Store::open(url, Clock::system(), 1).await, Err(Error::Setup(_))), "{url:?}");
     }
 }
 
-/// Every connection of the pool to a memory database would have one of its own, and none would outlive the server.
+/// Each connection of the pool would have an in-memory database of its own, and none would survive the server.
 #[tokio::test]
-async fn a_sqlite_database_in_memory_is_refused() {
+async fn in_memory_sqlite_is_refused() {
     for url in ["sqlite::memory:", "sqlite:", "sqlite://"] {
         let opened = Store::open(url, Clock::system(), 1).await;
         assert!(matches!(opened, Err(Error::Setup(_))), "{url:?}");

@@ -1,4 +1,4 @@
-//! Shows: their life, their pin, their rules.
+//! Shows: their status, their pin, their chat rules.
 
 use livesouk::domain::{AuditAction, ChatRulesForm, OfferId, Pin, Refusal, StreamId, StreamStatus};
 
@@ -6,15 +6,15 @@ use super::builders::{audit_entry, refusal, stream};
 use super::fixture::{Fixture, facts};
 
 facts! {
-    a_show_starts_once_and_ends_once
-    only_an_offer_of_this_show_that_is_on_sale_is_pinned
-    every_change_of_a_show_raises_its_version
-    shows_come_in_pages_newest_first
-    no_offer_is_made_in_a_show_that_is_over
-    a_show_that_is_over_sells_nothing_more
+    show_starts_once_and_ends_once
+    only_an_offer_on_sale_in_this_show_is_pinned
+    every_show_change_raises_its_version
+    shows_are_paged_newest_first
+    ended_show_gets_no_new_offer
+    ended_show_sells_nothing
 }
 
-async fn a_show_starts_once_and_ends_once(shop: Fixture) {
+async fn show_starts_once_and_ends_once(shop: Fixture) {
     let show = shop.stream;
     let started = shop.store.start_stream(show, 5).await.unwrap();
     assert_eq!((started.status, started.started_at), (StreamStatus::Live, Some(5)));
@@ -30,9 +30,9 @@ async fn a_show_starts_once_and_ends_once(shop: Fixture) {
     assert_eq!(shop.store.end_stream(never_live, 9).await.unwrap().status, StreamStatus::Ended);
 }
 
-/// Its end and the closing of its offers are not one transaction: who comes in between, and a node that dies there,
-/// leave nothing on sale.
-async fn a_show_that_is_over_sells_nothing_more(shop: Fixture) {
+/// The end of a show and the closing of its offers are not one transaction. A request in between, or a node that dies
+/// there, leaves nothing on sale.
+async fn ended_show_sells_nothing(shop: Fixture) {
     let (open, draft) = (shop.offer(1, 1).await, shop.draft(1, 1).await);
     assert_eq!(shop.store.offers_to_close(0).await.unwrap(), []);
     shop.store.end_stream(shop.stream, 7).await.unwrap();
@@ -46,7 +46,7 @@ async fn a_show_that_is_over_sells_nothing_more(shop: Fixture) {
     shop.assert_consistent().await;
 }
 
-async fn only_an_offer_of_this_show_that_is_on_sale_is_pinned(shop: Fixture) {
+async fn only_an_offer_on_sale_in_this_show_is_pinned(shop: Fixture) {
     let other_show = StreamId::new();
     shop.store.create_stream(shop.shop.id, &stream(other_show)).await.unwrap();
     let (open, paused, draft, closed) =
@@ -66,12 +66,12 @@ async fn only_an_offer_of_this_show_that_is_on_sale_is_pinned(shop: Fixture) {
         assert_eq!(refusal(shop.store.pin(show, offer).await), Refusal::NoSuchOffer);
     }
     let pin = shop.store.stream(shop.stream).await.unwrap().unwrap().pin;
-    assert_eq!(pin, Some(Pin { offer: paused }), "a refused pin leaves the old one");
+    assert_eq!(pin, Some(Pin { offer: paused }), "a refused pin keeps the old one");
     assert_eq!(shop.store.unpin(shop.stream).await.unwrap().pin, None);
     assert_eq!(refusal(shop.store.unpin(StreamId::new()).await), Refusal::NoSuchStream);
 }
 
-async fn every_change_of_a_show_raises_its_version(shop: Fixture) {
+async fn every_show_change_raises_its_version(shop: Fixture) {
     let (show, offer) = (shop.stream, shop.offer(1, 1).await);
     let slow = ChatRulesForm { slow_s: Some(30), ..ChatRulesForm::default() };
     let versions = [
@@ -96,7 +96,7 @@ async fn every_change_of_a_show_raises_its_version(shop: Fixture) {
     );
 }
 
-async fn shows_come_in_pages_newest_first(shop: Fixture) {
+async fn shows_are_paged_newest_first(shop: Fixture) {
     let mut ids = vec![shop.stream];
     for _ in 0..4 {
         ids.insert(0, StreamId::new());
@@ -113,9 +113,9 @@ async fn shows_come_in_pages_newest_first(shop: Fixture) {
     assert_eq!(page(Some(StreamStatus::Ended), None, 9).await, []);
 }
 
-async fn no_offer_is_made_in_a_show_that_is_over(shop: Fixture) {
+async fn ended_show_gets_no_new_offer(shop: Fixture) {
     let pool = shop.stock().await;
     shop.store.end_stream(shop.stream, 5).await.unwrap();
     assert_eq!(refusal(shop.store.create_offer(&shop.new_offer(5, 1)).await), Refusal::StreamEnded);
-    assert_eq!(shop.stock().await, pool, "the units stayed in the pool");
+    assert_eq!(shop.stock().await, pool, "the units stay in the stock");
 }

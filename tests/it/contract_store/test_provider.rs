@@ -1,4 +1,4 @@
-//! The book of the test provider: a provider's own records, with its keys and its refusals.
+//! The ledger of the test provider: its intents, keys and refusals.
 
 use livesouk::domain::test_provider::{IntentChange, IntentChangeError, TestScenario};
 use livesouk::domain::{Payment, PaymentIntentStatus};
@@ -7,13 +7,13 @@ use livesouk::store::{TestIntent, TestProviderReply};
 use super::fixture::{Fixture, facts};
 
 facts! {
-    a_key_makes_one_intent_and_remembers_it
-    a_key_used_for_something_else_is_an_error
-    an_answer_of_before_is_told_word_for_word
-    nothing_is_captured_after_a_cancel_under_whatever_key
-    no_more_is_refunded_than_was_captured_also_at_once
-    the_book_outlives_a_restart
-    calls_that_are_old_enough_are_forgotten_and_what_they_did_is_not
+    key_creates_one_intent
+    key_used_for_another_request_is_an_error
+    earlier_reply_is_replayed_exactly
+    no_key_captures_a_cancelled_intent
+    concurrent_refunds_never_exceed_the_capture
+    ledger_survives_a_restart
+    old_calls_are_pruned_and_their_effects_stay
 }
 
 async fn payment(shop: &Fixture, token: &str) -> Payment {
@@ -41,24 +41,24 @@ async fn change(
     }
 }
 
-async fn a_key_makes_one_intent_and_remembers_it(shop: Fixture) {
+async fn key_creates_one_intent(shop: Fixture) {
     let payment = payment(&shop, "ok").await;
     let script = TestScenario::Ok;
     let (one, two) =
         tokio::join!(shop.store.create_test_intent(&payment, script), shop.store.create_test_intent(&payment, script));
-    let told = [one.unwrap(), two.unwrap()].map(|told| match told {
+    let reply = [one.unwrap(), two.unwrap()].map(|reply| match reply {
         TestProviderReply::Done { test_intent: booked, replayed: again } => (booked.intent, again),
         other => panic!("{other:?}"),
     });
-    assert_eq!(told[0].0, told[1].0);
-    assert_ne!(told[0].1, told[1].1, "one made it, the other was told again");
+    assert_eq!(reply[0].0, reply[1].0);
+    assert_ne!(reply[0].1, reply[1].1, "one call created it, the other got the same reply");
     assert_eq!(shop.number("select count(*) from test_intents").await, 1);
-    assert_eq!(book(&shop, &payment).await.intent, told[0].0);
-    assert_eq!(shop.store.test_intent_of(payment.order, 1).await.unwrap().unwrap().intent, told[0].0);
+    assert_eq!(book(&shop, &payment).await.intent, reply[0].0);
+    assert_eq!(shop.store.test_intent_of(payment.order, 1).await.unwrap().unwrap().intent, reply[0].0);
     assert_eq!(shop.store.test_intent_of(payment.order, 2).await.unwrap(), None);
 }
 
-async fn a_key_used_for_something_else_is_an_error(shop: Fixture) {
+async fn key_used_for_another_request_is_an_error(shop: Fixture) {
     let payment = payment(&shop, "ok").await;
     let intent = book(&shop, &payment).await.intent;
     let other = Payment { amount: payment.amount + 1, ..payment.clone() };
@@ -69,21 +69,25 @@ async fn a_key_used_for_something_else_is_an_error(shop: Fixture) {
     assert_eq!(change(&shop, "key-2", "another", IntentChange::Capture).await, Err(TestProviderReply::NoSuchIntent));
 }
 
-async fn an_answer_of_before_is_told_word_for_word(shop: Fixture) {
+async fn earlier_reply_is_replayed_exactly(shop: Fixture) {
     let (payment, failing) = (payment(&shop, "ok").await, payment(&shop, "capture_fails").await);
     let intent = book(&shop, &payment).await.intent;
     change(&shop, "capture", &intent.reference, IntentChange::Capture).await.unwrap();
-    assert_eq!(book(&shop, &payment).await.intent.status, PaymentIntentStatus::Authorized, "as it was told then");
+    assert_eq!(
+        book(&shop, &payment).await.intent.status,
+        PaymentIntentStatus::Authorized,
+        "the status of the earlier reply"
+    );
     let again = change(&shop, "capture", &intent.reference, IntentChange::Capture).await.unwrap().intent;
     assert_eq!((again.status, again.captured), (PaymentIntentStatus::Captured, payment.amount));
     let failed = book(&shop, &failing).await.intent.reference;
     for _ in 0..2 {
-        let told = change(&shop, "fails", &failed, IntentChange::Capture).await;
-        assert!(matches!(told, Err(TestProviderReply::Denied(IntentChangeError::Permanent(_)))), "{told:?}");
+        let reply = change(&shop, "fails", &failed, IntentChange::Capture).await;
+        assert!(matches!(reply, Err(TestProviderReply::Denied(IntentChangeError::Permanent(_)))), "{reply:?}");
     }
 }
 
-async fn nothing_is_captured_after_a_cancel_under_whatever_key(shop: Fixture) {
+async fn no_key_captures_a_cancelled_intent(shop: Fixture) {
     for round in 0..20 {
         let intent = book(&shop, &payment(&shop, "ok").await).await.intent.reference;
         let (cancel, capture) = (format!("can-{round}"), format!("cap-{round}"));
@@ -97,7 +101,7 @@ async fn nothing_is_captured_after_a_cancel_under_whatever_key(shop: Fixture) {
     }
 }
 
-async fn no_more_is_refunded_than_was_captured_also_at_once(shop: Fixture) {
+async fn concurrent_refunds_never_exceed_the_capture(shop: Fixture) {
     let payment = payment(&shop, "ok").await;
     let intent = book(&shop, &payment).await.intent.reference;
     let whole = IntentChange::Refund(payment.amount);
@@ -109,14 +113,14 @@ async fn no_more_is_refunded_than_was_captured_also_at_once(shop: Fixture) {
     assert_eq!((seen.captured, seen.refunded), (payment.amount, payment.amount));
 }
 
-async fn the_book_outlives_a_restart(shop: Fixture) {
+async fn ledger_survives_a_restart(shop: Fixture) {
     let payment = payment(&shop, "ok").await;
     let intent = book(&shop, &payment).await.intent;
     let shop = if shop.is_postgres() { shop } else { shop.reopened().await };
     assert_eq!(book(&shop, &payment).await.intent, intent);
 }
 
-async fn calls_that_are_old_enough_are_forgotten_and_what_they_did_is_not(shop: Fixture) {
+async fn old_calls_are_pruned_and_their_effects_stay(shop: Fixture) {
     let payment = payment(&shop, "ok").await;
     let booked = book(&shop, &payment).await;
     let now = shop.store.now().await.unwrap();

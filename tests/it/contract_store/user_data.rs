@@ -1,4 +1,4 @@
-//! What is forgotten when a person asks for it, and when talk is old.
+//! Erasure of personal data on request, and of old messages.
 
 use livesouk::domain::{AuditAction, ChatMessage, MessageId, SanctionKind};
 
@@ -8,11 +8,11 @@ use super::chat::{message, sanction};
 use super::fixture::{Fixture, facts};
 
 facts! {
-    a_person_who_asks_is_forgotten_and_the_books_are_kept
-    old_talk_is_deleted_in_small_batches_and_new_talk_stays
+    erasure_removes_personal_data_and_keeps_orders
+    old_messages_are_deleted_in_batches_and_new_ones_stay
 }
 
-async fn a_person_who_asks_is_forgotten_and_the_books_are_kept(shop: Fixture) {
+async fn erasure_removes_personal_data_and_keeps_orders(shop: Fixture) {
     let ann = message(shop.stream, "buyer-1", "I live in Main Street");
     let bob = ChatMessage { reply: Some(ann.quote()), ..message(shop.stream, "bob", "where?") };
     shop.store.insert_messages(&[ann.clone(), bob.clone()]).await.unwrap();
@@ -33,7 +33,7 @@ async fn a_person_who_asks_is_forgotten_and_the_books_are_kept(shop: Fixture) {
     assert_eq!((erased.messages, erased.orders, erased.sanctions, erased.streams), (1, 1, 1, vec![shop.stream]));
     let left = shop.store.messages_after(shop.stream, None, 9).await.unwrap();
     assert_eq!((left.len(), &*left[0].0.text, left[0].0.reply.as_ref()), (1, "where?", None));
-    // An answer that another node writes only now.
+    // A reply that another node writes only now.
     let late = ChatMessage { reply: Some(ann.quote()), ..message(shop.stream, "bob", "which one?") };
     shop.store.insert_messages(&[late]).await.unwrap();
     shop.store.erase_orphaned_quotes(shop.stream).await.unwrap();
@@ -46,17 +46,17 @@ async fn a_person_who_asks_is_forgotten_and_the_books_are_kept(shop: Fixture) {
     let others = shop.number("select count(*) from orders where buyer_name = 'buyer-2'").await;
     assert_eq!((named, kept, others), (0, 1, 1));
     let addresses = shop.number("select count(*) from addresses where name = 'buyer-2'").await;
-    let waiting = shop.number("select count(*) from stock_alerts where user_id = 'buyer-2'").await;
-    assert_eq!((addresses, waiting), (1, 1), "of nobody else");
+    let stock_alerts = shop.number("select count(*) from stock_alerts where user_id = 'buyer-2'").await;
+    assert_eq!((addresses, stock_alerts), (1, 1), "other users keep theirs");
     assert_eq!(
         shop.number("select count(*) from addresses").await + shop.number("select count(*) from stock_alerts").await,
         2
     );
     let again = shop.store.erase_user_data(&user("buyer-1")).await.unwrap();
-    assert_eq!((again.messages, again.orders), (0, 1), "twice is once");
+    assert_eq!((again.messages, again.orders), (0, 1), "a second erasure finds only the order");
 }
 
-async fn old_talk_is_deleted_in_small_batches_and_new_talk_stays(shop: Fixture) {
+async fn old_messages_are_deleted_in_batches_and_new_ones_stay(shop: Fixture) {
     let new: Vec<_> = (0..3).map(|n| message(shop.stream, "ann", &n.to_string())).collect();
     let made = new[0].id.created_at();
     // Ninety-one days ago.

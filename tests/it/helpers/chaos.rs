@@ -127,7 +127,7 @@ fn sound() -> Evidence {
         }],
         provider_intents: vec![StoredIntent {
             order: ann.id.clone(),
-            script: "ok".to_owned(),
+            scenario: "ok".to_owned(),
             status: "captured".to_owned(),
             amount: 100,
             captured: 100,
