@@ -3,9 +3,13 @@
 use std::time::Duration;
 
 use livesouk::clock::Clock;
+use livesouk::domain::{AuditAction, BlockAction, LinkRule, OfferId, StreamId, UserId};
 use livesouk::store::{Error, Result, Store};
-use sqlx::Connection;
+use sqlx::migrate::Migrator;
+use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
+use uuid::Uuid;
 
+use super::builders::key;
 use super::fixture::{Fixture, facts};
 use crate::support::SOON;
 use crate::support::postgres::Database;
@@ -108,4 +112,105 @@ async fn migration_waits_for_a_slow_one() {
     let (migrated, finished) = tokio::join!(migrate(&url), finishing);
     finished.unwrap();
     migrated.unwrap();
+}
+
+/// The last migration with the former names of tables, columns and values.
+const FORMER_NAMES: i64 = 11;
+
+const STREAM: u128 = 0x01;
+const OFFER: u128 = 0x02;
+
+/// Data of every kind that migration 12 renames, in its former names. `%` stands for an id of one byte.
+const FORMER_DATA: &str = "
+    insert into shops (id, title, titles, currency, created_at) values (%10, 'Shop', '{}', 'SAR', 1);
+    insert into products (id, shop, title, titles, created_at) values (%11, %10, 'Lamp', '{}', 1);
+    insert into variants (id, product, name, names, price, stock, position) values (%12, %11, 'One', '{}', 5, 7, 0);
+    insert into streams (id, shop, title, titles, host, status, created_at, links, hold_all, words_v)
+        values (%01, %10, 'Show', '{}', 'Noura', 'live', 1, 'hold', 1, 3);
+    insert into streams (id, shop, title, titles, host, status, created_at, links)
+        values (%05, %10, 'Show', '{}', 'Noura', 'live', 1, 'allow');
+    insert into offers (id, stream, variant, kind, stage, price, currency, quantity, per_buyer, countdown_ms, hold_ms)
+        values (%02, %01, %12, 'regular', 'open', 5, 'SAR', 3, 1, 0, 300000);
+    insert into messages (id, stream, at, user_id, user_name, user_role, body, status) values
+        (%21, %01, 1, 'ann', 'Ann', 'viewer', 'hello', 'said'),
+        (%22, %01, 2, 'bob', 'Bob', 'viewer', 'see a.com', 'held'),
+        (%23, %01, 3, 'cem', 'Cem', 'viewer', 'rude', 'hidden');
+    insert into muted_words (stream, position, word, whole, act) values (%01, 0, 'scam', 1, 'hold'), (%01, 1, 'x', 0, 'refuse');
+    insert into actions (id, stream, at, by_user, by_name, by_role, kind, user_id) values
+        (%31, %01, 1, 'mo', 'Mo', 'moderator', 'hide', 'cem'), (%32, %01, 2, 'mo', 'Mo', 'moderator', 'words', null);
+    insert into waiting (offer, user_id, stream, created_at) values (%02, 'ann', %01, 1);
+    insert into minutes (stream, minute, viewers) values (%01, 60000, 9);
+    insert into answers (buyer, verb, key, hash, order_id, code, created_at)
+        values ('ann', 'cancel', 'key-00001', %40, %41, 'declined', 1);
+    insert into invites (id, stream, role, code, by_user, created_at, expires_at)
+        values (%51, %01, 'moderator', %40, 'Noura', 1, 2);
+    insert into test_intents (id, order_id, attempt, script, status, amount, currency, created_at, changed_at)
+        values ('test_1', %41, 1, 'slow', 'authorized', 5, 'SAR', 1, 1);";
+
+/// The data with the ids of one database: `id` writes an id of which only the last byte is not zero, `%40` is a hash.
+fn former_data(id: impl Fn(u128) -> String, hash: &str) -> String {
+    let mut parts = FORMER_DATA.split('%');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |sql, part| {
+        let (byte, rest) = part.split_at(2);
+        let value = if byte == "40" { hash.to_owned() } else { id(u128::from_str_radix(byte, 16).unwrap()) };
+        format!("{sql}{value}{rest}")
+    })
+}
+
+/// The migrations of a database with the former names.
+async fn former_migrations(folder: &str) -> Migrator {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(folder);
+    let all = Migrator::new(path).await.unwrap();
+    Migrator::with_migrations(all.iter().filter(|migration| migration.version <= FORMER_NAMES).cloned().collect())
+}
+
+/// Everything that was stored in the former names is read in the new ones.
+async fn assert_data_survived(store: &Store) {
+    let (show, offer) = (StreamId(Uuid::from_u128(STREAM)), OfferId(Uuid::from_u128(OFFER)));
+    let ann = UserId::parse("ann").unwrap();
+    let chat = store.stream(show).await.unwrap().unwrap();
+    assert_eq!((chat.chat.links, chat.chat.review_all, chat.blocklist_version), (LinkRule::Review, true, 3));
+    let other = store.stream(StreamId(Uuid::from_u128(0x05))).await.unwrap().unwrap();
+    assert_eq!((other.chat.links, other.chat.review_all), (LinkRule::Allow, false));
+    let messages = store.messages_after(show, None, 9).await.unwrap();
+    let statuses: Vec<_> = messages.iter().map(|(message, status)| (&*message.text, *status)).collect();
+    assert_eq!(statuses, [("hello", "published"), ("see a.com", "pending_review"), ("rude", "rejected")]);
+    assert_eq!(store.review_queue(show, None).await.unwrap().len(), 1);
+    let blocklist = store.blocklist(show).await.unwrap();
+    let words: Vec<_> = blocklist.words().iter().map(|word| (&*word.word, word.whole, word.act)).collect();
+    assert_eq!(words, [("scam", true, BlockAction::Review), ("x", false, BlockAction::Refuse)]);
+    let log = store.audit_entries_after(show, None, 9).await.unwrap();
+    assert_eq!(log.iter().map(|entry| entry.kind).collect::<Vec<_>>(), [AuditAction::Reject, AuditAction::Blocklist]);
+    assert_eq!(store.stock_alerts_of(&ann, show).await.unwrap(), [offer]);
+    assert_eq!(store.viewers_by_minute(show).await.unwrap(), [(60_000, 9)]);
+    let record = store.find_idempotency_record(&ann, "cancel", &key("key-00001")).await.unwrap().unwrap();
+    assert_eq!((record.0, record.2.as_deref()), ([7; 32], Some("declined")));
+    assert_eq!(store.invites(show).await.unwrap().len(), 1);
+    assert_eq!(store.test_intent("test_1").await.unwrap().unwrap().scenario.name(), "slow");
+    assert_eq!(store.shop().await.unwrap().unwrap().currency, "SAR");
+}
+
+#[tokio::test]
+async fn data_in_former_names_survives_on_postgres() {
+    let database = Database::create().await;
+    let mut connection = database.connect().await;
+    former_migrations("postgres").await.run(&mut connection).await.unwrap();
+    let data = former_data(|id| format!("'{}'", Uuid::from_u128(id)), "decode(repeat('07', 32), 'hex')");
+    sqlx::raw_sql(AssertSqlSafe(data)).execute(&mut connection).await.unwrap();
+    migrate(&database.url()).await.unwrap();
+    assert_data_survived(&open(&database.url()).await.unwrap()).await;
+}
+
+#[tokio::test]
+async fn data_in_former_names_survives_on_sqlite() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shop.db");
+    let mut connection = SqliteConnection::connect(&format!("sqlite://{}?mode=rwc", path.display())).await.unwrap();
+    former_migrations("sqlite").await.run(&mut connection).await.unwrap();
+    let hash = format!("x'{}'", "07".repeat(32));
+    let data = former_data(|id| format!("x'{}'", Uuid::from_u128(id).simple()), &hash);
+    sqlx::raw_sql(AssertSqlSafe(data)).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    assert_data_survived(&open(&format!("sqlite:{}", path.display())).await.unwrap()).await;
 }
