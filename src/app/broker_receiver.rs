@@ -44,16 +44,16 @@ impl App {
 
 async fn handle_delivery(app: &App, delivery: BrokerEvent) {
     match delivery {
-        BrokerEvent::Events { stream, epoch, first, bodies } => {
+        BrokerEvent::Events { stream, epoch, first_seq, bodies } => {
             let Some(room) = app.rooms().get(stream) else { return };
             let count = bodies.len();
             let events: Vec<EncodedEvent> = bodies.into_iter().filter_map(EncodedEvent::from_bytes).collect();
             if events.len() == count {
                 apply_remote_events(app, stream, &events);
-                room.append_events(&epoch, first, events).await;
+                room.append_events(&epoch, first_seq, events).await;
             } else {
                 // Skipping one would be a silent hole; the room sees the gap at the next event and says so.
-                tracing::error!(stream.id = %stream, first, "an event of the log cannot be read");
+                tracing::error!(stream.id = %stream, first_seq, "an event of the log cannot be read");
             }
         }
         BrokerEvent::Restart { stream, position: place, recent } => {
@@ -63,7 +63,7 @@ async fn handle_delivery(app: &App, delivery: BrokerEvent) {
             let StreamPosition { epoch, seq } = place;
             let recent =
                 recent.into_iter().filter_map(|(seq, body)| Some((seq, EncodedEvent::from_bytes(body)?))).collect();
-            room.begin(StreamPosition { epoch, seq }, Vec::new(), recent);
+            room.sync(StreamPosition { epoch, seq }, Vec::new(), recent);
             app.refresh_stream(stream);
         }
         BrokerEvent::State { stream, body } => {

@@ -423,7 +423,8 @@ impl App {
 
     /// Publishes a value of the state lane; a lost one heals with the next poll.
     fn publish_state(&self, stream: StreamId, change: &StateChange, urgent: bool) {
-        let value = broker::Value { key: change.key_hash(), version: change.version(), body: change.to_bytes(urgent) };
+        let value =
+            broker::StateValue { key: change.key_hash(), version: change.version(), body: change.to_bytes(urgent) };
         if let Err(error) = self.0.broker.publish_state(stream, value) {
             tracing::warn!(stream.id = %stream, error = %error, "a state change was not told");
         }

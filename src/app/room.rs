@@ -113,7 +113,7 @@ impl App {
             }
         }
         recent.extend(live);
-        room.begin(StreamPosition { epoch: place.epoch, seq: place.seq }, state, recent);
+        room.sync(StreamPosition { epoch: place.epoch, seq: place.seq }, state, recent);
         self.update_delayed_state(room);
         Ok(())
     }

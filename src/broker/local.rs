@@ -1,4 +1,4 @@
-//! The broker within one process: numbers, keeps a little history, hands on.
+//! The broker within one process: it numbers events, keeps a short history, and delivers.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,8 @@ use tokio::sync::mpsc::error::TrySendError;
 use super::{BrokerEvent, Error, Result, StreamHistory, StreamPosition};
 use crate::domain::StreamId;
 
-/// Deliveries that wait for the rooms. Full means they are overrun: talk is refused, nothing is numbered.
+/// Deliveries that wait for the rooms. When the queue is full, the rooms are overloaded: chat is refused and nothing is
+/// numbered.
 const DELIVERY_QUEUE_MAX: usize = 8_192;
 /// Events kept per stream for rooms that open later.
 const HISTORY_MAX: usize = 200;
@@ -28,7 +29,7 @@ pub struct LocalBroker {
 struct StreamLog {
     seq: u64,
     history: VecDeque<(u64, Bytes)>,
-    /// Marks of what is told once, and where it was told; the oldest in front.
+    /// Idempotency keys and the position at which each was published; the oldest key is in front.
     idempotency_keys: HashMap<String, u64>,
     idempotency_key_order: VecDeque<String>,
 }
@@ -36,7 +37,7 @@ struct StreamLog {
 impl LocalBroker {
     pub fn new() -> (Self, mpsc::Receiver<BrokerEvent>) {
         let (out, deliveries) = mpsc::channel(DELIVERY_QUEUE_MAX);
-        // A process's count dies with it, so its epoch is its own.
+        // A process's count is lost when it exits, so each process starts an epoch of its own.
         let epoch = uuid::Uuid::now_v7().simple().to_string().into();
         (Self { epoch, logs: DashMap::new(), out }, deliveries)
     }
@@ -49,12 +50,13 @@ impl LocalBroker {
     ) -> Result<StreamPosition> {
         let log = self.logs.entry(stream).or_default().clone();
         let mut log = log.lock().unwrap_or_else(|poison| poison.into_inner());
-        if let Some(told) = idempotency_key.as_ref().and_then(|mark| log.idempotency_keys.get(mark)) {
-            return Ok(StreamPosition { epoch: self.epoch.clone(), seq: *told });
+        if let Some(published_at) = idempotency_key.as_ref().and_then(|key| log.idempotency_keys.get(key)) {
+            return Ok(StreamPosition { epoch: self.epoch.clone(), seq: *published_at });
         }
-        let first = log.seq + 1;
-        // Sent under the lock, so that what is numbered first is heard first; counted only once it is on its way.
-        self.send(BrokerEvent::Events { stream, epoch: self.epoch.clone(), first, bodies: bodies.clone() })?;
+        let first_seq = log.seq + 1;
+        // Sent under the lock, so that events are delivered in the order of their numbers. They are counted only after
+        // they were sent.
+        self.send(BrokerEvent::Events { stream, epoch: self.epoch.clone(), first_seq, bodies: bodies.clone() })?;
         for body in bodies {
             log.seq += 1;
             let seq = log.seq;
@@ -63,44 +65,44 @@ impl LocalBroker {
         while log.history.len() > HISTORY_MAX {
             log.history.pop_front();
         }
-        if let Some(mark) = idempotency_key {
+        if let Some(key) = idempotency_key {
             if log.idempotency_key_order.len() == IDEMPOTENCY_KEYS_MAX
                 && let Some(oldest) = log.idempotency_key_order.pop_front()
             {
                 log.idempotency_keys.remove(&oldest);
             }
             let seq = log.seq;
-            log.idempotency_keys.insert(mark.clone(), seq);
-            log.idempotency_key_order.push_back(mark);
+            log.idempotency_keys.insert(key.clone(), seq);
+            log.idempotency_key_order.push_back(key);
         }
         Ok(StreamPosition { epoch: self.epoch.clone(), seq: log.seq })
     }
 
-    pub fn send(&self, delivery: BrokerEvent) -> Result<()> {
-        self.out.try_send(delivery).map_err(|error| match error {
+    pub fn send(&self, event: BrokerEvent) -> Result<()> {
+        self.out.try_send(event).map_err(|error| match error {
             TrySendError::Full(_) => Error::QueueFull,
             TrySendError::Closed(_) => Error::Stopped,
         })
     }
 
-    /// A room forgets by age, this by number: in a quiet show it reaches further back.
+    /// A room's ring buffer forgets by age, this history by number of events: in a quiet show it reaches further back.
     pub fn history_after(&self, stream: StreamId, epoch: &str, seq: u64) -> Vec<(u64, Bytes)> {
-        let StreamHistory { position: place, events: mut history } = self.history(stream);
-        history.retain(|(own, _)| seq < *own);
-        let whole = *place.epoch == *epoch && history.len() as u64 == place.seq.saturating_sub(seq);
-        if whole { history } else { Vec::new() }
+        let StreamHistory { position, events: mut after_position } = self.history(stream);
+        after_position.retain(|(own, _)| seq < *own);
+        let is_complete = *position.epoch == *epoch && after_position.len() as u64 == position.seq.saturating_sub(seq);
+        if is_complete { after_position } else { Vec::new() }
     }
 
     pub fn history(&self, stream: StreamId) -> StreamHistory {
         let log = self.logs.get(&stream).map(|log| log.clone());
-        let (seq, recent) = match log {
+        let (seq, events) = match log {
             Some(log) => {
                 let log = log.lock().unwrap_or_else(|poison| poison.into_inner());
                 (log.seq, log.history.iter().cloned().collect())
             }
             None => (0, Vec::new()),
         };
-        StreamHistory { position: StreamPosition { epoch: self.epoch.clone(), seq }, events: recent }
+        StreamHistory { position: StreamPosition { epoch: self.epoch.clone(), seq }, events }
     }
 }
 
@@ -112,17 +114,17 @@ mod tests {
     fn events_are_numbered_from_one_per_stream() {
         let (broker, mut deliveries) = LocalBroker::new();
         let (one, two) = (StreamId::new(), StreamId::new());
-        let say = |stream, n: usize| broker.publish(stream, vec![Bytes::from_static(b"x"); n], None).unwrap().seq;
-        assert_eq!((say(one, 1), say(two, 2), say(one, 3)), (1, 2, 4));
+        let publish = |stream, n: usize| broker.publish(stream, vec![Bytes::from_static(b"x"); n], None).unwrap().seq;
+        assert_eq!((publish(one, 1), publish(two, 2), publish(one, 3)), (1, 2, 4));
         let firsts: Vec<u64> = std::iter::from_fn(|| deliveries.try_recv().ok())
-            .map(|delivery| if let BrokerEvent::Events { first, .. } = delivery { first } else { 0 })
+            .map(|event| if let BrokerEvent::Events { first_seq, .. } = event { first_seq } else { 0 })
             .collect();
         assert_eq!(firsts, [1, 1, 2]);
         assert_eq!(broker.history(one).events.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), [1, 2, 3, 4]);
     }
 
     #[test]
-    fn what_came_after_a_position_is_known_whole_or_not_at_all() {
+    fn history_after_a_position_is_complete_or_empty() {
         let (broker, mut deliveries) = LocalBroker::new();
         let stream = StreamId::new();
         for _ in 0..HISTORY_MAX + 10 {
@@ -130,20 +132,20 @@ mod tests {
             deliveries.try_recv().unwrap();
         }
         let epoch = broker.history(stream).position.epoch;
-        let since = |epoch: &str, seq| broker.history_after(stream, epoch, seq).len();
-        assert_eq!([9, 10, 209, 210, 211].map(|seq| since(&epoch, seq)), [0, 200, 1, 0, 0]);
-        assert_eq!(since("another", 209), 0);
+        let after = |epoch: &str, seq| broker.history_after(stream, epoch, seq).len();
+        assert_eq!([9, 10, 209, 210, 211].map(|seq| after(&epoch, seq)), [0, 200, 1, 0, 0]);
+        assert_eq!(after("another", 209), 0);
     }
 
     #[test]
-    fn a_full_queue_refuses_without_numbering() {
+    fn full_queue_refuses_without_numbering() {
         let (broker, mut deliveries) = LocalBroker::new();
         let stream = StreamId::new();
-        let say = || broker.publish(stream, vec![Bytes::from_static(b"x")], None);
-        let said = std::iter::from_fn(|| say().ok()).count();
-        assert_eq!(said, DELIVERY_QUEUE_MAX);
-        assert_eq!(say(), Err(Error::QueueFull));
+        let publish = || broker.publish(stream, vec![Bytes::from_static(b"x")], None);
+        let published = std::iter::from_fn(|| publish().ok()).count();
+        assert_eq!(published, DELIVERY_QUEUE_MAX);
+        assert_eq!(publish(), Err(Error::QueueFull));
         deliveries.try_recv().unwrap();
-        assert_eq!(say().map(|place| place.seq), Ok(DELIVERY_QUEUE_MAX as u64 + 1));
+        assert_eq!(publish().map(|position| position.seq), Ok(DELIVERY_QUEUE_MAX as u64 + 1));
     }
 }

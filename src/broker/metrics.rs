@@ -1,4 +1,4 @@
-//! What a broker did and how it feels: counters that only grow and measured times, for the metrics page.
+//! Broker metrics: counters that only grow, and measured times.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -6,46 +6,48 @@ use std::time::Duration;
 /// Counters since the node started. All of them stay zero on the in-process broker.
 #[derive(Default, Debug)]
 pub struct BrokerMetrics {
-    /// Redis servers, or partitions of a cluster, that this node speaks to.
+    /// Redis servers, or partitions of a Redis Cluster, that this node connects to.
     pub shards: AtomicUsize,
-    /// How many of them are heard right now.
+    /// How many of them are connected now.
     pub shards_up: AtomicUsize,
-    /// Links that were found dead or broke; each was built anew.
+    /// Links that broke or timed out; each was built again.
     pub link_failures: AtomicU64,
-    /// From the death of a link until it was ready and every stream on it was asked for again.
+    /// From the failure of a link until it was ready again and every stream on it was resynced.
     pub reconnect_time: Log2Histogram,
-    /// From publishing a beat to hearing it on the bus, once a second and shard: the canary.
+    /// From publishing a heartbeat to receiving it from the broker, once a second per shard.
     pub heartbeat_latency: Log2Histogram,
-    /// Calls of the numbering script, and the events in them.
+    /// Calls of the append script, and the events in them.
     pub append_calls: AtomicU64,
     pub events_published: AtomicU64,
     /// Events in a batch.
     pub batch_size: Log2Histogram,
-    /// How long a batch took, all its tries together.
+    /// How long publishing a batch took, including its retries.
     pub batch_time: Log2Histogram,
-    /// Batches sent again after a fault.
+    /// Batches that were sent again after a fault.
     pub batches_retried: AtomicU64,
-    /// Batches given up: their senders were told "busy".
+    /// Batches that failed for good: their senders received the refusal `busy`.
     pub batches_failed: AtomicU64,
-    /// Batches that reached nobody although this node listens: each rebuilds the link.
+    /// Batches that Redis delivered to no subscriber although this node is subscribed. Each causes a reconnect.
     pub batches_without_receiver: AtomicU64,
-    /// Batches heard from the bus.
+    /// Batches received from the broker.
     pub batches_received: AtomicU64,
-    /// Holes seen, filled from history, and left: these became a fresh start for the room.
+    /// Holes found, holes filled from history, and holes that could not be filled: these restarted the room with a
+    /// snapshot.
     pub holes: AtomicU64,
     pub holes_filled: AtomicU64,
     pub restarts: AtomicU64,
-    /// Messages of the bus dropped because a queue of this node was full. Log batches among them are fetched again.
+    /// Messages from the broker that were dropped because a queue of this node was full. Dropped event batches are read
+    /// again from history.
     pub messages_dropped: AtomicU64,
-    /// Values and order frames published, several in one message.
+    /// State values and order frames that were published; several of them share one message.
     pub publications: AtomicU64,
     pub publication_messages: AtomicU64,
-    /// Streams this node is subscribed to.
+    /// Streams to which this node is subscribed.
     pub subscriptions: AtomicUsize,
 }
 
 impl BrokerMetrics {
-    /// Every server of the bus is heard. True without one.
+    /// Whether every server is connected. True without a server.
     pub fn is_up(&self) -> bool {
         self.shards_up.load(Ordering::Relaxed) == self.shards.load(Ordering::Relaxed)
     }
@@ -57,7 +59,8 @@ pub(super) fn count(counter: &AtomicU64, by: u64) {
 
 const BUCKETS: usize = 24;
 
-/// Powers of two: bucket `n` counts values of at most `2^n` (microseconds, or events), the last one everything above.
+/// Powers of two: bucket `n` counts values of at most `2^n` (microseconds, or events); the last bucket counts
+/// everything above.
 #[derive(Debug, Default)]
 pub struct Log2Histogram {
     buckets: [AtomicU64; BUCKETS],
@@ -66,8 +69,8 @@ pub struct Log2Histogram {
 
 impl Log2Histogram {
     pub fn record(&self, value: u64) {
-        let place = (u64::BITS - value.saturating_sub(1).leading_zeros()) as usize;
-        self.buckets[place.min(BUCKETS - 1)].fetch_add(1, Ordering::Relaxed);
+        let index = (u64::BITS - value.saturating_sub(1).leading_zeros()) as usize;
+        self.buckets[index.min(BUCKETS - 1)].fetch_add(1, Ordering::Relaxed);
         self.sum.fetch_add(value, Ordering::Relaxed);
     }
 
@@ -75,10 +78,10 @@ impl Log2Histogram {
         self.record(time.as_micros() as u64);
     }
 
-    /// `(at most, how many)` of each bucket, smallest first, not cumulated; the last bound is `u64::MAX`.
+    /// `(upper bound, count)` of each bucket, smallest first, not cumulative; the last bound is `u64::MAX`.
     pub fn buckets(&self) -> impl Iterator<Item = (u64, u64)> {
-        self.buckets.iter().enumerate().map(|(place, count)| {
-            (if place + 1 == BUCKETS { u64::MAX } else { 1 << place }, count.load(Ordering::Relaxed))
+        self.buckets.iter().enumerate().map(|(index, count)| {
+            (if index + 1 == BUCKETS { u64::MAX } else { 1 << index }, count.load(Ordering::Relaxed))
         })
     }
 
@@ -96,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_falls_in_the_first_bucket_that_holds_it() {
+    fn value_is_counted_in_the_first_bucket_that_holds_it() {
         let histogram = Log2Histogram::default();
         for value in [0, 1, 2, 3, 4, 5, 1_024, 1_025, u64::MAX / 4] {
             histogram.record(value);

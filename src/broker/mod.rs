@@ -1,5 +1,5 @@
-//! How nodes hear each other: opaque bytes, numbered per stream. In-process by default, Redis between many nodes; the bytes
-//! are the same whoever carries them.
+//! The broker carries messages between the nodes of a cluster: opaque bytes, numbered per stream. The local broker
+//! serves one process, the Redis broker serves many nodes; both carry the same bytes.
 
 mod local;
 pub mod metrics;
@@ -16,64 +16,67 @@ use crate::domain::{StreamId, UserId};
 pub use metrics::BrokerMetrics;
 pub use redis::check_urls;
 
-/// The kinds are a closed set, so this is an enum, not a trait.
+/// The kinds of broker are a closed set, so this is an enum and not a trait.
 #[derive(Debug)]
 pub enum Broker {
     Local(local::LocalBroker),
     Redis(redis::RedisBroker),
 }
 
-/// What a room opens with: the newest events of a stream, and the place of the last.
+/// What a room starts with: the newest events of a stream, in order, and the position of the last one.
 #[derive(Clone, PartialEq, Debug)]
 pub struct StreamHistory {
     pub position: StreamPosition,
     pub events: Vec<(u64, Bytes)>,
 }
 
-/// A value of the state lane. Of one `key` only the highest `rank` is worth telling.
+/// A value of the state lane. Only the highest `version` of a `key` is worth sending.
 #[derive(Clone, Debug)]
-pub struct Value {
+pub struct StateValue {
     pub key: u64,
     pub version: [i64; 2],
     pub body: Bytes,
 }
 
-/// A session that came into a stream's room: who it is, as a digest, and which of its node's arrivals.
+/// A session that joined a stream's room: the digest of the session, and the number of this join on its node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SessionJoined {
     pub session_digest: [u8; 16],
     pub join_number: u64,
 }
 
-/// What every node hears, this one included.
+/// What the broker delivers to every node, including the node that published it.
 #[derive(Clone, PartialEq, Debug)]
 pub enum BrokerEvent {
-    /// Log lane: `bodies` are numbered from `first`. Of one stream they come in order and without a hole.
-    Events { stream: StreamId, epoch: Arc<str>, first: u64, bodies: Vec<Bytes> },
-    /// The log goes on from here, and what lies between cannot be had. `recent` are the newest events before the place.
+    /// Event lane: `bodies` are numbered from `first_seq`. The events of one stream arrive in order and without a hole.
+    Events { stream: StreamId, epoch: Arc<str>, first_seq: u64, bodies: Vec<Bytes> },
+    /// The event lane of a stream continues from `position`; the events before it that this node has not seen cannot be
+    /// recovered. `recent` are the newest events before the position.
     Restart { stream: StreamId, position: StreamPosition, recent: Vec<(u64, Bytes)> },
     /// State lane: a value of which only the newest matters.
     State { stream: StreamId, body: Bytes },
-    /// For one person, wherever they are connected.
+    /// A frame for one user, on all of their connections.
     User { user: UserId, body: Bytes },
-    /// Sessions that came in, in one order for all nodes; `own`: on this one.
+    /// Sessions that joined, in the same order on every node. `is_local`: they joined on this node.
     Joined { stream: StreamId, sessions: Vec<SessionJoined>, is_local: bool },
-    /// Another node could not be heard for a while: what it had for people here was not told.
+    /// Another node had no connection to the broker for a while: frames that it published for users of this node may be
+    /// lost.
     UserFramesLost,
-    /// A part of the bus was lost, or is heard again: all streams of this shard.
+    /// The connection to one shard of the broker was lost or is back. It concerns all streams of this shard.
     Link { shard: usize, is_up: bool },
 }
 
 #[derive(thiserror::Error, Clone, Copy, PartialEq, Debug)]
 pub enum Error {
-    /// A queue is full; nothing was numbered, nothing was said.
+    /// A queue is full. Nothing was numbered and nothing was published.
     #[error("the broker's queue is full")]
     QueueFull,
-    /// The bus is not heard. What was to be said is most likely not told and, if not told by now, never will be.
-    #[error("the bus is away")]
+    /// The broker cannot be reached. The message was most likely not published; if it has not been published by now, it
+    /// never will be.
+    #[error("the broker is unavailable")]
     Unavailable,
-    /// The bus took it too late and did nothing.
-    #[error("too late for the bus")]
+    /// The broker received the message after its deadline and did nothing.
+    #[error("the message reached the broker after its deadline")]
     TooLate,
     #[error("the broker has stopped")]
     Stopped,
@@ -84,26 +87,26 @@ pub type Result<T> = std::result::Result<T, Error>;
 static LOCAL_METRICS: std::sync::LazyLock<BrokerMetrics> = std::sync::LazyLock::new(BrokerMetrics::default);
 
 impl Broker {
-    /// The in-process broker, and what it delivers.
+    /// The in-process broker, and the queue of what it delivers.
     pub fn local() -> (Self, mpsc::Receiver<BrokerEvent>) {
         let (local, deliveries) = local::LocalBroker::new();
         (Broker::Local(local), deliveries)
     }
 
-    /// Redis at these URLs: `redis://one,redis://two`, or `redis+cluster://one,two,three`; `rediss` is TLS. It connects
-    /// in the background.
-    /// Those who name the same `shop` hear each other. `Err` is the sentence for the operator.
+    /// The Redis broker at these URLs: `redis://one,redis://two`, or `redis+cluster://one,two,three`; `rediss` uses
+    /// TLS. It connects in the background. All nodes that name the same `shop` receive each other's messages. `Err` is
+    /// a sentence for the operator.
     pub fn redis(urls: &str, shop: &str) -> std::result::Result<(Self, mpsc::Receiver<BrokerEvent>), String> {
         let (redis, deliveries) = redis::RedisBroker::new(urls, shop)?;
         Ok((Broker::Redis(redis), deliveries))
     }
 
-    /// Are there other nodes to hear?
+    /// Whether other nodes share this broker.
     pub fn is_shared(&self) -> bool {
         matches!(self, Broker::Redis(_))
     }
 
-    /// Waits until the bus is heard, all of it; says whether it is.
+    /// Waits until every shard is connected, or until the deadline. Returns whether all are connected.
     pub async fn wait_until_up(&self, deadline: Duration) -> bool {
         match self {
             Broker::Local(_) => true,
@@ -111,8 +114,8 @@ impl Broker {
         }
     }
 
-    /// Numbers events and sends them to every room of the stream. Gives the place of the last, once they are numbered.
-    /// [`Error::Full`] and [`Error::Away`] within two seconds or so.
+    /// Numbers events and publishes them to every room of the stream. Returns the position of the last event, once they
+    /// are numbered. Fails with [`Error::QueueFull`] or [`Error::Unavailable`] within about two seconds.
     pub async fn publish(&self, stream: StreamId, bodies: Vec<Bytes>) -> Result<StreamPosition> {
         match self {
             Broker::Local(local) => local.publish(stream, bodies, None),
@@ -120,8 +123,9 @@ impl Broker {
         }
     }
 
-    /// The same for one event that several nodes may tell, or one node twice: only the first under `mark` is told. Remembered
-    /// for a day, as long as Redis keeps its memory. Of one told before, the place is where the log stood then or stands now.
+    /// Publishes one event that several nodes may publish, or one node twice: only the first event with this
+    /// idempotency key is published. The key is remembered for a day, as long as Redis keeps its memory. For a repeated
+    /// key, the returned position is where the log stood at the first publish, or where it stands now.
     pub async fn publish_once(&self, stream: StreamId, idempotency_key: String, body: Bytes) -> Result<StreamPosition> {
         match self {
             Broker::Local(local) => local.publish(stream, vec![body], Some(idempotency_key)),
@@ -129,15 +133,17 @@ impl Broker {
         }
     }
 
-    /// Never waits. This node hears it whatever the bus does.
-    pub fn publish_state(&self, stream: StreamId, value: Value) -> Result<()> {
+    /// Publishes a value of the state lane. Never waits. The rooms of this node receive it even when the broker is
+    /// unavailable.
+    pub fn publish_state(&self, stream: StreamId, value: StateValue) -> Result<()> {
         match self {
             Broker::Local(local) => local.send(BrokerEvent::State { stream, body: value.body }),
             Broker::Redis(redis) => redis.publish_state(stream, value),
         }
     }
 
-    /// Never waits. `here`: they are connected to this node too, which then hears it whatever the bus does.
+    /// Publishes a frame for one user. Never waits. `is_connected_here`: the user is connected to this node too, which
+    /// then delivers the frame even when the broker is unavailable.
     pub fn publish_to_user(&self, user: UserId, body: Bytes, is_connected_here: bool) -> Result<()> {
         match self {
             Broker::Local(local) if is_connected_here => local.send(BrokerEvent::User { user, body }),
@@ -146,15 +152,16 @@ impl Broker {
         }
     }
 
-    /// Tells that a session came in, so that older connections of it end on every node. Never waits.
-    pub fn publish_join(&self, stream: StreamId, joined: SessionJoined) {
+    /// Announces that a session joined, so that its older connections are closed on every node. Never waits.
+    pub fn publish_join(&self, stream: StreamId, session: SessionJoined) {
         if let Broker::Redis(redis) = self {
-            redis.publish_join(stream, joined);
+            redis.publish_join(stream, session);
         }
     }
 
-    /// Begins to hear a stream; to be called once for each room, and [`leave`](Self::leave) once when it is gone. When the
-    /// bus is away the stream is heard as soon as it is back, beginning with a [`Delivery::Restart`].
+    /// Subscribes to a stream. Call it once for each room, and [`unsubscribe`](Self::unsubscribe) once when the room is
+    /// gone. When the broker is unavailable, the subscription starts as soon as it is back, with a
+    /// [`BrokerEvent::Restart`].
     pub async fn subscribe(&self, stream: StreamId) -> Result<StreamHistory> {
         match self {
             Broker::Local(local) => Ok(local.history(stream)),
@@ -168,8 +175,8 @@ impl Broker {
         }
     }
 
-    /// The events of a stream after `seq` of `epoch`, in order and without a hole, as far as history has them all; else
-    /// none. For those who were away longer than a room remembers.
+    /// The events of a stream after `seq` of `epoch`, in order and without a hole, if the history holds all of them;
+    /// otherwise none. For clients that were away for longer than a room's ring buffer reaches back.
     pub async fn history_after(&self, stream: StreamId, epoch: &str, seq: u64) -> Vec<(u64, Bytes)> {
         match self {
             Broker::Local(local) => local.history_after(stream, epoch, seq),
@@ -177,8 +184,9 @@ impl Broker {
         }
     }
 
-    /// Writes how many watch on this node and gives how many watch on others, as far as the bus answers. To be called every
-    /// two seconds: a number that is not written for seven is forgotten. 0 takes ours away.
+    /// Presence: writes the number of viewers per stream on this node and returns the number on the other nodes, for
+    /// the streams whose server answered. Call it every two seconds: a number that is not renewed expires after seven
+    /// seconds. 0 removes this node's number.
     pub async fn sync_presence(&self, numbers: Vec<(StreamId, u64)>) -> Vec<(StreamId, u64)> {
         match self {
             Broker::Local(_) => Vec::new(),
@@ -186,7 +194,7 @@ impl Broker {
         }
     }
 
-    /// Which part of the bus carries a stream; [`Delivery::Link`] names it.
+    /// The shard that carries a stream; [`BrokerEvent::Link`] names it.
     pub fn shard_of(&self, stream: StreamId) -> usize {
         match self {
             Broker::Local(_) => 0,
@@ -194,7 +202,7 @@ impl Broker {
         }
     }
 
-    /// Is the part of the bus that carries this stream heard?
+    /// Whether the shard that carries this stream is connected.
     pub fn is_up(&self, stream: StreamId) -> bool {
         match self {
             Broker::Local(_) => true,
@@ -209,7 +217,7 @@ impl Broker {
         }
     }
 
-    /// Tells what was taken and lets go of the bus. Nothing is heard after this.
+    /// Publishes what was accepted and disconnects. Nothing is delivered after this.
     pub async fn stop(&self) {
         if let Broker::Redis(redis) = self {
             redis.stop().await;

@@ -1,44 +1,47 @@
-//! How a viewer who cannot keep up steps down, and up again. Plain values, no clock, no socket.
+//! Backpressure: what a viewer who cannot keep up is sent. Plain values, no clock, no socket. There are three steps:
 //!
-//! 1. Taking up again too far behind: brought to the head by a fresh snapshot, the gap marked (`recovered: false`).
-//! 2. The fourth time within a minute: the log stands still for them, and they get the values alone, at most once a
-//!    second, the newest only. After ten seconds without a blocked socket they are brought to the head and follow again.
-//! 3. Not steady within a minute: sent away with "come back". They come back with their own position.
+//! 1. A viewer that resumes too far behind skips to the newest frame with a fresh snapshot; the gap is marked
+//!    (`recovered: false`).
+//! 2. At the fourth skip within a minute, the viewer gets the state lane only: the newest values, at most once a
+//!    second. Its position in the event lane stays where it is. After ten seconds without a blocked socket it gets a
+//!    snapshot and all broadcasts again.
+//! 3. If that does not happen within a minute, the connection is closed with "come back". The client resumes from its
+//!    own position.
 
 use crate::domain::Millis;
 
 const SKIPS_MAX: u32 = 3;
 const SKIP_WINDOW_MS: Millis = 60_000;
-/// How long between two frames of values.
+/// Time between two frames of the state lane.
 pub const STATE_INTERVAL_MS: Millis = 1_000;
-/// How long the socket must have taken everything before the viewer follows the log again.
+/// How long the socket must have taken everything before the viewer gets all broadcasts again.
 const RECOVERY_MS: Millis = 10_000;
 const STATE_ONLY_MAX_MS: Millis = 60_000;
 
 pub struct Backpressure {
     skips: u32,
     skips_since: Millis,
-    /// Boxed: hardly anybody has it, and it would be part of every viewer.
+    /// Boxed: few viewers have it, and it would add to the size of every viewer.
     state_only: Option<Box<StateOnly>>,
 }
 
-/// The log stands still.
+/// The viewer gets the state lane only.
 struct StateOnly {
-    /// The position the viewer was left at.
+    /// The viewer's position when this began.
     seq: u64,
     since: Millis,
     next_at: Millis,
     recovers_at: Millis,
 }
 
-/// What is to be sent to one whose log stands still.
+/// What to send to a viewer that gets the state lane only.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum BackpressureAction {
-    /// All values, the position staying where it is.
+    /// All values; the position stays where it is.
     SendState { seq: u64 },
-    /// A snapshot, and from there on everything.
+    /// A snapshot, and from then on all broadcasts.
     Resync,
-    /// Nothing helps.
+    /// The viewer did not recover in time.
     Close,
 }
 
@@ -47,53 +50,55 @@ impl Backpressure {
         Self { skips: 0, skips_since: now, state_only: None }
     }
 
-    /// The log stands still for this viewer.
+    /// Whether this viewer gets the state lane only.
     pub fn is_state_only(&self) -> bool {
         self.state_only.is_some()
     }
 
-    /// Too far behind: the viewer is brought to the head, `seq`. `true` when from there on they get the values alone.
+    /// The viewer was too far behind and skips to the newest frame, `seq`. Returns `true` when it gets the state lane
+    /// only from now on.
     pub fn record_skip(&mut self, seq: u64, now: Millis) -> bool {
         if self.skips_since + SKIP_WINDOW_MS <= now {
             (self.skips, self.skips_since) = (0, now);
         }
         self.skips += 1;
         if SKIPS_MAX < self.skips {
-            let thin = StateOnly { seq, since: now, next_at: now + STATE_INTERVAL_MS, recovers_at: now + RECOVERY_MS };
-            self.state_only = Some(Box::new(thin));
+            let state = StateOnly { seq, since: now, next_at: now + STATE_INTERVAL_MS, recovers_at: now + RECOVERY_MS };
+            self.state_only = Some(Box::new(state));
         }
         self.is_state_only()
     }
 
     /// The socket would block.
     pub fn record_stall(&mut self, now: Millis) {
-        if let Some(thin) = &mut self.state_only {
-            thin.recovers_at = now + RECOVERY_MS;
+        if let Some(state) = &mut self.state_only {
+            state.recovers_at = now + RECOVERY_MS;
         }
     }
 
-    /// What has come due. Asked only when the socket has taken everything before, so what is late falls away.
+    /// The next action, if it is due. Called only when the socket has taken everything before, so a missed frame is not
+    /// sent later.
     pub fn next_action(&mut self, now: Millis) -> Option<BackpressureAction> {
-        let thin = self.state_only.as_mut().filter(|thin| thin.next_at <= now)?;
-        if thin.since + STATE_ONLY_MAX_MS <= now {
+        let state = self.state_only.as_mut().filter(|state| state.next_at <= now)?;
+        if state.since + STATE_ONLY_MAX_MS <= now {
             return Some(BackpressureAction::Close);
         }
-        if thin.recovers_at <= now {
+        if state.recovers_at <= now {
             (self.state_only, self.skips, self.skips_since) = (None, 0, now);
             return Some(BackpressureAction::Resync);
         }
-        thin.next_at = now + STATE_INTERVAL_MS;
-        Some(BackpressureAction::SendState { seq: thin.seq })
+        state.next_at = now + STATE_INTERVAL_MS;
+        Some(BackpressureAction::SendState { seq: state.seq })
     }
 
-    /// A viewer of the values alone has something due, or has been unsteady for too long.
+    /// A viewer on the state lane has a frame due, or did not recover in time.
     pub fn is_action_due(&self, now: Millis) -> bool {
-        self.state_only.as_ref().is_some_and(|thin| thin.next_at <= now)
+        self.state_only.as_ref().is_some_and(|state| state.next_at <= now)
     }
 
-    /// Blocked or not, the minute is over.
+    /// The minute is over, whether the socket is blocked or not.
     pub fn is_expired(&self, now: Millis) -> bool {
-        self.state_only.as_ref().is_some_and(|thin| thin.since + STATE_ONLY_MAX_MS <= now)
+        self.state_only.as_ref().is_some_and(|state| state.since + STATE_ONLY_MAX_MS <= now)
     }
 }
 
@@ -102,46 +107,46 @@ mod tests {
     use super::*;
 
     #[test]
-    fn three_skips_in_a_minute_are_forgiven_and_the_fourth_leaves_the_values() {
-        let mut ladder = Backpressure::new(0);
-        assert_eq!([1, 20_000, 59_000].map(|now| ladder.record_skip(7, now)), [false; 3]);
-        assert_eq!([60_000, 61_000, 62_000].map(|now| ladder.record_skip(7, now)), [false; 3], "another minute");
-        assert!(!ladder.is_action_due(63_000));
-        assert!(ladder.record_skip(9, 63_000) && ladder.is_state_only());
+    fn fourth_skip_within_a_minute_switches_to_state_only() {
+        let mut backpressure = Backpressure::new(0);
+        assert_eq!([1, 20_000, 59_000].map(|now| backpressure.record_skip(7, now)), [false; 3]);
+        assert_eq!([60_000, 61_000, 62_000].map(|now| backpressure.record_skip(7, now)), [false; 3], "another minute");
+        assert!(!backpressure.is_action_due(63_000));
+        assert!(backpressure.record_skip(9, 63_000) && backpressure.is_state_only());
     }
 
     fn state_only(now: Millis) -> Backpressure {
-        let mut ladder = Backpressure::new(now);
-        (0..4).for_each(|_| _ = ladder.record_skip(9, now));
-        ladder
+        let mut backpressure = Backpressure::new(now);
+        (0..4).for_each(|_| _ = backpressure.record_skip(9, now));
+        backpressure
     }
 
     #[test]
-    fn values_come_once_a_second_and_ten_steady_seconds_lead_back() {
-        let mut ladder = state_only(0);
+    fn state_only_sends_once_a_second_and_ends_after_ten_steady_seconds() {
+        let mut backpressure = state_only(0);
         let mut values = 0;
         for now in (0..10_000).step_by(100) {
-            match ladder.next_action(now) {
+            match backpressure.next_action(now) {
                 None => {}
                 Some(BackpressureAction::SendState { seq: 9 }) => values += 1,
                 other => panic!("{other:?} at {now}"),
             }
         }
         assert_eq!(values, 9);
-        assert_eq!(ladder.next_action(10_000), Some(BackpressureAction::Resync));
-        assert!(!ladder.is_state_only() && ladder.next_action(20_000).is_none());
-        assert_eq!([0; 3].map(|_| ladder.record_skip(9, 21_000)), [false; 3], "it starts from the top");
+        assert_eq!(backpressure.next_action(10_000), Some(BackpressureAction::Resync));
+        assert!(!backpressure.is_state_only() && backpressure.next_action(20_000).is_none());
+        assert_eq!([0; 3].map(|_| backpressure.record_skip(9, 21_000)), [false; 3], "the skips are counted anew");
     }
 
     #[test]
-    fn one_who_stumbles_for_a_minute_is_sent_away() {
-        let mut ladder = state_only(0);
+    fn viewer_who_stalls_for_a_minute_is_closed() {
+        let mut backpressure = state_only(0);
         for now in (1_000..60_000).step_by(1_000) {
-            assert_eq!(ladder.next_action(now), Some(BackpressureAction::SendState { seq: 9 }), "{now}");
-            ladder.record_stall(now);
-            assert!(!ladder.is_expired(now));
+            assert_eq!(backpressure.next_action(now), Some(BackpressureAction::SendState { seq: 9 }), "{now}");
+            backpressure.record_stall(now);
+            assert!(!backpressure.is_expired(now));
         }
-        assert!(ladder.is_expired(60_000));
-        assert_eq!(ladder.next_action(60_000), Some(BackpressureAction::Close));
+        assert!(backpressure.is_expired(60_000));
+        assert_eq!(backpressure.next_action(60_000), Some(BackpressureAction::Close));
     }
 }

@@ -1,4 +1,4 @@
-//! Facts of a room with real sockets on loopback and a clock set by hand.
+//! Facts about a room with real sockets on loopback and a manual clock.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,12 +17,12 @@ fn rooms() -> (Clock, Rooms) {
     (clock.clone(), Rooms::new(clock))
 }
 
-/// A room that has begun at `("e1", 10)`.
+/// A room that was synced at `("e1", 10)`.
 fn room() -> (Clock, Rooms, Arc<Room>) {
     let (clock, rooms) = rooms();
     let (room, created) = rooms.open(StreamId::new());
     assert!(created);
-    room.begin(at("e1", 10), vec![], vec![]);
+    room.sync(at("e1", 10), vec![], vec![]);
     (clock, rooms, room)
 }
 
@@ -31,13 +31,13 @@ async fn append_chat(room: &Room, first_seq: u64, count: u64) {
 }
 
 #[tokio::test]
-async fn hello_says_where_the_room_is_and_waits_for_begin() {
+async fn hello_contains_the_position_and_waits_for_the_first_sync() {
     let (_clock, rooms) = rooms();
     let (room, _) = rooms.open(StreamId::new());
     let mut viewer = join(&room, actor("guest", Role::Guest), None, None).await;
     until("joined", || room.viewers() == 1).await;
     room.append_events("e1", 12, vec![urgent(), chat("13")]).await;
-    room.begin(
+    room.sync(
         at("e1", 12),
         vec![StateChange::Stream { v: [0, 0], json: r#"{"id":"s"}"#.into() }, StateChange::Likes(5)],
         vec![(0, chat("earlier")), (12, chat("12"))],
@@ -51,7 +51,7 @@ async fn hello_says_where_the_room_is_and_waits_for_begin() {
 }
 
 #[tokio::test]
-async fn a_viewer_who_waits_too_long_for_begin_is_asked_to_come_back() {
+async fn viewer_who_waits_too_long_for_the_first_sync_is_asked_to_reconnect() {
     let (clock, rooms) = rooms();
     let (room, _) = rooms.open(StreamId::new());
     let mut viewer = join(&room, actor("guest", Role::Guest), None, None).await;
@@ -61,7 +61,7 @@ async fn a_viewer_who_waits_too_long_for_begin_is_asked_to_come_back() {
 }
 
 #[tokio::test]
-async fn the_first_event_goes_at_once_then_one_frame_per_gap() {
+async fn first_event_is_broadcast_at_once_then_one_frame_per_gap() {
     let (clock, _rooms, room) = room();
     let mut viewer = watch(&room).await;
     clock.advance(1_000);
@@ -81,7 +81,7 @@ async fn the_first_event_goes_at_once_then_one_frame_per_gap() {
 }
 
 #[tokio::test]
-async fn an_urgent_event_takes_all_before_it_along_at_once() {
+async fn urgent_event_is_broadcast_at_once_with_everything_before_it() {
     let (clock, _rooms, room) = room();
     let mut viewer = watch(&room).await;
     clock.advance(1_000);
@@ -89,14 +89,14 @@ async fn an_urgent_event_takes_all_before_it_along_at_once() {
     assert_eq!(seqs(&viewer.client.text().await), [11]);
     append_chat(&room, 12, 2).await;
     room.append_events("e1", 14, vec![urgent()]).await;
-    assert_eq!(seqs(&viewer.client.text().await), [12, 13, 14], "the clock stood still");
+    assert_eq!(seqs(&viewer.client.text().await), [12, 13, 14], "the clock was not advanced");
     let offer = StateChange::Offer { id: OfferId::new(), v: [1, 1], closed: false, json: "{}".into() };
     room.set_state(offer, true);
     assert_eq!(viewer.client.text().await["state"]["offers"].as_object().map(|all| all.len()), Some(1));
 }
 
 #[tokio::test]
-async fn a_repetition_is_dropped_and_a_hole_or_new_epoch_is_a_snapshot() {
+async fn repeated_events_are_dropped_and_a_hole_or_new_epoch_sends_a_snapshot() {
     let (clock, _rooms, room) = room();
     let mut viewer = watch(&room).await;
     clock.advance(1_000);
@@ -112,32 +112,32 @@ async fn a_repetition_is_dropped_and_a_hole_or_new_epoch_is_a_snapshot() {
     room.append_events("e2", 1, vec![chat("new")]).await;
     let frame = viewer.client.text().await;
     assert_eq!((&frame["why"], &frame["epoch"], &frame["seq"]), (&json!("epoch"), &json!("e2"), &json!(1)));
-    assert_eq!(seqs(&frame), [0, 0, 0, 0, 1], "said before this epoch: 0");
+    assert_eq!(seqs(&frame), [0, 0, 0, 0, 1], "events from before this epoch have the number 0");
     let mut old = join(&room, actor("guest", Role::Guest), None, Some(at("e1", 15))).await;
     assert_eq!(old.client.text().await["recovered"], false);
 }
 
 #[tokio::test]
-async fn begin_again_fills_what_was_missed_or_breaks() {
+async fn second_sync_fills_what_was_missed_or_sends_a_snapshot() {
     let (clock, _rooms, room) = room();
     let mut viewer = watch(&room).await;
     clock.advance(1_000);
-    room.begin(at("e1", 12), vec![], vec![(9, chat("9")), (11, chat("11")), (12, chat("12"))]);
+    room.sync(at("e1", 12), vec![], vec![(9, chat("9")), (11, chat("11")), (12, chat("12"))]);
     let frame = viewer.client.text().await;
     assert_eq!((&frame["t"], seqs(&frame)), (&json!("tick"), vec![11, 12]));
-    room.begin(at("e1", 20), vec![], vec![(19, chat("19"))]);
+    room.sync(at("e1", 20), vec![], vec![(19, chat("19"))]);
     let frame = viewer.client.text().await;
     assert_eq!((&frame["why"], &frame["seq"], seqs(&frame)), (&json!("hole"), &json!(20), vec![11, 12, 19]));
-    room.begin(at("e2", 3), vec![], vec![(0, chat("old")), (3, chat("3"))]);
+    room.sync(at("e2", 3), vec![], vec![(0, chat("old")), (3, chat("3"))]);
     let frame = viewer.client.text().await;
     assert_eq!((&frame["why"], &frame["seq"], seqs(&frame)), (&json!("epoch"), &json!(3), vec![0, 0, 0, 0, 3]));
-    room.begin(at("e3", 2), vec![], vec![(1, chat("19")), (2, chat("2"))]);
+    room.sync(at("e3", 2), vec![], vec![(1, chat("19")), (2, chat("2"))]);
     let frame = viewer.client.text().await;
-    assert_eq!(seqs(&frame), [0, 0, 0, 0, 1, 2], "what is told again is not told twice");
+    assert_eq!(seqs(&frame), [0, 0, 0, 0, 1, 2], "an event that is sent again is not shown twice");
 }
 
 #[tokio::test]
-async fn a_client_that_was_away_gets_exactly_what_it_missed() {
+async fn client_that_was_away_gets_exactly_what_it_missed() {
     let (clock, _rooms, room) = room();
     let mut viewer = watch(&room).await;
     clock.advance(1_000);
@@ -159,7 +159,7 @@ async fn a_client_that_was_away_gets_exactly_what_it_missed() {
 }
 
 #[tokio::test]
-async fn a_client_ahead_of_this_node_waits_for_it_a_second_at_most() {
+async fn client_ahead_of_this_node_waits_at_most_a_second() {
     let (clock, _rooms, room) = room();
     let mut ahead = join(&room, actor("guest", Role::Guest), None, Some(at("e1", 11))).await;
     until("joined", || room.viewers() == 1).await;
@@ -174,7 +174,7 @@ async fn a_client_ahead_of_this_node_waits_for_it_a_second_at_most() {
 }
 
 #[tokio::test]
-async fn a_viewer_who_does_not_read_is_sent_away_and_the_others_do_not_notice() {
+async fn viewer_who_does_not_read_is_closed_and_others_do_not_notice() {
     let (clock, rooms, room) = room();
     let mut fast = watch(&room).await;
     let mut stuck = watch(&room).await;
@@ -184,19 +184,19 @@ async fn a_viewer_who_does_not_read_is_sent_away_and_the_others_do_not_notice() 
         room.append_events("e1", seq, vec![chat(&big)]).await;
         while seqs(&fast.client.text().await) != [seq] {}
     }
-    assert_eq!(room.viewers(), 2, "half a megabyte behind, but not for long");
-    run_until(&clock, 500, "sent away", || room.viewers() == 1).await;
+    assert_eq!(room.viewers(), 2, "half a megabyte behind, but not for long enough");
+    run_until(&clock, 500, "closed", || room.viewers() == 1).await;
     assert_eq!(rooms.counters.closed_slow.load(Ordering::Relaxed), 1);
-    // It never reads, so it never sees the close frame: it is cut.
+    // It never reads, so it never sees the close frame: the connection is aborted.
     clock.advance(1_000);
     clock.advance(1_000);
-    tokio::time::timeout(std::time::Duration::from_secs(5), &mut stuck.task).await.expect("cut").unwrap();
+    tokio::time::timeout(std::time::Duration::from_secs(5), &mut stuck.task).await.expect("aborted").unwrap();
     append_chat(&room, 40, 1).await;
     while seqs(&fast.client.text().await) != [40] {}
 }
 
 #[tokio::test]
-async fn no_progress_for_five_seconds_is_the_end() {
+async fn connection_without_write_progress_for_five_seconds_is_closed() {
     let (clock, rooms, room) = room();
     let mut stuck = watch(&room).await;
     let big = "x".repeat(100_000);
@@ -208,37 +208,37 @@ async fn no_progress_for_five_seconds_is_the_end() {
     tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     assert_eq!(room.viewers(), 1);
     clock.advance(600);
-    until("sent away", || room.viewers() == 0).await;
+    until("closed", || room.viewers() == 0).await;
     clock.advance(1_600);
-    tokio::time::timeout(std::time::Duration::from_secs(5), &mut stuck.task).await.expect("cut").unwrap();
+    tokio::time::timeout(std::time::Duration::from_secs(5), &mut stuck.task).await.expect("aborted").unwrap();
 }
 
 #[tokio::test]
-async fn a_blocked_viewer_in_a_quiet_room_gets_the_rest() {
+async fn blocked_viewer_in_a_quiet_room_gets_the_rest() {
     let (clock, rooms, room) = room();
     let mut viewer = watch(&room).await;
     let big = "x".repeat(30_000);
     for seq in 11..15 {
         clock.advance(1_000);
         room.append_events("e1", seq, vec![chat(&big)]).await;
-        until("framed", || rooms.counters.frames.load(Ordering::Relaxed) > seq - 10).await;
+        until("encoded", || rooms.counters.frames.load(Ordering::Relaxed) > seq - 10).await;
     }
-    let mut seen = Vec::new();
-    while seen.len() < 4 {
-        seen.extend(seqs(&viewer.client.text().await));
+    let mut received = Vec::new();
+    while received.len() < 4 {
+        received.extend(seqs(&viewer.client.text().await));
     }
-    assert_eq!(seen, [11, 12, 13, 14], "nothing new was said, and the clock stood still");
+    assert_eq!(received, [11, 12, 13, 14], "no new event arrived, and the clock was not advanced");
 }
 
 #[tokio::test]
-async fn who_takes_up_again_far_behind_is_brought_to_the_head() {
+async fn viewer_who_resumes_far_behind_skips_to_the_newest_frame() {
     let (clock, rooms, room) = room();
     let mut viewer = watch(&room).await;
     let big = "x".repeat(20_000);
     for seq in 11..21 {
         clock.advance(50);
         room.append_events("e1", seq, vec![chat(&big)]).await;
-        until("framed", || rooms.counters.frames.load(Ordering::Relaxed) > seq - 10).await;
+        until("encoded", || rooms.counters.frames.load(Ordering::Relaxed) > seq - 10).await;
     }
     let mut last = 10;
     loop {
@@ -260,40 +260,40 @@ async fn who_takes_up_again_far_behind_is_brought_to_the_head() {
 }
 
 #[tokio::test]
-async fn replies_go_first_and_between_frames() {
+async fn replies_are_sent_first_and_between_frames() {
     let (clock, rooms, room) = room();
     let mut viewer = watch(&room).await;
     let big = "x".repeat(60_000);
     for seq in 11..13 {
         clock.advance(1_000);
         room.append_events("e1", seq, vec![chat(&big)]).await;
-        until("framed", || rooms.counters.frames.load(Ordering::Relaxed) > seq - 10).await;
+        until("encoded", || rooms.counters.frames.load(Ordering::Relaxed) > seq - 10).await;
     }
     viewer.member.send(Frame::text(r#"{"t":"reply"}"#));
-    let mut seen = Vec::new();
-    while seen.len() < 3 {
+    let mut received = Vec::new();
+    while received.len() < 3 {
         let frame = viewer.client.text().await;
         let mark = if frame["t"] == "reply" { 0 } else { seqs(&frame).first().copied().unwrap_or(99) };
-        seen.extend((mark != 99).then_some(mark));
+        received.extend((mark != 99).then_some(mark));
     }
-    assert_eq!(seen, [11, 0, 12], "before the second frame, not inside the first");
+    assert_eq!(received, [11, 0, 12], "before the second frame, not inside the first");
 }
 
 #[tokio::test]
-async fn a_full_private_queue_is_the_end() {
+async fn full_private_queue_closes_the_connection() {
     let (_clock, _rooms, room) = room();
     let viewer = watch(&room).await;
     // No await: the writer takes nothing meanwhile.
     for _ in 0..65 {
         viewer.member.send(Frame::text("{}"));
     }
-    until("sent away", || room.viewers() == 0).await;
+    until("closed", || room.viewers() == 0).await;
     let mut client = viewer.client;
     assert_eq!(client.close_code().await, 4008);
 }
 
 #[tokio::test]
-async fn the_newest_connection_of_a_session_wins() {
+async fn newest_connection_of_a_session_wins() {
     let (_clock, _rooms, room) = room();
     let ann = || actor("ann", Role::Viewer);
     let mut first = join(&room, ann(), Some("s1"), None).await;
@@ -303,7 +303,7 @@ async fn the_newest_connection_of_a_session_wins() {
     let mut second = join(&room, ann(), Some("s1"), None).await;
     assert_eq!(first.client.close_code().await, 4509);
     assert_eq!(second.client.text().await["t"], "hello");
-    assert_eq!(room.viewers(), 2, "another person's session of the same name is another session");
+    assert_eq!(room.viewers(), 2, "another user's session of the same name is another session");
     let mut guest = join(&room, actor("g1", Role::Guest), Some("s9"), None).await;
     guest.client.text().await;
     let mut again = join(&room, actor("g2", Role::Guest), Some("s9"), None).await;
@@ -314,7 +314,7 @@ async fn the_newest_connection_of_a_session_wins() {
 }
 
 #[tokio::test]
-async fn viewers_are_the_audience_and_leave_when_they_go() {
+async fn viewer_count_is_the_audience_without_those_who_left() {
     let (clock, _rooms, room) = room();
     let mut host = join(&room, actor("host", Role::Host), None, None).await;
     assert_eq!(host.client.text().await["state"]["viewers"], 0);
@@ -329,26 +329,26 @@ async fn viewers_are_the_audience_and_leave_when_they_go() {
 }
 
 #[tokio::test]
-async fn a_silent_viewer_is_pinged_and_a_dead_one_closed() {
+async fn silent_viewer_is_pinged_and_closed_without_an_answer() {
     let (clock, _rooms, room) = room();
     let mut viewer = watch(&room).await;
     run_until(&clock, 500, "pinged", || clock.now() >= START + 26_000).await;
-    assert_eq!(next_but_ticks(&mut viewer.client).await, ServerOutput::Ping);
+    assert_eq!(next_except_ticks(&mut viewer.client).await, ServerOutput::Ping);
     clock.advance(11_000);
     assert_eq!(viewer.client.close_code().await, 4002);
 }
 
-async fn next_but_ticks(client: &mut TestClient) -> ServerOutput {
+async fn next_except_ticks(client: &mut TestClient) -> ServerOutput {
     loop {
         match client.next().await {
             ServerOutput::Text(_) => {}
-            seen => return seen,
+            received => return received,
         }
     }
 }
 
 #[tokio::test]
-async fn an_expired_token_and_a_ban_end_the_connection() {
+async fn expired_token_and_ban_close_the_connection() {
     let (clock, rooms, room) = room();
     let expires = Actor { expires_at: Some(START + 5_000), ..actor("ann", Role::Viewer) };
     let mut ann = join(&room, expires, None, None).await;
@@ -367,18 +367,18 @@ async fn an_expired_token_and_a_ban_end_the_connection() {
 }
 
 #[tokio::test]
-async fn draining_says_moving_and_then_closes() {
+async fn drain_sends_moving_and_then_closes() {
     let (clock, _rooms, room) = room();
     let mut viewer = watch(&room).await;
     room.drain(2_000, 10_000);
-    run_until(&clock, 500, "told", || clock.now() >= START + 3_000).await;
+    run_until(&clock, 500, "asked to move", || clock.now() >= START + 3_000).await;
     while viewer.client.text().await["t"] != "moving" {}
     clock.advance(10_500);
     assert_eq!(viewer.client.close_code().await, 4000);
 }
 
 #[tokio::test]
-async fn a_room_nobody_is_in_for_half_a_minute_is_dropped() {
+async fn room_without_connections_for_half_a_minute_is_dropped() {
     let (clock, rooms, room) = room();
     let viewer = watch(&room).await;
     clock.advance(120_000);
@@ -398,7 +398,7 @@ async fn a_room_nobody_is_in_for_half_a_minute_is_dropped() {
 }
 
 #[tokio::test]
-async fn who_logs_faster_than_the_room_sends_waits() {
+async fn appending_faster_than_the_room_broadcasts_waits() {
     let (clock, _rooms, room) = room();
     let mut viewer = watch(&room).await;
     let logged = tokio::spawn({
@@ -410,7 +410,7 @@ async fn who_logs_faster_than_the_room_sends_waits() {
         }
     });
     tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    assert!(!logged.is_finished(), "the clock stands still, so only one frame went out");
+    assert!(!logged.is_finished(), "the clock was not advanced, so only one frame was sent");
     let mut next = 11;
     while next < 6_011 {
         clock.advance(50);

@@ -1,8 +1,8 @@
-//! The writer's side of one seat: how far this viewer is, what is half written, and how patient we still are.
+//! The connection writer: one viewer's cursor, what is half written, and its deadlines.
 //!
-//! A frame once begun is finished before anything else goes out. What a slow viewer costs is bounded, whatever they do:
-//! one frame begun, the private queue (256 KiB), and a cursor. `ladder.rs` says what they are sent; five seconds in which
-//! the socket takes nothing are the end on any of its steps.
+//! A frame that was begun is finished before anything else is sent. The cost of a slow viewer is bounded: one begun
+//! frame, the private queue (256 KiB), and a cursor. `backpressure.rs` decides what a slow viewer is sent; a socket
+//! that takes nothing for five seconds is closed in any case.
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, IoSlice};
@@ -23,9 +23,9 @@ use crate::protocol::{Close, Frame, server};
 
 const SLICES_MAX: usize = 16;
 const WRITE_DEADLINE_MS: Millis = 5_000;
-/// A viewer who takes up again this far behind skips to the head.
+/// A viewer that resumes this far behind skips to the newest frame.
 const LAG_BYTES_MAX: u64 = 128 * 1024;
-/// How long the close frame may take: for one who is slow anyway, and for everybody else.
+/// How long sending the close frame may take: for a slow viewer, and for all others.
 const CLOSE_DEADLINE_SLOW_MS: Millis = 1_000;
 const CLOSE_DEADLINE_MS: Millis = 5_000;
 const HELLO_DEADLINE_MS: Millis = 10_000;
@@ -34,26 +34,26 @@ const CONNECTION_TTL_JITTER_MS: Millis = 3 * 60_000;
 
 pub struct ConnectionWriter {
     pub member: Arc<Member>,
-    /// The member's, here once more: a walk over ten thousand waits for memory above all.
+    /// The member's socket, copied here: a broadcast to ten thousand viewers is limited by memory access.
     socket: Arc<TcpStream>,
     deflate: bool,
-    /// The member's queue may hold something.
+    /// The member's private queue may hold something.
     has_private_frames: bool,
     pub joined_at: Millis,
-    /// What hello needs; `None` once it was said.
+    /// The request for hello; `None` once hello was sent.
     pub pending_hello: Option<Box<HelloRequest>>,
     pub is_counted: bool,
-    /// One of those who are asked what they have seen.
+    /// Part of the sample that is asked for receipts.
     pub is_sampled: bool,
-    /// Nothing can be written any more; the line is to be removed.
-    pub over: bool,
-    /// When to say `moving`, and how long after that to close.
+    /// Nothing can be written any more; the connection is to be removed.
+    pub is_finished: bool,
+    /// When to send `moving`, and how long after that to close.
     pub moving: Option<(Millis, Millis)>,
     /// The next room frame.
     cursor: u64,
-    /// Begun, or this viewer's own and next.
+    /// What is sent next: the frame that was begun, or frames for this viewer alone.
     unsent: VecDeque<Bytes>,
-    /// The first of `rest` is partly written.
+    /// The first of `unsent` is partly written.
     is_partly_written: bool,
     is_blocked: bool,
     stalled_since: Option<Millis>,
@@ -63,31 +63,31 @@ pub struct ConnectionWriter {
     heartbeat: Heartbeat,
 }
 
-/// What all viewers share who need it at this moment; made when the first of them does.
+/// Content that all viewers in the same situation share; made when the first of them needs it.
 pub enum SharedPart {
-    /// Everything, for one who is brought to the head.
+    /// The whole room, for a viewer that skips to the newest frame.
     Snapshot { deflate: bool },
-    /// The values as JSON.
+    /// The values of the state lane as JSON.
     State,
 }
 
 impl ConnectionWriter {
-    pub fn new(arrival: PendingJoin, now: Millis) -> Self {
-        let PendingJoin { member, hello_request: wants } = arrival;
-        let life = now + CONNECTION_TTL_MS - rand::random_range(0..CONNECTION_TTL_JITTER_MS);
+    pub fn new(join: PendingJoin, now: Millis) -> Self {
+        let PendingJoin { member, hello_request } = join;
+        let ttl_ends_at = now + CONNECTION_TTL_MS - rand::random_range(0..CONNECTION_TTL_JITTER_MS);
         let expires = match member.actor.expires_at {
-            Some(at) if at <= life => (at, Close::Token),
-            _ => (life, Close::Ttl { retry_ms: retry_ms() }),
+            Some(at) if at <= ttl_ends_at => (at, Close::Token),
+            _ => (ttl_ends_at, Close::Ttl { retry_ms: retry_ms() }),
         };
         Self {
             socket: member.socket.clone(),
             deflate: member.deflate,
             has_private_frames: true,
             joined_at: now,
-            pending_hello: Some(Box::new(wants)),
+            pending_hello: Some(Box::new(hello_request)),
             is_counted: member.is_counted,
             is_sampled: false,
-            over: false,
+            is_finished: false,
             moving: None,
             cursor: 0,
             unsent: VecDeque::new(),
@@ -106,32 +106,32 @@ impl ConnectionWriter {
     }
 
     pub fn is_closing(&self) -> bool {
-        self.close_deadline.is_some() || self.over
+        self.close_deadline.is_some() || self.is_finished
     }
 
-    /// We said goodbye; else the client was gone before.
+    /// The server closed the connection; otherwise the client disconnected.
     pub fn was_closed(&self) -> bool {
         self.close_deadline.is_some()
     }
 
-    /// Is sent what the room says.
+    /// Whether broadcasts are sent to this viewer.
     fn receives_events(&self) -> bool {
         self.pending_hello.is_none() && !self.is_closing() && !self.backpressure.is_state_only()
     }
 
-    /// Hello is said; from here on the viewer follows the room from `head`.
+    /// Queues hello; from now on the viewer receives the room's frames from `head`.
     pub fn start(&mut self, hello: Frame, head: u64) {
         self.pending_hello = None;
         self.cursor = head;
         self.unsent.push_back(hello.into_bytes());
     }
 
-    /// There is a room frame to write, and it is worth trying.
+    /// Whether there is a room frame to write and the socket may take it.
     pub fn has_frames_to_send(&self, head: u64) -> bool {
         self.cursor < head && !self.is_blocked && self.receives_events()
     }
 
-    /// Somebody queued something for this viewer, or the connection's task saw that the socket takes bytes again.
+    /// A frame was queued for this viewer, or the connection's task saw that the socket is writable again.
     pub fn on_notified(&mut self) {
         self.has_private_frames = true;
         self.is_blocked = self.member.is_blocked();
@@ -141,7 +141,7 @@ impl ConnectionWriter {
         self.is_blocked
     }
 
-    /// Begins to close: what is queued (unless the viewer is slow), the close frame, then the end of the stream.
+    /// Starts to close: what is queued (unless the viewer is slow), the close frame, then the end of the stream.
     pub fn close(&mut self, close: Close, now: Millis) {
         let slow = matches!(close, Close::Slow { .. });
         if slow {
@@ -154,36 +154,37 @@ impl ConnectionWriter {
         self.close_deadline = Some(now + if slow { CLOSE_DEADLINE_SLOW_MS } else { CLOSE_DEADLINE_MS });
     }
 
-    /// Writes what the socket takes: the frame begun, this viewer's own frames, then the room's. `Some` when the viewer
-    /// is too slow to go on. `shared` gives what many viewers are sent the same.
+    /// Writes what the socket takes: the frame that was begun, this viewer's own frames, then the room's. Returns
+    /// `Some` when the viewer is too slow to continue. `shared` gives content that many viewers share.
     pub fn write(
         &mut self,
-        ring: &RingBuffer,
+        ring_buffer: &RingBuffer,
         now: Millis,
-        tally: &RoomCounters,
+        counters: &RoomCounters,
         mut shared: impl FnMut(SharedPart) -> Bytes,
     ) -> Option<Close> {
         #[cfg(feature = "planted-fault")]
         if self.receives_events() {
-            crate::fault::move_cursor(&mut self.cursor, ring.head());
+            crate::fault::move_cursor(&mut self.cursor, ring_buffer.head());
         }
-        let mut late = self.stalled_since.is_some();
+        let mut was_stalled = self.stalled_since.is_some();
         let deflate = self.deflate;
-        while !self.over {
+        while !self.is_finished {
             if self.pending_hello.is_none() && self.close_deadline.is_none() {
                 self.take_private_frames(SLICES_MAX);
             }
-            // The ring lets go of old frames; whoever still needs them skips, too.
-            let far = ring.bytes_behind(self.cursor).is_none_or(|bytes| late && LAG_BYTES_MAX < bytes);
-            let mut skips = far && self.receives_events();
+            // The ring buffer drops old frames; a viewer that still needs one skips, too.
+            let is_far_behind =
+                ring_buffer.bytes_behind(self.cursor).is_none_or(|bytes| was_stalled && LAG_BYTES_MAX < bytes);
+            let mut skip = is_far_behind && self.receives_events();
             if self.unsent.is_empty() && !self.is_closing() {
-                if skips {
-                    count(&tally.skipped_to_head, 1);
+                if skip {
+                    count(&counters.skipped_to_head, 1);
                     self.unsent.push_back(shared(SharedPart::Snapshot { deflate }));
-                    self.cursor = ring.head();
-                    (late, skips) = (false, false);
-                    if self.backpressure.record_skip(ring.position().seq, now) {
-                        count(&tally.state_only, 1);
+                    self.cursor = ring_buffer.head();
+                    (was_stalled, skip) = (false, false);
+                    if self.backpressure.record_skip(ring_buffer.position().seq, now) {
+                        count(&counters.state_only, 1);
                     }
                 }
                 match self.backpressure.next_action(now) {
@@ -192,34 +193,34 @@ impl ConnectionWriter {
                         self.unsent.push_back(server::state_tick(seq, &shared(SharedPart::State)).into_bytes());
                     }
                     Some(BackpressureAction::Resync) => {
-                        count(&tally.resynced, 1);
+                        count(&counters.resynced, 1);
                         self.unsent.push_back(shared(SharedPart::Snapshot { deflate }));
-                        self.cursor = ring.head();
+                        self.cursor = ring_buffer.head();
                     }
                     Some(BackpressureAction::Close) => return Some(Close::Slow { retry_ms: retry_ms() }),
                 }
             }
             let mut slices = [IoSlice::new(&[]); SLICES_MAX];
             let mut used = 0;
-            let most = if self.receives_events() && !skips { SLICES_MAX } else { 0 };
-            let room_frames = ring.frames_from(self.cursor, deflate).take(most);
+            let max = if self.receives_events() && !skip { SLICES_MAX } else { 0 };
+            let room_frames = ring_buffer.frames_from(self.cursor, deflate).take(max);
             for (slice, bytes) in slices.iter_mut().zip(self.unsent.iter().chain(room_frames)) {
                 *slice = IoSlice::new(bytes);
                 used += 1;
             }
-            let outcome = match &slices[..used] {
+            let result = match &slices[..used] {
                 [] => return self.on_all_written(),
                 slices => self.send(slices),
             };
-            count(&tally.sends, 1);
-            match outcome {
+            count(&counters.sends, 1);
+            match result {
                 Ok(written) => {
-                    count(&tally.sent_bytes, written as u64);
+                    count(&counters.sent_bytes, written as u64);
                     self.stalled_since = None;
-                    self.advance(written, ring);
+                    self.advance(written, ring_buffer);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    count(&tally.blocked_writes, 1);
+                    count(&counters.blocked_writes, 1);
                     self.is_blocked = true;
                     self.stalled_since.get_or_insert(now);
                     self.backpressure.record_stall(now);
@@ -227,14 +228,15 @@ impl ConnectionWriter {
                     return None;
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(_) => self.end(),
+                Err(_) => self.finish(),
             }
         }
         None
     }
 
-    /// Straight to the kernel: what the runtime thinks of the socket is one more place in memory to wait for. Only a
-    /// socket that would block is asked about through the runtime, which has to know to tell when it does not.
+    /// Writes straight to the kernel: checking the runtime's state of the socket first would read one more place in
+    /// memory. Only a write that would block is repeated through the runtime, which then knows that it has to report
+    /// when the socket is writable.
     fn send(&self, slices: &[IoSlice]) -> std::io::Result<usize> {
         let socket = SockRef::from(&*self.socket);
         let sent = match slices {
@@ -247,8 +249,8 @@ impl ConnectionWriter {
         }
     }
 
-    fn take_private_frames(&mut self, most: usize) {
-        while self.has_private_frames && self.unsent.len() < most {
+    fn take_private_frames(&mut self, max: usize) {
+        while self.has_private_frames && self.unsent.len() < max {
             match self.member.pop_frame() {
                 Some(frame) => self.unsent.push_back(frame),
                 None => self.has_private_frames = false,
@@ -256,7 +258,7 @@ impl ConnectionWriter {
         }
     }
 
-    fn advance(&mut self, mut written: usize, ring: &RingBuffer) {
+    fn advance(&mut self, mut written: usize, ring_buffer: &RingBuffer) {
         while let Some(first) = self.unsent.front_mut() {
             if written < first.len() {
                 first.advance(written);
@@ -268,7 +270,7 @@ impl ConnectionWriter {
             self.is_partly_written = false;
         }
         self.unsent = VecDeque::new();
-        for frame in ring.frames_from(self.cursor, self.deflate) {
+        for frame in ring_buffer.frames_from(self.cursor, self.deflate) {
             if written == 0 {
                 return;
             }
@@ -282,33 +284,35 @@ impl ConnectionWriter {
         }
     }
 
-    /// After the close frame nothing follows: the client sees the end of the stream, its task waits for the client's.
+    /// Nothing follows the close frame: the client sees the end of the stream, and its task waits for the client's
+    /// close.
     fn on_all_written(&mut self) -> Option<Close> {
         self.stalled_since = None;
         if self.close_deadline.is_some() {
             let _ = SockRef::from(&*self.socket).shutdown(std::net::Shutdown::Write);
-            self.end();
+            self.finish();
         }
         None
     }
 
     /// The writer is done with this socket.
-    pub fn end(&mut self) {
-        self.over = true;
+    pub fn finish(&mut self) {
+        self.is_finished = true;
         self.member.mark_ended();
     }
 
-    /// Gives up at once; the kernel forgets what it could not deliver.
+    /// Closes at once; the kernel drops what it could not deliver.
     fn abort(&mut self) {
         let socket = SockRef::from(&*self.socket);
         let _ = socket.set_linger(Some(std::time::Duration::ZERO));
         let _ = socket.shutdown(std::net::Shutdown::Both);
-        self.end();
+        self.finish();
     }
 
-    /// What time does to a line. `Some` when it is time to close; `true` when there is something to write.
+    /// Checks the connection's deadlines. Returns `Some` when it has to be closed, and `true` when there is something
+    /// to write.
     pub fn check_deadlines(&mut self, now: Millis) -> (Option<Close>, bool) {
-        if self.over {
+        if self.is_finished {
             return (None, false);
         }
         if let Some(until) = self.close_deadline {
@@ -328,12 +332,12 @@ impl ConnectionWriter {
             let waited = self.joined_at + HELLO_DEADLINE_MS <= now;
             return (waited.then(|| Close::Overload { retry_ms: retry_ms() }), false);
         }
-        if let Some((_, within_ms)) = self.moving.filter(|(at, _)| *at <= now) {
+        if let Some((_, close_after_ms)) = self.moving.filter(|(at, _)| *at <= now) {
             self.moving = None;
-            // Clients come after any part of this: half of the time is left to come in somewhere else.
-            self.unsent.push_back(server::moving(within_ms / 2).into_bytes());
-            if now + within_ms < self.expires.0 {
-                self.expires = (now + within_ms, Close::Moving { retry_ms: retry_ms() });
+            // Clients reconnect after any part of this time: half of it is left for them to join elsewhere.
+            self.unsent.push_back(server::moving(close_after_ms / 2).into_bytes());
+            if now + close_after_ms < self.expires.0 {
+                self.expires = (now + close_after_ms, Close::Moving { retry_ms: retry_ms() });
             }
             return (None, true);
         }

@@ -1,4 +1,4 @@
-//! Helpers for tests with real sockets: a room's viewers on loopback, and what they read.
+//! Helpers for tests with real sockets: viewers of a room on loopback, and what they read.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +30,7 @@ pub enum ServerOutput {
 pub struct TestClient {
     pub socket: TcpStream,
     bytes: Vec<u8>,
-    /// How many frames came deflated.
+    /// How many frames were deflated.
     pub deflated: usize,
 }
 
@@ -39,15 +39,15 @@ impl TestClient {
         Self { socket, bytes: Vec::new(), deflated: 0 }
     }
 
-    /// The next thing the server sent; fails the test when nothing comes for ten seconds.
+    /// The next thing the server sent; fails the test when nothing arrives for ten seconds.
     pub async fn next(&mut self) -> ServerOutput {
-        tokio::time::timeout(Duration::from_secs(10), self.read()).await.expect("the server says something")
+        tokio::time::timeout(Duration::from_secs(10), self.read()).await.expect("the server sends something")
     }
 
     async fn read(&mut self) -> ServerOutput {
         loop {
-            if let Some(seen) = self.parse() {
-                return seen;
+            if let Some(output) = self.parse() {
+                return output;
             }
             match self.socket.read_buf(&mut self.bytes).await {
                 Ok(0) | Err(_) if self.bytes.is_empty() => return ServerOutput::End,
@@ -58,12 +58,12 @@ impl TestClient {
     }
 
     fn parse(&mut self) -> Option<ServerOutput> {
-        let short = usize::from(*self.bytes.get(1)?);
-        assert!(short < 128, "server frames are unmasked");
-        let (head, length) = match short {
+        let length_byte = usize::from(*self.bytes.get(1)?);
+        assert!(length_byte < 128, "server frames are unmasked");
+        let (head, length) = match length_byte {
             126 => (4, usize::from(u16::from_be_bytes(self.bytes.get(2..4)?.try_into().unwrap()))),
             127 => (10, u64::from_be_bytes(self.bytes.get(2..10)?.try_into().unwrap()) as usize),
-            short => (2, short),
+            length_byte => (2, length_byte),
         };
         let payload = self.bytes.get(head..head + length)?.to_vec();
         let first = self.bytes[0];
@@ -92,12 +92,12 @@ impl TestClient {
         }
     }
 
-    /// Reads up to the close frame and the end of the stream; says the code.
+    /// Reads up to the close frame and the end of the stream. Returns the code.
     pub async fn close_code(&mut self) -> u16 {
         let code = loop {
             match self.next().await {
                 ServerOutput::Close(code) => break code,
-                ServerOutput::End | ServerOutput::Cut => panic!("cut without a close frame"),
+                ServerOutput::End | ServerOutput::Cut => panic!("aborted without a close frame"),
                 _ => {}
             }
         };
@@ -109,7 +109,7 @@ impl TestClient {
         self.socket.write_all(&Self::frame(first, payload)).await.unwrap();
     }
 
-    /// As a client writes it, masked with zeros.
+    /// A frame as a client writes it, masked with zeros.
     pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
         let mut frame = vec![first];
         match payload.len() {
@@ -125,7 +125,8 @@ impl TestClient {
     }
 }
 
-/// A connection's two ends. The client's receive buffer is small, so that a client that does not read soon blocks.
+/// The two ends of a connection. The client's receive buffer is small, so that a client that does not read blocks the
+/// server soon.
 pub async fn pair() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = tokio::net::TcpSocket::new_v4().unwrap();
@@ -141,7 +142,7 @@ pub fn actor(user: &str, role: Role) -> Actor {
     Actor { user: UserId::parse(user).unwrap(), name: Name::parse(user).unwrap(), role, stream: None, expires_at: None }
 }
 
-/// A viewer in the room; its seat is tended as a session would. Aborting the task leaves.
+/// A viewer in the room; its subscription is polled as a session would. Aborting the task leaves the room.
 pub struct TestViewer {
     pub client: TestClient,
     pub member: Arc<super::Member>,
@@ -154,13 +155,13 @@ pub async fn join(
     session: Option<&str>,
     position: Option<StreamPosition>,
 ) -> TestViewer {
-    join_as(room, |joining| JoinRequest { actor, session: session.map(str::to_owned), position, ..joining }).await
+    join_as(room, |request| JoinRequest { actor, session: session.map(str::to_owned), position, ..request }).await
 }
 
-/// The same, whatever else there is to say about it.
+/// Joins with any change to the request.
 pub async fn join_as(room: &Arc<Room>, change: impl FnOnce(JoinRequest) -> JoinRequest) -> TestViewer {
     let (server, client) = pair().await;
-    let joining = change(JoinRequest {
+    let request = change(JoinRequest {
         socket: Arc::new(server),
         actor: actor("guest", Role::Guest),
         session: None,
@@ -170,9 +171,9 @@ pub async fn join_as(room: &Arc<Room>, change: impl FnOnce(JoinRequest) -> JoinR
         deflate: false,
         is_overlay: false,
     });
-    let seat: Subscription = room.join(joining).unwrap_or_else(|close: Close| panic!("{close:?}"));
-    let member = seat.member().clone();
-    let task = tokio::spawn(async move { seat.run().await });
+    let subscription: Subscription = room.join(request).unwrap_or_else(|close: Close| panic!("{close:?}"));
+    let member = subscription.member().clone();
+    let task = tokio::spawn(async move { subscription.run().await });
     TestViewer { client: TestClient::new(client), member, task }
 }
 
@@ -196,10 +197,13 @@ pub fn urgent() -> EncodedEvent {
 }
 
 pub fn seqs(frame: &Value) -> Vec<u64> {
-    frame["events"].as_array().map(|all| all.iter().map(|e| e["seq"].as_u64().unwrap()).collect()).unwrap_or_default()
+    frame["events"]
+        .as_array()
+        .map(|all| all.iter().map(|event| event["seq"].as_u64().unwrap()).collect())
+        .unwrap_or_default()
 }
 
-/// Waits for what other tasks are about to bring about.
+/// Waits for something that other tasks are about to do.
 pub async fn until(what: &str, mut done: impl FnMut() -> bool) {
     for _ in 0..2_000 {
         if done() {
@@ -210,7 +214,7 @@ pub async fn until(what: &str, mut done: impl FnMut() -> bool) {
     panic!("never: {what}");
 }
 
-/// Lets a clock set by hand run until something is there.
+/// Advances the manual clock until the condition is true.
 pub async fn run_until(clock: &crate::clock::Clock, step: Millis, what: &str, mut done: impl FnMut() -> bool) {
     until(what, || {
         clock.advance(step);

@@ -1,10 +1,11 @@
-//! What waits for a room's writer. Every part has a bound and a plan for when it is reached:
+//! The inbox of a room's writer. Every part has a limit and a rule for when it is reached:
 //!
-//! - events: 2,048 or 256 KiB, then [`super::Room::log`] waits (before the room has begun: the oldest are dropped)
-//! - values: one per key, the newest
-//! - arrivals: 8,192, then "overload, come back"
-//! - sessions that came in anywhere: 1,024 batches, then the oldest are forgotten
-//! - members who want something: each at most once
+//! - events: 2,048 or 256 KiB, then [`super::Room::append_events`] waits (before the first sync: the oldest are
+//!   dropped)
+//! - state values: one per key, the newest
+//! - joins: 8,192, then they are refused with "overload, come back"
+//! - announced joins of all nodes: 1,024 batches, then the oldest are dropped
+//! - notified members: each at most once
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -20,7 +21,7 @@ const EVENT_QUEUE_MAX: usize = 2_048;
 const EVENT_QUEUE_BYTES_MAX: usize = 256 * 1024;
 const JOIN_QUEUE_MAX: usize = 8_192;
 const JOIN_NOTICE_QUEUE_MAX: usize = 1_024;
-/// A room without seats lives this long, and the node hears of its stream.
+/// A room without connections lives this long; until then the node stays subscribed to its stream.
 pub const IDLE_TIMEOUT_MS: Millis = 30_000;
 
 pub struct Inbox {
@@ -37,14 +38,14 @@ pub struct Inbox {
     notified: VecDeque<Arc<Member>>,
     pub remote_viewers: Option<u64>,
     pub drain: Option<DrainPlan>,
-    /// Seats handed out and not dropped yet.
+    /// Subscriptions that were handed out and not dropped yet.
     connections: usize,
-    /// When it last had a seat, or was opened.
+    /// When it last had a connection, or was opened.
     last_used_at: Millis,
     is_closed: bool,
 }
 
-/// What must reach the writer in the order it came.
+/// Input that must reach the writer in the order in which it arrived.
 pub enum OrderedInput {
     Sync { position: StreamPosition, recent: Vec<(u64, EncodedEvent)> },
     Events { epoch: Arc<str>, first_seq: u64, events: Vec<EncodedEvent> },
@@ -55,7 +56,7 @@ pub struct PendingJoin {
     pub hello_request: HelloRequest,
 }
 
-/// Sessions that came in, by their digest and the number of their arrival on their node.
+/// Announced joins: the digest of each session, and the number of its join on its node.
 pub struct JoinNotice {
     pub sessions: Vec<(SessionDigest, u64)>,
     pub is_local: bool,
@@ -66,7 +67,7 @@ pub enum EnqueueResult {
     Full,
 }
 
-/// How a room is emptied.
+/// How a room is drained.
 #[derive(Clone, Copy)]
 pub struct DrainPlan {
     pub spread_ms: Millis,
@@ -85,7 +86,7 @@ pub struct InboxBatch {
     pub drain: Option<DrainPlan>,
     pub is_closed: bool,
     pub has_freed_space: bool,
-    /// Events stayed behind for want of space.
+    /// Events stayed in the inbox because the frame has no space for them.
     pub has_more: bool,
 }
 
@@ -110,18 +111,18 @@ impl Inbox {
         }
     }
 
-    pub fn begin(&mut self, position: StreamPosition, state: Vec<StateChange>, recent: Vec<(u64, EncodedEvent)>) {
+    pub fn sync(&mut self, position: StreamPosition, state: Vec<StateChange>, recent: Vec<(u64, EncodedEvent)>) {
         if self.is_closed {
             return;
         }
         for change in state {
             self.set_state(change, false);
         }
-        let begin = OrderedInput::Sync { position, recent };
-        // Events that came while the position was being looked up follow it; the writer drops what it covers.
+        let input = OrderedInput::Sync { position, recent };
+        // Events that arrived while the position was read come after it; the writer drops those that it covers.
         match self.is_synced {
-            true => self.ordered.push_back(begin),
-            false => self.ordered.push_front(begin),
+            true => self.ordered.push_back(input),
+            false => self.ordered.push_front(input),
         }
         self.is_synced = true;
     }
@@ -151,11 +152,11 @@ impl Inbox {
         EnqueueResult::Accepted
     }
 
-    pub fn set_state(&mut self, change: StateChange, urgent: bool) {
+    pub fn set_state(&mut self, change: StateChange, is_urgent: bool) {
         if self.is_closed {
             return;
         }
-        self.is_urgent |= urgent;
+        self.is_urgent |= is_urgent;
         self.oldest_since.get_or_insert_with(Instant::now);
         match self.changes.entry(change.key()) {
             std::collections::hash_map::Entry::Occupied(mut old) => {
@@ -163,36 +164,36 @@ impl Inbox {
                     old.insert(change);
                 }
             }
-            std::collections::hash_map::Entry::Vacant(place) => {
-                place.insert(change);
+            std::collections::hash_map::Entry::Vacant(entry) => {
+                entry.insert(change);
             }
         }
     }
 
-    pub fn join(&mut self, arrival: PendingJoin) -> bool {
+    pub fn join(&mut self, join: PendingJoin) -> bool {
         if self.is_closed || JOIN_QUEUE_MAX <= self.pending_joins.len() {
             return false;
         }
-        self.pending_joins.push(arrival);
+        self.pending_joins.push(join);
         self.connections += 1;
         true
     }
 
-    pub fn push_join_notice(&mut self, arrivals: JoinNotice) {
+    pub fn push_join_notice(&mut self, notice: JoinNotice) {
         if self.is_closed {
             return;
         }
         if self.join_notices.len() == JOIN_NOTICE_QUEUE_MAX {
             self.join_notices.pop_front();
         }
-        self.join_notices.push_back(arrivals);
+        self.join_notices.push_back(notice);
     }
 
     pub fn has_connections(&self) -> bool {
         self.connections > 0
     }
 
-    /// Events that wait, and seats.
+    /// Waiting events, and connections.
     pub fn load(&self) -> (usize, usize) {
         (self.events, self.connections)
     }
@@ -208,7 +209,7 @@ impl Inbox {
         }
     }
 
-    /// Somebody is about to join; says no when it is too late for that.
+    /// Marks the room as used because a client is about to join. Returns `false` when it is closed already.
     pub fn touch(&mut self, now: Millis) -> bool {
         self.last_used_at = now;
         !self.is_closed
@@ -222,12 +223,12 @@ impl Inbox {
         self.is_closed
     }
 
-    /// Closes from outside: the writer lets everybody go.
-    pub fn shut(&mut self) {
+    /// Closes from outside: the writer disconnects all viewers.
+    pub fn request_close(&mut self) {
         self.is_closed = true;
     }
 
-    /// Nothing goes in any more. What waits is freed here: it may hold the room itself.
+    /// Nothing is accepted any more. What waits is freed here, because it may hold a reference to the room itself.
     pub fn close(&mut self) -> Vec<PendingJoin> {
         self.is_closed = true;
         self.ordered.clear();
@@ -237,9 +238,10 @@ impl Inbox {
         std::mem::take(&mut self.pending_joins)
     }
 
-    /// `space`: how many bytes of events the next frame can still take; more stay here, unless something is urgent.
+    /// `space`: how many bytes of events the next frame can still take; the rest stays here, unless something is
+    /// urgent.
     pub fn take(&mut self, space: usize) -> InboxBatch {
-        let mut turn = InboxBatch {
+        let mut batch = InboxBatch {
             ordered: Vec::new(),
             changes: Vec::new(),
             is_urgent: std::mem::take(&mut self.is_urgent),
@@ -253,23 +255,23 @@ impl Inbox {
             has_more: false,
         };
         if self.is_synced {
-            turn.changes.extend(self.changes.drain().map(|(_, change)| change));
+            batch.changes.extend(self.changes.drain().map(|(_, change)| change));
             let before = self.event_bytes;
-            while turn.is_urgent || before - self.event_bytes < space {
+            while batch.is_urgent || before - self.event_bytes < space {
                 let Some(next) = self.pop() else { break };
-                turn.ordered.push(next);
+                batch.ordered.push(next);
             }
-            turn.has_freed_space |= !turn.ordered.is_empty();
-            turn.has_more = !self.ordered.is_empty();
+            batch.has_freed_space |= !batch.ordered.is_empty();
+            batch.has_more = !self.ordered.is_empty();
             // What stays behind has waited about as long.
-            turn.oldest_since = if turn.has_more { self.oldest_since } else { self.oldest_since.take() };
+            batch.oldest_since = if batch.has_more { self.oldest_since } else { self.oldest_since.take() };
         }
-        turn
+        batch
     }
 
-    /// Members who want something, a few at a time so that the walk goes on.
-    pub fn take_notified(&mut self, most: usize) -> Vec<Arc<Member>> {
-        let taken = self.notified.drain(..most.min(self.notified.len())).collect();
+    /// Takes notified members, a few at a time so that the broadcast continues.
+    pub fn take_notified(&mut self, max: usize) -> Vec<Arc<Member>> {
+        let taken = self.notified.drain(..max.min(self.notified.len())).collect();
         if self.notified.is_empty() {
             self.notified.shrink_to(64);
         }

@@ -1,4 +1,4 @@
-//! Coming and going: seats, hello, what time does to a viewer, and leaving.
+//! Joining and leaving: new connections, hello, checks of each connection's deadlines, and removal.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,62 +16,63 @@ use crate::domain::Millis;
 use crate::protocol::{Close, HelloHead, HelloTail, deflate, server};
 
 const CHECK_INTERVAL_MS: Millis = 500;
-/// A client may be ahead of this node by what is still on its way here.
+/// A client may be ahead of this node by the events that are still on their way here.
 const AHEAD_WAIT_MS: Millis = 1_000;
 const HELLO_TAILS_MAX: usize = 64;
-/// After this the bus must have told that one came in; if it did not, it was away.
+/// The broker must have announced a join after this time; if it has not, it was unavailable.
 const JOIN_CONFIRM_TIMEOUT_MS: Millis = 5_000;
-/// Some milliseconds of work each.
+/// Each is some milliseconds of work.
 const HELLOS_PER_TURN: usize = 4 * SENDS_PER_YIELD;
 const REMOVALS_PER_TURN: usize = 4 * SENDS_PER_YIELD;
 
-/// How one goes on who comes in.
+/// How a client that joins catches up.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ResumePath {
-    /// With what the ring has after this.
+    /// With the events in the ring buffer after this number.
     Ring(u64),
-    /// The same, after so many events of history.
+    /// The same, after this many events of history.
     History(usize),
     Snapshot,
 }
 
 impl RoomWriter {
-    pub(super) fn add_connection(&mut self, arrival: PendingJoin, now: Millis) {
-        let member = arrival.member.clone();
+    pub(super) fn add_connection(&mut self, join: PendingJoin, now: Millis) {
+        let member = join.member.clone();
         if member.has_left() {
             return;
         }
-        if let Some(who) = member.session_digest
-            && let Some(older) = self.sessions.insert(who, member.clone())
-            && let Some(place) = self.index_of(&older)
+        if let Some(session) = member.session_digest
+            && let Some(older) = self.sessions.insert(session, member.clone())
+            && let Some(index) = self.index_of(&older)
         {
-            self.close_connection(place, Close::Replaced, now);
+            self.close_connection(index, Close::Replaced, now);
         }
-        let mut line = ConnectionWriter::new(arrival, now);
+        let mut connection = ConnectionWriter::new(join, now);
         self.deflate_connections += usize::from(member.deflate);
-        line.moving = self.drain_until.map(|(until, drain)| (moving_at(now, until), drain.close_after_ms));
-        self.audience += usize::from(line.is_counted);
+        connection.moving = self.drain_until.map(|(until, drain)| (moving_at(now, until), drain.close_after_ms));
+        self.audience += usize::from(connection.is_counted);
         member.writer_index.store(self.connections.len(), Ordering::Relaxed);
-        self.connections.push(line);
+        self.connections.push(connection);
         self.awaiting_hello.push_back(member.clone());
-        // It may have been told to close before it had a line.
+        // Its close may have been requested before it had a connection writer.
         self.serve(&member, now);
     }
 
-    /// Sessions that came in somewhere, in the order in which all nodes hear of them. Ours that was heard of before is the
-    /// older one; ours that was not yet is heard of later, and then the other node lets its own go.
-    pub(super) fn receive_joins(&mut self, arrivals: &JoinNotice, now: Millis) {
-        for (who, number) in &arrivals.sessions {
-            let Some(member) = self.sessions.get(who).cloned() else { continue };
-            if arrivals.is_local {
-                if member.join_number == *number {
+    /// Handles sessions that joined anywhere, in the order that is the same on all nodes. A local connection whose own
+    /// join was announced before is the older one and is closed. One whose join was not announced yet is newer: its
+    /// join is announced later, and then the other node closes its own.
+    pub(super) fn receive_joins(&mut self, notice: &JoinNotice, now: Millis) {
+        for (session, join_number) in &notice.sessions {
+            let Some(member) = self.sessions.get(session).cloned() else { continue };
+            if notice.is_local {
+                if member.join_number == *join_number {
                     member.is_join_confirmed.store(true, Ordering::Relaxed);
                 }
-            } else if let Some(place) = self.index_of(&member)
+            } else if let Some(index) = self.index_of(&member)
                 && (member.is_join_confirmed.load(Ordering::Relaxed)
-                    || self.connections[place].joined_at + JOIN_CONFIRM_TIMEOUT_MS < now)
+                    || self.connections[index].joined_at + JOIN_CONFIRM_TIMEOUT_MS < now)
             {
-                self.close_connection(place, Close::Replaced, now);
+                self.close_connection(index, Close::Replaced, now);
             }
         }
     }
@@ -79,10 +80,12 @@ impl RoomWriter {
     pub(super) fn drain(&mut self, now: Millis, drain: DrainPlan) {
         let until = now + drain.spread_ms;
         self.drain_until = Some((until, drain));
-        self.connections.iter_mut().for_each(|line| line.moving = Some((moving_at(now, until), drain.close_after_ms)));
+        self.connections
+            .iter_mut()
+            .for_each(|connection| connection.moving = Some((moving_at(now, until), drain.close_after_ms)));
     }
 
-    /// Says hello to those who came in, some each turn: a crowd coming in does not hold up what the room says.
+    /// Sends hello to new connections, a limited number per turn: a join storm does not delay the broadcast.
     pub(super) async fn send_hellos(&mut self) {
         if !self.is_synced || self.awaiting_hello.is_empty() {
             return;
@@ -91,24 +94,28 @@ impl RoomWriter {
         for turn in 1..=HELLOS_PER_TURN {
             let Some(member) = self.awaiting_hello.pop_front() else { break };
             let now = self.clock.now();
-            let Some(place) = self.index_of(&member) else { continue };
-            let line = &self.connections[place];
-            let Some(wants) = line.pending_hello.as_ref().filter(|_| !line.is_closing()) else { continue };
-            let way = match self.ring_buffer.resume(wants.position.as_ref()) {
+            let Some(index) = self.index_of(&member) else { continue };
+            let connection = &self.connections[index];
+            let Some(hello_request) = connection.pending_hello.as_ref().filter(|_| !connection.is_closing()) else {
+                continue;
+            };
+            let path = match self.ring_buffer.resume(hello_request.position.as_ref()) {
                 Resume::After(seq) => ResumePath::Ring(seq),
-                Resume::Ahead if now < line.joined_at + AHEAD_WAIT_MS => {
+                Resume::Ahead if now < connection.joined_at + AHEAD_WAIT_MS => {
                     ahead.push(member);
                     continue;
                 }
                 Resume::Ahead | Resume::Unrecoverable => {
-                    let asked =
-                        wants.position.as_ref().filter(|asked| asked.epoch == self.ring_buffer.position().epoch);
+                    let asked = hello_request
+                        .position
+                        .as_ref()
+                        .filter(|asked| asked.epoch == self.ring_buffer.position().epoch);
                     asked
-                        .and_then(|asked| self.ring_buffer.history_bridge(asked, &wants.missed))
+                        .and_then(|asked| self.ring_buffer.history_bridge(asked, &hello_request.missed))
                         .map_or(ResumePath::Snapshot, ResumePath::History)
                 }
             };
-            self.send_hello(place, way, now);
+            self.send_hello(index, path, now);
             if turn % SENDS_PER_YIELD == 0 {
                 self.serve_notified_batch();
                 tokio::task::yield_now().await;
@@ -120,20 +127,25 @@ impl RoomWriter {
         self.awaiting_hello.extend(ahead);
     }
 
-    fn send_hello(&mut self, place: usize, way: ResumePath, now: Millis) {
-        let tally = &self.room.counters;
-        let asked = self.connections[place].pending_hello.as_ref().is_some_and(|wants| wants.position.is_some());
-        let greeted = match way {
-            ResumePath::Snapshot if asked => &tally.unrecovered,
-            ResumePath::Snapshot => &tally.first_joins,
-            ResumePath::Ring(_) | ResumePath::History(_) => &tally.resumed,
+    fn send_hello(&mut self, index: usize, path: ResumePath, now: Millis) {
+        let counters = &self.room.counters;
+        let asked = self.connections[index]
+            .pending_hello
+            .as_ref()
+            .is_some_and(|hello_request| hello_request.position.is_some());
+        let counter = match path {
+            ResumePath::Snapshot if asked => &counters.unrecovered,
+            ResumePath::Snapshot => &counters.first_joins,
+            ResumePath::Ring(_) | ResumePath::History(_) => &counters.resumed,
         };
-        count(greeted, 1);
-        let tail = match way {
+        count(counter, 1);
+        let tail = match path {
             ResumePath::History(length) => {
-                count(&tally.resumed_from_history, 1);
-                let missed =
-                    self.connections[place].pending_hello.as_ref().map_or(&[][..], |wants| &wants.missed[..length]);
+                count(&counters.resumed_from_history, 1);
+                let missed = self.connections[index]
+                    .pending_hello
+                    .as_ref()
+                    .map_or(&[][..], |hello_request| &hello_request.missed[..length]);
                 let reached = missed.last().map_or(0, |(seq, _)| *seq);
                 let StreamPosition { epoch, seq } = self.ring_buffer.position();
                 let events = missed.iter().chain(self.ring_buffer.events_after(reached));
@@ -142,20 +154,20 @@ impl RoomWriter {
             ResumePath::Ring(seq) => self.hello_tail(Some(seq)),
             ResumePath::Snapshot => self.hello_tail(None),
         };
-        let line = &mut self.connections[place];
-        line.is_sampled = line.is_counted && self.sample_size < SAMPLE_MAX;
-        if line.is_sampled {
+        let connection = &mut self.connections[index];
+        connection.is_sampled = connection.is_counted && self.sample_size < SAMPLE_MAX;
+        if connection.is_sampled {
             self.sample_size += 1;
-            self.room.request_receipt(&line.member, now);
+            self.room.request_receipt(&connection.member, now);
         }
-        let you = line.pending_hello.as_ref().map_or(&[][..], |wants| &wants.you);
-        let greeting = HelloHead { recovered: way != ResumePath::Snapshot, now, you, receipts: line.is_sampled };
-        let hello = server::hello(&greeting, &tail, line.member.deflate);
-        line.start(hello, self.ring_buffer.head());
-        self.write_to(place, now);
+        let you = connection.pending_hello.as_ref().map_or(&[][..], |hello_request| &hello_request.you);
+        let head = HelloHead { recovered: path != ResumePath::Snapshot, now, you, receipts: connection.is_sampled };
+        let hello = server::hello(&head, &tail, connection.member.deflate);
+        connection.start(hello, self.ring_buffer.head());
+        self.write_to(index, now);
     }
 
-    /// The part of hello that is the same for all who go on from the same position.
+    /// The part of hello that all clients that resume from the same position share.
     fn hello_tail(&mut self, from: Option<u64>) -> HelloTail {
         if let Some(tail) = self.hello_tails.get(&from) {
             return tail.clone();
@@ -168,8 +180,8 @@ impl RoomWriter {
             Some(from) => server::hello_tail(epoch, *seq, self.ring_buffer.events_after(from), &self.state),
             None => server::hello_tail(epoch, *seq, self.ring_buffer.recent(), &self.state),
         };
-        let packed = if self.deflate_connections > 0 { deflate::compress(&plain).map(Bytes::from) } else { None };
-        let tail = HelloTail { plain: plain.into(), compressed: packed };
+        let compressed = if self.deflate_connections > 0 { deflate::compress(&plain).map(Bytes::from) } else { None };
+        let tail = HelloTail { plain: plain.into(), compressed };
         self.hello_tails.insert(from, tail.clone());
         tail
     }
@@ -182,40 +194,40 @@ impl RoomWriter {
         self.next_check_at = now + CHECK_INTERVAL_MS;
         self.ring_buffer.trim(now);
         self.room.set_oldest_position(&self.ring_buffer.position().epoch, self.ring_buffer.oldest());
-        let mut acts = 0;
-        for place in 0..self.connections.len() {
-            let line = &mut self.connections[place];
-            match line.check_deadlines(now) {
-                (Some(close), _) => self.close_connection(place, close, now),
-                (None, true) if !line.is_blocked() => self.write_to(place, now),
-                _ if line.over => self.closed.push(line.member.clone()),
+        let mut served = 0;
+        for index in 0..self.connections.len() {
+            let connection = &mut self.connections[index];
+            match connection.check_deadlines(now) {
+                (Some(close), _) => self.close_connection(index, close, now),
+                (None, true) if !connection.is_blocked() => self.write_to(index, now),
+                _ if connection.is_finished => self.closed.push(connection.member.clone()),
                 _ => continue,
             }
-            acts += 1;
-            if acts == SENDS_PER_YIELD {
-                acts = 0;
+            served += 1;
+            if served == SENDS_PER_YIELD {
+                served = 0;
                 tokio::task::yield_now().await;
             }
         }
     }
 
-    /// Removes lines that are over, some each turn: closing a socket takes longer than writing to one.
+    /// Removes finished connections, a limited number per turn: closing a socket takes longer than writing to one.
     pub(super) fn remove_closed(&mut self) {
         for member in self.closed.split_off(self.closed.len().saturating_sub(REMOVALS_PER_TURN)) {
-            let Some(place) = self.index_of(&member) else { continue };
-            self.uncount(place);
-            if !self.connections.swap_remove(place).was_closed() {
+            let Some(index) = self.index_of(&member) else { continue };
+            self.uncount(index);
+            if !self.connections.swap_remove(index).was_closed() {
                 self.room.counters.closes.count_gone();
             }
             self.deflate_connections -= usize::from(member.deflate);
             member.writer_index.store(usize::MAX, Ordering::Relaxed);
-            if let Some(moved) = self.connections.get(place) {
-                moved.member.writer_index.store(place, Ordering::Relaxed);
+            if let Some(moved) = self.connections.get(index) {
+                moved.member.writer_index.store(index, Ordering::Relaxed);
             }
-            if let Some(who) = member.session_digest
-                && self.sessions.get(&who).is_some_and(|newest| Arc::ptr_eq(newest, &member))
+            if let Some(session) = member.session_digest
+                && self.sessions.get(&session).is_some_and(|newest| Arc::ptr_eq(newest, &member))
             {
-                self.sessions.remove(&who);
+                self.sessions.remove(&session);
             }
         }
         if !self.closed.is_empty() {

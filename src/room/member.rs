@@ -1,7 +1,7 @@
-//! One who is here: what the connection's own task and the room's writer share about them.
+//! A member of a room: what the connection's own task and the room's writer share.
 //!
-//! The connection's task reads, the writer writes; nobody else touches the socket. What is for one viewer alone goes
-//! through a small queue: 64 messages or 256 KiB, and a viewer who lets it fill up is sent away.
+//! The connection's task reads, the writer writes; nothing else touches the socket. Frames for one viewer alone go
+//! through a small private queue of 64 messages or 256 KiB; a viewer whose queue is full is disconnected.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
@@ -20,26 +20,27 @@ use crate::protocol::{Close, EncodedEvent, Frame};
 const PRIVATE_QUEUE_MAX: usize = 64;
 const PRIVATE_QUEUE_BYTES_MAX: usize = 256 * 1024;
 
-/// What one needs to take a seat.
+/// What a connection needs to join a room.
 pub struct JoinRequest {
     pub socket: Arc<TcpStream>,
     pub actor: Actor,
     /// The client's own random id: the newest connection with it wins.
     pub session: Option<String>,
-    /// Where the client was.
+    /// The client's position.
     pub position: Option<StreamPosition>,
-    /// What happened after that, as far as somebody other than the room knows; used when the room does not reach back.
+    /// The events after that position, from the broker's history; used when the ring buffer does not reach back far
+    /// enough.
     pub missed: Vec<(u64, EncodedEvent)>,
     /// The `you` of hello, as JSON.
     pub you: Bytes,
-    /// The client reads deflated frames.
+    /// The client accepts deflated frames.
     pub deflate: bool,
-    /// A picture of the show for the show itself, or a probe: nobody watches there.
+    /// A video overlay of the show itself, or a probe: it does not count as a viewer.
     pub is_overlay: bool,
 }
 
-/// Whose connection it is, as a digest: of the person and the session, of a guest by the session alone. Whoever reads it
-/// on the bus cannot take the session over.
+/// The digest of a user and a session, or for a guest of the session alone. Reading it in the broker does not allow
+/// anybody to take over the session.
 pub type SessionDigest = [u8; 16];
 
 fn session_digest(actor: &Actor, session: &str) -> SessionDigest {
@@ -55,31 +56,31 @@ pub struct HelloRequest {
     pub you: Bytes,
 }
 
-/// Somebody connected to a room. Replies and closing may be asked of it from any task, at any time.
+/// A connection in a room. Frames may be sent to it, and it may be closed, from any task at any time.
 pub struct Member {
     pub actor: Actor,
-    /// The session, and whose; what nodes tell each other of it.
+    /// The digest of the user and the session; nodes announce it to each other.
     pub session_digest: Option<SessionDigest>,
-    /// Which of this node's arrivals it is.
+    /// The number of this join on this node.
     pub join_number: u64,
-    /// All nodes have heard that it came in: whoever comes in after that is newer.
+    /// The broker has announced this join to all nodes: a connection that joins after that is newer.
     pub(super) is_join_confirmed: AtomicBool,
     pub(super) socket: Arc<TcpStream>,
     pub(super) deflate: bool,
-    /// One of the audience.
+    /// Counts as part of the audience.
     pub(super) is_counted: bool,
     pub(super) receipt_request: Mutex<ReceiptRequest>,
     room: Arc<Room>,
     queue: Mutex<PrivateQueue>,
-    /// Where the writer keeps this member's line.
+    /// The index of this member's connection writer in the room's writer.
     pub(super) writer_index: AtomicUsize,
     last_received_at: AtomicI64,
-    /// In the room's inbox already.
+    /// It is already in the room's inbox.
     is_notified: AtomicBool,
     has_left: AtomicBool,
     is_blocked: AtomicBool,
     is_ended: AtomicBool,
-    /// `blocked` or `ended` was set.
+    /// `is_blocked` or `is_ended` was set.
     changed: Notify,
 }
 
@@ -91,10 +92,10 @@ struct PrivateQueue {
 }
 
 impl Member {
-    pub(super) fn new(room: Arc<Room>, joining: JoinRequest) -> (Arc<Self>, HelloRequest) {
-        let JoinRequest { socket, actor, session, position, missed, you, deflate, is_overlay: overlay } = joining;
+    pub(super) fn new(room: Arc<Room>, request: JoinRequest) -> (Arc<Self>, HelloRequest) {
+        let JoinRequest { socket, actor, session, position, missed, you, deflate, is_overlay } = request;
         let member = Arc::new(Self {
-            is_counted: actor.role.is_audience() && !overlay,
+            is_counted: actor.role.is_audience() && !is_overlay,
             session_digest: session.map(|session| session_digest(&actor, &session)),
             actor,
             is_join_confirmed: AtomicBool::new(false),
@@ -119,7 +120,7 @@ impl Member {
         self.room.stream
     }
 
-    /// Sends a frame to this viewer alone, before anything the room says next.
+    /// Sends a frame to this viewer alone, before the next broadcast.
     pub fn send(self: &Arc<Self>, frame: Frame) {
         {
             let mut queue = lock(&self.queue);
@@ -136,18 +137,19 @@ impl Member {
         self.notify();
     }
 
-    /// So much waits for this viewer that it should take some of it before it asks for more.
+    /// So many frames wait that the viewer should take some of them before it asks for more.
     pub fn is_queue_half_full(&self) -> bool {
         let queue = lock(&self.queue);
         PRIVATE_QUEUE_MAX / 2 <= queue.frames.len() || PRIVATE_QUEUE_BYTES_MAX / 2 <= queue.bytes
     }
 
-    /// Says that it has `offer` on the screen. Counts if it is one of the sample and was asked about this card.
+    /// The viewer reports that it has `offer` on the screen. Counts if the viewer is in the sample and was asked about
+    /// this offer.
     pub fn seen(&self, offer: OfferId) {
         self.room.record_receipt(self, offer);
     }
 
-    /// Ends the connection after what is queued; the first reason counts.
+    /// Closes the connection after what is queued; the first reason counts.
     pub fn close(self: &Arc<Self>, close: Close) {
         lock(&self.queue).close.get_or_insert(close);
         self.notify();
@@ -161,7 +163,7 @@ impl Member {
 
     // For the writer.
 
-    /// From here on a new poke comes again; read what it was about after this.
+    /// From now on a new notification is queued again; read what it was about after this.
     pub(super) fn clear_notified(&self) {
         self.is_notified.swap(false, Ordering::AcqRel);
     }
@@ -180,7 +182,7 @@ impl Member {
         lock(&self.queue).close
     }
 
-    /// Nothing more is taken for this viewer.
+    /// Accepts no more frames for this viewer.
     pub(super) fn close_queue(&self, close: Close) {
         let mut queue = lock(&self.queue);
         queue.close.get_or_insert(close);
@@ -200,7 +202,7 @@ impl Member {
         self.last_received_at.load(Ordering::Relaxed)
     }
 
-    /// The socket would block: the connection's task watches for the moment it does not.
+    /// The socket would block: the connection's task waits until it is writable.
     pub(super) fn mark_blocked(&self) {
         self.is_blocked.store(true, Ordering::Release);
         self.changed.notify_one();
@@ -213,7 +215,7 @@ impl Member {
     }
 }
 
-/// A place in a room, held by the connection's task; dropped means left.
+/// A session's subscription to a room, held by the connection's task; dropping it leaves the room.
 pub struct Subscription(Arc<Member>);
 
 impl Subscription {
@@ -225,19 +227,19 @@ impl Subscription {
         &self.0
     }
 
-    /// Something came in: the other side is alive.
+    /// Bytes were received: the client is alive.
     pub fn record_received(&self) {
         self.0.last_received_at.store(self.0.room.clock.now(), Ordering::Relaxed);
     }
 
-    /// Must be polled as long as the seat is held: takes the writing up again when a socket that would block can be
-    /// written to, also in a quiet room. Ready when the writer is done with the socket: closed, cut or broken.
+    /// Must be polled as long as the subscription is held: resumes writing when a blocked socket is writable again,
+    /// also in a quiet room. Ready when the writer is done with the socket, because it was closed, aborted or broken.
     pub async fn run(&self) {
         let member = &self.0;
         while !member.is_ended.load(Ordering::Acquire) {
             tokio::select! {
                 () = member.changed.notified() => {}
-                // Polled by hand: the runtime's own future for it is a hundred bytes more for every viewer.
+                // Polled by hand: the runtime's own future for it costs a hundred bytes more per viewer.
                 _ = std::future::poll_fn(|task| member.socket.poll_write_ready(task)), if member.is_blocked() => {
                     member.is_blocked.store(false, Ordering::Release);
                     member.notify();

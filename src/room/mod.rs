@@ -1,9 +1,9 @@
-//! The audience of one stream on this node: who is here, what they have seen, and the walk that writes to them.
+//! The audience of one stream on this node: its connections, their positions, and the broadcast that writes to them.
 //!
-//! A [`Room`] has one writer task that owns everything: the ring of encoded frames, the values of the state lane,
-//! and a cursor per viewer. Everybody else puts something into the room's bounded inbox and goes on. A viewer is no
-//! task and no queue: writing is a walk over sockets, because waking a task per viewer and frame costs 1.4 times that.
-//! Nothing here knows the store or the broker.
+//! A [`Room`] has one writer task that owns everything: the ring buffer of encoded frames, the values of the state
+//! lane, and a cursor per viewer. All other tasks put something into the room's bounded inbox and go on. A viewer has
+//! neither a task nor a queue for broadcasts: the writer iterates over the sockets, because waking a task per viewer
+//! and frame costs 1.4 times as much. Nothing here knows the store or the broker.
 
 pub mod member;
 pub mod receipts;
@@ -46,34 +46,34 @@ use inbox::{DrainPlan, EnqueueResult, Inbox, InboxBatch, JoinNotice};
 use receipts::Receipts;
 use rooms::ConnectedUsers;
 
-/// The audience of one stream on this node. All methods may be called from any task and return at once,
-/// except [`Room::log`], which waits while the room cannot keep up.
+/// The audience of one stream on this node. All methods may be called from any task and return at once, except
+/// [`Room::append_events`], which waits while the room cannot keep up.
 pub struct Room {
     pub stream: StreamId,
     clock: Clock,
     counters: Arc<RoomCounters>,
     users: Arc<ConnectedUsers>,
     inbox: std::sync::Mutex<Inbox>,
-    /// Something is in the inbox.
+    /// Wakes the writer: something is in the inbox.
     wake: Notify,
-    /// There is space in the inbox's log again.
+    /// The inbox has space for events again.
     space: Notify,
     viewers: AtomicUsize,
     viewers_shown: AtomicUsize,
     viewers_peak: AtomicUsize,
     receipts: std::sync::Mutex<Receipts>,
-    /// As far back as the ring answers resumes.
+    /// How far back the ring buffer can answer resumes.
     oldest_position: std::sync::Mutex<Option<StreamPosition>>,
 }
 
 impl Room {
-    fn new(stream: StreamId, clock: Clock, tally: Arc<RoomCounters>, people: Arc<ConnectedUsers>) -> Arc<Self> {
+    fn new(stream: StreamId, clock: Clock, counters: Arc<RoomCounters>, users: Arc<ConnectedUsers>) -> Arc<Self> {
         let inbox = std::sync::Mutex::new(Inbox::new(clock.now()));
         let room = Arc::new(Self {
             stream,
             clock,
-            counters: tally,
-            users: people,
+            counters,
+            users,
             inbox,
             wake: Notify::new(),
             space: Notify::new(),
@@ -87,16 +87,17 @@ impl Room {
         room
     }
 
-    /// Where the room stands: those who came before this wait for it, at most ten seconds. `recent` are the latest
-    /// events in order, numbered (0: said before this epoch); as far as they reach back without a hole they answer
-    /// resumes too. Called again (after the bus was lost), `recent` fills what was missed; what it cannot fill, or a
-    /// new epoch, gives everybody a snapshot.
-    pub fn begin(&self, position: StreamPosition, state: Vec<StateChange>, recent: Vec<(u64, EncodedEvent)>) {
-        self.with_inbox(|inbox| inbox.begin(position, state, recent));
+    /// Sets the position of the room. Viewers that joined before the first call wait for it, at most ten seconds.
+    /// `recent` are the latest events in order, numbered (0: from before this epoch). As far as they reach back without
+    /// a hole, clients can resume from them too. When it is called again (after a broker failure), `recent` fills what
+    /// was missed; if a hole remains, or the epoch is new, all viewers get a snapshot.
+    pub fn sync(&self, position: StreamPosition, state: Vec<StateChange>, recent: Vec<(u64, EncodedEvent)>) {
+        self.with_inbox(|inbox| inbox.sync(position, state, recent));
     }
 
-    /// Events of `epoch`, the first numbered `first_seq`. Repetitions are dropped; a hole or another epoch gives
-    /// everybody a snapshot. Waits while the room is behind; before [`Room::begin`] the oldest are dropped instead.
+    /// Appends events of `epoch`, the first numbered `first_seq`. Repeated events are dropped; a hole or another epoch
+    /// gives all viewers a snapshot. Waits while the room is behind. Before the first [`Room::sync`] the oldest events
+    /// are dropped instead.
     pub async fn append_events(&self, epoch: &str, first_seq: u64, events: Vec<EncodedEvent>) {
         let mut events = Some(events);
         loop {
@@ -110,46 +111,47 @@ impl Room {
         }
     }
 
-    /// A value of the state lane. Never waits: a newer value takes the place of the one that waits in the inbox.
-    pub fn set_state(&self, change: StateChange, urgent: bool) {
-        self.with_inbox(|inbox| inbox.set_state(change, urgent));
+    /// Sets a value of the state lane. Never waits: a newer value replaces the one that waits in the inbox.
+    pub fn set_state(&self, change: StateChange, is_urgent: bool) {
+        self.with_inbox(|inbox| inbox.set_state(change, is_urgent));
     }
 
-    /// How many watch this stream on other nodes; shown together with our own.
+    /// Sets how many viewers watch this stream on other nodes; shown together with our own.
     pub fn set_remote_viewers(&self, viewers: u64) {
         self.with_inbox(|inbox| inbox.remote_viewers = Some(viewers));
     }
 
-    /// Sessions that came in, here (`own`) or elsewhere, in the order in which every node hears of them: of each, the newest
-    /// connection stays.
-    pub fn receive_joins(&self, sessions: Vec<(SessionDigest, u64)>, own: bool) {
-        self.with_inbox(|inbox| inbox.push_join_notice(JoinNotice { sessions, is_local: own }));
+    /// Receives the sessions that joined, on this node (`is_local`) or on another, in the order that is the same on
+    /// every node. Of each session, the newest connection stays.
+    pub fn receive_joins(&self, sessions: Vec<(SessionDigest, u64)>, is_local: bool) {
+        self.with_inbox(|inbox| inbox.push_join_notice(JoinNotice { sessions, is_local }));
     }
 
-    /// Takes a seat. Dropping the [`Seat`] leaves. Refused with "come back" when too many are coming in at once.
-    pub fn join(self: &Arc<Self>, joining: JoinRequest) -> Result<Subscription, Close> {
-        let (member, wants) = Member::new(self.clone(), joining);
-        let taken =
-            self.with_inbox(|inbox| inbox.join(inbox::PendingJoin { member: member.clone(), hello_request: wants }));
-        if !taken {
+    /// Joins the room. Dropping the [`Subscription`] leaves it. Refused with "overload, come back" when too many
+    /// clients join at once.
+    pub fn join(self: &Arc<Self>, request: JoinRequest) -> Result<Subscription, Close> {
+        let (member, hello_request) = Member::new(self.clone(), request);
+        let accepted =
+            self.with_inbox(|inbox| inbox.join(inbox::PendingJoin { member: member.clone(), hello_request }));
+        if !accepted {
             return Err(Close::Overload { retry_ms: retry_ms() });
         }
         self.users.add(&member);
         Ok(Subscription::new(member))
     }
 
-    /// Tells everybody to move to another node, spread over `over_ms`; whoever is still here `within_ms` after they
-    /// were told is closed.
+    /// Asks all viewers to move to another node, spread over `spread_ms`. A viewer that is still here `close_after_ms`
+    /// after its request is closed.
     pub fn drain(&self, spread_ms: Millis, close_after_ms: Millis) {
         self.with_inbox(|inbox| inbox.drain = Some(DrainPlan { spread_ms, close_after_ms }));
     }
 
-    /// Somebody is still connected.
+    /// Whether anybody is connected.
     pub fn has_connections(&self) -> bool {
         lock(&self.inbox).has_connections()
     }
 
-    /// Can the room itself tell one who was there what happened since? If not, whoever keeps history is worth asking.
+    /// Whether the ring buffer itself can answer a resume from this position. If not, ask the broker's history.
     pub fn can_resume(&self, position: &StreamPosition) -> bool {
         let oldest = lock(&self.oldest_position);
         oldest.as_ref().is_some_and(|oldest| oldest.epoch == position.epoch && oldest.seq <= position.seq)
@@ -163,13 +165,13 @@ impl Room {
         }
     }
 
-    /// How far the pinned card has got, by what a sample of the viewers answers.
+    /// How many of the sampled viewers have seen the pinned offer, and how soon.
     pub fn pin_reach(&self) -> Option<PinReach> {
         lock(&self.receipts).reach()
     }
 
     fn request_receipt(&self, member: &Member, now: Millis) {
-        lock(&self.receipts).ask(&mut lock(&member.receipt_request), now);
+        lock(&self.receipts).request(&mut lock(&member.receipt_request), now);
     }
 
     fn record_receipt(&self, member: &Member, offer: OfferId) {
@@ -181,17 +183,17 @@ impl Room {
         lock(&self.receipts).withdraw(&mut lock(&member.receipt_request));
     }
 
-    /// Who watches on this node: connected, of the audience, each session once.
+    /// Viewers on this node: connected, part of the audience, each session counted once.
     pub fn viewers(&self) -> usize {
         self.viewers.load(Ordering::Relaxed)
     }
 
-    /// Who watches anywhere, as far as this node knows.
+    /// Viewers on all nodes, as far as this node knows.
     pub fn viewers_shown(&self) -> usize {
         self.viewers_shown.load(Ordering::Relaxed)
     }
 
-    /// The most there were anywhere since the room opened.
+    /// The most viewers on all nodes since the room opened.
     pub fn viewers_peak(&self) -> usize {
         self.viewers_peak.load(Ordering::Relaxed)
     }
@@ -202,43 +204,45 @@ impl Room {
         self.viewers_peak.fetch_max(shown, Ordering::Relaxed);
     }
 
-    /// Runs under the inbox's lock, so `act` is short; then wakes the writer.
+    /// Runs `act` under the inbox's lock, so it must be short; then wakes the writer.
     fn with_inbox<T>(&self, act: impl FnOnce(&mut Inbox) -> T) -> T {
         let out = act(&mut lock(&self.inbox));
         self.wake.notify_one();
         out
     }
 
-    /// For the writer: what has come in, with about `space` bytes of events.
+    /// For the writer: takes the inbox, with about `space` bytes of events.
     fn take_inbox(&self, space: usize) -> InboxBatch {
-        let turn = lock(&self.inbox).take(space);
-        if turn.has_freed_space {
+        let batch = lock(&self.inbox).take(space);
+        if batch.has_freed_space {
             self.space.notify_waiters();
         }
-        turn
+        batch
     }
 }
 
-/// What rooms did, for the metrics page.
+/// Counters of all rooms, for the metrics page.
 #[derive(Default, Debug)]
 pub struct RoomCounters {
     /// Frames encoded for a whole room.
     pub frames: AtomicU64,
-    /// Writes to sockets, and the bytes they took.
+    /// Writes to sockets, and their bytes.
     pub sends: AtomicU64,
     pub sent_bytes: AtomicU64,
-    /// Greeted with exactly what they missed; with a snapshot although they said where they were; newly come.
+    /// Joins that recovered exactly what they missed; that got a snapshot although they sent a position; that sent no
+    /// position.
     pub resumed: AtomicU64,
     pub unrecovered: AtomicU64,
     pub first_joins: AtomicU64,
-    /// Rooms that lost continuity and sent everybody a snapshot: over a hole, over a new epoch.
+    /// Rooms that lost continuity and sent all viewers a snapshot: because of a hole, because of a new epoch.
     pub holes: AtomicU64,
     pub epoch_changes: AtomicU64,
-    /// Resumed with the help of history from outside the room; also counted in `resumed`.
+    /// Resumed with the help of the broker's history; also counted in `resumed`.
     pub resumed_from_history: AtomicU64,
     /// Writes that found the socket full.
     pub blocked_writes: AtomicU64,
-    /// Slow viewers brought to the head by a snapshot; left with the values alone; taken back; sent away.
+    /// Backpressure on slow viewers: skipped to the newest frame with a snapshot; reduced to the state lane; resynced;
+    /// closed.
     pub skipped_to_head: AtomicU64,
     pub state_only: AtomicU64,
     pub resynced: AtomicU64,
@@ -247,16 +251,16 @@ pub struct RoomCounters {
     pub deflated_frames: AtomicU64,
     pub deflate_bytes_in: AtomicU64,
     pub deflate_bytes_out: AtomicU64,
-    /// Walks over a room.
+    /// Duration of each broadcast.
     pub broadcast_times: DurationHistogram,
-    /// From the moment the oldest event or value of a frame came into the room to the end of the walk that brought it to
-    /// the last viewer whose socket took it.
+    /// Delivery time: from the arrival of a frame's oldest event or value in the room to the end of the broadcast, when
+    /// the last viewer whose socket takes it has been written to.
     pub delivery_times: DurationHistogram,
-    /// Connections that ended, by their close code's name.
+    /// Connections that ended, by the name of their close code.
     pub closes: CloseCounters,
 }
 
-/// How many connections ended for each reason.
+/// Number of connections that ended for each reason.
 #[derive(Debug)]
 pub struct CloseCounters(LabeledCounter);
 
@@ -271,7 +275,7 @@ impl CloseCounters {
         self.0.increment(close.name());
     }
 
-    /// A viewer was gone without a goodbye.
+    /// The client disconnected without a close handshake.
     fn count_gone(&self) {
         self.0.increment("gone");
     }
@@ -285,11 +289,11 @@ impl CloseCounters {
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct RoomLoad {
     pub rooms: usize,
-    /// The audience on this node, each session once.
+    /// The audience on this node, each session counted once.
     pub viewers: usize,
     /// Connections, of the audience or not.
     pub connections: usize,
-    /// Events that wait for a room's writer, in all rooms and in the fullest.
+    /// Events that wait for a room's writer: in all rooms, and in the fullest one.
     pub queued_events: usize,
     pub queued_events_max: usize,
 }
@@ -303,7 +307,7 @@ fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// When to come back: spread, so that those who were sent away together do not return together.
+/// When to reconnect: random, so that clients that were disconnected together do not reconnect together.
 pub fn retry_ms() -> Millis {
     rand::random_range(200..2_000)
 }

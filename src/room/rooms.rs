@@ -1,4 +1,4 @@
-//! All rooms of this node, and where each person is connected.
+//! All rooms of this node, and the connections of each user.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::domain::{Permission, Role, StreamId, UserId};
 use crate::protocol::{Close, Frame};
 
-/// Every audience on this node. Map guards never leave these functions.
+/// All rooms on this node. Map guards never leave these functions.
 pub struct Rooms {
     rooms: DashMap<StreamId, Arc<Room>>,
     users: Arc<ConnectedUsers>,
@@ -25,22 +25,22 @@ impl Rooms {
         Self { rooms: DashMap::new(), users: Arc::default(), clock, counters: Arc::default() }
     }
 
-    /// The stream's room; `true` when it is new, and whoever opened it must call [`Room::begin`].
-    /// It stays for half a minute without anybody joining.
+    /// The stream's room; `true` when it is new, and the caller must call [`Room::sync`]. It stays for half a minute
+    /// without anybody joining.
     pub fn open(&self, stream: StreamId) -> (Arc<Room>, bool) {
         let new = || Room::new(stream, self.clock.clone(), self.counters.clone(), self.users.clone());
         match self.rooms.entry(stream) {
-            Entry::Occupied(mut place) => {
-                if lock(&place.get().inbox).touch(self.clock.now()) {
-                    return (place.get().clone(), false);
+            Entry::Occupied(mut entry) => {
+                if lock(&entry.get().inbox).touch(self.clock.now()) {
+                    return (entry.get().clone(), false);
                 }
                 let room = new();
-                place.insert(room.clone());
+                entry.insert(room.clone());
                 (room, true)
             }
-            Entry::Vacant(place) => {
+            Entry::Vacant(entry) => {
                 let room = new();
-                place.insert(room.clone());
+                entry.insert(room.clone());
                 (room, true)
             }
         }
@@ -57,52 +57,53 @@ impl Rooms {
     pub fn load(&self) -> RoomLoad {
         let mut load = RoomLoad::default();
         for room in self.all() {
-            let (waiting, seats) = lock(&room.inbox).load();
+            let (queued, connections) = lock(&room.inbox).load();
             load.rooms += 1;
             load.viewers += room.viewers();
-            load.connections += seats;
-            load.queued_events += waiting;
-            load.queued_events_max = load.queued_events_max.max(waiting);
+            load.connections += connections;
+            load.queued_events += queued;
+            load.queued_events_max = load.queued_events_max.max(queued);
         }
         load
     }
 
-    /// Drops a room that could not be filled; who waits in it is told to come back.
+    /// Drops a room that could not be loaded; viewers who wait in it are asked to reconnect.
     pub fn discard(&self, stream: StreamId) {
         if let Some((_, room)) = self.rooms.remove(&stream) {
-            room.with_inbox(Inbox::shut);
+            room.with_inbox(Inbox::request_close);
         }
     }
 
-    /// Is this person connected to this node?
+    /// Whether this user is connected to this node.
     pub fn is_user_connected(&self, user: &UserId) -> bool {
         self.users.connections.contains_key(user)
     }
 
-    /// Everybody with a name who is connected to this node.
+    /// All users except guests that are connected to this node.
     pub fn connected_users(&self) -> Vec<UserId> {
         self.users.connections.iter().map(|entry| entry.key().clone()).collect()
     }
 
-    /// To a person, wherever they are connected on this node; says to how many connections.
+    /// Sends a frame to all connections of a user on this node. Returns the number of connections.
     pub fn send_to_user(&self, user: &UserId, frame: Frame) -> usize {
         let members = self.users.connections_of(user);
         members.iter().for_each(|member| member.send(frame.clone()));
         members.len()
     }
 
-    /// Is anybody here who keeps order in this stream?
+    /// Whether a moderator of this stream is connected to this node.
     pub fn has_moderators(&self, stream: StreamId) -> bool {
         self.users.moderators.contains_key(&stream)
     }
 
-    /// To those on this node who keep order in a stream.
+    /// Sends a frame to the moderators of a stream on this node.
     pub fn send_to_moderators(&self, stream: StreamId, frame: &Frame) {
         let members = self.users.moderators.get(&stream).map(|members| members.clone()).unwrap_or_default();
         members.iter().for_each(|member| member.send(frame.clone()));
     }
 
-    /// Ends a viewer's or helper's connections to one stream; says how many. Who runs the show stays.
+    /// Closes the connections of a viewer or moderator to one stream. Returns how many. Hosts and admins stay
+    /// connected.
     pub fn close_user(&self, stream: StreamId, user: &UserId, close: Close) -> usize {
         let mut members = self.users.connections_of(user);
         members.retain(|member| member.stream() == stream && !matches!(member.actor.role, Role::Host | Role::Admin));
@@ -110,10 +111,12 @@ impl Rooms {
         members.len()
     }
 
-    /// Drops the rooms nobody has been in for half a minute, and those whose writer is gone. Call it every few seconds.
+    /// Drops the rooms that nobody has been in for half a minute, and those whose writer has ended. Call it every few
+    /// seconds.
     pub fn remove_idle(&self) -> Vec<StreamId> {
         let now = self.clock.now();
-        let idle: Vec<_> = self.all().into_iter().filter(|room| room.with_inbox(|i| i.close_if_idle(now))).collect();
+        let idle: Vec<_> =
+            self.all().into_iter().filter(|room| room.with_inbox(|inbox| inbox.close_if_idle(now))).collect();
         idle.iter().for_each(|room| {
             self.rooms.remove_if(&room.stream, |_, current| Arc::ptr_eq(current, room));
         });
@@ -125,11 +128,11 @@ fn is_moderator(member: &Member) -> bool {
     member.actor.authorize(Permission::Moderate, Some(member.stream())).is_ok()
 }
 
-/// Which connections a person has. Guests are nobody in particular.
+/// The connections of each user. Guests are not listed.
 #[derive(Default)]
 pub struct ConnectedUsers {
     connections: DashMap<UserId, Vec<Arc<Member>>>,
-    /// Those who keep order in a stream.
+    /// Connections whose user may moderate the stream.
     moderators: DashMap<StreamId, Vec<Arc<Member>>>,
     joins: AtomicU64,
 }

@@ -1,10 +1,11 @@
-//! The one task that owns a room: it orders what comes in, makes the frames, and walks them to the viewers.
+//! The one task that owns a room: it orders the input, makes the frames, and broadcasts them to the viewers.
 //!
-//! A turn: serve who wants something for themselves, take the inbox, flush if the pace allows or something is urgent,
-//! greet who came in. `door.rs` and `walk.rs` are its other two parts. Nothing waits for a viewer.
+//! In each turn it serves notified members, takes the inbox, broadcasts if the pace allows it or something is urgent,
+//! and sends hello to new connections. `join_leave.rs` and `broadcast.rs` are its other two parts. Nothing waits for a
+//! viewer.
 //!
-//! One writer a room: on two cores shared with the crowd, two rooms of 4,000 were no faster than one of 8,000 at the
-//! same rate (p50 134–235 ms against 110–147). Rooms spread over the workers by themselves.
+//! There is one writer per room: on two cores shared with the simulated viewers, two rooms of 4,000 were no faster than
+//! one of 8,000 at the same rate (p50 134–235 ms against 110–147). Rooms spread over the worker threads by themselves.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use crate::domain::{Millis, OfferId};
 use crate::protocol::{EncodedEvent, HelloTail, RoomState, SnapshotReason};
 
 pub const SENDS_PER_YIELD: usize = 64;
-/// A frame takes about this many bytes of events; more wait for the next one.
+/// A frame takes about this many bytes of events; the rest waits for the next frame.
 const TICK_BYTES: usize = 64 * 1024;
 
 pub struct RoomWriter {
@@ -31,43 +32,43 @@ pub struct RoomWriter {
     pub(super) clock: Clock,
     pub(super) connections: Vec<ConnectionWriter>,
     pub(super) sessions: HashMap<SessionDigest, Arc<Member>>,
-    /// Wait for hello.
+    /// Members that wait for hello.
     pub(super) awaiting_hello: VecDeque<Arc<Member>>,
-    /// Their lines are over.
+    /// Members whose connection is finished.
     pub(super) closed: Vec<Arc<Member>>,
     pub(super) is_synced: bool,
     pub(super) ring_buffer: RingBuffer,
     pub(super) state: RoomState,
-    /// The last event taken in, sent or pending.
+    /// The position of the last event taken from the inbox, sent or pending.
     pub(super) last_position: StreamPosition,
     pub(super) pending: Vec<(u64, EncodedEvent)>,
     pub(super) pending_bytes: usize,
     pub(super) is_urgent: bool,
-    /// Since when the oldest of what is pending waits.
+    /// Since when the oldest pending event or value waits.
     pub(super) oldest_since: Option<Instant>,
     /// Continuity was lost: the next frame is a snapshot.
     pub(super) continuity_lost: Option<SnapshotReason>,
     pub(super) pacer: TickPacer,
     pub(super) viewer_count: ViewerCountThrottle,
     pub(super) audience: usize,
-    /// How many read deflated frames, and how many are asked what they have seen.
+    /// How many connections accept deflated frames, and how many are in the receipts sample.
     pub(super) deflate_connections: usize,
     pub(super) sample_size: usize,
     pub(super) receipts_offer: Option<OfferId>,
     pub(super) remote_viewers: u64,
-    /// The shared parts of hello, by the position they go on from; valid until something changes.
+    /// The shared parts of hello, by the position that the client resumes from; valid until something changes.
     pub(super) hello_tails: HashMap<Option<u64>, HelloTail>,
-    /// The same for a viewer who is brought to the head, and the values for those who get nothing else.
+    /// The snapshot for a viewer that skips to the newest frame, and the state for viewers that get nothing else.
     pub(super) slow_snapshot: Option<EncodedFrame>,
     pub(super) state_json: Option<Bytes>,
     pub(super) next_check_at: Millis,
-    /// Everybody is to be elsewhere by then.
+    /// By when all viewers are to be on other nodes.
     pub(super) drain_until: Option<(Millis, DrainPlan)>,
 }
 
 impl RoomWriter {
     pub fn new(room: Arc<Room>) -> Self {
-        let nowhere = StreamPosition { epoch: "".into(), seq: 0 };
+        let unknown = StreamPosition { epoch: "".into(), seq: 0 };
         Self {
             clock: room.clock.clone(),
             room,
@@ -76,9 +77,9 @@ impl RoomWriter {
             awaiting_hello: VecDeque::new(),
             closed: Vec::new(),
             is_synced: false,
-            ring_buffer: RingBuffer::new(nowhere.clone()),
+            ring_buffer: RingBuffer::new(unknown.clone()),
             state: RoomState::default(),
-            last_position: nowhere,
+            last_position: unknown,
             pending: Vec::new(),
             pending_bytes: 0,
             is_urgent: false,
@@ -115,13 +116,13 @@ impl RoomWriter {
     }
 
     fn wake_at(&self) -> Option<Millis> {
-        let sweep = (!self.connections.is_empty()).then_some(self.next_check_at);
+        let check = (!self.connections.is_empty()).then_some(self.next_check_at);
         let frame = (self.is_synced && self.has_pending()).then_some(self.pacer.next_at());
-        let number = self.viewer_count.next_update_at(self.shown_viewers()).filter(|_| self.is_synced);
-        [sweep, frame, number].into_iter().flatten().min()
+        let count_update = self.viewer_count.next_update_at(self.shown_viewers()).filter(|_| self.is_synced);
+        [check, frame, count_update].into_iter().flatten().min()
     }
 
-    /// `false` when the room is closed.
+    /// Returns `false` when the room is closed.
     async fn turn(&mut self) -> bool {
         self.serve_notified().await;
         let turn = self.room.take_inbox(TICK_BYTES.saturating_sub(self.pending_bytes));
@@ -129,8 +130,8 @@ impl RoomWriter {
             return false;
         }
         let now = self.clock.now();
-        for ordered in turn.ordered {
-            self.apply(ordered, now);
+        for input in turn.ordered {
+            self.apply(input, now);
         }
         for change in turn.changes {
             if self.state.set(change) {
@@ -139,30 +140,30 @@ impl RoomWriter {
         }
         self.is_urgent |= turn.is_urgent;
         self.oldest_since = self.oldest_since.or(turn.oldest_since);
-        for arrival in turn.pending_joins {
-            self.add_connection(arrival, now);
+        for join in turn.pending_joins {
+            self.add_connection(join, now);
         }
-        for arrivals in turn.join_notices {
-            self.receive_joins(&arrivals, now);
+        for notice in turn.join_notices {
+            self.receive_joins(&notice, now);
         }
         self.remote_viewers = turn.remote_viewers.unwrap_or(self.remote_viewers);
         if let Some(drain) = turn.drain {
             self.drain(now, drain);
         }
         self.count_viewers(now);
-        let news = self.is_synced && self.has_pending();
-        if news && (self.is_urgent || self.continuity_lost.is_some() || self.pacer.next_at() <= now) {
-            let (began, since) = (Instant::now(), self.oldest_since.take());
+        let has_pending = self.is_synced && self.has_pending();
+        if has_pending && (self.is_urgent || self.continuity_lost.is_some() || self.pacer.next_at() <= now) {
+            let (started_at, waiting_since) = (Instant::now(), self.oldest_since.take());
             self.flush(now);
             self.broadcast().await;
             let ended = self.clock.now();
             self.pacer.record_broadcast(now, ended, self.connections.len());
-            self.room.counters.broadcast_times.observe(began.elapsed());
-            if let Some(since) = since {
-                self.room.counters.delivery_times.observe(since.elapsed());
+            self.room.counters.broadcast_times.observe(started_at.elapsed());
+            if let Some(waiting_since) = waiting_since {
+                self.room.counters.delivery_times.observe(waiting_since.elapsed());
             }
         }
-        if !news {
+        if !has_pending {
             // What was urgent was known already.
             (self.is_urgent, self.oldest_since) = (false, None);
         }
@@ -185,10 +186,10 @@ impl RoomWriter {
         self.state_json = None;
     }
 
-    // What comes in.
+    // Input.
 
-    fn apply(&mut self, ordered: OrderedInput, now: Millis) {
-        match ordered {
+    fn apply(&mut self, input: OrderedInput, now: Millis) {
+        match input {
             OrderedInput::Sync { position, recent } if !self.is_synced => {
                 self.is_synced = true;
                 self.last_position = position.clone();
@@ -236,11 +237,12 @@ impl RoomWriter {
         self.pending.push((seq, event));
     }
 
-    /// Never continue over a hole: everybody gets a snapshot of where we are then, and nobody resumes from before.
-    fn lose_continuity(&mut self, why: SnapshotReason, position: StreamPosition) {
+    /// The room never continues over a hole: all viewers get a snapshot of the new position, and nobody resumes from
+    /// before.
+    fn lose_continuity(&mut self, reason: SnapshotReason, position: StreamPosition) {
         self.last_position = position;
         if self.continuity_lost != Some(SnapshotReason::Epoch) {
-            self.continuity_lost = Some(why);
+            self.continuity_lost = Some(reason);
         }
     }
 
@@ -259,12 +261,12 @@ impl RoomWriter {
     }
 }
 
-/// Closed or broken: nobody waits for this room any more.
+/// Closed or broken: no task may wait for this room any more.
 impl Drop for RoomWriter {
     fn drop(&mut self) {
-        let arrivals = lock(&self.room.inbox).close();
-        arrivals.iter().for_each(|arrival| arrival.member.mark_ended());
-        self.connections.iter().for_each(|line| line.member.mark_ended());
+        let pending_joins = lock(&self.room.inbox).close();
+        pending_joins.iter().for_each(|join| join.member.mark_ended());
+        self.connections.iter().for_each(|connection| connection.member.mark_ended());
         self.room.space.notify_waiters();
         self.room.set_viewers(0, 0);
     }

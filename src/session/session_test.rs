@@ -24,7 +24,7 @@ async fn connect(read_ahead: &'static [u8]) -> Show {
 async fn connect_as(read_ahead: &'static [u8], deflate: bool) -> Show {
     let (app, folder) = testing::app().await;
     let (room, _) = app.rooms().open(StreamId::new());
-    room.begin(at("e1", 0), vec![], vec![]);
+    room.sync(at("e1", 0), vec![], vec![]);
     let (socket, client) = pair().await;
     let arrival = UpgradedConnection {
         socket,

@@ -1,13 +1,14 @@
 //! The contract of the broker: one suite of facts, each run within one process, on Redis and on a Redis Cluster.
 //!
-//! A fact is one async function that takes a [`Fixture`](fixture::Fixture) with two nodes; `facts!` makes `local::fact`,
-//! `redis::fact` and `cluster::fact` of it. Within one process both nodes are one. What only a bus can suffer stands in files
-//! of its own: `faults` and `holes`, on Redis and on a cluster where that differs.
+//! A fact is one async function that takes a [`Fixture`](fixture::Fixture) with two nodes; `facts!` makes
+//! `local::fact`, `redis::fact` and `cluster::fact` of it. Within one process both nodes are the same broker. Faults
+//! that only Redis can have are in files of their own: `faults` and `holes`, on Redis, and on a cluster where that
+//! differs.
 
-mod count;
+mod events;
 mod faults;
 mod fixture;
 mod holes;
 mod lanes;
-mod log;
+mod presence;
 mod shards;

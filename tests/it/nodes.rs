@@ -1,8 +1,8 @@
-//! Many nodes, one shop: real processes on one Postgres and one Redis.
+//! Several nodes of one shop: real processes on one Postgres and one Redis.
 
 mod drain;
 mod fixture;
-mod missed;
+mod missed_events;
 mod moderate;
 mod outage;
 mod room;

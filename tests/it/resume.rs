@@ -1,4 +1,4 @@
-//! Coming back: after a cut, on another screen, too slow, after a restart of the server.
+//! Resuming: after a lost connection, on another screen, too slow, after a restart of the server.
 
 use std::time::Duration;
 
@@ -25,26 +25,26 @@ fn at(position: &Position) -> Join {
 }
 
 #[tokio::test]
-async fn a_viewer_who_was_cut_off_gets_exactly_what_was_missed() {
+async fn disconnected_viewer_gets_exactly_what_was_missed() {
     let shop = Shop::demo(&[]).await;
     let offer = shop.on_sale(9, json!({})).await;
     let proxy = Proxy::start(shop.server.address()).await;
     let mut host = shop.live("the-host", "host").await;
     let mut viewer = Live::connect(&proxy.url(), &shop.stream, Some(&shop.token("Ann", "viewer"))).await;
     host.ask(say("before")).await.unwrap();
-    viewer.event("talk", SOON, |event| event["text"] == "before").await;
+    viewer.event("chat", SOON, |event| event["text"] == "before").await;
 
     proxy.cut();
     assert_eq!(viewer.closed(SOON).await.code, 1006);
     let missed: Vec<String> = (0..20).map(|number| format!("missed {number}")).collect();
     for text in &missed {
         host.ask(say(text)).await.unwrap();
-        tokio::time::sleep(Duration::from_millis(100)).await; // a few seconds away: many ticks, not one
+        tokio::time::sleep(Duration::from_millis(100)).await; // disconnected for a few seconds: many ticks, not one
     }
     host.ask(json!({"do": "buy", "offer": offer, "qty": 4, "key": "while-away"})).await.unwrap();
     host.ask(json!({"do": "pin", "offer": offer})).await.unwrap();
     let gone = Live::join(&proxy.url(), &shop.stream, at(&viewer.position)).await;
-    assert_eq!(gone.unwrap_err().code, 1006, "the cut is a cut");
+    assert_eq!(gone.unwrap_err().code, 1006, "the proxy refuses connections");
     proxy.restore();
 
     let mut back = Live::join(&proxy.url(), &shop.stream, at(&viewer.position)).await.unwrap();
@@ -54,27 +54,27 @@ async fn a_viewer_who_was_cut_off_gets_exactly_what_was_missed() {
     assert_eq!((events.len(), &events[20]["type"]), (21, &json!("pinned")));
     assert_eq!(back.state["pin"]["offer"], offer.as_str());
     back.until_state("five left", SOON, |state| state["offers"][&offer]["left"] == 5).await;
-    // Nothing missed is nothing told; and the room goes on from there.
+    // If nothing was missed, hello has no events; and the room continues from there.
     let position = back.position.clone();
     let again = Live::join(&shop.server.url, &shop.stream, at(&position)).await.unwrap();
     assert_eq!((&again.hello["recovered"], again.hello["events"].as_array().unwrap().len()), (&json!(true), 0));
     host.ask(say("after")).await.unwrap();
-    back.event("talk", SOON, |event| event["text"] == "after").await;
+    back.event("chat", SOON, |event| event["text"] == "after").await;
 }
 
 #[tokio::test]
-async fn a_position_the_server_does_not_know_gives_a_snapshot() {
+async fn unknown_position_gives_a_snapshot() {
     let shop = Shop::demo(&[]).await;
     let mut host = shop.live("the-host", "host").await;
     for number in 0..40 {
         host.ask(say(&format!("{number}"))).await.unwrap();
     }
-    host.event("the last line", SOON, |event| event["text"] == "39").await;
+    host.event("the last message", SOON, |event| event["text"] == "39").await;
     let head = shop.watch().await.position;
     for (name, position) in [
         ("another epoch", Position { epoch: "nobody-knows".to_owned(), seq: head.seq }),
         ("a seq from the future", Position { seq: head.seq + 1_000, ..head.clone() }),
-        ("an epoch that is no name", Position { epoch: "%22%3E".to_owned(), seq: 0 }),
+        ("a malformed epoch", Position { epoch: "%22%3E".to_owned(), seq: 0 }),
     ] {
         let live = Live::join(&shop.server.url, &shop.stream, at(&position)).await.unwrap();
         assert_eq!(live.hello["recovered"], false, "{name}");
@@ -92,7 +92,7 @@ async fn a_position_the_server_does_not_know_gives_a_snapshot() {
 }
 
 #[tokio::test]
-async fn the_newest_connection_of_a_session_wins() {
+async fn newest_connection_of_a_session_wins() {
     let shop = Shop::demo(&[]).await;
     let token = shop.token("Ann", "viewer");
     let join =
@@ -102,9 +102,9 @@ async fn the_newest_connection_of_a_session_wins() {
     let mut second = Live::join(&shop.server.url, &shop.stream, join("tab-one")).await.unwrap();
     assert_eq!(first.closed(SOON).await.code, 4509);
     second.ask(say("it is me now")).await.unwrap();
-    other.event("talk", SOON, |event| event["text"] == "it is me now").await;
+    other.event("chat", SOON, |event| event["text"] == "it is me now").await;
     other.until_state("two tabs", SOON, |state| state["viewers"] == 2).await;
-    // Nobody throws somebody else out by knowing their session.
+    // Knowing a session's id is not enough to close another user's connection.
     let mut bob = join("tab-one");
     bob.token = Some(shop.token("Bob", "viewer"));
     let _bob = Live::join(&shop.server.url, &shop.stream, bob).await.unwrap();
@@ -112,7 +112,7 @@ async fn the_newest_connection_of_a_session_wins() {
 }
 
 #[tokio::test]
-async fn a_viewer_who_stops_reading_is_sent_away_and_nobody_notices() {
+async fn viewer_who_stops_reading_is_closed_and_nobody_notices() {
     let shop = Shop::demo(&[]).await;
     let mut fast = shop.live("Bob", "viewer").await;
     let mut host = shop.live("the-host", "host").await;
@@ -120,31 +120,31 @@ async fn a_viewer_who_stops_reading_is_sent_away_and_nobody_notices() {
     let mut slow = Live::connect(&proxy.url(), &shop.stream, None).await;
     fast.until_state("two viewers", SOON, |state| state["viewers"] == 2).await;
     proxy.black_hole();
-    // More than the kernel and the server keep for anybody, while the fast one hears every line of it at once.
+    // More than the kernel and the server buffer for a viewer, while the fast one receives every message at once.
     let mut slowest = Duration::ZERO;
     let text = "ن".repeat(190);
-    let mut said = 0;
+    let mut sent = 0;
     while fast.state["viewers"] == 2 {
         let started = std::time::Instant::now();
-        let line = format!("{said} {text}");
+        let line = format!("{sent} {text}");
         host.ask(say(&line)).await.unwrap();
-        fast.event("talk", SOON, |event| event["text"] == line.as_str()).await;
+        fast.event("chat", SOON, |event| event["text"] == line.as_str()).await;
         slowest = slowest.max(started.elapsed());
-        said += 1;
-        assert!(said < 20_000, "the slow one is still counted after {said} lines");
+        sent += 1;
+        assert!(sent < 20_000, "the slow one is still counted after {sent} messages");
     }
     assert_eq!(fast.state["viewers"], 1);
-    assert!(slowest < Duration::from_secs(2), "a line took {slowest:?}");
+    assert!(slowest < Duration::from_secs(2), "a message took {slowest:?}");
     proxy.restore();
     let closed = slow.closed(SOON).await;
     assert!(matches!(closed.code, 4008 | 1006), "{closed:?}");
-    // It comes back to where it was, or to a snapshot; the client of the tests checks that there is no hole.
+    // It resumes from its position, or gets a snapshot; the test client checks that there is no hole.
     let back = Live::join(&shop.server.url, &shop.stream, at(&slow.position)).await.unwrap();
     assert_eq!(back.position, fast.position);
 }
 
 #[tokio::test]
-async fn the_number_of_viewers_goes_up_and_down() {
+async fn viewer_count_goes_up_and_down() {
     let shop = Shop::demo(&[]).await;
     let mut watcher = shop.watch().await;
     watcher.until_state("one viewer", SOON, |state| state["viewers"] == 1).await;
@@ -155,7 +155,7 @@ async fn the_number_of_viewers_goes_up_and_down() {
     let _host = shop.live("the-host", "host").await;
     watcher.until_state("six viewers", SOON, |state| state["viewers"] == 6).await;
     let stream = shop.host.get(&format!("/v1/streams/{}", shop.stream)).await.expect(200);
-    assert_eq!(stream["viewers"], 6, "the host is not of the audience");
+    assert_eq!(stream["viewers"], 6, "the host is not part of the audience");
     others.pop().unwrap().leave().await;
     drop(others.pop());
     watcher.until_state("four viewers", SOON, |state| state["viewers"] == 4).await;
@@ -166,7 +166,7 @@ async fn the_number_of_viewers_goes_up_and_down() {
 }
 
 #[tokio::test]
-async fn after_a_restart_of_the_server_everybody_starts_from_a_true_snapshot() {
+async fn restarted_server_gives_every_viewer_a_correct_snapshot() {
     let shop = Shop::demo(&[]).await;
     let offer = shop.on_sale(9, json!({})).await;
     shop.host.put(&shop.path("pin"), json!({"offer": offer})).await.expect(200);
@@ -174,7 +174,7 @@ async fn after_a_restart_of_the_server_everybody_starts_from_a_true_snapshot() {
     let mut ann = shop.live("Ann", "viewer").await;
     let bought = ann.ask(json!({"do": "buy", "offer": offer, "qty": 2, "key": "before-restart"})).await.unwrap();
     ann.ask(say("before")).await.unwrap();
-    ann.event("talk", SOON, |event| event["text"] == "before").await;
+    ann.event("chat", SOON, |event| event["text"] == "before").await;
     let (position, token) = (ann.position.clone(), shop.token("Ann", "viewer"));
     let v = |state: &Value| {
         let v = state["offers"][&offer]["v"].as_array().unwrap().iter().map(|part| part.as_u64().unwrap());
@@ -185,7 +185,7 @@ async fn after_a_restart_of_the_server_everybody_starts_from_a_true_snapshot() {
 
     let folder = shop.server.folder();
     let mut server = shop.server;
-    // Not asked, killed: an acknowledged order is not lost.
+    // Killed without a warning: an acknowledged order is not lost.
     server.process.signal(Signal::Kill);
     server.process.end(SOON).await;
     let shop = Shop::demo_in(folder, &[]).await;
@@ -199,10 +199,10 @@ async fn after_a_restart_of_the_server_everybody_starts_from_a_true_snapshot() {
     assert!(v(&ann.state) > before, "{:?} is not after {before:?}", v(&ann.state));
     let again = ann.ask(json!({"do": "buy", "offer": offer, "qty": 2, "key": "before-restart"})).await.unwrap();
     assert_eq!((id(&again["order"]), &again["replayed"]), (id(&bought["order"]), &json!(true)));
-    // Only the numbering is new: who resumes in the new epoch is recovered.
+    // Only the numbering is new: a client that resumes in the new epoch is recovered.
     ann.ask(say("after")).await.unwrap();
     let from = ann.position.clone();
-    ann.event("talk", SOON, |event| event["text"] == "after").await;
+    ann.event("chat", SOON, |event| event["text"] == "after").await;
     let back = Live::join(&shop.server.url, &shop.stream, at(&from)).await.unwrap();
     assert_eq!(back.hello["recovered"], true);
     shop.assert_left(&offer, 7).await;

@@ -1,4 +1,4 @@
-//! The rush: more buyers than units, all at once, each over a socket of their own.
+//! The rush: more buyers than units, all at once, each over its own socket.
 
 use std::sync::Arc;
 
@@ -12,15 +12,15 @@ use crate::support::shop::Shop;
 const BUYERS: usize = 200;
 const UNITS: i64 = 50;
 
-/// What one buyer was told: the first time, and again under the same key.
-type Told = (Result<Value, Value>, Result<Value, Value>);
+/// The replies to one buyer: the first, and the second with the same key.
+type BuyReplies = (Result<Value, Value>, Result<Value, Value>);
 
 async fn rush(shop: Shop) {
     let offer = shop.on_sale(UNITS, json!({"per_buyer": 1})).await;
     let mut watcher = shop.watch().await;
-    let told = press_buy(&shop, &offer).await;
+    let replies = press_buy(&shop, &offer).await;
 
-    let first: Vec<&Value> = told.iter().filter_map(|(first, _)| first.as_ref().ok()).collect();
+    let first: Vec<&Value> = replies.iter().filter_map(|(first, _)| first.as_ref().ok()).collect();
     let mut places: Vec<i64> = first.iter().map(|ok| ok["order"]["place"].as_i64().unwrap()).collect();
     places.sort_unstable();
     assert_eq!(places, (1..=UNITS).collect::<Vec<_>>());
@@ -30,10 +30,10 @@ async fn rush(shop: Shop) {
             (&json!("held"), &json!(1), &json!(false))
         );
     }
-    let refused = told.iter().filter(|(first, _)| first.as_ref().is_err_and(is_sold_out)).count();
-    assert_eq!(refused, BUYERS - UNITS as usize, "{told:#?}");
+    let refused = replies.iter().filter(|(first, _)| first.as_ref().is_err_and(is_sold_out)).count();
+    assert_eq!(refused, BUYERS - UNITS as usize, "{replies:#?}");
 
-    for (first, again) in &told {
+    for (first, again) in &replies {
         match (first, again) {
             (Ok(first), Ok(again)) => {
                 assert_eq!(
@@ -55,13 +55,13 @@ async fn rush(shop: Shop) {
     assert_eq!(shop.number("select count(*) from orders").await, UNITS);
 }
 
-/// Everybody connects, then all press at once, then all press again.
-async fn press_buy(shop: &Shop, offer: &str) -> Vec<Told> {
-    let everybody_is_ready = Arc::new(Barrier::new(BUYERS));
+/// All buyers connect, then all send buy at once, then all send it again.
+async fn press_buy(shop: &Shop, offer: &str) -> Vec<BuyReplies> {
+    let all_connected = Arc::new(Barrier::new(BUYERS));
     let buyers = (0..BUYERS).map(|number| {
         let (url, stream, token) =
             (shop.server.url.clone(), shop.stream.clone(), shop.token(&format!("buyer-{number}"), "viewer"));
-        let ready = everybody_is_ready.clone();
+        let ready = all_connected.clone();
         let buy = json!({"do": "buy", "offer": offer, "qty": 1, "key": format!("rush-{number:05}")});
         tokio::spawn(async move {
             let mut live = crate::support::socket::Live::connect(&url, &stream, Some(&token)).await;
@@ -74,11 +74,11 @@ async fn press_buy(shop: &Shop, offer: &str) -> Vec<Told> {
         })
     });
     let buyers: Vec<_> = buyers.collect();
-    let mut told = Vec::with_capacity(BUYERS);
+    let mut replies = Vec::with_capacity(BUYERS);
     for buyer in buyers {
-        told.push(buyer.await.unwrap());
+        replies.push(buyer.await.unwrap());
     }
-    told
+    replies
 }
 
 fn is_sold_out(error: &Value) -> bool {

@@ -1,10 +1,10 @@
-//! Crowds and limits from outside: who is let in, who is told to wait, who is too slow, who is counted.
+//! Join storms and limits from outside: who is admitted, who has to wait, who is too slow, who is counted.
 
-mod door;
+mod admission;
 mod slow;
 
-/// The head of the answer to a handshake, and what came behind it.
-async fn shake(address: &str, path: &str, more: &str) -> (String, tokio::net::TcpStream, Vec<u8>) {
+/// The head of the response to a handshake, and the bytes behind it.
+async fn handshake(address: &str, path: &str, more: &str) -> (String, tokio::net::TcpStream, Vec<u8>) {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
     let ask = format!(
@@ -19,6 +19,6 @@ async fn shake(address: &str, path: &str, more: &str) -> (String, tokio::net::Tc
             return (String::from_utf8(seen).unwrap().to_ascii_lowercase(), socket, rest);
         }
         let read = tokio::time::timeout(crate::support::SOON, socket.read_buf(&mut seen)).await;
-        assert_ne!(read.expect("an answer").unwrap(), 0, "an answer");
+        assert_ne!(read.expect("a response").unwrap(), 0, "a response");
     }
 }

@@ -1,11 +1,12 @@
-//! The way in: events of a stream are gathered and numbered together, so that Redis works as often as the clock says and
-//! not as often as people talk.
+//! Ingress: the events of a stream are collected into batches and numbered together, so that the number of Redis calls
+//! depends on time and not on how many people chat.
 //!
-//! One task for each stream in which somebody speaks, gone after half a minute of silence. The first event after quiet goes
-//! at once; after that one call every 10 ms takes whatever came in since, up to 32 events or 8 KB: with more than 3,200 a
-//! second the queue fills up and the answer is `busy`. One call is under way at a time, so batches keep their order. A call
-//! that fails is sent again under its number, which Redis tells once, for as long as the events are good: two seconds. Then
-//! the answer is `busy` too, and the script itself refuses to number what comes later than that.
+//! One task per stream with messages to publish, which ends after 30 s without any. The first event after a quiet
+//! period is published at once; after that one call every 10 ms takes whatever was queued since, up to 32 events or 8
+//! KB. Above 3,200 events a second the queue fills and the answer is `busy`. Only one call is in flight at a time, so
+//! batches keep their order. A call that fails is retried under the same batch number, which Redis publishes only once,
+//! until the deadline of its events: two seconds. After that the answer is `busy` too, and the script itself refuses to
+//! number a batch that arrives later.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,18 +24,18 @@ use crate::domain::StreamId;
 const BATCH_INTERVAL: Duration = Duration::from_millis(10);
 const BATCH_EVENTS_MAX: usize = 32;
 const BATCH_BYTES_MAX: usize = 8 * 1024;
-/// What may wait for one stream.
+/// Requests that may wait for one stream.
 const INGRESS_QUEUE_MAX: usize = 1_024;
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 const PUBLISH_DEADLINE: Duration = Duration::from_secs(2);
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
-/// Events that go together, and who waits for their place.
+/// Events that belong together, and the caller that waits for their position.
 pub struct PublishRequest {
     pub bodies: Vec<Bytes>,
-    /// Tell it only if nothing was told under this mark before.
+    /// Publish only if nothing was published under this key before.
     pub idempotency_key: Option<String>,
-    /// Nobody waits for it any more after this.
+    /// The caller stops waiting after this.
     deadline: Instant,
     reply: oneshot::Sender<Result<StreamPosition>>,
 }
@@ -45,8 +46,8 @@ impl PublishRequest {
     }
 }
 
-/// Puts events in the stream's queue and waits for the place of the last.
-pub async fn say(
+/// Puts events into the stream's queue and waits for the position of the last one.
+pub async fn publish(
     shard: &Arc<Shard>,
     stream: StreamId,
     bodies: Vec<Bytes>,
@@ -55,46 +56,45 @@ pub async fn say(
     if !shard.is_up() {
         return Err(Error::Unavailable);
     }
-    let (answer, answered) = oneshot::channel();
-    let mut said =
-        PublishRequest { bodies, idempotency_key, deadline: Instant::now() + PUBLISH_DEADLINE, reply: answer };
+    let (reply, response) = oneshot::channel();
+    let mut request = PublishRequest { bodies, idempotency_key, deadline: Instant::now() + PUBLISH_DEADLINE, reply };
     loop {
         let queue = shard.ingress.entry(stream).or_insert_with(|| start_ingress(shard, stream)).clone();
-        match queue.try_send(said) {
+        match queue.try_send(request) {
             Ok(()) => break,
             Err(TrySendError::Full(_)) => return Err(Error::QueueFull),
-            // It went away for want of work: there is a new one to ask.
+            // The task ended because it was idle: start a new one.
             Err(TrySendError::Closed(back)) => {
                 shard.ingress.remove_if(&stream, |_, known| known.same_channel(&queue));
-                said = back;
+                request = back;
             }
         }
     }
-    answered.await.unwrap_or(Err(Error::Stopped))
+    response.await.unwrap_or(Err(Error::Stopped))
 }
 
 fn start_ingress(shard: &Arc<Shard>, stream: StreamId) -> mpsc::Sender<PublishRequest> {
-    let (queue, said) = mpsc::channel(INGRESS_QUEUE_MAX);
-    shard.tasks.spawn(run(shard.clone(), stream, said));
+    let (queue, incoming) = mpsc::channel(INGRESS_QUEUE_MAX);
+    shard.tasks.spawn(run(shard.clone(), stream, incoming));
     queue
 }
 
-async fn run(shard: Arc<Shard>, stream: StreamId, mut said: mpsc::Receiver<PublishRequest>) {
+async fn run(shard: Arc<Shard>, stream: StreamId, mut incoming: mpsc::Receiver<PublishRequest>) {
     let mut next_at = Instant::now();
-    let mut kept_over = None;
+    let mut carried_over = None;
     loop {
-        let first = match kept_over.take() {
+        let first = match carried_over.take() {
             Some(first) => Some(first),
             None => tokio::select! {
-                first = timeout(IDLE_TIMEOUT, said.recv()) => first.ok().flatten(),
+                first = timeout(IDLE_TIMEOUT, incoming.recv()) => first.ok().flatten(),
                 () = shard.stop.cancelled() => None,
             },
         };
         let Some(first) = first else {
-            said.close();
-            match said.recv().await {
+            incoming.close();
+            match incoming.recv().await {
                 Some(late) => {
-                    kept_over = Some(late);
+                    carried_over = Some(late);
                     continue;
                 }
                 None => {
@@ -103,75 +103,76 @@ async fn run(shard: Arc<Shard>, stream: StreamId, mut said: mpsc::Receiver<Publi
                 }
             }
         };
-        let mut together = vec![first];
-        kept_over = collect_batch(&mut together, &mut said, next_at).await;
+        let mut requests = vec![first];
+        carried_over = collect_batch(&mut requests, &mut incoming, next_at).await;
         next_at = Instant::now() + BATCH_INTERVAL;
-        // While one batch had no answer the others grew old: nobody is told minutes later what was answered with `busy`.
-        let late = together.extract_if(.., |said| said.deadline <= next_at).collect::<Vec<_>>();
-        late.into_iter().for_each(|said| drop(said.reply.send(Err(Error::Unavailable))));
-        if !together.is_empty() {
-            publish_batch(&shard, stream, together).await;
+        // While one batch had no answer, the other requests grew old. A request that was answered with `busy` must not
+        // be published minutes later.
+        let late = requests.extract_if(.., |request| request.deadline <= next_at).collect::<Vec<_>>();
+        late.into_iter().for_each(|request| drop(request.reply.send(Err(Error::Unavailable))));
+        if !requests.is_empty() {
+            publish_batch(&shard, stream, requests).await;
         }
     }
 }
 
-/// Gives what was taken and does not fit.
+/// Returns the request that was taken from the queue and does not fit into this batch.
 async fn collect_batch(
-    together: &mut Vec<PublishRequest>,
-    said: &mut mpsc::Receiver<PublishRequest>,
+    requests: &mut Vec<PublishRequest>,
+    incoming: &mut mpsc::Receiver<PublishRequest>,
     until: Instant,
 ) -> Option<PublishRequest> {
-    let (mut events, mut bytes) = (together[0].bodies.len(), together[0].bytes());
-    // What has a mark goes alone: it may have to be left out.
-    let mut alone = together[0].idempotency_key.is_some();
+    let (mut events, mut bytes) = (requests[0].bodies.len(), requests[0].bytes());
+    // A request with an idempotency key is sent alone: the script may have to skip it.
+    let mut is_alone = requests[0].idempotency_key.is_some();
     loop {
-        if alone || BATCH_EVENTS_MAX <= events || BATCH_BYTES_MAX <= bytes {
-            // The pace holds for full batches too.
+        if is_alone || BATCH_EVENTS_MAX <= events || BATCH_BYTES_MAX <= bytes {
+            // The interval holds for full batches too.
             tokio::time::sleep_until(until).await;
             return None;
         }
-        let Ok(Some(next)) = timeout_at(until, said.recv()).await else { return None };
-        alone = next.idempotency_key.is_some();
-        if alone || BATCH_EVENTS_MAX < events + next.bodies.len() || BATCH_BYTES_MAX < bytes + next.bytes() {
+        let Ok(Some(next)) = timeout_at(until, incoming.recv()).await else { return None };
+        is_alone = next.idempotency_key.is_some();
+        if is_alone || BATCH_EVENTS_MAX < events + next.bodies.len() || BATCH_BYTES_MAX < bytes + next.bytes() {
             tokio::time::sleep_until(until).await;
             return Some(next);
         }
         events += next.bodies.len();
         bytes += next.bytes();
-        together.push(next);
+        requests.push(next);
     }
 }
 
-async fn publish_batch(shard: &Arc<Shard>, stream: StreamId, together: Vec<PublishRequest>) {
-    let began = Instant::now();
-    let bodies: Vec<Bytes> = together.iter().flat_map(|said| said.bodies.iter().cloned()).collect();
-    let idempotency_key = together.iter().find_map(|said| said.idempotency_key.clone());
+async fn publish_batch(shard: &Arc<Shard>, stream: StreamId, requests: Vec<PublishRequest>) {
+    let started_at = Instant::now();
+    let bodies: Vec<Bytes> = requests.iter().flat_map(|request| request.bodies.iter().cloned()).collect();
+    let idempotency_key = requests.iter().find_map(|request| request.idempotency_key.clone());
     let events = bodies.len() as u64;
-    let good_until = together.iter().map(|said| said.deadline).min().unwrap_or(began);
-    let batch = EventBatch { number: shard.next_batch_number(), bodies, idempotency_key, deadline: good_until };
-    let told = append_with_retry(shard, stream, &batch).await;
-    shard.metrics.batch_time.record_duration(began.elapsed());
-    match told {
+    let deadline = requests.iter().map(|request| request.deadline).min().unwrap_or(started_at);
+    let batch = EventBatch { number: shard.next_batch_number(), bodies, idempotency_key, deadline };
+    let result = append_with_retry(shard, stream, &batch).await;
+    shard.metrics.batch_time.record_duration(started_at.elapsed());
+    match result {
         Ok(_) => {
             count(&shard.metrics.events_published, events);
             shard.metrics.batch_size.record(events);
         }
         Err(_) => count(&shard.metrics.batches_failed, 1),
     }
-    // Each is told the place of its own last event.
-    let mut after = told.as_ref().map_or(0, |place| place.seq.saturating_sub(events));
-    for said in together {
-        after += said.bodies.len() as u64;
-        let _ = said.reply.send(told.clone().map(|place| StreamPosition { seq: after, ..place }));
+    // Each caller receives the position of its own last event.
+    let mut seq = result.as_ref().map_or(0, |position| position.seq.saturating_sub(events));
+    for request in requests {
+        seq += request.bodies.len() as u64;
+        let _ = request.reply.send(result.clone().map(|position| StreamPosition { seq, ..position }));
     }
 }
 
 async fn append_with_retry(shard: &Arc<Shard>, stream: StreamId, batch: &EventBatch) -> Result<StreamPosition> {
     let mut tries = 0_u32;
     loop {
-        let error = match shard.say(stream, batch).await {
-            Ok(place) => return Ok(place),
-            // Without a link there is nothing to wait for; it is built anew in its own time.
+        let error = match shard.append(stream, batch).await {
+            Ok(position) => return Ok(position),
+            // Without a link, waiting does not help; the link reconnects at its own pace.
             Err(Error::TooLate) => return Err(Error::Unavailable),
             Err(error) => error,
         };

@@ -1,12 +1,16 @@
-//! The link to one server: two connections that live and die together, one for calls and one that listens.
+//! The link to one Redis server: two connections that start and end together, one for calls and one for subscriptions.
 //!
-//! Connect both → subscribe to all that is followed, 512 at a time, each confirmed → hear our own beat → the link is up: every
-//! stream asks for what it missed. From then on a beat goes out each second over the one connection and comes in over the
-//! other. When none came in for three seconds the link is dead, whatever TCP thinks of it: both connections are dropped and
-//! built anew, after 50 ms to 2 s, for ever. The beat is the canary: its time on the way is measured, and `/readyz` believes it.
+//! Connect both → subscribe to all streams, 512 at a time, each one confirmed → receive our own heartbeat → the link is
+//! up: every stream reads what it missed. From then on, a heartbeat is published each second over one connection and
+//! received over the other. When none was received for three seconds the link is dead, whatever TCP reports: both
+//! connections are dropped and built again, with a backoff of 50 ms to 2 s, for ever. The heartbeat's latency is
+//! measured, and `/readyz` reports the link's state.
 //!
-//! Pushes go into a bounded queue. When it is full (this node is overrun) they are dropped, and the link is built anew, so
-//! that nothing is missing without being asked for.
+//! Pushes go into a bounded queue. When it is full (this node is overloaded), pushes are dropped and the link is built
+//! again, so that everything that was missed is read from history.
+//!
+//! The backoff is our own two lines and not the library `backon`: its jitter is added on top of the longest pause, and it
+//! retries one future, while this loop returns to the shortest pause only after a link that was up.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
@@ -33,24 +37,24 @@ use crate::domain::StreamId;
 const PUSH_QUEUE_MAX: usize = 8_192;
 const SUBSCRIBE_BATCH_MAX: usize = 512;
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
-/// So long without our own beat, and the link is dead.
+/// The link is dead after this long without our own heartbeat.
 const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(3);
 const CHECK_INTERVAL: Duration = Duration::from_millis(250);
 const BACKOFF_MIN: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(2);
-/// How long streams get to ask for what they missed before the link counts as rebuilt.
+/// How long streams may take to read what they missed before the link counts as rebuilt.
 const RESYNC_DEADLINE: Duration = Duration::from_secs(5);
 
 type SubscriptionRequests = mpsc::Receiver<(StreamId, oneshot::Sender<()>)>;
 
-pub async fn run(shard: Arc<Shard>, mut asks: SubscriptionRequests) {
-    let mut pause = BACKOFF_MIN;
-    let mut died_at = Instant::now();
-    let mut tries = 0_u32;
+pub async fn run(shard: Arc<Shard>, mut requests: SubscriptionRequests) {
+    let mut backoff = BACKOFF_MIN;
+    let mut failed_at = Instant::now();
+    let mut attempts = 0_u32;
     loop {
-        let began = Instant::now();
-        let ended = tokio::select! {
-            ended = run_link(&shard, &mut asks, died_at) => ended,
+        let started_at = Instant::now();
+        let error = tokio::select! {
+            error = run_link(&shard, &mut requests, failed_at) => error,
             () = shard.stop.cancelled() => {
                 shard.set_connection(None);
                 return;
@@ -58,26 +62,26 @@ pub async fn run(shard: Arc<Shard>, mut asks: SubscriptionRequests) {
         };
         let was_up = shard.up.send_replace(false);
         shard.set_connection(None);
-        shard.subscriptions.iter().for_each(|followed| followed.set_subscribed(false));
-        // Whoever waits for a subscription is told by the end of their channel.
-        while asks.try_recv().is_ok() {}
+        shard.subscriptions.iter().for_each(|subscription| subscription.set_subscribed(false));
+        // Callers that wait for a subscription notice it because their channel closes.
+        while requests.try_recv().is_ok() {}
         if was_up {
-            shard.lost.store(true, Ordering::Release);
-            died_at = Instant::now();
-            (pause, tries) = (BACKOFF_MIN, 0);
+            shard.was_lost.store(true, Ordering::Release);
+            failed_at = Instant::now();
+            (backoff, attempts) = (BACKOFF_MIN, 0);
             count(&shard.metrics.link_failures, 1);
             shard.metrics.shards_up.fetch_sub(1, Ordering::Relaxed);
-            tracing::warn!(shard = shard.index, why = %ended, lived_ms = began.elapsed().as_millis() as u64, "the bus is lost");
+            tracing::warn!(shard = shard.index, error = %error, lived_ms = started_at.elapsed().as_millis() as u64, "broker link lost");
             let _ = shard.out.send(BrokerEvent::Link { shard: shard.index, is_up: false }).await;
         } else {
-            tries += 1;
-            // A wrong password never mends itself: somebody should read it, and not a hundred times.
-            if tries.is_power_of_two() {
-                tracing::warn!(shard = shard.index, tries, why = %ended, "the bus is not there");
+            attempts += 1;
+            // A wrong password does not fix itself: somebody should read the log line, but not a hundred times.
+            if attempts.is_power_of_two() {
+                tracing::warn!(shard = shard.index, attempts, error = %error, "broker cannot be reached");
             }
         }
-        sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
-        pause = (pause * 2).min(BACKOFF_MAX);
+        sleep(backoff.mul_f64(rand::random_range(0.5..1.0))).await;
+        backoff = (backoff * 2).min(BACKOFF_MAX);
     }
 }
 
@@ -86,15 +90,15 @@ pub async fn run(shard: Arc<Shard>, mut asks: SubscriptionRequests) {
 enum LinkError {
     #[error("{0}")]
     Redis(#[from] RedisError),
-    #[error("nothing was heard for three seconds")]
+    #[error("no heartbeat was received for three seconds")]
     HeartbeatTimeout,
     #[error("the connection closed")]
     Closed,
-    #[error("its streams are on another server now")]
+    #[error("the slot moved to another server")]
     SlotMoved,
-    #[error("more came than could be taken")]
+    #[error("the push queue is full")]
     PushQueueFull,
-    #[error("a call found it broken")]
+    #[error("a call found the connection broken")]
     ReconnectRequested,
 }
 
@@ -103,13 +107,14 @@ struct Link {
     pushes: mpsc::Receiver<PushInfo>,
     is_push_queue_full: Arc<AtomicBool>,
     heartbeats: Arc<HeartbeatTracker>,
-    /// Channels we have left, whose confirmations have not come in yet.
+    /// Channels that we unsubscribed from and whose confirmation has not arrived yet.
     pending_unsubscribes: HashSet<Vec<u8>>,
 }
 
-/// One life of a link; gives why it ended. Died: the moment from which we count how long the rebuild took.
-async fn run_link(shard: &Arc<Shard>, asks: &mut SubscriptionRequests, died_at: Instant) -> LinkError {
-    // What was doubted was the link before.
+/// Runs one link until it fails and returns the reason. `died_at` is when the last link failed: the rebuild time counts
+/// from there.
+async fn run_link(shard: &Arc<Shard>, requests: &mut SubscriptionRequests, failed_at: Instant) -> LinkError {
+    // A reconnect that was requested for the link before this one.
     tokio::select! {
         biased;
         () = shard.reconnect_requested.notified() => {}
@@ -117,10 +122,10 @@ async fn run_link(shard: &Arc<Shard>, asks: &mut SubscriptionRequests, died_at: 
     }
     match connect(shard).await {
         Ok(mut link) => {
-            // Asked for while there was no link: subscribed with all the others, below.
-            while asks.try_recv().is_ok() {}
+            // Requests that were made without a link: all streams are subscribed below.
+            while requests.try_recv().is_ok() {}
             match link.subscribe_all(shard).await {
-                Ok(()) => link.serve(shard, asks, died_at).await,
+                Ok(()) => link.serve(shard, requests, failed_at).await,
                 Err(error) => error.into(),
             }
         }
@@ -129,22 +134,22 @@ async fn run_link(shard: &Arc<Shard>, asks: &mut SubscriptionRequests, died_at: 
 }
 
 async fn connect(shard: &Arc<Shard>) -> RedisResult<Link> {
-    let at = shard.server.find().await?;
+    let address = shard.server.resolve().await?;
     let (push, pushes) = mpsc::channel(PUSH_QUEUE_MAX);
-    let overrun = Arc::new(AtomicBool::new(false));
-    let (full, vitals) = (overrun.clone(), shard.metrics.clone());
-    let listening = server::connect_for_pushes(&at, move |info| {
+    let is_push_queue_full = Arc::new(AtomicBool::new(false));
+    let (queue_full, metrics) = (is_push_queue_full.clone(), shard.metrics.clone());
+    let push_connection = server::connect_for_pushes(&address, move |info| {
         push.try_send(info).map_err(|_| {
-            count(&vitals.messages_dropped, 1);
-            full.store(true, Ordering::Release);
+            count(&metrics.messages_dropped, 1);
+            queue_full.store(true, Ordering::Release);
         })
     });
-    let (calling, listening) = tokio::try_join!(server::connect(&at), listening)?;
-    shard.set_connection(Some(calling));
+    let (call_connection, push_connection) = tokio::try_join!(server::connect(&address), push_connection)?;
+    shard.set_connection(Some(call_connection));
     Ok(Link {
-        push_connection: listening,
+        push_connection,
         pushes,
-        is_push_queue_full: overrun,
+        is_push_queue_full,
         heartbeats: Arc::new(HeartbeatTracker::default()),
         pending_unsubscribes: HashSet::new(),
     })
@@ -152,39 +157,40 @@ async fn connect(shard: &Arc<Shard>) -> RedisResult<Link> {
 
 impl Link {
     async fn subscribe_all(&mut self, shard: &Shard) -> RedisResult<()> {
-        let streams: Vec<StreamId> = shard.subscriptions.iter().map(|followed| *followed.key()).collect();
+        let streams: Vec<StreamId> = shard.subscriptions.iter().map(|subscription| *subscription.key()).collect();
         let own = [shard.heartbeat_channel(), shard.users_channel()];
         let channels: Vec<String> =
             own.into_iter().chain(streams.iter().map(|stream| shard.stream_channel(*stream))).collect();
-        for some in channels.chunks(SUBSCRIBE_BATCH_MAX) {
-            self.change_subscriptions(shard, "SUBSCRIBE", some).await?;
+        for chunk in channels.chunks(SUBSCRIBE_BATCH_MAX) {
+            self.change_subscriptions(shard, "SUBSCRIBE", chunk).await?;
         }
         for stream in &streams {
-            if let Some(followed) = shard.subscriptions.get(stream) {
-                followed.set_subscribed(true);
+            if let Some(subscription) = shard.subscriptions.get(stream) {
+                subscription.set_subscribed(true);
             }
         }
         Ok(())
     }
 
-    /// Returns when every single one is confirmed. One command for each channel: a partition's channels could not stand in
-    /// one with those of another slot, and the library then counts confirmations without our help.
-    async fn change_subscriptions(&mut self, shard: &Shard, word: &str, channels: &[String]) -> RedisResult<()> {
+    /// Returns when every channel is confirmed. One command per channel: in a partition, the channels of one command
+    /// must share a slot, and the library counts confirmations correctly only this way.
+    async fn change_subscriptions(&mut self, shard: &Shard, command: &str, channels: &[String]) -> RedisResult<()> {
         if channels.is_empty() {
             return Ok(());
         }
-        let sharded = format!("S{word}");
-        let word = if shard.server.is_partition() { &sharded } else { word };
+        let sharded = format!("S{command}");
+        let command = if shard.server.is_partition() { &sharded } else { command };
         let mut pipe = redis::pipe();
         for channel in channels {
-            pipe.cmd(word).arg(channel).ignore();
+            pipe.cmd(command).arg(channel).ignore();
         }
         pipe.query_async(&mut self.push_connection).await
     }
 
-    async fn serve(mut self, shard: &Arc<Shard>, asks: &mut SubscriptionRequests, died_at: Instant) -> LinkError {
-        let beating = AbortOnDropHandle::new(tokio::spawn(send_heartbeats(shard.clone(), self.heartbeats.clone())));
-        let mut heard_at = Instant::now();
+    async fn serve(mut self, shard: &Arc<Shard>, requests: &mut SubscriptionRequests, failed_at: Instant) -> LinkError {
+        let heartbeat_task =
+            AbortOnDropHandle::new(tokio::spawn(send_heartbeats(shard.clone(), self.heartbeats.clone())));
+        let mut last_heartbeat_at = Instant::now();
         let mut check = interval(CHECK_INTERVAL);
         let mut is_up = false;
         loop {
@@ -194,17 +200,17 @@ impl Link {
                     match self.receive_push(shard, push) {
                         ControlFlow::Continue(false) => {}
                         ControlFlow::Continue(true) => {
-                            heard_at = Instant::now();
+                            last_heartbeat_at = Instant::now();
                             if !is_up {
                                 is_up = true;
-                                self.mark_up(shard, died_at).await;
+                                self.mark_up(shard, failed_at).await;
                             }
                         }
-                        ControlFlow::Break(ended) => return ended,
+                        ControlFlow::Break(error) => return error,
                     }
                 }
-                Some(ask) = asks.recv(), if is_up => {
-                    if let Err(error) = self.apply_subscription_requests(shard, asks, ask).await {
+                Some(request) = requests.recv(), if is_up => {
+                    if let Err(error) = self.apply_subscription_requests(shard, requests, request).await {
                         return error.into();
                     }
                 }
@@ -212,9 +218,9 @@ impl Link {
                 _ = check.tick() => {
                     #[cfg(feature = "planted-fault")]
                     if crate::fault::assumes_broker_up() {
-                        heard_at = Instant::now();
+                        last_heartbeat_at = Instant::now();
                     }
-                    if HEARTBEAT_TIMEOUT <= heard_at.elapsed() || beating.is_finished() {
+                    if HEARTBEAT_TIMEOUT <= last_heartbeat_at.elapsed() || heartbeat_task.is_finished() {
                         return LinkError::HeartbeatTimeout;
                     }
                     if self.is_push_queue_full.load(Ordering::Acquire) {
@@ -225,65 +231,67 @@ impl Link {
         }
     }
 
-    async fn mark_up(&mut self, shard: &Arc<Shard>, died_at: Instant) {
+    async fn mark_up(&mut self, shard: &Arc<Shard>, failed_at: Instant) {
         shard.up.send_replace(true);
         shard.metrics.shards_up.fetch_add(1, Ordering::Relaxed);
         let (done, mut all) = mpsc::channel(1);
-        for followed in &shard.subscriptions {
-            followed.receive(SequencerMessage::Resync(done.clone()));
+        for subscription in &shard.subscriptions {
+            subscription.receive(SequencerMessage::Resync(done.clone()));
         }
         drop(done);
         let _ = shard.out.send(BrokerEvent::Link { shard: shard.index, is_up: true }).await;
-        if shard.lost.swap(false, Ordering::AcqRel) && shard.post.try_send(Publication::UserFramesLost).is_err() {
+        if shard.was_lost.swap(false, Ordering::AcqRel)
+            && shard.publications.try_send(Publication::UserFramesLost).is_err()
+        {
             count(&shard.metrics.messages_dropped, 1);
         }
         let (shard, streams) = (shard.clone(), shard.subscriptions.len());
         tokio::spawn(async move {
-            // Ends when the last stream has dropped its end.
+            // Ends when the last stream has dropped its sender.
             let _ = timeout(RESYNC_DEADLINE, all.recv()).await;
-            shard.metrics.reconnect_time.record_duration(died_at.elapsed());
+            shard.metrics.reconnect_time.record_duration(failed_at.elapsed());
             tracing::info!(
                 shard = shard.index,
                 streams,
-                took_ms = died_at.elapsed().as_millis() as u64,
-                "the bus is heard"
+                took_ms = failed_at.elapsed().as_millis() as u64,
+                "broker link established"
             );
         });
     }
 
-    /// Subscribes to what is followed and not subscribed, leaves what is not followed any more.
+    /// Subscribes to streams that have a subscription, unsubscribes from those that have none.
     async fn apply_subscription_requests(
         &mut self,
         shard: &Shard,
-        asks: &mut SubscriptionRequests,
+        requests: &mut SubscriptionRequests,
         first: (StreamId, oneshot::Sender<()>),
     ) -> RedisResult<()> {
         let mut all = vec![first];
         while all.len() < SUBSCRIBE_BATCH_MAX
-            && let Ok(next) = asks.try_recv()
+            && let Ok(next) = requests.try_recv()
         {
             all.push(next);
         }
-        // A stream may be asked about twice: what counts is whether it is followed now.
+        // A stream may be requested twice: what counts is whether it has a subscription now.
         let mut wanted: HashMap<StreamId, bool> = HashMap::new();
         for (stream, _) in &all {
             wanted.insert(*stream, shard.subscriptions.contains_key(stream));
         }
-        for (word, follow) in [("SUBSCRIBE", true), ("UNSUBSCRIBE", false)] {
-            let those = wanted.iter().filter(|(_, wanted)| **wanted == follow);
-            let channels: Vec<String> = those.map(|(stream, _)| shard.stream_channel(*stream)).collect();
-            if !follow && shard.server.is_partition() {
+        for (command, subscribe) in [("SUBSCRIBE", true), ("UNSUBSCRIBE", false)] {
+            let streams = wanted.iter().filter(|(_, wanted)| **wanted == subscribe);
+            let channels: Vec<String> = streams.map(|(stream, _)| shard.stream_channel(*stream)).collect();
+            if !subscribe && shard.server.is_partition() {
                 self.pending_unsubscribes.extend(channels.iter().map(|channel| channel.clone().into_bytes()));
             }
-            timeout(2 * CALL_DEADLINE, self.change_subscriptions(shard, word, &channels))
+            timeout(2 * CALL_DEADLINE, self.change_subscriptions(shard, command, &channels))
                 .await
                 .map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))??;
         }
-        for (stream, answer) in all {
-            if let Some(followed) = shard.subscriptions.get(&stream) {
-                followed.set_subscribed(true);
+        for (stream, reply) in all {
+            if let Some(subscription) = shard.subscriptions.get(&stream) {
+                subscription.set_subscribed(true);
             }
-            let _ = answer.send(());
+            let _ = reply.send(());
         }
         shard.metrics.subscriptions.store(shard.subscriptions.len(), Ordering::Relaxed);
         Ok(())
@@ -293,14 +301,14 @@ impl Link {
         matches!(data.first(), Some(Value::BulkString(channel)) if self.pending_unsubscribes.remove(channel))
     }
 
-    /// `true`: it was our own beat.
+    /// Returns `true` for our own heartbeat.
     fn receive_push(&mut self, shard: &Shard, push: PushInfo) -> ControlFlow<LinkError, bool> {
         match push.kind {
             PushKind::Message | PushKind::SMessage => {}
             PushKind::Disconnection => return ControlFlow::Break(LinkError::Closed),
-            // What we left ourselves is answered with this word too.
+            // Redis answers our own SUNSUBSCRIBE with the same kind of push.
             PushKind::SUnsubscribe if self.confirms_unsubscribe(&push.data) => return ControlFlow::Continue(false),
-            // A slot that moved to another master takes its subscriptions away.
+            // A slot that moved to another master ends its subscriptions.
             PushKind::SUnsubscribe => return ControlFlow::Break(LinkError::SlotMoved),
             _ => return ControlFlow::Continue(false),
         }
@@ -314,7 +322,7 @@ impl Link {
                 let own = node == shard.node_id && self.heartbeats.record_received(shard, number);
                 return ControlFlow::Continue(own);
             }
-            // Own values and frames were shown here before they were told.
+            // Our own values and frames were delivered here before they were published.
             WireMessage::State { node, .. } | WireMessage::UserFrames { node, .. } if node == shard.node_id => {}
             WireMessage::UserFrames { frames, .. } if frames.is_empty() => {
                 deliver_or_drop(shard, BrokerEvent::UserFramesLost)
@@ -333,10 +341,10 @@ impl Link {
 }
 
 fn receive_stream_message(shard: &Shard, stream: StreamId, message: WireMessage) {
-    let Some(followed) = shard.subscriptions.get(&stream) else { return };
+    let Some(subscription) = shard.subscriptions.get(&stream) else { return };
     match message {
-        WireMessage::Events { epoch, first, bodies } if !bodies.is_empty() => {
-            let dropped = !followed.receive(SequencerMessage::Batch { epoch, first, bodies });
+        WireMessage::Events { epoch, first_seq, bodies } if !bodies.is_empty() => {
+            let dropped = !subscription.receive(SequencerMessage::Batch { epoch, first_seq, bodies });
             count(&shard.metrics.messages_dropped, u64::from(dropped));
         }
         WireMessage::State { bodies, .. } => {
@@ -349,16 +357,16 @@ fn receive_stream_message(shard: &Shard, stream: StreamId, message: WireMessage)
     }
 }
 
-/// What is not numbered: a lost value heals, so nobody waits.
-fn deliver_or_drop(shard: &Shard, delivery: BrokerEvent) {
-    if shard.out.try_send(delivery).is_err() {
+/// For messages that are not numbered: a lost value is repaired by polling, so nobody waits.
+fn deliver_or_drop(shard: &Shard, event: BrokerEvent) {
+    if shard.out.try_send(event).is_err() {
         count(&shard.metrics.messages_dropped, 1);
     }
 }
 
-/// The beats of one link.
+/// The heartbeats of one link.
 struct HeartbeatTracker {
-    /// In the upper half of every number: a late beat of the link before says nothing about this one.
+    /// The upper half of every number: a late heartbeat of an earlier link proves nothing about this one.
     link_id: u64,
     sent: std::sync::Mutex<Option<(u64, Instant)>>,
 }
@@ -374,27 +382,27 @@ impl HeartbeatTracker {
         *self.sent.lock().unwrap_or_else(|poison| poison.into_inner()) = Some((number, Instant::now()));
     }
 
-    /// Says whether it is one of ours.
+    /// Returns whether the heartbeat belongs to this link.
     fn record_received(&self, shard: &Shard, number: u64) -> bool {
         let mut sent = self.sent.lock().unwrap_or_else(|poison| poison.into_inner());
-        if let Some((_, at)) = sent.take_if(|(newest, _)| *newest == number) {
-            shard.metrics.heartbeat_latency.record_duration(at.elapsed());
+        if let Some((_, sent_at)) = sent.take_if(|(newest, _)| *newest == number) {
+            shard.metrics.heartbeat_latency.record_duration(sent_at.elapsed());
         }
         number >> 32 == self.link_id >> 32
     }
 }
 
-/// Publishes a beat each second. One that cannot be told is not repeated: the next one is.
-async fn send_heartbeats(shard: Arc<Shard>, beats: Arc<HeartbeatTracker>) {
+/// Publishes a heartbeat each second. A failed one is not repeated: the next one follows.
+async fn send_heartbeats(shard: Arc<Shard>, heartbeats: Arc<HeartbeatTracker>) {
     let mut every = interval(HEARTBEAT_INTERVAL);
-    for number in beats.link_id.. {
+    for number in heartbeats.link_id.. {
         every.tick().await;
-        let Ok(mut connected) = shard.connection() else { return };
-        beats.record_sent(number);
+        let Ok(mut server) = shard.connection() else { return };
+        heartbeats.record_sent(number);
         let mut publish = redis::cmd(shard.publish_command());
         publish.arg(shard.heartbeat_channel()).arg(wire::encode_heartbeat(shard.node_id, number));
-        if let Err(error) = publish.query_async::<i64>(&mut connected.connection).await {
-            shard.fault("a beat", &error);
+        if let Err(error) = publish.query_async::<i64>(&mut server.connection).await {
+            shard.call_failed("a heartbeat", &error);
         }
     }
 }

@@ -1,13 +1,14 @@
-//! The broker between nodes: Redis, several independent ones that share the streams, or a Redis Cluster.
+//! The broker between nodes: one Redis, several independent ones that share the streams, or a Redis Cluster.
 //!
-//! What Redis is trusted with: numbering what is said, keeping the last of it, and passing it on. It decides nothing about
-//! selling and may die at any time. Then chat answers `busy`, values reach the viewers of the node that knows them, and each
-//! node finds the rest in the store. `link` holds the connections and finds out that they are dead; `ingress` and `post` are
-//! the ways in; `follow` makes an unbroken log of what comes out; `shard` has the names and the calls, `server` the addresses.
+//! Redis does three things: it numbers events, keeps a short history of them, and passes them on (publish and
+//! subscribe). It decides nothing about selling and may fail at any time. Then chat answers `busy`, state values reach
+//! the viewers of the node that knows them, and each node reads the rest from the store. `link` holds the connections
+//! and detects that they are dead; `ingress` and `publisher` publish; `sequencer` makes a log without holes of what is
+//! received; `shard` has the key names and the calls, `server` the addresses.
 //!
-//! An epoch is bound to the server's run: after a restart or a failover, even one that seems to have lost nothing, numbers
-//! begin anew and everybody gets a snapshot. Asynchronous replication may lose what was acknowledged, and a number that is
-//! given twice would be a silent hole.
+//! An epoch belongs to one run of the Redis server. After a restart or a failover, even one that seems to have lost
+//! nothing, numbers start again in a new epoch and all viewers get a snapshot. Asynchronous replication may lose what
+//! was acknowledged, and a number that is given twice would be a silent hole.
 
 mod ingress;
 mod link;
@@ -28,14 +29,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::metrics::{BrokerMetrics, count};
-use super::{BrokerEvent, Error, Result, SessionJoined, StreamHistory, StreamPosition, Value};
+use super::{BrokerEvent, Error, Result, SessionJoined, StateValue, StreamHistory, StreamPosition};
 use crate::domain::{StreamId, UserId};
 use publisher::Publication;
 use shard::{Shard, ShardContext};
 
 /// Deliveries that wait for the rooms.
 const DELIVERY_QUEUE_MAX: usize = 8_192;
-/// Streams counted in one call.
+/// Streams per presence call.
 const PRESENCE_BATCH_MAX: usize = 200;
 const STOP_DEADLINE: Duration = Duration::from_secs(3);
 
@@ -49,26 +50,26 @@ pub struct RedisBroker {
 
 impl std::fmt::Debug for RedisBroker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Redis").field("shards", &self.shards.len()).finish_non_exhaustive()
+        f.debug_struct("RedisBroker").field("shards", &self.shards.len()).finish_non_exhaustive()
     }
 }
 
-/// Are these URLs well formed? `Err` is the sentence for the operator.
+/// Checks that these URLs are well formed. `Err` is a sentence for the operator.
 pub fn check_urls(urls: &str) -> std::result::Result<(), String> {
     server::parse_urls(urls).map(|_| ())
 }
 
 impl RedisBroker {
-    /// Begins to connect and returns at once: a server that is not there yet is waited for in the background.
+    /// Starts to connect and returns at once: a server that cannot be reached yet is retried in the background.
     pub fn new(urls: &str, shop: &str) -> std::result::Result<(Self, mpsc::Receiver<BrokerEvent>), String> {
         let servers = server::parse_urls(urls)?;
         let (out, deliveries) = mpsc::channel(DELIVERY_QUEUE_MAX);
-        let (vitals, tasks, stop) = (Arc::new(BrokerMetrics::default()), TaskTracker::new(), CancellationToken::new());
-        vitals.shards.store(servers.len(), Ordering::Relaxed);
-        let common = ShardContext {
+        let (metrics, tasks, stop) = (Arc::new(BrokerMetrics::default()), TaskTracker::new(), CancellationToken::new());
+        metrics.shards.store(servers.len(), Ordering::Relaxed);
+        let context = ShardContext {
             shop: shop.to_owned(),
             node_id: rand::random(),
-            metrics: vitals.clone(),
+            metrics: metrics.clone(),
             out: out.clone(),
             tasks: tasks.clone(),
             stop: stop.clone(),
@@ -76,19 +77,19 @@ impl RedisBroker {
         };
         let mut shards = Vec::with_capacity(servers.len());
         for (index, server) in servers.into_iter().enumerate() {
-            let (shard, inlets) = Shard::new(index, server, common.clone());
-            tasks.spawn(link::run(shard.clone(), inlets.subscription_requests));
-            tasks.spawn(publisher::run(shard.clone(), inlets.post));
+            let (shard, queues) = Shard::new(index, server, context.clone());
+            tasks.spawn(link::run(shard.clone(), queues.subscription_requests));
+            tasks.spawn(publisher::run(shard.clone(), queues.publications));
             shards.push(shard);
         }
-        Ok((Self { shards, metrics: vitals, out, tasks, stop }, deliveries))
+        Ok((Self { shards, metrics, out, tasks, stop }, deliveries))
     }
 
     pub fn metrics(&self) -> &BrokerMetrics {
         &self.metrics
     }
 
-    /// Waits until every server is heard, or until `deadline`; says whether they are.
+    /// Waits until every server is connected, or until `deadline`. Returns whether all are connected.
     pub async fn wait_until_up(&self, deadline: Duration) -> bool {
         let until = Instant::now() + deadline;
         for shard in &self.shards {
@@ -119,48 +120,47 @@ impl RedisBroker {
         bodies: Vec<Bytes>,
         idempotency_key: Option<String>,
     ) -> Result<StreamPosition> {
-        ingress::say(self.shard(stream), stream, bodies, idempotency_key).await
+        ingress::publish(self.shard(stream), stream, bodies, idempotency_key).await
     }
 
-    /// This node's own rooms see it at once, the others as soon as they are told.
-    pub fn publish_state(&self, stream: StreamId, value: Value) -> Result<()> {
-        let own = self.deliver_locally(BrokerEvent::State { stream, body: value.body.clone() });
+    /// The rooms of this node receive the value at once, the other nodes when it is published.
+    pub fn publish_state(&self, stream: StreamId, value: StateValue) -> Result<()> {
+        let delivered = self.deliver_locally(BrokerEvent::State { stream, body: value.body.clone() });
         self.enqueue(self.shard(stream), Publication::State { stream, value });
-        own
+        delivered
     }
 
     pub fn publish_to_user(&self, user: UserId, frame: Bytes, is_connected_here: bool) -> Result<()> {
-        let own = if is_connected_here {
+        let delivered = if is_connected_here {
             self.deliver_locally(BrokerEvent::User { user: user.clone(), body: frame.clone() })
         } else {
             Ok(())
         };
-        // Spread over the servers by who it is for; every node listens on all of them.
+        // Spread over the shards by user; every node subscribes to all of them.
         let spread = user.as_str().bytes().fold(0_u128, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
         self.enqueue(&self.shards[jump_hash(spread, self.shards.len())], Publication::User { user, frame });
-        own
+        delivered
     }
 
-    pub fn publish_join(&self, stream: StreamId, joined: SessionJoined) {
-        self.enqueue(self.shard(stream), Publication::Join { stream, joined });
+    pub fn publish_join(&self, stream: StreamId, session: SessionJoined) {
+        self.enqueue(self.shard(stream), Publication::Join { stream, session });
     }
 
     fn enqueue(&self, shard: &Shard, publication: Publication) {
-        if shard.is_up() && shard.post.try_send(publication).is_err() {
+        if shard.is_up() && shard.publications.try_send(publication).is_err() {
             count(&self.metrics.messages_dropped, 1);
         }
     }
 
-    fn deliver_locally(&self, delivery: BrokerEvent) -> Result<()> {
-        self.out.try_send(delivery).map_err(|error| match error {
+    fn deliver_locally(&self, event: BrokerEvent) -> Result<()> {
+        self.out.try_send(event).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => Error::QueueFull,
             mpsc::error::TrySendError::Closed(_) => Error::Stopped,
         })
     }
 
     pub async fn subscribe(&self, stream: StreamId) -> Result<StreamHistory> {
-        let past = sequencer::subscribe(self.shard(stream), stream).await?;
-        Ok(StreamHistory { position: past.position, events: past.events })
+        sequencer::subscribe(self.shard(stream), stream).await
     }
 
     pub fn unsubscribe(&self, stream: StreamId) {
@@ -170,31 +170,36 @@ impl RedisBroker {
     pub async fn history_after(&self, stream: StreamId, epoch: &str, seq: u64) -> Vec<(u64, Bytes)> {
         let from = StreamPosition { epoch: epoch.into(), seq };
         match self.shard(stream).history(stream, Some(&from)).await {
-            Ok(past) => {
-                let gapless = past.events.iter().zip(seq + 1..).all(|((own, _), expected)| *own == expected);
-                let end = past.events.last().map_or(seq, |(own, _)| *own);
-                if gapless && past.position == (StreamPosition { seq: end, ..from }) { past.events } else { Vec::new() }
+            Ok(history) => {
+                let gapless = history.events.iter().zip(seq + 1..).all(|((own_seq, _), expected)| *own_seq == expected);
+                let end = history.events.last().map_or(seq, |(own_seq, _)| *own_seq);
+                if gapless && history.position == (StreamPosition { seq: end, ..from }) {
+                    history.events
+                } else {
+                    Vec::new()
+                }
             }
             Err(_) => Vec::new(),
         }
     }
 
-    /// Writes how many watch here and gives how many watch elsewhere, of the streams whose server answered.
+    /// Presence: writes this node's number of viewers and returns the number on other nodes, for the streams whose
+    /// server answered.
     pub async fn sync_presence(&self, numbers: Vec<(StreamId, u64)>) -> Vec<(StreamId, u64)> {
         let mut out = Vec::with_capacity(numbers.len());
         for shard in &self.shards {
-            let own: Vec<(StreamId, u64)> =
+            let of_shard: Vec<(StreamId, u64)> =
                 numbers.iter().filter(|(stream, _)| self.shard_of(*stream) == shard.index).copied().collect();
-            for some in own.chunks(PRESENCE_BATCH_MAX) {
-                if let Ok(others) = shard.sync_presence(some).await {
-                    out.extend(some.iter().map(|(stream, _)| *stream).zip(others));
+            for chunk in of_shard.chunks(PRESENCE_BATCH_MAX) {
+                if let Ok(others) = shard.sync_presence(chunk).await {
+                    out.extend(chunk.iter().map(|(stream, _)| *stream).zip(others));
                 }
             }
         }
         out
     }
 
-    /// Says goodbye: what was said is told, what is followed is left.
+    /// Publishes what was accepted and drops all subscriptions.
     pub async fn stop(&self) {
         self.stop.cancel();
         self.shards.iter().for_each(|shard| shard.subscriptions.clear());
@@ -203,7 +208,7 @@ impl RedisBroker {
     }
 }
 
-/// Which of so many: spread evenly, and one more moves only what the new one gets.
+/// Jump consistent hash: spreads keys evenly over `buckets`. One more bucket moves only the keys that it receives.
 fn jump_hash(key: u128, buckets: usize) -> usize {
     let mut key = (key >> 64) as u64 ^ key as u64;
     let (mut bucket, mut next) = (0_u64, 0_u64);
@@ -220,7 +225,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn streams_are_spread_evenly_and_a_new_server_takes_only_its_share() {
+    fn streams_are_spread_evenly_and_a_new_shard_takes_only_its_share() {
         let streams: Vec<u128> = (0..8_000).map(|_| StreamId::new().0.as_u128()).collect();
         for buckets in [1, 2, 3, 16] {
             let mut sizes = vec![0; buckets];

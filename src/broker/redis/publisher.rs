@@ -1,7 +1,9 @@
-//! What is not numbered: values of the state lane, order frames, sessions that came in. Gathered for 10 ms, so that a sale
-//! that commits 300 times a second is told 100 times; of a value only the newest goes out.
+//! The publisher of everything that is not numbered: values of the state lane, order frames, sessions that joined. It
+//! collects for 10 ms, so that a sale that commits 300 times a second is published 100 times; of each value only the
+//! newest is sent.
 //!
-//! Nobody waits for it. What cannot be told is dropped and counted: values heal by polling the store, within a second.
+//! Nobody waits for it. What cannot be published is dropped and counted: values are repaired by polling the store,
+//! within a second.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,20 +14,20 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
 use super::super::metrics::count;
-use super::super::{SessionJoined, Value};
+use super::super::{SessionJoined, StateValue};
 use super::shard::Shard;
 use super::wire;
 use crate::domain::{StreamId, UserId};
 
 pub const PUBLISH_QUEUE_MAX: usize = 8_192;
 const PUBLISH_INTERVAL: Duration = Duration::from_millis(10);
-/// What goes out at once at most.
+/// The most that is published at once.
 const PUBLISH_BATCH_MAX: usize = 1_024;
 
 pub enum Publication {
     State {
         stream: StreamId,
-        value: Value,
+        value: StateValue,
     },
     User {
         user: UserId,
@@ -33,29 +35,29 @@ pub enum Publication {
     },
     Join {
         stream: StreamId,
-        joined: SessionJoined,
+        session: SessionJoined,
     },
-    /// This node was not heard for a while: the others look up what it may have had for people who are on them.
+    /// This node was disconnected for a while: the other nodes look up the orders that it may have had for their users.
     UserFramesLost,
 }
 
 #[derive(Default)]
 struct PublishBatch {
-    values: HashMap<StreamId, HashMap<u64, Value>>,
+    values: HashMap<StreamId, HashMap<u64, StateValue>>,
     frames: Vec<(UserId, Bytes)>,
     joins: HashMap<StreamId, Vec<SessionJoined>>,
     user_frames_lost: bool,
 }
 
 impl PublishBatch {
-    /// A session is told at once: of two connections of one person the newer one stays, and what tells which is newer is the
-    /// order on the bus.
+    /// A joined session is published at once: of two connections of one session the newer one stays, and the order of
+    /// the messages in Redis decides which one is newer.
     fn publish_at(&self, next_at: Instant) -> Instant {
         if self.joins.is_empty() { next_at } else { Instant::now() }
     }
 
-    fn add(&mut self, posted: Publication) {
-        match posted {
+    fn add(&mut self, publication: Publication) {
+        match publication {
             Publication::State { stream, value } => {
                 let values = self.values.entry(stream).or_default();
                 if values.get(&value.key).is_none_or(|other| other.version <= value.version) {
@@ -63,58 +65,58 @@ impl PublishBatch {
                 }
             }
             Publication::User { user, frame } => self.frames.push((user, frame)),
-            Publication::Join { stream, joined } => self.joins.entry(stream).or_default().push(joined),
+            Publication::Join { stream, session } => self.joins.entry(stream).or_default().push(session),
             Publication::UserFramesLost => self.user_frames_lost = true,
         }
     }
 }
 
-pub async fn run(shard: Arc<Shard>, mut posted: mpsc::Receiver<Publication>) {
+pub async fn run(shard: Arc<Shard>, mut publications: mpsc::Receiver<Publication>) {
     let mut next_at = Instant::now();
     loop {
         let first = tokio::select! {
-            first = posted.recv() => first,
+            first = publications.recv() => first,
             () = shard.stop.cancelled() => {
-                posted.close();
-                posted.recv().await
+                publications.close();
+                publications.recv().await
             }
         };
         let Some(first) = first else { return };
-        let mut parcel = PublishBatch::default();
-        parcel.add(first);
-        let mut together = 1_usize;
-        while together < PUBLISH_BATCH_MAX
-            && let Ok(Some(next)) = timeout_at(parcel.publish_at(next_at), posted.recv()).await
+        let mut batch = PublishBatch::default();
+        batch.add(first);
+        let mut size = 1_usize;
+        while size < PUBLISH_BATCH_MAX
+            && let Ok(Some(next)) = timeout_at(batch.publish_at(next_at), publications.recv()).await
         {
-            parcel.add(next);
-            together += 1;
+            batch.add(next);
+            size += 1;
         }
         next_at = Instant::now() + PUBLISH_INTERVAL;
-        publish_batch(&shard, parcel, together).await;
+        publish_batch(&shard, batch, size).await;
     }
 }
 
-async fn publish_batch(shard: &Arc<Shard>, parcel: PublishBatch, together: usize) {
-    let Ok(mut connected) = shard.connection() else { return };
-    let (word, node) = (shard.publish_command(), shard.node_id);
+async fn publish_batch(shard: &Arc<Shard>, batch: PublishBatch, size: usize) {
+    let Ok(mut server) = shard.connection() else { return };
+    let (command, node_id) = (shard.publish_command(), shard.node_id);
     let mut pipe = redis::pipe();
-    for (stream, values) in &parcel.values {
-        let bodies = wire::encode_state(node, values.values().map(|value| &value.body));
-        pipe.cmd(word).arg(shard.stream_channel(*stream)).arg(bodies).ignore();
+    for (stream, values) in &batch.values {
+        let bodies = wire::encode_state(node_id, values.values().map(|value| &value.body));
+        pipe.cmd(command).arg(shard.stream_channel(*stream)).arg(bodies).ignore();
     }
-    for (stream, joined) in &parcel.joins {
-        pipe.cmd(word).arg(shard.stream_channel(*stream)).arg(wire::encode_joins(node, joined)).ignore();
+    for (stream, session) in &batch.joins {
+        pipe.cmd(command).arg(shard.stream_channel(*stream)).arg(wire::encode_joins(node_id, session)).ignore();
     }
-    if !parcel.frames.is_empty() {
-        pipe.cmd(word).arg(shard.users_channel()).arg(wire::encode_user_frames(node, &parcel.frames)).ignore();
+    if !batch.frames.is_empty() {
+        pipe.cmd(command).arg(shard.users_channel()).arg(wire::encode_user_frames(node_id, &batch.frames)).ignore();
     }
-    if parcel.user_frames_lost {
-        pipe.cmd(word).arg(shard.users_channel()).arg(wire::encode_user_frames(node, &[])).ignore();
+    if batch.user_frames_lost {
+        pipe.cmd(command).arg(shard.users_channel()).arg(wire::encode_user_frames(node_id, &[])).ignore();
     }
-    count(&shard.metrics.publications, together as u64);
+    count(&shard.metrics.publications, size as u64);
     count(&shard.metrics.publication_messages, pipe.len() as u64);
-    if let Err(error) = pipe.query_async::<()>(&mut connected.connection).await {
-        shard.fault("telling values", &error);
-        tracing::warn!(shard = shard.index, values = together, error = %error, "values were not told to other nodes");
+    if let Err(error) = pipe.query_async::<()>(&mut server.connection).await {
+        shard.call_failed("publishing values", &error);
+        tracing::warn!(shard = shard.index, values = size, error = %error, "state values were not published to other nodes");
     }
 }

@@ -1,9 +1,11 @@
-//! One task for each stream that is watched on this node: it makes one unbroken log of what comes over the bus.
+//! One sequencer task for each stream with viewers on this node. It turns what the broker delivers into one log without
+//! holes.
 //!
-//! It knows the next number. What was told before is dropped; before a hole is gone on, history is asked for what is missing
-//! (one question at a time, 128 batches, 200 ms). What history does not have, another epoch, or a history that cannot be asked:
-//! then the room starts over, visibly. When the link is new the task asks for what it missed before it hears anything else.
-//! Its queue is bounded: when it is full, what comes is dropped, and the task asks history once it has caught up.
+//! It knows the next number. Repeated events are dropped. At a hole, it first reads the missing events from history
+//! (one read at a time, 128 batches, a deadline of 200 ms). If history does not have them, if the epoch changed, or if
+//! history cannot be read, the room restarts with a snapshot. When the link is new, the task reads what it missed
+//! before it accepts anything else. Its queue is bounded: when it is full, messages are dropped, and the task reads
+//! history once it has caught up.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,50 +22,50 @@ use crate::domain::StreamId;
 
 const SEQUENCER_QUEUE_MAX: usize = 1_024;
 const HOLE_FILL_DEADLINE: Duration = Duration::from_millis(200);
-/// The same when a thousand streams ask at once.
+/// The same deadline when a thousand streams read at once.
 const CATCH_UP_DEADLINE: Duration = Duration::from_secs(2);
-/// How long a room that opens waits for the bus; past it, it starts without.
+/// How long a room that opens waits for the broker. After this it starts without history.
 const OPEN_DEADLINE: Duration = Duration::from_secs(1);
 
-/// A stream that is watched here.
+/// A subscription of this node to a stream.
 pub struct BrokerSubscription {
     queue: mpsc::Sender<SequencerMessage>,
-    /// Rooms that want it: one, or two for the moment in which one follows the other.
+    /// Rooms that use it: one, or two for a moment while one room replaces another.
     rooms: usize,
     flags: Arc<SubscriptionFlags>,
 }
 
 #[derive(Default)]
 struct SubscriptionFlags {
-    /// The link has confirmed it.
+    /// The link has confirmed the subscription.
     is_subscribed: AtomicBool,
-    /// Something was dropped for want of space.
+    /// A message was dropped because the queue was full.
     has_missed: AtomicBool,
-    /// Its room opened without the bus, so it has to start over once that is heard.
+    /// The room opened without the broker, so it has to restart when the broker is back.
     opened_without_broker: AtomicBool,
 }
 
-/// What a stream's task is told.
+/// What a sequencer task receives.
 pub enum SequencerMessage {
     Batch {
         epoch: String,
-        first: u64,
+        first_seq: u64,
         bodies: Vec<Bytes>,
     },
-    /// The link is new: something may have been missed.
+    /// The link is new: messages may have been missed.
     Resync(mpsc::Sender<()>),
-    /// A room opens: with what?
+    /// A room opens and asks for its history.
     Open(oneshot::Sender<Result<StreamHistory>>),
 }
 
 impl BrokerSubscription {
-    /// Never waits; `false`: it was dropped.
-    pub fn receive(&self, heard: SequencerMessage) -> bool {
-        let taken = self.queue.try_send(heard).is_ok();
-        if !taken {
+    /// Never waits. Returns `false` if the message was dropped.
+    pub fn receive(&self, message: SequencerMessage) -> bool {
+        let is_queued = self.queue.try_send(message).is_ok();
+        if !is_queued {
             self.flags.has_missed.store(true, Ordering::Release);
         }
-        taken
+        is_queued
     }
 
     pub fn is_subscribed(&self) -> bool {
@@ -75,24 +77,25 @@ impl BrokerSubscription {
     }
 }
 
-/// Begins to follow a stream, once for each room; gives what the room opens with.
+/// Subscribes to a stream, once for each room. Returns the history that the room starts with.
 pub async fn subscribe(shard: &Arc<Shard>, stream: StreamId) -> Result<StreamHistory> {
     let queue = {
-        let mut followed = shard.subscriptions.entry(stream).or_insert_with(|| start_sequencer(shard, stream));
-        followed.rooms += 1;
-        followed.queue.clone()
+        let mut subscription = shard.subscriptions.entry(stream).or_insert_with(|| start_sequencer(shard, stream));
+        subscription.rooms += 1;
+        subscription.queue.clone()
     };
-    let opened = open_stream(shard, stream, &queue).await;
-    if opened.is_err()
-        && let Some(followed) = shard.subscriptions.get(&stream)
+    let history = open_stream(shard, stream, &queue).await;
+    if history.is_err()
+        && let Some(subscription) = shard.subscriptions.get(&stream)
     {
-        followed.flags.opened_without_broker.store(true, Ordering::Release);
-        // Was it only a moment? Else the next link does this, and subscribes to all that is followed.
+        subscription.flags.opened_without_broker.store(true, Ordering::Release);
+        // If the failure lasted only a moment, restart now. Otherwise the next link does it, and subscribes to all
+        // streams.
         if shard.is_up() {
-            followed.receive(SequencerMessage::Resync(mpsc::channel(1).0));
+            subscription.receive(SequencerMessage::Resync(mpsc::channel(1).0));
         }
     }
-    opened
+    history
 }
 
 async fn open_stream(
@@ -104,141 +107,145 @@ async fn open_stream(
         return Err(Error::Unavailable);
     }
     let opening = async {
-        let (ask, subscribed) = oneshot::channel();
-        shard.subscription_requests.send((stream, ask)).await.map_err(|_| Error::Stopped)?;
+        let (reply, subscribed) = oneshot::channel();
+        shard.subscription_requests.send((stream, reply)).await.map_err(|_| Error::Stopped)?;
         subscribed.await.map_err(|_| Error::Unavailable)?;
-        let (ask, opened) = oneshot::channel();
-        queue.send(SequencerMessage::Open(ask)).await.map_err(|_| Error::Stopped)?;
+        let (reply, opened) = oneshot::channel();
+        queue.send(SequencerMessage::Open(reply)).await.map_err(|_| Error::Stopped)?;
         opened.await.map_err(|_| Error::Unavailable)?
     };
     timeout(OPEN_DEADLINE, opening).await.unwrap_or(Err(Error::Unavailable))
 }
 
-/// A room is gone; with the last one the task and the subscription go too.
+/// A room is gone. With the last room of a stream, the task and the subscription end too.
 pub fn unsubscribe(shard: &Arc<Shard>, stream: StreamId) {
-    let Some(mut followed) = shard.subscriptions.get_mut(&stream) else { return };
-    followed.rooms = followed.rooms.saturating_sub(1);
-    drop(followed);
-    if shard.subscriptions.remove_if(&stream, |_, followed| followed.rooms == 0).is_some() {
-        // Full: then it stays subscribed and is heard by nobody, until the next link.
+    let Some(mut subscription) = shard.subscriptions.get_mut(&stream) else { return };
+    subscription.rooms = subscription.rooms.saturating_sub(1);
+    drop(subscription);
+    if shard.subscriptions.remove_if(&stream, |_, subscription| subscription.rooms == 0).is_some() {
+        // If the queue is full, the channel stays subscribed until the next link and its messages are ignored.
         let _ = shard.subscription_requests.try_send((stream, oneshot::channel().0));
     }
 }
 
 fn start_sequencer(shard: &Arc<Shard>, stream: StreamId) -> BrokerSubscription {
-    let (queue, heard) = mpsc::channel(SEQUENCER_QUEUE_MAX);
+    let (queue, messages) = mpsc::channel(SEQUENCER_QUEUE_MAX);
     let flags = Arc::<SubscriptionFlags>::default();
     let sequencer = Sequencer { shard: shard.clone(), stream, position: None, flags: flags.clone() };
-    shard.tasks.spawn(sequencer.run(heard));
+    shard.tasks.spawn(sequencer.run(messages));
     BrokerSubscription { queue, rooms: 0, flags }
 }
 
 struct Sequencer {
     shard: Arc<Shard>,
     stream: StreamId,
-    /// Where the stream's room stands; unknown until history was asked once.
+    /// Where the stream's room stands; unknown until history was read once.
     position: Option<StreamPosition>,
     flags: Arc<SubscriptionFlags>,
 }
 
 impl Sequencer {
-    async fn run(mut self, mut heard: mpsc::Receiver<SequencerMessage>) {
-        // Ends when nobody follows the stream any more.
-        while let Some(next) = heard.recv().await {
-            match next {
-                SequencerMessage::Batch { epoch, first, bodies } => self.receive_batch(epoch, first, bodies).await,
-                // A room that is just opening asks for itself.
+    async fn run(mut self, mut messages: mpsc::Receiver<SequencerMessage>) {
+        // Ends when the subscription is removed.
+        while let Some(message) = messages.recv().await {
+            match message {
+                SequencerMessage::Batch { epoch, first_seq, bodies } => {
+                    self.receive_batch(epoch, first_seq, bodies).await
+                }
+                // A room that is just opening reads history itself.
                 SequencerMessage::Resync(_done)
                     if self.position.is_none() && !self.flags.opened_without_broker.load(Ordering::Acquire) => {}
                 SequencerMessage::Resync(done) => {
-                    // At the next link all that is not heard now is asked for again.
+                    // If this fails, the next link reads everything again.
                     let _ = self.catch_up(CATCH_UP_DEADLINE).await;
                     drop(done);
                 }
-                SequencerMessage::Open(answer) => {
-                    let past = self.shard.history(self.stream, None).await;
-                    if let Ok(past) = &past {
-                        self.position = Some(past.position.clone());
+                SequencerMessage::Open(reply) => {
+                    let history = self.shard.history(self.stream, None).await;
+                    if let Ok(history) = &history {
+                        self.position = Some(history.position.clone());
                     }
-                    // Nobody waited so long: the room opened alone.
-                    if let Err(Ok(past)) = answer.send(past) {
-                        self.restart(past.position, past.events).await;
+                    // The caller timed out: the room opened without the broker.
+                    if let Err(Ok(history)) = reply.send(history) {
+                        self.restart(history.position, history.events).await;
                     }
                 }
             }
-            if heard.is_empty() && self.flags.has_missed.swap(false, Ordering::AcqRel) {
+            if messages.is_empty() && self.flags.has_missed.swap(false, Ordering::AcqRel) {
                 let _ = self.catch_up(CATCH_UP_DEADLINE).await;
             }
         }
     }
 
-    async fn receive_batch(&mut self, epoch: String, first: u64, bodies: Vec<Bytes>) {
+    async fn receive_batch(&mut self, epoch: String, first_seq: u64, bodies: Vec<Bytes>) {
         count(&self.shard.metrics.batches_received, 1);
-        let (before, last) = (first.saturating_sub(1), first + bodies.len() as u64 - 1);
+        let (previous, last) = (first_seq.saturating_sub(1), first_seq + bodies.len() as u64 - 1);
         match &self.position {
-            // Nobody has asked what came before: the room is not open yet, and history will have this.
+            // Nobody has read history yet: the room is not open, and history will contain this batch.
             None => {}
-            Some(place) if *place.epoch == *epoch && last <= place.seq => {}
-            Some(place) if *place.epoch == *epoch && before <= place.seq => {
-                let known = (place.seq - before) as usize;
-                self.deliver((place.seq + 1..).zip(bodies.into_iter().skip(known)).collect()).await;
+            Some(position) if *position.epoch == *epoch && last <= position.seq => {}
+            Some(position) if *position.epoch == *epoch && previous <= position.seq => {
+                let known = (position.seq - previous) as usize;
+                self.deliver((position.seq + 1..).zip(bodies.into_iter().skip(known)).collect()).await;
             }
-            place => {
-                let same_epoch = place.as_ref().is_some_and(|place| *place.epoch == *epoch);
+            position => {
+                let same_epoch = position.as_ref().is_some_and(|position| *position.epoch == *epoch);
                 if same_epoch {
                     count(&self.shard.metrics.holes, 1);
                 }
                 let caught_up = self.catch_up(HOLE_FILL_DEADLINE).await;
-                let reached = self.position.as_ref().is_some_and(|place| *place.epoch == *epoch && last <= place.seq);
+                let reached =
+                    self.position.as_ref().is_some_and(|position| *position.epoch == *epoch && last <= position.seq);
                 if caught_up.is_ok() && reached {
                     return;
                 }
-                // History is not to be had: what came before this batch is lost to the room.
-                self.restart(StreamPosition { epoch: epoch.into(), seq: before }, Vec::new()).await;
-                self.deliver((first..).zip(bodies).collect()).await;
+                // History is not available: the events before this batch are lost for the room.
+                self.restart(StreamPosition { epoch: epoch.into(), seq: previous }, Vec::new()).await;
+                self.deliver((first_seq..).zip(bodies).collect()).await;
             }
         }
     }
 
-    /// Asks history for what came after our place; goes on with it, or starts over. Only the question has a deadline: what
-    /// was counted as told must be told.
+    /// Reads the history after our position and continues with it, or restarts. Only the read has a deadline: what was
+    /// counted as delivered must be delivered.
     async fn catch_up(&mut self, deadline: Duration) -> Result<()> {
-        let asking = self.shard.history(self.stream, self.position.as_ref());
-        let past = timeout(deadline, asking).await.unwrap_or(Err(Error::Unavailable))?;
+        let reading = self.shard.history(self.stream, self.position.as_ref());
+        let history = timeout(deadline, reading).await.unwrap_or(Err(Error::Unavailable))?;
         match &self.position {
-            Some(place) if place.epoch == past.position.epoch && past.position.seq <= place.seq => {}
-            Some(place) if place.epoch == past.position.epoch => {
-                let whole = past.events.iter().zip(place.seq + 1..).all(|((seq, _), expected)| *seq == expected);
-                let end = past.events.last().map_or(place.seq, |(seq, _)| *seq);
-                if whole && !past.events.is_empty() {
+            Some(position) if position.epoch == history.position.epoch && history.position.seq <= position.seq => {}
+            Some(position) if position.epoch == history.position.epoch => {
+                let is_complete =
+                    history.events.iter().zip(position.seq + 1..).all(|((seq, _), expected)| *seq == expected);
+                let end = history.events.last().map_or(position.seq, |(seq, _)| *seq);
+                if is_complete && !history.events.is_empty() {
                     count(&self.shard.metrics.holes_filled, 1);
-                    // More than one question's worth is missing: it is asked for as the next hole, or here at once.
-                    self.deliver(past.events).await;
-                    if end < past.position.seq {
+                    // If more is missing than one read returns, the rest is read as the next hole, or here at once.
+                    self.deliver(history.events).await;
+                    if end < history.position.seq {
                         return Box::pin(self.catch_up(deadline)).await;
                     }
                 } else {
-                    self.restart(past.position, past.events).await;
+                    self.restart(history.position, history.events).await;
                 }
             }
-            _ => self.restart(past.position, past.events).await,
+            _ => self.restart(history.position, history.events).await,
         }
         Ok(())
     }
 
-    /// Events that follow our place.
+    /// Delivers events that follow our position.
     async fn deliver(&mut self, events: Vec<(u64, Bytes)>) {
-        let (Some(place), Some((first, _))) = (&mut self.position, events.first()) else { return };
-        let first = *first;
-        place.seq = first + events.len() as u64 - 1;
+        let (Some(position), Some((first_seq, _))) = (&mut self.position, events.first()) else { return };
+        let first_seq = *first_seq;
+        position.seq = first_seq + events.len() as u64 - 1;
         let bodies = events.into_iter().map(|(_, body)| body).collect();
-        let delivery = BrokerEvent::Events { stream: self.stream, epoch: place.epoch.clone(), first, bodies };
-        let _ = self.shard.out.send(delivery).await;
+        let event = BrokerEvent::Events { stream: self.stream, epoch: position.epoch.clone(), first_seq, bodies };
+        let _ = self.shard.out.send(event).await;
     }
 
-    async fn restart(&mut self, place: StreamPosition, recent: Vec<(u64, Bytes)>) {
+    async fn restart(&mut self, position: StreamPosition, recent: Vec<(u64, Bytes)>) {
         count(&self.shard.metrics.restarts, 1);
-        self.position = Some(place.clone());
-        let _ = self.shard.out.send(BrokerEvent::Restart { stream: self.stream, position: place, recent }).await;
+        self.position = Some(position.clone());
+        let _ = self.shard.out.send(BrokerEvent::Restart { stream: self.stream, position, recent }).await;
     }
 }

@@ -1,9 +1,10 @@
 //! The servers behind a URL, and the connections to them.
 //!
-//! A *shard* is what one link serves: an independent Redis, or one of sixteen partitions of a Redis Cluster. A partition is a
-//! hash tag; its streams, their history and their channel (sharded pub/sub) share a slot, so whichever master has that slot
-//! serves all of it by itself. We connect to that master like to any Redis. The library's own cluster connection is not used:
-//! it hides which master fell silent, subscribes again by itself, perhaps by half, and hands pushes on without a bound.
+//! A *shard* is what one link serves: an independent Redis, or one of sixteen partitions of a Redis Cluster. A
+//! partition is a hash tag. Its streams, their history and their channel (sharded pub/sub) share a slot, so the master
+//! of that slot serves all of it alone. We connect to that master like to any Redis. The library's own cluster
+//! connection is not used: it hides which master stopped answering, resubscribes by itself, perhaps only half, and
+//! passes pushes on without a bound.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,33 +18,33 @@ use redis::{
 use tokio::time::Instant;
 
 const CONNECT_DEADLINE: Duration = Duration::from_secs(1);
-/// How long one call may take; a call that is lost is sent again by whoever may.
+/// The timeout of one call; a call that is lost is retried by its caller if a retry is safe.
 pub const CALL_DEADLINE: Duration = Duration::from_millis(750);
 /// Calls that wait for a connection's socket.
 const CALL_QUEUE_MAX: usize = 1_024;
 
-/// Tags whose slots divide a cluster evenly, however many masters it has up to sixteen.
+/// Hash tags whose slots divide a cluster evenly, for any number of masters up to sixteen.
 const PARTITION_TAGS: [u32; 16] =
     [1768, 1678, 1548, 223, 1328, 443, 1845, 1955, 265, 375, 908, 155, 985, 895, 1493, 1583];
 
-/// Where one shard is found.
+/// The address of one shard.
 #[derive(Clone, Debug)]
 pub enum RedisServer {
     Single(Box<ConnectionInfo>),
-    /// One partition of a cluster that is asked for through any of these.
+    /// One partition of a cluster, found by asking any of these nodes.
     Partition {
         seeds: Arc<[ConnectionInfo]>,
         tag: u32,
     },
 }
 
-/// A connection, and the server's run behind it.
+/// A connection, and the run of the server behind it.
 #[derive(Clone)]
 pub struct RedisConnection {
     pub connection: MultiplexedConnection,
-    /// Changes when the server is another one or was started again: then it may have lost something.
+    /// Changes when the server is another one or was restarted: then it may have lost data.
     pub run_id: Arc<str>,
-    /// What its clock said when ours said this.
+    /// A moment of our clock, and the server's clock at that moment.
     clock: (Instant, i64),
 }
 
@@ -54,16 +55,16 @@ impl RedisConnection {
     }
 }
 
-/// The shards of `redis://one,redis://two` or of `redis+cluster://one,two,three`; with `rediss`, over TLS, trusting whom the
-/// system trusts. `Err` is the sentence for the operator.
+/// The shards of `redis://one,redis://two` or of `redis+cluster://one,two,three`; `rediss` uses TLS with the
+/// certificate authorities that the system trusts. `Err` is a sentence for the operator.
 pub fn parse_urls(urls: &str) -> Result<Vec<RedisServer>, String> {
     if let Some((scheme @ ("redis" | "rediss"), seeds)) = urls.split_once("+cluster://") {
         let credentials = seeds.split_once('@').map(|(credentials, _)| format!("{credentials}@")).unwrap_or_default();
-        let whole = |seed: &str| match seed.contains('@') {
+        let with_credentials = |seed: &str| match seed.contains('@') {
             true => parse_url(&format!("{scheme}://{seed}")),
             false => parse_url(&format!("{scheme}://{credentials}{seed}")),
         };
-        let seeds: Arc<[ConnectionInfo]> = seeds.split(',').map(whole).collect::<Result<_, _>>()?;
+        let seeds: Arc<[ConnectionInfo]> = seeds.split(',').map(with_credentials).collect::<Result<_, _>>()?;
         return Ok(PARTITION_TAGS.map(|tag| RedisServer::Partition { seeds: seeds.clone(), tag }).to_vec());
     }
     urls.split(',').map(|url| Ok(RedisServer::Single(Box::new(parse_url(url)?)))).collect()
@@ -75,19 +76,19 @@ fn parse_url(url: &str) -> Result<ConnectionInfo, String> {
                     redis+cluster://HOST:PORT,HOST:PORT,…; rediss instead of redis is TLS"
             .to_owned());
     }
-    // Without the URL in it, which may hold a password.
-    let information = url.into_connection_info().map_err(|error| format!("--broker: {error}"))?;
-    let settings = information.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
-    Ok(information.set_redis_settings(settings).set_tcp_settings(TcpSettings::default().set_nodelay(true)))
+    // Without the URL in the error, because it may contain a password.
+    let connection_info = url.into_connection_info().map_err(|error| format!("--broker: {error}"))?;
+    let settings = connection_info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+    Ok(connection_info.set_redis_settings(settings).set_tcp_settings(TcpSettings::default().set_nodelay(true)))
 }
 
 impl RedisServer {
-    /// Sharded pub/sub: another word for the same commands, bound to the channel's slot.
+    /// A partition uses sharded pub/sub: the same commands with another name, bound to the channel's slot.
     pub fn is_partition(&self) -> bool {
         matches!(self, RedisServer::Partition { .. })
     }
 
-    /// What every key and channel of this shard begins with.
+    /// The first part of every key and channel of this shard.
     pub fn key_prefix(&self) -> String {
         match self {
             RedisServer::Single(_) => "livesouk".to_owned(),
@@ -96,13 +97,13 @@ impl RedisServer {
     }
 
     /// The address that serves this shard now.
-    pub async fn find(&self) -> RedisResult<ConnectionInfo> {
+    pub async fn resolve(&self) -> RedisResult<ConnectionInfo> {
         let (seeds, tag) = match self {
-            RedisServer::Single(information) => return Ok((**information).clone()),
+            RedisServer::Single(connection_info) => return Ok((**connection_info).clone()),
             RedisServer::Partition { seeds, tag } => (seeds, tag),
         };
         let mut failed = RedisError::from((ErrorKind::ClusterConnectionNotFound, "no seed answers"));
-        // Not always the same one first: it may be the one that is away.
+        // Starts with a random seed: the first one may be down.
         let start = rand::random_range(0..seeds.len());
         for seed in seeds[start..].iter().chain(&seeds[..start]) {
             match find_master(seed, *tag).await {
@@ -114,20 +115,20 @@ impl RedisServer {
     }
 }
 
-/// A connection for calls.
+/// Opens a connection for calls.
 pub async fn connect(to: &ConnectionInfo) -> RedisResult<RedisConnection> {
     let config = AsyncConnectionConfig::new();
     let mut connection = open_connection(to, config).await?;
-    let asked = Instant::now();
-    let mut both = redis::pipe();
-    let about: (String, (i64, i64)) = both.cmd("INFO").arg("server").cmd("TIME").query_async(&mut connection).await?;
-    let run = about.0.lines().find_map(|line| line.strip_prefix("run_id:"));
+    let asked_at = Instant::now();
+    let mut pipe = redis::pipe();
+    let reply: (String, (i64, i64)) = pipe.cmd("INFO").arg("server").cmd("TIME").query_async(&mut connection).await?;
+    let run = reply.0.lines().find_map(|line| line.strip_prefix("run_id:"));
     let run = run.ok_or_else(|| RedisError::from((ErrorKind::UnexpectedReturnType, "the server has no run_id")))?;
-    let clock = (asked, about.1.0 * 1_000 + about.1.1 / 1_000);
+    let clock = (asked_at, reply.1.0 * 1_000 + reply.1.1 / 1_000);
     Ok(RedisConnection { connection, run_id: run.trim().into(), clock })
 }
 
-/// A connection for subscriptions. `push` must not wait.
+/// Opens a connection for subscriptions. `push` must not wait.
 pub async fn connect_for_pushes(
     to: &ConnectionInfo,
     push: impl Fn(PushInfo) -> Result<(), ()> + Send + Sync + 'static,
@@ -141,31 +142,31 @@ async fn open_connection(to: &ConnectionInfo, config: AsyncConnectionConfig) -> 
         .set_response_timeout(Some(CALL_DEADLINE))
         .set_pipeline_buffer_size(CALL_QUEUE_MAX);
     let connecting = async { Client::open(to.clone())?.get_multiplexed_async_connection_with_config(&config).await };
-    // The library's own deadline does not cover every step of a handshake with a server that stands still.
+    // The library's own timeout does not cover every step of a handshake with a server that hangs.
     match tokio::time::timeout(2 * CONNECT_DEADLINE, connecting).await {
         Ok(connected) => connected,
         Err(_) => Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
     }
 }
 
-/// The master that has a tag's slot, by what this seed knows.
+/// The master that owns a tag's slot, according to this seed.
 async fn find_master(seed: &ConnectionInfo, tag: u32) -> RedisResult<ConnectionInfo> {
     let mut connection = open_connection(seed, AsyncConnectionConfig::new()).await?;
-    let mut both = redis::pipe();
-    both.cmd("CLUSTER").arg("KEYSLOT").arg(format!("{{{tag}}}")).cmd("CLUSTER").arg("SLOTS");
-    let (slot, ranges): (i64, Value) = both.query_async(&mut connection).await?;
+    let mut pipe = redis::pipe();
+    pipe.cmd("CLUSTER").arg("KEYSLOT").arg(format!("{{{tag}}}")).cmd("CLUSTER").arg("SLOTS");
+    let (slot, ranges): (i64, Value) = pipe.query_async(&mut connection).await?;
     let Some((host, port)) = slot_owner(&ranges, slot) else {
-        return Err(RedisError::from((ErrorKind::ClusterConnectionNotFound, "nobody has this slot")));
+        return Err(RedisError::from((ErrorKind::ClusterConnectionNotFound, "no master owns this slot")));
     };
-    // A server that does not know its own name is where we asked.
-    let named = |seed_host: &String| if host.is_empty() || host == "?" { seed_host.clone() } else { host.clone() };
+    // A server that does not know its own name is at the address that we asked.
+    let address_of = |seed_host: &String| if host.is_empty() || host == "?" { seed_host.clone() } else { host.clone() };
     let address = match seed.addr() {
-        ConnectionAddr::Tcp(seed_host, _) => ConnectionAddr::Tcp(named(seed_host), port),
+        ConnectionAddr::Tcp(seed_host, _) => ConnectionAddr::Tcp(address_of(seed_host), port),
         ConnectionAddr::TcpTls { host: seed_host, insecure, tls_params, .. } => {
-            let (host, insecure, tls_params) = (named(seed_host), *insecure, tls_params.clone());
+            let (host, insecure, tls_params) = (address_of(seed_host), *insecure, tls_params.clone());
             ConnectionAddr::TcpTls { host, port, insecure, tls_params }
         }
-        _ => return Err(RedisError::from((ErrorKind::InvalidClientConfig, "a cluster is found by host and port"))),
+        _ => return Err(RedisError::from((ErrorKind::InvalidClientConfig, "a cluster needs host and port"))),
     };
     Ok(seed.clone().set_addr(address))
 }
@@ -197,7 +198,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn urls_are_read_or_refused_with_a_reason() {
+    fn urls_are_parsed_or_refused_with_a_reason() {
         for (urls, shards) in [
             ("redis://a:6379", 1),
             ("redis://a:6379,redis://b:6379/2", 2),
@@ -216,11 +217,11 @@ mod tests {
         else {
             panic!("a cluster")
         };
-        assert_eq!(seeds[1].redis_settings().password(), Some("secret"), "one password for all");
+        assert_eq!(seeds[1].redis_settings().password(), Some("secret"), "one password for all seeds");
     }
 
     #[test]
-    fn the_owner_of_a_slot_is_found() {
+    fn slot_owner_is_found() {
         let node = |port| Value::Array(vec![Value::BulkString(b"h".to_vec()), Value::Int(port)]);
         let range = |from, to, port| Value::Array(vec![Value::Int(from), Value::Int(to), node(port), node(9)]);
         let ranges = Value::Array(vec![range(0, 99, 1), range(100, 16_383, 2)]);

@@ -1,4 +1,5 @@
-//! One server of the bus as the rest of this node uses it: its names, its connection for calls, and what waits for it.
+//! A shard, which is one Redis server (or cluster partition) as the rest of this node uses it: key names, the
+//! connection for calls, and queues.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
@@ -21,23 +22,23 @@ use super::server::{RedisConnection, RedisServer};
 use super::wire::{self, NodeId, WireMessage};
 use crate::domain::StreamId;
 
-/// Batches of a stream's history: with one event each this is as far back as one can come. At 100 batches a second and
-/// node a busy show keeps some seconds of each; the rooms themselves remember a minute.
+/// Batches in a stream's history. With one event per batch, this is how far back a client can resume. At 100 batches a
+/// second per node, a busy show keeps a few seconds; the rooms' ring buffers keep a minute.
 const HISTORY_BATCHES: usize = 256;
-/// Batches read at once to fill a hole.
+/// Batches that one read of history returns.
 const FILL_BATCHES: usize = 128;
 const HISTORY_TTL: Duration = Duration::from_secs(3_600);
-/// A stream silent for longer begins anew.
+/// A stream without events for longer than this starts a new epoch.
 const META_TTL: Duration = Duration::from_secs(86_400);
-/// How long it is known that an event was told that is to be told once.
+/// How long an idempotency key is remembered.
 const IDEMPOTENCY_KEY_TTL: Duration = Duration::from_secs(86_400);
-/// A node that says nothing is not counted any more. Numbers are written and summed every two seconds and the sum is shown
-/// within one more, so a dead node is gone within ten.
+/// Presence: a node that does not renew its number for this long is not counted. Numbers are written and summed every
+/// two seconds and the sum is shown within one more, so a dead node is gone within ten seconds.
 pub const PRESENCE_TTL: Duration = Duration::from_secs(7);
 
-static APPEND_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("say.lua")));
-static HISTORY_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("past.lua")));
-static PRESENCE_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("count.lua")));
+static APPEND_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("append.lua")));
+static HISTORY_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("history.lua")));
+static PRESENCE_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("presence.lua")));
 
 pub struct Shard {
     pub index: usize,
@@ -46,30 +47,30 @@ pub struct Shard {
     pub node_id: NodeId,
     node_id_hex: String,
     pub metrics: Arc<BrokerMetrics>,
-    /// While the link is up: how to call the server.
+    /// The connection for calls, while the link is up.
     call_connection: Mutex<Option<RedisConnection>>,
     pub up: watch::Sender<bool>,
-    /// It was up and died: what was posted since went nowhere.
-    pub lost: AtomicBool,
-    /// Something is wrong with the link: build it anew.
+    /// The link was up and failed: what was published since then was lost.
+    pub was_lost: AtomicBool,
+    /// A call found that the link is broken: reconnect.
     pub reconnect_requested: Notify,
     pub subscriptions: DashMap<StreamId, BrokerSubscription>,
-    /// Streams that the link shall be subscribed to, or not any more; answered when it is.
+    /// Streams whose subscription the link has to change, with a reply when it is done.
     pub subscription_requests: mpsc::Sender<(StreamId, oneshot::Sender<()>)>,
     pub ingress: DashMap<StreamId, mpsc::Sender<PublishRequest>>,
-    pub post: mpsc::Sender<Publication>,
+    pub publications: mpsc::Sender<Publication>,
     pub out: mpsc::Sender<BrokerEvent>,
     pub tasks: TaskTracker,
     pub stop: CancellationToken,
     batch_counter: Arc<AtomicU64>,
 }
 
-/// A batch of events with the number under which it is told at most once.
+/// A batch of events, with the number under which it is published at most once.
 pub struct EventBatch {
     pub number: u64,
     pub bodies: Vec<Bytes>,
     pub idempotency_key: Option<String>,
-    /// Not numbered after this.
+    /// The batch is not numbered after this.
     pub deadline: Instant,
 }
 
@@ -85,58 +86,61 @@ pub struct ShardContext {
     pub batch_counter: Arc<AtomicU64>,
 }
 
-/// The ends of the shard's queues that its own tasks read from.
+/// The receiving ends of the shard's queues, for its own tasks.
 pub struct ShardQueues {
     pub subscription_requests: mpsc::Receiver<(StreamId, oneshot::Sender<()>)>,
-    pub post: mpsc::Receiver<Publication>,
+    pub publications: mpsc::Receiver<Publication>,
 }
 
 const SUBSCRIPTION_QUEUE_MAX: usize = 8_192;
 
 impl Shard {
-    pub fn new(index: usize, server: RedisServer, common: ShardContext) -> (Arc<Self>, ShardQueues) {
-        let (asks, asked) = mpsc::channel(SUBSCRIPTION_QUEUE_MAX);
-        let (post, posted) = mpsc::channel(super::publisher::PUBLISH_QUEUE_MAX);
-        let ShardContext { shop, node_id: node, metrics: vitals, out, tasks, stop, batch_counter: batches } = common;
+    pub fn new(index: usize, server: RedisServer, context: ShardContext) -> (Arc<Self>, ShardQueues) {
+        let (subscription_requests, subscription_receiver) = mpsc::channel(SUBSCRIPTION_QUEUE_MAX);
+        let (publications, publication_receiver) = mpsc::channel(super::publisher::PUBLISH_QUEUE_MAX);
+        let ShardContext { shop, node_id, metrics, out, tasks, stop, batch_counter } = context;
         let shard = Self {
             index,
-            // Two shops may share a Redis: neither hears the other.
+            // Two shops may share one Redis: neither receives the other's messages.
             prefix: format!("{}:{shop}", server.key_prefix()),
             server,
-            node_id: node,
-            node_id_hex: hex::encode(node),
-            metrics: vitals,
+            node_id,
+            node_id_hex: hex::encode(node_id),
+            metrics,
             call_connection: Mutex::new(None),
             up: watch::Sender::new(false),
-            lost: AtomicBool::new(false),
+            was_lost: AtomicBool::new(false),
             reconnect_requested: Notify::new(),
             subscriptions: DashMap::new(),
-            subscription_requests: asks,
+            subscription_requests,
             ingress: DashMap::new(),
-            post,
+            publications,
             out,
             tasks,
             stop,
-            batch_counter: batches,
+            batch_counter,
         };
-        (Arc::new(shard), ShardQueues { subscription_requests: asked, post: posted })
+        (
+            Arc::new(shard),
+            ShardQueues { subscription_requests: subscription_receiver, publications: publication_receiver },
+        )
     }
 
-    // Names.
+    // Names of keys and channels.
 
     pub fn stream_channel(&self, stream: StreamId) -> String {
         format!("{}:s:{stream}", self.prefix)
     }
 
     pub fn users_channel(&self) -> String {
-        format!("{}:people", self.prefix)
+        format!("{}:users", self.prefix)
     }
 
     pub fn heartbeat_channel(&self) -> String {
-        format!("{}:beat", self.prefix)
+        format!("{}:heartbeat", self.prefix)
     }
 
-    /// The stream a channel belongs to, if it is a stream's.
+    /// The stream of a channel, if it is a stream's channel.
     pub fn stream_of(&self, channel: &[u8]) -> Option<StreamId> {
         let id = channel.strip_prefix(self.prefix.as_bytes())?.strip_prefix(b":s:")?;
         uuid::Uuid::try_parse_ascii(id).ok().map(StreamId)
@@ -161,18 +165,18 @@ impl Shard {
         self.call_connection.lock().unwrap_or_else(|poison| poison.into_inner()).clone().ok_or(Error::Unavailable)
     }
 
-    pub fn set_connection(&self, connected: Option<RedisConnection>) {
-        *self.call_connection.lock().unwrap_or_else(|poison| poison.into_inner()) = connected;
+    pub fn set_connection(&self, connection: Option<RedisConnection>) {
+        *self.call_connection.lock().unwrap_or_else(|poison| poison.into_inner()) = connection;
     }
 
     pub fn next_batch_number(&self) -> u64 {
         self.batch_counter.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// What went wrong, and whether the link has to be built anew for it. A call that only took too long says nothing yet:
-    /// the beat finds out.
-    pub fn fault(&self, what: &str, error: &RedisError) -> Error {
-        let elsewhere = matches!(
+    /// Logs a failed call and requests a reconnect if the error shows that the link is broken. A call that only timed
+    /// out proves nothing yet: the heartbeat finds out.
+    pub fn call_failed(&self, what: &str, error: &RedisError) -> Error {
+        let is_elsewhere = matches!(
             error.kind(),
             ErrorKind::Server(
                 ServerErrorKind::Moved
@@ -182,7 +186,7 @@ impl Shard {
                     | ServerErrorKind::MasterDown
             )
         );
-        if elsewhere || error.is_connection_dropped() || error.is_unrecoverable_error() {
+        if is_elsewhere || error.is_connection_dropped() || error.is_unrecoverable_error() {
             self.reconnect_requested.notify_one();
         }
         tracing::debug!(shard = self.index, error = %error, "{what} failed");
@@ -191,24 +195,24 @@ impl Shard {
 
     async fn call<T: FromRedisValue>(
         &self,
-        connected: &mut RedisConnection,
+        server: &mut RedisConnection,
         script: &ScriptInvocation<'_>,
     ) -> RedisResult<T> {
-        script.invoke_async(&mut connected.connection).await
+        script.invoke_async(&mut server.connection).await
     }
 
-    /// One try at telling a batch. [`Error::Late`]: it certainly was not told and will not be.
-    pub async fn say(&self, stream: StreamId, batch: &EventBatch) -> Result<StreamPosition> {
-        let mut connected = self.connection()?;
+    /// Tries once to publish a batch. [`Error::TooLate`]: it was certainly not published and never will be.
+    pub async fn append(&self, stream: StreamId, batch: &EventBatch) -> Result<StreamPosition> {
+        let mut server = self.connection()?;
         let mut call = APPEND_SCRIPT.key(self.key("m", stream));
         call.key(self.key("h", stream));
-        if let Some(once) = &batch.idempotency_key {
-            call.key(format!("{}:{once}", self.key("o", stream)));
+        if let Some(key) = &batch.idempotency_key {
+            call.key(format!("{}:{key}", self.key("o", stream)));
         }
         call.arg(&self.node_id_hex)
             .arg(batch.number)
-            .arg(connected.server_time_ms(batch.deadline))
-            .arg(&*connected.run_id)
+            .arg(server.server_time_ms(batch.deadline))
+            .arg(&*server.run_id)
             .arg(new_epoch())
             .arg(batch.bodies.len())
             .arg(wire::encode_parts(&batch.bodies))
@@ -219,46 +223,48 @@ impl Shard {
             .arg(META_TTL.as_millis() as u64)
             .arg(IDEMPOTENCY_KEY_TTL.as_millis() as u64);
         count(&self.metrics.append_calls, 1);
-        let told: RedisResult<Vec<Value>> = self.call(&mut connected, &call).await;
-        let told = told.map_err(|error| self.fault("a batch", &error))?;
-        if told.is_empty() {
+        let reply: RedisResult<Vec<Value>> = self.call(&mut server, &call).await;
+        let reply = reply.map_err(|error| self.call_failed("publishing a batch", &error))?;
+        if reply.is_empty() {
             return Err(Error::TooLate);
         }
-        let (epoch, seq, heard): (String, u64, i64) =
-            FromRedisValue::from_redis_value(Value::Array(told)).map_err(|error| {
-                tracing::error!(error = %error, "the numbering script answered something else");
+        let (epoch, seq, receivers): (String, u64, i64) = FromRedisValue::from_redis_value(Value::Array(reply))
+            .map_err(|error| {
+                tracing::error!(error = %error, "the append script returned an unexpected reply");
                 Error::Unavailable
             })?;
-        if heard == 0 && self.subscriptions.get(&stream).is_some_and(|followed| followed.is_subscribed()) {
-            // We listen ourselves, so somebody should have heard it: the link is not what it seems.
+        if receivers == 0 && self.subscriptions.get(&stream).is_some_and(|subscription| subscription.is_subscribed()) {
+            // We are subscribed ourselves, so the message should have reached at least one subscriber: the link is
+            // broken.
             count(&self.metrics.batches_without_receiver, 1);
             self.reconnect_requested.notify_one();
         }
         Ok(StreamPosition { epoch: epoch.into(), seq })
     }
 
-    /// What a stream's log holds after `from`, or the newest of it.
+    /// The history of a stream's log after `from`, or its newest events.
     pub async fn history(&self, stream: StreamId, from: Option<&StreamPosition>) -> Result<StreamHistory> {
-        let mut connected = self.connection()?;
+        let mut server = self.connection()?;
         let mut call = HISTORY_SCRIPT.key(self.key("m", stream));
         call.key(self.key("h", stream))
-            .arg(&*connected.run_id)
+            .arg(&*server.run_id)
             .arg(new_epoch())
-            .arg(from.map_or("", |place| &*place.epoch))
-            .arg(from.map_or(String::new(), |place| place.seq.to_string()))
+            .arg(from.map_or("", |position| &*position.epoch))
+            .arg(from.map_or(String::new(), |position| position.seq.to_string()))
             .arg(FILL_BATCHES)
             .arg(META_TTL.as_millis() as u64);
-        let told: RedisResult<Vec<Value>> = self.call(&mut connected, &call).await;
-        let told = told.map_err(|error| self.fault("history", &error))?;
-        parse_history(told, from).ok_or_else(|| {
-            tracing::error!(stream.id = %stream, "a stream's history cannot be read");
+        let reply: RedisResult<Vec<Value>> = self.call(&mut server, &call).await;
+        let reply = reply.map_err(|error| self.call_failed("reading history", &error))?;
+        parse_history(reply, from).ok_or_else(|| {
+            tracing::error!(stream.id = %stream, "the history of a stream cannot be read");
             Error::Unavailable
         })
     }
 
-    /// Writes our numbers of viewers and gives the others' for each stream, in the same order.
+    /// Presence: writes this node's numbers of viewers and returns the sum of the other nodes for each stream, in the
+    /// same order.
     pub async fn sync_presence(&self, numbers: &[(StreamId, u64)]) -> Result<Vec<u64>> {
-        let mut connected = self.connection()?;
+        let mut server = self.connection()?;
         let mut call = PRESENCE_SCRIPT.prepare_invoke();
         for (stream, _) in numbers {
             call.key(self.key("v", stream));
@@ -267,22 +273,22 @@ impl Shard {
         for (_, viewers) in numbers {
             call.arg(*viewers);
         }
-        let told: RedisResult<Vec<u64>> = self.call(&mut connected, &call).await;
-        told.map_err(|error| self.fault("the count of viewers", &error))
+        let reply: RedisResult<Vec<u64>> = self.call(&mut server, &call).await;
+        reply.map_err(|error| self.call_failed("the presence call", &error))
     }
 }
 
-fn parse_history(told: Vec<Value>, from: Option<&StreamPosition>) -> Option<StreamHistory> {
-    let mut told = told.into_iter();
-    let epoch: String = FromRedisValue::from_redis_value(told.next()?).ok()?;
-    let seq: u64 = FromRedisValue::from_redis_value(told.next()?).ok()?;
-    let after = from.filter(|place| *place.epoch == *epoch).map_or(0, |place| place.seq);
+fn parse_history(reply: Vec<Value>, from: Option<&StreamPosition>) -> Option<StreamHistory> {
+    let mut reply = reply.into_iter();
+    let epoch: String = FromRedisValue::from_redis_value(reply.next()?).ok()?;
+    let seq: u64 = FromRedisValue::from_redis_value(reply.next()?).ok()?;
+    let after = from.filter(|position| *position.epoch == *epoch).map_or(0, |position| position.seq);
     let mut events = Vec::new();
-    for batch in told {
+    for batch in reply {
         let Value::BulkString(bytes) = batch else { return None };
-        let WireMessage::Events { epoch: own, first, bodies } = wire::decode(bytes.into())? else { return None };
+        let WireMessage::Events { epoch: own, first_seq, bodies } = wire::decode(bytes.into())? else { return None };
         if own == epoch {
-            events.extend((first..).zip(bodies).filter(|(seq, _)| after < *seq));
+            events.extend((first_seq..).zip(bodies).filter(|(seq, _)| after < *seq));
         }
     }
     Some(StreamHistory { position: StreamPosition { epoch: epoch.into(), seq }, events })

@@ -1,20 +1,20 @@
-//! The bytes on the bus. The first one says what it is; a kind that is unknown here (a newer node's) is ignored.
+//! The messages between nodes, as bytes. The first byte is the kind; an unknown kind (from a newer node) is ignored.
 //!
-//! `L<epoch> <first> <parts>` numbered events · `S<node><parts>` values · `P<node>(<user><part>)…` order frames (none
-//! at all: some may have been lost) ·
-//! `J<node>(<who><number>)…` sessions that came in · `B<node><number>` a beat. A part is its length in four bytes, then itself.
+//! `L<epoch> <first> <parts>` numbered events · `S<node><parts>` state values · `P<node>(<user><part>)…` order frames
+//! (none at all: some may have been lost) · `J<node>(<session><number>)…` sessions that joined · `B<node><number>` a
+//! heartbeat. A part is its length in four bytes, then its bytes.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::super::SessionJoined;
 use crate::domain::UserId;
 
-/// A node's name on the bus: made up at its start.
+/// The id of a node in messages, chosen at random at its start.
 pub type NodeId = [u8; 16];
 
 #[derive(PartialEq, Debug)]
 pub enum WireMessage {
-    Events { epoch: String, first: u64, bodies: Vec<Bytes> },
+    Events { epoch: String, first_seq: u64, bodies: Vec<Bytes> },
     State { node: NodeId, bodies: Vec<Bytes> },
     UserFrames { node: NodeId, frames: Vec<(UserId, Bytes)> },
     Joins { node: NodeId, sessions: Vec<SessionJoined> },
@@ -68,7 +68,7 @@ fn write_part(out: &mut Vec<u8>, part: &[u8]) {
     out.extend_from_slice(part);
 }
 
-/// `None`: not a message this version knows.
+/// `None`: this version does not know the message.
 pub fn decode(mut bytes: Bytes) -> Option<WireMessage> {
     let kind = *bytes.first()?;
     bytes.advance(1);
@@ -99,11 +99,11 @@ pub fn decode(mut bytes: Bytes) -> Option<WireMessage> {
     })
 }
 
-/// What follows the `L`.
+/// Decodes what follows the `L`.
 fn decode_events(mut bytes: Bytes) -> Option<WireMessage> {
     let epoch = take_token(&mut bytes)?;
-    let first = take_token(&mut bytes)?.parse().ok()?;
-    Some(WireMessage::Events { epoch, first, bodies: decode_parts(bytes)? })
+    let first_seq = take_token(&mut bytes)?.parse().ok()?;
+    Some(WireMessage::Events { epoch, first_seq, bodies: decode_parts(bytes)? })
 }
 
 fn take_token(bytes: &mut Bytes) -> Option<String> {
@@ -113,7 +113,8 @@ fn take_token(bytes: &mut Bytes) -> Option<String> {
     Some(word)
 }
 
-/// Each part is copied out: a slice would keep the bytes of its whole batch alive for as long as one event is remembered.
+/// Each part is copied out: a slice would keep the bytes of its whole batch alive for as long as one event is
+/// remembered.
 fn decode_parts(mut bytes: Bytes) -> Option<Vec<Bytes>> {
     let mut parts = Vec::new();
     while !bytes.is_empty() {
@@ -136,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_the_same_on_the_other_node() {
+    fn messages_survive_encoding_and_decoding() {
         let frames = vec![(UserId::parse("u1").unwrap(), Bytes::from_static(b"frame"))];
         let sessions = vec![
             SessionJoined { session_digest: [1; 16], join_number: 1 },
@@ -144,7 +145,7 @@ mod tests {
         ];
         let log = [b"Le1 42 ".to_vec(), encode_parts(&bodies())].concat();
         for (bytes, message) in [
-            (log, WireMessage::Events { epoch: "e1".into(), first: 42, bodies: bodies() }),
+            (log, WireMessage::Events { epoch: "e1".into(), first_seq: 42, bodies: bodies() }),
             (encode_state(NODE, &bodies()), WireMessage::State { node: NODE, bodies: bodies() }),
             (encode_user_frames(NODE, &frames), WireMessage::UserFrames { node: NODE, frames }),
             (encode_joins(NODE, &sessions), WireMessage::Joins { node: NODE, sessions }),
@@ -155,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_short_is_no_message() {
+    fn truncated_messages_are_rejected() {
         let log = [b"Le1 42 ".to_vec(), encode_parts(&bodies())].concat();
         let whole = [
             log,

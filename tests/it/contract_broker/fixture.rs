@@ -1,4 +1,4 @@
-//! Two nodes on one bus, and all they have heard.
+//! Two nodes on one broker, and everything they have received.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,7 @@ use livesouk::domain::StreamId;
 use crate::support::redis::{Cluster, Redis};
 use crate::support::{SOON, until_some};
 
-/// Every fact once on each kind of broker.
+/// Runs every fact once on each kind of broker.
 macro_rules! facts {
     ($($fact:ident)*) => {
         mod local {
@@ -21,11 +21,11 @@ macro_rules! facts {
                 super::$fact(Fixture::on_local()).await;
             })*
         }
-        $crate::contract_broker::fixture::bus_facts!($($fact)*);
+        $crate::contract_broker::fixture::redis_facts!($($fact)*);
     };
 }
-/// The same for what is true of a bus alone.
-macro_rules! bus_facts {
+/// The same for facts that hold on Redis only.
+macro_rules! redis_facts {
     ($($fact:ident)*) => {
         mod redis {
             use crate::contract_broker::fixture::Fixture;
@@ -43,63 +43,67 @@ macro_rules! bus_facts {
         }
     };
 }
-pub(super) use {bus_facts, facts};
+pub(super) use {facts, redis_facts};
 
 pub const SHOP: &str = "the-shop";
 
-/// One node's broker, and what it delivered so far.
+/// One node's broker, and text it has delivered so far.
 pub struct Node {
     pub broker: Arc<Broker>,
-    heard: Arc<Mutex<Vec<BrokerEvent>>>,
+    received: Arc<Mutex<Vec<BrokerEvent>>>,
 }
 
 impl Node {
-    fn new((broker, mut deliveries): (Broker, tokio::sync::mpsc::Receiver<BrokerEvent>)) -> Node {
-        let heard = Arc::<Mutex<Vec<BrokerEvent>>>::default();
-        let collected = heard.clone();
+    fn new((broker, mut events): (Broker, tokio::sync::mpsc::Receiver<BrokerEvent>)) -> Node {
+        let received = Arc::<Mutex<Vec<BrokerEvent>>>::default();
+        let collected = received.clone();
         tokio::spawn(async move {
-            while let Some(delivery) = deliveries.recv().await {
-                collected.lock().unwrap().push(delivery);
+            while let Some(event) = events.recv().await {
+                collected.lock().unwrap().push(event);
             }
         });
-        Node { broker: Arc::new(broker), heard }
+        Node { broker: Arc::new(broker), received }
     }
 
-    /// A node on the bus at these URLs, which is heard.
+    /// A node on the Redis at these URLs, connected.
     pub async fn on(urls: &str) -> Node {
         let node = Node::new(Broker::redis(urls, SHOP).unwrap());
-        assert!(node.broker.wait_until_up(SOON).await, "the bus at {urls} is not heard");
+        assert!(node.broker.wait_until_up(SOON).await, "the broker at {urls} is not connected");
         node
     }
 
-    pub fn heard(&self) -> Vec<BrokerEvent> {
-        self.heard.lock().unwrap().clone()
+    pub fn received(&self) -> Vec<BrokerEvent> {
+        self.received.lock().unwrap().clone()
     }
 
-    /// The first delivery for which `find` has an answer, now or soon.
-    pub async fn hears<T>(&self, what: &str, find: impl Fn(&BrokerEvent) -> Option<T>) -> T {
-        let find = || self.heard().iter().find_map(&find);
-        until_some(what, SOON, || std::future::ready(find())).await
+    /// The first delivery for which `find` returns a value, now or soon.
+    pub async fn receives<T>(&self, text: &str, find: impl Fn(&BrokerEvent) -> Option<T>) -> T {
+        let find = || self.received().iter().find_map(&find);
+        until_some(text, SOON, || std::future::ready(find())).await
     }
 
-    /// What was said in a stream as this node's room would know it: each text with its number. Panics over a hole, a repeat
-    /// or an epoch that nobody announced.
-    pub fn log(&self, stream: StreamId, opening: &StreamHistory) -> Vec<(u64, String)> {
-        let mut place = opening.position.clone();
-        let mut log: Vec<(u64, String)> = opening.events.iter().map(|(seq, body)| (*seq, text(body))).collect();
-        for delivery in self.heard() {
-            match delivery {
-                BrokerEvent::Events { stream: own, epoch, first, bodies } if own == stream => {
-                    // What came in before the room opened is in what it opened with.
-                    if epoch == place.epoch && first + bodies.len() as u64 <= place.seq + 1 {
+    /// The log of a stream as this node's room would know it: each text with its number. Panics at a hole, a repeated
+    /// event or an epoch that was not announced.
+    pub fn log(&self, stream: StreamId, history: &StreamHistory) -> Vec<(u64, String)> {
+        let mut position = history.position.clone();
+        let mut log: Vec<(u64, String)> = history.events.iter().map(|(seq, body)| (*seq, text(body))).collect();
+        for event in self.received() {
+            match event {
+                BrokerEvent::Events { stream: own_stream, epoch, first_seq, bodies } if own_stream == stream => {
+                    // What arrived before the room opened is in its history.
+                    if epoch == position.epoch && first_seq + bodies.len() as u64 <= position.seq + 1 {
                         continue;
                     }
-                    assert_eq!((&epoch, first), (&place.epoch, place.seq + 1), "the log of {stream} goes on");
-                    log.extend((first..).zip(bodies.iter().map(text)));
-                    place.seq += bodies.len() as u64;
+                    assert_eq!(
+                        (&epoch, first_seq),
+                        (&position.epoch, position.seq + 1),
+                        "the log of {stream} continues"
+                    );
+                    log.extend((first_seq..).zip(bodies.iter().map(text)));
+                    position.seq += bodies.len() as u64;
                 }
-                BrokerEvent::Restart { stream: own, position: new, recent } if own == stream => {
-                    place = new;
+                BrokerEvent::Restart { stream: own_stream, position: new, recent } if own_stream == stream => {
+                    position = new;
                     log = recent.iter().map(|(seq, body)| (*seq, text(body))).collect();
                 }
                 _ => {}
@@ -108,30 +112,29 @@ impl Node {
         log
     }
 
-    /// Waits until so many events are in the log.
-    pub async fn log_of(&self, count: usize, stream: StreamId, opening: &StreamHistory) -> Vec<(u64, String)> {
+    /// Waits until the log has this many events.
+    pub async fn wait_for_log(&self, count: usize, stream: StreamId, history: &StreamHistory) -> Vec<(u64, String)> {
         until_some("whole log", SOON, async || {
-            let log = self.log(stream, opening);
+            let log = self.log(stream, history);
             (log.len() >= count).then_some(log)
         })
         .await
     }
 
-    pub async fn say(&self, stream: StreamId, what: &str) -> StreamPosition {
-        self.broker.publish(stream, vec![Bytes::copy_from_slice(what.as_bytes())]).await.unwrap()
+    pub async fn publish(&self, stream: StreamId, text: &str) -> StreamPosition {
+        self.broker.publish(stream, vec![Bytes::copy_from_slice(text.as_bytes())]).await.unwrap()
     }
 
-    /// How often a room was told to start over.
+    /// How often a room had to restart.
     pub fn restarts(&self, stream: StreamId) -> usize {
-        let restart =
-            |delivery: &BrokerEvent| matches!(delivery, BrokerEvent::Restart { stream: own, .. } if *own == stream);
-        self.heard().iter().filter(|delivery| restart(delivery)).count()
+        let restart = |event: &BrokerEvent| matches!(event, BrokerEvent::Restart { stream: own_stream, .. } if *own_stream == stream);
+        self.received().iter().filter(|event| restart(event)).count()
     }
 
-    /// Waits until the bus is lost, or heard again.
+    /// Waits until the broker is connected, or is not.
     pub async fn until_up(&self, up: bool, deadline: Duration) {
         let changed = async || (self.broker.metrics().is_up() == up).then_some(());
-        until_some(if up { "bus" } else { "loss of the bus" }, deadline, changed).await;
+        until_some(if up { "broker" } else { "loss of the broker" }, deadline, changed).await;
     }
 }
 
@@ -194,21 +197,21 @@ impl Fixture {
         }
     }
 
-    /// A show that both nodes follow.
+    /// A show that both nodes are subscribed to.
     pub async fn show(&self) -> (StreamId, StreamHistory) {
         let stream = StreamId::new();
-        let opening = self.ann.broker.subscribe(stream).await.unwrap();
+        let history = self.ann.broker.subscribe(stream).await.unwrap();
         if !Arc::ptr_eq(&self.ann, &self.bob) {
             let other = self.bob.broker.subscribe(stream).await.unwrap();
-            assert_eq!(other, opening, "nothing was said yet");
+            assert_eq!(other, history, "nothing was published yet");
         }
-        (stream, opening)
+        (stream, history)
     }
 }
 
-/// Counts how often each text is there.
-pub fn tally<'a>(texts: impl IntoIterator<Item = &'a str>) -> HashMap<&'a str, usize> {
-    let mut tally = HashMap::new();
-    texts.into_iter().for_each(|text| *tally.entry(text).or_default() += 1);
-    tally
+/// Counts how often each text occurs.
+pub fn count_texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> HashMap<&'a str, usize> {
+    let mut count_texts = HashMap::new();
+    texts.into_iter().for_each(|text| *count_texts.entry(text).or_default() += 1);
+    count_texts
 }

@@ -1,4 +1,4 @@
-//! Holes in what the bus tells: filled from history, or visible. Never gone on over.
+//! Holes in what Redis delivers: filled from history, or visible. A room never continues over a hole.
 
 use livesouk::broker::{BrokerEvent, StreamHistory, StreamPosition};
 use livesouk::domain::StreamId;
@@ -7,12 +7,12 @@ use redis::Value;
 use super::fixture::{Node, SHOP, texts};
 use crate::support::redis::Redis;
 
-/// A stream whose keys the test writes past the nodes.
+/// A stream whose keys the test changes behind the nodes' backs.
 struct Tampered {
     redis: Redis,
     node: Node,
     stream: StreamId,
-    opening: StreamHistory,
+    history: StreamHistory,
 }
 
 impl Tampered {
@@ -20,24 +20,24 @@ impl Tampered {
         let redis = Redis::start().await;
         let node = Node::on(&redis.url()).await;
         let stream = StreamId::new();
-        let opening = node.broker.subscribe(stream).await.unwrap();
-        node.say(stream, "one").await;
-        node.log_of(1, stream, &opening).await;
-        Tampered { redis, node, stream, opening }
+        let history = node.broker.subscribe(stream).await.unwrap();
+        node.publish(stream, "one").await;
+        node.wait_for_log(1, stream, &history).await;
+        Tampered { redis, node, stream, history }
     }
 
     fn key(&self, kind: &str) -> String {
         format!("livesouk:{SHOP}:{kind}:{}", self.stream)
     }
 
-    /// Raises the number as if somebody had been told what we never hear; with `kept`, history knows it.
-    async fn pass_over(&self, texts: &[&str], kept: bool) {
+    /// Raises the sequence number as if an event had been published that we never receive; with `in_history`, history has it.
+    async fn skip_events(&self, texts: &[&str], in_history: bool) {
         for text in texts {
             let seq = self.redis.command(&format!("HINCRBY {} seq 1", self.key("m"))).await;
             let Value::Int(seq) = seq else { panic!("{seq:?}") };
-            if kept {
+            if in_history {
                 let mut connection = self.redis.connect().await;
-                let batch = [format!("L{} {seq} ", self.opening.position.epoch).into_bytes(), part(text)].concat();
+                let batch = [format!("L{} {seq} ", self.history.position.epoch).into_bytes(), part(text)].concat();
                 let mut add = redis::cmd("XADD");
                 add.arg(self.key("h")).arg(format!("{seq}-0")).arg("b").arg(batch);
                 add.query_async::<String>(&mut connection).await.unwrap();
@@ -45,7 +45,7 @@ impl Tampered {
         }
     }
 
-    async fn publish(&self, epoch: &str, first: u64, text: &str) {
+    async fn publish_raw(&self, epoch: &str, first: u64, text: &str) {
         let batch = [format!("L{epoch} {first} ").into_bytes(), part(text)].concat();
         let mut publish = redis::cmd("PUBLISH");
         publish.arg(self.key("s")).arg(batch);
@@ -58,47 +58,47 @@ fn part(text: &str) -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hole_is_filled_from_history() {
+async fn hole_is_filled_from_history() {
     let tampered = Tampered::with_one_event().await;
-    tampered.pass_over(&["two", "three"], true).await;
+    tampered.skip_events(&["two", "three"], true).await;
     let (node, stream) = (&tampered.node, tampered.stream);
-    assert_eq!(node.say(stream, "four").await.seq, 4);
-    let log = node.log_of(4, stream, &tampered.opening).await;
+    assert_eq!(node.publish(stream, "four").await.seq, 4);
+    let log = node.wait_for_log(4, stream, &tampered.history).await;
     assert_eq!(texts(&log), ["one", "two", "three", "four"]);
     assert_eq!(node.restarts(stream), 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hole_that_history_has_not_makes_the_room_start_over() {
+async fn hole_missing_in_history_restarts_the_room() {
     let tampered = Tampered::with_one_event().await;
-    tampered.pass_over(&["two", "three"], false).await;
+    tampered.skip_events(&["two", "three"], false).await;
     let (node, stream) = (&tampered.node, tampered.stream);
-    assert_eq!(node.say(stream, "four").await.seq, 4);
-    let place = node.hears("restart", |delivery| match delivery {
+    assert_eq!(node.publish(stream, "four").await.seq, 4);
+    let position = node.receives("restart", |event| match event {
         BrokerEvent::Restart { position, .. } => Some(position.clone()),
         _ => None,
     });
-    assert_eq!(place.await, StreamPosition { epoch: tampered.opening.position.epoch.clone(), seq: 4 });
-    node.say(stream, "five").await;
-    let log = node.log_of(2, stream, &tampered.opening).await;
+    assert_eq!(position.await, StreamPosition { epoch: tampered.history.position.epoch.clone(), seq: 4 });
+    node.publish(stream, "five").await;
+    let log = node.wait_for_log(2, stream, &tampered.history).await;
     assert_eq!(log, [(4, "four".to_owned()), (5, "five".to_owned())]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_told_before_is_dropped() {
+async fn repeated_events_are_dropped() {
     let tampered = Tampered::with_one_event().await;
-    let (node, stream, epoch) = (&tampered.node, tampered.stream, tampered.opening.position.epoch.clone());
-    tampered.publish(&epoch, 1, "one").await;
-    node.say(stream, "two").await;
-    tampered.publish(&epoch, 1, "one").await;
-    tampered.publish(&epoch, 2, "two").await;
-    node.say(stream, "three").await;
-    let log = node.log_of(3, stream, &tampered.opening).await;
+    let (node, stream, epoch) = (&tampered.node, tampered.stream, tampered.history.position.epoch.clone());
+    tampered.publish_raw(&epoch, 1, "one").await;
+    node.publish(stream, "two").await;
+    tampered.publish_raw(&epoch, 1, "one").await;
+    tampered.publish_raw(&epoch, 2, "two").await;
+    node.publish(stream, "three").await;
+    let log = node.wait_for_log(3, stream, &tampered.history).await;
     assert_eq!(texts(&log), ["one", "two", "three"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_no_message_is_ignored() {
+async fn malformed_messages_are_ignored() {
     let tampered = Tampered::with_one_event().await;
     let (node, stream) = (&tampered.node, tampered.stream);
     for odd in ["", "X", "L", "Lepoch", "Lepoch one two", "S", "B123"] {
@@ -106,19 +106,19 @@ async fn what_is_no_message_is_ignored() {
         publish.arg(tampered.key("s")).arg(odd);
         publish.query_async::<i64>(&mut tampered.redis.connect().await).await.unwrap();
     }
-    node.say(stream, "two").await;
-    let log = node.log_of(2, stream, &tampered.opening).await;
+    node.publish(stream, "two").await;
+    let log = node.wait_for_log(2, stream, &tampered.history).await;
     assert_eq!(texts(&log), ["one", "two"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn another_epoch_makes_the_room_start_over_where_history_says() {
+async fn another_epoch_restarts_the_room_from_history() {
     let tampered = Tampered::with_one_event().await;
     let (node, stream) = (&tampered.node, tampered.stream);
-    tampered.publish("another", 7, "odd").await;
-    node.hears("restart", |delivery| matches!(delivery, BrokerEvent::Restart { .. }).then_some(())).await;
-    node.say(stream, "two").await;
-    node.hears("two", |delivery| match delivery {
+    tampered.publish_raw("another", 7, "odd").await;
+    node.receives("restart", |event| matches!(event, BrokerEvent::Restart { .. }).then_some(())).await;
+    node.publish(stream, "two").await;
+    node.receives("two", |event| match event {
         BrokerEvent::Events { bodies, .. } => bodies.contains(&"two".into()).then_some(()),
         BrokerEvent::Restart { recent, .. } => recent.iter().any(|(_, body)| *body == "two").then_some(()),
         _ => None,

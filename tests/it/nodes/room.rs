@@ -1,8 +1,8 @@
-//! A viewer on any node sees the same room.
+//! A viewer sees the same room on every node.
 
 use serde_json::json;
 
-use super::fixture::{Town, events_until, hears, say};
+use super::fixture::{Nodes, events_until, receives, say};
 use crate::support::postgres::Database;
 use crate::support::process::{Process, free_address};
 use crate::support::redis::{Redis, Tls};
@@ -12,58 +12,58 @@ use crate::support::socket::{Join, Live};
 use crate::support::{SOON, until_some};
 
 #[tokio::test]
-async fn talk_pins_and_stock_are_the_same_on_both_nodes() {
-    let town = Town::open().await;
-    let offer = town.one.on_sale(9, json!({})).await;
-    let (mut ann, mut bob) = (town.one.live("Ann", "viewer").await, town.two.live("Bob", "viewer").await);
+async fn chat_pins_and_stock_are_the_same_on_both_nodes() {
+    let nodes = Nodes::open().await;
+    let offer = nodes.one.on_sale(9, json!({})).await;
+    let (mut ann, mut bob) = (nodes.one.live("Ann", "viewer").await, nodes.two.live("Bob", "viewer").await);
     assert_eq!(ann.position.epoch, bob.position.epoch);
     let mut last = String::new();
     for n in 0..20 {
         last = format!("text {n}");
-        let speaker = if n % 2 == 0 { &mut ann } else { &mut bob };
-        speaker.ask(say(&last)).await.unwrap();
+        let author = if n % 2 == 0 { &mut ann } else { &mut bob };
+        author.ask(say(&last)).await.unwrap();
     }
-    // Every frame on the way is checked for holes and repeats.
+    // Every frame is checked for holes and repeated events.
     for live in [&mut ann, &mut bob] {
-        hears(live, &last).await;
+        receives(live, &last).await;
     }
     assert_eq!(ann.position, bob.position);
 
-    town.two.host.put(&town.two.path("pin"), json!({"offer": offer})).await.expect(200);
+    nodes.two.host.put(&nodes.two.path("pin"), json!({"offer": offer})).await.expect(200);
     for live in [&mut ann, &mut bob] {
         live.until_state("pin", SOON, |state| state["pin"]["offer"] == offer.as_str()).await;
     }
     let path = format!("/v1/offers/{offer}/orders");
-    town.two.rest("Bob", "viewer").post_keyed(&path, &key(), json!({"qty": 2})).await.expect(201);
+    nodes.two.rest("Bob", "viewer").post_keyed(&path, &key(), json!({"qty": 2})).await.expect(201);
     for live in [&mut ann, &mut bob] {
         live.until_state("seven left", SOON, |state| state["offers"][&offer]["left"] == 7).await;
     }
-    // One who comes late finds it all.
-    let mut late = town.two.watch().await;
+    // A viewer who joins late sees it all.
+    let mut late = nodes.two.watch().await;
     assert_eq!(late.position, ann.position);
     assert_eq!(late.state["pin"]["offer"], offer.as_str());
     assert_eq!(late.state["offers"][&offer]["left"], 7);
     ann.ask(say("end")).await.unwrap();
-    hears(&mut late, "end").await;
+    receives(&mut late, "end").await;
 }
 
 #[tokio::test]
-async fn one_who_moves_to_another_node_goes_on_where_they_were() {
-    let town = Town::open().await;
-    let mut ann = town.one.live("Ann", "viewer").await;
+async fn viewer_who_moves_to_another_node_resumes() {
+    let nodes = Nodes::open().await;
+    let mut ann = nodes.one.live("Ann", "viewer").await;
     for n in 0..5 {
         ann.ask(say(&format!("before {n}"))).await.unwrap();
     }
-    hears(&mut ann, "before 4").await;
+    receives(&mut ann, "before 4").await;
     let position = ann.position.clone();
-    let mut bob = town.one.live("Bob", "viewer").await;
+    let mut bob = nodes.one.live("Bob", "viewer").await;
     ann.leave().await;
     for n in 0..5 {
         bob.ask(say(&format!("meanwhile {n}"))).await.unwrap();
     }
-    // `join` checks that exactly what was missed comes with hello.
+    // `join` checks that hello contains exactly what was missed.
     let join = Join { position: Some(position), ..Join::default() };
-    let ann = town.two.live_as("Ann", join).await;
+    let ann = nodes.two.live_as("Ann", join).await;
     assert_eq!(ann.hello["recovered"], true, "{:#}", ann.hello);
     let texts: Vec<&str> =
         ann.hello["events"].as_array().unwrap().iter().filter_map(|event| event["text"].as_str()).collect();
@@ -71,40 +71,40 @@ async fn one_who_moves_to_another_node_goes_on_where_they_were() {
 }
 
 #[tokio::test]
-async fn viewers_are_summed_and_a_dead_node_is_forgotten() {
-    let mut town = Town::open().await;
+async fn presence_is_summed_and_a_dead_node_expires() {
+    let mut nodes = Nodes::open().await;
     let mut watchers = Vec::new();
-    for shop in [&town.one, &town.one, &town.one, &town.two, &town.two] {
+    for shop in [&nodes.one, &nodes.one, &nodes.one, &nodes.two, &nodes.two] {
         watchers.push(shop.watch().await);
     }
     for live in &mut watchers {
         live.until_state("five", SOON, |state| state["viewers"] == 5).await;
     }
-    let view = town.two.host.get(&format!("/v1/streams/{}", town.two.stream)).await.expect(200);
+    let view = nodes.two.host.get(&format!("/v1/streams/{}", nodes.two.stream)).await.expect(200);
     assert_eq!(view["viewers"], 5);
-    town.one.server.process.signal(crate::support::process::Signal::Kill);
+    nodes.one.server.process.signal(crate::support::process::Signal::Kill);
     let killed = std::time::Instant::now();
     let mut left = watchers.pop().unwrap();
     left.until_state("two", SOON, |state| state["viewers"] == 2).await;
-    // Seven seconds until the number is void, two until it is summed again, one until it is shown.
+    // Seven seconds until the number expires, two until it is summed again, one until it is shown.
     assert!(killed.elapsed().as_secs() <= 10, "after {:?}", killed.elapsed());
 }
 
 #[tokio::test]
-async fn viewers_of_a_node_that_stops_are_gone_at_once() {
-    let mut town = Town::open().await;
-    let (_ann, mut bob) = (town.one.watch().await, town.two.watch().await);
+async fn viewers_of_a_stopped_node_are_removed_at_once() {
+    let mut nodes = Nodes::open().await;
+    let (_ann, mut bob) = (nodes.one.watch().await, nodes.two.watch().await);
     bob.until_state("two", SOON, |state| state["viewers"] == 2).await;
-    assert_eq!(town.one.server.stop().await.code(), Some(0));
+    assert_eq!(nodes.one.server.stop().await.code(), Some(0));
     let stopped = std::time::Instant::now();
     bob.until_state("one", SOON, |state| state["viewers"] == 1).await;
     assert!(stopped.elapsed().as_secs() <= 4, "after {:?}", stopped.elapsed());
 }
 
 #[tokio::test]
-async fn hearts_of_all_nodes_are_summed_and_none_is_lost_by_a_clean_exit() {
-    let mut town = Town::open().await;
-    let (mut ann, mut bob) = (town.one.live("Ann", "viewer").await, town.two.live("Bob", "viewer").await);
+async fn hearts_of_all_nodes_are_summed_and_none_is_lost_at_exit() {
+    let mut nodes = Nodes::open().await;
+    let (mut ann, mut bob) = (nodes.one.live("Ann", "viewer").await, nodes.two.live("Bob", "viewer").await);
     for live in [&mut ann, &mut bob] {
         for _ in 0..3 {
             live.ask(json!({"do": "react", "kind": "heart", "count": 7})).await.unwrap();
@@ -114,56 +114,56 @@ async fn hearts_of_all_nodes_are_summed_and_none_is_lost_by_a_clean_exit() {
         live.until_state("all hearts", SOON, |state| state["likes"] == 42).await;
     }
     ann.ask(json!({"do": "react", "kind": "heart", "count": 5})).await.unwrap();
-    assert_eq!(town.one.server.stop().await.code(), Some(0));
+    assert_eq!(nodes.one.server.stop().await.code(), Some(0));
     bob.until_state("the last ones too", SOON, |state| state["likes"] == 47).await;
-    assert_eq!(town.two.number("select likes from streams").await, 47);
+    assert_eq!(nodes.two.number("select likes from streams").await, 47);
 }
 
 #[tokio::test]
-async fn an_order_frame_reaches_its_buyer_on_whichever_node() {
-    let town = Town::open().await;
-    let offer = town.one.on_sale(9, json!({})).await;
-    let mut ann = town.one.live("Ann", "viewer").await;
-    let mut bob = town.one.live("Bob", "viewer").await;
+async fn order_frame_reaches_its_buyer_on_any_node() {
+    let nodes = Nodes::open().await;
+    let offer = nodes.one.on_sale(9, json!({})).await;
+    let mut ann = nodes.one.live("Ann", "viewer").await;
+    let mut bob = nodes.one.live("Bob", "viewer").await;
     let path = format!("/v1/offers/{offer}/orders");
-    let bought = town.two.rest("Ann", "viewer").post_keyed(&path, &key(), json!({"qty": 1})).await.expect(201);
+    let bought = nodes.two.rest("Ann", "viewer").post_keyed(&path, &key(), json!({"qty": 1})).await.expect(201);
     let frame = ann.until("own order", SOON, |frame| frame["t"] == "order").await;
     assert_eq!((id(&frame["order"]), &frame["order"]["status"]), (id(&bought), &json!("held")));
     let pay = format!("/v1/orders/{}/pay", id(&bought));
-    town.two.rest("Ann", "viewer").post_keyed(&pay, &key(), json!({"token": "ok"})).await.expect(200);
+    nodes.two.rest("Ann", "viewer").post_keyed(&pay, &key(), json!({"token": "ok"})).await.expect(200);
     ann.until("paid", SOON, |frame| frame["t"] == "order" && frame["order"]["status"] == "paid").await;
-    // Told once, although two nodes read the same note.
+    // Published once, although two both read the same outbox event.
     let note = |event: &serde_json::Value| event["type"] == "purchased";
-    bob.event("note", SOON, note).await;
+    bob.event("purchase event", SOON, note).await;
     bob.ask(say("end")).await.unwrap();
     let notes = events_until(&mut bob, "end").await.into_iter().filter(note).count();
-    assert_eq!(notes, 0, "the note came twice");
+    assert_eq!(notes, 0, "the event was published twice");
 }
 
 #[tokio::test]
-async fn the_start_of_a_sale_is_told_once() {
-    let town = Town::open().await;
-    let mut ann = town.one.live("Ann", "viewer").await;
-    let _bob = town.two.watch().await;
+async fn start_of_a_sale_is_published_once() {
+    let nodes = Nodes::open().await;
+    let mut ann = nodes.one.live("Ann", "viewer").await;
+    let _bob = nodes.two.watch().await;
     for round in 0..3 {
         let terms = json!({"kind": "flash", "countdown_s": 10, "duration_s": 60});
-        let offer = if round == 0 { town.two.on_sale(5, terms).await } else { town.one.on_sale(5, json!({})).await };
+        let offer = if round == 0 { nodes.two.on_sale(5, terms).await } else { nodes.one.on_sale(5, json!({})).await };
         ann.event("sale opened", SOON, |event| event["type"] == "sale_opened" && event["offer"] == offer.as_str())
             .await;
-        // Both nodes poll every second: give the other one its turn.
+        // Both both poll every second: give the other one time to poll.
         tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
         ann.ask(say(&format!("end {round}"))).await.unwrap();
         let events = events_until(&mut ann, &format!("end {round}")).await;
         let twice = events.iter().any(|event| event["type"] == "sale_opened");
-        assert!(!twice, "the start of a sale was told twice");
+        assert!(!twice, "the start of a sale was published twice");
     }
 }
 
 #[tokio::test]
-async fn a_show_nobody_watches_here_is_unheard_after_half_a_minute_and_found_again() {
-    let town = Town::open().await;
-    let ann = town.one.live("Ann", "viewer").await;
-    let channel = async || match town.redis.command("PUBSUB CHANNELS *:s:*").await {
+async fn stream_without_viewers_is_unsubscribed_after_half_a_minute() {
+    let nodes = Nodes::open().await;
+    let ann = nodes.one.live("Ann", "viewer").await;
+    let channel = async || match nodes.redis.command("PUBSUB CHANNELS *:s:*").await {
         redis::Value::Array(channels) => channels.len(),
         other => panic!("{other:?}"),
     };
@@ -175,25 +175,25 @@ async fn a_show_nobody_watches_here_is_unheard_after_half_a_minute_and_found_aga
     })
     .await;
     assert!(left.elapsed().as_secs() >= 29, "after {:?}", left.elapsed());
-    let mut bob = town.one.live("Bob", "viewer").await;
+    let mut bob = nodes.one.live("Bob", "viewer").await;
     bob.ask(say("again")).await.unwrap();
-    hears(&mut bob, "again").await;
+    receives(&mut bob, "again").await;
 }
 
 #[tokio::test]
-async fn the_newest_connection_of_a_session_wins_on_whichever_node() {
-    let town = Town::open().await;
+async fn newest_connection_of_a_session_wins_across_nodes() {
+    let nodes = Nodes::open().await;
     let join = || Join { session: Some("one-session".to_owned()), ..Join::default() };
-    let mut first = town.one.live_as("Ann", join()).await;
-    let mut other = town.one.live_as("Bob", join()).await;
-    let mut second = town.two.live_as("Ann", join()).await;
+    let mut first = nodes.one.live_as("Ann", join()).await;
+    let mut other = nodes.one.live_as("Bob", join()).await;
+    let mut second = nodes.two.live_as("Ann", join()).await;
     assert_eq!(first.closed(SOON).await.code, 4509);
-    let mut third = town.one.live_as("Ann", join()).await;
+    let mut third = nodes.one.live_as("Ann", join()).await;
     assert_eq!(second.closed(SOON).await.code, 4509);
-    // Back and forth, faster than the bus tells it: the last one stays, and only that one.
+    // Back and forth, faster than the broker announces it: only the last connection stays.
     let mut lives: Vec<Live> = Vec::new();
     for n in 0..10 {
-        let shop = if n % 2 == 0 { &town.two } else { &town.one };
+        let shop = if n % 2 == 0 { &nodes.two } else { &nodes.one };
         lives.push(shop.live_as("Ann", join()).await);
     }
     let mut last = lives.pop().unwrap();
@@ -202,11 +202,11 @@ async fn the_newest_connection_of_a_session_wins_on_whichever_node() {
         assert_eq!(live.closed(SOON).await.code, 4509);
     }
     last.ask(say("I am here")).await.unwrap();
-    hears(&mut other, "I am here").await;
+    receives(&mut other, "I am here").await;
 }
 
 #[tokio::test]
-async fn nodes_hear_each_other_over_tls_and_trust_no_stranger() {
+async fn nodes_connect_over_tls_and_reject_an_unknown_certificate() {
     let (database, (redis, tls)) = tokio::join!(Database::create(), Redis::with_tls());
     let folder = tempfile::tempdir().unwrap();
     let serve = |trusted: &str| {
@@ -216,13 +216,13 @@ async fn nodes_hear_each_other_over_tls_and_trust_no_stranger() {
         let process = Process::livesouk_with(&args, folder.path(), &[("SSL_CERT_FILE", trusted)]);
         (process, format!("http://{listen}"))
     };
-    // Migrated by a node that needs no bus.
+    // Migrated by a node that needs no broker.
     let shop = Shop::serve(&database.url(), &database.url()).await;
     let stranger_to_us = Tls::issue();
     let [ours, other] = [&tls, &stranger_to_us].map(|tls| tls.authority().display().to_string());
     let ((_one, here), (_two, there), (stranger, _)) = (serve(&ours), serve(&ours), serve(&other));
     for node in [&here, &there].map(|url| Rest::new(url)) {
-        until_some("node on a bus with TLS", SOON, async || {
+        until_some("node on a broker with TLS", SOON, async || {
             let ready = node.try_send(reqwest::Method::GET, "/readyz", &[], None).await.ok()?;
             (ready.status == 200).then_some(())
         })
@@ -232,8 +232,8 @@ async fn nodes_hear_each_other_over_tls_and_trust_no_stranger() {
     let mut ann = Live::connect(&here, &shop.stream, Some(&token("Ann"))).await;
     let mut bob = Live::connect(&there, &shop.stream, Some(&token("Bob"))).await;
     ann.ask(say("nobody listens in")).await.unwrap();
-    hears(&mut bob, "nobody listens in").await;
-    until_some("refusal of a certificate by nobody known", SOON, async || {
+    receives(&mut bob, "nobody listens in").await;
+    until_some("rejection of an unknown certificate authority", SOON, async || {
         stranger.stderr().contains("invalid peer certificate").then_some(())
     })
     .await;

@@ -1,12 +1,12 @@
--- Writes how many watch on this node, and sums the other nodes whose number is not too old.
--- KEYS: one hash for each stream
--- ARGV: 1 node, 2 how long a number holds in ms, then our number for each stream
--- Gives: the sum of the others, for each stream.
+-- Presence: writes the number of viewers of this node and sums the numbers of the other nodes that have not expired.
+-- KEYS: one hash per stream
+-- ARGV: 1 node, 2 TTL of a number (ms), then this node's number for each stream
+-- Returns: the sum of the other nodes, for each stream.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local out = {}
-for place, key in ipairs(KEYS) do
-  local own = ARGV[place + 2]
+for index, key in ipairs(KEYS) do
+  local own = ARGV[index + 2]
   if own == '0' then
     redis.call('HDEL', key, ARGV[1])
   else
@@ -15,13 +15,13 @@ for place, key in ipairs(KEYS) do
   end
   local sum, fields = 0, redis.call('HGETALL', key)
   for at = 1, #fields, 2 do
-    local number, good_until = string.match(fields[at + 1], '^(%d+) (%d+)$')
-    if tonumber(good_until) < now then
+    local number, expires_at = string.match(fields[at + 1], '^(%d+) (%d+)$')
+    if tonumber(expires_at) < now then
       redis.call('HDEL', key, fields[at])
     elseif fields[at] ~= ARGV[1] then
       sum = sum + tonumber(number)
     end
   end
-  out[place] = sum
+  out[index] = sum
 end
 return out

@@ -1,7 +1,7 @@
--- Where a stream's log stands, and what came after a position; of another epoch, or asked without one: the newest.
+-- Returns the position of a stream's log and the batches after a given position; for another epoch or no position, the newest batches.
 -- KEYS: meta, history
--- ARGV: 1 this server's run, 2 a new epoch, 3 epoch and 4 seq of the position (or two empty), 5 batches at most, 6 meta ms
--- Gives: epoch, seq, and the batches, oldest first.
+-- ARGV: 1 this server's run, 2 a new epoch, 3 epoch and 4 seq of the position (or both empty), 5 most batches, 6 meta TTL (ms)
+-- Returns: epoch, seq, and the batches, oldest first.
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'run')
 local epoch, seq = meta[1], tonumber(meta[2] or '0')
 if not epoch or meta[3] ~= ARGV[1] then
@@ -18,6 +18,6 @@ if ARGV[3] == epoch then
   end
 else
   local entries = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', ARGV[5])
-  for place = #entries, 1, -1 do out[#out + 1] = entries[place][2][2] end
+  for index = #entries, 1, -1 do out[#out + 1] = entries[index][2][2] end
 end
 return out

@@ -1,20 +1,20 @@
--- Numbers a batch of events, keeps it, tells it: all or nothing, once for each batch number.
--- KEYS: meta, history, and for an event that is told once: its mark.
--- ARGV: 1 node, 2 batch, 3 good until (ms of this server's clock), 4 this server's run, 5 a new epoch, 6 events, 7 their bytes,
---       8 channel, 9 publish or spublish, 10 batches kept, 11 history ms, 12 meta ms, 13 mark ms
--- Gives: epoch, seq of the last event, how many connections heard it (-1: told before). Nothing at all: it came too late.
+-- Numbers a batch of events, keeps it in history and publishes it: all or nothing, once per batch number.
+-- KEYS: meta, history, and the idempotency key of an event that is published once.
+-- ARGV: 1 node, 2 batch number, 3 deadline (ms of this server's clock), 4 this server's run, 5 a new epoch, 6 number of events,
+--       7 their bytes, 8 channel, 9 publish or spublish, 10 batches kept, 11 history TTL, 12 meta TTL, 13 idempotency key TTL (ms)
+-- Returns: epoch, seq of the last event, number of connections that received it (-1: published before). Empty: past the deadline.
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'run', ARGV[1])
 local epoch, seq = meta[1], tonumber(meta[2] or '0')
 if meta[4] then
-  local batch, place = string.match(meta[4], '^(%d+) (%d+)$')
-  if tonumber(batch) == tonumber(ARGV[2]) then return {epoch, tonumber(place), -1} end
-  -- The node has given it up and gone on: out of order it must not come.
+  local batch, last_seq = string.match(meta[4], '^(%d+) (%d+)$')
+  if tonumber(batch) == tonumber(ARGV[2]) then return {epoch, tonumber(last_seq), -1} end
+  -- The node gave this batch up and continued: it must not be published out of order.
   if tonumber(ARGV[2]) < tonumber(batch) then return {} end
 end
 local time = redis.call('TIME')
 if tonumber(ARGV[3]) < time[1] * 1000 + math.floor(time[2] / 1000) then return {} end
 if KEYS[3] and not redis.call('SET', KEYS[3], ARGV[1], 'NX', 'PX', ARGV[13]) then return {epoch or ARGV[5], seq, -1} end
--- Another run of the server may have lost what the last one numbered, so its numbers do not go on.
+-- Another run of the server may have lost events that the last run numbered, so numbering starts again in a new epoch.
 if not epoch or meta[3] ~= ARGV[4] then
   epoch, seq = ARGV[5], 0
   redis.call('DEL', KEYS[1], KEYS[2])
