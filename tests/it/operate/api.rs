@@ -97,7 +97,7 @@ async fn every_documented_path_exists() {
         ("{stream}", shop.stream.clone()),
         ("{offer}", offer),
         ("{order}", id(&held)),
-        ("{message}", id(&said)),
+        ("{id}", id(&said)),
         ("{variant}", variant),
         ("{user}", "Ann".to_owned()),
         ("{file}", "chat.csv".to_owned()),
