@@ -29,11 +29,11 @@ pub async fn drain_unread_body(request: Request, next: Next) -> Response {
     let mut body = SharedBody(Arc::new(Mutex::new(body)));
     let response = next.run(Request::from_parts(parts, Body::new(body.clone()))).await;
     let rest = async {
-        let mut taken = 0;
+        let mut drained = 0;
         while let Some(Ok(frame)) = body.frame().await
-            && taken < DRAINED_BYTES_MAX
+            && drained < DRAINED_BYTES_MAX
         {
-            taken += frame.data_ref().map_or(0, Bytes::len);
+            drained += frame.data_ref().map_or(0, Bytes::len);
         }
     };
     let _ = tokio::time::timeout(DRAIN_TIMEOUT, rest).await;

@@ -50,18 +50,18 @@ pub async fn docs(State(state): State<AppState>, headers: HeaderMap) -> Response
 /// An asset: `/assets/watch.js`, or `/assets/v-0123456789ab/watch.js` as the pages name it.
 pub async fn asset(State(state): State<AppState>, headers: HeaderMap, Path(path): Path<String>) -> Response {
     let named = path.split_once('/').filter(|(folder, _)| is_assets_version(folder));
-    let (kept, path) = named.map_or((false, path.as_str()), |(folder, rest)| (folder == assets_version(), rest));
+    let (is_current, path) = named.map_or((false, path.as_str()), |(folder, rest)| (folder == assets_version(), rest));
     let Some(file) = WebAssets::get(path) else {
         return Problem::new(StatusCode::NOT_FOUND, "not_found", "There is no such file.").into_response();
     };
     let kind = file.metadata.mimetype().to_owned();
-    let keep = if kept { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let cache_control = if is_current { "public, max-age=31536000, immutable" } else { "no-cache" };
     // Pages load assets without comments; a reader of `/assets/client.js` gets them with comments.
     match std::str::from_utf8(&file.data) {
         Ok(text) if named.is_some() && (path.ends_with(".js") || path.ends_with(".css")) => {
-            file_response(&state, &headers, strip_comments(text).as_bytes(), &kind, keep)
+            file_response(&state, &headers, strip_comments(text).as_bytes(), &kind, cache_control)
         }
-        _ => file_response(&state, &headers, &file.data, &kind, keep),
+        _ => file_response(&state, &headers, &file.data, &kind, cache_control),
     }
 }
 
@@ -94,15 +94,22 @@ fn html_response(state: &AppState, headers: &HeaderMap, path: &str) -> Response 
     file_response(state, headers, text.as_bytes(), "text/html", "no-cache")
 }
 
-fn file_response(state: &AppState, asked: &HeaderMap, data: &[u8], kind: &str, keep: &str) -> Response {
+fn file_response(
+    state: &AppState,
+    request_headers: &HeaderMap,
+    data: &[u8],
+    kind: &str,
+    cache_control: &str,
+) -> Response {
     let hash: [u8; 32] = Sha256::digest(data).into();
     let text =
         kind.starts_with("text/") || kind.ends_with("javascript") || kind.ends_with("json") || kind.ends_with("xml");
-    let small =
-        (text && data.len() >= COMPRESSED_BYTES_MIN && accepts_gzip(asked)).then(|| gzip_cached(hash, data)).flatten();
+    let small = (text && data.len() >= COMPRESSED_BYTES_MIN && accepts_gzip(request_headers))
+        .then(|| gzip_cached(hash, data))
+        .flatten();
     // The compressed and the plain form of a file have different ETags.
     let tag = format!("\"{}{}\"", hex::encode(&hash[..12]), if small.is_some() { "-gz" } else { "" });
-    let known = asked.get(header::IF_NONE_MATCH).and_then(|seen| seen.to_str().ok());
+    let known = request_headers.get(header::IF_NONE_MATCH).and_then(|seen| seen.to_str().ok());
     let known = known.is_some_and(|seen| seen.split(',').any(|one| one.trim().trim_start_matches("W/") == tag));
     let zipped = small.is_some();
     let mut response = if known {
@@ -125,7 +132,7 @@ fn file_response(state: &AppState, asked: &HeaderMap, data: &[u8], kind: &str, k
     }
     set(header::ETAG, &tag);
     set(header::VARY, "accept-encoding");
-    set(header::CACHE_CONTROL, keep);
+    set(header::CACHE_CONTROL, cache_control);
     set(header::CONTENT_SECURITY_POLICY, state.origins.content_security_policy());
     set(header::REFERRER_POLICY, "same-origin");
     response

@@ -30,11 +30,11 @@ impl RequestMetrics {
         Self::STATUS_CLASSES.into_iter().zip(self.responses.iter().map(|class| class.load(Ordering::Relaxed)))
     }
 
-    fn record(&self, status: StatusCode, took: Duration) {
+    fn record(&self, status: StatusCode, duration: Duration) {
         if let Some(class) = self.responses.get(usize::from(status.as_u16() / 100).saturating_sub(1)) {
             increment(class);
         }
-        self.duration.observe(took);
+        self.duration.observe(duration);
     }
 }
 
@@ -44,13 +44,13 @@ pub async fn track_request(State(state): State<AppState>, request: Request, next
     let (method, path) = (request.method().as_str(), request.uri().path());
     let path = if path.starts_with("/v1/invites/") { "/v1/invites/{code}" } else { path };
     let span = tracing::trace_span!(target: SPAN_TARGET, "request", method, path);
-    let answered = tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).instrument(span).await;
-    let response = answered.unwrap_or_else(|_| timeout_problem().into_response());
+    let result = tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).instrument(span).await;
+    let response = result.unwrap_or_else(|_| timeout_problem().into_response());
     state.request_metrics.record(response.status(), began.elapsed());
     response
 }
 
 fn timeout_problem() -> Problem {
-    let detail = "The request took too long. Its writes may still finish: retry with the same idempotency key.";
+    let detail = "The request duration too long. Its writes may still finish: retry with the same idempotency key.";
     Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout", detail)
 }

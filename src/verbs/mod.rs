@@ -109,7 +109,7 @@ pub struct VerbEntry {
     pub least_role: Role,
     pub is_slow: bool,
     pub rest: Option<RestRoute>,
-    /// False for a verb that nobody replies to.
+    /// False for a verb without a reply.
     pub has_reply: bool,
     /// The successful REST responses, for the documents.
     pub rest_responses: fn() -> Vec<RestResponse>,
@@ -156,7 +156,7 @@ type VerbFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
 
 /// A verb with its input, ready to run.
 pub trait ParsedVerb: Send {
-    /// Runs the verb; the value is the `ok` of the reply frame. `None`: nobody gets a reply.
+    /// Runs the verb; the value is the `ok` of the reply frame. `None`: the verb has no reply.
     fn run_on_socket<'a>(self: Box<Self>, context: &'a VerbContext<'a>) -> VerbFuture<'a, Option<Value>>;
 
     fn run_over_rest<'a>(self: Box<Self>, context: &'a VerbContext<'a>) -> VerbFuture<'a, RestReply>;

@@ -8,7 +8,7 @@ use super::{InputSource, Method, RestRoute, Verb, VerbContext};
 use crate::app::Result;
 use crate::domain::{OfferId, Role};
 
-/// Confirms that the pinned offer is on the screen. Only a sample of the viewers is asked for it; nobody gets a reply.
+/// Confirms that the pinned offer is on the screen. The server requests it from a sample of the viewers; there is no reply.
 #[derive(Deserialize, ToSchema)]
 pub struct Seen {
     offer: OfferId,

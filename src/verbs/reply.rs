@@ -75,7 +75,7 @@ impl VerbReply for Done {
     fn schemas(_: &mut Vec<(String, RefOr<Schema>)>) {}
 }
 
-/// Nobody gets a reply.
+/// A verb without a reply.
 pub struct NoReply;
 
 impl VerbReply for NoReply {
