@@ -3,6 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::support::rest::Rest;
 use crate::support::shop::{Shop, id, key};
 
 /// Every `$ref` below `value`.
@@ -125,4 +126,56 @@ async fn every_documented_path_exists() {
     assert!(asked >= 35, "only {asked} operations are described");
     let negative = shop.server.rest().send(Method::GET, "/v1/undocumented", &[], None).await;
     negative.expect_problem(404, "not_found");
+}
+
+/// A value for each input field of the verbs.
+fn sample_input(offer: &str, message: &str) -> Value {
+    json!({
+        "text": "x", "kind": "heart", "count": 1, "qty": 1, "token": "ok", "restock": false, "add": 1, "seconds": 60,
+        "offer": offer, "id": message,
+    })
+}
+
+#[tokio::test]
+async fn documented_least_role_of_every_verb_is_the_one_that_is_enforced() {
+    let shop = Shop::demo(&[]).await;
+    let offer = shop.on_sale(2, json!({})).await;
+    let message = id(&shop.host.post(&shop.path("messages"), json!({"text": "x"})).await.expect(201));
+    let held = shop.host.post_keyed(&format!("/v1/offers/{offer}/orders"), &key(), json!({"qty": 1})).await.expect(201);
+    let input = sample_input(&offer, &message);
+    let document = shop.server.rest().get("/v1/openapi.json").await.expect(200);
+    let mut verbs = 0;
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let Some(least) = operation["x-least-role"].as_str() else { continue };
+            let below = match least {
+                "viewer" => None,
+                "moderator" => Some("viewer"),
+                "producer" => Some("moderator"),
+                "host" => Some("producer"),
+                other => panic!("{path}: {other}"),
+            };
+            let real = path
+                .replace("{stream}", &shop.stream)
+                .replace("{offer}", &offer)
+                .replace("{order}", &id(&held))
+                .replace("{id}", &message)
+                .replace("{user}", "somebody");
+            let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+            let fields = schema["required"].as_array().cloned().unwrap_or_default();
+            let body: Value =
+                fields.iter().map(|name| (name.as_str().unwrap(), input[name.as_str().unwrap()].clone())).collect();
+            let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+            let send = async |rest: Rest| {
+                let key = key();
+                rest.send(method.clone(), &real, &[("Idempotency-Key", &key)], Some(body.clone())).await
+            };
+            let refused = send(below.map_or(shop.server.rest(), |role| shop.rest("below", role))).await;
+            assert!(matches!(refused.status, 401 | 403), "{method} {path} below {least}: {refused:?}");
+            let allowed = send(shop.rest("least", least)).await;
+            assert!(!matches!(allowed.status, 400 | 401 | 403), "{method} {path} as {least}: {allowed:?}");
+            verbs += 1;
+        }
+    }
+    assert!(verbs >= 26, "only {verbs} verbs have a REST route");
 }
