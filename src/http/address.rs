@@ -1,4 +1,4 @@
-//! REST of the delivery address of an order.
+//! REST routes of the delivery address of an order.
 
 use axum::Json;
 use axum::extract::State;

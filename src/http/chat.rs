@@ -1,4 +1,4 @@
-//! REST of the chat that is not a live verb.
+//! REST routes of the chat, except the live verbs (`src/verbs`).
 
 use axum::Json;
 use axum::extract::State;

@@ -1,4 +1,4 @@
-//! REST of the team of a show: invite links.
+//! REST routes of the team of a show: invite links.
 
 use axum::Json;
 use axum::extract::State;

@@ -1,4 +1,4 @@
-//! REST of the line-up: the order of the offers of a show, and their schedule.
+//! REST routes of the line-up: the order of the offers of a show, and their schedule.
 
 use axum::Json;
 use axum::extract::State;

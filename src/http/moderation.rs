@@ -1,4 +1,5 @@
-//! REST of moderation that is not a live verb: mutes and bans, the blocklist, the review queue and the audit log.
+//! REST routes of moderation, except the live verbs (`src/verbs`): mutes and bans, the blocklist, the review queue and the audit
+//! log.
 
 use axum::Json;
 use axum::extract::State;

@@ -1,4 +1,4 @@
-//! REST of offers that is not a live verb.
+//! REST routes of offers, except the live verbs (`src/verbs`).
 
 use axum::Json;
 use axum::extract::State;

@@ -1,4 +1,4 @@
-//! REST of orders that is not a live verb.
+//! REST routes of orders, except the live verbs (`src/verbs`).
 
 use axum::Json;
 use axum::extract::State;

@@ -1,4 +1,4 @@
-//! REST of the catalogue.
+//! REST routes of the catalogue.
 
 use axum::Json;
 use axum::extract::State;

@@ -1,4 +1,4 @@
-//! REST of rehearsals: a test run of a show before it starts.
+//! REST routes of rehearsals: a test run of a show before it starts.
 
 use axum::Json;
 use axum::extract::State;

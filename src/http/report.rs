@@ -1,4 +1,4 @@
-//! REST of the sales report of a show.
+//! REST routes of the sales report of a show.
 
 use axum::Json;
 use axum::extract::State;

@@ -1,4 +1,4 @@
-//! REST of stock alerts that is not a live verb.
+//! REST routes of stock alerts, except the live verbs (`src/verbs`).
 
 use axum::Json;
 use axum::extract::State;

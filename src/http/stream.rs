@@ -1,4 +1,4 @@
-//! REST of the shop and its shows (streams).
+//! REST routes of the shop and its shows (streams).
 
 use axum::Json;
 use axum::extract::State;

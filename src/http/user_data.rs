@@ -1,4 +1,4 @@
-//! REST: erasing the personal data of a user.
+//! REST routes for erasing the personal data of a user.
 
 use axum::Json;
 use axum::extract::State;
