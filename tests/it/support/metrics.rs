@@ -28,7 +28,8 @@ impl Metrics {
     /// Parses a page of the OpenMetrics text format. `Err` names the first invalid line.
     pub fn parse(text: &str) -> Result<Metrics, String> {
         let mut page = Metrics::default();
-        let Some(text) = text.strip_suffix("# EOF\n") else { return Err("the last line is not `# EOF`".to_owned()) };
+        let complete = text.strip_suffix("# EOF\n").filter(|text| text.ends_with('\n'));
+        let Some(text) = complete else { return Err("the last line is not `# EOF`".to_owned()) };
         let mut family = String::new();
         let mut helped = String::new();
         for line in text.lines() {
