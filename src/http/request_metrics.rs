@@ -51,6 +51,6 @@ pub async fn track_request(State(state): State<AppState>, request: Request, next
 }
 
 fn timeout_problem() -> Problem {
-    let detail = "The request duration too long. Its writes may still finish: retry with the same idempotency key.";
+    let detail = "The request took too long. Its writes may still finish: retry with the same idempotency key.";
     Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout", detail)
 }
