@@ -8,6 +8,7 @@ use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequest, Request,
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::routing::{MethodFilter, on};
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value, json};
 
 use super::AppState;
@@ -37,11 +38,8 @@ async fn run(entry: &'static VerbEntry, route: RestRoute, state: AppState, reque
     let PathId(mut path) = PathId::<BTreeMap<String, String>>::from_request_parts(&mut parts, &state).await?;
     let stream = path.remove("stream").map(|id| parse_stream(&id)).transpose()?;
     let key = if route.has_key { Some(idempotency_key(&parts.headers)?) } else { None };
-    let mut fields: Map<String, Value> = match route.input {
-        InputSource::Query => {
-            let QueryParams(query) = QueryParams::from_request_parts(&mut parts, &state).await?;
-            query
-        }
+    let InputFields(mut fields) = match route.input {
+        InputSource::Query => QueryParams::from_request_parts(&mut parts, &state).await?.0,
         InputSource::Body => {
             let request = Request::from_parts(parts, body);
             <JsonBody<_> as FromRequest<_>>::from_request(request, &state).await?.0
@@ -57,6 +55,37 @@ async fn run(entry: &'static VerbEntry, route: RestRoute, state: AppState, reque
     let verb = entry.parse(fields)?;
     let context = VerbContext { app: &state.app, actor: &actor, stream, member: None };
     Ok(into_response(verb.run_over_rest(&context).await?))
+}
+
+/// The fields of a body or a query. A field that occurs twice is refused: the client and the server might read different values.
+#[derive(Default)]
+struct InputFields(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for InputFields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields;
+
+        impl<'de> Visitor<'de> for Fields {
+            type Value = InputFields;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<InputFields, A::Error> {
+                let mut fields = Map::new();
+                while let Some((name, value)) = access.next_entry::<String, Value>()? {
+                    if fields.contains_key(&name) {
+                        return Err(A::Error::custom(format!("duplicate field `{name}`")));
+                    }
+                    fields.insert(name, value);
+                }
+                Ok(InputFields(fields))
+            }
+        }
+
+        deserializer.deserialize_map(Fields)
+    }
 }
 
 fn parse_stream(id: &str) -> Result<StreamId, Refusal> {
@@ -165,6 +194,14 @@ fn responses(entry: &VerbEntry) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn duplicate_field_is_refused() {
+        let parse = |body: &str| serde_json::from_str::<InputFields>(body).map(|InputFields(fields)| fields.len());
+        assert_eq!(parse(r#"{"qty":1,"key":{"qty":2}}"#).unwrap(), 2);
+        assert!(parse(r#"{"qty":1,"qty":2}"#).unwrap_err().to_string().contains("duplicate field `qty`"));
+        assert!(parse("[]").is_err() && parse("1").is_err());
+    }
 
     #[test]
     fn an_operation_takes_each_field_from_one_place() {

@@ -98,9 +98,9 @@ async fn dashboard_and_alerts_query_existing_metrics() {
     ];
     let found = unknown(&invented.map(str::to_owned), &page);
     let expected = [
-        "livesouk_purchase_duration_seconds is no metric",
-        "livesouk_purchases_total has no answer=\"bought\"",
         "livesouk_nothing_total is no metric",
+        "livesouk_purchase_duration_seconds is no metric",
+        "livesouk_purchases_total has no result=\"bought\"",
     ];
     assert_eq!(found, expected, "the check finds missing metrics");
 

@@ -130,7 +130,9 @@ async fn serve_does_not_start_without_a_long_enough_key() {
 
 #[test]
 fn settings_can_come_from_the_environment() {
-    for (value, part) in [("json", "--broker is local"), ("text", "--broker is local"), ("xml", "possible values")] {
+    for (value, part) in
+        [("json", "--broker must be local"), ("text", "--broker must be local"), ("xml", "possible values")]
+    {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_livesouk"));
         let ended = command.args(["serve", "--broker", "kafka"]).env("LIVESOUK_LOG_FORMAT", value).output().unwrap();
         let said = String::from_utf8_lossy(&ended.stderr);
