@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::AppState;
 use super::error::{ApiError, ApiResult, Problem};
 use super::extract::JsonBody;
-use crate::domain::{Actor, Name, Refusal, Role, UserId};
+use crate::domain::{Actor, ErrorCode, Name, Refusal, Role, UserId};
 
 const DEV_TOKEN_TTL_MS: i64 = 24 * 3_600 * 1_000;
 
@@ -36,9 +36,7 @@ pub async fn create_token(
     let user = UserId::parse(&format!("demo-{}", uuid::Uuid::now_v7().simple()))?;
     let role = Role::parse(&body.role).ok_or_else(|| Refusal::bad_request("`role` is unknown"))?;
     let actor = Actor { user, name: Name::parse(&body.name)?, role, stream: None, expires_at: None };
-    let token = state
-        .auth
-        .sign(&actor, DEV_TOKEN_TTL_MS)
-        .map_err(|why| ApiError(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", why)))?;
+    let token =
+        state.auth.sign(&actor, DEV_TOKEN_TTL_MS).map_err(|why| ApiError(Problem::new(&ErrorCode::INTERNAL, why)))?;
     Ok((StatusCode::CREATED, Json(DevTokenResponse { token, user: actor.user })))
 }

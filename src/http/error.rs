@@ -1,4 +1,5 @@
-//! Error responses: RFC 9457 problem details with a stable `code`.
+//! Error responses: RFC 9457 problem details with a stable `code`. The table of codes and their HTTP statuses is in
+//! `domain/refusal.rs`.
 
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -7,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::Error;
-use crate::domain::{Millis, OrderId, Refusal};
+use crate::domain::{ErrorCode, Millis, OrderId, Refusal};
 
 /// `application/problem+json`.
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
@@ -42,69 +43,18 @@ pub struct Problem {
     pub action_url: Option<String>,
 }
 
-/// Every `code`.
-pub const ERROR_CODES: [&str; 52] = [
-    "bad_request",
-    "unknown_verb",
-    "sign_in",
-    "token_invalid",
-    "token_expired",
-    "forbidden",
-    "no_such_stream",
-    "no_such_offer",
-    "no_such_order",
-    "no_such_product",
-    "no_such_message",
-    "no_such_invite",
-    "not_yours",
-    "key_missing",
-    "key_invalid",
-    "key_reused",
-    "not_open",
-    "closed",
-    "buyer_limit",
-    "sold_out",
-    "sold_out_for_now",
-    "too_few_left",
-    "not_enough_stock",
-    "stream_ended",
-    "wrong_status",
-    "hold_expired",
-    "already_paid",
-    "declined",
-    "capture_failed",
-    "needs_action",
-    "not_paid",
-    "already_refunded",
-    "refund_failed",
-    "bad_signature",
-    "muted",
-    "banned",
-    "slow_mode",
-    "chat_budget",
-    "chat_off",
-    "word_refused",
-    "link_refused",
-    "flood",
-    "repeated",
-    "queue_full",
-    "busy",
-    "unavailable",
-    "outcome_unknown",
-    "timeout",
-    "origin_not_allowed",
-    "not_found",
-    "method_not_allowed",
-    "internal",
-];
-
 impl Problem {
-    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+    /// The problem of a code: its HTTP status and, as the detail, its meaning.
+    pub fn of(code: &ErrorCode) -> Self {
+        Self::new(code, code.meaning)
+    }
+
+    pub fn new(code: &ErrorCode, detail: impl Into<String>) -> Self {
         Self {
             kind: "/docs#schema-problem".to_owned(),
-            title: code.replace('_', " "),
-            status: status.as_u16(),
-            code,
+            title: code.code.replace('_', " "),
+            status: code.status,
+            code: code.code,
             detail: detail.into(),
             retry_ms: None,
             field: None,
@@ -115,11 +65,16 @@ impl Problem {
             action_url: None,
         }
     }
+
+    /// A `bad_request` with another HTTP status: 413 for a body that is too large, for example.
+    pub fn bad_request(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self { status: status.as_u16(), ..Self::from(&Refusal::bad_request(detail)) }
+    }
 }
 
 impl From<&Refusal> for Problem {
     fn from(refusal: &Refusal) -> Self {
-        let mut problem = Self::new(http_status(refusal), refusal.code(), refusal.to_string());
+        let mut problem = Self::new(refusal.error_code(), refusal.to_string());
         problem.retry_ms = refusal.retry_ms();
         match refusal {
             Refusal::BadField { field, .. } => problem.field = Some(field),
@@ -130,50 +85,6 @@ impl From<&Refusal> for Problem {
             _ => {}
         }
         problem
-    }
-}
-
-/// The HTTP status of each refusal.
-fn http_status(refusal: &Refusal) -> StatusCode {
-    match refusal {
-        Refusal::BadRequest(_)
-        | Refusal::BadField { .. }
-        | Refusal::UnknownVerb(_)
-        | Refusal::KeyMissing
-        | Refusal::KeyInvalid
-        | Refusal::BadSignature => StatusCode::BAD_REQUEST,
-        Refusal::SignIn | Refusal::TokenInvalid | Refusal::TokenExpired => StatusCode::UNAUTHORIZED,
-        Refusal::Declined | Refusal::CaptureFailed | Refusal::NeedsAction { .. } | Refusal::RefundFailed => {
-            StatusCode::PAYMENT_REQUIRED
-        }
-        Refusal::Forbidden | Refusal::Muted { .. } | Refusal::Banned | Refusal::ChatOff => StatusCode::FORBIDDEN,
-        Refusal::NoSuchStream
-        | Refusal::NoSuchOffer
-        | Refusal::NoSuchOrder
-        | Refusal::NoSuchProduct
-        | Refusal::NoSuchMessage
-        | Refusal::NoSuchInvite
-        | Refusal::NotYours => StatusCode::NOT_FOUND,
-        Refusal::NotOpen { .. }
-        | Refusal::Closed
-        | Refusal::BuyerLimit { .. }
-        | Refusal::SoldOut
-        | Refusal::SoldOutForNow
-        | Refusal::TooFewLeft { .. }
-        | Refusal::NotEnoughStock { .. }
-        | Refusal::StreamEnded
-        | Refusal::WrongStatus(_)
-        | Refusal::HoldExpired
-        | Refusal::AlreadyPaid
-        | Refusal::NotPaid
-        | Refusal::AlreadyRefunded => StatusCode::CONFLICT,
-        Refusal::KeyReused | Refusal::BlockedWord | Refusal::LinksNotAllowed | Refusal::RepeatedCharacters => {
-            StatusCode::UNPROCESSABLE_ENTITY
-        }
-        Refusal::SlowMode { .. } | Refusal::ChatBudget { .. } | Refusal::DuplicateMessage { .. } => {
-            StatusCode::TOO_MANY_REQUESTS
-        }
-        Refusal::Busy { .. } | Refusal::ReviewQueueFull { .. } => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 
@@ -201,13 +112,11 @@ pub struct ApiError(pub Problem);
 
 impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
-        let unavailable = |code| Problem {
-            retry_ms: Some(1_000),
-            ..Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, error.to_string())
-        };
+        let unavailable = |code| Problem { retry_ms: Some(1_000), ..Problem::of(code) };
         ApiError(match &error {
             Error::Refused(refusal) => Problem::from(refusal),
-            Error::Unavailable | Error::OutcomeUnknown => unavailable(error.code()),
+            Error::Unavailable => unavailable(&ErrorCode::UNAVAILABLE),
+            Error::OutcomeUnknown => unavailable(&ErrorCode::OUTCOME_UNKNOWN),
         })
     }
 }
@@ -229,24 +138,5 @@ pub type ApiResult<T> = Result<T, ApiError>;
 /// A panic in a handler is logged and answered with 500; the connection stays open.
 pub fn handle_panic(_: Box<dyn std::any::Any + Send>) -> Response {
     tracing::error!("a handler panicked");
-    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal server error. It is logged.").into_response()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_refusal_code_is_listed() {
-        let refusals = include_str!("../domain/refusal.rs")
-            .split("pub fn code")
-            .nth(1)
-            .and_then(|rest| rest.split("pub fn").next());
-        let codes: Vec<&str> =
-            refusals.unwrap().split("=> \"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
-        assert!(codes.len() > 20);
-        for code in codes {
-            assert!(ERROR_CODES.contains(&code), "{code}");
-        }
-    }
+    Problem::of(&ErrorCode::INTERNAL).into_response()
 }

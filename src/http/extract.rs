@@ -66,7 +66,7 @@ fn body_rejection(rejection: &JsonRejection) -> Problem {
         axum::http::StatusCode::UNPROCESSABLE_ENTITY => axum::http::StatusCode::BAD_REQUEST,
         status => status,
     };
-    Problem::new(status, "bad_request", rejection.body_text())
+    Problem::bad_request(status, rejection.body_text())
 }
 
 /// An id in the path, or several.

@@ -10,7 +10,7 @@ use super::AppState;
 use super::error::{ApiError, ApiResult, Problem};
 use super::extract::{Caller, JsonBody, List, PathId};
 use crate::app::AcceptedInvite;
-use crate::domain::{InviteId, Millis, Name, Refusal, Role, StreamId, UserId};
+use crate::domain::{ErrorCode, InviteId, Millis, Name, Refusal, Role, StreamId, UserId};
 use crate::protocol::{InviteView, NewInvite};
 
 /// The default lifetime of an invite and of its tokens: one day, enough for a show and its report.
@@ -89,7 +89,7 @@ pub async fn accept(
 ) -> ApiResult<(StatusCode, Json<AcceptInviteResponse>)> {
     let AcceptedInvite { actor, stream, ttl_ms } = state.app.accept_invite(&code, Name::parse(&body.name)?).await?;
     let signed = state.auth.sign(&actor, ttl_ms);
-    let token = signed.map_err(|why| ApiError(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", why)))?;
+    let token = signed.map_err(|why| ApiError(Problem::new(&ErrorCode::INTERNAL, why)))?;
     let welcome =
         AcceptInviteResponse { token, user: actor.user, role: actor.role, stream, expires_at: actor.expires_at };
     Ok((StatusCode::CREATED, Json(welcome)))

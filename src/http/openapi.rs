@@ -8,7 +8,7 @@ use utoipa::Modify;
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 
-use super::error::ERROR_CODES;
+use crate::domain::ErrorCode;
 
 pub struct BearerSecurity;
 
@@ -33,7 +33,7 @@ pub fn inline_primitive_schemas(mut document: Value) -> Value {
         .partition(|(name, _)| name.starts_with(|c: char| c.is_ascii_lowercase()) || name == "BTreeMap");
     document["components"]["schemas"] = Value::Object(own);
     if let Some(code) = document.pointer_mut("/components/schemas/Problem/properties/code") {
-        code["enum"] = ERROR_CODES.as_slice().into();
+        code["enum"] = ErrorCode::all().map(|error| error.code).collect();
     }
     inline_refs(&mut document, &plain);
     set_problem_media_type(&mut document);

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::AppState;
 use super::error::Problem;
+use crate::domain::ErrorCode;
 
 /// Liveness: the process runs. It does not check the database: a slow database is no reason to restart the process.
 pub async fn healthz() -> &'static str {
@@ -39,13 +40,9 @@ pub async fn json_document(document: Value) -> axum::Json<Value> {
 }
 
 pub async fn not_found() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "not_found", "This path does not exist. /docs lists the API.")
+    Problem::of(&ErrorCode::NOT_FOUND)
 }
 
 pub async fn method_not_allowed() -> Problem {
-    Problem::new(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "method_not_allowed",
-        "This path does not support this method. /docs lists the API.",
-    )
+    Problem::of(&ErrorCode::METHOD_NOT_ALLOWED)
 }

@@ -7,13 +7,14 @@
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::AppState;
 use super::error::Problem;
+use crate::domain::ErrorCode;
 
 #[derive(Debug)]
 pub struct Origins {
@@ -75,8 +76,7 @@ fn normalize_origin(given: &str) -> Result<String, String> {
 /// Middleware that refuses requests from other sites.
 pub async fn check_origin(State(state): State<AppState>, request: Request, next: Next) -> Response {
     if !state.origins.allows(request.headers()) {
-        let why = "This site is not an allowed origin of the shop.";
-        return Problem::new(StatusCode::FORBIDDEN, "origin_not_allowed", why).into_response();
+        return Problem::of(&ErrorCode::ORIGIN_NOT_ALLOWED).into_response();
     }
     let mut response = next.run(request).await;
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -19,6 +19,7 @@ use sha2::{Digest, Sha256};
 
 use super::AppState;
 use super::error::Problem;
+use crate::domain::ErrorCode;
 
 #[derive(Embed)]
 #[folder = "web-demo/"]
@@ -52,7 +53,7 @@ pub async fn asset(State(state): State<AppState>, headers: HeaderMap, Path(path)
     let named = path.split_once('/').filter(|(folder, _)| is_assets_version(folder));
     let (is_current, path) = named.map_or((false, path.as_str()), |(folder, rest)| (folder == assets_version(), rest));
     let Some(file) = WebAssets::get(path) else {
-        return Problem::new(StatusCode::NOT_FOUND, "not_found", "There is no such file.").into_response();
+        return Problem::new(&ErrorCode::NOT_FOUND, "There is no such file.").into_response();
     };
     let kind = file.metadata.mimetype().to_owned();
     let cache_control = if is_current { "public, max-age=31536000, immutable" } else { "no-cache" };
@@ -88,7 +89,7 @@ fn strip_comments(text: &str) -> String {
 
 fn html_response(state: &AppState, headers: &HeaderMap, path: &str) -> Response {
     let Some(file) = WebAssets::get(path) else {
-        return Problem::new(StatusCode::NOT_FOUND, "not_found", "There is no such file.").into_response();
+        return Problem::new(&ErrorCode::NOT_FOUND, "There is no such file.").into_response();
     };
     let text = String::from_utf8_lossy(&file.data).replace("\"/assets/", &format!("\"/assets/{}/", assets_version()));
     file_response(state, headers, text.as_bytes(), "text/html", "no-cache")

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::AppState;
 use super::error::{ApiError, ApiResult, Problem};
 use super::extract::{JsonBody, PathId};
-use crate::domain::Refusal;
+use crate::domain::{ErrorCode, Refusal};
 
 /// Receives a webhook of a payment provider. 200: the event is saved, now or before. Its content is not trusted: the server asks the
 /// provider for the state of the payment.
@@ -26,7 +26,7 @@ pub async fn webhook(
     raw: Bytes,
 ) -> ApiResult<StatusCode> {
     let Some(header) = state.app.webhook_header(&provider) else {
-        return Err(ApiError(Problem::new(StatusCode::NOT_FOUND, "not_found", "There is no such payment provider.")));
+        return Err(ApiError(Problem::new(&ErrorCode::NOT_FOUND, "There is no such payment provider.")));
     };
     let mut signatures = headers.get_all(header).iter();
     let (Some(signature), None) = (signatures.next(), signatures.next()) else {

@@ -11,6 +11,7 @@ use tracing::Instrument;
 
 use super::AppState;
 use super::error::Problem;
+use crate::domain::ErrorCode;
 use crate::metrics::{DurationHistogram, SPAN_TARGET, increment};
 
 /// A request that takes longer is answered with 408. Its writes finish all the same, because they run in separate tasks.
@@ -52,5 +53,5 @@ pub async fn track_request(State(state): State<AppState>, request: Request, next
 
 fn timeout_problem() -> Problem {
     let detail = "The request took too long. Its writes may still finish: retry with the same idempotency key.";
-    Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout", detail)
+    Problem::new(&ErrorCode::TIMEOUT, detail)
 }

@@ -71,7 +71,7 @@ pub async fn live(
     // A stream that does not exist is a permanent error, so it is a 404 and not a close code that says "retry".
     state.app.check_stream_exists(stream).await?;
     let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
-        return Ok(upgrade_required(Problem::new(StatusCode::UPGRADE_REQUIRED, "bad_request", "HTTP/1.1 is required")));
+        return Ok(upgrade_required(Problem::bad_request(StatusCode::UPGRADE_REQUIRED, "HTTP/1.1 is required")));
     };
     let subprotocol = offers_subprotocol(request.headers());
     let deflate = state.deflate && offers_deflate(request.headers());
@@ -165,7 +165,7 @@ async fn refuse_upgraded(state: &AppState, socket: TcpStream, close: Close) {
 
 /// The value of `Sec-WebSocket-Accept`, if the request is a WebSocket handshake of version 13.
 fn accept_key(headers: &HeaderMap) -> Result<HeaderValue, Box<Problem>> {
-    let refused = |why: &str| Box::new(Problem::new(StatusCode::UPGRADE_REQUIRED, "bad_request", why));
+    let refused = |why: &str| Box::new(Problem::bad_request(StatusCode::UPGRADE_REQUIRED, why));
     let has = |name, token: &str| {
         headers
             .get_all(name)
