@@ -1,4 +1,4 @@
-//! A buyer: wants things, presses again when nobody answers, pays or forgets to, and plays a trick now and then.
+//! A buyer: buys, retries when there is no reply, pays or abandons the hold, and sometimes behaves badly.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,10 +12,10 @@ use crate::checkout_client::{CheckoutClient, CheckoutRequest, RequestRoute};
 use crate::journal::{RequestOutcome, SeenOrder, TextId};
 use crate::run_context::{OpenSale, RunContext};
 
-/// How often a wish whose outcome is not known is asked again, under its key, before the buyer gives up.
+/// How often a request with an unknown outcome is retried, under its key, before the buyer gives up.
 const ATTEMPTS_MAX: usize = 40;
 
-/// What buyers pay with, and how many in a hundred. What each does is the test provider's to say.
+/// The payment tokens of the buyers, with their percentage. The test provider defines what each of them does.
 pub const TOKENS: [(&str, u32); 13] = [
     ("ok", 44),
     ("declined", 9),
@@ -38,7 +38,7 @@ pub struct ChaosBuyer {
     token: String,
     rng: StdRng,
     keys_made: usize,
-    /// Earlier purchases, to be asked for again.
+    /// Earlier purchases, which are requested again.
     remembered: Vec<(OpenSale, i64, TextId)>,
 }
 
@@ -48,7 +48,7 @@ impl ChaosBuyer {
         ChaosBuyer { context, name: name.into(), token, rng, keys_made: 0, remembered: Vec::new() }
     }
 
-    /// Wants one thing after another until the run is over; what is begun then is finished.
+    /// Makes one purchase after another until the run is over, and finishes the last one.
     pub async fn live(mut self) {
         while !self.context.over.is_cancelled() {
             if let Some(sale) = self.context.pick_sale(&mut self.rng) {
@@ -66,25 +66,25 @@ impl ChaosBuyer {
         let key = self.new_key();
         let (one, other) = self.two_nodes();
         let qty = if sale.per_buyer > 1 { self.rng.random_range(1..=2) } else { 1 };
-        let wish = CheckoutRequest::Buy { offer: sale.offer.clone(), qty };
+        let request = CheckoutRequest::Buy { offer: sale.offer.clone(), qty };
         let bought = match self.rng.random_range(0..100) {
             // A double tap: the same key on two nodes at the same moment.
             0..12 => {
                 let till = self.client();
                 let (first, second) = tokio::join!(
-                    till.ask(&wish, &key, RequestRoute::rest(one)),
-                    till.ask(&wish, &key, RequestRoute::rest(other))
+                    till.ask(&request, &key, RequestRoute::rest(one)),
+                    till.ask(&request, &key, RequestRoute::rest(other))
                 );
                 let first = first.done().or(second.done()).cloned();
-                if first.is_some() { first } else { self.retry_until_certain(&wish, &key).await }
+                if first.is_some() { first } else { self.retry_until_certain(&request, &key).await }
             }
-            // Greed: two keys on two nodes at the same moment.
+            // Two purchases: two keys on two nodes at the same moment.
             12..34 => {
                 let more = self.new_key();
                 let till = self.client();
                 let (first, second) = tokio::join!(
-                    till.ask(&wish, &key, RequestRoute::rest(one)),
-                    till.ask(&wish, &more, RequestRoute::rest(other))
+                    till.ask(&request, &key, RequestRoute::rest(one)),
+                    till.ask(&request, &more, RequestRoute::rest(other))
                 );
                 let second = second.done().cloned();
                 if let (Some(first), Some(_)) = (first.done().cloned(), &second) {
@@ -92,26 +92,26 @@ impl ChaosBuyer {
                 }
                 second.or(first.done().cloned())
             }
-            // More than anybody may have.
+            // More units than the limit per buyer.
             34..38 => {
-                let wish = CheckoutRequest::Buy { offer: sale.offer.clone(), qty: sale.per_buyer + 1 };
-                self.client().ask(&wish, &key, RequestRoute::rest(one)).await.done().cloned()
+                let request = CheckoutRequest::Buy { offer: sale.offer.clone(), qty: sale.per_buyer + 1 };
+                self.client().ask(&request, &key, RequestRoute::rest(one)).await.done().cloned()
             }
-            // Goes away before the answer and comes back under the same key.
+            // Disconnects before the reply and retries under the same key.
             38..48 => {
                 let patience = Duration::from_millis(self.rng.random_range(3..60));
-                let _ = self.client().ask(&wish, &key, RequestRoute::rest_with_timeout(one, patience)).await;
-                self.retry_until_certain(&wish, &key).await
+                let _ = self.client().ask(&request, &key, RequestRoute::rest_with_timeout(one, patience)).await;
+                self.retry_until_certain(&request, &key).await
             }
-            // Asks for an earlier purchase again: it must be the order it was.
+            // Requests an earlier purchase again: the result must be the same order.
             48..53 => {
                 if let Some((sale, qty, key)) = self.remembered.choose(&mut self.rng).cloned() {
-                    let wish = CheckoutRequest::Buy { offer: sale.offer, qty };
-                    let _ = self.client().ask(&wish, &key, RequestRoute::rest(one)).await;
+                    let request = CheckoutRequest::Buy { offer: sale.offer, qty };
+                    let _ = self.client().ask(&request, &key, RequestRoute::rest(one)).await;
                 }
                 return;
             }
-            _ => self.retry_until_certain(&wish, &key).await,
+            _ => self.retry_until_certain(&request, &key).await,
         };
         if let Some(seen) = bought {
             if self.remembered.len() < 50 {
@@ -121,12 +121,12 @@ impl ChaosBuyer {
         }
     }
 
-    /// Asks until the answer is certain, on any node, under one key.
-    async fn retry_until_certain(&mut self, wish: &CheckoutRequest, key: &TextId) -> Option<SeenOrder> {
+    /// Retries until the outcome is certain, on any node, under one key.
+    async fn retry_until_certain(&mut self, request: &CheckoutRequest, key: &TextId) -> Option<SeenOrder> {
         for _ in 0..ATTEMPTS_MAX {
             let node = self.rng.random_range(0..self.context.urls.len());
             let way = if self.rng.random_bool(0.25) { RequestRoute::socket(node) } else { RequestRoute::rest(node) };
-            match self.client().ask(wish, key, way).await {
+            match self.client().ask(request, key, way).await {
                 RequestOutcome::Done(seen) => return Some(seen),
                 RequestOutcome::Refused(code) if !matches!(code.as_str(), "busy" | "unavailable") => return None,
                 _ => sleep(Duration::from_millis(self.rng.random_range(100..600))).await,
@@ -135,7 +135,7 @@ impl ChaosBuyer {
         None
     }
 
-    /// What becomes of a hold.
+    /// Pays, cancels or abandons a hold.
     async fn finish_hold(&mut self, seen: SeenOrder) {
         if seen.status != "held" {
             return;
@@ -164,7 +164,7 @@ impl ChaosBuyer {
                 );
                 self.retry_until_certain(&pay, &key).await;
             }
-            // One tab pays while the other gives up.
+            // One tab pays while the other cancels.
             69..75 => {
                 let till = self.client();
                 tokio::join!(
@@ -178,7 +178,7 @@ impl ChaosBuyer {
                 sleep(Duration::from_millis(left as u64)).await;
                 self.retry_until_certain(&pay, &key).await;
             }
-            // Forgets about it.
+            // Abandons the hold.
             _ => {}
         }
     }

@@ -1,4 +1,4 @@
-//! One request of one buyer, by REST or by the socket, and what it told for certain.
+//! One request of one buyer, by REST or by the socket, and its certain outcome.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use crate::live_connection::{ConnectionEnd, LiveConnection};
 use crate::oracle::PromiseViolation;
 use crate::run_context::RunContext;
 
-/// Longer than a node lets anybody wait.
+/// Longer than a node lets a client wait.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(25);
 
-/// What a buyer wants, in the words of both doors.
+/// The request, independent of REST and socket.
 #[derive(Debug, Clone)]
 pub enum CheckoutRequest {
     Buy { offer: TextId, qty: i64 },
@@ -22,7 +22,7 @@ pub enum CheckoutRequest {
     Refund { offer: TextId, order: TextId, restock: bool },
 }
 
-/// Which way, and how long the client waits before it goes away.
+/// The node, the protocol, and how long the client waits before it disconnects.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestRoute {
     pub node: usize,
@@ -44,7 +44,7 @@ impl RequestRoute {
     }
 }
 
-/// A buyer at the counter.
+/// Sends requests for one buyer.
 pub struct CheckoutClient<'a> {
     pub context: &'a RunContext,
     pub buyer: &'a TextId,
@@ -52,19 +52,19 @@ pub struct CheckoutClient<'a> {
 }
 
 impl CheckoutClient<'_> {
-    /// Asks once and writes down what was told.
-    pub async fn ask(&self, wish: &CheckoutRequest, key: &TextId, way: RequestRoute) -> RequestOutcome {
+    /// Sends the request once and records its outcome.
+    pub async fn ask(&self, request: &CheckoutRequest, key: &TextId, way: RequestRoute) -> RequestOutcome {
         let asked = self.context.now();
         let asking = async {
             if way.by_socket {
-                self.send_by_socket(wish, key, way.node).await
+                self.send_by_socket(request, key, way.node).await
             } else {
-                self.send_by_rest(wish, key, way.node).await
+                self.send_by_rest(request, key, way.node).await
             }
         };
         let outcome = timeout(way.timeout, asking).await;
         let outcome = outcome.unwrap_or_else(|_| RequestOutcome::Unknown("went away before the answer".to_owned()));
-        let (verb, offer, qty, token, order) = match wish.clone() {
+        let (verb, offer, qty, token, order) = match request.clone() {
             CheckoutRequest::Buy { offer, qty } => (OrderVerb::Buy, offer, qty, "", None),
             CheckoutRequest::Pay { offer, order, token } => (OrderVerb::Pay, offer, 0, token, Some(order)),
             CheckoutRequest::Cancel { offer, order } => (OrderVerb::Cancel, offer, 0, "", Some(order)),
@@ -76,8 +76,8 @@ impl CheckoutClient<'_> {
         op.outcome
     }
 
-    async fn send_by_rest(&self, wish: &CheckoutRequest, key: &TextId, node: usize) -> RequestOutcome {
-        let (path, body) = match wish {
+    async fn send_by_rest(&self, request: &CheckoutRequest, key: &TextId, node: usize) -> RequestOutcome {
+        let (path, body) = match request {
             CheckoutRequest::Buy { offer, qty } => (format!("/v1/offers/{offer}/orders"), json!({"qty": qty})),
             CheckoutRequest::Pay { order, token, .. } => (format!("/v1/orders/{order}/pay"), json!({"token": token})),
             CheckoutRequest::Cancel { order, .. } => (format!("/v1/orders/{order}/cancel"), json!({})),
@@ -94,8 +94,8 @@ impl CheckoutClient<'_> {
         }
     }
 
-    async fn send_by_socket(&self, wish: &CheckoutRequest, key: &TextId, node: usize) -> RequestOutcome {
-        let verb = match wish {
+    async fn send_by_socket(&self, request: &CheckoutRequest, key: &TextId, node: usize) -> RequestOutcome {
+        let verb = match request {
             CheckoutRequest::Buy { offer, qty } => {
                 json!({"do": "buy", "offer": **offer, "qty": qty, "key": **key, "ref": "1"})
             }
@@ -149,7 +149,7 @@ impl CheckoutClient<'_> {
     fn parse_refusal(&self, status: u16, problem: &Value) -> RequestOutcome {
         match problem["code"].as_str() {
             Some("outcome_unknown") => RequestOutcome::Unknown("outcome_unknown".to_owned()),
-            // Only these may be no promise and yet no fault of ours.
+            // Only these codes are an acceptable answer while the server cannot decide.
             Some(code) if status < 500 || matches!(code, "busy" | "unavailable") => {
                 RequestOutcome::Refused(code.to_owned())
             }

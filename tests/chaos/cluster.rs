@@ -1,4 +1,5 @@
-//! What can break in the scene `nodes`, and how it is broken: the stand of selling, and around it the bus and the standby.
+//! The cluster of the scene `nodes`, and how its faults are injected: the fault injector of the scene `selling`, and
+//! around it the broker and the standby.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,10 +16,10 @@ use crate::postgres::Postgres;
 use crate::support::proxy::Proxy;
 use crate::support::redis::Redis;
 
-/// About one chat frame a second: what comes besides it waits.
+/// About one chat frame per second: other frames wait.
 const SLOW_LINK_BYTES_PER_S: usize = 8 * 1024;
 
-/// The database: one that serves and one that follows it, so that every commit is on both.
+/// The database: a primary and a synchronous standby, so that every commit is on both.
 pub struct PostgresPair {
     pub primary: Postgres,
     pub standby: Postgres,
@@ -27,7 +28,7 @@ pub struct PostgresPair {
 impl PostgresPair {
     pub async fn start() -> Result<PostgresPair, String> {
         let primary = Postgres::start().await?;
-        // Copied with all the rest: a standby that lost its primary looks for it again soon.
+        // The standby copies this setting: a standby that lost its primary tries again soon.
         primary.run("alter system set wal_retrieve_retry_interval = '300ms'").await;
         let standby = Postgres::standby(primary.address()).await?;
         primary.wait_for_standbys().await;
@@ -37,10 +38,10 @@ impl PostgresPair {
 
 pub struct ChaosCluster {
     pub injector: Arc<FaultInjector>,
-    /// Between each node and Redis.
+    /// The proxies between each node and Redis.
     pub broker_proxies: Vec<Proxy>,
     redis: TaskMutex<Redis>,
-    /// For everybody who looks at the database from the side: leads to the one that serves.
+    /// For observers of the database: leads to the server that is the primary.
     observer_proxy: Proxy,
     standby: TaskMutex<Option<Postgres>>,
     outages: Mutex<Vec<BrokerOutage>>,
@@ -71,7 +72,7 @@ impl ChaosCluster {
         self.outages.lock().unwrap().clone()
     }
 
-    /// What happened, each as often as it did.
+    /// The injected faults, each as often as it happened.
     pub fn injected(&self) -> Vec<ClusterFault> {
         self.injected.lock().unwrap().clone()
     }
@@ -127,7 +128,7 @@ impl ChaosCluster {
                 sleep(planned.length).await;
                 bus.restore();
             }
-            other => unreachable!("{other:?} is not of the bus"),
+            other => unreachable!("{other:?} is not a broker fault"),
         }
     }
 
@@ -142,13 +143,13 @@ impl ChaosCluster {
                     let one = fault::PlannedFault { at: Duration::ZERO, fault, node, length };
                     self.injector.walk(&[one], Instant::now(), fork_rng(&mut rng)).await;
                 }
-                other => unreachable!("{other:?} is of the bus"),
+                other => unreachable!("{other:?} is a broker fault"),
             }
             self.injected.lock().unwrap().push(planned.fault);
         }
     }
 
-    /// As a new version is rolled out: a node is asked to stop, ends, and starts before the next one is asked.
+    /// Like the rollout of a new version: a node is asked to stop, ends, and is restarted before the next one is asked.
     async fn rolling_restart(&self) {
         for node in 0..NODES {
             let window = self.injector.begin("asked to stop", Some(node));
@@ -160,7 +161,7 @@ impl ChaosCluster {
         }
     }
 
-    /// As a cluster manager does it: the old one is gone for good before the new one serves.
+    /// Like a cluster manager: the old primary is gone for good before the new one serves.
     async fn fail_over(&self, pause: Duration) {
         let Some(standby) = self.standby.lock().await.take() else { return };
         let window = self.injector.begin("the standby takes over", None);

@@ -1,4 +1,4 @@
-//! Looks at the database from the side, past every proxy: ten times a second while it happens, and whole at the end.
+//! Observes the database directly, past every proxy: ten times a second during the run, and completely at the end.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -16,10 +16,10 @@ use crate::run_context::RunContext;
 use crate::watcher::ObservedCounts;
 
 const SNAPSHOT_INTERVAL: Duration = Duration::from_millis(100);
-/// Closed offers change rarely; they are looked at in every twentieth look.
+/// Closed offers change rarely, so only every twentieth snapshot includes them.
 const FULL_SNAPSHOT_EVERY: usize = 20;
 
-/// How full an offer was, look by look; only changes are kept.
+/// The stock of each offer over time. Only changes are kept.
 #[derive(Debug, Default)]
 pub struct StockHistory {
     levels: Mutex<Vec<StockLevel>>,
@@ -36,24 +36,24 @@ impl StockHistory {
     }
 }
 
-/// Looks until there is nothing left to see, and once more then; while the database is away it cannot.
+/// Takes snapshots until the observers stop, and a last one then. It pauses while the database is down.
 pub async fn look(
-    board: Arc<RunContext>,
+    context: Arc<RunContext>,
     counts: Arc<ObservedCounts>,
     levels: Arc<StockHistory>,
     database: SocketAddr,
 ) {
     let mut last = HashMap::new();
-    while !board.unwatched.is_cancelled() {
+    while !context.unwatched.is_cancelled() {
         if let Ok(mut connection) = postgres::connect(database).await {
-            let _ = observe_connection(&board, &counts, &levels, &mut last, &mut connection).await;
+            let _ = observe_connection(&context, &counts, &levels, &mut last, &mut connection).await;
         }
         tokio::time::sleep(SNAPSHOT_INTERVAL).await;
     }
 }
 
 async fn observe_connection(
-    board: &RunContext,
+    context: &RunContext,
     counts: &ObservedCounts,
     levels: &StockHistory,
     last: &mut HashMap<TextId, StockLevel>,
@@ -61,7 +61,7 @@ async fn observe_connection(
 ) -> Result<(), sqlx::Error> {
     let mut next = Instant::now();
     for number in 0.. {
-        let is_last = board.unwatched.is_cancelled();
+        let is_last = context.unwatched.is_cancelled();
         next = (next + SNAPSHOT_INTERVAL).max(Instant::now());
         let looked =
             timeout(Duration::from_secs(10), read_stock(connection, is_last || number % FULL_SNAPSHOT_EVERY == 0))
@@ -69,12 +69,12 @@ async fn observe_connection(
         let (seen, greedy, units) = looked.map_err(|_| sqlx::Error::PoolTimedOut)??;
         *levels.snapshots.lock().unwrap() += 1;
         for level in seen {
-            check_level(board, &level);
+            check_level(context, &level);
             let version = (level.epoch, level.version);
-            if let Err(breach) =
+            if let Err(violation) =
                 counts.record(&level.offer, version, level.quantity - level.reserved, level.quantity, "the database")
             {
-                board.record_violation(breach);
+                context.record_violation(violation);
             }
             let same = |known: &StockLevel| (known.version, &known.stage) == (level.version, &level.stage);
             if !last.get(&level.offer).is_some_and(same) {
@@ -83,15 +83,15 @@ async fn observe_connection(
             }
         }
         for (offer, buyer, has) in greedy {
-            board.record_violation(PromiseViolation::new(
+            context.record_violation(PromiseViolation::new(
                 "limit per buyer",
-                format!("{buyer} has {has} units of offer {offer} at {}", board.now()),
+                format!("{buyer} has {has} units of offer {offer} at {}", context.now()),
             ));
         }
         if units != UNITS {
-            board.record_violation(PromiseViolation::new(
+            context.record_violation(PromiseViolation::new(
                 "no unit is made or lost",
-                format!("there are {units} of {UNITS} at {}", board.now()),
+                format!("there are {units} of {UNITS} at {}", context.now()),
             ));
         }
         if is_last {
@@ -102,16 +102,16 @@ async fn observe_connection(
     Ok(())
 }
 
-fn check_level(board: &RunContext, level: &StockLevel) {
+fn check_level(context: &RunContext, level: &StockLevel) {
     let StockLevel { offer, quantity, reserved, counted, at, .. } = level;
     if counted > quantity || reserved > quantity {
-        board.record_violation(PromiseViolation::new(
+        context.record_violation(PromiseViolation::new(
             "never oversold",
             format!("offer {offer}: {counted} counted, {reserved} reserved, {quantity} in all, at {at}"),
         ));
     }
     if counted != reserved {
-        board.record_violation(PromiseViolation::new(
+        context.record_violation(PromiseViolation::new(
             "reserved is the sum",
             format!("offer {offer}: {counted} counted, {reserved} reserved, at {at}"),
         ));
@@ -120,7 +120,7 @@ fn check_level(board: &RunContext, level: &StockLevel) {
 
 type StockSnapshot = (Vec<StockLevel>, Vec<(String, String, i64)>, i64);
 
-/// One snapshot for all of it.
+/// All of it in one database snapshot.
 async fn read_stock(connection: &mut PgConnection, all: bool) -> Result<StockSnapshot, sqlx::Error> {
     use sqlx::Connection;
     let mut look = connection.begin_with("begin isolation level repeatable read read only").await?;
@@ -134,7 +134,7 @@ async fn read_stock(connection: &mut PgConnection, all: bool) -> Result<StockSna
         where ($1 or o.stage <> 'closed') and r.status in ('held', 'capturing', 'paid')
         group by r.offer, r.buyer, o.per_buyer having sum(r.qty) > o.per_buyer";
     let greedy = sqlx::query_as(greedy).bind(all).fetch_all(&mut *look).await?;
-    // What is refunded without going back on sale has left the shop with the goods.
+    // A unit that is refunded without a restock has left the shop with the goods.
     let units = "select ((select sum(stock) from variants) + (select coalesce(sum(quantity), 0) from offers)
         + (select coalesce(sum(o.qty), 0) from refunds r join orders o on o.id = r.order_id
             where r.status = 'done' and r.restock = 0))::bigint";
@@ -145,7 +145,7 @@ async fn read_stock(connection: &mut PgConnection, all: bool) -> Result<StockSna
 
 pub type DatabaseRows = (Vec<StoredOffer>, Vec<StoredOrder>, Vec<StoredPayment>, Vec<StoredIntent>);
 
-/// Everything the oracle reads, in one snapshot.
+/// Everything that the oracle reads, in one database snapshot.
 pub async fn read_all_rows(connection: &mut PgConnection) -> Result<DatabaseRows, sqlx::Error> {
     use sqlx::Connection;
     let mut look = connection.begin_with("begin isolation level repeatable read read only").await?;

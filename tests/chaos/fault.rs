@@ -1,7 +1,8 @@
-//! The plan of the faults: which, when, to which node and for how long. A pure function of the seed and the length.
+//! The plan of the faults: which fault, when, at which node and for how long. A pure function of the seed and the
+//! length.
 //!
-//! Two lanes, so that at most one node and the database are in trouble at a time; storms with quiet between them, in
-//! which selling has to go on; and in each lane every kind once before any kind twice.
+//! There are two lanes, so that at most one node and the database have a fault at the same time. Storms alternate with
+//! quiet phases, in which selling must continue. In each lane, every kind comes once before any kind comes twice.
 
 use std::time::Duration;
 
@@ -13,36 +14,36 @@ pub const NODES: usize = 3;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Fault {
-    /// kill -9, and started again.
+    /// kill -9 and a restart.
     KillNode,
     /// SIGSTOP for seconds.
     FreezeNode,
-    /// The same while a batch of it sits on an offer's row.
+    /// The same while one of its batches holds the lock on an offer's row.
     FreezeInBatch,
-    /// Between a node and Postgres: requests arrive and are done, answers are lost.
+    /// Between a node and Postgres: requests arrive and are executed, but replies are lost.
     LoseReplies,
     LoseRequests,
     ResetLinks,
     StallLinks,
-    /// Answers come late on every other link: old news after new.
+    /// Replies come late on every other connection, so older data arrives after newer data.
     DelayLinks,
-    /// The backends of a node's connections end, and it never hears.
+    /// The backends of a node's connections end, and the node is not informed.
     HalfOpen,
-    /// `pg_terminate_backend` of those that sell.
+    /// `pg_terminate_backend` for connections that sell.
     KillBackends,
-    /// Immediate mode: no checkpoint, recovery at the start.
+    /// Immediate mode: no checkpoint, so PostgreSQL recovers at its start.
     CrashPostgres,
     RestartPostgres,
-    /// Somebody at a console sits on the row of an offer.
+    /// An administrator holds a lock on the row of an offer.
     LockOffer,
-    /// Somebody updates orders in an odd order, and the offer after them.
+    /// An administrator updates orders in an unusual order, and the offer after them.
     DeadlockingUpdate,
 }
 
 use Fault::*;
 
 impl Fault {
-    /// Delay twice: it is the mildest, and the one that turns the order of news.
+    /// Delay comes twice: it is the mildest fault, and the one that changes the order of data.
     pub const NODE_FAULTS: [Fault; 10] = [
         KillNode,
         FreezeNode,
@@ -58,7 +59,7 @@ impl Fault {
     pub const DATABASE_FAULTS: [Fault; 5] =
         [KillBackends, CrashPostgres, RestartPostgres, LockOffer, DeadlockingUpdate];
 
-    /// From, to: how long it lasts, in milliseconds. What has to start again lasts as long as that takes on top.
+    /// The shortest and the longest duration in milliseconds. A restart takes additional time.
     fn duration_ms(self) -> (u64, u64) {
         match self {
             KillNode => (0, 1_000),
@@ -78,7 +79,7 @@ impl Fault {
 }
 
 impl Fault {
-    /// What starts again needs time for it, and people need some to buy before the next fault.
+    /// The time that a restart needs, and that buyers need to buy before the next fault.
     fn recovery_ms(self) -> u64 {
         match self {
             CrashPostgres => 3_000,
@@ -88,12 +89,12 @@ impl Fault {
     }
 }
 
-/// One fault of the plan; times count from the start of the run.
+/// One fault of the plan. Times count from the start of the run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PlannedFault {
     pub at: Duration,
     pub fault: Fault,
-    /// Meant only for faults of nodes.
+    /// Used only by faults of nodes.
     pub node: usize,
     pub length: Duration,
 }
@@ -102,7 +103,7 @@ pub struct PlannedFault {
 pub type FaultLanes = [Vec<PlannedFault>; 2];
 
 const CYCLE_MS: u64 = 20_000;
-/// So much of every cycle is storm; the rest is quiet.
+/// This part of every cycle is the storm; the rest is quiet.
 const STORM_MS: u64 = 14_500;
 const CALM_BEFORE_MS: u64 = 1_500;
 const GAP_MS: (u64, u64) = (300, 900);
@@ -136,7 +137,7 @@ fn lane(rng: &mut StdRng, kinds: &[Fault], length_ms: u64) -> Vec<PlannedFault> 
     }
 }
 
-/// The phases of a run: from, to, whether faults happen in it.
+/// The phases of a run: start, end, and whether faults happen in it.
 pub fn phases(length: Duration) -> Vec<(Duration, Duration, bool)> {
     let mut phases = Vec::new();
     let mut at = Duration::ZERO;

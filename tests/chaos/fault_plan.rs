@@ -1,8 +1,8 @@
-//! What befalls the scene `nodes`, and when: a pure function of the seed and the length.
+//! The fault plan of the scene `nodes`: which fault happens when. A pure function of the seed and the length.
 //!
-//! Cycle after cycle. Each begins with the death of a node and then of the bus while nothing else is broken, so that what is
-//! told of them can be judged by itself; then the bus and the rest break side by side, each in a lane of its own, every
-//! kind once.
+//! The plan has cycles. Each cycle begins with the death of a node and then of the broker while nothing else is broken,
+//! so that their effects can be judged alone. Then faults of the broker and other faults happen side by side, each in a
+//! lane of its own, and every kind once.
 
 use std::time::Duration;
 
@@ -15,29 +15,29 @@ use super::journal::Millis;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ClusterFault {
-    /// SIGSTOP of Redis for about two seconds: it must cost no event.
+    /// SIGSTOP of Redis for about two seconds. No event may be lost.
     RedisShortPause,
-    /// For ten: it is found dead.
+    /// For ten seconds: the nodes find that Redis is dead.
     RedisPause,
-    /// For thirty.
+    /// For thirty seconds.
     RedisLongPause,
-    /// kill -9 of Redis; it comes back empty.
+    /// kill -9 of Redis, which then restarts empty.
     RedisCrash,
     /// FLUSHALL.
     RedisFlush,
     /// `CLIENT KILL TYPE pubsub`.
     SubscribersKilled,
-    /// Of one node: Redis is gone from its links and nobody tells; new ones move nothing.
+    /// For one node: Redis is gone from its connections without a sign, and new connections move no data.
     LinkHalfOpen,
-    /// Of one node: nothing moves on its links to Redis.
+    /// For one node: its connections to Redis move no data.
     LinkStall,
-    /// Of one node: Redis answers in a trickle.
+    /// For one node: Redis answers very slowly.
     LinkSlow,
-    /// SIGTERM of one node after the other, each started again before the next.
+    /// SIGTERM for one node after the other; each is restarted before the next.
     RollingRestart,
-    /// Postgres is lost for ever, and its synchronous standby takes over. Once in a run.
+    /// Postgres is lost for good, and its synchronous standby is promoted. Once in a run.
     Failover,
-    /// Of the scene `selling`.
+    /// A fault of the scene `selling`.
     Selling(Fault),
 }
 
@@ -57,17 +57,17 @@ impl ClusterFault {
         Selling(Fault::HalfOpen),
     ];
 
-    /// Touches one node's way to the bus and no other's.
+    /// Affects the broker link of one node only.
     pub fn is_single_node(self) -> bool {
         matches!(self, LinkHalfOpen | LinkStall | LinkSlow)
     }
 
-    /// The bus is dead for whom it touches, for longer than it may take to find out.
+    /// The broker link is dead for longer than its detection may take.
     pub fn breaks_broker_link(self) -> bool {
         matches!(self, RedisPause | RedisLongPause | RedisCrash | LinkHalfOpen | LinkStall)
     }
 
-    /// From, to: how long it lasts, in milliseconds.
+    /// The shortest and the longest duration in milliseconds.
     fn duration_ms(self) -> (u64, u64) {
         match self {
             RedisShortPause => (1_700, 2_100),
@@ -85,7 +85,7 @@ impl ClusterFault {
         }
     }
 
-    /// What mends by itself afterwards, so that the next mishap meets a sound shop more often than not.
+    /// The time that recovery takes, so that the next fault usually finds a healthy cluster.
     fn recovery_ms(self) -> u64 {
         match self {
             RollingRestart => 13_000,
@@ -96,21 +96,21 @@ impl ClusterFault {
     }
 }
 
-/// One mishap; times count from the start of the run.
+/// One planned fault. Times count from the start of the run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PlannedClusterFault {
     pub at: Duration,
     pub fault: ClusterFault,
-    /// Meant only for those of one node.
+    /// Used only by faults of one node.
     pub node: usize,
     pub length: Duration,
 }
 
-/// A mishap of the bus, and when it was one.
+/// A fault of the broker, with its time.
 #[derive(Debug, Clone)]
 pub struct BrokerOutage {
     pub fault: ClusterFault,
-    /// The only node that felt it.
+    /// The only node that it affected.
     pub node: Option<usize>,
     pub from: Millis,
     pub to: Millis,
@@ -122,16 +122,16 @@ impl BrokerOutage {
     }
 }
 
-/// The lane of the bus and that of the rest, each in the order of time.
+/// The lane of the broker and the lane of other faults, each in the order of time.
 pub type ClusterFaultLanes = [Vec<PlannedClusterFault>; 2];
 
 const CALM_BEFORE_MS: u64 = 3_000;
-/// As long as the count of viewers may be wrong after a node died, and a bit.
+/// A little longer than the viewer count may be wrong after a node died.
 const AFTER_NODE_DEATH_MS: u64 = 13_000;
-/// As long as nodes may take to find out that the bus is dead, and a bit.
+/// A little longer than nodes may take to detect that the broker is dead.
 const AFTER_REDIS_PAUSE_MS: u64 = 5_000;
 const GAP_MS: (u64, u64) = (300, 1_200);
-/// Runs of at least this length have room for half a minute without Redis.
+/// Runs of at least this length have time for thirty seconds without Redis.
 const LONG_RUN: Duration = Duration::from_secs(300);
 
 pub fn plan(seed: u64, length: Duration) -> ClusterFaultLanes {
@@ -152,7 +152,8 @@ pub fn plan(seed: u64, length: Duration) -> ClusterFaultLanes {
         let mut end = 0;
         for (place, mut kinds, after) in [(0, bus, 0), (1, rest, AFTER_REDIS_PAUSE_MS)] {
             kinds.shuffle(&mut rng);
-            // No beat comes and no connection breaks: only its silence tells, and nothing else is broken meanwhile.
+            // No heartbeat comes and no connection breaks: only the silence shows it, and nothing else is broken
+            // meanwhile.
             if let Some(freeze) = kinds.iter().position(|kind| *kind == RedisPause) {
                 kinds.swap(0, freeze);
             }
@@ -169,7 +170,7 @@ pub fn plan(seed: u64, length: Duration) -> ClusterFaultLanes {
     plan
 }
 
-/// These one after the other, as far as they end in time.
+/// Plans these faults one after the other, as far as they end in time.
 fn lane(rng: &mut StdRng, kinds: &[ClusterFault], mut at: u64, length_ms: u64) -> Vec<PlannedClusterFault> {
     let mut planned = Vec::new();
     for mishap in kinds {

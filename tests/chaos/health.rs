@@ -1,4 +1,4 @@
-//! What nodes say of themselves, asked ten times a second.
+//! The health that nodes report, polled ten times a second.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -19,16 +19,16 @@ impl HealthLog {
     }
 }
 
-/// Asks one node until there is nothing left to see. One that does not answer says nothing.
-pub async fn poll_health(board: Arc<RunContext>, health: Arc<HealthLog>, node: usize) {
-    let rest = board.rest(node, "");
-    while !board.unwatched.is_cancelled() {
-        let asked = board.now();
+/// Polls the readiness of one node until the observers stop. A node that does not answer adds no check.
+pub async fn poll_health(context: Arc<RunContext>, health: Arc<HealthLog>, node: usize) {
+    let rest = context.rest(node, "");
+    while !context.unwatched.is_cancelled() {
+        let asked = context.now();
         let answer = timeout(Duration::from_secs(5), rest.try_send(reqwest::Method::GET, "/readyz", &[], None)).await;
         if let Ok(Ok(answer)) = answer
             && let Some(word) = answer.body["broker"].as_str()
         {
-            health.0.lock().unwrap().push(HealthCheck { asked, told: board.now(), is_connected: word == "ok" });
+            health.0.lock().unwrap().push(HealthCheck { asked, told: context.now(), is_connected: word == "ok" });
         }
         sleep(POLL_INTERVAL).await;
     }

@@ -1,4 +1,4 @@
-//! The host: puts one sale after another on the shelf, restocks, pauses, extends and closes them.
+//! The host: opens one sale after another, and restocks, pauses, extends and closes them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,11 +14,11 @@ use crate::checkout_client::{CheckoutClient, CheckoutRequest, RequestRoute};
 use crate::journal::{HostAction, RequestOutcome, TextId};
 use crate::run_context::{OpenSale, RunContext};
 
-/// Units of everything the run sells; they are moved, never made or lost.
+/// All units of the run. They move between pools and offers, and are never created or lost.
 pub const UNITS: i64 = 1_000_000;
 pub const HOLD_MS: i64 = 10_000;
 const PERMANENT_OFFER_UNITS: i64 = 100_000;
-/// Sales at once; a host can talk about no more.
+/// Maximum number of concurrent sales.
 const SALES_MAX: usize = 4;
 
 pub struct ChaosHost {
@@ -28,12 +28,12 @@ pub struct ChaosHost {
     rng: StdRng,
 }
 
-/// What a sale is made of: flash or not, units, limit.
+/// The kinds of sale: whether it is a flash sale, its units, and its limit per buyer.
 const SALE_SHAPES: [(bool, i64, i64); 7] =
     [(false, 12, 1), (true, 90, 1), (false, 40, 2), (true, 8, 1), (false, 100, 2), (false, 5, 1), (true, 60, 2)];
 
 impl ChaosHost {
-    /// Opens the show and stocks the shelf.
+    /// Creates the product and a live stream.
     pub async fn open_show(
         board_of: impl FnOnce(String) -> RunContext,
         rest: &crate::support::rest::Rest,
@@ -43,26 +43,26 @@ impl ChaosHost {
         let variants = ["Blue", "Red", "Green", "White"].map(variant);
         let product = json!({"title": "Lamp", "variants": variants});
         let product = rest.post("/v1/products", product).await.expect(201);
-        let stream = rest.post("/v1/streams", json!({"title": "Evening"})).await.expect(201);
+        let stream = rest.post("/v1/streams", json!({"title": "Chaos show"})).await.expect(201);
         let stream = stream["id"].as_str().expect("an id").to_owned();
         rest.post(&format!("/v1/streams/{stream}/start"), json!({})).await.expect(200);
         let variants = product["variants"].as_array().expect("a list").iter();
         let variants = variants.map(|variant| variant["id"].as_str().expect("an id").to_owned()).collect();
-        let board = Arc::new(board_of(stream));
-        let token = board.token("the-host", "host");
-        ChaosHost { context: board, token, variants, rng }
+        let context = Arc::new(board_of(stream));
+        let token = context.token("the-host", "host");
+        ChaosHost { context, token, variants, rng }
     }
 
     pub fn context(&self) -> Arc<RunContext> {
         self.context.clone()
     }
 
-    /// The same host at work, while this one is kept for the end of the run.
+    /// A copy of the host that runs the sales, while this one is kept for the end of the run.
     pub fn fork(&self, rng: StdRng) -> ChaosHost {
         ChaosHost { context: self.context.clone(), token: self.token.clone(), variants: self.variants.clone(), rng }
     }
 
-    /// The bag, which never runs out, and sale after sale until the run is over.
+    /// Opens an offer that never runs out, and then sale after sale until the run is over.
     pub async fn live(mut self) {
         let mut sales = JoinSet::new();
         if let Some(offer) = self.open_permanent_sale(PERMANENT_OFFER_UNITS, 3).await {
@@ -88,7 +88,7 @@ impl ChaosHost {
         sales.join_all().await;
     }
 
-    /// Gives money back now and then, until the run is calm.
+    /// Refunds orders now and then, until the run is calm.
     pub async fn refund_orders(mut self) {
         let name: TextId = "the-host".into();
         let mut number = 0;
@@ -97,30 +97,30 @@ impl ChaosHost {
             let Some((offer, order)) = self.context.journal.paid(self.rng.random_range(0..60)) else { continue };
             number += 1;
             let key: TextId = format!("the-host-refund-{number:05}").into();
-            let wish = CheckoutRequest::Refund { offer, order, restock: self.rng.random_bool(0.5) };
+            let request = CheckoutRequest::Refund { offer, order, restock: self.rng.random_bool(0.5) };
             let till = CheckoutClient { context: &self.context, buyer: &name, token: &self.token };
-            // Twice at once, from two consoles, and again until it is certain.
+            // The same refund on two nodes at the same moment, and then retries until the outcome is certain.
             let node = self.rng.random_range(0..3);
             let (one, other) = (RequestRoute::rest(node), RequestRoute::rest((node + 1) % 3));
-            let mut told = tokio::join!(till.ask(&wish, &key, one), till.ask(&wish, &key, other)).0;
+            let mut told = tokio::join!(till.ask(&request, &key, one), till.ask(&request, &key, other)).0;
             for _ in 0..20 {
                 if !matches!(told, RequestOutcome::Unknown(_)) {
                     break;
                 }
                 sleep(Duration::from_millis(self.rng.random_range(100..500))).await;
-                told = till.ask(&wish, &key, RequestRoute::rest(self.rng.random_range(0..3))).await;
+                told = till.ask(&request, &key, RequestRoute::rest(self.rng.random_range(0..3))).await;
             }
         }
     }
 
-    /// One sale that is put up now and stays.
+    /// Opens a sale that stays open.
     pub async fn open_permanent_sale(&mut self, units: i64, per_buyer: i64) -> Option<TextId> {
         let mut hand =
             SaleTask { context: self.context.clone(), token: self.token.clone(), rng: fork_rng(&mut self.rng) };
         hand.create_and_open(offer_form(self.pick_variant(), false, units, per_buyer)).await
     }
 
-    /// Sales of one variant share its pool, and so a row; most sales do not.
+    /// Sales of one variant share its stock pool, and so a row; most sales do not.
     fn pick_variant(&mut self) -> &str {
         self.variants.choose(&mut self.rng).expect("there are variants")
     }
@@ -178,7 +178,7 @@ impl SaleTask {
                 break;
             }
         }
-        // Every third flash sale ends by its window, while people press; the others by the host's hand.
+        // Every third flash sale ends by its time window, while viewers still buy; the host closes the others.
         if flash && self.rng.random_range(0..3) == 0 {
             for _ in 0..90 {
                 if !self.context.is_calm() {
@@ -187,13 +187,13 @@ impl SaleTask {
             }
         } else {
             self.act_on_offer(&offer, "close", json!({})).await;
-            // For a while people press on what is over.
+            // For a while, buyers try to buy what is closed.
             self.pause(500, 2_000).await;
         }
         self.context.remove_sale(&offer);
     }
 
-    /// Makes an offer and opens it. A try whose outcome is unknown may leave a draft behind, which does no harm.
+    /// Creates an offer and opens it. An attempt with an unknown outcome may leave a draft behind, which does no harm.
     async fn create_and_open(&mut self, form: Value) -> Option<TextId> {
         let path = format!("/v1/streams/{}/offers", self.context.stream);
         let offer = loop {
@@ -212,10 +212,10 @@ impl SaleTask {
         Some(offer)
     }
 
-    /// `Some(true)`: done; `Some(false)`: certainly not; `None`: nobody knows.
-    async fn act_on_offer(&mut self, offer: &TextId, deed: &'static str, body: Value) -> Option<bool> {
+    /// `Some(true)`: done. `Some(false)`: certainly not done. `None`: unknown.
+    async fn act_on_offer(&mut self, offer: &TextId, action: &'static str, body: Value) -> Option<bool> {
         let asked = self.context.now();
-        let answer = self.post(&format!("/v1/offers/{offer}/{deed}"), body).await;
+        let answer = self.post(&format!("/v1/offers/{offer}/{action}"), body).await;
         let done = match answer {
             Ok((200, _)) => Some(true),
             Ok((400..500, _)) => Some(false),
@@ -223,7 +223,7 @@ impl SaleTask {
         };
         self.context.journal.record_host_action(HostAction {
             offer: offer.clone(),
-            action: deed,
+            action,
             asked,
             told: self.context.now(),
             done,

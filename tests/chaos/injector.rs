@@ -1,4 +1,4 @@
-//! Makes the faults of the plan happen to real processes, and writes down when each began and ended.
+//! Injects the planned faults into real processes, and records when each began and ended.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -17,7 +17,7 @@ use crate::oracle::{FaultWindow, STARVED};
 use crate::postgres::{self, Postgres};
 use crate::run_context::RunContext;
 
-/// Everything that can be broken.
+/// Everything that can have a fault.
 pub struct FaultInjector {
     pub context: Arc<RunContext>,
     pub postgres: TaskMutex<Postgres>,
@@ -27,7 +27,7 @@ pub struct FaultInjector {
 }
 
 impl FaultInjector {
-    /// `database` is the way to it for those who look from the side.
+    /// `database` is the address at which observers reach the database.
     pub fn new(
         context: Arc<RunContext>,
         postgres: Postgres,
@@ -42,15 +42,15 @@ impl FaultInjector {
         self.windows.lock().unwrap().clone()
     }
 
-    /// Notes when the machine itself stood still: nobody's promise says how fast a starved process is. Those times excuse
-    /// lateness, and nothing else, like a fault that nobody planned. Goes on until what it gives is dropped: the last holds
-    /// run out after the run is over.
+    /// Records when the test machine itself was starved of processor time: no promise says how fast a starved process is. These
+    /// windows excuse lateness and nothing else. It continues until the handle is dropped, because the last holds end after
+    /// the run is over.
     pub fn detect_starvation(self: &Arc<Self>) -> AbortOnDropHandle<()> {
         let injector = self.clone();
-        AbortOnDropHandle::new(tokio::spawn(async move { injector.beat().await }))
+        AbortOnDropHandle::new(tokio::spawn(async move { injector.record_starvation().await }))
     }
 
-    async fn beat(&self) {
+    async fn record_starvation(&self) {
         const BEAT: Duration = Duration::from_millis(50);
         const SLOW: Duration = Duration::from_millis(700);
         loop {
@@ -70,7 +70,7 @@ impl FaultInjector {
         }
     }
 
-    /// Lets the faults of one lane happen, each at its time or as soon after it as the one before is over.
+    /// Injects the faults of one lane, each at its time, or as soon as the one before is over.
     pub async fn walk(&self, lane: &[PlannedFault], began: Instant, mut rng: StdRng) {
         for planned in lane {
             sleep_until(began + planned.at).await;
@@ -81,7 +81,7 @@ impl FaultInjector {
         }
     }
 
-    /// Something is broken from now on. Whoever asks meanwhile what is broken sees a fault that has not ended.
+    /// Begins a fault window. Until it ends, readers see a fault that has not ended.
     pub fn begin(&self, fault: &str, node: Option<usize>) -> usize {
         let mut windows = self.windows.lock().unwrap();
         let from = self.context.now();
@@ -94,7 +94,7 @@ impl FaultInjector {
         (windows[window].to, windows[window].note) = (self.context.now(), note);
     }
 
-    /// The answer is a note for those who read the evidence.
+    /// Returns a note for readers of the evidence.
     async fn inject(&self, planned: &PlannedFault, rng: &mut StdRng) -> Result<String, sqlx::Error> {
         let length = planned.length;
         match planned.fault {
@@ -157,7 +157,7 @@ impl FaultInjector {
         }
         if !matches!(planned.fault, Fault::KillNode | Fault::FreezeNode | Fault::FreezeInBatch) {
             sleep(length).await;
-            // Now and then the links that stood still are cut where they stand.
+            // Sometimes the stalled connections are cut.
             if planned.fault == Fault::StallLinks && rng.random_bool(0.3) {
                 node.proxy.cut();
                 sleep(Duration::from_millis(20)).await;
@@ -167,7 +167,7 @@ impl FaultInjector {
         Ok(note)
     }
 
-    /// Batches queue up behind our lock; the node is stopped; the lock goes, and its batch gets the row and sits on it.
+    /// Batches wait for our lock; the node is frozen; we release the lock; then its batch gets the lock and keeps it.
     async fn freeze_in_batch(&self, node: &mut ChaosNode) -> Result<i64, sqlx::Error> {
         let mut admin = self.admin_connection().await?;
         let mut hand = admin.begin().await?;
@@ -184,7 +184,7 @@ impl FaultInjector {
     async fn kill_backends(&self, length: Duration) -> Result<String, sqlx::Error> {
         let mut admin = self.admin_connection().await?;
         let (until, mut killed) = (Instant::now() + length, 0);
-        // One that is in the middle of a batch, if there is one.
+        // A backend that is in the middle of a batch, if there is one.
         let kill = "select count(pg_terminate_backend(pid)) from (select pid from pg_stat_activity
             where application_name = 'livesouk sell' order by state = 'idle', random() limit 1) one";
         while Instant::now() < until {
@@ -194,10 +194,10 @@ impl FaultInjector {
         Ok(format!("{killed} backends"))
     }
 
-    /// Orders first and the offer after them is the wrong way round: Postgres has to end somebody's transaction.
+    /// Locking orders first and their offer after them is the wrong order: Postgres must end one of the transactions.
     async fn deadlocking_update(&self, length: Duration) -> Result<String, sqlx::Error> {
         let mut admin = self.admin_connection().await?;
-        // The one who has waited for longest looks for the deadlock and loses: not us.
+        // The transaction that has waited longest detects the deadlock and is ended. It must not be ours.
         sqlx::raw_sql("set deadlock_timeout = '20s'; set lock_timeout = '4s'").execute(&mut admin).await?;
         let mut hand = admin.begin().await?;
         let touch = "update orders set buyer_name = buyer_name where id in
@@ -212,7 +212,7 @@ impl FaultInjector {
         Ok(note)
     }
 
-    /// The other lane may have the database down for a moment.
+    /// The other lane may have stopped the database for a moment.
     async fn admin_connection(&self) -> Result<PgConnection, sqlx::Error> {
         let give_up = Instant::now() + Duration::from_secs(5);
         loop {
@@ -225,7 +225,7 @@ impl FaultInjector {
 }
 
 async fn lock_an_offer(hand: &mut PgConnection) -> Result<Option<String>, sqlx::Error> {
-    // One that sells now, so that batches come to wait for it.
+    // An offer that sells now, so that batches wait for it.
     let lock = "select id::text from offers where id = (select id from offers where stage = 'open'
         and opens_at <= extract(epoch from clock_timestamp()) * 1000 order by reserved = quantity, random() limit 1) for update";
     sqlx::query_scalar(lock).fetch_optional(hand).await

@@ -1,4 +1,4 @@
-//! What clients saw, written down as they saw it: every wish with its time, and what became of it.
+//! What clients saw, recorded as they saw it: every request with its time and its outcome.
 
 use std::sync::{Arc, Mutex};
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 pub use livesouk::domain::Millis;
 
-/// Ids stay text: the oracle compares them, nobody counts with them.
+/// Ids stay text: the oracle only compares them.
 pub type TextId = Arc<str>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -18,7 +18,7 @@ pub enum OrderVerb {
     Refund,
 }
 
-/// One request and its answer. A wish that is tried again is several of these under one key.
+/// One request and its reply. A retried purchase is several of these under one key.
 #[derive(Debug, Clone)]
 pub struct OrderRequest {
     pub buyer: TextId,
@@ -27,9 +27,9 @@ pub struct OrderRequest {
     pub offer: TextId,
     /// Units of a purchase.
     pub qty: i64,
-    /// What a payment was tried with.
+    /// The payment token.
     pub token: &'static str,
-    /// The order to pay or cancel.
+    /// The order to pay, cancel or refund.
     pub order: Option<TextId>,
     pub node: usize,
     pub asked: Millis,
@@ -40,9 +40,9 @@ pub struct OrderRequest {
 #[derive(Debug, Clone, PartialEq)]
 pub enum RequestOutcome {
     Done(SeenOrder),
-    /// Certainly not done, by this code.
+    /// Certainly not done, with this code.
     Refused(String),
-    /// Nobody knows: the answer says so, or none came.
+    /// Unknown: the reply says so, or there was none.
     Unknown(String),
 }
 
@@ -62,7 +62,7 @@ impl RequestOutcome {
     }
 }
 
-/// An order as somebody was shown it.
+/// An order as a client received it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SeenOrder {
     pub id: TextId,
@@ -77,7 +77,7 @@ pub struct SeenOrder {
 }
 
 impl SeenOrder {
-    /// `None` when it is no order.
+    /// `None` when the JSON is no order.
     pub fn from_json(order: &Value) -> Option<SeenOrder> {
         let number = |name: &str| order[name].as_i64();
         Some(SeenOrder {
@@ -94,23 +94,23 @@ impl SeenOrder {
     }
 }
 
-/// What the host did to an offer: its window is judged by it.
+/// What the host did to an offer. The oracle uses it to judge the offer's time window.
 #[derive(Debug, Clone)]
 pub struct HostAction {
     pub offer: TextId,
     pub action: &'static str,
     pub asked: Millis,
     pub told: Millis,
-    /// It may have been done; `Some(true)`: it was.
+    /// `Some(true)`: certainly done. `None`: it may have been done.
     pub done: Option<bool>,
 }
 
-/// Everybody writes here; nobody waits for more than a push.
+/// All tasks write here, and each lock lasts only for a push.
 #[derive(Debug, Default)]
 pub struct RequestJournal {
     requests: Mutex<Vec<OrderRequest>>,
     host_actions: Mutex<Vec<HostAction>>,
-    /// Orders told without being asked for: the `order` frames of the socket.
+    /// Orders that the server sent without a request: the `order` frames of the socket.
     pushed_orders: Mutex<Vec<SeenOrder>>,
 }
 
@@ -119,8 +119,8 @@ impl RequestJournal {
         self.requests.lock().unwrap().push(op);
     }
 
-    pub fn record_host_action(&self, deed: HostAction) {
-        self.host_actions.lock().unwrap().push(deed);
+    pub fn record_host_action(&self, action: HostAction) {
+        self.host_actions.lock().unwrap().push(action);
     }
 
     pub fn record_pushed_order(&self, seen: SeenOrder) {
@@ -139,14 +139,14 @@ impl RequestJournal {
         self.pushed_orders.lock().unwrap().clone()
     }
 
-    /// Some order that its buyer was told is paid, counted from the newest.
+    /// An order that was reported as paid to its buyer, counted from the newest.
     pub fn paid(&self, back: usize) -> Option<(TextId, TextId)> {
         let ops = self.requests.lock().unwrap();
         let mut paid = ops.iter().rev().filter(|op| op.verb == OrderVerb::Pay && op.outcome.done().is_some());
         paid.nth(back).and_then(|op| Some((op.offer.clone(), op.order.clone()?)))
     }
 
-    /// Purchases acknowledged and payments done from one time to another.
+    /// The number of acknowledged purchases and payments between two times.
     pub fn progress(&self, from: Millis, to: Millis) -> (usize, usize) {
         let ops = self.requests.lock().unwrap();
         let done = |verb: OrderVerb| {

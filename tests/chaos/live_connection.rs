@@ -1,4 +1,4 @@
-//! One connection to the live socket, for those who live with its end: every fault of it is an `Err`, never a panic.
+//! One connection to the live socket for clients that expect it to fail: every failure is an `Err`, never a panic.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 
 use crate::support::position::Position;
 
-/// Longer than anything a frozen node is made to do.
+/// Longer than any planned freeze of a node.
 pub const SOCKET_TIMEOUT: Duration = Duration::from_secs(20);
 
 pub struct LiveConnection {
@@ -19,17 +19,17 @@ pub struct LiveConnection {
     position: Position,
 }
 
-/// Why a line gave nothing more.
+/// Why a connection gives no more frames.
 #[derive(Debug)]
 pub enum ConnectionEnd {
-    /// The connection broke, or nothing came.
+    /// The connection broke, or nothing came in time.
     Broken(String),
-    /// The server broke its word about the order of events.
+    /// The server broke the promise about the order of events.
     ProtocolViolation(String),
 }
 
 impl LiveConnection {
-    /// Joins the show; gives the hello too.
+    /// Joins the stream, and returns the hello too.
     pub async fn open(base: &str, stream: &str, token: Option<&str>) -> Result<(LiveConnection, Value), ConnectionEnd> {
         let host = base.trim_start_matches("http://");
         let query = token.map(|token| format!("?token={token}")).unwrap_or_default();
@@ -48,19 +48,19 @@ impl LiveConnection {
         Ok((LiveConnection { socket, position }, hello))
     }
 
-    /// The same for one who only watches: goes when the node asks to, since there are others.
+    /// The same for a viewer: it leaves when the node asks it to move, because there are other nodes.
     pub async fn watch(&mut self) -> Result<Value, ConnectionEnd> {
         let frame = self.next().await?;
         if frame["t"] == "moving" { Err(ConnectionEnd::Broken("sent to another node".to_owned())) } else { Ok(frame) }
     }
 
-    /// The next frame, checked for holes in the log.
+    /// The next frame, checked for gaps in the event log.
     pub async fn next(&mut self) -> Result<Value, ConnectionEnd> {
         let frame = read(&mut self.socket).await?;
         let before = self.position.clone();
-        self.position
-            .follow(&frame)
-            .map_err(|breach| ConnectionEnd::ProtocolViolation(format!("{breach}, being at {before:?}: {frame}")))?;
+        self.position.follow(&frame).map_err(|violation| {
+            ConnectionEnd::ProtocolViolation(format!("{violation}, being at {before:?}: {frame}"))
+        })?;
         Ok(frame)
     }
 

@@ -1,13 +1,13 @@
-//! Faults on purpose: real processes are killed, frozen and cut off while people buy, and an oracle that knows every
-//! answer anybody got holds the promises against the database afterwards.
+//! The chaos test. Real processes are killed, frozen and cut off while people buy. Afterwards an oracle checks the
+//! promises: it compares every reply that a client received with the database.
 //!
 //! ```sh
 //! CHAOS_SCENE=nodes CHAOS_SECONDS=600 CHAOS_SEED=7 cargo test --release --test chaos
 //! ```
 //!
-//! Without `CHAOS_SCENE` the scenes are played one after the other. Without libtest, because a run is one thing with one
-//! verdict: the last line of the output. Exit code 1 says that a
-//! promise was broken, with the evidence above; 2 says that the run was not possible.
+//! Without `CHAOS_SCENE` the scenes run one after the other. This binary does not use libtest, because a run has one
+//! verdict: the last line of the output. Exit code 1 means that a promise was broken, with the evidence above; 2 means
+//! that the run was not possible.
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test reports")]
 
@@ -44,10 +44,10 @@ use std::process::ExitCode;
 use oracle::PromiseViolation;
 use settings::ChaosSettings;
 
-/// Breaches of one promise that are told.
+/// Violations of one promise that are printed.
 const PRINTED_MAX: usize = 20;
 
-/// What a scene found.
+/// The result of a scene.
 pub struct SceneResult {
     pub violations: Vec<PromiseViolation>,
     pub faults: usize,
@@ -73,7 +73,7 @@ fn main() -> ExitCode {
 
 fn run_scenes(scenes: &[ChaosSettings]) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    let (mut breaches, mut faults, mut seconds) = (0, 0, 0);
+    let (mut violations, mut faults, mut seconds) = (0, 0, 0);
     for settings in scenes {
         let verdict = runtime.block_on(async {
             tokio::select! {
@@ -83,24 +83,24 @@ fn run_scenes(scenes: &[ChaosSettings]) -> ExitCode {
         });
         let Some(verdict) = verdict else { return ExitCode::from(130) };
         print_violations(&verdict.violations);
-        breaches += verdict.violations.len();
+        violations += verdict.violations.len();
         faults += verdict.faults;
         seconds += settings.duration.as_secs();
     }
     if let Some(ChaosSettings { seed, .. }) = scenes.first() {
-        println!("verdict: {breaches} breaches, {faults} faults, {seconds} s, seed {seed}");
+        println!("verdict: {violations} breaches, {faults} faults, {seconds} s, seed {seed}");
     }
-    if breaches == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if violations == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// All are counted; of a promise that is broken in thousands the first ones are told.
-fn print_violations(breaches: &[PromiseViolation]) {
+/// Counts all violations. When a promise is broken many times, only the first ones are printed.
+fn print_violations(violations: &[PromiseViolation]) {
     let mut of_promise: BTreeMap<&str, usize> = BTreeMap::new();
-    for breach in breaches {
-        let told = of_promise.entry(breach.promise).or_default();
+    for violation in violations {
+        let told = of_promise.entry(violation.promise).or_default();
         *told += 1;
         if *told <= PRINTED_MAX {
-            println!("{breach}");
+            println!("{violation}");
         }
     }
     for (promise, all) in of_promise.into_iter().filter(|(_, all)| PRINTED_MAX < *all) {
@@ -108,7 +108,7 @@ fn print_violations(breaches: &[PromiseViolation]) {
     }
 }
 
-/// A new scene is a file beside `selling` and a line here.
+/// To add a scene, add a file next to `selling` and a line here.
 async fn run_scene(settings: &ChaosSettings) -> SceneResult {
     match settings.scene {
         "selling" => selling::run_scene(settings).await,

@@ -1,4 +1,4 @@
-//! A node of the shop: `livesouk serve` as a process, with a bad network between it and what it needs.
+//! A node of the cluster: `livesouk serve` as a process, with a faulty network between it and what it needs.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -19,20 +19,20 @@ pub struct ChaosNode {
     pub proxy: Proxy,
     address: SocketAddr,
     folder: TempDir,
-    /// Settings besides those every node has, and what breaks it on purpose.
+    /// Settings besides those that every node has, and the fault that is injected into it.
     settings: NodeSettings,
     process: Process,
-    /// What earlier processes of this node wrote.
+    /// The logs of earlier processes of this node.
     earlier_logs: Vec<String>,
-    /// How they ended where nobody had asked them to.
+    /// How processes ended that were not asked to end.
     pub unexpected_exits: Vec<String>,
 }
 
-/// How a node differs from one that stands alone.
+/// How a node differs from one that runs alone.
 #[derive(Debug, Default)]
 pub struct NodeSettings {
     pub args: Vec<String>,
-    /// Of a build with the feature `planted-fault`.
+    /// Needs a build with the feature `fault-injection`.
     pub injected_fault: Option<String>,
 }
 
@@ -73,7 +73,7 @@ impl ChaosNode {
         self.wait_until_ready().await;
     }
 
-    /// Like an operator who replaces it: it is asked to stop and ends by itself. Gives a note.
+    /// Like an operator who replaces the node: it is asked to stop and ends by itself. Returns a note.
     pub async fn stop(&mut self) -> String {
         self.process.signal(Signal::Terminate);
         let asked = Instant::now();
@@ -92,8 +92,8 @@ impl ChaosNode {
         self.process.signal(Signal::Continue);
     }
 
-    /// Waits until it says that it serves. One that gave up because its database was away is started again, as a
-    /// supervisor would.
+    /// Waits until the node is ready. A node that gave up because its database was away is restarted, as a supervisor
+    /// would do.
     pub async fn wait_until_ready(&mut self) {
         let rest = Rest::new(&self.url());
         until_some("node that is ready", NODE_TIMEOUT, async || {
@@ -108,7 +108,7 @@ impl ChaosNode {
         .await;
     }
 
-    /// A node that serves must not end unless it is told to. If it did, says so and starts it again.
+    /// A node must not end unless it is asked to. If it did, this records it and restarts the node.
     pub async fn restart_if_exited(&mut self) {
         if self.record_exit() {
             self.restart().await;
@@ -123,7 +123,7 @@ impl ChaosNode {
         has_ended
     }
 
-    /// Everything it ever wrote.
+    /// The logs of all its processes.
     pub fn log(&self) -> String {
         [self.earlier_logs.as_slice(), &[self.process.stderr()]].concat().join("\n--- started again\n")
     }
@@ -134,6 +134,6 @@ fn serve(address: SocketAddr, proxy: &Proxy, folder: &TempDir, more: &NodeSettin
     let mut args =
         vec!["serve", "--listen", &listen, "--store", &store, "--auth-key", KEY, "--log", "warn,livesouk::node=info"];
     args.extend(more.args.iter().map(String::as_str));
-    let planted = more.injected_fault.as_deref().map(|fault| ("LIVESOUK_PLANTED_FAULT", fault));
+    let planted = more.injected_fault.as_deref().map(|fault| ("LIVESOUK_INJECTED_FAULT", fault));
     Process::livesouk_with(&args, folder.path(), planted.as_slice())
 }

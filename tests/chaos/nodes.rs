@@ -1,5 +1,5 @@
-//! The scene `nodes`: a shop of three nodes on one Redis and a Postgres with its standby; three hundred watch, talk and
-//! check what they are told, others buy, and everything between the machines breaks.
+//! The scene `nodes`: three nodes on one Redis, and a Postgres with its standby. Three hundred viewers watch, chat and
+//! check what they receive, others buy, and every link between the machines fails.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
@@ -43,95 +43,100 @@ use crate::{SceneResult, pin, selling};
 
 const VIEWERS: usize = 300;
 const BUYERS: usize = 40;
-/// Every kind of mishap comes in a run that is at least as long.
+/// Every kind of fault comes in a run that is at least this long.
 const WHOLE_RUN: Duration = Duration::from_secs(90);
 /// How long the end of a run waits for outstanding replies and broadcasts.
 const END_DEADLINE: Duration = Duration::from_secs(60);
-/// A stretch of the run in which somebody has to buy something.
+/// In every interval of this length, at least one buyer must buy something.
 const PURCHASE_INTERVAL_MS: Millis = 15_000;
 
 pub async fn run_scene(settings: &ChaosSettings) -> SceneResult {
     println!("scene nodes, {} s, seed {}", settings.duration.as_secs(), settings.seed);
     let mut rng = StdRng::seed_from_u64(settings.seed ^ 0x40de5);
-    let (town, mut host) = build_cluster(settings, &mut rng).await;
-    let board = town.injector.context.clone();
-    let crowd = Arc::new(ViewerGroup::new(board.clone(), VIEWERS));
+    let (cluster, mut host) = build_cluster(settings, &mut rng).await;
+    let context = cluster.injector.context.clone();
+    let group = Arc::new(ViewerGroup::new(context.clone(), VIEWERS));
 
     let (counts, levels) = (Arc::new(ObservedCounts::default()), Arc::new(StockHistory::default()));
     let (mut people, mut observers) = (JoinSet::new(), JoinSet::new());
-    observers.spawn(database_observer::look(board.clone(), counts.clone(), levels.clone(), town.injector.database));
-    let feeling = town.injector.detect_starvation();
-    let (mut screens, mut eyes, mut healths) = (Vec::new(), Vec::new(), Vec::new());
+    observers.spawn(database_observer::look(
+        context.clone(),
+        counts.clone(),
+        levels.clone(),
+        cluster.injector.database,
+    ));
+    let starvation = cluster.injector.detect_starvation();
+    let (mut screens, mut views, mut healths) = (Vec::new(), Vec::new(), Vec::new());
     for node in 0..NODES {
-        let (screen, eye, health) =
+        let (screen, view, health) =
             (Arc::new(WatcherScreen::default()), Arc::new(NodeView::default()), Arc::new(HealthLog::default()));
-        observers.spawn(watch(board.clone(), counts.clone(), screen.clone(), node));
-        observers.spawn(viewer_count::watch(board.clone(), eye.clone(), node));
-        observers.spawn(health::poll_health(board.clone(), health.clone(), node));
+        observers.spawn(watch(context.clone(), counts.clone(), screen.clone(), node));
+        observers.spawn(viewer_count::watch(context.clone(), view.clone(), node));
+        observers.spawn(health::poll_health(context.clone(), health.clone(), node));
         screens.push((node, screen));
-        eyes.push(eye);
+        views.push(view);
         healths.push(health);
     }
     let longest = Arc::new(Mutex::new(0));
-    observers.spawn(viewer_count::count(town.clone(), crowd.clone(), eyes.clone(), longest.clone()));
+    observers.spawn(viewer_count::count(cluster.clone(), group.clone(), views.clone(), longest.clone()));
     for number in 0..VIEWERS {
-        observers.spawn(ChaosViewer::new(crowd.clone(), number, fork_rng(&mut rng)).live());
+        observers.spawn(ChaosViewer::new(group.clone(), number, fork_rng(&mut rng)).live());
     }
     for number in 0..BUYERS {
-        people.spawn(ChaosBuyer::new(board.clone(), &format!("buyer-{number:03}"), fork_rng(&mut rng)).live());
+        people.spawn(ChaosBuyer::new(context.clone(), &format!("buyer-{number:03}"), fork_rng(&mut rng)).live());
     }
     people.spawn(host.fork(fork_rng(&mut rng)).live());
     people.spawn(host.fork(fork_rng(&mut rng)).refund_orders());
-    people.spawn(pin::pin_repeatedly(board.clone(), fork_rng(&mut rng)));
+    people.spawn(pin::pin_repeatedly(context.clone(), fork_rng(&mut rng)));
 
-    let (began, began_at) = (Instant::now(), board.now());
+    let (began, began_at) = (Instant::now(), context.now());
     let [of_bus, of_the_rest] = fault_plan::plan(settings.seed, settings.duration);
     tokio::join!(
-        town.run_broker_faults(&of_bus, began),
-        town.run_other_faults(&of_the_rest, began, fork_rng(&mut rng))
+        cluster.run_broker_faults(&of_bus, began),
+        cluster.run_other_faults(&of_the_rest, began, fork_rng(&mut rng))
     );
-    let healed_at = board.now();
-    restart_exited_nodes(&town.injector).await;
+    let healed_at = context.now();
+    restart_exited_nodes(&cluster.injector).await;
     tokio::join!(
-        check_chat_recovered(&town, &crowd, &eyes, healed_at),
-        check_selling_recovered(&town.injector, &mut host, healed_at)
+        check_chat_recovered(&cluster, &group, &views, healed_at),
+        check_selling_recovered(&cluster.injector, &mut host, healed_at)
     );
     sleep_until(began + settings.duration).await;
-    check_sells_out(&town.injector, &mut host, BUYERS as i64 / 3).await;
-    check_screens_current(&town.injector, &screens).await;
+    check_sells_out(&cluster.injector, &mut host, BUYERS as i64 / 3).await;
+    check_screens_current(&cluster.injector, &screens).await;
 
     // The hardest moment to stop in, and a common one: a reply is sent before the next broadcast to the room.
-    let _ = timeout(END_DEADLINE, crowd.wait_for_reply_before_broadcast()).await;
-    board.over.cancel();
-    tokio::join!(join_all(people, "buyers and host"), wait_for_last_message(&town, &crowd));
-    board.unwatched.cancel();
+    let _ = timeout(END_DEADLINE, group.wait_for_reply_before_broadcast()).await;
+    context.over.cancel();
+    tokio::join!(join_all(people, "buyers and host"), wait_for_last_message(&cluster, &group));
+    context.unwatched.cancel();
     join_all(observers, "viewers and observers").await;
-    let evidence = gather_evidence(&town.injector, &levels).await;
-    drop(feeling);
-    let mut breaches = board.violations();
-    breaches.extend(oracle::check_promises(&evidence));
+    let evidence = gather_evidence(&cluster.injector, &levels).await;
+    drop(starvation);
+    let mut violations = context.violations();
+    violations.extend(oracle::check_promises(&evidence));
     let looks: Vec<_> = healths.iter().map(|health| health.checks()).collect();
-    let (late, seen_after) = broker::check(&looks, &town.outages(), &evidence.windows);
+    let (late, seen_after) = broker::check(&looks, &cluster.outages(), &evidence.windows);
     let late_deaths = late.len();
-    breaches.extend(late);
-    breaches.extend(find_lost_messages(&town, &crowd));
-    breaches.extend(check_selling_continued(&town, began_at, healed_at));
-    breaches.extend(check_all_faults_happened(&town, settings, seen_after.len() + late_deaths));
-    breaches.extend(selling::unexpected_exits(&town.injector).await);
+    violations.extend(late);
+    violations.extend(find_lost_messages(&cluster, &group));
+    violations.extend(check_selling_continued(&cluster, began_at, healed_at));
+    violations.extend(check_all_faults_happened(&cluster, settings, seen_after.len() + late_deaths));
+    violations.extend(selling::unexpected_exits(&cluster.injector).await);
     selling::print_summary(&evidence, &counts, &levels, began_at);
-    for outage in town.outages() {
+    for outage in cluster.outages() {
         let of_node = outage.node.map(|node| format!(" of node {node}")).unwrap_or_default();
         let (at, lasted) = ((outage.from - began_at) as f64 / 1e3, outage.to - outage.from);
-        println!("bus at {at:.1} s: {:?}{of_node}, {lasted} ms", outage.fault);
+        println!("broker fault at {at:.1} s: {:?}{of_node}, {lasted} ms", outage.fault);
     }
-    println!("the death of the bus was told after {seen_after:?} ms");
+    println!("broker failures were reported after {seen_after:?} ms");
     println!("the count of viewers was wrong for at most {} ms", longest.lock().unwrap());
-    crowd.print_summary();
-    keep_logs(&town.injector, settings).await;
-    SceneResult { faults: town.injected().len(), violations: trim_evidence(breaches) }
+    group.print_summary();
+    keep_logs(&cluster.injector, settings).await;
+    SceneResult { faults: cluster.injected().len(), violations: trim_evidence(violations) }
 }
 
-/// Everything that is to break.
+/// Starts everything that can have a fault.
 async fn build_cluster(settings: &ChaosSettings, rng: &mut StdRng) -> (Arc<ChaosCluster>, ChaosHost) {
     let PostgresPair { primary, standby } = match PostgresPair::start().await {
         Ok(pair) => pair,
@@ -157,24 +162,25 @@ async fn build_cluster(settings: &ChaosSettings, rng: &mut StdRng) -> (Arc<Chaos
     let rest = Rest::new(&urls[0]).with_token(&sign(KEY, "the-host", "host", 100_000));
     let host =
         ChaosHost::open_show(|stream| RunContext::new(urls, stream, Clock::system()), &rest, fork_rng(rng)).await;
-    let stand = Arc::new(FaultInjector::new(host.context(), primary, way.address(), nodes));
-    (Arc::new(ChaosCluster::new(stand, buses, redis, way, standby)), host)
+    let injector = Arc::new(FaultInjector::new(host.context(), primary, way.address(), nodes));
+    (Arc::new(ChaosCluster::new(injector, buses, redis, way, standby)), host)
 }
 
-/// After the last mishap: talk at every node reaches every viewer, a pin every node, and the count of viewers is right.
-async fn check_chat_recovered(town: &ChaosCluster, crowd: &ViewerGroup, eyes: &[Arc<NodeView>], healed_at: Millis) {
-    let board = &town.injector.context;
+/// After the last fault: chat at every node reaches every viewer, a pin reaches every node, and the viewer counts are
+/// right.
+async fn check_chat_recovered(cluster: &ChaosCluster, group: &ViewerGroup, views: &[Arc<NodeView>], healed_at: Millis) {
+    let context = &cluster.injector.context;
     let give_up = Instant::now() + END_DEADLINE;
     for node in 0..NODES {
         let text = format!("{PROBE}{node}");
         let heard = async || {
-            if !send_host_message(board, node, &text).await {
+            if !send_host_message(context, node, &text).await {
                 return None;
             }
-            // Said: it is heard, or was lost with the bus and is said again.
+            // The message was acknowledged: either it is delivered, or it was lost with the broker and is sent again.
             for _ in 0..100 {
-                if let Some(at) = crowd.probe(&text)
-                    && crowd.behind(at).is_empty()
+                if let Some(at) = group.probe(&text)
+                    && group.behind(at).is_empty()
                 {
                     return Some(());
                 }
@@ -185,29 +191,29 @@ async fn check_chat_recovered(town: &ChaosCluster, crowd: &ViewerGroup, eyes: &[
         while heard().await.is_none() && Instant::now() < give_up {
             sleep(Duration::from_millis(100)).await;
         }
-        let behind = crowd.probe(&text).map(|at| crowd.behind(at));
-        check_recovery_time(town, healed_at, &format!("talk at node {node} reaches all viewers"), || {
+        let behind = group.probe(&text).map(|at| group.behind(at));
+        check_recovery_time(cluster, healed_at, &format!("chat from node {node} reaches all viewers"), || {
             format!("not there: {behind:?}")
         });
     }
     let counted = async || {
-        let (there, shown) = viewer_count::actual_and_shown(crowd, eyes);
+        let (there, shown) = viewer_count::actual_and_shown(group, views);
         shown.iter().all(|shown| viewer_count::is_within_tolerance(there, *shown)).then_some(())
     };
     while counted().await.is_none() && Instant::now() < give_up {
         sleep(Duration::from_millis(100)).await;
     }
-    check_recovery_time(town, healed_at, "the count of viewers is right", || {
-        format!("{:?}", viewer_count::actual_and_shown(crowd, eyes))
+    check_recovery_time(cluster, healed_at, "the viewer count is correct", || {
+        format!("{:?}", viewer_count::actual_and_shown(group, views))
     });
-    // Somebody else points at things too, and a sale may be over before it is pinned.
+    // The host pins other offers too, and a sale may be over before it is pinned.
     let pinned = async || {
-        let sale = board.pick_sale(&mut StdRng::seed_from_u64(0))?;
-        if !pin::set_pin(board, 0, Some(&sale.offer)).await {
+        let sale = context.pick_sale(&mut StdRng::seed_from_u64(0))?;
+        if !pin::set_pin(context, 0, Some(&sale.offer)).await {
             return None;
         }
         for _ in 0..20 {
-            if eyes.iter().all(|eye| eye.state("pin").is_some_and(|pin| pin["offer"] == *sale.offer)) {
+            if views.iter().all(|view| view.state("pin").is_some_and(|pin| pin["offer"] == *sale.offer)) {
                 return Some(());
             }
             sleep(Duration::from_millis(20)).await;
@@ -217,25 +223,25 @@ async fn check_chat_recovered(town: &ChaosCluster, crowd: &ViewerGroup, eyes: &[
     while pinned().await.is_none() && Instant::now() < give_up {
         sleep(Duration::from_millis(100)).await;
     }
-    check_recovery_time(town, healed_at, "a pin reaches every node", || {
-        format!("{:?}", eyes.iter().map(|eye| eye.state("pin")).collect::<Vec<_>>())
+    check_recovery_time(cluster, healed_at, "a pin reaches every node", || {
+        format!("{:?}", views.iter().map(|view| view.state("pin")).collect::<Vec<_>>())
     });
 }
 
-fn check_recovery_time(town: &ChaosCluster, healed_at: Millis, what: &str, detail: impl Fn() -> String) {
-    let board = &town.injector.context;
-    let took = board.now() - healed_at;
+fn check_recovery_time(cluster: &ChaosCluster, healed_at: Millis, what: &str, detail: impl Fn() -> String) {
+    let context = &cluster.injector.context;
+    let took = context.now() - healed_at;
     println!("{what} {took} ms after the last fault");
     if took > RECOVERY_MS {
         let what = format!("{what}: {took} ms after the last fault; {}", detail());
-        board.record_violation(PromiseViolation::new("everything flows again", what));
+        context.record_violation(PromiseViolation::new("the cluster recovers", what));
     }
 }
 
-/// The host says something at a node; whether it was taken.
-async fn send_host_message(board: &RunContext, node: usize, text: &str) -> bool {
-    let token = board.token("the-host", "host");
-    let Ok((mut line, _)) = LiveConnection::open(&board.urls[node], &board.stream, Some(&token)).await else {
+/// The host sends a message at a node. Returns whether it was acknowledged.
+async fn send_host_message(context: &RunContext, node: usize, text: &str) -> bool {
+    let token = context.token("the-host", "host");
+    let Ok((mut line, _)) = LiveConnection::open(&context.urls[node], &context.stream, Some(&token)).await else {
         return false;
     };
     if line.send(&json!({"do": "say", "ref": "1", "text": text})).await.is_err() {
@@ -251,54 +257,55 @@ async fn send_host_message(board: &RunContext, node: usize, text: &str) -> bool 
 
 /// Senders have stopped. Waits until every message in flight is answered and every acknowledged message has reached every
 /// viewer, so that no viewer disconnects too early and the server is not blamed for it.
-async fn wait_for_last_message(town: &ChaosCluster, crowd: &ViewerGroup) {
-    let board = &town.injector.context;
-    let (over_at, give_up) = (board.now(), Instant::now() + END_DEADLINE);
+async fn wait_for_last_message(cluster: &ChaosCluster, group: &ViewerGroup) {
+    let context = &cluster.injector.context;
+    let (over_at, give_up) = (context.now(), Instant::now() + END_DEADLINE);
     // A viewer reports a violation by itself when its answer takes too long.
-    while !crowd.has_no_pending_messages() && Instant::now() < give_up {
+    while !group.has_no_pending_messages() && Instant::now() < give_up {
         sleep(Duration::from_millis(20)).await;
     }
-    let behind = || crowd.newest_acknowledged().map(|at| crowd.behind(at)).unwrap_or_default();
-    while !(undelivered(town, crowd).is_empty() && behind().is_empty()) && Instant::now() < give_up {
+    let behind = || group.newest_acknowledged().map(|at| group.behind(at)).unwrap_or_default();
+    while !(undelivered(cluster, group).is_empty() && behind().is_empty()) && Instant::now() < give_up {
         sleep(Duration::from_millis(20)).await;
     }
-    let took = board.now() - over_at;
+    let took = context.now() - over_at;
     println!("every viewer received the last message {took} ms after the run was over");
     if took > RECOVERY_MS {
         let what = format!("the last message reaches all viewers: {took} ms after it; not there: {:?}", behind());
-        board.record_violation(PromiseViolation::new("talk is told", what));
+        context.record_violation(PromiseViolation::new("acknowledged messages are delivered", what));
     }
 }
 
-/// Told to be said, and heard by nobody: only when the bus broke at that moment, which every viewer was told.
-fn undelivered(town: &ChaosCluster, crowd: &ViewerGroup) -> Vec<(String, Millis)> {
-    let outages = town.outages();
+/// Messages that were acknowledged and delivered to no viewer. That is allowed only when the broker failed at that moment,
+/// which every viewer was told.
+fn undelivered(cluster: &ChaosCluster, group: &ViewerGroup) -> Vec<(String, Millis)> {
+    let outages = cluster.outages();
     let near =
         |at: Millis| outages.iter().any(|outage| outage.from - 1_000 <= at && at <= outage.to.saturating_add(5_000));
-    crowd.undelivered_messages().into_iter().filter(|(_, at)| !near(*at)).collect()
+    group.undelivered_messages().into_iter().filter(|(_, at)| !near(*at)).collect()
 }
 
-fn find_lost_messages(town: &ChaosCluster, crowd: &ViewerGroup) -> Option<PromiseViolation> {
-    let lost = undelivered(town, crowd);
+fn find_lost_messages(cluster: &ChaosCluster, group: &ViewerGroup) -> Option<PromiseViolation> {
+    let lost = undelivered(cluster, group);
     (!lost.is_empty()).then(|| {
-        let what = format!("{} messages were acknowledged and heard by nobody", lost.len());
+        let what = format!("{} messages were acknowledged and delivered to no viewer", lost.len());
         PromiseViolation {
             evidence: lost.iter().take(5).map(|lost| format!("{lost:?}")).collect(),
-            ..PromiseViolation::new("talk is told", what)
+            ..PromiseViolation::new("acknowledged messages are delivered", what)
         }
     })
 }
 
-/// People buy all the time, also while Redis is dead.
-fn check_selling_continued(town: &ChaosCluster, from: Millis, to: Millis) -> Vec<PromiseViolation> {
-    let windows = town.injector.windows();
+/// Buyers buy all the time, also while Redis is dead.
+fn check_selling_continued(cluster: &ChaosCluster, from: Millis, to: Millis) -> Vec<PromiseViolation> {
+    let windows = cluster.injector.windows();
     let mut stretches: Vec<(String, Millis, Millis)> = Vec::new();
     let mut at = from;
     while at + PURCHASE_INTERVAL_MS <= to {
         stretches.push(("the run".to_owned(), at, at + PURCHASE_INTERVAL_MS));
         at += PURCHASE_INTERVAL_MS;
     }
-    for outage in town.outages().into_iter().filter(|outage| outage.to - outage.from >= 4_000) {
+    for outage in cluster.outages().into_iter().filter(|outage| outage.to - outage.from >= 4_000) {
         let store_is_well = !windows.iter().any(|window| {
             window.fault != STARVED && window.from <= outage.to && outage.from <= window.to.saturating_add(4_000)
         });
@@ -308,32 +315,32 @@ fn check_selling_continued(town: &ChaosCluster, from: Millis, to: Millis) -> Vec
     }
     let mut found = Vec::new();
     for (what, from, to) in stretches {
-        let (bought, paid) = town.injector.context.journal.progress(from, to);
+        let (bought, paid) = cluster.injector.context.journal.progress(from, to);
         println!("{what}, {} s: {bought} purchases acknowledged, {paid} paid", (to - from) / 1_000);
         let starved = oracle::starved_ms(&windows, from, to);
         if bought == 0 && to - from - starved > 3_000 {
             found.push(PromiseViolation::new(
-                "selling goes on",
-                format!("nobody bought anything in {what}, {from} to {to}"),
+                "selling continues",
+                format!("no buyer bought anything in {what}, {from} to {to}"),
             ));
         }
     }
     found
 }
 
-/// A run in which something did not happen proves nothing about it.
+/// A run in which a fault did not happen proves nothing about it.
 fn check_all_faults_happened(
-    town: &ChaosCluster,
+    cluster: &ChaosCluster,
     settings: &ChaosSettings,
     deaths_judged: usize,
 ) -> Option<PromiseViolation> {
-    let done: HashSet<ClusterFault> = town.injected().into_iter().collect();
+    let done: HashSet<ClusterFault> = cluster.injected().into_iter().collect();
     let missing: Vec<_> = ClusterFault::BROKER_FAULTS
         .iter()
         .chain(&ClusterFault::OTHER_FAULTS)
         .filter(|mishap| !done.contains(mishap))
         .collect();
     let is_whole = missing.is_empty() && NODES <= deaths_judged;
-    let what = || format!("{missing:?} did not; {deaths_judged} deaths of the bus were judged");
+    let what = || format!("{missing:?} did not happen; {deaths_judged} broker failures were checked");
     (WHOLE_RUN <= settings.duration && !is_whole).then(|| PromiseViolation::new("every fault happens", what()))
 }

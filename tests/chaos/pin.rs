@@ -1,4 +1,4 @@
-//! The host points at things: now at this sale, now at that one, at whatever node.
+//! The host pins offers: now this one, now that one, at any node.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,20 +12,20 @@ use crate::oracle::PromiseViolation;
 use crate::run_context::RunContext;
 
 /// Until the run is calm.
-pub async fn pin_repeatedly(board: Arc<RunContext>, mut rng: StdRng) {
-    while !board.is_calm() {
-        if let Some(sale) = board.pick_sale(&mut rng) {
-            let node = rng.random_range(0..board.urls.len());
-            set_pin(&board, node, rng.random_bool(0.9).then_some(&*sale.offer)).await;
+pub async fn pin_repeatedly(context: Arc<RunContext>, mut rng: StdRng) {
+    while !context.is_calm() {
+        if let Some(sale) = context.pick_sale(&mut rng) {
+            let node = rng.random_range(0..context.urls.len());
+            set_pin(&context, node, rng.random_bool(0.9).then_some(&*sale.offer)).await;
         }
         sleep(Duration::from_millis(rng.random_range(500..2_000))).await;
     }
 }
 
-/// Pins an offer or takes the pin away; says whether that was certainly done.
-pub async fn set_pin(board: &RunContext, node: usize, offer: Option<&str>) -> bool {
-    let rest = board.rest(node, &board.token("the-host", "host"));
-    let path = format!("/v1/streams/{}/pin", board.stream);
+/// Pins an offer or removes the pin. Returns whether it was certainly done.
+pub async fn set_pin(context: &RunContext, node: usize, offer: Option<&str>) -> bool {
+    let rest = context.rest(node, &context.token("the-host", "host"));
+    let path = format!("/v1/streams/{}/pin", context.stream);
     let (method, body) = match offer {
         Some(offer) => (reqwest::Method::PUT, Some(json!({"offer": offer}))),
         None => (reqwest::Method::DELETE, None),
@@ -33,9 +33,9 @@ pub async fn set_pin(board: &RunContext, node: usize, offer: Option<&str>) -> bo
     match timeout(Duration::from_secs(20), rest.try_send(method, &path, &[], body)).await {
         Ok(Ok(answer)) if answer.status < 300 => true,
         Ok(Ok(answer)) => {
-            // A sale may have been closed a moment ago; of a node in trouble 503 is the honest answer.
+            // A sale may have been closed a moment ago. A node with a fault may answer 503.
             if answer.status != 503 && !(400..500).contains(&answer.status) {
-                board.record_violation(PromiseViolation::new(
+                context.record_violation(PromiseViolation::new(
                     "answers",
                     format!("{} to a pin: {:?}", answer.status, answer.body),
                 ));

@@ -1,4 +1,4 @@
-//! What everybody in the run knows: where the nodes are, what is on sale, what time it is, when it is over.
+//! The context of a run that every task shares: where the nodes are, what is on sale, the clock, and when the run ends.
 
 use std::sync::Mutex;
 
@@ -12,7 +12,7 @@ use crate::oracle::PromiseViolation;
 use crate::support::rest::Rest;
 use crate::support::shop::{KEY, sign};
 
-/// An offer that buyers are to press on.
+/// An offer that buyers try to buy.
 #[derive(Debug, Clone)]
 pub struct OpenSale {
     pub offer: TextId,
@@ -20,17 +20,17 @@ pub struct OpenSale {
 }
 
 pub struct RunContext {
-    /// Where the nodes listen; they keep their address when they are started again.
+    /// The addresses of the nodes. They stay the same when a node is restarted.
     pub urls: Vec<String>,
     pub stream: String,
     pub journal: RequestJournal,
     pub clock: Clock,
-    /// Nobody begins anything any more: no wish, no message. What was begun is brought to its end.
+    /// Clients begin nothing new: no request, no message. What was begun is finished.
     pub over: CancellationToken,
-    /// Everything was brought to its end, so there is nothing left to look at. Whoever stops looking before this misses
-    /// what was done in the last moment, and blames the server for it.
+    /// Everything is finished, so observers and viewers may stop. One that stops earlier misses what happened in the last
+    /// moment, and would blame the server for it.
     pub unwatched: CancellationToken,
-    /// Nothing breaks any more; buyers mean it.
+    /// All faults are over, and buyers nearly always pay.
     faults_ended: CancellationToken,
     sales: Mutex<Vec<OpenSale>>,
     violations: Mutex<Vec<PromiseViolation>>,
@@ -50,7 +50,7 @@ impl RunContext {
         self.clock.now()
     }
 
-    /// REST at a node; connections are shared by all who ask there.
+    /// A REST client for a node. All users of a node share its connections.
     pub fn rest(&self, node: usize, token: &str) -> Rest {
         self.rest_clients[node].with_token(token)
     }
@@ -67,7 +67,7 @@ impl RunContext {
         self.sales.lock().unwrap().retain(|sale| sale.offer != *offer);
     }
 
-    /// Any sale, the newest twice as often: there the rush is.
+    /// A random sale. The newest is twice as likely, because most buyers are there.
     pub fn pick_sale(&self, rng: &mut StdRng) -> Option<OpenSale> {
         let sales = self.sales.lock().unwrap();
         let newest = sales.iter().rev().take(1);
@@ -75,7 +75,7 @@ impl RunContext {
         weighed.choose(rng).map(|sale| (*sale).clone())
     }
 
-    /// One sale and no other: the host opens no more, and buyers nearly always pay.
+    /// Leaves only this sale: the host opens no more, and buyers nearly always pay.
     pub fn begin_final_sale(&self, last: OpenSale) {
         self.faults_ended.cancel();
         *self.sales.lock().unwrap() = vec![last];
@@ -89,9 +89,9 @@ impl RunContext {
         self.faults_ended.cancelled().await;
     }
 
-    /// Something that was seen to be wrong while it happened.
-    pub fn record_violation(&self, breach: PromiseViolation) {
-        self.violations.lock().unwrap().push(breach);
+    /// A violation that was seen while the run goes on.
+    pub fn record_violation(&self, violation: PromiseViolation) {
+        self.violations.lock().unwrap().push(violation);
     }
 
     pub fn violations(&self) -> Vec<PromiseViolation> {

@@ -1,4 +1,4 @@
-//! The scene `selling`: three nodes on one Postgres, a hundred and twenty buyers, flash sales, and everything breaks.
+//! The scene `selling`: three nodes on one Postgres, more than a hundred buyers, flash sales, and every kind of fault.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ use crate::{SceneResult, postgres};
 
 const BUYERS: usize = 110;
 const WATCHERS_PER_NODE: usize = 2;
-/// Breaches of one kind after which the rest is only counted.
+/// After this many violations of one kind, the rest have no evidence.
 const EVIDENCE_MAX: usize = 5;
 
 pub async fn run_scene(settings: &ChaosSettings) -> SceneResult {
@@ -53,72 +53,72 @@ pub async fn run_scene(settings: &ChaosSettings) -> SceneResult {
     let mut host =
         ChaosHost::open_show(|stream| RunContext::new(urls, stream, Clock::system()), &rest, host::fork_rng(&mut rng))
             .await;
-    let board = host.context();
+    let context = host.context();
     let database = postgres.address();
-    let stand = Arc::new(FaultInjector::new(board.clone(), postgres, database, nodes));
+    let injector = Arc::new(FaultInjector::new(context.clone(), postgres, database, nodes));
 
     let (counts, levels) = (Arc::new(ObservedCounts::default()), Arc::new(StockHistory::default()));
     let mut people = JoinSet::new();
     let mut observers = JoinSet::new();
-    observers.spawn(database_observer::look(board.clone(), counts.clone(), levels.clone(), stand.database));
-    let feeling = stand.detect_starvation();
+    observers.spawn(database_observer::look(context.clone(), counts.clone(), levels.clone(), injector.database));
+    let starvation = injector.detect_starvation();
     let mut screens = Vec::new();
     for node in (0..NODES * WATCHERS_PER_NODE).map(|number| number % NODES) {
         let screen = Arc::new(WatcherScreen::default());
         screens.push((node, screen.clone()));
-        observers.spawn(watch(board.clone(), counts.clone(), screen, node));
+        observers.spawn(watch(context.clone(), counts.clone(), screen, node));
     }
     for number in 0..BUYERS {
-        people.spawn(ChaosBuyer::new(board.clone(), &format!("buyer-{number:03}"), host::fork_rng(&mut rng)).live());
+        people.spawn(ChaosBuyer::new(context.clone(), &format!("buyer-{number:03}"), host::fork_rng(&mut rng)).live());
     }
     let rush = host.fork(host::fork_rng(&mut rng));
     people.spawn(rush.live());
     let refunds = host.fork(host::fork_rng(&mut rng));
     people.spawn(refunds.refund_orders());
 
-    let began_at = board.now();
-    run_faults(&stand, settings, &mut rng).await;
-    let healed_at = board.now();
-    restart_exited_nodes(&stand).await;
-    check_selling_recovered(&stand, &mut host, healed_at).await;
-    check_sells_out(&stand, &mut host, 40).await;
-    check_screens_current(&stand, &screens).await;
+    let began_at = context.now();
+    run_faults(&injector, settings, &mut rng).await;
+    let healed_at = context.now();
+    restart_exited_nodes(&injector).await;
+    check_selling_recovered(&injector, &mut host, healed_at).await;
+    check_sells_out(&injector, &mut host, 40).await;
+    check_screens_current(&injector, &screens).await;
 
-    board.over.cancel();
+    context.over.cancel();
     join_all(people, "buyers and host").await;
-    board.unwatched.cancel();
+    context.unwatched.cancel();
     join_all(observers, "observers").await;
-    let evidence = gather_evidence(&stand, &levels).await;
-    drop(feeling);
-    let mut breaches = board.violations();
-    breaches.extend(oracle::check_promises(&evidence));
-    breaches.extend(check_progress(&board, &evidence, settings, began_at));
-    breaches.extend(unexpected_exits(&stand).await);
+    let evidence = gather_evidence(&injector, &levels).await;
+    drop(starvation);
+    let mut violations = context.violations();
+    violations.extend(oracle::check_promises(&evidence));
+    violations.extend(check_progress(&context, &evidence, settings, began_at));
+    violations.extend(unexpected_exits(&injector).await);
     print_summary(&evidence, &counts, &levels, began_at);
-    if !breaches.is_empty() {
-        keep_logs(&stand, settings).await;
+    if !violations.is_empty() {
+        keep_logs(&injector, settings).await;
     }
     let faults = evidence.windows.iter().filter(|window| window.fault != STARVED).count();
-    SceneResult { faults, violations: trim_evidence(breaches) }
+    SceneResult { faults, violations: trim_evidence(violations) }
 }
 
-async fn run_faults(stand: &FaultInjector, settings: &ChaosSettings, rng: &mut StdRng) {
+async fn run_faults(injector: &FaultInjector, settings: &ChaosSettings, rng: &mut StdRng) {
     let began = Instant::now();
     let [of_nodes, of_database] = fault::plan(settings.seed, settings.duration);
     let (one, other) = (host::fork_rng(rng), host::fork_rng(rng));
-    tokio::join!(stand.walk(&of_nodes, began, one), stand.walk(&of_database, began, other));
+    tokio::join!(injector.walk(&of_nodes, began, one), injector.walk(&of_database, began, other));
     tokio::time::sleep_until(began + settings.duration).await;
 }
 
-pub async fn restart_exited_nodes(stand: &FaultInjector) {
-    for node in &stand.nodes {
+pub async fn restart_exited_nodes(injector: &FaultInjector) {
+    for node in &injector.nodes {
         node.lock().await.restart_if_exited().await;
     }
 }
 
-pub async fn unexpected_exits(stand: &FaultInjector) -> Vec<PromiseViolation> {
+pub async fn unexpected_exits(injector: &FaultInjector) -> Vec<PromiseViolation> {
     let mut found = Vec::new();
-    for node in &stand.nodes {
+    for node in &injector.nodes {
         let node = node.lock().await;
         let ended = node.unexpected_exits.iter();
         found.extend(
@@ -128,29 +128,29 @@ pub async fn unexpected_exits(stand: &FaultInjector) -> Vec<PromiseViolation> {
     found
 }
 
-/// After the last fault everybody sells and takes money again, on every node, each measured by itself.
-pub async fn check_selling_recovered(stand: &FaultInjector, host: &mut ChaosHost, healed_at: i64) {
+/// After the last fault, every node sells and takes payments again. Each node is measured by itself.
+pub async fn check_selling_recovered(injector: &FaultInjector, host: &mut ChaosHost, healed_at: i64) {
     let Some(offer) = host.open_permanent_sale(1_000, 1).await else { return };
-    let again = |node| check_node_sells(stand.context.clone(), offer.clone(), node, healed_at);
+    let again = |node| check_node_sells(injector.context.clone(), offer.clone(), node, healed_at);
     (0..NODES).map(again).collect::<JoinSet<_>>().join_all().await;
 }
 
-async fn check_node_sells(board: Arc<RunContext>, offer: TextId, node: usize, healed_at: i64) {
+async fn check_node_sells(context: Arc<RunContext>, offer: TextId, node: usize, healed_at: i64) {
     let name: TextId = format!("prober-{node}").into();
-    let token = board.token(&name, "viewer");
-    let till = CheckoutClient { context: &board, buyer: &name, token: &token };
+    let token = context.token(&name, "viewer");
+    let till = CheckoutClient { context: &context, buyer: &name, token: &token };
     let (buy, pay): (TextId, TextId) = (format!("probe-buy-{node}").into(), format!("probe-pay-{node}").into());
-    let wish = CheckoutRequest::Buy { offer: offer.clone(), qty: 1 };
-    let seen = retry_until_done(&till, &wish, &buy, node).await;
+    let request = CheckoutRequest::Buy { offer: offer.clone(), qty: 1 };
+    let seen = retry_until_done(&till, &request, &buy, node).await;
     if let Some(order) = seen {
-        let wish = CheckoutRequest::Pay { offer: offer.clone(), order, token: "ok" };
-        retry_until_done(&till, &wish, &pay, node).await;
+        let request = CheckoutRequest::Pay { offer: offer.clone(), order, token: "ok" };
+        retry_until_done(&till, &request, &pay, node).await;
     }
-    let took = board.now() - healed_at;
+    let took = context.now() - healed_at;
     println!("node {node} sells and takes money {took} ms after the last fault");
     if took > RECOVERY_MS {
-        board.record_violation(PromiseViolation::new(
-            "everything flows again",
+        context.record_violation(PromiseViolation::new(
+            "the cluster recovers",
             format!("node {node}: {took} ms after the last fault"),
         ));
     }
@@ -158,13 +158,13 @@ async fn check_node_sells(board: Arc<RunContext>, offer: TextId, node: usize, he
 
 async fn retry_until_done(
     till: &CheckoutClient<'_>,
-    wish: &CheckoutRequest,
+    request: &CheckoutRequest,
     key: &TextId,
     node: usize,
 ) -> Option<TextId> {
     let give_up = Instant::now() + Duration::from_secs(60);
     while Instant::now() < give_up {
-        if let RequestOutcome::Done(seen) = till.ask(wish, key, RequestRoute::rest(node)).await {
+        if let RequestOutcome::Done(seen) = till.ask(request, key, RequestRoute::rest(node)).await {
             return Some(seen.id);
         }
         sleep(Duration::from_millis(50)).await;
@@ -175,15 +175,15 @@ async fn retry_until_done(
 /// No fault is active and more buyers want a unit than there are units: all are sold in the end, and no unit stays unsold
 /// for longer than two seconds, not counting pauses of the machine. During the first rush the two seconds begin again with
 /// each unit sold; after it, each returned unit has its own two seconds.
-pub async fn check_sells_out(stand: &FaultInjector, host: &mut ChaosHost, units: i64) {
+pub async fn check_sells_out(injector: &FaultInjector, host: &mut ChaosHost, units: i64) {
     const UNSOLD_MAX_MS: Millis = 2_000;
-    let board = &stand.context;
+    let context = &injector.context;
     let Some(offer) = host.open_permanent_sale(units, 1).await else { return };
-    board.begin_final_sale(OpenSale { offer: offer.clone(), per_buyer: 1 });
+    context.begin_final_sale(OpenSale { offer: offer.clone(), per_buyer: 1 });
     let give_up = Instant::now() + Duration::from_secs(100);
-    let mut free_since = board.now();
+    let mut free_since = context.now();
     let mut least_left = units;
-    let Ok(mut database) = postgres::connect(stand.database).await else { return };
+    let Ok(mut database) = postgres::connect(injector.database).await else { return };
     loop {
         let read = "select quantity - reserved, (select count(*) from orders r where r.offer = o.id and status in ('held', 'capturing'))
             from offers o where id = $1::uuid";
@@ -191,7 +191,7 @@ pub async fn check_sells_out(stand: &FaultInjector, host: &mut ChaosHost, units:
         else {
             return;
         };
-        let now = board.now();
+        let now = context.now();
         let in_first_rush = 0 < least_left;
         if left == 0 || (in_first_rush && left < least_left) {
             free_since = now;
@@ -200,22 +200,23 @@ pub async fn check_sells_out(stand: &FaultInjector, host: &mut ChaosHost, units:
         if left == 0 && open == 0 {
             return;
         }
-        if now - free_since - oracle::starved_ms(&stand.windows(), free_since, now) > UNSOLD_MAX_MS
+        if now - free_since - oracle::starved_ms(&injector.windows(), free_since, now) > UNSOLD_MAX_MS
             || Instant::now() > give_up
         {
-            let what =
-                format!("{left} of {units} units of offer {offer} lie about, {open} are held, and many want one");
-            board.record_violation(PromiseViolation::new("no undersell", what));
+            let what = format!(
+                "{left} of {units} units of offer {offer} are unsold, {open} are held, and many buyers want one"
+            );
+            context.record_violation(PromiseViolation::new("no undersell", what));
             return;
         }
         sleep(Duration::from_millis(50)).await;
     }
 }
 
-/// What viewers have before them is what is stored, at most a second and a bit late: also the end of a sale.
-pub async fn check_screens_current(stand: &FaultInjector, screens: &[(usize, Arc<WatcherScreen>)]) {
+/// The screens of viewers show what is stored, at most about a second late. This includes the end of a sale.
+pub async fn check_screens_current(injector: &FaultInjector, screens: &[(usize, Arc<WatcherScreen>)]) {
     const LATE: Duration = Duration::from_secs(3);
-    let Ok(mut database) = postgres::connect(stand.database).await else { return };
+    let Ok(mut database) = postgres::connect(injector.database).await else { return };
     let give_up = Instant::now() + LATE;
     loop {
         let read = "select id::text, version from offers";
@@ -235,10 +236,10 @@ pub async fn check_screens_current(stand: &FaultInjector, screens: &[(usize, Arc
                     "node {node} shows offer {offer} at version {version}, stored is {:?}",
                     stored.get(&*offer)
                 );
-                let rest = stand.context.rest(node, &stand.context.token("the-host", "host"));
+                let rest = injector.context.rest(node, &injector.context.token("the-host", "host"));
                 let asked = rest.try_send(reqwest::Method::GET, &format!("/v1/offers/{offer}"), &[], None).await;
-                let evidence = vec![format!("the node says of it: {:?}", asked.map(|answer| answer.body))];
-                stand.context.record_violation(PromiseViolation {
+                let evidence = vec![format!("the node reports: {:?}", asked.map(|answer| answer.body))];
+                injector.context.record_violation(PromiseViolation {
                     evidence,
                     ..PromiseViolation::new("a lost message heals", what)
                 });
@@ -258,39 +259,39 @@ pub async fn join_all(mut tasks: JoinSet<()>, who: &str) {
     ended.await.unwrap_or_else(|_| panic!("the {who} do not come to an end"));
 }
 
-/// Waits until nothing is under way any more, as far as the promises say how long that takes, and reads everything.
-pub async fn gather_evidence(stand: &FaultInjector, levels: &StockHistory) -> Evidence {
-    let mut database = postgres::connect(stand.database).await.expect("the database answers");
+/// Waits until nothing is under way any more, for as long as the promises allow, and reads everything.
+pub async fn gather_evidence(injector: &FaultInjector, levels: &StockHistory) -> Evidence {
+    let mut database = postgres::connect(injector.database).await.expect("the database answers");
     let longest = host::HOLD_MS + 5_000;
     wait_until_zero(&mut database, "select count(*) from orders where status = 'held'", longest).await;
-    settle_payments(stand, &mut database).await;
+    settle_payments(injector, &mut database).await;
     let (offers, orders, payments, book) =
         database_observer::read_all_rows(&mut database).await.expect("the database is read");
-    let journal = &stand.context.journal;
+    let journal = &injector.context.journal;
     Evidence {
         requests: journal.requests(),
         told: journal.told(),
         host_actions: journal.host_actions(),
         levels: levels.all(),
-        windows: stand.windows(),
+        windows: injector.windows(),
         offers,
         orders,
         payments,
         provider_intents: book,
-        read_at: stand.context.now(),
+        read_at: injector.context.now(),
         hold_ms: host::HOLD_MS,
     }
 }
 
-/// Whatever a node left unfinished is looked at after a minute, and at the start of a node. The minute passes at once,
-/// and a node starts. More than once: a provider may say "later" to a void.
-async fn settle_payments(stand: &FaultInjector, database: &mut PgConnection) {
+/// A node checks unfinished payments after a minute, and at its start. Here the minute passes at once, and a node is
+/// restarted. This is done more than once, because a provider may answer "later" to a void.
+async fn settle_payments(injector: &FaultInjector, database: &mut PgConnection) {
     const OPEN: &str = "select (select count(*) from payments where status in ('creating', 'needs_action', 'authorized', 'voiding'))
         + (select count(*) from orders where status = 'capturing') + (select count(*) from refunds where status = 'pending')";
     const AGE: &str = "update orders set changed_at = changed_at - 61000 where status = 'capturing';
         update payments set changed_at = changed_at - 61000, tried_at = 0 where status not in ('captured', 'declined', 'cancelled', 'failed');
         update refunds set changed_at = changed_at - 61000, tried_at = 0 where status = 'pending'";
-    for node in &stand.nodes {
+    for node in &injector.nodes {
         wait_until_zero(database, OPEN, 500).await;
         if database_observer::query_number(database, OPEN).await.is_ok_and(|open| open == 0) {
             return;
@@ -312,9 +313,9 @@ async fn wait_until_zero(database: &mut PgConnection, count: &'static str, withi
     }
 }
 
-/// People buy in every storm and in every quiet; a run in which nothing happens proves nothing.
+/// Buyers buy in every storm and in every quiet phase. A run in which nothing happens proves nothing.
 fn check_progress(
-    board: &RunContext,
+    context: &RunContext,
     evidence: &Evidence,
     settings: &ChaosSettings,
     began_at: i64,
@@ -323,12 +324,15 @@ fn check_progress(
     for (from, to, storm) in fault::phases(settings.duration) {
         let (name, [from, to]) =
             (if storm { "storm" } else { "quiet" }, [from, to].map(|at| began_at + at.as_millis() as i64));
-        let (bought, paid) = board.journal.progress(from, to);
+        let (bought, paid) = context.journal.progress(from, to);
         let since = |at: i64| (at - began_at) as f64 / 1e3;
         println!("{name} {:.1}-{:.1} s: {bought} purchases acknowledged, {paid} paid", since(from), since(to));
         let starved = oracle::starved_ms(&evidence.windows, from, to);
         if bought == 0 && to - from - starved > 5_000 {
-            found.push(PromiseViolation::new("selling goes on", format!("nobody bought anything in {from} to {to}")));
+            found.push(PromiseViolation::new(
+                "selling continues",
+                format!("no buyer bought anything in {from} to {to}"),
+            ));
         }
     }
     found
@@ -340,12 +344,12 @@ pub fn print_summary(evidence: &Evidence, counts: &ObservedCounts, levels: &Stoc
         RequestOutcome::Refused(code) => format!("{:?} {code}", op.verb),
         RequestOutcome::Unknown(_) => format!("{:?} unknown", op.verb),
     });
-    let mut tally = std::collections::BTreeMap::new();
-    outcomes.for_each(|outcome| *tally.entry(outcome).or_insert(0) += 1);
-    println!("answers: {tally:?}");
+    let mut counters = std::collections::BTreeMap::new();
+    outcomes.for_each(|outcome| *counters.entry(outcome).or_insert(0) += 1);
+    println!("replies: {counters:?}");
     let (starved, faults): (Vec<_>, Vec<_>) = evidence.windows.iter().partition(|window| window.fault == STARVED);
     let still_ms: i64 = starved.iter().map(|window| window.to - window.from).sum();
-    println!("the machine stood still {} times, {still_ms} ms in all", starved.len());
+    println!("the machine was starved {} times, {still_ms} ms in all", starved.len());
     starved.iter().for_each(|window| println!("    at {:.1} s", (window.from - began_at) as f64 / 1e3));
     for window in faults {
         let node = window.node.map(|node| format!(" of node {node}")).unwrap_or_default();
@@ -354,31 +358,31 @@ pub fn print_summary(evidence: &Evidence, counts: &ObservedCounts, levels: &Stoc
     }
     let (offers, orders) = (evidence.offers.len(), evidence.orders.len());
     println!(
-        "{offers} offers, {orders} orders, {} counts seen, {} looks from the side",
+        "{offers} offers, {orders} orders, {} counts received, {} database snapshots",
         counts.seen(),
         levels.snapshots()
     );
 }
 
-pub async fn keep_logs(stand: &FaultInjector, settings: &ChaosSettings) {
+pub async fn keep_logs(injector: &FaultInjector, settings: &ChaosSettings) {
     let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("chaos-{}", settings.seed));
     let _ = std::fs::create_dir_all(&folder);
-    for node in &stand.nodes {
+    for node in &injector.nodes {
         let node = node.lock().await;
         let _ = std::fs::write(folder.join(format!("node-{}.log", node.number)), node.log());
     }
     println!("what the nodes wrote: {}", folder.display());
 }
 
-/// All are counted; of a kind that comes in hundreds a few are told.
-pub fn trim_evidence(breaches: Vec<PromiseViolation>) -> Vec<PromiseViolation> {
+/// All violations are counted; the evidence of a kind that comes often is kept for a few.
+pub fn trim_evidence(violations: Vec<PromiseViolation>) -> Vec<PromiseViolation> {
     let mut told = HashMap::new();
-    let mut shorter = breaches;
-    for breach in &mut shorter {
-        let times = told.entry(breach.promise).or_insert(0);
+    let mut shorter = violations;
+    for violation in &mut shorter {
+        let times = told.entry(violation.promise).or_insert(0);
         *times += 1;
         if *times > EVIDENCE_MAX {
-            breach.evidence.clear();
+            violation.evidence.clear();
         }
     }
     shorter

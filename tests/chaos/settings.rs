@@ -1,26 +1,26 @@
-//! What a run is told: the scene, how long and by which seed, from the environment; and, because `cargo test` gives
-//! every test binary the same words, whether it was meant at all.
+//! The settings of a run: the scene, the length and the seed, from the environment. `cargo test` gives every test
+//! binary the same arguments, so this module also decides whether a scene is selected.
 
 use std::time::Duration;
 
-/// Every scene, and how many seconds it is played for unless somebody says so.
+/// Every scene, and its default length in seconds.
 const SCENE_SECONDS: [(&str, u64); 2] = [("selling", 60), ("nodes", 90)];
 pub const SCENES: [&str; 2] = [SCENE_SECONDS[0].0, SCENE_SECONDS[1].0];
 
 #[derive(Debug)]
 pub struct ChaosSettings {
     pub scene: &'static str,
-    /// How long faults happen; making the stand and coming to rest are on top.
+    /// How long faults happen. Starting the cluster and the final checks take additional time.
     pub duration: Duration,
-    /// The plan of the faults is a pure function of this and of `length`.
+    /// The fault plan is a pure function of this and of `duration`.
     pub seed: u64,
-    /// For a server that is built with the feature `planted-fault`: which promise it breaks, so that the run can be seen
-    /// to fail.
+    /// For a server that is built with the feature `fault-injection`: the promise that it breaks, so that the run must
+    /// fail.
     pub injected_fault: Option<String>,
 }
 
 impl ChaosSettings {
-    /// Of the scene that is asked for, or of all.
+    /// The settings of the chosen scene, or of all scenes.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Vec<ChaosSettings>, String> {
         let asked = variable("CHAOS_SCENE");
         if let Some(scene) = asked.as_deref().filter(|scene| !SCENES.contains(scene)) {
@@ -36,7 +36,7 @@ impl ChaosSettings {
             return Err("CHAOS_SECONDS is 10 to 86400".to_owned());
         }
         let seed = number("CHAOS_SEED")?.unwrap_or_else(|| u64::from(rand::random::<u32>()));
-        let planted = variable("CHAOS_PLANTED");
+        let planted = variable("CHAOS_INJECTED_FAULT");
         let scenes =
             SCENE_SECONDS.into_iter().filter(|(scene, _)| asked.as_deref().is_none_or(|asked| asked == *scene));
         let settings = |(scene, usual): (&'static str, u64)| {
@@ -47,10 +47,10 @@ impl ChaosSettings {
     }
 }
 
-/// Words of libtest that take the next word with them.
+/// Arguments of libtest that take a value.
 const WITH_VALUE: [&str; 7] = ["--test-threads", "--format", "--color", "--logfile", "--shuffle-seed", "-Z", "--skip"];
 
-/// Reads the words as libtest would, for a binary whose tests are called `chaos::SCENE`: is this scene to be played?
+/// Reads the arguments as libtest would, for a binary whose tests are called `chaos::SCENE`: is this scene selected?
 pub fn is_selected(words: &[String], scene: &str) -> bool {
     let name = format!("chaos::{scene}");
     let (mut filters, mut skips) = (Vec::new(), Vec::new());

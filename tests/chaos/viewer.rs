@@ -1,4 +1,4 @@
-//! A viewer: watches at some node, says something now and then, and comes back wherever there is room when the link ends.
+//! A viewer: watches at some node, chats now and then, and reconnects to any node when the connection ends.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -21,11 +21,11 @@ use crate::viewer_group::{ReceivedFrame, ViewerGroup};
 
 /// How long a handshake and its hello may take before another node is tried.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(6);
-/// Somebody pings each 25 seconds, if nothing else is said.
+/// The server pings every 25 seconds, if it sends nothing else.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(45);
-/// A node answers talk within two seconds or so, whatever is broken; the rest is for a machine that is busy.
+/// A node replies to a message within about two seconds, whatever is broken; the rest is for a busy machine.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
-/// Between two messages of one viewer.
+/// The time between two messages of one viewer.
 const MESSAGE_PAUSE_MS: (u64, u64) = (10_000, 60_000);
 
 type ViewerSocket = WebSocketStream<TcpStream>;
@@ -38,11 +38,11 @@ pub struct ChaosViewer {
     state: ViewerState,
     rng: StdRng,
     messages_sent: usize,
-    /// What was said last and is not answered yet.
+    /// The last message, while it has no reply.
     pending_message: Option<PendingMessage>,
     /// `None`: the run is over, so the viewer sends nothing more.
     next_message_at: Option<Instant>,
-    /// A node that is left: another one is to be found before this.
+    /// The node is draining: another node must be found before this time.
     move_at: Option<Instant>,
 }
 
@@ -73,7 +73,7 @@ impl ChaosViewer {
         }
     }
 
-    /// Talks until the run is over, and listens until everybody has heard everything.
+    /// Sends messages until the run is over, and receives until every viewer has received everything.
     pub async fn live(mut self) {
         let unwatched = self.group.context.unwatched.clone();
         tokio::select! {
@@ -101,12 +101,12 @@ impl ChaosViewer {
         }
     }
 
-    /// A link whose hello was heard.
+    /// A connection whose hello was received.
     async fn connect(&mut self, node: usize) -> Option<ViewerSocket> {
-        let board = &self.group.context;
-        let host = board.urls[node].trim_start_matches("http://");
+        let context = &self.group.context;
+        let host = context.urls[node].trim_start_matches("http://");
         let mut url =
-            format!("ws://{host}/v1/streams/{}/live?token={}&session={}", board.stream, self.token, self.session);
+            format!("ws://{host}/v1/streams/{}/live?token={}&session={}", context.stream, self.token, self.session);
         if let Some((epoch, seq)) = self.group.position(&self.state) {
             url += &format!("&epoch={epoch}&seq={seq}");
         }
@@ -124,14 +124,15 @@ impl ChaosViewer {
         };
         let (socket, hello) = timeout(CONNECT_TIMEOUT, opening).await.ok()??;
         self.group.counters.links.fetch_add(1, Ordering::Relaxed);
-        // What the link before this one still had to say is not heard any more.
+        // What the earlier connection still had to send is not received any more.
         self.state.begin_connection();
         (self.move_at, self.pending_message) = (None, None);
         self.group.receive(self.number, &mut self.state, &hello);
         Some(socket)
     }
 
-    /// Ends with the link; gives the next one if this node sent us to another and that was found in time.
+    /// Ends with the connection. Returns the next one if this node asked the viewer to move and another node was found
+    /// in time.
     async fn receive_until_end(&mut self, mut socket: ViewerSocket) -> Option<ViewerSocket> {
         let mut heard_at = Instant::now();
         loop {
@@ -178,18 +179,18 @@ impl ChaosViewer {
             return;
         };
         if let Some(id) = reply["ok"]["id"].as_str() {
-            self.group.count_reply("said");
+            self.group.count_reply("sent");
             return self.group.acknowledge(id);
         }
         let code = reply["error"]["code"].as_str().unwrap_or("nothing");
         self.group.count_reply(code);
         if !matches!(code, "busy" | "unavailable") {
-            let what = format!("viewer {} said {} and was answered {reply}", self.number, pending_message.reference);
+            let what = format!("viewer {} sent message {} and got {reply}", self.number, pending_message.reference);
             self.group.context.record_violation(PromiseViolation::new("answers", what));
         }
     }
 
-    /// Something is due.
+    /// Does what is due.
     async fn run_due_actions(
         &mut self,
         socket: &mut ViewerSocket,
@@ -207,7 +208,7 @@ impl ChaosViewer {
             return ControlFlow::Break(None);
         }
         if self.move_at.is_some_and(|at| at <= now) {
-            // The new one before the old one is left; the one that is left may end meanwhile.
+            // The new connection opens before the old one is left; the old one may end meanwhile.
             self.move_at = None;
             let node = self.rng.random_range(0..self.group.context.urls.len());
             return match self.connect(node).await {
@@ -219,7 +220,7 @@ impl ChaosViewer {
             };
         }
         if self.next_message_at.is_some_and(|at| at <= now) {
-            // Counted first: whoever ends the run then waits for this one, or this one sees the end.
+            // Counted before the check: either the end of the run waits for this message, or this viewer sees the end.
             let pending = self.group.track_message();
             if self.group.context.over.is_cancelled() {
                 self.next_message_at = None;

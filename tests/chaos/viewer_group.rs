@@ -1,5 +1,5 @@
-//! What the viewers of the scene `nodes` know together: each frame is read once, no number stands for two events, and what
-//! somebody was told is said was heard by somebody.
+//! What the viewers of the scene `nodes` share: each frame is parsed once, no sequence number belongs to two events,
+//! and every acknowledged message was delivered to a viewer.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -19,15 +19,15 @@ use crate::journal::Millis;
 use crate::oracle::PromiseViolation;
 use crate::run_context::RunContext;
 
-/// What the probes at the end of a run begin with.
+/// The prefix of the probe messages at the end of a run.
 pub const PROBE: &str = "probe ";
 
 pub struct ViewerGroup {
     pub context: Arc<RunContext>,
     received: Mutex<GroupLog>,
-    /// Links that are open, one for each viewer.
+    /// Open connections, one for each viewer.
     pub here: AtomicI64,
-    /// Where each viewer is.
+    /// The position of each viewer.
     positions: Vec<Mutex<Option<(Epoch, u64)>>>,
     pub counters: ViewerCounters,
     /// Messages without a reply yet.
@@ -38,32 +38,33 @@ pub struct ViewerGroup {
 
 struct GroupLog {
     room: ObservedRoom,
-    /// The room wants to know what its own crowd asked for; this one asks elsewhere.
+    /// The room expects a log of the requests of a load test; these viewers send their requests elsewhere, so this one
+    /// is empty.
     requests: RequestLog,
-    /// Messages by their id, and where they stand; without a number when they are of an earlier epoch.
+    /// Messages by their id, with their positions; without a sequence number when they belong to an earlier epoch.
     delivered: HashMap<String, (Epoch, u64)>,
-    /// Messages whose senders were told that they are said, and when.
+    /// Messages that were acknowledged to their senders, with the time.
     acknowledged: Vec<(String, Millis)>,
     probes: HashMap<String, (Epoch, u64)>,
     replies: BTreeMap<String, usize>,
 }
 
-/// What happened to links, over the whole run.
+/// Counters of the connections over the whole run.
 #[derive(Debug, Default)]
 pub struct ViewerCounters {
     pub frames: AtomicU64,
     pub links: AtomicU64,
     pub recovered: AtomicU64,
     pub not_recovered: AtomicU64,
-    /// Told, on a living link, that what comes now does not follow.
+    /// Resyncs on a live connection: the server reported that the event stream is not continuous.
     pub resynced: AtomicU64,
     pub missed: AtomicU64,
     pub moved: AtomicU64,
 }
 
-/// What a frame is, besides what is held against it.
+/// The kind of a frame, besides the violations it has.
 pub enum ReceivedFrame {
-    /// Of the room.
+    /// A frame of the room: hello, tick or snapshot.
     Room,
     Reply(Value),
     Moving(u64),
@@ -90,7 +91,7 @@ impl ViewerGroup {
         self.received.lock().unwrap()
     }
 
-    /// One viewer hears a frame.
+    /// A viewer receives a frame.
     pub fn receive(&self, viewer: usize, place: &mut ViewerState, text: &str) -> ReceivedFrame {
         self.counters.frames.fetch_add(1, Ordering::Relaxed);
         let (bytes, before) = (text.as_bytes(), place.position());
@@ -150,16 +151,20 @@ impl ViewerGroup {
         };
         let ViewerCounters { recovered, not_recovered, resynced: fresh, missed, .. } = &self.counters;
         match kind {
-            invariants::SharedFrameKind::Hello { recovered: true } => drop(recovered.fetch_add(1, Ordering::Relaxed)),
-            invariants::SharedFrameKind::Hello { recovered: false } => {
-                drop(not_recovered.fetch_add(1, Ordering::Relaxed))
+            invariants::SharedFrameKind::Hello { recovered: true } => {
+                recovered.fetch_add(1, Ordering::Relaxed);
             }
-            _ => drop(fresh.fetch_add(u64::from(told.resynced), Ordering::Relaxed)),
+            invariants::SharedFrameKind::Hello { recovered: false } => {
+                not_recovered.fetch_add(1, Ordering::Relaxed);
+            }
+            _ => {
+                fresh.fetch_add(u64::from(told.resynced), Ordering::Relaxed);
+            }
         }
         missed.fetch_add(told.missed, Ordering::Relaxed);
         *self.positions[viewer].lock().unwrap() = place.position();
-        if let Some(breach) = told.violation {
-            self.record_violation(viewer, breach, before, &format!("then came {kind:?}"), bytes);
+        if let Some(violation) = told.violation {
+            self.record_violation(viewer, violation, before, &format!("then received {kind:?}"), bytes);
         }
         ReceivedFrame::Room
     }
@@ -186,7 +191,7 @@ impl ViewerGroup {
         });
     }
 
-    /// What to ask to go on from.
+    /// The position to resume from.
     pub fn position(&self, place: &ViewerState) -> Option<(String, u64)> {
         let (epoch, seq) = place.position()?;
         Some((self.received().room.epoch_name(epoch).to_owned(), seq))
@@ -224,7 +229,7 @@ impl ViewerGroup {
         heard.acknowledged.iter().filter_map(|(id, _)| heard.delivered.get(id)).max().copied()
     }
 
-    /// Messages that were acknowledged and that nobody heard.
+    /// Messages that were acknowledged and that no viewer received.
     pub fn undelivered_messages(&self) -> Vec<(String, Millis)> {
         let heard = self.received();
         heard.acknowledged.iter().filter(|(id, _)| !heard.delivered.contains_key(id)).cloned().collect()
@@ -234,7 +239,7 @@ impl ViewerGroup {
         self.received().probes.get(text).copied()
     }
 
-    /// Viewers who are not as far as this.
+    /// Viewers that have not reached this position.
     pub fn behind(&self, at: (Epoch, u64)) -> Vec<usize> {
         let is_there = |place: &Mutex<Option<(Epoch, u64)>>| place.lock().unwrap().is_some_and(|place| at <= place);
         self.positions.iter().enumerate().filter(|(_, place)| !is_there(place)).map(|(viewer, _)| viewer).collect()
@@ -243,6 +248,6 @@ impl ViewerGroup {
     pub fn print_summary(&self) {
         let heard = self.received();
         println!("viewers: {:?}, {} different frames", self.counters, heard.room.distinct_frames);
-        println!("talk: {:?}, {} messages heard", heard.replies, heard.delivered.len());
+        println!("chat: {:?}, {} messages delivered", heard.replies, heard.delivered.len());
     }
 }

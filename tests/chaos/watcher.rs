@@ -1,4 +1,5 @@
-//! Watchers on every node: each count they are shown is one count for everybody, and none comes after a newer one.
+//! Watchers on every node: a version has the same stock count for every viewer, and no older count comes after a newer
+//! one.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -14,7 +15,7 @@ use crate::run_context::RunContext;
 
 type CountVersion = (i64, i64);
 
-/// What all observers saw of the counts, together.
+/// The counts that all observers have seen together.
 #[derive(Debug, Default)]
 pub struct ObservedCounts(Mutex<HashMap<(TextId, CountVersion), ObservedCount>>);
 
@@ -26,7 +27,7 @@ struct ObservedCount {
 }
 
 impl ObservedCounts {
-    /// Another look at an offer; wrong when somebody saw this version with another count.
+    /// Records an observed count. It is a violation when this version was seen with another count.
     pub fn record(
         &self,
         offer: &TextId,
@@ -47,13 +48,13 @@ impl ObservedCounts {
         ))
     }
 
-    /// How many different counts were seen.
+    /// The number of different counts that were seen.
     pub fn seen(&self) -> usize {
         self.0.lock().unwrap().len()
     }
 }
 
-/// What a viewer at a node has on the screen.
+/// What a viewer of a node has on the screen.
 #[derive(Debug, Default)]
 pub struct WatcherScreen(Mutex<HashMap<TextId, CountVersion>>);
 
@@ -62,7 +63,7 @@ impl WatcherScreen {
         self.0.lock().unwrap().clone()
     }
 
-    /// A sale that is over is told once; what becomes of its holds is its buyers' matter.
+    /// The end of a sale is sent once. After that, its holds concern only their buyers.
     fn set(&self, offer: &TextId, version: CountVersion, is_over: bool) {
         let mut shown = self.0.lock().unwrap();
         if is_over {
@@ -73,17 +74,17 @@ impl WatcherScreen {
     }
 }
 
-/// Watches at one node until there is nothing left to see, coming back whenever the connection ends.
-pub async fn watch(board: Arc<RunContext>, counts: Arc<ObservedCounts>, screen: Arc<WatcherScreen>, node: usize) {
+/// Watches one node until the observers stop, and reconnects whenever the connection ends.
+pub async fn watch(context: Arc<RunContext>, counts: Arc<ObservedCounts>, screen: Arc<WatcherScreen>, node: usize) {
     let mut watcher = CountWatcher { name: format!("watcher at node {node}"), newest: HashMap::new(), screen };
-    while !board.unwatched.is_cancelled() {
+    while !context.unwatched.is_cancelled() {
         tokio::select! {
-            ended = watcher.watch_connection(&board, &counts, node) => {
+            ended = watcher.watch_connection(&context, &counts, node) => {
                 if let ConnectionEnd::ProtocolViolation(what) = ended {
-                    board.record_violation(PromiseViolation::new("no silent gap", format!("{}: {what}", watcher.name)));
+                    context.record_violation(PromiseViolation::new("no silent gap", format!("{}: {what}", watcher.name)));
                 }
             }
-            () = board.unwatched.cancelled() => return,
+            () = context.unwatched.cancelled() => return,
         }
         sleep(Duration::from_millis(200)).await;
     }
@@ -96,28 +97,28 @@ struct CountWatcher {
 }
 
 impl CountWatcher {
-    async fn watch_connection(&mut self, board: &RunContext, counts: &ObservedCounts, node: usize) -> ConnectionEnd {
-        let (mut line, hello) = match LiveConnection::open(&board.urls[node], &board.stream, None).await {
+    async fn watch_connection(&mut self, context: &RunContext, counts: &ObservedCounts, node: usize) -> ConnectionEnd {
+        let (mut line, hello) = match LiveConnection::open(&context.urls[node], &context.stream, None).await {
             Ok(joined) => joined,
             Err(ended) => return ended,
         };
-        self.apply_frame(board, counts, &hello);
+        self.apply_frame(context, counts, &hello);
         loop {
             match line.watch().await {
-                Ok(frame) => self.apply_frame(board, counts, &frame),
+                Ok(frame) => self.apply_frame(context, counts, &frame),
                 Err(ended) => return ended,
             }
         }
     }
 
-    fn apply_frame(&mut self, board: &RunContext, counts: &ObservedCounts, frame: &Value) {
-        // These bring everything; what they do not bring is not on the screen any more.
+    fn apply_frame(&mut self, context: &RunContext, counts: &ObservedCounts, frame: &Value) {
+        // These frames bring the whole state; an offer that they do not bring is not on the screen any more.
         if frame["t"] == "hello" || frame["t"] == "snapshot" {
             self.screen.0.lock().unwrap().clear();
         }
         for offer in frame["state"]["offers"].as_object().into_iter().flat_map(|offers| offers.values()) {
             let Some((id, version, left, quantity)) = parse_offer(offer) else {
-                board.record_violation(PromiseViolation::new(
+                context.record_violation(PromiseViolation::new(
                     "one version, one count",
                     format!("an offer without its count: {offer}"),
                 ));
@@ -128,13 +129,13 @@ impl CountWatcher {
                     "{}: offer {id} went from {newest:?} ({then} left) back to {version:?} ({left} left)",
                     self.name
                 );
-                board.record_violation(PromiseViolation::new("counts move forward", what));
+                context.record_violation(PromiseViolation::new("counts move forward", what));
                 continue;
             }
             self.newest.insert(id.clone(), (version, left));
             self.screen.set(&id, version, offer["status"] == "closed");
-            if let Err(breach) = counts.record(&id, version, left, quantity, &self.name) {
-                board.record_violation(breach);
+            if let Err(violation) = counts.record(&id, version, left, quantity, &self.name) {
+                context.record_violation(violation);
             }
         }
     }

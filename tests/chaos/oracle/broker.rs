@@ -1,22 +1,23 @@
-//! The bus: nodes say that it is dead soon after it is, and that it is heard soon after it can be.
+//! The broker link: a node reports soon that the link is dead, and soon that it works again.
 
 use super::super::fault_plan::BrokerOutage;
 use super::super::journal::Millis;
 use super::{FaultWindow, PromiseViolation, RECOVERY_MS, STARVED};
 
-/// Three seconds of silence are death; looked at four times a second by the node, and ten times by us.
+/// Three seconds without a heartbeat mean that the link is dead. The node checks four times a second, and the test checks
+/// ten times a second.
 const DETECTION_MAX_MS: Millis = 3_000 + 250 + 250;
 
-/// An answer of `/readyz`.
+/// A response of `/readyz`.
 #[derive(Debug, Clone, Copy)]
 pub struct HealthCheck {
     pub asked: Millis,
     pub told: Millis,
-    /// The node says that it hears the bus.
+    /// The node reports that it receives from the broker.
     pub is_connected: bool,
 }
 
-/// What broke the promise to tell, and how long it took each time it was kept.
+/// The violations, and the detection time of each outage that was detected in time.
 pub fn check(
     looks: &[Vec<HealthCheck>],
     outages: &[BrokerOutage],
@@ -28,19 +29,19 @@ pub fn check(
             match detection_time(looks, outage, &of_node(windows, node)) {
                 Some(Ok(after)) => took.push(after),
                 Some(Err(what)) => {
-                    found.push(PromiseViolation::new("the death of the bus is seen", format!("node {node}: {what}")));
+                    found.push(PromiseViolation::new("a broker failure is detected", format!("node {node}: {what}")));
                 }
                 None => {}
             }
             if let Some(what) = not_recovered(looks, outage, outages, node, &of_node(windows, node)) {
-                found.push(PromiseViolation::new("everything flows again", format!("node {node}: {what}")));
+                found.push(PromiseViolation::new("the cluster recovers", format!("node {node}: {what}")));
             }
         }
     }
     (found, took)
 }
 
-/// What touched a node besides the bus.
+/// The faults that affected a node besides those of the broker.
 fn of_node(windows: &[FaultWindow], node: usize) -> Vec<&FaultWindow> {
     windows.iter().filter(|window| window.node.is_none_or(|only| only == node)).collect()
 }
@@ -49,7 +50,7 @@ fn overlap(window: &FaultWindow, from: Millis, to: Millis) -> bool {
     window.from <= to && from <= window.to
 }
 
-/// `None`: nobody can tell, because the node itself was not there, or nothing died for long enough.
+/// `None`: this cannot be judged, because the node itself had a fault, or because the outage was too short.
 fn detection_time(
     looks: &[HealthCheck],
     outage: &BrokerOutage,
@@ -64,17 +65,17 @@ fn detection_time(
         .copied()
         .filter(|window| overlap(window, outage.from - 2_000, limit))
         .partition(|window| window.fault == STARVED);
-    // Its answer waits for the store, or there is nobody to answer.
+    // The response waits for the database, or there is no node to respond.
     if !other.is_empty() {
         return None;
     }
     let limit = limit + still.iter().map(|window| window.to - window.from).sum::<Millis>();
     let seen = looks.iter().find(|look| outage.from <= look.asked && !look.is_connected).map(|look| look.told);
-    let died = || format!("{:?} at {} was not told by {limit}: {seen:?}", outage.fault, outage.from);
+    let died = || format!("{:?} at {} was not reported by {limit}: {seen:?}", outage.fault, outage.from);
     Some(seen.filter(|seen| *seen <= limit).map(|seen| seen - outage.from).ok_or_else(died))
 }
 
-/// A bus that can be heard and is not, for too long.
+/// A broker link that could work again and does not, for too long.
 fn not_recovered(
     looks: &[HealthCheck],
     outage: &BrokerOutage,
@@ -88,6 +89,7 @@ fn not_recovered(
         || windows.iter().any(|window| overlap(window, outage.to, limit));
     let last = looks.last()?.told;
     let heard = looks.iter().any(|look| outage.to <= look.asked && look.is_connected && look.told <= limit);
-    (!is_excused && !heard && limit <= last)
-        .then(|| format!("{:?} ended at {}, and the bus was not heard {RECOVERY_MS} ms later", outage.fault, outage.to))
+    (!is_excused && !heard && limit <= last).then(|| {
+        format!("{:?} ended at {}, and the broker was not reachable {RECOVERY_MS} ms later", outage.fault, outage.to)
+    })
 }

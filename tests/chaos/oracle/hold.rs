@@ -1,4 +1,4 @@
-//! Holds are honest: never released before the time shown, released within five seconds after it.
+//! Holds are honest: they are never released before the time shown, and they are released within five seconds after it.
 
 use super::super::journal::Millis;
 use super::{Evidence, PromiseViolation, RECOVERY_MS, StoredOrder};
@@ -38,7 +38,7 @@ fn wrong(evidence: &Evidence, row: &StoredOrder) -> Option<String> {
     (due < ended).then(|| format!("{} {} ms after its time, due {due}", row.status, ended - row.hold_until))
 }
 
-/// A fault that stands between a hold and its release moves the time by which it is due.
+/// A fault between the end of a hold and its release moves the time by which the release is due.
 fn due(evidence: &Evidence, hold_until: Millis) -> Millis {
     let mut due = hold_until + RELEASE_MAX_MS;
     let mut windows: Vec<_> =

@@ -1,6 +1,7 @@
-//! The oracle: holds every promise of selling against what clients were told and what the database says afterwards.
+//! The oracle: checks every promise about selling. It compares what clients received with what the database has
+//! afterwards.
 //!
-//! Pure. Places and versions come from the server, so checking takes time in line with what happened; no search.
+//! Pure. Places and versions come from the server, so the checks take linear time; there is no search.
 
 pub mod broker;
 mod hold;
@@ -15,16 +16,16 @@ use std::fmt;
 
 use super::journal::{HostAction, Millis, OrderRequest, SeenOrder, TextId};
 
-/// After a fault everything has to flow again within this time; until then lateness is the fault's.
+/// After a fault, everything must work again within this time. Until then, lateness is excused by the fault.
 pub const RECOVERY_MS: Millis = 15_000;
 
-/// Not a fault of the plan: the machine itself did not get on.
-pub const STARVED: &str = "the machine stood still";
+/// Not a planned fault: the test machine itself was starved of processor time.
+pub const STARVED: &str = "the machine was starved";
 
-/// How old what a node knows may be when nothing is broken: units that come back are on sale again within this time.
+/// How stale a node's data may be without a fault: units that are released are on sale again within this time.
 const STALENESS_MAX_MS: Millis = 2_000;
 
-/// A promise that was broken, and what shows it.
+/// A promise that was broken, and the evidence.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PromiseViolation {
     pub promise: &'static str,
@@ -40,16 +41,16 @@ impl PromiseViolation {
 
 impl fmt::Display for PromiseViolation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "breach of `{}`: {}", self.promise, self.what)?;
+        write!(f, "violation of `{}`: {}", self.promise, self.what)?;
         self.evidence.iter().try_for_each(|line| write!(f, "\n    {line}"))
     }
 }
 
-/// When something was broken on purpose.
+/// The time during which a fault was injected.
 #[derive(Debug, Clone)]
 pub struct FaultWindow {
     pub fault: String,
-    /// The only node it touched; `None`: the database, so all of them.
+    /// The only node that it affected. `None`: the database, so all nodes.
     pub node: Option<usize>,
     pub from: Millis,
     pub to: Millis,
@@ -62,7 +63,7 @@ pub fn starved_ms(windows: &[FaultWindow], from: Millis, to: Millis) -> Millis {
     starved.map(|window| (window.to.min(to) - window.from.max(from)).max(0)).sum()
 }
 
-/// How full an offer was when somebody looked from the side.
+/// The stock of an offer in one snapshot of the observer.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct StockLevel {
     #[sqlx(try_from = "String")]
@@ -114,7 +115,7 @@ pub struct StoredOrder {
 }
 
 impl StoredOrder {
-    /// When its units went back, if they did.
+    /// When its units were released, if they were.
     pub fn released_at(&self) -> Option<Millis> {
         matches!(self.status.as_str(), "expired" | "cancelled" | "refunded").then_some(self.changed_at)
     }
@@ -134,7 +135,7 @@ pub struct StoredPayment {
     pub currency: String,
 }
 
-/// A line of the payment provider's own book.
+/// A row in the records of the test payment provider.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct StoredIntent {
     #[sqlx(try_from = "String")]
@@ -146,11 +147,11 @@ pub struct StoredIntent {
     pub refunded: i64,
 }
 
-/// Everything there is to judge.
+/// Everything that the oracle judges.
 #[derive(Debug, Default)]
 pub struct Evidence {
     pub requests: Vec<OrderRequest>,
-    /// Orders told without being asked for.
+    /// Orders that the server sent without a request.
     pub told: Vec<SeenOrder>,
     pub host_actions: Vec<HostAction>,
     pub levels: Vec<StockLevel>,
@@ -164,7 +165,7 @@ pub struct Evidence {
     pub hold_ms: Millis,
 }
 
-/// Everything that was broken.
+/// All violations.
 pub fn check_promises(evidence: &Evidence) -> Vec<PromiseViolation> {
     let rules = [order::check, stock::check, hold::check, money::check, refusal::check];
     rules.iter().flat_map(|rule| rule(evidence)).collect()
@@ -175,8 +176,8 @@ impl Evidence {
         self.orders.iter().map(|order| (&*order.id, order)).collect()
     }
 
-    /// Was something broken, or mending, at some moment from one time to another? For what one node does, another
-    /// node's fault is no excuse.
+    /// Was there a fault, or a recovery from one, between these two times? A fault of another node does not excuse what
+    /// one node does.
     fn is_excused(&self, node: Option<usize>, from: Millis, to: Millis) -> bool {
         let touches = |window: &&FaultWindow| window.node.is_none() || node.is_none() || window.node == node;
         self.windows
@@ -185,7 +186,7 @@ impl Evidence {
             .any(|window| window.from <= to && from <= window.to.saturating_add(RECOVERY_MS))
     }
 
-    /// What happened to one order or one key, for those who read of a breach.
+    /// The history of one order or one key, for readers of a violation.
     fn history_of(&self, order: Option<&str>, key: Option<&str>) -> Vec<String> {
         let rows = self.orders.iter().filter(|row| Some(&*row.id) == order || Some(&*row.key) == key);
         let mut story: Vec<(Millis, String)> = rows.map(|row| (row.created_at, format!("{row:?}"))).collect();

@@ -1,4 +1,4 @@
-//! No charge without an order: money is captured for paid orders and for no others, once, and as much as was agreed.
+//! No charge without an order: money is captured for paid orders and for no others, once, and with the agreed amount.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,7 +7,7 @@ use super::{Evidence, PromiseViolation, StoredIntent, StoredOrder, StoredPayment
 
 const MONEY: &str = "no charge without an order";
 
-/// Cards of which no money is ever taken.
+/// Payment tokens that are never captured.
 const NEVER_CAPTURED: [&str; 4] = ["declined", "capture_fails", "wrong_amount", "needs_action"];
 
 pub fn check(evidence: &Evidence) -> Vec<PromiseViolation> {
@@ -38,8 +38,8 @@ pub fn check(evidence: &Evidence) -> Vec<PromiseViolation> {
     found
 }
 
-/// What the provider says itself: money was taken for paid orders only, once and exactly, given back for refunded ones,
-/// and nothing is set aside for an order that will never take it.
+/// The records of the provider: money was captured only for paid orders, once and with the exact amount; it was
+/// refunded for refunded orders; and nothing stays authorized for an order that will never capture it.
 fn check_provider_intents(evidence: &Evidence) -> Vec<PromiseViolation> {
     let mut books: HashMap<&str, Vec<&StoredIntent>> = HashMap::new();
     for row in &evidence.provider_intents {
@@ -88,7 +88,8 @@ fn check_provider_intents(evidence: &Evidence) -> Vec<PromiseViolation> {
     found
 }
 
-/// An order is paid or cancelled because its buyer asked for that, and every such try was told yes or unknown.
+/// An order is paid or cancelled only because its buyer requested it, and every such request was answered with success
+/// or is unknown.
 fn changed_without_request(evidence: &Evidence) -> Vec<PromiseViolation> {
     let asked = |verb: OrderVerb| {
         let ops = evidence.requests.iter().filter(move |op| op.verb == verb && op.outcome.refused().is_none());
@@ -101,7 +102,7 @@ fn changed_without_request(evidence: &Evidence) -> Vec<PromiseViolation> {
     });
     let say = |row: &StoredOrder| PromiseViolation {
         evidence: evidence.history_of(Some(&row.id), Some(&row.key)),
-        ..PromiseViolation::new(MONEY, format!("its buyer was told that this was not done: {row:?}"))
+        ..PromiseViolation::new(MONEY, format!("its buyer got the reply that this was not done: {row:?}"))
     };
     wrong.map(say).collect()
 }
@@ -117,7 +118,7 @@ fn wrong(evidence: &Evidence, order: &StoredOrder, tries: &[&StoredPayment]) -> 
         return Some(format!("captured {} times, {takes} would be right", captured.len()));
     }
     if order.status == "capturing" {
-        return Some("nobody brought its payment to an end".to_owned());
+        return Some("its payment was never finished".to_owned());
     }
     let other = tries.iter().find(|row| (row.amount, &row.currency) != (order.amount, &order.currency));
     if let Some(row) = other {

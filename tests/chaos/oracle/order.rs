@@ -1,4 +1,4 @@
-//! An acknowledged order is not lost; a key has one order and one answer; a certain no is a no; places are dense.
+//! An acknowledged order is not lost. A key has one order and one result. A certain refusal is final. Places are dense.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -28,7 +28,7 @@ fn acknowledged(evidence: &Evidence) -> Vec<PromiseViolation> {
         if let Some(wrong) = wrong {
             found.entry(seen.id.clone()).or_insert_with(|| PromiseViolation {
                 evidence: evidence.history_of(Some(&seen.id), purchase.map(|op| &*op.key)),
-                ..PromiseViolation::new(ORDER_KEPT, format!("{seen:?} was told; {wrong}"))
+                ..PromiseViolation::new(ORDER_KEPT, format!("the client received {seen:?}; {wrong}"))
             });
         }
     }
@@ -46,7 +46,7 @@ fn differs(seen: &SeenOrder, purchase: Option<&OrderRequest>, row: &StoredOrder)
     (!may_become(&seen.status, seen.version, &row.status, row.version)).then(|| format!("it became {row:?}"))
 }
 
-/// A status told at one version, and the one stored now.
+/// Compares the status in a reply, at its version, with the stored status.
 fn may_become(told: &str, at: i64, now: &str, version: i64) -> bool {
     let later: &[&str] = match told {
         "held" => &["capturing", "paid", "expired", "cancelled", "refunded"],
@@ -54,7 +54,7 @@ fn may_become(told: &str, at: i64, now: &str, version: i64) -> bool {
         "paid" => &["refunded"],
         _ => &[],
     };
-    // A version without another status is a matter of other columns.
+    // A newer version with the same status changes other columns.
     if now == told { at <= version } else { at < version && later.contains(&now) }
 }
 
@@ -74,28 +74,28 @@ fn one_result_per_key(evidence: &Evidence) -> Vec<PromiseViolation> {
         };
         let ids: BTreeSet<&str> = ops.iter().filter_map(|op| Some(&*op.outcome.done()?.id)).collect();
         if ids.len() > 1 {
-            say(format!("{verb:?} of {buyer} under {text} was answered with {ids:?}"));
+            say(format!("{verb:?} of {buyer} with the key {text} got the orders {ids:?}"));
         }
         if verb == OrderVerb::Buy {
             let rows = stored.get(&(buyer, text)).map_or(&[][..], Vec::as_slice);
             if rows.len() > 1 {
-                say(format!("{buyer} has {} orders under {text}", rows.len()));
+                say(format!("{buyer} has {} orders with the key {text}", rows.len()));
             }
             if let Some(op) = ops.iter().find(|op| contradicts(evidence, &ops, op)) {
-                say(format!("a buyer with an order was told no under its key: {op:?}"));
+                say(format!("a buyer with an order was refused with its key: {op:?}"));
             }
         } else {
             let verdicts: BTreeSet<&str> = ops.iter().filter_map(|op| final_result(&op.outcome)).collect();
             if verdicts.len() > 1 {
-                say(format!("{verb:?} of {buyer} under {text} was answered {verdicts:?}"));
+                say(format!("{verb:?} of {buyer} with the key {text} got {verdicts:?}"));
             }
         }
     }
     found
 }
 
-/// A no under a key that had a yes before. Another node may be behind by the time that mends a lost message: what it
-/// knows by heart it says without asking, and that is the limit the README states.
+/// A refusal under a key that succeeded before. Another node may be stale for as long as a lost message takes to heal:
+/// it answers from its sold-out cache without a query. The README states that limit.
 fn contradicts(evidence: &Evidence, ops: &[&OrderRequest], no: &OrderRequest) -> bool {
     let Some(code) = no.outcome.refused().filter(|code| !matches!(*code, "busy" | "unavailable")) else { return false };
     let by_heart = matches!(code, "sold_out" | "sold_out_for_now");
@@ -107,7 +107,7 @@ fn contradicts(evidence: &Evidence, ops: &[&OrderRequest], no: &OrderRequest) ->
     })
 }
 
-/// What a key of `pay` or `cancel` stays answered with.
+/// The final result of a `pay` or `cancel` key.
 fn final_result(outcome: &RequestOutcome) -> Option<&str> {
     match outcome {
         RequestOutcome::Done(_) => Some("done"),
@@ -126,13 +126,13 @@ fn by_key(evidence: &Evidence) -> BTreeMap<KeyOf<'_>, Vec<&OrderRequest>> {
     keys
 }
 
-/// A key that was only ever told "certainly not done" has no order, and there is no order nobody asked for.
+/// A key that was only ever refused has no order, and no order exists without a request.
 fn refused_orders_absent(evidence: &Evidence) -> Vec<PromiseViolation> {
     let keys = by_key(evidence);
     let wrong = evidence.orders.iter().filter_map(|row| {
         let ops = keys.get(&(&*row.buyer, OrderVerb::Buy, &*row.key));
         let may_be = ops.is_some_and(|ops| ops.iter().any(|op| op.outcome.refused().is_none()));
-        let what = if ops.is_some() { "refused, and made all the same" } else { "nobody asked for it" };
+        let what = if ops.is_some() { "refused, and created anyway" } else { "no client requested it" };
         (!may_be).then(|| PromiseViolation {
             evidence: evidence.history_of(Some(&row.id), Some(&row.key)),
             ..PromiseViolation::new(REFUSAL_FINAL, format!("{what}: {row:?}"))

@@ -1,4 +1,5 @@
-//! A refusal is the truth: sold out only when it was, over the limit only who is, closed only what is.
+//! Refusals are true: sold out only when it was, over the limit only for a buyer at the limit, and closed only when it
+//! was.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -8,7 +9,7 @@ use super::{Evidence, PromiseViolation, STALENESS_MAX_MS, StockLevel, StoredOffe
 
 const TRUE_REFUSALS: &str = "refusals are true";
 
-/// Between two looks from the side, and a look itself.
+/// The time between two snapshots of the observer, plus the time of a snapshot.
 const SNAPSHOT_MS: Millis = 400;
 
 pub fn check(evidence: &Evidence) -> Vec<PromiseViolation> {
@@ -28,7 +29,7 @@ pub fn check(evidence: &Evidence) -> Vec<PromiseViolation> {
     offers.values_mut().for_each(|known| known.timeline = StockTimeline::from_orders(known.orders.iter().copied()));
     let orders = evidence.orders_by_id();
 
-    // One breach for each kind of lie about each offer: they come in hundreds.
+    // One violation for each kind of wrong refusal of each offer, because they come in hundreds.
     let mut found: BTreeMap<_, (PromiseViolation, usize)> = BTreeMap::new();
     for op in &evidence.requests {
         let Some(code) = op.outcome.refused() else { continue };
@@ -45,9 +46,9 @@ pub fn check(evidence: &Evidence) -> Vec<PromiseViolation> {
             found.entry((&op.offer, code)).or_insert_with(|| (say(), 0)).1 += 1;
         }
     }
-    let tell = |(mut breach, times): (PromiseViolation, usize)| {
-        breach.what = format!("{times} times like this: {}", breach.what);
-        breach
+    let tell = |(mut violation, times): (PromiseViolation, usize)| {
+        violation.what = format!("{times} similar cases: {}", violation.what);
+        violation
     };
     found.into_values().map(tell).collect()
 }
@@ -60,7 +61,7 @@ struct OfferFacts<'a> {
 }
 
 impl OfferFacts<'_> {
-    /// What is wrong with this no, if something is.
+    /// What is wrong with this refusal, if something is.
     fn check_purchase(&self, evidence: &Evidence, op: &OrderRequest, code: &str) -> Option<String> {
         let since = op.asked - STALENESS_MAX_MS;
         let excused = || evidence.is_excused(Some(op.node), since, op.told);
@@ -88,7 +89,7 @@ impl OfferFacts<'_> {
             "closed" => {
                 let by_hand = self.host_actions(evidence, "close").any(|(asked, _)| asked <= op.told);
                 let by_window = self.offer.closes_at.is_some_and(|end| end <= op.told);
-                (!by_hand && !by_window).then(|| "nobody had closed it".to_owned())
+                (!by_hand && !by_window).then(|| "no host had closed it".to_owned())
             }
             "not_open" => {
                 let before = self.offer.opens_at.is_none_or(|start| op.asked <= start);
@@ -98,11 +99,12 @@ impl OfferFacts<'_> {
                 });
                 (!before && !paused && !excused()).then(|| "it was open".to_owned())
             }
-            _ => Some("a buyer must not be told this".to_owned()),
+            _ => Some("a buyer must not get this reply".to_owned()),
         }
     }
 
-    /// The least there was at some look, from one time to another: restocked it grows, refunded without restock it falls.
+    /// The smallest quantity in the snapshots between two times. A restock increases it, and a refund without a restock
+    /// decreases it.
     fn least_quantity(&self, from: Millis, to: Millis) -> i64 {
         let first = self.levels.partition_point(|level| level.at < from - SNAPSHOT_MS).saturating_sub(1);
         let within = self.levels[first..].iter().take_while(|level| level.at <= to + SNAPSHOT_MS);
@@ -111,12 +113,12 @@ impl OfferFacts<'_> {
 
     fn host_actions(&self, evidence: &Evidence, name: &'static str) -> impl Iterator<Item = (Millis, Millis)> {
         let of_this =
-            evidence.host_actions.iter().filter(move |deed| deed.offer == self.offer.id && deed.action == name);
-        of_this.filter(|deed| deed.done != Some(false)).map(|deed| (deed.asked, deed.told))
+            evidence.host_actions.iter().filter(move |action| action.offer == self.offer.id && action.action == name);
+        of_this.filter(|action| action.done != Some(false)).map(|action| (action.asked, action.told))
     }
 }
 
-/// What a buyer may be told about paying and cancelling an order that is like this now.
+/// Whether this refusal to pay, cancel or refund fits the order as it is now.
 fn check_order(verb: OrderVerb, op: &OrderRequest, code: &str, order: Option<&StoredOrder>) -> Option<String> {
     let status = order.map_or("", |order| &order.status);
     let holds = match code {

@@ -1,4 +1,4 @@
-//! Never oversold, no buyer above the limit, no order outside the window.
+//! Never oversold, no buyer above the limit, and no order outside the time window.
 
 use std::collections::HashMap;
 
@@ -30,7 +30,7 @@ fn check_counter(offer: &StoredOffer, orders: &[&StoredOrder]) -> Option<Promise
     (!sound).then(|| PromiseViolation::new(OVERSOLD, format!("{counted} units are in orders of {offer:?}")))
 }
 
-/// At every moment there was, not only at those somebody looked at.
+/// Checks every moment, not only the snapshots.
 fn check_limit(evidence: &Evidence, offer: &StoredOffer, orders: &[&StoredOrder]) -> Vec<PromiseViolation> {
     let mut buyers: HashMap<&str, Vec<&StoredOrder>> = HashMap::new();
     for row in orders {
@@ -50,9 +50,9 @@ fn check_limit(evidence: &Evidence, offer: &StoredOffer, orders: &[&StoredOrder]
 }
 
 fn check_window(evidence: &Evidence, offer: &StoredOffer, orders: &[&StoredOrder]) -> Vec<PromiseViolation> {
-    // A close that was answered is a close; nothing is sold after the answer.
-    let closes = evidence.host_actions.iter().filter(|deed| deed.offer == offer.id && deed.action == "close");
-    let closed = closes.filter(|deed| deed.done == Some(true)).map(|deed| deed.told).min();
+    // When a close was acknowledged, nothing is sold after the reply.
+    let closes = evidence.host_actions.iter().filter(|action| action.offer == offer.id && action.action == "close");
+    let closed = closes.filter(|action| action.done == Some(true)).map(|action| action.told).min();
     let outside = orders.iter().filter(|row| {
         offer.opens_at.is_none_or(|start| row.created_at < start)
             || offer.closes_at.is_some_and(|end| end <= row.created_at)

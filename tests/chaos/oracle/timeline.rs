@@ -1,7 +1,7 @@
-//! An offer's orders as a line of time: how many units counted, and how many were unpaid, at each moment.
+//! The orders of an offer over time: how many units counted, and how many were unpaid, at each moment.
 //!
-//! The database's clock has milliseconds. Where several things share one, both questions are answered in favour of the
-//! server: most counted, least unpaid.
+//! The database's clock has milliseconds. When several changes share one millisecond, both questions are answered in
+//! favour of the server: the most units counted, the least units unpaid.
 
 use super::super::journal::Millis;
 use super::StoredOrder;
@@ -9,7 +9,7 @@ use super::StoredOrder;
 #[derive(Debug, Clone, Copy)]
 struct TimelinePoint {
     at: Millis,
-    /// Most units that counted at some time of this millisecond, and how many did after it.
+    /// The most units that counted at some moment of this millisecond, and the number after it.
     most: i64,
     after: i64,
     least_unpaid: i64,
@@ -24,7 +24,7 @@ impl StockTimeline {
         let mut changes: Vec<(Millis, i64, i64)> = Vec::new();
         for row in orders {
             changes.push((row.created_at, row.qty, row.qty));
-            // Units are unpaid until they are paid or go back.
+            // Units are unpaid until they are paid or released.
             let ends = [row.paid_at, row.released_at()].into_iter().flatten().min();
             changes.extend(row.released_at().map(|at| (at, -row.qty, 0)));
             changes.extend(ends.map(|at| (at, 0, -row.qty)));
@@ -47,7 +47,7 @@ impl StockTimeline {
         StockTimeline(line)
     }
 
-    /// Every state from one time to another: units that counted, units unpaid.
+    /// Every state between two times: units that counted, and units unpaid.
     pub fn states(&self, from: Millis, to: Millis) -> impl Iterator<Item = (i64, i64)> {
         let first = self.0.partition_point(|moment| moment.at < from);
         let before = first.checked_sub(1).map_or((0, 0), |at| (self.0[at].after, self.0[at].unpaid_after));
@@ -56,7 +56,7 @@ impl StockTimeline {
             .chain(within.flat_map(|moment| [(moment.most, moment.least_unpaid), (moment.after, moment.unpaid_after)]))
     }
 
-    /// The most units that ever counted, and when. Units that went back in the same millisecond count as gone.
+    /// The most units that ever counted, and when. Units that were released in the same millisecond do not count.
     pub fn fullest(&self) -> Option<(i64, Millis)> {
         self.0.iter().map(|moment| (moment.after, moment.at)).max()
     }

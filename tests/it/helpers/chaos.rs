@@ -1,6 +1,6 @@
-//! The oracle of the chaos test finds every broken promise it is fed, and the plan of the faults is what it says.
+//! The oracle of the chaos test finds every kind of violated promise, and the fault plan has the properties it claims.
 
-#![allow(dead_code, reason = "the chaos test uses the rest")]
+#![allow(dead_code, reason = "only the chaos test uses the rest")]
 
 #[path = "../../chaos/fault.rs"]
 mod fault;
@@ -83,8 +83,8 @@ fn refused(code: &str) -> RequestOutcome {
     RequestOutcome::Refused(code.to_owned())
 }
 
-/// One lamp: Bob holds it and contradicts, Ann gets it after him and pays; Cid is told no while Bob has it.
-fn sound() -> Evidence {
+/// One lamp: Bob holds it and his hold expires, Ann gets it after him and pays; Cid is refused while Bob has it.
+fn valid_run() -> Evidence {
     let (bob, ann) = (order("first", "bob", 1, 1_000, "expired"), order("second", "ann", 2, 12_000, "paid"));
     let cid = order("none", "cid", 0, 0, "");
     let level = |at, reserved| StockLevel {
@@ -140,16 +140,16 @@ fn sound() -> Evidence {
 }
 
 fn promises(evidence: &Evidence) -> Vec<&'static str> {
-    check_promises(evidence).into_iter().map(|breach| breach.promise).collect()
+    check_promises(evidence).into_iter().map(|violation| violation.promise).collect()
 }
 
 fn after(change: impl FnOnce(&mut Evidence)) -> Evidence {
-    let mut evidence = sound();
+    let mut evidence = valid_run();
     change(&mut evidence);
     evidence
 }
 
-/// Another check_purchase of `ann`, refused at this time by this node.
+/// Another purchase, by Dan, refused at this time by this node.
 fn no(code: &str, node: usize, at: Millis) -> OrderRequest {
     OrderRequest { node, ..asked(OrderVerb::Buy, &order("other", "dan", 0, 0, ""), at, refused(code)) }
 }
@@ -159,22 +159,22 @@ fn broken(node: Option<usize>, from: Millis, to: Millis) -> FaultWindow {
 }
 
 #[test]
-fn a_sound_run_has_no_breach() {
-    assert_eq!(check_promises(&sound()), []);
+fn valid_run_has_no_violation() {
+    assert_eq!(check_promises(&valid_run()), []);
 }
 
 #[test]
-fn every_broken_promise_is_found() {
+fn every_kind_of_violation_is_found() {
     let kept = "an acknowledged order is not lost";
     let money = "no charge without an order";
     let rows: Vec<(&str, &str, Evidence)> = vec![
-        ("an order is gone", kept, after(|run| drop(run.orders.remove(1)))),
-        ("a paid one is held", kept, after(|run| run.orders[1].status = "held".to_owned())),
+        ("an order is missing", kept, after(|run| drop(run.orders.remove(1)))),
+        ("a paid order is held", kept, after(|run| run.orders[1].status = "held".to_owned())),
         ("another place", kept, after(|run| run.orders[0].place = 2)),
         ("another amount", kept, after(|run| run.orders[1].amount = 99)),
-        ("a version went back", kept, after(|run| run.orders[1].version = 2)),
+        ("a version decreased", kept, after(|run| run.orders[1].version = 2)),
         (
-            "two orders of one key",
+            "two orders with one key",
             "retries are safe",
             after(|run| {
                 let mut again = run.requests[0].clone();
@@ -183,19 +183,19 @@ fn every_broken_promise_is_found() {
             }),
         ),
         (
-            "a winner is told no",
+            "a buyer with an order is refused",
             "retries are safe",
             after(|run| {
                 let winner = asked(OrderVerb::Buy, &run.orders[1], 13_000, refused("sold_out"));
                 run.requests.push(winner);
             }),
         ),
-        ("the provider took nothing", money, after(|run| run.provider_intents[0].captured = 0)),
-        ("the provider took it twice", money, after(|run| run.provider_intents.push(run.provider_intents[0].clone()))),
-        ("given back, and still paid", money, after(|run| run.provider_intents[0].refunded = 100)),
-        ("the provider knows nothing", money, after(|run| run.provider_intents.clear())),
+        ("the provider captured nothing", money, after(|run| run.provider_intents[0].captured = 0)),
+        ("the provider captured twice", money, after(|run| run.provider_intents.push(run.provider_intents[0].clone()))),
+        ("refunded, and still paid", money, after(|run| run.provider_intents[0].refunded = 100)),
+        ("the provider has no intent", money, after(|run| run.provider_intents.clear())),
         (
-            "money stays set aside",
+            "an authorization stays open",
             money,
             after(|run| {
                 let aside =
@@ -204,7 +204,7 @@ fn every_broken_promise_is_found() {
             }),
         ),
         (
-            "a winner is told no by another node, and not just now",
+            "a buyer with an order is refused by another node, more than a second later",
             "retries are safe",
             after(|run| {
                 let winner = asked(OrderVerb::Buy, &run.orders[1], 14_500, refused("sold_out"));
@@ -222,14 +222,14 @@ fn every_broken_promise_is_found() {
                 run.requests.push(declined);
             }),
         ),
-        ("refused and made", "not done is not done", after(|run| run.requests[0].outcome = refused("busy"))),
-        ("made for nobody", "not done is not done", after(|run| drop(run.requests.remove(0)))),
+        ("refused, and created anyway", "not done is not done", after(|run| run.requests[0].outcome = refused("busy"))),
+        ("created without a request", "not done is not done", after(|run| drop(run.requests.remove(0)))),
         ("a hole in the places", "places are dense", after(|run| run.offers[0].next_place = 4)),
-        ("more than there is", "never oversold", after(|run| run.offers[0].quantity = 0)),
-        ("the check_counter lies", "never oversold", after(|run| run.offers[0].reserved = 0)),
-        ("two for one buyer", "limit per buyer", after(|run| run.orders[1].qty = 2)),
+        ("more units than the quantity", "never oversold", after(|run| run.offers[0].quantity = 0)),
+        ("the counter is wrong", "never oversold", after(|run| run.offers[0].reserved = 0)),
+        ("two units for one buyer", "limit per buyer", after(|run| run.orders[1].qty = 2)),
         (
-            "two at the same time",
+            "two orders at the same time",
             "limit per buyer",
             after(|run| {
                 run.orders[0].buyer = "ann".into();
@@ -259,29 +259,37 @@ fn every_broken_promise_is_found() {
         ("paid, not captured", money, after(|run| run.payments[0].status = "authorized".to_owned())),
         ("captured twice", money, after(|run| run.payments.push(run.payments[0].clone()))),
         ("another amount captured", money, after(|run| run.payments[0].amount = 101)),
-        ("a card that is refused", money, after(|run| run.payments[0].token = "declined".to_owned())),
-        ("paid behind the back", money, after(|run| drop(run.requests.pop()))),
+        ("a declined card", money, after(|run| run.payments[0].token = "declined".to_owned())),
+        ("paid without a request", money, after(|run| drop(run.requests.pop()))),
         (
-            "a payment of nothing",
+            "a payment without an order",
             money,
             after(|run| {
                 run.payments.push(StoredPayment { order: "none".into(), ..run.payments[0].clone() });
             }),
         ),
         (
-            "sold out, and it is not",
+            "sold out, but it is not",
             "refusals are true",
             after(|run| run.requests.push(no("sold_out_for_now", 0, 300))),
         ),
-        ("for ever, and it is not", "refusals are true", after(|run| run.requests.push(no("sold_out", 0, 5_000)))),
         (
-            "over the limit, and is not",
+            "sold out for good, but it is not",
+            "refusals are true",
+            after(|run| run.requests.push(no("sold_out", 0, 5_000))),
+        ),
+        (
+            "over the limit, but it is not",
             "refusals are true",
             after(|run| run.requests.push(no("buyer_limit", 0, 5_000))),
         ),
-        ("closed, and it is not", "refusals are true", after(|run| run.requests.push(no("closed", 0, 5_000)))),
-        ("not open, and it is", "refusals are true", after(|run| run.requests.push(no("not_open", 0, 5_000)))),
-        ("a code of no use", "refusals are true", after(|run| run.requests.push(no("internal", 0, 5_000)))),
+        ("closed, but it is not", "refusals are true", after(|run| run.requests.push(no("closed", 0, 5_000)))),
+        ("not open, but it is", "refusals are true", after(|run| run.requests.push(no("not_open", 0, 5_000)))),
+        (
+            "a code that buyers must not get",
+            "refusals are true",
+            after(|run| run.requests.push(no("internal", 0, 5_000))),
+        ),
     ];
     for (what, promise, evidence) in rows {
         let found = promises(&evidence);
@@ -290,7 +298,7 @@ fn every_broken_promise_is_found() {
 }
 
 #[test]
-fn a_fault_excuses_what_it_touches_and_nothing_else() {
+fn fault_excuses_only_what_it_affects() {
     let late = |window: FaultWindow| {
         after(|run| {
             run.orders[0].changed_at = 16_001;
@@ -303,8 +311,12 @@ fn a_fault_excuses_what_it_touches_and_nothing_else() {
         })
     };
     assert_eq!(promises(&late(broken(None, 12_000, 13_000))), Vec::<&str>::new());
-    assert_eq!(promises(&late(broken(None, 16_001, 17_000))), ["holds are honest"], "it was late before");
-    assert_eq!(promises(&late(broken(None, 0, 10_000 - RECOVERY_MS))), ["holds are honest"], "it was long over");
+    assert_eq!(promises(&late(broken(None, 16_001, 17_000))), ["holds are honest"], "it was late before the fault");
+    assert_eq!(
+        promises(&late(broken(None, 0, 10_000 - RECOVERY_MS))),
+        ["holds are honest"],
+        "the fault ended long before"
+    );
 
     let lie = |node, window| {
         promises(&after(|run| {
@@ -315,7 +327,7 @@ fn a_fault_excuses_what_it_touches_and_nothing_else() {
     assert_eq!(lie(0, broken(Some(0), 0, 200)), Vec::<&str>::new());
     assert_eq!(lie(0, broken(None, 0, 200)), Vec::<&str>::new());
     assert_eq!(lie(0, broken(Some(1), 0, 200)), ["refusals are true"], "another node's fault");
-    // No fault excuses an order that is gone, doubled or too many.
+    // No fault excuses an order that is missing, duplicated or oversold.
     let gone = after(|run| {
         run.orders.remove(1);
         run.windows.push(broken(None, 0, 90_000));
@@ -324,11 +336,11 @@ fn a_fault_excuses_what_it_touches_and_nothing_else() {
 }
 
 #[test]
-fn every_kind_of_fault_comes_within_a_minute_and_no_lane_has_two_at_once() {
+fn every_fault_occurs_within_a_minute_and_faults_of_a_lane_do_not_overlap() {
     let minute = Duration::from_secs(60);
     for seed in 0..300 {
         let plan = fault::plan(seed, minute);
-        assert_eq!(plan, fault::plan(seed, minute), "a function of the seed");
+        assert_eq!(plan, fault::plan(seed, minute), "the plan depends only on the seed");
         let kinds: HashSet<Fault> = plan.iter().flatten().map(|planned| planned.fault).collect();
         let all: HashSet<Fault> = Fault::NODE_FAULTS.into_iter().chain(Fault::DATABASE_FAULTS).collect();
         assert_eq!(kinds, all, "seed {seed}");
@@ -340,7 +352,7 @@ fn every_kind_of_fault_comes_within_a_minute_and_no_lane_has_two_at_once() {
     assert_ne!(fault::plan(1, minute), fault::plan(2, minute));
 }
 
-/// A node that is asked ten times a second and says that the bus is dead from one time to another.
+/// A node that is polled ten times a second and reports the broker as down from one time to another.
 fn looks(deaf_from: Millis, deaf_to: Millis) -> Vec<HealthCheck> {
     let asked = (0..600).map(|n| n * 100);
     asked
@@ -349,10 +361,10 @@ fn looks(deaf_from: Millis, deaf_to: Millis) -> Vec<HealthCheck> {
 }
 
 #[test]
-fn a_death_of_the_bus_that_is_not_told_in_time_is_found() {
+fn broker_failure_that_is_not_detected_in_time_is_found() {
     let dead = |mishap| BrokerOutage { fault: mishap, node: Some(0), from: 10_000, to: 20_000 };
     let of_other = broken(Some(1), 9_000, 30_000);
-    let (seen, flows) = ("the death of the bus is seen", "everything flows again");
+    let (seen, flows) = ("a broker failure is detected", "the cluster recovers");
     for (what, mishap, looks, window, expected) in [
         ("in time", ClusterFault::RedisPause, looks(13_000, 20_500), None, vec![]),
         ("late", ClusterFault::RedisPause, looks(14_000, 20_500), None, vec![seen]),
@@ -360,21 +372,21 @@ fn a_death_of_the_bus_that_is_not_told_in_time_is_found() {
         ("known before", ClusterFault::LinkStall, looks(5_000, 20_500), None, vec![]),
         ("never, another node dies", ClusterFault::LinkStall, looks(0, 0), Some(of_other), vec![seen]),
         ("never, the node dies", ClusterFault::LinkStall, looks(0, 0), Some(broken(Some(0), 9_000, 11_000)), vec![]),
-        ("never, and need not", ClusterFault::LinkSlow, looks(0, 0), None, vec![]),
-        ("never heard again", ClusterFault::RedisCrash, looks(10_100, 60_000), None, vec![flows]),
+        ("never, and not required", ClusterFault::LinkSlow, looks(0, 0), None, vec![]),
+        ("never recovered", ClusterFault::RedisCrash, looks(10_100, 60_000), None, vec![flows]),
     ] {
         let windows: Vec<FaultWindow> = window.into_iter().collect();
         let (found, _) = broker::check(&[looks, Vec::new()], &[dead(mishap)], &windows);
-        assert_eq!(found.into_iter().map(|breach| breach.promise).collect::<Vec<_>>(), expected, "{what}");
+        assert_eq!(found.into_iter().map(|violation| violation.promise).collect::<Vec<_>>(), expected, "{what}");
     }
 }
 
 #[test]
-fn every_kind_of_mishap_comes_in_ninety_seconds_and_a_death_is_left_alone() {
+fn every_cluster_fault_occurs_within_ninety_seconds_and_a_failover_is_isolated() {
     let length = Duration::from_secs(90);
     for seed in 0..300 {
         let plan = fault_plan::plan(seed, length);
-        assert_eq!(plan, fault_plan::plan(seed, length), "a function of the seed");
+        assert_eq!(plan, fault_plan::plan(seed, length), "the plan depends only on the seed");
         let [bus, rest] = &plan;
         for (lane, all) in [(bus, &ClusterFault::BROKER_FAULTS[..]), (rest, &ClusterFault::OTHER_FAULTS)] {
             let kinds: HashSet<ClusterFault> = lane.iter().map(|planned| planned.fault).collect();
@@ -395,7 +407,7 @@ fn every_kind_of_mishap_comes_in_ninety_seconds_and_a_death_is_left_alone() {
 }
 
 #[test]
-fn the_words_of_cargo_test_are_understood() {
+fn cargo_test_filters_are_understood() {
     for (words, expected) in [
         ("", true),
         ("chaos", true),
@@ -415,7 +427,7 @@ fn the_words_of_cargo_test_are_understood() {
 }
 
 #[test]
-fn settings_that_make_no_run_are_named() {
+fn invalid_settings_are_named() {
     let read = |name: &'static str, value: &'static str| {
         ChaosSettings::read(move |asked| (asked == name).then(|| value.to_owned()))
     };
