@@ -194,7 +194,7 @@ export class Lineup {
    */
   async close(offer, button) {
     const text = this.withAudience(t('host.close_sure', { offer: fullTitle(offer), n: offer.left }));
-    const question = { title: t('host.close'), text, yes: t('host.close'), danger: true };
+    const question = { title: t('host.stop'), text, yes: t('host.stop'), danger: true };
     const yes = offer.status === 'draft' || (await confirmDialog(question));
     if (yes) await this.act(button, () => post(`/offers/${offer.id}/close`));
   }

@@ -61,7 +61,7 @@ export default {
   'host.resume': term.resume,
   'host.pause': term.pause,
   'host.restock': 'زيادة',
-  'host.close': 'إنهاء البيع',
+  'host.close': 'إنهاء',
   'host.stop': 'إنهاء البيع',
   'host.discard': 'حذف المسودة',
   'host.extend': 'أضف دقيقة',
