@@ -35,8 +35,9 @@ impl BlockAction {
 pub struct BlockedWord {
     pub word: String,
     /// `true`: match only whole words. `false`: match inside longer words too.
-    #[serde(default)]
+    #[serde(default, rename = "whole_word")]
     pub whole: bool,
+    #[serde(rename = "action")]
     pub act: BlockAction,
 }
 

@@ -103,8 +103,8 @@ pub struct ErrorCode {
     pub status: u16,
     /// The meaning, as a whole sentence. It is also the message, unless the refusal has facts to add.
     pub meaning: &'static str,
-    /// The key of the text that our pages show. `None`: no page causes this error, and a page would show the message.
-    pub text_key: Option<&'static str>,
+    /// The key of the text that our pages show, in each of their languages.
+    pub text_key: &'static str,
 }
 
 /// Codes of faults and of the HTTP layer, which are errors but not refusals.
@@ -113,22 +113,31 @@ impl ErrorCode {
         "unavailable",
         503,
         "The server cannot answer now. Nothing was done. Try again.",
-        Some("error.unavailable"),
+        "error.unavailable",
     );
     pub const OUTCOME_UNKNOWN: Self = Self::fault(
         "outcome_unknown",
         503,
         "The server does not know whether it was done. Try again with the same idempotency key.",
-        Some("error.outcome_unknown"),
+        "error.outcome_unknown",
     );
-    pub const TIMEOUT: Self = Self::fault("timeout", 408, "The request did not arrive in time.", Some("error.timeout"));
-    pub const ORIGIN_NOT_ALLOWED: Self =
-        Self::fault("origin_not_allowed", 403, "This website may not call the server. See --allow-origin.", None);
-    pub const NOT_FOUND: Self = Self::fault("not_found", 404, "This path does not exist. See /docs.", None);
-    pub const METHOD_NOT_ALLOWED: Self =
-        Self::fault("method_not_allowed", 405, "This path does not accept this method. See /docs.", None);
+    pub const TIMEOUT: Self = Self::fault("timeout", 408, "The request did not arrive in time.", "error.timeout");
+    pub const ORIGIN_NOT_ALLOWED: Self = Self::fault(
+        "origin_not_allowed",
+        403,
+        "This website may not call the server. See --allow-origin.",
+        "error.origin_not_allowed",
+    );
+    pub const NOT_FOUND: Self =
+        Self::fault("not_found", 404, "This path does not exist. See /docs.", "error.not_found");
+    pub const METHOD_NOT_ALLOWED: Self = Self::fault(
+        "method_not_allowed",
+        405,
+        "This path does not accept this method. See /docs.",
+        "error.method_not_allowed",
+    );
     pub const INTERNAL: Self =
-        Self::fault("internal", 500, "An internal error occurred. It is in the server's log.", None);
+        Self::fault("internal", 500, "An internal error occurred. It is in the server's log.", "error.internal");
 
     pub const FAULTS: [Self; 7] = [
         Self::UNAVAILABLE,
@@ -140,7 +149,7 @@ impl ErrorCode {
         Self::INTERNAL,
     ];
 
-    const fn fault(code: &'static str, status: u16, meaning: &'static str, text_key: Option<&'static str>) -> Self {
+    const fn fault(code: &'static str, status: u16, meaning: &'static str, text_key: &'static str) -> Self {
         Self { code, status, meaning, text_key }
     }
 
@@ -218,73 +227,73 @@ macro_rules! error_codes {
 error_codes! {
     // refusal => code, HTTP status, meaning, key of the page text
     Refusal::BadRequest(_) | Refusal::BadField { .. } =>
-        "bad_request", 400, "The request has a missing or invalid field.", Some("error.bad_request");
-    Refusal::UnknownVerb(_) => "unknown_verb", 400, "There is no such verb.", None;
-    Refusal::SignIn => "sign_in", 401, "Sign in first.", Some("error.sign_in");
-    Refusal::TokenInvalid => "token_invalid", 401, "The token is not valid.", Some("error.token_invalid");
-    Refusal::TokenExpired => "token_expired", 401, "The token has expired.", Some("error.token_expired");
-    Refusal::Forbidden => "forbidden", 403, "Your role does not allow this.", Some("error.forbidden");
-    Refusal::NoSuchStream => "no_such_stream", 404, "There is no such stream.", Some("error.no_such_stream");
-    Refusal::NoSuchOffer => "no_such_offer", 404, "There is no such offer.", Some("error.no_such_offer");
-    Refusal::NoSuchOrder => "no_such_order", 404, "There is no such order.", Some("error.no_such_order");
+        "bad_request", 400, "The request has a missing or invalid field.", "error.bad_request";
+    Refusal::UnknownVerb(_) => "unknown_verb", 400, "There is no such verb.", "error.unknown_verb";
+    Refusal::SignIn => "sign_in", 401, "Sign in first.", "error.sign_in";
+    Refusal::TokenInvalid => "token_invalid", 401, "The token is not valid.", "error.token_invalid";
+    Refusal::TokenExpired => "token_expired", 401, "The token has expired.", "error.token_expired";
+    Refusal::Forbidden => "forbidden", 403, "Your role does not allow this.", "error.forbidden";
+    Refusal::NoSuchStream => "no_such_stream", 404, "There is no such stream.", "error.no_such_stream";
+    Refusal::NoSuchOffer => "no_such_offer", 404, "There is no such offer.", "error.no_such_offer";
+    Refusal::NoSuchOrder => "no_such_order", 404, "There is no such order.", "error.no_such_order";
     Refusal::NoSuchProduct =>
-        "no_such_product", 404, "There is no such product or variant.", Some("error.no_such_product");
-    Refusal::NoSuchMessage => "no_such_message", 404, "There is no such message.", Some("error.no_such_message");
+        "no_such_product", 404, "There is no such product or variant.", "error.no_such_product";
+    Refusal::NoSuchMessage => "no_such_message", 404, "There is no such message.", "error.no_such_message";
     Refusal::NoSuchInvite =>
-        "no_such_invite", 404, "This invite link is wrong, expired or revoked.", Some("error.no_such_invite");
-    Refusal::NotYours => "not_yours", 404, "You have no such order.", Some("error.not_yours");
-    Refusal::KeyMissing => "key_missing", 400, "An idempotency key is required.", None;
-    Refusal::KeyInvalid => "key_invalid", 400, "An idempotency key has 8 to 255 visible ASCII characters.", None;
+        "no_such_invite", 404, "This invite link is wrong, expired or revoked.", "error.no_such_invite";
+    Refusal::NotYours => "not_yours", 404, "You have no such order.", "error.not_yours";
+    Refusal::KeyMissing => "key_missing", 400, "An idempotency key is required.", "error.key_missing";
+    Refusal::KeyInvalid => "key_invalid", 400, "An idempotency key has 8 to 255 visible ASCII characters.", "error.key_invalid";
     Refusal::KeyReused =>
-        "key_reused", 422, "This idempotency key was used for another request.", Some("error.key_reused");
-    Refusal::NotOpen { .. } => "not_open", 409, "The sale is not open.", Some("error.not_open");
-    Refusal::Closed => "closed", 409, "The sale has ended.", Some("error.closed");
+        "key_reused", 422, "This idempotency key was used for another request.", "error.key_reused";
+    Refusal::NotOpen { .. } => "not_open", 409, "The sale is not open.", "error.not_open";
+    Refusal::Closed => "closed", 409, "The sale has ended.", "error.closed";
     Refusal::BuyerLimit { .. } =>
-        "buyer_limit", 409, "The buyer already has as many units as one buyer can have.", Some("error.buyer_limit");
-    Refusal::SoldOut => "sold_out", 409, "Sold out.", Some("error.sold_out");
+        "buyer_limit", 409, "The buyer already has as many units as one buyer can have.", "error.buyer_limit";
+    Refusal::SoldOut => "sold_out", 409, "Sold out.", "error.sold_out";
     Refusal::SoldOutForNow =>
-        "sold_out_for_now", 409, "All units are reserved. Some may become available again.", Some("error.sold_out_for_now");
+        "sold_out_for_now", 409, "All units are reserved. Some may become available again.", "error.sold_out_for_now";
     Refusal::TooFewLeft { .. } =>
-        "too_few_left", 409, "Fewer units are left than requested.", Some("error.too_few_left");
+        "too_few_left", 409, "Fewer units are left than requested.", "error.too_few_left";
     Refusal::NotEnoughStock { .. } =>
-        "not_enough_stock", 409, "The variant has fewer units in stock than requested.", Some("error.not_enough_stock");
-    Refusal::StreamEnded => "stream_ended", 409, "The show has ended.", Some("error.stream_ended");
+        "not_enough_stock", 409, "The variant has fewer units in stock than requested.", "error.not_enough_stock";
+    Refusal::StreamEnded => "stream_ended", 409, "The show has ended.", "error.stream_ended";
     Refusal::WrongStatus(_) =>
-        "wrong_status", 409, "The current status of the object does not allow this.", Some("error.wrong_status");
-    Refusal::HoldExpired => "hold_expired", 409, "The reservation has expired.", Some("error.hold_expired");
-    Refusal::AlreadyPaid => "already_paid", 409, "The order is already paid.", Some("error.already_paid");
+        "wrong_status", 409, "The current status of the object does not allow this.", "error.wrong_status";
+    Refusal::HoldExpired => "hold_expired", 409, "The reservation has expired.", "error.hold_expired";
+    Refusal::AlreadyPaid => "already_paid", 409, "The order is already paid.", "error.already_paid";
     Refusal::Declined =>
-        "declined", 402, "The payment was declined. The order is still held.", Some("error.declined");
+        "declined", 402, "The payment was declined. The order is still held.", "error.declined";
     Refusal::CaptureFailed =>
         "capture_failed", 402, "The payment failed. The order was cancelled and nothing was charged.",
-        Some("error.capture_failed");
+        "error.capture_failed";
     Refusal::NeedsAction { .. } =>
-        "needs_action", 402, "The buyer must confirm the payment. The order is still held.", Some("error.needs_action");
-    Refusal::NotPaid => "not_paid", 409, "The order is not paid.", Some("error.not_paid");
+        "needs_action", 402, "The buyer must confirm the payment. The order is still held.", "error.needs_action";
+    Refusal::NotPaid => "not_paid", 409, "The order is not paid.", "error.not_paid";
     Refusal::AlreadyRefunded =>
-        "already_refunded", 409, "The order is already refunded.", Some("error.already_refunded");
+        "already_refunded", 409, "The order is already refunded.", "error.already_refunded";
     Refusal::RefundFailed =>
         "refund_failed", 402, "The payment provider refused the refund. The order is still paid.",
-        Some("error.refund_failed");
+        "error.refund_failed";
     Refusal::BadSignature =>
-        "bad_signature", 400, "The signature does not match the body, or the webhook is too old.", None;
-    Refusal::Muted { .. } => "muted", 403, "You are muted in this show.", Some("error.muted");
-    Refusal::Banned => "banned", 403, "You are banned from this show.", Some("error.banned");
+        "bad_signature", 400, "The signature does not match the body, or the webhook is too old.", "error.bad_signature";
+    Refusal::Muted { .. } => "muted", 403, "You are muted in this show.", "error.muted";
+    Refusal::Banned => "banned", 403, "You are banned from this show.", "error.banned";
     Refusal::SlowMode { .. } =>
-        "slow_mode", 429, "Slow mode is on. Wait before you send the next message.", Some("error.slow_mode");
+        "slow_mode", 429, "Slow mode is on. Wait before you send the next message.", "error.slow_mode";
     Refusal::ChatBudget { .. } =>
-        "chat_budget", 429, "The chat rate limit is reached. Wait a moment.", Some("error.chat_budget");
-    Refusal::ChatOff => "chat_off", 403, "Only the team can write in the chat now.", Some("error.chat_off");
-    Refusal::BlockedWord => "blocked_word", 422, "Your message contains a blocked word.", Some("error.blocked_word");
+        "chat_budget", 429, "The chat rate limit is reached. Wait a moment.", "error.chat_budget";
+    Refusal::ChatOff => "chat_off", 403, "Only the team can write in the chat now.", "error.chat_off";
+    Refusal::BlockedWord => "blocked_word", 422, "Your message contains a blocked word.", "error.blocked_word";
     Refusal::LinksNotAllowed =>
-        "links_not_allowed", 422, "Links aren't allowed in this chat.", Some("error.links_not_allowed");
+        "links_not_allowed", 422, "Links aren't allowed in this chat.", "error.links_not_allowed";
     Refusal::RepeatedCharacters =>
-        "repeated_characters", 422, "Too many repeated characters.", Some("error.repeated_characters");
+        "repeated_characters", 422, "Too many repeated characters.", "error.repeated_characters";
     Refusal::DuplicateMessage { .. } =>
-        "duplicate_message", 429, "You sent the same message a moment ago.", Some("error.duplicate_message");
+        "duplicate_message", 429, "You sent the same message a moment ago.", "error.duplicate_message";
     Refusal::ReviewQueueFull { .. } =>
-        "review_queue_full", 503, "Too many messages are waiting for review.", Some("error.review_queue_full");
-    Refusal::Busy { .. } => "busy", 503, "The server is busy. Nothing was done. Try again.", Some("error.busy");
+        "review_queue_full", 503, "Too many messages are waiting for review.", "error.review_queue_full";
+    Refusal::Busy { .. } => "busy", 503, "The server is busy. Nothing was done. Try again.", "error.busy";
 }
 
 #[cfg(test)]
@@ -316,7 +325,7 @@ mod tests {
     fn every_text_key_has_a_page_text_in_each_language() {
         // Errors of the page itself, which no server sends.
         const PAGE_ONLY: [&str; 5] = ["network", "offline", "link_lost", "too_long", "unknown"];
-        let expected: BTreeSet<_> = ErrorCode::all().filter_map(|row| row.text_key).collect();
+        let expected: BTreeSet<_> = ErrorCode::all().map(|row| row.text_key).collect();
         for language in ["en", "ar", "id"] {
             let texts = page_texts(language);
             let quoted: BTreeSet<_> = texts.split('\'').filter(|text| text.starts_with("error.")).collect();
