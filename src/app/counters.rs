@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use super::{App, Error, Result};
-use crate::domain::{Millis, Order, OrderStatus};
+use crate::domain::{ErrorCode, Millis, Order, OrderStatus};
 use crate::metrics::{DurationHistogram, LabeledCounter, increment};
 
 #[derive(Debug)]
@@ -190,12 +190,17 @@ pub(super) fn count_outcome<T>(named: &LabeledCounter, answer: &Result<T>, done:
 }
 
 impl Error {
-    /// The stable word that clients act on.
-    pub fn code(&self) -> &'static str {
+    /// The row of this error in the table of error codes.
+    pub fn error_code(&self) -> &'static ErrorCode {
         match self {
-            Error::Refused(refusal) => refusal.code(),
-            Error::Unavailable => "unavailable",
-            Error::OutcomeUnknown => "outcome_unknown",
+            Error::Refused(refusal) => refusal.error_code(),
+            Error::Unavailable => &ErrorCode::UNAVAILABLE,
+            Error::OutcomeUnknown => &ErrorCode::OUTCOME_UNKNOWN,
         }
+    }
+
+    /// The stable code on which clients act.
+    pub fn code(&self) -> &'static str {
+        self.error_code().code
     }
 }

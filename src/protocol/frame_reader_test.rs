@@ -1,4 +1,4 @@
-//! The frame reader against a table of byte strings, and against seeded mutations and cuts.
+//! Tests of the frame reader: a table of byte strings, and seeded mutations and cuts.
 
 use rand::rngs::SmallRng;
 use rand::{Rng, RngExt, SeedableRng};
@@ -43,7 +43,7 @@ pub fn text(text: &str) -> IncomingMessage {
 }
 
 #[test]
-fn good_frames_are_read() {
+fn valid_frames_are_read() {
     let long = "x".repeat(MESSAGE_BYTES_MAX);
     for (name, bytes, expected) in [
         ("text", client(0x81, b"hi"), vec![text("hi")]),
@@ -67,7 +67,7 @@ fn good_frames_are_read() {
 }
 
 #[test]
-fn bad_frames_are_refused() {
+fn invalid_frames_are_refused() {
     let half = vec![b'x'; MESSAGE_BYTES_MAX / 2 + 1];
     for (name, bytes, expected) in [
         ("unmasked", vec![0x81, 0x02, b'h', b'i'], BadFrame::Unmasked),
@@ -76,7 +76,7 @@ fn bad_frames_are_refused() {
         ("opcode 11", client(0x8b, b""), BadFrame::Opcode),
         ("fragmented ping", client(0x09, b""), BadFrame::Control),
         ("ping of 126", client(0x89, &[0; 126]), BadFrame::Control),
-        ("continuation of nothing", client(0x80, b"x"), BadFrame::Fragment),
+        ("continuation without a start", client(0x80, b"x"), BadFrame::Fragment),
         ("text inside text", [client(0x01, b"a"), client(0x81, b"b")].concat(), BadFrame::Fragment),
         ("125 written in two bytes", [&[0x81, 0xfe, 0, 125][..], &[0; 4]].concat(), BadFrame::Length),
         (
@@ -84,7 +84,7 @@ fn bad_frames_are_refused() {
             [&[0x81, 0xff, 0, 0, 0, 0, 0, 0, 255, 255][..], &[0; 4]].concat(),
             BadFrame::Length,
         ),
-        ("announces 2^63", [&[0x82, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0][..], &[0; 4]].concat(), BadFrame::TooBig),
+        ("declares 2^63 bytes", [&[0x82, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0][..], &[0; 4]].concat(), BadFrame::TooBig),
         ("one byte too long", client(0x81, &vec![b'x'; MESSAGE_BYTES_MAX + 1]), BadFrame::TooBig),
         ("too long in two pieces", [client(0x01, &half), client(0x80, &half)].concat(), BadFrame::TooBig),
         ("too long in binary pieces", [client(0x02, &half), client(0x80, &half)].concat(), BadFrame::TooBig),
@@ -99,7 +99,7 @@ fn bad_frames_are_refused() {
 }
 
 #[test]
-fn an_announced_length_reserves_nothing() {
+fn declared_length_allocates_nothing() {
     let mut reader = FrameReader::default();
     let mut start = client(0x81, &[b'x'; MESSAGE_BYTES_MAX]);
     start.truncate(8 + 3);
@@ -108,21 +108,21 @@ fn an_announced_length_reserves_nothing() {
 }
 
 #[test]
-fn nothing_is_kept_between_messages() {
+fn no_bytes_are_buffered_between_messages() {
     let mut reader = FrameReader::default();
     read(&mut reader, &[client(0x81, &[b'x'; 9_000]), client(0x89, &[1; 100])].concat()).unwrap();
     assert_eq!(reader.buffered_bytes(), 0);
 }
 
 /// Random messages, fragmented at random, with control frames in between.
-fn conversation(random: &mut SmallRng) -> (Vec<u8>, Vec<IncomingMessage>) {
+fn random_messages(random: &mut SmallRng) -> (Vec<u8>, Vec<IncomingMessage>) {
     let (mut bytes, mut expected) = (Vec::new(), Vec::new());
     for _ in 0..random.random_range(1..6) {
         let length = *[0, 1, 5, 125, 126, 127, 4_000].get(random.random_range(0..7)).unwrap();
-        let said: String = (0..length).map(|_| *['a', 'ا', '😀'].get(random.random_range(0..3)).unwrap()).collect();
-        let said = if said.len() > MESSAGE_BYTES_MAX { "long".to_owned() } else { said };
+        let content: String = (0..length).map(|_| *['a', 'ا', '😀'].get(random.random_range(0..3)).unwrap()).collect();
+        let content = if content.len() > MESSAGE_BYTES_MAX { "long".to_owned() } else { content };
         let is_text = random.random_range(0..4) > 0;
-        let mut rest = said.as_bytes();
+        let mut rest = content.as_bytes();
         let mut opcode = if is_text { TEXT } else { BINARY };
         while random.random_range(0..3) == 0 {
             let (piece, after) = rest.split_at(random.random_range(0..=rest.len()));
@@ -135,16 +135,16 @@ fn conversation(random: &mut SmallRng) -> (Vec<u8>, Vec<IncomingMessage>) {
             }
         }
         bytes.extend(client(0x80 | opcode, rest));
-        expected.push(if is_text { IncomingMessage::Text(said) } else { IncomingMessage::Binary });
+        expected.push(if is_text { IncomingMessage::Text(content) } else { IncomingMessage::Binary });
     }
     (bytes, expected)
 }
 
 #[test]
-fn any_cut_of_the_bytes_gives_the_same_messages() {
+fn cuts_of_the_bytes_do_not_change_the_messages() {
     let mut random = SmallRng::seed_from_u64(11);
     for round in 0..2_000 {
-        let (bytes, expected) = conversation(&mut random);
+        let (bytes, expected) = random_messages(&mut random);
         let mut reader = FrameReader::default();
         let (mut rest, mut seen) = (&bytes[..], Vec::new());
         while !rest.is_empty() {
@@ -159,7 +159,7 @@ fn any_cut_of_the_bytes_gives_the_same_messages() {
 }
 
 #[test]
-fn mutated_bytes_never_panic_nor_grow_past_the_bound() {
+fn mutated_bytes_never_panic_and_never_exceed_the_buffer_limit() {
     let mut random = SmallRng::seed_from_u64(12);
     let mut refused = 0;
     for _ in 0..20_000 {
@@ -168,7 +168,7 @@ fn mutated_bytes_never_panic_nor_grow_past_the_bound() {
             random.fill_bytes(&mut noise);
             noise
         } else {
-            conversation(&mut random).0
+            random_messages(&mut random).0
         };
         for _ in 0..random.random_range(1..5) {
             if !bytes.is_empty() {
@@ -186,5 +186,5 @@ fn mutated_bytes_never_panic_nor_grow_past_the_bound() {
             }
         }
     }
-    assert!(refused > 5_000, "only {refused}: the mutations do not bite");
+    assert!(refused > 5_000, "only {refused} were refused: the mutations have no effect");
 }

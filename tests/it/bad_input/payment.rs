@@ -1,4 +1,4 @@
-//! Payments that cannot be: keys, tokens, orders, refunds, webhooks.
+//! Invalid payments: idempotency keys, tokens, orders, refunds, webhooks.
 
 use livesouk::app::WebhookSecret;
 use reqwest::Method;
@@ -21,7 +21,7 @@ async fn status(shop: &Shop, order: &str) -> Value {
 }
 
 #[tokio::test]
-async fn every_verb_on_an_order_has_exactly_one_well_formed_key() {
+async fn every_verb_on_an_order_needs_exactly_one_valid_key() {
     let shop = Shop::demo(&[]).await;
     let order = held(&shop, "Ann").await;
     let (ann, mut live) = (shop.rest("Ann", "viewer"), shop.live("Ann", "viewer").await);
@@ -50,7 +50,7 @@ async fn every_verb_on_an_order_has_exactly_one_well_formed_key() {
 }
 
 #[tokio::test]
-async fn a_payment_of_nonsense_is_refused_and_charges_nobody() {
+async fn invalid_payment_is_refused_and_charges_nothing() {
     let shop = Shop::demo(&[]).await;
     let order = held(&shop, "Ann").await;
     let (ann, mut live) = (shop.rest("Ann", "viewer"), shop.live("Ann", "viewer").await);
@@ -65,19 +65,19 @@ async fn a_payment_of_nonsense_is_refused_and_charges_nobody() {
         json!(["ok"]),
     ] {
         ann.post_keyed(&path, &key(), json!({"token": token})).await.expect_problem(400, "bad_request");
-        let told = live.refused(json!({"do": "pay", "order": order, "token": token, "key": key()})).await;
-        assert_eq!(told, "bad_request", "{token}");
+        let code = live.refused(json!({"do": "pay", "order": order, "token": token, "key": key()})).await;
+        assert_eq!(code, "bad_request", "{token}");
     }
     ann.post_keyed(&path, &key(), json!({})).await.expect_problem(400, "bad_request");
-    let nobody = uuid::Uuid::now_v7();
+    let unknown = uuid::Uuid::now_v7();
     for verb in ["pay", "cancel"] {
-        let path = format!("/v1/orders/{nobody}/{verb}");
+        let path = format!("/v1/orders/{unknown}/{verb}");
         ann.post_keyed(&path, &key(), json!({"token": "ok"})).await.expect_problem(404, "not_yours");
         ann.post_keyed(&format!("/v1/orders/1/{verb}"), &key(), json!({"token": "ok"}))
             .await
             .expect_problem(400, "bad_request");
     }
-    // The same key is the same wish, on this order and on no other.
+    // A key belongs to one request on one order.
     let other = held(&shop, "Ann").await;
     ann.post_keyed(&path, "one-key-for-all", json!({"token": "ok"})).await.expect(200);
     let paid = ann.post_keyed(&path, "one-key-for-all", json!({"token": "ok"})).await;
@@ -93,7 +93,7 @@ async fn a_payment_of_nonsense_is_refused_and_charges_nobody() {
 }
 
 #[tokio::test]
-async fn a_refund_of_nonsense_is_refused_and_gives_nothing_back() {
+async fn invalid_refund_is_refused_and_refunds_nothing() {
     let shop = Shop::demo(&[]).await;
     let (held, order) = (held(&shop, "Ann").await, held(&shop, "Ann").await);
     let ann = shop.rest("Ann", "viewer");
@@ -114,16 +114,16 @@ async fn a_refund_of_nonsense_is_refused_and_gives_nothing_back() {
         let rest = shop.rest(user, role);
         rest.post_keyed(&path, &key(), json!({"restock": true})).await.expect_problem(403, "forbidden");
         let mut live = shop.live(user, role).await;
-        let told = live.refused(json!({"do": "refund", "order": order, "restock": true, "key": key()})).await;
-        assert_eq!(told, "forbidden", "{role}");
+        let code = live.refused(json!({"do": "refund", "order": order, "restock": true, "key": key()})).await;
+        assert_eq!(code, "forbidden", "{role}");
     }
     shop.server.rest().post_keyed(&path, &key(), json!({"restock": true})).await.expect_problem(401, "sign_in");
     let unpaid = format!("/v1/orders/{held}/refund");
     shop.host.post_keyed(&unpaid, &key(), json!({"restock": true})).await.expect_problem(409, "not_paid");
-    let nobody = format!("/v1/orders/{}/refund", uuid::Uuid::now_v7());
-    shop.host.post_keyed(&nobody, &key(), json!({"restock": true})).await.expect_problem(404, "no_such_order");
+    let unknown = format!("/v1/orders/{}/refund", uuid::Uuid::now_v7());
+    shop.host.post_keyed(&unknown, &key(), json!({"restock": true})).await.expect_problem(404, "no_such_order");
     assert_eq!(shop.number("select count(*) from refunds").await, 0);
-    // SQL in the words of a host stays words.
+    // SQL in the reason is stored as text.
     let body = json!({"restock": true, "reason": "'); drop table refunds; --", "amount": 99_999_999});
     let done = shop.host.post_keyed(&path, "refund-key-1", body.clone()).await.expect(200);
     assert_eq!(done["status"], "refunded");
@@ -144,7 +144,7 @@ fn event(id: &str, reference: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_webhook_that_is_not_the_providers_is_refused() {
+async fn webhook_without_a_valid_signature_is_refused() {
     let shop = Shop::demo(&["--webhook-secret", SECRET]).await;
     let (rest, secret) = (shop.server.rest(), WebhookSecret::new(SECRET));
     let body = event("evt_bad", "test_nothing");
@@ -153,14 +153,14 @@ async fn a_webhook_that_is_not_the_providers_is_refused() {
     post(&[], &body).await.expect_problem(400, "bad_signature");
     let (old, early) =
         (secret.sign(now_ms() - 301_000, body.as_bytes()), secret.sign(now_ms() + 302_000, body.as_bytes()));
-    let forged = WebhookSecret::new("another-secret-that-nobody-gave-to-us").sign(now_ms(), body.as_bytes());
+    let forged = WebhookSecret::new("another-secret-that-is-not-ours-at-all").sign(now_ms(), body.as_bytes());
     for bad in [old.as_str(), &early, &forged, "", "t=0,v1=00", "nonsense", &good.replace("v1=", "v0="), "t=1,v1=مفتاح"]
     {
         post(&[("livesouk-signature", bad)], &body).await.expect_problem(400, "bad_signature");
     }
     let twice = [("livesouk-signature", good.as_str()), ("livesouk-signature", good.as_str())];
     post(&twice, &body).await.expect_problem(400, "bad_signature");
-    // The same JSON in other bytes is not what was signed.
+    // The signature covers the bytes: the same JSON in other bytes is refused.
     post(&[("livesouk-signature", &good)], &format!("{body} ")).await.expect_problem(400, "bad_signature");
     for nonsense in ["", "[]", "{", "null", r#"{"id":7,"type":"x"}"#, r#"{"type":"x"}"#, "\u{1}\u{2}"] {
         let signed = secret.sign(now_ms(), nonsense.as_bytes());
@@ -173,7 +173,7 @@ async fn a_webhook_that_is_not_the_providers_is_refused() {
     elsewhere.expect_problem(404, "not_found");
     rest.get(WEBHOOKS).await.expect_problem(405, "method_not_allowed");
     assert_eq!(shop.number("select count(*) from payment_events").await, 0);
-    // And the genuine one is kept, once, however often it comes and in whatever content type.
+    // The genuine webhook is stored once, however often it is sent and with any content type.
     for _ in 0..3 {
         post(&[("livesouk-signature", &good), ("content-type", "text/plain")], &body).await.expect(200);
     }
@@ -181,23 +181,23 @@ async fn a_webhook_that_is_not_the_providers_is_refused() {
 }
 
 #[tokio::test]
-async fn a_genuine_webhook_that_lies_about_money_moves_none() {
+async fn signed_webhook_with_a_wrong_amount_moves_no_money() {
     let shop = Shop::demo(&["--webhook-secret", SECRET]).await;
     let order = held(&shop, "Ann").await;
     let ann = shop.rest("Ann", "viewer");
     let path = format!("/v1/orders/{order}/pay");
-    let told =
+    let reply =
         ann.post_keyed(&path, &key(), json!({"token": "needs_action"})).await.expect_problem(402, "needs_action");
-    let action = told["action_url"].as_str().unwrap().to_owned();
+    let action = reply["action_url"].as_str().unwrap().to_owned();
     let reference = action.split('/').nth(3).unwrap();
     let body = event("evt_liar", reference);
     let signature = WebhookSecret::new(SECRET).sign(now_ms(), body.as_bytes());
     let sent = shop.server.rest().send_text(Method::POST, WEBHOOKS, &[("livesouk-signature", &signature)], &body).await;
     sent.expect(200);
     let worked = "select count(*) from payment_events where event_id = 'evt_liar' and done_at is not null";
-    until_some("answered knock", SOON, async || (shop.number(worked).await == 1).then_some(())).await;
+    until_some("processed webhook", SOON, async || (shop.number(worked).await == 1).then_some(())).await;
     assert_eq!(status(&shop, &order).await, "held");
-    // What the provider itself set aside is another sum than we asked for.
+    // The provider authorized another amount than the requested one.
     let wrong = ann.post_keyed(&path, &key(), json!({"token": "wrong_amount"})).await;
     wrong.expect_problem(402, "declined");
     assert_eq!(shop.number("select count(*) from test_intents where captured > 0").await, 0);
