@@ -1,5 +1,5 @@
 //! Faults that are injected on purpose, so that the load test and the chaos test can prove that they detect them. Built only with the feature
-//! `planted-fault`, which a release refuses; `LIVESOUK_PLANTED_FAULT` picks one. See `scripts/planted`.
+//! `fault-injection`, which a release refuses; `LIVESOUK_INJECTED_FAULT` picks one. See `scripts/fault-detection`.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// A fault occurs at one of so many opportunities. A fault that occurs everywhere would be too easy to detect.
 const DEFAULT_INTERVAL: u64 = 97;
 
-static SELECTED_FAULT: LazyLock<String> = LazyLock::new(|| std::env::var("LIVESOUK_PLANTED_FAULT").unwrap_or_default());
+static SELECTED_FAULT: LazyLock<String> =
+    LazyLock::new(|| std::env::var("LIVESOUK_INJECTED_FAULT").unwrap_or_default());
 static OPPORTUNITIES: AtomicU64 = AtomicU64::new(1);
 
 fn fires(fault: &str, every: u64) -> bool {

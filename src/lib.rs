@@ -30,7 +30,7 @@ pub mod config;
 /// The demo shop: its products, shows and offers.
 pub mod demo;
 /// Injected faults that the load test and the chaos test must detect. Never part of a release.
-#[cfg(feature = "planted-fault")]
+#[cfg(feature = "fault-injection")]
 pub mod fault;
 /// Metric types, and the encoding of the metrics page.
 pub mod metrics;
@@ -39,5 +39,5 @@ pub mod node;
 /// Rehearsals: simulated viewers play a show on a separate node inside this process.
 pub mod rehearsal;
 
-#[cfg(all(feature = "planted-fault", not(debug_assertions)))]
+#[cfg(all(feature = "fault-injection", not(debug_assertions)))]
 compile_error!("this feature breaks guarantees on purpose, so it must never be part of a release");

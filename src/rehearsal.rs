@@ -146,7 +146,7 @@ fn progress_reporter(run: Arc<Rehearsal>) -> loadtest::simulation::ProgressCallb
             // The simulated host is not a viewer.
             view.connected = simulation.connected().min(u64::from(view.viewers));
             view.messages = counters.messages_acknowledged;
-            view.orders_held = counters.held;
+            view.orders_held = counters.units_held;
             if p99 > 0.0 {
                 view.delivery_p99_ms = Some(p99);
             }

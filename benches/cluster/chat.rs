@@ -1,4 +1,4 @@
-//! Who speaks and who listens: real sockets, and times from when a message was to be said.
+//! Senders and viewers on real sockets, and the latency from when each message was due.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-use super::nodes::{BenchNode, token};
+use super::nodes::{BenchNode, sign_token};
 
 type BenchSocket = WebSocketStream<TcpStream>;
 
@@ -29,16 +29,17 @@ pub async fn join(node: &BenchNode, show: &str, token: Option<&str>) -> anyhow::
     Ok(socket)
 }
 
-/// What was heard of so many messages.
+/// The deliveries of a measured chat.
 pub struct ClusterChatResult {
-    /// From when a message was to be said until each viewer had it, in microseconds.
+    /// From when a message was due until each viewer had it, in microseconds.
     pub latency: Histogram<u64>,
     pub deliveries: u64,
     pub seconds: f64,
 }
 
-/// Speaks at one node, evenly at `rate` a second, and listens at another; ends when everybody has heard everything.
-pub async fn talk(
+/// Sends messages at one node, evenly at `rate` per second, and receives them at another. Ends when every viewer has
+/// received everything.
+pub async fn measure_chat(
     from: &BenchNode,
     to: &BenchNode,
     show: &str,
@@ -48,57 +49,57 @@ pub async fn talk(
 ) -> anyhow::Result<ClusterChatResult> {
     let count = rate * length.as_secs();
     let start = Instant::now() + Duration::from_millis(300) + Duration::from_millis(viewers as u64);
-    let said_at = move |number: u64| start + Duration::from_nanos(1_000_000_000 / rate * number);
-    let mut listening = JoinSet::new();
+    let due_at = move |number: u64| start + Duration::from_nanos(1_000_000_000 / rate * number);
+    let mut receiving = JoinSet::new();
     for _ in 0..viewers {
         let mut socket = join(to, show, None).await?;
-        listening.spawn(async move {
-            let mut late = Vec::with_capacity(count as usize);
-            while late.len() < count as usize {
-                let message = timeout(RECEIVE_TIMEOUT, socket.next()).await.context("a message was not heard")?;
-                let Message::Text(text) = message.context("a link ended")?? else { continue };
+        receiving.spawn(async move {
+            let mut latency = Vec::with_capacity(count as usize);
+            while latency.len() < count as usize {
+                let message = timeout(RECEIVE_TIMEOUT, socket.next()).await.context("a message was not received")?;
+                let Message::Text(text) = message.context("a connection ended")?? else { continue };
                 let now = Instant::now();
                 for part in text.split("\"number ").skip(1) {
                     let number = part.split('"').next().and_then(|number| number.parse().ok());
                     let number: u64 = number.context("a number")?;
-                    late.push(now.saturating_duration_since(said_at(number)).as_micros() as u64);
+                    latency.push(now.saturating_duration_since(due_at(number)).as_micros() as u64);
                 }
             }
-            anyhow::Ok(late)
+            anyhow::Ok(latency)
         });
     }
-    let mut speaking = JoinSet::new();
-    let speakers = SENDERS.min(rate as usize);
-    for speaker in 0..speakers {
-        let token = token(&format!("speaker-{speaker}"), Role::Viewer)?;
+    let mut sending = JoinSet::new();
+    let senders = SENDERS.min(rate as usize);
+    for sender in 0..senders {
+        let token = sign_token(&format!("sender-{sender}"), Role::Viewer)?;
         let socket = join(from, show, Some(&token)).await?;
-        speaking.spawn(send_messages(
+        sending.spawn(send_messages(
             socket,
-            (speaker as u64..count).step_by(speakers).map(move |n| (n, said_at(n))).collect(),
+            (sender as u64..count).step_by(senders).map(move |n| (n, due_at(n))).collect(),
         ));
     }
-    ensure!(Instant::now() < start, "the crowd came in too slowly");
-    for said in speaking.join_all().await {
-        said?;
+    ensure!(Instant::now() < start, "the viewers connected too slowly");
+    for sent in sending.join_all().await {
+        sent?;
     }
-    let mut late = Histogram::new_with_bounds(1, 60_000_000, 3)?;
-    for heard in listening.join_all().await {
-        let heard = heard?;
-        ensure!(heard.len() as u64 == count, "heard {} of {count}", heard.len());
-        heard.into_iter().for_each(|micros| late.saturating_record(micros));
+    let mut latency = Histogram::new_with_bounds(1, 60_000_000, 3)?;
+    for received in receiving.join_all().await {
+        let received = received?;
+        ensure!(received.len() as u64 == count, "received {} of {count}", received.len());
+        received.into_iter().for_each(|micros| latency.saturating_record(micros));
     }
-    Ok(ClusterChatResult { latency: late, deliveries: count * viewers as u64, seconds: start.elapsed().as_secs_f64() })
+    Ok(ClusterChatResult { latency, deliveries: count * viewers as u64, seconds: start.elapsed().as_secs_f64() })
 }
 
-/// Says each number at its time, whether or not the one before was answered.
+/// Sends each number at its time, whether or not the one before was acknowledged.
 async fn send_messages(socket: BenchSocket, plan: Vec<(u64, Instant)>) -> anyhow::Result<()> {
-    let (mut out, mut answers) = socket.split();
+    let (mut out, mut replies) = socket.split();
     let count = plan.len();
     let reading = tokio::spawn(async move {
         let mut answered = 0;
         while answered < count {
-            let message = timeout(RECEIVE_TIMEOUT, answers.next()).await.context("no answer")?;
-            let Message::Text(text) = message.context("a link ended")?? else { continue };
+            let message = timeout(RECEIVE_TIMEOUT, replies.next()).await.context("no reply")?;
+            let Message::Text(text) = message.context("a connection ended")?? else { continue };
             if text.starts_with(r#"{"t":"reply""#) {
                 ensure!(text.contains(r#""ok""#), "refused: {text}");
                 answered += 1;

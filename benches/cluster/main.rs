@@ -1,13 +1,15 @@
-//! What it costs to be many: two nodes with Redis between them, beside one node by itself, in one run on throwaway servers.
+//! The cost of a cluster: two nodes with Redis between them, compared with a single node, in one run on throwaway
+//! servers.
 //!
 //!   cargo bench --bench cluster                  five rounds, about six minutes
 //!   BENCH_ROUNDS=1 BENCH_SECONDS=1 BENCH_ONLY=d cargo bench --bench cluster
 //!
-//! Letters of `BENCH_ONLY`: l how much later a viewer of another node hears it, r how often Redis is called at 10, 100 and
-//! 1,000 messages a second, c what a delivered event costs a node, d how soon 1,000 rooms are heard again after the bus died.
+//! Letters of `BENCH_ONLY`: l how much later a viewer of another node receives a message; r how often Redis is called
+//! at 10, 100 and 1,000 messages per second; c what a delivered event costs a node; d how soon 1,000 rooms receive
+//! events again after the Redis link broke.
 //!
-//! Both kinds of server sit on the same Postgres and take turns in each round, so that a slow minute of the machine is
-//! everybody's. Servers, Redis, Postgres and the viewers share the machine. Figures are medians over the rounds.
+//! Both kinds of server use the same Postgres and take turns in each round, so that a slow minute of the machine
+//! affects both. Servers, Redis, Postgres and the viewers share the machine. Figures are medians over the rounds.
 
 mod chat;
 mod nodes;
@@ -26,20 +28,20 @@ fn main() -> anyhow::Result<()> {
     let only = std::env::var("BENCH_ONLY").unwrap_or_default();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
-        let stand = BenchCluster::open().await?;
-        let mut book = ClusterResults::default();
+        let cluster = BenchCluster::open().await?;
+        let mut results = ClusterResults::default();
         for round in 1..=rounds {
             for letter in "lrcd".chars().filter(|letter| only.is_empty() || only.contains(*letter)) {
                 eprintln!("round {round} of {rounds}: {letter}");
                 match letter {
-                    'l' => parts::cross_node_latency(&stand, &mut book, length).await?,
-                    'r' => parts::redis_calls(&stand, &mut book, length).await?,
-                    'c' => parts::event_cost(&stand, &mut book, length).await?,
-                    _ => parts::link_recovery(&stand, &mut book).await?,
+                    'l' => parts::cross_node_latency(&cluster, &mut results, length).await?,
+                    'r' => parts::redis_calls(&cluster, &mut results, length).await?,
+                    'c' => parts::event_cost(&cluster, &mut results, length).await?,
+                    _ => parts::link_recovery(&cluster, &mut results).await?,
                 }
             }
         }
-        book.print();
+        results.print();
         Ok(())
     })
 }

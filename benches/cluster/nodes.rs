@@ -1,4 +1,4 @@
-//! A Postgres, a Redis, one node by itself and two nodes that hear each other.
+//! A Postgres, a Redis, a single node, and two nodes that are connected by Redis.
 
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
@@ -31,9 +31,9 @@ impl BenchCluster {
         let folder = tempfile::Builder::new().prefix("livesouk-bench.").tempdir_in("/tmp")?;
         let postgres = BenchPostgres::start(folder.path()).await?;
         let redis = BenchRedis::start(folder.path()).await?;
-        let by_itself = postgres.create("alone").await?;
-        let together = postgres.create("together").await?;
-        for store in [&by_itself, &together] {
+        let single_store = postgres.create("alone").await?;
+        let cluster_store = postgres.create("cluster_store").await?;
+        for store in [&single_store, &cluster_store] {
             let done = Command::new(env!("CARGO_BIN_EXE_livesouk"))
                 .args(["migrate", "--store", store])
                 .stdout(Stdio::null())
@@ -41,10 +41,10 @@ impl BenchCluster {
             anyhow::ensure!(done.success(), "livesouk migrate failed");
         }
         let url = redis.url();
-        let alone = BenchNode::start(&by_itself, &["--broker", "local"]).await?;
-        let one = BenchNode::start(&together, &["--broker", &url]).await?;
-        let two = BenchNode::start(&together, &["--broker", &url]).await?;
-        Ok(Self { single: alone, first: one, second: two, redis, _postgres: postgres, _folder: folder })
+        let single = BenchNode::start(&single_store, &["--broker", "local"]).await?;
+        let first = BenchNode::start(&cluster_store, &["--broker", &url]).await?;
+        let second = BenchNode::start(&cluster_store, &["--broker", &url]).await?;
+        Ok(Self { single, first, second, redis, _postgres: postgres, _folder: folder })
     }
 }
 
@@ -67,7 +67,7 @@ impl BenchNode {
             .stdout(Stdio::null())
             .spawn()?;
         let client = reqwest::Client::builder().no_proxy().build()?;
-        let node = Self { child, address, host_token: token("the-host", Role::Host)?, client };
+        let node = Self { child, address, host_token: sign_token("the-host", Role::Host)?, client };
         let until = Instant::now() + START_DEADLINE;
         loop {
             let ready = node.client.get(format!("http://{}/readyz", node.address)).send().await;
@@ -79,9 +79,9 @@ impl BenchNode {
         }
     }
 
-    /// A show that is live.
+    /// Creates a stream that is live.
     pub async fn create_live_stream(&self) -> anyhow::Result<String> {
-        let made = self.post("/v1/streams", json!({"title": "Evening"})).await?;
+        let made = self.post("/v1/streams", json!({"title": "Benchmark"})).await?;
         let id = made["id"].as_str().context("a show has an id")?.to_owned();
         self.post(&format!("/v1/streams/{id}/start"), json!({})).await?;
         Ok(id)
@@ -92,10 +92,10 @@ impl BenchNode {
         Ok(request.json(&body).send().await?.error_for_status()?.json().await?)
     }
 
-    /// Seconds of processor time so far, user and system.
+    /// Processor time so far in seconds, user and system.
     pub fn cpu_seconds(&self) -> f64 {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
-        // The second field is the program's name in brackets and may hold anything.
+        // The second field is the program's name in brackets, which may contain any character.
         let fields: Vec<&str> = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().collect();
         let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok()).unwrap_or(f64::NAN);
         (ticks(11) + ticks(12)) / TICKS
@@ -109,7 +109,7 @@ impl Drop for BenchNode {
     }
 }
 
-pub fn token(user: &str, role: Role) -> anyhow::Result<String> {
+pub fn sign_token(user: &str, role: Role) -> anyhow::Result<String> {
     let refused = |refusal: livesouk::domain::Refusal| anyhow::anyhow!("{refusal}");
     let actor = Actor {
         user: UserId::parse(user).map_err(refused)?,

@@ -1,4 +1,4 @@
-//! What is measured, one function each, and the book it goes into.
+//! The measurements, one function each, and their results.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -9,7 +9,7 @@ use bytes::Bytes;
 use livesouk::broker::{Broker, BrokerEvent};
 use livesouk::domain::StreamId;
 
-use super::chat::talk;
+use super::chat::measure_chat;
 use super::nodes::BenchCluster;
 
 /// Figures by name, one for each round.
@@ -28,7 +28,7 @@ impl ClusterResults {
         all.get(all.len() / 2).copied()
     }
 
-    /// Everything, then the last lines.
+    /// Prints all figures, then the lines for scripts.
     pub fn print(&self) {
         for (name, all) in &self.0 {
             let all: Vec<String> = all.iter().map(|figure| format!("{figure:.2}")).collect();
@@ -47,111 +47,117 @@ impl ClusterResults {
     }
 }
 
-/// How much later one hears it at another node than at a node by itself.
+/// How much later a viewer receives a message at another node than at a single node.
 pub async fn cross_node_latency(
-    stand: &BenchCluster,
-    book: &mut ClusterResults,
+    cluster: &BenchCluster,
+    results: &mut ClusterResults,
     length: Duration,
 ) -> anyhow::Result<()> {
-    let by_itself =
-        talk(&stand.single, &stand.single, &stand.single.create_live_stream().await?, 50, 20, length).await?;
-    let together = talk(&stand.first, &stand.second, &stand.first.create_live_stream().await?, 50, 20, length).await?;
-    let p95 = |talk: &super::chat::ClusterChatResult| talk.latency.value_at_quantile(0.95) as f64 / 1_000.0;
-    book.record("alone_p50_ms", by_itself.latency.value_at_quantile(0.5) as f64 / 1_000.0);
-    book.record("across_p50_ms", together.latency.value_at_quantile(0.5) as f64 / 1_000.0);
-    book.record("alone_p95_ms", p95(&by_itself));
-    book.record("across_p95_ms", p95(&together));
-    book.record("cluster_p95_extra_ms", p95(&together) - p95(&by_itself));
+    let single =
+        measure_chat(&cluster.single, &cluster.single, &cluster.single.create_live_stream().await?, 50, 20, length)
+            .await?;
+    let clustered =
+        measure_chat(&cluster.first, &cluster.second, &cluster.first.create_live_stream().await?, 50, 20, length)
+            .await?;
+    let p95 = |chat: &super::chat::ClusterChatResult| chat.latency.value_at_quantile(0.95) as f64 / 1_000.0;
+    results.record("single_p50_ms", single.latency.value_at_quantile(0.5) as f64 / 1_000.0);
+    results.record("cluster_p50_ms", clustered.latency.value_at_quantile(0.5) as f64 / 1_000.0);
+    results.record("single_p95_ms", p95(&single));
+    results.record("cluster_p95_ms", p95(&clustered));
+    results.record("cluster_p95_extra_ms", p95(&clustered) - p95(&single));
     Ok(())
 }
 
-/// How often Redis runs a script while one room talks at one node.
-pub async fn redis_calls(stand: &BenchCluster, book: &mut ClusterResults, length: Duration) -> anyhow::Result<()> {
+/// How often Redis runs a script while one room chats at one node.
+pub async fn redis_calls(cluster: &BenchCluster, results: &mut ClusterResults, length: Duration) -> anyhow::Result<()> {
     let mut per_second = Vec::new();
     for (rate, name) in [(10, "calls_s_at_10"), (100, "calls_s_at_100"), (1_000, "calls_s_at_1000")] {
-        let show = stand.first.create_live_stream().await?;
-        let before = script_calls(stand).await?;
-        let talk = talk(&stand.first, &stand.second, &show, 5, rate, length).await?;
-        let calls = (script_calls(stand).await? - before) as f64 / talk.seconds;
-        book.record(name, calls);
+        let show = cluster.first.create_live_stream().await?;
+        let before = script_calls(cluster).await?;
+        let chat = measure_chat(&cluster.first, &cluster.second, &show, 5, rate, length).await?;
+        let calls = (script_calls(cluster).await? - before) as f64 / chat.seconds;
+        results.record(name, calls);
         per_second.push(calls);
     }
-    book.record("redis_calls_1000_vs_10", per_second[2] / per_second[0]);
+    results.record("redis_calls_1000_vs_10", per_second[2] / per_second[0]);
     Ok(())
 }
 
-async fn script_calls(stand: &BenchCluster) -> anyhow::Result<u64> {
-    let mut connection = redis::Client::open(stand.redis.url())?.get_multiplexed_async_connection().await?;
+async fn script_calls(cluster: &BenchCluster) -> anyhow::Result<u64> {
+    let mut connection = redis::Client::open(cluster.redis.url())?.get_multiplexed_async_connection().await?;
     let stats: String = redis::cmd("INFO").arg("commandstats").query_async(&mut connection).await?;
     let line = stats.lines().find_map(|line| line.strip_prefix("cmdstat_evalsha:calls="));
     Ok(line.and_then(|line| line.split(',').next()?.parse().ok()).unwrap_or(0))
 }
 
-/// What an event costs a node for each viewer it reaches: by itself, and as one of two that talk to each other.
-pub async fn event_cost(stand: &BenchCluster, book: &mut ClusterResults, length: Duration) -> anyhow::Result<()> {
+/// What an event costs a node for each viewer that it reaches: on a single node, and on one of two nodes that are
+/// connected.
+pub async fn event_cost(cluster: &BenchCluster, results: &mut ClusterResults, length: Duration) -> anyhow::Result<()> {
     const VIEWERS: usize = 1_000;
     const RATE: u64 = 40;
-    let show = stand.single.create_live_stream().await?;
-    let before = stand.single.cpu_seconds();
-    let by_itself = talk(&stand.single, &stand.single, &show, VIEWERS, RATE, length).await?;
-    let alone = (stand.single.cpu_seconds() - before) / by_itself.deliveries as f64;
-    let show = stand.first.create_live_stream().await?;
-    let before = stand.first.cpu_seconds();
-    let together = talk(&stand.first, &stand.first, &show, VIEWERS, RATE, length).await?;
-    let joined = (stand.first.cpu_seconds() - before) / together.deliveries as f64;
-    book.record("alone_us_per_event", alone * 1e6);
-    book.record("redis_us_per_event", joined * 1e6);
-    book.record("cpu_per_event_redis", joined / alone);
+    let show = cluster.single.create_live_stream().await?;
+    let before = cluster.single.cpu_seconds();
+    let single = measure_chat(&cluster.single, &cluster.single, &show, VIEWERS, RATE, length).await?;
+    let single_cpu = (cluster.single.cpu_seconds() - before) / single.deliveries as f64;
+    let show = cluster.first.create_live_stream().await?;
+    let before = cluster.first.cpu_seconds();
+    let clustered = measure_chat(&cluster.first, &cluster.first, &show, VIEWERS, RATE, length).await?;
+    let clustered_cpu = (cluster.first.cpu_seconds() - before) / clustered.deliveries as f64;
+    results.record("single_us_per_event", single * 1e6);
+    results.record("redis_us_per_event", clustered_cpu * 1e6);
+    results.record("cpu_per_event_redis", clustered_cpu / single);
     Ok(())
 }
 
-/// From the moment a bus dies under a node with 1,000 rooms until every room has heard what was said meanwhile.
-pub async fn link_recovery(stand: &BenchCluster, book: &mut ClusterResults) -> anyhow::Result<()> {
+/// The time from when the Redis link breaks under a node with 1,000 rooms until every room has received what was
+/// published meanwhile.
+pub async fn link_recovery(cluster: &BenchCluster, results: &mut ClusterResults) -> anyhow::Result<()> {
     const ROOMS: usize = 1_000;
     let shop = format!("bench-{}", rand::random::<u32>());
-    let open = || Broker::redis(&stand.redis.url(), &shop).map_err(anyhow::Error::msg);
-    let ((listener, mut deliveries), (speaker, _others)) = (open()?, open()?);
-    for broker in [&listener, &speaker] {
-        ensure!(broker.wait_until_up(Duration::from_secs(10)).await, "no bus");
+    let open = || Broker::redis(&cluster.redis.url(), &shop).map_err(anyhow::Error::msg);
+    let ((subscriber, mut deliveries), (publisher, _others)) = (open()?, open()?);
+    for broker in [&subscriber, &publisher] {
+        ensure!(broker.wait_until_up(Duration::from_secs(10)).await, "no broker link");
     }
     let streams: Vec<StreamId> = (0..ROOMS).map(|_| StreamId::new()).collect();
     let mut opened = Vec::new();
     for stream in &streams {
-        opened.push(listener.subscribe(*stream).await.context("a room did not open")?);
-        speaker.publish(*stream, vec![Bytes::from_static(b"before")]).await?;
+        opened.push(subscriber.subscribe(*stream).await.context("a room could not be subscribed")?);
+        publisher.publish(*stream, vec![Bytes::from_static(b"before")]).await?;
     }
-    let heard = async |deliveries: &mut tokio::sync::mpsc::Receiver<BrokerEvent>| {
+    let receive_all = async |deliveries: &mut tokio::sync::mpsc::Receiver<BrokerEvent>| {
         let mut left = ROOMS;
         while 0 < left {
             match deliveries.recv().await.context("the broker stopped")? {
                 BrokerEvent::Events { bodies, .. } => left -= bodies.len(),
-                BrokerEvent::Restart { .. } => anyhow::bail!("a room had to start over"),
+                BrokerEvent::Restart { .. } => anyhow::bail!("a room was reset"),
                 _ => {}
             }
         }
         Ok(())
     };
-    heard(&mut deliveries).await?;
-    let deaths = listener.metrics().link_failures.load(Ordering::Relaxed);
-    let mut connection = redis::Client::open(stand.redis.url())?.get_multiplexed_async_connection().await?;
-    let died = Instant::now();
+    receive_all(&mut deliveries).await?;
+    let failures = subscriber.metrics().link_failures.load(Ordering::Relaxed);
+    let mut connection = redis::Client::open(cluster.redis.url())?.get_multiplexed_async_connection().await?;
+    let broke_at = Instant::now();
     redis::cmd("CLIENT").arg(&["KILL", "TYPE", "pubsub"]).query_async::<i64>(&mut connection).await?;
-    let saying = async {
-        // The speaker's own link died too: what it cannot say at once it says again.
+    let publishing = async {
+        // The publisher's own link broke too: what it cannot publish at once, it publishes again.
         for stream in &streams {
-            while speaker.publish(*stream, vec![Bytes::from_static(b"meanwhile")]).await.is_err() {
+            while publisher.publish(*stream, vec![Bytes::from_static(b"meanwhile")]).await.is_err() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         }
     };
-    let (all, ()) = tokio::join!(tokio::time::timeout(Duration::from_secs(20), heard(&mut deliveries)), saying);
-    all.context("not every room was heard again")??;
-    book.record("resubscribe_1000_ms", died.elapsed().as_secs_f64() * 1_000.0);
-    ensure!(deaths < listener.metrics().link_failures.load(Ordering::Relaxed), "the link did not die");
+    let (all, ()) =
+        tokio::join!(tokio::time::timeout(Duration::from_secs(20), receive_all(&mut deliveries)), publishing);
+    all.context("not every room received events again")??;
+    results.record("resubscribe_1000_ms", broke_at.elapsed().as_secs_f64() * 1_000.0);
+    ensure!(failures < subscriber.metrics().link_failures.load(Ordering::Relaxed), "the link did not break");
     let rebuilt =
-        listener.metrics().reconnect_time.buckets().filter(|(_, count)| *count > 0).map(|(at_most, _)| at_most);
-    book.record("rebuild_below_ms", rebuilt.max().unwrap_or(0) as f64 / 1_000.0);
-    listener.stop().await;
-    speaker.stop().await;
+        subscriber.metrics().reconnect_time.buckets().filter(|(_, count)| *count > 0).map(|(at_most, _)| at_most);
+    results.record("rebuild_below_ms", rebuilt.max().unwrap_or(0) as f64 / 1_000.0);
+    subscriber.stop().await;
+    publisher.stop().await;
     Ok(())
 }

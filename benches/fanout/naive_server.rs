@@ -1,5 +1,6 @@
-//! What one builds first: axum, a task per viewer on a broadcast channel, one frame for each event. Its buffers are as
-//! small as they go, else it would lose by memory alone. It speaks as much of the protocol as the crowd needs.
+//! A naive server: axum, a task per viewer on a broadcast channel, and one frame for each event. Its buffers are as
+//! small as possible; otherwise it would lose by memory alone. It supports as much of the protocol as the load test
+//! needs.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,17 +25,18 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
-/// Events a task may be behind. One that is further behind is cut, and the crowd counts its viewer as lost.
+/// How many events a task may be behind. A task that is further behind is disconnected, and the load test counts its
+/// viewer as lost.
 const BEHIND_MAX: usize = 1_024;
 
 struct NaiveRoom {
-    /// The last number; held while an event goes out, so that numbers and order are one.
+    /// The last sequence number. It is locked while an event is sent, so that numbers and order agree.
     seq: Mutex<u64>,
     events: broadcast::Sender<Utf8Bytes>,
     messages: AtomicU64,
 }
 
-/// Serves until the process is ended.
+/// Serves until the process ends.
 pub fn run(address: &str) -> anyhow::Result<()> {
     let address: SocketAddr = address.parse()?;
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
@@ -96,10 +98,10 @@ impl NaiveRoom {
         (self.events.subscribe(), hello.into())
     }
 
-    /// Sends a message to everybody, as long as one of Livesouk's, and gives the answer for the one who said it.
-    fn publish(&self, asked: &str) -> Option<Utf8Bytes> {
-        let asked: Value = serde_json::from_str(asked).ok()?;
-        let (reference, text) = (asked["ref"].as_str()?, asked["text"].as_str()?);
+    /// Broadcasts a message that is as long as one of Livesouk's, and returns the reply for its sender.
+    fn publish(&self, verb: &str) -> Option<Utf8Bytes> {
+        let verb: Value = serde_json::from_str(verb).ok()?;
+        let (reference, text) = (verb["ref"].as_str()?, verb["text"].as_str()?);
         let number = self.messages.fetch_add(1, Ordering::Relaxed);
         let mut seq = self.seq.lock().unwrap_or_else(|poison| poison.into_inner());
         *seq += 1;
@@ -114,13 +116,13 @@ impl NaiveRoom {
             number = number,
             text = Value::from(text)
         );
-        // Nobody there is no fault.
+        // It is no error when there are no viewers.
         let _ = self.events.send(event.into());
         Some(format!(r#"{{"t":"reply","ref":"{reference}","ok":{{}}}}"#).into())
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the twin is a program of its own, beside the clock of the shop")]
+#[expect(clippy::disallowed_methods, reason = "the naive server is a program of its own and has no clock::Clock")]
 fn now_ms() -> u128 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis())
 }

@@ -1,4 +1,4 @@
-//! What was noted in each round, its medians, and the words around them.
+//! The results of each round, their medians, and the printed table.
 
 use std::fmt::Write;
 
@@ -11,7 +11,7 @@ const FIGURES: [(&str, &str, usize); 11] = [
     ("figure", "p99_ms_100", 0),
     ("figure", "p99_ms_200", 0),
     ("figure", "max_deliveries_s", 0),
-    ("figure", "twin_max_deliveries_s", 0),
+    ("figure", "naive_max_deliveries_s", 0),
     ("figure", "pss_kib_per_viewer", 2),
     ("figure", "pss_kib_20pct_stopped", 2),
     ("ratio", "one_room_vs_100", 2),
@@ -22,21 +22,21 @@ const FIGURES: [(&str, &str, usize); 11] = [
 #[derive(Default)]
 pub struct FanoutResults {
     chats: Vec<(String, ChatResult)>,
-    /// The figures above, and what is only for the table.
+    /// The figures above, and those that are only in the table.
     figures: Vec<(String, f64)>,
 }
 
 impl FanoutResults {
-    pub fn talk(&mut self, title: &str, talk: ChatResult) {
+    pub fn record_chat(&mut self, title: &str, chat: ChatResult) {
         eprintln!(
-            "  {title}: {:.2} µs, p99 {:.0} ms, lost {}, kept {:.3}, crowd {:.0} %",
-            talk.cpu_us_per_delivery(),
-            talk.p99_ms,
-            talk.lost,
-            talk.acknowledged_ratio,
-            talk.client_cpu * 100.0 / talk.seconds
+            "  {title}: {:.2} µs, p99 {:.0} ms, lost {}, acknowledged {:.3}, client {:.0} %",
+            chat.cpu_us_per_delivery(),
+            chat.p99_ms,
+            chat.lost,
+            chat.acknowledged_ratio,
+            chat.client_cpu * 100.0 / chat.seconds
         );
-        self.chats.push((title.to_owned(), talk));
+        self.chats.push((title.to_owned(), chat));
     }
 
     pub fn record(&mut self, name: &str, figure: f64) {
@@ -64,7 +64,7 @@ impl FanoutResults {
             "p50 ms",
             "p99 ms",
             "lost",
-            "crowd"
+            "client"
         );
         let _ = writeln!(
             text,
@@ -79,21 +79,21 @@ impl FanoutResults {
         }
         for title in titles {
             let of = |figure: fn(&ChatResult) -> f64| {
-                median(self.chats.iter().filter(|(other, _)| other == title).map(|(_, talk)| figure(talk)).collect())
+                median(self.chats.iter().filter(|(other, _)| other == title).map(|(_, chat)| figure(chat)).collect())
             };
             let _ = writeln!(
                 text,
                 "{title:<44} {:>9.0} {:>12.0} {:>9.3} {:>7.0} {:>7.1} {:>7.0} {:>8.0} {:>8.0} {:>6.0} {:>5.0} %",
-                of(|talk| talk.rate),
+                of(|chat| chat.rate),
                 of(ChatResult::deliveries_per_s),
                 of(ChatResult::cpu_us_per_delivery),
-                of(|talk| talk.cpu * 100.0 / talk.seconds),
-                of(|talk| talk.deliveries as f64 / talk.frames as f64),
-                of(|talk| talk.bytes as f64 / talk.deliveries as f64),
-                of(|talk| talk.p50_ms),
-                of(|talk| talk.p99_ms),
-                of(|talk| talk.lost as f64),
-                of(|talk| talk.client_cpu * 100.0 / talk.seconds),
+                of(|chat| chat.cpu * 100.0 / chat.seconds),
+                of(|chat| chat.deliveries as f64 / chat.frames as f64),
+                of(|chat| chat.bytes as f64 / chat.deliveries as f64),
+                of(|chat| chat.p50_ms),
+                of(|chat| chat.p99_ms),
+                of(|chat| chat.lost as f64),
+                of(|chat| chat.client_cpu * 100.0 / chat.seconds),
             );
         }
         text.push('\n');
@@ -136,7 +136,7 @@ fn machine() -> String {
     let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ")).unwrap_or(("", "?"));
     let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let pins = if super::servers::can_pin() {
-        "server on processor 0 with one worker, crowd on processor 1"
+        "server on processor 0 with one worker, load test on processor 1"
     } else {
         "not pinned: taskset or a second processor is missing"
     };

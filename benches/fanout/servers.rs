@@ -1,4 +1,5 @@
-//! The servers that are measured, each a process on processor 0 with one worker, and what the kernel says they cost.
+//! The servers that are measured, each a process on processor 0 with one worker, and their cost according to the
+//! kernel.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -7,7 +8,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use loadtest::shop_client::Shop;
+use loadtest::shop_client::ShopClient;
 
 const START_DEADLINE: Duration = Duration::from_secs(20);
 const AUTH_KEY: &str = "a key that only this benchmark signs with";
@@ -17,14 +18,14 @@ const TICKS: f64 = 100.0;
 pub struct BenchServer {
     child: Child,
     pub address: SocketAddr,
-    client: Shop,
-    /// Who may talk in every show, without a budget.
+    client: ShopClient,
+    /// The token of a host, who may chat in every stream without a rate limit.
     pub token: Option<String>,
     _folder: tempfile::TempDir,
 }
 
 impl BenchServer {
-    /// `more` are flags beside those that switch the budgets for chat off.
+    /// `more` are flags besides those that switch the chat rate limits off.
     pub fn livesouk(more: &[&str]) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("livesouk-bench.").tempdir_in("/tmp")?;
         let address = free_address()?;
@@ -42,7 +43,7 @@ impl BenchServer {
         let folder = tempfile::Builder::new().prefix("livesouk-bench.").tempdir_in("/tmp")?;
         let address = free_address()?;
         let mut command = pinned_command(&std::env::current_exe()?);
-        command.args(["twin", &address.to_string()]);
+        command.args(["naive", &address.to_string()]);
         Self::start(command, address, folder, None)
     }
 
@@ -55,7 +56,7 @@ impl BenchServer {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
         let (url, until) = (format!("http://{address}").parse()?, Instant::now() + START_DEADLINE);
         let shop = loop {
-            match Shop::open(&url, key) {
+            match ShopClient::open(&url, key) {
                 Ok(shop) => break shop,
                 Err(error) if until < Instant::now() => {
                     let _ = child.kill();
@@ -67,7 +68,7 @@ impl BenchServer {
         Ok(Self { child, address, client: shop, token: None, _folder: folder })
     }
 
-    /// Shows that are live. The twin knows one, whatever its name.
+    /// Creates streams that are live. The naive server has one stream, whatever its name.
     pub fn create_live_streams(&self, count: usize) -> anyhow::Result<Vec<String>> {
         match self.token {
             Some(_) => (0..count).map(|number| self.client.create_live_stream(&format!("Show {number}"))).collect(),
@@ -75,19 +76,19 @@ impl BenchServer {
         }
     }
 
-    /// Seconds of processor time so far, user and system.
+    /// Processor time so far in seconds, user and system.
     pub fn cpu_seconds(&self) -> f64 {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
-        // The second field is the program's name in brackets and may hold anything.
+        // The second field is the program's name in brackets, which may contain any character.
         let fields: Vec<&str> = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().collect();
         let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok()).unwrap_or(f64::NAN);
         (ticks(11) + ticks(12)) / TICKS
     }
 
-    /// Memory of its own and its part of what is shared, in KiB.
+    /// The proportional set size (PSS) in KiB: the server's own memory and its part of shared memory.
     pub fn pss_kib(&self) -> anyhow::Result<f64> {
         let rollup = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", self.child.id()))?;
-        let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:")).context("the kernel tells no Pss")?;
+        let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:")).context("smaps_rollup has no Pss")?;
         Ok(line.trim_end_matches("kB").trim().parse()?)
     }
 }
@@ -112,19 +113,19 @@ fn pinned_command(program: &Path) -> Command {
     command
 }
 
-/// The servers have processor 0, and we, who are the crowd, processor 1.
+/// The servers run on processor 0, and this process runs on processor 1.
 pub fn can_pin() -> bool {
     let processors = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default().matches("processor\t").count();
     processors > 1 && Command::new("taskset").arg("--version").stdout(Stdio::null()).status().is_ok()
 }
 
-/// To be called before there is a second thread.
+/// Must be called before there is a second thread.
 pub fn pin_this_process() -> anyhow::Result<()> {
     if can_pin() {
         let own = std::process::id().to_string();
         let taken = Command::new("taskset").args(["-p", "-c", "1", &own]).stdout(Stdio::null()).status()?;
         if !taken.success() {
-            bail!("taskset cannot move the crowd to processor 1");
+            bail!("taskset cannot move the load test to processor 1");
         }
     }
     Ok(())

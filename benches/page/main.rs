@@ -1,15 +1,16 @@
-//! How the viewer's page feels on a slow phone: real Chromium, its processor slowed down four times, beside a page as one
-//! first writes it, in the same show.
+//! The speed of the viewer page on a slow phone: real Chromium with its processor slowed down four times, compared with
+//! a naive page in the same stream.
 //!
 //!   cargo bench --bench page                     five rounds and ten minutes of memory, about fifteen minutes
 //!   BENCH_ROUNDS=1 BENCH_MINUTES=2 cargo bench --bench page
 //!
-//! A round opens the page with an empty cache until one can use it: connected, the pinned card and the field for talk
-//! on screen. Then 200 chat messages a second and 10,000 hearts a minute come in for ten seconds, and the frames it
-//! draws are counted; after that the same for the naive page. Last, one page stays open in that storm and what its
-//! memory holds after a collection is read every minute. Server, crowd and browser share the machine.
+//! A round opens the page with an empty cache and waits until it is usable: connected, with the pinned card and the
+//! chat field on the screen. Then 200 chat messages per second and 10,000 reactions per minute come in for ten seconds,
+//! and the frames that the page draws are counted. The same follows for the naive page. At the end, one page stays open
+//! under this load, and the size of its heap after a garbage collection is read every minute. Server, load test and
+//! browser share the machine.
 
-#![allow(clippy::unwrap_used, reason = "a bench that cannot go on says where and ends")]
+#![allow(clippy::unwrap_used, reason = "a benchmark that cannot continue panics and says where")]
 
 mod storm;
 #[path = "../../tests/browser/support/mod.rs"]
@@ -25,28 +26,28 @@ use support::browser::{Browser, SOON, Window};
 use support::driver::Driver;
 use support::outside::process::Server;
 
-/// How many times slower than this machine's the phone's processor is.
+/// How many times slower the phone's processor is than that of this machine.
 const SLOWDOWN: u32 = 4;
-const STORM: Duration = Duration::from_secs(10);
-/// The page and the storm need a moment until the first frames are typical.
+const MEASURED_TIME: Duration = Duration::from_secs(10);
+/// The page and the load need a moment until the first frames are typical.
 const WARM_UP: Duration = Duration::from_secs(3);
 
-/// Notes when the page can be used, and counts frames.
+/// Records when the page is usable, and counts frames.
 const OBSERVER_SCRIPT: &str = r"
 window.seen = { usable: null, frames: 0, slowest: 0 };
 let last = performance.now();
-(function look(now) {
+(function observe(now) {
   seen.frames++;
   seen.slowest = Math.max(seen.slowest, now - last);
   last = now;
-  const here = (name) => document.querySelector(`[data-test=${name}]`)?.checkVisibility();
-  if (!seen.usable && document.querySelector('[data-test=conn]')?.dataset.status === 'live' && here('card-title') && here('chat-input')) {
+  const isVisible = (name) => document.querySelector(`[data-test=${name}]`)?.checkVisibility();
+  if (!seen.usable && document.querySelector('[data-test=conn]')?.dataset.status === 'live' && isVisible('card-title') && isVisible('chat-input')) {
     seen.usable = performance.now();
   }
-  requestAnimationFrame(look);
+  requestAnimationFrame(observe);
 })(performance.now());";
 
-/// What one writes on the first evening: a socket, a line for each message, a heart for each heart, always scrolled down.
+/// A naive page: a socket, an element for each message and for each reaction, always scrolled down.
 const NAIVE_PAGE_SCRIPT: &str = r"
 const stream = arguments[0];
 const style = new CSSStyleSheet();
@@ -55,7 +56,7 @@ document.adoptedStyleSheets = [style];
 const list = document.createElement('ul');
 document.body.replaceChildren(list);
 let likes = null;
-const socket = window.storm = new WebSocket(`ws://${location.host}/v1/streams/${stream}/live`);
+const socket = window.chat = new WebSocket(`ws://${location.host}/v1/streams/${stream}/live`);
 socket.onmessage = ({ data }) => {
   const frame = JSON.parse(data);
   for (const event of frame.events ?? []) {
@@ -87,42 +88,42 @@ async fn main() {
     let settings = ["--chat-per-second", "0", "--room-chat-per-second", "0", "--log", "error"];
     let mut server = Server::demo_in(folder, &settings).await;
     let driver = Driver::start();
-    let mut book = PageResults::default();
+    let mut results = PageResults::default();
     for round in 1..=rounds {
         eprintln!("round {round} of {rounds}");
         let page = open_watch_page(&driver, &server).await;
-        book.record("usable_ms", page.script("return seen.usable", &[]).await.as_f64().unwrap());
-        let storm = ChatStorm::start(&server).await;
-        let (ours, work) = tokio::join!(measure_frames(&page), measure_work(&page));
+        results.record("usable_ms", page.script("return seen.usable", &[]).await.as_f64().unwrap());
+        let load = ChatStorm::start(&server).await;
+        let (livesouk, work) = tokio::join!(measure_frames(&page), measure_work(&page));
         page.close().await;
-        // A page of the same origin with nothing on it: what the naive one does is all that runs.
+        // An empty page of the same origin: only the naive script runs.
         let naive = open_phone(&driver).await;
         naive.goto(&format!("{}/healthz", server.url)).await;
         naive.script(NAIVE_PAGE_SCRIPT, &[json!(server.stream())]).await;
-        let theirs = measure_frames(&naive).await;
+        let naive_rate = measure_frames(&naive).await;
         naive.close().await;
-        storm.end().await;
-        book.record("frames_s", ours.per_s);
-        book.record("slowest_frame_ms", ours.slowest_ms);
+        load.end().await;
+        results.record("frames_s", livesouk.per_s);
+        results.record("slowest_frame_ms", livesouk.slowest_ms);
         for ((_, name), share) in WORK_METRICS.iter().zip(work) {
-            book.record(name, share);
+            results.record(name, share);
         }
-        book.record("naive_frames_s", theirs.per_s);
-        book.record("naive_slowest_frame_ms", theirs.slowest_ms);
-        book.record("frames_vs_naive", ours.per_s / theirs.per_s);
+        results.record("naive_frames_s", naive_rate.per_s);
+        results.record("naive_slowest_frame_ms", naive_rate.slowest_ms);
+        results.record("frames_vs_naive", livesouk.per_s / naive_rate.per_s);
     }
     let memory = measure_memory(&driver, &server, minutes).await;
     server.stop().await;
-    book.print();
+    results.print();
     println!("{:<26}{}", "heap_kib by minute", memory.iter().map(|kib| format!("{kib:8.0}")).collect::<String>());
-    println!("figure usable_ms {:.0}", book.median("usable_ms"));
-    println!("figure frames_s {:.1}", book.median("frames_s"));
-    println!("ratio frames_vs_naive {:.2}", book.median("frames_vs_naive"));
-    // The first minute fills what is kept: 400 lines of talk, hearts, compiled code.
+    println!("figure usable_ms {:.0}", results.median("usable_ms"));
+    println!("figure frames_s {:.1}", results.median("frames_s"));
+    println!("ratio frames_vs_naive {:.2}", results.median("frames_vs_naive"));
+    // The first minute fills what the page keeps: 400 chat lines, reactions, compiled code.
     println!("ratio heap_last_vs_second_minute {:.2}", memory[memory.len() - 1] / memory[1.min(memory.len() - 1)]);
 }
 
-/// A phone with an empty cache, as slow as phones are.
+/// A phone with an empty cache and a slow processor.
 async fn open_phone(driver: &Driver) -> Browser {
     let browser = Browser::open(driver, Window::Mobile, "en").await;
     browser.devtools("Emulation.setCPUThrottlingRate", json!({"rate": SLOWDOWN})).await;
@@ -134,54 +135,54 @@ async fn open_phone(driver: &Driver) -> Browser {
 async fn open_watch_page(driver: &Driver, server: &Server) -> Browser {
     let browser = open_phone(driver).await;
     browser.goto(&format!("{}/watch?stream={}", server.url, server.stream())).await;
-    browser.until("a page one can use", "window.seen?.usable", SOON).await;
+    browser.until("a usable page", "window.seen?.usable", SOON).await;
     browser
 }
 
-/// What was drawn while the storm blew.
+/// The frames that were drawn under load.
 struct FrameRate {
     per_s: f64,
     slowest_ms: f64,
 }
 
-/// What Chromium counts, and what it is called here.
+/// Chromium's metrics, and their names here.
 const WORK_METRICS: [(&str, &str); 4] = [
     ("TaskDuration", "busy_share"),
-    ("ScriptDuration", "of it script"),
-    ("RecalcStyleDuration", "of it style"),
-    ("LayoutDuration", "of it layout"),
+    ("ScriptDuration", "script_share"),
+    ("RecalcStyleDuration", "style_share"),
+    ("LayoutDuration", "layout_share"),
 ];
 
-/// The page counts by itself, so that a page that is too busy to be asked is not counted longer than the other.
+/// The page counts by itself, so that a page that is too busy to answer is not counted longer than the other.
 const COUNT_SCRIPT: &str = r"
-const [warm_up, storm] = arguments;
+const [warm_up, load] = arguments;
 setTimeout(() => {
   Object.assign(seen, { frames: 0, slowest: 0, from: performance.now() });
   setTimeout(() => {
     seen.counted = [seen.frames, seen.slowest, performance.now() - seen.from, document.querySelectorAll('li').length];
-    window.storm?.close();
-  }, storm);
+    window.chat?.close();
+  }, load);
 }, warm_up);";
 
 async fn measure_frames(page: &Browser) -> FrameRate {
-    page.script(COUNT_SCRIPT, &[json!(WARM_UP.as_millis() as u64), json!(STORM.as_millis() as u64)]).await;
-    tokio::time::sleep(WARM_UP + STORM).await;
-    let counted = page.until("the count", "seen.counted", 12 * STORM).await;
+    page.script(COUNT_SCRIPT, &[json!(WARM_UP.as_millis() as u64), json!(MEASURED_TIME.as_millis() as u64)]).await;
+    tokio::time::sleep(WARM_UP + MEASURED_TIME).await;
+    let counted = page.until("the count", "seen.counted", 12 * MEASURED_TIME).await;
     let [drawn, slowest_ms, passed_ms, lines] = std::array::from_fn(|index| counted[index].as_f64().unwrap());
-    assert!(lines > 100.0, "the storm was not on the screen: {lines} lines");
+    assert!(lines > 100.0, "the page did not draw the chat load: {lines} lines");
     FrameRate { per_s: drawn * 1_000.0 / passed_ms, slowest_ms }
 }
 
-/// The share of time in which the page's own thread works, and on what.
+/// The share of time in which the page's main thread works, in total and by kind of work.
 async fn measure_work(page: &Browser) -> [f64; 4] {
     tokio::time::sleep(WARM_UP).await;
     let before = work_totals(page).await;
-    tokio::time::sleep(STORM).await;
+    tokio::time::sleep(MEASURED_TIME).await;
     let after = work_totals(page).await;
     std::array::from_fn(|kind| (after[kind + 1] - before[kind + 1]) / (after[0] - before[0]))
 }
 
-/// The page's clock and what it worked until now, in seconds.
+/// The page's clock and its work until now, in seconds.
 async fn work_totals(page: &Browser) -> [f64; 5] {
     let mut seen = [metric(page, "Timestamp").await, 0.0, 0.0, 0.0, 0.0];
     for (kind, (metric_name, _)) in WORK_METRICS.iter().enumerate() {
@@ -196,23 +197,23 @@ async fn metric(page: &Browser, name: &str) -> f64 {
     found.and_then(|metric: Value| metric["value"].as_f64()).unwrap_or_else(|| panic!("no metric {name} in {all}"))
 }
 
-/// What the page's memory holds after a collection, each minute, in KiB.
+/// The size of the heap after a garbage collection, each minute, in KiB.
 async fn measure_memory(driver: &Driver, server: &Server, minutes: u64) -> Vec<f64> {
     let page = open_watch_page(driver, server).await;
-    let storm = ChatStorm::start(server).await;
-    let mut held = Vec::new();
+    let load = ChatStorm::start(server).await;
+    let mut heap_kib = Vec::new();
     for minute in 1..=minutes.max(2) {
         tokio::time::sleep(Duration::from_secs(60)).await;
         page.devtools("HeapProfiler.collectGarbage", json!({})).await;
-        held.push(metric(&page, "JSHeapUsedSize").await / 1_024.0);
-        eprintln!("minute {minute}: {:.0} KiB, {} nodes", held[held.len() - 1], metric(&page, "Nodes").await);
+        heap_kib.push(metric(&page, "JSHeapUsedSize").await / 1_024.0);
+        eprintln!("minute {minute}: {:.0} KiB, {} nodes", heap_kib[heap_kib.len() - 1], metric(&page, "Nodes").await);
     }
-    storm.end().await;
+    load.end().await;
     page.close().await;
-    held
+    heap_kib
 }
 
-/// What was seen, by name, a value a round.
+/// The results by name, one value for each round.
 #[derive(Default)]
 struct PageResults(Vec<(&'static str, Vec<f64>)>);
 
@@ -225,7 +226,7 @@ impl PageResults {
     }
 
     fn median(&self, name: &str) -> f64 {
-        let mut values = self.0.iter().find(|(known, _)| *known == name).expect("noted").1.clone();
+        let mut values = self.0.iter().find(|(known, _)| *known == name).expect("a recorded figure").1.clone();
         values.sort_by(f64::total_cmp);
         values[values.len() / 2]
     }

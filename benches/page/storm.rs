@@ -1,4 +1,4 @@
-//! 200 messages and 167 hearts a second in the demo's show, from people who are not the page.
+//! 200 messages and 167 reactions per second in the demo's stream, from users other than the page.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,12 +12,12 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::support::outside::process::Server;
 
 const MESSAGES_PER_S: f64 = 200.0;
-/// 10,000 a minute.
+/// 10,000 per minute.
 const REACTIONS_PER_REQUEST: i64 = 10;
 const REACTION_INTERVAL: Duration = Duration::from_millis(60);
-/// One person's hearts have a budget.
+/// The reactions of one user have a rate limit.
 const REACTING_VIEWERS: usize = 40;
-/// Enough for the longest measurement; the storm is ended before.
+/// Longer than the longest measurement; the load ends before.
 const STORM_MAX_US: u64 = 3_600_000_000;
 
 pub struct ChatStorm {
@@ -28,49 +28,50 @@ pub struct ChatStorm {
 
 impl ChatStorm {
     pub async fn start(server: &Server) -> Self {
-        let over = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::new(AtomicBool::new(false));
         let token = server.started["host_token"].as_str().unwrap().to_owned();
         let (stream, address) = (server.stream().to_owned(), server.address());
-        let (ended, said_by) = (Arc::clone(&over), token.clone());
-        let talk = std::thread::spawn(move || {
+        let (thread_stopped, sender_token) = (Arc::clone(&stopped), token.clone());
+        let chat = std::thread::spawn(move || {
             let target = TargetServer { address, host: address.to_string(), sources: vec![], seed: 1 };
-            let mut crowd = Simulation::new(target).unwrap();
-            let room = crowd.add_room(&stream);
-            let senders: Vec<u32> = (0..4).map(|_| crowd.add_viewer(room, Some(&said_by))).collect();
-            crowd.schedule_arrivals(senders.clone().into_iter(), 0, Duration::from_millis(100));
-            crowd.run_for(Duration::from_millis(500));
-            let from = crowd.now();
-            crowd.talk(ChatLoad {
+            let mut simulation = Simulation::new(target).unwrap();
+            let room = simulation.add_room(&stream);
+            let senders: Vec<u32> = (0..4).map(|_| simulation.add_viewer(room, Some(&sender_token))).collect();
+            simulation.schedule_arrivals(senders.clone().into_iter(), 0, Duration::from_millis(100));
+            simulation.run_for(Duration::from_millis(500));
+            let from = simulation.now();
+            simulation.start_chat(ChatLoad {
                 room,
                 senders,
                 rate: MESSAGES_PER_S,
                 from,
                 until: from + STORM_MAX_US,
                 length: 60,
-                said: 0,
+                sent: 0,
             });
-            crowd.run_while(from + STORM_MAX_US, |_| !ended.load(Ordering::Relaxed));
+            simulation.run_while(from + STORM_MAX_US, |_| !thread_stopped.load(Ordering::Relaxed));
         });
-        let mut people = Vec::new();
+        let mut users = Vec::new();
         for n in 0..REACTING_VIEWERS {
-            let made = server.rest().post("/v1/dev/tokens", json!({"name": format!("P{n}"), "role": "viewer"})).await;
-            people.push(server.rest().with_token(made.body["token"].as_str().unwrap()));
+            let response =
+                server.rest().post("/v1/dev/tokens", json!({"name": format!("P{n}"), "role": "viewer"})).await;
+            users.push(server.rest().with_token(response.body["token"].as_str().unwrap()));
         }
         let path = format!("/v1/streams/{}/reactions", server.stream());
-        let hearts = tokio::spawn(async move {
-            let mut turn = interval(REACTION_INTERVAL);
-            turn.set_missed_tick_behavior(MissedTickBehavior::Burst);
-            for person in people.iter().cycle() {
-                turn.tick().await;
-                person.post(&path, json!({"kind": "heart", "count": REACTIONS_PER_REQUEST})).await.expect(204);
+        let reactions = tokio::spawn(async move {
+            let mut ticks = interval(REACTION_INTERVAL);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+            for user in users.iter().cycle() {
+                ticks.tick().await;
+                user.post(&path, json!({"kind": "heart", "count": REACTIONS_PER_REQUEST})).await.expect(204);
             }
         });
-        Self { stopped: over, chat: talk, reactions: hearts }
+        Self { stopped, chat, reactions }
     }
 
     pub async fn end(self) {
-        assert!(!self.reactions.is_finished(), "the hearts stopped before the end");
-        assert!(!self.chat.is_finished(), "the talk stopped before the end");
+        assert!(!self.reactions.is_finished(), "the reactions stopped before the end");
+        assert!(!self.chat.is_finished(), "the chat stopped before the end");
         self.reactions.abort();
         self.stopped.store(true, Ordering::Relaxed);
         tokio::task::spawn_blocking(move || self.chat.join().unwrap()).await.unwrap();

@@ -1,4 +1,5 @@
-//! What is compared. Each sells the same thing by the same rules; how it is kept right differs.
+//! The implementations that are compared. Each sells the same offer by the same rules; they differ in how they keep the
+//! stock correct.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -43,22 +44,22 @@ impl ContenderKind {
             ContenderKind::RoundTrip => "(b) the same in one round trip",
             ContenderKind::LivesoukPostgres => "(c) Livesouk on Postgres",
             ContenderKind::LivesoukSqlite => "(d) Livesouk on SQLite",
-            ContenderKind::RedisGate => "(e) Redis Lua gate, nothing kept",
+            ContenderKind::RedisGate => "(e) Redis Lua gate, nothing stored",
         }
     }
 
-    /// As `BENCH_ONLY` names it.
+    /// The letter in `BENCH_ONLY`.
     pub fn letter(self) -> char {
         self.name().chars().nth(1).unwrap_or_default()
     }
 
-    /// Can follow the fast open loop.
+    /// Whether it can follow the fast open loop.
     pub fn is_fast(self) -> bool {
         !matches!(self, ContenderKind::RowLock | ContenderKind::RoundTrip)
     }
 }
 
-/// As most shops have: a pool of sixteen for everything.
+/// Most applications have a pool of about sixteen connections for everything.
 const POOL_SIZE: u32 = 16;
 const QUANTITY: i64 = 10_000_000;
 const PER_BUYER: i64 = 2;
@@ -66,20 +67,20 @@ const PRICE: i64 = 4_900;
 
 pub struct Contender {
     pub kind: ContenderKind,
-    /// The next buyer nobody has been yet.
+    /// The number of the next new buyer.
     pub buyer_numbers: Arc<AtomicU64>,
     offers: OfferFactory,
     backend: Arc<CheckoutBackend>,
 }
 
-/// Where offers are made: Livesouk's own tables, also for the plain contenders.
+/// Creates the offers in Livesouk's own tables, also for the plain implementations.
 struct OfferFactory {
     store: Option<(Store, App)>,
     stream: StreamId,
     variant: VariantId,
 }
 
-/// Where a buyer presses.
+/// Where a buyer's purchase goes.
 pub enum CheckoutBackend {
     RowLock(PgPool, OfferId),
     RoundTrip(PgPool, OfferId),
@@ -107,7 +108,7 @@ impl Contender {
             None => None,
         };
         let none = OfferId::new();
-        let till = match (kind, &store, &url) {
+        let backend = match (kind, &store, &url) {
             (ContenderKind::RowLock, _, Some(url)) => CheckoutBackend::RowLock(pool(url).await?, none),
             (ContenderKind::RoundTrip, _, Some(url)) => CheckoutBackend::RoundTrip(round_trip(url).await?, none),
             (ContenderKind::LivesoukPostgres | ContenderKind::LivesoukSqlite, Some((_, app)), _) => {
@@ -119,10 +120,10 @@ impl Contender {
             }
         };
         let shop = OfferFactory { store, stream, variant };
-        Ok(Self { kind, buyer_numbers: Arc::default(), offers: shop, backend: Arc::new(till) })
+        Ok(Self { kind, buyer_numbers: Arc::default(), offers: shop, backend: Arc::new(backend) })
     }
 
-    /// A fresh offer for the next round, so that nobody's rows grow old.
+    /// A fresh offer for the next round, so that no implementation works on old rows.
     pub async fn new_offer(&mut self) -> anyhow::Result<()> {
         let offer = match &self.offers.store {
             Some((store, _)) => self.offers.open_offer(store, QUANTITY).await?,
@@ -146,16 +147,20 @@ impl Contender {
         self.backend.clone()
     }
 
-    /// An offer of `quantity` units at this shop, and its app.
+    /// An offer of `quantity` units in this shop, and its app.
     pub async fn create_offer(&self, quantity: i64) -> anyhow::Result<Option<(App, OfferId)>> {
         let Some((store, app)) = &self.offers.store else { return Ok(None) };
         Ok(Some((app.clone(), self.offers.open_offer(store, quantity).await?)))
     }
 
-    /// What was sold is what was counted, for everybody who keeps books.
+    /// The counters equal the sum of the orders, for every implementation that stores orders.
     pub async fn assert_consistent(&self) -> anyhow::Result<()> {
         if let Some((store, _)) = &self.offers.store {
-            ensure!(store.reservation_mismatches().await?.is_empty(), "{}: the books do not agree", self.kind.name());
+            ensure!(
+                store.reservation_mismatches().await?.is_empty(),
+                "{}: the counters differ from the orders",
+                self.kind.name()
+            );
         }
         Ok(())
     }
@@ -191,7 +196,7 @@ impl OfferFactory {
 }
 
 impl CheckoutBackend {
-    /// Sells one unit to buyer `number`; anything but a yes is an error.
+    /// Sells one unit to buyer `number`. Every refusal is an error.
     pub async fn buy(&self, number: u64) -> anyhow::Result<()> {
         let (buyer, key) = (format!("buyer-{number}"), format!("key-of-{number}"));
         match self {
@@ -240,7 +245,7 @@ pub fn viewer(name: &str) -> anyhow::Result<Actor> {
     Ok(Actor { user, name, role: Role::Viewer, stream: None, expires_at: None })
 }
 
-/// (a) What a shop writes that knows its trade: lock the row, look, write both, commit. Seven round trips.
+/// (a) A correct transaction: lock the row, check, write both tables, commit. Seven round trips.
 async fn row_lock(pool: &PgPool, offer: OfferId, buyer: &str, key: &str) -> anyhow::Result<()> {
     let mut tx = pool.begin().await?;
     let lock = "select stream, quantity, reserved, next_place, per_buyer, price, currency, hold_ms,
@@ -291,7 +296,7 @@ async fn row_lock(pool: &PgPool, offer: OfferId, buyer: &str, key: &str) -> anyh
     Ok(tx.commit().await?)
 }
 
-/// (b) The same rules on the server, one call, one commit. It locks first and looks in later statements.
+/// (b) The same rules in a function on the server: one call, one commit. It locks first and reads in later statements.
 const BUY_FUNCTION: &str =
     "create function buy(p_offer uuid, p_id uuid, p_buyer text, p_key text, p_hash bytea) returns boolean
 language plpgsql as $$
@@ -312,7 +317,7 @@ begin
   return true;
 end $$";
 
-/// (e) Takes a unit and remembers who had how many, in memory.
+/// (e) Takes a unit and remembers how many each buyer has, in memory.
 const GATE_SCRIPT: &str = "
 local had = tonumber(redis.call('HGET', KEYS[2], ARGV[1]) or '0')
 local want = tonumber(ARGV[2])
@@ -337,7 +342,7 @@ async fn round_trip(url: &str) -> anyhow::Result<PgPool> {
     Ok(pool)
 }
 
-/// A migrated shop with one show and a pool that never runs out.
+/// A migrated database with one stream and a stock pool that never runs out.
 async fn create_shop(url: &str, stream: StreamId, variant: VariantId) -> anyhow::Result<(Store, App)> {
     let clock = Clock::system();
     Store::migrate(url, clock.clone()).await?;

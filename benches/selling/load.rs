@@ -1,4 +1,4 @@
-//! Buyers: closed loop, each waiting for an answer before the next; or open loop, at their own rate.
+//! Buyers in a closed loop, each waiting for a reply before the next purchase, or in an open loop at a fixed rate.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,12 +10,12 @@ use tokio::task::JoinSet;
 
 use super::contender::{CheckoutBackend, Contender};
 
-/// What one contender did in one round.
+/// The result of one implementation in one round.
 #[derive(Debug)]
 pub struct LoadResult {
     sold: u64,
     took: Duration,
-    /// Microseconds from the press (open loop: from when it should have come) to the answer.
+    /// Microseconds from the purchase (in an open loop: from when it was due) to the reply.
     latency: Histogram<u64>,
 }
 
@@ -41,54 +41,54 @@ impl LoadResult {
     }
 }
 
-/// `buyers` at once, for a while; each is somebody new every time.
+/// `buyers` concurrent buyers for this long; every purchase has a new buyer.
 pub async fn closed_loop(contender: &Contender, buyers: usize, length: Duration) -> anyhow::Result<LoadResult> {
-    let (begun, next) = (Instant::now(), contender.buyer_numbers.clone());
-    let mut crowd = JoinSet::new();
+    let (start, next) = (Instant::now(), contender.buyer_numbers.clone());
+    let mut buyer_tasks = JoinSet::new();
     for _ in 0..buyers {
-        let (till, next) = (contender.backend(), next.clone());
-        crowd.spawn(async move {
+        let (backend, next) = (contender.backend(), next.clone());
+        buyer_tasks.spawn(async move {
             let mut latencies = Vec::new();
-            while begun.elapsed() < length {
-                let pressed = Instant::now();
-                till.buy(next_number(&next)).await?;
-                latencies.push(pressed.elapsed().as_micros() as u64);
+            while start.elapsed() < length {
+                let sent_at = Instant::now();
+                backend.buy(next_number(&next)).await?;
+                latencies.push(sent_at.elapsed().as_micros() as u64);
             }
             anyhow::Ok(latencies)
         });
     }
     let mut all = Vec::new();
-    while let Some(latencies) = crowd.join_next().await {
+    while let Some(latencies) = buyer_tasks.join_next().await {
         all.append(&mut latencies??);
     }
-    LoadResult::of(all, begun.elapsed())
+    LoadResult::of(all, start.elapsed())
 }
 
-/// Buyers who come at `rate` whatever the answers do. Latency counts from the moment each should have come.
+/// Purchases at `rate` per second, whatever the replies do. Latency counts from the moment each was due.
 pub async fn open_loop(contender: &Contender, rate: u64, length: Duration) -> anyhow::Result<LoadResult> {
     const TICK: Duration = Duration::from_millis(1);
-    let (begun, next) = (Instant::now(), contender.buyer_numbers.clone());
+    let (start, next) = (Instant::now(), contender.buyer_numbers.clone());
     let total = (rate as f64 * length.as_secs_f64()) as u64;
-    let (mut come, mut crowd) = (0, JoinSet::new());
-    while come < total {
-        let due = ((begun.elapsed().as_secs_f64() * rate as f64) as u64).min(total);
-        while come < due {
-            let intended = begun + Duration::from_secs_f64(come as f64 / rate as f64);
-            let (till, number): (Arc<CheckoutBackend>, u64) = (contender.backend(), next_number(&next));
-            crowd.spawn(async move {
-                till.buy(number).await?;
+    let (mut started, mut buyer_tasks) = (0, JoinSet::new());
+    while started < total {
+        let due = ((start.elapsed().as_secs_f64() * rate as f64) as u64).min(total);
+        while started < due {
+            let intended = start + Duration::from_secs_f64(started as f64 / rate as f64);
+            let (backend, number): (Arc<CheckoutBackend>, u64) = (contender.backend(), next_number(&next));
+            buyer_tasks.spawn(async move {
+                backend.buy(number).await?;
                 anyhow::Ok(intended.elapsed().as_micros() as u64)
             });
-            come += 1;
+            started += 1;
         }
         tokio::time::sleep(TICK).await;
     }
     let mut all = Vec::with_capacity(total as usize);
-    while let Some(latency) = crowd.join_next().await {
+    while let Some(latency) = buyer_tasks.join_next().await {
         all.push(latency??);
     }
-    ensure!(all.len() as u64 == total, "{} of {total} were answered", all.len());
-    LoadResult::of(all, begun.elapsed())
+    ensure!(all.len() as u64 == total, "{} of {total} got a reply", all.len());
+    LoadResult::of(all, start.elapsed())
 }
 
 fn next_number(next: &AtomicU64) -> u64 {

@@ -1,11 +1,11 @@
-//! How fast Livesouk sells, beside what a shop could pick instead, in one run on throwaway servers.
+//! How fast Livesouk sells, compared with what a shop could use instead, in one run on throwaway servers.
 //!
 //!   cargo bench --bench selling                 five rounds of three seconds each, about four minutes
 //!   BENCH_ROUNDS=1 BENCH_SECONDS=1 BENCH_ONLY=ac cargo bench --bench selling
 //!
-//! Every contender sells one offer that never runs out to buyers who are new each time, with a limit per buyer and
-//! the keys stored; the Redis gate alone keeps nothing. They take turns in each round, so that a slow minute of the
-//! machine is everybody's. Ratios are medians over the rounds of the ratio within a round.
+//! Every implementation sells one offer that never runs out to buyers that are new each time, with a limit per buyer
+//! and stored idempotency keys. Only the Redis gate stores nothing. They take turns in each round, so that a slow
+//! minute of the machine affects all. Ratios are medians over the rounds of the ratio within a round.
 
 mod contender;
 mod load;
@@ -20,14 +20,14 @@ use load::{LoadResult, closed_loop, open_loop};
 use report::{MedianOf, table};
 use servers::{BenchPostgres, BenchRedis};
 
-/// Buyers who each wait for their answer before the next one takes their turn.
+/// Concurrent buyers in the closed loop.
 const BUYERS: usize = 1_000;
-/// What every contender is offered at once in open loop, and what Livesouk and the gate are offered besides.
+/// The rates of the open loop: the slow one for every implementation, the fast one for Livesouk and the Redis gate.
 const SLOW_RATE: u64 = 400;
 const FAST_RATE: u64 = 15_000;
 
 fn main() -> anyhow::Result<()> {
-    // Cargo passes `--bench`; there is nothing to choose here but the length.
+    // Cargo passes `--bench`. The only choice here is the length.
     let rounds = from_env("BENCH_ROUNDS", 5);
     let length = Duration::from_secs(from_env("BENCH_SECONDS", 3));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
@@ -52,7 +52,7 @@ async fn run(rounds: usize, length: Duration) -> anyhow::Result<()> {
         for contender in &mut contenders {
             eprintln!("round {round} of {rounds}: {}", contender.kind.name());
             contender.new_offer().await?;
-            // A server that is warm: plans made, pages in memory, actor awake.
+            // A warm server: query plans made, pages in memory, selling task awake.
             closed_loop(contender, BUYERS, Duration::from_millis(300)).await?;
             closed.push((contender.kind, closed_loop(contender, BUYERS, length).await?));
             alone.push((contender.kind, closed_loop(contender, 1, length / 3).await?));
@@ -70,10 +70,10 @@ async fn run(rounds: usize, length: Duration) -> anyhow::Result<()> {
         contender.close().await;
     }
 
-    println!("{}", table(&format!("{BUYERS} buyers, each waiting for the answer"), &closed));
+    println!("{}", table(&format!("{BUYERS} buyers, each waiting for the reply"), &closed));
     println!("{}", table("one buyer at a time", &alone));
-    println!("{}", table(&format!("open loop, {SLOW_RATE} a second"), &slow));
-    println!("{}", table(&format!("open loop, {FAST_RATE} a second"), &fast));
+    println!("{}", table(&format!("open loop, {SLOW_RATE} per second"), &slow));
+    println!("{}", table(&format!("open loop, {FAST_RATE} per second"), &fast));
     println!("{refusals}");
     let per_second =
         |one, other| MedianOf::of_ratios(&closed, one, other, |measured: &LoadResult| measured.per_second());

@@ -1,4 +1,5 @@
-//! What a "no" costs once an offer is sold out: in memory on one core, allocations counted; and through real sockets.
+//! The cost of a refusal when an offer is sold out: in memory on one core, with allocations counted, and through real
+//! sockets.
 
 use std::alloc::System;
 use std::fmt;
@@ -33,12 +34,12 @@ impl fmt::Display for RefusalCost {
         writeln!(f, "refusals of a sold-out offer")?;
         writeln!(
             f,
-            "{:<44} {:>10.0} a second and core, {:.3} allocations each",
+            "{:<44} {:>10.0} per second and core, {:.3} allocations each",
             "in memory, the whole verb", self.per_core_second, self.allocations
         )?;
         writeln!(
             f,
-            "{:<44} {:>10.0} a second, client on the same two cores",
+            "{:<44} {:>10.0} per second, client on the same two cores",
             "through WebSockets", self.sockets_per_second
         )
     }
@@ -49,7 +50,7 @@ pub async fn measure(contenders: &[Contender], rounds: usize, length: Duration) 
     for contender in contenders {
         of_livesouk.extend(contender.create_offer(UNITS).await?);
     }
-    let (app, offer) = of_livesouk.first().context("nobody to refuse")?;
+    let (app, offer) = of_livesouk.first().context("no Livesouk store to measure")?;
     sell_out(app, *offer).await?;
     let (mut rates, mut allocations, mut sockets) = (Vec::new(), Vec::new(), Vec::new());
     for round in 1..=rounds {
@@ -81,14 +82,15 @@ fn key() -> anyhow::Result<IdempotencyKey> {
     IdempotencyKey::parse("key-00001").map_err(|refusal| anyhow::anyhow!("{refusal}"))
 }
 
-/// One task asks and asks, so it is one core. Who asks and the key are made before: they come with a request.
+/// One task sends the requests, so it uses one core. The buyer and the keys are made before, because a request brings
+/// them.
 async fn measure_in_memory(app: &App, offer: OfferId, length: Duration) -> anyhow::Result<(f64, f64)> {
     let late = viewer("late")?;
     let keys: Vec<IdempotencyKey> = (0..1_000).map(|_| key()).collect::<Result<_, _>>()?;
-    let (app, begun) = (app.clone(), Instant::now());
+    let (app, start) = (app.clone(), Instant::now());
     let work = tokio::spawn(async move {
         let (mut refused, mut allocations) = (0_u64, 0);
-        while begun.elapsed() < length {
+        while start.elapsed() < length {
             let keys = keys.clone();
             let region = Region::new(ALLOCATOR);
             for key in keys {
@@ -101,11 +103,11 @@ async fn measure_in_memory(app: &App, offer: OfferId, length: Duration) -> anyho
         (refused, allocations)
     });
     let (refused, allocations) = work.await?;
-    ensure!(refused > 0, "nobody was refused");
-    Ok((refused as f64 / begun.elapsed().as_secs_f64(), allocations as f64 / refused as f64))
+    ensure!(refused > 0, "no purchase was refused");
+    Ok((refused as f64 / start.elapsed().as_secs_f64(), allocations as f64 / refused as f64))
 }
 
-/// A demo server of its own, and viewers who ask it over WebSockets.
+/// A demo server of its own, and viewers that send purchases over WebSockets.
 struct RefusalServer {
     child: Child,
     _folder: tempfile::TempDir,
@@ -116,7 +118,7 @@ struct RefusalServer {
 }
 
 const SOCKETS: usize = 8;
-/// Asks on their way on each socket.
+/// Pending requests on each socket.
 const REQUESTS_IN_FLIGHT: usize = 64;
 
 impl RefusalServer {
@@ -130,8 +132,8 @@ impl RefusalServer {
         let mut line = String::new();
         let out = child.stdout.take().context("no stdout")?;
         std::io::BufRead::read_line(&mut std::io::BufReader::new(out), &mut line)?;
-        let told: Value = serde_json::from_str(&line)?;
-        let text = |name: &str| told[name].as_str().unwrap_or_default().to_owned();
+        let started: Value = serde_json::from_str(&line)?;
+        let text = |name: &str| started[name].as_str().unwrap_or_default().to_owned();
         let (listen, stream, host) = (text("listen"), text("stream"), text("host_token"));
         let http = reqwest::Client::new();
         let post = async |path: String, token: &str, body: Value| -> anyhow::Result<Value> {
@@ -152,41 +154,41 @@ impl RefusalServer {
     }
 
     async fn measure_refusals(&self, length: Duration) -> anyhow::Result<f64> {
-        let begun = Instant::now();
-        let mut crowd = JoinSet::new();
+        let start = Instant::now();
+        let mut socket_tasks = JoinSet::new();
         for n in 0..SOCKETS {
             let url = format!(
                 "ws://{}/v1/streams/{}/live?token={}&session=late-session-{n}",
                 self.listen, self.stream, self.token
             );
-            let ask =
+            let request =
                 json!({"ref": "1", "do": "buy", "offer": self.offer, "qty": 1, "key": format!("key-of-late-{n}")});
-            let ask = Message::text(ask.to_string());
-            crowd.spawn(async move {
+            let request = Message::text(request.to_string());
+            socket_tasks.spawn(async move {
                 let (mut socket, _) = tokio_tungstenite::connect_async(url).await?;
                 for _ in 0..REQUESTS_IN_FLIGHT {
-                    socket.feed(ask.clone()).await?;
+                    socket.feed(request.clone()).await?;
                 }
                 socket.flush().await?;
                 let mut refused = 0_u64;
-                while begun.elapsed() < length {
+                while start.elapsed() < length {
                     let frame = socket.next().await.context("closed")??;
                     if frame.to_text().is_ok_and(|text| text.contains("\"sold_out"))
                         && frame.to_text()?.contains("\"reply\"")
                     {
                         refused += 1;
-                        socket.send(ask.clone()).await?;
+                        socket.send(request.clone()).await?;
                     }
                 }
                 anyhow::Ok(refused)
             });
         }
         let mut refused = 0;
-        while let Some(one) = crowd.join_next().await {
+        while let Some(one) = socket_tasks.join_next().await {
             refused += one??;
         }
-        ensure!(refused > 0, "nobody was refused");
-        Ok(refused as f64 / begun.elapsed().as_secs_f64())
+        ensure!(refused > 0, "no purchase was refused");
+        Ok(refused as f64 / start.elapsed().as_secs_f64())
     }
 }
 

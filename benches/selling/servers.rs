@@ -1,4 +1,4 @@
-//! A PostgreSQL and a Redis of the bench's own: free ports, temporary folder, gone with the values.
+//! A PostgreSQL and a Redis for the benchmark: free ports, a temporary folder, and ended when the values are dropped.
 
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
@@ -17,13 +17,14 @@ pub struct BenchPostgres {
 }
 
 impl BenchPostgres {
-    /// Durable as installed: `fsync` and `synchronous_commit` are on. Checkpoints are far apart, for everybody alike.
+    /// Durable as installed: `fsync` and `synchronous_commit` are on. Checkpoints are far apart for every
+    /// implementation.
     pub async fn start(folder: &Path) -> anyhow::Result<Self> {
         let (bin, home) = (postgres_bin()?, folder.join("postgres"));
         std::fs::create_dir(&home)?;
         let root = Command::new("id").arg("-u").output()?.stdout == b"0\n";
         if root {
-            // The server refuses to run as root.
+            // PostgreSQL refuses to run as root.
             std::fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
             let owned = Command::new("chown").arg("postgres:").arg(&home).status()?;
             ensure!(owned.success(), "cannot give {} to the user postgres", home.display());
@@ -62,7 +63,7 @@ impl BenchPostgres {
 
 impl Drop for BenchPostgres {
     fn drop(&mut self) {
-        // SIGINT is its fast shutdown; SIGKILL would leave shared memory behind.
+        // SIGINT is its fast shutdown. SIGKILL would leave shared memory behind.
         let _ = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
         let _ = self.child.wait();
     }
@@ -74,7 +75,7 @@ pub struct BenchRedis {
 }
 
 impl BenchRedis {
-    /// Keeps nothing: no snapshots, no append-only file. The ceiling people quote.
+    /// Stores nothing: no snapshots, no append-only file. This is the ceiling that people quote.
     pub async fn start(folder: &Path) -> anyhow::Result<Self> {
         let port = free_port()?;
         let child = Command::new("redis-server")
@@ -101,7 +102,7 @@ impl Drop for BenchRedis {
     }
 }
 
-/// The newest of Debian's versioned folders; they are not on the PATH.
+/// The newest of Debian's versioned folders, which are not on the PATH.
 fn postgres_bin() -> anyhow::Result<PathBuf> {
     let versions =
         std::fs::read_dir("/usr/lib/postgresql").context("PostgreSQL is missing: apt-get install postgresql")?;
@@ -114,7 +115,8 @@ fn postgres_bin() -> anyhow::Result<PathBuf> {
     bins.pop().map(|(_, bin)| bin).context("PostgreSQL is missing: apt-get install postgresql")
 }
 
-/// As the user postgres where we are root, in a group of its own so that Ctrl-C reaches us first, and ended with us.
+/// Runs as the user postgres when we are root. It is in a process group of its own, so that Ctrl-C reaches us first,
+/// and it ends with us.
 fn as_postgres(root: bool, program: &Path) -> Command {
     let mut command = Command::new("setpriv");
     if root {
@@ -129,13 +131,13 @@ fn free_port() -> anyhow::Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
-async fn wait_until_ready(name: &str, ask: impl AsyncFn() -> anyhow::Result<()>) -> anyhow::Result<()> {
-    let asked = async {
-        while ask().await.is_err() {
+async fn wait_until_ready(name: &str, check: impl AsyncFn() -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let checking = async {
+        while check().await.is_err() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    if tokio::time::timeout(START_DEADLINE, asked).await.is_err() {
+    if tokio::time::timeout(START_DEADLINE, checking).await.is_err() {
         bail!("{name} did not start");
     }
     Ok(())

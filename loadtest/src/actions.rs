@@ -1,4 +1,4 @@
-//! What the crowd does: come, go, talk, press, pay, run the show.
+//! What the simulated viewers do: connect, leave, chat, buy and pay. The host's commands are here too.
 
 use std::fmt::Write as _;
 
@@ -9,9 +9,9 @@ use crate::requests::{PurchaseState, RequestKind};
 use crate::simulation::{HostCommand, ScheduledAction, Simulation};
 use crate::viewer::{ConnectionStage, ReadBehavior};
 
-/// How often one who reads a trickle reads.
+/// How often a slow reader reads.
 const SLOW_READ_INTERVAL_US: u64 = 200_000;
-/// Senders looked at for one message; when all of these are away it is not said.
+/// How many senders are tried for one message. When all of these are disconnected, the message is not sent.
 const SENDERS_TRIED: usize = 16;
 
 const CHAT_TEXTS: [&str; 16] = [
@@ -49,7 +49,7 @@ impl Simulation {
                     && self.viewers[viewer as usize].stage == ConnectionStage::Live
                 {
                     self.read_limited(viewer, bytes);
-                    self.at(due + SLOW_READ_INTERVAL_US, ScheduledAction::ReadSlowly(viewer));
+                    self.schedule(due + SLOW_READ_INTERVAL_US, ScheduledAction::ReadSlowly(viewer));
                 }
             }
         }
@@ -68,7 +68,8 @@ impl Simulation {
             Ok(()) => self.register(viewer),
             Err(error) => {
                 let ports = error.kind() == std::io::ErrorKind::AddrNotAvailable;
-                let why = if ports { "no free port left; give more --sources".to_owned() } else { error.to_string() };
+                let why =
+                    if ports { "no free port is left; give more --sources".to_owned() } else { error.to_string() };
                 self.on_disconnect(viewer, &why, None);
             }
         }
@@ -86,7 +87,7 @@ impl Simulation {
         if let Ok(Some(error)) | Err(error) = socket.take_error() {
             return self.on_disconnect(viewer, &format!("{:?}", error.kind()), None);
         }
-        // An event of an earlier socket may come late: this one is not there yet.
+        // A late event of an earlier socket: this socket is not connected yet.
         if socket.peer_addr().is_err() {
             return;
         }
@@ -131,22 +132,22 @@ impl Simulation {
         one.is_returning = true;
         one.attempts = 1;
         self.fail_pending_requests(viewer);
-        // As clients do when nobody told them anything: anywhere within the first half second.
+        // Clients that were told nothing reconnect at a random moment within the first half second.
         let wait = self.random.random_range(0..500_000);
-        self.at(due + wait, ScheduledAction::Connect(viewer));
+        self.schedule(due + wait, ScheduledAction::Connect(viewer));
     }
 
     pub(crate) fn send_frame(&mut self, viewer: u32, opcode: u8, payload: &[u8]) {
         let mut bytes = Vec::with_capacity(payload.len() + 14);
         frame::write_frame(&mut bytes, opcode, payload, &mut self.random);
-        // A link that fails here is found dead by its next read.
+        // The next read finds out when the connection is broken.
         let _ = self.viewers[viewer as usize].send(&bytes);
     }
 
-    /// Sends a verb, unless the viewer is not there; says whether it was sent.
+    /// Sends a verb if the viewer is live, and returns whether it was sent.
     fn send_request(
         &mut self,
-        what: RequestKind,
+        kind: RequestKind,
         viewer: u32,
         intended: u64,
         verb: impl FnOnce(&Simulation, usize) -> String,
@@ -155,37 +156,37 @@ impl Simulation {
         if one.stage != ConnectionStage::Live {
             return false;
         }
-        let ask = self.requests.add(what, viewer, one.room, intended);
-        let body = verb(self, ask);
-        self.viewers[viewer as usize].pending_requests.push(ask);
-        self.send_frame(viewer, frame::TEXT, format!(r#"{{"ref":"{ask}",{body}}}"#).as_bytes());
+        let request = self.requests.add(kind, viewer, one.room, intended);
+        let body = verb(self, request);
+        self.viewers[viewer as usize].pending_requests.push(request);
+        self.send_frame(viewer, frame::TEXT, format!(r#"{{"ref":"{request}",{body}}}"#).as_bytes());
         true
     }
 
     fn send_chat(&mut self, number: usize, due: u64) {
         let flow = &mut self.chat_loads[number];
-        flow.said += 1;
-        let next = flow.from + (flow.said as f64 * 1e6 / flow.rate) as u64;
+        flow.sent += 1;
+        let next = flow.from + (flow.sent as f64 * 1e6 / flow.rate) as u64;
         if next < flow.until {
-            self.at(next, ScheduledAction::Say(number));
+            self.schedule(next, ScheduledAction::Say(number));
         }
         self.measurements.counters.messages_due += 1;
         let flow = &self.chat_loads[number];
-        let (room_of_senders, length, said) = (flow.senders.len(), flow.length, flow.said as usize);
+        let (sender_count, length, index) = (flow.senders.len(), flow.length, flow.sent as usize);
         let live = |place: &usize| {
-            let sender = flow.senders[(said + place) % room_of_senders];
+            let sender = flow.senders[(index + place) % sender_count];
             self.viewers[sender as usize].stage == ConnectionStage::Live
         };
-        let Some(place) = (0..SENDERS_TRIED.min(room_of_senders)).find(live) else {
-            return self.measurements.record_error("a message was due and no sender was there");
+        let Some(place) = (0..SENDERS_TRIED.min(sender_count)).find(live) else {
+            return self.measurements.record_error("a message was due and no sender was connected");
         };
-        let sender = flow.senders[(said + place) % room_of_senders];
-        let words = CHAT_TEXTS[self.random.random_range(0..CHAT_TEXTS.len())];
-        let sent = self.send_request(RequestKind::Say, sender, due, |crowd, ask| {
-            let marker = crowd.requests.marker(ask);
-            let mut text = words.to_owned();
-            let have = text.chars().count() + marker.len() + 1;
-            text.extend(" bagus".chars().cycle().take(length.saturating_sub(have)));
+        let sender = flow.senders[(index + place) % sender_count];
+        let phrase = CHAT_TEXTS[self.random.random_range(0..CHAT_TEXTS.len())];
+        let sent = self.send_request(RequestKind::Say, sender, due, |simulation, request| {
+            let marker = simulation.requests.marker(request);
+            let mut text = phrase.to_owned();
+            let chars = text.chars().count() + marker.len() + 1;
+            text.extend(" bagus".chars().cycle().take(length.saturating_sub(chars)));
             format!(r#""do":"say","text":"{text} {marker}""#)
         });
         self.measurements.counters.messages_sent += u64::from(sent);
@@ -193,8 +194,8 @@ impl Simulation {
 
     fn send_reaction(&mut self, viewer: u32, due: u64) {
         let count = self.random.random_range(1..=5);
-        let heart = format!(r#""do":"react","kind":"heart","count":{count}"#);
-        if self.send_request(RequestKind::React, viewer, due, |_, _| heart) {
+        let reaction = format!(r#""do":"react","kind":"heart","count":{count}"#);
+        if self.send_request(RequestKind::React, viewer, due, |_, _| reaction) {
             self.measurements.counters.reactions += 1;
         }
     }
@@ -210,7 +211,7 @@ impl Simulation {
         }
         let sent = self.send_request(RequestKind::Buy(number), viewer, if first { intended } else { due }, |_, _| body);
         if !sent {
-            // Away: pressed again as soon as there is a link.
+            // The viewer is not connected: the purchase is sent as soon as there is a connection.
             self.viewers[viewer as usize].unsettled_purchases.push(number);
         }
     }
@@ -229,11 +230,11 @@ impl Simulation {
             HostCommand::Close(offer) => ("close", offer, "sale_closed"),
         };
         if !event.is_empty() {
-            self.requests.expect(event, offer, due);
+            self.requests.expect_event(event, offer, due);
         }
         let body = format!(r#""do":"{name}","offer":"{offer}""#);
         if !self.send_request(RequestKind::Host, host, due, |_, _| body) {
-            self.measurements.record_error(format!("host: away when it was time to {name}"));
+            self.measurements.record_error(format!("host: not connected when {name} was due"));
         }
     }
 }

@@ -1,6 +1,11 @@
-//! Line charts as SVG: no script, colours from the page's style, a word for every second under the pointer.
+//! Line charts as SVG. This module computes the geometry; `templates/chart.html` holds the markup.
+//!
+//! The charts need no script. Their colors come from the style of the page, and the browser shows the values of a moment
+//! when the pointer rests there.
 
 use std::fmt::Write;
+
+use askama::Template;
 
 const WIDTH: f64 = 460.0;
 const HEIGHT: f64 = 230.0;
@@ -8,17 +13,17 @@ const LEFT: f64 = 50.0;
 const RIGHT: f64 = 24.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 30.0;
-/// On an axis of seconds: a line does not bridge more than this without a value.
+/// On an axis of seconds, a line does not connect two points that are further apart than this.
 const GAP_MAX_S: f64 = 2.5;
-/// More bands than this are thinner than a pointer.
+/// With more hover bands than this, each band would be narrower than a pointer.
 const BANDS_MAX: usize = 240;
 
 pub struct Chart {
     pub title: &'static str,
-    /// One line under the title: what is drawn, in which unit.
+    /// One line under the title: what is drawn, and in which unit.
     pub subtitle: &'static str,
     pub x: ChartAxis,
-    /// What stands behind a number of the x axis.
+    /// The unit that is written after each number of the x axis.
     pub x_unit: &'static str,
     pub y: ChartAxis,
     pub series: Vec<ChartSeries>,
@@ -28,59 +33,67 @@ pub struct Chart {
 pub enum ChartAxis {
     Linear,
     Log,
-    /// Percentiles, each nine as wide as the one before.
+    /// Percentiles. 90 %, 99 % and 99.9 % are equally far apart.
     Percentile,
 }
 
 pub struct ChartSeries {
     pub name: String,
-    /// The number of its colour in the style.
-    pub colour: usize,
+    /// The number of its color in the style of the page.
+    pub color: usize,
     pub points: Vec<(f64, f64)>,
-    /// A value holds until the next one.
+    /// A value is valid until the next one, so the line is a staircase.
     pub is_stepped: bool,
     pub is_dashed: bool,
 }
 
-impl Chart {
-    /// A figure with its legend; nothing when there is nothing to draw.
-    pub fn figure(&self) -> String {
-        if self.series.iter().all(|line| line.points.len() < 2) {
-            return String::new();
-        }
-        let mut out = format!("<figure><figcaption><h2>{}</h2><p>{}</p>", self.title, self.subtitle);
-        if self.series.len() > 1 {
-            out += "<ul class=legend>";
-            for line in &self.series {
-                let dashed = if line.is_dashed { " dashed" } else { "" };
-                let _ = write!(out, "<li><i class=\"c{}{dashed}\"></i>{}</li>", line.colour, escape_html(&line.name));
-            }
-            out += "</ul>";
-        }
-        out += "</figcaption>";
-        self.svg(&mut out);
-        out + "</figure>"
-    }
+/// A chart whose geometry is computed; displaying it renders the template.
+#[derive(Template)]
+#[template(path = "chart.html")]
+pub struct ChartFigure<'a> {
+    chart: &'a Chart,
+    x_ticks: Vec<ChartTick>,
+    y_ticks: Vec<ChartTick>,
+    paths: Vec<SeriesPath<'a>>,
+    hover_bands: Vec<HoverBand>,
+}
 
-    fn svg(&self, out: &mut String) {
-        let points = || self.series.iter().flat_map(|line| &line.points);
-        let range = |axis: ChartAxis, values: &mut dyn Iterator<Item = f64>| -> (f64, f64) {
-            let (low, high) = values.fold((f64::MAX, f64::MIN), |(low, high), value| (low.min(value), high.max(value)));
-            match axis {
-                ChartAxis::Linear => (0.0, if high > 0.0 { high } else { 1.0 }),
-                ChartAxis::Log => {
-                    let low = 10_f64.powf(low.max(0.1).log10().floor());
-                    (low, 10_f64.powf(high.max(low * 10.0).log10().ceil()))
-                }
-                ChartAxis::Percentile => (0.0, high.min(99.9999)),
-            }
-        };
+struct ChartTick {
+    at: f64,
+    label: String,
+}
+
+struct SeriesPath<'a> {
+    series: &'a ChartSeries,
+    /// Points that no line connects to a neighbour: each is drawn as a circle.
+    isolated_points: Vec<(f64, f64)>,
+    /// The `d` attribute of the SVG path.
+    commands: String,
+}
+
+/// A vertical band whose title lists the values of all series at that moment.
+struct HoverBand {
+    left: f64,
+    width: f64,
+    text: String,
+}
+
+/// Maps a value to its coordinate in the SVG.
+type Scale<'a> = &'a dyn Fn(f64) -> f64;
+
+impl Chart {
+    /// The figure with its legend; `None` when no series has two points.
+    pub fn figure(&self) -> Option<ChartFigure<'_>> {
+        if self.series.iter().all(|series| series.points.len() < 2) {
+            return None;
+        }
+        let points = || self.series.iter().flat_map(|series| &series.points);
         let x_range = match self.x {
-            ChartAxis::Percentile => range(ChartAxis::Percentile, &mut points().map(|(x, _)| *x)),
+            ChartAxis::Percentile => axis_range(self.x, points().map(|(x, _)| *x)),
             // Time begins with the first second shown.
             _ => points().fold((f64::MAX, f64::MIN), |(low, high), (x, _)| (low.min(*x), high.max(*x))),
         };
-        let mut y_range = range(self.y, &mut points().map(|(_, y)| *y));
+        let mut y_range = axis_range(self.y, points().map(|(_, y)| *y));
         let y_ticks = ticks(self.y, y_range);
         if self.y == ChartAxis::Linear
             && let Some(top) = y_ticks.last()
@@ -89,82 +102,87 @@ impl Chart {
         }
         let x = |value: f64| LEFT + axis_position(self.x, x_range, value) * (WIDTH - LEFT - RIGHT);
         let y = |value: f64| HEIGHT - BOTTOM - axis_position(self.y, y_range, value) * (HEIGHT - TOP - BOTTOM);
-        let _ = write!(out, "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=img aria-label=\"{}\">", self.title);
-        for tick in y_ticks {
-            let at = y(tick);
-            let _ = write!(out, "<line class=grid x1={LEFT} x2={} y1={at:.1} y2={at:.1} />", WIDTH - RIGHT);
-            let _ = write!(out, "<text class=y x={} y={:.1}>{}</text>", LEFT - 7.0, at + 4.0, format_short(tick));
-        }
-        for tick in ticks(self.x, x_range) {
-            let text = if self.x == ChartAxis::Percentile { tick.to_string() } else { format_short(tick) };
-            let unit = self.x_unit;
-            let _ = write!(out, "<text class=x x={:.1} y={}>{text}{unit}</text>", x(tick), HEIGHT - 9.0);
-        }
-        for line in &self.series {
-            let mut path = String::new();
-            let mut before: Option<(f64, f64)> = None;
-            for (place, (vx, vy)) in line.points.iter().enumerate() {
-                let (px, py) = (x(*vx), y(*vy));
-                match before
-                    .filter(|(bx, _)| line.is_stepped || self.x == ChartAxis::Percentile || vx - bx <= GAP_MAX_S)
-                {
-                    Some((_, by)) if line.is_stepped => {
-                        let _ = write!(path, "L{px:.1} {by:.1}L{px:.1} {py:.1}");
-                    }
-                    Some(_) => {
-                        let _ = write!(path, "L{px:.1} {py:.1}");
-                    }
-                    None => {
-                        let _ = write!(path, "M{px:.1} {py:.1}");
-                        if line.is_isolated(place, self.x) {
-                            let _ = write!(out, "<circle class=c{} cx={px:.1} cy={py:.1} r=3 />", line.colour);
-                        }
-                    }
-                }
-                before = Some((*vx, py));
-            }
-            let dashed = if line.is_dashed { " dashed" } else { "" };
-            let _ = write!(out, "<path class=\"line c{}{dashed}\" d=\"{path}\" />", line.colour);
-        }
-        self.hover_bands(out, &x);
-        *out += "</svg>";
+        let y_ticks = y_ticks.into_iter().map(|tick| ChartTick { at: y(tick), label: format_short(tick) });
+        let x_ticks = ticks(self.x, x_range).into_iter().map(|tick| ChartTick {
+            at: x(tick),
+            label: if self.x == ChartAxis::Percentile { tick.to_string() } else { format_short(tick) },
+        });
+        Some(ChartFigure {
+            chart: self,
+            x_ticks: x_ticks.collect(),
+            y_ticks: y_ticks.collect(),
+            paths: self.series.iter().map(|series| series.path(self.x, &x, &y)).collect(),
+            hover_bands: self.hover_bands(&x),
+        })
     }
 
-    /// What the lines say at a moment, shown by the browser when the pointer rests there.
-    fn hover_bands(&self, out: &mut String, x: &dyn Fn(f64) -> f64) {
-        let Some(longest) = self.series.iter().max_by_key(|line| line.points.len()) else { return };
+    fn hover_bands(&self, x: Scale) -> Vec<HoverBand> {
+        let Some(longest) = self.series.iter().max_by_key(|series| series.points.len()) else { return Vec::new() };
         if longest.points.len() > BANDS_MAX {
-            return;
+            return Vec::new();
         }
-        for pair in longest.points.windows(2) {
-            let [(from, _), (to, _)] = pair else { continue };
-            let (left, right) = (x(*from), x(*to));
-            let mut words = format!("{}{}", format_short(*from), self.x_unit);
-            for line in &self.series {
-                if let Some((_, y)) = line.points.iter().rfind(|(x, _)| x <= from) {
-                    let _ = write!(words, "\n{}: {}", escape_html(&line.name), format_short(*y));
+        let bands = longest.points.windows(2).filter_map(|pair| {
+            let [(from, _), (to, _)] = pair else { return None };
+            let mut text = format!("{}{}", format_short(*from), self.x_unit);
+            for series in &self.series {
+                if let Some((_, y)) = series.points.iter().rfind(|(x, _)| x <= from) {
+                    let _ = write!(text, "\n{}: {}", series.name, format_short(*y));
                 }
             }
-            let (width, height) = ((right - left).max(1.0), HEIGHT - TOP - BOTTOM);
-            let _ = write!(
-                out,
-                "<rect class=band x={left:.1} y={TOP} width={width:.1} height={height}><title>{words}</title></rect>"
-            );
-        }
+            Some(HoverBand { left: x(*from), width: (x(*to) - x(*from)).max(1.0), text })
+        });
+        bands.collect()
     }
 }
 
 impl ChartSeries {
-    /// Whether no line leads on from this point to the next.
-    fn is_isolated(&self, place: usize, axis: ChartAxis) -> bool {
-        let next = self.points.get(place + 1);
+    fn path(&self, axis: ChartAxis, x: Scale, y: Scale) -> SeriesPath<'_> {
+        let (mut commands, mut isolated_points) = (String::new(), Vec::new());
+        let mut before: Option<(f64, f64)> = None;
+        for (index, (value_x, value_y)) in self.points.iter().enumerate() {
+            let (at_x, at_y) = (x(*value_x), y(*value_y));
+            let is_near = |(before_x, _): &(f64, f64)| {
+                self.is_stepped || axis == ChartAxis::Percentile || value_x - before_x <= GAP_MAX_S
+            };
+            let _ = match before.filter(is_near) {
+                Some((_, before_y)) if self.is_stepped => {
+                    write!(commands, "L{at_x:.1} {before_y:.1}L{at_x:.1} {at_y:.1}")
+                }
+                Some(_) => write!(commands, "L{at_x:.1} {at_y:.1}"),
+                None => {
+                    if self.is_isolated(index, axis) {
+                        isolated_points.push((at_x, at_y));
+                    }
+                    write!(commands, "M{at_x:.1} {at_y:.1}")
+                }
+            };
+            before = Some((*value_x, at_y));
+        }
+        SeriesPath { series: self, isolated_points, commands }
+    }
+
+    /// Whether no line leads from this point to the next one.
+    fn is_isolated(&self, index: usize, axis: ChartAxis) -> bool {
+        let next = self.points.get(index + 1);
         !self.is_stepped
             && axis != ChartAxis::Percentile
-            && next.is_none_or(|(next, _)| GAP_MAX_S < next - self.points[place].0)
+            && next.is_none_or(|(next, _)| GAP_MAX_S < next - self.points[index].0)
     }
 }
 
-/// Where a value is between the ends of its axis, 0 to 1.
+fn axis_range(axis: ChartAxis, values: impl Iterator<Item = f64>) -> (f64, f64) {
+    let (low, high) = values.fold((f64::MAX, f64::MIN), |(low, high), value| (low.min(value), high.max(value)));
+    match axis {
+        ChartAxis::Linear => (0.0, if high > 0.0 { high } else { 1.0 }),
+        ChartAxis::Log => {
+            let low = 10_f64.powf(low.max(0.1).log10().floor());
+            (low, 10_f64.powf(high.max(low * 10.0).log10().ceil()))
+        }
+        ChartAxis::Percentile => (0.0, high.min(99.9999)),
+    }
+}
+
+/// Where a value is between the two ends of its axis, from 0 to 1.
 fn axis_position(axis: ChartAxis, (low, high): (f64, f64), value: f64) -> f64 {
     let scale = |value: f64| match axis {
         ChartAxis::Linear => value,
@@ -198,7 +216,7 @@ fn ticks(axis: ChartAxis, (low, high): (f64, f64)) -> Vec<f64> {
     }
 }
 
-/// A number as short as it can be read: 950, 1.2k, 3.4M.
+/// A number in its shortest readable form: 950, 1.2k, 3.4M.
 pub fn format_short(value: f64) -> String {
     let trimmed = |value: f64, digits: usize| {
         let text = format!("{value:.digits$}");
@@ -212,10 +230,6 @@ pub fn format_short(value: f64) -> String {
         size if size >= 1.0 => trimmed(value, 1),
         _ => trimmed(value, 2),
     }
-}
-
-pub fn escape_html(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]
@@ -248,18 +262,18 @@ mod tests {
     }
 
     #[test]
-    fn a_chart_without_points_is_not_drawn_and_names_are_escaped() {
-        let line = |points| ChartSeries { name: "<b>".into(), colour: 0, points, is_stepped: false, is_dashed: false };
+    fn chart_without_points_is_not_drawn_and_names_are_escaped() {
+        let series = |points| ChartSeries { name: "<b>".into(), color: 0, points, is_stepped: false, is_dashed: false };
         let chart = |points: Vec<(f64, f64)>| Chart {
             title: "t",
-            subtitle: "w",
+            subtitle: "s",
             x: ChartAxis::Linear,
             x_unit: " s",
             y: ChartAxis::Log,
-            series: vec![line(points.clone()), line(points)],
+            series: vec![series(points.clone()), series(points)],
         };
-        assert_eq!(chart(vec![(1.0, 1.0)]).figure(), "");
-        let drawn = chart(vec![(0.0, 0.0), (1.0, 50.0)]).figure();
-        assert!(drawn.contains("&lt;b&gt;") && !drawn.contains("<b>") && !drawn.contains("NaN"), "{drawn}");
+        assert!(chart(vec![(1.0, 1.0)]).figure().is_none());
+        let drawn = chart(vec![(0.0, 0.0), (1.0, 50.0)]).figure().unwrap().to_string();
+        assert!(drawn.contains("&#60;b&#62;") && !drawn.contains("<b>") && !drawn.contains("NaN"), "{drawn}");
     }
 }

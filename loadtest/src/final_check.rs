@@ -1,4 +1,5 @@
-//! The last questions, once all is quiet: is everybody at the head, and has every acknowledged message been told?
+//! The final checks, once everything has arrived: does every viewer have the newest position, and was every
+//! acknowledged message delivered?
 
 use crate::invariants::ViolationKind;
 use crate::requests::{RequestKind, RequestStatus};
@@ -7,11 +8,11 @@ use crate::viewer::ConnectionStage;
 use crate::violations::Violation;
 
 impl Simulation {
-    /// Call it after [`Crowd::settle`].
+    /// Call it after [`Simulation::settle`].
     pub fn check_final_state(&mut self) {
         let now = self.now();
-        // Since when somebody in the room has heard everything to the end.
-        let mut whole_since = vec![u64::MAX; self.rooms.len()];
+        // For each room: since when some viewer has received everything up to the newest position.
+        let mut complete_since = vec![u64::MAX; self.rooms.len()];
         for (number, viewer) in self.viewers.iter().enumerate() {
             let room = &self.rooms[viewer.room as usize];
             match viewer.stage {
@@ -24,7 +25,7 @@ impl Simulation {
             }
             let Some((epoch, seq)) = viewer.state.position() else { continue };
             if (epoch, seq) == room.head {
-                let since = &mut whole_since[viewer.room as usize];
+                let since = &mut complete_since[viewer.room as usize];
                 *since = viewer.complete_since.min(*since);
             } else {
                 self.measurements.counters.missed += room.head.1.saturating_sub(seq);
@@ -34,25 +35,30 @@ impl Simulation {
                     viewer: Some(number as u32),
                     room: room.stream.clone(),
                     seq,
-                    what: format!("others in the room have heard {}", room.head.1),
+                    detail: format!("others in the room have received {}", room.head.1),
                     excerpt: String::new(),
                 });
             }
         }
-        for ask in &self.requests.all {
-            if let (RequestKind::Buy(purchase), RequestStatus::Pending) = (ask.what, ask.status) {
+        for request in &self.requests.all {
+            if let (RequestKind::Buy(purchase), RequestStatus::Pending) = (request.kind, request.status) {
                 self.requests.purchases[purchase].mark_unknown();
             }
-            let heard = whole_since[ask.room as usize] < ask.intended;
-            if ask.what == RequestKind::Say && ask.status == RequestStatus::Done && ask.told.is_none() && heard {
-                let room = &self.rooms[ask.room as usize];
+            let complete = complete_since[request.room as usize] < request.intended;
+            if request.kind == RequestKind::Say
+                && request.status == RequestStatus::Done
+                && request.event_position.is_none()
+                && complete
+            {
+                let room = &self.rooms[request.room as usize];
                 self.violations.record(Violation {
                     kind: ViolationKind::MessageLost,
-                    at_s: ask.intended as f64 / 1e6,
-                    viewer: Some(ask.viewer),
+                    at_s: request.intended as f64 / 1e6,
+                    viewer: Some(request.viewer),
                     room: room.stream.clone(),
                     seq: room.head.1,
-                    what: "a message was acknowledged, and somebody who heard everything did not hear it".to_owned(),
+                    detail: "a message was acknowledged, and a viewer that received everything did not receive it"
+                        .to_owned(),
                     excerpt: String::new(),
                 });
             }

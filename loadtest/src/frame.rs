@@ -1,6 +1,8 @@
-//! WebSocket as the crowd speaks it: a scan over what came in, frames of our own, and the handshake.
+//! WebSocket frames for the simulated viewers: a parser for received bytes, frames to send, and the handshake.
 //!
-//! Fifteen thousand links share one read buffer, so nothing here owns bytes: a frame is a place in the buffer.
+//! Fifteen thousand connections share one read buffer, so nothing here owns bytes: a frame is a slice of the buffer.
+//! This is why the load test has its own parser and does not use the `client` crate: a client with a task, buffers and
+//! an owned string for each connection would make the load test slower than the server that it measures.
 
 use rand::RngExt;
 use tungstenite::handshake::{client::generate_key, derive_accept_key};
@@ -10,26 +12,26 @@ pub const CLOSE: u8 = 8;
 pub const PING: u8 = 9;
 pub const PONG: u8 = 10;
 
-/// No honest frame of this protocol comes near it; a length beyond it is rubbish.
+/// No valid frame of this protocol is nearly this long; a larger length is garbage.
 const PAYLOAD_MAX: u64 = 16 * 1024 * 1024;
-/// An answer to our handshake that is longer is none.
+/// A longer response to our handshake is invalid.
 const HEAD_MAX: usize = 16 * 1024;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RawFrame<'a> {
-    pub last: bool,
-    /// The message that begins here is deflated (permessage-deflate).
+    pub is_final: bool,
+    /// The message that begins here is compressed (permessage-deflate).
     pub is_deflated: bool,
     pub opcode: u8,
     pub payload: &'a [u8],
 }
 
-/// The first frame in `bytes` and how many bytes it takes; `None` while it is incomplete, `Err` when it can be none.
-/// `deflate`: compression was offered.
+/// The first frame in `bytes` and its length in bytes. `None` while it is incomplete, `Err` when it is invalid.
+/// `deflate` says that compression was offered.
 pub fn parse_frame(bytes: &[u8], deflate: bool) -> Result<Option<(RawFrame<'_>, usize)>, &'static str> {
     let [first, second, rest @ ..] = bytes else { return Ok(None) };
     if first & 0x30 != 0 || (first & 0x40 != 0 && !deflate) {
-        return Err("a frame with reserved bits that were not agreed");
+        return Err("a frame with reserved bits that were not negotiated");
     }
     if second & 0x80 != 0 {
         return Err("a masked frame from the server");
@@ -45,10 +47,13 @@ pub fn parse_frame(bytes: &[u8], deflate: bool) -> Result<Option<(RawFrame<'_>, 
     }
     let end = head + length as usize;
     let Some(payload) = bytes.get(head..end) else { return Ok(None) };
-    Ok(Some((RawFrame { last: first & 0x80 != 0, is_deflated: first & 0x40 != 0, opcode: first & 0x0f, payload }, end)))
+    Ok(Some((
+        RawFrame { is_final: first & 0x80 != 0, is_deflated: first & 0x40 != 0, opcode: first & 0x0f, payload },
+        end,
+    )))
 }
 
-/// Appends a client's frame, masked as the standard wants it.
+/// Appends a client's frame, masked as the standard requires.
 pub fn write_frame(out: &mut Vec<u8>, opcode: u8, payload: &[u8], random: &mut impl rand::Rng) {
     out.push(0x80 | opcode);
     match payload.len() {
@@ -67,32 +72,32 @@ pub fn write_frame(out: &mut Vec<u8>, opcode: u8, payload: &[u8], random: &mut i
     out.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
 }
 
-/// What a close frame says: the code, and after how long to come back.
+/// The content of a close frame: the code, and the delay before a reconnect.
 pub fn parse_close(payload: &[u8]) -> (u16, Option<u64>) {
     let [high, low, reason @ ..] = payload else { return (1005, None) };
     let reason: Option<serde_json::Value> = serde_json::from_slice(reason).ok();
     (u16::from_be_bytes([*high, *low]), reason.and_then(|reason| reason["retry_ms"].as_u64()))
 }
 
-/// One key for the whole crowd: it proves that the other side speaks WebSocket, and need not be secret.
+/// One key for all simulated viewers. It proves that the other side speaks WebSocket, and need not be secret.
 #[derive(Debug)]
 pub struct ClientHandshake {
     key: String,
     accept: String,
-    /// Offer permessage-deflate as browsers do.
+    /// Offers permessage-deflate, as browsers do.
     pub deflate: bool,
 }
 
-/// How the server answered a handshake.
+/// The server's response to a handshake.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum UpgradeResponse {
-    /// Frames begin after so many bytes.
+    /// The connection is upgraded, and frames begin after this many bytes.
     Upgraded(usize),
     Refused {
         status: u16,
         retry_after_s: Option<u64>,
     },
-    /// No answer at all in the sense of HTTP or WebSocket.
+    /// Not a valid response of HTTP or WebSocket.
     Invalid(&'static str),
 }
 
@@ -115,13 +120,14 @@ impl ClientHandshake {
         )
     }
 
-    /// `None` while the head is incomplete.
+    /// `None` while the head of the response is incomplete.
     pub fn parse_response(&self, bytes: &[u8]) -> Option<UpgradeResponse> {
         let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
-            return (bytes.len() > HEAD_MAX).then_some(UpgradeResponse::Invalid("an endless answer to the handshake"));
+            return (bytes.len() > HEAD_MAX)
+                .then_some(UpgradeResponse::Invalid("the response to the handshake is too long"));
         };
         let Ok(head) = std::str::from_utf8(&bytes[..end]) else {
-            return Some(UpgradeResponse::Invalid("an answer to the handshake that is no text"));
+            return Some(UpgradeResponse::Invalid("the response to the handshake is not text"));
         };
         let mut lines = head.split("\r\n");
         let status = lines.next().and_then(|line| line.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok());
@@ -131,12 +137,12 @@ impl ClientHandshake {
         };
         Some(match status {
             Some(101) if header("sec-websocket-accept") == Some(&self.accept) => UpgradeResponse::Upgraded(end + 4),
-            Some(101) => UpgradeResponse::Invalid("an upgrade with a wrong Sec-WebSocket-Accept"),
+            Some(101) => UpgradeResponse::Invalid("the upgrade has a wrong Sec-WebSocket-Accept"),
             Some(status) => UpgradeResponse::Refused {
                 status,
                 retry_after_s: header("retry-after").and_then(|value| value.parse().ok()),
             },
-            None => UpgradeResponse::Invalid("an answer to the handshake that is no HTTP/1.1"),
+            None => UpgradeResponse::Invalid("the response to the handshake is not HTTP/1.1"),
         })
     }
 }
@@ -156,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_is_found_wherever_it_is_cut() {
+    fn frame_is_parsed_wherever_the_bytes_are_cut() {
         for length in [0, 1, 125, 126, 65_535, 65_536] {
             let bytes = server_frame(length);
             let cuts: Vec<usize> = if length < 200 { (0..bytes.len()).collect() } else { (0..12).collect() };
@@ -165,22 +171,22 @@ mod tests {
             }
             let two = [bytes.clone(), server_frame(3)].concat();
             let (frame, used) = parse_frame(&two, false).unwrap().unwrap();
-            assert_eq!((frame.last, frame.opcode, frame.payload.len(), used), (true, TEXT, length, bytes.len()));
+            assert_eq!((frame.is_final, frame.opcode, frame.payload.len(), used), (true, TEXT, length, bytes.len()));
             assert_eq!(parse_frame(&two[used..], false).unwrap().unwrap().0.payload, [0, 1, 2]);
         }
     }
 
     #[test]
-    fn what_a_server_must_not_send_is_refused() {
-        assert!(parse_frame(&[0xc1, 0], false).is_err(), "compressed, and that was not offered");
+    fn invalid_server_frames_are_refused() {
+        assert!(parse_frame(&[0xc1, 0], false).is_err(), "compressed without an offer");
         assert!(parse_frame(&[0xc1, 0], true).is_ok_and(|frame| frame.is_some_and(|(frame, _)| frame.is_deflated)));
         assert!(parse_frame(&[0xa1, 0], true).is_err(), "another reserved bit");
         assert!(parse_frame(&[0x81, 0x80], false).is_err(), "masked");
-        assert!(parse_frame(&[0x81, 127, 0xff, 0, 0, 0, 0, 0, 0, 0], false).is_err(), "endless");
+        assert!(parse_frame(&[0x81, 127, 0xff, 0, 0, 0, 0, 0, 0, 0], false).is_err(), "too long");
     }
 
     #[test]
-    fn our_frames_are_masked_and_whole() {
+    fn sent_frames_are_masked_and_complete() {
         for length in [0, 125, 126, 70_000] {
             let payload = vec![7; length];
             let mut out = Vec::new();
@@ -194,14 +200,14 @@ mod tests {
     }
 
     #[test]
-    fn a_close_says_whether_to_come_back() {
+    fn close_frame_has_a_code_and_a_delay() {
         assert_eq!(parse_close(b"\x0f\xa8{\"retry_ms\":800}"), (4008, Some(800)));
         assert_eq!(parse_close(b"\x11\x95{\"retry_ms\":null}"), (4501, None));
         assert_eq!(parse_close(b""), (1005, None));
     }
 
     #[test]
-    fn a_handshake_is_taken_only_with_our_own_proof() {
+    fn upgrade_needs_the_right_accept_header() {
         let handshake = ClientHandshake::default();
         let good = format!("HTTP/1.1 101 x\r\nsec-websocket-ACCEPT: {}\r\n\r\nrest", handshake.accept);
         for cut in 0..good.len() - 4 {

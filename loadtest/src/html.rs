@@ -1,63 +1,103 @@
-//! The report as one page that needs nothing else: figures, charts, what was checked, what was found.
+//! The report as one page that needs no other file. This module chooses what is shown; `templates/report.html` holds the
+//! markup.
+//!
+//! The template engine is askama: it checks the template when the crate is compiled, and it escapes every value. It is
+//! maintained, and at run time it adds one small crate.
 
-use std::fmt::Write;
+use std::collections::BTreeMap;
 
-use crate::chart::{Chart, ChartAxis, ChartSeries, escape_html, format_short};
+use askama::Template;
+
+use crate::chart::{Chart, ChartAxis, ChartFigure, ChartSeries, format_short};
 use crate::measurements::{LATENCY_CLASSES, SecondSample};
 use crate::report::LoadtestReport;
 
-const STYLE: &str = include_str!("report.css");
-
-pub fn page(report: &LoadtestReport) -> String {
-    let title = format!("{} with {} viewers", report.scenario, report.viewers);
-    let mut out = format!(
-        "<!doctype html><html lang=en><head><meta charset=utf-8>\
-         <meta name=viewport content=\"width=device-width,initial-scale=1\"><meta name=color-scheme content=\"light dark\">\
-         <title>Load test: {title}</title><style>{STYLE}</style></head><body><main>"
-    );
-    head(&mut out, report, &title);
-    tiles(&mut out, report);
-    out += "<section class=charts>";
-    charts(report).iter().for_each(|chart| out += &chart.figure());
-    latencies(&mut out, report);
-    out += "</section>";
-    lists(&mut out, report);
-    out + "</main></body></html>\n"
+#[derive(Template)]
+#[template(path = "report.html")]
+struct ReportPage<'a> {
+    report: &'a LoadtestReport,
+    title: String,
+    verdict: String,
+    /// The class of the verdict in the style sheet.
+    verdict_class: &'static str,
+    about: String,
+    tiles: Vec<Tile>,
+    charts: Vec<ChartFigure<'a>>,
+    latencies: Vec<LatencyRow>,
+    violations: Vec<ViolationText>,
+    lists: Vec<ReportList>,
 }
 
-fn head(out: &mut String, report: &LoadtestReport, title: &str) {
-    let (class, word) = match (report.violations.total, report.exit_code) {
-        (0, 0) => ("well", "All is well".to_owned()),
-        (0, _) if report.verdict.contains("budget") => ("missed", "Budget missed".to_owned()),
-        (0, _) => ("missed", "Not checked".to_owned()),
-        (1, _) => ("broken", "1 breach".to_owned()),
-        (breaches, _) => ("broken", format!("{breaches} breaches")),
-    };
+/// A large number with its name.
+struct Tile {
+    name: &'static str,
+    value: String,
+    detail: String,
+}
+
+struct LatencyRow {
+    color: usize,
+    class: &'static str,
+    cells: Vec<String>,
+}
+
+struct ViolationText {
+    summary: String,
+    /// The part of the frame that proves it; empty where no frame does.
+    excerpt: String,
+}
+
+struct ReportList {
+    title: &'static str,
+    items: Vec<String>,
+}
+
+/// The whole page.
+pub fn page(report: &LoadtestReport) -> askama::Result<String> {
+    let (verdict_class, verdict) = verdict(report);
     let rooms = if report.rooms == 1 { "one room".to_owned() } else { format!("{} rooms", report.rooms) };
-    let _ = write!(
-        out,
-        "<header><p class=brand>Livesouk load test</p><h1>{title}</h1><p class=\"verdict {class}\">{word}</p>\
-         <p class=about>{} · {rooms} · {:.0} s measured · {} messages/s wanted · seed {}</p>",
-        escape_html(report.url.trim_end_matches('/')),
+    let about = format!(
+        "{} · {rooms} · {:.0} s measured · {} messages/s wanted · seed {}",
+        report.url.trim_end_matches('/'),
         report.seconds,
         format_short(report.rate),
         report.seed
     );
-    if report.exit_code != 0 {
-        let _ = write!(out, "<p class=about>{}</p>", escape_html(&report.verdict));
-    }
-    *out += "</header>";
+    let charts = charts(report);
+    let page = ReportPage {
+        report,
+        title: format!("{} with {} viewers", report.scenario, report.viewers),
+        verdict,
+        verdict_class,
+        about,
+        tiles: tiles(report),
+        charts: charts.iter().filter_map(Chart::figure).collect(),
+        latencies: latencies(report),
+        violations: violations(report),
+        lists: lists(report),
+    };
+    page.render()
 }
 
-fn tiles(out: &mut String, report: &LoadtestReport) {
-    let mut tiles: Vec<(&str, String, String)> = Vec::new();
-    let mut tile = |name, value: String, more: String| tiles.push((name, value, more));
+fn verdict(report: &LoadtestReport) -> (&'static str, String) {
+    match (report.violations.total, report.exit_code) {
+        (0, 0) => ("passed", "All checks passed".to_owned()),
+        (0, _) if report.verdict.contains("budget") => ("missed", "Budget missed".to_owned()),
+        (0, _) => ("missed", "Not checked".to_owned()),
+        (1, _) => ("broken", "1 violation".to_owned()),
+        (count, _) => ("broken", format!("{count} violations")),
+    }
+}
+
+fn tiles(report: &LoadtestReport) -> Vec<Tile> {
+    let mut tiles = Vec::new();
+    let mut tile = |name, value: String, detail: String| tiles.push(Tile { name, value, detail });
     tile("Connected", format_short(report.connected_max as f64), format!("{} at the end", report.connected_at_end));
     if report.counters.deliveries > 0 {
         tile(
             "Deliveries/s",
             format_short(report.deliveries_per_s),
-            format!("{} in all", format_short(report.counters.deliveries as f64)),
+            format!("{} in total", format_short(report.counters.deliveries as f64)),
         );
     }
     if let Some(chat) = report.latency_ms.get("chat") {
@@ -65,21 +105,17 @@ fn tiles(out: &mut String, report: &LoadtestReport) {
         let percent = report.rate_kept * 100.0;
         tile("Rate kept", format!("{percent:.1} %"), format!("of {} messages", report.counters.messages_due));
     }
-    tile("Lost", format_short(report.lost as f64), "events".to_owned());
+    tile("Lost", format_short(report.lost_events as f64), "events".to_owned());
     if report.orders.sent > 0 {
-        tile("Sold", report.orders.held.to_string(), format!("of {} who pressed", report.orders.sent));
+        tile("Sold", report.orders.held.to_string(), format!("of {} purchases sent", report.orders.sent));
     }
     if let Some(buy) = report.latency_ms.get("buy") {
         tile("Buy p99", format_ms(buy.p99), format!("p50 {}", format_ms(buy.p50)));
     }
     if report.counters.reconnects > 0 {
-        tile("Came back", report.counters.reconnects.to_string(), format!("{} recovered", report.counters.recovered));
+        tile("Reconnected", report.counters.reconnects.to_string(), format!("{} recovered", report.counters.recovered));
     }
-    *out += "<section class=tiles>";
-    for (name, value, more) in tiles {
-        let _ = write!(out, "<div><h2>{name}</h2><p class=value>{value}</p><p class=more>{more}</p></div>");
-    }
-    *out += "</section>";
+    tiles
 }
 
 fn format_ms(ms: f64) -> String {
@@ -90,37 +126,31 @@ fn charts(report: &LoadtestReport) -> Vec<Chart> {
     let over_time = |value: &dyn Fn(&SecondSample) -> f64| -> Vec<(f64, f64)> {
         report.timeline.iter().map(|second| (second.t as f64, value(second))).collect()
     };
-    let single = |name: &str, points| ChartSeries {
+    let line = |name: &str, color, points| ChartSeries {
         name: name.to_owned(),
-        colour: 0,
+        color,
         points,
         is_stepped: false,
         is_dashed: false,
     };
-    let shown = |name: &str| !matches!(name, "handshake") && report.latency_ms.contains_key(name);
-    let classes = || LATENCY_CLASSES.iter().enumerate().filter(|(_, (_, name))| shown(name));
-    let latency = classes().map(|(colour, (_, name))| {
+    let is_shown = |name: &str| !matches!(name, "handshake") && report.latency_ms.contains_key(name);
+    let classes = || LATENCY_CLASSES.iter().enumerate().filter(|(_, (_, name))| is_shown(name));
+    let latency = classes().map(|(color, (_, name))| {
         let points = report.timeline.iter().filter_map(|second| {
             let [_, p99] = second.latency_ms.get(name)?;
             Some((second.t as f64, *p99))
         });
-        ChartSeries { name: (*name).to_owned(), colour, points: points.collect(), is_stepped: false, is_dashed: false }
+        line(name, color, points.collect())
     });
-    let percentiles = classes().filter_map(|(colour, (_, name))| {
+    let percentiles = classes().filter_map(|(color, (_, name))| {
         let latency = report.latency_ms.get(name)?;
-        // A percentile of which there is not even one sample is a guess.
-        let known = |percentile: f64| latency.count as f64 * (1.0 - percentile / 100.0) >= 1.0;
-        let points = latency.curve.iter().filter(|[percentile, _]| known(*percentile)).map(|[x, y]| (*x, *y));
-        Some(ChartSeries {
-            name: (*name).to_owned(),
-            colour,
-            points: points.collect(),
-            is_stepped: false,
-            is_dashed: false,
-        })
+        // A percentile with less than one sample above it would be a guess.
+        let is_known = |percentile: f64| latency.count as f64 * (1.0 - percentile / 100.0) >= 1.0;
+        let points = latency.curve.iter().filter(|[percentile, _]| is_known(*percentile)).map(|[x, y]| (*x, *y));
+        Some(line(name, color, points.collect()))
     });
-    let latency = latency.filter(|line| !line.points.is_empty()).collect();
-    let percentiles = percentiles.filter(|line| line.points.len() > 1).collect();
+    let latency = latency.filter(|series| !series.points.is_empty()).collect();
+    let percentiles = percentiles.filter(|series| series.points.len() > 1).collect();
     vec![
         Chart {
             title: "Latency over time",
@@ -140,11 +170,11 @@ fn charts(report: &LoadtestReport) -> Vec<Chart> {
         },
         Chart {
             title: "Deliveries",
-            subtitle: "events reaching a viewer, each second",
+            subtitle: "events that reached a viewer, each second",
             x: ChartAxis::Linear,
             x_unit: " s",
             y: ChartAxis::Linear,
-            series: vec![single("deliveries", over_time(&|second| second.counters.deliveries as f64))],
+            series: vec![line("deliveries", 0, over_time(&|second| second.counters.deliveries as f64))],
         },
         Chart {
             title: "Connections",
@@ -152,109 +182,87 @@ fn charts(report: &LoadtestReport) -> Vec<Chart> {
             x: ChartAxis::Linear,
             x_unit: " s",
             y: ChartAxis::Linear,
-            series: vec![single("connected", over_time(&|second| second.connected_min as f64))],
+            series: vec![line("connected", 0, over_time(&|second| second.connected_min as f64))],
         },
-        stock(report),
+        stock_chart(report),
     ]
 }
 
-/// The count viewers saw against the one there would be if every press had counted at once.
-fn stock(report: &LoadtestReport) -> Chart {
-    let mut lines = Vec::new();
+/// The stock that viewers saw, next to the stock as it would be if every purchase had counted at once.
+fn stock_chart(report: &LoadtestReport) -> Chart {
+    let mut series = Vec::new();
     for (number, offer) in report.offers.iter().take(4).enumerate() {
         let Some(opened) = offer.opened_s else { continue };
         let name = |what: &str| {
             if report.offers.len() == 1 { what.to_owned() } else { format!("{what}, sale {}", number + 1) }
         };
         let full = (0.0, offer.quantity as f64);
-        let since = |curve: &[[f64; 2]]| {
+        let since_opening = |curve: &[[f64; 2]]| {
             curve
                 .iter()
                 .map(|[at, left]| ((at - opened) * 1_000.0, *left))
                 .filter(|(at, _)| 0.0 < *at)
                 .collect::<Vec<_>>()
         };
-        let points = [vec![full], since(&offer.observed)].concat();
-        lines.push(ChartSeries {
-            name: name("seen by viewers"),
-            colour: number,
-            points,
-            is_stepped: true,
-            is_dashed: false,
-        });
-        let ideal = [vec![full], since(&offer.ideal)].concat();
-        lines.push(ChartSeries {
-            name: name("ideal"),
-            colour: number,
-            points: ideal,
-            is_stepped: true,
-            is_dashed: true,
-        });
+        let mut add = |name, curve: &[[f64; 2]], is_dashed| {
+            let points = [vec![full], since_opening(curve)].concat();
+            series.push(ChartSeries { name, color: number, points, is_stepped: true, is_dashed });
+        };
+        add(name("seen by viewers"), &offer.observed, false);
+        add(name("ideal"), &offer.ideal, true);
     }
     Chart {
         title: "Stock",
-        subtitle: "units left after the opening: as viewers saw it, and if every press had counted at once",
+        subtitle: "units left after the opening: as viewers saw it, and as if every purchase had counted at once",
         x: ChartAxis::Linear,
         x_unit: " ms",
         y: ChartAxis::Linear,
-        series: lines,
+        series,
     }
 }
 
-fn latencies(out: &mut String, report: &LoadtestReport) {
-    if report.latency_ms.is_empty() {
-        return;
-    }
-    *out += "<section class=table><h2>Latency</h2><p class=more>Milliseconds, from when each thing was to happen, not from when it could be sent</p><div class=scroll><table><thead><tr><th>class<th>p50<th>p90<th>p99<th>p99.9<th>max<th>count</thead><tbody>";
-    for (colour, (_, name)) in LATENCY_CLASSES.iter().enumerate() {
-        let Some(latency) = report.latency_ms.get(name) else { continue };
-        let _ = write!(out, "<tr><th><i class=c{colour}></i>{name}");
-        for value in [latency.p50, latency.p90, latency.p99, latency.p999, latency.max] {
-            let _ = write!(out, "<td>{value:.1}");
-        }
-        let _ = write!(out, "<td>{}", format_short(latency.count as f64));
-    }
-    *out += "</tbody></table></div></section>";
+fn latencies(report: &LoadtestReport) -> Vec<LatencyRow> {
+    let rows = LATENCY_CLASSES.iter().enumerate().filter_map(|(color, (_, class))| {
+        let latency = report.latency_ms.get(class)?;
+        let mut cells: Vec<String> = [latency.p50, latency.p90, latency.p99, latency.p999, latency.max]
+            .iter()
+            .map(|ms| format!("{ms:.1}"))
+            .collect();
+        cells.push(format_short(latency.count as f64));
+        Some(LatencyRow { color, class, cells })
+    });
+    rows.collect()
 }
 
-fn lists(out: &mut String, report: &LoadtestReport) {
-    let list = |out: &mut String, title: &str, lines: &mut dyn Iterator<Item = String>| {
-        let lines: Vec<String> = lines.map(|line| format!("<li>{}</li>", escape_html(&line))).collect();
-        if !lines.is_empty() {
-            let _ = write!(out, "<section><h2>{title}</h2><ul>{}</ul></section>", lines.concat());
-        }
-    };
-    if report.violations.total > 0 {
-        *out += "<section class=breaches><h2>Broken promises</h2>";
-        for one in &report.violations.found {
-            let text = one.to_string();
-            let (what, bytes) = text.split_once('\n').unwrap_or((&text, ""));
-            let _ = write!(out, "<p>{}</p>", escape_html(what));
-            if !bytes.is_empty() {
-                let _ = write!(out, "<pre>{}</pre>", escape_html(bytes.trim()));
-            }
-        }
-        *out += "</section>";
-    }
-    *out += "<div class=lists>";
-    list(out, "Checked", &mut report.checks.iter().cloned());
-    list(out, "Notes", &mut report.notes.iter().cloned());
-    let counted = |of: &std::collections::BTreeMap<String, u64>| {
-        of.iter().map(|(name, count)| format!("{name} × {count}")).collect::<Vec<_>>().into_iter()
-    };
-    list(out, "Links that ended", &mut counted(&report.disconnect_reasons));
-    list(out, "Refusals", &mut counted(&report.refusals));
-    list(out, "Errors", &mut counted(&report.errors));
-    let cost = &report.cpu;
-    let words = format!(
-        "{:.0} % of one processor; a received frame cost {:.2} µs user and {:.2} µs system, {} frames of {:.0} MB; itself late by {:.1} ms (p99)",
-        cost.percent,
-        cost.user_us_per_frame,
-        cost.system_us_per_frame,
+fn violations(report: &LoadtestReport) -> Vec<ViolationText> {
+    let texts = report.violations.examples.iter().map(|violation| {
+        let text = violation.to_string();
+        let (summary, excerpt) = text.split_once('\n').unwrap_or((&text, ""));
+        ViolationText { summary: summary.to_owned(), excerpt: excerpt.trim().to_owned() }
+    });
+    texts.collect()
+}
+
+fn lists(report: &LoadtestReport) -> Vec<ReportList> {
+    let counted = |of: &BTreeMap<String, u64>| of.iter().map(|(name, count)| format!("{name} × {count}")).collect();
+    let cpu = &report.cpu;
+    let cost = format!(
+        "{:.0} % of one processor. A received frame cost {:.2} µs user time and {:.2} µs system time; {} frames of {:.0} MB. \
+         The simulation itself was late by {:.1} ms (p99).",
+        cpu.percent,
+        cpu.user_us_per_frame,
+        cpu.system_us_per_frame,
         format_short(report.counters.frames as f64),
         report.counters.bytes as f64 / 1e6,
-        cost.late_ms
+        cpu.late_ms
     );
-    list(out, "What the crowd cost", &mut std::iter::once(words));
-    *out += "</div>";
+    let lists = [
+        ("Checked", report.checks.clone()),
+        ("Notes", report.notes.clone()),
+        ("Disconnects", counted(&report.disconnect_reasons)),
+        ("Refusals", counted(&report.refusals)),
+        ("Errors", counted(&report.errors)),
+        ("Cost of the load test", vec![cost]),
+    ];
+    lists.into_iter().map(|(title, items)| ReportList { title, items }).filter(|list| !list.items.is_empty()).collect()
 }

@@ -1,15 +1,15 @@
-//! Deflated messages. A frame that a whole room gets is inflated once; after that it is known by its bytes.
+//! Compressed messages. A frame that a whole room receives is inflated once; after that its bytes identify it.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
 
 use flate2::{Decompress, FlushDecompress};
 
-/// The server walks from viewer to viewer through a few frames at a time.
+/// The server broadcasts only a few frames at a time, from viewer to viewer.
 const CACHED_MAX: usize = 16;
-/// No honest message comes near it.
+/// No valid message is nearly this long.
 const PAYLOAD_MAX: usize = 16 * 1024 * 1024;
-/// Ends every deflated message, and is left out on the wire.
+/// Ends every compressed message, and is left out on the wire.
 const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 
 #[derive(Default)]
@@ -36,7 +36,7 @@ fn inflate_message(packed: &[u8]) -> Result<Vec<u8>, &'static str> {
         let before = (read, payload.len());
         inflater.decompress_vec(&whole[read..], &mut payload, FlushDecompress::Sync).map_err(|_| NOT_DEFLATE)?;
         if PAYLOAD_MAX < payload.len() {
-            return Err("a message of more than 16 MiB, inflated");
+            return Err("a message of more than 16 MiB after inflating");
         }
         let all_read = inflater.total_in() as usize == whole.len();
         if all_read && payload.len() < payload.capacity() {
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_deflated_is_read_whole_and_rubbish_is_refused() {
+    fn compressed_messages_are_inflated_and_garbage_is_refused() {
         let mut unpacked = InflateCache::default();
         for length in [0, 1, 1_000, 300_000] {
             let payload: Vec<u8> = (0..length).map(|n| b"abcde"[n % 5]).collect();
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_few_frames_are_remembered_and_no_more() {
+    fn cache_is_bounded() {
         let mut unpacked = InflateCache::default();
         for number in 0..100_u32 {
             unpacked.inflate(&packed(&number.to_be_bytes())).unwrap();

@@ -1,4 +1,5 @@
-//! `crowd`: exit 0 when all is well, 1 when a promise was broken or a budget missed, 2 for wrong usage or no server.
+//! `loadtest`: exit code 0 when all checks passed, 1 when a promise was broken or a budget was missed, 2 for wrong
+//! usage or no server.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -10,21 +11,21 @@ use loadtest::report::LoadtestReport;
 
 fn main() -> ExitCode {
     let args = LoadtestArgs::parse();
-    if let Err(why) = args.validate() {
-        eprintln!("error: {why}");
+    if let Err(error) = args.validate() {
+        eprintln!("error: {error}");
         return ExitCode::from(2);
     }
     let report = match loadtest::run(&args) {
         Ok(report) => report,
-        Err(why) => {
-            eprintln!("error: {why:#}");
+        Err(error) => {
+            eprintln!("error: {error:#}");
             return ExitCode::from(2);
         }
     };
     match write_report(&args, &report) {
         Ok(()) => ExitCode::from(report.exit_code),
-        Err(why) => {
-            eprintln!("error: {why:#}");
+        Err(error) => {
+            eprintln!("error: {error:#}");
             ExitCode::from(2)
         }
     }
@@ -41,7 +42,7 @@ fn write_report(args: &LoadtestArgs, report: &LoadtestReport) -> anyhow::Result<
         }
     }
     if let Some(path) = &args.html {
-        std::fs::write(path, loadtest::html::page(report)).with_context(|| format!("--html {}", path.display()))?;
+        std::fs::write(path, loadtest::html::page(report)?).with_context(|| format!("--html {}", path.display()))?;
     }
     if json_on_stdout {
         write!(std::io::stderr(), "{report}")?;

@@ -1,26 +1,26 @@
-//! What is measured while the crowd runs: latencies by class, counters, and one line of both per second.
+//! The measurements of a run: latencies by class, counters, and one sample of both per second.
 
 use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-/// Kinds of latency, each from the moment it was intended.
+/// Kinds of latency. Each counts from the moment that was intended.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum LatencyClass {
-    /// A message, from when it was to be said to each viewer's socket.
+    /// A chat message, from when it was due until it reached a viewer's socket.
     Chat,
-    /// A pin, an opening or a closing, from when the host was to press.
+    /// A pin, an opening or a closing, from when the host's command was due.
     HostAction,
-    /// A count, from the answer to the oldest buyer it is the first to tell of.
+    /// A stock count, from the reply to the oldest purchase that it includes first.
     Stock,
-    /// The answer to one's own message or heart.
+    /// The reply to one's own message or reaction.
     Reply,
-    /// The answer to a purchase, with all its tries.
+    /// The reply to a purchase, with all its attempts.
     Buy,
-    /// From when the viewer was to arrive, or was let come back, to the upgrade.
+    /// From when the viewer was due to connect, or was allowed to reconnect, until the upgrade.
     Handshake,
-    /// … to hello.
+    /// The same until the hello.
     Join,
 }
 
@@ -34,40 +34,40 @@ pub const LATENCY_CLASSES: [(LatencyClass, &str); 7] = [
     (LatencyClass::Join, "join"),
 ];
 
-/// Two minutes in µs; what takes longer counts as that.
+/// Two minutes in µs. A longer latency counts as this.
 const LATENCY_MAX_US: u64 = 120_000_000;
 
-/// Running totals. The names are those of the report.
+/// Running totals. Their names are those of the report.
 #[derive(Clone, Copy, Default, Debug, Serialize)]
 pub struct RunCounters {
-    /// WebSocket frames received, and their payload in bytes.
+    /// WebSocket frames that were received, and their payload in bytes.
     pub frames: u64,
     pub bytes: u64,
-    /// Events a viewer was told for the first time, summed over the viewers.
+    /// Events that a viewer received for the first time, summed over the viewers.
     pub deliveries: u64,
-    /// Messages that were to be said, could be sent, were acknowledged, were refused.
+    /// Messages that were due, that could be sent, that were acknowledged, and that were refused.
     pub messages_due: u64,
     pub messages_sent: u64,
     pub messages_acknowledged: u64,
     pub messages_refused: u64,
     pub reactions: u64,
-    /// Presses on "buy", units held by their answers, refusals, and payments.
+    /// Purchases, units held by their replies, refusals, and payments.
     pub purchases: u64,
-    pub held: u64,
+    pub units_held: u64,
     pub purchases_refused: u64,
     pub paid: u64,
-    /// Connections tried, upgraded, lost without our doing, and viewers who came back.
+    /// Connections that were tried, upgraded, and lost without our doing, and viewers that reconnected.
     pub connects: u64,
     pub upgrades: u64,
     pub disconnects: u64,
     pub reconnects: u64,
     pub recovered: u64,
     pub resynced: u64,
-    /// Events the server said a viewer cannot have any more.
+    /// Events that the server said a viewer cannot have any more.
     pub missed: u64,
-    /// State older than that of an earlier link.
+    /// Values of the state lane that were older than those of an earlier connection.
     pub stale_values: u64,
-    /// Handshakes that failed, links that broke, answers that are faults.
+    /// Handshakes that failed, connections that broke, and replies that are faults.
     pub errors: u64,
 }
 
@@ -77,18 +77,18 @@ pub struct SecondSample {
     /// Seconds since the start.
     pub t: u64,
     pub connected: u64,
-    /// The fewest at any moment of it.
+    /// The smallest number at any moment of this second.
     pub connected_min: u64,
     /// What happened in this second.
     #[serde(flatten)]
     pub counters: RunCounters,
     /// p50 and p99 in ms, by class, of what arrived in this second.
     pub latency_ms: BTreeMap<&'static str, [f64; 2]>,
-    /// Units left by offer, as last told.
+    /// Units left by offer, as last received.
     pub left: BTreeMap<String, i64>,
 }
 
-/// A class in numbers: milliseconds.
+/// The latency of one class in milliseconds.
 #[derive(Clone, Default, Debug, Serialize)]
 pub struct LatencySummary {
     pub count: u64,
@@ -105,13 +105,13 @@ pub struct LatencySummary {
 #[derive(Debug)]
 pub struct Measurements {
     pub counters: RunCounters,
-    /// How late the crowd itself was with what it had to do, in µs.
+    /// How late the simulation was with its own actions, in µs.
     lateness: Histogram<u64>,
     total: Vec<Histogram<u64>>,
     second: Vec<Histogram<u64>>,
     pub seconds: Vec<SecondSample>,
     counters_before: RunCounters,
-    /// Why connections ended, why verbs were refused, what went wrong, each by its name.
+    /// Counted by name: why connections ended, why verbs were refused, and what failed.
     pub disconnect_reasons: BTreeMap<String, u64>,
     pub refusals: BTreeMap<String, u64>,
     pub errors: BTreeMap<String, u64>,
@@ -137,7 +137,7 @@ impl Default for Measurements {
 fn histogram(digits: u8) -> Histogram<u64> {
     match Histogram::new_with_bounds(1, LATENCY_MAX_US, digits) {
         Ok(histogram) => histogram,
-        Err(_) => unreachable!("the bounds are constants that fit"),
+        Err(_) => unreachable!("the bounds are valid constants"),
     }
 }
 
@@ -151,22 +151,22 @@ impl Measurements {
         self.second[class as usize].saturating_record(us);
     }
 
-    /// An act was due so long ago.
+    /// An action started this long after it was due.
     pub fn record_lateness(&mut self, us: u64) {
         self.lateness.saturating_record(us);
     }
 
-    /// p99 of the crowd's own lateness, in ms.
+    /// p99 of the simulation's own lateness, in ms.
     pub fn lateness_p99_ms(&self) -> f64 {
         ms(self.lateness.value_at_quantile(0.99))
     }
 
-    pub fn record_error(&mut self, what: impl Into<String>) {
+    pub fn record_error(&mut self, name: impl Into<String>) {
         self.counters.errors += 1;
-        *self.errors.entry(what.into()).or_default() += 1;
+        *self.errors.entry(name.into()).or_default() += 1;
     }
 
-    /// p50 and p99 of the last whole second, in ms; zeros when nothing came.
+    /// p50 and p99 of the last complete second, in ms; zeros when nothing arrived.
     pub fn recent(&self, class: LatencyClass) -> [f64; 2] {
         let name = LATENCY_CLASSES[class as usize].1;
         self.seconds.last().and_then(|second| second.latency_ms.get(name)).copied().unwrap_or_default()
@@ -177,7 +177,7 @@ impl Measurements {
         [ms(histogram.value_at_quantile(0.5)), ms(histogram.value_at_quantile(0.99))]
     }
 
-    /// Ends a second.
+    /// Finishes a second.
     pub fn finish_second(&mut self, t: u64, connected: u64, connected_least: u64, left: BTreeMap<String, i64>) {
         let mut latency_ms = BTreeMap::new();
         for (class, name) in LATENCY_CLASSES {
@@ -192,8 +192,8 @@ impl Measurements {
     }
 
     pub fn latencies(&self) -> BTreeMap<&'static str, LatencySummary> {
-        let told = LATENCY_CLASSES.iter().filter(|(class, _)| !self.total[*class as usize].is_empty());
-        told.map(|(class, name)| (*name, LatencySummary::of(&self.total[*class as usize]))).collect()
+        let measured = LATENCY_CLASSES.iter().filter(|(class, _)| !self.total[*class as usize].is_empty());
+        measured.map(|(class, name)| (*name, LatencySummary::of(&self.total[*class as usize]))).collect()
     }
 }
 
@@ -229,7 +229,7 @@ impl RunCounters {
             messages_refused: self.messages_refused - before.messages_refused,
             reactions: self.reactions - before.reactions,
             purchases: self.purchases - before.purchases,
-            held: self.held - before.held,
+            units_held: self.units_held - before.units_held,
             purchases_refused: self.purchases_refused - before.purchases_refused,
             paid: self.paid - before.paid,
             connects: self.connects - before.connects,
@@ -245,10 +245,10 @@ impl RunCounters {
     }
 }
 
-/// Processor time this process has used, in seconds: user and system. The kernel counts it in hundredths.
+/// Processor time of this process so far, in seconds: user and system. The kernel counts it in hundredths of a second.
 pub fn cpu_time() -> (f64, f64) {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // The second field is the program's name in brackets and may hold anything.
+    // The second field is the program's name in brackets, which may contain any character.
     let fields: Vec<&str> = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().collect();
     let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0) / 100.0;
     (ticks(11), ticks(12))
@@ -259,29 +259,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_holds_what_is_new_and_the_total_holds_all() {
-        let mut measure = Measurements::default();
+    fn second_has_new_values_and_the_total_has_all() {
+        let mut measurements = Measurements::default();
         for us in 1..=100 {
-            measure.record_latency(LatencyClass::Chat, us * 1_000);
+            measurements.record_latency(LatencyClass::Chat, us * 1_000);
         }
-        measure.counters.frames = 7;
-        measure.finish_second(0, 5, 4, BTreeMap::new());
-        measure.record_latency(LatencyClass::Chat, 10_000_000_000);
-        measure.counters.frames = 9;
-        measure.finish_second(1, 5, 5, BTreeMap::new());
-        let frames: Vec<u64> = measure.seconds.iter().map(|second| second.counters.frames).collect();
+        measurements.counters.frames = 7;
+        measurements.finish_second(0, 5, 4, BTreeMap::new());
+        measurements.record_latency(LatencyClass::Chat, 10_000_000_000);
+        measurements.counters.frames = 9;
+        measurements.finish_second(1, 5, 5, BTreeMap::new());
+        let frames: Vec<u64> = measurements.seconds.iter().map(|second| second.counters.frames).collect();
         assert_eq!(frames, [7, 2]);
-        let p50 = measure.seconds[0].latency_ms["chat"][0];
+        let p50 = measurements.seconds[0].latency_ms["chat"][0];
         assert!((49.0..52.0).contains(&p50), "{p50}");
-        assert!(measure.seconds[1].latency_ms["chat"][0] > 119_000.0);
-        let chat = &measure.latencies()["chat"];
+        assert!(measurements.seconds[1].latency_ms["chat"][0] > 119_000.0);
+        let chat = &measurements.latencies()["chat"];
         assert_eq!(chat.count, 101);
         assert!((98.0..101.0).contains(&chat.p99), "{chat:?}");
-        assert!(!measure.latencies().contains_key("buy"));
+        assert!(!measurements.latencies().contains_key("buy"));
     }
 
     #[test]
-    fn processor_time_grows() {
+    fn cpu_time_increases() {
         let before = cpu_time();
         let mut sum = 0_u64;
         while cpu_time().0 < before.0 + 0.02 {

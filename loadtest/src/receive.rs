@@ -1,4 +1,4 @@
-//! What comes in on a viewer's link: the answer to the handshake, frames, and the end.
+//! Receives what comes in on a viewer's connection: the response to the handshake, frames, and the end.
 
 use crate::frame;
 use crate::invariants::{SharedFrameKind, ViolationKind};
@@ -11,14 +11,14 @@ use crate::violations::{Violation, ViolationLog, excerpt};
 use crate::wire::{IncomingFrame, ReplyOk, ServerError};
 use rand::RngExt;
 
-/// Full jitter without a word from the server: anywhere below a ceiling that doubles.
+/// Full jitter when the server gives no delay: a random delay below a ceiling that doubles.
 const RETRY_MIN_MS: u64 = 500;
 const RETRY_MAX_MS: u64 = 20_000;
-/// How often one press is sent, with one key.
+/// How often one purchase is sent, always with the same key.
 const PURCHASE_ATTEMPTS_MAX: u32 = 6;
 
 impl Simulation {
-    /// Takes what is whole and says how many bytes that was.
+    /// Processes all complete frames and returns how many bytes they had.
     pub(crate) fn receive_bytes(&mut self, viewer: u32, bytes: &[u8], now: u64) -> usize {
         let at = viewer as usize;
         let mut used = 0;
@@ -52,7 +52,7 @@ impl Simulation {
                 }
                 Err(why) => {
                     self.record_violation(viewer, ViolationKind::InvalidFrame, why.to_owned(), &bytes[used..]);
-                    self.on_disconnect(viewer, "a bad frame", None);
+                    self.on_disconnect(viewer, "invalid frame", None);
                 }
             }
         }
@@ -62,12 +62,12 @@ impl Simulation {
     fn receive_frame(&mut self, viewer: u32, frame: frame::RawFrame, now: u64) {
         let at = viewer as usize;
         match frame.opcode {
-            frame::TEXT if frame.last => self.receive_message(viewer, frame.payload, frame.is_deflated, now),
+            frame::TEXT if frame.is_final => self.receive_message(viewer, frame.payload, frame.is_deflated, now),
             frame::TEXT | 0 => {
                 let one = &mut self.viewers[at];
                 one.fragments.extend_from_slice(frame.payload);
                 one.fragments_deflated |= frame.is_deflated;
-                if frame.last {
+                if frame.is_final {
                     let (whole, deflated) = (std::mem::take(&mut one.fragments), one.fragments_deflated);
                     one.fragments_deflated = false;
                     self.receive_message(viewer, &whole, deflated, now);
@@ -89,7 +89,7 @@ impl Simulation {
         }
     }
 
-    /// A whole message, as it came over the wire.
+    /// A complete message, as it came over the wire.
     fn receive_message(&mut self, viewer: u32, bytes: &[u8], deflated: bool, now: u64) {
         let counters = &mut self.measurements.counters;
         counters.frames += 1;
@@ -106,17 +106,18 @@ impl Simulation {
     fn receive_payload(&mut self, viewer: u32, payload: &[u8], now: u64) {
         let one = &mut self.viewers[viewer as usize];
         let room = &mut self.rooms[one.room as usize];
-        let mut ears = SharedFrameReceiver { measurements: &mut self.measurements, violations: &mut self.violations };
+        let mut receiver =
+            SharedFrameReceiver { measurements: &mut self.measurements, violations: &mut self.violations };
         if one.state.has_hello() {
             if let Some(shared) = room.cached(payload) {
-                if ears.receive(viewer, one, shared, &room.stream, payload, now) {
+                if receiver.receive(viewer, one, shared, &room.stream, payload, now) {
                     self.last_received_at = now;
                 }
                 return;
             }
         } else if let Some((shared, _)) = room.cached_hello(payload) {
-            ears.receive(viewer, one, shared, &room.stream, payload, now);
-            // A `now` is always a little old when it arrives; the first readers of each hello have set the clock.
+            receiver.receive(viewer, one, shared, &room.stream, payload, now);
+            // A `now` is always a little old when it arrives. The first readers of each hello have set the clock.
             return self.on_hello(viewer, now);
         }
         let wire: IncomingFrame = match serde_json::from_slice(payload) {
@@ -125,7 +126,7 @@ impl Simulation {
                 return self.record_violation(
                     viewer,
                     ViolationKind::InvalidFrame,
-                    format!("no JSON of ours: {error}"),
+                    format!("the JSON is invalid: {error}"),
                     payload,
                 );
             }
@@ -137,7 +138,7 @@ impl Simulation {
                 room.decode(payload, &wire, epoch, &mut self.requests, now);
                 let hello = wire.t == "hello";
                 let shared = room.newest(hello);
-                ears.receive(viewer, one, shared, &room.stream, payload, now);
+                receiver.receive(viewer, one, shared, &room.stream, payload, now);
                 if hello {
                     if let Some(server) = wire.now {
                         let offset = server * 1_000 - now as i64;
@@ -147,7 +148,7 @@ impl Simulation {
                 }
             }
             "reply" => self.on_reply(viewer, &wire, payload, now),
-            "order" | "held" | "action" => {}
+            "order" | "review" | "reviewed" | "audit" => {}
             "moving" => {
                 let within = wire.retry_ms.unwrap_or(0);
                 let wait = self.random.random_range(0..=within);
@@ -156,13 +157,13 @@ impl Simulation {
             other => self.record_violation(
                 viewer,
                 ViolationKind::InvalidFrame,
-                format!("a frame of kind {other:?}"),
+                format!("a frame of unknown kind {other:?}"),
                 payload,
             ),
         }
     }
 
-    /// Hello has been said.
+    /// The hello was received.
     fn on_hello(&mut self, viewer: u32, now: u64) {
         let one = &mut self.viewers[viewer as usize];
         one.stage = ConnectionStage::Live;
@@ -172,14 +173,14 @@ impl Simulation {
             self.measurements.counters.reconnects += 1;
         }
         if let ReadBehavior::Slow(_) = one.read_behavior {
-            self.at(now, ScheduledAction::ReadSlowly(viewer));
+            self.schedule(now, ScheduledAction::ReadSlowly(viewer));
         }
         for purchase in std::mem::take(&mut self.viewers[viewer as usize].unsettled_purchases) {
-            self.at(now, ScheduledAction::Buy(purchase));
+            self.schedule(now, ScheduledAction::Buy(purchase));
         }
     }
 
-    /// The link is gone. The server may have said after how long to come back, or by its code not to.
+    /// The connection is lost. The server may have sent a delay for the reconnect, or a code that forbids it.
     pub(crate) fn on_disconnect(&mut self, viewer: u32, why: &str, retry_ms: Option<u64>) {
         let one = &mut self.viewers[viewer as usize];
         if one.is_connected() {
@@ -199,21 +200,21 @@ impl Simulation {
         if for_good {
             one.stage = ConnectionStage::Left;
             one.is_returning = false;
-            return self.measurements.record_error(format!("sent away: {why}"));
+            return self.measurements.record_error(format!("closed for good: {why}"));
         }
         let ceiling = (RETRY_MIN_MS << one.attempts.min(10)).min(RETRY_MAX_MS);
         one.attempts += 1;
         one.is_returning = true;
         let wait_ms = retry_ms.unwrap_or_else(|| self.random.random_range(0..=ceiling));
         let due = self.now() + wait_ms * 1_000;
-        self.at(due, ScheduledAction::Connect(viewer));
+        self.schedule(due, ScheduledAction::Connect(viewer));
     }
 
-    /// What was asked on a link that is gone has no answer; purchases are asked again on the next one.
+    /// Requests on a lost connection get no reply. Purchases are sent again on the next connection.
     pub(crate) fn fail_pending_requests(&mut self, viewer: u32) {
-        for ask in self.take_pending_requests(viewer) {
-            self.requests.all[ask].status = RequestStatus::Lost;
-            if let RequestKind::Buy(purchase) = self.requests.all[ask].what {
+        for request in self.take_pending_requests(viewer) {
+            self.requests.all[request].status = RequestStatus::Lost;
+            if let RequestKind::Buy(purchase) = self.requests.all[request].kind {
                 self.requests.purchases[purchase].mark_unknown();
                 self.viewers[viewer as usize].unsettled_purchases.push(purchase);
             }
@@ -222,21 +223,21 @@ impl Simulation {
 
     fn on_reply(&mut self, viewer: u32, wire: &IncomingFrame, payload: &[u8], now: u64) {
         let one = &mut self.viewers[viewer as usize];
-        let ask = wire.reference.as_deref().and_then(|reference| reference.parse::<usize>().ok());
-        let place = ask.and_then(|ask| one.pending_requests.iter().position(|waiting| *waiting == ask));
-        let (Some(id), Some(place)) = (ask, place) else {
+        let request = wire.reference.as_deref().and_then(|reference| reference.parse::<usize>().ok());
+        let place = request.and_then(|request| one.pending_requests.iter().position(|waiting| *waiting == request));
+        let (Some(id), Some(place)) = (request, place) else {
             return self.record_violation(
                 viewer,
                 ViolationKind::InvalidFrame,
-                "an answer to nothing that was asked".to_owned(),
+                "a reply without a request".to_owned(),
                 payload,
             );
         };
         one.pending_requests.swap_remove(place);
-        let ask = &mut self.requests.all[id];
-        ask.status = if wire.error.is_none() { RequestStatus::Done } else { RequestStatus::Refused };
-        let (what, late) = (ask.what, now.saturating_sub(ask.intended));
-        match (what, &wire.error) {
+        let request = &mut self.requests.all[id];
+        request.status = if wire.error.is_none() { RequestStatus::Done } else { RequestStatus::Refused };
+        let (kind, late) = (request.kind, now.saturating_sub(request.intended));
+        match (kind, &wire.error) {
             (RequestKind::Buy(purchase), _) => return self.on_purchase_reply(viewer, purchase, wire, payload, now),
             (RequestKind::Say, None) => self.measurements.counters.messages_acknowledged += 1,
             (RequestKind::Say, Some(_)) => self.measurements.counters.messages_refused += 1,
@@ -244,23 +245,23 @@ impl Simulation {
             _ => {}
         }
         match &wire.error {
-            None if matches!(what, RequestKind::Say | RequestKind::React) => {
+            None if matches!(kind, RequestKind::Say | RequestKind::React) => {
                 self.measurements.record_latency(LatencyClass::Reply, late)
             }
             None => {}
-            Some(error) => self.record_refusal(what, error),
+            Some(error) => self.record_refusal(kind, error),
         }
     }
 
-    fn record_refusal(&mut self, what: RequestKind, error: &ServerError) {
-        let name = match what {
+    fn record_refusal(&mut self, kind: RequestKind, error: &ServerError) {
+        let name = match kind {
             RequestKind::Say => "say",
             RequestKind::React => "react",
             RequestKind::Host => "host",
             RequestKind::Buy(_) => "buy",
             RequestKind::Pay(_) => "pay",
         };
-        if what == RequestKind::Host || error.code == "unavailable" {
+        if kind == RequestKind::Host || error.code == "unavailable" {
             self.measurements.record_error(format!("{name}: {}", error.code));
         }
         *self.measurements.refusals.entry(format!("{name}: {}", error.code)).or_default() += 1;
@@ -274,39 +275,39 @@ impl Simulation {
             (None, Some(order)) => {
                 let differs = matches!(before, PurchaseState::Held(known) if (&known.id, known.place) != (&order.id, order.place));
                 if differs {
-                    let what = format!("key {} was answered with another order before", purchase.key);
-                    return self.record_violation(viewer, ViolationKind::OrderDuplicated, what, payload);
+                    let detail = format!("key {} has two different orders in its replies", purchase.key);
+                    return self.record_violation(viewer, ViolationKind::OrderDuplicated, detail, payload);
                 }
                 if matches!(before, PurchaseState::Held(_)) {
                     return;
                 }
                 let (room, offer, place, late) = (purchase.room, order.offer.clone(), order.place, purchase.intended);
-                self.measurements.counters.held += order.qty as u64;
+                self.measurements.counters.units_held += order.qty as u64;
                 purchase.outcome = PurchaseState::Held(order);
                 self.measurements.record_latency(LatencyClass::Buy, now.saturating_sub(late));
                 self.rooms[room as usize].record_purchase(&offer, place, now);
                 if self.random.random_range(0..100) < self.payment_percent {
                     let think = self.random.random_range(1_000_000..3_000_000);
-                    self.at(now + think, ScheduledAction::Pay(number));
+                    self.schedule(now + think, ScheduledAction::Pay(number));
                 }
             }
             (None, None) => self.record_violation(
                 viewer,
                 ViolationKind::InvalidFrame,
-                "a purchase without an order".to_owned(),
+                "a reply to a purchase has no order".to_owned(),
                 payload,
             ),
             (Some(error), _) => {
                 let unknown = matches!(&*error.code, "outcome_unknown" | "unavailable");
                 let again = unknown || matches!(&*error.code, "busy" | "not_open");
                 if matches!(before, PurchaseState::Held(_)) && !unknown && error.code != "busy" {
-                    let what = format!("key {} is held, and a retry was refused", purchase.key);
-                    return self.record_violation(viewer, ViolationKind::OrderDuplicated, what, payload);
+                    let detail = format!("a retry of key {} was refused, and its order is held", purchase.key);
+                    return self.record_violation(viewer, ViolationKind::OrderDuplicated, detail, payload);
                 }
                 if again && purchase.attempts < PURCHASE_ATTEMPTS_MAX {
                     let wait_ms = error.retry_ms.unwrap_or(500);
                     self.record_refusal(RequestKind::Buy(number), error);
-                    return self.at(now + wait_ms * 1_000, ScheduledAction::Buy(number));
+                    return self.schedule(now + wait_ms * 1_000, ScheduledAction::Buy(number));
                 }
                 let late = now.saturating_sub(purchase.intended);
                 let first = !matches!(before, PurchaseState::Refused(_));
@@ -322,29 +323,29 @@ impl Simulation {
         }
     }
 
-    fn record_violation(&mut self, viewer: u32, breach: ViolationKind, what: String, payload: &[u8]) {
+    fn record_violation(&mut self, viewer: u32, kind: ViolationKind, detail: String, payload: &[u8]) {
         let one = &self.viewers[viewer as usize];
         let seq = one.state.position().map_or(0, |(_, seq)| seq);
         self.violations.record(Violation {
-            kind: breach,
+            kind,
             at_s: self.now() as f64 / 1e6,
             viewer: Some(viewer),
             room: self.rooms[one.room as usize].stream.clone(),
             seq,
-            what,
+            detail,
             excerpt: excerpt(payload, seq),
         });
     }
 }
 
-/// What hearing a shared frame needs besides the viewer and the room.
+/// What receiving a shared frame needs besides the viewer and the room.
 struct SharedFrameReceiver<'a> {
     measurements: &'a mut Measurements,
     violations: &'a mut ViolationLog,
 }
 
 impl SharedFrameReceiver<'_> {
-    /// `true` when there was something new for this viewer.
+    /// Returns true when the frame had something new for this viewer.
     fn receive(
         &mut self,
         number: u32,
@@ -355,40 +356,40 @@ impl SharedFrameReceiver<'_> {
         now: u64,
     ) -> bool {
         let before = viewer.state.position().map_or(0, |(_, seq)| seq);
-        let heard = viewer.state.apply(&shared.told);
+        let applied = viewer.state.apply(&shared.summary);
         let counters = &mut self.measurements.counters;
-        counters.deliveries += u64::from(heard.events);
-        counters.missed += heard.missed;
-        counters.stale_values += u64::from(heard.stale_values);
-        if let SharedFrameKind::Hello { recovered } = shared.told.kind
+        counters.deliveries += u64::from(applied.events);
+        counters.missed += applied.missed;
+        counters.stale_values += u64::from(applied.stale_values);
+        if let SharedFrameKind::Hello { recovered } = shared.summary.kind
             && viewer.is_returning
         {
             counters.recovered += u64::from(recovered);
         }
-        counters.resynced += u64::from(heard.resynced);
-        if heard.resynced || before == 0 {
+        counters.resynced += u64::from(applied.resynced);
+        if applied.resynced || before == 0 {
             viewer.complete_since = now;
         }
-        if let Some(breach) = heard.violation {
-            let told = &shared.told;
+        if let Some(kind) = applied.violation {
+            let summary = &shared.summary;
             let events =
-                told.first.map_or("no events".to_owned(), |first| format!("{} events from {first}", told.count));
+                summary.first.map_or("no events".to_owned(), |first| format!("{} events from {first}", summary.count));
             self.violations.record(Violation {
-                kind: breach,
+                kind,
                 at_s: now as f64 / 1e6,
                 viewer: Some(number),
                 room: stream.to_owned(),
                 seq: before,
-                what: format!("then came {:?} to {} with {events}", told.kind, told.seq),
+                detail: format!("the next frame is {:?} with position {} and {events}", summary.kind, summary.seq),
                 excerpt: excerpt(payload, before),
             });
         }
-        // Who reads badly, or catches up, would measure themselves.
-        if !viewer.is_slow_reader && shared.told.kind == SharedFrameKind::Tick {
-            for mark in &shared.samples {
-                self.measurements.record_latency(mark.class, now.saturating_sub(mark.since));
+        // A slow reader, or one that is catching up, would measure its own delay.
+        if !viewer.is_slow_reader && shared.summary.kind == SharedFrameKind::Tick {
+            for sample in &shared.samples {
+                self.measurements.record_latency(sample.class, now.saturating_sub(sample.since));
             }
         }
-        heard.events > 0 || shared.told.kind != SharedFrameKind::Tick
+        applied.events > 0 || shared.summary.kind != SharedFrameKind::Tick
     }
 }

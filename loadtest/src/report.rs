@@ -1,4 +1,4 @@
-//! The result of a run: the JSON, and the words at the end. The page is `html`.
+//! The result of a run as JSON and as text. `html` renders it as a page.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
@@ -15,28 +15,28 @@ pub struct LoadtestReport {
     pub seed: u64,
     pub viewers: u32,
     pub rooms: u32,
-    /// Messages a second that were wanted.
+    /// The target rate in messages per second.
     pub rate: f64,
-    /// Of the measured part.
+    /// The length of the measured part.
     pub seconds: f64,
     pub exit_code: u8,
     pub verdict: String,
-    /// The most that were connected at once, and those still connected at the end.
+    /// The largest number of connections at one time, and the number at the end.
     pub connected_max: u64,
     pub connected_at_end: u64,
     pub counters: RunCounters,
-    /// Events that connected or returning viewers were not told: said by the server, or found at the end.
-    pub lost: u64,
-    /// Messages acknowledged of those that were due, 0 to 1.
+    /// Events that connected or reconnected viewers did not receive: reported by the server, or found at the end.
+    pub lost_events: u64,
+    /// Acknowledged messages as a share of those that were due, from 0 to 1.
     pub rate_kept: f64,
-    /// Over the measured part.
+    /// In the measured part.
     pub deliveries_per_s: f64,
     pub distinct_frames: u64,
     pub latency_ms: BTreeMap<&'static str, LatencySummary>,
     pub orders: PurchaseTotals,
     pub cpu: CpuUsage,
     pub violations: ViolationLog,
-    /// What was checked and held, one sentence each; empty when something did not.
+    /// What was checked and is correct, one sentence each. Empty when something was not.
     pub checks: Vec<String>,
     pub notes: Vec<String>,
     pub disconnect_reasons: BTreeMap<String, u64>,
@@ -55,16 +55,17 @@ pub struct PurchaseTotals {
     pub paid: u64,
 }
 
-/// What the crowd itself cost.
+/// The cost of the load test itself.
 #[derive(Default, Debug, Serialize)]
 pub struct CpuUsage {
     pub user_s: f64,
     pub system_s: f64,
     pub user_us_per_frame: f64,
     pub system_us_per_frame: f64,
-    /// Of one processor, from the first arrival to the last frame.
+    /// Of one processor, from the first connection to the last frame.
     pub percent: f64,
-    /// How late the crowd was with what it had to do, p99 in ms: this much of every latency is its own.
+    /// How late the simulation was with its own actions, p99 in ms. Every latency includes up to this much of our own
+    /// delay.
     pub late_ms: f64,
 }
 
@@ -76,9 +77,9 @@ pub struct OfferReport {
     /// Seconds since the start of the run.
     pub opened_s: Option<f64>,
     pub sold_out_s: Option<f64>,
-    /// `[seconds since the start, units]`: units left as the room first told it.
+    /// `[seconds since the start, units]`: the units left, as the room first received them.
     pub observed: Vec<[f64; 2]>,
-    /// The same: units left if every press had counted the moment it was made.
+    /// The same: the units left if every purchase had counted at the moment it was due.
     pub ideal: Vec<[f64; 2]>,
 }
 
@@ -88,7 +89,7 @@ impl Display for LoadtestReport {
         writeln!(f, "{} at {}: {}", self.scenario, self.url, self.verdict)?;
         writeln!(
             f,
-            "  viewers     {} in {} room(s); most at once {}, at the end {}; {} links lost, {} back ({} recovered, {} afresh)",
+            "  viewers     {} in {} room(s); at most {} connected, {} at the end; {} disconnects, {} reconnects ({} recovered, {} resynced)",
             self.viewers,
             self.rooms,
             self.connected_max,
@@ -104,7 +105,7 @@ impl Display for LoadtestReport {
             self.deliveries_per_s,
             self.distinct_frames,
             bytes as f64 / 1e6,
-            self.lost
+            self.lost_events
         )?;
         if self.counters.messages_due > 0 {
             writeln!(
@@ -120,7 +121,7 @@ impl Display for LoadtestReport {
         if self.orders.sent > 0 {
             writeln!(
                 f,
-                "  orders      {} pressed, {} held, {} refused, {} unknown, {} paid",
+                "  purchases   {} sent, {} held, {} refused, {} unknown, {} paid",
                 self.orders.sent,
                 self.orders.held,
                 self.orders.refused.values().sum::<u64>(),
@@ -135,18 +136,18 @@ impl Display for LoadtestReport {
             let LatencySummary { p50, p90, p99, p999, max, count, .. } = latency;
             writeln!(f, "    {class:<12} {p50:>9.1} {p90:>9.1} {p99:>9.1} {p999:>9.1} {max:>9.1} {count:>9}")?;
         }
-        for (title, what) in
-            [("ends", &self.disconnect_reasons), ("refusals", &self.refusals), ("errors", &self.errors)]
+        for (title, counts) in
+            [("disconnects", &self.disconnect_reasons), ("refusals", &self.refusals), ("errors", &self.errors)]
         {
-            if !what.is_empty() {
-                let list: Vec<String> = what.iter().map(|(name, count)| format!("{name} × {count}")).collect();
+            if !counts.is_empty() {
+                let list: Vec<String> = counts.iter().map(|(name, count)| format!("{name} × {count}")).collect();
                 writeln!(f, "  {title:<11} {}", list.join(", "))?;
             }
         }
         let CpuUsage { user_s, user_us_per_frame, system_us_per_frame, percent, late_ms, .. } = self.cpu;
         writeln!(
             f,
-            "  the crowd   {percent:.0} % of a processor, {user_s:.1} s user; a frame {user_us_per_frame:.2} µs user, {system_us_per_frame:.2} µs system; itself late by {late_ms:.1} ms (p99)"
+            "  load test   {percent:.0} % of a processor, {user_s:.1} s user; per frame {user_us_per_frame:.2} µs user, {system_us_per_frame:.2} µs system; late by {late_ms:.1} ms (p99)"
         )?;
         for check in &self.checks {
             writeln!(f, "  checked     {check}")?;
@@ -157,9 +158,9 @@ impl Display for LoadtestReport {
         if self.violations.total > 0 {
             let kinds: Vec<String> =
                 self.violations.by_kind.iter().map(|(kind, count)| format!("{kind:?} × {count}")).collect();
-            writeln!(f, "  BREACHES    {}: {}", self.violations.total, kinds.join(", "))?;
-            if let Some(first) = self.violations.found.first() {
-                writeln!(f, "  the first   {first}")?;
+            writeln!(f, "  VIOLATIONS  {}: {}", self.violations.total, kinds.join(", "))?;
+            if let Some(first) = self.violations.examples.first() {
+                writeln!(f, "  first       {first}")?;
             }
         }
         Ok(())

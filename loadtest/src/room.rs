@@ -1,4 +1,5 @@
-//! One show as the crowd hears it. A frame that many viewers get is read once; after that it is known by its bytes.
+//! One stream as the viewers receive it. A frame that many viewers receive is parsed once; after that its bytes
+//! identify it.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -8,7 +9,8 @@ use crate::measurements::LatencyClass;
 use crate::requests::RequestLog;
 use crate::wire::{IncomingFrame, ValueVersion};
 
-/// Frames remembered by their bytes. The server walks from viewer to viewer, so they come close together.
+/// Number of frames that are cached by their bytes. The server broadcasts from viewer to viewer, so equal frames come
+/// close together.
 const CACHED_MAX: usize = 16;
 const COUNTS_MAX: usize = 400;
 
@@ -20,15 +22,15 @@ pub struct ObservedRoom {
     epochs: Vec<String>,
     offers: Vec<ObservedOffer>,
     offer_indexes: HashMap<String, u32>,
-    /// What each number stands for, so that no two viewers are told different stories.
+    /// A hash of the event at each position, so that two viewers cannot receive different events for the same number.
     event_hashes: HashMap<(Epoch, u64), u64>,
-    /// Frames that were read.
+    /// Number of frames that were parsed.
     pub distinct_frames: u64,
-    /// The largest position heard.
+    /// The newest position that a viewer received.
     pub head: (Epoch, u64),
 }
 
-/// A frame by its bytes: what it says, and what of it is worth measuring.
+/// A frame with its bytes.
 #[derive(Debug)]
 struct CachedFrame {
     bytes: Vec<u8>,
@@ -37,19 +39,19 @@ struct CachedFrame {
 
 #[derive(Debug)]
 pub struct SharedFrame {
-    pub told: FrameSummary,
+    pub summary: FrameSummary,
     pub samples: Vec<LatencySample>,
 }
 
-/// Something in a frame whose age, when it arrives, is a latency.
+/// Something in a frame that has a latency when the frame arrives.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct LatencySample {
     pub class: LatencyClass,
-    /// When it was to happen, in µs of the crowd's clock.
+    /// When it was due, in µs of the simulation's clock.
     pub since: u64,
 }
 
-/// An offer as the room last told it.
+/// An offer as the room last received it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct ObservedOffer {
     pub id: String,
@@ -58,12 +60,12 @@ pub struct ObservedOffer {
     pub left: i64,
     pub opens_at: Option<i64>,
     pub status: String,
-    /// Places that were answered and no frame has told yet, and when.
+    /// Places that buyers were told in a reply and that no stock count includes yet, with the time of the reply.
     unconfirmed_places: BTreeMap<i64, u64>,
     confirmed_place: i64,
-    /// When the count first reached zero.
+    /// When the number of units left first reached zero.
     pub sold_out_at: Option<u64>,
-    /// Counts as they were first told, each with its time: thinned when there are many.
+    /// The units left, each with the time when it was first received. Thinned when there are many.
     pub counts: Vec<(u64, i64)>,
 }
 
@@ -94,22 +96,23 @@ impl ObservedRoom {
         self.offer_indexes.get(offer).map(|place| &self.offers[*place as usize])
     }
 
-    /// A buyer was told their place: the count that tells of it is still to come.
+    /// A buyer received a place: the stock count that includes it is still to come.
     pub fn record_purchase(&mut self, offer: &str, place: i64, now: u64) {
         if let Some(at) = self.offer_indexes.get(offer) {
-            let shelf = &mut self.offers[*at as usize];
-            if shelf.confirmed_place < place {
-                shelf.unconfirmed_places.insert(place, now);
+            let offer_state = &mut self.offers[*at as usize];
+            if offer_state.confirmed_place < place {
+                offer_state.unconfirmed_places.insert(place, now);
             }
         }
     }
 
-    /// The frame with these bytes, if it was read lately.
+    /// The cached frame with these bytes.
     pub fn cached(&self, payload: &[u8]) -> Option<&SharedFrame> {
         self.recent_frames.iter().find(|known| known.bytes == payload).map(|known| &known.frame)
     }
 
-    /// A hello by its tail, the part that all who come in at that moment share, and whether it says `recovered`.
+    /// A cached hello by its tail, the part that is the same for all who join at that moment, and whether it says
+    /// `recovered`.
     pub fn cached_hello(&self, payload: &[u8]) -> Option<(&SharedFrame, bool)> {
         let (head, tail) = split_hello(payload)?;
         let recovered = if contains(head, br#""recovered":true"#) {
@@ -122,28 +125,28 @@ impl ObservedRoom {
         let known = self
             .recent_hellos
             .iter()
-            .find(|known| known.bytes == tail && known.frame.told.kind == SharedFrameKind::Hello { recovered })?;
+            .find(|known| known.bytes == tail && known.frame.summary.kind == SharedFrameKind::Hello { recovered })?;
         Some((&known.frame, recovered))
     }
 
-    /// Reads a tick, a snapshot or a hello, and remembers it.
-    /// `epoch` is the one its viewer is in: a tick does not say.
-    pub fn decode(&mut self, payload: &[u8], wire: &IncomingFrame, epoch: Epoch, asks: &mut RequestLog, now: u64) {
+    /// Parses a tick, a snapshot or a hello, and caches it. `epoch` is the epoch of the viewer, because a tick has
+    /// none.
+    pub fn decode(&mut self, payload: &[u8], wire: &IncomingFrame, epoch: Epoch, requests: &mut RequestLog, now: u64) {
         let kind = match &*wire.t {
             "tick" => SharedFrameKind::Tick,
             "snapshot" => SharedFrameKind::Snapshot,
             _ => SharedFrameKind::Hello { recovered: wire.recovered },
         };
         self.distinct_frames += 1;
-        let heard = self.summarize(kind, wire, epoch, asks, now);
+        let frame = self.summarize(kind, wire, epoch, requests, now);
         let hello = matches!(kind, SharedFrameKind::Hello { .. });
         let bytes = if hello { split_hello(payload).map_or(payload, |(_, tail)| tail) } else { payload };
         let list = if hello { &mut self.recent_hellos } else { &mut self.recent_frames };
         list.truncate(CACHED_MAX - 1);
-        list.push_front(CachedFrame { bytes: bytes.to_vec(), frame: heard });
+        list.push_front(CachedFrame { bytes: bytes.to_vec(), frame });
     }
 
-    /// What was read last: of hellos, or of the frames all viewers share.
+    /// The frame that was parsed last: the last hello, or the last frame that all viewers share.
     pub fn newest(&self, hello: bool) -> &SharedFrame {
         if hello { &self.recent_hellos[0].frame } else { &self.recent_frames[0].frame }
     }
@@ -153,42 +156,43 @@ impl ObservedRoom {
         kind: SharedFrameKind,
         wire: &IncomingFrame,
         epoch: Epoch,
-        asks: &mut RequestLog,
+        requests: &mut RequestLog,
         now: u64,
     ) -> SharedFrame {
-        let mut fault = None;
+        let mut violation = None;
         let epoch = match &wire.epoch {
             Some(name) => self.epoch_number(name),
             None => epoch,
         };
         let seq = wire.seq.unwrap_or_else(|| {
-            fault = Some(ViolationKind::InvalidFrame);
+            violation = Some(ViolationKind::InvalidFrame);
             0
         });
-        let mut marks = Vec::new();
+        let mut samples = Vec::new();
         for event in &wire.events {
             if event.seq == 0 {
                 continue;
             }
             let mut hasher = DefaultHasher::new();
             event.hash(&mut hasher);
-            let story = hasher.finish();
-            if *self.event_hashes.entry((epoch, event.seq)).or_insert(story) != story {
-                fault = fault.or(Some(ViolationKind::ConflictingEvents));
+            let hash = hasher.finish();
+            if *self.event_hashes.entry((epoch, event.seq)).or_insert(hash) != hash {
+                violation = violation.or(Some(ViolationKind::ConflictingEvents));
             }
-            match asks.told(event, (epoch, event.seq)) {
-                Ok(Some(mark)) if kind == SharedFrameKind::Tick => marks.push(mark),
+            match requests.receive_event(event, (epoch, event.seq)) {
+                Ok(Some(sample)) if kind == SharedFrameKind::Tick => samples.push(sample),
                 Ok(_) => {}
-                Err(breach) => fault = fault.or(Some(breach)),
+                Err(kind) => violation = violation.or(Some(kind)),
             }
         }
-        // What first joiners are shown may have holes: continuity starts at `seq`.
+        // The events in a first hello may have holes: continuity starts at `seq`.
         let (first, count) = match kind {
             SharedFrameKind::Tick | SharedFrameKind::Hello { recovered: true } => {
-                let (first, count, disorder) = invariants::check_event_order(wire.events.iter().map(|event| event.seq));
+                let (first, count, order_violation) =
+                    invariants::check_event_order(wire.events.iter().map(|event| event.seq));
                 let last = wire.events.last().map(|event| event.seq);
-                let elsewhere = last.is_some_and(|last| last != seq).then_some(ViolationKind::WrongPosition);
-                fault = fault.or(disorder).or(elsewhere);
+                let position_violation = last.is_some_and(|last| last != seq).then_some(ViolationKind::WrongPosition);
+                violation = violation.or(order_violation).or(position_violation);
                 (first, count)
             }
             _ => (None, 0),
@@ -199,19 +203,19 @@ impl ObservedRoom {
         let mut offers = Vec::with_capacity(wire.state.offers.len());
         for (id, offer) in &wire.state.offers {
             if offer.left < 0 || offer.quantity < offer.left {
-                fault = fault.or(Some(ViolationKind::InvalidCount));
+                violation = violation.or(Some(ViolationKind::InvalidCount));
             }
             let place = self.offer_index(id);
             offers.push((place, offer.v));
-            let shelf = &mut self.offers[place as usize];
-            if let Some(since) = shelf.apply(offer, now)
+            let offer_state = &mut self.offers[place as usize];
+            if let Some(since) = offer_state.apply(offer, now)
                 && kind == SharedFrameKind::Tick
             {
-                marks.push(LatencySample { class: LatencyClass::Stock, since });
+                samples.push(LatencySample { class: LatencyClass::Stock, since });
             }
         }
         let pin = wire.state.pin.as_ref().map(|pin| pin.v);
-        SharedFrame { told: FrameSummary { kind, epoch, seq, first, count, offers, pin, fault }, samples: marks }
+        SharedFrame { summary: FrameSummary { kind, epoch, seq, first, count, offers, pin, violation }, samples }
     }
 
     fn epoch_number(&mut self, name: &str) -> Epoch {
@@ -249,7 +253,7 @@ impl ObservedOffer {
         self.quantity - self.left
     }
 
-    /// Takes a newer value; says since when the oldest sale that it is the first to tell of was known to its buyer.
+    /// Applies a newer value. Returns when the oldest sale that it includes first was confirmed to its buyer.
     fn apply(&mut self, offer: &crate::wire::ServerOffer, now: u64) -> Option<u64> {
         if offer.v < self.version {
             return None;
@@ -277,7 +281,8 @@ impl ObservedOffer {
     }
 }
 
-/// Before and from the `epoch` of a hello. A hello in another order is read whole each time, which is only slower.
+/// The part before the `epoch` of a hello, and the part from it. A hello with another order of fields is parsed each
+/// time, which is only slower.
 fn split_hello(payload: &[u8]) -> Option<(&[u8], &[u8])> {
     const TAIL: &[u8] = br#","epoch":"#;
     let at = payload.windows(TAIL.len()).take(1_024).position(|window| window == TAIL)?;

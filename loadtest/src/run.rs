@@ -13,29 +13,30 @@ use crate::measurements::cpu_time;
 use crate::progress;
 use crate::report::{CpuUsage, LoadtestReport, OfferReport, PurchaseTotals};
 use crate::scenario::ScenarioRun;
-use crate::shop_client::Shop;
+use crate::shop_client::ShopClient;
 use crate::simulation::{ProgressCallback, Simulation, TargetServer};
 
-/// Files a run needs besides one for each viewer.
+/// Open files that a run needs besides one for each viewer.
 const OTHER_FILES: u64 = 64;
-/// Quiet for so long, and everything has arrived; and how long we wait for that.
+/// When nothing has come for this long, everything has arrived. The second value is the longest wait for that.
 const QUIET_PERIOD: Duration = Duration::from_millis(700);
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(20);
-/// Beyond these a crowd measures itself.
+/// Above these values the load test mainly measures itself.
 const CPU_WARN_PERCENT: f64 = 70.0;
 const LATENESS_WARN_MS: f64 = 20.0;
 
-/// `Err`: there is nothing to run against, or not like this. What is found out is in the report.
+/// Runs a load test. `Err` means that there is no server or that the arguments do not allow the run; what the run finds
+/// is in the report.
 pub fn run(args: &LoadtestArgs) -> Result<LoadtestReport> {
     let watcher = (!args.quiet).then(|| progress::progress_printer(args.scenario.name()));
-    let told = run_with_progress(args, watcher, Arc::default());
+    let report = run_with_progress(args, watcher, Arc::default());
     if !args.quiet {
-        progress::end();
+        progress::finish_line();
     }
-    told
+    report
 }
 
-/// The same inside somebody's program: `watcher` sees how it goes, `stop` ends it early, and then the run is an error.
+/// The same inside another program: `watcher` receives the progress, and `stop` ends the run early with an error.
 pub fn run_with_progress(
     args: &LoadtestArgs,
     watcher: Option<ProgressCallback>,
@@ -43,129 +44,129 @@ pub fn run_with_progress(
 ) -> Result<LoadtestReport> {
     raise_file_limit(u64::from(args.viewers) + u64::from(args.rooms) + OTHER_FILES)?;
     let address = resolve(args)?;
-    let shop = Shop::open(&args.url, args.auth_key.as_deref())?;
+    let shop = ShopClient::open(&args.url, args.auth_key.as_deref())?;
     if !shop.can_sign_tokens() && (args.stream.is_none() || args.rate() > 0.0 || args.scenario == Scenario::Rush) {
         bail!(
-            "this server is no demo, so the crowd needs its key to make shows, to talk and to buy: give --auth-key \
-             (LIVESOUK_AUTH_KEY); without it, `watch --stream ID --rate 0` is possible"
+            "this server is not a demo, so the load test needs its key to create streams, to chat and to buy: set --auth-key \
+             (LIVESOUK_AUTH_KEY). Without it, only `watch --stream ID --rate 0` is possible"
         );
     }
     let host = args.url.host_str().unwrap_or_default();
     let host = args.url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
     let target = TargetServer { address, host, sources: args.source_addresses(address.ip()), seed: args.seed };
-    let mut crowd = Simulation::new(target)?;
+    let mut simulation = Simulation::new(target)?;
     if args.deflate {
-        crowd.offer_deflate();
+        simulation.offer_deflate();
     }
-    crowd.stop_when(stop);
+    simulation.stop_when(stop);
     if let Some(watcher) = watcher {
-        crowd.watch(watcher);
+        simulation.set_progress_callback(watcher);
     }
     let before = cpu_time();
-    let mut stage = ScenarioRun::prepare(args, crowd, shop)?;
-    let played = stage.play();
-    let measured_until = stage.simulation.now();
-    stage.simulation.settle(QUIET_PERIOD, SETTLE_TIMEOUT);
+    let mut run = ScenarioRun::prepare(args, simulation, shop)?;
+    let result = run.play();
+    let measured_until = run.simulation.now();
+    run.simulation.settle(QUIET_PERIOD, SETTLE_TIMEOUT);
     let after = cpu_time();
-    if stage.simulation.is_stopped() {
-        stage.simulation.disconnect_all();
-        stage.end_streams();
+    if run.simulation.is_stopped() {
+        run.simulation.disconnect_all();
+        run.end_streams();
         bail!("the run was stopped before its end");
     }
-    played?;
-    stage.simulation.check_final_state();
-    // Acknowledged orders that nobody can find are no proof of anything, but no good result either.
+    result?;
+    run.simulation.check_final_state();
+    // Orders that cannot be looked up prove no violation, but the result is not good either.
     let mut unchecked = None;
     let mut checks = vec![format!(
-        "{} frames: no event missing, twice or out of order, no version going back, recovered means exactly the missed",
-        stage.simulation.measurements.counters.frames
+        "{} frames: no event is missing, duplicated or out of order, no version goes back, and every recovery has exactly the missed events",
+        run.simulation.measurements.counters.frames
     )];
-    if stage.simulation.measurements.counters.messages_acknowledged > 0 {
+    if run.simulation.measurements.counters.messages_acknowledged > 0 {
         checks.push(format!(
-            "{} acknowledged messages were told once to everybody who was there",
-            stage.simulation.measurements.counters.messages_acknowledged
+            "{} acknowledged messages were delivered once to every connected viewer",
+            run.simulation.measurements.counters.messages_acknowledged
         ));
     }
-    if stage.simulation.measurements.counters.purchases > 0 {
-        match stage.check_orders() {
+    if run.simulation.measurements.counters.purchases > 0 {
+        match run.check_orders() {
             Ok(check) => checks.push(check),
-            Err(why) => unchecked = Some(format!("the orders could not be looked up: {why:#}")),
+            Err(why) => unchecked = Some(format!("the orders could not be read: {why:#}")),
         }
     }
-    let connected_at_end = stage.simulation.connected();
-    stage.simulation.disconnect_all();
-    stage.end_streams();
+    let connected_at_end = run.simulation.connected();
+    run.simulation.disconnect_all();
+    run.end_streams();
     let busy = (after.0 - before.0, after.1 - before.1);
-    if stage.simulation.measurements.counters.upgrades == 0 {
-        unchecked = Some("nobody could connect".to_owned());
+    if run.simulation.measurements.counters.upgrades == 0 {
+        unchecked = Some("no viewer could connect".to_owned());
     }
-    Ok(build_report(stage, measured_until, busy, connected_at_end, checks, unchecked))
+    Ok(build_report(run, measured_until, busy, connected_at_end, checks, unchecked))
 }
 
 fn build_report(
-    stage: ScenarioRun,
+    run: ScenarioRun,
     until: u64,
     busy: (f64, f64),
     connected_at_end: u64,
     checks: Vec<String>,
     unchecked: Option<String>,
 ) -> LoadtestReport {
-    let ScenarioRun { args, simulation: crowd, measured_from: began, mut notes, offers, .. } = stage;
-    let counters = crowd.measurements.counters;
-    let seconds = until.saturating_sub(began) as f64 / 1e6;
-    let latency_ms = crowd.measurements.latencies();
-    // The last and the first second are only partly of the measured part.
-    let whole = crowd.measurements.seconds.iter().filter(|second| began <= second.t * 1_000_000);
+    let ScenarioRun { args, simulation, measured_from: started, mut notes, offers, .. } = run;
+    let counters = simulation.measurements.counters;
+    let seconds = until.saturating_sub(started) as f64 / 1e6;
+    let latency_ms = simulation.measurements.latencies();
+    // The first and the last second are only partly in the measured part.
+    let whole = simulation.measurements.seconds.iter().filter(|second| started <= second.t * 1_000_000);
     let whole: Vec<_> = whole.filter(|second| (second.t + 1) * 1_000_000 <= until).collect();
     let sum: u64 = whole.iter().map(|second| second.counters.deliveries).sum();
     let budgeted = if args.scenario == Scenario::Rush { ["buy", "chat", "join"] } else { ["chat", "buy", "join"] };
     let budgeted = budgeted.iter().find_map(|class| Some((class, latency_ms.get(*class)?.p99)));
     let missed_budget = args.budget_p99_ms.zip(budgeted).filter(|(budget, (_, p99))| budget < p99);
-    let (exit_code, verdict) = if crowd.violations.total > 0 {
-        (1, format!("{} breaches of truth", crowd.violations.total))
+    let (exit_code, verdict) = if simulation.violations.total > 0 {
+        (1, format!("{} violations", simulation.violations.total))
     } else if let Some(why) = unchecked {
         (1, why)
     } else if let Some((budget, (class, p99))) = missed_budget {
-        (1, format!("the truth held, but p99 of {class} is {p99:.1} ms, the budget {budget:.1} ms"))
+        (1, format!("all checks passed, but p99 of {class} is {p99:.1} ms, and the budget is {budget:.1} ms"))
     } else {
-        (0, "well".to_owned())
+        (0, "all checks passed".to_owned())
     };
     if u64::from(args.viewers) > counters.upgrades {
         notes.push(format!("only {} of {} viewers could connect", counters.upgrades, args.viewers));
     }
-    let (held, refused, unknown) = crowd.requests.purchase_outcomes();
+    let (held, refused, unknown) = simulation.requests.purchase_outcomes();
     let offers = offers.into_iter().filter_map(|(id, quantity)| {
-        let shelf = crowd.rooms.iter().find_map(|room| room.offer(&id))?;
-        let mut presses: Vec<f64> = crowd
+        let offer = simulation.rooms.iter().find_map(|room| room.offer(&id))?;
+        let mut purchases: Vec<f64> = simulation
             .requests
             .purchases
             .iter()
             .filter(|one| one.offer == id)
             .map(|one| one.intended as f64 / 1e6)
             .collect();
-        presses.sort_by(f64::total_cmp);
-        let steps = presses.iter().take(quantity as usize).enumerate();
+        purchases.sort_by(f64::total_cmp);
+        let steps = purchases.iter().take(quantity as usize).enumerate();
         let every = (quantity as usize / 100).max(1);
         let ideal = steps
             .filter(|(place, _)| (place + 1) % every == 0)
             .map(|(place, at)| [*at, (quantity - place as i64 - 1) as f64]);
         Some(OfferReport {
-            observed: shelf.counts.iter().map(|(at, left)| [*at as f64 / 1e6, *left as f64]).collect(),
+            observed: offer.counts.iter().map(|(at, left)| [*at as f64 / 1e6, *left as f64]).collect(),
             ideal: ideal.collect(),
             quantity,
-            left: shelf.left,
-            opened_s: presses.first().copied(),
-            sold_out_s: shelf.sold_out_at.map(|at| at as f64 / 1e6),
+            left: offer.left,
+            opened_s: purchases.first().copied(),
+            sold_out_s: offer.sold_out_at.map(|at| at as f64 / 1e6),
             id,
         })
     });
     let frames = counters.frames.max(1) as f64;
     let percent = (busy.0 + busy.1) * 100.0 / (until.max(1) as f64 / 1e6);
-    let late_ms = crowd.measurements.lateness_p99_ms();
+    let late_ms = simulation.measurements.lateness_p99_ms();
     if percent > CPU_WARN_PERCENT || late_ms > LATENESS_WARN_MS {
         notes.push(format!(
-            "the crowd itself was late by {late_ms:.0} ms and used {percent:.0} % of a processor: give it a processor of its own, \
-             take fewer viewers, or run several crowds"
+            "the load test itself was late by {late_ms:.0} ms and used {percent:.0} % of a processor: give it a processor of its own, \
+             use fewer viewers, or run several load tests"
         ));
     }
     LoadtestReport {
@@ -178,12 +179,12 @@ fn build_report(
         seconds,
         exit_code,
         verdict,
-        connected_max: crowd.measurements.seconds.iter().map(|second| second.connected).max().unwrap_or(0),
+        connected_max: simulation.measurements.seconds.iter().map(|second| second.connected).max().unwrap_or(0),
         connected_at_end,
-        lost: counters.missed,
+        lost_events: counters.missed,
         rate_kept: counters.messages_acknowledged as f64 / counters.messages_due.max(1) as f64,
         deliveries_per_s: sum as f64 / whole.len().max(1) as f64,
-        distinct_frames: crowd.rooms.iter().map(|room| room.distinct_frames).sum(),
+        distinct_frames: simulation.rooms.iter().map(|room| room.distinct_frames).sum(),
         orders: PurchaseTotals { sent: counters.purchases, held, refused, unknown, paid: counters.paid },
         cpu: CpuUsage {
             user_s: busy.0,
@@ -196,13 +197,13 @@ fn build_report(
         offers: offers.collect(),
         counters,
         latency_ms,
-        checks: if crowd.violations.total > 0 { Vec::new() } else { checks },
-        violations: crowd.violations,
+        checks: if simulation.violations.total > 0 { Vec::new() } else { checks },
+        violations: simulation.violations,
         notes,
-        disconnect_reasons: crowd.measurements.disconnect_reasons,
-        refusals: crowd.measurements.refusals,
-        errors: crowd.measurements.errors,
-        timeline: crowd.measurements.seconds,
+        disconnect_reasons: simulation.measurements.disconnect_reasons,
+        refusals: simulation.measurements.refusals,
+        errors: simulation.measurements.errors,
+        timeline: simulation.measurements.seconds,
     }
 }
 
@@ -213,7 +214,7 @@ fn resolve(args: &LoadtestArgs) -> Result<SocketAddr> {
     addresses.next().with_context(|| format!("--url: {host} has no address"))
 }
 
-/// One open file for each viewer; the limit is raised as far as it may be.
+/// One open file for each viewer. The limit is raised as far as the system allows.
 fn raise_file_limit(needed: u64) -> Result<()> {
     let limit = getrlimit(Resource::Nofile);
     if limit.current.is_none_or(|current| needed <= current) {
@@ -223,7 +224,7 @@ fn raise_file_limit(needed: u64) -> Result<()> {
         && setrlimit(Resource::Nofile, Rlimit { current: Some(needed), maximum: limit.maximum }).is_ok();
     if !raised {
         bail!(
-            "this needs {needed} open files and the limit is {}: raise it (ulimit -n {needed}) or take fewer --viewers",
+            "this needs {needed} open files and the limit is {}: raise it (ulimit -n {needed}) or use fewer --viewers",
             limit.maximum.or(limit.current).unwrap_or(0)
         );
     }

@@ -1,4 +1,5 @@
-//! The scenarios: who is there, and what happens when. All of them arrive, do their part, settle, and are asked about.
+//! The scenarios: who connects, and what happens when. In all of them the viewers connect, act, settle, and are
+//! checked.
 
 use std::time::Duration;
 
@@ -8,32 +9,32 @@ use rand::seq::SliceRandom;
 
 use crate::args::{LoadtestArgs, Scenario};
 use crate::requests::PurchaseState;
-use crate::shop_client::Shop;
+use crate::shop_client::ShopClient;
 use crate::simulation::{ChatLoad, HostCommand, ScheduledAction, Simulation};
 use crate::viewer::ReadBehavior;
 
 const SECOND_US: u64 = 1_000_000;
-/// A sender uses this share of what the server's budget lets them say.
+/// A sender uses this share of the server's chat rate limit.
 const BUDGET_SHARE_USED: f64 = 0.8;
-/// Within this time after the opening everybody has pressed.
+/// All purchases are sent within this time after the opening.
 const PURCHASE_WINDOW_US: u64 = 1_000_000;
-/// Of a hundred buyers, so many press twice.
+/// Out of a hundred buyers, this many send their purchase twice.
 const DOUBLE_CLICK_PERCENT: u32 = 5;
 
-/// A scenario on its way: the crowd, the shop it is in, and who is who.
+/// A run of a scenario: the simulation, the server's API, and the roles of the viewers.
 pub struct ScenarioRun<'a> {
     pub args: &'a LoadtestArgs,
     pub simulation: Simulation,
-    pub shop: Shop,
-    /// The shows are the crowd's own.
+    pub shop: ShopClient,
+    /// The run created the streams itself.
     pub owns_streams: bool,
-    /// By room: the viewers, those of them who have a token, and the host.
+    /// For each room: the viewers, those of them that have a token, and the host.
     pub audiences: Vec<RoomAudience>,
-    /// Every offer the crowd made, with its units.
+    /// Every offer that the run created, with its units.
     pub offers: Vec<(String, i64)>,
-    /// What whoever reads the result should know.
+    /// What a reader of the result should know.
     pub notes: Vec<String>,
-    /// When everybody had arrived and the measuring began, in µs of the crowd's clock.
+    /// When all viewers had connected and the measurement started, in µs of the simulation's clock.
     pub measured_from: u64,
 }
 
@@ -45,8 +46,8 @@ pub struct RoomAudience {
 }
 
 impl<'a> ScenarioRun<'a> {
-    /// Makes the shows, or takes the one that was named, and invites everybody.
-    pub fn prepare(args: &'a LoadtestArgs, mut crowd: Simulation, mut shop: Shop) -> Result<Self> {
+    /// Creates the streams, or takes the one that was given, and adds the viewers.
+    pub fn prepare(args: &'a LoadtestArgs, mut simulation: Simulation, mut shop: ShopClient) -> Result<Self> {
         let own = args.stream.is_none();
         let mut notes = Vec::new();
         let rooms = args.rooms as usize;
@@ -57,8 +58,8 @@ impl<'a> ScenarioRun<'a> {
         };
         if args.rate() > 0.0 && senders_needed(args, rooms) > per_room {
             notes.push(format!(
-                "{:.0} messages a second need {} senders a room to stay inside a budget of {} a second, and there are {per_room} \
-                 viewers: some will be refused with chat_budget",
+                "{:.0} messages per second need {} senders per room at a rate limit of {} messages per second, and there are {per_room} \
+                 viewers: some messages will be refused with chat_budget",
                 args.rate(),
                 senders_needed(args, rooms),
                 args.chat_per_second
@@ -67,7 +68,7 @@ impl<'a> ScenarioRun<'a> {
         let host = if own { Some(shop.sign_in_as_host()?) } else { None };
         let run: u32 = rand::random();
         let tokens = if signed_in > 0 {
-            shop.sign_tokens(&format!("crowd-{run:08x}"), "viewer", signed_in * rooms)?
+            shop.sign_tokens(&format!("loadtest-{run:08x}"), "viewer", signed_in * rooms)?
         } else {
             vec![]
         };
@@ -78,12 +79,12 @@ impl<'a> ScenarioRun<'a> {
                 Some(stream) => stream.to_string(),
                 None => shop.create_live_stream(&format!("Load test, room {}", number + 1))?,
             };
-            let room = crowd.add_room(&stream);
-            let here = (args.viewers as usize - number).div_ceil(rooms);
+            let room = simulation.add_room(&stream);
+            let in_room = (args.viewers as usize - number).div_ceil(rooms);
             let mut audience = RoomAudience::default();
-            for place in 0..here {
+            for place in 0..in_room {
                 let token = if place < signed_in { tokens.next() } else { None };
-                let viewer = crowd.add_viewer(room, token.as_deref());
+                let viewer = simulation.add_viewer(room, token.as_deref());
                 audience.viewers.push(viewer);
                 if token.is_some() {
                     audience.signed_in.push(viewer);
@@ -92,18 +93,9 @@ impl<'a> ScenarioRun<'a> {
             audiences.push(audience);
         }
         for (room, audience) in audiences.iter_mut().enumerate() {
-            audience.host = host.as_deref().map(|token| crowd.add_viewer(room as u32, Some(token)));
+            audience.host = host.as_deref().map(|token| simulation.add_viewer(room as u32, Some(token)));
         }
-        Ok(Self {
-            args,
-            simulation: crowd,
-            shop,
-            owns_streams: own,
-            audiences,
-            offers: Vec::new(),
-            notes,
-            measured_from: 0,
-        })
+        Ok(Self { args, simulation, shop, owns_streams: own, audiences, offers: Vec::new(), notes, measured_from: 0 })
     }
 
     pub fn play(&mut self) -> Result<()> {
@@ -121,7 +113,7 @@ impl<'a> ScenarioRun<'a> {
         Ok(())
     }
 
-    /// Everybody comes over the ramp and is greeted, hosts first.
+    /// Connects all viewers over the ramp, hosts first, and waits for their hellos.
     fn connect_all(&mut self) {
         let from = self.simulation.now();
         let hosts: Vec<u32> = self.audiences.iter().filter_map(|audience| audience.host).collect();
@@ -130,30 +122,32 @@ impl<'a> ScenarioRun<'a> {
         viewers.shuffle(&mut self.simulation.random);
         self.simulation.schedule_arrivals(viewers.into_iter(), from, self.args.ramp());
         let wanted = self.simulation.viewers.len() as u64;
-        let patience = from + self.args.ramp().as_micros() as u64 + 20 * SECOND_US;
+        let deadline = from + self.args.ramp().as_micros() as u64 + 20 * SECOND_US;
         self.simulation.run_until(from + self.args.ramp().as_micros() as u64);
-        self.simulation.run_while(patience, |crowd| crowd.connected() < wanted);
+        self.simulation.run_while(deadline, |simulation| simulation.connected() < wanted);
         if self.simulation.connected() < wanted {
-            self.notes
-                .push(format!("{} of {wanted} were connected when the measuring began", self.simulation.connected()));
+            self.notes.push(format!(
+                "{} of {wanted} viewers were connected when the measurement started",
+                self.simulation.connected()
+            ));
         }
         self.measured_from = self.simulation.now();
     }
 
-    /// Talk in every room from now on, for the seconds that are measured.
+    /// Sends chat messages in every room from now on, for the measured seconds.
     fn start_chat(&mut self, rate: f64, length: usize) {
         let from = self.simulation.now();
         let until = from + self.args.seconds * SECOND_US;
         let rate = rate / self.audiences.len() as f64;
         for (room, audience) in self.audiences.iter().enumerate() {
-            // Rooms do not speak in step.
+            // The rooms do not send at the same moment.
             let from = from + (room as f64 / self.audiences.len() as f64 * 1e6 / rate.max(0.001)) as u64;
             let senders = audience.signed_in.clone();
-            self.simulation.talk(ChatLoad { room: room as u32, senders, rate, from, until, length, said: 0 });
+            self.simulation.start_chat(ChatLoad { room: room as u32, senders, rate, from, until, length, sent: 0 });
         }
     }
 
-    /// A sale in each room, opened by its host (or one that is there), and everybody's finger on the button.
+    /// A flash sale in each room. The host opens it, or it exists already, and every viewer buys.
     fn rush(&mut self) -> Result<()> {
         let mut sales = Vec::new();
         for room in 0..self.audiences.len() {
@@ -165,59 +159,61 @@ impl<'a> ScenarioRun<'a> {
         }
         self.connect_all();
         self.start_chat(self.args.rate(), 60);
-        let began = self.simulation.now();
+        let started = self.simulation.now();
         for (room, offer) in sales.iter().enumerate() {
-            self.open_offer(room, offer, began);
+            self.open_offer(room, offer, started);
             self.schedule_purchases(room, offer)?;
         }
-        // The countdown alone is ten seconds.
-        self.simulation.run_until(began + self.args.seconds.max(12) * SECOND_US);
+        // The countdown alone takes ten seconds.
+        self.simulation.run_until(started + self.args.seconds.max(12) * SECOND_US);
         Ok(())
     }
 
     fn create_flash_sale(&mut self, room: usize, title: &str) -> Result<String> {
         let units = self.args.flash_sale_units();
-        let offer = self.shop.offer(&self.simulation.rooms[room].stream, title, units, true)?;
+        let offer = self.shop.create_offer(&self.simulation.rooms[room].stream, title, units, true)?;
         self.offers.push((offer.clone(), units));
         Ok(offer)
     }
 
-    /// Of a show that is somebody else's: an offer that can be bought, or soon.
+    /// In a stream of somebody else: an offer that is open or will open soon.
     fn find_open_offer(&mut self, room: usize) -> Result<String> {
         let offers = self.shop.offers(&self.simulation.rooms[room].stream)?;
         let mut sold = offers.iter().filter(|offer| matches!(offer["status"].as_str(), Some("open" | "countdown")));
         let offer = sold.clone().find(|offer| offer["kind"] == "flash").or_else(|| sold.next());
-        let offer = offer.context("this show has no offer that is open or counting down")?;
-        self.notes.push(format!("bought from {}: real units of this shop are held now", offer["title"]));
-        Ok(offer["id"].as_str().context("an offer without id")?.to_owned())
+        let offer = offer.context("this stream has no offer that is open or in its countdown")?;
+        self.notes.push(format!("purchases were made from {}: real units of this shop are held now", offer["title"]));
+        Ok(offer["id"].as_str().context("the offer has no id")?.to_owned())
     }
 
     fn open_offer(&mut self, room: usize, offer: &str, at: u64) {
         if let Some(host) = self.audiences[room].host {
-            self.simulation.at(at, ScheduledAction::Host(host, HostCommand::Open(offer.to_owned())));
-            // A draft cannot be pinned, and two verbs of one host run side by side.
-            self.simulation.at(at + SECOND_US / 2, ScheduledAction::Host(host, HostCommand::Pin(offer.to_owned())));
+            self.simulation.schedule(at, ScheduledAction::Host(host, HostCommand::Open(offer.to_owned())));
+            // A draft cannot be pinned, and two verbs of one host run concurrently.
+            self.simulation
+                .schedule(at + SECOND_US / 2, ScheduledAction::Host(host, HostCommand::Pin(offer.to_owned())));
         }
     }
 
-    /// Waits until the room has heard of the sale's opening time, then puts everybody's press around it.
+    /// Waits until the room has received the opening time of the sale, then schedules every purchase around it.
     fn schedule_purchases(&mut self, room: usize, offer: &str) -> Result<()> {
-        let known = |crowd: &Simulation| crowd.rooms[room].offer(offer).is_some_and(|shelf| shelf.opens_at.is_some());
-        let patience = self.simulation.now() + 10 * SECOND_US;
-        if !known(&self.simulation) && !self.simulation.run_while(patience, |crowd| !known(crowd)) {
+        let known =
+            |simulation: &Simulation| simulation.rooms[room].offer(offer).is_some_and(|offer| offer.opens_at.is_some());
+        let deadline = self.simulation.now() + 10 * SECOND_US;
+        if !known(&self.simulation) && !self.simulation.run_while(deadline, |simulation| !known(simulation)) {
             bail!("the sale was not opened within 10 s");
         }
-        let opens_at = self.simulation.rooms[room].offer(offer).and_then(|shelf| shelf.opens_at).unwrap_or(0);
+        let opens_at = self.simulation.rooms[room].offer(offer).and_then(|offer| offer.opens_at).unwrap_or(0);
         let opens = self.simulation.to_local_time(opens_at).max(self.simulation.now());
-        self.simulation.requests.expect("sale_opened", offer, opens);
+        self.simulation.requests.expect_event("sale_opened", offer, opens);
         for viewer in self.audiences[room].signed_in.clone() {
-            // Most are quick: the press is the square of an even draw.
+            // Most buyers are quick: the delay is the square of a uniform random number.
             let draw: f64 = self.simulation.random.random();
             let due = opens + (draw * draw * PURCHASE_WINDOW_US as f64) as u64;
-            let purchase = self.simulation.requests.press(room as u32, viewer, offer, due);
-            self.simulation.at(due, ScheduledAction::Buy(purchase));
+            let purchase = self.simulation.requests.add_purchase(room as u32, viewer, offer, due);
+            self.simulation.schedule(due, ScheduledAction::Buy(purchase));
             if self.simulation.random.random_range(0..100) < DOUBLE_CLICK_PERCENT {
-                self.simulation.at(due + 50_000, ScheduledAction::Buy(purchase));
+                self.simulation.schedule(due + 50_000, ScheduledAction::Buy(purchase));
             }
         }
         Ok(())
@@ -231,38 +227,39 @@ impl<'a> ScenarioRun<'a> {
         let now = self.simulation.now();
         let hosts: Vec<u32> = self.audiences.iter().filter_map(|audience| audience.host).collect();
         for viewer in (0..self.simulation.viewers.len() as u32).filter(|viewer| !hosts.contains(viewer)) {
-            self.simulation.at(now, ScheduledAction::DropConnection(viewer));
+            self.simulation.schedule(now, ScheduledAction::DropConnection(viewer));
         }
         self.simulation.run_for(Duration::from_millis(100));
         let wanted = self.simulation.viewers.len() as u64;
-        let patience = now + 60 * SECOND_US;
-        self.simulation.run_while(patience, |crowd| crowd.viewers.iter().any(|viewer| viewer.is_returning));
+        let deadline = now + 60 * SECOND_US;
+        self.simulation.run_while(deadline, |simulation| simulation.viewers.iter().any(|viewer| viewer.is_returning));
         let (back, took) = (self.simulation.connected(), (self.simulation.now() - now) as f64 / 1e6);
-        self.notes.push(format!("after the storm {back} of {wanted} links were back within {took:.1} s"));
+        self.notes.push(format!("after the storm, {back} of {wanted} connections were back within {took:.1} s"));
         self.simulation.run_until(self.measured_from + self.args.seconds * SECOND_US);
     }
 
-    /// Every fifth viewer reads badly: stops, or takes a trickle.
+    /// Every fifth viewer reads slowly or stops reading.
     fn slow(&mut self) {
-        let mut bad = 0;
+        let mut slow_readers = 0;
         for audience in &mut self.audiences {
             for viewer in audience.viewers.iter().skip(4).step_by(5) {
-                bad += 1;
-                let manner = if bad % 2 == 0 { ReadBehavior::Stopped } else { ReadBehavior::Slow(512) };
+                slow_readers += 1;
+                let manner = if slow_readers % 2 == 0 { ReadBehavior::Stopped } else { ReadBehavior::Slow(512) };
                 self.simulation.set_read_behavior(*viewer, manner);
             }
-            // Who talks waits for answers, and so reads.
+            // A sender waits for replies, so it reads normally.
             audience
                 .signed_in
                 .retain(|viewer| self.simulation.viewers[*viewer as usize].read_behavior == ReadBehavior::Normal);
         }
-        self.notes.push(format!("{bad} viewers read badly: half of them nothing at all, half 2.5 KB a second"));
+        self.notes
+            .push(format!("{slow_readers} viewers are slow readers: half of them read nothing, half of them 2.5 KB/s"));
         self.connect_all();
         self.start_chat(self.args.rate(), 180);
         self.simulation.run_for(Duration::from_secs(self.args.seconds));
     }
 
-    /// Half come early, the rest with the first sale; talk swells around each of three sales; many leave after the last.
+    /// Chat has a peak at each of three flash sales, viewers react, and a third of them leave near the end.
     fn full_show(&mut self) -> Result<()> {
         let mut sales = Vec::new();
         for title in ["First sale", "Second sale", "Last sale"] {
@@ -271,33 +268,33 @@ impl<'a> ScenarioRun<'a> {
         }
         self.simulation.payment_percent = 70;
         self.connect_all();
-        let (began, length) = (self.measured_from, self.args.seconds.max(24) * SECOND_US);
-        // A third of the talk all evening, the rest in bursts at the sales.
+        let (started, length) = (self.measured_from, self.args.seconds.max(24) * SECOND_US);
+        // A third of the messages come all the time, the rest in bursts at the sales.
         let rate = self.args.rate() / self.audiences.len() as f64;
         for (room, audience) in self.audiences.clone().iter().enumerate() {
             let mut flow = |from, until, rate| {
                 let (room, senders) = (room as u32, audience.signed_in.clone());
-                self.simulation.talk(ChatLoad { room, senders, rate, from, until, length: 60, said: 0 });
+                self.simulation.start_chat(ChatLoad { room, senders, rate, from, until, length: 60, sent: 0 });
             };
-            flow(began, began + length, rate / 3.0);
+            flow(started, started + length, rate / 3.0);
             for sale in 0..3 {
-                let height = began + length * (2 * sale + 1) / 6;
-                flow(height, height + length / 9, rate * 2.0 / 3.0);
+                let peak = started + length * (2 * sale + 1) / 6;
+                flow(peak, peak + length / 9, rate * 2.0 / 3.0);
             }
             for viewer in &audience.signed_in {
                 for _ in 0..3 {
-                    let due = began + self.simulation.random.random_range(0..length);
-                    self.simulation.at(due, ScheduledAction::React(*viewer));
+                    let due = started + self.simulation.random.random_range(0..length);
+                    self.simulation.schedule(due, ScheduledAction::React(*viewer));
                 }
             }
             for viewer in audience.viewers.iter().take(audience.viewers.len() / 3) {
-                let due = began + length - self.simulation.random.random_range(0..length / 8);
-                self.simulation.at(due, ScheduledAction::Leave(*viewer));
+                let due = started + length - self.simulation.random.random_range(0..length / 8);
+                self.simulation.schedule(due, ScheduledAction::Leave(*viewer));
             }
         }
         for (number, sale) in sales.iter().enumerate() {
-            // The countdown is ten seconds; sales overlap when the evening is short.
-            let at = began + length * number as u64 / 4;
+            // The countdown takes ten seconds. Sales overlap in a short run.
+            let at = started + length * number as u64 / 4;
             self.simulation.run_until(at);
             for (room, offer) in sale.iter().enumerate() {
                 self.open_offer(room, offer, at);
@@ -306,24 +303,26 @@ impl<'a> ScenarioRun<'a> {
             if let Some(before) = number.checked_sub(1) {
                 for (room, offer) in sales[before].iter().enumerate() {
                     if let Some(host) = self.audiences[room].host {
-                        self.simulation
-                            .at(at + 5 * SECOND_US, ScheduledAction::Host(host, HostCommand::Close(offer.clone())));
+                        self.simulation.schedule(
+                            at + 5 * SECOND_US,
+                            ScheduledAction::Host(host, HostCommand::Close(offer.clone())),
+                        );
                     }
                 }
             }
         }
-        self.simulation.run_until(began + length);
+        self.simulation.run_until(started + length);
         Ok(())
     }
 
-    /// Ends the shows that are the crowd's own.
+    /// Ends the streams that the run created.
     pub fn end_streams(&mut self) {
         if !self.owns_streams {
             return;
         }
         for room in 0..self.simulation.rooms.len() {
-            if let Err(error) = self.shop.end(&self.simulation.rooms[room].stream) {
-                self.notes.push(format!("a show was not ended: {error:#}"));
+            if let Err(error) = self.shop.end_stream(&self.simulation.rooms[room].stream) {
+                self.notes.push(format!("a stream could not be ended: {error:#}"));
             }
         }
     }
@@ -333,7 +332,7 @@ impl<'a> ScenarioRun<'a> {
     }
 }
 
-/// How many people a room needs to talk at this rate inside the server's budget.
+/// How many senders a room needs for this rate, within the server's rate limit.
 fn senders_needed(args: &LoadtestArgs, rooms: usize) -> usize {
     let rate = args.rate() / rooms as f64;
     match (rate, args.chat_per_second) {

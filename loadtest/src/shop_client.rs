@@ -1,6 +1,7 @@
-//! The shop over REST, as a host: tokens, shows, products, offers, and orders to look up afterwards.
+//! The REST client of a run. As a host it signs tokens and creates streams, products and offers; afterwards it looks up
+//! orders.
 //!
-//! Blocking on the outside; requests that come in hundreds go out a few at a time.
+//! It blocks the caller. Large numbers of requests are sent a few at a time.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -12,13 +13,13 @@ use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 use url::Url;
 
-/// Requests under way at once.
+/// Number of concurrent requests.
 const CONCURRENT_REQUESTS: usize = 16;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(2);
 const TOKEN_TTL_S: u64 = 24 * 3_600;
 
-pub struct Shop {
+pub struct ShopClient {
     runtime: Runtime,
     rest: ShopRest,
     key: Option<String>,
@@ -32,14 +33,15 @@ struct ShopRest {
     host: Arc<str>,
 }
 
-/// An answer: its status and its body.
+/// The status and the body of a response.
 pub type RestReply = (u16, Value);
 
-impl Shop {
-    /// Looks whether a shop is there. `key` signs tokens; without one the demo's log-in is asked.
+impl ShopClient {
+    /// Checks that a server is there. `key` signs tokens; without it, the demo's token endpoint is used.
     pub fn open(base: &Url, key: Option<&str>) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        // The server ends links that idle for ten seconds, and we look at ours only between two parts of a run.
+        // The server closes connections that are idle for ten seconds, and this client is used only between two parts
+        // of a run.
         let client =
             reqwest::Client::builder().timeout(REQUEST_TIMEOUT).pool_idle_timeout(IDLE_TIMEOUT).no_proxy().build()?;
         let rest = ShopRest { client, base: base.clone(), host: "".into() };
@@ -47,57 +49,60 @@ impl Shop {
             .block_on(rest.send(reqwest::Method::GET, "/v1/shop", "", None))
             .with_context(|| format!("there is no server at {base}"))?;
         if status != 200 {
-            bail!("{base} is no Livesouk server: GET /v1/shop answers {status}");
+            bail!("{base} is not a Livesouk server: GET /v1/shop answered with status {status}");
         }
         let dev_login = shop["dev_login"] == true;
         Ok(Self { runtime, rest, key: key.map(str::to_owned), dev_login })
     }
 
-    /// Whether it can sign tokens, and with them talk, buy and host.
+    /// Whether tokens can be signed. Chatting, buying and hosting need them.
     pub fn can_sign_tokens(&self) -> bool {
         self.key.is_some() || self.dev_login
     }
 
-    /// Signs in as the host who makes the shows.
+    /// Signs in as the host that creates the streams.
     pub fn sign_in_as_host(&mut self) -> Result<String> {
-        let token = self.sign_tokens("crowd-host", "host", 1)?.remove(0);
+        let token = self.sign_tokens("loadtest-host", "host", 1)?.remove(0);
         self.rest.host = token.as_str().into();
         Ok(token)
     }
 
-    /// So many people's tokens, each another person.
+    /// Signs this many tokens, each for another user.
     pub fn sign_tokens(&self, name: &str, role: &'static str, count: usize) -> Result<Vec<String>> {
         if let Some(key) = &self.key {
             return (0..count).map(|number| sign_token(key, &format!("{name}-{number}"), role)).collect();
         }
         if !self.dev_login {
             bail!(
-                "this needs signed tokens: give --auth-key (or LIVESOUK_AUTH_KEY), the key the server was started with"
+                "this needs signed tokens: set --auth-key (or LIVESOUK_AUTH_KEY) to the key that the server was started with"
             );
         }
         let names = (0..count).map(|number| format!("{name}-{number}"));
-        let told = self.send_all(names, |rest, name| async move {
+        let responses = self.send_all(names, |rest, name| async move {
             let body = json!({"name": name, "role": role});
             rest.send(reqwest::Method::POST, "/v1/dev/tokens", "", Some(body)).await
         })?;
-        told.into_iter()
-            .map(|(_, body)| Ok(body["token"].as_str().context("the demo's log-in gave no token")?.to_owned()))
+        responses
+            .into_iter()
+            .map(|(_, body)| {
+                Ok(body["token"].as_str().context("the demo's token endpoint returned no token")?.to_owned())
+            })
             .collect()
     }
 
-    /// A new show that is live.
+    /// Creates a stream that is live.
     pub fn create_live_stream(&self, title: &str) -> Result<String> {
         let stream = id_of(&self.post("/v1/streams", json!({"title": title}))?)?;
         self.post(&format!("/v1/streams/{stream}/start"), json!({}))?;
         Ok(stream)
     }
 
-    pub fn end(&self, stream: &str) -> Result<()> {
+    pub fn end_stream(&self, stream: &str) -> Result<()> {
         self.post(&format!("/v1/streams/{stream}/end"), json!({})).map(drop)
     }
 
-    /// A new product of so many units, all of them in one offer of this show, not yet open.
-    pub fn offer(&self, stream: &str, title: &str, quantity: i64, flash: bool) -> Result<String> {
+    /// Creates a product with this many units, and an offer of this stream that has all of them. The offer is a draft.
+    pub fn create_offer(&self, stream: &str, title: &str, quantity: i64, flash: bool) -> Result<String> {
         let product = json!({"title": title, "variants": [{"name": "One size", "price": 9_900, "stock": quantity}]});
         let variant = id_of(&self.post("/v1/products", product)?["variants"][0])?;
         let kind = if flash { "flash" } else { "regular" };
@@ -109,24 +114,24 @@ impl Shop {
         id_of(&self.post(&format!("/v1/streams/{stream}/offers"), offer)?)
     }
 
-    /// The offers of a show that anybody may see.
+    /// The offers of a stream that every viewer may see.
     pub fn offers(&self, stream: &str) -> Result<Vec<Value>> {
         let path = format!("/v1/streams/{stream}/offers");
         let (status, mut body) = self.runtime.block_on(self.rest.send(reqwest::Method::GET, &path, "", None))?;
         match body["items"].take() {
             Value::Array(offers) if status == 200 => Ok(offers),
-            _ => bail!("GET {path} answers {status}: {}", body["detail"].as_str().unwrap_or_default()),
+            _ => bail!("GET {path} was answered with status {status}: {}", body["detail"].as_str().unwrap_or_default()),
         }
     }
 
-    /// Asks for paths, each as somebody.
-    pub fn get_all(&self, asked: Vec<(String, String)>) -> Result<Vec<RestReply>> {
-        self.send_all(asked.into_iter(), |rest, (path, token)| async move {
+    /// Requests these paths, each with its own token.
+    pub fn get_all(&self, requests: Vec<(String, String)>) -> Result<Vec<RestReply>> {
+        self.send_all(requests.into_iter(), |rest, (path, token)| async move {
             rest.send(reqwest::Method::GET, &path, &token, None).await
         })
     }
 
-    /// Runs something else that waits, such as a look into the database.
+    /// Runs another future to its end, such as a database query.
     pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
         self.runtime.block_on(future)
     }
@@ -136,30 +141,34 @@ impl Shop {
         let (status, body) = self.runtime.block_on(self.rest.send(reqwest::Method::POST, path, &host, Some(body)))?;
         if !(200..300).contains(&status) {
             bail!(
-                "POST {path} answers {status}: {}",
+                "POST {path} was answered with status {status}: {}",
                 body["detail"].as_str().or(body["title"].as_str()).unwrap_or("?")
             );
         }
         Ok(body)
     }
 
-    fn send_all<T, F>(&self, asked: impl Iterator<Item = T>, ask: impl Fn(ShopRest, T) -> F) -> Result<Vec<RestReply>>
+    fn send_all<T, F>(
+        &self,
+        requests: impl Iterator<Item = T>,
+        send: impl Fn(ShopRest, T) -> F,
+    ) -> Result<Vec<RestReply>>
     where
         F: Future<Output = Result<RestReply>> + Send + 'static,
     {
         self.runtime.block_on(async {
-            let (mut running, mut told) = (JoinSet::new(), Vec::new());
-            for (place, one) in asked.enumerate() {
+            let (mut running, mut responses) = (JoinSet::new(), Vec::new());
+            for (place, one) in requests.enumerate() {
                 if running.len() == CONCURRENT_REQUESTS {
-                    told.extend(running.join_next().await);
+                    responses.extend(running.join_next().await);
                 }
-                let asking = ask(self.rest.clone(), one);
-                running.spawn(async move { (place, asking.await) });
+                let sending = send(self.rest.clone(), one);
+                running.spawn(async move { (place, sending.await) });
             }
-            told.extend(running.join_all().await.into_iter().map(Ok));
-            let mut told = told.into_iter().collect::<Result<Vec<_>, _>>()?;
-            told.sort_by_key(|(place, _)| *place);
-            told.into_iter().map(|(_, told)| told).collect()
+            responses.extend(running.join_all().await.into_iter().map(Ok));
+            let mut responses = responses.into_iter().collect::<Result<Vec<_>, _>>()?;
+            responses.sort_by_key(|(place, _)| *place);
+            responses.into_iter().map(|(_, responses)| responses).collect()
         })
     }
 }
@@ -180,7 +189,7 @@ impl ShopRest {
 }
 
 fn id_of(of: &Value) -> Result<String> {
-    Ok(of["id"].as_str().context("the server's answer has no id")?.to_owned())
+    Ok(of["id"].as_str().context("the server's response has no id")?.to_owned())
 }
 
 fn sign_token(key: &str, user: &str, role: &str) -> Result<String> {

@@ -1,6 +1,7 @@
-//! The crowd: all viewers on one thread, one epoll loop, one read buffer, and a list of what is to happen when.
+//! The simulation: all viewers on one thread, with one epoll loop, one read buffer, and a queue of scheduled actions.
 //!
-//! Open loop: an act has a time, and latency counts from that time, however late the crowd or the server was.
+//! It is an open loop: each action has a due time, and latency counts from that time, however late the load test or the
+//! server was.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -22,43 +23,44 @@ use crate::viewer::{ReadBehavior, SimulatedViewer};
 use crate::violations::ViolationLog;
 
 const BUFFER_BYTES: usize = 256 * 1024;
-/// Acts done before the sockets get their turn.
+/// Number of actions before the sockets get their turn.
 const ACTIONS_PER_TURN: usize = 256;
-/// Sockets read before acts that are due get theirs: about two milliseconds.
+/// Number of sockets that are read before due actions get their turn: about two milliseconds.
 const EVENTS_PER_TURN: usize = 256;
 const SECOND_US: u64 = 1_000_000;
-/// How often the watcher looks.
+/// How often the progress callback is called.
 const PROGRESS_INTERVAL_US: u64 = 200_000;
 
-/// Where the crowd goes, and from where.
+/// The server to connect to, and the source addresses.
 #[derive(Clone, Debug)]
 pub struct TargetServer {
     pub address: SocketAddr,
     /// For the `Host` header.
     pub host: String,
-    /// Loopback or local addresses to come from, in turn; one address has 28,000 ports. Empty: the system picks.
+    /// Loopback or local addresses to connect from, in turn. One address has 28,000 ports. When the list is empty, the
+    /// system chooses.
     pub sources: Vec<IpAddr>,
-    /// Same seed, same crowd: the same people say and press the same at the same times.
+    /// The same seed makes the same run: the same viewers chat and buy at the same times.
     pub seed: u64,
 }
 
-/// Something that is to happen.
+/// An action that has a due time.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum ScheduledAction {
-    /// A viewer arrives, or comes back.
+    /// A viewer connects or reconnects.
     Connect(u32),
-    /// A viewer goes for good, in order.
+    /// A viewer leaves for good, with a close frame.
     Leave(u32),
-    /// A viewer loses the network and comes back like a client would.
+    /// A viewer loses the network and reconnects as a client does.
     DropConnection(u32),
-    /// The next message of a flow.
+    /// The next message of a chat load.
     Say(usize),
     React(u32),
-    /// A purchase by its number: pressed, or tried again.
+    /// A purchase by its number: the first attempt or a retry.
     Buy(usize),
     Pay(usize),
     Host(u32, HostCommand),
-    /// A viewer who reads a trickle reads some.
+    /// A slow reader reads a few bytes.
     ReadSlowly(u32),
 }
 
@@ -70,19 +72,19 @@ pub enum HostCommand {
     Close(String),
 }
 
-/// Messages at a steady rate, from senders in turn.
+/// Messages at a steady rate from several senders in turn.
 #[derive(Clone, Debug)]
 pub struct ChatLoad {
     pub room: u32,
     pub senders: Vec<u32>,
-    /// Messages a second.
+    /// Messages per second.
     pub rate: f64,
-    /// In µs of the crowd's clock.
+    /// In µs of the simulation's clock.
     pub from: u64,
     pub until: u64,
-    /// How long messages are, in characters.
+    /// The length of the messages in characters.
     pub length: usize,
-    pub said: u64,
+    pub sent: u64,
 }
 
 pub struct Simulation {
@@ -92,7 +94,7 @@ pub struct Simulation {
     pub requests: RequestLog,
     pub measurements: Measurements,
     pub violations: ViolationLog,
-    /// Percent of the held orders that are paid, a second or two later.
+    /// Percentage of the held orders that are paid, one to three seconds later.
     pub payment_percent: u32,
     pub(crate) chat_loads: Vec<ChatLoad>,
     pub(crate) random: StdRng,
@@ -100,7 +102,7 @@ pub struct Simulation {
     pub(crate) inflate_cache: InflateCache,
     pub(crate) poll: Poll,
     events: Events,
-    /// The server's clock minus ours, in µs: the largest difference is the least delayed one.
+    /// The server's clock minus ours, in µs. The largest difference is the one with the least delay.
     pub(crate) server_clock: Option<i64>,
     pub(crate) connected: u64,
     connected_min: u64,
@@ -115,12 +117,12 @@ pub struct Simulation {
     stop_flag: Arc<AtomicBool>,
 }
 
-/// Looks at the crowd a few times a second; returns quickly.
+/// Receives the simulation a few times a second. It must return quickly.
 pub type ProgressCallback = Box<dyn FnMut(&Simulation)>;
 
 impl Simulation {
     pub fn new(target: TargetServer) -> std::io::Result<Self> {
-        // The run's own name is not from the seed: a second run must not meet the keys of the first.
+        // The id of the run does not come from the seed: a second run must not meet the keys of the first.
         let run = format!("{:08x}", rand::random::<u32>());
         Ok(Self {
             random: StdRng::seed_from_u64(target.seed),
@@ -151,16 +153,16 @@ impl Simulation {
         })
     }
 
-    /// From now on those who come offer permessage-deflate, as browsers do.
+    /// From now on, new connections offer permessage-deflate, as browsers do.
     pub fn offer_deflate(&mut self) {
         self.handshake.deflate = true;
     }
 
-    pub fn watch(&mut self, watcher: ProgressCallback) {
+    pub fn set_progress_callback(&mut self, watcher: ProgressCallback) {
         self.progress_callback = Some(watcher);
     }
 
-    /// Once this is set, nothing runs any more: every run returns at once.
+    /// When this flag is set, every run returns at once.
     pub fn stop_when(&mut self, stop: Arc<AtomicBool>) {
         self.stop_flag = stop;
     }
@@ -169,12 +171,13 @@ impl Simulation {
         self.stop_flag.load(Ordering::Relaxed)
     }
 
-    /// µs since the crowd began.
+    /// Time since the start in µs.
     pub fn now(&self) -> u64 {
         self.started.elapsed().as_micros() as u64
     }
 
-    /// When the server's clock shows `at` ms, in µs of ours; now, as long as no server has said its time.
+    /// The time of our clock in µs when the server's clock shows `at` in ms. Until a server has sent its time, this is
+    /// now.
     pub fn to_local_time(&self, at: i64) -> u64 {
         self.server_clock.map_or_else(|| self.now(), |offset| u64::try_from(at * 1_000 - offset).unwrap_or(0))
     }
@@ -188,7 +191,7 @@ impl Simulation {
         self.rooms.len() as u32 - 1
     }
 
-    /// A viewer who will come when told to; without a token a guest, who may only watch.
+    /// Adds a viewer that connects when it is scheduled to. Without a token it is a guest, who may only watch.
     pub fn add_viewer(&mut self, room: u32, token: Option<&str>) -> u32 {
         let session = self.random.random();
         self.viewers.push(SimulatedViewer::new(room, token.map(Into::into), session));
@@ -201,43 +204,43 @@ impl Simulation {
         one.is_slow_reader |= manner != ReadBehavior::Normal;
     }
 
-    pub fn at(&mut self, due: u64, act: ScheduledAction) {
+    pub fn schedule(&mut self, due: u64, act: ScheduledAction) {
         self.scheduled_count += 1;
         self.scheduled.push(Reverse((due, self.scheduled_count, act)));
     }
 
-    /// These viewers arrive one after the other, evenly, over `ramp`.
+    /// Schedules these viewers to connect evenly over `ramp`.
     pub fn schedule_arrivals(&mut self, viewers: impl ExactSizeIterator<Item = u32>, from: u64, ramp: Duration) {
         let count = viewers.len().max(1) as u64;
         for (place, viewer) in viewers.enumerate() {
-            self.at(from + ramp.as_micros() as u64 * place as u64 / count, ScheduledAction::Connect(viewer));
+            self.schedule(from + ramp.as_micros() as u64 * place as u64 / count, ScheduledAction::Connect(viewer));
         }
     }
 
-    /// Talk at a steady rate until the flow's end.
-    pub fn talk(&mut self, flow: ChatLoad) {
+    /// Sends messages at a steady rate until the end of the chat load.
+    pub fn start_chat(&mut self, flow: ChatLoad) {
         if flow.senders.is_empty() || flow.rate <= 0.0 {
             return;
         }
         let from = flow.from;
         self.chat_loads.push(flow);
-        self.at(from, ScheduledAction::Say(self.chat_loads.len() - 1));
+        self.schedule(from, ScheduledAction::Say(self.chat_loads.len() - 1));
     }
 
-    /// Runs for so long.
+    /// Runs for this long.
     pub fn run_for(&mut self, time: Duration) {
         self.run_until(self.now() + time.as_micros() as u64);
     }
 
-    /// Runs to this time of the crowd's clock.
+    /// Runs until this time of the simulation's clock.
     pub fn run_until(&mut self, until: u64) {
         self.run_while(until, |_| true);
     }
 
-    /// Runs while the condition holds, at most to this time; says whether it was the condition that ended it.
-    pub fn run_while(&mut self, until: u64, mut goes_on: impl FnMut(&Simulation) -> bool) -> bool {
+    /// Runs while the condition holds, at most until this time. Returns true if the condition ended the run.
+    pub fn run_while(&mut self, until: u64, mut keep_going: impl FnMut(&Simulation) -> bool) -> bool {
         loop {
-            if !goes_on(self) {
+            if !keep_going(self) {
                 return true;
             }
             if until <= self.now() || self.is_stopped() {
@@ -247,8 +250,9 @@ impl Simulation {
         }
     }
 
-    /// No more acts, and what is under way is answered and read: until nothing is waited for and no frame has come for
-    /// `quiet`, at most for `most`. Viewers who were bad readers read now.
+    /// Waits until everything under way has arrived: until no reply is pending and no frame has come for `quiet`, at
+    /// most for `most`. It starts no new actions, except reconnects and retried purchases. Slow readers read normally
+    /// now.
     pub fn settle(&mut self, quiet: Duration, most: Duration) {
         self.scheduled
             .retain(|Reverse((_, _, act))| matches!(act, ScheduledAction::Connect(_) | ScheduledAction::Buy(_)));
@@ -260,13 +264,13 @@ impl Simulation {
         }
         let (quiet, until) = (quiet.as_micros() as u64, self.now() + most.as_micros() as u64);
         self.last_received_at = self.now();
-        let waits = |crowd: &Simulation| {
-            crowd.viewers.iter().any(|viewer| !viewer.pending_requests.is_empty() || viewer.is_returning)
+        let is_pending = |simulation: &Simulation| {
+            simulation.viewers.iter().any(|viewer| !viewer.pending_requests.is_empty() || viewer.is_returning)
         };
         loop {
             self.run_for(Duration::from_millis(20));
             let now = self.now();
-            let done = self.scheduled.is_empty() && self.last_received_at + quiet <= now && !waits(self);
+            let done = self.scheduled.is_empty() && self.last_received_at + quiet <= now && !is_pending(self);
             if done || until <= now || self.is_stopped() {
                 break;
             }
@@ -274,7 +278,7 @@ impl Simulation {
         self.finish_second();
     }
 
-    /// Everybody leaves in order.
+    /// Every viewer leaves with a close frame.
     pub fn disconnect_all(&mut self) {
         for viewer in 0..self.viewers.len() as u32 {
             self.disconnect(viewer);
@@ -287,7 +291,7 @@ impl Simulation {
             match self.scheduled.peek() {
                 Some(Reverse((due, ..))) if *due <= now => {
                     if let Some(Reverse((due, _, act))) = self.scheduled.pop() {
-                        // Those that are due all at once cannot all be in time.
+                        // Actions that are all due at the same moment cannot all be in time.
                         if matches!(act, ScheduledAction::Say(_) | ScheduledAction::Buy(_) | ScheduledAction::Host(..))
                         {
                             self.measurements.record_lateness(now - due);
@@ -330,11 +334,11 @@ impl Simulation {
         }
     }
 
-    /// Ends a second of the measurement.
+    /// Finishes one second of the measurement.
     fn finish_second(&mut self) {
         let mut left = BTreeMap::new();
         for room in &self.rooms {
-            left.extend(room.offers().iter().map(|shelf| (shelf.id.clone(), shelf.left)));
+            left.extend(room.offers().iter().map(|offer| (offer.id.clone(), offer.left)));
         }
         let t = self.second_ends / SECOND_US - 1;
         self.measurements.finish_second(t, self.connected, self.connected_min, left);
@@ -342,7 +346,7 @@ impl Simulation {
         self.second_ends = (self.now() / SECOND_US + 1) * SECOND_US;
     }
 
-    /// Reads what a viewer's socket has. `to_the_end`: there is an end of the stream to be found.
+    /// Reads the data that a viewer's socket has. `to_the_end` means that the end of the stream is to be found too.
     pub(crate) fn on_readable(&mut self, viewer: u32, to_the_end: bool) {
         let at = viewer as usize;
         let greeted = self.viewers[at].state.has_hello();
@@ -350,10 +354,10 @@ impl Simulation {
             return;
         }
         let mut buffer = std::mem::take(&mut self.buffer);
-        // One who stops takes hello, in one piece or several, and then nothing more.
+        // A reader that stops receives the hello, in one or several pieces, and then nothing more.
         let space = if self.viewers[at].read_behavior == ReadBehavior::Normal { buffer.len() } else { 1_024 };
         while self.read_socket(viewer, &mut buffer[..space]) {
-            // A socket that gave less than we had space for is empty, and tells when there is more.
+            // A socket that gave less than the buffer holds is empty, and epoll reports it when it has more.
             let more = to_the_end || self.viewers[at].read_behavior != ReadBehavior::Normal;
             if !more || (self.viewers[at].read_behavior != ReadBehavior::Normal && self.viewers[at].state.has_hello()) {
                 break;
@@ -362,20 +366,20 @@ impl Simulation {
         self.buffer = buffer;
     }
 
-    /// Reads so many bytes from one who reads a trickle.
+    /// Reads at most this many bytes for a slow reader.
     pub(crate) fn read_limited(&mut self, viewer: u32, bytes: usize) {
         let mut buffer = std::mem::take(&mut self.buffer);
         self.read_socket(viewer, &mut buffer[..bytes]);
         self.buffer = buffer;
     }
 
-    /// `true` when there may be more.
+    /// Returns true when there may be more to read.
     fn read_socket(&mut self, viewer: u32, buffer: &mut [u8]) -> bool {
         let at = viewer as usize;
         match self.viewers[at].read(buffer) {
             Ok(None) => false,
             Ok(Some(0)) => {
-                self.on_disconnect(viewer, "end of the stream", None);
+                self.on_disconnect(viewer, "end of stream", None);
                 false
             }
             Ok(Some(length)) => {
@@ -421,7 +425,7 @@ impl Simulation {
         (!sources.is_empty()).then(|| sources[viewer as usize % sources.len()])
     }
 
-    /// The asks that were under way on a link are not answered any more.
+    /// Takes the requests that were pending on a connection. Their replies will not come any more.
     pub(crate) fn take_pending_requests(&mut self, viewer: u32) -> Vec<RequestId> {
         std::mem::take(&mut self.viewers[viewer as usize].pending_requests)
     }

@@ -1,4 +1,4 @@
-//! One simulated viewer: who they are, the link they have just now, and how they read.
+//! One simulated viewer: its token, its current connection, and how it reads.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr};
@@ -9,62 +9,62 @@ use socket2::{Domain, Protocol, Socket, Type};
 use crate::invariants::ViewerState;
 use crate::requests::RequestId;
 
-/// A receive buffer this small fills at once when nobody reads.
+/// A receive buffer this small is full at once when the viewer does not read.
 const SMALL_BUFFER: usize = 4 * 1024;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ConnectionStage {
-    /// Not there: not yet come, or waiting to come back.
+    /// Not connected: not yet, or waiting to reconnect.
     Disconnected,
     Connecting,
-    /// The handshake is on its way.
+    /// The handshake is under way.
     Upgrading,
-    /// Upgraded, no hello yet.
+    /// Upgraded, but without a hello yet.
     AwaitingHello,
     Live,
-    /// Gone for good: by itself, or because the server said so.
+    /// Gone for good, by itself or because the server said so.
     Left,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ReadBehavior {
     Normal,
-    /// Takes hello and then nothing more, until the window is shut.
+    /// Receives the hello and then nothing more, until the TCP window is closed.
     Stopped,
-    /// So many bytes, five times a second.
+    /// Reads this many bytes five times a second.
     Slow(usize),
 }
 
 #[derive(Debug)]
 pub struct SimulatedViewer {
     pub room: u32,
-    /// Without one it is a guest.
+    /// Without a token the viewer is a guest.
     pub token: Option<Box<str>>,
-    /// Its own random id: the newest connection with it wins.
+    /// A random id of its own: the newest connection with it replaces the earlier ones.
     pub session: u64,
     pub stage: ConnectionStage,
     pub read_behavior: ReadBehavior,
-    /// Reads badly, or did: what it measures is its own fault.
+    /// The viewer reads or has read slowly: a latency that it measured would be its own fault.
     pub is_slow_reader: bool,
     pub state: ViewerState,
-    /// Has been told everything since then, in µs of the crowd's clock.
+    /// The viewer has received everything since this time, in µs of the simulation's clock.
     pub complete_since: u64,
-    /// When this link was to begin, in µs of the crowd's clock.
+    /// When this connection was due, in µs of the simulation's clock.
     pub connect_due: u64,
-    /// Links tried since the last hello.
+    /// Connection attempts since the last hello.
     pub attempts: u32,
-    /// Came back after a loss, and no hello yet.
+    /// The viewer reconnects after a loss and has no hello yet.
     pub is_returning: bool,
-    /// What the server has not answered.
+    /// Requests that have no reply yet.
     pub pending_requests: Vec<RequestId>,
-    /// Purchases whose answer was lost with a link.
+    /// Purchases whose reply was lost with a connection.
     pub unsettled_purchases: Vec<usize>,
     pub socket: Option<TcpStream>,
     /// An incomplete frame.
     pub partial_frame: Vec<u8>,
-    /// The beginning of a message that comes in parts.
+    /// The beginning of a fragmented message.
     pub fragments: Vec<u8>,
-    /// And whether that is deflated.
+    /// Whether that message is compressed.
     pub fragments_deflated: bool,
     unsent: Vec<u8>,
 }
@@ -97,7 +97,7 @@ impl SimulatedViewer {
         matches!(self.stage, ConnectionStage::AwaitingHello | ConnectionStage::Live)
     }
 
-    /// Begins to connect; the outcome comes when the socket is writable.
+    /// Begins to connect. The result is known when the socket is writable.
     pub fn connect(&mut self, target: SocketAddr, source: Option<IpAddr>) -> io::Result<&mut TcpStream> {
         let socket = Socket::new(Domain::for_address(target), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_nonblocking(true)?;
@@ -118,7 +118,7 @@ impl SimulatedViewer {
         }
     }
 
-    /// Ends the link at once, like a phone that loses its network.
+    /// Resets the connection at once, like a phone that loses its network.
     pub fn reset(&mut self) {
         if let Some(socket) = self.socket.take() {
             let _ = socket2::SockRef::from(&socket).set_linger(Some(std::time::Duration::ZERO));
@@ -126,7 +126,7 @@ impl SimulatedViewer {
         self.close();
     }
 
-    /// Ends the link in order.
+    /// Closes the connection in order.
     pub fn close(&mut self) {
         self.socket = None;
         self.stage = ConnectionStage::Disconnected;
@@ -135,7 +135,7 @@ impl SimulatedViewer {
         self.unsent = Vec::new();
     }
 
-    /// Reads once; `None` when there is nothing now.
+    /// Reads once; `None` when there is no data now.
     pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
         let Some(socket) = &mut self.socket else { return Ok(None) };
         loop {
@@ -148,7 +148,7 @@ impl SimulatedViewer {
         }
     }
 
-    /// Sends what the socket takes and keeps the rest.
+    /// Sends as much as the socket takes, and keeps the rest.
     pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.unsent.extend_from_slice(bytes);
         self.flush()

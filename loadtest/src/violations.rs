@@ -1,4 +1,4 @@
-//! Broken promises as they were found: all are counted, the first ones are kept with the bytes that prove them.
+//! The broken promises that were found. All are counted, and the first ones are kept with the bytes that prove them.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ pub struct ViolationLog {
     pub total: u64,
     pub by_kind: BTreeMap<ViolationKind, u64>,
     /// The first twenty.
-    pub found: Vec<Violation>,
+    pub examples: Vec<Violation>,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize)]
@@ -22,23 +22,23 @@ pub struct Violation {
     pub kind: ViolationKind,
     /// Seconds since the start.
     pub at_s: f64,
-    /// The viewer's number in the crowd, where it is one viewer's.
+    /// The number of the simulated viewer, when the violation concerns one viewer.
     pub viewer: Option<u32>,
-    /// The show.
+    /// The stream.
     pub room: String,
-    /// The position the viewer had, or the number in question.
+    /// The position that the viewer had, or the sequence number in question.
     pub seq: u64,
-    pub what: String,
-    /// Of the frame, around the number.
+    pub detail: String,
+    /// The part of the frame around that number.
     pub excerpt: String,
 }
 
 impl ViolationLog {
-    pub fn record(&mut self, found: Violation) {
+    pub fn record(&mut self, violation: Violation) {
         self.total += 1;
-        *self.by_kind.entry(found.kind).or_default() += 1;
-        if self.found.len() < EXAMPLES_MAX {
-            self.found.push(found);
+        *self.by_kind.entry(violation.kind).or_default() += 1;
+        if self.examples.len() < EXAMPLES_MAX {
+            self.examples.push(violation);
         }
     }
 }
@@ -49,7 +49,7 @@ impl std::fmt::Display for Violation {
         if let Some(viewer) = self.viewer {
             write!(f, "viewer {viewer}, ")?;
         }
-        write!(f, "room {}, seq {}: {}", self.room, self.seq, self.what)?;
+        write!(f, "room {}, seq {}: {}", self.room, self.seq, self.detail)?;
         if !self.excerpt.is_empty() {
             write!(f, "\n    {}", self.excerpt)?;
         }
@@ -57,7 +57,7 @@ impl std::fmt::Display for Violation {
     }
 }
 
-/// The part of a frame around the number after `seq`, or else its beginning.
+/// The part of a frame around the sequence number after `seq`, or else its beginning.
 pub fn excerpt(payload: &[u8], seq: u64) -> String {
     let needles = [seq + 1, seq].map(|seq| format!("\"seq\":{seq}"));
     let at = needles.iter().find_map(|needle| payload.windows(needle.len()).position(|part| part == needle.as_bytes()));
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_bytes_around_the_number_are_shown() {
+    fn excerpt_shows_the_bytes_around_the_sequence_number() {
         let frame = format!(r#"{{"x":"{}","events":[{{"seq":43,"at":1}}]}}"#, "y".repeat(500));
         let shown = excerpt(frame.as_bytes(), 42);
         assert!(shown.starts_with('…') && shown.contains("\"seq\":43"), "{shown}");
@@ -80,23 +80,23 @@ mod tests {
     }
 
     #[test]
-    fn all_are_counted_and_the_first_are_kept() {
-        let mut breaches = ViolationLog::default();
+    fn all_violations_are_counted_and_the_first_are_kept() {
+        let mut violations = ViolationLog::default();
         for seq in 0..50 {
-            breaches.record(Violation {
+            violations.record(Violation {
                 kind: ViolationKind::Gap,
                 at_s: 1.0,
                 viewer: Some(3),
                 room: "r".into(),
                 seq,
-                what: "w".into(),
+                detail: "w".into(),
                 excerpt: "{}".into(),
             });
         }
         assert_eq!(
-            (breaches.total, breaches.found.len(), breaches.by_kind[&ViolationKind::Gap]),
+            (violations.total, violations.examples.len(), violations.by_kind[&ViolationKind::Gap]),
             (50, EXAMPLES_MAX, 50)
         );
-        assert_eq!(breaches.found[0].to_string(), "Hole at 1.000 s, viewer 3, room r, seq 0: w\n    {}");
+        assert_eq!(violations.examples[0].to_string(), "Gap at 1.000 s, viewer 3, room r, seq 0: w\n    {}");
     }
 }

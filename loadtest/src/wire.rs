@@ -1,4 +1,4 @@
-//! The server's JSON, as far as the crowd looks at it. Unknown fields are ignored, as every client should.
+//! The server's JSON, as far as the load test reads it. Unknown fields are ignored, as every client should do.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 pub type ValueVersion = (i64, i64);
 
-/// Any frame: which fields are there depends on `t`.
+/// Any frame. The fields that it has depend on `t`.
 #[derive(Deserialize, Debug)]
 pub struct IncomingFrame<'a> {
     #[serde(borrow, default)]
@@ -76,7 +76,7 @@ pub struct ServerError<'a> {
     pub retry_ms: Option<u64>,
 }
 
-/// What `ok` holds for the verbs the crowd uses.
+/// The content of `ok` for the verbs that the load test uses.
 #[derive(Deserialize, Default, Debug)]
 pub struct ReplyOk {
     pub id: Option<String>,

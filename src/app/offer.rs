@@ -182,7 +182,7 @@ impl App {
 
 pub(super) fn offer_change(view: &OfferView) -> StateChange {
     let told = view;
-    #[cfg(feature = "planted-fault")]
+    #[cfg(feature = "fault-injection")]
     let told = &OfferView { v: [told.v[0], crate::fault::stale_version(told.v[1])], ..told.clone() };
     StateChange::Offer { id: view.id, v: view.v, closed: view.status == OfferStatus::Closed, json: json_bytes(told) }
 }

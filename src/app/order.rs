@@ -64,7 +64,7 @@ impl App {
         match told {
             Ok(answered) => {
                 let order = self.order_view(&answered.order).await;
-                #[cfg(feature = "planted-fault")]
+                #[cfg(feature = "fault-injection")]
                 let order = if crate::fault::skips_save() { OrderView { id: OrderId::new(), ..order } } else { order };
                 Ok(OrderResult { order, is_replay: answered.replayed })
             }

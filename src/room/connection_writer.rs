@@ -163,7 +163,7 @@ impl ConnectionWriter {
         counters: &RoomCounters,
         mut shared: impl FnMut(SharedPart) -> Bytes,
     ) -> Option<Close> {
-        #[cfg(feature = "planted-fault")]
+        #[cfg(feature = "fault-injection")]
         if self.receives_events() {
             crate::fault::move_cursor(&mut self.cursor, ring_buffer.head());
         }

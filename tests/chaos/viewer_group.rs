@@ -103,7 +103,7 @@ impl ViewerGroup {
             heard.room.cached_hello(bytes).map(|(shared, _)| shared)
         };
         let (told, kind) = match known {
-            Some(shared) => (place.apply(&shared.told), shared.told.kind),
+            Some(shared) => (place.apply(&shared.summary), shared.summary.kind),
             None => {
                 let wire: IncomingFrame = match serde_json::from_str(text) {
                     Ok(wire) => wire,
@@ -136,7 +136,7 @@ impl ViewerGroup {
                 }
                 heard.room.decode(bytes, &wire, before.map_or(0, |(epoch, _)| epoch), &mut heard.requests, 0);
                 let shared = heard.room.newest(wire.t == "hello");
-                let (told, kind) = (place.apply(&shared.told), shared.told.kind);
+                let (told, kind) = (place.apply(&shared.summary), shared.summary.kind);
                 let epoch = place.position().map_or(0, |(epoch, _)| epoch);
                 for event in wire.events.iter().filter(|event| event.kind == "chat") {
                     heard.delivered.extend(event.id.as_deref().map(|id| (id.to_owned(), (epoch, event.seq))));

@@ -1,7 +1,8 @@
-//! Connections come and go in every way there is, and afterwards nothing of them is left: no task, no file, no memory.
+//! Connections start and end in every way there is. Afterwards nothing of them may be left: no task, no file, no
+//! memory.
 //!
-//! A binary of its own, because it counts what its whole process has. 50,000 connections in a release build, 8,000 in
-//! a debug build, or `LIVESOUK_LEAK_CONNECTIONS`.
+//! This is a test binary of its own, because it counts the resources of its whole process. It makes 50,000 connections
+//! in a release build, 8,000 in a debug build, or `LIVESOUK_LEAK_CONNECTIONS`.
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test reports")]
 
@@ -24,7 +25,7 @@ use tokio::time::{Instant, sleep, timeout};
 const CONCURRENT_CONNECTIONS: usize = 100;
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// What the process has.
+/// The resources of this process.
 #[derive(Clone, Copy, Debug)]
 struct ProcessResources {
     tasks: usize,
@@ -43,12 +44,12 @@ impl ProcessResources {
         }
     }
 
-    /// Once everything under way has ended: the same three times in a row.
+    /// The resources once everything under way has ended: when three samples in a row are equal.
     async fn settled() -> Self {
-        let give_up = Instant::now() + DEADLINE;
+        let deadline = Instant::now() + DEADLINE;
         let mut last = Self::now();
         let mut same = 0;
-        while same < 3 && Instant::now() < give_up {
+        while same < 3 && Instant::now() < deadline {
             sleep(Duration::from_millis(700)).await;
             let now = Self::now();
             same = if (now.tasks, now.files) == (last.tasks, last.files) { same + 1 } else { 0 };
@@ -58,47 +59,47 @@ impl ProcessResources {
     }
 }
 
-/// One viewer, who comes and goes in the way that its number says.
+/// One viewer that connects and leaves. Its number selects the way it leaves.
 async fn connect_and_leave(server: SocketAddr, stream: String, number: usize) {
     let socket = TcpSocket::new_v4().unwrap();
-    // Several addresses, so that ports do not run out.
+    // Several source addresses, so that there are enough ports.
     let own = Ipv4Addr::new(127, 0, 1, 1 + (number % 8) as u8);
     socket.bind(SocketAddr::from((own, 0))).unwrap();
     let mut socket = socket.connect(server).await.unwrap();
-    let way = number % 7;
-    if way == 0 {
+    let ending = number % 7;
+    if ending == 0 {
         return;
     }
     let deflate = if number.is_multiple_of(2) { "Sec-WebSocket-Extensions: permessage-deflate\r\n" } else { "" };
-    let ask = format!(
+    let request = format!(
         "GET /v1/streams/{stream}/live?session=s{number} HTTP/1.1\r\nHost: shop\r\nConnection: Upgrade\r\n\
          Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{deflate}\r\n"
     );
-    let ask = if way == 1 { &ask[..60] } else { &ask };
-    socket.write_all(ask.as_bytes()).await.unwrap();
-    if way <= 2 {
+    let request = if ending == 1 { &request[..60] } else { &request };
+    socket.write_all(request.as_bytes()).await.unwrap();
+    if ending <= 2 {
         return;
     }
-    // The answer and some of hello.
+    // The response and a part of the hello.
     let mut seen = Vec::new();
     while !seen.windows(4).any(|end| end == b"\r\n\r\n") {
-        assert_ne!(timeout(DEADLINE, socket.read_buf(&mut seen)).await.unwrap().unwrap(), 0, "an answer");
+        assert_ne!(timeout(DEADLINE, socket.read_buf(&mut seen)).await.unwrap().unwrap(), 0, "a response");
     }
     assert!(seen.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&seen));
-    match way {
-        // A polite goodbye, answered and read to the end.
+    match ending {
+        // A close frame that is answered and read to the end.
         3 => {
             socket.write_all(b"\x88\x80\0\0\0\0").await.unwrap();
             read_to_end(&mut socket).await;
         }
-        // Nonsense: sent away.
+        // An invalid frame: the server closes the connection.
         4 => {
             socket.write_all(b"\x83\x80\0\0\0\0").await.unwrap();
             read_to_end(&mut socket).await;
         }
         // Half a message, then nothing more.
         5 => socket.write_all(b"\x81\xfe\x10\0\0\0\0\0half").await.unwrap(),
-        // Cut.
+        // A reset connection.
         _ => socket2::SockRef::from(&socket).set_linger(Some(Duration::ZERO)).unwrap(),
     }
 }
@@ -109,22 +110,22 @@ async fn read_to_end(socket: &mut TcpStream) {
 }
 
 async fn run_connections(server: SocketAddr, stream: &str, count: usize) {
-    let mut visits = JoinSet::new();
+    let mut connections_open = JoinSet::new();
     for number in 0..count {
-        if visits.len() == CONCURRENT_CONNECTIONS {
-            visits.join_next().await.unwrap().unwrap();
+        if connections_open.len() == CONCURRENT_CONNECTIONS {
+            connections_open.join_next().await.unwrap().unwrap();
         }
-        visits.spawn(connect_and_leave(server, stream.to_owned(), number));
+        connections_open.spawn(connect_and_leave(server, stream.to_owned(), number));
     }
-    while let Some(visited) = visits.join_next().await {
-        visited.unwrap();
+    while let Some(closed) = connections_open.join_next().await {
+        closed.unwrap();
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn when_everybody_has_left_nothing_of_them_is_left() {
-    let asked = std::env::var("LIVESOUK_LEAK_CONNECTIONS").ok().and_then(|count| count.parse().ok());
-    let connections: usize = asked.unwrap_or(if cfg!(debug_assertions) { 8_000 } else { 50_000 });
+async fn closed_connections_leave_no_task_file_or_memory() {
+    let requested = std::env::var("LIVESOUK_LEAK_CONNECTIONS").ok().and_then(|count| count.parse().ok());
+    let connections: usize = requested.unwrap_or(if cfg!(debug_assertions) { 8_000 } else { 50_000 });
 
     let folder = tempfile::tempdir().unwrap();
     let clock = Clock::system();
@@ -158,16 +159,16 @@ async fn when_everybody_has_left_nothing_of_them_is_left() {
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = tokio::spawn(node.serve(async { _ = stopped.await }));
 
-    // Pools, buffers and the room reach their size first.
+    // Pools, buffers and the room reach their full size first.
     run_connections(server, &stream, 2_000).await;
     let base = ProcessResources::settled().await;
     let started = Instant::now();
     run_connections(server, &stream, connections).await;
-    let took = started.elapsed();
+    let elapsed = started.elapsed();
     let after = ProcessResources::settled().await;
-    println!("{connections} connections in {took:?}: {base:?}, then {after:?}");
+    println!("{connections} connections in {elapsed:?}: {base:?}, then {after:?}");
 
-    // A viewer's seat is some 600 bytes; a tenth of that each would be seen.
+    // The state of a viewer takes about 600 bytes; a leak of a tenth of that for each connection would be seen.
     let allowed = 4_096 + connections as i64 * 60 / 1_024;
     assert!(after.tasks <= base.tasks + 2, "{base:?}, then {after:?}");
     assert!(after.files <= base.files + 2, "{base:?}, then {after:?}");

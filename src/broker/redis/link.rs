@@ -216,7 +216,7 @@ impl Link {
                 }
                 () = shard.reconnect_requested.notified() => return LinkError::ReconnectRequested,
                 _ = check.tick() => {
-                    #[cfg(feature = "planted-fault")]
+                    #[cfg(feature = "fault-injection")]
                     if crate::fault::assumes_broker_up() {
                         last_heartbeat_at = Instant::now();
                     }
