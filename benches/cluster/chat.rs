@@ -3,29 +3,24 @@
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use client::{JoinOptions, LiveSocket};
 use futures_util::{SinkExt, StreamExt};
 use hdrhistogram::Histogram;
-use livesouk::domain::Role;
 use serde_json::json;
-use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::{WebSocketStream, client_async};
 
 use super::nodes::{BenchNode, sign_token};
-
-type BenchSocket = WebSocketStream<TcpStream>;
 
 const RECEIVE_TIMEOUT: Duration = Duration::from_secs(30);
 const SENDERS: usize = 8;
 
-pub async fn join(node: &BenchNode, show: &str, token: Option<&str>) -> anyhow::Result<BenchSocket> {
-    let stream = TcpStream::connect(&node.address).await?;
-    stream.set_nodelay(true)?;
-    let token = token.map(|token| format!("?token={token}")).unwrap_or_default();
-    let (mut socket, _) = client_async(format!("ws://{}/v1/streams/{show}/live{token}", node.address), stream).await?;
-    socket.next().await.context("no hello")??;
+/// Joins the stream and receives the hello.
+async fn join(node: &BenchNode, stream: &str, token: Option<&str>) -> anyhow::Result<LiveSocket> {
+    let options = JoinOptions { token: token.map(str::to_owned), ..JoinOptions::default() };
+    let mut socket = LiveSocket::connect(&node.url, stream, &options).await?;
+    socket.receive_text().await.context("no hello")?;
     Ok(socket)
 }
 
@@ -42,7 +37,7 @@ pub struct ClusterChatResult {
 pub async fn measure_chat(
     from: &BenchNode,
     to: &BenchNode,
-    show: &str,
+    stream: &str,
     viewers: usize,
     rate: u64,
     length: Duration,
@@ -52,12 +47,12 @@ pub async fn measure_chat(
     let due_at = move |number: u64| start + Duration::from_nanos(1_000_000_000 / rate * number);
     let mut receiving = JoinSet::new();
     for _ in 0..viewers {
-        let mut socket = join(to, show, None).await?;
+        let mut socket = join(to, stream, None).await?;
         receiving.spawn(async move {
             let mut latency = Vec::with_capacity(count as usize);
             while latency.len() < count as usize {
-                let message = timeout(RECEIVE_TIMEOUT, socket.next()).await.context("a message was not received")?;
-                let Message::Text(text) = message.context("a connection ended")?? else { continue };
+                let text =
+                    timeout(RECEIVE_TIMEOUT, socket.receive_text()).await.context("a message was not received")??;
                 let now = Instant::now();
                 for part in text.split("\"number ").skip(1) {
                     let number = part.split('"').next().and_then(|number| number.parse().ok());
@@ -71,8 +66,8 @@ pub async fn measure_chat(
     let mut sending = JoinSet::new();
     let senders = SENDERS.min(rate as usize);
     for sender in 0..senders {
-        let token = sign_token(&format!("sender-{sender}"), Role::Viewer)?;
-        let socket = join(from, show, Some(&token)).await?;
+        let token = sign_token(&format!("sender-{sender}"), "viewer")?;
+        let socket = join(from, stream, Some(&token)).await?;
         sending.spawn(send_messages(
             socket,
             (sender as u64..count).step_by(senders).map(move |n| (n, due_at(n))).collect(),
@@ -92,8 +87,8 @@ pub async fn measure_chat(
 }
 
 /// Sends each number at its time, whether or not the one before was acknowledged.
-async fn send_messages(socket: BenchSocket, plan: Vec<(u64, Instant)>) -> anyhow::Result<()> {
-    let (mut out, mut replies) = socket.split();
+async fn send_messages(socket: LiveSocket, plan: Vec<(u64, Instant)>) -> anyhow::Result<()> {
+    let (mut out, mut replies) = socket.into_inner().split();
     let count = plan.len();
     let reading = tokio::spawn(async move {
         let mut answered = 0;

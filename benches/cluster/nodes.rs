@@ -4,10 +4,9 @@ use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
-use livesouk::clock::Clock;
-use livesouk::domain::{Actor, Name, Role, UserId};
-use livesouk::http::auth::TokenAuth;
+use anyhow::{Context, bail, ensure};
+use client::{Rest, token};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::servers::{BenchPostgres, BenchRedis};
@@ -38,7 +37,7 @@ impl BenchCluster {
                 .args(["migrate", "--store", store])
                 .stdout(Stdio::null())
                 .status()?;
-            anyhow::ensure!(done.success(), "livesouk migrate failed");
+            ensure!(done.success(), "livesouk migrate failed");
         }
         let url = redis.url();
         let single = BenchNode::start(&single_store, &["--broker", "local"]).await?;
@@ -51,9 +50,8 @@ impl BenchCluster {
 /// A server process.
 pub struct BenchNode {
     child: Child,
-    pub address: String,
-    host_token: String,
-    client: reqwest::Client,
+    pub url: String,
+    rest: Rest,
 }
 
 impl BenchNode {
@@ -66,13 +64,13 @@ impl BenchNode {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()?;
-        let client = reqwest::Client::builder().no_proxy().build()?;
-        let node = Self { child, address, host_token: sign_token("the-host", Role::Host)?, client };
+        let url = format!("http://{address}");
+        let rest = Rest::new(&url).with_token(&sign_token("the-host", "host")?);
+        let node = Self { child, url, rest };
         let until = Instant::now() + START_DEADLINE;
         loop {
-            let ready = node.client.get(format!("http://{}/readyz", node.address)).send().await;
-            match ready {
-                Ok(answer) if answer.status() == 200 => return Ok(node),
+            match node.rest.try_send(Method::GET, "/readyz", &[], None).await {
+                Ok(response) if response.status == 200 => return Ok(node),
                 _ if until < Instant::now() => bail!("a server did not start"),
                 _ => tokio::time::sleep(Duration::from_millis(50)).await,
             }
@@ -82,14 +80,15 @@ impl BenchNode {
     /// Creates a stream that is live.
     pub async fn create_live_stream(&self) -> anyhow::Result<String> {
         let made = self.post("/v1/streams", json!({"title": "Benchmark"})).await?;
-        let id = made["id"].as_str().context("a show has an id")?.to_owned();
+        let id = made["id"].as_str().context("the stream has no id")?.to_owned();
         self.post(&format!("/v1/streams/{id}/start"), json!({})).await?;
         Ok(id)
     }
 
     async fn post(&self, path: &str, body: Value) -> anyhow::Result<Value> {
-        let request = self.client.post(format!("http://{}{path}", self.address)).bearer_auth(&self.host_token);
-        Ok(request.json(&body).send().await?.error_for_status()?.json().await?)
+        let response = self.rest.try_send(Method::POST, path, &[], Some(body)).await?;
+        ensure!(response.is_success(), "POST {path} was answered with status {}", response.status);
+        Ok(response.body)
     }
 
     /// Processor time so far in seconds, user and system.
@@ -109,15 +108,6 @@ impl Drop for BenchNode {
     }
 }
 
-pub fn sign_token(user: &str, role: Role) -> anyhow::Result<String> {
-    let refused = |refusal: livesouk::domain::Refusal| anyhow::anyhow!("{refusal}");
-    let actor = Actor {
-        user: UserId::parse(user).map_err(refused)?,
-        name: Name::parse(user).map_err(refused)?,
-        role,
-        stream: None,
-        expires_at: None,
-    };
-    let auth = TokenAuth::new(&[AUTH_KEY.to_owned()], Clock::system()).map_err(anyhow::Error::msg)?;
-    auth.sign(&actor, 3_600_000).map_err(anyhow::Error::msg)
+pub fn sign_token(user: &str, role: &str) -> anyhow::Result<String> {
+    Ok(token::sign(AUTH_KEY, user, role, 3_600)?)
 }

@@ -72,9 +72,9 @@ pub async fn cross_node_latency(
 pub async fn redis_calls(cluster: &BenchCluster, results: &mut ClusterResults, length: Duration) -> anyhow::Result<()> {
     let mut per_second = Vec::new();
     for (rate, name) in [(10, "calls_s_at_10"), (100, "calls_s_at_100"), (1_000, "calls_s_at_1000")] {
-        let show = cluster.first.create_live_stream().await?;
+        let stream = cluster.first.create_live_stream().await?;
         let before = script_calls(cluster).await?;
-        let chat = measure_chat(&cluster.first, &cluster.second, &show, 5, rate, length).await?;
+        let chat = measure_chat(&cluster.first, &cluster.second, &stream, 5, rate, length).await?;
         let calls = (script_calls(cluster).await? - before) as f64 / chat.seconds;
         results.record(name, calls);
         per_second.push(calls);
@@ -95,17 +95,17 @@ async fn script_calls(cluster: &BenchCluster) -> anyhow::Result<u64> {
 pub async fn event_cost(cluster: &BenchCluster, results: &mut ClusterResults, length: Duration) -> anyhow::Result<()> {
     const VIEWERS: usize = 1_000;
     const RATE: u64 = 40;
-    let show = cluster.single.create_live_stream().await?;
+    let stream = cluster.single.create_live_stream().await?;
     let before = cluster.single.cpu_seconds();
-    let single = measure_chat(&cluster.single, &cluster.single, &show, VIEWERS, RATE, length).await?;
+    let single = measure_chat(&cluster.single, &cluster.single, &stream, VIEWERS, RATE, length).await?;
     let single_cpu = (cluster.single.cpu_seconds() - before) / single.deliveries as f64;
-    let show = cluster.first.create_live_stream().await?;
+    let stream = cluster.first.create_live_stream().await?;
     let before = cluster.first.cpu_seconds();
-    let clustered = measure_chat(&cluster.first, &cluster.first, &show, VIEWERS, RATE, length).await?;
+    let clustered = measure_chat(&cluster.first, &cluster.first, &stream, VIEWERS, RATE, length).await?;
     let clustered_cpu = (cluster.first.cpu_seconds() - before) / clustered.deliveries as f64;
-    results.record("single_us_per_event", single * 1e6);
+    results.record("single_us_per_event", single_cpu * 1e6);
     results.record("redis_us_per_event", clustered_cpu * 1e6);
-    results.record("cpu_per_event_redis", clustered_cpu / single);
+    results.record("cpu_per_event_redis", clustered_cpu / single_cpu);
     Ok(())
 }
 

@@ -7,9 +7,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use futures_util::{SinkExt, StreamExt};
+use client::{JoinOptions, LiveSocket, Rest};
 use livesouk::app::{App, Error};
 use livesouk::domain::{IdempotencyKey, OfferId, Refusal};
+use reqwest::Method;
 use serde_json::{Value, json};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use tokio::task::JoinSet;
@@ -111,7 +112,7 @@ async fn measure_in_memory(app: &App, offer: OfferId, length: Duration) -> anyho
 struct RefusalServer {
     child: Child,
     _folder: tempfile::TempDir,
-    listen: String,
+    url: String,
     stream: String,
     offer: String,
     token: String,
@@ -135,47 +136,44 @@ impl RefusalServer {
         let started: Value = serde_json::from_str(&line)?;
         let text = |name: &str| started[name].as_str().unwrap_or_default().to_owned();
         let (listen, stream, host) = (text("listen"), text("stream"), text("host_token"));
-        let http = reqwest::Client::new();
-        let post = async |path: String, token: &str, body: Value| -> anyhow::Result<Value> {
-            let request =
-                http.post(format!("http://{listen}{path}")).bearer_auth(token).header("idempotency-key", "key-of-all");
-            Ok(request.json(&body).send().await?.error_for_status()?.json().await?)
+        let url = format!("http://{listen}");
+        let host = Rest::new(&url).with_token(&host);
+        let post = async |path: &str, body: Value| -> anyhow::Result<Value> {
+            let response = host.try_send(Method::POST, path, &[("idempotency-key", "key-of-all")], Some(body)).await?;
+            ensure!(response.is_success(), "POST {path} was answered with status {}", response.status);
+            Ok(response.body)
         };
         let product = json!({"title": "Lamp", "variants": [{"name": "One", "price": 100, "stock": 1}]});
-        let product = post("/v1/products".into(), &host, product).await?;
+        let product = post("/v1/products", product).await?;
         let offer = json!({"variant": product["variants"][0]["id"], "kind": "regular", "price": 100, "quantity": 1});
-        let offer = post(format!("/v1/streams/{stream}/offers"), &host, offer).await?;
+        let offer = post(&format!("/v1/streams/{stream}/offers"), offer).await?;
         let offer = offer["id"].as_str().unwrap_or_default().to_owned();
-        post(format!("/v1/offers/{offer}/open"), &host, json!({})).await?;
-        post(format!("/v1/offers/{offer}/orders"), &host, json!({"qty": 1})).await?;
-        let token = post("/v1/dev/tokens".into(), &host, json!({"name": "Late", "role": "viewer"})).await?;
+        post(&format!("/v1/offers/{offer}/open"), json!({})).await?;
+        post(&format!("/v1/offers/{offer}/orders"), json!({"qty": 1})).await?;
+        let token = post("/v1/dev/tokens", json!({"name": "Late", "role": "viewer"})).await?;
         let token = token["token"].as_str().unwrap_or_default().to_owned();
-        Ok(Self { child, _folder: folder, listen, stream, offer, token })
+        Ok(Self { child, _folder: folder, url, stream, offer, token })
     }
 
     async fn measure_refusals(&self, length: Duration) -> anyhow::Result<f64> {
         let start = Instant::now();
         let mut socket_tasks = JoinSet::new();
         for n in 0..SOCKETS {
-            let url = format!(
-                "ws://{}/v1/streams/{}/live?token={}&session=late-session-{n}",
-                self.listen, self.stream, self.token
-            );
+            let (url, stream) = (self.url.clone(), self.stream.clone());
+            let session = Some(format!("late-session-{n}"));
+            let options = JoinOptions { token: Some(self.token.clone()), session, ..JoinOptions::default() };
             let request =
                 json!({"ref": "1", "do": "buy", "offer": self.offer, "qty": 1, "key": format!("key-of-late-{n}")});
             let request = Message::text(request.to_string());
             socket_tasks.spawn(async move {
-                let (mut socket, _) = tokio_tungstenite::connect_async(url).await?;
+                let mut socket = LiveSocket::connect(&url, &stream, &options).await?;
                 for _ in 0..REQUESTS_IN_FLIGHT {
-                    socket.feed(request.clone()).await?;
+                    socket.send(request.clone()).await?;
                 }
-                socket.flush().await?;
                 let mut refused = 0_u64;
                 while start.elapsed() < length {
-                    let frame = socket.next().await.context("closed")??;
-                    if frame.to_text().is_ok_and(|text| text.contains("\"sold_out"))
-                        && frame.to_text()?.contains("\"reply\"")
-                    {
+                    let text = socket.receive_text().await?;
+                    if text.contains("\"sold_out") && text.contains("\"reply\"") {
                         refused += 1;
                         socket.send(request.clone()).await?;
                     }

@@ -82,7 +82,8 @@ impl ScenarioRun<'_> {
         let (keys, requests): (Vec<_>, Vec<_>) = requests.into_iter().unzip();
         let responses = self.shop.get_all(requests)?;
         let stored_orders =
-            keys.into_iter().zip(responses).filter(|(_, (status, _))| *status == 200).map(|(key, (_, body))| {
+            keys.into_iter().zip(responses).filter(|(_, response)| response.status == 200).map(|(key, response)| {
+                let body = response.body;
                 let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
                 let number = |name: &str| body[name].as_i64().unwrap_or_default();
                 let counts = matches!(body["status"].as_str(), Some("held" | "capturing" | "paid"));

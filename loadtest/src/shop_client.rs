@@ -3,11 +3,11 @@
 //!
 //! It blocks the caller. Large numbers of requests are sent a few at a time.
 
-use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use client::{Rest, RestResponse, token};
+use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
@@ -17,24 +17,16 @@ use url::Url;
 const CONCURRENT_REQUESTS: usize = 16;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(2);
-const TOKEN_TTL_S: u64 = 24 * 3_600;
+const TOKEN_TTL_S: i64 = 24 * 3_600;
 
 pub struct ShopClient {
     runtime: Runtime,
-    rest: ShopRest,
+    rest: Rest,
+    /// The same client with the host's token.
+    host: Rest,
     key: Option<String>,
     dev_login: bool,
 }
-
-#[derive(Clone)]
-struct ShopRest {
-    client: reqwest::Client,
-    base: Url,
-    host: Arc<str>,
-}
-
-/// The status and the body of a response.
-pub type RestReply = (u16, Value);
 
 impl ShopClient {
     /// Checks that a server is there. `key` signs tokens; without it, the demo's token endpoint is used.
@@ -44,15 +36,15 @@ impl ShopClient {
         // of a run.
         let client =
             reqwest::Client::builder().timeout(REQUEST_TIMEOUT).pool_idle_timeout(IDLE_TIMEOUT).no_proxy().build()?;
-        let rest = ShopRest { client, base: base.clone(), host: "".into() };
-        let (status, shop) = runtime
-            .block_on(rest.send(reqwest::Method::GET, "/v1/shop", "", None))
+        let rest = Rest::with_client(base.as_str(), client);
+        let shop = runtime
+            .block_on(rest.try_send(Method::GET, "/v1/shop", &[], None))
             .with_context(|| format!("there is no server at {base}"))?;
-        if status != 200 {
-            bail!("{base} is not a Livesouk server: GET /v1/shop answered with status {status}");
+        if shop.status != 200 {
+            bail!("{base} is not a Livesouk server: GET /v1/shop was answered with status {}", shop.status);
         }
-        let dev_login = shop["dev_login"] == true;
-        Ok(Self { runtime, rest, key: key.map(str::to_owned), dev_login })
+        let dev_login = shop.body["dev_login"] == true;
+        Ok(Self { runtime, host: rest.clone(), rest, key: key.map(str::to_owned), dev_login })
     }
 
     /// Whether tokens can be signed. Chatting, buying and hosting need them.
@@ -63,14 +55,16 @@ impl ShopClient {
     /// Signs in as the host that creates the streams.
     pub fn sign_in_as_host(&mut self) -> Result<String> {
         let token = self.sign_tokens("loadtest-host", "host", 1)?.remove(0);
-        self.rest.host = token.as_str().into();
+        self.host = self.rest.with_token(&token);
         Ok(token)
     }
 
     /// Signs this many tokens, each for another user.
     pub fn sign_tokens(&self, name: &str, role: &'static str, count: usize) -> Result<Vec<String>> {
         if let Some(key) = &self.key {
-            return (0..count).map(|number| sign_token(key, &format!("{name}-{number}"), role)).collect();
+            return (0..count)
+                .map(|number| Ok(token::sign(key, &format!("{name}-{number}"), role, TOKEN_TTL_S)?))
+                .collect();
         }
         if !self.dev_login {
             bail!(
@@ -80,12 +74,12 @@ impl ShopClient {
         let names = (0..count).map(|number| format!("{name}-{number}"));
         let responses = self.send_all(names, |rest, name| async move {
             let body = json!({"name": name, "role": role});
-            rest.send(reqwest::Method::POST, "/v1/dev/tokens", "", Some(body)).await
+            rest.try_send(Method::POST, "/v1/dev/tokens", &[], Some(body)).await
         })?;
         responses
             .into_iter()
-            .map(|(_, body)| {
-                Ok(body["token"].as_str().context("the demo's token endpoint returned no token")?.to_owned())
+            .map(|made| {
+                Ok(made.body["token"].as_str().context("the demo's token endpoint returned no token")?.to_owned())
             })
             .collect()
     }
@@ -117,17 +111,17 @@ impl ShopClient {
     /// The offers of a stream that every viewer may see.
     pub fn offers(&self, stream: &str) -> Result<Vec<Value>> {
         let path = format!("/v1/streams/{stream}/offers");
-        let (status, mut body) = self.runtime.block_on(self.rest.send(reqwest::Method::GET, &path, "", None))?;
-        match body["items"].take() {
-            Value::Array(offers) if status == 200 => Ok(offers),
-            _ => bail!("GET {path} was answered with status {status}: {}", body["detail"].as_str().unwrap_or_default()),
+        let mut response = self.runtime.block_on(self.rest.try_send(Method::GET, &path, &[], None))?;
+        match response.body["items"].take() {
+            Value::Array(offers) if response.status == 200 => Ok(offers),
+            _ => bail!("GET {path} was answered with status {}: {}", response.status, problem_of(&response)),
         }
     }
 
     /// Requests these paths, each with its own token.
-    pub fn get_all(&self, requests: Vec<(String, String)>) -> Result<Vec<RestReply>> {
+    pub fn get_all(&self, requests: Vec<(String, String)>) -> Result<Vec<RestResponse>> {
         self.send_all(requests.into_iter(), |rest, (path, token)| async move {
-            rest.send(reqwest::Method::GET, &path, &token, None).await
+            rest.with_token(&token).try_send(Method::GET, &path, &[], None).await
         })
     }
 
@@ -137,24 +131,20 @@ impl ShopClient {
     }
 
     fn post(&self, path: &str, body: Value) -> Result<Value> {
-        let host = self.rest.host.clone();
-        let (status, body) = self.runtime.block_on(self.rest.send(reqwest::Method::POST, path, &host, Some(body)))?;
-        if !(200..300).contains(&status) {
-            bail!(
-                "POST {path} was answered with status {status}: {}",
-                body["detail"].as_str().or(body["title"].as_str()).unwrap_or("?")
-            );
+        let response = self.runtime.block_on(self.host.try_send(Method::POST, path, &[], Some(body)))?;
+        if !response.is_success() {
+            bail!("POST {path} was answered with status {}: {}", response.status, problem_of(&response));
         }
-        Ok(body)
+        Ok(response.body)
     }
 
     fn send_all<T, F>(
         &self,
         requests: impl Iterator<Item = T>,
-        send: impl Fn(ShopRest, T) -> F,
-    ) -> Result<Vec<RestReply>>
+        send: impl Fn(Rest, T) -> F,
+    ) -> Result<Vec<RestResponse>>
     where
-        F: Future<Output = Result<RestReply>> + Send + 'static,
+        F: Future<Output = reqwest::Result<RestResponse>> + Send + 'static,
     {
         self.runtime.block_on(async {
             let (mut running, mut responses) = (JoinSet::new(), Vec::new());
@@ -168,33 +158,15 @@ impl ShopClient {
             responses.extend(running.join_all().await.into_iter().map(Ok));
             let mut responses = responses.into_iter().collect::<Result<Vec<_>, _>>()?;
             responses.sort_by_key(|(place, _)| *place);
-            responses.into_iter().map(|(_, responses)| responses).collect()
+            responses.into_iter().map(|(_, response)| Ok(response?)).collect()
         })
     }
 }
 
-impl ShopRest {
-    async fn send(&self, method: reqwest::Method, path: &str, token: &str, body: Option<Value>) -> Result<RestReply> {
-        let mut request = self.client.request(method, self.base.join(path)?);
-        if !token.is_empty() {
-            request = request.bearer_auth(token);
-        }
-        if let Some(body) = body {
-            request = request.json(&body);
-        }
-        let answer = request.send().await?;
-        let status = answer.status().as_u16();
-        Ok((status, answer.json().await.unwrap_or(Value::Null)))
-    }
+fn id_of(object: &Value) -> Result<String> {
+    Ok(object["id"].as_str().context("the server's response has no id")?.to_owned())
 }
 
-fn id_of(of: &Value) -> Result<String> {
-    Ok(of["id"].as_str().context("the server's response has no id")?.to_owned())
-}
-
-fn sign_token(key: &str, user: &str, role: &str) -> Result<String> {
-    #[expect(clippy::disallowed_methods, reason = "a token ends at a time of the day, whatever clock the tests have")]
-    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-    let claims = json!({"sub": user, "name": user, "role": role, "iat": now, "exp": now + TOKEN_TTL_S});
-    Ok(jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &EncodingKey::from_secret(key.as_bytes()))?)
+fn problem_of(response: &RestResponse) -> &str {
+    response.body["detail"].as_str().or(response.body["title"].as_str()).unwrap_or("?")
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::journal::{OrderRequest, OrderVerb, RequestOutcome, SeenOrder, TextId};
-use crate::live_connection::{ConnectionEnd, LiveConnection};
+use crate::live_connection::{self, ConnectionEnd};
 use crate::oracle::PromiseViolation;
 use crate::run_context::RunContext;
 
@@ -111,7 +111,7 @@ impl CheckoutClient<'_> {
         };
         let reply = async {
             let (mut line, _) =
-                LiveConnection::open(&self.context.urls[node], &self.context.stream, Some(self.token)).await?;
+                live_connection::join(&self.context.urls[node], &self.context.stream, Some(self.token)).await?;
             line.send(&verb).await?;
             loop {
                 let frame = line.next().await?;
@@ -127,11 +127,11 @@ impl CheckoutClient<'_> {
         match reply.await {
             Ok(reply) if reply["ok"].is_object() => self.parse_order(&reply["ok"]["order"]),
             Ok(reply) => self.parse_refusal(409, &reply["error"]),
-            Err(ConnectionEnd::Broken(why)) => RequestOutcome::Unknown(why),
             Err(ConnectionEnd::ProtocolViolation(why)) => {
                 self.context.record_violation(PromiseViolation::new("no silent gap", why.clone()));
                 RequestOutcome::Unknown(why)
             }
+            Err(end) => RequestOutcome::Unknown(end.to_string()),
         }
     }
 

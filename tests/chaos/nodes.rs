@@ -21,7 +21,7 @@ use crate::health::{self, HealthLog};
 use crate::host::{ChaosHost, fork_rng};
 use crate::injector::FaultInjector;
 use crate::journal::Millis;
-use crate::live_connection::LiveConnection;
+use crate::live_connection;
 use crate::node::{self, ChaosNode};
 use crate::oracle::{self, PromiseViolation, RECOVERY_MS, STARVED, broker};
 use crate::postgres::Postgres;
@@ -241,7 +241,7 @@ fn check_recovery_time(cluster: &ChaosCluster, healed_at: Millis, what: &str, de
 /// The host sends a message at a node. Returns whether it was acknowledged.
 async fn send_host_message(context: &RunContext, node: usize, text: &str) -> bool {
     let token = context.token("the-host", "host");
-    let Ok((mut line, _)) = LiveConnection::open(&context.urls[node], &context.stream, Some(&token)).await else {
+    let Ok((mut line, _)) = live_connection::join(&context.urls[node], &context.stream, Some(&token)).await else {
         return false;
     };
     if line.send(&json!({"do": "say", "ref": "1", "text": text})).await.is_err() {

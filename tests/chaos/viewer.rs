@@ -5,15 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use futures_util::{SinkExt, StreamExt};
+use client::{ClientPosition, JoinOptions, LiveSocket};
 use loadtest::invariants::ViewerState;
 use rand::RngExt;
 use rand::rngs::StdRng;
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::{WebSocketStream, client_async};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::oracle::PromiseViolation;
@@ -27,8 +25,6 @@ const SILENCE_TIMEOUT: Duration = Duration::from_secs(45);
 const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
 /// The time between two messages of one viewer.
 const MESSAGE_PAUSE_MS: (u64, u64) = (10_000, 60_000);
-
-type ViewerSocket = WebSocketStream<TcpStream>;
 
 pub struct ChaosViewer {
     group: Arc<ViewerGroup>,
@@ -102,27 +98,16 @@ impl ChaosViewer {
     }
 
     /// A connection whose hello was received.
-    async fn connect(&mut self, node: usize) -> Option<ViewerSocket> {
+    async fn connect(&mut self, node: usize) -> Option<LiveSocket> {
         let context = &self.group.context;
-        let host = context.urls[node].trim_start_matches("http://");
-        let mut url =
-            format!("ws://{host}/v1/streams/{}/live?token={}&session={}", context.stream, self.token, self.session);
-        if let Some((epoch, seq)) = self.group.position(&self.state) {
-            url += &format!("&epoch={epoch}&seq={seq}");
-        }
-        let opening = async {
-            let tcp = TcpStream::connect(host).await.ok()?;
-            tcp.set_nodelay(true).ok()?;
-            let (mut socket, _) = client_async(&url, tcp).await.ok()?;
-            loop {
-                match socket.next().await?.ok()? {
-                    Message::Text(hello) => return Some((socket, hello)),
-                    Message::Ping(_) | Message::Pong(_) => {}
-                    _ => return None,
-                }
-            }
+        let position = self.group.position(&self.state).map(|(epoch, seq)| ClientPosition { epoch, seq });
+        let options = JoinOptions { token: Some(self.token.clone()), position, session: Some(self.session.clone()) };
+        let joining = async {
+            let mut socket = LiveSocket::connect(&context.urls[node], &context.stream, &options).await.ok()?;
+            let hello = socket.receive_text().await.ok()?;
+            Some((socket, hello))
         };
-        let (socket, hello) = timeout(CONNECT_TIMEOUT, opening).await.ok()??;
+        let (socket, hello) = timeout(CONNECT_TIMEOUT, joining).await.ok()??;
         self.group.counters.links.fetch_add(1, Ordering::Relaxed);
         // What the earlier connection still had to send is not received any more.
         self.state.begin_connection();
@@ -133,7 +118,7 @@ impl ChaosViewer {
 
     /// Ends with the connection. Returns the next one if this node asked the viewer to move and another node was found
     /// in time.
-    async fn receive_until_end(&mut self, mut socket: ViewerSocket) -> Option<ViewerSocket> {
+    async fn receive_until_end(&mut self, mut socket: LiveSocket) -> Option<LiveSocket> {
         let mut heard_at = Instant::now();
         loop {
             let due = [
@@ -143,14 +128,14 @@ impl ChaosViewer {
             ];
             let due = due.into_iter().flatten().fold(heard_at + SILENCE_TIMEOUT, Instant::min);
             tokio::select! {
-                message = socket.next() => match message {
-                    Some(Ok(Message::Text(text))) => {
+                message = socket.receive_message() => match message {
+                    Ok(Message::Text(text)) => {
                         heard_at = Instant::now();
                         let said = self.group.receive(self.number, &mut self.state, &text);
                         self.handle_frame(said);
                     }
-                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => heard_at = Instant::now(),
-                    _ => return None,
+                    Ok(_) => heard_at = Instant::now(),
+                    Err(_) => return None,
                 },
                 () = sleep_until(due) => {
                     if let ControlFlow::Break(next) = self.run_due_actions(&mut socket, heard_at).await {
@@ -191,11 +176,7 @@ impl ChaosViewer {
     }
 
     /// Does what is due.
-    async fn run_due_actions(
-        &mut self,
-        socket: &mut ViewerSocket,
-        heard_at: Instant,
-    ) -> ControlFlow<Option<ViewerSocket>> {
+    async fn run_due_actions(&mut self, socket: &mut LiveSocket, heard_at: Instant) -> ControlFlow<Option<LiveSocket>> {
         let now = Instant::now();
         if let Some(PendingMessage { reference, at, .. }) =
             self.pending_message.take_if(|pending_message| pending_message.at + REPLY_TIMEOUT <= now)
@@ -236,7 +217,7 @@ impl ChaosViewer {
     }
 
     /// Sends a chat message. Returns whether the socket accepted it.
-    async fn send_message(&mut self, socket: &mut ViewerSocket, pending: TaskTrackerToken) -> bool {
+    async fn send_message(&mut self, socket: &mut LiveSocket, pending: TaskTrackerToken) -> bool {
         self.messages_sent += 1;
         let (reference, at) = (self.messages_sent.to_string(), Instant::now());
         let verb = json!({"do": "say", "ref": reference, "text": format!("{} of {}", self.messages_sent, self.number)});

@@ -9,7 +9,7 @@ use tokio::time::sleep;
 
 use crate::cluster::ChaosCluster;
 use crate::journal::Millis;
-use crate::live_connection::LiveConnection;
+use crate::live_connection;
 use crate::oracle::{PromiseViolation, STARVED};
 use crate::run_context::RunContext;
 use crate::viewer_group::ViewerGroup;
@@ -47,9 +47,9 @@ impl NodeView {
 pub async fn watch(context: Arc<RunContext>, view: Arc<NodeView>, node: usize) {
     let watching = async {
         loop {
-            if let Ok((mut line, hello)) = LiveConnection::open(&context.urls[node], &context.stream, None).await {
+            if let Ok((mut line, hello)) = live_connection::join(&context.urls[node], &context.stream, None).await {
                 view.update(&hello);
-                while let Ok(frame) = line.watch().await {
+                while let Ok(frame) = live_connection::next_for_viewer(&mut line).await {
                     view.update(&frame);
                 }
                 *view.0.lock().unwrap() = None;

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::time::sleep;
 
 use crate::journal::TextId;
-use crate::live_connection::{ConnectionEnd, LiveConnection};
+use crate::live_connection::{self, ConnectionEnd};
 use crate::oracle::PromiseViolation;
 use crate::run_context::RunContext;
 
@@ -98,13 +98,13 @@ struct CountWatcher {
 
 impl CountWatcher {
     async fn watch_connection(&mut self, context: &RunContext, counts: &ObservedCounts, node: usize) -> ConnectionEnd {
-        let (mut line, hello) = match LiveConnection::open(&context.urls[node], &context.stream, None).await {
+        let (mut line, hello) = match live_connection::join(&context.urls[node], &context.stream, None).await {
             Ok(joined) => joined,
             Err(ended) => return ended,
         };
         self.apply_frame(context, counts, &hello);
         loop {
-            match line.watch().await {
+            match live_connection::next_for_viewer(&mut line).await {
                 Ok(frame) => self.apply_frame(context, counts, &frame),
                 Err(ended) => return ended,
             }

@@ -5,11 +5,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::support::SOON;
-use crate::support::position::Position;
 use crate::support::process::Signal;
 use crate::support::proxy::Proxy;
 use crate::support::shop::{Shop, id};
-use crate::support::socket::{Join, Live};
+use crate::support::socket::{JoinOptions, Live};
+use client::ClientPosition;
 
 fn say(text: &str) -> Value {
     json!({"do": "say", "text": text})
@@ -20,8 +20,8 @@ fn texts(events: &Value) -> Vec<&str> {
     chat.map(|event| event["text"].as_str().unwrap()).collect()
 }
 
-fn at(position: &Position) -> Join {
-    Join { position: Some(position.clone()), ..Join::default() }
+fn at(position: &ClientPosition) -> JoinOptions {
+    JoinOptions { position: Some(position.clone()), ..JoinOptions::default() }
 }
 
 #[tokio::test]
@@ -72,9 +72,9 @@ async fn unknown_position_gives_a_snapshot() {
     host.event("the last message", SOON, |event| event["text"] == "39").await;
     let head = shop.watch().await.position;
     for (name, position) in [
-        ("another epoch", Position { epoch: "nobody-knows".to_owned(), seq: head.seq }),
-        ("a seq from the future", Position { seq: head.seq + 1_000, ..head.clone() }),
-        ("a malformed epoch", Position { epoch: "%22%3E".to_owned(), seq: 0 }),
+        ("another epoch", ClientPosition { epoch: "nobody-knows".to_owned(), seq: head.seq }),
+        ("a seq from the future", ClientPosition { seq: head.seq + 1_000, ..head.clone() }),
+        ("a malformed epoch", ClientPosition { epoch: "%22%3E".to_owned(), seq: 0 }),
     ] {
         let live = Live::join(&shop.server.url, &shop.stream, at(&position)).await.unwrap();
         assert_eq!(live.hello["recovered"], false, "{name}");
@@ -83,7 +83,7 @@ async fn unknown_position_gives_a_snapshot() {
         assert!(live.state["offers"].is_object() && live.state["chat"].is_object(), "{name}: {:#}", live.state);
     }
     // From the very start there is no hole either.
-    let start = Position { seq: 0, ..head.clone() };
+    let start = ClientPosition { seq: 0, ..head.clone() };
     let live = Live::join(&shop.server.url, &shop.stream, at(&start)).await.unwrap();
     assert_eq!(live.position, head);
     if live.hello["recovered"] == true {
@@ -95,8 +95,11 @@ async fn unknown_position_gives_a_snapshot() {
 async fn newest_connection_of_a_session_wins() {
     let shop = Shop::demo(&[]).await;
     let token = shop.token("Ann", "viewer");
-    let join =
-        |session: &str| Join { token: Some(token.clone()), session: Some(session.to_owned()), ..Join::default() };
+    let join = |session: &str| JoinOptions {
+        token: Some(token.clone()),
+        session: Some(session.to_owned()),
+        ..JoinOptions::default()
+    };
     let mut first = Live::join(&shop.server.url, &shop.stream, join("tab-one")).await.unwrap();
     let mut other = Live::join(&shop.server.url, &shop.stream, join("tab-two")).await.unwrap();
     let mut second = Live::join(&shop.server.url, &shop.stream, join("tab-one")).await.unwrap();
@@ -189,7 +192,7 @@ async fn restarted_server_gives_every_viewer_a_correct_snapshot() {
     server.process.signal(Signal::Kill);
     server.process.end(SOON).await;
     let shop = Shop::demo_in(folder, &[]).await;
-    let join = Join { token: Some(token), position: Some(position.clone()), session: None };
+    let join = JoinOptions { token: Some(token), position: Some(position.clone()), session: None };
     let mut ann = Live::join(&shop.server.url, &shop.stream, join).await.unwrap();
     assert_eq!(ann.hello["recovered"], false);
     assert_ne!(ann.position.epoch, position.epoch);

@@ -9,7 +9,7 @@ use crate::support::shop::{Shop, id, key};
 
 const UNITS: i64 = 5;
 
-async fn buy(rest: &Rest, offer: &str, key: &str, qty: i64) -> crate::support::rest::Answer {
+async fn buy(rest: &Rest, offer: &str, key: &str, qty: i64) -> crate::support::rest::RestResponse {
     rest.post_keyed(&format!("/v1/offers/{offer}/orders"), key, json!({"qty": qty})).await
 }
 

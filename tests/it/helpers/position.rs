@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::support::position::Position;
+use client::ClientPosition;
 
-fn at(epoch: &str, seq: u64) -> Position {
-    Position { epoch: epoch.to_owned(), seq }
+fn at(epoch: &str, seq: u64) -> ClientPosition {
+    ClientPosition { epoch: epoch.to_owned(), seq }
 }
 
 fn events(seqs: &[u64]) -> Value {
@@ -44,7 +44,7 @@ fn frames_move_the_position_or_are_refused() {
     ];
     for (frame, expected) in rows {
         let mut position = at("a", 5);
-        match (position.follow(&frame), expected) {
+        match (position.apply(&frame), expected) {
             (Ok(()), Ok((epoch, seq))) => assert_eq!(position, at(epoch, seq), "after {frame}"),
             (Err(found), Err(expected)) => assert!(found.contains(expected), "{found:?} for {frame}"),
             (found, expected) => panic!("{found:?}, expected {expected:?}, for {frame}"),
@@ -67,6 +67,6 @@ fn a_hello_starts_or_continues() {
         (json!({"t": "hello", "epoch": "a", "seq": 6}), None, false),
     ];
     for (hello, asked, fine) in rows {
-        assert_eq!(Position::from_hello(&hello, asked).is_ok(), fine, "{hello} after {asked:?}");
+        assert_eq!(ClientPosition::from_hello(&hello, asked).is_ok(), fine, "{hello} after {asked:?}");
     }
 }

@@ -9,7 +9,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
 use crate::support::SOON;
-use crate::support::socket::{Closed, Join, Live};
+use crate::support::socket::{Closed, JoinOptions, Live};
 
 /// A server for one connection: sends `first`, and after each frame it hears the frames of `then`, with the
 /// reference it heard in place of `"ref": "?"`. Then closes with 4001.
@@ -118,7 +118,7 @@ async fn a_closed_door_is_an_answer() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let nobody = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    assert_eq!(Live::join(&nobody, "s", Join::default()).await.unwrap_err().code, 1006);
+    assert_eq!(Live::join(&nobody, "s", JoinOptions::default()).await.unwrap_err().code, 1006);
     let base = server(vec![], vec![]).await;
-    assert_eq!(Live::join(&base, "s", Join::default()).await.unwrap_err().code, 4001);
+    assert_eq!(Live::join(&base, "s", JoinOptions::default()).await.unwrap_err().code, 4001);
 }

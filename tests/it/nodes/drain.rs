@@ -8,7 +8,7 @@ use super::fixture::{Nodes, receives, say};
 use crate::support::SOON;
 use crate::support::process::Signal;
 use crate::support::shop::{At, id, key};
-use crate::support::socket::Join;
+use crate::support::socket::JoinOptions;
 
 #[tokio::test]
 async fn stopping_node_announces_it_before_it_closes_connections() {
@@ -32,11 +32,11 @@ async fn stopping_node_announces_it_before_it_closes_connections() {
 /// Watches at one node. When asked to move, it joins the other node before it leaves. The socket panics if an event is
 /// missing or repeated.
 async fn watch_and_move(one: &At, two: &At, user: &str, texts: usize) {
-    let join = Join { session: Some(format!("session-of-{user}")), ..Join::default() };
+    let join = JoinOptions { session: Some(format!("session-of-{user}")), ..JoinOptions::default() };
     let mut live = one.live_as(user, join.clone()).await;
     live.until("moving", Duration::from_secs(60), |frame| frame["t"] == "moving").await;
     let position = live.position.clone();
-    let mut next = two.live_as(user, Join { position: Some(position), ..join }).await;
+    let mut next = two.live_as(user, JoinOptions { position: Some(position), ..join }).await;
     assert_eq!(next.hello["recovered"], true, "{user}: {:#}", next.hello);
     receives(&mut next, &format!("text {}", texts - 1)).await;
     next.leave().await;

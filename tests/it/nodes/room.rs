@@ -8,7 +8,7 @@ use crate::support::process::{Process, free_address};
 use crate::support::redis::{Redis, Tls};
 use crate::support::rest::Rest;
 use crate::support::shop::{KEY, Shop, id, key, sign};
-use crate::support::socket::{Join, Live};
+use crate::support::socket::{JoinOptions, Live};
 use crate::support::{SOON, until_some};
 
 #[tokio::test]
@@ -62,7 +62,7 @@ async fn viewer_who_moves_to_another_node_resumes() {
         bob.ask(say(&format!("meanwhile {n}"))).await.unwrap();
     }
     // `join` checks that hello contains exactly what was missed.
-    let join = Join { position: Some(position), ..Join::default() };
+    let join = JoinOptions { position: Some(position), ..JoinOptions::default() };
     let ann = nodes.two.live_as("Ann", join).await;
     assert_eq!(ann.hello["recovered"], true, "{:#}", ann.hello);
     let texts: Vec<&str> =
@@ -183,7 +183,7 @@ async fn stream_without_viewers_is_unsubscribed_after_half_a_minute() {
 #[tokio::test]
 async fn newest_connection_of_a_session_wins_across_nodes() {
     let nodes = Nodes::open().await;
-    let join = || Join { session: Some("one-session".to_owned()), ..Join::default() };
+    let join = || JoinOptions { session: Some("one-session".to_owned()), ..JoinOptions::default() };
     let mut first = nodes.one.live_as("Ann", join()).await;
     let mut other = nodes.one.live_as("Bob", join()).await;
     let mut second = nodes.two.live_as("Ann", join()).await;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::fixture::{Nodes, say};
 use crate::support::shop::{Shop, id};
-use crate::support::socket::{Join, Live};
+use crate::support::socket::{JoinOptions, Live};
 use crate::support::{SOON, until_some};
 
 async fn invite(at: &Shop, role: &str) -> (String, Value) {
@@ -20,7 +20,7 @@ async fn accept(at: &Shop, code: &Value, name: &str) -> String {
 }
 
 async fn join(at: &Shop, token: &str) -> Live {
-    let join = Join { token: Some(token.to_owned()), ..Join::default() };
+    let join = JoinOptions { token: Some(token.to_owned()), ..JoinOptions::default() };
     Live::join(&at.server.url, &at.stream, join).await.unwrap_or_else(|closed| panic!("not admitted: {closed:?}"))
 }
 

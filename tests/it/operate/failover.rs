@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::cluster::Postgres;
 use crate::support::proxy::Proxy;
-use crate::support::rest::Answer;
+use crate::support::rest::RestResponse;
 use crate::support::shop::{Shop, id, key};
 use crate::support::{SOON, until_some};
 
@@ -71,7 +71,7 @@ async fn ready(shop: &Shop) {
     until_some("node that is ready again", SOON, ready).await;
 }
 
-fn is_no_promise(answer: &Answer) -> bool {
+fn is_no_promise(answer: &RestResponse) -> bool {
     let code = answer.body["code"].as_str().unwrap_or_default();
     answer.status == 503 && matches!(code, "busy" | "unavailable" | "outcome_unknown")
 }
@@ -156,7 +156,7 @@ async fn acknowledged_orders_survive_a_failover_and_the_show_continues() {
 }
 
 /// Buys and pays while the standby is cut off, then fails over to it. Returns both answers and the orders that exist afterwards.
-async fn buy_without_replication_and_fail_over(synchronous: bool) -> (Answer, Answer, Vec<String>) {
+async fn buy_without_replication_and_fail_over(synchronous: bool) -> (RestResponse, RestResponse, Vec<String>) {
     let mut pair = Pair::start(synchronous).await;
     let shop = pair.shop().await;
     let offer = shop.on_sale(9, json!({"per_buyer": 9, "hold_s": 3_600})).await;

@@ -10,7 +10,7 @@ use crate::support::process::{Server, free_address};
 use crate::support::redis::Redis;
 use crate::support::rest::Rest;
 use crate::support::shop::{KEY, Shop, id, key, migrate, sign};
-use crate::support::socket::{Join, Live};
+use crate::support::socket::{JoinOptions, Live};
 use crate::support::{SOON, until_some};
 
 #[test]
@@ -181,14 +181,15 @@ async fn use_every_feature(shop: &Shop) {
     assert_eq!(refused.expect("five in a burst")["code"], "chat_budget");
 
     // Resume from a known position, resume from an unknown epoch, and join with an invalid token.
-    let join = |join: Join| Live::join(&shop.server.url, &shop.stream, join);
-    let known = Join { position: Some(dana.position.clone()), session: Some("s".into()), ..Join::default() };
+    let join = |join: JoinOptions| Live::join(&shop.server.url, &shop.stream, join);
+    let known =
+        JoinOptions { position: Some(dana.position.clone()), session: Some("s".into()), ..JoinOptions::default() };
     let mut resumed = join(known.clone()).await.unwrap();
     let mut unknown = dana.position.clone();
     unknown.epoch = "nowhere".into();
-    let lost = join(Join { position: Some(unknown), ..Join::default() }).await.unwrap();
+    let lost = join(JoinOptions { position: Some(unknown), ..JoinOptions::default() }).await.unwrap();
     assert_eq!((&resumed.hello["recovered"], &lost.hello["recovered"]), (&json!(true), &json!(false)));
-    let invalid = join(Join { token: Some("invalid".into()), ..Join::default() }).await.unwrap_err();
+    let invalid = join(JoinOptions { token: Some("invalid".into()), ..JoinOptions::default() }).await.unwrap_err();
     assert_eq!(invalid.code, 4501);
     // A newer connection of the same session, a protocol error, a connection with a close frame, and one without.
     let newer = join(known).await.unwrap();

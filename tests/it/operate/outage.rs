@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 
 use crate::support::postgres::Database;
 use crate::support::proxy::Proxy;
-use crate::support::rest::{Answer, Rest};
+use crate::support::rest::{Rest, RestResponse};
 use crate::support::shop::{Shop, id, key};
 use crate::support::{SOON, until_some};
 
 /// An answer that acknowledges nothing: 503 with one of these codes.
-fn is_no_promise(answer: &Answer) -> bool {
+fn is_no_promise(answer: &RestResponse) -> bool {
     let code = answer.body["code"].as_str().unwrap_or_default();
     answer.status == 503 && matches!(code, "busy" | "unavailable" | "outcome_unknown")
 }

@@ -6,16 +6,16 @@
 
 pub mod cluster;
 pub mod metrics;
-pub mod position;
 pub mod postgres;
 pub mod process;
 pub mod proxy;
 pub mod redis;
-pub mod rest;
 pub mod shop;
 pub mod socket;
 
 use std::time::Duration;
+
+pub use client::rest;
 
 /// How long a test waits for something that should happen at once. Long, because build machines are slow.
 pub const SOON: Duration = Duration::from_secs(20);

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::process::{Process, Server};
 use super::rest::Rest;
-use super::socket::{Join, Live};
+use super::socket::{JoinOptions, Live};
 use super::{SOON, until_some};
 
 /// What `Shop::serve` signs with.
@@ -34,8 +34,8 @@ pub struct At {
 }
 
 impl At {
-    pub async fn live_as(&self, user: &str, join: Join) -> Live {
-        let join = Join { token: Some(sign(&self.key, user, "viewer", 3_600)), ..join };
+    pub async fn live_as(&self, user: &str, join: JoinOptions) -> Live {
+        let join = JoinOptions { token: Some(sign(&self.key, user, "viewer", 3_600)), ..join };
         Live::join(&self.url, &self.stream, join).await.unwrap_or_else(|closed| panic!("not let in: {closed:?}"))
     }
 
@@ -88,7 +88,7 @@ impl Shop {
     }
 
     /// The socket as somebody, with the session and from the position of `join`.
-    pub async fn live_as(&self, user: &str, join: Join) -> Live {
+    pub async fn live_as(&self, user: &str, join: JoinOptions) -> Live {
         self.at().live_as(user, join).await
     }
 
@@ -114,7 +114,12 @@ impl Shop {
 
     /// Joins as somebody where coming in may be refused.
     pub async fn join(&self, token: &str) -> Result<Live, super::socket::Closed> {
-        Live::join(&self.server.url, &self.stream, Join { token: Some(token.to_owned()), ..Join::default() }).await
+        Live::join(
+            &self.server.url,
+            &self.stream,
+            JoinOptions { token: Some(token.to_owned()), ..JoinOptions::default() },
+        )
+        .await
     }
 
     /// `/v1/streams/{this}/…`

@@ -6,30 +6,20 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use futures_util::{SinkExt, StreamExt};
+pub use client::JoinOptions;
+use client::{ClientPosition, ConnectionEnd, LiveConnection};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout_at};
-use tokio_tungstenite::tungstenite::{self, Message};
-use tokio_tungstenite::{WebSocketStream, client_async};
+use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::Message;
 
 use super::SOON;
-use super::position::Position;
-
-/// How to join. `Join::default()` watches, from the head.
-#[derive(Debug, Clone, Default)]
-pub struct Join {
-    pub token: Option<String>,
-    pub position: Option<Position>,
-    pub session: Option<String>,
-}
 
 #[derive(Debug)]
 pub struct Live {
-    socket: WebSocketStream<TcpStream>,
+    connection: LiveConnection,
     pub hello: Value,
     /// After the last frame that arrived, seen by the test or not.
-    pub position: Position,
+    pub position: ClientPosition,
     /// The state lane, put together from all frames that arrived.
     pub state: Value,
     waiting: VecDeque<Value>,
@@ -47,32 +37,26 @@ pub struct Closed {
 impl Live {
     /// Joins as `token` says, or as somebody who watches.
     pub async fn connect(base: &str, stream: &str, token: Option<&str>) -> Live {
-        let join = Join { token: token.map(str::to_owned), ..Join::default() };
+        let join = JoinOptions { token: token.map(str::to_owned), ..JoinOptions::default() };
         Live::join(base, stream, join).await.unwrap_or_else(|closed| panic!("not let in: {closed:?}"))
     }
 
     /// `base` is the server or a proxy before it, `http://127.0.0.1:8080`. A server that upgrades and closes at once,
     /// or says no before the upgrade (then `code` is the HTTP status), is the error.
-    pub async fn join(base: &str, stream: &str, join: Join) -> Result<Live, Closed> {
-        let host = base.trim_start_matches("http://").trim_end_matches('/');
-        let mut query = Vec::new();
-        query.extend(join.token.iter().map(|token| format!("token={token}")));
-        query.extend(join.position.iter().map(|at| format!("epoch={}&seq={}", at.epoch, at.seq)));
-        query.extend(join.session.iter().map(|session| format!("session={session}")));
-        let url = format!("ws://{host}/v1/streams/{stream}/live?{}", query.join("&"));
-        let opening = async {
-            let tcp = TcpStream::connect(host).await.map_err(|error| Closed::broken(&error))?;
-            client_async(&url, tcp).await.map_err(Closed::from_handshake)
-        };
-        let deadline = Instant::now() + SOON;
-        let (mut socket, _) = timeout_at(deadline, opening).await.unwrap_or_else(|_| panic!("no handshake: {url}"))?;
-        let hello = read(&mut socket, deadline, "hello").await?;
-        assert_eq!(hello["t"], "hello", "the first frame is a hello, not {hello}");
-        let position = Position::from_hello(&hello, join.position.as_ref())
-            .unwrap_or_else(|breach| panic!("{breach}, joining at {:?}: {hello:#}", join.position));
+    pub async fn join(base: &str, stream: &str, join: JoinOptions) -> Result<Live, Closed> {
+        let joined = LiveConnection::join(base, stream, &join, SOON).await;
+        let (connection, hello) = joined.map_err(|end| Closed::from_end(end, "hello"))?;
+        let position = connection.position().clone();
         let state = hello["state"].clone();
-        let mut live =
-            Live { socket, hello, position, state, waiting: VecDeque::new(), counts: HashMap::new(), references: 0 };
+        let mut live = Live {
+            connection,
+            hello,
+            position,
+            state,
+            waiting: VecDeque::new(),
+            counts: HashMap::new(),
+            references: 0,
+        };
         live.check_counts(&live.state.clone());
         Ok(live)
     }
@@ -143,14 +127,14 @@ impl Live {
 
     /// Any frame, also one that nobody should send.
     pub async fn send(&mut self, message: Message) {
-        self.socket.send(message).await.expect("the connection is open");
+        self.connection.send_message(message).await.expect("the connection is open");
     }
 
     /// Waits for the end of the connection; frames before it are checked and dropped.
     pub async fn closed(&mut self, deadline: Duration) -> Closed {
         let deadline = Instant::now() + deadline;
         loop {
-            match read(&mut self.socket, deadline, "end of the connection").await {
+            match self.read(deadline, "end of the connection").await {
                 Ok(frame) => self.check(&frame),
                 Err(closed) => return closed,
             }
@@ -158,20 +142,24 @@ impl Live {
     }
 
     /// Leaves politely.
-    pub async fn leave(mut self) {
-        let _ = self.socket.close(None).await;
+    pub async fn leave(self) {
+        self.connection.close().await;
     }
 
     async fn receive(&mut self, deadline: Instant, what: &str) -> Value {
-        let frame = read(&mut self.socket, deadline, what).await;
+        let frame = self.read(deadline, what).await;
         let frame = frame.unwrap_or_else(|closed| panic!("no {what}, the connection ended: {closed:?}"));
         self.check(&frame);
         frame
     }
 
+    async fn read(&mut self, deadline: Instant, what: &str) -> Result<Value, Closed> {
+        let limit = deadline.saturating_duration_since(Instant::now());
+        self.connection.next_within(limit).await.map_err(|end| Closed::from_end(end, what))
+    }
+
     fn check(&mut self, frame: &Value) {
-        let before = self.position.clone();
-        self.position.follow(frame).unwrap_or_else(|breach| panic!("{breach}, being at {before:?}: {frame:#}"));
+        self.position = self.connection.position().clone();
         self.check_counts(&frame["state"]);
         match frame["t"].as_str() {
             Some("snapshot") => self.state = frame["state"].clone(),
@@ -202,37 +190,15 @@ fn merge(state: &mut Value, changed: &Value) {
     }
 }
 
-async fn read(socket: &mut WebSocketStream<TcpStream>, deadline: Instant, what: &str) -> Result<Value, Closed> {
-    loop {
-        let read = timeout_at(deadline, socket.next()).await;
-        match read.unwrap_or_else(|_| panic!("no {what} in time")) {
-            Some(Ok(Message::Text(text))) => {
-                return Ok(serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {text}")));
-            }
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-            Some(Ok(Message::Close(Some(frame)))) => {
-                return Err(Closed { code: frame.code.into(), reason: frame.reason.to_string() });
-            }
-            Some(Ok(Message::Close(None))) => return Err(Closed { code: 1005, reason: String::new() }),
-            Some(Ok(other)) => panic!("the server sends text only, not {other:?}"),
-            Some(Err(error)) => return Err(Closed::broken(&error)),
-            None => return Err(Closed { code: 1006, reason: String::new() }),
-        }
-    }
-}
-
 impl Closed {
-    fn broken(error: &dyn std::error::Error) -> Closed {
-        Closed { code: 1006, reason: error.to_string() }
-    }
-
-    fn from_handshake(error: tungstenite::Error) -> Closed {
-        match error {
-            tungstenite::Error::Http(answer) => {
-                let reason = answer.body().as_deref().map(String::from_utf8_lossy).unwrap_or_default().into_owned();
-                Closed { code: answer.status().as_u16(), reason }
-            }
-            error => Closed::broken(&error),
+    /// Panics when nothing came in time or when the server broke the protocol: then the test has failed.
+    fn from_end(end: ConnectionEnd, what: &str) -> Closed {
+        match end {
+            ConnectionEnd::Refused { status, body } => Closed { code: status, reason: body },
+            ConnectionEnd::Closed { code, reason } => Closed { code, reason },
+            ConnectionEnd::Broken(reason) => Closed { code: 1006, reason },
+            ConnectionEnd::TimedOut(_) => panic!("no {what} in time"),
+            ConnectionEnd::ProtocolViolation(violation) => panic!("{violation}"),
         }
     }
 }

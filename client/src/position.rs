@@ -1,56 +1,57 @@
-//! Where a client is in its room, and the proof that it got everything: no hole, no repeat, no step back.
+//! The position of a client in a stream, and the check that its events are continuous: no gap, no duplicate, no step
+//! back.
 //!
-//! Pure, so that its own tests can feed it every kind of broken frame.
+//! Pure, so that tests can apply every kind of broken frame.
 
 use serde_json::Value;
 
-/// A position in a room's log: `seq` counts within `epoch`.
+/// A position in the event log of a stream: `seq` counts within `epoch`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Position {
+pub struct ClientPosition {
     pub epoch: String,
     pub seq: u64,
 }
 
-impl Position {
-    /// The position after a `hello`, given the one the client asked to resume from.
-    pub fn from_hello(hello: &Value, asked: Option<&Position>) -> Result<Position, String> {
-        let new = Position { epoch: text(hello, "epoch")?, seq: number(hello, "seq")? };
+impl ClientPosition {
+    /// The position after a `hello`. `asked` is the position that the client asked to resume from.
+    pub fn from_hello(hello: &Value, asked: Option<&ClientPosition>) -> Result<ClientPosition, String> {
+        let new = ClientPosition { epoch: text(hello, "epoch")?, seq: number(hello, "seq")? };
         match asked {
             Some(asked) if recovered(hello)? => {
-                expect(asked.epoch == new.epoch, "recovered, yet in another epoch")?;
+                expect(asked.epoch == new.epoch, "recovered, but in another epoch")?;
                 continues(asked.seq, hello)?;
             }
-            None if recovered(hello)? => return Err("recovered, yet nothing was asked for".to_owned()),
+            None if recovered(hello)? => return Err("recovered, but no position was sent".to_owned()),
             _ => may_have_holes(hello)?,
         }
         Ok(new)
     }
 
-    /// Moves on over a frame. Frames that are not of the log, such as replies, change nothing.
-    pub fn follow(&mut self, frame: &Value) -> Result<(), String> {
+    /// Applies a frame. Frames without events, such as replies, change nothing.
+    pub fn apply(&mut self, frame: &Value) -> Result<(), String> {
         match frame["t"].as_str() {
             Some("tick") => self.seq = continues(self.seq, frame)?,
             Some("snapshot") => {
                 let epoch = text(frame, "epoch")?;
                 let seq = if recovered(frame)? {
-                    expect(epoch == self.epoch, "recovered, yet in another epoch")?;
+                    expect(epoch == self.epoch, "recovered, but in another epoch")?;
                     continues(self.seq, frame)?
                 } else {
                     may_have_holes(frame)?;
                     number(frame, "seq")?
                 };
-                expect(epoch != self.epoch || seq >= self.seq, "a snapshot older than what was seen")?;
-                *self = Position { epoch, seq };
+                expect(epoch != self.epoch || seq >= self.seq, "a snapshot older than the position")?;
+                *self = ClientPosition { epoch, seq };
             }
             Some("hello") => return Err("a second hello".to_owned()),
-            Some("reply" | "order" | "held" | "action" | "moving") => {}
+            Some("reply" | "order" | "review" | "reviewed" | "audit" | "moving") => {}
             other => return Err(format!("a frame of unknown kind {other:?}")),
         }
         Ok(())
     }
 }
 
-/// Checks that the events are exactly those after `seq`, up to the frame's own.
+/// Checks that the events are exactly those after `seq`, up to the position of the frame.
 fn continues(mut seq: u64, frame: &Value) -> Result<u64, String> {
     for event in events(frame) {
         let next = number(event, "seq")?;
@@ -62,7 +63,7 @@ fn continues(mut seq: u64, frame: &Value) -> Result<u64, String> {
     Ok(seq)
 }
 
-/// Checks that the events ascend and are not from the future. Events of an earlier epoch have seq 0.
+/// Checks that the events ascend and are not newer than the frame. Events of an earlier epoch have seq 0.
 fn may_have_holes(frame: &Value) -> Result<(), String> {
     let end = number(frame, "seq")?;
     let mut last = 0;
