@@ -1,4 +1,4 @@
-//! The reference client, `web-demo/client.js`, proven in a real browser against a scripted server.
+//! Tests of the reference client, `web-demo/client.js`, in a real browser against a scripted server.
 
 use axum::Router;
 use axum::extract::Path;
@@ -16,9 +16,9 @@ const PAGE: &str = r#"<!doctype html><meta charset="utf-8"><title>client</title>
 </script>"#;
 
 #[tokio::test]
-async fn the_client_keeps_order_versions_and_its_place() {
+async fn client_keeps_event_order_versions_and_its_position() {
     let script = |text: String| ([(header::CONTENT_TYPE, "text/javascript")], text);
-    // The client, the list of the talk, and what that needs.
+    // Serves the client, the chat list and the files that they import.
     let page = async move |Path(path): Path<String>| {
         let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("web-demo").join(path);
         std::fs::read_to_string(file).map(script).map_err(|_| StatusCode::NOT_FOUND)
@@ -34,7 +34,7 @@ async fn the_client_keeps_order_versions_and_its_place() {
     let driver = Driver::start();
     let browser = Browser::open(&driver, Window::Desktop, "en").await;
     browser.goto(&url).await;
-    let outcome = browser.until("the facts to be told", "window.outcome", SOON).await;
+    let outcome = browser.until("the result of the tests in the page", "window.outcome", SOON).await;
     assert_eq!(outcome["failed"], json!([]));
     assert!(outcome["proven"].as_u64() >= Some(20), "{outcome}");
     browser.close().await;

@@ -1,4 +1,4 @@
-//! The example of docs/client.md, pasted into an empty page of another site.
+//! Runs the example of docs/client.md in an empty page of another site.
 
 use serde_json::json;
 
@@ -8,9 +8,9 @@ use crate::support::outside::shop::Shop;
 use crate::support::page::Page;
 
 #[tokio::test]
-async fn the_example_of_the_client_works_in_an_empty_page() {
+async fn client_example_of_the_docs_works_in_an_empty_page() {
     let text = include_str!("../../docs/client.md");
-    let example = text.split("```html\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+    let example = text.split("```html\n").nth(1).and_then(|rest| rest.split("```").next()).expect("docs/client.md has an HTML example");
     assert!(example.lines().count() <= 20, "{} lines", example.lines().count());
     let page = Page::prepare().await;
     let folder = tempfile::tempdir().unwrap();
@@ -34,7 +34,7 @@ async fn the_example_of_the_client_works_in_an_empty_page() {
     browser.click("#buy").await;
     browser.until_text("#buy", "Held: number 1").await;
     browser.until_text("#pin", "Lamp: 4 left").await;
-    browser.shot("client-example").await;
+    browser.screenshot("client-example").await;
     let errors: Vec<String> = browser.errors().await.into_iter().filter(|line| !line.contains("favicon")).collect();
     assert_eq!(errors, Vec::<String>::new());
     browser.close().await;

@@ -1,4 +1,4 @@
-//! The host at the console: the order of the run-down, the sale's form, a sale at a time, and an evening on a phone.
+//! The host console: the order of the line-up, the form of a sale, a scheduled sale, and a show that is run from a phone.
 
 use serde_json::{Value, json};
 
@@ -8,28 +8,28 @@ use crate::support::outside::process::Server;
 use crate::support::outside::rest::Rest;
 use crate::support::person::named;
 
-struct Evening {
+struct HostShow {
     server: Server,
     driver: Driver,
 }
 
-impl Evening {
-    async fn begin() -> Evening {
-        Evening { server: Server::demo().await, driver: Driver::start() }
+impl HostShow {
+    async fn start() -> HostShow {
+        HostShow { server: Server::demo().await, driver: Driver::start() }
     }
 
     async fn host(&self, window: Window) -> Browser {
         let host = Browser::open(&self.driver, window, "en").await;
         host.goto(self.server.started["host_url"].as_str().unwrap()).await;
-        host.is_live().await;
-        host.find("[data-test=rundown] li").await;
+        host.wait_until_live().await;
+        host.find("[data-test=lineup] li").await;
         host
     }
 
     async fn viewer(&self) -> Browser {
         let viewer = Browser::open(&self.driver, Window::Desktop, "en").await;
         viewer.goto(&format!("{}/watch?stream={}", self.server.url, self.server.stream())).await;
-        viewer.is_live().await;
+        viewer.wait_until_live().await;
         viewer
     }
 
@@ -42,7 +42,7 @@ impl Evening {
         self.rest().get(&path).await.expect(200)["items"].as_array().unwrap().clone()
     }
 
-    /// A draft of a flash sale of the first variant, or planned.
+    /// Creates a draft of a flash sale of the first variant. With `starts_at` in `terms` the sale is scheduled.
     async fn draft(&self, terms: Value) -> String {
         let products = self.rest().get("/v1/products").await.expect(200);
         let variant = products["items"][0]["variants"][0]["id"].clone();
@@ -55,15 +55,15 @@ impl Evening {
     }
 }
 
-/// What is written on the rows, top to bottom.
-const ROWS: &str = "[...document.querySelectorAll('[data-test=rundown] li')].map((row) => row.dataset.id)";
+/// The ids of the offers in the line-up, top to bottom.
+const ROWS: &str = "[...document.querySelectorAll('[data-test=lineup] li')].map((row) => row.dataset.id)";
 
 async fn rows(host: &Browser) -> Vec<String> {
     serde_json::from_value(host.script(&format!("return {ROWS}"), &[]).await).unwrap()
 }
 
-/// A key of the keyboard, pressed where the focus is.
-async fn strike(browser: &Browser, key: &str, modifiers: u8) {
+/// Presses a key of the keyboard; the element that has the focus receives it.
+async fn press_key(browser: &Browser, key: &str, modifiers: u8) {
     for kind in ["keyDown", "keyUp"] {
         let text = if kind == "keyDown" && key.len() == 1 { key } else { "" };
         let event = json!({"type": kind, "key": key, "code": key, "text": text, "modifiers": modifiers,
@@ -75,33 +75,33 @@ async fn strike(browser: &Browser, key: &str, modifiers: u8) {
 const ALT: u8 = 1;
 
 #[tokio::test]
-async fn a_piece_moved_by_keyboard_stands_there_for_viewers_too() {
-    let evening = Evening::begin().await;
-    let (host, viewer) = (evening.host(Window::Desktop).await, evening.viewer().await);
+async fn offer_moved_by_keyboard_or_mouse_moves_for_viewers_too() {
+    let show = HostShow::start().await;
+    let (host, viewer) = (show.host(Window::Desktop).await, show.viewer().await);
     let before = rows(&host).await;
     assert!(before.len() > 2, "{before:?}");
     let (first, second) = (&before[0], &before[1]);
     host.script("document.querySelector(arguments[0]).focus()", &[json!(named(&format!("move-{second}")))]).await;
-    strike(&host, "ArrowUp", ALT).await;
+    press_key(&host, "ArrowUp", ALT).await;
     host.until("the new order", &format!("{ROWS}[0] === '{second}'"), SOON).await;
-    host.sees("spoken", "place 1 of").await;
+    host.sees("spoken", "position 1 of").await;
     let focus = host.script("return document.activeElement.dataset.test", &[]).await;
-    assert_eq!(focus, json!(format!("move-{second}")), "the focus goes with it");
-    let bag = |id: &str| format!("document.querySelector('[data-test=\"offer-{id}\"]').getBoundingClientRect().top");
-    // What is pinned stands first in the bag whatever its place; the two others tell.
+    assert_eq!(focus, json!(format!("move-{second}")), "the focus stays on the moved row");
+    let top_of = |id: &str| format!("document.querySelector('[data-test=\"offer-{id}\"]').getBoundingClientRect().top");
+    // The pinned offer is always first in the product list, so the order is read from two other offers.
     let third = &before[2];
     let pinned = viewer.script("return document.querySelector('[data-test=card]').dataset.offer ?? ''", &[]).await;
     let (upper, lower) = if pinned == json!(first) || pinned == json!(second) {
         host.script("document.querySelector(arguments[0]).focus()", &[json!(named(&format!("move-{}", before[3])))])
             .await;
-        strike(&host, "ArrowUp", 0).await;
+        press_key(&host, "ArrowUp", 0).await;
         (&before[3], third)
     } else {
         (second, first)
     };
-    viewer.until("the bag in the new order", &format!("{} < {}", bag(upper), bag(lower)), SOON).await;
+    viewer.until("the product list in the new order", &format!("{} < {}", top_of(upper), top_of(lower)), SOON).await;
 
-    // By the mouse: the last above the first.
+    // With the mouse: drag the third row above the first.
     let drag = "const box = (css) => document.querySelector(css).getBoundingClientRect();
         const handle = document.querySelector(arguments[0]), to = document.querySelector(arguments[1]);
         handle.scrollIntoView({ block: 'center' });
@@ -114,33 +114,33 @@ async fn a_piece_moved_by_keyboard_stands_there_for_viewers_too() {
     host.script(drag, &[json!(named(&format!("move-{mover}"))), json!(named(&format!("row-{target}")))]).await;
     host.until("the dragged row on top", &format!("{ROWS}[0] === '{mover}'"), SOON).await;
     let kept = async {
-        while evening.offers().await[0]["id"] != mover.as_str() {
+        while show.offers().await[0]["id"] != mover.as_str() {
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
     };
-    tokio::time::timeout(SOON, kept).await.expect("the server keeps the order");
-    host.shot("host-rundown").await;
+    tokio::time::timeout(SOON, kept).await.expect("the server stores the new order");
+    host.screenshot("host-lineup").await;
 
-    // Search shows the rows that match; Escape brings the others back.
+    // The search shows only the rows that match; Escape shows all rows again.
     host.script("document.activeElement.blur()", &[]).await;
-    strike(&host, "/", 0).await;
-    host.fill(&named("rundown-search"), "zzz").await;
-    host.until("no row", "![...document.querySelectorAll('[data-test=rundown] li')].some((row) => !row.hidden)", SOON)
+    press_key(&host, "/", 0).await;
+    host.fill(&named("lineup-search"), "zzz").await;
+    host.until("no row", "![...document.querySelectorAll('[data-test=lineup] li')].some((row) => !row.hidden)", SOON)
         .await;
-    strike(&host, "Escape", 0).await;
-    host.until("all rows", "![...document.querySelectorAll('[data-test=rundown] li')].some((row) => row.hidden)", SOON)
+    press_key(&host, "Escape", 0).await;
+    host.until("all rows", "![...document.querySelectorAll('[data-test=lineup] li')].some((row) => row.hidden)", SOON)
         .await;
-    host.is_sound("host").await;
-    viewer.is_sound("viewer").await;
+    host.assert_no_faults("host").await;
+    viewer.assert_no_faults("viewer").await;
 }
 
 #[tokio::test]
-async fn the_sale_form_says_what_is_wrong_beside_its_field_and_makes_a_row_of_each_variant() {
-    let evening = Evening::begin().await;
-    let host = evening.host(Window::Desktop).await;
-    let products = evening.rest().get("/v1/products").await.expect(200);
+async fn sale_form_shows_each_error_beside_its_field_and_creates_an_offer_per_variant() {
+    let show = HostShow::start().await;
+    let host = show.host(Window::Desktop).await;
+    let products = show.rest().get("/v1/products").await.expect(200);
     let many = |product: &&Value| product["variants"].as_array().unwrap().len() > 1;
-    let product = products["items"].as_array().unwrap().iter().find(many).expect("a product of several variants");
+    let product = products["items"].as_array().unwrap().iter().find(many).expect("a product with several variants");
     let id = |n: usize| product["variants"][n]["id"].as_str().unwrap().to_owned();
     host.press("add-offer").await;
     host.press(&format!("variant-{}", id(0))).await;
@@ -165,9 +165,9 @@ async fn the_sale_form_says_what_is_wrong_beside_its_field_and_makes_a_row_of_ea
         let css = named(&format!("error-offer-{field}"));
         host.until(field, &format!("document.querySelector('{css}').innerText.trim()"), SOON).await;
     }
-    host.shot("host-sale-form-errors").await;
+    host.screenshot("host-sale-form-errors").await;
 
-    // What only the server knows is said in the same place: the pool was emptied meanwhile.
+    // An error that only the server can find is shown beside the field too: another offer has reserved the stock meanwhile.
     for (field, value) in [
         ("price", "10"),
         ("quantity", "2"),
@@ -182,61 +182,61 @@ async fn the_sale_form_says_what_is_wrong_beside_its_field_and_makes_a_row_of_ea
     host.choose("offer-when-now").await;
     let pool = product["variants"][1]["stock"].as_i64().unwrap();
     let taken =
-        evening.draft(json!({"variant": id(1), "kind": "regular", "quantity": pool, "countdown_s": null})).await;
-    let count = evening.offers().await.len();
+        show.draft(json!({"variant": id(1), "kind": "regular", "quantity": pool, "countdown_s": null})).await;
+    let count = show.offers().await.len();
     host.press("offer-save").await;
     host.sees("error-offer-quantity-2", "stock").await;
-    assert_eq!(evening.offers().await.len(), count + 1, "the first row is in, once");
-    evening.rest().post(&format!("/v1/offers/{taken}/close"), json!({})).await.expect(200);
+    assert_eq!(show.offers().await.len(), count + 1, "the offer of the first row was created, exactly once");
+    show.rest().post(&format!("/v1/offers/{taken}/close"), json!({})).await.expect(200);
     host.press("offer-save").await;
     host.until("the form to close", "!document.querySelector('[data-test=offer-form]')", SOON).await;
-    let offers = evening.offers().await;
+    let offers = show.offers().await;
     let drafts: Vec<_> = offers.iter().filter(|it| it["kind"] == "flash" && it["status"] == "draft").collect();
     assert_eq!(drafts.len(), 2, "{drafts:#?}");
     assert_eq!(drafts[1]["variant"], id(1).as_str());
-    host.until("both wait", "document.querySelectorAll('[data-test=queue] li').length === 2", SOON).await;
+    host.until("both drafts under the upcoming sales", "document.querySelectorAll('[data-test=upcoming-sales] li').length === 2", SOON).await;
 }
 
 #[tokio::test]
-async fn a_sale_at_a_time_counts_down_by_itself() {
-    let evening = Evening::begin().await;
-    let (host, viewer) = (evening.host(Window::Desktop).await, evening.viewer().await);
-    let now = evening.rest().get(&format!("/v1/streams/{}", evening.server.stream())).await.expect(200);
+async fn scheduled_sale_counts_down_and_opens_on_time() {
+    let show = HostShow::start().await;
+    let (host, viewer) = (show.host(Window::Desktop).await, show.viewer().await);
+    let now = show.rest().get(&format!("/v1/streams/{}", show.server.stream())).await.expect(200);
     let at = now["now"].as_i64().unwrap() + 20_000;
-    let sale = evening.draft(json!({"starts_at": at})).await;
-    host.goto(evening.server.started["host_url"].as_str().unwrap()).await;
+    let sale = show.draft(json!({"starts_at": at})).await;
+    host.goto(show.server.started["host_url"].as_str().unwrap()).await;
     host.script("location.reload()", &[]).await;
-    host.sees("queue", "Begins").await;
-    host.shot("host-queue").await;
+    host.sees("upcoming-sales", "Starts").await;
+    host.screenshot("host-upcoming-sales").await;
     let row = named(&format!("offer-{sale}"));
-    viewer.until("the countdown in the bag", &format!("document.querySelector('{row}')"), SOON).await;
+    viewer.until("the countdown in the product list", &format!("document.querySelector('{row}')"), SOON).await;
     host.until("the clock", "document.querySelector('[data-test=now-clock]')?.offsetParent", SOON).await;
     let open = format!("document.querySelector('{row}')?.dataset.phase === 'live'");
-    viewer.until("the sale", &open, std::time::Duration::from_secs(30)).await;
-    let shown = evening.rest().get(&format!("/v1/offers/{sale}")).await.expect(200);
+    viewer.until("the sale to open", &open, std::time::Duration::from_secs(30)).await;
+    let shown = show.rest().get(&format!("/v1/offers/{sale}")).await.expect(200);
     assert_eq!(shown["opens_at"], at);
 }
 
 #[tokio::test]
-async fn a_host_with_a_phone_pins_starts_and_stops_with_the_stop_always_in_sight() {
-    let evening = Evening::begin().await;
-    let sale = evening.draft(json!({})).await;
-    let (host, viewer) = (evening.host(Window::Mobile).await, evening.viewer().await);
+async fn host_on_a_phone_pins_starts_and_stops_a_sale_with_the_stop_button_always_visible() {
+    let show = HostShow::start().await;
+    let sale = show.draft(json!({})).await;
+    let (host, viewer) = (show.host(Window::Mobile).await, show.viewer().await);
     host.press("start-prepared").await;
     host.press("confirm-yes").await;
     host.press(&format!("pin-{sale}")).await;
     viewer
         .until("the card", &format!("document.querySelector('[data-test=card]').dataset.offer === '{sale}'"), SOON)
         .await;
-    let stands = "['[data-test=now-stop]', '[data-test=card]', '[data-test=part-sell]'].every((css) => {
+    let is_visible = "['[data-test=now-stop]', '[data-test=card]', '[data-test=part-sell]'].every((css) => {
         const box = document.querySelector(css).getBoundingClientRect();
         return box.height >= 44 && box.top >= 0 && box.bottom <= innerHeight
             && document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2)?.closest(css) !== undefined; })";
     for part in ["numbers", "people", "sell"] {
         host.press(&format!("part-{part}")).await;
-        host.until(&format!("stop and card in {part}"), stands, SOON).await;
-        host.shot(&format!("host-phone-{part}")).await;
-        host.is_sound("host").await;
+        host.until(&format!("the stop button and the card in {part}"), is_visible, SOON).await;
+        host.screenshot(&format!("host-phone-{part}")).await;
+        host.assert_no_faults("host").await;
     }
     host.press("now-stop").await;
     host.sees("confirm", "viewer").await;

@@ -1,8 +1,8 @@
-//! Real Chromium, driven over WebDriver: what people see and press.
+//! End-to-end tests in a real Chromium, driven over WebDriver: they read and press what users see.
 //!
-//! Pictures go to `target/screens`, or to the folder that `LIVESOUK_SHOTS` names.
+//! Screenshots go to `target/screens`, or to the folder that the environment variable `LIVESOUK_SHOTS` names.
 
-#![allow(clippy::unwrap_used, reason = "a panic is how a test reports")]
+#![allow(clippy::unwrap_used, reason = "a test reports a failure by a panic")]
 
 mod client;
 mod example;
@@ -13,6 +13,6 @@ mod screens;
 mod show;
 mod smoke;
 mod support;
-mod talk;
+mod moderation;
 mod team;
 mod visit;

@@ -1,6 +1,6 @@
-//! A host sells something to two viewers, one of whom reads Arabic and loses the network on the way.
+//! A host sells to two viewers; one of them reads Arabic and loses the network during the show.
 //!
-//! Everything is pressed and read as people do it. Pictures of each step go to `target/screens`.
+//! The test presses and reads the pages as users do. A screenshot of each step goes to `target/screens`.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ async fn flash_offer(server: &Server) -> Value {
 }
 
 #[tokio::test]
-async fn a_host_sells_to_two_viewers_and_one_loses_the_network() {
+async fn host_sells_to_two_viewers_and_one_loses_the_network() {
     let mut server = Server::demo().await;
     let proxy = Proxy::start(server.address()).await;
     let driver = Driver::start();
@@ -33,16 +33,16 @@ async fn a_host_sells_to_two_viewers_and_one_loses_the_network() {
     ann.goto(&format!("{}{watch}", server.url)).await;
     badr.goto(&format!("{}{watch}&lang=ar", proxy.url())).await;
     for browser in [&host, &ann, &badr] {
-        browser.is_live().await;
+        browser.wait_until_live().await;
     }
     assert_eq!(badr.script("return [document.dir, document.documentElement.lang]", &[]).await, json!(["rtl", "ar"]));
-    ann.shot("viewer-pinned").await;
-    badr.shot("viewer-pinned-ar").await;
+    ann.screenshot("viewer-pinned").await;
+    badr.screenshot("viewer-pinned-ar").await;
 
     // The host prepares a flash sale of three and starts it.
     host.press("add-offer").await;
     host.find("[data-test^=\"variant-\"]").await;
-    host.shot("host-catalogue").await;
+    host.screenshot("host-catalogue").await;
     host.click("[data-test^=\"variant-\"]").await;
     host.choose("offer-kind-flash").await;
     for (field, value) in [("quantity", "3"), ("per-buyer", "2"), ("countdown", "9"), ("duration", "5")] {
@@ -50,61 +50,61 @@ async fn a_host_sells_to_two_viewers_and_one_loses_the_network() {
     }
     host.press("offer-start").await;
     host.sees("error-offer-countdown", "10").await;
-    host.shot("host-flash-form-error").await;
+    host.screenshot("host-flash-form-error").await;
     host.fill(&named("offer-countdown"), "12").await;
     host.press("offer-start").await;
-    host.until("the flash sale in the run-down", "!document.querySelector('[data-test=offer-form]')", SOON).await;
+    host.until("the form to close", "!document.querySelector('[data-test=offer-form]')", SOON).await;
     let flash = flash_offer(&server).await;
     let id = flash["id"].as_str().unwrap();
     host.press(&format!("pin-{id}")).await;
 
-    // Both see the card and its countdown; nobody can buy yet.
+    // Both viewers see the card and its countdown; they cannot buy yet.
     for browser in [&ann, &badr] {
         browser
             .until("the countdown", "document.querySelector('[data-test=card]').dataset.phase === 'soon'", SOON)
             .await;
-        let shut = "return document.querySelector('[data-test=card-buy]').disabled";
-        assert_eq!(browser.script(shut, &[]).await, json!(true));
+        let is_disabled = "return document.querySelector('[data-test=card-buy]').disabled";
+        assert_eq!(browser.script(is_disabled, &[]).await, json!(true));
     }
-    ann.shot("viewer-countdown").await;
-    badr.shot("viewer-countdown-ar").await;
-    host.shot("host-countdown").await;
+    ann.screenshot("viewer-countdown").await;
+    badr.screenshot("viewer-countdown-ar").await;
+    host.screenshot("host-countdown").await;
     let open = "document.querySelector('[data-test=card]').dataset.phase === 'live'";
     for browser in [&host, &ann, &badr] {
         browser.until("the sale to open", open, Duration::from_secs(30)).await;
     }
     ann.sees("card-left", "3").await;
 
-    // Ann buys one and gets place 1.
+    // Ann buys one unit and gets place 1.
     ann.press("card-buy").await;
     ann.sign_in("Ann").await;
-    ann.is_live().await;
+    ann.wait_until_live().await;
     ann.sees("order-place", "1").await;
-    ann.shot("viewer-held").await;
+    ann.screenshot("viewer-held").await;
     ann.fill_address().await;
     badr.until("the stock to fall", "document.querySelector('[data-test=card]').innerText.match(/[2٢]/)", SOON).await;
     ann.choose("payment-declined").await;
     ann.press("pay").await;
     ann.find(&named("pay-error")).await;
-    ann.shot("viewer-declined").await;
+    ann.screenshot("viewer-declined").await;
     ann.choose("payment-ok").await;
     ann.press("pay").await;
     let paid = "document.querySelector('[data-test=order-status]')?.dataset.status === 'paid'";
     ann.until("the order to be paid", paid, SOON).await;
-    ann.shot("viewer-paid").await;
+    ann.screenshot("viewer-paid").await;
     ann.press("order-done").await;
-    host.until("the purchase note", "document.querySelector('[data-test=note-purchased]')", SOON).await;
+    host.until("the purchase in the chat list", "document.querySelector('[data-test=note-purchased]')", SOON).await;
 
-    // Badr buys the other two; then it is sold out for everybody.
+    // Badr buys the other two units; then the offer is sold out on every page.
     badr.click(".card-face").await;
     badr.press("qty-more").await;
     badr.until("two of them", "/2|٢/.test(document.querySelector('[data-test=qty]').innerText)", SOON).await;
-    badr.shot("viewer-product-ar").await;
+    badr.screenshot("viewer-product-ar").await;
     badr.press("product-buy").await;
     badr.sign_in("بدر").await;
-    badr.is_live().await;
+    badr.wait_until_live().await;
     badr.find(&named("order-place")).await;
-    badr.shot("viewer-held-ar").await;
+    badr.screenshot("viewer-held-ar").await;
     badr.fill_address().await;
     badr.press("pay").await;
     badr.until("the order to be paid", paid, SOON).await;
@@ -115,11 +115,11 @@ async fn a_host_sells_to_two_viewers_and_one_loses_the_network() {
     }
     let all_paid = "document.querySelector('[data-test=card]').dataset.phase === 'sold_out'";
     ann.until("sold out for good", all_paid, SOON).await;
-    ann.shot("viewer-sold-out").await;
-    badr.shot("viewer-sold-out-ar").await;
-    host.shot("host-sold-out").await;
+    ann.screenshot("viewer-sold-out").await;
+    badr.screenshot("viewer-sold-out-ar").await;
+    host.screenshot("host-sold-out").await;
 
-    // Badr's network is gone for twenty seconds; meanwhile talk, another pin, and stock falls.
+    // Badr has no network for twenty seconds. Meanwhile there are new messages, another pin and a purchase.
     badr.say("مرحبا").await;
     ann.sees("chat-list", "مرحبا").await;
     proxy.black_hole();
@@ -134,20 +134,20 @@ async fn a_host_sells_to_two_viewers_and_one_loses_the_network() {
     ann.find(&named("order-place")).await;
     let away = tokio::time::Instant::now() + Duration::from_secs(20);
     proxy.cut();
-    badr.until("to be told", "document.querySelector('[data-test=conn]').dataset.status !== 'live'", SOON).await;
-    let shut = "document.querySelector('[data-test=card-buy]').disabled";
-    badr.until("buying to be off while the card is stale", shut, SOON).await;
-    badr.shot("viewer-reconnecting-ar").await;
+    badr.until("the connection bar to report the loss", "document.querySelector('[data-test=conn]').dataset.status !== 'live'", SOON).await;
+    let is_disabled = "document.querySelector('[data-test=card-buy]').disabled";
+    badr.until("the buy button to be disabled while the card is stale", is_disabled, SOON).await;
+    badr.screenshot("viewer-reconnecting-ar").await;
     tokio::time::sleep_until(away).await;
     proxy.restore();
     let back = Duration::from_secs(45);
-    badr.until("to be back", "document.querySelector('[data-test=conn]').dataset.status === 'live'", back).await;
+    badr.until("the connection to be live again", "document.querySelector('[data-test=conn]').dataset.status === 'live'", back).await;
     for n in 1..=4 {
         badr.sees("chat-list", &format!("missed number {n}")).await;
     }
-    let said = badr.text(&named("chat-list")).await;
-    assert_eq!(said.matches("missed number").count(), 4, "{said}");
-    assert_eq!(said.matches("مرحبا").count(), 1, "{said}");
+    let messages = badr.text(&named("chat-list")).await;
+    assert_eq!(messages.matches("missed number").count(), 4, "{messages}");
+    assert_eq!(messages.matches("مرحبا").count(), 1, "{messages}");
     let card = "return document.querySelector('[data-test=card]').dataset.offer";
     assert_eq!(badr.script(card, &[]).await, json!(other));
     let left = server.rest().get(&format!("/v1/offers/{other}")).await.expect(200)["left"].as_i64().unwrap();
@@ -156,11 +156,11 @@ async fn a_host_sells_to_two_viewers_and_one_loses_the_network() {
         format!("/({left}|{arabic})/.test(document.querySelector('[data-test=card-left]').innerText)")
     };
     badr.until("the right stock", &shown(left), SOON).await;
-    badr.shot("viewer-back-ar").await;
-    host.shot("host-after").await;
+    badr.screenshot("viewer-back-ar").await;
+    host.screenshot("host-after").await;
 
     for (browser, who) in [(&host, "host"), (&ann, "Ann"), (&badr, "Badr")] {
-        browser.is_sound(who).await;
+        browser.assert_no_faults(who).await;
     }
     for browser in [host, ann, badr] {
         browser.close().await;
@@ -168,7 +168,7 @@ async fn a_host_sells_to_two_viewers_and_one_loses_the_network() {
     server.stop().await;
 }
 
-/// Every page once more, large and small, in both directions; each must fit its window.
+/// Opens every page large and small, in both writing directions; each must fit its window.
 #[tokio::test]
 async fn every_page_fits_phone_and_desktop_in_english_and_arabic() {
     let mut server = Server::demo().await;
@@ -180,19 +180,19 @@ async fn every_page_fits_phone_and_desktop_in_english_and_arabic() {
         ("shop", format!("{}/?", server.url), "[data-test=shows] li, [data-test^=show-]"),
         ("watch", format!("{}/watch?stream={}&", server.url, server.stream()), "[data-test=card-title]"),
         ("orders", format!("{}/orders?", server.url), "[data-test=orders] .notice-box"),
-        ("host", format!("{host_page}&"), "[data-test=rundown] li"),
+        ("host", format!("{host_page}&"), "[data-test=lineup] li"),
         ("docs", format!("{}/docs?", server.url), "[data-test=docs-content] h2, [data-test=docs-content] section"),
     ];
     for (name, url, sign) in pages {
         for language in ["en", "ar"] {
             for (window, size) in [(Window::Desktop, "desktop"), (Window::Mobile, "phone")] {
                 browser.resize(window).await;
-                // A fragment alone would be no new page.
+                // A change of the fragment alone does not load the page again.
                 browser.goto("about:blank").await;
                 browser.goto(&format!("{url}lang={language}#{token}")).await;
                 browser.find(sign).await;
-                browser.shot(&format!("{name}-{size}-{language}")).await;
-                browser.is_sound(&format!("{name} {size} {language}")).await;
+                browser.screenshot(&format!("{name}-{size}-{language}")).await;
+                browser.assert_no_faults(&format!("{name} {size} {language}")).await;
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The browser works here at all: it opens, types, presses, looks, complains and leaves.
+//! Tests of the browser helpers: open, type, press, read, report console errors and close.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ const HTML: &str = r#"<!doctype html>
 </script>"#;
 
 #[tokio::test]
-async fn a_page_is_read_and_pressed_on_phone_and_desktop() {
+async fn page_is_read_and_pressed_on_phone_and_desktop() {
     let page = Page::serve(HTML).await;
     let driver = Driver::start();
     let browser = Browser::open(&driver, Window::Mobile, "ar").await;
@@ -37,18 +37,18 @@ async fn a_page_is_read_and_pressed_on_phone_and_desktop() {
     let errors = browser.errors().await;
     assert!(errors.iter().any(|line| line.contains("a complaint of the page")), "{errors:?}");
 
-    let phone = std::fs::read(browser.shot("smoke-phone").await).unwrap();
+    let phone = std::fs::read(browser.screenshot("smoke-phone").await).unwrap();
     browser.resize(Window::Desktop).await;
     assert_eq!(browser.script("return [innerWidth, innerHeight, devicePixelRatio]", &[]).await, json!([1440, 900, 1]));
-    let desktop = std::fs::read(browser.shot("smoke-desktop").await).unwrap();
-    // Width and height stand in bytes 16 to 24 of every PNG.
+    let desktop = std::fs::read(browser.screenshot("smoke-desktop").await).unwrap();
+    // Bytes 16 to 24 of every PNG hold its width and height.
     let size = |png: &[u8]| [16, 20].map(|at| u32::from_be_bytes(png[at..at + 4].try_into().unwrap()));
     assert_eq!((size(&phone), size(&desktop)), ([780, 1688], [1440, 900]));
     browser.close().await;
 }
 
 #[tokio::test]
-async fn two_browsers_are_two_people_and_none_stays_behind() {
+async fn two_browsers_share_nothing_and_no_process_is_left_over() {
     let page = Page::serve(HTML).await;
     let driver = Driver::start();
     let [ann, ben] =
@@ -62,7 +62,7 @@ async fn two_browsers_are_two_people_and_none_stays_behind() {
     let folder = driver.folder().to_owned();
     assert!(processes_in(&folder).len() >= 2);
     ann.close().await;
-    drop(ben); // as when a test fails
+    drop(ben); // as in a failing test
     drop(driver);
     assert_eq!(processes_in(&folder), Vec::<u32>::new());
     assert!(!folder.exists());
@@ -70,7 +70,7 @@ async fn two_browsers_are_two_people_and_none_stays_behind() {
 
 #[tokio::test]
 #[should_panic(expected = "a complaint of the page")]
-async fn something_that_never_shows_is_told_with_the_console() {
+async fn timeout_reports_the_console_of_the_page() {
     let page = Page::serve(HTML).await;
     let driver = Driver::start();
     let browser = Browser::open(&driver, Window::Desktop, "en").await;
@@ -78,7 +78,7 @@ async fn something_that_never_shows_is_told_with_the_console() {
     browser.until("miracle", "document.querySelector('#miracle')", Duration::from_millis(300)).await;
 }
 
-/// A button and a field that are taken away and made anew, over and over, for the first second and a half. Every press counts.
+/// A page that removes and rebuilds a button and a field again and again during the first 1.5 s. It counts the presses.
 const RESTLESS: &str = r#"<!doctype html><title>restless</title><main></main><p id="presses">0</p>
 <script>
   const main = document.querySelector('main');
@@ -102,7 +102,7 @@ const RESTLESS: &str = r#"<!doctype html><title>restless</title><main></main><p 
 </script>"#;
 
 #[tokio::test]
-async fn what_is_missing_or_replaced_for_a_moment_is_waited_for() {
+async fn missing_or_replaced_elements_are_waited_for() {
     let page = Page::serve(RESTLESS).await;
     let driver = Driver::start();
     let browser = Browser::open(&driver, Window::Desktop, "en").await;
@@ -116,7 +116,7 @@ async fn what_is_missing_or_replaced_for_a_moment_is_waited_for() {
     }
     browser.goto(&page.url).await;
     let rest = "document.querySelector('[data-test=thing]').dataset.settled === 'true'";
-    browser.until("the page to come to rest", rest, SOON).await;
+    browser.until("the page to stop rebuilding", rest, SOON).await;
 
     browser.goto(&page.url).await;
     browser.click(&thing).await;
@@ -126,7 +126,7 @@ async fn what_is_missing_or_replaced_for_a_moment_is_waited_for() {
     assert_eq!(browser.text("#presses").await, "1", "pressed once");
     browser.goto(&page.url).await;
     browser.fill(&field, "Ann").await;
-    browser.until("the page to come to rest", rest, SOON).await;
+    browser.until("the page to stop rebuilding", rest, SOON).await;
     let value = browser.script("return document.querySelector(arguments[0]).value", &[json!(field)]).await;
     assert_eq!(value, json!("Ann"));
     browser.close().await;
@@ -134,7 +134,7 @@ async fn what_is_missing_or_replaced_for_a_moment_is_waited_for() {
 
 #[tokio::test]
 #[should_panic(expected = "Cannot read properties of null (reading 'innerText')")]
-async fn something_that_stays_missing_is_told_with_what_was_looked_for() {
+async fn timeout_reports_the_error_of_a_missing_element() {
     let page = Page::serve(HTML).await;
     let driver = Driver::start();
     let browser = Browser::open(&driver, Window::Desktop, "en").await;
@@ -144,11 +144,11 @@ async fn something_that_stays_missing_is_told_with_what_was_looked_for() {
 
 #[tokio::test]
 #[should_panic(expected = "nonsense is not defined")]
-async fn a_fault_of_the_test_itself_is_not_waited_for() {
+async fn error_in_the_test_script_fails_without_waiting() {
     let page = Page::serve(HTML).await;
     let driver = Driver::start();
     let browser = Browser::open(&driver, Window::Desktop, "en").await;
     browser.goto(&page.url).await;
     let wait = browser.until("miracle", "nonsense", Duration::from_secs(3_600));
-    tokio::time::timeout(SOON, wait).await.expect("an end");
+    tokio::time::timeout(SOON, wait).await.expect("the wait ends without its deadline");
 }

@@ -1,4 +1,4 @@
-//! A helper comes by a link and goes when it is taken back; and what a host reads of a show that is over.
+//! A helper joins by an invite link and is disconnected when it is revoked; and the report of a show that has ended.
 
 use serde_json::json;
 
@@ -9,62 +9,62 @@ use crate::support::outside::rest::Rest;
 use crate::support::outside::shop::id;
 use crate::support::person::named;
 
-/// What a moderator must not see on the screen.
-const SALES: &str = "[...document.querySelectorAll('[data-test^=figure-orders], [data-test^=figure-sales], [data-test=rundown], \
-    [data-test=trend], [data-test=feed], [data-test=report-open], [data-test=start-end], [data-test=team-open]')]\
+/// The elements of sales figures on the screen; a moderator must see none of them.
+const SALES: &str = "[...document.querySelectorAll('[data-test^=figure-orders], [data-test^=figure-sales], [data-test=lineup], \
+    [data-test=trend], [data-test=activity], [data-test=report-open], [data-test=start-end], [data-test=team-open]')]\
     .filter((it) => it.checkVisibility()).map((it) => it.dataset.test)";
 
 #[tokio::test]
-async fn a_moderator_sees_no_sales_and_is_out_after_the_revoke() {
+async fn moderator_sees_no_sales_and_is_disconnected_when_the_invite_is_revoked() {
     let server = Server::demo().await;
     let driver = Driver::start();
     let host = Browser::open(&driver, Window::Desktop, "en").await;
     host.goto(server.started["host_url"].as_str().unwrap()).await;
-    host.is_live().await;
+    host.wait_until_live().await;
     host.press("team-open").await;
     host.press("team-invite").await;
     host.find(&named("invite-link")).await;
     let link = host.script("return document.querySelector('[data-test=invite-link]').value", &[]).await;
-    host.shot("host-team").await;
+    host.screenshot("host-team").await;
 
     let mo = Browser::open(&driver, Window::Mobile, "en").await;
     mo.goto(link.as_str().unwrap()).await;
     mo.find(&named("invite-name")).await;
-    mo.shot("team-invite").await;
-    assert_eq!(mo.script("return location.hash", &[]).await, json!(""), "the code leaves the address");
+    mo.screenshot("team-invite").await;
+    assert_eq!(mo.script("return location.hash", &[]).await, json!(""), "the invite code is removed from the address");
     mo.fill(&named("invite-name"), "Mo").await;
     mo.press("invite-accept").await;
-    mo.is_live().await;
-    mo.until("the moderator's part", "document.body.dataset.role === 'moderator'", SOON).await;
+    mo.wait_until_live().await;
+    mo.until("the role of the moderator", "document.body.dataset.role === 'moderator'", SOON).await;
     assert_eq!(mo.script(&format!("return {SALES}"), &[]).await, json!([]));
     mo.say("I am here to help").await;
-    mo.shot("team-moderator").await;
+    mo.screenshot("team-moderator").await;
     mo.resize(Window::Desktop).await;
     assert_eq!(mo.script(&format!("return {SALES}"), &[]).await, json!([]));
-    mo.shot("team-moderator-desktop").await;
+    mo.screenshot("team-moderator-desktop").await;
     mo.resize(Window::Mobile).await;
-    mo.is_sound("the moderator").await;
+    mo.assert_no_faults("the moderator").await;
 
     host.press("team-close").await;
     host.press("team-open").await;
     host.sees("team-list", "Mo").await;
-    host.shot("host-team-helper").await;
+    host.screenshot("host-team-helper").await;
     let revoke = "document.querySelector('[data-test^=\"revoke-\"]').dataset.test";
     let revoke = host.until("the invite", revoke, SOON).await;
     host.press(revoke.as_str().unwrap()).await;
     host.press("confirm-yes").await;
-    mo.until("the end", "document.querySelector('[data-test=conn]').dataset.status === 'closed'", SOON).await;
-    mo.shot("team-out").await;
+    mo.until("the end of the connection", "document.querySelector('[data-test=conn]').dataset.status === 'closed'", SOON).await;
+    mo.screenshot("team-out").await;
     mo.goto(link.as_str().unwrap()).await;
     mo.find(&named("invite-name")).await;
     mo.fill(&named("invite-name"), "Mo").await;
     mo.press("invite-accept").await;
-    mo.sees("invite-alert", "does not hold").await;
-    host.is_sound("the host").await;
+    mo.sees("invite-alert", "no longer valid").await;
+    host.assert_no_faults("the host").await;
 }
 
-/// A show with one pin, one paid order, one expired try to pay, and its end.
-async fn evening(server: &Server) -> (String, String) {
+/// Runs a show with one pin, one paid order and one message, and ends it.
+async fn ended_show(server: &Server) -> (String, String) {
     let token = server.started["host_token"].as_str().unwrap().to_owned();
     let host = server.rest().with_token(&token);
     let stream =
@@ -78,23 +78,23 @@ async fn evening(server: &Server) -> (String, String) {
     let offer = id(&host.post(&path("offers"), form).await.expect(201));
     host.post(&format!("/v1/offers/{offer}/open"), json!({})).await.expect(200);
     host.put(&path("pin"), json!({"offer": offer})).await.expect(200);
-    buys(&server.rest().with_token(&server.token("Ann", "viewer").await), &offer).await;
+    place_and_pay(&server.rest().with_token(&server.token("Ann", "viewer").await), &offer).await;
     host.post(&path("messages"), json!({"text": "Thank you all"})).await.expect(201);
     host.post(&path("end"), json!({})).await.expect(200);
     (stream, token)
 }
 
-async fn buys(buyer: &Rest, offer: &str) {
+async fn place_and_pay(buyer: &Rest, offer: &str) {
     let held = buyer.post_keyed(&format!("/v1/offers/{offer}/orders"), "key-00001", json!({"qty": 2})).await;
     let order = held.body["order"]["id"].as_str().or(held.body["id"].as_str()).unwrap().to_owned();
     buyer.post_keyed(&format!("/v1/orders/{order}/pay"), "key-00002", json!({"token": "ok"})).await.expect(200);
 }
 
 #[tokio::test]
-async fn a_host_reads_the_report_of_a_show_that_is_over() {
+async fn host_reads_the_report_of_an_ended_show() {
     let server = Server::demo().await;
     let driver = Driver::start();
-    let (stream, token) = evening(&server).await;
+    let (stream, token) = ended_show(&server).await;
     let console = format!("{}/host?stream={stream}#token={token}", server.url);
     for (window, language, shot) in [
         (Window::Mobile, "en", "host-report-phone"),
@@ -103,10 +103,10 @@ async fn a_host_reads_the_report_of_a_show_that_is_over() {
     ] {
         let host = Browser::open(&driver, window, language).await;
         host.goto(&console).await;
-        // It opens by itself: there is nothing else to do in a show that is over.
+        // The console of an ended show opens its report without a press.
         host.find(&named("report-plot")).await;
         host.settle().await;
-        host.shot(shot).await;
+        host.screenshot(shot).await;
         assert_eq!(host.text(&named("report-orders")).await, "1");
         assert_eq!(host.text(&named("report-units")).await, "2");
         assert!(host.text(&named("report-sales")).await.contains("98"));
@@ -115,8 +115,8 @@ async fn a_host_reads_the_report_of_a_show_that_is_over() {
         host.press("report-csv").await;
         let pressed = "!document.querySelector('[data-test=report-csv]').disabled";
         host.until("the download", pressed, SOON).await;
-        assert_eq!(host.text(&named("toasts")).await, "", "no refusal");
-        host.is_sound("the host").await;
+        assert_eq!(host.text(&named("toasts")).await, "", "no error message");
+        host.assert_no_faults("the host").await;
         host.press("report-sheet-close").await;
         host.press("report-open").await;
         host.find(&named("report-plot")).await;

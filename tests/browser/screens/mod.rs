@@ -1,7 +1,7 @@
-//! Every screen and every state, as three people see it: on a phone, on a desktop, on a phone in Arabic. Each is
-//! measured and drawn; `scripts/screens DIR` keeps the pictures.
+//! Every screen in every state, on three devices: a phone, a desktop and a phone in Arabic. A test takes a screenshot of each
+//! and measures it; `scripts/screens DIR` keeps the screenshots.
 //!
-//! What is wrong is gathered over the whole walk, so that one run tells everything.
+//! A test collects the faults of all its screens, so that one run reports every fault.
 
 mod edges;
 mod host;
@@ -17,85 +17,85 @@ use crate::support::driver::Driver;
 use crate::support::outside::process::Server;
 use crate::support::outside::rest::Rest;
 
-/// One of those who look.
-struct Eye {
+/// One browser with its window size and language.
+struct Device {
     browser: Browser,
     window: Window,
     language: &'static str,
     name: &'static str,
 }
 
-/// The three, and what they found.
-struct Walk {
+/// The server, the three devices and the faults found so far.
+struct ScreenTest {
     driver: Driver,
     server: Server,
-    eyes: Vec<Eye>,
+    devices: Vec<Device>,
     faults: Mutex<Vec<String>>,
 }
 
-impl Walk {
-    async fn begin() -> Walk {
+impl ScreenTest {
+    async fn start() -> ScreenTest {
         let (driver, server) = (Driver::start(), Server::demo().await);
         let kinds =
             [(Window::Mobile, "en", "phone"), (Window::Desktop, "en", "desktop"), (Window::Mobile, "ar", "phone-ar")];
-        let eyes = kinds.map(async |(window, language, name)| {
+        let devices = kinds.map(async |(window, language, name)| {
             let browser = Browser::open(&driver, window, language).await;
-            Eye { browser, window, language, name }
+            Device { browser, window, language, name }
         });
-        let eyes = join_all(eyes).await;
-        Walk { driver, server, eyes, faults: Mutex::default() }
+        let devices = join_all(devices).await;
+        ScreenTest { driver, server, devices, faults: Mutex::default() }
     }
 
-    /// Everybody does the same.
+    /// Does the same on every device.
     async fn each(&self, act: impl AsyncFn(&Browser)) {
-        join_all(self.eyes.iter().map(async |eye| act(&eye.browser).await)).await;
+        join_all(self.devices.iter().map(async |device| act(&device.browser).await)).await;
     }
 
-    /// Everybody opens this page of the server, in their language; `rest` is what follows it: `#token`.
+    /// Opens this page of the server on every device, in its language; `rest` follows the address: `#token=…`.
     async fn open(&self, page: &str, rest: &str) {
         let joint = if page.contains('?') { '&' } else { '?' };
-        join_all(self.eyes.iter().map(async |eye| {
-            // A fragment alone would be no new page.
-            eye.browser.goto("about:blank").await;
-            eye.browser.goto(&format!("{}{page}{joint}lang={}{rest}", self.server.url, eye.language)).await;
+        join_all(self.devices.iter().map(async |device| {
+            // A change of the fragment alone does not load the page again.
+            device.browser.goto("about:blank").await;
+            device.browser.goto(&format!("{}{page}{joint}lang={}{rest}", self.server.url, device.language)).await;
         }))
         .await;
     }
 
-    /// The same, everybody signed in as a viewer of their own.
+    /// The same, with another signed-in viewer on each device.
     async fn open_as_viewers(&self, page: &str) {
-        join_all(self.eyes.iter().map(async |eye| {
-            let name = if eye.language == "ar" { "نور" } else { "Noor" };
+        join_all(self.devices.iter().map(async |device| {
+            let name = if device.language == "ar" { "نور" } else { "Noor" };
             let made = self.server.rest().post("/v1/dev/tokens", json!({"name": name, "role": "viewer"})).await;
             let token = made.body["token"].as_str().expect("a token");
-            eye.browser.goto("about:blank").await;
-            eye.browser.goto(&format!("{}{page}&lang={}#token={token}", self.server.url, eye.language)).await;
+            device.browser.goto("about:blank").await;
+            device.browser.goto(&format!("{}{page}&lang={}#token={token}", self.server.url, device.language)).await;
         }))
         .await;
     }
 
-    /// Draws the screen and measures it.
+    /// Takes a screenshot of the screen on every device and measures it.
     async fn screen(&self, name: &str) {
-        self.look(name, false).await;
+        self.measure(name, false).await;
     }
 
-    /// The first screen of a page: nothing may have jumped while it came.
+    /// The same for the first screen of a page, whose layout must not have shifted while it loaded.
     async fn first_screen(&self, name: &str) {
-        self.look(name, true).await;
+        self.measure(name, true).await;
     }
 
-    async fn look(&self, name: &str, jumps: bool) {
-        join_all(self.eyes.iter().map(async |eye| {
-            eye.browser.settle().await;
-            eye.browser.shot(&format!("{name}-{}", eye.name)).await;
-            let found = eye.browser.faults(eye.window, jumps).await;
-            let mut faults = self.faults.lock().expect("nobody panics here");
-            faults.extend(found.into_iter().map(|fault| format!("{name} on {}: {fault}", eye.name)));
+    async fn measure(&self, name: &str, with_shifts: bool) {
+        join_all(self.devices.iter().map(async |device| {
+            device.browser.settle().await;
+            device.browser.screenshot(&format!("{name}-{}", device.name)).await;
+            let found = device.browser.faults(device.window, with_shifts).await;
+            let mut faults = self.faults.lock().expect("no panic while the lock is held");
+            faults.extend(found.into_iter().map(|fault| format!("{name} on {}: {fault}", device.name)));
         }))
         .await;
     }
 
-    /// REST as the host of the demo.
+    /// A REST client as the host of the demo.
     fn host(&self) -> Rest {
         self.server.rest().with_token(self.host_token())
     }
@@ -104,20 +104,20 @@ impl Walk {
         self.server.started["host_token"].as_str().expect("a token")
     }
 
-    /// What the host does in the show, over REST.
-    async fn host_does(&self, path: &str, body: Value) -> Value {
+    /// Posts to a path of the show as the host, and returns the body of the reply.
+    async fn host_post(&self, path: &str, body: Value) -> Value {
         self.host().post(&format!("/v1/streams/{}/{path}", self.server.stream()), body).await.body
     }
 
-    /// A flash offer of the variant that the offer number `of` of the demo sells, on sale as soon as it may.
+    /// Creates a flash offer of the variant that offer number `of` of the demo sells.
     async fn flash(&self, of: usize, terms: Value) -> String {
         let id = self.server.started["offers"][of]["id"].as_str().expect("an offer").to_owned();
         let offer = self.host().get(&format!("/v1/offers/{id}")).await.expect(200);
-        let mut asked = json!({"variant": offer["variant"], "kind": "flash", "price": 900, "old_price": 2_900, "quantity": 20,
+        let mut form = json!({"variant": offer["variant"], "kind": "flash", "price": 900, "old_price": 2_900, "quantity": 20,
             "per_buyer": 5, "countdown_s": 10, "duration_s": 600, "hold_s": 300});
-        let (asked_fields, terms) = (asked.as_object_mut().expect("an object"), terms.as_object().expect("an object"));
-        asked_fields.extend(terms.clone());
-        let made = self.host_does("offers", asked).await;
+        let (fields, terms) = (form.as_object_mut().expect("an object"), terms.as_object().expect("an object"));
+        fields.extend(terms.clone());
+        let made = self.host_post("offers", form).await;
         made["id"].as_str().unwrap_or_else(|| panic!("no offer: {made}")).to_owned()
     }
 
@@ -126,19 +126,19 @@ impl Walk {
         self.host().put(&path, json!({"offer": offer})).await;
     }
 
-    /// Somebody of the crowd, over REST.
-    async fn somebody(&self, name: &str) -> Rest {
+    /// A REST client as a new viewer.
+    async fn new_viewer(&self, name: &str) -> Rest {
         let made = self.server.rest().post("/v1/dev/tokens", json!({"name": name, "role": "viewer"})).await;
         self.server.rest().with_token(made.body["token"].as_str().expect("a token"))
     }
 
     async fn end(mut self) {
-        for eye in self.eyes {
-            eye.browser.close().await;
+        for device in self.devices {
+            device.browser.close().await;
         }
         self.server.stop().await;
         drop(self.driver);
-        let faults = self.faults.into_inner().expect("nobody panics here");
+        let faults = self.faults.into_inner().expect("no panic while the lock is held");
         assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
     }
 }

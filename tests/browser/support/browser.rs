@@ -1,7 +1,7 @@
-//! One window of Chromium with a profile of its own, so that two viewers in a test are two people.
+//! One window of Chromium with a profile of its own, so that two browsers in a test are two users.
 //!
-//! Every wait is for a condition of the page, with a deadline, and a failure says what the page and its console said.
-//! What is missing or replaced for a moment is waited for too, see `Browser::insist`.
+//! Every wait has a condition of the page and a deadline, and a failure prints the text of the page and its console.
+//! An element that is missing or replaced for a moment is waited for too, see `Browser::retry`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,16 +15,16 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::driver::{Beyond, Driver, processes_in};
+use super::driver::{ChromeCommand, Driver, processes_in};
 
-/// How long a page may take to show something. Long, because build machines are slow.
+/// How long a page may take to show something. It is long because build machines are slow.
 pub const SOON: Duration = Duration::from_secs(20);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Window {
-    /// 390 × 844, a phone with a touch screen and two pixels a point.
+    /// A phone: 390 × 844 CSS pixels, two device pixels per CSS pixel, a touch screen.
     Mobile,
-    /// 1440 × 900.
+    /// A desktop: 1440 × 900 pixels.
     Desktop,
 }
 
@@ -37,7 +37,7 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// `language` such as `en` or `ar`: what the browser tells pages its user reads.
+    /// Opens a window; `language`, such as `en` or `ar`, is what the browser sends as the preferred language.
     pub async fn open(driver: &Driver, window: Window, language: &str) -> Browser {
         let profile = tempfile::tempdir_in(driver.folder()).expect("a temporary folder");
         let args = [
@@ -64,13 +64,13 @@ impl Browser {
         let connecting = builder.capabilities(capabilities);
         let client = connecting.connect(&driver.url()).await.expect("chromedriver opens Chromium");
         let pid = client.capabilities().and_then(|found| found.get("goog:processID")?.as_u64());
-        let pid = pid.and_then(|pid| u32::try_from(pid).ok()).expect("chromedriver names Chromium's pid");
+        let pid = pid.and_then(|pid| u32::try_from(pid).ok()).expect("chromedriver returns the pid of Chromium");
         let browser = Browser { client, pid, console: Mutex::default(), profile };
         browser.resize(window).await;
         browser
     }
 
-    /// The size of the page itself, without the frame of a window.
+    /// Sets the size of the page itself, without a window frame.
     pub async fn resize(&self, window: Window) {
         let is_mobile = window == Window::Mobile;
         let (width, height) = if is_mobile { (390, 844) } else { (1440, 900) };
@@ -85,28 +85,27 @@ impl Browser {
         self.client.goto(url).await.unwrap_or_else(|error| panic!("{url}: {error}"));
     }
 
-    /// Loads the page anew.
+    /// Loads the page again.
     pub async fn reload(&self) {
-        self.client.refresh().await.unwrap_or_else(|error| panic!("cannot load the page anew: {error}"));
+        self.client.refresh().await.unwrap_or_else(|error| panic!("cannot reload the page: {error}"));
     }
 
-    /// Tries until something comes of it. A page paints its parts anew whenever it likes, so an element that is missing,
-    /// or that was replaced between the look and the act, means "not yet" until the deadline; every other fault ends the
-    /// test at once. All that looks at elements or acts on them goes through here, and nothing that outlives a try may
-    /// hold an element.
-    async fn insist<T>(
+    /// Retries until the attempt returns a value. A page may render its parts again at any time, so an element that is
+    /// missing, or that was replaced before the action, means "not yet" until the deadline; every other error fails the
+    /// test immediately. Every access to an element goes through here, and no element may be kept longer than one attempt.
+    async fn retry<T>(
         &self,
         what: &str,
         deadline: Duration,
         attempt: impl AsyncFn() -> Result<Option<T>, CmdError>,
     ) -> T {
-        let mut why = String::new();
+        let mut last_error = String::new();
         let trying = tokio::time::timeout(deadline, async {
             loop {
                 match attempt().await {
                     Ok(Some(done)) => return done,
-                    Ok(None) => why.clear(),
-                    Err(error) if is_passing(&error) => why = format!("; the last fault: {error}"),
+                    Ok(None) => last_error.clear(),
+                    Err(error) if is_transient(&error) => last_error = format!("; the last error: {error}"),
                     Err(error) => panic!("{what}: {error}\n{}", self.report().await),
                 }
                 tokio::time::sleep(Duration::from_millis(50)).await;
@@ -114,7 +113,7 @@ impl Browser {
         });
         match trying.await {
             Ok(done) => done,
-            Err(_) => panic!("{what}: not within {deadline:?}{why}\n{}", self.report().await),
+            Err(_) => panic!("{what}: not within {deadline:?}{last_error}\n{}", self.report().await),
         }
     }
 
@@ -124,16 +123,16 @@ impl Browser {
 
     /// Waits until there is such an element.
     pub async fn find(&self, css: &str) {
-        self.insist(&format!("to find {css}"), SOON, async || self.element(css).await.map(|_| Some(()))).await;
+        self.retry(&format!("to find {css}"), SOON, async || self.element(css).await.map(|_| Some(()))).await;
     }
 
     pub async fn click(&self, css: &str) {
         let attempt = async || self.element(css).await?.click().await.map(Some);
-        self.insist(&format!("to press {css}"), SOON, attempt).await;
+        self.retry(&format!("to press {css}"), SOON, attempt).await;
     }
 
-    /// The same for a button that may be greyed out. A person scrolls until it is not under a header that stays, so it is
-    /// in the middle of the window first; WebDriver only scrolls until it is in the window.
+    /// Presses a button once it is enabled. It is scrolled to the middle of the window first, because WebDriver scrolls only
+    /// until the button is in the window, where a sticky header may cover it.
     pub async fn click_enabled(&self, css: &str) {
         const IS_READY: &str = "const [it] = arguments; it.scrollIntoView({ block: 'center' }); return !it.disabled";
         let attempt = async || {
@@ -144,56 +143,56 @@ impl Browser {
             }
             button.click().await.map(Some)
         };
-        self.insist(&format!("to press {css}"), SOON, attempt).await;
+        self.retry(&format!("to press {css}"), SOON, attempt).await;
     }
 
-    /// Types into a field, after emptying it.
+    /// Empties a field and types into it.
     pub async fn fill(&self, css: &str, text: &str) {
         let attempt = async || {
             let field = self.element(css).await?;
             field.clear().await?;
             field.send_keys(text).await.map(Some)
         };
-        self.insist(&format!("to type into {css}"), SOON, attempt).await;
+        self.retry(&format!("to type into {css}"), SOON, attempt).await;
     }
 
-    /// Presses a key where the focus is.
+    /// Sends a key to the element that has the focus.
     pub async fn key(&self, key: &str) {
         let attempt = async || self.client.active_element().await?.send_keys(key).await.map(Some);
-        self.insist(&format!("to press the key {key:?}"), SOON, attempt).await;
+        self.retry(&format!("to press the key {key:?}"), SOON, attempt).await;
     }
 
-    /// What a person reads there, once it is there; empty when it is not shown.
+    /// The visible text of an element, once the element exists; empty when it is not shown.
     pub async fn text(&self, css: &str) -> String {
         let script = "return document.querySelector(arguments[0]).innerText";
         self.script(script, &[json!(css)]).await.as_str().unwrap_or_default().to_owned()
     }
 
-    /// How many such elements there are now.
+    /// The number of elements that match now.
     pub async fn count(&self, css: &str) -> u64 {
         let script = "return document.querySelectorAll(arguments[0]).length";
         self.script(script, &[json!(css)]).await.as_u64().unwrap_or_default()
     }
 
-    /// Runs the body of a function in the page, again while it reaches for elements that are not there.
+    /// Runs the body of a function in the page; retries while it accesses elements that do not exist.
     pub async fn script(&self, body: &str, arguments: &[Value]) -> Value {
-        let script = shielded(body);
-        self.insist(body, SOON, async || told(self.client.execute(&script, arguments.to_vec()).await?).map(Some)).await
+        let script = catch_type_errors(body);
+        self.retry(body, SOON, async || script_result(self.client.execute(&script, arguments.to_vec()).await?).map(Some)).await
     }
 
-    /// The same for a body that calls the function it gets as its last argument when it is done; once.
+    /// The same for a body that calls its last argument when it is done. It runs once.
     pub async fn script_async(&self, body: &str) -> Value {
         self.client.execute_async(body, Vec::new()).await.unwrap_or_else(|error| panic!("{body}: {error}"))
     }
 
     /// Waits until an expression in the page is truthy, and returns its value.
     pub async fn until(&self, what: &str, expression: &str, deadline: Duration) -> Value {
-        let script = shielded(&format!("const value = ({expression}); return value ? value : null"));
+        let script = catch_type_errors(&format!("const value = ({expression}); return value ? value : null"));
         let attempt = async || {
-            let value = told(self.client.execute(&script, Vec::new()).await?)?;
+            let value = script_result(self.client.execute(&script, Vec::new()).await?)?;
             Ok(if value.is_null() { None } else { Some(value) })
         };
-        self.insist(&format!("{what}: {expression}"), deadline, attempt).await
+        self.retry(&format!("{what}: {expression}"), deadline, attempt).await
     }
 
     /// Waits until the text of an element contains `part`, and returns the text.
@@ -204,58 +203,58 @@ impl Browser {
         self.until(&format!("{part:?} in {css}"), &expression, SOON).await.as_str().unwrap_or_default().to_owned()
     }
 
-    /// Writes a picture of the page as `name.png` and returns where.
-    pub async fn shot(&self, name: &str) -> PathBuf {
-        let folder = shots();
+    /// Writes a screenshot of the page as `name.png` and returns its path.
+    pub async fn screenshot(&self, name: &str) -> PathBuf {
+        let folder = screenshot_folder();
         std::fs::create_dir_all(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
         let path = folder.join(format!("{name}.png"));
-        let picture = self.client.screenshot().await.expect("a picture");
+        let picture = self.client.screenshot().await.expect("Chromium takes a screenshot");
         std::fs::write(&path, picture).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         path
     }
 
-    /// Everything the page wrote to its console so far: `SEVERE …`, `INFO …`. Failed requests are in it too.
+    /// The console of the page so far, as lines `SEVERE …` and `INFO …`. Failed requests are in it too.
     pub async fn console(&self) -> Vec<String> {
-        let new = self.client.issue_cmd(Beyond::console()).await.expect("the console");
+        let new = self.client.issue_cmd(ChromeCommand::console()).await.expect("Chromium returns its console");
         let part = |entry: &Value, name: &str| entry[name].as_str().unwrap_or_default().to_owned();
         let new =
             new.as_array().into_iter().flatten().map(|it| format!("{} {}", part(it, "level"), part(it, "message")));
-        let mut console = self.console.lock().expect("nobody panics here");
+        let mut console = self.console.lock().expect("no panic while the lock is held");
         console.extend(new);
         console.clone()
     }
 
-    /// The errors among it.
+    /// The errors in the console.
     pub async fn errors(&self) -> Vec<String> {
         self.console().await.into_iter().filter(|line| line.starts_with("SEVERE")).collect()
     }
 
-    /// The folder in which this browser keeps everything.
+    /// The folder of the profile of this browser.
     pub fn profile(&self) -> &Path {
         self.profile.path()
     }
 
-    /// A command of the DevTools protocol.
+    /// Sends a command of the DevTools protocol.
     pub async fn devtools(&self, command: &str, parameters: Value) -> Value {
-        let done = self.client.issue_cmd(Beyond::devtools(command, parameters)).await;
+        let done = self.client.issue_cmd(ChromeCommand::devtools(command, parameters)).await;
         done.unwrap_or_else(|error| panic!("{command}: {error}"))
     }
 
     async fn report(&self) -> String {
         let body = self.client.execute("return document.body?.innerText ?? ''", Vec::new()).await;
         let body = body.map_or_else(|error| error.to_string(), |body| body.as_str().unwrap_or_default().to_owned());
-        format!("--- the page says\n{body}\n--- its console says\n{}", self.console().await.join("\n"))
+        format!("--- text of the page\n{body}\n--- console of the page\n{}", self.console().await.join("\n"))
     }
 
-    /// Closes the window politely. A browser that is dropped instead, as in a failing test, is killed.
+    /// Closes the window. A browser that is dropped without this, as in a failing test, is killed.
     pub async fn close(self) {
         let _ = self.client.clone().close().await;
     }
 }
 
 impl Drop for Browser {
-    /// Ends what is left of Chromium and waits for it, because it writes into its profile to the last. It is not our
-    /// child, chromedriver started it; a pid is surely ours while its command line names our folder.
+    /// Kills Chromium if it still runs and waits for its end, because it writes into its profile until then. chromedriver
+    /// started it, so it is not our child; the pid is ours as long as its command line names our folder.
     fn drop(&mut self) {
         let deadline = Instant::now() + Duration::from_secs(5);
         loop {
@@ -271,8 +270,8 @@ impl Drop for Browser {
     }
 }
 
-/// Is it a fault that passes by itself, because the page has not painted a part yet or is painting it anew?
-fn is_passing(error: &CmdError) -> bool {
+/// True for an error that may go away, because the page has not rendered a part yet or renders it again.
+fn is_transient(error: &CmdError) -> bool {
     use ErrorStatus::{
         DetachedShadowRoot, ElementClickIntercepted, ElementNotInteractable, InvalidElementState, NoSuchElement,
         StaleElementReference, UnknownError,
@@ -285,15 +284,15 @@ fn is_passing(error: &CmdError) -> bool {
         | ElementNotInteractable
         | ElementClickIntercepted
         | InvalidElementState => true,
-        // What some versions of chromedriver call an element that was replaced under their hands.
+        // The error of some versions of chromedriver for an element that was just replaced.
         UnknownError => fault.message.contains("does not belong to the document"),
         _ => false,
     }
 }
 
-/// The body of a function that gives `[value]`; or `[null, "why"]` when it reached for something of nothing, which is how
-/// a missing element shows in a script.
-fn shielded(body: &str) -> String {
+/// Wraps the body of a function: the result is `[value]`, or `[null, "reason"]` after a `TypeError`, which is what a script
+/// throws when an element is missing.
+fn catch_type_errors(body: &str) -> String {
     format!(
         "try {{ return [await (async function () {{ {body}\n }}).apply(this, arguments) ?? null] }} catch (fault) {{
             if (!(fault instanceof TypeError)) throw fault;
@@ -301,16 +300,16 @@ fn shielded(body: &str) -> String {
     )
 }
 
-/// What a shielded script gave.
-fn told(answer: Value) -> Result<Value, CmdError> {
+/// The value that a wrapped script returned.
+fn script_result(answer: Value) -> Result<Value, CmdError> {
     match answer.as_array().map(Vec::as_slice) {
         Some([value]) => Ok(value.clone()),
         _ => Err(CmdError::Standard(WebDriver::new(ErrorStatus::NoSuchElement, answer[1].to_string()))),
     }
 }
 
-/// Where pictures go.
-pub fn shots() -> PathBuf {
+/// The folder of the screenshots.
+pub fn screenshot_folder() -> PathBuf {
     let beside_the_build = || PathBuf::from(env!("CARGO_TARGET_TMPDIR")).with_file_name("screens");
     std::env::var_os("LIVESOUK_SHOTS").map_or_else(beside_the_build, PathBuf::from)
 }

@@ -1,4 +1,4 @@
-//! Chromedriver as a process on a port of its own, and the commands that only Chromium knows.
+//! Chromedriver as a process on a port of its own, and the commands that only Chromium has.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -11,9 +11,10 @@ use reqwest::{Method, Url};
 use serde_json::Value;
 use tempfile::TempDir;
 
-const START: Duration = Duration::from_secs(30);
+const START_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Ends with its value. Browsers must be dropped first: they are its children, and it may not end them when killed.
+/// The process ends when the value is dropped. Drop the browsers first: they are its children, and a killed chromedriver may
+/// not end them.
 #[derive(Debug)]
 pub struct Driver {
     process: Child,
@@ -35,18 +36,18 @@ impl Driver {
         let mut lines = BufReader::new(process.stdout.take().expect("a pipe")).lines();
         let (found, port) = mpsc::channel();
         std::thread::spawn(move || {
-            let said = "ChromeDriver was started successfully on port ";
-            let port_of = |line: &str| line.strip_prefix(said)?.trim_end_matches('.').parse::<u16>().ok();
+            let message = "ChromeDriver was started successfully on port ";
+            let port_of = |line: &str| line.strip_prefix(message)?.trim_end_matches('.').parse::<u16>().ok();
             if let Some(port) = lines.by_ref().map_while(Result::ok).find_map(|line| port_of(&line)) {
                 let _ = found.send(port);
             }
-            lines.for_each(drop); // a full pipe would stop it
+            lines.for_each(drop); // a full pipe would block chromedriver
         });
-        match port.recv_timeout(START) {
+        match port.recv_timeout(START_TIMEOUT) {
             Ok(port) => Driver { process, port, folder },
             Err(_) => {
                 let _ = process.kill();
-                panic!("chromedriver did not say its port within {START:?}: {:?}", process.wait());
+                panic!("chromedriver did not print its port within {START_TIMEOUT:?}: {:?}", process.wait());
             }
         }
     }
@@ -55,7 +56,7 @@ impl Driver {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// The temporary folder of the driver and its browsers, who would leave things in `/tmp` when killed.
+    /// The temporary folder of the driver and its browsers. Without it they would leave files in `/tmp` when killed.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
@@ -79,26 +80,26 @@ pub fn processes_in(folder: &Path) -> Vec<u32> {
     named.filter_map(|process| process.file_name().to_str()?.parse().ok()).collect()
 }
 
-/// A command of Chromium beyond WebDriver: a path under the session and a body.
+/// A command of Chromium that WebDriver does not have: a path under the session and a body.
 #[derive(Debug)]
-pub struct Beyond {
+pub struct ChromeCommand {
     path: &'static str,
     body: Value,
 }
 
-impl Beyond {
+impl ChromeCommand {
     /// A command of the DevTools protocol.
-    pub fn devtools(command: &str, parameters: Value) -> Beyond {
-        Beyond { path: "goog/cdp/execute", body: serde_json::json!({"cmd": command, "params": parameters}) }
+    pub fn devtools(command: &str, parameters: Value) -> ChromeCommand {
+        ChromeCommand { path: "goog/cdp/execute", body: serde_json::json!({"cmd": command, "params": parameters}) }
     }
 
-    /// What the page wrote to its console since the last time.
-    pub fn console() -> Beyond {
-        Beyond { path: "se/log", body: serde_json::json!({"type": "browser"}) }
+    /// Returns what the page wrote to its console since the last call.
+    pub fn console() -> ChromeCommand {
+        ChromeCommand { path: "se/log", body: serde_json::json!({"type": "browser"}) }
     }
 }
 
-impl WebDriverCompatibleCommand for Beyond {
+impl WebDriverCompatibleCommand for ChromeCommand {
     fn endpoint(&self, base: &Url, session: Option<&str>) -> Result<Url, <Url as std::str::FromStr>::Err> {
         base.join(&format!("session/{}/{}", session.unwrap_or_default(), self.path))
     }

@@ -1,12 +1,12 @@
-//! What the browser tests share: the browser is here, the server and the bad network are those of the outside tests.
+//! Helpers of the browser tests: the browser is here; the server and the network proxy are those of `tests/it/support`.
 
-#![allow(dead_code, reason = "helpers are offered to every test; not every test uses every one")]
+#![allow(dead_code, reason = "not every test uses every helper")]
 
 pub mod browser;
 pub mod driver;
 pub mod page;
 pub mod person;
-pub mod sound;
+pub mod layout_check;
 
 #[path = "../../it/support/mod.rs"]
 pub mod outside;

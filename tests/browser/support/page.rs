@@ -1,4 +1,4 @@
-//! A tiny web server for a page of the test itself.
+//! A small web server for one page that a test writes.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -21,7 +21,7 @@ impl Page {
         page
     }
 
-    /// An empty page, for a text that must know the page's address.
+    /// Serves an empty page, for HTML that must contain the address of the page.
     pub async fn prepare() -> Page {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}/", listener.local_addr().expect("a bound port"));
@@ -29,7 +29,7 @@ impl Page {
         let shown = html.clone();
         let read = move || shown.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let router = Router::new().route("/", get(async move || Html(read())));
-        let serving = tokio::spawn(async move { axum::serve(listener, router).await.expect("the page is served") });
+        let serving = tokio::spawn(async move { axum::serve(listener, router).await.expect("the server of the page runs") });
         Page { url, html, serving }
     }
 

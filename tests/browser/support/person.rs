@@ -1,15 +1,15 @@
-//! What people do on every page: press, choose, read, talk.
+//! Actions of users that every page has: press, choose, read, chat.
 
 use serde_json::json;
 
 use super::browser::{Browser, SOON};
 
-/// The element with this `data-test`.
+/// The CSS selector of the element with this `data-test` attribute.
 pub fn named(name: &str) -> String {
     format!("[data-test=\"{name}\"]")
 }
 
-/// The open order says that this is how it stands.
+/// An expression that is true when the open order has this status.
 pub fn order_is(status: &str) -> String {
     format!("document.querySelector('[data-test=order-status]').dataset.status === '{status}'")
 }
@@ -19,7 +19,7 @@ impl Browser {
         self.press_at(&named(name)).await;
     }
 
-    /// Presses the button that is there, once it is enabled and stands still: one that is greyed out is not one to press.
+    /// Presses this button once it is enabled and nothing moves any more.
     pub async fn press_at(&self, css: &str) {
         self.until(&format!("{css} to be enabled"), &format!("!document.querySelector({}).disabled", json!(css)), SOON)
             .await;
@@ -27,14 +27,14 @@ impl Browser {
         self.click_enabled(css).await;
     }
 
-    /// Waits until nothing moves that will end: a sheet that still rises is not where it will be when the finger lands.
+    /// Waits until every animation that has an end is over: a sheet that still moves would be pressed at the wrong point.
     pub async fn settle(&self) {
         let moving = "document.getAnimations().some((it) => Number.isFinite(it.effect?.getComputedTiming().endTime)
             && it.playState === 'running')";
-        self.until("everything to stand still", &format!("!({moving})"), SOON).await;
+        self.until("the animations to end", &format!("!({moving})"), SOON).await;
     }
 
-    /// Radio buttons hide behind their labels.
+    /// Chooses a radio button; it is hidden behind its label, so a script clicks it.
     pub async fn choose(&self, name: &str) {
         self.script("document.querySelector(arguments[0]).click()", &[json!(named(name))]).await;
     }
@@ -54,29 +54,30 @@ impl Browser {
         self.sees("chat-list", text).await;
     }
 
-    /// Where it goes; without that the checkout takes no money.
+    /// Fills in the delivery address; the checkout needs it for the payment.
     pub async fn fill_address(&self) {
         for (field, value) in [("name", "Ann Example"), ("line1", "12 King Fahd Road"), ("city", "Riyadh")] {
             self.fill(&named(&format!("address-{field}")), value).await;
         }
     }
 
-    pub async fn is_live(&self) {
+    pub async fn wait_until_live(&self) {
         self.until("a live connection", "document.querySelector('[data-test=conn]').dataset.status === 'live'", SOON)
             .await;
     }
 
-    /// Nothing wider than the page, nothing in the console but failures of a network that was cut.
-    pub async fn is_sound(&self, who: &str) {
-        self.is_sound_but_for(who, &["net::ERR_", "WebSocket", "status of 402", "status of 409"]).await;
+    /// Asserts that the page is not wider than its window and that its console has no errors except those of a lost network
+    /// and of refused requests.
+    pub async fn assert_no_faults(&self, who: &str) {
+        self.assert_no_faults_except(who, &["net::ERR_", "WebSocket", "status of 402", "status of 409"]).await;
     }
 
-    /// The same with other lines of the console that belong to what was done.
-    pub async fn is_sound_but_for(&self, who: &str, known: &[&str]) {
+    /// The same with other console errors that the test expects.
+    pub async fn assert_no_faults_except(&self, who: &str, known: &[&str]) {
         let wide = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
         assert!(self.script(wide, &[]).await.as_i64() <= Some(0), "{who}: the page is wider than its window");
-        let ours = |line: &String| !known.iter().any(|it| line.contains(it));
-        let errors: Vec<String> = self.errors().await.into_iter().filter(ours).collect();
+        let is_unexpected = |line: &String| !known.iter().any(|it| line.contains(it));
+        let errors: Vec<String> = self.errors().await.into_iter().filter(is_unexpected).collect();
         assert_eq!(errors, Vec::<String>::new(), "{who}'s console");
     }
 }

@@ -1,12 +1,12 @@
-//! What every screen must be, whatever it shows: nothing clipped, covered, too small, unreadable or jumping.
+//! The layout check of every screen: nothing is cut off, covered, too small to touch, unreadable or shifting.
 
 use serde_json::{Value, json};
 
 use super::browser::{Browser, Window};
 
-const MEASURE: &str = include_str!("sound.js");
+const MEASURE: &str = include_str!("layout_check.js");
 
-/// Accessibility rules that a machine can check; serious and critical ones count.
+/// Accessibility rules that a program can check; serious and critical violations count.
 const AXE: &str = r"
 const done = arguments[arguments.length - 1];
 const only = { type: 'tag', values: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] };
@@ -15,8 +15,8 @@ axe.run(document, { runOnly: only, resultTypes: ['violations'] }).then(({ violat
     .flatMap(({ id, help, nodes }) => nodes.map(({ target, any }) => `${id}: ${help}: ${target.join(' ')} ${any[0]?.message ?? ''}`))),
   (fault) => done([String(fault)]));";
 
-/// How far things moved by themselves since the page was opened, as browsers score it; see web.dev/cls.
-const JUMPS: &str = r"
+/// The layout shifts since the page was opened, with the score that browsers give them; see web.dev/cls.
+const LAYOUT_SHIFTS: &str = r"
 const done = arguments[arguments.length - 1];
 const moved = [];
 const watch = new PerformanceObserver((list) => moved.push(...list.getEntries().filter((it) => !it.hadRecentInput)));
@@ -24,12 +24,13 @@ watch.observe({ type: 'layout-shift', buffered: true });
 setTimeout(() => { watch.disconnect(); done(moved.map(({ value, sources }) =>
   ({ value, what: sources.map(({ node }) => node?.id || node?.className || node?.nodeName).join(', ') }))); }, 60);";
 
-/// More than this is felt as a jump.
-const JUMPS_MAX: f64 = 0.1;
+/// A user notices a layout shift with a higher score.
+const LAYOUT_SHIFT_MAX: f64 = 0.1;
 
 impl Browser {
-    /// What is wrong with what is on the screen now; nothing is well. `jumps` also looks back to the opening of the page.
-    pub async fn faults(&self, window: Window, jumps: bool) -> Vec<String> {
+    /// The faults of the current screen; empty when there are none. `with_shifts` adds the layout shifts since the page was
+    /// opened.
+    pub async fn faults(&self, window: Window, with_shifts: bool) -> Vec<String> {
         let lines = |found: Value| -> Vec<String> {
             found.as_array().into_iter().flatten().filter_map(|it| Some(it.as_str()?.to_owned())).collect()
         };
@@ -38,11 +39,11 @@ impl Browser {
             self.script(&axe(), &[]).await;
         }
         faults.extend(lines(self.script_async(AXE).await));
-        if jumps {
-            let moved = self.script_async(JUMPS).await;
+        if with_shifts {
+            let moved = self.script_async(LAYOUT_SHIFTS).await;
             let moved: Vec<&Value> = moved.as_array().into_iter().flatten().collect();
-            if moved.iter().filter_map(|it| it["value"].as_f64()).sum::<f64>() > JUMPS_MAX {
-                faults.push(format!("things jump: {moved:?}"));
+            if moved.iter().filter_map(|it| it["value"].as_f64()).sum::<f64>() > LAYOUT_SHIFT_MAX {
+                faults.push(format!("the layout shifts: {moved:?}"));
             }
         }
         let expected = ["net::ERR_", "WebSocket", "status of 40"];
