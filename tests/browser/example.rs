@@ -10,7 +10,11 @@ use crate::support::page::Page;
 #[tokio::test]
 async fn client_example_of_the_docs_works_in_an_empty_page() {
     let text = include_str!("../../docs/client.md");
-    let example = text.split("```html\n").nth(1).and_then(|rest| rest.split("```").next()).expect("docs/client.md has an HTML example");
+    let example = text
+        .split("```html\n")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next())
+        .expect("docs/client.md has an HTML example");
     assert!(example.lines().count() <= 20, "{} lines", example.lines().count());
     let page = Page::prepare().await;
     let folder = tempfile::tempdir().unwrap();

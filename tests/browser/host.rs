@@ -181,8 +181,7 @@ async fn sale_form_shows_each_error_beside_its_field_and_creates_an_offer_per_va
     }
     host.choose("offer-when-now").await;
     let pool = product["variants"][1]["stock"].as_i64().unwrap();
-    let taken =
-        show.draft(json!({"variant": id(1), "kind": "regular", "quantity": pool, "countdown_s": null})).await;
+    let taken = show.draft(json!({"variant": id(1), "kind": "regular", "quantity": pool, "countdown_s": null})).await;
     let count = show.offers().await.len();
     host.press("offer-save").await;
     host.sees("error-offer-quantity-2", "stock").await;
@@ -194,7 +193,12 @@ async fn sale_form_shows_each_error_beside_its_field_and_creates_an_offer_per_va
     let drafts: Vec<_> = offers.iter().filter(|it| it["kind"] == "flash" && it["status"] == "draft").collect();
     assert_eq!(drafts.len(), 2, "{drafts:#?}");
     assert_eq!(drafts[1]["variant"], id(1).as_str());
-    host.until("both drafts under the upcoming sales", "document.querySelectorAll('[data-test=upcoming-sales] li').length === 2", SOON).await;
+    host.until(
+        "both drafts under the upcoming sales",
+        "document.querySelectorAll('[data-test=upcoming-sales] li').length === 2",
+        SOON,
+    )
+    .await;
 }
 
 #[tokio::test]

@@ -7,12 +7,12 @@
 mod client;
 mod example;
 mod host;
+mod moderation;
 mod page;
 mod purchase;
 mod screens;
 mod show;
 mod smoke;
 mod support;
-mod moderation;
 mod team;
 mod visit;

@@ -98,13 +98,19 @@ async fn moderated_viewer_reads_the_reason_and_others_no_longer_see_the_messages
     type_and_send(&ann, "what a SCÂM").await;
     ann.sees("toast", "word").await;
     type_and_send(&badr, "اشتروا مني").await;
-    host.until("two messages in the review queue", "document.querySelector('[data-test=review-count]').innerText === '2'", SOON).await;
+    host.until(
+        "two messages in the review queue",
+        "document.querySelector('[data-test=review-count]').innerText === '2'",
+        SOON,
+    )
+    .await;
     assert!(!badr.text(&named("chat-list")).await.contains("see my shop"));
     host.press("chat-tab-review").await;
     host.screenshot("chat-review-host").await;
     press_first(&host, "review-row", "review-approve").await;
     badr.sees("chat-list", "see my shop").await;
-    ann.until("the message to leave the review queue", "!document.querySelector('[data-test=chat-pending]')", SOON).await;
+    ann.until("the message to leave the review queue", "!document.querySelector('[data-test=chat-pending]')", SOON)
+        .await;
     press_first(&host, "review-row", "review-reject").await;
     badr.sees("chat-list", "لم تتم الموافقة على رسالتك").await;
 
@@ -141,7 +147,8 @@ async fn moderated_viewer_reads_the_reason_and_others_no_longer_see_the_messages
     host.press("rules").await;
     host.press("rule-off").await;
     host.screenshot("chat-rules-phone-ar").await;
-    badr.until("the chat field to be read-only", "document.querySelector('[data-test=chat-input]').readOnly", SOON).await;
+    badr.until("the chat field to be read-only", "document.querySelector('[data-test=chat-input]').readOnly", SOON)
+        .await;
     badr.screenshot("chat-off-ar").await;
     for (browser, who) in [(&host, "host"), (&ann, "Ann"), (&badr, "Badr"), (&cem, "Cem")] {
         browser.assert_no_faults_except(who, &REFUSED).await;

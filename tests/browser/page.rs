@@ -48,14 +48,30 @@ async fn viewer_page_is_small_and_loads_nothing_from_other_hosts() {
         browser.until("the card", "document.querySelector('[data-test=card-title]').innerText", SOON).await;
         let first = browser.script(LOADED, &[]).await;
         let names = browser.script(LOAD_ALL, &[]).await;
-        for part in ["buyer.js", "product_list.js", "checkout.js", "alerts.js", "hearts.js", "share.js", "error_page.js", "sheet.css", "product_list.css"] {
+        for part in [
+            "buyer.js",
+            "product_list.js",
+            "checkout.js",
+            "alerts.js",
+            "hearts.js",
+            "share.js",
+            "error_page.js",
+            "sheet.css",
+            "product_list.css",
+        ] {
             assert!(names.as_array().unwrap().contains(&json!(part)), "{part} is not among {names}");
         }
         let all = browser.script(LOADED, &[]).await;
         println!("{language}: first view {first}, everything {all}");
         let bytes = |of: &Value, what: &str| of[what].as_u64().unwrap();
-        assert!(bytes(&first, "unpacked") > 50_000 && bytes(&first, "unpacked") < PAGE_BYTES_MAX, "first view: {first}");
-        assert!(bytes(&all, "sent") > bytes(&first, "sent") && bytes(&all, "sent") < PAGE_BYTES_MAX, "everything: {all}");
+        assert!(
+            bytes(&first, "unpacked") > 50_000 && bytes(&first, "unpacked") < PAGE_BYTES_MAX,
+            "first view: {first}"
+        );
+        assert!(
+            bytes(&all, "sent") > bytes(&first, "sent") && bytes(&all, "sent") < PAGE_BYTES_MAX,
+            "everything: {all}"
+        );
         assert_eq!((&first["foreign"], &all["foreign"]), (&json!(0), &json!(0)));
     }
     browser.close().await;
@@ -132,7 +148,8 @@ async fn purchase_shows_texts_and_no_keys_in_every_language() {
     let shop = Shop::demo(&[]).await;
     let driver = Driver::start();
     let browser = Browser::open(&driver, Window::Mobile, "en").await;
-    for (language, pay, paid) in [("en", "Pay", "confirmed"), ("ar", "ادفع", "تم تأكيد الطلب"), ("id", "Bayar", "dikonfirmasi")]
+    for (language, pay, paid) in
+        [("en", "Pay", "confirmed"), ("ar", "ادفع", "تم تأكيد الطلب"), ("id", "Bayar", "dikonfirmasi")]
     {
         let token = shop.token(&format!("buyer-{language}"), "viewer");
         let url = format!("{}/watch?stream={}&lang={language}#token={token}", shop.server.url, shop.stream);

@@ -86,7 +86,11 @@ async fn order_has_an_address_a_second_payment_a_history_and_a_page() {
     assert_eq!(shop.host.get(&path).await.expect(200), Value::Null);
     ann.press("order-done").await;
     ann.reserve().await;
-    assert_eq!(ann.script(typed, &[]).await, json!("Ann Example"), "the device remembers the address for the next purchase");
+    assert_eq!(
+        ann.script(typed, &[]).await,
+        json!("Ann Example"),
+        "the device remembers the address for the next purchase"
+    );
     ann.press("order-cancel").await;
     ann.until("the order to be cancelled", &order_is("cancelled"), SOON).await;
     ann.press("order-done").await;
@@ -212,7 +216,8 @@ async fn open_product_sheet_shows_sold_out_and_alerts_when_stock_returns() {
     ann.press("product-buy").await;
     ann.until("the hold", &order_is("held"), SOON).await;
     // A purchase removes the stock alert of its buyer.
-    let stock_alerts = async || shop.rest("Ann", "viewer").get(&shop.path("stock-alerts")).await.expect(200)["items"].clone();
+    let stock_alerts =
+        async || shop.rest("Ann", "viewer").get(&shop.path("stock-alerts")).await.expect(200)["items"].clone();
     let deadline = tokio::time::Instant::now() + SOON;
     while stock_alerts().await != json!([]) {
         assert!(tokio::time::Instant::now() < deadline, "the stock alert is still there");
@@ -244,7 +249,12 @@ async fn network_loss_in_the_checkout_pays_exactly_once() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     proxy.cut();
-    ann.until("the connection bar to report the loss", "document.querySelector('[data-test=conn]').dataset.status !== 'live'", SOON).await;
+    ann.until(
+        "the connection bar to report the loss",
+        "document.querySelector('[data-test=conn]').dataset.status !== 'live'",
+        SOON,
+    )
+    .await;
     ann.screenshot("purchase-cut").await;
     let deadline = tokio::time::Instant::now() + SOON;
     while shop.number("select count(*) from orders where status = 'paid'").await == 0 {

@@ -134,14 +134,24 @@ async fn host_sells_to_two_viewers_and_one_loses_the_network() {
     ann.find(&named("order-place")).await;
     let away = tokio::time::Instant::now() + Duration::from_secs(20);
     proxy.cut();
-    badr.until("the connection bar to report the loss", "document.querySelector('[data-test=conn]').dataset.status !== 'live'", SOON).await;
+    badr.until(
+        "the connection bar to report the loss",
+        "document.querySelector('[data-test=conn]').dataset.status !== 'live'",
+        SOON,
+    )
+    .await;
     let is_disabled = "document.querySelector('[data-test=card-buy]').disabled";
     badr.until("the buy button to be disabled while the card is stale", is_disabled, SOON).await;
     badr.screenshot("viewer-reconnecting-ar").await;
     tokio::time::sleep_until(away).await;
     proxy.restore();
     let back = Duration::from_secs(45);
-    badr.until("the connection to be live again", "document.querySelector('[data-test=conn]').dataset.status === 'live'", back).await;
+    badr.until(
+        "the connection to be live again",
+        "document.querySelector('[data-test=conn]').dataset.status === 'live'",
+        back,
+    )
+    .await;
     for n in 1..=4 {
         badr.sees("chat-list", &format!("missed number {n}")).await;
     }

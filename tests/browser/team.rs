@@ -53,7 +53,12 @@ async fn moderator_sees_no_sales_and_is_disconnected_when_the_invite_is_revoked(
     let revoke = host.until("the invite", revoke, SOON).await;
     host.press(revoke.as_str().unwrap()).await;
     host.press("confirm-yes").await;
-    mo.until("the end of the connection", "document.querySelector('[data-test=conn]').dataset.status === 'closed'", SOON).await;
+    mo.until(
+        "the end of the connection",
+        "document.querySelector('[data-test=conn]').dataset.status === 'closed'",
+        SOON,
+    )
+    .await;
     mo.screenshot("team-out").await;
     mo.goto(link.as_str().unwrap()).await;
     mo.find(&named("invite-name")).await;

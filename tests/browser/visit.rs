@@ -32,8 +32,11 @@ async fn scheduled_show_counts_down_reminds_and_starts() {
             SOON,
         )
         .await;
-        ann.screenshot(&format!("visit-coming-{language}-{}", if size == Window::Mobile { "phone" } else { "desktop" }))
-            .await;
+        ann.screenshot(&format!(
+            "visit-coming-{language}-{}",
+            if size == Window::Mobile { "phone" } else { "desktop" }
+        ))
+        .await;
     }
     let entry = ann.script("return document.querySelector('[data-test=calendar]').href", &[]).await;
     assert!(entry.as_str().unwrap().ends_with(&format!("/v1/streams/{coming}/calendar.ics?lang=en")), "{entry}");
@@ -124,11 +127,18 @@ async fn typed_text_survives_a_network_loss_and_is_never_cut() {
     let token = shop.token("Ann", "viewer");
     ann.goto(&format!("{}/watch?stream={}&lang=en#token={token}", proxy.url(), shop.stream)).await;
     ann.wait_until_live().await;
-    ann.until("the chat field to be open", "document.querySelector('[data-test=chat-input]').readOnly === false", SOON).await;
+    ann.until("the chat field to be open", "document.querySelector('[data-test=chat-input]').readOnly === false", SOON)
+        .await;
     ann.fill(&named("chat-input"), "half a sen").await;
     proxy.cut();
-    ann.until("the connection bar to report the loss", "document.querySelector('[data-test=conn]').dataset.status !== 'live'", SOON).await;
-    ann.until("the chat field to be read-only", "document.querySelector('[data-test=chat-input]').readOnly", SOON).await;
+    ann.until(
+        "the connection bar to report the loss",
+        "document.querySelector('[data-test=conn]').dataset.status !== 'live'",
+        SOON,
+    )
+    .await;
+    ann.until("the chat field to be read-only", "document.querySelector('[data-test=chat-input]').readOnly", SOON)
+        .await;
     let typed = "return document.querySelector('[data-test=chat-input]').value";
     assert_eq!(ann.script(typed, &[]).await, json!("half a sen"));
     proxy.restore();

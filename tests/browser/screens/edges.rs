@@ -61,8 +61,11 @@ async fn chat_in_review_pinned_and_off() {
     for text in ["One", "Two", "Three"] {
         run.host_post("messages", json!({ "text": text })).await;
     }
-    run.until("the number of new messages", "/3|٣/.test(document.querySelector('[data-test=chat-pill]:not([hidden])')?.innerText)")
-        .await;
+    run.until(
+        "the number of new messages",
+        "/3|٣/.test(document.querySelector('[data-test=chat-pill]:not([hidden])')?.innerText)",
+    )
+    .await;
     run.screen("chat-new-below").await;
     run.each(async |device| device.press("chat-pill").await).await;
 
@@ -114,11 +117,15 @@ async fn orders_that_expire_or_are_cancelled() {
     run.each(async |device| device.click(".card-face").await).await;
     run.each(async |device| device.find(&named("product-buy")).await).await;
     let (_buyer, _order) = run.reserve(&flash, 20).await;
-    run.until("the buy button to change", "document.querySelector('[data-test=product-buy]').dataset.act !== 'buy'").await;
+    run.until("the buy button to change", "document.querySelector('[data-test=product-buy]').dataset.act !== 'buy'")
+        .await;
     run.screen("product-sold-out").await;
     run.each(async |device| device.press("product-buy").await).await;
-    run.until("the stock alert to be set", "document.querySelector('[data-test=product-buy]').getAttribute('aria-pressed') === 'true'")
-        .await;
+    run.until(
+        "the stock alert to be set",
+        "document.querySelector('[data-test=product-buy]').getAttribute('aria-pressed') === 'true'",
+    )
+    .await;
     run.screen("product-stock-alert").await;
     run.end().await;
 }
@@ -128,7 +135,10 @@ async fn one_product_in_several_variants() {
     let run = ScreenTest::start().await;
     let products = run.host().get("/v1/products").await.expect(200);
     let many = |it: &&Value| it["variants"].as_array().is_some_and(|variants| variants.len() > 1);
-    let product = products["items"].as_array().and_then(|items| items.iter().find(many)).expect("a product with several variants");
+    let product = products["items"]
+        .as_array()
+        .and_then(|items| items.iter().find(many))
+        .expect("a product with several variants");
     let mut offers = Vec::new();
     for variant in product["variants"].as_array().expect("variants") {
         let form = json!({"variant": variant["id"], "kind": "regular", "price": variant["price"], "quantity": 2, "per_buyer": 2});

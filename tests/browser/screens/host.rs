@@ -106,8 +106,7 @@ async fn console_of_a_scheduled_and_of_an_ended_show() {
     let run = ScreenTest::start().await;
     let token = format!("#token={}", run.host_token());
     let titles = json!({"ar": "أمسية الخميس", "id": "Malam Kamis"});
-    let made =
-        run.host().post("/v1/streams", json!({"title": "Thursday evening", "titles": titles})).await.expect(201);
+    let made = run.host().post("/v1/streams", json!({"title": "Thursday evening", "titles": titles})).await.expect(201);
     let stream = made["id"].as_str().expect("an id").to_owned();
     run.open(&format!("/host?stream={stream}"), &token).await;
     run.each(async |device| device.find("[data-test=check-video]").await).await;

@@ -177,7 +177,10 @@ impl Browser {
     /// Runs the body of a function in the page; retries while it accesses elements that do not exist.
     pub async fn script(&self, body: &str, arguments: &[Value]) -> Value {
         let script = catch_type_errors(body);
-        self.retry(body, SOON, async || script_result(self.client.execute(&script, arguments.to_vec()).await?).map(Some)).await
+        self.retry(body, SOON, async || {
+            script_result(self.client.execute(&script, arguments.to_vec()).await?).map(Some)
+        })
+        .await
     }
 
     /// The same for a body that calls its last argument when it is done. It runs once.

@@ -4,9 +4,9 @@
 
 pub mod browser;
 pub mod driver;
+pub mod layout_check;
 pub mod page;
 pub mod person;
-pub mod layout_check;
 
 #[path = "../../it/support/mod.rs"]
 pub mod outside;

@@ -29,7 +29,8 @@ impl Page {
         let shown = html.clone();
         let read = move || shown.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let router = Router::new().route("/", get(async move || Html(read())));
-        let serving = tokio::spawn(async move { axum::serve(listener, router).await.expect("the server of the page runs") });
+        let serving =
+            tokio::spawn(async move { axum::serve(listener, router).await.expect("the server of the page runs") });
         Page { url, html, serving }
     }
 
