@@ -25,7 +25,7 @@ facts! {
 }
 
 const CRASHES: usize = 5;
-const WALKERS: u64 = 6;
+const ACTORS: u64 = 6;
 /// Short, so that `slow` and busy moments also end in unknown outcomes.
 const PROVIDER_MS: u64 = 250;
 const SETTLE_DEADLINE: Duration = Duration::from_secs(90);
@@ -73,9 +73,9 @@ async fn money_and_orders_agree_when_nodes_die(shop: Fixture) {
     let (orders, outcomes) = (Orders::default(), Arc::<Mutex<BTreeSet<String>>>::default());
     for crash in 0..CRASHES {
         let node = Node::start(&shop).await;
-        for walker in 0..WALKERS {
+        for actor_number in 0..ACTORS {
             let (app, orders, outcomes) = (node.app.clone(), orders.clone(), outcomes.clone());
-            let seed = seed.0.wrapping_add(1_000 * crash as u64 + walker);
+            let seed = seed.0.wrapping_add(1_000 * crash as u64 + actor_number);
             node.runtime.spawn(async move {
                 random_actions(app, offer, orders, outcomes, SmallRng::seed_from_u64(seed)).await
             });

@@ -35,7 +35,7 @@ async fn second_buyer_of_the_last_unit_is_refused(shop: Fixture) {
     assert_eq!(
         code(&shop.buy(offer, &purchase_requests([2])[0]).await),
         "sold_out",
-        "what is paid for does not come back"
+        "units of a paid order do not come back"
     );
     shop.assert_consistent().await;
 }
