@@ -1,8 +1,9 @@
 //! The ring buffer: the room's latest encoded frames for connected viewers, and the latest events for clients that
 //! resume.
 //!
-//! A viewer is a cursor into the frames; there is no queue per viewer for broadcasts. The buffer is bounded by age,
-//! number and bytes. A viewer whose cursor falls behind its oldest frame cannot continue and gets a snapshot.
+//! A viewer is a cursor into the frames; there is no queue per viewer for broadcasts. The buffer is bounded by age, number
+//! and bytes. A viewer whose cursor falls behind its oldest frame cannot continue and gets a snapshot. It is our own and not
+//! `tokio::sync::broadcast`, which wakes a task per viewer and frame.
 
 use std::collections::VecDeque;
 

@@ -9,8 +9,8 @@
 //! Pushes go into a bounded queue. When it is full (this node is overloaded), pushes are dropped and the link is built
 //! again, so that everything that was missed is read from history.
 //!
-//! The backoff is our own two lines and not the library `backon`: its jitter is added on top of the longest pause, and it
-//! retries one future, while this loop returns to the shortest pause only after a link that was up.
+//! The backoff is our own two lines and not the library `backon`: its jitter is added on top of a pause and would exceed
+//! the longest one, while ours only shortens it, and only a link that was up resets the pause.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
