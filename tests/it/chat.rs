@@ -1,4 +1,4 @@
-//! Talk from outside: who hears what, who may speak, what is kept.
+//! Chat: delivery of messages, rate limits, mutes and bans, and the stored history.
 
 use std::time::Duration;
 
@@ -13,11 +13,11 @@ fn say(text: &str) -> Value {
     json!({"do": "say", "text": text})
 }
 
-/// The next chat lines a viewer sees, in order.
+/// The texts of the next `count` chat messages that this connection receives, in order.
 async fn lines(live: &mut Live, count: usize) -> Vec<String> {
     let mut lines = Vec::new();
     while lines.len() < count {
-        let frame = live.until("talk", SOON, |frame| frame["events"].is_array()).await;
+        let frame = live.until("chat message", SOON, |frame| frame["events"].is_array()).await;
         let events = frame["events"].as_array().unwrap().iter().filter(|event| event["type"] == "chat");
         lines.extend(events.map(|event| event["text"].as_str().unwrap().to_owned()));
     }
@@ -29,29 +29,29 @@ async fn items(shop: &Shop) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn what_is_said_reaches_everybody_in_order() {
+async fn messages_reach_every_viewer_in_order() {
     let shop = Shop::demo(&["--chat-per-second", "0"]).await;
     let (mut guest, mut ann, mut host) =
         (shop.watch().await, shop.live("Ann", "viewer").await, shop.live("the-host", "host").await);
-    let mut said = Vec::new();
+    let mut sent = Vec::new();
     for number in 0..20 {
         let text = format!("سطر {number}");
-        let speaker = if number % 2 == 0 { &mut ann } else { &mut host };
-        said.push((id(&speaker.ask(say(&text)).await.unwrap()), text));
+        let author = if number % 2 == 0 { &mut ann } else { &mut host };
+        sent.push((id(&author.ask(say(&text)).await.unwrap()), text));
     }
     let rest = shop.rest("Bob", "viewer").post(&shop.path("messages"), json!({"text": "over REST"})).await.expect(201);
-    said.push((id(&rest), "over REST".to_owned()));
-    let texts: Vec<&str> = said.iter().map(|(_, text)| text.as_str()).collect();
+    sent.push((id(&rest), "over REST".to_owned()));
+    let texts: Vec<&str> = sent.iter().map(|(_, text)| text.as_str()).collect();
     for live in [&mut guest, &mut ann, &mut host] {
-        assert_eq!(lines(live, said.len()).await, texts);
+        assert_eq!(lines(live, sent.len()).await, texts);
     }
-    // Newest first, under the ids that the speakers were told.
-    let kept: Vec<String> = items(&shop).await.iter().rev().map(id).collect();
-    assert_eq!(kept, said.into_iter().map(|(id, _)| id).collect::<Vec<_>>());
+    // The list is newest first and has the ids that the authors received.
+    let stored: Vec<String> = items(&shop).await.iter().rev().map(id).collect();
+    assert_eq!(stored, sent.into_iter().map(|(id, _)| id).collect::<Vec<_>>());
 }
 
 #[tokio::test]
-async fn talk_has_a_length_a_pace_and_a_budget() {
+async fn messages_have_a_length_limit_a_rate_limit_and_slow_mode() {
     let shop = Shop::demo(&[]).await;
     let (mut ann, mut guest, mut host) =
         (shop.live("Ann", "viewer").await, shop.watch().await, shop.live("the-host", "host").await);
@@ -62,7 +62,7 @@ async fn talk_has_a_length_a_pace_and_a_budget() {
     assert_eq!(guest.refused(json!({"do": "react", "kind": "heart", "count": 1})).await, "sign_in");
     shop.server.rest().post(&shop.path("messages"), json!({"text": "hi"})).await.expect_problem(401, "sign_in");
 
-    // Five in a burst, one a second after that.
+    // A burst of five messages, then one per second.
     let mut bob = shop.live("Bob", "viewer").await;
     let mut error = Value::Null;
     for number in 0..20 {
@@ -82,17 +82,17 @@ async fn talk_has_a_length_a_pace_and_a_budget() {
     let refusal = ann.ask(say("too soon")).await.unwrap_err();
     assert_eq!(refusal["code"], "slow_mode");
     assert!((1..=30_000).contains(&refusal["retry_ms"].as_i64().unwrap()), "{refusal}");
-    let told = shop.rest("Ann", "viewer").post(&shop.path("messages"), json!({"text": "REST"})).await;
-    told.expect_problem(429, "slow_mode");
+    let reply = shop.rest("Ann", "viewer").post(&shop.path("messages"), json!({"text": "REST"})).await;
+    reply.expect_problem(429, "slow_mode");
     for number in 0..10 {
-        host.ask(say(&format!("the team is never slowed {number}"))).await.unwrap();
+        host.ask(say(&format!("the team has no rate limit {number}"))).await.unwrap();
     }
     host.ask(json!({"do": "slow_mode", "seconds": 0})).await.unwrap();
     ann.ask(say("again")).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_mute_holds_until_it_ends() {
+async fn mute_lasts_until_its_end_or_until_it_is_lifted() {
     let shop = Shop::demo(&[]).await;
     let (mut ann, mut moderator) = (shop.live("Ann", "viewer").await, shop.live("Mo", "moderator").await);
     ann.ask(say("first")).await.unwrap();
@@ -111,12 +111,12 @@ async fn a_mute_holds_until_it_ends() {
     assert_eq!(again.hello["you"]["muted_until"], until);
     let listed = shop.host.get(&shop.path("mutes")).await.expect(200);
     assert_eq!((&listed["items"][0]["user"], &listed["items"][0]["kind"]), (&json!("Ann"), &json!("mute")));
-    // Buying is no talk.
+    // A muted viewer may still buy.
     let offer = shop.on_sale(1, json!({})).await;
     ann.ask(json!({"do": "buy", "offer": offer, "qty": 1, "key": "muted-buys"})).await.unwrap();
 
     until_some("end of the mute", Duration::from_secs(13), async || ann.ask(say("free")).await.ok()).await;
-    assert!(now_ms() >= until.as_i64().unwrap(), "spoke before the mute ended");
+    assert!(now_ms() >= until.as_i64().unwrap(), "a message was accepted before the mute ended");
 
     moderator.ask(json!({"do": "mute", "user": "Ann", "seconds": 600})).await.unwrap();
     assert_eq!(ann.refused(say("again?")).await, "muted");
@@ -125,7 +125,7 @@ async fn a_mute_holds_until_it_ends() {
 }
 
 #[tokio::test]
-async fn the_banned_are_sent_out_and_stay_out_until_the_ban_is_lifted() {
+async fn banned_user_is_disconnected_until_the_ban_is_lifted() {
     let shop = Shop::demo(&[]).await;
     let mut ann = [shop.live("Ann", "viewer").await, shop.live("Ann", "viewer").await];
     let mut bob = shop.live("Bob", "viewer").await;
@@ -134,8 +134,8 @@ async fn the_banned_are_sent_out_and_stay_out_until_the_ban_is_lifted() {
     for live in &mut ann {
         assert_eq!(live.closed(SOON).await.code, 4502);
     }
-    let why = shop.rest("Ann", "viewer").get(&shop.path("actions/mine")).await.expect(200);
-    assert_eq!(why["items"][0]["reason"], "advertising", "the banned may still ask why: {why}");
+    let audit_log = shop.rest("Ann", "viewer").get(&shop.path("audit-log/mine")).await.expect(200);
+    assert_eq!(audit_log["items"][0]["reason"], "advertising", "a banned user can still read the reason: {audit_log}");
     let event = bob.event("ban", SOON, |event| event["type"] == "banned").await;
     assert_eq!((&event["user"], &event["name"]), (&json!("Ann"), &json!("Ann")));
     let token = shop.token("Ann", "viewer");
@@ -146,13 +146,13 @@ async fn the_banned_are_sent_out_and_stay_out_until_the_ban_is_lifted() {
     let folder = shop.server.folder();
     drop(shop);
     let shop = Shop::demo_in(folder, &[]).await;
-    assert_eq!(shop.join(&token).await.unwrap_err().code, 4502, "a ban outlives a restart");
+    assert_eq!(shop.join(&token).await.unwrap_err().code, 4502, "a ban survives a restart");
     shop.host.delete(&shop.path("bans/Ann")).await.expect(204);
     shop.join(&token).await.unwrap().ask(say("back")).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_banned_viewer_buys_nothing_more_but_keeps_what_they_hold() {
+async fn banned_viewer_cannot_buy_but_can_pay_held_orders() {
     let shop = Shop::demo(&[]).await;
     let ann = shop.rest("Ann", "viewer");
     let offer = shop.server.started["offers"][0]["id"].as_str().unwrap().to_owned();
@@ -166,21 +166,21 @@ async fn a_banned_viewer_buys_nothing_more_but_keeps_what_they_hold() {
 }
 
 #[tokio::test]
-async fn a_moderator_cannot_shut_the_host_out() {
+async fn moderator_cannot_ban_or_mute_the_host() {
     let shop = Shop::demo(&[]).await;
     let mut host = shop.live("Hana", "host").await;
     let moderator = shop.rest("Mona", "moderator");
     moderator.put(&shop.path("bans/Hana"), json!({})).await.expect(200);
     host.ask(say("still here")).await.unwrap();
     shop.join(&shop.token("Hana", "host")).await.unwrap().ask(say("and here")).await.unwrap();
-    // One who has spoken as host is not muted at all: what they said would go.
+    // A user who has written as host cannot be muted, because a mute removes the messages of the user.
     moderator.put(&shop.path("mutes/Hana"), json!({"seconds": 60})).await.expect_problem(403, "forbidden");
     let listed: Vec<Value> = items(&shop).await;
     assert!(listed.iter().all(|message| message["deleted"] == false) && listed.len() == 2, "{listed:#?}");
 }
 
 #[tokio::test]
-async fn a_banned_helper_has_no_power_left_and_none_ends_their_own_mute() {
+async fn banned_helper_has_no_permissions_and_cannot_lift_their_own_mute() {
     let shop = Shop::demo(&[]).await;
     let (mona, paul) = (shop.rest("Mona", "moderator"), shop.rest("Paul", "producer"));
     shop.host.put(&shop.path("mutes/Mona"), json!({"seconds": 600})).await.expect(200);
@@ -192,7 +192,7 @@ async fn a_banned_helper_has_no_power_left_and_none_ends_their_own_mute() {
     mona.delete(&shop.path("bans/Paul")).await.expect_problem(403, "banned");
     mona.put(&shop.path("bans/Ann"), json!({})).await.expect_problem(403, "banned");
     mona.get(&shop.path("export/chat.csv")).await.expect_problem(403, "banned");
-    mona.get(&shop.path("words")).await.expect_problem(403, "banned");
+    mona.get(&shop.path("blocklist")).await.expect_problem(403, "banned");
     paul.get(&shop.path("report")).await.expect_problem(403, "banned");
     paul.delete(&shop.path("pin")).await.expect_problem(403, "banned");
     let offer = shop.server.started["offers"][0]["id"].as_str().unwrap();
@@ -200,7 +200,7 @@ async fn a_banned_helper_has_no_power_left_and_none_ends_their_own_mute() {
 }
 
 #[tokio::test]
-async fn a_deleted_message_is_gone_for_whoever_comes_and_for_rest() {
+async fn deleted_message_is_missing_from_new_joins_and_from_rest() {
     let shop = Shop::demo(&[]).await;
     let (mut ann, mut bob) = (shop.live("Ann", "viewer").await, shop.live("Bob", "viewer").await);
     let kept = id(&ann.ask(say("kept")).await.unwrap());
@@ -210,7 +210,7 @@ async fn a_deleted_message_is_gone_for_whoever_comes_and_for_rest() {
     let event = bob.event("deletion", SOON, |event| event["type"] == "deleted").await;
     assert_eq!(event["id"], gone.as_str());
     for _ in 0..2 {
-        // Twice is once.
+        // A second deletion changes nothing.
         shop.host.delete(&shop.path(&format!("messages/{gone}"))).await;
     }
     let hello = shop.watch().await.hello;
@@ -220,17 +220,17 @@ async fn a_deleted_message_is_gone_for_whoever_comes_and_for_rest() {
     let listed = shop.rest("Bob", "viewer").get(&shop.path("messages")).await.expect(200);
     assert_eq!(listed["items"].as_array().unwrap().iter().map(id).collect::<Vec<_>>(), [kept]);
     let for_the_team = items(&shop).await;
-    let deleted = for_the_team.iter().find(|message| id(message) == gone).expect("the team sees what was deleted");
+    let deleted = for_the_team.iter().find(|message| id(message) == gone).expect("the team still sees the deleted message");
     assert_eq!(deleted["deleted"], true);
 }
 
 #[tokio::test]
-async fn talk_and_hearts_survive_a_restart() {
+async fn messages_and_hearts_survive_a_restart() {
     let shop = Shop::demo(&["--chat-per-second", "0"]).await;
     let (mut ann, mut bob) = (shop.live("Ann", "viewer").await, shop.live("Bob", "viewer").await);
-    let mut said = Vec::new();
+    let mut sent = Vec::new();
     for number in 0..45 {
-        said.push(id(&ann.ask(say(&format!("{number}"))).await.unwrap()));
+        sent.push(id(&ann.ask(say(&format!("{number}"))).await.unwrap()));
     }
     for (live, counts) in [(&mut ann, [50, 1]), (&mut bob, [7, 2])] {
         for count in counts {
@@ -252,7 +252,7 @@ async fn talk_and_hearts_survive_a_restart() {
     assert_eq!(hello["state"]["likes"], 60);
     let last: Vec<&str> =
         hello["events"].as_array().unwrap().iter().map(|event| event["id"].as_str().unwrap()).collect();
-    assert_eq!(last, said[15..], "a newcomer sees the last thirty");
+    assert_eq!(last, sent[15..], "a new viewer sees the last thirty messages");
     assert!(hello["events"].as_array().unwrap().iter().all(|event| event["seq"] == 0));
 
     let (mut paged, mut after) = (Vec::new(), String::new());
@@ -260,9 +260,9 @@ async fn talk_and_hearts_survive_a_restart() {
         let page = shop.host.get(&shop.path(&format!("messages?limit=20{after}"))).await.expect(200);
         paged.extend(page["items"].as_array().unwrap().iter().map(id));
         let Some(next) = page["next"].as_str() else { break };
-        assert_eq!(paged.len() % 20, 0, "a page that has a next is full");
+        assert_eq!(paged.len() % 20, 0, "a page that has a next page is full");
         after = format!("&after={next}");
     }
     paged.reverse();
-    assert_eq!(paged, said);
+    assert_eq!(paged, sent);
 }

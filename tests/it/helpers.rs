@@ -1,4 +1,4 @@
-//! The helpers in `support/` do what they say, or the tests that lean on them would prove nothing.
+//! Tests of the helpers in `support/`: the other tests prove something only if their helpers are correct.
 
 mod chaos;
 mod position;

@@ -1,14 +1,14 @@
-//! The life of an order and of a sale, as a buyer and a viewer see it.
+//! Orders and sales from start to end, as buyers and viewers see them.
 
 mod address;
 mod order;
 mod payment;
 mod rehearsal;
 mod report;
-mod rundown;
+mod lineup;
 mod sale;
 mod team;
-mod waiting;
+mod stock_alert;
 
 use serde_json::{Value, json};
 
@@ -24,14 +24,14 @@ fn pay(order: &str, token: &str, key: &str) -> Value {
     json!({"do": "pay", "order": order, "token": token, "key": key})
 }
 
-/// Holds units and gives the order.
+/// Reserves units and returns the order.
 async fn hold(live: &mut Live, offer: &str, qty: i64) -> Value {
     let held = live.ask(buy(offer, qty)).await.unwrap();
     assert_eq!((&held["order"]["status"], &held["replayed"]), (&json!("held"), &json!(false)));
     held["order"].clone()
 }
 
-/// Waits for the frame that says this order has that status.
+/// Waits for the frame that gives this order this status.
 async fn order_frame(live: &mut Live, order: &Value, status: &str) -> Value {
     let what = format!("order frame `{status}`");
     let frame = live

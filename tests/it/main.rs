@@ -1,6 +1,6 @@
-//! Everything tested from outside: one binary, because each binary links the whole server once more.
+//! All tests that use the server from outside. They are one binary, because each test binary links the whole server again.
 
-#![allow(clippy::unwrap_used, reason = "a panic is how a test reports")]
+#![allow(clippy::unwrap_used, reason = "a test reports a failure by a panic")]
 
 mod bad_input;
 mod chat;

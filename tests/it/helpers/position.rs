@@ -1,4 +1,4 @@
-//! Every kind of broken frame is noticed, and every honest one is not.
+//! Tests of the position of a client: every kind of broken frame is detected, and valid frames are accepted.
 
 use serde_json::{Value, json};
 
@@ -53,7 +53,7 @@ fn frames_move_the_position_or_are_refused() {
 }
 
 #[test]
-fn a_hello_starts_or_continues() {
+fn hello_starts_or_resumes() {
     let asked = at("a", 5);
     let rows = [
         (frame("hello", "a", 41, false, &[12, 40]), None, true),

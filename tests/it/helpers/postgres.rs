@@ -1,11 +1,11 @@
-//! A test database is fresh, its own, and gone afterwards.
+//! A test database is empty and separate, and it is dropped afterwards.
 
 use sqlx::{Connection, PgConnection};
 
 use crate::support::postgres::Database;
 
 #[tokio::test]
-async fn a_test_database_is_fresh_and_leaves_with_its_test() {
+async fn test_database_is_empty_and_dropped_with_its_value() {
     let database = Database::create().await;
     let other = Database::create().await;
     for database in [&database, &other] {

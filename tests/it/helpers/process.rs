@@ -1,4 +1,4 @@
-//! The process helper of the tests: what it waits for, what it ends, what it tells when something goes wrong.
+//! Tests of the process helper: waiting for output, signals, and its reports of failures.
 
 use std::process::Command;
 use std::time::Duration;
@@ -11,8 +11,8 @@ fn shell(script: &str) -> Process {
 }
 
 #[tokio::test]
-async fn a_line_is_waited_for_and_a_signal_arrives() {
-    // Not SIGINT: where the tests run in the background it is ignored from the start, and a shell cannot change that.
+async fn line_is_waited_for_and_a_signal_arrives() {
+    // Not SIGINT: background processes may start with SIGINT ignored, and a shell cannot change that.
     let script = "trap 'echo bye >&2; exit 3' TERM; echo nothing; echo '{\"listen\":1}'; while :; do sleep 0.05; done";
     let mut process = shell(script);
     let json: serde_json::Value = process.line("JSON", SOON, |line| serde_json::from_str(line).ok()).await;
@@ -20,11 +20,11 @@ async fn a_line_is_waited_for_and_a_signal_arrives() {
     process.signal(Signal::Terminate);
     assert_eq!(process.end(SOON).await.code(), Some(3));
     assert_eq!(process.stderr(), "bye");
-    process.signal(Signal::Kill); // too late, and nobody else is hit
+    process.signal(Signal::Kill); // the process has ended, so no other process with its pid is hit
 }
 
 #[tokio::test]
-async fn the_last_words_of_a_process_are_heard() {
+async fn last_output_of_a_process_is_read() {
     let mut process = shell("echo 7; exit 1");
     process.end(SOON).await;
     assert_eq!(process.line("number", SOON, |line| line.parse::<u8>().ok()).await, 7);
@@ -32,19 +32,19 @@ async fn the_last_words_of_a_process_are_heard() {
 
 #[tokio::test]
 #[should_panic(expected = "no number; stdout:\nwords\nstderr:\nno port")]
-async fn an_early_end_is_told_with_its_reason() {
+async fn early_end_is_reported_with_the_output() {
     shell("echo words; echo no port >&2; exit 2").line("number", SOON, |line| line.parse::<u8>().ok()).await;
 }
 
 #[tokio::test]
 #[should_panic(expected = "no number")]
-async fn a_line_that_never_comes_does_not_hang_the_test() {
+async fn missing_line_does_not_hang_the_test() {
     let mut process = shell("exec sleep 600");
     process.line("number", Duration::from_millis(200), |line| line.parse::<u8>().ok()).await;
 }
 
 #[tokio::test]
-async fn a_dropped_process_is_gone() {
+async fn dropped_process_is_killed() {
     let process = shell("exec sleep 600");
     let status = format!("/proc/{}", process.pid());
     assert!(std::fs::exists(&status).unwrap());

@@ -1,4 +1,4 @@
-//! The proxy of the tests does what it says; otherwise the tests that lean on it would prove nothing.
+//! Tests of the proxy of the tests: the tests that use it prove something only if it is correct.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use crate::support::proxy::Proxy;
 use crate::support::{SOON, until_some};
 
-/// Answers every byte with itself.
+/// Starts a server that echoes every byte.
 async fn echo() -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -32,12 +32,12 @@ async fn ask(socket: &mut TcpStream, text: &[u8]) -> std::io::Result<Vec<u8>> {
 
 async fn answer(socket: &mut TcpStream, length: usize) -> std::io::Result<Vec<u8>> {
     let mut answer = vec![0; length];
-    timeout(SOON, socket.read_exact(&mut answer)).await.expect("an answer or an error, in time")?;
+    timeout(SOON, socket.read_exact(&mut answer)).await.expect("an answer or an error within the deadline")?;
     Ok(answer)
 }
 
 #[tokio::test]
-async fn a_cut_ends_old_and_new_connections_until_it_is_restored() {
+async fn cut_resets_old_and_new_connections_until_restored() {
     let proxy = Proxy::start(echo().await).await;
     let mut socket = TcpStream::connect(proxy.address()).await.unwrap();
     assert_eq!(ask(&mut socket, b"one").await.unwrap(), b"one");
@@ -55,7 +55,7 @@ async fn a_cut_ends_old_and_new_connections_until_it_is_restored() {
 }
 
 #[tokio::test]
-async fn a_black_hole_keeps_everything_and_says_nothing() {
+async fn black_hole_keeps_all_bytes_and_delivers_them_when_restored() {
     let proxy = Proxy::start(echo().await).await;
     let mut socket = TcpStream::connect(proxy.address()).await.unwrap();
     assert_eq!(ask(&mut socket, b"one").await.unwrap(), b"one");
@@ -74,7 +74,7 @@ async fn a_black_hole_keeps_everything_and_says_nothing() {
 }
 
 #[tokio::test]
-async fn a_slow_link_keeps_its_pace_and_can_be_hurried() {
+async fn slow_link_keeps_its_rate_until_restored() {
     let proxy = Proxy::narrow(echo().await).await;
     let mut socket = TcpStream::connect(proxy.address()).await.unwrap();
     proxy.slow(10_000);
@@ -90,20 +90,20 @@ async fn a_slow_link_keeps_its_pace_and_can_be_hurried() {
 }
 
 #[tokio::test]
-async fn the_end_of_one_side_reaches_the_other() {
+async fn half_close_reaches_the_other_side() {
     let proxy = Proxy::start(echo().await).await;
     let mut socket = TcpStream::connect(proxy.address()).await.unwrap();
     socket.write_all(b"last words").await.unwrap();
     socket.shutdown().await.unwrap();
-    let mut heard = Vec::new();
-    timeout(SOON, socket.read_to_end(&mut heard)).await.unwrap().unwrap();
-    assert_eq!(heard, b"last words");
+    let mut received = Vec::new();
+    timeout(SOON, socket.read_to_end(&mut received)).await.unwrap().unwrap();
+    assert_eq!(received, b"last words");
 }
 
 #[tokio::test]
-async fn a_new_aim_holds_for_new_connections_and_a_dropped_proxy_is_gone() {
-    let nobody = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap();
-    let proxy = Proxy::start(nobody).await;
+async fn new_upstream_applies_to_new_connections_and_a_dropped_proxy_closes() {
+    let closed_address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap();
+    let proxy = Proxy::start(closed_address).await;
     let mut socket = TcpStream::connect(proxy.address()).await.unwrap();
     assert!(ask(&mut socket, b"one").await.is_err());
 
@@ -118,7 +118,7 @@ async fn a_new_aim_holds_for_new_connections_and_a_dropped_proxy_is_gone() {
 }
 
 #[tokio::test]
-async fn a_lost_link_is_silent_for_ever_and_a_new_one_passes() {
+async fn lost_connection_stays_silent_and_a_new_one_passes() {
     let proxy = Proxy::start(echo().await).await;
     let mut socket = TcpStream::connect(proxy.address()).await.unwrap();
     assert_eq!(ask(&mut socket, b"one").await.unwrap(), b"one");
@@ -133,7 +133,7 @@ async fn a_lost_link_is_silent_for_ever_and_a_new_one_passes() {
     assert!(answer(&mut socket, 1).await.is_err());
 }
 
-/// Counts what arrives, byte by byte, and answers it.
+/// Starts a server that counts and echoes every byte.
 async fn counting() -> (SocketAddr, tokio::sync::watch::Receiver<usize>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -153,7 +153,7 @@ async fn counting() -> (SocketAddr, tokio::sync::watch::Receiver<usize>) {
 }
 
 #[tokio::test]
-async fn lost_replies_were_done_lost_requests_were_not_and_both_end_in_a_reset() {
+async fn lost_replies_were_processed_lost_requests_were_not_and_both_end_in_a_reset() {
     let (server, mut arrived) = counting().await;
     let proxy = Proxy::start(server).await;
     let mut socket = TcpStream::connect(proxy.address()).await.unwrap();
@@ -165,19 +165,19 @@ async fn lost_replies_were_done_lost_requests_were_not_and_both_end_in_a_reset()
     timeout(SOON, arrived.wait_for(|count| *count == 4)).await.unwrap().unwrap();
     assert!(timeout(Duration::from_millis(200), socket.read_u8()).await.is_err());
     proxy.restore();
-    assert!(answer(&mut socket, 1).await.is_err(), "a hole is never passed over");
-    assert_eq!(ask(&mut quiet, b"4").await.unwrap(), b"4", "this one lost nothing");
+    assert!(answer(&mut socket, 1).await.is_err(), "a connection never continues after lost bytes");
+    assert_eq!(ask(&mut quiet, b"4").await.unwrap(), b"4", "this connection lost no bytes");
 
     proxy.lose_requests();
     quiet.write_all(b"567").await.unwrap();
     assert!(timeout(Duration::from_millis(200), quiet.read_u8()).await.is_err());
     proxy.restore();
-    assert!(answer(&mut quiet, 1).await.is_err(), "a hole is never passed over");
+    assert!(answer(&mut quiet, 1).await.is_err(), "a connection never continues after lost bytes");
     assert_eq!(*arrived.borrow(), 5);
 }
 
 #[tokio::test]
-async fn the_server_of_a_half_open_link_hangs_up_and_the_client_never_hears() {
+async fn half_open_connection_ends_at_the_server_and_the_client_is_not_notified() {
     let (server, arrived) = counting().await;
     let proxy = Proxy::start(server).await;
     let mut socket = TcpStream::connect(proxy.address()).await.unwrap();
@@ -193,7 +193,7 @@ async fn the_server_of_a_half_open_link_hangs_up_and_the_client_never_hears() {
 }
 
 #[tokio::test]
-async fn some_of_the_delayed_links_answer_late_and_all_of_them_answer() {
+async fn some_delayed_connections_answer_late_and_all_answer() {
     let proxy = Proxy::start(echo().await).await;
     let mut sockets = Vec::new();
     for _ in 0..20 {

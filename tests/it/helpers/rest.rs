@@ -1,4 +1,4 @@
-//! The REST client of the tests sends what it is told and hands back what it hears.
+//! Tests of the REST client of the tests against an echo server.
 
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode};
@@ -8,11 +8,11 @@ use serde_json::json;
 use crate::support::rest::Rest;
 
 #[tokio::test]
-async fn a_request_carries_token_key_and_body() {
+async fn request_has_token_key_and_body() {
     let echo = |headers: HeaderMap, body: String| async move {
         let of = |name: &str| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
-        let heard = json!({"bearer": of("authorization"), "key": of("idempotency-key"), "body": body});
-        (StatusCode::CREATED, [("location", "/here")], heard.to_string())
+        let received = json!({"bearer": of("authorization"), "key": of("idempotency-key"), "body": body});
+        (StatusCode::CREATED, [("location", "/here")], received.to_string())
     };
     let app = Router::new().route("/echo", post(echo)).route("/plain", get(|| async { "not JSON" }));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

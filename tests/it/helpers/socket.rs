@@ -1,4 +1,4 @@
-//! The socket client of the tests, held against a server that plays a script: it must notice a server that lies.
+//! Tests of the socket client of the tests against a scripted server: the client must detect a server that violates the protocol.
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use crate::support::SOON;
 use crate::support::socket::{Closed, JoinOptions, Live};
 
-/// A server for one connection: sends `first`, and after each frame it hears the frames of `then`, with the
-/// reference it heard in place of `"ref": "?"`. Then closes with 4001.
+/// Starts a server for one connection: it sends `first`, waits for a frame and sends `then`, with the received reference in
+/// place of `"ref": "?"`. Then it closes with 4001.
 async fn server(first: Vec<Value>, then: Vec<Value>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -23,11 +23,11 @@ async fn server(first: Vec<Value>, then: Vec<Value>) -> String {
             socket.send(Message::text(frame.to_string())).await.unwrap();
         }
         if !then.is_empty() {
-            let heard: Value =
+            let received: Value =
                 serde_json::from_str(&socket.next().await.unwrap().unwrap().into_text().unwrap()).unwrap();
             for mut frame in then {
                 if frame["ref"] == "?" {
-                    frame["ref"] = heard["ref"].clone();
+                    frame["ref"] = received["ref"].clone();
                 }
                 socket.send(Message::text(frame.to_string())).await.unwrap();
             }
@@ -52,7 +52,7 @@ fn counts(left: u64, version: u64) -> Value {
 }
 
 #[tokio::test]
-async fn a_reply_is_found_among_events_which_are_kept_in_order() {
+async fn reply_is_found_among_events_which_are_kept_in_order() {
     let other = json!({"t": "reply", "ref": "another", "ok": {}});
     let reply = json!({"t": "reply", "ref": "?", "ok": {"id": "m1"}});
     let base = server(vec![hello()], vec![tick(6), other, reply, tick(7)]).await;
@@ -66,14 +66,14 @@ async fn a_reply_is_found_among_events_which_are_kept_in_order() {
 }
 
 #[tokio::test]
-async fn a_refusal_gives_its_code() {
+async fn refusal_returns_its_code() {
     let reply = json!({"t": "reply", "ref": "?", "error": {"code": "sold_out", "message": "Sold out"}});
     let mut live = Live::connect(&server(vec![hello()], vec![reply]).await, "s", None).await;
     assert_eq!(live.refused(json!({"do": "buy", "offer": "o"})).await, "sold_out");
 }
 
 #[tokio::test]
-async fn the_state_is_put_together_from_hello_ticks_and_snapshots() {
+async fn state_is_merged_from_hello_ticks_and_snapshots() {
     let snapshot = json!({"t": "snapshot", "why": "slow", "epoch": "a", "seq": 9, "recovered": false, "events": [],
                           "state": {"pin": {"offer": "o", "v": 1}, "offers": {}}});
     let base = server(vec![hello(), counts(2, 6), snapshot], vec![]).await;
@@ -86,39 +86,39 @@ async fn the_state_is_put_together_from_hello_ticks_and_snapshots() {
 
 #[tokio::test]
 #[should_panic(expected = "event 8 follows 6")]
-async fn a_hole_is_noticed() {
+async fn missing_event_is_detected() {
     let mut live = Live::connect(&server(vec![hello(), tick(6), tick(8)], vec![]).await, "s", None).await;
     live.until("eight", SOON, |frame| frame["seq"] == 8).await;
 }
 
 #[tokio::test]
 #[should_panic(expected = "event 6 follows 6")]
-async fn a_repeat_is_noticed() {
+async fn duplicate_event_is_detected() {
     let mut live = Live::connect(&server(vec![hello(), tick(6), tick(6)], vec![]).await, "s", None).await;
     live.closed(SOON).await;
 }
 
 #[tokio::test]
 #[should_panic(expected = "offer o went back from (1, 5) to (1, 4)")]
-async fn a_count_that_goes_back_is_noticed() {
+async fn version_that_goes_backwards_is_detected() {
     let mut live = Live::connect(&server(vec![hello(), counts(4, 4)], vec![]).await, "s", None).await;
     live.next(SOON).await;
 }
 
 #[tokio::test]
 #[should_panic(expected = "no pin in time")]
-async fn a_frame_that_never_comes_does_not_hang_the_test() {
-    let base = server(vec![hello()], vec![tick(6)]).await; // waits for a frame that the test does not send
+async fn missing_frame_does_not_hang_the_test() {
+    let base = server(vec![hello()], vec![tick(6)]).await; // the server waits for a frame that the test does not send
     let mut live = Live::connect(&base, "s", None).await;
     live.until("pin", Duration::from_millis(200), |_| false).await;
 }
 
 #[tokio::test]
-async fn a_closed_door_is_an_answer() {
+async fn refused_connection_is_an_error() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let nobody = format!("http://{}", listener.local_addr().unwrap());
+    let closed_address = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    assert_eq!(Live::join(&nobody, "s", JoinOptions::default()).await.unwrap_err().code, 1006);
+    assert_eq!(Live::join(&closed_address, "s", JoinOptions::default()).await.unwrap_err().code, 1006);
     let base = server(vec![], vec![]).await;
     assert_eq!(Live::join(&base, "s", JoinOptions::default()).await.unwrap_err().code, 4001);
 }

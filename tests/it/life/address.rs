@@ -1,4 +1,4 @@
-//! Where an order goes, and what became of it.
+//! The delivery address of an order, and its history.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ fn home() -> Value {
 }
 
 #[tokio::test]
-async fn only_the_buyer_says_and_erases_where_an_order_goes_and_the_team_reads_it() {
+async fn only_the_buyer_sets_and_deletes_the_address_and_the_team_reads_it() {
     let shop = Shop::demo(&[]).await;
     let offer = shop.on_sale(5, json!({})).await;
     let mut live = shop.live("Ann", "viewer").await;
@@ -24,7 +24,7 @@ async fn only_the_buyer_says_and_erases_where_an_order_goes_and_the_team_reads_i
         "postcode": "12271", "country": "SA", "phone": "+966 50 000 0000"});
     assert_eq!(ann.put(&path, home()).await.expect(200), tidy);
     assert_eq!(ann.get(&path).await.expect(200), tidy);
-    assert_eq!(host.get(&path).await.expect(200), tidy, "the team must send it somewhere");
+    assert_eq!(host.get(&path).await.expect(200), tidy, "the team needs the address to send the order");
     assert_eq!(ann.get(&format!("/v1/orders/{}", id(&held))).await.expect(200)["address"], tidy);
 
     shop.server.rest().get(&path).await.expect_problem(401, "sign_in");
@@ -50,7 +50,7 @@ async fn only_the_buyer_says_and_erases_where_an_order_goes_and_the_team_reads_i
         wrong[field] = value;
         ann.put(&path, wrong).await.expect_problem(400, "bad_request");
     }
-    assert_eq!(ann.get(&path).await.expect(200), tidy, "what is refused changes nothing");
+    assert_eq!(ann.get(&path).await.expect(200), tidy, "a refused address changes nothing");
 
     ann.delete(&path).await.expect(204);
     ann.delete(&path).await.expect(204);
@@ -61,7 +61,7 @@ async fn only_the_buyer_says_and_erases_where_an_order_goes_and_the_team_reads_i
 }
 
 #[tokio::test]
-async fn an_order_tells_its_buyer_what_became_of_it() {
+async fn order_shows_its_history_to_its_buyer() {
     let shop = Shop::demo(&[]).await;
     let offer = shop.on_sale(5, json!({})).await;
     let mut live = shop.live("Ann", "viewer").await;
@@ -82,7 +82,7 @@ async fn an_order_tells_its_buyer_what_became_of_it() {
     refund.expect(200);
     live.until("the refund", SOON, |frame| frame["t"] == "order" && frame["order"]["status"] == "refunded").await;
     assert_eq!(steps().await, ["held", "declined", "paid", "refund_asked", "refunded"]);
-    // What goes out on the socket and in lists stays small.
+    // Orders in lists have neither history nor address, so that lists and frames stay small.
     let listed = ann.get("/v1/orders").await.expect(200);
     assert!(listed["items"][0].get("history").is_none() && listed["items"][0].get("address").is_none());
 }

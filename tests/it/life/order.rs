@@ -1,4 +1,4 @@
-//! Orders: held, paid, declined, cancelled, expired.
+//! Orders: held, paid, declined, cancelled and expired.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::support::SOON;
 use crate::support::shop::{Shop, id, key, now_ms};
 
 #[tokio::test]
-async fn a_held_order_is_paid_and_everybody_hears_of_it_once() {
+async fn held_order_is_paid_and_every_viewer_is_notified_once() {
     let shop = Shop::demo(&[]).await;
     let offer = shop.on_sale(5, json!({"hold_s": 60})).await;
     let (mut phone, mut laptop) = (shop.live("Ann", "viewer").await, shop.live("Ann", "viewer").await);
@@ -32,18 +32,18 @@ async fn a_held_order_is_paid_and_everybody_hears_of_it_once() {
     assert_eq!(phone.refused(pay(&id(&held), "ok", &super::key())).await, "already_paid");
     assert_eq!(phone.refused(json!({"do": "cancel", "order": id(&held), "key": super::key()})).await, "already_paid");
 
-    // A second purchase ends the look for a second note of the first.
+    // The event of a second purchase ends the search for a duplicate event of the first one.
     let second = hold(&mut laptop, &offer, 1).await;
     laptop.ask(pay(&id(&second), "ok", &super::key())).await.unwrap();
-    let mut notes = Vec::new();
-    while notes.last() != Some(&json!(1)) {
-        let frame = watcher.until("purchase note", SOON, |frame| frame["events"].is_array()).await;
-        for note in frame["events"].as_array().unwrap().iter().filter(|event| event["type"] == "purchased") {
-            assert_eq!((&note["name"], &note["offer"]), (&json!("Ann"), &json!(offer)));
-            notes.push(note["qty"].clone());
+    let mut quantities = Vec::new();
+    while quantities.last() != Some(&json!(1)) {
+        let frame = watcher.until("purchase event", SOON, |frame| frame["events"].is_array()).await;
+        for event in frame["events"].as_array().unwrap().iter().filter(|event| event["type"] == "purchased") {
+            assert_eq!((&event["name"], &event["offer"]), (&json!("Ann"), &json!(offer)));
+            quantities.push(event["qty"].clone());
         }
     }
-    assert_eq!(notes, [json!(2), json!(1)]);
+    assert_eq!(quantities, [json!(2), json!(1)]);
     let report = shop.host.get(&shop.path("report")).await.expect(200);
     assert_eq!(
         (&report["orders_paid"], &report["units_paid"], &report["amount_paid"]),
@@ -56,7 +56,7 @@ async fn a_held_order_is_paid_and_everybody_hears_of_it_once() {
 }
 
 #[tokio::test]
-async fn a_declined_card_leaves_the_order_held_for_another() {
+async fn declined_payment_leaves_the_order_held_for_another_try() {
     let shop = Shop::demo(&[]).await;
     let offer = shop.on_sale(1, json!({})).await;
     let mut live = shop.live("Ann", "viewer").await;
@@ -70,7 +70,7 @@ async fn a_declined_card_leaves_the_order_held_for_another() {
     }
     assert_eq!(rest.get(&path).await.expect(200)["status"], "held");
     shop.assert_left(&offer, 0).await;
-    assert_eq!(shop.number("select count(*) from payments").await, 1, "the retry asked nobody for money");
+    assert_eq!(shop.number("select count(*) from payments").await, 1, "the retry started no second payment");
     let paid = rest.post_keyed(&format!("{path}/pay"), &key(), json!({"token": "ok"})).await.expect(200);
     assert_eq!(paid["status"], "paid");
     assert_eq!(live.refused(pay(&id(&held), "declined", &declined)).await, "declined");
@@ -78,7 +78,7 @@ async fn a_declined_card_leaves_the_order_held_for_another() {
 }
 
 #[tokio::test]
-async fn a_capture_that_fails_cancels_the_order_and_gives_the_units_back() {
+async fn failed_capture_cancels_the_order_and_returns_the_units() {
     let shop = Shop::demo(&[]).await;
     let offer = shop.on_sale(2, json!({})).await;
     let (mut live, mut watcher) = (shop.live("Ann", "viewer").await, shop.watch().await);
@@ -99,7 +99,7 @@ async fn a_capture_that_fails_cancels_the_order_and_gives_the_units_back() {
 }
 
 #[tokio::test]
-async fn a_cancelled_order_is_cancelled_once() {
+async fn cancellation_is_idempotent() {
     let shop = Shop::demo(&[]).await;
     let offer = shop.on_sale(3, json!({})).await;
     let mut live = shop.live("Ann", "viewer").await;
@@ -115,19 +115,19 @@ async fn a_cancelled_order_is_cancelled_once() {
     }
     order_frame(&mut live, &held, "cancelled").await;
     assert_eq!(live.refused(pay(&id(&held), "ok", &key())).await, "wrong_status");
-    // The place is not given twice.
+    // A place is never given to a second order.
     assert_eq!(hold(&mut live, &offer, 1).await["place"], 2);
 }
 
 #[tokio::test]
-async fn a_hold_ends_at_its_time_and_not_before() {
+async fn hold_expires_at_its_time_and_not_before() {
     let shop = Shop::demo(&[]).await;
     let offer = shop.on_sale(1, json!({"hold_s": 10})).await;
     let (mut ann, mut bob) = (shop.live("Ann", "viewer").await, shop.live("Bob", "viewer").await);
     let held = hold(&mut ann, &offer, 1).await;
     let hold_until = held["hold_until"].as_i64().unwrap();
     bob.until_state("held", SOON, |state| state["offers"][&offer]["status"] == "sold_out_for_now").await;
-    // Bob tries again and again, as somebody who wants it would.
+    // Bob retries until a unit is released.
     let deadline = hold_until + 6_000;
     let won_at = loop {
         match bob.ask(buy(&offer, 1)).await {
@@ -137,10 +137,10 @@ async fn a_hold_ends_at_its_time_and_not_before() {
             }
             Err(error) => assert_eq!(error["code"], "sold_out_for_now"),
         }
-        assert!(now_ms() < deadline, "not released within 5 s");
+        assert!(now_ms() < deadline, "the unit was not released within 6 s");
         tokio::time::sleep(Duration::from_millis(100)).await;
     };
-    assert!((hold_until..=hold_until + 5_000).contains(&won_at), "{} ms after its end", won_at - hold_until);
+    assert!((hold_until..=hold_until + 5_000).contains(&won_at), "{} ms after the hold expired", won_at - hold_until);
     let ended = order_frame(&mut ann, &held, "expired").await;
     assert_eq!(ended["reason"], "hold_ended");
     for verb in [pay(&id(&held), "ok", &key()), json!({"do": "cancel", "order": id(&held), "key": key()})] {
@@ -154,7 +154,7 @@ async fn a_hold_ends_at_its_time_and_not_before() {
 }
 
 #[tokio::test]
-async fn two_tabs_that_pay_at_once_are_charged_once() {
+async fn two_devices_that_pay_at_the_same_time_are_charged_once() {
     let shop = Shop::demo(&[]).await;
     let offer = shop.on_sale(8, json!({})).await;
     let (mut one, mut two) = (shop.live("Ann", "viewer").await, shop.live("Ann", "viewer").await);
@@ -162,8 +162,8 @@ async fn two_tabs_that_pay_at_once_are_charged_once() {
         let order = id(&hold(&mut one, &offer, 1).await);
         let (first, second) =
             tokio::join!(one.ask(pay(&order, tokens[0], &key())), two.ask(pay(&order, tokens[1], &key())));
-        let told = [first, second];
-        let refusals: Vec<&Value> = told.iter().filter_map(|told| told.as_ref().err()).collect();
+        let results = [first, second];
+        let refusals: Vec<&Value> = results.iter().filter_map(|result| result.as_ref().err()).collect();
         for refusal in &refusals {
             let code = refusal["code"].as_str().unwrap();
             let known = ["already_paid", "busy", "declined", "capture_failed", "wrong_status"];
@@ -171,8 +171,8 @@ async fn two_tabs_that_pay_at_once_are_charged_once() {
         }
         let order = shop.rest("Ann", "viewer").get(&format!("/v1/orders/{order}")).await.expect(200);
         let paid = usize::from(order["status"] == "paid");
-        assert_eq!(told.len() - refusals.len(), paid, "{tokens:?}: {told:#?}, yet {order:#}");
-        assert!(paid == 1 || tokens[0] == "capture_fails", "{tokens:?}: {told:#?}");
+        assert_eq!(results.len() - refusals.len(), paid, "{tokens:?}: {results:#?}, but {order:#}");
+        assert!(paid == 1 || tokens[0] == "capture_fails", "{tokens:?}: {results:#?}");
     }
     let paid = shop.number("select count(*) from orders where status = 'paid'").await;
     assert_eq!(shop.number("select count(*) from payments where status = 'captured'").await, paid);

@@ -1,4 +1,4 @@
-//! Payments that take another way: an action of the buyer, a refund.
+//! Payments that need an action of the buyer, and refunds.
 
 use serde_json::{Value, json};
 
@@ -7,17 +7,17 @@ use crate::support::shop::{Shop, id, key};
 use crate::support::{SOON, until_some};
 
 #[tokio::test]
-async fn a_payment_that_needs_an_action_goes_on_when_it_is_done() {
+async fn payment_that_needs_an_action_continues_after_the_action() {
     let shop = Shop::demo(&[]).await;
     let offer = shop.on_sale(2, json!({})).await;
     let mut live = shop.live("Ann", "viewer").await;
     let held = hold(&mut live, &offer, 1).await;
     let with = key();
-    let told = live.ask(pay(&id(&held), "needs_action", &with)).await.unwrap_err();
-    assert_eq!(told["code"], "needs_action");
-    let action = told["action_url"].as_str().unwrap().to_owned();
+    let refusal = live.ask(pay(&id(&held), "needs_action", &with)).await.unwrap_err();
+    assert_eq!(refusal["code"], "needs_action");
+    let action = refusal["action_url"].as_str().unwrap().to_owned();
     let again = live.ask(pay(&id(&held), "needs_action", &with)).await.unwrap_err();
-    assert_eq!(again["action_url"], action, "the same try");
+    assert_eq!(again["action_url"], action, "a retry with the same key returns the same action");
     shop.server.rest().post(&action, json!({"approve": true})).await.expect(200);
     order_frame(&mut live, &held, "paid").await;
     let paid = live.ask(pay(&id(&held), "needs_action", &with)).await.unwrap();
@@ -27,23 +27,23 @@ async fn a_payment_that_needs_an_action_goes_on_when_it_is_done() {
 }
 
 #[tokio::test]
-async fn a_cancelled_order_lets_go_of_what_waited_for_its_buyer() {
+async fn cancelled_order_voids_the_payment_that_waits_for_an_action() {
     let shop = Shop::demo(&[]).await;
     let offer = shop.on_sale(1, json!({})).await;
     let mut live = shop.live("Ann", "viewer").await;
     let held = hold(&mut live, &offer, 1).await;
-    let told = live.ask(pay(&id(&held), "needs_action", &key())).await.unwrap_err();
+    let refusal = live.ask(pay(&id(&held), "needs_action", &key())).await.unwrap_err();
     live.ask(json!({"do": "cancel", "order": id(&held), "key": key()})).await.unwrap();
-    let approve = shop.server.rest().post(told["action_url"].as_str().unwrap(), json!({"approve": true})).await;
+    let approve = shop.server.rest().post(refusal["action_url"].as_str().unwrap(), json!({"approve": true})).await;
     assert!(matches!(approve.status, 200 | 409), "{approve:?}");
     let gone = "select count(*) from test_intents where status = 'cancelled'";
-    until_some("void", SOON, async || (shop.number(gone).await == 1).then_some(())).await;
+    until_some("voided payment", SOON, async || (shop.number(gone).await == 1).then_some(())).await;
     assert_eq!(shop.number("select count(*) from test_intents where captured > 0").await, 0);
     shop.assert_left(&offer, 1).await;
 }
 
 #[tokio::test]
-async fn a_refund_is_told_to_the_buyer_and_to_the_report() {
+async fn refund_reaches_the_buyer_and_the_report() {
     let shop = Shop::demo(&[]).await;
     let offer = shop.on_sale(3, json!({"per_buyer": 3})).await;
     let (mut live, mut watcher) = (shop.live("Ann", "viewer").await, shop.watch().await);
@@ -55,8 +55,8 @@ async fn a_refund_is_told_to_the_buyer_and_to_the_report() {
     }
     watcher.until_state("none left", SOON, |state| state["offers"][&offer]["status"] == "sold_out").await;
     let verb = json!({"do": "refund", "order": id(&back), "restock": true, "reason": "broken", "key": key()});
-    let told = host.ask(verb).await.unwrap();
-    assert_eq!((&told["order"]["status"], &told["replayed"]), (&json!("refunded"), &json!(false)));
+    let reply = host.ask(verb).await.unwrap();
+    assert_eq!((&reply["order"]["status"], &reply["replayed"]), (&json!("refunded"), &json!(false)));
     let seen = order_frame(&mut live, &back, "refunded").await;
     assert_eq!(seen["reason"], "refunded");
     watcher.until_state("one left", SOON, |state| state["offers"][&offer]["left"] == 1).await;
@@ -70,7 +70,7 @@ async fn a_refund_is_told_to_the_buyer_and_to_the_report() {
         figures(["orders_paid", "units_paid", "amount_paid", "orders_refunded", "amount_refunded"]),
         [1, 1, 1_000, 2, 2_000].map(|figure: i64| json!(figure))
     );
-    // The unit that came back is sold again, and the buyer's limit has room for it.
+    // The returned unit can be sold again, and it no longer counts for the limit of the buyer.
     assert_eq!(hold(&mut live, &offer, 1).await["place"], 4);
     let mine: Value = shop.rest("Ann", "viewer").get(&format!("/v1/orders/{}", id(&gone))).await.expect(200);
     assert_eq!(mine["status"], "refunded");

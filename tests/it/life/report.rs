@@ -1,4 +1,4 @@
-//! The report of a show that is over.
+//! The report of a show that has ended.
 
 use serde_json::json;
 
@@ -6,9 +6,9 @@ use crate::support::SOON;
 use crate::support::shop::{Shop, id};
 
 #[tokio::test]
-async fn an_ended_show_tells_its_course() {
+async fn report_of_an_ended_show_has_minutes_offers_and_pins() {
     let shop = Shop::demo(&[]).await;
-    let stream = id(&shop.host.post("/v1/streams", json!({"title": "=Evening"})).await.expect(201));
+    let stream = id(&shop.host.post("/v1/streams", json!({"title": "=Show"})).await.expect(201));
     let path = |rest: &str| format!("/v1/streams/{stream}/{rest}");
     shop.host.post(&path("start"), json!({})).await.expect(200);
     let variant = shop.variant(5).await;
@@ -23,7 +23,7 @@ async fn an_ended_show_tells_its_course() {
     ann.ask(pay("declined", "key-00002")).await.unwrap_err();
     ann.ask(pay("ok", "key-00003")).await.unwrap();
     ann.ask(json!({"do": "say", "text": "hi"})).await.unwrap();
-    // The node looks at its rooms every five seconds.
+    // The node samples the viewers of its rooms every five seconds.
     let seen = async || {
         let full = shop.host.get(&path("report/full")).await.expect(200);
         let minutes = full["minutes"].as_array()?;
@@ -48,7 +48,7 @@ async fn an_ended_show_tells_its_course() {
     let text = csv.expect(200);
     let lines: Vec<&str> = text.as_str().unwrap().trim_start_matches('\u{feff}').lines().collect();
     assert!(lines[0].starts_with("\"row\",\"from\",\"until\",\"name\""), "{lines:#?}");
-    assert!(lines[1].starts_with("\"total\",") && lines[1].contains(",\"'=Evening\","), "no formula: {}", lines[1]);
+    assert!(lines[1].starts_with("\"total\",") && lines[1].contains(",\"'=Show\","), "a title must not become a formula: {}", lines[1]);
     for (row, count) in [("\"offer\",", 1), ("\"pin\",", 1)] {
         assert_eq!(lines.iter().filter(|line| line.starts_with(row)).count(), count, "{lines:#?}");
     }

@@ -1,4 +1,4 @@
-//! Sales: the countdown, the window, the limit per buyer, the end of the show.
+//! Sales: countdown, opening and closing, the limit per buyer, and the end of the show.
 
 use reqwest::Method;
 use serde_json::json;
@@ -10,11 +10,11 @@ use crate::support::process::Server;
 use crate::support::shop::{KEY, Shop, id, key, now_ms};
 use crate::support::socket::Live;
 
-/// The shortest sale there is lasts a minute; too long for a test, so its end is moved in the database.
+/// The shortest sale lasts a minute. That is too long for a test, so this moves its end in the database.
 const SHORTEN: &str = "update offers set closes_at = opens_at + 3000 where kind = 'flash'";
 
 #[tokio::test]
-async fn a_flash_sale_counts_down_opens_and_closes_on_time() {
+async fn flash_sale_counts_down_opens_and_closes_on_time() {
     let database = Database::create().await;
     let shop = Shop::serve(&database.url(), &database.url()).await;
     let flash = json!({"kind": "flash", "countdown_s": 10, "duration_s": 60, "per_buyer": 1});
@@ -40,33 +40,33 @@ async fn a_flash_sale_counts_down_opens_and_closes_on_time() {
     sqlx::raw_sql(SHORTEN).execute(&mut database.connect().await).await.unwrap();
 
     let event = ann.event("opening", SOON, |event| event["type"] == "sale_opened").await;
-    let heard_at = now_ms();
+    let received_at = now_ms();
     assert_eq!(event["offer"], offer.as_str());
-    assert!((opens_at..=opens_at + 1_000).contains(&heard_at), "{} ms after", heard_at - opens_at);
+    assert!((opens_at..=opens_at + 1_000).contains(&received_at), "{} ms after the opening", received_at - opens_at);
     hold(&mut ann, &offer, 1).await;
     ann.until_state("on sale", SOON, |state| state["offers"][&offer]["status"] == "open").await;
 
     let event = ann.event("closing", SOON, |event| event["type"] == "sale_closed").await;
-    let heard_at = now_ms();
+    let received_at = now_ms();
     assert_eq!(event["offer"], offer.as_str());
-    let late = heard_at - (opens_at + 3_000);
-    assert!((0..=2_000).contains(&late), "{late} ms after");
+    let late = received_at - (opens_at + 3_000);
+    assert!((0..=2_000).contains(&late), "{late} ms after the end");
     ann.until_state("closed", SOON, |state| state["offers"][&offer]["status"] == "closed").await;
     assert_eq!(ann.refused(buy(&offer, 1)).await, "closed");
     assert!(shop.watch().await.state["offers"][&offer].is_null(), "a closed offer leaves the snapshot");
-    assert_eq!(shop.pool(&offer).await, 2, "what nobody bought is back in the pool");
+    assert_eq!(shop.pool(&offer).await, 2, "the unsold units are back in the pool");
     shop.assert_audited().await;
 }
 
 #[tokio::test]
-async fn a_sale_paused_in_its_countdown_is_told_when_it_opens_late() {
+async fn sale_paused_during_its_countdown_announces_its_late_opening() {
     let database = Database::create().await;
     let shop = Shop::serve(&database.url(), &database.url()).await;
     let offer = shop.on_sale(3, json!({"kind": "flash", "countdown_s": 10, "duration_s": 60})).await;
     let mut ann = shop.live("Ann", "viewer").await;
     shop.host.post(&format!("/v1/offers/{offer}/pause"), json!({})).await.expect(200);
     ann.until_state("pause", SOON, |state| state["offers"][&offer]["status"] == "paused").await;
-    // The sweeper has seen the pause too; then the countdown ends under it.
+    // Wait until the background job has seen the pause. Then the countdown ends during the pause.
     tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
     let sooner = "update offers set opens_at = opens_at - 10000 where kind = 'flash'";
     sqlx::raw_sql(sooner).execute(&mut database.connect().await).await.unwrap();
@@ -76,7 +76,7 @@ async fn a_sale_paused_in_its_countdown_is_told_when_it_opens_late() {
 }
 
 #[tokio::test]
-async fn a_sale_that_is_closed_or_paused_says_which() {
+async fn closed_and_paused_sales_are_refused_with_different_codes() {
     let shop = Shop::demo(&[]).await;
     let offer = shop.on_sale(4, json!({})).await;
     let (mut ann, rest) = (shop.live("Ann", "viewer").await, shop.rest("Ann", "viewer"));
@@ -85,7 +85,7 @@ async fn a_sale_that_is_closed_or_paused_says_which() {
     shop.host.post(&verb("pause"), json!({})).await.expect(200);
     ann.until_state("paused", SOON, |state| state["offers"][&offer]["status"] == "paused").await;
     rest.post_keyed(&path, &key(), json!({"qty": 1})).await.expect_problem(409, "not_open");
-    // What is held while the sale rests can be paid.
+    // A held order can be paid while the sale is paused.
     assert_eq!(ann.ask(pay(&id(&held), "ok", &key())).await.unwrap()["order"]["status"], "paid");
     shop.host.post(&verb("open"), json!({})).await.expect(200);
     let held = hold(&mut ann, &offer, 1).await;
@@ -102,7 +102,7 @@ async fn a_sale_that_is_closed_or_paused_says_which() {
 }
 
 #[tokio::test]
-async fn a_buyer_at_the_limit_is_shown_the_orders_that_fill_it() {
+async fn buyer_at_the_limit_receives_the_orders_that_count() {
     let shop = Shop::demo(&[]).await;
     let offer = shop.on_sale(10, json!({"per_buyer": 3})).await;
     let mut ann = shop.live("Ann", "viewer").await;
@@ -116,7 +116,7 @@ async fn a_buyer_at_the_limit_is_shown_the_orders_that_fill_it() {
     assert_eq!(ann.refused(buy(&offer, 1)).await, "buyer_limit");
     assert_eq!(ann.refused(buy(&offer, 4)).await, "buyer_limit");
     hold(&mut shop.live("Bob", "viewer").await, &offer, 3).await;
-    // An order given up makes room again; ten presses at once fill it once.
+    // A cancelled order no longer counts. Of ten concurrent purchases only as many succeed as the limit allows.
     ann.ask(json!({"do": "cancel", "order": orders[0], "key": key()})).await.unwrap();
     let presses = (0..10).map(|_| {
         let (rest, path) = (shop.rest("Ann", "viewer"), path.clone());
@@ -132,7 +132,7 @@ async fn a_buyer_at_the_limit_is_shown_the_orders_that_fill_it() {
 }
 
 #[tokio::test]
-async fn the_end_of_the_show_closes_its_sales_and_returns_the_units() {
+async fn end_of_the_show_closes_its_sales_and_returns_the_units() {
     let shop = Shop::demo(&[]).await;
     let (offer, draft) = (shop.on_sale(5, json!({})).await, shop.draft(7, json!({})).await);
     let (mut ann, mut watcher) = (shop.live("Ann", "viewer").await, shop.watch().await);
@@ -146,15 +146,15 @@ async fn the_end_of_the_show_closes_its_sales_and_returns_the_units() {
     for verb in
         [buy(&offer, 1), json!({"do": "say", "text": "hello?"}), json!({"do": "react", "kind": "heart", "count": 1})]
     {
-        let told = ann.refused(verb.clone()).await;
-        assert!(told == "closed" || told == "stream_ended", "{verb}: {told}");
+        let code = ann.refused(verb.clone()).await;
+        assert!(code == "closed" || code == "stream_ended", "{verb}: {code}");
     }
     assert_eq!((shop.pool(&offer).await, shop.pool(&draft).await), (2, 7));
     for path in [format!("/v1/offers/{offer}/open"), format!("/v1/offers/{draft}/open")] {
         let answer = shop.host.post(&path, json!({})).await;
         assert_eq!(answer.status, 409, "{answer:?}");
     }
-    // Who holds may still pay.
+    // A held order can still be paid.
     let order = ann.ask(pay(&id(&kept), "ok", &key())).await.unwrap();
     assert_eq!(order["order"]["status"], "paid");
     order_frame(&mut ann, &kept, "paid").await;
@@ -164,7 +164,7 @@ async fn the_end_of_the_show_closes_its_sales_and_returns_the_units() {
 }
 
 #[tokio::test]
-async fn a_host_who_restocks_and_extends_sells_more() {
+async fn restocked_offer_sells_more_and_a_sale_without_end_cannot_be_extended() {
     let shop = Shop::demo(&[]).await;
     let variant = shop.variant(5).await;
     let form = json!({"variant": variant, "kind": "regular", "price": 500, "quantity": 2});
@@ -184,20 +184,20 @@ async fn a_host_who_restocks_and_extends_sells_more() {
     assert_eq!(hold(&mut bob, &offer, 1).await["place"], 2);
     assert_eq!(shop.pool(&offer).await, 0);
     let extended = shop.host.send(Method::POST, &verb("extend"), &[], Some(json!({"seconds": 60}))).await;
-    assert_eq!(extended.status, 409, "a sale without an end has none to move: {extended:?}");
+    assert_eq!(extended.status, 409, "a sale without an end cannot be extended: {extended:?}");
     shop.assert_left(&offer, 2).await;
 }
 
-/// Nodes poll what is on sale; what is not any more is no longer in the answer, and must be noticed all the same.
+/// Nodes poll the open offers. A closed offer is missing from the result, and a node must notice that.
 #[tokio::test]
-async fn the_end_of_a_sale_reaches_viewers_of_a_node_that_was_told_nothing() {
+async fn end_of_a_sale_reaches_viewers_of_a_node_without_a_broker() {
     let database = Database::create().await;
     let shop = Shop::serve(&database.url(), &database.url()).await;
     let other = Server::serve(&database.url(), KEY, &[]).await;
     let offer = shop.on_sale(5, json!({})).await;
     let mut far = Live::connect(&other.url, &shop.stream, None).await;
     far.until_state("open", SOON, |state| state["offers"][&offer]["status"] == "open").await;
-    // At once, before the poll of the other node has seen it at all.
+    // Immediately, before the other node has polled the open offer.
     shop.host.post(&format!("/v1/offers/{offer}/close"), json!({})).await.expect(200);
     far.until_state("closed", SOON, |state| state["offers"][&offer]["status"] == "closed").await;
 }

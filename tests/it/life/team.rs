@@ -1,4 +1,4 @@
-//! Helpers: let in by a link, into one show, in one role, until the host takes it back.
+//! Helpers: an invite link gives one role in one show until the host revokes it.
 
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ async fn helper(shop: &Shop, role: &str) -> (String, Rest, String) {
 }
 
 #[tokio::test]
-async fn an_invite_gives_its_role_in_this_show_only() {
+async fn invite_gives_its_role_in_this_show_only() {
     let shop = Shop::demo(&[]).await;
     let other = id(&shop.host.post("/v1/streams", json!({"title": "Other"})).await.expect(201));
     let offer = shop.on_sale(5, json!({})).await;
@@ -38,20 +38,20 @@ async fn an_invite_gives_its_role_in_this_show_only() {
 }
 
 #[tokio::test]
-async fn a_revoke_ends_the_link_the_token_and_the_connection() {
+async fn revocation_ends_the_link_the_token_and_the_connection() {
     let shop = Shop::demo(&[]).await;
     let (invite, rest, token) = helper(&shop, "moderator").await;
     let mut live = shop.join(&token).await.unwrap();
     let listed = shop.host.get(&shop.path("invites")).await.expect(200);
     assert_eq!(listed["items"][0]["helpers"][0]["name"], "Hal");
     assert_eq!(listed["items"][0]["helpers"][0]["online"], true);
-    assert!(!listed.to_string().contains("code"), "a code is told once: {listed}");
+    assert!(!listed.to_string().contains("code"), "the code is returned only once: {listed}");
     let path = shop.path(&format!("invites/{invite}"));
     rest.delete(&path).await.expect_problem(403, "forbidden");
     shop.host.delete(&path).await.expect(204);
     shop.host.delete(&path).await.expect(204);
     assert_eq!(live.closed(SOON).await.code, 4501);
-    assert_eq!(shop.join(&token).await.expect_err("is out").code, 4501);
+    assert_eq!(shop.join(&token).await.expect_err("the token is revoked").code, 4501);
     rest.get(&shop.path("mutes")).await.expect_problem(401, "token_invalid");
     rest.get("/v1/orders").await.expect_problem(401, "token_invalid");
     let listed = shop.host.get(&shop.path("invites")).await.expect(200);
@@ -59,10 +59,10 @@ async fn a_revoke_ends_the_link_the_token_and_the_connection() {
 }
 
 #[tokio::test]
-async fn a_bad_invite_is_refused() {
+async fn invalid_invites_are_refused() {
     let shop = Shop::demo(&[]).await;
     let rest = shop.server.rest();
-    rest.post("/v1/invites/nobody-made-this", json!({"name": "Hal"})).await.expect_problem(404, "no_such_invite");
+    rest.post("/v1/invites/unknown-invite-code", json!({"name": "Hal"})).await.expect_problem(404, "no_such_invite");
     for role in ["host", "admin", "viewer", "guest", "king"] {
         shop.host.post(&shop.path("invites"), json!({"role": role})).await.expect_problem(400, "bad_request");
     }
@@ -73,24 +73,24 @@ async fn a_bad_invite_is_refused() {
     let made = shop.host.post(&shop.path("invites"), json!({"role": "analyst"})).await.expect(201);
     let path = format!("/v1/invites/{}", made["code"].as_str().unwrap());
     rest.post(&path, json!({"name": ""})).await.expect_problem(400, "bad_request");
-    let nothing = shop.path(&format!("invites/{}", uuid_of_nobody()));
+    let nothing = shop.path(&format!("invites/{}", unknown_id()));
     shop.host.delete(&nothing).await.expect_problem(404, "no_such_invite");
 }
 
-fn uuid_of_nobody() -> &'static str {
+fn unknown_id() -> &'static str {
     "01890000-0000-7000-8000-000000000000"
 }
 
-/// Keys that tell of sales; the stock of an offer is told to every viewer.
-fn sales(value: &Value) -> bool {
+/// True if the value has a key of sales figures. Every viewer may read how many units of an offer are left.
+fn has_sales_figures(value: &Value) -> bool {
     let text = value.to_string();
     ["orders_paid", "amount_paid", "units_paid", "orders_held", "\"amount\"", "reserved", "\"stock\""]
         .iter()
-        .any(|word| text.contains(word))
+        .any(|key| text.contains(key))
 }
 
 #[tokio::test]
-async fn a_moderator_is_told_no_sales_numbers() {
+async fn moderator_receives_no_sales_figures() {
     let shop = Shop::demo(&[]).await;
     let offer = shop.on_sale(5, json!({})).await;
     let (_, rest, token) = helper(&shop, "moderator").await;
@@ -101,12 +101,12 @@ async fn a_moderator_is_told_no_sales_numbers() {
     let pay = format!("/v1/orders/{order}/pay");
     ann.post_keyed(&pay, "key-00002", json!({"token": "ok"})).await.expect(200);
     let bought = live.event("purchase", SOON, |event| event["type"] == "purchased").await;
-    assert!(!sales(&bought) && !sales(&live.hello), "{bought}");
+    assert!(!has_sales_figures(&bought) && !has_sales_figures(&live.hello), "{bought}");
     for path in
         [shop.path("offers"), shop.path("messages"), shop.path("mutes"), "/v1/orders".into(), "/v1/products".into()]
     {
-        let told = rest.get(&path).await.expect(200);
-        assert!(!sales(&told), "{path}: {told}");
+        let body = rest.get(&path).await.expect(200);
+        assert!(!has_sales_figures(&body), "{path}: {body}");
     }
     for path in [shop.path("report"), shop.path("report/full"), shop.path("report.csv"), shop.path("invites")] {
         rest.get(&path).await.expect_problem(403, "forbidden");

@@ -1,4 +1,4 @@
-//! A PostgreSQL of a test's own, because it is crashed, restarted or replaced by its standby: made in a temporary folder.
+//! A PostgreSQL server for one test that crashes it, restarts it or replaces it by its standby. It lives in a temporary folder.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -13,19 +13,19 @@ use tokio::time::timeout;
 use super::process::{Process, Signal};
 use super::{SOON, until_some};
 
-/// How long a server may take to end or to recover from a crash.
+/// The time limit of a server for its shutdown and for its recovery after a crash.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct Postgres {
     bin: PathBuf,
-    /// Under /tmp and open to read: the user `postgres` must reach it.
+    /// Under /tmp and readable for all, because the user `postgres` must reach it.
     folder: TempDir,
     address: SocketAddr,
     process: Option<Process>,
 }
 
 impl Postgres {
-    /// `Err` says what is missing on this machine.
+    /// Creates and starts a server. `Err` names the missing program.
     pub async fn start() -> Result<Postgres, String> {
         let postgres = Postgres::prepare()?;
         let initdb = postgres.bin.join("initdb");
@@ -34,7 +34,7 @@ impl Postgres {
         Ok(postgres.started().await)
     }
 
-    /// A standby of the server at `primary`, which may be the address of a proxy: a copy that follows it.
+    /// Starts a streaming standby of the server at `primary`, which may be the address of a proxy.
     pub async fn standby(primary: SocketAddr) -> Result<Postgres, String> {
         let postgres = Postgres::prepare()?;
         let (host, port) = (primary.ip().to_string(), primary.port().to_string());
@@ -42,7 +42,7 @@ impl Postgres {
         let args = ["-h", &host, "-p", &port, "-U", "postgres", "-R", "-X", "stream", "-c", "fast"];
         let mut command = as_postgres(&copy);
         command.arg("-D").arg(postgres.data()).args(args);
-        // A proxy on the way runs on the same thread as the test.
+        // A proxy in between runs on the thread of the test, which must not block.
         let copied = tokio::task::spawn_blocking(move || run(&mut command)).await;
         copied.map_err(|error| error.to_string())??;
         Ok(postgres.started().await)
@@ -70,9 +70,9 @@ impl Postgres {
         self.folder.path().join("postgres/data")
     }
 
-    /// Runs a statement as an operator would; what it gives is a text or nothing.
+    /// Runs a statement as an operator; the result is a text or nothing.
     pub async fn run(&self, sql: &str) -> Option<String> {
-        let mut connection = self.connect().await.expect("the server answers");
+        let mut connection = self.connect().await.expect("the server accepts connections");
         let row: Option<(Option<String>,)> = sqlx::query_as(AssertSqlSafe(sql))
             .fetch_optional(&mut connection)
             .await
@@ -80,7 +80,7 @@ impl Postgres {
         row?.0
     }
 
-    /// Commits wait for a standby from here on, as soon as there is one.
+    /// Makes commits wait for a standby, and waits until there is one.
     pub async fn wait_for_standbys(&self) {
         self.run("alter system set synchronous_standby_names = '*'").await;
         self.run("select pg_reload_conf()::text").await;
@@ -91,16 +91,16 @@ impl Postgres {
         .await;
     }
 
-    /// Makes a server of a standby, whose own standbys are not there: it waits for none.
+    /// Promotes a standby to a primary. It has no standbys of its own, so its commits do not wait.
     pub async fn promote(&self) {
         self.run("select pg_promote()::text").await;
     }
 
-    /// Starts the server and waits until it takes connections, recovery and all.
+    /// Starts the server and waits until its recovery is over and it accepts connections.
     pub async fn start_again(&mut self) {
         let home = self.folder.path().join("postgres");
-        until_some("PostgreSQL that takes connections", PATIENCE, async || {
-            // After a crash the memory of the old server may still be in use for a moment: then it ends, and is tried again.
+        until_some("PostgreSQL that accepts connections", PATIENCE, async || {
+            // After a crash the shared memory of the old server may still be in use for a moment. Then the new one ends and is started again.
             if self.process.as_mut().is_none_or(Process::has_ended) {
                 let mut command = as_postgres(&self.bin.join("postgres"));
                 command.arg("-D").arg(self.data()).args(["-p", &self.address.port().to_string()]);
@@ -115,12 +115,12 @@ impl Postgres {
         .await;
     }
 
-    /// Ends it the immediate way, which is a crash: the next start recovers from the log.
+    /// Immediate shutdown, which is a crash: the next start recovers from the write-ahead log.
     pub async fn crash(&mut self) {
         self.end(Signal::Quit).await;
     }
 
-    /// Ends it the fast way: transactions are rolled back, connections closed.
+    /// Fast shutdown: transactions are rolled back and connections are closed.
     pub async fn stop(&mut self) {
         self.end(Signal::Interrupt).await;
     }
@@ -136,9 +136,9 @@ impl Postgres {
         self.address
     }
 
-    /// The database by a way, which may be a proxy.
-    pub fn url_at(way: SocketAddr) -> String {
-        format!("postgres://postgres@{way}/postgres")
+    /// The URL of the database at this address, which may be a proxy.
+    pub fn url_at(address: SocketAddr) -> String {
+        format!("postgres://postgres@{address}/postgres")
     }
 
     pub async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
@@ -146,14 +146,14 @@ impl Postgres {
     }
 }
 
-/// Past every proxy.
+/// Connects directly to the server, without a proxy.
 pub async fn connect(address: SocketAddr) -> Result<PgConnection, sqlx::Error> {
     let url = Postgres::url_at(address);
     timeout(SOON, PgConnection::connect(&url)).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }
 
-/// An address on which nobody listens, below the range from which the kernel gives ports to clients: it must still be
-/// free when a process is started again.
+/// A free address below the range of ports that the kernel gives to clients: the port must still be free when a process is
+/// started again.
 pub fn free_address() -> SocketAddr {
     let tried = (0..1_000).map(|_| SocketAddr::from((Ipv4Addr::LOCALHOST, rand::random_range(12_000..32_000))));
     tried.into_iter().find(|address| std::net::TcpListener::bind(address).is_ok()).expect("a free port")
@@ -170,8 +170,8 @@ fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|me| me.uid() == 0)
 }
 
-/// PostgreSQL refuses to run as root. `setpriv` becomes the program it starts, so a pid is the server's own, and asks
-/// the kernel to end it with this run even when that is killed.
+/// PostgreSQL refuses to run as root. `setpriv` replaces itself by the program, so the pid is that of the server. It also asks
+/// the kernel to end the server when the test process ends, even if that is killed.
 fn as_postgres(program: &Path) -> Command {
     let mut command = Command::new("setpriv");
     if is_root() {
@@ -183,6 +183,6 @@ fn as_postgres(program: &Path) -> Command {
 
 fn run(command: &mut Command) -> Result<(), String> {
     let done = command.output().map_err(|error| format!("{command:?}: {error}"))?;
-    let said = String::from_utf8_lossy(&done.stderr);
-    if done.status.success() { Ok(()) } else { Err(format!("{command:?}: {said}")) }
+    let stderr = String::from_utf8_lossy(&done.stderr);
+    if done.status.success() { Ok(()) } else { Err(format!("{command:?}: {stderr}")) }
 }

@@ -1,6 +1,7 @@
-//! What the outside tests share: a database of one's own, a Redis, the server as a process, a socket, a REST client, a bad network.
+//! Helpers of the tests from outside: a database per test, Redis servers, the server as a process, a WebSocket client, a REST
+//! client and a network proxy.
 //!
-//! Nothing here sleeps for luck: whoever waits, waits for a condition and with a deadline, and panics with what it saw.
+//! No helper sleeps for a fixed time: every wait has a condition and a deadline, and fails with what it saw.
 
 #![allow(dead_code, reason = "helpers are offered to every test; not every binary uses every one")]
 
@@ -17,10 +18,10 @@ use std::time::Duration;
 
 pub use client::rest;
 
-/// How long a test waits for something that should happen at once. Long, because build machines are slow.
+/// How long a test waits for something that should happen immediately. It is long because build machines are slow.
 pub const SOON: Duration = Duration::from_secs(20);
 
-/// Asks again until there is an answer; panics with `what` when there is none within `deadline`.
+/// Calls `ask` until it returns a value; panics with `what` when there is none within `deadline`.
 pub async fn until_some<T>(what: &str, deadline: Duration, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let asking = async {
         loop {

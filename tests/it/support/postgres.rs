@@ -1,6 +1,6 @@
-//! A PostgreSQL database for one test, made fresh and dropped with the value.
+//! A PostgreSQL database for one test. It is created empty and dropped with the value.
 //!
-//! The server is the one `scripts/test` starts. Without it the test fails: a skipped test would look like a passed one.
+//! `scripts/test` starts the server. Without it the test fails, because a skipped test would look like a passed one.
 
 use std::time::Duration;
 
@@ -24,30 +24,30 @@ impl Database {
         Database { server, name }
     }
 
-    /// What `--store` takes.
+    /// The URL for `--store`.
     pub fn url(&self) -> String {
         let (base, _) = self.server.rsplit_once('/').expect("the URL ends in a database name");
         format!("{base}/{}", self.name)
     }
 
-    /// Where the server listens, for a proxy.
+    /// The address of the server, for a proxy.
     pub fn address(&self) -> std::net::SocketAddr {
         let host = self.server.split(['/', '@']).find(|part| part.parse::<std::net::SocketAddr>().is_ok());
-        host.and_then(|host| host.parse().ok()).expect("the URL has an address of numbers")
+        host.and_then(|host| host.parse().ok()).expect("the URL has a numeric address")
     }
 
-    /// The same database by another way.
-    pub fn url_at(&self, way: std::net::SocketAddr) -> String {
-        self.url().replace(&self.address().to_string(), &way.to_string())
+    /// The URL of the same database at another address, such as a proxy.
+    pub fn url_at(&self, address: std::net::SocketAddr) -> String {
+        self.url().replace(&self.address().to_string(), &address.to_string())
     }
 
     pub async fn connect(&self) -> PgConnection {
-        PgConnection::connect(&self.url()).await.expect("the test database answers")
+        PgConnection::connect(&self.url()).await.expect("the test database accepts connections")
     }
 }
 
 impl Drop for Database {
-    /// Best effort, on a runtime of its own because the test's may be ending. `force` ends the connections still open.
+    /// Best effort, on a runtime of its own because the runtime of the test may be ending. `force` closes open connections.
     fn drop(&mut self) {
         let (server, name) = (self.server.clone(), self.name.clone());
         let dropping = std::thread::spawn(move || {
@@ -57,7 +57,7 @@ impl Drop for Database {
             runtime.block_on(dropping).unwrap_or(Err(sqlx::Error::PoolTimedOut))
         });
         if let Ok(Err(error)) = dropping.join() {
-            eprintln!("the database {} stays behind: {error}", self.name);
+            eprintln!("the database {} was not dropped: {error}", self.name);
         }
     }
 }

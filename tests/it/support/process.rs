@@ -1,6 +1,6 @@
-//! The server as its users run it: a process with a command line, a first line on stdout, and signals.
+//! The server as its users run it: a process with a command line, output and signals.
 //!
-//! Whatever is started here ends with its value. When the test fails, what the process wrote to stderr is printed.
+//! A process ends when its value is dropped. When the test fails, the stderr of the process is printed.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use super::{SOON, until_some};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_livesouk");
 
-/// Any process of a test, its output collected line by line.
+/// A process of a test; its output is collected line by line.
 #[derive(Debug)]
 pub struct Process {
     child: Child,
@@ -48,12 +48,12 @@ impl Process {
         Process { child, stdout, stderr, readers: [stdout_reader, stderr_reader], ended: None }
     }
 
-    /// `livesouk` with these arguments, in this folder and without settings from the environment of the test.
+    /// Starts `livesouk` with these arguments, in this folder and without settings from the environment of the test.
     pub fn livesouk(args: &[&str], folder: &Path) -> Process {
         Process::livesouk_with(args, folder, &[])
     }
 
-    /// The same with some of its settings in its environment.
+    /// The same with these environment variables.
     pub fn livesouk_with(args: &[&str], folder: &Path, environment: &[(&str, &str)]) -> Process {
         let mut command = Command::new(BINARY);
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("LIVESOUK_")) {
@@ -74,23 +74,23 @@ impl Process {
         joined(&self.stderr)
     }
 
-    /// The first line on stdout for which `find` has an answer. Panics when the process ends without one.
+    /// The first result of `find` on a line of stdout. Panics when the process ends without one.
     pub async fn line<T>(&mut self, what: &str, deadline: Duration, find: impl Fn(&str) -> Option<T>) -> T {
         let deadline = tokio::time::Instant::now() + deadline;
-        let mut last_look = false;
+        let mut is_last_search = false;
         loop {
             if let Some(found) = lines(&self.stdout).iter().find_map(|line| find(line)) {
                 return found;
             }
             let in_time = tokio::time::Instant::now() < deadline;
-            assert!(in_time && !last_look, "no {what}; stdout:\n{}\nstderr:\n{}", self.stdout(), self.stderr());
-            // The reader of the pipe may be a little behind the end of the process: wait for it, then look once more.
-            last_look = self.has_ended() && self.is_read_out();
+            assert!(in_time && !is_last_search, "no {what}; stdout:\n{}\nstderr:\n{}", self.stdout(), self.stderr());
+            // The reader of the pipe may end a little after the process: wait for it, then search once more.
+            is_last_search = self.has_ended() && self.is_read_out();
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 
-    /// Sends a signal, unless the process has ended: its pid may be somebody else's by now.
+    /// Sends a signal, unless the process has ended: another process may have its pid by now.
     pub fn signal(&mut self, signal: Signal) {
         let name = match signal {
             Signal::Interrupt => "INT",
@@ -111,12 +111,12 @@ impl Process {
         self.ended.is_some()
     }
 
-    /// Everything it wrote has arrived; true only when nobody holds its pipes any more.
+    /// True when all output has been read: no process has its pipes open any more.
     fn is_read_out(&self) -> bool {
         self.readers.iter().all(JoinHandle::is_finished)
     }
 
-    /// How it ended, within the deadline. After that `stdout` and `stderr` are complete.
+    /// Waits for the end and returns the exit status. After that `stdout` and `stderr` are complete.
     pub async fn end(&mut self, deadline: Duration) -> ExitStatus {
         until_some("end of the process", deadline, || {
             let is_over = self.has_ended() && self.is_read_out();
@@ -161,24 +161,24 @@ fn joined(of: &Lines) -> String {
     lines(of).join("\n")
 }
 
-/// A running server, and the folder it lives in.
+/// A running server and its folder.
 #[derive(Debug)]
 pub struct Server {
     pub process: Process,
     /// Such as `http://127.0.0.1:40123`.
     pub url: String,
-    /// What `demo --json` printed; null for `serve`.
+    /// The output of `demo --json`; null for `serve`.
     pub started: Value,
     folder: Arc<TempDir>,
 }
 
 impl Server {
-    /// `livesouk demo` on a free port with data of its own.
+    /// Starts `livesouk demo` on a free port with data of its own.
     pub async fn demo() -> Server {
         Server::demo_in(Arc::new(tempfile::tempdir().expect("a temporary folder")), &[]).await
     }
 
-    /// `demo` in a folder that may have data already, with more arguments.
+    /// Starts `demo` in a folder that may already have data, with more arguments.
     pub async fn demo_in(folder: Arc<TempDir>, more: &[&str]) -> Server {
         let args = ["demo", "--json", "--listen", "127.0.0.1:0", "--data", "data"];
         let mut process = Process::livesouk(&[&args, more].concat(), folder.path());
@@ -188,7 +188,7 @@ impl Server {
         Server { process, url, started, folder }.ready().await
     }
 
-    /// `livesouk serve` on a port that was free a moment ago.
+    /// Starts `livesouk serve` on a port that was free a moment ago.
     pub async fn serve(store: &str, auth_key: &str, more: &[&str]) -> Server {
         let folder = Arc::new(tempfile::tempdir().expect("a temporary folder"));
         let listen = free_address();
@@ -197,7 +197,7 @@ impl Server {
         Server { process, url: format!("http://{listen}"), started: Value::Null, folder }.ready().await
     }
 
-    /// Waits until `/readyz` says so; panics at once when the process ends instead.
+    /// Waits until `/readyz` answers 200; panics immediately when the process ends instead.
     async fn ready(mut self) -> Server {
         let rest = Rest::new(&self.url);
         until_some("ready server", SOON, async || {
@@ -218,7 +218,7 @@ impl Server {
         self.url.trim_start_matches("http://").parse().expect("an address")
     }
 
-    /// The show that `demo` opens.
+    /// The show that `demo` starts.
     pub fn stream(&self) -> &str {
         self.started["stream"].as_str().expect("demo names its stream")
     }
@@ -231,22 +231,22 @@ impl Server {
         self.folder.path().join("data")
     }
 
-    /// A token of the demo's log-in.
+    /// A token from the sign-in of the demo.
     pub async fn token(&self, name: &str, role: &str) -> String {
         let body = serde_json::json!({"name": name, "role": role});
         let answer = self.rest().post("/v1/dev/tokens", body).await;
-        assert!((200..300).contains(&answer.status), "dev log-in: {:#}", answer.body);
+        assert!((200..300).contains(&answer.status), "sign-in of the demo: {:#}", answer.body);
         answer.body["token"].as_str().expect("a token").to_owned()
     }
 
-    /// Ctrl-C, and how it ended.
+    /// Sends SIGINT, as Ctrl-C does, and returns the exit status.
     pub async fn stop(&mut self) -> ExitStatus {
         self.process.signal(Signal::Interrupt);
         self.process.end(SOON).await
     }
 }
 
-/// An address on which nobody listens now. Somebody else may take it first, which a start then reports.
+/// A free address. Another process may take it first; then the start of the server fails and reports it.
 pub fn free_address() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("a bound port").to_string()

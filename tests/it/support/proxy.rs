@@ -1,7 +1,7 @@
-//! A bad network between a client and a server: passes, cuts, swallows, loses or slows what goes through a TCP port.
+//! A TCP proxy that simulates a bad network: it passes, resets, blocks, drops, delays or slows the bytes of its connections.
 //!
-//! Every connection has two pumps, one a direction, which watch the mode and obey it in the middle of a read or a
-//! write. Dropping the proxy closes the port and every connection.
+//! Every connection has two copying loops, one per direction. They watch the mode and follow a change even during a read.
+//! Dropping the proxy closes its port and every connection.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -20,14 +20,14 @@ enum Mode {
     Pass,
     /// Connections are reset, new ones too.
     Cut,
-    /// Nothing moves and nobody is told, like a phone in a tunnel.
+    /// No byte moves and no side is notified, like a phone in a tunnel.
     BlackHole,
-    /// So many bytes a second, per connection, from the server to the client; the other direction passes.
+    /// This many bytes per second and connection from the server to the client; the other direction passes.
     Slow(usize),
-    /// Every other connection answers so much later: what was asked first is not answered first.
+    /// About half of the connections answer later by this time, so responses arrive in another order than the requests.
     Delay(Duration),
-    /// What goes this way is thrown away, the other direction passes. TCP cannot go on over a hole, so a connection
-    /// that lost something is reset when the mode ends.
+    /// Bytes in this direction are dropped; the other direction passes. TCP cannot continue after a gap, so a connection that
+    /// lost bytes is reset when the mode ends.
     Lose(Way),
 }
 
@@ -43,11 +43,11 @@ pub struct Proxy {
     mode: watch::Sender<Mode>,
     upstream: watch::Sender<SocketAddr>,
     open: Arc<AtomicUsize>,
-    /// Links numbered below this are lost.
+    /// Connections with a lower number are lost.
     lost: watch::Sender<usize>,
-    /// Links numbered below this have no server any more, and nobody told the client.
+    /// Connections with a lower number have lost their server, and the client is not notified.
     gone: watch::Sender<usize>,
-    /// The same for the link that the server knows by this address.
+    /// The same for the connection that the server sees with this address.
     gone_one: watch::Sender<Option<SocketAddr>>,
     made: Arc<AtomicUsize>,
     accepting: JoinHandle<()>,
@@ -58,8 +58,8 @@ impl Proxy {
         Proxy::with_buffer(upstream, None).await
     }
 
-    /// With a small kernel buffer towards the server, so that a slow client is felt there after a few KiB and not
-    /// after the megabytes that the kernel would hold.
+    /// With a small kernel buffer towards the server, so that the server notices a slow client after a few KiB and not after
+    /// the megabytes that the kernel would buffer.
     pub async fn narrow(upstream: SocketAddr) -> Proxy {
         Proxy::with_buffer(upstream, Some(4096)).await
     }
@@ -88,7 +88,7 @@ impl Proxy {
                 let ends = Ends { number, lost, gone, gone_one };
                 links.spawn(async move {
                     let _counted = counted;
-                    // An error ends the link, which is all a client would see of it.
+                    // An error ends the connection; a client would see nothing else of it.
                     let _ = link(client, server, mode, ends, buffer_bytes).await;
                 });
                 while links.try_join_next().is_some() {}
@@ -110,44 +110,44 @@ impl Proxy {
         self.mode.send_replace(Mode::Cut);
     }
 
-    /// Keeps connections open and accepts new ones, but moves nothing, until `restore`: then what waited goes on.
+    /// Keeps connections open and accepts new ones, but moves no bytes until `restore`. Then the waiting bytes continue.
     pub fn black_hole(&self) {
         self.mode.send_replace(Mode::BlackHole);
     }
 
-    /// The links there are move nothing any more, for ever, and nobody is told; new ones pass. So it is when the
-    /// machine behind an address is replaced by another.
+    /// The current connections never move a byte again, and no side is notified; new connections pass. This happens when the
+    /// machine behind an address is replaced.
     pub fn lose(&self) {
         self.lost.send_replace(self.made.load(Ordering::SeqCst));
     }
 
-    /// About every other connection answers so much later.
+    /// Delays the responses of about half of the connections by this time.
     pub fn delay(&self, time: Duration) {
         self.mode.send_replace(Mode::Delay(time));
     }
 
-    /// The servers of the links there are hang up, and their clients never hear of it: half-open connections.
+    /// Makes the current connections half-open: their server sides are closed, and their clients are not notified.
     pub fn half_open(&self) {
         self.gone.send_replace(self.made.load(Ordering::SeqCst));
     }
 
-    /// The same for one link: the one that the server knows by this address.
+    /// The same for the one connection that the server sees with this address.
     pub fn half_open_one(&self, known_as: SocketAddr) {
         self.gone_one.send_replace(Some(known_as));
     }
 
-    /// Requests arrive and are done, answers are lost, until `restore`: then those connections are reset.
+    /// Requests arrive and are processed, but the responses are lost, until `restore`: then these connections are reset.
     pub fn lose_replies(&self) {
         self.mode.send_replace(Mode::Lose(Way::ToClient));
     }
 
-    /// Requests are lost on the way, until `restore`: then those connections are reset.
+    /// Requests are lost until `restore`: then these connections are reset.
     pub fn lose_requests(&self) {
         self.mode.send_replace(Mode::Lose(Way::ToServer));
     }
 
     pub fn slow(&self, bytes_per_second: usize) {
-        assert!(bytes_per_second > 0, "that is black_hole()");
+        assert!(bytes_per_second > 0, "use black_hole() for no bytes at all");
         self.mode.send_replace(Mode::Slow(bytes_per_second));
     }
 
@@ -155,12 +155,12 @@ impl Proxy {
         self.mode.send_replace(Mode::Pass);
     }
 
-    /// Sends new connections to another server, say to one that was started again on another port.
+    /// Sends new connections to another server, such as one that was restarted on another port.
     pub fn aim(&self, upstream: SocketAddr) {
         self.upstream.send_replace(upstream);
     }
 
-    /// Connections that go through at this moment.
+    /// The number of open connections.
     pub fn open(&self) -> usize {
         self.open.load(Ordering::SeqCst)
     }
@@ -187,7 +187,7 @@ impl Drop for Counted {
     }
 }
 
-/// What may happen to one link and not to those made after it.
+/// The events that end one connection and not the later ones.
 struct Ends {
     number: usize,
     lost: watch::Receiver<usize>,
@@ -247,19 +247,19 @@ async fn link(
     match ended {
         Some(Ended::ServerGone) => {
             drop((from_server, to_server));
-            let mut unheard = [0; 1024];
+            let mut discarded = [0; 1024];
             tokio::select! {
                 () = until(mode, |mode| mode == Mode::Cut) => {}
-                () = async { while from_client.read(&mut unheard).await.is_ok_and(|read| read > 0) {} } => {}
+                () = async { while from_client.read(&mut discarded).await.is_ok_and(|read| read > 0) {} } => {}
             }
             return from_client.as_ref().set_zero_linger();
         }
-        // A connection with a hole in it is reset below.
+        // A connection that lost bytes is reset below.
         Some(Ended::By(Err(error))) if error.kind() == io::ErrorKind::ConnectionAborted => {}
         Some(Ended::By(both)) => return both,
         None => {}
     }
-    // Closing is a reset now, and only now: an ordinary end must not throw away what is still on its way.
+    // From here closing the socket resets it. An ordinary end must not do that, because bytes in flight would be lost.
     from_client.as_ref().set_zero_linger()?;
     from_server.as_ref().set_zero_linger()
 }
@@ -277,7 +277,7 @@ async fn connect(server: SocketAddr, buffer_bytes: Option<u32>) -> io::Result<Tc
     socket.connect(server).await
 }
 
-/// Moves bytes in one direction. The end of one side is passed on, so a half-closed connection stays half closed.
+/// Copies bytes in one direction. It passes on the end of one side, so a half-closed connection stays half-closed.
 async fn pump(
     from: &mut OwnedReadHalf,
     to: &mut OwnedWriteHalf,
@@ -285,12 +285,12 @@ async fn pump(
     way: Way,
 ) -> io::Result<()> {
     let mut buffer = vec![0; 16 * 1024];
-    let mut has_hole = false;
+    let mut has_lost_bytes = false;
     let is_late = rand::random_bool(0.5);
     loop {
         until(mode.clone(), |mode| mode != Mode::BlackHole).await;
         let now = *mode.borrow_and_update();
-        if has_hole && now != Mode::Lose(way) {
+        if has_lost_bytes && now != Mode::Lose(way) {
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
         let bytes_per_second = match now {
@@ -306,13 +306,13 @@ async fn pump(
             return to.shutdown().await;
         }
         if now == Mode::Lose(way) {
-            has_hole = true;
+            has_lost_bytes = true;
             continue;
         }
         if let (Mode::Delay(time), Way::ToClient, true) = (now, way, is_late) {
             tokio::time::sleep(time).await;
         }
-        // What was read while the link went dark arrives after the dark.
+        // Bytes that were read when the black hole began arrive after its end.
         until(mode.clone(), |mode| mode != Mode::BlackHole).await;
         to.write_all(&buffer[..read]).await?;
         if let Some(bytes) = bytes_per_second {
@@ -322,7 +322,7 @@ async fn pump(
     }
 }
 
-/// Waits for a mode; for ever when the proxy is gone, whose tasks are then ended anyway.
+/// Waits for a mode; forever when the proxy was dropped, because its tasks are aborted then.
 async fn until(mut mode: watch::Receiver<Mode>, wanted: impl Fn(Mode) -> bool) {
     if mode.wait_for(|mode| wanted(*mode)).await.is_err() {
         std::future::pending::<()>().await;

@@ -1,6 +1,6 @@
-//! Real Redis servers for one test: one by itself, or a cluster of three masters, on free ports and in temporary folders.
+//! Real Redis servers for one test: a single server or a cluster of three masters, on free ports and in temporary folders.
 //!
-//! Ended with the value. `redis-server` comes from `scripts/test`; without it the test fails, it does not skip.
+//! A server ends when its value is dropped. `scripts/test` installs `redis-server`; without it the test fails.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -21,17 +21,17 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// Keeps nothing on disk: what a restart finds is nothing.
+    /// A server without persistence: it is empty after a restart.
     pub async fn start() -> Redis {
         Redis::with(&["--save", "", "--appendonly", "no"]).await
     }
 
-    /// Keeps what it was told: a restart finds it again.
+    /// A server with persistence: its data survives a restart.
     pub async fn lasting() -> Redis {
         Redis::with(&["--save", "", "--appendonly", "yes", "--appendfsync", "always"]).await
     }
 
-    /// Speaks TLS on a second port, with a certificate of an authority of its own; tests themselves talk to the first.
+    /// A server with TLS on a second port and a certificate of its own authority; the tests themselves use the first port.
     pub async fn with_tls() -> (Redis, Tls) {
         let tls = Tls::issue();
         let port = tls.port.to_string();
@@ -45,7 +45,7 @@ impl Redis {
     async fn with(args: &[&str]) -> Redis {
         let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
         let mut folder = tempfile::tempdir().expect("a temporary folder");
-        // The port was free a moment ago: should somebody have taken it, another one is.
+        // Another process may have taken the free port in the meantime; then another port is tried.
         for _ in 0..5 {
             let port = free_address().parse::<SocketAddr>().expect("an address").port();
             let mut redis = Redis { process: spawn(port, &args, &folder), port, args: args.clone(), folder };
@@ -58,7 +58,7 @@ impl Redis {
     }
 
     async fn answers(&mut self) -> bool {
-        until_some("answer of redis-server", SOON, async || {
+        until_some("reply of redis-server", SOON, async || {
             if self.process.has_ended() {
                 return Some(false);
             }
@@ -81,22 +81,22 @@ impl Redis {
         tokio::time::timeout(Duration::from_secs(2), client.get_multiplexed_async_connection()).await.ok()?.ok()
     }
 
-    /// For commands past the server under test.
+    /// A direct connection, not through the server under test.
     pub async fn connect(&self) -> MultiplexedConnection {
-        self.try_connect().await.expect("redis answers")
+        self.try_connect().await.expect("redis-server accepts connections")
     }
 
-    /// A command like `CLIENT KILL TYPE pubsub`.
-    pub async fn command(&self, words: &str) -> redis::Value {
-        let mut parts = words.split(' ');
+    /// Runs a command such as `CLIENT KILL TYPE pubsub`.
+    pub async fn command(&self, line: &str) -> redis::Value {
+        let mut parts = line.split(' ');
         let mut command = redis::cmd(parts.next().expect("a word"));
         parts.for_each(|part| {
             command.arg(part);
         });
-        command.query_async(&mut self.connect().await).await.unwrap_or_else(|error| panic!("{words}: {error}"))
+        command.query_async(&mut self.connect().await).await.unwrap_or_else(|error| panic!("{line}: {error}"))
     }
 
-    /// Calls of a kind since the start, as `INFO commandstats` counts them: `evalsha`, `publish`.
+    /// The number of calls of a command, such as `evalsha` or `publish`, since the start (from `INFO commandstats`).
     pub async fn calls(&self, command: &str) -> u64 {
         let redis::Value::BulkString(stats) = self.command("INFO commandstats").await else { panic!("no stats") };
         let stats = String::from_utf8(stats).expect("text");
@@ -104,7 +104,7 @@ impl Redis {
         line.and_then(|line| line.split(',').next()?.parse().ok()).unwrap_or(0)
     }
 
-    /// Who listens to a stream's channel and nothing else of that kind: the address by which the server knows them.
+    /// The client address of the only subscriber of the channel of a stream, as the server sees it.
     pub async fn listener(&self, channel: &str) -> Option<SocketAddr> {
         let redis::Value::Array(channels) = self.command(&format!("PUBSUB CHANNELS *{channel}")).await else {
             return None;
@@ -116,7 +116,7 @@ impl Redis {
         let clients = String::from_utf8(clients).expect("text");
         let field =
             |line: &str, name: &str| line.split(' ').find_map(|field| field.strip_prefix(name)).map(str::to_owned);
-        // Beat, people and the stream.
+        // The subscriptions of a node with one stream: the heartbeat, the viewer numbers and the stream.
         let line = clients.lines().find(|line| field(line, "sub=").as_deref() == Some("3"))?;
         field(line, "addr=")?.parse().ok()
     }
@@ -126,12 +126,12 @@ impl Redis {
         self.args[at + 1].parse().expect("a port")
     }
 
-    async fn text(&self, words: &str) -> String {
-        match self.command(words).await {
+    async fn text(&self, line: &str) -> String {
+        match self.command(line).await {
             redis::Value::BulkString(text) => String::from_utf8(text).expect("text"),
             redis::Value::VerbatimString { text, .. } => text,
             redis::Value::SimpleString(text) => text,
-            other => panic!("{words}: {other:?}"),
+            other => panic!("{line}: {other:?}"),
         }
     }
 
@@ -148,13 +148,13 @@ impl Redis {
         self.process.end(SOON).await;
     }
 
-    /// Again on the same port and in the same folder.
+    /// Restarts the server on the same port and in the same folder.
     pub async fn restart(&mut self) {
         if !self.process.has_ended() {
             self.kill().await;
         }
         self.process = spawn(self.port, &self.args, &self.folder);
-        assert!(self.answers().await, "redis-server does not come back:\n{}", self.process.stdout());
+        assert!(self.answers().await, "redis-server does not restart:\n{}", self.process.stdout());
     }
 }
 
@@ -164,7 +164,7 @@ fn spawn(port: u16, args: &[String], folder: &TempDir) -> Process {
     Process::start(&mut command)
 }
 
-/// A certificate for 127.0.0.1 and the authority that issued it, as files.
+/// Files with a certificate for 127.0.0.1 and the authority that issued it.
 #[derive(Debug)]
 pub struct Tls {
     folder: TempDir,
@@ -193,13 +193,13 @@ impl Tls {
         format!("rediss://127.0.0.1:{}", self.port)
     }
 
-    /// The authority's certificate.
+    /// The certificate of the authority.
     pub fn authority(&self) -> std::path::PathBuf {
         self.folder.path().join("ca.crt")
     }
 }
 
-/// Three masters that share the slots.
+/// A cluster of three masters.
 #[derive(Debug)]
 pub struct Cluster {
     pub masters: Vec<Redis>,
@@ -248,13 +248,13 @@ impl Cluster {
         .await;
     }
 
-    /// What `--broker` takes.
+    /// The URL for `--broker`.
     pub fn url(&self) -> String {
         let addresses: Vec<String> = self.masters.iter().map(|master| master.address().to_string()).collect();
         format!("redis+cluster://{}", addresses.join(","))
     }
 
-    /// Which master numbers a stream, by the channel that is listened to there, and the channel's slot.
+    /// The index of the master that has the channel of a stream, and the slot of that channel.
     pub async fn home_of(&self, stream: impl std::fmt::Display) -> Option<(usize, u64)> {
         for (at, master) in self.masters.iter().enumerate() {
             let redis::Value::Array(channels) = master.command(&format!("PUBSUB SHARDCHANNELS *:s:{stream}")).await
@@ -269,7 +269,7 @@ impl Cluster {
         None
     }
 
-    /// Moves a slot with all its keys, as an operator's tool does.
+    /// Moves a slot with all its keys, as the tools of an operator do.
     pub async fn move_slot(&self, slot: u64, from: usize, to: usize) {
         let (source, target) = (&self.masters[from], &self.masters[to]);
         let (source_id, target_id) = (source.text("CLUSTER MYID").await, target.text("CLUSTER MYID").await);
@@ -293,7 +293,7 @@ impl Cluster {
         }
     }
 
-    /// A replica of a master, in step with it.
+    /// Starts a replica of a master and waits until it is in sync.
     pub async fn replica_of(&self, master: usize) -> Redis {
         let (replica, id) = (Cluster::member().await, self.masters[master].text("CLUSTER MYID").await);
         self.meet(&replica).await;
@@ -304,7 +304,7 @@ impl Cluster {
         })
         .await;
         replica.command(&format!("CLUSTER REPLICATE {id}")).await;
-        until_some("replica in step", SOON, async || {
+        until_some("replica in sync", SOON, async || {
             let about = replica.text("INFO replication").await;
             let seen = self.masters[master].text("CLUSTER NODES").await;
             let known = seen.lines().any(|line| line.contains(&format!("slave {id}")));

@@ -1,7 +1,7 @@
-//! A viewer with eyes open: a client of the live socket that holds the server to its promises while a test uses it.
+//! A client of the live socket that checks the server while a test uses it.
 //!
-//! Every frame is checked for continuity as it arrives and every offer for counts that go back; a breach panics with
-//! the frame. Frames that arrive while a reply is awaited are kept and handed out by `next` afterwards, in order.
+//! It checks the continuity of every frame when it arrives, and that no version of an offer goes backwards; a violation panics.
+//! Frames that arrive before an awaited reply are kept, and `next` returns them afterwards, in order.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -18,16 +18,16 @@ use super::SOON;
 pub struct Live {
     connection: LiveConnection,
     pub hello: Value,
-    /// After the last frame that arrived, seen by the test or not.
+    /// The position after the last frame that arrived, even if the test has not read the frame yet.
     pub position: ClientPosition,
-    /// The state lane, put together from all frames that arrived.
+    /// The state of the room, merged from all frames that arrived.
     pub state: Value,
     waiting: VecDeque<Value>,
     counts: HashMap<String, (u64, u64)>,
     references: u64,
 }
 
-/// Why a connection ended: the close code and the `reason` as text; 1006 when it just broke.
+/// Why a connection ended: the close code and the `reason` as text; the code is 1006 when the connection broke.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Closed {
     pub code: u16,
@@ -35,14 +35,14 @@ pub struct Closed {
 }
 
 impl Live {
-    /// Joins as `token` says, or as somebody who watches.
+    /// Joins with this token, or as a guest.
     pub async fn connect(base: &str, stream: &str, token: Option<&str>) -> Live {
         let join = JoinOptions { token: token.map(str::to_owned), ..JoinOptions::default() };
-        Live::join(base, stream, join).await.unwrap_or_else(|closed| panic!("not let in: {closed:?}"))
+        Live::join(base, stream, join).await.unwrap_or_else(|closed| panic!("the connection was refused: {closed:?}"))
     }
 
-    /// `base` is the server or a proxy before it, `http://127.0.0.1:8080`. A server that upgrades and closes at once,
-    /// or says no before the upgrade (then `code` is the HTTP status), is the error.
+    /// `base` is the address of the server or of a proxy before it: `http://127.0.0.1:8080`. It is an error when the server
+    /// closes the connection directly after the upgrade or refuses the upgrade; then `code` is the HTTP status.
     pub async fn join(base: &str, stream: &str, join: JoinOptions) -> Result<Live, Closed> {
         let joined = LiveConnection::join(base, stream, &join, SOON).await;
         let (connection, hello) = joined.map_err(|end| Closed::from_end(end, "hello"))?;
@@ -61,7 +61,7 @@ impl Live {
         Ok(live)
     }
 
-    /// The next frame the test has not seen. Panics when none comes or the connection ends.
+    /// The next frame that the test has not read. Panics when none arrives within the deadline or the connection ends.
     pub async fn next(&mut self, deadline: Duration) -> Value {
         match self.waiting.pop_front() {
             Some(frame) => frame,
@@ -69,7 +69,7 @@ impl Live {
         }
     }
 
-    /// Reads on until a frame is the wanted one, and returns that.
+    /// Reads frames until `wanted` is true for one, and returns it.
     pub async fn until(&mut self, what: &str, deadline: Duration, wanted: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + deadline;
         loop {
@@ -83,14 +83,14 @@ impl Live {
         }
     }
 
-    /// Reads on until an event of the log is the wanted one, and returns the event.
+    /// Reads frames until `wanted` is true for an event, and returns the event.
     pub async fn event(&mut self, what: &str, deadline: Duration, wanted: impl Fn(&Value) -> bool) -> Value {
         let find = |frame: &Value| frame["events"].as_array()?.iter().find(|event| wanted(event)).cloned();
         let frame = self.until(what, deadline, |frame| find(frame).is_some()).await;
-        find(&frame).expect("it was found a moment ago")
+        find(&frame).expect("the frame contains the event")
     }
 
-    /// Reads on until the whole state is as wanted; true at once if it already is.
+    /// Reads frames until `wanted` is true for the state; returns immediately if it already is.
     pub async fn until_state(&mut self, what: &str, deadline: Duration, wanted: impl Fn(&Value) -> bool) {
         let deadline = Instant::now() + deadline;
         while !wanted(&self.state) {
@@ -113,19 +113,19 @@ impl Live {
             } else if frame["error"].is_object() {
                 return Err(frame["error"].clone());
             } else {
-                assert!(!frame["ok"].is_null(), "a reply says ok or error: {frame}");
+                assert!(!frame["ok"].is_null(), "a reply has ok or error: {frame}");
                 return Ok(frame["ok"].clone());
             }
         }
     }
 
-    /// The code of the refusal of a verb; panics when it was done.
+    /// Sends a verb and returns the code of its refusal; panics when the verb succeeds.
     pub async fn refused(&mut self, verb: Value) -> String {
         let error = self.ask(verb.clone()).await.expect_err(&verb.to_string());
         error["code"].as_str().unwrap_or_else(|| panic!("no code in {error}")).to_owned()
     }
 
-    /// Any frame, also one that nobody should send.
+    /// Sends any message, including an invalid one.
     pub async fn send(&mut self, message: Message) {
         self.connection.send_message(message).await.expect("the connection is open");
     }
@@ -141,7 +141,7 @@ impl Live {
         }
     }
 
-    /// Leaves politely.
+    /// Closes the connection with a close frame.
     pub async fn leave(self) {
         self.connection.close().await;
     }
@@ -168,7 +168,7 @@ impl Live {
         }
     }
 
-    /// No viewer sees an older count after a newer one.
+    /// No viewer may receive an older version of an offer after a newer one.
     fn check_counts(&mut self, state: &Value) {
         for (id, offer) in state["offers"].as_object().into_iter().flatten() {
             let part = |at: usize| offer["v"][at].as_u64().unwrap_or_else(|| panic!("no v in {offer}"));
@@ -180,7 +180,7 @@ impl Live {
     }
 }
 
-/// A tick brings the changed keys; of `offers` only the changed ones.
+/// A tick has only the changed keys of the state, and only the changed offers in `offers`.
 fn merge(state: &mut Value, changed: &Value) {
     for (key, value) in changed.as_object().into_iter().flatten() {
         match value.as_object().filter(|_| key == "offers") {
@@ -191,7 +191,7 @@ fn merge(state: &mut Value, changed: &Value) {
 }
 
 impl Closed {
-    /// Panics when nothing came in time or when the server broke the protocol: then the test has failed.
+    /// Panics when nothing arrived within the deadline or when the server violated the protocol, because then the test has failed.
     fn from_end(end: ConnectionEnd, what: &str) -> Closed {
         match end {
             ConnectionEnd::Refused { status, body } => Closed { code: status, reason: body },

@@ -1,4 +1,4 @@
-//! The run-down as viewers see it: its order on every node, and a sale that begins by itself.
+//! The line-up: its order on every node, and scheduled sales.
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ use crate::support::shop::{KEY, Shop, now_ms};
 use crate::support::socket::Live;
 
 #[tokio::test]
-async fn a_new_order_of_the_run_down_reaches_the_viewers_of_every_node() {
+async fn new_line_up_order_reaches_the_viewers_of_every_node() {
     let database = Database::create().await;
     let shop = Shop::serve(&database.url(), &database.url()).await;
     let other = Server::serve(&database.url(), KEY, &[]).await;
@@ -17,7 +17,7 @@ async fn a_new_order_of_the_run_down_reaches_the_viewers_of_every_node() {
         (shop.on_sale(1, json!({})).await, shop.on_sale(1, json!({})).await, shop.draft(1, json!({})).await);
     let mut far = Live::connect(&other.url, &shop.stream, None).await;
     let mut near = shop.watch().await;
-    let path = shop.path("rundown");
+    let path = shop.path("lineup");
     let answer = shop.host.put(&path, json!({"offers": [b, draft, a]})).await.expect(200);
     let order: Vec<_> = answer["items"].as_array().unwrap().iter().map(|offer| offer["id"].clone()).collect();
     assert_eq!(order, [json!(b), json!(draft), json!(a)]);
@@ -38,7 +38,7 @@ async fn a_new_order_of_the_run_down_reaches_the_viewers_of_every_node() {
 }
 
 #[tokio::test]
-async fn a_sale_at_a_time_is_opened_once_by_the_nodes_and_again_found_after_a_restart() {
+async fn scheduled_sale_opens_once_on_several_nodes_and_after_a_restart() {
     let database = Database::create().await;
     let shop = Shop::serve(&database.url(), &database.url()).await;
     let mut others =
@@ -58,7 +58,7 @@ async fn a_sale_at_a_time_is_opened_once_by_the_nodes_and_again_found_after_a_re
         let shown = &live.state["offers"][&offer];
         assert_eq!((&shown["opens_at"], &shown["v"][1]), (&json!(at), &json!(version + 1)));
     }
-    // Nobody is there when the time of the next one comes.
+    // No node runs when the next scheduled sale is due.
     let late = shop.draft(3, terms(now_ms() + 3_600_000)).await;
     let url = database.url();
     drop(far);
@@ -72,15 +72,15 @@ async fn a_sale_at_a_time_is_opened_once_by_the_nodes_and_again_found_after_a_re
     due.execute(&mut database.connect().await).await.unwrap();
     let node = Server::serve(&url, KEY, &[]).await;
     let mut bob = Live::connect(&node.url, &stream, None).await;
-    bob.until_state("the late one", SOON, |state| state["offers"][&late]["status"] == "countdown").await;
+    bob.until_state("countdown of the overdue sale", SOON, |state| state["offers"][&late]["status"] == "countdown").await;
     let wait = bob.state["offers"][&late]["opens_at"].as_i64().unwrap() - now_ms();
-    assert!((0..=10_000).contains(&wait), "a whole countdown from when it was found: {wait} ms");
-    let open = node.rest().with_token(&host).put(&format!("/v1/offers/{late}/plan"), json!({"starts_at": null})).await;
+    assert!((0..=10_000).contains(&wait), "the overdue sale starts with its whole countdown: {wait} ms");
+    let open = node.rest().with_token(&host).put(&format!("/v1/offers/{late}/schedule"), json!({"starts_at": null})).await;
     open.expect_problem(409, "wrong_status");
 }
 
 #[tokio::test]
-async fn a_time_that_is_over_or_far_away_is_refused_beside_its_field() {
+async fn invalid_start_time_is_refused_with_its_field() {
     let shop = Shop::demo(&[]).await;
     let variant = shop.variant(5).await;
     for at in [0, now_ms() - 1, now_ms() + 91 * 24 * 3_600_000] {
@@ -92,11 +92,11 @@ async fn a_time_that_is_over_or_far_away_is_refused_beside_its_field() {
     let problem = shop.host.post(&shop.path("offers"), form).await.expect_problem(400, "bad_request");
     assert_eq!(problem["field"], "countdown_s");
     let draft = shop.draft(2, json!({})).await;
-    let path = format!("/v1/offers/{draft}/plan");
+    let path = format!("/v1/offers/{draft}/schedule");
     shop.host.put(&path, json!({"starts_at": 1})).await.expect_problem(400, "bad_request");
     let at = now_ms() + 3_600_000;
-    let planned = shop.host.put(&path, json!({"starts_at": at})).await.expect(200);
-    assert_eq!(planned["starts_at"], at);
+    let scheduled = shop.host.put(&path, json!({"starts_at": at})).await.expect(200);
+    assert_eq!(scheduled["starts_at"], at);
     let cleared = shop.host.put(&path, json!({"starts_at": null})).await.expect(200);
     assert!(cleared["starts_at"].is_null());
 }
