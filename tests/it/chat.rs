@@ -220,7 +220,8 @@ async fn deleted_message_is_missing_from_new_joins_and_from_rest() {
     let listed = shop.rest("Bob", "viewer").get(&shop.path("messages")).await.expect(200);
     assert_eq!(listed["items"].as_array().unwrap().iter().map(id).collect::<Vec<_>>(), [kept]);
     let for_the_team = items(&shop).await;
-    let deleted = for_the_team.iter().find(|message| id(message) == gone).expect("the team still sees the deleted message");
+    let deleted =
+        for_the_team.iter().find(|message| id(message) == gone).expect("the team still sees the deleted message");
     assert_eq!(deleted["deleted"], true);
 }
 

@@ -1,14 +1,14 @@
 //! Orders and sales from start to end, as buyers and viewers see them.
 
 mod address;
+mod lineup;
 mod order;
 mod payment;
 mod rehearsal;
 mod report;
-mod lineup;
 mod sale;
-mod team;
 mod stock_alert;
+mod team;
 
 use serde_json::{Value, json};
 

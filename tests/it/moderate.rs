@@ -66,9 +66,12 @@ async fn blocked_words_links_and_repeated_characters_are_refused_except_from_the
     // Only the team can read the blocked words.
     assert!(!shop.watch().await.hello.to_string().contains("scam\""));
     let too_many: Vec<Value> = (0..501).map(|n| json!({"word": format!("w{n}"), "action": "review"})).collect();
-    for bad in
-        [json!(too_many), json!([{"word": "", "action": "review"}]), json!([{"word": "x", "action": "burn"}]), json!("x")]
-    {
+    for bad in [
+        json!(too_many),
+        json!([{"word": "", "action": "review"}]),
+        json!([{"word": "x", "action": "burn"}]),
+        json!("x"),
+    ] {
         shop.host.put(&shop.path("blocklist"), json!({"words": bad})).await.expect_problem(400, "bad_request");
     }
 }
@@ -78,7 +81,8 @@ async fn messages_of_a_user_with_a_blocked_word_as_name_wait_for_review() {
     let shop = Shop::demo(&[]).await;
     let words = json!({"words": [{"word": "scam", "action": "refuse"}]});
     shop.host.put(&shop.path("blocklist"), words).await.expect(200);
-    let post_as = async |who: &str, role| shop.rest(who, role).post(&shop.path("messages"), json!({"text": "hi"})).await;
+    let post_as =
+        async |who: &str, role| shop.rest(who, role).post(&shop.path("messages"), json!({"text": "hi"})).await;
     assert_eq!(post_as("Scammer", "viewer").await.expect(202)["pending_review"], true);
     post_as("Ann", "viewer").await.expect(201);
     post_as("Scam-hunter", "moderator").await.expect(201);
@@ -175,7 +179,8 @@ async fn mute_removes_the_earlier_messages_of_the_user() {
 async fn every_team_action_is_in_the_audit_log_and_users_can_read_the_entries_about_them() {
     let shop = Shop::demo(&["--chat-per-second", "0"]).await;
     let mut mo = shop.live("Mo", "moderator").await;
-    let message = id(&shop.rest("Ann", "viewer").post(&shop.path("messages"), json!({"text": "rude"})).await.expect(201));
+    let message =
+        id(&shop.rest("Ann", "viewer").post(&shop.path("messages"), json!({"text": "rude"})).await.expect(201));
     mo.ask(json!({"do": "delete_message", "id": message, "reason": "rude"})).await.unwrap();
     mo.ask(json!({"do": "mute", "user": "Ann", "seconds": 60})).await.unwrap();
     mo.ask(json!({"do": "unmute", "user": "Ann", "reason": "sorry"})).await.unwrap();

@@ -72,10 +72,12 @@ async fn scheduled_sale_opens_once_on_several_nodes_and_after_a_restart() {
     due.execute(&mut database.connect().await).await.unwrap();
     let node = Server::serve(&url, KEY, &[]).await;
     let mut bob = Live::connect(&node.url, &stream, None).await;
-    bob.until_state("countdown of the overdue sale", SOON, |state| state["offers"][&late]["status"] == "countdown").await;
+    bob.until_state("countdown of the overdue sale", SOON, |state| state["offers"][&late]["status"] == "countdown")
+        .await;
     let wait = bob.state["offers"][&late]["opens_at"].as_i64().unwrap() - now_ms();
     assert!((0..=10_000).contains(&wait), "the overdue sale starts with its whole countdown: {wait} ms");
-    let open = node.rest().with_token(&host).put(&format!("/v1/offers/{late}/schedule"), json!({"starts_at": null})).await;
+    let open =
+        node.rest().with_token(&host).put(&format!("/v1/offers/{late}/schedule"), json!({"starts_at": null})).await;
     open.expect_problem(409, "wrong_status");
 }
 

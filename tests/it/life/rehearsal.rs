@@ -64,7 +64,11 @@ async fn rehearsal_passes_and_leaves_the_shop_unchanged() {
     .await;
     assert_eq!(streams(&shop).await, shows + 1, "only the other show is new");
     let rehearsal = ended(&shop, &path).await;
-    assert_eq!((&rehearsal["status"], &rehearsal["connected"]), (&json!("passed"), &rehearsal["viewers"]), "{rehearsal}");
+    assert_eq!(
+        (&rehearsal["status"], &rehearsal["connected"]),
+        (&json!("passed"), &rehearsal["viewers"]),
+        "{rehearsal}"
+    );
     assert!(rehearsal["delivery_p99_ms"].as_f64().is_some_and(|ms| ms > 0.0), "{rehearsal}");
     assert!(rehearsal["checks"].as_array().is_some_and(|checks| checks.len() >= 2), "{rehearsal}");
     assert!(rehearsal["orders_held"].as_u64() > Some(0) && rehearsal["messages"].as_u64() > Some(0), "{rehearsal}");

@@ -48,7 +48,11 @@ async fn report_of_an_ended_show_has_minutes_offers_and_pins() {
     let text = csv.expect(200);
     let lines: Vec<&str> = text.as_str().unwrap().trim_start_matches('\u{feff}').lines().collect();
     assert!(lines[0].starts_with("\"row\",\"from\",\"until\",\"name\""), "{lines:#?}");
-    assert!(lines[1].starts_with("\"total\",") && lines[1].contains(",\"'=Show\","), "a title must not become a formula: {}", lines[1]);
+    assert!(
+        lines[1].starts_with("\"total\",") && lines[1].contains(",\"'=Show\","),
+        "a title must not become a formula: {}",
+        lines[1]
+    );
     for (row, count) in [("\"offer\",", 1), ("\"pin\",", 1)] {
         assert_eq!(lines.iter().filter(|line| line.starts_with(row)).count(), count, "{lines:#?}");
     }

@@ -28,7 +28,11 @@ async fn number_of_stock_alerts_is_in_the_state_until_the_sale_ends() {
     watcher.until_state("two stock alerts", SOON, |state| state["stock_alerts"][&offer] == 2).await;
     let listed = dan.get(&shop.path("stock-alerts")).await.expect(200);
     assert_eq!(listed["items"], json!([offer]));
-    assert_eq!(shop.watch().await.hello["state"]["stock_alerts"], json!({ offer.clone(): 2 }), "a new viewer receives the number");
+    assert_eq!(
+        shop.watch().await.hello["state"]["stock_alerts"],
+        json!({ offer.clone(): 2 }),
+        "a new viewer receives the number"
+    );
 
     // A stock alert reserves nothing: the first buyer gets the returned unit.
     ann.ask(json!({"do": "cancel", "order": id(&held), "key": key()})).await.unwrap();

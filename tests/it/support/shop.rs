@@ -36,7 +36,9 @@ pub struct At {
 impl At {
     pub async fn live_as(&self, user: &str, join: JoinOptions) -> Live {
         let join = JoinOptions { token: Some(sign(&self.key, user, "viewer", 3_600)), ..join };
-        Live::join(&self.url, &self.stream, join).await.unwrap_or_else(|closed| panic!("the connection was refused: {closed:?}"))
+        Live::join(&self.url, &self.stream, join)
+            .await
+            .unwrap_or_else(|closed| panic!("the connection was refused: {closed:?}"))
     }
 
     pub fn rest(&self, user: &str) -> Rest {
