@@ -54,7 +54,7 @@ async fn flash_sale_counts_down_opens_and_closes_on_time() {
     ann.until_state("closed", SOON, |state| state["offers"][&offer]["status"] == "closed").await;
     assert_eq!(ann.refused(buy(&offer, 1)).await, "closed");
     assert!(shop.watch().await.state["offers"][&offer].is_null(), "a closed offer leaves the snapshot");
-    assert_eq!(shop.pool(&offer).await, 2, "the unsold units are back in the pool");
+    assert_eq!(shop.pool(&offer).await, 2, "the unsold units are back in stock");
     shop.assert_audited().await;
 }
 
@@ -95,7 +95,7 @@ async fn closed_and_paused_sales_are_refused_with_different_codes() {
     assert_eq!(ann.refused(buy(&offer, 1)).await, "closed");
     shop.host.post(&verb("open"), json!({})).await.expect_problem(409, "closed");
     assert_eq!(shop.pool(&offer).await, 2);
-    // A unit released after the end goes to the pool too.
+    // A unit that is released after the end of the sale returns to the stock too.
     ann.ask(json!({"do": "cancel", "order": id(&held), "key": key()})).await.unwrap();
     assert_eq!(shop.pool(&offer).await, 3);
     shop.assert_audited().await;

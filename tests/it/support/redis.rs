@@ -116,7 +116,7 @@ impl Redis {
         let clients = String::from_utf8(clients).expect("text");
         let field =
             |line: &str, name: &str| line.split(' ').find_map(|field| field.strip_prefix(name)).map(str::to_owned);
-        // The subscriptions of a node with one stream: the heartbeat, the viewer numbers and the stream.
+        // The subscriptions of a node with one stream: the channels of the heartbeat, of the users and of the stream.
         let line = clients.lines().find(|line| field(line, "sub=").as_deref() == Some("3"))?;
         field(line, "addr=")?.parse().ok()
     }
