@@ -214,13 +214,14 @@ impl CheckoutBackend {
                 Ok(())
             }
             CheckoutBackend::Livesouk(app, offer) => {
-                app.buy(
-                    &viewer(&buyer)?,
-                    *offer,
-                    1,
-                    IdempotencyKey::parse(&key).map_err(|refusal| anyhow::anyhow!("{refusal}"))?,
-                )
-                .await?;
+                app.checkout
+                    .buy(
+                        &viewer(&buyer)?,
+                        *offer,
+                        1,
+                        IdempotencyKey::parse(&key).map_err(|refusal| anyhow::anyhow!("{refusal}"))?,
+                    )
+                    .await?;
                 Ok(())
             }
             CheckoutBackend::RedisGate(connection, script, offer) => {

@@ -73,7 +73,7 @@ pub async fn measure(contenders: &[Contender], rounds: usize, length: Duration) 
 
 async fn sell_out(app: &App, offer: OfferId) -> anyhow::Result<()> {
     for n in 0..=UNITS {
-        let sold = app.buy(&viewer(&format!("early-{n}"))?, offer, 1, key()?).await;
+        let sold = app.checkout.buy(&viewer(&format!("early-{n}"))?, offer, 1, key()?).await;
         ensure!(sold.is_ok() == (n < UNITS), "buyer {n}: {sold:?}");
     }
     Ok(())
@@ -95,7 +95,7 @@ async fn measure_in_memory(app: &App, offer: OfferId, length: Duration) -> anyho
             let keys = keys.clone();
             let region = Region::new(ALLOCATOR);
             for key in keys {
-                if let Err(Error::Refused(Refusal::SoldOutForNow)) = app.buy(&late, offer, 1, key).await {
+                if let Err(Error::Refused(Refusal::SoldOutForNow)) = app.checkout.buy(&late, offer, 1, key).await {
                     refused += 1;
                 }
             }

@@ -1,81 +1,67 @@
-//! What the team did: written down, told to the one concerned, read by the team.
+//! The audit log: which team member did what, to whom, and why. Entries are recorded, sent to the affected user, and
+//! listed for the team.
 
-use bytes::Bytes;
+use std::sync::Arc;
 
-use super::{App, Result};
+use super::context::Context;
+use super::error::Result;
+use super::publisher::Publisher;
+use super::stream_cache::StreamCache;
 use crate::domain::{
-    Actor, AuditAction, AuditEntry, AuditEntryId, Author, MessageId, OfferId, Permission, Refusal, Role, StreamId,
-    UserId,
+    Actor, AuditAction, AuditEntry, AuditEntryId, Author, OfferId, Permission, Refusal, Role, StreamId,
 };
-use crate::protocol::{AuditEntryView, Frame, MessageView, server};
+use crate::protocol::{AuditEntryView, server};
 
-/// In front of a frame that goes to a show's team and not to one person. No frame begins with it.
-const TEAM_FRAME_PREFIX: u8 = b'T';
-
-/// The show and the frame, if this is not for a person: the show's id stands where the person's would.
-pub(super) fn parse_team_frame(user: &UserId, body: &Bytes) -> Option<(StreamId, Frame)> {
-    let stream = (body.first() == Some(&TEAM_FRAME_PREFIX)).then(|| user.as_str().parse().ok())??;
-    Some((stream, Frame::from_encoded(body.slice(1..))))
+pub struct AuditLog {
+    context: Arc<Context>,
+    publisher: Arc<Publisher>,
+    stream_cache: Arc<StreamCache>,
 }
 
-impl App {
-    pub(super) fn audit_entry(&self, actor: &Actor, stream: StreamId, kind: AuditAction) -> AuditEntry {
-        AuditEntry::new(stream, Author::from(actor), kind, self.now())
+impl AuditLog {
+    pub fn new(context: &Arc<Context>, publisher: &Arc<Publisher>, stream_cache: &Arc<StreamCache>) -> Arc<Self> {
+        let (context, publisher, stream_cache) = (context.clone(), publisher.clone(), stream_cache.clone());
+        Arc::new(Self { context, publisher, stream_cache })
     }
 
-    /// Writes down what was done already to an offer or order. Behind the answer: selling does not wait for it.
-    pub(super) fn record_audit_entry(&self, deed: AuditEntry) {
-        let app = self.clone();
-        self.0.tasks.spawn(async move {
-            if let Err(error) = app.store().insert_audit_entry(&deed).await {
-                tracing::error!(error = %error, kind = deed.kind.name(), by = %deed.by.id, "an action is not in the log");
+    pub fn audit_entry(&self, actor: &Actor, stream: StreamId, kind: AuditAction) -> AuditEntry {
+        AuditEntry::new(stream, Author::from(actor), kind, self.context.now())
+    }
+
+    /// Records an action on an offer or order that is committed already. It is written in the background: selling does
+    /// not wait for it.
+    pub fn record_audit_entry(&self, entry: AuditEntry) {
+        let context = self.context.clone();
+        self.context.tasks.spawn(async move {
+            if let Err(error) = context.store.insert_audit_entry(&entry).await {
+                tracing::error!(
+                    error = %error, kind = entry.kind.name(), by = %entry.by.id, "an audit log entry could not be written"
+                );
             }
         });
     }
 
-    pub(super) fn record_offer_action(
+    pub fn record_offer_action(
         &self,
         actor: &Actor,
         (stream, offer): (StreamId, OfferId),
         kind: AuditAction,
         detail: Option<String>,
     ) {
-        self.record_audit_entry(AuditEntry {
-            subject: Some(offer.to_string()),
-            detail,
-            ..self.audit_entry(actor, stream, kind)
-        });
+        let subject = Some(offer.to_string());
+        self.record_audit_entry(AuditEntry { subject, detail, ..self.audit_entry(actor, stream, kind) });
     }
 
-    /// Tells a person what was done to them and why, wherever they are connected.
-    pub(super) fn notify_affected_user(&self, deed: AuditEntry) {
-        let Some(user) = deed.user.clone().filter(|_| deed.kind.affects_user()) else { return };
-        let here = self.rooms().is_user_connected(&user);
-        let frame: Bytes = server::audit(&AuditEntryView::for_affected_user(deed)).into_bytes();
-        if let Err(error) = self.0.broker.publish_to_user(user, frame, here) {
-            tracing::warn!(error = %error, "somebody was not told what was done to them");
+    /// Sends an audit log entry to the affected user on every connection: what was done, and why.
+    pub fn notify_affected_user(&self, entry: AuditEntry) {
+        let Some(user) = entry.user.clone().filter(|_| entry.kind.affects_user()) else { return };
+        let frame = server::audit(&AuditEntryView::for_affected_user(entry));
+        if let Err(error) = self.publisher.send_to_user(user, frame) {
+            tracing::warn!(error = %error, "a user was not notified of a moderation action");
         }
     }
 
-    pub(super) fn notify_team_of_review(&self, stream: StreamId, message: &MessageView) {
-        self.send_to_team(stream, server::review(message));
-    }
-
-    pub(super) fn notify_team_reviewed(&self, stream: StreamId, id: MessageId) {
-        self.send_to_team(stream, server::reviewed(id));
-    }
-
-    /// To everybody who keeps order in a show, on every node. One that is lost is found in the list.
-    fn send_to_team(&self, stream: StreamId, frame: Frame) {
-        let frame: Bytes = frame.into_bytes();
-        let body = [&[TEAM_FRAME_PREFIX][..], &frame].concat();
-        let Ok(address) = UserId::parse(&stream.to_string()) else { return };
-        if let Err(error) = self.0.broker.publish_to_user(address, body.into(), self.rooms().has_moderators(stream)) {
-            tracing::warn!(stream.id = %stream, error = %error, "the team was not told of a message that waits");
-        }
-    }
-
-    /// A page of the log of a show, newest first: for those who keep order.
+    /// A page of a stream's audit log, newest first, for moderators.
     pub async fn audit_log(
         &self,
         actor: &Actor,
@@ -83,11 +69,12 @@ impl App {
         after: Option<AuditEntryId>,
         limit: i64,
     ) -> Result<Vec<AuditEntryView>> {
-        self.authorize(actor, Permission::Moderate, stream).await?;
-        Ok(self.store().audit_entries(stream, None, after, limit).await?.into_iter().map(AuditEntryView::of).collect())
+        self.stream_cache.authorize(actor, Permission::Moderate, stream).await?;
+        let entries = self.context.store.audit_entries(stream, None, after, limit).await?;
+        Ok(entries.into_iter().map(AuditEntryView::of).collect())
     }
 
-    /// What was done to the one who asks, newest first; the banned may ask too.
+    /// The audit log entries that affect the caller, newest first. Banned users may ask too.
     pub async fn my_audit_log(
         &self,
         actor: &Actor,
@@ -98,8 +85,8 @@ impl App {
         if actor.role == Role::Guest {
             return Err(Refusal::SignIn.into());
         }
-        self.find_stream(stream).await?;
-        let deeds = self.store().audit_entries(stream, Some(&actor.user), after, limit).await?;
-        Ok(deeds.into_iter().map(AuditEntryView::for_affected_user).collect())
+        self.stream_cache.find_stream(stream).await?;
+        let entries = self.context.store.audit_entries(stream, Some(&actor.user), after, limit).await?;
+        Ok(entries.into_iter().map(AuditEntryView::for_affected_user).collect())
     }
 }

@@ -1,4 +1,4 @@
-//! An app for unit tests: real store, real broker, gone with its folder.
+//! An `App` for unit tests with a real store and a real broker; everything is removed with its folder.
 
 use super::{App, Settings};
 use crate::broker::Broker;

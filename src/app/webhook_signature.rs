@@ -1,6 +1,7 @@
-//! How a webhook is signed: `t=<unix seconds>,v1=<hex>`, where the second is the HMAC-SHA256 of `<t>.<body>`.
+//! Webhook signatures: `t=<unix seconds>,v1=<hex>`, where `v1` is the HMAC-SHA256 of `<t>.<body>`.
 //!
-//! Over the raw bytes, for what JSON looks like after it was read is not what was signed; compared in constant time.
+//! The signature covers the raw bytes, because JSON that was parsed and serialised again is not what was signed.
+//! Signatures are compared in constant time.
 
 use std::sync::Arc;
 
@@ -9,10 +10,11 @@ use sha2::Sha256;
 
 use crate::domain::{Millis, Refusal};
 
-/// An older signature, or one from the future, is refused: whoever recorded it must not play it again.
+/// A signature that is older than this, or this far in the future, is refused, so that a recorded webhook cannot be
+/// replayed.
 const TOLERANCE_S: i64 = 300;
 
-/// What a provider and we sign with.
+/// The secret that a payment provider and we share for signing webhooks.
 #[derive(Clone)]
 pub struct WebhookSecret(Arc<[u8]>);
 
@@ -21,7 +23,7 @@ impl WebhookSecret {
         Self(bytes.as_ref().into())
     }
 
-    /// One that nobody else knows: good enough where the only provider is our own.
+    /// A random secret that no one else knows: sufficient when the only provider is the built-in one.
     pub fn random() -> Self {
         Self(rand::random::<[u8; 32]>()[..].into())
     }
@@ -31,7 +33,7 @@ impl WebhookSecret {
         format!("t={seconds},v1={}", hex::encode(self.mac(seconds, body).finalize().into_bytes()))
     }
 
-    /// Refuses what is not signed by this secret, or was signed at another time than about now.
+    /// Refuses a body that was not signed with this secret, or was not signed within the tolerance of `now`.
     pub fn verify(&self, header: &str, body: &[u8], now: Millis) -> Result<(), Refusal> {
         let parts = || header.split(',').filter_map(|part| part.trim().split_once('='));
         let mut times = parts().filter(|(name, _)| *name == "t");
@@ -40,7 +42,7 @@ impl WebhookSecret {
         if (now / 1_000).abs_diff(seconds) > TOLERANCE_S as u64 {
             return Err(Refusal::BadSignature);
         }
-        // Several, while a secret is being replaced.
+        // There are several signatures while a secret is being rotated.
         let signed = parts().filter(|(name, _)| *name == "v1").filter_map(|(_, value)| hex::decode(value).ok());
         for signature in signed {
             if self.mac(seconds, body).verify_slice(&signature).is_ok() {
@@ -51,7 +53,7 @@ impl WebhookSecret {
     }
 
     fn mac(&self, seconds: i64, body: &[u8]) -> Hmac<Sha256> {
-        // HMAC takes a key of any length; the type cannot say so.
+        // HMAC accepts a key of any length, but the type cannot express that.
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).unwrap_or_else(|_| Hmac::new(&Default::default()));
         mac.update(seconds.to_string().as_bytes());
         mac.update(b".");
@@ -73,18 +75,18 @@ mod tests {
     const NOW: Millis = 1_760_000_000_000;
 
     #[test]
-    fn only_these_bytes_signed_by_this_secret_about_now_pass() {
+    fn only_a_recent_signature_of_the_exact_bytes_is_accepted() {
         let secret = WebhookSecret::new("a secret that is long enough for it");
         let good = secret.sign(NOW, b"{\"id\":1}");
         let verify = |header: &str, body: &[u8], now| secret.verify(header, body, now).is_ok();
         assert!(verify(&good, b"{\"id\":1}", NOW));
-        assert!(!verify(&good, b"{\"id\": 1}", NOW), "the same JSON, other bytes");
+        assert!(!verify(&good, b"{\"id\": 1}", NOW), "the same JSON in different bytes");
         for (late, passes) in [(-300_000, true), (300_000, true), (-301_000, false), (301_000, false)] {
             assert_eq!(verify(&good, b"{\"id\":1}", NOW + late), passes, "{late}");
         }
         let other = WebhookSecret::new("a secret that is long enough for it!").sign(NOW, b"{\"id\":1}");
         assert!(!verify(&other, b"{\"id\":1}", NOW));
-        // While a secret is replaced the provider signs with both.
+        // While a secret is being rotated, the provider signs with both.
         let v1 = |header: &str| header.split_once(',').unwrap().1.to_owned();
         assert!(verify(&format!("{other},{}", v1(&good)), b"{\"id\":1}", NOW));
         let moved = format!("t={},{}", NOW / 1_000 + 1, v1(&good));

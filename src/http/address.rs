@@ -17,7 +17,7 @@ pub async fn show(
     Caller(actor): Caller,
     PathId(order): PathId<OrderId>,
 ) -> ApiResult<Json<Option<Address>>> {
-    Ok(Json(state.app.address(&actor, order).await?))
+    Ok(Json(state.app.checkout.address(&actor, order).await?))
 }
 
 /// Sets the delivery address of my order; not possible after the order has ended.
@@ -29,7 +29,7 @@ pub async fn set(
     PathId(order): PathId<OrderId>,
     JsonBody(address): JsonBody<Address>,
 ) -> ApiResult<Json<Address>> {
-    Ok(Json(state.app.set_address(&actor, order, address).await?))
+    Ok(Json(state.app.checkout.set_address(&actor, order, address).await?))
 }
 
 /// Erases the delivery address; the order stays.
@@ -40,6 +40,6 @@ pub async fn erase(
     Caller(actor): Caller,
     PathId(order): PathId<OrderId>,
 ) -> ApiResult<StatusCode> {
-    state.app.erase_address(&actor, order).await?;
+    state.app.checkout.erase_address(&actor, order).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -18,6 +18,6 @@ pub async fn list(
     PathId(stream): PathId<StreamId>,
     page: PageRequest<MessageId>,
 ) -> ApiResult<Json<List<MessageView>>> {
-    let messages = state.app.messages(&actor, stream, page.after, page.fetch_limit()).await?;
+    let messages = state.app.chat.messages(&actor, stream, page.after, page.fetch_limit()).await?;
     Ok(Json(page.into_list(messages, |message| message.id)))
 }

@@ -58,7 +58,7 @@ pub async fn export(
             );
         }
     };
-    state.app.authorize_export(&actor, stream).await?;
+    state.app.moderation.authorize_export(&actor, stream).await?;
     let (pages, written) = mpsc::channel(1);
     let whole = Arc::new(AtomicBool::new(false));
     let done = whole.clone();
@@ -107,12 +107,12 @@ async fn write_export(
     loop {
         let rows: Vec<Vec<Value>> = match what {
             ExportSource::Chat => {
-                let lines = app.export_chat(stream, last_message).await?;
+                let lines = app.moderation.export_chat(stream, last_message).await?;
                 last_message = lines.last().map(|line| line.message.id);
                 lines.into_iter().map(chat_row).collect()
             }
             ExportSource::AuditLog => {
-                let entries = app.export_audit_log(stream, last_entry).await?;
+                let entries = app.moderation.export_audit_log(stream, last_entry).await?;
                 last_entry = entries.last().map(|entry| entry.id);
                 entries.into_iter().map(audit_log_row).collect()
             }

@@ -23,7 +23,7 @@ impl FromRequestParts<AppState> for Caller {
         let Some(value) = parts.headers.get(header::AUTHORIZATION) else { return Ok(Self(auth::guest_actor())) };
         let token = value.to_str().ok().and_then(bearer_token).unwrap_or("");
         let actor = state.auth.verify(token, state.trusted_proxies.client_ip(parts))?;
-        state.app.check_helper_access(&actor).await?;
+        state.app.moderation.check_helper_access(&actor).await?;
         Ok(Self(actor))
     }
 }

@@ -34,7 +34,7 @@ pub async fn create(
     JsonBody(form): JsonBody<InviteRequest>,
 ) -> ApiResult<(StatusCode, Json<NewInvite>)> {
     let role = Role::parse(&form.role).ok_or_else(|| Refusal::bad_request("`role` is unknown"))?;
-    let made = state.app.create_invite(&actor, stream, role, form.expires_s.unwrap_or(INVITE_TTL_S)).await?;
+    let made = state.app.moderation.create_invite(&actor, stream, role, form.expires_s.unwrap_or(INVITE_TTL_S)).await?;
     Ok((StatusCode::CREATED, Json(made)))
 }
 
@@ -46,7 +46,7 @@ pub async fn list(
     Caller(actor): Caller,
     PathId(stream): PathId<StreamId>,
 ) -> ApiResult<Json<List<InviteView>>> {
-    Ok(Json(List { items: state.app.invites(&actor, stream).await?, next: None }))
+    Ok(Json(List { items: state.app.moderation.invites(&actor, stream).await?, next: None }))
 }
 
 /// Revokes an invite link. The users who accepted it lose their role within about two seconds, on every node. Hosts only.
@@ -58,7 +58,7 @@ pub async fn revoke(
     Caller(actor): Caller,
     PathId((stream, invite)): PathId<(StreamId, InviteId)>,
 ) -> ApiResult<StatusCode> {
-    state.app.revoke_invite(&actor, stream, invite).await?;
+    state.app.moderation.revoke_invite(&actor, stream, invite).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -87,7 +87,8 @@ pub async fn accept(
     PathId(code): PathId<String>,
     JsonBody(body): JsonBody<AcceptInviteRequest>,
 ) -> ApiResult<(StatusCode, Json<AcceptInviteResponse>)> {
-    let AcceptedInvite { actor, stream, ttl_ms } = state.app.accept_invite(&code, Name::parse(&body.name)?).await?;
+    let AcceptedInvite { actor, stream, ttl_ms } =
+        state.app.moderation.accept_invite(&code, Name::parse(&body.name)?).await?;
     let signed = state.auth.sign(&actor, ttl_ms);
     let token = signed.map_err(|why| ApiError(Problem::new(&ErrorCode::INTERNAL, why)))?;
     let welcome =

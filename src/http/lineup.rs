@@ -26,7 +26,7 @@ pub async fn set_lineup(
     PathId(stream): PathId<StreamId>,
     JsonBody(body): JsonBody<LineupRequest>,
 ) -> ApiResult<Json<List<OfferView>>> {
-    Ok(Json(List { items: state.app.set_lineup(&actor, stream, body.offers).await?, next: None }))
+    Ok(Json(List { items: state.app.catalogue.set_lineup(&actor, stream, body.offers).await?, next: None }))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -45,5 +45,5 @@ pub async fn schedule(
     PathId(offer): PathId<OfferId>,
     JsonBody(body): JsonBody<ScheduleRequest>,
 ) -> ApiResult<Json<OfferView>> {
-    Ok(Json(state.app.schedule_offer(&actor, offer, body.starts_at).await?))
+    Ok(Json(state.app.catalogue.schedule_offer(&actor, offer, body.starts_at).await?))
 }

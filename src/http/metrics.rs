@@ -14,7 +14,7 @@ use axum::routing::get;
 use super::error::ApiResult;
 use super::extract::Caller;
 use super::{AppState, ops};
-use crate::app::{App, BACKGROUND_JOBS};
+use crate::app::App;
 use crate::domain::Permission;
 use crate::metrics::{METRICS_CONTENT_TYPE, MetricsPage, ProcessMetrics, encode_page};
 
@@ -197,7 +197,7 @@ fn connections(page: &mut MetricsPage<'_>, state: &AppState) {
 }
 
 fn chat(page: &mut MetricsPage<'_>, app: &App) {
-    let (queued, max) = app.chat_write_queue();
+    let (queued, max) = app.chat.write_queue();
     let results = &app.counters().chat_outcomes;
     page.labeled_counter("livesouk_chat_messages_total", "Chat messages: sent, or why not", "result", results);
     page.gauge("livesouk_chat_queue_messages", "Chat messages queued for the database", queued as f64);
@@ -209,19 +209,19 @@ fn chat(page: &mut MetricsPage<'_>, app: &App) {
 }
 
 fn purchases(page: &mut MetricsPage<'_>, app: &App) {
-    let (counters, selling) = (app.counters(), app.selling_counters());
+    let (counters, selling) = (app.counters(), &app.selling.counters);
     let results = &counters.buy_outcomes;
     page.labeled_counter("livesouk_purchases_total", "Purchases: held, replayed, or why not", "result", results);
     page.durations(
         "livesouk_purchase_duration_seconds",
         "Duration of purchases that the sold-out cache did not refuse: the queue and the batch",
-        &counters.buy,
+        &counters.buy_duration,
     );
     page.gauge("livesouk_purchases_pending", "Purchases in progress", load(&selling.waiting_requests) as f64);
     page.gauge(
         "livesouk_selling_tasks",
         "Offers with a selling task: with a purchase in the last minute",
-        app.selling_task_count() as f64,
+        app.selling.task_count() as f64,
     );
     page.sizes("livesouk_purchase_batch_size", "Purchases in one transaction", &selling.batch_sizes);
     page.durations(
@@ -251,7 +251,7 @@ fn purchases(page: &mut MetricsPage<'_>, app: &App) {
         load(&selling.split_batches),
     );
     page.labeled_counter("livesouk_holds_ended_total", "Holds that ended", "reason", &counters.ended_holds);
-    page.durations("livesouk_hold_duration_seconds", "Duration of holds that ended", &counters.held);
+    page.durations("livesouk_hold_duration_seconds", "Duration of holds that ended", &counters.hold_duration);
     page.durations(
         "livesouk_hold_release_delay_seconds",
         "How long after its end an expired hold was released",
@@ -269,7 +269,7 @@ fn payments(page: &mut MetricsPage<'_>, app: &App) {
         "result",
         &counters.refund_outcomes,
     );
-    if let Some(requests) = app.provider_call_metrics() {
+    if let Some(requests) = app.checkout.provider_calls() {
         page.labeled_counter(
             "livesouk_payment_provider_requests_total",
             "Requests to the payment provider; unknown: no answer in time",
@@ -397,19 +397,26 @@ fn broker(page: &mut MetricsPage<'_>, app: &App) {
 }
 
 fn background_jobs(page: &mut MetricsPage<'_>, app: &App) {
-    let jobs = || BACKGROUND_JOBS.into_iter().zip(&app.counters().background_jobs);
+    let jobs = app.jobs();
     let mut runs = page.counters("livesouk_background_job_runs_total", "Runs of background jobs");
-    for (name, job) in jobs() {
-        runs.add(&[("job", name), ("result", "ok")], load(&job.succeeded) as f64);
-        runs.add(&[("job", name), ("result", "failed")], load(&job.failed) as f64);
+    for job in &jobs {
+        runs.add(&[("job", job.spec.name), ("result", "ok")], load(&job.succeeded) as f64);
+        runs.add(&[("job", job.spec.name), ("result", "failed")], load(&job.failed) as f64);
+    }
+    let mut overdue = page.counters(
+        "livesouk_background_job_overdue_runs_total",
+        "Runs of background jobs that took longer than their deadline",
+    );
+    for job in &jobs {
+        overdue.add(&[("job", job.spec.name)], load(&job.overdue) as f64);
     }
     let mut ages = page.gauges(
         "livesouk_background_job_last_success_age_seconds",
         "Time since the last successful run of a background job, or since the start of the node",
     );
-    for (name, job) in jobs() {
+    for job in &jobs {
         let since = job.last_success_at.load(Ordering::Relaxed).max(app.started_at());
-        ages.add(&[("job", name)], (app.now() - since).max(0) as f64 / 1e3);
+        ages.add(&[("job", job.spec.name)], (app.now() - since).max(0) as f64 / 1e3);
     }
 }
 

@@ -20,7 +20,7 @@ pub async fn sanctions(
     Caller(actor): Caller,
     PathId(stream): PathId<StreamId>,
 ) -> ApiResult<Json<List<SanctionView>>> {
-    Ok(Json(List { items: state.app.sanctions(&actor, stream).await?, next: None }))
+    Ok(Json(List { items: state.app.moderation.sanctions(&actor, stream).await?, next: None }))
 }
 
 /// At most 500 words.
@@ -37,7 +37,7 @@ pub async fn blocklist(
     Caller(actor): Caller,
     PathId(stream): PathId<StreamId>,
 ) -> ApiResult<Json<BlocklistBody>> {
-    Ok(Json(BlocklistBody { words: state.app.blocklist(&actor, stream).await? }))
+    Ok(Json(BlocklistBody { words: state.app.chat.blocklist(&actor, stream).await? }))
 }
 
 /// Replaces the blocklist.
@@ -49,7 +49,7 @@ pub async fn set_blocklist(
     PathId(stream): PathId<StreamId>,
     JsonBody(list): JsonBody<BlocklistBody>,
 ) -> ApiResult<Json<BlocklistBody>> {
-    Ok(Json(BlocklistBody { words: state.app.set_blocklist(&actor, stream, list.words).await? }))
+    Ok(Json(BlocklistBody { words: state.app.chat.set_blocklist(&actor, stream, list.words).await? }))
 }
 
 /// The review queue, oldest message first. Moderators see all messages, other users see their own.
@@ -60,7 +60,7 @@ pub async fn review_queue(
     Caller(actor): Caller,
     PathId(stream): PathId<StreamId>,
 ) -> ApiResult<Json<List<MessageView>>> {
-    Ok(Json(List { items: state.app.held(&actor, stream).await?, next: None }))
+    Ok(Json(List { items: state.app.chat.review_queue(&actor, stream).await?, next: None }))
 }
 
 /// The audit log of a show, newest entry first. Moderators only.
@@ -72,7 +72,7 @@ pub async fn audit_log(
     PathId(stream): PathId<StreamId>,
     page: PageRequest<AuditEntryId>,
 ) -> ApiResult<Json<List<AuditEntryView>>> {
-    let entries = state.app.audit_log(&actor, stream, page.after, page.fetch_limit()).await?;
+    let entries = state.app.audit.audit_log(&actor, stream, page.after, page.fetch_limit()).await?;
     Ok(Json(page.into_list(entries, |entry| entry.id)))
 }
 
@@ -85,6 +85,6 @@ pub async fn my_audit_log(
     PathId(stream): PathId<StreamId>,
     page: PageRequest<AuditEntryId>,
 ) -> ApiResult<Json<List<AuditEntryView>>> {
-    let entries = state.app.my_audit_log(&actor, stream, page.after, page.fetch_limit()).await?;
+    let entries = state.app.audit.my_audit_log(&actor, stream, page.after, page.fetch_limit()).await?;
     Ok(Json(page.into_list(entries, |entry| entry.id)))
 }

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::AppState;
 use super::error::{ApiResult, Problem};
 use super::extract::{Caller, JsonBody, List, PathId};
-use crate::app::NewOfferForm;
+use crate::domain::offer::OfferForm;
 use crate::domain::{Millis, Minor, OfferId, OfferKind, StreamId, VariantId};
 use crate::protocol::OfferView;
 
@@ -21,7 +21,7 @@ pub async fn list(
     Caller(actor): Caller,
     PathId(stream): PathId<StreamId>,
 ) -> ApiResult<Json<List<OfferView>>> {
-    Ok(Json(List { items: state.app.offers(&actor, stream).await?, next: None }))
+    Ok(Json(List { items: state.app.catalogue.offers(&actor, stream).await?, next: None }))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -54,7 +54,7 @@ pub async fn create(
     PathId(stream): PathId<StreamId>,
     JsonBody(new): JsonBody<NewOfferRequest>,
 ) -> ApiResult<(StatusCode, Json<OfferView>)> {
-    let form = NewOfferForm {
+    let form = OfferForm {
         variant: new.variant,
         kind: new.kind,
         price: new.price,
@@ -66,7 +66,7 @@ pub async fn create(
         hold_s: new.hold_s,
         starts_at: new.starts_at,
     };
-    Ok((StatusCode::CREATED, Json(state.app.create_offer(&actor, stream, form).await?)))
+    Ok((StatusCode::CREATED, Json(state.app.catalogue.create_offer(&actor, stream, form).await?)))
 }
 
 /// One offer.
@@ -77,5 +77,5 @@ pub async fn show(
     Caller(actor): Caller,
     PathId(offer): PathId<OfferId>,
 ) -> ApiResult<Json<OfferView>> {
-    Ok(Json(state.app.offer(&actor, offer).await?))
+    Ok(Json(state.app.catalogue.offer(&actor, offer).await?))
 }

@@ -26,7 +26,7 @@ pub async fn list(
     page: PageRequest<OrderId>,
     QueryParams(query): QueryParams<OrdersQuery>,
 ) -> ApiResult<Json<List<OrderView>>> {
-    let orders = state.app.orders(&actor, query.stream, page.after, page.fetch_limit()).await?;
+    let orders = state.app.checkout.orders(&actor, query.stream, page.after, page.fetch_limit()).await?;
     Ok(Json(page.into_list(orders, |order| order.id)))
 }
 
@@ -38,7 +38,7 @@ pub async fn by_key(
     Caller(actor): Caller,
     PathId(key): PathId<String>,
 ) -> ApiResult<Json<OrderView>> {
-    Ok(Json(state.app.order_by_key(&actor, &IdempotencyKey::parse(&key)?).await?))
+    Ok(Json(state.app.checkout.order_by_key(&actor, &IdempotencyKey::parse(&key)?).await?))
 }
 
 /// One of my orders, with its history and its address.
@@ -49,5 +49,5 @@ pub async fn show(
     Caller(actor): Caller,
     PathId(order): PathId<OrderId>,
 ) -> ApiResult<Json<OrderDetail>> {
-    Ok(Json(state.app.order_detail(&actor, order).await?))
+    Ok(Json(state.app.checkout.order_detail(&actor, order).await?))
 }

@@ -25,7 +25,7 @@ pub async fn webhook(
     headers: HeaderMap,
     raw: Bytes,
 ) -> ApiResult<StatusCode> {
-    let Some(header) = state.app.webhook_header(&provider) else {
+    let Some(header) = state.app.checkout.webhook_header(&provider) else {
         return Err(ApiError(Problem::new(&ErrorCode::NOT_FOUND, "There is no such payment provider.")));
     };
     let mut signatures = headers.get_all(header).iter();
@@ -33,7 +33,7 @@ pub async fn webhook(
         return Err(Refusal::BadSignature.into());
     };
     let signature = signature.to_str().map_err(|_| Refusal::BadSignature)?;
-    state.app.receive_webhook(signature, &raw).await?;
+    state.app.checkout.receive_webhook(signature, &raw).await?;
     Ok(StatusCode::OK)
 }
 
@@ -52,6 +52,6 @@ pub async fn approve(
     PathId(payment): PathId<String>,
     JsonBody(body): JsonBody<TestPaymentApproval>,
 ) -> ApiResult<Json<serde_json::Value>> {
-    state.app.approve_test_payment(&payment, body.approve).await?;
+    state.app.checkout.approve_test_payment(&payment, body.approve).await?;
     Ok(Json(serde_json::json!({ "approved": body.approve })))
 }

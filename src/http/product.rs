@@ -21,7 +21,7 @@ pub async fn list(
     Caller(actor): Caller,
     page: PageRequest<ProductId>,
 ) -> ApiResult<Json<List<ProductView>>> {
-    let products = state.app.products(&actor, page.after, page.fetch_limit()).await?;
+    let products = state.app.catalogue.products(&actor, page.after, page.fetch_limit()).await?;
     Ok(Json(page.into_list(products, |product| product.id)))
 }
 
@@ -64,7 +64,7 @@ pub async fn create(
     });
     let variants = variants.collect();
     let new = app::NewProduct { title, titles, image, category, variants };
-    Ok((StatusCode::CREATED, Json(state.app.create_product(&actor, new).await?)))
+    Ok((StatusCode::CREATED, Json(state.app.catalogue.create_product(&actor, new).await?)))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -83,5 +83,5 @@ pub async fn restock(
     PathId(variant): PathId<VariantId>,
     JsonBody(body): JsonBody<RestockRequest>,
 ) -> ApiResult<Json<VariantView>> {
-    Ok(Json(state.app.restock_variant(&actor, variant, body.add).await?))
+    Ok(Json(state.app.catalogue.restock_variant(&actor, variant, body.add).await?))
 }

@@ -38,7 +38,7 @@ pub async fn start(
     JsonBody(new): JsonBody<RehearsalRequest>,
 ) -> ApiResult<(StatusCode, Json<RehearsalView>)> {
     let form = RehearsalForm::validated(new.viewers, new.seconds)?;
-    Ok((StatusCode::ACCEPTED, Json(state.app.start_rehearsal(&actor, stream, form).await?)))
+    Ok((StatusCode::ACCEPTED, Json(state.app.streams.start_rehearsal(&actor, stream, form).await?)))
 }
 
 /// The state of the last rehearsal of a show.
@@ -49,7 +49,7 @@ pub async fn show(
     Caller(actor): Caller,
     PathId(stream): PathId<StreamId>,
 ) -> ApiResult<Json<LastRehearsalResponse>> {
-    Ok(Json(LastRehearsalResponse { rehearsal: state.app.rehearsal(&actor, stream)? }))
+    Ok(Json(LastRehearsalResponse { rehearsal: state.app.streams.rehearsal(&actor, stream)? }))
 }
 
 /// Stops the rehearsal of a show.
@@ -60,6 +60,6 @@ pub async fn stop(
     Caller(actor): Caller,
     PathId(stream): PathId<StreamId>,
 ) -> ApiResult<StatusCode> {
-    state.app.stop_rehearsal(&actor, stream)?;
+    state.app.streams.stop_rehearsal(&actor, stream)?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -20,7 +20,7 @@ pub async fn summary(
     Caller(actor): Caller,
     PathId(stream): PathId<StreamId>,
 ) -> ApiResult<Json<StreamReport>> {
-    Ok(Json(state.app.report(&actor, stream).await?))
+    Ok(Json(state.app.streams.report(&actor, stream).await?))
 }
 
 /// The full report: totals, the last day minute by minute, the pinned offers, and the sales of each offer.
@@ -31,7 +31,7 @@ pub async fn full_report(
     Caller(actor): Caller,
     PathId(stream): PathId<StreamId>,
 ) -> ApiResult<Json<FullStreamReport>> {
-    Ok(Json(state.app.full_report(&actor, stream).await?))
+    Ok(Json(state.app.streams.full_report(&actor, stream).await?))
 }
 
 /// The full report as CSV. The column `row` is the kind of a row: `total`, `minute`, `pin` or `offer`. Amounts are in minor units,
@@ -43,7 +43,7 @@ pub async fn report_csv(
     Caller(actor): Caller,
     PathId(stream): PathId<StreamId>,
 ) -> ApiResult<Response> {
-    let full = state.app.full_report(&actor, stream).await?;
+    let full = state.app.streams.full_report(&actor, stream).await?;
     let body = write_csv(&full).into_bytes().into();
     Ok(csv::download(body, csv::CSV_CONTENT_TYPE, &format!("report-{stream}.csv")))
 }

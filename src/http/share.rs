@@ -30,7 +30,7 @@ pub async fn calendar(
     PathId(stream): PathId<StreamId>,
     QueryParams(query): QueryParams<LanguageQuery>,
 ) -> ApiResult<Response> {
-    let show = state.app.stream(stream).await?;
+    let show = state.app.streams.stream(stream).await?;
     let Some(starts_at) = show.scheduled_at else {
         return Err(Refusal::WrongStatus("this show has no scheduled time").into());
     };
@@ -53,7 +53,7 @@ pub async fn qr(
     headers: HeaderMap,
     PathId(stream): PathId<StreamId>,
 ) -> ApiResult<Response> {
-    state.app.stream(stream).await?;
+    state.app.streams.stream(stream).await?;
     let link = watch_url(&state, &headers, stream)?;
     let code = QrCode::new(&link).map_err(|_| Refusal::bad_request("the address is too long for a QR code"))?;
     let picture = code.render::<svg::Color<'_>>().min_dimensions(256, 256).build();

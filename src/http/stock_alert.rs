@@ -16,5 +16,5 @@ pub async fn list(
     Caller(actor): Caller,
     PathId(stream): PathId<StreamId>,
 ) -> ApiResult<Json<List<OfferId>>> {
-    Ok(Json(List { items: state.app.waits(&actor, stream).await?, next: None }))
+    Ok(Json(List { items: state.app.catalogue.stock_alerts(&actor, stream).await?, next: None }))
 }

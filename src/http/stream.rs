@@ -38,7 +38,7 @@ pub async fn list(
         StreamStatus::parse(&text).ok_or_else(|| Refusal::bad_request("`status` must be scheduled, live or ended"))
     };
     let status = query.status.map(parse).transpose()?;
-    let streams = state.app.streams(status, page.after, page.fetch_limit()).await?;
+    let streams = state.app.streams.streams(status, page.after, page.fetch_limit()).await?;
     Ok(Json(page.into_list(streams, |stream| stream.id)))
 }
 
@@ -64,14 +64,14 @@ pub async fn create(
 ) -> ApiResult<(StatusCode, Json<StreamView>)> {
     let NewStreamRequest { title, titles, video, poster, scheduled_at } = new;
     let new = app::NewStream { title, titles, video, poster, scheduled_at };
-    Ok((StatusCode::CREATED, Json(state.app.create_stream(&actor, new).await?)))
+    Ok((StatusCode::CREATED, Json(state.app.streams.create_stream(&actor, new).await?)))
 }
 
 /// One show.
 #[utoipa::path(get, path = "/v1/streams/{stream}", tag = "streams", params(("stream" = StreamId, Path)),
     responses((status = 200, body = StreamView), (status = "default", body = Problem)))]
 pub async fn show(State(state): State<AppState>, PathId(stream): PathId<StreamId>) -> ApiResult<Json<StreamView>> {
-    Ok(Json(state.app.stream(stream).await?))
+    Ok(Json(state.app.streams.stream(stream).await?))
 }
 
 /// Starts a show: it goes live.
@@ -82,7 +82,7 @@ pub async fn start(
     Caller(actor): Caller,
     PathId(stream): PathId<StreamId>,
 ) -> ApiResult<Json<StreamView>> {
-    Ok(Json(state.app.start_stream(&actor, stream).await?))
+    Ok(Json(state.app.streams.start_stream(&actor, stream).await?))
 }
 
 /// Ends a show and all its sales. Held orders can still be paid.
@@ -93,5 +93,5 @@ pub async fn end(
     Caller(actor): Caller,
     PathId(stream): PathId<StreamId>,
 ) -> ApiResult<Json<StreamView>> {
-    Ok(Json(state.app.end_stream(&actor, stream).await?))
+    Ok(Json(state.app.streams.end_stream(&actor, stream).await?))
 }

@@ -13,7 +13,7 @@ use crate::protocol::ErasedView;
 #[utoipa::path(delete, path = "/v1/me", tag = "shop",
     responses((status = 200, body = ErasedView), (status = "default", body = Problem)))]
 pub async fn erase_me(State(state): State<AppState>, Caller(actor): Caller) -> ApiResult<Json<ErasedView>> {
-    Ok(Json(state.app.erase_own_data(&actor).await?))
+    Ok(Json(state.app.moderation.erase_own_data(&actor).await?))
 }
 
 /// Erases the data of another user. Admins only.
@@ -24,5 +24,5 @@ pub async fn erase_user(
     Caller(actor): Caller,
     PathId(user): PathId<String>,
 ) -> ApiResult<Json<ErasedView>> {
-    Ok(Json(state.app.erase_user_data(&actor, UserId::parse(&user)?).await?))
+    Ok(Json(state.app.moderation.erase_user_data(&actor, UserId::parse(&user)?).await?))
 }

@@ -69,7 +69,7 @@ pub async fn live(
         AdmissionDecision::Rejected { retry_ms } => return Err(Refusal::Busy { retry_ms }.into()),
     };
     // A stream that does not exist is a permanent error, so it is a 404 and not a close code that says "retry".
-    state.app.check_stream_exists(stream).await?;
+    state.app.stream_cache.check_stream_exists(stream).await?;
     let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
         return Ok(upgrade_required(Problem::bad_request(StatusCode::UPGRADE_REQUIRED, "HTTP/1.1 is required")));
     };
@@ -139,11 +139,11 @@ async fn start_session(
         }
         UpgradeDecision::Refuse(close) => return refuse_upgraded(&state, socket, close).await,
     };
-    match state.app.open_room(&actor, stream).await {
+    match state.app.streams.open_room(&actor, stream).await {
         Ok((room, you)) => {
             let you = json_bytes(&you);
             let missed = match &position {
-                Some(position) => state.app.missed_events(&room, position).await,
+                Some(position) => state.app.streams.missed_events(&room, position).await,
                 None => Vec::new(),
             };
             let connection =

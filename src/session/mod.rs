@@ -76,8 +76,8 @@ pub fn serve<H: Send>(
     let joined = room.join(join_request);
     match &joined {
         Ok(subscription) => {
-            app.publish_join(subscription.member());
-            if let Some(close) = app.close_reason(subscription.member()) {
+            app.streams.publish_join(subscription.member());
+            if let Some(close) = app.streams.close_reason(subscription.member()) {
                 // The user was banned, or their token revoked, while this connection was joining: the room could not close it yet.
                 subscription.member().close(close);
             }

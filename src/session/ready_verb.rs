@@ -27,7 +27,7 @@ impl ReadyVerb {
     /// Runs the verb. `None`: the client gets no reply.
     pub async fn run(self, app: &App, member: &Member, reference: Option<&str>) -> Option<Frame> {
         let context = VerbContext { app, actor: &member.actor, stream: Some(member.stream()), member: Some(member) };
-        if self.entry.has_reply && app.close_reason(member) == Some(Close::Token) {
+        if self.entry.has_reply && app.streams.close_reason(member) == Some(Close::Token) {
             // The connection is being closed because its token is revoked.
             return Some(server::reply_refused(reference, &Refusal::TokenInvalid));
         }

@@ -27,7 +27,7 @@ impl Verb for Say {
     type Reply = SayReply;
 
     async fn run(self, context: &VerbContext<'_>) -> Result<SayReply> {
-        context.app.say(context.actor, context.stream()?, &self.text, self.reply_to).await
+        context.app.chat.say(context.actor, context.stream()?, &self.text, self.reply_to).await
     }
 }
 
@@ -48,6 +48,6 @@ impl Verb for React {
     type Reply = Done;
 
     async fn run(self, context: &VerbContext<'_>) -> Result<Done> {
-        context.app.react(context.actor, context.stream()?, self.count).await.map(|()| Done)
+        context.app.chat.react(context.actor, context.stream()?, self.count).await.map(|()| Done)
     }
 }

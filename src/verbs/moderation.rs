@@ -26,6 +26,7 @@ impl Verb for DeleteMessage {
     async fn run(self, context: &VerbContext<'_>) -> Result<Done> {
         context
             .app
+            .moderation
             .delete_message(context.actor, context.stream()?, self.id, self.reason.as_deref())
             .await
             .map(|()| Done)
@@ -53,6 +54,7 @@ impl Verb for Mute {
         let user = UserId::parse(&self.user)?;
         context
             .app
+            .moderation
             .mute(context.actor, context.stream()?, user, self.seconds, self.reason.as_deref())
             .await
             .map(MuteReply)
@@ -96,7 +98,7 @@ impl Verb for Ban {
 
     async fn run(self, context: &VerbContext<'_>) -> Result<BanReply> {
         let user = UserId::parse(&self.user)?;
-        context.app.ban(context.actor, context.stream()?, user, self.reason.as_deref()).await.map(BanReply)
+        context.app.moderation.ban(context.actor, context.stream()?, user, self.reason.as_deref()).await.map(BanReply)
     }
 }
 
@@ -140,7 +142,7 @@ impl Verb for Approve {
     type Reply = Done;
 
     async fn run(self, context: &VerbContext<'_>) -> Result<Done> {
-        context.app.approve(context.actor, context.stream()?, self.id, self.reason.as_deref()).await.map(|()| Done)
+        context.app.chat.approve(context.actor, context.stream()?, self.id, self.reason.as_deref()).await.map(|()| Done)
     }
 }
 
@@ -160,7 +162,7 @@ impl Verb for Reject {
     type Reply = Done;
 
     async fn run(self, context: &VerbContext<'_>) -> Result<Done> {
-        context.app.reject(context.actor, context.stream()?, self.id, self.reason.as_deref()).await.map(|()| Done)
+        context.app.chat.reject(context.actor, context.stream()?, self.id, self.reason.as_deref()).await.map(|()| Done)
     }
 }
 
@@ -178,7 +180,7 @@ impl Verb for PinMessage {
     type Reply = ChatRulesReply;
 
     async fn run(self, context: &VerbContext<'_>) -> Result<ChatRulesReply> {
-        context.app.pin_message(context.actor, context.stream()?, self.id).await.map(ChatRulesReply)
+        context.app.chat.pin_message(context.actor, context.stream()?, self.id).await.map(ChatRulesReply)
     }
 }
 
@@ -194,7 +196,7 @@ impl Verb for UnpinMessage {
     type Reply = Done;
 
     async fn run(self, context: &VerbContext<'_>) -> Result<Done> {
-        context.app.unpin_message(context.actor, context.stream()?).await.map(|()| Done)
+        context.app.chat.unpin_message(context.actor, context.stream()?).await.map(|()| Done)
     }
 }
 
@@ -207,7 +209,7 @@ impl Verb for ChatRulesForm {
     type Reply = ChatRulesReply;
 
     async fn run(self, context: &VerbContext<'_>) -> Result<ChatRulesReply> {
-        context.app.set_chat_rules(context.actor, context.stream()?, self).await.map(ChatRulesReply)
+        context.app.chat.set_chat_rules(context.actor, context.stream()?, self).await.map(ChatRulesReply)
     }
 }
 
@@ -225,7 +227,7 @@ impl Verb for SlowMode {
 
     async fn run(self, context: &VerbContext<'_>) -> Result<ChatRulesReply> {
         let form = ChatRulesForm { slow_s: Some(self.seconds), ..ChatRulesForm::default() };
-        context.app.set_chat_rules(context.actor, context.stream()?, form).await.map(ChatRulesReply)
+        context.app.chat.set_chat_rules(context.actor, context.stream()?, form).await.map(ChatRulesReply)
     }
 }
 
@@ -243,7 +245,7 @@ impl Verb for Announce {
     type Reply = ChatRulesReply;
 
     async fn run(self, context: &VerbContext<'_>) -> Result<ChatRulesReply> {
-        context.app.announce(context.actor, context.stream()?, &self.text).await.map(ChatRulesReply)
+        context.app.chat.announce(context.actor, context.stream()?, &self.text).await.map(ChatRulesReply)
     }
 }
 
@@ -254,5 +256,5 @@ async fn lift_sanction(
     reason: Option<&str>,
 ) -> Result<Done> {
     let user = UserId::parse(user)?;
-    context.app.lift_sanction(context.actor, context.stream()?, user, kind, reason).await.map(|()| Done)
+    context.app.moderation.lift_sanction(context.actor, context.stream()?, user, kind, reason).await.map(|()| Done)
 }

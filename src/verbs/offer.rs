@@ -43,7 +43,7 @@ impl Verb for Pin {
     type Reply = PinReply;
 
     async fn run(self, context: &VerbContext<'_>) -> Result<PinReply> {
-        let pin = context.app.pin(context.actor, context.stream()?, self.offer).await?;
+        let pin = context.app.catalogue.pin(context.actor, context.stream()?, self.offer).await?;
         Ok(PinReply { pin: Some(pin) })
     }
 }
@@ -60,7 +60,7 @@ impl Verb for Unpin {
     type Reply = PinReply;
 
     async fn run(self, context: &VerbContext<'_>) -> Result<PinReply> {
-        context.app.unpin(context.actor, context.stream()?).await?;
+        context.app.catalogue.unpin(context.actor, context.stream()?).await?;
         Ok(PinReply { pin: None })
     }
 }
@@ -79,7 +79,7 @@ impl Verb for Open {
     type Reply = OfferReply;
 
     async fn run(self, context: &VerbContext<'_>) -> Result<OfferReply> {
-        context.app.open_offer(context.actor, self.offer).await.map(OfferReply)
+        context.app.catalogue.open_offer(context.actor, self.offer).await.map(OfferReply)
     }
 }
 
@@ -97,7 +97,7 @@ impl Verb for Pause {
     type Reply = OfferReply;
 
     async fn run(self, context: &VerbContext<'_>) -> Result<OfferReply> {
-        context.app.pause_offer(context.actor, self.offer).await.map(OfferReply)
+        context.app.catalogue.pause_offer(context.actor, self.offer).await.map(OfferReply)
     }
 }
 
@@ -115,7 +115,7 @@ impl Verb for Close {
     type Reply = OfferReply;
 
     async fn run(self, context: &VerbContext<'_>) -> Result<OfferReply> {
-        context.app.close_offer(context.actor, self.offer).await.map(OfferReply)
+        context.app.catalogue.close_offer(context.actor, self.offer).await.map(OfferReply)
     }
 }
 
@@ -135,7 +135,7 @@ impl Verb for Restock {
     type Reply = OfferReply;
 
     async fn run(self, context: &VerbContext<'_>) -> Result<OfferReply> {
-        context.app.restock_offer(context.actor, self.offer, self.add).await.map(OfferReply)
+        context.app.catalogue.restock_offer(context.actor, self.offer, self.add).await.map(OfferReply)
     }
 }
 
@@ -155,6 +155,6 @@ impl Verb for Extend {
     type Reply = OfferReply;
 
     async fn run(self, context: &VerbContext<'_>) -> Result<OfferReply> {
-        context.app.extend_offer(context.actor, self.offer, self.seconds).await.map(OfferReply)
+        context.app.catalogue.extend_offer(context.actor, self.offer, self.seconds).await.map(OfferReply)
     }
 }

@@ -31,7 +31,7 @@ impl Verb for Buy {
 
     async fn run(self, context: &VerbContext<'_>) -> Result<NewOrder> {
         let key = idempotency_key(self.key.as_deref())?;
-        context.app.buy(context.actor, self.offer, self.qty, key).await.map(NewOrder)
+        context.app.checkout.buy(context.actor, self.offer, self.qty, key).await.map(NewOrder)
     }
 }
 
@@ -57,7 +57,7 @@ impl Verb for Pay {
 
     async fn run(self, context: &VerbContext<'_>) -> Result<ChangedOrder> {
         let key = idempotency_key(self.key.as_deref())?;
-        context.app.pay(context.actor, self.order, &self.token, key).await.map(ChangedOrder)
+        context.app.checkout.pay(context.actor, self.order, &self.token, key).await.map(ChangedOrder)
     }
 }
 
@@ -78,7 +78,7 @@ impl Verb for Cancel {
 
     async fn run(self, context: &VerbContext<'_>) -> Result<ChangedOrder> {
         let key = idempotency_key(self.key.as_deref())?;
-        context.app.cancel(context.actor, self.order, key).await.map(ChangedOrder)
+        context.app.checkout.cancel(context.actor, self.order, key).await.map(ChangedOrder)
     }
 }
 
@@ -103,6 +103,6 @@ impl Verb for Refund {
 
     async fn run(self, context: &VerbContext<'_>) -> Result<ChangedOrder> {
         let key = idempotency_key(self.key.as_deref())?;
-        context.app.refund(context.actor, self.order, self.restock, self.reason, key).await.map(ChangedOrder)
+        context.app.checkout.refund(context.actor, self.order, self.restock, self.reason, key).await.map(ChangedOrder)
     }
 }

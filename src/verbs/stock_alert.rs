@@ -24,7 +24,7 @@ impl Verb for AddStockAlert {
     type Reply = StockAlertReply;
 
     async fn run(self, context: &VerbContext<'_>) -> Result<StockAlertReply> {
-        context.app.add_stock_alert(context.actor, self.offer).await?;
+        context.app.catalogue.add_stock_alert(context.actor, self.offer).await?;
         Ok(StockAlertReply { offer: self.offer })
     }
 }
@@ -42,7 +42,7 @@ impl Verb for RemoveStockAlert {
     type Reply = StockAlertReply;
 
     async fn run(self, context: &VerbContext<'_>) -> Result<StockAlertReply> {
-        context.app.remove_stock_alert(context.actor, self.offer).await?;
+        context.app.catalogue.remove_stock_alert(context.actor, self.offer).await?;
         Ok(StockAlertReply { offer: self.offer })
     }
 }

@@ -33,7 +33,7 @@ async fn purchase_that_cannot_be_stored_fails_alone(shop: Fixture) {
     let mut buyers = tokio::task::JoinSet::new();
     for n in 0..40 {
         let (app, name) = (app.clone(), if n == 20 { "poison".to_owned() } else { format!("buyer-{n}") });
-        buyers.spawn(async move { (n, app.buy(&actor(&name), offer, 1, key("key-00001")).await) });
+        buyers.spawn(async move { (n, app.checkout.buy(&actor(&name), offer, 1, key("key-00001")).await) });
     }
     let answered =
         tokio::time::timeout(Duration::from_secs(4), buyers.join_all()).await.expect("every buyer gets an answer");
@@ -55,16 +55,16 @@ async fn rush_on_sold_out_offer_does_not_reach_the_database(shop: Fixture) {
     let offer = shop.offer(3, 1).await;
     let app = shop.app().await;
     for n in 0..3 {
-        app.buy(&actor(&format!("winner-{n}")), offer, 1, key("key-00001")).await.unwrap();
+        app.checkout.buy(&actor(&format!("winner-{n}")), offer, 1, key("key-00001")).await.unwrap();
     }
     let sold_out = |answer: Option<Error>| answer == Some(Error::Refused(Refusal::SoldOutForNow));
-    assert!(sold_out(app.buy(&actor("late"), offer, 1, key("key-00001")).await.err()));
+    assert!(sold_out(app.checkout.buy(&actor("late"), offer, 1, key("key-00001")).await.err()));
     shop.break_selling().await;
     let (mut refused, mut probed) = (0, 0);
     for n in 0..2_000 {
         // A probe would wait for the broken table; the others are answered without waiting.
         let late = actor(&format!("late-{n}"));
-        let answer = tokio::time::timeout(Duration::ZERO, app.buy(&late, offer, 1, key("key-00001"))).await;
+        let answer = tokio::time::timeout(Duration::ZERO, app.checkout.buy(&late, offer, 1, key("key-00001"))).await;
         match answer {
             Ok(answer) if sold_out(answer.as_ref().err().cloned()) => refused += 1,
             _ => probed += 1,
@@ -78,7 +78,7 @@ async fn rush_on_sold_out_offer_does_not_reach_the_database(shop: Fixture) {
 /// Retries after "busy", as a page does.
 async fn buys(app: &App, name: &str, offer: OfferId) -> Result<i64, Error> {
     loop {
-        match app.buy(&actor(name), offer, 1, key("key-00001")).await {
+        match app.checkout.buy(&actor(name), offer, 1, key("key-00001")).await {
             Err(Error::Refused(Refusal::Busy { retry_ms })) => {
                 tokio::time::sleep(Duration::from_millis(retry_ms as u64)).await;
             }
@@ -92,7 +92,7 @@ async fn hundred_thousand_buyers_get_five_hundred_units_and_an_answer_each(shop:
     const UNITS: i64 = 500;
     let offer = shop.offer(UNITS, 1).await;
     let app = shop.app().await;
-    let batches = || app.selling_counters().batches.load(Ordering::Relaxed);
+    let batches = || app.selling.counters.batches.load(Ordering::Relaxed);
     let mut buyers = tokio::task::JoinSet::new();
     for n in 0..BUYERS {
         let app = app.clone();
@@ -148,16 +148,16 @@ async fn thousands_of_offers_sell_over_few_connections(shop: Fixture) {
 async fn released_units_are_sold_again_and_winners_keep_their_order(shop: Fixture) {
     let offer = shop.offer(1, 1).await;
     let app = shop.app().await;
-    let won = app.buy(&actor("ann"), offer, 1, key("key-00001")).await.unwrap().order;
+    let won = app.checkout.buy(&actor("ann"), offer, 1, key("key-00001")).await.unwrap().order;
     for round in 0..50 {
-        let late = app.buy(&actor(&format!("late-{round}")), offer, 1, key("key-00001")).await.map(|_| ());
+        let late = app.checkout.buy(&actor(&format!("late-{round}")), offer, 1, key("key-00001")).await.map(|_| ());
         assert_eq!(late, Err(Error::Refused(Refusal::SoldOutForNow)));
-        let again = app.buy(&actor("ann"), offer, 1, key("key-00001")).await.unwrap();
+        let again = app.checkout.buy(&actor("ann"), offer, 1, key("key-00001")).await.unwrap();
         assert_eq!((again.order.id, again.is_replay), (won.id, true), "round {round}");
     }
-    app.cancel(&actor("ann"), won.id, key("key-00002")).await.unwrap();
-    assert_eq!(app.buy(&actor("ben"), offer, 1, key("key-00001")).await.unwrap().order.place, 2);
-    let again = app.buy(&actor("ann"), offer, 1, key("key-00001")).await.unwrap();
+    app.checkout.cancel(&actor("ann"), won.id, key("key-00002")).await.unwrap();
+    assert_eq!(app.checkout.buy(&actor("ben"), offer, 1, key("key-00001")).await.unwrap().order.place, 2);
+    let again = app.checkout.buy(&actor("ann"), offer, 1, key("key-00001")).await.unwrap();
     assert_eq!((again.order.id, again.order.status), (won.id, OrderStatus::Cancelled));
     app.stopping().cancel();
     app.finish().await;
@@ -169,7 +169,7 @@ async fn double_tap_creates_one_order(shop: Fixture) {
     let mut taps = tokio::task::JoinSet::new();
     for _ in 0..20 {
         let app = app.clone();
-        taps.spawn(async move { app.buy(&actor("ann"), offer, 1, key("key-00001")).await.unwrap().order.id });
+        taps.spawn(async move { app.checkout.buy(&actor("ann"), offer, 1, key("key-00001")).await.unwrap().order.id });
     }
     let mut ids = taps.join_all().await;
     ids.dedup();
@@ -184,10 +184,10 @@ async fn concurrent_pay_with_one_key_pays_once_and_both_calls_succeed(shop: Fixt
     let app = shop.app().await;
     for round in 0..15 {
         let (ann, with) = (actor("ann"), key(&format!("key-{round:05}")));
-        let order = app.buy(&ann, offer, 1, with.clone()).await.unwrap().order.id;
+        let order = app.checkout.buy(&ann, offer, 1, with.clone()).await.unwrap().order.id;
         let pay = || async {
             loop {
-                match app.pay(&ann, order, "ok", with.clone()).await {
+                match app.checkout.pay(&ann, order, "ok", with.clone()).await {
                     Err(Error::Refused(Refusal::Busy { .. })) => tokio::time::sleep(Duration::from_millis(5)).await,
                     answer => return answer.map(|paid| paid.order.paid_at.is_some()),
                 }
@@ -206,8 +206,8 @@ async fn concurrent_cancel_with_one_key_cancels_once_and_both_calls_succeed(shop
     let app = shop.app().await;
     for round in 0..15 {
         let (ann, with) = (actor("ann"), key(&format!("key-{round:05}")));
-        let order = app.buy(&ann, offer, 1, with.clone()).await.unwrap().order.id;
-        let cancel = || async { app.cancel(&ann, order, with.clone()).await.map(|gone| gone.order.status) };
+        let order = app.checkout.buy(&ann, offer, 1, with.clone()).await.unwrap().order.id;
+        let cancel = || async { app.checkout.cancel(&ann, order, with.clone()).await.map(|gone| gone.order.status) };
         let both = tokio::join!(cancel(), cancel());
         assert_eq!(both, (Ok(OrderStatus::Cancelled), Ok(OrderStatus::Cancelled)), "round {round}");
     }
@@ -219,12 +219,12 @@ async fn concurrent_cancel_with_one_key_cancels_once_and_both_calls_succeed(shop
 async fn expired_hold_returns_stock_within_five_seconds(shop: Fixture) {
     let offer = shop.offer(1, 1).await;
     let app = shop.app().await;
-    app.buy(&actor("ann"), offer, 1, key("key-00001")).await.unwrap();
-    let now = app.buy(&actor("bob"), offer, 1, key("key-00001")).await;
+    app.checkout.buy(&actor("ann"), offer, 1, key("key-00001")).await.unwrap();
+    let now = app.checkout.buy(&actor("bob"), offer, 1, key("key-00001")).await;
     assert_eq!(now.err(), Some(Error::Refused(Refusal::SoldOutForNow)));
     shop.expire_holds(offer).await;
     until_some("free unit", Duration::from_secs(5), async || {
-        app.buy(&actor("bob"), offer, 1, key("key-00001")).await.ok()
+        app.checkout.buy(&actor("bob"), offer, 1, key("key-00001")).await.ok()
     })
     .await;
     shop.assert_consistent().await;

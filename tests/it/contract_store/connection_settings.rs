@@ -71,7 +71,7 @@ async fn next_batch_queues_for_the_row_lock_while_one_is_in_flight() {
     let press = |buyer: &'static str| {
         let app = app.clone();
         tokio::spawn(async move {
-            app.buy(&actor(buyer), offer, 1, key("key-00001")).await.map(|bought| bought.order.place)
+            app.checkout.buy(&actor(buyer), offer, 1, key("key-00001")).await.map(|bought| bought.order.place)
         })
     };
     let inserting = format!("{SELLING} and state = 'active' and query like '%insert into orders%'");

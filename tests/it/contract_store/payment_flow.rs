@@ -30,8 +30,8 @@ const SHORT_TIMEOUT_MS: u64 = 250;
 async fn pay(app: &App, shop: &Fixture, buyer: &str, token: &str) -> (Payment, Result<OrderStatus, Error>) {
     let offer = shop.offer(1, 1).await;
     let ann = actor(buyer);
-    let order = app.buy(&ann, offer, 1, key(&format!("key-{}", offer.0.simple()))).await.unwrap().order.id;
-    let reply = app.pay(&ann, order, token, key(&format!("pay-{}", order.0.simple()))).await;
+    let order = app.checkout.buy(&ann, offer, 1, key(&format!("key-{}", offer.0.simple()))).await.unwrap().order.id;
+    let reply = app.checkout.pay(&ann, order, token, key(&format!("pay-{}", order.0.simple()))).await;
     let payment = shop.store.payment(order, 1).await.unwrap().unwrap();
     (payment, reply.map(|bought| bought.order.status))
 }
@@ -68,7 +68,7 @@ async fn send_webhook(app: &App, reference: &str, id: &str) -> Result<(), Error>
     let body =
         format!(r#"{{"id":"{id}","type":"intent.captured","data":{{"object":{{"id":"{reference}","amount":1}}}}}}"#);
     let signature = WebhookSecret::new(WEBHOOK_SECRET).sign(Clock::system().now(), body.as_bytes());
-    app.receive_webhook(&signature, body.as_bytes()).await
+    app.checkout.receive_webhook(&signature, body.as_bytes()).await
 }
 
 async fn each_test_scenario_has_its_outcome(shop: Fixture) {
@@ -114,10 +114,10 @@ async fn lost_reply_is_recovered_with_the_same_key(shop: Fixture) {
     let offer = shop.offer(9, 9).await;
     let ann = actor("ann");
     for token in ["timeout_after_charge", "500_after_charge"] {
-        let order = app.buy(&ann, offer, 1, key(&format!("buy-{token}"))).await.unwrap().order.id;
+        let order = app.checkout.buy(&ann, offer, 1, key(&format!("buy-{token}"))).await.unwrap().order.id;
         let mut unknown = 0;
         let paid = loop {
-            match app.pay(&ann, order, token, key(&format!("pay-{token}"))).await {
+            match app.checkout.pay(&ann, order, token, key(&format!("pay-{token}"))).await {
                 Ok(paid) => break paid,
                 Err(Error::OutcomeUnknown) => unknown += 1,
                 Err(other) => panic!("{token}: {other}"),
@@ -139,7 +139,7 @@ async fn abandoned_payment_is_finished_by_webhook_or_reconciler(shop: Fixture) {
         assert_eq!(reply, Err(Error::OutcomeUnknown), "{token}");
         until_some("paid order", SOON, async || {
             if token != "slow" {
-                app.reconcile(0).await.unwrap();
+                app.checkout.reconcile(0).await.unwrap();
             }
             (now(&shop, &payment).await.1 == OrderStatus::Paid).then_some(())
         })
@@ -158,7 +158,7 @@ async fn only_the_winning_attempt_is_captured_after_a_crash(shop: Fixture) {
     shop.store.begin_capture(&second, Some(&second_intent)).await.unwrap().unwrap();
     // No node saw which attempt wins, and the losing attempt is checked first.
     let app = shop.app_with_provider(LONG_TIMEOUT_MS).await;
-    assert_eq!(app.reconcile(0).await.unwrap(), 3);
+    assert_eq!(app.checkout.reconcile(0).await.unwrap(), 3);
     assert_eq!(now(&shop, &second).await, (PaymentStatus::Captured, OrderStatus::Paid));
     assert_eq!(now(&shop, &first).await.0, PaymentStatus::Cancelled);
     assert_eq!(now(&shop, &third).await.0, PaymentStatus::Cancelled);
@@ -169,7 +169,7 @@ async fn only_the_winning_attempt_is_captured_after_a_crash(shop: Fixture) {
     ] {
         assert_eq!(intent_status(&shop, intent).await, status);
     }
-    assert_eq!(app.reconcile(0).await.unwrap(), 0, "no work is left");
+    assert_eq!(app.checkout.reconcile(0).await.unwrap(), 0, "no work is left");
     end(app).await;
     shop.assert_settled().await;
 }
@@ -184,7 +184,7 @@ async fn authorization_of_an_ended_order_is_voided(shop: Fixture) {
         tries.push((payment, intent));
     }
     let app = shop.app_with_provider(LONG_TIMEOUT_MS).await;
-    app.reconcile(0).await.unwrap();
+    app.checkout.reconcile(0).await.unwrap();
     for (payment, intent) in &tries {
         assert_eq!(now(&shop, payment).await.0, PaymentStatus::Cancelled);
         assert_eq!(intent_status(&shop, intent).await, PaymentIntentStatus::Cancelled);
@@ -198,10 +198,10 @@ async fn late_void_is_retried(shop: Fixture) {
     let order = shop.order(payment.order).await;
     shop.store.release_orders(order.offer, &[order.id], ReleaseReason::BuyerCancel, None).await.unwrap();
     let app = shop.app_with_provider(LONG_TIMEOUT_MS).await;
-    app.reconcile(0).await.unwrap();
+    app.checkout.reconcile(0).await.unwrap();
     assert_eq!(now(&shop, &payment).await.0, PaymentStatus::Voiding);
     assert_eq!(intent_status(&shop, &intent).await, PaymentIntentStatus::Authorized);
-    app.reconcile(0).await.unwrap();
+    app.checkout.reconcile(0).await.unwrap();
     assert_eq!(now(&shop, &payment).await.0, PaymentStatus::Cancelled);
     end(app).await;
     shop.assert_settled().await;
@@ -212,9 +212,9 @@ async fn attempt_unknown_to_the_provider_is_closed(shop: Fixture) {
     let order = shop.hold_one(offer, "ann").await.id;
     let payment = shop.begin_payment(order, "ok").await.unwrap();
     let app = shop.app_with_provider(LONG_TIMEOUT_MS).await;
-    app.reconcile(60_000).await.unwrap();
+    app.checkout.reconcile(60_000).await.unwrap();
     assert_eq!(now(&shop, &payment).await.0, PaymentStatus::Creating, "its request may still be in flight");
-    app.reconcile(0).await.unwrap();
+    app.checkout.reconcile(0).await.unwrap();
     assert_eq!(now(&shop, &payment).await, (PaymentStatus::Cancelled, OrderStatus::Held));
     // The request arrives late: nothing is captured for it.
     let reply = shop.store.create_test_intent(&payment, TestScenario::Ok).await.unwrap();
@@ -250,7 +250,7 @@ async fn intent_with_wrong_details_is_never_captured(shop: Fixture) {
         send_webhook(&app, &intent, &format!("evt_{n}")).await.unwrap();
         let worked = "select count(*) from payment_events where done_at is null";
         until_some("empty inbox", SOON, async || (shop.number(worked).await == 0).then_some(())).await;
-        app.reconcile(0).await.unwrap();
+        app.checkout.reconcile(0).await.unwrap();
         let (status, order) = now(&shop, &payment).await;
         assert_eq!((status, order), (PaymentStatus::Cancelled, OrderStatus::Held), "{wrong}");
     }
@@ -265,15 +265,16 @@ async fn approval_completes_the_order(shop: Fixture) {
     let Err(Error::Refused(Refusal::NeedsAction { action_url })) = result else { panic!("{result:?}") };
     let reference = approved.reference.clone().unwrap();
     assert!(action_url.contains(&reference), "{action_url}");
-    app.approve_test_payment(&reference, true).await.unwrap();
+    app.checkout.approve_test_payment(&reference, true).await.unwrap();
     let paid = async || (now(&shop, &approved).await.1 == OrderStatus::Paid).then_some(());
     until_some("paid order", SOON, paid).await;
     let again = app
+        .checkout
         .pay(&actor("ann"), approved.order, "needs_action", key(&format!("pay-{}", approved.order.0.simple())))
         .await;
     assert_eq!(again.map(|paid| (paid.order.status, paid.is_replay)), Ok((OrderStatus::Paid, true)));
     let (no, _) = pay(&app, &shop, "bob", "needs_action").await;
-    app.approve_test_payment(no.reference.as_deref().unwrap(), false).await.unwrap();
+    app.checkout.approve_test_payment(no.reference.as_deref().unwrap(), false).await.unwrap();
     let refused = async || (now(&shop, &no).await.0 == PaymentStatus::Declined).then_some(());
     until_some("declined card", SOON, refused).await;
     assert_eq!(shop.order(no.order).await.status, OrderStatus::Held);
@@ -288,11 +289,13 @@ async fn approval_after_the_hold_expired_captures_nothing(shop: Fixture) {
     let expired = async || (now(&shop, &payment).await.1 == OrderStatus::Expired).then_some(());
     until_some("end of the hold", SOON, expired).await;
     let reference = payment.reference.clone().unwrap();
-    app.approve_test_payment(&reference, true).await.unwrap();
+    app.checkout.approve_test_payment(&reference, true).await.unwrap();
     let gone = async || (now(&shop, &payment).await.0 == PaymentStatus::Cancelled).then_some(());
     until_some("void", SOON, gone).await;
-    let again =
-        app.pay(&actor("ann"), payment.order, "needs_action", key(&format!("pay-{}", payment.order.0.simple()))).await;
+    let again = app
+        .checkout
+        .pay(&actor("ann"), payment.order, "needs_action", key(&format!("pay-{}", payment.order.0.simple())))
+        .await;
     assert_eq!(again.map(|_| ()), Err(Error::Refused(Refusal::HoldExpired)));
     end(app).await;
     shop.assert_settled().await;
@@ -312,7 +315,7 @@ async fn webhook_content_is_not_trusted(shop: Fixture) {
     assert_eq!(now(&shop, &payment).await, (PaymentStatus::NeedsAction, OrderStatus::Held));
     assert_eq!(shop.number("select count(*) from payment_events where event_id = 'evt_liar'").await, 1);
     let forged = WebhookSecret::new("another-secret-of-thirty-two-bytes").sign(Clock::system().now(), b"{}");
-    assert_eq!(app.receive_webhook(&forged, b"{}").await, Err(Error::Refused(Refusal::BadSignature)));
+    assert_eq!(app.checkout.receive_webhook(&forged, b"{}").await, Err(Error::Refused(Refusal::BadSignature)));
     end(app).await;
     shop.assert_money().await;
 }
@@ -323,16 +326,16 @@ async fn free_order_is_paid_without_a_provider(shop: Fixture) {
     shop.store.create_offer(&form).await.unwrap();
     shop.store.open_offer(form.id).await.unwrap();
     let ann = actor("ann");
-    let order = app.buy(&ann, form.id, 2, key("buy-00001")).await.unwrap().order.id;
-    let pay = || app.pay(&ann, order, "ok", key("pay-00001"));
+    let order = app.checkout.buy(&ann, form.id, 2, key("buy-00001")).await.unwrap().order.id;
+    let pay = || app.checkout.pay(&ann, order, "ok", key("pay-00001"));
     let (one, two) = tokio::join!(pay(), pay());
     assert_eq!((one.unwrap().order.status, two.unwrap().order.status), (OrderStatus::Paid, OrderStatus::Paid));
     assert_eq!(shop.number("select count(*) from test_intents").await, 0);
     // An order whose node died in between.
-    let left = app.buy(&ann, form.id, 1, key("buy-00002")).await.unwrap().order.id;
+    let left = app.checkout.buy(&ann, form.id, 1, key("buy-00002")).await.unwrap().order.id;
     let payment = shop.begin_payment(left, "ok").await.unwrap();
     shop.store.begin_capture(&payment, Some(&payment.create_key())).await.unwrap().unwrap();
-    app.reconcile(0).await.unwrap();
+    app.checkout.reconcile(0).await.unwrap();
     assert_eq!(now(&shop, &payment).await, (PaymentStatus::Captured, OrderStatus::Paid));
     end(app).await;
     shop.assert_settled().await;

@@ -60,7 +60,7 @@ async fn no_order_is_lost_or_duplicated_while_selling_connections_are_killed() {
             for number in 0..REQUESTS {
                 // Like a correct client: the same key until there is an answer.
                 loop {
-                    match app.buy(&ann, offer, 1, key(&format!("key-{number:05}"))).await {
+                    match app.checkout.buy(&ann, offer, 1, key(&format!("key-{number:05}"))).await {
                         Ok(bought) => {
                             answered.fetch_add(1, Ordering::Relaxed);
                             break acknowledged.push((bought.order.id, bought.order.place));
@@ -138,17 +138,17 @@ async fn swallowed_reply_is_an_unknown_outcome_and_selling_resumes() {
     let url = format!("{start}@{}/{database}", proxy.address());
     let store = Store::open(&url, Clock::system(), SELL_CONNECTIONS).await.unwrap();
     let app = shop.app_over(store).await;
-    app.buy(&actor("ann"), offer, 1, key("key-00001")).await.unwrap();
+    app.checkout.buy(&actor("ann"), offer, 1, key("key-00001")).await.unwrap();
     proxy.black_hole();
     let begun = Instant::now();
-    let result = app.buy(&actor("bob"), offer, 1, key("key-00001")).await;
+    let result = app.checkout.buy(&actor("bob"), offer, 1, key("key-00001")).await;
     assert_eq!(result.err(), Some(Error::OutcomeUnknown));
     // A request stops waiting after 15 s. Before that, the batch itself times out, and its selling task is free.
     assert!(begun.elapsed() < Duration::from_secs(13), "{:?}", begun.elapsed());
     proxy.restore();
     let begun = Instant::now();
     let bought = loop {
-        match app.buy(&actor("bob"), offer, 1, key("key-00001")).await {
+        match app.checkout.buy(&actor("bob"), offer, 1, key("key-00001")).await {
             Ok(bought) => break bought,
             Err(_) => assert!(begun.elapsed() < Duration::from_secs(20), "selling did not resume"),
         }
@@ -203,14 +203,14 @@ async fn payment_with_lost_commit_has_unknown_outcome() {
     let shop = Fixture::on_postgres().await;
     let offer = shop.offer(10, 1).await;
     let app = shop.app().await;
-    let order = app.buy(&actor("ann"), offer, 1, key("key-00001")).await.unwrap().order.id;
+    let order = app.checkout.buy(&actor("ann"), offer, 1, key("key-00001")).await.unwrap().order.id;
     shop.run(
         "create function die() returns trigger language plpgsql as $$ begin perform pg_terminate_backend(pg_backend_pid()); return new; end $$;
          create constraint trigger die after update on orders deferrable initially deferred for each row
          when (new.status = 'paid') execute function die()",
     )
     .await;
-    let result = app.pay(&actor("ann"), order, "ok", key("key-00002")).await;
+    let result = app.checkout.pay(&actor("ann"), order, "ok", key("key-00002")).await;
     assert_eq!(result.err(), Some(Error::OutcomeUnknown));
     app.stopping().cancel();
     app.finish().await;

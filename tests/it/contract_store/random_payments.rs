@@ -125,7 +125,7 @@ async fn settle_everything(shop: &Fixture, offer: OfferId) {
         ))
         .await;
         let app = node.app.clone();
-        node.runtime.spawn(async move { app.reconcile(0).await }).await.unwrap().unwrap();
+        node.runtime.spawn(async move { app.checkout.reconcile(0).await }).await.unwrap().unwrap();
         (shop.number(open).await == 0).then_some(())
     })
     .await;
@@ -135,7 +135,7 @@ async fn settle_everything(shop: &Fixture, offer: OfferId) {
 async fn send_webhook(app: &App, reference: &str, id: u32) {
     let body = format!(r#"{{"id":"evt_{id}","type":"intent.captured","data":{{"object":{{"id":"{reference}"}}}}}}"#);
     let signature = WebhookSecret::new(WEBHOOK_SECRET).sign(Clock::system().now(), body.as_bytes());
-    let _ = app.receive_webhook(&signature, body.as_bytes()).await;
+    let _ = app.checkout.receive_webhook(&signature, body.as_bytes()).await;
 }
 
 async fn random_actions(
@@ -157,7 +157,7 @@ async fn random_actions(
         let with = key(&format!("try-{:05}", rng.random_range(0..3)));
         let result = match (rng.random_range(0..20), some) {
             (0..=4, _) | (_, None) => {
-                let bought = app.buy(&ann, offer, 1, key(&format!("buy-{:016x}", rng.random::<u64>()))).await;
+                let bought = app.checkout.buy(&ann, offer, 1, key(&format!("buy-{:016x}", rng.random::<u64>()))).await;
                 if let Ok(bought) = &bought {
                     orders.lock().unwrap().push(bought.order.id);
                 }
@@ -166,15 +166,17 @@ async fn random_actions(
             (5..=12, Some(order)) => {
                 let script = TestScenario::ALL.choose(&mut rng).copied().unwrap_or(TestScenario::Ok);
                 let script = if rng.random_bool(0.3) { TestScenario::Ok } else { script };
-                app.pay(&ann, order, script.name(), key(&format!("pay-{order}-{}", script.name()))).await
+                app.checkout.pay(&ann, order, script.name(), key(&format!("pay-{order}-{}", script.name()))).await
             }
-            (13..=14, Some(order)) => app.cancel(&ann, order, key(&format!("{order}-{}", with.as_str()))).await,
+            (13..=14, Some(order)) => {
+                app.checkout.cancel(&ann, order, key(&format!("{order}-{}", with.as_str()))).await
+            }
             (15..=17, Some(order)) => {
                 let restock = rng.random_bool(0.5);
-                app.refund(&host, order, restock, None, key(&format!("{order}-{restock}"))).await
+                app.checkout.refund(&host, order, restock, None, key(&format!("{order}-{restock}"))).await
             }
             (_, Some(_)) => {
-                let _ = app.reconcile(rng.random_range(0..200)).await;
+                let _ = app.checkout.reconcile(rng.random_range(0..200)).await;
                 continue;
             }
         };

@@ -24,9 +24,9 @@ fn host() -> Actor {
 async fn paid(app: &App, shop: &Fixture, token: &str) -> OrderId {
     let offer = shop.offer(2, 2).await;
     let ann = actor("ann");
-    let order = app.buy(&ann, offer, 1, key(&format!("key-{}", offer.0.simple()))).await.unwrap().order.id;
+    let order = app.checkout.buy(&ann, offer, 1, key(&format!("key-{}", offer.0.simple()))).await.unwrap().order.id;
     for _ in 0..20 {
-        match app.pay(&ann, order, token, key(&format!("pay-{}", order.0.simple()))).await {
+        match app.checkout.pay(&ann, order, token, key(&format!("pay-{}", order.0.simple()))).await {
             Ok(paid) => {
                 assert_eq!(paid.order.status, OrderStatus::Paid);
                 return order;
@@ -39,7 +39,7 @@ async fn paid(app: &App, shop: &Fixture, token: &str) -> OrderId {
 }
 
 async fn refund(app: &App, order: OrderId, with: &str) -> Result<(OrderStatus, bool), Error> {
-    let result = app.refund(&host(), order, true, None, key(with)).await;
+    let result = app.checkout.refund(&host(), order, true, None, key(with)).await;
     result.map(|bought| (bought.order.status, bought.is_replay))
 }
 
@@ -122,8 +122,8 @@ async fn refund_is_reconciled_after_its_node_died(shop: Fixture) {
     let app = shop.app_with_provider(10_000).await;
     let order = paid(&app, &shop, "webhook_never").await;
     shop.store.begin_refund(&new_refund(order)).await.unwrap();
-    assert_eq!(app.reconcile(60_000).await.unwrap(), 0, "a request may still be in flight");
-    assert_eq!(app.reconcile(0).await.unwrap(), 1);
+    assert_eq!(app.checkout.reconcile(60_000).await.unwrap(), 0, "a request may still be in flight");
+    assert_eq!(app.checkout.reconcile(0).await.unwrap(), 1);
     assert_eq!(shop.order(order).await.status, OrderStatus::Refunded);
     let terms = shop.load_offer(shop.order(order).await.offer).await.terms;
     assert_eq!((terms.quantity, terms.reserved), (1, 0), "the unit left with the goods");
@@ -143,7 +143,7 @@ async fn refund_known_to_the_provider_is_not_requested_again(shop: Fixture) {
         .await
         .unwrap();
     shop.run("delete from test_calls").await;
-    app.reconcile(0).await.unwrap();
+    app.checkout.reconcile(0).await.unwrap();
     assert_eq!(shop.order(order).await.status, OrderStatus::Refunded);
     end(app).await;
     shop.assert_settled().await;
@@ -153,12 +153,12 @@ async fn only_hosts_may_refund(shop: Fixture) {
     let app = shop.app_with_provider(10_000).await;
     let order = paid(&app, &shop, "ok").await;
     for role in [Role::Guest, Role::Viewer, Role::Moderator, Role::Analyst, Role::Producer] {
-        let result = app.refund(&Actor { role, ..actor("ann") }, order, true, None, key("key-00001")).await;
+        let result = app.checkout.refund(&Actor { role, ..actor("ann") }, order, true, None, key("key-00001")).await;
         let no = if role == Role::Guest { Refusal::SignIn } else { Refusal::Forbidden };
         assert_eq!(result.map(|_| ()), Err(Error::Refused(no)), "{role:?}");
     }
     let elsewhere = Actor { stream: Some(Default::default()), ..host() };
-    let result = app.refund(&elsewhere, order, true, None, key("key-00001")).await;
+    let result = app.checkout.refund(&elsewhere, order, true, None, key("key-00001")).await;
     assert_eq!(result.map(|_| ()), Err(Error::Refused(Refusal::Forbidden)));
     assert_eq!(shop.order(order).await.status, OrderStatus::Paid);
     assert_eq!(refund(&app, order, "key-00002").await, Ok((OrderStatus::Refunded, false)));

@@ -1,0 +1,54 @@
+//! The catalogue: products, the offers of a stream, its line-up, and stock alerts.
+
+mod lineup;
+mod offer;
+mod offer_watcher;
+mod product;
+mod sold_out_cache;
+mod stock_alert;
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use super::audit::AuditLog;
+use super::cache::Cache;
+use super::context::Context;
+use super::publisher::Publisher;
+use super::stream_cache::StreamCache;
+use crate::domain::{Offer, OfferId};
+
+pub use offer_watcher::OfferWatcher;
+pub use product::{NewProduct, NewVariant};
+pub use sold_out_cache::{CACHED_BUYERS_MAX, SoldOutCache, SoldOutCaches, sold_out_reason};
+pub use stock_alert::StockAlertJob;
+
+/// Capacity of the cache of offers: more than one node sells in a day.
+const OFFER_CACHE_MAX: usize = 20_000;
+
+pub struct Catalogue {
+    context: Arc<Context>,
+    publisher: Arc<Publisher>,
+    stream_cache: Arc<StreamCache>,
+    audit: Arc<AuditLog>,
+    /// Titles and images of offers, which never change.
+    offer_cache: Cache<OfferId, Offer>,
+    pub sold_out_caches: SoldOutCaches,
+    /// Notified when an offer was opened, closed or changed, so the offer job runs again.
+    offers_changed: Arc<Notify>,
+}
+
+impl Catalogue {
+    pub fn new(
+        context: &Arc<Context>,
+        publisher: &Arc<Publisher>,
+        stream_cache: &Arc<StreamCache>,
+        audit: &Arc<AuditLog>,
+    ) -> Arc<Self> {
+        let (context, publisher, stream_cache, audit) =
+            (context.clone(), publisher.clone(), stream_cache.clone(), audit.clone());
+        let offer_cache = Cache::with_capacity(OFFER_CACHE_MAX);
+        let (sold_out_caches, offers_changed) = Default::default();
+        Arc::new(Self { context, publisher, stream_cache, audit, offer_cache, sold_out_caches, offers_changed })
+    }
+}

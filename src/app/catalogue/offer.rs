@@ -1,0 +1,191 @@
+//! The host's actions on offers: create, open, pause, close, restock, extend, pin.
+
+use std::sync::Arc;
+
+use super::Catalogue;
+use crate::app::error::Result;
+use crate::app::state_changes::{offer_change, pin_change};
+use crate::domain::offer::{self, OfferForm};
+use crate::domain::{
+    Actor, AuditAction, Event, LiveStream, Offer, OfferId, OfferStage, Order, Permission, Refusal, StreamId,
+};
+use crate::protocol::{OfferView, OrderView, PinView};
+
+impl Catalogue {
+    /// A stream's offers; drafts only for those who sell.
+    pub async fn offers(&self, actor: &Actor, stream: StreamId) -> Result<Vec<OfferView>> {
+        self.stream_cache.find_stream(stream).await?;
+        let drafts = actor.authorize(Permission::ManageOffers, Some(stream)).is_ok();
+        let offers = self.context.store.offers_of_stream(stream).await?;
+        let shown = offers.iter().filter(|offer| drafts || offer.terms.stage != OfferStage::Draft);
+        Ok(shown.map(|offer| self.offer_view(offer)).collect())
+    }
+
+    pub async fn offer(&self, actor: &Actor, id: OfferId) -> Result<OfferView> {
+        let offer = self.context.store.offer(id).await?.ok_or(Refusal::NoSuchOffer)?;
+        if offer.terms.stage == OfferStage::Draft
+            && actor.authorize(Permission::ManageOffers, Some(offer.stream)).is_err()
+        {
+            return Err(Refusal::NoSuchOffer.into());
+        }
+        Ok(self.offer_view(&offer))
+    }
+
+    pub async fn create_offer(self: &Arc<Self>, actor: &Actor, stream: StreamId, form: OfferForm) -> Result<OfferView> {
+        self.stream_cache.authorize(actor, Permission::ManageOffers, stream).await?;
+        let new = form.validated(OfferId::new(), stream, self.context.now())?;
+        let this = self.clone();
+        self.context
+            .spawn_write(async move {
+                this.context.store.create_offer(&new).await?;
+                this.publish_changed_offer(new.id).await
+            })
+            .await
+    }
+
+    pub async fn open_offer(self: &Arc<Self>, actor: &Actor, id: OfferId) -> Result<OfferView> {
+        self.authorize_selling(actor, id).await?;
+        let this = self.clone();
+        self.context
+            .spawn_write(async move {
+                this.context.store.open_offer(id).await?;
+                this.publish_changed_offer(id).await
+            })
+            .await
+            .inspect(|offer| self.audit.record_offer_action(actor, (offer.stream, id), AuditAction::Open, None))
+    }
+
+    pub async fn pause_offer(self: &Arc<Self>, actor: &Actor, id: OfferId) -> Result<OfferView> {
+        self.authorize_selling(actor, id).await?;
+        let this = self.clone();
+        self.context
+            .spawn_write(async move {
+                this.context.store.pause_offer(id).await?;
+                this.publish_changed_offer(id).await
+            })
+            .await
+            .inspect(|offer| self.audit.record_offer_action(actor, (offer.stream, id), AuditAction::Pause, None))
+    }
+
+    pub async fn close_offer(self: &Arc<Self>, actor: &Actor, id: OfferId) -> Result<OfferView> {
+        self.authorize_selling(actor, id).await?;
+        let this = self.clone();
+        let closed = self.context.spawn_write(async move { this.close_offer_now(id).await }).await;
+        closed.inspect(|offer| self.audit.record_offer_action(actor, (offer.stream, id), AuditAction::Close, None))
+    }
+
+    pub async fn restock_offer(self: &Arc<Self>, actor: &Actor, id: OfferId, add: i64) -> Result<OfferView> {
+        self.authorize_selling(actor, id).await?;
+        let add = offer::restock_units(add)?;
+        let this = self.clone();
+        self.context
+            .spawn_write(async move {
+                this.context.store.restock_offer(id, add).await?;
+                this.publish_changed_offer(id).await
+            })
+            .await
+            .inspect(|offer| {
+                self.audit.record_offer_action(actor, (offer.stream, id), AuditAction::Restock, Some(format!("{add}")))
+            })
+    }
+
+    pub async fn extend_offer(self: &Arc<Self>, actor: &Actor, id: OfferId, seconds: i64) -> Result<OfferView> {
+        self.authorize_selling(actor, id).await?;
+        let ms = offer::extension_ms(seconds)?;
+        let this = self.clone();
+        self.context
+            .spawn_write(async move {
+                this.context.store.extend_offer(id, ms).await?;
+                this.publish_changed_offer(id).await
+            })
+            .await
+            .inspect(|offer| {
+                self.audit.record_offer_action(
+                    actor,
+                    (offer.stream, id),
+                    AuditAction::Extend,
+                    Some(format!("{seconds} s")),
+                )
+            })
+    }
+
+    pub async fn pin(self: &Arc<Self>, actor: &Actor, stream: StreamId, offer: OfferId) -> Result<PinView> {
+        self.stream_cache.authorize(actor, Permission::ManageOffers, stream).await?;
+        let this = self.clone();
+        self.context
+            .spawn_write(async move {
+                let changed = this.context.store.pin(stream, offer).await?;
+                this.publisher.publish_committed_event(stream, &Event::Pinned { offer }).await;
+                this.publish_pin(&changed);
+                Ok(PinView { offer, v: [this.context.epoch(), changed.version] })
+            })
+            .await
+            .inspect(|_| self.audit.record_offer_action(actor, (stream, offer), AuditAction::Pin, None))
+    }
+
+    pub async fn unpin(self: &Arc<Self>, actor: &Actor, stream: StreamId) -> Result<()> {
+        self.stream_cache.authorize(actor, Permission::ManageOffers, stream).await?;
+        let this = self.clone();
+        self.context
+            .spawn_write(async move {
+                let changed = this.context.store.unpin(stream).await?;
+                this.publisher.publish_committed_event(stream, &Event::Unpinned {}).await;
+                this.publish_pin(&changed);
+                Ok(())
+            })
+            .await
+            .inspect(|()| self.audit.record_audit_entry(self.audit.audit_entry(actor, stream, AuditAction::Unpin)))
+    }
+
+    /// Closes a sale, whether the host asked, its window ended or the stream ended.
+    pub async fn close_offer_now(&self, id: OfferId) -> Result<OfferView> {
+        let closed = self.context.store.close_offer(id).await?;
+        let offer = self.context.store.offer(id).await?.ok_or(Refusal::NoSuchOffer)?;
+        if closed {
+            self.publisher.publish_committed_event(offer.stream, &Event::SaleClosed { offer: id }).await;
+        }
+        self.publish_offer(&offer, true);
+        Ok(self.offer_view(&offer))
+    }
+
+    /// A cached offer, to be used for its title and image only: its terms are as old as the first read.
+    pub async fn offer_details(&self, id: OfferId) -> Result<Arc<Offer>> {
+        let load = async { Ok(self.context.store.offer(id).await?.ok_or(Refusal::NoSuchOffer)?) };
+        self.offer_cache.get_or_load(id, load).await
+    }
+
+    pub async fn authorize_selling(&self, actor: &Actor, id: OfferId) -> Result<()> {
+        let offer = self.context.store.offer(id).await?.ok_or(Refusal::NoSuchOffer)?;
+        self.stream_cache.authorize(actor, Permission::ManageOffers, offer.stream).await.map(drop)
+    }
+
+    /// Publishes a changed offer to the room, unless it is a draft, and returns its view.
+    pub async fn publish_changed_offer(&self, id: OfferId) -> Result<OfferView> {
+        let offer = self.context.store.offer(id).await?.ok_or(Refusal::NoSuchOffer)?;
+        self.publish_offer(&offer, true);
+        self.offers_changed.notify_one();
+        Ok(self.offer_view(&offer))
+    }
+
+    pub fn offer_view(&self, offer: &Offer) -> OfferView {
+        OfferView::of(offer, self.context.epoch(), self.context.now())
+    }
+
+    pub fn publish_offer(&self, offer: &Offer, urgent: bool) {
+        self.sold_out_caches.record_version(offer.id, offer.terms.version);
+        if offer.terms.stage != OfferStage::Draft {
+            self.publisher.publish_state(offer.stream, &offer_change(&self.offer_view(offer)), urgent);
+        }
+    }
+
+    /// An order with its offer's title and image. These are decoration: the order is valid without them.
+    pub async fn order_view(&self, order: &Order) -> OrderView {
+        let details = self.offer_details(order.offer).await.ok();
+        OrderView::of(order, details.as_deref(), self.context.now())
+    }
+
+    fn publish_pin(&self, stream: &LiveStream) {
+        self.publisher.publish_state(stream.id, &pin_change(stream, self.context.epoch()), true);
+        self.stream_cache.update_stream(stream);
+    }
+}

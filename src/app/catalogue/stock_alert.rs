@@ -1,0 +1,94 @@
+//! Stock alerts: buyers who want to be notified when units of a sold-out offer come back. An alert reserves nothing:
+//! the first buyer who asks then gets the units.
+//!
+//! The count comes from a query on its own table, once a second, so that selling does not depend on it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Catalogue;
+use crate::app::error::Result;
+use crate::app::jobs::{BackgroundJob, JobSpec, NextRun};
+use crate::domain::{Actor, OfferId, OfferStage, Permission, Refusal, StreamId};
+use crate::protocol::StateChange;
+
+const COUNT_INTERVAL: Duration = Duration::from_secs(1);
+
+impl Catalogue {
+    /// Adds a stock alert for the caller; adding it twice has no further effect.
+    pub async fn add_stock_alert(self: &Arc<Self>, actor: &Actor, id: OfferId) -> Result<()> {
+        actor.authorize(Permission::Buy, None)?;
+        let offer = self.context.store.offer(id).await?.ok_or(Refusal::NoSuchOffer)?;
+        if self.stream_cache.find_stream(offer.stream).await?.refusal_for(actor, self.context.now())
+            == Some(Refusal::Banned)
+        {
+            return Err(Refusal::Banned.into());
+        }
+        match offer.terms.stage {
+            OfferStage::Draft => return Err(Refusal::NoSuchOffer.into()),
+            OfferStage::Closed => return Err(Refusal::Closed.into()),
+            OfferStage::Open | OfferStage::Paused if offer.terms.left() > 0 => {
+                return Err(Refusal::WrongStatus("There are units left; buy one.").into());
+            }
+            OfferStage::Open | OfferStage::Paused => {}
+        }
+        let (this, user) = (self.clone(), actor.user.clone());
+        self.context
+            .spawn_write(async move {
+                if this.context.store.add_stock_alert(id, &user).await? { Ok(()) } else { Err(Refusal::Closed.into()) }
+            })
+            .await
+    }
+
+    pub async fn remove_stock_alert(self: &Arc<Self>, actor: &Actor, id: OfferId) -> Result<()> {
+        actor.authorize(Permission::Buy, None)?;
+        let (this, user) = (self.clone(), actor.user.clone());
+        self.context.spawn_write(async move { Ok(this.context.store.remove_stock_alert(id, &user).await?) }).await
+    }
+
+    /// The offers of a stream for which the caller has a stock alert.
+    pub async fn stock_alerts(&self, actor: &Actor, stream: StreamId) -> Result<Vec<OfferId>> {
+        actor.authorize(Permission::Buy, None)?;
+        Ok(self.context.store.stock_alerts_of(&actor.user, stream).await?)
+    }
+}
+
+/// Shows this node's viewers how many buyers have a stock alert; other nodes count for themselves.
+pub struct StockAlertJob {
+    catalogue: Arc<Catalogue>,
+    /// The offers whose count viewers see, and their streams.
+    shown: HashMap<OfferId, StreamId>,
+}
+
+impl StockAlertJob {
+    pub fn new(catalogue: Arc<Catalogue>) -> Self {
+        Self { catalogue, shown: HashMap::new() }
+    }
+}
+
+impl BackgroundJob for StockAlertJob {
+    fn spec(&self) -> JobSpec {
+        JobSpec::new("stock_alerts", COUNT_INTERVAL, Duration::from_secs(10))
+    }
+
+    async fn run(&mut self, _is_last: bool) -> Result<NextRun> {
+        let Catalogue { context, publisher, .. } = &*self.catalogue;
+        let mut counts = context.store.stock_alert_counts().await?;
+        for closed in counts.extract_if(.., |alerts| alerts.closed) {
+            context.store.delete_stock_alerts(closed.offer).await?;
+        }
+        let mut gone = std::mem::take(&mut self.shown);
+        for alerts in &counts {
+            gone.remove(&alerts.offer);
+            self.shown.insert(alerts.offer, alerts.stream);
+            // Repeated for rooms that were opened since; an unchanged value creates no frame.
+            let change = StateChange::StockAlerts { offer: alerts.offer, count: alerts.users };
+            publisher.set_local_state(alerts.stream, change, false);
+        }
+        for (offer, stream) in gone {
+            publisher.set_local_state(stream, StateChange::StockAlerts { offer, count: 0 }, false);
+        }
+        Ok(NextRun::AfterInterval)
+    }
+}

@@ -1,0 +1,56 @@
+//! Delivery addresses: set and erased by the buyer, read by the buyer and by those who sell.
+
+use std::sync::Arc;
+
+use super::Checkout;
+use crate::app::error::Result;
+use crate::domain::{Actor, Address, OrderId, Permission, Refusal, order_history};
+use crate::protocol::OrderDetail;
+
+impl Checkout {
+    /// Sets the delivery address of an order; it replaces the one before.
+    pub async fn set_address(self: &Arc<Self>, actor: &Actor, id: OrderId, address: Address) -> Result<Address> {
+        let order = self.own_order(actor, id).await?;
+        order.status.check_address_change()?;
+        let address = address.validated()?;
+        let this = self.clone();
+        self.context
+            .spawn_write(async move {
+                if !this.context.store.set_address(id, &address).await? {
+                    // The order ended in the meantime.
+                    this.context.store.order(id).await?.ok_or(Refusal::NotYours)?.status.check_address_change()?;
+                }
+                Ok(address)
+            })
+            .await
+    }
+
+    /// Erases the address, whatever the order's status is.
+    pub async fn erase_address(self: &Arc<Self>, actor: &Actor, id: OrderId) -> Result<()> {
+        self.own_order(actor, id).await?;
+        let this = self.clone();
+        self.context.spawn_write(async move { Ok(this.context.store.erase_address(id).await?) }).await
+    }
+
+    /// For the buyer, and for those who sell in the order's stream.
+    pub async fn address(&self, actor: &Actor, id: OrderId) -> Result<Option<Address>> {
+        actor.authorize(Permission::Buy, None)?;
+        let order = self.context.store.order(id).await?.ok_or(Refusal::NotYours)?;
+        if order.buyer != actor.user && actor.authorize(Permission::ManageOffers, Some(order.stream)).is_err() {
+            return Err(Refusal::NotYours.into());
+        }
+        Ok(self.context.store.address(id).await?)
+    }
+
+    /// One of the caller's own orders with its history and delivery address.
+    pub async fn order_detail(&self, actor: &Actor, id: OrderId) -> Result<OrderDetail> {
+        let order = self.own_order(actor, id).await?;
+        let traces = self.context.store.order_timestamps(id).await?;
+        let address = self.context.store.address(id).await?;
+        Ok(OrderDetail {
+            history: order_history(&order, &traces),
+            order: self.catalogue.order_view(&order).await,
+            address,
+        })
+    }
+}

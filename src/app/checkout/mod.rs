@@ -1,0 +1,95 @@
+//! Checkout: a buyer's orders, payments, refunds and delivery addresses, and the payment providers.
+
+mod address;
+mod hold;
+mod order;
+mod outbox;
+mod payment;
+mod provider;
+mod provider_call;
+mod reconcile;
+mod refund;
+mod test_provider;
+mod webhook;
+
+use std::sync::Arc;
+
+use tokio::sync::{Notify, mpsc};
+
+use super::audit::AuditLog;
+use super::catalogue::Catalogue;
+use super::context::Context;
+use super::publisher::Publisher;
+use super::selling::Selling;
+use super::stream_cache::StreamCache;
+use provider::PaymentProvider;
+use provider_call::ProviderCalls;
+use test_provider::{TEST_WEBHOOK_QUEUE_MAX, TestProvider, TestWebhook};
+
+pub use hold::HoldJob;
+pub use order::OrderResult;
+pub use outbox::OutboxJob;
+pub use reconcile::ReconcileJob;
+pub use webhook::WebhookJob;
+
+pub struct Checkout {
+    context: Arc<Context>,
+    publisher: Arc<Publisher>,
+    stream_cache: Arc<StreamCache>,
+    audit: Arc<AuditLog>,
+    catalogue: Arc<Catalogue>,
+    selling: Arc<Selling>,
+    provider: PaymentProvider,
+    /// Notified when a webhook arrived, so the payment provider should be asked.
+    webhook_received: Arc<Notify>,
+    /// Notified when an order was paid, so the outbox has an event to deliver.
+    outbox_changed: Arc<Notify>,
+}
+
+impl Checkout {
+    /// The second value gives the webhooks of the test provider, for [`receive_test_webhooks`](Self::receive_test_webhooks).
+    pub fn new(
+        context: &Arc<Context>,
+        publisher: &Arc<Publisher>,
+        stream_cache: &Arc<StreamCache>,
+        audit: &Arc<AuditLog>,
+        catalogue: &Arc<Catalogue>,
+        selling: &Arc<Selling>,
+    ) -> (Arc<Self>, mpsc::Receiver<TestWebhook>) {
+        let (context, publisher, stream_cache, audit, catalogue, selling) = (
+            context.clone(),
+            publisher.clone(),
+            stream_cache.clone(),
+            audit.clone(),
+            catalogue.clone(),
+            selling.clone(),
+        );
+        let (webhooks, incoming) = mpsc::channel(TEST_WEBHOOK_QUEUE_MAX);
+        let provider = PaymentProvider::Test(TestProvider {
+            store: context.store.clone(),
+            clock: context.clock.clone(),
+            secret: context.settings.webhook_secret.clone(),
+            calls: Arc::new(ProviderCalls::with_deadline(context.settings.provider_deadline)),
+            webhooks,
+            tasks: context.tasks.clone(),
+        });
+        let (webhook_received, outbox_changed) = Default::default();
+        let checkout = Self {
+            context,
+            publisher,
+            stream_cache,
+            audit,
+            catalogue,
+            selling,
+            provider,
+            webhook_received,
+            outbox_changed,
+        };
+        (Arc::new(checkout), incoming)
+    }
+
+    /// Metrics of the calls to the payment provider.
+    pub fn provider_calls(&self) -> Option<&ProviderCalls> {
+        self.provider.calls()
+    }
+}

@@ -1,0 +1,212 @@
+//! A buyer's orders: buy, cancel, look up (payment is in `payment.rs`). An order is committed to the database before it
+//! is acknowledged.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::Checkout;
+use crate::app::counters::count_outcome;
+use crate::app::error::{Error, Result};
+use crate::domain::order::{request_hash, validate_qty};
+use crate::domain::{
+    Actor, IdempotencyKey, OfferId, Order, OrderId, OrderStatus, Permission, PurchaseRequest, Refusal, RequestHash,
+    StreamId, UserId,
+};
+use crate::protocol::OrderView;
+use crate::store::{IdempotencyRecord, ReleaseReason};
+
+/// The result of buy, pay, cancel or refund.
+#[derive(Clone, Debug)]
+pub struct OrderResult {
+    pub order: OrderView,
+    /// The idempotency key was used before: this is its order as it is now, and nothing new was done.
+    pub is_replay: bool,
+}
+
+/// A fault in the middle of a request with an idempotency key: it may have been carried out, and a retry with the key
+/// finds out.
+pub fn as_outcome_unknown(error: Error) -> Error {
+    if error == Error::Unavailable { Error::OutcomeUnknown } else { error }
+}
+
+impl Checkout {
+    /// Reserves units. Retries with the same key return the same order, forever.
+    pub async fn buy(&self, actor: &Actor, offer: OfferId, units: i64, key: IdempotencyKey) -> Result<OrderResult> {
+        let outcome = self.reserve_units(actor, offer, units, key).await;
+        count_outcome(&self.context.counters.buy_outcomes, &outcome, |result| {
+            if result.is_replay { "replayed" } else { "held" }
+        });
+        outcome
+    }
+
+    async fn reserve_units(
+        &self,
+        actor: &Actor,
+        offer: OfferId,
+        units: i64,
+        key: IdempotencyKey,
+    ) -> Result<OrderResult> {
+        actor.authorize(Permission::Buy, None)?;
+        let qty = validate_qty(units)?;
+        if let Some(refusal) = self.selling.sold_out_refusal(offer, &actor.user, qty) {
+            return Err(refusal.into());
+        }
+        self.check_not_banned(actor, offer, &key).await?;
+        let request = PurchaseRequest {
+            order: OrderId::new(),
+            buyer: actor.user.clone(),
+            buyer_name: actor.name.as_str().to_owned(),
+            hash: request_hash(&["buy", &offer.to_string(), &qty.to_string()]),
+            key,
+            qty,
+        };
+        let started = Instant::now();
+        let reply = self.selling.purchase(offer, request).await;
+        self.context.counters.buy_duration.observe(started.elapsed());
+        match reply {
+            Ok(purchase) => {
+                let order = self.catalogue.order_view(&purchase.order).await;
+                #[cfg(feature = "fault-injection")]
+                let order = if crate::fault::skips_save() { OrderView { id: OrderId::new(), ..order } } else { order };
+                Ok(OrderResult { order, is_replay: purchase.replayed })
+            }
+            Err(Error::Refused(Refusal::BuyerLimit { per_buyer, .. })) => {
+                let orders = self.context.store.counted_orders(&actor.user, offer).await?;
+                Err(Refusal::BuyerLimit { per_buyer, orders }.into())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Refuses new purchases of a user who is banned from the offer's stream. Earlier purchases stay theirs: a retry
+    /// finds them, and they may be paid and cancelled.
+    async fn check_not_banned(&self, actor: &Actor, offer: OfferId, key: &IdempotencyKey) -> Result<()> {
+        let details = self.catalogue.offer_details(offer).await?;
+        let stream = self.stream_cache.find_stream(details.stream).await?;
+        let is_banned = stream.refusal_for(actor, self.context.now()) == Some(Refusal::Banned);
+        if is_banned && self.context.store.order_by_key(&actor.user, key).await?.is_none() {
+            return Err(Refusal::Banned.into());
+        }
+        Ok(())
+    }
+
+    /// Cancels a held order; its units are on sale again at once. Cancelling twice has no further effect.
+    pub async fn cancel(self: &Arc<Self>, actor: &Actor, id: OrderId, key: IdempotencyKey) -> Result<OrderResult> {
+        let order = self.own_order(actor, id).await?;
+        let hash = request_hash(&["cancel", &id.to_string()]);
+        if let Some(result) = self.previous_cancellation(&actor.user, &key, hash).await? {
+            return Ok(result);
+        }
+        match order.status {
+            OrderStatus::Cancelled => {
+                return Ok(OrderResult { order: self.catalogue.order_view(&order).await, is_replay: true });
+            }
+            _ => order.check_payable()?,
+        }
+        let (this, buyer) = (self.clone(), actor.user.clone());
+        let record = IdempotencyRecord { verb: "cancel", key, hash, order: id, code: None };
+        self.context
+            .spawn_write(async move {
+                let ended = this
+                    .release_orders(order.offer, &[id], ReleaseReason::BuyerCancel, Some((&buyer, &record)))
+                    .await?;
+                let Some(ended) = ended.into_iter().next() else {
+                    let now = this.context.store.order(id).await?.ok_or(Refusal::NoSuchOrder)?;
+                    if now.status == OrderStatus::Cancelled {
+                        return Ok(OrderResult { order: this.catalogue.order_view(&now).await, is_replay: true });
+                    }
+                    now.check_payable()?;
+                    return Err(Refusal::Busy { retry_ms: 1_000 }.into());
+                };
+                Ok(OrderResult { order: this.catalogue.order_view(&ended).await, is_replay: false })
+            })
+            .await
+            .map_err(as_outcome_unknown)
+    }
+
+    pub async fn order(&self, actor: &Actor, id: OrderId) -> Result<OrderView> {
+        let order = self.own_order(actor, id).await?;
+        Ok(self.catalogue.order_view(&order).await)
+    }
+
+    pub async fn order_by_key(&self, actor: &Actor, key: &IdempotencyKey) -> Result<OrderView> {
+        actor.authorize(Permission::Buy, None)?;
+        let order = self.context.store.order_by_key(&actor.user, key).await?.ok_or(Refusal::NoSuchOrder)?;
+        Ok(self.catalogue.order_view(&order).await)
+    }
+
+    /// The caller's own orders, newest first.
+    pub async fn orders(
+        &self,
+        actor: &Actor,
+        stream: Option<StreamId>,
+        after: Option<OrderId>,
+        limit: i64,
+    ) -> Result<Vec<OrderView>> {
+        actor.authorize(Permission::Buy, None)?;
+        let orders = self.context.store.orders_of_buyer(&actor.user, stream, after, limit).await?;
+        let mut views = Vec::with_capacity(orders.len());
+        for order in &orders {
+            views.push(self.catalogue.order_view(order).await);
+        }
+        Ok(views)
+    }
+
+    pub async fn own_order(&self, actor: &Actor, id: OrderId) -> Result<Order> {
+        actor.authorize(Permission::Buy, None)?;
+        let order = self.context.store.order(id).await?.ok_or(Refusal::NotYours)?;
+        if order.buyer == actor.user { Ok(order) } else { Err(Refusal::NotYours.into()) }
+    }
+
+    /// The earlier result of this `cancel` key, if there is one.
+    async fn previous_cancellation(
+        &self,
+        buyer: &UserId,
+        key: &IdempotencyKey,
+        hash: RequestHash,
+    ) -> Result<Option<OrderResult>> {
+        let Some((stored, order, _)) = self.context.store.find_idempotency_record(buyer, "cancel", key).await? else {
+            return Ok(None);
+        };
+        if stored != hash {
+            return Err(Refusal::KeyReused.into());
+        }
+        let order = self.context.store.order(order).await?.ok_or(Refusal::NoSuchOrder)?;
+        Ok(Some(OrderResult { order: self.catalogue.order_view(&order).await, is_replay: true }))
+    }
+
+    /// Releases orders: ends them, puts their units back on sale and publishes the change.
+    pub async fn release_orders(
+        &self,
+        offer: OfferId,
+        ids: &[OrderId],
+        reason: ReleaseReason,
+        record: Option<(&UserId, &IdempotencyRecord)>,
+    ) -> Result<Vec<Order>> {
+        let ended = self.context.store.release_orders(offer, ids, reason, record).await?;
+        self.publish_release(offer, &ended).await?;
+        Ok(ended)
+    }
+
+    /// Publishes the offer with the units that came back, and notifies the buyers of the orders that ended.
+    pub async fn publish_release(&self, offer: OfferId, ended: &[Order]) -> Result<()> {
+        let now = self.context.now();
+        ended.iter().for_each(|order| self.context.counters.record_hold_end(order, now));
+        if let Some(offer) = self.context.store.offer(offer).await?
+            && !ended.is_empty()
+        {
+            self.catalogue.publish_offer(&offer, false);
+            for order in ended {
+                self.publisher.send_order_to_buyer(order, &OrderView::of(order, Some(&offer), now));
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends the changed order to its buyer on every connection.
+    pub async fn notify_order_changed(&self, order: &Order) -> OrderView {
+        let view = self.catalogue.order_view(order).await;
+        self.publisher.send_order_to_buyer(order, &view);
+        view
+    }
+}

@@ -1,0 +1,68 @@
+//! The outbox: delivers the events that were written together with an order: the purchase note, under the name the buyer
+//! chose.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use super::Checkout;
+use crate::app::error::Result;
+use crate::app::jobs::{BackgroundJob, JobSpec, NextRun};
+use crate::domain::{Event, OrderId};
+
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// Outbox events delivered in one run.
+const OUTBOX_BATCH_MAX: i64 = 100;
+
+pub struct OutboxJob(pub Arc<Checkout>);
+
+impl BackgroundJob for OutboxJob {
+    fn spec(&self) -> JobSpec {
+        JobSpec::new("outbox", POLL_INTERVAL, Duration::from_secs(10))
+    }
+
+    fn wake(&self) -> Option<Arc<Notify>> {
+        Some(self.0.outbox_changed.clone())
+    }
+
+    async fn run(&mut self, _is_last: bool) -> Result<NextRun> {
+        self.0.deliver_outbox_batch().await
+    }
+}
+
+impl Checkout {
+    async fn deliver_outbox_batch(&self) -> Result<NextRun> {
+        let (context, store, counters) = (&self.context, &self.context.store, &self.context.counters);
+        let events = store.outbox_events(OUTBOX_BATCH_MAX).await?;
+        let is_full = events.len() as i64 == OUTBOX_BATCH_MAX;
+        let pending = if is_full { store.count_outbox_events().await? } else { events.len() as u64 };
+        counters.outbox_pending.store(pending, Ordering::Relaxed);
+        counters.outbox_oldest_at.store(events.first().map_or(0, |oldest| oldest.created_at), Ordering::Relaxed);
+        let has_more = pending > events.len() as u64;
+        for event in events {
+            if let ("order.paid", Ok(id)) = (event.topic.as_str(), event.body.parse::<OrderId>())
+                && let Some(order) = store.order(id).await?
+            {
+                let (name, qty, offer) = (order.buyer_name, order.qty, order.offer);
+                if let Some(cached) = self.stream_cache.cached_stream(order.stream) {
+                    cached.charge_sale_event(context.now(), context.settings.chat);
+                }
+                // Another node may have read the same event, or this node may have published it without marking it as
+                // delivered.
+                let (key, purchased) = (format!("paid:{}", order.id), Event::Purchased { name, qty, offer });
+                self.publisher.publish_event_once(order.stream, key, &purchased).await?;
+            }
+            if store.delete_outbox_event(event.id).await? {
+                counters.outbox_delay.observe_ms(context.now() - event.created_at);
+            }
+        }
+        if has_more {
+            return Ok(NextRun::Immediately);
+        }
+        counters.outbox_pending.store(0, Ordering::Relaxed);
+        counters.outbox_oldest_at.store(0, Ordering::Relaxed);
+        Ok(NextRun::AfterInterval)
+    }
+}

@@ -1,0 +1,278 @@
+//! Payments: authorise the amount, win the order, capture. Money is captured only for the attempt that won the order.
+//!
+//! The buyer's request, a webhook and the reconciler all advance an attempt by the same rule (`domain/payment.rs`) as
+//! far as possible. Several of them at once are harmless: the order is won once, by a compare-and-set that stores the
+//! number of the winning attempt, and every call to the provider has its own idempotency key.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::Checkout;
+use super::order::{OrderResult, as_outcome_unknown};
+use super::provider::PaymentProvider;
+use super::provider_call::ProviderOutcome;
+use crate::app::counters::count_outcome;
+use crate::app::error::{Error, Result};
+use crate::domain::order::request_hash;
+use crate::domain::payment::PaymentStep;
+use crate::domain::{Actor, IdempotencyKey, OrderId, OrderStatus, Payment, PaymentIntent, PaymentStatus, Refusal};
+use crate::metrics::increment;
+use crate::store::{self, BegunPayment, NewPayment, ReleaseReason};
+
+/// An attempt needs three or four steps; one that needs more is left for the next check.
+const PAYMENT_STEPS_MAX: usize = 8;
+/// How long a database write is retried while the database is too busy, before the outcome is called unknown.
+const RETRY_DEADLINE: Duration = Duration::from_secs(5);
+const RETRY_PAUSE_MAX: Duration = Duration::from_millis(500);
+
+impl Checkout {
+    /// Pays for a held order. The same key again is the same attempt: it continues where that one stands.
+    pub async fn pay(
+        self: &Arc<Self>,
+        actor: &Actor,
+        id: OrderId,
+        token: &str,
+        key: IdempotencyKey,
+    ) -> Result<OrderResult> {
+        let outcome = self.pay_order(actor, id, token, key).await;
+        count_outcome(&self.context.counters.pay_outcomes, &outcome, |result| {
+            if result.is_replay { "replayed" } else { "paid" }
+        });
+        outcome
+    }
+
+    async fn pay_order(
+        self: &Arc<Self>,
+        actor: &Actor,
+        id: OrderId,
+        token: &str,
+        key: IdempotencyKey,
+    ) -> Result<OrderResult> {
+        let order = self.own_order(actor, id).await?;
+        self.provider.check_token(token)?;
+        let new = NewPayment {
+            order: order.id,
+            buyer: actor.user.clone(),
+            key,
+            hash: request_hash(&["pay", &id.to_string(), token]),
+            provider: self.provider.name(),
+            token: token.to_owned(),
+        };
+        let this = self.clone();
+        self.context.spawn_write(async move { this.run_payment(new).await }).await.map_err(as_outcome_unknown)
+    }
+
+    async fn run_payment(&self, new: NewPayment) -> Result<OrderResult> {
+        let BegunPayment { payment, is_new } = self.context.store.begin_payment(&new).await?;
+        let payment = if payment.status.is_final() { payment } else { self.continue_payment(payment, is_new).await? };
+        self.payment_result(&payment, is_new).await
+    }
+
+    /// Advances an attempt for the buyer who waits: if the provider has no intent yet, it is created now.
+    async fn continue_payment(&self, payment: Payment, is_new: bool) -> Result<Payment> {
+        let provider = self.provider_of(&payment)?;
+        let mut payment = payment;
+        if payment.reference.is_none() && payment.status == PaymentStatus::Creating {
+            match provider.create(&payment).await {
+                ProviderOutcome::Done(intent) if is_new => return self.advance_payment(payment, Some(intent)).await,
+                // The result of an earlier call; its present state is fetched below.
+                ProviderOutcome::Done(intent) => payment.reference = Some(intent.reference),
+                ProviderOutcome::Refused(why) => {
+                    tracing::warn!(order.id = %payment.order, payment.attempt, why, "the payment provider refused a payment");
+                    self.context.store.update_payment_status(&payment, PaymentStatus::Declined, None).await?;
+                    return self.reload_payment(&payment).await;
+                }
+                ProviderOutcome::Unknown => return Err(Error::OutcomeUnknown),
+            }
+        }
+        match provider.fetch(&payment).await {
+            ProviderOutcome::Done(intent) => self.advance_payment(payment, intent).await,
+            ProviderOutcome::Refused(_) | ProviderOutcome::Unknown => Err(Error::OutcomeUnknown),
+        }
+    }
+
+    /// Advances an attempt without a waiting buyer: fetches its state, and starts nothing new.
+    pub async fn refresh_payment(&self, payment: Payment) -> Result<Payment> {
+        match self.provider_of(&payment)?.fetch(&payment).await {
+            ProviderOutcome::Done(intent) => self.advance_payment(payment, intent).await,
+            ProviderOutcome::Refused(_) | ProviderOutcome::Unknown => Err(Error::OutcomeUnknown),
+        }
+    }
+
+    /// Advances an attempt as far as possible, from the state that the provider reports now.
+    pub async fn advance_payment(&self, payment: Payment, mut intent: Option<PaymentIntent>) -> Result<Payment> {
+        let provider = self.provider_of(&payment)?;
+        // Read after the provider's state was fetched: another task may have won the order and captured the amount in
+        // between, and with an older row that would look like money that no order asked for.
+        let mut payment = self.reload_payment(&payment).await?;
+        for _ in 0..PAYMENT_STEPS_MAX {
+            let reference = intent.as_ref().map(|intent| intent.reference.as_str());
+            match payment.next_step(intent.as_ref(), provider.livemode()) {
+                PaymentStep::Record(status) => {
+                    if payment.status != status {
+                        retry_transient(|| self.context.store.update_payment_status(&payment, status, reference))
+                            .await?;
+                    }
+                    return self.reload_payment(&payment).await;
+                }
+                PaymentStep::Win => {
+                    if let Some(won) = retry_transient(|| self.context.store.begin_capture(&payment, reference)).await?
+                    {
+                        self.notify_order_changed(&won).await;
+                    }
+                }
+                PaymentStep::Capture => match provider.capture(&payment, reference.unwrap_or_default()).await {
+                    ProviderOutcome::Done(changed) => intent = Some(changed),
+                    // The amount may have been captured long ago, under a key that the provider has forgotten.
+                    ProviderOutcome::Refused(why) => match provider.fetch(&payment).await {
+                        ProviderOutcome::Done(now) => {
+                            if now.as_ref().is_some_and(|intent| intent.captured == 0) {
+                                tracing::info!(order.id = %payment.order, why, "an authorised amount could not be captured");
+                                self.release_after_failed_capture(&payment).await?;
+                            }
+                            intent = now;
+                        }
+                        _ => return Err(Error::OutcomeUnknown),
+                    },
+                    ProviderOutcome::Unknown => return Err(Error::OutcomeUnknown),
+                },
+                PaymentStep::MarkPaid => {
+                    if let Some(paid) = retry_transient(|| self.context.store.finish_capture(payment.order)).await? {
+                        self.outbox_changed.notify_one();
+                        self.context.counters.record_hold_end(&paid, self.context.now());
+                        self.notify_order_changed(&paid).await;
+                    }
+                    return self.reload_payment(&payment).await;
+                }
+                PaymentStep::FailOrder => self.release_after_failed_capture(&payment).await?,
+                PaymentStep::Void => {
+                    let is_voiding = payment.status == PaymentStatus::Voiding
+                        || retry_transient(|| {
+                            self.context.store.update_payment_status(&payment, PaymentStatus::Voiding, reference)
+                        })
+                        .await?;
+                    if is_voiding {
+                        match provider.cancel(&payment, reference.unwrap_or_default()).await {
+                            ProviderOutcome::Done(changed) => intent = Some(changed),
+                            // It stays `voiding`: the reconciler retries until the authorisation is gone.
+                            ProviderOutcome::Refused(_) | ProviderOutcome::Unknown => {
+                                return self.reload_payment(&payment).await;
+                            }
+                        }
+                    }
+                }
+                PaymentStep::UnmatchedCapture => {
+                    increment(&self.context.counters.unmatched_payments);
+                    tracing::error!(
+                        order.id = %payment.order, payment.attempt, payment.reference = reference,
+                        "money was captured that no order of ours asked for; check the payment at the provider"
+                    );
+                    self.context.store.update_payment_status(&payment, PaymentStatus::Captured, reference).await?;
+                    return self.reload_payment(&payment).await;
+                }
+            }
+            payment = self.reload_payment(&payment).await?;
+        }
+        Ok(payment)
+    }
+
+    /// Ends an order whose amount could not be captured; its units are on sale again.
+    async fn release_after_failed_capture(&self, payment: &Payment) -> Result<()> {
+        if let Some(order) = self.context.store.order(payment.order).await? {
+            let ids = [order.id];
+            let ended = retry_transient(|| {
+                self.context.store.release_orders(order.offer, &ids, ReleaseReason::CaptureFailed, None)
+            })
+            .await?;
+            self.publish_release(order.offer, &ended).await?;
+        }
+        Ok(())
+    }
+
+    async fn reload_payment(&self, payment: &Payment) -> Result<Payment> {
+        Ok(self.context.store.payment(payment.order, payment.attempt).await?.ok_or(Refusal::NoSuchOrder)?)
+    }
+
+    /// The result of an attempt for its buyer.
+    async fn payment_result(&self, payment: &Payment, is_new: bool) -> Result<OrderResult> {
+        let order = self.context.store.order(payment.order).await?.ok_or(Refusal::NoSuchOrder)?;
+        match payment.status {
+            PaymentStatus::Captured => {
+                Ok(OrderResult { order: self.catalogue.order_view(&order).await, is_replay: !is_new })
+            }
+            PaymentStatus::Declined => Err(Refusal::Declined.into()),
+            PaymentStatus::NeedsAction => {
+                let action_url = self.provider_of(payment)?.action_url(payment);
+                Err(Refusal::NeedsAction { action_url }.into())
+            }
+            PaymentStatus::Failed => Err(Refusal::CaptureFailed.into()),
+            PaymentStatus::Voiding | PaymentStatus::Cancelled if payment.wins => Err(Refusal::CaptureFailed.into()),
+            // It captured no money, and the order can be paid by another attempt.
+            PaymentStatus::Voiding | PaymentStatus::Cancelled if order.status == OrderStatus::Held => {
+                Err(Refusal::Declined.into())
+            }
+            PaymentStatus::Voiding | PaymentStatus::Cancelled => {
+                Err(order.check_payable().err().map_or(Error::OutcomeUnknown, Error::Refused))
+            }
+            PaymentStatus::Creating | PaymentStatus::Authorized => Err(Error::OutcomeUnknown),
+        }
+    }
+
+    pub fn provider_of(&self, payment: &Payment) -> Result<&PaymentProvider> {
+        const FREE: &PaymentProvider = &PaymentProvider::Free;
+        let known = [&self.provider, FREE].into_iter().find(|provider| provider.name() == payment.provider);
+        known.ok_or_else(|| {
+            tracing::error!(payment.provider, "the payment provider is not configured");
+            Error::Unavailable
+        })
+    }
+}
+
+/// Retries a database write while the database is busy or unavailable: money has moved, and the next check is a minute
+/// away.
+pub async fn retry_transient<T, F: Future<Output = store::Result<T>>>(mut write: impl FnMut() -> F) -> Result<T> {
+    let give_up = Instant::now() + RETRY_DEADLINE;
+    let mut pause = Duration::from_millis(20);
+    loop {
+        match write().await {
+            Err(fault) if fault.is_transient() && Instant::now() < give_up => {
+                tracing::warn!(error = %fault, "a database write of a payment is retried");
+                sleep(pause).await;
+                pause = (pause * 2).min(RETRY_PAUSE_MAX);
+            }
+            result => return Ok(result?),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn transient_database_error_is_retried_until_the_deadline() {
+        let began = Instant::now();
+        let mut busy = 3;
+        let written = retry_transient(|| {
+            busy -= 1;
+            std::future::ready(if busy >= 0 { Err(store::Error::busy()) } else { Ok(7) })
+        });
+        assert_eq!(written.await, Ok(7));
+        assert!(began.elapsed() < Duration::from_millis(500), "soon, not a minute later: {:?}", began.elapsed());
+        let mut tries = 0;
+        let never = retry_transient(|| {
+            tries += 1;
+            std::future::ready(Err::<(), _>(store::Error::busy()))
+        });
+        assert_eq!(never.await, Err(Error::Unavailable));
+        assert!((8..40).contains(&tries), "{tries}");
+        let mut asked = 0;
+        let refused = retry_transient(|| {
+            asked += 1;
+            std::future::ready(Err::<(), _>(store::Error::Refused(Refusal::KeyReused)))
+        });
+        assert_eq!((refused.await, asked), (Err(Error::Refused(Refusal::KeyReused)), 1), "a refusal is not retried");
+    }
+}

@@ -1,0 +1,154 @@
+//! The interface to payment providers: authorise, fetch, capture, cancel, refund, and receive webhooks.
+//!
+//! Every call has a deadline and an idempotency key derived from the order, so that a retry is the same call. An
+//! unknown outcome is a result of its own: a call that timed out may have been carried out, and is never treated as
+//! refused.
+
+use super::provider_call::{ProviderCalls, ProviderOutcome, call_with_deadline};
+use super::test_provider::TestProvider;
+use crate::domain::{Millis, Minor, Payment, PaymentIntent, PaymentIntentStatus, PaymentStatus, Refusal};
+use crate::store::{self, PaymentEvent};
+
+/// The payment providers. This is a closed set: adding one means a variant here, and the compiler shows what it must
+/// implement.
+#[derive(Clone)]
+pub enum PaymentProvider {
+    Test(TestProvider),
+    /// For orders that cost nothing: every call succeeds at once.
+    Free,
+}
+
+impl PaymentProvider {
+    pub fn name(&self) -> &'static str {
+        match self {
+            PaymentProvider::Test(_) => "test",
+            PaymentProvider::Free => "none",
+        }
+    }
+
+    /// Metrics of the calls so far; the free provider calls no one.
+    pub fn calls(&self) -> Option<&ProviderCalls> {
+        match self {
+            PaymentProvider::Test(test) => Some(test.calls()),
+            PaymentProvider::Free => None,
+        }
+    }
+
+    /// The `livemode` value that every intent of this provider must carry.
+    pub fn livemode(&self) -> bool {
+        match self {
+            PaymentProvider::Test(_) | PaymentProvider::Free => false,
+        }
+    }
+
+    /// The header that carries the signature of its webhooks.
+    pub fn signature_header(&self) -> &'static str {
+        match self {
+            PaymentProvider::Test(_) | PaymentProvider::Free => "livesouk-signature",
+        }
+    }
+
+    /// Refuses a token that the provider cannot know.
+    pub fn check_token(&self, token: &str) -> Result<(), Refusal> {
+        match self {
+            PaymentProvider::Test(test) => test.check_token(token),
+            PaymentProvider::Free => Ok(()),
+        }
+    }
+
+    /// Where the buyer completes the action that the provider requires.
+    pub fn action_url(&self, payment: &Payment) -> String {
+        let reference = payment.reference.as_deref().unwrap_or_default();
+        match self {
+            PaymentProvider::Test(_) | PaymentProvider::Free => format!("/v1/test-provider/{reference}/approve"),
+        }
+    }
+
+    /// Authorises the amount with the buyer's token; captures nothing.
+    pub async fn create(&self, payment: &Payment) -> ProviderOutcome<PaymentIntent> {
+        match self {
+            PaymentProvider::Test(test) => call_with_deadline(test.calls(), test.create(payment)).await,
+            PaymentProvider::Free => ProviderOutcome::Done(free_intent(payment, PaymentIntentStatus::Authorized)),
+        }
+    }
+
+    /// The intent as the provider knows it now, by the provider's reference or by our order and attempt.
+    pub async fn fetch(&self, payment: &Payment) -> ProviderOutcome<Option<PaymentIntent>> {
+        match self {
+            PaymentProvider::Test(test) => call_with_deadline(test.calls(), test.fetch(payment)).await,
+            PaymentProvider::Free if payment.status == PaymentStatus::Captured => {
+                ProviderOutcome::Done(Some(free_intent(payment, PaymentIntentStatus::Captured)))
+            }
+            PaymentProvider::Free => ProviderOutcome::Done(Some(free_intent(payment, PaymentIntentStatus::Authorized))),
+        }
+    }
+
+    /// The intent by reference only, which is all that a webhook contains.
+    pub async fn fetch_by_reference(&self, reference: &str) -> ProviderOutcome<Option<PaymentIntent>> {
+        match self {
+            PaymentProvider::Test(test) => call_with_deadline(test.calls(), test.fetch_by_reference(reference)).await,
+            PaymentProvider::Free => ProviderOutcome::Done(None),
+        }
+    }
+
+    /// Captures the authorised amount.
+    pub async fn capture(&self, payment: &Payment, reference: &str) -> ProviderOutcome<PaymentIntent> {
+        match self {
+            PaymentProvider::Test(test) => {
+                call_with_deadline(test.calls(), test.capture(reference, payment.capture_key())).await
+            }
+            PaymentProvider::Free => ProviderOutcome::Done(free_intent(payment, PaymentIntentStatus::Captured)),
+        }
+    }
+
+    /// Cancels the authorisation.
+    pub async fn cancel(&self, payment: &Payment, reference: &str) -> ProviderOutcome<PaymentIntent> {
+        match self {
+            PaymentProvider::Test(test) => {
+                call_with_deadline(test.calls(), test.cancel(reference, payment.cancel_key())).await
+            }
+            PaymentProvider::Free => ProviderOutcome::Done(free_intent(payment, PaymentIntentStatus::Cancelled)),
+        }
+    }
+
+    /// Refunds a captured amount.
+    pub async fn refund(&self, payment: &Payment, amount: Minor, key: String) -> ProviderOutcome<PaymentIntent> {
+        let Some(reference) = payment.reference.as_deref() else {
+            return ProviderOutcome::Refused("The payment has no reference.");
+        };
+        match self {
+            PaymentProvider::Test(test) => call_with_deadline(test.calls(), test.refund(reference, amount, key)).await,
+            PaymentProvider::Free => ProviderOutcome::Done(free_intent(payment, PaymentIntentStatus::Captured)),
+        }
+    }
+
+    /// Deletes records that are too old to be asked about again. An external provider does that itself.
+    pub async fn delete_old_calls(&self, before: Millis) -> store::Result<()> {
+        match self {
+            PaymentProvider::Test(test) => test.store.prune_test_calls(before).await.map(|_| ()),
+            PaymentProvider::Free => Ok(()),
+        }
+    }
+
+    /// Verifies and parses a webhook: signed over exactly these bytes, within the tolerance of `now`.
+    pub fn parse_webhook(&self, signature: &str, raw: &[u8], now: Millis) -> Result<PaymentEvent, Refusal> {
+        match self {
+            PaymentProvider::Test(test) => test.parse_webhook(signature, raw, now),
+            PaymentProvider::Free => Err(Refusal::BadSignature),
+        }
+    }
+}
+
+fn free_intent(payment: &Payment, status: PaymentIntentStatus) -> PaymentIntent {
+    PaymentIntent {
+        reference: payment.create_key(),
+        status,
+        amount: payment.amount,
+        currency: payment.currency.clone(),
+        order: payment.order,
+        attempt: payment.attempt,
+        livemode: false,
+        captured: 0,
+        refunded: 0,
+    }
+}

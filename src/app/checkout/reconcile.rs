@@ -1,0 +1,86 @@
+//! Reconciliation of payments that no one finished: a node died, or an answer or webhook was lost. The provider is
+//! asked, and the same rule continues.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Checkout;
+use super::webhook::EVENT_RETENTION_MS;
+use crate::app::error::Result;
+use crate::app::jobs::{BackgroundJob, JobSpec, NextRun};
+use crate::domain::{Millis, Payment, PaymentStatus};
+use crate::metrics::increment;
+
+/// Payments, and refunds, of one run.
+const RECONCILE_BATCH_MAX: i64 = 100;
+/// A run ends after this time even if there is more: a provider that hangs must not make it endless.
+const RECONCILE_DEADLINE: Duration = Duration::from_secs(25);
+/// An authorisation that is never captured lapses at the provider after about a week.
+const AUTHORIZATION_LAPSE_MS: Millis = 8 * 24 * 3_600_000;
+
+impl Checkout {
+    /// Checks every payment and refund that is not final and was not touched for `min_age_ms`; returns how many there
+    /// were. One that fails is logged and left for another run, behind the others.
+    pub async fn reconcile(&self, min_age_ms: Millis) -> Result<usize> {
+        let now = self.context.store.now().await?;
+        let since = now - min_age_ms;
+        let started = Instant::now();
+        let is_over = |started: Instant| started.elapsed() > RECONCILE_DEADLINE || self.context.stop.is_cancelled();
+        let mut checked = 0;
+        let count = || increment(&self.context.counters.reconciled);
+        for payment in self.context.store.payments_to_reconcile(since, RECONCILE_BATCH_MAX).await? {
+            self.context.store.mark_payment_checked(&payment).await?;
+            let order = payment.order;
+            if let Err(error) = self.reconcile_payment(payment, now).await {
+                tracing::warn!(order.id = %order, error = %error, "a payment could not be settled yet");
+            }
+            checked += 1;
+            count();
+            if is_over(started) {
+                break;
+            }
+        }
+        let started = Instant::now();
+        for refund in self.context.store.refunds_to_reconcile(since, RECONCILE_BATCH_MAX).await? {
+            self.context.store.mark_refund_checked(&refund).await?;
+            let order = refund.order;
+            if let Err(error) = self.settle_refund(refund, None).await {
+                tracing::warn!(order.id = %order, error = %error, "a refund could not be settled yet");
+            }
+            checked += 1;
+            count();
+            if is_over(started) {
+                break;
+            }
+        }
+        self.context.store.prune_payment_events(now - EVENT_RETENTION_MS).await?;
+        self.provider.delete_old_calls(now - AUTHORIZATION_LAPSE_MS).await?;
+        Ok(checked)
+    }
+
+    async fn reconcile_payment(&self, payment: Payment, now: Millis) -> Result<()> {
+        if payment.status == PaymentStatus::Voiding && payment.created_at < now - AUTHORIZATION_LAPSE_MS {
+            tracing::warn!(order.id = %payment.order, payment.attempt, "an authorisation could not be voided; it has lapsed");
+            self.context.store.update_payment_status(&payment, PaymentStatus::Cancelled, None).await?;
+            return Ok(());
+        }
+        self.refresh_payment(payment).await.map(|_| ())
+    }
+}
+
+/// Runs the reconciliation, for the first time when the node starts.
+pub struct ReconcileJob(pub Arc<Checkout>);
+
+impl BackgroundJob for ReconcileJob {
+    fn spec(&self) -> JobSpec {
+        // Payments and refunds have a deadline each, and the last call may take as long as the provider is given.
+        JobSpec::new("payments", self.0.context.settings.reconcile.interval, 3 * RECONCILE_DEADLINE)
+    }
+
+    async fn run(&mut self, _is_last: bool) -> Result<NextRun> {
+        self.0.reconcile(self.0.context.settings.reconcile.min_age_ms).await?;
+        Ok(NextRun::AfterInterval)
+    }
+}

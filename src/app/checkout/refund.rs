@@ -1,0 +1,123 @@
+//! Refunds. The order stays paid until the provider has done the refund; then its units are put back on sale or written
+//! off, as the host chose.
+
+use std::sync::Arc;
+
+use super::Checkout;
+use super::order::{OrderResult, as_outcome_unknown};
+use super::payment::retry_transient;
+use super::provider_call::ProviderOutcome;
+use crate::app::counters::count_outcome;
+use crate::app::error::{Error, Result};
+use crate::domain::order::request_hash;
+use crate::domain::{
+    Actor, AuditAction, AuditEntry, IdempotencyKey, OrderId, PaymentIntent, Permission, Refund, RefundStatus, Refusal,
+};
+use crate::store::NewRefund;
+
+/// Maximum length of a refund's reason, in bytes.
+const REFUND_REASON_MAX_BYTES: usize = 500;
+
+impl Checkout {
+    /// Refunds a paid order completely. With `restock` its units are on sale again (or in the variant's pool, when the
+    /// offer is closed); without it the units are written off.
+    pub async fn refund(
+        self: &Arc<Self>,
+        actor: &Actor,
+        id: OrderId,
+        restock: bool,
+        reason: Option<String>,
+        key: IdempotencyKey,
+    ) -> Result<OrderResult> {
+        let outcome = self.refund_order(actor, id, restock, reason, key).await;
+        if let Ok(result) = &outcome
+            && !result.is_replay
+        {
+            self.audit.record_audit_entry(AuditEntry {
+                subject: Some(id.to_string()),
+                ..self.audit.audit_entry(actor, result.order.stream, AuditAction::Refund)
+            });
+        }
+        count_outcome(&self.context.counters.refund_outcomes, &outcome, |result| {
+            if result.is_replay { "replayed" } else { "refunded" }
+        });
+        outcome
+    }
+
+    async fn refund_order(
+        self: &Arc<Self>,
+        actor: &Actor,
+        id: OrderId,
+        restock: bool,
+        reason: Option<String>,
+        key: IdempotencyKey,
+    ) -> Result<OrderResult> {
+        actor.authorize(Permission::Chat, None)?;
+        let order = self.context.store.order(id).await?.ok_or(Refusal::NoSuchOrder)?;
+        actor.authorize(Permission::ManageStreams, Some(order.stream))?;
+        let reason = reason.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+        if reason.as_ref().is_some_and(|text| text.len() > REFUND_REASON_MAX_BYTES || text.contains('\0')) {
+            return Err(Refusal::bad_request("`reason` must be a text of at most 500 bytes.").into());
+        }
+        let reason_text = reason.clone().unwrap_or_default();
+        let hash = request_hash(&["refund", &id.to_string(), &restock.to_string(), &reason_text]);
+        let new = NewRefund { order: id, by: actor.user.clone(), key, hash, restock, reason };
+        let this = self.clone();
+        self.context
+            .spawn_write(async move {
+                let refund = this.context.store.begin_refund(&new).await?;
+                let replayed = refund.status != RefundStatus::Pending;
+                let refund = if replayed { refund } else { this.settle_refund(refund, None).await? };
+                match refund.status {
+                    RefundStatus::Done => {
+                        let order = this.context.store.order(id).await?.ok_or(Refusal::NoSuchOrder)?;
+                        Ok(OrderResult { order: this.catalogue.order_view(&order).await, is_replay: replayed })
+                    }
+                    RefundStatus::Failed => Err(Refusal::RefundFailed.into()),
+                    RefundStatus::Pending => Err(Error::OutcomeUnknown),
+                }
+            })
+            .await
+            .map_err(as_outcome_unknown)
+    }
+
+    /// Carries a refund as far as possible. A refund that the provider is known to have done is not requested again.
+    pub async fn settle_refund(&self, refund: Refund, intent: Option<PaymentIntent>) -> Result<Refund> {
+        let payment = self.context.store.winning_payment(refund.order).await?.ok_or_else(|| {
+            tracing::error!(order.id = %refund.order, "a paid order has no payment; it cannot be refunded");
+            Error::Unavailable
+        })?;
+        let provider = self.provider_of(&payment)?;
+        let is_complete = |intent: &PaymentIntent| intent.refunded >= refund.amount;
+        let intent = match intent {
+            Some(intent) => intent,
+            None => match provider.fetch(&payment).await {
+                ProviderOutcome::Done(Some(intent)) => intent,
+                _ => return Err(Error::OutcomeUnknown),
+            },
+        };
+        if !payment.matches(&intent, provider.livemode()) {
+            tracing::error!(order.id = %refund.order, "the provider's payment is not the one we know; it was not refunded");
+            return Err(Error::OutcomeUnknown);
+        }
+        let done = is_complete(&intent)
+            || match provider.refund(&payment, refund.amount, refund.idempotency_key()).await {
+                ProviderOutcome::Done(after) => is_complete(&after),
+                // The refund may have been done long ago, under a key that the provider has forgotten.
+                ProviderOutcome::Refused(why) => match provider.fetch(&payment).await {
+                    ProviderOutcome::Done(Some(now)) if is_complete(&now) => true,
+                    ProviderOutcome::Done(_) => {
+                        tracing::warn!(order.id = %refund.order, why, "the provider refused a refund");
+                        retry_transient(|| self.context.store.fail_refund(&refund)).await?;
+                        false
+                    }
+                    _ => return Err(Error::OutcomeUnknown),
+                },
+                ProviderOutcome::Unknown => return Err(Error::OutcomeUnknown),
+            };
+        if done && let Some(order) = retry_transient(|| self.context.store.finish_refund(&refund)).await? {
+            self.publish_release(order.offer, &[order]).await?;
+        }
+        Ok(self.context.store.refund(refund.order, refund.n).await?.ok_or(Refusal::NoSuchOrder)?)
+    }
+}

@@ -1,0 +1,136 @@
+//! Webhooks of payment providers: verified, stored, acknowledged at once, and processed in the background.
+//!
+//! A webhook only triggers a check: it may come twice, late, out of order or never, so its content is not trusted. The
+//! worker asks the provider for the present state. Every node runs the worker; two on one event are harmless.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use super::Checkout;
+use super::provider::PaymentProvider;
+use super::provider_call::ProviderOutcome;
+use super::test_provider::TestWebhook;
+use crate::app::error::{Error, Result};
+use crate::app::jobs::{BackgroundJob, JobSpec, NextRun};
+use crate::domain::{Millis, Refusal};
+use crate::store::PaymentEvent;
+
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// An event whose provider could not be asked is retried after this time, until it is [deleted](EVENT_RETENTION_MS).
+const RETRY_AFTER_MS: Millis = 15_000;
+pub const EVENT_RETENTION_MS: Millis = 7 * 24 * 3_600_000;
+/// Events processed in one run.
+const EVENT_BATCH_MAX: i64 = 50;
+
+impl Checkout {
+    /// The signature header of this provider, if it is configured.
+    pub fn webhook_header(&self, provider: &str) -> Option<&'static str> {
+        (provider == self.provider.name()).then(|| self.provider.signature_header())
+    }
+
+    /// Receives a webhook: if it is genuine and new, it is stored and will be processed; one that was received before
+    /// is accepted too.
+    pub async fn receive_webhook(self: &Arc<Self>, signature: &str, raw: &[u8]) -> Result<()> {
+        let count = |what| self.context.counters.webhook_outcomes.increment(what);
+        let event =
+            self.provider.parse_webhook(signature, raw, self.context.now()).inspect_err(|_| count("rejected"))?;
+        let this = self.clone();
+        let is_new =
+            self.context.spawn_write(async move { Ok(this.context.store.insert_payment_event(&event).await?) }).await?;
+        count(if is_new { "new" } else { "duplicate" });
+        if is_new {
+            self.webhook_received.notify_one();
+        }
+        Ok(())
+    }
+
+    /// The buyer completes the action that the test provider required.
+    pub async fn approve_test_payment(&self, reference: &str, yes: bool) -> Result<()> {
+        let PaymentProvider::Test(test) = &self.provider else { return Err(Refusal::NoSuchOrder.into()) };
+        match test.approve(reference, yes).await {
+            ProviderOutcome::Done(_) => Ok(()),
+            ProviderOutcome::Refused(why) => Err(Refusal::WrongStatus(why).into()),
+            ProviderOutcome::Unknown => Err(Error::OutcomeUnknown),
+        }
+    }
+
+    async fn process_provider_event(&self, event: &PaymentEvent) -> Result<()> {
+        let Some(reference) = event.reference.as_deref() else { return Ok(()) };
+        if event.provider != self.provider.name() {
+            return Ok(());
+        }
+        let intent = match self.provider.fetch_by_reference(reference).await {
+            ProviderOutcome::Done(Some(intent)) => intent,
+            ProviderOutcome::Done(None) | ProviderOutcome::Refused(_) => return Ok(()),
+            ProviderOutcome::Unknown => return Err(Error::OutcomeUnknown),
+        };
+        let Some(payment) = self.context.store.payment(intent.order, intent.attempt).await? else { return Ok(()) };
+        if payment.provider != event.provider || payment.reference.as_deref().is_some_and(|known| known != reference) {
+            tracing::warn!(order.id = %payment.order, reference, "a webhook refers to a payment that is not ours");
+            return Ok(());
+        }
+        if let Some(refund) = self.context.store.pending_refund(payment.order).await? {
+            self.settle_refund(refund, Some(intent.clone())).await?;
+        }
+        self.advance_payment(payment, Some(intent)).await.map(|_| ())
+    }
+
+    /// Processes waiting events and returns how many there were.
+    pub async fn process_provider_events(&self) -> Result<usize> {
+        let events = self
+            .context
+            .store
+            .pending_payment_events(self.context.store.now().await? - RETRY_AFTER_MS, EVENT_BATCH_MAX)
+            .await?;
+        for event in events.iter().take_while(|_| !self.context.stop.is_cancelled()) {
+            let processed = self.process_provider_event(event).await;
+            if let Err(error) = &processed {
+                tracing::warn!(event.id = event.event_id, error = %error, "a webhook could not be processed and is retried later");
+            }
+            self.context.store.mark_payment_event(event, processed.is_ok()).await?;
+        }
+        Ok(events.len())
+    }
+
+    /// Receives the webhooks of the test provider on the same path as those of any other provider, until `done`.
+    pub async fn receive_test_webhooks(
+        self: Arc<Self>,
+        mut incoming: mpsc::Receiver<TestWebhook>,
+        done: CancellationToken,
+    ) {
+        loop {
+            let webhook = tokio::select! {
+                webhook = incoming.recv() => webhook,
+                () = done.cancelled() => None,
+            };
+            let Some(TestWebhook { signature, body, delivered }) = webhook else { return };
+            if let Err(error) = self.receive_webhook(&signature, &body).await {
+                tracing::debug!(error = %error, "a webhook of the test provider was refused");
+            }
+            if let Some(delivered) = delivered {
+                let _ = delivered.send(());
+            }
+        }
+    }
+}
+
+/// Processes stored webhooks.
+pub struct WebhookJob(pub Arc<Checkout>);
+
+impl BackgroundJob for WebhookJob {
+    fn spec(&self) -> JobSpec {
+        JobSpec::new("webhooks", POLL_INTERVAL, Duration::from_secs(60))
+    }
+
+    fn wake(&self) -> Option<Arc<Notify>> {
+        Some(self.0.webhook_received.clone())
+    }
+
+    async fn run(&mut self, _is_last: bool) -> Result<NextRun> {
+        let processed = self.0.process_provider_events().await?;
+        Ok(if processed as i64 == EVENT_BATCH_MAX { NextRun::Immediately } else { NextRun::AfterInterval })
+    }
+}

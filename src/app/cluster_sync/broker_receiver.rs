@@ -1,0 +1,127 @@
+//! The loop that receives messages from the broker and passes them to the rooms of this node. It never waits for the
+//! store: lookups that a message makes necessary run in the background.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::ClusterSync;
+use crate::app::publisher::parse_moderator_frame;
+use crate::broker::BrokerEvent;
+use crate::domain::StreamId;
+use crate::protocol::{EncodedEvent, Frame, StateChange};
+
+impl ClusterSync {
+    /// Receives until `done`.
+    pub async fn receive_broker_events(
+        self: Arc<Self>,
+        mut broker_events: mpsc::Receiver<BrokerEvent>,
+        done: CancellationToken,
+    ) {
+        loop {
+            let event = tokio::select! {
+                event = broker_events.recv() => event,
+                () = done.cancelled() => None,
+            };
+            match event {
+                Some(event) => self.receive(event).await,
+                None => return,
+            }
+        }
+    }
+
+    async fn receive(self: &Arc<Self>, event: BrokerEvent) {
+        let rooms = &self.publisher.rooms;
+        match event {
+            BrokerEvent::Events { stream, epoch, first_seq, bodies } => {
+                let Some(room) = rooms.get(stream) else { return };
+                let count = bodies.len();
+                let events: Vec<EncodedEvent> = bodies.into_iter().filter_map(EncodedEvent::from_bytes).collect();
+                if events.len() == count {
+                    self.apply_remote_events(stream, &events);
+                    room.append_events(&epoch, first_seq, events).await;
+                } else {
+                    // Skipping an event would be a silent gap; the room notices the gap at the next event and resyncs
+                    // its viewers.
+                    tracing::error!(stream.id = %stream, first_seq, "an event of the log could not be decoded");
+                }
+            }
+            BrokerEvent::Restart { stream, position, recent } => {
+                let Some(room) = rooms.get(stream) else { return };
+                tracing::info!(
+                    stream.id = %stream, epoch = %position.epoch, seq = position.seq, "room restarted at a new position"
+                );
+                self.republish_deletions(stream, &position);
+                let recent =
+                    recent.into_iter().filter_map(|(seq, body)| Some((seq, EncodedEvent::from_bytes(body)?))).collect();
+                room.sync(position, Vec::new(), recent);
+                self.stream_cache.refresh_stream(stream);
+            }
+            BrokerEvent::State { stream, body } => {
+                let Some((change, urgent)) = StateChange::from_bytes(&body) else { return };
+                self.apply_remote_state(stream, &change);
+                self.publisher.set_local_state(stream, change, urgent);
+            }
+            BrokerEvent::User { user, body } => match parse_moderator_frame(&user, &body) {
+                Some((stream, frame)) => rooms.send_to_moderators(stream, &frame),
+                None => drop(rooms.send_to_user(&user, Frame::from_encoded(body))),
+            },
+            BrokerEvent::Joined { stream, sessions, is_local } => {
+                if let Some(room) = rooms.get(stream) {
+                    let joins = sessions.iter().map(|joined| (joined.session_digest, joined.join_number)).collect();
+                    room.receive_joins(joins, is_local);
+                }
+            }
+            BrokerEvent::UserFramesLost => self.resend_orders(),
+            BrokerEvent::Link { shard, is_up } => self.broker_link_changed(shard, is_up),
+        }
+    }
+
+    /// Applies other nodes' events to this node's cached copy of the stream.
+    fn apply_remote_events(&self, stream: StreamId, events: &[EncodedEvent]) {
+        if !self.publisher.broker.is_shared() {
+            return;
+        }
+        if events.iter().any(|event| event.changes_sanctions) {
+            self.stream_cache.refresh_stream(stream);
+        }
+        if let Some(cached) = self.stream_cache.cached_stream(stream).filter(|cached| cached.is_slow_mode()) {
+            let authors = events.iter().filter_map(EncodedEvent::author_and_time);
+            authors.for_each(|(user, at)| cached.record_remote_message(&user, at));
+        }
+    }
+
+    /// Applies a state value from another node: our cached copy of the stream may be older.
+    fn apply_remote_state(&self, stream: StreamId, change: &StateChange) {
+        let cached = self.stream_cache.cached_stream(stream);
+        let Some(cached) = cached.filter(|_| self.publisher.broker.is_shared()) else { return };
+        match change {
+            StateChange::Pin { v, .. } | StateChange::Chat { v, .. } | StateChange::Stream { v, .. } => {
+                if cached.version() < v[1] {
+                    self.stream_cache.refresh_stream(stream);
+                }
+            }
+            StateChange::Offer { id, v, .. } => self.catalogue.sold_out_caches.record_version(*id, v[1]),
+            StateChange::Likes(likes) => {
+                cached.update_likes(*likes);
+            }
+            StateChange::Delayed(_) | StateChange::StockAlerts { .. } => {}
+        }
+    }
+
+    /// A part of the broker link went down or came up: viewers see that messages are delayed, and what was missed is
+    /// read from the store.
+    fn broker_link_changed(self: &Arc<Self>, shard: usize, is_up: bool) {
+        if is_up {
+            self.resend_orders();
+        }
+        let Self { publisher, stream_cache, .. } = &**self;
+        for room in publisher.rooms.all().iter().filter(|room| publisher.broker.shard_of(room.stream) == shard) {
+            publisher.update_delayed_state(room);
+            if is_up {
+                stream_cache.refresh_stream(room.stream);
+            }
+        }
+    }
+}

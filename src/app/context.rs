@@ -1,0 +1,80 @@
+//! What every service needs: the store, the clock, the settings, the tasks of this node and its counters.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::counters::AppCounters;
+use super::error::{Error, Result};
+use super::settings::Settings;
+use crate::clock::Clock;
+use crate::domain::{Millis, Shop};
+use crate::store::Store;
+
+pub struct Context {
+    pub store: Store,
+    pub clock: Clock,
+    pub settings: Settings,
+    pub shop: Shop,
+    pub counters: AppCounters,
+    /// The tasks that must finish before the process ends.
+    pub tasks: TaskTracker,
+    /// Cancelled when the server is asked to stop.
+    pub stop: CancellationToken,
+    epoch: AtomicI64,
+    /// How many milliseconds the database's clock is ahead of ours.
+    clock_offset_ms: AtomicI64,
+}
+
+impl Context {
+    pub async fn new(
+        store: Store,
+        clock: Clock,
+        shop: Shop,
+        settings: Settings,
+        stop: CancellationToken,
+    ) -> Result<Arc<Self>> {
+        let epoch = AtomicI64::new(store.epoch().await?);
+        let (counters, tasks, clock_offset_ms) = Default::default();
+        Ok(Arc::new(Self { store, clock, settings, shop, counters, tasks, stop, epoch, clock_offset_ms }))
+    }
+
+    /// The database's time, as far as this node knows it. Sale windows and holds are decided by the database's clock, so
+    /// this is the time we send to clients.
+    pub fn now(&self) -> Millis {
+        self.clock.now() + self.clock_offset_ms()
+    }
+
+    /// How many milliseconds the database's clock is ahead of ours.
+    pub fn clock_offset_ms(&self) -> Millis {
+        self.clock_offset_ms.load(Ordering::Relaxed)
+    }
+
+    /// The current epoch of the database.
+    pub fn epoch(&self) -> i64 {
+        self.epoch.load(Ordering::Relaxed)
+    }
+
+    /// Reads the database's clock and epoch again.
+    pub async fn refresh_clock_and_epoch(&self) -> Result<()> {
+        let before = self.clock.now();
+        let theirs = self.store.now().await?;
+        let middle = before + (self.clock.now() - before) / 2;
+        self.clock_offset_ms.store(theirs - middle, Ordering::Relaxed);
+        self.epoch.store(self.store.epoch().await?, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Runs `work` to its end in a task of its own, even if the client that asked disconnects.
+    pub async fn spawn_write<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        self.tasks.spawn(work).await.unwrap_or_else(|error| {
+            tracing::error!(error = %error, "a use case panicked");
+            Err(Error::Unavailable)
+        })
+    }
+}

@@ -1,0 +1,142 @@
+//! User data: erases a user's personal data on request, and deletes chat messages that are older than the retention
+//! time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Moderation;
+use crate::app::chat::WRITE_BEHIND_MS;
+use crate::app::context::Context;
+use crate::app::error::Result;
+use crate::app::jobs::{BackgroundJob, JobSpec, NextRun};
+use crate::domain::{Actor, Event, Millis, Permission, Refusal, Role, UserId};
+use crate::protocol::{ErasedView, KeptView};
+use crate::store::ErasureReport;
+
+const PRUNE_INTERVAL: Duration = Duration::from_secs(60);
+/// Pause between two batches, so that purchases are not delayed.
+const BATCH_PAUSE: Duration = Duration::from_millis(50);
+
+impl Moderation {
+    /// Erases the caller's own data.
+    pub async fn erase_own_data(self: &Arc<Self>, actor: &Actor) -> Result<ErasedView> {
+        if actor.role == Role::Guest {
+            return Err(Refusal::SignIn.into());
+        }
+        self.erase(actor.user.clone()).await
+    }
+
+    /// Erases another user's data: for an admin, when the user asked outside of the system.
+    pub async fn erase_user_data(self: &Arc<Self>, actor: &Actor, user: UserId) -> Result<ErasedView> {
+        actor.authorize(Permission::EraseUserData, None)?;
+        self.erase(user).await
+    }
+
+    async fn erase(self: &Arc<Self>, user: UserId) -> Result<ErasedView> {
+        let this = self.clone();
+        self.context
+            .spawn_write(async move {
+                this.chat.flush().await;
+                let mut erased = this.context.store.erase_user_data(&user).await?;
+                for stream in &erased.streams {
+                    this.publisher.publish_committed_event(*stream, &Event::Erased { user: user.clone() }).await;
+                    this.stream_cache.refresh_stream(*stream);
+                }
+                if this.publisher.broker.is_shared() {
+                    // Messages that another node broadcast a moment ago and had not written yet.
+                    tokio::time::sleep(Duration::from_millis(WRITE_BEHIND_MS.unsigned_abs())).await;
+                    erased.messages += this.context.store.erase_user_data(&user).await?.messages;
+                    for stream in &erased.streams {
+                        this.context.store.erase_orphaned_quotes(*stream).await?;
+                    }
+                }
+                tracing::info!(messages = erased.messages, orders = erased.orders, "a user's data was erased");
+                Ok(erased_view(erased))
+            })
+            .await
+    }
+}
+
+fn erased_view(erased: ErasureReport) -> ErasedView {
+    let ErasureReport { messages, orders, sanctions, audit_entries, .. } = erased;
+    let kept = [
+        ("orders", orders, "Amounts, times and the buyer's id: the shop's accounting and refunds need them."),
+        ("sanctions", sanctions, "The id of a muted or banned user, until the sanction ends."),
+        ("audit_log", audit_entries, "What the team did and when, by id, so that it can be reviewed."),
+    ];
+    let kept = kept.into_iter().filter(|(_, count, _)| *count > 0);
+    let kept = kept.map(|(what, count, why)| KeptView { what: what.into(), count, why: why.into() }).collect();
+    ErasedView { messages, orders, kept }
+}
+
+/// Deletes chat messages that are older than the retention time.
+pub struct RetentionJob {
+    context: Arc<Context>,
+    retention_ms: Millis,
+}
+
+impl RetentionJob {
+    /// `None` if messages are kept forever.
+    pub fn new(context: Arc<Context>) -> Option<Self> {
+        let retention_ms = context.settings.chat_retention_ms?;
+        Some(Self { context, retention_ms })
+    }
+}
+
+impl BackgroundJob for RetentionJob {
+    fn spec(&self) -> JobSpec {
+        JobSpec::new("chat_retention", PRUNE_INTERVAL, Duration::from_secs(300))
+    }
+
+    async fn run(&mut self, _is_last: bool) -> Result<NextRun> {
+        delete_old_messages(&self.context, self.context.now() - self.retention_ms).await?;
+        Ok(NextRun::AfterInterval)
+    }
+}
+
+/// Deletes all messages from before `before`, in small batches.
+async fn delete_old_messages(context: &Context, before: Millis) -> Result<u64> {
+    let mut deleted = 0;
+    loop {
+        let batch = context.store.delete_messages_before(before).await?;
+        deleted += batch;
+        if batch == 0 || context.stop.is_cancelled() {
+            break;
+        }
+        tokio::time::sleep(BATCH_PAUSE).await;
+    }
+    if deleted > 0 {
+        tracing::info!(messages = deleted, "old chat messages were deleted");
+    }
+    Ok(deleted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::testing;
+    use crate::domain::{Author, ChatMessage, MessageId, StreamId};
+
+    #[tokio::test]
+    async fn messages_are_deleted_when_their_retention_time_is_over() {
+        let (app, _folder) = testing::app().await;
+        let from = Author { id: UserId::parse("ann").unwrap(), name: "Ann".into(), role: Role::Viewer };
+        let message = |stream| ChatMessage {
+            id: MessageId::new(),
+            stream,
+            at: 0,
+            from: from.clone(),
+            text: "hi".into(),
+            reply: None,
+            deleted: false,
+        };
+        let stream = StreamId::new();
+        let messages: Vec<_> = (0..600).map(|_| message(stream)).collect();
+        app.context.store.insert_messages(&messages).await.unwrap();
+        let (days, now) = (90 * 86_400_000, app.context.now());
+        assert_eq!(delete_old_messages(&app.context, now - days).await, Ok(0));
+        // The clock ninety days and a minute later.
+        assert_eq!(delete_old_messages(&app.context, (now + days + 60_000) - days).await, Ok(600));
+        assert_eq!(app.context.store.count_messages(stream).await.unwrap(), 0);
+    }
+}

@@ -1,0 +1,54 @@
+//! What an operator may configure about the use cases.
+
+use std::time::Duration;
+
+use super::webhook_signature::WebhookSecret;
+use crate::domain::Millis;
+
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub chat: ChatRateLimit,
+    /// How long chat messages are kept, in milliseconds; `None` means forever.
+    pub chat_retention_ms: Option<Millis>,
+    /// Enables `POST /v1/dev/tokens`, which signs in anyone without a check.
+    pub is_dev_login_enabled: bool,
+    /// The key that signs webhooks. Random when none is configured: then only the built-in test provider can sign.
+    pub webhook_secret: WebhookSecret,
+    /// Deadline of one call to a payment provider. After it, the outcome of the call is unknown.
+    pub provider_deadline: Duration,
+    pub reconcile: ReconcileSettings,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            chat: ChatRateLimit { viewer_per_s: 1.0, room_per_s: 50.0 },
+            chat_retention_ms: None,
+            is_dev_login_enabled: false,
+            webhook_secret: WebhookSecret::random(),
+            provider_deadline: Duration::from_secs(10),
+            reconcile: ReconcileSettings::default(),
+        }
+    }
+}
+
+/// Chat rate limit in messages per second on average: of one viewer, with a burst of five messages, and of all viewers
+/// of a stream together on this node, with a burst of two seconds. 0 means no limit.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct ChatRateLimit {
+    pub viewer_per_s: f64,
+    pub room_per_s: f64,
+}
+
+/// How often every node runs the reconciliation, and the minimum age of a payment to be checked.
+#[derive(Clone, Copy, Debug)]
+pub struct ReconcileSettings {
+    pub interval: Duration,
+    pub min_age_ms: Millis,
+}
+
+impl Default for ReconcileSettings {
+    fn default() -> Self {
+        Self { interval: Duration::from_secs(30), min_age_ms: 60_000 }
+    }
+}

@@ -1,0 +1,35 @@
+//! The values of the state lane, made from what the store holds.
+
+use bytes::Bytes;
+
+use crate::domain::{LiveStream, OfferStatus};
+use crate::protocol::{ChatRulesView, OfferView, PinView, StateChange, StreamView, json_bytes};
+
+pub fn stream_change(view: &StreamView, stream: &LiveStream, epoch: i64) -> StateChange {
+    StateChange::Stream { v: [epoch, stream.version], json: json_bytes(view) }
+}
+
+pub fn offer_change(view: &OfferView) -> StateChange {
+    let published = view;
+    #[cfg(feature = "fault-injection")]
+    let published = &OfferView { v: [view.v[0], crate::fault::version(view.v[1])], ..view.clone() };
+    let json = json_bytes(published);
+    StateChange::Offer { id: view.id, v: view.v, closed: view.status == OfferStatus::Closed, json }
+}
+
+pub fn pin_change(stream: &LiveStream, epoch: i64) -> StateChange {
+    let v = [epoch, stream.version];
+    let json = match stream.pin {
+        Some(pin) => json_bytes(&PinView { offer: pin.offer, v }),
+        None => Bytes::from_static(b"null"),
+    };
+    StateChange::Pin { v, json }
+}
+
+pub fn chat_rules_view(stream: &LiveStream, epoch: i64) -> ChatRulesView {
+    ChatRulesView::of(&stream.chat, [epoch, stream.version])
+}
+
+pub fn chat_rules_change(view: &ChatRulesView) -> StateChange {
+    StateChange::Chat { v: view.v, json: json_bytes(view) }
+}

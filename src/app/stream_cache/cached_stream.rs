@@ -1,0 +1,391 @@
+//! This node's cached copy of a stream: its row, chat rules and sanctions, and the rate limits of its users.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use crate::app::settings::ChatRateLimit;
+use crate::domain::{
+    Actor, Blocklist, ChatDecision, LiveStream, Millis, Permission, Refusal, Sanction, SanctionKind, StreamStatus,
+    TokenBucket, UserId, blocklist,
+};
+
+#[derive(Debug)]
+pub struct CachedStream(Mutex<CachedStreamInner>);
+
+#[derive(Debug)]
+struct CachedStreamInner {
+    stream: LiveStream,
+    sanctions: Vec<Sanction>,
+    /// How often sanctions were changed on this node: what was read from the store before a change is outdated.
+    sanctions_revision: u64,
+    /// Helpers whose invite was revoked: their tokens are still valid, but their permissions are gone.
+    revoked_helpers: HashSet<UserId>,
+    blocklist: Arc<Blocklist>,
+    /// Version of the blocklist, to be compared with the version in the stream.
+    blocklist_version: i64,
+    users: HashMap<UserId, UserChatState>,
+    /// Rate limit of all viewers of the stream together; the team's messages and purchase events are charged first.
+    room_rate_limit: Option<TokenBucket>,
+    /// Likes since the last write to the store.
+    unsaved_likes: i64,
+    refresh: RefreshState,
+    /// When the store was last checked.
+    checked_at: Millis,
+}
+
+/// Whether the stream is being reloaded from the store.
+#[derive(Clone, Copy, Default, PartialEq, Debug)]
+enum RefreshState {
+    #[default]
+    Idle,
+    Requested,
+    Running,
+    /// Something changed during the reload.
+    RunningAndRequested,
+}
+
+/// When a user last posted, and their rate limits.
+#[derive(Debug)]
+struct UserChatState {
+    message_rate_limit: Option<TokenBucket>,
+    reaction_rate_limit: TokenBucket,
+    last_message_at: Option<Millis>,
+    /// Digests of the user's recent messages, and when each was posted.
+    recent_messages: Vec<(u64, Millis)>,
+}
+
+const VIEWER_BURST_MESSAGES: f64 = 5.0;
+/// Reaction frames per second of one user; each may carry fifty reactions.
+const REACTION_FRAMES_PER_S: f64 = 3.0;
+/// For this long a user may not post the same text again, as far as their last few messages are remembered. The limit
+/// holds per node: a user with connections to two nodes may post a text on each. The same text from many users is no
+/// duplicate, because a room greets and cheers together.
+const DUPLICATE_WINDOW_MS: Millis = 30_000;
+const RECENT_MESSAGES_MAX: usize = 8;
+/// Above this many users, those who were quiet for five minutes are forgotten.
+const USER_STATES_MAX: usize = 10_000;
+const USER_STATE_IDLE_MS: Millis = 300_000;
+
+impl CachedStream {
+    pub fn new(
+        stream: LiveStream,
+        sanctions: Vec<Sanction>,
+        revoked_helpers: Vec<UserId>,
+        blocklist: Blocklist,
+    ) -> Self {
+        Self(Mutex::new(CachedStreamInner {
+            blocklist: Arc::new(blocklist),
+            blocklist_version: stream.blocklist_version,
+            stream,
+            sanctions,
+            sanctions_revision: 0,
+            revoked_helpers: revoked_helpers.into_iter().collect(),
+            users: HashMap::new(),
+            room_rate_limit: None,
+            unsaved_likes: 0,
+            refresh: RefreshState::Idle,
+            checked_at: 0,
+        }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, CachedStreamInner> {
+        self.0.lock().unwrap_or_else(|poison| poison.into_inner())
+    }
+
+    pub fn stream(&self) -> LiveStream {
+        self.lock().stream.clone()
+    }
+
+    /// Takes a newer version of the stream; an older version is ignored.
+    pub fn update_stream(&self, stream: &LiveStream) {
+        let mut inner = self.lock();
+        if inner.stream.version <= stream.version {
+            let likes = inner.stream.likes;
+            inner.stream = LiveStream { likes, ..stream.clone() };
+            if stream.status == StreamStatus::Ended {
+                inner.users = HashMap::new();
+            }
+        }
+    }
+
+    /// The version up to which everything is known; 0 while the blocklist is older than the rest.
+    pub fn version(&self) -> i64 {
+        let inner = self.lock();
+        if inner.blocklist_version == inner.stream.blocklist_version { inner.stream.version } else { 0 }
+    }
+
+    pub fn blocklist_version(&self) -> i64 {
+        self.lock().blocklist_version
+    }
+
+    /// Read this before the sanctions are read from the store, for [`CachedStream::update_from_store`].
+    pub fn sanctions_revision(&self) -> u64 {
+        self.lock().sanctions_revision
+    }
+
+    /// Takes what the store returned; of two reads the newer one wins. Returns `false` if a sanction was changed on
+    /// this node since `revision`, so the sanctions must be read again.
+    pub fn update_from_store(
+        &self,
+        stream: &LiveStream,
+        (revision, sanctions): (u64, Vec<Sanction>),
+        blocklist: Option<Arc<Blocklist>>,
+    ) -> bool {
+        let mut inner = self.lock();
+        let likes = inner.stream.likes.max(stream.likes + inner.unsaved_likes);
+        let is_current = inner.sanctions_revision == revision;
+        if inner.stream.version <= stream.version {
+            inner.stream = stream.clone();
+            if is_current {
+                inner.sanctions = sanctions;
+            }
+            if stream.status == StreamStatus::Ended {
+                // An ended stream has no chat, so the users' state is not needed anymore.
+                inner.users = HashMap::new();
+            }
+            if let Some(blocklist) = blocklist {
+                inner.blocklist = blocklist;
+                inner.blocklist_version = stream.blocklist_version;
+            }
+        }
+        inner.stream.likes = likes;
+        is_current
+    }
+
+    /// `true` if the store was not checked for this long; then the caller must check it.
+    pub fn begin_check_if_older(&self, age: Millis, now: Millis) -> bool {
+        let mut inner = self.lock();
+        let is_old = inner.checked_at + age < now;
+        if is_old {
+            inner.checked_at = now;
+        }
+        is_old
+    }
+
+    /// `true` if no reload is running, so the caller must start one.
+    pub fn request_refresh(&self) -> bool {
+        let mut inner = self.lock();
+        let (next, begin) = match inner.refresh {
+            RefreshState::Idle => (RefreshState::Requested, true),
+            RefreshState::Requested => (RefreshState::Requested, false),
+            RefreshState::Running | RefreshState::RunningAndRequested => (RefreshState::RunningAndRequested, false),
+        };
+        inner.refresh = next;
+        begin
+    }
+
+    /// For the task that reloads: `true` as long as another reload was requested.
+    pub fn begin_refresh(&self) -> bool {
+        let mut inner = self.lock();
+        let is_requested = matches!(inner.refresh, RefreshState::Requested | RefreshState::RunningAndRequested);
+        inner.refresh = if is_requested { RefreshState::Running } else { RefreshState::Idle };
+        is_requested
+    }
+
+    pub fn is_slow_mode(&self) -> bool {
+        self.lock().stream.chat.slow_ms > 0
+    }
+
+    /// A user posted on another node: slow mode applies there and here.
+    pub fn record_remote_message(&self, user: &UserId, at: Millis) {
+        let mut inner = self.lock();
+        let user = inner.user_state(user, at);
+        user.last_message_at = Some(user.last_message_at.map_or(at, |last_message_at| last_message_at.max(at)));
+    }
+
+    pub fn likes(&self) -> i64 {
+        self.lock().stream.likes
+    }
+
+    /// Takes the sum of likes in the store, which contains those of all nodes. Returns whether it was more than we
+    /// knew.
+    pub fn update_likes(&self, stored: i64) -> bool {
+        let mut inner = self.lock();
+        let likes = stored + inner.unsaved_likes;
+        let is_more = inner.stream.likes < likes;
+        inner.stream.likes = inner.stream.likes.max(likes);
+        is_more
+    }
+
+    /// Decides whether this user may post this message now. If so, the message counts towards the limits. The decision
+    /// says whether it must be reviewed first.
+    pub fn admit_message(
+        &self,
+        actor: &Actor,
+        text: &str,
+        now: Millis,
+        limit: ChatRateLimit,
+    ) -> std::result::Result<ChatDecision, Refusal> {
+        let fold = |text: &str| if actor.is_team() { String::new() } else { blocklist::fold(text) };
+        let (name, folded) = (fold(actor.name.as_str()), fold(text));
+        let mut inner = self.lock();
+        if inner.stream.status == StreamStatus::Ended {
+            return Err(Refusal::StreamEnded);
+        }
+        if let Some(refusal) = inner.refusal_for(actor, now) {
+            return Err(refusal);
+        }
+        if actor.is_team() {
+            inner.room_rate_limit(now, limit).into_iter().for_each(|room_limit| room_limit.take_with_priority(now));
+            return Ok(ChatDecision::Publish);
+        }
+        let decision = inner.stream.chat.evaluate(&name, &folded, &inner.blocklist)?;
+        let slow_ms = inner.stream.chat.slow_ms;
+        let user = inner.user_state(&actor.user, now);
+        if let Some(last_message_at) = user.last_message_at
+            && now < last_message_at + slow_ms
+        {
+            return Err(Refusal::SlowMode { retry_ms: last_message_at + slow_ms - now });
+        }
+        let digest = digest(&folded);
+        user.recent_messages.retain(|(_, at)| now < at + DUPLICATE_WINDOW_MS);
+        if let Some((_, at)) = user.recent_messages.iter().find(|(other, _)| *other == digest) {
+            return Err(Refusal::DuplicateMessage { retry_ms: at + DUPLICATE_WINDOW_MS - now });
+        }
+        if limit.viewer_per_s > 0.0 {
+            let bucket = user
+                .message_rate_limit
+                .get_or_insert_with(|| TokenBucket::new(limit.viewer_per_s, VIEWER_BURST_MESSAGES, now));
+            bucket.take(now).map_err(|retry_ms| Refusal::ChatBudget { retry_ms })?;
+        }
+        // The stream's rate limit is charged after the user's own: a user who posts too much alone takes nothing from
+        // the others. Refused users get different retry times, so that they do not come back all at once.
+        if let Some(room_limit) = inner.room_rate_limit(now, limit) {
+            let refuse = |retry_ms| Refusal::ChatBudget { retry_ms: retry_ms + rand::random_range(100..1_000) };
+            room_limit.take(now).map_err(refuse)?;
+        }
+        let user = inner.user_state(&actor.user, now);
+        user.last_message_at = Some(now);
+        if user.recent_messages.len() == RECENT_MESSAGES_MAX {
+            user.recent_messages.remove(0);
+        }
+        user.recent_messages.push((digest, now));
+        Ok(decision)
+    }
+
+    /// Undoes [`admit_message`](Self::admit_message) for a message that could not be published: it counts neither for
+    /// slow mode nor as a duplicate.
+    pub fn retract_message(&self, actor: &Actor) {
+        if let Some(user) = self.lock().users.get_mut(&actor.user) {
+            user.last_message_at = None;
+            user.recent_messages.pop();
+        }
+    }
+
+    /// Charges a purchase event to the stream's rate limit: it has priority over chat.
+    pub fn charge_sale_event(&self, now: Millis, limit: ChatRateLimit) {
+        self.lock().room_rate_limit(now, limit).into_iter().for_each(|room_limit| room_limit.take_with_priority(now));
+    }
+
+    /// Adds likes and returns the new sum.
+    pub fn add_likes(&self, actor: &Actor, count: i64, now: Millis) -> std::result::Result<i64, Refusal> {
+        let mut inner = self.lock();
+        if inner.stream.status == StreamStatus::Ended {
+            return Err(Refusal::StreamEnded);
+        }
+        if let Some(Refusal::Banned) = inner.refusal_for(actor, now) {
+            return Err(Refusal::Banned);
+        }
+        inner
+            .user_state(&actor.user, now)
+            .reaction_rate_limit
+            .take(now)
+            .map_err(|retry_ms| Refusal::Busy { retry_ms })?;
+        inner.unsaved_likes += count;
+        inner.stream.likes += count;
+        Ok(inner.stream.likes)
+    }
+
+    /// Takes the likes that the store does not know yet. The caller must write them or
+    /// [restore](Self::restore_unsaved_likes) them.
+    pub fn take_unsaved_likes(&self) -> i64 {
+        std::mem::take(&mut self.lock().unsaved_likes)
+    }
+
+    pub fn restore_unsaved_likes(&self, likes: i64) {
+        self.lock().unsaved_likes += likes;
+    }
+
+    pub fn sanctions(&self, now: Millis) -> Vec<Sanction> {
+        let mut inner = self.lock();
+        inner.sanctions.retain(|sanction| sanction.until.is_none_or(|until| now < until));
+        inner.sanctions.clone()
+    }
+
+    pub fn add_sanction(&self, sanction: Sanction) {
+        let mut inner = self.lock();
+        inner.sanctions.retain(|old| old.user != sanction.user || old.kind != sanction.kind);
+        inner.sanctions.push(sanction);
+        inner.sanctions_revision += 1;
+    }
+
+    pub fn remove_sanction(&self, user: &UserId, kind: SanctionKind) {
+        let mut inner = self.lock();
+        inner.sanctions.retain(|sanction| sanction.user != *user || sanction.kind != kind);
+        inner.sanctions_revision += 1;
+    }
+
+    /// Revokes these helpers and returns those who were not revoked before. A revocation is final: a new invite creates
+    /// a new user id.
+    pub fn revoke_helpers(&self, users: Vec<UserId>) -> Vec<UserId> {
+        let mut inner = self.lock();
+        users.into_iter().filter(|user| inner.revoked_helpers.insert(user.clone())).collect()
+    }
+
+    pub fn is_revoked(&self, user: &UserId) -> bool {
+        self.lock().revoked_helpers.contains(user)
+    }
+
+    /// The reason that the team gave for this user's mute.
+    pub fn mute_reason(&self, user: &UserId) -> Option<String> {
+        let inner = self.lock();
+        let mute =
+            inner.sanctions.iter().find(|sanction| sanction.user == *user && sanction.kind == SanctionKind::Mute)?;
+        mute.reason.clone()
+    }
+
+    /// Why this user may not write (muted) or not be here (banned).
+    pub fn refusal_for(&self, actor: &Actor, now: Millis) -> Option<Refusal> {
+        self.lock().refusal_for(actor, now)
+    }
+}
+
+impl CachedStreamInner {
+    fn room_rate_limit(&mut self, now: Millis, limit: ChatRateLimit) -> Option<&mut TokenBucket> {
+        let new = || TokenBucket::new(limit.room_per_s, (2.0 * limit.room_per_s).max(1.0), now);
+        (limit.room_per_s > 0.0).then(|| self.room_rate_limit.get_or_insert_with(new))
+    }
+
+    /// A ban outweighs a mute. Neither applies to users who run the stream: a moderator cannot lock the host out of it.
+    fn refusal_for(&self, actor: &Actor, now: Millis) -> Option<Refusal> {
+        if actor.authorize(Permission::ManageStreams, Some(self.stream.id)).is_ok() {
+            return None;
+        }
+        let mut all = self.sanctions.iter().filter(|s| s.user == actor.user).filter_map(|s| s.refusal(now));
+        let first = all.next()?;
+        Some(all.find(|refusal| *refusal == Refusal::Banned).unwrap_or(first))
+    }
+
+    fn user_state(&mut self, user: &UserId, now: Millis) -> &mut UserChatState {
+        if self.users.len() > USER_STATES_MAX && !self.users.contains_key(user) {
+            self.users.retain(|_, user| user.last_message_at.is_some_and(|at| now - at < USER_STATE_IDLE_MS));
+        }
+        self.users.entry(user.clone()).or_insert_with(|| UserChatState {
+            message_rate_limit: None,
+            reaction_rate_limit: TokenBucket::new(REACTION_FRAMES_PER_S, REACTION_FRAMES_PER_S * 3.0, now),
+            last_message_at: None,
+            recent_messages: Vec::new(),
+        })
+    }
+}
+
+fn digest(folded: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    folded.hash(&mut hasher);
+    hasher.finish()
+}
+
+#[cfg(test)]
+#[path = "cached_stream_test.rs"]
+mod tests;

@@ -1,0 +1,47 @@
+//! Streams: their life cycle, their rooms, reports and rehearsals.
+
+mod minute_samples;
+mod rehearsal;
+mod report;
+mod room;
+mod stream;
+
+use std::sync::Arc;
+
+use super::catalogue::Catalogue;
+use super::chat::Chat;
+use super::context::Context;
+use super::publisher::Publisher;
+use super::stream_cache::StreamCache;
+use minute_samples::MinuteSamples;
+use rehearsal::Rehearsals;
+
+pub use minute_samples::MinuteSampleJob;
+pub use rehearsal::{Rehearsal, RehearsalPlan, RehearsalRunner};
+pub use room::IdleRoomJob;
+pub use stream::NewStream;
+
+pub struct Streams {
+    context: Arc<Context>,
+    publisher: Arc<Publisher>,
+    stream_cache: Arc<StreamCache>,
+    chat: Arc<Chat>,
+    catalogue: Arc<Catalogue>,
+    minute_samples: MinuteSamples,
+    rehearsals: Rehearsals,
+}
+
+impl Streams {
+    pub fn new(
+        context: &Arc<Context>,
+        publisher: &Arc<Publisher>,
+        stream_cache: &Arc<StreamCache>,
+        chat: &Arc<Chat>,
+        catalogue: &Arc<Catalogue>,
+    ) -> Arc<Self> {
+        let (context, publisher, stream_cache, chat, catalogue) =
+            (context.clone(), publisher.clone(), stream_cache.clone(), chat.clone(), catalogue.clone());
+        let (minute_samples, rehearsals) = Default::default();
+        Arc::new(Self { context, publisher, stream_cache, chat, catalogue, minute_samples, rehearsals })
+    }
+}

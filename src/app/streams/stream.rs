@@ -1,0 +1,119 @@
+//! The life cycle of a stream: create, list, start, end.
+
+use std::sync::Arc;
+
+use super::Streams;
+use crate::app::error::Result;
+use crate::domain::{
+    Actor, ChatRules, Event, LiveStream, Millis, OfferStage, Permission, Refusal, StreamId, StreamStatus, Titles, text,
+};
+use crate::protocol::StreamView;
+
+/// A new stream as entered by a host.
+#[derive(Clone, Debug)]
+pub struct NewStream {
+    pub title: String,
+    pub titles: Titles,
+    pub video: Option<String>,
+    pub poster: Option<String>,
+    pub scheduled_at: Option<Millis>,
+}
+
+impl NewStream {
+    fn validated(self, host: &str) -> std::result::Result<LiveStream, Refusal> {
+        // Valid up to the year 2200: a time in seconds or microseconds is a client's mistake.
+        if self.scheduled_at.is_some_and(|at| !(1_000_000_000_000..7_258_118_400_000).contains(&at)) {
+            return Err(Refusal::bad_request("`scheduled_at` must be a time in epoch milliseconds."));
+        }
+        Ok(LiveStream {
+            id: StreamId::new(),
+            title: text::title(&self.title)?,
+            titles: text::titles(&self.titles)?,
+            host: host.to_owned(),
+            status: StreamStatus::Scheduled,
+            video: self.video.as_deref().map(text::media_url).transpose()?,
+            poster: self.poster.as_deref().map(text::media_url).transpose()?,
+            scheduled_at: self.scheduled_at,
+            started_at: None,
+            ended_at: None,
+            pin: None,
+            chat: ChatRules::default(),
+            blocklist_version: 0,
+            likes: 0,
+            version: 1,
+        })
+    }
+}
+
+impl Streams {
+    pub async fn create_stream(self: &Arc<Self>, actor: &Actor, new: NewStream) -> Result<StreamView> {
+        actor.authorize(Permission::ManageStreams, None)?;
+        let stream = new.validated(actor.name.as_str())?;
+        let this = self.clone();
+        self.context
+            .spawn_write(async move {
+                this.context.store.create_stream(this.context.shop.id, &stream).await?;
+                Ok(this.stream_cache.stream_view(&stream))
+            })
+            .await
+    }
+
+    pub async fn stream(&self, id: StreamId) -> Result<StreamView> {
+        let stream = self.context.store.stream(id).await?.ok_or(Refusal::NoSuchStream)?;
+        Ok(self.stream_cache.stream_view(&stream))
+    }
+
+    /// Streams, newest first.
+    pub async fn streams(
+        &self,
+        status: Option<StreamStatus>,
+        after: Option<StreamId>,
+        limit: i64,
+    ) -> Result<Vec<StreamView>> {
+        let streams = self.context.store.streams(status, after, limit).await?;
+        Ok(streams.iter().map(|stream| self.stream_cache.stream_view(stream)).collect())
+    }
+
+    pub async fn start_stream(self: &Arc<Self>, actor: &Actor, id: StreamId) -> Result<StreamView> {
+        actor.authorize(Permission::ManageStreams, Some(id))?;
+        let this = self.clone();
+        self.context
+            .spawn_write(async move {
+                let now = this.context.store.now().await?;
+                let started = this.context.store.start_stream(id, now).await?;
+                this.publisher.publish_committed_event(id, &Event::Started {}).await;
+                Ok(this.stream_cache.publish_stream(&started))
+            })
+            .await
+    }
+
+    /// Ends a stream and every sale in it. Held orders may still be paid.
+    pub async fn end_stream(self: &Arc<Self>, actor: &Actor, id: StreamId) -> Result<StreamView> {
+        actor.authorize(Permission::ManageStreams, Some(id))?;
+        let this = self.clone();
+        self.context.spawn_write(async move {
+            let now = this.context.store.now().await?;
+            let ended = this.context.store.end_stream(id, now).await?;
+            // The stream is over from here on, so the room must get the event; a sale that stays open is closed by the
+            // offer job.
+            if let Err(error) = this.close_open_offers(id).await {
+                tracing::warn!(stream.id = %id, error = %error, "not every sale of an ended stream could be closed yet");
+            }
+            this.publisher.publish_committed_event(id, &Event::Ended {}).await;
+            // Then a report that is requested now contains the last minute too, on every node.
+            // Logged where it failed; the samples are kept for the next run.
+            let _ = this.flush_minute_samples(Millis::MAX).await;
+            Ok(this.stream_cache.publish_stream(&ended))
+        })
+        .await
+    }
+
+    async fn close_open_offers(&self, id: StreamId) -> Result<()> {
+        for offer in self.context.store.offers_of_stream(id).await? {
+            if offer.terms.stage != OfferStage::Closed {
+                self.catalogue.close_offer_now(offer.id).await?;
+            }
+        }
+        Ok(())
+    }
+}
