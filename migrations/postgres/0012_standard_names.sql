@@ -34,11 +34,12 @@ alter table muted_words rename to blocked_words;
 alter table blocked_words add column word_act text not null default 'refuse' check (word_act in ('review', 'refuse'));
 update blocked_words set word_act = 'review' where act = 'hold';
 alter table blocked_words drop column act;
-alter table blocked_words rename column word_act to act;
+alter table blocked_words rename column word_act to action;
+alter table blocked_words rename column whole to whole_word;
 alter table blocked_words rename constraint muted_words_pkey to blocked_words_pkey;
-alter table blocked_words rename constraint muted_words_whole_check to blocked_words_whole_check;
-alter table blocked_words rename constraint blocked_words_word_act_check to blocked_words_act_check;
-alter table blocked_words alter column act drop default;
+alter table blocked_words rename constraint muted_words_whole_check to blocked_words_whole_word_check;
+alter table blocked_words rename constraint blocked_words_word_act_check to blocked_words_action_check;
+alter table blocked_words alter column action drop default;
 
 -- Rules of a show: messages that need a decision of the team go to the review queue.
 alter table streams rename column hold_all to review_all;

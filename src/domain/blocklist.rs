@@ -26,7 +26,7 @@ impl BlockAction {
     }
 
     pub fn parse(text: &str) -> Option<Self> {
-        [BlockAction::Review, BlockAction::Refuse].into_iter().find(|act| act.name() == text)
+        [BlockAction::Review, BlockAction::Refuse].into_iter().find(|action| action.name() == text)
     }
 }
 
@@ -35,10 +35,9 @@ impl BlockAction {
 pub struct BlockedWord {
     pub word: String,
     /// `true`: match only whole words. `false`: match inside longer words too.
-    #[serde(default, rename = "whole_word")]
-    pub whole: bool,
-    #[serde(rename = "action")]
-    pub act: BlockAction,
+    #[serde(default)]
+    pub whole_word: bool,
+    pub action: BlockAction,
 }
 
 /// The blocked words of one show, with a matcher that is built once for all messages.
@@ -103,8 +102,8 @@ impl Blocklist {
                 is_word_boundary(folded[..found.start()].chars().next_back())
                     && is_word_boundary(folded[found.end()..].chars().next())
             };
-            if strictest < Some(blocked.act) && (!blocked.whole || is_whole_word()) {
-                strictest = Some(blocked.act);
+            if strictest < Some(blocked.action) && (!blocked.whole_word || is_whole_word()) {
+                strictest = Some(blocked.action);
             }
             if strictest == Some(BlockAction::Refuse) {
                 break;
@@ -219,10 +218,10 @@ mod tests {
     }
 
     fn blocklist(list: &[(&str, bool, BlockAction)]) -> Blocklist {
-        let blocked = |(word, whole, act): &(&str, bool, BlockAction)| BlockedWord {
+        let blocked = |(word, whole_word, action): &(&str, bool, BlockAction)| BlockedWord {
             word: (*word).to_owned(),
-            whole: *whole,
-            act: *act,
+            whole_word: *whole_word,
+            action: *action,
         };
         Blocklist::parse(list.iter().map(blocked).collect()).unwrap()
     }
@@ -256,7 +255,7 @@ mod tests {
 
     #[test]
     fn blocklist_has_limits_and_no_duplicates() {
-        let word = |text: &str| BlockedWord { word: text.to_owned(), whole: false, act: BlockAction::Review };
+        let word = |text: &str| BlockedWord { word: text.to_owned(), whole_word: false, action: BlockAction::Review };
         for (text, good) in [
             ("x", true),
             (&*"ك".repeat(50), true),
@@ -271,7 +270,7 @@ mod tests {
         assert_eq!(many(500).unwrap().words().len(), 500);
         assert!(many(501).is_err());
         let twice =
-            Blocklist::parse(vec![word("على"), word("b"), BlockedWord { act: BlockAction::Refuse, ..word("علی") }])
+            Blocklist::parse(vec![word("على"), word("b"), BlockedWord { action: BlockAction::Refuse, ..word("علی") }])
                 .unwrap();
         assert_eq!((twice.words().len(), twice.strictest_match("علي")), (2, Some(BlockAction::Refuse)));
     }
@@ -298,7 +297,7 @@ mod tests {
 
         #[test]
         fn match_agrees_with_a_simple_search(text in "[a-c ]{0,40}", list in proptest::collection::vec(("[a-c]{1,4}", any::<bool>()), 1..8)) {
-            let blocked: Vec<_> = list.iter().map(|(word, whole)| BlockedWord { word: word.clone(), whole: *whole, act: BlockAction::Review }).collect();
+            let blocked: Vec<_> = list.iter().map(|(word, whole_word)| BlockedWord { word: word.clone(), whole_word: *whole_word, action: BlockAction::Review }).collect();
             let blocklist = Blocklist::parse(blocked).unwrap();
             // When a word is listed twice, the later one is kept.
             let counts = |at: usize| !list[at + 1..].iter().any(|(word, _)| *word == list[at].0);

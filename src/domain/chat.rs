@@ -247,7 +247,7 @@ mod tests {
 
     #[test]
     fn refusal_takes_precedence_over_review() {
-        let word = |word: &str, act| super::super::BlockedWord { word: word.into(), whole: false, act };
+        let word = |word: &str, action| super::super::BlockedWord { word: word.into(), whole_word: false, action };
         let words =
             Blocklist::parse(vec![word("scam", BlockAction::Refuse), word("cheap", BlockAction::Review)]).unwrap();
         let open = ChatRules { links: LinkRule::Allow, ..ChatRules::default() };
@@ -271,7 +271,7 @@ mod tests {
 
     #[test]
     fn blocked_word_or_link_in_a_name_leads_to_review() {
-        let scam = super::super::BlockedWord { word: "scam".into(), whole: false, act: BlockAction::Refuse };
+        let scam = super::super::BlockedWord { word: "scam".into(), whole_word: false, action: BlockAction::Refuse };
         let words = Blocklist::parse(vec![scam]).unwrap();
         let links = |links| ChatRules { links, ..ChatRules::default() };
         for (rules, name, expected) in [

@@ -7,10 +7,14 @@ use crate::domain::{AuditEntry, BlockAction, BlockedWord, Blocklist, Refusal, St
 impl Store {
     /// Reads a show's blocked words in the order in which they were given.
     pub async fn blocklist(&self, stream: StreamId) -> Result<Blocklist> {
-        let read = "select word, whole, act from blocked_words where stream = $1 order by position";
+        let read = "select word, whole_word, action from blocked_words where stream = $1 order by position";
         let rows: Vec<(String, i64, String)> = self.query(read).bind(stream.0).fetch_all().await?;
-        let blocked = |(word, whole, act): (String, i64, String)| {
-            Ok(BlockedWord { word, whole: whole != 0, act: require_known(BlockAction::parse(&act), "act", &act)? })
+        let blocked = |(word, whole_word, action): (String, i64, String)| {
+            Ok(BlockedWord {
+                word,
+                whole_word: whole_word != 0,
+                action: require_known(BlockAction::parse(&action), "action", &action)?,
+            })
         };
         let words: Vec<BlockedWord> = rows.into_iter().map(blocked).collect::<Result<_>>()?;
         Blocklist::parse(words).map_err(|refusal| Error::CorruptRow(refusal.to_string()))
@@ -24,14 +28,15 @@ impl Store {
                 return Err(Refusal::NoSuchStream.into());
             }
             tx.query("delete from blocked_words where stream = $1").bind(stream.0).execute().await?;
-            let insert = "insert into blocked_words (stream, position, word, whole, act) values ($1, $2, $3, $4, $5)";
+            let insert =
+                "insert into blocked_words (stream, position, word, whole_word, action) values ($1, $2, $3, $4, $5)";
             for (position, blocked) in (0_i64..).zip(blocklist.words()) {
                 tx.query(insert)
                     .bind(stream.0)
                     .bind(position)
                     .bind(&blocked.word)
-                    .bind(i64::from(blocked.whole))
-                    .bind(blocked.act.name())
+                    .bind(i64::from(blocked.whole_word))
+                    .bind(blocked.action.name())
                     .execute()
                     .await?;
             }

@@ -13,7 +13,7 @@ use crate::support::{SOON, until_some};
 fn search_of_500_blocked_words_is_fast() {
     let word =
         |n: usize| BlockedWord {
-            word: format!("كلمة{n}word"), whole: n.is_multiple_of(2), act: BlockAction::Review
+            word: format!("كلمة{n}word"), whole_word: n.is_multiple_of(2), action: BlockAction::Review
         };
     let words = Blocklist::parse((0..500).map(word).collect()).unwrap();
     let text = "كم سعر القطعة؟ هل الشحن مجاني today ".repeat(5);

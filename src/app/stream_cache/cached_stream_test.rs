@@ -130,7 +130,7 @@ fn duplicate_message_is_refused_for_30_seconds() {
 #[test]
 fn blocklist_applies_to_viewers_only_and_a_mute_is_reported_first() {
     let (cached, ann, host) = (cached_stream(0), actor("ann", Role::Viewer), actor("h", Role::Host));
-    let word = BlockedWord { word: "scam".into(), whole: false, act: BlockAction::Refuse };
+    let word = BlockedWord { word: "scam".into(), whole_word: false, action: BlockAction::Refuse };
     let stream = LiveStream { blocklist_version: 2, version: 2, ..cached.stream() };
     cached.update_from_store(&stream, (0, vec![]), Some(Arc::new(Blocklist::parse(vec![word]).unwrap())));
     assert_eq!(cached.admit_message(&ann, "a SCAM!", 0, OFF), Err(Refusal::BlockedWord));

@@ -79,7 +79,7 @@ fn team_verbs(shop: &Shop, offer: &str, message: &str) -> Vec<(Method, String, V
         (Method::GET, shop.path("mutes"), Value::Null, None, true),
         (Method::PUT, shop.path("chat"), json!({"off": true}), Some(json!({"do": "chat_rules", "off": true})), true),
         (Method::GET, shop.path("blocklist"), Value::Null, None, true),
-        (Method::PUT, shop.path("blocklist"), json!({"words": [{"word": "x", "act": "refuse"}]}), None, true),
+        (Method::PUT, shop.path("blocklist"), json!({"words": [{"word": "x", "action": "refuse"}]}), None, true),
         (
             Method::POST,
             shop.path(&format!("review-queue/{message}/approve")),

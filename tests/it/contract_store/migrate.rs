@@ -178,7 +178,7 @@ async fn assert_data_survived(store: &Store) {
     assert_eq!(statuses, [("hello", "published"), ("see a.com", "pending_review"), ("rude", "rejected")]);
     assert_eq!(store.review_queue(show, None).await.unwrap().len(), 1);
     let blocklist = store.blocklist(show).await.unwrap();
-    let words: Vec<_> = blocklist.words().iter().map(|word| (&*word.word, word.whole, word.act)).collect();
+    let words: Vec<_> = blocklist.words().iter().map(|word| (&*word.word, word.whole_word, word.action)).collect();
     assert_eq!(words, [("scam", true, BlockAction::Review), ("x", false, BlockAction::Refuse)]);
     let log = store.audit_entries_after(show, None, 9).await.unwrap();
     assert_eq!(log.iter().map(|entry| entry.kind).collect::<Vec<_>>(), [AuditAction::Reject, AuditAction::Blocklist]);

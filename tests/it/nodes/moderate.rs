@@ -12,7 +12,7 @@ async fn blocklist_applies_on_the_other_node() {
     let nodes = Nodes::open().await;
     let mut ann = nodes.two.live("Ann", "viewer").await;
     ann.ask(say("no scam")).await.unwrap();
-    let blocklist = json!({"words": [{"word": "scam", "act": "refuse"}]});
+    let blocklist = json!({"words": [{"word": "scam", "action": "refuse"}]});
     nodes.one.host.put(&nodes.one.path("blocklist"), blocklist).await.expect(200);
     let mut tries = 0;
     until_some("the blocklist on the other node", SOON, async || {
