@@ -7,6 +7,7 @@ mod chat;
 mod contract_broker;
 mod contract_store;
 mod crowd;
+mod examples;
 mod helpers;
 mod life;
 mod moderate;

@@ -11,10 +11,11 @@ use crate::support::{SOON, until_some};
 /// The blocklist is searched for every message of every viewer. The bound is far above the time of a build without optimisation.
 #[test]
 fn search_of_500_blocked_words_is_fast() {
-    let word =
-        |n: usize| BlockedWord {
-            word: format!("كلمة{n}word"), whole_word: n.is_multiple_of(2), action: BlockAction::Review
-        };
+    let word = |n: usize| BlockedWord {
+        word: format!("كلمة{n}word"),
+        whole_word: n.is_multiple_of(2),
+        action: BlockAction::Review,
+    };
     let words = Blocklist::parse((0..500).map(word).collect()).unwrap();
     let text = "كم سعر القطعة؟ هل الشحن مجاني today ".repeat(5);
     let begin = std::time::Instant::now();

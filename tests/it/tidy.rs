@@ -4,6 +4,7 @@
 
 mod imports;
 mod map;
+mod protocol_page;
 mod source;
 
 use std::path::Path;
@@ -71,8 +72,8 @@ fn imports_follow_the_table() {
 }
 
 #[test]
-fn readme_map_matches_the_tree() {
-    assert_none(&map::findings(&read("README.md"), &files()));
+fn map_matches_the_tree() {
+    assert_none(&map::findings(&read("docs/architecture.md"), &files()));
 }
 
 #[test]
@@ -111,4 +112,14 @@ fn a_lonely_migration_is_found() {
     assert_none(&lonely_migrations(&twins));
     assert_eq!(lonely_migrations(&twins[..1]), ["1_a.sql is missing in migrations/sqlite"]);
     assert_eq!(lonely_migrations(&twins[1..]), ["1_a.sql is missing in migrations/postgres"]);
+}
+
+/// `LIVESOUK_UPDATE_DOCS=1` writes the page instead.
+#[test]
+fn protocol_page_matches_the_types() {
+    let expected = protocol_page::page();
+    if std::env::var_os("LIVESOUK_UPDATE_DOCS").is_some() {
+        std::fs::write(root().join("docs/protocol.md"), &expected).expect("the page is written");
+    }
+    assert_eq!(read("docs/protocol.md"), expected, "run: LIVESOUK_UPDATE_DOCS=1 cargo test --test it protocol_page");
 }

@@ -123,8 +123,11 @@ async fn reply_quotes_a_message_until_it_is_deleted(shop: Fixture) {
 
 async fn new_blocklist_replaces_the_old_and_raises_the_version(shop: Fixture) {
     let list = |words: &[&str]| {
-        let muted =
-            |word: &&str| BlockedWord { word: (*word).to_owned(), whole_word: word.len() > 4, action: BlockAction::Refuse };
+        let muted = |word: &&str| BlockedWord {
+            word: (*word).to_owned(),
+            whole_word: word.len() > 4,
+            action: BlockAction::Refuse,
+        };
         Blocklist::parse(words.iter().map(muted).collect()).unwrap()
     };
     assert_eq!(shop.store.blocklist(shop.stream).await.unwrap().words(), []);

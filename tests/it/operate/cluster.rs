@@ -23,7 +23,7 @@ impl ClusterScript {
 
     /// The addresses behind a word in the output of `up`.
     fn addresses(&self, of: &str) -> Vec<String> {
-        let printed = std::fs::read_to_string(self.0.join("where")).expect("the file `where` exists");
+        let printed = std::fs::read_to_string(self.0.join("addresses")).expect("the file `addresses` exists");
         let line =
             printed.lines().find_map(|line| line.strip_prefix(of)).unwrap_or_else(|| panic!("no {of}: {printed}"));
         line.split_whitespace().map(str::to_owned).collect()

@@ -1,4 +1,4 @@
-//! The map in README against the tree. A map that lies is worse than none, so it cannot.
+//! The map in docs/architecture.md against the tree: a wrong map is worse than none.
 //!
 //! A line of the map is its paths, at least two spaces, then words for people; two spaces of indentation lead into
 //! the folder above. It must name every top-level entry and every folder under `src/`; the rest is free.
@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 pub fn findings(readme: &str, files: &[String]) -> Vec<String> {
     let listed = match listed(readme) {
         Some(listed) => listed,
-        None => return vec!["README.md has no fenced block under a heading with the word map".to_owned()],
+        None => return vec!["docs/architecture.md has no fenced block under a heading with the word map".to_owned()],
     };
     let mut found = Vec::new();
     for path in &listed {

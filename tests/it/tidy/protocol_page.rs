@@ -1,0 +1,207 @@
+//! `docs/protocol.md`, written from the types: verbs, frames, close codes, error codes and limits.
+//!
+//! A test compares the page with what this module writes. `LIVESOUK_UPDATE_DOCS=1 cargo test --test it protocol_page` writes it.
+
+use std::fmt::Write;
+
+use livesouk::domain::audit::REASON_LENGTH_MAX;
+use livesouk::domain::blocklist::Blocklist;
+use livesouk::domain::chat::{ChatText, REVIEW_QUEUE_MAX};
+use livesouk::domain::reaction::REACTION_COUNT_MAX;
+use livesouk::domain::{Author, ErrorCode, Event, MessageId, Name, OfferId, OrderId, Refusal, Role, UserId};
+use livesouk::protocol::frame_reader::MESSAGE_BYTES_MAX;
+use livesouk::protocol::{
+    Close, EncodedEvent, Frame, HelloHead, HelloTail, RoomState, SnapshotReason, StateChange, server,
+};
+use livesouk::room::ring_buffer::RECENT_MAX;
+use livesouk::verbs::{Method, VERBS, VerbEntry};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+const INTRODUCTION: &str = "# Protocol v1
+
+This page is generated from the types of the server (`tests/it/tidy/protocol_page.rs`); a test keeps it up to date. Every server also
+serves its own OpenAPI and AsyncAPI documents under `/docs`, with every field and every REST route.
+
+`GET /v1/streams/{stream}/live?token=…&epoch=…&seq=…&session=…` is a WebSocket with JSON text frames and the optional subprotocol
+`livesouk.v1`. All parameters are optional. Without a token the client only watches. `epoch` and `seq` are the position up to which
+the client has read. `session` is a random id of the client; the newest connection with it wins. `overlay=1` is not counted as a viewer.
+
+Times are UTC epoch milliseconds, money is in minor units of an ISO 4217 currency. Clients ignore unknown fields, events and frames.
+";
+
+/// The whole page.
+pub fn page() -> String {
+    let mut out = INTRODUCTION.to_owned();
+    frames(&mut out);
+    verbs(&mut out);
+    closes(&mut out);
+    errors(&mut out);
+    limits(&mut out);
+    out
+}
+
+/// The JSON of a frame, without its WebSocket header.
+fn text(frame: Frame) -> String {
+    let bytes = frame.into_bytes();
+    let header = match bytes[1] {
+        126 => 4,
+        127 => 10,
+        _ => 2,
+    };
+    String::from_utf8(bytes[header..].to_vec()).expect("a frame is text")
+}
+
+fn frames(out: &mut String) {
+    let id = |number: u128| Uuid::from_u128(0x0190_a0a0_0000_7000_8000_0000_0000_0000 + number);
+    let (offer, message, order) = (OfferId(id(1)), MessageId(id(2)), OrderId(id(3)));
+    let ann = Author { id: UserId::parse("ann").expect("a valid id"), name: "Ann".to_owned(), role: Role::Viewer };
+    let chat = Event::Chat { id: message, from: ann, text: "Is it real leather?".to_owned(), reply: None };
+    let events = [
+        (42, EncodedEvent::new(1_760_000_000_100, &chat)),
+        (43, EncodedEvent::new(1_760_000_000_120, &Event::Pinned { offer })),
+    ];
+    let mut state = RoomState::default();
+    state.set_viewers(1284);
+    let stream = json!({"id": id(9), "title": "Evening show", "status": "live"});
+    state.set(StateChange::Stream { v: [0, 0], json: stream.to_string().into() });
+    let tail = HelloTail { plain: server::hello_tail("e1", 43, &events, &state).into(), compressed: None };
+    let head = HelloHead {
+        recovered: false,
+        now: 1_760_000_000_130,
+        you: br#"{"id":"ann","name":"Ann","role":"viewer"}"#,
+        receipts: false,
+    };
+    let snapshot = server::snapshot(SnapshotReason::Slow, "e1", 90, &[], &state);
+    let held =
+        json!({"id": order, "offer": offer, "status": "held", "place": 137, "hold_until": 1_760_000_300_000_i64});
+    let reviewed = json!({"id": message, "text": "Is it real leather?", "status": "pending_review"});
+    let entry = json!({"action": "mute", "role": "moderator", "reason": "Insults"});
+    let rows = [
+        (
+            "hello",
+            "The first frame: who you are, the stream, the whole state, and events. With `recovered: true` they are exactly those after the client's position; otherwise they are the newest visible ones",
+            text(server::hello(&head, &tail, false)),
+        ),
+        (
+            "tick",
+            "New events and changed state values. `seq` is the position after the frame; `events` and `state` may each be absent",
+            text(server::tick(43, &events, &mut state)),
+        ),
+        (
+            "snapshot",
+            "The events do not continue: replace everything by this. `why` is `slow`, `hole` or `epoch`",
+            text(snapshot),
+        ),
+        (
+            "reply",
+            "The answer to the request with the same `ref`",
+            text(server::reply(Some("7"), &json!({"order": held}))),
+        ),
+        ("reply", "A refusal", text(server::reply_refused(Some("7"), &Refusal::SoldOut))),
+        ("order", "An order of yours changed, on every connection that you have", text(server::order(&held))),
+        (
+            "review",
+            "A message entered the review queue (to the team and to its author)",
+            text(server::review(&reviewed)),
+        ),
+        ("review", "A message left the review queue", text(server::reviewed(message))),
+        ("audit", "A team member acted on you, or (for the team) on somebody", text(server::audit(&entry))),
+        (
+            "moving",
+            "This node is stopping: open a new connection after `retry_ms`, then close this one",
+            text(server::moving(800)),
+        ),
+    ];
+    out.push_str("\n## Frames from the server\n");
+    for (name, meaning, frame) in rows {
+        let value: Value = serde_json::from_str(&frame).expect("a frame is JSON");
+        assert_eq!(value["t"], name);
+        let _ = write!(out, "\n**`{name}`** — {meaning}.\n\n```json\n{frame}\n```\n");
+    }
+}
+
+fn verbs(out: &mut String) {
+    out.push_str("\n## Verbs\n\nA client sends `{\"ref\":\"1\",\"do\":\"say\",\"text\":\"hi\"}`. `ref` comes back in the reply. The same verbs exist as REST routes.\n\n");
+    out.push_str("| Verb | Least role | Fields | REST |\n|---|---|---|---|\n");
+    for verb in &VERBS {
+        let reply = if verb.has_reply { "" } else { " (no reply)" };
+        let _ = writeln!(
+            out,
+            "| `{}`{reply} | {} | {} | {} |",
+            verb.name,
+            verb.least_role.name(),
+            fields(verb),
+            route(verb)
+        );
+    }
+}
+
+/// The input fields: required ones as they are, optional ones with a question mark.
+fn fields(verb: &VerbEntry) -> String {
+    let schema = verb.input_schema();
+    let required: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let Some(properties) = schema["properties"].as_object() else { return String::new() };
+    let mark =
+        |name: &String| if required.contains(&name.as_str()) { format!("`{name}`") } else { format!("`{name}`?") };
+    properties.keys().map(mark).collect::<Vec<_>>().join(", ")
+}
+
+fn route(verb: &VerbEntry) -> String {
+    let Some(rest) = verb.rest else { return "–".to_owned() };
+    let method = match rest.method {
+        Method::Post => "POST",
+        Method::Put => "PUT",
+        Method::Delete => "DELETE",
+    };
+    let key = if rest.has_key { " with `Idempotency-Key`" } else { "" };
+    format!("`{method} {}`{key}", rest.path)
+}
+
+fn closes(out: &mut String) {
+    out.push_str("\n## Close codes\n\nThe reason of the close frame is `{\"retry_ms\":800}` where a client should reconnect. On 1001, 1006, 1012 and 1013 a client reconnects with jitter.\n\n| Code | Name | Reconnect |\n|---|---|---|\n");
+    let retry_ms = 800;
+    let all = [
+        Close::Normal,
+        Close::Moving { retry_ms },
+        Close::Ttl { retry_ms },
+        Close::PongTimeout { retry_ms },
+        Close::Slow { retry_ms },
+        Close::Overload { retry_ms },
+        Close::BadFrame,
+        Close::Token,
+        Close::Banned,
+        Close::Replaced,
+    ];
+    for close in all {
+        let reconnect = if close.retry_ms().is_some() { "after `retry_ms`" } else { "no" };
+        let _ = writeln!(out, "| {} | `{}` | {reconnect} |", close.code(), close.name());
+    }
+}
+
+fn errors(out: &mut String) {
+    out.push_str("\n## Error codes\n\nThe same on the socket (`error.code`) and over REST (problem details, RFC 9457, field `code`).\n\n| Code | HTTP status | Meaning |\n|---|---|---|\n");
+    for error in ErrorCode::all() {
+        let _ = writeln!(out, "| `{}` | {} | {} |", error.code, error.status, error.meaning);
+    }
+}
+
+fn limits(out: &mut String) {
+    let rows = [
+        ("Frame from a client", format!("{MESSAGE_BYTES_MAX} bytes")),
+        ("Chat message", format!("{} characters", ChatText::LENGTH_MAX)),
+        ("Display name", format!("{} characters", Name::LENGTH_MAX)),
+        ("User id", format!("{} visible ASCII characters", UserId::LENGTH_MAX)),
+        ("Idempotency key", "8 to 255 visible ASCII characters".to_owned()),
+        ("Reactions in one frame", REACTION_COUNT_MAX.to_string()),
+        ("Reason of a moderation action", format!("{REASON_LENGTH_MAX} characters")),
+        ("Blocklist", format!("{} words of {} characters", Blocklist::WORDS_MAX, Blocklist::LENGTH_MAX)),
+        ("Review queue of a stream", format!("{REVIEW_QUEUE_MAX} messages")),
+        ("Events in the first hello", RECENT_MAX.to_string()),
+        ("Ping, and the time to answer it", "25 s, 10 s".to_owned()),
+    ];
+    out.push_str("\n## Limits\n\n| What | At most |\n|---|---|\n");
+    for (what, limit) in rows {
+        let _ = writeln!(out, "| {what} | {limit} |");
+    }
+}
