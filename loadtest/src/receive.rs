@@ -246,7 +246,7 @@ impl Simulation {
         }
         match &wire.error {
             None if matches!(kind, RequestKind::Say | RequestKind::React) => {
-                self.measurements.record_latency(LatencyClass::Reply, late)
+                self.measurements.record_latency(LatencyClass::Reply, late);
             }
             None => {}
             Some(error) => self.record_refusal(kind, error),

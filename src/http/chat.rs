@@ -19,5 +19,5 @@ pub async fn list(
     page: PageRequest<MessageId>,
 ) -> ApiResult<Json<List<MessageView>>> {
     let messages = state.app.chat.messages(&actor, stream, page.after, page.fetch_limit()).await?;
-    Ok(Json(page.into_list(messages, |message| message.id)))
+    Ok(Json(page.to_list(messages, |message| message.id)))
 }

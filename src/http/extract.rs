@@ -123,7 +123,7 @@ impl<A: ToString> PageRequest<A> {
         self.limit + 1
     }
 
-    pub fn into_list<T>(&self, mut items: Vec<T>, cursor: impl Fn(&T) -> A) -> List<T> {
+    pub fn to_list<T>(&self, mut items: Vec<T>, cursor: impl Fn(&T) -> A) -> List<T> {
         let more = items.len() as i64 > self.limit;
         items.truncate(self.limit as usize);
         let next = items.last().filter(|_| more).map(|last| cursor(last).to_string());
@@ -194,9 +194,9 @@ mod tests {
     #[test]
     fn next_is_null_on_the_last_page() {
         let page = PageRequest { after: None::<i64>, limit: 2 };
-        let full = page.into_list(vec![1, 2, 3], |item| *item);
+        let full = page.to_list(vec![1, 2, 3], |item| *item);
         assert_eq!((full.items, full.next.as_deref()), (vec![1, 2], Some("2")));
-        let last = page.into_list(vec![1, 2], |item| *item);
+        let last = page.to_list(vec![1, 2], |item| *item);
         assert_eq!((last.items, last.next), (vec![1, 2], None));
     }
 }

@@ -73,7 +73,7 @@ pub async fn audit_log(
     page: PageRequest<AuditEntryId>,
 ) -> ApiResult<Json<List<AuditEntryView>>> {
     let entries = state.app.audit.audit_log(&actor, stream, page.after, page.fetch_limit()).await?;
-    Ok(Json(page.into_list(entries, |entry| entry.id)))
+    Ok(Json(page.to_list(entries, |entry| entry.id)))
 }
 
 /// The entries of the audit log that affect me, with the reason and the role of the team member.
@@ -86,5 +86,5 @@ pub async fn my_audit_log(
     page: PageRequest<AuditEntryId>,
 ) -> ApiResult<Json<List<AuditEntryView>>> {
     let entries = state.app.audit.my_audit_log(&actor, stream, page.after, page.fetch_limit()).await?;
-    Ok(Json(page.into_list(entries, |entry| entry.id)))
+    Ok(Json(page.to_list(entries, |entry| entry.id)))
 }

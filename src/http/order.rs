@@ -27,7 +27,7 @@ pub async fn list(
     QueryParams(query): QueryParams<OrdersQuery>,
 ) -> ApiResult<Json<List<OrderView>>> {
     let orders = state.app.checkout.orders(&actor, query.stream, page.after, page.fetch_limit()).await?;
-    Ok(Json(page.into_list(orders, |order| order.id)))
+    Ok(Json(page.to_list(orders, |order| order.id)))
 }
 
 /// The order of an idempotency key: for a client that did not get the response of its purchase.

@@ -22,7 +22,7 @@ pub async fn list(
     page: PageRequest<ProductId>,
 ) -> ApiResult<Json<List<ProductView>>> {
     let products = state.app.catalogue.products(&actor, page.after, page.fetch_limit()).await?;
-    Ok(Json(page.into_list(products, |product| product.id)))
+    Ok(Json(page.to_list(products, |product| product.id)))
 }
 
 #[derive(Deserialize, ToSchema)]

@@ -39,7 +39,7 @@ pub async fn list(
     };
     let status = query.status.map(parse).transpose()?;
     let streams = state.app.streams.streams(status, page.after, page.fetch_limit()).await?;
-    Ok(Json(page.into_list(streams, |stream| stream.id)))
+    Ok(Json(page.to_list(streams, |stream| stream.id)))
 }
 
 #[derive(Deserialize, ToSchema)]

@@ -115,14 +115,14 @@ pub fn plan(seed: u64, length: Duration) -> FaultLanes {
 
 fn lane(rng: &mut StdRng, kinds: &[Fault], length_ms: u64) -> Vec<PlannedFault> {
     let mut planned = Vec::new();
-    let mut bag = Vec::new();
+    let mut remaining = Vec::new();
     let mut at = CALM_BEFORE_MS + rng.random_range(0..1_500);
     loop {
-        if bag.is_empty() {
-            bag.extend_from_slice(kinds);
-            bag.shuffle(rng);
+        if remaining.is_empty() {
+            remaining.extend_from_slice(kinds);
+            remaining.shuffle(rng);
         }
-        let Some(fault) = bag.pop() else { return planned };
+        let Some(fault) = remaining.pop() else { return planned };
         let (from, to) = fault.duration_ms();
         let lasts = rng.random_range(from..=to);
         if at % CYCLE_MS + lasts > STORM_MS {

@@ -148,7 +148,7 @@ pub fn plan(seed: u64, length: Duration) -> ClusterFaultLanes {
         let mut bus = ClusterFault::BROKER_FAULTS.to_vec();
         bus.extend(is_long.then_some(RedisLongPause));
         let mut rest = ClusterFault::OTHER_FAULTS.to_vec();
-        rest.retain(|mishap| *mishap != Failover || cycle == 0);
+        rest.retain(|fault| *fault != Failover || cycle == 0);
         let mut end = 0;
         for (place, mut kinds, after) in [(0, bus, 0), (1, rest, AFTER_REDIS_PAUSE_MS)] {
             kinds.shuffle(&mut rng);
@@ -173,15 +173,15 @@ pub fn plan(seed: u64, length: Duration) -> ClusterFaultLanes {
 /// Plans these faults one after the other, as far as they end in time.
 fn lane(rng: &mut StdRng, kinds: &[ClusterFault], mut at: u64, length_ms: u64) -> Vec<PlannedClusterFault> {
     let mut planned = Vec::new();
-    for mishap in kinds {
-        let (from, to) = mishap.duration_ms();
+    for fault in kinds {
+        let (from, to) = fault.duration_ms();
         let (lasts, node) = (rng.random_range(from..=to), rng.random_range(0..NODES));
-        if at + lasts + mishap.recovery_ms() > length_ms {
+        if at + lasts + fault.recovery_ms() > length_ms {
             break;
         }
         let (start, length) = (Duration::from_millis(at), Duration::from_millis(lasts));
-        planned.push(PlannedClusterFault { at: start, fault: *mishap, node, length });
-        at += lasts + rng.random_range(GAP_MS.0..GAP_MS.1) + mishap.recovery_ms();
+        planned.push(PlannedClusterFault { at: start, fault: *fault, node, length });
+        at += lasts + rng.random_range(GAP_MS.0..GAP_MS.1) + fault.recovery_ms();
     }
     planned
 }

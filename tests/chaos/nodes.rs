@@ -173,7 +173,7 @@ async fn check_chat_recovered(cluster: &ChaosCluster, group: &ViewerGroup, views
     let give_up = Instant::now() + END_DEADLINE;
     for node in 0..NODES {
         let text = format!("{PROBE}{node}");
-        let heard = async || {
+        let received = async || {
             if !send_host_message(context, node, &text).await {
                 return None;
             }
@@ -188,7 +188,7 @@ async fn check_chat_recovered(cluster: &ChaosCluster, group: &ViewerGroup, views
             }
             None
         };
-        while heard().await.is_none() && Instant::now() < give_up {
+        while received().await.is_none() && Instant::now() < give_up {
             sleep(Duration::from_millis(100)).await;
         }
         let behind = group.probe(&text).map(|at| group.behind(at));

@@ -85,7 +85,7 @@ impl Catalogue {
             })
             .await
             .inspect(|offer| {
-                self.audit.record_offer_action(actor, (offer.stream, id), AuditAction::Restock, Some(format!("{add}")))
+                self.audit.record_offer_action(actor, (offer.stream, id), AuditAction::Restock, Some(format!("{add}")));
             })
     }
 
@@ -105,7 +105,7 @@ impl Catalogue {
                     (offer.stream, id),
                     AuditAction::Extend,
                     Some(format!("{seconds} s")),
-                )
+                );
             })
     }
 

@@ -200,7 +200,7 @@ impl TestProvider {
         let body = event_body(intent, kind, now);
         let forged_secret = (test_intent.scenario == TestScenario::BadSignature).then(WebhookSecret::random);
         let signature = forged_secret.as_ref().unwrap_or(&self.secret).sign(now, &body);
-        if self.webhooks.try_send(TestWebhook { signature, body, delivered: delivered }).is_err() {
+        if self.webhooks.try_send(TestWebhook { signature, body, delivered }).is_err() {
             tracing::debug!(intent = intent.reference, kind, "a webhook of the test provider was lost");
         }
     }

@@ -117,7 +117,7 @@ impl Moderation {
                 this.chat.unpin_deleted_message(stream, None, Some(&user)).await;
                 match until {
                     Some(until) => {
-                        this.publisher.publish_committed_event(stream, &Event::Muted { user, name, until }).await
+                        this.publisher.publish_committed_event(stream, &Event::Muted { user, name, until }).await;
                     }
                     None => {
                         this.publisher.rooms.close_user(stream, &user, Close::Banned);

@@ -154,7 +154,7 @@ mod tests {
             hash: [0; 32],
             qty: 1,
         };
-        (QueuedPurchase { request: request, reply: reply }, receiver)
+        (QueuedPurchase { request, reply }, receiver)
     }
 
     fn queue(requests: &[(&str, &str)]) -> (PurchaseQueue, Vec<oneshot::Receiver<PurchaseReply>>) {

@@ -325,7 +325,7 @@ impl Link {
             // Our own values and frames were delivered here before they were published.
             WireMessage::State { node, .. } | WireMessage::UserFrames { node, .. } if node == shard.node_id => {}
             WireMessage::UserFrames { frames, .. } if frames.is_empty() => {
-                deliver_or_drop(shard, BrokerEvent::UserFramesLost)
+                deliver_or_drop(shard, BrokerEvent::UserFramesLost);
             }
             WireMessage::UserFrames { frames, .. } => {
                 frames.into_iter().for_each(|(user, body)| deliver_or_drop(shard, BrokerEvent::User { user, body }));

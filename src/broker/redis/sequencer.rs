@@ -150,7 +150,7 @@ impl Sequencer {
         while let Some(message) = messages.recv().await {
             match message {
                 SequencerMessage::Batch { epoch, first_seq, bodies } => {
-                    self.receive_batch(epoch, first_seq, bodies).await
+                    self.receive_batch(epoch, first_seq, bodies).await;
                 }
                 // A room that is just opening reads history itself.
                 SequencerMessage::Resync(_done)

@@ -39,7 +39,7 @@ pub fn start(writer: Arc<WriterSlot>, clock: Clock) -> mpsc::Sender<SellCall> {
         while queue.recv_many(&mut calls, BATCHES_PER_TRANSACTION_MAX).await > 0 {
             match run_batches(&writer, &clock, &calls).await {
                 Ok(outcomes) => {
-                    calls.drain(..).zip(outcomes).for_each(|(call, outcome)| drop(call.reply.send(outcome)))
+                    calls.drain(..).zip(outcomes).for_each(|(call, outcome)| drop(call.reply.send(outcome)));
                 }
                 // A bad batch must not fail the others: each gets a transaction of its own.
                 Err(error) if calls.len() > 1 && !error.is_transient() => {

@@ -88,8 +88,8 @@ fn not_recovered(
     let is_excused = others.clone().any(|other| other.from <= limit)
         || windows.iter().any(|window| overlap(window, outage.to, limit));
     let last = looks.last()?.told;
-    let heard = looks.iter().any(|look| outage.to <= look.asked && look.is_connected && look.told <= limit);
-    (!is_excused && !heard && limit <= last).then(|| {
+    let recovered = looks.iter().any(|look| outage.to <= look.asked && look.is_connected && look.told <= limit);
+    (!is_excused && !recovered && limit <= last).then(|| {
         format!("{:?} ended at {}, and the broker was not reachable {RECOVERY_MS} ms later", outage.fault, outage.to)
     })
 }

@@ -77,7 +77,7 @@ async fn money_and_orders_agree_when_nodes_die(shop: Fixture) {
             let (app, orders, outcomes) = (node.app.clone(), orders.clone(), outcomes.clone());
             let seed = seed.0.wrapping_add(1_000 * crash as u64 + actor_number);
             node.runtime.spawn(async move {
-                random_actions(app, offer, orders, outcomes, SmallRng::seed_from_u64(seed)).await
+                random_actions(app, offer, orders, outcomes, SmallRng::seed_from_u64(seed)).await;
             });
         }
         // External events: holds expire, and providers repeat webhooks.

@@ -1,4 +1,4 @@
-//! Every scenario of the load test, small, against a real server: what it says of a good server is that all is well.
+//! Every scenario of the load test, small, against a real server: a correct server passes every check.
 
 use clap::Parser;
 use loadtest::args::LoadtestArgs;
@@ -9,29 +9,32 @@ use crate::support::postgres::Database;
 use crate::support::process::Server;
 use crate::support::shop::{KEY, migrate};
 
-/// Runs the crowd; `line` is what one would type.
-async fn crowd(line: &str) -> LoadtestReport {
-    let args = LoadtestArgs::parse_from(["crowd", "--quiet"].into_iter().chain(line.split_whitespace()));
+/// Runs the load test; `line` is its command line.
+async fn load_test(line: &str) -> LoadtestReport {
+    let args = LoadtestArgs::parse_from(["loadtest", "--quiet"].into_iter().chain(line.split_whitespace()));
     args.validate().unwrap();
     tokio::task::spawn_blocking(move || loadtest::run(&args)).await.unwrap().unwrap()
 }
 
-/// Against a demo. The books are read in its database.
+/// Runs it against a demo server. The orders are read from its database.
 async fn run(line: &str) -> (LoadtestReport, Value) {
     let server = Server::demo().await;
     let store = format!("sqlite:{}", server.data().join("livesouk.db").display());
-    let report = crowd(&format!("{line} --url {} --store {store}", server.url)).await;
+    let report = load_test(&format!("{line} --url {} --store {store}", server.url)).await;
     assert_eq!(report.exit_code, 0, "{report}");
     assert_eq!(report.violations.total, 0, "{report}");
     assert!(report.errors.is_empty(), "{report}");
     let page = loadtest::html::page(&report).unwrap();
-    assert!(page.contains("All checks passed") && !page.contains("NaN") && !page.contains("src="), "a page by itself");
+    assert!(
+        page.contains("All checks passed") && !page.contains("NaN") && !page.contains("src="),
+        "the page loads nothing from elsewhere"
+    );
     let json = serde_json::to_value(&report).unwrap();
     (report, json)
 }
 
 #[tokio::test]
-async fn who_watches_is_connected_to_the_end() {
+async fn watching_viewers_stay_connected() {
     let (report, json) = run("watch --viewers 50 --rooms 2 --seconds 2 --ramp-s 1 --sources 2").await;
     assert_eq!((report.connected_max, report.connected_at_end), (52, 52), "with a host in each room");
     assert_eq!(json["counters"]["upgrades"], 52);
@@ -39,7 +42,7 @@ async fn who_watches_is_connected_to_the_end() {
 }
 
 #[tokio::test]
-async fn talk_reaches_everybody_and_is_timed() {
+async fn chat_reaches_every_viewer_and_latency_is_measured() {
     let (report, json) = run("chat --viewers 50 --rate 10 --seconds 3 --ramp-s 1 --budget-p99-ms 60000").await;
     assert_eq!(json["counters"]["messages_due"], 30);
     assert_eq!(report.rate_kept, 1.0, "{report}");
@@ -49,7 +52,7 @@ async fn talk_reaches_everybody_and_is_timed() {
 }
 
 #[tokio::test]
-async fn a_rush_sells_what_there_is_and_the_books_agree() {
+async fn rush_sells_the_whole_stock_and_stored_orders_agree() {
     let (report, json) = run("rush --viewers 50 --stock 20 --rate 2 --seconds 12 --ramp-s 1").await;
     assert_eq!((report.orders.sent, report.orders.held, report.orders.unknown), (50, 20, 0), "{report}");
     assert_eq!(json["offers"][0]["left"], 0);
@@ -58,7 +61,7 @@ async fn a_rush_sells_what_there_is_and_the_books_agree() {
 }
 
 #[tokio::test]
-async fn after_a_storm_everybody_is_back_and_has_missed_nothing() {
+async fn every_viewer_reconnects_after_a_storm_and_misses_nothing() {
     let (report, json) = run("storm --viewers 50 --rate 10 --seconds 6 --ramp-s 1").await;
     assert_eq!(
         (report.counters.reconnects, report.counters.recovered, report.connected_at_end),
@@ -69,14 +72,14 @@ async fn after_a_storm_everybody_is_back_and_has_missed_nothing() {
 }
 
 #[tokio::test]
-async fn bad_readers_do_not_make_the_others_late() {
+async fn slow_readers_do_not_delay_other_viewers() {
     let (report, _) = run("slow --viewers 50 --rate 10 --seconds 4 --ramp-s 1 --budget-p99-ms 60000").await;
     assert!(report.notes.iter().any(|note| note.starts_with("10 viewers are slow readers")), "{report}");
     assert_eq!(report.rate_kept, 1.0, "{report}");
 }
 
 #[tokio::test]
-async fn an_evening_has_talk_hearts_three_sales_and_payments() {
+async fn show_has_chat_reactions_three_sales_and_payments() {
     let (report, json) = run("show --viewers 50 --stock 10 --rate 10 --seconds 24 --ramp-s 1").await;
     assert_eq!((report.orders.sent, report.orders.held), (150, 30), "{report}");
     assert!(report.orders.paid > 0 && report.counters.reactions > 0, "{report}");
@@ -86,15 +89,15 @@ async fn an_evening_has_talk_hearts_three_sales_and_payments() {
 }
 
 #[tokio::test]
-async fn a_shop_on_postgres_is_entered_with_its_key_and_its_books_are_read() {
+async fn server_on_postgres_is_tested_with_its_key_and_stored_orders_are_read() {
     let database = Database::create().await;
     migrate(&database.url()).await;
     let server = Server::serve(&database.url(), KEY, &[]).await;
     let rush = "rush --viewers 30 --stock 10 --rate 2 --seconds 12 --ramp-s 1 --budget-p99-ms 0.001";
     let line = format!("{rush} --url {} --store {} --auth-key {KEY}", server.url, database.url());
-    let report = crowd(&line).await;
+    let report = load_test(&line).await;
     assert_eq!((report.orders.held, report.violations.total), (10, 0), "{report}");
     assert!(report.checks.iter().any(|check| check.contains("in the database")), "{report}");
-    assert_eq!(report.exit_code, 1, "nobody answers a buyer within a microsecond: {report}");
+    assert_eq!(report.exit_code, 1, "no reply arrives within a microsecond: {report}");
     assert!(report.verdict.contains("p99 of buy"), "{report}");
 }
