@@ -5,6 +5,7 @@
 mod imports;
 mod map;
 mod protocol_page;
+mod retired_names;
 mod source;
 
 use std::path::Path;
@@ -122,4 +123,12 @@ fn protocol_page_matches_the_types() {
         std::fs::write(root().join("docs/protocol.md"), &expected).expect("the page is written");
     }
     assert_eq!(read("docs/protocol.md"), expected, "run: LIVESOUK_UPDATE_DOCS=1 cargo test --test it protocol_page");
+}
+
+#[test]
+fn retired_names_do_not_come_back() {
+    let read_text = |file: &String| std::fs::read_to_string(root().join(file)).ok(); // a picture is no text
+    let findings =
+        |file: String| read_text(&file).map(|text| retired_names::findings(&file, &text)).unwrap_or_default();
+    assert_none(&files().into_iter().flat_map(findings).collect::<Vec<_>>());
 }

@@ -1,0 +1,115 @@
+//! Names that were retired before the first release, each with its replacement (`docs/glossary.md`). They must not come back:
+//! one concept has one word. Only distinctive names are listed, never plain words such as line, post or note.
+
+/// Retired name and its replacement. A name is found as a whole word; one that ends in `_` or `/` is found as a prefix.
+const RETIRED: &[(&str, &str)] = &[
+    // Types and modules
+    ("Deed", "AuditEntry"),
+    ("DeedKind", "AuditAction"),
+    ("ActionId", "AuditEntryId"),
+    ("keep_deed", "insert_audit_entry"),
+    ("Untold", "PendingDeliveries"),
+    ("Tally", "AppCounters, StoreCounters or RoomCounters"),
+    ("Vitals", "BrokerMetrics"),
+    ("Ladder", "Backpressure"),
+    ("Verdict", "Decision"),
+    ("Prior", "ExistingPurchase"),
+    ("MutedWord", "BlockedWord"),
+    ("Sellers", "SellingTasks"),
+    ("Mishap", "ClusterFault"),
+    ("HeldFrame", "ReviewFrame"),
+    ("ActionFrame", "AuditFrame"),
+    ("hears_the_bus", "is_broker_connected"),
+    ("tell_buyer", "send_order_to_buyer"),
+    ("bring_home", "reconcile_payment"),
+    ("say.lua", "append.lua"),
+    ("past.lua", "history.lua"),
+    // Tables and columns
+    ("muted_words", "blocked_words"),
+    ("hold_all", "review_all"),
+    ("words_v", "blocklist_version"),
+    ("audit_money", "payment_mismatches"),
+    ("shown_", "readable_"),
+    // The wire
+    ("rundown", "lineup"),
+    ("unwait", "remove_stock_alert"),
+    ("word_refused", "blocked_word"),
+    ("link_refused", "links_not_allowed"),
+    ("actions.csv", "audit-log.csv"),
+    // Metrics
+    ("livesouk_bus_", "livesouk_broker_"),
+    ("livesouk_loop_", "livesouk_background_job_"),
+    ("livesouk_ladder_", "livesouk_backpressure_"),
+    ("livesouk_walk_", "livesouk_broadcast_"),
+    ("livesouk_greetings_", "livesouk_room_joins_"),
+    ("livesouk_buys_", "livesouk_purchases_"),
+    // Commands and settings
+    ("scripts/stand", "scripts/cluster"),
+    ("scripts/planted", "scripts/fault-detection"),
+    ("planted-fault", "fault-injection"),
+    ("LIVESOUK_PLANTED_FAULT", "LIVESOUK_INJECTED_FAULT"),
+    ("LIVESOUK_STAND", "LIVESOUK_CLUSTER"),
+    // Phrases
+    ("run-down", "line-up"),
+    ("by and by", "later"),
+    ("fast no", "sold-out cache"),
+    ("who keeps order", "moderators"),
+];
+
+/// Files that name the former names on purpose: the old migrations, whose checksums databases keep, and the test of them; the
+/// glossary and the changelog, which say what was renamed; this table.
+fn may_name_them(path: &str) -> bool {
+    path.starts_with("migrations/")
+        || matches!(
+            path,
+            "docs/glossary.md"
+                | "CHANGELOG.md"
+                | "tests/it/contract_store/migrate.rs"
+                | "tests/it/tidy/retired_names.rs"
+        )
+}
+
+/// Where a retired name stands, one line per finding.
+pub fn findings(path: &str, text: &str) -> Vec<String> {
+    if may_name_them(path) {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        for (retired, replacement) in RETIRED {
+            if stands_in(line, retired) {
+                found.push(format!("{path}:{}: `{retired}` is retired: {replacement}", number + 1));
+            }
+        }
+    }
+    found
+}
+
+fn stands_in(line: &str, name: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    line.match_indices(name).any(|(at, _)| {
+        let before = line[..at].chars().next_back().is_some_and(is_part);
+        let after = line[at + name.len()..].chars().next().is_some_and(is_part);
+        !before && (!after || name.ends_with('_'))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::findings;
+
+    #[test]
+    fn retired_name_is_found_as_a_whole_word() {
+        assert_eq!(findings("src/a.rs", "struct Deed;"), ["src/a.rs:1: `Deed` is retired: AuditEntry"]);
+        assert_eq!(findings("a.js", "\nget('livesouk_bus_lag_seconds')").len(), 1);
+        assert_eq!(findings("a.md", "see scripts/stand up").len(), 1);
+        assert!(findings("src/a.rs", "struct Deeds; fn indeed() {} let prior = 1;").is_empty());
+        assert!(findings("src/a.rs", "scripts/standard").is_empty());
+    }
+
+    #[test]
+    fn old_migrations_and_the_glossary_may_name_former_names() {
+        assert!(findings("migrations/sqlite/0008_moderation.sql", "create table muted_words").is_empty());
+        assert!(findings("docs/glossary.md", "Deed").is_empty());
+    }
+}
