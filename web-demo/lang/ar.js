@@ -100,7 +100,7 @@ export default {
   },
   'offer.low': {
     zero: 'لم يبقَ شيء',
-    one: 'بقيت قطعة واحدة فقط',
+    one: 'بقيت قطعة فقط',
     two: 'بقيت قطعتان فقط',
     few: 'بقيت {n} قطع فقط',
     many: 'بقيت {n} قطعة فقط',
@@ -116,7 +116,7 @@ export default {
   },
   'offer.paused': 'البيع متوقف مؤقتًا',
   'offer.paused_short': 'متوقف مؤقتًا',
-  'offer.all_reserved': 'كل القطع محجوزة، وقد يتوفر بعضها من جديد.',
+  'offer.all_reserved': 'كلها محجوزة، وقد يعود بعضها',
   'offer.all_reserved_short': 'محجوز كله',
   'offer.sold_out': 'نفدت الكمية',
   'offer.ended': 'انتهى البيع',
