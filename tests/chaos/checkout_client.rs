@@ -54,7 +54,7 @@ pub struct CheckoutClient<'a> {
 impl CheckoutClient<'_> {
     /// Sends the request once and records its outcome.
     pub async fn ask(&self, request: &CheckoutRequest, key: &TextId, way: RequestRoute) -> RequestOutcome {
-        let asked = self.context.now();
+        let sent_at = self.context.now();
         let asking = async {
             if way.by_socket {
                 self.send_by_socket(request, key, way.node).await
@@ -70,8 +70,9 @@ impl CheckoutClient<'_> {
             CheckoutRequest::Cancel { offer, order } => (OrderVerb::Cancel, offer, 0, "", Some(order)),
             CheckoutRequest::Refund { offer, order, .. } => (OrderVerb::Refund, offer, 0, "", Some(order)),
         };
-        let (buyer, key, told) = (self.buyer.clone(), key.clone(), self.context.now());
-        let op = OrderRequest { buyer, verb, key, offer, qty, token, order, node: way.node, asked, told, outcome };
+        let (buyer, key, answered_at) = (self.buyer.clone(), key.clone(), self.context.now());
+        let op =
+            OrderRequest { buyer, verb, key, offer, qty, token, order, node: way.node, sent_at, answered_at, outcome };
         self.context.journal.record(op.clone());
         op.outcome
     }

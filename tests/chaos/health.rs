@@ -23,12 +23,16 @@ impl HealthLog {
 pub async fn poll_health(context: Arc<RunContext>, health: Arc<HealthLog>, node: usize) {
     let rest = context.rest(node, "");
     while !context.unwatched.is_cancelled() {
-        let asked = context.now();
+        let sent_at = context.now();
         let answer = timeout(Duration::from_secs(5), rest.try_send(reqwest::Method::GET, "/readyz", &[], None)).await;
         if let Ok(Ok(answer)) = answer
             && let Some(word) = answer.body["broker"].as_str()
         {
-            health.0.lock().unwrap().push(HealthCheck { asked, told: context.now(), is_connected: word == "ok" });
+            health.0.lock().unwrap().push(HealthCheck {
+                sent_at,
+                answered_at: context.now(),
+                is_connected: word == "ok",
+            });
         }
         sleep(POLL_INTERVAL).await;
     }

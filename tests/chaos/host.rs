@@ -102,13 +102,13 @@ impl ChaosHost {
             // The same refund on two nodes at the same moment, and then retries until the outcome is certain.
             let node = self.rng.random_range(0..3);
             let (one, other) = (RequestRoute::rest(node), RequestRoute::rest((node + 1) % 3));
-            let mut told = tokio::join!(till.ask(&request, &key, one), till.ask(&request, &key, other)).0;
+            let mut reply = tokio::join!(till.ask(&request, &key, one), till.ask(&request, &key, other)).0;
             for _ in 0..20 {
-                if !matches!(told, RequestOutcome::Unknown(_)) {
+                if !matches!(reply, RequestOutcome::Unknown(_)) {
                     break;
                 }
                 sleep(Duration::from_millis(self.rng.random_range(100..500))).await;
-                told = till.ask(&request, &key, RequestRoute::rest(self.rng.random_range(0..3))).await;
+                reply = till.ask(&request, &key, RequestRoute::rest(self.rng.random_range(0..3))).await;
             }
         }
     }
@@ -214,7 +214,7 @@ impl SaleTask {
 
     /// `Some(true)`: done. `Some(false)`: certainly not done. `None`: unknown.
     async fn act_on_offer(&mut self, offer: &TextId, action: &'static str, body: Value) -> Option<bool> {
-        let asked = self.context.now();
+        let sent_at = self.context.now();
         let answer = self.post(&format!("/v1/offers/{offer}/{action}"), body).await;
         let done = match answer {
             Ok((200, _)) => Some(true),
@@ -224,8 +224,8 @@ impl SaleTask {
         self.context.journal.record_host_action(HostAction {
             offer: offer.clone(),
             action,
-            asked,
-            told: self.context.now(),
+            sent_at,
+            answered_at: self.context.now(),
             done,
         });
         done

@@ -32,8 +32,8 @@ pub struct OrderRequest {
     /// The order to pay, cancel or refund.
     pub order: Option<TextId>,
     pub node: usize,
-    pub asked: Millis,
-    pub told: Millis,
+    pub sent_at: Millis,
+    pub answered_at: Millis,
     pub outcome: RequestOutcome,
 }
 
@@ -99,8 +99,8 @@ impl SeenOrder {
 pub struct HostAction {
     pub offer: TextId,
     pub action: &'static str,
-    pub asked: Millis,
-    pub told: Millis,
+    pub sent_at: Millis,
+    pub answered_at: Millis,
     /// `Some(true)`: certainly done. `None`: it may have been done.
     pub done: Option<bool>,
 }
@@ -135,7 +135,7 @@ impl RequestJournal {
         self.host_actions.lock().unwrap().clone()
     }
 
-    pub fn told(&self) -> Vec<SeenOrder> {
+    pub fn pushed_orders(&self) -> Vec<SeenOrder> {
         self.pushed_orders.lock().unwrap().clone()
     }
 
@@ -150,7 +150,7 @@ impl RequestJournal {
     pub fn progress(&self, from: Millis, to: Millis) -> (usize, usize) {
         let ops = self.requests.lock().unwrap();
         let done = |verb: OrderVerb| {
-            let done = ops.iter().filter(|op| op.verb == verb && (from..to).contains(&op.told));
+            let done = ops.iter().filter(|op| op.verb == verb && (from..to).contains(&op.answered_at));
             done.filter(|op| op.outcome.done().is_some()).count()
         };
         (done(OrderVerb::Buy), done(OrderVerb::Pay))

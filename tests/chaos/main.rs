@@ -97,9 +97,9 @@ fn run_scenes(scenes: &[ChaosSettings]) -> ExitCode {
 fn print_violations(violations: &[PromiseViolation]) {
     let mut of_promise: BTreeMap<&str, usize> = BTreeMap::new();
     for violation in violations {
-        let told = of_promise.entry(violation.promise).or_default();
-        *told += 1;
-        if *told <= PRINTED_MAX {
+        let printed = of_promise.entry(violation.promise).or_default();
+        *printed += 1;
+        if *printed <= PRINTED_MAX {
             println!("{violation}");
         }
     }

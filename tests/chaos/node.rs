@@ -76,12 +76,12 @@ impl ChaosNode {
     /// Like an operator who replaces the node: it is asked to stop and ends by itself. Returns a note.
     pub async fn stop(&mut self) -> String {
         self.process.signal(Signal::Terminate);
-        let asked = Instant::now();
+        let sent_at = Instant::now();
         let status = self.process.end(NODE_TIMEOUT).await;
         if status.code() != Some(0) {
             self.unexpected_exits.push(format!("asked to stop it ended with {status}:\n{}", self.process.stderr()));
         }
-        format!("it took {} ms to end", asked.elapsed().as_millis())
+        format!("it took {} ms to end", sent_at.elapsed().as_millis())
     }
 
     pub fn freeze(&mut self) {
@@ -101,8 +101,8 @@ impl ChaosNode {
                 self.earlier_logs.push(self.process.stderr());
                 self.process = serve(self.address, &self.proxy, &self.folder, &self.settings);
             }
-            let asked = rest.try_send(reqwest::Method::GET, "/readyz?only=store", &[], None);
-            let answer = tokio::time::timeout(Duration::from_secs(2), asked).await.ok()?.ok()?;
+            let sent_at = rest.try_send(reqwest::Method::GET, "/readyz?only=store", &[], None);
+            let answer = tokio::time::timeout(Duration::from_secs(2), sent_at).await.ok()?.ok()?;
             (answer.status == 200).then_some(())
         })
         .await;
@@ -134,6 +134,6 @@ fn serve(address: SocketAddr, proxy: &Proxy, folder: &TempDir, more: &NodeSettin
     let mut args =
         vec!["serve", "--listen", &listen, "--store", &store, "--auth-key", KEY, "--log", "warn,livesouk::node=info"];
     args.extend(more.args.iter().map(String::as_str));
-    let planted = more.injected_fault.as_deref().map(|fault| ("LIVESOUK_INJECTED_FAULT", fault));
-    Process::livesouk_with(&args, folder.path(), planted.as_slice())
+    let injected_fault = more.injected_fault.as_deref().map(|fault| ("LIVESOUK_INJECTED_FAULT", fault));
+    Process::livesouk_with(&args, folder.path(), injected_fault.as_slice())
 }

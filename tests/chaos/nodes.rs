@@ -338,7 +338,7 @@ fn check_all_faults_happened(
     let missing: Vec<_> = ClusterFault::BROKER_FAULTS
         .iter()
         .chain(&ClusterFault::OTHER_FAULTS)
-        .filter(|mishap| !done.contains(mishap))
+        .filter(|fault| !done.contains(fault))
         .collect();
     let is_whole = missing.is_empty() && NODES <= deaths_judged;
     let what = || format!("{missing:?} did not happen; {deaths_judged} broker failures were checked");

@@ -237,8 +237,8 @@ pub async fn check_screens_current(injector: &FaultInjector, screens: &[(usize, 
                     stored.get(&*offer)
                 );
                 let rest = injector.context.rest(node, &injector.context.token("the-host", "host"));
-                let asked = rest.try_send(reqwest::Method::GET, &format!("/v1/offers/{offer}"), &[], None).await;
-                let evidence = vec![format!("the node reports: {:?}", asked.map(|answer| answer.body))];
+                let sent_at = rest.try_send(reqwest::Method::GET, &format!("/v1/offers/{offer}"), &[], None).await;
+                let evidence = vec![format!("the node reports: {:?}", sent_at.map(|answer| answer.body))];
                 injector.context.record_violation(PromiseViolation {
                     evidence,
                     ..PromiseViolation::new("a lost message heals", what)
@@ -270,7 +270,7 @@ pub async fn gather_evidence(injector: &FaultInjector, levels: &StockHistory) ->
     let journal = &injector.context.journal;
     Evidence {
         requests: journal.requests(),
-        told: journal.told(),
+        pushed_orders: journal.pushed_orders(),
         host_actions: journal.host_actions(),
         levels: levels.all(),
         windows: injector.windows(),
@@ -371,15 +371,15 @@ pub async fn keep_logs(injector: &FaultInjector, settings: &ChaosSettings) {
         let node = node.lock().await;
         let _ = std::fs::write(folder.join(format!("node-{}.log", node.number)), node.log());
     }
-    println!("what the nodes wrote: {}", folder.display());
+    println!("node logs: {}", folder.display());
 }
 
 /// All violations are counted; the evidence of a kind that comes often is kept for a few.
 pub fn trim_evidence(violations: Vec<PromiseViolation>) -> Vec<PromiseViolation> {
-    let mut told = HashMap::new();
+    let mut printed = HashMap::new();
     let mut shorter = violations;
     for violation in &mut shorter {
-        let times = told.entry(violation.promise).or_insert(0);
+        let times = printed.entry(violation.promise).or_insert(0);
         *times += 1;
         if *times > EVIDENCE_MAX {
             violation.evidence.clear();

@@ -22,8 +22,8 @@ pub struct ChaosSettings {
 impl ChaosSettings {
     /// The settings of the chosen scene, or of all scenes.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Vec<ChaosSettings>, String> {
-        let asked = variable("CHAOS_SCENE");
-        if let Some(scene) = asked.as_deref().filter(|scene| !SCENES.contains(scene)) {
+        let sent_at = variable("CHAOS_SCENE");
+        if let Some(scene) = sent_at.as_deref().filter(|scene| !SCENES.contains(scene)) {
             return Err(format!("there is no scene `{scene}`; there is {}", SCENES.join(", ")));
         }
         let number = |name: &str| {
@@ -36,12 +36,12 @@ impl ChaosSettings {
             return Err("CHAOS_SECONDS is 10 to 86400".to_owned());
         }
         let seed = number("CHAOS_SEED")?.unwrap_or_else(|| u64::from(rand::random::<u32>()));
-        let planted = variable("CHAOS_INJECTED_FAULT");
+        let injected_fault = variable("CHAOS_INJECTED_FAULT");
         let scenes =
-            SCENE_SECONDS.into_iter().filter(|(scene, _)| asked.as_deref().is_none_or(|asked| asked == *scene));
+            SCENE_SECONDS.into_iter().filter(|(scene, _)| sent_at.as_deref().is_none_or(|sent_at| sent_at == *scene));
         let settings = |(scene, usual): (&'static str, u64)| {
             let length = Duration::from_secs(seconds.unwrap_or(usual));
-            ChaosSettings { scene, duration: length, seed, injected_fault: planted.clone() }
+            ChaosSettings { scene, duration: length, seed, injected_fault: injected_fault.clone() }
         };
         Ok(scenes.map(settings).collect())
     }

@@ -11,8 +11,8 @@ const DETECTION_MAX_MS: Millis = 3_000 + 250 + 250;
 /// A response of `/readyz`.
 #[derive(Debug, Clone, Copy)]
 pub struct HealthCheck {
-    pub asked: Millis,
-    pub told: Millis,
+    pub sent_at: Millis,
+    pub answered_at: Millis,
     /// The node reports that it receives from the broker.
     pub is_connected: bool,
 }
@@ -70,7 +70,7 @@ fn detection_time(
         return None;
     }
     let limit = limit + still.iter().map(|window| window.to - window.from).sum::<Millis>();
-    let seen = looks.iter().find(|look| outage.from <= look.asked && !look.is_connected).map(|look| look.told);
+    let seen = looks.iter().find(|look| outage.from <= look.sent_at && !look.is_connected).map(|look| look.answered_at);
     let died = || format!("{:?} at {} was not reported by {limit}: {seen:?}", outage.fault, outage.from);
     Some(seen.filter(|seen| *seen <= limit).map(|seen| seen - outage.from).ok_or_else(died))
 }
@@ -87,8 +87,9 @@ fn not_recovered(
     let others = outages.iter().filter(|other| other.touches(node) && outage.from < other.from);
     let is_excused = others.clone().any(|other| other.from <= limit)
         || windows.iter().any(|window| overlap(window, outage.to, limit));
-    let last = looks.last()?.told;
-    let recovered = looks.iter().any(|look| outage.to <= look.asked && look.is_connected && look.told <= limit);
+    let last = looks.last()?.answered_at;
+    let recovered =
+        looks.iter().any(|look| outage.to <= look.sent_at && look.is_connected && look.answered_at <= limit);
     (!is_excused && !recovered && limit <= last).then(|| {
         format!("{:?} ended at {}, and the broker was not reachable {RECOVERY_MS} ms later", outage.fault, outage.to)
     })

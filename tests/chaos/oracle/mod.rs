@@ -152,7 +152,7 @@ pub struct StoredIntent {
 pub struct Evidence {
     pub requests: Vec<OrderRequest>,
     /// Orders that the server sent without a request.
-    pub told: Vec<SeenOrder>,
+    pub pushed_orders: Vec<SeenOrder>,
     pub host_actions: Vec<HostAction>,
     pub levels: Vec<StockLevel>,
     pub windows: Vec<FaultWindow>,
@@ -191,10 +191,10 @@ impl Evidence {
         let rows = self.orders.iter().filter(|row| Some(&*row.id) == order || Some(&*row.key) == key);
         let mut story: Vec<(Millis, String)> = rows.map(|row| (row.created_at, format!("{row:?}"))).collect();
         let about = |op: &&OrderRequest| {
-            let told = op.outcome.done().map(|seen| &*seen.id);
-            Some(&*op.key) == key || (order.is_some() && (told == order || op.order.as_deref() == order))
+            let replied = op.outcome.done().map(|seen| &*seen.id);
+            Some(&*op.key) == key || (order.is_some() && (replied == order || op.order.as_deref() == order))
         };
-        story.extend(self.requests.iter().filter(about).take(30).map(|op| (op.asked, format!("{op:?}"))));
+        story.extend(self.requests.iter().filter(about).take(30).map(|op| (op.sent_at, format!("{op:?}"))));
         story.extend(
             self.payments.iter().filter(|row| Some(&*row.order) == order).map(|row| (i64::MAX, format!("{row:?}"))),
         );

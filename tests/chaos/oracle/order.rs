@@ -17,10 +17,10 @@ pub fn check(evidence: &Evidence) -> Vec<PromiseViolation> {
 
 fn acknowledged(evidence: &Evidence) -> Vec<PromiseViolation> {
     let orders = evidence.orders_by_id();
-    let asked =
+    let sent_at =
         evidence.requests.iter().filter_map(|op| Some((op.outcome.done()?, (op.verb == OrderVerb::Buy).then_some(op))));
     let mut found = BTreeMap::new();
-    for (seen, purchase) in asked.chain(evidence.told.iter().map(|seen| (seen, None))) {
+    for (seen, purchase) in sent_at.chain(evidence.pushed_orders.iter().map(|seen| (seen, None))) {
         let wrong = match orders.get(&*seen.id) {
             None => Some("it is not in the database".to_owned()),
             Some(row) => differs(seen, purchase, row),
@@ -36,8 +36,8 @@ fn acknowledged(evidence: &Evidence) -> Vec<PromiseViolation> {
 }
 
 fn differs(seen: &SeenOrder, purchase: Option<&OrderRequest>, row: &StoredOrder) -> Option<String> {
-    let told = (&seen.offer, seen.qty, seen.amount, seen.place, seen.created_at, seen.hold_until);
-    if told != (&row.offer, row.qty, row.amount, row.place, row.created_at, row.hold_until) {
+    let reported = (&seen.offer, seen.qty, seen.amount, seen.place, seen.created_at, seen.hold_until);
+    if reported != (&row.offer, row.qty, row.amount, row.place, row.created_at, row.hold_until) {
         return Some(format!("stored is {row:?}"));
     }
     if purchase.is_some_and(|op| (&op.buyer, &op.key, op.qty) != (&row.buyer, &row.key, row.qty)) {
@@ -47,15 +47,15 @@ fn differs(seen: &SeenOrder, purchase: Option<&OrderRequest>, row: &StoredOrder)
 }
 
 /// Compares the status in a reply, at its version, with the stored status.
-fn may_become(told: &str, at: i64, now: &str, version: i64) -> bool {
-    let later: &[&str] = match told {
+fn may_become(reported: &str, at: i64, now: &str, version: i64) -> bool {
+    let later: &[&str] = match reported {
         "held" => &["capturing", "paid", "expired", "cancelled", "refunded"],
         "capturing" => &["paid", "cancelled", "refunded"],
         "paid" => &["refunded"],
         _ => &[],
     };
     // A newer version with the same status changes other columns.
-    if now == told { at <= version } else { at < version && later.contains(&now) }
+    if now == reported { at <= version } else { at < version && later.contains(&now) }
 }
 
 fn one_result_per_key(evidence: &Evidence) -> Vec<PromiseViolation> {
@@ -99,11 +99,11 @@ fn one_result_per_key(evidence: &Evidence) -> Vec<PromiseViolation> {
 fn contradicts(evidence: &Evidence, ops: &[&OrderRequest], no: &OrderRequest) -> bool {
     let Some(code) = no.outcome.refused().filter(|code| !matches!(*code, "busy" | "unavailable")) else { return false };
     let by_heart = matches!(code, "sold_out" | "sold_out_for_now");
-    ops.iter().filter(|op| op.outcome.done().is_some() && op.told <= no.asked).any(|yes| {
+    ops.iter().filter(|op| op.outcome.done().is_some() && op.answered_at <= no.sent_at).any(|yes| {
         let behind = by_heart && yes.node != no.node;
         !behind
-            || (yes.told + STALENESS_MAX_MS < no.asked
-                && !evidence.is_excused(Some(no.node), no.asked - STALENESS_MAX_MS, no.told))
+            || (yes.answered_at + STALENESS_MAX_MS < no.sent_at
+                && !evidence.is_excused(Some(no.node), no.sent_at - STALENESS_MAX_MS, no.answered_at))
     })
 }
 

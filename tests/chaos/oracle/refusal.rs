@@ -63,39 +63,40 @@ struct OfferFacts<'a> {
 impl OfferFacts<'_> {
     /// What is wrong with this refusal, if something is.
     fn check_purchase(&self, evidence: &Evidence, op: &OrderRequest, code: &str) -> Option<String> {
-        let since = op.asked - STALENESS_MAX_MS;
-        let excused = || evidence.is_excused(Some(op.node), since, op.told);
+        let since = op.sent_at - STALENESS_MAX_MS;
+        let excused = || evidence.is_excused(Some(op.node), since, op.answered_at);
         match code {
             "busy" | "unavailable" => None,
             "sold_out" | "sold_out_for_now" | "too_few_left" => {
-                let quantity = self.least_quantity(since, op.told);
+                let quantity = self.least_quantity(since, op.answered_at);
                 let fits = |(counted, unpaid): (i64, i64)| match code {
                     "too_few_left" => quantity - counted < op.qty,
                     "sold_out" => quantity <= counted && unpaid <= 0,
                     _ => quantity <= counted,
                 };
-                let told_truly = self.timeline.states(since, op.told).any(fits) || excused();
-                (!told_truly).then(|| {
-                    let least = self.timeline.states(since, op.told).map(|(counted, _)| quantity - counted).min();
+                let is_true = self.timeline.states(since, op.answered_at).any(fits) || excused();
+                (!is_true).then(|| {
+                    let least =
+                        self.timeline.states(since, op.answered_at).map(|(counted, _)| quantity - counted).min();
                     format!("{code}, but there were never fewer than {least:?} of {quantity} left")
                 })
             }
             "buyer_limit" => {
                 let own = StockTimeline::from_orders(self.orders.iter().copied().filter(|row| row.buyer == op.buyer));
-                let most = own.states(op.asked - 50, op.told).map(|(counted, _)| counted).max().unwrap_or(0);
+                let most = own.states(op.sent_at - 50, op.answered_at).map(|(counted, _)| counted).max().unwrap_or(0);
                 (most + op.qty <= self.offer.per_buyer)
                     .then(|| format!("had {most} at most, may have {}", self.offer.per_buyer))
             }
             "closed" => {
-                let by_hand = self.host_actions(evidence, "close").any(|(asked, _)| asked <= op.told);
-                let by_window = self.offer.closes_at.is_some_and(|end| end <= op.told);
+                let by_hand = self.host_actions(evidence, "close").any(|(sent_at, _)| sent_at <= op.answered_at);
+                let by_window = self.offer.closes_at.is_some_and(|end| end <= op.answered_at);
                 (!by_hand && !by_window).then(|| "no host had closed it".to_owned())
             }
             "not_open" => {
-                let before = self.offer.opens_at.is_none_or(|start| op.asked <= start);
-                let paused = self.host_actions(evidence, "pause").any(|(asked, told)| {
-                    let again = self.host_actions(evidence, "open").any(|(from, to)| told < from && to < since);
-                    asked <= op.told && !again
+                let before = self.offer.opens_at.is_none_or(|start| op.sent_at <= start);
+                let paused = self.host_actions(evidence, "pause").any(|(sent_at, answered_at)| {
+                    let again = self.host_actions(evidence, "open").any(|(from, to)| answered_at < from && to < since);
+                    sent_at <= op.answered_at && !again
                 });
                 (!before && !paused && !excused()).then(|| "it was open".to_owned())
             }
@@ -114,7 +115,7 @@ impl OfferFacts<'_> {
     fn host_actions(&self, evidence: &Evidence, name: &'static str) -> impl Iterator<Item = (Millis, Millis)> {
         let of_this =
             evidence.host_actions.iter().filter(move |action| action.offer == self.offer.id && action.action == name);
-        of_this.filter(|action| action.done != Some(false)).map(|action| (action.asked, action.told))
+        of_this.filter(|action| action.done != Some(false)).map(|action| (action.sent_at, action.answered_at))
     }
 }
 
@@ -126,7 +127,7 @@ fn check_order(verb: OrderVerb, op: &OrderRequest, code: &str, order: Option<&St
         "declined" => verb == OrderVerb::Pay && matches!(op.token, "declined" | "wrong_amount"),
         "needs_action" => verb == OrderVerb::Pay && op.token == "needs_action",
         "capture_failed" => verb == OrderVerb::Pay && op.token == "capture_fails" && status == "cancelled",
-        "hold_expired" => status == "expired" && order.is_some_and(|order| order.changed_at <= op.told),
+        "hold_expired" => status == "expired" && order.is_some_and(|order| order.changed_at <= op.answered_at),
         "wrong_status" => status == "cancelled",
         "already_paid" => matches!(status, "paid" | "refunded"),
         "already_refunded" => verb == OrderVerb::Refund && status == "refunded",

@@ -52,7 +52,7 @@ fn check_limit(evidence: &Evidence, offer: &StoredOffer, orders: &[&StoredOrder]
 fn check_window(evidence: &Evidence, offer: &StoredOffer, orders: &[&StoredOrder]) -> Vec<PromiseViolation> {
     // When a close was acknowledged, nothing is sold after the reply.
     let closes = evidence.host_actions.iter().filter(|action| action.offer == offer.id && action.action == "close");
-    let closed = closes.filter(|action| action.done == Some(true)).map(|action| action.told).min();
+    let closed = closes.filter(|action| action.done == Some(true)).map(|action| action.answered_at).min();
     let outside = orders.iter().filter(|row| {
         offer.opens_at.is_none_or(|start| row.created_at < start)
             || offer.closes_at.is_some_and(|end| end <= row.created_at)

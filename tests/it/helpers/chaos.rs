@@ -49,7 +49,7 @@ fn order(id: &str, buyer: &str, place: i64, created_at: Millis, status: &str) ->
     }
 }
 
-fn asked(verb: OrderVerb, order: &StoredOrder, at: Millis, outcome: RequestOutcome) -> OrderRequest {
+fn request(verb: OrderVerb, order: &StoredOrder, at: Millis, outcome: RequestOutcome) -> OrderRequest {
     OrderRequest {
         buyer: order.buyer.clone(),
         verb,
@@ -59,8 +59,8 @@ fn asked(verb: OrderVerb, order: &StoredOrder, at: Millis, outcome: RequestOutco
         token: "ok",
         order: (verb != OrderVerb::Buy).then(|| order.id.clone()),
         node: 0,
-        asked: at,
-        told: at + 100,
+        sent_at: at,
+        answered_at: at + 100,
         outcome,
     }
 }
@@ -99,12 +99,12 @@ fn valid_run() -> Evidence {
     };
     Evidence {
         requests: vec![
-            asked(OrderVerb::Buy, &bob, 950, seen(&bob, "held", 1)),
-            asked(OrderVerb::Buy, &cid, 5_000, refused("sold_out_for_now")),
-            asked(OrderVerb::Buy, &ann, 11_950, seen(&ann, "held", 1)),
-            asked(OrderVerb::Pay, &ann, 12_300, seen(&ann, "paid", 3)),
+            request(OrderVerb::Buy, &bob, 950, seen(&bob, "held", 1)),
+            request(OrderVerb::Buy, &cid, 5_000, refused("sold_out_for_now")),
+            request(OrderVerb::Buy, &ann, 11_950, seen(&ann, "held", 1)),
+            request(OrderVerb::Pay, &ann, 12_300, seen(&ann, "paid", 3)),
         ],
-        told: Vec::new(),
+        pushed_orders: Vec::new(),
         host_actions: Vec::new(),
         levels: vec![level(100, 0), level(1_100, 1), level(11_600, 0), level(12_100, 1)],
         windows: Vec::new(),
@@ -151,7 +151,7 @@ fn after(change: impl FnOnce(&mut Evidence)) -> Evidence {
 
 /// Another purchase, by Dan, refused at this time by this node.
 fn no(code: &str, node: usize, at: Millis) -> OrderRequest {
-    OrderRequest { node, ..asked(OrderVerb::Buy, &order("other", "dan", 0, 0, ""), at, refused(code)) }
+    OrderRequest { node, ..request(OrderVerb::Buy, &order("other", "dan", 0, 0, ""), at, refused(code)) }
 }
 
 fn broken(node: Option<usize>, from: Millis, to: Millis) -> FaultWindow {
@@ -186,7 +186,7 @@ fn every_kind_of_violation_is_found() {
             "a buyer with an order is refused",
             "retries are safe",
             after(|run| {
-                let winner = asked(OrderVerb::Buy, &run.orders[1], 13_000, refused("sold_out"));
+                let winner = request(OrderVerb::Buy, &run.orders[1], 13_000, refused("sold_out"));
                 run.requests.push(winner);
             }),
         ),
@@ -207,7 +207,7 @@ fn every_kind_of_violation_is_found() {
             "a buyer with an order is refused by another node, more than a second later",
             "retries are safe",
             after(|run| {
-                let winner = asked(OrderVerb::Buy, &run.orders[1], 14_500, refused("sold_out"));
+                let winner = request(OrderVerb::Buy, &run.orders[1], 14_500, refused("sold_out"));
                 run.requests.push(OrderRequest { node: 1, ..winner });
             }),
         ),
@@ -217,7 +217,7 @@ fn every_kind_of_violation_is_found() {
             after(|run| {
                 let declined = OrderRequest {
                     token: "declined",
-                    ..asked(OrderVerb::Pay, &run.orders[1], 13_000, refused("declined"))
+                    ..request(OrderVerb::Pay, &run.orders[1], 13_000, refused("declined"))
                 };
                 run.requests.push(declined);
             }),
@@ -242,12 +242,12 @@ fn every_kind_of_violation_is_found() {
             "after the close",
             "no order outside the window",
             after(|run| {
-                let (asked, told) = (11_000, 11_999);
+                let (sent_at, answered_at) = (11_000, 11_999);
                 run.host_actions.push(HostAction {
                     offer: "lamp".into(),
                     action: "close",
-                    asked,
-                    told,
+                    sent_at,
+                    answered_at,
                     done: Some(true),
                 });
             }),
@@ -305,8 +305,8 @@ fn fault_excuses_only_what_it_affects() {
             run.orders[1].created_at = 16_001;
             run.orders[1].hold_until = 16_001 + HOLD_MS;
             run.requests.drain(2..);
-            run.requests.push(asked(OrderVerb::Buy, &run.orders[1], 16_000, RequestOutcome::Unknown(String::new())));
-            run.requests.push(asked(OrderVerb::Pay, &run.orders[1], 16_100, RequestOutcome::Unknown(String::new())));
+            run.requests.push(request(OrderVerb::Buy, &run.orders[1], 16_000, RequestOutcome::Unknown(String::new())));
+            run.requests.push(request(OrderVerb::Pay, &run.orders[1], 16_100, RequestOutcome::Unknown(String::new())));
             run.windows.push(window);
         })
     };
@@ -354,18 +354,22 @@ fn every_fault_occurs_within_a_minute_and_faults_of_a_lane_do_not_overlap() {
 
 /// A node that is polled ten times a second and reports the broker as down from one time to another.
 fn looks(deaf_from: Millis, deaf_to: Millis) -> Vec<HealthCheck> {
-    let asked = (0..600).map(|n| n * 100);
-    asked
-        .map(|asked| HealthCheck { asked, told: asked + 5, is_connected: !(deaf_from..deaf_to).contains(&asked) })
+    let sent_at = (0..600).map(|n| n * 100);
+    sent_at
+        .map(|sent_at| HealthCheck {
+            sent_at,
+            answered_at: sent_at + 5,
+            is_connected: !(deaf_from..deaf_to).contains(&sent_at),
+        })
         .collect()
 }
 
 #[test]
 fn broker_failure_that_is_not_detected_in_time_is_found() {
-    let dead = |mishap| BrokerOutage { fault: mishap, node: Some(0), from: 10_000, to: 20_000 };
+    let dead = |fault| BrokerOutage { fault: fault, node: Some(0), from: 10_000, to: 20_000 };
     let of_other = broken(Some(1), 9_000, 30_000);
     let (seen, flows) = ("a broker failure is detected", "the cluster recovers");
-    for (what, mishap, looks, window, expected) in [
+    for (what, fault, looks, window, expected) in [
         ("in time", ClusterFault::RedisPause, looks(13_000, 20_500), None, vec![]),
         ("late", ClusterFault::RedisPause, looks(14_000, 20_500), None, vec![seen]),
         ("never", ClusterFault::LinkHalfOpen, looks(0, 0), None, vec![seen]),
@@ -376,7 +380,7 @@ fn broker_failure_that_is_not_detected_in_time_is_found() {
         ("never recovered", ClusterFault::RedisCrash, looks(10_100, 60_000), None, vec![flows]),
     ] {
         let windows: Vec<FaultWindow> = window.into_iter().collect();
-        let (found, _) = broker::check(&[looks, Vec::new()], &[dead(mishap)], &windows);
+        let (found, _) = broker::check(&[looks, Vec::new()], &[dead(fault)], &windows);
         assert_eq!(found.into_iter().map(|violation| violation.promise).collect::<Vec<_>>(), expected, "{what}");
     }
 }
@@ -429,7 +433,7 @@ fn cargo_test_filters_are_understood() {
 #[test]
 fn invalid_settings_are_named() {
     let read = |name: &'static str, value: &'static str| {
-        ChaosSettings::read(move |asked| (asked == name).then(|| value.to_owned()))
+        ChaosSettings::read(move |variable| (variable == name).then(|| value.to_owned()))
     };
     for (name, value, part) in [
         ("CHAOS_SCENE", "circus", "there is no scene `circus`"),
