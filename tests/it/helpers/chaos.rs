@@ -366,7 +366,7 @@ fn looks(deaf_from: Millis, deaf_to: Millis) -> Vec<HealthCheck> {
 
 #[test]
 fn broker_failure_that_is_not_detected_in_time_is_found() {
-    let dead = |fault| BrokerOutage { fault: fault, node: Some(0), from: 10_000, to: 20_000 };
+    let dead = |fault| BrokerOutage { fault, node: Some(0), from: 10_000, to: 20_000 };
     let of_other = broken(Some(1), 9_000, 30_000);
     let (seen, flows) = ("a broker failure is detected", "the cluster recovers");
     for (what, fault, looks, window, expected) in [
