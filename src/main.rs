@@ -97,7 +97,7 @@ async fn run_demo(options: DemoArgs) -> anyhow::Result<()> {
     } else {
         write!(out, "{}", demo_summary(&demo_shop, &base, &file.display().to_string(), &host_token))
     };
-    // If stdout is closed, nobody wants to read this; the shop runs all the same.
+    // If stdout is closed, nobody wants to read this; the shop runs anyway.
     let _ = printed.and_then(|()| out.flush());
     drop(out);
     node.serve(shutdown_signal()?).await;

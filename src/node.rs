@@ -23,7 +23,7 @@ use crate::store::{self, Store};
 
 /// How long the start waits for a database that is down.
 const STORE_START_TIMEOUT: Duration = Duration::from_secs(10);
-/// The same for the broker; without the broker a node starts all the same.
+/// The same for the broker; without the broker a node starts anyway.
 const BROKER_START_TIMEOUT: Duration = Duration::from_secs(3);
 /// Open files reserved for the database, the listener and the log.
 const RESERVED_FILES: u64 = 256;

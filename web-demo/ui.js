@@ -115,7 +115,7 @@ export function fillIcons() {
 }
 
 /**
- * Adds a style sheet that lies beside this file and waits for it, so that nothing is shown without its styles.
+ * Adds a style sheet that is in the same folder as this file and waits for it, so that nothing is shown without its styles.
  * @param {string} name
  * @returns {Promise<unknown>}
  */
@@ -166,7 +166,7 @@ export function picture(src, alt = '') {
  * @param {string} text
  */
 export function speak(text) {
-  // Behind a modal sheet nothing is read, so each sheet has a line of its own.
+  // Screen readers do not read content behind a modal sheet, so each sheet has its own live region.
   const lines = [document.getElementById('spoken'), [...document.querySelectorAll('dialog[open] > .spoken')].at(-1)];
   for (const line of lines) if (line) line.textContent = '';
   setTimeout(() => {

@@ -1,4 +1,4 @@
-//! A cache of what this node has read from the store. However many requests ask for a key at once, one reads and the others
+//! A cache of what this node has read from the store. If several requests ask for a key at once, one reads and the others
 //! wait for its result: a rush begins with everybody asking for the same offer.
 //!
 //! `quick_cache` evicts; its own `get_or_insert_async` is not used, because after a failed load every waiting request would

@@ -13,7 +13,7 @@ pub struct AppCounters {
     pub chat_outcomes: LabeledCounter,
     pub pay_outcomes: LabeledCounter,
     pub refund_outcomes: LabeledCounter,
-    /// How long a buyer waited who was not refused from memory: the queue and the batch.
+    /// The waiting time of buyers who were not refused from memory: the queue and the batch.
     pub buy_duration: DurationHistogram,
     /// Payments captured although no order of ours asked for them: should be 0.
     pub unmatched_payments: AtomicU64,

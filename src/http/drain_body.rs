@@ -16,7 +16,7 @@ use axum::response::Response;
 use http_body_util::BodyExt;
 use hyper::body::{Frame, SizeHint};
 
-/// A client that sends more, or longer, gets the reset all the same.
+/// A client that sends more, or longer, gets the reset anyway.
 const DRAINED_BYTES_MAX: usize = 4 * 1024 * 1024;
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 

@@ -14,7 +14,7 @@ use super::error::Problem;
 use crate::domain::ErrorCode;
 use crate::metrics::{DurationHistogram, SPAN_TARGET, increment};
 
-/// A request that takes longer is answered with 408. Its writes finish all the same, because they run in separate tasks.
+/// A request that takes longer is answered with 408. Its writes finish anyway, because they run in separate tasks.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Default)]

@@ -44,7 +44,7 @@ pub struct RoomWriter {
     pub(super) pending: Vec<(u64, EncodedEvent)>,
     pub(super) pending_bytes: usize,
     pub(super) is_urgent: bool,
-    /// Since when the oldest pending event or value waits.
+    /// The time at which the oldest pending event or value arrived.
     pub(super) oldest_since: Option<Instant>,
     /// Continuity was lost: the next frame is a snapshot.
     pub(super) continuity_lost: Option<SnapshotReason>,
@@ -62,7 +62,7 @@ pub struct RoomWriter {
     pub(super) slow_snapshot: Option<EncodedFrame>,
     pub(super) state_json: Option<Bytes>,
     pub(super) next_check_at: Millis,
-    /// By when all viewers are to be on other nodes.
+    /// The deadline by which all viewers must have moved to other nodes.
     pub(super) drain_until: Option<(Millis, DrainPlan)>,
 }
 
@@ -164,7 +164,7 @@ impl RoomWriter {
             }
         }
         if !has_pending {
-            // What was urgent was known already.
+            // The urgent value was already known.
             (self.is_urgent, self.oldest_since) = (false, None);
         }
         if turn.has_more && self.pending.is_empty() {

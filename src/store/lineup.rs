@@ -10,7 +10,7 @@ use crate::domain::offer::{SCHEDULE_LATE_MAX_MS, validate_lineup};
 use crate::domain::{Millis, OfferId, OfferStage, Refusal, StreamId};
 
 impl Store {
-    /// Puts the offers of a show that are not closed into this order. Gives the offers whose position changed.
+    /// Puts the offers of a show that are not closed into this order. Returns the offers whose position changed.
     pub async fn reorder_lineup(&self, stream: StreamId, order: &[OfferId]) -> Result<Vec<OfferId>> {
         let positions: HashMap<Uuid, i64> = order.iter().zip(1..).map(|(id, position)| (id.0, position)).collect();
         self.transaction(async |tx| {

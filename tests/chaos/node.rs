@@ -24,7 +24,7 @@ pub struct ChaosNode {
     process: Process,
     /// The logs of earlier processes of this node.
     earlier_logs: Vec<String>,
-    /// How processes ended that were not asked to end.
+    /// The exit results of processes that ended unexpectedly.
     pub unexpected_exits: Vec<String>,
 }
 
@@ -76,12 +76,12 @@ impl ChaosNode {
     /// Like an operator who replaces the node: it is asked to stop and ends by itself. Returns a note.
     pub async fn stop(&mut self) -> String {
         self.process.signal(Signal::Terminate);
-        let sent_at = Instant::now();
+        let stop_began = Instant::now();
         let status = self.process.end(NODE_TIMEOUT).await;
         if status.code() != Some(0) {
             self.unexpected_exits.push(format!("asked to stop it ended with {status}:\n{}", self.process.stderr()));
         }
-        format!("it took {} ms to end", sent_at.elapsed().as_millis())
+        format!("it took {} ms to end", stop_began.elapsed().as_millis())
     }
 
     pub fn freeze(&mut self) {
@@ -101,8 +101,8 @@ impl ChaosNode {
                 self.earlier_logs.push(self.process.stderr());
                 self.process = serve(self.address, &self.proxy, &self.folder, &self.settings);
             }
-            let sent_at = rest.try_send(reqwest::Method::GET, "/readyz?only=store", &[], None);
-            let answer = tokio::time::timeout(Duration::from_secs(2), sent_at).await.ok()?.ok()?;
+            let request = rest.try_send(reqwest::Method::GET, "/readyz?only=store", &[], None);
+            let answer = tokio::time::timeout(Duration::from_secs(2), request).await.ok()?.ok()?;
             (answer.status == 200).then_some(())
         })
         .await;

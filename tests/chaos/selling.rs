@@ -237,8 +237,8 @@ pub async fn check_screens_current(injector: &FaultInjector, screens: &[(usize, 
                     stored.get(&*offer)
                 );
                 let rest = injector.context.rest(node, &injector.context.token("the-host", "host"));
-                let sent_at = rest.try_send(reqwest::Method::GET, &format!("/v1/offers/{offer}"), &[], None).await;
-                let evidence = vec![format!("the node reports: {:?}", sent_at.map(|answer| answer.body))];
+                let response = rest.try_send(reqwest::Method::GET, &format!("/v1/offers/{offer}"), &[], None).await;
+                let evidence = vec![format!("the node reports: {:?}", response.map(|response| response.body))];
                 injector.context.record_violation(PromiseViolation {
                     evidence,
                     ..PromiseViolation::new("a lost message heals", what)

@@ -22,23 +22,24 @@ pub struct ChaosSettings {
 impl ChaosSettings {
     /// The settings of the chosen scene, or of all scenes.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Vec<ChaosSettings>, String> {
-        let sent_at = variable("CHAOS_SCENE");
-        if let Some(scene) = sent_at.as_deref().filter(|scene| !SCENES.contains(scene)) {
-            return Err(format!("there is no scene `{scene}`; there is {}", SCENES.join(", ")));
+        let selected = variable("CHAOS_SCENE");
+        if let Some(scene) = selected.as_deref().filter(|scene| !SCENES.contains(scene)) {
+            return Err(format!("unknown scene `{scene}`; the scenes are {}", SCENES.join(", ")));
         }
         let number = |name: &str| {
             let text = variable(name);
-            text.map(|text| text.parse::<u64>().map_err(|_| format!("{name} is a whole number, not `{text}`")))
+            text.map(|text| text.parse::<u64>().map_err(|_| format!("{name} must be a whole number, not `{text}`")))
                 .transpose()
         };
         let seconds = number("CHAOS_SECONDS")?;
         if seconds.is_some_and(|seconds| !(10..=86_400).contains(&seconds)) {
-            return Err("CHAOS_SECONDS is 10 to 86400".to_owned());
+            return Err("CHAOS_SECONDS must be 10 to 86400".to_owned());
         }
         let seed = number("CHAOS_SEED")?.unwrap_or_else(|| u64::from(rand::random::<u32>()));
         let injected_fault = variable("CHAOS_INJECTED_FAULT");
-        let scenes =
-            SCENE_SECONDS.into_iter().filter(|(scene, _)| sent_at.as_deref().is_none_or(|sent_at| sent_at == *scene));
+        let scenes = SCENE_SECONDS
+            .into_iter()
+            .filter(|(scene, _)| selected.as_deref().is_none_or(|selected| selected == *scene));
         let settings = |(scene, usual): (&'static str, u64)| {
             let length = Duration::from_secs(seconds.unwrap_or(usual));
             ChaosSettings { scene, duration: length, seed, injected_fault: injected_fault.clone() }

@@ -102,7 +102,7 @@ impl ViewerGroup {
         } else {
             heard.room.cached_hello(bytes).map(|(shared, _)| shared)
         };
-        let (answered_at, kind) = match known {
+        let (applied, kind) = match known {
             Some(shared) => (place.apply(&shared.summary), shared.summary.kind),
             None => {
                 let wire: IncomingFrame = match serde_json::from_str(text) {
@@ -136,7 +136,7 @@ impl ViewerGroup {
                 }
                 heard.room.decode(bytes, &wire, before.map_or(0, |(epoch, _)| epoch), &mut heard.requests, 0);
                 let shared = heard.room.newest(wire.t == "hello");
-                let (answered_at, kind) = (place.apply(&shared.summary), shared.summary.kind);
+                let (applied, kind) = (place.apply(&shared.summary), shared.summary.kind);
                 let epoch = place.position().map_or(0, |(epoch, _)| epoch);
                 for event in wire.events.iter().filter(|event| event.kind == "chat") {
                     heard.delivered.extend(event.id.as_deref().map(|id| (id.to_owned(), (epoch, event.seq))));
@@ -146,7 +146,7 @@ impl ViewerGroup {
                         heard.probes.insert(text.to_owned(), (epoch, event.seq));
                     }
                 }
-                (answered_at, kind)
+                (applied, kind)
             }
         };
         let ViewerCounters { recovered, not_recovered, resynced: fresh, missed, .. } = &self.counters;
@@ -158,12 +158,12 @@ impl ViewerGroup {
                 not_recovered.fetch_add(1, Ordering::Relaxed);
             }
             _ => {
-                fresh.fetch_add(u64::from(answered_at.resynced), Ordering::Relaxed);
+                fresh.fetch_add(u64::from(applied.resynced), Ordering::Relaxed);
             }
         }
-        missed.fetch_add(answered_at.missed, Ordering::Relaxed);
+        missed.fetch_add(applied.missed, Ordering::Relaxed);
         *self.positions[viewer].lock().unwrap() = place.position();
-        if let Some(violation) = answered_at.violation {
+        if let Some(violation) = applied.violation {
             self.record_violation(viewer, violation, before, &format!("then received {kind:?}"), bytes);
         }
         ReceivedFrame::Room

@@ -12,7 +12,7 @@ use crate::domain::{
 use crate::protocol::{OfferView, OrderView, PinView};
 
 impl Catalogue {
-    /// A stream's offers; drafts only for those who sell.
+    /// A stream's offers; drafts only for users who may sell.
     pub async fn offers(&self, actor: &Actor, stream: StreamId) -> Result<Vec<OfferView>> {
         self.stream_cache.find_stream(stream).await?;
         let drafts = actor.authorize(Permission::ManageOffers, Some(stream)).is_ok();

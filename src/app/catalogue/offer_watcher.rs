@@ -16,14 +16,14 @@ use crate::protocol::OfferView;
 /// Poll interval: how late a lost message about an offer is repaired.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What viewers were last shown of an offer.
+/// The version of an offer that viewers received last.
 #[derive(Clone, Copy)]
 struct DisplayedOffer {
     v: [i64; 2],
     status: OfferStatus,
     /// Its sale has started. A pause does not change that, not even a pause during the countdown.
     has_started: bool,
-    /// When the passing of time alone changes its status.
+    /// The time at which the status changes next without an action.
     next_change_at: Option<Millis>,
 }
 

@@ -52,7 +52,7 @@ impl<'a> BatchRunner<'a> {
         self.waiting.fill_from(&mut self.incoming);
     }
 
-    /// No request waits here, so give our turn up, to delay no one on other nodes.
+    /// No request waits here, so give up our turn and do not delay other nodes.
     pub async fn release_turn(&mut self) {
         if let Some(Ok(turn)) = self.take_next_turn().await {
             turn.release().await;

@@ -80,7 +80,7 @@ impl Streams {
     async fn initialize_room(&self, room: &Room) -> Result<()> {
         let id = room.stream;
         self.chat.flush().await;
-        // Without the broker the room opens all the same, in an epoch of its own; it starts over once the broker link
+        // Without the broker the room opens anyway, in an epoch of its own; it starts over once the broker link
         // is up.
         let own_epoch = || StreamPosition { epoch: format!("alone-{}", uuid::Uuid::now_v7().simple()).into(), seq: 0 };
         let history = self.publisher.broker.subscribe(id).await;

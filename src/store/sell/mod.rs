@@ -65,7 +65,7 @@ impl BatchTurn<'_> {
         }
     }
 
-    /// Gives the turn up without a batch.
+    /// Gives up the turn without selling a batch.
     pub async fn release(self) {
         if let BatchTurn::Postgres(turn) = self {
             turn.release().await;

@@ -38,7 +38,7 @@ if (root.scrollWidth > root.clientWidth) {
   faults.push(`the page is ${root.scrollWidth - root.clientWidth} px wider than its window`);
 }
 
-// Only what is in front can be pressed: the topmost dialog, or else the page.
+// Only the topmost layer can be pressed: the topmost dialog, or else the page.
 const dialogs = [...document.querySelectorAll('dialog:modal')];
 const front = dialogs.at(-1) ?? document.body;
 if (!front.innerText.trim()) faults.push('nothing is shown');
@@ -71,7 +71,7 @@ for (const element of front.querySelectorAll(pressable)) {
   if (clipped) continue;
   const top = document.elementFromPoint(x, y);
   const own = top && (element.contains(top) || top.contains(element) || element.labels?.[0]?.contains(top));
-  // Toasts lie over the page for a moment, and a sticky header lies over the rows that scroll.
+  // Toasts cover the page for a moment, and a sticky header lies over the rows that scroll.
   const sticks = () => {
     for (let up = top; up && !up.contains(element); up = up.parentElement) {
       if (getComputedStyle(up).position === 'sticky') return true;

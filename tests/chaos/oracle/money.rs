@@ -91,11 +91,11 @@ fn check_provider_intents(evidence: &Evidence) -> Vec<PromiseViolation> {
 /// An order is paid or cancelled only because its buyer requested it, and every such request was answered with success
 /// or is unknown.
 fn changed_without_request(evidence: &Evidence) -> Vec<PromiseViolation> {
-    let sent_at = |verb: OrderVerb| {
+    let requested_orders = |verb: OrderVerb| {
         let ops = evidence.requests.iter().filter(move |op| op.verb == verb && op.outcome.refused().is_none());
         ops.filter_map(|op| op.order.as_deref()).collect::<HashSet<_>>()
     };
-    let (paid, cancelled) = (sent_at(OrderVerb::Pay), sent_at(OrderVerb::Cancel));
+    let (paid, cancelled) = (requested_orders(OrderVerb::Pay), requested_orders(OrderVerb::Cancel));
     let wrong = evidence.orders.iter().filter(|row| {
         (row.status == "paid" && !paid.contains(&*row.id))
             || (row.reason.as_deref() == Some("buyer_cancel") && !cancelled.contains(&*row.id))

@@ -17,10 +17,10 @@ pub fn check(evidence: &Evidence) -> Vec<PromiseViolation> {
 
 fn acknowledged(evidence: &Evidence) -> Vec<PromiseViolation> {
     let orders = evidence.orders_by_id();
-    let sent_at =
+    let acknowledged_orders =
         evidence.requests.iter().filter_map(|op| Some((op.outcome.done()?, (op.verb == OrderVerb::Buy).then_some(op))));
     let mut found = BTreeMap::new();
-    for (seen, purchase) in sent_at.chain(evidence.pushed_orders.iter().map(|seen| (seen, None))) {
+    for (seen, purchase) in acknowledged_orders.chain(evidence.pushed_orders.iter().map(|seen| (seen, None))) {
         let wrong = match orders.get(&*seen.id) {
             None => Some("it is not in the database".to_owned()),
             Some(row) => differs(seen, purchase, row),

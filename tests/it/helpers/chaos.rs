@@ -354,8 +354,8 @@ fn every_fault_occurs_within_a_minute_and_faults_of_a_lane_do_not_overlap() {
 
 /// A node that is polled ten times a second and reports the broker as down from one time to another.
 fn looks(deaf_from: Millis, deaf_to: Millis) -> Vec<HealthCheck> {
-    let sent_at = (0..600).map(|n| n * 100);
-    sent_at
+    let send_times = (0..600).map(|n| n * 100);
+    send_times
         .map(|sent_at| HealthCheck {
             sent_at,
             answered_at: sent_at + 5,
@@ -436,7 +436,7 @@ fn invalid_settings_are_named() {
         ChaosSettings::read(move |variable| (variable == name).then(|| value.to_owned()))
     };
     for (name, value, part) in [
-        ("CHAOS_SCENE", "circus", "there is no scene `circus`"),
+        ("CHAOS_SCENE", "circus", "unknown scene `circus`"),
         ("CHAOS_SECONDS", "soon", "whole number"),
         ("CHAOS_SECONDS", "1", "10 to 86400"),
         ("CHAOS_SEED", "-7", "whole number"),

@@ -1,4 +1,4 @@
-//! Who may import whom: the table that keeps the layers layers.
+//! The table of allowed imports between layers.
 //!
 //! The rules read names, they do not resolve them: `use crate::store` and an inline `crate::store::Store` are found,
 //! and so is a chain of `super` that climbs to the root. Tests inside `src/` keep the same table.

@@ -25,7 +25,7 @@ serves its own OpenAPI and AsyncAPI documents under `/docs`, with every field an
 
 `GET /v1/streams/{stream}/live?token=…&epoch=…&seq=…&session=…` is a WebSocket with JSON text frames and the optional subprotocol
 `livesouk.v1`. All parameters are optional. Without a token the client only watches. `epoch` and `seq` are the position up to which
-the client has read. `session` is a random id of the client; the newest connection with it wins. `overlay=1` is not counted as a viewer.
+the client has read. `session` is a random id of the client; the newest connection with it wins. A connection with `overlay=1` is not counted as a viewer.
 
 Times are UTC epoch milliseconds, money is in minor units of an ISO 4217 currency. Clients ignore unknown fields, events and frames.
 ";
@@ -90,7 +90,7 @@ fn frames(out: &mut String) {
         ),
         (
             "snapshot",
-            "The events do not continue: replace everything by this. `why` is `slow`, `hole` or `epoch`",
+            "Events were lost, so the client replaces everything by this. `why` is `slow`, `hole` or `epoch`",
             text(snapshot),
         ),
         (
@@ -99,7 +99,7 @@ fn frames(out: &mut String) {
             text(server::reply(Some("7"), &json!({"order": held}))),
         ),
         ("reply", "A refusal", text(server::reply_refused(Some("7"), &Refusal::SoldOut))),
-        ("order", "An order of yours changed, on every connection that you have", text(server::order(&held))),
+        ("order", "One of your orders changed; sent on every connection that you have", text(server::order(&held))),
         (
             "review",
             "A message entered the review queue (to the team and to its author)",

@@ -8,7 +8,7 @@ const RETIRED: &[(&str, &str)] = &[
     ("DeedKind", "AuditAction"),
     ("ActionId", "AuditEntryId"),
     ("keep_deed", "insert_audit_entry"),
-    ("Untold", "PendingDeliveries"),
+    ("Untold", "PendingEvent"),
     ("Tally", "AppCounters, StoreCounters or RoomCounters"),
     ("Vitals", "BrokerMetrics"),
     ("Ladder", "Backpressure"),
