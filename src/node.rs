@@ -125,7 +125,7 @@ fn connections_max(requested: Option<usize>, raise: impl FnOnce(u64) -> u64) -> 
     let max = files.saturating_sub(RESERVED_FILES).max(files / 2) as usize;
     if requested.is_some_and(|requested| max < requested) {
         tracing::warn!(
-            "--connections-max is {wanted}, but this process may open only {files} files: at max {max} connections \
+            "--connections-max is {wanted}, but this process may open only {files} files: at most {max} connections \
              are accepted; raise the limit to {} (ulimit -n, or LimitNOFILE= of systemd)",
             wanted as u64 + RESERVED_FILES
         );

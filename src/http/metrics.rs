@@ -400,15 +400,15 @@ fn background_jobs(page: &mut MetricsPage<'_>, app: &App) {
     let jobs = app.jobs();
     let mut runs = page.counters("livesouk_background_job_runs_total", "Runs of background jobs");
     for job in &jobs {
-        runs.add(&[("job", job.spec.name), ("result", "ok")], load(&job.succeeded) as f64);
-        runs.add(&[("job", job.spec.name), ("result", "failed")], load(&job.failed) as f64);
+        runs.add(&[("job_name", job.spec.name), ("result", "ok")], load(&job.succeeded) as f64);
+        runs.add(&[("job_name", job.spec.name), ("result", "failed")], load(&job.failed) as f64);
     }
     let mut overdue = page.counters(
         "livesouk_background_job_overdue_runs_total",
         "Runs of background jobs that took longer than their deadline",
     );
     for job in &jobs {
-        overdue.add(&[("job", job.spec.name)], load(&job.overdue) as f64);
+        overdue.add(&[("job_name", job.spec.name)], load(&job.overdue) as f64);
     }
     let mut ages = page.gauges(
         "livesouk_background_job_last_success_age_seconds",
@@ -416,7 +416,7 @@ fn background_jobs(page: &mut MetricsPage<'_>, app: &App) {
     );
     for job in &jobs {
         let since = job.last_success_at.load(Ordering::Relaxed).max(app.started_at());
-        ages.add(&[("job", job.spec.name)], (app.now() - since).max(0) as f64 / 1e3);
+        ages.add(&[("job_name", job.spec.name)], (app.now() - since).max(0) as f64 / 1e3);
     }
 }
 

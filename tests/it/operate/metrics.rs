@@ -143,7 +143,7 @@ async fn every_mechanism_changes_its_metrics() {
         assert_eq!(page.get("livesouk_outbox_events"), 0.0);
         assert_eq!(page.get("livesouk_purchases_pending"), 0.0);
         for name in ["offers", "holds", "outbox", "likes", "webhooks"] {
-            let age = page.get(&format!("livesouk_background_job_last_success_age_seconds{{job=\"{name}\"}}"));
+            let age = page.get(&format!("livesouk_background_job_last_success_age_seconds{{job_name=\"{name}\"}}"));
             assert!(age < 10.0, "{name} succeeded last {age} s ago");
         }
     }

@@ -61,7 +61,10 @@ async fn open_file_limit_is_raised_and_a_lower_limit_is_reported() {
     let binary = env!("CARGO_BIN_EXE_livesouk");
     for (limit, named) in [
         ("ulimit -Sn 100; ulimit -Hn 2000", None),
-        ("ulimit -n 400", Some("may open 400 files: 200 connections it is; raise the limit to 1256")),
+        (
+            "ulimit -n 400",
+            Some("may open only 400 files: at most 200 connections are accepted; raise the limit to 1256"),
+        ),
     ] {
         let line = format!(
             "{limit}; exec {binary} demo --json --listen 127.0.0.1:0 --connections-max 1000 --data {}",
