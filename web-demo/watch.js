@@ -162,7 +162,10 @@ class WatchPage {
     });
     client.on('show', (stream) => this.update(stream));
     client.on('event', (event, { replay }) => {
-      if (event.type === 'started' || event.type === 'ended') this.update({ ...this.stream, ...client.show });
+      if (event.type === 'started' || event.type === 'ended') {
+        this.update({ ...this.stream, ...client.show });
+        this.chat.field.paint();
+      }
       if (!replay) this.speakOf(event);
     });
     client.on('state', (changed) => {

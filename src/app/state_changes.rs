@@ -10,9 +10,10 @@ pub fn stream_change(view: &StreamView, stream: &LiveStream, epoch: i64) -> Stat
 }
 
 pub fn offer_change(view: &OfferView) -> StateChange {
+    #[cfg(not(feature = "fault-injection"))]
     let published = view;
     #[cfg(feature = "fault-injection")]
-    let published = &OfferView { v: [view.v[0], crate::fault::version(view.v[1])], ..view.clone() };
+    let published = &OfferView { v: [view.v[0], crate::fault::stale_version(view.v[1])], ..view.clone() };
     let json = json_bytes(published);
     StateChange::Offer { id: view.id, v: view.v, closed: view.status == OfferStatus::Closed, json }
 }

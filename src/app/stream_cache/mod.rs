@@ -16,7 +16,8 @@ use crate::protocol::{Close, StateChange, StreamView};
 
 pub use cached_stream::CachedStream;
 
-/// More streams than one node serves. An evicted stream is read again from the store; only its rate limits start anew.
+/// More streams than one node serves, and streams with an open room are used every few seconds, so they stay. An evicted
+/// stream is read again from the store; its rate limits start again, and likes of its last second that are not stored are lost.
 const STREAM_CACHE_MAX: usize = 50_000;
 /// Background reads from the store that run concurrently: a thousand at once would take the database away from buyers.
 const CONCURRENT_REFRESHES_MAX: usize = 4;
