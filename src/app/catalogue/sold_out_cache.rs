@@ -54,6 +54,8 @@ struct SoldOutCacheInner {
     /// Every buyer who has an order at one of the places up to `known_place`, whatever its status is.
     buyers: HashSet<UserId>,
     known_place: i64,
+    /// The database's epoch in which the buyers were read.
+    epoch: i64,
 }
 
 /// What is known about an offer that sells nothing now.
@@ -80,6 +82,14 @@ impl SoldOutCache {
         let is_probe = probe_at <= now
             && entry.next_probe_at.compare_exchange(probe_at, next, Ordering::Relaxed, Ordering::Relaxed).is_ok();
         if is_probe { None } else { Some(entry.refusal.clone()) }
+    }
+
+    /// Forgets everything when the database's epoch changed: a failover without a synchronous standby may have lost orders,
+    /// and their places are then given to other buyers, whose retries must not be refused.
+    pub fn enter_epoch(&self, epoch: i64) {
+        if self.0.read().unwrap_or_else(PoisonError::into_inner).epoch != epoch {
+            *self.write() = SoldOutCacheInner { epoch, ..SoldOutCacheInner::default() };
+        }
     }
 
     /// The last place whose buyer is known; places have no gaps, and orders are never deleted.
@@ -186,6 +196,17 @@ mod tests {
         assert_eq!(cache.refusal_for(&user("ann"), 1, 0), Some(Refusal::SoldOutForNow));
         cache.invalidate_older(10);
         assert_eq!(cache.refusal_for(&user("ann"), 1, 0), None, "units came back");
+    }
+
+    #[test]
+    fn known_buyers_are_forgotten_when_a_failover_changes_the_epoch() {
+        let cache = SoldOutCache::default();
+        cache.enter_epoch(1);
+        assert!(cache.add_buyers(vec![user("ann")], 3));
+        cache.enter_epoch(1);
+        assert_eq!(cache.known_place(), 3, "the same epoch");
+        cache.enter_epoch(2);
+        assert_eq!(cache.known_place(), 0, "place 3 may have another buyer now");
     }
 
     #[test]

@@ -191,6 +191,7 @@ async fn update_sold_out_cache(
         sold_out.clear();
         return false;
     };
+    sold_out.enter_epoch(context.epoch());
     let (known_place, last_place) = (sold_out.known_place(), offer.terms.next_place - 1);
     // Read after the batch was committed, so every buyer with an order at this version is included.
     let are_buyers_known = known_place >= last_place || {
