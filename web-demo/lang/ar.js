@@ -116,7 +116,7 @@ export default {
   },
   'offer.paused': 'البيع متوقف مؤقتًا',
   'offer.paused_short': 'متوقف مؤقتًا',
-  'offer.all_reserved': 'كلها محجوزة، وقد يعود بعضها',
+  'offer.all_reserved': 'كلها محجوزة حاليًا',
   'offer.all_reserved_short': 'محجوز كله',
   'offer.sold_out': 'نفدت الكمية',
   'offer.ended': 'انتهى البيع',

@@ -88,7 +88,7 @@ export default {
   'offer.units': { one: '{n} item', other: '{n} items' },
   'offer.paused': 'Sale paused',
   'offer.paused_short': 'Paused',
-  'offer.all_reserved': 'All reserved, some may return',
+  'offer.all_reserved': 'All reserved for now',
   'offer.all_reserved_short': 'All reserved',
   'offer.sold_out': 'Sold out',
   'offer.ended': 'The sale has ended',

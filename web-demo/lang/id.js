@@ -88,7 +88,7 @@ export default {
   'offer.units': '{n} barang',
   'offer.paused': 'Penjualan dijeda',
   'offer.paused_short': 'Dijeda',
-  'offer.all_reserved': 'Semua direservasi, bisa kembali',
+  'offer.all_reserved': 'Semua sedang direservasi',
   'offer.all_reserved_short': 'Semua direservasi',
   'offer.sold_out': 'Stok habis',
   'offer.ended': 'Penjualan telah berakhir',
