@@ -29,7 +29,8 @@ const RETIRED: &[(&str, &str)] = &[
     ("hold_all", "review_all"),
     ("words_v", "blocklist_version"),
     ("audit_money", "payment_mismatches"),
-    ("shown_", "readable_"),
+    ("shown_orders", "readable_orders"),
+    ("shown_messages", "readable_messages"),
     // The wire
     ("rundown", "lineup"),
     ("unwait", "remove_stock_alert"),
