@@ -14,8 +14,6 @@
 mod chat;
 mod nodes;
 mod parts;
-#[path = "../selling/servers.rs"]
-mod servers;
 
 use std::time::Duration;
 

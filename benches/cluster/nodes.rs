@@ -9,7 +9,7 @@ use client::{Rest, token};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::servers::{BenchPostgres, BenchRedis};
+use testkit::bench_servers::{BenchPostgres, BenchRedis};
 
 const AUTH_KEY: &str = "a key that only this benchmark signs with";
 const START_DEADLINE: Duration = Duration::from_secs(30);

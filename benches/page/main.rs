@@ -13,8 +13,6 @@
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot continue panics and says where")]
 
 mod storm;
-#[path = "../../tests/browser/support/mod.rs"]
-mod support;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,9 +20,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use storm::ChatStorm;
-use support::browser::{Browser, SOON, Window};
-use support::driver::Driver;
-use support::outside::process::Server;
+use testkit::browser::driver::Driver;
+use testkit::browser::{Browser, SOON, Window};
+use testkit::process::Server;
 
 /// How many times slower the phone's processor is than that of this machine.
 const SLOWDOWN: u32 = 4;

@@ -9,7 +9,7 @@ use loadtest::{ChatLoad, Simulation, TargetServer};
 use serde_json::json;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::support::outside::process::Server;
+use testkit::process::Server;
 
 const MESSAGES_PER_S: f64 = 200.0;
 /// 10,000 per minute.

@@ -18,7 +18,7 @@ use livesouk::store::Store;
 use sqlx::postgres::{PgPool, PgPoolOptions};
 use uuid::Uuid;
 
-use super::servers::{BenchPostgres, BenchRedis};
+use testkit::bench_servers::{BenchPostgres, BenchRedis};
 
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum ContenderKind {

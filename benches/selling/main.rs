@@ -11,14 +11,13 @@ mod contender;
 mod load;
 mod refusals;
 mod report;
-mod servers;
 
 use std::time::Duration;
 
 use contender::{Contender, ContenderKind};
 use load::{LoadResult, closed_loop, open_loop};
 use report::{MedianOf, table};
-use servers::{BenchPostgres, BenchRedis};
+use testkit::bench_servers::{BenchPostgres, BenchRedis};
 
 /// Concurrent buyers in the closed loop.
 const BUYERS: usize = 1_000;

@@ -13,6 +13,11 @@ mod purchase;
 mod screens;
 mod show;
 mod smoke;
-mod support;
 mod team;
 mod visit;
+
+/// The testkit as these tests use it: the browser, and what is outside of it.
+mod support {
+    pub use testkit as outside;
+    pub use testkit::browser::{self, driver, page, person};
+}

@@ -18,32 +18,6 @@ async fn pinned_offer(shop: &Shop, quantity: i64, terms: Value) -> String {
     offer
 }
 
-impl Browser {
-    /// Opens the show as this viewer, and waits until the card shows the pinned offer.
-    async fn watch(&self, shop: &Shop, base: &str, who: &str, offer: &str) {
-        let token = shop.token(who, "viewer");
-        self.goto(&format!("{base}/watch?stream={}&lang=en#token={token}", shop.stream)).await;
-        self.wait_until_live().await;
-        self.until(
-            "the card",
-            &format!("document.querySelector('[data-test=card]').dataset.offer === '{offer}'"),
-            SOON,
-        )
-        .await;
-    }
-
-    async fn reserve(&self) {
-        self.press("card-buy").await;
-        self.until("the hold", &order_is("held"), SOON).await;
-    }
-
-    async fn wait_for_last_step(&self, last: &str) {
-        let shown =
-            format!("document.querySelector('[data-test=order-history] li:last-child')?.dataset.step === '{last}'");
-        self.until(last, &shown, SOON).await;
-    }
-}
-
 #[tokio::test]
 async fn order_has_an_address_a_second_payment_a_history_and_a_page() {
     let shop = Shop::demo(&[]).await;

@@ -15,34 +15,28 @@ mod buyer;
 mod checkout_client;
 mod cluster;
 mod database_observer;
-mod fault;
-mod fault_plan;
 mod health;
 mod host;
 mod injector;
-mod journal;
 mod live_connection;
 mod node;
 mod nodes;
-mod oracle;
 mod pin;
 mod postgres;
 mod run_context;
 mod selling;
-mod settings;
 mod viewer;
 mod viewer_count;
 mod viewer_group;
 mod watcher;
 
-#[path = "../it/support/mod.rs"]
-mod support;
-
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-use oracle::PromiseViolation;
-use settings::ChaosSettings;
+use testkit as support;
+use testkit::chaos::oracle::PromiseViolation;
+use testkit::chaos::settings::ChaosSettings;
+use testkit::chaos::{fault, fault_plan, journal, oracle, settings};
 
 /// Violations of one promise that are printed.
 const PRINTED_MAX: usize = 20;

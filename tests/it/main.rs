@@ -7,7 +7,6 @@ mod chat;
 mod contract_broker;
 mod contract_store;
 mod examples;
-mod helpers;
 mod life;
 mod load_test;
 mod moderate;
@@ -16,5 +15,6 @@ mod operate;
 mod resume;
 mod rush;
 mod storm;
-mod support;
 mod tidy;
+
+use testkit as support;

@@ -50,6 +50,17 @@ fn too_long(path: &str, text: &str) -> Option<String> {
     (lines > LINES_MAX).then(|| format!("{path} has {lines} lines, at most {LINES_MAX}: has a second noun moved in?"))
 }
 
+/// A module that is compiled from the folder of another target. Shared code belongs in a crate; only unit tests may lie in a
+/// file beside their module.
+fn borrowed_modules(path: &str, text: &str) -> Vec<String> {
+    let tokens = source::tokens(text);
+    let attributes = tokens.windows(4).filter(|of| of.iter().map(|token| token.text).eq(["#", "[", "path", "="]));
+    let lines: Vec<&str> = text.lines().collect();
+    let is_sibling = |line: &str| !line.contains('/') && line.contains("_test.rs\"");
+    let borrowed = attributes.filter(|of| !is_sibling(lines[of[0].line - 1]));
+    borrowed.map(|of| format!("{path}:{}: a #[path] outside of unit tests", of[0].line)).collect()
+}
+
 /// A migration that only one database has.
 fn lonely_migrations(files: &[String]) -> Vec<String> {
     let of = |folder: &str| -> Vec<&str> { files.iter().filter_map(|file| file.strip_prefix(folder)).collect() };
@@ -92,6 +103,20 @@ fn no_source_file_is_too_long() {
 fn nothing_is_left_unfinished() {
     let files = files().into_iter().filter(|file| file.ends_with(".rs"));
     assert_none(&files.flat_map(|file| unfinished(&file, &read(&file))).collect::<Vec<_>>());
+}
+
+#[test]
+fn no_module_is_borrowed_from_another_target() {
+    let files = files().into_iter().filter(|file| file.ends_with(".rs"));
+    assert_none(&files.flat_map(|file| borrowed_modules(&file, &read(&file))).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_borrowed_module_is_found() {
+    assert!(borrowed_modules("a.rs", "#[cfg(test)]\n#[path = \"a_test.rs\"]\nmod tests; // #[path = \"b.rs\"]").is_empty());
+    for text in ["\n#[path = \"../b.rs\"]\nmod b;", "\n#[path = \"../a_test.rs\"]\nmod b;", "\n#[path = \"b.rs\"]\nmod b;"] {
+        assert_eq!(borrowed_modules("a.rs", text), ["a.rs:2: a #[path] outside of unit tests"]);
+    }
 }
 
 #[test]

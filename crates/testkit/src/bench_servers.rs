@@ -1,4 +1,4 @@
-//! A PostgreSQL and a Redis for the benchmark: free ports, a temporary folder, and ended when the values are dropped.
+//! A PostgreSQL and a Redis for benchmarks: free ports, a temporary folder, and ended when the values are dropped.
 
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;

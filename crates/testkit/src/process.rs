@@ -15,7 +15,12 @@ use tempfile::TempDir;
 use super::rest::Rest;
 use super::{SOON, until_some};
 
-const BINARY: &str = env!("CARGO_BIN_EXE_livesouk");
+/// The binary under test. Cargo builds it before the tests and benchmarks of the package `livesouk`, and names it when it runs
+/// them. Panics in another process, such as a test binary that was started by hand without this variable.
+pub fn livesouk_binary() -> PathBuf {
+    let named = std::env::var_os("CARGO_BIN_EXE_livesouk");
+    named.expect("CARGO_BIN_EXE_livesouk names the binary under test; `cargo test` and `cargo bench` set it").into()
+}
 
 /// A process of a test; its output is collected line by line.
 #[derive(Debug)]
@@ -55,7 +60,7 @@ impl Process {
 
     /// The same with these environment variables.
     pub fn livesouk_with(args: &[&str], folder: &Path, environment: &[(&str, &str)]) -> Process {
-        let mut command = Command::new(BINARY);
+        let mut command = Command::new(livesouk_binary());
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("LIVESOUK_")) {
             command.env_remove(name);
         }

@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 
-pub use livesouk::domain::Millis;
+/// Milliseconds since 1970 UTC, as the server stores them.
+pub type Millis = i64;
 
 /// Ids stay text: the oracle only compares them.
 pub type TextId = Arc<str>;

@@ -3,8 +3,8 @@
 use std::process::Command;
 use std::time::Duration;
 
-use crate::support::process::{Process, Signal};
-use crate::support::{SOON, until_some};
+use testkit::process::{Process, Signal};
+use testkit::{SOON, until_some};
 
 fn shell(script: &str) -> Process {
     Process::start(Command::new("sh").args(["-c", script]))

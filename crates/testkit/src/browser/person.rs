@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::browser::{Browser, SOON};
+use super::{Browser, SOON};
 
 /// The CSS selector of the element with this `data-test` attribute.
 pub fn named(name: &str) -> String {

@@ -1,10 +1,13 @@
-//! Helpers of the tests from outside: a database per test, Redis servers, the server as a process, a WebSocket client, a REST
-//! client and a network proxy.
+//! What the tests and benchmarks share: a database per test, Redis servers, the server as a process, a WebSocket client, a
+//! REST client, a network proxy, a browser, and the fault plans and the oracle of the chaos test.
 //!
 //! No helper sleeps for a fixed time: every wait has a condition and a deadline, and fails with what it saw.
 
-#![allow(dead_code, reason = "helpers are offered to every test; not every binary uses every one")]
+#![allow(clippy::unwrap_used, reason = "a helper reports a failure by a panic, as the test itself does")]
 
+pub mod bench_servers;
+pub mod browser;
+pub mod chaos;
 pub mod cluster;
 pub mod metrics;
 pub mod postgres;

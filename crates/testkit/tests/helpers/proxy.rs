@@ -7,8 +7,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-use crate::support::proxy::Proxy;
-use crate::support::{SOON, until_some};
+use testkit::proxy::Proxy;
+use testkit::{SOON, until_some};
 
 /// Starts a server that echoes every byte.
 async fn echo() -> SocketAddr {

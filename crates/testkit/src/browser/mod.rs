@@ -3,6 +3,12 @@
 //! Every wait has a condition of the page and a deadline, and a failure prints the text of the page and its console.
 //! An element that is missing or replaced for a moment is waited for too, see `Browser::retry`.
 
+pub mod driver;
+pub mod layout_check;
+pub mod page;
+pub mod person;
+pub mod purchase;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
@@ -15,7 +21,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::driver::{ChromeCommand, Driver, processes_in};
+use driver::{ChromeCommand, Driver, processes_in};
 
 /// How long a page may take to show something. It is long because build machines are slow.
 pub const SOON: Duration = Duration::from_secs(20);
@@ -313,6 +319,6 @@ fn script_result(answer: Value) -> Result<Value, CmdError> {
 
 /// The folder of the screenshots.
 pub fn screenshot_folder() -> PathBuf {
-    let beside_the_build = || PathBuf::from(env!("CARGO_TARGET_TMPDIR")).with_file_name("screens");
-    std::env::var_os("LIVESOUK_SHOTS").map_or_else(beside_the_build, PathBuf::from)
+    let beside_the_build = || crate::process::livesouk_binary().ancestors().nth(2).map(|target| target.join("screens"));
+    std::env::var_os("LIVESOUK_SHOTS").map(PathBuf::from).or_else(beside_the_build).expect("the binary is in a target folder")
 }

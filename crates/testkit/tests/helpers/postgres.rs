@@ -2,7 +2,7 @@
 
 use sqlx::{Connection, PgConnection};
 
-use crate::support::postgres::Database;
+use testkit::postgres::Database;
 
 #[tokio::test]
 async fn test_database_is_empty_and_dropped_with_its_value() {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::browser::{Browser, Window};
+use super::{Browser, Window};
 
 const MEASURE: &str = include_str!("layout_check.js");
 

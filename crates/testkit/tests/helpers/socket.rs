@@ -8,8 +8,8 @@ use tokio::net::TcpListener;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
-use crate::support::SOON;
-use crate::support::socket::{Closed, JoinOptions, Live};
+use testkit::SOON;
+use testkit::socket::{Closed, JoinOptions, Live};
 
 /// Starts a server for one connection: it sends `first`, waits for a frame and sends `then`, with the received reference in
 /// place of `"ref": "?"`. Then it closes with 4001.

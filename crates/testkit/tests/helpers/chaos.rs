@@ -1,30 +1,17 @@
 //! The oracle of the chaos test finds every kind of violated promise, and the fault plan has the properties it claims.
 
-#![allow(dead_code, reason = "only the chaos test uses the rest")]
-
-#[path = "../../chaos/fault.rs"]
-mod fault;
-#[path = "../../chaos/fault_plan.rs"]
-mod fault_plan;
-#[path = "../../chaos/journal.rs"]
-mod journal;
-#[path = "../../chaos/oracle/mod.rs"]
-mod oracle;
-#[path = "../../chaos/settings.rs"]
-mod settings;
-
 use std::collections::HashSet;
 use std::time::Duration;
 
-use fault::Fault;
-use fault_plan::{BrokerOutage, ClusterFault};
-use journal::{HostAction, Millis, OrderRequest, OrderVerb, RequestOutcome, SeenOrder};
-use oracle::broker::{self, HealthCheck};
-use oracle::{
+use testkit::chaos::fault::{self, Fault};
+use testkit::chaos::fault_plan::{self, BrokerOutage, ClusterFault};
+use testkit::chaos::journal::{HostAction, Millis, OrderRequest, OrderVerb, RequestOutcome, SeenOrder};
+use testkit::chaos::oracle::broker::{self, HealthCheck};
+use testkit::chaos::oracle::{
     Evidence, FaultWindow, RECOVERY_MS, StockLevel, StoredIntent, StoredOffer, StoredOrder, StoredPayment,
     check_promises,
 };
-use settings::{ChaosSettings, is_selected};
+use testkit::chaos::settings::{ChaosSettings, is_selected};
 
 const HOLD_MS: Millis = 10_000;
 

@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, post};
 use serde_json::json;
 
-use crate::support::rest::Rest;
+use testkit::rest::Rest;
 
 #[tokio::test]
 async fn request_has_token_key_and_body() {
