@@ -113,8 +113,12 @@ fn no_module_is_borrowed_from_another_target() {
 
 #[test]
 fn a_borrowed_module_is_found() {
-    assert!(borrowed_modules("a.rs", "#[cfg(test)]\n#[path = \"a_test.rs\"]\nmod tests; // #[path = \"b.rs\"]").is_empty());
-    for text in ["\n#[path = \"../b.rs\"]\nmod b;", "\n#[path = \"../a_test.rs\"]\nmod b;", "\n#[path = \"b.rs\"]\nmod b;"] {
+    assert!(
+        borrowed_modules("a.rs", "#[cfg(test)]\n#[path = \"a_test.rs\"]\nmod tests; // #[path = \"b.rs\"]").is_empty()
+    );
+    for text in
+        ["\n#[path = \"../b.rs\"]\nmod b;", "\n#[path = \"../a_test.rs\"]\nmod b;", "\n#[path = \"b.rs\"]\nmod b;"]
+    {
         assert_eq!(borrowed_modules("a.rs", text), ["a.rs:2: a #[path] outside of unit tests"]);
     }
 }

@@ -320,5 +320,8 @@ fn script_result(answer: Value) -> Result<Value, CmdError> {
 /// The folder of the screenshots.
 pub fn screenshot_folder() -> PathBuf {
     let beside_the_build = || crate::process::livesouk_binary().ancestors().nth(2).map(|target| target.join("screens"));
-    std::env::var_os("LIVESOUK_SHOTS").map(PathBuf::from).or_else(beside_the_build).expect("the binary is in a target folder")
+    std::env::var_os("LIVESOUK_SHOTS")
+        .map(PathBuf::from)
+        .or_else(beside_the_build)
+        .expect("the binary is in a target folder")
 }
