@@ -14,7 +14,7 @@ use crate::app::{App, Settings};
 use crate::broker::{Broker, BrokerEvent};
 use crate::clock::Clock;
 use crate::config::LimitArgs;
-use crate::domain::{Shop, ShopId};
+use crate::domain::{Shop, ShopId, currency};
 use crate::http::admission::Admission;
 use crate::http::auth::TokenAuth;
 use crate::http::server::ConnectionLimiter;
@@ -104,6 +104,9 @@ pub async fn open_store(url: &str, clock: &Clock, sell_connections: usize) -> Re
 pub async fn find_or_create_shop(store: &Store, title: &str, currency: &str) -> Result<Shop, StartError> {
     if let Some(shop) = store.shop().await.map_err(StartError::Store)? {
         return Ok(shop);
+    }
+    if currency::decimals(currency).is_none() {
+        return Err(StartError::Config(format!("--currency {currency} is not a currency of ISO 4217, like SAR")));
     }
     let shop =
         Shop { id: ShopId::new(), title: title.to_owned(), titles: Default::default(), currency: currency.to_owned() };

@@ -9,6 +9,7 @@ import { acceptInvite, takeInviteFromAddress } from './host/invite.js';
 import { showList } from './host/show_list.js';
 import { load, t, titleOf, translate } from './i18n.js';
 import { errorPage, messagePage } from './error_page.js';
+import { loadShop } from './load_shop.js';
 import { signIn } from './sign_in.js';
 import { byId, el, fillIcons } from './ui.js';
 
@@ -28,7 +29,7 @@ start().catch((error) => errorPage(asRefusal(error)));
 async function start() {
   const id = new URLSearchParams(location.search).get('stream');
   const [shop, stream] = await Promise.all([
-    /** @type {Promise<Shop>} */ (get('/shop')),
+    loadShop(),
     id ? /** @type {Promise<Stream>} */ (get(`/streams/${encodeURIComponent(id)}`)) : null,
   ]);
   document.title = `${t('host.title')} · ${titleOf(shop)}`;

@@ -27,6 +27,8 @@ const arabicDigits = query.get('digits') === 'arab' && lang === 'ar';
 export const locale = arabicDigits ? 'ar-SA-u-ca-gregory-nu-arab' : LANGUAGES[lang].locale;
 /** @type {Record<string, Text>} */
 const texts = {};
+/** Currency → its decimals. A shop has one currency. @type {Map<string, number>} */
+const decimals = new Map();
 await load();
 
 if (query.has('lang')) storeChoice(lang); // The next page has the same language.
@@ -103,18 +105,28 @@ export const formatCompact = (value) => (value < 10_000 ? integers.format(value)
  * @param {string} currency
  */
 export function formatMoney(minor, currency) {
-  const format = new Intl.NumberFormat(locale, { style: 'currency', currency, trailingZeroDisplay: 'stripIfInteger' });
-  return format.format(minor / 10 ** fractionDigits(currency));
+  const digits = decimalsOf(currency);
+  const format = new Intl.NumberFormat(locale, {
+    style: 'currency',
+    currency,
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
+    trailingZeroDisplay: 'stripIfInteger',
+  });
+  return format.format(minor / 10 ** digits);
 }
 
+/**
+ * Remembers what the server says of a currency. Browsers have numbers of their own, and they differ.
+ * @param {string} currency
+ * @param {number} digits
+ */
+export const setDecimals = (currency, digits) => decimals.set(currency, digits);
 /**
  * How many decimals a currency has: 2 for SAR, 3 for KWD, 0 for JPY.
  * @param {string} currency
  */
-export function fractionDigits(currency) {
-  const { maximumFractionDigits } = new Intl.NumberFormat('en', { style: 'currency', currency }).resolvedOptions();
-  return maximumFractionDigits ?? 2;
-}
+export const decimalsOf = (currency) => decimals.get(currency) ?? 2;
 
 /**
  * `03:41` or `1:03:41`. It is always shown in a left-to-right element.

@@ -1,9 +1,10 @@
 // The page of one's own orders of every show: what became of each, and what is still to be paid.
 
-import { asRefusal, get, takeTokenFromAddress, token, UNKNOWN_OUTCOME } from './api.js';
+import { asRefusal, takeTokenFromAddress, token, UNKNOWN_OUTCOME } from './api.js';
 import { LiveClient } from './client.js';
 import { formatDateTime, languageSwitch, load, refusalText, t, titleOf, translate } from './i18n.js';
 import { listAll } from './list.js';
+import { loadShop } from './load_shop.js';
 import { fingerprint, isOpen, newestFirst, orderRow, paintCountdowns } from './my_orders.js';
 import { byId, el, fillIcons, onTick } from './ui.js';
 
@@ -56,6 +57,7 @@ async function start() {
     const [orders, streams] = await Promise.all([
       /** @type {Promise<Order[]>} */ (listAll('/orders')),
       /** @type {Promise<Stream[]>} */ (listAll('/streams')),
+      loadShop(),
     ]);
     shows = new Map(streams.map((show) => [show.id, show]));
     for (const order of orders) client.applyOrder(order);
@@ -70,7 +72,7 @@ async function start() {
 
 async function askToSignIn() {
   /** @type {Shop} */
-  const shop = await get('/shop');
+  const shop = await loadShop();
   const open = async () => {
     if (await signIn(shop, { about: 'orders' })) await start();
   };

@@ -4,11 +4,12 @@
 import { asRefusal, get, UNKNOWN_OUTCOME } from './api.js';
 import { formatDuration, hasText, languageSwitch, load, refusalText, t, titleOf, translate } from './i18n.js';
 import { listAll } from './list.js';
+import { loadShop } from './load_shop.js';
 import { canBuy, fullTitle, phaseOf } from './offer.js';
 import { liveCard, productCard, showCard } from './shop_cards.js';
 import { byId, el, fillIcons, ICONS, queryAll, setText, setVisible } from './ui.js';
 
-/** @import { Offer, Product, Refusal, Shop, Stream } from './types.d.ts' */
+/** @import { Offer, Product, Refusal, Stream } from './types.d.ts' */
 /** @typedef {{ show: Stream, offer: Offer }} Item an offer and its show */
 
 const RELOAD_MS = 10_000;
@@ -52,7 +53,7 @@ function reloadIfVisible() {
 async function reload() {
   try {
     const [shop, shows, products] = await Promise.all([
-      /** @type {Promise<Shop>} */ (get('/shop')),
+      loadShop(),
       /** @type {Promise<Stream[]>} */ (listAll('/streams')),
       /** @type {Promise<Product[]>} */ (listAll('/products').catch(() => [])),
     ]);

@@ -25,6 +25,8 @@ export interface Shop {
   title: string;
   titles: Titles;
   currency: string;
+  /** How many decimals prices have (ISO 4217). */
+  decimals: number;
   /** A demo: everyone can sign in with a name. */
   dev_login: boolean;
   base_url: string | null;

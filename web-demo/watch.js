@@ -5,6 +5,7 @@ import { connect } from './client.js';
 import { connectionBar } from './connection_bar.js';
 import { formatCompact, formatNumber, languageSwitch, refusalText, t, translate } from './i18n.js';
 import { once, showUnreachable } from './lazy.js';
+import { loadShop } from './load_shop.js';
 import { fullTitle, phaseOf } from './offer.js';
 import { OfferCard } from './offer_card.js';
 import { playerWithButtons } from './player_buttons.js';
@@ -25,7 +26,7 @@ start().catch(async (error) => (await import('./error_page.js')).errorPage(asRef
 async function start() {
   const wanted = new URLSearchParams(location.search).get('stream');
   const [shop, stream] = await Promise.all([
-    /** @type {Promise<Shop>} */ (get('/shop')),
+    loadShop(),
     /** @type {Promise<Stream | undefined>} */ (wanted ? get(`/streams/${encodeURIComponent(wanted)}`) : firstLive()),
   ]);
   if (!stream) return location.replace('/');

@@ -9,6 +9,7 @@ pub mod audit;
 pub mod blocklist;
 pub mod bucket;
 pub mod chat;
+pub mod currency;
 pub mod event;
 pub mod id;
 pub mod invite;

@@ -1,6 +1,7 @@
 //! The shop, its products, and the stock pools from which offers take their units.
 
 use super::text::{self, Titles};
+use super::currency;
 use super::{Minor, ProductId, Refusal, ShopId, VariantId};
 
 #[derive(Clone, PartialEq, Debug)]
@@ -32,6 +33,13 @@ pub struct Variant {
     pub price: Minor,
     /// The stock pool: units that are not in any offer.
     pub stock: i64,
+}
+
+impl Shop {
+    /// How many decimals amounts have. A shop that was created with a currency unknown to ISO 4217 has two.
+    pub fn decimals(&self) -> u8 {
+        currency::decimals(&self.currency).unwrap_or(2)
+    }
 }
 
 /// The highest price of one unit. It keeps `price × quantity` far from an overflow.

@@ -208,6 +208,9 @@ pub struct ShopView {
     pub titles: Titles,
     /// The ISO 4217 code.
     pub currency: String,
+    /// How many decimals amounts have when people read and type them, by ISO 4217: with 2, the amount 150 is 1.50.
+    #[schema(example = 2)]
+    pub decimals: u8,
     /// `true` in a demo: `POST /v1/dev/tokens` gives a token to anybody.
     pub dev_login: bool,
     /// The shop's public URL, if the operator has set it. Links for sharing begin with it.
@@ -216,8 +219,9 @@ pub struct ShopView {
 
 impl ShopView {
     pub fn of(shop: &Shop, dev_login: bool, base_url: Option<&str>) -> Self {
+        let decimals = shop.decimals();
         let Shop { id, title, titles, currency } = shop.clone();
-        Self { id, title, titles, currency, dev_login, base_url: base_url.map(str::to_owned) }
+        Self { id, title, titles, currency, decimals, dev_login, base_url: base_url.map(str::to_owned) }
     }
 }
 

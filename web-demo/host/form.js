@@ -1,6 +1,7 @@
 // Form fields that say what is wrong beside the field.
 
-import { t } from '../i18n.js';
+import { decimalsOf, formatMoney, lang, t } from '../i18n.js';
+import { exampleNumber, parseNumber } from '../number_input.js';
 import { el } from '../ui.js';
 
 /** @import { Refusal } from '../types.d.ts' */
@@ -109,34 +110,50 @@ export const required = (text) => {
 };
 
 /**
- * People type ٤٩٫٥ and 49,5 as well as 49.5.
- * @param {string} text
- */
-const latinDigits = (text) =>
-  text.replace(/[٠-٩]/g, (digit) => String('٠١٢٣٤٥٦٧٨٩'.indexOf(digit))).replace(/[٫,]/g, '.');
-
-/**
  * @param {number} min
  * @param {number} max
  */
 export const wholeNumber = (min, max) => (/** @type {string} */ text) => {
-  const value = Number(latinDigits(text));
-  const isValid = text && Number.isInteger(value) && value >= min && value <= max;
-  if (!isValid) throw new Error(t('form.between', { min, max }));
-  return value;
+  const outside = () => new Error(t('form.between', { min, max }));
+  if (!text) throw outside();
+  const parsed = parseNumber(text, lang, 0);
+  if ('fault' in parsed) throw numberError(parsed, 0) ?? outside();
+  if (parsed.value < min || parsed.value > max) throw outside();
+  return parsed.value;
 };
+
+/** The highest price of one unit, in minor units: the server has the same limit. */
+const PRICE_MAX = 100_000_000_000;
 
 /**
  * A price in the units of its currency, as minor units.
- * @param {number} digits the decimals of the currency
+ * @param {string} currency
  */
-export const price = (digits) => (/** @type {string} */ text) => {
-  const value = Number(latinDigits(text));
-  const minor = Math.round(value * 10 ** digits);
-  if (!text || !Number.isFinite(value) || minor <= 0 || minor > 1e12) throw new Error(t('form.price'));
-  if (Math.abs(value * 10 ** digits - minor) > 1e-6) throw new Error(t('form.decimals', { n: digits }));
-  return minor;
+export const price = (currency) => (/** @type {string} */ text) => {
+  const digits = decimalsOf(currency);
+  if (!text) throw new Error(t('form.price'));
+  const parsed = parseNumber(text, lang, digits);
+  if ('fault' in parsed) {
+    const isDecimals = parsed.fault === 'decimals';
+    if (isDecimals) throw new Error(digits ? t('form.decimals', { n: digits }) : t('form.no_decimals'));
+    if (parsed.fault !== 'too_large') throw numberError(parsed, digits) ?? new Error(t('form.price'));
+  } else if (parsed.value < 1) throw new Error(t('form.price'));
+  else if (parsed.value <= PRICE_MAX) return parsed.value;
+  throw new Error(t('form.price_max', { max: formatMoney(PRICE_MAX, currency) }));
 };
+
+/**
+ * What is wrong with the way a number is written. Null: its value is wrong, and the field knows which values are right.
+ * @param {{ fault: string, readings: string[] }} parsed
+ * @param {number} digits
+ */
+function numberError({ fault, readings: [first, second] }, digits) {
+  const example = exampleNumber(lang, digits);
+  if (fault === 'digits') return new Error(t('form.digits', { example }));
+  if (fault === 'grouping') return new Error(t('form.grouping', { example }));
+  if (fault !== 'readings') return null;
+  return new Error(second ? t('form.two_readings', { first, second }) : t('form.one_reading', { first }));
+}
 
 /**
  * The address of a picture or a video, or null.

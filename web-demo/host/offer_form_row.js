@@ -1,6 +1,7 @@
 // One row of the offer form: price, quantity and limit per buyer of one variant.
 
-import { formatMoney, fractionDigits, t } from '../i18n.js';
+import { decimalsOf, formatMoney, lang, t } from '../i18n.js';
+import { writeAmount } from '../number_input.js';
 import { el, icon } from '../ui.js';
 import { currencySymbol, variantName } from './catalogue_texts.js';
 import { field, price, wholeNumber } from './form.js';
@@ -38,13 +39,12 @@ export class OfferFormRow {
  * @param {string} suffix
  */
 function rowFields({ price: catalogPrice, currency, stock = 0 }, suffix) {
-  const digits = fractionDigits(currency);
-  const checkPrice = price(digits);
+  const checkPrice = price(currency);
   const quantity = wholeNumber(1, QUANTITY_MAX);
   const priceField = field({
     label: t('form.price_label', { currency: currencySymbol(currency) }),
     test: `offer-price${suffix}`,
-    value: (catalogPrice / 10 ** digits).toFixed(catalogPrice % 10 ** digits ? digits : 0),
+    value: writeAmount(catalogPrice, lang, decimalsOf(currency)),
     check: checkPrice,
     inputMode: 'decimal',
   });

@@ -1,7 +1,7 @@
 // The form for a new product with its variants.
 
 import { post } from '../api.js';
-import { fractionDigits, lang, refusalText, t } from '../i18n.js';
+import { lang, refusalText, t } from '../i18n.js';
 import { withBusy } from '../sheet.js';
 import { el, icon } from '../ui.js';
 import { currencySymbol } from './catalogue_texts.js';
@@ -94,7 +94,7 @@ export function productForm({ body, shop, back, onsaved }) {
  */
 function variantFields(n, currency) {
   const priceLabel = t('form.price_label', { currency: currencySymbol(currency) });
-  const check = price(fractionDigits(currency));
+  const check = price(currency);
   return {
     name: field({ label: t('form.variant'), test: `variant-name-${n}`, check: required, maxLength: NAME_MAX }),
     price: field({ label: priceLabel, test: `variant-price-${n}`, check, inputMode: 'decimal' }),

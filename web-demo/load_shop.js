@@ -1,0 +1,14 @@
+// The shop, which every page loads first: it says how many decimals prices have.
+
+import { get } from './api.js';
+import { setDecimals } from './i18n.js';
+
+/** @import { Shop } from './types.d.ts' */
+
+/** @returns {Promise<Shop>} */
+export async function loadShop() {
+  /** @type {Shop} */
+  const shop = await get('/shop');
+  setDecimals(shop.currency, shop.decimals);
+  return shop;
+}
