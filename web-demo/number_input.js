@@ -39,8 +39,9 @@ export function parseNumber(text, language, decimals) {
   if (!/^[\d.,٫٬]*\d[\d.,٫٬]*$/.test(typed)) return refusal('digits');
   const parts = split(typed, SIGNS[language]);
   if (parts && parts.decimals.length <= decimals) {
-    if (isLikeDecimals(parts, decimals))
+    if (isLikeDecimals(parts, decimals)) {
       return { fault: 'readings', readings: bothReadings(typed, language, decimals) };
+    }
     return valueOf(parts, decimals);
   }
   const others = /** @type {Language[]} */ (Object.keys(SIGNS)).map((other) => split(typed, SIGNS[other]));
