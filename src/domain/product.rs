@@ -1,7 +1,7 @@
 //! The shop, its products, and the stock pools from which offers take their units.
 
-use super::text::{self, Titles};
 use super::currency;
+use super::text::{self, Titles};
 use super::{Minor, ProductId, Refusal, ShopId, VariantId};
 
 #[derive(Clone, PartialEq, Debug)]
