@@ -214,11 +214,13 @@ impl Node {
                 metrics_listener,
                 http::metrics::router(state.clone()),
                 few_connections,
+                state.trusted_proxies.clone(),
                 stop.clone(),
             ));
         }
-        let connections = state.connections.clone();
-        let serving = tokio::spawn(http::server::serve(listener, http::router(state), connections, closed.clone()));
+        let (connections, proxies) = (state.connections.clone(), state.trusted_proxies.clone());
+        let router = http::router(state);
+        let serving = tokio::spawn(http::server::serve(listener, router, connections, proxies, closed.clone()));
         shutdown.await;
         tracing::info!(grace_ms = grace.as_millis() as u64, drain_ms, "shutting down");
         // `/readyz` fails from now on, and the load balancer stops sending traffic. Clients that still come are served.

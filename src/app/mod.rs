@@ -77,6 +77,9 @@ pub use settings::{ChatRateLimit, ReconcileSettings, Settings};
 pub use streams::{NewStream, Rehearsal, RehearsalPlan, RehearsalRunner};
 pub use webhook_signature::WebhookSecret;
 
+/// For how long readiness checks share one query.
+const READY_SHARED_MS: Millis = 200;
+
 /// The use cases of this node. Cheap to clone.
 #[derive(Clone)]
 pub struct App(Arc<Services>);
@@ -101,6 +104,8 @@ struct NodeState {
     jobs: JobRunner,
     started_at: Millis,
     is_draining: AtomicBool,
+    /// The last readiness checks, by the time of their start.
+    ready_checks: cache::Cache<Millis, ()>,
     /// Cancelled when all started work is done and no more messages will be published.
     all_tasks_done: CancellationToken,
 }
@@ -141,7 +146,8 @@ impl App {
         tokio::spawn(cluster_sync.clone().receive_broker_events(broker_events, all_tasks_done.clone()));
         tokio::spawn(checkout.clone().receive_test_webhooks(test_webhooks, all_tasks_done.clone()));
         let (jobs, is_draining) = Default::default();
-        let node = NodeState { jobs, started_at, is_draining, all_tasks_done };
+        let ready_checks = cache::Cache::with_capacity(4);
+        let node = NodeState { jobs, started_at, is_draining, ready_checks, all_tasks_done };
         let services = Services {
             context,
             publisher,
@@ -246,9 +252,12 @@ impl Services {
         self.publisher.broker.is_shared()
     }
 
-    /// Readiness check: can the database be reached? Used by `/readyz`.
+    /// Readiness check: can the database be reached? Used by `/readyz`. Anybody may ask, so all who ask within a fifth of a
+    /// second share one query.
     pub async fn check_ready(&self) -> Result<()> {
-        Ok(self.context.store.now().await.map(|_| ())?)
+        let slot = self.context.clock.now() / READY_SHARED_MS;
+        let check = async { Ok(self.context.store.now().await.map(|_| ())?) };
+        self.node.ready_checks.get_or_load(slot, Box::pin(check)).await.map(|_| ())
     }
 
     /// Metrics of the broker link between the nodes.

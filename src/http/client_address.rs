@@ -24,6 +24,11 @@ impl TrustedProxies {
         Self(trusted.into_iter().map(|ip| ip.to_canonical()).collect())
     }
 
+    /// Whether this is the address of such a proxy.
+    pub fn is_trusted(&self, address: IpAddr) -> bool {
+        self.0.contains(&address)
+    }
+
     /// The address of the client: from the right, the first hop that is not a trusted proxy. Everything further left can be
     /// forged by the client.
     pub fn client_ip(&self, parts: &Parts) -> Option<IpAddr> {
@@ -32,7 +37,7 @@ impl TrustedProxies {
         let hops: Vec<&str> = headers.flat_map(|value| value.split(',')).map(str::trim).collect();
         let mut client = peer;
         for hop in hops.iter().rev() {
-            if !self.0.contains(&client) {
+            if !self.is_trusted(client) {
                 break;
             }
             let Ok(before) = hop.parse::<IpAddr>() else { break };

@@ -183,6 +183,11 @@ fn connections(page: &mut MetricsPage<'_>, state: &AppState) {
         "Connections that could not be accepted, mostly because of the limit on open files",
         load(&connections.accept_failures),
     );
+    page.counter(
+        "livesouk_http_connections_stalled_total",
+        "Connections cut because the client took nothing for ten seconds",
+        load(&connections.stalled),
+    );
     page.counter_values(
         "livesouk_http_requests_total",
         "Requests by the class of their status",

@@ -13,6 +13,7 @@ mod chat;
 mod client_address;
 mod csv;
 mod dev;
+mod document;
 mod drain_body;
 mod error;
 mod export;
@@ -36,11 +37,13 @@ mod stream;
 mod user_data;
 mod verb;
 mod websocket;
+mod write_deadline;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::http::HeaderMap;
 use axum::routing::get;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -49,6 +52,7 @@ use utoipa_axum::routes;
 use crate::app::App;
 use admission::Admission;
 use auth::TokenAuth;
+use document::Document;
 use openapi::BearerSecurity;
 use request_metrics::RequestMetrics;
 use server::ConnectionLimiter;
@@ -143,11 +147,13 @@ pub fn router(state: AppState) -> Router {
     verb::describe(&mut openapi);
     let openapi = openapi::inline_primitive_schemas(openapi);
     let asyncapi = openapi::inline_primitive_schemas(asyncapi::document(&openapi));
+    let [openapi, asyncapi] =
+        [openapi, asyncapi].map(|made| Arc::new(Document::new("application/json", made.to_string())));
     routes
         .merge(verb::routes())
         .route("/v1/streams/{stream}/live", get(websocket::live))
-        .route("/v1/openapi.json", get(move || ops::json_document(openapi.clone())))
-        .route("/v1/asyncapi.json", get(move || ops::json_document(asyncapi.clone())))
+        .route("/v1/openapi.json", get(move |headers: HeaderMap| ops::json_document(openapi.clone(), headers)))
+        .route("/v1/asyncapi.json", get(move |headers: HeaderMap| ops::json_document(asyncapi.clone(), headers)))
         .route("/healthz", get(ops::healthz))
         .route("/readyz", get(ops::readyz))
         .route("/metrics", get(metrics::authorized))

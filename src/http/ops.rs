@@ -1,12 +1,15 @@
 //! Health and readiness checks, the API documents, and the responses for unknown paths and methods.
 
+use std::sync::Arc;
+
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::AppState;
+use super::document::Document;
 use super::error::Problem;
 use crate::domain::ErrorCode;
 
@@ -34,9 +37,9 @@ pub async fn readyz(State(state): State<AppState>, Query(query): Query<Readiness
     (status, axum::Json(body)).into_response()
 }
 
-/// An API document. It is generated from the types once, at start.
-pub async fn json_document(document: Value) -> axum::Json<Value> {
-    axum::Json(document)
+/// An API document. It is generated from the types once, at start, and never made again.
+pub async fn json_document(document: Arc<Document>, headers: HeaderMap) -> Response {
+    document.response(&headers, "no-cache")
 }
 
 pub async fn not_found() -> Problem {

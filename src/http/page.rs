@@ -4,29 +4,23 @@
 //! may cache them forever; only the HTML page is requested again. A node with another version serves its own files under that
 //! name, with `no-cache`.
 
-use std::io::Write;
-use std::sync::{LazyLock, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use dashmap::DashMap;
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use rust_embed::Embed;
+use rust_embed::{Embed, EmbeddedFile};
 use sha2::{Digest, Sha256};
 
 use super::AppState;
+use super::document::Document;
 use super::error::Problem;
 use crate::domain::ErrorCode;
 
 #[derive(Embed)]
 #[folder = "web-demo/"]
 struct WebAssets;
-
-/// Smaller files are not compressed: the header would cost as much as compression saves.
-const COMPRESSED_BYTES_MIN: usize = 600;
 
 pub async fn shop(State(state): State<AppState>, headers: HeaderMap) -> Response {
     html_response(&state, &headers, "index.html")
@@ -52,18 +46,19 @@ pub async fn docs(State(state): State<AppState>, headers: HeaderMap) -> Response
 pub async fn asset(State(state): State<AppState>, headers: HeaderMap, Path(path): Path<String>) -> Response {
     let named = path.split_once('/').filter(|(folder, _)| is_assets_version(folder));
     let (is_current, path) = named.map_or((false, path.as_str()), |(folder, rest)| (folder == assets_version(), rest));
-    let Some(file) = WebAssets::get(path) else {
-        return Problem::new(&ErrorCode::NOT_FOUND, "There is no such file.").into_response();
-    };
-    let kind = file.metadata.mimetype().to_owned();
+    let Some(file) = WebAssets::get(path) else { return no_such_file() };
     let cache_control = if is_current { "public, max-age=31536000, immutable" } else { "no-cache" };
     // Pages load assets without comments; a reader of `/assets/client.js` gets them with comments.
-    match std::str::from_utf8(&file.data) {
-        Ok(text) if named.is_some() && (path.ends_with(".js") || path.ends_with(".css")) => {
-            file_response(&state, &headers, strip_comments(text).as_bytes(), &kind, cache_control)
+    let is_lean = named.is_some() && (path.ends_with(".js") || path.ends_with(".css"));
+    let form = if is_lean { Form::WithoutComments } else { Form::AsWritten };
+    let document = cached_document(PageKey { path: path.to_owned(), form, version: String::new() }, &file, || {
+        let kind = file.metadata.mimetype();
+        match std::str::from_utf8(&file.data) {
+            Ok(text) if is_lean => Document::new(kind, strip_comments(text)),
+            _ => Document::new(kind, file.data.to_vec()),
         }
-        _ => file_response(&state, &headers, &file.data, &kind, cache_control),
-    }
+    });
+    page_response(&state, &headers, &document, cache_control)
 }
 
 /// Removes comment lines, empty lines and indentation. Lines are never joined, so a script keeps its meaning. Only text literals
@@ -88,78 +83,57 @@ fn strip_comments(text: &str) -> String {
 }
 
 fn html_response(state: &AppState, headers: &HeaderMap, path: &str) -> Response {
-    let Some(file) = WebAssets::get(path) else {
-        return Problem::new(&ErrorCode::NOT_FOUND, "There is no such file.").into_response();
-    };
-    let text = String::from_utf8_lossy(&file.data).replace("\"/assets/", &format!("\"/assets/{}/", assets_version()));
-    file_response(state, headers, text.as_bytes(), "text/html", "no-cache")
+    let Some(file) = WebAssets::get(path) else { return no_such_file() };
+    let version = assets_version();
+    let page =
+        cached_document(PageKey { path: path.to_owned(), form: Form::Html, version: version.clone() }, &file, || {
+            let assets = format!("\"/assets/{version}/");
+            Document::new("text/html", String::from_utf8_lossy(&file.data).replace("\"/assets/", &assets))
+        });
+    page_response(state, headers, &page, "no-cache")
 }
 
-fn file_response(
-    state: &AppState,
-    request_headers: &HeaderMap,
-    data: &[u8],
-    kind: &str,
-    cache_control: &str,
-) -> Response {
-    let hash: [u8; 32] = Sha256::digest(data).into();
-    let text =
-        kind.starts_with("text/") || kind.ends_with("javascript") || kind.ends_with("json") || kind.ends_with("xml");
-    let small = (text && data.len() >= COMPRESSED_BYTES_MIN && accepts_gzip(request_headers))
-        .then(|| gzip_cached(hash, data))
-        .flatten();
-    // The compressed and the plain form of a file have different ETags.
-    let tag = format!("\"{}{}\"", hex::encode(&hash[..12]), if small.is_some() { "-gz" } else { "" });
-    let known = request_headers.get(header::IF_NONE_MATCH).and_then(|seen| seen.to_str().ok());
-    let known = known.is_some_and(|seen| seen.split(',').any(|one| one.trim().trim_start_matches("W/") == tag));
-    let zipped = small.is_some();
-    let mut response = if known {
-        StatusCode::NOT_MODIFIED.into_response()
-    } else {
-        small.unwrap_or_else(|| Bytes::copy_from_slice(data)).into_response()
-    };
+fn no_such_file() -> Response {
+    Problem::new(&ErrorCode::NOT_FOUND, "There is no such file.").into_response()
+}
+
+fn page_response(state: &AppState, request_headers: &HeaderMap, page: &Document, cache_control: &str) -> Response {
+    let mut response = page.response(request_headers, cache_control);
     let headers = response.headers_mut();
-    let mut set = |name: HeaderName, value: &str| {
-        if let Ok(value) = HeaderValue::from_str(value) {
-            headers.insert(name, value);
-        }
-    };
-    if !known {
-        let charset = if kind.starts_with("text/") { "; charset=utf-8" } else { "" };
-        set(header::CONTENT_TYPE, &format!("{kind}{charset}"));
-        if zipped {
-            set(header::CONTENT_ENCODING, "gzip");
-        }
+    if let Ok(policy) = HeaderValue::from_str(state.origins.content_security_policy()) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
-    set(header::ETAG, &tag);
-    set(header::VARY, "accept-encoding");
-    set(header::CACHE_CONTROL, cache_control);
-    set(header::CONTENT_SECURITY_POLICY, state.origins.content_security_policy());
-    set(header::REFERRER_POLICY, "same-origin");
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     response
 }
 
-/// Whether `Accept-Encoding` names `gzip` without `q=0`.
-fn accepts_gzip(headers: &HeaderMap) -> bool {
-    let named = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or("");
-    named.split(',').any(|one| {
-        let mut parts = one.split(';').map(str::trim);
-        let weight = |part: &str| part.strip_prefix("q=").and_then(|q| q.parse::<f32>().ok());
-        parts.next().is_some_and(|name| name.eq_ignore_ascii_case("gzip")) && parts.find_map(weight) != Some(0.0)
-    })
+/// A file of the pages in one of its forms. `version` is empty where the content does not depend on it.
+#[derive(PartialEq, Eq, Hash)]
+struct PageKey {
+    path: String,
+    form: Form,
+    version: String,
 }
 
-/// Compresses a file once and keeps the result. The cache has at most one entry per file of the pages.
-fn gzip_cached(hash: [u8; 32], data: &[u8]) -> Option<Bytes> {
-    static SMALL: LazyLock<DashMap<[u8; 32], Bytes>> = LazyLock::new(DashMap::new);
-    if let Some(known) = SMALL.get(&hash) {
-        return Some(known.clone());
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Form {
+    AsWritten,
+    WithoutComments,
+    Html,
+}
+
+/// The document of a file, made once. The cache has at most a few entries per file of the pages, because paths without a file
+/// are never asked for. Debug builds read the files from disk, so there an entry is made again when its file has changed.
+fn cached_document(key: PageKey, file: &EmbeddedFile, make: impl FnOnce() -> Document) -> Arc<Document> {
+    type Made = ([u8; 32], Arc<Document>);
+    static PAGES: LazyLock<DashMap<PageKey, Made>> = LazyLock::new(DashMap::new);
+    let source = file.metadata.sha256_hash();
+    if let Some(made) = PAGES.get(&key).filter(|made| made.0 == source) {
+        return made.1.clone();
     }
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    encoder.write_all(data).ok()?;
-    let small = Bytes::from(encoder.finish().ok()?);
-    SMALL.insert(hash, small.clone());
-    Some(small)
+    let made = Arc::new(make());
+    PAGES.insert(key, (source, made.clone()));
+    made
 }
 
 /// `v-` and twelve hexadecimal digits.
@@ -187,24 +161,6 @@ fn assets_digest() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn gzip_is_used_only_if_accepted() {
-        for (value, taken) in [
-            ("gzip, deflate, br", true),
-            ("br;q=1.0, GZIP;q=0.5", true),
-            ("gzip;q=0", false),
-            ("gzip; q=0.0", false),
-            ("identity", false),
-            ("xgzip", false),
-            ("", false),
-        ] {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(value));
-            assert_eq!(accepts_gzip(&headers), taken, "{value}");
-        }
-        assert!(!accepts_gzip(&HeaderMap::new()));
-    }
 
     #[test]
     fn comments_and_indentation_are_removed() {

@@ -10,7 +10,6 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -19,6 +18,7 @@ use super::admission::AdmissionDecision;
 use super::error::{ApiResult, Problem};
 use super::extract::{PathId, QueryParams};
 use super::server::ConnectionPermit;
+use super::write_deadline::WriteDeadline;
 use super::{AppState, auth};
 use crate::app::Error;
 use crate::domain::{Actor, Refusal, StreamId};
@@ -85,11 +85,11 @@ pub async fn live(
     let permit = parts.extensions.get::<ConnectionPermit>().cloned();
     app.tasks().spawn(async move {
         let Ok(Ok(upgraded)) = tokio::time::timeout(UPGRADE_TIMEOUT, upgrade).await else { return };
-        let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else { return };
+        let Ok(parts) = upgraded.downcast::<WriteDeadline>() else { return };
         // Copied: even an empty slice would keep the whole HTTP read buffer of 8 KiB alive for as long as the viewer stays.
         let read_ahead = bytes::Bytes::copy_from_slice(&parts.read_buf);
         drop(parts.read_buf);
-        start_session(state, stream, parts.io.into_inner(), read_ahead, decision, permit).await;
+        start_session(state, stream, parts.io.into_socket(), read_ahead, decision, permit).await;
     });
     let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();
     let headers = response.headers_mut();

@@ -8,6 +8,7 @@ mod contract_broker;
 mod contract_store;
 mod examples;
 mod life;
+mod limits;
 mod load_test;
 mod moderate;
 mod nodes;
