@@ -94,12 +94,22 @@ pub struct ServeArgs {
     /// IP address of a proxy whose X-Forwarded-For header is trusted; may be repeated
     #[arg(long = "trusted-proxy", env = "LIVESOUK_TRUSTED_PROXY", value_name = "IP", value_delimiter = ',')]
     pub trusted_proxies: Vec<std::net::IpAddr>,
+    /// Payment provider. `test` is for trials: it takes no money, and anybody can pay with it. Default: none, and nobody can pay
+    // A flag only: a variable that was left behind in an environment must not turn a shop into one that gives its goods away.
+    #[arg(long = "payments", value_name = "PROVIDER")]
+    pub payment_provider: Option<PaymentProviderName>,
     #[command(flatten)]
     pub limits: LimitArgs,
     #[command(flatten)]
     pub payments: PaymentArgs,
     #[command(flatten)]
     pub log: LogArgs,
+}
+
+/// The payment providers that `--payments` accepts.
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PaymentProviderName {
+    Test,
 }
 
 #[derive(Args, Debug)]
@@ -324,6 +334,16 @@ mod tests {
         for fitting in [vec![], vec!["--broker", "redis://x", "--store", "postgres://x"]] {
             assert_eq!(serve(&fitting).check(), Ok(()), "{fitting:?}");
         }
+    }
+
+    #[test]
+    fn test_provider_is_on_only_by_its_flag() {
+        assert_eq!(serve(&[]).payment_provider, None);
+        assert_eq!(serve(&["--payments", "test"]).payment_provider, Some(PaymentProviderName::Test));
+        let command = Cli::command();
+        let serve = command.find_subcommand("serve").unwrap();
+        let flag = serve.get_arguments().find(|flag| flag.get_long() == Some("payments")).unwrap();
+        assert_eq!(flag.get_env(), None, "no variable may turn the test provider on");
     }
 
     #[test]

@@ -11,7 +11,8 @@ use livesouk::app::{ChatRateLimit, Settings, WebhookSecret};
 use livesouk::broker::Broker;
 use livesouk::clock::Clock;
 use livesouk::config::{
-    Cli, Command, DemoArgs, LimitArgs, LogArgs, LogFormat, MigrateArgs, PaymentArgs, ServeArgs, TokenArgs,
+    Cli, Command, DemoArgs, LimitArgs, LogArgs, LogFormat, MigrateArgs, PaymentArgs, PaymentProviderName, ServeArgs,
+    TokenArgs,
 };
 use livesouk::demo;
 use livesouk::domain::{Actor, Name, Role, StreamId, UserId};
@@ -84,7 +85,7 @@ async fn run_demo(options: DemoArgs) -> anyhow::Result<()> {
         auth,
         origins: Origins::new(&[], None).map_err(StartError::Config)?,
         trusted_proxies: TrustedProxies::default(),
-        settings: app_settings(&options.limits, &options.payments, true),
+        settings: app_settings(&options.limits, &options.payments, NodeKind::Demo),
         limits: options.limits,
     })
     .await?;
@@ -104,7 +105,16 @@ async fn run_demo(options: DemoArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn app_settings(limits: &LimitArgs, payments: &PaymentArgs, dev_login: bool) -> Settings {
+/// Which command starts the node.
+enum NodeKind {
+    /// Anybody can sign in, and pay with the test provider.
+    Demo,
+    Serve {
+        has_test_payments: bool,
+    },
+}
+
+fn app_settings(limits: &LimitArgs, payments: &PaymentArgs, kind: NodeKind) -> Settings {
     let defaults = Settings::default();
     let webhook_secret = payments.webhook_secret.as_ref().map_or(defaults.webhook_secret, WebhookSecret::new);
     let chat = ChatRateLimit { viewer_per_s: limits.chat_per_second, room_per_s: limits.room_chat_per_second };
@@ -112,7 +122,8 @@ fn app_settings(limits: &LimitArgs, payments: &PaymentArgs, dev_login: bool) -> 
     Settings {
         chat,
         chat_retention_ms: chat_kept_ms,
-        is_dev_login_enabled: dev_login,
+        is_dev_login_enabled: matches!(kind, NodeKind::Demo),
+        is_test_provider_enabled: matches!(kind, NodeKind::Demo | NodeKind::Serve { has_test_payments: true }),
         webhook_secret,
         ..Settings::default()
     }
@@ -130,7 +141,8 @@ fn demo_summary(demo_shop: &demo::DemoShop, base: &str, file: &str, token: &str)
         "\n  {title} is running\n\n  \
          Shop      {offers} offers on sale, {units} units, prices in {currency}\n  \
          Data      {file}\n  \
-         Broker    in this process\n\n  \
+         Broker    in this process\n  \
+         Payments  tests only: no money is taken\n\n  \
          Viewer    {viewer}\n  \
          Host      {host}\n  \
          API docs  {base}/docs\n\n  \
@@ -148,6 +160,14 @@ async fn run_serve(options: ServeArgs) -> anyhow::Result<()> {
     init_logging(&options.log)?;
     if let Some(warning) = options.warning() {
         tracing::warn!("{warning}");
+    }
+    let has_test_payments = options.payment_provider == Some(PaymentProviderName::Test);
+    match options.payment_provider {
+        Some(PaymentProviderName::Test) => tracing::warn!(
+            "TEST PAYMENTS ARE ON (--payments test): anybody can pay without money, and every such order counts as paid; \
+             never use this for a real shop"
+        ),
+        None => tracing::info!("this shop takes no payments: --payments is not given"),
     }
     let clock = Clock::system();
     let auth = TokenAuth::new(&options.auth_keys, clock.clone()).map_err(StartError::Config)?;
@@ -169,7 +189,7 @@ async fn run_serve(options: ServeArgs) -> anyhow::Result<()> {
         auth,
         origins,
         trusted_proxies: TrustedProxies::new(options.trusted_proxies),
-        settings: app_settings(&options.limits, &options.payments, false),
+        settings: app_settings(&options.limits, &options.payments, NodeKind::Serve { has_test_payments }),
         limits: options.limits,
     })
     .await?;

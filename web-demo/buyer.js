@@ -91,7 +91,8 @@ export class Buyer {
     /** @param {Offer} offer */
     const onbuy = (offer, qty = 1) => void this.press(offer, qty);
     const orderClient = new parts.OrderClient(client, () => checkout.showRetry());
-    const checkout = new parts.Checkout({ client, orderClient, onclose: this.onchange, onagain: onbuy });
+    const { payments } = this.shop;
+    const checkout = new parts.Checkout({ client, orderClient, payments, onclose: this.onchange, onagain: onbuy });
     const myOrders = new parts.MyOrders({
       client,
       list: list.orders,

@@ -11,7 +11,7 @@ import { OrderDetails } from './order_details.js';
 import { openSheet } from './sheet.js';
 import { el, speak, toast } from './ui.js';
 
-/** @import { Address, LiveClient, Offer, Order, Refusal } from './types.d.ts' */
+/** @import { Address, LiveClient, Offer, Order, Refusal, Shop } from './types.d.ts' */
 /** @import { OrderClient, PendingPurchase } from './order_client.js' */
 
 /** How long after the end of a reservation the sheet asks for the order, and how often. */
@@ -23,13 +23,15 @@ export class Checkout {
    * @param {{
    *   client: LiveClient,
    *   orderClient: OrderClient,
+   *   payments?: Shop['payments'],
    *   onclose?: () => void,
    *   onagain?: (offer: Offer) => void,
    *   back?: string,
-   * }} options `onagain` buys again after an expired reservation; `back` is the text of the last button
+   * }} options `payments` is the provider of the shop; `onagain` buys again after an expired reservation; `back` is the text of the last button
    */
-  constructor({ client, orderClient, onclose = () => {}, onagain, back = t('order.back') }) {
+  constructor({ client, orderClient, payments = null, onclose = () => {}, onagain, back = t('order.back') }) {
     this.client = client;
+    this.payments = payments;
     this.orderClient = orderClient;
     this.onclose = onclose;
     this.onagain = onagain;

@@ -91,6 +91,7 @@ export class CheckoutContent {
     let form = this.forms.get(order.id);
     if (!form) {
       form = new PaymentForm(order, {
+        payments: this.checkout.payments,
         onpay: (address, payment) => this.checkout.pay(order, address, payment),
         oncancel: () => this.checkout.act(order, () => this.checkout.orderClient.cancel(order)),
       });

@@ -54,11 +54,12 @@ await start();
 async function start() {
   try {
     if (!token.get()) return await askToSignIn();
-    const [orders, streams] = await Promise.all([
+    const [orders, streams, shop] = await Promise.all([
       /** @type {Promise<Order[]>} */ (listAll('/orders')),
       /** @type {Promise<Stream[]>} */ (listAll('/streams')),
       loadShop(),
     ]);
+    checkout.payments = shop.payments;
     shows = new Map(streams.map((show) => [show.id, show]));
     for (const order of orders) client.applyOrder(order);
     paint();

@@ -1,10 +1,11 @@
-// The form of a held order: the delivery address, the way to pay, the total, and the buttons to pay or to cancel.
+// The form of a held order: the delivery address, the way to pay, the total, and the buttons to pay or to cancel. A shop that
+// takes no payments shows why there is nothing to pay, and the button to cancel.
 
 import { AddressForm } from './address.js';
 import { formatMoney, refusalText, t } from './i18n.js';
 import { el } from './ui.js';
 
-/** @import { Address, Order, Refusal } from './types.d.ts' */
+/** @import { Address, Order, Refusal, Shop } from './types.d.ts' */
 
 /** The payment tokens of the test provider that the checkout offers. */
 const TEST_PAYMENTS = ['ok', 'declined', 'slow', 'capture_fails'];
@@ -12,10 +13,15 @@ const TEST_PAYMENTS = ['ok', 'declined', 'slow', 'capture_fails'];
 export class PaymentForm {
   /**
    * @param {Order} order
-   * @param {{ onpay: (address: Address, payment: string) => void, oncancel: () => void }} options
+   * @param {{
+   *   payments: Shop['payments'],
+   *   onpay: (address: Address, payment: string) => void,
+   *   oncancel: () => void,
+   * }} options
    */
-  constructor(order, { onpay, oncancel }) {
+  constructor(order, { payments, onpay, oncancel }) {
     this.order = order;
+    this.payments = payments;
     this.onpay = onpay;
     this.oncancel = oncancel;
     this.payment = TEST_PAYMENTS[0];
@@ -49,6 +55,13 @@ export class PaymentForm {
       },
       t('order.cancel'),
     );
+    const total = el('p.total', {}, el('span', {}, t('order.total')), el('bdi.price', {}, amount));
+    const alert = failure && el('p.alert', { role: 'alert', 'data-test': 'pay-error' }, refusalText(failure));
+    // What costs nothing needs no provider.
+    if (!this.payments && order.amount > 0) {
+      const why = el('p.test-payments', { role: 'note', 'data-test': 'payments-off' }, t('error.payments_off'));
+      return el('div.pay', {}, why, total, alert, cancel);
+    }
     const submit = (/** @type {Event} */ event) => {
       event.preventDefault();
       const checked = address.checked();
@@ -57,22 +70,21 @@ export class PaymentForm {
     return el(
       'form.pay',
       { noValidate: true, onsubmit: submit },
+      this.payments === 'test' &&
+        el('p.test-payments', { role: 'note', 'data-test': 'test-payments' }, t('payment.banner')),
       address.root,
-      el(
-        'fieldset',
-        { disabled: isPaying },
-        el('legend', {}, t('payment.title')),
-        el(
-          'div.choices',
-          {},
-          TEST_PAYMENTS.map((token) => this.choice(token)),
-        ),
-      ),
-      el('p.total', {}, el('span', {}, t('order.total')), el('bdi.price', {}, amount)),
-      failure && el('p.alert', { role: 'alert', 'data-test': 'pay-error' }, refusalText(failure)),
+      this.payments === 'test' && this.choices(isPaying),
+      total,
+      alert,
       this.payButton,
       cancel,
     );
+  }
+
+  /** @param {boolean} isPaying */
+  choices(isPaying) {
+    const choices = TEST_PAYMENTS.map((token) => this.choice(token));
+    return el('fieldset', { disabled: isPaying }, el('legend', {}, t('payment.title')), el('div.choices', {}, choices));
   }
 
   /** @param {string} token */

@@ -29,6 +29,8 @@ export interface Shop {
   decimals: number;
   /** A demo: everyone can sign in with a name. */
   dev_login: boolean;
+  /** `test`: payments are trials without money. Null: the shop takes no payments. */
+  payments: 'test' | null;
   base_url: string | null;
 }
 

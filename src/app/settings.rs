@@ -12,6 +12,8 @@ pub struct Settings {
     pub chat_retention_ms: Option<Millis>,
     /// Enables `POST /v1/dev/tokens`, which signs in anyone without a check.
     pub is_dev_login_enabled: bool,
+    /// Enables the test provider, with which anybody can pay without money. Without it this server takes no payments.
+    pub is_test_provider_enabled: bool,
     /// The key that signs webhooks. Random when none is configured: then only the built-in test provider can sign.
     pub webhook_secret: WebhookSecret,
     /// Deadline of one call to a payment provider. After it, the outcome of the call is unknown.
@@ -25,6 +27,7 @@ impl Default for Settings {
             chat: ChatRateLimit { viewer_per_s: 1.0, room_per_s: 50.0 },
             chat_retention_ms: None,
             is_dev_login_enabled: false,
+            is_test_provider_enabled: false,
             webhook_secret: WebhookSecret::random(),
             provider_deadline: Duration::from_secs(10),
             reconcile: ReconcileSettings::default(),

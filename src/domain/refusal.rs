@@ -60,6 +60,8 @@ pub enum Refusal {
     NeedsAction {
         action_url: String,
     },
+    /// This server has no payment provider.
+    PaymentsOff,
     NotPaid,
     AlreadyRefunded,
     RefundFailed,
@@ -269,6 +271,9 @@ error_codes! {
         "error.capture_failed";
     Refusal::NeedsAction { .. } =>
         "needs_action", 402, "The buyer must confirm the payment. The order is still held.", "error.needs_action";
+    Refusal::PaymentsOff =>
+        "payments_off", 409, "This shop takes no payments now. Nothing was charged, and a reservation ends at the time shown.",
+        "error.payments_off";
     Refusal::NotPaid => "not_paid", 409, "The order is not paid.", "error.not_paid";
     Refusal::AlreadyRefunded =>
         "already_refunded", 409, "The order is already refunded.", "error.already_refunded";

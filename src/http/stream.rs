@@ -16,7 +16,8 @@ use crate::protocol::{ShopView, StreamView};
 /// The shop.
 #[utoipa::path(get, path = "/v1/shop", tag = "shop", responses((status = 200, body = ShopView)))]
 pub async fn shop(State(state): State<AppState>) -> Json<ShopView> {
-    Json(ShopView::of(state.app.shop(), state.app.settings().is_dev_login_enabled, state.origins.base_url()))
+    let payments = state.app.checkout.payment_provider();
+    Json(ShopView::of(state.app.shop(), state.app.settings().is_dev_login_enabled, payments, state.origins.base_url()))
 }
 
 #[derive(Deserialize, utoipa::IntoParams)]

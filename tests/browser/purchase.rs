@@ -26,6 +26,7 @@ async fn order_has_an_address_a_second_payment_a_history_and_a_page() {
     let ann = Browser::open(&driver, Window::Mobile, "en").await;
     ann.watch(&shop, &shop.server.url, "Ann", &offer).await;
     ann.reserve().await;
+    ann.sees("test-payments", "no money").await;
     ann.press("pay").await;
     ann.sees("error-address-name", "Required").await;
     assert_eq!(ann.script("return document.activeElement.dataset.test", &[]).await, json!("address-name"));

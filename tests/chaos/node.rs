@@ -133,6 +133,7 @@ fn serve(address: SocketAddr, proxy: &Proxy, folder: &TempDir, more: &NodeSettin
     let (listen, store) = (address.to_string(), Postgres::url_at(proxy.address()));
     let mut args =
         vec!["serve", "--listen", &listen, "--store", &store, "--auth-key", KEY, "--log", "warn,livesouk::node=info"];
+    args.extend(["--payments", "test"]);
     args.extend(more.args.iter().map(String::as_str));
     let injected_fault = more.injected_fault.as_deref().map(|fault| ("LIVESOUK_INJECTED_FAULT", fault));
     Process::livesouk_with(&args, folder.path(), injected_fault.as_slice())

@@ -4,6 +4,7 @@ mod address;
 mod lineup;
 mod order;
 mod payment;
+mod payments_off;
 mod rehearsal;
 mod report;
 mod sale;

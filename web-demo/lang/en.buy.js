@@ -57,6 +57,7 @@ export default {
   'order.show_mine': 'View my order',
   'order.history': 'Order history',
   'payment.title': 'Test payment',
+  'payment.banner': 'Test payments: no money is taken, and nothing is delivered.',
   'payment.ok': 'Succeeds',
   'payment.ok.more': 'The payment succeeds at once',
   'payment.declined': 'Declined',
@@ -189,6 +190,8 @@ export default {
   'error.hold_expired': 'Your reservation expired. You weren’t charged.',
   'error.capture_failed': 'The payment failed and your order was cancelled. You weren’t charged.',
   'error.already_paid': 'This order is already paid.',
+  'error.payments_off':
+    'This shop takes no payments right now. You won’t be charged, and your reservation ends at the time shown.',
   'error.wrong_status': 'This is no longer possible.',
   'error.key_missing': 'This page is out of date. Please reload it.',
   'error.key_invalid': 'This page is out of date. Please reload it.',

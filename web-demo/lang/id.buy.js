@@ -54,6 +54,7 @@ export default {
   'order.show_mine': 'Lihat pesanan saya',
   'order.history': 'Riwayat pesanan',
   'payment.title': 'Pembayaran uji coba',
+  'payment.banner': 'Pembayaran uji coba: tidak ada uang yang ditarik, dan tidak ada barang yang dikirim.',
   'payment.ok': 'Berhasil',
   'payment.ok.more': 'Pembayaran langsung berhasil',
   'payment.declined': 'Ditolak',
@@ -188,6 +189,8 @@ export default {
   'error.hold_expired': 'Reservasi Anda telah berakhir. Anda tidak ditagih.',
   'error.capture_failed': 'Pembayaran gagal dan pesanan Anda dibatalkan. Anda tidak ditagih.',
   'error.already_paid': 'Pesanan ini sudah dibayar.',
+  'error.payments_off':
+    'Toko ini sedang tidak menerima pembayaran. Anda tidak akan ditagih, dan reservasi Anda berakhir pada waktu yang ditampilkan.',
   'error.wrong_status': 'Ini sudah tidak bisa dilakukan.',
   'error.key_missing': 'Halaman ini sudah usang. Silakan muat ulang.',
   'error.key_invalid': 'Halaman ini sudah usang. Silakan muat ulang.',

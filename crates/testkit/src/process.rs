@@ -193,8 +193,13 @@ impl Server {
         Server { process, url, started, folder }.ready().await
     }
 
-    /// Starts `livesouk serve` on a port that was free a moment ago.
+    /// Starts `livesouk serve` on a port that was free a moment ago, with the test provider for payments.
     pub async fn serve(store: &str, auth_key: &str, more: &[&str]) -> Server {
+        Server::serve_without_payments(store, auth_key, &[&["--payments", "test"], more].concat()).await
+    }
+
+    /// Starts `livesouk serve` as an operator does who takes no payments.
+    pub async fn serve_without_payments(store: &str, auth_key: &str, more: &[&str]) -> Server {
         let folder = Arc::new(tempfile::tempdir().expect("a temporary folder"));
         let listen = free_address();
         let args = ["serve", "--listen", &listen, "--store", store, "--auth-key", auth_key];

@@ -39,6 +39,7 @@ pub struct Checkout {
     audit: Arc<AuditLog>,
     catalogue: Arc<Catalogue>,
     selling: Arc<Selling>,
+    /// `Free`: this server takes no payments.
     provider: PaymentProvider,
     /// Notified when a webhook arrived, so the payment provider should be asked.
     webhook_received: Arc<Notify>,
@@ -65,14 +66,17 @@ impl Checkout {
             selling.clone(),
         );
         let (webhooks, incoming) = mpsc::channel(TEST_WEBHOOK_QUEUE_MAX);
-        let provider = PaymentProvider::Test(TestProvider {
-            store: context.store.clone(),
-            clock: context.clock.clone(),
-            secret: context.settings.webhook_secret.clone(),
-            calls: Arc::new(ProviderCalls::with_deadline(context.settings.provider_deadline)),
-            webhooks,
-            tasks: context.tasks.clone(),
-        });
+        let test_provider = || {
+            PaymentProvider::Test(TestProvider {
+                store: context.store.clone(),
+                clock: context.clock.clone(),
+                secret: context.settings.webhook_secret.clone(),
+                calls: Arc::new(ProviderCalls::with_deadline(context.settings.provider_deadline)),
+                webhooks,
+                tasks: context.tasks.clone(),
+            })
+        };
+        let provider = if context.settings.is_test_provider_enabled { test_provider() } else { PaymentProvider::Free };
         let (webhook_received, outbox_changed) = Default::default();
         let checkout = Self {
             context,
@@ -86,6 +90,11 @@ impl Checkout {
             outbox_changed,
         };
         (Arc::new(checkout), incoming)
+    }
+
+    /// The name of the payment provider; `None`: this server takes no payments, and only orders that cost nothing can be paid.
+    pub fn payment_provider(&self) -> Option<&'static str> {
+        (!matches!(self.provider, PaymentProvider::Free)).then(|| self.provider.name())
     }
 
     /// Metrics of the calls to the payment provider.

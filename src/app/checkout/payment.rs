@@ -17,7 +17,9 @@ use crate::app::counters::count_outcome;
 use crate::app::error::{Error, Result};
 use crate::domain::order::request_hash;
 use crate::domain::payment::PaymentStep;
-use crate::domain::{Actor, IdempotencyKey, OrderId, OrderStatus, Payment, PaymentIntent, PaymentStatus, Refusal};
+use crate::domain::{
+    Actor, IdempotencyKey, Order, OrderId, OrderStatus, Payment, PaymentIntent, PaymentStatus, Refusal,
+};
 use crate::metrics::increment;
 use crate::store::{self, BegunPayment, NewPayment, ReleaseReason};
 
@@ -51,6 +53,7 @@ impl Checkout {
         key: IdempotencyKey,
     ) -> Result<OrderResult> {
         let order = self.own_order(actor, id).await?;
+        self.check_payments_are_on(&order, &key).await?;
         self.provider.check_token(token)?;
         let new = NewPayment {
             order: order.id,
@@ -62,6 +65,15 @@ impl Checkout {
         };
         let this = self.clone();
         self.context.spawn_write(async move { this.run_payment(new).await }).await.map_err(as_outcome_unknown)
+    }
+
+    /// Refuses a new payment when this server takes none. An earlier payment keeps its result: a retry of its key finds it.
+    async fn check_payments_are_on(&self, order: &Order, key: &IdempotencyKey) -> Result<()> {
+        let is_on = order.amount == 0 || self.payment_provider().is_some();
+        if is_on || self.context.store.payment_by_key(&order.buyer, key).await?.is_some() {
+            return Ok(());
+        }
+        Err(Refusal::PaymentsOff.into())
     }
 
     async fn run_payment(&self, new: NewPayment) -> Result<OrderResult> {
@@ -220,10 +232,18 @@ impl Checkout {
         }
     }
 
-    pub fn provider_of(&self, payment: &Payment) -> Result<&PaymentProvider> {
+    /// Whether the provider of this payment is the one of this server.
+    pub fn is_provider_on(&self, payment: &Payment) -> bool {
+        self.find_provider(payment).is_some()
+    }
+
+    fn find_provider(&self, payment: &Payment) -> Option<&PaymentProvider> {
         const FREE: &PaymentProvider = &PaymentProvider::Free;
-        let known = [&self.provider, FREE].into_iter().find(|provider| provider.name() == payment.provider);
-        known.ok_or_else(|| {
+        [&self.provider, FREE].into_iter().find(|provider| provider.name() == payment.provider)
+    }
+
+    pub fn provider_of(&self, payment: &Payment) -> Result<&PaymentProvider> {
+        self.find_provider(payment).ok_or_else(|| {
             tracing::error!(payment.provider, "the payment provider is not configured");
             Error::Unavailable
         })

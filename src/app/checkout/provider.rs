@@ -14,7 +14,7 @@ use crate::store::{self, PaymentEvent};
 #[derive(Clone)]
 pub enum PaymentProvider {
     Test(TestProvider),
-    /// For orders that cost nothing: every call succeeds at once.
+    /// For orders that cost nothing: every call succeeds at once. As the provider of a server: it takes no payments.
     Free,
 }
 

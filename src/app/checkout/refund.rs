@@ -11,7 +11,8 @@ use crate::app::counters::count_outcome;
 use crate::app::error::{Error, Result};
 use crate::domain::order::request_hash;
 use crate::domain::{
-    Actor, AuditAction, AuditEntry, IdempotencyKey, OrderId, PaymentIntent, Permission, Refund, RefundStatus, Refusal,
+    Actor, AuditAction, AuditEntry, IdempotencyKey, Order, OrderId, OrderStatus, PaymentIntent, Permission, Refund,
+    RefundStatus, Refusal,
 };
 use crate::store::NewRefund;
 
@@ -60,6 +61,7 @@ impl Checkout {
             return Err(Refusal::bad_request("`reason` must be a text of at most 500 bytes.").into());
         }
         let reason_text = reason.clone().unwrap_or_default();
+        self.check_provider_is_on(&order).await?;
         let hash = request_hash(&["refund", &id.to_string(), &restock.to_string(), &reason_text]);
         let new = NewRefund { order: id, by: actor.user.clone(), key, hash, restock, reason };
         let this = self.clone();
@@ -79,6 +81,17 @@ impl Checkout {
             })
             .await
             .map_err(as_outcome_unknown)
+    }
+
+    /// Refuses to refund a paid order whose provider is off here: nobody could give the money back.
+    async fn check_provider_is_on(&self, order: &Order) -> Result<()> {
+        if order.status != OrderStatus::Paid {
+            return Ok(());
+        }
+        match self.context.store.winning_payment(order.id).await? {
+            Some(payment) if !self.is_provider_on(&payment) => Err(Refusal::PaymentsOff.into()),
+            _ => Ok(()),
+        }
     }
 
     /// Carries a refund as far as possible. A refund that the provider is known to have done is not requested again.

@@ -28,7 +28,7 @@ const EVENT_BATCH_MAX: i64 = 50;
 impl Checkout {
     /// The signature header of this provider, if it is configured.
     pub fn webhook_header(&self, provider: &str) -> Option<&'static str> {
-        (provider == self.provider.name()).then(|| self.provider.signature_header())
+        (self.payment_provider() == Some(provider)).then(|| self.provider.signature_header())
     }
 
     /// Receives a webhook: if it is genuine and new, it is stored and will be processed; one that was received before
