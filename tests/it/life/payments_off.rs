@@ -36,7 +36,8 @@ impl PlainShop {
         let host = self.server.rest().with_token(&sign(KEY, "the-host", "host", 3_600));
         let product = json!({"title": "Lamp", "variants": [{"name": "Blue", "price": 100, "stock": 5}]});
         let variant = id(&host.post("/v1/products", product).await.expect(201)["variants"][0]);
-        let form = json!({"variant": variant, "kind": "regular", "price": price, "quantity": 5, "per_buyer": 5, "hold_s": 10});
+        let form =
+            json!({"variant": variant, "kind": "regular", "price": price, "quantity": 5, "per_buyer": 5, "hold_s": 10});
         let offer = id(&host.post(&format!("/v1/streams/{}/offers", self.stream), form).await.expect(201));
         host.post(&format!("/v1/offers/{offer}/open"), json!({})).await.expect(200);
         offer
