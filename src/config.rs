@@ -38,6 +38,16 @@ pub struct DemoArgs {
     /// Print the addresses, offers and host token as one line of JSON on stdout, for scripts
     #[arg(long)]
     pub json: bool,
+    /// Name under which browsers reach the demo, besides loopback and IP addresses; may be repeated
+    #[arg(long = "host", env = "LIVESOUK_HOST", value_name = "NAME", value_delimiter = ',')]
+    pub hosts: Vec<String>,
+    /// Another site that may use this demo from a browser, like https://shop.example; may be repeated, * allows any site
+    #[arg(long = "allow-origin", env = "LIVESOUK_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
+    pub allow_origins: Vec<String>,
+    /// Public address of this demo behind a proxy, like https://demo.shop.example; then host tokens are given to nobody
+    /// without the printed one
+    #[arg(long, env = "LIVESOUK_BASE_URL", value_name = "URL")]
+    pub base_url: Option<String>,
     #[command(flatten)]
     pub limits: LimitArgs,
     #[command(flatten)]

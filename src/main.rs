@@ -17,7 +17,7 @@ use livesouk::config::{
 use livesouk::demo;
 use livesouk::domain::{Actor, Name, Role, StreamId, UserId};
 use livesouk::http::auth::TokenAuth;
-use livesouk::http::{Origins, TrustedProxies};
+use livesouk::http::{DemoHosts, Origins, TrustedProxies};
 #[cfg(feature = "otel")]
 use livesouk::metrics::SPAN_TARGET;
 use livesouk::node::{self, Node, NodeConfig, StartError};
@@ -64,6 +64,9 @@ async fn run_demo(options: DemoArgs) -> anyhow::Result<()> {
     options.limits.check().map_err(StartError::Config)?;
     options.payments.check().map_err(StartError::Config)?;
     init_logging(&options.log)?;
+    let base_url = options.base_url.as_deref();
+    let origins = Origins::new(&options.allow_origins, base_url).map_err(StartError::Config)?;
+    let demo_hosts = DemoHosts::new(&options.hosts, base_url).map_err(StartError::Config)?;
     let folder = options.data;
     let data_error = |error| StartError::Config(format!("cannot use --data {}: {error}", folder.display()));
     std::fs::create_dir_all(&folder).map_err(data_error)?;
@@ -83,8 +86,9 @@ async fn run_demo(options: DemoArgs) -> anyhow::Result<()> {
         clock,
         shop: demo_shop.shop.clone(),
         auth,
-        origins: Origins::new(&[], None).map_err(StartError::Config)?,
+        origins,
         trusted_proxies: TrustedProxies::default(),
+        demo_hosts: Some(demo_hosts),
         settings: app_settings(&options.limits, &options.payments, NodeKind::Demo),
         limits: options.limits,
     })
@@ -189,6 +193,7 @@ async fn run_serve(options: ServeArgs) -> anyhow::Result<()> {
         auth,
         origins,
         trusted_proxies: TrustedProxies::new(options.trusted_proxies),
+        demo_hosts: None,
         settings: app_settings(&options.limits, &options.payments, NodeKind::Serve { has_test_payments }),
         limits: options.limits,
     })

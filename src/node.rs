@@ -18,7 +18,7 @@ use crate::domain::{Shop, ShopId, currency};
 use crate::http::admission::Admission;
 use crate::http::auth::TokenAuth;
 use crate::http::server::ConnectionLimiter;
-use crate::http::{self, AppState, Origins, TrustedProxies};
+use crate::http::{self, AppState, DemoHosts, Origins, TrustedProxies};
 use crate::store::{self, Store};
 
 /// How long the start waits for a database that is down.
@@ -69,6 +69,8 @@ pub struct NodeConfig {
     pub auth: TokenAuth,
     pub origins: Origins,
     pub trusted_proxies: TrustedProxies,
+    /// The hosts to which a demo answers; `None` for a shop, which gives no tokens away.
+    pub demo_hosts: Option<DemoHosts>,
     pub settings: Settings,
     pub limits: LimitArgs,
 }
@@ -154,6 +156,7 @@ impl Node {
             auth,
             origins,
             trusted_proxies,
+            demo_hosts,
             settings,
             limits,
         } = config;
@@ -179,6 +182,7 @@ impl Node {
             auth: Arc::new(auth),
             origins: Arc::new(origins),
             trusted_proxies: Arc::new(trusted_proxies),
+            demo_hosts: demo_hosts.map(Arc::new),
             admission,
             connections,
             request_metrics: Default::default(),

@@ -99,6 +99,7 @@ async fn start_node(plan: &RehearsalPlan, folder: &RehearsalFolder, key: &str) -
         auth: TokenAuth::new(&[key.to_owned()], clock)?,
         origins: Origins::new(&[], None)?,
         trusted_proxies: TrustedProxies::default(),
+        demo_hosts: None,
         settings: Settings { chat: plan.chat, is_test_provider_enabled: true, ..Settings::default() },
         limits,
     };

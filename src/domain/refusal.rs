@@ -130,6 +130,12 @@ impl ErrorCode {
         "This website may not call the server. See --allow-origin.",
         "error.origin_not_allowed",
     );
+    pub const HOST_NOT_ALLOWED: Self = Self::fault(
+        "host_not_allowed",
+        403,
+        "This demo does not answer to this host name. See --host.",
+        "error.host_not_allowed",
+    );
     pub const NOT_FOUND: Self =
         Self::fault("not_found", 404, "This path does not exist. See /docs.", "error.not_found");
     pub const METHOD_NOT_ALLOWED: Self = Self::fault(
@@ -141,11 +147,12 @@ impl ErrorCode {
     pub const INTERNAL: Self =
         Self::fault("internal", 500, "An internal error occurred. It is in the server's log.", "error.internal");
 
-    pub const FAULTS: [Self; 7] = [
+    pub const FAULTS: [Self; 8] = [
         Self::UNAVAILABLE,
         Self::OUTCOME_UNKNOWN,
         Self::TIMEOUT,
         Self::ORIGIN_NOT_ALLOWED,
+        Self::HOST_NOT_ALLOWED,
         Self::NOT_FOUND,
         Self::METHOD_NOT_ALLOWED,
         Self::INTERNAL,

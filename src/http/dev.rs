@@ -1,4 +1,7 @@
-//! Sign-in for the demo: anybody, with any role. The route exists in `livesouk demo` only.
+//! Sign-in for the demo, without a password. The route exists in `livesouk demo` only.
+//!
+//! Anybody may become a viewer. A role of the team is given to programs and browsers on the demo's own machine, and to holders
+//! of the host token that the demo prints.
 
 use axum::Json;
 use axum::extract::State;
@@ -7,8 +10,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::AppState;
+use super::demo_host::IsLocal;
 use super::error::{ApiError, ApiResult, Problem};
-use super::extract::JsonBody;
+use super::extract::{Caller, JsonBody};
 use crate::domain::{Actor, ErrorCode, Name, Refusal, Role, UserId};
 
 const DEV_TOKEN_TTL_MS: i64 = 24 * 3_600 * 1_000;
@@ -26,17 +30,58 @@ pub struct DevTokenResponse {
     user: UserId,
 }
 
-/// Creates a token for any name and role. Demo only.
+/// Creates a token for any name. Demo only. Another role than `viewer` needs a request from the demo's own machine, or the
+/// printed host token as bearer token.
 #[utoipa::path(post, path = "/v1/dev/tokens", tag = "shop", request_body = DevTokenRequest,
     responses((status = 201, body = DevTokenResponse), (status = "default", body = Problem)))]
 pub async fn create_token(
     State(state): State<AppState>,
+    IsLocal(is_local): IsLocal,
+    Caller(caller): Caller,
     JsonBody(body): JsonBody<DevTokenRequest>,
 ) -> ApiResult<(StatusCode, Json<DevTokenResponse>)> {
     let user = UserId::parse(&format!("demo-{}", uuid::Uuid::now_v7().simple()))?;
     let role = Role::parse(&body.role).ok_or_else(|| Refusal::bad_request("`role` is unknown"))?;
+    check_role(role, is_local, &caller)?;
     let actor = Actor { user, name: Name::parse(&body.name)?, role, stream: None, expires_at: None };
     let token =
         state.auth.sign(&actor, DEV_TOKEN_TTL_MS).map_err(|why| ApiError(Problem::new(&ErrorCode::INTERNAL, why)))?;
     Ok((StatusCode::CREATED, Json(DevTokenResponse { token, user: actor.user })))
+}
+
+/// Whether the caller may have a token with this role.
+fn check_role(role: Role, is_local: bool, caller: &Actor) -> Result<(), Refusal> {
+    let is_host = matches!(caller.role, Role::Host | Role::Admin) && caller.stream.is_none();
+    match caller.role {
+        _ if role.is_audience() || is_local || is_host => Ok(()),
+        Role::Guest => Err(Refusal::SignIn),
+        _ => Err(Refusal::Forbidden),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::StreamId;
+    use crate::http::auth::guest_actor;
+
+    #[test]
+    fn role_of_the_team_needs_this_machine_or_the_host_token() {
+        let as_role = |role| Actor { role, ..guest_actor() };
+        let of_one_show = Actor { stream: Some(StreamId::new()), ..as_role(Role::Host) };
+        for (role, is_local, caller, expected) in [
+            (Role::Viewer, false, guest_actor(), Ok(())),
+            (Role::Admin, true, guest_actor(), Ok(())),
+            (Role::Host, true, as_role(Role::Viewer), Ok(())),
+            (Role::Admin, false, as_role(Role::Host), Ok(())),
+            (Role::Moderator, false, as_role(Role::Admin), Ok(())),
+            (Role::Moderator, false, guest_actor(), Err(Refusal::SignIn)),
+            (Role::Admin, false, guest_actor(), Err(Refusal::SignIn)),
+            (Role::Host, false, as_role(Role::Viewer), Err(Refusal::Forbidden)),
+            (Role::Analyst, false, as_role(Role::Producer), Err(Refusal::Forbidden)),
+            (Role::Host, false, of_one_show, Err(Refusal::Forbidden)),
+        ] {
+            assert_eq!(check_role(role, is_local, &caller), expected, "{role:?} {is_local} {caller:?}");
+        }
+    }
 }

@@ -12,6 +12,7 @@ mod asyncapi;
 mod chat;
 mod client_address;
 mod csv;
+mod demo_host;
 mod dev;
 mod document;
 mod drain_body;
@@ -58,6 +59,7 @@ use request_metrics::RequestMetrics;
 use server::ConnectionLimiter;
 
 pub use client_address::TrustedProxies;
+pub use demo_host::DemoHosts;
 pub use error::Problem;
 pub use origin::Origins;
 
@@ -71,6 +73,8 @@ pub struct AppState {
     pub auth: Arc<TokenAuth>,
     pub origins: Arc<Origins>,
     pub trusted_proxies: Arc<TrustedProxies>,
+    /// The hosts to which a demo answers; `None` outside a demo.
+    pub demo_hosts: Option<Arc<DemoHosts>>,
     pub admission: Arc<Admission>,
     pub connections: Arc<ConnectionLimiter>,
     pub request_metrics: Arc<RequestMetrics>,
@@ -171,6 +175,7 @@ pub fn router(state: AppState) -> Router {
         .method_not_allowed_fallback(ops::method_not_allowed)
         .layer(origin::cors())
         .layer(axum::middleware::from_fn_with_state(state.clone(), origin::check_origin))
+        .layer(axum::middleware::from_fn_with_state(state.clone(), demo_host::check_host))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(axum::middleware::from_fn(drain_body::drain_unread_body))
         .layer(tower_http::catch_panic::CatchPanicLayer::custom(error::handle_panic))

@@ -211,7 +211,7 @@ pub struct ShopView {
     /// How many decimals amounts have when people read and type them, by ISO 4217: with 2, the amount 150 is 1.50.
     #[schema(example = 2)]
     pub decimals: u8,
-    /// `true` in a demo: `POST /v1/dev/tokens` gives a token to anybody.
+    /// `true` in a demo: `POST /v1/dev/tokens` gives a viewer's token to anybody.
     pub dev_login: bool,
     /// The payment provider. `test`: payments are trials without money. Null: the shop takes no payments, and reservations end at
     /// their time.

@@ -3,6 +3,7 @@
 mod api;
 mod backup;
 mod cluster;
+mod demo_access;
 mod deploy;
 mod failover;
 mod metrics;

@@ -142,6 +142,7 @@ async fn closed_connections_leave_no_task_file_or_memory() {
         shop: opened.shop,
         origins: Origins::new(&[], None).unwrap(),
         trusted_proxies: TrustedProxies::default(),
+        demo_hosts: None,
         settings: Settings { chat: ChatRateLimit { viewer_per_s: 1.0, room_per_s: 0.0 }, ..Settings::default() },
         limits: LimitArgs {
             chat_days: 0,

@@ -411,6 +411,7 @@ export default {
   'error.already_refunded': 'استُرد مبلغ هذا الطلب من قبل.',
   'error.refund_failed': 'فشل استرداد المبلغ. ما زال الطلب مدفوعًا.',
   'error.bad_signature': 'التوقيع غير صالح.',
+  'error.host_not_allowed': 'لا يستجيب العرض التجريبي لهذا العنوان. افتحه بالعنوان الذي عرضه عند التشغيل.',
   'error.origin_not_allowed': 'لا يُسمح لهذا الموقع باستخدام المتجر.',
   'error.method_not_allowed': 'هذا الإجراء غير متاح هنا.',
 };

@@ -349,6 +349,7 @@ export default {
   'error.already_refunded': 'This order was already refunded.',
   'error.refund_failed': 'The refund failed. The order is still paid.',
   'error.bad_signature': 'The signature isn’t valid.',
+  'error.host_not_allowed': 'The demo doesn’t answer to this address. Open it by the address that it printed.',
   'error.origin_not_allowed': 'This site isn’t allowed to use the shop.',
   'error.method_not_allowed': 'This action isn’t available here.',
 };

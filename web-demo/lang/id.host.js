@@ -329,6 +329,7 @@ export default {
   'error.already_refunded': 'Dana pesanan ini sudah dikembalikan.',
   'error.refund_failed': 'Pengembalian dana gagal. Pesanan masih lunas.',
   'error.bad_signature': 'Tanda tangan tidak valid.',
+  'error.host_not_allowed': 'Demo tidak menjawab di alamat ini. Buka lewat alamat yang ditampilkannya saat dimulai.',
   'error.origin_not_allowed': 'Situs ini tidak diizinkan memakai toko.',
   'error.method_not_allowed': 'Tindakan ini tidak tersedia di sini.',
 };
