@@ -12,7 +12,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 use super::audit::AuditLog;
-use super::cache::Cache;
+use super::cache::{Cache, CacheValue};
 use super::context::Context;
 use super::publisher::Publisher;
 use super::stream_cache::StreamCache;
@@ -25,6 +25,9 @@ pub use stock_alert::StockAlertJob;
 
 /// Capacity of the cache of offers: more than one node sells in a day.
 const OFFER_CACHE_MAX: usize = 20_000;
+
+/// An offer is changed in the store only.
+impl CacheValue for Offer {}
 
 pub struct Catalogue {
     context: Arc<Context>,

@@ -22,7 +22,7 @@ impl Chat {
     /// Writes the likes that were added since the last time. Likes that could not be written are kept for the next run.
     pub async fn flush_likes(&self) -> Result<()> {
         let mut result = Ok(());
-        for (id, cached) in self.stream_cache.cached_streams() {
+        for (id, cached) in self.stream_cache.streams_with_unsaved_likes() {
             let likes = cached.take_unsaved_likes();
             if likes == 0 {
                 continue;

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use crate::app::cache::CacheValue;
 use crate::app::settings::ChatRateLimit;
 use crate::domain::{
     Actor, Blocklist, ChatDecision, LiveStream, Millis, Permission, Refusal, Sanction, SanctionKind, StreamStatus,
@@ -66,6 +67,12 @@ const RECENT_MESSAGES_MAX: usize = 8;
 /// Above this many users, those who were quiet for five minutes are forgotten.
 const USER_STATES_MAX: usize = 10_000;
 const USER_STATE_IDLE_MS: Millis = 300_000;
+
+impl CacheValue for CachedStream {
+    fn has_unsaved(&self) -> bool {
+        self.lock().unsaved_likes != 0
+    }
+}
 
 impl CachedStream {
     pub fn new(

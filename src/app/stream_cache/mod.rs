@@ -17,7 +17,8 @@ use crate::protocol::{Close, StateChange, StreamView};
 pub use cached_stream::CachedStream;
 
 /// More streams than one node serves, and streams with an open room are used every few seconds, so they stay. An evicted
-/// stream is read again from the store; its rate limits start again, and likes of its last second that are not stored are lost.
+/// stream is read again from the store; its rate limits start again. A stream whose likes are not stored yet is not evicted, and
+/// neither is one whose change is being written: whoever writes holds the cached stream until the change is in it.
 const STREAM_CACHE_MAX: usize = 50_000;
 /// Background reads from the store that run concurrently: a thousand at once would take the database away from buyers.
 const CONCURRENT_REFRESHES_MAX: usize = 4;
@@ -34,8 +35,12 @@ pub struct StreamCache {
 
 impl StreamCache {
     pub fn new(context: &Arc<Context>, publisher: &Arc<Publisher>) -> Arc<Self> {
+        Self::with_capacity(context, publisher, STREAM_CACHE_MAX)
+    }
+
+    fn with_capacity(context: &Arc<Context>, publisher: &Arc<Publisher>, capacity: usize) -> Arc<Self> {
         let (context, publisher) = (context.clone(), publisher.clone());
-        let streams = Cache::with_capacity(STREAM_CACHE_MAX);
+        let streams = Cache::with_capacity(capacity);
         Arc::new(Self { context, publisher, streams, refresh_permits: Semaphore::new(CONCURRENT_REFRESHES_MAX) })
     }
 
@@ -87,8 +92,9 @@ impl StreamCache {
         self.streams.get(id)
     }
 
-    pub fn cached_streams(&self) -> Vec<(StreamId, Arc<CachedStream>)> {
-        self.streams.snapshot()
+    /// The streams with likes that are not stored yet.
+    pub fn streams_with_unsaved_likes(&self) -> Vec<(StreamId, Arc<CachedStream>)> {
+        self.streams.unsaved()
     }
 
     /// Reloads a stream in the background. A request during a reload leads to one more reload after it.
@@ -150,7 +156,7 @@ impl StreamCache {
     }
 
     /// Publishes the stream's new state to its room.
-    pub fn publish_stream(&self, stream: &LiveStream) -> StreamView {
+    pub fn publish_stream(self: &Arc<Self>, stream: &LiveStream) -> StreamView {
         self.update_stream(stream);
         let view = self.stream_view(stream);
         self.publisher.publish_state(stream.id, &stream_change(&view, stream, self.context.epoch()), true);
@@ -158,9 +164,20 @@ impl StreamCache {
     }
 
     /// Takes a changed row into the cache.
-    pub fn update_stream(&self, stream: &LiveStream) {
+    pub fn update_stream(self: &Arc<Self>, stream: &LiveStream) {
         if let Some(cached) = self.cached_stream(stream.id) {
             cached.update_stream(stream);
+        } else if self.streams.is_loading(stream.id) {
+            // The load may have read the row before it was changed.
+            let (this, stream) = (self.clone(), stream.clone());
+            self.context.tasks.spawn(async move {
+                if let Some(cached) = this.streams.get_after_load(stream.id).await {
+                    cached.update_stream(&stream);
+                }
+            });
         }
     }
 }
+
+#[cfg(test)]
+mod eviction_test;
