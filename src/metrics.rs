@@ -31,15 +31,16 @@ pub fn increment_by(counter: &AtomicU64, by: u64) {
 /// A counter with one label whose values are a fixed list. Any other value counts as the last one of the list, `other`.
 #[derive(Debug)]
 pub struct LabeledCounter {
-    names: &'static [&'static str],
+    names: Box<[&'static str]>,
     counts: Box<[AtomicU64]>,
 }
 
 impl LabeledCounter {
     /// `names` is searched in order, so the most frequent names should come first. The last one must be `other`.
-    pub fn new(names: &'static [&'static str]) -> Self {
+    pub fn new(names: impl IntoIterator<Item = &'static str>) -> Self {
+        let names: Box<[&str]> = names.into_iter().collect();
         debug_assert_eq!(names.last(), Some(&"other"));
-        Self { names, counts: names.iter().map(|_| AtomicU64::new(0)).collect() }
+        Self { counts: names.iter().map(|_| AtomicU64::new(0)).collect(), names }
     }
 
     pub fn increment(&self, name: &str) {
@@ -339,7 +340,7 @@ mod tests {
 
     #[test]
     fn unknown_label_value_counts_as_other() {
-        let counter = LabeledCounter::new(&["sold_out", "busy", "other"]);
+        let counter = LabeledCounter::new(["sold_out", "busy", "other"]);
         ["busy", "nonsense", "busy", "other"].into_iter().for_each(|name| counter.increment(name));
         assert_eq!(counter.values().collect::<Vec<_>>(), [("sold_out", 0), ("busy", 2), ("other", 2)]);
     }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicI64, AtomicU64};
 
 use super::error::Result;
-use crate::domain::{Millis, Order, OrderStatus};
+use crate::domain::{ErrorCode, Millis, Order, OrderStatus, Refusal};
 use crate::metrics::{DurationHistogram, LabeledCounter};
 
 #[derive(Debug)]
@@ -32,98 +32,30 @@ pub struct AppCounters {
     pub webhook_outcomes: LabeledCounter,
 }
 
-const BUY_OUTCOMES: [&str; 21] = [
-    "sold_out",
-    "sold_out_for_now",
-    "held",
-    "busy",
-    "replayed",
-    "buyer_limit",
-    "too_few_left",
-    "closed",
-    "not_open",
-    "key_reused",
-    "banned",
-    "sign_in",
-    "forbidden",
-    "bad_request",
-    "no_such_offer",
-    "no_such_stream",
-    "stream_ended",
-    "wrong_status",
-    "unavailable",
-    "outcome_unknown",
-    "other",
-];
-const CHAT_OUTCOMES: [&str; 20] = [
-    "sent",
-    "pending_review",
-    "chat_off",
-    "blocked_word",
-    "links_not_allowed",
-    "repeated_characters",
-    "duplicate_message",
-    "review_queue_full",
-    "no_such_message",
-    "chat_budget",
-    "slow_mode",
-    "muted",
-    "banned",
-    "busy",
-    "sign_in",
-    "forbidden",
-    "bad_request",
-    "no_such_stream",
-    "unavailable",
-    "other",
-];
-const PAY_OUTCOMES: [&str; 15] = [
-    "paid",
-    "replayed",
-    "declined",
-    "needs_action",
-    "capture_failed",
-    "hold_expired",
-    "already_paid",
-    "not_yours",
-    "key_reused",
-    "bad_request",
-    "sign_in",
-    "busy",
-    "unavailable",
-    "outcome_unknown",
-    "other",
-];
-const REFUND_OUTCOMES: [&str; 10] = [
-    "refunded",
-    "replayed",
-    "not_paid",
-    "already_refunded",
-    "refund_failed",
-    "forbidden",
-    "busy",
-    "unavailable",
-    "outcome_unknown",
-    "other",
-];
+/// A counter of outcomes: what can be done, in the words of the API, then every code of a refusal or a fault.
+fn outcomes(done: &[&'static str]) -> LabeledCounter {
+    let refused = Refusal::TABLE.iter().map(|error| error.code);
+    let failed = [ErrorCode::UNAVAILABLE.code, ErrorCode::OUTCOME_UNKNOWN.code];
+    LabeledCounter::new(done.iter().copied().chain(refused).chain(failed).chain(["other"]))
+}
 
 impl Default for AppCounters {
     fn default() -> Self {
         Self {
-            buy_outcomes: LabeledCounter::new(&BUY_OUTCOMES),
-            chat_outcomes: LabeledCounter::new(&CHAT_OUTCOMES),
-            pay_outcomes: LabeledCounter::new(&PAY_OUTCOMES),
-            refund_outcomes: LabeledCounter::new(&REFUND_OUTCOMES),
+            buy_outcomes: outcomes(&["held", "replayed"]),
+            chat_outcomes: outcomes(&["sent", "pending_review"]),
+            pay_outcomes: outcomes(&["paid", "replayed"]),
+            refund_outcomes: outcomes(&["refunded", "replayed"]),
             buy_duration: DurationHistogram::default(),
             unmatched_payments: AtomicU64::new(0),
-            ended_holds: LabeledCounter::new(&["paid", "hold_ended", "buyer_cancel", "capture_failed", "other"]),
+            ended_holds: LabeledCounter::new(["paid", "hold_ended", "buyer_cancel", "capture_failed", "other"]),
             hold_duration: DurationHistogram::default(),
             release_delay: DurationHistogram::default(),
             outbox_delay: DurationHistogram::default(),
             outbox_pending: AtomicU64::new(0),
             outbox_oldest_at: AtomicI64::new(0),
             reconciled: AtomicU64::new(0),
-            webhook_outcomes: LabeledCounter::new(&["new", "duplicate", "rejected", "other"]),
+            webhook_outcomes: LabeledCounter::new(["new", "duplicate", "rejected", "other"]),
         }
     }
 }
@@ -152,4 +84,32 @@ pub fn count_outcome<T>(named: &LabeledCounter, answer: &Result<T>, done: impl F
         Ok(value) => done(value),
         Err(error) => error.code(),
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::Error;
+
+    #[test]
+    fn every_answer_is_counted_under_its_own_name() {
+        let counters = AppCounters::default();
+        let count = |name: &str| counters.buy_outcomes.values().find(|(known, _)| *known == name).unwrap().1;
+        for error in [Error::Unavailable, Error::OutcomeUnknown, Refusal::SoldOut.into(), Refusal::Banned.into()] {
+            let code = error.code();
+            count_outcome(&counters.buy_outcomes, &Err::<(), _>(error), |()| "held");
+            assert_eq!(count(code), 1, "{code}");
+        }
+        count_outcome(&counters.buy_outcomes, &Ok(()), |()| "held");
+        assert_eq!((count("held"), count("other")), (1, 0));
+        // The words of success that the callers use, and the labels that the alerts read.
+        for (counter, names) in [
+            (&counters.buy_outcomes, &["held", "replayed", "busy", "outcome_unknown"][..]),
+            (&counters.chat_outcomes, &["sent", "pending_review"]),
+            (&counters.pay_outcomes, &["paid", "replayed", "declined"]),
+            (&counters.refund_outcomes, &["refunded", "replayed"]),
+        ] {
+            names.iter().for_each(|name| assert!(counter.values().any(|(known, _)| known == *name), "{name}"));
+        }
+    }
 }

@@ -266,7 +266,7 @@ pub struct CloseCounters(LabeledCounter);
 
 impl Default for CloseCounters {
     fn default() -> Self {
-        Self(LabeledCounter::new(&Close::NAMES))
+        Self(LabeledCounter::new(Close::NAMES))
     }
 }
 

@@ -45,7 +45,7 @@ impl ProviderCalls {
     pub fn with_deadline(deadline: Duration) -> Self {
         Self {
             deadline,
-            outcomes: LabeledCounter::new(&["done", "refused", "unknown", "other"]),
+            outcomes: LabeledCounter::new(["done", "refused", "unknown", "other"]),
             duration: DurationHistogram::default(),
         }
     }
