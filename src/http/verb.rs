@@ -10,11 +10,12 @@ use axum::response::Response;
 use axum::routing::{MethodFilter, on};
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 use super::AppState;
 use super::error::ApiResult;
 use super::extract::{Caller, JsonBody, PathId, QueryParams, idempotency_key};
-use crate::domain::{Refusal, StreamId};
+use crate::domain::{Refusal, StreamId, UserId};
 use crate::verbs::{InputSource, Method, RestReply, RestRoute, VERBS, VerbContext, VerbEntry};
 
 static IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -36,6 +37,8 @@ async fn run(entry: &'static VerbEntry, route: RestRoute, state: AppState, reque
     let (mut parts, body) = request.into_parts();
     let Caller(actor) = Caller::from_request_parts(&mut parts, &state).await?;
     let PathId(mut path) = PathId::<BTreeMap<String, String>>::from_request_parts(&mut parts, &state).await?;
+    // The ids come first: where the address is wrong, the rest of the request does not matter.
+    check_ids(&path)?;
     let stream = path.remove("stream").map(|id| parse_stream(&id)).transpose()?;
     let key = if route.has_key { Some(idempotency_key(&parts.headers)?) } else { None };
     let InputFields(mut fields) = match route.input {
@@ -86,6 +89,18 @@ impl<'de> Deserialize<'de> for InputFields {
 
         deserializer.deserialize_map(Fields)
     }
+}
+
+/// Refuses an id in the path that cannot exist. All ids are UUIDs, except those of users.
+fn check_ids(path: &BTreeMap<String, String>) -> Result<(), Refusal> {
+    for (name, id) in path {
+        if name == "user" {
+            UserId::parse(id)?;
+        } else if id.parse::<Uuid>().is_err() {
+            return Err(Refusal::bad_request(format!("`{name}` in the path is not an id")));
+        }
+    }
+    Ok(())
 }
 
 fn parse_stream(id: &str) -> Result<StreamId, Refusal> {

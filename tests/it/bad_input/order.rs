@@ -104,6 +104,29 @@ async fn purchase_needs_exactly_one_valid_key() {
 }
 
 #[tokio::test]
+async fn malformed_id_is_refused_before_the_missing_key() {
+    let shop = Shop::demo(&[]).await;
+    let offer = shop.on_sale(UNITS, json!({})).await;
+    let rest = shop.rest("Ann", "viewer");
+    for (path, body) in [
+        ("/v1/offers/ID/orders", json!({"qty": 1})),
+        ("/v1/orders/ID/pay", json!({"token": "ok"})),
+        ("/v1/orders/ID/cancel", json!({})),
+        ("/v1/orders/ID/refund", json!({"restock": true})),
+        ("/v1/offers/ID/restock", json!({"add": 1})),
+    ] {
+        let malformed = path.replace("ID", "nope");
+        rest.send(Method::POST, &malformed, &[], Some(body.clone())).await.expect_problem(400, "bad_request");
+        let short_key = [("idempotency-key", "short")];
+        rest.send(Method::POST, &malformed, &short_key, Some(body.clone())).await.expect_problem(400, "bad_request");
+        if path != "/v1/offers/ID/restock" {
+            let well_formed = path.replace("ID", &offer);
+            rest.send(Method::POST, &well_formed, &[], Some(body)).await.expect_problem(400, "key_missing");
+        }
+    }
+}
+
+#[tokio::test]
 async fn key_belongs_to_one_buyer_and_one_request() {
     let shop = Shop::demo(&[]).await;
     let (offer, other) = (shop.on_sale(UNITS, json!({})).await, shop.on_sale(UNITS, json!({})).await);
