@@ -23,7 +23,7 @@ use crate::app::{App, Result};
 use crate::domain::{Actor, Refusal, Role, StreamId};
 use crate::room::Member;
 
-pub use reply::{RestReply, RestResponse, VerbReply};
+pub use reply::{NewOrder, RestReply, RestResponse, VerbReply};
 
 /// What a client can do: deserialized from its JSON input, then run.
 ///

@@ -4,19 +4,19 @@
 
 use std::fmt::Write;
 
+use livesouk::app::OrderResult;
 use livesouk::domain::audit::REASON_LENGTH_MAX;
 use livesouk::domain::blocklist::Blocklist;
 use livesouk::domain::chat::{ChatText, REVIEW_QUEUE_MAX};
 use livesouk::domain::reaction::REACTION_COUNT_MAX;
-use livesouk::domain::{Author, ErrorCode, Event, MessageId, Name, OfferId, OrderId, Refusal, Role, UserId};
+use livesouk::domain::{ErrorCode, Event, Name, Refusal, UserId};
 use livesouk::protocol::frame_reader::MESSAGE_BYTES_MAX;
-use livesouk::protocol::{
-    Close, EncodedEvent, Frame, HelloHead, HelloTail, RoomState, SnapshotReason, StateChange, server,
-};
+use livesouk::protocol::{Close, EncodedEvent, Frame, HelloHead, HelloTail, SnapshotReason, server};
 use livesouk::room::ring_buffer::RECENT_MAX;
-use livesouk::verbs::{Method, VERBS, VerbEntry};
-use serde_json::{Value, json};
-use uuid::Uuid;
+use livesouk::verbs::{Method, NewOrder, VERBS, VerbEntry, VerbReply};
+use serde_json::Value;
+
+use super::sample_views;
 
 const INTRODUCTION: &str = "# Protocol v1
 
@@ -53,30 +53,20 @@ fn text(frame: Frame) -> String {
 }
 
 fn frames(out: &mut String) {
-    let id = |number: u128| Uuid::from_u128(0x0190_a0a0_0000_7000_8000_0000_0000_0000 + number);
-    let (offer, message, order) = (OfferId(id(1)), MessageId(id(2)), OrderId(id(3)));
-    let ann = Author { id: UserId::parse("ann").expect("a valid id"), name: "Ann".to_owned(), role: Role::Viewer };
-    let chat = Event::Chat { id: message, from: ann, text: "Is it real leather?".to_owned(), reply: None };
+    let (offer, message) = (sample_views::offer_id(), sample_views::message_id());
+    let text_of_ann = "Is it real leather?".to_owned();
+    let chat = Event::Chat { id: message, from: sample_views::ann(), text: text_of_ann, reply: None };
     let events = [
         (42, EncodedEvent::new(1_760_000_000_100, &chat)),
         (43, EncodedEvent::new(1_760_000_000_120, &Event::Pinned { offer })),
     ];
-    let mut state = RoomState::default();
-    state.set_viewers(1284);
-    let stream = json!({"id": id(9), "title": "Evening show", "status": "live"});
-    state.set(StateChange::Stream { v: [0, 0], json: stream.to_string().into() });
+    let mut state = sample_views::room_state();
     let tail = HelloTail { plain: server::hello_tail("e1", 43, &events, &state).into(), compressed: None };
-    let head = HelloHead {
-        recovered: false,
-        now: 1_760_000_000_130,
-        you: br#"{"id":"ann","name":"Ann","role":"viewer"}"#,
-        receipts: false,
-    };
+    let you = sample_views::json(&sample_views::identity());
+    let head = HelloHead { recovered: false, now: sample_views::NOW, you: &you, receipts: false };
     let snapshot = server::snapshot(SnapshotReason::Slow, "e1", 90, &[], &state);
-    let held =
-        json!({"id": order, "offer": offer, "status": "held", "place": 137, "hold_until": 1_760_000_300_000_i64});
-    let reviewed = json!({"id": message, "text": "Is it real leather?", "status": "pending_review"});
-    let entry = json!({"action": "mute", "role": "moderator", "reason": "Insults"});
+    let order = sample_views::order();
+    let bought = NewOrder(OrderResult { order: order.clone(), is_replay: false });
     let rows = [
         (
             "hello",
@@ -96,17 +86,17 @@ fn frames(out: &mut String) {
         (
             "reply",
             "The answer to the request with the same `ref`",
-            text(server::reply(Some("7"), &json!({"order": held}))),
+            text(server::reply(Some("7"), &bought.on_socket())),
         ),
         ("reply", "A refusal", text(server::reply_refused(Some("7"), &Refusal::SoldOut))),
-        ("order", "One of your orders changed; sent on every connection that you have", text(server::order(&held))),
+        ("order", "One of your orders changed; sent on every connection that you have", text(server::order(&order))),
         (
             "review",
             "A message entered the review queue (to the team and to its author)",
-            text(server::review(&reviewed)),
+            text(server::review(&sample_views::message())),
         ),
         ("review", "A message left the review queue", text(server::reviewed(message))),
-        ("audit", "A team member acted on you, or (for the team) on somebody", text(server::audit(&entry))),
+        ("audit", "A team member acted on you, or (for the team) on somebody", text(server::audit(&sample_views::mute()))),
         (
             "moving",
             "This node is stopping: open a new connection after `retry_ms`, then close this one",
