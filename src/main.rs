@@ -21,6 +21,7 @@ use livesouk::http::{DemoHosts, Origins, TrustedProxies};
 #[cfg(feature = "otel")]
 use livesouk::metrics::SPAN_TARGET;
 use livesouk::node::{self, Node, NodeConfig, StartError};
+use livesouk::rehearsal::rehearsal_runner;
 use livesouk::store::Store;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -93,6 +94,7 @@ async fn run_demo(options: DemoArgs) -> anyhow::Result<()> {
         limits: options.limits,
     })
     .await?;
+    node.app().streams.set_rehearsal_runner(rehearsal_runner());
 
     let listen = node.address()?.to_string();
     let base = format!("http://{}", listen.replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]"));
@@ -198,6 +200,7 @@ async fn run_serve(options: ServeArgs) -> anyhow::Result<()> {
         limits: options.limits,
     })
     .await?;
+    node.app().streams.set_rehearsal_runner(rehearsal_runner());
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         listen = %node.address()?,

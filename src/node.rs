@@ -176,7 +176,6 @@ impl Node {
             tracing::warn!("broker is not available: selling works, chat waits until it is");
         }
         let app = App::start(store, broker, clock, shop, settings, stop.clone()).await.map_err(StartError::App)?;
-        app.streams.set_rehearsal_runner(crate::rehearsal::rehearsal_runner());
         let state = AppState {
             app,
             auth: Arc::new(auth),

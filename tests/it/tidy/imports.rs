@@ -5,9 +5,11 @@
 
 use super::source::{Token, tokens};
 
-/// The top of the tree, where everything is put together. A new folder or file under `src/` needs a row here before it can be used.
-const ROOF: &str = "lib main node demo rehearsal";
-const LEAVES: [&str; 4] = ["clock", "config", "fault", "metrics"];
+/// The top of the tree, where everything is put together, and what each of its files may import of it. A new folder or file under
+/// `src/` needs a row here or in `TABLE` before it can be used.
+const ROOF: [(&str, &[&str]); 5] =
+    [("lib", &[]), ("demo", &[]), ("node", &[]), ("rehearsal", &["node"]), ("main", &["demo", "node", "rehearsal"])];
+const LEAVES: [&str; 5] = ["clock", "config", "connection_url", "fault", "metrics"];
 
 /// A layer, the layers it may import besides itself, and whether it may use the leaves.
 const TABLE: [(&str, &[&str], bool); 9] = [
@@ -41,13 +43,19 @@ pub fn findings(path: &str, source: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut say = |line: usize, what: String| found.push(format!("src/{path}:{line}: {what}"));
 
-    let roof = ROOF.split(' ').any(|name| name == layer);
+    let roof = ROOF.iter().find(|(name, _)| *name == layer);
     let leaf = LEAVES.contains(&layer);
     let row = TABLE.iter().find(|(name, ..)| *name == layer);
-    if !roof && !leaf && row.is_none() {
+    if roof.is_none() && !leaf && row.is_none() {
         say(1, format!("{layer} has no row in the import table"));
     }
-    if !roof {
+    if let Some((_, below)) = roof {
+        for name in imports(&module, &tokens) {
+            if name.text != layer && !below.contains(&name.text) && ROOF.iter().any(|(other, _)| *other == name.text) {
+                say(name.line, format!("{layer} must not import {}", name.text));
+            }
+        }
+    } else {
         let (others, leaves) = row.map_or((&[][..], false), |(_, others, leaves)| (*others, *leaves));
         for name in imports(&module, &tokens) {
             let allowed = name.text == layer || others.contains(&name.text) || (leaves && LEAVES.contains(&name.text));
@@ -70,20 +78,53 @@ pub fn findings(path: &str, source: &str) -> Vec<String> {
 /// The first name of every path that starts at the root of the crate.
 fn imports<'a>(module: &[&str], tokens: &[Token<'a>]) -> Vec<Token<'a>> {
     let mut found = Vec::new();
+    for_each_path(tokens, |at, supers, depth| {
+        if tokens[at].text == "crate" {
+            first_names(&tokens[at + 2..], &mut found);
+        } else if supers == module.len() + depth {
+            first_names(&tokens[at + 2 * supers..], &mut found);
+        }
+    });
+    found
+}
+
+/// The first name below `layer` of every path that leaves its own module and stays in the layer. A layer in a group
+/// (`crate::{app::chat, …}`) is returned itself.
+pub fn names_below<'a>(layer: &str, module: &[&str], tokens: &[Token<'a>]) -> Vec<Token<'a>> {
+    let mut found = Vec::new();
+    for_each_path(tokens, |at, supers, depth| {
+        if tokens[at].text == "crate" {
+            match &tokens[at + 2..] {
+                [name, colons, rest @ ..] if name.text == layer && colons.text == "::" => {
+                    first_names(rest, &mut found);
+                }
+                rest => {
+                    let mut names = Vec::new();
+                    first_names(rest, &mut names);
+                    found.extend(names.into_iter().filter(|name| name.text == layer));
+                }
+            }
+        } else if supers + 1 == module.len() + depth {
+            first_names(&tokens[at + 2 * supers..], &mut found);
+        }
+    });
+    found
+}
+
+/// Calls `path` for each `crate::` and each chain of `super::`, with its index, the length of the chain, and the number of inline
+/// modules around it.
+fn for_each_path(tokens: &[Token<'_>], mut path: impl FnMut(usize, usize, usize)) {
     let mut inline = Inline::default();
     for at in 0..tokens.len() {
         inline.step(&tokens[at..]);
         let is = |offset: usize, text: &str| tokens.get(at + offset).is_some_and(|token| token.text == text);
         if is(0, "crate") && is(1, "::") {
-            first_names(&tokens[at + 2..], &mut found);
+            path(at, 0, inline.depth());
         } else if is(0, "super") && (at == 0 || tokens[at - 1].text != "::") {
             let supers = tokens[at..].chunks(2).take_while(|pair| pair.len() == 2 && pair[0].text == "super").count();
-            if supers == module.len() + inline.depth() {
-                first_names(&tokens[at + 2 * supers..], &mut found);
-            }
+            path(at, supers, inline.depth());
         }
     }
-    found
 }
 
 /// Takes `name`, or each name of `{name::…, name}`; a star and `self` are taken too and are in no row of the table.
@@ -155,6 +196,7 @@ mod tests {
             ("http/orders.rs", "use crate::*;", "http must not import *"),
             ("clock.rs", "use crate::config::Config;", "clock must not import config"),
             ("coupon/mod.rs", "", "coupon has no row"),
+            ("node.rs", "use crate::rehearsal::rehearsal_runner;", "node must not import rehearsal"),
             ("http/orders.rs", "use sqlx::PgPool;", "only store names sqlx"),
             ("main.rs", "use sqlx::PgPool;", "only store names sqlx"),
             ("domain/offer.rs", "use std::time::SystemTime;", "has no clock"),
@@ -172,6 +214,7 @@ mod tests {
     fn what_the_table_allows_is_not_found() {
         let rows = [
             ("main.rs", "use livesouk::http; use crate::app;"),
+            ("rehearsal.rs", "use crate::node::Node; use crate::http;"),
             ("lib.rs", "pub mod domain; pub mod store;"),
             ("domain/order.rs", "use crate::domain::{id::OrderId, offer::Offer}; // not crate::store"),
             ("protocol/frame.rs", "use crate::domain::Event; /* use crate::app */ const S: &str = \"crate::app\";"),
