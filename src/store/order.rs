@@ -130,6 +130,18 @@ impl ReleaseReason {
     }
 }
 
+/// Orders of several buyers. Materialized, because the planner would otherwise follow `order by id` and read everybody's orders.
+const RECENT_ORDERS_ON_POSTGRES: &str = orders!(
+    "with theirs as materialized (select * from orders
+        where buyer = any (array(select json_array_elements_text($1::json)))) select",
+    "from theirs where status in ('held', 'capturing') or changed_at > $2 order by id desc limit 2000"
+);
+const RECENT_ORDERS_ON_SQLITE: &str = orders!(
+    "select",
+    "from orders where buyer in (select value from json_each($1))
+        and (status in ('held', 'capturing') or changed_at > $2) order by id desc limit 2000"
+);
+
 impl Store {
     pub async fn order(&self, id: OrderId) -> Result<Option<Order>> {
         let row: Option<OrderRow> = self.query(SELECT_ORDER_BY_ID).bind(id.0).fetch_optional().await?;
@@ -164,19 +176,7 @@ impl Store {
 
     /// Reads the orders of these buyers that are undecided or changed after `since`: newest first, at most 2,000.
     pub async fn recent_orders_of(&self, buyers: &[UserId], since: Millis) -> Result<Vec<Order>> {
-        // Materialized for the same reason as above.
-        let read = self.choose(
-            orders!(
-                "with theirs as materialized (select * from orders
-                    where buyer = any (array(select json_array_elements_text($1::json)))) select",
-                "from theirs where status in ('held', 'capturing') or changed_at > $2 order by id desc limit 2000"
-            ),
-            orders!(
-                "select",
-                "from orders where buyer in (select value from json_each($1))
-                    and (status in ('held', 'capturing') or changed_at > $2) order by id desc limit 2000"
-            ),
-        );
+        let read = self.choose(RECENT_ORDERS_ON_POSTGRES, RECENT_ORDERS_ON_SQLITE);
         let buyers = to_json(&buyers.iter().map(UserId::as_str).collect::<Vec<_>>())?;
         let rows: Vec<OrderRow> = self.query(read).bind(buyers).bind(since).fetch_all().await?;
         rows.into_iter().map(OrderRow::into_order).collect()
@@ -362,4 +362,26 @@ async fn insert_idempotency_record(
         .execute()
         .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::AssertSqlSafe;
+
+    use super::*;
+    use crate::clock::Clock;
+
+    /// The plan of PostgreSQL is tested in `tests/it/contract_store/query_plans.rs`, by what it reads.
+    #[tokio::test]
+    async fn recent_orders_are_found_by_index_on_sqlite() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("shop.db").display());
+        let Store::Sqlite(db) = Store::open(&url, Clock::system(), 1).await.unwrap() else { panic!("SQLite") };
+        let explain = AssertSqlSafe(format!("explain query plan {RECENT_ORDERS_ON_SQLITE}"));
+        let plan: Vec<(i64, i64, i64, String)> =
+            sqlx::query_as(explain).bind("[]").bind(0).fetch_all(db.readers()).await.unwrap();
+        let steps: Vec<&str> = plan.iter().map(|(.., step)| step.as_str()).collect();
+        assert!(steps.iter().any(|step| step.starts_with("SEARCH orders USING INDEX")), "{steps:?}");
+        assert!(!steps.iter().any(|step| step.starts_with("SCAN orders")), "{steps:?}");
+    }
 }
