@@ -80,7 +80,20 @@ pub(super) async fn insert_message(
     Ok(())
 }
 
+/// Reads a message, whatever its status.
+pub async fn read_message(tx: &mut Transaction<'_>, stream: StreamId, id: MessageId) -> Result<MessageRow> {
+    let read = messages!("where id = $1 and stream = $2");
+    let row: Option<MessageRow> = tx.query(read).bind(id.0).bind(stream.0).fetch_optional().await?;
+    Ok(row.ok_or(Refusal::NoSuchMessage)?)
+}
+
 impl MessageRow {
+    /// Writes the audit log entry of an action on this message; its author is the affected user.
+    pub async fn insert_audit_entry(&self, tx: &mut Transaction<'_>, entry: &AuditEntry) -> Result<()> {
+        let (user, name) = (UserId::parse(&self.user_id).ok(), Some(self.user_name.clone()));
+        insert_audit_entry(tx, &AuditEntry { user, name, message: Some(MessageId(self.id)), ..entry.clone() }).await
+    }
+
     pub fn into_message(self) -> Result<ChatMessage> {
         let id = UserId::parse(&self.user_id).map_err(|_| Error::CorruptRow(format!("user `{}`", self.user_id)))?;
         let quoted = self.reply_to.zip(self.reply_user.and_then(|user| UserId::parse(&user).ok()));
@@ -161,16 +174,12 @@ impl Store {
     pub async fn delete_message(&self, stream: StreamId, id: MessageId, entry: &AuditEntry) -> Result<Option<UserId>> {
         let deleted = self
             .transaction(async |tx| {
-                let read = messages!("where id = $1 and stream = $2");
-                let row: Option<MessageRow> = tx.query(read).bind(id.0).bind(stream.0).fetch_optional().await?;
-                let row = row.ok_or(Refusal::NoSuchMessage)?;
+                let row = read_message(tx, stream, id).await?;
                 let delete = "update messages set deleted_by = $2 where id = $1 and deleted_by is null";
                 if tx.query(delete).bind(id.0).bind(entry.by.id.as_str()).execute().await? == 0 {
                     return Ok(None);
                 }
-                let user = UserId::parse(&row.user_id).ok();
-                let entry = AuditEntry { user, name: Some(row.user_name.clone()), message: Some(id), ..entry.clone() };
-                insert_audit_entry(tx, &entry).await?;
+                row.insert_audit_entry(tx, entry).await?;
                 Ok(Some(row))
             })
             .await?;

@@ -2,8 +2,7 @@
 
 use uuid::Uuid;
 
-use super::audit::insert_audit_entry;
-use super::chat::{MessageRow, PENDING_REVIEW, PUBLISHED, REJECTED, insert_message, messages};
+use super::chat::{MessageRow, PENDING_REVIEW, PUBLISHED, REJECTED, insert_message, messages, read_message};
 use super::{Result, Store};
 use crate::domain::chat::REVIEW_QUEUE_MAX;
 use crate::domain::{AuditEntry, ChatMessage, MessageId, Refusal, StreamId, UserId};
@@ -59,15 +58,11 @@ impl Store {
                     where id = $1 and stream = $2 and status = 'pending_review' and deleted_by is null";
                 let status = if approve { PUBLISHED } else { REJECTED };
                 let decided = tx.query(set).bind(id.0).bind(stream.0).bind(status).execute().await?;
-                let read = messages!("where id = $1 and stream = $2");
-                let row: Option<MessageRow> = tx.query(read).bind(id.0).bind(stream.0).fetch_optional().await?;
-                let row = row.ok_or(Refusal::NoSuchMessage)?;
+                let row = read_message(tx, stream, id).await?;
                 if decided == 0 {
                     return Err(Refusal::WrongStatus("the message is not in the review queue").into());
                 }
-                let user = UserId::parse(&row.user_id).ok();
-                let entry = AuditEntry { user, name: Some(row.user_name.clone()), message: Some(id), ..entry.clone() };
-                insert_audit_entry(tx, &entry).await?;
+                row.insert_audit_entry(tx, entry).await?;
                 Ok(row)
             })
             .await?;
