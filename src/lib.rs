@@ -25,6 +25,8 @@ pub mod verbs;
 
 /// The clock. Only this module asks the system for the time.
 pub mod clock;
+/// Mistakes in the URL of a database or a Redis.
+pub mod connection_url;
 /// Every setting: its flag, environment variable, default and help text.
 pub mod config;
 /// The demo shop: its products, shows and offers.

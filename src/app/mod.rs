@@ -247,6 +247,11 @@ impl Services {
         self.broker_metrics().is_up()
     }
 
+    /// What the operator has to change before the broker can be used. `None`: nothing that we know of.
+    pub fn broker_problem(&self) -> Option<&'static str> {
+        self.publisher.broker.problem()
+    }
+
     /// Whether other nodes can take over this node's viewers.
     pub fn is_clustered(&self) -> bool {
         self.publisher.broker.is_shared()

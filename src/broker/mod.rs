@@ -210,6 +210,14 @@ impl Broker {
         }
     }
 
+    /// What the operator has to change before the broker can be used: a permission, a password.
+    pub fn problem(&self) -> Option<&'static str> {
+        match self {
+            Broker::Local(_) => None,
+            Broker::Redis(redis) => redis.problem(),
+        }
+    }
+
     pub fn metrics(&self) -> &BrokerMetrics {
         match self {
             Broker::Local(_) => &LOCAL_METRICS,

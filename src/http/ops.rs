@@ -33,7 +33,10 @@ pub async fn readyz(State(state): State<AppState>, Query(query): Query<Readiness
     let needs_broker = query.only.as_deref() != Some("store");
     let ready = store && !stopping && (broker || !needs_broker);
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let body = json!({ "store": if stopping { "stopping" } else { word(store) }, "broker": word(broker) });
+    let mut body = json!({ "store": if stopping { "stopping" } else { word(store) }, "broker": word(broker) });
+    if let Some(problem) = state.app.broker_problem() {
+        body["broker_problem"] = problem.into();
+    }
     (status, axum::Json(body)).into_response()
 }
 

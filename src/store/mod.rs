@@ -1,4 +1,4 @@
-//! Durable storage on Postgres or SQLite: the only SQL of the server.
+//! Durable storage on PostgreSQL or SQLite: the only SQL of the server.
 //!
 //! [`Store`] is one interface to both databases. `transaction.rs` has the queries and transactions that run on either;
 //! `sell/` has the selling path, which is written for each database. Rules are decided in `domain`; a refusal that is
@@ -61,7 +61,7 @@ pub enum Store {
 }
 
 impl Store {
-    /// Opens `sqlite:PATH` or `postgres://…`. A SQLite file is created and migrated. A Postgres database is migrated
+    /// Opens `sqlite:PATH` or `postgres://…`. A SQLite file is created and migrated. A PostgreSQL database is migrated
     /// only by `livesouk migrate`, and is refused here while migrations are missing.
     pub async fn open(url: &str, clock: Clock, sell_connections: usize) -> Result<Self> {
         match url.split_once(':') {
@@ -71,7 +71,8 @@ impl Store {
                 postgres.check_migrated().await?;
                 Ok(Store::Postgres(postgres.into()))
             }
-            _ => Err(Error::Setup(format!("`{url}` is neither sqlite:PATH nor postgres://…"))),
+            // Without the URL, because it may contain a password.
+            _ => Err(Error::Setup("--store is neither sqlite:PATH nor postgres://…".to_owned())),
         }
     }
 

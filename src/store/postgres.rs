@@ -1,4 +1,4 @@
-//! The Postgres side: one connection pool for everything except selling, and a few separate connections for selling.
+//! The PostgreSQL side: one connection pool for everything except selling, and a few separate connections for selling.
 
 use std::str::FromStr;
 use std::sync::Mutex;
@@ -9,6 +9,7 @@ use sqlx::{ConnectOptions, Connection};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{Error, PoolUsage, Result, StoreCounters};
+use crate::connection_url;
 use crate::domain::Millis;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres");
@@ -112,6 +113,7 @@ impl Postgres {
 }
 
 fn connect_options(url: &str) -> Result<PgConnectOptions> {
+    connection_url::check(url).map_err(|why| Error::Setup(format!("--store: {why}")))?;
     let options = PgConnectOptions::from_str(url)?.application_name("livesouk");
     // Read committed, whatever the database's own default is: a read after a lock must see what was committed before it.
     // No sequential scans: every look-up has its index, but a plan that was made while a table had one page is kept, and
@@ -124,8 +126,29 @@ fn connect_options(url: &str) -> Result<PgConnectOptions> {
 
 async fn connect(options: &PgConnectOptions) -> Result<PgConnection> {
     let connect = PgConnection::connect_with(options);
-    Ok(tokio::time::timeout(CONNECT_DEADLINE, connect).await.map_err(|_| sqlx::Error::PoolTimedOut)??)
+    match tokio::time::timeout(CONNECT_DEADLINE, connect).await.map_err(|_| sqlx::Error::PoolTimedOut)? {
+        Ok(connection) => Ok(connection),
+        Err(error) => Err(connect_error(error)),
+    }
 }
+
+/// Adds the cure to the errors that the operator can mend.
+fn connect_error(error: sqlx::Error) -> Error {
+    let Some(database_error) = error.as_database_error() else { return error.into() };
+    let cure = match database_error.code().as_deref() {
+        // PgBouncer: `unsupported startup parameter: options`.
+        Some("08P01") if database_error.message().contains("startup parameter") => POOLER_CURE,
+        Some("28P01" | "28000") => {
+            "check the user name and the password in --store; characters like / ? # @ : % in them must be percent-encoded"
+        }
+        Some("3D000") => "create the database first: createdb NAME",
+        _ => return error.into(),
+    };
+    Error::Setup(format!("the database refuses the connection: {}; {cure}", database_error.message()))
+}
+
+const POOLER_CURE: &str = "connect to PostgreSQL directly: the nodes have small pools of their own. A pooler in between must \
+    pass on the `options` of a session and must pool by session";
 
 /// Opens a connection over which orders may be acknowledged, and checks its settings: a pooler in between may drop the
 /// settings that a session requests, and then a timeout during a commit that waits for its standby would acknowledge an
@@ -144,8 +167,8 @@ async fn connect_for_selling(options: &PgConnectOptions) -> Result<PgConnection>
         }
         (_, false) => {
             let why = "the database ignores the settings that a selling session requests (statement_timeout, \
-                synchronous_commit, …), so orders would not be safe: connect without the pooler, or let it pass `options` on";
-            Err(Error::Setup(why.to_owned()))
+                synchronous_commit, …), so orders would not be safe";
+            Err(Error::Setup(format!("{why}: {POOLER_CURE}")))
         }
         _ => Ok(connection),
     }

@@ -75,9 +75,11 @@ pub async fn run(shard: Arc<Shard>, mut requests: SubscriptionRequests) {
             let _ = shard.out.send(BrokerEvent::Link { shard: shard.index, is_up: false }).await;
         } else {
             attempts += 1;
+            let cure = error.cure();
+            shard.set_problem(cure);
             // A wrong password does not fix itself: somebody should read the log line, but not a hundred times.
             if attempts.is_power_of_two() {
-                tracing::warn!(shard = shard.index, attempts, error = %error, "broker cannot be reached");
+                tracing::warn!(shard = shard.index, attempts, error = %error, cure, "broker cannot be reached");
             }
         }
         sleep(backoff.mul_f64(rand::random_range(0.5..1.0))).await;
@@ -100,6 +102,15 @@ enum LinkError {
     PushQueueFull,
     #[error("a call found the connection broken")]
     ReconnectRequested,
+}
+
+impl LinkError {
+    fn cure(&self) -> Option<&'static str> {
+        match self {
+            LinkError::Redis(error) => server::cure(error),
+            _ => None,
+        }
+    }
 }
 
 struct Link {
@@ -144,7 +155,8 @@ async fn connect(shard: &Arc<Shard>) -> RedisResult<Link> {
             queue_full.store(true, Ordering::Release);
         })
     });
-    let (call_connection, push_connection) = tokio::try_join!(server::connect(&address), push_connection)?;
+    let (mut call_connection, push_connection) = tokio::try_join!(server::connect(&address), push_connection)?;
+    shard.check_permissions(&mut call_connection).await?;
     shard.set_connection(Some(call_connection));
     Ok(Link {
         push_connection,
@@ -232,6 +244,7 @@ impl Link {
     }
 
     async fn mark_up(&mut self, shard: &Arc<Shard>, failed_at: Instant) {
+        shard.set_problem(None);
         shard.up.send_replace(true);
         shard.metrics.shards_up.fetch_add(1, Ordering::Relaxed);
         let (done, mut all) = mpsc::channel(1);

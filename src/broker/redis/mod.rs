@@ -89,6 +89,11 @@ impl RedisBroker {
         &self.metrics
     }
 
+    /// What the operator has to change before every server can be connected.
+    pub fn problem(&self) -> Option<&'static str> {
+        self.shards.iter().find_map(|shard| shard.problem())
+    }
+
     /// Waits until every server is connected, or until `deadline`. Returns whether all are connected.
     pub async fn wait_until_up(&self, deadline: Duration) -> bool {
         let until = Instant::now() + deadline;

@@ -17,6 +17,8 @@ use redis::{
 };
 use tokio::time::Instant;
 
+use crate::connection_url;
+
 const CONNECT_DEADLINE: Duration = Duration::from_secs(1);
 /// The timeout of one call; a call that is lost is retried by its caller if a retry is safe.
 pub const CALL_DEADLINE: Duration = Duration::from_millis(750);
@@ -76,6 +78,7 @@ fn parse_url(url: &str) -> Result<ConnectionInfo, String> {
                     redis+cluster://HOST:PORT,HOST:PORT,…; rediss instead of redis is TLS"
             .to_owned());
     }
+    connection_url::check(url).map_err(|why| format!("--broker: {why}"))?;
     // Without the URL in the error, because it may contain a password.
     let connection_info = url.into_connection_info().map_err(|error| format!("--broker: {error}"))?;
     let settings = connection_info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
@@ -147,6 +150,22 @@ async fn open_connection(to: &ConnectionInfo, config: AsyncConnectionConfig) -> 
         Ok(connected) => connected,
         Err(_) => Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
     }
+}
+
+/// What the operator has to change, for errors that do not pass by themselves. It names neither the server nor the user,
+/// because `/readyz` shows it.
+pub fn cure(error: &RedisError) -> Option<&'static str> {
+    let text = error.to_string();
+    let is_about = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    if is_about(&["NOPERM", "ACL failure", "no permissions"]) {
+        return Some(if is_about(&["'evalsha'", "'eval'", "'script"]) {
+            "the Redis user may not run scripts (EVALSHA, SCRIPT LOAD), which number the messages: see docs/operate.md"
+        } else {
+            "the Redis user lacks a permission that nodes need: see docs/operate.md"
+        });
+    }
+    is_about(&["WRONGPASS", "NOAUTH", "AuthenticationFailed", "invalid username-password"])
+        .then_some("Redis refuses the user name or the password; characters like / ? # @ : % must be percent-encoded")
 }
 
 /// The master that owns a tag's slot, according to this seed.

@@ -18,7 +18,7 @@ use super::super::{BrokerEvent, Error, Result, StreamHistory, StreamPosition};
 use super::ingress::PublishRequest;
 use super::publisher::Publication;
 use super::sequencer::BrokerSubscription;
-use super::server::{RedisConnection, RedisServer};
+use super::server::{CALL_DEADLINE, RedisConnection, RedisServer};
 use super::wire::{self, NodeId, WireMessage};
 use crate::domain::StreamId;
 
@@ -50,6 +50,8 @@ pub struct Shard {
     /// The connection for calls, while the link is up.
     call_connection: Mutex<Option<RedisConnection>>,
     pub up: watch::Sender<bool>,
+    /// What the operator has to change before the link can be established.
+    problem: Mutex<Option<&'static str>>,
     /// The link was up and failed: what was published since then was lost.
     pub was_lost: AtomicBool,
     /// A call found that the link is broken: reconnect.
@@ -109,6 +111,7 @@ impl Shard {
             metrics,
             call_connection: Mutex::new(None),
             up: watch::Sender::new(false),
+            problem: Mutex::new(None),
             was_lost: AtomicBool::new(false),
             reconnect_requested: Notify::new(),
             subscriptions: DashMap::new(),
@@ -169,6 +172,14 @@ impl Shard {
         *self.call_connection.lock().unwrap_or_else(|poison| poison.into_inner()) = connection;
     }
 
+    pub fn problem(&self) -> Option<&'static str> {
+        *self.problem.lock().unwrap_or_else(|poison| poison.into_inner())
+    }
+
+    pub fn set_problem(&self, problem: Option<&'static str>) {
+        *self.problem.lock().unwrap_or_else(|poison| poison.into_inner()) = problem;
+    }
+
     pub fn next_batch_number(&self) -> u64 {
         self.batch_counter.fetch_add(1, Ordering::Relaxed) + 1
     }
@@ -201,9 +212,26 @@ impl Shard {
         script.invoke_async(&mut server.connection).await
     }
 
-    /// Tries once to publish a batch. [`Error::TooLate`]: it was certainly not published and never will be.
-    pub async fn append(&self, stream: StreamId, batch: &EventBatch) -> Result<StreamPosition> {
-        let mut server = self.connection()?;
+    /// Does once everything that a node does in Redis, on a stream that nobody watches. So a user without a permission is
+    /// noticed here, and not when the first viewer writes.
+    pub async fn check_permissions(&self, server: &mut RedisConnection) -> RedisResult<()> {
+        let unwatched = StreamId(uuid::Uuid::nil());
+        let deadline = Instant::now() + CALL_DEADLINE;
+        let batch =
+            EventBatch { number: self.next_batch_number(), bodies: vec!["{}".into()], idempotency_key: None, deadline };
+        self.call_append(server, unwatched, &batch).await?;
+        let mut presence = PRESENCE_SCRIPT.key(self.key("v", unwatched));
+        presence.arg(&self.node_id_hex).arg(PRESENCE_TTL.as_millis() as u64).arg(0);
+        self.call::<Vec<u64>>(server, &presence).await?;
+        self.call_history(server, unwatched, None).await.map(drop)
+    }
+
+    async fn call_append(
+        &self,
+        server: &mut RedisConnection,
+        stream: StreamId,
+        batch: &EventBatch,
+    ) -> RedisResult<Vec<Value>> {
         let mut call = APPEND_SCRIPT.key(self.key("m", stream));
         call.key(self.key("h", stream));
         if let Some(key) = &batch.idempotency_key {
@@ -222,8 +250,30 @@ impl Shard {
             .arg(HISTORY_TTL.as_millis() as u64)
             .arg(META_TTL.as_millis() as u64)
             .arg(IDEMPOTENCY_KEY_TTL.as_millis() as u64);
+        self.call(server, &call).await
+    }
+
+    async fn call_history(
+        &self,
+        server: &mut RedisConnection,
+        stream: StreamId,
+        from: Option<&StreamPosition>,
+    ) -> RedisResult<Vec<Value>> {
+        let mut call = HISTORY_SCRIPT.key(self.key("m", stream));
+        call.key(self.key("h", stream))
+            .arg(&*server.run_id)
+            .arg(new_epoch())
+            .arg(from.map_or("", |position| &*position.epoch))
+            .arg(from.map_or(String::new(), |position| position.seq.to_string()))
+            .arg(FILL_BATCHES)
+            .arg(META_TTL.as_millis() as u64);
+        self.call(server, &call).await
+    }
+
+    /// Tries once to publish a batch. [`Error::TooLate`]: it was certainly not published and never will be.
+    pub async fn append(&self, stream: StreamId, batch: &EventBatch) -> Result<StreamPosition> {
         count(&self.metrics.append_calls, 1);
-        let reply: RedisResult<Vec<Value>> = self.call(&mut server, &call).await;
+        let reply = self.call_append(&mut self.connection()?, stream, batch).await;
         let reply = reply.map_err(|error| self.call_failed("publishing a batch", &error))?;
         if reply.is_empty() {
             return Err(Error::TooLate);
@@ -244,16 +294,7 @@ impl Shard {
 
     /// The history of a stream's log after `from`, or its newest events.
     pub async fn history(&self, stream: StreamId, from: Option<&StreamPosition>) -> Result<StreamHistory> {
-        let mut server = self.connection()?;
-        let mut call = HISTORY_SCRIPT.key(self.key("m", stream));
-        call.key(self.key("h", stream))
-            .arg(&*server.run_id)
-            .arg(new_epoch())
-            .arg(from.map_or("", |position| &*position.epoch))
-            .arg(from.map_or(String::new(), |position| position.seq.to_string()))
-            .arg(FILL_BATCHES)
-            .arg(META_TTL.as_millis() as u64);
-        let reply: RedisResult<Vec<Value>> = self.call(&mut server, &call).await;
+        let reply = self.call_history(&mut self.connection()?, stream, from).await;
         let reply = reply.map_err(|error| self.call_failed("reading history", &error))?;
         parse_history(reply, from).ok_or_else(|| {
             tracing::error!(stream.id = %stream, "the history of a stream cannot be read");
