@@ -8,8 +8,8 @@
 //! at 10, 100 and 1,000 messages per second; c what a delivered event costs a node; d how soon 1,000 rooms receive
 //! events again after the Redis link broke.
 //!
-//! Both kinds of server use the same Postgres and take turns in each round, so that a slow minute of the machine
-//! affects both. Servers, Redis, Postgres and the viewers share the machine. Figures are medians over the rounds.
+//! Both kinds of server use the same PostgreSQL and take turns in each round, so that a slow minute of the machine
+//! affects both. Servers, Redis, PostgreSQL and the viewers share the machine. Figures are medians over the rounds.
 
 mod chat;
 mod nodes;

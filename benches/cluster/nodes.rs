@@ -1,4 +1,4 @@
-//! A Postgres, a Redis, a single node, and two nodes that are connected by Redis.
+//! A PostgreSQL, a Redis, a single node, and two nodes that are connected by Redis.
 
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};

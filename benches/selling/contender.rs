@@ -40,9 +40,9 @@ impl ContenderKind {
 
     pub fn name(self) -> &'static str {
         match self {
-            ContenderKind::RowLock => "(a) Postgres, a transaction per purchase",
+            ContenderKind::RowLock => "(a) PostgreSQL, a transaction per purchase",
             ContenderKind::RoundTrip => "(b) the same in one round trip",
-            ContenderKind::LivesoukPostgres => "(c) Livesouk on Postgres",
+            ContenderKind::LivesoukPostgres => "(c) Livesouk on PostgreSQL",
             ContenderKind::LivesoukSqlite => "(d) Livesouk on SQLite",
             ContenderKind::RedisGate => "(e) Redis Lua gate, nothing stored",
         }

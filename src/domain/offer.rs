@@ -1,7 +1,7 @@
 //! The rules of selling: when an offer is open, how many units a buyer can reserve, and which place the buyer gets.
 //!
 //! [`decide`] decides a whole batch of purchase requests. The store calls it while it holds the lock on the offer's row, before it
-//! writes. The inventory that is passed in therefore cannot change until the decision is written, on Postgres and on SQLite.
+//! writes. The inventory that is passed in therefore cannot change until the decision is written, on PostgreSQL and on SQLite.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

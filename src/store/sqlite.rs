@@ -111,7 +111,7 @@ fn lock_file(path: &Path) -> Result<File> {
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(Error::Setup(format!(
-            "another livesouk has {} open; only one server can use a SQLite file (use Postgres for several servers)",
+            "another livesouk has {} open; only one server can use a SQLite file (use PostgreSQL for several servers)",
             path.display()
         ))),
         Err(TryLockError::Error(error)) => Err(Error::Setup(format!("cannot lock {lock_path}: {error}"))),

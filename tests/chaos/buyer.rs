@@ -70,10 +70,10 @@ impl ChaosBuyer {
         let bought = match self.rng.random_range(0..100) {
             // A double tap: the same key on two nodes at the same moment.
             0..12 => {
-                let till = self.client();
+                let checkout = self.client();
                 let (first, second) = tokio::join!(
-                    till.ask(&request, &key, RequestRoute::rest(one)),
-                    till.ask(&request, &key, RequestRoute::rest(other))
+                    checkout.ask(&request, &key, RequestRoute::rest(one)),
+                    checkout.ask(&request, &key, RequestRoute::rest(other))
                 );
                 let first = first.done().or(second.done()).cloned();
                 if first.is_some() { first } else { self.retry_until_certain(&request, &key).await }
@@ -81,10 +81,10 @@ impl ChaosBuyer {
             // Two purchases: two keys on two nodes at the same moment.
             12..34 => {
                 let more = self.new_key();
-                let till = self.client();
+                let checkout = self.client();
                 let (first, second) = tokio::join!(
-                    till.ask(&request, &key, RequestRoute::rest(one)),
-                    till.ask(&request, &more, RequestRoute::rest(other))
+                    checkout.ask(&request, &key, RequestRoute::rest(one)),
+                    checkout.ask(&request, &more, RequestRoute::rest(other))
                 );
                 let second = second.done().cloned();
                 if let (Some(first), Some(_)) = (first.done().cloned(), &second) {
@@ -157,19 +157,19 @@ impl ChaosBuyer {
             50..62 => drop(self.retry_until_certain(&cancel, &key).await),
             // Two tabs, two cards, two nodes.
             62..69 => {
-                let till = self.client();
+                let checkout = self.client();
                 tokio::join!(
-                    till.ask(&pay, &key, RequestRoute::rest(here)),
-                    till.ask(&pay, &other, RequestRoute::rest(there))
+                    checkout.ask(&pay, &key, RequestRoute::rest(here)),
+                    checkout.ask(&pay, &other, RequestRoute::rest(there))
                 );
                 self.retry_until_certain(&pay, &key).await;
             }
             // One tab pays while the other cancels.
             69..75 => {
-                let till = self.client();
+                let checkout = self.client();
                 tokio::join!(
-                    till.ask(&pay, &key, RequestRoute::rest(here)),
-                    till.ask(&cancel, &other, RequestRoute::rest(there))
+                    checkout.ask(&pay, &key, RequestRoute::rest(here)),
+                    checkout.ask(&cancel, &other, RequestRoute::rest(there))
                 );
             }
             // Pays at the very end of the hold.

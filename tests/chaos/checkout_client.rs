@@ -71,10 +71,10 @@ impl CheckoutClient<'_> {
             CheckoutRequest::Refund { offer, order, .. } => (OrderVerb::Refund, offer, 0, "", Some(order)),
         };
         let (buyer, key, answered_at) = (self.buyer.clone(), key.clone(), self.context.now());
-        let op =
+        let sent =
             OrderRequest { buyer, verb, key, offer, qty, token, order, node: way.node, sent_at, answered_at, outcome };
-        self.context.journal.record(op.clone());
-        op.outcome
+        self.context.journal.record(sent.clone());
+        sent.outcome
     }
 
     async fn send_by_rest(&self, request: &CheckoutRequest, key: &TextId, node: usize) -> RequestOutcome {

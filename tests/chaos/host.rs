@@ -98,17 +98,17 @@ impl ChaosHost {
             number += 1;
             let key: TextId = format!("the-host-refund-{number:05}").into();
             let request = CheckoutRequest::Refund { offer, order, restock: self.rng.random_bool(0.5) };
-            let till = CheckoutClient { context: &self.context, buyer: &name, token: &self.token };
+            let checkout = CheckoutClient { context: &self.context, buyer: &name, token: &self.token };
             // The same refund on two nodes at the same moment, and then retries until the outcome is certain.
             let node = self.rng.random_range(0..3);
             let (one, other) = (RequestRoute::rest(node), RequestRoute::rest((node + 1) % 3));
-            let mut reply = tokio::join!(till.ask(&request, &key, one), till.ask(&request, &key, other)).0;
+            let mut reply = tokio::join!(checkout.ask(&request, &key, one), checkout.ask(&request, &key, other)).0;
             for _ in 0..20 {
                 if !matches!(reply, RequestOutcome::Unknown(_)) {
                     break;
                 }
                 sleep(Duration::from_millis(self.rng.random_range(100..500))).await;
-                reply = till.ask(&request, &key, RequestRoute::rest(self.rng.random_range(0..3))).await;
+                reply = checkout.ask(&request, &key, RequestRoute::rest(self.rng.random_range(0..3))).await;
             }
         }
     }

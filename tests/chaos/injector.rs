@@ -194,7 +194,7 @@ impl FaultInjector {
         Ok(format!("{killed} backends"))
     }
 
-    /// Locking orders first and their offer after them is the wrong order: Postgres must end one of the transactions.
+    /// Locking orders first and their offer after them is the wrong order: PostgreSQL must end one of the transactions.
     async fn deadlocking_update(&self, length: Duration) -> Result<String, sqlx::Error> {
         let mut admin = self.admin_connection().await?;
         // The transaction that has waited longest detects the deadlock and is ended. It must not be ours.

@@ -1,4 +1,4 @@
-//! The scene `nodes`: three nodes on one Redis, and a Postgres with its standby. Three hundred viewers watch, chat and
+//! The scene `nodes`: three nodes on one Redis, and a PostgreSQL with its standby. Three hundred viewers watch, chat and
 //! check what they receive, others buy, and every link between the machines fails.
 
 use std::collections::HashSet;
@@ -115,8 +115,8 @@ pub async fn run_scene(settings: &ChaosSettings) -> SceneResult {
     drop(starvation);
     let mut violations = context.violations();
     violations.extend(oracle::check_promises(&evidence));
-    let looks: Vec<_> = healths.iter().map(|health| health.checks()).collect();
-    let (late, seen_after) = broker::check(&looks, &cluster.outages(), &evidence.windows);
+    let checks: Vec<_> = healths.iter().map(|health| health.checks()).collect();
+    let (late, seen_after) = broker::check(&checks, &cluster.outages(), &evidence.windows);
     let late_deaths = late.len();
     violations.extend(late);
     violations.extend(find_lost_messages(&cluster, &group));

@@ -1,4 +1,4 @@
-//! The scene `selling`: three nodes on one Postgres, more than a hundred buyers, flash sales, and every kind of fault.
+//! The scene `selling`: three nodes on one PostgreSQL, more than a hundred buyers, flash sales, and every kind of fault.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -138,13 +138,13 @@ pub async fn check_selling_recovered(injector: &FaultInjector, host: &mut ChaosH
 async fn check_node_sells(context: Arc<RunContext>, offer: TextId, node: usize, healed_at: i64) {
     let name: TextId = format!("prober-{node}").into();
     let token = context.token(&name, "viewer");
-    let till = CheckoutClient { context: &context, buyer: &name, token: &token };
+    let checkout = CheckoutClient { context: &context, buyer: &name, token: &token };
     let (buy, pay): (TextId, TextId) = (format!("probe-buy-{node}").into(), format!("probe-pay-{node}").into());
     let request = CheckoutRequest::Buy { offer: offer.clone(), qty: 1 };
-    let seen = retry_until_done(&till, &request, &buy, node).await;
+    let seen = retry_until_done(&checkout, &request, &buy, node).await;
     if let Some(order) = seen {
         let request = CheckoutRequest::Pay { offer: offer.clone(), order, token: "ok" };
-        retry_until_done(&till, &request, &pay, node).await;
+        retry_until_done(&checkout, &request, &pay, node).await;
     }
     let took = context.now() - healed_at;
     println!("node {node} sells and takes money {took} ms after the last fault");
@@ -157,14 +157,14 @@ async fn check_node_sells(context: Arc<RunContext>, offer: TextId, node: usize, 
 }
 
 async fn retry_until_done(
-    till: &CheckoutClient<'_>,
+    checkout: &CheckoutClient<'_>,
     request: &CheckoutRequest,
     key: &TextId,
     node: usize,
 ) -> Option<TextId> {
     let give_up = Instant::now() + Duration::from_secs(60);
     while Instant::now() < give_up {
-        if let RequestOutcome::Done(seen) = till.ask(request, key, RequestRoute::rest(node)).await {
+        if let RequestOutcome::Done(seen) = checkout.ask(request, key, RequestRoute::rest(node)).await {
             return Some(seen.id);
         }
         sleep(Duration::from_millis(50)).await;
@@ -339,10 +339,10 @@ fn check_progress(
 }
 
 pub fn print_summary(evidence: &Evidence, counts: &ObservedCounts, levels: &StockHistory, began_at: i64) {
-    let outcomes = evidence.requests.iter().map(|op| match &op.outcome {
-        RequestOutcome::Done(_) => format!("{:?} done", op.verb),
-        RequestOutcome::Refused(code) => format!("{:?} {code}", op.verb),
-        RequestOutcome::Unknown(_) => format!("{:?} unknown", op.verb),
+    let outcomes = evidence.requests.iter().map(|request| match &request.outcome {
+        RequestOutcome::Done(_) => format!("{:?} done", request.verb),
+        RequestOutcome::Refused(code) => format!("{:?} {code}", request.verb),
+        RequestOutcome::Unknown(_) => format!("{:?} unknown", request.verb),
     });
     let mut counters = std::collections::BTreeMap::new();
     outcomes.for_each(|outcome| *counters.entry(outcome).or_insert(0) += 1);

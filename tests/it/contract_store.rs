@@ -1,4 +1,4 @@
-//! The contract of the store: one suite of facts, each run on SQLite and on Postgres.
+//! The contract of the store: one suite of facts, each run on SQLite and on PostgreSQL.
 //!
 //! A fact is one async function that takes a [`Fixture`](fixture::Fixture); `facts!` makes the tests `sqlite::fact` and
 //! `postgres::fact` of it. Tests that need one particular database, or both together, have files of their own:

@@ -1,4 +1,4 @@
-//! Several nodes of one shop: real processes on one Postgres and one Redis.
+//! Several nodes of one shop: real processes on one PostgreSQL and one Redis.
 
 mod drain;
 mod fixture;

@@ -6,6 +6,8 @@ mod imports;
 mod map;
 mod protocol_page;
 mod retired_names;
+mod sample_views;
+mod service_order;
 mod source;
 
 use std::path::Path;
@@ -81,6 +83,14 @@ fn imports_follow_the_table() {
         }
     }
     assert_none(&found);
+}
+
+#[test]
+fn services_follow_their_table() {
+    let files = files().into_iter().filter(|file| file.starts_with("src/app/") && file.ends_with(".rs"));
+    let texts: Vec<(String, String)> = files.map(|file| (file.clone(), read(&file))).collect();
+    let texts = texts.iter().map(|(file, text)| (file.trim_start_matches("src/"), text.as_str()));
+    assert_none(&service_order::findings(&read("docs/architecture.md"), texts));
 }
 
 #[test]

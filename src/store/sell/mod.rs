@@ -44,7 +44,7 @@ pub struct PurchaseOutcome {
     pub replayed: bool,
 }
 
-/// The right to decide an offer's next batch. On Postgres the offer's row is locked; on SQLite the one writer task runs
+/// The right to decide an offer's next batch. On PostgreSQL the offer's row is locked; on SQLite the one writer task runs
 /// batches one after the other.
 pub enum BatchTurn<'a> {
     Postgres(PostgresTurn<'a>),

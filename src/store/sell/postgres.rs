@@ -1,4 +1,4 @@
-//! A batch on Postgres: the offer's row is locked, and look-ups and inserts are sent as arrays.
+//! A batch on PostgreSQL: the offer's row is locked, and look-ups and inserts are sent as arrays.
 
 use std::time::Instant;
 

@@ -1,4 +1,4 @@
-//! Migrations: an explicit command on Postgres, safe to run twice and in several processes concurrently.
+//! Migrations: an explicit command on PostgreSQL, safe to run twice and in several processes concurrently.
 
 use std::time::Duration;
 

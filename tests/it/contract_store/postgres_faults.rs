@@ -1,4 +1,4 @@
-//! Faults of Postgres and of the network while users buy: no acknowledged order is lost, none is duplicated, and selling
+//! Faults of PostgreSQL and of the network while users buy: no acknowledged order is lost, none is duplicated, and selling
 //! recovers.
 
 use std::collections::HashSet;
@@ -106,7 +106,7 @@ async fn no_order_is_lost_or_duplicated_while_selling_connections_are_killed() {
     app.finish().await;
 }
 
-/// After a restart of Postgres every idle connection is dead. To find that out one by one would take too long.
+/// After a restart of PostgreSQL every idle connection is dead. To find that out one by one would take too long.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres_restart_costs_one_failed_batch() {
     let shop = Fixture::on_postgres().await.into_arc();

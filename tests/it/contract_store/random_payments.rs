@@ -39,7 +39,7 @@ struct Node {
 impl Node {
     async fn start(fixture: &Fixture) -> Node {
         let (url, inside, shop) = (fixture.url.clone(), fixture.store.clone(), fixture.shop.clone());
-        // One server owns a SQLite file; on Postgres the node has connections of its own.
+        // One server owns a SQLite file; on PostgreSQL the node has connections of its own.
         let opens = fixture.is_postgres();
         let starting = tokio::task::spawn_blocking(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();

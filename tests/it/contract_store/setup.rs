@@ -23,7 +23,7 @@ async fn committed_data_survives_a_restart(shop: Fixture) {
     for answered in sold.results.iter().flatten() {
         assert_eq!(shop.order(answered.order.id).await, answered.order);
     }
-    // On Postgres the epoch is the WAL timeline, so it stays. On SQLite it rises, because the file may be a restored backup.
+    // On PostgreSQL the epoch is the WAL timeline, so it stays. On SQLite it rises, because the file may be a restored backup.
     let raised = if shop.is_postgres() { 0 } else { 1 };
     assert_eq!(shop.store.epoch().await.unwrap(), epoch + raised);
     assert_eq!(places(&shop.sell(offer, &purchase_requests(0..3)).await), [3]);

@@ -77,6 +77,9 @@ pub fn findings(path: &str, text: &str) -> Vec<String> {
     }
     let mut found = Vec::new();
     for (number, line) in text.lines().enumerate() {
+        if prose(path, line).is_some_and(|text| stands_in(text, "Postgres")) {
+            found.push(format!("{path}:{}: in prose the database is called PostgreSQL", number + 1));
+        }
         for (retired, replacement) in RETIRED {
             if stands_in(line, retired) {
                 found.push(format!("{path}:{}: `{retired}` is retired: {replacement}", number + 1));
@@ -84,6 +87,15 @@ pub fn findings(path: &str, text: &str) -> Vec<String> {
         }
     }
     found
+}
+
+/// The part of a line that people read: the comment of a line of code, a whole line of a page.
+fn prose<'a>(path: &str, line: &'a str) -> Option<&'a str> {
+    match path.rsplit_once('.').map(|(_, ending)| ending) {
+        Some("rs" | "js" | "ts") => line.split_once("//").map(|(_, comment)| comment),
+        Some("md" | "html" | "yaml" | "toml") => Some(line),
+        _ => None,
+    }
 }
 
 fn stands_in(line: &str, name: &str) -> bool {
@@ -106,6 +118,16 @@ mod tests {
         assert_eq!(findings("a.md", "see scripts/stand up").len(), 1);
         assert!(findings("src/a.rs", "struct Deeds; fn indeed() {} let prior = 1;").is_empty());
         assert!(findings("src/a.rs", "scripts/standard").is_empty());
+    }
+
+    #[test]
+    fn short_name_of_the_database_is_found_in_prose_only() {
+        for (path, line) in [("src/a.rs", "f(); // On Postgres"), ("docs/a.md", "needs Postgres 15")] {
+            assert_eq!(findings(path, line).len(), 1, "{line}");
+        }
+        for (path, line) in [("src/a.rs", "Store::Postgres(db) => {}"), ("docs/a.md", "`postgres://…`, PostgreSQL")] {
+            assert!(findings(path, line).is_empty(), "{line}");
+        }
     }
 
     #[test]

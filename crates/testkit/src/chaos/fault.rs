@@ -20,7 +20,7 @@ pub enum Fault {
     FreezeNode,
     /// The same while one of its batches holds the lock on an offer's row.
     FreezeInBatch,
-    /// Between a node and Postgres: requests arrive and are executed, but replies are lost.
+    /// Between a node and PostgreSQL: requests arrive and are executed, but replies are lost.
     LoseReplies,
     LoseRequests,
     ResetLinks,

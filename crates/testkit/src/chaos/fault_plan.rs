@@ -35,7 +35,7 @@ pub enum ClusterFault {
     LinkSlow,
     /// SIGTERM for one node after the other; each is restarted before the next.
     RollingRestart,
-    /// Postgres is lost for good, and its synchronous standby is promoted. Once in a run.
+    /// PostgreSQL is lost for good, and its synchronous standby is promoted. Once in a run.
     Failover,
     /// A fault of the scene `selling`.
     Selling(Fault),

@@ -116,8 +116,8 @@ pub struct RequestJournal {
 }
 
 impl RequestJournal {
-    pub fn record(&self, op: OrderRequest) {
-        self.requests.lock().unwrap().push(op);
+    pub fn record(&self, request: OrderRequest) {
+        self.requests.lock().unwrap().push(request);
     }
 
     pub fn record_host_action(&self, action: HostAction) {
@@ -142,17 +142,17 @@ impl RequestJournal {
 
     /// An order that was reported as paid to its buyer, counted from the newest.
     pub fn paid(&self, back: usize) -> Option<(TextId, TextId)> {
-        let ops = self.requests.lock().unwrap();
-        let mut paid = ops.iter().rev().filter(|op| op.verb == OrderVerb::Pay && op.outcome.done().is_some());
-        paid.nth(back).and_then(|op| Some((op.offer.clone(), op.order.clone()?)))
+        let requests = self.requests.lock().unwrap();
+        let mut paid = requests.iter().rev().filter(|request| request.verb == OrderVerb::Pay && request.outcome.done().is_some());
+        paid.nth(back).and_then(|request| Some((request.offer.clone(), request.order.clone()?)))
     }
 
     /// The number of acknowledged purchases and payments between two times.
     pub fn progress(&self, from: Millis, to: Millis) -> (usize, usize) {
-        let ops = self.requests.lock().unwrap();
+        let requests = self.requests.lock().unwrap();
         let done = |verb: OrderVerb| {
-            let done = ops.iter().filter(|op| op.verb == verb && (from..to).contains(&op.answered_at));
-            done.filter(|op| op.outcome.done().is_some()).count()
+            let done = requests.iter().filter(|request| request.verb == verb && (from..to).contains(&request.answered_at));
+            done.filter(|request| request.outcome.done().is_some()).count()
         };
         (done(OrderVerb::Buy), done(OrderVerb::Pay))
     }

@@ -340,7 +340,7 @@ fn every_fault_occurs_within_a_minute_and_faults_of_a_lane_do_not_overlap() {
 }
 
 /// A node that is polled ten times a second and reports the broker as down from one time to another.
-fn looks(deaf_from: Millis, deaf_to: Millis) -> Vec<HealthCheck> {
+fn checks(deaf_from: Millis, deaf_to: Millis) -> Vec<HealthCheck> {
     let send_times = (0..600).map(|n| n * 100);
     send_times
         .map(|sent_at| HealthCheck {
@@ -356,18 +356,18 @@ fn broker_failure_that_is_not_detected_in_time_is_found() {
     let dead = |fault| BrokerOutage { fault, node: Some(0), from: 10_000, to: 20_000 };
     let of_other = broken(Some(1), 9_000, 30_000);
     let (seen, flows) = ("a broker failure is detected", "the cluster recovers");
-    for (what, fault, looks, window, expected) in [
-        ("in time", ClusterFault::RedisPause, looks(13_000, 20_500), None, vec![]),
-        ("late", ClusterFault::RedisPause, looks(14_000, 20_500), None, vec![seen]),
-        ("never", ClusterFault::LinkHalfOpen, looks(0, 0), None, vec![seen]),
-        ("known before", ClusterFault::LinkStall, looks(5_000, 20_500), None, vec![]),
-        ("never, another node dies", ClusterFault::LinkStall, looks(0, 0), Some(of_other), vec![seen]),
-        ("never, the node dies", ClusterFault::LinkStall, looks(0, 0), Some(broken(Some(0), 9_000, 11_000)), vec![]),
-        ("never, and not required", ClusterFault::LinkSlow, looks(0, 0), None, vec![]),
-        ("never recovered", ClusterFault::RedisCrash, looks(10_100, 60_000), None, vec![flows]),
+    for (what, fault, checks, window, expected) in [
+        ("in time", ClusterFault::RedisPause, checks(13_000, 20_500), None, vec![]),
+        ("late", ClusterFault::RedisPause, checks(14_000, 20_500), None, vec![seen]),
+        ("never", ClusterFault::LinkHalfOpen, checks(0, 0), None, vec![seen]),
+        ("known before", ClusterFault::LinkStall, checks(5_000, 20_500), None, vec![]),
+        ("never, another node dies", ClusterFault::LinkStall, checks(0, 0), Some(of_other), vec![seen]),
+        ("never, the node dies", ClusterFault::LinkStall, checks(0, 0), Some(broken(Some(0), 9_000, 11_000)), vec![]),
+        ("never, and not required", ClusterFault::LinkSlow, checks(0, 0), None, vec![]),
+        ("never recovered", ClusterFault::RedisCrash, checks(10_100, 60_000), None, vec![flows]),
     ] {
         let windows: Vec<FaultWindow> = window.into_iter().collect();
-        let (found, _) = broker::check(&[looks, Vec::new()], &[dead(fault)], &windows);
+        let (found, _) = broker::check(&[checks, Vec::new()], &[dead(fault)], &windows);
         assert_eq!(found.into_iter().map(|violation| violation.promise).collect::<Vec<_>>(), expected, "{what}");
     }
 }

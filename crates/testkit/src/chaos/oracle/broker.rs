@@ -19,21 +19,21 @@ pub struct HealthCheck {
 
 /// The violations, and the detection time of each outage that was detected in time.
 pub fn check(
-    looks: &[Vec<HealthCheck>],
+    checks: &[Vec<HealthCheck>],
     outages: &[BrokerOutage],
     windows: &[FaultWindow],
 ) -> (Vec<PromiseViolation>, Vec<Millis>) {
     let (mut found, mut took) = (Vec::new(), Vec::new());
     for outage in outages {
-        for (node, looks) in looks.iter().enumerate().filter(|(node, _)| outage.touches(*node)) {
-            match detection_time(looks, outage, &of_node(windows, node)) {
+        for (node, checks) in checks.iter().enumerate().filter(|(node, _)| outage.touches(*node)) {
+            match detection_time(checks, outage, &of_node(windows, node)) {
                 Some(Ok(after)) => took.push(after),
                 Some(Err(what)) => {
                     found.push(PromiseViolation::new("a broker failure is detected", format!("node {node}: {what}")));
                 }
                 None => {}
             }
-            if let Some(what) = not_recovered(looks, outage, outages, node, &of_node(windows, node)) {
+            if let Some(what) = not_recovered(checks, outage, outages, node, &of_node(windows, node)) {
                 found.push(PromiseViolation::new("the cluster recovers", format!("node {node}: {what}")));
             }
         }
@@ -52,7 +52,7 @@ fn overlap(window: &FaultWindow, from: Millis, to: Millis) -> bool {
 
 /// `None`: this cannot be judged, because the node itself had a fault, or because the outage was too short.
 fn detection_time(
-    looks: &[HealthCheck],
+    checks: &[HealthCheck],
     outage: &BrokerOutage,
     windows: &[&FaultWindow],
 ) -> Option<Result<Millis, String>> {
@@ -70,14 +70,14 @@ fn detection_time(
         return None;
     }
     let limit = limit + still.iter().map(|window| window.to - window.from).sum::<Millis>();
-    let seen = looks.iter().find(|look| outage.from <= look.sent_at && !look.is_connected).map(|look| look.answered_at);
+    let seen = checks.iter().find(|check| outage.from <= check.sent_at && !check.is_connected).map(|check| check.answered_at);
     let died = || format!("{:?} at {} was not reported by {limit}: {seen:?}", outage.fault, outage.from);
     Some(seen.filter(|seen| *seen <= limit).map(|seen| seen - outage.from).ok_or_else(died))
 }
 
 /// A broker link that could work again and does not, for too long.
 fn not_recovered(
-    looks: &[HealthCheck],
+    checks: &[HealthCheck],
     outage: &BrokerOutage,
     outages: &[BrokerOutage],
     node: usize,
@@ -87,9 +87,9 @@ fn not_recovered(
     let others = outages.iter().filter(|other| other.touches(node) && outage.from < other.from);
     let is_excused = others.clone().any(|other| other.from <= limit)
         || windows.iter().any(|window| overlap(window, outage.to, limit));
-    let last = looks.last()?.answered_at;
+    let last = checks.last()?.answered_at;
     let recovered =
-        looks.iter().any(|look| outage.to <= look.sent_at && look.is_connected && look.answered_at <= limit);
+        checks.iter().any(|check| outage.to <= check.sent_at && check.is_connected && check.answered_at <= limit);
     (!is_excused && !recovered && limit <= last).then(|| {
         format!("{:?} ended at {}, and the broker was not reachable {RECOVERY_MS} ms later", outage.fault, outage.to)
     })

@@ -190,11 +190,11 @@ impl Evidence {
     fn history_of(&self, order: Option<&str>, key: Option<&str>) -> Vec<String> {
         let rows = self.orders.iter().filter(|row| Some(&*row.id) == order || Some(&*row.key) == key);
         let mut story: Vec<(Millis, String)> = rows.map(|row| (row.created_at, format!("{row:?}"))).collect();
-        let about = |op: &&OrderRequest| {
-            let replied = op.outcome.done().map(|seen| &*seen.id);
-            Some(&*op.key) == key || (order.is_some() && (replied == order || op.order.as_deref() == order))
+        let about = |request: &&OrderRequest| {
+            let replied = request.outcome.done().map(|seen| &*seen.id);
+            Some(&*request.key) == key || (order.is_some() && (replied == order || request.order.as_deref() == order))
         };
-        story.extend(self.requests.iter().filter(about).take(30).map(|op| (op.sent_at, format!("{op:?}"))));
+        story.extend(self.requests.iter().filter(about).take(30).map(|request| (request.sent_at, format!("{request:?}"))));
         story.extend(
             self.payments.iter().filter(|row| Some(&*row.order) == order).map(|row| (i64::MAX, format!("{row:?}"))),
         );

@@ -18,7 +18,7 @@ pub fn check(evidence: &Evidence) -> Vec<PromiseViolation> {
 fn acknowledged(evidence: &Evidence) -> Vec<PromiseViolation> {
     let orders = evidence.orders_by_id();
     let acknowledged_orders =
-        evidence.requests.iter().filter_map(|op| Some((op.outcome.done()?, (op.verb == OrderVerb::Buy).then_some(op))));
+        evidence.requests.iter().filter_map(|request| Some((request.outcome.done()?, (request.verb == OrderVerb::Buy).then_some(request))));
     let mut found = BTreeMap::new();
     for (seen, purchase) in acknowledged_orders.chain(evidence.pushed_orders.iter().map(|seen| (seen, None))) {
         let wrong = match orders.get(&*seen.id) {
@@ -27,7 +27,7 @@ fn acknowledged(evidence: &Evidence) -> Vec<PromiseViolation> {
         };
         if let Some(wrong) = wrong {
             found.entry(seen.id.clone()).or_insert_with(|| PromiseViolation {
-                evidence: evidence.history_of(Some(&seen.id), purchase.map(|op| &*op.key)),
+                evidence: evidence.history_of(Some(&seen.id), purchase.map(|request| &*request.key)),
                 ..PromiseViolation::new(ORDER_KEPT, format!("the client received {seen:?}; {wrong}"))
             });
         }
@@ -40,7 +40,7 @@ fn differs(seen: &SeenOrder, purchase: Option<&OrderRequest>, row: &StoredOrder)
     if reported != (&row.offer, row.qty, row.amount, row.place, row.created_at, row.hold_until) {
         return Some(format!("stored is {row:?}"));
     }
-    if purchase.is_some_and(|op| (&op.buyer, &op.key, op.qty) != (&row.buyer, &row.key, row.qty)) {
+    if purchase.is_some_and(|request| (&request.buyer, &request.key, request.qty) != (&row.buyer, &row.key, row.qty)) {
         return Some(format!("it is another's: {row:?}"));
     }
     (!may_become(&seen.status, seen.version, &row.status, row.version)).then(|| format!("it became {row:?}"))
@@ -64,7 +64,7 @@ fn one_result_per_key(evidence: &Evidence) -> Vec<PromiseViolation> {
     for row in &evidence.orders {
         stored.entry((&*row.buyer, &*row.key)).or_default().push(row);
     }
-    for (key, ops) in by_key(evidence) {
+    for (key, requests) in by_key(evidence) {
         let (buyer, verb, text) = key;
         let mut say = |what: String| {
             found.push(PromiseViolation {
@@ -72,7 +72,7 @@ fn one_result_per_key(evidence: &Evidence) -> Vec<PromiseViolation> {
                 ..PromiseViolation::new(RETRIES, what)
             });
         };
-        let ids: BTreeSet<&str> = ops.iter().filter_map(|op| Some(&*op.outcome.done()?.id)).collect();
+        let ids: BTreeSet<&str> = requests.iter().filter_map(|request| Some(&*request.outcome.done()?.id)).collect();
         if ids.len() > 1 {
             say(format!("{verb:?} of {buyer} with the key {text} got the orders {ids:?}"));
         }
@@ -81,11 +81,11 @@ fn one_result_per_key(evidence: &Evidence) -> Vec<PromiseViolation> {
             if rows.len() > 1 {
                 say(format!("{buyer} has {} orders with the key {text}", rows.len()));
             }
-            if let Some(op) = ops.iter().find(|op| contradicts(evidence, &ops, op)) {
-                say(format!("a buyer with an order was refused with its key: {op:?}"));
+            if let Some(request) = requests.iter().find(|request| contradicts(evidence, &requests, request)) {
+                say(format!("a buyer with an order was refused with its key: {request:?}"));
             }
         } else {
-            let verdicts: BTreeSet<&str> = ops.iter().filter_map(|op| final_result(&op.outcome)).collect();
+            let verdicts: BTreeSet<&str> = requests.iter().filter_map(|request| final_result(&request.outcome)).collect();
             if verdicts.len() > 1 {
                 say(format!("{verb:?} of {buyer} with the key {text} got {verdicts:?}"));
             }
@@ -96,10 +96,10 @@ fn one_result_per_key(evidence: &Evidence) -> Vec<PromiseViolation> {
 
 /// A refusal under a key that succeeded before. Another node may be stale for as long as a lost message takes to heal:
 /// it answers from its sold-out cache without a query. The README states that limit.
-fn contradicts(evidence: &Evidence, ops: &[&OrderRequest], no: &OrderRequest) -> bool {
+fn contradicts(evidence: &Evidence, requests: &[&OrderRequest], no: &OrderRequest) -> bool {
     let Some(code) = no.outcome.refused().filter(|code| !matches!(*code, "busy" | "unavailable")) else { return false };
     let by_heart = matches!(code, "sold_out" | "sold_out_for_now");
-    ops.iter().filter(|op| op.outcome.done().is_some() && op.answered_at <= no.sent_at).any(|yes| {
+    requests.iter().filter(|request| request.outcome.done().is_some() && request.answered_at <= no.sent_at).any(|yes| {
         let behind = by_heart && yes.node != no.node;
         !behind
             || (yes.answered_at + STALENESS_MAX_MS < no.sent_at
@@ -120,8 +120,8 @@ type KeyOf<'a> = (&'a str, OrderVerb, &'a str);
 
 fn by_key(evidence: &Evidence) -> BTreeMap<KeyOf<'_>, Vec<&OrderRequest>> {
     let mut keys: BTreeMap<KeyOf<'_>, Vec<&OrderRequest>> = BTreeMap::new();
-    for op in &evidence.requests {
-        keys.entry((&op.buyer, op.verb, &op.key)).or_default().push(op);
+    for request in &evidence.requests {
+        keys.entry((&request.buyer, request.verb, &request.key)).or_default().push(request);
     }
     keys
 }
@@ -130,9 +130,9 @@ fn by_key(evidence: &Evidence) -> BTreeMap<KeyOf<'_>, Vec<&OrderRequest>> {
 fn refused_orders_absent(evidence: &Evidence) -> Vec<PromiseViolation> {
     let keys = by_key(evidence);
     let wrong = evidence.orders.iter().filter_map(|row| {
-        let ops = keys.get(&(&*row.buyer, OrderVerb::Buy, &*row.key));
-        let may_be = ops.is_some_and(|ops| ops.iter().any(|op| op.outcome.refused().is_none()));
-        let what = if ops.is_some() { "refused, and created anyway" } else { "no client requested it" };
+        let requests = keys.get(&(&*row.buyer, OrderVerb::Buy, &*row.key));
+        let may_be = requests.is_some_and(|requests| requests.iter().any(|request| request.outcome.refused().is_none()));
+        let what = if requests.is_some() { "refused, and created anyway" } else { "no client requested it" };
         (!may_be).then(|| PromiseViolation {
             evidence: evidence.history_of(Some(&row.id), Some(&row.key)),
             ..PromiseViolation::new(REFUSAL_FINAL, format!("{what}: {row:?}"))

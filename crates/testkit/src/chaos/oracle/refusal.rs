@@ -31,19 +31,19 @@ pub fn check(evidence: &Evidence) -> Vec<PromiseViolation> {
 
     // One violation for each kind of wrong refusal of each offer, because they come in hundreds.
     let mut found: BTreeMap<_, (PromiseViolation, usize)> = BTreeMap::new();
-    for op in &evidence.requests {
-        let Some(code) = op.outcome.refused() else { continue };
-        let wrong = match (op.verb, offers.get(&*op.offer)) {
+    for request in &evidence.requests {
+        let Some(code) = request.outcome.refused() else { continue };
+        let wrong = match (request.verb, offers.get(&*request.offer)) {
             (_, None) => Some("there is no such offer in the database".to_owned()),
-            (OrderVerb::Buy, Some(known)) => known.check_purchase(evidence, op, code),
-            (verb, _) => check_order(verb, op, code, op.order.as_ref().and_then(|id| orders.get(&**id)).copied()),
+            (OrderVerb::Buy, Some(known)) => known.check_purchase(evidence, request, code),
+            (verb, _) => check_order(verb, request, code, request.order.as_ref().and_then(|id| orders.get(&**id)).copied()),
         };
         if let Some(wrong) = wrong {
             let say = || PromiseViolation {
-                evidence: evidence.history_of(op.order.as_deref(), Some(&op.key)),
-                ..PromiseViolation::new(TRUE_REFUSALS, format!("{wrong}: {op:?}"))
+                evidence: evidence.history_of(request.order.as_deref(), Some(&request.key)),
+                ..PromiseViolation::new(TRUE_REFUSALS, format!("{wrong}: {request:?}"))
             };
-            found.entry((&op.offer, code)).or_insert_with(|| (say(), 0)).1 += 1;
+            found.entry((&request.offer, code)).or_insert_with(|| (say(), 0)).1 += 1;
         }
     }
     let tell = |(mut violation, times): (PromiseViolation, usize)| {
@@ -62,41 +62,41 @@ struct OfferFacts<'a> {
 
 impl OfferFacts<'_> {
     /// What is wrong with this refusal, if something is.
-    fn check_purchase(&self, evidence: &Evidence, op: &OrderRequest, code: &str) -> Option<String> {
-        let since = op.sent_at - STALENESS_MAX_MS;
-        let excused = || evidence.is_excused(Some(op.node), since, op.answered_at);
+    fn check_purchase(&self, evidence: &Evidence, request: &OrderRequest, code: &str) -> Option<String> {
+        let since = request.sent_at - STALENESS_MAX_MS;
+        let excused = || evidence.is_excused(Some(request.node), since, request.answered_at);
         match code {
             "busy" | "unavailable" => None,
             "sold_out" | "sold_out_for_now" | "too_few_left" => {
-                let quantity = self.least_quantity(since, op.answered_at);
+                let quantity = self.least_quantity(since, request.answered_at);
                 let fits = |(counted, unpaid): (i64, i64)| match code {
-                    "too_few_left" => quantity - counted < op.qty,
+                    "too_few_left" => quantity - counted < request.qty,
                     "sold_out" => quantity <= counted && unpaid <= 0,
                     _ => quantity <= counted,
                 };
-                let is_true = self.timeline.states(since, op.answered_at).any(fits) || excused();
+                let is_true = self.timeline.states(since, request.answered_at).any(fits) || excused();
                 (!is_true).then(|| {
                     let least =
-                        self.timeline.states(since, op.answered_at).map(|(counted, _)| quantity - counted).min();
+                        self.timeline.states(since, request.answered_at).map(|(counted, _)| quantity - counted).min();
                     format!("{code}, but there were never fewer than {least:?} of {quantity} left")
                 })
             }
             "buyer_limit" => {
-                let own = StockTimeline::from_orders(self.orders.iter().copied().filter(|row| row.buyer == op.buyer));
-                let most = own.states(op.sent_at - 50, op.answered_at).map(|(counted, _)| counted).max().unwrap_or(0);
-                (most + op.qty <= self.offer.per_buyer)
+                let own = StockTimeline::from_orders(self.orders.iter().copied().filter(|row| row.buyer == request.buyer));
+                let most = own.states(request.sent_at - 50, request.answered_at).map(|(counted, _)| counted).max().unwrap_or(0);
+                (most + request.qty <= self.offer.per_buyer)
                     .then(|| format!("had {most} at most, may have {}", self.offer.per_buyer))
             }
             "closed" => {
-                let by_hand = self.host_actions(evidence, "close").any(|(sent_at, _)| sent_at <= op.answered_at);
-                let by_window = self.offer.closes_at.is_some_and(|end| end <= op.answered_at);
+                let by_hand = self.host_actions(evidence, "close").any(|(sent_at, _)| sent_at <= request.answered_at);
+                let by_window = self.offer.closes_at.is_some_and(|end| end <= request.answered_at);
                 (!by_hand && !by_window).then(|| "no host had closed it".to_owned())
             }
             "not_open" => {
-                let before = self.offer.opens_at.is_none_or(|start| op.sent_at <= start);
+                let before = self.offer.opens_at.is_none_or(|start| request.sent_at <= start);
                 let paused = self.host_actions(evidence, "pause").any(|(sent_at, answered_at)| {
                     let again = self.host_actions(evidence, "open").any(|(from, to)| answered_at < from && to < since);
-                    sent_at <= op.answered_at && !again
+                    sent_at <= request.answered_at && !again
                 });
                 (!before && !paused && !excused()).then(|| "it was open".to_owned())
             }
@@ -120,14 +120,14 @@ impl OfferFacts<'_> {
 }
 
 /// Whether this refusal to pay, cancel or refund fits the order as it is now.
-fn check_order(verb: OrderVerb, op: &OrderRequest, code: &str, order: Option<&StoredOrder>) -> Option<String> {
+fn check_order(verb: OrderVerb, request: &OrderRequest, code: &str, order: Option<&StoredOrder>) -> Option<String> {
     let status = order.map_or("", |order| &order.status);
     let holds = match code {
         "busy" | "unavailable" => true,
-        "declined" => verb == OrderVerb::Pay && matches!(op.token, "declined" | "wrong_amount"),
-        "needs_action" => verb == OrderVerb::Pay && op.token == "needs_action",
-        "capture_failed" => verb == OrderVerb::Pay && op.token == "capture_fails" && status == "cancelled",
-        "hold_expired" => status == "expired" && order.is_some_and(|order| order.changed_at <= op.answered_at),
+        "declined" => verb == OrderVerb::Pay && matches!(request.token, "declined" | "wrong_amount"),
+        "needs_action" => verb == OrderVerb::Pay && request.token == "needs_action",
+        "capture_failed" => verb == OrderVerb::Pay && request.token == "capture_fails" && status == "cancelled",
+        "hold_expired" => status == "expired" && order.is_some_and(|order| order.changed_at <= request.answered_at),
         "wrong_status" => status == "cancelled",
         "already_paid" => matches!(status, "paid" | "refunded"),
         "already_refunded" => verb == OrderVerb::Refund && status == "refunded",
