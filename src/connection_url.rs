@@ -9,9 +9,11 @@ pub fn check(url: &str) -> Result<(), String> {
     // The first `/`, `?` or `#` ends the part with the password, so the `@` behind the password is found too late.
     let is_at_too_late = path.contains('@') || query.split(['=', '&']).next().is_some_and(|name| name.contains('@'));
     if is_at_too_late || tail.contains('#') || has_bad_percent(authority) {
-        return Err("the user name or the password contains a character that has a meaning in a URL. Percent-encode it: \
+        return Err(
+            "the user name or the password contains a character that has a meaning in a URL. Percent-encode it: \
             / is %2F, ? is %3F, # is %23, @ is %40, : is %3A, % is %25"
-            .to_owned());
+                .to_owned(),
+        );
     }
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     for address in host.split(',') {
@@ -20,16 +22,20 @@ pub fn check(url: &str) -> Result<(), String> {
         }
     }
     if query.split('&').any(|pair| pair == "sslrootcert=system") {
-        return Err("sslrootcert=system is not a file. Leave sslrootcert out: with sslmode=verify-full the certificate \
+        return Err(
+            "sslrootcert=system is not a file. Leave sslrootcert out: with sslmode=verify-full the certificate \
             authorities of the system are trusted"
-            .to_owned());
+                .to_owned(),
+        );
     }
     Ok(())
 }
 
 /// A `%` that does not begin an encoded character.
 fn has_bad_percent(text: &str) -> bool {
-    text.split('%').skip(1).any(|rest| !matches!(rest.as_bytes(), [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit()))
+    text.split('%')
+        .skip(1)
+        .any(|rest| !matches!(rest.as_bytes(), [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit()))
 }
 
 #[cfg(test)]

@@ -25,10 +25,10 @@ pub mod verbs;
 
 /// The clock. Only this module asks the system for the time.
 pub mod clock;
-/// Mistakes in the URL of a database or a Redis.
-pub mod connection_url;
 /// Every setting: its flag, environment variable, default and help text.
 pub mod config;
+/// Mistakes in the URL of a database or a Redis.
+pub mod connection_url;
 /// The demo shop: its products, shows and offers.
 pub mod demo;
 /// Injected faults that the load test and the chaos test must detect. Never part of a release.

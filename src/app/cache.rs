@@ -69,7 +69,8 @@ impl<K: Eq + Hash + Copy, V: CacheValue> Cache<K, V> {
     /// than that are in use or unsaved.
     pub fn with_capacity(capacity: usize) -> Self {
         let lifecycle = KeepUsedValues(DefaultLifecycle::default());
-        let entries = BoundedMap::with(capacity, capacity as u64, UnitWeighter, DefaultHashBuilder::default(), lifecycle);
+        let entries =
+            BoundedMap::with(capacity, capacity as u64, UnitWeighter, DefaultHashBuilder::default(), lifecycle);
         Self { entries }
     }
 

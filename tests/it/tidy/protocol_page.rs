@@ -83,11 +83,7 @@ fn frames(out: &mut String) {
             "Events were lost, so the client replaces everything by this. `why` is `slow`, `hole` or `epoch`",
             text(snapshot),
         ),
-        (
-            "reply",
-            "The answer to the request with the same `ref`",
-            text(server::reply(Some("7"), &bought.on_socket())),
-        ),
+        ("reply", "The answer to the request with the same `ref`", text(server::reply(Some("7"), &bought.on_socket()))),
         ("reply", "A refusal", text(server::reply_refused(Some("7"), &Refusal::SoldOut))),
         ("order", "One of your orders changed; sent on every connection that you have", text(server::order(&order))),
         (
@@ -96,7 +92,11 @@ fn frames(out: &mut String) {
             text(server::review(&sample_views::message())),
         ),
         ("review", "A message left the review queue", text(server::reviewed(message))),
-        ("audit", "A team member acted on you, or (for the team) on somebody", text(server::audit(&sample_views::mute()))),
+        (
+            "audit",
+            "A team member acted on you, or (for the team) on somebody",
+            text(server::audit(&sample_views::mute())),
+        ),
         (
             "moving",
             "This node is stopping: open a new connection after `retry_ms`, then close this one",

@@ -143,7 +143,8 @@ impl RequestJournal {
     /// An order that was reported as paid to its buyer, counted from the newest.
     pub fn paid(&self, back: usize) -> Option<(TextId, TextId)> {
         let requests = self.requests.lock().unwrap();
-        let mut paid = requests.iter().rev().filter(|request| request.verb == OrderVerb::Pay && request.outcome.done().is_some());
+        let mut paid =
+            requests.iter().rev().filter(|request| request.verb == OrderVerb::Pay && request.outcome.done().is_some());
         paid.nth(back).and_then(|request| Some((request.offer.clone(), request.order.clone()?)))
     }
 
@@ -151,7 +152,8 @@ impl RequestJournal {
     pub fn progress(&self, from: Millis, to: Millis) -> (usize, usize) {
         let requests = self.requests.lock().unwrap();
         let done = |verb: OrderVerb| {
-            let done = requests.iter().filter(|request| request.verb == verb && (from..to).contains(&request.answered_at));
+            let done =
+                requests.iter().filter(|request| request.verb == verb && (from..to).contains(&request.answered_at));
             done.filter(|request| request.outcome.done().is_some()).count()
         };
         (done(OrderVerb::Buy), done(OrderVerb::Pay))

@@ -70,7 +70,8 @@ fn detection_time(
         return None;
     }
     let limit = limit + still.iter().map(|window| window.to - window.from).sum::<Millis>();
-    let seen = checks.iter().find(|check| outage.from <= check.sent_at && !check.is_connected).map(|check| check.answered_at);
+    let seen =
+        checks.iter().find(|check| outage.from <= check.sent_at && !check.is_connected).map(|check| check.answered_at);
     let died = || format!("{:?} at {} was not reported by {limit}: {seen:?}", outage.fault, outage.from);
     Some(seen.filter(|seen| *seen <= limit).map(|seen| seen - outage.from).ok_or_else(died))
 }

@@ -194,7 +194,9 @@ impl Evidence {
             let replied = request.outcome.done().map(|seen| &*seen.id);
             Some(&*request.key) == key || (order.is_some() && (replied == order || request.order.as_deref() == order))
         };
-        story.extend(self.requests.iter().filter(about).take(30).map(|request| (request.sent_at, format!("{request:?}"))));
+        story.extend(
+            self.requests.iter().filter(about).take(30).map(|request| (request.sent_at, format!("{request:?}"))),
+        );
         story.extend(
             self.payments.iter().filter(|row| Some(&*row.order) == order).map(|row| (i64::MAX, format!("{row:?}"))),
         );

@@ -92,7 +92,8 @@ fn check_provider_intents(evidence: &Evidence) -> Vec<PromiseViolation> {
 /// or is unknown.
 fn changed_without_request(evidence: &Evidence) -> Vec<PromiseViolation> {
     let requested_orders = |verb: OrderVerb| {
-        let requests = evidence.requests.iter().filter(move |request| request.verb == verb && request.outcome.refused().is_none());
+        let requests =
+            evidence.requests.iter().filter(move |request| request.verb == verb && request.outcome.refused().is_none());
         requests.filter_map(|request| request.order.as_deref()).collect::<HashSet<_>>()
     };
     let (paid, cancelled) = (requested_orders(OrderVerb::Pay), requested_orders(OrderVerb::Cancel));

@@ -17,8 +17,10 @@ pub fn check(evidence: &Evidence) -> Vec<PromiseViolation> {
 
 fn acknowledged(evidence: &Evidence) -> Vec<PromiseViolation> {
     let orders = evidence.orders_by_id();
-    let acknowledged_orders =
-        evidence.requests.iter().filter_map(|request| Some((request.outcome.done()?, (request.verb == OrderVerb::Buy).then_some(request))));
+    let acknowledged_orders = evidence
+        .requests
+        .iter()
+        .filter_map(|request| Some((request.outcome.done()?, (request.verb == OrderVerb::Buy).then_some(request))));
     let mut found = BTreeMap::new();
     for (seen, purchase) in acknowledged_orders.chain(evidence.pushed_orders.iter().map(|seen| (seen, None))) {
         let wrong = match orders.get(&*seen.id) {
@@ -85,7 +87,8 @@ fn one_result_per_key(evidence: &Evidence) -> Vec<PromiseViolation> {
                 say(format!("a buyer with an order was refused with its key: {request:?}"));
             }
         } else {
-            let verdicts: BTreeSet<&str> = requests.iter().filter_map(|request| final_result(&request.outcome)).collect();
+            let verdicts: BTreeSet<&str> =
+                requests.iter().filter_map(|request| final_result(&request.outcome)).collect();
             if verdicts.len() > 1 {
                 say(format!("{verb:?} of {buyer} with the key {text} got {verdicts:?}"));
             }
@@ -131,7 +134,8 @@ fn refused_orders_absent(evidence: &Evidence) -> Vec<PromiseViolation> {
     let keys = by_key(evidence);
     let wrong = evidence.orders.iter().filter_map(|row| {
         let requests = keys.get(&(&*row.buyer, OrderVerb::Buy, &*row.key));
-        let may_be = requests.is_some_and(|requests| requests.iter().any(|request| request.outcome.refused().is_none()));
+        let may_be =
+            requests.is_some_and(|requests| requests.iter().any(|request| request.outcome.refused().is_none()));
         let what = if requests.is_some() { "refused, and created anyway" } else { "no client requested it" };
         (!may_be).then(|| PromiseViolation {
             evidence: evidence.history_of(Some(&row.id), Some(&row.key)),

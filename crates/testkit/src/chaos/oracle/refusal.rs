@@ -36,7 +36,9 @@ pub fn check(evidence: &Evidence) -> Vec<PromiseViolation> {
         let wrong = match (request.verb, offers.get(&*request.offer)) {
             (_, None) => Some("there is no such offer in the database".to_owned()),
             (OrderVerb::Buy, Some(known)) => known.check_purchase(evidence, request, code),
-            (verb, _) => check_order(verb, request, code, request.order.as_ref().and_then(|id| orders.get(&**id)).copied()),
+            (verb, _) => {
+                check_order(verb, request, code, request.order.as_ref().and_then(|id| orders.get(&**id)).copied())
+            }
         };
         if let Some(wrong) = wrong {
             let say = || PromiseViolation {
@@ -82,8 +84,13 @@ impl OfferFacts<'_> {
                 })
             }
             "buyer_limit" => {
-                let own = StockTimeline::from_orders(self.orders.iter().copied().filter(|row| row.buyer == request.buyer));
-                let most = own.states(request.sent_at - 50, request.answered_at).map(|(counted, _)| counted).max().unwrap_or(0);
+                let own =
+                    StockTimeline::from_orders(self.orders.iter().copied().filter(|row| row.buyer == request.buyer));
+                let most = own
+                    .states(request.sent_at - 50, request.answered_at)
+                    .map(|(counted, _)| counted)
+                    .max()
+                    .unwrap_or(0);
                 (most + request.qty <= self.offer.per_buyer)
                     .then(|| format!("had {most} at most, may have {}", self.offer.per_buyer))
             }
