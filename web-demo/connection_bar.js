@@ -1,5 +1,6 @@
 // The thin bar that shows the state of the connection, and the marks on the body by which the styles grey out old values.
 
+import { isOwnFault } from './client/retry.js';
 import { t } from './i18n.js';
 import { el, setText, setVisible } from './ui.js';
 
@@ -13,7 +14,8 @@ const EXPLAINED_CODES = [4501, 4502, 4509];
 /**
  * @param {HTMLElement} bar
  * @param {LiveClient} client
- * @param {{ again: Partial<Record<number, () => void>> }} options what the button does after each close code
+ * @param {{ again: Partial<Record<string, () => void>> }} options what the button does after each close code, and after a
+ *   fault of this page (`reload`)
  */
 export function connectionBar(bar, client, { again }) {
   let isTroubled = false;
@@ -71,8 +73,9 @@ export function connectionBar(bar, client, { again }) {
     } else if (status === 'closed') {
       isTroubled = true;
       const reason = EXPLAINED_CODES.includes(code) ? code : 'other';
-      const act = again[code];
-      showMessage(t(`connection.closed.${reason}`), act && { label: t(`connection.again.${code}`), act });
+      const cure = isOwnFault(code) ? 'reload' : String(code);
+      const act = again[cure];
+      showMessage(t(`connection.closed.${reason}`), act && { label: t(`connection.again.${cure}`), act });
     } else if (status !== 'live') {
       // Attempts that fail at once must not postpone the first message for ever, so only the first one sets the timer.
       if (isTroubled) showReconnecting();

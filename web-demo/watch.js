@@ -69,7 +69,7 @@ class WatchPage {
     this.saleChip = new SaleChip(byId('sale-chip'), client, (offer) => this.openProduct(offer));
     this.loadHearts = once(() => makeHearts(client, signIn));
     connectionBar(byId('conn'), client, {
-      again: { 4501: signIn, 4509: () => client.signIn(token.get()), 4500: () => location.reload() },
+      again: { 4501: signIn, 4509: () => client.signIn(token.get()), reload: () => location.reload() },
     });
     this.listen();
     this.addButtons();

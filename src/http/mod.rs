@@ -19,6 +19,8 @@ mod drain_body;
 mod error;
 mod export;
 mod extract;
+mod handshake;
+mod host_header;
 mod invite;
 mod lineup;
 mod moderation;
@@ -176,6 +178,7 @@ pub fn router(state: AppState) -> Router {
         .layer(origin::cors())
         .layer(axum::middleware::from_fn_with_state(state.clone(), origin::check_origin))
         .layer(axum::middleware::from_fn_with_state(state.clone(), demo_host::check_host))
+        .layer(axum::middleware::from_fn(host_header::check_host_header))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(axum::middleware::from_fn(drain_body::drain_unread_body))
         .layer(tower_http::catch_panic::CatchPanicLayer::custom(error::handle_panic))

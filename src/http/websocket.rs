@@ -12,17 +12,17 @@ use axum::response::{IntoResponse, Response};
 use hyper::upgrade::OnUpgrade;
 use serde::Deserialize;
 use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::admission::AdmissionDecision;
 use super::error::{ApiResult, Problem};
 use super::extract::{PathId, QueryParams};
+use super::handshake::Handshake;
 use super::server::ConnectionPermit;
 use super::write_deadline::WriteDeadline;
 use super::{AppState, auth};
 use crate::app::Error;
 use crate::domain::{Actor, Refusal, StreamId};
-use crate::protocol::{Close, deflate, json_bytes};
+use crate::protocol::{Close, json_bytes};
 use crate::session::{self, StreamPosition, UpgradedConnection};
 
 const SUBPROTOCOL: &str = "livesouk.v1";
@@ -58,10 +58,11 @@ pub async fn live(
     QueryParams(query): QueryParams<LiveQuery>,
     mut request: Request<axum::body::Body>,
 ) -> ApiResult<Response> {
-    let accept = match accept_key(request.headers()) {
-        Ok(accept) => accept,
-        Err(problem) => return Ok(upgrade_required(*problem)),
+    let Handshake { accept, compression } = match Handshake::check(&request) {
+        Ok(handshake) => handshake,
+        Err(problem) => return Ok(refuse_handshake(*problem)),
     };
+    let compression = compression.filter(|_| state.deflate);
     // Admission control comes first: when many viewers connect at once, a refusal must cost as little as possible.
     let refused = match state.admission.admit(state.app.clock().now()) {
         AdmissionDecision::Admitted => None,
@@ -71,15 +72,14 @@ pub async fn live(
     // A stream that does not exist is a permanent error, so it is a 404 and not a close code that says "retry".
     state.app.stream_cache.check_stream_exists(stream).await?;
     let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
-        return Ok(upgrade_required(Problem::bad_request(StatusCode::UPGRADE_REQUIRED, "HTTP/1.1 is required")));
+        return Ok(refuse_handshake(Problem::bad_request(StatusCode::UPGRADE_REQUIRED, "HTTP/1.1 is required.")));
     };
     let subprotocol = offers_subprotocol(request.headers());
-    let deflate = state.deflate && offers_deflate(request.headers());
     let (parts, _) = request.into_parts();
     let client = state.trusted_proxies.client_ip(&parts);
     let decision = match refused {
         Some(close) => UpgradeDecision::Refuse(close),
-        None => decide_upgrade(&state, stream, query, deflate, client),
+        None => decide_upgrade(&state, stream, query, compression.is_some(), client),
     };
     let app = state.app.clone();
     let permit = parts.extensions.get::<ConnectionPermit>().cloned();
@@ -99,8 +99,8 @@ pub async fn live(
     if subprotocol {
         headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
     }
-    if deflate {
-        headers.insert(header::SEC_WEBSOCKET_EXTENSIONS, HeaderValue::from_static(deflate::EXTENSION_RESPONSE));
+    if let Some(agreed) = compression {
+        headers.insert(header::SEC_WEBSOCKET_EXTENSIONS, HeaderValue::from_static(agreed));
     }
     Ok(response)
 }
@@ -163,40 +163,17 @@ async fn refuse_upgraded(state: &AppState, socket: TcpStream, close: Close) {
     session::refuse(socket, close).await;
 }
 
-/// The value of `Sec-WebSocket-Accept`, if the request is a WebSocket handshake of version 13.
-fn accept_key(headers: &HeaderMap) -> Result<HeaderValue, Box<Problem>> {
-    let refused = |why: &str| Box::new(Problem::bad_request(StatusCode::UPGRADE_REQUIRED, why));
-    let has = |name, token: &str| {
-        headers
-            .get_all(name)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .any(|value| value.split(',').any(|part| part.trim().eq_ignore_ascii_case(token)))
-    };
-    if !has(header::CONNECTION, "upgrade") || !has(header::UPGRADE, "websocket") {
-        return Err(refused("this address accepts only WebSocket connections"));
-    }
-    if !has(header::SEC_WEBSOCKET_VERSION, "13") {
-        return Err(refused("only WebSocket version 13 is supported"));
-    }
-    let key = headers.get(header::SEC_WEBSOCKET_KEY).filter(|key| key.len() == 24);
-    let accept = derive_accept_key(key.ok_or_else(|| refused("Sec-WebSocket-Key must have 24 characters"))?.as_bytes());
-    HeaderValue::from_str(&accept).map_err(|_| refused("Sec-WebSocket-Key is invalid"))
-}
-
 fn offers_subprotocol(headers: &HeaderMap) -> bool {
     let offers = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|value| value.to_str().ok());
     offers.flat_map(|value| value.split(',')).any(|offer| offer.trim() == SUBPROTOCOL)
 }
 
-fn offers_deflate(headers: &HeaderMap) -> bool {
-    let offers = headers.get_all(header::SEC_WEBSOCKET_EXTENSIONS).iter().filter_map(|value| value.to_str().ok());
-    offers.into_iter().any(deflate::accepts_offer)
-}
-
-fn upgrade_required(problem: Problem) -> Response {
+/// A refused handshake names the version that this server speaks. 426 also names the protocol.
+fn refuse_handshake(problem: Problem) -> Response {
     let mut response = problem.into_response();
-    response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    if response.status() == StatusCode::UPGRADE_REQUIRED {
+        response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    }
     response.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
     response
 }

@@ -1,5 +1,7 @@
-//! Close codes: why a connection ends. 4000–4499 mean "reconnect", 4500–4999 mean "do not reconnect".
+//! Close codes: why a connection ends. 4000–4499 mean "reconnect"; 1000, 1002, 1003, 1007, 1009 and 4500–4999 mean "do not
+//! reconnect".
 
+use super::BadFrame;
 use crate::domain::Millis;
 
 /// The reason why the server closes a connection. A reason that means "reconnect" has the delay before the reconnect.
@@ -17,8 +19,8 @@ pub enum Close {
     Slow { retry_ms: Millis },
     /// This node cannot accept more connections now.
     Overload { retry_ms: Millis },
-    /// The client sent bytes that are not valid WebSocket frames, or a binary message.
-    BadFrame,
+    /// The client's own fault: it sent bytes that are not valid WebSocket frames, a binary message, or too long a message.
+    BadFrame(BadFrame),
     /// The token is invalid or has expired.
     Token,
     /// The user is banned from the show.
@@ -37,7 +39,7 @@ impl Close {
             Close::PongTimeout { .. } => 4002,
             Close::Slow { .. } => 4008,
             Close::Overload { .. } => 4013,
-            Close::BadFrame => 4500,
+            Close::BadFrame(fault) => fault.close_code().0,
             Close::Token => 4501,
             Close::Banned => 4502,
             Close::Replaced => 4509,
@@ -45,7 +47,7 @@ impl Close {
     }
 
     /// Every value of the label `reason` in the metrics. `gone`: the client vanished without a close frame.
-    pub const NAMES: [&str; 12] = [
+    pub const NAMES: [&str; 15] = [
         "gone",
         "normal",
         "moving",
@@ -53,7 +55,10 @@ impl Close {
         "pong",
         "slow",
         "overload",
-        "bad_frame",
+        "protocol_error",
+        "unsupported_data",
+        "invalid_data",
+        "too_big",
         "token",
         "banned",
         "replaced",
@@ -68,7 +73,7 @@ impl Close {
             Close::PongTimeout { .. } => "pong",
             Close::Slow { .. } => "slow",
             Close::Overload { .. } => "overload",
-            Close::BadFrame => "bad_frame",
+            Close::BadFrame(fault) => fault.close_code().1,
             Close::Token => "token",
             Close::Banned => "banned",
             Close::Replaced => "replaced",
@@ -83,15 +88,17 @@ impl Close {
             | Close::PongTimeout { retry_ms }
             | Close::Slow { retry_ms }
             | Close::Overload { retry_ms } => Some(retry_ms),
-            Close::Normal | Close::BadFrame | Close::Token | Close::Banned | Close::Replaced => None,
+            Close::Normal | Close::BadFrame(_) | Close::Token | Close::Banned | Close::Replaced => None,
         }
     }
 
-    /// The text in the close frame: JSON, always short enough for a control frame.
+    /// The text in the close frame: JSON, always short enough for a control frame. A fault of the client has a `message`.
     pub fn reason(self) -> String {
-        match self.retry_ms() {
-            Some(retry_ms) => format!(r#"{{"retry_ms":{retry_ms}}}"#),
-            None => r#"{"retry_ms":null}"#.to_owned(),
+        match (self, self.retry_ms()) {
+            // The messages have no characters that JSON escapes.
+            (Close::BadFrame(fault), _) => format!(r#"{{"retry_ms":null,"message":"{fault}"}}"#),
+            (_, Some(retry_ms)) => format!(r#"{{"retry_ms":{retry_ms}}}"#),
+            (_, None) => r#"{"retry_ms":null}"#.to_owned(),
         }
     }
 }
@@ -110,7 +117,6 @@ mod tests {
             (Close::PongTimeout { retry_ms }, 4002),
             (Close::Slow { retry_ms }, 4008),
             (Close::Overload { retry_ms }, 4013),
-            (Close::BadFrame, 4500),
             (Close::Token, 4501),
             (Close::Banned, 4502),
             (Close::Replaced, 4509),
@@ -121,5 +127,17 @@ mod tests {
             assert!(close.reason().len() <= 123, "{close:?} fits a control frame");
         }
         assert_eq!(Close::Slow { retry_ms: 800 }.reason(), r#"{"retry_ms":800}"#);
+    }
+
+    #[test]
+    fn fault_of_the_client_has_a_code_of_the_standard_and_says_what_is_wrong() {
+        for fault in BadFrame::ALL {
+            let close = Close::BadFrame(fault);
+            assert!([1002, 1003, 1007, 1009].contains(&close.code()) && close.retry_ms().is_none(), "{fault:?}");
+            assert!(Close::NAMES.contains(&close.name()));
+            assert!(close.reason().len() <= 123, "{fault:?} fits a control frame");
+            let reason: serde_json::Value = serde_json::from_str(&close.reason()).unwrap();
+            assert_eq!(reason, serde_json::json!({"retry_ms": null, "message": fault.to_string()}));
+        }
     }
 }

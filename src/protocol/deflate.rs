@@ -12,31 +12,15 @@ const COMPRESSION_LEVEL: u32 = 1;
 /// The bytes at the end of every compressed message. They are not sent (RFC 7692, 7.2.1).
 const SYNC_FLUSH_TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 
-/// The response to an accepted offer: no context is kept between messages.
-pub const EXTENSION_RESPONSE: &str = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
+/// A payload of one final empty block: the decompressor accepts it only between two blocks.
+const END_OF_STREAM: [u8; 2] = [0x03, 0x00];
+/// A message may have so many blocks that are marked as final and are not the last. Each costs a new start of the decompressor.
+const FINAL_BLOCKS_MAX: usize = 16;
 
 thread_local! {
     // A compressor needs about 300 KiB, so there is one per thread, not one per room. It is reset before each use.
     static COMPRESSOR: RefCell<Compress> = RefCell::new(Compress::new(Compression::new(COMPRESSION_LEVEL), false));
     static DECOMPRESSOR: RefCell<Decompress> = RefCell::new(Decompress::new(false));
-}
-
-/// Can we accept one of the offers in a `Sec-WebSocket-Extensions` header? An offer that requires a smaller server window cannot be
-/// accepted, because the shared bytes use the whole window.
-pub fn accepts_offer(header: &str) -> bool {
-    header.split(',').any(|offer| {
-        let mut parts = offer.split(';').map(str::trim);
-        let is_supported = |part: &str| {
-            let (name, value) = part.split_once('=').map_or((part, None), |(name, value)| (name, Some(value)));
-            match (name.trim(), value.map(|value| value.trim().trim_matches('"'))) {
-                ("server_no_context_takeover" | "client_no_context_takeover" | "client_max_window_bits", None) => true,
-                ("client_max_window_bits", Some(bits)) => bits.parse().is_ok_and(|bits: u8| (8..=15).contains(&bits)),
-                ("server_max_window_bits", Some(bits)) => bits == "15",
-                _ => false,
-            }
-        };
-        parts.next() == Some("permessage-deflate") && parts.all(is_supported)
-    })
 }
 
 /// Compresses a payload. `None`: it is short, or would not shrink by a seventh.
@@ -77,41 +61,67 @@ pub enum DecompressError {
 }
 
 /// Decompresses a message to at most `length_max` bytes. The limit is needed because a few bytes can expand to millions.
+///
+/// A block may be marked as final, and more blocks may follow it (RFC 7692, 7.2.3.4): they start without its context.
 pub fn decompress(compressed: &[u8], length_max: usize) -> Result<Vec<u8>, DecompressError> {
     let mut out = Vec::new();
+    if compressed.is_empty() {
+        return Ok(out);
+    }
     DECOMPRESSOR.with_borrow_mut(|unpacker| {
-        unpacker.reset(false);
-        for part in [compressed, &SYNC_FLUSH_TAIL] {
-            let start = unpacker.total_in();
-            loop {
-                let read = (unpacker.total_in() - start) as usize;
-                // One byte more than allowed, so that an excess is noticed.
-                out.reserve_exact(
-                    (part.len() * 4).clamp(64, length_max + 1).min((length_max + 1).saturating_sub(out.len())),
-                );
-                let before = (unpacker.total_in(), unpacker.total_out());
-                let status = unpacker.decompress_vec(&part[read..], &mut out, FlushDecompress::Sync);
-                let status = status.map_err(|_| DecompressError::NotDeflate)?;
-                if length_max < out.len() {
-                    return Err(DecompressError::TooBig);
-                }
-                if status == Status::StreamEnd {
-                    // The client marked the last block as final. That is allowed, and no bytes may follow in this message.
-                    let ended = unpacker.total_in() - start == part.len() as u64 || part == SYNC_FLUSH_TAIL;
-                    return if ended { Ok(()) } else { Err(DecompressError::NotDeflate) };
-                }
-                let made_no_progress = before == (unpacker.total_in(), unpacker.total_out());
-                if unpacker.total_in() - start == part.len() as u64 && out.len() < out.capacity() {
-                    break;
-                }
-                if made_no_progress && out.len() < out.capacity() {
-                    return Err(DecompressError::NotDeflate);
-                }
+        let mut rest = compressed;
+        for _ in 0..=FINAL_BLOCKS_MAX {
+            unpacker.reset(false);
+            match feed(unpacker, rest, &mut out, length_max)? {
+                None => return finish(unpacker, &mut out, length_max),
+                Some([]) => return Ok(()),
+                Some(after) => rest = after,
             }
         }
-        Ok(())
+        Err(DecompressError::NotDeflate)
     })?;
     Ok(out)
+}
+
+/// Ends the last block by the bytes that are never sent, and checks that it is complete.
+fn finish(unpacker: &mut Decompress, out: &mut Vec<u8>, length_max: usize) -> Result<(), DecompressError> {
+    let ended = match feed(unpacker, &SYNC_FLUSH_TAIL, out, length_max)? {
+        None => feed(unpacker, &END_OF_STREAM, out, length_max)?,
+        ended => ended,
+    };
+    if ended == Some(&[]) { Ok(()) } else { Err(DecompressError::NotDeflate) }
+}
+
+/// Decompresses `input` to its end (`None`), or to the end of a block that is marked as final: then it returns the rest.
+fn feed<'a>(
+    unpacker: &mut Decompress,
+    mut input: &'a [u8],
+    out: &mut Vec<u8>,
+    length_max: usize,
+) -> Result<Option<&'a [u8]>, DecompressError> {
+    loop {
+        // One byte more than allowed, so that an excess is noticed.
+        let wanted = (input.len() * 4).clamp(64, length_max + 1);
+        out.reserve_exact(wanted.min((length_max + 1).saturating_sub(out.len())));
+        let before = (unpacker.total_in(), unpacker.total_out());
+        let status = unpacker.decompress_vec(input, out, FlushDecompress::Sync);
+        let status = status.map_err(|_| DecompressError::NotDeflate)?;
+        input = &input[(unpacker.total_in() - before.0) as usize..];
+        if length_max < out.len() {
+            return Err(DecompressError::TooBig);
+        }
+        if status == Status::StreamEnd {
+            return Ok(Some(input));
+        }
+        let has_space = out.len() < out.capacity();
+        if input.is_empty() && has_space {
+            return Ok(None);
+        }
+        let made_no_progress = before == (unpacker.total_in(), unpacker.total_out());
+        if made_no_progress && has_space {
+            return Err(DecompressError::NotDeflate);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -167,20 +177,18 @@ mod tests {
     }
 
     #[test]
-    fn only_offers_that_we_can_fulfil_are_accepted() {
-        for (header, expected) in [
-            ("permessage-deflate; client_max_window_bits", true),
-            ("permessage-deflate", true),
-            ("x-webkit-deflate-frame, permessage-deflate; client_max_window_bits=\"12\"", true),
-            ("permessage-deflate; server_max_window_bits=10, permessage-deflate", true),
-            ("permessage-deflate; server_max_window_bits=10", false),
-            ("permessage-deflate; server_max_window_bits=15; server_no_context_takeover", true),
-            ("permessage-deflate; client_max_window_bits=99", false),
-            ("permessage-deflate; mystery", false),
-            ("permessage-bzip", false),
-            ("", false),
-        ] {
-            assert_eq!(accepts_offer(header), expected, "{header}");
+    fn message_that_ends_inside_a_block_is_refused() {
+        let whole = compress("a sentence that repeats itself. ".repeat(40).as_bytes()).unwrap();
+        for cut in 1..whole.len() - 1 {
+            assert_eq!(decompress(&whole[..cut], 16_384), Err(DecompressError::NotDeflate), "cut at {cut}");
         }
+    }
+
+    #[test]
+    fn number_of_final_blocks_is_limited() {
+        // Each is a final empty block; a stored block ends the message.
+        let blocks = |count: usize| [END_OF_STREAM.repeat(count), vec![0]].concat();
+        assert_eq!(decompress(&blocks(FINAL_BLOCKS_MAX), 16_384), Ok(vec![]));
+        assert_eq!(decompress(&blocks(FINAL_BLOCKS_MAX + 1), 16_384), Err(DecompressError::NotDeflate));
     }
 }

@@ -20,7 +20,7 @@ pub enum IncomingMessage {
     Close(Option<u16>),
 }
 
-/// The bytes violate the WebSocket protocol. The connection must be closed.
+/// A fault of the client: it violated the WebSocket protocol, or sent what no verb accepts. The connection must be closed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum BadFrame {
     #[error("A client frame must be masked.")]
@@ -43,6 +43,41 @@ pub enum BadFrame {
     CloseCode,
     #[error("The compressed data is not valid.")]
     NotDeflate,
+    #[error("Binary messages are not supported.")]
+    Binary,
+}
+
+impl BadFrame {
+    /// Every violation, for the documents and tests.
+    pub const ALL: [Self; 11] = [
+        Self::Unmasked,
+        Self::ReservedBit,
+        Self::Opcode,
+        Self::Control,
+        Self::Fragment,
+        Self::Length,
+        Self::CloseCode,
+        Self::Binary,
+        Self::Utf8,
+        Self::NotDeflate,
+        Self::TooBig,
+    ];
+
+    /// The close code of RFC 6455 (7.4.1) and its name in the metrics.
+    pub fn close_code(self) -> (u16, &'static str) {
+        match self {
+            Self::Unmasked
+            | Self::ReservedBit
+            | Self::Opcode
+            | Self::Control
+            | Self::Fragment
+            | Self::Length
+            | Self::CloseCode => (1002, "protocol_error"),
+            Self::Binary => (1003, "unsupported_data"),
+            Self::Utf8 | Self::NotDeflate => (1007, "invalid_data"),
+            Self::TooBig => (1009, "too_big"),
+        }
+    }
 }
 
 /// Reads client frames from bytes that may be cut anywhere. It keeps bytes only while a message is incomplete.
@@ -248,3 +283,7 @@ mod tests;
 #[cfg(test)]
 #[path = "rfc_cases_test.rs"]
 mod cases;
+
+#[cfg(test)]
+#[path = "corpus_test.rs"]
+mod corpus;

@@ -7,6 +7,7 @@ pub mod client;
 pub mod close;
 pub mod date;
 pub mod deflate;
+pub mod deflate_offer;
 pub mod event;
 pub mod frame;
 pub mod frame_reader;

@@ -187,7 +187,8 @@ impl Connection<'_> {
             }
             Ok(IncomingMessage::Pong) => return std::ops::ControlFlow::Continue(()),
             Ok(IncomingMessage::Close(_)) => Close::Normal,
-            Ok(IncomingMessage::Binary) | Err(_) => Close::BadFrame,
+            Ok(IncomingMessage::Binary) => Close::BadFrame(BadFrame::Binary),
+            Err(fault) => Close::BadFrame(fault),
         };
         member.close(end);
         std::ops::ControlFlow::Break(())

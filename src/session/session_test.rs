@@ -93,7 +93,7 @@ async fn compressed_frame_works_if_negotiated_and_a_zip_bomb_closes_the_connecti
     assert_eq!(reply(&mut show.client).await["ref"], "d");
     let bomb = deflate::compress(&[b' '; 16_385]).unwrap();
     show.client.send(0xc1, &bomb).await;
-    assert_eq!(show.client.close_code().await, 4500);
+    assert_eq!(show.client.close_code().await, 1009);
 }
 
 #[tokio::test]
@@ -118,16 +118,16 @@ async fn ping_gets_a_pong_and_close_gets_a_close() {
 
 #[tokio::test]
 async fn protocol_error_closes_the_connection() {
-    for (name, bytes) in [
-        ("binary", &b"\x82\x81\0\0\0\0x"[..]),
-        ("unmasked", b"\x81\x01x"),
-        ("compressed", b"\xc1\x81\0\0\0\0x"),
-        ("too long", b"\x81\xfe\x40\x01\0\0\0\0"),
-        ("not UTF-8", b"\x81\x81\0\0\0\0\xff"),
+    for (name, bytes, code) in [
+        ("binary", &b"\x82\x81\0\0\0\0x"[..], 1003),
+        ("unmasked", b"\x81\x01x", 1002),
+        ("compressed", b"\xc1\x81\0\0\0\0x", 1002),
+        ("too long", b"\x81\xfe\x40\x01\0\0\0\0", 1009),
+        ("not UTF-8", b"\x81\x81\0\0\0\0\xff", 1007),
     ] {
         let mut show = connect(b"").await;
         show.client.socket.write_all(bytes).await.unwrap();
-        assert_eq!(show.client.close_code().await, 4500, "{name}");
+        assert_eq!(show.client.close_code().await, code, "{name}");
     }
 }
 

@@ -117,8 +117,8 @@ test('retry_delay_grows_to_a_ceiling', () => {
   );
 });
 test('close_codes_decide_whether_to_reconnect', () => {
-  for (const c of [1006, 1001, 4000, 4013, 4499]) assert.ok(shouldReconnect(c));
-  for (const c of [4500, 4501, 4502, 4509, 4999]) assert.ok(!shouldReconnect(c));
+  for (const c of [1006, 1001, 1012, 1013, 4000, 4013, 4499]) assert.ok(shouldReconnect(c));
+  for (const c of [1000, 1002, 1003, 1007, 1009, 4501, 4502, 4509, 4999]) assert.ok(!shouldReconnect(c));
 });
 test('idempotency_keys_are_long_and_unique', () => {
   assert.match(newKey(), /^[0-9a-f]{32}$/);

@@ -6,6 +6,7 @@ mod payment;
 mod request;
 mod role;
 mod token;
+mod websocket;
 
 use serde_json::json;
 

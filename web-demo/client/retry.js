@@ -13,11 +13,20 @@ export function retryDelay(attempt, random = Math.random) {
 }
 
 /**
- * 4000–4499 and 1006 mean reconnect, 4500–4999 mean do not. Any other code is a restart of a server or a proxy: reconnect.
+ The connection ended because of what this client sent: the same would happen again.
+ * @param {number} code
+ */
+export function isOwnFault(code) {
+  return [1002, 1003, 1007, 1009].includes(code);
+}
+
+/**
+ * 4000–4499 and 1006 mean reconnect. 4500–4999, the own faults and 1000 mean do not. Any other code is a restart of a server or a
+ * proxy: reconnect.
  * @param {number} code
  */
 export function shouldReconnect(code) {
-  return !(code >= 4500 && code <= 4999);
+  return code !== 1000 && !isOwnFault(code) && !(code >= 4500 && code <= 4999);
 }
 
 /**

@@ -62,7 +62,7 @@ export class Console {
       location.reload();
     };
     connectionBar(byId('conn'), client, {
-      again: { 4501: signOut, 4509: () => client.signIn(token.get()), 4500: () => location.reload() },
+      again: { 4501: signOut, 4509: () => client.signIn(token.get()), reload: () => location.reload() },
     });
     this.listen();
     this.addButtons(shop);

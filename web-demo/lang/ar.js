@@ -46,7 +46,7 @@ export default {
   'connection.closed.other': 'تم قطع الاتصال.',
   'connection.again.4501': 'تسجيل الدخول',
   'connection.again.4509': 'شاهد هنا',
-  'connection.again.4500': 'إعادة التحميل',
+  'connection.again.reload': 'إعادة التحميل',
 
   // The chat.
   chat: 'الدردشة',

@@ -46,7 +46,7 @@ export default {
   'connection.closed.other': 'You’re disconnected.',
   'connection.again.4501': 'Sign in',
   'connection.again.4509': 'Watch here',
-  'connection.again.4500': 'Reload',
+  'connection.again.reload': 'Reload',
 
   // The chat.
   chat: 'Chat',

@@ -46,7 +46,7 @@ export default {
   'connection.closed.other': 'Koneksi Anda terputus.',
   'connection.again.4501': 'Masuk',
   'connection.again.4509': 'Tonton di sini',
-  'connection.again.4500': 'Muat ulang',
+  'connection.again.reload': 'Muat ulang',
 
   // The chat.
   chat: 'Obrolan',

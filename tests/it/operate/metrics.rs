@@ -88,7 +88,7 @@ const MOVED: [(&str, f64); 44] = [
     ("livesouk_websocket_closes_total{reason=\"gone\"}", 1.0),
     ("livesouk_websocket_closes_total{reason=\"token\"}", 1.0),
     ("livesouk_websocket_closes_total{reason=\"replaced\"}", 1.0),
-    ("livesouk_websocket_closes_total{reason=\"bad_frame\"}", 1.0),
+    ("livesouk_websocket_closes_total{reason=\"unsupported_data\"}", 1.0),
     ("livesouk_chat_messages_total{result=\"sent\"}", 5.0),
     ("livesouk_chat_messages_total{result=\"chat_budget\"}", 1.0),
     ("livesouk_purchases_total{result=\"held\"}", 4.0),
@@ -195,7 +195,7 @@ async fn use_every_feature(shop: &Shop) {
     let newer = join(known).await.unwrap();
     assert_eq!(resumed.closed(SOON).await.code, 4509);
     dana.send(tokio_tungstenite::tungstenite::Message::binary(vec![1])).await;
-    assert_eq!(dana.closed(SOON).await.code, 4500);
+    assert_eq!(dana.closed(SOON).await.code, 1003);
     lost.leave().await;
     drop(newer);
 }

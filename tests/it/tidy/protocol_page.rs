@@ -11,7 +11,7 @@ use livesouk::domain::chat::{ChatText, REVIEW_QUEUE_MAX};
 use livesouk::domain::reaction::REACTION_COUNT_MAX;
 use livesouk::domain::{ErrorCode, Event, Name, Refusal, UserId};
 use livesouk::protocol::frame_reader::MESSAGE_BYTES_MAX;
-use livesouk::protocol::{Close, EncodedEvent, Frame, HelloHead, HelloTail, SnapshotReason, server};
+use livesouk::protocol::{BadFrame, Close, EncodedEvent, Frame, HelloHead, HelloTail, SnapshotReason, server};
 use livesouk::room::ring_buffer::RECENT_MAX;
 use livesouk::verbs::{Method, NewOrder, VERBS, VerbEntry, VerbReply};
 use serde_json::Value;
@@ -149,7 +149,7 @@ fn route(verb: &VerbEntry) -> String {
 }
 
 fn closes(out: &mut String) {
-    out.push_str("\n## Close codes\n\nThe reason of the close frame is `{\"retry_ms\":800}` where a client should reconnect. On 1001, 1006, 1012 and 1013 a client reconnects with jitter.\n\n| Code | Name | Reconnect |\n|---|---|---|\n");
+    out.push_str("\n## Close codes\n\nThe reason of the close frame is `{\"retry_ms\":800}` where a client should reconnect. With 1002, 1003, 1007 and 1009 the client itself is at fault, and `message` in the reason says what is wrong. On 1001, 1006, 1012 and 1013 a client reconnects with jitter.\n\n| Code | Name | Reconnect |\n|---|---|---|\n");
     let retry_ms = 800;
     let all = [
         Close::Normal,
@@ -158,7 +158,11 @@ fn closes(out: &mut String) {
         Close::PongTimeout { retry_ms },
         Close::Slow { retry_ms },
         Close::Overload { retry_ms },
-        Close::BadFrame,
+        // One of each code.
+        Close::BadFrame(BadFrame::Opcode),
+        Close::BadFrame(BadFrame::Binary),
+        Close::BadFrame(BadFrame::Utf8),
+        Close::BadFrame(BadFrame::TooBig),
         Close::Token,
         Close::Banned,
         Close::Replaced,
