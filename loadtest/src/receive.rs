@@ -195,8 +195,9 @@ impl Simulation {
             self.measurements.record_error(format!("handshake: {why}"));
         }
         self.fail_pending_requests(viewer);
-        let for_good = why.parse::<u16>().is_ok_and(|code| matches!(code, 1000 | 1002 | 1003 | 1007 | 1009 | 4500..5000))
-            || why == "HTTP 404";
+        let for_good =
+            why.parse::<u16>().is_ok_and(|code| matches!(code, 1000 | 1002 | 1003 | 1007 | 1009 | 4500..5000))
+                || why == "HTTP 404";
         let one = &mut self.viewers[viewer as usize];
         if for_good {
             one.stage = ConnectionStage::Left;

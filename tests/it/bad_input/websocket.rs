@@ -83,7 +83,11 @@ async fn handshake_is_answered_as_the_standard_says() {
             101 => {
                 let (words, keys): (Vec<_>, Vec<_>) =
                     expected.partition(|word| ["subprotocol", "deflate"].contains(word));
-                assert_eq!(answer.header("sec-websocket-accept"), Some(keys.first().copied().unwrap_or(ACCEPT)), "{name}");
+                assert_eq!(
+                    answer.header("sec-websocket-accept"),
+                    Some(keys.first().copied().unwrap_or(ACCEPT)),
+                    "{name}"
+                );
                 let subprotocol = words.contains(&"subprotocol").then_some("livesouk.v1");
                 assert_eq!(answer.header("sec-websocket-protocol"), subprotocol, "{name}");
                 assert_eq!(answer.header("sec-websocket-extensions").is_some(), words.contains(&"deflate"), "{name}");
@@ -115,7 +119,11 @@ async fn offer_of_compression_is_answered_as_the_standard_says() {
             "refused" => (400, None),
             with => (101, Some(format!("{agreed}; {}", with.strip_prefix("agreed with ").unwrap()))),
         };
-        assert_eq!((answer.status, answer.header("sec-websocket-extensions")), (status, extensions.as_deref()), "{row}");
+        assert_eq!(
+            (answer.status, answer.header("sec-websocket-extensions")),
+            (status, extensions.as_deref()),
+            "{row}"
+        );
         count += 1;
     }
     assert!(count >= 50, "only {count} offers");
@@ -127,7 +135,9 @@ async fn frames_are_answered_as_the_standard_says() {
     let cases = frame_cases();
     assert!(cases.len() >= 190, "only {} cases", cases.len());
     let runs = cases.iter().map(|case| async {
-        tokio::time::timeout(SOON, check_frames(&shop, case)).await.unwrap_or_else(|_| panic!("no answer: {}", case.name));
+        tokio::time::timeout(SOON, check_frames(&shop, case))
+            .await
+            .unwrap_or_else(|_| panic!("no answer: {}", case.name));
     });
     futures_util::stream::iter(runs).buffer_unordered(CONNECTIONS).collect::<()>().await;
 }
