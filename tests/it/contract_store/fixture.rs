@@ -52,6 +52,7 @@ pub fn payment_settings(provider_ms: u64) -> Settings {
         webhook_secret: WebhookSecret::new(WEBHOOK_SECRET),
         provider_deadline: Duration::from_millis(provider_ms),
         reconcile: ReconcileSettings { interval: Duration::from_secs(3_600), min_age_ms: 3_600_000 },
+        is_test_provider_enabled: true,
         ..Settings::default()
     }
 }
@@ -187,7 +188,11 @@ impl Fixture {
     pub async fn app_over(&self, store: Store) -> App {
         self.app_with(
             store,
-            Settings { chat: ChatRateLimit { viewer_per_s: 0.0, room_per_s: 0.0 }, ..Settings::default() },
+            Settings {
+                chat: ChatRateLimit { viewer_per_s: 0.0, room_per_s: 0.0 },
+                is_test_provider_enabled: true,
+                ..Settings::default()
+            },
         )
         .await
     }
