@@ -27,6 +27,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::Layer;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -274,8 +275,9 @@ fn shutdown_signal() -> anyhow::Result<impl Future<Output = ()>> {
 
 /// Logs go to stderr; stdout is for the output of the command.
 fn init_logging(log: &LogArgs) -> Result<(), StartError> {
-    let filter = tracing_subscriber::EnvFilter::try_new(&log.filter)
-        .map_err(|error| StartError::Config(format!("--log {}: {error}", log.filter)))?;
+    // `Targets` reads levels by module, which is all we offer; `EnvFilter` would add a regular expression engine.
+    let filter: Targets =
+        log.filter.parse().map_err(|error| StartError::Config(format!("--log {}: {error}", log.filter)))?;
     let lines =
         tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     let lines = match log.format {
@@ -304,6 +306,6 @@ where
     let exporter = exporter.map_err(|error| StartError::Config(format!("--otlp-endpoint {endpoint}: {error}")))?;
     let resource = Resource::builder().with_service_name("livesouk").build();
     let provider = SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build();
-    let ours = tracing_subscriber::filter::Targets::new().with_target(SPAN_TARGET, tracing::Level::TRACE);
+    let ours = Targets::new().with_target(SPAN_TARGET, tracing::Level::TRACE);
     Ok(tracing_opentelemetry::layer().with_tracer(provider.tracer("livesouk")).with_filter(ours))
 }

@@ -1,8 +1,10 @@
 //! What every service needs: the store, the clock, the settings, the tasks of this node and its counters.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -68,13 +70,25 @@ impl Context {
     }
 
     /// Runs `work` to its end in a task of its own, even if the client that asked disconnects.
+    ///
+    /// The task is boxed: tokio compiles about a thousand lines for each type of future that is spawned, and there are
+    /// more than a hundred kinds of work.
     pub async fn spawn_write<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
-        self.tasks.spawn(work).await.unwrap_or_else(|error| {
-            tracing::error!(error = %error, "a use case panicked");
+        let (sender, outcome) = oneshot::channel();
+        self.spawn_boxed(Box::pin(async move {
+            // Nobody waits for the outcome any more when the client has disconnected.
+            let _ = sender.send(work.await);
+        }));
+        outcome.await.unwrap_or_else(|_| {
+            tracing::error!("a use case panicked");
             Err(Error::Unavailable)
         })
+    }
+
+    fn spawn_boxed(&self, work: Pin<Box<dyn Future<Output = ()> + Send>>) {
+        self.tasks.spawn(work);
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! Every job is harmless when several nodes run it at once: the store decides which node was first.
 
+use std::pin::Pin;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -62,6 +63,22 @@ pub trait BackgroundJob: Send + 'static {
     fn run(&mut self, is_last: bool) -> impl Future<Output = Result<NextRun>> + Send;
 }
 
+/// A job without its type: its future is boxed.
+trait ErasedJob: Send {
+    fn wake(&self) -> Option<Arc<Notify>>;
+    fn run(&mut self, is_last: bool) -> Pin<Box<dyn Future<Output = Result<NextRun>> + Send + '_>>;
+}
+
+impl<J: BackgroundJob> ErasedJob for J {
+    fn wake(&self) -> Option<Arc<Notify>> {
+        BackgroundJob::wake(self)
+    }
+
+    fn run(&mut self, is_last: bool) -> Pin<Box<dyn Future<Output = Result<NextRun>> + Send + '_>> {
+        Box::pin(BackgroundJob::run(self, is_last))
+    }
+}
+
 /// The runs of one job on this node.
 #[derive(Debug)]
 pub struct JobStatus {
@@ -108,11 +125,19 @@ impl JobRunner {
         let status = Arc::new(JobStatus::new(job.spec()));
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner).push(status.clone());
         let context = context.clone();
-        context.tasks.clone().spawn(async move { repeat(&context.stop, || context.now(), job, &status).await });
+        context.tasks.clone().spawn(async move {
+            repeat(&context.stop, &|| context.now(), Box::new(job), &status).await;
+        });
     }
 }
 
-async fn repeat(stop: &CancellationToken, now: impl Fn() -> Millis, mut job: impl BackgroundJob, status: &JobStatus) {
+/// The type of the job is erased, so that this is compiled once and not for each job.
+async fn repeat(
+    stop: &CancellationToken,
+    now: &(dyn Fn() -> Millis + Send + Sync),
+    mut job: Box<dyn ErasedJob>,
+    status: &JobStatus,
+) {
     let (spec, wake) = (status.spec, job.wake());
     loop {
         let is_last = stop.is_cancelled();
@@ -206,7 +231,7 @@ mod tests {
         let job = TestJob { spec, wake: wake.clone(), results: results.into_iter(), runs: runs.clone() };
         let (stop, status) = (CancellationToken::new(), Arc::new(JobStatus::new(spec)));
         let (stopped, of_task) = (stop.clone(), status.clone());
-        let task = tokio::spawn(async move { repeat(&stopped, || 7, job, &of_task).await });
+        let task = tokio::spawn(async move { repeat(&stopped, &|| 7, Box::new(job), &of_task).await });
         Running { stop, wake, runs, status, task }
     }
 

@@ -1,9 +1,9 @@
 //! Delivery addresses of orders: written, read and erased apart from the order.
 
+use super::row::from_row;
 use super::{Error, Result, Store};
 use crate::domain::{Address, OrderId};
 
-#[derive(sqlx::FromRow)]
 struct AddressRow {
     name: String,
     lines: String,
@@ -13,6 +13,8 @@ struct AddressRow {
     country: String,
     phone: Option<String>,
 }
+
+from_row!(AddressRow { name, lines, city, region, postcode, country, phone });
 
 impl AddressRow {
     fn into_address(self) -> Result<Address> {

@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::row::from_row;
 use super::transaction::Transaction;
 use super::{Error, Result, Store, require_known};
 use crate::domain::{AuditAction, AuditEntry, AuditEntryId, Author, MessageId, Role, StreamId, UserId};
@@ -30,7 +31,6 @@ pub(super) async fn insert_audit_entry(tx: &mut Transaction<'_>, entry: &AuditEn
     Ok(())
 }
 
-#[derive(sqlx::FromRow)]
 struct AuditRow {
     id: Uuid,
     stream: Uuid,
@@ -47,6 +47,23 @@ struct AuditRow {
     reason: Option<String>,
     body: Option<String>,
 }
+
+from_row!(AuditRow {
+    id,
+    stream,
+    at,
+    by_user,
+    by_name,
+    by_role,
+    kind,
+    user_id,
+    user_name,
+    message,
+    subject,
+    detail,
+    reason,
+    body
+});
 
 impl AuditRow {
     fn into_entry(self) -> Result<AuditEntry> {

@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use super::audit::insert_audit_entry;
+use super::row::from_row;
 use super::transaction::Transaction;
 use super::{Error, Result, Store};
 use crate::domain::{
@@ -14,7 +15,6 @@ pub(super) const PUBLISHED: &str = "published";
 pub(super) const PENDING_REVIEW: &str = "pending_review";
 pub(super) const REJECTED: &str = "rejected";
 
-#[derive(sqlx::FromRow)]
 pub(super) struct MessageRow {
     id: Uuid,
     stream: Uuid,
@@ -30,6 +30,22 @@ pub(super) struct MessageRow {
     reply_body: Option<String>,
     status: String,
 }
+
+from_row!(MessageRow {
+    id,
+    stream,
+    at,
+    user_id,
+    user_name,
+    user_role,
+    body,
+    deleted_by,
+    reply_to,
+    reply_user,
+    reply_name,
+    reply_body,
+    status
+});
 
 /// Every column of a message; a condition follows. The author of a quoted message is known only while that message is
 /// published and not deleted.

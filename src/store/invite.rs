@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
+use super::row::from_row;
 use super::{Error, Result, Store, require_known};
 use crate::domain::invite::CodeHash;
 use crate::domain::{Helper, Invite, InviteId, LiveStream, Millis, Refusal, Role, StreamId, UserId};
 
-#[derive(sqlx::FromRow)]
 struct InviteRow {
     id: Uuid,
     stream: Uuid,
@@ -18,6 +18,8 @@ struct InviteRow {
     expires_at: i64,
     revoked_at: Option<i64>,
 }
+
+from_row!(InviteRow { id, stream, role, by_user, created_at, expires_at, revoked_at });
 
 impl InviteRow {
     fn into_invite(self) -> Result<Invite> {

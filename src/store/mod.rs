@@ -24,6 +24,7 @@ mod product;
 mod refund;
 mod report;
 mod review;
+mod row;
 mod sell;
 mod sqlite;
 mod stock_alert;

@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::row::from_row;
 use super::transaction::Transaction;
 use super::{Error, Result, Store, ids_to_json, require_known, titles_from_json};
 use crate::domain::offer::NewOffer;
@@ -26,7 +27,7 @@ macro_rules! offer_terms {
 use offer_terms;
 
 /// The columns that selling needs, as a batch reads them under the lock.
-#[derive(sqlx::FromRow, Debug)]
+#[derive(Debug)]
 pub(super) struct OfferTermsRow {
     pub stream: Uuid,
     pub currency: String,
@@ -41,6 +42,21 @@ pub(super) struct OfferTermsRow {
     hold_ms: i64,
     price: i64,
 }
+
+from_row!(OfferTermsRow {
+    stream,
+    currency,
+    stage,
+    quantity,
+    reserved,
+    next_place,
+    version,
+    opens_at,
+    closes_at,
+    per_buyer,
+    hold_ms,
+    price
+});
 
 impl OfferTermsRow {
     pub fn terms(&self) -> Result<OfferTerms> {
@@ -63,7 +79,6 @@ fn parse_stage(text: &str) -> Result<OfferStage> {
     require_known(OfferStage::ALL.into_iter().find(|stage| stage.name() == text), "stage", text)
 }
 
-#[derive(sqlx::FromRow)]
 struct OfferRow {
     id: Uuid,
     variant: Uuid,
@@ -80,9 +95,10 @@ struct OfferRow {
     position: i64,
     starts_at: Option<i64>,
     unpaid: i64,
-    #[sqlx(flatten)]
     terms: OfferTermsRow,
 }
+
+from_row!(OfferRow { id, variant, product, kind, title, titles, name, names, image, old_price, countdown_ms, duration_ms, position, starts_at, unpaid } and terms);
 
 /// An offer's id and version: enough to see whether it changed.
 #[derive(Clone, Copy, PartialEq, Debug)]

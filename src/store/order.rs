@@ -3,13 +3,13 @@
 use uuid::Uuid;
 
 use super::offer::{add_to_stock, lock_offer, lock_variant};
+use super::row::from_row;
 use super::transaction::Transaction;
 use super::{Error, Result, Store, ids_to_json, require_known, to_json};
 use crate::domain::{
     IdempotencyKey, Millis, OfferId, OfferStage, Order, OrderId, OrderStatus, RequestHash, StreamId, UserId,
 };
 
-#[derive(sqlx::FromRow)]
 pub(super) struct OrderRow {
     id: Uuid,
     stream: Uuid,
@@ -27,6 +27,24 @@ pub(super) struct OrderRow {
     reason: Option<String>,
     version: i64,
 }
+
+from_row!(OrderRow {
+    id,
+    stream,
+    offer,
+    buyer,
+    buyer_name,
+    status,
+    qty,
+    amount,
+    currency,
+    place,
+    created_at,
+    hold_until,
+    paid_at,
+    reason,
+    version
+});
 
 impl OrderRow {
     pub fn into_order(self) -> Result<Order> {
@@ -71,12 +89,12 @@ pub(super) const KEYED_ORDERS_ON_POSTGRES: &str = orders!("select hash, ", "from
 pub(super) const KEYED_ORDERS_ON_SQLITE: &str =
     orders!("select hash, ", "from orders where id in (select unhex(value) from json_each($1))");
 
-#[derive(sqlx::FromRow)]
 pub(super) struct KeyedOrderRow {
     pub hash: Vec<u8>,
-    #[sqlx(flatten)]
     pub order: OrderRow,
 }
+
+from_row!(KeyedOrderRow { hash } and order);
 
 /// The result of a `cancel` with an idempotency key. (A key of `pay` is kept with its payment attempt, a key of
 /// `refund` with its refund.)
@@ -100,7 +118,7 @@ pub struct OutboxEvent {
 }
 
 /// A show's sales in a few numbers.
-#[derive(Clone, Copy, PartialEq, Debug, sqlx::FromRow)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub struct SalesTotals {
     pub orders_held: i64,
     pub orders_paid: i64,
@@ -111,6 +129,17 @@ pub struct SalesTotals {
     pub orders_expired: i64,
     pub orders_cancelled: i64,
 }
+
+from_row!(SalesTotals {
+    orders_held,
+    orders_paid,
+    units_paid,
+    amount_paid,
+    orders_refunded,
+    amount_refunded,
+    orders_expired,
+    orders_cancelled
+});
 
 /// Why the units of an order are released.
 #[derive(Clone, Copy, PartialEq, Debug)]

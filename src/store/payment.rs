@@ -5,6 +5,7 @@
 use uuid::Uuid;
 
 use super::order::{OrderRow, orders};
+use super::row::from_row;
 use super::transaction::Transaction;
 use super::{Error, Result, Store, require_known};
 use crate::domain::{
@@ -30,7 +31,6 @@ pub struct BegunPayment {
     pub is_new: bool,
 }
 
-#[derive(sqlx::FromRow)]
 struct PaymentRow {
     order_id: Uuid,
     attempt: i64,
@@ -44,6 +44,20 @@ struct PaymentRow {
     order_status: String,
     wins: bool,
 }
+
+from_row!(PaymentRow {
+    order_id,
+    attempt,
+    provider,
+    token,
+    reference,
+    status,
+    amount,
+    currency,
+    created_at,
+    order_status,
+    wins
+});
 
 impl PaymentRow {
     fn into_payment(self) -> Result<Payment> {

@@ -8,11 +8,10 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use super::row::{PostgresMigrations, migrator};
 use super::{Error, PoolUsage, Result, StoreCounters};
 use crate::connection_url;
 use crate::domain::Millis;
-
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres");
 
 /// `clock_timestamp()`, never `now()`: the start of a transaction is before its wait for the lock.
 pub(super) const SELECT_NOW: &str = "select (extract(epoch from clock_timestamp()) * 1000)::bigint";
@@ -83,7 +82,7 @@ impl Postgres {
     pub async fn migrate(url: &str) -> Result<()> {
         let options = connect_options(url)?.options([("statement_timeout", "0"), ("lock_timeout", "60s")]);
         let mut connection = connect(&options).await?;
-        MIGRATIONS.run(&mut connection).await?;
+        migrator::<PostgresMigrations>()?.run(&mut connection).await?;
         Ok(connection.close().await?)
     }
 
@@ -96,7 +95,7 @@ impl Postgres {
         } else {
             sqlx::query_scalar("select version from _sqlx_migrations where success").fetch_all(&self.pool).await?
         };
-        if MIGRATIONS.iter().all(|migration| versions.contains(&migration.version)) {
+        if migrator::<PostgresMigrations>()?.iter().all(|migration| versions.contains(&migration.version)) {
             Ok(())
         } else {
             Err(Error::Setup("the database is not migrated: run `livesouk migrate --store …` first".to_owned()))

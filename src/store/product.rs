@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
+use super::row::from_row;
 use super::{Result, Store, titles_from_json, titles_to_json};
 use crate::domain::{Product, ProductId, Refusal, Shop, ShopId, Variant, VariantId};
 
 /// A page of products.
 pub type ProductPage = Vec<Product>;
 
-#[derive(sqlx::FromRow)]
 struct ProductRow {
     id: Uuid,
     title: String,
@@ -19,7 +19,8 @@ struct ProductRow {
     category: Option<String>,
 }
 
-#[derive(sqlx::FromRow)]
+from_row!(ProductRow { id, title, titles, image, category });
+
 struct VariantRow {
     id: Uuid,
     product: Uuid,
@@ -29,6 +30,8 @@ struct VariantRow {
     price: i64,
     stock: i64,
 }
+
+from_row!(VariantRow { id, product, name, names, sku, price, stock });
 
 impl VariantRow {
     fn into_variant(self) -> Result<Variant> {

@@ -5,6 +5,7 @@ use uuid::Uuid;
 use super::offer::{add_to_stock, lock_offer, lock_variant};
 use super::order::{OrderRow, orders};
 use super::payment::lock_order;
+use super::row::from_row;
 use super::{Error, Result, Store, require_known};
 use crate::domain::{
     IdempotencyKey, Millis, OfferStage, Order, OrderId, Refund, RefundStatus, Refusal, RequestHash, UserId,
@@ -21,7 +22,6 @@ pub struct NewRefund {
     pub reason: Option<String>,
 }
 
-#[derive(sqlx::FromRow)]
 struct RefundRow {
     order_id: Uuid,
     n: i64,
@@ -30,6 +30,8 @@ struct RefundRow {
     currency: String,
     restock: i64,
 }
+
+from_row!(RefundRow { order_id, n, status, amount, currency, restock });
 
 impl RefundRow {
     fn into_refund(self) -> Result<Refund> {

@@ -13,11 +13,10 @@ use sqlx::sqlite::{
 use sqlx::{Connection, Sqlite as Db, Transaction};
 use tokio::sync::{Mutex, MutexGuard, mpsc};
 
+use super::row::{SqliteMigrations, migrator};
 use super::sell::{self, SellCall};
 use super::{Error, PoolUsage, Result, StoreCounters};
 use crate::clock::Clock;
-
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
 
 const WRITER_DEADLINE: Duration = Duration::from_secs(5);
 
@@ -49,7 +48,7 @@ impl Sqlite {
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(5));
         let mut connection = SqliteConnection::connect_with(&options).await?;
-        MIGRATIONS.run(&mut connection).await?;
+        migrator::<SqliteMigrations>()?.run(&mut connection).await?;
         let raise = "insert into meta (name, value) values ('epoch', 1)
             on conflict (name) do update set value = value + 1 returning value";
         let epoch = sqlx::query_scalar(raise).fetch_one(&mut connection).await?;

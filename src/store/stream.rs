@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use super::audit::insert_audit_entry;
+use super::row::from_row;
 use super::transaction::Query;
 use super::{Result, Store, ids_to_json, require_known, titles_from_json, titles_to_json};
 use crate::domain::chat::slow_ms;
@@ -11,7 +12,6 @@ use crate::domain::{
     Refusal, ShopId, StreamId, StreamStatus, UserId,
 };
 
-#[derive(sqlx::FromRow)]
 struct StreamRow {
     id: Uuid,
     title: String,
@@ -37,6 +37,32 @@ struct StreamRow {
     likes: i64,
     version: i64,
 }
+
+from_row!(StreamRow {
+    id,
+    title,
+    titles,
+    host,
+    status,
+    video,
+    poster,
+    scheduled_at,
+    started_at,
+    ended_at,
+    pin,
+    slow_ms,
+    notice,
+    chat_off,
+    links,
+    review_all,
+    blocklist_version,
+    pinned_message,
+    pinned_user,
+    pinned_name,
+    pinned_body,
+    likes,
+    version
+});
 
 impl StreamRow {
     fn into_stream(self) -> Result<LiveStream> {

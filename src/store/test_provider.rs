@@ -5,6 +5,7 @@
 
 use uuid::Uuid;
 
+use super::row::from_row;
 use super::{Error, Result, Store, require_known};
 use crate::domain::test_provider::{IntentChange, IntentChangeError, TestScenario};
 use crate::domain::{Millis, OrderId, Payment, PaymentIntent, PaymentIntentStatus};
@@ -30,7 +31,6 @@ pub enum TestProviderReply {
     NoSuchIntent,
 }
 
-#[derive(sqlx::FromRow)]
 struct IntentRow {
     id: String,
     order_id: Uuid,
@@ -43,6 +43,8 @@ struct IntentRow {
     captured: i64,
     refunded: i64,
 }
+
+from_row!(IntentRow { id, order_id, attempt, scenario, status, amount, currency, livemode, captured, refunded });
 
 impl IntentRow {
     fn into_test_intent(self) -> Result<TestIntent> {

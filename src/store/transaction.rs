@@ -10,7 +10,7 @@ use std::time::Duration;
 use sqlx::error::BoxDynError;
 use sqlx::postgres::{PgArguments, PgConnection, PgPool, PgRow};
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqlitePool, SqliteRow};
-use sqlx::{Arguments, Connection, Encode, FromRow, Postgres, Sqlite, Type, query_as_with, query_with};
+use sqlx::{Arguments, Connection, Encode, FromRow, Postgres, Sqlite, Type, query_with};
 
 use super::postgres::SELECT_NOW;
 use super::{Error, Result, Store};
@@ -27,7 +27,7 @@ pub(super) async fn with_deadline<T>(query: impl Future<Output = Result<T>>) -> 
     tokio::time::timeout(QUERY_DEADLINE, query).await.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into()))
 }
 
-/// A row that can be read from both databases: a tuple, or a struct with `#[derive(sqlx::FromRow)]`.
+/// A row that can be read from both databases: a tuple, or a struct with `from_row!`.
 pub(super) trait Row: for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow> + Send + Unpin {}
 
 impl<T> Row for T where T: for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow> + Send + Unpin {}
@@ -45,6 +45,20 @@ enum Target<'c> {
     Postgres(&'c mut PgConnection, PgArguments),
     SqlitePool(&'c SqlitePool, SqliteArguments),
     Sqlite(&'c mut SqliteConnection, SqliteArguments),
+}
+
+/// Rows as they came from the database.
+enum Rows {
+    Postgres(Vec<PgRow>),
+    Sqlite(Vec<SqliteRow>),
+}
+
+fn read_rows<R, T>(rows: &[R]) -> Result<Vec<T>>
+where
+    R: sqlx::Row,
+    T: for<'r> FromRow<'r, R>,
+{
+    Ok(rows.iter().map(T::from_row).collect::<sqlx::Result<_>>()?)
 }
 
 impl<'c> Query<'c> {
@@ -85,31 +99,55 @@ impl<'c> Query<'c> {
 
     /// Gives every row. They are all in memory at once, so the query needs a limit.
     pub async fn fetch_all<T: Row>(self) -> Result<Vec<T>> {
-        let (text, target) = self.checked()?;
-        Ok(match target {
-            Target::PostgresPool(pool, values) => {
-                with_deadline(async { Ok(query_as_with(text, values).fetch_all(pool).await?) }).await?
-            }
-            Target::SqlitePool(pool, values) => {
-                with_deadline(async { Ok(query_as_with(text, values).fetch_all(pool).await?) }).await?
-            }
-            Target::Postgres(connection, values) => query_as_with(text, values).fetch_all(connection).await?,
-            Target::Sqlite(connection, values) => query_as_with(text, values).fetch_all(connection).await?,
-        })
+        match self.fetch_rows().await? {
+            Rows::Postgres(rows) => read_rows(&rows),
+            Rows::Sqlite(rows) => read_rows(&rows),
+        }
     }
 
     /// Gives the first row, if there is one.
     pub async fn fetch_optional<T: Row>(self) -> Result<Option<T>> {
+        Ok(match self.fetch_first().await? {
+            Rows::Postgres(rows) => rows.first().map(T::from_row).transpose()?,
+            Rows::Sqlite(rows) => rows.first().map(T::from_row).transpose()?,
+        })
+    }
+
+    /// Waits for the rows. It knows nothing of the type that they become, so it is compiled once and not for each type.
+    async fn fetch_rows(self) -> Result<Rows> {
         let (text, target) = self.checked()?;
         Ok(match target {
             Target::PostgresPool(pool, values) => {
-                with_deadline(async { Ok(query_as_with(text, values).fetch_optional(pool).await?) }).await?
+                Rows::Postgres(with_deadline(async { Ok(query_with(text, values).fetch_all(pool).await?) }).await?)
             }
             Target::SqlitePool(pool, values) => {
-                with_deadline(async { Ok(query_as_with(text, values).fetch_optional(pool).await?) }).await?
+                Rows::Sqlite(with_deadline(async { Ok(query_with(text, values).fetch_all(pool).await?) }).await?)
             }
-            Target::Postgres(connection, values) => query_as_with(text, values).fetch_optional(connection).await?,
-            Target::Sqlite(connection, values) => query_as_with(text, values).fetch_optional(connection).await?,
+            Target::Postgres(connection, values) => {
+                Rows::Postgres(query_with(text, values).fetch_all(connection).await?)
+            }
+            Target::Sqlite(connection, values) => Rows::Sqlite(query_with(text, values).fetch_all(connection).await?),
+        })
+    }
+
+    /// Waits for the first row.
+    async fn fetch_first(self) -> Result<Rows> {
+        let (text, target) = self.checked()?;
+        Ok(match target {
+            Target::PostgresPool(pool, values) => {
+                let row = with_deadline(async { Ok(query_with(text, values).fetch_optional(pool).await?) }).await?;
+                Rows::Postgres(row.into_iter().collect())
+            }
+            Target::SqlitePool(pool, values) => {
+                let row = with_deadline(async { Ok(query_with(text, values).fetch_optional(pool).await?) }).await?;
+                Rows::Sqlite(row.into_iter().collect())
+            }
+            Target::Postgres(connection, values) => {
+                Rows::Postgres(query_with(text, values).fetch_optional(connection).await?.into_iter().collect())
+            }
+            Target::Sqlite(connection, values) => {
+                Rows::Sqlite(query_with(text, values).fetch_optional(connection).await?.into_iter().collect())
+            }
         })
     }
 

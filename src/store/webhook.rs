@@ -1,11 +1,12 @@
 //! The inbox of payment webhooks: an event that is delivered twice is kept once, and a background job processes it.
 
+use super::row::from_row;
 use super::{Result, Store};
 use crate::domain::Millis;
 
 /// A payment provider's notice that something happened. What is true is read from the provider; the event only says that
 /// there is something to read.
-#[derive(Clone, PartialEq, Debug, sqlx::FromRow)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct PaymentEvent {
     pub provider: String,
     pub event_id: String,
@@ -13,6 +14,8 @@ pub struct PaymentEvent {
     /// The provider's reference of the object that the event is about, if it is an object that we can fetch.
     pub reference: Option<String>,
 }
+
+from_row!(PaymentEvent { provider, event_id, kind, reference });
 
 impl Store {
     /// `false`: the event was delivered before.

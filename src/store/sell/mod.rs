@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::order::KeyedOrderRow;
+use super::row::from_row;
 use super::sqlite::Sqlite;
 use super::{Error, Result, Store};
 use crate::domain::{
@@ -191,11 +192,12 @@ fn batch_outcome(decided: DecidedBatch) -> BatchOutcome {
 const SELECT_UNPAID_UNITS: &str = "select cast(coalesce(sum(qty), 0) as bigint) from orders
     where offer = $1 and status in ('held', 'capturing')";
 
-#[derive(sqlx::FromRow)]
 struct ExistingPurchaseRow {
     order_id: Option<Uuid>,
     owned: i64,
 }
+
+from_row!(ExistingPurchaseRow { order_id, owned });
 
 /// What the buyers and keys of a batch already have.
 struct ExistingPurchases {
