@@ -14,6 +14,9 @@ mod timeline;
 use std::collections::HashMap;
 use std::fmt;
 
+use sqlx::postgres::PgRow;
+use sqlx::{FromRow, Row};
+
 use super::journal::{HostAction, Millis, OrderRequest, SeenOrder, TextId};
 
 /// After a fault, everything must work again within this time. Until then, lateness is excused by the fault.
@@ -63,10 +66,30 @@ pub fn starved_ms(windows: &[FaultWindow], from: Millis, to: Millis) -> Millis {
     starved.map(|window| (window.to.min(to) - window.from.max(from)).max(0)).sum()
 }
 
+/// Reads a struct from a row: ids are stored as text, and every other column has the type of its field. (The derive macro
+/// of sqlx would make cargo build sqlx twice.)
+macro_rules! from_row {
+    ($type:ident { ids: $($id:ident),+; values: $($value:ident),+ }) => {
+        impl FromRow<'_, PgRow> for $type {
+            fn from_row(row: &PgRow) -> sqlx::Result<Self> {
+                Ok(Self {
+                    $($id: row.try_get::<String, _>(stringify!($id))?.into(),)+
+                    $($value: row.try_get(stringify!($value))?,)+
+                })
+            }
+        }
+    };
+}
+
+from_row!(StockLevel { ids: offer; values: epoch, version, quantity, reserved, stage, counted, at });
+from_row!(StoredOffer { ids: id; values: quantity, reserved, next_place, per_buyer, price, opens_at, closes_at });
+from_row!(StoredOrder { ids: id, offer, buyer, key; values: status, qty, amount, currency, place, version, created_at, hold_until, changed_at, paid_at, reason });
+from_row!(StoredPayment { ids: order; values: token, status, amount, currency });
+from_row!(StoredIntent { ids: order; values: scenario, status, amount, captured, refunded });
+
 /// The stock of an offer in one snapshot of the observer.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone)]
 pub struct StockLevel {
-    #[sqlx(try_from = "String")]
     pub offer: TextId,
     pub epoch: i64,
     pub version: i64,
@@ -78,9 +101,8 @@ pub struct StockLevel {
     pub at: Millis,
 }
 
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone)]
 pub struct StoredOffer {
-    #[sqlx(try_from = "String")]
     pub id: TextId,
     pub quantity: i64,
     pub reserved: i64,
@@ -91,15 +113,11 @@ pub struct StoredOffer {
     pub closes_at: Option<Millis>,
 }
 
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone)]
 pub struct StoredOrder {
-    #[sqlx(try_from = "String")]
     pub id: TextId,
-    #[sqlx(try_from = "String")]
     pub offer: TextId,
-    #[sqlx(try_from = "String")]
     pub buyer: TextId,
-    #[sqlx(try_from = "String")]
     pub key: TextId,
     pub status: String,
     pub qty: i64,
@@ -125,9 +143,8 @@ impl StoredOrder {
     }
 }
 
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone)]
 pub struct StoredPayment {
-    #[sqlx(try_from = "String")]
     pub order: TextId,
     pub token: String,
     pub status: String,
@@ -136,9 +153,8 @@ pub struct StoredPayment {
 }
 
 /// A row in the records of the test payment provider.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone)]
 pub struct StoredIntent {
-    #[sqlx(try_from = "String")]
     pub order: TextId,
     pub scenario: String,
     pub status: String,
