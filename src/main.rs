@@ -6,12 +6,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use clap::Parser;
 use livesouk::app::{ChatRateLimit, Settings, WebhookSecret};
 use livesouk::broker::Broker;
 use livesouk::clock::Clock;
 use livesouk::config::{
-    Cli, Command, DemoArgs, LimitArgs, LogArgs, LogFormat, MigrateArgs, PaymentArgs, PaymentProviderName, ServeArgs,
+    self, Command, DemoArgs, LimitArgs, LogArgs, LogFormat, MigrateArgs, PaymentArgs, PaymentProviderName, ServeArgs,
     TokenArgs,
 };
 use livesouk::demo;
@@ -35,11 +34,14 @@ use tracing_subscriber::util::SubscriberInitExt;
 const HEALTH_CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match config::parse(std::env::args_os().collect(), &|name| std::env::var_os(name)) {
+        Ok(cli) => cli,
+        Err(error) => return print_usage(&error),
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("livesouk: the tokio runtime did not start: {error}");
+            complain(format_args!("the tokio runtime did not start: {error}"));
             return ExitCode::FAILURE;
         }
     };
@@ -50,34 +52,96 @@ fn main() -> ExitCode {
             Command::Migrate(options) => run_migrate(options).await,
             Command::Token(options) => print_token(options),
             Command::Healthy(options) => check_health(options.listen).await,
+            Command::Completions(options) => print_completions(options.shell),
+            Command::Man(options) => print_manual(options.command.as_deref()),
         }
     });
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("livesouk: {error:#}");
+            complain(format_args!("{error:#}"));
             // Exit code 2: the operator can fix it with other settings. Exit code 1: everything else.
             if error.is::<StartError>() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }
 
+/// Prints to stderr. Unlike `eprintln`, this does not panic when nothing can be written there.
+fn complain(what: std::fmt::Arguments<'_>) {
+    let _ = writeln!(std::io::stderr(), "livesouk: {what}");
+}
+
+/// Prints the help or version that was asked for (exit code 0), or an error of usage (exit code 2).
+fn print_usage(error: &clap::Error) -> ExitCode {
+    let printed = error.print().and_then(|()| std::io::stdout().flush());
+    match printed {
+        // `livesouk --help | head` reads as much as it wants.
+        Err(fault) if !error.use_stderr() && fault.kind() != std::io::ErrorKind::BrokenPipe => {
+            complain(format_args!("{CANNOT_PRINT}: {fault}"));
+            ExitCode::FAILURE
+        }
+        _ => u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from),
+    }
+}
+
+const CANNOT_PRINT: &str = "cannot write to the standard output";
+
+/// Prints the result of a command. Without its result the command has failed.
+fn print_result(text: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush())
+}
+
+/// Prints a long text. A reader that stops early has read enough.
+fn print_document(text: &[u8]) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error).context(CANNOT_PRINT),
+        _ => Ok(()),
+    }
+}
+
+fn print_completions(shell: clap_complete::Shell) -> anyhow::Result<()> {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut config::command(), "livesouk", &mut text);
+    print_document(&text)
+}
+
+fn print_manual(name: Option<&str>) -> anyhow::Result<()> {
+    let mut command = config::command();
+    command.build();
+    let command = match name {
+        Some(name) => command.find_subcommand(name).cloned(),
+        None => Some(command),
+    };
+    let command = command
+        .ok_or_else(|| StartError::Config(format!("there is no command `{}`; see --help", name.unwrap_or_default())))?;
+    let mut text = Vec::new();
+    clap_mangen::Man::new(command).render(&mut text)?;
+    print_document(&text)
+}
+
 async fn run_demo(options: DemoArgs) -> anyhow::Result<()> {
-    options.limits.check().map_err(StartError::Config)?;
     options.payments.check().map_err(StartError::Config)?;
     init_logging(&options.log)?;
     let base_url = options.base_url.as_deref();
     let origins = Origins::new(&options.allow_origins, base_url).map_err(StartError::Config)?;
     let demo_hosts = DemoHosts::new(&options.hosts, base_url).map_err(StartError::Config)?;
     let folder = options.data;
-    let data_error = |error| StartError::Config(format!("cannot use --data {}: {error}", folder.display()));
-    std::fs::create_dir_all(&folder).map_err(data_error)?;
-    let key = demo::auth_key(&folder).map_err(data_error)?;
+    let unusable = |error: &dyn std::fmt::Display| {
+        StartError::Config(format!("cannot use --data (LIVESOUK_DATA) {}: {error}", folder.display()))
+    };
+    std::fs::create_dir_all(&folder).map_err(|error| unusable(&error))?;
+    let key = demo::auth_key(&folder).map_err(|error| unusable(&error))?;
 
     let clock = Clock::system();
     let file = folder.join("livesouk.db");
-    let store = node::open_store(&format!("sqlite:{}", file.display()), &clock, 1).await?;
-    let demo_shop = demo::prepare(&store, &clock).await.map_err(StartError::Store)?;
+    let store = node::open_store(&format!("sqlite:{}", file.display()), &clock, 1).await;
+    let store = store.map_err(|error| match error {
+        StartError::Store(error) => unusable(&error),
+        other => other,
+    })?;
+    let demo_shop = demo::prepare(&store, &clock).await.map_err(|error| unusable(&error))?;
     let auth = TokenAuth::new(&[key], clock.clone()).map_err(StartError::Config)?;
     let host_token = auth.sign(&demo_host_actor()?, 30 * 24 * 3_600 * 1_000).map_err(StartError::Config)?;
     let node = Node::start(NodeConfig {
@@ -99,16 +163,17 @@ async fn run_demo(options: DemoArgs) -> anyhow::Result<()> {
 
     let listen = node.address()?.to_string();
     let base = format!("http://{}", listen.replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]"));
-    let mut out = std::io::stdout().lock();
-    let printed = if options.json {
-        writeln!(out, "{}", demo::startup_json(&demo_shop, &base, &listen, &host_token))
-    } else {
-        write!(out, "{}", demo_summary(&demo_shop, &base, &file.display().to_string(), &host_token))
-    };
-    // If stdout is closed, nobody wants to read this; the shop runs anyway.
-    let _ = printed.and_then(|()| out.flush());
-    drop(out);
-    node.serve(shutdown_signal()?).await;
+    if options.json {
+        let line = format!("{}\n", demo::startup_json(&demo_shop, &base, &listen, &host_token));
+        // The script that waits for this line would not learn where the shop is.
+        print_result(&line).context(CANNOT_PRINT)?;
+    } else if let Err(error) =
+        print_result(&demo_summary(&demo_shop, &base, &file.display().to_string(), &host_token))
+    {
+        tracing::warn!("the addresses of the shop could not be printed: {error}");
+    }
+    let hangup = if is_hangup_ignored() { Hangup::Ignored } else { Hangup::Stops };
+    node.serve(shutdown_signal(hangup)?).await;
     Ok(())
 }
 
@@ -203,36 +268,35 @@ async fn run_serve(options: ServeArgs) -> anyhow::Result<()> {
     .await?;
     node.app().streams.set_rehearsal_runner(rehearsal_runner());
     tracing::info!(
-        version = env!("CARGO_PKG_VERSION"),
+        version = config::VERSION,
         listen = %node.address()?,
         metrics = node.metrics_address().map(tracing::field::display),
         store = options.store.split(':').next(),
         broker = options.broker.split(':').next(),
         "node is ready"
     );
-    node.serve(shutdown_signal()?).await;
+    node.serve(shutdown_signal(Hangup::Ignored)?).await;
     Ok(())
 }
 
 async fn run_migrate(options: MigrateArgs) -> anyhow::Result<()> {
     Store::migrate(&options.store, Clock::system()).await.map_err(StartError::Store)?;
-    println!("The database is up to date.");
-    Ok(())
+    print_result("The database is up to date.\n").context(CANNOT_PRINT)
 }
 
 fn print_token(options: TokenArgs) -> anyhow::Result<()> {
     let auth = TokenAuth::new(&options.auth_keys, Clock::system()).map_err(StartError::Config)?;
-    let refused = |refusal: livesouk::domain::Refusal| StartError::Config(refusal.to_string());
-    let role = Role::parse(&options.role);
+    let refused = |flag: &str, why: &dyn std::fmt::Display| StartError::Config(format!("{flag}: {why}"));
+    let no_role = || refused("--role", &format_args!("there is no role `{}`; see livesouk token --help", options.role));
     let actor = Actor {
-        user: UserId::parse(&options.user).map_err(refused)?,
-        name: Name::parse(&options.name).map_err(refused)?,
-        role: role.ok_or_else(|| StartError::Config(format!("there is no role `{}`", options.role)))?,
+        user: UserId::parse(&options.user).map_err(|refusal| refused("--user", &refusal))?,
+        name: Name::parse(&options.name).map_err(|refusal| refused("--name", &refusal))?,
+        role: Role::parse(&options.role).ok_or_else(no_role)?,
         stream: options.stream.map(StreamId),
         expires_at: None,
     };
-    println!("{}", auth.sign(&actor, options.ttl * 1_000).map_err(StartError::Config)?);
-    Ok(())
+    let token = auth.sign(&actor, options.ttl * 1_000).map_err(StartError::Config)?;
+    print_result(&format!("{token}\n")).context(CANNOT_PRINT)
 }
 
 /// Requests `/healthz` from the node on this machine. If the node listens on all addresses, the loopback address is used.
@@ -254,14 +318,38 @@ async fn check_health(listen: SocketAddr) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What SIGHUP does. It comes when a terminal is closed, and from service managers that ask for new settings.
+#[derive(Clone, Copy, PartialEq)]
+enum Hangup {
+    /// Like SIGTERM: a demo ends with its terminal.
+    Stops,
+    /// One log line: a node reads its settings only when it starts.
+    Ignored,
+}
+
+/// Whether this process was started to outlive its terminal (`nohup`).
+fn is_hangup_ignored() -> bool {
+    #[cfg(target_os = "linux")]
+    return procfs::process::Process::myself().and_then(|own| own.status()).is_ok_and(|status| status.sigign & 1 == 1);
+    #[cfg(not(target_os = "linux"))]
+    false
+}
+
 /// Completes at the first SIGINT or SIGTERM, which starts a graceful shutdown. A second signal ends the process at once.
-fn shutdown_signal() -> anyhow::Result<impl Future<Output = ()>> {
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for signals")?;
-    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for signals")?;
+fn shutdown_signal(on_hangup: Hangup) -> anyhow::Result<impl Future<Output = ()>> {
+    let listen = |kind| signal(kind).context("cannot listen for signals");
+    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    let mut hangup = listen(SignalKind::hangup())?;
     let mut any = async move || {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => break,
+                _ = terminate.recv() => break,
+                _ = hangup.recv() => match on_hangup {
+                    Hangup::Stops => break,
+                    Hangup::Ignored => tracing::info!("SIGHUP is ignored: settings are read at start, so restart the node"),
+                },
+            }
         }
     };
     Ok(async move {
@@ -278,8 +366,9 @@ fn init_logging(log: &LogArgs) -> Result<(), StartError> {
     // `Targets` reads levels by module, which is all we offer; `EnvFilter` would add a regular expression engine.
     let filter: Targets =
         log.filter.parse().map_err(|error| StartError::Config(format!("--log {}: {error}", log.filter)))?;
-    let lines =
-        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+    // Otherwise a log file on a full disk would let every request that logs panic: the library reports the failure with `eprintln`.
+    let lines = tracing_subscriber::fmt::layer().log_internal_errors(false);
+    let lines = lines.with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     let lines = match log.format {
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
         LogFormat::Text => lines.compact().boxed(),

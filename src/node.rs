@@ -1,6 +1,7 @@
 //! A running node: opens the store, starts the app, listens, and shuts down gracefully: requests and writes that have started
 //! are finished.
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,9 +49,9 @@ const DEFAULT_GRACE_PERIOD: Duration = Duration::from_secs(5);
 pub enum StartError {
     #[error("{0}")]
     Config(String),
-    #[error("cannot listen on {address}: {error}\nchoose another address with --listen, like --listen 127.0.0.1:0")]
-    Listen { address: SocketAddr, error: std::io::Error },
-    #[error("{0}")]
+    #[error("cannot listen on {address}: {error}\nchoose another address with {setting}; 127.0.0.1:0 takes any free port")]
+    Listen { setting: &'static str, address: SocketAddr, error: std::io::Error },
+    #[error("--store (LIVESOUK_STORE): {0}")]
     Store(store::Error),
     #[error("the app did not start: {0}")]
     App(crate::app::Error),
@@ -93,7 +94,8 @@ pub async fn open_store(url: &str, clock: &Clock, sell_connections: usize) -> Re
         match Store::open(url, clock.clone(), sell_connections).await {
             Ok(store) => return Ok(store),
             Err(error) if error.is_transient() && Instant::now() + pause < give_up => {
-                eprintln!("the database is not available yet ({error}); retrying");
+                // Like a log line, this does not panic when stderr is on a full disk.
+                let _ = writeln!(std::io::stderr(), "the database is not available yet ({error}); retrying");
                 sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_secs(3));
             }
@@ -168,9 +170,11 @@ impl Node {
         let drain_ms = (limits.drain_seconds * 1_000.0) as i64;
         let default_grace = if broker.0.is_shared() { DEFAULT_GRACE_PERIOD } else { Duration::ZERO };
         let grace = limits.grace_seconds.map_or(default_grace, Duration::from_secs_f64);
-        let bind = |address| bind(address).map_err(|error| StartError::Listen { address, error });
-        let listener = bind(listen)?;
-        let metrics_listener = metrics_listen.map(bind).transpose()?;
+        let bind =
+            |setting, address| bind(address).map_err(|error| StartError::Listen { setting, address, error });
+        let listener = bind("--listen (LIVESOUK_LISTEN)", listen)?;
+        let bind_metrics = |address| bind("--metrics-listen (LIVESOUK_METRICS_LISTEN)", address);
+        let metrics_listener = metrics_listen.map(bind_metrics).transpose()?;
         let stop = CancellationToken::new();
         if !broker.0.wait_until_up(BROKER_START_TIMEOUT).await {
             tracing::warn!("broker is not available: selling works, chat waits until it is");

@@ -1,8 +1,12 @@
-//! The address of the client: the address of the socket, or the one that a trusted proxy reports. For the logs.
+//! The address of the client: the address of the socket, or the one that a trusted proxy reports in `X-Forwarded-For`.
+//!
+//! `Forwarded` (RFC 7239) is not read: a proxy that writes only one of the two headers passes on the other one as the client sent it,
+//! so that a server which reads both believes the client.
 
 use std::net::{IpAddr, SocketAddr};
 
 use axum::http::request::Parts;
+use ipnet::IpNet;
 
 /// The address of the socket; the accept loop adds it to each request.
 #[derive(Clone, Copy, Debug)]
@@ -17,16 +21,17 @@ impl ClientAddress {
 
 /// Proxies whose `X-Forwarded-For` header is trusted.
 #[derive(Clone, Debug, Default)]
-pub struct TrustedProxies(Vec<IpAddr>);
+pub struct TrustedProxies(Vec<IpNet>);
 
 impl TrustedProxies {
-    pub fn new(trusted: Vec<IpAddr>) -> Self {
-        Self(trusted.into_iter().map(|ip| ip.to_canonical()).collect())
+    /// IPv4 ranges match IPv4 clients of an IPv6 socket too.
+    pub fn new(trusted: Vec<IpNet>) -> Self {
+        Self(trusted)
     }
 
     /// Whether this is the address of such a proxy.
     pub fn is_trusted(&self, address: IpAddr) -> bool {
-        self.0.contains(&address)
+        self.0.iter().any(|range| range.contains(&address))
     }
 
     /// The address of the client: from the right, the first hop that is not a trusted proxy. Everything further left can be
@@ -40,11 +45,20 @@ impl TrustedProxies {
             if !self.is_trusted(client) {
                 break;
             }
-            let Ok(before) = hop.parse::<IpAddr>() else { break };
-            client = before.to_canonical();
+            let Some(before) = parse_hop(hop) else { break };
+            client = before;
         }
         Some(client)
     }
+}
+
+/// The address in one hop of the header. Some proxies write the port too: `10.0.0.1:4711`, `[::1]:4711`.
+fn parse_hop(hop: &str) -> Option<IpAddr> {
+    let hop = hop.trim_matches('"');
+    let address = |text: &str| text.parse::<IpAddr>().ok();
+    let with_port = || Some(hop.parse::<SocketAddr>().ok()?.ip());
+    let in_brackets = || address(hop.strip_prefix('[')?.strip_suffix(']')?);
+    Some(address(hop).or_else(with_port).or_else(in_brackets)?.to_canonical())
 }
 
 #[cfg(test)]
@@ -55,13 +69,30 @@ mod tests {
 
     #[test]
     fn forwarded_address_is_used_only_from_a_trusted_proxy() {
-        let proxies = TrustedProxies::new(vec!["10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap()]);
+        let ranges = ["10.0.0.1/32", "10.0.0.2/32", "172.16.0.0/12", "fd00::/8"];
+        let proxies = TrustedProxies::new(ranges.iter().map(|range| range.parse().unwrap()).collect());
         for (peer, forwarded, expected) in [
             ("7.7.7.7", None, "7.7.7.7"),
             ("7.7.7.7", Some("1.1.1.1"), "7.7.7.7"),
             ("10.0.0.1", Some("1.1.1.1"), "1.1.1.1"),
             ("10.0.0.1", Some("6.6.6.6, 1.1.1.1"), "1.1.1.1"),
             ("10.0.0.1", Some("6.6.6.6, 1.1.1.1, 10.0.0.2"), "1.1.1.1"),
+            ("10.0.0.1", Some("1.1.1.1:567"), "1.1.1.1"),
+            ("10.0.0.1", Some("[2001:db8::1]:567"), "2001:db8::1"),
+            ("10.0.0.1", Some("[2001:db8::1]"), "2001:db8::1"),
+            ("10.0.0.1", Some("2001:db8::1"), "2001:db8::1"),
+            ("10.0.0.1", Some("\"[2001:db8::1]:567\""), "2001:db8::1"),
+            ("10.0.0.1", Some("::ffff:1.1.1.1"), "1.1.1.1"),
+            ("10.0.0.1", Some("[::ffff:1.1.1.1]:567"), "1.1.1.1"),
+            ("10.0.0.1", Some("6.6.6.6:1, 1.1.1.1:2, 10.0.0.2:3"), "1.1.1.1"),
+            ("172.20.3.4", Some("1.1.1.1"), "1.1.1.1"),
+            ("172.32.0.1", Some("1.1.1.1"), "172.32.0.1"),
+            ("::ffff:172.20.3.4", Some("1.1.1.1"), "1.1.1.1"),
+            ("fd12::1", Some("1.1.1.1, 172.16.0.9"), "1.1.1.1"),
+            ("10.0.0.1", Some("1.1.1.1:"), "10.0.0.1"),
+            ("10.0.0.1", Some("1.1.1.1:99999"), "10.0.0.1"),
+            ("10.0.0.1", Some("unknown"), "10.0.0.1"),
+            ("10.0.0.1", Some(""), "10.0.0.1"),
             ("10.0.0.1", Some("nonsense"), "10.0.0.1"),
             ("10.0.0.1", None, "10.0.0.1"),
             ("::ffff:10.0.0.1", Some("1.1.1.1"), "1.1.1.1"),

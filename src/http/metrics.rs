@@ -62,8 +62,8 @@ fn load(counter: &AtomicU64) -> u64 {
 }
 
 fn node(page: &mut MetricsPage<'_>, state: &AppState) {
-    page.gauges("livesouk_build_info", "Always 1; the label is the version")
-        .add(&[("version", env!("CARGO_PKG_VERSION"))], 1.0);
+    page.gauges("livesouk_build_info", "Always 1; the labels are the version and the commit")
+        .add(&[("version", env!("CARGO_PKG_VERSION")), ("commit", crate::config::COMMIT)], 1.0);
     let stopping = f64::from(u8::from(state.app.is_draining()));
     page.gauge("livesouk_stopping", "1 after shutdown has begun", stopping);
     let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();

@@ -28,8 +28,10 @@ pub struct Origins {
 impl Origins {
     /// Fails if one of them is not an origin; the message names it.
     pub fn new(allowed: &[String], base_url: Option<&str>) -> Result<Self, String> {
-        let allowed: Vec<String> = allowed.iter().map(|given| normalize_origin(given)).collect::<Result<_, _>>()?;
-        let own = base_url.map(normalize_origin).transpose()?;
+        let of = |setting: &'static str| move |given: &str| normalize_origin(given).map_err(|why| format!("{setting}: {why}"));
+        let allow = of("--allow-origin (LIVESOUK_ALLOW_ORIGIN)");
+        let allowed: Vec<String> = allowed.iter().map(|given| allow(given)).collect::<Result<_, _>>()?;
+        let own = base_url.map(of("--base-url (LIVESOUK_BASE_URL)")).transpose()?;
         let frames = allowed.join(" ");
         let content_policy = format!(
             "default-src 'self'; img-src 'self' https: data:; media-src 'self' https: http: blob:; \

@@ -112,8 +112,8 @@ impl Postgres {
 }
 
 fn connect_options(url: &str) -> Result<PgConnectOptions> {
-    connection_url::check(url).map_err(|why| Error::Setup(format!("--store: {why}")))?;
-    let options = PgConnectOptions::from_str(url)?.application_name("livesouk");
+    connection_url::check(url).map_err(Error::Setup)?;
+    let options = parse_url(url)?.application_name("livesouk");
     // Read committed, whatever the database's own default is: a read after a lock must see what was committed before it.
     // No sequential scans: every look-up has its index, but a plan that was made while a table had one page is kept, and
     // would read the whole table for each buyer of a batch until the statistics follow, a minute into the rush. (The
@@ -121,6 +121,17 @@ fn connect_options(url: &str) -> Result<PgConnectOptions> {
     Ok(options
         .options([("default_transaction_isolation", "read committed"), ("enable_seqscan", "off"), ("jit", "off")])
         .log_statements(tracing::log::LevelFilter::Trace))
+}
+
+/// The connection options of a URL.
+fn parse_url(url: &str) -> Result<PgConnectOptions> {
+    let options = PgConnectOptions::from_str(url)?;
+    // The library keeps the brackets of an IPv6 address, and then looks for a host of that name.
+    let literal = options.get_host().strip_prefix('[').and_then(|host| host.strip_suffix(']')).map(str::to_owned);
+    Ok(match literal {
+        Some(address) => options.host(&address),
+        None => options,
+    })
 }
 
 async fn connect(options: &PgConnectOptions) -> Result<PgConnection> {

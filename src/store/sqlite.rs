@@ -38,6 +38,10 @@ impl Sqlite {
                 for each connection";
             return Err(Error::Setup(why.to_owned()));
         }
+        if Path::new(path).is_dir() {
+            let file = Path::new(path).join("livesouk.db");
+            return Err(Error::Setup(format!("{path} is a folder: name a file, like sqlite:{}", file.display())));
+        }
         let lock = lock_file(Path::new(path))?;
         let options = SqliteConnectOptions::new()
             .filename(path)

@@ -3,6 +3,7 @@
 mod api;
 mod backup;
 mod cluster;
+mod command_line;
 mod demo_access;
 mod deploy;
 mod failover;
@@ -10,6 +11,7 @@ mod metrics;
 mod origin;
 mod outage;
 mod page;
+mod settings;
 mod share;
 #[cfg(feature = "otel")]
 mod spans;

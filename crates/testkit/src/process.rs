@@ -36,6 +36,7 @@ type Lines = Arc<Mutex<Vec<String>>>;
 
 #[derive(Debug, Clone, Copy)]
 pub enum Signal {
+    Hangup,
     Interrupt,
     Quit,
     Terminate,
@@ -98,6 +99,7 @@ impl Process {
     /// Sends a signal, unless the process has ended: another process may have its pid by now.
     pub fn signal(&mut self, signal: Signal) {
         let name = match signal {
+            Signal::Hangup => "HUP",
             Signal::Interrupt => "INT",
             Signal::Quit => "QUIT",
             Signal::Terminate => "TERM",

@@ -78,9 +78,9 @@ fn parse_url(url: &str) -> Result<ConnectionInfo, String> {
                     redis+cluster://HOST:PORT,HOST:PORT,…; rediss instead of redis is TLS"
             .to_owned());
     }
-    connection_url::check(url).map_err(|why| format!("--broker: {why}"))?;
+    connection_url::check(url).map_err(|why| format!("--broker (LIVESOUK_BROKER): {why}"))?;
     // Without the URL in the error, because it may contain a password.
-    let connection_info = url.into_connection_info().map_err(|error| format!("--broker: {error}"))?;
+    let connection_info = url.into_connection_info().map_err(|error| format!("--broker (LIVESOUK_BROKER): {error}"))?;
     let settings = connection_info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
     Ok(connection_info.set_redis_settings(settings).set_tcp_settings(TcpSettings::default().set_nodelay(true)))
 }

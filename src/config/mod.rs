@@ -1,13 +1,27 @@
 //! Every setting: a flag, an environment variable, a default and one line of help. Settings are parsed and validated once, here.
+//! How variables and files are read is in `sources.rs`, and holds for every setting.
+
+mod sources;
+mod value;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use ipnet::IpNet;
+
+use value::{address_range, compact_list, listen_address, log_filter, number};
+
+pub use sources::{command, parse};
+
+/// The version and the commit from which this binary was built, like `0.1.0 (1a2b3c4d5e6f)`.
+pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("LIVESOUK_COMMIT"), ")");
+/// The commit alone; `debug build` or `unknown commit` if there is none.
+pub const COMMIT: &str = env!("LIVESOUK_COMMIT");
 
 /// A self-hosted real-time server for live-stream shopping.
 #[derive(Parser, Debug)]
-#[command(name = "livesouk", version, propagate_version = true)]
+#[command(name = "livesouk", version = VERSION, propagate_version = true)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
@@ -25,12 +39,16 @@ pub enum Command {
     Token(TokenArgs),
     /// Check the health of the node on this machine: exit code 0 if it answers; for containers without a shell
     Healthy(HealthArgs),
+    /// Print the completions of a shell: `livesouk completions bash > /etc/bash_completion.d/livesouk`
+    Completions(CompletionArgs),
+    /// Print the manual page of livesouk, or of one of its commands: `livesouk man serve | man -l -`
+    Man(ManArgs),
 }
 
 #[derive(Args, Debug)]
 pub struct DemoArgs {
     /// Address to listen on; port 0 takes any free port, :8080 is port 8080 on every IPv4 address
-    #[arg(long, env = "LIVESOUK_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT", value_parser = parse_address)]
+    #[arg(long, env = "LIVESOUK_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT", value_parser = listen_address)]
     pub listen: SocketAddr,
     /// Folder with the data of the demo shop
     #[arg(long, env = "LIVESOUK_DATA", default_value = "./livesouk-data", value_name = "FOLDER")]
@@ -59,10 +77,10 @@ pub struct DemoArgs {
 #[derive(Args, Debug)]
 pub struct ServeArgs {
     /// Address to listen on; port 0 takes any free port, :8080 is port 8080 on every IPv4 address
-    #[arg(long, env = "LIVESOUK_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT", value_parser = parse_address)]
+    #[arg(long, env = "LIVESOUK_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT", value_parser = listen_address)]
     pub listen: SocketAddr,
     /// Address that serves /metrics, /healthz and /readyz without authentication; only your own network may reach it
-    #[arg(long, env = "LIVESOUK_METRICS_LISTEN", value_name = "ADDRESS:PORT", value_parser = parse_address)]
+    #[arg(long, env = "LIVESOUK_METRICS_LISTEN", value_name = "ADDRESS:PORT", value_parser = listen_address)]
     pub metrics_listen: Option<SocketAddr>,
     /// Database of the shop: sqlite:PATH or postgres://USER@HOST/DATABASE
     #[arg(
@@ -75,7 +93,7 @@ pub struct ServeArgs {
     pub store: String,
     /// Broker between the nodes: local (one node), redis://HOST:PORT (several servers, separated by commas, share the shows),
     /// or redis+cluster://HOST:PORT,HOST:PORT; rediss uses TLS
-    #[arg(long, env = "LIVESOUK_BROKER", default_value = "local", value_name = "URL", hide_env_values = true)]
+    #[arg(long, env = "LIVESOUK_BROKER", default_value = "local", value_name = "URL", value_parser = compact_list, hide_env_values = true)]
     pub broker: String,
     /// Key that signs user tokens, at least 32 bytes; to rotate keys, put the new one first
     #[arg(
@@ -101,9 +119,9 @@ pub struct ServeArgs {
     /// Public address of this server behind a proxy, like https://live.shop.example
     #[arg(long, env = "LIVESOUK_BASE_URL", value_name = "URL")]
     pub base_url: Option<String>,
-    /// IP address of a proxy whose X-Forwarded-For header is trusted; may be repeated
-    #[arg(long = "trusted-proxy", env = "LIVESOUK_TRUSTED_PROXY", value_name = "IP", value_delimiter = ',')]
-    pub trusted_proxies: Vec<std::net::IpAddr>,
+    /// Proxy whose X-Forwarded-For header is trusted: an IP address, or a range like 10.0.0.0/8; may be repeated
+    #[arg(long = "trusted-proxy", env = "LIVESOUK_TRUSTED_PROXY", value_name = "IP", value_delimiter = ',', value_parser = address_range)]
+    pub trusted_proxies: Vec<IpNet>,
     /// Payment provider. `test` is for trials: it takes no money, and anybody can pay with it. Default: none, and nobody can pay
     // A flag only: a variable that was left behind in an environment must not turn a shop into one that gives its goods away.
     #[arg(long = "payments", value_name = "PROVIDER")]
@@ -125,32 +143,32 @@ pub enum PaymentProviderName {
 #[derive(Args, Debug)]
 pub struct LimitArgs {
     /// Chat rate limit of a viewer in messages per second, with a burst of five; 0 turns it off
-    #[arg(long, env = "LIVESOUK_CHAT_PER_SECOND", default_value_t = 1.0, value_name = "N")]
+    #[arg(long, env = "LIVESOUK_CHAT_PER_SECOND", default_value_t = 1.0, value_name = "N", value_parser = number(0.0..=1_000.0))]
     pub chat_per_second: f64,
     /// Chat rate limit of all viewers of a show together, in messages per second on one node; the host and moderators have
     /// priority; 0 turns it off
-    #[arg(long, env = "LIVESOUK_ROOM_CHAT_PER_SECOND", default_value_t = 50.0, value_name = "N")]
+    #[arg(long, env = "LIVESOUK_ROOM_CHAT_PER_SECOND", default_value_t = 50.0, value_name = "N", value_parser = number(0.0..=100_000.0))]
     pub room_chat_per_second: f64,
     /// Days after which chat messages are deleted; 0 keeps them forever
     #[arg(long, env = "LIVESOUK_CHAT_DAYS", default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=36_500))]
     pub chat_days: u32,
     /// Maximum number of open connections, viewers and requests together; default: what the limit on open files allows, at most
     /// 100000
-    #[arg(long, env = "LIVESOUK_CONNECTIONS_MAX", value_name = "N")]
+    #[arg(long, env = "LIVESOUK_CONNECTIONS_MAX", value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=100_000_000))]
     pub connections_max: Option<usize>,
     /// WebSocket connections admitted per second, with a burst of twice that; the others get a time to retry. Default: 1000 per
     /// core; 0 admits everybody
-    #[arg(long, env = "LIVESOUK_JOINS_PER_SECOND", value_name = "N")]
+    #[arg(long, env = "LIVESOUK_JOINS_PER_SECOND", value_name = "N", value_parser = number(0.0..=1_000_000.0))]
     pub joins_per_second: Option<f64>,
     /// Compress broadcasts for clients that offer permessage-deflate: fewer bytes for a little more CPU time
     #[arg(long, env = "LIVESOUK_DEFLATE", default_value_t = true, action = clap::ArgAction::Set, value_name = "true|false")]
     pub deflate: bool,
     /// Seconds between the shutdown signal and the drain: the node serves as before, but /readyz fails, so that a load balancer
     /// stops sending traffic; default: 5 with a shared broker and 0 without
-    #[arg(long, env = "LIVESOUK_GRACE_SECONDS", value_name = "N")]
+    #[arg(long, env = "LIVESOUK_GRACE_SECONDS", value_name = "N", value_parser = number(0.0..=600.0))]
     pub grace_seconds: Option<f64>,
     /// Seconds over which viewers are moved to other nodes during shutdown
-    #[arg(long, env = "LIVESOUK_DRAIN_SECONDS", default_value_t = 0.5, value_name = "N")]
+    #[arg(long, env = "LIVESOUK_DRAIN_SECONDS", default_value_t = 0.5, value_name = "N", value_parser = number(0.0..=600.0))]
     pub drain_seconds: f64,
 }
 
@@ -163,8 +181,8 @@ pub struct PaymentArgs {
 
 #[derive(Args, Debug)]
 pub struct LogArgs {
-    /// Log level: error, warn, info, debug, or a filter like livesouk=debug
-    #[arg(long = "log", env = "LIVESOUK_LOG", default_value = "info", value_name = "FILTER")]
+    /// Log level: error, warn, info, debug, trace or off, or several like info,livesouk=debug
+    #[arg(long = "log", env = "LIVESOUK_LOG", default_value = "info", value_name = "FILTER", value_parser = log_filter)]
     pub filter: String,
     /// Log format: text for people, or one JSON object per line
     #[arg(long = "log-format", env = "LIVESOUK_LOG_FORMAT", default_value = "text")]
@@ -216,42 +234,46 @@ pub struct TokenArgs {
     pub ttl: i64,
 }
 
-/// Parses a numeric address. A port alone means all IPv4 addresses, as in other servers; `localhost` is 127.0.0.1.
-fn parse_address(text: &str) -> Result<SocketAddr, String> {
-    let numbers = match text.strip_prefix("localhost:").or(text.strip_prefix(':')) {
-        Some(port) if text.starts_with(':') => format!("0.0.0.0:{port}"),
-        Some(port) => format!("127.0.0.1:{port}"),
-        None => text.to_owned(),
-    };
-    numbers.parse().map_err(|_| "write an address like 127.0.0.1:8080, [::]:8080 or :8080".to_owned())
-}
-
 #[derive(Args, Debug)]
 pub struct HealthArgs {
     /// Address on which the node listens
-    #[arg(long, env = "LIVESOUK_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT", value_parser = parse_address)]
+    #[arg(long, env = "LIVESOUK_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT", value_parser = listen_address)]
     pub listen: SocketAddr,
 }
 
+#[derive(Args, Debug)]
+pub struct CompletionArgs {
+    /// Shell that reads the completions
+    pub shell: clap_complete::Shell,
+}
+
+#[derive(Args, Debug)]
+pub struct ManArgs {
+    /// Command whose page is printed; default: the page of livesouk itself
+    pub command: Option<String>,
+}
+
 impl ServeArgs {
-    /// Checks what clap cannot check: that the settings fit together. `Err` is a message for the operator.
+    /// Checks what no single value shows: that the settings fit together. `Err` is a message for the operator.
     pub fn check(&self) -> Result<(), String> {
         let on_sqlite = self.store.starts_with("sqlite:");
         if !on_sqlite && !self.store.starts_with("postgres://") && !self.store.starts_with("postgresql://") {
-            return Err("--store must be sqlite:PATH or postgres://USER@HOST/DATABASE".to_owned());
+            return Err("--store (LIVESOUK_STORE) must be sqlite:PATH or postgres://USER@HOST/DATABASE".to_owned());
         }
         if self.uses_redis() && on_sqlite {
             let why = "Redis connects several nodes, and a SQLite file belongs to one node";
-            return Err(format!("--broker redis does not work with SQLite: {why}; use --broker local, or PostgreSQL"));
+            return Err(format!(
+                "--broker redis (LIVESOUK_BROKER) does not work with SQLite: {why}; use --broker local, or PostgreSQL"
+            ));
         }
         if self.broker != "local" && !self.uses_redis() {
-            return Err("--broker must be local, redis://HOST:PORT or redis+cluster://HOST:PORT,HOST:PORT".to_owned());
+            let forms = "--broker must be local, redis://HOST:PORT or redis+cluster://HOST:PORT,HOST:PORT";
+            return Err(format!("{forms} (variable LIVESOUK_BROKER)"));
         }
         if self.currency.len() != 3 || !self.currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
-            return Err("--currency must be three capital letters, like SAR".to_owned());
+            return Err("--currency (LIVESOUK_CURRENCY) must be three capital letters, like SAR".to_owned());
         }
-        self.payments.check()?;
-        self.limits.check()
+        self.payments.check()
     }
 
     fn uses_redis(&self) -> bool {
@@ -272,101 +294,12 @@ impl PaymentArgs {
     pub fn check(&self) -> Result<(), String> {
         match &self.webhook_secret {
             Some(secret) if secret.len() < SECRET_BYTES_MIN => {
-                Err("--webhook-secret must have at least 32 bytes".to_owned())
+                Err("--webhook-secret (LIVESOUK_WEBHOOK_SECRET) must have at least 32 bytes".to_owned())
             }
             _ => Ok(()),
         }
     }
 }
 
-impl LimitArgs {
-    pub fn check(&self) -> Result<(), String> {
-        if !(0.0..=1_000.0).contains(&self.chat_per_second) {
-            return Err("--chat-per-second must be 0 to 1000".to_owned());
-        }
-        if !(0.0..=100_000.0).contains(&self.room_chat_per_second) {
-            return Err("--room-chat-per-second must be 0 to 100000".to_owned());
-        }
-        if self.connections_max == Some(0) {
-            return Err("--connections-max must be at least 1".to_owned());
-        }
-        if !(0.0..=1_000_000.0).contains(&self.joins_per_second.unwrap_or(0.0)) {
-            return Err("--joins-per-second must be 0 to 1000000".to_owned());
-        }
-        if !(0.0..=600.0).contains(&self.grace_seconds.unwrap_or(0.0)) {
-            return Err("--grace-seconds must be 0 to 600".to_owned());
-        }
-        if !(0.0..=600.0).contains(&self.drain_seconds) {
-            return Err("--drain-seconds must be 0 to 600".to_owned());
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    use super::*;
-
-    fn serve(more: &[&str]) -> ServeArgs {
-        let args = ["livesouk", "serve", "--auth-key", "k"].iter().chain(more);
-        match Cli::parse_from(args).command {
-            Command::Serve(serve) => serve,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn command_line_definition_is_valid() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn contradictory_settings_are_refused_by_name() {
-        for (more, part) in [
-            (vec!["--store", "mysql://x"], "--store must be"),
-            (vec!["--broker", "redis://x"], "SQLite"),
-            (vec!["--broker", "kafka"], "--broker must be local"),
-            (vec!["--currency", "sar"], "--currency"),
-            (vec!["--webhook-secret", "short"], "--webhook-secret"),
-            (vec!["--chat-per-second", "-1"], "--chat-per-second"),
-            (vec!["--room-chat-per-second", "200000"], "--room-chat-per-second"),
-            (vec!["--connections-max", "0"], "--connections-max"),
-            (vec!["--joins-per-second", "nan"], "--joins-per-second"),
-            (vec!["--grace-seconds", "601"], "--grace-seconds"),
-            (vec!["--drain-seconds", "601"], "--drain-seconds"),
-        ] {
-            let more: Vec<String> = more.iter().map(|arg| arg.replace("-1", "2000")).collect();
-            let more: Vec<&str> = more.iter().map(String::as_str).collect();
-            assert!(serve(&more).check().unwrap_err().contains(part), "{more:?}");
-        }
-        for fitting in [vec![], vec!["--broker", "redis://x", "--store", "postgres://x"]] {
-            assert_eq!(serve(&fitting).check(), Ok(()), "{fitting:?}");
-        }
-    }
-
-    #[test]
-    fn test_provider_is_on_only_by_its_flag() {
-        assert_eq!(serve(&[]).payment_provider, None);
-        assert_eq!(serve(&["--payments", "test"]).payment_provider, Some(PaymentProviderName::Test));
-        let command = Cli::command();
-        let serve = command.find_subcommand("serve").unwrap();
-        let flag = serve.get_arguments().find(|flag| flag.get_long() == Some("payments")).unwrap();
-        assert_eq!(flag.get_env(), None, "no variable may turn the test provider on");
-    }
-
-    #[test]
-    fn port_alone_listens_on_all_addresses() {
-        for (text, expected) in [
-            (":8080", Some("0.0.0.0:8080")),
-            ("localhost:0", Some("127.0.0.1:0")),
-            ("[::1]:80", Some("[::1]:80")),
-            ("8080", None),
-            ("shop.example:80", None),
-            (":http", None),
-        ] {
-            assert_eq!(parse_address(text).ok(), expected.map(|address| address.parse().unwrap()), "{text}");
-        }
-    }
-}
+mod tests;
