@@ -20,7 +20,8 @@ fn main() {
 }
 
 fn is_plain(commit: &str) -> bool {
-    (1..=64).contains(&commit.len()) && commit.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+    (1..=64).contains(&commit.len())
+        && commit.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
 }
 
 /// The short hash of HEAD, if this folder is the root of a git repository. An archive that was unpacked inside another

@@ -167,8 +167,7 @@ async fn run_demo(options: DemoArgs) -> anyhow::Result<()> {
         let line = format!("{}\n", demo::startup_json(&demo_shop, &base, &listen, &host_token));
         // The script that waits for this line would not learn where the shop is.
         print_result(&line).context(CANNOT_PRINT)?;
-    } else if let Err(error) =
-        print_result(&demo_summary(&demo_shop, &base, &file.display().to_string(), &host_token))
+    } else if let Err(error) = print_result(&demo_summary(&demo_shop, &base, &file.display().to_string(), &host_token))
     {
         tracing::warn!("the addresses of the shop could not be printed: {error}");
     }

@@ -49,7 +49,9 @@ const DEFAULT_GRACE_PERIOD: Duration = Duration::from_secs(5);
 pub enum StartError {
     #[error("{0}")]
     Config(String),
-    #[error("cannot listen on {address}: {error}\nchoose another address with {setting}; 127.0.0.1:0 takes any free port")]
+    #[error(
+        "cannot listen on {address}: {error}\nchoose another address with {setting}; 127.0.0.1:0 takes any free port"
+    )]
     Listen { setting: &'static str, address: SocketAddr, error: std::io::Error },
     #[error("--store (LIVESOUK_STORE): {0}")]
     Store(store::Error),
@@ -170,8 +172,7 @@ impl Node {
         let drain_ms = (limits.drain_seconds * 1_000.0) as i64;
         let default_grace = if broker.0.is_shared() { DEFAULT_GRACE_PERIOD } else { Duration::ZERO };
         let grace = limits.grace_seconds.map_or(default_grace, Duration::from_secs_f64);
-        let bind =
-            |setting, address| bind(address).map_err(|error| StartError::Listen { setting, address, error });
+        let bind = |setting, address| bind(address).map_err(|error| StartError::Listen { setting, address, error });
         let listener = bind("--listen (LIVESOUK_LISTEN)", listen)?;
         let bind_metrics = |address| bind("--metrics-listen (LIVESOUK_METRICS_LISTEN)", address);
         let metrics_listener = metrics_listen.map(bind_metrics).transpose()?;

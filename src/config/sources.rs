@@ -193,7 +193,8 @@ fn trimmed(text: OsString) -> OsString {
 
 fn read_secret(arg: &Arg, path: &OsStr) -> Result<Vec<OsString>, String> {
     let path = Path::new(path);
-    let (flag, variable) = (arg.get_long().unwrap_or_default(), arg.get_env().and_then(OsStr::to_str).unwrap_or_default());
+    let (flag, variable) =
+        (arg.get_long().unwrap_or_default(), arg.get_env().and_then(OsStr::to_str).unwrap_or_default());
     let fail = |why: &str| format!("--{flag}-file ({variable}_FILE) cannot be used: {}: {why}", path.display());
     let mut bytes = Vec::new();
     File::open(path)

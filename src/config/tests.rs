@@ -48,9 +48,11 @@ const COMMANDS: [&[&str]; 5] = [
 /// The settings of a command: flag, variable, and the definition.
 fn settings(command: &str) -> Vec<(String, String, clap::Arg)> {
     let all = super::command();
-    let settings = all.find_subcommand(command).expect("a command").get_arguments().filter_map(|arg| {
-        Some((arg.get_long()?.to_owned(), arg.get_env()?.to_str()?.to_owned(), arg.clone()))
-    });
+    let settings = all
+        .find_subcommand(command)
+        .expect("a command")
+        .get_arguments()
+        .filter_map(|arg| Some((arg.get_long()?.to_owned(), arg.get_env()?.to_str()?.to_owned(), arg.clone())));
     settings.collect()
 }
 
@@ -216,9 +218,10 @@ fn unreadable_secret_file_is_named_with_its_setting() {
         (path("."), "directory"),
         ("/dev/zero".to_owned(), "larger than 64 KiB"),
     ] {
-        for said in
-            [refused(&["serve", "--auth-key-file", &file], &[]), refused(&["serve"], &[("LIVESOUK_AUTH_KEY_FILE", &file)])]
-        {
+        for said in [
+            refused(&["serve", "--auth-key-file", &file], &[]),
+            refused(&["serve"], &[("LIVESOUK_AUTH_KEY_FILE", &file)]),
+        ] {
             assert!(said.contains("--auth-key-file (LIVESOUK_AUTH_KEY_FILE)"), "{said}");
             assert!(said.contains(&file) && said.contains(part), "{said}");
         }
@@ -303,7 +306,9 @@ fn help_names_flags_variables_and_files() {
         let error = parse_with(args, &[("LIVESOUK_LISTEN", "")]).unwrap_err();
         let help = error.to_string();
         assert_eq!(error.kind(), ErrorKind::DisplayHelp);
-        for part in ["--auth-key-file <FILE>", "LIVESOUK_AUTH_KEY_FILE", "--trusted-proxy <IP>", "LIVESOUK_TRUSTED_PROXY"] {
+        for part in
+            ["--auth-key-file <FILE>", "LIVESOUK_AUTH_KEY_FILE", "--trusted-proxy <IP>", "LIVESOUK_TRUSTED_PROXY"]
+        {
             assert!(help.contains(part), "{part} is not in {help}");
         }
         let at = |flag: &str| help.find(flag).expect("a flag");

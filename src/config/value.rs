@@ -133,7 +133,8 @@ mod tests {
     #[test]
     fn number_outside_its_range_is_refused() {
         let seconds = number(0.0..=600.0);
-        for (text, good) in [("0", true), ("0.5", true), ("600", true), ("601", false), ("-1", false), ("-0.1", false)] {
+        for (text, good) in [("0", true), ("0.5", true), ("600", true), ("601", false), ("-1", false), ("-0.1", false)]
+        {
             assert_eq!(seconds(text).is_ok(), good, "{text}");
         }
         for text in ["nan", "inf", "-inf", "", "5s", "1,5"] {

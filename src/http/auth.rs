@@ -36,9 +36,13 @@ struct TokenClaims<Seconds> {
 impl TokenAuth {
     /// Fails if there is no key, or if a key is too short; the message says which.
     pub fn new(keys: &[String], clock: Clock) -> Result<Self, String> {
-        let first = keys.first().ok_or("--auth-key (LIVESOUK_AUTH_KEY), or a file with it (--auth-key-file), is missing")?;
+        let first =
+            keys.first().ok_or("--auth-key (LIVESOUK_AUTH_KEY), or a file with it (--auth-key-file), is missing")?;
         if let Some(at) = keys.iter().position(|key| key.len() < KEY_BYTES_MIN) {
-            return Err(format!("--auth-key (LIVESOUK_AUTH_KEY) number {} has fewer than {KEY_BYTES_MIN} bytes", at + 1));
+            return Err(format!(
+                "--auth-key (LIVESOUK_AUTH_KEY) number {} has fewer than {KEY_BYTES_MIN} bytes",
+                at + 1
+            ));
         }
         let verify = keys.iter().map(|key| DecodingKey::from_secret(key.as_bytes())).collect();
         Ok(Self { signing_key: EncodingKey::from_secret(first.as_bytes()), verifying_keys: verify, clock })

@@ -28,7 +28,9 @@ pub struct Origins {
 impl Origins {
     /// Fails if one of them is not an origin; the message names it.
     pub fn new(allowed: &[String], base_url: Option<&str>) -> Result<Self, String> {
-        let of = |setting: &'static str| move |given: &str| normalize_origin(given).map_err(|why| format!("{setting}: {why}"));
+        let of = |setting: &'static str| {
+            move |given: &str| normalize_origin(given).map_err(|why| format!("{setting}: {why}"))
+        };
         let allow = of("--allow-origin (LIVESOUK_ALLOW_ORIGIN)");
         let allowed: Vec<String> = allowed.iter().map(|given| allow(given)).collect::<Result<_, _>>()?;
         let own = base_url.map(of("--base-url (LIVESOUK_BASE_URL)")).transpose()?;

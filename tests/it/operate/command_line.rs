@@ -140,8 +140,7 @@ async fn refused(args: &[&str]) -> String {
 async fn taken_metrics_port_is_blamed_on_its_own_setting() {
     let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let said =
-        refused(&["serve", "--auth-key", KEY, "--listen", "127.0.0.1:0", "--metrics-listen", &address]).await;
+    let said = refused(&["serve", "--auth-key", KEY, "--listen", "127.0.0.1:0", "--metrics-listen", &address]).await;
     assert!(said.contains("--metrics-listen (LIVESOUK_METRICS_LISTEN)") && said.contains(&address), "{said}");
     assert!(!said.contains("--listen "), "{said}");
     let said = refused(&["serve", "--auth-key", KEY, "--listen", &address]).await;
