@@ -60,8 +60,10 @@ fn main() -> ExitCode {
         settings::SCENES.iter().for_each(|scene| println!("chaos::{scene}: test"));
         return ExitCode::SUCCESS;
     }
-    let scenes: Vec<ChaosSettings> =
-        settings.into_iter().filter(|settings| settings::is_selected(&words, settings.scene)).collect();
+    let scenes: Vec<ChaosSettings> = settings
+        .into_iter()
+        .filter(|settings| settings::is_selected(&words, &format!("chaos::{}", settings.scene)))
+        .collect();
     run_scenes(&scenes)
 }
 

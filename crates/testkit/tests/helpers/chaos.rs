@@ -413,7 +413,7 @@ fn cargo_test_filters_are_understood() {
         ("--ignored", false),
     ] {
         let words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
-        assert_eq!(is_selected(&words, "selling"), expected, "{words:?}");
+        assert_eq!(is_selected(&words, "chaos::selling"), expected, "{words:?}");
     }
 }
 
