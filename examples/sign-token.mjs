@@ -1,6 +1,7 @@
 // Signs a viewer's token for Livesouk. Run on your server, never in a browser: the key signs for every user.
 //   LIVESOUK_AUTH_KEY=… node sign-token.mjs CUSTOMER_ID NAME
 import { createHmac } from 'node:crypto';
+import { pathToFileURL } from 'node:url';
 
 const encode = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
 
@@ -17,10 +18,11 @@ export function signToken(customer, key, lifetimeS = 6 * 3600) {
   return `${content}.${createHmac('sha256', key).update(content).digest('base64url')}`;
 }
 
-const [id, name] = process.argv.slice(2);
-if (id && name && process.env.LIVESOUK_AUTH_KEY) {
+const [program, id, name] = process.argv.slice(1);
+const isProgram = import.meta.url === pathToFileURL(program).href; // not when another file imports it
+if (isProgram && id && name && process.env.LIVESOUK_AUTH_KEY) {
   console.log(signToken({ id, name }, process.env.LIVESOUK_AUTH_KEY));
-} else {
+} else if (isProgram) {
   console.error('usage: LIVESOUK_AUTH_KEY=… node sign-token.mjs CUSTOMER_ID NAME');
   process.exitCode = 2;
 }

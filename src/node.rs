@@ -19,7 +19,7 @@ use crate::domain::{Shop, ShopId, currency};
 use crate::http::admission::Admission;
 use crate::http::auth::TokenAuth;
 use crate::http::server::ConnectionLimiter;
-use crate::http::{self, AppState, DemoHosts, Origins, TrustedProxies};
+use crate::http::{self, AddressLimit, AppState, DemoHosts, Origins, TrustedProxies};
 use crate::store::{self, Store};
 
 /// How long the start waits for a database that is down.
@@ -31,6 +31,9 @@ const RESERVED_FILES: u64 = 256;
 /// The maximum number of connections if the operator sets none.
 const DEFAULT_CONNECTIONS_MAX: usize = 100_000;
 const JOINS_PER_CORE: usize = 1_000;
+/// Sign-in codes that one client address may try. Customers behind one address are many, and a code has 160 bits.
+const SIGN_IN_ATTEMPTS_PER_S: f64 = 10.0;
+const SIGN_IN_ATTEMPTS_BURST: f64 = 60.0;
 /// A metrics collector needs one or two connections.
 const METRICS_CONNECTIONS_MAX: usize = 32;
 /// Connections that may wait to be accepted, as far as the system allows. When this queue is full, the kernel drops new
@@ -188,6 +191,7 @@ impl Node {
             trusted_proxies: Arc::new(trusted_proxies),
             demo_hosts: demo_hosts.map(Arc::new),
             admission,
+            sign_in_attempts: Arc::new(AddressLimit::new(SIGN_IN_ATTEMPTS_PER_S, SIGN_IN_ATTEMPTS_BURST)),
             connections,
             request_metrics: Default::default(),
             deflate: limits.deflate,

@@ -1,13 +1,18 @@
 // The delivery address: the form in the checkout, and the lines that show an address.
 //
-// The server keeps it with the order, where the buyer can delete it. This device keeps it only if the box is ticked.
+// The server keeps it with the order, where the buyer can delete it. This device keeps it only if the box is ticked, and
+// shows it only to the person who typed it.
 
 import { lang, t } from './i18n.js';
+import { currentPerson } from './identity.js';
 import { el, setVisible } from './ui.js';
 
-/** @import { Address } from './types.d.ts' */
+/** @import { Address, Person } from './types.d.ts' */
 
-const SLOT = 'livesouk.address';
+/** Followed by the id of the person. */
+const SLOT = 'livesouk.address.';
+/** Before, one address belonged to everybody on this device. Nobody knows whose it was. */
+const SHARED_SLOT = 'livesouk.address';
 // ISO 3166-1 alpha-2. The names come from the browser.
 // prettier-ignore
 const COUNTRIES = 'AD AE AF AG AI AL AM AO AR AS AT AU AW AZ BA BB BD BE BF BG BH BI BJ BM BN BO BR BS BT BW BY BZ CA CD CF CG CH CI CL CM CN CO CR CU CV CY CZ DE DJ DK DM DO DZ EC EE EG ER ES ET FI FJ FM FR GA GB GD GE GH GM GN GQ GR GT GW GY HK HN HR HT HU ID IE IL IN IQ IR IS IT JM JO JP KE KG KH KI KM KN KP KR KW KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MG MH MK ML MM MN MO MR MT MU MV MW MX MY MZ NA NE NG NI NL NO NP NR NZ OM PA PE PG PH PK PL PS PT PW PY QA RO RS RU RW SA SB SC SD SE SG SI SK SL SM SN SO SR SS ST SV SY SZ TD TG TH TJ TL TM TN TO TR TT TV TW TZ UA UG US UY UZ VA VC VE VN VU WS YE ZA ZM ZW'.split(' ');
@@ -78,7 +83,8 @@ class AddressField {
 export class AddressForm {
   /** @param {string} currency */
   constructor(currency) {
-    const stored = storedAddress();
+    this.person = currentPerson();
+    const stored = storedAddress(this.person);
     /** @param {keyof typeof FIELDS} name */
     const input = (name) => {
       const { required = false, ...props } = /** @type {{ required?: boolean }} */ (FIELDS[name]);
@@ -108,6 +114,7 @@ export class AddressForm {
       'fieldset.address',
       { 'data-test': 'address' },
       el('legend', {}, t('address.title')),
+      this.person && el('p.buying-as', { 'data-test': 'buying-as' }, t('address.buyer', { name: this.person.name })),
       name.root,
       line1.root,
       line2.root,
@@ -160,9 +167,11 @@ export class AddressForm {
   }
 
   store() {
+    if (!this.person) return;
     try {
-      if (this.keep.checked) localStorage.setItem(SLOT, JSON.stringify(this.value()));
-      else localStorage.removeItem(SLOT);
+      const slot = SLOT + this.person.sub;
+      if (this.keep.checked) localStorage.setItem(slot, JSON.stringify(this.value()));
+      else localStorage.removeItem(slot);
     } catch {
       // Private mode: nothing is kept, as if the box were not ticked.
     }
@@ -186,10 +195,14 @@ function countrySelect() {
   );
 }
 
-/** @returns {Address | null} */
-function storedAddress() {
+/**
+ * @param {Person | null} person
+ * @returns {Address | null}
+ */
+function storedAddress(person) {
   try {
-    return JSON.parse(localStorage.getItem(SLOT) ?? 'null');
+    localStorage.removeItem(SHARED_SLOT);
+    return person && JSON.parse(localStorage.getItem(SLOT + person.sub) ?? 'null');
   } catch {
     return null;
   }

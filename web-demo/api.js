@@ -50,14 +50,6 @@ export const token = {
   clear: () => sessionStorage.removeItem(TOKEN),
 };
 
-/** Moves a token out of the address of the page at once, so that a shared link does not share it. */
-export function takeTokenFromAddress() {
-  const match = /(?:^#|&)token=([^&]+)/.exec(location.hash);
-  if (!match) return;
-  token.set(decodeURIComponent(match[1]));
-  history.replaceState(null, '', location.pathname + location.search);
-}
-
 /**
  * Sends a request and returns its JSON. The caller knows its type, because the server checks what the pages send.
  * @template T

@@ -3,7 +3,7 @@
 // Everything that a host does goes out by REST, so that each refusal comes back as a sentence. Everything that happens
 // comes in over the same socket that viewers have: the host sees what viewers see.
 
-import { asRefusal, get, takeTokenFromAddress, token } from './api.js';
+import { asRefusal, get, token } from './api.js';
 import { Console } from './host/console.js';
 import { acceptInvite, takeInviteFromAddress } from './host/invite.js';
 import { showList } from './host/show_list.js';
@@ -11,6 +11,7 @@ import { load, t, titleOf, translate } from './i18n.js';
 import { errorPage, messagePage } from './error_page.js';
 import { loadShop } from './load_shop.js';
 import { signIn } from './sign_in.js';
+import { signInFromAddress } from './sign_in_link.js';
 import { byId, el, fillIcons } from './ui.js';
 
 /** @import { Shop, Stream } from './types.d.ts' */
@@ -18,12 +19,8 @@ import { byId, el, fillIcons } from './ui.js';
 await Promise.all([load('host'), load('buy')]);
 translate();
 fillIcons();
-takeTokenFromAddress();
 const invite = takeInviteFromAddress();
-// A link that is opened where a console is open already changes only the part behind the #.
-addEventListener('hashchange', () => {
-  if (/^#(invite|token)=/.test(location.hash)) location.reload();
-});
+await signInFromAddress();
 start().catch((error) => errorPage(asRefusal(error)));
 
 async function start() {
@@ -33,7 +30,8 @@ async function start() {
     id ? /** @type {Promise<Stream>} */ (get(`/streams/${encodeURIComponent(id)}`)) : null,
   ]);
   document.title = `${t('host.title')} · ${titleOf(shop)}`;
-  if (invite && !(await acceptInvite(invite))) return signInPage(shop, t('team.not_accepted'));
+  if (invite) await acceptInvite(invite);
+  if (invite && !token.get()) return signInPage(shop, t('team.not_accepted'));
   if (!token.get()) await signIn(shop, { role: 'host', about: 'host' });
   if (!token.get()) return signInPage(shop, t(shop.dev_login ? 'host.sign_in' : 'host.sign_in_link'));
   if (!stream) return showList(byId('shows'), shop);

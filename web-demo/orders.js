@@ -1,11 +1,12 @@
 // The page of one's own orders of every show: what became of each, and what is still to be paid.
 
-import { asRefusal, takeTokenFromAddress, token, UNKNOWN_OUTCOME } from './api.js';
+import { asRefusal, token, UNKNOWN_OUTCOME } from './api.js';
 import { LiveClient } from './client.js';
 import { formatDateTime, languageSwitch, load, refusalText, t, titleOf, translate } from './i18n.js';
 import { listAll } from './list.js';
 import { loadShop } from './load_shop.js';
 import { fingerprint, isOpen, newestFirst, orderRow, paintCountdowns } from './my_orders.js';
+import { signInFromAddress } from './sign_in_link.js';
 import { byId, el, fillIcons, onTick } from './ui.js';
 
 /** @import { Order, Refusal, Shop, Stream } from './types.d.ts' */
@@ -19,7 +20,7 @@ await load('buy');
 translate();
 fillIcons();
 languageSwitch(byId('lang', HTMLSelectElement));
-takeTokenFromAddress();
+await signInFromAddress();
 document.title = t('my_orders');
 const from = new URLSearchParams(location.search).get('from');
 if (from) {

@@ -2,6 +2,7 @@
 
 import { post, token } from './api.js';
 import { refusalText, t } from './i18n.js';
+import { become } from './identity.js';
 import { openSheet, withBusy } from './sheet.js';
 import { el } from './ui.js';
 
@@ -71,7 +72,7 @@ export async function signIn(shop, { role = 'viewer', about } = {}) {
     accept: async (name) => {
       /** @type {{ token: string }} */
       const answer = await post('/dev/tokens', { name, role });
-      token.set(answer.token);
+      become(answer.token);
       localStorage.setItem(NAME, name);
     },
   });

@@ -20,6 +20,12 @@ export type {
   Stream,
 } from './client.js';
 
+/** Someone who signed in: the `sub` and the `name` of a token. */
+export interface Person {
+  sub: string;
+  name: string;
+}
+
 export interface Shop {
   id: string;
   title: string;

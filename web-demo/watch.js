@@ -1,6 +1,6 @@
 // The viewer page: it loads the show and joins the parts of the page.
 
-import { asRefusal, get, takeTokenFromAddress, token, UNKNOWN_OUTCOME } from './api.js';
+import { asRefusal, get, token, UNKNOWN_OUTCOME } from './api.js';
 import { connect } from './client.js';
 import { connectionBar } from './connection_bar.js';
 import { formatCompact, formatNumber, languageSwitch, refusalText, t, translate } from './i18n.js';
@@ -11,6 +11,7 @@ import { OfferCard } from './offer_card.js';
 import { playerWithButtons } from './player_buttons.js';
 import { SaleChip } from './sale_chip.js';
 import { ShowHeader } from './show_header.js';
+import { signInFromAddress } from './sign_in_link.js';
 import { byId, fillIcons, onTick, query, setText, setVisible, speak, toast } from './ui.js';
 import { ViewerChat } from './viewer_chat.js';
 
@@ -20,10 +21,10 @@ import { ViewerChat } from './viewer_chat.js';
 translate();
 fillIcons();
 languageSwitch(byId('lang', HTMLSelectElement));
-takeTokenFromAddress();
 start().catch(async (error) => (await import('./error_page.js')).errorPage(asRefusal(error)));
 
 async function start() {
+  await signInFromAddress();
   const wanted = new URLSearchParams(location.search).get('stream');
   const [shop, stream] = await Promise.all([
     loadShop(),

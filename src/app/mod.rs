@@ -15,6 +15,7 @@
 //! | [`Catalogue`] | cached offers, sold-out caches; products, offers, line-up, stock alerts |
 //! | [`Moderation`] | sanctions, helpers, exports, erasure |
 //! | [`Selling`] | one selling task per offer |
+//! | [`SignIn`] | – (one-time codes from a shop's own site) |
 //! | [`Checkout`] | payment provider; orders, payments, refunds, webhooks, outbox |
 //! | [`Streams`] | samples per minute, rehearsals; life cycle, rooms, reports |
 //! | [`ClusterSync`] | what other nodes changed, viewer counts |
@@ -33,6 +34,7 @@ mod moderation;
 mod publisher;
 mod selling;
 mod settings;
+mod sign_in;
 mod state_changes;
 mod stream_cache;
 mod streams;
@@ -63,6 +65,7 @@ use jobs::JobRunner;
 use moderation::Moderation;
 use publisher::Publisher;
 use selling::Selling;
+use sign_in::SignIn;
 use stream_cache::StreamCache;
 use streams::Streams;
 
@@ -74,6 +77,7 @@ pub use jobs::JobStatus;
 pub use moderation::{AcceptedInvite, ExportedMessage};
 pub use selling::SellingCounters;
 pub use settings::{ChatRateLimit, ReconcileSettings, Settings};
+pub use sign_in::NewSignInCode;
 pub use streams::{NewStream, Rehearsal, RehearsalPlan, RehearsalRunner};
 pub use webhook_signature::WebhookSecret;
 
@@ -92,6 +96,7 @@ pub struct Services {
     pub chat: Arc<Chat>,
     pub catalogue: Arc<Catalogue>,
     pub moderation: Arc<Moderation>,
+    pub sign_in: Arc<SignIn>,
     pub selling: Arc<Selling>,
     pub checkout: Arc<Checkout>,
     pub streams: Arc<Streams>,
@@ -136,6 +141,7 @@ impl App {
         let chat = Chat::new(&context, &publisher, &stream_cache, &audit);
         let catalogue = Catalogue::new(&context, &publisher, &stream_cache, &audit);
         let moderation = Moderation::new(&context, &publisher, &stream_cache, &audit, &chat);
+        let sign_in = SignIn::new(&context);
         let selling = Selling::start(&context, &publisher, &catalogue)?;
         let (checkout, test_webhooks) =
             Checkout::new(&context, &publisher, &stream_cache, &audit, &catalogue, &selling);
@@ -156,6 +162,7 @@ impl App {
             chat,
             catalogue,
             moderation,
+            sign_in,
             selling,
             checkout,
             streams,

@@ -22,6 +22,7 @@ pub mod reaction;
 pub mod refusal;
 pub mod rehearsal;
 pub mod report;
+pub mod sign_in_code;
 pub mod spam;
 pub mod stream;
 pub mod test_provider;

@@ -90,6 +90,13 @@ pub enum Refusal {
     ReviewQueueFull {
         retry_ms: i64,
     },
+    /// A one-time sign-in code is wrong, used, expired, or bound to another site. The answer does not say which, so that nobody
+    /// can probe for codes.
+    SignInCodeInvalid,
+    /// The caller asks too often; `retry_ms` is the time until the next request may succeed.
+    TooManyRequests {
+        retry_ms: i64,
+    },
     /// Certainly not done; the client may try again after `retry_ms`.
     Busy {
         retry_ms: i64,
@@ -191,6 +198,7 @@ impl Refusal {
             | Refusal::ChatBudget { retry_ms }
             | Refusal::DuplicateMessage { retry_ms }
             | Refusal::ReviewQueueFull { retry_ms }
+            | Refusal::TooManyRequests { retry_ms }
             | Refusal::Busy { retry_ms } => Some(*retry_ms),
             Refusal::NotOpen { opens_at: Some(opens_at), now } => Some((opens_at - now).max(0)),
             _ => None,
@@ -305,6 +313,11 @@ error_codes! {
         "duplicate_message", 429, "You sent the same message a moment ago.", "error.duplicate_message";
     Refusal::ReviewQueueFull { .. } =>
         "review_queue_full", 503, "Too many messages are waiting for review.", "error.review_queue_full";
+    Refusal::SignInCodeInvalid =>
+        "sign_in_code_invalid", 400, "This sign-in code is wrong, used, expired, or meant for another site.",
+        "error.sign_in_code_invalid";
+    Refusal::TooManyRequests { .. } =>
+        "too_many_requests", 429, "Too many requests. Wait a moment.", "error.too_many_requests";
     Refusal::Busy { .. } => "busy", 503, "The server is busy. Nothing was done. Try again.", "error.busy";
 }
 

@@ -3,10 +3,14 @@
 //! `Forwarded` (RFC 7239) is not read: a proxy that writes only one of the two headers passes on the other one as the client sent it,
 //! so that a server which reads both believes the client.
 
+use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 
+use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use ipnet::IpNet;
+
+use super::AppState;
 
 /// The address of the socket; the accept loop adds it to each request.
 #[derive(Clone, Copy, Debug)]
@@ -16,6 +20,17 @@ impl ClientAddress {
     /// A socket that listens on `[::]` shows an IPv4 client as `::ffff:10.0.0.1`; this turns it into 10.0.0.1.
     pub fn from_socket(address: SocketAddr) -> Self {
         Self(address.ip().to_canonical())
+    }
+}
+
+/// The address of the client who sends a request.
+pub struct ClientIp(pub Option<IpAddr>);
+
+impl FromRequestParts<AppState> for ClientIp {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Infallible> {
+        Ok(Self(state.trusted_proxies.client_ip(parts)))
     }
 }
 

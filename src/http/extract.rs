@@ -28,6 +28,11 @@ impl FromRequestParts<AppState> for Caller {
     }
 }
 
+/// The bearer token of a request whose [`Caller`] was verified; empty for a guest.
+pub fn bearer(headers: &HeaderMap) -> &str {
+    headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer_token).unwrap_or("")
+}
+
 /// The token of `Bearer TOKEN`; the scheme is case-insensitive.
 fn bearer_token(value: &str) -> Option<&str> {
     let (scheme, token) = value.trim().split_once(' ')?;

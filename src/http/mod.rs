@@ -8,6 +8,7 @@ pub mod request_metrics;
 pub mod server;
 
 mod address;
+mod address_limit;
 mod asyncapi;
 mod chat;
 mod client_address;
@@ -35,6 +36,7 @@ mod product;
 mod rehearsal;
 mod report;
 mod share;
+mod sign_in;
 mod stock_alert;
 mod stream;
 mod user_data;
@@ -60,6 +62,7 @@ use openapi::BearerSecurity;
 use request_metrics::RequestMetrics;
 use server::ConnectionLimiter;
 
+pub use address_limit::AddressLimit;
 pub use client_address::TrustedProxies;
 pub use demo_host::DemoHosts;
 pub use error::Problem;
@@ -78,6 +81,8 @@ pub struct AppState {
     /// The hosts to which a demo answers; `None` outside a demo.
     pub demo_hosts: Option<Arc<DemoHosts>>,
     pub admission: Arc<Admission>,
+    /// Sign-in codes that one client address may try.
+    pub sign_in_attempts: Arc<AddressLimit>,
     pub connections: Arc<ConnectionLimiter>,
     pub request_metrics: Arc<RequestMetrics>,
     /// Accept permessage-deflate if a client offers it.
@@ -141,6 +146,8 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(invite::list, invite::create))
         .routes(routes!(invite::revoke))
         .routes(routes!(invite::accept))
+        .routes(routes!(sign_in::create_code))
+        .routes(routes!(sign_in::redeem_code))
         .routes(routes!(product::list, product::create))
         .routes(routes!(product::restock));
     if state.app.settings().is_dev_login_enabled {

@@ -56,10 +56,31 @@ impl Origins {
     fn allows(&self, headers: &HeaderMap) -> bool {
         let Some(origin) = headers.get(header::ORIGIN) else { return true };
         let Ok(origin) = origin.to_str() else { return false };
+        self.is_own(origin, headers) || self.is_allowed(origin)
+    }
+
+    fn is_own(&self, origin: &str, headers: &HeaderMap) -> bool {
         let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
         let same = host.is_some_and(|host| origin.split_once("://").is_some_and(|(_, from)| from == host));
         same || self.base_url.as_deref() == Some(origin)
-            || self.allowed.iter().any(|known| known == "*" || known == origin)
+    }
+
+    fn is_allowed(&self, origin: &str) -> bool {
+        self.allowed.iter().any(|known| known == "*" || known == origin)
+    }
+
+    /// The site that `given` names, if its pages may link to ours with a sign-in code.
+    pub fn linking_site(&self, given: &str, headers: &HeaderMap) -> Option<String> {
+        let site = normalize_origin(given).ok().filter(|site| site != "*")?;
+        (self.is_own(&site, headers) || self.is_allowed(&site)).then_some(site)
+    }
+
+    /// The site whose page uses a sign-in code. A page of another site is named by the `Origin` header, which no page can
+    /// forge. Our own page says which site linked to it, in `referrer`.
+    pub fn linked_from(&self, headers: &HeaderMap, referrer: Option<&str>) -> Option<String> {
+        let origin = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
+        let other_site = origin.filter(|origin| !self.is_own(origin, headers));
+        normalize_origin(other_site.or(referrer)?).ok()
     }
 }
 
@@ -126,6 +147,42 @@ mod tests {
             assert_eq!(origins.allows(&headers(origin)), good, "{origin:?}");
         }
         assert!(origins.content_security_policy().ends_with("frame-ancestors 'self' https://shop.example"));
+    }
+
+    #[test]
+    fn sign_in_code_may_be_bound_to_our_own_and_to_allowed_sites() {
+        let origins = Origins::new(&["https://shop.example".to_owned()], Some("https://live.shop.example")).unwrap();
+        for (given, expected) in [
+            ("https://Shop.example:443/", Some("https://shop.example")),
+            ("https://live.shop.example", Some("https://live.shop.example")),
+            ("http://live.example:8080", Some("http://live.example:8080")),
+            ("https://evil.example", None),
+            ("*", None),
+            ("null", None),
+            ("", None),
+        ] {
+            assert_eq!(origins.linking_site(given, &headers(None)).as_deref(), expected, "{given}");
+            let all = Origins::new(&["*".to_owned()], None).unwrap();
+            assert_eq!(all.linking_site(given, &headers(None)).is_some(), given.starts_with("http"), "{given} of all");
+        }
+    }
+
+    #[test]
+    fn page_of_another_site_cannot_say_that_it_was_linked_by_the_shop() {
+        let origins = Origins::new(&["https://shop.example".to_owned()], Some("https://live.shop.example")).unwrap();
+        let shop = Some("https://shop.example");
+        for (origin, referrer, expected) in [
+            (Some("https://live.shop.example"), shop, shop),
+            (Some("http://live.example:8080"), shop, shop),
+            (None, shop, shop),
+            (Some("https://live.shop.example"), Some("https://evil.example"), Some("https://evil.example")),
+            (Some("https://live.shop.example"), None, None),
+            (Some("https://shop.example"), None, shop),
+            (Some("https://evil.example"), shop, Some("https://evil.example")),
+        ] {
+            let found = origins.linked_from(&headers(origin), referrer);
+            assert_eq!(found.as_deref(), expected, "{origin:?} {referrer:?}");
+        }
     }
 
     #[test]

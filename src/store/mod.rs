@@ -26,6 +26,7 @@ mod report;
 mod review;
 mod row;
 mod sell;
+mod sign_in_code;
 mod sqlite;
 mod stock_alert;
 mod stream;

@@ -1,10 +1,15 @@
-//! Runs examples/viewer.html as an empty page of another site.
+//! Runs the examples that are sites: viewer.html as an empty page of another site, and hand-over.mjs as the shop's own site.
+
+use std::path::Path;
+use std::process::Command;
 
 use serde_json::json;
 
 use crate::support::browser::{Browser, Window};
 use crate::support::driver::Driver;
-use crate::support::outside::shop::Shop;
+use crate::support::outside::SOON;
+use crate::support::outside::process::{Process, free_address};
+use crate::support::outside::shop::{KEY, Shop};
 use crate::support::page::Page;
 
 #[tokio::test]
@@ -36,5 +41,27 @@ async fn example_page_works_on_another_site() {
     browser.screenshot("client-example").await;
     let errors: Vec<String> = browser.errors().await.into_iter().filter(|line| !line.contains("favicon")).collect();
     assert_eq!(errors, Vec::<String>::new());
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn example_site_hands_its_customer_over() {
+    let site = format!("http://{}", free_address());
+    let folder = tempfile::tempdir().unwrap();
+    let store = format!("sqlite:{}", folder.path().join("shop.db").display());
+    let shop = Shop::serve_with(&store, &store, &["--allow-origin", &site]).await;
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/hand-over.mjs");
+    let mut command = Command::new("node");
+    command.arg(script).envs([("LIVESOUK_AUTH_KEY", KEY), ("LIVESOUK_URL", &shop.server.url)]);
+    let mut node = Process::start(command.envs([("STREAM", &shop.stream), ("SITE", &site)]));
+    node.line("started site", SOON, |line| line.starts_with("open").then_some(())).await;
+
+    let driver = Driver::start();
+    let browser = Browser::open(&driver, Window::Mobile, "en").await;
+    browser.goto(&site).await;
+    browser.click("#go").await;
+    browser.wait_until_live().await;
+    browser.until_text("[data-test=signin]", "Noura").await;
+    assert_eq!(browser.script("return location.hash", &[]).await, json!(""));
     browser.close().await;
 }

@@ -12,6 +12,7 @@ mod page;
 mod purchase;
 mod screens;
 mod show;
+mod sign_in_link;
 mod smoke;
 mod team;
 mod visit;

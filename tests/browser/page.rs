@@ -153,6 +153,7 @@ async fn purchase_shows_texts_and_no_keys_in_every_language() {
     {
         let token = shop.token(&format!("buyer-{language}"), "viewer");
         let url = format!("{}/watch?stream={}&lang={language}#token={token}", shop.server.url, shop.stream);
+        browser.forget_people().await;
         browser.goto("about:blank").await;
         browser.goto(&url).await;
         browser.wait_until_live().await;

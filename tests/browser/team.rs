@@ -61,6 +61,7 @@ async fn moderator_sees_no_sales_and_is_disconnected_when_the_invite_is_revoked(
     .await;
     mo.screenshot("team-out").await;
     mo.goto(link.as_str().unwrap()).await;
+    mo.press("switch-go").await;
     mo.find(&named("invite-name")).await;
     mo.fill(&named("invite-name"), "Mo").await;
     mo.press("invite-accept").await;

@@ -34,6 +34,7 @@ mod report;
 mod review;
 mod sell;
 mod setup;
+mod sign_in_code;
 mod stock_alert;
 mod stream;
 mod test_provider;

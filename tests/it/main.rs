@@ -15,6 +15,7 @@ mod nodes;
 mod operate;
 mod resume;
 mod rush;
+mod sign_in;
 mod storm;
 mod tidy;
 

@@ -1,7 +1,8 @@
 // Joining the team of a show by an invite link.
 
-import { post, token } from '../api.js';
+import { post } from '../api.js';
 import { t } from '../i18n.js';
+import { become, currentPerson } from '../identity.js';
 import { askName } from '../sign_in.js';
 
 /** Takes the code out of the address. It is behind the #, so neither the server nor a log sees it. */
@@ -13,11 +14,16 @@ export function takeInviteFromAddress() {
 }
 
 /**
- * Asks the helper for a name. Resolves to true when the page has the token of the helper.
+ * Asks the helper for a name, and signs this tab in as the helper. Someone who is signed in is asked first, and stays if they
+ * do not want to join or close a dialog.
  * @param {string} code
  */
 export async function acceptInvite(code) {
-  token.clear();
+  const current = currentPerson();
+  if (current) {
+    const { askToJoin } = await import('../switch_person.js');
+    if (!(await askToJoin(current))) return;
+  }
   await askName({
     title: t('team.welcome_title'),
     about: t('team.welcome'),
@@ -28,8 +34,7 @@ export async function acceptInvite(code) {
     accept: async (name) => {
       /** @type {{ token: string }} */
       const answer = await post(`/invites/${code}`, { name });
-      token.set(answer.token);
+      become(answer.token);
     },
   });
-  return Boolean(token.get());
 }

@@ -97,6 +97,7 @@ export default {
 
   // The delivery address.
   'address.title': 'عنوان التوصيل',
+  'address.buyer': 'الشراء باسم {name}',
   'address.name': 'الاسم الكامل',
   'address.line1': 'الشارع ورقم المبنى',
   'address.line2': 'الشقة أو الطابق أو علامة مميزة',
@@ -122,6 +123,18 @@ export default {
   'sign_in.why_stock_alert': 'اختر اسمًا، وسنعلمك عندما يتوفر هذا المنتج من جديد.',
   'sign_in.name': 'اسمك',
   'sign_in.submit': 'متابعة',
+
+  // The question before a link changes who is signed in.
+  'switch.title': 'التبديل إلى حساب آخر',
+  'switch.text': 'أنت مسجّل الدخول باسم {current}. هذا الرابط يسجّل دخولك باسم {next}.',
+  'switch.text_before': 'هذا الرابط يسجّل دخولك باسم {next}. كنت تستخدم هذا الجهاز باسم {current}.',
+  'switch.text_invite': 'أنت مسجّل الدخول باسم {current}. إذا انضممت إلى الفريق فستتابع باسم آخر في هذه الصفحة.',
+  'switch.warning':
+    'إذا أرسل إليك أحد هذا الرابط فابقَ باسم {current}: صاحب الحساب {next} يستطيع أن يرى ما تشتريه وإلى أين يُرسل.',
+  'switch.stay': 'البقاء باسم {current}',
+  'switch.go': 'التبديل إلى {next}',
+  'switch.not_now': 'عدم تسجيل الدخول',
+  'switch.join': 'الانضمام إلى الفريق',
 
   // Alerts.
   'bell.on': 'أعلمني عندما يُعرض {offer} أو يبدأ بيعه',
@@ -164,6 +177,8 @@ export default {
   'moderated.unban': 'يمكنك العودة: {reason}',
 
   // Refusals that only a reader with a sign-in can meet.
+  'error.too_many_requests': 'محاولات كثيرة. انتظر قليلًا من فضلك.',
+  'error.sign_in_code_invalid': 'لم يعد رابط تسجيل الدخول هذا صالحًا. افتح البث من جديد من موقع المتجر.',
   'error.not_found': 'تعذّر العثور على ما تبحث عنه.',
   'error.no_such_stream': 'هذا البث غير موجود.',
   'error.forbidden': 'دورك لا يسمح بذلك.',

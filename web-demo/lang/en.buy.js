@@ -86,6 +86,7 @@ export default {
 
   // The delivery address.
   'address.title': 'Delivery address',
+  'address.buyer': 'Buying as {name}',
   'address.name': 'Full name',
   'address.line1': 'Street address',
   'address.line2': 'Apartment, floor or landmark',
@@ -111,6 +112,19 @@ export default {
   'sign_in.why_stock_alert': 'Choose a name, and we’ll notify you when this item is available again.',
   'sign_in.name': 'Your name',
   'sign_in.submit': 'Continue',
+
+  // The question before a link changes who is signed in.
+  'switch.title': 'Switch to another account',
+  'switch.text': 'You’re signed in as {current}. This link signs you in as {next}.',
+  'switch.text_before': 'This link signs you in as {next}. On this device you were {current} before.',
+  'switch.text_invite':
+    'You’re signed in as {current}. If you join the team, you go on under another name in this tab.',
+  'switch.warning':
+    'If someone sent you this link, stay {current}: whoever owns the account {next} can see what you buy and where it’s sent.',
+  'switch.stay': 'Stay {current}',
+  'switch.go': 'Switch to {next}',
+  'switch.not_now': 'Don’t sign in',
+  'switch.join': 'Join the team',
 
   // Alerts.
   'bell.on': 'Notify me when {offer} is shown or goes on sale',
@@ -153,6 +167,8 @@ export default {
   'moderated.unban': 'You can come back: {reason}',
 
   // Refusals that only a reader with a sign-in can meet.
+  'error.too_many_requests': 'Too many attempts. Please wait a moment.',
+  'error.sign_in_code_invalid': 'This sign-in link can’t be used any more. Open the show again from the shop’s site.',
   'error.not_found': 'We couldn’t find that.',
   'error.no_such_stream': 'This show doesn’t exist.',
   'error.forbidden': 'Your role doesn’t allow this.',

@@ -83,6 +83,7 @@ export default {
 
   // The delivery address.
   'address.title': 'Alamat pengiriman',
+  'address.buyer': 'Membeli sebagai {name}',
   'address.name': 'Nama lengkap',
   'address.line1': 'Nama jalan dan nomor',
   'address.line2': 'Unit, lantai, atau patokan',
@@ -109,6 +110,20 @@ export default {
   'sign_in.why_stock_alert': 'Pilih nama, lalu kami akan memberi tahu Anda saat barang ini tersedia lagi.',
   'sign_in.name': 'Nama Anda',
   'sign_in.submit': 'Lanjutkan',
+
+  // The question before a link changes who is signed in.
+  'switch.title': 'Beralih ke akun lain',
+  'switch.text': 'Anda masuk sebagai {current}. Tautan ini membuat Anda masuk sebagai {next}.',
+  'switch.text_before':
+    'Tautan ini membuat Anda masuk sebagai {next}. Sebelumnya Anda memakai perangkat ini sebagai {current}.',
+  'switch.text_invite':
+    'Anda masuk sebagai {current}. Jika bergabung dengan tim, Anda melanjutkan dengan nama lain di tab ini.',
+  'switch.warning':
+    'Jika seseorang mengirim tautan ini kepada Anda, tetaplah sebagai {current}: pemilik akun {next} dapat melihat apa yang Anda beli dan ke mana barangnya dikirim.',
+  'switch.stay': 'Tetap sebagai {current}',
+  'switch.go': 'Beralih ke {next}',
+  'switch.not_now': 'Jangan masuk',
+  'switch.join': 'Bergabung dengan tim',
 
   // Alerts.
   'bell.on': 'Beri tahu saya saat {offer} ditampilkan atau mulai dijual',
@@ -152,6 +167,8 @@ export default {
   'moderated.unban': 'Anda bisa kembali: {reason}',
 
   // Refusals that only a reader with a sign-in can meet.
+  'error.too_many_requests': 'Terlalu banyak percobaan. Tunggu sebentar.',
+  'error.sign_in_code_invalid': 'Tautan masuk ini tidak dapat dipakai lagi. Buka siaran lagi dari situs toko.',
   'error.not_found': 'Kami tidak dapat menemukannya.',
   'error.no_such_stream': 'Siaran ini tidak ada.',
   'error.forbidden': 'Peran Anda tidak mengizinkan ini.',

@@ -55,6 +55,9 @@ impl ScreenTest {
     async fn open(&self, page: &str, rest: &str) {
         let joint = if page.contains('?') { '&' } else { '?' };
         join_all(self.devices.iter().map(async |device| {
+            if rest.contains("token=") {
+                device.browser.forget_people().await;
+            }
             // A change of the fragment alone does not load the page again.
             device.browser.goto("about:blank").await;
             device.browser.goto(&format!("{}{page}{joint}lang={}{rest}", self.server.url, device.language)).await;
@@ -64,8 +67,14 @@ impl ScreenTest {
 
     /// The same, with another signed-in viewer on each device.
     async fn open_as_viewers(&self, page: &str) {
+        self.each(async |browser| browser.forget_people().await).await;
+        self.follow_link_of(["Noor", "نور"], page).await;
+    }
+
+    /// Follows a link on every device that signs in as a new viewer. The names are for English and for Arabic.
+    async fn follow_link_of(&self, [name, arabic_name]: [&str; 2], page: &str) {
         join_all(self.devices.iter().map(async |device| {
-            let name = if device.language == "ar" { "نور" } else { "Noor" };
+            let name = if device.language == "ar" { arabic_name } else { name };
             let made = self.server.rest().post("/v1/dev/tokens", json!({"name": name, "role": "viewer"})).await;
             let token = made.body["token"].as_str().expect("a token");
             device.browser.goto("about:blank").await;

@@ -52,6 +52,11 @@ async fn shop_page_and_a_live_show() {
     run.open_as_viewers(&format!("/watch?stream={}", run.server.stream())).await;
     run.each(async |device| device.wait_until_live().await).await;
     run.screen("show-signed-in").await;
+    run.follow_link_of(["Salma", "سلمى"], &format!("/watch?stream={}", run.server.stream())).await;
+    run.each(async |device| device.find(&named("switch-stay")).await).await;
+    run.screen("switch-person").await;
+    run.each(async |device| device.press("switch-stay").await).await;
+    run.each(async |device| device.wait_until_live().await).await;
     run.host().put(&format!("/v1/streams/{}/chat", run.server.stream()), json!({"slow_s": 30})).await.expect(200);
     run.each(async |device| device.say("Slowly does it").await).await;
     run.screen("slow-mode").await;

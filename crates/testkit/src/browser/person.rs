@@ -48,6 +48,12 @@ impl Browser {
         self.press("signin-submit").await;
     }
 
+    /// Forgets who used this browser on the current site: the next sign-in link is that of the first person.
+    pub async fn forget_people(&self) {
+        let forget = "try { sessionStorage.clear(); localStorage.removeItem('livesouk.people'); } catch {}";
+        self.script(forget, &[]).await; // An empty page has no storage.
+    }
+
     pub async fn say(&self, text: &str) {
         self.fill(&named("chat-input"), text).await;
         self.press("chat-send").await;

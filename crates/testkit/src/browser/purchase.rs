@@ -10,6 +10,11 @@ impl Browser {
         let token = shop.token(who, "viewer");
         self.goto(&format!("{base}/watch?stream={}&lang=en#token={token}", shop.stream)).await;
         self.wait_until_live().await;
+        self.watch_pinned(offer).await;
+    }
+
+    /// Waits until the card shows this offer.
+    pub async fn watch_pinned(&self, offer: &str) {
         self.until(
             "the card",
             &format!("document.querySelector('[data-test=card]').dataset.offer === '{offer}'"),

@@ -1,0 +1,120 @@
+// Who uses this tab, and whether a link may change that.
+//
+// A sign-in link can be planted. Whoever made it sees what its reader buys, and where it is sent. So a link signs in without
+// a question only if it names the person of this tab, or if this tab and this device know nobody else.
+
+import { asRefusal, post, token } from './api.js';
+import { load, refusalText, t } from './i18n.js';
+import { toast } from './ui.js';
+
+/** @import { Person } from './types.d.ts' */
+
+/** Who signed in on this device, the last one first. It holds names and ids, and no tokens. */
+const PEOPLE = 'livesouk.people';
+const PEOPLE_MAX = 8;
+const NAME_MAX = 40;
+
+/**
+ * The person that a token names, or null. The page cannot check the signature; the server does, with every request.
+ * @param {string | null | undefined} jwt
+ * @returns {Person | null}
+ */
+export function personOf(jwt) {
+  try {
+    const claims = (jwt ?? '').split('.')[1].replaceAll('-', '+').replaceAll('_', '/');
+    const bytes = Uint8Array.from(atob(claims), (char) => char.charCodeAt(0));
+    const { sub, name } = JSON.parse(new TextDecoder().decode(bytes));
+    if (typeof sub !== 'string' || !sub) return null;
+    // Marks that nobody can see would let one name look like another.
+    const shown = String(name ?? '').replace(/[\p{Cc}\p{Cf}]/gu, '');
+    return { sub, name: [...shown].slice(0, NAME_MAX).join('') || sub };
+  } catch {
+    return null;
+  }
+}
+
+/** The person of this tab. */
+export const currentPerson = () => personOf(token.get());
+
+/**
+ * Signs this tab in with a token. What the tab kept for another person is forgotten.
+ * @param {string} jwt
+ */
+export function become(jwt) {
+  const [before, person] = [currentPerson(), personOf(jwt)];
+  if (before && before.sub !== person?.sub) {
+    const own = Object.keys(sessionStorage).filter((slot) => slot.startsWith('livesouk.'));
+    for (const slot of own) sessionStorage.removeItem(slot);
+  }
+  token.set(jwt);
+  if (person) remember(person);
+}
+
+/** @param {Person} person */
+function remember({ sub, name }) {
+  const others = knownPeople().filter((other) => other.sub !== sub);
+  try {
+    localStorage.setItem(PEOPLE, JSON.stringify([{ sub, name }, ...others].slice(0, PEOPLE_MAX)));
+  } catch {
+    // Private mode: this device remembers nobody.
+  }
+}
+
+/** @returns {Person[]} */
+function knownPeople() {
+  try {
+    const people = JSON.parse(localStorage.getItem(PEOPLE) ?? '[]');
+    return people.filter((/** @type {Partial<Person>} */ { sub, name }) => sub && name);
+  } catch {
+    return [];
+  }
+}
+
+/**
+ * Signs this tab in by a link. Resolves when the reader has answered the question, if there is one; never rejects.
+ * @param {import('./sign_in_link.js').Link} link
+ */
+export async function signInByLink({ kind, value }) {
+  try {
+    const jwt = kind === 'code' ? await redeem(value) : value;
+    const person = personOf(jwt);
+    if (!person) await warn(() => t('error.token_invalid'));
+    else if (await mayBecome(person)) become(jwt);
+  } catch (error) {
+    await warn(() => refusalText(asRefusal(error)));
+  }
+}
+
+/** A code that another site may have put into the address is not used. */
+export const refuseLink = () => warn(() => t('error.sign_in_code_invalid'));
+
+/**
+ * Exchanges a one-time code for the token behind it. The code is bound to the site that asked for it, which is the site
+ * that linked here.
+ * @param {string} code
+ */
+async function redeem(code) {
+  const origin = document.referrer ? new URL(document.referrer).origin : null;
+  /** @type {{ token: string }} */
+  const answer = await post('/sign-in-codes/redeem', { code, origin });
+  return answer.token;
+}
+
+/**
+ * May a link make this tab this person? Asks the reader if it would replace somebody.
+ * @param {Person} next
+ */
+async function mayBecome(next) {
+  const current = currentPerson();
+  if (current?.sub === next.sub) return true;
+  const people = knownPeople();
+  if (!current && (!people.length || people.some(({ sub }) => sub === next.sub))) return true;
+  const { askToSwitch } = await import('./switch_person.js');
+  return askToSwitch({ current, before: people[0], next });
+}
+
+/** @param {() => string} text */
+async function warn(text) {
+  await load('buy').catch(() => {}); // Without its texts the page still says what it can.
+  toast(text(), { kind: 'warn' });
+}
