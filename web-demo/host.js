@@ -5,7 +5,7 @@
 
 import { asRefusal, get, token } from './api.js';
 import { Console } from './host/console.js';
-import { acceptInvite, takeInviteFromAddress } from './host/invite.js';
+import { acceptInvite, replaceByInvite, takeInviteFromAddress } from './host/invite.js';
 import { showList } from './host/show_list.js';
 import { load, t, titleOf, translate } from './i18n.js';
 import { errorPage, messagePage } from './error_page.js';
@@ -20,7 +20,7 @@ await Promise.all([load('host'), load('buy')]);
 translate();
 fillIcons();
 const invite = takeInviteFromAddress();
-await signInFromAddress();
+await signInFromAddress({ isPersonal: true });
 start().catch((error) => errorPage(asRefusal(error)));
 
 async function start() {
@@ -30,7 +30,8 @@ async function start() {
     id ? /** @type {Promise<Stream>} */ (get(`/streams/${encodeURIComponent(id)}`)) : null,
   ]);
   document.title = `${t('host.title')} · ${titleOf(shop)}`;
-  if (invite) await acceptInvite(invite);
+  if (invite && token.get()) replaceByInvite(invite);
+  else if (invite) await acceptInvite(invite);
   if (invite && !token.get()) return signInPage(shop, t('team.not_accepted'));
   if (!token.get()) await signIn(shop, { role: 'host', about: 'host' });
   if (!token.get()) return signInPage(shop, t(shop.dev_login ? 'host.sign_in' : 'host.sign_in_link'));

@@ -5,6 +5,7 @@
 
 import { asRefusal, post, token } from './api.js';
 import { load, refusalText, t } from './i18n.js';
+import { showUnreachable } from './lazy.js';
 import { toast } from './ui.js';
 
 /** @import { Person } from './types.d.ts' */
@@ -71,15 +72,19 @@ function knownPeople() {
 }
 
 /**
- * Signs this tab in by a link. Resolves when the reader has answered the question, if there is one; never rejects.
+ * Signs this tab in by a link, or asks first if that would replace somebody. Never rejects.
  * @param {import('./sign_in_link.js').Link} link
+ * @param {boolean} isPersonal
  */
-export async function signInByLink({ kind, value }) {
+export async function signInByLink({ kind, value }, isPersonal) {
   try {
     const jwt = kind === 'code' ? await redeem(value) : value;
     const person = personOf(jwt);
-    if (!person) await warn(() => t('error.token_invalid'));
-    else if (await mayBecome(person)) become(jwt);
+    if (!person) return await warn(() => t('error.token_invalid'));
+    const replaced = replacedBy(person);
+    if (!replaced) return become(jwt);
+    const answered = askBefore(jwt, person, replaced).catch(showUnreachable);
+    if (isPersonal && !currentPerson()) await answered;
   } catch (error) {
     await warn(() => refusalText(asRefusal(error)));
   }
@@ -101,16 +106,28 @@ async function redeem(code) {
 }
 
 /**
- * May a link make this tab this person? Asks the reader if it would replace somebody.
+ * Whom a link to `next` would replace: the person of this tab, or else the last person of a device that does not know `next`.
  * @param {Person} next
+ * @returns {Person | null}
  */
-async function mayBecome(next) {
+function replacedBy(next) {
   const current = currentPerson();
-  if (current?.sub === next.sub) return true;
+  if (current) return current.sub === next.sub ? null : current;
   const people = knownPeople();
-  if (!current && (!people.length || people.some(({ sub }) => sub === next.sub))) return true;
+  return people.some(({ sub }) => sub === next.sub) ? null : (people[0] ?? null);
+}
+
+/**
+ * @param {string} jwt
+ * @param {Person} next
+ * @param {Person} replaced
+ */
+async function askBefore(jwt, next, replaced) {
   const { askToSwitch } = await import('./switch_person.js');
-  return askToSwitch({ current, before: people[0], next });
+  const isHere = currentPerson()?.sub === replaced.sub;
+  if (!(await askToSwitch({ replaced, isHere, next }))) return;
+  become(jwt);
+  location.reload();
 }
 
 /** @param {() => string} text */

@@ -20,7 +20,7 @@ await load('buy');
 translate();
 fillIcons();
 languageSwitch(byId('lang', HTMLSelectElement));
-await signInFromAddress();
+await signInFromAddress({ isPersonal: true });
 document.title = t('my_orders');
 const from = new URLSearchParams(location.search).get('from');
 if (from) {

@@ -4,11 +4,15 @@
 
 /** @typedef {{ kind: 'token' | 'code', value: string }} Link */
 
-/** Signs in by the link that opened this page, if it is one. */
-export async function signInFromAddress() {
+/**
+ * Signs in by the link that opened this page, if it is one. If that needs a question, the page opens behind the question, for
+ * the person who is signed in. A page that is for nobody else (`isPersonal`) waits for the answer if there is no such person.
+ * @param {{ isPersonal?: boolean }} [options]
+ */
+export async function signInFromAddress({ isPersonal = false } = {}) {
   addEventListener('hashchange', linkChanged);
   const link = takeLink();
-  if (link) await (await import('./identity.js')).signInByLink(link);
+  if (link) await (await import('./identity.js')).signInByLink(link, isPersonal);
 }
 
 /**

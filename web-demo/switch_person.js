@@ -2,26 +2,26 @@
 
 import { load, t } from './i18n.js';
 import { openSheet } from './sheet.js';
-import { el } from './ui.js';
+import { el, style } from './ui.js';
 
 /** @import { Person } from './types.d.ts' */
 
+await Promise.all([load('buy'), style('sheet')]);
+
 /**
- * Asks whether a link may sign this tab in as `next`. `current` is signed in in this tab; otherwise `before` was the last
- * person on this device.
- * @param {{ current: Person | null, before: Person | undefined, next: Person }} people
+ * Asks whether a link may sign this tab in as `next`. `replaced` is signed in in this tab (`isHere`), or was the last person on
+ * this device.
+ * @param {{ replaced: Person, isHere: boolean, next: Person }} people
  * @returns {Promise<boolean>}
  */
-export async function askToSwitch({ current, before, next }) {
-  await load('buy');
-  const known = current ?? before ?? next;
-  const [mine, other] = distinct(known, next);
+export function askToSwitch({ replaced, isHere, next }) {
+  const [mine, other] = distinct(replaced, next);
   const names = { current: mine, next: other };
   return ask({
     title: t('switch.title'),
-    text: t(current ? 'switch.text' : 'switch.text_before', names),
-    warning: t('switch.warning', names),
-    stay: current ? t('switch.stay', names) : t('switch.not_now'),
+    text: t(isHere ? 'switch.text' : 'switch.text_before', names),
+    warning: t(isHere ? 'switch.warning' : 'switch.warning_before', names),
+    stay: isHere ? t('switch.stay', names) : t('switch.not_now'),
     go: t('switch.go', names),
   });
 }
@@ -31,8 +31,7 @@ export async function askToSwitch({ current, before, next }) {
  * @param {Person} current
  * @returns {Promise<boolean>}
  */
-export async function askToJoin(current) {
-  await load('buy');
+export function askToJoin(current) {
   const names = { current: current.name };
   return ask({
     title: t('team.welcome_title'),
@@ -76,7 +75,7 @@ function ask({ title, text, warning, stay, go }) {
       [
         el('p', { 'data-test': 'switch-text' }, text),
         warning && el('p.fine', {}, warning),
-        el('div.stack', {}, stayButton, goButton),
+        el('div.stack.answers', {}, stayButton, goButton),
       ],
       { title, test: 'switch', className: 'small', onclose: () => resolve(answer) },
     );

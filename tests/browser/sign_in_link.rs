@@ -37,6 +37,14 @@ async fn person(browser: &Browser) -> Value {
     browser.script(claims, &[]).await
 }
 
+/// Presses a button that makes this tab another person, and waits for the page that loads then.
+async fn switch_by(browser: &Browser, act: impl AsyncFnOnce(&Browser)) {
+    browser.script("window.isOld = true", &[]).await;
+    act(browser).await;
+    let is_new = "!window.isOld && document.querySelector('[data-test=conn]').dataset.status === 'live'";
+    browser.until("the page of another person", is_new, SOON).await;
+}
+
 /// The page is not asked anything.
 async fn assert_no_question(browser: &Browser) {
     assert_eq!(browser.count(&named("switch")).await, 0, "no question");
@@ -81,6 +89,13 @@ async fn planted_link_replaces_nobody_silently_and_shows_nobody_elses_address() 
         ann.wait_until_live().await;
         assert_eq!(person(&ann).await, json!("Ann"));
     }
+    // Another person with the same name is told apart by the id.
+    let namesake = shop.server.token("Ann", "viewer").await;
+    follow(&ann, &format!("{}/watch?stream={}&lang=en#token={namesake}", shop.server.url, shop.stream)).await;
+    let asked = question(&ann).await;
+    assert!(asked.contains("signed in as Ann (Ann)") && asked.contains("signs you in as Ann (demo-"), "{asked}");
+    ann.press("switch-close").await;
+    assert_eq!(person(&ann).await, json!("Ann"));
     // The same person with a newer token is not asked.
     follow(&ann, &link("Ann", "en")).await;
     ann.wait_until_live().await;
@@ -93,8 +108,7 @@ async fn planted_link_replaces_nobody_silently_and_shows_nobody_elses_address() 
     question(&ann).await;
     ann.key(TAB).await;
     assert_eq!(focused(&ann).await, json!("switch-go"));
-    ann.key(ENTER).await;
-    ann.wait_until_live().await;
+    switch_by(&ann, async |ann| ann.key(ENTER).await).await;
     assert_eq!(person(&ann).await, json!("Mallory"));
     ann.watch_pinned(&offer).await;
     assert_eq!(name_in_checkout(&ann).await, json!(""));
@@ -171,6 +185,12 @@ async fn host_is_not_swapped_by_a_planted_link_or_an_invite() {
     host.press("invite-close").await;
     host.wait_until_live().await;
     host.until("the role of the host", "document.body.dataset.role === 'host'", SOON).await;
+    // Whoever wants to join becomes a helper.
+    follow(&host, &invite).await;
+    host.press("switch-go").await;
+    host.fill(&named("invite-name"), "Mo").await;
+    switch_by(&host, async |host| host.press("invite-accept").await).await;
+    host.until("the role of the helper", "document.body.dataset.role === 'moderator'", SOON).await;
     host.assert_no_faults("the host").await;
     host.close().await;
 }
@@ -227,8 +247,7 @@ async fn shop_site_hands_its_customer_over_by_a_code_and_no_other_site_can() {
     ann.goto(&site.url).await;
     ann.click("#go").await;
     assert!(question(&ann).await.contains("This link signs you in as Bob"));
-    ann.press("switch-go").await;
-    ann.wait_until_live().await;
+    switch_by(&ann, async |ann| ann.press("switch-go").await).await;
     assert_eq!(person(&ann).await, json!("Bob"));
     ann.assert_no_faults_except("Ann", &["net::ERR_", "WebSocket", "status of 400", "favicon"]).await;
     ann.close().await;

@@ -1,6 +1,6 @@
 // Joining the team of a show by an invite link.
 
-import { post } from '../api.js';
+import { post, token } from '../api.js';
 import { t } from '../i18n.js';
 import { become, currentPerson } from '../identity.js';
 import { askName } from '../sign_in.js';
@@ -14,16 +14,23 @@ export function takeInviteFromAddress() {
 }
 
 /**
- * Asks the helper for a name, and signs this tab in as the helper. Someone who is signed in is asked first, and stays if they
- * do not want to join or close a dialog.
+ * Asks somebody who is signed in whether they want to become a helper. Whoever closes one of the two dialogs stays who they are.
+ * @param {string} code
+ */
+export async function replaceByInvite(code) {
+  const current = currentPerson();
+  const { askToJoin } = await import('../switch_person.js');
+  if (current && !(await askToJoin(current))) return;
+  const before = token.get();
+  await acceptInvite(code);
+  if (token.get() !== before) location.reload();
+}
+
+/**
+ * Asks the helper for a name, and signs this tab in as the helper.
  * @param {string} code
  */
 export async function acceptInvite(code) {
-  const current = currentPerson();
-  if (current) {
-    const { askToJoin } = await import('../switch_person.js');
-    if (!(await askToJoin(current))) return;
-  }
   await askName({
     title: t('team.welcome_title'),
     about: t('team.welcome'),

@@ -121,6 +121,8 @@ export default {
     'You’re signed in as {current}. If you join the team, you go on under another name in this tab.',
   'switch.warning':
     'If someone sent you this link, stay {current}: whoever owns the account {next} can see what you buy and where it’s sent.',
+  'switch.warning_before':
+    'If someone sent you this link, don’t sign in: whoever owns the account {next} can see what you buy and where it’s sent.',
   'switch.stay': 'Stay {current}',
   'switch.go': 'Switch to {next}',
   'switch.not_now': 'Don’t sign in',

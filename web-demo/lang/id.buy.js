@@ -120,6 +120,8 @@ export default {
     'Anda masuk sebagai {current}. Jika bergabung dengan tim, Anda melanjutkan dengan nama lain di tab ini.',
   'switch.warning':
     'Jika seseorang mengirim tautan ini kepada Anda, tetaplah sebagai {current}: pemilik akun {next} dapat melihat apa yang Anda beli dan ke mana barangnya dikirim.',
+  'switch.warning_before':
+    'Jika seseorang mengirim tautan ini kepada Anda, jangan masuk: pemilik akun {next} dapat melihat apa yang Anda beli dan ke mana barangnya dikirim.',
   'switch.stay': 'Tetap sebagai {current}',
   'switch.go': 'Beralih ke {next}',
   'switch.not_now': 'Jangan masuk',
