@@ -1,11 +1,8 @@
 //! The frame reader against the corpus `tests/corpus/websocket/frames.txt`, with the bytes cut in every way that matters.
 
+use testkit::websocket_cases::{Expected, FrameCase, frame_cases};
+
 use super::*;
-
-#[path = "../../tests/corpus/websocket/cases.rs"]
-mod cases;
-
-use cases::{Expected, FrameCase, frame_cases};
 
 /// What the reader makes of the bytes, when they arrive in pieces of this size.
 fn read_in_pieces(case: &FrameCase, piece: usize) -> Vec<Expected> {

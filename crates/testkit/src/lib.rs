@@ -16,6 +16,7 @@ pub mod proxy;
 pub mod redis;
 pub mod shop;
 pub mod socket;
+pub mod websocket_cases;
 
 use std::time::Duration;
 

@@ -7,11 +7,7 @@ use tokio::net::TcpStream;
 
 use crate::support::SOON;
 use crate::support::shop::Shop;
-
-#[path = "../../corpus/websocket/cases.rs"]
-mod cases;
-
-use cases::{Expected, FrameCase, frame_cases, masked};
+use crate::support::websocket_cases::{Expected, FrameCase, frame_cases, masked};
 
 /// How many connections are open at a time.
 const CONNECTIONS: usize = 16;

@@ -1,4 +1,4 @@
-// The parser of `frames.txt`, shared by the test of the frame reader and the test over real sockets.
+//! The parser of `tests/corpus/websocket/frames.txt`, for the test of the frame reader and the test over real sockets.
 
 /// One row of the corpus.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub enum Expected {
 }
 
 pub fn frame_cases() -> Vec<FrameCase> {
-    let rows = include_str!("frames.txt").lines().filter(|row| !row.is_empty() && !row.starts_with('#'));
+    let rows = include_str!("../../../tests/corpus/websocket/frames.txt").lines().filter(|row| !row.is_empty() && !row.starts_with('#'));
     rows.map(|row| {
         let [name, mode, frames, expected] = row.split(" | ").collect::<Vec<_>>()[..] else { panic!("{row}") };
         assert!(["plain", "deflate"].contains(&mode), "{row}");
