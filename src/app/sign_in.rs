@@ -42,8 +42,7 @@ impl SignIn {
     /// if it is refused.
     pub async fn redeem_code(&self, code: &str, origin: Option<&str>) -> Result<String> {
         let (context, hash) = (self.context.clone(), hash_sign_in_code(code));
-        let taken =
-            self.context.spawn_write(async move { Ok(context.store.take_sign_in_code(&hash).await?) }).await?;
+        let taken = self.context.spawn_write(async move { Ok(context.store.take_sign_in_code(&hash).await?) }).await?;
         let token = match taken {
             Some((stored, now)) => stored.redeem(code, origin, now),
             None => Err(SignInCodeFault::Unknown),

@@ -79,7 +79,8 @@ async fn planted_link_replaces_nobody_silently_and_shows_nobody_elses_address() 
     ann.sees("order-status", "confirmed").await;
 
     // Mallory's link in Ann's tab. Esc, the default button and the keyboard stay Ann.
-    for (language, text) in [("en", "You’re signed in as Ann."), ("ar", "باسم Ann"), ("id", "Anda masuk sebagai Ann.")] {
+    for (language, text) in [("en", "You’re signed in as Ann."), ("ar", "باسم Ann"), ("id", "Anda masuk sebagai Ann.")]
+    {
         follow(&ann, &link("Mallory", language)).await;
         let asked = question(&ann).await;
         assert!(asked.contains(text) && asked.contains("Mallory"), "{asked}");

@@ -24,7 +24,9 @@ pub enum Expected {
 }
 
 pub fn frame_cases() -> Vec<FrameCase> {
-    let rows = include_str!("../../../tests/corpus/websocket/frames.txt").lines().filter(|row| !row.is_empty() && !row.starts_with('#'));
+    let rows = include_str!("../../../tests/corpus/websocket/frames.txt")
+        .lines()
+        .filter(|row| !row.is_empty() && !row.starts_with('#'));
     rows.map(|row| {
         let [name, mode, frames, expected] = row.split(" | ").collect::<Vec<_>>()[..] else { panic!("{row}") };
         assert!(["plain", "deflate"].contains(&mode), "{row}");
