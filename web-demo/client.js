@@ -27,34 +27,21 @@
 //
 // docs/client.md has a complete page of twenty lines, and the rest of the API.
 
-import { Connection, RequestError } from './client/connection.js';
-import { retryAfter, retryDelay, shouldReconnect } from './client/retry.js';
+import { RequestError } from './client/connection.js';
+import { Link, newKey } from './client/link.js';
+import { retryDelay, shouldReconnect } from './client/retry.js';
 import { RoomValues } from './client/room_state.js';
 import { ServerClock } from './client/server_clock.js';
 
 export { compareVersions } from './client/room_state.js';
-export { RequestError, retryDelay, shouldReconnect };
+export { newKey, RequestError, retryDelay, shouldReconnect };
 
-/** @import { ClientEvents, ConnectionStatus, ConnectOptions, HelloFrame, LiveClient as PublicClient, LiveEvent, Message, Order, ReplyFrame, Reply, ServerFrame, SnapshotFrame, StateFrame, StatusChange, Stream, TickFrame, You } from './client.d.ts' */
-/** @import { Timer } from './client/connection.js' */
+/** @import { ConnectOptions, HelloFrame, LiveClient as PublicClient, LiveEvent, Message, Order, ReplyFrame, Reply, ServerFrame, SnapshotFrame, StateFrame, Stream, TickFrame, You } from './client.d.ts' */
+/** @import { Connection } from './client/connection.js' */
 
-/** A connection that lasted this long was good: the next retries start from the shortest delay. */
-const STEADY_MS = 10_000;
-/** After this much silence the client sends a heartbeat … */
-const QUIET_MS = 25_000;
-/** … and waits this long for any frame. */
-const HEARTBEAT_TIMEOUT_MS = 12_000;
-/** A handshake that takes longer counts as failed. */
-const HELLO_TIMEOUT_MS = 15_000;
-const REQUEST_TIMEOUT_MS = 10_000;
 /** How many message ids are remembered, to recognise a replayed message. */
 const SEEN_MAX = 1_000;
-
-/** 128 random bits as text. `crypto.randomUUID` needs HTTPS, and a phone that opens the demo of a laptop has plain HTTP. */
-export function newKey() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
-}
+const REQUEST_TIMEOUT_MS = 10_000;
 
 /**
  * Opens a connection to a show and keeps it.
@@ -68,65 +55,27 @@ export function connect(stream, options = {}) {
 }
 
 /** @implements {PublicClient} */
-export class LiveClient {
+export class LiveClient extends Link {
   /**
    * @param {string | null} stream
    * @param {ConnectOptions} [options]
    */
-  constructor(stream, { token = null, base, WebSocket: Socket, random = Math.random, wallClock = Date.now } = {}) {
-    this.stream = stream;
-    this.token = token;
-    this.base = base ?? globalThis.location?.origin;
-    this.Socket = Socket ?? globalThis.WebSocket;
-    this.random = random;
-    this.wallClock = wallClock;
-    /** The server closes an older connection with the same session id. */
-    this.session = newKey();
-    /** @type {ConnectionStatus} */
-    this.status = 'connecting';
+  constructor(stream, options = {}) {
+    super(stream, options);
     /** @type {You | null} */
     this.you = null;
     /** @type {Stream | null} */
     this.show = null;
     this.values = new RoomValues();
-    this.clock = new ServerClock(wallClock);
+    this.clock = new ServerClock(this.wallClock);
     /** @type {Map<string, Order>} */
     this.orders = new Map();
-    /** @type {string | null} */
-    this.epoch = null;
-    this.seq = 0;
-
-    /** @type {Map<string, Set<(...values: any[]) => void>>} */
-    this.handlers = new Map();
     /** The ids of the messages delivered so far. @type {Set<string>} */
     this.seen = new Set();
-    this.attempt = 0;
-    this.nextRef = 1;
     this.receipts = false;
-    /** The connection in use. @type {Connection | null} */
-    this.connection = null;
-    /** The connection that is about to replace it. @type {Connection | null} */
-    this.successor = null;
-    /** @type {{ retry?: Timer, heartbeat?: Timer, steady?: Timer }} */
-    this.timers = {};
-    this.onWake = () => this.checkConnection();
-    globalThis.addEventListener?.('online', this.onWake);
-    globalThis.document?.addEventListener?.('visibilitychange', this.onWake);
   }
 
   // ---- The public API ----
-
-  /**
-   * Calls `handler` on each event with this name. Returns a function that stops this.
-   * @template {keyof ClientEvents} Name
-   * @param {Name} name
-   * @param {(...values: ClientEvents[Name]) => void} handler
-   */
-  on(name, handler) {
-    const handlers = this.handlers.get(name) ?? new Set();
-    this.handlers.set(name, handlers.add(handler));
-    return () => void handlers.delete(handler);
-  }
 
   /** The time of the server now, in ms. */
   now() {
@@ -136,10 +85,6 @@ export class LiveClient {
   /** The newest values of the room. */
   get state() {
     return this.values.state;
-  }
-
-  get live() {
-    return this.status === 'live';
   }
 
   /**
@@ -156,25 +101,6 @@ export class LiveClient {
   }
 
   /**
-   * Reconnects with another token and keeps the position in the show.
-   * @param {string | null} token
-   */
-  signIn(token) {
-    this.token = token;
-    this.attempt = 0;
-    this.discardAll();
-    this.open();
-  }
-
-  close() {
-    this.discardAll();
-    for (const timer of Object.values(this.timers)) clearTimeout(timer);
-    globalThis.removeEventListener?.('online', this.onWake);
-    globalThis.document?.removeEventListener?.('visibilitychange', this.onWake);
-    this.setStatus('closed', { code: 1000 });
-  }
-
-  /**
    * Takes in an order. Every order, from a frame or from REST, passes here; an older version never replaces a newer one.
    * @param {Order} order
    */
@@ -188,107 +114,10 @@ export class LiveClient {
     return true;
   }
 
-  /** Opens a connection. One that still works (after `moving`) is kept until the new one has received its hello. */
-  open() {
-    clearTimeout(this.timers.retry);
-    if (this.successor || (this.connection && this.status !== 'live')) return;
-    if (!this.connection) this.setStatus(this.epoch === null ? 'connecting' : 'catching_up');
-    const connection = new Connection(new this.Socket(this.url()), this.wallClock());
-    if (this.connection) this.successor = connection;
-    else this.connection = connection;
-    connection.helloTimer = setTimeout(() => this.connectionLost(connection, { code: 1006 }), HELLO_TIMEOUT_MS);
-    connection.socket.onmessage = ({ data }) => this.receive(connection, data);
-    connection.socket.onclose = (closed) => this.connectionLost(connection, closed);
-    connection.socket.onerror = () => {}; // A close event follows.
-  }
-
-  // ---- The connection ----
-
-  url() {
-    const url = new URL(`/v1/streams/${encodeURIComponent(this.stream ?? '')}/live`, this.base);
-    url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
-    url.searchParams.set('session', this.session);
-    if (this.token) url.searchParams.set('token', this.token);
-    if (this.epoch !== null) {
-      url.searchParams.set('epoch', this.epoch);
-      url.searchParams.set('seq', String(this.seq));
-    }
-    return url.href;
-  }
-
-  /** Checks, after sleep or when the network is back, whether the connection still carries anything. */
-  checkConnection() {
-    if (this.status === 'closed' || globalThis.document?.hidden) return;
-    if (this.status === 'reconnecting') this.open();
-    else if (this.live && this.wallClock() - (this.connection?.lastFrameAt ?? 0) > 5_000) this.sendHeartbeat(5_000);
-  }
-
-  discardAll() {
-    this.successor?.discard();
-    this.connection?.discard();
-    this.connection = this.successor = null;
-  }
-
-  /**
-   * @param {Connection} connection
-   * @param {{ code: number, reason?: string }} closed
-   */
-  connectionLost(connection, { code, reason = '' }) {
-    if (connection !== this.connection && connection !== this.successor) return;
-    connection.discard();
-    if (connection === this.successor) {
-      this.successor = null;
-      if (this.connection) return this.retry(code, reason);
-    } else {
-      this.connection = this.successor; // A successor that is on its way continues alone.
-      this.successor = null;
-      if (this.connection) return this.setStatus('catching_up');
-    }
-    clearTimeout(this.timers.heartbeat);
-    clearTimeout(this.timers.steady);
-    if (!shouldReconnect(code)) return this.setStatus('closed', { code });
-    this.retry(code, reason);
-  }
-
-  /**
-   * @param {number} code
-   * @param {string} reason
-   */
-  retry(code, reason) {
-    const delay = retryAfter(reason) ?? retryDelay(this.attempt, this.random);
-    this.attempt++;
-    if (!this.connection) this.setStatus('reconnecting', { code, retry_ms: delay });
-    clearTimeout(this.timers.retry);
-    this.timers.retry = setTimeout(() => this.open(), delay);
-  }
-
-  /** Sends a heartbeat. `ping` is not a verb, and need not be one: any answer, even a refusal, proves the connection. */
-  sendHeartbeat(timeout_ms = HEARTBEAT_TIMEOUT_MS) {
-    const { connection } = this;
-    if (!this.live || !connection) return;
-    const sentAt = this.wallClock();
-    connection.socket.send(JSON.stringify({ ref: `p${this.nextRef++}`, do: 'ping' }));
-    clearTimeout(this.timers.heartbeat);
-    this.timers.heartbeat = setTimeout(() => {
-      if (connection === this.connection && connection.lastFrameAt < sentAt) {
-        this.connectionLost(connection, { code: 1006 });
-      } else this.watchSilence();
-    }, timeout_ms);
-  }
-
-  /** Sends a heartbeat when no frame has come for QUIET_MS. */
-  watchSilence() {
-    clearTimeout(this.timers.heartbeat);
-    this.timers.heartbeat = setTimeout(() => {
-      if (this.connection && this.wallClock() - this.connection.lastFrameAt >= QUIET_MS - 1_000) this.sendHeartbeat();
-      else this.watchSilence();
-    }, QUIET_MS);
-    unref(this.timers.heartbeat);
-  }
-
   // ---- What the server sends ----
 
   /**
+   * @override
    * @param {Connection} connection
    * @param {string} data
    */
@@ -317,25 +146,14 @@ export class LiveClient {
    * @param {HelloFrame} frame
    */
   receiveHello(connection, frame) {
-    clearTimeout(connection.helloTimer);
-    if (connection === this.successor) {
-      if (this.connection) this.retire(this.connection);
-      this.connection = connection;
-      this.successor = null;
-    }
+    this.adopt(connection);
     this.clock.reset();
     this.clock.record(frame.now);
     this.you = frame.you ?? null;
     this.receipts = frame.receipts ?? false;
     this.emit('hello', frame);
     this.catchUp(frame);
-    this.setStatus('live');
-    this.watchSilence();
-    clearTimeout(this.timers.steady);
-    this.timers.steady = setTimeout(() => {
-      this.attempt = 0;
-    }, STEADY_MS);
-    unref(this.timers.steady);
+    this.established();
   }
 
   /**
@@ -345,15 +163,6 @@ export class LiveClient {
   receiveReview({ message, reviewed }) {
     if (message) this.emit('review', message);
     if (reviewed) this.emit('reviewed', reviewed);
-  }
-
-  /**
-   * Leaves the old connection. Replies that are under way may still arrive on it; its other frames no longer count.
-   * @param {Connection} old
-   */
-  retire(old) {
-    old.socket.onclose = () => old.discard();
-    setTimeout(() => old.discard(), 2_000);
   }
 
   /**
@@ -369,8 +178,7 @@ export class LiveClient {
       this.emit('gap', { why: 'why' in frame ? frame.why : 'away' });
     }
     const after = recovered && frame.epoch === this.epoch ? this.seq : 0;
-    this.seq = frame.epoch === this.epoch ? Math.max(this.seq, frame.seq) : frame.seq;
-    this.epoch = frame.epoch;
+    this.moveTo(frame.epoch, frame.epoch === this.epoch ? Math.max(this.seq, frame.seq) : frame.seq);
     if (frame.stream) {
       this.show = frame.stream;
       this.emit('show', frame.stream);
@@ -392,7 +200,7 @@ export class LiveClient {
     if (fresh.some((event, index) => event.seq !== this.seq + 1 + index)) return this.reconnectOverHole();
     if (frame.state) this.applyState(frame.state, false);
     for (const event of fresh) {
-      this.seq = event.seq;
+      this.moveTo(this.epoch, event.seq);
       this.deliver(event, { replay: false });
     }
   }
@@ -447,45 +255,4 @@ export class LiveClient {
       if (order) this.applyOrder(order);
     });
   }
-
-  move(retry_ms = 0) {
-    clearTimeout(this.timers.retry);
-    this.timers.retry = setTimeout(() => this.open(), this.random() * retry_ms);
-  }
-
-  // ---- Events for the page ----
-
-  /**
-   * @param {ConnectionStatus} status
-   * @param {Omit<StatusChange, 'status'>} [more]
-   */
-  setStatus(status, more = {}) {
-    if (status === this.status && status === 'live') return;
-    this.status = status;
-    this.emit('status', { status, ...more });
-  }
-
-  /**
-   * @template {keyof ClientEvents} Name
-   * @param {Name} name
-   * @param {ClientEvents[Name]} values
-   */
-  emit(name, ...values) {
-    for (const handler of this.handlers.get(name) ?? []) {
-      // A faulty handler must cost neither the other handlers their event nor the client its position.
-      try {
-        handler(...values);
-      } catch (error) {
-        console.error(error);
-      }
-    }
-  }
-}
-
-/**
- * In Node a timer keeps the process alive; these timers need not.
- * @param {unknown} timer a number in browsers, an object in Node
- */
-function unref(timer) {
-  /** @type {{ unref?: () => void }} */ (timer).unref?.();
 }

@@ -54,6 +54,7 @@ pub async fn asset(State(state): State<AppState>, headers: HeaderMap, Path(path)
     let document = cached_document(PageKey { path: path.to_owned(), form, version: String::new() }, &file, || {
         let kind = file.metadata.mimetype();
         match std::str::from_utf8(&file.data) {
+            Ok(text) if is_lean && path.ends_with(".css") => Document::new(kind, join_styles(&strip_comments(text))),
             Ok(text) if is_lean => Document::new(kind, strip_comments(text)),
             _ => Document::new(kind, file.data.to_vec()),
         }
@@ -78,6 +79,24 @@ fn strip_comments(text: &str) -> String {
             out.push_str(line);
         }
         out.push('\n');
+    }
+    out
+}
+
+/// Joins the lines of a style sheet and removes the space behind the name of a property. Lines that end within a value or a
+/// selector stay, because there a line break is a space.
+fn join_styles(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for line in text.lines() {
+        match line.split_once(": ").filter(|_| line.ends_with(';')) {
+            Some((property, value)) => [property, ":", value].into_iter().for_each(|part| out.push_str(part)),
+            None => out.push_str(line.strip_suffix(" {").unwrap_or(line)),
+        }
+        if line.ends_with(" {") {
+            out.push('{');
+        } else if !line.ends_with([';', '{', '}', ',']) {
+            out.push('\n');
+        }
     }
     out
 }
@@ -167,6 +186,19 @@ mod tests {
         let script = "// a\n/** b */\nlet c = 1; // c\n\n  /**\n   * d\n   */\n  f(`//`);\n/* e */ g();\n";
         assert_eq!(strip_comments(script), "let c = 1; // c\nf(`//`);\ng();\n");
         assert_eq!(strip_comments("/* a\n b */\n\n.c {\n  d: e;\n}\n"), ".c {\nd: e;\n}\n");
+    }
+
+    #[test]
+    fn style_sheets_lose_only_white_space() {
+        let styles = "@media (min-width: 9px) {\n.a:not(.b),\n.c > d {\nmargin: 0 auto;\n--x: a: b;\nbackground:\nurl(x)\nnone;\n}\n}\n";
+        let joined = "@media (min-width: 9px){.a:not(.b),.c > d{margin:0 auto;--x:a: b;background:\nurl(x)\nnone;}}";
+        assert_eq!(join_styles(styles), joined);
+        for name in WebAssets::iter().filter(|name| name.ends_with(".css")) {
+            let file = WebAssets::get(&name).unwrap();
+            let text = strip_comments(std::str::from_utf8(&file.data).unwrap());
+            let without_space = |text: &str| text.replace(char::is_whitespace, "");
+            assert_eq!(without_space(&join_styles(&text)), without_space(&text), "{name}");
+        }
     }
 
     #[test]
