@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use livesouk::app::{ChatRateLimit, Settings, WebhookSecret};
-use livesouk::broker::Broker;
+use livesouk::broker::{self, Broker};
 use livesouk::clock::Clock;
 use livesouk::config::{
     self, Command, DemoArgs, LimitArgs, LogArgs, LogFormat, MigrateArgs, PaymentArgs, PaymentProviderName, ServeArgs,
@@ -21,7 +21,6 @@ use livesouk::http::{DemoHosts, Origins, TrustedProxies};
 use livesouk::metrics::SPAN_TARGET;
 use livesouk::node::{self, Node, NodeConfig, StartError};
 use livesouk::rehearsal::rehearsal_runner;
-use livesouk::store::Store;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::signal::unix::{SignalKind, signal};
@@ -228,6 +227,9 @@ fn demo_summary(demo_shop: &demo::DemoShop, base: &str, file: &str, token: &str)
 
 async fn run_serve(options: ServeArgs) -> anyhow::Result<()> {
     options.check().map_err(StartError::Config)?;
+    if options.broker != "local" {
+        broker::check_urls(&options.broker).map_err(StartError::Config)?;
+    }
     init_logging(&options.log)?;
     if let Some(warning) = options.warning() {
         tracing::warn!("{warning}");
@@ -279,8 +281,9 @@ async fn run_serve(options: ServeArgs) -> anyhow::Result<()> {
 }
 
 async fn run_migrate(options: MigrateArgs) -> anyhow::Result<()> {
-    Store::migrate(&options.store, Clock::system()).await.map_err(StartError::Store)?;
-    print_result("The database is up to date.\n").context(CANNOT_PRINT)
+    node::migrate_store(&options.store, &Clock::system()).await?;
+    print_result("The database is up to date.
+").context(CANNOT_PRINT)
 }
 
 fn print_token(options: TokenArgs) -> anyhow::Result<()> {

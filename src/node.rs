@@ -93,11 +93,20 @@ pub struct Node {
 
 /// Opens the store. Retries for a while if the database is not up yet.
 pub async fn open_store(url: &str, clock: &Clock, sell_connections: usize) -> Result<Store, StartError> {
+    retry_until_up(async || Store::open(url, clock.clone(), sell_connections).await).await
+}
+
+/// Migrates the database of the store. Retries for a while if it is not up yet.
+pub async fn migrate_store(url: &str, clock: &Clock) -> Result<(), StartError> {
+    retry_until_up(async || Store::migrate(url, clock.clone()).await).await
+}
+
+async fn retry_until_up<T>(attempt: impl AsyncFn() -> store::Result<T>) -> Result<T, StartError> {
     let give_up = Instant::now() + STORE_START_TIMEOUT;
     let mut pause = Duration::from_millis(500);
     loop {
-        match Store::open(url, clock.clone(), sell_connections).await {
-            Ok(store) => return Ok(store),
+        match attempt().await {
+            Ok(done) => return Ok(done),
             Err(error) if error.is_transient() && Instant::now() + pause < give_up => {
                 // Like a log line, this does not panic when stderr is on a full disk.
                 let _ = writeln!(std::io::stderr(), "the database is not available yet ({error}); retrying");

@@ -2,6 +2,7 @@
 
 mod api;
 mod backup;
+mod broker_permissions;
 mod cluster;
 mod command_line;
 mod demo_access;
@@ -11,6 +12,8 @@ mod metrics;
 mod origin;
 mod outage;
 mod page;
+mod pooler;
+mod proxies;
 mod settings;
 mod share;
 #[cfg(feature = "otel")]

@@ -1,5 +1,7 @@
 //! What is being written, or not written yet, survives that the stream cache is full.
 
+use std::time::Duration;
+
 use super::*;
 use crate::app::chat::Chat;
 use crate::app::testing;
@@ -89,8 +91,11 @@ async fn change_during_a_load_is_not_lost() {
     };
     let (loaded, ()) = tokio::join!(load, change);
     let cached = loaded.unwrap();
-    while cached.version() < changed.version {
-        tokio::task::yield_now().await;
-    }
+    let applied = async {
+        while cached.version() < changed.version {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), applied).await.expect("the change is applied after the load");
     assert_eq!(cached.stream().title, "Evening show");
 }

@@ -119,6 +119,10 @@ async fn serve_does_not_start_without_a_long_enough_key() {
         (vec!["--auth-key", KEY, "--listen", "nowhere"], "--listen"),
         (vec!["--auth-key", KEY, "--allow-origin", "shop.example"], "origin"),
         (vec!["--auth-key", KEY, "--store", "sqlite:/nowhere/at/all.db"], "/nowhere/at/all.db"),
+        (vec!["--auth-key", KEY, "--store", "postgres://shop:pa/ss@db/shop"], "Percent-encode"),
+        (vec!["--auth-key", KEY, "--store", "postgres://shop@fd00::1/shop"], "square brackets"),
+        (vec!["--auth-key", KEY, "--store", "postgres://db/shop?sslrootcert=system"], "Leave sslrootcert out"),
+        (vec!["--auth-key", KEY, "--store", "postgres://db/shop", "--broker", "redis://:pa#ss@x"], "Percent-encode"),
         (vec!["--auth-key", KEY, "--nonsense"], "--nonsense"),
     ] {
         let (code, said) = refused(&[&serve[..], &more].concat()).await;
@@ -182,6 +186,15 @@ async fn start_waits_for_a_database_that_is_down() {
         rest.try_send(reqwest::Method::GET, "/readyz", &[], None).await.ok().filter(|answer| answer.status == 200)
     })
     .await;
+    // A migration that starts together with its database waits in the same way.
+    proxy.cut();
+    let mut migrates = Process::livesouk(&["migrate", "--store", &via], folder.path());
+    crate::support::until_some("log line of the retry", SOON, async || {
+        migrates.stderr().contains("retrying").then_some(())
+    })
+    .await;
+    proxy.restore();
+    assert_eq!(migrates.end(SOON).await.code(), Some(0), "{}", migrates.stderr());
     assert_eq!(gives_up.end(SOON).await.code(), Some(2), "{}", gives_up.stderr());
     assert!(gives_up.stderr().matches("retrying").count() >= 2, "{}", gives_up.stderr());
     assert!(gives_up.stderr().contains("refused"), "the reason is in the message: {}", gives_up.stderr());
