@@ -228,7 +228,9 @@ fn manual_explains_every_setting() {
 fn deployment_files_use_only_existing_settings() {
     let mut known = variables(&[help("serve"), help("migrate")].concat());
     known.insert("LIVESOUK_COMMIT".to_owned()); // read by build.rs
-    for file in ["deploy/compose.yaml", "deploy/Dockerfile"] {
+    for file in
+        ["deploy/compose.yaml", "deploy/Dockerfile", "deploy/systemd/livesouk.service", "deploy/kubernetes/livesouk.yaml"]
+    {
         let unknown: Vec<_> = variables(&read(file)).difference(&known).cloned().collect();
         assert!(unknown.is_empty(), "{file}: {unknown:?}");
     }
@@ -239,4 +241,103 @@ fn deployment_files_use_only_existing_settings() {
         let other = ["--client-output-buffer-limit", "--reuid", "--regid", "--init-groups"];
         assert!(ours || theirs.contains(&flag.as_str()) || other.contains(&flag.as_str()), "scripts/cluster: {flag}");
     }
+}
+
+/// The lines of one service of the compose file.
+fn compose_service<'a>(compose: &'a str, name: &str) -> &'a str {
+    let start = compose.find(&format!("\n  {name}:\n")).unwrap_or_else(|| panic!("no service {name}")) + 1;
+    let lines = compose[start..].split_inclusive('\n');
+    let length: usize = lines.enumerate().take_while(|(at, line)| *at == 0 || !is_header(line)).map(|(_, line)| line.len()).sum();
+    &compose[start..start + length]
+}
+
+/// A line that begins another service or another part of the file.
+fn is_header(line: &str) -> bool {
+    !line.trim().is_empty() && !line.starts_with("   ")
+}
+
+/// What is wrong with a compose file: a service that is not hardened, an open door, a secret with a default.
+fn compose_findings(compose: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for name in ["node-a", "node-b", "migrate", "proxy", "postgres", "redis", "prometheus", "grafana"] {
+        let service = compose_service(compose, name);
+        if !service.contains("<<: *hardened") && !service.contains("<<: *node") {
+            found.push(format!("{name} is not hardened"));
+        }
+    }
+    for part in ["read_only: true", "cap_drop: [ALL]", "no-new-privileges:true", "pids_limit:", "mem_limit:"] {
+        if !compose.contains(part) {
+            found.push(format!("{part} is missing"));
+        }
+    }
+    for secret in ["LIVESOUK_AUTH_KEY", "POSTGRES_PASSWORD", "REDIS_PASSWORD", "GRAFANA_PASSWORD"] {
+        let uses: Vec<&str> = compose.split(&format!("${{{secret}")).skip(1).collect();
+        if uses.is_empty() || !uses.iter().all(|rest| rest.starts_with(":?")) {
+            found.push(format!("{secret} is not required"));
+        }
+    }
+    let wanted = [("redis", "--requirepass"), ("postgres", "pg_isready, -q, -h, 127.0.0.1"), ("migrate", "service_healthy")];
+    for (name, part) in wanted {
+        if !compose_service(compose, name).contains(part) {
+            found.push(format!("{name} has no {part}"));
+        }
+    }
+    if compose.contains("GF_AUTH_ANONYMOUS") {
+        found.push("anybody may use Grafana".to_owned());
+    }
+    found
+}
+
+#[test]
+fn compose_file_is_hardened_and_passes_on_every_setting() {
+    let compose = read("deploy/compose.yaml");
+    assert_eq!(compose_findings(&compose), Vec::<String>::new());
+    let missing: Vec<_> = variables(&help("serve")).difference(&variables(&compose)).cloned().collect();
+    assert!(missing.is_empty(), "not passed on: {missing:?}");
+    // The negative controls.
+    for (part, by, finding) in [
+        ("  redis:\n    <<: *hardened\n", "  redis:\n", "redis is not hardened"),
+        ("cap_drop: [ALL]", "", "cap_drop: [ALL] is missing"),
+        ("${REDIS_PASSWORD:?", "${REDIS_PASSWORD:-", "REDIS_PASSWORD is not required"),
+        (", -h, 127.0.0.1", "", "postgres has no pg_isready, -q, -h, 127.0.0.1"),
+        ("GF_USERS_ALLOW_SIGN_UP:", "GF_AUTH_ANONYMOUS_ENABLED:", "anybody may use Grafana"),
+    ] {
+        let broken = compose.replace(part, by);
+        assert_ne!(broken, compose, "{part}");
+        assert!(compose_findings(&broken).contains(&finding.to_owned()), "{finding}: {:?}", compose_findings(&broken));
+    }
+}
+
+#[test]
+fn image_has_a_numeric_user() {
+    let dockerfile = read("deploy/Dockerfile");
+    let user = dockerfile.lines().find_map(|line| line.strip_prefix("USER ")).expect("a user");
+    let is_number = |part: &str| part.parse::<u32>().is_ok_and(|id| id > 0);
+    assert!(user.split(':').all(is_number), "Kubernetes checks runAsNonRoot for numbers only: {user}");
+    let manifests = read("deploy/kubernetes/livesouk.yaml");
+    assert!(manifests.contains(&format!("runAsUser: {}", user.split(':').next().unwrap())));
+    assert!(manifests.contains(&format!("image: livesouk:{}", env!("CARGO_PKG_VERSION"))));
+}
+
+/// Whether systemd finds that a unit is exposed at most by 4.0 of 10. `scripts/test` installs systemd.
+fn systemd_accepts(unit: &str) -> bool {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("livesouk.service");
+    std::fs::write(&file, unit).expect("the unit is written");
+    let mut analyze = Command::new("systemd-analyze");
+    analyze.args(["security", "--offline=true", "--threshold=40", "--no-pager"]).arg(file);
+    let result = analyze.output().expect("systemd-analyze is installed (Debian: apt-get install systemd)");
+    assert!(String::from_utf8_lossy(&result.stdout).contains("Overall exposure level"), "{result:?}");
+    result.status.success()
+}
+
+#[test]
+fn systemd_unit_gives_the_node_few_rights() {
+    let unit = read("deploy/systemd/livesouk.service");
+    assert!(systemd_accepts(&unit));
+    // The negative control: without the system call filter and the user of its own it is exposed.
+    let hardening = ["SystemCallFilter=", "DynamicUser=", "CapabilityBoundingSet=", "PrivateUsers=", "Protect", "Restrict"];
+    let open: String =
+        unit.lines().filter(|line| !hardening.iter().any(|name| line.starts_with(name))).fold(String::new(), |all, line| all + line + "\n");
+    assert!(!systemd_accepts(&open));
 }
