@@ -292,7 +292,9 @@ fn compose_findings(compose: &str) -> Vec<String> {
 fn compose_file_is_hardened_and_passes_on_every_setting() {
     let compose = read("deploy/compose.yaml");
     assert_eq!(compose_findings(&compose), Vec::<String>::new());
-    let missing: Vec<_> = variables(&help("serve")).difference(&variables(&compose)).cloned().collect();
+    let settings = variables(&help("serve")).into_iter().filter(|name| !name.ends_with("_FILE"));
+    let passed_on = variables(&compose);
+    let missing: Vec<_> = settings.filter(|name| !passed_on.contains(name)).collect();
     assert!(missing.is_empty(), "not passed on: {missing:?}");
     // The negative controls.
     for (part, by, finding) in [
