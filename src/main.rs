@@ -282,8 +282,11 @@ async fn run_serve(options: ServeArgs) -> anyhow::Result<()> {
 
 async fn run_migrate(options: MigrateArgs) -> anyhow::Result<()> {
     node::migrate_store(&options.store, &Clock::system()).await?;
-    print_result("The database is up to date.
-").context(CANNOT_PRINT)
+    print_result(
+        "The database is up to date.
+",
+    )
+    .context(CANNOT_PRINT)
 }
 
 fn print_token(options: TokenArgs) -> anyhow::Result<()> {

@@ -228,9 +228,12 @@ fn manual_explains_every_setting() {
 fn deployment_files_use_only_existing_settings() {
     let mut known = variables(&[help("serve"), help("migrate")].concat());
     known.insert("LIVESOUK_COMMIT".to_owned()); // read by build.rs
-    for file in
-        ["deploy/compose.yaml", "deploy/Dockerfile", "deploy/systemd/livesouk.service", "deploy/kubernetes/livesouk.yaml"]
-    {
+    for file in [
+        "deploy/compose.yaml",
+        "deploy/Dockerfile",
+        "deploy/systemd/livesouk.service",
+        "deploy/kubernetes/livesouk.yaml",
+    ] {
         let unknown: Vec<_> = variables(&read(file)).difference(&known).cloned().collect();
         assert!(unknown.is_empty(), "{file}: {unknown:?}");
     }
@@ -247,7 +250,8 @@ fn deployment_files_use_only_existing_settings() {
 fn compose_service<'a>(compose: &'a str, name: &str) -> &'a str {
     let start = compose.find(&format!("\n  {name}:\n")).unwrap_or_else(|| panic!("no service {name}")) + 1;
     let lines = compose[start..].split_inclusive('\n');
-    let length: usize = lines.enumerate().take_while(|(at, line)| *at == 0 || !is_header(line)).map(|(_, line)| line.len()).sum();
+    let length: usize =
+        lines.enumerate().take_while(|(at, line)| *at == 0 || !is_header(line)).map(|(_, line)| line.len()).sum();
     &compose[start..start + length]
 }
 
@@ -276,7 +280,8 @@ fn compose_findings(compose: &str) -> Vec<String> {
             found.push(format!("{secret} is not required"));
         }
     }
-    let wanted = [("redis", "--requirepass"), ("postgres", "pg_isready, -q, -h, 127.0.0.1"), ("migrate", "service_healthy")];
+    let wanted =
+        [("redis", "--requirepass"), ("postgres", "pg_isready, -q, -h, 127.0.0.1"), ("migrate", "service_healthy")];
     for (name, part) in wanted {
         if !compose_service(compose, name).contains(part) {
             found.push(format!("{name} has no {part}"));
@@ -338,8 +343,11 @@ fn systemd_unit_gives_the_node_few_rights() {
     let unit = read("deploy/systemd/livesouk.service");
     assert!(systemd_accepts(&unit));
     // The negative control: without the system call filter and the user of its own it is exposed.
-    let hardening = ["SystemCallFilter=", "DynamicUser=", "CapabilityBoundingSet=", "PrivateUsers=", "Protect", "Restrict"];
-    let open: String =
-        unit.lines().filter(|line| !hardening.iter().any(|name| line.starts_with(name))).fold(String::new(), |all, line| all + line + "\n");
+    let hardening =
+        ["SystemCallFilter=", "DynamicUser=", "CapabilityBoundingSet=", "PrivateUsers=", "Protect", "Restrict"];
+    let open: String = unit
+        .lines()
+        .filter(|line| !hardening.iter().any(|name| line.starts_with(name)))
+        .fold(String::new(), |all, line| all + line + "\n");
     assert!(!systemd_accepts(&open));
 }

@@ -144,7 +144,18 @@ async fn nginx_accepts_the_sample_with_tls() {
     let folder = tempfile::tempdir().unwrap();
     let (cert, privkey) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
     let mut openssl = Command::new("openssl");
-    openssl.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=shop.example", "-keyout"]);
+    openssl.args([
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "1",
+        "-subj",
+        "/CN=shop.example",
+        "-keyout",
+    ]);
     assert!(openssl.arg(&privkey).arg("-out").arg(&cert).output().expect("openssl runs").status.success());
     let node = free_address().parse().unwrap();
     let configuration = nginx_configuration(folder.path(), &free_address(), &free_address(), node, true);
