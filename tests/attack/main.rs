@@ -14,6 +14,7 @@
 
 mod payments;
 mod shop;
+mod sign_in;
 
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
@@ -43,7 +44,7 @@ macro_rules! attack {
 pub(crate) use attack;
 
 /// Every attack, by file.
-const ATTACKS: &[&[Attack]] = &[payments::ATTACKS];
+const ATTACKS: &[&[Attack]] = &[payments::ATTACKS, sign_in::ATTACKS];
 
 /// Fails unless the condition holds.
 pub fn withstood(holds: bool, breach: impl FnOnce() -> String) -> Result<(), String> {

@@ -12,7 +12,7 @@ async fn console_before_during_and_after_a_sale() {
     let run = ScreenTest::start().await;
     let token = format!("#token={}", run.host_token());
     run.open("/host", &token).await;
-    run.each(async |device| device.find("[data-test^=show-]").await).await;
+    run.each(async |device| device.find("#shows:not([hidden]) [data-test^=show-]").await).await;
     run.first_screen("host-shows").await;
     run.open(&format!("/host?stream={}", run.server.stream()), &token).await;
     run.each(async |device| device.wait_until_live().await).await;

@@ -55,7 +55,7 @@ impl ScreenTest {
     async fn open(&self, page: &str, rest: &str) {
         let joint = if page.contains('?') { '&' } else { '?' };
         join_all(self.devices.iter().map(async |device| {
-            if rest.contains("token=") {
+            if rest.starts_with('#') {
                 device.browser.forget_people().await;
             }
             // A change of the fragment alone does not load the page again.
