@@ -70,7 +70,8 @@ async fn planted_link_swaps_the_buyer() -> Outcome {
     victim.goto(&link("ann")).await;
     victim.wait_until_live().await;
     let address = json!({"name": "Ann Example", "lines": ["12 King Fahd Road"], "city": "Riyadh", "country": "SA"});
-    let save = "for (const slot of ['livesouk.address', 'livesouk.address.ann']) localStorage.setItem(slot, arguments[0])";
+    let save =
+        "for (const slot of ['livesouk.address', 'livesouk.address.ann']) localStorage.setItem(slot, arguments[0])";
     victim.script(save, &[json!(address.to_string())]).await;
 
     // The attacker's page leads the victim's tab to the attacker's link; then the same in a new tab.
