@@ -4,6 +4,7 @@
 // notification; elsewhere it says that it must stay open. A stock alert reserves nothing.
 
 import { asRefusal, call, get, token, UNKNOWN_OUTCOME } from './api.js';
+import { route } from './base.js';
 import { dir, lang, load, refusalText, t, titleOf } from './i18n.js';
 import { canBuy, fullTitle, phaseOf } from './offer.js';
 import { speak, toast } from './ui.js';
@@ -169,7 +170,7 @@ export class Alerts {
     speak(text);
     if (document.hasFocus() || !mayNotify()) return;
     try {
-      const options = { body: text, icon: '/assets/icon.svg', lang, dir, tag: this.stream };
+      const options = { body: text, icon: route('/assets/icon.svg'), lang, dir, tag: this.stream };
       const notification = new Notification(document.title, options);
       notification.onclick = () => {
         window.focus();

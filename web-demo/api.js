@@ -3,7 +3,10 @@
 // A refusal arrives as problem details (RFC 9457) and is thrown as a Problem with the `code` of the server. A broken
 // network is a Problem too, with the code `network`: then the outcome is unknown, which matters to a buyer.
 
-const TOKEN = 'livesouk.token';
+import { basePath, route } from './base.js';
+
+// Two shops on one host do not share their tokens.
+const TOKEN = `livesouk.token${basePath}`;
 const TIMEOUT_MS = 10_000;
 
 export class Problem extends Error {
@@ -68,7 +71,7 @@ export async function call(method, path, { body, key } = {}) {
   let answer;
   let data = null;
   try {
-    answer = await fetch(`/v1${path}`, {
+    answer = await fetch(route(`/v1${path}`), {
       method,
       headers,
       cache: 'no-store',

@@ -326,7 +326,7 @@ export interface ClientEvents {
 export interface ConnectOptions {
   /** Without a token one can only watch. */
   token?: string | null;
-  /** The origin of the server; by default the origin of the page. */
+  /** The address of the server, with its path if it has one; by default the origin of the page. */
   base?: string;
   /** A WebSocket class, for environments that have none. */
   WebSocket?: typeof WebSocket;

@@ -1,5 +1,6 @@
 // The API reference: it reads the two documents that the server generates from its types, and shows them as one page.
 
+import { route } from './base.js';
 import { messageGroups } from './docs/messages.js';
 import { operationGroups } from './docs/operations.js';
 import { prose, schemaGroups } from './docs/schema.js';
@@ -26,7 +27,7 @@ if (location.hash) document.getElementById(decodeURIComponent(location.hash.slic
  */
 async function loadDocument(address) {
   try {
-    const answer = await fetch(address);
+    const answer = await fetch(route(address));
     if (!answer.ok) throw new Error(`${answer.status} ${answer.statusText}`);
     return { document: await answer.json() };
   } catch (error) {

@@ -1,6 +1,7 @@
 // The page that cannot start: it says why and offers to try again. Later faults are shown by the connection bar.
 
 import { UNKNOWN_OUTCOME } from './api.js';
+import { route } from './base.js';
 import { refusalText, t } from './i18n.js';
 import { byId, el } from './ui.js';
 
@@ -29,7 +30,7 @@ export function messagePage(title, text, button) {
     el('h1', {}, title),
     el('p', {}, text),
     ...(button ? [button] : []),
-    el('a.way', { href: '/' }, t('home')),
+    el('a.way', { href: route('/') }, t('home')),
   ];
   box.replaceChildren(...parts);
   box.hidden = false;

@@ -1,6 +1,7 @@
 // The page of one's own orders of every show: what became of each, and what is still to be paid.
 
 import { asRefusal, token, UNKNOWN_OUTCOME } from './api.js';
+import { route } from './base.js';
 import { LiveClient } from './client.js';
 import { formatDateTime, languageSwitch, load, refusalText, t, titleOf, translate } from './i18n.js';
 import { listAll } from './list.js';
@@ -25,7 +26,7 @@ document.title = t('my_orders');
 const from = new URLSearchParams(location.search).get('from');
 if (from) {
   const back = byId('back', HTMLAnchorElement);
-  back.href = `/watch?stream=${encodeURIComponent(from)}`;
+  back.href = route(`/watch?stream=${encodeURIComponent(from)}`);
   back.setAttribute('aria-label', t('order.back'));
 }
 
@@ -107,7 +108,7 @@ function emptyBox() {
     { 'data-test': 'orders-empty' },
     el('h2', {}, t('orders.none')),
     el('p', {}, t('orders.none_more')),
-    el('a.button.primary', { href: '/' }, t('home')),
+    el('a.button.primary', { href: route('/') }, t('home')),
   );
 }
 

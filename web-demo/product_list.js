@@ -4,6 +4,7 @@
 // On a phone it is a sheet over the video that loads when it is opened; on a desktop it is the column at the start side.
 // It is the same element both times.
 
+import { route } from './base.js';
 import { dir, load, t } from './i18n.js';
 import { canBuy, fullTitle, phaseOf } from './offer.js';
 import { ProductRow } from './product_row.js';
@@ -75,7 +76,7 @@ export class ProductList {
       el(
         'a.button.all-orders',
         {
-          href: `/orders?from=${encodeURIComponent(stream)}`,
+          href: route(`/orders?from=${encodeURIComponent(stream)}`),
           'data-test': 'all-orders',
         },
         t('orders.all'),

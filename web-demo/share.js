@@ -1,5 +1,6 @@
 // Sharing the show: its link, a QR code for a phone nearby, and the share sheet of the device where there is one.
 
+import { route, shopAddress } from './base.js';
 import { load, t, titleOf } from './i18n.js';
 import { openSheet } from './sheet.js';
 import { el, icon, style, toast } from './ui.js';
@@ -14,7 +15,7 @@ await Promise.all([load('buy'), style('sheet')]);
  */
 export function share(base_url, stream) {
   const id = encodeURIComponent(stream.id);
-  const url = `${base_url ?? location.origin}/watch?stream=${id}`;
+  const url = `${base_url ?? shopAddress()}/watch?stream=${id}`;
   const input = el('input', {
     value: url,
     readOnly: true,
@@ -41,7 +42,13 @@ export function share(base_url, stream) {
       icon('share'),
       t('share.more'),
     );
-  const qr = { src: `/v1/streams/${id}/qr.svg`, alt: t('share.qr'), width: 256, height: 256, 'data-test': 'share-qr' };
+  const qr = {
+    src: route(`/v1/streams/${id}/qr.svg`),
+    alt: t('share.qr'),
+    width: 256,
+    height: 256,
+    'data-test': 'share-qr',
+  };
   const dialog = openSheet(
     el('div.share', {}, el('img.qr', qr), el('p.fine', {}, t('share.scan')), input, el('div.stack', {}, copy, more)),
     { title: t('share'), test: 'share-sheet', className: 'small' },

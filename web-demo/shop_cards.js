@@ -1,5 +1,6 @@
 // The cards of the front page: a live show, a product that is on sale in one, and an upcoming or past show.
 
+import { route } from './base.js';
 import { formatDateTime, t, titleOf } from './i18n.js';
 import { fullTitle, offerTexts, priceTag } from './offer.js';
 import { el, icon, picture } from './ui.js';
@@ -9,7 +10,7 @@ import { el, icon, picture } from './ui.js';
 const PICTURES_MAX = 4;
 
 /** @param {Stream} show */
-const watchAddress = (show) => `/watch?stream=${encodeURIComponent(show.id)}`;
+const watchAddress = (show) => route(`/watch?stream=${encodeURIComponent(show.id)}`);
 
 /**
  * A product that is on sale in a live show. Its link opens the show with this product.

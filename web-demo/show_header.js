@@ -2,6 +2,7 @@
 // buttons before and after the show, and the account button.
 
 import { token } from './api.js';
+import { route } from './base.js';
 import { formatCompact, formatDuration, lang, t, titleOf } from './i18n.js';
 import { byId, query, setText, setVisible } from './ui.js';
 
@@ -18,8 +19,8 @@ export class ShowHeader {
     this.notice = byId('notice');
     this.account = byId('account', HTMLButtonElement);
     const id = encodeURIComponent(stream.id);
-    byId('calendar', HTMLAnchorElement).href = `/v1/streams/${id}/calendar.ics?lang=${lang}`;
-    byId('after', HTMLAnchorElement).href = `/orders?from=${id}`;
+    byId('calendar', HTMLAnchorElement).href = route(`/v1/streams/${id}/calendar.ics?lang=${lang}`);
+    byId('after', HTMLAnchorElement).href = route(`/orders?from=${id}`);
     this.account.addEventListener('click', signIn);
     this.notice.addEventListener('click', () => {
       const isExpanded = this.notice.getAttribute('aria-expanded') === 'true';

@@ -3,6 +3,8 @@
 // Text reaches the page through `textContent` only. Nothing here parses markup, so nothing that a viewer writes can
 // become markup.
 
+import { route } from './base.js';
+
 /** @import { Child, ElementOf, Props } from './types.d.ts' */
 
 /**
@@ -156,7 +158,8 @@ export function picture(src, alt = '') {
   }
   const image = el('img', { alt, loading: 'lazy', decoding: 'async' });
   image.addEventListener('error', () => image.replaceWith(icon('bag')));
-  image.src = src;
+  // A picture of the shop itself is stored without the path of the shop.
+  image.src = /^\/(?!\/)/.test(src) ? route(src) : src;
   frame.append(image);
   return frame;
 }

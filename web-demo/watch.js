@@ -1,6 +1,7 @@
 // The viewer page: it loads the show and joins the parts of the page.
 
 import { asRefusal, get, token, UNKNOWN_OUTCOME } from './api.js';
+import { route, shopAddress } from './base.js';
 import { connect } from './client.js';
 import { connectionBar } from './connection_bar.js';
 import { formatCompact, formatNumber, languageSwitch, refusalText, t, translate } from './i18n.js';
@@ -30,7 +31,7 @@ async function start() {
     loadShop(),
     /** @type {Promise<Stream | undefined>} */ (wanted ? get(`/streams/${encodeURIComponent(wanted)}`) : firstLive()),
   ]);
-  if (!stream) return location.replace('/');
+  if (!stream) return location.replace(route('/'));
   byId('layout').hidden = false;
   new WatchPage(shop, stream);
 }
@@ -48,7 +49,7 @@ class WatchPage {
    * @param {Stream} stream
    */
   constructor(shop, stream) {
-    const client = connect(stream.id, { token: token.get() });
+    const client = connect(stream.id, { token: token.get(), base: shopAddress() });
     this.client = client;
     this.shop = shop;
     this.stream = stream;

@@ -116,7 +116,7 @@ pub struct ServeArgs {
     /// Another site that may use this server from a browser, like https://shop.example; may be repeated, * allows any site
     #[arg(long = "allow-origin", env = "LIVESOUK_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     pub allow_origins: Vec<String>,
-    /// Public address of this server behind a proxy, like https://live.shop.example
+    /// Public address of this server behind a proxy, like https://live.shop.example or https://shop.example/live
     #[arg(long, env = "LIVESOUK_BASE_URL", value_name = "URL")]
     pub base_url: Option<String>,
     /// Proxy whose X-Forwarded-For header is trusted: an IP address, or a range like 10.0.0.0/8; may be repeated

@@ -10,6 +10,7 @@ pub mod server;
 mod address;
 mod address_limit;
 mod asyncapi;
+mod base_url;
 mod chat;
 mod client_address;
 mod csv;
@@ -21,6 +22,7 @@ mod error;
 mod export;
 mod extract;
 mod handshake;
+mod head_deadline;
 mod host_header;
 mod invite;
 mod lineup;
@@ -33,6 +35,7 @@ mod origin;
 mod page;
 mod payment;
 mod product;
+mod refused_origins;
 mod rehearsal;
 mod report;
 mod share;
@@ -166,7 +169,8 @@ pub fn router(state: AppState) -> Router {
     let asyncapi = openapi::inline_primitive_schemas(asyncapi::document(&openapi));
     let [openapi, asyncapi] =
         [openapi, asyncapi].map(|made| Arc::new(Document::new("application/json", made.to_string())));
-    routes
+    let base_path = state.origins.base_path().to_owned();
+    let routes = routes
         .merge(verb::routes())
         .route("/v1/streams/{stream}/live", get(websocket::live))
         .route("/v1/openapi.json", get(move |headers: HeaderMap| ops::json_document(openapi.clone(), headers)))
@@ -190,5 +194,6 @@ pub fn router(state: AppState) -> Router {
         .layer(axum::middleware::from_fn(drain_body::drain_unread_body))
         .layer(tower_http::catch_panic::CatchPanicLayer::custom(error::handle_panic))
         .layer(axum::middleware::from_fn_with_state(state.clone(), request_metrics::track_request))
-        .with_state(state)
+        .with_state(state);
+    base_url::serve_below(&base_path, routes)
 }

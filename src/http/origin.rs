@@ -13,7 +13,9 @@ use axum::response::{IntoResponse, Response};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::AppState;
+use super::base_url::BaseUrl;
 use super::error::Problem;
+use super::refused_origins::RefusedOrigins;
 use crate::domain::ErrorCode;
 
 #[derive(Debug)]
@@ -21,8 +23,9 @@ pub struct Origins {
     /// Like `https://shop.example`, without a path; `*` allows any origin.
     allowed: Vec<String>,
     /// The public address behind a proxy, if it is set.
-    base_url: Option<String>,
+    base_url: Option<BaseUrl>,
     content_security_policy: String,
+    refused: RefusedOrigins,
 }
 
 impl Origins {
@@ -33,19 +36,26 @@ impl Origins {
         };
         let allow = of("--allow-origin (LIVESOUK_ALLOW_ORIGIN)");
         let allowed: Vec<String> = allowed.iter().map(|given| allow(given)).collect::<Result<_, _>>()?;
-        let own = base_url.map(of("--base-url (LIVESOUK_BASE_URL)")).transpose()?;
+        let own =
+            base_url.map(BaseUrl::parse).transpose().map_err(|why| format!("--base-url (LIVESOUK_BASE_URL): {why}"))?;
         let frames = allowed.join(" ");
         let content_policy = format!(
             "default-src 'self'; img-src 'self' https: data:; media-src 'self' https: http: blob:; \
              connect-src 'self' ws: wss:; style-src 'self'; script-src 'self'; object-src 'none'; \
              base-uri 'none'; form-action 'self'; require-trusted-types-for 'script'; frame-ancestors 'self' {frames}"
         );
-        Ok(Self { allowed, base_url: own, content_security_policy: content_policy.trim_end().to_owned() })
+        let content_security_policy = content_policy.trim_end().to_owned();
+        Ok(Self { allowed, base_url: own, content_security_policy, refused: RefusedOrigins::default() })
     }
 
-    /// The public address of this server, if the operator has set it.
+    /// The public address of this server, if the operator has set it: `https://shop.example/live`, without a slash at the end.
     pub fn base_url(&self) -> Option<&str> {
-        self.base_url.as_deref().filter(|own| *own != "*")
+        self.base_url.as_ref().map(|base| base.url.as_str())
+    }
+
+    /// The path below which the shop is on its host, like `/live`; empty for a shop of its own.
+    pub fn base_path(&self) -> &str {
+        self.base_url.as_ref().map_or("", |base| base.path.as_str())
     }
 
     pub fn content_security_policy(&self) -> &str {
@@ -61,8 +71,8 @@ impl Origins {
 
     fn is_own(&self, origin: &str, headers: &HeaderMap) -> bool {
         let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-        let same = host.is_some_and(|host| origin.split_once("://").is_some_and(|(_, from)| from == host));
-        same || self.base_url.as_deref() == Some(origin)
+        host.is_some_and(|host| is_same_host(origin, host))
+            || self.base_url.as_ref().is_some_and(|base| base.origin == origin)
     }
 
     fn is_allowed(&self, origin: &str) -> bool {
@@ -84,23 +94,38 @@ impl Origins {
     }
 }
 
+/// Whether a page of this origin was loaded from the host that the request names. Proxies write the host in capitals, or with the
+/// port of the scheme, which browsers leave out; behind a proxy that ends TLS the port may be that of the other scheme.
+fn is_same_host(origin: &str, host: &str) -> bool {
+    let Some((scheme, from)) = origin.split_once("://") else { return false };
+    let usual_port = if scheme.eq_ignore_ascii_case("https") { ":443" } else { ":80" };
+    let from = from.strip_suffix(usual_port).unwrap_or(from);
+    let host = host.strip_suffix(":443").or_else(|| host.strip_suffix(":80")).unwrap_or(host);
+    from.eq_ignore_ascii_case(host)
+}
+
 /// Normalizes an origin as browsers do: lower case, without the default port of the scheme.
-fn normalize_origin(given: &str) -> Result<String, String> {
+pub(super) fn normalize_origin(given: &str) -> Result<String, String> {
     let text = given.trim().trim_end_matches('/').to_ascii_lowercase();
     let usual_port = if text.starts_with("https:") { ":443" } else { ":80" };
     let text = text.strip_suffix(usual_port).unwrap_or(&text);
-    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    let good = text == "*" || rest.is_some_and(|rest| !rest.is_empty() && !rest.contains(['/', ' ', ',', ';', '\'']));
-    if good {
-        Ok(text.to_owned())
-    } else {
-        Err(format!("`{given}` is not an origin: write it like https://shop.example"))
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let is_host = |host: &str| {
+        !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~:[]".contains(&byte))
+    };
+    match text == "*" || host.is_some_and(is_host) {
+        true => Ok(text.to_owned()),
+        // Browsers send the encoded form, so the other would never match.
+        false if !text.is_ascii() => Err(format!("`{given}`: write the host in ASCII, as browsers send it (xn--…)")),
+        false => Err(format!("`{given}` is not an origin: write it like https://shop.example")),
     }
 }
 
-/// Middleware that refuses requests from other sites.
+/// Middleware that refuses requests from other sites. Assets are the same for everybody, and a page without its scripts could not
+/// even show what is wrong.
 pub async fn check_origin(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    if !state.origins.allows(request.headers()) {
+    if !request.uri().path().starts_with("/assets/") && !state.origins.allows(request.headers()) {
+        state.origins.refused.warn(request.headers(), state.app.clock().now());
         return Problem::of(&ErrorCode::ORIGIN_NOT_ALLOWED).into_response();
     }
     let mut response = next.run(request).await;
@@ -186,8 +211,52 @@ mod tests {
     }
 
     #[test]
+    fn host_may_have_a_default_port_and_capitals() {
+        let origins = Origins::new(&[], None).unwrap();
+        for (origin, host, good) in [
+            ("https://shop.example", "shop.example", true),
+            ("https://shop.example", "shop.example:443", true),
+            ("https://shop.example", "SHOP.example", true),
+            ("https://shop.example", "Shop.Example:443", true),
+            ("https://shop.example", "shop.example:80", true),
+            ("http://shop.example", "shop.example:80", true),
+            ("http://shop.example", "shop.example", true),
+            ("https://shop.example:443", "shop.example", true),
+            ("http://shop.example:8080", "shop.example:8080", true),
+            ("http://[::1]:8080", "[::1]:8080", true),
+            ("https://[2001:db8::1]", "[2001:DB8::1]:443", true),
+            ("https://shop.example:8443", "shop.example", false),
+            ("https://shop.example", "shop.example:8443", false),
+            ("https://shop.example", "shop.example.evil.example", false),
+            ("https://evil.example", "shop.example", false),
+            ("https://shop.example:80", "shop.example", false),
+            ("null", "null", false),
+            ("", "", false),
+        ] {
+            let mut headers = headers(Some(origin));
+            headers.insert(header::HOST, HeaderValue::from_str(host).unwrap());
+            assert_eq!(origins.allows(&headers), good, "{origin} on {host}");
+        }
+    }
+
+    #[test]
+    fn base_url_with_a_path_is_its_origin() {
+        let origins = Origins::new(&[], Some("https://shop.example/live/")).unwrap();
+        assert_eq!((origins.base_url(), origins.base_path()), (Some("https://shop.example/live"), "/live"));
+        assert!(origins.allows(&headers(Some("https://shop.example"))));
+        assert!(!origins.allows(&headers(Some("https://shop.example/live"))));
+    }
+
+    #[test]
     fn origin_needs_a_scheme_and_has_no_path() {
-        for bad in ["shop.example", "https://", "https://shop.example/path", "https://a;script-src *"] {
+        for bad in [
+            "shop.example",
+            "https://",
+            "https://shop.example/path",
+            "https://a;script-src *",
+            "https://*.example",
+            "https://متجر.example",
+        ] {
             assert!(Origins::new(&[bad.to_owned()], None).is_err(), "{bad}");
         }
     }

@@ -103,12 +103,13 @@ fn join_styles(text: &str) -> String {
 
 fn html_response(state: &AppState, headers: &HeaderMap, path: &str) -> Response {
     let Some(file) = WebAssets::get(path) else { return no_such_file() };
-    let version = assets_version();
-    let page =
-        cached_document(PageKey { path: path.to_owned(), form: Form::Html, version: version.clone() }, &file, || {
-            let assets = format!("\"/assets/{version}/");
-            Document::new("text/html", String::from_utf8_lossy(&file.data).replace("\"/assets/", &assets))
-        });
+    let (version, base) = (assets_version(), state.origins.base_path());
+    let key = PageKey { path: path.to_owned(), form: Form::Html, version: format!("{version} {base}") };
+    let page = cached_document(key, &file, || {
+        let text = String::from_utf8_lossy(&file.data).replace("=\"/assets/", &format!("=\"/assets/{version}/"));
+        // Every address in our pages is an attribute that begins with a slash.
+        Document::new("text/html", text.replace("=\"/", &format!("=\"{base}/")))
+    });
     page_response(state, headers, &page, "no-cache")
 }
 

@@ -1,9 +1,9 @@
 //! The accept loop. It is our own because `axum::serve` has no header timeout, no limit on connections and no way to wait for
 //! requests that have started.
 //!
-//! Reads are bounded by hyper's header timeout and by the request timeout (`request_metrics.rs`), writes by the deadline for
-//! progress (`write_deadline.rs`). We checked `tokio-io-timeout` for this: its streams must stay pinned, so the session could
-//! not take the plain TCP socket out of them after a WebSocket upgrade.
+//! Reads are bounded by a deadline for the head (`head_deadline.rs`), by hyper's timeout between two requests and by the request
+//! timeout (`request_metrics.rs`), writes by the deadline for progress (`write_deadline.rs`). We checked `tokio-io-timeout` for
+//! this: its streams must stay pinned, so the session could not take the plain TCP socket out of them after a WebSocket upgrade.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -24,11 +24,15 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use super::client_address::{ClientAddress, TrustedProxies};
+use super::head_deadline::HeadDeadline;
 use super::write_deadline::WriteDeadline;
 use crate::metrics::increment;
 
-/// A connection is closed if the headers of a request take longer, or if it is idle for so long between two requests.
+/// A connection is closed if the head of a request takes longer, from its first byte on.
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
+/// A connection is closed if it is idle for so long between two requests. This is longer than the time for which proxies and cloud
+/// balancers keep a connection (60 s): if this side closed first, a POST that is sent at that moment would fail.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// A connection ends after so many requests, so that no client keeps its place for ever. A proxy that we trust serves many
 /// clients over one connection and has no such limit.
 const REQUESTS_PER_CONNECTION_MAX: u32 = 1_000;
@@ -95,7 +99,8 @@ pub async fn serve(
             let permit = ConnectionPermit(Arc::new(permit));
             let peer = ClientAddress::from_socket(peer);
             let requests_max = if trusted_proxies.is_trusted(peer.0) { u32::MAX } else { REQUESTS_PER_CONNECTION_MAX };
-            let socket = WriteDeadline::new(socket, connections.stalled.clone());
+            let socket =
+                WriteDeadline::new(socket, connections.stalled.clone(), HeadDeadline::new(HEADER_READ_TIMEOUT));
             tasks.spawn(serve_connection(socket, peer, requests_max, permit, router, stop));
         } else {
             increment(&connections.dropped);
@@ -116,11 +121,13 @@ async fn serve_connection(
     stop: CancellationToken,
 ) {
     let requests = AtomicU32::new(0);
+    let turn = socket.turn();
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer);
         request.extensions_mut().insert(permit.clone());
         let is_last = requests.fetch_add(1, Ordering::Relaxed).saturating_add(1) >= requests_max;
-        let router = router.clone();
+        turn.next();
+        let (router, turn) = (router.clone(), turn.clone());
         async move {
             let answer = router.oneshot(request.map(Body::new)).await;
             let mut response = answer.unwrap_or_else(|never| match never {});
@@ -128,11 +135,12 @@ async fn serve_connection(
             if is_last && response.status() != StatusCode::SWITCHING_PROTOCOLS {
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
+            turn.next();
             Ok::<_, Infallible>(response)
         }
     });
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEADER_READ_TIMEOUT).max_buf_size(32 * 1024);
+    http.timer(TokioTimer::new()).header_read_timeout(IDLE_TIMEOUT).max_buf_size(32 * 1024);
     let connection = http.serve_connection(socket, service).with_upgrades();
     tokio::pin!(connection);
     let ended = tokio::select! {
@@ -146,3 +154,7 @@ async fn serve_connection(
         tracing::debug!(error = %error, "connection ended early");
     }
 }
+
+#[cfg(test)]
+#[path = "server_test.rs"]
+mod tests;

@@ -18,6 +18,7 @@ use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
+use super::head_deadline::{HeadDeadline, Turn};
 use crate::metrics::increment;
 
 /// How long a connection may have bytes to write and make no progress. A WebSocket has a deadline of its own in its room.
@@ -25,6 +26,8 @@ pub const WRITE_PROGRESS_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub struct WriteDeadline {
     io: TokioIo<TcpStream>,
+    /// The other direction: how long the head of a request may take.
+    head: HeadDeadline,
     /// Runs while a write waits; made at the first wait, because most connections never have one.
     stall: Option<Pin<Box<Sleep>>>,
     /// Counts the connections that were cut here.
@@ -32,10 +35,15 @@ pub struct WriteDeadline {
 }
 
 impl WriteDeadline {
-    pub fn new(socket: TcpStream, cut: Arc<AtomicU64>) -> Self {
+    pub fn new(socket: TcpStream, cut: Arc<AtomicU64>, head: HeadDeadline) -> Self {
         // Not every system has it; then only our own deadline holds.
         let _ = SockRef::from(&socket).set_tcp_user_timeout(Some(WRITE_PROGRESS_TIMEOUT));
-        Self { io: TokioIo::new(socket), stall: None, cut }
+        Self { io: TokioIo::new(socket), head, stall: None, cut }
+    }
+
+    /// For the service of this connection, which knows when a request begins and ends.
+    pub fn turn(&self) -> Turn {
+        self.head.turn()
     }
 
     /// The socket without these deadlines, for a WebSocket session.
@@ -62,7 +70,8 @@ impl WriteDeadline {
 
 impl Read for WriteDeadline {
     fn poll_read(mut self: Pin<&mut Self>, task: &mut Context<'_>, buffer: ReadBufCursor<'_>) -> Poll<Result<()>> {
-        Pin::new(&mut self.io).poll_read(task, buffer)
+        let read = Pin::new(&mut self.io).poll_read(task, buffer);
+        self.head.check(task, read)
     }
 }
 

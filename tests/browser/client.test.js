@@ -73,6 +73,16 @@ const hello = (m = {}) => ({
 const ev = (seq, m = {}) => ({ seq, at: 0, type: 'chat', id: 'm' + seq, from: {}, text: 'x', ...m });
 const wait = (ms) => new Promise((r) => setTimeout(r, ms));
 const end = (c) => c.close();
+test('address_of_the_server_may_have_a_path', () => {
+  for (const base of ['http://x/live', 'http://x/live/']) {
+    const c = make({ base });
+    assert.equal(last().url.pathname, '/live/v1/streams/s1/live');
+    end(c);
+  }
+  const c = make();
+  assert.equal(last().url.pathname, '/v1/streams/s1/live');
+  end(c);
+});
 test('receipts_are_sent_only_when_the_server_asks', async () => {
   const state = { pin: { offer: 'o1', v: [1, 1] }, offers: {}, viewers: 1, likes: 0, chat: {} };
   const seen = () =>

@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test reports a failure by a panic")]
 
+mod behind_proxy;
 mod client;
 mod example;
 mod host;

@@ -2,6 +2,7 @@
 
 mod api;
 mod backup;
+mod behind_proxy;
 mod broker_permissions;
 mod cluster;
 mod command_line;

@@ -132,7 +132,8 @@ export class Link extends Emitter {
   }
 
   url() {
-    const url = new URL(`/v1/streams/${encodeURIComponent(this.stream ?? '')}/live`, this.base);
+    // The base may have a path, when the shop is a part of another site.
+    const url = new URL(`${this.base?.replace(/\/+$/, '')}/v1/streams/${encodeURIComponent(this.stream ?? '')}/live`);
     url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
     url.searchParams.set('session', this.session);
     if (this.token) url.searchParams.set('token', this.token);

@@ -1,5 +1,6 @@
 // The checklist before the show: what should be ready, and the link to share.
 
+import { route, shopAddress } from '../base.js';
 import { t } from '../i18n.js';
 import { listAll } from '../list.js';
 import { share } from '../share.js';
@@ -27,7 +28,7 @@ export class Checklist {
     const items = [...this.marks].map(([name, mark]) =>
       el('li', { 'data-test': `check-${name}` }, mark, el('span', {}, t(`checklist.${name}`))),
     );
-    const url = `${shop.base_url ?? location.origin}/watch?stream=${encodeURIComponent(stream.id)}`;
+    const url = `${shop.base_url ?? shopAddress()}/watch?stream=${encodeURIComponent(stream.id)}`;
     const openShare = () => share(shop.base_url, this.stream);
     node.append(
       el('h2', {}, t('checklist.title')),
@@ -71,7 +72,7 @@ export class Checklist {
     const isShown = stream.status === 'scheduled';
     if (isShown && this.node.hidden) {
       this.loadTeam();
-      if (!this.qr.src) this.qr.src = `/v1/streams/${encodeURIComponent(stream.id)}/qr.svg`;
+      if (!this.qr.src) this.qr.src = route(`/v1/streams/${encodeURIComponent(stream.id)}/qr.svg`);
     }
     setVisible(this.node, isShown);
     if (!isShown) return;

@@ -1,6 +1,7 @@
 // The console of one show: it connects to the show and joins the panels.
 
 import { post, token } from '../api.js';
+import { route, shopAddress } from '../base.js';
 import { connect } from '../client.js';
 import { connectionBar } from '../connection_bar.js';
 import { formatDuration, languageSwitch, refusalText, t, titleOf } from '../i18n.js';
@@ -33,7 +34,7 @@ export class Console {
   constructor({ shop, stream, onnotstaff }) {
     byId('console').hidden = false;
     languageSwitch(byId('lang', HTMLSelectElement));
-    const client = connect(stream.id, { token: token.get() });
+    const client = connect(stream.id, { token: token.get(), base: shopAddress() });
     this.client = client;
     this.stream = stream;
     this.onnotstaff = onnotstaff;
@@ -123,7 +124,7 @@ export class Console {
     setText(byId('title'), titleOf(stream));
     setText(badge, t(`badge.${status}`));
     badge.dataset.status = status;
-    byId('watch-link', HTMLAnchorElement).href = `/watch?stream=${encodeURIComponent(id)}`;
+    byId('watch-link', HTMLAnchorElement).href = route(`/watch?stream=${encodeURIComponent(id)}`);
     this.onAir.player.update(stream);
     const button = byId('start-end');
     setVisible(button, status !== 'ended');

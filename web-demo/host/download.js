@@ -1,6 +1,7 @@
 // Downloads of the host console: reports and exports.
 
 import { Problem, token } from '../api.js';
+import { route } from '../base.js';
 
 const TIMEOUT_MS = 20_000;
 
@@ -13,7 +14,7 @@ export async function download(path, name) {
   let answer;
   try {
     const headers = { authorization: `Bearer ${token.get()}` };
-    answer = await fetch(`/v1${path}`, { headers, signal: AbortSignal.timeout(TIMEOUT_MS) });
+    answer = await fetch(route(`/v1${path}`), { headers, signal: AbortSignal.timeout(TIMEOUT_MS) });
   } catch {
     throw new Problem('network');
   }

@@ -1,6 +1,7 @@
 // The list of shows, and the form for a new one.
 
 import { post } from '../api.js';
+import { route } from '../base.js';
 import { formatDateTime, languageSwitch, refusalText, t, titleOf } from '../i18n.js';
 import { listAll } from '../list.js';
 import { openSheet, withBusy } from '../sheet.js';
@@ -32,7 +33,7 @@ export async function showList(root, shop) {
       {},
       el('h1', {}, t('host.shows')),
       lang,
-      el('a.button.ghost', { href: '/' }, t('home')),
+      el('a.button.ghost', { href: route('/') }, t('home')),
       el('button.primary', create, icon('plus'), t('host.new_show')),
     ),
     shows.length ? el('ul', {}, shows.map(showRow)) : el('p.empty', {}, t('host.shows_empty')),
@@ -56,8 +57,8 @@ function showRow(show) {
       el('bdi.row-title', {}, titleOf(show)),
       el('small', {}, el('bdi', {}, show.host), when ? ` · ${formatDateTime(when)}` : ''),
     ),
-    el('a.button.slim', { href: `/watch?stream=${address}` }, t('shop.watch')),
-    el('a.button.slim.primary', { href: `/host?stream=${address}` }, t('host.open_console')),
+    el('a.button.slim', { href: route(`/watch?stream=${address}`) }, t('shop.watch')),
+    el('a.button.slim.primary', { href: route(`/host?stream=${address}`) }, t('host.open_console')),
   );
 }
 
@@ -100,7 +101,7 @@ function newShowSheet() {
     const send = async () => {
       /** @type {Stream} */
       const stream = await post('/streams', { title, ...titles, ...given });
-      location.assign(`/host?stream=${encodeURIComponent(stream.id)}`);
+      location.assign(route(`/host?stream=${encodeURIComponent(stream.id)}`));
     };
     withBusy(submit, send, showRefusal);
   };

@@ -1,6 +1,7 @@
 // The team of a show: the host makes invite links with a role, and revokes them.
 
 import { asRefusal, del, post } from '../api.js';
+import { shopAddress } from '../base.js';
 import { formatDateTime, refusalText, t } from '../i18n.js';
 import { listAll } from '../list.js';
 import { copyLink } from '../share.js';
@@ -57,7 +58,7 @@ export function teamSheet(stream, onrefused) {
   const create = async () => {
     /** @type {{ code: string }} */
     const { code } = await post(path, { role: role.value, expires_s: Number(length.value) });
-    const url = `${location.origin}/host?stream=${encodeURIComponent(stream.id)}#invite=${code}`;
+    const url = `${shopAddress()}/host?stream=${encodeURIComponent(stream.id)}#invite=${code}`;
     newLink.replaceChildren(linkBox(url, role.value));
     await load();
   };

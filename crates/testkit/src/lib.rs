@@ -16,6 +16,7 @@ pub mod proxy;
 pub mod redis;
 pub mod shop;
 pub mod socket;
+pub mod web_proxy;
 pub mod websocket_cases;
 
 use std::time::Duration;

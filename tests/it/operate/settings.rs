@@ -25,11 +25,8 @@ impl Started {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let listen = free_address();
         let mut all = vec![("LIVESOUK_LISTEN", listen.as_str()), ("LIVESOUK_AUTH_KEY", KEY)];
-        all.retain(|(name, _)| !variables.iter().any(|(other, _)| name == other || *other == "LIVESOUK_AUTH_KEY_FILE"));
+        all.retain(|(name, _)| !variables.iter().any(|(other, _)| name == other));
         all.extend(variables);
-        if variables.iter().any(|(name, _)| *name == "LIVESOUK_AUTH_KEY_FILE") {
-            all.push(("LIVESOUK_LISTEN", &listen));
-        }
         let mut process = Process::livesouk_with(&["serve"], folder.path(), &all);
         let rest = Rest::new(&format!("http://{listen}"));
         until_some("ready node", SOON, async || {
