@@ -78,10 +78,12 @@ impl std::error::Error for ConnectionEnd {}
 pub struct LiveSocket(WebSocketStream<TcpStream>);
 
 impl LiveSocket {
-    /// Connects to `base`, which is like `http://127.0.0.1:8080`, and waits for the upgrade. It sets no deadline.
+    /// Connects to `base`, which is like `http://127.0.0.1:8080` or `http://127.0.0.1:8080/path`, and waits for the upgrade. It sets no
+    /// deadline.
     pub async fn connect(base: &str, stream: &str, options: &JoinOptions) -> Result<Self, ConnectionEnd> {
-        let host = base.trim_start_matches("http://").trim_end_matches('/');
-        let url = format!("ws://{host}/v1/streams/{stream}/live?{}", options.query());
+        let base = base.trim_start_matches("http://").trim_end_matches('/');
+        let host = base.split('/').next().unwrap_or(base);
+        let url = format!("ws://{base}/v1/streams/{stream}/live?{}", options.query());
         let tcp = TcpStream::connect(host).await.map_err(broken)?;
         tcp.set_nodelay(true).map_err(broken)?;
         let (socket, _) = client_async(&url, tcp).await.map_err(|error| match error {
