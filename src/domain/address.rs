@@ -34,7 +34,7 @@ impl Address {
     pub fn validated(self) -> Result<Self, Refusal> {
         let lines: Vec<&String> = self.lines.iter().filter(|text| !text.trim().is_empty()).collect();
         if lines.is_empty() || lines.len() > ADDRESS_LINES_MAX {
-            return Err(Refusal::bad_request("lines must be 1 to 3 lines."));
+            return Err(Refusal::bad_field("lines", "must be 1 to 3 lines."));
         }
         Ok(Self {
             name: required(&self.name, 80, "name")?,
@@ -48,12 +48,12 @@ impl Address {
     }
 }
 
-fn required(text: &str, length_max: usize, field: &str) -> Result<String, Refusal> {
+fn required(text: &str, length_max: usize, field: &'static str) -> Result<String, Refusal> {
     single_line(text, length_max)
-        .ok_or_else(|| Refusal::bad_request(format!("{field} must have 1 to {length_max} characters.")))
+        .ok_or_else(|| Refusal::bad_field(field, format!("must have 1 to {length_max} characters.")))
 }
 
-fn optional(text: Option<String>, length_max: usize, field: &str) -> Result<Option<String>, Refusal> {
+fn optional(text: Option<String>, length_max: usize, field: &'static str) -> Result<Option<String>, Refusal> {
     text.filter(|text| !text.trim().is_empty()).map(|text| required(&text, length_max, field)).transpose()
 }
 
@@ -62,7 +62,7 @@ fn country(text: &str) -> Result<String, Refusal> {
     if text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_alphabetic()) {
         Ok(text.to_ascii_uppercase())
     } else {
-        Err(Refusal::bad_request("country must be a two-letter code of ISO 3166-1."))
+        Err(Refusal::bad_field("country", "must be a two-letter code of ISO 3166-1."))
     }
 }
 
@@ -79,7 +79,7 @@ fn phone(text: String) -> Result<String, Refusal> {
     if is_phone_text && (5..=20).contains(&digits) {
         Ok(text)
     } else {
-        Err(Refusal::bad_request("phone must have 5 to 20 digits."))
+        Err(Refusal::bad_field("phone", "must have 5 to 20 digits."))
     }
 }
 

@@ -110,7 +110,7 @@ pub const REASON_LENGTH_MAX: usize = 200;
 pub fn parse_reason(given: Option<&str>) -> Result<Option<String>, Refusal> {
     let Some(given) = given.filter(|text| !text.trim().is_empty()) else { return Ok(None) };
     let reason = text::single_line(given, REASON_LENGTH_MAX);
-    reason.map(Some).ok_or_else(|| Refusal::bad_request("A reason has at most 200 characters."))
+    reason.map(Some).ok_or_else(|| Refusal::bad_field("reason", "must have at most 200 characters."))
 }
 
 #[cfg(test)]

@@ -59,20 +59,16 @@ impl Blocklist {
     /// Parses a list that the team typed. When it has two spellings of one word, the later one is kept.
     pub fn parse(given: Vec<BlockedWord>) -> Result<Self, Refusal> {
         if given.len() > Self::WORDS_MAX {
-            return Err(Refusal::bad_request("A blocklist has at most 500 words."));
+            return Err(Refusal::bad_field("words", "must be at most 500 words."));
         }
         let mut words: Vec<BlockedWord> = Vec::with_capacity(given.len());
         let mut folded: Vec<String> = Vec::with_capacity(given.len());
         for blocked in given {
-            let bad = || {
-                Refusal::bad_request(
-                    "A blocked word has 1 to 50 characters, with at least one letter, digit or symbol.",
-                )
-            };
+            let bad = || Refusal::bad_field("words", "must be words of 1 to 50 characters.");
             let word = text::single_line(&blocked.word, Self::LENGTH_MAX).ok_or_else(bad)?;
             let form = fold(&word);
             if form.is_empty() {
-                return Err(bad());
+                return Err(Refusal::invalid_value("words", "must each have at least one letter, digit or symbol."));
             }
             let blocked = BlockedWord { word, ..blocked };
             match folded.iter().position(|known| *known == form) {
@@ -83,7 +79,7 @@ impl Blocklist {
                 }
             }
         }
-        let failed = |_| Refusal::bad_request("This blocklist is too large.");
+        let failed = |_| Refusal::bad_field("words", "must be fewer: this list is too large.");
         let matcher = if words.is_empty() { None } else { Some(AhoCorasick::new(&folded).map_err(failed)?) };
         Ok(Self { words, matcher })
     }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::blocklist::{BlockAction, Blocklist};
+use super::limits;
 use super::product::in_range;
 use super::spam::{has_link, has_too_many_repeats};
 use super::{Author, Event, MessageId, Millis, Refusal, StreamId, UserId, text};
@@ -18,7 +19,7 @@ impl ChatText {
     pub fn parse(given: &str) -> Result<Self, Refusal> {
         text::single_line(given, Self::LENGTH_MAX)
             .map(Self)
-            .ok_or_else(|| Refusal::bad_request("A message has 1 to 200 characters."))
+            .ok_or_else(|| Refusal::bad_field("text", "must have 1 to 200 characters."))
     }
 
     pub fn into_string(self) -> String {
@@ -178,7 +179,7 @@ impl ChatRulesForm {
 
 /// Checks the seconds of slow mode, 0 (off) to 300, and converts them to milliseconds.
 pub fn slow_ms(seconds: i64) -> Result<i64, Refusal> {
-    Ok(in_range(seconds, 0, 300, "slow mode seconds")? * 1_000)
+    Ok(in_range(seconds, limits::SLOW_S, "slow_s")? * 1_000)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
@@ -212,7 +213,7 @@ pub struct Sanction {
 impl Sanction {
     /// Checks the seconds of a mute, 10 seconds to 7 days, and converts them to milliseconds.
     pub fn mute_ms(seconds: i64) -> Result<i64, Refusal> {
-        Ok(in_range(seconds, 10, 7 * 24 * 3_600, "mute seconds")? * 1_000)
+        Ok(in_range(seconds, limits::MUTE_S, "seconds")? * 1_000)
     }
 
     /// The refusal that this sanction causes at `now`; `None` when it is over.

@@ -91,7 +91,7 @@ impl UserId {
         if fits && text.bytes().all(|byte| byte.is_ascii_graphic()) {
             Ok(Self(text.into()))
         } else {
-            Err(Refusal::bad_request("A user id has 1 to 64 visible ASCII characters."))
+            Err(Refusal::bad_field("user", "must have 1 to 64 visible ASCII characters."))
         }
     }
 

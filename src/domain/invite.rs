@@ -2,6 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
+use super::limits;
 use super::product::in_range;
 use super::{InviteId, Millis, Refusal, Role, StreamId, UserId};
 
@@ -42,13 +43,13 @@ impl Invite {
         if role.can_be_invited() {
             Ok(role)
         } else {
-            Err(Refusal::bad_request("role must be moderator, producer or analyst."))
+            Err(Refusal::bad_field("role", "must be moderator, producer or analyst."))
         }
     }
 
     /// Checks the lifetime of an invite, 10 minutes to 30 days, and converts it to milliseconds.
     pub fn lifetime_ms(seconds: i64) -> Result<Millis, Refusal> {
-        Ok(in_range(seconds, 600, 30 * 24 * 3_600, "expires_s")? * 1_000)
+        Ok(in_range(seconds, limits::INVITE_S, "expires_s")? * 1_000)
     }
 
     pub fn hash(code: &str) -> CodeHash {

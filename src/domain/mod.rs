@@ -13,6 +13,7 @@ pub mod currency;
 pub mod event;
 pub mod id;
 pub mod invite;
+pub mod limits;
 pub mod offer;
 pub mod order;
 pub mod order_history;

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::limits;
 use super::product::{self, in_range};
 use super::{
     IdempotencyKey, Millis, Minor, OfferId, OrderId, ProductId, Refusal, RequestHash, StreamId, Titles, UserId,
@@ -181,10 +182,10 @@ pub const SCHEDULE_LATE_MAX_MS: Millis = 15 * 60_000;
 /// Checks the scheduled start of a sale: after `now`, and at most 90 days ahead.
 pub fn validate_starts_at(starts_at: Millis, now: Millis) -> Result<Millis, Refusal> {
     if starts_at <= now {
-        return Err(Refusal::bad_field("starts_at", "must be in the future."));
+        return Err(Refusal::invalid_value("starts_at", "must be in the future."));
     }
     if now + SCHEDULE_AHEAD_MAX_MS < starts_at {
-        return Err(Refusal::bad_field("starts_at", "must be at most 90 days ahead."));
+        return Err(Refusal::invalid_value("starts_at", "must be at most 90 days ahead."));
     }
     Ok(starts_at)
 }
@@ -194,7 +195,7 @@ pub fn validate_lineup(mut requested: Vec<OfferId>, mut current: Vec<OfferId>) -
     requested.sort_unstable();
     current.sort_unstable();
     if requested != current {
-        return Err(Refusal::bad_field("offers", "must contain each offer of the show that is not closed, once."));
+        return Err(Refusal::invalid_value("offers", "must contain each offer of the show that is not closed, once."));
     }
     Ok(())
 }
@@ -203,19 +204,22 @@ impl OfferForm {
     /// Checks the form. Defaults: at most 10 per buyer, hold 300 s; for flash sales a countdown of 10 s and a duration of 300 s.
     pub fn validated(self, id: OfferId, stream: StreamId, now: Millis) -> Result<NewOffer, Refusal> {
         let price = product::validate_price(self.price)?;
-        if self.old_price.is_some_and(|old| old <= price || old > product::PRICE_MAX) {
-            return Err(Refusal::bad_field("old_price", "must be above price."));
+        if let Some(old_price) = self.old_price {
+            in_range(old_price, limits::PRICE, "old_price")?;
+            if old_price <= price {
+                return Err(Refusal::invalid_value("old_price", "must be above price."));
+            }
         }
-        let quantity = in_range(self.quantity, 1, product::UNITS_MAX, "quantity")?;
-        let per_buyer = in_range(self.per_buyer.unwrap_or(10), 1, 1_000, "per_buyer")?;
-        let hold_ms = in_range(self.hold_s.unwrap_or(300), 10, 3_600, "hold_s")? * 1_000;
+        let quantity = in_range(self.quantity, limits::QUANTITY, "quantity")?;
+        let per_buyer = in_range(self.per_buyer.unwrap_or(10), limits::PER_BUYER, "per_buyer")?;
+        let hold_ms = in_range(self.hold_s.unwrap_or(300), limits::HOLD_S, "hold_s")? * 1_000;
         let (countdown_ms, duration_ms) = match self.kind {
             OfferKind::Flash => (
-                in_range(self.countdown_s.unwrap_or(10), 10, 300, "countdown_s")? * 1_000,
-                Some(in_range(self.duration_s.unwrap_or(300), 60, 1_200, "duration_s")? * 1_000),
+                in_range(self.countdown_s.unwrap_or(10), limits::COUNTDOWN_S, "countdown_s")? * 1_000,
+                Some(in_range(self.duration_s.unwrap_or(300), limits::DURATION_S, "duration_s")? * 1_000),
             ),
             OfferKind::Regular if self.countdown_s.is_some() || self.duration_s.is_some() => {
-                return Err(Refusal::bad_request("Only flash offers have countdown_s and duration_s."));
+                return Err(Refusal::invalid_value("countdown_s", "and duration_s are for flash offers only."));
             }
             OfferKind::Regular => (0, None),
         };
@@ -239,12 +243,12 @@ impl OfferForm {
 
 /// Checks the seconds by which `extend` moves the end of a flash sale, 10 s to 20 min, and converts them to milliseconds.
 pub fn extension_ms(seconds: i64) -> Result<i64, Refusal> {
-    Ok(in_range(seconds, 10, 1_200, "seconds")? * 1_000)
+    Ok(in_range(seconds, limits::EXTEND_S, "seconds")? * 1_000)
 }
 
 /// Checks the units that `restock` adds: 1 to 10,000,000.
 pub fn restock_units(units: i64) -> Result<i64, Refusal> {
-    in_range(units, 1, product::UNITS_MAX, "add")
+    in_range(units, limits::ADD, "add")
 }
 
 /// One purchase request in a batch. The order's id is created once, before the first try, so that a retried batch writes the

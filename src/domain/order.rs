@@ -145,7 +145,7 @@ pub fn request_hash(parts: &[&str]) -> RequestHash {
 
 /// Checks the units of one purchase request: 1 to 1,000.
 pub fn validate_qty(given: i64) -> Result<i64, Refusal> {
-    super::product::in_range(given, 1, 1_000, "qty")
+    super::product::in_range(given, super::limits::QTY, "qty")
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The shop, its products, and the stock pools from which offers take their units.
 
 use super::currency;
+use super::limits::{self, Limit};
 use super::text::{self, Titles};
 use super::{Minor, ProductId, Refusal, ShopId, VariantId};
 
@@ -49,10 +50,10 @@ pub const UNITS_MAX: i64 = 10_000_000;
 
 /// Checks a price: 0 to [`PRICE_MAX`].
 pub fn validate_price(given: Minor) -> Result<Minor, Refusal> {
-    in_range(given, 0, PRICE_MAX, "price")
+    in_range(given, limits::PRICE, "price")
 }
 
-pub(super) fn in_range(given: i64, low: i64, high: i64, what: &'static str) -> Result<i64, Refusal> {
+pub(super) fn in_range(given: i64, (low, high): Limit, what: &'static str) -> Result<i64, Refusal> {
     if (low..=high).contains(&given) {
         Ok(given)
     } else {
@@ -65,18 +66,23 @@ impl Product {
     pub fn validated(mut self) -> Result<Self, Refusal> {
         self.title = text::title(&self.title)?;
         self.titles = text::titles(&self.titles)?;
-        self.image = self.image.as_deref().map(text::media_url).transpose()?;
+        self.image =
+            self.image.as_deref().map(text::media_url).transpose().map_err(|refusal| refusal.in_field("image"))?;
         self.category = self.category.filter(|text| !text.trim().is_empty());
         self.category = self.category.as_deref().map(text::category).transpose()?;
         if !(1..=100).contains(&self.variants.len()) {
-            return Err(Refusal::bad_request("A product has 1 to 100 variants."));
+            return Err(Refusal::bad_field("variants", "must be 1 to 100 variants."));
         }
-        for variant in &mut self.variants {
-            variant.name = text::title(&variant.name)?;
-            variant.names = text::titles(&variant.names)?;
-            variant.sku = variant.sku.as_deref().map(text::title).transpose()?;
-            validate_price(variant.price)?;
-            in_range(variant.stock, 0, UNITS_MAX, "stock")?;
+        for (at, variant) in self.variants.iter_mut().enumerate() {
+            let of = |name: &str| {
+                let field = format!("variants[{at}].{name}");
+                move |refusal: Refusal| refusal.in_field(field)
+            };
+            variant.name = text::title(&variant.name).map_err(of("name"))?;
+            variant.names = text::titles(&variant.names).map_err(of("names"))?;
+            variant.sku = variant.sku.as_deref().map(text::title).transpose().map_err(of("sku"))?;
+            validate_price(variant.price).map_err(of("price"))?;
+            in_range(variant.stock, limits::STOCK, "stock").map_err(of("stock"))?;
         }
         Ok(self)
     }

@@ -19,6 +19,6 @@ pub fn validate_count(given: i64) -> Result<i64, Refusal> {
     if (1..=REACTION_COUNT_MAX).contains(&given) {
         Ok(given)
     } else {
-        Err(Refusal::bad_request("count must be 1 to 50."))
+        Err(Refusal::bad_field("count", format!("must be 1 to {REACTION_COUNT_MAX}.")))
     }
 }

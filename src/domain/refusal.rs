@@ -4,6 +4,8 @@
 //! The table at the end of this file is the one place that holds each code, its HTTP status, its meaning and the key of the text
 //! that our pages show. REST, the socket, the OpenAPI document and the tests of the pages all read it.
 
+use std::borrow::Cow;
+
 use super::{Millis, OrderId};
 
 /// The reason why a request was not carried out, with the facts that the client needs.
@@ -12,8 +14,13 @@ pub enum Refusal {
     BadRequest(String),
     /// A bad request for which one field of the form is at fault.
     BadField {
-        field: &'static str,
+        field: Cow<'static, str>,
         why: String,
+    },
+    /// The field is valid by itself, but does not fit the other fields or the present state.
+    InvalidValue {
+        field: &'static str,
+        why: &'static str,
     },
     UnknownVerb(String),
     SignIn,
@@ -181,8 +188,21 @@ impl Refusal {
     }
 
     /// `why` continues a sentence that begins with the name of the field: "must be 10 to 300."
-    pub fn bad_field(field: &'static str, why: impl Into<String>) -> Self {
-        Refusal::BadField { field, why: why.into() }
+    pub fn bad_field(field: impl Into<Cow<'static, str>>, why: impl Into<String>) -> Self {
+        Refusal::BadField { field: field.into(), why: why.into() }
+    }
+
+    /// `why` continues a sentence as in [`bad_field`](Self::bad_field).
+    pub fn invalid_value(field: &'static str, why: &'static str) -> Self {
+        Refusal::InvalidValue { field, why }
+    }
+
+    /// The same bad request under the name that the field has in this form: a title may be the `name` of a variant.
+    pub fn in_field(self, field: impl Into<Cow<'static, str>>) -> Self {
+        match self {
+            Refusal::BadRequest(why) | Refusal::BadField { why, .. } => Self::bad_field(field, why),
+            other => other,
+        }
     }
 
     /// The stable code on which clients act.
@@ -212,6 +232,7 @@ impl std::fmt::Display for Refusal {
         match self {
             Refusal::BadRequest(why) => f.write_str(why),
             Refusal::BadField { field, why } => write!(f, "{field} {why}"),
+            Refusal::InvalidValue { field, why } => write!(f, "{field} {why}"),
             Refusal::UnknownVerb(verb) => write!(f, "There is no verb `{verb}`."),
             Refusal::BuyerLimit { per_buyer, .. } => write!(f, "One buyer can have at most {per_buyer}."),
             Refusal::TooFewLeft { left } => write!(f, "Only {left} left."),
@@ -245,6 +266,8 @@ error_codes! {
     // refusal => code, HTTP status, meaning, key of the page text
     Refusal::BadRequest(_) | Refusal::BadField { .. } =>
         "bad_request", 400, "The request has a missing or invalid field.", "error.bad_request";
+    Refusal::InvalidValue { .. } =>
+        "invalid_value", 422, "A value does not fit the other fields or the present state.", "error.invalid_value";
     Refusal::UnknownVerb(_) => "unknown_verb", 400, "There is no such verb.", "error.unknown_verb";
     Refusal::SignIn => "sign_in", 401, "Sign in first.", "error.sign_in";
     Refusal::TokenInvalid => "token_invalid", 401, "The token is not valid.", "error.token_invalid";

@@ -1,6 +1,7 @@
 //! Rehearsals: simulated viewers play a short show in a room of their own, before the real show starts.
 
 use super::Refusal;
+use super::limits;
 use super::product::in_range;
 
 const ALREADY_RUNNING: &str = "A rehearsal is already running on this node.";
@@ -16,8 +17,8 @@ pub struct RehearsalForm {
 impl RehearsalForm {
     /// Defaults: 50 viewers and 30 seconds. Limits: 200 viewers, and 24 to 90 seconds.
     pub fn validated(viewers: Option<i64>, seconds: Option<i64>) -> Result<Self, Refusal> {
-        let viewers = in_range(viewers.unwrap_or(50), 1, 200, "viewers")?;
-        let seconds = in_range(seconds.unwrap_or(30), 24, 90, "seconds")?;
+        let viewers = in_range(viewers.unwrap_or(50), limits::REHEARSAL_VIEWERS, "viewers")?;
+        let seconds = in_range(seconds.unwrap_or(30), limits::REHEARSAL_S, "seconds")?;
         Ok(Self { viewers: viewers as u32, seconds: seconds as u64 })
     }
 }

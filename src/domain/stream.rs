@@ -16,6 +16,8 @@ pub enum StreamStatus {
 }
 
 impl StreamStatus {
+    pub const ALL: [Self; 3] = [StreamStatus::Scheduled, StreamStatus::Live, StreamStatus::Ended];
+
     pub fn name(self) -> &'static str {
         match self {
             StreamStatus::Scheduled => "scheduled",
@@ -25,7 +27,7 @@ impl StreamStatus {
     }
 
     pub fn parse(text: &str) -> Option<Self> {
-        [StreamStatus::Scheduled, StreamStatus::Live, StreamStatus::Ended].into_iter().find(|s| s.name() == text)
+        Self::ALL.into_iter().find(|s| s.name() == text)
     }
 
     /// Checks a change of the status. A show starts once and ends once.

@@ -103,7 +103,9 @@ impl TestScenario {
     pub fn parse(token: &str) -> Result<Self, Refusal> {
         let found = Self::ALL.into_iter().find(|scenario| scenario.name() == token);
         let known = || Self::ALL.map(TestScenario::name).join(", ");
-        found.ok_or_else(|| Refusal::bad_request(format!("The test provider knows the tokens {}.", known())))
+        found.ok_or_else(|| {
+            Refusal::bad_field("token", format!("must be one that the test provider knows: {}.", known()))
+        })
     }
 
     /// The status of a new intent.

@@ -22,7 +22,7 @@ impl Name {
     pub fn parse(text: &str) -> Result<Self, Refusal> {
         single_line(text, Self::LENGTH_MAX)
             .map(Self)
-            .ok_or_else(|| Refusal::bad_request("A name has 1 to 40 characters."))
+            .ok_or_else(|| Refusal::bad_field("name", "must have 1 to 40 characters."))
     }
 
     pub fn as_str(&self) -> &str {
@@ -32,18 +32,18 @@ impl Name {
 
 /// A title of a show, product or variant: 1–120 characters on one line.
 pub fn title(text: &str) -> Result<String, Refusal> {
-    single_line(text, 120).ok_or_else(|| Refusal::bad_request("A title has 1 to 120 characters."))
+    single_line(text, 120).ok_or_else(|| Refusal::bad_field("title", "must have 1 to 120 characters."))
 }
 
 /// The category of a product: 1–40 characters on one line.
 pub fn category(text: &str) -> Result<String, Refusal> {
-    single_line(text, 40).ok_or_else(|| Refusal::bad_request("A category has 1 to 40 characters."))
+    single_line(text, 40).ok_or_else(|| Refusal::bad_field("category", "must have 1 to 40 characters."))
 }
 
 /// Translations of a title: at most 20 languages. Each translation has the limits of a title.
 pub fn titles(given: &Titles) -> Result<Titles, Refusal> {
     if given.len() > 20 {
-        return Err(Refusal::bad_request("At most 20 languages are allowed."));
+        return Err(Refusal::bad_field("titles", "must be in at most 20 languages."));
     }
     given
         .iter()
@@ -51,7 +51,7 @@ pub fn titles(given: &Titles) -> Result<Titles, Refusal> {
             let tag = (2..=16).contains(&language.len())
                 && language.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
             if !tag {
-                return Err(Refusal::bad_request("A language must be a tag like `ar` or `pt-BR`."));
+                return Err(Refusal::invalid_value("titles", "must have language tags like `ar` or `pt-BR`."));
             }
             Ok((language.clone(), title(text)?))
         })
@@ -65,7 +65,7 @@ pub fn media_url(text: &str) -> Result<String, Refusal> {
     if known && plain {
         Ok(text.to_owned())
     } else {
-        Err(Refusal::bad_request("A URL must begin with https://, http:// or / and contain no spaces."))
+        Err(Refusal::bad_field("url", "must begin with https://, http:// or / and contain no spaces."))
     }
 }
 

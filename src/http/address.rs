@@ -10,7 +10,7 @@ use super::extract::{Caller, JsonBody, PathId};
 use crate::domain::{Address, OrderId};
 
 /// The delivery address of an order, for its buyer and for producers and hosts of its show; null if it was not given or was erased.
-#[utoipa::path(get, path = "/v1/orders/{order}/address", tag = "orders", params(("order" = OrderId, Path)),
+#[utoipa::path(get, operation_id = "orders_address_show", path = "/v1/orders/{order}/address", tag = "orders", params(("order" = OrderId, Path)),
     responses((status = 200, body = Option<Address>), (status = "default", body = Problem)))]
 pub async fn show(
     State(state): State<AppState>,
@@ -21,7 +21,7 @@ pub async fn show(
 }
 
 /// Sets the delivery address of my order; not possible after the order has ended.
-#[utoipa::path(put, path = "/v1/orders/{order}/address", tag = "orders", params(("order" = OrderId, Path)),
+#[utoipa::path(put, operation_id = "orders_address_set", path = "/v1/orders/{order}/address", tag = "orders", params(("order" = OrderId, Path)),
     request_body = Address, responses((status = 200, body = Address), (status = "default", body = Problem)))]
 pub async fn set(
     State(state): State<AppState>,
@@ -33,7 +33,7 @@ pub async fn set(
 }
 
 /// Erases the delivery address; the order stays.
-#[utoipa::path(delete, path = "/v1/orders/{order}/address", tag = "orders", params(("order" = OrderId, Path)),
+#[utoipa::path(delete, operation_id = "orders_address_erase", path = "/v1/orders/{order}/address", tag = "orders", params(("order" = OrderId, Path)),
     responses((status = 204), (status = "default", body = Problem)))]
 pub async fn erase(
     State(state): State<AppState>,

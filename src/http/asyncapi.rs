@@ -1,9 +1,10 @@
-//! The AsyncAPI 3.0 document of the WebSocket, generated from the types of its frames and verbs.
+//! The AsyncAPI 3.1 document of the WebSocket, generated from the types of its frames and verbs.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::protocol::frame_schema;
+use super::openapi;
+use crate::protocol::{BadFrame, Close, frame_schema};
 use crate::verbs::{VERBS, VerbEntry};
 
 /// The frames of the server by name, with a description of each.
@@ -39,7 +40,58 @@ const SERVER_FRAMES: [(&str, &str); 8] = [
     ("moving", "Open a new connection after `retry_ms`, then leave this one."),
 ];
 
-pub fn document(openapi: &Value) -> Value {
+/// The document. `openapi` has the schemas that both share; the other arguments are those of the OpenAPI document.
+pub fn document(openapi: &Value, base_url: Option<&str>, with_test_provider: bool) -> Value {
+    let (mut components, messages) = components(openapi);
+    for entry in &VERBS {
+        components[verb_component(entry)] = verb_schema(entry);
+    }
+    let verbs: Vec<Value> = VERBS.iter().map(|entry| schema_ref(&verb_component(entry))).collect();
+    components["ClientFrame"] = json!({ "oneOf": verbs, "discriminator": "do" });
+    let link = |name: &str| json!({ "$ref": format!("#/channels/live/messages/{name}") });
+    let names = SERVER_FRAMES.map(|(name, _)| name);
+    let unasked: Vec<Value> = names.iter().filter(|name| **name != "reply").map(|name| link(name)).collect();
+    let document = json!({
+        "asyncapi": "3.1.0",
+        "info": {
+            "title": "Livesouk, live",
+            "version": env!("CARGO_PKG_VERSION"),
+            "license": { "name": "MIT OR Apache-2.0" },
+            "tags": [{ "name": "live", "description": "The live socket of a show" }],
+            "description": "One WebSocket per viewer and show, with JSON text frames and the subprotocol `livesouk.v1`. \
+                `x-close-codes` of the channel says why a connection ends, and whether to reconnect.",
+        },
+        "defaultContentType": "application/json",
+        "servers": { "this": server(base_url) },
+        "channels": { "live": channel() },
+        "operations": {
+            "receive": {
+                "action": "send", "title": "What the server sends", "channel": { "$ref": "#/channels/live" },
+                "messages": unasked,
+            },
+            "send": {
+                "action": "receive", "title": "What a client asks for", "channel": { "$ref": "#/channels/live" },
+                "messages": [link("verb")],
+                "reply": { "channel": { "$ref": "#/channels/live" }, "messages": [link("reply")] },
+            },
+        },
+        "components": { "messages": messages, "schemas": components },
+    });
+    let mut document = openapi::inline_primitive_schemas(document);
+    openapi::simplify_nullable(&mut document);
+    for entry in &VERBS {
+        // The limits of a verb are those of its REST route, under the name of that route's body.
+        let tag = entry.rest.map_or("chat", |route| route.tag);
+        let owner = openapi::pascal_case(&format!("{tag}_{}_request", entry.name));
+        let schema = &mut document["components"]["schemas"][verb_component(entry)];
+        openapi::limits::apply_to(&owner, schema, with_test_provider);
+    }
+    openapi::limits::apply(&mut document, with_test_provider);
+    document
+}
+
+/// The schemas that the frames need, and the messages of both sides.
+fn components(openapi: &Value) -> (Value, Value) {
     let mut schemas = Vec::new();
     frame_schema::HelloFrame::schemas(&mut schemas);
     frame_schema::TickFrame::schemas(&mut schemas);
@@ -51,65 +103,140 @@ pub fn document(openapi: &Value) -> Value {
     frame_schema::MovingFrame::schemas(&mut schemas);
     VERBS.iter().for_each(|entry| entry.collect_schemas(&mut schemas));
     let payloads = [
-        ("hello", frame_schema::HelloFrame::schema()),
-        ("tick", frame_schema::TickFrame::schema()),
-        ("snapshot", frame_schema::SnapshotFrame::schema()),
-        ("reply", frame_schema::ReplyFrame::schema()),
-        ("order", frame_schema::OrderFrame::schema()),
-        ("review", frame_schema::ReviewFrame::schema()),
-        ("audit", frame_schema::AuditFrame::schema()),
-        ("moving", frame_schema::MovingFrame::schema()),
+        ("HelloFrame", frame_schema::HelloFrame::schema()),
+        ("TickFrame", frame_schema::TickFrame::schema()),
+        ("SnapshotFrame", frame_schema::SnapshotFrame::schema()),
+        ("ReplyFrame", frame_schema::ReplyFrame::schema()),
+        ("OrderFrame", frame_schema::OrderFrame::schema()),
+        ("ReviewFrame", frame_schema::ReviewFrame::schema()),
+        ("AuditFrame", frame_schema::AuditFrame::schema()),
+        ("MovingFrame", frame_schema::MovingFrame::schema()),
     ];
     let mut components = openapi["components"]["schemas"].clone();
-    let mut messages = json!({});
     for (name, schema) in schemas {
-        components[name] = serde_json::to_value(schema).unwrap_or_default();
+        if components[&name].is_null() {
+            components[name] = serde_json::to_value(schema).unwrap_or_default();
+        }
     }
-    for ((name, payload), (_, about)) in payloads.into_iter().zip(SERVER_FRAMES) {
-        messages[name] = json!({ "name": name, "summary": about, "payload": payload });
+    let mut messages = json!({});
+    for ((component, payload), (name, about)) in payloads.into_iter().zip(SERVER_FRAMES) {
+        components[component] = serde_json::to_value(payload).unwrap_or_default();
+        components[component]["properties"]["t"] = json!({ "const": name, "type": "string" });
+        messages[name] = message(name, about, component);
     }
-    let verbs: Vec<Value> = VERBS.iter().map(verb_schema).collect();
-    components["ClientFrame"] = json!({ "oneOf": verbs });
-    messages["verb"] = json!({
-        "name": "verb",
-        "summary": "Every verb; the names are the same over REST. `ref` is your own id of the frame and comes back in the reply.",
-        "payload": { "$ref": "#/components/schemas/ClientFrame" },
-    });
-    let link = |name: &str| json!({ "$ref": format!("#/channels/live/messages/{name}") });
-    let names = SERVER_FRAMES.map(|(name, _)| name);
+    messages["verb"] = message(
+        "verb",
+        "Every verb; the names are the same over REST. `ref` is your own id of the frame and comes back in the reply.",
+        "ClientFrame",
+    );
+    messages["verb"]["examples"] =
+        json!([{ "name": "say", "payload": { "ref": "1", "do": "say", "text": "Is it real leather?" } }]);
+    (components, messages)
+}
+
+fn schema_ref(name: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{name}") })
+}
+
+fn message(name: &str, about: &str, component: &str) -> Value {
     json!({
-        "asyncapi": "3.0.0",
-        "info": {
-            "title": "Livesouk, live",
-            "version": env!("CARGO_PKG_VERSION"),
-            "description": "One WebSocket per viewer and show, with JSON text frames and the subprotocol `livesouk.v1`. Close \
-                codes 4000–4499 mean: reconnect, after `retry_ms` of the reason. Codes 4500–4999 mean: do not reconnect.",
-        },
-        "channels": { "live": {
-            "address": "/v1/streams/{stream}/live?token&epoch&seq&session&overlay",
-            "parameters": { "stream": { "description": "The show's id" } },
-            "description": "All query parameters are optional. Without `token` the client can only watch. `epoch` and `seq` are \
-                the client's position, from which it resumes. `session` is the client's own random id: the newest \
-                connection with it replaces the older one. `overlay=1` is for overlays and probes, which are not counted \
-                as viewers. permessage-deflate is negotiated without context takeover in both directions. If too many \
-                clients connect at the same time, a connection is closed with 4013 and a `retry_ms`, or, above that, \
-                refused with 503 and `Retry-After`.",
-            "messages": names.iter().chain(&["verb"]).map(|name| ((*name).to_owned(), json!({ "$ref": format!("#/components/messages/{name}") }))).collect::<serde_json::Map<_, _>>(),
-        } },
-        "operations": {
-            "receive": { "action": "send", "channel": { "$ref": "#/channels/live" }, "messages": names.map(link) },
-            "send": { "action": "receive", "channel": { "$ref": "#/channels/live" }, "messages": [link("verb")] },
-        },
-        "components": { "messages": messages, "schemas": components },
+        "name": name, "title": name, "summary": about, "contentType": "application/json", "payload": schema_ref(component),
     })
+}
+
+/// The live socket of a show.
+fn channel() -> Value {
+    let names = SERVER_FRAMES.map(|(name, _)| name);
+    let message_ref = |name: &&str| ((*name).to_owned(), json!({ "$ref": format!("#/components/messages/{name}") }));
+    let messages: Map<_, _> = names.iter().chain(&["verb"]).map(message_ref).collect();
+    json!({
+        "address": "/v1/streams/{stream}/live",
+        "title": "A show, live",
+        "servers": [{ "$ref": "#/servers/this" }],
+        "parameters": { "stream": { "description": "The show's id" } },
+        "description": "All query parameters are optional. Without `token` the client can only watch. `epoch` and `seq` are \
+            the client's position, from which it resumes. `session` is the client's own random id: the newest \
+            connection with it replaces the older one. `overlay=1` is for overlays and probes, which are not counted \
+            as viewers. permessage-deflate is negotiated without context takeover in both directions. If too many \
+            clients connect at the same time, a connection is closed with 4013 and a `retry_ms`, or, above that, \
+            refused with 503 and `Retry-After`.",
+        "messages": messages,
+        "bindings": { "ws": websocket_binding() },
+        "x-close-codes": close_codes(),
+    })
+}
+
+/// The server that the document comes from. Without a public address, the reader fills in the host.
+fn server(base_url: Option<&str>) -> Value {
+    let about = "This server. TLS ends in a proxy in front of it";
+    match base_url.and_then(|url| url.split_once("://")) {
+        Some((scheme, rest)) => {
+            let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+            let protocol = if scheme == "https" { "wss" } else { "ws" };
+            json!({ "host": host, "pathname": format!("/{path}"), "protocol": protocol, "description": about })
+        }
+        None => json!({
+            "host": "{host}", "protocol": "ws", "description": about,
+            "variables": { "host": { "default": "127.0.0.1:8080", "description": "Where the server listens" } },
+        }),
+    }
+}
+
+/// The handshake: its method and query.
+fn websocket_binding() -> Value {
+    let text =
+        |about: &str, length_max: u32| json!({ "type": "string", "maxLength": length_max, "description": about });
+    json!({
+        "method": "GET",
+        "query": { "type": "object", "properties": {
+            "token": text("The token of the user; without it the client can only watch", 8_192),
+            "epoch": text("The epoch of the position up to which the client has read", 64),
+            "seq": { "type": "integer", "minimum": 0, "description": "The number of the last event that the client has" },
+            "session": text("The client's own random id", 64),
+            "overlay": { "type": "string", "enum": ["0", "1"], "description": "`1`: not counted as a viewer" },
+        } },
+        "headers": { "type": "object", "properties": {
+            "Sec-WebSocket-Protocol": { "type": "string", "const": "livesouk.v1" },
+        } },
+        "bindingVersion": "0.1.0",
+    })
+}
+
+/// Why the server closes a connection, and whether to reconnect.
+fn close_codes() -> Value {
+    let retry_ms = 800;
+    let all = [
+        Close::Normal,
+        Close::BadFrame(BadFrame::Opcode),
+        Close::BadFrame(BadFrame::Binary),
+        Close::BadFrame(BadFrame::Utf8),
+        Close::BadFrame(BadFrame::TooBig),
+        Close::Moving { retry_ms },
+        Close::Ttl { retry_ms },
+        Close::PongTimeout { retry_ms },
+        Close::Slow { retry_ms },
+        Close::Overload { retry_ms },
+        Close::Token,
+        Close::Banned,
+        Close::Replaced,
+    ];
+    let row =
+        |close: &Close| json!({ "code": close.code(), "name": close.name(), "reconnect": close.retry_ms().is_some() });
+    all.iter().map(row).collect()
+}
+
+/// `DeleteMessageVerb`
+fn verb_component(entry: &VerbEntry) -> String {
+    openapi::pascal_case(&format!("{}_verb", entry.name))
 }
 
 /// The frame of a verb: its input, its name in `do`, and the client's own `ref`.
 fn verb_schema(entry: &VerbEntry) -> Value {
     let mut schema = entry.input_schema();
-    schema["properties"]["do"] = json!({ "const": entry.name });
+    schema["properties"]["do"] = json!({ "type": "string", "const": entry.name });
     schema["properties"]["ref"] = json!({
         "type": ["string", "null"],
+        "maxLength": 64,
         "description": "Your own id of the frame, at most 64 bytes; the reply repeats it",
     });
     let mut required = schema["required"].as_array().cloned().unwrap_or_default();

@@ -41,7 +41,7 @@ pub async fn create_token(
     JsonBody(body): JsonBody<DevTokenRequest>,
 ) -> ApiResult<(StatusCode, Json<DevTokenResponse>)> {
     let user = UserId::parse(&format!("demo-{}", uuid::Uuid::now_v7().simple()))?;
-    let role = Role::parse(&body.role).ok_or_else(|| Refusal::bad_request("`role` is unknown"))?;
+    let role = Role::parse(&body.role).ok_or_else(|| Refusal::bad_field("role", "is unknown."))?;
     check_role(role, is_local, &caller)?;
     let actor = Actor { user, name: Name::parse(&body.name)?, role, stream: None, expires_at: None };
     let token =

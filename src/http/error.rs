@@ -8,12 +8,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::Error;
-use crate::domain::{ErrorCode, Millis, OrderId, Refusal};
+use crate::domain::{ErrorCode, Refusal};
+use crate::protocol::{RefusalFacts, problem};
 
 /// `application/problem+json`.
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
 pub struct Problem {
-    /// The page that lists the codes, relative to this server.
+    /// The page that explains the code, relative to this server.
     #[serde(rename = "type")]
     pub kind: String,
     pub title: String,
@@ -23,24 +24,8 @@ pub struct Problem {
     pub detail: String,
     /// Retry after so many milliseconds; null: a retry does not help.
     pub retry_ms: Option<i64>,
-    /// With `bad_request`: the name of the invalid field, if there is one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub field: Option<&'static str>,
-    /// With `buyer_limit`: the buyer's orders that count.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub orders: Option<Vec<OrderId>>,
-    /// With `too_few_left` and `not_enough_stock`: the units that are left.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub left: Option<i64>,
-    /// With `not_open`: when the sale opens, if that is known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub opens_at: Option<Millis>,
-    /// With `not_open`: the time of the server.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub now: Option<Millis>,
-    /// With `needs_action`: the address where the buyer confirms the payment.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub action_url: Option<String>,
+    #[serde(flatten)]
+    pub facts: RefusalFacts,
 }
 
 impl Problem {
@@ -51,18 +36,13 @@ impl Problem {
 
     pub fn new(code: &ErrorCode, detail: impl Into<String>) -> Self {
         Self {
-            kind: "/docs#schema-problem".to_owned(),
+            kind: problem::type_uri(code),
             title: code.code.replace('_', " "),
             status: code.status,
             code: code.code,
             detail: detail.into(),
             retry_ms: None,
-            field: None,
-            orders: None,
-            left: None,
-            opens_at: None,
-            now: None,
-            action_url: None,
+            facts: RefusalFacts::default(),
         }
     }
 
@@ -74,17 +54,8 @@ impl Problem {
 
 impl From<&Refusal> for Problem {
     fn from(refusal: &Refusal) -> Self {
-        let mut problem = Self::new(refusal.error_code(), refusal.to_string());
-        problem.retry_ms = refusal.retry_ms();
-        match refusal {
-            Refusal::BadField { field, .. } => problem.field = Some(field),
-            Refusal::BuyerLimit { orders, .. } => problem.orders = Some(orders.clone()),
-            Refusal::TooFewLeft { left } | Refusal::NotEnoughStock { left } => problem.left = Some(*left),
-            Refusal::NotOpen { opens_at, now } => (problem.opens_at, problem.now) = (*opens_at, Some(*now)),
-            Refusal::NeedsAction { action_url } => problem.action_url = Some(action_url.clone()),
-            _ => {}
-        }
-        problem
+        let problem = Self::new(refusal.error_code(), refusal.to_string());
+        Self { retry_ms: refusal.retry_ms(), facts: refusal.into(), ..problem }
     }
 }
 

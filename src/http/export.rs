@@ -54,7 +54,7 @@ pub async fn export(
         "audit-log.jsonl" => (ExportSource::AuditLog, ExportFormat::Jsonl),
         _ => {
             return Err(
-                Refusal::bad_request("the files are chat.csv, chat.jsonl, audit-log.csv and audit-log.jsonl").into()
+                Refusal::bad_field("file", "must be chat.csv, chat.jsonl, audit-log.csv or audit-log.jsonl.").into()
             );
         }
     };

@@ -1,9 +1,10 @@
 //! Extractors: the caller, path ids, query, JSON body, idempotency key and page of a request. Each value is parsed once, here.
 
-use axum::extract::rejection::JsonRejection;
-use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequest, Path, Query, Request};
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequest, Path, Query, RawPathParams, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -11,7 +12,8 @@ use utoipa::{IntoParams, ToSchema};
 use super::AppState;
 use super::auth;
 use super::error::{ApiError, Problem};
-use crate::domain::{Actor, IdempotencyKey, Refusal};
+use crate::domain::{Actor, IdempotencyKey, Refusal, limits};
+use crate::protocol::input_error;
 
 /// The user who sends the request: the owner of a valid token, or a guest. An invalid token is refused, not treated as a guest.
 pub struct Caller(pub Actor);
@@ -46,10 +48,13 @@ impl<T: DeserializeOwned> FromRequest<AppState> for JsonBody<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, ApiError> {
-        match <axum::Json<T> as FromRequest<AppState>>::from_request(request, state).await {
-            Ok(axum::Json(value)) => Ok(Self(value)),
-            Err(rejection) => Err(ApiError(body_rejection(&rejection))),
+        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("");
+        if !is_json(kind) {
+            let why = "The Content-Type must be application/json.";
+            return Err(ApiError(Problem::bad_request(StatusCode::UNSUPPORTED_MEDIA_TYPE, why)));
         }
+        let body = Bytes::from_request(request, state).await.map_err(|rejection| body_rejection(&rejection))?;
+        Ok(Self(input_error::parse_body(&body)?))
     }
 }
 
@@ -58,20 +63,25 @@ impl<T: DeserializeOwned> OptionalFromRequest<AppState> for JsonBody<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &AppState) -> Result<Option<Self>, ApiError> {
-        match <axum::Json<T> as OptionalFromRequest<AppState>>::from_request(request, state).await {
-            Ok(found) => Ok(found.map(|axum::Json(value)| Self(value))),
-            Err(rejection) => Err(ApiError(body_rejection(&rejection))),
+        if !request.headers().contains_key(header::CONTENT_TYPE) {
+            return Ok(None);
         }
+        <Self as FromRequest<AppState>>::from_request(request, state).await.map(Some)
     }
 }
 
-fn body_rejection(rejection: &JsonRejection) -> Problem {
-    let status = match rejection.status() {
-        // Valid JSON with the wrong fields gets the same status as invalid JSON.
-        axum::http::StatusCode::UNPROCESSABLE_ENTITY => axum::http::StatusCode::BAD_REQUEST,
-        status => status,
+/// `application/json`, or a type whose name ends with `+json`, with any parameters.
+fn is_json(kind: &str) -> bool {
+    let kind = kind.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+    kind == "application/json" || kind.starts_with("application/") && kind.ends_with("+json")
+}
+
+fn body_rejection(rejection: &BytesRejection) -> ApiError {
+    let why = match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => "The body is too large.",
+        _ => "The body could not be read.",
     };
-    Problem::bad_request(status, rejection.body_text())
+    ApiError(Problem::bad_request(rejection.status(), why))
 }
 
 /// An id in the path, or several.
@@ -83,8 +93,21 @@ impl<T: DeserializeOwned + Send> FromRequestParts<AppState> for PathId<T> {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
         match Path::<T>::from_request_parts(parts, state).await {
             Ok(Path(id)) => Ok(Self(id)),
-            Err(rejection) => Err(Refusal::bad_request(rejection.body_text()).into()),
+            Err(_) => Err(bad_path(parts, state).await.into()),
         }
+    }
+}
+
+/// Names the first part of the path that is not an id.
+async fn bad_path(parts: &mut Parts, state: &AppState) -> Refusal {
+    let names = RawPathParams::from_request_parts(parts, state).await;
+    let bad = names.ok().and_then(|names| {
+        let bad = names.iter().find(|(_, id)| id.parse::<uuid::Uuid>().is_err());
+        bad.map(|(name, _)| name.to_owned())
+    });
+    match bad {
+        Some(name) => input_error::not_an_id(name),
+        None => Refusal::bad_request("The path is not valid."),
     }
 }
 
@@ -105,7 +128,6 @@ pub struct PageQuery {
 }
 
 const PAGE_LIMIT_DEFAULT: i64 = 50;
-const PAGE_LIMIT_MAX: i64 = 100;
 
 impl<A: std::str::FromStr + Send> FromRequestParts<AppState> for PageRequest<A> {
     type Rejection = ApiError;
@@ -113,11 +135,12 @@ impl<A: std::str::FromStr + Send> FromRequestParts<AppState> for PageRequest<A> 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
         let QueryParams(PageQuery { limit, after }) = QueryParams::from_request_parts(parts, state).await?;
         let limit = limit.unwrap_or(PAGE_LIMIT_DEFAULT);
-        if !(1..=PAGE_LIMIT_MAX).contains(&limit) {
-            return Err(Refusal::bad_request("`limit` must be 1 to 100").into());
+        let (low, high) = limits::PAGE;
+        if !(low..=high).contains(&limit) {
+            return Err(Refusal::bad_field("limit", format!("must be {low} to {high}.")).into());
         }
         let after =
-            after.map(|text| text.parse().map_err(|_| Refusal::bad_request("`after` must be the `next` of a page")));
+            after.map(|text| text.parse().map_err(|_| Refusal::bad_field("after", "must be the `next` of a page.")));
         Ok(Self { after: after.transpose()?, limit })
     }
 }
@@ -153,7 +176,7 @@ impl<T: DeserializeOwned> FromRequestParts<AppState> for QueryParams<T> {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
         match Query::<T>::from_request_parts(parts, state).await {
             Ok(Query(query)) => Ok(Self(query)),
-            Err(rejection) => Err(Refusal::bad_request(rejection.body_text()).into()),
+            Err(rejection) => Err(input_error::refuse_query(&rejection.body_text()).into()),
         }
     }
 }
@@ -182,6 +205,20 @@ mod tests {
         assert_eq!(idempotency_key(&headers).map(|key| key.as_str().to_owned()), Ok("0123456789".to_owned()));
         headers.append("Idempotency-Key", HeaderValue::from_static("0123456789"));
         assert_eq!(idempotency_key(&headers), Err(Refusal::KeyInvalid));
+    }
+
+    #[test]
+    fn json_has_its_own_media_type_or_one_built_on_it() {
+        for (kind, expected) in [
+            ("application/json", true),
+            ("Application/JSON; charset=utf-8", true),
+            ("application/problem+json", true),
+            ("text/json", false),
+            ("text/plain", false),
+            ("", false),
+        ] {
+            assert_eq!(is_json(kind), expected, "{kind}");
+        }
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub async fn create(
     PathId(stream): PathId<StreamId>,
     JsonBody(form): JsonBody<InviteRequest>,
 ) -> ApiResult<(StatusCode, Json<NewInvite>)> {
-    let role = Role::parse(&form.role).ok_or_else(|| Refusal::bad_request("`role` is unknown"))?;
+    let role = Role::parse(&form.role).ok_or_else(|| Refusal::bad_field("role", "is unknown."))?;
     let made = state.app.moderation.create_invite(&actor, stream, role, form.expires_s.unwrap_or(INVITE_TTL_S)).await?;
     Ok((StatusCode::CREATED, Json(made)))
 }

@@ -19,6 +19,7 @@ mod dev;
 mod document;
 mod drain_body;
 mod error;
+mod error_page;
 mod export;
 mod extract;
 mod handshake;
@@ -165,14 +166,17 @@ pub fn router(state: AppState) -> Router {
     let (routes, openapi) = described.split_for_parts();
     let mut openapi = serde_json::to_value(&openapi).unwrap_or_default();
     verb::describe(&mut openapi);
-    let openapi = openapi::inline_primitive_schemas(openapi);
-    let asyncapi = openapi::inline_primitive_schemas(asyncapi::document(&openapi));
+    let (base_url, with_test_provider) = (state.origins.base_url(), state.app.settings().is_test_provider_enabled);
+    let openapi = openapi::finish(openapi, base_url, with_test_provider);
+    let asyncapi = asyncapi::document(&openapi, base_url, with_test_provider);
     let [openapi, asyncapi] =
         [openapi, asyncapi].map(|made| Arc::new(Document::new("application/json", made.to_string())));
     let base_path = state.origins.base_path().to_owned();
     let routes = routes
         .merge(verb::routes())
         .route("/v1/streams/{stream}/live", get(websocket::live))
+        // The key may also be a part of the path. It is not in the document: tools find it ambiguous beside `/v1/orders/{order}/…`.
+        .route("/v1/orders/by-key/{key}", get(order::by_key_in_path))
         .route("/v1/openapi.json", get(move |headers: HeaderMap| ops::json_document(openapi.clone(), headers)))
         .route("/v1/asyncapi.json", get(move |headers: HeaderMap| ops::json_document(asyncapi.clone(), headers)))
         .route("/healthz", get(ops::healthz))
@@ -183,16 +187,20 @@ pub fn router(state: AppState) -> Router {
         .route("/orders", get(page::orders))
         .route("/host", get(page::host))
         .route("/docs", get(page::docs))
+        .route("/docs/errors", get(error_page::index))
+        .route("/docs/errors/{code}", get(error_page::code))
         .route("/assets/{*path}", get(page::asset))
         .fallback(ops::not_found)
         .method_not_allowed_fallback(ops::method_not_allowed)
-        .layer(origin::cors())
-        .layer(axum::middleware::from_fn_with_state(state.clone(), origin::check_origin))
         .layer(axum::middleware::from_fn_with_state(state.clone(), demo_host::check_host))
         .layer(axum::middleware::from_fn(host_header::check_host_header))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(axum::middleware::from_fn(drain_body::drain_unread_body))
         .layer(tower_http::catch_panic::CatchPanicLayer::custom(error::handle_panic))
+        .layer(axum::middleware::from_fn(request_metrics::limit_duration))
+        // Outside of everything that may refuse a request: a page of an allowed site can read every refusal.
+        .layer(origin::cors())
+        .layer(axum::middleware::from_fn_with_state(state.clone(), origin::check_origin))
         .layer(axum::middleware::from_fn_with_state(state.clone(), request_metrics::track_request))
         .with_state(state);
     base_url::serve_below(&base_path, routes)

@@ -2,11 +2,12 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use serde::Deserialize;
 
 use super::AppState;
 use super::error::{ApiResult, Problem};
-use super::extract::{Caller, List, PageQuery, PageRequest, PathId, QueryParams};
+use super::extract::{Caller, List, PageQuery, PageRequest, PathId, QueryParams, idempotency_key};
 use crate::domain::{IdempotencyKey, OrderId, StreamId};
 use crate::protocol::{OrderDetail, OrderView};
 
@@ -30,10 +31,20 @@ pub async fn list(
     Ok(Json(page.to_list(orders, |order| order.id)))
 }
 
-/// The order of an idempotency key: for a client that did not get the response of its purchase.
-#[utoipa::path(get, path = "/v1/orders/by-key/{key}", tag = "orders", params(("key" = String, Path)),
+/// The order of an idempotency key: for a client that did not get the response of its purchase. The key may also be the last part of the
+/// path.
+#[utoipa::path(get, path = "/v1/orders/by-key", tag = "orders",
+    params(("Idempotency-Key" = String, Header, description = "The key of the purchase")),
     responses((status = 200, body = OrderView), (status = "default", body = Problem)))]
 pub async fn by_key(
+    State(state): State<AppState>,
+    Caller(actor): Caller,
+    headers: HeaderMap,
+) -> ApiResult<Json<OrderView>> {
+    Ok(Json(state.app.checkout.order_by_key(&actor, &idempotency_key(&headers)?).await?))
+}
+
+pub async fn by_key_in_path(
     State(state): State<AppState>,
     Caller(actor): Caller,
     PathId(key): PathId<String>,

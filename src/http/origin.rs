@@ -122,11 +122,19 @@ pub(super) fn normalize_origin(given: &str) -> Result<String, String> {
 }
 
 /// Middleware that refuses requests from other sites. Assets are the same for everybody, and a page without its scripts could not
-/// even show what is wrong.
+/// even show what is wrong. A script of the other site can read why it is refused: the refusal has CORS headers, although it allows
+/// nothing. A preflight is refused by its status.
 pub async fn check_origin(State(state): State<AppState>, request: Request, next: Next) -> Response {
     if !request.uri().path().starts_with("/assets/") && !state.origins.allows(request.headers()) {
         state.origins.refused.warn(request.headers(), state.app.clock().now());
-        return Problem::of(&ErrorCode::ORIGIN_NOT_ALLOWED).into_response();
+        let origin = request.headers().get(header::ORIGIN).cloned();
+        let mut response = Problem::of(&ErrorCode::ORIGIN_NOT_ALLOWED).into_response();
+        let headers = response.headers_mut();
+        if let Some(origin) = origin {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        }
+        headers.insert(header::VARY, HeaderValue::from_static("origin"));
+        return response;
     }
     let mut response = next.run(request).await;
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -139,7 +147,13 @@ pub fn cors() -> CorsLayer {
         .allow_origin(AllowOrigin::mirror_request())
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
         .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, HeaderName::from_static("idempotency-key")])
-        .expose_headers([header::LOCATION, header::RETRY_AFTER, HeaderName::from_static("idempotency-replayed")])
+        .expose_headers([
+            header::LOCATION,
+            header::RETRY_AFTER,
+            header::ETAG,
+            header::CONTENT_DISPOSITION,
+            HeaderName::from_static("idempotency-replayed"),
+        ])
         .max_age(Duration::from_secs(3_600))
 }
 

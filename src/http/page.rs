@@ -117,7 +117,12 @@ fn no_such_file() -> Response {
     Problem::new(&ErrorCode::NOT_FOUND, "There is no such file.").into_response()
 }
 
-fn page_response(state: &AppState, request_headers: &HeaderMap, page: &Document, cache_control: &str) -> Response {
+pub(super) fn page_response(
+    state: &AppState,
+    request_headers: &HeaderMap,
+    page: &Document,
+    cache_control: &str,
+) -> Response {
     let mut response = page.response(request_headers, cache_control);
     let headers = response.headers_mut();
     if let Ok(policy) = HeaderValue::from_str(state.origins.content_security_policy()) {

@@ -29,7 +29,7 @@ pub struct LastRehearsalResponse {
 
 /// Starts a rehearsal: a small show with simulated viewers on this node, in a separate shop that is removed afterwards. A node runs
 /// one rehearsal at a time.
-#[utoipa::path(post, path = "/v1/streams/{stream}/rehearsal", tag = "streams", params(("stream" = StreamId, Path)),
+#[utoipa::path(post, operation_id = "streams_rehearsal_start", path = "/v1/streams/{stream}/rehearsal", tag = "streams", params(("stream" = StreamId, Path)),
     request_body = RehearsalRequest, responses((status = 202, body = RehearsalView), (status = "default", body = Problem)))]
 pub async fn start(
     State(state): State<AppState>,
@@ -42,7 +42,7 @@ pub async fn start(
 }
 
 /// The state of the last rehearsal of a show.
-#[utoipa::path(get, path = "/v1/streams/{stream}/rehearsal", tag = "streams", params(("stream" = StreamId, Path)),
+#[utoipa::path(get, operation_id = "streams_rehearsal_show", path = "/v1/streams/{stream}/rehearsal", tag = "streams", params(("stream" = StreamId, Path)),
     responses((status = 200, body = LastRehearsalResponse), (status = "default", body = Problem)))]
 pub async fn show(
     State(state): State<AppState>,
@@ -53,7 +53,7 @@ pub async fn show(
 }
 
 /// Stops the rehearsal of a show.
-#[utoipa::path(delete, path = "/v1/streams/{stream}/rehearsal", tag = "streams", params(("stream" = StreamId, Path)),
+#[utoipa::path(delete, operation_id = "streams_rehearsal_stop", path = "/v1/streams/{stream}/rehearsal", tag = "streams", params(("stream" = StreamId, Path)),
     responses((status = 204), (status = "default", body = Problem)))]
 pub async fn stop(
     State(state): State<AppState>,

@@ -78,7 +78,7 @@ fn qr_code(link: String, now: Millis) -> Result<Arc<Document>, Refusal> {
     }
     let allowed = DRAWN.lock().unwrap_or_else(PoisonError::into_inner).take(now);
     allowed.map_err(|retry_ms| Refusal::Busy { retry_ms })?;
-    let code = QrCode::new(&link).map_err(|_| Refusal::bad_request("the address is too long for a QR code"))?;
+    let code = QrCode::new(&link).map_err(|_| Refusal::bad_request("The address is too long for a QR code."))?;
     let picture = code.render::<svg::Color<'_>>().min_dimensions(256, 256).build();
     let code = Arc::new(Document::new("image/svg+xml", picture));
     CODES.insert(link, code.clone());
@@ -105,7 +105,7 @@ fn watch_url(state: &AppState, headers: &HeaderMap, stream: StreamId) -> Result<
             let plain = |host: &&str| host.bytes().all(|b| b.is_ascii_alphanumeric() || b".:-[]".contains(&b));
             let host = host
                 .filter(plain)
-                .ok_or_else(|| Refusal::bad_request("the Host header is missing or invalid; set --base-url"))?;
+                .ok_or_else(|| Refusal::bad_request("The Host header is missing or not valid. See --base-url."))?;
             format!("http://{host}")
         }
     };

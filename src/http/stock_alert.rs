@@ -9,7 +9,7 @@ use super::extract::{Caller, List, PathId};
 use crate::domain::{OfferId, StreamId};
 
 /// The offers of a show for which I have a stock alert.
-#[utoipa::path(get, path = "/v1/streams/{stream}/stock-alerts", tag = "offers", params(("stream" = StreamId, Path)),
+#[utoipa::path(get, operation_id = "offers_stock_alerts", path = "/v1/streams/{stream}/stock-alerts", tag = "offers", params(("stream" = StreamId, Path)),
     responses((status = 200, body = List<OfferId>), (status = "default", body = Problem)))]
 pub async fn list(
     State(state): State<AppState>,

@@ -14,7 +14,7 @@ use crate::domain::{Millis, Refusal, StreamId, StreamStatus, Titles};
 use crate::protocol::{ShopView, StreamView};
 
 /// The shop.
-#[utoipa::path(get, path = "/v1/shop", tag = "shop", responses((status = 200, body = ShopView)))]
+#[utoipa::path(get, operation_id = "shop_show", path = "/v1/shop", tag = "shop", responses((status = 200, body = ShopView)))]
 pub async fn shop(State(state): State<AppState>) -> Json<ShopView> {
     let payments = state.app.checkout.payment_provider();
     Json(ShopView::of(state.app.shop(), state.app.settings().is_dev_login_enabled, payments, state.origins.base_url()))
@@ -36,7 +36,7 @@ pub async fn list(
     QueryParams(query): QueryParams<StatusQuery>,
 ) -> ApiResult<Json<List<StreamView>>> {
     let parse = |text: String| {
-        StreamStatus::parse(&text).ok_or_else(|| Refusal::bad_request("`status` must be scheduled, live or ended"))
+        StreamStatus::parse(&text).ok_or_else(|| Refusal::bad_field("status", "must be scheduled, live or ended."))
     };
     let status = query.status.map(parse).transpose()?;
     let streams = state.app.streams.streams(status, page.after, page.fetch_limit()).await?;

@@ -16,6 +16,7 @@ use super::AppState;
 use super::error::ApiResult;
 use super::extract::{Caller, JsonBody, PathId, QueryParams, idempotency_key};
 use crate::domain::{Refusal, StreamId, UserId};
+use crate::protocol::input_error;
 use crate::verbs::{InputSource, Method, RestReply, RestRoute, VERBS, VerbContext, VerbEntry};
 
 static IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -97,14 +98,14 @@ fn check_ids(path: &BTreeMap<String, String>) -> Result<(), Refusal> {
         if name == "user" {
             UserId::parse(id)?;
         } else if id.parse::<Uuid>().is_err() {
-            return Err(Refusal::bad_request(format!("`{name}` in the path is not an id")));
+            return Err(input_error::not_an_id(name.clone()));
         }
     }
     Ok(())
 }
 
 fn parse_stream(id: &str) -> Result<StreamId, Refusal> {
-    serde_json::from_value(Value::from(id)).map_err(|error| Refusal::bad_request(error.to_string()))
+    serde_json::from_value(Value::from(id)).map_err(|_| input_error::not_an_id("stream"))
 }
 
 fn into_response(reply: RestReply) -> Response {

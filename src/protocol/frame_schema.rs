@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::problem::RefusalFacts;
 use super::view::{
     AuditEntryView, ChatRulesView, MessageView, OfferView, OrderView, PinView, StreamView, ViewerIdentity,
 };
@@ -108,8 +109,8 @@ pub struct ReplyError {
     pub code: String,
     pub message: String,
     pub retry_ms: Option<i64>,
-    /// With `needs_action`: the page on which the buyer confirms the payment.
-    pub action_url: Option<String>,
+    #[serde(flatten)]
+    pub facts: RefusalFacts,
 }
 
 #[derive(ToSchema)]

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::{EncodedEvent, Frame, RoomState, deflate};
+use super::{EncodedEvent, Frame, RefusalFacts, RoomState, deflate};
 use crate::domain::{MessageId, Millis, Refusal};
 
 /// Why a viewer gets a new snapshot.
@@ -146,12 +146,15 @@ pub fn reply_error(reference: Option<&str>, code: &str, message: &str, retry_ms:
     })
 }
 
-/// The error reply for a refusal. `needs_action` has the page of the payment provider in `action_url`.
+/// The error reply for a refusal, with the same facts as over REST.
 pub fn reply_refused(reference: Option<&str>, refusal: &Refusal) -> Frame {
     Frame::build(|out| {
         write_error(out, reference, refusal.code(), &refusal.to_string(), refusal.retry_ms());
-        if let Refusal::NeedsAction { action_url } = refusal {
-            append(out, format_args!(r#","action_url":{}"#, json(action_url)));
+        let facts = json(&RefusalFacts::from(refusal));
+        if let Some(fields) =
+            facts.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).filter(|it| !it.is_empty())
+        {
+            append(out, format_args!(",{fields}"));
         }
         out.extend_from_slice(b"}}");
     })
@@ -305,6 +308,18 @@ mod tests {
             (
                 reply_refused(Some("7"), &Refusal::SoldOut),
                 r#"{"t":"reply","ref":"7","error":{"code":"sold_out","message":"Sold out.","retry_ms":null}}"#,
+            ),
+            (
+                reply_refused(Some("7"), &Refusal::TooFewLeft { left: 2 }),
+                r#"{"t":"reply","ref":"7","error":{"code":"too_few_left","message":"Only 2 left.","retry_ms":null,"left":2}}"#,
+            ),
+            (
+                reply_refused(Some("7"), &Refusal::NotOpen { opens_at: Some(900), now: 100 }),
+                r#"{"t":"reply","ref":"7","error":{"code":"not_open","message":"The sale is not open.","retry_ms":800,"opens_at":900,"now":100}}"#,
+            ),
+            (
+                reply_refused(None, &Refusal::bad_field("qty", "is required.")),
+                r#"{"t":"reply","ref":null,"error":{"code":"bad_request","message":"qty is required.","retry_ms":null,"field":"qty"}}"#,
             ),
             (
                 reply_error(None, "busy", "\"", Some(5)),

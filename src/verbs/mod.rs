@@ -21,6 +21,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::app::{App, Result};
 use crate::domain::{Actor, Refusal, Role, StreamId};
+use crate::protocol::input_error;
 use crate::room::Member;
 
 pub use reply::{NewOrder, RestReply, RestResponse, VerbReply};
@@ -115,7 +116,7 @@ pub struct VerbEntry {
     pub rest_responses: fn() -> Vec<RestResponse>,
     input_schema: fn() -> RefOr<Schema>,
     collect_schemas: fn(&mut Vec<(String, RefOr<Schema>)>),
-    parse: fn(Value) -> serde_json::Result<Box<dyn ParsedVerb>>,
+    parse: fn(Value) -> std::result::Result<Box<dyn ParsedVerb>, Refusal>,
 }
 
 impl VerbEntry {
@@ -132,7 +133,7 @@ impl VerbEntry {
                 V::schemas(schemas);
                 V::Reply::schemas(schemas);
             },
-            parse: |fields| Ok(Box::new(serde_json::from_value::<V>(fields)?)),
+            parse: |fields| Ok(Box::new(input_error::parse::<V>(fields)?)),
         }
     }
 
@@ -148,7 +149,7 @@ impl VerbEntry {
 
     /// The verb with its input. Unknown fields are ignored. Fails with `bad_request` if a field is missing or invalid.
     pub fn parse(&self, fields: Map<String, Value>) -> std::result::Result<Box<dyn ParsedVerb>, Refusal> {
-        (self.parse)(Value::Object(fields)).map_err(|error| Refusal::bad_request(error.to_string()))
+        (self.parse)(Value::Object(fields))
     }
 }
 

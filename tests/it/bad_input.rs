@@ -3,6 +3,7 @@
 mod frame;
 mod order;
 mod payment;
+mod problem;
 mod request;
 mod role;
 mod token;

@@ -102,7 +102,8 @@ async fn chat_rules_change_one_by_one_and_every_viewer_sees_them() {
     host.ask(say("only we")).await.unwrap();
     shop.host.put(&shop.path("chat"), json!({"off": false, "slow_s": 0})).await.expect(200);
     ann.ask(say("see www.example.com")).await.unwrap();
-    for bad in [json!({}), json!({"slow_s": 301}), json!({"links": "maybe"}), json!({"off": 1})] {
+    shop.host.put(&shop.path("chat"), json!({})).await.expect_problem(422, "invalid_value");
+    for bad in [json!({"slow_s": 301}), json!({"links": "maybe"}), json!({"off": 1})] {
         shop.host.put(&shop.path("chat"), bad.clone()).await.expect_problem(400, "bad_request");
     }
 }

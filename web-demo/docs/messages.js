@@ -1,4 +1,4 @@
-// The socket half of the API reference (AsyncAPI 3.0): each channel with its address, and the messages of both sides.
+// The socket half of the API reference (AsyncAPI 3.1): each channel with its address, and the messages of both sides.
 
 import { el } from '../ui.js';
 import { anchor, example, fields, prose, resolve, typeOf } from './schema.js';

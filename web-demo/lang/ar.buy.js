@@ -186,6 +186,7 @@ export default {
   'error.forbidden': 'دورك لا يسمح بذلك.',
   'error.busy': 'الازدحام شديد الآن. لم يتغير شيء. حاول مرة أخرى.',
   'error.bad_request': 'بعض المعلومات غير صالحة.',
+  'error.invalid_value': 'إحدى القيم لا تتوافق مع القيم الأخرى.',
   'error.unknown_verb': 'هذه الصفحة قديمة. أعد تحميلها.',
   'error.stream_ended': 'انتهى البث.',
   'error.outcome_unknown': 'لم يصلنا رد بعد.',

@@ -176,6 +176,7 @@ export default {
   'error.forbidden': 'Your role doesn’t allow this.',
   'error.busy': 'It’s very busy right now. Nothing was changed. Please try again.',
   'error.bad_request': 'Some of the information isn’t valid.',
+  'error.invalid_value': 'One of the values doesn’t fit the others.',
   'error.unknown_verb': 'This page is out of date. Please reload it.',
   'error.stream_ended': 'The show has ended.',
   'error.outcome_unknown': 'We haven’t received an answer yet.',

@@ -176,6 +176,7 @@ export default {
   'error.forbidden': 'Peran Anda tidak mengizinkan ini.',
   'error.busy': 'Sedang sangat ramai. Tidak ada yang berubah. Silakan coba lagi.',
   'error.bad_request': 'Sebagian informasi tidak valid.',
+  'error.invalid_value': 'Salah satu nilai tidak sesuai dengan nilai lainnya.',
   'error.unknown_verb': 'Halaman ini sudah usang. Silakan muat ulang.',
   'error.stream_ended': 'Siaran telah berakhir.',
   'error.outcome_unknown': 'Kami belum menerima jawaban.',

@@ -22,7 +22,7 @@ impl Chat {
         self.stream_cache.authorize(actor, Permission::Moderate, stream).await?;
         form.slow_s.map(chat::slow_ms).transpose()?;
         if form == ChatRulesForm::default() {
-            return Err(Refusal::bad_request("At least one rule is required.").into());
+            return Err(Refusal::invalid_value("slow_s", "or another rule is required.").into());
         }
         let entry =
             AuditEntry { detail: Some(form.describe()), ..self.audit.audit_entry(actor, stream, AuditAction::Rules) };

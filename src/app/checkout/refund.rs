@@ -58,7 +58,7 @@ impl Checkout {
         actor.authorize(Permission::ManageStreams, Some(order.stream))?;
         let reason = reason.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
         if reason.as_ref().is_some_and(|text| text.len() > REFUND_REASON_MAX_BYTES || text.contains('\0')) {
-            return Err(Refusal::bad_request("`reason` must be a text of at most 500 bytes.").into());
+            return Err(Refusal::bad_field("reason", "must have at most 500 bytes.").into());
         }
         let reason_text = reason.clone().unwrap_or_default();
         self.check_provider_is_on(&order).await?;

@@ -105,7 +105,8 @@ impl TestProvider {
 
     pub fn parse_webhook(&self, signature: &str, raw: &[u8], now: Millis) -> Result<PaymentEvent, Refusal> {
         self.secret.verify(signature, raw, now)?;
-        let event: Value = serde_json::from_slice(raw).map_err(|error| Refusal::bad_request(error.to_string()))?;
+        let event: Value =
+            serde_json::from_slice(raw).map_err(|_| Refusal::bad_request("An event must be a JSON object."))?;
         let text = |value: &Value| value.as_str().filter(|text| text.len() <= 255).map(str::to_owned);
         let (Some(event_id), Some(kind)) = (text(&event["id"]), text(&event["type"])) else {
             return Err(Refusal::bad_request("An event must have an `id` and a `type`."));

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::Streams;
 use crate::app::error::Result;
 use crate::domain::{
-    Actor, ChatRules, Event, LiveStream, Millis, OfferStage, Permission, Refusal, StreamId, StreamStatus, Titles, text,
+    Actor, ChatRules, Event, LiveStream, Millis, OfferStage, Permission, Refusal, StreamId, StreamStatus, Titles,
+    limits, text,
 };
 use crate::protocol::StreamView;
 
@@ -21,9 +22,9 @@ pub struct NewStream {
 
 impl NewStream {
     fn validated(self, host: &str) -> std::result::Result<LiveStream, Refusal> {
-        // Valid up to the year 2200: a time in seconds or microseconds is a client's mistake.
-        if self.scheduled_at.is_some_and(|at| !(1_000_000_000_000..7_258_118_400_000).contains(&at)) {
-            return Err(Refusal::bad_request("`scheduled_at` must be a time in epoch milliseconds."));
+        let (low, high) = limits::SCHEDULED_AT;
+        if self.scheduled_at.is_some_and(|at| !(low..=high).contains(&at)) {
+            return Err(Refusal::bad_field("scheduled_at", "must be a time in epoch milliseconds."));
         }
         Ok(LiveStream {
             id: StreamId::new(),
@@ -31,8 +32,18 @@ impl NewStream {
             titles: text::titles(&self.titles)?,
             host: host.to_owned(),
             status: StreamStatus::Scheduled,
-            video: self.video.as_deref().map(text::media_url).transpose()?,
-            poster: self.poster.as_deref().map(text::media_url).transpose()?,
+            video: self
+                .video
+                .as_deref()
+                .map(text::media_url)
+                .transpose()
+                .map_err(|refusal| refusal.in_field("video"))?,
+            poster: self
+                .poster
+                .as_deref()
+                .map(text::media_url)
+                .transpose()
+                .map_err(|refusal| refusal.in_field("poster"))?,
             scheduled_at: self.scheduled_at,
             started_at: None,
             ended_at: None,

@@ -71,8 +71,8 @@ async fn lineup_without_each_offer_exactly_once_is_refused(shop: Fixture) {
     shop.store.close_offer(closed).await.unwrap();
     for wrong in [vec![], vec![b], vec![b, a, a], vec![b, b], vec![b, a, closed], vec![b, a, OfferId::new()]] {
         let refused = refusal(shop.store.reorder_lineup(shop.stream, &wrong).await);
-        assert_eq!(refused.code(), "bad_request", "{wrong:?}");
-        assert!(matches!(refused, Refusal::BadField { field: "offers", .. }), "{refused:?}");
+        assert_eq!(refused.code(), "invalid_value", "{wrong:?}");
+        assert!(matches!(refused, Refusal::InvalidValue { field: "offers", .. }), "{refused:?}");
     }
     assert_eq!(shop.lineup().await[..2], [a, b]);
 }

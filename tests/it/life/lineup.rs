@@ -32,7 +32,7 @@ async fn new_line_up_order_reaches_the_viewers_of_every_node() {
     assert_eq!(listed["items"][0]["id"], b.as_str());
     for wrong in [json!([]), json!([a, b]), json!([a, b, b]), json!([a, b, draft, draft])] {
         let problem = shop.host.put(&path, json!({"offers": wrong})).await;
-        assert_eq!(problem.expect_problem(400, "bad_request")["field"], "offers");
+        assert_eq!(problem.expect_problem(422, "invalid_value")["field"], "offers");
     }
     shop.host.put(&path, json!({"offers": "x"})).await.expect_problem(400, "bad_request");
 }
@@ -88,14 +88,14 @@ async fn invalid_start_time_is_refused_with_its_field() {
     for at in [0, now_ms() - 1, now_ms() + 91 * 24 * 3_600_000] {
         let form = json!({"variant": variant, "kind": "flash", "price": 500, "quantity": 2, "starts_at": at});
         let problem = shop.host.post(&shop.path("offers"), form).await;
-        assert_eq!(problem.expect_problem(400, "bad_request")["field"], "starts_at");
+        assert_eq!(problem.expect_problem(422, "invalid_value")["field"], "starts_at");
     }
     let form = json!({"variant": variant, "kind": "flash", "price": 500, "quantity": 2, "countdown_s": 9});
     let problem = shop.host.post(&shop.path("offers"), form).await.expect_problem(400, "bad_request");
     assert_eq!(problem["field"], "countdown_s");
     let draft = shop.draft(2, json!({})).await;
     let path = format!("/v1/offers/{draft}/schedule");
-    shop.host.put(&path, json!({"starts_at": 1})).await.expect_problem(400, "bad_request");
+    shop.host.put(&path, json!({"starts_at": 1})).await.expect_problem(422, "invalid_value");
     let at = now_ms() + 3_600_000;
     let scheduled = shop.host.put(&path, json!({"starts_at": at})).await.expect(200);
     assert_eq!(scheduled["starts_at"], at);

@@ -1,0 +1,34 @@
+//! The limits of numbers that clients send: the least and the greatest value. The validation and the API documents both read them.
+
+use super::Millis;
+use super::product::{PRICE_MAX, UNITS_MAX};
+
+/// The least and the greatest value, both allowed.
+pub type Limit = (i64, i64);
+
+/// Minor units of the currency.
+pub const PRICE: Limit = (0, PRICE_MAX);
+/// Units of an offer.
+pub const QUANTITY: Limit = (1, UNITS_MAX);
+/// Units of a stock pool.
+pub const STOCK: Limit = (0, UNITS_MAX);
+/// Units to add to an offer or a stock pool.
+pub const ADD: Limit = (1, UNITS_MAX);
+/// Units of one purchase.
+pub const QTY: Limit = (1, 1_000);
+pub const PER_BUYER: Limit = (1, 1_000);
+pub const HOLD_S: Limit = (10, 3_600);
+pub const COUNTDOWN_S: Limit = (10, 300);
+pub const DURATION_S: Limit = (60, 1_200);
+/// Seconds by which a sale is extended.
+pub const EXTEND_S: Limit = (10, 1_200);
+pub const SLOW_S: Limit = (0, 300);
+pub const MUTE_S: Limit = (10, 7 * 24 * 3_600);
+pub const INVITE_S: Limit = (600, 30 * 24 * 3_600);
+pub const REHEARSAL_VIEWERS: Limit = (1, 200);
+pub const REHEARSAL_S: Limit = (24, 90);
+pub const REACTIONS: Limit = (1, super::reaction::REACTION_COUNT_MAX);
+/// A planned start, valid from 2001 up to the year 2200: a time in seconds or microseconds is a client's mistake.
+pub const SCHEDULED_AT: (Millis, Millis) = (1_000_000_000_000, 7_258_118_399_999);
+/// Entries of one page of a list.
+pub const PAGE: Limit = (1, 100);

@@ -1,0 +1,58 @@
+//! The facts of a refusal, the same over REST (problem details) and on the socket (`error` of a reply).
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::domain::{ErrorCode, Millis, OrderId, Refusal};
+
+/// What a client needs to act on an error, beside its code. A fact that a refusal does not have is absent.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
+pub struct RefusalFacts {
+    /// With `bad_request` and `invalid_value`: the field that is at fault, if it is one: `price`, `variants[0].name`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// With `buyer_limit`: the most units that one buyer can have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_buyer: Option<i64>,
+    /// With `buyer_limit`: the buyer's orders that count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub orders: Option<Vec<OrderId>>,
+    /// With `too_few_left` and `not_enough_stock`: the units that are left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left: Option<i64>,
+    /// With `not_open`: when the sale opens, if that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub opens_at: Option<Millis>,
+    /// With `muted`: when the mute ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Millis>,
+    /// With `not_open` and `muted`: the time of the server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub now: Option<Millis>,
+    /// With `needs_action`: the address where the buyer confirms the payment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub action_url: Option<String>,
+}
+
+impl From<&Refusal> for RefusalFacts {
+    fn from(refusal: &Refusal) -> Self {
+        let none = Self::default();
+        match refusal {
+            Refusal::InvalidValue { field, .. } => Self { field: Some((*field).to_owned()), ..none },
+            Refusal::BadField { field, .. } => Self { field: Some(field.to_string()), ..none },
+            Refusal::BuyerLimit { per_buyer, orders } => {
+                Self { per_buyer: Some(*per_buyer), orders: Some(orders.clone()), ..none }
+            }
+            Refusal::TooFewLeft { left } | Refusal::NotEnoughStock { left } => Self { left: Some(*left), ..none },
+            Refusal::NotOpen { opens_at, now } => Self { opens_at: *opens_at, now: Some(*now), ..none },
+            Refusal::Muted { until, now } => Self { until: Some(*until), now: Some(*now), ..none },
+            Refusal::NeedsAction { action_url } => Self { action_url: Some(action_url.clone()), ..none },
+            _ => none,
+        }
+    }
+}
+
+/// The address of the page that explains a code, relative to the server: the `type` of a problem.
+pub fn type_uri(code: &ErrorCode) -> String {
+    format!("/docs/errors/{}", code.code)
+}
