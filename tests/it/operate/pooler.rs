@@ -21,7 +21,7 @@ async fn pgbouncer(database: &Database, more: &str) -> (Process, String, tempfil
         users.display()
     );
     std::fs::write(&ini, configuration).unwrap();
-    let own = std::fs::Permissions::from(std::os::unix::fs::PermissionsExt::from_mode(0o755));
+    let own: std::fs::Permissions = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(folder.path(), own).unwrap();
     // Without root, setpriv changes nothing and needs no right.
     let is_root = std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
