@@ -19,7 +19,8 @@ pub struct Clock(ClockSource);
 #[derive(Clone)]
 enum ClockSource {
     System(Arc<MonotonicTime>),
-    Manual(watch::Sender<Millis>),
+    /// The time, and how far the time of day differs from it.
+    Manual(watch::Sender<Millis>, Arc<AtomicI64>),
 }
 
 impl Clock {
@@ -29,19 +30,35 @@ impl Clock {
 
     /// A clock for tests: its time changes only with [`Clock::set`].
     pub fn manual(now: Millis) -> Self {
-        Self(ClockSource::Manual(watch::Sender::new(now)))
+        Self(ClockSource::Manual(watch::Sender::new(now), Arc::default()))
     }
 
     pub fn now(&self) -> Millis {
         match &self.0 {
             ClockSource::System(steady) => steady.now_ns(wall_time(), Instant::now()) / 1_000_000,
-            ClockSource::Manual(hand) => *hand.borrow(),
+            ClockSource::Manual(hand, _) => *hand.borrow(),
+        }
+    }
+
+    /// The time of day as the system has it now. It goes backwards when the system clock is set back. Only what others have
+    /// dated is compared with it, such as tokens: [`Clock::now`] stays ahead for as long as the system clock once was wrong.
+    pub fn wall(&self) -> Millis {
+        match &self.0 {
+            ClockSource::System(_) => wall_time().as_millis() as Millis,
+            ClockSource::Manual(hand, correction) => *hand.borrow() + correction.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Sets the time of day of a manual clock forward or back, as a system clock is corrected. Its own time stays.
+    pub fn correct(&self, by: Millis) {
+        if let ClockSource::Manual(_, correction) = &self.0 {
+            correction.fetch_add(by, Ordering::Relaxed);
         }
     }
 
     /// Moves a manual clock forward and wakes sleepers whose time has come. Has no effect on the system clock.
     pub fn set(&self, now: Millis) {
-        if let ClockSource::Manual(hand) = &self.0 {
+        if let ClockSource::Manual(hand, _) = &self.0 {
             hand.send_modify(|time| *time = now.max(*time));
         }
     }
@@ -59,7 +76,7 @@ impl Clock {
                     tokio::time::sleep(Duration::from_millis(left)).await;
                 }
             }
-            ClockSource::Manual(hand) => {
+            ClockSource::Manual(hand, _) => {
                 // Cannot fail: this clock holds the sender.
                 let _ = hand.subscribe().wait_for(|now| *now >= at).await;
             }

@@ -11,11 +11,11 @@ use livesouk::broker::{self, Broker};
 use livesouk::clock::Clock;
 use livesouk::config::{
     self, Command, DemoArgs, LimitArgs, LogArgs, LogFormat, MigrateArgs, PaymentArgs, PaymentProviderName, ServeArgs,
-    TokenArgs,
+    TokenArgs, TokenRuleArgs,
 };
 use livesouk::demo;
-use livesouk::domain::{Actor, Name, Role, StreamId, UserId};
-use livesouk::http::auth::TokenAuth;
+use livesouk::domain::{Actor, Name, Role, StreamId, TokenRules, TokenStamp, UserId};
+use livesouk::http::auth::{JwksLocation, TokenAuth};
 use livesouk::http::{DemoHosts, Origins, TrustedProxies};
 #[cfg(feature = "otel")]
 use livesouk::metrics::SPAN_TARGET;
@@ -199,10 +199,28 @@ fn app_settings(limits: &LimitArgs, payments: &PaymentArgs, kind: NodeKind) -> S
     }
 }
 
+/// The keys and rules for tokens, as `serve` was given them.
+fn token_auth(keys: &[String], args: &TokenRuleArgs, clock: &Clock) -> Result<TokenAuth, String> {
+    let role = |flag: &'static str| {
+        move |name: &String| Role::parse(name).ok_or_else(|| format!("{flag}: there is no role `{name}`"))
+    };
+    let key_roles: Vec<Role> =
+        args.auth_key_max_roles.iter().map(role("--auth-key-max-role")).collect::<Result<_, _>>()?;
+    let jwks_roles: Vec<Role> = args.jwks_max_roles.iter().map(role("--jwks-max-role")).collect::<Result<_, _>>()?;
+    let sources = args.jwks.iter().map(|source| JwksLocation::parse(source)).collect::<Result<_, _>>()?;
+    let rules = TokenRules {
+        audiences: args.audiences.clone(),
+        issuers: args.issuers.clone(),
+        max_ttl_ms: args.max_ttl_s * 1_000,
+    };
+    TokenAuth::with_max_roles(keys, &key_roles, clock.clone())?.with_rules(rules).with_jwks(sources, &jwks_roles)
+}
+
 fn demo_host_actor() -> anyhow::Result<Actor> {
     let refused = |refusal| anyhow::anyhow!("{refusal}");
     let user = UserId::parse("demo-host").map_err(refused)?;
-    Ok(Actor { user, name: Name::parse("Noura").map_err(refused)?, role: Role::Host, stream: None, expires_at: None })
+    let (name, token) = (Name::parse("Noura").map_err(refused)?, TokenStamp::default());
+    Ok(Actor { user, name, role: Role::Host, stream: None, expires_at: None, token })
 }
 
 fn demo_summary(demo_shop: &demo::DemoShop, base: &str, file: &str, token: &str) -> String {
@@ -243,7 +261,8 @@ async fn run_serve(options: ServeArgs) -> anyhow::Result<()> {
         None => tracing::info!("this shop takes no payments: --payments is not given"),
     }
     let clock = Clock::system();
-    let auth = TokenAuth::new(&options.auth_keys, clock.clone()).map_err(StartError::Config)?;
+    let auth = token_auth(&options.auth_keys, &options.tokens, &clock).map_err(StartError::Config)?;
+    auth.load_jwks().await.map_err(StartError::Config)?;
     let origins = Origins::new(&options.allow_origins, options.base_url.as_deref()).map_err(StartError::Config)?;
     let store = node::open_store(&options.store, &clock, usize::from(options.sell_connections)).await?;
     let shop = node::find_or_create_shop(&store, &options.shop, &options.currency).await?;
@@ -263,7 +282,10 @@ async fn run_serve(options: ServeArgs) -> anyhow::Result<()> {
         origins,
         trusted_proxies: TrustedProxies::new(options.trusted_proxies),
         demo_hosts: None,
-        settings: app_settings(&options.limits, &options.payments, NodeKind::Serve { has_test_payments }),
+        settings: Settings {
+            token_max_ttl_ms: options.tokens.max_ttl_s * 1_000,
+            ..app_settings(&options.limits, &options.payments, NodeKind::Serve { has_test_payments })
+        },
         limits: options.limits,
     })
     .await?;
@@ -299,8 +321,13 @@ fn print_token(options: TokenArgs) -> anyhow::Result<()> {
         role: Role::parse(&options.role).ok_or_else(no_role)?,
         stream: options.stream.map(StreamId),
         expires_at: None,
+        token: TokenStamp::default(),
     };
-    let token = auth.sign(&actor, options.ttl * 1_000).map_err(StartError::Config)?;
+    let ttl_ms = options.ttl * 1_000;
+    // The server that accepts the token has its own rules.
+    let auth = auth.with_rules(TokenRules { max_ttl_ms: ttl_ms, ..TokenRules::default() });
+    let id = options.jti.unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
+    let token = auth.sign_with_id(&actor, ttl_ms, &id).map_err(StartError::Config)?;
     print_result(&format!("{token}\n")).context(CANNOT_PRINT)
 }
 

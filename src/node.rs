@@ -18,6 +18,7 @@ use crate::config::LimitArgs;
 use crate::domain::{Shop, ShopId, currency};
 use crate::http::admission::Admission;
 use crate::http::auth::TokenAuth;
+use crate::http::auth::jwks::JwksJob;
 use crate::http::server::ConnectionLimiter;
 use crate::http::{self, AddressLimit, AppState, DemoHosts, Origins, TrustedProxies};
 use crate::store::{self, Store};
@@ -193,9 +194,13 @@ impl Node {
             tracing::warn!("broker is not available: selling works, chat waits until it is");
         }
         let app = App::start(store, broker, clock, shop, settings, stop.clone()).await.map_err(StartError::App)?;
+        let auth = Arc::new(auth);
+        if !auth.jwks().is_empty() {
+            app.start_job(JwksJob(auth.clone()));
+        }
         let state = AppState {
             app,
-            auth: Arc::new(auth),
+            auth,
             origins: Arc::new(origins),
             trusted_proxies: Arc::new(trusted_proxies),
             demo_hosts: demo_hosts.map(Arc::new),

@@ -167,7 +167,9 @@ export type AuditAction =
   | 'restock'
   | 'extend'
   | 'refund'
-  | 'erase';
+  | 'erase'
+  | 'revoke_tokens'
+  | 'restore_tokens';
 
 /** One entry of the audit log. A viewer receives the entries about himself or herself, without `by`. */
 export interface AuditEntry {

@@ -74,6 +74,18 @@ impl AuditLog {
         Ok(entries.into_iter().map(AuditEntryView::of).collect())
     }
 
+    /// A page of the audit log of the whole shop, newest first, for admins: what belongs to no show.
+    pub async fn shop_audit_log(
+        &self,
+        actor: &Actor,
+        after: Option<AuditEntryId>,
+        limit: i64,
+    ) -> Result<Vec<AuditEntryView>> {
+        actor.authorize(Permission::RevokeTokens, None)?;
+        let entries = self.context.store.audit_entries(AuditEntry::WHOLE_SHOP, None, after, limit).await?;
+        Ok(entries.into_iter().map(AuditEntryView::of).collect())
+    }
+
     /// The audit log entries that affect the caller, newest first. Banned users may ask too.
     pub async fn my_audit_log(
         &self,

@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use super::counters::AppCounters;
 use super::error::{Error, Result};
+use super::revoked_token_cache::RevokedTokenCache;
 use super::settings::Settings;
 use crate::clock::Clock;
 use crate::domain::{Millis, Shop};
@@ -25,6 +26,8 @@ pub struct Context {
     pub tasks: TaskTracker,
     /// Cancelled when the server is asked to stop.
     pub stop: CancellationToken,
+    /// Tokens that are refused although they are signed and in time; kept current by `Tokens`.
+    pub revoked_tokens: RevokedTokenCache,
     epoch: AtomicI64,
     /// How many milliseconds the database's clock is ahead of ours.
     clock_offset_ms: AtomicI64,
@@ -39,8 +42,19 @@ impl Context {
         stop: CancellationToken,
     ) -> Result<Arc<Self>> {
         let epoch = AtomicI64::new(store.epoch().await?);
-        let (counters, tasks, clock_offset_ms) = Default::default();
-        Ok(Arc::new(Self { store, clock, settings, shop, counters, tasks, stop, epoch, clock_offset_ms }))
+        let (counters, tasks, revoked_tokens, clock_offset_ms) = Default::default();
+        Ok(Arc::new(Self {
+            store,
+            clock,
+            settings,
+            shop,
+            counters,
+            tasks,
+            stop,
+            revoked_tokens,
+            epoch,
+            clock_offset_ms,
+        }))
     }
 
     /// The database's time, as far as this node knows it. Sale windows and holds are decided by the database's clock, so

@@ -11,6 +11,7 @@
 //! | [`Publisher`] | broker, rooms, events that could not be published yet |
 //! | [`StreamCache`] | this node's copies of the streams: who may do what in them, rate limits |
 //! | [`AuditLog`] | which team member did what |
+//! | [`Tokens`] | revocations of tokens |
 //! | [`Chat`] | the queue of messages to write; messages, reactions, rules, review queue |
 //! | [`Catalogue`] | cached offers, sold-out caches; products, offers, line-up, stock alerts |
 //! | [`Moderation`] | sanctions, helpers, exports, erasure |
@@ -32,6 +33,7 @@ mod error;
 mod jobs;
 mod moderation;
 mod publisher;
+mod revoked_token_cache;
 mod selling;
 mod settings;
 mod sign_in;
@@ -40,6 +42,7 @@ mod stream_cache;
 mod streams;
 #[cfg(test)]
 pub mod testing;
+mod token;
 mod webhook_signature;
 
 use std::ops::Deref;
@@ -68,17 +71,19 @@ use selling::Selling;
 use sign_in::SignIn;
 use stream_cache::StreamCache;
 use streams::Streams;
+use token::Tokens;
 
 pub use catalogue::{NewProduct, NewVariant};
 pub use checkout::OrderResult;
 pub use counters::AppCounters;
 pub use error::{Error, Result};
-pub use jobs::JobStatus;
+pub use jobs::{BackgroundJob, JobSpec, JobStatus, NextRun};
 pub use moderation::{AcceptedInvite, ExportedMessage};
 pub use selling::SellingCounters;
 pub use settings::{ChatRateLimit, ReconcileSettings, Settings};
 pub use sign_in::NewSignInCode;
 pub use streams::{NewStream, Rehearsal, RehearsalPlan, RehearsalRunner};
+pub use token::{RevocationForm, TokenRevocationView};
 pub use webhook_signature::WebhookSecret;
 
 /// For how long readiness checks share one query.
@@ -93,6 +98,7 @@ pub struct Services {
     publisher: Arc<Publisher>,
     pub stream_cache: Arc<StreamCache>,
     pub audit: Arc<AuditLog>,
+    pub tokens: Arc<Tokens>,
     pub chat: Arc<Chat>,
     pub catalogue: Arc<Catalogue>,
     pub moderation: Arc<Moderation>,
@@ -138,6 +144,7 @@ impl App {
         let publisher = Publisher::new(&context, broker);
         let stream_cache = StreamCache::new(&context, &publisher);
         let audit = AuditLog::new(&context, &publisher, &stream_cache);
+        let tokens = Tokens::start(&context, &publisher, &audit).await?;
         let chat = Chat::new(&context, &publisher, &stream_cache, &audit);
         let catalogue = Catalogue::new(&context, &publisher, &stream_cache, &audit);
         let moderation = Moderation::new(&context, &publisher, &stream_cache, &audit, &chat);
@@ -159,6 +166,7 @@ impl App {
             publisher,
             stream_cache,
             audit,
+            tokens,
             chat,
             catalogue,
             moderation,
@@ -186,6 +194,7 @@ impl Services {
         runner.start(context, catalogue::StockAlertJob::new(self.catalogue.clone()));
         runner.start(context, streams::MinuteSampleJob(self.streams.clone()));
         runner.start(context, streams::IdleRoomJob(self.streams.clone()));
+        runner.start(context, token::TokenRevocationJob(self.tokens.clone()));
         runner.start(context, cluster_sync::PendingDeliveryJob(self.cluster_sync.clone()));
         if let Some(retention) = moderation::RetentionJob::new(context.clone()) {
             runner.start(context, retention);
@@ -194,6 +203,11 @@ impl Services {
             runner.start(context, cluster_sync::ViewerCountJob::new(self.cluster_sync.clone()));
             runner.start(context, cluster_sync::StreamPollJob(self.cluster_sync.clone()));
         }
+    }
+
+    /// Starts a job of another layer beside the jobs of the services.
+    pub fn start_job(&self, job: impl BackgroundJob) {
+        self.node.jobs.start(&self.context, job);
     }
 
     /// Waits until all started work is finished: writes in progress, the last chat batch, the likes.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::webhook_signature::WebhookSecret;
-use crate::domain::Millis;
+use crate::domain::{Millis, TokenRules};
 
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -19,6 +19,8 @@ pub struct Settings {
     /// Deadline of one call to a payment provider. After it, the outcome of the call is unknown.
     pub provider_deadline: Duration,
     pub reconcile: ReconcileSettings,
+    /// The longest lifetime of a token: for so long a revocation is kept.
+    pub token_max_ttl_ms: Millis,
 }
 
 impl Default for Settings {
@@ -31,6 +33,7 @@ impl Default for Settings {
             webhook_secret: WebhookSecret::random(),
             provider_deadline: Duration::from_secs(10),
             reconcile: ReconcileSettings::default(),
+            token_max_ttl_ms: TokenRules::default().max_ttl_ms,
         }
     }
 }

@@ -111,6 +111,7 @@ fn example_of(arg: &clap::Arg) -> &'static str {
         "filter" => "warn",
         "format" => "json",
         "sell_connections" | "chat_days" | "connections_max" => "7",
+        "max_ttl_s" => "3600",
         "chat_per_second" | "room_chat_per_second" | "joins_per_second" | "grace_seconds" | "drain_seconds" => "7.5",
         _ => "https://example.com",
     }

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Millis, Name, Refusal, StreamId, UserId};
+use super::{Millis, Name, Refusal, StreamId, TokenStamp, UserId};
 
 /// The role of a user in a show. A guest has no token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
@@ -44,6 +44,18 @@ impl Role {
         matches!(self, Role::Moderator | Role::Producer | Role::Analyst)
     }
 
+    /// Does this role allow nothing that `max` does not allow?
+    pub fn is_within(self, max: Role) -> bool {
+        match max {
+            Role::Guest => self == Role::Guest,
+            Role::Viewer => self.is_audience(),
+            Role::Moderator | Role::Analyst => self.is_audience() || self == max,
+            Role::Producer => !matches!(self, Role::Host | Role::Admin),
+            Role::Host => self != Role::Admin,
+            Role::Admin => true,
+        }
+    }
+
     /// Does this role belong to the audience, not to the team?
     pub fn is_audience(self) -> bool {
         matches!(self, Role::Guest | Role::Viewer)
@@ -67,6 +79,8 @@ pub enum Permission {
     ViewReports,
     /// Erase another user's data for ever.
     EraseUserData,
+    /// Revoke tokens, and read the audit log of the whole shop.
+    RevokeTokens,
 }
 
 /// The user who makes a request.
@@ -77,8 +91,10 @@ pub struct Actor {
     pub role: Role,
     /// The only stream in which the role is valid; in every other stream the user is a viewer. `None`: valid in all streams.
     pub stream: Option<StreamId>,
-    /// The time at which the token expires; `None` for a guest.
+    /// The time from which the token is refused: its end and the leeway for clocks; `None` for a guest.
     pub expires_at: Option<Millis>,
+    /// What the token says about itself, so that it can be revoked.
+    pub token: TokenStamp,
 }
 
 impl Actor {
@@ -105,7 +121,7 @@ impl Actor {
             Permission::Chat | Permission::Buy => true,
             Permission::Moderate => matches!(role, Role::Moderator | Role::Producer | Role::Host | Role::Admin),
             Permission::ManageOffers => matches!(role, Role::Producer | Role::Host | Role::Admin),
-            Permission::EraseUserData => role == Role::Admin,
+            Permission::EraseUserData | Permission::RevokeTokens => role == Role::Admin,
             Permission::ManageStreams => matches!(role, Role::Host | Role::Admin),
             Permission::ViewReports => matches!(role, Role::Producer | Role::Analyst | Role::Host | Role::Admin),
         };
@@ -123,13 +139,14 @@ mod tests {
     use super::*;
 
     fn actor(role: Role, stream: Option<StreamId>) -> Actor {
-        Actor { user: UserId::parse("u").unwrap(), name: Name::parse("U").unwrap(), role, stream, expires_at: None }
+        let (user, name) = (UserId::parse("u").unwrap(), Name::parse("U").unwrap());
+        Actor { user, name, role, stream, expires_at: None, token: TokenStamp::default() }
     }
 
     #[test]
     fn each_role_has_exactly_the_permissions_of_the_table() {
         use Permission::*;
-        let all = [Chat, Buy, Moderate, ManageOffers, ManageStreams, ViewReports, EraseUserData];
+        let all = [Chat, Buy, Moderate, ManageOffers, ManageStreams, ViewReports, EraseUserData, RevokeTokens];
         for (role, allowed) in [
             (Role::Guest, vec![]),
             (Role::Viewer, vec![Chat, Buy]),

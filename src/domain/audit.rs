@@ -49,6 +49,8 @@ audit_actions! {
     Extend "extend",
     Refund "refund",
     Erase "erase",
+    RevokeTokens "revoke_tokens",
+    RestoreTokens "restore_tokens",
 }
 
 impl AuditAction {
@@ -67,6 +69,7 @@ impl AuditAction {
 #[derive(Clone, PartialEq, Debug)]
 pub struct AuditEntry {
     pub id: AuditEntryId,
+    /// The show, or [`AuditEntry::WHOLE_SHOP`].
     pub stream: StreamId,
     pub at: Millis,
     pub by: Author,
@@ -85,6 +88,9 @@ pub struct AuditEntry {
 }
 
 impl AuditEntry {
+    /// Stands in place of a show in an entry about the whole shop: its bits are all zero.
+    pub const WHOLE_SHOP: StreamId = StreamId(uuid::Uuid::nil());
+
     pub fn new(stream: StreamId, by: Author, kind: AuditAction, now: Millis) -> Self {
         Self {
             id: AuditEntryId::new(),

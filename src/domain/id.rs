@@ -75,6 +75,8 @@ id! {
     InviteId
     /// The id of an entry in the audit log.
     AuditEntryId
+    /// The id of a revocation of tokens.
+    TokenRevocationId
 }
 
 /// A user's id on the operator's own site: 1–64 visible ASCII characters, from the token's claim `sub`.

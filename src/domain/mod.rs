@@ -28,6 +28,7 @@ pub mod spam;
 pub mod stream;
 pub mod test_provider;
 pub mod text;
+pub mod token;
 
 pub use actor::{Actor, Permission, Role};
 pub use address::Address;
@@ -38,7 +39,10 @@ pub use chat::{
     ChatDecision, ChatMessage, ChatRules, ChatRulesForm, ChatText, LinkRule, Quote, Sanction, SanctionKind,
 };
 pub use event::{Author, Event};
-pub use id::{AuditEntryId, InviteId, MessageId, OfferId, OrderId, ProductId, ShopId, StreamId, UserId, VariantId};
+pub use id::{
+    AuditEntryId, InviteId, MessageId, OfferId, OrderId, ProductId, ShopId, StreamId, TokenRevocationId, UserId,
+    VariantId,
+};
 pub use invite::{Helper, Invite};
 pub use offer::{
     Decision, ExistingPurchase, Offer, OfferKind, OfferStage, OfferStatus, OfferTerms, PurchaseRequest, decide,
@@ -51,6 +55,7 @@ pub use refusal::{ErrorCode, Refusal};
 pub use stream::{LiveStream, Pin, StreamPosition, StreamStatus};
 pub use test_provider::TestScenario;
 pub use text::{Name, Titles};
+pub use token::{RevokedTokens, TokenRevocation, TokenRevocations, TokenRules, TokenStamp};
 
 /// UTC, in milliseconds since 1970. The only form of time on the wire and in both databases.
 pub type Millis = i64;

@@ -24,8 +24,14 @@ pub enum Refusal {
     },
     UnknownVerb(String),
     SignIn,
+    /// The token is not signed with one of our keys. The client does not learn more.
     TokenInvalid,
+    /// The token is signed with one of our keys, and not accepted; the text is a whole sentence that says why.
+    TokenRefused(&'static str),
     TokenExpired,
+    TokenNotYetValid,
+    TokenRevoked,
+    NoSuchRevocation,
     Forbidden,
     NoSuchStream,
     NoSuchOffer,
@@ -237,7 +243,7 @@ impl std::fmt::Display for Refusal {
             Refusal::BuyerLimit { per_buyer, .. } => write!(f, "One buyer can have at most {per_buyer}."),
             Refusal::TooFewLeft { left } => write!(f, "Only {left} left."),
             Refusal::NotEnoughStock { left } => write!(f, "The variant has only {left} in stock."),
-            Refusal::WrongStatus(why) => f.write_str(why),
+            Refusal::WrongStatus(why) | Refusal::TokenRefused(why) => f.write_str(why),
             _ => f.write_str(self.error_code().meaning),
         }
     }
@@ -270,8 +276,14 @@ error_codes! {
         "invalid_value", 422, "A value does not fit the other fields or the present state.", "error.invalid_value";
     Refusal::UnknownVerb(_) => "unknown_verb", 400, "There is no such verb.", "error.unknown_verb";
     Refusal::SignIn => "sign_in", 401, "Sign in first.", "error.sign_in";
-    Refusal::TokenInvalid => "token_invalid", 401, "The token is not valid.", "error.token_invalid";
+    Refusal::TokenInvalid | Refusal::TokenRefused(_) =>
+        "token_invalid", 401, "The token is not valid.", "error.token_invalid";
     Refusal::TokenExpired => "token_expired", 401, "The token has expired.", "error.token_expired";
+    Refusal::TokenNotYetValid =>
+        "token_not_yet_valid", 401, "The token is not valid yet.", "error.token_not_yet_valid";
+    Refusal::TokenRevoked => "token_revoked", 401, "The token was revoked. Sign in again.", "error.token_revoked";
+    Refusal::NoSuchRevocation =>
+        "no_such_revocation", 404, "There is no such revocation.", "error.no_such_revocation";
     Refusal::Forbidden => "forbidden", 403, "Your role does not allow this.", "error.forbidden";
     Refusal::NoSuchStream => "no_such_stream", 404, "There is no such stream.", "error.no_such_stream";
     Refusal::NoSuchOffer => "no_such_offer", 404, "There is no such offer.", "error.no_such_offer";

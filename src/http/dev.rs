@@ -13,7 +13,7 @@ use super::AppState;
 use super::demo_host::IsLocal;
 use super::error::{ApiError, ApiResult, Problem};
 use super::extract::{Caller, JsonBody};
-use crate::domain::{Actor, ErrorCode, Name, Refusal, Role, UserId};
+use crate::domain::{Actor, ErrorCode, Name, Refusal, Role, TokenStamp, UserId};
 
 const DEV_TOKEN_TTL_MS: i64 = 24 * 3_600 * 1_000;
 
@@ -43,7 +43,8 @@ pub async fn create_token(
     let user = UserId::parse(&format!("demo-{}", uuid::Uuid::now_v7().simple()))?;
     let role = Role::parse(&body.role).ok_or_else(|| Refusal::bad_field("role", "is unknown."))?;
     check_role(role, is_local, &caller)?;
-    let actor = Actor { user, name: Name::parse(&body.name)?, role, stream: None, expires_at: None };
+    let (name, token) = (Name::parse(&body.name)?, TokenStamp::default());
+    let actor = Actor { user, name, role, stream: None, expires_at: None, token };
     let token =
         state.auth.sign(&actor, DEV_TOKEN_TTL_MS).map_err(|why| ApiError(Problem::new(&ErrorCode::INTERNAL, why)))?;
     Ok((StatusCode::CREATED, Json(DevTokenResponse { token, user: actor.user })))

@@ -24,7 +24,7 @@ impl FromRequestParts<AppState> for Caller {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
         let Some(value) = parts.headers.get(header::AUTHORIZATION) else { return Ok(Self(auth::guest_actor())) };
         let token = value.to_str().ok().and_then(bearer_token).unwrap_or("");
-        let actor = state.auth.verify(token, state.trusted_proxies.client_ip(parts))?;
+        let actor = state.authenticate(token, state.trusted_proxies.client_ip(parts)).await?;
         state.app.moderation.check_helper_access(&actor).await?;
         Ok(Self(actor))
     }

@@ -89,9 +89,10 @@ pub async fn accept(
 ) -> ApiResult<(StatusCode, Json<AcceptInviteResponse>)> {
     let AcceptedInvite { actor, stream, ttl_ms } =
         state.app.moderation.accept_invite(&code, Name::parse(&body.name)?).await?;
-    let signed = state.auth.sign(&actor, ttl_ms);
+    let ttl_ms_allowed = state.auth.allowed_ttl(ttl_ms);
+    let expires_at = actor.expires_at.map(|at| at - (ttl_ms - ttl_ms_allowed));
+    let signed = state.auth.sign(&actor, ttl_ms_allowed);
     let token = signed.map_err(|why| ApiError(Problem::new(&ErrorCode::INTERNAL, why)))?;
-    let welcome =
-        AcceptInviteResponse { token, user: actor.user, role: actor.role, stream, expires_at: actor.expires_at };
+    let welcome = AcceptInviteResponse { token, user: actor.user, role: actor.role, stream, expires_at };
     Ok((StatusCode::CREATED, Json(welcome)))
 }

@@ -49,6 +49,7 @@ async fn unrestricted(State(state): State<AppState>) -> MetricsResponse {
         payments(page, &state.app);
         broker(page, &state.app);
         background_jobs(page, &state.app);
+        tokens(page, &state);
         database(page, &state.app);
         if let Some(process) = process {
             process.write(page);
@@ -423,6 +424,24 @@ fn background_jobs(page: &mut MetricsPage<'_>, app: &App) {
         let since = job.last_success_at.load(Ordering::Relaxed).max(app.started_at());
         ages.add(&[("job_name", job.spec.name)], (app.now() - since).max(0) as f64 / 1e3);
     }
+}
+
+fn tokens(page: &mut MetricsPage<'_>, state: &AppState) {
+    page.gauge(
+        "livesouk_token_revocations",
+        "Revocations of tokens that this node knows",
+        state.app.tokens.revocations_in_force() as f64,
+    );
+    let sources: Vec<_> = state.auth.jwks().iter().enumerate().map(|(at, source)| (at.to_string(), source)).collect();
+    let mut keys = page.gauges("livesouk_jwks_keys", "Keys of a key set; the label is its number in --jwks, from 0");
+    sources.iter().for_each(|(at, source)| keys.add(&[("source", at)], source.keys().len() as f64));
+    let mut ages = page.gauges(
+        "livesouk_jwks_last_success_age_seconds",
+        "Time since a key set was last read, or since the start of the node",
+    );
+    sources.iter().for_each(|(at, source)| ages.add(&[("source", at)], source.age().as_secs_f64()));
+    let mut failures = page.counters("livesouk_jwks_failures_total", "Times that a key set could not be read");
+    sources.iter().for_each(|(at, source)| failures.add(&[("source", at)], source.failures() as f64));
 }
 
 fn database(page: &mut MetricsPage<'_>, app: &App) {

@@ -43,11 +43,13 @@ mod share;
 mod sign_in;
 mod stock_alert;
 mod stream;
+mod token;
 mod user_data;
 mod verb;
 mod websocket;
 mod write_deadline;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -59,6 +61,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+use crate::domain::{Actor, Refusal};
 use admission::Admission;
 use auth::TokenAuth;
 use document::Document;
@@ -91,6 +94,15 @@ pub struct AppState {
     pub request_metrics: Arc<RequestMetrics>,
     /// Accept permessage-deflate if a client offers it.
     pub deflate: bool,
+}
+
+impl AppState {
+    /// The user of a token: it is signed, valid now and not revoked. The one place where a token becomes an actor.
+    pub async fn authenticate(&self, token: &str, client: Option<IpAddr>) -> Result<Actor, Refusal> {
+        let actor = self.auth.verify(token, client).await?;
+        self.app.tokens.check(&actor)?;
+        Ok(actor)
+    }
 }
 
 #[derive(OpenApi)]
@@ -147,6 +159,9 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(export::export))
         .routes(routes!(user_data::erase_me))
         .routes(routes!(user_data::erase_user))
+        .routes(routes!(token::list, token::revoke))
+        .routes(routes!(token::undo))
+        .routes(routes!(token::shop_audit_log))
         .routes(routes!(invite::list, invite::create))
         .routes(routes!(invite::revoke))
         .routes(routes!(invite::accept))

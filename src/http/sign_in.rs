@@ -85,7 +85,7 @@ pub async fn redeem_code(
     let origin = state.origins.linked_from(&headers, form.origin.as_deref());
     let token = state.app.sign_in.redeem_code(&form.code, origin.as_deref()).await?;
     // The token may have expired, or its owner may have been revoked, since the code was made.
-    let actor = state.auth.verify(&token, client)?;
+    let actor = state.authenticate(&token, client).await?;
     state.app.moderation.check_helper_access(&actor).await?;
     Ok(credential(RedeemSignInCodeResponse { token, user: actor.user, expires_at: actor.expires_at }))
 }

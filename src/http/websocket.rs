@@ -79,7 +79,7 @@ pub async fn live(
     let client = state.trusted_proxies.client_ip(&parts);
     let decision = match refused {
         Some(close) => UpgradeDecision::Refuse(close),
-        None => decide_upgrade(&state, stream, query, compression.is_some(), client),
+        None => decide_upgrade(&state, stream, query, compression.is_some(), client).await,
     };
     let app = state.app.clone();
     let permit = parts.extensions.get::<ConnectionPermit>().cloned();
@@ -105,7 +105,7 @@ pub async fn live(
     Ok(response)
 }
 
-fn decide_upgrade(
+async fn decide_upgrade(
     state: &AppState,
     stream: StreamId,
     query: LiveQuery,
@@ -114,7 +114,7 @@ fn decide_upgrade(
 ) -> UpgradeDecision {
     let actor = match query.token.as_deref().filter(|token| !token.is_empty()) {
         None => auth::guest_actor(),
-        Some(token) => match state.auth.verify(token, client) {
+        Some(token) => match state.authenticate(token, client).await {
             Ok(actor) => actor.scoped_to(stream),
             Err(_) => return UpgradeDecision::Refuse(Close::Token),
         },
@@ -153,7 +153,9 @@ async fn start_session(
             tasks.spawn(session::serve(state.app, room, connection, permit));
         }
         Err(Error::Refused(Refusal::Banned)) => refuse_upgraded(&state, socket, Close::Banned).await,
-        Err(Error::Refused(Refusal::TokenInvalid)) => refuse_upgraded(&state, socket, Close::Token).await,
+        Err(Error::Refused(Refusal::TokenInvalid | Refusal::TokenRevoked)) => {
+            refuse_upgraded(&state, socket, Close::Token).await
+        }
         Err(_) => refuse_upgraded(&state, socket, session::overload_close()).await,
     }
 }

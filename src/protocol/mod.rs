@@ -19,6 +19,7 @@ pub mod rehearsal;
 pub mod server;
 pub mod state;
 pub mod state_sync;
+pub mod token;
 pub mod view;
 
 #[cfg(test)]
@@ -35,6 +36,7 @@ pub use rehearsal::{RehearsalStatus, RehearsalView};
 pub use server::{HelloHead, HelloTail, SnapshotReason};
 pub use state::{RoomState, StateChange};
 pub use state_sync::json_bytes;
+pub use token::TokenRevocationView;
 pub use view::{
     AuditEntryView, CardReach, ChatRulesView, ErasedView, FullStreamReport, KeptView, MessageView, OfferView,
     OrderDetail, OrderView, PinView, ProductView, SanctionView, SayReply, ShopView, StreamReport, StreamView,

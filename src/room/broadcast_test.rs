@@ -367,6 +367,21 @@ async fn expired_token_and_ban_close_the_connection() {
 }
 
 #[tokio::test]
+async fn clock_that_was_ahead_closes_no_connection_after_its_correction() {
+    let (clock, _rooms, room) = room();
+    // The system clock was an hour ahead and is correct again; the server's own clock stays ahead.
+    clock.advance(3_600_000);
+    clock.correct(-3_600_000);
+    let expires = Actor { expires_at: Some(START + 5_000), ..actor("ann", Role::Viewer) };
+    let mut ann = join(&room, expires, None, None).await;
+    ann.client.text().await;
+    clock.advance(4_400);
+    assert_eq!(ann.member.requested_close(), None);
+    clock.advance(1_200);
+    assert_eq!(ann.client.close_code().await, 4501);
+}
+
+#[tokio::test]
 async fn drain_sends_moving_and_then_closes() {
     let (clock, _rooms, room) = room();
     let mut viewer = watch(&room).await;

@@ -57,6 +57,7 @@ pub struct ConnectionWriter {
     is_partly_written: bool,
     is_blocked: bool,
     stalled_since: Option<Millis>,
+    /// When and why the connection ends. The end of a token is a time of day, every other end a time of the server's own clock.
     expires: (Millis, Close),
     close_deadline: Option<Millis>,
     backpressure: Backpressure,
@@ -72,12 +73,13 @@ pub enum SharedPart {
 }
 
 impl ConnectionWriter {
-    pub fn new(join: PendingJoin, now: Millis) -> Self {
+    /// `time_of_day`: see [`crate::clock::Clock::wall`].
+    pub fn new(join: PendingJoin, now: Millis, time_of_day: Millis) -> Self {
         let PendingJoin { member, hello_request } = join;
-        let ttl_ends_at = now + CONNECTION_TTL_MS - rand::random_range(0..CONNECTION_TTL_JITTER_MS);
+        let ttl = CONNECTION_TTL_MS - rand::random_range(0..CONNECTION_TTL_JITTER_MS);
         let expires = match member.actor.expires_at {
-            Some(at) if at <= ttl_ends_at => (at, Close::Token),
-            _ => (ttl_ends_at, Close::Ttl { retry_ms: retry_ms() }),
+            Some(at) if at - time_of_day <= ttl => (at, Close::Token),
+            _ => (now + ttl, Close::Ttl { retry_ms: retry_ms() }),
         };
         Self {
             socket: member.socket.clone(),
@@ -311,7 +313,7 @@ impl ConnectionWriter {
 
     /// Checks the connection's deadlines. Returns `Some` when it has to be closed, and `true` when there is something
     /// to write.
-    pub fn check_deadlines(&mut self, now: Millis) -> (Option<Close>, bool) {
+    pub fn check_deadlines(&mut self, now: Millis, time_of_day: Millis) -> (Option<Close>, bool) {
         if self.is_finished {
             return (None, false);
         }
@@ -325,8 +327,10 @@ impl ConnectionWriter {
         {
             return (Some(Close::Slow { retry_ms: retry_ms() }), false);
         }
-        if self.expires.0 <= now {
-            return (Some(self.expires.1), false);
+        let (ends_at, reason) = self.expires;
+        let time_left = ends_at - if reason == Close::Token { time_of_day } else { now };
+        if time_left <= 0 {
+            return (Some(reason), false);
         }
         if self.pending_hello.is_some() {
             let waited = self.joined_at + HELLO_DEADLINE_MS <= now;
@@ -336,7 +340,7 @@ impl ConnectionWriter {
             self.moving = None;
             // Clients reconnect after any part of this time: half of it is left for them to join elsewhere.
             self.unsent.push_back(server::moving(close_after_ms / 2).into_bytes());
-            if now + close_after_ms < self.expires.0 {
+            if close_after_ms < time_left {
                 self.expires = (now + close_after_ms, Close::Moving { retry_ms: retry_ms() });
             }
             return (None, true);

@@ -139,7 +139,8 @@ pub async fn pair() -> (TcpStream, TcpStream) {
 }
 
 pub fn actor(user: &str, role: Role) -> Actor {
-    Actor { user: UserId::parse(user).unwrap(), name: Name::parse(user).unwrap(), role, stream: None, expires_at: None }
+    let (user, name) = (UserId::parse(user).unwrap(), Name::parse(user).unwrap());
+    Actor { user, name, role, stream: None, expires_at: None, token: Default::default() }
 }
 
 /// A viewer in the room; its subscription is polled as a session would. Aborting the task leaves the room.

@@ -47,7 +47,7 @@ impl RoomWriter {
         {
             self.close_connection(index, Close::Replaced, now);
         }
-        let mut connection = ConnectionWriter::new(join, now);
+        let mut connection = ConnectionWriter::new(join, now, self.room.clock.wall());
         self.deflate_connections += usize::from(member.deflate);
         connection.moving = self.drain_until.map(|(until, drain)| (moving_at(now, until), drain.close_after_ms));
         self.audience += usize::from(connection.is_counted);
@@ -194,10 +194,10 @@ impl RoomWriter {
         self.next_check_at = now + CHECK_INTERVAL_MS;
         self.ring_buffer.trim(now);
         self.room.set_oldest_position(&self.ring_buffer.position().epoch, self.ring_buffer.oldest());
-        let mut served = 0;
+        let (mut served, time_of_day) = (0, self.room.clock.wall());
         for index in 0..self.connections.len() {
             let connection = &mut self.connections[index];
-            match connection.check_deadlines(now) {
+            match connection.check_deadlines(now, time_of_day) {
                 (Some(close), _) => self.close_connection(index, close, now),
                 (None, true) if !connection.is_blocked() => self.write_to(index, now),
                 _ if connection.is_finished => self.closed.push(connection.member.clone()),

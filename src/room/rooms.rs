@@ -9,7 +9,7 @@ use dashmap::mapref::entry::Entry;
 use super::inbox::Inbox;
 use super::{Member, Room, RoomCounters, RoomLoad, lock};
 use crate::clock::Clock;
-use crate::domain::{Permission, Role, StreamId, UserId};
+use crate::domain::{Actor, Permission, Role, StreamId, UserId};
 use crate::protocol::{Close, Frame};
 
 /// All rooms on this node. Map guards never leave these functions.
@@ -109,6 +109,16 @@ impl Rooms {
         members.retain(|member| member.stream() == stream && !matches!(member.actor.role, Role::Host | Role::Admin));
         members.iter().for_each(|member| member.close(close));
         members.len()
+    }
+
+    /// Closes the connections of all actors that `is_concerned` names, whatever their role and show. Returns how many.
+    pub fn close_all(&self, close: Close, is_concerned: impl Fn(&Actor) -> bool) -> usize {
+        let concerned: Vec<Arc<Member>> = self.users.connections.iter().fold(Vec::new(), |mut found, members| {
+            found.extend(members.iter().filter(|member| is_concerned(&member.actor)).cloned());
+            found
+        });
+        concerned.iter().for_each(|member| member.close(close));
+        concerned.len()
     }
 
     /// Drops the rooms that nobody has been in for half a minute, and those whose writer has ended. Call it every few

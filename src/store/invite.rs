@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::row::from_row;
 use super::{Error, Result, Store, require_known};
 use crate::domain::invite::CodeHash;
+use crate::domain::token;
 use crate::domain::{Helper, Invite, InviteId, LiveStream, Millis, Refusal, Role, StreamId, UserId};
 
 struct InviteRow {
@@ -146,7 +147,9 @@ impl Store {
     pub async fn revoked_helpers(&self, stream: StreamId, now: Millis) -> Result<Vec<UserId>> {
         let read = "select h.user_id from helpers h join invites i on i.id = h.invite
             where i.stream = $1 and i.revoked_at is not null and i.expires_at > $2";
-        let ids: Vec<String> = self.query(read).bind(stream.0).bind(now).fetch_values().await?;
+        // A token is accepted for a little longer than it says.
+        let since = now.saturating_sub(token::LEEWAY_MS);
+        let ids: Vec<String> = self.query(read).bind(stream.0).bind(since).fetch_values().await?;
         ids.iter().map(|id| parse_user_id(id)).collect()
     }
 }

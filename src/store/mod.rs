@@ -31,6 +31,7 @@ mod sqlite;
 mod stock_alert;
 mod stream;
 mod test_provider;
+mod token_revocation;
 mod transaction;
 mod user_data;
 mod webhook;

@@ -215,6 +215,17 @@ impl Transaction<'_> {
     }
 }
 
+impl Transaction<'_> {
+    /// The time of day, with which times that others wrote are compared: it is not ahead for hours because the system clock
+    /// once was.
+    pub async fn time_of_day(&mut self) -> Result<Millis> {
+        match self {
+            Transaction::Postgres(_) => self.now().await,
+            Transaction::Sqlite(_, clock) => Ok(clock.wall()),
+        }
+    }
+}
+
 impl Store {
     /// A query outside of any transaction, on the pool for reading.
     pub(super) fn query(&self, text: &'static str) -> Query<'_> {

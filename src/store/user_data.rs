@@ -53,6 +53,10 @@ impl Store {
             let done_to = "update audit_log set user_name = null, reason = null where user_id = $1";
             let done_to = tx.query(done_to).bind(user).execute().await?;
             let done_by = tx.query("update audit_log set by_name = '' where by_user = $1").bind(user).execute().await?;
+            // A sign-out stays in force; it keeps only the ids.
+            let signed_out = "update token_revocations set reason = null where user_id = $1";
+            tx.query(signed_out).bind(user).execute().await?;
+            tx.query("update token_revocations set by_name = '' where by_user = $1").bind(user).execute().await?;
             let streams = streams.into_iter().map(StreamId).collect();
             Ok(ErasureReport { messages, orders, sanctions, audit_entries: done_to + done_by, streams })
         })

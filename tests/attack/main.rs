@@ -12,9 +12,11 @@
 
 #![allow(clippy::unwrap_used, reason = "an attack that cannot be carried out reports it by a panic")]
 
+mod demo;
 mod payments;
 mod shop;
 mod sign_in;
+mod token;
 
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
@@ -44,7 +46,7 @@ macro_rules! attack {
 pub(crate) use attack;
 
 /// Every attack, by file.
-const ATTACKS: &[&[Attack]] = &[payments::ATTACKS, sign_in::ATTACKS];
+const ATTACKS: &[&[Attack]] = &[demo::ATTACKS, payments::ATTACKS, sign_in::ATTACKS, token::ATTACKS];
 
 /// Fails unless the condition holds.
 pub fn withstood(holds: bool, breach: impl FnOnce() -> String) -> Result<(), String> {

@@ -38,4 +38,5 @@ mod sign_in_code;
 mod stock_alert;
 mod stream;
 mod test_provider;
+mod token_revocation;
 mod user_data;

@@ -18,8 +18,8 @@ fn run(program: &str, script: &str, id: &str, name: &str) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-#[test]
-fn example_tokens_are_accepted_and_long_names_are_cut_to_40_characters() {
+#[tokio::test]
+async fn example_tokens_are_accepted_and_long_names_are_cut_to_40_characters() {
     let auth = TokenAuth::new(&[KEY.to_owned()], Clock::system()).unwrap();
     let other_key =
         TokenAuth::new(&["another key, also of thirty-two bytes or more".to_owned()], Clock::system()).unwrap();
@@ -27,9 +27,9 @@ fn example_tokens_are_accepted_and_long_names_are_cut_to_40_characters() {
         // Beyond the Basic Multilingual Plane, so that counting UTF-16 units or bytes would cut too early.
         let long = "😀نورة".repeat(20);
         let token = run(program, script, "4711", &long);
-        let actor = auth.verify(&token, None).unwrap_or_else(|refusal| panic!("{script}: {refusal}"));
+        let actor = auth.verify(&token, None).await.unwrap_or_else(|refusal| panic!("{script}: {refusal}"));
         assert_eq!((actor.user.as_str(), actor.role), ("4711", Role::Viewer), "{script}");
         assert_eq!(actor.name.as_str(), long.chars().take(40).collect::<String>(), "{script}");
-        assert!(other_key.verify(&token, None).is_err(), "{script}");
+        assert!(other_key.verify(&token, None).await.is_err(), "{script}");
     }
 }

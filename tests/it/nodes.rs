@@ -8,3 +8,4 @@ mod outage;
 mod room;
 mod rules;
 mod team;
+mod token;

@@ -21,3 +21,4 @@ mod share;
 mod spans;
 mod start;
 mod stop;
+mod token_rules;

@@ -148,7 +148,7 @@ async fn code_of_one_node_works_on_another_and_only_once() {
 async fn code_is_worth_no_more_than_its_token_and_goes_with_an_erasure() {
     let (shop, _database) = shop().await;
     let guest = shop.server.rest();
-    let soon_over = guest.with_token(&sign(KEY, "Ann", "viewer", 2));
+    let soon_over = guest.with_token(&sign(KEY, "Ann", "viewer", -58));
     let code = ask_for_code(&soon_over, SITE).await.expect(201)["code"].as_str().unwrap().to_owned();
     let over = async || (soon_over.get("/v1/orders").await.status == 401).then_some(());
     crate::support::until_some("end of the token", crate::support::SOON, over).await;

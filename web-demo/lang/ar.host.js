@@ -400,6 +400,8 @@ export default {
   'audit.extend': 'مدّد {by} بيعًا',
   'audit.refund': 'ردّ {by} مبلغ طلب',
   'audit.erase': 'محا {by} بيانات مستخدم',
+  'audit.revoke_tokens': 'أنهى {by} كل جلسات مستخدم، أو ألغى رمز دخول',
+  'audit.restore_tokens': 'تراجع {by} عن إلغاء رموز الدخول',
   'audit.other': '{by}: {action}',
 
   // Refusals.

@@ -338,6 +338,8 @@ export default {
   'audit.extend': '{by} extended a sale',
   'audit.refund': '{by} refunded an order',
   'audit.erase': '{by} erased the data of a user',
+  'audit.revoke_tokens': '{by} signed a user out everywhere, or revoked a token',
+  'audit.restore_tokens': '{by} took back the revocation of tokens',
   'audit.other': '{by}: {action}',
 
   // Refusals.

@@ -318,6 +318,8 @@ export default {
   'audit.extend': '{by} memperpanjang penjualan',
   'audit.refund': '{by} mengembalikan dana pesanan',
   'audit.erase': '{by} menghapus data pengguna',
+  'audit.revoke_tokens': '{by} mengeluarkan pengguna dari semua perangkat, atau mencabut token',
+  'audit.restore_tokens': '{by} membatalkan pencabutan token',
   'audit.other': '{by}: {action}',
 
   // Refusals.

@@ -208,6 +208,11 @@ pub fn sign(key: &str, user: &str, role: &str, seconds: i64) -> String {
     client::token::sign(key, user, role, seconds).expect("the claims are signed")
 }
 
+/// A token with these claims, signed with this key.
+pub fn sign_claims(key: &str, claims: &Value) -> String {
+    client::token::sign_claims(key, claims).expect("the claims are signed")
+}
+
 pub async fn migrate(store: &str) {
     let mut process = Process::livesouk(&["migrate", "--store", store], std::path::Path::new("/"));
     assert!(process.end(SOON).await.success(), "migrate: {}", process.stderr());

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use super::Moderation;
 use crate::app::error::{Error, Result};
-use crate::domain::{Actor, Helper, Invite, InviteId, Millis, Name, Permission, Refusal, Role, StreamId, UserId};
+use crate::domain::{
+    Actor, Helper, Invite, InviteId, Millis, Name, Permission, Refusal, Role, StreamId, TokenStamp, UserId,
+};
 use crate::protocol::{InviteView, NewInvite};
 
 /// The result of accepting an invite: the helper's identity in the stream, and until when it is valid.
@@ -91,7 +93,8 @@ impl Moderation {
             .spawn_write(async move { Ok(this.context.store.accept_invite(&hash, &helper).await?) })
             .await?;
         let Invite { stream, role, expires_at, .. } = invite;
-        let actor = Actor { user, name, role, stream: Some(stream), expires_at: Some(expires_at) };
+        let token = TokenStamp::default();
+        let actor = Actor { user, name, role, stream: Some(stream), expires_at: Some(expires_at), token };
         Ok(AcceptedInvite { actor, stream, ttl_ms: expires_at - now })
     }
 

@@ -68,6 +68,9 @@ impl Streams {
 
     /// Why this member's connection must be closed: banned since joining, or the invite was revoked.
     pub fn close_reason(&self, member: &Member) -> Option<Close> {
+        if self.context.revoked_tokens.contains(&member.actor) {
+            return Some(Close::Token);
+        }
         let cached = self.stream_cache.cached_stream(member.stream())?;
         if cached.is_revoked(&member.actor.user) {
             return Some(Close::Token);

@@ -16,12 +16,16 @@ enum Access {
 }
 
 /// The operations that are not live verbs. A verb names its least role itself. What is not here needs a token.
-const ACCESS: [(&str, Access); 36] = [
+const ACCESS: [(&str, Access); 40] = [
     ("shop_show", Access::Public),
     ("shop_create_token", Access::Public),
     ("shop_redeem_code", Access::Public),
     ("shop_erase_me", Access::Least(Role::Viewer)),
     ("shop_erase_user", Access::Least(Role::Admin)),
+    ("shop_list_token_revocations", Access::Least(Role::Admin)),
+    ("shop_revoke_tokens", Access::Least(Role::Admin)),
+    ("shop_restore_tokens", Access::Least(Role::Admin)),
+    ("shop_audit_log", Access::Least(Role::Admin)),
     ("streams_list", Access::Public),
     ("streams_show", Access::Public),
     ("streams_calendar", Access::Public),

@@ -11,6 +11,14 @@ fn with_claims(key: &str, algorithm: Algorithm, claims: &Value) -> String {
     jsonwebtoken::encode(&Header::new(algorithm), claims, &EncodingKey::from_secret(key.as_bytes())).unwrap()
 }
 
+/// A token whose header has the member `crit`.
+fn with_crit(key: &str, crit: &Value, now: i64) -> String {
+    let mut header = Header::new(Algorithm::HS256);
+    header.extras.insert("crit", crit);
+    let claims = json!({"sub": "Ann", "name": "Ann", "role": "host", "iat": now, "exp": now + 60});
+    jsonwebtoken::encode(&header, &claims, &EncodingKey::from_secret(key.as_bytes())).unwrap()
+}
+
 #[tokio::test]
 async fn invalid_token_is_refused_over_rest_and_on_the_socket() {
     let shop = Shop::demo(&[]).await;
@@ -30,7 +38,7 @@ async fn invalid_token_is_refused_over_rest_and_on_the_socket() {
         with_claims(&own, Algorithm::HS256, &claims)
     };
     for (name, token, code) in [
-        ("expired", sign(&own, "the-host", "host", -1), "token_expired"),
+        ("expired", sign(&own, "the-host", "host", -61), "token_expired"),
         ("expired long ago", sign(&own, "the-host", "host", -1_000_000), "token_expired"),
         ("by another key", sign(KEY, "the-host", "host", 60), "token_invalid"),
         ("by no key", sign("", "the-host", "host", 60), "token_invalid"),
@@ -58,6 +66,12 @@ async fn invalid_token_is_refused_over_rest_and_on_the_socket() {
         ("a user id with a space", claims(json!({"sub": "a b"})), "token_invalid"),
         ("a user without a name", claims(json!({"name": ""})), "token_invalid"),
         ("an invalid stream", claims(json!({"stream": "all"})), "token_invalid"),
+        ("not valid yet", claims(json!({"nbf": now + 600})), "token_not_yet_valid"),
+        ("issued in the future", claims(json!({"iat": now + 600, "exp": now + 700})), "token_invalid"),
+        ("valid for ever", claims(json!({"exp": now + 91 * 86_400})), "token_invalid"),
+        ("an id that is no text", claims(json!({"jti": 7})), "token_invalid"),
+        ("with an unknown extension", with_crit(&own, &json!(["b64"]), now), "token_invalid"),
+        ("with an extension that is no list", with_crit(&own, &json!("b64"), now), "token_invalid"),
     ] {
         let rest = shop.server.rest().with_token(&token);
         for path in ["/v1/orders", "/v1/shop", "/v1/streams"] {
@@ -87,7 +101,8 @@ async fn invalid_token_is_refused_over_rest_and_on_the_socket() {
 async fn connection_ends_when_its_token_expires() {
     let shop = Shop::demo(&[]).await;
     let own = std::fs::read_to_string(shop.server.data().join("auth-key")).unwrap();
-    let mut live = shop.join(&sign(&own, "Ann", "viewer", 2)).await.unwrap();
+    // A token is accepted for a minute longer than it says.
+    let mut live = shop.join(&sign(&own, "Ann", "viewer", -58)).await.unwrap();
     let mut neighbour = shop.live("Bob", "viewer").await;
     live.ask(json!({"do": "say", "text": "in time"})).await.unwrap();
     assert_eq!(live.closed(crate::support::SOON).await.code, 4501);

@@ -206,7 +206,7 @@ fn bash_completes_commands_flags_and_values() {
         String::from_utf8(output.stdout).unwrap().split_whitespace().map(str::to_owned).collect::<Vec<_>>()
     };
     assert_eq!(complete("livesouk ser"), ["serve"]);
-    assert_eq!(complete("livesouk serve --auth-k"), ["--auth-key", "--auth-key-file"]);
+    assert_eq!(complete("livesouk serve --auth-k"), ["--auth-key", "--auth-key-max-role", "--auth-key-file"]);
     assert_eq!(complete("livesouk serve --log-format j"), ["json"]);
     for (shell, part) in [("zsh", "#compdef livesouk"), ("fish", "complete -c livesouk")] {
         let output = bash(&format!("\"$0\" completions {shell}"));

@@ -139,7 +139,10 @@ fn alert_rules_fire_on_series_as_the_page_has_them() {
 }
 
 /// Metrics for special questions, which are not in the dashboard.
-const NOT_SHOWN: [&str; 18] = [
+const NOT_SHOWN: [&str; 21] = [
+    "livesouk_token_revocations",
+    "livesouk_jwks_keys",
+    "livesouk_jwks_failures_total",
     "livesouk_build_info",
     "livesouk_stopping",
     "livesouk_websocket_connections",

@@ -1,0 +1,227 @@
+//! Revocations of tokens: of all tokens of a user that were issued before a time, or of the token with one id.
+//!
+//! Each change raises one version, which every node reads once a second.
+
+use uuid::Uuid;
+
+use super::audit::insert_audit_entry;
+use super::row::from_row;
+use super::transaction::Transaction;
+use super::{Error, Result, Store, require_known};
+use crate::domain::{
+    AuditEntry, Author, Millis, Refusal, RevokedTokens, Role, TokenRevocation, TokenRevocationId, UserId, token,
+};
+
+/// So many revocations are in force at most; each node has all of them in memory, about 100 bytes each.
+pub const TOKEN_REVOCATIONS_MAX: i64 = 100_000;
+
+struct RevocationRow {
+    id: Uuid,
+    user_id: Option<String>,
+    not_before: Option<i64>,
+    jti: Option<String>,
+    expires_at: i64,
+    created_at: i64,
+    by_user: String,
+    by_name: String,
+    by_role: String,
+    reason: Option<String>,
+}
+
+from_row!(RevocationRow { id, user_id, not_before, jti, expires_at, created_at, by_user, by_name, by_role, reason });
+
+impl RevocationRow {
+    fn into_revocation(self) -> Result<TokenRevocation> {
+        let by = Author {
+            id: parse_user(&self.by_user)?,
+            name: self.by_name,
+            role: require_known(Role::parse(&self.by_role), "role", &self.by_role)?,
+        };
+        Ok(TokenRevocation {
+            id: TokenRevocationId(self.id),
+            tokens: tokens_of(self.user_id, self.not_before, self.jti)?,
+            expires_at: self.expires_at,
+            created_at: self.created_at,
+            by,
+            reason: self.reason,
+        })
+    }
+}
+
+fn parse_user(text: &str) -> Result<UserId> {
+    UserId::parse(text).map_err(|_| Error::CorruptRow(format!("user `{text}`")))
+}
+
+fn tokens_of(user: Option<String>, not_before: Option<Millis>, jti: Option<String>) -> Result<RevokedTokens> {
+    match (user, not_before, jti) {
+        (Some(user), Some(not_before), None) => Ok(RevokedTokens::OfUser { user: parse_user(&user)?, not_before }),
+        (None, None, Some(jti)) => Ok(RevokedTokens::One { jti }),
+        _ => Err(Error::CorruptRow("a revocation is about a user or about a token".to_owned())),
+    }
+}
+
+macro_rules! revocations {
+    ($rest:literal) => {
+        concat!(
+            "select id, user_id, not_before, jti, expires_at, created_at, by_user, by_name, by_role, reason
+            from token_revocations ",
+            $rest
+        )
+    };
+}
+
+async fn raise_version(tx: &mut Transaction<'_>) -> Result<()> {
+    tx.query("update token_revocation_version set version = version + 1").execute().await?;
+    Ok(())
+}
+
+impl Store {
+    /// Signs a user out everywhere: refuses every token that was issued before the next full second. `iat` has whole
+    /// seconds, so a token that is signed within this second may be older than the request. Gives the revocation; a second
+    /// one for the same user replaces the first.
+    pub async fn revoke_tokens_of_user(
+        &self,
+        user: &UserId,
+        ttl_ms: Millis,
+        entry: &AuditEntry,
+    ) -> Result<TokenRevocation> {
+        let write = "insert into token_revocations
+                (id, user_id, not_before, expires_at, created_at, by_user, by_name, by_role, reason)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+            on conflict (user_id) do update set not_before = excluded.not_before, expires_at = excluded.expires_at,
+                created_at = excluded.created_at, by_user = excluded.by_user, by_name = excluded.by_name,
+                by_role = excluded.by_role, reason = excluded.reason";
+        let id = TokenRevocationId::new();
+        self.transaction(async |tx| {
+            let now = make_room(tx).await?;
+            let not_before = (now / 1_000 + 1) * 1_000;
+            tx.query(write)
+                .bind(id.0)
+                .bind(user.as_str())
+                .bind(not_before)
+                .bind(now.saturating_add(ttl_ms))
+                .bind(now)
+                .bind(entry.by.id.as_str())
+                .bind(&entry.by.name)
+                .bind(entry.by.role.name())
+                .bind(&entry.reason)
+                .execute()
+                .await?;
+            insert_audit_entry(tx, entry).await?;
+            let read = revocations!("where user_id = $1");
+            tx.query(read).bind(user.as_str()).fetch_one::<RevocationRow>().await?.into_revocation()
+        })
+        .await
+    }
+
+    /// Revokes the token with this `jti` until it ends: at `expires_at`, or after `ttl_ms` if that is not known.
+    pub async fn revoke_token(
+        &self,
+        jti: &str,
+        expires_at: Option<Millis>,
+        ttl_ms: Millis,
+        entry: &AuditEntry,
+    ) -> Result<TokenRevocation> {
+        let write = "insert into token_revocations
+                (id, jti, expires_at, created_at, by_user, by_name, by_role, reason)
+            values ($1, $2, $3, $4, $5, $6, $7, $8)
+            on conflict (jti) do update set expires_at = excluded.expires_at, created_at = excluded.created_at,
+                by_user = excluded.by_user, by_name = excluded.by_name, by_role = excluded.by_role,
+                reason = excluded.reason";
+        let id = TokenRevocationId::new();
+        self.transaction(async |tx| {
+            let now = make_room(tx).await?;
+            let until = now.saturating_add(ttl_ms);
+            tx.query(write)
+                .bind(id.0)
+                .bind(jti)
+                .bind(expires_at.map_or(until, |at| at.saturating_add(2 * token::LEEWAY_MS).min(until)))
+                .bind(now)
+                .bind(entry.by.id.as_str())
+                .bind(&entry.by.name)
+                .bind(entry.by.role.name())
+                .bind(&entry.reason)
+                .execute()
+                .await?;
+            insert_audit_entry(tx, entry).await?;
+            let read = revocations!("where jti = $1");
+            tx.query(read).bind(jti).fetch_one::<RevocationRow>().await?.into_revocation()
+        })
+        .await
+    }
+
+    /// Undoes a revocation: its tokens are valid again. Refused if there is no such revocation.
+    pub async fn undo_token_revocation(&self, id: TokenRevocationId, entry: &AuditEntry) -> Result<()> {
+        self.transaction(async |tx| {
+            raise_version(tx).await?;
+            let read = revocations!("where id = $1");
+            let row: Option<RevocationRow> = tx.query(read).bind(id.0).fetch_optional().await?;
+            let revocation = row.ok_or(Refusal::NoSuchRevocation)?.into_revocation()?;
+            tx.query("delete from token_revocations where id = $1").bind(id.0).execute().await?;
+            insert_audit_entry(tx, &entry.clone().about_tokens(&revocation.tokens)).await
+        })
+        .await
+    }
+
+    /// A page of the revocations, newest first, before `after`.
+    pub async fn token_revocations(
+        &self,
+        after: Option<TokenRevocationId>,
+        limit: i64,
+    ) -> Result<Vec<TokenRevocation>> {
+        let read = revocations!("where id < $1 order by id desc limit $2");
+        let before = after.map_or(Uuid::max(), |id| id.0);
+        let rows: Vec<RevocationRow> = self.query(read).bind(before).bind(limit).fetch_all().await?;
+        rows.into_iter().map(RevocationRow::into_revocation).collect()
+    }
+
+    /// The version of the revocations, and whether a sign-out lies in the future because a clock was ahead when it was made.
+    pub async fn token_revocation_version(&self) -> Result<(i64, bool)> {
+        let read = self.choose(
+            "select version, (select count(*) from token_revocations
+                where not_before > (extract(epoch from clock_timestamp()) * 1000)::bigint + $1) from token_revocation_version",
+            "select version, (select count(*) from token_revocations where not_before > $1) from token_revocation_version",
+        );
+        let latest = match self {
+            Store::Postgres(_) => token::LEEWAY_MS,
+            Store::Sqlite(db) => db.clock().wall() + token::LEEWAY_MS,
+        };
+        let (version, ahead): (i64, i64) = self.query(read).bind(latest).fetch_one().await?;
+        Ok((version, ahead > 0))
+    }
+
+    /// Every revocation that is in force.
+    pub async fn revoked_tokens(&self) -> Result<Vec<RevokedTokens>> {
+        let read = "select user_id, not_before, jti from token_revocations order by id desc limit $1";
+        let rows: Vec<(Option<String>, Option<i64>, Option<String>)> =
+            self.query(read).bind(TOKEN_REVOCATIONS_MAX).fetch_all().await?;
+        rows.into_iter().map(|(user, not_before, jti)| tokens_of(user, not_before, jti)).collect()
+    }
+
+    /// Sets sign-outs that lie in the future to now: the clock was ahead when they were made and is correct again. Without it,
+    /// every token that these users get until then would be refused.
+    pub async fn correct_future_sign_outs(&self) -> Result<u64> {
+        self.transaction(async |tx| {
+            let now = tx.time_of_day().await?;
+            let correct = "update token_revocations set not_before = $1 where not_before > $2";
+            let corrected = tx.query(correct).bind(now).bind(now + token::LEEWAY_MS).execute().await?;
+            raise_version(tx).await?;
+            Ok(corrected)
+        })
+        .await
+    }
+}
+
+/// Prepares the transaction for one more revocation: forgets those whose tokens have expired, and checks that there is room.
+/// Gives the time.
+async fn make_room(tx: &mut Transaction<'_>) -> Result<Millis> {
+    // First, so that concurrent revocations wait for each other.
+    raise_version(tx).await?;
+    let now = tx.time_of_day().await?;
+    tx.query("delete from token_revocations where expires_at < $1").bind(now).execute().await?;
+    let count: i64 = tx.query("select cast(count(*) as bigint) from token_revocations").fetch_value().await?;
+    if TOKEN_REVOCATIONS_MAX <= count {
+        return Err(Refusal::WrongStatus("There are too many revocations; undo some, or rotate the key.").into());
+    }
+    Ok(now)
+}
