@@ -72,7 +72,7 @@ async fn connect_and_leave(server: SocketAddr, stream: String, number: usize) {
     }
     let deflate = if number.is_multiple_of(2) { "Sec-WebSocket-Extensions: permessage-deflate\r\n" } else { "" };
     let request = format!(
-        "GET /v1/streams/{stream}/live?session=s{number} HTTP/1.1\r\nHost: shop\r\nConnection: Upgrade\r\n\
+        "GET /v1/streams/{stream}/live?session=s{number} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n\
          Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{deflate}\r\n"
     );
     let request = if ending == 1 { &request[..60] } else { &request };

@@ -29,13 +29,13 @@ async fn clients_that_never_read_are_cut_after_ten_seconds() {
     for number in 0..10 {
         let mut connection = narrow_connection(shop.server.address()).await;
         let requests = if number % 2 == 0 { 100 } else { 1 };
-        let request = "GET /v1/openapi.json HTTP/1.1\r\nHost: shop\r\n\r\n".repeat(requests);
+        let request = "GET /v1/openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(requests);
         connection.write_all(request.as_bytes()).await.unwrap();
         connections.push(connection);
     }
     // A client that reads slowly, but reads, is served to the end.
     let mut slow = narrow_connection(shop.server.address()).await;
-    slow.write_all(b"GET /v1/openapi.json HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n").await.unwrap();
+    slow.write_all(b"GET /v1/openapi.json HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.unwrap();
     let reading = tokio::spawn(async move {
         let mut whole = Vec::new();
         while slow.read_buf(&mut whole).await.unwrap() > 0 {
@@ -58,7 +58,7 @@ async fn requests(address: &str, count: usize) -> Vec<String> {
     let mut heads = Vec::new();
     let mut seen = Vec::new();
     for _ in 0..count {
-        if connection.write_all(b"GET /healthz HTTP/1.1\r\nHost: shop\r\n\r\n").await.is_err() {
+        if connection.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await.is_err() {
             break;
         }
         let end = loop {
