@@ -1,6 +1,6 @@
 // The types of the REST objects that the pages use, and of the helpers in ui.js. Nothing here runs.
 
-import type { Address, Order, Stream, Titles } from './client.js';
+import type { Address, Order, Role, Stream, Titles } from './client.js';
 
 export type {
   Address,
@@ -81,6 +81,7 @@ export interface Sanction {
   kind: 'mute' | 'ban';
   until: number | null;
   by: string;
+  by_role: Role;
   reason: string | null;
 }
 
@@ -98,6 +99,8 @@ export interface Invite {
   created_at: number;
   expires_at: number;
   revoked_at: number | null;
+  /** How many users may accept it. */
+  uses: number;
   helpers: { user: string; name: string; joined_at: number; online: boolean }[];
 }
 

@@ -7,9 +7,7 @@ use super::context::Context;
 use super::error::Result;
 use super::publisher::Publisher;
 use super::stream_cache::StreamCache;
-use crate::domain::{
-    Actor, AuditAction, AuditEntry, AuditEntryId, Author, OfferId, Permission, Refusal, Role, StreamId,
-};
+use crate::domain::{Actor, AuditAction, AuditEntry, AuditEntryId, Author, OfferId, Permission, StreamId};
 use crate::protocol::{AuditEntryView, server};
 
 pub struct AuditLog {
@@ -81,7 +79,7 @@ impl AuditLog {
         after: Option<AuditEntryId>,
         limit: i64,
     ) -> Result<Vec<AuditEntryView>> {
-        actor.authorize(Permission::RevokeTokens, None)?;
+        self.stream_cache.authorize_in_shop(actor, Permission::RevokeTokens).await?;
         let entries = self.context.store.audit_entries(AuditEntry::WHOLE_SHOP, None, after, limit).await?;
         Ok(entries.into_iter().map(AuditEntryView::of).collect())
     }
@@ -94,10 +92,7 @@ impl AuditLog {
         after: Option<AuditEntryId>,
         limit: i64,
     ) -> Result<Vec<AuditEntryView>> {
-        if actor.role == Role::Guest {
-            return Err(Refusal::SignIn.into());
-        }
-        self.stream_cache.find_stream(stream).await?;
+        self.stream_cache.authorize(actor, Permission::UseOwnData, stream).await?;
         let entries = self.context.store.audit_entries(stream, Some(&actor.user), after, limit).await?;
         Ok(entries.into_iter().map(AuditEntryView::for_affected_user).collect())
     }

@@ -201,6 +201,9 @@ impl Services {
         }
         if self.is_clustered() {
             runner.start(context, cluster_sync::ViewerCountJob::new(self.cluster_sync.clone()));
+        }
+        // Nodes may share a database without a broker.
+        if self.context.store.is_shared() {
             runner.start(context, cluster_sync::StreamPollJob(self.cluster_sync.clone()));
         }
     }

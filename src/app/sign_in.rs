@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::context::Context;
 use super::error::{Error, Result};
 use crate::domain::sign_in_code::{SIGN_IN_CODE_BYTES, SignInCodeFault, hash_sign_in_code, seal_token};
-use crate::domain::{Actor, Millis, Refusal, Role};
+use crate::domain::{Actor, Millis, Permission, Place, Refusal, authorize_by_role};
 
 pub struct SignIn {
     context: Arc<Context>,
@@ -24,9 +24,7 @@ impl SignIn {
 
     /// Makes a code for `token`, which is the actor's own and was verified. `origin` is the site that will link to our page.
     pub async fn create_code(&self, actor: &Actor, token: &str, origin: String) -> Result<NewSignInCode> {
-        if actor.role == Role::Guest {
-            return Err(Refusal::SignIn.into());
-        }
+        authorize_by_role(actor, Permission::UseOwnData, Place::Shop)?;
         let code = hex::encode(rand::random::<[u8; SIGN_IN_CODE_BYTES]>());
         let sealed = seal_token(&code, token).ok_or(Error::Unavailable)?;
         let (context, user, hash) = (self.context.clone(), actor.user.clone(), hash_sign_in_code(&code));

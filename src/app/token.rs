@@ -17,7 +17,8 @@ use super::jobs::{BackgroundJob, JobSpec, NextRun};
 use super::publisher::Publisher;
 use crate::domain::token::{LEEWAY_MS, TokenId};
 use crate::domain::{
-    Actor, AuditAction, AuditEntry, Millis, Permission, Refusal, TokenRevocationId, TokenRevocations, UserId, audit,
+    Actor, AuditAction, AuditEntry, Millis, Permission, Place, Refusal, TokenRevocationId, TokenRevocations, UserId,
+    audit, authorize_by_role,
 };
 use crate::protocol::Close;
 
@@ -68,7 +69,7 @@ impl Tokens {
 
     /// Revokes a user's tokens or one token. On this node it holds when this returns, on all others within two seconds.
     pub async fn revoke(self: &Arc<Self>, actor: &Actor, form: RevocationForm) -> Result<TokenRevocationView> {
-        actor.authorize(Permission::RevokeTokens, None)?;
+        authorize_by_role(actor, Permission::RevokeTokens, Place::Shop)?;
         let RevocationForm { user, jti, expires_at, reason } = form;
         let reason = audit::parse_reason(reason.as_deref())?;
         let entry = self.audit.audit_entry(actor, AuditEntry::WHOLE_SHOP, AuditAction::RevokeTokens);
@@ -110,14 +111,14 @@ impl Tokens {
         after: Option<TokenRevocationId>,
         limit: i64,
     ) -> Result<Vec<TokenRevocationView>> {
-        actor.authorize(Permission::RevokeTokens, None)?;
+        authorize_by_role(actor, Permission::RevokeTokens, Place::Shop)?;
         let found = self.context.store.token_revocations(after, limit).await?;
         Ok(found.into_iter().map(TokenRevocationView::from).collect())
     }
 
     /// Undoes a revocation: tokens that have not expired are valid again.
     pub async fn undo(self: &Arc<Self>, actor: &Actor, id: TokenRevocationId) -> Result<()> {
-        actor.authorize(Permission::RevokeTokens, None)?;
+        authorize_by_role(actor, Permission::RevokeTokens, Place::Shop)?;
         let entry = self.audit.audit_entry(actor, AuditEntry::WHOLE_SHOP, AuditAction::RestoreTokens);
         let this = self.clone();
         self.context

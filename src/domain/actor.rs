@@ -1,10 +1,10 @@
-//! Actors, roles and permissions: who makes a request, and what their role allows. Watching is open to everybody; chatting,
-//! buying and hosting need a signed token.
+//! Actors and roles: who makes a request. Watching is open to everybody; chatting, buying and hosting need a signed token.
+//! What a role allows is in `authorization.rs`.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Millis, Name, Refusal, StreamId, TokenStamp, UserId};
+use super::{Millis, Name, Place, StreamId, TokenStamp, UserId};
 
 /// The role of a user in a show. A guest has no token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
@@ -56,31 +56,23 @@ impl Role {
         }
     }
 
+    /// Does this role rank above the other? Sanctions work only downwards. A moderator and an analyst are equals.
+    pub fn outranks(self, other: Role) -> bool {
+        let rank = |role| match role {
+            Role::Guest => 0,
+            Role::Viewer => 1,
+            Role::Moderator | Role::Analyst => 2,
+            Role::Producer => 3,
+            Role::Host => 4,
+            Role::Admin => 5,
+        };
+        rank(self) > rank(other)
+    }
+
     /// Does this role belong to the audience, not to the team?
     pub fn is_audience(self) -> bool {
         matches!(self, Role::Guest | Role::Viewer)
     }
-}
-
-/// The permissions that a role may have.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Permission {
-    /// Send chat messages and reactions.
-    Chat,
-    Buy,
-    /// Moderation: delete messages, mute, ban, set chat rules and the blocklist, decide the review queue, post notices, and read
-    /// the audit log.
-    Moderate,
-    /// Pin, change offers and products, and see drafts and stock pools.
-    ManageOffers,
-    /// Create, start and end shows.
-    ManageStreams,
-    /// See the sales figures.
-    ViewReports,
-    /// Erase another user's data for ever.
-    EraseUserData,
-    /// Revoke tokens, and read the audit log of the whole shop.
-    RevokeTokens,
 }
 
 /// The user who makes a request.
@@ -98,34 +90,19 @@ pub struct Actor {
 }
 
 impl Actor {
-    /// The same actor with the role that is valid in `stream`. A token for another show makes the actor a viewer.
-    pub fn scoped_to(mut self, stream: StreamId) -> Self {
-        if self.stream.is_some_and(|own| own != stream) && self.role != Role::Guest {
-            self.role = Role::Viewer;
-            self.stream = None;
-        }
-        self
+    /// The same actor with the role that is valid in `stream`. A token for another show makes the actor a viewer; its stream
+    /// stays known, because the token may be revoked there.
+    pub fn scoped_to(self, stream: StreamId) -> Self {
+        Self { role: self.role_in(Place::Stream(stream)), ..self }
     }
 
-    /// Refuses when the role does not have the permission in `stream`. `None` means the whole shop.
-    pub fn authorize(&self, permission: Permission, stream: Option<StreamId>) -> Result<(), Refusal> {
-        let role = match (self.stream, self.role) {
+    /// The role that is valid in `place`.
+    pub fn role_in(&self, place: Place) -> Role {
+        match (self.stream, self.role) {
             (_, Role::Guest) => Role::Guest,
-            (Some(own), _) if stream != Some(own) => Role::Viewer,
+            (Some(own), _) if place != Place::Stream(own) => Role::Viewer,
             (_, role) => role,
-        };
-        if role == Role::Guest {
-            return Err(Refusal::SignIn);
         }
-        let allowed = match permission {
-            Permission::Chat | Permission::Buy => true,
-            Permission::Moderate => matches!(role, Role::Moderator | Role::Producer | Role::Host | Role::Admin),
-            Permission::ManageOffers => matches!(role, Role::Producer | Role::Host | Role::Admin),
-            Permission::EraseUserData | Permission::RevokeTokens => role == Role::Admin,
-            Permission::ManageStreams => matches!(role, Role::Host | Role::Admin),
-            Permission::ViewReports => matches!(role, Role::Producer | Role::Analyst | Role::Host | Role::Admin),
-        };
-        if allowed { Ok(()) } else { Err(Refusal::Forbidden) }
     }
 
     /// Is the actor part of the team? Chat rate limits and slow mode apply to the audience only.
@@ -138,42 +115,27 @@ impl Actor {
 mod tests {
     use super::*;
 
-    fn actor(role: Role, stream: Option<StreamId>) -> Actor {
-        let (user, name) = (UserId::parse("u").unwrap(), Name::parse("U").unwrap());
-        Actor { user, name, role, stream, expires_at: None, token: TokenStamp::default() }
-    }
-
     #[test]
-    fn each_role_has_exactly_the_permissions_of_the_table() {
-        use Permission::*;
-        let all = [Chat, Buy, Moderate, ManageOffers, ManageStreams, ViewReports, EraseUserData, RevokeTokens];
-        for (role, allowed) in [
-            (Role::Guest, vec![]),
-            (Role::Viewer, vec![Chat, Buy]),
-            (Role::Moderator, vec![Chat, Buy, Moderate]),
-            (Role::Analyst, vec![Chat, Buy, ViewReports]),
-            (Role::Producer, vec![Chat, Buy, Moderate, ManageOffers, ViewReports]),
-            (Role::Host, all[..6].to_vec()),
-            (Role::Admin, all.to_vec()),
-        ] {
-            for permission in all {
-                assert_eq!(
-                    actor(role, None).authorize(permission, None).is_ok(),
-                    allowed.contains(&permission),
-                    "{role:?} {permission:?}"
-                );
+    fn sanctions_follow_the_ranks() {
+        let order = [Role::Guest, Role::Viewer, Role::Moderator, Role::Producer, Role::Host, Role::Admin];
+        for (at, role) in order.into_iter().enumerate() {
+            for (other_at, other) in order.into_iter().enumerate() {
+                assert_eq!(role.outranks(other), at > other_at, "{role:?} and {other:?}");
             }
         }
+        assert!(!Role::Moderator.outranks(Role::Analyst) && !Role::Analyst.outranks(Role::Moderator));
     }
 
     #[test]
-    fn token_for_one_stream_gives_no_permission_in_another() {
+    fn role_holds_in_the_stream_of_the_token_only() {
         let (own, other) = (StreamId::new(), StreamId::new());
-        let host = actor(Role::Host, Some(own));
-        assert!(host.authorize(Permission::ManageOffers, Some(own)).is_ok());
-        assert!(matches!(host.authorize(Permission::ManageOffers, Some(other)), Err(Refusal::Forbidden)));
-        assert!(matches!(host.authorize(Permission::ManageStreams, None), Err(Refusal::Forbidden)));
-        assert!(host.authorize(Permission::Buy, Some(other)).is_ok());
-        assert_eq!(host.scoped_to(other).role, Role::Viewer);
+        let (user, name) = (UserId::parse("u").unwrap(), Name::parse("U").unwrap());
+        let token = TokenStamp::default();
+        let host = Actor { user, name, role: Role::Host, stream: Some(own), expires_at: None, token };
+        let role = |place| host.role_in(place);
+        assert_eq!(role(Place::Stream(own)), Role::Host);
+        assert_eq!((role(Place::Stream(other)), role(Place::Shop)), (Role::Viewer, Role::Viewer));
+        let elsewhere = host.clone().scoped_to(other);
+        assert_eq!((elsewhere.role, elsewhere.stream), (Role::Viewer, Some(own)));
     }
 }

@@ -7,7 +7,7 @@ use super::blocklist::{BlockAction, Blocklist};
 use super::limits;
 use super::product::in_range;
 use super::spam::{has_link, has_too_many_repeats};
-use super::{Author, Event, MessageId, Millis, Refusal, StreamId, UserId, text};
+use super::{Author, Event, MessageId, Millis, Refusal, Role, StreamId, UserId, text};
 
 /// The text of a chat message: 1–200 characters on one line.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -207,6 +207,8 @@ pub struct Sanction {
     /// `None`: until lifted.
     pub until: Option<Millis>,
     pub by: String,
+    /// The role of the team member who imposed it. It binds only those who rank below, and those who rank below cannot change it.
+    pub by_role: Role,
     pub reason: Option<String>,
 }
 
@@ -216,13 +218,15 @@ impl Sanction {
         Ok(in_range(seconds, limits::MUTE_S, "seconds")? * 1_000)
     }
 
-    /// The refusal that this sanction causes at `now`; `None` when it is over.
-    pub fn refusal(&self, now: Millis) -> Option<Refusal> {
-        match (self.kind, self.until) {
-            (SanctionKind::Ban, _) => Some(Refusal::Banned),
-            (SanctionKind::Mute, Some(until)) if now < until => Some(Refusal::Muted { until, now }),
-            _ => None,
-        }
+    /// Sanctions work only downwards: refuses a team member who does not rank above the user. `target` is the highest role that
+    /// the user is known to have in the show.
+    pub fn check_rank(by: Role, target: Role) -> Result<(), Refusal> {
+        if by.outranks(target) { Ok(()) } else { Err(Refusal::Outranked) }
+    }
+
+    /// Refuses to replace or lift a sanction that somebody of a higher rank imposed.
+    pub fn check_change(by: Role, imposed_by: Role) -> Result<(), Refusal> {
+        if imposed_by.outranks(by) { Err(Refusal::Outranked) } else { Ok(()) }
     }
 }
 
@@ -231,19 +235,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn mute_expires_and_ban_does_not() {
-        let by = |kind, until| Sanction {
-            user: UserId::parse("u").unwrap(),
-            name: "U".into(),
-            kind,
-            until,
-            by: "host".into(),
-            reason: None,
-        };
-        let mute = by(SanctionKind::Mute, Some(100));
-        assert_eq!(mute.refusal(99), Some(Refusal::Muted { until: 100, now: 99 }));
-        assert_eq!(mute.refusal(100), None);
-        assert_eq!(by(SanctionKind::Ban, None).refusal(i64::MAX), Some(Refusal::Banned));
+    fn sanction_works_only_downwards_and_is_changed_only_from_its_rank_on() {
+        for (by, target, imposes, lifts) in [
+            (Role::Moderator, Role::Viewer, true, true),
+            (Role::Moderator, Role::Moderator, false, true),
+            (Role::Moderator, Role::Producer, false, false),
+            (Role::Producer, Role::Moderator, true, true),
+            (Role::Host, Role::Host, false, true),
+            (Role::Host, Role::Admin, false, false),
+            (Role::Admin, Role::Host, true, true),
+        ] {
+            assert_eq!(Sanction::check_rank(by, target).is_ok(), imposes, "{by:?} on {target:?}");
+            assert_eq!(Sanction::check_change(by, target).is_ok(), lifts, "{by:?} changes what {target:?} imposed");
+        }
     }
 
     #[test]

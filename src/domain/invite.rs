@@ -21,6 +21,8 @@ pub struct Invite {
     /// The time at which the link and the roles of its helpers expire.
     pub expires_at: Millis,
     pub revoked_at: Option<Millis>,
+    /// How many users may accept it.
+    pub uses_max: i64,
     pub helpers: Vec<Helper>,
 }
 
@@ -33,8 +35,10 @@ pub struct Helper {
 }
 
 impl Invite {
-    /// The most helpers per invite. An invite is for a team; a leaked link must not let in everybody.
-    pub const HELPERS_MAX: i64 = 20;
+    /// How many users may accept an invite, unless the host chooses another number: a link that is passed on lets in nobody else.
+    pub const USES_DEFAULT: i64 = 1;
+    /// The most users who may accept one invite.
+    pub const USES_MAX: i64 = limits::INVITE_USES.1;
     /// The most valid invites that one show has at a time.
     pub const ACTIVE_MAX: i64 = 50;
 
@@ -45,6 +49,11 @@ impl Invite {
         } else {
             Err(Refusal::bad_field("role", "must be moderator, producer or analyst."))
         }
+    }
+
+    /// Checks how many users may accept an invite, 1 to [`USES_MAX`](Self::USES_MAX).
+    pub fn allowed_uses(uses: i64) -> Result<i64, Refusal> {
+        in_range(uses, limits::INVITE_USES, "uses")
     }
 
     /// Checks the lifetime of an invite, 10 minutes to 30 days, and converts it to milliseconds.

@@ -25,6 +25,8 @@ pub const EXTEND_S: Limit = (10, 1_200);
 pub const SLOW_S: Limit = (0, 300);
 pub const MUTE_S: Limit = (10, 7 * 24 * 3_600);
 pub const INVITE_S: Limit = (600, 30 * 24 * 3_600);
+/// How many users may accept one invite. It is for a team; a leaked link must not let in everybody.
+pub const INVITE_USES: Limit = (1, 20);
 pub const REHEARSAL_VIEWERS: Limit = (1, 200);
 pub const REHEARSAL_S: Limit = (24, 90);
 pub const REACTIONS: Limit = (1, super::reaction::REACTION_COUNT_MAX);

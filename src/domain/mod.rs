@@ -6,6 +6,7 @@
 pub mod actor;
 pub mod address;
 pub mod audit;
+pub mod authorization;
 pub mod blocklist;
 pub mod bucket;
 pub mod chat;
@@ -30,9 +31,10 @@ pub mod test_provider;
 pub mod text;
 pub mod token;
 
-pub use actor::{Actor, Permission, Role};
+pub use actor::{Actor, Role};
 pub use address::Address;
 pub use audit::{AuditAction, AuditEntry};
+pub use authorization::{Permission, Place, Standing, authorize, authorize_by_role};
 pub use blocklist::{BlockAction, BlockedWord, Blocklist};
 pub use bucket::TokenBucket;
 pub use chat::{

@@ -33,12 +33,18 @@ pub enum Refusal {
     TokenRevoked,
     NoSuchRevocation,
     Forbidden,
+    /// A sanction against somebody of the same rank or above, or a change of a sanction from above.
+    Outranked,
+    /// Moderators, producers, analysts and admins cannot buy in a show that they help to run.
+    TeamCannotBuy,
+    /// Only a host may sell at the price 0.
+    PriceNeedsHost,
     NoSuchStream,
     NoSuchOffer,
     NoSuchOrder,
     NoSuchProduct,
     NoSuchMessage,
-    /// The invite link is wrong, expired or revoked. The answer does not say which, so that nobody can probe for links.
+    /// The invite link is wrong, expired, revoked or used up. The answer does not say which, so that nobody can probe for links.
     NoSuchInvite,
     NotYours,
     KeyMissing,
@@ -285,6 +291,13 @@ error_codes! {
     Refusal::NoSuchRevocation =>
         "no_such_revocation", 404, "There is no such revocation.", "error.no_such_revocation";
     Refusal::Forbidden => "forbidden", 403, "Your role does not allow this.", "error.forbidden";
+    Refusal::Outranked =>
+        "outranked", 403, "You can do this only to users who rank below you, and change only what your rank imposed.",
+        "error.outranked";
+    Refusal::TeamCannotBuy =>
+        "team_cannot_buy", 403, "The team cannot buy in a show that it helps to run.", "error.team_cannot_buy";
+    Refusal::PriceNeedsHost =>
+        "price_needs_host", 403, "Only a host can sell at the price 0.", "error.price_needs_host";
     Refusal::NoSuchStream => "no_such_stream", 404, "There is no such stream.", "error.no_such_stream";
     Refusal::NoSuchOffer => "no_such_offer", 404, "There is no such offer.", "error.no_such_offer";
     Refusal::NoSuchOrder => "no_such_order", 404, "There is no such order.", "error.no_such_order";
@@ -292,7 +305,7 @@ error_codes! {
         "no_such_product", 404, "There is no such product or variant.", "error.no_such_product";
     Refusal::NoSuchMessage => "no_such_message", 404, "There is no such message.", "error.no_such_message";
     Refusal::NoSuchInvite =>
-        "no_such_invite", 404, "This invite link is wrong, expired or revoked.", "error.no_such_invite";
+        "no_such_invite", 404, "This invite link is wrong, expired, revoked or used up.", "error.no_such_invite";
     Refusal::NotYours => "not_yours", 404, "You have no such order.", "error.not_yours";
     Refusal::KeyMissing => "key_missing", 400, "An idempotency key is required.", "error.key_missing";
     Refusal::KeyInvalid => "key_invalid", 400, "An idempotency key has 8 to 255 visible ASCII characters.", "error.key_invalid";

@@ -20,7 +20,7 @@ use super::csv::{self, CsvWriter};
 use super::error::{ApiResult, Problem};
 use super::extract::{Caller, PathId};
 use crate::app::{App, Error, ExportedMessage};
-use crate::domain::{AuditEntry, Refusal, StreamId};
+use crate::domain::{Actor, AuditEntry, Refusal, StreamId};
 
 /// A client that reads nothing for so long is treated as gone.
 const CLIENT_READ_TIMEOUT: Duration = Duration::from_secs(30);
@@ -59,12 +59,13 @@ pub async fn export(
         }
     };
     state.app.moderation.authorize_export(&actor, stream).await?;
+    state.app.chat.flush().await;
     let (pages, written) = mpsc::channel(1);
     let whole = Arc::new(AtomicBool::new(false));
     let done = whole.clone();
     let app = state.app.clone();
     state.app.tasks().spawn(async move {
-        match write_export(&app, stream, what, format, &pages).await {
+        match write_export(&app, &actor, stream, what, format, &pages).await {
             Ok(()) => done.store(true, Ordering::Release),
             Err(error) => tracing::warn!(stream.id = %stream, error = %error, "export aborted"),
         }
@@ -96,6 +97,7 @@ impl hyper::body::Body for ExportBody {
 
 async fn write_export(
     app: &App,
+    actor: &Actor,
     stream: StreamId,
     what: ExportSource,
     format: ExportFormat,
@@ -105,6 +107,8 @@ async fn write_export(
     let mut begun = false;
     let (mut last_message, mut last_entry) = (None, None);
     loop {
+        // Again for each page: whoever is banned meanwhile gets no further one.
+        app.moderation.authorize_export(actor, stream).await?;
         let rows: Vec<Vec<Value>> = match what {
             ExportSource::Chat => {
                 let lines = app.moderation.export_chat(stream, last_message).await?;

@@ -10,7 +10,7 @@ use super::AppState;
 use super::error::{ApiError, ApiResult, Problem};
 use super::extract::{Caller, JsonBody, List, PathId};
 use crate::app::AcceptedInvite;
-use crate::domain::{ErrorCode, InviteId, Millis, Name, Refusal, Role, StreamId, UserId};
+use crate::domain::{ErrorCode, Invite, InviteId, Millis, Name, Refusal, Role, StreamId, UserId};
 use crate::protocol::{InviteView, NewInvite};
 
 /// The default lifetime of an invite and of its tokens: one day, enough for a show and its report.
@@ -22,6 +22,8 @@ pub struct InviteRequest {
     role: String,
     /// 600 to 2,592,000 seconds; default: one day.
     expires_s: Option<i64>,
+    /// How many users may accept the link, 1 to 20; default: 1.
+    uses: Option<i64>,
 }
 
 /// Creates an invite link into the team of a show. Hosts only.
@@ -34,7 +36,8 @@ pub async fn create(
     JsonBody(form): JsonBody<InviteRequest>,
 ) -> ApiResult<(StatusCode, Json<NewInvite>)> {
     let role = Role::parse(&form.role).ok_or_else(|| Refusal::bad_field("role", "is unknown."))?;
-    let made = state.app.moderation.create_invite(&actor, stream, role, form.expires_s.unwrap_or(INVITE_TTL_S)).await?;
+    let (seconds, uses) = (form.expires_s.unwrap_or(INVITE_TTL_S), form.uses.unwrap_or(Invite::USES_DEFAULT));
+    let made = state.app.moderation.create_invite(&actor, stream, role, seconds, uses).await?;
     Ok((StatusCode::CREATED, Json(made)))
 }
 

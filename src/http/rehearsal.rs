@@ -49,7 +49,7 @@ pub async fn show(
     Caller(actor): Caller,
     PathId(stream): PathId<StreamId>,
 ) -> ApiResult<Json<LastRehearsalResponse>> {
-    Ok(Json(LastRehearsalResponse { rehearsal: state.app.streams.rehearsal(&actor, stream)? }))
+    Ok(Json(LastRehearsalResponse { rehearsal: state.app.streams.rehearsal(&actor, stream).await? }))
 }
 
 /// Stops the rehearsal of a show.
@@ -60,6 +60,6 @@ pub async fn stop(
     Caller(actor): Caller,
     PathId(stream): PathId<StreamId>,
 ) -> ApiResult<StatusCode> {
-    state.app.streams.stop_rehearsal(&actor, stream)?;
+    state.app.streams.stop_rehearsal(&actor, stream).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -10,7 +10,7 @@ use super::AppState;
 use super::client_address::ClientIp;
 use super::error::{ApiError, ApiResult, Problem};
 use super::extract::{Caller, JsonBody, bearer};
-use crate::domain::{ErrorCode, Millis, Refusal, Role, UserId};
+use crate::domain::{ErrorCode, Millis, Permission, UserId};
 
 /// A created credential, which must not stay in a cache.
 type Credential<T> = (StatusCode, [(HeaderName, &'static str); 1], Json<T>);
@@ -45,9 +45,7 @@ pub async fn create_code(
     headers: HeaderMap,
     JsonBody(form): JsonBody<SignInCodeRequest>,
 ) -> ApiResult<Credential<SignInCodeResponse>> {
-    if actor.role == Role::Guest {
-        return Err(Refusal::SignIn.into());
-    }
+    state.app.stream_cache.authorize_in_shop(&actor, Permission::UseOwnData).await?;
     let origin = state.origins.linking_site(&form.origin, &headers);
     let origin = origin.ok_or_else(|| ApiError(Problem::of(&ErrorCode::ORIGIN_NOT_ALLOWED)))?;
     let made = state.app.sign_in.create_code(&actor, bearer(&headers), origin).await?;

@@ -19,6 +19,8 @@ pub struct InviteView {
     pub expires_at: Millis,
     /// Epoch milliseconds; `null`: the invite is not revoked.
     pub revoked_at: Option<Millis>,
+    /// How many users may accept it; the link ends when `helpers` has so many.
+    pub uses: i64,
     pub helpers: Vec<HelperView>,
 }
 
@@ -35,9 +37,18 @@ pub struct HelperView {
 
 impl From<Invite> for InviteView {
     fn from(invite: Invite) -> Self {
-        let Invite { id, role, by, created_at, expires_at, revoked_at, helpers, .. } = invite;
+        let Invite { id, role, by, created_at, expires_at, revoked_at, uses_max: uses, helpers, .. } = invite;
         let view = |Helper { user, name, joined_at }| HelperView { user, name, joined_at, online: false };
-        Self { id, role, by, created_at, expires_at, revoked_at, helpers: helpers.into_iter().map(view).collect() }
+        Self {
+            id,
+            role,
+            by,
+            created_at,
+            expires_at,
+            revoked_at,
+            uses,
+            helpers: helpers.into_iter().map(view).collect(),
+        }
     }
 }
 

@@ -382,13 +382,15 @@ pub struct SanctionView {
     /// Epoch milliseconds; `null`: until the sanction is lifted.
     pub until: Option<Millis>,
     pub by: String,
+    /// The role that imposed it: whoever ranks below cannot change it.
+    pub by_role: Role,
     pub reason: Option<String>,
 }
 
 impl From<Sanction> for SanctionView {
     fn from(sanction: Sanction) -> Self {
-        let Sanction { user, name, kind, until, by, reason } = sanction;
-        Self { user, name, kind, until, by, reason }
+        let Sanction { user, name, kind, until, by, by_role, reason } = sanction;
+        Self { user, name, kind, until, by, by_role, reason }
     }
 }
 

@@ -357,8 +357,9 @@ async fn expired_token_and_ban_close_the_connection() {
     bob.client.text().await;
     let user = &bob.member.actor.user;
     assert_eq!(rooms.send_to_user(user, Frame::text(r#"{"t":"order"}"#)), 1);
-    assert_eq!(rooms.close_user(StreamId::new(), user, Close::Banned), 0);
-    assert_eq!(rooms.close_user(room.stream, user, Close::Banned), 1);
+    assert_eq!(rooms.close_banned(StreamId::new(), user, Role::Host), 0);
+    assert_eq!(rooms.close_banned(room.stream, user, Role::Viewer), 0, "a ban binds only those who rank below");
+    assert_eq!(rooms.close_banned(room.stream, user, Role::Moderator), 1);
     let order = bob.client.text().await;
     assert!(order["t"] == "order" || bob.client.text().await["t"] == "order");
     assert_eq!(bob.client.close_code().await, 4502);

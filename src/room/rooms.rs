@@ -1,5 +1,6 @@
 //! All rooms of this node, and the connections of each user.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,7 +10,7 @@ use dashmap::mapref::entry::Entry;
 use super::inbox::Inbox;
 use super::{Member, Room, RoomCounters, RoomLoad, lock};
 use crate::clock::Clock;
-use crate::domain::{Actor, Permission, Role, StreamId, UserId};
+use crate::domain::{Actor, Permission, Place, Role, StreamId, UserId, authorize_by_role};
 use crate::protocol::{Close, Frame};
 
 /// All rooms on this node. Map guards never leave these functions.
@@ -102,11 +103,18 @@ impl Rooms {
         members.iter().for_each(|member| member.send(frame.clone()));
     }
 
-    /// Closes the connections of a viewer or moderator to one stream. Returns how many. Hosts and admins stay
-    /// connected.
-    pub fn close_user(&self, stream: StreamId, user: &UserId, close: Close) -> usize {
+    /// Closes the connections to one stream of a user who is banned from it, where the user ranks below the role that banned
+    /// them. Returns how many.
+    pub fn close_banned(&self, stream: StreamId, user: &UserId, banned_by: Role) -> usize {
         let mut members = self.users.connections_of(user);
-        members.retain(|member| member.stream() == stream && !matches!(member.actor.role, Role::Host | Role::Admin));
+        members.retain(|member| member.stream() == stream && banned_by.outranks(member.actor.role));
+        members.iter().for_each(|member| member.close(Close::Banned));
+        members.len()
+    }
+
+    /// Closes all connections of a user to this node. Returns how many.
+    pub fn close_user(&self, user: &UserId, close: Close) -> usize {
+        let members = self.users.connections_of(user);
         members.iter().for_each(|member| member.close(close));
         members.len()
     }
@@ -119,6 +127,25 @@ impl Rooms {
         });
         concerned.iter().for_each(|member| member.close(close));
         concerned.len()
+    }
+
+    /// The highest role with which this user is connected to a stream on this node.
+    pub fn connected_role(&self, stream: StreamId, user: &UserId) -> Option<Role> {
+        let members = self.users.connections_of(user).into_iter().filter(|member| member.stream() == stream);
+        members.map(|member| member.actor.role).reduce(|a, b| if b.outranks(a) { b } else { a })
+    }
+
+    /// The streams whose tokens are used on this node to watch other streams.
+    pub fn streams_of_visitors(&self) -> Vec<StreamId> {
+        self.users.visitors.iter().map(|entry| *entry.key()).collect()
+    }
+
+    /// Closes the connections to other streams of those users of `own` whose token was revoked there.
+    pub fn close_revoked_visitors(&self, own: StreamId, is_revoked: impl Fn(&UserId) -> bool) {
+        let visitors: Vec<_> =
+            self.users.visitors.get(&own).map(|members| members.values().cloned().collect()).unwrap_or_default();
+        let revoked = visitors.iter().filter(|member| is_revoked(&member.actor.user));
+        revoked.for_each(|member| member.close(Close::Token));
     }
 
     /// Drops the rooms that nobody has been in for half a minute, and those whose writer has ended. Call it every few
@@ -135,7 +162,12 @@ impl Rooms {
 }
 
 fn is_moderator(member: &Member) -> bool {
-    member.actor.authorize(Permission::Moderate, Some(member.stream())).is_ok()
+    authorize_by_role(&member.actor, Permission::Moderate, Place::Stream(member.stream())).is_ok()
+}
+
+/// The stream in which the token of a member is valid, if that is another stream.
+fn own_stream_elsewhere(member: &Member) -> Option<StreamId> {
+    member.actor.stream.filter(|own| *own != member.stream())
 }
 
 /// The connections of each user. Guests are not listed.
@@ -144,6 +176,8 @@ pub struct ConnectedUsers {
     connections: DashMap<UserId, Vec<Arc<Member>>>,
     /// Connections whose user may moderate the stream.
     moderators: DashMap<StreamId, Vec<Arc<Member>>>,
+    /// Connections to other streams of users whose token is valid in this one, by their join numbers.
+    visitors: DashMap<StreamId, HashMap<u64, Arc<Member>>>,
     joins: AtomicU64,
 }
 
@@ -159,6 +193,9 @@ impl ConnectedUsers {
         if is_moderator(member) {
             self.moderators.entry(member.stream()).or_default().push(member.clone());
         }
+        if let Some(own) = own_stream_elsewhere(member) {
+            self.visitors.entry(own).or_default().insert(member.join_number, member.clone());
+        }
     }
 
     pub(super) fn remove(&self, member: &Arc<Member>) {
@@ -169,6 +206,12 @@ impl ConnectedUsers {
         if is_moderator(member) {
             self.moderators.remove_if_mut(&member.stream(), |_, members| {
                 members.retain(|other| !Arc::ptr_eq(other, member));
+                members.is_empty()
+            });
+        }
+        if let Some(own) = own_stream_elsewhere(member) {
+            self.visitors.remove_if_mut(&own, |_, members| {
+                members.remove(&member.join_number);
                 members.is_empty()
             });
         }

@@ -1,4 +1,4 @@
-//! Chat messages, and the mutes and bans of a show.
+//! Chat messages.
 
 use uuid::Uuid;
 
@@ -6,9 +6,7 @@ use super::audit::insert_audit_entry;
 use super::row::from_row;
 use super::transaction::Transaction;
 use super::{Error, Result, Store};
-use crate::domain::{
-    AuditEntry, Author, ChatMessage, MessageId, Millis, Quote, Refusal, Role, Sanction, SanctionKind, StreamId, UserId,
-};
+use crate::domain::{AuditEntry, Author, ChatMessage, MessageId, Quote, Refusal, Role, StreamId, UserId};
 
 /// What readers may see of a message, as `messages.status` has it.
 pub(super) const PUBLISHED: &str = "published";
@@ -205,92 +203,5 @@ impl Store {
     pub async fn count_messages(&self, stream: StreamId) -> Result<i64> {
         let read = "select count(*) from messages where stream = $1 and status = 'published' and deleted_by is null";
         self.query(read).bind(stream.0).fetch_value().await
-    }
-
-    /// Mutes or bans a user, and deletes the messages that the user sent before. A message that was broadcast a moment
-    /// ago and is not written yet is deleted when it is written.
-    pub async fn add_sanction(&self, stream: StreamId, sanction: &Sanction, entry: &AuditEntry) -> Result<()> {
-        self.transaction(async |tx| {
-            let now = tx.now().await?;
-            let set = "insert into sanctions (stream, user_id, kind, user_name, until, by_user, created_at, reason)
-                values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (stream, user_id, kind)
-                do update set until = excluded.until, by_user = excluded.by_user, user_name = excluded.user_name,
-                created_at = excluded.created_at, reason = excluded.reason";
-            tx.query(set)
-                .bind(stream.0)
-                .bind(sanction.user.as_str())
-                .bind(sanction.kind.name())
-                .bind(&sanction.name)
-                .bind(sanction.until)
-                .bind(&sanction.by)
-                .bind(now)
-                .bind(&sanction.reason)
-                .execute()
-                .await?;
-            let delete =
-                "update messages set deleted_by = $3 where user_id = $2 and stream = $1 and deleted_by is null";
-            tx.query(delete).bind(stream.0).bind(sanction.user.as_str()).bind(&sanction.by).execute().await?;
-            insert_audit_entry(tx, entry).await
-        })
-        .await
-    }
-
-    /// Deletes the messages that a user sent until `until`, and one second longer because another node's clock may
-    /// differ: such a message was being written while the user was muted or banned.
-    pub async fn delete_messages_of(&self, stream: StreamId, user: &UserId, until: Millis, by: &str) -> Result<()> {
-        self.transaction(async |tx| {
-            let delete = "update messages set deleted_by = $3
-                where user_id = $2 and stream = $1 and deleted_by is null and at <= $4";
-            tx.query(delete).bind(stream.0).bind(user.as_str()).bind(by).bind(until + 1_000).execute().await?;
-            Ok(())
-        })
-        .await
-    }
-
-    /// Ends a mute or a ban. `false`: there was none.
-    pub async fn lift_sanction(
-        &self,
-        stream: StreamId,
-        user: &UserId,
-        kind: SanctionKind,
-        entry: &AuditEntry,
-    ) -> Result<bool> {
-        self.transaction(async |tx| {
-            let lift = "delete from sanctions where stream = $1 and user_id = $2 and kind = $3";
-            let lifted = tx.query(lift).bind(stream.0).bind(user.as_str()).bind(kind.name()).execute().await? > 0;
-            if lifted {
-                insert_audit_entry(tx, entry).await?;
-            }
-            Ok(lifted)
-        })
-        .await
-    }
-
-    /// Reads the bans of a show, and the mutes that are in force at `now`.
-    pub async fn sanctions(&self, stream: StreamId, now: Millis) -> Result<Vec<Sanction>> {
-        let read = "select user_id, user_name, kind, until, by_user, reason from sanctions
-            where stream = $1 and (until is null or until > $2) order by created_at desc limit 5000";
-        type SanctionRow = (String, String, String, Option<i64>, String, Option<String>);
-        let rows: Vec<SanctionRow> = self.query(read).bind(stream.0).bind(now).fetch_all().await?;
-        rows.into_iter()
-            .map(|(user, name, kind, until, by, reason)| {
-                let user = UserId::parse(&user).map_err(|_| Error::CorruptRow(format!("user `{user}`")))?;
-                let kind = if kind == SanctionKind::Ban.name() { SanctionKind::Ban } else { SanctionKind::Mute };
-                Ok(Sanction { user, name, kind, until, by, reason })
-            })
-            .collect()
-    }
-
-    /// Whether the newest message of this user was sent as host or admin.
-    pub async fn last_spoke_as_host(&self, stream: StreamId, user: &UserId) -> Result<bool> {
-        let read = "select user_role from messages where stream = $1 and user_id = $2 order by id desc limit 1";
-        let role: Option<String> = self.query(read).bind(stream.0).bind(user.as_str()).fetch_optional_value().await?;
-        Ok(role.is_some_and(|role| matches!(Role::parse(&role), Some(Role::Host | Role::Admin))))
-    }
-
-    /// The name on the newest message of this user, for the list of muted users.
-    pub async fn last_name_of(&self, stream: StreamId, user: &UserId) -> Result<Option<String>> {
-        let read = "select user_name from messages where stream = $1 and user_id = $2 order by id desc limit 1";
-        self.query(read).bind(stream.0).bind(user.as_str()).fetch_optional_value().await
     }
 }

@@ -18,9 +18,10 @@ struct InviteRow {
     created_at: i64,
     expires_at: i64,
     revoked_at: Option<i64>,
+    uses_max: i64,
 }
 
-from_row!(InviteRow { id, stream, role, by_user, created_at, expires_at, revoked_at });
+from_row!(InviteRow { id, stream, role, by_user, created_at, expires_at, revoked_at, uses_max });
 
 impl InviteRow {
     fn into_invite(self) -> Result<Invite> {
@@ -32,6 +33,7 @@ impl InviteRow {
             created_at: self.created_at,
             expires_at: self.expires_at,
             revoked_at: self.revoked_at,
+            uses_max: self.uses_max,
             helpers: Vec::new(),
         })
     }
@@ -51,8 +53,8 @@ impl Store {
             if active >= Invite::ACTIVE_MAX {
                 return Err(Refusal::WrongStatus("there are too many open invites; revoke some first").into());
             }
-            let insert = "insert into invites (id, stream, role, code_hash, by_user, created_at, expires_at)
-                values ($1, $2, $3, $4, $5, $6, $7)";
+            let insert = "insert into invites (id, stream, role, code_hash, by_user, created_at, expires_at, uses_max)
+                values ($1, $2, $3, $4, $5, $6, $7, $8)";
             tx.query(insert)
                 .bind(invite.id.0)
                 .bind(invite.stream.0)
@@ -61,6 +63,7 @@ impl Store {
                 .bind(&invite.by)
                 .bind(invite.created_at)
                 .bind(invite.expires_at)
+                .bind(invite.uses_max)
                 .execute()
                 .await?;
             Ok(())
@@ -70,7 +73,7 @@ impl Store {
 
     /// Reads the invites of a show, newest first, with the helpers who accepted them.
     pub async fn invites(&self, stream: StreamId) -> Result<Vec<Invite>> {
-        let read = "select id, stream, role, by_user, created_at, expires_at, revoked_at from invites
+        let read = "select id, stream, role, by_user, created_at, expires_at, revoked_at, uses_max from invites
             where stream = $1 order by id desc limit 200";
         let rows: Vec<InviteRow> = self.query(read).bind(stream.0).fetch_all().await?;
         let read = "select h.invite, h.user_id, h.name, h.joined_at from helpers h
@@ -88,7 +91,8 @@ impl Store {
             .collect()
     }
 
-    /// Adds a helper by the code of an invite. Refused when the invite has expired, is revoked or is used up.
+    /// Adds a helper by the code of an invite. Refused when the invite has expired, is revoked or is used up, and when a user
+    /// who accepted it is banned from the show: they would come back as somebody else.
     ///
     /// The invite's row is locked, so a revocation happens before or after, never in between: the list of revoked
     /// helpers contains every helper who accepted it.
@@ -96,9 +100,9 @@ impl Store {
         let row = self
             .transaction(async |tx| {
                 let find = tx.choose(
-                    "select id, stream, role, by_user, created_at, expires_at, revoked_at from invites
+                    "select id, stream, role, by_user, created_at, expires_at, revoked_at, uses_max from invites
                      where code_hash = $1 for update",
-                    "select id, stream, role, by_user, created_at, expires_at, revoked_at from invites
+                    "select id, stream, role, by_user, created_at, expires_at, revoked_at, uses_max from invites
                      where code_hash = $1",
                 );
                 let row: Option<InviteRow> = tx.query(find).bind(&code[..]).fetch_optional().await?;
@@ -107,8 +111,11 @@ impl Store {
                     .ok_or(Refusal::NoSuchInvite)?;
                 let count = "select cast(count(*) as bigint) from helpers where invite = $1";
                 let helpers: i64 = tx.query(count).bind(row.id).fetch_value().await?;
-                if helpers >= Invite::HELPERS_MAX {
-                    return Err(Refusal::WrongStatus("this invite was used too many times").into());
+                let banned = "select cast(count(*) as bigint) from sanctions s join helpers h on h.user_id = s.user_id
+                    where h.invite = $1 and s.stream = $2 and s.kind = 'ban'";
+                let banned: i64 = tx.query(banned).bind(row.id).bind(row.stream).fetch_value().await?;
+                if helpers >= row.uses_max || banned > 0 {
+                    return Err(Refusal::NoSuchInvite.into());
                 }
                 tx.query("insert into helpers (user_id, invite, name, joined_at) values ($1, $2, $3, $4)")
                     .bind(helper.user.as_str())

@@ -25,6 +25,7 @@ mod refund;
 mod report;
 mod review;
 mod row;
+mod sanction;
 mod sell;
 mod sign_in_code;
 mod sqlite;
@@ -101,6 +102,11 @@ impl Store {
             Store::Postgres(db) => db.epoch().await,
             Store::Sqlite(db) => Ok(db.epoch()),
         }
+    }
+
+    /// Whether other nodes may use this database at the same time. A SQLite file belongs to one node.
+    pub fn is_shared(&self) -> bool {
+        matches!(self, Store::Postgres(_))
     }
 
     /// How long batches wait for and hold the lock of an offer's row, for the metrics.

@@ -14,6 +14,7 @@
 
 mod demo;
 mod payments;
+mod roles;
 mod shop;
 mod sign_in;
 mod token;
@@ -46,7 +47,7 @@ macro_rules! attack {
 pub(crate) use attack;
 
 /// Every attack, by file.
-const ATTACKS: &[&[Attack]] = &[demo::ATTACKS, payments::ATTACKS, sign_in::ATTACKS, token::ATTACKS];
+const ATTACKS: &[&[Attack]] = &[demo::ATTACKS, payments::ATTACKS, roles::ATTACKS, sign_in::ATTACKS, token::ATTACKS];
 
 /// Fails unless the condition holds.
 pub fn withstood(holds: bool, breach: impl FnOnce() -> String) -> Result<(), String> {

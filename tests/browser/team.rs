@@ -38,6 +38,16 @@ async fn moderator_sees_no_sales_and_is_disconnected_when_the_invite_is_revoked(
     mo.until("the role of the moderator", "document.body.dataset.role === 'moderator'", SOON).await;
     assert_eq!(mo.script(&format!("return {SALES}"), &[]).await, json!([]));
     mo.say("I am here to help").await;
+    // The tools of a message say why a moderator cannot mute a producer.
+    let pia = server.rest().with_token(&server.token("Pia", "producer").await);
+    let path = format!("/v1/streams/{}/messages", server.started["stream"].as_str().unwrap());
+    pia.post(&path, json!({"text": "I sell here"})).await.expect(201);
+    mo.sees("chat-list", "I sell here").await;
+    let tools = "[...document.querySelectorAll('#chat-list .line')].find((it) => it.innerText.includes('I sell here'))\
+        .querySelector('.line-more').click()";
+    mo.script(tools, &[]).await;
+    mo.sees("msg-outranked", "rank below you").await;
+    assert_eq!(mo.script("return document.querySelectorAll('[data-test=msg-ban]').length", &[]).await, json!(0));
     mo.screenshot("team-moderator").await;
     mo.resize(Window::Desktop).await;
     assert_eq!(mo.script(&format!("return {SALES}"), &[]).await, json!([]));
@@ -48,6 +58,7 @@ async fn moderator_sees_no_sales_and_is_disconnected_when_the_invite_is_revoked(
     host.press("team-close").await;
     host.press("team-open").await;
     host.sees("team-list", "Mo").await;
+    host.sees("team-used", "used 1 of 1").await;
     host.screenshot("host-team-helper").await;
     let revoke = "document.querySelector('[data-test^=\"revoke-\"]').dataset.test";
     let revoke = host.until("the invite", revoke, SOON).await;
@@ -127,4 +138,25 @@ async fn host_reads_the_report_of_an_ended_show() {
         host.press("report-open").await;
         host.find(&named("report-plot")).await;
     }
+}
+
+#[tokio::test]
+async fn producer_of_one_show_sees_why_products_are_locked() {
+    let server = Server::demo().await;
+    let driver = Driver::start();
+    let host = server.rest().with_token(server.started["host_token"].as_str().unwrap());
+    let stream = server.started["stream"].as_str().unwrap();
+    let made = host.post(&format!("/v1/streams/{stream}/invites"), json!({"role": "producer"})).await.expect(201);
+    let pia = Browser::open(&driver, Window::Desktop, "en").await;
+    pia.goto(&format!("{}/host?stream={stream}#invite={}", server.url, made["code"].as_str().unwrap())).await;
+    pia.fill(&named("invite-name"), "Pia").await;
+    pia.press("invite-accept").await;
+    pia.wait_until_live().await;
+    pia.until("the role of the producer", "document.body.dataset.role === 'producer'", SOON).await;
+    pia.press_at("#add-offer").await;
+    pia.sees("catalogue-locked", "whole shop").await;
+    let locked = "return document.querySelector('[data-test=new-product]').disabled";
+    assert_eq!(pia.script(locked, &[]).await, json!(true));
+    pia.screenshot("team-producer-catalogue").await;
+    pia.assert_no_faults("the producer").await;
 }

@@ -32,6 +32,7 @@ mod refund_flow;
 mod release;
 mod report;
 mod review;
+mod sanction;
 mod sell;
 mod setup;
 mod sign_in_code;

@@ -13,6 +13,7 @@ mod load_test;
 mod moderate;
 mod nodes;
 mod operate;
+mod permissions;
 mod resume;
 mod rush;
 mod sign_in;

@@ -9,6 +9,7 @@ import { variantName } from './catalogue_texts.js';
 import { askNumber } from './dialogs.js';
 import { offerForm } from './offer_form.js';
 import { productForm } from './product_form.js';
+import { isTeamOfShop } from './rank.js';
 
 /** @import { Product, Shop, Stream, Variant } from '../types.d.ts' */
 /** @import { Lineup } from './lineup.js' */
@@ -45,9 +46,11 @@ async function showCatalogue(steps) {
   });
   const back = backButton(() => showCatalogue(steps));
   const create = () => productForm({ ...steps, back, onsaved: () => showCatalogue(steps) });
-  const newProduct = { type: 'button', 'data-test': 'new-product', onclick: create };
+  const isAllowed = isTeamOfShop();
+  const newProduct = { type: 'button', 'data-test': 'new-product', disabled: !isAllowed, onclick: create };
   steps.body.replaceChildren(
     el('div.inline', {}, search, el('button.slim', newProduct, icon('plus'), t('host.new_product'))),
+    isAllowed ? '' : el('p.fine', { 'data-test': 'catalogue-locked' }, t('host.shop_only')),
     el(
       'ul.catalogue',
       {},
@@ -92,6 +95,7 @@ function variantRow(product, variant, steps) {
     'aria-label': t('host.restock_pool'),
     title: t('host.restock_pool'),
     'data-test': `pool-${variant.id}`,
+    disabled: !isTeamOfShop(),
     onclick: () => restockVariant(product, variant, stock),
   };
   return el(

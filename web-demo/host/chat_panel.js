@@ -12,7 +12,7 @@ import { MessageTools } from './message_tools.js';
 import { ReviewQueue } from './review_queue.js';
 import { sanctionsSheet } from './sanctions.js';
 
-/** @import { ChatRules, LiveClient, LiveEvent, Offer, Refusal, Stream } from '../types.d.ts' */
+/** @import { ChatRules, LiveClient, LiveEvent, Offer, Refusal, Role, Stream } from '../types.d.ts' */
 /** @import { ChatMessage } from '../chat_list.js' */
 /** @typedef {'all' | 'questions' | 'review' | 'audit'} Tab */
 
@@ -23,18 +23,19 @@ export class ChatPanel {
    * @param {{
    *   client: LiveClient,
    *   stream: Stream,
+   *   role: () => Role | undefined,
    *   offerOf: (id: string) => Offer | undefined,
    *   onrefused: (refusal: Refusal) => void,
    * }} options
    */
-  constructor({ client, stream, offerOf, onrefused }) {
+  constructor({ client, stream, role, offerOf, onrefused }) {
     this.path = `/streams/${stream.id}`;
     this.onrefused = onrefused;
     this.review = new ReviewQueue({ stream, root: byId('chat-review'), count: byId('review-count'), onrefused });
     this.audit = new AuditLog({ stream, root: byId('chat-audit'), onrefused });
     /** The message that the next message replies to. @type {ChatMessage | null} */
     this.replyTo = null;
-    const tools = new MessageTools({ path: this.path, onreply: (message) => this.reply(message), onrefused });
+    const tools = new MessageTools({ path: this.path, role, onreply: (message) => this.reply(message), onrefused });
     this.list = new ChatList({
       list: byId('chat-list'),
       pill: byId('chat-pill'),
@@ -61,7 +62,7 @@ export class ChatPanel {
     }
     const saveSlow = () => put(`${this.path}/chat`, { slow_s: Number(this.slow.value) });
     this.slow.addEventListener('change', () => withBusy(this.slow, saveSlow, onrefused));
-    byId('muted-list').addEventListener('click', () => sanctionsSheet(stream, onrefused));
+    byId('muted-list').addEventListener('click', () => sanctionsSheet(stream, role(), onrefused));
     byId('rules').addEventListener('click', () => chatRulesSheet({ stream, rules: client.state.chat, onrefused }));
     this.tabs = /** @type {HTMLButtonElement[]} */ ([...byId('chat-tabs').children]);
     this.tabs.forEach((tab, index) => this.addTab(tab, index));

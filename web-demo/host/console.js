@@ -52,7 +52,7 @@ export class Console {
     const offerOf = (id) => this.lineup.offers.get(id);
     const role = () => this.role;
     this.onAir = new OnAir({ client, lineup: this.lineup, stream, onrefused });
-    this.chat = new ChatPanel({ client, stream, offerOf, onrefused });
+    this.chat = new ChatPanel({ client, stream, role, offerOf, onrefused });
     const activity = new Activity({ node: byId('activity'), client, offerOf });
     this.figures = new Figures({ stream, bar: byId('figures'), panel: byId('trend'), client, role, activity });
     this.checklist = new Checklist({ node: byId('checklist'), shop, stream, role });

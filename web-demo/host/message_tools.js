@@ -5,23 +5,28 @@ import { del, put } from '../api.js';
 import { t } from '../i18n.js';
 import { confirmDialog, withBusy } from '../sheet.js';
 import { el } from '../ui.js';
+import { outranks } from './rank.js';
 
-/** @import { Author, Refusal } from '../types.d.ts' */
+/** @import { Author, Refusal, Role } from '../types.d.ts' */
 /** @import { ChatMessage } from '../chat_list.js' */
 
 const MUTE_MIN = [10, 60];
 /** A mute ends with its show, and no show is longer than a day. */
 const REST_OF_SHOW_S = 24 * 3600;
 const REASON_MAX = 200;
-/** The server refuses to mute or ban these roles. */
-const PROTECTED = new Set(['host', 'admin']);
 
 export class MessageTools {
   /**
-   * @param {{ path: string, onreply: (message: ChatMessage) => void, onrefused: (refusal: Refusal) => void }} options
+   * @param {{
+   *   path: string,
+   *   role: () => Role | undefined,
+   *   onreply: (message: ChatMessage) => void,
+   *   onrefused: (refusal: Refusal) => void,
+   * }} options
    */
-  constructor({ path, onreply, onrefused }) {
+  constructor({ path, role, onreply, onrefused }) {
     this.path = path;
+    this.role = role;
     this.onreply = onreply;
     this.onrefused = onrefused;
   }
@@ -99,11 +104,13 @@ export class MessageTools {
       button(t('host.pin'), 'msg-pin', () => put(`${this.path}/pinned-message`, { id })),
       field,
       button(t('host.delete'), 'msg-delete', remove),
-      !PROTECTED.has(from.role) && [
-        muteButtons,
-        button(t('host.mute_rest'), 'msg-mute-rest', () => mute(REST_OF_SHOW_S)),
-        button(t('host.ban'), 'msg-ban', () => this.ban(from, reason()), 'danger'),
-      ],
+      outranks(this.role(), from.role)
+        ? [
+            muteButtons,
+            button(t('host.mute_rest'), 'msg-mute-rest', () => mute(REST_OF_SHOW_S)),
+            button(t('host.ban'), 'msg-ban', () => this.ban(from, reason()), 'danger'),
+          ]
+        : el('small', { 'data-test': 'msg-outranked' }, t('error.outranked')),
     );
   }
 

@@ -7,6 +7,7 @@ import { listAll } from '../list.js';
 import { openSheet, withBusy } from '../sheet.js';
 import { el, icon } from '../ui.js';
 import { anyText, field, readAll, required, webAddress } from './form.js';
+import { canCreateShows } from './rank.js';
 
 /** @import { Refusal, Shop, Stream } from '../types.d.ts' */
 
@@ -26,7 +27,8 @@ export async function showList(root, shop) {
   shows.sort((a, b) => ORDER[a.status] - ORDER[b.status] || beginOf(a) - beginOf(b));
   const lang = el('select.lang', { 'aria-label': t('language'), 'data-test': 'lang' });
   languageSwitch(lang);
-  const create = { type: 'button', 'data-test': 'new-show', onclick: newShowSheet };
+  const isAllowed = canCreateShows();
+  const create = { type: 'button', 'data-test': 'new-show', disabled: !isAllowed, onclick: newShowSheet };
   root.replaceChildren(
     el(
       'header.shows-head',
@@ -36,6 +38,7 @@ export async function showList(root, shop) {
       el('a.button.ghost', { href: route('/') }, t('home')),
       el('button.primary', create, icon('plus'), t('host.new_show')),
     ),
+    isAllowed ? '' : el('p.fine', { 'data-test': 'shows-locked' }, t('error.forbidden')),
     shows.length ? el('ul', {}, shows.map(showRow)) : el('p.empty', {}, t('host.shows_empty')),
   );
   root.hidden = false;

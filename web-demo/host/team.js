@@ -13,6 +13,8 @@ import { el, icon } from '../ui.js';
 const ROLES = /** @type {const} */ (['moderator', 'producer', 'analyst']);
 const HOURS = [2, 24, 24 * 7];
 const DEFAULT_HOURS = 24;
+/** How many people may use a link. One link for each person is the safest. */
+const USES = [1, 5, 20];
 
 /**
  * @param {Stream} stream
@@ -33,6 +35,11 @@ export function teamSheet(stream, onrefused) {
     HOURS.map((hours) => new Option(lengthText(hours), String(hours * 3600))),
   );
   length.value = String(DEFAULT_HOURS * 3600);
+  const uses = el(
+    'select',
+    { 'data-test': 'team-uses' },
+    USES.map((n) => new Option(t('team.people', { n }), String(n))),
+  );
   const button = el(
     'button.primary.wide',
     { type: 'submit', 'data-test': 'team-invite' },
@@ -57,7 +64,11 @@ export function teamSheet(stream, onrefused) {
 
   const create = async () => {
     /** @type {{ code: string }} */
-    const { code } = await post(path, { role: role.value, expires_s: Number(length.value) });
+    const { code } = await post(path, {
+      role: role.value,
+      expires_s: Number(length.value),
+      uses: Number(uses.value),
+    });
     const url = `${shopAddress()}/host?stream=${encodeURIComponent(stream.id)}#invite=${code}`;
     newLink.replaceChildren(linkBox(url, role.value));
     await load();
@@ -71,6 +82,7 @@ export function teamSheet(stream, onrefused) {
     { onsubmit: submit },
     el('p.fine', {}, t('team.why')),
     el('div.pair', {}, el('label', {}, t('team.role'), role), el('label', {}, t('team.length'), length)),
+    el('label', {}, t('team.uses'), uses),
     button,
   );
   const content = [form, newLink, el('h3', {}, t('team.open')), list];
@@ -87,7 +99,7 @@ const lengthText = (hours) => (hours < 48 ? t('team.hours', { n: hours }) : t('t
  * @param {(refusal: Refusal) => void} onrefused
  * @param {() => Promise<void>} onrevoked
  */
-function inviteRow({ id, role, expires_at, helpers }, path, onrefused, onrevoked) {
+function inviteRow({ id, role, expires_at, uses, helpers }, path, onrefused, onrevoked) {
   const people = helpers.map(({ name, online }) =>
     el('span.helper', { 'data-online': online }, el('bdi', {}, name), online ? ` · ${t('team.online')}` : ''),
   );
@@ -106,6 +118,7 @@ function inviteRow({ id, role, expires_at, helpers }, path, onrefused, onrevoked
       {},
       el('b.row-title', {}, t(`team.role_${role}`)),
       el('small', {}, people.length ? people : t('team.nobody')),
+      el('small', { 'data-test': 'team-used' }, t('team.used', { used: helpers.length, n: uses })),
       el('small', {}, t('team.until', { at: formatDateTime(expires_at) })),
     ),
     button,

@@ -15,7 +15,7 @@ impl Catalogue {
     /// A stream's offers; drafts only for users who may sell.
     pub async fn offers(&self, actor: &Actor, stream: StreamId) -> Result<Vec<OfferView>> {
         self.stream_cache.find_stream(stream).await?;
-        let drafts = actor.authorize(Permission::ManageOffers, Some(stream)).is_ok();
+        let drafts = self.stream_cache.allows(actor, Permission::ManageOffers, stream).await?;
         let offers = self.context.store.offers_of_stream(stream).await?;
         let shown = offers.iter().filter(|offer| drafts || offer.terms.stage != OfferStage::Draft);
         Ok(shown.map(|offer| self.offer_view(offer)).collect())
@@ -24,7 +24,7 @@ impl Catalogue {
     pub async fn offer(&self, actor: &Actor, id: OfferId) -> Result<OfferView> {
         let offer = self.context.store.offer(id).await?.ok_or(Refusal::NoSuchOffer)?;
         if offer.terms.stage == OfferStage::Draft
-            && actor.authorize(Permission::ManageOffers, Some(offer.stream)).is_err()
+            && !self.stream_cache.allows(actor, Permission::ManageOffers, offer.stream).await?
         {
             return Err(Refusal::NoSuchOffer.into());
         }
@@ -34,6 +34,9 @@ impl Catalogue {
     pub async fn create_offer(self: &Arc<Self>, actor: &Actor, stream: StreamId, form: OfferForm) -> Result<OfferView> {
         self.stream_cache.authorize(actor, Permission::ManageOffers, stream).await?;
         let new = form.validated(OfferId::new(), stream, self.context.now())?;
+        if new.price == 0 {
+            self.stream_cache.authorize(actor, Permission::SellForFree, stream).await?;
+        }
         let this = self.clone();
         self.context
             .spawn_write(async move {
@@ -75,7 +78,10 @@ impl Catalogue {
     }
 
     pub async fn restock_offer(self: &Arc<Self>, actor: &Actor, id: OfferId, add: i64) -> Result<OfferView> {
-        self.authorize_selling(actor, id).await?;
+        let offer = self.authorize_selling(actor, id).await?;
+        if offer.terms.price == 0 {
+            self.stream_cache.authorize(actor, Permission::SellForFree, offer.stream).await?;
+        }
         let add = offer::restock_units(add)?;
         let this = self.clone();
         self.context
@@ -154,9 +160,11 @@ impl Catalogue {
         self.offer_cache.get_or_load(id, load).await
     }
 
-    pub async fn authorize_selling(&self, actor: &Actor, id: OfferId) -> Result<()> {
+    /// The offer, if the actor may sell in its stream.
+    pub async fn authorize_selling(&self, actor: &Actor, id: OfferId) -> Result<Offer> {
         let offer = self.context.store.offer(id).await?.ok_or(Refusal::NoSuchOffer)?;
-        self.stream_cache.authorize(actor, Permission::ManageOffers, offer.stream).await.map(drop)
+        self.stream_cache.authorize(actor, Permission::ManageOffers, offer.stream).await?;
+        Ok(offer)
     }
 
     /// Publishes a changed offer to the room, unless it is a draft, and returns its view.

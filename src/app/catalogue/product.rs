@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Catalogue;
-use crate::app::error::Result;
+use crate::app::error::{Error, Result};
 use crate::domain::{Actor, Permission, Product, ProductId, Titles, Variant, VariantId, offer};
 use crate::protocol::{ProductView, VariantView};
 
@@ -50,13 +50,26 @@ impl NewProduct {
 impl Catalogue {
     /// Products, oldest first; only those who sell see the stock pools.
     pub async fn products(&self, actor: &Actor, after: Option<ProductId>, limit: i64) -> Result<Vec<ProductView>> {
-        let team = actor.authorize(Permission::ManageOffers, actor.stream).is_ok();
+        let team = self.sees_stock(actor).await?;
         let products = self.context.store.products(after, limit).await?;
         Ok(products.iter().map(|product| ProductView::of(product, &self.context.shop.currency, team)).collect())
     }
 
+    /// Producers and hosts see the stock pools, because they fill offers from them: those of the whole shop, and those of one
+    /// show.
+    async fn sees_stock(&self, actor: &Actor) -> Result<bool> {
+        if let Some(own) = actor.stream {
+            return self.stream_cache.allows(actor, Permission::ManageOffers, own).await;
+        }
+        match self.stream_cache.authorize_in_shop(actor, Permission::ManageOffers).await {
+            Ok(()) => Ok(true),
+            Err(Error::Refused(_)) => Ok(false),
+            Err(fault) => Err(fault),
+        }
+    }
+
     pub async fn create_product(self: &Arc<Self>, actor: &Actor, new: NewProduct) -> Result<ProductView> {
-        actor.authorize(Permission::ManageOffers, None)?;
+        self.stream_cache.authorize_in_shop(actor, Permission::ManageOffers).await?;
         let product = new.with_ids().validated()?;
         let this = self.clone();
         self.context
@@ -68,7 +81,7 @@ impl Catalogue {
     }
 
     pub async fn restock_variant(self: &Arc<Self>, actor: &Actor, id: VariantId, add: i64) -> Result<VariantView> {
-        actor.authorize(Permission::ManageOffers, None)?;
+        self.stream_cache.authorize_in_shop(actor, Permission::ManageOffers).await?;
         let add = offer::restock_units(add)?;
         let this = self.clone();
         self.context

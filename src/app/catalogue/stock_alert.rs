@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::Catalogue;
 use crate::app::error::Result;
 use crate::app::jobs::{BackgroundJob, JobSpec, NextRun};
-use crate::domain::{Actor, OfferId, OfferStage, Permission, Refusal, StreamId};
+use crate::domain::{Actor, OfferId, OfferStage, Permission, Place, Refusal, StreamId, authorize_by_role};
 use crate::protocol::StateChange;
 
 const COUNT_INTERVAL: Duration = Duration::from_secs(1);
@@ -18,13 +18,9 @@ const COUNT_INTERVAL: Duration = Duration::from_secs(1);
 impl Catalogue {
     /// Adds a stock alert for the caller; adding it twice has no further effect.
     pub async fn add_stock_alert(self: &Arc<Self>, actor: &Actor, id: OfferId) -> Result<()> {
-        actor.authorize(Permission::Buy, None)?;
+        authorize_by_role(actor, Permission::UseOwnData, Place::Shop)?;
         let offer = self.context.store.offer(id).await?.ok_or(Refusal::NoSuchOffer)?;
-        if self.stream_cache.find_stream(offer.stream).await?.refusal_for(actor, self.context.now())
-            == Some(Refusal::Banned)
-        {
-            return Err(Refusal::Banned.into());
-        }
+        self.stream_cache.authorize(actor, Permission::Buy, offer.stream).await?;
         match offer.terms.stage {
             OfferStage::Draft => return Err(Refusal::NoSuchOffer.into()),
             OfferStage::Closed => return Err(Refusal::Closed.into()),
@@ -42,14 +38,14 @@ impl Catalogue {
     }
 
     pub async fn remove_stock_alert(self: &Arc<Self>, actor: &Actor, id: OfferId) -> Result<()> {
-        actor.authorize(Permission::Buy, None)?;
+        self.stream_cache.authorize_in_shop(actor, Permission::UseOwnData).await?;
         let (this, user) = (self.clone(), actor.user.clone());
         self.context.spawn_write(async move { Ok(this.context.store.remove_stock_alert(id, &user).await?) }).await
     }
 
     /// The offers of a stream for which the caller has a stock alert.
     pub async fn stock_alerts(&self, actor: &Actor, stream: StreamId) -> Result<Vec<OfferId>> {
-        actor.authorize(Permission::Buy, None)?;
+        self.stream_cache.authorize_in_shop(actor, Permission::UseOwnData).await?;
         Ok(self.context.store.stock_alerts_of(&actor.user, stream).await?)
     }
 }

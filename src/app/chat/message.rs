@@ -34,11 +34,10 @@ impl Chat {
         text: &str,
         reply_to: Option<MessageId>,
     ) -> Result<SayReply> {
-        actor.authorize(Permission::Chat, Some(stream))?;
+        let cached = self.stream_cache.authorize(actor, Permission::Chat, stream).await?;
         // A host of another stream is a viewer here: displayed as one, and subject to the rate limits of viewers.
         let actor = &actor.clone().scoped_to(stream);
         let text = ChatText::parse(text)?.into_string();
-        let cached = self.stream_cache.find_stream(stream).await?;
         let writer_slot = self.writer.reserve()?;
         let now = self.context.now();
         let decision = cached.admit_message(actor, &text, now, self.context.settings.chat)?;
@@ -78,7 +77,7 @@ impl Chat {
     ) -> Result<Vec<MessageView>> {
         self.stream_cache.find_stream(stream).await?;
         self.flush().await;
-        let with_deleted = actor.authorize(Permission::Moderate, Some(stream)).is_ok();
+        let with_deleted = self.stream_cache.allows(actor, Permission::Moderate, stream).await?;
         let messages = self.context.store.messages(stream, after, limit, with_deleted).await?;
         Ok(messages.into_iter().map(MessageView::from).collect())
     }

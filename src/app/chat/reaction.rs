@@ -11,9 +11,9 @@ use crate::protocol::StateChange;
 
 impl Chat {
     pub async fn react(&self, actor: &Actor, stream: StreamId, count: i64) -> Result<()> {
-        actor.authorize(Permission::Chat, Some(stream))?;
+        let cached = self.stream_cache.authorize(actor, Permission::React, stream).await?;
         let count = reaction::validate_count(count)?;
-        let likes = self.stream_cache.find_stream(stream).await?.add_likes(actor, count, self.context.now())?;
+        let likes = cached.add_likes(actor, count, self.context.now())?;
         // Other nodes get the sum when it is written together with everyone else's, within a second.
         self.publisher.set_local_state(stream, StateChange::Likes(likes), false);
         Ok(())

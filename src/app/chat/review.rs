@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use super::Chat;
 use crate::app::error::Result;
-use crate::domain::{
-    Actor, AuditAction, AuditEntry, ChatMessage, MessageId, Permission, Refusal, Role, StreamId, audit,
-};
+use crate::domain::{Actor, AuditAction, AuditEntry, ChatMessage, MessageId, Permission, StreamId, audit};
 use crate::protocol::{MessageView, SayReply, server};
 
 impl Chat {
@@ -24,11 +22,9 @@ impl Chat {
 
     /// Messages that wait for review, oldest first: moderators see all of them, other users see their own.
     pub async fn review_queue(&self, actor: &Actor, stream: StreamId) -> Result<Vec<MessageView>> {
-        if actor.role == Role::Guest {
-            return Err(Refusal::SignIn.into());
-        }
-        self.stream_cache.find_stream(stream).await?;
-        let of = self.stream_cache.authorize(actor, Permission::Moderate, stream).await.is_err().then_some(&actor.user);
+        self.stream_cache.authorize(actor, Permission::UseOwnData, stream).await?;
+        let sees_all = self.stream_cache.allows(actor, Permission::Moderate, stream).await?;
+        let of = (!sees_all).then_some(&actor.user);
         Ok(self.context.store.review_queue(stream, of).await?.into_iter().map(MessageView::from).collect())
     }
 

@@ -34,9 +34,10 @@ impl Checkout {
 
     /// For the buyer, and for those who sell in the order's stream.
     pub async fn address(&self, actor: &Actor, id: OrderId) -> Result<Option<Address>> {
-        actor.authorize(Permission::Buy, None)?;
+        self.stream_cache.authorize_in_shop(actor, Permission::UseOwnData).await?;
         let order = self.context.store.order(id).await?.ok_or(Refusal::NotYours)?;
-        if order.buyer != actor.user && actor.authorize(Permission::ManageOffers, Some(order.stream)).is_err() {
+        if order.buyer != actor.user && !self.stream_cache.allows(actor, Permission::ManageOffers, order.stream).await?
+        {
             return Err(Refusal::NotYours.into());
         }
         Ok(self.context.store.address(id).await?)

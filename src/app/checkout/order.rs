@@ -9,8 +9,8 @@ use crate::app::counters::count_outcome;
 use crate::app::error::{Error, Result};
 use crate::domain::order::{request_hash, validate_qty};
 use crate::domain::{
-    Actor, IdempotencyKey, OfferId, Order, OrderId, OrderStatus, Permission, PurchaseRequest, Refusal, RequestHash,
-    StreamId, UserId,
+    Actor, IdempotencyKey, OfferId, Order, OrderId, OrderStatus, Permission, Place, PurchaseRequest, Refusal,
+    RequestHash, StreamId, UserId, authorize_by_role,
 };
 use crate::protocol::OrderView;
 use crate::store::{IdempotencyRecord, ReleaseReason};
@@ -46,12 +46,12 @@ impl Checkout {
         units: i64,
         key: IdempotencyKey,
     ) -> Result<OrderResult> {
-        actor.authorize(Permission::Buy, None)?;
+        authorize_by_role(actor, Permission::UseOwnData, Place::Shop)?;
         let qty = validate_qty(units)?;
         if let Some(refusal) = self.selling.sold_out_refusal(offer, &actor.user, qty) {
             return Err(refusal.into());
         }
-        self.check_not_banned(actor, offer, &key).await?;
+        self.authorize_purchase(actor, offer, &key).await?;
         let request = PurchaseRequest {
             order: OrderId::new(),
             buyer: actor.user.clone(),
@@ -78,16 +78,15 @@ impl Checkout {
         }
     }
 
-    /// Refuses new purchases of a user who is banned from the offer's stream. Earlier purchases stay theirs: a retry
-    /// finds them, and they may be paid and cancelled.
-    async fn check_not_banned(&self, actor: &Actor, offer: OfferId, key: &IdempotencyKey) -> Result<()> {
+    /// Refuses new purchases of users who are banned from the offer's stream, or who joined its team. Earlier purchases stay
+    /// theirs: a retry finds them, and they may be paid and cancelled.
+    async fn authorize_purchase(&self, actor: &Actor, offer: OfferId, key: &IdempotencyKey) -> Result<()> {
         let details = self.catalogue.offer_details(offer).await?;
-        let stream = self.stream_cache.find_stream(details.stream).await?;
-        let is_banned = stream.refusal_for(actor, self.context.now()) == Some(Refusal::Banned);
-        if is_banned && self.context.store.order_by_key(&actor.user, key).await?.is_none() {
-            return Err(Refusal::Banned.into());
-        }
-        Ok(())
+        let refused = match self.stream_cache.authorize(actor, Permission::Buy, details.stream).await {
+            Err(refused @ Error::Refused(Refusal::Banned | Refusal::TeamCannotBuy)) => refused,
+            other => return other.map(drop),
+        };
+        if self.context.store.order_by_key(&actor.user, key).await?.is_some() { Ok(()) } else { Err(refused) }
     }
 
     /// Cancels a held order; its units are on sale again at once. Cancelling twice has no further effect.
@@ -130,7 +129,7 @@ impl Checkout {
     }
 
     pub async fn order_by_key(&self, actor: &Actor, key: &IdempotencyKey) -> Result<OrderView> {
-        actor.authorize(Permission::Buy, None)?;
+        self.stream_cache.authorize_in_shop(actor, Permission::UseOwnData).await?;
         let order = self.context.store.order_by_key(&actor.user, key).await?.ok_or(Refusal::NoSuchOrder)?;
         Ok(self.catalogue.order_view(&order).await)
     }
@@ -143,7 +142,7 @@ impl Checkout {
         after: Option<OrderId>,
         limit: i64,
     ) -> Result<Vec<OrderView>> {
-        actor.authorize(Permission::Buy, None)?;
+        self.stream_cache.authorize_in_shop(actor, Permission::UseOwnData).await?;
         let orders = self.context.store.orders_of_buyer(&actor.user, stream, after, limit).await?;
         let mut views = Vec::with_capacity(orders.len());
         for order in &orders {
@@ -153,7 +152,7 @@ impl Checkout {
     }
 
     pub async fn own_order(&self, actor: &Actor, id: OrderId) -> Result<Order> {
-        actor.authorize(Permission::Buy, None)?;
+        self.stream_cache.authorize_in_shop(actor, Permission::UseOwnData).await?;
         let order = self.context.store.order(id).await?.ok_or(Refusal::NotYours)?;
         if order.buyer == actor.user { Ok(order) } else { Err(Refusal::NotYours.into()) }
     }

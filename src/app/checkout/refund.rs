@@ -11,8 +11,8 @@ use crate::app::counters::count_outcome;
 use crate::app::error::{Error, Result};
 use crate::domain::order::request_hash;
 use crate::domain::{
-    Actor, AuditAction, AuditEntry, IdempotencyKey, Order, OrderId, OrderStatus, PaymentIntent, Permission, Refund,
-    RefundStatus, Refusal,
+    Actor, AuditAction, AuditEntry, IdempotencyKey, Order, OrderId, OrderStatus, PaymentIntent, Permission, Place,
+    Refund, RefundStatus, Refusal, authorize_by_role,
 };
 use crate::store::NewRefund;
 
@@ -53,9 +53,9 @@ impl Checkout {
         reason: Option<String>,
         key: IdempotencyKey,
     ) -> Result<OrderResult> {
-        actor.authorize(Permission::Chat, None)?;
+        authorize_by_role(actor, Permission::UseOwnData, Place::Shop)?;
         let order = self.context.store.order(id).await?.ok_or(Refusal::NoSuchOrder)?;
-        actor.authorize(Permission::ManageStreams, Some(order.stream))?;
+        self.stream_cache.authorize(actor, Permission::ManageStreams, order.stream).await?;
         let reason = reason.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
         if reason.as_ref().is_some_and(|text| text.len() > REFUND_REASON_MAX_BYTES || text.contains('\0')) {
             return Err(Refusal::bad_field("reason", "must have at most 500 bytes.").into());

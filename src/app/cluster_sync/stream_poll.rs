@@ -1,4 +1,5 @@
-//! Polls the versions of the streams that are open on this node.
+//! Polls the versions of the streams that are open on this node, and of those whose tokens are used here: bans and revocations
+//! take effect within two seconds, also while the broker is down.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,14 +20,26 @@ impl BackgroundJob for StreamPollJob {
 
     async fn run(&mut self, _is_last: bool) -> Result<NextRun> {
         let ClusterSync { context, publisher, stream_cache, .. } = &*self.0;
-        let open: Vec<StreamId> = publisher.rooms.all().iter().map(|room| room.stream).collect();
-        for (stream, version, likes) in context.store.stream_versions(&open).await? {
+        let mut polled: Vec<StreamId> = publisher.rooms.all().iter().map(|room| room.stream).collect();
+        let elsewhere = publisher.rooms.streams_of_visitors();
+        for stream in elsewhere.iter().filter(|stream| publisher.rooms.get(**stream).is_none()) {
+            // Loads the stream at the first time. A token may name one that does not exist.
+            if stream_cache.cached_stream(*stream).is_some() || stream_cache.find_stream(*stream).await.is_ok() {
+                polled.push(*stream);
+            }
+        }
+        for (stream, version, likes) in context.store.stream_versions(&polled).await? {
             let Some(cached) = stream_cache.cached_stream(stream) else { continue };
             if cached.version() < version {
                 stream_cache.refresh_stream(stream);
             }
             if cached.update_likes(likes) {
                 publisher.set_local_state(stream, StateChange::Likes(cached.likes()), false);
+            }
+        }
+        for own in elsewhere {
+            if let Some(cached) = stream_cache.cached_stream(own) {
+                publisher.rooms.close_revoked_visitors(own, |user| cached.is_revoked(user));
             }
         }
         Ok(NextRun::AfterInterval)

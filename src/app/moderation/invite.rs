@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::Moderation;
-use crate::app::error::{Error, Result};
+use crate::app::error::Result;
 use crate::domain::{
     Actor, Helper, Invite, InviteId, Millis, Name, Permission, Refusal, Role, StreamId, TokenStamp, UserId,
 };
@@ -27,10 +27,11 @@ impl Moderation {
         stream: StreamId,
         role: Role,
         seconds: i64,
+        uses: i64,
     ) -> Result<NewInvite> {
-        actor.authorize(Permission::ManageStreams, Some(stream))?;
-        let (role, length) = (Invite::allowed_role(role)?, Invite::lifetime_ms(seconds)?);
-        self.stream_cache.find_stream(stream).await?;
+        self.stream_cache.authorize(actor, Permission::ManageStreams, stream).await?;
+        let (role, length, uses_max) =
+            (Invite::allowed_role(role)?, Invite::lifetime_ms(seconds)?, Invite::allowed_uses(uses)?);
         let code = hex::encode(rand::random::<[u8; 20]>());
         let now = self.context.now();
         let invite = Invite {
@@ -41,6 +42,7 @@ impl Moderation {
             created_at: now,
             expires_at: now + length,
             revoked_at: None,
+            uses_max,
             helpers: Vec::new(),
         };
         let (this, hash) = (self.clone(), Invite::hash(&code));
@@ -53,8 +55,7 @@ impl Moderation {
     }
 
     pub async fn invites(&self, actor: &Actor, stream: StreamId) -> Result<Vec<InviteView>> {
-        actor.authorize(Permission::ManageStreams, Some(stream))?;
-        self.stream_cache.find_stream(stream).await?;
+        self.stream_cache.authorize(actor, Permission::ManageStreams, stream).await?;
         let mut views: Vec<InviteView> =
             self.context.store.invites(stream).await?.into_iter().map(InviteView::from).collect();
         // Shows only users connected to this node; the console needs no more than a hint.
@@ -66,8 +67,7 @@ impl Moderation {
 
     /// Revokes an invite and the permissions of everyone who accepted it, on all nodes within about two seconds.
     pub async fn revoke_invite(self: &Arc<Self>, actor: &Actor, stream: StreamId, id: InviteId) -> Result<()> {
-        actor.authorize(Permission::ManageStreams, Some(stream))?;
-        let cached = self.stream_cache.find_stream(stream).await?;
+        let cached = self.stream_cache.authorize(actor, Permission::ManageStreams, stream).await?;
         let this = self.clone();
         self.context
             .spawn_write(async move {
@@ -75,7 +75,7 @@ impl Moderation {
                     return Ok(());
                 };
                 let revoked = this.context.store.revoked_helpers(stream, this.context.now()).await?;
-                this.stream_cache.revoke_helpers(stream, &cached, revoked);
+                this.stream_cache.revoke_helpers(&cached, revoked);
                 this.stream_cache.publish_stream(&changed);
                 Ok(())
             })
@@ -98,13 +98,8 @@ impl Moderation {
         Ok(AcceptedInvite { actor, stream, ttl_ms: expires_at - now })
     }
 
-    /// Refuses a helper whose invite was revoked. All other users pass without a check.
+    /// Refuses a helper whose invite was revoked, also where the role is not valid. All other users pass without a check.
     pub async fn check_helper_access(&self, actor: &Actor) -> Result<()> {
-        let Some(stream) = actor.stream.filter(|_| actor.role.can_be_invited()) else { return Ok(()) };
-        match self.stream_cache.find_stream(stream).await {
-            Ok(cached) if cached.is_revoked(&actor.user) => Err(Refusal::TokenInvalid.into()),
-            Ok(_) | Err(Error::Refused(_)) => Ok(()),
-            Err(fault) => Err(fault),
-        }
+        if self.stream_cache.is_revoked(actor).await? { Err(Refusal::TokenInvalid.into()) } else { Ok(()) }
     }
 }

@@ -9,10 +9,10 @@ use super::Moderation;
 use crate::app::chat::{CHAT_BATCH_WAIT, WRITE_BEHIND_MS};
 use crate::app::error::Result;
 use crate::domain::{
-    Actor, AuditAction, AuditEntry, Event, MessageId, Millis, Permission, Refusal, Sanction, SanctionKind, StreamId,
-    UserId, audit,
+    Actor, AuditAction, AuditEntry, Event, MessageId, Millis, Permission, Place, Refusal, Sanction, SanctionKind,
+    StreamId, UserId, audit,
 };
-use crate::protocol::{Close, SanctionView};
+use crate::protocol::SanctionView;
 use crate::store;
 
 impl Moderation {
@@ -95,18 +95,28 @@ impl Moderation {
             return Err(Refusal::bad_request("You cannot do this to yourself.").into());
         }
         let reason = audit::parse_reason(reason)?;
-        let (this, by) = (self.clone(), actor.user.to_string());
+        let (this, by, by_role) = (self.clone(), actor.user.to_string(), actor.role_in(Place::Stream(stream)));
         self.context
             .spawn_write(async move {
                 this.chat.flush().await;
-                // A sanction would not bind the person who runs the stream, but it would remove their messages.
-                if this.context.store.last_spoke_as_host(stream, &user).await? {
-                    return Err(Refusal::Forbidden.into());
+                // Where the rank of the user is not known, the sanction binds nobody who ranks too high: it keeps the rank of
+                // its author. But it would remove their messages.
+                let mut roles = this.context.store.known_roles_of(stream, &user).await?;
+                roles.extend(this.publisher.rooms.connected_role(stream, &user));
+                for role in roles {
+                    Sanction::check_rank(by_role, role)?;
                 }
                 let name = this.context.store.last_name_of(stream, &user).await?.unwrap_or_else(|| user.to_string());
                 let kind = if until.is_some() { SanctionKind::Mute } else { SanctionKind::Ban };
-                let sanction =
-                    Sanction { user: user.clone(), name: name.clone(), kind, until, by, reason: reason.clone() };
+                let sanction = Sanction {
+                    user: user.clone(),
+                    name: name.clone(),
+                    kind,
+                    until,
+                    by,
+                    by_role,
+                    reason: reason.clone(),
+                };
                 let entry = AuditEntry { user: Some(user.clone()), name: Some(name.clone()), reason, ..entry };
                 this.context.store.add_sanction(stream, &sanction, &entry).await?;
                 cached.add_sanction(sanction.clone());
@@ -120,7 +130,7 @@ impl Moderation {
                         this.publisher.publish_committed_event(stream, &Event::Muted { user, name, until }).await;
                     }
                     None => {
-                        this.publisher.rooms.close_user(stream, &user, Close::Banned);
+                        this.publisher.rooms.close_banned(stream, &user, by_role);
                         this.publisher.publish_committed_event(stream, &Event::Banned { user, name }).await;
                     }
                 }

@@ -9,7 +9,7 @@ use crate::app::chat::WRITE_BEHIND_MS;
 use crate::app::context::Context;
 use crate::app::error::Result;
 use crate::app::jobs::{BackgroundJob, JobSpec, NextRun};
-use crate::domain::{Actor, Event, Millis, Permission, Refusal, Role, UserId};
+use crate::domain::{Actor, Event, Millis, Permission, UserId};
 use crate::protocol::{ErasedView, KeptView};
 use crate::store::ErasureReport;
 
@@ -20,15 +20,13 @@ const BATCH_PAUSE: Duration = Duration::from_millis(50);
 impl Moderation {
     /// Erases the caller's own data.
     pub async fn erase_own_data(self: &Arc<Self>, actor: &Actor) -> Result<ErasedView> {
-        if actor.role == Role::Guest {
-            return Err(Refusal::SignIn.into());
-        }
+        self.stream_cache.authorize_in_shop(actor, Permission::UseOwnData).await?;
         self.erase(actor.user.clone()).await
     }
 
     /// Erases another user's data: for an admin, when the user asked outside of the system.
     pub async fn erase_user_data(self: &Arc<Self>, actor: &Actor, user: UserId) -> Result<ErasedView> {
-        actor.authorize(Permission::EraseUserData, None)?;
+        self.stream_cache.authorize_in_shop(actor, Permission::EraseUserData).await?;
         self.erase(user).await
     }
 
@@ -115,7 +113,7 @@ async fn delete_old_messages(context: &Context, before: Millis) -> Result<u64> {
 mod tests {
     use super::*;
     use crate::app::testing;
-    use crate::domain::{Author, ChatMessage, MessageId, StreamId};
+    use crate::domain::{Author, ChatMessage, MessageId, Role, StreamId};
 
     #[tokio::test]
     async fn messages_are_deleted_when_their_retention_time_is_over() {

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use crate::app::cache::CacheValue;
 use crate::app::settings::ChatRateLimit;
 use crate::domain::{
-    Actor, Blocklist, ChatDecision, LiveStream, Millis, Permission, Refusal, Sanction, SanctionKind, StreamStatus,
-    TokenBucket, UserId, blocklist,
+    Actor, Blocklist, ChatDecision, LiveStream, Millis, Permission, Place, Refusal, Sanction, SanctionKind, Standing,
+    StreamStatus, TokenBucket, UserId, authorize, blocklist,
 };
 
 #[derive(Debug)]
@@ -230,9 +230,7 @@ impl CachedStream {
         if inner.stream.status == StreamStatus::Ended {
             return Err(Refusal::StreamEnded);
         }
-        if let Some(refusal) = inner.refusal_for(actor, now) {
-            return Err(refusal);
-        }
+        inner.authorize(actor, Permission::Chat, now)?;
         if actor.is_team() {
             inner.room_rate_limit(now, limit).into_iter().for_each(|room_limit| room_limit.take_with_priority(now));
             return Ok(ChatDecision::Publish);
@@ -291,9 +289,7 @@ impl CachedStream {
         if inner.stream.status == StreamStatus::Ended {
             return Err(Refusal::StreamEnded);
         }
-        if let Some(Refusal::Banned) = inner.refusal_for(actor, now) {
-            return Err(Refusal::Banned);
-        }
+        inner.authorize(actor, Permission::React, now)?;
         inner
             .user_state(&actor.user, now)
             .reaction_rate_limit
@@ -352,9 +348,15 @@ impl CachedStream {
         mute.reason.clone()
     }
 
-    /// Why this user may not write (muted) or not be here (banned).
-    pub fn refusal_for(&self, actor: &Actor, now: Millis) -> Option<Refusal> {
-        self.lock().refusal_for(actor, now)
+    /// What this node knows about a user in this stream.
+    pub fn standing(&self, user: &UserId, now: Millis) -> Standing {
+        self.lock().standing(user, now)
+    }
+
+    /// May this actor do this in this stream? For code that must not wait: a token of another stream that was revoked there is
+    /// not noticed here.
+    pub fn authorize(&self, actor: &Actor, permission: Permission, now: Millis) -> std::result::Result<(), Refusal> {
+        self.lock().authorize(actor, permission, now)
     }
 }
 
@@ -364,14 +366,14 @@ impl CachedStreamInner {
         (limit.room_per_s > 0.0).then(|| self.room_rate_limit.get_or_insert_with(new))
     }
 
-    /// A ban outweighs a mute. Neither applies to users who run the stream: a moderator cannot lock the host out of it.
-    fn refusal_for(&self, actor: &Actor, now: Millis) -> Option<Refusal> {
-        if actor.authorize(Permission::ManageStreams, Some(self.stream.id)).is_ok() {
-            return None;
-        }
-        let mut all = self.sanctions.iter().filter(|s| s.user == actor.user).filter_map(|s| s.refusal(now));
-        let first = all.next()?;
-        Some(all.find(|refusal| *refusal == Refusal::Banned).unwrap_or(first))
+    fn standing(&self, user: &UserId, now: Millis) -> Standing {
+        let sanctions = self.sanctions.iter().filter(|sanction| sanction.user == *user);
+        let is_revoked = self.revoked_helpers.contains(user);
+        Standing { is_revoked, ..Standing::of_sanctions(sanctions, now) }
+    }
+
+    fn authorize(&self, actor: &Actor, permission: Permission, now: Millis) -> std::result::Result<(), Refusal> {
+        authorize(actor, permission, Place::Stream(self.stream.id), &self.standing(&actor.user, now), now)
     }
 
     fn user_state(&mut self, user: &UserId, now: Millis) -> &mut UserChatState {

@@ -90,17 +90,21 @@ fn ban_is_reported_before_mute() {
         name: "Ann".into(),
         kind,
         until,
-        by: "h".into(),
+        by: "mo".into(),
+        by_role: Role::Moderator,
         reason: None,
     };
+    let chat = |actor: &Actor, now| cached.authorize(actor, Permission::Chat, now);
     cached.add_sanction(sanction(SanctionKind::Mute, Some(100)));
-    assert_eq!(cached.refusal_for(&ann, 0), Some(Refusal::Muted { until: 100, now: 0 }));
+    assert_eq!(chat(&ann, 0), Err(Refusal::Muted { until: 100, now: 0 }));
     cached.add_sanction(sanction(SanctionKind::Ban, None));
-    assert_eq!(cached.refusal_for(&ann, 0), Some(Refusal::Banned));
-    let host = Actor { role: Role::Host, ..ann.clone() };
-    assert_eq!(cached.refusal_for(&host, 0), None, "a sanction does not bind the host");
+    assert_eq!(chat(&ann, 0), Err(Refusal::Banned));
+    for role in [Role::Moderator, Role::Producer, Role::Host] {
+        let above = Actor { role, ..ann.clone() };
+        assert_eq!(chat(&above, 0), Ok(()), "a moderator's ban does not bind a {role:?}");
+    }
     cached.remove_sanction(&ann.user, SanctionKind::Ban);
-    assert_eq!(cached.refusal_for(&ann, 100), None);
+    assert_eq!(chat(&ann, 100), Ok(()));
 }
 
 #[test]
@@ -143,6 +147,7 @@ fn blocklist_applies_to_viewers_only_and_a_mute_is_reported_first() {
         kind: SanctionKind::Mute,
         until: Some(100),
         by,
+        by_role: Role::Moderator,
         reason: reason.clone(),
     });
     assert_eq!(cached.admit_message(&ann, "a SCAM!", 0, OFF), Err(Refusal::Muted { until: 100, now: 0 }));
@@ -154,11 +159,12 @@ fn ban_survives_a_reload_that_began_before_it() {
     let (cached, ann) = (cached_stream(0), actor("ann", Role::Viewer));
     let before = cached.sanctions_revision();
     let (user, by) = (ann.user.clone(), "h".to_owned());
-    cached.add_sanction(Sanction { user, name: "Ann".into(), kind: SanctionKind::Ban, until: None, by, reason: None });
+    let (kind, by_role) = (SanctionKind::Ban, Role::Host);
+    cached.add_sanction(Sanction { user, name: "Ann".into(), kind, until: None, by, by_role, reason: None });
     assert!(!cached.update_from_store(&cached.stream(), (before, vec![]), None), "must be read again");
-    assert_eq!(cached.refusal_for(&ann, 0), Some(Refusal::Banned));
+    assert_eq!(cached.authorize(&ann, Permission::Watch, 0), Err(Refusal::Banned));
     assert!(cached.update_from_store(&cached.stream(), (cached.sanctions_revision(), vec![]), None));
-    assert_eq!(cached.refusal_for(&ann, 0), None);
+    assert_eq!(cached.authorize(&ann, Permission::Watch, 0), Ok(()));
 }
 
 #[test]

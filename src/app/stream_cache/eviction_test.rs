@@ -45,12 +45,14 @@ async fn mute_that_is_being_written_survives_a_full_cache() {
         kind: SanctionKind::Mute,
         until: Some(until),
         by: "host".into(),
+        by_role: Role::Host,
         reason: None,
     };
     writing.add_sanction(sanction);
     drop(writing);
     let cached = cache.find_stream(stream).await.unwrap();
-    assert!(matches!(cached.refusal_for(&ann, app.now()), Some(Refusal::Muted { .. })));
+    let refused = cached.authorize(&ann, Permission::Chat, app.now());
+    assert!(matches!(refused, Err(Refusal::Muted { .. })), "{refused:?}");
     assert!(cache.streams.is_kept(stream));
     drop(cached);
     assert!(!cache.streams.is_kept(stream), "a stream that nobody uses can be evicted");

@@ -8,10 +8,13 @@ use tokio::sync::Semaphore;
 
 use super::cache::Cache;
 use super::context::Context;
-use super::error::Result;
+use super::error::{Error, Result};
 use super::publisher::Publisher;
 use super::state_changes::{chat_rules_change, chat_rules_view, pin_change, stream_change};
-use crate::domain::{Actor, Blocklist, LiveStream, Millis, Permission, Refusal, SanctionKind, StreamId, UserId};
+use crate::domain::{
+    Actor, Blocklist, LiveStream, Millis, Permission, Place, Refusal, SanctionKind, Standing, StreamId, UserId,
+    authorize, authorize_by_role,
+};
 use crate::protocol::{Close, StateChange, StreamView};
 
 pub use cached_stream::CachedStream;
@@ -44,27 +47,60 @@ impl StreamCache {
         Arc::new(Self { context, publisher, streams, refresh_permits: Semaphore::new(CONCURRENT_REFRESHES_MAX) })
     }
 
-    /// The stream, if the actor has this permission in it. A user who is banned from a stream may do nothing in it,
-    /// whatever their token says.
+    /// The stream, if the actor may do this in it: [`domain::authorize`](crate::domain::authorize) with what is known about
+    /// the actor there, and about the invite of a helper.
     pub async fn authorize(
         self: &Arc<Self>,
         actor: &Actor,
         permission: Permission,
         id: StreamId,
     ) -> Result<Arc<CachedStream>> {
-        actor.authorize(permission, Some(id))?;
+        // Whoever lacks the role learns nothing about the stream, and costs no look-up.
+        authorize_by_role(actor, permission, Place::Stream(id))?;
         let cached = self.find_stream(id).await?;
-        if cached.refusal_for(actor, self.context.now()) == Some(Refusal::Banned) {
-            return Err(Refusal::Banned.into());
+        if actor.stream.is_some_and(|own| own != id) && self.is_revoked(actor).await? {
+            return Err(Refusal::TokenInvalid.into());
         }
+        cached.authorize(actor, permission, self.context.now())?;
         Ok(cached)
+    }
+
+    /// [`authorize`](Self::authorize) as a question: `false` for a refusal.
+    pub async fn allows(self: &Arc<Self>, actor: &Actor, permission: Permission, id: StreamId) -> Result<bool> {
+        match self.authorize(actor, permission, id).await {
+            Ok(_) => Ok(true),
+            Err(Error::Refused(_)) => Ok(false),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// May the actor do this in the shop as a whole? Whoever is banned from one of its streams has no permission of the team
+    /// here, until that ban is lifted. That is asked of the store each time: the team acts here seldom.
+    pub async fn authorize_in_shop(self: &Arc<Self>, actor: &Actor, permission: Permission) -> Result<()> {
+        authorize_by_role(actor, permission, Place::Shop)?;
+        let banned_by = match permission.is_of_the_team() {
+            true => self.context.store.highest_ban_of(&actor.user).await?,
+            false => None,
+        };
+        let standing = Standing { is_revoked: self.is_revoked(actor).await?, banned_by, muted_by: None };
+        Ok(authorize(actor, permission, Place::Shop, &standing, self.context.now())?)
+    }
+
+    /// Was the invite of this helper revoked? A helper's token names the stream of the invite.
+    pub async fn is_revoked(self: &Arc<Self>, actor: &Actor) -> Result<bool> {
+        let Some(own) = actor.stream else { return Ok(false) };
+        match self.find_stream(own).await {
+            Ok(cached) => Ok(cached.is_revoked(&actor.user)),
+            Err(Error::Refused(_)) => Ok(false),
+            Err(fault) => Err(fault),
+        }
     }
 
     /// The stream, from the cache or from the store.
     pub async fn find_stream(self: &Arc<Self>, id: StreamId) -> Result<Arc<CachedStream>> {
         if let Some(cached) = self.cached_stream(id) {
-            // Changes of a stream that has no viewers here are not received by this node.
-            let is_unsubscribed = self.publisher.broker.is_shared() && self.publisher.rooms.get(id).is_none();
+            // Changes of a stream that has no viewers here are neither received nor polled by this node.
+            let is_unsubscribed = self.context.store.is_shared() && self.publisher.rooms.get(id).is_none();
             if is_unsubscribed && cached.begin_check_if_older(UNSUBSCRIBED_TTL_MS, self.context.now()) {
                 let _ = Box::pin(self.reload_stream(id, &cached)).await;
             }
@@ -133,21 +169,22 @@ impl StreamCache {
         let revision = cached.sanctions_revision();
         let sanctions = store.sanctions(id, self.context.now()).await?;
         for banned in sanctions.iter().filter(|sanction| sanction.kind == SanctionKind::Ban) {
-            self.publisher.rooms.close_user(id, &banned.user, Close::Banned);
+            self.publisher.rooms.close_banned(id, &banned.user, banned.by_role);
         }
         let is_blocklist_current = cached.blocklist_version() == stream.blocklist_version;
         let blocklist = if is_blocklist_current { None } else { Some(Arc::new(store.blocklist(id).await?)) };
         if !cached.update_from_store(stream, (revision, sanctions), blocklist) {
             self.refresh_stream(id);
         }
-        self.revoke_helpers(id, cached, store.revoked_helpers(id, self.context.now()).await?);
+        self.revoke_helpers(cached, store.revoked_helpers(id, self.context.now()).await?);
         Ok(())
     }
 
-    /// Revokes these helpers on this node and closes their connections.
-    pub fn revoke_helpers(&self, id: StreamId, cached: &CachedStream, users: Vec<UserId>) {
+    /// Revokes these helpers on this node and closes their connections, also those to other streams: their token is not
+    /// valid anymore.
+    pub fn revoke_helpers(&self, cached: &CachedStream, users: Vec<UserId>) {
         for user in cached.revoke_helpers(users) {
-            self.publisher.rooms.close_user(id, &user, Close::Token);
+            self.publisher.rooms.close_user(&user, Close::Token);
         }
     }
 

@@ -86,7 +86,7 @@ impl Streams {
     /// Starts a rehearsal on this node for a stream that has not started. The rehearsal touches neither the stream nor
     /// its stock pools.
     pub async fn start_rehearsal(&self, actor: &Actor, stream: StreamId, form: RehearsalForm) -> Result<RehearsalView> {
-        actor.authorize(Permission::ManageStreams, Some(stream))?;
+        self.stream_cache.authorize(actor, Permission::ManageStreams, stream).await?;
         let stored = self.context.store.stream(stream).await?.ok_or(Refusal::NoSuchStream)?;
         if stored.status != StreamStatus::Scheduled {
             return Err(show_already_started().into());
@@ -132,14 +132,14 @@ impl Streams {
     }
 
     /// The state of this stream's last rehearsal on this node.
-    pub fn rehearsal(&self, actor: &Actor, stream: StreamId) -> Result<Option<RehearsalView>> {
-        actor.authorize(Permission::ManageStreams, Some(stream))?;
+    pub async fn rehearsal(&self, actor: &Actor, stream: StreamId) -> Result<Option<RehearsalView>> {
+        self.stream_cache.authorize(actor, Permission::ManageStreams, stream).await?;
         Ok(self.rehearsals.last(stream).map(|rehearsal| rehearsal.view()))
     }
 
     /// Stops this stream's rehearsal on this node, if one is running.
-    pub fn stop_rehearsal(&self, actor: &Actor, stream: StreamId) -> Result<()> {
-        actor.authorize(Permission::ManageStreams, Some(stream))?;
+    pub async fn stop_rehearsal(&self, actor: &Actor, stream: StreamId) -> Result<()> {
+        self.stream_cache.authorize(actor, Permission::ManageStreams, stream).await?;
         if let Some(rehearsal) = self.rehearsals.last(stream) {
             rehearsal.stop.store(rehearsal.is_running(), Ordering::Relaxed);
         }

@@ -9,7 +9,7 @@ use crate::app::error::Result;
 use crate::app::jobs::{BackgroundJob, JobSpec, NextRun};
 use crate::app::state_changes::{chat_rules_change, chat_rules_view, offer_change, pin_change, stream_change};
 use crate::broker::{SessionJoined, StreamHistory, StreamPosition};
-use crate::domain::{Actor, OfferStatus, Refusal, StreamId};
+use crate::domain::{Actor, OfferStatus, Permission, Place, Refusal, StreamId};
 use crate::protocol::{Close, EncodedEvent, StateChange, ViewerIdentity};
 use crate::room::{Member, Room};
 
@@ -19,16 +19,10 @@ const RECENT_EVENTS_MAX: i64 = 30;
 impl Streams {
     /// The stream's room on this node, opened if needed. Refused if there is no such stream or the visitor is banned.
     pub async fn open_room(self: &Arc<Self>, actor: &Actor, stream: StreamId) -> Result<(Arc<Room>, ViewerIdentity)> {
-        let cached = self.stream_cache.find_stream(stream).await?;
-        if cached.is_revoked(&actor.user) {
-            return Err(Refusal::TokenInvalid.into());
-        }
-        let now = self.context.now();
-        let (muted_until, muted_reason) = match cached.refusal_for(actor, now) {
-            Some(Refusal::Muted { until, .. }) => (Some(until), cached.mute_reason(&actor.user)),
-            Some(refusal) => return Err(refusal.into()),
-            None => (None, None),
-        };
+        let cached = self.stream_cache.authorize(actor, Permission::Watch, stream).await?;
+        let standing = cached.standing(&actor.user, self.context.now());
+        let muted_until = standing.muted_until(actor.role_in(Place::Stream(stream)));
+        let muted_reason = muted_until.and_then(|_| cached.mute_reason(&actor.user));
         let (room, created) = self.publisher.rooms.open(stream);
         if created {
             let this = self.clone();
@@ -71,11 +65,16 @@ impl Streams {
         if self.context.revoked_tokens.contains(&member.actor) {
             return Some(Close::Token);
         }
-        let cached = self.stream_cache.cached_stream(member.stream())?;
-        if cached.is_revoked(&member.actor.user) {
+        let own = member.actor.stream.and_then(|own| self.stream_cache.cached_stream(own));
+        if own.is_some_and(|own| own.is_revoked(&member.actor.user)) {
             return Some(Close::Token);
         }
-        (cached.refusal_for(&member.actor, self.context.now()) == Some(Refusal::Banned)).then_some(Close::Banned)
+        let cached = self.stream_cache.cached_stream(member.stream())?;
+        match cached.authorize(&member.actor, Permission::Watch, self.context.now()) {
+            Ok(()) => None,
+            Err(Refusal::TokenInvalid) => Some(Close::Token),
+            Err(_) => Some(Close::Banned),
+        }
     }
 
     /// The position and history are read first, the store after them: what happens in between is in the room's inbox

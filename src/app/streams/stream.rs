@@ -58,7 +58,7 @@ impl NewStream {
 
 impl Streams {
     pub async fn create_stream(self: &Arc<Self>, actor: &Actor, new: NewStream) -> Result<StreamView> {
-        actor.authorize(Permission::ManageStreams, None)?;
+        self.stream_cache.authorize_in_shop(actor, Permission::ManageStreams).await?;
         let stream = new.validated(actor.name.as_str())?;
         let this = self.clone();
         self.context
@@ -86,7 +86,7 @@ impl Streams {
     }
 
     pub async fn start_stream(self: &Arc<Self>, actor: &Actor, id: StreamId) -> Result<StreamView> {
-        actor.authorize(Permission::ManageStreams, Some(id))?;
+        self.stream_cache.authorize(actor, Permission::ManageStreams, id).await?;
         let this = self.clone();
         self.context
             .spawn_write(async move {
@@ -100,7 +100,7 @@ impl Streams {
 
     /// Ends a stream and every sale in it. Held orders may still be paid.
     pub async fn end_stream(self: &Arc<Self>, actor: &Actor, id: StreamId) -> Result<StreamView> {
-        actor.authorize(Permission::ManageStreams, Some(id))?;
+        self.stream_cache.authorize(actor, Permission::ManageStreams, id).await?;
         let this = self.clone();
         self.context.spawn_write(async move {
             let now = this.context.store.now().await?;

@@ -184,6 +184,7 @@ impl Limiter {
             (_, "slow_s") => range(limits::SLOW_S),
             (_, "viewers") => range(limits::REHEARSAL_VIEWERS),
             (_, "expires_s") => range(limits::INVITE_S),
+            (_, "uses") => range(limits::INVITE_USES),
             (_, "scheduled_at") => range(limits::SCHEDULED_AT),
             (_, "limit") => range(limits::PAGE),
             ("ChatMuteRequest", "seconds") => range(limits::MUTE_S),

@@ -133,7 +133,7 @@ async fn helper_in_each_role_and_the_message_tools() {
         run.new_viewer(name).await.post(&path, json!({"text": text})).await.expect(201);
     }
     for role in ["moderator", "analyst", "producer"] {
-        let made = run.host_post("invites", json!({"role": role})).await;
+        let made = run.host_post("invites", json!({"role": role, "uses": 20})).await;
         let code = made["code"].as_str().unwrap_or_else(|| panic!("no invite: {made}")).to_owned();
         run.open(&format!("/host?stream={}", run.server.stream()), &format!("#invite={code}")).await;
         run.each(async |device| device.find(&named("invite-name")).await).await;

@@ -3,8 +3,9 @@
 use livesouk::domain::{AuditAction, AuditEntry, SanctionKind, StreamId};
 
 use super::builders::{audit_entry, user};
-use super::chat::{message, sanction};
+use super::chat::message;
 use super::fixture::{Fixture, facts};
+use super::sanction::sanction;
 
 facts! {
     audit_log_has_actor_target_and_reason

@@ -1,6 +1,6 @@
-//! Chat messages, mutes and bans.
+//! Chat messages.
 
-use livesouk::domain::{AuditAction, Author, ChatMessage, MessageId, Refusal, Role, Sanction, SanctionKind, StreamId};
+use livesouk::domain::{AuditAction, Author, ChatMessage, MessageId, Refusal, Role, StreamId};
 
 use super::builders::{audit_entry, refusal, user};
 use super::fixture::{Fixture, facts};
@@ -9,8 +9,6 @@ facts! {
     messages_are_paged_newest_first
     message_inserted_twice_is_stored_once
     deleted_message_is_visible_only_to_the_team
-    mute_expires_and_ban_lasts_until_lifted
-    second_mute_replaces_the_first
 }
 
 pub fn message(stream: StreamId, from: &str, text: &str) -> ChatMessage {
@@ -53,44 +51,4 @@ async fn deleted_message_is_visible_only_to_the_team(shop: Fixture) {
     assert_eq!(shop.store.messages(shop.stream, None, 9, false).await.unwrap(), []);
     assert_eq!(shop.store.messages(shop.stream, None, 9, true).await.unwrap(), [ChatMessage { deleted: true, ..said }]);
     assert_eq!(shop.store.count_messages(shop.stream).await.unwrap(), 0);
-}
-
-pub fn sanction(of: &str, kind: SanctionKind, until: Option<i64>) -> Sanction {
-    Sanction { user: user(of), name: of.to_owned(), kind, until, by: "mod".to_owned(), reason: Some("spam".to_owned()) }
-}
-
-async fn mute_expires_and_ban_lasts_until_lifted(shop: Fixture) {
-    use SanctionKind::*;
-    let (mute, ban) = (sanction("ann", Mute, Some(100)), sanction("bob", Ban, None));
-    for sanction in [&mute, &ban] {
-        shop.store.add_sanction(shop.stream, sanction, &audit_entry(shop.stream, AuditAction::Mute)).await.unwrap();
-    }
-    let at = async |now| {
-        let mut held = shop.store.sanctions(shop.stream, now).await.unwrap();
-        held.sort_by_key(|sanction| sanction.user.clone());
-        held
-    };
-    assert_eq!(at(99).await, [mute.clone(), ban.clone()]);
-    assert_eq!(at(100).await, std::slice::from_ref(&ban));
-    assert_eq!(shop.store.sanctions(StreamId::new(), 0).await.unwrap(), []);
-    let lift = async |kind| {
-        shop.store.lift_sanction(shop.stream, &user("bob"), kind, &audit_entry(shop.stream, AuditAction::Unban)).await
-    };
-    assert!(!lift(Mute).await.unwrap(), "a ban is not a mute");
-    assert!(lift(Ban).await.unwrap());
-    assert!(!lift(Ban).await.unwrap());
-    assert_eq!(at(100).await, []);
-}
-
-async fn second_mute_replaces_the_first(shop: Fixture) {
-    for until in [100, 50] {
-        let mute = sanction("ann", SanctionKind::Mute, Some(until));
-        shop.store.add_sanction(shop.stream, &mute, &audit_entry(shop.stream, AuditAction::Mute)).await.unwrap();
-    }
-    let ban = sanction("ann", SanctionKind::Ban, None);
-    shop.store.add_sanction(shop.stream, &ban, &audit_entry(shop.stream, AuditAction::Ban)).await.unwrap();
-    let held = shop.store.sanctions(shop.stream, 0).await.unwrap();
-    let mut untils: Vec<_> = held.iter().map(|sanction| sanction.until).collect();
-    untils.sort_unstable();
-    assert_eq!(untils, [None, Some(50)], "a ban exists beside it");
 }

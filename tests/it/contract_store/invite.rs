@@ -1,14 +1,16 @@
 //! Invites into the team: who may accept them, and how they end.
 
-use livesouk::domain::{Helper, Invite, InviteId, Refusal, Role, StreamId};
+use livesouk::domain::{AuditAction, Helper, Invite, InviteId, Refusal, Role, SanctionKind, StreamId};
 
-use super::builders::{refusal, user};
+use super::builders::{audit_entry, refusal, user};
 use super::fixture::{Fixture, facts};
+use super::sanction::sanction;
 
 facts! {
     invite_is_accepted_until_it_expires
     revoked_invite_admits_no_one_and_lists_its_helpers
-    invite_is_used_at_most_twenty_times
+    invite_is_used_as_often_as_it_says
+    invite_of_a_banned_helper_admits_no_one
     show_has_at_most_fifty_active_invites
 }
 
@@ -23,6 +25,7 @@ fn invite(stream: StreamId, role: Role) -> Invite {
         created_at: 1_000,
         expires_at: 1_000 + DAY,
         revoked_at: None,
+        uses_max: 1,
         helpers: Vec::new(),
     }
 }
@@ -66,13 +69,33 @@ async fn revoked_invite_admits_no_one_and_lists_its_helpers(shop: Fixture) {
     assert_eq!(untils, [(two.id, None), (one.id, Some(3_000))], "newest first");
 }
 
-async fn invite_is_used_at_most_twenty_times(shop: Fixture) {
-    shop.store.create_invite(&invite(shop.stream, Role::Analyst), &Invite::hash("open")).await.unwrap();
-    for n in 0..Invite::HELPERS_MAX {
-        shop.store.accept_invite(&Invite::hash("open"), &helper(&n.to_string(), 2_000)).await.unwrap();
+async fn invite_is_used_as_often_as_it_says(shop: Fixture) {
+    for uses_max in [1, 3, Invite::USES_MAX] {
+        let hash = Invite::hash(&format!("open {uses_max}"));
+        let made = Invite { uses_max, ..invite(shop.stream, Role::Analyst) };
+        shop.store.create_invite(&made, &hash).await.unwrap();
+        for n in 0..uses_max {
+            shop.store.accept_invite(&hash, &helper(&format!("{uses_max}-{n}"), 2_000)).await.unwrap();
+        }
+        let more = shop.store.accept_invite(&hash, &helper("more", 2_000)).await;
+        assert_eq!(refusal(more), Refusal::NoSuchInvite, "{uses_max} uses");
     }
-    let more = shop.store.accept_invite(&Invite::hash("open"), &helper("more", 2_000)).await;
-    assert_eq!(refusal(more).code(), "wrong_status");
+}
+
+async fn invite_of_a_banned_helper_admits_no_one(shop: Fixture) {
+    let made = Invite { uses_max: 5, ..invite(shop.stream, Role::Moderator) };
+    let hash = Invite::hash("five");
+    shop.store.create_invite(&made, &hash).await.unwrap();
+    shop.store.accept_invite(&hash, &helper("mo", 2_000)).await.unwrap();
+    let entry = || audit_entry(shop.stream, AuditAction::Ban);
+    let ban = sanction("helper-mo", SanctionKind::Ban, None);
+    shop.store.add_sanction(StreamId::new(), &ban, &entry()).await.unwrap();
+    shop.store.accept_invite(&hash, &helper("two", 2_000)).await.unwrap();
+    shop.store.add_sanction(shop.stream, &ban, &entry()).await.unwrap();
+    let again = shop.store.accept_invite(&hash, &helper("mo-again", 2_000)).await;
+    assert_eq!(refusal(again), Refusal::NoSuchInvite);
+    shop.store.lift_sanction(shop.stream, &user("helper-mo"), SanctionKind::Ban, &entry()).await.unwrap();
+    shop.store.accept_invite(&hash, &helper("three", 2_000)).await.unwrap();
 }
 
 async fn show_has_at_most_fifty_active_invites(shop: Fixture) {

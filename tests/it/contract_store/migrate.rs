@@ -186,7 +186,12 @@ async fn assert_data_survived(store: &Store) {
     assert_eq!(store.viewers_by_minute(show).await.unwrap(), [(60_000, 9)]);
     let record = store.find_idempotency_record(&ann, "cancel", &key("key-00001")).await.unwrap().unwrap();
     assert_eq!((record.0, record.2.as_deref()), ([7; 32], Some("declined")));
-    assert_eq!(store.invites(show).await.unwrap().len(), 1);
+    let invites = store.invites(show).await.unwrap();
+    assert_eq!(
+        invites.iter().map(|invite| invite.uses_max).collect::<Vec<_>>(),
+        [20],
+        "an invite keeps its former uses"
+    );
     assert_eq!(store.test_intent("test_1").await.unwrap().unwrap().scenario.name(), "slow");
     assert_eq!(store.shop().await.unwrap().unwrap().currency, "SAR");
 }

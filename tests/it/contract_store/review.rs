@@ -7,8 +7,9 @@ use livesouk::domain::{
 };
 
 use super::builders::{audit_entry, refusal, user};
-use super::chat::{message, sanction};
+use super::chat::message;
 use super::fixture::{Fixture, facts};
+use super::sanction::sanction;
 
 facts! {
     message_in_review_is_hidden_until_approved

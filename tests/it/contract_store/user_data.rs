@@ -4,8 +4,9 @@ use livesouk::domain::{AuditAction, ChatMessage, MessageId, SanctionKind};
 
 use super::address::address;
 use super::builders::{audit_entry, purchase_requests, user};
-use super::chat::{message, sanction};
+use super::chat::message;
 use super::fixture::{Fixture, facts};
+use super::sanction::sanction;
 
 facts! {
     erasure_removes_personal_data_and_keeps_orders

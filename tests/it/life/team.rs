@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::support::SOON;
 use crate::support::rest::Rest;
 use crate::support::shop::{Shop, id};
+use crate::support::socket::{JoinOptions, Live};
 
 async fn helper(shop: &Shop, role: &str) -> (String, Rest, String) {
     let made = shop.host.post(&shop.path("invites"), json!({"role": role, "expires_s": 3_600})).await.expect(201);
@@ -59,12 +60,76 @@ async fn revocation_ends_the_link_the_token_and_the_connection() {
 }
 
 #[tokio::test]
+async fn revoked_helper_loses_the_connection_to_another_show() {
+    let shop = Shop::demo(&[]).await;
+    let other = id(&shop.host.post("/v1/streams", json!({"title": "Other"})).await.expect(201));
+    let (invite, _, token) = helper(&shop, "producer").await;
+    let join = JoinOptions { token: Some(token.clone()), ..JoinOptions::default() };
+    let mut elsewhere = Live::join(&shop.server.url, &other, join.clone()).await.unwrap();
+    assert_eq!(elsewhere.hello["you"]["role"], "viewer");
+    shop.host.delete(&shop.path(&format!("invites/{invite}"))).await.expect(204);
+    assert_eq!(elsewhere.closed(SOON).await.code, 4501);
+    assert_eq!(Live::join(&shop.server.url, &other, join).await.expect_err("revoked").code, 4501);
+}
+
+#[tokio::test]
+async fn invite_is_for_one_user_unless_the_host_allows_more() {
+    let shop = Shop::demo(&[]).await;
+    let accept = async |code: &Value, name: &str| {
+        let path = format!("/v1/invites/{}", code.as_str().unwrap());
+        shop.server.rest().post(&path, json!({"name": name})).await
+    };
+    let single = shop.host.post(&shop.path("invites"), json!({"role": "moderator"})).await.expect(201);
+    assert_eq!(single["invite"]["uses"], 1);
+    // Two at once: one of them is the first.
+    let (one, two) = tokio::join!(accept(&single["code"], "Mo"), accept(&single["code"], "Mia"));
+    let mut statuses = [one.status, two.status];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [201, 404]);
+    accept(&single["code"], "Max").await.expect_problem(404, "no_such_invite");
+
+    let three = shop.host.post(&shop.path("invites"), json!({"role": "moderator", "uses": 3})).await.expect(201);
+    let mo = accept(&three["code"], "Mo").await.expect(201);
+    accept(&three["code"], "Mia").await.expect(201);
+    // Whoever is banned does not come back by the same link under another name, and nobody else comes by it.
+    let ban = shop.path(&format!("bans/{}", mo["user"].as_str().unwrap()));
+    shop.host.put(&ban, json!({})).await.expect(200);
+    accept(&three["code"], "Not Mo").await.expect_problem(404, "no_such_invite");
+    shop.host.delete(&ban).await.expect(204);
+    accept(&three["code"], "Max").await.expect(201);
+    accept(&three["code"], "Meg").await.expect_problem(404, "no_such_invite");
+}
+
+#[tokio::test]
+async fn moderator_does_not_ban_a_producer_who_never_wrote_a_message() {
+    let shop = Shop::demo(&[]).await;
+    let (_, mo, _) = helper(&shop, "moderator").await;
+    let (_, pia, token) = helper(&shop, "producer").await;
+    let welcome = shop.join(&token).await.unwrap().hello;
+    let path = shop.path(&format!("bans/{}", welcome["you"]["id"].as_str().unwrap()));
+    mo.put(&path, json!({})).await.expect_problem(403, "outranked");
+    // A producer of the whole shop, of whom the server knows nothing yet: the ban does not bind.
+    mo.put(&shop.path("bans/Paul"), json!({})).await.expect(200);
+    shop.rest("Paul", "producer").get(&shop.path("report")).await.expect(200);
+    shop.live("Paul", "producer").await.ask(json!({"do": "say", "text": "hi"})).await.unwrap();
+    pia.get(&shop.path("report")).await.expect(200);
+    pia.put(&shop.path("bans/Paul"), json!({})).await.expect_problem(403, "outranked");
+    shop.host.put(&path, json!({})).await.expect(200);
+    pia.get(&shop.path("report")).await.expect_problem(403, "banned");
+}
+
+#[tokio::test]
 async fn invalid_invites_are_refused() {
     let shop = Shop::demo(&[]).await;
     let rest = shop.server.rest();
     rest.post("/v1/invites/unknown-invite-code", json!({"name": "Hal"})).await.expect_problem(404, "no_such_invite");
     for role in ["host", "admin", "viewer", "guest", "king"] {
         shop.host.post(&shop.path("invites"), json!({"role": role})).await.expect_problem(400, "bad_request");
+    }
+    for uses in [0, 21, -1] {
+        let form = json!({"role": "analyst", "uses": uses});
+        let refused = shop.host.post(&shop.path("invites"), form).await.expect_problem(400, "bad_request");
+        assert_eq!(refused["field"], "uses");
     }
     for seconds in [0, 599, 2_592_001] {
         let form = json!({"role": "analyst", "expires_s": seconds});

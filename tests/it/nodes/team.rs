@@ -1,8 +1,9 @@
-//! A moderator's invite holds on every node, and so does its revocation.
+//! Invites and bans hold on every node, with the broker and without it.
 
 use serde_json::{Value, json};
 
 use super::fixture::{Nodes, say};
+use crate::support::postgres::Database;
 use crate::support::shop::{Shop, id};
 use crate::support::socket::{JoinOptions, Live};
 use crate::support::{SOON, until_some};
@@ -20,8 +21,12 @@ async fn accept(at: &Shop, code: &Value, name: &str) -> String {
 }
 
 async fn join(at: &Shop, token: &str) -> Live {
+    join_show(at, &at.stream, token).await
+}
+
+async fn join_show(at: &Shop, stream: &str, token: &str) -> Live {
     let join = JoinOptions { token: Some(token.to_owned()), ..JoinOptions::default() };
-    Live::join(&at.server.url, &at.stream, join).await.unwrap_or_else(|closed| panic!("not admitted: {closed:?}"))
+    Live::join(&at.server.url, stream, join).await.unwrap_or_else(|closed| panic!("not admitted: {closed:?}"))
 }
 
 #[tokio::test]
@@ -65,4 +70,52 @@ async fn revoked_invite_applies_within_two_seconds_without_the_broker() {
     let rest = nodes.two.server.rest().with_token(&token);
     let out = async || (rest.get(&nodes.two.path("offers")).await.status == 401).then_some(());
     until_some("end of the permissions", SOON, out).await;
+}
+
+#[tokio::test]
+async fn revoked_helper_loses_the_connection_to_another_show_on_another_node() {
+    let mut nodes = Nodes::open().await;
+    let other = id(&nodes.one.host.post("/v1/streams", json!({"title": "Other"})).await.expect(201));
+    let (invite_id, code) = invite(&nodes.one, "moderator").await;
+    let token = accept(&nodes.one, &code, "Mo").await;
+    let mut elsewhere = join_show(&nodes.two, &other, &token).await;
+    assert_eq!(elsewhere.hello["you"]["role"], "viewer", "the role is not valid in another show");
+    let (_, staying) = invite(&nodes.one, "moderator").await;
+    let mut staying = join_show(&nodes.two, &other, &accept(&nodes.one, &staying, "Mia").await).await;
+    nodes.redis.kill().await;
+    nodes.until_connected(false).await;
+    nodes.one.host.delete(&nodes.one.path(&format!("invites/{invite_id}"))).await.expect(204);
+    // Node two has no viewer in the show of the invite, and gets no message: it polls that show because of this helper.
+    assert_eq!(elsewhere.closed(SOON).await.code, 4501);
+    staying.ask(json!({"do": "react", "kind": "heart", "count": 1})).await.unwrap();
+}
+
+#[tokio::test]
+async fn ban_closes_the_connection_on_another_node_while_the_broker_is_down() {
+    let mut nodes = Nodes::open().await;
+    let (mut ann, mut bob) = (nodes.two.live("Ann", "viewer").await, nodes.two.live("Bob", "viewer").await);
+    let mut pia = nodes.two.live("Pia", "producer").await;
+    nodes.redis.kill().await;
+    nodes.until_connected(false).await;
+    for who in ["Ann", "Pia"] {
+        nodes.one.host.put(&nodes.one.path(&format!("bans/{who}")), json!({})).await.expect(200);
+    }
+    assert_eq!((ann.closed(SOON).await.code, pia.closed(SOON).await.code), (4502, 4502));
+    nodes.two.rest("Pia", "producer").get(&nodes.two.path("report")).await.expect_problem(403, "banned");
+    bob.ask(json!({"do": "react", "kind": "heart", "count": 1})).await.unwrap();
+}
+
+#[tokio::test]
+async fn bans_and_revocations_reach_nodes_that_share_only_the_database() {
+    let database = Database::create().await;
+    let one = Shop::serve(&database.url(), &database.url()).await;
+    let two = one.at_another_node(&[]).await;
+    let (invite_id, code) = invite(&one, "moderator").await;
+    let token = accept(&one, &code, "Mo").await;
+    let (mut mo, mut ann) = (join(&two, &token).await, two.live("Ann", "viewer").await);
+    one.host.put(&one.path("bans/Ann"), json!({})).await.expect(200);
+    one.host.delete(&one.path(&format!("invites/{invite_id}"))).await.expect(204);
+    assert_eq!((ann.closed(SOON).await.code, mo.closed(SOON).await.code), (4502, 4501));
+    let refused = async || (two.server.rest().with_token(&token).get("/v1/orders").await.status == 401).then_some(());
+    until_some("end of the token", SOON, refused).await;
 }

@@ -1,0 +1,62 @@
+//! `docs/permissions.md`, printed from the table.
+
+use std::fmt::Write;
+
+use super::table::{ROWS, Row, SERVICE_ROUTES, USERS};
+
+const INTRODUCTION: &str = "# Who may do what
+
+This page is printed from the table in `tests/it/permissions/table.rs`. Tests compare the table with the routes of the server, so that a
+route without a row fails, and with the answers of a running server, over REST and on the socket.
+
+One function decides every request: `domain::authorize`. It knows the role of the token and in which show it is valid, the rank, bans,
+mutes and revoked invites. Its rules:
+
+- **A role of one show means nothing outside of it.** The token of a helper makes a viewer in every other show and in the shop as a whole.
+  The one exception: a producer of one show sees the stock pools, from which offers are filled.
+- **Ranks**: viewer, moderator and analyst, producer, host, admin. A mute or ban binds only users who rank below the team member who
+  imposed it, and only that rank or a higher one replaces or lifts it.
+- **A ban leaves what is one's own**: orders, payments, addresses, the audit entries about oneself. What everybody may read over REST stays
+  readable. A team member who is banned from one show has no permission of the team there, nor in the shop as a whole.
+- **The team does not buy** in a show that it helps to run, except the host. An order from before stays one's own.
+- **Only a host or an admin sells at the price 0**, or adds units to an offer at that price.
+- **An invite** is for one user unless the host chooses more, and admits nobody else once one of its users is banned. A revoked invite ends
+  its tokens everywhere. Bans and revocations take effect on every node within two seconds, also while Redis is down.
+
+`yes`: allowed. `all`: the answer shows more than everybody sees: drafts, stock pools, deleted messages, the whole review queue. A code:
+the refusal (see [protocol.md](protocol.md#error-codes)). On the socket, a banned user is not connected (close code 4502), and a revoked
+token neither (4501). A helper has the role of a producer by an invite for this show; the banned users were banned by the host.
+
+";
+
+/// The whole page.
+pub fn page() -> String {
+    let mut out = INTRODUCTION.to_owned();
+    let _ = writeln!(out, "| Route, verb | Object | {} |", USERS.join(" | "));
+    let _ = writeln!(out, "|---|---|{}", "---|".repeat(USERS.len()));
+    for row in ROWS {
+        let cells: Vec<String> = row.may.iter().map(|cell| text(cell)).collect();
+        let _ = writeln!(out, "| {} | {} | {} |", name(row), row.object, cells.join(" | "));
+    }
+    out.push_str("\n## Beside the API\n\n| Route | Who |\n|---|---|\n");
+    for (route, who) in SERVICE_ROUTES {
+        let _ = writeln!(out, "| `{route}` | {who} |");
+    }
+    out
+}
+
+fn name(row: &Row) -> String {
+    match (row.route, row.verb) {
+        (route, "") => format!("`{route}`"),
+        ("", verb) => format!("verb `{verb}`"),
+        (route, verb) => format!("`{route}`, verb `{verb}`"),
+    }
+}
+
+fn text(cell: &str) -> String {
+    match cell {
+        "ok" => "yes".to_owned(),
+        "all" => "all".to_owned(),
+        code => format!("`{code}`"),
+    }
+}

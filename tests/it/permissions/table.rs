@@ -1,0 +1,255 @@
+//! The table: for each route and verb, what each kind of user gets.
+
+/// The kinds of users, in the order in which they try. A helper came by an invite for producers, so the role is valid in one
+/// show only; the others have a role in the whole shop. The banned users were banned from the show by its host.
+pub const USERS: [&str; 12] = [
+    "anonymous",
+    "viewer",
+    "moderator",
+    "analyst",
+    "helper",
+    "producer",
+    "host",
+    "admin",
+    "banned viewer",
+    "banned producer",
+    "helper elsewhere",
+    "revoked helper",
+];
+
+/// `ok`, `all` (more than everybody sees), or the code of the refusal, for each of [`USERS`].
+pub type Access = [&'static str; 12];
+
+const OK: &str = "ok";
+const ALL: &str = "all";
+const IN: &str = "sign_in";
+const NO: &str = "forbidden";
+const BAN: &str = "banned";
+const REV: &str = "token_invalid";
+const HIGH: &str = "outranked";
+const TEAM: &str = "team_cannot_buy";
+const FREE: &str = "price_needs_host";
+const ELSE: &str = "not_yours";
+const NONE: &str = "no_such_offer";
+
+//                              anon mod.  analyst   producer   admin  banned    elsewhere, revoked
+//                               viewer         helper    host       viewer, producer
+const PUBLIC: Access = [OK, OK, OK, OK, OK, OK, OK, OK, OK, OK, OK, OK];
+const READ: Access = [OK, OK, OK, OK, OK, OK, OK, OK, OK, OK, OK, REV];
+const OWN: Access = [IN, OK, OK, OK, OK, OK, OK, OK, OK, OK, OK, REV];
+const OTHERS: Access = [IN, ELSE, ELSE, ELSE, ELSE, ELSE, ELSE, ELSE, ELSE, ELSE, ELSE, REV];
+const ADDRESS: Access = [IN, ELSE, ELSE, ELSE, OK, OK, OK, OK, ELSE, ELSE, ELSE, REV];
+const CHAT: Access = [IN, OK, OK, OK, OK, OK, OK, OK, BAN, BAN, OK, REV];
+const BUY: Access = [IN, OK, TEAM, TEAM, TEAM, TEAM, OK, TEAM, BAN, TEAM, OK, REV];
+const MODERATE: Access = [IN, NO, OK, NO, OK, OK, OK, OK, NO, BAN, NO, REV];
+const SELL: Access = [IN, NO, NO, NO, OK, OK, OK, OK, NO, BAN, NO, REV];
+const GIVE: Access = [IN, NO, NO, NO, FREE, FREE, OK, OK, NO, BAN, NO, REV];
+const REPORT: Access = [IN, NO, NO, OK, OK, OK, OK, OK, NO, BAN, NO, REV];
+const RUN: Access = [IN, NO, NO, NO, NO, NO, OK, OK, NO, NO, NO, REV];
+const SELL_IN_SHOP: Access = [IN, NO, NO, NO, NO, OK, OK, OK, NO, BAN, NO, REV];
+const ERASE: Access = [IN, NO, NO, NO, NO, NO, NO, OK, NO, NO, NO, REV];
+const SEE_DRAFTS: Access = [OK, OK, OK, OK, ALL, ALL, ALL, ALL, OK, OK, OK, REV];
+const SEE_DRAFT: Access = [NONE, NONE, NONE, NONE, OK, OK, OK, OK, NONE, NONE, NONE, REV];
+const SEE_STOCK: Access = [OK, OK, OK, OK, ALL, ALL, ALL, ALL, OK, OK, ALL, REV];
+const SEE_DELETED: Access = [OK, OK, ALL, OK, ALL, ALL, ALL, ALL, OK, OK, OK, REV];
+const SEE_REVIEW: Access = [IN, OK, ALL, OK, ALL, ALL, ALL, ALL, OK, OK, OK, REV];
+const ON_MODERATOR: Access = [IN, NO, HIGH, NO, OK, OK, OK, OK, NO, BAN, NO, REV];
+const ON_PRODUCER: Access = [IN, NO, HIGH, NO, HIGH, HIGH, OK, OK, NO, BAN, NO, REV];
+const ON_HOST: Access = [IN, NO, HIGH, NO, HIGH, HIGH, HIGH, OK, NO, BAN, NO, REV];
+const OF_HOST: Access = [IN, NO, HIGH, NO, HIGH, HIGH, OK, OK, NO, BAN, NO, REV];
+
+/// One request. `{name}` in the body, and each parameter of the path, is an object of the [`World`](super::world::World).
+#[derive(Clone, Copy)]
+pub struct Row {
+    /// The method and the path, as the API document has them; empty: on the socket only.
+    pub route: &'static str,
+    /// The verb on the socket; empty: over REST only.
+    pub verb: &'static str,
+    /// Which object, where that matters.
+    pub object: &'static str,
+    /// Parameters of the path that are not the object of the same name.
+    pub path: &'static [(&'static str, &'static str)],
+    pub body: &'static str,
+    /// A part of the answer that not everybody sees.
+    pub reveals: &'static str,
+    /// A row about a special object: it does not say what the verb needs in general.
+    pub is_special: bool,
+    pub may: Access,
+}
+
+const fn rest(route: &'static str, may: Access) -> Row {
+    Row { route, verb: "", object: "", path: &[], body: "", reveals: "", is_special: false, may }
+}
+
+const fn verb(route: &'static str, verb: &'static str, may: Access) -> Row {
+    Row { verb, ..rest(route, may) }
+}
+
+impl Row {
+    const fn body(self, body: &'static str) -> Self {
+        Self { body, ..self }
+    }
+
+    const fn reveals(self, reveals: &'static str) -> Self {
+        Self { reveals, ..self }
+    }
+
+    const fn on(self, object: &'static str, path: &'static [(&'static str, &'static str)]) -> Self {
+        Self { object, path, ..self }
+    }
+
+    const fn special(self) -> Self {
+        Self { is_special: true, ..self }
+    }
+}
+
+const OWN_ORDER: &[(&str, &str)] = &[("order", "own_order")];
+const HOME: &str = r#"{"name":"Ann Example","lines":["12 King Fahd Rd"],"city":"Riyadh","country":"SA"}"#;
+
+/// Every route of the API and every verb.
+pub const ROWS: &[Row] = &[
+    // The shop and its shows.
+    rest("GET /v1/shop", PUBLIC),
+    rest("GET /v1/streams", PUBLIC),
+    rest("GET /v1/streams/{stream}", PUBLIC),
+    rest("GET /v1/streams/{stream}/calendar.ics", PUBLIC),
+    rest("GET /v1/streams/{stream}/qr.svg", PUBLIC),
+    rest("POST /v1/dev/tokens", READ).body(r#"{"name":"Ann","role":"viewer"}"#).on("demo only", &[]),
+    rest("POST /v1/sign-in-codes", OWN).body(r#"{"origin":"{site}"}"#),
+    rest("POST /v1/sign-in-codes/redeem", PUBLIC).body(r#"{"code":"unknown"}"#).on("with the code", &[]),
+    rest("POST /v1/streams", RUN).body(r#"{"title":"Evening"}"#),
+    rest("POST /v1/streams/{stream}/start", RUN),
+    rest("POST /v1/streams/{stream}/end", RUN),
+    rest("POST /v1/streams/{stream}/rehearsal", RUN).body("{}"),
+    rest("GET /v1/streams/{stream}/rehearsal", RUN),
+    rest("DELETE /v1/streams/{stream}/rehearsal", RUN),
+    rest("GET /v1/streams/{stream}/report", REPORT),
+    rest("GET /v1/streams/{stream}/report/full", REPORT),
+    rest("GET /v1/streams/{stream}/report.csv", REPORT),
+    // The catalogue, offers and the line-up.
+    rest("GET /v1/products", SEE_STOCK).reveals("\"stock\""),
+    rest("POST /v1/products", SELL_IN_SHOP)
+        .body(r#"{"title":"Lamp","variants":[{"name":"Blue","price":100,"stock":1}]}"#),
+    rest("POST /v1/variants/{variant}/restock", SELL_IN_SHOP).body(r#"{"add":1}"#),
+    rest("GET /v1/streams/{stream}/offers", SEE_DRAFTS).reveals("{draft}"),
+    rest("GET /v1/offers/{offer}", READ),
+    rest("GET /v1/offers/{offer}", SEE_DRAFT).on("a draft", &[("offer", "draft")]),
+    rest("POST /v1/streams/{stream}/offers", SELL)
+        .body(r#"{"variant":"{variant}","kind":"regular","price":100,"quantity":1}"#),
+    rest("POST /v1/streams/{stream}/offers", GIVE)
+        .body(r#"{"variant":"{variant}","kind":"regular","price":0,"quantity":1}"#)
+        .on("at the price 0", &[]),
+    rest("PUT /v1/streams/{stream}/lineup", SELL).body(r#"{"offers":["{offer}","{draft}","{free}"]}"#),
+    rest("PUT /v1/offers/{offer}/schedule", SELL).body(r#"{"starts_at":null}"#).on("a draft", &[("offer", "draft")]),
+    verb("PUT /v1/streams/{stream}/pin", "pin", SELL).body(r#"{"offer":"{offer}"}"#),
+    verb("DELETE /v1/streams/{stream}/pin", "unpin", SELL),
+    verb("POST /v1/offers/{offer}/open", "open", SELL),
+    verb("POST /v1/offers/{offer}/pause", "pause", SELL),
+    verb("POST /v1/offers/{offer}/close", "close", SELL),
+    verb("POST /v1/offers/{offer}/restock", "restock", SELL).body(r#"{"add":1}"#),
+    verb("POST /v1/offers/{offer}/restock", "restock", GIVE)
+        .body(r#"{"add":1}"#)
+        .on("at the price 0", &[("offer", "free")])
+        .special(),
+    verb("POST /v1/offers/{offer}/extend", "extend", SELL).body(r#"{"seconds":60}"#),
+    verb("", "seen", READ).body(r#"{"offer":"{offer}"}"#),
+    // Buying, and what is one's own.
+    verb("POST /v1/offers/{offer}/orders", "buy", BUY).body(r#"{"qty":1}"#),
+    verb("PUT /v1/offers/{offer}/stock-alert", "add_stock_alert", BUY),
+    verb("DELETE /v1/offers/{offer}/stock-alert", "remove_stock_alert", OWN),
+    rest("GET /v1/streams/{stream}/stock-alerts", OWN),
+    rest("GET /v1/orders", OWN),
+    rest("GET /v1/orders/by-key", OWN).on("one's own", &[]),
+    rest("GET /v1/orders/{order}", OWN).on("one's own", OWN_ORDER),
+    rest("GET /v1/orders/{order}", OTHERS).on("of another user", &[]),
+    rest("GET /v1/orders/{order}/address", OWN).on("one's own", OWN_ORDER),
+    rest("GET /v1/orders/{order}/address", ADDRESS).on("of another user", &[]),
+    rest("PUT /v1/orders/{order}/address", OWN).body(HOME).on("one's own", OWN_ORDER),
+    rest("PUT /v1/orders/{order}/address", OTHERS).body(HOME).on("of another user", &[]),
+    rest("DELETE /v1/orders/{order}/address", OWN).on("one's own", OWN_ORDER),
+    rest("DELETE /v1/orders/{order}/address", OTHERS).on("of another user", &[]),
+    verb("POST /v1/orders/{order}/pay", "pay", OWN).body(r#"{"token":"ok"}"#).on("one's own", OWN_ORDER),
+    verb("POST /v1/orders/{order}/pay", "pay", OTHERS).body(r#"{"token":"ok"}"#).on("of another user", &[]).special(),
+    verb("POST /v1/orders/{order}/cancel", "cancel", OWN).on("one's own", OWN_ORDER),
+    verb("POST /v1/orders/{order}/cancel", "cancel", OTHERS).on("of another user", &[]).special(),
+    verb("POST /v1/orders/{order}/refund", "refund", RUN).body(r#"{"restock":true}"#).on("one's own", OWN_ORDER),
+    verb("POST /v1/orders/{order}/refund", "refund", RUN)
+        .body(r#"{"restock":true}"#)
+        .on("of another user", &[("order", "paid")])
+        .special(),
+    rest("POST /v1/webhooks/{provider}", PUBLIC).on("signed", &[("provider", "test_provider")]),
+    rest("POST /v1/test-provider/{payment}/approve", PUBLIC).body(r#"{"approve":true}"#).on("test provider only", &[]),
+    rest("DELETE /v1/me", OWN),
+    rest("DELETE /v1/users/{user}", ERASE),
+    rest("GET /v1/token-revocations", ERASE),
+    rest("POST /v1/token-revocations", ERASE).body(r#"{"user":"{user}"}"#),
+    rest("DELETE /v1/token-revocations/{revocation}", ERASE),
+    rest("GET /v1/audit-log", ERASE),
+    // Chat and moderation.
+    rest("GET /v1/streams/{stream}/messages", SEE_DELETED).reveals("these words were deleted"),
+    verb("POST /v1/streams/{stream}/messages", "say", CHAT).body(r#"{"text":"hello from {me}"}"#),
+    verb("POST /v1/streams/{stream}/reactions", "react", CHAT).body(r#"{"kind":"heart","count":1}"#),
+    rest("GET /v1/streams/{stream}/review-queue", SEE_REVIEW).reveals("these words wait"),
+    verb("POST /v1/streams/{stream}/review-queue/{id}/approve", "approve", MODERATE).on("", &[("id", "pending")]),
+    verb("POST /v1/streams/{stream}/review-queue/{id}/reject", "reject", MODERATE).on("", &[("id", "pending")]),
+    verb("DELETE /v1/streams/{stream}/messages/{id}", "delete_message", MODERATE).on("", &[("id", "message")]),
+    verb("PUT /v1/streams/{stream}/pinned-message", "pin_message", MODERATE).body(r#"{"id":"{message}"}"#),
+    verb("DELETE /v1/streams/{stream}/pinned-message", "unpin_message", MODERATE),
+    rest("GET /v1/streams/{stream}/mutes", MODERATE),
+    verb("PUT /v1/streams/{stream}/mutes/{user}", "mute", MODERATE).body(r#"{"seconds":60}"#).on("of a viewer", &[]),
+    verb("PUT /v1/streams/{stream}/mutes/{user}", "mute", ON_MODERATOR)
+        .body(r#"{"seconds":60}"#)
+        .on("of a moderator", &[("user", "a_moderator")])
+        .special(),
+    verb("DELETE /v1/streams/{stream}/mutes/{user}", "unmute", MODERATE).on("of a viewer", &[]),
+    verb("DELETE /v1/streams/{stream}/mutes/{user}", "unmute", OF_HOST)
+        .on("that a host imposed", &[("user", "sanctioned")])
+        .special(),
+    verb("PUT /v1/streams/{stream}/bans/{user}", "ban", MODERATE).on("of a viewer", &[]),
+    verb("PUT /v1/streams/{stream}/bans/{user}", "ban", ON_MODERATOR)
+        .on("of a moderator", &[("user", "a_moderator")])
+        .special(),
+    verb("PUT /v1/streams/{stream}/bans/{user}", "ban", ON_PRODUCER)
+        .on("of a producer", &[("user", "a_producer")])
+        .special(),
+    verb("PUT /v1/streams/{stream}/bans/{user}", "ban", ON_HOST).on("of a host", &[("user", "a_host")]).special(),
+    verb("DELETE /v1/streams/{stream}/bans/{user}", "unban", MODERATE).on("of a viewer", &[]),
+    verb("DELETE /v1/streams/{stream}/bans/{user}", "unban", OF_HOST)
+        .on("that a host imposed", &[("user", "sanctioned")])
+        .special(),
+    verb("PUT /v1/streams/{stream}/chat", "chat_rules", MODERATE).body(r#"{"slow_s":0}"#),
+    verb("", "slow_mode", MODERATE).body(r#"{"seconds":0}"#),
+    verb("POST /v1/streams/{stream}/announcements", "announce", MODERATE).body(r#"{"text":"hello"}"#),
+    rest("GET /v1/streams/{stream}/blocklist", MODERATE),
+    rest("PUT /v1/streams/{stream}/blocklist", MODERATE).body(r#"{"words":[]}"#),
+    rest("GET /v1/streams/{stream}/audit-log", MODERATE),
+    rest("GET /v1/streams/{stream}/audit-log/mine", OWN),
+    rest("GET /v1/streams/{stream}/export/{file}", MODERATE),
+    // The team.
+    rest("GET /v1/streams/{stream}/invites", RUN),
+    rest("POST /v1/streams/{stream}/invites", RUN).body(r#"{"role":"moderator"}"#),
+    rest("DELETE /v1/streams/{stream}/invites/{invite}", RUN),
+    rest("POST /v1/invites/{code}", PUBLIC).body(r#"{"name":"Hal"}"#).on("with the code", &[]),
+];
+
+/// Routes beside the API, and who gets an answer.
+pub const SERVICE_ROUTES: [(&str, &str); 15] = [
+    (
+        "/v1/streams/{stream}/live",
+        "The socket. Everybody may watch; a banned user is closed with 4502, a revoked token with 4501",
+    ),
+    ("/v1/orders/by-key/{key}", "As `GET /v1/orders/by-key`, with the key in the path"),
+    ("/v1/openapi.json", "Everybody"),
+    ("/v1/asyncapi.json", "Everybody"),
+    ("/healthz", "Everybody"),
+    ("/readyz", "Everybody"),
+    ("/metrics", "Analysts, producers, hosts and admins of the whole shop; in the demo everybody"),
+    ("/", "Everybody: the pages have no data of their own"),
+    ("/watch", "Everybody"),
+    ("/orders", "Everybody"),
+    ("/host", "Everybody"),
+    ("/docs", "Everybody"),
+    ("/docs/errors", "Everybody"),
+    ("/docs/errors/{code}", "Everybody"),
+    ("/assets/{*path}", "Everybody"),
+];

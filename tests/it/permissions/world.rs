@@ -1,0 +1,190 @@
+//! The objects and users of one row: a live show of its own, so that no row sees what another one did.
+
+use std::collections::HashMap;
+
+use reqwest::Method;
+use serde_json::{Map, Value, json};
+
+use super::table::{Row, USERS};
+use crate::support::rest::{Rest, RestResponse};
+use crate::support::shop::{Shop, id, key};
+use crate::support::socket::{JoinOptions, Live};
+
+pub struct User {
+    pub token: Option<String>,
+    /// What `{me}`, `{own_order}` and `{own_key}` mean for this user.
+    own: HashMap<&'static str, String>,
+}
+
+pub struct World {
+    /// In the order of [`USERS`].
+    pub users: Vec<User>,
+    objects: HashMap<&'static str, String>,
+}
+
+impl World {
+    pub async fn create(shop: &Shop, n: usize) -> World {
+        let host = shop.rest(&format!("host-of-{n}"), "host");
+        let stream = live_stream(&host).await;
+        let path = |rest: &str| format!("/v1/streams/{stream}/{rest}");
+        let user = |name: &str| format!("{}-{n}", name.replace(' ', "-"));
+        let mut objects = HashMap::from([("stream", stream.clone()), ("user", user("somebody"))]);
+
+        let product = json!({"title": "Lamp", "variants": [{"name": "Blue", "price": 100, "stock": 10_000}]});
+        let variant = id(&host.post("/v1/products", product).await.expect(201)["variants"][0]);
+        for (name, price, is_open) in [("offer", 100, true), ("draft", 100, false), ("free", 0, true)] {
+            let form = json!({"variant": variant, "kind": "regular", "price": price, "quantity": 100});
+            let offer = id(&host.post(&path("offers"), form).await.expect(201));
+            if is_open {
+                host.post(&format!("/v1/offers/{offer}/open"), json!({})).await.expect(200);
+            }
+            objects.insert(name, offer);
+        }
+        objects.insert("variant", variant);
+
+        let author = shop.rest(&user("author"), "viewer");
+        for (name, text) in [("message", "hello"), ("deleted", "these words were deleted")] {
+            objects.insert(name, id(&author.post(&path("messages"), json!({"text": text})).await.expect(201)));
+        }
+        host.delete(&path(&format!("messages/{}", objects["deleted"]))).await.expect(204);
+        host.put(&path("chat"), json!({"review_all": true})).await.expect(200);
+        let pending = author.post(&path("messages"), json!({"text": "these words wait"})).await.expect(202);
+        objects.insert("pending", id(&pending));
+        host.put(&path("chat"), json!({"review_all": false})).await.expect(200);
+        for (name, role) in [("a_moderator", "moderator"), ("a_producer", "producer"), ("a_host", "host")] {
+            let one = shop.rest(&user(name), role);
+            one.post(&path("messages"), json!({"text": format!("I am {name}")})).await.expect(201);
+            objects.insert(name, user(name));
+        }
+
+        let offer = objects["offer"].clone();
+        let order = buy(&author, &offer, &key()).await;
+        let paid = buy(&author, &offer, &key()).await;
+        author.post_keyed(&format!("/v1/orders/{paid}/pay"), &key(), json!({"token": "ok"})).await.expect(200);
+        objects.extend([("order", order), ("paid", paid), ("payment", "t_1".into()), ("file", "chat.csv".into())]);
+        objects.insert("site", shop.server.url.clone());
+        objects.insert("revocation", uuid::Uuid::now_v7().to_string());
+        objects.extend([("test_provider", "test".into()), ("code", "0".repeat(40))]);
+
+        let invite = host.post(&path("invites"), json!({"role": "analyst"})).await.expect(201);
+        objects.insert("invite", id(&invite["invite"]));
+        let sanctioned = user("sanctioned");
+        host.put(&path(&format!("mutes/{sanctioned}")), json!({"seconds": 600})).await.expect(200);
+        host.put(&path(&format!("bans/{sanctioned}")), json!({})).await.expect(200);
+        objects.insert("sanctioned", sanctioned);
+
+        let other = live_stream(&host).await;
+        let mut users = Vec::new();
+        for name in USERS {
+            let (me, token, invite) = match name {
+                "anonymous" => (user(name), None, None),
+                "helper" | "revoked helper" => helper(shop, &host, &stream).await,
+                "helper elsewhere" => helper(shop, &host, &other).await,
+                _ => {
+                    let role = name.strip_prefix("banned ").unwrap_or(name);
+                    (user(name), Some(shop.token(&user(name), role)), None)
+                }
+            };
+            let mut own = HashMap::from([("own_order", objects["order"].clone()), ("own_key", key())]);
+            if token.is_some() {
+                // As a viewer: the team cannot buy, and an order from before is still one's own.
+                let order = buy(&shop.rest(&me, "viewer"), &offer, &own["own_key"]).await;
+                own.insert("own_order", order);
+            }
+            if let Some(invite) = invite.filter(|_| name == "revoked helper") {
+                host.delete(&path(&format!("invites/{invite}"))).await.expect(204);
+            }
+            if name.starts_with("banned") {
+                host.put(&path(&format!("bans/{me}")), json!({})).await.expect(200);
+            }
+            own.insert("me", me);
+            users.push(User { token, own });
+        }
+        World { users, objects }
+    }
+
+    fn object<'a>(&'a self, name: &str, user: Option<&'a User>) -> &'a str {
+        let own = user.and_then(|user| user.own.get(name));
+        own.or_else(|| self.objects.get(name)).unwrap_or_else(|| panic!("the world has no {name}"))
+    }
+
+    /// A text with the objects in place of their names.
+    pub fn fill(&self, text: &str) -> String {
+        self.fill_for(text, None)
+    }
+
+    fn fill_for(&self, text: &str, user: Option<&User>) -> String {
+        let own = user.map(|user| user.own.iter()).into_iter().flatten();
+        self.objects
+            .iter()
+            .chain(own)
+            .fold(text.to_owned(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value))
+    }
+
+    fn parameter<'a>(&'a self, row: &Row, name: &'a str, user: &'a User) -> &'a str {
+        let object = row.path.iter().find(|(parameter, _)| *parameter == name).map_or(name, |(_, object)| object);
+        self.object(object, Some(user))
+    }
+
+    fn body(&self, row: &Row, user: &User) -> Option<Value> {
+        let text = self.fill_for(row.body, Some(user));
+        (!text.is_empty()).then(|| serde_json::from_str(&text).unwrap_or_else(|error| panic!("{text}: {error}")))
+    }
+
+    pub async fn request(&self, shop: &Shop, row: &Row, user: &User) -> RestResponse {
+        let (method, path) = row.route.split_once(' ').expect("a method and a path");
+        let path: Vec<&str> = path
+            .split('/')
+            .map(|part| match part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) {
+                Some(name) => self.parameter(row, name, user),
+                None => part,
+            })
+            .collect();
+        let rest = shop.server.rest();
+        let rest = user.token.as_ref().map_or(rest.clone(), |token| rest.with_token(token));
+        let method = Method::from_bytes(method.as_bytes()).expect("a method");
+        let is_lookup = row.route.ends_with("/by-key");
+        let key = if is_lookup { self.object("own_key", Some(user)).to_owned() } else { key() };
+        rest.send(method, &path.join("/"), &[("idempotency-key", &key)], self.body(row, user)).await
+    }
+
+    /// The same request as a verb: the parameters of the path are fields.
+    pub fn verb(&self, row: &Row, user: &User) -> Value {
+        let mut fields = self.body(row, user).and_then(|body| body.as_object().cloned()).unwrap_or_else(Map::new);
+        for part in row.route.split('/') {
+            let Some(name) = part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) else { continue };
+            if name != "stream" {
+                fields.insert(name.to_owned(), self.parameter(row, name, user).into());
+            }
+        }
+        fields.insert("do".to_owned(), row.verb.into());
+        fields.insert("key".to_owned(), key().into());
+        Value::Object(fields)
+    }
+
+    /// The socket of this user, or the close code.
+    pub async fn join(&self, shop: &Shop, user: &User) -> Result<Live, u16> {
+        let join = JoinOptions { token: user.token.clone(), ..JoinOptions::default() };
+        Live::join(&shop.server.url, &self.objects["stream"], join).await.map_err(|closed| closed.code)
+    }
+}
+
+async fn live_stream(host: &Rest) -> String {
+    let stream = id(&host.post("/v1/streams", json!({"title": "Evening"})).await.expect(201));
+    host.post(&format!("/v1/streams/{stream}/start"), json!({})).await.expect(200);
+    stream
+}
+
+async fn buy(buyer: &Rest, offer: &str, key: &str) -> String {
+    id(&buyer.post_keyed(&format!("/v1/offers/{offer}/orders"), key, json!({"qty": 1})).await.expect(201))
+}
+
+/// A producer by invite: the id, the token, and the invite.
+async fn helper(shop: &Shop, host: &Rest, stream: &str) -> (String, Option<String>, Option<String>) {
+    let path = format!("/v1/streams/{stream}/invites");
+    let made = host.post(&path, json!({"role": "producer"})).await.expect(201);
+    let code = made["code"].as_str().expect("a code");
+    let welcome = shop.server.rest().post(&format!("/v1/invites/{code}"), json!({"name": "Hal"})).await.expect(201);
+    let text = |name: &str| welcome[name].as_str().expect("a text").to_owned();
+    (text("user"), Some(text("token")), Some(id(&made["invite"])))
+}
