@@ -67,7 +67,8 @@ async function start() {
     paint();
   } catch (error) {
     const refusal = asRefusal(error);
-    if (!['token_expired', 'token_invalid', 'token_not_yet_valid', 'token_revoked'].includes(refusal.code)) return showRefusal(refusal);
+    if (!['token_expired', 'token_invalid', 'token_not_yet_valid', 'token_revoked'].includes(refusal.code))
+      return showRefusal(refusal);
     token.clear();
     await askToSignIn().catch((fault) => showRefusal(asRefusal(fault)));
   }
