@@ -195,6 +195,7 @@ fn app_settings(limits: &LimitArgs, payments: &PaymentArgs, kind: NodeKind) -> S
         is_dev_login_enabled: matches!(kind, NodeKind::Demo),
         is_test_provider_enabled: matches!(kind, NodeKind::Demo | NodeKind::Serve { has_test_payments: true }),
         webhook_secret,
+        are_requests_limited: limits.request_limits,
         ..Settings::default()
     }
 }

@@ -16,10 +16,11 @@ use crate::broker::{Broker, BrokerEvent};
 use crate::clock::Clock;
 use crate::config::LimitArgs;
 use crate::domain::{Shop, ShopId, currency};
+use crate::http::address_key::ConnectionsPerAddress;
 use crate::http::admission::Admission;
 use crate::http::auth::TokenAuth;
 use crate::http::auth::jwks::JwksJob;
-use crate::http::server::ConnectionLimiter;
+use crate::http::connection_limit::ConnectionLimiter;
 use crate::http::{self, AddressLimit, AppState, DemoHosts, Origins, TrustedProxies};
 use crate::store::{self, Store};
 
@@ -177,11 +178,13 @@ impl Node {
             settings,
             limits,
         } = config;
-        let connections =
-            Arc::new(ConnectionLimiter::with_max(connections_max(limits.connections_max, raise_file_limit)));
+        let per_address =
+            ConnectionsPerAddress { connections: limits.connections_per_address, exempt: limits.address_exempt };
+        let connections_max = connections_max(limits.connections_max, raise_file_limit);
+        let connections = ConnectionLimiter::new(connections_max, per_address);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let joins = limits.joins_per_second.unwrap_or((cores * JOINS_PER_CORE) as f64);
-        let admission = Arc::new(Admission::new(joins, clock.now()));
+        let admission = Arc::new(Admission::new(joins, limits.request_limits, clock.now()));
         let drain_ms = (limits.drain_seconds * 1_000.0) as i64;
         let default_grace = if broker.0.is_shared() { DEFAULT_GRACE_PERIOD } else { Duration::ZERO };
         let grace = limits.grace_seconds.map_or(default_grace, Duration::from_secs_f64);
@@ -235,18 +238,20 @@ impl Node {
         let closed = CancellationToken::new();
         if let Some(metrics_listener) = metrics_listener {
             // Until the very end, so that operators can watch the drain.
-            let few_connections = Arc::new(ConnectionLimiter::with_max(METRICS_CONNECTIONS_MAX));
+            let few_connections = ConnectionLimiter::new(METRICS_CONNECTIONS_MAX, ConnectionsPerAddress::none());
             tokio::spawn(http::server::serve(
                 metrics_listener,
                 http::metrics::router(state.clone()),
                 few_connections,
                 state.trusted_proxies.clone(),
+                app.clock().clone(),
                 stop.clone(),
             ));
         }
         let (connections, proxies) = (state.connections.clone(), state.trusted_proxies.clone());
         let router = http::router(state);
-        let serving = tokio::spawn(http::server::serve(listener, router, connections, proxies, closed.clone()));
+        let clock = app.clock().clone();
+        let serving = tokio::spawn(http::server::serve(listener, router, connections, proxies, clock, closed.clone()));
         shutdown.await;
         tracing::info!(grace_ms = grace.as_millis() as u64, drain_ms, "shutting down");
         // `/readyz` fails from now on, and the load balancer stops sending traffic. Clients that still come are served.

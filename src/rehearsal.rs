@@ -85,6 +85,9 @@ async fn start_node(plan: &RehearsalPlan, folder: &RehearsalFolder, key: &str) -
         room_chat_per_second: plan.chat.room_per_s,
         connections_max: Some(REHEARSAL_CONNECTIONS_MAX),
         joins_per_second: Some(0.0),
+        connections_per_address: 0,
+        address_exempt: Vec::new(),
+        request_limits: false,
         deflate: true,
         grace_seconds: Some(0.0),
         drain_seconds: 0.0,
@@ -100,7 +103,12 @@ async fn start_node(plan: &RehearsalPlan, folder: &RehearsalFolder, key: &str) -
         origins: Origins::new(&[], None)?,
         trusted_proxies: TrustedProxies::default(),
         demo_hosts: None,
-        settings: Settings { chat: plan.chat, is_test_provider_enabled: true, ..Settings::default() },
+        settings: Settings {
+            chat: plan.chat,
+            is_test_provider_enabled: true,
+            are_requests_limited: false,
+            ..Settings::default()
+        },
         limits,
     };
     Node::start(plan).await.map_err(|error| error.to_string())

@@ -174,7 +174,11 @@ export class OrderClient {
       } catch (error) {
         const { code, retry_ms } = asRefusal(error);
         const isUnknown = UNKNOWN_OUTCOME.has(code);
-        const again = isUnknown ? Date.now() < until : code === 'busy' && attempt < BUSY_RETRIES_MAX;
+        // Too fast is no answer to the request itself, so it is repeated later, with the same key.
+        const again =
+          isUnknown || code === 'too_many_requests'
+            ? Date.now() < until
+            : code === 'busy' && attempt < BUSY_RETRIES_MAX;
         if (!again) {
           if (!isUnknown) onrefused();
           throw error;

@@ -39,6 +39,7 @@ fn main() -> anyhow::Result<()> {
                 }
             }
         }
+        println!("{}", testkit::bench_servers::LIMITS_OFF_NOTE);
         results.print();
         Ok(())
     })

@@ -9,7 +9,7 @@ use client::{Rest, token};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use testkit::bench_servers::{BenchPostgres, BenchRedis};
+use testkit::bench_servers::{BenchPostgres, BenchRedis, LIMITS_OFF};
 
 const AUTH_KEY: &str = "a key that only this benchmark signs with";
 const START_DEADLINE: Duration = Duration::from_secs(30);
@@ -60,6 +60,7 @@ impl BenchNode {
         let child = Command::new(env!("CARGO_BIN_EXE_livesouk"))
             .args(["serve", "--log", "error", "--listen", &address, "--auth-key", AUTH_KEY, "--store", store])
             .args(["--chat-per-second", "0", "--room-chat-per-second", "0", "--joins-per-second", "0"])
+            .args(LIMITS_OFF)
             .args(more)
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use parts::StepLength;
 use report::FanoutResults;
+use testkit::bench_servers::LIMITS_OFF_NOTE;
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().collect();
@@ -42,6 +43,7 @@ fn main() -> anyhow::Result<()> {
             part(&mut results, length)?;
         }
     }
+    println!("{LIMITS_OFF_NOTE}");
     print!("{}", results.table());
     print!("{}", results.figures());
     Ok(())

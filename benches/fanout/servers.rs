@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use loadtest::shop_client::ShopClient;
+use testkit::bench_servers::LIMITS_OFF;
 
 const START_DEADLINE: Duration = Duration::from_secs(20);
 const AUTH_KEY: &str = "a key that only this benchmark signs with";
@@ -32,7 +33,7 @@ impl BenchServer {
         let mut command = pinned_command(env!("CARGO_BIN_EXE_livesouk").as_ref());
         command.args(["serve", "--log", "warn", "--listen", &address.to_string(), "--auth-key", AUTH_KEY, "--store"]);
         command.arg(format!("sqlite:{}", folder.path().join("shop.db").display()));
-        command.args(["--chat-per-second", "0", "--room-chat-per-second", "0"]).args(more);
+        command.args(["--chat-per-second", "0", "--room-chat-per-second", "0"]).args(LIMITS_OFF).args(more);
         let mut server = Self::start(command, address, folder, Some(AUTH_KEY))?;
         server.client.sign_in_as_host()?;
         server.token = Some(server.client.sign_tokens("host", "host", 1)?.remove(0));

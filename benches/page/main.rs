@@ -20,6 +20,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use storm::ChatStorm;
+use testkit::bench_servers::{LIMITS_OFF, LIMITS_OFF_NOTE};
 use testkit::browser::driver::Driver;
 use testkit::browser::{Browser, SOON, Window};
 use testkit::process::Server;
@@ -83,7 +84,8 @@ async fn main() {
     let rounds = from_env("BENCH_ROUNDS", 5);
     let minutes = from_env("BENCH_MINUTES", 10);
     let folder = Arc::new(tempfile::tempdir().unwrap());
-    let settings = ["--chat-per-second", "0", "--room-chat-per-second", "0", "--log", "error"];
+    let settings =
+        [&LIMITS_OFF[..], &["--chat-per-second", "0", "--room-chat-per-second", "0", "--log", "error"]].concat();
     let mut server = Server::demo_in(folder, &settings).await;
     let driver = Driver::start();
     let mut results = PageResults::default();
@@ -112,6 +114,7 @@ async fn main() {
     }
     let memory = measure_memory(&driver, &server, minutes).await;
     server.stop().await;
+    println!("{LIMITS_OFF_NOTE}");
     results.print();
     println!("{:<26}{}", "heap_kib by minute", memory.iter().map(|kib| format!("{kib:8.0}")).collect::<String>());
     println!("figure usable_ms {:.0}", results.median("usable_ms"));

@@ -379,8 +379,8 @@ async fn create_shop(url: &str, stream: StreamId, variant: VariantId) -> anyhow:
         version: 1,
     };
     store.create_stream(shop.id, &live).await?;
-    let settings =
-        Settings { chat: livesouk::app::ChatRateLimit { viewer_per_s: 0.0, room_per_s: 0.0 }, ..Settings::default() };
+    let chat = livesouk::app::ChatRateLimit { viewer_per_s: 0.0, room_per_s: 0.0 };
+    let settings = Settings { chat, are_requests_limited: false, ..Settings::default() };
     let app = App::start(store.clone(), Broker::local(), clock, shop, settings, Default::default()).await?;
     Ok((store, app))
 }

@@ -17,7 +17,7 @@ use std::time::Duration;
 use contender::{Contender, ContenderKind};
 use load::{LoadResult, closed_loop, open_loop};
 use report::{MedianOf, table};
-use testkit::bench_servers::{BenchPostgres, BenchRedis};
+use testkit::bench_servers::{BenchPostgres, BenchRedis, LIMITS_OFF_NOTE};
 
 /// Concurrent buyers in the closed loop.
 const BUYERS: usize = 1_000;
@@ -69,6 +69,7 @@ async fn run(rounds: usize, length: Duration) -> anyhow::Result<()> {
         contender.close().await;
     }
 
+    println!("{LIMITS_OFF_NOTE}");
     println!("{}", table(&format!("{BUYERS} buyers, each waiting for the reply"), &closed));
     println!("{}", table("one buyer at a time", &alone));
     println!("{}", table(&format!("open loop, {SLOW_RATE} per second"), &slow));

@@ -13,6 +13,7 @@ use livesouk::domain::{IdempotencyKey, OfferId, Refusal};
 use reqwest::Method;
 use serde_json::{Value, json};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+use testkit::bench_servers::LIMITS_OFF;
 use tokio::task::JoinSet;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -126,7 +127,9 @@ impl RefusalServer {
     async fn start() -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let mut child = Command::new(env!("CARGO_BIN_EXE_livesouk"))
-            .args(["demo", "--json", "--listen", "127.0.0.1:0", "--log", "error", "--data"])
+            .arg("demo")
+            .args(LIMITS_OFF)
+            .args(["--json", "--listen", "127.0.0.1:0", "--log", "error", "--data"])
             .arg(folder.path())
             .stdout(Stdio::piped())
             .spawn()?;

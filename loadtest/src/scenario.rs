@@ -95,6 +95,11 @@ impl<'a> ScenarioRun<'a> {
         for (room, audience) in audiences.iter_mut().enumerate() {
             audience.host = host.as_deref().map(|token| simulation.add_viewer(room as u32, Some(token)));
         }
+        if shop.is_unlimited() {
+            notes.push(
+                "the server ran without the limits of each user and connection (--request-limits false)".to_owned(),
+            );
+        }
         Ok(Self { args, simulation, shop, owns_streams: own, audiences, offers: Vec::new(), notes, measured_from: 0 })
     }
 

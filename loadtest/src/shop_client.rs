@@ -52,6 +52,13 @@ impl ShopClient {
         self.key.is_some() || self.dev_login
     }
 
+    /// Whether the server runs without the limits of each user and connection (`--request-limits false`). They change what a
+    /// load test may conclude, so its report says so.
+    pub fn is_unlimited(&self) -> bool {
+        let answer = self.runtime.block_on(self.rest.try_send(Method::GET, "/readyz", &[], None));
+        answer.is_ok_and(|ready| ready.body["limits"] == "off")
+    }
+
     /// Signs in as the host that creates the streams.
     pub fn sign_in_as_host(&mut self) -> Result<String> {
         let token = self.sign_tokens("loadtest-host", "host", 1)?.remove(0);

@@ -28,6 +28,8 @@ pub struct AppCounters {
     pub outbox_oldest_at: AtomicI64,
     /// Payments and refunds that the reconciler checked.
     pub reconciled: AtomicU64,
+    /// Frames that were read later, because their connection sent too many.
+    pub frames_delayed: AtomicU64,
     /// Received webhooks: new, known already, refused.
     pub webhook_outcomes: LabeledCounter,
 }
@@ -55,6 +57,7 @@ impl Default for AppCounters {
             outbox_pending: AtomicU64::new(0),
             outbox_oldest_at: AtomicI64::new(0),
             reconciled: AtomicU64::new(0),
+            frames_delayed: AtomicU64::new(0),
             webhook_outcomes: LabeledCounter::new(["new", "duplicate", "rejected", "other"]),
         }
     }

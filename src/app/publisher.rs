@@ -18,6 +18,10 @@ use crate::room::{Room, Rooms};
 /// join later, or whose room starts over, see them from there.
 const PENDING_EVENTS_MAX: usize = 1_024;
 
+/// Connections of one signed-in user to this node. A person has a few tabs and devices, and a phone that changes its network
+/// may leave one behind each time until it is noticed.
+const SOCKETS_PER_USER_MAX: usize = 64;
+
 /// First byte of a frame that goes to a stream's moderators and not to one user. No JSON frame begins with it.
 const MODERATOR_FRAME_PREFIX: u8 = b'T';
 
@@ -33,7 +37,8 @@ pub struct Publisher {
 impl Publisher {
     pub fn new(context: &Arc<Context>, broker: Broker) -> Arc<Self> {
         let context = context.clone();
-        let rooms = Rooms::new(context.clock.clone());
+        let sockets_per_user = if context.settings.are_requests_limited { SOCKETS_PER_USER_MAX } else { usize::MAX };
+        let rooms = Rooms::with_sockets_per_user(context.clock.clone(), sockets_per_user);
         Arc::new(Self { context, broker, rooms, displayed_offers: DashSet::new(), pending: PendingEvents::default() })
     }
 

@@ -21,6 +21,8 @@ pub struct Settings {
     pub reconcile: ReconcileSettings,
     /// The longest lifetime of a token: for so long a revocation is kept.
     pub token_max_ttl_ms: Millis,
+    /// Limits of each user and connection: sockets, purchases, payments, cancellations, frames. Off only for load tests.
+    pub are_requests_limited: bool,
 }
 
 impl Default for Settings {
@@ -34,6 +36,7 @@ impl Default for Settings {
             provider_deadline: Duration::from_secs(10),
             reconcile: ReconcileSettings::default(),
             token_max_ttl_ms: TokenRules::default().max_ttl_ms,
+            are_requests_limited: true,
         }
     }
 }

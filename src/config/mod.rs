@@ -185,6 +185,24 @@ pub struct LimitArgs {
     /// core; 0 admits everybody
     #[arg(long, env = "LIVESOUK_JOINS_PER_SECOND", value_name = "N", value_parser = number(0.0..=1_000_000.0))]
     pub joins_per_second: Option<f64>,
+    /// Connections of one client address that count as viewers, without those of signed-in users; an IPv6 address stands for its
+    /// /64 network. When connections run short, an address gets no more than this. 0 turns the limit off
+    #[arg(long, env = "LIVESOUK_CONNECTIONS_PER_ADDRESS", default_value_t = 2_000, value_name = "N")]
+    pub connections_per_address: usize,
+    /// Addresses and networks (CIDR) without a limit per address, separated by commas; replaces the default
+    #[arg(
+        long,
+        env = "LIVESOUK_ADDRESS_EXEMPT",
+        default_value = "127.0.0.0/8,::1",
+        value_name = "LIST",
+        value_delimiter = ',',
+        value_parser = address_range
+    )]
+    pub address_exempt: Vec<IpNet>,
+    /// Limits of each user and connection: sockets, purchases, payments, cancellations, lapsed reservations, frames per second.
+    /// Off only for load tests
+    #[arg(long, env = "LIVESOUK_REQUEST_LIMITS", default_value_t = true, action = clap::ArgAction::Set, value_name = "true|false")]
+    pub request_limits: bool,
     /// Compress broadcasts for clients that offer permessage-deflate: fewer bytes for a little more CPU time
     #[arg(long, env = "LIVESOUK_DEFLATE", default_value_t = true, action = clap::ArgAction::Set, value_name = "true|false")]
     pub deflate: bool,

@@ -1,4 +1,6 @@
-//! Rate limit: a token bucket. It has no clock of its own; callers pass the time.
+//! Rate limits: token buckets. They have no clock of their own; callers pass the time.
+
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::Millis;
 
@@ -16,11 +18,21 @@ impl TokenBucket {
         Self { per_second, burst, tokens: burst, updated_at: now }
     }
 
-    /// Takes one token. The error is the number of milliseconds until the next token.
-    pub fn take(&mut self, now: Millis) -> Result<(), i64> {
+    fn refill(&mut self, now: Millis) {
         let elapsed_s = (now - self.updated_at).max(0) as f64 / 1_000.0;
         self.tokens = (self.tokens + elapsed_s * self.per_second).min(self.burst);
         self.updated_at = self.updated_at.max(now);
+    }
+
+    /// Whether less than half of the tokens are left.
+    pub fn is_short(&mut self, now: Millis) -> bool {
+        self.refill(now);
+        self.tokens < self.burst / 2.0
+    }
+
+    /// Takes one token. The error is the number of milliseconds until the next token.
+    pub fn take(&mut self, now: Millis) -> Result<(), i64> {
+        self.refill(now);
         if self.tokens >= 1.0 {
             self.tokens -= 1.0;
             return Ok(());
@@ -34,6 +46,47 @@ impl TokenBucket {
         if self.take(now).is_err() {
             self.tokens = (self.tokens - 1.0).max(-self.burst);
         }
+    }
+}
+
+/// How many tokens a bucket saves at most, and how long it takes to gain one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Rate {
+    pub burst: i64,
+    pub interval_ms: Millis,
+}
+
+impl Rate {
+    pub const fn new(burst: i64, interval_ms: Millis) -> Self {
+        Self { burst, interval_ms }
+    }
+}
+
+/// A token bucket in eight bytes that many tasks use without a lock, for limits of each user or connection. Instead of its
+/// tokens it stores the time at which it will be full again.
+#[derive(Debug, Default)]
+pub struct AtomicBucket(AtomicI64);
+
+impl AtomicBucket {
+    /// Takes one token. The error is the number of milliseconds until the next token.
+    pub fn take(&self, rate: Rate, now: Millis) -> Result<(), Millis> {
+        let mut full_at = self.0.load(Ordering::Relaxed);
+        loop {
+            let next = full_at.max(now) + rate.interval_ms;
+            let missing_ms = next - now - rate.burst * rate.interval_ms;
+            if missing_ms > 0 {
+                return Err(missing_ms);
+            }
+            match self.0.compare_exchange_weak(full_at, next, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return Ok(()),
+                Err(current) => full_at = current,
+            }
+        }
+    }
+
+    /// Returns a token that was taken and not used.
+    pub fn give_back(&self, rate: Rate) {
+        self.0.fetch_sub(rate.interval_ms, Ordering::Relaxed);
     }
 }
 
@@ -60,6 +113,28 @@ mod tests {
         (0..1_000).for_each(|_| bucket.take_with_priority(0));
         assert_eq!(bucket.take(0), Err(600), "the debt is at most one burst");
         assert_eq!(bucket.take(600), Ok(()));
+    }
+
+    #[test]
+    fn atomic_bucket_spends_its_burst_then_one_token_per_interval() {
+        let (bucket, rate) = (AtomicBucket::default(), Rate::new(3, 500));
+        assert!((0..3).all(|_| bucket.take(rate, 10_000).is_ok()));
+        assert_eq!(bucket.take(rate, 10_000), Err(500));
+        assert_eq!(bucket.take(rate, 10_400), Err(100));
+        assert_eq!(bucket.take(rate, 10_500), Ok(()));
+        assert!(bucket.take(rate, 10_500).is_err());
+        assert!((0..3).all(|_| bucket.take(rate, 60_000).is_ok()));
+        assert!(bucket.take(rate, 60_000).is_err(), "it saves no more than the burst");
+        bucket.give_back(rate);
+        assert_eq!([bucket.take(rate, 60_000), bucket.take(rate, 60_000)], [Ok(()), Err(500)]);
+    }
+
+    #[test]
+    fn bucket_is_short_below_half_of_its_burst() {
+        let mut bucket = TokenBucket::new(1.0, 4.0, 0);
+        assert!((0..2).all(|_| bucket.take(0).is_ok()) && !bucket.is_short(0));
+        assert!(bucket.take(0).is_ok() && bucket.is_short(0));
+        assert!(!bucket.is_short(1_000));
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod currency;
 pub mod event;
 pub mod id;
 pub mod invite;
+pub mod lapsed_hold;
 pub mod limits;
 pub mod offer;
 pub mod order;
@@ -36,7 +37,7 @@ pub use address::Address;
 pub use audit::{AuditAction, AuditEntry};
 pub use authorization::{Permission, Place, Standing, authorize, authorize_by_role};
 pub use blocklist::{BlockAction, BlockedWord, Blocklist};
-pub use bucket::TokenBucket;
+pub use bucket::{AtomicBucket, Rate, TokenBucket};
 pub use chat::{
     ChatDecision, ChatMessage, ChatRules, ChatRulesForm, ChatText, LinkRule, Quote, Sanction, SanctionKind,
 };

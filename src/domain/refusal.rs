@@ -112,9 +112,17 @@ pub enum Refusal {
     /// A one-time sign-in code is wrong, used, expired, or bound to another site. The answer does not say which, so that nobody
     /// can probe for codes.
     SignInCodeInvalid,
-    /// The caller asks too often; `retry_ms` is the time until the next request may succeed.
+    /// This user sends too many requests of this kind.
     TooManyRequests {
-        retry_ms: i64,
+        retry_ms: Millis,
+    },
+    /// This user tries to pay too often.
+    TooManyPayments {
+        retry_ms: Millis,
+    },
+    /// Several holds of this offer lapsed, and this buyer did not pay for them.
+    TooManyHolds {
+        retry_ms: Millis,
     },
     /// Certainly not done; the client may try again after `retry_ms`.
     Busy {
@@ -222,6 +230,18 @@ impl Refusal {
         self.error_code().code
     }
 
+    /// There are no units to buy now; another try may find some.
+    pub fn is_no_units(&self) -> bool {
+        matches!(
+            self,
+            Refusal::SoldOut
+                | Refusal::SoldOutForNow
+                | Refusal::TooFewLeft { .. }
+                | Refusal::Closed
+                | Refusal::NotOpen { .. }
+        )
+    }
+
     /// The time after which another try may succeed, in milliseconds from now.
     pub fn retry_ms(&self) -> Option<i64> {
         match self {
@@ -231,6 +251,8 @@ impl Refusal {
             | Refusal::DuplicateMessage { retry_ms }
             | Refusal::ReviewQueueFull { retry_ms }
             | Refusal::TooManyRequests { retry_ms }
+            | Refusal::TooManyPayments { retry_ms }
+            | Refusal::TooManyHolds { retry_ms }
             | Refusal::Busy { retry_ms } => Some(*retry_ms),
             Refusal::NotOpen { opens_at: Some(opens_at), now } => Some((opens_at - now).max(0)),
             _ => None,
@@ -365,7 +387,13 @@ error_codes! {
         "sign_in_code_invalid", 400, "This sign-in code is wrong, used, expired, or meant for another site.",
         "error.sign_in_code_invalid";
     Refusal::TooManyRequests { .. } =>
-        "too_many_requests", 429, "Too many requests. Wait a moment.", "error.too_many_requests";
+        "too_many_requests", 429, "Too many requests. Nothing was done. Wait a moment.", "error.too_many_requests";
+    Refusal::TooManyPayments { .. } =>
+        "too_many_payments", 429, "Too many attempts to pay. The order is still held. Wait before the next one.",
+        "error.too_many_payments";
+    Refusal::TooManyHolds { .. } =>
+        "too_many_holds", 429, "Several reservations of this offer ended without a payment. Wait before the next one.",
+        "error.too_many_holds";
     Refusal::Busy { .. } => "busy", 503, "The server is busy. Nothing was done. Try again.", "error.busy";
 }
 

@@ -36,7 +36,7 @@ pub fn bearer(headers: &HeaderMap) -> &str {
 }
 
 /// The token of `Bearer TOKEN`; the scheme is case-insensitive.
-fn bearer_token(value: &str) -> Option<&str> {
+pub fn bearer_token(value: &str) -> Option<&str> {
     let (scheme, token) = value.trim().split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }

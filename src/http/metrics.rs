@@ -168,6 +168,29 @@ fn connections(page: &mut MetricsPage<'_>, state: &AppState) {
             ("rejected", load(&admission.rejected)),
         ],
     );
+    page.counter_values(
+        "livesouk_limited_total",
+        "What was refused or delayed because one client took more than its share: handshakes of an address or user, sockets of \
+         a user, connections of an address, requests on a full node, frames of a connection",
+        "what",
+        [
+            ("handshakes", load(&admission.over_share)),
+            ("sockets", load(&state.app.rooms().counters.sockets_refused)),
+            ("connections", load(&connections.over_share)),
+            ("full_node", load(&connections.full)),
+            ("frames", load(&state.app.counters().frames_delayed)),
+        ],
+    );
+    page.gauge(
+        "livesouk_limits_off",
+        "1 if the limits of each user and connection are off (--request-limits false), as load tests need it",
+        f64::from(u8::from(!state.app.settings().are_requests_limited)),
+    );
+    page.gauge(
+        "livesouk_http_addresses",
+        "Client addresses with a connection and a limit",
+        connections.limited_addresses() as f64,
+    );
     page.gauge(
         "livesouk_http_connections",
         "Open connections, viewers and requests together",
@@ -255,6 +278,18 @@ fn purchases(page: &mut MetricsPage<'_>, app: &App) {
         "livesouk_purchase_batch_splits_total",
         "Batches split in two to find a row that cannot be saved",
         load(&selling.split_batches),
+    );
+    page.labeled_counter(
+        "livesouk_buyers_limited_total",
+        "Requests of buyers that were refused because one buyer sent too many",
+        "what",
+        &app.checkout.limits.refused,
+    );
+    page.counter_values(
+        "livesouk_lapsed_holds_total",
+        "Holds that lapsed, as this node learned of them: counted against their buyer, or excused because of a fault of ours",
+        "result",
+        app.catalogue.lapses.totals(),
     );
     page.labeled_counter("livesouk_holds_ended_total", "Holds that ended", "reason", &counters.ended_holds);
     page.durations("livesouk_hold_duration_seconds", "Duration of holds that ended", &counters.hold_duration);

@@ -1,8 +1,10 @@
 //! The HTTP server: every route is in this file. Handlers parse the request, call `app`, and build the response; they decide
 //! nothing themselves.
 
+pub mod address_key;
 pub mod admission;
 pub mod auth;
+pub mod connection_limit;
 pub mod metrics;
 pub mod request_metrics;
 pub mod server;
@@ -22,11 +24,13 @@ mod error;
 mod error_page;
 mod export;
 mod extract;
+mod fair_bucket;
 mod handshake;
 mod head_deadline;
 mod host_header;
 mod invite;
 mod lineup;
+mod log_sampler;
 mod moderation;
 mod offer;
 mod openapi;
@@ -64,10 +68,10 @@ use crate::app::App;
 use crate::domain::{Actor, Refusal};
 use admission::Admission;
 use auth::TokenAuth;
+use connection_limit::ConnectionLimiter;
 use document::Document;
 use openapi::BearerSecurity;
 use request_metrics::RequestMetrics;
-use server::ConnectionLimiter;
 
 pub use address_limit::AddressLimit;
 pub use client_address::TrustedProxies;
@@ -211,6 +215,7 @@ pub fn router(state: AppState) -> Router {
         .layer(axum::middleware::from_fn(host_header::check_host_header))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(axum::middleware::from_fn(drain_body::drain_unread_body))
+        .layer(axum::middleware::from_fn_with_state(state.clone(), connection_limit::check_slot))
         .layer(tower_http::catch_panic::CatchPanicLayer::custom(error::handle_panic))
         .layer(axum::middleware::from_fn(request_metrics::limit_duration))
         // Outside of everything that may refuse a request: a page of an allowed site can read every refusal.

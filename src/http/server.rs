@@ -7,7 +7,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -18,14 +18,16 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioTimer;
 use tokio::net::TcpListener;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use super::client_address::{ClientAddress, TrustedProxies};
+use super::connection_limit::{ConnectionLimiter, ConnectionPermit};
 use super::head_deadline::HeadDeadline;
+use super::log_sampler::LogSampler;
 use super::write_deadline::WriteDeadline;
+use crate::clock::Clock;
 use crate::metrics::increment;
 
 /// A connection is closed if the head of a request takes longer, from its first byte on.
@@ -36,38 +38,12 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// A connection ends after so many requests, so that no client keeps its place for ever. A proxy that we trust serves many
 /// clients over one connection and has no such limit.
 const REQUESTS_PER_CONNECTION_MAX: u32 = 1_000;
+/// Both deadlines for a connection in a reserved slot: nobody may keep it by sending nothing.
+const RESERVED_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long open requests may take after shutdown has begun.
 const REQUESTS_STOP_DEADLINE: Duration = Duration::from_secs(10);
 /// The pause after a failed accept (too many open files), in which some connections may close.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(50);
-
-/// The permission for one open connection. It moves with the connection to the WebSocket session.
-#[derive(Clone)]
-pub struct ConnectionPermit(#[expect(dead_code, reason = "held, not read")] Arc<OwnedSemaphorePermit>);
-
-/// Limits the number of open connections, and counts those that were dropped.
-#[derive(Debug)]
-pub struct ConnectionLimiter {
-    permits: Arc<Semaphore>,
-    pub max: usize,
-    /// Connections that were dropped because of the limit.
-    pub dropped: AtomicU64,
-    /// Connections that could not be accepted, mostly because of the limit on open files.
-    pub accept_failures: AtomicU64,
-    /// Connections that were cut because the client took nothing for too long.
-    pub stalled: Arc<AtomicU64>,
-}
-
-impl ConnectionLimiter {
-    pub fn with_max(max: usize) -> Self {
-        let (dropped, accept_failures, stalled) = Default::default();
-        Self { permits: Arc::new(Semaphore::new(max)), max, dropped, accept_failures, stalled }
-    }
-
-    pub fn open_connections(&self) -> usize {
-        self.max.saturating_sub(self.permits.available_permits())
-    }
-}
 
 /// Serves until `stop`, then finishes the open requests. Upgraded connections belong to their sessions and are not waited for.
 pub async fn serve(
@@ -75,9 +51,11 @@ pub async fn serve(
     router: Router,
     connections: Arc<ConnectionLimiter>,
     trusted_proxies: Arc<TrustedProxies>,
+    clock: Clock,
     stop: CancellationToken,
 ) {
     let tasks = TaskTracker::new();
+    let failures = LogSampler::default();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -87,24 +65,26 @@ pub async fn serve(
             Ok(accepted) => accepted,
             Err(error) => {
                 increment(&connections.accept_failures);
-                tracing::warn!(error = %error, "accept failed");
+                if let Some(left_out) = failures.line(clock.now()) {
+                    tracing::warn!(error = %error, left_out, "accept failed");
+                }
                 tokio::time::sleep(ACCEPT_RETRY_DELAY).await;
                 continue;
             }
         };
-        // Above the limit the socket is dropped: the client reconnects with jitter, later or to another node.
-        if let Ok(permit) = connections.permits.clone().try_acquire_owned() {
-            let _ = socket.set_nodelay(true);
-            let (router, stop) = (router.clone(), stop.clone());
-            let permit = ConnectionPermit(Arc::new(permit));
-            let peer = ClientAddress::from_socket(peer);
-            let requests_max = if trusted_proxies.is_trusted(peer.0) { u32::MAX } else { REQUESTS_PER_CONNECTION_MAX };
-            let socket =
-                WriteDeadline::new(socket, connections.stalled.clone(), HeadDeadline::new(HEADER_READ_TIMEOUT));
-            tasks.spawn(serve_connection(socket, peer, requests_max, permit, router, stop));
-        } else {
-            increment(&connections.dropped);
-        }
+        let peer = ClientAddress::from_socket(peer);
+        // The connections of a proxy count for its clients, once their requests name them.
+        let is_proxy = trusted_proxies.is_trusted(peer.0);
+        let address = if is_proxy { None } else { connections.address_key(peer.0) };
+        let Some(permit) = connections.accept(address) else { continue };
+        let _ = socket.set_nodelay(true);
+        let limits = RequestLimits {
+            count: if is_proxy { u32::MAX } else { REQUESTS_PER_CONNECTION_MAX },
+            idle_timeout: if permit.is_reserved() { RESERVED_TIMEOUT } else { IDLE_TIMEOUT },
+        };
+        let head_timeout = if permit.is_reserved() { RESERVED_TIMEOUT } else { HEADER_READ_TIMEOUT };
+        let socket = WriteDeadline::new(socket, connections.stalled.clone(), HeadDeadline::new(head_timeout));
+        tasks.spawn(serve_connection(socket, peer, limits, permit, router.clone(), stop.clone()));
     }
     tasks.close();
     if tokio::time::timeout(REQUESTS_STOP_DEADLINE, tasks.wait()).await.is_err() {
@@ -112,10 +92,17 @@ pub async fn serve(
     }
 }
 
+/// The limits of one connection.
+#[derive(Clone, Copy)]
+struct RequestLimits {
+    count: u32,
+    idle_timeout: Duration,
+}
+
 async fn serve_connection(
     socket: WriteDeadline,
     peer: ClientAddress,
-    requests_max: u32,
+    limits: RequestLimits,
     permit: ConnectionPermit,
     router: Router,
     stop: CancellationToken,
@@ -125,7 +112,7 @@ async fn serve_connection(
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer);
         request.extensions_mut().insert(permit.clone());
-        let is_last = requests.fetch_add(1, Ordering::Relaxed).saturating_add(1) >= requests_max;
+        let is_last = requests.fetch_add(1, Ordering::Relaxed).saturating_add(1) >= limits.count;
         turn.next();
         let (router, turn) = (router.clone(), turn.clone());
         async move {
@@ -140,7 +127,7 @@ async fn serve_connection(
         }
     });
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(IDLE_TIMEOUT).max_buf_size(32 * 1024);
+    http.timer(TokioTimer::new()).header_read_timeout(limits.idle_timeout).max_buf_size(32 * 1024);
     let connection = http.serve_connection(socket, service).with_upgrades();
     tokio::pin!(connection);
     let ended = tokio::select! {

@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 
 use axum::routing::get;
 
+use super::super::address_key::ConnectionsPerAddress;
 use super::*;
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -18,8 +19,8 @@ async fn connect() -> (TcpStream, CancellationToken) {
     let address: SocketAddr = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
     let router = Router::new().route("/", get(|| async { "fine" }));
-    let limiter = Arc::new(ConnectionLimiter::with_max(10));
-    tokio::spawn(serve(listener, router, limiter, Default::default(), stop.clone()));
+    let limiter = ConnectionLimiter::new(10, ConnectionsPerAddress::none());
+    tokio::spawn(serve(listener, router, limiter, Default::default(), Clock::system(), stop.clone()));
     let stream = blocking(move || TcpStream::connect(address).unwrap()).await;
     stream.set_read_timeout(Some(SOON)).unwrap();
     (stream, stop)

@@ -3,7 +3,6 @@
 //! The session takes the TCP socket itself, not a stream around it: the room writes the same bytes to the sockets of all viewers.
 //! A connection that is refused is upgraded and then closed with a close code, because browsers cannot read a failed handshake.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -13,11 +12,12 @@ use hyper::upgrade::OnUpgrade;
 use serde::Deserialize;
 use tokio::net::TcpStream;
 
-use super::admission::AdmissionDecision;
+use super::address_key::AddressKey;
+use super::admission::{AdmissionDecision, Newcomer};
+use super::connection_limit::ConnectionPermit;
 use super::error::{ApiResult, Problem};
 use super::extract::{PathId, QueryParams};
 use super::handshake::Handshake;
-use super::server::ConnectionPermit;
 use super::write_deadline::WriteDeadline;
 use super::{AppState, auth};
 use crate::app::Error;
@@ -46,7 +46,7 @@ enum UpgradeDecision {
         actor: Box<Actor>,
         session: Option<String>,
         position: Option<StreamPosition>,
-        overlay: bool,
+        is_uncounted: bool,
         deflate: bool,
     },
     Refuse(Close),
@@ -56,33 +56,48 @@ pub async fn live(
     State(state): State<AppState>,
     PathId(stream): PathId<StreamId>,
     QueryParams(query): QueryParams<LiveQuery>,
-    mut request: Request<axum::body::Body>,
+    request: Request<axum::body::Body>,
 ) -> ApiResult<Response> {
     let Handshake { accept, compression } = match Handshake::check(&request) {
         Ok(handshake) => handshake,
         Err(problem) => return Ok(refuse_handshake(*problem)),
     };
     let compression = compression.filter(|_| state.deflate);
-    // Admission control comes first: when many viewers connect at once, a refusal must cost as little as possible.
-    let refused = match state.admission.admit(state.app.clock().now()) {
+    let (mut parts, _) = request.into_parts();
+    let client = state.trusted_proxies.client_ip(&parts);
+    // A proxy that does not name its client stands for all its clients.
+    let limited = client.filter(|address| !state.trusted_proxies.is_trusted(*address));
+    let address = limited.and_then(|address| state.connections.address_key(address));
+    check_stream(&state, stream, address).await?;
+    let Some(upgrade) = parts.extensions.remove::<OnUpgrade>() else {
+        return Ok(refuse_handshake(Problem::bad_request(StatusCode::UPGRADE_REQUIRED, "HTTP/1.1 is required.")));
+    };
+    let token = query.token.as_deref().filter(|token| !token.is_empty());
+    let actor = match token {
+        Some(token) => state.authenticate(token, client).await.map(Some),
+        None => Ok(None),
+    };
+    let user = actor.as_ref().ok().and_then(Option::as_ref);
+    let newcomer = Newcomer { address, user: user.map(|actor| &actor.user), is_team: user.is_some_and(Actor::is_team) };
+    let refused = match state.admission.admit(&newcomer, state.app.clock().now()) {
         AdmissionDecision::Admitted => None,
         AdmissionDecision::Deferred { retry_ms } => Some(Close::Overload { retry_ms }),
         AdmissionDecision::Rejected { retry_ms } => return Err(Refusal::Busy { retry_ms }.into()),
     };
-    // A stream that does not exist is a permanent error, so it is a 404 and not a close code that says "retry".
-    state.app.stream_cache.check_stream_exists(stream).await?;
-    let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
-        return Ok(refuse_handshake(Problem::bad_request(StatusCode::UPGRADE_REQUIRED, "HTTP/1.1 is required.")));
-    };
-    let subprotocol = offers_subprotocol(request.headers());
-    let (parts, _) = request.into_parts();
-    let client = state.trusted_proxies.client_ip(&parts);
-    let decision = match refused {
-        Some(close) => UpgradeDecision::Refuse(close),
-        None => decide_upgrade(&state, stream, query, compression.is_some(), client).await,
+    let subprotocol = offers_subprotocol(&parts.headers);
+    let permit = parts.extensions.get::<ConnectionPermit>().cloned();
+    // A signed-in user has limits of their own, so the connection does not count for the address.
+    let counted = permit.as_ref().map_or(Some(true), |permit| permit.count_for(address.filter(|_| user.is_none())));
+    let decision = match (refused, actor, counted) {
+        (Some(close), ..) => UpgradeDecision::Refuse(close),
+        (None, Err(_), _) => UpgradeDecision::Refuse(Close::Token),
+        (None, Ok(_), None) => UpgradeDecision::Refuse(session::overload_close()),
+        (None, Ok(actor), Some(is_counted)) => {
+            let actor = actor.map_or_else(auth::guest_actor, |actor| actor.scoped_to(stream));
+            accept_upgrade(query, actor, is_counted, compression.is_some())
+        }
     };
     let app = state.app.clone();
-    let permit = parts.extensions.get::<ConnectionPermit>().cloned();
     app.tasks().spawn(async move {
         let Ok(Ok(upgraded)) = tokio::time::timeout(UPGRADE_TIMEOUT, upgrade).await else { return };
         let Ok(parts) = upgraded.downcast::<WriteDeadline>() else { return };
@@ -105,24 +120,22 @@ pub async fn live(
     Ok(response)
 }
 
-async fn decide_upgrade(
-    state: &AppState,
-    stream: StreamId,
-    query: LiveQuery,
-    deflate: bool,
-    client: Option<IpAddr>,
-) -> UpgradeDecision {
-    let actor = match query.token.as_deref().filter(|token| !token.is_empty()) {
-        None => auth::guest_actor(),
-        Some(token) => match state.authenticate(token, client).await {
-            Ok(actor) => actor.scoped_to(stream),
-            Err(_) => return UpgradeDecision::Refuse(Close::Token),
-        },
-    };
+/// A stream that does not exist is a permanent error, so it is a 404 and not a close code that says "retry". The check comes
+/// before admission: invented ids must not use up what is for viewers. The look-ups that they cause are limited themselves.
+async fn check_stream(state: &AppState, stream: StreamId, address: Option<AddressKey>) -> ApiResult<()> {
+    if !state.app.stream_cache.is_known(stream) {
+        let admitted = state.admission.admit_lookup(address, state.app.clock().now());
+        admitted.map_err(|retry_ms| Refusal::Busy { retry_ms })?;
+    }
+    Ok(state.app.stream_cache.check_stream_exists(stream).await?)
+}
+
+fn accept_upgrade(query: LiveQuery, actor: Actor, is_counted: bool, deflate: bool) -> UpgradeDecision {
     let position = query.epoch.zip(query.seq).map(|(epoch, seq)| StreamPosition { epoch: epoch.into(), seq });
     let session = query.session.filter(|session| (1..=SESSION_ID_BYTES_MAX).contains(&session.len()));
     let overlay = query.overlay.is_some_and(|overlay| overlay != "0");
-    UpgradeDecision::Accept { actor: Box::new(actor), session, position, overlay, deflate }
+    let actor = Box::new(actor);
+    UpgradeDecision::Accept { actor, session, position, is_uncounted: overlay || !is_counted, deflate }
 }
 
 async fn start_session(
@@ -133,9 +146,9 @@ async fn start_session(
     decision: UpgradeDecision,
     permit: Option<ConnectionPermit>,
 ) {
-    let (actor, session, position, overlay, deflate) = match decision {
-        UpgradeDecision::Accept { actor, session, position, overlay, deflate } => {
-            (*actor, session, position, overlay, deflate)
+    let (actor, session, position, is_uncounted, deflate) = match decision {
+        UpgradeDecision::Accept { actor, session, position, is_uncounted, deflate } => {
+            (*actor, session, position, is_uncounted, deflate)
         }
         UpgradeDecision::Refuse(close) => return refuse_upgraded(&state, socket, close).await,
     };
@@ -147,7 +160,7 @@ async fn start_session(
                 None => Vec::new(),
             };
             let connection =
-                UpgradedConnection { socket, read_ahead, actor, session, position, missed, you, deflate, overlay };
+                UpgradedConnection { socket, read_ahead, actor, session, position, missed, you, deflate, is_uncounted };
             // A new task: the memory that the upgrade needed is freed, so that an idle viewer stays small.
             let tasks = state.app.tasks().clone();
             tasks.spawn(session::serve(state.app, room, connection, permit));

@@ -127,10 +127,26 @@ impl RoomWriter {
         }
     }
 
+    /// Whether this member is counted as a viewer.
+    pub(super) fn is_counted(&self, member: &Arc<Member>) -> bool {
+        self.index_of(member).is_some_and(|index| self.connections[index].is_counted)
+    }
+
+    /// Another connection of the same user, which was not counted so far, is counted instead of this one.
+    fn pass_count_on(&mut self, member: &Arc<Member>) -> bool {
+        let siblings = self.room.users.siblings_of(member);
+        let mut indexes = siblings.iter().filter(|other| other.is_counted).filter_map(|other| self.index_of(other));
+        let next = indexes.find(|index| !self.connections[*index].is_closing());
+        next.inspect(|index| self.connections[*index].is_counted = true).is_some()
+    }
+
     /// A connection leaves the audience.
     pub(super) fn uncount(&mut self, index: usize) {
+        if std::mem::take(&mut self.connections[index].is_counted) {
+            let member = self.connections[index].member.clone();
+            self.audience -= usize::from(!self.pass_count_on(&member));
+        }
         let connection = &mut self.connections[index];
-        self.audience -= usize::from(std::mem::take(&mut connection.is_counted));
         if std::mem::take(&mut connection.is_sampled) {
             self.sample_size -= 1;
             self.room.withdraw_receipt(&connection.member);

@@ -170,7 +170,7 @@ pub async fn join_as(room: &Arc<Room>, change: impl FnOnce(JoinRequest) -> JoinR
         missed: vec![],
         you: Bytes::from_static(b"{}"),
         deflate: false,
-        is_overlay: false,
+        is_uncounted: false,
     });
     let subscription: Subscription = room.join(request).unwrap_or_else(|close: Close| panic!("{close:?}"));
     let member = subscription.member().clone();

@@ -50,6 +50,8 @@ impl RoomWriter {
         let mut connection = ConnectionWriter::new(join, now, self.room.clock.wall());
         self.deflate_connections += usize::from(member.deflate);
         connection.moving = self.drain_until.map(|(until, drain)| (moving_at(now, until), drain.close_after_ms));
+        // A user with several connections is one viewer.
+        connection.is_counted &= !self.room.users.siblings_of(&member).iter().any(|other| self.is_counted(other));
         self.audience += usize::from(connection.is_counted);
         member.writer_index.store(self.connections.len(), Ordering::Relaxed);
         self.connections.push(connection);

@@ -172,7 +172,7 @@ async fn at_most_five_hundred_viewers_are_sampled() {
 #[tokio::test]
 async fn overlay_does_not_count_as_a_viewer() {
     let (_clock, _rooms, room) = room();
-    let mut overlay = join_as(&room, |request| JoinRequest { is_overlay: true, ..request }).await;
+    let mut overlay = join_as(&room, |request| JoinRequest { is_uncounted: true, ..request }).await;
     let hello = overlay.client.text().await;
     assert_eq!((&hello["state"]["viewers"], &hello["receipts"]), (&json!(0), &Value::Null));
     let _viewer = watch(&room).await;
@@ -261,7 +261,7 @@ async fn join_storm_does_not_delay_the_broadcast() {
                 missed: vec![],
                 you: "{}".into(),
                 deflate: false,
-                is_overlay: false,
+                is_uncounted: false,
             };
             (room.join(request).unwrap_or_else(|close| panic!("{close:?}")), client)
         })

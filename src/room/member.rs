@@ -35,8 +35,8 @@ pub struct JoinRequest {
     pub you: Bytes,
     /// The client accepts deflated frames.
     pub deflate: bool,
-    /// A video overlay of the show itself, or a probe: it does not count as a viewer.
-    pub is_overlay: bool,
+    /// It does not count as a viewer: a video overlay of the show itself, a probe, or too many connections of one address.
+    pub is_uncounted: bool,
 }
 
 /// The digest of a user and a session, or for a guest of the session alone. Reading it in the broker does not allow
@@ -93,9 +93,9 @@ struct PrivateQueue {
 
 impl Member {
     pub(super) fn new(room: Arc<Room>, request: JoinRequest) -> (Arc<Self>, HelloRequest) {
-        let JoinRequest { socket, actor, session, position, missed, you, deflate, is_overlay } = request;
+        let JoinRequest { socket, actor, session, position, missed, you, deflate, is_uncounted } = request;
         let member = Arc::new(Self {
-            is_counted: actor.role.is_audience() && !is_overlay,
+            is_counted: actor.role.is_audience() && !is_uncounted,
             session_digest: session.map(|session| session_digest(&actor, &session)),
             actor,
             is_join_confirmed: AtomicBool::new(false),

@@ -131,12 +131,16 @@ impl Room {
     /// clients join at once.
     pub fn join(self: &Arc<Self>, request: JoinRequest) -> Result<Subscription, Close> {
         let (member, hello_request) = Member::new(self.clone(), request);
+        if !self.users.add(&member) {
+            count(&self.counters.sockets_refused, 1);
+            return Err(Close::Overload { retry_ms: rand::random_range(SOCKETS_RETRY_MS) });
+        }
         let accepted =
             self.with_inbox(|inbox| inbox.join(inbox::PendingJoin { member: member.clone(), hello_request }));
         if !accepted {
+            self.users.remove(&member);
             return Err(Close::Overload { retry_ms: retry_ms() });
         }
-        self.users.add(&member);
         Ok(Subscription::new(member))
     }
 
@@ -221,6 +225,9 @@ impl Room {
     }
 }
 
+/// When a user who has as many connections as one user can have may try again.
+const SOCKETS_RETRY_MS: std::ops::Range<Millis> = 30_000..60_000;
+
 /// Counters of all rooms, for the metrics page.
 #[derive(Default, Debug)]
 pub struct RoomCounters {
@@ -258,6 +265,8 @@ pub struct RoomCounters {
     pub delivery_times: DurationHistogram,
     /// Connections that ended, by the name of their close code.
     pub closes: CloseCounters,
+    /// Connections that were refused because their user has enough of them.
+    pub sockets_refused: AtomicU64,
 }
 
 /// Number of connections that ended for each reason.

@@ -23,7 +23,13 @@ pub struct Rooms {
 
 impl Rooms {
     pub fn new(clock: Clock) -> Self {
-        Self { rooms: DashMap::new(), users: Arc::default(), clock, counters: Arc::default() }
+        Self::with_sockets_per_user(clock, usize::MAX)
+    }
+
+    /// A signed-in user can have at most so many connections to this node, in all rooms together.
+    pub fn with_sockets_per_user(clock: Clock, sockets_per_user: usize) -> Self {
+        let users = Arc::new(ConnectedUsers { sockets_per_user, ..ConnectedUsers::default() });
+        Self { rooms: DashMap::new(), users, clock, counters: Arc::default() }
     }
 
     /// The stream's room; `true` when it is new, and the caller must call [`Room::sync`]. It stays for half a minute
@@ -179,6 +185,7 @@ pub struct ConnectedUsers {
     /// Connections to other streams of users whose token is valid in this one, by their join numbers.
     visitors: DashMap<StreamId, HashMap<u64, Arc<Member>>>,
     joins: AtomicU64,
+    sockets_per_user: usize,
 }
 
 impl ConnectedUsers {
@@ -186,9 +193,14 @@ impl ConnectedUsers {
         self.joins.fetch_add(1, Ordering::Relaxed)
     }
 
-    pub(super) fn add(&self, member: &Arc<Member>) {
+    /// `false`: the user has as many connections as one user can have.
+    pub(super) fn add(&self, member: &Arc<Member>) -> bool {
         if member.actor.role != Role::Guest {
-            self.connections.entry(member.actor.user.clone()).or_default().push(member.clone());
+            let mut members = self.connections.entry(member.actor.user.clone()).or_default();
+            if members.len() >= self.sockets_per_user {
+                return false;
+            }
+            members.push(member.clone());
         }
         if is_moderator(member) {
             self.moderators.entry(member.stream()).or_default().push(member.clone());
@@ -196,6 +208,14 @@ impl ConnectedUsers {
         if let Some(own) = own_stream_elsewhere(member) {
             self.visitors.entry(own).or_default().insert(member.join_number, member.clone());
         }
+        true
+    }
+
+    /// The other connections of this member's user to the same stream. A guest has none: each guest is a user of their own.
+    pub(super) fn siblings_of(&self, member: &Arc<Member>) -> Vec<Arc<Member>> {
+        let mut members = self.connections_of(&member.actor.user);
+        members.retain(|other| other.stream() == member.stream() && !Arc::ptr_eq(other, member));
+        members
     }
 
     pub(super) fn remove(&self, member: &Arc<Member>) {

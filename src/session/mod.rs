@@ -19,7 +19,8 @@ use socket2::SockRef;
 use tokio::net::TcpStream;
 
 use crate::app::App;
-use crate::domain::Actor;
+use crate::domain::{Actor, AtomicBucket, Rate};
+use crate::metrics::increment;
 use crate::protocol::{BadFrame, ClientFrame, Close, EncodedEvent, Frame, FrameReader, IncomingMessage, server};
 use crate::room::{self, JoinRequest, Room, Subscription};
 
@@ -36,6 +37,9 @@ const READS_PER_YIELD: usize = 8;
 /// How often a full reply queue is checked.
 const QUEUE_POLL_INTERVAL: Duration = Duration::from_millis(5);
 const SLOW_VERBS_MAX: usize = 8;
+/// Frames of a viewer, and of the team: more are read later. A person sends a few in a second.
+const VIEWER_FRAMES: Rate = Rate::new(200, 20);
+const TEAM_FRAMES: Rate = Rate::new(400, 5);
 /// How long the server waits for the client's close frame after its own.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// The same during shutdown, which waits for all connections.
@@ -55,8 +59,8 @@ pub struct UpgradedConnection {
     pub you: Bytes,
     /// Both sides negotiated permessage-deflate.
     pub deflate: bool,
-    /// An overlay or a probe: not counted as a viewer.
-    pub overlay: bool,
+    /// Not counted as a viewer: an overlay, a probe, or more connections than an address may have.
+    pub is_uncounted: bool,
 }
 
 /// Serves a connection until it ends. A purchase that has started is finished, also during shutdown. `guard` is dropped at the end.
@@ -68,11 +72,12 @@ pub fn serve<H: Send>(
     connection: UpgradedConnection,
     guard: H,
 ) -> impl Future<Output = ()> + Send {
-    let UpgradedConnection { socket, read_ahead, actor, session, position, missed, you, deflate, overlay } = connection;
+    let UpgradedConnection { socket, read_ahead, actor, session, position, missed, you, deflate, is_uncounted } =
+        connection;
     configure_socket(&socket);
     let socket = Arc::new(socket);
     let join_request =
-        JoinRequest { socket: socket.clone(), actor, session, position, missed, you, deflate, is_overlay: overlay };
+        JoinRequest { socket: socket.clone(), actor, session, position, missed, you, deflate, is_uncounted };
     let joined = room.join(join_request);
     match &joined {
         Ok(subscription) => {
@@ -90,7 +95,7 @@ pub fn serve<H: Send>(
             Ok(subscription) => subscription,
             Err(close) => return send_close(&socket, *close).await,
         };
-        let connection = Connection { subscription, socket: &socket, app, slow_verbs: Arc::default(), deflate };
+        let connection = Connection::new(subscription, &socket, app, deflate);
         tokio::select! {
             biased;
             // The writer has closed this socket, for whatever reason.
@@ -120,9 +125,15 @@ struct Connection<'a> {
     app: App,
     slow_verbs: Arc<AtomicUsize>,
     deflate: bool,
+    frames: AtomicBucket,
 }
 
-impl Connection<'_> {
+impl<'a> Connection<'a> {
+    fn new(subscription: &'a Subscription, socket: &'a TcpStream, app: App, deflate: bool) -> Self {
+        let (slow_verbs, frames) = Default::default();
+        Self { subscription, socket, app, slow_verbs, deflate, frames }
+    }
+
     /// Returns when the client is gone. After a protocol error it waits until the writer closes the connection.
     async fn read(&self, read_ahead: &[u8]) {
         let mut reader = FrameReader::new(self.deflate);
@@ -132,6 +143,10 @@ impl Connection<'_> {
             match received {
                 Ok(incoming) => {
                     for incoming in incoming {
+                        while let Err(wait_ms) = self.take_frame() {
+                            // Boxed like the verbs: few connections ever wait here.
+                            Box::pin(tokio::time::sleep(Duration::from_millis(wait_ms))).await;
+                        }
                         if self.handle_incoming(incoming).await.is_break() {
                             return std::future::pending().await;
                         }
@@ -154,6 +169,18 @@ impl Connection<'_> {
             }
             received = self.read_available(&mut reader);
         }
+    }
+
+    /// A client that sends faster than this is read slower. The error is the number of milliseconds until the next frame.
+    fn take_frame(&self) -> Result<(), u64> {
+        if !self.app.settings().are_requests_limited {
+            return Ok(());
+        }
+        let rate = if self.subscription.member().actor.is_team() { TEAM_FRAMES } else { VIEWER_FRAMES };
+        self.frames.take(rate, self.app.clock().now()).map_err(|wait_ms| {
+            increment(&self.app.counters().frames_delayed);
+            wait_ms.unsigned_abs()
+        })
     }
 
     /// Reads once, into a buffer on the stack, so that an idle viewer needs no buffer.

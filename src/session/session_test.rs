@@ -35,7 +35,7 @@ async fn connect_as(read_ahead: &'static [u8], deflate: bool) -> Show {
         missed: vec![],
         you: Bytes::from_static(b"{}"),
         deflate,
-        overlay: false,
+        is_uncounted: false,
     };
     let task = tokio::spawn(serve(app, room.clone(), arrival, ()));
     Show { _folder: folder, room, client: TestClient::new(client), task }
@@ -185,7 +185,7 @@ async fn idle_connection_needs_little_memory() {
         missed: vec![],
         you,
         deflate: false,
-        overlay: false,
+        is_uncounted: false,
     };
     let task = size_of_val(&serve(app, room, arrival, ()));
     // The read buffer of 4 KiB is on the stack while the task reads.

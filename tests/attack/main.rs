@@ -13,6 +13,7 @@
 #![allow(clippy::unwrap_used, reason = "an attack that cannot be carried out reports it by a panic")]
 
 mod demo;
+mod limits;
 mod payments;
 mod roles;
 mod shop;
@@ -47,7 +48,8 @@ macro_rules! attack {
 pub(crate) use attack;
 
 /// Every attack, by file.
-const ATTACKS: &[&[Attack]] = &[demo::ATTACKS, payments::ATTACKS, roles::ATTACKS, sign_in::ATTACKS, token::ATTACKS];
+const ATTACKS: &[&[Attack]] =
+    &[demo::ATTACKS, limits::ATTACKS, payments::ATTACKS, roles::ATTACKS, sign_in::ATTACKS, token::ATTACKS];
 
 /// Fails unless the condition holds.
 pub fn withstood(holds: bool, breach: impl FnOnce() -> String) -> Result<(), String> {

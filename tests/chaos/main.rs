@@ -68,6 +68,7 @@ fn main() -> ExitCode {
 }
 
 fn run_scenes(scenes: &[ChaosSettings]) -> ExitCode {
+    println!("limits of users and connections: off (--request-limits false)");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     let (mut violations, mut faults, mut seconds) = (0, 0, 0);
     for settings in scenes {

@@ -134,6 +134,8 @@ fn serve(address: SocketAddr, proxy: &Proxy, folder: &TempDir, more: &NodeSettin
     let mut args =
         vec!["serve", "--listen", &listen, "--store", &store, "--auth-key", KEY, "--log", "warn,livesouk::node=info"];
     args.extend(["--payments", "test"]);
+    // Buyers of the test buy and cancel far more often than people.
+    args.extend(["--request-limits", "false"]);
     args.extend(more.args.iter().map(String::as_str));
     let injected_fault = more.injected_fault.as_deref().map(|fault| ("LIVESOUK_INJECTED_FAULT", fault));
     Process::livesouk_with(&args, folder.path(), injected_fault.as_slice())

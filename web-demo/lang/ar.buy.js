@@ -179,7 +179,6 @@ export default {
   'moderated.unban': 'يمكنك العودة: {reason}',
 
   // Refusals that only a reader with a sign-in can meet.
-  'error.too_many_requests': 'محاولات كثيرة. انتظر قليلًا من فضلك.',
   'error.sign_in_code_invalid': 'لم يعد رابط تسجيل الدخول هذا صالحًا. افتح البث من جديد من موقع المتجر.',
   'error.not_found': 'تعذّر العثور على ما تبحث عنه.',
   'error.no_such_stream': 'هذا البث غير موجود.',
@@ -188,6 +187,9 @@ export default {
   'error.team_cannot_buy': 'لا يمكن لأعضاء الفريق الشراء في بث يساعدون في إدارته.',
   'error.price_needs_host': 'المقدّم وحده يستطيع البيع مجانًا.',
   'error.busy': 'الازدحام شديد الآن. لم يتغير شيء. حاول مرة أخرى.',
+  'error.too_many_requests': 'تكرر طلبك بسرعة كبيرة. لم يتغير شيء. انتظر {s} ث من فضلك.',
+  'error.too_many_payments': 'حاولت الدفع مرات كثيرة. انتظر {s} ث قبل المحاولة من جديد.',
+  'error.too_many_holds': 'حجزت هذا المنتج عدة مرات ولم تدفع. يمكنك حجزه من جديد بعد {s} ث.',
   'error.bad_request': 'بعض المعلومات غير صالحة.',
   'error.invalid_value': 'إحدى القيم لا تتوافق مع القيم الأخرى.',
   'error.unknown_verb': 'هذه الصفحة قديمة. أعد تحميلها.',

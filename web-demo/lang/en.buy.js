@@ -169,7 +169,6 @@ export default {
   'moderated.unban': 'You can come back: {reason}',
 
   // Refusals that only a reader with a sign-in can meet.
-  'error.too_many_requests': 'Too many attempts. Please wait a moment.',
   'error.sign_in_code_invalid': 'This sign-in link can’t be used any more. Open the show again from the shop’s site.',
   'error.not_found': 'We couldn’t find that.',
   'error.no_such_stream': 'This show doesn’t exist.',
@@ -178,6 +177,9 @@ export default {
   'error.team_cannot_buy': 'The team can’t buy in a show that it helps to run.',
   'error.price_needs_host': 'Only a host can sell for nothing.',
   'error.busy': 'It’s very busy right now. Nothing was changed. Please try again.',
+  'error.too_many_requests': 'You’re doing this too fast. Nothing was changed. Please wait {s} s.',
+  'error.too_many_payments': 'You tried to pay too often. Please wait {s} s before you try again.',
+  'error.too_many_holds': 'You reserved this several times and didn’t pay. You can reserve it again in {s} s.',
   'error.bad_request': 'Some of the information isn’t valid.',
   'error.invalid_value': 'One of the values doesn’t fit the others.',
   'error.unknown_verb': 'This page is out of date. Please reload it.',

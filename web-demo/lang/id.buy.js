@@ -169,7 +169,6 @@ export default {
   'moderated.unban': 'Anda bisa kembali: {reason}',
 
   // Refusals that only a reader with a sign-in can meet.
-  'error.too_many_requests': 'Terlalu banyak percobaan. Tunggu sebentar.',
   'error.sign_in_code_invalid': 'Tautan masuk ini tidak dapat dipakai lagi. Buka siaran lagi dari situs toko.',
   'error.not_found': 'Kami tidak dapat menemukannya.',
   'error.no_such_stream': 'Siaran ini tidak ada.',
@@ -178,6 +177,10 @@ export default {
   'error.team_cannot_buy': 'Anggota tim tidak bisa membeli di siaran yang mereka bantu kelola.',
   'error.price_needs_host': 'Hanya host yang bisa menjual tanpa harga.',
   'error.busy': 'Sedang sangat ramai. Tidak ada yang berubah. Silakan coba lagi.',
+  'error.too_many_requests': 'Anda melakukannya terlalu cepat. Tidak ada yang berubah. Mohon tunggu {s} dtk.',
+  'error.too_many_payments': 'Anda terlalu sering mencoba membayar. Tunggu {s} dtk sebelum mencoba lagi.',
+  'error.too_many_holds':
+    'Beberapa reservasi Anda berakhir tanpa pembayaran. Anda bisa mereservasi lagi dalam {s} dtk.',
   'error.bad_request': 'Sebagian informasi tidak valid.',
   'error.invalid_value': 'Salah satu nilai tidak sesuai dengan nilai lainnya.',
   'error.unknown_verb': 'Halaman ini sudah usang. Silakan muat ulang.',

@@ -9,6 +9,11 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
+/// A benchmark measures the server, not its limits: one user buys thousands of times, and all viewers have one address.
+pub const LIMITS_OFF: [&str; 4] = ["--request-limits", "false", "--connections-per-address", "0"];
+/// Every benchmark prints this above its figures.
+pub const LIMITS_OFF_NOTE: &str = "limits of users, connections and addresses: off (--request-limits false)";
+
 const START_DEADLINE: Duration = Duration::from_secs(30);
 
 pub struct BenchPostgres {

@@ -13,6 +13,7 @@ pub mod metrics;
 pub mod postgres;
 pub mod process;
 pub mod proxy;
+pub mod raw_client;
 pub mod redis;
 pub mod shop;
 pub mod socket;

@@ -1,5 +1,6 @@
 //! The catalogue: products, the offers of a stream, its line-up, and stock alerts.
 
+mod lapse_tracker;
 mod lineup;
 mod offer;
 mod offer_watcher;
@@ -18,6 +19,7 @@ use super::publisher::Publisher;
 use super::stream_cache::StreamCache;
 use crate::domain::{Offer, OfferId};
 
+pub use lapse_tracker::{EndedHold, LapseTracker, ended_hold};
 pub use offer_watcher::OfferWatcher;
 pub use product::{NewProduct, NewVariant};
 pub use sold_out_cache::{CACHED_BUYERS_MAX, SoldOutCache, SoldOutCaches, sold_out_reason};
@@ -37,6 +39,8 @@ pub struct Catalogue {
     /// Titles and images of offers, which never change.
     offer_cache: Cache<OfferId, Offer>,
     pub sold_out_caches: SoldOutCaches,
+    /// Buyers whose holds lapsed again and again.
+    pub lapses: LapseTracker,
     /// Notified when an offer was opened, closed or changed, so the offer job runs again.
     offers_changed: Arc<Notify>,
 }
@@ -52,6 +56,7 @@ impl Catalogue {
             (context.clone(), publisher.clone(), stream_cache.clone(), audit.clone());
         let offer_cache = Cache::with_capacity(OFFER_CACHE_MAX);
         let (sold_out_caches, offers_changed) = Default::default();
-        Arc::new(Self { context, publisher, stream_cache, audit, offer_cache, sold_out_caches, offers_changed })
+        let lapses = LapseTracker::new(context.settings.are_requests_limited, context.now());
+        Arc::new(Self { context, publisher, stream_cache, audit, offer_cache, sold_out_caches, lapses, offers_changed })
     }
 }

@@ -1,6 +1,7 @@
 //! Checkout: a buyer's orders, payments, refunds and delivery addresses, and the payment providers.
 
 mod address;
+mod buyer_limit;
 mod hold;
 mod order;
 mod outbox;
@@ -22,6 +23,7 @@ use super::context::Context;
 use super::publisher::Publisher;
 use super::selling::Selling;
 use super::stream_cache::StreamCache;
+use buyer_limit::BuyerLimits;
 use provider::PaymentProvider;
 use provider_call::ProviderCalls;
 use test_provider::{TEST_WEBHOOK_QUEUE_MAX, TestProvider, TestWebhook};
@@ -41,6 +43,7 @@ pub struct Checkout {
     selling: Arc<Selling>,
     /// `Free`: this server takes no payments.
     provider: PaymentProvider,
+    pub limits: BuyerLimits,
     /// Notified when a webhook arrived, so the payment provider should be asked.
     webhook_received: Arc<Notify>,
     /// Notified when an order was paid, so the outbox has an event to deliver.
@@ -78,6 +81,7 @@ impl Checkout {
         };
         let provider = if context.settings.is_test_provider_enabled { test_provider() } else { PaymentProvider::Free };
         let (webhook_received, outbox_changed) = Default::default();
+        let limits = BuyerLimits::new(context.settings.are_requests_limited);
         let checkout = Self {
             context,
             publisher,
@@ -86,6 +90,7 @@ impl Checkout {
             catalogue,
             selling,
             provider,
+            limits,
             webhook_received,
             outbox_changed,
         };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Checkout;
+use crate::app::catalogue::EndedHold;
 use crate::app::counters::count_outcome;
 use crate::app::error::{Error, Result};
 use crate::domain::order::{request_hash, validate_qty};
@@ -33,6 +34,7 @@ impl Checkout {
     /// Reserves units. Retries with the same key return the same order, forever.
     pub async fn buy(&self, actor: &Actor, offer: OfferId, units: i64, key: IdempotencyKey) -> Result<OrderResult> {
         let outcome = self.reserve_units(actor, offer, units, key).await;
+        self.excuse_fault(actor, &outcome);
         count_outcome(&self.context.counters.buy_outcomes, &outcome, |result| {
             if result.is_replay { "replayed" } else { "held" }
         });
@@ -51,7 +53,9 @@ impl Checkout {
         if let Some(refusal) = self.selling.sold_out_refusal(offer, &actor.user, qty) {
             return Err(refusal.into());
         }
+        self.limits.take_buy(&actor.user, self.context.clock.now())?;
         self.authorize_purchase(actor, offer, &key).await?;
+        self.check_no_pause(actor, offer, &key).await?;
         let request = PurchaseRequest {
             order: OrderId::new(),
             buyer: actor.user.clone(),
@@ -69,6 +73,10 @@ impl Checkout {
                 #[cfg(feature = "fault-injection")]
                 let order = if crate::fault::skips_save() { OrderView { id: OrderId::new(), ..order } } else { order };
                 Ok(OrderResult { order, is_replay: purchase.replayed })
+            }
+            Err(Error::Refused(refusal)) if refusal.is_no_units() => {
+                self.limits.give_back_hold(&actor.user);
+                Err(refusal.into())
             }
             Err(Error::Refused(Refusal::BuyerLimit { per_buyer, .. })) => {
                 let orders = self.context.store.counted_orders(&actor.user, offer).await?;
@@ -89,8 +97,28 @@ impl Checkout {
         if self.context.store.order_by_key(&actor.user, key).await?.is_some() { Ok(()) } else { Err(refused) }
     }
 
+    /// Refuses new purchases of a buyer whose holds of this offer lapsed again and again. As above, a retry finds its order.
+    async fn check_no_pause(&self, actor: &Actor, offer: OfferId, key: &IdempotencyKey) -> Result<()> {
+        let pause_ms = self.catalogue.lapses.pause_ms(&actor.user, offer, self.context.now());
+        let Some(retry_ms) = pause_ms else { return Ok(()) };
+        if self.context.store.order_by_key(&actor.user, key).await?.is_some() {
+            return Ok(());
+        }
+        self.limits.refused.increment("lapsed_holds");
+        Err(Refusal::TooManyHolds { retry_ms }.into())
+    }
+
+    /// Remembers that a request failed through our fault: a hold that lapses now does not count against its buyer.
+    pub fn excuse_fault<T>(&self, actor: &Actor, outcome: &Result<T>) {
+        if matches!(outcome, Err(Error::Unavailable | Error::OutcomeUnknown)) {
+            self.catalogue.lapses.record_fault(&actor.user, self.context.now());
+        }
+    }
+
     /// Cancels a held order; its units are on sale again at once. Cancelling twice has no further effect.
     pub async fn cancel(self: &Arc<Self>, actor: &Actor, id: OrderId, key: IdempotencyKey) -> Result<OrderResult> {
+        authorize_by_role(actor, Permission::UseOwnData, Place::Shop)?;
+        self.limits.take_cancel(&actor.user, self.context.clock.now())?;
         let order = self.own_order(actor, id).await?;
         let hash = request_hash(&["cancel", &id.to_string()]);
         if let Some(result) = self.previous_cancellation(&actor.user, &key, hash).await? {
@@ -190,7 +218,13 @@ impl Checkout {
     /// Publishes the offer with the units that came back, and notifies the buyers of the orders that ended.
     pub async fn publish_release(&self, offer: OfferId, ended: &[Order]) -> Result<()> {
         let now = self.context.now();
-        ended.iter().for_each(|order| self.context.counters.record_hold_end(order, now));
+        for order in ended {
+            self.context.counters.record_hold_end(order, now);
+            // A buyer who is connected here gets a frame, which is recorded where it arrives.
+            if !self.publisher.rooms.is_user_connected(&order.buyer) {
+                self.catalogue.lapses.record(&order.buyer, &EndedHold::of(order, now));
+            }
+        }
         if let Some(offer) = self.context.store.offer(offer).await?
             && !ended.is_empty()
         {

@@ -18,7 +18,8 @@ use crate::app::error::{Error, Result};
 use crate::domain::order::request_hash;
 use crate::domain::payment::PaymentStep;
 use crate::domain::{
-    Actor, IdempotencyKey, Order, OrderId, OrderStatus, Payment, PaymentIntent, PaymentStatus, Refusal,
+    Actor, IdempotencyKey, Order, OrderId, OrderStatus, Payment, PaymentIntent, PaymentStatus, Permission, Place,
+    Refusal, authorize_by_role,
 };
 use crate::metrics::increment;
 use crate::store::{self, BegunPayment, NewPayment, ReleaseReason};
@@ -39,6 +40,7 @@ impl Checkout {
         key: IdempotencyKey,
     ) -> Result<OrderResult> {
         let outcome = self.pay_order(actor, id, token, key).await;
+        self.excuse_fault(actor, &outcome);
         count_outcome(&self.context.counters.pay_outcomes, &outcome, |result| {
             if result.is_replay { "replayed" } else { "paid" }
         });
@@ -52,9 +54,12 @@ impl Checkout {
         token: &str,
         key: IdempotencyKey,
     ) -> Result<OrderResult> {
+        authorize_by_role(actor, Permission::UseOwnData, Place::Shop)?;
+        self.limits.take_pay(&actor.user, self.context.clock.now())?;
         let order = self.own_order(actor, id).await?;
         self.check_payments_are_on(&order, &key).await?;
         self.provider.check_token(token)?;
+        self.limits.take_payment_try(&actor.user, &key, self.context.clock.now())?;
         let new = NewPayment {
             order: order.id,
             buyer: actor.user.clone(),

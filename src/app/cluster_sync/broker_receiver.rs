@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::ClusterSync;
+use crate::app::catalogue::ended_hold;
 use crate::app::publisher::parse_moderator_frame;
 use crate::broker::BrokerEvent;
 use crate::domain::StreamId;
@@ -65,7 +66,12 @@ impl ClusterSync {
             }
             BrokerEvent::User { user, body } => match parse_moderator_frame(&user, &body) {
                 Some((stream, frame)) => rooms.send_to_moderators(stream, &frame),
-                None => drop(rooms.send_to_user(&user, Frame::from_encoded(body))),
+                None => {
+                    if let Some(hold) = ended_hold(&body) {
+                        self.catalogue.lapses.record(&user, &hold);
+                    }
+                    rooms.send_to_user(&user, Frame::from_encoded(body));
+                }
             },
             BrokerEvent::Joined { stream, sessions, is_local } => {
                 if let Some(room) = rooms.get(stream) {

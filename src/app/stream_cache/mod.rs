@@ -23,6 +23,11 @@ pub use cached_stream::CachedStream;
 /// stream is read again from the store; its rate limits start again. A stream whose likes are not stored yet is not evicted, and
 /// neither is one whose change is being written: whoever writes holds the cached stream until the change is in it.
 const STREAM_CACHE_MAX: usize = 50_000;
+/// Ids of streams that do not exist are remembered for this long, so that a client that asks again costs no query. It is short
+/// because another node may create the stream.
+const MISSING_TTL_MS: Millis = 2_000;
+/// The most ids that are remembered; the least used are forgotten.
+const MISSING_MAX: usize = 10_000;
 /// Background reads from the store that run concurrently: a thousand at once would take the database away from buyers.
 const CONCURRENT_REFRESHES_MAX: usize = 4;
 /// Maximum age of a cached stream whose changes this node does not receive.
@@ -32,6 +37,8 @@ pub struct StreamCache {
     context: Arc<Context>,
     publisher: Arc<Publisher>,
     streams: Cache<StreamId, CachedStream>,
+    /// When it was seen that a stream does not exist.
+    missing: quick_cache::sync::Cache<StreamId, Millis>,
     /// Bounds the background reads from the store.
     pub refresh_permits: Semaphore,
 }
@@ -44,7 +51,9 @@ impl StreamCache {
     fn with_capacity(context: &Arc<Context>, publisher: &Arc<Publisher>, capacity: usize) -> Arc<Self> {
         let (context, publisher) = (context.clone(), publisher.clone());
         let streams = Cache::with_capacity(capacity);
-        Arc::new(Self { context, publisher, streams, refresh_permits: Semaphore::new(CONCURRENT_REFRESHES_MAX) })
+        let missing = quick_cache::sync::Cache::new(MISSING_MAX);
+        let refresh_permits = Semaphore::new(CONCURRENT_REFRESHES_MAX);
+        Arc::new(Self { context, publisher, streams, missing, refresh_permits })
     }
 
     /// The stream, if the actor may do this in it: [`domain::authorize`](crate::domain::authorize) with what is known about
@@ -106,10 +115,16 @@ impl StreamCache {
             }
             return Ok(cached);
         }
+        if self.is_missing(id) {
+            return Err(Refusal::NoSuchStream.into());
+        }
         // Boxed: loading is rare, and its future would otherwise enlarge the future of everyone who joins.
         let load = Box::pin(async {
             let store = &self.context.store;
-            let stream = store.stream(id).await?.ok_or(Refusal::NoSuchStream)?;
+            let Some(stream) = store.stream(id).await? else {
+                self.missing.insert(id, self.context.clock.now());
+                return Err(Refusal::NoSuchStream.into());
+            };
             let sanctions = store.sanctions(id, self.context.now()).await?;
             let revoked_helpers = store.revoked_helpers(id, self.context.now()).await?;
             let blocklist =
@@ -122,6 +137,15 @@ impl StreamCache {
     /// Refused when there is no such stream. Needs no database query for a stream that this node has cached.
     pub async fn check_stream_exists(self: &Arc<Self>, id: StreamId) -> Result<()> {
         self.find_stream(id).await.map(|_| ())
+    }
+
+    /// Whether it is known without a query if this stream exists.
+    pub fn is_known(&self, id: StreamId) -> bool {
+        self.streams.get(id).is_some() || self.is_missing(id)
+    }
+
+    fn is_missing(&self, id: StreamId) -> bool {
+        self.missing.get(&id).is_some_and(|seen_at| self.context.clock.now() < seen_at + MISSING_TTL_MS)
     }
 
     pub fn cached_stream(&self, id: StreamId) -> Option<Arc<CachedStream>> {

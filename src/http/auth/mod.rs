@@ -17,6 +17,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::log_sampler::LogSampler;
 use crate::clock::Clock;
 use crate::domain::{Actor, Millis, Name, Refusal, Role, StreamId, TokenRules, TokenStamp, UserId};
 use jwks::Jwks;
@@ -31,6 +32,8 @@ pub struct TokenAuth {
     jwks: Vec<Jwks>,
     rules: TokenRules,
     clock: Clock,
+    /// A flood of bad tokens must not flood the log.
+    refusals: LogSampler,
 }
 
 /// A key that is shorter than the hash is easier to guess than the hash is to break.
@@ -86,6 +89,7 @@ impl TokenAuth {
             jwks: Vec::new(),
             rules: TokenRules::default(),
             clock,
+            refusals: LogSampler::default(),
         })
     }
 
@@ -148,7 +152,9 @@ impl TokenAuth {
     pub async fn verify(&self, token: &str, client: Option<IpAddr>) -> Result<Actor, Refusal> {
         self.decode(token).await.map_err(|(refusal, why)| {
             let client = client.map(tracing::field::display);
-            tracing::info!(client.ip = client, code = refusal.code(), why, "token refused");
+            if let Some(left_out) = self.refusals.line(self.clock.now()) {
+                tracing::info!(client.ip = client, code = refusal.code(), why, left_out, "token refused");
+            }
             refusal
         })
     }

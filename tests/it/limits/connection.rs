@@ -2,21 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 
 use crate::support::metrics::Metrics;
 use crate::support::postgres::Database;
+use crate::support::raw_client::narrow_connection;
 use crate::support::shop::Shop;
 use crate::support::{SOON, until_some};
-
-/// A connection that accepts few bytes at a time.
-async fn narrow_connection(address: std::net::SocketAddr) -> TcpStream {
-    let socket = TcpSocket::new_v4().unwrap();
-    SockRef::from(&socket).set_recv_buffer_size(4_096).unwrap();
-    socket.connect(address).await.unwrap()
-}
 
 /// Half of them fill the buffers of the server and of the kernel; the others leave one answer in the buffer of the kernel.
 #[tokio::test]
@@ -27,15 +20,15 @@ async fn clients_that_never_read_are_cut_after_ten_seconds() {
     let started = Instant::now();
     let mut connections = Vec::new();
     for number in 0..10 {
-        let mut connection = narrow_connection(shop.server.address()).await;
+        let mut connection = narrow_connection(shop.server.address()).await.unwrap();
         let requests = if number % 2 == 0 { 100 } else { 1 };
-        let request = "GET /v1/openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(requests);
+        let request = "GET /v1/openapi.json HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".repeat(requests);
         connection.write_all(request.as_bytes()).await.unwrap();
         connections.push(connection);
     }
     // A client that reads slowly, but reads, is served to the end.
-    let mut slow = narrow_connection(shop.server.address()).await;
-    slow.write_all(b"GET /v1/openapi.json HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.unwrap();
+    let mut slow = narrow_connection(shop.server.address()).await.unwrap();
+    slow.write_all(b"GET /v1/openapi.json HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n").await.unwrap();
     let reading = tokio::spawn(async move {
         let mut whole = Vec::new();
         while slow.read_buf(&mut whole).await.unwrap() > 0 {
@@ -58,7 +51,7 @@ async fn requests(address: &str, count: usize) -> Vec<String> {
     let mut heads = Vec::new();
     let mut seen = Vec::new();
     for _ in 0..count {
-        if connection.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await.is_err() {
+        if connection.write_all(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").await.is_err() {
             break;
         }
         let end = loop {

@@ -64,3 +64,29 @@ async fn codes_for_invented_hosts_are_drawn_at_a_limited_rate() {
         own().await.expect(200);
     }
 }
+
+/// A route that anybody may use must not be added without a look at its cost.
+#[tokio::test]
+async fn cost_of_every_anonymous_route_is_in_the_benchmarks() {
+    let shop = Shop::demo(&[]).await;
+    let guest = shop.server.rest();
+    let document = guest.get("/v1/openapi.json").await.expect(200);
+    let described = document["paths"].as_object().unwrap().iter().filter(|(_, item)| item["get"].is_object());
+    let mut routes: Vec<String> = described.map(|(path, _)| path.clone()).collect();
+    let root = env!("CARGO_MANIFEST_DIR");
+    let router = std::fs::read_to_string(format!("{root}/src/http/mod.rs")).unwrap();
+    routes.extend(router.split(".route(\"").skip(1).filter_map(|rest| rest.split('"').next()).map(str::to_owned));
+    assert!(routes.len() > 30 && routes.iter().any(|route| route == "/healthz"), "{routes:?}");
+    let page = std::fs::read_to_string(format!("{root}/docs/benchmarks.md")).unwrap();
+    let offer = shop.server.started["offers"][0]["id"].as_str().unwrap();
+    for route in routes {
+        let path = route.replace("{stream}", &shop.stream).replace("{offer}", offer).replace("{*path}", "watch.js");
+        let path = path
+            .split('/')
+            .map(|part| if part.starts_with('{') { "0190a0a0-0000-7000-8000-000000000000" } else { part });
+        let path = path.collect::<Vec<_>>().join("/");
+        let is_open = guest.get(&path).await.status != 401;
+        let is_listed = page.contains(&format!("| `GET {route}` |"));
+        assert_eq!(is_open, is_listed, "{route}: open to anybody, listed in docs/benchmarks.md");
+    }
+}

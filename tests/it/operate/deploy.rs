@@ -139,7 +139,7 @@ fn alert_rules_fire_on_series_as_the_page_has_them() {
 }
 
 /// Metrics for special questions, which are not in the dashboard.
-const NOT_SHOWN: [&str; 21] = [
+const NOT_SHOWN: [&str; 23] = [
     "livesouk_token_revocations",
     "livesouk_jwks_keys",
     "livesouk_jwks_failures_total",
@@ -151,6 +151,8 @@ const NOT_SHOWN: [&str; 21] = [
     "livesouk_room_joins_recovered_from_history_total",
     "livesouk_http_connections_dropped_total",
     "livesouk_http_accept_failures_total",
+    "livesouk_http_addresses",
+    "livesouk_lapsed_holds_total",
     "livesouk_selling_tasks",
     "livesouk_database_epoch",
     "livesouk_database_connections_max",
