@@ -69,7 +69,9 @@ async function start() {
     const refusal = asRefusal(error);
     if (!['token_expired', 'token_invalid', 'token_not_yet_valid', 'token_revoked'].includes(refusal.code))
       return showRefusal(refusal);
-    token.clear();
+    {
+      token.clear();
+    }
     await askToSignIn().catch((fault) => showRefusal(asRefusal(fault)));
   }
 }
