@@ -10,6 +10,9 @@ import { fingerprint, isOpen, newestFirst, orderRow, paintCountdowns } from './m
 import { signInFromAddress } from './sign_in_link.js';
 import { byId, el, fillIcons, onTick } from './ui.js';
 
+/** The codes of a token that is of no use any more. */
+const SIGN_IN_AGAIN = ['token_expired', 'token_invalid', 'token_not_yet_valid', 'token_revoked'];
+
 /** @import { Order, Refusal, Shop, Stream } from './types.d.ts' */
 
 /** How long after the end of a reservation its order is asked for, and how often. */
@@ -67,11 +70,8 @@ async function start() {
     paint();
   } catch (error) {
     const refusal = asRefusal(error);
-    if (!['token_expired', 'token_invalid', 'token_not_yet_valid', 'token_revoked'].includes(refusal.code))
-      return showRefusal(refusal);
-    {
-      token.clear();
-    }
+    if (!SIGN_IN_AGAIN.includes(refusal.code)) return showRefusal(refusal);
+    token.clear();
     await askToSignIn().catch((fault) => showRefusal(asRefusal(fault)));
   }
 }
