@@ -363,7 +363,10 @@ enum Hangup {
 /// Whether this process was started to outlive its terminal (`nohup`).
 fn is_hangup_ignored() -> bool {
     #[cfg(target_os = "linux")]
-    return procfs::process::Process::myself().and_then(|own| own.status()).is_ok_and(|status| status.sigign & 1 == 1);
+    return std::fs::read_to_string("/proc/self/status").is_ok_and(|status| {
+        let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+        ignored.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok()).is_some_and(|bits| bits & 1 == 1)
+    });
     #[cfg(not(target_os = "linux"))]
     false
 }
