@@ -25,6 +25,8 @@ pub mod verbs;
 
 /// The clock. Only this module asks the system for the time.
 pub mod clock;
+/// The commands of the binary: demo, serve, migrate, token and the rest.
+pub mod commands;
 /// Every setting: its flag, environment variable, default and help text.
 pub mod config;
 /// Mistakes in the URL of a database or a Redis.

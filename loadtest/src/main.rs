@@ -10,6 +10,7 @@ use loadtest::args::LoadtestArgs;
 use loadtest::report::LoadtestReport;
 
 fn main() -> ExitCode {
+    token_crypto::install();
     let args = LoadtestArgs::parse();
     if let Err(error) = args.validate() {
         eprintln!("error: {error}");

@@ -39,7 +39,7 @@ impl BaseUrl {
         let parts: Vec<&str> = path.split('/').skip(1).collect();
         let is_plain = |part: &&str| {
             part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_~.".contains(&byte))
-                && part.trim_matches('.') != ""
+                && !part.trim_matches('.').is_empty()
         };
         if path.len() > PATH_BYTES_MAX || !parts.iter().all(is_plain) {
             return refuse("may have letters, digits and - _ ~ . only");

@@ -63,7 +63,8 @@ async fn metrics_need_a_permission_or_the_separate_address() {
     assert!(page.samples.len() < 800, "{} samples: are users or offers labels?", page.samples.len());
     assert!(page.get("process_resident_memory_bytes") > 1e6 && page.get("process_open_fds") > 5.0);
     assert_eq!(page.get("livesouk_database_connections_max{pool=\"selling\"}"), 8.0);
-    assert_eq!(page.get("livesouk_build_info{version=\"0.1.0\"}"), 1.0);
+    let build = format!("livesouk_build_info{{version=\"0.1.0\",commit=\"{}\"}}", livesouk::config::COMMIT);
+    assert_eq!(page.get(&build), 1.0);
     // The separate address serves nothing else.
     assert_eq!([own.get("/healthz").await.status, own.get("/readyz").await.status], [200; 2]);
     for path in ["/", "/v1/streams", "/v1/openapi.json"] {

@@ -7,8 +7,14 @@ use super::source::{Token, tokens};
 
 /// The top of the tree, where everything is put together, and what each of its files may import of it. A new folder or file under
 /// `src/` needs a row here or in `TABLE` before it can be used.
-const ROOF: [(&str, &[&str]); 5] =
-    [("lib", &[]), ("demo", &[]), ("node", &[]), ("rehearsal", &["node"]), ("main", &["demo", "node", "rehearsal"])];
+const ROOF: [(&str, &[&str]); 6] = [
+    ("lib", &[]),
+    ("demo", &[]),
+    ("node", &[]),
+    ("rehearsal", &["node"]),
+    ("commands", &["demo", "node", "rehearsal"]),
+    ("main", &["commands"]),
+];
 const LEAVES: [&str; 5] = ["clock", "config", "connection_url", "fault", "metrics"];
 
 /// A layer, the layers it may import besides itself, and whether it may use the leaves.
