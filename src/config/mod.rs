@@ -27,6 +27,7 @@ pub struct Cli {
     pub command: Command,
 }
 
+#[allow(clippy::large_enum_variant, reason = "there is one value in a process")]
 #[derive(Subcommand, Debug)]
 pub enum Command {
     /// Run a complete demo shop on this machine: SQLite, one process, nothing to configure
