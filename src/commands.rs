@@ -5,7 +5,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context;
 use crate::app::{ChatRateLimit, Settings, WebhookSecret};
 use crate::broker::{self, Broker};
 use crate::clock::Clock;
@@ -21,6 +20,7 @@ use crate::http::{DemoHosts, Origins, TrustedProxies};
 use crate::metrics::SPAN_TARGET;
 use crate::node::{self, Node, NodeConfig, StartError};
 use crate::rehearsal::rehearsal_runner;
+use anyhow::Context;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::signal::unix::{SignalKind, signal};

@@ -72,8 +72,8 @@ impl AddressCounts {
         }
     }
 
-    /// Addresses with a connection.
-    pub fn len(&self) -> usize {
+    /// How many addresses have a connection.
+    pub fn address_count(&self) -> usize {
         self.0.len()
     }
 }
@@ -115,7 +115,7 @@ mod tests {
         assert_eq!([counts.add(key), counts.add(key), counts.get(key)], [1, 2, 2]);
         counts.remove(key);
         counts.remove(key);
-        assert_eq!((counts.get(key), counts.len()), (0, 0));
+        assert_eq!((counts.get(key), counts.address_count()), (0, 0));
         counts.remove(key);
     }
 }

@@ -89,7 +89,7 @@ impl ConnectionLimiter {
 
     /// Addresses that have a connection and a limit.
     pub fn limited_addresses(&self) -> usize {
-        self.addresses.len()
+        self.addresses.address_count()
     }
 
     /// The key under which the connections of this address are limited; `None`: they are not.

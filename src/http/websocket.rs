@@ -167,7 +167,7 @@ async fn start_session(
         }
         Err(Error::Refused(Refusal::Banned)) => refuse_upgraded(&state, socket, Close::Banned).await,
         Err(Error::Refused(Refusal::TokenInvalid | Refusal::TokenRevoked)) => {
-            refuse_upgraded(&state, socket, Close::Token).await
+            refuse_upgraded(&state, socket, Close::Token).await;
         }
         Err(_) => refuse_upgraded(&state, socket, session::overload_close()).await,
     }

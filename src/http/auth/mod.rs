@@ -112,9 +112,8 @@ impl TokenAuth {
     /// not answer is tried again later.
     pub async fn load_jwks(&self) -> Result<(), String> {
         for source in &self.jwks {
-            match (source.load().await, &source.location) {
-                (Err(why), JwksLocation::File(path)) => return Err(format!("--jwks {}: {why}", path.display())),
-                (Err(_) | Ok(()), _) => {}
+            if let (Err(why), JwksLocation::File(path)) = (source.load().await, &source.location) {
+                return Err(format!("--jwks {}: {why}", path.display()));
             }
         }
         Ok(())
@@ -195,8 +194,8 @@ impl TokenAuth {
             self.jwks.iter().find_map(|source| {
                 let keys = source.keys();
                 let fitting = keys.iter().filter(|key| key.fits(header)).take(tries);
-                let found = fitting.inspect(|_| tries -= 1).find_map(open);
-                found
+
+                fitting.inspect(|_| tries -= 1).find_map(open)
             })
         };
         self.secrets.iter().filter(|key| key.fits(header)).find_map(open).or_else(published)

@@ -123,7 +123,7 @@ fn number(field: &str, schema: &Value) -> Value {
         "old_price" => 19_900,
         "hold_s" | "duration_s" => 300,
         "quantity" | "stock" | "left" => 100,
-        _ if TIME <= high && high < 1_000_000_000_000_000 => TIME,
+        _ if (TIME..1_000_000_000_000_000).contains(&high) => TIME,
         _ => 10,
     };
     wanted.clamp(low, high).into()

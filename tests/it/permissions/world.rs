@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use reqwest::Method;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::table::{Row, USERS};
 use crate::support::rest::{Rest, RestResponse};
@@ -150,7 +150,7 @@ impl World {
 
     /// The same request as a verb: the parameters of the path are fields.
     pub fn verb(&self, row: &Row, user: &User) -> Value {
-        let mut fields = self.body(row, user).and_then(|body| body.as_object().cloned()).unwrap_or_else(Map::new);
+        let mut fields = self.body(row, user).and_then(|body| body.as_object().cloned()).unwrap_or_default();
         for part in row.route.split('/') {
             let Some(name) = part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) else { continue };
             if name != "stream" {
