@@ -15,6 +15,7 @@ mod asyncapi;
 mod base_url;
 mod chat;
 mod client_address;
+mod connection_metrics;
 mod csv;
 mod demo_host;
 mod dev;

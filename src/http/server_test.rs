@@ -6,8 +6,8 @@ use std::net::{SocketAddr, TcpStream};
 
 use axum::routing::get;
 
-use super::super::address_key::ConnectionsPerAddress;
 use super::*;
+use crate::http::address_key::ConnectionsPerAddress;
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 /// How long the client waits for bytes that must come, in real time.
