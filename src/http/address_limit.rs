@@ -1,10 +1,11 @@
 //! A rate limit per client address, for routes that need no token.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use quick_cache::sync::Cache;
 
+use super::address_key::AddressKey;
 use crate::domain::{Millis, Refusal, TokenBucket};
 
 /// Addresses that are remembered. The ones that were used least are forgotten, which gives them a full bucket.
@@ -13,7 +14,7 @@ const ADDRESSES_MAX: usize = 20_000;
 pub struct AddressLimit {
     per_second: f64,
     burst: f64,
-    buckets: Cache<IpAddr, Arc<Mutex<TokenBucket>>>,
+    buckets: Cache<AddressKey, Arc<Mutex<TokenBucket>>>,
 }
 
 impl AddressLimit {
@@ -26,17 +27,9 @@ impl AddressLimit {
     pub fn take(&self, address: Option<IpAddr>, now: Millis) -> Result<(), Refusal> {
         let Some(address) = address else { return Ok(()) };
         let new_bucket = || Ok::<_, Refusal>(Arc::new(Mutex::new(TokenBucket::new(self.per_second, self.burst, now))));
-        let bucket = self.buckets.get_or_insert_with(&network_of(address), new_bucket)?;
+        let bucket = self.buckets.get_or_insert_with(&AddressKey::from(address), new_bucket)?;
         let taken = bucket.lock().unwrap_or_else(PoisonError::into_inner).take(now);
         taken.map_err(|retry_ms| Refusal::TooManyRequests { retry_ms })
-    }
-}
-
-/// One customer of a provider usually has a whole /64 of IPv6 addresses.
-fn network_of(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
-        v4 => v4,
     }
 }
 

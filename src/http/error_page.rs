@@ -74,7 +74,7 @@ pub fn what_to_do(code: &ErrorCode) -> &'static str {
         (_, 429 | 503) => {
             "Wait `retry_ms` milliseconds (over REST also the header Retry-After, in seconds), and try again."
         }
-        _ => "Try again later. If it goes on, tell the operator of the shop.",
+        _ => "Try again later. If it still fails, contact the operator of the shop.",
     }
 }
 

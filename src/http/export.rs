@@ -107,7 +107,7 @@ async fn write_export(
     let mut begun = false;
     let (mut last_message, mut last_entry) = (None, None);
     loop {
-        // Again for each page: whoever is banned meanwhile gets no further one.
+        // Again for each page: a user who is banned meanwhile gets no further page.
         app.moderation.authorize_export(actor, stream).await?;
         let rows: Vec<Vec<Value>> = match what {
             ExportSource::Chat => {

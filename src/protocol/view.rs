@@ -382,7 +382,7 @@ pub struct SanctionView {
     /// Epoch milliseconds; `null`: until the sanction is lifted.
     pub until: Option<Millis>,
     pub by: String,
-    /// The role that imposed it: whoever ranks below cannot change it.
+    /// The role that imposed it. A lower role cannot change it.
     pub by_role: Role,
     pub reason: Option<String>,
 }

@@ -154,7 +154,7 @@ async fn socket_answers_as_the_table_says() {
                     }
                 }
             };
-            // Whoever is banned cannot connect, whatever the verb is.
+            // A banned user cannot connect, whatever the verb is.
             let is_banned = USERS[at].starts_with("banned");
             let expected = match USERS[at] {
                 _ if is_banned => "banned",

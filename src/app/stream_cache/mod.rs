@@ -21,7 +21,7 @@ pub use cached_stream::CachedStream;
 
 /// More streams than one node serves, and streams with an open room are used every few seconds, so they stay. An evicted
 /// stream is read again from the store; its rate limits start again. A stream whose likes are not stored yet is not evicted, and
-/// neither is one whose change is being written: whoever writes holds the cached stream until the change is in it.
+/// neither is one whose change is being written: the writer holds the cached stream until the change is in it.
 const STREAM_CACHE_MAX: usize = 50_000;
 /// Ids of streams that do not exist are remembered for this long, so that a client that asks again costs no query. It is short
 /// because another node may create the stream.
@@ -64,7 +64,7 @@ impl StreamCache {
         permission: Permission,
         id: StreamId,
     ) -> Result<Arc<CachedStream>> {
-        // Whoever lacks the role learns nothing about the stream, and costs no look-up.
+        // An actor without the role learns nothing about the stream, and costs no look-up.
         authorize_by_role(actor, permission, Place::Stream(id))?;
         let cached = self.find_stream(id).await?;
         if actor.stream.is_some_and(|own| own != id) && self.is_revoked(actor).await? {
@@ -83,7 +83,7 @@ impl StreamCache {
         }
     }
 
-    /// May the actor do this in the shop as a whole? Whoever is banned from one of its streams has no permission of the team
+    /// May the actor do this in the shop as a whole? A user who is banned from one of its streams has no permission of the team
     /// here, until that ban is lifted. That is asked of the store each time: the team acts here seldom.
     pub async fn authorize_in_shop(self: &Arc<Self>, actor: &Actor, permission: Permission) -> Result<()> {
         authorize_by_role(actor, permission, Place::Shop)?;

@@ -207,7 +207,7 @@ async fn token_of_a_published_key_is_valid_and_its_algorithm_is_bound_to_the_key
         let answer = answer(&auth, &token(&signed_by(algorithm), &header(algorithm, id), role)).await;
         assert!(answer.contains(part), "{algorithm:?} {id:?} {role}: {answer}");
     }
-    // Everybody knows the public key: whoever signs with it as a secret must not get in.
+    // Everybody knows the public key: a token that is signed with it as a secret must not be valid.
     for jwk in published["keys"].as_array().unwrap() {
         for secret in [jwk["x"].as_str().unwrap().to_owned(), jwk.to_string(), published.to_string()] {
             let forged = token(
