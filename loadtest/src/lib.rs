@@ -24,8 +24,10 @@
 //! ```
 
 pub mod args;
+#[cfg(feature = "html")]
 pub mod chart;
 pub mod frame;
+#[cfg(feature = "html")]
 pub mod html;
 pub mod invariants;
 pub mod measurements;

@@ -30,7 +30,7 @@ impl AuditLog {
     /// not wait for it.
     pub fn record_audit_entry(&self, entry: AuditEntry) {
         let context = self.context.clone();
-        self.context.tasks.spawn(async move {
+        self.context.spawn(async move {
             if let Err(error) = context.store.insert_audit_entry(&entry).await {
                 tracing::error!(
                     error = %error, kind = entry.kind.name(), by = %entry.by.id, "an audit log entry could not be written"

@@ -83,19 +83,24 @@ impl Context {
         Ok(())
     }
 
-    /// Runs `work` to its end in a task of its own, even if the client that asked disconnects.
+    /// Runs `work` in a task that must finish before the process ends.
     ///
     /// The task is boxed: tokio compiles about a thousand lines for each type of future that is spawned, and there are
     /// more than a hundred kinds of work.
+    pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.spawn_boxed(Box::pin(work));
+    }
+
+    /// Runs `work` to its end in a task of its own, even if the client that asked disconnects.
     pub async fn spawn_write<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
         let (sender, outcome) = oneshot::channel();
-        self.spawn_boxed(Box::pin(async move {
+        self.spawn(async move {
             // Nobody waits for the outcome any more when the client has disconnected.
             let _ = sender.send(work.await);
-        }));
+        });
         outcome.await.unwrap_or_else(|_| {
             tracing::error!("a use case panicked");
             Err(Error::Unavailable)

@@ -125,7 +125,7 @@ impl JobRunner {
         let status = Arc::new(JobStatus::new(job.spec()));
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner).push(status.clone());
         let context = context.clone();
-        context.tasks.clone().spawn(async move {
+        context.clone().spawn(async move {
             repeat(&context.stop, &|| context.now(), Box::new(job), &status).await;
         });
     }

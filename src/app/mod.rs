@@ -224,6 +224,11 @@ impl Services {
         self.context.store.close().await;
     }
 
+    /// Runs `work` in a task that must finish before the process ends.
+    pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.context.spawn(work);
+    }
+
     /// The tasks that must finish before the process ends.
     pub fn tasks(&self) -> &TaskTracker {
         &self.context.tasks

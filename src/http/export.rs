@@ -64,7 +64,7 @@ pub async fn export(
     let whole = Arc::new(AtomicBool::new(false));
     let done = whole.clone();
     let app = state.app.clone();
-    state.app.tasks().spawn(async move {
+    state.app.spawn(async move {
         match write_export(&app, &actor, stream, what, format, &pages).await {
             Ok(()) => done.store(true, Ordering::Release),
             Err(error) => tracing::warn!(stream.id = %stream, error = %error, "export aborted"),

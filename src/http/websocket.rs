@@ -98,7 +98,7 @@ pub async fn live(
         }
     };
     let app = state.app.clone();
-    app.tasks().spawn(async move {
+    app.spawn(async move {
         let Ok(Ok(upgraded)) = tokio::time::timeout(UPGRADE_TIMEOUT, upgrade).await else { return };
         let Ok(parts) = upgraded.downcast::<WriteDeadline>() else { return };
         // Copied: even an empty slice would keep the whole HTTP read buffer of 8 KiB alive for as long as the viewer stays.

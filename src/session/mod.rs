@@ -246,7 +246,7 @@ impl<'a> Connection<'a> {
             return member.send(server::reply_refused(reference.as_deref(), &ready_verb::too_many_slow_verbs()));
         };
         let (app, member) = (self.app.clone(), member.clone());
-        self.app.tasks().spawn(async move {
+        self.app.spawn(async move {
             let _permit = permit;
             if let Some(reply) = verb.run(&app, &member, reference.as_deref()).await {
                 member.send(reply);

@@ -44,8 +44,7 @@ impl ChatWriter {
     /// Starts the task that writes. It ends when the server stops, with nothing left behind.
     pub fn start(context: Arc<Context>) -> Self {
         let (sender, commands) = mpsc::channel(CHAT_WRITE_QUEUE_MAX);
-        let tasks = context.tasks.clone();
-        tasks.spawn(run_chat_writer(context, commands));
+        context.clone().spawn(run_chat_writer(context, commands));
         Self(sender)
     }
 

@@ -71,7 +71,7 @@ impl ClusterSync {
     /// which is lost. The deletions are published again, by whichever node notices first.
     pub fn republish_deletions(self: &Arc<Self>, stream: StreamId, position: &StreamPosition) {
         let (this, since) = (self.clone(), format!("gone {} {}", position.epoch, position.seq));
-        self.context.tasks.spawn(async move {
+        self.context.spawn(async move {
             let _permit = this.stream_cache.refresh_permits.acquire().await;
             if let Err(error) = this.publish_deletions(stream, &since).await {
                 tracing::warn!(stream.id = %stream, error = %error, "deleted messages could not be published again");
@@ -110,7 +110,7 @@ impl ClusterSync {
             return;
         }
         let this = self.clone();
-        self.context.tasks.spawn(async move {
+        self.context.spawn(async move {
             let _permit = this.stream_cache.refresh_permits.acquire().await;
             this.is_order_resend_scheduled.store(false, Ordering::Release);
             if let Err(error) = this.resend_local_orders().await {

@@ -143,7 +143,7 @@ impl Moderation {
     /// other. Delete again after the write-behind delay.
     fn delete_late_messages(self: &Arc<Self>, stream: StreamId, sanction: &Sanction) {
         let (this, user, by, until) = (self.clone(), sanction.user.clone(), sanction.by.clone(), self.context.now());
-        self.context.tasks.spawn(async move {
+        self.context.spawn(async move {
             sleep(Duration::from_millis(WRITE_BEHIND_MS.unsigned_abs())).await;
             if let Err(error) = this.context.store.delete_messages_of(stream, &user, until, &by).await {
                 tracing::warn!(

@@ -120,7 +120,7 @@ impl Selling {
     fn notify_order_changed_soon(self: &Arc<Self>, order: &Order) {
         if self.publisher.broker.is_shared() || self.publisher.rooms.is_user_connected(&order.buyer) {
             let (this, order) = (self.clone(), order.clone());
-            self.context.tasks.spawn(async move {
+            self.context.spawn(async move {
                 let view = this.catalogue.order_view(&order).await;
                 this.publisher.send_order_to_buyer(&order, &view);
             });

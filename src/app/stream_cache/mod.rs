@@ -164,7 +164,7 @@ impl StreamCache {
             return;
         }
         let this = self.clone();
-        self.context.tasks.spawn(async move {
+        self.context.spawn(async move {
             while cached.begin_refresh() {
                 let _permit = this.refresh_permits.acquire().await;
                 if let Err(error) = this.reload_stream(stream, &cached).await {
@@ -231,7 +231,7 @@ impl StreamCache {
         } else if self.streams.is_loading(stream.id) {
             // The load may have read the row before it was changed.
             let (this, stream) = (self.clone(), stream.clone());
-            self.context.tasks.spawn(async move {
+            self.context.spawn(async move {
                 if let Some(cached) = this.streams.get_after_load(stream.id).await {
                     cached.update_stream(&stream);
                 }

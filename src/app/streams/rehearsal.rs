@@ -110,7 +110,7 @@ impl Streams {
         let plan = RehearsalPlan { form, shop: self.context.shop.clone(), chat: self.context.settings.chat };
         let (run, stopping) = (rehearsal.clone(), self.context.stop.clone());
         // Tracked as a task, so that a stopping node waits for it and leaves nothing behind.
-        self.context.tasks.spawn(async move {
+        self.context.spawn(async move {
             let mut running = runner(plan, run.clone());
             let result = tokio::select! {
                 result = &mut running => result,
