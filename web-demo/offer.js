@@ -117,16 +117,22 @@ export function priceTag(offer) {
   return el(
     'span.prices',
     {},
-    el('bdi.price', {}, formatMoney(price, currency)),
+    el('bdi.price', {}, breakable(formatMoney(price, currency))),
     isCheaper &&
       el(
         's.old-price',
         {},
         el('span.for-reader', {}, t('offer.before')),
-        el('bdi', {}, formatMoney(old_price, currency)),
+        el('bdi', {}, breakable(formatMoney(old_price, currency))),
       ),
   );
 }
+
+/**
+ * An amount that may break between the currency and the number, where the line has no room for both; never inside the number.
+ * @param {string} amount
+ */
+const breakable = (amount) => amount.replace(/[\u00a0\u202f]/g, ' ');
 
 /**
  * @param {Offer} offer

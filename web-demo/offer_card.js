@@ -36,8 +36,8 @@ export class OfferCard {
         'span.card-text',
         {},
         el('span.card-line', {}, this.title),
-        el('span.card-line', {}, this.price, this.clockBox),
-        el('span.card-line.stock-line', {}, this.bar, this.left),
+        el('span.card-line', {}, this.price),
+        el('span.card-line.stock-line', {}, this.clockBox, this.left, this.bar),
       ),
     );
     this.buy = el('button.primary.buy', {

@@ -19,7 +19,7 @@ Object.assign(ICONS, {
 });
 await Promise.all([load('buy'), style('product_list')]);
 
-const desktop = matchMedia('(min-width: 960px)');
+const desktop = matchMedia('(min-width: 60em)');
 const TABS = /** @type {const} */ (['all', 'sale', 'mine']);
 /** The order of the phases in the list. */
 const RANK = { soon: 1, live: 1, low: 1, sold_out_for_now: 1, paused: 2, sold_out: 3, ended: 4, draft: 4 };

@@ -1,8 +1,9 @@
 // The sheet of one product: picture, price, variant, quantity, and the button that reserves it.
 
-import { dir, formatDuration, formatMoney, formatNumber, t, titleOf, variantOf } from './i18n.js';
+import { dir, formatDuration, formatMoney, formatNumber, locale, t, titleOf, variantOf } from './i18n.js';
 import { canBuy, countdownOf, fullTitle, offerTexts, paintOfferButton, phaseOf, priceTag, stockBar } from './offer.js';
 import { openSheet } from './sheet.js';
+import { timeSpan } from './time_span.js';
 import { el, icon, picture, setText, setVisible } from './ui.js';
 
 /** @import { LiveClient, Offer, StockAlertState } from './types.d.ts' */
@@ -205,8 +206,8 @@ export class ProductSheet {
     setText(this.limit, t('qty.limit', { n: offer.per_buyer }));
     this.less.disabled = this.qty <= 1;
     this.more.disabled = this.qty >= this.qtyMax;
-    const minutes = Math.round(offer.hold_s / 60) || 1;
-    setText(this.hint, act === 'buy' ? t('product.reserve_hint', { n: minutes }) : t('stock_alert.hint'));
+    const reserved = t('product.reserve_hint', { time: timeSpan(locale, offer.hold_s) });
+    setText(this.hint, act === 'buy' ? reserved : t('stock_alert.hint'));
     paintOfferButton(this.button, { button: this.buttonText(texts, stale), act, can });
   }
 

@@ -5,10 +5,11 @@
 
 import { asRefusal, del, post, put } from '../api.js';
 import { compareVersions } from '../client.js';
-import { formatMoney, t } from '../i18n.js';
+import { formatMoney, locale, t } from '../i18n.js';
 import { listAll } from '../list.js';
 import { fullTitle, phaseOf } from '../offer.js';
 import { confirmDialog, withBusy } from '../sheet.js';
+import { timeSpan } from '../time_span.js';
 import { setVisible } from '../ui.js';
 import { askNumber, askTime } from './dialogs.js';
 import { LineupOrder } from './lineup_order.js';
@@ -152,8 +153,8 @@ export class Lineup {
       offer: fullTitle(offer),
       price: formatMoney(offer.price, offer.currency),
       n: offer.quantity,
-      s: offer.countdown_s,
-      m: Math.round((offer.duration_s ?? 0) / 60),
+      countdown: timeSpan(locale, offer.countdown_s ?? 0),
+      length: timeSpan(locale, offer.duration_s ?? 0),
     });
     const question = { title: t('host.start_sale'), text: this.withAudience(text), yes: t('host.open') };
     if (isSure || (await confirmDialog(question))) await this.act(button, () => post(`/offers/${offer.id}/open`));

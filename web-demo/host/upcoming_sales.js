@@ -1,7 +1,8 @@
 // The flash sales that wait: first those that the host starts, in the order of the line-up, then those with a start time.
 
-import { formatDuration, formatMoney, t } from '../i18n.js';
+import { formatDuration, formatMoney, locale, t } from '../i18n.js';
 import { fullTitle } from '../offer.js';
+import { timeSpan } from '../time_span.js';
 import { el, icon, setText, setVisible } from '../ui.js';
 import { scheduleText } from './lineup_row.js';
 
@@ -113,8 +114,8 @@ class SaleRow {
   paint(offer, now, isFirst) {
     if (this.offer !== offer || !this.isPainted) {
       const { price, currency, quantity, countdown_s, duration_s } = offer;
-      const minutes = Math.round((duration_s ?? 0) / 60);
-      const facts = { price: formatMoney(price, currency), n: quantity, s: countdown_s, m: minutes };
+      const [lead, length] = [countdown_s, duration_s].map((seconds) => timeSpan(locale, seconds ?? 0));
+      const facts = { price: formatMoney(price, currency), n: quantity, lead, length };
       setText(this.title, fullTitle(offer));
       setText(this.facts, t('host.upcoming_facts', facts));
       this.offer = offer;

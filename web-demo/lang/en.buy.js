@@ -9,10 +9,7 @@ export default {
   product: term.product,
   'product.variant': term.variant,
   'product.reserve': 'Reserve and pay · {amount}',
-  'product.reserve_hint': {
-    one: 'We reserve your item for {n} minute while you pay. You aren’t charged until you pay.',
-    other: 'We reserve your item for {n} minutes while you pay. You aren’t charged until you pay.',
-  },
+  'product.reserve_hint': 'We reserve your item for {time} while you pay. You aren’t charged until you pay.',
   qty: term.quantity,
   'qty.less': 'Decrease quantity',
   'qty.more': 'Increase quantity',

@@ -9,7 +9,7 @@ export default {
   product: term.product,
   'product.variant': term.variant,
   'product.reserve': 'Reservasi dan bayar · {amount}',
-  'product.reserve_hint': 'Kami mereservasi barang Anda selama {n} menit. Anda tidak ditagih sebelum membayar.',
+  'product.reserve_hint': 'Kami mereservasi barang Anda selama {time}. Anda tidak ditagih sebelum membayar.',
   qty: term.quantity,
   'qty.less': 'Kurangi jumlah',
   'qty.more': 'Tambah jumlah',

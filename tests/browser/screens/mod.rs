@@ -5,6 +5,7 @@
 
 mod edges;
 mod host;
+mod longest;
 mod viewer;
 
 use std::sync::Mutex;

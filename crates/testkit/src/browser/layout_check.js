@@ -17,18 +17,50 @@ const inWindow = (box) =>
   box.bottom <= innerHeight &&
   box.right <= innerWidth;
 
+// The part of a text that is visible, where an ancestor up to `limit` cuts it off with an ellipsis.
+const cutWithDots = (text, parent, limit) => {
+  let { left, right } = text;
+  for (let up = parent; up && up !== limit; up = up.parentElement) {
+    const style = getComputedStyle(up);
+    if (style.overflowX === 'visible') continue;
+    if (style.textOverflow !== 'ellipsis' && style.webkitLineClamp === 'none') continue;
+    const frame = up.getBoundingClientRect();
+    [left, right] = [Math.max(left, frame.left), Math.min(right, frame.right)];
+  }
+  return { left, right };
+};
+
 // A badge in the corner may overflow its button; text in the flow must not.
 const overflows = (element) => {
+  if (getComputedStyle(element).textOverflow === 'ellipsis') return false;
   const box = element.getBoundingClientRect();
   const words = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
   while (words.nextNode()) {
     const parent = words.currentNode.parentElement;
-    if (!words.currentNode.textContent.trim() || !shown(parent)) continue;
+    if (!words.currentNode.textContent.trim() || !shown(parent) || parent.closest('.for-reader')) continue;
     if (parent !== element && ['absolute', 'fixed'].includes(getComputedStyle(parent).position)) continue;
     const range = document.createRange();
     range.selectNodeContents(words.currentNode);
-    const text = range.getBoundingClientRect();
+    const text = cutWithDots(range.getBoundingClientRect(), parent, element);
     if (text.left < box.left - 1 || text.right > box.right + 1) return true;
+  }
+  return false;
+};
+
+// Is this point of the element scrolled out of a list, or cut off by a frame?
+const outOfFrame = (element, x, y) => {
+  for (let up = element; up; up = up.parentElement) {
+    if (getComputedStyle(up).overflow === 'visible') continue;
+    const frame = up.getBoundingClientRect();
+    if (y < frame.top || y > frame.bottom || x < frame.left || x > frame.right) return true;
+  }
+  return false;
+};
+
+// A sticky header lies over the rows that scroll.
+const sticks = (top, element) => {
+  for (let up = top; up && !up.contains(element); up = up.parentElement) {
+    if (getComputedStyle(up).position === 'sticky') return true;
   }
   return false;
 };
@@ -59,26 +91,11 @@ for (const element of front.querySelectorAll(pressable)) {
   }
   if (!inWindow(box) || element.disabled) continue;
   const [x, y] = [box.left + box.width / 2, box.top + box.height / 2];
-  const clipped = (() => {
-    // It is scrolled out of its list.
-    for (let up = element.parentElement; up; up = up.parentElement) {
-      if (getComputedStyle(up).overflow === 'visible') continue;
-      const frame = up.getBoundingClientRect();
-      if (y < frame.top || y > frame.bottom || x < frame.left || x > frame.right) return true;
-    }
-    return false;
-  })();
-  if (clipped) continue;
+  if (outOfFrame(element, x, y)) continue;
   const top = document.elementFromPoint(x, y);
   const own = top && (element.contains(top) || top.contains(element) || element.labels?.[0]?.contains(top));
-  // Toasts cover the page for a moment, and a sticky header lies over the rows that scroll.
-  const sticks = () => {
-    for (let up = top; up && !up.contains(element); up = up.parentElement) {
-      if (getComputedStyle(up).position === 'sticky') return true;
-    }
-    return false;
-  };
-  if (!own && !top?.closest('[popover]') && !sticks()) {
+  // Toasts cover the page for a moment.
+  if (!own && !top?.closest('[popover]') && !sticks(top, element)) {
     faults.push(`${name(element)} lies under ${top ? name(top) : 'nothing'}`);
   }
 }
@@ -107,6 +124,35 @@ while (walker.nextNode()) {
   const box = element.getBoundingClientRect();
   if (box.width > 0 && (box.right > innerWidth + 1 || box.left < -1) && !element.closest('[data-slides]')) {
     faults.push(`the text of ${name(element)} leaves the window`);
+  }
+}
+
+// Text that something else covers: a button over a price. Only prices, clocks and names of products and buyers are measured,
+// because other text may lie under a fading edge.
+const important = '.price, .countdown, .num, .card-title, .row-title, .card-left, .row-left, .hold-clock, .name';
+for (const element of front.querySelectorAll(important)) {
+  if (!shown(element) || !element.textContent.trim() || element.closest('.for-reader, [inert]')) continue;
+  const range = document.createRange();
+  range.selectNodeContents(element);
+  for (const box of range.getClientRects()) {
+    const y = box.top + box.height / 2;
+    for (const x of [box.left + 3, box.right - 3]) {
+      if (x < 0 || y < 0 || x >= innerWidth || y >= innerHeight || box.width < 8) continue;
+      if (outOfFrame(element, x, y)) continue;
+      const top = document.elementFromPoint(x, y);
+      const related = top && (top.contains(element) || element.contains(top));
+      if (!related && !top?.closest('[popover], .conn') && !sticks(top, element)) {
+        faults.push(`the text of ${name(element)} is covered by ${top ? name(top) : 'nothing'}`);
+      }
+    }
+  }
+}
+
+// A list or panel that scrolls sideways, unless it is made to.
+for (const element of front.querySelectorAll('*')) {
+  if (!['auto', 'scroll'].includes(getComputedStyle(element).overflowX) || !shown(element)) continue;
+  if (element.scrollWidth > element.clientWidth + 1 && !element.matches('[data-slides], pre, pre *')) {
+    faults.push(`${name(element)} scrolls sideways by ${element.scrollWidth - element.clientWidth} px`);
   }
 }
 

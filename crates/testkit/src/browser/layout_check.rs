@@ -28,13 +28,15 @@ setTimeout(() => { watch.disconnect(); done(moved.map(({ value, sources }) =>
 const LAYOUT_SHIFT_MAX: f64 = 0.1;
 
 impl Browser {
+    /// What is cut off, covered, too small to touch or scrolls sideways on the current screen, without the rules of axe-core.
+    pub async fn layout_faults(&self, is_touch: bool) -> Vec<String> {
+        lines(self.script(MEASURE, &[json!(is_touch)]).await)
+    }
+
     /// The faults of the current screen; empty when there are none. `with_shifts` adds the layout shifts since the page was
     /// opened.
     pub async fn faults(&self, window: Window, with_shifts: bool) -> Vec<String> {
-        let lines = |found: Value| -> Vec<String> {
-            found.as_array().into_iter().flatten().filter_map(|it| Some(it.as_str()?.to_owned())).collect()
-        };
-        let mut faults = lines(self.script(MEASURE, &[json!(window == Window::Mobile)]).await);
+        let mut faults = self.layout_faults(window == Window::Mobile).await;
         if self.script("return typeof axe", &[]).await == json!("undefined") {
             self.script(&axe(), &[]).await;
         }
@@ -51,6 +53,10 @@ impl Browser {
         faults.extend(errors.filter(|line| !expected.iter().any(|it| line.contains(it))));
         faults
     }
+}
+
+fn lines(found: Value) -> Vec<String> {
+    found.as_array().into_iter().flatten().filter_map(|it| Some(it.as_str()?.to_owned())).collect()
 }
 
 /// The text of axe-core, which `scripts/test` fetches.

@@ -4,6 +4,7 @@
 //! An element that is missing or replaced for a moment is waited for too, see `Browser::retry`.
 
 pub mod driver;
+pub mod firefox;
 pub mod layout_check;
 pub mod page;
 pub mod person;
@@ -45,6 +46,16 @@ pub struct Browser {
 impl Browser {
     /// Opens a window; `language`, such as `en` or `ar`, is what the browser sends as the preferred language.
     pub async fn open(driver: &Driver, window: Window, language: &str) -> Browser {
+        Browser::open_with(driver, window, language, json!({})).await
+    }
+
+    /// The same for a reader who has set the size of text in the browser; browsers come with 16 pixels.
+    pub async fn open_with_text_of(driver: &Driver, window: Window, language: &str, pixels: u32) -> Browser {
+        Browser::open_with(driver, window, language, json!({"webkit.webprefs.default_font_size": pixels})).await
+    }
+
+    async fn open_with(driver: &Driver, window: Window, language: &str, mut prefs: Value) -> Browser {
+        prefs["intl.accept_languages"] = json!(language);
         let profile = tempfile::tempdir_in(driver.folder()).expect("a temporary folder");
         let args = [
             "--headless=new".to_owned(),
@@ -62,7 +73,7 @@ impl Browser {
         ];
         let capabilities = json!({
             "browserName": "chrome",
-            "goog:chromeOptions": {"args": args, "prefs": {"intl.accept_languages": language}},
+            "goog:chromeOptions": {"args": args, "prefs": prefs},
             "goog:loggingPrefs": {"browser": "ALL"},
         });
         let capabilities = capabilities.as_object().expect("an object").clone();
@@ -80,6 +91,11 @@ impl Browser {
     pub async fn resize(&self, window: Window) {
         let is_mobile = window == Window::Mobile;
         let (width, height) = if is_mobile { (390, 844) } else { (1440, 900) };
+        self.resize_to(width, height, is_mobile).await;
+    }
+
+    /// The same for any size, in CSS pixels.
+    pub async fn resize_to(&self, width: u32, height: u32, is_mobile: bool) {
         let scale = if is_mobile { 2 } else { 1 };
         let metrics = json!({"width": width, "height": height, "deviceScaleFactor": scale, "mobile": is_mobile});
         self.devtools("Emulation.setDeviceMetricsOverride", metrics).await;
