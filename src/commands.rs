@@ -158,6 +158,7 @@ async fn run_demo(options: DemoArgs) -> anyhow::Result<()> {
         demo_hosts: Some(demo_hosts),
         settings: app_settings(&options.limits, &options.payments, NodeKind::Demo),
         limits: options.limits,
+        video: options.video,
     })
     .await?;
     node.app().streams.set_rehearsal_runner(rehearsal_runner());
@@ -290,6 +291,7 @@ async fn run_serve(options: ServeArgs) -> anyhow::Result<()> {
             ..app_settings(&options.limits, &options.payments, NodeKind::Serve { has_test_payments })
         },
         limits: options.limits,
+        video: options.video,
     })
     .await?;
     node.app().streams.set_rehearsal_runner(rehearsal_runner());

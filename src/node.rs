@@ -14,14 +14,14 @@ use tokio_util::sync::CancellationToken;
 use crate::app::{App, Settings};
 use crate::broker::{Broker, BrokerEvent};
 use crate::clock::Clock;
-use crate::config::LimitArgs;
+use crate::config::{LimitArgs, VideoArgs};
 use crate::domain::{Shop, ShopId, currency};
 use crate::http::address_key::ConnectionsPerAddress;
 use crate::http::admission::Admission;
 use crate::http::auth::TokenAuth;
 use crate::http::auth::jwks::JwksJob;
 use crate::http::connection_limit::ConnectionLimiter;
-use crate::http::{self, AddressLimit, AppState, DemoHosts, Origins, TrustedProxies};
+use crate::http::{self, AddressLimit, AppState, DemoHosts, HlsJs, Origins, TrustedProxies};
 use crate::store::{self, Store};
 
 /// How long the start waits for a database that is down.
@@ -81,6 +81,7 @@ pub struct NodeConfig {
     pub demo_hosts: Option<DemoHosts>,
     pub settings: Settings,
     pub limits: LimitArgs,
+    pub video: VideoArgs,
 }
 
 /// A node that listens and is ready to serve.
@@ -177,6 +178,7 @@ impl Node {
             demo_hosts,
             settings,
             limits,
+            video,
         } = config;
         let per_address =
             ConnectionsPerAddress { connections: limits.connections_per_address, exempt: limits.address_exempt };
@@ -192,6 +194,9 @@ impl Node {
         let listener = bind("--listen (LIVESOUK_LISTEN)", listen)?;
         let bind_metrics = |address| bind("--metrics-listen (LIVESOUK_METRICS_LISTEN)", address);
         let metrics_listener = metrics_listen.map(bind_metrics).transpose()?;
+        let hls_js = video.hls_js.as_deref().map(HlsJs::read).transpose();
+        let hls_js =
+            hls_js.map_err(|why| StartError::Config(format!("--hls-js (LIVESOUK_HLS_JS): {why}")))?.map(Arc::new);
         let stop = CancellationToken::new();
         if !broker.0.wait_until_up(BROKER_START_TIMEOUT).await {
             tracing::warn!("broker is not available: selling works, chat waits until it is");
@@ -212,6 +217,7 @@ impl Node {
             connections,
             request_metrics: Default::default(),
             deflate: limits.deflate,
+            hls_js,
         };
         Ok(Self { listener, metrics_listener, state, grace, drain_ms, stop })
     }

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::{Rehearsal, RehearsalPlan, RehearsalRunner, Settings};
 use crate::broker::Broker;
 use crate::clock::Clock;
-use crate::config::LimitArgs;
+use crate::config::{LimitArgs, VideoArgs};
 use crate::domain::rehearsal::RehearsalForm;
 use crate::http::auth::TokenAuth;
 use crate::http::{Origins, TrustedProxies};
@@ -110,6 +110,7 @@ async fn start_node(plan: &RehearsalPlan, folder: &RehearsalFolder, key: &str) -
             ..Settings::default()
         },
         limits,
+        video: VideoArgs::default(),
     };
     Node::start(plan).await.map_err(|error| error.to_string())
 }

@@ -1,29 +1,33 @@
-// The video of the show, or a placeholder where there is none.
+// The stage of the show: its video, or a placeholder where there is none.
 //
-// HLS plays natively where the browser supports it; other browsers get the poster and a link. The placeholder shows the
-// pinned product and a clock, so that a demo without a camera looks complete.
+// The part that plays a video loads with the first video (video.js). The placeholder shows the pinned product and a clock, so that
+// a demo without a camera looks complete.
 
 import { formatDateTime, formatDuration, lang, t, titleOf } from './i18n.js';
-import { el, icon, picture, setText, setVisible } from './ui.js';
+import { once } from './lazy.js';
+import { el, picture, setText, setVisible } from './ui.js';
 
 /** @import { Offer, Stream } from './types.d.ts' */
+/** @import { Video } from './video.js' */
+/** @import { FaultKind } from './video_engine.js' */
 
-const HLS = 'application/vnd.apple.mpegurl';
+const loadVideo = once(() => import('./video.js'));
+const LOAD_AGAIN_MS = 3_000;
 
 export class Player {
   /**
    * @param {HTMLElement} root
-   * @param {() => void} [onchange] called when a video appears, disappears or gets captions
+   * @param {{ onchange?: () => void, onfault?: (kind: FaultKind) => void }} [options] `onchange` is called when a video appears,
+   * disappears or gets captions, `onfault` for every fault of the video
    */
-  constructor(root, onchange = () => {}) {
+  constructor(root, { onchange = () => {}, onfault = () => {} } = {}) {
     this.root = root;
     this.onchange = onchange;
+    this.onfault = onfault;
     /** @type {Stream | null} */
     this.stream = null;
-    /** @type {HTMLVideoElement | null} */
+    /** @type {Video | null} */
     this.video = null;
-    /** @type {HTMLAnchorElement | null} */
-    this.link = null;
     /** The address that is shown; undefined: none was shown yet. @type {string | null | undefined} */
     this.address = undefined;
     /** @type {string | null} */
@@ -45,60 +49,40 @@ export class Player {
   }
 
   /**
-   * Shows this show. A broken or unsupported video is replaced by the placeholder with a link.
+   * Shows this show.
    * @param {Stream} stream
    */
   update(stream) {
     this.stream = stream;
     setText(this.title, titleOf(stream));
+    this.video?.update(stream);
     if (stream.video === this.address) return;
     this.address = stream.video;
-    this.video?.remove();
-    this.link?.remove();
-    this.video = this.link = null;
-    this.root.dataset.video = 'none';
-    if (stream.video) this.play(stream, stream.video);
-  }
-
-  /**
-   * @param {Stream} stream
-   * @param {string} address
-   */
-  play(stream, address) {
-    const video = el('video', { playsInline: true, autoplay: true, muted: true, 'data-test': 'video' });
-    if (stream.poster) video.poster = stream.poster;
-    if (/\.m3u8(\?|$)/.test(address) && !video.canPlayType(HLS)) return this.showLink(stream, address);
-    video.src = address;
-    video.addEventListener('error', () => {
-      video.remove();
-      this.showLink(stream, address);
-    });
-    video.addEventListener('playing', () => {
-      this.root.dataset.video = 'playing';
-    });
-    video.textTracks.addEventListener('addtrack', () => this.onchange());
-    this.video = video;
-    this.root.prepend(video);
-    this.onchange();
-  }
-
-  /**
-   * @param {Stream} stream
-   * @param {string} address
-   */
-  showLink(stream, address) {
+    this.video?.stop();
     this.video = null;
+    this.root.dataset.video = 'none';
+    if (stream.video) this.play(stream.video);
     this.onchange();
-    this.root.dataset.video = 'link';
-    if (stream.poster) this.spotlight.replaceChildren(el('img', { src: stream.poster, alt: '' }));
-    const target = { href: address, target: '_blank', rel: 'noopener', 'data-test': 'video-link' };
-    this.link = el('a.video-link', target, icon('play'), t('video.open'));
-    this.root.append(this.link);
+  }
+
+  /** @param {string} address */
+  async play(address) {
+    const load = () =>
+      loadVideo().catch(() => {
+        // The server cannot be reached now; the connection bar says so.
+        setTimeout(() => this.address === address && !this.video && this.play(address), LOAD_AGAIN_MS);
+        return null;
+      });
+    const part = await load();
+    if (!part || !this.stream || this.address !== address || this.video) return;
+    const { root, stream, onchange, onfault } = this;
+    this.video = new part.Video({ root, stream, address, onchange, onfault });
+    this.onchange();
   }
 
   /** The captions of the video, if it has any. */
   get captions() {
-    const tracks = [...(this.video?.textTracks ?? [])];
+    const tracks = [...(this.video?.node.textTracks ?? [])];
     return tracks.filter((track) => track.kind === 'captions' || track.kind === 'subtitles');
   }
 
@@ -121,7 +105,7 @@ export class Player {
    */
   showProduct(offer) {
     const image = offer?.image ?? null;
-    if (image === this.image || (this.root.dataset.video === 'link' && this.stream?.poster)) return;
+    if (image === this.image) return;
     this.image = image;
     this.spotlight.replaceChildren(...(image ? [picture(image)] : []));
     this.root.dataset.spotlight = String(Boolean(image));

@@ -140,6 +140,8 @@ export interface Report {
     p50_ms: number | null;
     p95_ms: number | null;
   } | null;
+  /** Faults of the video by kind, as viewers reported them. */
+  video_faults: Record<string, number>;
 }
 
 export interface Minute {

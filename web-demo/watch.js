@@ -19,6 +19,8 @@ import { ViewerChat } from './viewer_chat.js';
 /** @import { LiveClient, LiveEvent, Offer, Phase, Shop, StockAlertState, Stream } from './types.d.ts' */
 /** @import { Buyer } from './buyer.js' */
 
+const REPORT_VIDEO_MS = 10_000;
+
 translate();
 fillIcons();
 languageSwitch(byId('lang', HTMLSelectElement));
@@ -58,8 +60,10 @@ class WatchPage {
     this.loadBuyer = once(() => this.makeBuyer());
     /** Offer → its phase, to speak of the moment when it is sold out. @type {Map<string, Phase>} */
     this.phases = new Map();
+    /** Kind of a video fault → when it was reported. @type {Map<string, number>} */
+    this.reportedAt = new Map();
     const signIn = () => this.withBuyer((buyer) => buyer.signIn());
-    this.player = playerWithButtons();
+    this.player = playerWithButtons((kind) => this.reportVideoFault(kind));
     this.header = new ShowHeader({ client, shop, stream, signIn });
     const hasEnded = () => this.stream.status === 'ended';
     this.chat = new ViewerChat({ client, shop, stream: stream.id, hasEnded, signIn });
@@ -137,7 +141,7 @@ class WatchPage {
   /** Loads what this window shows from the start, and what this tab used before a reload. */
   loadWhatIsNeeded() {
     const { id } = this.stream;
-    const desktop = matchMedia('(min-width: 960px)');
+    const desktop = matchMedia('(min-width: 60em)');
     const loadColumn = () => {
       if (desktop.matches) this.withBuyer((buyer) => buyer.loadProductList());
     };
@@ -202,6 +206,17 @@ class WatchPage {
     globalThis.visualViewport?.addEventListener('resize', () => {
       document.documentElement.style.setProperty('--visible', `${globalThis.visualViewport?.height}px`);
     });
+  }
+
+  /**
+   * Tells the server of a fault of the video, for the host and the operator; each kind at most once in ten seconds.
+   * @param {string} kind
+   */
+  reportVideoFault(kind) {
+    const now = Date.now();
+    if (now - (this.reportedAt.get(kind) ?? 0) < REPORT_VIDEO_MS || !this.client.live) return;
+    this.reportedAt.set(kind, now);
+    this.client.request('report_video_fault', { kind }).catch(() => {}); // It is only a count.
   }
 
   /** @param {Stream} stream */

@@ -70,6 +70,8 @@ pub struct DemoArgs {
     #[command(flatten)]
     pub limits: LimitArgs,
     #[command(flatten)]
+    pub video: VideoArgs,
+    #[command(flatten)]
     pub payments: PaymentArgs,
     #[command(flatten)]
     pub log: LogArgs,
@@ -131,6 +133,8 @@ pub struct ServeArgs {
     pub payment_provider: Option<PaymentProviderName>,
     #[command(flatten)]
     pub limits: LimitArgs,
+    #[command(flatten)]
+    pub video: VideoArgs,
     #[command(flatten)]
     pub payments: PaymentArgs,
     #[command(flatten)]
@@ -214,6 +218,14 @@ pub struct LimitArgs {
     /// Seconds over which viewers are moved to other nodes during shutdown
     #[arg(long, env = "LIVESOUK_DRAIN_SECONDS", default_value_t = 0.5, value_name = "N", value_parser = number(0.0..=600.0))]
     pub drain_seconds: f64,
+}
+
+#[derive(Args, Debug, Default)]
+pub struct VideoArgs {
+    /// File of hls.js (its module), which plays the video in browsers that cannot play HLS themselves; scripts/hls-js fetches it.
+    /// Default: such browsers show a link
+    #[arg(long = "hls-js", env = "LIVESOUK_HLS_JS", value_name = "PATH")]
+    pub hls_js: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

@@ -31,6 +31,7 @@ pub mod stream;
 pub mod test_provider;
 pub mod text;
 pub mod token;
+pub mod video;
 
 pub use actor::{Actor, Role};
 pub use address::Address;

@@ -41,6 +41,11 @@ impl Document {
         }
     }
 
+    /// A hash of the content.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
     /// The response to a request with these headers: the document, or 304 if the client has it already.
     pub fn response(&self, request_headers: &HeaderMap, cache_control: &str) -> Response {
         let compressed = if accepts_gzip(request_headers) { self.compressed() } else { None };

@@ -121,6 +121,12 @@ fn rooms(page: &mut MetricsPage<'_>, app: &App) {
         &counters.delivery_times,
     );
     page.counter_values(
+        "livesouk_video_faults_total",
+        "Faults of the video that viewers reported, by kind",
+        "kind",
+        counters.video_faults.all().map(|(kind, number)| (kind.name(), number)),
+    );
+    page.counter_values(
         "livesouk_room_joins_total",
         "Joins; yes or no: whether a viewer who came back got all missed events; new: the first join",
         "recovered",

@@ -28,6 +28,7 @@ mod extract;
 mod fair_bucket;
 mod handshake;
 mod head_deadline;
+mod hls_js;
 mod host_header;
 mod invite;
 mod lineup;
@@ -78,6 +79,7 @@ pub use address_limit::AddressLimit;
 pub use client_address::TrustedProxies;
 pub use demo_host::DemoHosts;
 pub use error::Problem;
+pub use hls_js::HlsJs;
 pub use origin::Origins;
 
 /// The maximum size of a request body. The largest legitimate one is a product with a hundred variants.
@@ -99,6 +101,8 @@ pub struct AppState {
     pub request_metrics: Arc<RequestMetrics>,
     /// Accept permessage-deflate if a client offers it.
     pub deflate: bool,
+    /// What plays HLS in browsers that cannot; `None`: not installed.
+    pub hls_js: Option<Arc<HlsJs>>,
 }
 
 impl AppState {
@@ -209,6 +213,7 @@ pub fn router(state: AppState) -> Router {
         .route("/docs", get(page::docs))
         .route("/docs/errors", get(error_page::index))
         .route("/docs/errors/{code}", get(error_page::code))
+        .route("/assets/hls.js", get(hls_js::script))
         .route("/assets/{*path}", get(page::asset))
         .fallback(ops::not_found)
         .method_not_allowed_fallback(ops::method_not_allowed)

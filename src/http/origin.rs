@@ -41,7 +41,7 @@ impl Origins {
         let frames = allowed.join(" ");
         let content_policy = format!(
             "default-src 'self'; img-src 'self' https: data:; media-src 'self' https: http: blob:; \
-             connect-src 'self' ws: wss:; style-src 'self'; script-src 'self'; object-src 'none'; \
+             connect-src 'self' ws: wss: https: http:; style-src 'self'; script-src 'self'; object-src 'none'; \
              base-uri 'none'; form-action 'self'; require-trusted-types-for 'script'; frame-ancestors 'self' {frames}"
         );
         let content_security_policy = content_policy.trim_end().to_owned();

@@ -22,6 +22,9 @@ use crate::domain::ErrorCode;
 #[folder = "web-demo/"]
 struct WebAssets;
 
+/// Where a page finds the address of hls.js; empty where it is not installed.
+const HLS_JS: &str = "name=\"hls-js\" content=\"\"";
+
 pub async fn shop(State(state): State<AppState>, headers: HeaderMap) -> Response {
     html_response(&state, &headers, "index.html")
 }
@@ -104,11 +107,13 @@ fn join_styles(text: &str) -> String {
 fn html_response(state: &AppState, headers: &HeaderMap, path: &str) -> Response {
     let Some(file) = WebAssets::get(path) else { return no_such_file() };
     let (version, base) = (assets_version(), state.origins.base_path());
-    let key = PageKey { path: path.to_owned(), form: Form::Html, version: format!("{version} {base}") };
+    let hls = state.hls_js.as_ref().map_or_else(String::new, |hls| format!("{base}{}", hls.address()));
+    let key = PageKey { path: path.to_owned(), form: Form::Html, version: format!("{version} {base} {hls}") };
     let page = cached_document(key, &file, || {
         let text = String::from_utf8_lossy(&file.data).replace("=\"/assets/", &format!("=\"/assets/{version}/"));
         // Every address in our pages is an attribute that begins with a slash.
-        Document::new("text/html", text.replace("=\"/", &format!("=\"{base}/")))
+        let text = text.replace("=\"/", &format!("=\"{base}/"));
+        Document::new("text/html", text.replace(HLS_JS, &format!("name=\"hls-js\" content=\"{hls}\"")))
     });
     page_response(state, headers, &page, "no-cache")
 }

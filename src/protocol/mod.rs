@@ -20,6 +20,7 @@ pub mod server;
 pub mod state;
 pub mod state_sync;
 pub mod token;
+pub mod video;
 pub mod view;
 
 #[cfg(test)]
@@ -37,6 +38,7 @@ pub use server::{HelloHead, HelloTail, SnapshotReason};
 pub use state::{RoomState, StateChange};
 pub use state_sync::json_bytes;
 pub use token::TokenRevocationView;
+pub use video::VideoFaultCounts;
 pub use view::{
     AuditEntryView, CardReach, ChatRulesView, ErasedView, FullStreamReport, KeptView, MessageView, OfferView,
     OrderDetail, OrderView, PinView, ProductView, SanctionView, SayReply, ShopView, StreamReport, StreamView,

@@ -447,6 +447,8 @@ pub struct StreamReport {
     pub delivery_p99_ms: Option<u64>,
     /// How many viewers see the pinned offer; `null` when no offer is pinned or this node has no viewers.
     pub card: Option<CardReach>,
+    /// Faults of the video that viewers on the node that answers have reported.
+    pub video_faults: super::VideoFaultCounts,
 }
 
 /// The figures of a show, in total and over time.

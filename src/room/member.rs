@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 
 use super::receipts::ReceiptRequest;
 use super::{Room, StreamPosition, lock, retry_ms};
+use crate::domain::video::VideoFaultKind;
 use crate::domain::{Actor, Millis, OfferId, Role, StreamId};
 use crate::protocol::{Close, EncodedEvent, Frame};
 
@@ -38,6 +39,9 @@ pub struct JoinRequest {
     /// It does not count as a viewer: a video overlay of the show itself, a probe, or too many connections of one address.
     pub is_uncounted: bool,
 }
+
+/// One viewer cannot make the video of a show look broken for many.
+const VIDEO_FAULT_EVERY_MS: Millis = 1_000;
 
 /// The digest of a user and a session, or for a guest of the session alone. Reading it in the broker does not allow
 /// anybody to take over the session.
@@ -70,6 +74,8 @@ pub struct Member {
     /// Counts as part of the audience.
     pub(super) is_counted: bool,
     pub(super) receipt_request: Mutex<ReceiptRequest>,
+    /// When this viewer last reported a fault of the video.
+    video_fault_at: AtomicI64,
     room: Arc<Room>,
     queue: Mutex<PrivateQueue>,
     /// The index of this member's connection writer in the room's writer.
@@ -103,6 +109,7 @@ impl Member {
             socket,
             deflate,
             receipt_request: Mutex::default(),
+            video_fault_at: AtomicI64::new(0),
             queue: Mutex::default(),
             writer_index: AtomicUsize::new(usize::MAX),
             last_received_at: AtomicI64::new(room.clock.now()),
@@ -147,6 +154,15 @@ impl Member {
     /// this offer.
     pub fn seen(&self, offer: OfferId) {
         self.room.record_receipt(self, offer);
+    }
+
+    /// The viewer reports that its video does not play. Counts at most once in [`VIDEO_FAULT_EVERY_MS`].
+    pub fn report_video_fault(&self, kind: VideoFaultKind) {
+        let now = self.room.clock.now();
+        if now - self.video_fault_at.load(Ordering::Relaxed) >= VIDEO_FAULT_EVERY_MS {
+            self.video_fault_at.store(now, Ordering::Relaxed);
+            self.room.count_video_fault(kind);
+        }
     }
 
     /// Closes the connection after what is queued; the first reason counts.

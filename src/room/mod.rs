@@ -10,6 +10,7 @@ pub mod receipts;
 pub mod ring_buffer;
 pub mod rooms;
 pub mod timing;
+pub mod video_faults;
 
 mod backpressure;
 mod broadcast;
@@ -33,6 +34,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
+use crate::domain::video::VideoFaultKind;
 use crate::domain::{Millis, OfferId, StreamId};
 use crate::metrics::{DurationHistogram, LabeledCounter};
 use crate::protocol::{Close, EncodedEvent, StateChange};
@@ -45,6 +47,7 @@ pub use rooms::Rooms;
 use inbox::{DrainPlan, EnqueueResult, Inbox, InboxBatch, JoinNotice};
 use receipts::Receipts;
 use rooms::ConnectedUsers;
+use video_faults::VideoFaults;
 
 /// The audience of one stream on this node. All methods may be called from any task and return at once, except
 /// [`Room::append_events`], which waits while the room cannot keep up.
@@ -62,6 +65,7 @@ pub struct Room {
     viewers_shown: AtomicUsize,
     viewers_peak: AtomicUsize,
     receipts: std::sync::Mutex<Receipts>,
+    video_faults: VideoFaults,
     /// How far back the ring buffer can answer resumes.
     oldest_position: std::sync::Mutex<Option<StreamPosition>>,
 }
@@ -81,6 +85,7 @@ impl Room {
             viewers_shown: AtomicUsize::new(0),
             viewers_peak: AtomicUsize::new(0),
             receipts: Default::default(),
+            video_faults: VideoFaults::default(),
             oldest_position: Default::default(),
         });
         tokio::spawn(writer::RoomWriter::new(room.clone()).run());
@@ -174,6 +179,16 @@ impl Room {
         lock(&self.receipts).reach()
     }
 
+    /// The faults of the video that viewers on this node have reported since the room was opened.
+    pub fn video_faults(&self) -> &VideoFaults {
+        &self.video_faults
+    }
+
+    fn count_video_fault(&self, kind: VideoFaultKind) {
+        self.video_faults.count(kind);
+        self.counters.video_faults.count(kind);
+    }
+
     fn request_receipt(&self, member: &Member, now: Millis) {
         lock(&self.receipts).request(&mut lock(&member.receipt_request), now);
     }
@@ -265,6 +280,8 @@ pub struct RoomCounters {
     pub delivery_times: DurationHistogram,
     /// Connections that ended, by the name of their close code.
     pub closes: CloseCounters,
+    /// Faults of the video that viewers reported.
+    pub video_faults: VideoFaults,
     /// Connections that were refused because their user has enough of them.
     pub sockets_refused: AtomicU64,
 }

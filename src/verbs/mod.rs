@@ -11,6 +11,7 @@ mod offer;
 mod order;
 mod reply;
 mod stock_alert;
+mod video;
 
 use std::pin::Pin;
 
@@ -177,7 +178,7 @@ impl<V: Verb> ParsedVerb for V {
 }
 
 /// Every verb. The order is the order of the documents.
-pub static VERBS: [VerbEntry; 28] = [
+pub static VERBS: [VerbEntry; 29] = [
     VerbEntry::of::<chat::Say>(),
     VerbEntry::of::<chat::React>(),
     VerbEntry::of::<order::Buy>(),
@@ -185,6 +186,7 @@ pub static VERBS: [VerbEntry; 28] = [
     VerbEntry::of::<order::Cancel>(),
     VerbEntry::of::<order::Refund>(),
     VerbEntry::of::<offer::Seen>(),
+    VerbEntry::of::<video::ReportVideoFault>(),
     VerbEntry::of::<stock_alert::AddStockAlert>(),
     VerbEntry::of::<stock_alert::RemoveStockAlert>(),
     VerbEntry::of::<offer::Pin>(),

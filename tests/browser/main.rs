@@ -16,10 +16,11 @@ mod show;
 mod sign_in_link;
 mod smoke;
 mod team;
+mod video;
 mod visit;
 
 /// The testkit as these tests use it: the browser, and what is outside of it.
 mod support {
     pub use testkit as outside;
-    pub use testkit::browser::{self, driver, page, person};
+    pub use testkit::browser::{self, driver, firefox, page, person};
 }

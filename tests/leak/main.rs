@@ -12,7 +12,7 @@ use std::time::Duration;
 use livesouk::app::{ChatRateLimit, Settings};
 use livesouk::broker::Broker;
 use livesouk::clock::Clock;
-use livesouk::config::LimitArgs;
+use livesouk::config::{LimitArgs, VideoArgs};
 use livesouk::demo;
 use livesouk::http::auth::TokenAuth;
 use livesouk::http::{Origins, TrustedProxies};
@@ -144,6 +144,7 @@ async fn closed_connections_leave_no_task_file_or_memory() {
         trusted_proxies: TrustedProxies::default(),
         demo_hosts: None,
         settings: Settings { chat: ChatRateLimit { viewer_per_s: 1.0, room_per_s: 0.0 }, ..Settings::default() },
+        video: VideoArgs::default(),
         limits: LimitArgs {
             chat_days: 0,
             chat_per_second: 1.0,

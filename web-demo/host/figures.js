@@ -53,7 +53,8 @@ export class Figures {
     this.more = el('p.trend-text');
     this.delivery = el('p.trend-text', { 'data-test': 'delivery' });
     this.card = el('p.trend-text', { 'data-test': 'card-reach' });
-    panel.append(large, this.chart, this.more, this.delivery, this.card);
+    this.video = el('p.trend-text', { 'data-test': 'video-faults' });
+    panel.append(large, this.chart, this.more, this.delivery, this.card, this.video);
     client.on('state', (changed) => {
       if (changed.has('pin')) setTimeout(() => this.load(), CARD_MS);
     });
@@ -104,6 +105,7 @@ export class Figures {
     setText(this.more, t('figure.more', { n: units_paid, messages }));
     setText(this.delivery, delivery_p99_ms === null ? '' : t('figure.delivery', { ms: delivery_p99_ms }));
     const share = card?.seen ? formatNumber(Math.round((card.seen / card.asked) * 100)) : '';
+    setText(this.video, videoText(report));
     setText(this.card, share && t('figure.card', { share, ms: formatNumber(card?.p95_ms ?? 0) }));
   }
 
@@ -129,4 +131,15 @@ export class Figures {
     }
     this.chart.replaceChildren(chart(minutes, chartMarks(full, fullTitle), 'trend-plot'));
   }
+}
+
+/**
+ * What viewers reported about the video, the most frequent fault first; empty if nothing.
+ * @param {Report} report
+ */
+function videoText({ video_faults }) {
+  const faults = Object.entries(video_faults).filter(([, n]) => n > 0);
+  faults.sort(([, a], [, b]) => b - a);
+  const list = faults.map(([kind, n]) => `${t(`video_fault.${kind}`)} ${formatNumber(n)}`).join(' · ');
+  return list && t('figure.video_faults', { list });
 }

@@ -73,7 +73,7 @@ export default {
   'host.kind_regular_more': 'معروض للبيع حتى تنهي البيع',
   'host.kind_flash': term.flash,
   'host.kind_flash_more': 'عدّ تنازلي ثم بيع قصير',
-  'host.open_flash': '«{offer}» بسعر {price}: عدّ تنازلي {s} ث، ثم بيع لمدة {m} د، الكمية {n}.',
+  'host.open_flash': '«{offer}» بسعر {price}: العدّ التنازلي {countdown}، ثم مدة البيع {length}، الكمية {n}.',
   'host.open_regular': 'يُعرض «{offer}» للبيع بسعر {price}، الكمية {n}.',
   'host.pause_sure': 'لا يمكن شراء «{offer}» حتى تستأنف البيع. يستمر الوقت وتبقى الحجوزات سارية.',
   'host.close_sure': {
@@ -111,7 +111,7 @@ export default {
   'host.begins': 'يبدأ {at}',
   'host.was_due': 'كان موعده {at} ولم يبدأ',
   'host.upcoming_more': 'و{n} غيرها',
-  'host.upcoming_facts': '{price} · الكمية {n} · {s} ث + {m} د',
+  'host.upcoming_facts': '{price} · الكمية {n} · {lead} + {length}',
 
   // The notice.
   'host.notice': 'إعلان فوق الفيديو',
@@ -183,6 +183,12 @@ export default {
   'figure.card': 'يرى هذا المنتج {share}٪ من المشاهدين، خلال {ms} مللي ثانية',
   'figure.more': 'القطع المباعة: {n} · الرسائل: {messages}',
   'figure.delivery': 'تصل التحديثات المباشرة إلى 99٪ من المشاهدين خلال {ms} مللي ثانية',
+  'figure.video_faults': 'أعطال الفيديو التي يبلغ عنها المشاهدون: {list}',
+  'video_fault.playlist': 'لا قائمة تشغيل',
+  'video_fault.network': 'بيانات لم تصل',
+  'video_fault.media': 'ترميز غير مقروء',
+  'video_fault.stall': 'صورة متوقفة',
+  'video_fault.unsupported': 'متصفح لا يشغّله',
   'chart.none': 'لا توجد بيانات بعد.',
   'chart.viewers': term.viewers,
   'chart.orders': term.orders,

@@ -65,7 +65,7 @@ export default {
   'host.kind_regular_more': 'On sale until you end the sale',
   'host.kind_flash': term.flash,
   'host.kind_flash_more': 'A countdown, then a short sale',
-  'host.open_flash': '“{offer}” for {price}: a countdown of {s} s, then {m} min of sale with {n} items.',
+  'host.open_flash': '“{offer}” for {price}: a countdown of {countdown}, then {length} of sale with {n} items.',
   'host.open_regular': '“{offer}” goes on sale for {price} with {n} items.',
   'host.pause_sure':
     'Nobody can buy “{offer}” until you resume the sale. Its clock keeps running, and reservations stay valid.',
@@ -96,7 +96,7 @@ export default {
   'host.begins': 'Starts {at}',
   'host.was_due': 'Scheduled for {at}, not started',
   'host.upcoming_more': 'and {n} more',
-  'host.upcoming_facts': '{price} · {n} items · {s} s + {m} min',
+  'host.upcoming_facts': '{price} · {n} items · {lead} + {length}',
 
   // The notice.
   'host.notice': 'Notice over the video',
@@ -168,6 +168,12 @@ export default {
   'figure.card': '{share} % of viewers see this product, within {ms} ms',
   'figure.more': 'Items sold: {n} · Messages: {messages}',
   'figure.delivery': 'Live updates reach 99 % of viewers within {ms} ms',
+  'figure.video_faults': 'Video faults that viewers report: {list}',
+  'video_fault.playlist': 'no playlist',
+  'video_fault.network': 'data did not arrive',
+  'video_fault.media': 'not decodable',
+  'video_fault.stall': 'stood still',
+  'video_fault.unsupported': 'browser can’t play it',
   'chart.none': 'No data yet.',
   'chart.viewers': term.viewers,
   'chart.orders': term.orders,

@@ -59,7 +59,7 @@ export default {
   'host.kind_regular_more': 'Dijual sampai Anda mengakhiri penjualan',
   'host.kind_flash': term.flash,
   'host.kind_flash_more': 'Hitung mundur, lalu penjualan singkat',
-  'host.open_flash': '“{offer}” seharga {price}: hitung mundur {s} dtk, lalu penjualan {m} mnt dengan {n} barang.',
+  'host.open_flash': '“{offer}” seharga {price}: hitung mundur {countdown}, lalu penjualan {length} dengan {n} barang.',
   'host.open_regular': '“{offer}” dijual seharga {price} dengan {n} barang.',
   'host.pause_sure':
     '“{offer}” tidak bisa dibeli sampai Anda melanjutkan penjualan. Waktunya tetap berjalan, dan reservasi tetap berlaku.',
@@ -84,7 +84,7 @@ export default {
   'host.begins': 'Mulai {at}',
   'host.was_due': 'Dijadwalkan {at}, belum dimulai',
   'host.upcoming_more': 'dan {n} lagi',
-  'host.upcoming_facts': '{price} · {n} barang · {s} dtk + {m} mnt',
+  'host.upcoming_facts': '{price} · {n} barang · {lead} + {length}',
 
   // The notice.
   'host.notice': 'Pengumuman di atas video',
@@ -156,6 +156,12 @@ export default {
   'figure.card': '{share}% penonton melihat produk ini, dalam {ms} md',
   'figure.more': 'Barang terjual: {n} · Pesan: {messages}',
   'figure.delivery': 'Pembaruan langsung sampai ke 99% penonton dalam {ms} md',
+  'figure.video_faults': 'Gangguan video yang dilaporkan penonton: {list}',
+  'video_fault.playlist': 'tidak ada daftar putar',
+  'video_fault.network': 'data tidak sampai',
+  'video_fault.media': 'tidak dapat didekode',
+  'video_fault.stall': 'gambar berhenti',
+  'video_fault.unsupported': 'peramban tidak bisa memutar',
   'chart.none': 'Belum ada data.',
   'chart.viewers': term.viewers,
   'chart.orders': term.orders,

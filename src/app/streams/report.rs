@@ -3,9 +3,11 @@
 use super::Streams;
 use crate::app::error::Result;
 use crate::domain::report::report_minutes;
+use crate::domain::video::VideoFaultKind;
 use crate::domain::{Actor, Permission, Refusal, StreamId};
-use crate::protocol::{CardReach, FullStreamReport, StreamReport};
+use crate::protocol::{CardReach, FullStreamReport, StreamReport, VideoFaultCounts};
 use crate::room::PinReach;
+use crate::room::video_faults::VideoFaults;
 
 impl Streams {
     /// The totals of a stream, for those who may see its numbers.
@@ -33,6 +35,7 @@ impl Streams {
             viewers_peak: peak.unwrap_or(0).max(peak_here),
             likes,
             delivery_p99_ms: self.delivery_p99_ms(),
+            video_faults: room.as_ref().map(|room| video_fault_counts(room.video_faults())).unwrap_or_default(),
             card: room.and_then(|room| room.pin_reach()).map(|PinReach { offer, asked, seen, p50_ms, p95_ms }| {
                 CardReach { offer, asked, seen, p50_ms, p95_ms }
             }),
@@ -59,4 +62,18 @@ impl Streams {
             offers: self.context.store.sales_by_offer(id).await?,
         })
     }
+}
+
+fn video_fault_counts(faults: &VideoFaults) -> VideoFaultCounts {
+    let mut counts = VideoFaultCounts::default();
+    for (kind, number) in faults.all() {
+        *match kind {
+            VideoFaultKind::Playlist => &mut counts.playlist,
+            VideoFaultKind::Network => &mut counts.network,
+            VideoFaultKind::Media => &mut counts.media,
+            VideoFaultKind::Stall => &mut counts.stall,
+            VideoFaultKind::Unsupported => &mut counts.unsupported,
+        } = number;
+    }
+    counts
 }

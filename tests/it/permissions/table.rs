@@ -153,6 +153,7 @@ pub const ROWS: &[Row] = &[
         .special(),
     verb("POST /v1/offers/{offer}/extend", "extend", SELL).body(r#"{"seconds":60}"#),
     verb("", "seen", READ).body(r#"{"offer":"{offer}"}"#),
+    verb("", "report_video_fault", READ).body(r#"{"kind":"stall"}"#),
     // Buying, and what is one's own.
     verb("POST /v1/offers/{offer}/orders", "buy", BUY).body(r#"{"qty":1}"#),
     verb("PUT /v1/offers/{offer}/stock-alert", "add_stock_alert", BUY),
@@ -233,7 +234,7 @@ pub const ROWS: &[Row] = &[
 ];
 
 /// Routes beside the API, and who gets an answer.
-pub const SERVICE_ROUTES: [(&str, &str); 15] = [
+pub const SERVICE_ROUTES: [(&str, &str); 16] = [
     (
         "/v1/streams/{stream}/live",
         "The socket. Everybody may watch; a banned user is closed with 4502, a revoked token with 4501",
@@ -251,5 +252,6 @@ pub const SERVICE_ROUTES: [(&str, &str); 15] = [
     ("/docs", "Everybody"),
     ("/docs/errors", "Everybody"),
     ("/docs/errors/{code}", "Everybody"),
+    ("/assets/hls.js", "Everybody"),
     ("/assets/{*path}", "Everybody"),
 ];

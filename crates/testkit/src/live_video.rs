@@ -1,0 +1,167 @@
+//! A live HLS stream on a port of its own, made by ffmpeg, that a test may withhold, freeze and let return.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::{Path as UrlPath, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+
+/// How many segments of one second there are; the stream repeats them, each time after a discontinuity.
+const SEGMENTS: u64 = 10;
+/// How many segments the playlist names.
+const WINDOW: u64 = 5;
+
+/// What the encoder does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoder {
+    /// There is no playlist.
+    Absent,
+    Live,
+    /// The playlist does not grow since this moment of the stream, in seconds.
+    Frozen(u64),
+}
+
+/// The stream ends when its value is dropped.
+#[derive(Debug)]
+pub struct LiveVideo {
+    /// The address of the multivariant playlist.
+    pub url: String,
+    shared: Arc<Shared>,
+    task: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    folder: TempDir,
+    began: Instant,
+    encoder: Mutex<Encoder>,
+}
+
+impl LiveVideo {
+    /// Makes an upright test picture with a tone, and serves it. The encoder is absent at first.
+    pub async fn start() -> LiveVideo {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        make_segments(folder.path());
+        let shared = Arc::new(Shared { folder, began: Instant::now(), encoder: Mutex::new(Encoder::Absent) });
+        let router = Router::new().route("/{name}", get(serve)).with_state(shared.clone());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let url = format!("http://{}/master.m3u8", listener.local_addr().expect("an address"));
+        let task = tokio::spawn(async move {
+            let _ = axum::serve(listener, router).await;
+        });
+        LiveVideo { url, shared, task }
+    }
+
+    pub fn set(&self, encoder: Encoder) {
+        *self.shared.encoder.lock().expect("no panic while the lock is held") = encoder;
+    }
+
+    /// Stops the growth of the playlist now.
+    pub fn freeze(&self) {
+        self.set(Encoder::Frozen(self.shared.seconds()));
+    }
+}
+
+impl Drop for LiveVideo {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Shared {
+    fn seconds(&self) -> u64 {
+        self.began.elapsed().as_secs()
+    }
+
+    /// The playlist of this moment: a window that moves on by one segment a second.
+    fn playlist(&self, seconds: u64) -> String {
+        let first = seconds;
+        let passed = first / SEGMENTS - u64::from(first > 0 && first.is_multiple_of(SEGMENTS));
+        let mut text = format!(
+            "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:{first}\n\
+             #EXT-X-DISCONTINUITY-SEQUENCE:{passed}\n"
+        );
+        for number in first..first + WINDOW {
+            if number > 0 && number.is_multiple_of(SEGMENTS) {
+                text.push_str("#EXT-X-DISCONTINUITY\n");
+            }
+            text.push_str(&format!("#EXTINF:1.0,\nseg{}.ts\n", number % SEGMENTS));
+        }
+        text
+    }
+}
+
+const MASTER: &str =
+    "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=300000,RESOLUTION=180x320,CODECS=\"avc1.42c00d,mp4a.40.2\"\nlive.m3u8\n";
+
+async fn serve(State(shared): State<Arc<Shared>>, UrlPath(name): UrlPath<String>) -> Response {
+    let encoder = *shared.encoder.lock().expect("no panic while the lock is held");
+    let headers = [(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"), (header::CACHE_CONTROL, "no-store")];
+    let kind = |kind: &'static str| [(header::CONTENT_TYPE, kind)];
+    let seconds = match encoder {
+        Encoder::Absent => return (StatusCode::NOT_FOUND, headers).into_response(),
+        Encoder::Live => shared.seconds(),
+        Encoder::Frozen(seconds) => seconds,
+    };
+    match name.as_str() {
+        "master.m3u8" => (headers, kind("application/vnd.apple.mpegurl"), MASTER).into_response(),
+        "live.m3u8" => (headers, kind("application/vnd.apple.mpegurl"), shared.playlist(seconds)).into_response(),
+        name => match std::fs::read(shared.folder.path().join(name)) {
+            Ok(segment) => (headers, kind("video/mp2t"), segment).into_response(),
+            Err(_) => (StatusCode::NOT_FOUND, headers).into_response(),
+        },
+    }
+}
+
+fn make_segments(folder: &Path) {
+    let length = SEGMENTS.to_string();
+    let args = [
+        "-v",
+        "error",
+        "-f",
+        "lavfi",
+        "-i",
+        "testsrc2=size=180x320:rate=10",
+        "-f",
+        "lavfi",
+        "-i",
+        "sine=frequency=440",
+        "-t",
+        &length,
+        "-c:v",
+        "libx264",
+        "-profile:v",
+        "baseline",
+        "-preset",
+        "ultrafast",
+        "-pix_fmt",
+        "yuv420p",
+        "-g",
+        "10",
+        "-sc_threshold",
+        "0",
+        "-c:a",
+        "aac",
+        "-b:a",
+        "32k",
+        "-f",
+        "hls",
+        "-hls_time",
+        "1",
+        "-hls_list_size",
+        "0",
+        "-hls_segment_filename",
+        "seg%d.ts",
+        "list.m3u8",
+    ];
+    let made = Command::new("ffmpeg").args(args).current_dir(folder).stdin(Stdio::null()).output();
+    let made = made.unwrap_or_else(|error| panic!("ffmpeg: {error}; see scripts/test"));
+    assert!(made.status.success(), "ffmpeg: {}", String::from_utf8_lossy(&made.stderr));
+}
