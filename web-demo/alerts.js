@@ -156,8 +156,8 @@ export class Alerts {
    * @param {string} text the key of the text
    */
   alertOffer(id, text) {
-    const now = Date.now();
-    if (now - (this.alertedAt.get(id) ?? 0) < REPEAT_MS) return;
+    const now = performance.now();
+    if (now - (this.alertedAt.get(id) ?? -Infinity) < REPEAT_MS) return;
     this.alertedAt.set(id, now);
     if (this.bells.delete(id)) this.storeBells();
     const offer = this.client.state.offers.get(id);

@@ -9,8 +9,8 @@ import { el, icon } from './ui.js';
 const TEXT_MAX = 200;
 
 /**
- * Why the field is closed. `act` leads to what is missing, for example the sign-in. `isPassing`: it opens again by
- * itself, so that a text in the field stays.
+ * Why nothing can be sent. `act` leads to what is missing, for example the sign-in. `isPassing`: this ends by itself, so
+ * that the reader may go on typing.
  * @typedef {{ reason: string, act?: () => void, isPassing?: boolean }} ChatBarrier
  */
 
@@ -61,14 +61,16 @@ export class ChatField {
   async submit() {
     const barrier = this.barrier();
     if (barrier) return barrier.act?.();
-    const text = this.input.value.trim();
+    const typed = this.input.value;
+    const text = typed.trim();
     if ([...text].length > TEXT_MAX) return this.onrefused({ code: 'too_long' });
     if (!text || this.isSending || this.now() < this.freeAt) return;
     this.isSending = true;
     this.paint();
     try {
       await this.send(text);
-      this.input.value = '';
+      // Only what was sent goes: the reader may have typed on while it was under way.
+      if (this.input.value.startsWith(typed)) this.input.value = this.input.value.slice(typed.length);
     } catch (error) {
       const refusal = asRefusal(error);
       if (refusal.retry_ms) this.waitFor(refusal.retry_ms);
@@ -91,7 +93,7 @@ export class ChatField {
     const barrier = this.barrier();
     const rest = this.freeAt - this.now();
     this.form.dataset.closed = String(Boolean(barrier));
-    this.input.readOnly = Boolean(barrier);
+    this.input.readOnly = Boolean(barrier && !barrier.isPassing);
     this.input.placeholder = barrier?.reason ?? this.hint;
     // The reason is the placeholder, so a text in the field goes, unless the field opens again soon.
     if (barrier && this.input.value && !barrier.act && !barrier.isPassing) this.input.value = '';

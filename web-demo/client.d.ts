@@ -333,7 +333,8 @@ export interface ConnectOptions {
   /** A WebSocket class, for environments that have none. */
   WebSocket?: typeof WebSocket;
   random?: () => number;
-  wallClock?: () => number;
+  /** Milliseconds of a clock that nobody can set, near the time of day; by default that of `performance`. */
+  steadyClock?: () => number;
 }
 
 /** `code` is the code of the server, or `link_lost`, `timeout` or `offline`: then the outcome is unknown. */

@@ -67,7 +67,7 @@ export class LiveClient extends Link {
     /** @type {Stream | null} */
     this.show = null;
     this.values = new RoomValues();
-    this.clock = new ServerClock(this.wallClock);
+    this.clock = new ServerClock(this.steadyClock);
     /** @type {Map<string, Order>} */
     this.orders = new Map();
     /** The ids of the messages delivered so far. @type {Set<string>} */
@@ -96,8 +96,9 @@ export class LiveClient extends Link {
   request(verb, fields = {}, deadline_ms = REQUEST_TIMEOUT_MS) {
     const { connection } = this;
     if (!this.live || connection?.socket.readyState !== 1) return Promise.reject(new RequestError({ code: 'offline' }));
-    const ref = String(this.nextRef++);
-    return connection.request(ref, { do: verb, ...fields }, deadline_ms);
+    const reply = connection.request(String(this.nextRef++), { do: verb, ...fields }, deadline_ms);
+    this.silence.plan(); // While somebody waits for an answer, silence is noticed sooner.
+    return reply;
   }
 
   /**
@@ -122,7 +123,6 @@ export class LiveClient extends Link {
    * @param {string} data
    */
   receive(connection, data) {
-    connection.lastFrameAt = this.wallClock();
     /** @type {ServerFrame} */
     let frame;
     try {
@@ -130,6 +130,7 @@ export class LiveClient extends Link {
     } catch {
       return;
     }
+    if (connection === this.connection && connection.hasHello) this.heard(frame.t !== 'reply');
     if (frame.t === 'reply') return this.receiveReply(connection, frame);
     if (frame.t === 'hello') return this.receiveHello(connection, frame);
     if (connection !== this.connection) return;
@@ -178,7 +179,9 @@ export class LiveClient extends Link {
       this.emit('gap', { why: 'why' in frame ? frame.why : 'away' });
     }
     const after = recovered && frame.epoch === this.epoch ? this.seq : 0;
-    this.moveTo(frame.epoch, frame.epoch === this.epoch ? Math.max(this.seq, frame.seq) : frame.seq);
+    // A node that is behind may answer with a position before ours. What follows it counts again: with our own position,
+    // the messages up to it would be hidden.
+    this.moveTo(frame.epoch, Math.max(after, frame.seq));
     if (frame.stream) {
       this.show = frame.stream;
       this.emit('show', frame.stream);
@@ -198,6 +201,7 @@ export class LiveClient extends Link {
   receiveTick(frame) {
     const fresh = (frame.events ?? []).filter((event) => event.seq > this.seq);
     if (fresh.some((event, index) => event.seq !== this.seq + 1 + index)) return this.reconnectOverHole();
+    if (this.seq + fresh.length < frame.seq) return this.reconnectOverHole();
     if (frame.state) this.applyState(frame.state, false);
     for (const event of fresh) {
       this.moveTo(this.epoch, event.seq);

@@ -167,7 +167,7 @@ export class OrderClient {
    * @returns {Promise<T>}
    */
   async retry(request, onrefused = () => {}) {
-    const until = Date.now() + RETRY_FOR_MS;
+    const until = performance.now() + RETRY_FOR_MS;
     for (let attempt = 0; ; attempt++) {
       try {
         return await request();
@@ -177,7 +177,7 @@ export class OrderClient {
         // Too fast is no answer to the request itself, so it is repeated later, with the same key.
         const again =
           isUnknown || code === 'too_many_requests'
-            ? Date.now() < until
+            ? performance.now() < until
             : code === 'busy' && attempt < BUSY_RETRIES_MAX;
         if (!again) {
           if (!isUnknown) onrefused();

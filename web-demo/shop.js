@@ -221,6 +221,6 @@ function section(title, cards, name) {
 
 function paintCountdowns() {
   for (const node of queryAll('[data-at]', root)) {
-    setText(node, formatDuration(Number(node.dataset.at) - Date.now()));
+    setText(node, formatDuration(Number(node.dataset.at) - performance.now()));
   }
 }

@@ -52,14 +52,14 @@ export function liveCard(show, offers) {
 }
 
 /**
- * A show that is not live. The countdown of an upcoming show is painted from `data-at`, a time of this device's clock.
+ * A show that is not live. The countdown of an upcoming show is painted from `data-at`, a time of this page's clock, which nobody can set.
  * @param {Stream} show
  */
 export function showCard(show) {
   const isOver = show.status === 'ended';
   const at = isOver ? show.ended_at : show.scheduled_at;
   const countdown = el('bdi.num', { dir: 'ltr' });
-  if (!isOver && show.scheduled_at) countdown.dataset.at = String(show.scheduled_at - show.now + Date.now());
+  if (!isOver && show.scheduled_at) countdown.dataset.at = String(show.scheduled_at - show.now + performance.now());
   return el(
     'a.show-card',
     { href: watchAddress(show), 'data-test': `show-${show.id}` },

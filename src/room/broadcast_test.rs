@@ -314,6 +314,35 @@ async fn newest_connection_of_a_session_wins() {
 }
 
 #[tokio::test]
+async fn replaced_connection_stays_until_its_running_verb_is_answered() {
+    let (clock, _rooms, room) = room();
+    let join_again = || join(&room, actor("ann", Role::Viewer), Some("s1"), None);
+    let mut first = join_again().await;
+    first.client.text().await;
+    let running = first.member.begin_verb();
+    let mut second = join_again().await;
+    second.client.text().await;
+    assert_eq!(room.viewers(), 1, "it counts no longer");
+    clock.advance(5_000);
+    first.member.send(Frame::text(r#"{"t":"reply","ref":"1","ok":{}}"#));
+    until_reply(&mut first.client).await;
+    drop(running);
+    clock.advance(500);
+    assert_eq!(first.client.close_code().await, 4509);
+    // A verb that is never answered does not keep the connection.
+    let _never = second.member.begin_verb();
+    let mut third = join_again().await;
+    third.client.text().await;
+    clock.advance(10_000);
+    assert_eq!(second.client.close_code().await, 4509);
+}
+
+/// Other frames may come before it.
+async fn until_reply(client: &mut TestClient) {
+    while client.text().await["t"] != "reply" {}
+}
+
+#[tokio::test]
 async fn viewer_count_is_the_audience_without_those_who_left() {
     let (clock, _rooms, room) = room();
     let mut host = join(&room, actor("host", Role::Host), None, None).await;

@@ -28,6 +28,8 @@ const LAG_BYTES_MAX: u64 = 128 * 1024;
 /// How long sending the close frame may take: for a slow viewer, and for all others.
 const CLOSE_DEADLINE_SLOW_MS: Millis = 1_000;
 const CLOSE_DEADLINE_MS: Millis = 5_000;
+/// How long a connection that was replaced waits for the replies to its running verbs.
+const REPLY_WAIT_MS: Millis = 10_000;
 const HELLO_DEADLINE_MS: Millis = 10_000;
 const CONNECTION_TTL_MS: Millis = 30 * 60_000;
 const CONNECTION_TTL_JITTER_MS: Millis = 3 * 60_000;
@@ -141,6 +143,17 @@ impl ConnectionWriter {
 
     pub fn is_blocked(&self) -> bool {
         self.is_blocked
+    }
+
+    /// A newer connection replaces this one. Returns whether replies are still to come: then the connection ends after the last
+    /// of them, or after [`REPLY_WAIT_MS`].
+    pub fn wait_for_replies(&mut self, now: Millis) -> bool {
+        let is_waiting = self.member.has_running_verbs() && !self.is_closing();
+        if is_waiting && self.expires.1 != Close::Replaced {
+            self.expires = (now + REPLY_WAIT_MS, Close::Replaced);
+            self.moving = None;
+        }
+        is_waiting
     }
 
     /// Starts to close: what is queued (unless the viewer is slow), the close frame, then the end of the stream.
@@ -329,7 +342,8 @@ impl ConnectionWriter {
         }
         let (ends_at, reason) = self.expires;
         let time_left = ends_at - if reason == Close::Token { time_of_day } else { now };
-        if time_left <= 0 {
+        let was_answered = reason == Close::Replaced && !self.member.has_running_verbs();
+        if time_left <= 0 || was_answered {
             return (Some(reason), false);
         }
         if self.pending_hello.is_some() {

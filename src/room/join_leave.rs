@@ -45,7 +45,7 @@ impl RoomWriter {
             && let Some(older) = self.sessions.insert(session, member.clone())
             && let Some(index) = self.index_of(&older)
         {
-            self.close_connection(index, Close::Replaced, now);
+            self.replace_connection(index, now);
         }
         let mut connection = ConnectionWriter::new(join, now, self.room.clock.wall());
         self.deflate_connections += usize::from(member.deflate);
@@ -74,9 +74,17 @@ impl RoomWriter {
                 && (member.is_join_confirmed.load(Ordering::Relaxed)
                     || self.connections[index].joined_at + JOIN_CONFIRM_TIMEOUT_MS < now)
             {
-                self.close_connection(index, Close::Replaced, now);
+                self.replace_connection(index, now);
             }
         }
+    }
+
+    /// Closes a connection that a newer one replaces: at once, or as soon as its last running verb is answered.
+    fn replace_connection(&mut self, index: usize, now: Millis) {
+        if !self.connections[index].wait_for_replies(now) {
+            return self.close_connection(index, Close::Replaced, now);
+        }
+        self.uncount(index);
     }
 
     pub(super) fn drain(&mut self, now: Millis, drain: DrainPlan) {

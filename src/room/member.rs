@@ -81,6 +81,8 @@ pub struct Member {
     /// The index of this member's connection writer in the room's writer.
     pub(super) writer_index: AtomicUsize,
     last_received_at: AtomicI64,
+    /// Verbs of this viewer that run and are not answered yet.
+    running_verbs: AtomicUsize,
     /// It is already in the room's inbox.
     is_notified: AtomicBool,
     has_left: AtomicBool,
@@ -113,6 +115,7 @@ impl Member {
             queue: Mutex::default(),
             writer_index: AtomicUsize::new(usize::MAX),
             last_received_at: AtomicI64::new(room.clock.now()),
+            running_verbs: AtomicUsize::new(0),
             room,
             is_notified: AtomicBool::new(false),
             has_left: AtomicBool::new(false),
@@ -142,6 +145,13 @@ impl Member {
             }
         }
         self.notify();
+    }
+
+    /// A verb of this viewer begins to run. Hold the value until its reply was given to [`Member::send`]: a connection that a newer
+    /// one replaces stays open for its replies, for a while.
+    pub fn begin_verb(self: &Arc<Self>) -> RunningVerb {
+        self.running_verbs.fetch_add(1, Ordering::AcqRel);
+        RunningVerb(self.clone())
     }
 
     /// So many frames wait that the viewer should take some of them before it asks for more.
@@ -206,6 +216,10 @@ impl Member {
         queue.bytes = 0;
     }
 
+    pub(super) fn has_running_verbs(&self) -> bool {
+        self.running_verbs.load(Ordering::Acquire) > 0
+    }
+
     pub(super) fn has_left(&self) -> bool {
         self.has_left.load(Ordering::Acquire)
     }
@@ -228,6 +242,15 @@ impl Member {
     pub(super) fn mark_ended(&self) {
         self.is_ended.store(true, Ordering::Release);
         self.changed.notify_one();
+    }
+}
+
+/// A verb that runs; see [`Member::begin_verb`].
+pub struct RunningVerb(Arc<Member>);
+
+impl Drop for RunningVerb {
+    fn drop(&mut self) {
+        self.0.running_verbs.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

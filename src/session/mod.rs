@@ -236,6 +236,7 @@ impl<'a> Connection<'a> {
             Ok(verb) => verb,
             Err(refusal) => return member.send(server::reply_refused(reference.as_deref(), &refusal)),
         };
+        let running = member.begin_verb();
         if !verb.is_slow() {
             if let Some(reply) = verb.run(&self.app, member, reference.as_deref()).await {
                 member.send(reply);
@@ -247,7 +248,7 @@ impl<'a> Connection<'a> {
         };
         let (app, member) = (self.app.clone(), member.clone());
         self.app.spawn(async move {
-            let _permit = permit;
+            let (_permit, _running) = (permit, running);
             if let Some(reply) = verb.run(&app, &member, reference.as_deref()).await {
                 member.send(reply);
             }

@@ -44,10 +44,16 @@ class Fake {
     this.onclose?.({ code, reason });
   }
 }
-let clock = 1_000_000;
+const clock = 1_000_000;
 const make = (o = {}) => {
   Fake.all = [];
-  const c = new LiveClient('s1', { base: 'http://x', WebSocket: Fake, random: () => 0, wallClock: () => clock, ...o });
+  const c = new LiveClient('s1', {
+    base: 'http://x',
+    WebSocket: Fake,
+    random: () => 0,
+    steadyClock: () => clock,
+    ...o,
+  });
   c.log = [];
   c.on('event', (e, h) => c.log.push(h.replay ? e.seq + 'r' : e.seq));
   c.st = [];
@@ -201,6 +207,43 @@ test('new_epoch_delivers_the_remaining_chat_again', async () => {
   assert.equal(c.gaps, 1);
   last().say({ t: 'tick', seq: 2, events: [ev(2, { id: 'n2' })] });
   assert.equal(c.seq, 2);
+  end(c);
+});
+test('position_of_a_node_that_is_behind_is_taken_and_hides_nothing', async () => {
+  const c = make();
+  last().say(hello({ seq: 9, events: [ev(9)] }));
+  last().drop();
+  await wait(5);
+  // This node has not seen 7 to 9 yet, and cannot continue from 9.
+  last().say(hello({ seq: 6, events: [ev(5), ev(6)] }));
+  assert.equal(c.seq, 6);
+  last().say({ t: 'tick', seq: 8, events: [ev(7), ev(8)] });
+  last().say({ t: 'tick', seq: 9, events: [ev(9)] });
+  assert.deepEqual(c.log, ['9r', '5r', '6r', 7, 8, 9]);
+  last().say({ t: 'snapshot', why: 'slow', epoch: 'e1', seq: 8, recovered: false, events: [ev(8)], state: {} });
+  last().say({ t: 'tick', seq: 9, events: [ev(9)] });
+  assert.deepEqual(c.log.slice(6), ['8r', 9]);
+  end(c);
+});
+test('successor_that_is_behind_repeats_nothing', async () => {
+  const c = make();
+  last().say(hello());
+  const old = last();
+  old.say({ t: 'moving', retry_ms: 1 });
+  await wait(5);
+  old.say({ t: 'tick', seq: 7, events: [ev(6), ev(7)] });
+  last().say(hello({ seq: 6, recovered: true, events: [ev(6)] }));
+  last().say({ t: 'tick', seq: 8, events: [ev(7), ev(8)] });
+  assert.deepEqual(c.log, [6, 7, 8]);
+  assert.equal(c.gaps, 0);
+  end(c);
+});
+test('tick_whose_position_is_ahead_of_its_events_is_a_hole', async () => {
+  const c = make();
+  last().say(hello());
+  last().say({ t: 'tick', seq: 7, state: { viewers: 9 } });
+  assert.equal(c.status, 'reconnecting');
+  assert.equal(c.seq, 5);
   end(c);
 });
 test('snapshot_updates_the_show', () => {
@@ -360,10 +403,15 @@ test('moving_keeps_the_old_connection_until_hello', async () => {
   assert.notEqual(fresh, old);
   old.say({ t: 'tick', seq: 6, events: [ev(6)] });
   assert.deepEqual(c.log, [6]);
-  const pending = c.request('buy', {});
+  const [soon, later] = [c.request('buy', {}), c.request('pay', {})];
   fresh.say(hello({ seq: 7, recovered: true, events: [ev(6), ev(7)] }));
-  old.say({ t: 'reply', ref: old.out.at(-1).ref, ok: {} });
-  await pending;
+  old.say({ t: 'reply', ref: old.out.at(-2).ref, ok: {} });
+  await soon;
+  await wait(2_100);
+  assert.equal(old.readyState, 1);
+  old.say({ t: 'reply', ref: old.out.at(-1).ref, ok: { id: 'm9' } });
+  assert.equal((await later).id, 'm9');
+  assert.equal(old.readyState, 3);
   old.say({ t: 'tick', seq: 8, events: [ev(8, { id: 'dup' })] });
   old.drop(4509);
   fresh.say({ t: 'tick', seq: 8, events: [ev(8)] });
@@ -403,31 +451,127 @@ test('close_4501_is_final_and_4013_uses_the_delay_of_the_server', async () => {
   assert.equal(Fake.all.length, n + 1);
   end(c);
 });
-test('silent_connection_gets_a_heartbeat_and_is_replaced', async () => {
+test('ticket_of_a_4013_is_sent_once_with_the_next_connection', async () => {
   const c = make();
+  const ticket = () => last().url.searchParams.get('ticket');
+  assert.equal(ticket(), null);
+  last().drop(4013, '{"retry_ms":20,"ticket":"abc"}');
+  const n = Fake.all.length;
+  c.checkConnection(); // For example because the network changed: the place is not free yet.
+  assert.equal(Fake.all.length, n);
+  await wait(40);
+  assert.equal(ticket(), 'abc');
+  last().drop(1006); // A place is not lost with a connection.
+  await wait(20);
+  assert.equal(ticket(), 'abc');
   last().say(hello());
-  const s = last();
-  clock += 30_000;
-  c.checkConnection();
-  assert.equal(s.out.at(-1).do, 'ping');
-  clearTimeout(c.timers.heartbeat);
-  c.sendHeartbeat(10);
-  clock += 11;
-  await wait(30);
-  assert.notEqual(last(), s);
+  last().drop();
+  await wait(20);
+  assert.equal(ticket(), null);
   end(c);
 });
-test('any_answer_to_the_heartbeat_keeps_the_connection', async () => {
+/** A room with a frame every 20 ms, until the return value is called. The clock of the client is the real one. */
+const busyRoom = async () => {
+  const c = make({ steadyClock: () => performance.now(), random: Math.random });
+  last().say(hello());
+  const socket = last();
+  const speak = () => socket.say({ t: 'tick', seq: 5, state: { likes: 1 } });
+  for (let frame = 0; frame < 60; frame++) {
+    await wait(20);
+    speak();
+  }
+  return { c, socket, speak };
+};
+const until = async (what, limit_ms, isTrue) => {
+  const start = performance.now();
+  while (!isTrue()) {
+    if (performance.now() - start > limit_ms) fail(`${what} takes longer than ${limit_ms} ms`);
+    await wait(20);
+  }
+  return performance.now() - start;
+};
+test('silence_of_a_busy_room_is_noticed_within_five_seconds_and_the_old_connection_may_come_back', async () => {
+  const { c, socket, speak } = await busyRoom();
+  const pending = c.request('buy', {});
+  const took = await until('the doubt', 5_000, () => !c.live);
+  assert.ok(took > 2_500);
+  assert.equal(socket.out.at(-1).do, 'ping');
+  // What was asked may be done or not, and is asked again with the same key.
+  await assert.rejects(pending, { code: 'link_lost' });
+  await assert.rejects(c.request('buy', {}), { code: 'offline' });
+  await until('the second connection', 1_500, () => last() !== socket);
+  assert.equal(socket.readyState, 1);
+  speak(); // The server was only slow.
+  assert.ok(c.live);
+  last().say(hello({ recovered: true }));
+  assert.deepEqual(c.st, ['connecting', 'live', 'reconnecting', 'live']);
+  assert.equal(socket.readyState, 3);
+  end(c);
+});
+test('answered_question_keeps_the_connection_and_the_next_one_is_later', async () => {
+  const { c, socket } = await busyRoom();
+  const asked = () => socket.out.filter((frame) => frame.do === 'ping').length;
+  await until('the first question', 3_000, () => asked() === 1);
+  const first = c.silence.quiet_ms;
+  socket.say({ t: 'reply', ref: socket.out.at(-1).ref, error: { code: 'unknown_verb' } });
+  await wait(2_500);
+  assert.ok(c.live);
+  assert.equal(last(), socket);
+  assert.ok(c.silence.quiet_ms >= 2 * first);
+  end(c);
+});
+test('connection_is_asked_at_once_when_the_network_may_have_changed', async () => {
   const c = make();
   last().say(hello());
-  const s = last();
-  clock += 30_000;
-  c.sendHeartbeat(10);
-  clock += 1;
-  s.say({ t: 'reply', ref: s.out.at(-1).ref, error: { code: 'unknown_verb' } });
-  await wait(30);
-  assert.equal(last(), s);
-  assert.equal(c.status, 'live');
+  const asked = () => last().out.filter((frame) => frame.do === 'ping').length;
+  let wanted = 0;
+  for (const [target, name] of [
+    [window, 'online'],
+    [window, 'pageshow'],
+    [document, 'visibilitychange'],
+    [document, 'resume'],
+    ...(navigator.connection ? [[navigator.connection, 'change']] : []),
+  ]) {
+    target.dispatchEvent(new Event(name));
+    assert.equal(asked(), ++wanted);
+    last().say({ t: 'reply', ref: last().out.at(-1).ref, error: { code: 'unknown_verb' } });
+  }
+  end(c);
+  window.dispatchEvent(new Event('online'));
+  assert.equal(asked(), wanted);
+});
+test('clock_of_the_device_that_is_set_back_changes_nothing', async () => {
+  const c = make({ steadyClock: undefined });
+  const now = Date.now();
+  last().say(hello({ now: now + 60_000 }));
+  const real = Date.now;
+  Date.now = () => real() - 3_600_000;
+  try {
+    assert.ok(Math.abs(c.now() - now - 60_000) < 2_000);
+    c.checkConnection();
+    assert.equal(Fake.all.length, 1);
+    // A sleep: the clock of the device goes on, the one of the page stands still. A new hello sets it.
+    Date.now = () => real() + 60_000;
+    c.checkConnection();
+    assert.equal(Fake.all.length, 2);
+  } finally {
+    Date.now = real;
+  }
+  end(c);
+});
+test('connection_replaced_by_one_of_this_client_that_is_lost_reconnects', async () => {
+  const c = make();
+  last().say(hello());
+  const old = last();
+  old.say({ t: 'moving', retry_ms: 1 });
+  await wait(5);
+  last().drop(1006);
+  old.drop(4509);
+  assert.equal(c.status, 'reconnecting');
+  await wait(20);
+  last().say(hello({ recovered: true }));
+  last().drop(4509);
+  assert.equal(c.status, 'closed');
   end(c);
 });
 test('faulty_handler_does_not_affect_the_others', () => {

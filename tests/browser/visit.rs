@@ -137,16 +137,49 @@ async fn typed_text_survives_a_network_loss_and_is_never_cut() {
         SOON,
     )
     .await;
-    ann.until("the chat field to be read-only", "document.querySelector('[data-test=chat-input]').readOnly", SOON)
-        .await;
+    ann.until("the send button to be off", "document.querySelector('[data-test=chat-send]').disabled", SOON).await;
     let typed = "return document.querySelector('[data-test=chat-input]').value";
-    assert_eq!(ann.script(typed, &[]).await, json!("half a sen"));
+    // Typing goes on, Enter sends nothing yet, and nothing is lost.
+    ann.fill(&named("chat-input"), "half a sentence").await;
+    ann.key(ENTER).await;
+    assert_eq!(ann.script(typed, &[]).await, json!("half a sentence"));
     proxy.restore();
+    ann.wait_until_live().await;
+    assert_eq!(ann.script(typed, &[]).await, json!("half a sentence"));
     ann.wait_until_live().await;
     ann.fill(&named("chat-input"), &"long ".repeat(50)).await;
     ann.press("chat-send").await;
     ann.sees("toast", "200").await;
     assert_eq!(ann.script(typed, &[]).await, json!("long ".repeat(50)));
+    ann.assert_no_faults("Ann").await;
+    ann.close().await;
+}
+
+#[tokio::test]
+async fn dead_link_in_a_busy_room_is_noticed_within_five_seconds_and_nothing_can_be_bought_meanwhile() {
+    let shop = Shop::demo(&["--chat-per-second", "0", "--room-chat-per-second", "0"]).await;
+    let proxy = Proxy::start(shop.server.address()).await;
+    let driver = Driver::start();
+    let ann = Browser::open(&driver, Window::Mobile, "en").await;
+    let token = shop.token("Ann", "viewer");
+    ann.goto(&format!("{}/watch?stream={}&lang=en#token={token}", proxy.url(), shop.stream)).await;
+    ann.wait_until_live().await;
+    let is_lit = "return !document.querySelector('[data-test=card-buy]').disabled";
+    assert_eq!(ann.script(is_lit, &[]).await, json!(true));
+    let mut bob = shop.live("Bob", "viewer").await;
+    for number in 0..30 {
+        bob.ask(json!({"do": "say", "text": format!("hello {number}")})).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(60)).await;
+    }
+    proxy.black_hole();
+    let fell_silent = std::time::Instant::now();
+    let is_off = "document.querySelector('[data-test=card-buy]').disabled";
+    ann.until("the buy button to be off", is_off, SOON).await;
+    let noticed_after = fell_silent.elapsed();
+    assert!((2_000..6_000).contains(&noticed_after.as_millis()), "{noticed_after:?}");
+    proxy.restore();
+    ann.wait_until_live().await;
+    ann.until("the buy button to be back", &format!("!({is_off})"), SOON).await;
     ann.assert_no_faults("Ann").await;
     ann.close().await;
 }

@@ -17,11 +17,17 @@ export class RequestError extends Error {
 export class Connection {
   /**
    * @param {WebSocket} socket
+   * @param {number} number counts the connections of one client
    * @param {number} now
    */
-  constructor(socket, now) {
+  constructor(socket, number, now) {
     this.socket = socket;
-    this.lastFrameAt = now;
+    this.number = number;
+    this.startedAt = now;
+    this.hasHello = false;
+    /** It did not answer: it may be dead, or the server may be slow. */
+    this.isInDoubt = false;
+    this.isRetired = false;
     /** @type {Timer | undefined} */
     this.helloTimer = undefined;
     /** @type {Map<string, { resolve: (reply: Reply) => void, reject: (error: RequestError) => void, timer: Timer }>} */
@@ -40,6 +46,7 @@ export class Connection {
       const timer = setTimeout(() => {
         this.pending.delete(ref);
         reject(new RequestError({ code: 'timeout' }));
+        this.discardIfDone();
       }, deadline_ms);
       this.pending.set(ref, { resolve, reject, timer });
       this.socket.send(JSON.stringify({ ref, ...frame }));
@@ -59,6 +66,29 @@ export class Connection {
     if (ok) onreply(ok);
     if (error) request.reject(new RequestError(error));
     else request.resolve(ok ?? {});
+    this.discardIfDone();
+  }
+
+  /** Another connection has taken its place. It stays for the replies that are under way, and no longer than `limit_ms`. */
+  retire(limit_ms = 0) {
+    this.isRetired = true;
+    this.socket.onclose = () => this.discard();
+    clearTimeout(this.helloTimer);
+    this.helloTimer = setTimeout(() => this.discard(), limit_ms);
+    this.discardIfDone();
+  }
+
+  discardIfDone() {
+    if (this.isRetired && !this.pending.size) this.discard();
+  }
+
+  /** The replies may never come: what was asked is open, and may be asked again with the same key. */
+  giveUpPending() {
+    for (const { reject, timer } of this.pending.values()) {
+      clearTimeout(timer);
+      reject(new RequestError({ code: 'link_lost' }));
+    }
+    this.pending.clear();
   }
 
   /** Drops the connection without waiting for its close: a dead one may need minutes to notice. */
@@ -66,10 +96,6 @@ export class Connection {
     clearTimeout(this.helloTimer);
     this.socket.onmessage = this.socket.onclose = null;
     this.socket.close(1000);
-    for (const { reject, timer } of this.pending.values()) {
-      clearTimeout(timer);
-      reject(new RequestError({ code: 'link_lost' }));
-    }
-    this.pending.clear();
+    this.giveUpPending();
   }
 }

@@ -5,16 +5,23 @@
 
 import { Connection } from './connection.js';
 import { Emitter } from './emitter.js';
-import { retryAfter, retryDelay, shouldReconnect } from './retry.js';
+import { parseClose, retryDelay, shouldReconnect } from './retry.js';
+import { SilenceWatch } from './silence.js';
+import { onWake, SleepDetector } from './wake.js';
 
 /** A connection that lasted this long was good: the next retries start from the shortest delay. */
 const STEADY_MS = 10_000;
-/** After this much silence the client sends a heartbeat … */
-const QUIET_MS = 25_000;
-/** … and waits this long for any frame. */
-const HEARTBEAT_TIMEOUT_MS = 12_000;
 /** A handshake that takes longer counts as failed. */
 const HELLO_TIMEOUT_MS = 15_000;
+/** When the network changes, a handshake that is older than this is begun again. */
+const STALE_HANDSHAKE_MS = 3_000;
+/** How long a connection that was replaced waits for the replies to its requests. */
+const RETIRED_MAX_MS = 12_000;
+/** The code of the server for a connection that a newer one with the same session id replaced. */
+const REPLACED = 4509;
+
+/** The time of day when the page was loaded, plus what has passed since then. */
+const pageClock = () => performance.timeOrigin + performance.now();
 
 /** 128 random bits as text. `crypto.randomUUID` needs HTTPS, and a phone that opens the demo of a laptop has plain HTTP. */
 export function newKey() {
@@ -27,14 +34,14 @@ export class Link extends Emitter {
    * @param {string | null} stream
    * @param {ConnectOptions} [options]
    */
-  constructor(stream, { token = null, base, WebSocket: Socket, random = Math.random, wallClock = Date.now } = {}) {
+  constructor(stream, { token = null, base, WebSocket: Socket, random = Math.random, steadyClock = pageClock } = {}) {
     super();
     this.stream = stream;
     this.token = token;
     this.base = base ?? globalThis.location?.origin;
     this.Socket = Socket ?? globalThis.WebSocket;
     this.random = random;
-    this.wallClock = wallClock;
+    this.steadyClock = steadyClock;
     /** The server closes an older connection with the same session id. */
     this.session = newKey();
     /** @type {ConnectionStatus} */
@@ -44,15 +51,27 @@ export class Link extends Emitter {
     this.seq = 0;
     this.attempt = 0;
     this.nextRef = 1;
+    /** How many connections were opened. */
+    this.opened = 0;
+    /** The admission ticket of the last close, for the next connection. @type {string | null} */
+    this.ticket = null;
+    /** The time before which the server does not want to see this client. */
+    this.notBefore = 0;
     /** The connection in use. @type {Connection | null} */
     this.connection = null;
     /** The connection that is about to replace it. @type {Connection | null} */
     this.successor = null;
-    /** @type {{ retry?: Timer, heartbeat?: Timer, steady?: Timer }} */
+    /** @type {{ retry?: Timer, steady?: Timer }} */
     this.timers = {};
-    this.onWake = () => this.checkConnection();
-    globalThis.addEventListener?.('online', this.onWake);
-    globalThis.document?.addEventListener?.('visibilitychange', this.onWake);
+    this.silence = new SilenceWatch({
+      now: steadyClock,
+      random,
+      ask: () => this.sendHeartbeat(),
+      ondoubt: () => this.doubt(),
+      isWaiting: () => Boolean(this.connection?.pending.size),
+    });
+    this.sleep = new SleepDetector(steadyClock);
+    this.stopWaking = onWake(() => this.checkConnection());
   }
 
   get live() {
@@ -75,12 +94,12 @@ export class Link extends Emitter {
     this.seq = seq;
   }
 
-  /** Opens a connection. One that still works (after `moving`) is kept until the new one has received its hello. */
+  /** Opens a connection. One that may still work (after `moving`, or in doubt) is kept until the new one has its hello. */
   open() {
     clearTimeout(this.timers.retry);
-    if (this.successor || (this.connection && this.status !== 'live')) return;
+    if (this.successor || (this.connection && !this.connection.hasHello)) return;
     if (!this.connection) this.setStatus(this.epoch === null ? 'connecting' : 'catching_up');
-    const connection = new Connection(new this.Socket(this.url()), this.wallClock());
+    const connection = new Connection(new this.Socket(this.url()), ++this.opened, this.steadyClock());
     if (this.connection) this.successor = connection;
     else this.connection = connection;
     connection.helloTimer = setTimeout(() => this.connectionLost(connection, { code: 1006 }), HELLO_TIMEOUT_MS);
@@ -96,6 +115,7 @@ export class Link extends Emitter {
   signIn(token) {
     this.token = token;
     this.attempt = 0;
+    this.ticket = null; // It was for somebody else.
     this.discardAll();
     this.open();
   }
@@ -103,8 +123,7 @@ export class Link extends Emitter {
   close() {
     this.discardAll();
     for (const timer of Object.values(this.timers)) clearTimeout(timer);
-    globalThis.removeEventListener?.('online', this.onWake);
-    globalThis.document?.removeEventListener?.('visibilitychange', this.onWake);
+    this.stopWaking();
     this.setStatus('closed', { code: 1000 });
   }
 
@@ -114,8 +133,11 @@ export class Link extends Emitter {
    */
   adopt(connection) {
     clearTimeout(connection.helloTimer);
+    connection.hasHello = true;
+    this.ticket = null;
     if (connection !== this.successor) return;
-    if (this.connection) this.retire(this.connection);
+    // Replies that are under way may still arrive on the old one; its other frames no longer count.
+    this.connection?.retire(RETIRED_MAX_MS);
     this.connection = connection;
     this.successor = null;
   }
@@ -123,7 +145,7 @@ export class Link extends Emitter {
   /** The show is caught up with. */
   established() {
     this.setStatus('live');
-    this.watchSilence();
+    this.silence.begin();
     clearTimeout(this.timers.steady);
     this.timers.steady = setTimeout(() => {
       this.attempt = 0;
@@ -137,6 +159,7 @@ export class Link extends Emitter {
     url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
     url.searchParams.set('session', this.session);
     if (this.token) url.searchParams.set('token', this.token);
+    if (this.ticket) url.searchParams.set('ticket', this.ticket);
     if (this.epoch !== null) {
       url.searchParams.set('epoch', this.epoch);
       url.searchParams.set('seq', String(this.seq));
@@ -144,17 +167,26 @@ export class Link extends Emitter {
     return url.href;
   }
 
-  /** Checks, after sleep or when the network is back, whether the connection still carries anything. */
+  /** Checks, after sleep or when the network has changed, whether the connection still carries anything. */
   checkConnection() {
     if (this.status === 'closed' || globalThis.document?.hidden) return;
-    if (this.status === 'reconnecting') this.open();
-    else if (this.live && this.wallClock() - (this.connection?.lastFrameAt ?? 0) > 5_000) this.sendHeartbeat(5_000);
+    if (this.live) {
+      if (this.sleep.hasSlept()) this.open(); // The hello of a new connection sets the clock.
+      return this.silence.ask();
+    }
+    const opening = this.successor ?? (this.connection?.hasHello ? null : this.connection);
+    if (opening) {
+      if (this.steadyClock() - opening.startedAt < STALE_HANDSHAKE_MS) return;
+      this.connectionLost(opening, { code: 1006 });
+    }
+    if (this.steadyClock() >= this.notBefore) this.open();
   }
 
   discardAll() {
     this.successor?.discard();
     this.connection?.discard();
     this.connection = this.successor = null;
+    this.silence.stop();
   }
 
   /**
@@ -172,9 +204,11 @@ export class Link extends Emitter {
       this.successor = null;
       if (this.connection) return this.setStatus('catching_up');
     }
-    clearTimeout(this.timers.heartbeat);
+    this.silence.stop();
     clearTimeout(this.timers.steady);
-    if (!shouldReconnect(code)) return this.setStatus('closed', { code });
+    // Replaced by a connection of this client that is lost, too: nobody else has taken the show.
+    const isOwn = code === REPLACED && connection.number < this.opened;
+    if (!isOwn && !shouldReconnect(code)) return this.setStatus('closed', { code });
     this.retry(code, reason);
   }
 
@@ -183,44 +217,47 @@ export class Link extends Emitter {
    * @param {string} reason
    */
   retry(code, reason) {
-    const delay = retryAfter(reason) ?? retryDelay(this.attempt, this.random);
+    const { retry_ms, ticket } = parseClose(reason);
+    if (retry_ms !== null) [this.ticket, this.notBefore] = [ticket, this.steadyClock() + retry_ms];
+    const delay = retry_ms ?? retryDelay(this.attempt, this.random);
     this.attempt++;
-    if (!this.connection) this.setStatus('reconnecting', { code, retry_ms: delay });
+    if (!this.connection || this.connection.isInDoubt) this.setStatus('reconnecting', { code, retry_ms: delay });
     clearTimeout(this.timers.retry);
     this.timers.retry = setTimeout(() => this.open(), delay);
   }
 
   /** Sends a heartbeat. `ping` is not a verb, and need not be one: any answer, even a refusal, proves the connection. */
-  sendHeartbeat(timeout_ms = HEARTBEAT_TIMEOUT_MS) {
+  sendHeartbeat() {
     const { connection } = this;
-    if (!this.live || !connection) return;
-    const sentAt = this.wallClock();
+    if (!this.live || connection?.socket.readyState !== 1) return false;
     connection.socket.send(JSON.stringify({ ref: `p${this.nextRef++}`, do: 'ping' }));
-    clearTimeout(this.timers.heartbeat);
-    this.timers.heartbeat = setTimeout(() => {
-      if (connection === this.connection && connection.lastFrameAt < sentAt) {
-        this.connectionLost(connection, { code: 1006 });
-      } else this.watchSilence();
-    }, timeout_ms);
-  }
-
-  /** Sends a heartbeat when no frame has come for QUIET_MS. */
-  watchSilence() {
-    clearTimeout(this.timers.heartbeat);
-    this.timers.heartbeat = setTimeout(() => {
-      if (this.connection && this.wallClock() - this.connection.lastFrameAt >= QUIET_MS - 1_000) this.sendHeartbeat();
-      else this.watchSilence();
-    }, QUIET_MS);
-    unref(this.timers.heartbeat);
+    return true;
   }
 
   /**
-   * Leaves the old connection. Replies that are under way may still arrive on it; its other frames no longer count.
-   * @param {Connection} old
+   * The connection does not answer. Nothing may be sold or sent on it now. It is kept while another one is opened, because the
+   * server may only be slow, and then all its viewers would leave at once.
    */
-  retire(old) {
-    old.socket.onclose = () => old.discard();
-    setTimeout(() => old.discard(), 2_000);
+  doubt() {
+    const { connection } = this;
+    if (!this.live || !connection) return;
+    connection.isInDoubt = true;
+    connection.giveUpPending();
+    clearTimeout(this.timers.steady);
+    this.retry(1006, '');
+  }
+
+  /**
+   * A frame came on the connection in use, which proves it.
+   * @param {boolean} isOfRoom it is no answer to something that this client sent
+   */
+  heard(isOfRoom) {
+    const { connection } = this;
+    this.silence.heard(isOfRoom);
+    if (!connection?.isInDoubt) return;
+    connection.isInDoubt = false;
+    if (!this.successor) clearTimeout(this.timers.retry);
+    this.established();
   }
 
   /** The server asks to leave this connection within `retry_ms`. */

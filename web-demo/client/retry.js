@@ -30,15 +30,18 @@ export function shouldReconnect(code) {
 }
 
 /**
- * The delay that the server chose, from the reason of a close.
+ * What the server says in the reason of a close: when to come back, and the admission ticket for that time, if it kept a place.
  * @param {string} reason
- * @returns {number | null}
+ * @returns {{ retry_ms: number | null, ticket: string | null }}
  */
-export function retryAfter(reason) {
+export function parseClose(reason) {
   try {
-    const { retry_ms } = JSON.parse(reason);
-    return Number.isFinite(retry_ms) ? retry_ms : null;
+    const { retry_ms, ticket } = JSON.parse(reason);
+    return {
+      retry_ms: Number.isFinite(retry_ms) ? retry_ms : null,
+      ticket: typeof ticket === 'string' ? ticket : null,
+    };
   } catch {
-    return null;
+    return { retry_ms: null, ticket: null };
   }
 }

@@ -4,15 +4,15 @@ const SAMPLES_MAX = 20;
 const SAMPLE_AGE_MAX_MS = 300_000;
 
 export class ServerClock {
-  /** @param {() => number} wallClock */
-  constructor(wallClock) {
-    this.wallClock = wallClock;
+  /** @param {() => number} steadyClock it is never set: the owner of a device may set its clock back by an hour */
+  constructor(steadyClock) {
+    this.steadyClock = steadyClock;
     /** @type {{ at: number, difference: number }[]} */
     this.samples = [];
   }
 
   now() {
-    return this.wallClock() + this.offset;
+    return this.steadyClock() + this.offset;
   }
 
   /**
@@ -21,7 +21,7 @@ export class ServerClock {
    */
   record(now) {
     if (!Number.isFinite(now)) return;
-    const at = this.wallClock();
+    const at = this.steadyClock();
     this.samples = this.samples.filter((sample) => at - sample.at < SAMPLE_AGE_MAX_MS).slice(-SAMPLES_MAX);
     this.samples.push({ at, difference: now - at });
   }

@@ -71,7 +71,7 @@ export class Figures {
   async load() {
     if (!this.maySee()) return;
     try {
-      const now = Date.now();
+      const now = performance.now();
       if (!this.full || now - this.fullLoadedAt >= FULL_REPORT_MS) {
         /** @type {FullReport} */
         const full = await get(`${this.path}/full`);
