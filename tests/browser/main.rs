@@ -9,6 +9,7 @@ mod client;
 mod example;
 mod host;
 mod moderation;
+mod money;
 mod page;
 mod purchase;
 mod screens;
