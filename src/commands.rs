@@ -9,13 +9,13 @@ use crate::app::{ChatRateLimit, Settings, WebhookSecret};
 use crate::broker::{self, Broker};
 use crate::clock::Clock;
 use crate::config::{
-    self, Command, DemoArgs, LimitArgs, LogArgs, LogFormat, MigrateArgs, PaymentArgs, PaymentProviderName, ServeArgs,
-    TokenArgs, TokenRuleArgs,
+    self, Command, DemoArgs, LimitArgs, LogArgs, LogFormat, MigrateArgs, PageArgs, PaymentArgs, PaymentProviderName,
+    ServeArgs, TokenArgs, TokenRuleArgs,
 };
 use crate::demo;
 use crate::domain::{Actor, Name, Role, StreamId, TokenRules, TokenStamp, UserId};
 use crate::http::auth::{JwksLocation, TokenAuth};
-use crate::http::{DemoHosts, Origins, TrustedProxies};
+use crate::http::{ContentHosts, DemoHosts, Origins, TrustedProxies};
 #[cfg(feature = "otel")]
 use crate::metrics::SPAN_TARGET;
 use crate::node::{self, Node, NodeConfig, StartError};
@@ -154,6 +154,7 @@ async fn run_demo(options: DemoArgs) -> anyhow::Result<()> {
         shop: demo_shop.shop.clone(),
         auth,
         origins,
+        content_hosts: ContentHosts::default(),
         trusted_proxies: TrustedProxies::default(),
         demo_hosts: Some(demo_hosts),
         settings: app_settings(&options.limits, &options.payments, NodeKind::Demo),
@@ -191,10 +192,11 @@ fn app_settings(limits: &LimitArgs, payments: &PaymentArgs, kind: NodeKind) -> S
     let defaults = Settings::default();
     let webhook_secret = payments.webhook_secret.as_ref().map_or(defaults.webhook_secret, WebhookSecret::new);
     let chat = ChatRateLimit { viewer_per_s: limits.chat_per_second, room_per_s: limits.room_chat_per_second };
-    let chat_kept_ms = (limits.chat_days > 0).then(|| i64::from(limits.chat_days) * 86_400_000);
+    let kept_ms = |days: u32| (days > 0).then(|| i64::from(days) * 86_400_000);
     Settings {
         chat,
-        chat_retention_ms: chat_kept_ms,
+        chat_retention_ms: kept_ms(limits.chat_days),
+        address_retention_ms: kept_ms(limits.address_days),
         is_dev_login_enabled: matches!(kind, NodeKind::Demo),
         is_test_provider_enabled: matches!(kind, NodeKind::Demo | NodeKind::Serve { has_test_payments: true }),
         webhook_secret,
@@ -268,6 +270,9 @@ async fn run_serve(options: ServeArgs) -> anyhow::Result<()> {
     let auth = token_auth(&options.auth_keys, &options.tokens, &clock).map_err(StartError::Config)?;
     auth.load_jwks().await.map_err(StartError::Config)?;
     let origins = Origins::new(&options.allow_origins, options.base_url.as_deref()).map_err(StartError::Config)?;
+    let PageArgs { img_hosts, media_hosts, connect_hosts } = options.pages;
+    let content_hosts = ContentHosts { images: img_hosts, media: media_hosts, connect: connect_hosts };
+    content_hosts.check().map_err(StartError::Config)?;
     let store = node::open_store(&options.store, &clock, usize::from(options.sell_connections)).await?;
     let shop = node::find_or_create_shop(&store, &options.shop, &options.currency).await?;
     let broker = if options.broker == "local" {
@@ -284,6 +289,7 @@ async fn run_serve(options: ServeArgs) -> anyhow::Result<()> {
         shop,
         auth,
         origins,
+        content_hosts,
         trusted_proxies: TrustedProxies::new(options.trusted_proxies),
         demo_hosts: None,
         settings: Settings {

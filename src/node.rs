@@ -21,7 +21,9 @@ use crate::http::admission::Admission;
 use crate::http::auth::TokenAuth;
 use crate::http::auth::jwks::JwksJob;
 use crate::http::connection_limit::ConnectionLimiter;
-use crate::http::{self, AddressLimit, AppState, DemoHosts, HlsJs, Origins, TrustedProxies};
+use crate::http::{
+    self, AddressLimit, AppState, ContentHosts, DemoHosts, HlsJs, Origins, PagePolicy, TrustedProxies,
+};
 use crate::store::{self, Store};
 
 /// How long the start waits for a database that is down.
@@ -76,6 +78,8 @@ pub struct NodeConfig {
     pub shop: Shop,
     pub auth: TokenAuth,
     pub origins: Origins,
+    /// Hosts from which the pages may load.
+    pub content_hosts: ContentHosts,
     pub trusted_proxies: TrustedProxies,
     /// The hosts to which a demo answers; `None` for a shop, which gives no tokens away.
     pub demo_hosts: Option<DemoHosts>,
@@ -174,6 +178,7 @@ impl Node {
             shop,
             auth,
             origins,
+            content_hosts,
             trusted_proxies,
             demo_hosts,
             settings,
@@ -197,6 +202,9 @@ impl Node {
         let hls_js = video.hls_js.as_deref().map(HlsJs::read).transpose();
         let hls_js =
             hls_js.map_err(|why| StartError::Config(format!("--hls-js (LIVESOUK_HLS_JS): {why}")))?.map(Arc::new);
+        let page_policy = Arc::new(
+            PagePolicy::new(origins.allowed(), origins.base_url(), &content_hosts).map_err(StartError::Config)?,
+        );
         let stop = CancellationToken::new();
         if !broker.0.wait_until_up(BROKER_START_TIMEOUT).await {
             tracing::warn!("broker is not available: selling works, chat waits until it is");
@@ -210,6 +218,7 @@ impl Node {
             app,
             auth,
             origins: Arc::new(origins),
+            page_policy,
             trusted_proxies: Arc::new(trusted_proxies),
             demo_hosts: demo_hosts.map(Arc::new),
             admission,

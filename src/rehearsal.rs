@@ -81,6 +81,7 @@ async fn start_node(plan: &RehearsalPlan, folder: &RehearsalFolder, key: &str) -
         .map_err(|error| error.to_string())?;
     let limits = LimitArgs {
         chat_days: 0,
+        address_days: 0,
         chat_per_second: plan.chat.viewer_per_s,
         room_chat_per_second: plan.chat.room_per_s,
         connections_max: Some(REHEARSAL_CONNECTIONS_MAX),
@@ -101,6 +102,7 @@ async fn start_node(plan: &RehearsalPlan, folder: &RehearsalFolder, key: &str) -
         shop,
         auth: TokenAuth::new(&[key.to_owned()], clock)?,
         origins: Origins::new(&[], None)?,
+        content_hosts: Default::default(),
         trusted_proxies: TrustedProxies::default(),
         demo_hosts: None,
         settings: Settings {

@@ -16,7 +16,8 @@ export function eventText(event, offerOf, isTeam) {
   const offer = about && fullTitle(about);
   switch (event.type) {
     case 'purchased': {
-      const { name, qty } = event;
+      const { qty } = event;
+      const name = event.name || t('event.someone');
       return offer && t(qty > 1 ? 'event.purchased_many' : 'event.purchased', { name, n: qty, offer });
     }
     case 'pinned':

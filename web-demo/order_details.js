@@ -1,4 +1,5 @@
-// What stands under an order that is over: the delivery address, which the buyer can delete, and the history.
+// What stands under an order that is over: the delivery address, which the buyer can delete once the shop does not need it, and the
+// history.
 
 import { addressLines } from './address.js';
 import { call } from './api.js';
@@ -45,7 +46,13 @@ export class OrderDetails {
   addressPart() {
     const details = this.order && this.known.get(this.order.id);
     if (!this.order || !details?.address) return [];
-    const { id } = this.order;
+    const { id, status } = this.order;
+    const title = el('h3', {}, t('address.title'));
+    const isSent = details.history.some(({ step }) => step === 'sent');
+    if ((status === 'paid' || status === 'capturing') && !isSent) {
+      const note = el('small', { 'data-test': 'address-needed' }, t('address.needed'));
+      return [el('section.delivery', {}, title, addressLines(details.address), note)];
+    }
     const erase = async () => {
       await call('DELETE', `/orders/${id}/address`);
       details.address = null;
@@ -61,7 +68,7 @@ export class OrderDetails {
       },
       t('address.erase'),
     );
-    return [el('section.delivery', {}, el('h3', {}, t('address.title')), addressLines(details.address), button)];
+    return [el('section.delivery', {}, title, addressLines(details.address), button)];
   }
 
   historyPart() {

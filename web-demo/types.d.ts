@@ -68,7 +68,8 @@ export type OrderHistoryKind =
   | 'capture_failed'
   | 'refund_asked'
   | 'refunded'
-  | 'refund_failed';
+  | 'refund_failed'
+  | 'sent';
 
 export interface OrderDetail extends Order {
   history: { at: number; step: OrderHistoryKind }[];

@@ -30,6 +30,8 @@ pub struct AppCounters {
     pub reconciled: AtomicU64,
     /// Frames that were read later, because their connection sent too many.
     pub frames_delayed: AtomicU64,
+    /// Addresses that the retention job erased.
+    pub addresses_erased: AtomicU64,
     /// Received webhooks: new, known already, refused.
     pub webhook_outcomes: LabeledCounter,
 }
@@ -58,6 +60,7 @@ impl Default for AppCounters {
             outbox_oldest_at: AtomicI64::new(0),
             reconciled: AtomicU64::new(0),
             frames_delayed: AtomicU64::new(0),
+            addresses_erased: AtomicU64::new(0),
             webhook_outcomes: LabeledCounter::new(["new", "duplicate", "rejected", "other"]),
         }
     }

@@ -191,6 +191,7 @@ impl Services {
         runner.start(context, chat::LikesJob(self.chat.clone()));
         runner.start(context, checkout::WebhookJob(self.checkout.clone()));
         runner.start(context, checkout::ReconcileJob(self.checkout.clone()));
+        runner.start(context, checkout::AddressRetentionJob(context.clone()));
         runner.start(context, catalogue::StockAlertJob::new(self.catalogue.clone()));
         runner.start(context, streams::MinuteSampleJob(self.streams.clone()));
         runner.start(context, streams::IdleRoomJob(self.streams.clone()));

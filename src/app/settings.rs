@@ -10,6 +10,8 @@ pub struct Settings {
     pub chat: ChatRateLimit,
     /// How long chat messages are kept, in milliseconds; `None` means forever.
     pub chat_retention_ms: Option<Millis>,
+    /// How long addresses are kept after their order ended or was sent, in milliseconds; `None` means forever.
+    pub address_retention_ms: Option<Millis>,
     /// Enables `POST /v1/dev/tokens`, which signs in anyone without a check.
     pub is_dev_login_enabled: bool,
     /// Enables the test provider, with which anybody can pay without money. Without it this server takes no payments.
@@ -30,6 +32,7 @@ impl Default for Settings {
         Self {
             chat: ChatRateLimit { viewer_per_s: 1.0, room_per_s: 50.0 },
             chat_retention_ms: None,
+            address_retention_ms: None,
             is_dev_login_enabled: false,
             is_test_provider_enabled: false,
             webhook_secret: WebhookSecret::random(),

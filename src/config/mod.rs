@@ -138,7 +138,23 @@ pub struct ServeArgs {
     #[command(flatten)]
     pub payments: PaymentArgs,
     #[command(flatten)]
+    pub pages: PageArgs,
+    #[command(flatten)]
     pub log: LogArgs,
+}
+
+#[derive(Args, Debug)]
+pub struct PageArgs {
+    /// Host from which the pages may load images, like https://cdn.example or https://*.cdn.example; may be repeated. Default: any
+    /// HTTPS address
+    #[arg(long = "img-host", env = "LIVESOUK_IMG_HOST", value_name = "HOST", value_delimiter = ',')]
+    pub img_hosts: Vec<String>,
+    /// Host from which the pages may play videos; may be repeated. Default: any address
+    #[arg(long = "media-host", env = "LIVESOUK_MEDIA_HOST", value_name = "HOST", value_delimiter = ',')]
+    pub media_hosts: Vec<String>,
+    /// Host to which the scripts of the pages may connect, beside this server; may be repeated. Default: any address
+    #[arg(long = "connect-host", env = "LIVESOUK_CONNECT_HOST", value_name = "HOST", value_delimiter = ',')]
+    pub connect_hosts: Vec<String>,
 }
 
 /// The payment providers that `--payments` accepts.
@@ -182,6 +198,10 @@ pub struct LimitArgs {
     /// Days after which chat messages are deleted; 0 keeps them forever
     #[arg(long, env = "LIVESOUK_CHAT_DAYS", default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=36_500))]
     pub chat_days: u32,
+    /// Days after which delivery addresses are erased, counted from the end of an order that is not delivered, and from the day on
+    /// which a paid one was sent; 0 keeps them forever
+    #[arg(long, env = "LIVESOUK_ADDRESS_DAYS", default_value_t = 30, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=36_500))]
+    pub address_days: u32,
     /// Maximum number of open connections, viewers and requests together; default: what the limit on open files allows, at most
     /// 100000
     #[arg(long, env = "LIVESOUK_CONNECTIONS_MAX", value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=100_000_000))]

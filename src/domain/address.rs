@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Refusal;
-use super::text::single_line;
+use super::text::exact_line;
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Address {
@@ -49,8 +49,7 @@ impl Address {
 }
 
 fn required(text: &str, length_max: usize, field: &'static str) -> Result<String, Refusal> {
-    single_line(text, length_max)
-        .ok_or_else(|| Refusal::bad_field(field, format!("must have 1 to {length_max} characters.")))
+    exact_line(text, length_max).map_err(|fault| fault.refusal(field, length_max))
 }
 
 fn optional(text: Option<String>, length_max: usize, field: &'static str) -> Result<Option<String>, Refusal> {

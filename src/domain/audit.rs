@@ -48,6 +48,7 @@ audit_actions! {
     Restock "restock",
     Extend "extend",
     Refund "refund",
+    Sent "sent",
     Erase "erase",
     RevokeTokens "revoke_tokens",
     RestoreTokens "restore_tokens",

@@ -138,16 +138,27 @@ impl ChatRules {
         if word_action == Some(BlockAction::Refuse) {
             return Err(Refusal::BlockedWord);
         }
-        let is_restricted_link = |text| self.links != LinkRule::Allow && has_link(text);
+        let is_restricted_link = |text| self.is_restricted_link(text);
         if is_restricted_link(folded_text) && self.links == LinkRule::Refuse {
             return Err(Refusal::LinksNotAllowed);
         }
-        let name_needs_review = blocklist.strictest_match(folded_name).is_some() || is_restricted_link(folded_name);
+        let name_needs_review = !self.may_show_name(folded_name, blocklist);
         Ok(if is_restricted_link(folded_text) || word_action.is_some() || name_needs_review || self.review_all {
             ChatDecision::Review
         } else {
             ChatDecision::Publish
         })
+    }
+}
+
+impl ChatRules {
+    /// May this name of a viewer be shown without a review? It must be [folded](super::blocklist::fold).
+    pub fn may_show_name(&self, folded_name: &str, blocklist: &Blocklist) -> bool {
+        blocklist.strictest_match(folded_name).is_none() && !self.is_restricted_link(folded_name)
+    }
+
+    fn is_restricted_link(&self, folded: &str) -> bool {
+        self.links != LinkRule::Allow && has_link(folded)
     }
 }
 

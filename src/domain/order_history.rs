@@ -21,6 +21,8 @@ pub enum OrderHistoryKind {
     RefundAsked,
     Refunded,
     RefundFailed,
+    /// The shop sent the order.
+    Sent,
 }
 
 /// One entry of the history, with its time.
@@ -39,6 +41,7 @@ pub struct OrderTimestamps {
     pub payments: Vec<(PaymentStatus, Millis)>,
     /// The status of each refund, the time of the request, and the time at which it got this status.
     pub refunds: Vec<(RefundStatus, Millis, Millis)>,
+    pub sent_at: Option<Millis>,
 }
 
 /// The history of the order, oldest entry first.
@@ -50,6 +53,9 @@ pub fn order_history(order: &Order, timestamps: &OrderTimestamps) -> Vec<OrderHi
     }
     if let Some(at) = order.paid_at {
         add(OrderHistoryKind::Paid, at);
+    }
+    if let Some(at) = timestamps.sent_at {
+        add(OrderHistoryKind::Sent, at);
     }
     match order.status {
         OrderStatus::Expired => add(OrderHistoryKind::Expired, timestamps.changed_at),
@@ -101,7 +107,12 @@ mod tests {
         use OrderHistoryKind::*;
         let declined = vec![(PaymentStatus::Declined, 20), (PaymentStatus::Captured, 30)];
         let refunds = vec![(RefundStatus::Failed, 40, 41), (RefundStatus::Done, 50, 55)];
-        let times = |changed_at| OrderTimestamps { changed_at, payments: declined.clone(), refunds: refunds.clone() };
+        let times = |changed_at| OrderTimestamps {
+            changed_at,
+            payments: declined.clone(),
+            refunds: refunds.clone(),
+            sent_at: None,
+        };
         let none = |changed_at| OrderTimestamps { changed_at, ..OrderTimestamps::default() };
         for (order, timestamps, expected) in [
             (order(OrderStatus::Held, None, None), none(10), vec![(10, Held)]),

@@ -99,6 +99,8 @@ pub enum Refusal {
     },
     ChatOff,
     BlockedWord,
+    /// A viewer's name looks like the name of a team member.
+    NameClaimsRole,
     LinksNotAllowed,
     /// One character many times in a row, or a long row of symbols without a letter.
     RepeatedCharacters,
@@ -375,6 +377,8 @@ error_codes! {
         "chat_budget", 429, "The chat rate limit is reached. Wait a moment.", "error.chat_budget";
     Refusal::ChatOff => "chat_off", 403, "Only the team can write in the chat now.", "error.chat_off";
     Refusal::BlockedWord => "blocked_word", 422, "Your message contains a blocked word.", "error.blocked_word";
+    Refusal::NameClaimsRole =>
+        "name_claims_role", 422, "A viewer's name must not look like the name of a team member.", "error.name_claims_role";
     Refusal::LinksNotAllowed =>
         "links_not_allowed", 422, "Links aren't allowed in this chat.", "error.links_not_allowed";
     Refusal::RepeatedCharacters =>

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use unicode_normalization::char::is_combining_mark;
 use utoipa::ToSchema;
 
 use super::Refusal;
+use super::team_name;
+use super::visible::{MarkCounter, is_blank};
 
 /// Translations of a title, by language tag (`ar`, `id`). The plain title is used for every other language.
 pub type Titles = BTreeMap<String, String>;
@@ -20,9 +21,12 @@ impl Name {
     pub const LENGTH_MAX: usize = 40;
 
     pub fn parse(text: &str) -> Result<Self, Refusal> {
-        single_line(text, Self::LENGTH_MAX)
-            .map(Self)
-            .ok_or_else(|| Refusal::bad_field("name", "must have 1 to 40 characters."))
+        exact_line(text, Self::LENGTH_MAX).map(Self).map_err(|fault| fault.refusal("name", Self::LENGTH_MAX))
+    }
+
+    /// Would readers take the bearer of this name for a member of the team? Viewers with such a name cannot write in the chat.
+    pub fn claims_role(&self) -> bool {
+        team_name::claims_role(&self.0)
     }
 
     pub fn as_str(&self) -> &str {
@@ -32,12 +36,12 @@ impl Name {
 
 /// A title of a show, product or variant: 1–120 characters on one line.
 pub fn title(text: &str) -> Result<String, Refusal> {
-    single_line(text, 120).ok_or_else(|| Refusal::bad_field("title", "must have 1 to 120 characters."))
+    exact_line(text, 120).map_err(|fault| fault.refusal("title", 120))
 }
 
 /// The category of a product: 1–40 characters on one line.
 pub fn category(text: &str) -> Result<String, Refusal> {
-    single_line(text, 40).ok_or_else(|| Refusal::bad_field("category", "must have 1 to 40 characters."))
+    exact_line(text, 40).map_err(|fault| fault.refusal("category", 40))
 }
 
 /// Translations of a title: at most 20 languages. Each translation has the limits of a title.
@@ -69,44 +73,63 @@ pub fn media_url(text: &str) -> Result<String, Refusal> {
     }
 }
 
-/// Normalises a text to one line: no control characters, and one space for each run of white space. `None` if no visible character
-/// is left or the line is too long.
-///
-/// Direction controls (overrides, isolates) are removed, because they could reverse the text around the line; the page isolates
-/// each line itself. Joiners stay: Arabic, Persian and emoji need them. A letter keeps at most four combining marks, more than any
-/// language needs; more marks would cover the lines above and below.
-pub(super) fn single_line(text: &str, length_max: usize) -> Option<String> {
-    let is_direction_control = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let words: Vec<String> = text
-        .split(|c: char| c.is_whitespace())
-        .map(|word| {
-            let mut marks = 0;
-            let is_within_mark_limit = |c: &char| {
-                if is_combining_mark(*c) {
-                    marks += 1;
-                } else if !is_joiner(*c) {
-                    marks = 0;
-                }
-                marks <= COMBINING_MARKS_MAX
-            };
-            word.chars()
-                .filter(|c| !c.is_control() && !is_direction_control(*c))
-                .filter(is_within_mark_limit)
-                .collect::<String>()
-        })
-        .filter(|word: &String| !word.is_empty())
-        .collect();
-    let line = words.join(" ");
-    let visible =
-        line.chars().any(|c| !matches!(c, ' ' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' | '\u{ad}'));
-    (visible && line.chars().count() <= length_max).then_some(line)
+/// Why a line is refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum LineFault {
+    /// No visible character is left.
+    Invisible,
+    TooLong,
+    /// A letter has more combining marks than any language needs.
+    TooManyMarks,
 }
 
-const COMBINING_MARKS_MAX: usize = 4;
+impl LineFault {
+    /// Refuses the field; the sentence is for a developer.
+    pub fn refusal(self, field: &'static str, length_max: usize) -> Refusal {
+        match self {
+            LineFault::Invisible | LineFault::TooLong => Refusal::bad_field(
+                field,
+                format!("must have 1 to {length_max} characters, and at least one that is visible."),
+            ),
+            // No schema can say this.
+            LineFault::TooManyMarks => {
+                Refusal::invalid_value(field, "must not have so many combining marks on one letter.")
+            }
+        }
+    }
+}
 
-/// Is this an invisible character that does not separate a letter from its combining marks?
-fn is_joiner(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{34f}' | '\u{ad}' | '\u{feff}')
+/// Checks and normalises a message to one line: `None` if no visible character is left or it is too long. Combining marks above the
+/// limit are left out, so that they do not cover other lines.
+pub(super) fn single_line(text: &str, length_max: usize) -> Option<String> {
+    let mut marks = MarkCounter::default();
+    let line: String = normalized(text).chars().filter(|c| marks.admits(*c)).collect();
+    checked_length(line, length_max).ok()
+}
+
+/// Checks and normalises a name, title or address to one line. Nothing that a reader can see is ever changed: a text that would have
+/// to be changed is refused.
+pub(super) fn exact_line(text: &str, length_max: usize) -> Result<String, LineFault> {
+    let line = checked_length(normalized(text), length_max)?;
+    let mut marks = MarkCounter::default();
+    if line.chars().all(|c| marks.admits(c)) { Ok(line) } else { Err(LineFault::TooManyMarks) }
+}
+
+fn checked_length(line: String, length_max: usize) -> Result<String, LineFault> {
+    if line.chars().all(is_blank) {
+        return Err(LineFault::Invisible);
+    }
+    if line.chars().count() > length_max { Err(LineFault::TooLong) } else { Ok(line) }
+}
+
+/// One line without control characters and with one space for each run of white space.
+///
+/// Direction controls (overrides, isolates) are removed, because they could reverse the text around the line; the page isolates
+/// each line itself. Joiners stay: Arabic, Persian and emoji need them.
+fn normalized(text: &str) -> String {
+    let is_removed = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let words = text.split(char::is_whitespace).map(|word| word.replace(is_removed, ""));
+    words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -129,19 +152,50 @@ mod tests {
     }
 
     #[test]
-    fn excess_combining_marks_are_removed_and_languages_keep_theirs() {
+    fn excess_combining_marks_leave_a_message_and_refuse_a_name() {
         let tower = |n: usize| format!("z{}o", "\u{301}".repeat(n));
         assert_eq!(single_line(&tower(50), 200), Some(tower(4)));
+        assert_eq!(exact_line(&tower(50), 200), Err(LineFault::TooManyMarks));
+        assert_eq!(exact_line(&tower(4), 200), Ok(tower(4)));
         assert_eq!(single_line(&"\u{489}".repeat(60), 200), Some("\u{489}".repeat(4)));
+        assert_eq!(single_line(&"\u{e47}".repeat(60), 200), Some("\u{e47}".repeat(4)), "Thai marks stack too");
         let with_joiners = format!("z{}", "\u{301}\u{200d}".repeat(50));
-        assert!(
-            single_line(&with_joiners, 200).unwrap().matches('\u{301}').count() == 4,
-            "a joiner does not count as a letter"
-        );
-        for text in ["ٱلۡحَمۡدُ لِلَّهِ رَبِّ ٱلۡعَٰلَمِينَ", "Tiếng Việt", "हिन्दी", "ภาษาไทยที่นี่", "👩‍❤️‍💋‍👨", "שָׁלוֹם"]
-        {
-            assert_eq!(single_line(text, 200).as_deref(), Some(text));
+        let marks = single_line(&with_joiners, 200).map(|line| line.matches('\u{301}').count());
+        assert_eq!(marks, Some(4), "a joiner does not count as a letter");
+    }
+
+    /// Every letter with its marks from the exemplar characters of CLDR 48 (npm `cldr-misc-full`), and words of living languages.
+    #[test]
+    fn no_word_of_a_living_script_is_changed_or_refused() {
+        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/living_scripts.txt");
+        let corpus = std::fs::read_to_string(file).unwrap();
+        let lines: Vec<&str> = corpus.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).collect();
+        assert!(lines.len() > 180, "{}", lines.len());
+        for line in lines {
+            assert_eq!(exact_line(line, 2_000).as_deref(), Ok(line));
+            assert_eq!(single_line(line, 2_000).as_deref(), Some(line));
         }
+    }
+
+    #[test]
+    fn text_that_nobody_can_see_is_refused() {
+        let flag_tags = "\u{e0067}\u{e0062}\u{e007f}";
+        for text in [
+            "\u{3164}",
+            "\u{115f}\u{1160}",
+            "\u{ffa0}",
+            "\u{2800}\u{2800}",
+            "\u{fe0f}",
+            "\u{200d}\u{200c}",
+            flag_tags,
+            "\u{17b4}",
+            " \u{a0} ",
+        ] {
+            assert_eq!(single_line(text, 40), None, "{text:?}");
+            assert_eq!(exact_line(text, 40), Err(LineFault::Invisible), "{text:?}");
+            assert!(Name::parse(text).is_err() && title(text).is_err(), "{text:?}");
+        }
+        assert_eq!(exact_line("\u{3164}a", 40).as_deref(), Ok("\u{3164}a"));
     }
 
     #[test]

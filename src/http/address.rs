@@ -32,7 +32,7 @@ pub async fn set(
     Ok(Json(state.app.checkout.set_address(&actor, order, address).await?))
 }
 
-/// Erases the delivery address; the order stays.
+/// Erases the delivery address; the order stays. The address of a paid order is refused with `wrong_status` until the order was sent.
 #[utoipa::path(delete, operation_id = "orders_address_erase", path = "/v1/orders/{order}/address", tag = "orders", params(("order" = OrderId, Path)),
     responses((status = 204), (status = "default", body = Problem)))]
 pub async fn erase(

@@ -49,6 +49,13 @@ impl TrustedProxies {
         self.0.iter().any(|range| range.contains(&address))
     }
 
+    /// Whether a trusted proxy says that the client's connection is HTTPS.
+    pub fn reports_https(&self, parts: &Parts) -> bool {
+        let is_from_proxy = parts.extensions.get::<ClientAddress>().is_some_and(|peer| self.is_trusted(peer.0));
+        let scheme = parts.headers.get("x-forwarded-proto").and_then(|value| value.to_str().ok());
+        is_from_proxy && scheme.is_some_and(|scheme| scheme.trim().eq_ignore_ascii_case("https"))
+    }
+
     /// The address of the client: from the right, the first hop that is not a trusted proxy. Everything further left can be
     /// forged by the client.
     pub fn client_ip(&self, parts: &Parts) -> Option<IpAddr> {

@@ -1,4 +1,5 @@
-//! CSV files for spreadsheets (RFC 4180). No cell can be mistaken for a formula.
+//! CSV files for spreadsheets (RFC 4180). No cell can be mistaken for a formula, whatever separator the spreadsheet uses: in many
+//! locales that is the semicolon, and then the quotes of all cells but the first do not count.
 
 use std::borrow::Cow;
 
@@ -39,8 +40,7 @@ impl CsvWriter {
         Self::with_prefix(Vec::new())
     }
 
-    /// Every text is quoted: in locales where a semicolon separates cells, an unquoted semicolon would split a text in two, and
-    /// the second part could be a formula.
+    /// Every text is quoted, so that commas and line breaks in it stay in the cell.
     fn with_prefix(begun: Vec<u8>) -> Self {
         let mut format = WriterBuilder::new();
         format.quote_style(QuoteStyle::NonNumeric).terminator(Terminator::CRLF).flexible(true);
@@ -49,7 +49,7 @@ impl CsvWriter {
 
     pub fn write_row<T: AsRef<str>>(&mut self, cells: &[T]) {
         // Writing to memory cannot fail.
-        let _ = self.0.write_record(cells.iter().map(|cell| escape_formula(cell.as_ref()).into_owned()));
+        let _ = self.0.write_record(cells.iter().map(|cell| escape_formulas(cell.as_ref()).into_owned()));
     }
 
     pub fn into_bytes(self) -> Vec<u8> {
@@ -57,12 +57,43 @@ impl CsvWriter {
     }
 }
 
-/// Puts a `'` before a text that starts like a formula, so that spreadsheets show it as text. White space before it and full-width
-/// signs are recognized too. Numbers stay numbers.
-fn escape_formula(cell: &str) -> Cow<'_, str> {
-    let first = cell.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}').chars().next();
-    let runs = first.is_some_and(|c| "=+-@|%＝＋－＠".contains(c)) || cell.starts_with(['\t', '\r', '\n']);
-    if runs && cell.parse::<i64>().is_err() { Cow::Owned(format!("'{cell}")) } else { Cow::Borrowed(cell) }
+/// Characters at which a spreadsheet may split a text, if it was set to that separator.
+const SEPARATORS: &str = ",;|:\t\r\n";
+/// With these a formula begins, in full width too.
+const STARTS: &str = "=+-@＝＋－＠";
+
+/// Puts a `'` before everything that a spreadsheet could take for the start of a formula: at the start of the text, and after each
+/// separator in it. White space and quotes before the sign do not hide it. A text that is a
+/// number stays a number.
+fn escape_formulas(cell: &str) -> Cow<'_, str> {
+    if cell.parse::<i64>().is_ok() {
+        return Cow::Borrowed(cell);
+    }
+    // Where a part begins that a spreadsheet may see as a cell: the text itself, and what follows each separator.
+    let mut marks: Vec<usize> = Vec::new();
+    let mut part = Some(0);
+    for (at, c) in cell.char_indices() {
+        let is_control_in_front = at == 0 && matches!(c, '\t' | '\r' | '\n');
+        match part {
+            _ if is_control_in_front => marks.push(0),
+            Some(0) if "|%".contains(c) => marks.push(0),
+            // In the middle the mark is right before the sign: quotes in front of it may be read as those of a cell.
+            Some(begin) if STARTS.contains(c) => marks.push(if begin == 0 { 0 } else { at }),
+            _ => {}
+        }
+        if SEPARATORS.contains(c) {
+            part = Some(at + c.len_utf8());
+        } else if !c.is_whitespace() && !matches!(c, '"' | '\u{feff}') {
+            part = None;
+        }
+    }
+    if marks.is_empty() {
+        return Cow::Borrowed(cell);
+    }
+    marks.dedup();
+    let mut escaped = cell.to_owned();
+    marks.iter().rev().for_each(|at| escaped.insert(*at, '\''));
+    Cow::Owned(escaped)
 }
 
 #[cfg(test)]
@@ -83,7 +114,15 @@ mod tests {
             ("17", "17\r\n"),
             ("-17", "-17\r\n"),
             ("", "\"\"\r\n"),
-            ("a,b;=c", "\"a,b;=c\"\r\n"),
+            ("a,b;=c", "\"a,b;'=c\"\r\n"),
+            ("a;b", "\"a;b\"\r\n"),
+            ("x\t=c", "\"x\t'=c\"\r\n"),
+            ("x|@c", "\"x|'@c\"\r\n"),
+            ("x\n=c", "\"x\n'=c\"\r\n"),
+            ("x; \"=c", "\"x; \"\"'=c\"\r\n"),
+            ("x;=a;=b", "\"x;'=a;'=b\"\r\n"),
+            ("x: -5", "\"x: '-5\"\r\n"),
+            ("me@example.com - you", "\"me@example.com - you\"\r\n"),
             ("a\nb", "\"a\nb\"\r\n"),
             ("say \"hi\"", "\"say \"\"hi\"\"\"\r\n"),
             ("=1+1", "\"'=1+1\"\r\n"),
@@ -92,7 +131,7 @@ mod tests {
             ("+SUM(A1)", "\"'+SUM(A1)\"\r\n"),
             ("-2+3", "\"'-2+3\"\r\n"),
             ("@cmd", "\"'@cmd\"\r\n"),
-            ("\t=1", "\"'\t=1\"\r\n"),
+            ("\t=1", "\"'\t'=1\"\r\n"),
             ("\u{a0}＝1", "\"'\u{a0}＝1\"\r\n"),
         ] {
             assert_eq!(written(&[cell]), expected, "{cell:?}");

@@ -44,6 +44,9 @@ pub async fn create_token(
     let role = Role::parse(&body.role).ok_or_else(|| Refusal::bad_field("role", "is unknown."))?;
     check_role(role, is_local, &caller)?;
     let (name, token) = (Name::parse(&body.name)?, TokenStamp::default());
+    if role.is_audience() && name.claims_role() {
+        return Err(Refusal::NameClaimsRole.into());
+    }
     let actor = Actor { user, name, role, stream: None, expires_at: None, token };
     let token =
         state.auth.sign(&actor, DEV_TOKEN_TTL_MS).map_err(|why| ApiError(Problem::new(&ErrorCode::INTERNAL, why)))?;

@@ -12,6 +12,7 @@ use super::AppState;
 use super::document::Document;
 use super::error::Problem;
 use super::page::page_response;
+use super::page_policy::Framing;
 use crate::domain::ErrorCode;
 use crate::protocol::problem;
 
@@ -25,12 +26,12 @@ static PAGES: LazyLock<BTreeMap<&'static str, Document>> = LazyLock::new(|| {
 static INDEX: LazyLock<Document> = LazyLock::new(|| Document::new("text/html", page("Error codes", "..", &list())));
 
 pub async fn index(State(state): State<AppState>, headers: HeaderMap) -> Response {
-    page_response(&state, &headers, &INDEX, "no-cache")
+    page_response(&state, &headers, &INDEX, "no-cache", Framing::Never)
 }
 
 pub async fn code(State(state): State<AppState>, headers: HeaderMap, Path(code): Path<String>) -> Response {
     match PAGES.get(code.as_str()) {
-        Some(page) => page_response(&state, &headers, page, "no-cache"),
+        Some(page) => page_response(&state, &headers, page, "no-cache", Framing::Never),
         None => Problem::new(&ErrorCode::NOT_FOUND, "There is no such error code. See /docs/errors.").into_response(),
     }
 }

@@ -12,6 +12,7 @@ use super::AppState;
 use super::document::Document;
 use super::error::Problem;
 use super::page::page_response;
+use super::page_policy::Framing;
 use crate::domain::ErrorCode;
 
 /// The file of hls.js 1.7 has 0.6 MB.
@@ -50,7 +51,7 @@ pub async fn script(State(state): State<AppState>, RawQuery(query): RawQuery, he
     };
     let is_current = query.as_deref().and_then(|query| query.strip_prefix("v=")) == Some(hls.0.digest());
     let cache_control = if is_current { "public, max-age=31536000, immutable" } else { "no-cache" };
-    page_response(&state, &headers, &hls.0, cache_control)
+    page_response(&state, &headers, &hls.0, cache_control, Framing::Never)
 }
 
 #[cfg(test)]

@@ -270,6 +270,11 @@ fn payments(page: &mut MetricsPage<'_>, app: &App) {
         "Unfinished payments and refunds that the reconciliation checked",
         load(&counters.reconciled),
     );
+    page.counter(
+        "livesouk_addresses_erased_total",
+        "Delivery addresses erased because their order ended or was sent, and the retention time was over or their user asked for it",
+        load(&counters.addresses_erased),
+    );
     page.labeled_counter("livesouk_webhooks_received_total", "Webhooks received", "result", &counters.webhook_outcomes);
     page.gauge(
         "livesouk_outbox_events",

@@ -40,6 +40,7 @@ mod ops;
 mod order;
 mod origin;
 mod page;
+mod page_policy;
 mod payment;
 mod product;
 mod refused_origins;
@@ -49,6 +50,7 @@ mod share;
 mod sign_in;
 mod stock_alert;
 mod stream;
+mod subprotocol;
 mod token;
 mod user_data;
 mod verb;
@@ -81,6 +83,7 @@ pub use demo_host::DemoHosts;
 pub use error::Problem;
 pub use hls_js::HlsJs;
 pub use origin::Origins;
+pub use page_policy::{ContentHosts, PagePolicy};
 
 /// The maximum size of a request body. The largest legitimate one is a product with a hundred variants.
 const BODY_BYTES_MAX: usize = 128 * 1024;
@@ -91,6 +94,7 @@ pub struct AppState {
     pub app: App,
     pub auth: Arc<TokenAuth>,
     pub origins: Arc<Origins>,
+    pub page_policy: Arc<PagePolicy>,
     pub trusted_proxies: Arc<TrustedProxies>,
     /// The hosts to which a demo answers; `None` outside a demo.
     pub demo_hosts: Option<Arc<DemoHosts>>,
@@ -157,6 +161,7 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(order::list))
         .routes(routes!(order::by_key))
         .routes(routes!(order::show))
+        .routes(routes!(order::mark_sent))
         .routes(routes!(address::show, address::set, address::erase))
         .routes(routes!(stock_alert::list))
         .routes(routes!(chat::list))
@@ -219,6 +224,7 @@ pub fn router(state: AppState) -> Router {
         .method_not_allowed_fallback(ops::method_not_allowed)
         .layer(axum::middleware::from_fn_with_state(state.clone(), demo_host::check_host))
         .layer(axum::middleware::from_fn(host_header::check_host_header))
+        .layer(axum::middleware::from_fn_with_state(state.clone(), page_policy::set_headers))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(axum::middleware::from_fn(drain_body::drain_unread_body))
         .layer(axum::middleware::from_fn_with_state(state.clone(), connection_limit::check_slot))

@@ -24,7 +24,6 @@ pub struct Origins {
     allowed: Vec<String>,
     /// The public address behind a proxy, if it is set.
     base_url: Option<BaseUrl>,
-    content_security_policy: String,
     refused: RefusedOrigins,
 }
 
@@ -38,14 +37,7 @@ impl Origins {
         let allowed: Vec<String> = allowed.iter().map(|given| allow(given)).collect::<Result<_, _>>()?;
         let own =
             base_url.map(BaseUrl::parse).transpose().map_err(|why| format!("--base-url (LIVESOUK_BASE_URL): {why}"))?;
-        let frames = allowed.join(" ");
-        let content_policy = format!(
-            "default-src 'self'; img-src 'self' https: data:; media-src 'self' https: http: blob:; \
-             connect-src 'self' ws: wss: https: http:; style-src 'self'; script-src 'self'; object-src 'none'; \
-             base-uri 'none'; form-action 'self'; require-trusted-types-for 'script'; frame-ancestors 'self' {frames}"
-        );
-        let content_security_policy = content_policy.trim_end().to_owned();
-        Ok(Self { allowed, base_url: own, content_security_policy, refused: RefusedOrigins::default() })
+        Ok(Self { allowed, base_url: own, refused: RefusedOrigins::default() })
     }
 
     /// The public address of this server, if the operator has set it: `https://shop.example/live`, without a slash at the end.
@@ -58,8 +50,9 @@ impl Origins {
         self.base_url.as_ref().map_or("", |base| base.path.as_str())
     }
 
-    pub fn content_security_policy(&self) -> &str {
-        &self.content_security_policy
+    /// The origins that may use this server beside its own.
+    pub fn allowed(&self) -> &[String] {
+        &self.allowed
     }
 
     /// Requests without an `Origin` header come from programs or from our own pages.
@@ -185,7 +178,7 @@ mod tests {
         ] {
             assert_eq!(origins.allows(&headers(origin)), good, "{origin:?}");
         }
-        assert!(origins.content_security_policy().ends_with("frame-ancestors 'self' https://shop.example"));
+        assert_eq!(origins.allowed(), ["https://shop.example"]);
     }
 
     #[test]

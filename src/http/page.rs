@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 use super::AppState;
 use super::document::Document;
 use super::error::Problem;
+use super::page_policy::Framing;
 use crate::domain::ErrorCode;
 
 #[derive(Embed)]
@@ -62,7 +63,7 @@ pub async fn asset(State(state): State<AppState>, headers: HeaderMap, Path(path)
             _ => Document::new(kind, file.data.to_vec()),
         }
     });
-    page_response(&state, &headers, &document, cache_control)
+    page_response(&state, &headers, &document, cache_control, Framing::Never)
 }
 
 /// Removes comment lines, empty lines and indentation. Lines are never joined, so a script keeps its meaning. Only text literals
@@ -115,7 +116,8 @@ fn html_response(state: &AppState, headers: &HeaderMap, path: &str) -> Response 
         let text = text.replace("=\"/", &format!("=\"{base}/"));
         Document::new("text/html", text.replace(HLS_JS, &format!("name=\"hls-js\" content=\"{hls}\"")))
     });
-    page_response(state, headers, &page, "no-cache")
+    let framing = if path == "host.html" { Framing::Never } else { Framing::Allowed };
+    page_response(state, headers, &page, "no-cache", framing)
 }
 
 fn no_such_file() -> Response {
@@ -127,11 +129,13 @@ pub(super) fn page_response(
     request_headers: &HeaderMap,
     page: &Document,
     cache_control: &str,
+    framing: Framing,
 ) -> Response {
     let mut response = page.response(request_headers, cache_control);
     let headers = response.headers_mut();
-    if let Ok(policy) = HeaderValue::from_str(state.origins.content_security_policy()) {
-        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    headers.insert(header::CONTENT_SECURITY_POLICY, state.page_policy.content_security_policy(framing));
+    if framing == Framing::Never {
+        headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     }
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     response

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use axum::http::{HeaderValue, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hyper::upgrade::OnUpgrade;
 use serde::Deserialize;
@@ -19,19 +19,19 @@ use super::error::{ApiResult, Problem};
 use super::extract::{PathId, QueryParams};
 use super::handshake::Handshake;
 use super::write_deadline::WriteDeadline;
-use super::{AppState, auth};
+use super::{AppState, auth, subprotocol};
 use crate::app::Error;
 use crate::domain::{Actor, Refusal, StreamId};
 use crate::protocol::{Close, json_bytes};
 use crate::session::{self, StreamPosition, UpgradedConnection};
 
-const SUBPROTOCOL: &str = "livesouk.v1";
 const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The maximum length of the client's own random session id, which the server keeps.
 const SESSION_ID_BYTES_MAX: usize = 64;
 
 #[derive(Deserialize)]
 pub struct LiveQuery {
+    /// A token among the subprotocols comes first.
     token: Option<String>,
     epoch: Option<String>,
     seq: Option<u64>,
@@ -72,7 +72,7 @@ pub async fn live(
     let Some(upgrade) = parts.extensions.remove::<OnUpgrade>() else {
         return Ok(refuse_handshake(Problem::bad_request(StatusCode::UPGRADE_REQUIRED, "HTTP/1.1 is required.")));
     };
-    let token = query.token.as_deref().filter(|token| !token.is_empty());
+    let token = subprotocol::offered_token(&parts.headers).or(query.token.as_deref()).filter(|token| !token.is_empty());
     let actor = match token {
         Some(token) => state.authenticate(token, client).await.map(Some),
         None => Ok(None),
@@ -84,7 +84,7 @@ pub async fn live(
         AdmissionDecision::Deferred { retry_ms } => Some(Close::Overload { retry_ms }),
         AdmissionDecision::Rejected { retry_ms } => return Err(Refusal::Busy { retry_ms }.into()),
     };
-    let subprotocol = offers_subprotocol(&parts.headers);
+    let speaks_protocol = subprotocol::offers_protocol(&parts.headers);
     let permit = parts.extensions.get::<ConnectionPermit>().cloned();
     // A signed-in user has limits of their own, so the connection does not count for the address.
     let counted = permit.as_ref().map_or(Some(true), |permit| permit.count_for(address.filter(|_| user.is_none())));
@@ -111,8 +111,8 @@ pub async fn live(
     headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
-    if subprotocol {
-        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+    if speaks_protocol {
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(subprotocol::SUBPROTOCOL));
     }
     if let Some(agreed) = compression {
         headers.insert(header::SEC_WEBSOCKET_EXTENSIONS, HeaderValue::from_static(agreed));
@@ -176,11 +176,6 @@ async fn start_session(
 async fn refuse_upgraded(state: &AppState, socket: TcpStream, close: Close) {
     state.app.rooms().counters.closes.count(close);
     session::refuse(socket, close).await;
-}
-
-fn offers_subprotocol(headers: &HeaderMap) -> bool {
-    let offers = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|value| value.to_str().ok());
-    offers.flat_map(|value| value.split(',')).any(|offer| offer.trim() == SUBPROTOCOL)
 }
 
 /// A refused handshake names the version that this server speaks. 426 also names the protocol.

@@ -357,8 +357,10 @@ impl AuditEntryView {
 pub struct ErasedView {
     /// The number of erased messages.
     pub messages: u64,
-    /// The number of orders that no longer contain the buyer's name and address.
+    /// The number of orders that no longer contain the buyer's name.
     pub orders: u64,
+    /// The number of erased reasons and other free texts of the team that were about the user or named the user.
+    pub texts: u64,
     pub kept: Vec<KeptView>,
 }
 
@@ -366,7 +368,7 @@ pub struct ErasedView {
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
 #[schema(as = Kept)]
 pub struct KeptView {
-    /// `orders`, `sanctions` or `audit_log`
+    /// `orders`, `addresses`, `sanctions` or `audit_log`
     pub what: String,
     pub count: u64,
     pub why: String,

@@ -61,11 +61,20 @@ impl Store {
         .await
     }
 
-    /// Erases the address of an order. To erase it again is no error.
-    pub async fn erase_address(&self, order: OrderId) -> Result<()> {
+    /// Erases the address of an order. To erase it again is no error. `false`: the order is paid and was not sent, so the address
+    /// stays.
+    pub async fn erase_address(&self, order: OrderId) -> Result<bool> {
         self.transaction(async |tx| {
-            tx.query("delete from addresses where order_id = $1").bind(order.0).execute().await?;
-            Ok(())
+            let erase = "delete from addresses where order_id = $1 and not exists (select 1 from orders o
+                where o.id = $1 and o.status in ('capturing', 'paid')
+                    and not exists (select 1 from shipments s where s.order_id = o.id))";
+            tx.query(erase).bind(order.0).execute().await?;
+            let left: Option<i64> = tx
+                .query("select cast(1 as bigint) from addresses where order_id = $1")
+                .bind(order.0)
+                .fetch_optional_value()
+                .await?;
+            Ok(left.is_none())
         })
         .await
     }

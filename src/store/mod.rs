@@ -8,11 +8,13 @@
 //! client disconnects. There is one lock order: variants, offers, orders, each ascending.
 
 mod address;
+mod address_retention;
 mod audit;
 mod blocklist;
 mod chat;
 mod counters;
 mod error;
+mod free_text;
 mod invite;
 mod lineup;
 mod offer;

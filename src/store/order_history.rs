@@ -12,6 +12,7 @@ impl Store {
         let read = "select status, created_at, changed_at from refunds where order_id = $1 order by n limit 100";
         let refunds: Vec<(String, i64, i64)> = self.query(read).bind(order.0).fetch_all().await?;
         Ok(OrderTimestamps {
+            sent_at: self.sent_at(order).await?,
             changed_at: changed_at.unwrap_or_default(),
             payments: payments
                 .into_iter()

@@ -43,6 +43,7 @@ impl Sqlite {
             return Err(Error::Setup(format!("{path} is a folder: name a file, like sqlite:{}", file.display())));
         }
         let lock = lock_file(Path::new(path))?;
+        create_private(Path::new(path))?;
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -107,10 +108,27 @@ impl Sqlite {
     }
 }
 
+/// Opens a file for its owner only, if it has to be created. The file of a shop has names and addresses, and SQLite gives its other
+/// files (`-wal`, `-shm`) the permissions of the database.
+fn open_private(path: &Path) -> std::io::Result<File> {
+    let mut options = File::options();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// Creates the database file, if there is none yet. An existing file keeps the permissions that its owner gave it.
+fn create_private(path: &Path) -> Result<()> {
+    open_private(path).map_err(|error| Error::Setup(format!("cannot open {}: {error}", path.display())))?;
+    Ok(())
+}
+
 /// Locks the file, or refuses it if another server has it open.
 fn lock_file(path: &Path) -> Result<File> {
     let lock_path = format!("{}.lock", path.display());
-    let file = File::create(&lock_path).map_err(|error| Error::Setup(format!("cannot create {lock_path}: {error}")))?;
+    let file = open_private(Path::new(&lock_path))
+        .map_err(|error| Error::Setup(format!("cannot create {lock_path}: {error}")))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(Error::Setup(format!(

@@ -2,6 +2,8 @@
 
 use uuid::Uuid;
 
+use super::address_retention::needs_address;
+use super::free_text::erase_texts;
 use super::{Result, Store};
 use crate::domain::{MessageId, Millis, StreamId, UserId};
 
@@ -9,8 +11,12 @@ use crate::domain::{MessageId, Millis, StreamId, UserId};
 #[derive(Clone, PartialEq, Debug)]
 pub struct ErasureReport {
     pub messages: u64,
-    /// Orders that lost the buyer's name and address. Their amounts and the buyer's id are kept.
+    /// Orders that lost the buyer's name. Their amounts and the buyer's id are kept.
     pub orders: u64,
+    /// Addresses that the shop still needs. They are erased when their order was sent or has ended.
+    pub addresses_kept: u64,
+    /// Reasons and other free texts of the team that named the user, or were about the user; they are erased.
+    pub texts: u64,
     /// Mutes and bans that are still in force. They keep only the user's id.
     pub sanctions: u64,
     /// Audit log entries that still contain the user's id.
@@ -24,8 +30,10 @@ const DELETE_BATCH_MAX: i64 = 500;
 
 impl Store {
     /// Erases a user's messages, names, addresses and stock alerts. The user's id stays where other data depends on it:
-    /// in orders, in mutes and bans that are in force, and in the audit log.
+    /// in orders, in mutes and bans that are in force, and in the audit log. The address of an order that is open, or paid and not
+    /// sent, stays until then: without it the shop could not deliver what the user paid for.
     pub async fn erase_user_data(&self, user: &UserId) -> Result<ErasureReport> {
+        let naming = self.texts_naming(user).await?;
         let user = user.as_str();
         self.transaction(async |tx| {
             let now = tx.now().await?;
@@ -40,17 +48,32 @@ impl Store {
                 pinned_name = null, pinned_body = null where pinned_user = $1";
             tx.query(unpin).bind(user).execute().await?;
             let orders = tx.query("update orders set buyer_name = '' where buyer = $1").bind(user).execute().await?;
-            let addresses = "delete from addresses where order_id in (select id from orders where buyer = $1)";
+            let addresses = concat!(
+                "delete from addresses where order_id in (select o.id from orders o where o.buyer = $1 and not ",
+                needs_address!(),
+                ")"
+            );
             tx.query(addresses).bind(user).execute().await?;
+            let later = "update addresses set erase_when_done = 1
+                where order_id in (select id from orders where buyer = $1)";
+            let addresses_kept = tx.query(later).bind(user).execute().await?;
+            let mut texts = erase_texts(tx, naming).await?;
+            let refunds = "update refunds set reason = null
+                where reason is not null and order_id in (select id from orders where buyer = $1)";
+            texts += tx.query(refunds).bind(user).execute().await?;
             // The name that the user chose when they accepted an invite.
             tx.query("update helpers set name = user_id where user_id = $1").bind(user).execute().await?;
             tx.query("delete from stock_alerts where user_id = $1").bind(user).execute().await?;
             tx.query("delete from sign_in_codes where user_id = $1").bind(user).execute().await?;
             let ended = "delete from sanctions where user_id = $1 and until is not null and until <= $2";
             tx.query(ended).bind(user).bind(now).execute().await?;
+            let about = "update sanctions set reason = null where user_id = $1 and reason is not null";
+            texts += tx.query(about).bind(user).execute().await?;
             let sanctions =
                 tx.query("update sanctions set user_name = '' where user_id = $1").bind(user).execute().await?;
-            let done_to = "update audit_log set user_name = null, reason = null where user_id = $1";
+            let about = "update audit_log set reason = null where user_id = $1 and reason is not null";
+            texts += tx.query(about).bind(user).execute().await?;
+            let done_to = "update audit_log set user_name = null where user_id = $1";
             let done_to = tx.query(done_to).bind(user).execute().await?;
             let done_by = tx.query("update audit_log set by_name = '' where by_user = $1").bind(user).execute().await?;
             // A sign-out stays in force; it keeps only the ids.
@@ -58,7 +81,8 @@ impl Store {
             tx.query(signed_out).bind(user).execute().await?;
             tx.query("update token_revocations set by_name = '' where by_user = $1").bind(user).execute().await?;
             let streams = streams.into_iter().map(StreamId).collect();
-            Ok(ErasureReport { messages, orders, sanctions, audit_entries: done_to + done_by, streams })
+            let audit_entries = done_to + done_by;
+            Ok(ErasureReport { messages, orders, addresses_kept, texts, sanctions, audit_entries, streams })
         })
         .await
     }

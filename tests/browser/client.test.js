@@ -25,8 +25,9 @@ const assert = {
 
 class Fake {
   static all = [];
-  constructor(url) {
+  constructor(url, protocols) {
     this.url = new URL(url);
+    this.protocols = protocols;
     this.readyState = 1;
     this.out = [];
     Fake.all.push(this);
@@ -107,6 +108,15 @@ test('receipts_are_sent_only_when_the_server_asks', async () => {
   await wait(100);
   assert.deepEqual(seen(), ['o1', 'o2']);
   end(asked);
+});
+test('token_is_offered_as_a_subprotocol_and_is_not_in_the_address', () => {
+  const c = make({ token: 'a.b.c' });
+  assert.deepEqual(last().protocols, ['livesouk.v1', 'token.a.b.c']);
+  assert.equal(last().url.searchParams.has('token'), false);
+  end(c);
+  const guest = make();
+  assert.deepEqual(last().protocols, ['livesouk.v1']);
+  end(guest);
 });
 test('versions_are_compared_as_tuples', () => {
   assert.equal(compareVersions([2, 1], [1, 9]), 1);

@@ -52,13 +52,13 @@ async fn order_has_an_address_a_second_payment_a_history_and_a_page() {
     ann.sees("order-address", "12 King Fahd Road").await;
     ann.screenshot("purchase-paid").await;
 
-    // The address stays with the order until it is erased there. It stays on the device because the box is ticked.
+    // The shop needs the address until it has sent the order. It stays on the device because the box is ticked.
     let order = shop.rest("Ann", "viewer").get("/v1/orders").await.expect(200)["items"][0].clone();
     let path = format!("/v1/orders/{}/address", id(&order));
     assert_eq!(shop.host.get(&path).await.expect(200)["name"], json!("Ann Example"));
-    ann.press("address-erase").await;
-    ann.until("no address", "!document.querySelector('[data-test=order-address]')", SOON).await;
-    assert_eq!(shop.host.get(&path).await.expect(200), Value::Null);
+    ann.sees("address-needed", "until your order is sent").await;
+    let sent = format!("/v1/orders/{}/sent", id(&order));
+    shop.host.put(&sent, json!({})).await.expect(200);
     ann.press("order-done").await;
     ann.reserve().await;
     assert_eq!(
@@ -80,8 +80,11 @@ async fn order_has_an_address_a_second_payment_a_history_and_a_page() {
     ann.until("both orders", both, SOON).await;
     ann.screenshot("purchase-orders").await;
     ann.press(&format!("order-{}", id(&order))).await;
-    ann.wait_for_last_step("paid").await;
+    ann.wait_for_last_step("sent").await;
     ann.screenshot("purchase-order").await;
+    ann.press("address-erase").await;
+    ann.until("no address", "!document.querySelector('[data-test=order-address]')", SOON).await;
+    assert_eq!(shop.host.get(&path).await.expect(200), Value::Null);
     ann.assert_no_faults("Ann").await;
     ann.close().await;
     shop.assert_audited().await;

@@ -11,6 +11,7 @@ mod life;
 mod limits;
 mod load_test;
 mod moderate;
+mod names;
 mod nodes;
 mod operate;
 mod permissions;

@@ -14,6 +14,7 @@ mod origin;
 mod outage;
 mod page;
 mod pooler;
+mod privacy;
 mod proxies;
 mod settings;
 mod share;

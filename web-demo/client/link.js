@@ -99,7 +99,7 @@ export class Link extends Emitter {
     clearTimeout(this.timers.retry);
     if (this.successor || (this.connection && !this.connection.hasHello)) return;
     if (!this.connection) this.setStatus(this.epoch === null ? 'connecting' : 'catching_up');
-    const connection = new Connection(new this.Socket(this.url()), ++this.opened, this.steadyClock());
+    const connection = new Connection(new this.Socket(this.url(), this.protocols()), ++this.opened, this.steadyClock());
     if (this.connection) this.successor = connection;
     else this.connection = connection;
     connection.helloTimer = setTimeout(() => this.connectionLost(connection, { code: 1006 }), HELLO_TIMEOUT_MS);
@@ -158,13 +158,17 @@ export class Link extends Emitter {
     const url = new URL(`${this.base?.replace(/\/+$/, '')}/v1/streams/${encodeURIComponent(this.stream ?? '')}/live`);
     url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
     url.searchParams.set('session', this.session);
-    if (this.token) url.searchParams.set('token', this.token);
     if (this.ticket) url.searchParams.set('ticket', this.ticket);
     if (this.epoch !== null) {
       url.searchParams.set('epoch', this.epoch);
       url.searchParams.set('seq', String(this.seq));
     }
     return url.href;
+  }
+
+  /** The token is not in the address: proxies log addresses. The server agrees on the protocol only and does not send it back. */
+  protocols() {
+    return this.token ? ['livesouk.v1', `token.${this.token}`] : ['livesouk.v1'];
   }
 
   /** Checks, after sleep or when the network has changed, whether the connection still carries anything. */

@@ -34,7 +34,8 @@ export class Activity {
     this.isBrokerDown = false;
     client.on('event', (event, { replay }) => {
       if (replay || event.type !== 'purchased') return;
-      const { name, qty, offer } = event;
+      const { qty, offer } = event;
+      const name = event.name || t('event.someone');
       this.add(t('activity.bought', { name, qty: formatNumber(qty), offer: this.titleOf(offer) }), 'order');
     });
     client.on('state', (changed) => {

@@ -83,6 +83,7 @@ export default {
   'history.cancelled': term.cancelled,
   'history.capture_failed': 'فشل الدفع',
   'history.refund_asked': 'طُلب استرداد المبلغ',
+  'history.sent': 'أُرسل',
   'history.refunded': term.refunded,
   'history.refund_failed': 'فشل استرداد المبلغ',
   'spoken.held': 'محجوز لك. ترتيبك {n}.',
@@ -104,6 +105,7 @@ export default {
   'address.missing': term.required,
   'address.bad_phone': 'أدخل رقم هاتف من 5 إلى 20 رقمًا.',
   'address.erase': 'احذف عنواني',
+  'address.needed': 'يحتاج المتجر إلى هذا العنوان حتى يُرسل طلبك.',
   'address.erased': 'تم حذف عنوانك.',
 
   // The sign-in.
@@ -197,6 +199,7 @@ export default {
   'error.chat_budget': 'ترسل رسائل كثيرة بسرعة. انتظر لحظة من فضلك.',
   'error.chat_off': 'الدردشة للفريق فقط الآن.',
   'error.blocked_word': 'تحتوي رسالتك على كلمة محجوبة.',
+  'error.name_claims_role': 'اسمك يشبه أسماء الفريق. اختر اسمًا آخر لتكتب هنا.',
   'error.links_not_allowed': 'الروابط غير مسموح بها في هذه الدردشة.',
   'error.too_long': 'الحد الأقصى للرسالة 200 حرف.',
   'error.repeated_characters': 'أحرف مكررة كثيرة.',

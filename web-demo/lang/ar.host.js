@@ -415,6 +415,7 @@ export default {
   'audit.close': 'أنهى {by} بيعًا',
   'audit.restock': 'زاد {by} مخزون عرض',
   'audit.extend': 'مدّد {by} بيعًا',
+  'audit.sent': 'سجّل {by} إرسال طلب',
   'audit.refund': 'ردّ {by} مبلغ طلب',
   'audit.erase': 'محا {by} بيانات مستخدم',
   'audit.revoke_tokens': 'أنهى {by} كل جلسات مستخدم، أو ألغى رمز دخول',

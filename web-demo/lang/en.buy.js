@@ -76,6 +76,7 @@ export default {
   'history.cancelled': term.cancelled,
   'history.capture_failed': 'Payment failed',
   'history.refund_asked': 'Refund requested',
+  'history.sent': 'Sent',
   'history.refunded': term.refunded,
   'history.refund_failed': 'Refund failed',
   'spoken.held': 'Reserved for you. You’re number {n}.',
@@ -97,6 +98,7 @@ export default {
   'address.missing': term.required,
   'address.bad_phone': 'Enter a phone number with 5 to 20 digits.',
   'address.erase': 'Delete my address',
+  'address.needed': 'The shop needs this address until your order is sent.',
   'address.erased': 'Your address was deleted.',
 
   // The sign-in.
@@ -191,6 +193,7 @@ export default {
   'error.chat_budget': 'You’re sending messages too fast. Please wait a moment.',
   'error.chat_off': 'Only the team can chat right now.',
   'error.blocked_word': 'Your message contains a blocked word.',
+  'error.name_claims_role': 'Your name looks like one of the team. Choose another name to write here.',
   'error.links_not_allowed': 'Links aren’t allowed in this chat.',
   'error.too_long': 'Messages can have up to 200 characters.',
   'error.repeated_characters': 'Too many repeated characters.',

@@ -346,6 +346,7 @@ export default {
   'audit.close': '{by} ended a sale',
   'audit.restock': '{by} restocked an offer',
   'audit.extend': '{by} extended a sale',
+  'audit.sent': '{by} marked an order as sent',
   'audit.refund': '{by} refunded an order',
   'audit.erase': '{by} erased the data of a user',
   'audit.revoke_tokens': '{by} signed a user out everywhere, or revoked a token',

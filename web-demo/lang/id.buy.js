@@ -76,6 +76,7 @@ export default {
   'history.cancelled': term.cancelled,
   'history.capture_failed': 'Pembayaran gagal',
   'history.refund_asked': 'Pengembalian dana diminta',
+  'history.sent': 'Dikirim',
   'history.refunded': term.refunded,
   'history.refund_failed': 'Pengembalian dana gagal',
   'spoken.held': 'Direservasi untuk Anda. Anda nomor urut {n}.',
@@ -97,6 +98,7 @@ export default {
   'address.missing': term.required,
   'address.bad_phone': 'Masukkan nomor telepon dengan 5 sampai 20 angka.',
   'address.erase': 'Hapus alamat saya',
+  'address.needed': 'Toko memerlukan alamat ini sampai pesanan Anda dikirim.',
   'address.erased': 'Alamat Anda telah dihapus.',
 
   // The sign-in.
@@ -195,6 +197,7 @@ export default {
   'error.chat_budget': 'Anda mengirim pesan terlalu cepat. Mohon tunggu sebentar.',
   'error.chat_off': 'Saat ini hanya tim yang bisa mengobrol.',
   'error.blocked_word': 'Pesan Anda mengandung kata terlarang.',
+  'error.name_claims_role': 'Nama Anda mirip nama tim. Pilih nama lain untuk menulis di sini.',
   'error.links_not_allowed': 'Tautan tidak diizinkan di obrolan ini.',
   'error.too_long': 'Pesan paling banyak 200 karakter.',
   'error.repeated_characters': 'Terlalu banyak karakter berulang.',

@@ -327,6 +327,7 @@ export default {
   'audit.close': '{by} mengakhiri penjualan',
   'audit.restock': '{by} menambah stok penawaran',
   'audit.extend': '{by} memperpanjang penjualan',
+  'audit.sent': '{by} menandai pesanan sebagai dikirim',
   'audit.refund': '{by} mengembalikan dana pesanan',
   'audit.erase': '{by} menghapus data pengguna',
   'audit.revoke_tokens': '{by} mengeluarkan pengguna dari semua perangkat, atau mencabut token',

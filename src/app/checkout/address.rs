@@ -1,10 +1,13 @@
-//! Delivery addresses: set and erased by the buyer, read by the buyer and by those who sell.
+//! Delivery addresses: set and erased by the buyer, read by the buyer and by those who sell, who say when an order was sent.
 
 use std::sync::Arc;
 
 use super::Checkout;
 use crate::app::error::Result;
-use crate::domain::{Actor, Address, OrderId, Permission, Refusal, order_history};
+use crate::domain::{
+    Actor, Address, AuditAction, AuditEntry, Millis, OrderId, Permission, Place, Refusal, authorize_by_role,
+    order_history,
+};
 use crate::protocol::OrderDetail;
 
 impl Checkout {
@@ -25,11 +28,40 @@ impl Checkout {
             .await
     }
 
-    /// Erases the address, whatever the order's status is.
+    /// Erases the address. That of a paid order stays until the order was sent.
     pub async fn erase_address(self: &Arc<Self>, actor: &Actor, id: OrderId) -> Result<()> {
         self.own_order(actor, id).await?;
         let this = self.clone();
-        self.context.spawn_write(async move { Ok(this.context.store.erase_address(id).await?) }).await
+        self.context
+            .spawn_write(async move {
+                if this.context.store.erase_address(id).await? {
+                    return Ok(());
+                }
+                Err(Refusal::WrongStatus("The order is paid: its address stays until the order was sent.").into())
+            })
+            .await
+    }
+
+    /// Records that a paid order was sent, for those who sell in its stream. Gives the time; the first one counts.
+    pub async fn mark_sent(self: &Arc<Self>, actor: &Actor, id: OrderId) -> Result<Millis> {
+        authorize_by_role(actor, Permission::UseOwnData, Place::Shop)?;
+        let order = self.context.store.order(id).await?.ok_or(Refusal::NoSuchOrder)?;
+        self.stream_cache.authorize(actor, Permission::ManageOffers, order.stream).await?;
+        let (this, by) = (self.clone(), actor.user.clone());
+        let entry = AuditEntry {
+            subject: Some(id.to_string()),
+            ..self.audit.audit_entry(actor, order.stream, AuditAction::Sent)
+        };
+        self.context
+            .spawn_write(async move {
+                let known = this.context.store.sent_at(id).await?;
+                let sent_at = this.context.store.mark_sent(id, &by).await?.ok_or(Refusal::NotPaid)?;
+                if known.is_none() {
+                    this.audit.record_audit_entry(entry);
+                }
+                Ok(sent_at)
+            })
+            .await
     }
 
     /// For the buyer, and for those who sell in the order's stream.

@@ -1,6 +1,7 @@
 //! Checkout: a buyer's orders, payments, refunds and delivery addresses, and the payment providers.
 
 mod address;
+mod address_retention;
 mod buyer_limit;
 mod hold;
 mod order;
@@ -28,6 +29,7 @@ use provider::PaymentProvider;
 use provider_call::ProviderCalls;
 use test_provider::{TEST_WEBHOOK_QUEUE_MAX, TestProvider, TestWebhook};
 
+pub use address_retention::AddressRetentionJob;
 pub use hold::HoldJob;
 pub use order::OrderResult;
 pub use outbox::OutboxJob;

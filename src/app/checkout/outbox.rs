@@ -1,5 +1,5 @@
 //! The outbox: delivers the events that were written together with an order: the purchase note, under the name the buyer
-//! chose.
+//! chose. The note obeys the blocklist of the show: a name that the chat would not show is left out.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::Checkout;
-use crate::app::error::Result;
+use crate::app::error::{Error, Result};
 use crate::app::jobs::{BackgroundJob, JobSpec, NextRun};
 use crate::domain::{Event, OrderId};
 
@@ -45,10 +45,16 @@ impl Checkout {
             if let ("order.paid", Ok(id)) = (event.topic.as_str(), event.body.parse::<OrderId>())
                 && let Some(order) = store.order(id).await?
             {
-                let (name, qty, offer) = (order.buyer_name, order.qty, order.offer);
-                if let Some(cached) = self.stream_cache.cached_stream(order.stream) {
-                    cached.charge_sale_event(context.now(), context.settings.chat);
-                }
+                let (qty, offer) = (order.qty, order.offer);
+                let may_show_name = match self.stream_cache.find_stream(order.stream).await {
+                    Ok(cached) => {
+                        cached.charge_sale_event(context.now(), context.settings.chat);
+                        cached.may_show_name(&order.buyer_name)
+                    }
+                    Err(Error::Refused(_)) => false,
+                    Err(fault) => return Err(fault),
+                };
+                let name = if may_show_name { order.buyer_name } else { String::new() };
                 // Another node may have read the same event, or this node may have published it without marking it as
                 // delivered.
                 let (key, purchased) = (format!("paid:{}", order.id), Event::Purchased { name, qty, offer });

@@ -56,15 +56,25 @@ impl Moderation {
 }
 
 fn erased_view(erased: ErasureReport) -> ErasedView {
-    let ErasureReport { messages, orders, sanctions, audit_entries, .. } = erased;
+    let ErasureReport { messages, orders, addresses_kept, texts, sanctions, audit_entries, .. } = erased;
     let kept = [
         ("orders", orders, "Amounts, times and the buyer's id: the shop's accounting and refunds need them."),
+        (
+            "addresses",
+            addresses_kept,
+            "Addresses of orders that are open, or paid and not sent. Each is erased when its order was sent or has ended.",
+        ),
         ("sanctions", sanctions, "The id of a muted or banned user, until the sanction ends."),
-        ("audit_log", audit_entries, "What the team did and when, by id, so that it can be reviewed."),
+        (
+            "audit_log",
+            audit_entries,
+            "What the team did and when, by id, so that it can be reviewed. Texts with the full name or the id are erased; texts \
+             that describe the user in other words are not found.",
+        ),
     ];
     let kept = kept.into_iter().filter(|(_, count, _)| *count > 0);
     let kept = kept.map(|(what, count, why)| KeptView { what: what.into(), count, why: why.into() }).collect();
-    ErasedView { messages, orders, kept }
+    ErasedView { messages, orders, texts, kept }
 }
 
 /// Deletes chat messages that are older than the retention time.

@@ -8,7 +8,7 @@ use crate::app::cache::CacheValue;
 use crate::app::settings::ChatRateLimit;
 use crate::domain::{
     Actor, Blocklist, ChatDecision, LiveStream, Millis, Permission, Place, Refusal, Sanction, SanctionKind, Standing,
-    StreamStatus, TokenBucket, UserId, authorize, blocklist,
+    StreamStatus, TokenBucket, UserId, authorize, blocklist, team_name,
 };
 
 #[derive(Debug)]
@@ -235,6 +235,9 @@ impl CachedStream {
             inner.room_rate_limit(now, limit).into_iter().for_each(|room_limit| room_limit.take_with_priority(now));
             return Ok(ChatDecision::Publish);
         }
+        if actor.name.claims_role() {
+            return Err(Refusal::NameClaimsRole);
+        }
         let decision = inner.stream.chat.evaluate(&name, &folded, &inner.blocklist)?;
         let slow_ms = inner.stream.chat.slow_ms;
         let user = inner.user_state(&actor.user, now);
@@ -281,6 +284,13 @@ impl CachedStream {
     /// Charges a purchase event to the stream's rate limit: it has priority over chat.
     pub fn charge_sale_event(&self, now: Millis, limit: ChatRateLimit) {
         self.lock().room_rate_limit(now, limit).into_iter().for_each(|room_limit| room_limit.take_with_priority(now));
+    }
+
+    /// May the audience read this name of a viewer? Not if the chat would refuse or review a message under it.
+    pub fn may_show_name(&self, name: &str) -> bool {
+        let folded = blocklist::fold(name);
+        let inner = self.lock();
+        inner.stream.chat.may_show_name(&folded, &inner.blocklist) && !team_name::claims_role(name)
     }
 
     /// Adds likes and returns the new sum.

@@ -22,7 +22,7 @@ const LIST_MAX: usize = 10_000;
 
 /// The characters of which a text that a person types needs at least one: what is left of the first 65,536 without spaces, controls and
 /// characters that show nothing. Later ones (emoji) do not count here, because not every engine of regular expressions can name them.
-const VISIBLE: [(u16, u16); 19] = [
+const VISIBLE: [(u16, u16); 20] = [
     (0x0021, 0x007e),
     (0x00a1, 0x00ac),
     (0x00ae, 0x034e),
@@ -38,7 +38,8 @@ const VISIBLE: [(u16, u16); 19] = [
     (0x2801, 0x2fff),
     (0x3001, 0x3163),
     (0x3165, 0xd7fe),
-    (0xe000, 0xfdff),
+    (0xe000, 0xfdcf),
+    (0xfdf0, 0xfdff),
     (0xfe10, 0xfefe),
     (0xff00, 0xff9f),
     (0xffa1, 0xffee),

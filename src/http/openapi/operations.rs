@@ -16,7 +16,7 @@ enum Access {
 }
 
 /// The operations that are not live verbs. A verb names its least role itself. What is not here needs a token.
-const ACCESS: [(&str, Access); 40] = [
+const ACCESS: [(&str, Access); 41] = [
     ("shop_show", Access::Public),
     ("shop_create_token", Access::Public),
     ("shop_redeem_code", Access::Public),
@@ -44,6 +44,7 @@ const ACCESS: [(&str, Access); 40] = [
     ("offers_create", Access::Least(Role::Producer)),
     ("offers_set_lineup", Access::Least(Role::Producer)),
     ("offers_schedule", Access::Least(Role::Producer)),
+    ("orders_mark_sent", Access::Least(Role::Producer)),
     ("products_list", Access::TokenOptional),
     ("products_create", Access::Least(Role::Producer)),
     ("products_restock", Access::Least(Role::Producer)),

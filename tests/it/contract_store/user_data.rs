@@ -1,15 +1,20 @@
 //! Erasure of personal data on request, and of old messages.
 
-use livesouk::domain::{AuditAction, ChatMessage, MessageId, SanctionKind};
+use livesouk::domain::order::request_hash;
+use livesouk::domain::{AuditAction, AuditEntry, ChatMessage, MessageId, Sanction, SanctionKind};
+use livesouk::store::{NewRefund, ReleaseReason};
 
 use super::address::address;
-use super::builders::{audit_entry, purchase_requests, user};
+use super::builders::{audit_entry, key, purchase_request, purchase_requests, user};
 use super::chat::message;
 use super::fixture::{Fixture, facts};
 use super::sanction::sanction;
 
 facts! {
     erasure_removes_personal_data_and_keeps_orders
+    address_of_a_paid_order_stays_until_it_was_sent
+    addresses_are_erased_when_their_time_is_over
+    free_texts_that_name_the_user_are_erased
     old_messages_are_deleted_in_batches_and_new_ones_stay
 }
 
@@ -46,6 +51,11 @@ async fn erasure_removes_personal_data_and_keeps_orders(shop: Fixture) {
     let kept = shop.number("select count(*) from orders where buyer = 'buyer-1' and amount > 0").await;
     let others = shop.number("select count(*) from orders where buyer_name = 'buyer-2'").await;
     assert_eq!((named, kept, others), (0, 1, 1));
+    assert_eq!(erased.addresses_kept, 1, "the hold may still be paid");
+    assert_eq!(shop.number("select count(*) from addresses").await, 2);
+    let order = shop.store.orders_of_buyer(&user("buyer-1"), None, None, 1).await.unwrap()[0].id;
+    shop.store.release_orders(offer, &[order], ReleaseReason::BuyerCancel, None).await.unwrap();
+    assert_eq!(shop.store.erase_addresses_before(0).await.unwrap(), 1, "the hold has ended, nobody needs it now");
     let addresses = shop.number("select count(*) from addresses where name = 'buyer-2'").await;
     let stock_alerts = shop.number("select count(*) from stock_alerts where user_id = 'buyer-2'").await;
     assert_eq!((addresses, stock_alerts), (1, 1), "other users keep theirs");
@@ -55,6 +65,108 @@ async fn erasure_removes_personal_data_and_keeps_orders(shop: Fixture) {
     );
     let again = shop.store.erase_user_data(&user("buyer-1")).await.unwrap();
     assert_eq!((again.messages, again.orders), (0, 1), "a second erasure finds only the order");
+}
+
+async fn address_of_a_paid_order_stays_until_it_was_sent(shop: Fixture) {
+    let offer = shop.offer(9, 3).await;
+    let paid = async |buyer: &str, key: &str| {
+        let order = shop.buy(offer, &purchase_request(buyer, key, 1)).await.unwrap().order.id;
+        assert!(shop.store.set_address(order, &address(buyer)).await.unwrap());
+        shop.begin_capture(order).await.unwrap().unwrap();
+        shop.store.finish_capture(order).await.unwrap().unwrap().id
+    };
+    let (sent, waiting, other) =
+        (paid("ann", "ann-key-1").await, paid("ann", "ann-key-2").await, paid("bob", "bob-key-1").await);
+    let noura = user("noura");
+    let first = shop.store.mark_sent(sent, &noura).await.unwrap();
+    assert!(first.is_some());
+    assert_eq!(shop.store.mark_sent(sent, &noura).await.unwrap(), first, "the first time counts");
+    assert!(!shop.store.erase_address(waiting).await.unwrap(), "its buyer cannot erase it either");
+    let erased = shop.store.erase_user_data(&user("ann")).await.unwrap();
+    assert_eq!((erased.orders, erased.addresses_kept), (2, 1));
+    assert_eq!(shop.store.address(sent).await.unwrap(), None);
+    assert_eq!(shop.store.address(waiting).await.unwrap(), Some(address("ann")));
+    assert_eq!(shop.store.erase_addresses_before(0).await.unwrap(), 0, "it is needed");
+    shop.store.mark_sent(waiting, &noura).await.unwrap();
+    assert_eq!(shop.store.address(waiting).await.unwrap(), None, "sending it ends the need");
+    shop.store.mark_sent(other, &noura).await.unwrap();
+    assert_eq!(shop.store.address(other).await.unwrap(), Some(address("bob")), "he did not ask for erasure");
+    assert!(shop.store.erase_address(other).await.unwrap());
+    let held = shop.hold_one(offer, "cem").await.id;
+    assert_eq!(shop.store.mark_sent(held, &noura).await.unwrap(), None, "it is not paid");
+}
+
+async fn addresses_are_erased_when_their_time_is_over(shop: Fixture) {
+    let offer = shop.offer(9, 3).await;
+    let mut orders = Vec::new();
+    for buyer in ["held", "expired", "paid", "sent"] {
+        let order = shop.hold_one(offer, buyer).await.id;
+        assert!(shop.store.set_address(order, &address(buyer)).await.unwrap());
+        orders.push(order);
+    }
+    let [held, expired, paid, sent] = orders[..] else { unreachable!() };
+    for order in [paid, sent] {
+        shop.begin_capture(order).await.unwrap().unwrap();
+        shop.store.finish_capture(order).await.unwrap().unwrap();
+    }
+    shop.store.release_orders(offer, &[expired], ReleaseReason::BuyerCancel, None).await.unwrap();
+    let sent_at = shop.store.mark_sent(sent, &user("noura")).await.unwrap().unwrap();
+    let ended_at = shop.store.order_timestamps(expired).await.unwrap().changed_at;
+    assert!(ended_at <= sent_at);
+    assert_eq!(shop.store.erase_addresses_before(ended_at).await.unwrap(), 0, "the time is not over");
+    assert_eq!(shop.store.erase_addresses_before(sent_at + 1).await.unwrap(), 2);
+    assert_eq!(shop.store.erase_addresses_before(i64::MAX).await.unwrap(), 0);
+    for (order, is_kept) in [(held, true), (expired, false), (paid, true), (sent, false)] {
+        assert_eq!(shop.store.address(order).await.unwrap().is_some(), is_kept);
+    }
+}
+
+async fn free_texts_that_name_the_user_are_erased(shop: Fixture) {
+    let offer = shop.offer(5, 1).await;
+    let bought = shop.hold_one(offer, "noura-7").await.id;
+    shop.begin_capture(bought).await.unwrap().unwrap();
+    shop.store.finish_capture(bought).await.unwrap().unwrap();
+    let refund = NewRefund {
+        order: bought,
+        by: user("host"),
+        key: key("refund-of-noura"),
+        hash: request_hash(&["refund"]),
+        restock: true,
+        reason: Some("She asked by phone".into()),
+    };
+    shop.store.begin_refund(&refund).await.unwrap();
+    shop.store.insert_messages(&[message(shop.stream, "noura-7", "hi")]).await.unwrap();
+    let about = |of: &str, reason: &str| AuditEntry {
+        user: Some(user(of)),
+        name: Some(of.to_owned()),
+        reason: Some(reason.to_owned()),
+        ..audit_entry(shop.stream, AuditAction::Mute)
+    };
+    for (of, reason) in [
+        ("noura-7", "shouted at us"),
+        ("bob", "insulted NOURA-7 twice"),
+        ("bob", "sells fakes"),
+        ("bob", "noura-77 is someone else"),
+    ] {
+        shop.store.insert_audit_entry(&about(of, reason)).await.unwrap();
+    }
+    let notice = AuditEntry {
+        detail: Some("Congratulations, Noura-7!".into()),
+        ..audit_entry(shop.stream, AuditAction::Announce)
+    };
+    shop.store.insert_audit_entry(&notice).await.unwrap();
+    for (of, reason) in [("noura-7", "shouted"), ("bob", "because of noura-7")] {
+        let ban = Sanction { reason: Some(reason.into()), ..sanction(of, SanctionKind::Ban, None) };
+        shop.store.add_sanction(shop.stream, &ban, &audit_entry(shop.stream, AuditAction::Ban)).await.unwrap();
+    }
+    let erased = shop.store.erase_user_data(&user("noura-7")).await.unwrap();
+    assert_eq!(erased.texts, 6, "three of the log, two of sanctions, one of a refund");
+    let kept = shop.store.audit_entries_after(shop.stream, None, 99).await.unwrap();
+    let mut kept: Vec<String> = kept.into_iter().flat_map(|entry| [entry.reason, entry.detail]).flatten().collect();
+    kept.sort();
+    assert_eq!(kept, ["noura-77 is someone else", "sells fakes"]);
+    assert_eq!(shop.number("select count(*) from sanctions where reason is not null").await, 0);
+    assert_eq!(shop.number("select count(*) from refunds where reason is not null").await, 0);
 }
 
 async fn old_messages_are_deleted_in_batches_and_new_ones_stay(shop: Fixture) {

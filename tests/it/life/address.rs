@@ -86,3 +86,35 @@ async fn order_shows_its_history_to_its_buyer() {
     let listed = ann.get("/v1/orders").await.expect(200);
     assert!(listed["items"][0].get("history").is_none() && listed["items"][0].get("address").is_none());
 }
+
+#[tokio::test]
+async fn address_of_a_paid_order_stays_until_the_team_says_that_it_was_sent() {
+    let shop = Shop::demo(&[]).await;
+    let offer = shop.on_sale(5, json!({})).await;
+    let mut live = shop.live("Ann", "viewer").await;
+    let order = id(&hold(&mut live, &offer, 1).await);
+    let (ann, path) = (shop.rest("Ann", "viewer"), format!("/v1/orders/{order}"));
+    ann.put(&format!("{path}/address"), home()).await.expect(200);
+    let sent = format!("{path}/sent");
+    shop.host.put(&sent, json!({})).await.expect_problem(409, "not_paid");
+    ann.post_keyed(&format!("{path}/pay"), &key(), json!({"token": "ok"})).await.expect(200);
+    ann.delete(&format!("{path}/address")).await.expect_problem(409, "wrong_status");
+
+    let erased = ann.delete("/v1/me").await.expect(200);
+    let kept: Vec<&Value> = erased["kept"].as_array().unwrap().iter().filter(|it| it["what"] == "addresses").collect();
+    assert_eq!((kept.len(), &kept[0]["count"]), (1, &json!(1)), "{erased}");
+    assert_ne!(shop.host.get(&format!("{path}/address")).await.expect(200), Value::Null, "the shop can still deliver");
+
+    ann.put(&sent, json!({})).await.expect_problem(403, "forbidden");
+    shop.rest("Mo", "moderator").put(&sent, json!({})).await.expect_problem(403, "forbidden");
+    shop.server.rest().put(&sent, json!({})).await.expect_problem(401, "sign_in");
+    let first = shop.host.put(&sent, json!({})).await.expect(200);
+    assert_eq!(shop.host.put(&sent, json!({})).await.expect(200), first);
+    assert_eq!(shop.host.get(&format!("{path}/address")).await.expect(200), Value::Null);
+    let order = ann.get(&path).await.expect(200);
+    let steps: Vec<&Value> = order["history"].as_array().unwrap().iter().map(|it| &it["step"]).collect();
+    assert_eq!(steps, ["held", "paid", "sent"]);
+    let log = shop.host.get(&shop.path("audit-log")).await.expect(200);
+    let marked = log["items"].as_array().unwrap().iter().filter(|it| it["kind"] == "sent").count();
+    assert_eq!(marked, 1, "{log}");
+}

@@ -169,6 +169,7 @@ pub const ROWS: &[Row] = &[
     rest("PUT /v1/orders/{order}/address", OTHERS).body(HOME).on("of another user", &[]),
     rest("DELETE /v1/orders/{order}/address", OWN).on("one's own", OWN_ORDER),
     rest("DELETE /v1/orders/{order}/address", OTHERS).on("of another user", &[]),
+    rest("PUT /v1/orders/{order}/sent", SELL).on("", &[("order", "paid")]),
     verb("POST /v1/orders/{order}/pay", "pay", OWN).body(r#"{"token":"ok"}"#).on("one's own", OWN_ORDER),
     verb("POST /v1/orders/{order}/pay", "pay", OTHERS).body(r#"{"token":"ok"}"#).on("of another user", &[]).special(),
     verb("POST /v1/orders/{order}/cancel", "cancel", OWN).on("one's own", OWN_ORDER),

@@ -24,7 +24,8 @@ This page is generated from the types of the server (`tests/it/tidy/protocol_pag
 serves its own OpenAPI and AsyncAPI documents under `/docs`, with every field and every REST route.
 
 `GET /v1/streams/{stream}/live?token=…&epoch=…&seq=…&session=…` is a WebSocket with JSON text frames and the optional subprotocol
-`livesouk.v1`. All parameters are optional. Without a token the client only watches. `epoch` and `seq` are the position up to which
+`livesouk.v1`. All parameters are optional. Without a token the client only watches. The token should not be in the address, because proxies log it: a client offers
+the subprotocols `livesouk.v1, token.TOKEN`, and the server agrees on `livesouk.v1` only. With both, the subprotocol counts. `epoch` and `seq` are the position up to which
 the client has read. `session` is a random id of the client; the newest connection with it wins. A connection with `overlay=1` is not counted as a viewer.
 
 Times are UTC epoch milliseconds, money is in minor units of an ISO 4217 currency. Clients ignore unknown fields, events and frames.

@@ -1,0 +1,173 @@
+//! What browsers may do with our pages: the content security policy of each page, and headers for every response.
+//!
+//! The console is never framed: a page around it could make a host press a button without seeing it. The viewer page may be framed by
+//! the origins that the operator allows.
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::Response;
+
+use super::AppState;
+
+/// Hosts from which the pages may load, beside this server.
+#[derive(Clone, Default, Debug)]
+pub struct ContentHosts {
+    /// Images: product pictures, posters. Empty: any HTTPS address.
+    pub images: Vec<String>,
+    /// Videos and HLS playlists. Empty: any address.
+    pub media: Vec<String>,
+    /// What scripts may connect to. Empty: any address, because the video may be on another server.
+    pub connect: Vec<String>,
+}
+
+impl ContentHosts {
+    /// Fails if one of them is not a host source of a content security policy; the message names it.
+    pub fn check(&self) -> Result<(), String> {
+        let settings = [
+            ("--img-host (LIVESOUK_IMG_HOST)", &self.images),
+            ("--media-host (LIVESOUK_MEDIA_HOST)", &self.media),
+            ("--connect-host (LIVESOUK_CONNECT_HOST)", &self.connect),
+        ];
+        for (setting, hosts) in settings {
+            if let Some(wrong) = hosts.iter().find(|host| !is_host_source(host)) {
+                return Err(format!("{setting}: `{wrong}` is not a host: write it like https://cdn.example"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A scheme and a host, with an optional port and an optional `*.` in front. Anything else could end the directive it stands in.
+fn is_host_source(text: &str) -> bool {
+    let Some((scheme, host)) = text.split_once("://") else { return false };
+    let host = host.strip_prefix("*.").unwrap_or(host);
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
+    matches!(scheme, "https" | "http" | "wss" | "ws") && !host.is_empty() && host.chars().all(is_plain)
+}
+
+#[derive(Debug)]
+pub struct PagePolicy {
+    framed: HeaderValue,
+    never_framed: HeaderValue,
+    /// The public address is HTTPS.
+    is_https: bool,
+}
+
+/// A page, by who may frame it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Framing {
+    /// By this server and the allowed origins.
+    Allowed,
+    Never,
+}
+
+impl PagePolicy {
+    /// `frames`: the origins that may frame the viewer pages.
+    pub fn new(frames: &[String], base_url: Option<&str>, hosts: &ContentHosts) -> Result<Self, String> {
+        hosts.check()?;
+        let list = |own: &str, default: &str, given: &[String]| match given {
+            [] => format!("{own} {default}"),
+            given => format!("{own} {}", given.join(" ")),
+        };
+        let common = format!(
+            "default-src 'self'; img-src {}; media-src {}; connect-src {}; style-src 'self'; script-src 'self'; \
+             object-src 'none'; base-uri 'none'; form-action 'self'; require-trusted-types-for 'script'; frame-ancestors ",
+            list("'self' data:", "https:", &hosts.images),
+            list("'self' blob:", "https: http:", &hosts.media),
+            list("'self'", "ws: wss: https: http:", &hosts.connect),
+        );
+        let value = |ancestors: &str| {
+            HeaderValue::from_str(&format!("{common}{ancestors}"))
+                .map_err(|_| "an allowed origin is not ASCII".to_owned())
+        };
+        let is_https = base_url.is_some_and(|url| url.to_ascii_lowercase().starts_with("https://"));
+        let framed = value(
+            ["'self'"].into_iter().chain(frames.iter().map(String::as_str)).collect::<Vec<_>>().join(" ").as_str(),
+        )?;
+        Ok(Self { framed, never_framed: value("'none'")?, is_https })
+    }
+
+    pub fn content_security_policy(&self, framing: Framing) -> HeaderValue {
+        match framing {
+            Framing::Allowed => self.framed.clone(),
+            Framing::Never => self.never_framed.clone(),
+        }
+    }
+}
+
+/// The pages use none of these. `autoplay` and `fullscreen` are for the video, `web-share` and `clipboard-write` for the share button.
+const PERMISSIONS: &str = "accelerometer=(), bluetooth=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), hid=(), \
+    magnetometer=(), microphone=(), midi=(), payment=(self), serial=(), usb=(), autoplay=(self), fullscreen=(self), web-share=(self), \
+    clipboard-write=(self)";
+/// A year. Subdomains are left to the operator, who may have others.
+const HSTS: &str = "max-age=31536000";
+
+/// Middleware that sets the headers of every response.
+pub async fn set_headers(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let is_api = request.uri().path().starts_with("/v1/");
+    let (parts, body) = request.into_parts();
+    // Only behind TLS: over plain HTTP browsers ignore the header, and a shop that is tried without TLS must stay reachable.
+    let is_https = state.page_policy.is_https || state.trusted_proxies.reports_https(&parts);
+    let mut response = next.run(Request::from_parts(parts, body)).await;
+    let headers = response.headers_mut();
+    headers.insert(HeaderName::from_static("permissions-policy"), HeaderValue::from_static(PERMISSIONS));
+    // Payment providers may open a window of their own.
+    let opener = HeaderValue::from_static("same-origin-allow-popups");
+    headers.insert(HeaderName::from_static("cross-origin-opener-policy"), opener);
+    if is_https {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(HSTS));
+    }
+    // An answer of the API belongs to its reader: neither a proxy nor the disk of a shared computer keeps it.
+    if is_api && !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(hosts: &ContentHosts) -> Result<PagePolicy, String> {
+        PagePolicy::new(&["https://shop.example".to_owned()], Some("https://live.shop.example"), hosts)
+    }
+
+    #[test]
+    fn console_is_never_framed_and_other_pages_by_allowed_origins() {
+        let policy = policy(&ContentHosts::default()).unwrap();
+        let text = |framing| policy.content_security_policy(framing).to_str().unwrap().to_owned();
+        assert!(text(Framing::Never).ends_with("frame-ancestors 'none'"));
+        assert!(text(Framing::Allowed).ends_with("frame-ancestors 'self' https://shop.example"));
+        assert!(text(Framing::Allowed).contains("img-src 'self' data: https:;"));
+    }
+
+    #[test]
+    fn given_hosts_replace_the_default() {
+        let hosts = ContentHosts {
+            images: vec!["https://cdn.example".into(), "https://*.img.example:8443".into()],
+            media: vec!["https://video.example".into()],
+            connect: vec!["wss://live.shop.example".into()],
+        };
+        let text = policy(&hosts).unwrap().content_security_policy(Framing::Never).to_str().unwrap().to_owned();
+        for part in [
+            "img-src 'self' data: https://cdn.example https://*.img.example:8443;",
+            "media-src 'self' blob: https://video.example;",
+            "connect-src 'self' wss://live.shop.example;",
+        ] {
+            assert!(text.contains(part), "{text}");
+        }
+        for wrong in [
+            "cdn.example",
+            "https://",
+            "https://a b",
+            "https://a;script-src *",
+            "https://a/path",
+            "data:",
+            "'unsafe-inline'",
+        ] {
+            let hosts = ContentHosts { images: vec![wrong.into()], ..ContentHosts::default() };
+            assert!(policy(&hosts).unwrap_err().contains("--img-host"), "{wrong}");
+        }
+    }
+}
