@@ -7,7 +7,7 @@ const term = termsIn('en');
 export default {
   // The list of shows, and the sign-in.
   'host.title': 'Host console',
-  'host.shows': 'Your shows',
+  'host.shows': 'Shows',
   'host.shows_empty': 'No shows yet. Create your first one.',
   'host.new_show': 'New show',
   'host.open_console': 'Open console',

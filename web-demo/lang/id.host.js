@@ -7,7 +7,7 @@ const term = termsIn('id');
 export default {
   // The list of shows, and the sign-in.
   'host.title': 'Konsol host',
-  'host.shows': 'Siaran Anda',
+  'host.shows': 'Siaran',
   'host.shows_empty': 'Belum ada siaran. Buat siaran pertama Anda.',
   'host.new_show': 'Siaran baru',
   'host.open_console': 'Buka konsol',
