@@ -119,11 +119,7 @@ export class CheckoutContent {
 
   /** @param {'primary' | 'ghost'} [look] */
   doneButton(look = 'primary') {
-    const goBack = () => {
-      this.checkout.dialog?.close();
-      this.checkout.onback();
-    };
-    const props = { type: 'button', 'data-test': 'order-done', onclick: goBack };
+    const props = { type: 'button', 'data-test': 'order-done', onclick: () => this.checkout.dialog?.close() };
     return el(`button.${look}.wide`, props, this.checkout.back);
   }
 

@@ -76,6 +76,40 @@ export interface OrderDetail extends Order {
   address: Address | null;
 }
 
+export type FulfilmentStep = 'packed' | 'sent' | 'delivered';
+
+export interface Fulfilment {
+  packed_at: number | null;
+  sent_at: number | null;
+  delivered_at: number | null;
+  carrier: string | null;
+  tracking: string | null;
+}
+
+/** An order as the seller sees it. */
+export interface ShopOrder extends Order {
+  buyer: string;
+  /** Empty after the buyer's data was erased. */
+  buyer_name: string;
+  fulfilment_status: 'unfulfilled' | FulfilmentStep;
+  fulfilment: Fulfilment;
+  tags: string[];
+}
+
+export interface ShopOrderDetail extends ShopOrder {
+  history: { at: number; step: OrderHistoryKind }[];
+  address: Address | null;
+  payments: {
+    attempt: number;
+    provider: string;
+    reference: string | null;
+    status: string;
+    created_at: number;
+    changed_at: number;
+  }[];
+  notes: { id: string; at: number; by: string; by_name: string; text: string }[];
+}
+
 export interface Sanction {
   user: string;
   name: string;

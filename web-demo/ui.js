@@ -182,11 +182,12 @@ const TOASTS_MAX = 3;
 /**
  * Shows a text for a moment over everything else.
  * @param {string} text
- * @param {{ kind?: 'plain' | 'warn' | 'good', ms?: number, test?: string }} [options]
+ * @param {{ kind?: 'plain' | 'warn' | 'good', ms?: number, test?: string, action?: HTMLElement }} [options] `action` is a
+ *   button beside the text
  */
-export function toast(text, { kind = 'plain', ms = 4_500, test = 'toast' } = {}) {
+export function toast(text, { kind = 'plain', ms = 4_500, test = 'toast', action } = {}) {
   const box = byId('toasts');
-  const node = el(`div.toast.${kind}`, { 'data-test': test, role: 'status' }, text);
+  const node = el(`div.toast.${kind}`, { 'data-test': test, role: 'status' }, text, action);
   box.append(node);
   if (document.querySelector('dialog[open]')) speak(text);
   while (box.children.length > TOASTS_MAX) box.firstChild?.remove();

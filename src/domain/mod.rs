@@ -5,7 +5,6 @@
 
 pub mod actor;
 pub mod address;
-pub mod admission_ticket;
 pub mod audit;
 pub mod authorization;
 pub mod blocklist;
@@ -14,6 +13,7 @@ pub mod chat;
 pub mod currency;
 pub mod event;
 pub mod free_text;
+pub mod fulfilment;
 pub mod id;
 pub mod invite;
 pub mod lapsed_hold;
@@ -27,6 +27,7 @@ pub mod reaction;
 pub mod refusal;
 pub mod rehearsal;
 pub mod report;
+pub mod shop_order;
 pub mod sign_in_code;
 pub mod spam;
 pub mod stream;
@@ -39,7 +40,6 @@ mod visible;
 
 pub use actor::{Actor, Role};
 pub use address::Address;
-pub use admission_ticket::{AdmissionTicket, MAC_BYTES};
 pub use audit::{AuditAction, AuditEntry};
 pub use authorization::{Permission, Place, Standing, authorize, authorize_by_role};
 pub use blocklist::{BlockAction, BlockedWord, Blocklist};
@@ -48,6 +48,7 @@ pub use chat::{
     ChatDecision, ChatMessage, ChatRules, ChatRulesForm, ChatText, LinkRule, Quote, Sanction, SanctionKind,
 };
 pub use event::{Author, Event};
+pub use fulfilment::{Consignment, Fulfilment, FulfilmentStatus, FulfilmentStep};
 pub use id::{
     AuditEntryId, InviteId, MessageId, OfferId, OrderId, ProductId, ShopId, StreamId, TokenRevocationId, UserId,
     VariantId,
@@ -61,6 +62,7 @@ pub use order_history::{OrderHistoryEntry, OrderHistoryKind, OrderTimestamps, or
 pub use payment::{Payment, PaymentIntent, PaymentIntentStatus, PaymentStatus, Refund, RefundStatus};
 pub use product::{Product, Shop, Variant};
 pub use refusal::{ErrorCode, Refusal};
+pub use shop_order::ShopOrderFilter;
 pub use stream::{LiveStream, Pin, StreamPosition, StreamStatus};
 pub use test_provider::TestScenario;
 pub use text::{Name, Titles};

@@ -47,6 +47,7 @@ mod refused_origins;
 mod rehearsal;
 mod report;
 mod share;
+mod shop_order;
 mod sign_in;
 mod stock_alert;
 mod stream;
@@ -161,7 +162,15 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(order::list))
         .routes(routes!(order::by_key))
         .routes(routes!(order::show))
-        .routes(routes!(order::mark_sent))
+        .routes(routes!(shop_order::of_shop))
+        .routes(routes!(shop_order::of_stream))
+        .routes(routes!(shop_order::show))
+        .routes(routes!(shop_order::pack, shop_order::unpack))
+        .routes(routes!(shop_order::send, shop_order::unsend))
+        .routes(routes!(shop_order::deliver, shop_order::undeliver))
+        .routes(routes!(shop_order::add_note))
+        .routes(routes!(shop_order::add_tag, shop_order::remove_tag))
+        .routes(routes!(shop_order::tags_in_use))
         .routes(routes!(address::show, address::set, address::erase))
         .routes(routes!(stock_alert::list))
         .routes(routes!(chat::list))
@@ -215,6 +224,7 @@ pub fn router(state: AppState) -> Router {
         .route("/watch", get(page::watch))
         .route("/orders", get(page::orders))
         .route("/host", get(page::host))
+        .route("/admin", get(page::admin))
         .route("/docs", get(page::docs))
         .route("/docs/errors", get(error_page::index))
         .route("/docs/errors/{code}", get(error_page::code))

@@ -3,13 +3,12 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use serde::Deserialize;
 
 use super::AppState;
 use super::error::{ApiResult, Problem};
 use super::extract::{Caller, List, PageQuery, PageRequest, PathId, QueryParams, idempotency_key};
-use crate::domain::{IdempotencyKey, Millis, OrderId, StreamId};
+use crate::domain::{IdempotencyKey, OrderId, StreamId};
 use crate::protocol::{OrderDetail, OrderView};
 
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -62,22 +61,4 @@ pub async fn show(
     PathId(order): PathId<OrderId>,
 ) -> ApiResult<Json<OrderDetail>> {
     Ok(Json(state.app.checkout.order_detail(&actor, order).await?))
-}
-
-/// When an order was sent.
-#[derive(Serialize, ToSchema)]
-pub struct Shipment {
-    pub sent_at: Millis,
-}
-
-/// Records that a paid order was sent, for producers and hosts of its show. The first time counts; to say it again is no error. From
-/// then on the address may be erased: see `--address-days`.
-#[utoipa::path(put, path = "/v1/orders/{order}/sent", tag = "orders", params(("order" = OrderId, Path)),
-    responses((status = 200, body = Shipment), (status = "default", body = Problem)))]
-pub async fn mark_sent(
-    State(state): State<AppState>,
-    Caller(actor): Caller,
-    PathId(order): PathId<OrderId>,
-) -> ApiResult<Json<Shipment>> {
-    Ok(Json(Shipment { sent_at: state.app.checkout.mark_sent(&actor, order).await? }))
 }

@@ -42,6 +42,10 @@ pub async fn host(State(state): State<AppState>, headers: HeaderMap) -> Response
     html_response(&state, &headers, "host.html")
 }
 
+pub async fn admin(State(state): State<AppState>, headers: HeaderMap) -> Response {
+    html_response(&state, &headers, "admin.html")
+}
+
 pub async fn docs(State(state): State<AppState>, headers: HeaderMap) -> Response {
     html_response(&state, &headers, "docs.html")
 }

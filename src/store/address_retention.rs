@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::{Result, Store, ids_to_json};
-use crate::domain::{Millis, OrderId, UserId};
+use crate::domain::{Millis, OrderId};
 
 /// Addresses that one call of [`Store::erase_addresses_before`] erases at most.
 const ERASE_BATCH_MAX: i64 = 500;
@@ -19,22 +19,6 @@ macro_rules! needs_address {
 pub(super) use needs_address;
 
 impl Store {
-    /// Records that a paid order was sent; the first time counts. `None`: the order is not paid, or there is none.
-    pub async fn mark_sent(&self, order: OrderId, by: &UserId) -> Result<Option<Millis>> {
-        self.transaction(async |tx| {
-            let now = tx.now().await?;
-            let write = "insert into shipments (order_id, sent_at, by_user)
-                select o.id, $2, $3 from orders o where o.id = $1 and o.status = 'paid' on conflict (order_id) do nothing";
-            tx.query(write).bind(order.0).bind(now).bind(by.as_str()).execute().await?;
-            // A user who asked for erasure waits no longer.
-            let erase = "delete from addresses where order_id = $1 and erase_when_done = 1
-                and exists (select 1 from shipments s where s.order_id = $1)";
-            tx.query(erase).bind(order.0).execute().await?;
-            tx.query("select sent_at from shipments where order_id = $1").bind(order.0).fetch_optional_value().await
-        })
-        .await
-    }
-
     pub async fn sent_at(&self, order: OrderId) -> Result<Option<Millis>> {
         self.query("select sent_at from shipments where order_id = $1").bind(order.0).fetch_optional_value().await
     }

@@ -47,6 +47,10 @@ from_row!(OrderRow {
 });
 
 impl OrderRow {
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+
     pub fn into_order(self) -> Result<Order> {
         Ok(Order {
             id: OrderId(self.id),

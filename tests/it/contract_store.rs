@@ -35,6 +35,7 @@ mod review;
 mod sanction;
 mod sell;
 mod setup;
+mod shop_order;
 mod sign_in_code;
 mod stock_alert;
 mod stream;

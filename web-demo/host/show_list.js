@@ -7,7 +7,7 @@ import { listAll } from '../list.js';
 import { openSheet, withBusy } from '../sheet.js';
 import { el, icon } from '../ui.js';
 import { anyText, field, readAll, required, webAddress } from './form.js';
-import { canCreateShows } from './rank.js';
+import { canCreateShows, isTeamOfShop } from './rank.js';
 
 /** @import { Refusal, Shop, Stream } from '../types.d.ts' */
 
@@ -36,6 +36,7 @@ export async function showList(root, shop) {
       el('h1', {}, t('host.shows')),
       lang,
       el('a.button.ghost', { href: route('/') }, t('home')),
+      isTeamOfShop() && el('a.button', { href: route('/admin'), 'data-test': 'open-desk' }, t('host.orders')),
       el('button.primary', create, icon('plus'), t('host.new_show')),
     ),
     isAllowed ? '' : el('p.fine', { 'data-test': 'shows-locked' }, t('error.forbidden')),

@@ -7,7 +7,8 @@ const term = termsIn('ar');
 export default {
   // The list of shows, and the sign-in.
   'host.title': 'لوحة المقدّم',
-  'host.shows': 'البثوث',
+  'host.orders': term.orders,
+  'host.shows': 'بثوثك',
   'host.shows_empty': 'لا يوجد بث بعد. أنشئ بثك الأول.',
   'host.new_show': 'بث جديد',
   'host.open_console': 'افتح اللوحة',
@@ -417,6 +418,10 @@ export default {
   'audit.extend': 'مدّد {by} بيعًا',
   'audit.sent': 'سجّل {by} إرسال طلب',
   'audit.refund': 'ردّ {by} مبلغ طلب',
+  'audit.packed': 'غلّف {by} طلبًا',
+  'audit.delivered': 'سجّل {by} وصول طلب',
+  'audit.undo_fulfilment': 'تراجع {by} عن خطوة في طلب',
+  'audit.read_address': 'اطّلع {by} على عنوان طلب',
   'audit.erase': 'محا {by} بيانات مستخدم',
   'audit.revoke_tokens': 'أنهى {by} كل جلسات مستخدم، أو ألغى رمز دخول',
   'audit.restore_tokens': 'تراجع {by} عن إلغاء رموز الدخول',

@@ -7,7 +7,8 @@ const term = termsIn('en');
 export default {
   // The list of shows, and the sign-in.
   'host.title': 'Host console',
-  'host.shows': 'Shows',
+  'host.orders': term.orders,
+  'host.shows': 'Your shows',
   'host.shows_empty': 'No shows yet. Create your first one.',
   'host.new_show': 'New show',
   'host.open_console': 'Open console',
@@ -348,6 +349,10 @@ export default {
   'audit.extend': '{by} extended a sale',
   'audit.sent': '{by} marked an order as sent',
   'audit.refund': '{by} refunded an order',
+  'audit.packed': '{by} packed an order',
+  'audit.delivered': '{by} marked an order as delivered',
+  'audit.undo_fulfilment': '{by} undid a step of an order',
+  'audit.read_address': '{by} read the address of an order',
   'audit.erase': '{by} erased the data of a user',
   'audit.revoke_tokens': '{by} signed a user out everywhere, or revoked a token',
   'audit.restore_tokens': '{by} took back the revocation of tokens',

@@ -7,7 +7,8 @@ const term = termsIn('id');
 export default {
   // The list of shows, and the sign-in.
   'host.title': 'Konsol host',
-  'host.shows': 'Siaran',
+  'host.orders': term.orders,
+  'host.shows': 'Siaran Anda',
   'host.shows_empty': 'Belum ada siaran. Buat siaran pertama Anda.',
   'host.new_show': 'Siaran baru',
   'host.open_console': 'Buka konsol',
@@ -329,6 +330,10 @@ export default {
   'audit.extend': '{by} memperpanjang penjualan',
   'audit.sent': '{by} menandai pesanan sebagai dikirim',
   'audit.refund': '{by} mengembalikan dana pesanan',
+  'audit.packed': '{by} mengemas pesanan',
+  'audit.delivered': '{by} menandai pesanan sampai',
+  'audit.undo_fulfilment': '{by} mengurungkan satu langkah pesanan',
+  'audit.read_address': '{by} membaca alamat pesanan',
   'audit.erase': '{by} menghapus data pengguna',
   'audit.revoke_tokens': '{by} mengeluarkan pengguna dari semua perangkat, atau mencabut token',
   'audit.restore_tokens': '{by} membatalkan pencabutan token',

@@ -4,10 +4,7 @@ use std::sync::Arc;
 
 use super::Checkout;
 use crate::app::error::Result;
-use crate::domain::{
-    Actor, Address, AuditAction, AuditEntry, Millis, OrderId, Permission, Place, Refusal, authorize_by_role,
-    order_history,
-};
+use crate::domain::{Actor, Address, AuditAction, OrderId, Permission, Refusal, order_history};
 use crate::protocol::OrderDetail;
 
 impl Checkout {
@@ -42,37 +39,19 @@ impl Checkout {
             .await
     }
 
-    /// Records that a paid order was sent, for those who sell in its stream. Gives the time; the first one counts.
-    pub async fn mark_sent(self: &Arc<Self>, actor: &Actor, id: OrderId) -> Result<Millis> {
-        authorize_by_role(actor, Permission::UseOwnData, Place::Shop)?;
-        let order = self.context.store.order(id).await?.ok_or(Refusal::NoSuchOrder)?;
-        self.stream_cache.authorize(actor, Permission::ManageOffers, order.stream).await?;
-        let (this, by) = (self.clone(), actor.user.clone());
-        let entry = AuditEntry {
-            subject: Some(id.to_string()),
-            ..self.audit.audit_entry(actor, order.stream, AuditAction::Sent)
-        };
-        self.context
-            .spawn_write(async move {
-                let known = this.context.store.sent_at(id).await?;
-                let sent_at = this.context.store.mark_sent(id, &by).await?.ok_or(Refusal::NotPaid)?;
-                if known.is_none() {
-                    this.audit.record_audit_entry(entry);
-                }
-                Ok(sent_at)
-            })
-            .await
-    }
-
-    /// For the buyer, and for those who sell in the order's stream.
+    /// For the buyer, and for those who sell in the order's stream: the audit log records that they read it.
     pub async fn address(&self, actor: &Actor, id: OrderId) -> Result<Option<Address>> {
         self.stream_cache.authorize_in_shop(actor, Permission::UseOwnData).await?;
         let order = self.context.store.order(id).await?.ok_or(Refusal::NotYours)?;
-        if order.buyer != actor.user && !self.stream_cache.allows(actor, Permission::ManageOffers, order.stream).await?
-        {
+        let is_buyer = order.buyer == actor.user;
+        if !is_buyer && !self.stream_cache.allows(actor, Permission::ManageOffers, order.stream).await? {
             return Err(Refusal::NotYours.into());
         }
-        Ok(self.context.store.address(id).await?)
+        let address = self.context.store.address(id).await?;
+        if address.is_some() && !is_buyer {
+            self.record_order_action(actor, &order, AuditAction::ReadAddress, None);
+        }
+        Ok(address)
     }
 
     /// One of the caller's own orders with its history and delivery address.

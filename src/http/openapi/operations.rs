@@ -16,7 +16,7 @@ enum Access {
 }
 
 /// The operations that are not live verbs. A verb names its least role itself. What is not here needs a token.
-const ACCESS: [(&str, Access); 41] = [
+const ACCESS: [(&str, Access); 43] = [
     ("shop_show", Access::Public),
     ("shop_create_token", Access::Public),
     ("shop_redeem_code", Access::Public),
@@ -39,12 +39,14 @@ const ACCESS: [(&str, Access); 41] = [
     ("streams_rehearsal_start", Access::Least(Role::Host)),
     ("streams_rehearsal_show", Access::Least(Role::Host)),
     ("streams_rehearsal_stop", Access::Least(Role::Host)),
+    ("orders_of_shop", Access::Least(Role::Producer)),
+    ("orders_tags_in_use", Access::Least(Role::Producer)),
+    ("orders_of_stream", Access::Least(Role::Producer)),
     ("offers_list", Access::TokenOptional),
     ("offers_show", Access::TokenOptional),
     ("offers_create", Access::Least(Role::Producer)),
     ("offers_set_lineup", Access::Least(Role::Producer)),
     ("offers_schedule", Access::Least(Role::Producer)),
-    ("orders_mark_sent", Access::Least(Role::Producer)),
     ("products_list", Access::TokenOptional),
     ("products_create", Access::Least(Role::Producer)),
     ("products_restock", Access::Least(Role::Producer)),

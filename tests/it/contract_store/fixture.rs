@@ -9,8 +9,8 @@ use livesouk::clock::Clock;
 use livesouk::domain::offer::NewOffer;
 use livesouk::domain::order::request_hash;
 use livesouk::domain::{
-    Offer, OfferId, OfferKind, Order, OrderId, Payment, Product, ProductId, PurchaseRequest, Refusal, Shop, ShopId,
-    StreamId, Variant, VariantId,
+    FulfilmentStep, Millis, Offer, OfferId, OfferKind, Order, OrderId, Payment, Product, ProductId, PurchaseRequest,
+    Refusal, Shop, ShopId, StreamId, Variant, VariantId,
 };
 use livesouk::store::{BatchOutcome, Error, NewPayment, PurchaseOutcome, Store};
 use sqlx::{Connection, SqliteConnection};
@@ -320,6 +320,23 @@ impl Fixture {
     /// Creates a held order of one unit.
     pub async fn hold_one(&self, offer: OfferId, buyer: &str) -> Order {
         self.buy(offer, &purchase_request(buyer, &format!("key-of-{buyer}"), 1)).await.unwrap().order
+    }
+
+    /// Creates an order of one unit and pays for it.
+    pub async fn paid_one(&self, offer: OfferId, buyer: &str) -> OrderId {
+        let order = self.hold_one(offer, buyer).await.id;
+        self.begin_capture(order).await.unwrap().expect("the capture begins");
+        self.store.finish_capture(order).await.unwrap().expect("the order is paid");
+        order
+    }
+
+    /// Marks an order as sent, and gives the time; `None`: it is not paid.
+    pub async fn mark_sent(&self, order: OrderId) -> Option<Millis> {
+        match self.store.set_fulfilment(order, FulfilmentStep::Sent, None, &user("noura")).await {
+            Ok((fulfilment, _)) => fulfilment.sent_at,
+            Err(Error::Refused(Refusal::NotPaid)) => None,
+            Err(other) => panic!("{other}"),
+        }
     }
 
     /// Moves the end of every hold of this offer into the past.

@@ -105,8 +105,8 @@ async fn address_of_a_paid_order_stays_until_the_team_says_that_it_was_sent() {
     assert_eq!((kept.len(), &kept[0]["count"]), (1, &json!(1)), "{erased}");
     assert_ne!(shop.host.get(&format!("{path}/address")).await.expect(200), Value::Null, "the shop can still deliver");
 
-    ann.put(&sent, json!({})).await.expect_problem(403, "forbidden");
-    shop.rest("Mo", "moderator").put(&sent, json!({})).await.expect_problem(403, "forbidden");
+    ann.put(&sent, json!({})).await.expect_problem(404, "not_yours");
+    shop.rest("Mo", "moderator").put(&sent, json!({})).await.expect_problem(404, "not_yours");
     shop.server.rest().put(&sent, json!({})).await.expect_problem(401, "sign_in");
     let first = shop.host.put(&sent, json!({})).await.expect(200);
     assert_eq!(shop.host.put(&sent, json!({})).await.expect(200), first);

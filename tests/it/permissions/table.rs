@@ -104,6 +104,8 @@ impl Row {
 }
 
 const OWN_ORDER: &[(&str, &str)] = &[("order", "own_order")];
+const PAID_ORDER: &[(&str, &str)] = &[("order", "paid")];
+const SENT_ORDER: &[(&str, &str)] = &[("order", "sent")];
 const HOME: &str = r#"{"name":"Ann Example","lines":["12 King Fahd Rd"],"city":"Riyadh","country":"SA"}"#;
 
 /// Every route of the API and every verb.
@@ -169,7 +171,21 @@ pub const ROWS: &[Row] = &[
     rest("PUT /v1/orders/{order}/address", OTHERS).body(HOME).on("of another user", &[]),
     rest("DELETE /v1/orders/{order}/address", OWN).on("one's own", OWN_ORDER),
     rest("DELETE /v1/orders/{order}/address", OTHERS).on("of another user", &[]),
-    rest("PUT /v1/orders/{order}/sent", SELL).on("", &[("order", "paid")]),
+    rest("GET /v1/shop/orders", SELL_IN_SHOP),
+    rest("GET /v1/shop/order-tags", SELL_IN_SHOP),
+    rest("GET /v1/streams/{stream}/orders", SELL),
+    rest("GET /v1/shop/orders/{order}", ADDRESS),
+    rest("PUT /v1/orders/{order}/packed", ADDRESS).on("", PAID_ORDER),
+    rest("DELETE /v1/orders/{order}/packed", ADDRESS).on("", PAID_ORDER),
+    rest("PUT /v1/orders/{order}/sent", ADDRESS).on("", PAID_ORDER),
+    rest("PUT /v1/orders/{order}/delivered", ADDRESS).on("", SENT_ORDER),
+    rest("DELETE /v1/orders/{order}/delivered", ADDRESS).on("", PAID_ORDER),
+    rest("DELETE /v1/orders/{order}/sent", ADDRESS).on("", PAID_ORDER),
+    rest("PUT /v1/orders/{order}/notes/{note}", ADDRESS)
+        .body(r#"{"text":"Call before you send it."}"#)
+        .on("", &[("note", "revocation")]),
+    rest("PUT /v1/orders/{order}/tags/{tag}", ADDRESS),
+    rest("DELETE /v1/orders/{order}/tags/{tag}", ADDRESS),
     verb("POST /v1/orders/{order}/pay", "pay", OWN).body(r#"{"token":"ok"}"#).on("one's own", OWN_ORDER),
     verb("POST /v1/orders/{order}/pay", "pay", OTHERS).body(r#"{"token":"ok"}"#).on("of another user", &[]).special(),
     verb("POST /v1/orders/{order}/cancel", "cancel", OWN).on("one's own", OWN_ORDER),
@@ -235,7 +251,7 @@ pub const ROWS: &[Row] = &[
 ];
 
 /// Routes beside the API, and who gets an answer.
-pub const SERVICE_ROUTES: [(&str, &str); 16] = [
+pub const SERVICE_ROUTES: [(&str, &str); 17] = [
     (
         "/v1/streams/{stream}/live",
         "The socket. Everybody may watch; a banned user is closed with 4502, a revoked token with 4501",
@@ -250,6 +266,7 @@ pub const SERVICE_ROUTES: [(&str, &str); 16] = [
     ("/watch", "Everybody"),
     ("/orders", "Everybody"),
     ("/host", "Everybody"),
+    ("/admin", "Everybody"),
     ("/docs", "Everybody"),
     ("/docs/errors", "Everybody"),
     ("/docs/errors/{code}", "Everybody"),

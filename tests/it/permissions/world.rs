@@ -61,7 +61,17 @@ impl World {
         let order = buy(&author, &offer, &key()).await;
         let paid = buy(&author, &offer, &key()).await;
         author.post_keyed(&format!("/v1/orders/{paid}/pay"), &key(), json!({"token": "ok"})).await.expect(200);
-        objects.extend([("order", order), ("paid", paid), ("payment", "t_1".into()), ("file", "chat.csv".into())]);
+        let sent = buy(&author, &offer, &key()).await;
+        author.post_keyed(&format!("/v1/orders/{sent}/pay"), &key(), json!({"token": "ok"})).await.expect(200);
+        host.put(&format!("/v1/orders/{sent}/sent"), json!({})).await.expect(200);
+        objects.extend([
+            ("order", order),
+            ("paid", paid),
+            ("sent", sent),
+            ("tag", "gift".into()),
+            ("payment", "t_1".into()),
+            ("file", "chat.csv".into()),
+        ]);
         objects.insert("site", shop.server.url.clone());
         objects.insert("revocation", uuid::Uuid::now_v7().to_string());
         objects.extend([("test_provider", "test".into()), ("code", "0".repeat(40))]);

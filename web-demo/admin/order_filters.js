@@ -1,0 +1,111 @@
+// The filters over the list of orders. They stand in the address of the page, so that a view can be kept as a bookmark.
+
+import { t, titleOf } from '../i18n.js';
+import { el, queryAll } from '../ui.js';
+
+/** @import { Stream } from '../types.d.ts' */
+
+/** What a tab shows: the query of the list. */
+export const VIEWS = /** @type {Record<string, Record<string, string>>} */ ({
+  all: {},
+  to_pack: { fulfilment: 'unfulfilled' },
+  to_send: { fulfilment: 'packed' },
+  sent: { fulfilment: 'sent' },
+  delivered: { fulfilment: 'delivered' },
+  unpaid: { status: 'held' },
+  refunded: { status: 'refunded' },
+});
+
+const SEARCH_DELAY_MS = 300;
+
+export class OrderFilters {
+  /**
+   * @param {{ shows: Stream[], tags: string[], onchange: () => void }} options
+   */
+  constructor({ shows, tags, onchange }) {
+    this.onchange = onchange;
+    const asked = new URLSearchParams(location.search);
+    this.view = asked.get('view') ?? 'all';
+    if (!(this.view in VIEWS)) this.view = 'all';
+    this.search = el('input', {
+      type: 'search',
+      dir: 'auto',
+      autocomplete: 'off',
+      maxLength: 100,
+      value: asked.get('search') ?? '',
+      placeholder: t('desk.search'),
+      'aria-label': t('desk.search'),
+      'data-test': 'desk-search',
+    });
+    this.stream = choice('desk-show', t('desk.show'), t('desk.every_show'), asked.get('stream'));
+    this.stream.append(...shows.map((show) => el('option', { value: show.id }, titleOf(show))));
+    this.stream.value = asked.get('stream') ?? '';
+    this.tag = choice('desk-tag', t('desk.tag'), t('desk.every_tag'), asked.get('tag'));
+    this.tag.append(...tags.map((tag) => el('option', { value: tag }, tag)));
+    this.tag.value = asked.get('tag') ?? '';
+    this.tag.hidden = tags.length === 0;
+    for (const control of [this.stream, this.tag]) control.addEventListener('change', () => this.changed());
+    let waiting = 0;
+    this.search.addEventListener('input', () => {
+      clearTimeout(waiting);
+      waiting = setTimeout(() => this.changed(), SEARCH_DELAY_MS);
+    });
+    const tabs = Object.keys(VIEWS).map((view) => this.tab(view));
+    this.tabs = el('div.views', { role: 'tablist', 'aria-label': t('desk.views') }, tabs);
+    this.root = el('div.filters', {}, el('div.filter-row', {}, this.search, this.stream, this.tag), this.tabs);
+    this.paint();
+  }
+
+  /** @param {string} view */
+  tab(view) {
+    const onclick = () => {
+      this.view = view;
+      this.changed();
+    };
+    return el('button', { type: 'button', role: 'tab', 'data-test': `view-${view}`, onclick }, t(`desk.view.${view}`));
+  }
+
+  changed() {
+    this.paint();
+    const address = new URLSearchParams(location.search);
+    for (const [key, value] of Object.entries({ ...this.values(), view: this.view === 'all' ? '' : this.view })) {
+      if (value) address.set(key, value);
+      else address.delete(key);
+    }
+    history.replaceState(null, '', `${location.pathname}${address.size ? `?${address}` : ''}`);
+    this.onchange();
+  }
+
+  paint() {
+    for (const tab of queryAll('[role=tab]', this.tabs)) {
+      tab.setAttribute('aria-selected', String(tab.dataset.test === `view-${this.view}`));
+    }
+  }
+
+  values() {
+    return { search: this.search.value.trim(), stream: this.stream.value, tag: this.tag.value };
+  }
+
+  /** The query of the list. */
+  query() {
+    const query = new URLSearchParams(VIEWS[this.view]);
+    for (const [key, value] of Object.entries(this.values())) if (value) query.set(key, value);
+    return query;
+  }
+
+  isEmpty() {
+    return this.view === 'all' && Object.values(this.values()).every((value) => !value);
+  }
+}
+
+/**
+ * @param {string} test
+ * @param {string} label
+ * @param {string} all the first option: no filter
+ * @param {string | null} asked a value that no option may have: it still filters
+ */
+function choice(test, label, all, asked) {
+  const select = el('select', { 'aria-label': label, 'data-test': test }, el('option', { value: '' }, all));
+  if (asked) select.append(el('option', { value: asked, hidden: true }, asked));
+  return select;
+}

@@ -1,0 +1,259 @@
+// The list of orders: pages of it, the selection, and what is done to all selected orders.
+
+import { asRefusal, del, get, put } from '../api.js';
+import { formatDateTime, formatMoney, formatNumber, refusalText, t } from '../i18n.js';
+import { fullTitle } from '../offer.js';
+import { withBusy } from '../sheet.js';
+import { el, picture, setText, setVisible, toast } from '../ui.js';
+import { OrderFilters } from './order_filters.js';
+import { openOrder } from './order_sheet.js';
+
+/** @import { Shop, ShopOrder, Stream } from '../types.d.ts' */
+
+/** Pages without a match that are read in a row before the reader is asked. */
+const EMPTY_PAGES_MAX = 5;
+
+export class OrderList {
+  /** @param {{ root: HTMLElement, shop: Shop, shows: Stream[], tags: string[] }} options */
+  constructor({ root, shop, shows, tags }) {
+    this.root = root;
+    this.shop = shop;
+    this.shows = new Map(shows.map((show) => [show.id, show]));
+    this.filters = new OrderFilters({ shows, tags, onchange: () => this.reload() });
+    /** @type {Map<string, ShopOrder>} */
+    this.orders = new Map();
+    /** @type {Set<string>} */
+    this.selected = new Set();
+    /** @type {string | null} */
+    this.next = null;
+    /** Counts the reloads: an answer for earlier filters is ignored. */
+    this.turn = 0;
+    this.list = el('ul.desk-list', { 'data-test': 'desk-list' });
+    this.status = el('p.empty', { 'data-test': 'desk-empty' });
+    const more = { type: 'button', hidden: true, 'data-test': 'desk-more', onclick: () => this.readMore() };
+    this.more = el('button', more, t('desk.more'));
+    this.count = el('strong', { 'data-test': 'bulk-count' });
+    this.bar = this.bulkBar();
+  }
+
+  async start() {
+    this.root.replaceChildren(this.filters.root, this.list, this.status, this.more, this.bar);
+    await this.reload(true);
+  }
+
+  /** Reads the first page again. The first time a refusal is thrown, so that the page can offer to sign in. */
+  async reload(isFirst = false) {
+    this.turn++;
+    this.orders.clear();
+    this.selected.clear();
+    this.next = null;
+    this.list.replaceChildren();
+    this.paint(t('loading'));
+    await this.readPage().catch((error) => {
+      if (isFirst) throw error;
+      this.paint(refusalText(asRefusal(error)));
+    });
+  }
+
+  readMore() {
+    return withBusy(
+      this.more,
+      () => this.readPage(),
+      (refusal) => toast(refusalText(refusal), { kind: 'warn' }),
+    );
+  }
+
+  async readPage() {
+    const turn = this.turn;
+    for (let empty = 0; empty < EMPTY_PAGES_MAX; empty++) {
+      const query = this.filters.query();
+      query.set('limit', '50');
+      if (this.next) query.set('after', this.next);
+      /** @type {{ items: ShopOrder[], next: string | null }} */
+      const page = await get(`/shop/orders?${query}`);
+      if (turn !== this.turn) return;
+      this.next = page.next;
+      for (const order of page.items) {
+        this.orders.set(order.id, order);
+        this.list.append(this.row(order));
+      }
+      if (page.items.length || !page.next) break;
+    }
+    this.paint(t(this.filters.isEmpty() ? 'desk.none_yet' : 'desk.none_found'));
+  }
+
+  /** @param {string} text of the empty list */
+  paint(text) {
+    setText(this.status, text);
+    setVisible(this.status, this.orders.size === 0);
+    setVisible(this.more, this.next !== null);
+    this.paintSelection();
+  }
+
+  /** @param {ShopOrder} order */
+  row(order) {
+    const box = el('input', {
+      type: 'checkbox',
+      'aria-label': t('desk.select', { name: order.buyer_name || order.buyer }),
+      'data-test': `select-${order.id}`,
+      onchange: () => {
+        if (box.checked) this.selected.add(order.id);
+        else this.selected.delete(order.id);
+        this.paintSelection();
+      },
+    });
+    const open = () =>
+      openOrder({ id: order.id, shop: this.shop, shows: this.shows, onchange: (now) => this.replace(now) });
+    return el(
+      'li',
+      { 'data-order': order.id },
+      el('label.pick', {}, box),
+      el(
+        'button.desk-row',
+        { type: 'button', 'data-test': `order-${order.id}`, onclick: open },
+        picture(order.image),
+        el(
+          'span.row-text',
+          {},
+          el('bdi.row-title', {}, fullTitle(order)),
+          el(
+            'small',
+            {},
+            el('bdi', {}, order.buyer_name || t('desk.erased_name')),
+            ' · ',
+            formatDateTime(order.created_at),
+          ),
+          order.tags.length > 0 &&
+            el(
+              'span.tags',
+              {},
+              order.tags.map((tag) => el('bdi.tag', {}, tag)),
+            ),
+        ),
+        el(
+          'span.desk-money',
+          {},
+          el('bdi.num', {}, formatMoney(order.amount, order.currency)),
+          el('small', {}, t('order.qty', { n: order.qty })),
+        ),
+        statusBadge(order),
+      ),
+    );
+  }
+
+  /** @param {ShopOrder} order */
+  replace(order) {
+    this.orders.set(order.id, order);
+    const old = this.list.querySelector(`[data-order="${CSS.escape(order.id)}"]`);
+    old?.replaceWith(this.row(order));
+    this.selected.delete(order.id);
+    this.paintSelection();
+  }
+
+  bulkBar() {
+    const action = (/** @type {string} */ step) => {
+      const onclick = () => this.bulk(step, button);
+      const button = el('button.slim', { type: 'button', 'data-test': `bulk-${step}`, onclick }, t(`desk.do.${step}`));
+      return button;
+    };
+    const clear = () => {
+      this.selected.clear();
+      for (const box of this.list.querySelectorAll('input')) box.checked = false;
+      this.paintSelection();
+    };
+    const none = el(
+      'button.slim.ghost',
+      { type: 'button', 'data-test': 'bulk-clear', onclick: clear },
+      t('desk.clear'),
+    );
+    return el(
+      'div.bulk',
+      { role: 'region', 'aria-label': t('desk.selected'), hidden: true, 'data-test': 'bulk' },
+      this.count,
+      action('packed'),
+      action('sent'),
+      none,
+    );
+  }
+
+  paintSelection() {
+    setVisible(this.bar, this.selected.size > 0);
+    setText(this.count, t('desk.n_selected', { n: this.selected.size, shown: formatNumber(this.selected.size) }));
+  }
+
+  /**
+   * Does a step for every selected order, one after the other. Orders for which it is refused stay selected.
+   * @param {string} step
+   * @param {HTMLButtonElement} button
+   */
+  bulk(step, button) {
+    return withBusy(button, async () => {
+      /** @type {string[]} */
+      const done = [];
+      let refused = null;
+      const all = [...this.selected];
+      for (const [n, id] of all.entries()) {
+        setText(this.count, t('desk.progress', { n: n + 1, all: all.length }));
+        try {
+          await put(`/orders/${id}/${step}`);
+          done.push(id);
+        } catch (error) {
+          refused ??= asRefusal(error);
+        }
+      }
+      await this.refresh(done);
+      if (refused) {
+        toast(t('desk.some_refused', { n: all.length - done.length, why: refusalText(refused) }), {
+          kind: 'warn',
+          ms: 9_000,
+        });
+      }
+      if (done.length) this.offerUndo(step, done);
+    });
+  }
+
+  /** @param {string[]} ids */
+  async refresh(ids) {
+    for (const id of ids) {
+      const known = this.orders.get(id);
+      /** @type {{ items: ShopOrder[] }} */
+      const { items } = await get(
+        `/shop/orders?search=${encodeURIComponent(id)}&buyer=${encodeURIComponent(known?.buyer ?? '')}`,
+      );
+      if (items[0]) this.replace(items[0]);
+    }
+  }
+
+  /**
+   * @param {string} step
+   * @param {string[]} ids
+   */
+  offerUndo(step, ids) {
+    const undo = async () => {
+      for (const id of ids) await del(`/orders/${id}/${step}`);
+      await this.refresh(ids);
+      button.closest('.toast')?.remove();
+      toast(t('desk.undone'));
+    };
+    const button = el(
+      'button.slim',
+      {
+        type: 'button',
+        'data-test': 'bulk-undo',
+        onclick: () => withBusy(button, undo, (refusal) => toast(refusalText(refusal), { kind: 'warn' })),
+      },
+      t('desk.undo'),
+    );
+    toast(t(`desk.done.${step}`, { n: ids.length }), { ms: 12_000, action: button });
+  }
+}
+
+/**
+ * How far the order is: its fulfilment once it is paid, its status before.
+ * @param {ShopOrder} order
+ */
+export function statusBadge(order) {
+  const isPaid = order.status === 'paid';
+  const key = isPaid ? `desk.is.${order.fulfilment_status}` : `status.${order.status}`;
+  return el(`span.status.${isPaid ? order.fulfilment_status : order.status}`, {}, t(key));
+}

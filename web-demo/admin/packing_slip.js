@@ -1,0 +1,34 @@
+// The packing slip: what is in the parcel and where it goes. It is shown only on paper.
+
+import { addressLines } from '../address.js';
+import { formatDateTime, t, titleOf } from '../i18n.js';
+import { fullTitle } from '../offer.js';
+import { byId, el } from '../ui.js';
+
+/** @import { Shop, ShopOrderDetail } from '../types.d.ts' */
+
+/**
+ * Opens the print dialog of the browser with the slip of an order. It has no prices: a parcel may be a gift.
+ * @param {ShopOrderDetail} order
+ * @param {Shop} shop
+ */
+export function printSlip(order, shop) {
+  byId('slip').replaceChildren(
+    el('h1', {}, titleOf(shop)),
+    el('h2', {}, t('desk.slip')),
+    el(
+      'section',
+      {},
+      el('h3', {}, t('desk.ship_to')),
+      order.address ? addressLines(order.address) : el('p', {}, t('desk.no_address')),
+    ),
+    el(
+      'table',
+      {},
+      el('thead', {}, el('tr', {}, el('th', {}, t('desk.item')), el('th', {}, t('desk.quantity')))),
+      el('tbody', {}, el('tr', {}, el('td', {}, el('bdi', {}, fullTitle(order))), el('td.num', {}, String(order.qty)))),
+    ),
+    el('p', {}, t('desk.order'), ' ', el('bdi.num', { dir: 'ltr' }, order.id), ' · ', formatDateTime(order.created_at)),
+  );
+  window.print();
+}
