@@ -21,6 +21,8 @@ pub struct AppCounters {
     pub ended_holds: LabeledCounter,
     pub hold_duration: DurationHistogram,
     pub release_delay: DurationHistogram,
+    /// Offers whose expired holds wait until another transaction unlocks the offer.
+    pub hold_locks_awaited: AtomicU64,
     /// How long after it was written an outbox event was delivered.
     pub outbox_delay: DurationHistogram,
     /// Outbox events that were pending at the last run, and when the oldest was written; 0 means none.
@@ -55,6 +57,7 @@ impl Default for AppCounters {
             ended_holds: LabeledCounter::new(["paid", "hold_ended", "buyer_cancel", "capture_failed", "other"]),
             hold_duration: DurationHistogram::default(),
             release_delay: DurationHistogram::default(),
+            hold_locks_awaited: AtomicU64::new(0),
             outbox_delay: DurationHistogram::default(),
             outbox_pending: AtomicU64::new(0),
             outbox_oldest_at: AtomicI64::new(0),

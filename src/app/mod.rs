@@ -186,7 +186,7 @@ impl Services {
     fn start_jobs(&self) {
         let (runner, context) = (&self.node.jobs, &self.context);
         runner.start(context, catalogue::OfferWatcher::new(self.catalogue.clone()));
-        runner.start(context, checkout::HoldJob(self.checkout.clone()));
+        runner.start(context, checkout::HoldJob::new(self.checkout.clone()));
         runner.start(context, checkout::OutboxJob(self.checkout.clone()));
         runner.start(context, chat::LikesJob(self.chat.clone()));
         runner.start(context, checkout::WebhookJob(self.checkout.clone()));

@@ -235,6 +235,11 @@ fn purchases(page: &mut MetricsPage<'_>, app: &App) {
         "How long after its end an expired hold was released",
         &counters.release_delay,
     );
+    page.gauge(
+        "livesouk_hold_locks_awaited",
+        "Offers whose expired holds wait because another transaction has locked the offer",
+        counters.hold_locks_awaited.load(Ordering::Relaxed) as f64,
+    );
 }
 
 fn payments(page: &mut MetricsPage<'_>, app: &App) {

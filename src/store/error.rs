@@ -68,14 +68,26 @@ impl Error {
         sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()).into()
     }
 
+    /// Another transaction kept a row locked for too long.
+    pub(super) fn is_lock_timeout(&self) -> bool {
+        matches!(self, Error::Database(sqlx::Error::Database(db)) if db.code().is_some_and(|code| code == "55P03"))
+    }
+
     /// The connection is useless, and those opened before it most likely are too.
     pub(crate) fn is_connection_broken(&self) -> bool {
         match self {
             Error::Database(sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut) => true,
-            // Class 57: the session was ended by an operator or a restart.
-            Error::Database(sqlx::Error::Database(db)) => db.code().is_some_and(|code| code.starts_with("57")),
+            // Class 57: the session was ended by an operator or a restart. Read-only: the server is no primary any more.
+            Error::Database(sqlx::Error::Database(db)) => {
+                db.code().is_some_and(|code| code.starts_with("57") || code == READ_ONLY)
+            }
             _ => false,
         }
+    }
+
+    /// The server writes nothing: it is a standby, or another one is taking over. Its connections are of no use.
+    pub(super) fn is_read_only_server(&self) -> bool {
+        matches!(self, Error::Database(sqlx::Error::Database(db)) if db.code().is_some_and(|code| code == READ_ONLY))
     }
 
     /// The fault of a pool whose connections are all in use.
@@ -85,11 +97,14 @@ impl Error {
     }
 }
 
+/// PostgreSQL: the transaction is read-only.
+const READ_ONLY: &str = "25006";
+
 /// Connection, operator and resource classes, deadlock, serialization, lock timeout, frozen session, and a server that
 /// is read-only because another one is taking over.
 fn is_transient_postgres_code(code: &str) -> bool {
     ["08", "57", "53"].iter().any(|class| code.starts_with(class))
-        || matches!(code, "40P01" | "40001" | "55P03" | "25P03" | "25P02" | "25006")
+        || matches!(code, "40P01" | "40001" | "55P03" | "25P03" | "25P02" | READ_ONLY)
 }
 
 /// Busy, locked, no memory, read-only, interrupted, I/O, full, cannot open, lock protocol: the file or the disk is at

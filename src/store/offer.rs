@@ -14,6 +14,8 @@ use crate::domain::{
 pub(super) const READ_OFFER_TERMS: &str = offer_terms!("");
 /// The same, and the row is locked until the transaction ends. Orders may still reference the offer.
 pub(super) const LOCK_OFFER_TERMS: &str = offer_terms!(" for no key update");
+/// The same, unless another transaction has the row locked: then it gives no row, at once.
+const TRY_LOCK_OFFER_TERMS: &str = offer_terms!(" for no key update skip locked");
 
 macro_rules! offer_terms {
     ($lock:literal) => {
@@ -324,6 +326,13 @@ pub(super) async fn lock_offer(tx: &mut Transaction<'_>, id: OfferId) -> Result<
     let lock = tx.choose(LOCK_OFFER_TERMS, READ_OFFER_TERMS);
     let row: Option<OfferTermsRow> = tx.query(lock).bind(id.0).fetch_optional().await?;
     row.ok_or(Refusal::NoSuchOffer)?.terms()
+}
+
+/// Locks an offer's row and reads its terms. `None`: another transaction has it locked.
+pub(super) async fn try_lock_offer(tx: &mut Transaction<'_>, id: OfferId) -> Result<Option<OfferTerms>> {
+    let lock = tx.choose(TRY_LOCK_OFFER_TERMS, READ_OFFER_TERMS);
+    let row: Option<OfferTermsRow> = tx.query(lock).bind(id.0).fetch_optional().await?;
+    row.map(|row| row.terms()).transpose()
 }
 
 async fn set_stage(tx: &mut Transaction<'_>, id: OfferId, stage: OfferStage) -> Result<()> {

@@ -2,12 +2,11 @@
 
 use uuid::Uuid;
 
-use super::offer::{add_to_stock, lock_offer, lock_variant};
 use super::row::from_row;
 use super::transaction::Transaction;
-use super::{Error, Result, Store, ids_to_json, require_known, to_json};
+use super::{Error, Result, Store, require_known, to_json};
 use crate::domain::{
-    IdempotencyKey, Millis, OfferId, OfferStage, Order, OrderId, OrderStatus, RequestHash, StreamId, UserId,
+    IdempotencyKey, Millis, OfferId, Order, OrderId, OrderStatus, RequestHash, StreamId, UserId,
 };
 
 pub(super) struct OrderRow {
@@ -49,6 +48,10 @@ from_row!(OrderRow {
 impl OrderRow {
     pub fn id(&self) -> Uuid {
         self.id
+    }
+
+    pub fn qty(&self) -> i64 {
+        self.qty
     }
 
     pub fn into_order(self) -> Result<Order> {
@@ -145,24 +148,6 @@ from_row!(SalesTotals {
     orders_cancelled
 });
 
-/// Why the units of an order are released.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub enum ReleaseReason {
-    HoldEnded,
-    BuyerCancel,
-    CaptureFailed,
-}
-
-impl ReleaseReason {
-    fn name(self) -> &'static str {
-        match self {
-            ReleaseReason::HoldEnded => "hold_ended",
-            ReleaseReason::BuyerCancel => "buyer_cancel",
-            ReleaseReason::CaptureFailed => "capture_failed",
-        }
-    }
-}
-
 /// Orders of several buyers. Materialized, because the planner would otherwise follow `order by id` and read everybody's orders.
 const RECENT_ORDERS_ON_POSTGRES: &str = orders!(
     "with theirs as materialized (select * from orders
@@ -232,85 +217,6 @@ impl Store {
         buyers.into_iter().map(parse).collect()
     }
 
-    /// Ends orders and puts their units back on sale, or back into the stock if the offer is closed, in one transaction.
-    /// Gives the orders that ended; orders that had ended before are not among them.
-    pub async fn release_orders(
-        &self,
-        offer: OfferId,
-        ids: &[OrderId],
-        why: ReleaseReason,
-        record: Option<(&UserId, &IdempotencyRecord)>,
-    ) -> Result<Vec<Order>> {
-        let variant = self.variant_of(offer).await?;
-        let ids = ids_to_json(ids.iter().map(|id| id.0))?;
-        let rows: Vec<OrderRow> = self
-            .transaction(async |tx| {
-                lock_variant(tx, variant).await?;
-                let terms = lock_offer(tx, offer).await?;
-                let now = tx.now().await?;
-                // One statement for all of them: the offer's row is locked, and hundreds of holds can end together.
-                let end = tx.choose(
-                    orders!(
-                        "with due as (select r.id as due from orders r
-                            where r.id = any (array(select value::uuid from json_array_elements_text($1::json)))
-                                and r.offer = $2
-                                and case $5 when 'hold_ended' then r.status = 'held' and r.hold_until <= $3
-                                    when 'buyer_cancel' then r.status = 'held' else r.status = 'capturing' end
-                            order by r.id for update)
-                        update orders set status = $4, reason = $5, version = version + 1, changed_at = $3
-                            from due where id = due.due returning",
-                        ""
-                    ),
-                    orders!(
-                        "update orders set status = $4, reason = $5, version = version + 1, changed_at = $3
-                            where id in (select unhex(value) from json_each($1)) and offer = $2
-                                and case $5 when 'hold_ended' then status = 'held' and hold_until <= $3
-                                    when 'buyer_cancel' then status = 'held' else status = 'capturing' end returning",
-                        ""
-                    ),
-                );
-                let status =
-                    if why == ReleaseReason::HoldEnded { OrderStatus::Expired } else { OrderStatus::Cancelled };
-                let end = tx.query(end).bind(&ids).bind(offer.0).bind(now).bind(status.name()).bind(why.name());
-                let mut ended: Vec<OrderRow> = end.fetch_all().await?;
-                ended.sort_unstable_by_key(|row| row.id);
-                let units: i64 = ended.iter().map(|row| row.qty).sum();
-                if units > 0 {
-                    let is_closed = terms.stage == OfferStage::Closed;
-                    let to_stock = if is_closed { units } else { 0 };
-                    let release = "update offers set reserved = reserved - $2, quantity = quantity - $3,
-                        version = version + 1 where id = $1";
-                    tx.query(release).bind(offer.0).bind(units).bind(to_stock).execute().await?;
-                    if is_closed {
-                        add_to_stock(tx, variant, units).await?;
-                    }
-                }
-                // Only a change is recorded: a cancel that came too late is refused, and refusals are not stored.
-                if let Some((buyer, record)) = record.filter(|_| !ended.is_empty()) {
-                    insert_idempotency_record(tx, buyer, record, now).await?;
-                }
-                Ok(ended)
-            })
-            .await?;
-        rows.into_iter().map(OrderRow::into_order).collect()
-    }
-
-    /// Finds held orders whose hold has expired, with their offers; at most 500.
-    pub async fn expired_holds(&self, now: Millis) -> Result<Vec<(OfferId, OrderId)>> {
-        // Goes from offer to offer along the index, and reads of each offer the holds that have expired: one look-up for
-        // each offer that has unpaid orders, whatever their number.
-        let read = "with recursive busy (offer) as (
-                select (select o.offer from orders o where o.status in ('held', 'capturing') order by o.offer limit 1)
-                union all
-                select (select o.offer from orders o where o.status in ('held', 'capturing') and o.offer > busy.offer
-                    order by o.offer limit 1) from busy where busy.offer is not null
-            )
-            select o.offer, o.id from busy join orders o on o.offer = busy.offer
-            where o.status in ('held', 'capturing') and o.status = 'held' and o.hold_until <= $1 limit 500";
-        let rows: Vec<(Uuid, Uuid)> = self.query(read).bind(now).fetch_all().await?;
-        Ok(rows.into_iter().map(|(offer, order)| (OfferId(offer), OrderId(order))).collect())
-    }
-
     /// Records the result of a request with an idempotency key; the first record stays.
     pub async fn insert_idempotency_record(&self, buyer: &UserId, record: &IdempotencyRecord) -> Result<()> {
         self.transaction(async |tx| {
@@ -376,7 +282,7 @@ impl Store {
     }
 }
 
-async fn insert_idempotency_record(
+pub(super) async fn insert_idempotency_record(
     tx: &mut Transaction<'_>,
     buyer: &UserId,
     record: &IdempotencyRecord,

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection};
+use sqlx::{ConnectOptions, Connection, Row};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::row::{PostgresMigrations, migrator};
@@ -60,7 +60,8 @@ impl Postgres {
             .max_connections(16)
             .acquire_timeout(ACQUIRE_DEADLINE)
             .test_before_acquire(false)
-            .before_acquire(|connection, _| Box::pin(responds_to_ping(connection)))
+            .after_connect(|connection, _| Box::pin(refuse_standby(connection)))
+            .before_acquire(|connection, _| Box::pin(is_primary(connection)))
             .connect_with(general)
             .await?;
         Ok(Self { pool, selling: SellConnections::new(selling, sell_connections) })
@@ -171,10 +172,7 @@ async fn connect_for_selling(options: &PgConnectOptions) -> Result<PgConnection>
         and current_setting('idle_in_transaction_session_timeout') <> '0'";
     let check = sqlx::query_as::<_, (bool, bool)>(check).fetch_one(&mut connection);
     match tokio::time::timeout(CONNECT_DEADLINE, check).await.map_err(|_| sqlx::Error::PoolTimedOut)?? {
-        (true, _) => {
-            let standby = std::io::Error::other("this server is a standby; it does not sell until it is promoted");
-            Err(sqlx::Error::Io(standby).into())
-        }
+        (true, _) => Err(standby_error().into()),
         (_, false) => {
             let why = "the database ignores the settings that a selling session requests (statement_timeout, \
                 synchronous_commit, …), so orders would not be safe";
@@ -184,13 +182,21 @@ async fn connect_for_selling(options: &PgConnectOptions) -> Result<PgConnection>
     }
 }
 
-/// Whether the server answers a ping. The check of sqlx has no deadline: each dead connection would cost a request the
-/// whole deadline for acquiring a connection.
-async fn responds_to_ping(connection: &mut PgConnection) -> sqlx::Result<bool> {
-    tokio::time::timeout(PING_DEADLINE, connection.ping())
-        .await
-        .unwrap_or(Err(sqlx::Error::PoolTimedOut))
-        .map(|()| true)
+/// Whether the server responds and is the primary: a standby would answer from the past, and never change a row. The check of
+/// sqlx has no deadline: each dead connection would cost a request the whole deadline for acquiring a connection.
+async fn is_primary(connection: &mut PgConnection) -> sqlx::Result<bool> {
+    let ask = sqlx::raw_sql("select pg_is_in_recovery()").fetch_one(connection);
+    let row = tokio::time::timeout(PING_DEADLINE, ask).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
+    Ok(!row.try_get::<bool, _>(0)?)
+}
+
+/// A new connection to a standby is closed. Until there is a primary again, requests get a timeout of the pool.
+async fn refuse_standby(connection: &mut PgConnection) -> sqlx::Result<()> {
+    if is_primary(connection).await? { Ok(()) } else { Err(standby_error()) }
+}
+
+fn standby_error() -> sqlx::Error {
+    sqlx::Error::Io(std::io::Error::other("this server is a standby; it is not used until it is promoted"))
 }
 
 /// The connections that selling tasks borrow for one batch. They are not part of the pool, so a slow report cannot delay

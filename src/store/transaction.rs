@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use sqlx::error::BoxDynError;
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgConnection, PgPool, PgRow};
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqlitePool, SqliteRow};
 use sqlx::{Arguments, Connection, Encode, FromRow, Postgres, Sqlite, Type, query_with};
@@ -25,6 +26,15 @@ const QUERY_DEADLINE: Duration = Duration::from_secs(12);
 /// use.
 pub(super) async fn with_deadline<T>(query: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::time::timeout(QUERY_DEADLINE, query).await.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into()))
+}
+
+/// Gives a connection back to the pool, unless its server turned out to be read-only.
+fn give_back<T>(connection: PoolConnection<Postgres>, result: sqlx::Result<T>) -> Result<T> {
+    let result = result.map_err(Error::from);
+    if result.as_ref().is_err_and(Error::is_read_only_server) {
+        drop(connection.detach());
+    }
+    result
 }
 
 /// A row that can be read from both databases: a tuple, or a struct with `from_row!`.
@@ -87,7 +97,12 @@ impl<'c> Query<'c> {
         let (text, target) = self.checked()?;
         Ok(match target {
             Target::PostgresPool(pool, values) => {
-                with_deadline(async { Ok(query_with(text, values).execute(pool).await?) }).await?.rows_affected()
+                let execute = async {
+                    let mut connection = pool.acquire().await?;
+                    let result = query_with(text, values).execute(&mut *connection).await;
+                    give_back(connection, result)
+                };
+                with_deadline(execute).await?.rows_affected()
             }
             Target::SqlitePool(pool, values) => {
                 with_deadline(async { Ok(query_with(text, values).execute(pool).await?) }).await?.rows_affected()
@@ -118,7 +133,12 @@ impl<'c> Query<'c> {
         let (text, target) = self.checked()?;
         Ok(match target {
             Target::PostgresPool(pool, values) => {
-                Rows::Postgres(with_deadline(async { Ok(query_with(text, values).fetch_all(pool).await?) }).await?)
+                let fetch = async {
+                    let mut connection = pool.acquire().await?;
+                    let rows = query_with(text, values).fetch_all(&mut *connection).await;
+                    give_back(connection, rows)
+                };
+                Rows::Postgres(with_deadline(fetch).await?)
             }
             Target::SqlitePool(pool, values) => {
                 Rows::Sqlite(with_deadline(async { Ok(query_with(text, values).fetch_all(pool).await?) }).await?)
@@ -135,8 +155,12 @@ impl<'c> Query<'c> {
         let (text, target) = self.checked()?;
         Ok(match target {
             Target::PostgresPool(pool, values) => {
-                let row = with_deadline(async { Ok(query_with(text, values).fetch_optional(pool).await?) }).await?;
-                Rows::Postgres(row.into_iter().collect())
+                let fetch = async {
+                    let mut connection = pool.acquire().await?;
+                    let row = query_with(text, values).fetch_optional(&mut *connection).await;
+                    give_back(connection, row)
+                };
+                Rows::Postgres(with_deadline(fetch).await?.into_iter().collect())
             }
             Target::SqlitePool(pool, values) => {
                 let row = with_deadline(async { Ok(query_with(text, values).fetch_optional(pool).await?) }).await?;
@@ -216,6 +240,14 @@ impl Transaction<'_> {
 }
 
 impl Transaction<'_> {
+    /// Makes each further wait for a lock end after a second. On SQLite the transaction itself is the lock.
+    pub async fn limit_lock_wait(&mut self) -> Result<()> {
+        if let Transaction::Postgres(connection) = self {
+            sqlx::raw_sql("set local lock_timeout = '1s'").execute(&mut **connection).await?;
+        }
+        Ok(())
+    }
+
     /// The time of day, with which times that others wrote are compared: it is not ahead for hours because the system clock
     /// once was.
     pub async fn time_of_day(&mut self) -> Result<Millis> {
@@ -261,10 +293,17 @@ impl Store {
                     Ok(outcome)
                 })
                 .await;
-                ended.unwrap_or_else(|fault| {
-                    drop(connection.detach());
-                    Err(fault)
-                })
+                match ended {
+                    Ok(Err(fault)) if fault.is_read_only_server() => {
+                        drop(connection.detach());
+                        Err(fault)
+                    }
+                    Ok(outcome) => outcome,
+                    Err(fault) => {
+                        drop(connection.detach());
+                        Err(fault)
+                    }
+                }
             }
             Store::Sqlite(db) => {
                 let mut writer = db.writer().await?;

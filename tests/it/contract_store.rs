@@ -14,6 +14,7 @@ mod checkout;
 mod connection_settings;
 mod fixture;
 mod full_disk;
+mod holds;
 mod idempotency;
 mod invite;
 mod lineup;

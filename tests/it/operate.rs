@@ -9,6 +9,7 @@ mod command_line;
 mod demo_access;
 mod deploy;
 mod failover;
+mod living_standby;
 mod metrics;
 mod origin;
 mod outage;

@@ -1,7 +1,7 @@
 //! Released units: once, to the right place, never too early. And the race between pay and expire.
 
 use livesouk::domain::{OrderStatus, Refusal};
-use livesouk::store::ReleaseReason;
+use livesouk::store::{LockWait, ReleaseReason};
 
 use super::builders::{code, purchase_requests, refusal};
 use super::fixture::{Fixture, STOCK, facts};
@@ -165,7 +165,11 @@ async fn only_expired_holds_are_found(shop: Fixture) {
     shop.expire_holds(offer).await;
     shop.begin_capture(bob.id).await.unwrap().unwrap();
     let now = shop.store.now().await.unwrap();
-    assert_eq!(shop.store.expired_holds(now).await.unwrap(), [(offer, ann.id)]);
+    assert_eq!(shop.store.offers_with_expired_holds(now).await.unwrap(), [offer]);
+    let released = shop.store.release_expired_holds(offer, LockWait::Skip).await.unwrap().unwrap();
+    assert_eq!(released.iter().map(|order| order.id).collect::<Vec<_>>(), [ann.id]);
+    assert_eq!(shop.store.offers_with_expired_holds(now).await.unwrap(), []);
+    shop.assert_consistent().await;
 }
 
 async fn many_holds_are_released_together(shop: Fixture) {

@@ -1,0 +1,251 @@
+//! Released units: orders that end give their units back to the offer, or to the variant if the offer is closed.
+//!
+//! A release locks the offer's row, so it never waits in the way of others: holds that ended are released per offer, and an
+//! offer that somebody else has locked is left for later.
+
+use uuid::Uuid;
+
+use super::offer::{add_to_stock, lock_offer, lock_variant, try_lock_offer};
+use super::order::{IdempotencyRecord, OrderRow, insert_idempotency_record, orders};
+use super::transaction::Transaction;
+use super::{Result, Store, ids_to_json};
+use crate::domain::{Millis, OfferId, OfferStage, OfferTerms, Order, OrderId, OrderStatus, Refusal, UserId};
+
+/// Holds that one transaction releases: the offer's row is locked for a few milliseconds, and its buyers wait no longer.
+pub const RELEASED_TOGETHER_MAX: usize = 500;
+/// Offers that are found at once.
+const DUE_OFFERS_MAX: i64 = 1_000;
+
+/// Why the units of an order are released.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum ReleaseReason {
+    HoldEnded,
+    BuyerCancel,
+    CaptureFailed,
+}
+
+impl ReleaseReason {
+    fn name(self) -> &'static str {
+        match self {
+            ReleaseReason::HoldEnded => "hold_ended",
+            ReleaseReason::BuyerCancel => "buyer_cancel",
+            ReleaseReason::CaptureFailed => "capture_failed",
+        }
+    }
+}
+
+/// What to do about a row that another transaction has locked.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum LockWait {
+    /// Give up at once.
+    Skip,
+    /// Wait for a second.
+    Second,
+}
+
+/// The locks that a release needs. The variant is locked only for a closed offer, because only that gives units back to it.
+enum Locked {
+    Offer(OfferTerms),
+    /// Another transaction has the lock.
+    ByOthers,
+    /// The offer was closed between the look and the lock: the variant must be locked first.
+    JustClosed,
+}
+
+const END_ORDERS_ON_POSTGRES: &str = orders!(
+    "with due as (select r.id as due from orders r
+        where r.id = any (array(select value::uuid from json_array_elements_text($1::json)))
+            and r.offer = $2
+            and case $5 when 'hold_ended' then r.status = 'held' and r.hold_until <= $3
+                when 'buyer_cancel' then r.status = 'held' else r.status = 'capturing' end
+        order by r.id for update)
+    update orders set status = $4, reason = $5, version = version + 1, changed_at = $3
+        from due where id = due.due returning",
+    ""
+);
+const END_ORDERS_ON_SQLITE: &str = orders!(
+    "update orders set status = $4, reason = $5, version = version + 1, changed_at = $3
+        where id in (select unhex(value) from json_each($1)) and offer = $2
+            and case $5 when 'hold_ended' then status = 'held' and hold_until <= $3
+                when 'buyer_cancel' then status = 'held' else status = 'capturing' end returning",
+    ""
+);
+
+/// The holds of an offer that ended first. A hold whose order is being paid at this moment is skipped.
+const END_HOLDS_ON_POSTGRES: &str = orders!(
+    "with due as (select r.id as due from orders r
+        where r.offer = $1 and r.status in ('held', 'capturing') and r.status = 'held' and r.hold_until <= $2
+        order by r.hold_until limit $3 for update skip locked)
+    update orders set status = 'expired', reason = 'hold_ended', version = version + 1, changed_at = $2
+        from due where id = due.due returning",
+    ""
+);
+const END_HOLDS_ON_SQLITE: &str = orders!(
+    "update orders set status = 'expired', reason = 'hold_ended', version = version + 1, changed_at = $2
+        where id in (select r.id from orders r
+            where r.offer = $1 and r.status in ('held', 'capturing') and r.status = 'held' and r.hold_until <= $2
+            order by r.hold_until limit $3) returning",
+    ""
+);
+
+impl Store {
+    /// Ends orders and puts their units back on sale, or back into the stock if the offer is closed, in one transaction.
+    /// Gives the orders that ended; orders that had ended before are not among them.
+    pub async fn release_orders(
+        &self,
+        offer: OfferId,
+        ids: &[OrderId],
+        why: ReleaseReason,
+        record: Option<(&UserId, &IdempotencyRecord)>,
+    ) -> Result<Vec<Order>> {
+        let ids = ids_to_json(ids.iter().map(|id| id.0))?;
+        let (variant, mut is_closed) = self.variant_and_stage(offer).await?;
+        loop {
+            let ended = self
+                .transaction(async |tx| {
+                    let terms = match lock_for_release(tx, offer, variant, is_closed, None).await? {
+                        Locked::Offer(terms) => terms,
+                        Locked::ByOthers | Locked::JustClosed => return Ok(None),
+                    };
+                    let now = tx.now().await?;
+                    // One statement for all of them: the offer's row is locked, and hundreds of holds can end together.
+                    let end = tx.choose(END_ORDERS_ON_POSTGRES, END_ORDERS_ON_SQLITE);
+                    let status =
+                        if why == ReleaseReason::HoldEnded { OrderStatus::Expired } else { OrderStatus::Cancelled };
+                    let end = tx.query(end).bind(&ids).bind(offer.0).bind(now).bind(status.name()).bind(why.name());
+                    let ended: Vec<OrderRow> = end.fetch_all().await?;
+                    give_back_units(tx, offer, variant, &terms, &ended).await?;
+                    // Only a change is recorded: a cancel that came too late is refused, and refusals are not stored.
+                    if let Some((buyer, record)) = record.filter(|_| !ended.is_empty()) {
+                        insert_idempotency_record(tx, buyer, record, now).await?;
+                    }
+                    Ok(Some(ended))
+                })
+                .await?;
+            match ended {
+                Some(rows) => return in_order(rows),
+                // A closed offer is never opened again, so this happens once.
+                None => is_closed = true,
+            }
+        }
+    }
+
+    /// Ends the holds of an offer whose time is over, at most [`RELEASED_TOGETHER_MAX`], as [`release_orders`] does.
+    /// `None`: another transaction has the offer locked, or the variant of a closed offer.
+    ///
+    /// [`release_orders`]: Self::release_orders
+    pub async fn release_expired_holds(&self, offer: OfferId, wait: LockWait) -> Result<Option<Vec<Order>>> {
+        let (variant, mut is_closed) = self.variant_and_stage(offer).await?;
+        loop {
+            let ended = self
+                .transaction(async |tx| {
+                    let terms = match lock_for_release(tx, offer, variant, is_closed, Some(wait)).await? {
+                        Locked::Offer(terms) => terms,
+                        Locked::ByOthers => return Ok(None),
+                        Locked::JustClosed => return Ok(Some(None)),
+                    };
+                    let now = tx.now().await?;
+                    let end = tx.choose(END_HOLDS_ON_POSTGRES, END_HOLDS_ON_SQLITE);
+                    let end = tx.query(end).bind(offer.0).bind(now).bind(RELEASED_TOGETHER_MAX as i64);
+                    let ended: Vec<OrderRow> = end.fetch_all().await?;
+                    give_back_units(tx, offer, variant, &terms, &ended).await?;
+                    Ok(Some(Some(ended)))
+                })
+                .await;
+            match ended {
+                Ok(Some(Some(rows))) => return in_order(rows).map(Some),
+                Ok(Some(None)) => is_closed = true,
+                Ok(None) => return Ok(None),
+                Err(fault) if fault.is_lock_timeout() => return Ok(None),
+                Err(fault) => return Err(fault),
+            }
+        }
+    }
+
+    /// Finds the offers with holds whose time is over, in the order of their ids; at most 1,000.
+    pub async fn offers_with_expired_holds(&self, now: Millis) -> Result<Vec<OfferId>> {
+        // Goes from offer to offer along the index, with one look-up for each offer that has unpaid orders, whatever their
+        // number.
+        let read = "with recursive busy (offer) as (
+                select (select o.offer from orders o where o.status in ('held', 'capturing') order by o.offer limit 1)
+                union all
+                select (select o.offer from orders o where o.status in ('held', 'capturing') and o.offer > busy.offer
+                    order by o.offer limit 1) from busy where busy.offer is not null
+            )
+            select offer from busy where offer is not null and exists (select 1 from orders o where o.offer = busy.offer
+                and o.status in ('held', 'capturing') and o.status = 'held' and o.hold_until <= $1) limit $2";
+        let offers: Vec<Uuid> = self.query(read).bind(now).bind(DUE_OFFERS_MAX).fetch_values().await?;
+        Ok(offers.into_iter().map(OfferId).collect())
+    }
+
+    /// The offer's variant, and whether the offer is closed.
+    async fn variant_and_stage(&self, offer: OfferId) -> Result<(Uuid, bool)> {
+        let read = "select variant, stage from offers where id = $1";
+        let row: Option<(Uuid, String)> = self.query(read).bind(offer.0).fetch_optional().await?;
+        let (variant, stage) = row.ok_or(Refusal::NoSuchOffer)?;
+        Ok((variant, stage == OfferStage::Closed.name()))
+    }
+}
+
+/// Locks the variant of a closed offer, then the offer. `wait`: `None` waits as long as every transaction does.
+async fn lock_for_release(
+    tx: &mut Transaction<'_>,
+    offer: OfferId,
+    variant: Uuid,
+    is_closed: bool,
+    wait: Option<LockWait>,
+) -> Result<Locked> {
+    let is_skipping = wait == Some(LockWait::Skip);
+    if wait == Some(LockWait::Second) {
+        tx.limit_lock_wait().await?;
+    }
+    if is_closed {
+        if is_skipping {
+            let lock = tx.choose(
+                "select id from variants where id = $1 for no key update skip locked",
+                "select id from variants where id = $1",
+            );
+            if tx.query(lock).bind(variant).fetch_optional_value::<Uuid>().await?.is_none() {
+                return Ok(Locked::ByOthers);
+            }
+        } else {
+            lock_variant(tx, variant).await?;
+        }
+    }
+    let terms = match is_skipping {
+        true => try_lock_offer(tx, offer).await?,
+        false => Some(lock_offer(tx, offer).await?),
+    };
+    Ok(match terms {
+        None => Locked::ByOthers,
+        Some(terms) if terms.stage == OfferStage::Closed && !is_closed => Locked::JustClosed,
+        Some(terms) => Locked::Offer(terms),
+    })
+}
+
+async fn give_back_units(
+    tx: &mut Transaction<'_>,
+    offer: OfferId,
+    variant: Uuid,
+    terms: &OfferTerms,
+    ended: &[OrderRow],
+) -> Result<()> {
+    let units: i64 = ended.iter().map(OrderRow::qty).sum();
+    if units == 0 {
+        return Ok(());
+    }
+    let is_closed = terms.stage == OfferStage::Closed;
+    let to_stock = if is_closed { units } else { 0 };
+    let release = "update offers set reserved = reserved - $2, quantity = quantity - $3, version = version + 1
+        where id = $1";
+    tx.query(release).bind(offer.0).bind(units).bind(to_stock).execute().await?;
+    if is_closed {
+        add_to_stock(tx, variant, units).await?;
+    }
+    Ok(())
+}
+
+fn in_order(mut rows: Vec<OrderRow>) -> Result<Vec<Order>> {
+    rows.sort_unstable_by_key(OrderRow::id);
+    rows.into_iter().map(OrderRow::into_order).collect()
+}
