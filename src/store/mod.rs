@@ -51,8 +51,8 @@ use crate::domain::{Millis, Titles};
 
 pub use counters::{PoolUsage, StoreCounters};
 pub use error::{Error, Result};
-pub use offer::OfferVersion;
 pub use hold::{LockWait, RELEASED_TOGETHER_MAX, ReleaseReason};
+pub use offer::OfferVersion;
 pub use order::IdempotencyRecord;
 pub use payment::{BegunPayment, NewPayment};
 pub use product::ProductPage;

@@ -5,9 +5,7 @@ use uuid::Uuid;
 use super::row::from_row;
 use super::transaction::Transaction;
 use super::{Error, Result, Store, require_known, to_json};
-use crate::domain::{
-    IdempotencyKey, Millis, OfferId, Order, OrderId, OrderStatus, RequestHash, StreamId, UserId,
-};
+use crate::domain::{IdempotencyKey, Millis, OfferId, Order, OrderId, OrderStatus, RequestHash, StreamId, UserId};
 
 pub(super) struct OrderRow {
     id: Uuid,

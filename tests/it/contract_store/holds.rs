@@ -146,7 +146,8 @@ async fn holds_of_an_offer_that_is_always_locked_by_somebody_are_released() {
             }
         });
     }
-    let locked = format!("select count(*) from (select id from offers where id = '{}' for update skip locked) o", offer.0);
+    let locked =
+        format!("select count(*) from (select id from offers where id = '{}' for update skip locked) o", offer.0);
     until_some("a rush", SOON, async || (shop.number(&locked).await == 0).then_some(())).await;
     shop.add_holds(offer, 1_000, 1_000).await;
     let apps = [shop.app().await];
