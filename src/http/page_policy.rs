@@ -70,12 +70,15 @@ impl PagePolicy {
             [] => format!("{own} {default}"),
             given => format!("{own} {}", given.join(" ")),
         };
+        // A script that plays a video reads its playlists and segments itself, so where connections are limited they may also go to
+        // the hosts of videos.
+        let connect = if hosts.connect.is_empty() { Vec::new() } else { [&hosts.connect[..], &hosts.media].concat() };
         let common = format!(
             "default-src 'self'; img-src {}; media-src {}; connect-src {}; style-src 'self'; script-src 'self'; \
              object-src 'none'; base-uri 'none'; form-action 'self'; require-trusted-types-for 'script'; frame-ancestors ",
             list("'self' data:", "https:", &hosts.images),
             list("'self' blob:", "https: http:", &hosts.media),
-            list("'self'", "ws: wss: https: http:", &hosts.connect),
+            list("'self'", "ws: wss: https: http:", &connect),
         );
         let value = |ancestors: &str| {
             HeaderValue::from_str(&format!("{common}{ancestors}"))
@@ -153,7 +156,7 @@ mod tests {
         for part in [
             "img-src 'self' data: https://cdn.example https://*.img.example:8443;",
             "media-src 'self' blob: https://video.example;",
-            "connect-src 'self' wss://live.shop.example;",
+            "connect-src 'self' wss://live.shop.example https://video.example;",
         ] {
             assert!(text.contains(part), "{text}");
         }

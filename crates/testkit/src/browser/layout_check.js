@@ -140,9 +140,10 @@ for (const element of front.querySelectorAll(important)) {
       if (x < 0 || y < 0 || x >= innerWidth || y >= innerHeight || box.width < 8) continue;
       if (outOfFrame(element, x, y)) continue;
       const top = document.elementFromPoint(x, y);
-      const related = top && (top.contains(element) || element.contains(top));
-      if (!related && !top?.closest('[popover], .conn') && !sticks(top, element)) {
-        faults.push(`the text of ${name(element)} is covered by ${top ? name(top) : 'nothing'}`);
+      if (!top) continue; // The point is outside the window.
+      const related = top.contains(element) || element.contains(top);
+      if (!related && !top.closest('[popover], .conn') && !sticks(top, element)) {
+        faults.push(`the text of ${name(element)} is covered by ${name(top)}`);
       }
     }
   }

@@ -25,7 +25,7 @@ setTimeout(() => { watch.disconnect(); done(moved.map(({ value, sources }) =>
   ({ value, what: sources.map(({ node }) => node?.id || node?.className || node?.nodeName).join(', ') }))); }, 60);";
 
 /// A user notices a layout shift with a higher score.
-const LAYOUT_SHIFT_MAX: f64 = 0.1;
+const LAYOUT_SHIFT_MAX: f64 = 0.02;
 
 impl Browser {
     /// What is cut off, covered, too small to touch or scrolls sideways on the current screen, without the rules of axe-core.
