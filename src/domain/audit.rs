@@ -53,6 +53,7 @@ audit_actions! {
     Delivered "delivered",
     UndoFulfilment "undo_fulfilment",
     ReadAddress "read_address",
+    ExportOrders "export_orders",
     Erase "erase",
     RevokeTokens "revoke_tokens",
     RestoreTokens "restore_tokens",

@@ -24,6 +24,7 @@ mod drain_body;
 mod error;
 mod error_page;
 mod export;
+mod export_body;
 mod extract;
 mod fair_bucket;
 mod handshake;
@@ -38,6 +39,7 @@ mod offer;
 mod openapi;
 mod ops;
 mod order;
+mod order_export;
 mod origin;
 mod page;
 mod page_policy;
@@ -171,6 +173,7 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(shop_order::add_note))
         .routes(routes!(shop_order::add_tag, shop_order::remove_tag))
         .routes(routes!(shop_order::tags_in_use))
+        .routes(routes!(order_export::export))
         .routes(routes!(address::show, address::set, address::erase))
         .routes(routes!(stock_alert::list))
         .routes(routes!(chat::list))

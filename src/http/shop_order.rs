@@ -37,7 +37,7 @@ pub struct ShopOrdersQuery {
 }
 
 impl ShopOrdersQuery {
-    fn into_filter(self, stream: Option<StreamId>) -> Result<ShopOrderFilter, crate::domain::Refusal> {
+    pub fn into_filter(self, stream: Option<StreamId>) -> Result<ShopOrderFilter, crate::domain::Refusal> {
         let search =
             self.search.map(|text| text.trim().chars().take(100).collect()).filter(|text: &String| !text.is_empty());
         Ok(ShopOrderFilter {

@@ -1,7 +1,11 @@
 //! Delivery addresses of orders: written, read and erased apart from the order.
 
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
 use super::row::from_row;
-use super::{Error, Result, Store};
+use super::{Error, Result, Store, ids_to_json};
 use crate::domain::{Address, OrderId};
 
 struct AddressRow {
@@ -16,6 +20,13 @@ struct AddressRow {
 
 from_row!(AddressRow { name, lines, city, region, postcode, country, phone });
 
+struct KeyedAddressRow {
+    order_id: Uuid,
+    address: AddressRow,
+}
+
+from_row!(KeyedAddressRow { order_id } and address);
+
 impl AddressRow {
     fn into_address(self) -> Result<Address> {
         let AddressRow { name, lines, city, region, postcode, country, phone } = self;
@@ -29,6 +40,19 @@ impl Store {
         let read = "select name, lines, city, region, postcode, country, phone from addresses where order_id = $1";
         let row: Option<AddressRow> = self.query(read).bind(order.0).fetch_optional().await?;
         row.map(AddressRow::into_address).transpose()
+    }
+
+    /// Reads the addresses of several orders; an order without one is not among them.
+    pub async fn addresses_of(&self, orders: &[OrderId]) -> Result<HashMap<OrderId, Address>> {
+        let read = self.choose(
+            "select order_id, name, lines, city, region, postcode, country, phone from addresses
+                where order_id = any (array(select json_array_elements_text($1::json)::uuid))",
+            "select order_id, name, lines, city, region, postcode, country, phone from addresses
+                where order_id in (select unhex(value) from json_each($1))",
+        );
+        let ids = ids_to_json(orders.iter().map(|id| id.0))?;
+        let rows: Vec<KeyedAddressRow> = self.query(read).bind(ids).fetch_all().await?;
+        rows.into_iter().map(|row| Ok((OrderId(row.order_id), row.address.into_address()?))).collect()
     }
 
     /// Writes the address of an order and replaces the one before. `false`: the order has ended, or there is none.

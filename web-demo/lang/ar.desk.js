@@ -23,6 +23,7 @@ export default {
   'desk.none_yet': 'لا توجد طلبات بعد. ستظهر هنا فور أن يشتري أحد.',
   'desk.none_found': 'لا يوجد طلب يطابق عوامل التصفية.',
   'desk.more': 'عرض المزيد',
+  'desk.export': 'تصدير (CSV)',
   'desk.select': 'تحديد طلب {name}',
   'desk.selected': 'الطلبات المحددة',
   'desk.n_selected': {

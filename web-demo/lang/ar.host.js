@@ -422,6 +422,7 @@ export default {
   'audit.delivered': 'سجّل {by} وصول طلب',
   'audit.undo_fulfilment': 'تراجع {by} عن خطوة في طلب',
   'audit.read_address': 'اطّلع {by} على عنوان طلب',
+  'audit.export_orders': 'صدّر {by} الطلبات مع عناوينها',
   'audit.erase': 'محا {by} بيانات مستخدم',
   'audit.revoke_tokens': 'أنهى {by} كل جلسات مستخدم، أو ألغى رمز دخول',
   'audit.restore_tokens': 'تراجع {by} عن إلغاء رموز الدخول',

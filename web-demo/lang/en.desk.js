@@ -23,6 +23,7 @@ export default {
   'desk.none_yet': 'There are no orders yet. They appear here as soon as someone buys.',
   'desk.none_found': 'No order matches these filters.',
   'desk.more': 'Show more',
+  'desk.export': 'Export (CSV)',
   'desk.select': 'Select the order of {name}',
   'desk.selected': 'Selected orders',
   'desk.n_selected': { one: '{n} order selected', other: '{n} orders selected' },

@@ -353,6 +353,7 @@ export default {
   'audit.delivered': '{by} marked an order as delivered',
   'audit.undo_fulfilment': '{by} undid a step of an order',
   'audit.read_address': '{by} read the address of an order',
+  'audit.export_orders': '{by} exported orders with their addresses',
   'audit.erase': '{by} erased the data of a user',
   'audit.revoke_tokens': '{by} signed a user out everywhere, or revoked a token',
   'audit.restore_tokens': '{by} took back the revocation of tokens',

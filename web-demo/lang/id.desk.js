@@ -23,6 +23,7 @@ export default {
   'desk.none_yet': 'Belum ada pesanan. Pesanan muncul di sini begitu ada yang membeli.',
   'desk.none_found': 'Tidak ada pesanan yang cocok dengan filter ini.',
   'desk.more': 'Tampilkan lagi',
+  'desk.export': 'Ekspor (CSV)',
   'desk.select': 'Pilih pesanan {name}',
   'desk.selected': 'Pesanan terpilih',
   'desk.n_selected': { other: '{n} pesanan dipilih' },

@@ -334,6 +334,7 @@ export default {
   'audit.delivered': '{by} menandai pesanan sampai',
   'audit.undo_fulfilment': '{by} mengurungkan satu langkah pesanan',
   'audit.read_address': '{by} membaca alamat pesanan',
+  'audit.export_orders': '{by} mengekspor pesanan beserta alamatnya',
   'audit.erase': '{by} menghapus data pengguna',
   'audit.revoke_tokens': '{by} mengeluarkan pengguna dari semua perangkat, atau mencabut token',
   'audit.restore_tokens': '{by} membatalkan pencabutan token',

@@ -7,11 +7,14 @@ use uuid::Uuid;
 use super::Checkout;
 use crate::app::error::Result;
 use crate::domain::{
-    Actor, AuditAction, AuditEntry, Consignment, Fulfilment, FulfilmentStep, Order, OrderId, Permission, Refusal,
-    ShopOrderFilter, fulfilment, order_history,
+    Actor, Address, AuditAction, AuditEntry, Consignment, Fulfilment, FulfilmentStep, Order, OrderId, Permission,
+    Refusal, ShopOrderFilter, fulfilment, order_history,
 };
 use crate::protocol::{OrderNoteView, PaymentAttemptView, ShopOrderDetail, ShopOrderView};
 use crate::store::{OrderNote, PaymentAttempt, ShopOrder};
+
+/// Orders that an export reads at once.
+const EXPORT_PAGE_SIZE: i64 = 100;
 
 /// A page of orders, newest first. A page may be short, or empty, and have a next one.
 #[derive(Clone, PartialEq, Debug)]
@@ -30,16 +33,45 @@ impl Checkout {
         after: Option<OrderId>,
         limit: i64,
     ) -> Result<ShopOrderList> {
-        match filter.stream {
-            Some(stream) => self.stream_cache.authorize(actor, Permission::ManageOffers, stream).await.map(drop)?,
-            None => self.stream_cache.authorize_in_shop(actor, Permission::ManageOffers).await?,
-        }
+        self.authorize_order_list(actor, filter).await?;
         let page = self.context.store.shop_orders(filter, after, limit).await?;
         let mut items = Vec::with_capacity(page.orders.len());
         for order in page.orders {
             items.push(self.shop_order_view(order).await);
         }
         Ok(ShopOrderList { items, next: page.next })
+    }
+
+    /// Begins an export of the orders that match, with their addresses, for those who may list them. The audit log records it.
+    pub async fn begin_order_export(&self, actor: &Actor, filter: &ShopOrderFilter) -> Result<()> {
+        self.authorize_order_list(actor, filter).await?;
+        let place = filter.stream.unwrap_or(AuditEntry::WHOLE_SHOP);
+        self.audit.record_audit_entry(self.audit.audit_entry(actor, place, AuditAction::ExportOrders));
+        Ok(())
+    }
+
+    /// A page of an export: as the list, with the address of each order.
+    pub async fn export_orders(
+        &self,
+        actor: &Actor,
+        filter: &ShopOrderFilter,
+        after: Option<OrderId>,
+    ) -> Result<(Vec<(ShopOrderView, Option<Address>)>, Option<OrderId>)> {
+        let page = self.shop_orders(actor, filter, after, EXPORT_PAGE_SIZE).await?;
+        let ids: Vec<OrderId> = page.items.iter().map(|order| order.order.id).collect();
+        let mut addresses = self.context.store.addresses_of(&ids).await?;
+        let with_address = |order: ShopOrderView| {
+            let address = addresses.remove(&order.order.id);
+            (order, address)
+        };
+        Ok((page.items.into_iter().map(with_address).collect(), page.next))
+    }
+
+    async fn authorize_order_list(&self, actor: &Actor, filter: &ShopOrderFilter) -> Result<()> {
+        match filter.stream {
+            Some(stream) => self.stream_cache.authorize(actor, Permission::ManageOffers, stream).await.map(drop),
+            None => self.stream_cache.authorize_in_shop(actor, Permission::ManageOffers).await,
+        }
     }
 
     /// The tags that the filter of the list can name, for those who sell in the shop.

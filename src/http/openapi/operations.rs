@@ -16,7 +16,7 @@ enum Access {
 }
 
 /// The operations that are not live verbs. A verb names its least role itself. What is not here needs a token.
-const ACCESS: [(&str, Access); 43] = [
+const ACCESS: [(&str, Access); 44] = [
     ("shop_show", Access::Public),
     ("shop_create_token", Access::Public),
     ("shop_redeem_code", Access::Public),
@@ -40,6 +40,7 @@ const ACCESS: [(&str, Access); 43] = [
     ("streams_rehearsal_show", Access::Least(Role::Host)),
     ("streams_rehearsal_stop", Access::Least(Role::Host)),
     ("orders_of_shop", Access::Least(Role::Producer)),
+    ("orders_export", Access::Least(Role::Producer)),
     ("orders_tags_in_use", Access::Least(Role::Producer)),
     ("orders_of_stream", Access::Least(Role::Producer)),
     ("offers_list", Access::TokenOptional),

@@ -90,3 +90,30 @@ async fn filters_of_the_list_that_are_not_valid_are_refused_by_name() {
         assert!(problem.to_string().contains(field), "{query}: {problem}");
     }
 }
+
+#[tokio::test]
+async fn export_of_orders_has_their_addresses_and_is_in_the_audit_log() {
+    let shop = Shop::demo(&[]).await;
+    let offer = shop.on_sale(5, json!({})).await;
+    let mut live = shop.live("Ann", "viewer").await;
+    let (first, second) = (hold(&mut live, &offer, 1).await, hold(&mut live, &offer, 1).await);
+    let mut address = home();
+    address["name"] = json!("=cmd|' /C calc'!A0");
+    shop.rest("Ann", "viewer").put(&format!("/v1/orders/{}/address", id(&first)), address).await.expect(200);
+    let text = shop.host.get("/v1/shop/export/orders.csv").await.expect(200);
+    let text = text.as_str().expect("a text").trim_start_matches('\u{feff}').to_owned();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 3, "{text}");
+    assert!(lines[1].contains(&id(&second)) && lines[2].contains(&id(&first)), "newest first: {text}");
+    assert!(lines[2].contains("12 King Fahd Rd") && lines[2].contains("\"'=cmd"), "{text}");
+    let one = shop.host.get(&format!("/v1/shop/export/orders.jsonl?search={}", id(&first))).await.expect(200);
+    assert_eq!((&one["city"], &one["id"]), (&json!("Riyadh"), &json!(id(&first))));
+    shop.host.get("/v1/shop/export/orders.pdf").await.expect_problem(400, "bad_request");
+    shop.rest("Ann", "viewer").get("/v1/shop/export/orders.csv").await.expect_problem(403, "forbidden");
+    let admin = shop.rest("Root", "admin");
+    testkit::until_some("the export in the audit log", SOON, async || {
+        let log = admin.get("/v1/audit-log").await.expect(200);
+        log["items"].as_array().unwrap().iter().any(|entry| entry["kind"] == "export_orders").then_some(())
+    })
+    .await;
+}

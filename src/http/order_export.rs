@@ -1,0 +1,123 @@
+//! The export of orders for the seller: what the list shows, with the delivery address of each order.
+
+use axum::extract::State;
+use axum::response::Response;
+use serde_json::{Value, json};
+
+use super::AppState;
+use super::error::{ApiResult, Problem};
+use super::export_body::{self, ExportFormat, ExportWriter};
+use super::extract::{Caller, PathId, QueryParams};
+use super::shop_order::ShopOrdersQuery;
+use crate::app::{App, Error};
+use crate::domain::{Actor, Address, Refusal, ShopOrderFilter};
+use crate::protocol::ShopOrderView;
+
+/// Exports orders of the shop with their delivery addresses, newest first: `orders.csv` or `orders.jsonl`. The filters are those of
+/// `/v1/shop/orders`. Amounts are in minor units, times in milliseconds since 1970. The audit log records each export.
+#[utoipa::path(get, operation_id = "orders_export", path = "/v1/shop/export/{file}", tag = "orders",
+    params(("file" = String, Path), ShopOrdersQuery),
+    responses((status = 200, description = "The file", content_type = "text/csv"), (status = "default", body = Problem)))]
+pub async fn export(
+    State(state): State<AppState>,
+    Caller(actor): Caller,
+    PathId(file): PathId<String>,
+    QueryParams(query): QueryParams<ShopOrdersQuery>,
+) -> ApiResult<Response> {
+    let format = match file.as_str() {
+        "orders.csv" => ExportFormat::Csv,
+        "orders.jsonl" => ExportFormat::Jsonl,
+        _ => return Err(Refusal::bad_field("file", "must be orders.csv or orders.jsonl.").into()),
+    };
+    let filter = query.into_filter(None)?;
+    state.app.checkout.begin_order_export(&actor, &filter).await?;
+    let app = state.app.clone();
+    Ok(export_body::respond(&state.app, format, &COLUMNS, file, |writer| write_export(app, actor, filter, writer)))
+}
+
+async fn write_export(app: App, actor: Actor, filter: ShopOrderFilter, mut writer: ExportWriter) -> Result<(), Error> {
+    let mut after = None;
+    loop {
+        // Each page checks the permission again: a user who is banned meanwhile gets no further page.
+        let (orders, next) = app.checkout.export_orders(&actor, &filter, after).await?;
+        if app.stopping().is_cancelled() {
+            return Err(Error::Unavailable);
+        }
+        writer.write(orders.into_iter().map(row).collect()).await?;
+        if next.is_none() {
+            return Ok(());
+        }
+        after = next;
+    }
+}
+
+const COLUMNS: [&str; 30] = [
+    "id",
+    "created_at",
+    "paid_at",
+    "status",
+    "fulfilment",
+    "stream",
+    "offer",
+    "title",
+    "variant",
+    "qty",
+    "amount",
+    "currency",
+    "buyer",
+    "buyer_name",
+    "packed_at",
+    "sent_at",
+    "delivered_at",
+    "carrier",
+    "tracking",
+    "tags",
+    "name",
+    "line1",
+    "line2",
+    "line3",
+    "city",
+    "region",
+    "postcode",
+    "country",
+    "phone",
+    "reason",
+];
+
+fn row((listed, address): (ShopOrderView, Option<Address>)) -> Vec<Value> {
+    let ShopOrderView { order, buyer, buyer_name, fulfilment_status, fulfilment, tags } = listed;
+    let address = address.as_ref();
+    let line = |n: usize| address.and_then(|address| address.lines.get(n));
+    vec![
+        json!(order.id),
+        json!(order.created_at),
+        json!(order.paid_at),
+        json!(order.status),
+        json!(fulfilment_status),
+        json!(order.stream),
+        json!(order.offer),
+        json!(order.title),
+        json!(order.variant_name),
+        json!(order.qty),
+        json!(order.amount),
+        json!(order.currency),
+        json!(buyer),
+        json!(buyer_name),
+        json!(fulfilment.packed_at),
+        json!(fulfilment.sent_at),
+        json!(fulfilment.delivered_at),
+        json!(fulfilment.carrier),
+        json!(fulfilment.tracking),
+        json!(tags.join(", ")),
+        json!(address.map(|address| &address.name)),
+        json!(line(0)),
+        json!(line(1)),
+        json!(line(2)),
+        json!(address.map(|address| &address.city)),
+        json!(address.and_then(|address| address.region.as_ref())),
+        json!(address.and_then(|address| address.postcode.as_ref())),
+        json!(address.map(|address| &address.country)),
+        json!(address.and_then(|address| address.phone.as_ref())),
+        json!(order.reason),
+    ]
+}
