@@ -52,7 +52,8 @@ export class OrderFilters {
     });
     const tabs = Object.keys(VIEWS).map((view) => this.tab(view));
     this.tabs = el('div.views', { role: 'tablist', 'aria-label': t('desk.views') }, tabs);
-    this.root = el('div.filters', {}, el('div.filter-row', {}, this.search, this.stream, this.tag), this.tabs);
+    this.row = el('div.filter-row', {}, this.search, this.stream, this.tag);
+    this.root = el('div.filters', {}, this.row, this.tabs);
     this.paint();
   }
 

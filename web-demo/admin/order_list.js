@@ -4,7 +4,7 @@ import { asRefusal, del, get, put } from '../api.js';
 import { formatDateTime, formatMoney, formatNumber, refusalText, t } from '../i18n.js';
 import { fullTitle } from '../offer.js';
 import { withBusy } from '../sheet.js';
-import { byId, el, picture, setText, setVisible, toast } from '../ui.js';
+import { el, picture, setText, setVisible, toast } from '../ui.js';
 import { download } from '../host/download.js';
 import { OrderFilters } from './order_filters.js';
 import { openOrder } from './order_sheet.js';
@@ -38,13 +38,11 @@ export class OrderList {
   }
 
   async start() {
-    const button = byId('export', HTMLButtonElement);
     // What is on the screen is what is exported: the same filters.
     const save = () => download(`/shop/export/orders.csv?${this.filters.query()}`, 'orders.csv');
-    button.addEventListener('click', () =>
-      withBusy(button, save, (refusal) => toast(refusalText(refusal), { kind: 'warn' })),
-    );
-    button.hidden = false;
+    const onclick = () => withBusy(button, save, (refusal) => toast(refusalText(refusal), { kind: 'warn' }));
+    const button = el('button', { type: 'button', 'data-test': 'desk-export', onclick }, t('desk.export'));
+    this.filters.row.append(button);
     this.root.replaceChildren(this.filters.root, this.list, this.status, this.more, this.bar);
     await this.reload(true);
   }
