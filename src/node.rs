@@ -189,7 +189,7 @@ impl Node {
         let connections = ConnectionLimiter::new(connections_max, per_address);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let joins = limits.joins_per_second.unwrap_or((cores * JOINS_PER_CORE) as f64);
-        let admission = Arc::new(Admission::new(joins, limits.request_limits, clock.now()));
+        let admission = Arc::new(Admission::new(joins, limits.request_limits, auth.ticket_keys(), clock.now()));
         let drain_ms = (limits.drain_seconds * 1_000.0) as i64;
         let default_grace = if broker.0.is_shared() { DEFAULT_GRACE_PERIOD } else { Duration::ZERO };
         let grace = limits.grace_seconds.map_or(default_grace, Duration::from_secs_f64);

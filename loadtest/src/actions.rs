@@ -101,6 +101,9 @@ impl Simulation {
         if let Some(token) = &one.token {
             let _ = write!(path, "&token={token}");
         }
+        if let Some(ticket) = &one.ticket {
+            let _ = write!(path, "&ticket={ticket}");
+        }
         let request = self.handshake.request(&self.target.host, &path);
         if let Err(error) = one.send(request.as_bytes()) {
             self.on_disconnect(viewer, &format!("{:?}", error.kind()), None);

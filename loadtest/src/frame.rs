@@ -72,11 +72,24 @@ pub fn write_frame(out: &mut Vec<u8>, opcode: u8, payload: &[u8], random: &mut i
     out.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
 }
 
-/// The content of a close frame: the code, and the delay before a reconnect.
-pub fn parse_close(payload: &[u8]) -> (u16, Option<u64>) {
-    let [high, low, reason @ ..] = payload else { return (1005, None) };
+/// The content of a close frame.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CloseReason {
+    pub code: u16,
+    /// The delay before a reconnect.
+    pub retry_ms: Option<u64>,
+    /// The admission ticket for it.
+    pub ticket: Option<Box<str>>,
+}
+
+pub fn parse_close(payload: &[u8]) -> CloseReason {
+    let [high, low, reason @ ..] = payload else { return CloseReason { code: 1005, retry_ms: None, ticket: None } };
     let reason: Option<serde_json::Value> = serde_json::from_slice(reason).ok();
-    (u16::from_be_bytes([*high, *low]), reason.and_then(|reason| reason["retry_ms"].as_u64()))
+    CloseReason {
+        code: u16::from_be_bytes([*high, *low]),
+        retry_ms: reason.as_ref().and_then(|reason| reason["retry_ms"].as_u64()),
+        ticket: reason.as_ref().and_then(|reason| Some(reason["ticket"].as_str()?.into())),
+    }
 }
 
 /// One key for all simulated viewers. It proves that the other side speaks WebSocket, and need not be secret.
@@ -201,9 +214,11 @@ mod tests {
 
     #[test]
     fn close_frame_has_a_code_and_a_delay() {
-        assert_eq!(parse_close(b"\x0f\xa8{\"retry_ms\":800}"), (4008, Some(800)));
-        assert_eq!(parse_close(b"\x11\x95{\"retry_ms\":null}"), (4501, None));
-        assert_eq!(parse_close(b""), (1005, None));
+        let close = |code, retry_ms, ticket: Option<&str>| CloseReason { code, retry_ms, ticket: ticket.map(Into::into) };
+        assert_eq!(parse_close(b"\x0f\xa8{\"retry_ms\":800}"), close(4008, Some(800), None));
+        assert_eq!(parse_close(b"\x0f\xad{\"retry_ms\":800,\"ticket\":\"ab\"}"), close(4013, Some(800), Some("ab")));
+        assert_eq!(parse_close(b"\x11\x95{\"retry_ms\":null}"), close(4501, None, None));
+        assert_eq!(parse_close(b""), close(1005, None, None));
     }
 
     #[test]

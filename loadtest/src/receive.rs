@@ -76,8 +76,9 @@ impl Simulation {
             frame::PING => self.send_frame(viewer, frame::PONG, frame.payload),
             frame::PONG => {}
             frame::CLOSE => {
-                let (code, retry_ms) = frame::parse_close(frame.payload);
+                let frame::CloseReason { code, retry_ms, ticket } = frame::parse_close(frame.payload);
                 self.send_frame(viewer, frame::CLOSE, frame.payload);
+                self.viewers[at].ticket = ticket;
                 self.on_disconnect(viewer, &code.to_string(), retry_ms);
             }
             other => self.record_violation(
@@ -168,6 +169,7 @@ impl Simulation {
         let one = &mut self.viewers[viewer as usize];
         one.stage = ConnectionStage::Live;
         one.attempts = 0;
+        one.ticket = None;
         self.measurements.record_latency(LatencyClass::Join, now.saturating_sub(one.connect_due));
         if std::mem::take(&mut one.is_returning) {
             self.measurements.counters.reconnects += 1;

@@ -40,6 +40,8 @@ pub struct SimulatedViewer {
     pub room: u32,
     /// Without a token the viewer is a guest.
     pub token: Option<Box<str>>,
+    /// The admission ticket of the last close, for the next connection.
+    pub ticket: Option<Box<str>>,
     /// A random id of its own: the newest connection with it replaces the earlier ones.
     pub session: u64,
     pub stage: ConnectionStage,
@@ -74,6 +76,7 @@ impl SimulatedViewer {
         Self {
             room,
             token,
+            ticket: None,
             session,
             stage: ConnectionStage::Disconnected,
             read_behavior: ReadBehavior::Normal,

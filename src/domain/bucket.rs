@@ -32,12 +32,27 @@ impl TokenBucket {
 
     /// Takes one token. The error is the number of milliseconds until the next token.
     pub fn take(&mut self, now: Millis) -> Result<(), i64> {
+        self.take_down_to(0.0, now)
+    }
+
+    /// The same, if `kept` tokens are left then. A full bucket always has one to give.
+    pub fn take_above(&mut self, kept: f64, now: Millis) -> Result<(), i64> {
+        self.take_down_to(kept.clamp(0.0, (self.burst - 1.0).max(0.0)), now)
+    }
+
+    /// The same for who was promised a token: the bucket goes into debt, by at most `debt_max` tokens.
+    pub fn take_in_debt(&mut self, debt_max: f64, now: Millis) -> Result<(), i64> {
+        self.take_down_to(-debt_max, now)
+    }
+
+    fn take_down_to(&mut self, least: f64, now: Millis) -> Result<(), i64> {
         self.refill(now);
-        if self.tokens >= 1.0 {
-            self.tokens -= 1.0;
+        let left = self.tokens - 1.0;
+        if left >= least {
+            self.tokens = left;
             return Ok(());
         }
-        Err(((1.0 - self.tokens) / self.per_second * 1_000.0).ceil() as i64)
+        Err(((least - left) / self.per_second * 1_000.0).ceil() as i64)
     }
 
     /// Takes one token even when none is left, for actors with priority. The bucket then goes into debt, by at most one burst, and
@@ -127,6 +142,17 @@ mod tests {
         assert!(bucket.take(rate, 60_000).is_err(), "it saves no more than the burst");
         bucket.give_back(rate);
         assert_eq!([bucket.take(rate, 60_000), bucket.take(rate, 60_000)], [Ok(()), Err(500)]);
+    }
+
+    #[test]
+    fn kept_tokens_are_left_and_debt_is_bounded() {
+        let mut bucket = TokenBucket::new(1.0, 4.0, 0);
+        assert_eq!((0..4).filter(|_| bucket.take_above(2.0, 0).is_ok()).count(), 2);
+        assert_eq!(bucket.take_above(2.0, 0), Err(1_000));
+        assert_eq!((0..9).filter(|_| bucket.take_in_debt(2.0, 0).is_ok()).count(), 4);
+        assert_eq!((bucket.take_in_debt(2.0, 0), bucket.take(0)), (Err(1_000), Err(3_000)));
+        let mut small = TokenBucket::new(1.0, 1.0, 0);
+        assert_eq!(small.take_above(5.0, 0), Ok(()), "a full bucket gives one");
     }
 
     #[test]

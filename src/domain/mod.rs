@@ -5,6 +5,7 @@
 
 pub mod actor;
 pub mod address;
+pub mod admission_ticket;
 pub mod audit;
 pub mod authorization;
 pub mod blocklist;
@@ -40,6 +41,7 @@ mod visible;
 
 pub use actor::{Actor, Role};
 pub use address::Address;
+pub use admission_ticket::{AdmissionTicket, MAC_BYTES};
 pub use audit::{AuditAction, AuditEntry};
 pub use authorization::{Permission, Place, Standing, authorize, authorize_by_role};
 pub use blocklist::{BlockAction, BlockedWord, Blocklist};

@@ -156,10 +156,12 @@ fn channel() -> Value {
         "parameters": { "stream": { "description": "The show's id" } },
         "description": "All query parameters are optional. Without `token` the client can only watch. `epoch` and `seq` are \
             the client's position, from which it resumes. `session` is the client's own random id: the newest \
-            connection with it replaces the older one. `overlay=1` is for overlays and probes, which are not counted \
+            connection with it replaces the older one; that one is closed with 4509 once its running verbs are answered. \
+            `overlay=1` is for overlays and probes, which are not counted \
             as viewers. permessage-deflate is negotiated without context takeover in both directions. If too many \
-            clients connect at the same time, a connection is closed with 4013 and a `retry_ms`, or, above that, \
-            refused with 503 and `Retry-After`.",
+            clients connect at the same time, a connection is closed with 4013, a `retry_ms` and a `ticket`: a place is kept, \
+            and the client comes back after that time with `ticket=…`. Above that it is refused with 503 and \
+            `Retry-After`, and no place is kept.",
         "messages": messages,
         "bindings": { "ws": websocket_binding() },
         "x-close-codes": close_codes(),
@@ -193,6 +195,7 @@ fn websocket_binding() -> Value {
             "epoch": text("The epoch of the position up to which the client has read", 64),
             "seq": { "type": "integer", "minimum": 0, "description": "The number of the last event that the client has" },
             "session": text("The client's own random id", 64),
+            "ticket": text("The admission ticket of the last close with 4013", 52),
             "overlay": { "type": "string", "enum": ["0", "1"], "description": "`1`: not counted as a viewer" },
         } },
         "headers": { "type": "object", "properties": {

@@ -16,6 +16,16 @@ pub(super) fn connections(page: &mut MetricsPage<'_>, state: &AppState) {
             ("rejected", load(&admission.rejected)),
         ],
     );
+    page.counter(
+        "livesouk_websocket_handshakes_with_ticket_total",
+        "WebSocket handshakes that were admitted with an admission ticket, by viewers who had been told to come back",
+        load(&admission.with_ticket),
+    );
+    page.gauge(
+        "livesouk_websocket_handshakes_wait_seconds",
+        "How long a viewer who comes now waits for a place to join; 0 when viewers are admitted at once",
+        admission.wait_ms(state.app.clock().now()) as f64 / 1_000.0,
+    );
     page.counter_values(
         "livesouk_limited_total",
         "What was refused or delayed because one client took more than its share: handshakes of an address or user, sockets of \

@@ -42,18 +42,24 @@ impl FairBucket {
 
     /// Takes a token; `None` is a client whose address has no limit.
     pub fn take(&self, address: Option<AddressKey>, now: Millis) -> Result<(), Shortage> {
+        self.take_above(0.0, address, now)
+    }
+
+    /// The same, if `kept` tokens are left then: they are for others.
+    pub fn take_above(&self, kept: f64, address: Option<AddressKey>, now: Millis) -> Result<(), Shortage> {
         let mut all = self.lock();
         if all.is_short(now)
             && let Some(address) = address
         {
             self.bucket_of(address).take(self.share, now).map_err(Shortage::OfAddress)?;
         }
-        all.take(now).map_err(Shortage::OfAll)
+        all.take_above(kept, now).map_err(Shortage::OfAll)
     }
 
-    /// Takes a token even if there is none, for clients with priority.
-    pub fn take_with_priority(&self, now: Millis) {
-        self.lock().take_with_priority(now);
+    /// Takes a token for a client who was promised one: the bucket goes into debt, by at most `debt_max` tokens. The error is the
+    /// number of milliseconds until the next token.
+    pub fn take_in_debt(&self, debt_max: f64, now: Millis) -> Result<(), Millis> {
+        self.lock().take_in_debt(debt_max, now)
     }
 
     fn lock(&self) -> MutexGuard<'_, TokenBucket> {
@@ -93,6 +99,7 @@ mod tests {
         assert!((0..190).all(|_| bucket.take(None, 60_000).is_ok()), "no share for an address without a limit");
         assert_eq!((0..100).filter(|_| bucket.take(None, 60_000).is_ok()).count(), 10);
         assert!(matches!(bucket.take(None, 60_000), Err(Shortage::OfAll(_))));
-        bucket.take_with_priority(60_000);
+        assert_eq!(bucket.take_in_debt(1.0, 60_000), Ok(()));
+        assert!(bucket.take_in_debt(1.0, 60_000).is_err());
     }
 }

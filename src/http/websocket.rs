@@ -13,7 +13,7 @@ use serde::Deserialize;
 use tokio::net::TcpStream;
 
 use super::address_key::AddressKey;
-use super::admission::{AdmissionDecision, Newcomer};
+use super::admission::{AdmissionDecision, Newcomer, TicketHolder};
 use super::connection_limit::ConnectionPermit;
 use super::error::{ApiResult, Problem};
 use super::extract::{PathId, QueryParams};
@@ -21,7 +21,8 @@ use super::handshake::Handshake;
 use super::write_deadline::WriteDeadline;
 use super::{AppState, auth, subprotocol};
 use crate::app::Error;
-use crate::domain::{Actor, Refusal, StreamId};
+use crate::domain::authorization::Place;
+use crate::domain::{Actor, AdmissionTicket, Refusal, StreamId};
 use crate::protocol::{Close, json_bytes};
 use crate::session::{self, StreamPosition, UpgradedConnection};
 
@@ -36,6 +37,8 @@ pub struct LiveQuery {
     epoch: Option<String>,
     seq: Option<u64>,
     session: Option<String>,
+    /// What the last close gave to a client that was told to come back.
+    ticket: Option<String>,
     /// `1`: an overlay of the show or a probe, which is not counted as a viewer.
     overlay: Option<String>,
 }
@@ -78,10 +81,15 @@ pub async fn live(
         None => Ok(None),
     };
     let user = actor.as_ref().ok().and_then(Option::as_ref);
-    let newcomer = Newcomer { address, user: user.map(|actor| &actor.user), is_team: user.is_some_and(Actor::is_team) };
+    let holder =
+        TicketHolder { stream, user: user.map(|actor| &actor.user), address: limited.map(AddressKey::from) };
+    let is_team = user.is_some_and(|actor| !actor.role_in(Place::Stream(stream)).is_audience());
+    let ticket = query.ticket.as_deref().and_then(AdmissionTicket::parse);
+    let newcomer = Newcomer { address, user: holder.user, is_team, holder, ticket };
     let refused = match state.admission.admit(&newcomer, state.app.clock().now()) {
         AdmissionDecision::Admitted => None,
-        AdmissionDecision::Deferred { retry_ms } => Some(Close::Overload { retry_ms }),
+        AdmissionDecision::Deferred { retry_ms, ticket: Some(ticket) } => Some(Close::Deferred { retry_ms, ticket }),
+        AdmissionDecision::Deferred { retry_ms, ticket: None } => Some(Close::Overload { retry_ms }),
         AdmissionDecision::Rejected { retry_ms } => return Err(Refusal::Busy { retry_ms }.into()),
     };
     let speaks_protocol = subprotocol::offers_protocol(&parts.headers);

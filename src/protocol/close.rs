@@ -2,7 +2,7 @@
 //! reconnect".
 
 use super::BadFrame;
-use crate::domain::Millis;
+use crate::domain::{AdmissionTicket, Millis};
 
 /// The reason why the server closes a connection. A reason that means "reconnect" has the delay before the reconnect.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,6 +19,8 @@ pub enum Close {
     Slow { retry_ms: Millis },
     /// This node cannot accept more connections now.
     Overload { retry_ms: Millis },
+    /// The same, and a place is kept for the client: it comes back with the ticket.
+    Deferred { retry_ms: Millis, ticket: AdmissionTicket },
     /// The client's own fault: it sent bytes that are not valid WebSocket frames, a binary message, or too long a message.
     BadFrame(BadFrame),
     /// The token is invalid or has expired.
@@ -38,7 +40,7 @@ impl Close {
             Close::Ttl { .. } => 4001,
             Close::PongTimeout { .. } => 4002,
             Close::Slow { .. } => 4008,
-            Close::Overload { .. } => 4013,
+            Close::Overload { .. } | Close::Deferred { .. } => 4013,
             Close::BadFrame(fault) => fault.close_code().0,
             Close::Token => 4501,
             Close::Banned => 4502,
@@ -72,7 +74,7 @@ impl Close {
             Close::Ttl { .. } => "ttl",
             Close::PongTimeout { .. } => "pong",
             Close::Slow { .. } => "slow",
-            Close::Overload { .. } => "overload",
+            Close::Overload { .. } | Close::Deferred { .. } => "overload",
             Close::BadFrame(fault) => fault.close_code().1,
             Close::Token => "token",
             Close::Banned => "banned",
@@ -87,7 +89,8 @@ impl Close {
             | Close::Ttl { retry_ms }
             | Close::PongTimeout { retry_ms }
             | Close::Slow { retry_ms }
-            | Close::Overload { retry_ms } => Some(retry_ms),
+            | Close::Overload { retry_ms }
+            | Close::Deferred { retry_ms, .. } => Some(retry_ms),
             Close::Normal | Close::BadFrame(_) | Close::Token | Close::Banned | Close::Replaced => None,
         }
     }
@@ -97,6 +100,9 @@ impl Close {
         match (self, self.retry_ms()) {
             // The messages have no characters that JSON escapes.
             (Close::BadFrame(fault), _) => format!(r#"{{"retry_ms":null,"message":"{fault}"}}"#),
+            (Close::Deferred { retry_ms, ticket }, _) => {
+                format!(r#"{{"retry_ms":{retry_ms},"ticket":"{ticket}"}}"#)
+            }
             (_, Some(retry_ms)) => format!(r#"{{"retry_ms":{retry_ms}}}"#),
             (_, None) => r#"{"retry_ms":null}"#.to_owned(),
         }
@@ -110,7 +116,9 @@ mod tests {
     #[test]
     fn code_means_reconnect_exactly_when_it_has_a_delay() {
         let retry_ms = i64::MAX;
+        let ticket = AdmissionTicket::new(retry_ms, [255; 4], |_| [255; 16]);
         for (close, code) in [
+            (Close::Deferred { retry_ms, ticket }, 4013),
             (Close::Normal, 1000),
             (Close::Moving { retry_ms }, 4000),
             (Close::Ttl { retry_ms }, 4001),

@@ -193,7 +193,7 @@ async fn restarted_server_gives_every_viewer_a_correct_snapshot() {
     server.process.signal(Signal::Kill);
     server.process.end(SOON).await;
     let shop = Shop::demo_in(folder, &[]).await;
-    let join = JoinOptions { token: Some(token), position: Some(position.clone()), session: None };
+    let join = JoinOptions { token: Some(token), position: Some(position.clone()), ..JoinOptions::default() };
     let mut ann = Live::join(&shop.server.url, &shop.stream, join).await.unwrap();
     assert_eq!(ann.hello["recovered"], false);
     assert_ne!(ann.position.epoch, position.epoch);

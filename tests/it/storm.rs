@@ -1,6 +1,7 @@
 //! Join storms and limits from outside: who is admitted, who has to wait, who is too slow, who is counted.
 
 mod admission;
+mod crowd;
 mod slow;
 
 /// The head of the response to a handshake, and the bytes behind it.

@@ -24,6 +24,8 @@ pub struct JoinOptions {
     pub position: Option<ClientPosition>,
     /// The client's own id: the newest connection with it replaces the earlier ones.
     pub session: Option<String>,
+    /// The admission ticket of a close with 4013; see [`ConnectionEnd::admission_ticket`].
+    pub ticket: Option<String>,
 }
 
 impl JoinOptions {
@@ -36,6 +38,7 @@ impl JoinOptions {
         query.extend(self.token.iter().map(|token| format!("token={token}")));
         query.extend(self.position.iter().map(|at| format!("epoch={}&seq={}", at.epoch, at.seq)));
         query.extend(self.session.iter().map(|session| format!("session={session}")));
+        query.extend(self.ticket.iter().map(|ticket| format!("ticket={ticket}")));
         query.join("&")
     }
 }
@@ -53,6 +56,23 @@ pub enum ConnectionEnd {
     TimedOut(&'static str),
     /// The server broke the protocol, for example by skipping an event.
     ProtocolViolation(String),
+}
+
+impl ConnectionEnd {
+    /// What the reason of a close says: after how many milliseconds to come back.
+    pub fn retry_ms(&self) -> Option<u64> {
+        self.reason()?["retry_ms"].as_u64()
+    }
+
+    /// The ticket with which to come back, if the server kept a place.
+    pub fn admission_ticket(&self) -> Option<String> {
+        Some(self.reason()?["ticket"].as_str()?.to_owned())
+    }
+
+    fn reason(&self) -> Option<Value> {
+        let ConnectionEnd::Closed { reason, .. } = self else { return None };
+        serde_json::from_str(reason).ok()
+    }
 }
 
 impl fmt::Display for ConnectionEnd {

@@ -17,6 +17,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::admission::TicketKeys;
 use super::log_sampler::LogSampler;
 use crate::clock::Clock;
 use crate::domain::{Actor, Millis, Name, Refusal, Role, StreamId, TokenRules, TokenStamp, UserId};
@@ -32,6 +33,8 @@ pub struct TokenAuth {
     jwks: Vec<Jwks>,
     rules: TokenRules,
     clock: Clock,
+    /// For admission tickets.
+    ticket_keys: TicketKeys,
     /// A flood of bad tokens must not flood the log.
     refusals: LogSampler,
 }
@@ -89,6 +92,7 @@ impl TokenAuth {
             jwks: Vec::new(),
             rules: TokenRules::default(),
             clock,
+            ticket_keys: TicketKeys::new(keys.iter().map(String::as_bytes)),
             refusals: LogSampler::default(),
         })
     }
@@ -102,6 +106,11 @@ impl TokenAuth {
         let roles = role_per_key(roles, sources.len(), "--jwks-max-role", "--jwks")?;
         let jwks = sources.into_iter().zip(roles).map(|(source, role)| Jwks::new(source, role)).collect();
         Ok(Self { jwks, ..self })
+    }
+
+    /// The keys of admission tickets: those of tokens that are secret.
+    pub fn ticket_keys(&self) -> TicketKeys {
+        self.ticket_keys.clone()
     }
 
     pub fn jwks(&self) -> &[Jwks] {
