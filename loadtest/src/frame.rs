@@ -214,7 +214,8 @@ mod tests {
 
     #[test]
     fn close_frame_has_a_code_and_a_delay() {
-        let close = |code, retry_ms, ticket: Option<&str>| CloseReason { code, retry_ms, ticket: ticket.map(Into::into) };
+        let close =
+            |code, retry_ms, ticket: Option<&str>| CloseReason { code, retry_ms, ticket: ticket.map(Into::into) };
         assert_eq!(parse_close(b"\x0f\xa8{\"retry_ms\":800}"), close(4008, Some(800), None));
         assert_eq!(parse_close(b"\x0f\xad{\"retry_ms\":800,\"ticket\":\"ab\"}"), close(4013, Some(800), Some("ab")));
         assert_eq!(parse_close(b"\x11\x95{\"retry_ms\":null}"), close(4501, None, None));

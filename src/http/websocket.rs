@@ -81,8 +81,7 @@ pub async fn live(
         None => Ok(None),
     };
     let user = actor.as_ref().ok().and_then(Option::as_ref);
-    let holder =
-        TicketHolder { stream, user: user.map(|actor| &actor.user), address: limited.map(AddressKey::from) };
+    let holder = TicketHolder { stream, user: user.map(|actor| &actor.user), address: limited.map(AddressKey::from) };
     let is_team = user.is_some_and(|actor| !actor.role_in(Place::Stream(stream)).is_audience());
     let ticket = query.ticket.as_deref().and_then(AdmissionTicket::parse);
     let newcomer = Newcomer { address, user: holder.user, is_team, holder, ticket };

@@ -101,7 +101,12 @@ impl ChaosViewer {
     async fn connect(&mut self, node: usize) -> Option<LiveSocket> {
         let context = &self.group.context;
         let position = self.group.position(&self.state).map(|(epoch, seq)| ClientPosition { epoch, seq });
-        let options = JoinOptions { token: Some(self.token.clone()), position, session: Some(self.session.clone()), ..JoinOptions::default() };
+        let options = JoinOptions {
+            token: Some(self.token.clone()),
+            position,
+            session: Some(self.session.clone()),
+            ..JoinOptions::default()
+        };
         let joining = async {
             let mut socket = LiveSocket::connect(&context.urls[node], &context.stream, &options).await.ok()?;
             let hello = socket.receive_text().await.ok()?;

@@ -55,7 +55,8 @@ enum Returns {
 /// When the last of `count` clients, who all arrive at once, is in; in milliseconds. They find `nodes` behind a balancer.
 fn last_in(count: u32, per_second: f64, nodes: usize, returns: Returns) -> Millis {
     let nodes: Vec<_> = (0..nodes).map(|_| admission(per_second)).collect();
-    let mut coming: BinaryHeap<Reverse<(Millis, u32, u32)>> = (0..count).map(|client| Reverse((0, client, 0))).collect();
+    let mut coming: BinaryHeap<Reverse<(Millis, u32, u32)>> =
+        (0..count).map(|client| Reverse((0, client, 0))).collect();
     let mut tickets = vec![None; count as usize];
     let mut last = 0;
     while let Some(Reverse((now, client, attempt))) = coming.pop() {

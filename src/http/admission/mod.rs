@@ -58,9 +58,14 @@ pub enum AdmissionDecision {
     Admitted,
     /// Not now, but in `retry_ms`, with the ticket. Browsers cannot read a refused handshake, so the connection is upgraded and
     /// closed.
-    Deferred { retry_ms: Millis, ticket: Option<AdmissionTicket> },
+    Deferred {
+        retry_ms: Millis,
+        ticket: Option<AdmissionTicket>,
+    },
     /// Not now, in the cheapest way: HTTP 503. No place is reserved.
-    Rejected { retry_ms: Millis },
+    Rejected {
+        retry_ms: Millis,
+    },
 }
 
 #[derive(Debug)]
