@@ -6,12 +6,14 @@
 //!
 //! Letters of `BENCH_ONLY`: l how much later a viewer of another node receives a message; r how often Redis is called
 //! at 10, 100 and 1,000 messages per second; c what a delivered event costs a node; d how soon 1,000 rooms receive
-//! events again after the Redis link broke.
+//! events again after the Redis link broke; a how long the last of 1,000 clients who arrive together waits, beside the
+//! least that the rate of joins needs.
 //!
 //! Both kinds of server use the same PostgreSQL and take turns in each round, so that a slow minute of the machine
 //! affects both. Servers, Redis, PostgreSQL and the viewers share the machine. Figures are medians over the rounds.
 
 mod chat;
+mod crowd;
 mod nodes;
 mod parts;
 
@@ -29,12 +31,13 @@ fn main() -> anyhow::Result<()> {
         let cluster = BenchCluster::open().await?;
         let mut results = ClusterResults::default();
         for round in 1..=rounds {
-            for letter in "lrcd".chars().filter(|letter| only.is_empty() || only.contains(*letter)) {
+            for letter in "lrcda".chars().filter(|letter| only.is_empty() || only.contains(*letter)) {
                 eprintln!("round {round} of {rounds}: {letter}");
                 match letter {
                     'l' => parts::cross_node_latency(&cluster, &mut results, length).await?,
                     'r' => parts::redis_calls(&cluster, &mut results, length).await?,
                     'c' => parts::event_cost(&cluster, &mut results, length).await?,
+                    'a' => crowd::arrival(&cluster, &mut results).await?,
                     _ => parts::link_recovery(&cluster, &mut results).await?,
                 }
             }

@@ -21,6 +21,8 @@ pub struct BenchCluster {
     pub first: BenchNode,
     pub second: BenchNode,
     pub redis: BenchRedis,
+    /// The database of the two nodes.
+    pub store: String,
     _postgres: BenchPostgres,
     _folder: tempfile::TempDir,
 }
@@ -40,10 +42,11 @@ impl BenchCluster {
             ensure!(done.success(), "livesouk migrate failed");
         }
         let url = redis.url();
-        let single = BenchNode::start(&single_store, &["--broker", "local"]).await?;
-        let first = BenchNode::start(&cluster_store, &["--broker", &url]).await?;
-        let second = BenchNode::start(&cluster_store, &["--broker", &url]).await?;
-        Ok(Self { single, first, second, redis, _postgres: postgres, _folder: folder })
+        let single = BenchNode::start(&single_store, "0", &["--broker", "local"]).await?;
+        let first = BenchNode::start(&cluster_store, "0", &["--broker", &url]).await?;
+        let second = BenchNode::start(&cluster_store, "0", &["--broker", &url]).await?;
+        let store = cluster_store;
+        Ok(Self { single, first, second, redis, store, _postgres: postgres, _folder: folder })
     }
 }
 
@@ -55,11 +58,12 @@ pub struct BenchNode {
 }
 
 impl BenchNode {
-    async fn start(store: &str, more: &[&str]) -> anyhow::Result<Self> {
+    /// `joins_per_second`: 0 for no limit.
+    pub async fn start(store: &str, joins_per_second: &str, more: &[&str]) -> anyhow::Result<Self> {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
         let child = Command::new(env!("CARGO_BIN_EXE_livesouk"))
             .args(["serve", "--log", "error", "--listen", &address, "--auth-key", AUTH_KEY, "--store", store])
-            .args(["--chat-per-second", "0", "--room-chat-per-second", "0", "--joins-per-second", "0"])
+            .args(["--chat-per-second", "0", "--room-chat-per-second", "0", "--joins-per-second", joins_per_second])
             .args(LIMITS_OFF)
             .args(more)
             .stdin(Stdio::null())

@@ -17,7 +17,7 @@ use super::nodes::BenchCluster;
 pub struct ClusterResults(BTreeMap<&'static str, Vec<f64>>);
 
 impl ClusterResults {
-    fn record(&mut self, name: &'static str, figure: f64) {
+    pub fn record(&mut self, name: &'static str, figure: f64) {
         eprintln!("  {name} {figure:.3}");
         self.0.entry(name).or_default().push(figure);
     }
@@ -39,6 +39,7 @@ impl ClusterResults {
             ("ratio", "redis_calls_1000_vs_10"),
             ("ratio", "cpu_per_event_redis"),
             ("figure", "resubscribe_1000_ms"),
+            ("figure", "crowd_in_ratio"),
         ] {
             if let Some(median) = self.median(name) {
                 println!("{kind} {name} {median:.2}");

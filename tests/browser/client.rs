@@ -11,7 +11,9 @@ use crate::support::browser::{Browser, SOON, Window};
 use crate::support::driver::Driver;
 
 const PAGE: &str = r#"<!doctype html><meta charset="utf-8"><title>client</title><script type="module">
-  import { run } from "/client.test.js";
+  import "/client.test.js";
+  import "/client_link.test.js";
+  import { run } from "/client_fixture.js";
   window.outcome = await run();
 </script>"#;
 
@@ -25,7 +27,9 @@ async fn client_keeps_event_order_versions_and_its_position() {
     };
     let router = Router::new()
         .route("/", get(async || Html(PAGE)))
+        .route("/client_fixture.js", get(async move || script(include_str!("client_fixture.js").to_owned())))
         .route("/client.test.js", get(async move || script(include_str!("client.test.js").to_owned())))
+        .route("/client_link.test.js", get(async move || script(include_str!("client_link.test.js").to_owned())))
         .route("/{*path}", get(page));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
@@ -36,7 +40,7 @@ async fn client_keeps_event_order_versions_and_its_position() {
     browser.goto(&url).await;
     let outcome = browser.until("the result of the tests in the page", "window.outcome", SOON).await;
     assert_eq!(outcome["failed"], json!([]));
-    assert!(outcome["proven"].as_u64() >= Some(20), "{outcome}");
+    assert!(outcome["proven"].as_u64() >= Some(35), "{outcome}");
     browser.close().await;
     serving.abort();
 }

@@ -6,6 +6,7 @@
 
 mod behind_proxy;
 mod client;
+mod crowd;
 mod desk;
 mod example;
 mod host;
