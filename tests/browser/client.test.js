@@ -342,4 +342,3 @@ test('faulty_handler_does_not_affect_the_others', () => {
   assert.deepEqual(seen, [6]);
   end(c);
 });
-

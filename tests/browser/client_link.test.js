@@ -1,6 +1,6 @@
 // The connections of the reference client: moving, closes, silence, sleep. Runs in a browser page of tests/browser/client.rs.
 
-import { Fake, assert, clock, end, ev, fail, hello, last, make, test, wait } from '/client_fixture.js';
+import { Fake, assert, end, ev, fail, hello, last, make, test, wait } from '/client_fixture.js';
 
 test('moving_keeps_the_old_connection_until_hello', async () => {
   const c = make();
