@@ -295,6 +295,11 @@ impl Services {
         self.node.ready_checks.get_or_load(slot, Box::pin(check)).await.map(|_| ())
     }
 
+    /// Streams that this node follows in the broker and that are not subscribed.
+    pub fn unsubscribed_streams(&self) -> usize {
+        self.publisher.broker.unsubscribed_streams()
+    }
+
     /// Metrics of the broker link between the nodes.
     pub fn broker_metrics(&self) -> &broker::BrokerMetrics {
         self.publisher.broker.metrics()

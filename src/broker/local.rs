@@ -1,6 +1,7 @@
 //! The broker within one process: it numbers events, keeps a short history, and delivers.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -9,11 +10,13 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
 use super::{BrokerEvent, Error, Result, StreamHistory, StreamPosition};
-use crate::domain::StreamId;
+use crate::domain::{StreamId, UserId};
 
 /// Deliveries that wait for the rooms. When the queue is full, the rooms are overloaded: chat is refused and nothing is
 /// numbered.
 const DELIVERY_QUEUE_MAX: usize = 8_192;
+/// The part of the queue that only frames for single users can take: a hot room does not push them out.
+const USER_FRAMES_RESERVED: usize = 1_024;
 /// Events kept per stream for rooms that open later.
 const HISTORY_MAX: usize = 200;
 const IDEMPOTENCY_KEYS_MAX: usize = 4_096;
@@ -23,6 +26,8 @@ pub struct LocalBroker {
     epoch: Arc<str>,
     logs: DashMap<StreamId, Arc<Mutex<StreamLog>>>,
     out: mpsc::Sender<BrokerEvent>,
+    /// A frame for a user was dropped: their orders have to be looked up.
+    has_lost_user_frames: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -39,7 +44,7 @@ impl LocalBroker {
         let (out, deliveries) = mpsc::channel(DELIVERY_QUEUE_MAX);
         // A process's count is lost when it exits, so each process starts an epoch of its own.
         let epoch = uuid::Uuid::now_v7().simple().to_string().into();
-        (Self { epoch, logs: DashMap::new(), out }, deliveries)
+        (Self { epoch, logs: DashMap::new(), out, has_lost_user_frames: AtomicBool::new(false) }, deliveries)
     }
 
     pub fn publish(
@@ -78,7 +83,34 @@ impl LocalBroker {
         Ok(StreamPosition { epoch: self.epoch.clone(), seq: log.seq })
     }
 
+    /// For everything but frames for users.
     pub fn send(&self, event: BrokerEvent) -> Result<()> {
+        if self.out.capacity() <= USER_FRAMES_RESERVED {
+            return Err(Error::QueueFull);
+        }
+        self.try_send(event)
+    }
+
+    /// A frame that does not fit into the queue is delivered later, from the store.
+    pub fn send_to_user(&self, user: UserId, body: Bytes) -> Result<()> {
+        let sent = self.try_send(BrokerEvent::User { user, body });
+        if sent != Err(Error::QueueFull) {
+            return sent;
+        }
+        self.has_lost_user_frames.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// Tells the app that frames for users were dropped. Call it every few seconds.
+    pub fn announce_lost_user_frames(&self) {
+        if self.has_lost_user_frames.swap(false, Ordering::AcqRel)
+            && self.try_send(BrokerEvent::UserFramesLost).is_err()
+        {
+            self.has_lost_user_frames.store(true, Ordering::Release);
+        }
+    }
+
+    fn try_send(&self, event: BrokerEvent) -> Result<()> {
         self.out.try_send(event).map_err(|error| match error {
             TrySendError::Full(_) => Error::QueueFull,
             TrySendError::Closed(_) => Error::Stopped,
@@ -143,9 +175,25 @@ mod tests {
         let stream = StreamId::new();
         let publish = || broker.publish(stream, vec![Bytes::from_static(b"x")], None);
         let published = std::iter::from_fn(|| publish().ok()).count();
-        assert_eq!(published, DELIVERY_QUEUE_MAX);
+        assert_eq!(published, DELIVERY_QUEUE_MAX - USER_FRAMES_RESERVED);
         assert_eq!(publish(), Err(Error::QueueFull));
         deliveries.try_recv().unwrap();
-        assert_eq!(publish().map(|position| position.seq), Ok(DELIVERY_QUEUE_MAX as u64 + 1));
+        assert_eq!(publish().map(|position| position.seq), Ok(published as u64 + 1));
+    }
+
+    #[test]
+    fn user_frames_have_space_beside_full_rooms_and_are_repeated_when_lost() {
+        let (broker, mut deliveries) = LocalBroker::new();
+        while broker.publish(StreamId::new(), vec![Bytes::from_static(b"x")], None).is_ok() {}
+        let send = || broker.send_to_user(UserId::parse("ann").unwrap(), Bytes::from_static(b"order"));
+        (0..USER_FRAMES_RESERVED + 5).for_each(|_| send().unwrap());
+        broker.announce_lost_user_frames();
+        let received: Vec<_> = std::iter::from_fn(|| deliveries.try_recv().ok()).collect();
+        let frames = received.iter().filter(|event| matches!(event, BrokerEvent::User { .. })).count();
+        assert_eq!((frames, received.len()), (USER_FRAMES_RESERVED, DELIVERY_QUEUE_MAX));
+        broker.announce_lost_user_frames();
+        assert_eq!(deliveries.try_recv(), Ok(BrokerEvent::UserFramesLost));
+        broker.announce_lost_user_frames();
+        assert!(deliveries.try_recv().is_err(), "once");
     }
 }

@@ -36,6 +36,11 @@ pub struct BrokerMetrics {
     pub holes: AtomicU64,
     pub holes_filled: AtomicU64,
     pub restarts: AtomicU64,
+    /// Calls that read history: when a room opens, at a hole, after a new link, and for clients who were away for longer
+    /// than a room's ring buffer reaches back.
+    pub history_calls: AtomicU64,
+    /// Batches of an epoch that had ended when they arrived. They were ignored.
+    pub late_batches: AtomicU64,
     /// Messages from the broker that were dropped because a queue of this node was full. Dropped event batches are read
     /// again from history.
     pub messages_dropped: AtomicU64,

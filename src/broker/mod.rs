@@ -146,7 +146,7 @@ impl Broker {
     /// then delivers the frame even when the broker is unavailable.
     pub fn publish_to_user(&self, user: UserId, body: Bytes, is_connected_here: bool) -> Result<()> {
         match self {
-            Broker::Local(local) if is_connected_here => local.send(BrokerEvent::User { user, body }),
+            Broker::Local(local) if is_connected_here => local.send_to_user(user, body),
             Broker::Local(_) => Ok(()),
             Broker::Redis(redis) => redis.publish_to_user(user, body, is_connected_here),
         }
@@ -189,7 +189,10 @@ impl Broker {
     /// seconds. 0 removes this node's number.
     pub async fn sync_presence(&self, numbers: Vec<(StreamId, u64)>) -> Vec<(StreamId, u64)> {
         match self {
-            Broker::Local(_) => Vec::new(),
+            Broker::Local(local) => {
+                local.announce_lost_user_frames();
+                Vec::new()
+            }
             Broker::Redis(redis) => redis.sync_presence(numbers).await,
         }
     }
@@ -215,6 +218,15 @@ impl Broker {
         match self {
             Broker::Local(_) => None,
             Broker::Redis(redis) => redis.problem(),
+        }
+    }
+
+    /// Streams that this node follows and that are not subscribed: they receive nothing. Not zero for longer than a moment
+    /// only while the broker is unavailable.
+    pub fn unsubscribed_streams(&self) -> usize {
+        match self {
+            Broker::Local(_) => 0,
+            Broker::Redis(redis) => redis.unsubscribed_streams(),
         }
     }
 

@@ -83,8 +83,13 @@ fn rooms(page: &mut MetricsPage<'_>, app: &App) {
     page.gauge("livesouk_room_inbox_events", "Events queued for rooms, in all rooms", now.queued_events as f64);
     page.gauge(
         "livesouk_room_inbox_events_largest",
-        "Events queued for the room with the longest queue; above 2048 the broker waits for the room",
+        "Events queued for the room with the longest queue; above 4096 its oldest messages are dropped",
         now.queued_events_max as f64,
+    );
+    page.counter(
+        "livesouk_room_events_dropped_total",
+        "Events dropped because their room was behind; its viewers got a snapshot",
+        load(&counters.dropped_events),
     );
 
     page.counter(
@@ -308,6 +313,11 @@ fn broker(page: &mut MetricsPage<'_>, app: &App) {
     );
     page.gauge("livesouk_broker_shards_up", "Shards that this node is connected to", number(&broker.shards_up));
     page.gauge("livesouk_broker_subscriptions", "Shows that this node is subscribed to", number(&broker.subscriptions));
+    page.gauge(
+        "livesouk_broker_unsubscribed_streams",
+        "Shows with a room here whose subscription is missing; they hear nothing from other nodes",
+        app.unsubscribed_streams() as f64,
+    );
     let lag = &broker.heartbeat_latency;
     page.scaled_histogram(
         "livesouk_broker_heartbeat_lag_seconds",
@@ -357,6 +367,8 @@ fn broker(page: &mut MetricsPage<'_>, app: &App) {
             &broker.batches_without_receiver,
         ),
         ("livesouk_broker_batches_received_total", "Batches received", &broker.batches_received),
+        ("livesouk_broker_history_calls_total", "Calls that read the history of a show", &broker.history_calls),
+        ("livesouk_broker_late_batches_total", "Batches of an ended epoch, ignored", &broker.late_batches),
         ("livesouk_broker_holes_total", "Holes in the sequence of received events", &broker.holes),
         (
             "livesouk_broker_holes_filled_total",

@@ -27,7 +27,7 @@ fn room() -> (Clock, Rooms, Arc<Room>) {
 }
 
 async fn append_chat(room: &Room, first_seq: u64, count: u64) {
-    room.append_events("e1", first_seq, (0..count).map(|i| chat(&format!("{}", first_seq + i))).collect()).await;
+    room.append_events("e1", first_seq, (0..count).map(|i| chat(&format!("{}", first_seq + i))).collect());
 }
 
 #[tokio::test]
@@ -36,7 +36,7 @@ async fn hello_contains_the_position_and_waits_for_the_first_sync() {
     let (room, _) = rooms.open(StreamId::new());
     let mut viewer = join(&room, actor("guest", Role::Guest), None, None).await;
     until("joined", || room.viewers() == 1).await;
-    room.append_events("e1", 12, vec![urgent(), chat("13")]).await;
+    room.append_events("e1", 12, vec![urgent(), chat("13")]);
     room.sync(
         at("e1", 12),
         vec![StateChange::Stream { v: [0, 0], json: r#"{"id":"s"}"#.into() }, StateChange::Likes(5)],
@@ -88,7 +88,7 @@ async fn urgent_event_is_broadcast_at_once_with_everything_before_it() {
     append_chat(&room, 11, 1).await;
     assert_eq!(seqs(&viewer.client.text().await), [11]);
     append_chat(&room, 12, 2).await;
-    room.append_events("e1", 14, vec![urgent()]).await;
+    room.append_events("e1", 14, vec![urgent()]);
     assert_eq!(seqs(&viewer.client.text().await), [12, 13, 14], "the clock was not advanced");
     let offer = StateChange::Offer { id: OfferId::new(), v: [1, 1], closed: false, json: "{}".into() };
     room.set_state(offer, true);
@@ -109,7 +109,7 @@ async fn repeated_events_are_dropped_and_a_hole_or_new_epoch_sends_a_snapshot() 
     let frame = viewer.client.text().await;
     assert_eq!((&frame["t"], &frame["why"], &frame["seq"]), (&json!("snapshot"), &json!("hole"), &json!(15)));
     assert_eq!(seqs(&frame), [11, 12, 13, 15]);
-    room.append_events("e2", 1, vec![chat("new")]).await;
+    room.append_events("e2", 1, vec![chat("new")]);
     let frame = viewer.client.text().await;
     assert_eq!((&frame["why"], &frame["epoch"], &frame["seq"]), (&json!("epoch"), &json!("e2"), &json!(1)));
     assert_eq!(seqs(&frame), [0, 0, 0, 0, 1], "events from before this epoch have the number 0");
@@ -181,7 +181,7 @@ async fn viewer_who_does_not_read_is_closed_and_others_do_not_notice() {
     let big = "x".repeat(20_000);
     for seq in 11..40 {
         clock.advance(50);
-        room.append_events("e1", seq, vec![chat(&big)]).await;
+        room.append_events("e1", seq, vec![chat(&big)]);
         while seqs(&fast.client.text().await) != [seq] {}
     }
     assert_eq!(room.viewers(), 2, "half a megabyte behind, but not for long enough");
@@ -201,7 +201,7 @@ async fn connection_without_write_progress_for_five_seconds_is_closed() {
     let mut stuck = watch(&room).await;
     let big = "x".repeat(100_000);
     clock.advance(1_000);
-    room.append_events("e1", 11, vec![chat(&big)]).await;
+    room.append_events("e1", 11, vec![chat(&big)]);
     until("sent", || rooms.counters.frames.load(Ordering::Relaxed) > 1).await;
     clock.advance(4_900);
     clock.advance(90);
@@ -220,7 +220,7 @@ async fn blocked_viewer_in_a_quiet_room_gets_the_rest() {
     let big = "x".repeat(30_000);
     for seq in 11..15 {
         clock.advance(1_000);
-        room.append_events("e1", seq, vec![chat(&big)]).await;
+        room.append_events("e1", seq, vec![chat(&big)]);
         until("encoded", || rooms.counters.frames.load(Ordering::Relaxed) > seq - 10).await;
     }
     let mut received = Vec::new();
@@ -237,7 +237,7 @@ async fn viewer_who_resumes_far_behind_skips_to_the_newest_frame() {
     let big = "x".repeat(20_000);
     for seq in 11..21 {
         clock.advance(50);
-        room.append_events("e1", seq, vec![chat(&big)]).await;
+        room.append_events("e1", seq, vec![chat(&big)]);
         until("encoded", || rooms.counters.frames.load(Ordering::Relaxed) > seq - 10).await;
     }
     let mut last = 10;
@@ -266,7 +266,7 @@ async fn replies_are_sent_first_and_between_frames() {
     let big = "x".repeat(60_000);
     for seq in 11..13 {
         clock.advance(1_000);
-        room.append_events("e1", seq, vec![chat(&big)]).await;
+        room.append_events("e1", seq, vec![chat(&big)]);
         until("encoded", || rooms.counters.frames.load(Ordering::Relaxed) > seq - 10).await;
     }
     viewer.member.send(Frame::text(r#"{"t":"reply"}"#));
@@ -442,27 +442,26 @@ async fn room_without_connections_for_half_a_minute_is_dropped() {
     until("the writer ends and frees the room", || weak.strong_count() == 0).await;
 }
 
+/// The writer does not run in between.
 #[tokio::test]
-async fn appending_faster_than_the_room_broadcasts_waits() {
-    let (clock, _rooms, room) = room();
+async fn room_that_is_behind_drops_its_oldest_messages_and_sends_a_snapshot() {
+    let (clock, rooms, room) = room();
     let mut viewer = watch(&room).await;
-    let logged = tokio::spawn({
-        let room = room.clone();
-        async move {
-            for batch in 0..60 {
-                room.append_events("e1", 11 + batch * 100, (0..100).map(|_| chat("hello, world")).collect()).await;
-            }
-        }
-    });
-    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    assert!(!logged.is_finished(), "the clock was not advanced, so only one frame was sent");
-    let mut next = 11;
-    while next < 6_011 {
+    clock.advance(1_000);
+    let batch = |batch: u64| (0..100).map(|n| chat(&format!("{}", 11 + batch * 100 + n))).collect();
+    (0..60).for_each(|n| room.append_events("e1", 11 + n * 100, batch(n)));
+    let dropped = read(&rooms.counters.dropped_events);
+    assert!((1_900..=2_100).contains(&dropped), "{dropped}");
+    let frame = viewer.client.text().await;
+    assert_eq!((&frame["t"], &frame["reason"]), (&json!("snapshot"), &json!("hole")), "{frame}");
+    let mut newest = frame["seq"].as_u64().unwrap();
+    assert!(dropped < newest, "{frame}");
+    while newest < 6_010 {
         clock.advance(50);
         for seq in seqs(&viewer.client.text().await) {
-            assert_eq!(seq, next);
-            next += 1;
+            assert_eq!(seq, newest + 1, "everything after the hole follows");
+            newest = seq;
         }
     }
-    logged.await.unwrap();
+    assert_eq!(read(&rooms.counters.holes), 1);
 }

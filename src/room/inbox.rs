@@ -1,7 +1,8 @@
 //! The inbox of a room's writer. Every part has a limit and a rule for when it is reached:
 //!
-//! - events: 2,048 or 256 KiB, then [`super::Room::append_events`] waits (before the first sync: the oldest are
-//!   dropped)
+//! - events: 4,096 or 512 KiB, then the oldest messages are dropped: the writer notices the hole and sends a snapshot.
+//!   Nobody waits for a room, because the node has one delivery loop for all of them. Events that are not messages (a
+//!   deletion, a ban) are dropped only when they alone fill the inbox
 //! - state values: one per key, the newest
 //! - joins: 8,192, then they are refused with "overload, come back"
 //! - announced joins of all nodes: 1,024 batches, then the oldest are dropped
@@ -17,8 +18,8 @@ use crate::domain::Millis;
 use crate::protocol::state::StateKey;
 use crate::protocol::{EncodedEvent, StateChange};
 
-const EVENT_QUEUE_MAX: usize = 2_048;
-const EVENT_QUEUE_BYTES_MAX: usize = 256 * 1024;
+const EVENT_QUEUE_MAX: usize = 4_096;
+const EVENT_QUEUE_BYTES_MAX: usize = 512 * 1024;
 const JOIN_QUEUE_MAX: usize = 8_192;
 const JOIN_NOTICE_QUEUE_MAX: usize = 1_024;
 /// A room without connections lives this long; until then the node stays subscribed to its stream.
@@ -62,11 +63,6 @@ pub struct JoinNotice {
     pub is_local: bool,
 }
 
-pub enum EnqueueResult {
-    Accepted,
-    Full,
-}
-
 /// How a room is drained.
 #[derive(Clone, Copy)]
 pub struct DrainPlan {
@@ -85,7 +81,6 @@ pub struct InboxBatch {
     pub remote_viewers: Option<u64>,
     pub drain: Option<DrainPlan>,
     pub is_closed: bool,
-    pub has_freed_space: bool,
     /// Events stayed in the inbox because the frame has no space for them.
     pub has_more: bool,
 }
@@ -127,29 +122,46 @@ impl Inbox {
         self.is_synced = true;
     }
 
-    /// Takes the events out of `events` when there is space.
-    pub fn append_events(
-        &mut self,
-        epoch: &str,
-        first_seq: u64,
-        events: &mut Option<Vec<EncodedEvent>>,
-    ) -> EnqueueResult {
-        let Some(count) = events.as_ref().map(Vec::len).filter(|count| *count > 0 && !self.is_closed) else {
-            return EnqueueResult::Accepted;
-        };
-        while self.is_full(count) && !self.ordered.is_empty() {
-            if self.is_synced || self.pop().is_none() {
-                return EnqueueResult::Full;
+    /// Returns how many older events were dropped because the inbox was full.
+    pub fn append_events(&mut self, epoch: Arc<str>, first_seq: u64, events: Vec<EncodedEvent>) -> usize {
+        if events.is_empty() || self.is_closed {
+            return 0;
+        }
+        let mut dropped = 0;
+        if self.is_full(events.len()) {
+            dropped += self.drop_oldest(events.len(), |event| event.message.is_none());
+            dropped += self.drop_oldest(events.len(), |_| false);
+        }
+        self.events += events.len();
+        self.event_bytes += json_bytes(&events);
+        self.is_urgent |= events.iter().any(|event| event.is_urgent);
+        self.oldest_since.get_or_insert_with(Instant::now);
+        self.ordered.push_back(OrderedInput::Events { epoch, first_seq, events });
+        dropped
+    }
+
+    /// Drops the oldest events, except those to keep, until there is space for `count` more. Positions stay.
+    fn drop_oldest(&mut self, count: usize, is_kept: fn(&EncodedEvent) -> bool) -> usize {
+        let (mut passed, mut dropped) = (Vec::new(), 0);
+        while self.is_full(count)
+            && let Some(input) = self.pop()
+        {
+            let OrderedInput::Events { epoch, first_seq, events } = input else {
+                passed.push(input);
+                continue;
+            };
+            for (seq, event) in (first_seq..).zip(events) {
+                if is_kept(&event) {
+                    self.events += 1;
+                    self.event_bytes += event.json.len();
+                    passed.push(OrderedInput::Events { epoch: epoch.clone(), first_seq: seq, events: vec![event] });
+                } else {
+                    dropped += 1;
+                }
             }
         }
-        if let Some(events) = events.take() {
-            self.events += count;
-            self.event_bytes += json_bytes(&events);
-            self.is_urgent |= events.iter().any(|event| event.is_urgent);
-            self.oldest_since.get_or_insert_with(Instant::now);
-            self.ordered.push_back(OrderedInput::Events { epoch: epoch.into(), first_seq, events });
-        }
-        EnqueueResult::Accepted
+        passed.into_iter().rev().for_each(|input| self.ordered.push_front(input));
+        dropped
     }
 
     pub fn set_state(&mut self, change: StateChange, is_urgent: bool) {
@@ -251,7 +263,6 @@ impl Inbox {
             remote_viewers: self.remote_viewers.take(),
             drain: self.drain.take(),
             is_closed: self.is_closed,
-            has_freed_space: self.is_closed,
             has_more: false,
         };
         if self.is_synced {
@@ -261,7 +272,6 @@ impl Inbox {
                 let Some(next) = self.pop() else { break };
                 batch.ordered.push(next);
             }
-            batch.has_freed_space |= !batch.ordered.is_empty();
             batch.has_more = !self.ordered.is_empty();
             // What stays behind has waited about as long.
             batch.oldest_since = if batch.has_more { self.oldest_since } else { self.oldest_since.take() };

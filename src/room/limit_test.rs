@@ -30,7 +30,7 @@ async fn exceed_lag_limit(clock: &Clock, rooms: &Rooms, room: &Room, seq: &mut u
         let frames = read(&rooms.counters.frames);
         clock.advance(50);
         *seq += 1;
-        room.append_events("e1", *seq, vec![chat(&big)]).await;
+        room.append_events("e1", *seq, vec![chat(&big)]);
         until("encoded", || read(&rooms.counters.frames) > frames).await;
     }
 }
@@ -68,7 +68,7 @@ async fn backpressure_reduces_to_the_state_lane_and_recovers() {
     let frozen_at = seq;
     for second in 1..=9 {
         seq += 1;
-        room.append_events("e1", seq, vec![chat("not for slow viewers")]).await;
+        room.append_events("e1", seq, vec![chat("not for slow viewers")]);
         for likes in 0..5 {
             room.set_state(StateChange::Likes(second * 10 + likes), false);
         }
@@ -86,7 +86,7 @@ async fn backpressure_reduces_to_the_state_lane_and_recovers() {
     let snapshot = read_up_to(&mut viewer, "snapshot", &mut last).await;
     assert_eq!((&snapshot["recovered"], &snapshot["seq"]), (&json!(false), &json!(seq)));
     seq += 1;
-    room.append_events("e1", seq, vec![chat("for all")]).await;
+    room.append_events("e1", seq, vec![chat("for all")]);
     clock.advance(1_000);
     let mut last = seq - 1;
     assert_eq!(seqs(&read_up_to(&mut viewer, "tick", &mut last).await), [seq]);
@@ -187,7 +187,7 @@ async fn broker_history_connects_to_the_ring_buffer() {
     let (clock, rooms, room) = room();
     let mut viewer = watch(&room).await;
     clock.advance(1_000);
-    room.append_events("e1", 11, vec![chat("11"), chat("12")]).await;
+    room.append_events("e1", 11, vec![chat("11"), chat("12")]);
     viewer.client.text().await;
     assert!(room.can_resume(&at("e1", 10)) && !room.can_resume(&at("e1", 9)) && !room.can_resume(&at("e2", 11)));
     let history = |from: u64, to: u64| (from..=to).map(|seq| (seq, chat("old"))).collect::<Vec<_>>();
@@ -218,7 +218,7 @@ async fn deflated_and_plain_viewers_receive_the_same() {
     for seq in 11..31 {
         clock.advance(1_000);
         let text = if seq % 2 == 0 { "short".to_owned() } else { format!("{seq} with a long text; ").repeat(40) };
-        room.append_events("e1", seq, vec![chat(&text)]).await;
+        room.append_events("e1", seq, vec![chat(&text)]);
         let events = async |viewer: &mut TestViewer| loop {
             let frame = viewer.client.text().await;
             if frame["events"].is_array() {
@@ -266,14 +266,14 @@ async fn join_storm_does_not_delay_the_broadcast() {
             (room.join(request).unwrap_or_else(|close| panic!("{close:?}")), client)
         })
         .collect();
-    room.append_events("e1", 11, vec![chat("first")]).await;
+    room.append_events("e1", 11, vec![chat("first")]);
     while seqs(&here.client.text().await) != [11] {}
     // The writer yields now and then; in between it broadcasts what is new, before it has sent all hellos.
     let hellos_sent = || read(&rooms.counters.first_joins);
     while hellos_sent() == 1 {
         tokio::task::yield_now().await;
     }
-    room.append_events("e1", 12, vec![urgent()]).await;
+    room.append_events("e1", 12, vec![urgent()]);
     let mut greeted_early = 0;
     for (subscription, client) in subscriptions {
         let mut client = TestClient::new(client);

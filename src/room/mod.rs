@@ -44,13 +44,12 @@ pub use receipts::PinReach;
 pub use ring_buffer::StreamPosition;
 pub use rooms::Rooms;
 
-use inbox::{DrainPlan, EnqueueResult, Inbox, InboxBatch, JoinNotice};
+use inbox::{DrainPlan, Inbox, InboxBatch, JoinNotice};
 use receipts::Receipts;
 use rooms::ConnectedUsers;
 use video_faults::VideoFaults;
 
-/// The audience of one stream on this node. All methods may be called from any task and return at once, except
-/// [`Room::append_events`], which waits while the room cannot keep up.
+/// The audience of one stream on this node. All methods may be called from any task and return at once.
 pub struct Room {
     pub stream: StreamId,
     clock: Clock,
@@ -59,8 +58,6 @@ pub struct Room {
     inbox: std::sync::Mutex<Inbox>,
     /// Wakes the writer: something is in the inbox.
     wake: Notify,
-    /// The inbox has space for events again.
-    space: Notify,
     viewers: AtomicUsize,
     viewers_shown: AtomicUsize,
     viewers_peak: AtomicUsize,
@@ -80,7 +77,6 @@ impl Room {
             users,
             inbox,
             wake: Notify::new(),
-            space: Notify::new(),
             viewers: AtomicUsize::new(0),
             viewers_shown: AtomicUsize::new(0),
             viewers_peak: AtomicUsize::new(0),
@@ -97,22 +93,20 @@ impl Room {
     /// a hole, clients can resume from them too. When it is called again (after a broker failure), `recent` fills what
     /// was missed; if a hole remains, or the epoch is new, all viewers get a snapshot.
     pub fn sync(&self, position: StreamPosition, state: Vec<StateChange>, recent: Vec<(u64, EncodedEvent)>) {
+        // Before the writer runs: the first viewers, who wait for it, look at this.
+        let oldest = oldest_without_hole(&position, &recent);
+        self.set_oldest_position(&position.epoch, oldest);
         self.with_inbox(|inbox| inbox.sync(position, state, recent));
     }
 
     /// Appends events of `epoch`, the first numbered `first_seq`. Repeated events are dropped; a hole or another epoch
-    /// gives all viewers a snapshot. Waits while the room is behind. Before the first [`Room::sync`] the oldest events
-    /// are dropped instead.
-    pub async fn append_events(&self, epoch: &str, first_seq: u64, events: Vec<EncodedEvent>) {
-        let mut events = Some(events);
-        loop {
-            let space = self.space.notified();
-            tokio::pin!(space);
-            space.as_mut().enable();
-            match self.with_inbox(|inbox| inbox.append_events(epoch, first_seq, &mut events)) {
-                EnqueueResult::Accepted => return,
-                EnqueueResult::Full => space.await,
-            }
+    /// gives all viewers a snapshot. Never waits: when the room is behind, its oldest messages are dropped, which makes a
+    /// hole.
+    pub fn append_events(&self, epoch: impl Into<Arc<str>>, first_seq: u64, events: Vec<EncodedEvent>) {
+        let epoch = epoch.into();
+        let dropped = self.with_inbox(|inbox| inbox.append_events(epoch, first_seq, events));
+        if dropped > 0 {
+            count(&self.counters.dropped_events, dropped as u64);
         }
     }
 
@@ -164,6 +158,12 @@ impl Room {
     pub fn can_resume(&self, position: &StreamPosition) -> bool {
         let oldest = lock(&self.oldest_position);
         oldest.as_ref().is_some_and(|oldest| oldest.epoch == position.epoch && oldest.seq <= position.seq)
+    }
+
+    /// Whether the room is in this epoch. A client that comes from another one cannot resume, whatever the broker's
+    /// history has. `None`: the room has not begun.
+    pub fn is_in_epoch(&self, epoch: &str) -> Option<bool> {
+        lock(&self.oldest_position).as_ref().map(|oldest| *oldest.epoch == *epoch)
     }
 
     fn set_oldest_position(&self, epoch: &Arc<str>, seq: u64) {
@@ -232,12 +232,15 @@ impl Room {
 
     /// For the writer: takes the inbox, with about `space` bytes of events.
     fn take_inbox(&self, space: usize) -> InboxBatch {
-        let batch = lock(&self.inbox).take(space);
-        if batch.has_freed_space {
-            self.space.notify_waiters();
-        }
-        batch
+        lock(&self.inbox).take(space)
     }
+}
+
+/// The position from which `recent` reaches `position` without a hole.
+fn oldest_without_hole(position: &StreamPosition, recent: &[(u64, EncodedEvent)]) -> u64 {
+    let numbers = recent.iter().rev().map(|(seq, _)| *seq);
+    let connected = numbers.zip((0..=position.seq).rev()).take_while(|(seq, expected)| *seq > 0 && seq == expected);
+    position.seq - connected.count() as u64
 }
 
 /// When a user who has as many connections as one user can have may try again.
@@ -259,6 +262,8 @@ pub struct RoomCounters {
     /// Rooms that lost continuity and sent all viewers a snapshot: because of a hole, because of a new epoch.
     pub holes: AtomicU64,
     pub epoch_changes: AtomicU64,
+    /// Events that were dropped because their room was behind. Each made a hole.
+    pub dropped_events: AtomicU64,
     /// Resumed with the help of the broker's history; also counted in `resumed`.
     pub resumed_from_history: AtomicU64,
     /// Writes that found the socket full.

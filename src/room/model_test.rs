@@ -123,9 +123,9 @@ async fn run_room(seed: u64) -> u64 {
                 }
                 // The broker may repeat itself.
                 if random.random_range(0..5) == 0 {
-                    room.append_events(&name, first, events.clone()).await;
+                    room.append_events(name.as_str(), first, events.clone());
                 }
-                room.append_events(&name, first, events).await;
+                room.append_events(name.as_str(), first, events);
             }
             40 if random.random() => seq += random.random_range(1..5), // lost in the broker
             41 if random.random() => (epoch, seq) = (epoch + 1, random.random_range(0..3)),
@@ -164,7 +164,7 @@ async fn run_room(seed: u64) -> u64 {
     let last = format!("e{epoch}");
     seq += 1;
     events_by_position.insert((last.clone(), seq), "end".into());
-    room.append_events(&last, seq, vec![chat("end")]).await;
+    room.append_events(last.as_str(), seq, vec![chat("end")]);
     clock.advance(1_000);
     let mut snapshots = 0;
     for viewer_check in &mut here {

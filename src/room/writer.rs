@@ -198,7 +198,12 @@ impl RoomWriter {
             }
             OrderedInput::Sync { position, recent } if position.epoch != self.last_position.epoch => {
                 self.ring_buffer.remove_repeated(&recent);
-                self.pending = recent;
+                // What was acknowledged and not sent yet is sent without a number, before what the new epoch has.
+                let mut earlier = std::mem::take(&mut self.pending);
+                earlier.retain(|(_, event)| !recent.iter().any(|(_, newer)| newer.is_same_event(event)));
+                earlier.iter_mut().for_each(|(seq, _)| *seq = 0);
+                self.pending = earlier;
+                self.pending.extend(recent);
                 self.lose_continuity(SnapshotReason::Epoch, position);
             }
             OrderedInput::Sync { position, recent } => {
@@ -261,13 +266,12 @@ impl RoomWriter {
     }
 }
 
-/// Closed or broken: no task may wait for this room any more.
+/// Closed or broken: no connection may wait for this room any more.
 impl Drop for RoomWriter {
     fn drop(&mut self) {
         let pending_joins = lock(&self.room.inbox).close();
         pending_joins.iter().for_each(|join| join.member.mark_ended());
         self.connections.iter().for_each(|connection| connection.member.mark_ended());
-        self.room.space.notify_waiters();
         self.room.set_viewers(0, 0);
     }
 }

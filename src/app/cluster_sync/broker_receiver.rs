@@ -1,5 +1,6 @@
-//! The loop that receives messages from the broker and passes them to the rooms of this node. It never waits for the
-//! store: lookups that a message makes necessary run in the background.
+//! The loop that receives messages from the broker and passes them to the rooms of this node. There is one for the whole
+//! node, so it waits for nothing but the next message: not for a room, not for a viewer, and lookups in the store that a
+//! message makes necessary run in the background.
 
 use std::sync::Arc;
 
@@ -26,13 +27,13 @@ impl ClusterSync {
                 () = done.cancelled() => None,
             };
             match event {
-                Some(event) => self.receive(event).await,
+                Some(event) => self.receive(event),
                 None => return,
             }
         }
     }
 
-    async fn receive(self: &Arc<Self>, event: BrokerEvent) {
+    fn receive(self: &Arc<Self>, event: BrokerEvent) {
         let rooms = &self.publisher.rooms;
         match event {
             BrokerEvent::Events { stream, epoch, first_seq, bodies } => {
@@ -41,7 +42,7 @@ impl ClusterSync {
                 let events: Vec<EncodedEvent> = bodies.into_iter().filter_map(EncodedEvent::from_bytes).collect();
                 if events.len() == count {
                     self.apply_remote_events(stream, &events);
-                    room.append_events(&epoch, first_seq, events).await;
+                    room.append_events(epoch, first_seq, events);
                 } else {
                     // Skipping an event would be a silent gap; the room notices the gap at the next event and resyncs
                     // its viewers.
@@ -129,5 +130,37 @@ impl ClusterSync {
                 stream_cache.refresh_stream(room.stream);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::testing;
+    use crate::broker::StreamPosition;
+    use crate::domain::{Event, MessageId};
+
+    /// The room's writer never runs in between, as if it could not keep up.
+    #[tokio::test]
+    async fn delivery_loop_does_not_wait_for_a_full_room() {
+        let (app, _folder) = testing::app().await;
+        let (hot, calm) = (StreamId::new(), StreamId::new());
+        let rooms = &app.cluster_sync.publisher.rooms;
+        for stream in [hot, calm] {
+            let position = StreamPosition { epoch: "e1".into(), seq: 0 };
+            rooms.open(stream).0.sync(position, Vec::new(), Vec::new());
+        }
+        let body = EncodedEvent::new(1, &Event::Deleted { id: MessageId::new() }).json;
+        let deliver = |stream, first_seq, count: usize| {
+            let bodies = vec![body.clone(); count];
+            app.cluster_sync.receive(BrokerEvent::Events { stream, epoch: "e1".into(), first_seq, bodies });
+        };
+        (0..1_000).for_each(|batch| deliver(hot, 1 + batch * 32, 32));
+        deliver(calm, 1, 1);
+        let dropped = rooms.counters.dropped_events.load(std::sync::atomic::Ordering::Relaxed);
+        let load = rooms.load();
+        assert_eq!(load.queued_events as u64 + dropped, 32_001, "{dropped} were dropped and counted");
+        assert!(load.queued_events_max <= 4_096, "{load:?}");
+        assert!(load.queued_events > load.queued_events_max, "the calm room has its event");
     }
 }

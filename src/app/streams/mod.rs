@@ -1,5 +1,6 @@
 //! Streams: their life cycle, their rooms, reports and rehearsals.
 
+mod history_reads;
 mod minute_samples;
 mod rehearsal;
 mod report;
@@ -13,6 +14,7 @@ use super::chat::Chat;
 use super::context::Context;
 use super::publisher::Publisher;
 use super::stream_cache::StreamCache;
+use history_reads::HistoryReads;
 use minute_samples::MinuteSamples;
 use rehearsal::Rehearsals;
 
@@ -27,6 +29,7 @@ pub struct Streams {
     stream_cache: Arc<StreamCache>,
     chat: Arc<Chat>,
     catalogue: Arc<Catalogue>,
+    history_reads: HistoryReads,
     minute_samples: MinuteSamples,
     rehearsals: Rehearsals,
 }
@@ -41,7 +44,7 @@ impl Streams {
     ) -> Arc<Self> {
         let (context, publisher, stream_cache, chat, catalogue) =
             (context.clone(), publisher.clone(), stream_cache.clone(), chat.clone(), catalogue.clone());
-        let (minute_samples, rehearsals) = Default::default();
-        Arc::new(Self { context, publisher, stream_cache, chat, catalogue, minute_samples, rehearsals })
+        let (history_reads, minute_samples, rehearsals) = Default::default();
+        Arc::new(Self { context, publisher, stream_cache, chat, catalogue, history_reads, minute_samples, rehearsals })
     }
 }

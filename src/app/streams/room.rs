@@ -45,11 +45,12 @@ impl Streams {
     /// The events of a stream after `position`, where the room's buffer does not reach back that far but the broker's
     /// history does. Asked only once per connection and only in that case, so a short absence costs nothing.
     pub async fn missed_events(&self, room: &Room, position: &StreamPosition) -> Vec<(u64, EncodedEvent)> {
-        if room.can_resume(position) {
+        // A client from another epoch cannot resume. A room that has not begun reads the newest history itself.
+        if room.can_resume(position) || room.is_in_epoch(&position.epoch) != Some(true) {
             return Vec::new();
         }
-        let history = self.publisher.broker.history_after(room.stream, &position.epoch, position.seq).await;
-        history.into_iter().map_while(|(seq, body)| Some((seq, EncodedEvent::from_bytes(body)?))).collect()
+        let history = self.history_reads.read(&self.publisher.broker, room.stream, position).await;
+        history.iter().cloned().map_while(|(seq, body)| Some((seq, EncodedEvent::from_bytes(body)?))).collect()
     }
 
     /// A session joined here: its older connections end, on whichever node they are.
@@ -92,6 +93,13 @@ impl Streams {
         let offers = self.context.store.offers_of_stream(id).await?;
         let messages = self.context.store.messages(id, None, RECENT_EVENTS_MAX, false).await?;
 
+        if self.publisher.broker.is_shared() {
+            // The first viewer sees the viewers of the other nodes too. From then on the number is synced every two
+            // seconds; this node has none yet.
+            for (_, viewers) in self.publisher.broker.sync_presence(vec![(id, 0)]).await {
+                room.set_remote_viewers(viewers);
+            }
+        }
         let cached = self.stream_cache.find_stream(id).await?;
         self.stream_cache.update_cached_stream(&stream, &cached).await?;
         let mut state = vec![

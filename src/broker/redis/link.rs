@@ -1,10 +1,16 @@
-//! The link to one Redis server: two connections that start and end together, one for calls and one for subscriptions.
+//! The link to one Redis server: three connections that start and end together, one for calls, one for subscriptions and
+//! one for heartbeats alone, so that no amount of other calls delays a heartbeat.
 //!
-//! Connect both → subscribe to all streams, 512 at a time, each one confirmed → receive our own heartbeat → the link is
-//! up: every stream reads what it missed. From then on, a heartbeat is published each second over one connection and
-//! received over the other. When none was received for three seconds the link is dead, whatever TCP reports: both
-//! connections are dropped and built again, with a backoff of 50 ms to 2 s, for ever. The heartbeat's latency is
-//! measured, and `/readyz` reports the link's state.
+//! Connect all → subscribe to all streams, 512 at a time, each one confirmed → receive our own heartbeat → the link is
+//! up: what was followed in the meantime is subscribed too, then every stream compares its position with Redis and reads
+//! what it missed (`resync.rs`). From then on, a heartbeat is published each second over one connection and received
+//! over the other. When none was received for three seconds the link is dead, whatever TCP reports: all connections are
+//! dropped and built again, with a backoff of 50 ms to 2 s, for ever. The heartbeat's latency is measured, and `/readyz`
+//! reports the link's state.
+//!
+//! A followed stream is a subscribed stream once the link is up. Who follows a stream inserts it first and looks at the
+//! link after that; the link is marked up first and looks for streams without a subscription after that. So one of the
+//! two sees the other. A check each second finds whatever was missed nevertheless, and a metric counts it.
 //!
 //! Pushes go into a bounded queue. When it is full (this node is overloaded), pushes are dropped and the link is built
 //! again, so that everything that was missed is read from history.
@@ -28,6 +34,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::super::BrokerEvent;
 use super::super::metrics::count;
 use super::publisher::Publication;
+use super::resync::resync_all;
 use super::sequencer::SequencerMessage;
 use super::server::{self, CALL_DEADLINE};
 use super::shard::Shard;
@@ -42,8 +49,8 @@ const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(3);
 const CHECK_INTERVAL: Duration = Duration::from_millis(250);
 const BACKOFF_MIN: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(2);
-/// How long streams may take to read what they missed before the link counts as rebuilt.
-const RESYNC_DEADLINE: Duration = Duration::from_secs(5);
+/// Between two checks that every followed stream is subscribed.
+const SUBSCRIPTION_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 type SubscriptionRequests = mpsc::Receiver<(StreamId, oneshot::Sender<()>)>;
 
@@ -115,6 +122,7 @@ impl LinkError {
 
 struct Link {
     push_connection: MultiplexedConnection,
+    heartbeat_connection: MultiplexedConnection,
     pushes: mpsc::Receiver<PushInfo>,
     is_push_queue_full: Arc<AtomicBool>,
     heartbeats: Arc<HeartbeatTracker>,
@@ -155,11 +163,13 @@ async fn connect(shard: &Arc<Shard>) -> RedisResult<Link> {
             queue_full.store(true, Ordering::Release);
         })
     });
-    let (mut call_connection, push_connection) = tokio::try_join!(server::connect(&address), push_connection)?;
+    let (mut call_connection, push_connection, heartbeat_connection) =
+        tokio::try_join!(server::connect(&address), push_connection, server::connect_for_heartbeats(&address))?;
     shard.check_permissions(&mut call_connection).await?;
     shard.set_connection(Some(call_connection));
     Ok(Link {
         push_connection,
+        heartbeat_connection,
         pushes,
         is_push_queue_full,
         heartbeats: Arc::new(HeartbeatTracker::default()),
@@ -200,11 +210,17 @@ impl Link {
     }
 
     async fn serve(mut self, shard: &Arc<Shard>, requests: &mut SubscriptionRequests, failed_at: Instant) -> LinkError {
-        let heartbeat_task =
-            AbortOnDropHandle::new(tokio::spawn(send_heartbeats(shard.clone(), self.heartbeats.clone())));
+        let heartbeat_task = AbortOnDropHandle::new(tokio::spawn(send_heartbeats(
+            shard.clone(),
+            self.heartbeat_connection.clone(),
+            self.heartbeats.clone(),
+        )));
         let mut last_heartbeat_at = Instant::now();
         let mut check = interval(CHECK_INTERVAL);
+        let mut subscription_check = interval(SUBSCRIPTION_CHECK_INTERVAL);
         let mut is_up = false;
+        // Ends with the link: the next link resyncs all streams again.
+        let mut _resync = None;
         loop {
             tokio::select! {
                 push = self.pushes.recv() => {
@@ -215,7 +231,11 @@ impl Link {
                             last_heartbeat_at = Instant::now();
                             if !is_up {
                                 is_up = true;
-                                self.mark_up(shard, failed_at).await;
+                                if let Err(error) = self.mark_up(shard).await {
+                                    return error.into();
+                                }
+                                let resync = tokio::spawn(resync_all(shard.clone(), failed_at));
+                                _resync = Some(AbortOnDropHandle::new(resync));
                             }
                         }
                         ControlFlow::Break(error) => return error,
@@ -225,6 +245,12 @@ impl Link {
                     if let Err(error) = self.apply_subscription_requests(shard, requests, request).await {
                         return error.into();
                     }
+                }
+                _ = subscription_check.tick(), if is_up => {
+                    if let Err(error) = self.subscribe_missing(shard).await {
+                        return error.into();
+                    }
+                    shard.announce_lost_user_frames();
                 }
                 () = shard.reconnect_requested.notified() => return LinkError::ReconnectRequested,
                 _ = check.tick() => {
@@ -243,33 +269,43 @@ impl Link {
         }
     }
 
-    async fn mark_up(&mut self, shard: &Arc<Shard>, failed_at: Instant) {
+    async fn mark_up(&mut self, shard: &Arc<Shard>) -> RedisResult<()> {
         shard.set_problem(None);
         shard.up.send_replace(true);
         shard.metrics.shards_up.fetch_add(1, Ordering::Relaxed);
-        let (done, mut all) = mpsc::channel(1);
-        for subscription in &shard.subscriptions {
-            subscription.receive(SequencerMessage::Resync(done.clone()));
-        }
-        drop(done);
+        self.subscribe_missing(shard).await?;
         let _ = shard.out.send(BrokerEvent::Link { shard: shard.index, is_up: true }).await;
         if shard.was_lost.swap(false, Ordering::AcqRel)
             && shard.publications.try_send(Publication::UserFramesLost).is_err()
         {
             count(&shard.metrics.messages_dropped, 1);
         }
-        let (shard, streams) = (shard.clone(), shard.subscriptions.len());
-        tokio::spawn(async move {
-            // Ends when the last stream has dropped its sender.
-            let _ = timeout(RESYNC_DEADLINE, all.recv()).await;
-            shard.metrics.reconnect_time.record_duration(failed_at.elapsed());
-            tracing::info!(
-                shard = shard.index,
-                streams,
-                took_ms = failed_at.elapsed().as_millis() as u64,
-                "broker link established"
-            );
-        });
+        Ok(())
+    }
+
+    /// Subscribes to every stream that is followed and not subscribed, until none is left. Each of them reads what it
+    /// missed.
+    async fn subscribe_missing(&mut self, shard: &Shard) -> RedisResult<()> {
+        loop {
+            let missing: Vec<StreamId> = shard
+                .subscriptions
+                .iter()
+                .filter(|subscription| !subscription.is_subscribed())
+                .map(|subscription| *subscription.key())
+                .take(SUBSCRIBE_BATCH_MAX)
+                .collect();
+            if missing.is_empty() {
+                return Ok(());
+            }
+            let channels: Vec<String> = missing.iter().map(|stream| shard.stream_channel(*stream)).collect();
+            self.change_subscriptions(shard, "SUBSCRIBE", &channels).await?;
+            for stream in &missing {
+                if let Some(subscription) = shard.subscriptions.get(stream) {
+                    subscription.set_subscribed(true);
+                    subscription.receive(SequencerMessage::resync());
+                }
+            }
+        }
     }
 
     /// Subscribes to streams that have a subscription, unsubscribes from those that have none.
@@ -300,7 +336,8 @@ impl Link {
                 .await
                 .map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))??;
         }
-        for (stream, reply) in all {
+        // A stream that was unsubscribed here and followed again since then has a request of its own in the queue.
+        for (stream, reply) in all.into_iter().filter(|(stream, _)| wanted.get(stream) == Some(&true)) {
             if let Some(subscription) = shard.subscriptions.get(&stream) {
                 subscription.set_subscribed(true);
             }
@@ -338,10 +375,15 @@ impl Link {
             // Our own values and frames were delivered here before they were published.
             WireMessage::State { node, .. } | WireMessage::UserFrames { node, .. } if node == shard.node_id => {}
             WireMessage::UserFrames { frames, .. } if frames.is_empty() => {
-                deliver_or_drop(shard, BrokerEvent::UserFramesLost);
+                shard.has_lost_user_frames.store(true, Ordering::Release);
+                shard.announce_lost_user_frames();
             }
             WireMessage::UserFrames { frames, .. } => {
-                frames.into_iter().for_each(|(user, body)| deliver_or_drop(shard, BrokerEvent::User { user, body }));
+                for (user, body) in frames {
+                    if !deliver_or_drop(shard, BrokerEvent::User { user, body }) {
+                        shard.has_lost_user_frames.store(true, Ordering::Release);
+                    }
+                }
             }
             message => {
                 if let Some(stream) = shard.stream_of(&channel) {
@@ -361,7 +403,9 @@ fn receive_stream_message(shard: &Shard, stream: StreamId, message: WireMessage)
             count(&shard.metrics.messages_dropped, u64::from(dropped));
         }
         WireMessage::State { bodies, .. } => {
-            bodies.into_iter().for_each(|body| deliver_or_drop(shard, BrokerEvent::State { stream, body }));
+            for body in bodies {
+                deliver_or_drop(shard, BrokerEvent::State { stream, body });
+            }
         }
         WireMessage::Joins { node, sessions } => {
             deliver_or_drop(shard, BrokerEvent::Joined { stream, sessions, is_local: node == shard.node_id });
@@ -370,11 +414,12 @@ fn receive_stream_message(shard: &Shard, stream: StreamId, message: WireMessage)
     }
 }
 
-/// For messages that are not numbered: a lost value is repaired by polling, so nobody waits.
-fn deliver_or_drop(shard: &Shard, event: BrokerEvent) {
-    if shard.out.try_send(event).is_err() {
-        count(&shard.metrics.messages_dropped, 1);
-    }
+/// For messages that are not numbered, so nobody waits: a lost value is repaired by polling, a lost frame for a user by a
+/// look into the store. Returns whether it was delivered.
+fn deliver_or_drop(shard: &Shard, event: BrokerEvent) -> bool {
+    let is_delivered = shard.out.try_send(event).is_ok();
+    count(&shard.metrics.messages_dropped, u64::from(!is_delivered));
+    is_delivered
 }
 
 /// The heartbeats of one link.
@@ -406,15 +451,14 @@ impl HeartbeatTracker {
 }
 
 /// Publishes a heartbeat each second. A failed one is not repeated: the next one follows.
-async fn send_heartbeats(shard: Arc<Shard>, heartbeats: Arc<HeartbeatTracker>) {
+async fn send_heartbeats(shard: Arc<Shard>, mut connection: MultiplexedConnection, heartbeats: Arc<HeartbeatTracker>) {
     let mut every = interval(HEARTBEAT_INTERVAL);
     for number in heartbeats.link_id.. {
         every.tick().await;
-        let Ok(mut server) = shard.connection() else { return };
         heartbeats.record_sent(number);
         let mut publish = redis::cmd(shard.publish_command());
         publish.arg(shard.heartbeat_channel()).arg(wire::encode_heartbeat(shard.node_id, number));
-        if let Err(error) = publish.query_async::<i64>(&mut server.connection).await {
+        if let Err(error) = publish.query_async::<i64>(&mut connection).await {
             shard.call_failed("a heartbeat", &error);
         }
     }

@@ -13,6 +13,7 @@
 mod ingress;
 mod link;
 mod publisher;
+mod resync;
 mod sequencer;
 mod server;
 mod shard;
@@ -89,6 +90,11 @@ impl RedisBroker {
         &self.metrics
     }
 
+    /// Streams that this node follows and that are not subscribed.
+    pub fn unsubscribed_streams(&self) -> usize {
+        self.shards.iter().map(|shard| shard.unsubscribed_streams()).sum()
+    }
+
     /// What the operator has to change before every server can be connected.
     pub fn problem(&self) -> Option<&'static str> {
         self.shards.iter().find_map(|shard| shard.problem())
@@ -143,7 +149,13 @@ impl RedisBroker {
         };
         // Spread over the shards by user; every node subscribes to all of them.
         let spread = user.as_str().bytes().fold(0_u128, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
-        self.enqueue(&self.shards[jump_hash(spread, self.shards.len())], Publication::User { user, frame });
+        let shard = &self.shards[jump_hash(spread, self.shards.len())];
+        self.enqueue(shard, Publication::User { user, frame });
+        if delivered == Err(Error::QueueFull) {
+            // Delivered later, from the store.
+            shard.has_lost_user_frames.store(true, Ordering::Release);
+            return Ok(());
+        }
         delivered
     }
 

@@ -4,7 +4,7 @@
 //! It knows the next number. Repeated events are dropped. At a hole, it first reads the missing events from history
 //! (one read at a time, 128 batches, a deadline of 200 ms). If history does not have them, if the epoch changed, or if
 //! history cannot be read, the room restarts with a snapshot. When the link is new, the task reads what it missed
-//! before it accepts anything else. Its queue is bounded: when it is full, messages are dropped, and the task reads
+//! before it accepts anything else, and repeats the read until it succeeds. Its queue is bounded: when it is full, messages are dropped, and the task reads
 //! history once it has caught up.
 
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::super::metrics::count;
 use super::super::{BrokerEvent, Error, Result, StreamHistory, StreamPosition};
@@ -24,6 +24,8 @@ const SEQUENCER_QUEUE_MAX: usize = 1_024;
 const HOLE_FILL_DEADLINE: Duration = Duration::from_millis(200);
 /// The same deadline when a thousand streams read at once.
 const CATCH_UP_DEADLINE: Duration = Duration::from_secs(2);
+/// Between two attempts to read what was missed.
+const CATCH_UP_RETRY: Duration = Duration::from_millis(500);
 /// How long a room that opens waits for the broker. After this it starts without history.
 const OPEN_DEADLINE: Duration = Duration::from_secs(1);
 
@@ -52,10 +54,20 @@ pub enum SequencerMessage {
         first_seq: u64,
         bodies: Vec<Bytes>,
     },
-    /// The link is new: messages may have been missed.
-    Resync(mpsc::Sender<()>),
+    /// Messages may have been missed. `head`: where Redis stands; `None` if that is not known.
+    Resync {
+        head: Option<StreamPosition>,
+        done: mpsc::Sender<()>,
+    },
     /// A room opens and asks for its history.
     Open(oneshot::Sender<Result<StreamHistory>>),
+}
+
+impl SequencerMessage {
+    /// A resync that nobody waits for.
+    pub fn resync() -> Self {
+        SequencerMessage::Resync { head: None, done: mpsc::channel(1).0 }
+    }
 }
 
 impl BrokerSubscription {
@@ -89,10 +101,10 @@ pub async fn subscribe(shard: &Arc<Shard>, stream: StreamId) -> Result<StreamHis
         && let Some(subscription) = shard.subscriptions.get(&stream)
     {
         subscription.flags.opened_without_broker.store(true, Ordering::Release);
-        // If the failure lasted only a moment, restart now. Otherwise the next link does it, and subscribes to all
-        // streams.
+        // If the failure lasted only a moment, restart now. Otherwise the next link does it. In both cases the link
+        // subscribes to every followed stream that is not subscribed.
         if shard.is_up() {
-            subscription.receive(SequencerMessage::Resync(mpsc::channel(1).0));
+            subscription.receive(SequencerMessage::resync());
         }
     }
     history
@@ -131,7 +143,7 @@ pub fn unsubscribe(shard: &Arc<Shard>, stream: StreamId) {
 fn start_sequencer(shard: &Arc<Shard>, stream: StreamId) -> BrokerSubscription {
     let (queue, messages) = mpsc::channel(SEQUENCER_QUEUE_MAX);
     let flags = Arc::<SubscriptionFlags>::default();
-    let sequencer = Sequencer { shard: shard.clone(), stream, position: None, flags: flags.clone() };
+    let sequencer = Sequencer { shard: shard.clone(), stream, position: None, retry_at: None, flags: flags.clone() };
     shard.tasks.spawn(sequencer.run(messages));
     BrokerSubscription { queue, rooms: 0, flags }
 }
@@ -141,23 +153,35 @@ struct Sequencer {
     stream: StreamId,
     /// Where the stream's room stands; unknown until history was read once.
     position: Option<StreamPosition>,
+    /// What was missed could not be read: when to try again.
+    retry_at: Option<Instant>,
     flags: Arc<SubscriptionFlags>,
 }
 
 impl Sequencer {
     async fn run(mut self, mut messages: mpsc::Receiver<SequencerMessage>) {
         // Ends when the subscription is removed.
-        while let Some(message) = messages.recv().await {
+        loop {
+            let retry_at = self.retry_at;
+            let message = tokio::select! {
+                message = messages.recv() => message,
+                () = sleep_until(retry_at.unwrap_or_else(Instant::now)), if retry_at.is_some() => {
+                    self.catch_up_or_retry().await;
+                    continue;
+                }
+            };
+            let Some(message) = message else { return };
             match message {
                 SequencerMessage::Batch { epoch, first_seq, bodies } => {
                     self.receive_batch(epoch, first_seq, bodies).await;
                 }
                 // A room that is just opening reads history itself.
-                SequencerMessage::Resync(_done)
+                SequencerMessage::Resync { .. }
                     if self.position.is_none() && !self.flags.opened_without_broker.load(Ordering::Acquire) => {}
-                SequencerMessage::Resync(done) => {
-                    // If this fails, the next link reads everything again.
-                    let _ = self.catch_up(CATCH_UP_DEADLINE).await;
+                // Nothing was missed.
+                SequencerMessage::Resync { head, .. } if head.is_some() && head == self.position => {}
+                SequencerMessage::Resync { done, .. } => {
+                    self.catch_up_or_retry().await;
                     drop(done);
                 }
                 SequencerMessage::Open(reply) => {
@@ -172,9 +196,15 @@ impl Sequencer {
                 }
             }
             if messages.is_empty() && self.flags.has_missed.swap(false, Ordering::AcqRel) {
-                let _ = self.catch_up(CATCH_UP_DEADLINE).await;
+                self.catch_up_or_retry().await;
             }
         }
+    }
+
+    /// Without a link, a retry is useless: the next link resyncs every stream.
+    async fn catch_up_or_retry(&mut self) {
+        let has_failed = self.catch_up(CATCH_UP_DEADLINE).await.is_err();
+        self.retry_at = (has_failed && self.shard.is_up()).then(|| Instant::now() + CATCH_UP_RETRY);
     }
 
     async fn receive_batch(&mut self, epoch: String, first_seq: u64, bodies: Vec<Bytes>) {
@@ -197,6 +227,13 @@ impl Sequencer {
                 let reached =
                     self.position.as_ref().is_some_and(|position| *position.epoch == *epoch && last <= position.seq);
                 if caught_up.is_ok() && reached {
+                    return;
+                }
+                // Redis is in another epoch than this batch: the batch is a late one of an epoch that has ended, and
+                // must not throw the room back.
+                let is_other_epoch = self.position.as_ref().is_some_and(|position| *position.epoch != *epoch);
+                if caught_up.is_ok() && is_other_epoch {
+                    count(&self.shard.metrics.late_batches, 1);
                     return;
                 }
                 // History is not available: the events before this batch are lost for the room.

@@ -139,6 +139,11 @@ pub async fn connect_for_pushes(
     open_connection(to, AsyncConnectionConfig::new().set_push_sender(push)).await
 }
 
+/// Opens a connection for heartbeats alone.
+pub async fn connect_for_heartbeats(to: &ConnectionInfo) -> RedisResult<MultiplexedConnection> {
+    open_connection(to, AsyncConnectionConfig::new()).await
+}
+
 async fn open_connection(to: &ConnectionInfo, config: AsyncConnectionConfig) -> RedisResult<MultiplexedConnection> {
     let config = config
         .set_connection_timeout(Some(CONNECT_DEADLINE))

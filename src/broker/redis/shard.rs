@@ -54,6 +54,8 @@ pub struct Shard {
     problem: Mutex<Option<&'static str>>,
     /// The link was up and failed: what was published since then was lost.
     pub was_lost: AtomicBool,
+    /// Frames for users of this node were dropped: their orders have to be looked up.
+    pub has_lost_user_frames: AtomicBool,
     /// A call found that the link is broken: reconnect.
     pub reconnect_requested: Notify,
     pub subscriptions: DashMap<StreamId, BrokerSubscription>,
@@ -113,6 +115,7 @@ impl Shard {
             up: watch::Sender::new(false),
             problem: Mutex::new(None),
             was_lost: AtomicBool::new(false),
+            has_lost_user_frames: AtomicBool::new(false),
             reconnect_requested: Notify::new(),
             subscriptions: DashMap::new(),
             subscription_requests,
@@ -161,6 +164,21 @@ impl Shard {
 
     pub fn is_up(&self) -> bool {
         *self.up.borrow()
+    }
+
+    /// Tells the app that frames for users were dropped, as soon as there is space in its queue. Call it again later: it
+    /// does nothing when there is nothing to tell.
+    pub fn announce_lost_user_frames(&self) {
+        if self.has_lost_user_frames.swap(false, Ordering::AcqRel)
+            && self.out.try_send(BrokerEvent::UserFramesLost).is_err()
+        {
+            self.has_lost_user_frames.store(true, Ordering::Release);
+        }
+    }
+
+    /// Streams that this node follows and that are not subscribed. Zero while the link is up, but for a moment.
+    pub fn unsubscribed_streams(&self) -> usize {
+        self.subscriptions.iter().filter(|subscription| !subscription.is_subscribed()).count()
     }
 
     /// Fails at once while the link is down.
@@ -292,8 +310,28 @@ impl Shard {
         Ok(StreamPosition { epoch: epoch.into(), seq })
     }
 
+    /// Where the logs of these streams stand; `None` for a log that has to start a new epoch first.
+    pub async fn positions(&self, streams: &[StreamId]) -> Result<Vec<Option<StreamPosition>>> {
+        type Meta = (Option<String>, Option<u64>, Option<String>);
+        let mut server = self.connection()?;
+        let mut pipe = redis::pipe();
+        for stream in streams {
+            pipe.cmd("HMGET").arg(self.key("m", stream)).arg("epoch").arg("seq").arg("run");
+        }
+        let metas: RedisResult<Vec<Meta>> = pipe.query_async(&mut server.connection).await;
+        let metas = metas.map_err(|error| self.call_failed("reading positions", &error))?;
+        let position = |(epoch, seq, run): Meta| match (epoch, run) {
+            (Some(epoch), Some(run)) if *run == *server.run_id => {
+                Some(StreamPosition { epoch: epoch.into(), seq: seq.unwrap_or(0) })
+            }
+            _ => None,
+        };
+        Ok(metas.into_iter().map(position).collect())
+    }
+
     /// The history of a stream's log after `from`, or its newest events.
     pub async fn history(&self, stream: StreamId, from: Option<&StreamPosition>) -> Result<StreamHistory> {
+        count(&self.metrics.history_calls, 1);
         let reply = self.call_history(&mut self.connection()?, stream, from).await;
         let reply = reply.map_err(|error| self.call_failed("reading history", &error))?;
         parse_history(reply, from).ok_or_else(|| {

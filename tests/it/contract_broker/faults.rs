@@ -14,6 +14,49 @@ use crate::support::{SOON, until_some};
 redis_facts! {
     redis_that_lost_its_data_starts_a_new_epoch
     killed_subscriptions_lose_no_event
+    room_opened_while_the_link_comes_up_is_subscribed
+}
+
+/// Rooms open all the time while the link breaks, reconnects and comes up.
+async fn room_opened_while_the_link_comes_up_is_subscribed(mut f: Fixture) {
+    const ROUNDS: usize = 4;
+    const ROOMS_PER_ROUND: usize = 100;
+    let mut opened = Vec::new();
+    for _ in 0..ROUNDS {
+        for server in f.servers() {
+            server.command("CLIENT KILL TYPE pubsub").await;
+        }
+        for _ in 0..ROOMS_PER_ROUND {
+            let (ann, stream) = (f.ann.clone(), StreamId::new());
+            opened.push(stream);
+            tokio::spawn(async move { ann.broker.subscribe(stream).await });
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        f.ann.until_up(true, SOON).await;
+        f.bob.until_up(true, SOON).await;
+    }
+    // Each room reads its history within two seconds after the link is up: what comes after that, only a subscription
+    // delivers.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    for stream in &opened {
+        until_some("publish", SOON, async || f.bob.broker.publish(*stream, vec!["hello".into()]).await.ok()).await;
+    }
+    let deaf = || {
+        let received = f.ann.received();
+        let hears = |stream: &StreamId| {
+            received
+                .iter()
+                .any(|event| matches!(event, BrokerEvent::Events { stream: own_stream, .. } if own_stream == stream))
+        };
+        opened.iter().filter(|stream| !hears(stream)).count()
+    };
+    tokio::time::timeout(SOON, async {
+        while deaf() > 0 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await
+    .unwrap_or_else(|_| panic!("{} of {} rooms are deaf", deaf(), opened.len()));
 }
 
 async fn redis_that_lost_its_data_starts_a_new_epoch(mut f: Fixture) {

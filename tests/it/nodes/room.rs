@@ -71,6 +71,47 @@ async fn viewer_who_moves_to_another_node_resumes() {
 }
 
 #[tokio::test]
+async fn join_from_another_epoch_costs_redis_no_read_of_history() {
+    let nodes = Nodes::open().await;
+    let mut ann = nodes.one.live("Ann", "viewer").await;
+    ann.ask(say("hello")).await.unwrap();
+    // Only the history script calls XREVRANGE and XRANGE.
+    let reads = async || nodes.redis.calls("xrevrange").await + nodes.redis.calls("xrange").await;
+    let before = reads().await;
+    for seq in 0..20 {
+        let mut position = ann.position.clone();
+        (position.epoch, position.seq) = ("another".into(), seq);
+        let join = JoinOptions { position: Some(position), ..JoinOptions::default() };
+        let live = Live::join(&nodes.one.server.url, &nodes.one.stream, join).await.unwrap();
+        assert_eq!(live.hello["recovered"], false);
+    }
+    assert_eq!(reads().await, before);
+}
+
+#[tokio::test]
+async fn first_viewer_on_a_fresh_node_sees_the_viewers_of_the_other() {
+    let nodes = Nodes::open().await;
+    let mut watchers = Vec::new();
+    for _ in 0..3 {
+        watchers.push(nodes.one.watch().await);
+    }
+    until_some("published count", SOON, async || {
+        let redis::Value::Array(keys) = nodes.redis.command(&format!("KEYS *:v:{}", nodes.one.stream)).await else {
+            panic!("no list")
+        };
+        let Some(redis::Value::BulkString(key)) = keys.first() else { return None };
+        let counts = nodes.redis.command(&format!("HVALS {}", String::from_utf8_lossy(key))).await;
+        let redis::Value::Array(counts) = counts else { panic!("no list") };
+        let is_three =
+            |count: &redis::Value| matches!(count, redis::Value::BulkString(bytes) if bytes.starts_with(b"3 "));
+        counts.iter().any(is_three).then_some(())
+    })
+    .await;
+    let first = nodes.two.watch().await;
+    assert_eq!(first.hello["state"]["viewers"], 4, "{:#}", first.hello);
+}
+
+#[tokio::test]
 async fn presence_is_summed_and_a_dead_node_expires() {
     let mut nodes = Nodes::open().await;
     let mut watchers = Vec::new();
