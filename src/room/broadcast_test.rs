@@ -453,7 +453,7 @@ async fn room_that_is_behind_drops_its_oldest_messages_and_sends_a_snapshot() {
     let dropped = rooms.counters.dropped_events.load(Ordering::Relaxed);
     assert!((1_900..=2_100).contains(&dropped), "{dropped}");
     let frame = viewer.client.text().await;
-    assert_eq!((&frame["t"], &frame["reason"]), (&json!("snapshot"), &json!("hole")), "{frame}");
+    assert_eq!((&frame["t"], &frame["why"]), (&json!("snapshot"), &json!("hole")), "{frame}");
     let mut newest = frame["seq"].as_u64().unwrap();
     assert!(dropped < newest, "{frame}");
     while newest < 6_010 {
