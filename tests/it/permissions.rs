@@ -101,6 +101,29 @@ fn least_role_of_each_verb_is_the_one_of_the_table() {
     }
 }
 
+/// The table is what the server enforces; the API document must say the same.
+#[tokio::test]
+async fn api_document_names_the_least_role_of_every_route() {
+    let shop = Shop::demo(&[]).await;
+    let document = shop.server.rest().get("/v1/openapi.json").await.expect(200);
+    let mut wrong = Vec::new();
+    for row in ROWS.iter().filter(|row| !row.route.is_empty() && !row.is_special) {
+        let (method, path) = row.route.split_once(' ').unwrap();
+        let operation = &document["paths"][path][method.to_lowercase()];
+        let found = operation["x-least-role"].as_str().unwrap_or("anonymous");
+        let may = |user: &str| row.may[USERS.iter().position(|known| *known == user).unwrap()] != "forbidden";
+        let users = ["viewer", "moderator", "analyst", "producer", "host", "admin"];
+        let least = match row.may[0] {
+            "sign_in" => users.into_iter().find(|user| may(user)).unwrap_or("nobody"),
+            _ => "anonymous",
+        };
+        if operation.is_null() || found != least {
+            wrong.push(format!("{} {}: {found} in the document, {least} in the table", row.route, row.object));
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
 /// `LIVESOUK_UPDATE_DOCS=1` writes the page instead.
 #[test]
 fn permissions_page_matches_the_table() {

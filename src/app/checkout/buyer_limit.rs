@@ -46,12 +46,17 @@ impl BuyerLimits {
         Self { buyers: is_enabled.then(|| Cache::new(BUYERS_MAX)), refused }
     }
 
+    /// A request to buy, whatever comes of it.
     pub fn take_buy(&self, buyer: &UserId, now: Millis) -> Result<(), Refusal> {
-        self.take(buyer, "buy", |buckets| buckets.buy.take(BUY, now))?;
+        self.take(buyer, "buy", |buckets| buckets.buy.take(BUY, now))
+    }
+
+    /// A purchase that is about to reserve units.
+    pub fn take_hold(&self, buyer: &UserId, now: Millis) -> Result<(), Refusal> {
         self.take(buyer, "hold", |buckets| buckets.hold.take(HOLD, now))
     }
 
-    /// The purchase got no units, so it does not count as one.
+    /// The purchase reserved no units, or repeated an earlier one, so it does not count.
     pub fn give_back_hold(&self, buyer: &UserId) {
         if let Some(buckets) = self.buyers.as_ref().and_then(|buyers| buyers.get(buyer)) {
             buckets.hold.give_back(HOLD);
@@ -113,12 +118,13 @@ mod tests {
     #[test]
     fn buyer_gets_a_burst_and_then_two_purchases_a_second() {
         let (limits, ann) = (BuyerLimits::new(true), UserId::parse("ann").unwrap());
-        let bought = (0..3_000).filter(|ms| limits.take_buy(&ann, 1_000 + ms).is_ok()).count();
+        let take = |buyer: &UserId, now| limits.take_buy(buyer, now).and_then(|()| limits.take_hold(buyer, now));
+        let bought = (0..3_000).filter(|ms| take(&ann, 1_000 + ms).is_ok()).count();
         assert!((30..=36).contains(&bought), "{bought} in three seconds");
-        assert!(limits.take_buy(&UserId::parse("bob").unwrap(), 4_000).is_ok());
-        assert!(limits.take_cancel(&ann, 4_000).is_ok(), "cancellations have a limit of their own");
         let bob = UserId::parse("bob").unwrap();
-        let pressed = (0..50).filter(|press| limits.take_buy(&bob, 10_000 + press * 100).is_ok());
+        assert!(take(&bob, 4_000).is_ok());
+        assert!(limits.take_cancel(&ann, 4_000).is_ok(), "cancellations have a limit of their own");
+        let pressed = (0..50).filter(|press| take(&bob, 10_000 + press * 100).is_ok());
         assert_eq!(
             pressed.inspect(|_| limits.give_back_hold(&bob)).count(),
             50,

@@ -53,7 +53,14 @@ impl Checkout {
         if let Some(refusal) = self.selling.sold_out_refusal(offer, &actor.user, qty) {
             return Err(refusal.into());
         }
-        self.limits.take_buy(&actor.user, self.context.clock.now())?;
+        let now = self.context.clock.now();
+        self.limits.take_buy(&actor.user, now)?;
+        let is_counted = match self.limits.take_hold(&actor.user, now) {
+            Ok(()) => true,
+            // A retry finds its order, also when the buyer may not reserve more now.
+            Err(_) if self.context.store.order_by_key(&actor.user, &key).await?.is_some() => false,
+            Err(refusal) => return Err(refusal.into()),
+        };
         self.authorize_purchase(actor, offer, &key).await?;
         self.check_no_pause(actor, offer, &key).await?;
         let request = PurchaseRequest {
@@ -67,16 +74,20 @@ impl Checkout {
         let started = Instant::now();
         let reply = self.selling.purchase(offer, request).await;
         self.context.counters.buy_duration.observe(started.elapsed());
+        let reserved_nothing = match &reply {
+            Ok(purchase) => purchase.replayed,
+            Err(Error::Refused(refusal)) => refusal.is_no_units(),
+            Err(_) => false,
+        };
+        if is_counted && reserved_nothing {
+            self.limits.give_back_hold(&actor.user);
+        }
         match reply {
             Ok(purchase) => {
                 let order = self.catalogue.order_view(&purchase.order).await;
                 #[cfg(feature = "fault-injection")]
                 let order = if crate::fault::skips_save() { OrderView { id: OrderId::new(), ..order } } else { order };
                 Ok(OrderResult { order, is_replay: purchase.replayed })
-            }
-            Err(Error::Refused(refusal)) if refusal.is_no_units() => {
-                self.limits.give_back_hold(&actor.user);
-                Err(refusal.into())
             }
             Err(Error::Refused(Refusal::BuyerLimit { per_buyer, .. })) => {
                 let orders = self.context.store.counted_orders(&actor.user, offer).await?;

@@ -43,6 +43,33 @@ async fn buying_and_cancelling_in_a_loop_is_slowed() {
 }
 
 #[tokio::test]
+async fn repeated_purchase_counts_once_and_is_answered_when_nothing_more_is_allowed() {
+    let shop = Shop::demo(&[]).await;
+    let offer = shop.on_sale(90, json!({"per_buyer": 80})).await;
+    let ann = shop.rest("Ann", "viewer");
+    let path = format!("/v1/offers/{offer}/orders");
+    let first = key();
+    let order = id(&ann.post_keyed(&path, &first, json!({"qty": 1})).await.expect(201));
+    for _ in 0..40 {
+        let repeated = ann.post_keyed(&path, &first, json!({"qty": 1})).await;
+        assert!(repeated.status < 300, "{repeated:?}");
+        assert_eq!(id(&repeated.body), order);
+    }
+    let mut bought = 0;
+    let refused = loop {
+        let answer = ann.post_keyed(&path, &key(), json!({"qty": 1})).await;
+        if answer.status >= 400 {
+            break answer;
+        }
+        bought += 1;
+    };
+    refused.expect_problem(429, "too_many_requests");
+    assert!(bought >= 29, "{bought} more were allowed: the repeated request was counted");
+    let repeated = ann.post_keyed(&path, &first, json!({"qty": 1})).await;
+    assert_eq!((repeated.status < 300, id(&repeated.body)), (true, order), "{repeated:?}");
+}
+
+#[tokio::test]
 async fn attempts_to_pay_are_limited_but_repeating_one_is_not() {
     let shop = Shop::demo(&[]).await;
     let offer = shop.on_sale(5, json!({})).await;

@@ -170,6 +170,53 @@ async fn every_operation_has_its_own_id_and_says_who_may_call_it() {
     assert_eq!(ids.len(), count, "two operations have one id");
 }
 
+/// Parts of a schema that take any text or number or list, or as many as a client likes.
+fn unlimited(schema: &Value, path: &str, found: &mut Vec<String>) {
+    if let Some(fields) = schema.as_object() {
+        let is = |kind: &str| match &schema["type"] {
+            Value::Array(kinds) => kinds.iter().any(|known| known == kind),
+            one => one == kind,
+        };
+        let has = |limits: &[&str]| limits.iter().chain(&["enum", "const"]).any(|limit| fields.contains_key(*limit));
+        if (is("string") && !has(&["maxLength", "format"]))
+            || (is("integer") && !has(&["maximum"]))
+            || (is("array") && !has(&["maxItems"]))
+        {
+            found.push(path.to_owned());
+        }
+        for (name, part) in fields.iter().filter(|(name, _)| !["example", "examples"].contains(&name.as_str())) {
+            unlimited(part, &format!("{path}/{name}"), found);
+        }
+    }
+    for (at, part) in schema.as_array().into_iter().flatten().enumerate() {
+        unlimited(part, &format!("{path}/{at}"), found);
+    }
+}
+
+#[tokio::test]
+async fn every_answer_is_described_every_field_limited_and_every_body_has_an_example() {
+    let shop = Shop::demo(&[]).await;
+    let document = shop.server.rest().get("/v1/openapi.json").await.expect(200);
+    let mut wrong = Vec::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            for (status, answer) in operation["responses"].as_object().unwrap() {
+                if answer["$ref"].is_null() && answer["description"].as_str().is_none_or(str::is_empty) {
+                    wrong.push(format!("{method} {path}: {status} has no description"));
+                }
+            }
+            let body = &operation["requestBody"]["content"]["application/json"];
+            if body.is_object() && body["example"].is_null() && body["examples"].is_null() {
+                wrong.push(format!("{method} {path} has no example"));
+            }
+        }
+    }
+    unlimited(&document["components"]["schemas"], "", &mut wrong);
+    // The keys of a map of translations are checked as language tags.
+    wrong.retain(|path| !path.ends_with("/propertyNames"));
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
 #[tokio::test]
 async fn documented_least_role_of_every_verb_is_the_one_that_is_enforced() {
     let shop = Shop::demo(&[]).await;

@@ -7,8 +7,10 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::support::metrics::Metrics;
 use crate::support::process::Server;
 use crate::support::shop::{Shop, sign};
+use crate::support::{SOON, until_some};
 
 const KEY: &str = "an-auth-key-of-at-least-32-bytes!";
 
@@ -31,6 +33,14 @@ async fn files_of_a_new_database_are_readable_for_their_owner_only() {
         let mode = std::fs::metadata(&path).unwrap_or_else(|error| panic!("{path}: {error}")).permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{path}");
     }
+}
+
+#[tokio::test]
+async fn old_addresses_are_looked_for_from_the_start() {
+    let shop = Shop::demo(&[]).await;
+    let run = "livesouk_background_job_runs_total{job_name=\"address_retention\",result=\"ok\"}";
+    let runs = async || Metrics::of(&shop.host).await.samples.get(run).copied().filter(|runs| *runs >= 1.0);
+    until_some("a run of the job address_retention", SOON, runs).await;
 }
 
 #[tokio::test]
