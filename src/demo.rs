@@ -93,7 +93,7 @@ pub async fn prepare(store: &Store, clock: &Clock) -> Result<DemoShop> {
     };
     if store.products(None, 1).await?.is_empty() {
         for product in &seed.products {
-            store.create_product(shop.id, &product.to_product()).await?;
+            store.create_product(shop.id, &product.to_product(), None).await?;
         }
     }
     if store.streams(Some(StreamStatus::Scheduled), None, 1).await?.is_empty() {
@@ -127,7 +127,7 @@ async fn create_live_stream(store: &Store, clock: &Clock, shop: &Shop, seed: &De
             continue;
         }
         let new = offer.to_offer(show.id, variant.id, quantity);
-        store.create_offer(&new).await?;
+        store.create_offer(&new, None).await?;
         store.open_offer(new.id).await?;
         first.get_or_insert(new.id);
     }

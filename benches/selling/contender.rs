@@ -189,7 +189,7 @@ impl OfferFactory {
             hold_ms: 3_600_000,
             starts_at: None,
         };
-        store.create_offer(&new).await?;
+        store.create_offer(&new, None).await?;
         store.open_offer(new.id).await?;
         Ok(new.id)
     }
@@ -360,7 +360,7 @@ async fn create_shop(url: &str, stream: StreamId, variant: VariantId) -> anyhow:
         category: None,
         variants: vec![variant],
     };
-    store.create_product(shop.id, &product).await?;
+    store.create_product(shop.id, &product, None).await?;
     let live = LiveStream {
         id: stream,
         title: "Show".into(),

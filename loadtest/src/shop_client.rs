@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use client::rest::new_key;
 use client::{Rest, RestResponse, token};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -138,7 +139,12 @@ impl ShopClient {
     }
 
     fn post(&self, path: &str, body: Value) -> Result<Value> {
-        let response = self.runtime.block_on(self.host.try_send(Method::POST, path, &[], Some(body)))?;
+        let response = self.runtime.block_on(self.host.try_send(
+            Method::POST,
+            path,
+            &[("idempotency-key", &new_key())],
+            Some(body),
+        ))?;
         if !response.is_success() {
             bail!("POST {path} was answered with status {}: {}", response.status, problem_of(&response));
         }

@@ -29,7 +29,7 @@ def make_objects():
     post(f"/v1/streams/{stream}/start", {})
     variant = product["variants"][0]["id"]
     form = {"variant": variant, "kind": "regular", "price": 12_900, "quantity": 500}
-    offer = post(f"/v1/streams/{stream}/offers", form)["id"]
+    offer = post(f"/v1/streams/{stream}/offers", form, str(uuid.uuid4()))["id"]
     post(f"/v1/offers/{offer}/open", {})
     order = post(f"/v1/offers/{offer}/orders", {"qty": 1}, str(uuid.uuid4()))["id"]
     return {"stream": stream, "offer": offer, "variant": variant, "order": order}

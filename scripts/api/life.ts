@@ -42,7 +42,7 @@ expect('start', await host.POST('/v1/streams/{stream}/start', { params: { path: 
 const draft = expect(
   'offer',
   await host.POST('/v1/streams/{stream}/offers', {
-    params: { path: { stream } },
+    params: { path: { stream }, header: keyed() },
     body: { variant, kind: 'regular', price: 12_900, quantity: 3 },
   }),
 );

@@ -36,6 +36,12 @@ impl Error {
     }
 }
 
+/// A fault in the middle of a request with an idempotency key: it may have been carried out, and a retry with the key
+/// finds out.
+pub fn as_outcome_unknown(error: Error) -> Error {
+    if error == Error::Unavailable { Error::OutcomeUnknown } else { error }
+}
+
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         Error::Refused(refusal)

@@ -159,7 +159,7 @@ pub struct NewOffer {
 }
 
 /// The form of a new offer as the client sends it, with times in seconds.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct OfferForm {
     pub variant: VariantId,
     pub kind: OfferKind,

@@ -2,13 +2,13 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::AppState;
 use super::error::{ApiResult, Problem};
-use super::extract::{Caller, JsonBody, List, PathId};
+use super::extract::{Caller, JsonBody, List, PathId, idempotency_key};
 use crate::domain::offer::OfferForm;
 use crate::domain::{Millis, Minor, OfferId, OfferKind, StreamId, VariantId};
 use crate::protocol::OfferView;
@@ -45,15 +45,18 @@ pub struct NewOfferRequest {
     starts_at: Option<Millis>,
 }
 
-/// Creates an offer as a draft. Its units are taken from the pool of the variant.
-#[utoipa::path(post, path = "/v1/streams/{stream}/offers", tag = "offers", params(("stream" = StreamId, Path)),
+/// Creates an offer as a draft. Its units are taken from the pool of the variant. The same key always gives the same offer.
+#[utoipa::path(post, path = "/v1/streams/{stream}/offers", tag = "offers",
+    params(("stream" = StreamId, Path), ("Idempotency-Key" = String, Header, description = "8 to 255 visible ASCII characters")),
     request_body = NewOfferRequest, responses((status = 201, body = OfferView), (status = "default", body = Problem)))]
 pub async fn create(
     State(state): State<AppState>,
     Caller(actor): Caller,
     PathId(stream): PathId<StreamId>,
+    headers: HeaderMap,
     JsonBody(new): JsonBody<NewOfferRequest>,
 ) -> ApiResult<(StatusCode, Json<OfferView>)> {
+    let key = idempotency_key(&headers)?;
     let form = OfferForm {
         variant: new.variant,
         kind: new.kind,
@@ -66,7 +69,7 @@ pub async fn create(
         hold_s: new.hold_s,
         starts_at: new.starts_at,
     };
-    Ok((StatusCode::CREATED, Json(state.app.catalogue.create_offer(&actor, stream, form).await?)))
+    Ok((StatusCode::CREATED, Json(state.app.catalogue.create_offer(&actor, stream, form, key).await?)))
 }
 
 /// One offer.

@@ -2,13 +2,13 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::AppState;
 use super::error::{ApiResult, Problem};
-use super::extract::{Caller, JsonBody, List, PageQuery, PageRequest, PathId};
+use super::extract::{Caller, JsonBody, List, PageQuery, PageRequest, PathId, idempotency_key};
 use crate::app;
 use crate::domain::{Minor, ProductId, Titles, VariantId};
 use crate::protocol::{ProductView, VariantView};
@@ -46,14 +46,17 @@ pub struct NewVariantRequest {
     stock: i64,
 }
 
-/// Adds a product with its variants and their stock.
+/// Adds a product with its variants and their stock. With a key, a retry gives the same product.
 #[utoipa::path(post, path = "/v1/products", tag = "products", request_body = NewProductRequest,
+    params(("Idempotency-Key" = Option<String>, Header, description = "8 to 255 visible ASCII characters")),
     responses((status = 201, body = ProductView), (status = "default", body = Problem)))]
 pub async fn create(
     State(state): State<AppState>,
     Caller(actor): Caller,
+    headers: HeaderMap,
     JsonBody(new): JsonBody<NewProductRequest>,
 ) -> ApiResult<(StatusCode, Json<ProductView>)> {
+    let key = headers.contains_key("idempotency-key").then(|| idempotency_key(&headers)).transpose()?;
     let NewProductRequest { title, titles, image, category, variants } = new;
     let variants = variants.into_iter().map(|NewVariantRequest { name, names, sku, price, stock }| app::NewVariant {
         name,
@@ -64,7 +67,7 @@ pub async fn create(
     });
     let variants = variants.collect();
     let new = app::NewProduct { title, titles, image, category, variants };
-    Ok((StatusCode::CREATED, Json(state.app.catalogue.create_product(&actor, new).await?)))
+    Ok((StatusCode::CREATED, Json(state.app.catalogue.create_product(&actor, new, key).await?)))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -75,13 +78,15 @@ pub struct RestockRequest {
 
 /// Adds units to the pool of a variant.
 #[utoipa::path(post, path = "/v1/variants/{variant}/restock", tag = "products", request_body = RestockRequest,
-    params(("variant" = VariantId, Path)),
+    params(("variant" = VariantId, Path), ("Idempotency-Key" = String, Header, description = "8 to 255 visible ASCII characters")),
     responses((status = 200, body = VariantView), (status = "default", body = Problem)))]
 pub async fn restock(
     State(state): State<AppState>,
     Caller(actor): Caller,
     PathId(variant): PathId<VariantId>,
+    headers: HeaderMap,
     JsonBody(body): JsonBody<RestockRequest>,
 ) -> ApiResult<Json<VariantView>> {
-    Ok(Json(state.app.catalogue.restock_variant(&actor, variant, body.add).await?))
+    let key = idempotency_key(&headers)?;
+    Ok(Json(state.app.catalogue.restock_variant(&actor, variant, body.add, key).await?))
 }

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::row::from_row;
 use super::transaction::Transaction;
-use super::{Error, Result, Store, ids_to_json, require_known, titles_from_json};
+use super::{Error, KeyedRequest, Result, Store, ids_to_json, require_known, titles_from_json};
 use crate::domain::offer::NewOffer;
 use crate::domain::{
     Millis, Offer, OfferId, OfferKind, OfferStage, OfferTerms, ProductId, Refusal, StreamId, VariantId,
@@ -187,9 +187,13 @@ impl Store {
         rows.into_iter().map(OfferRow::into_offer).collect()
     }
 
-    /// Takes the units out of the variant's stock and creates a draft that owns them.
-    pub async fn create_offer(&self, new: &NewOffer) -> Result<()> {
+    /// Takes the units out of the variant's stock and creates a draft that owns them. Gives the id of the offer, which is
+    /// another one if the request was carried out before.
+    pub async fn create_offer(&self, new: &NewOffer, request: Option<&KeyedRequest>) -> Result<OfferId> {
         self.transaction(async |tx| {
+            if let Some(earlier) = tx.take_key(request, new.id.0).await? {
+                return Ok(OfferId(earlier));
+            }
             take_from_stock(tx, new.variant.0, new.quantity).await?;
             let insert = "insert into offers (id, stream, variant, kind, stage, price, old_price, currency, quantity,
                     per_buyer, countdown_ms, duration_ms, hold_ms, starts_at, position)
@@ -212,7 +216,7 @@ impl Store {
                 .bind(new.starts_at)
                 .execute()
                 .await?;
-            if created == 0 { Err(Refusal::StreamEnded.into()) } else { Ok(()) }
+            if created == 0 { Err(Refusal::StreamEnded.into()) } else { Ok(new.id) }
         })
         .await
     }
@@ -262,24 +266,30 @@ impl Store {
         .await
     }
 
-    /// Moves `add` more units from the stock into the offer.
-    pub async fn restock_offer(&self, id: OfferId, add: i64) -> Result<()> {
+    /// Moves `add` more units from the stock into the offer. `false`: the request was carried out before.
+    pub async fn restock_offer(&self, id: OfferId, add: i64, request: Option<&KeyedRequest>) -> Result<bool> {
         let variant = self.variant_of(id).await?;
         self.transaction(async |tx| {
+            if tx.take_key(request, id.0).await?.is_some() {
+                return Ok(false);
+            }
             take_from_stock(tx, variant, add).await?;
             if lock_offer(tx, id).await?.stage == OfferStage::Closed {
                 return Err(Refusal::Closed.into());
             }
             let restock = "update offers set quantity = quantity + $2, version = version + 1 where id = $1";
             tx.query(restock).bind(id.0).bind(add).execute().await?;
-            Ok(())
+            Ok(true)
         })
         .await
     }
 
-    /// Moves the end of a flash sale that has started by `ms`.
-    pub async fn extend_offer(&self, id: OfferId, ms: i64) -> Result<()> {
+    /// Moves the end of a flash sale that has started by `ms`. `false`: the request was carried out before.
+    pub async fn extend_offer(&self, id: OfferId, ms: i64, request: Option<&KeyedRequest>) -> Result<bool> {
         self.transaction(async |tx| {
+            if tx.take_key(request, id.0).await?.is_some() {
+                return Ok(false);
+            }
             let terms = lock_offer(tx, id).await?;
             let now = tx.now().await?;
             match terms.closes_at {
@@ -289,7 +299,7 @@ impl Store {
                 Some(_) => {
                     let extend = "update offers set closes_at = closes_at + $2, version = version + 1 where id = $1";
                     tx.query(extend).bind(id.0).bind(ms).execute().await?;
-                    Ok(())
+                    Ok(true)
                 }
             }
         })

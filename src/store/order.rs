@@ -231,7 +231,7 @@ impl Store {
         verb: &str,
         key: &IdempotencyKey,
     ) -> Result<Option<(RequestHash, OrderId, Option<String>)>> {
-        let read = "select hash, order_id, code from idempotency_keys where buyer = $1 and verb = $2 and key = $3";
+        let read = "select hash, subject_id, code from idempotency_keys where buyer = $1 and verb = $2 and key = $3";
         let row: Option<(Vec<u8>, Uuid, Option<String>)> =
             self.query(read).bind(buyer.as_str()).bind(verb).bind(key.as_str()).fetch_optional().await?;
         row.map(|(hash, order, code)| {
@@ -286,7 +286,7 @@ pub(super) async fn insert_idempotency_record(
     record: &IdempotencyRecord,
     now: Millis,
 ) -> Result<()> {
-    let insert = "insert into idempotency_keys (buyer, verb, key, hash, order_id, code, created_at)
+    let insert = "insert into idempotency_keys (buyer, verb, key, hash, subject_id, code, created_at)
         values ($1, $2, $3, $4, $5, $6, $7) on conflict (buyer, verb, key) do nothing";
     tx.query(insert)
         .bind(buyer.as_str())

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use super::row::from_row;
-use super::{Result, Store, titles_from_json, titles_to_json};
+use super::{KeyedRequest, Result, Store, titles_from_json, titles_to_json};
 use crate::domain::{Product, ProductId, Refusal, Shop, ShopId, Variant, VariantId};
 
 /// A page of products.
@@ -46,6 +46,19 @@ impl VariantRow {
     }
 }
 
+impl ProductRow {
+    fn into_product(self, variants: Vec<Variant>) -> Result<Product> {
+        Ok(Product {
+            id: ProductId(self.id),
+            title: self.title,
+            titles: titles_from_json(&self.titles)?,
+            image: self.image,
+            category: self.category,
+            variants,
+        })
+    }
+}
+
 impl Store {
     /// The one shop of this server; `None` before it is created.
     pub async fn shop(&self) -> Result<Option<Shop>> {
@@ -77,8 +90,18 @@ impl Store {
         Ok(self.shop().await?.unwrap_or(shop))
     }
 
-    pub async fn create_product(&self, shop: ShopId, product: &Product) -> Result<()> {
+    /// Creates a product with its variants and their stock. Gives the id of the product, which is another one if the request
+    /// was carried out before.
+    pub async fn create_product(
+        &self,
+        shop: ShopId,
+        product: &Product,
+        request: Option<&KeyedRequest>,
+    ) -> Result<ProductId> {
         self.transaction(async |tx| {
+            if let Some(earlier) = tx.take_key(request, product.id.0).await? {
+                return Ok(ProductId(earlier));
+            }
             let now = tx.now().await?;
             let insert = "insert into products (id, shop, title, titles, image, category, created_at)
                 values ($1, $2, $3, $4, $5, $6, $7)";
@@ -107,9 +130,20 @@ impl Store {
                     .execute()
                     .await?;
             }
-            Ok(())
+            Ok(product.id)
         })
         .await
+    }
+
+    /// Reads a product with its variants.
+    pub async fn product(&self, id: ProductId) -> Result<Option<Product>> {
+        let read = "select id, title, titles, image, category from products where id = $1";
+        let Some(row) = self.query(read).bind(id.0).fetch_optional::<ProductRow>().await? else { return Ok(None) };
+        let read =
+            "select id, product, name, names, sku, price, stock from variants where product = $1 order by position";
+        let variants: Vec<VariantRow> = self.query(read).bind(id.0).fetch_all().await?;
+        let variants = variants.into_iter().map(VariantRow::into_variant).collect::<Result<_>>()?;
+        row.into_product(variants).map(Some)
     }
 
     /// Reads a page of products with their variants, oldest first, after `after`.
@@ -127,27 +161,24 @@ impl Store {
         }
         rows.into_iter()
             .map(|row| {
-                Ok(Product {
-                    id: ProductId(row.id),
-                    title: row.title,
-                    titles: titles_from_json(&row.titles)?,
-                    image: row.image,
-                    category: row.category,
-                    variants: of_product.remove(&row.id).unwrap_or_default(),
-                })
+                let variants = of_product.remove(&row.id).unwrap_or_default();
+                row.into_product(variants)
             })
             .collect()
     }
 
-    /// Adds units to the stock of a variant.
-    pub async fn restock_variant(&self, id: VariantId, add: i64) -> Result<Variant> {
-        let row: Option<VariantRow> = self
+    /// Adds units to the stock of a variant, unless the request was carried out before. Gives the variant as it is now.
+    pub async fn restock_variant(&self, id: VariantId, add: i64, request: Option<&KeyedRequest>) -> Result<Variant> {
+        let row: VariantRow = self
             .transaction(async |tx| {
+                let add = if tx.take_key(request, id.0).await?.is_some() { 0 } else { add };
                 let add_units = "update variants set stock = stock + $2 where id = $1
                     returning id, product, name, names, sku, price, stock";
-                tx.query(add_units).bind(id.0).bind(add).fetch_optional().await
+                let row = tx.query(add_units).bind(id.0).bind(add).fetch_optional().await?;
+                // An error, so that the key is not taken.
+                row.ok_or(Refusal::NoSuchProduct.into())
             })
             .await?;
-        row.ok_or(Refusal::NoSuchProduct)?.into_variant()
+        row.into_variant()
     }
 }

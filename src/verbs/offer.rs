@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::order::idempotency_key;
 use super::reply::{NoReply, OfferReply, PinReply};
 use super::{InputSource, Method, RestRoute, Verb, VerbContext};
 use crate::app::Result;
@@ -125,17 +126,20 @@ pub struct Restock {
     offer: OfferId,
     /// The number of units to move.
     add: i64,
+    /// The idempotency key: 8 to 255 visible ASCII characters. Over REST it is the header `Idempotency-Key`.
+    key: Option<String>,
 }
 
 impl Verb for Restock {
     const NAME: &'static str = "restock";
     const LEAST_ROLE: Role = Role::Producer;
     const REST: Option<RestRoute> =
-        Some(RestRoute::new(Method::Post, "/v1/offers/{offer}/restock", "offers", InputSource::Body));
+        Some(RestRoute::new(Method::Post, "/v1/offers/{offer}/restock", "offers", InputSource::Body).with_key());
     type Reply = OfferReply;
 
     async fn run(self, context: &VerbContext<'_>) -> Result<OfferReply> {
-        context.app.catalogue.restock_offer(context.actor, self.offer, self.add).await.map(OfferReply)
+        let key = idempotency_key(self.key.as_deref())?;
+        context.app.catalogue.restock_offer(context.actor, self.offer, self.add, key).await.map(OfferReply)
     }
 }
 
@@ -145,16 +149,19 @@ pub struct Extend {
     offer: OfferId,
     /// 10 to 1200 seconds.
     seconds: i64,
+    /// The idempotency key: 8 to 255 visible ASCII characters. Over REST it is the header `Idempotency-Key`.
+    key: Option<String>,
 }
 
 impl Verb for Extend {
     const NAME: &'static str = "extend";
     const LEAST_ROLE: Role = Role::Producer;
     const REST: Option<RestRoute> =
-        Some(RestRoute::new(Method::Post, "/v1/offers/{offer}/extend", "offers", InputSource::Body));
+        Some(RestRoute::new(Method::Post, "/v1/offers/{offer}/extend", "offers", InputSource::Body).with_key());
     type Reply = OfferReply;
 
     async fn run(self, context: &VerbContext<'_>) -> Result<OfferReply> {
-        context.app.catalogue.extend_offer(context.actor, self.offer, self.seconds).await.map(OfferReply)
+        let key = idempotency_key(self.key.as_deref())?;
+        context.app.catalogue.extend_offer(context.actor, self.offer, self.seconds, key).await.map(OfferReply)
     }
 }

@@ -9,7 +9,7 @@ use crate::app::Result;
 use crate::domain::{IdempotencyKey, OfferId, OrderId, Refusal, Role};
 
 /// A missing key is refused with `key_missing`, an invalid one with `key_invalid`.
-fn idempotency_key(key: Option<&str>) -> std::result::Result<IdempotencyKey, Refusal> {
+pub(super) fn idempotency_key(key: Option<&str>) -> std::result::Result<IdempotencyKey, Refusal> {
     IdempotencyKey::parse(key.unwrap_or(""))
 }
 

@@ -234,7 +234,9 @@ impl SaleTask {
     async fn post(&mut self, path: &str, body: Value) -> Result<(u16, Value), ()> {
         let node = self.rng.random_range(0..self.context.urls.len());
         let rest = self.context.rest(node, &self.token);
-        let sent = rest.try_send(reqwest::Method::POST, path, &[], Some(body));
+        let key = crate::support::shop::key();
+        let headers = [("idempotency-key", key.as_str())];
+        let sent = rest.try_send(reqwest::Method::POST, path, &headers, Some(body));
         let answer = tokio::time::timeout(Duration::from_secs(20), sent).await;
         answer.map_err(drop)?.map(|answer| (answer.status, answer.body)).map_err(drop)
     }

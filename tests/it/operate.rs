@@ -10,6 +10,7 @@ mod demo_access;
 mod deploy;
 mod failover;
 mod living_standby;
+mod lost_commit;
 mod metrics;
 mod origin;
 mod outage;

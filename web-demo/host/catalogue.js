@@ -1,10 +1,11 @@
 // Choosing what to sell: the catalogue with its variants. The forms for a new product and for an offer are files of their own.
 
-import { asRefusal, post } from '../api.js';
+import { asRefusal } from '../api.js';
 import { formatMoney, refusalText, t, titleOf } from '../i18n.js';
 import { listAll } from '../list.js';
 import { openSheet } from '../sheet.js';
 import { el, icon, picture, toast } from '../ui.js';
+import { addOnce } from './add_once.js';
 import { variantName } from './catalogue_texts.js';
 import { askNumber } from './dialogs.js';
 import { offerForm } from './offer_form.js';
@@ -128,7 +129,7 @@ async function restockVariant(product, variant, line) {
   if (!add) return;
   try {
     /** @type {Variant} */
-    const restocked = await post(`/variants/${variant.id}/restock`, { add });
+    const restocked = await addOnce(`/variants/${variant.id}/restock`, { add });
     variant.stock = restocked.stock;
     line.textContent = t('host.in_pool', { n: variant.stock });
   } catch (error) {

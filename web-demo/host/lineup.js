@@ -11,6 +11,7 @@ import { fullTitle, phaseOf } from '../offer.js';
 import { confirmDialog, withBusy } from '../sheet.js';
 import { timeSpan } from '../time_span.js';
 import { setVisible } from '../ui.js';
+import { addOnce } from './add_once.js';
 import { askNumber, askTime } from './dialogs.js';
 import { LineupOrder } from './lineup_order.js';
 import { LineupRow } from './lineup_row.js';
@@ -186,7 +187,7 @@ export class Lineup {
    * @param {Button} button
    */
   extend(offer, button) {
-    return this.act(button, () => post(`/offers/${offer.id}/extend`, { seconds: EXTEND_S }));
+    return this.act(button, () => addOnce(`/offers/${offer.id}/extend`, { seconds: EXTEND_S }));
   }
 
   /**
@@ -213,7 +214,7 @@ export class Lineup {
       max: RESTOCK_MAX,
       test: 'restock',
     });
-    if (add) await this.act(button, () => post(`/offers/${offer.id}/restock`, { add }));
+    if (add) await this.act(button, () => addOnce(`/offers/${offer.id}/restock`, { add }));
   }
 
   // ---- Painting ----

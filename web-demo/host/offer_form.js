@@ -3,10 +3,10 @@
 // Each mistake is shown beside its field, whether this page found it or the server did. The rows are saved one by one; a
 // saved row leaves the form, so pressing again makes no offer twice.
 
-import { post } from '../api.js';
 import { refusalText, t, titleOf } from '../i18n.js';
 import { withBusy } from '../sheet.js';
 import { el, icon, picture } from '../ui.js';
+import { addOnce } from './add_once.js';
 import { variantName } from './catalogue_texts.js';
 import { field, futureTime, localTime, readAll, showFieldError, wholeNumber } from './form.js';
 import { OfferFormRow } from './offer_form_row.js';
@@ -182,7 +182,7 @@ class OfferForm {
       const save = async () => {
         const body = { variant: row.variant.id, kind: this.kind, ...terms, ...values };
         /** @type {Offer} */
-        const offer = await post(`/streams/${this.stream.id}/offers`, body);
+        const offer = await addOnce(`/streams/${this.stream.id}/offers`, body);
         this.lineup.apply(offer);
         this.removeRow(row);
         if (openNow && !this.isScheduledFlash) await this.lineup.open(offer, null, { isSure: true });

@@ -1,9 +1,9 @@
 // The form for a new product with its variants.
 
-import { post } from '../api.js';
 import { lang, refusalText, t } from '../i18n.js';
 import { withBusy } from '../sheet.js';
 import { el, icon } from '../ui.js';
+import { addOnce } from './add_once.js';
 import { currencySymbol } from './catalogue_texts.js';
 import { anyText, field, price, readAll, required, webAddress, wholeNumber } from './form.js';
 
@@ -64,7 +64,7 @@ export function productForm({ body, shop, back, onsaved }) {
     const { title, title_ar, image } = product;
     const titles = title_ar ? { titles: { ar: title_ar } } : {};
     const send = async () => {
-      await post('/products', { title, ...titles, image, variants: parts });
+      await addOnce('/products', { title, ...titles, image, variants: parts });
       await onsaved();
     };
     withBusy(submit, send, showRefusal);

@@ -126,6 +126,7 @@ export default {
   'host.new_product': 'منتج جديد',
   'host.shop_only': 'المنتجات والمخزون تخص المتجر كله. اطلب من المقدّم تغييرها.',
   'host.in_pool': '{n} في المخزون',
+  'error.added_or_not': 'ليس مؤكدًا أن هذا قد تم. أعد المحاولة لمعرفة ذلك: لن يُنفَّذ مرتين.',
   'host.restock_pool': 'زيادة المخزون',
   'host.save_draft': 'حفظ كمسودة',
   'host.save_open': 'حفظ وبدء',

@@ -111,6 +111,7 @@ export default {
   'host.new_product': 'New product',
   'host.shop_only': 'Products and stock belong to the whole shop. Ask the host to change them.',
   'host.in_pool': '{n} in stock',
+  'error.added_or_not': 'It is not certain whether this was done. Try again to find out: it is not done twice.',
   'host.restock_pool': 'Add stock',
   'host.save_draft': 'Save as draft',
   'host.save_open': 'Save and start',

@@ -99,6 +99,8 @@ export default {
   'host.new_product': 'Produk baru',
   'host.shop_only': 'Produk dan stok milik seluruh toko. Minta host untuk mengubahnya.',
   'host.in_pool': 'stok {n}',
+  'error.added_or_not':
+    'Belum pasti apakah ini sudah dilakukan. Coba lagi untuk memastikan: ini tidak akan dilakukan dua kali.',
   'host.restock_pool': 'Tambah stok',
   'host.save_draft': 'Simpan sebagai draf',
   'host.save_open': 'Simpan dan mulai',

@@ -48,8 +48,9 @@ impl Rest {
         self.send(Method::GET, path, &[], None).await
     }
 
+    /// Each request gets an idempotency key of its own, which the routes that add something require.
     pub async fn post(&self, path: &str, body: Value) -> RestResponse {
-        self.send(Method::POST, path, &[], Some(body)).await
+        self.post_keyed(path, &new_key(), body).await
     }
 
     /// A request that may be retried: `key` is sent in the header `Idempotency-Key`.
@@ -114,6 +115,11 @@ impl Rest {
         }
         request
     }
+}
+
+/// An idempotency key for one request.
+pub fn new_key() -> String {
+    format!("{:032x}", rand::random::<u128>())
 }
 
 impl RestResponse {

@@ -10,6 +10,7 @@ mod stock_alert;
 
 use std::sync::Arc;
 
+use serde::Serialize;
 use tokio::sync::Notify;
 
 use super::audit::AuditLog;
@@ -17,7 +18,9 @@ use super::cache::{Cache, CacheValue};
 use super::context::Context;
 use super::publisher::Publisher;
 use super::stream_cache::StreamCache;
-use crate::domain::{Offer, OfferId};
+use crate::domain::order::request_hash;
+use crate::domain::{Actor, IdempotencyKey, Offer, OfferId};
+use crate::store::KeyedRequest;
 
 pub use lapse_tracker::{EndedHold, LapseTracker, ended_hold};
 pub use offer_watcher::OfferWatcher;
@@ -59,4 +62,10 @@ impl Catalogue {
         let lapses = LapseTracker::new(context.settings.are_requests_limited, context.now());
         Arc::new(Self { context, publisher, stream_cache, audit, offer_cache, sold_out_caches, lapses, offers_changed })
     }
+}
+
+/// A request with its idempotency key. The same key with other input is refused.
+fn keyed_request(actor: &Actor, verb: &'static str, key: IdempotencyKey, input: &impl Serialize) -> KeyedRequest {
+    let input = serde_json::to_string(input).unwrap_or_default();
+    KeyedRequest { user: actor.user.clone(), verb, key, hash: request_hash(&[verb, &input]) }
 }

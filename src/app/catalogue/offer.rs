@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use super::Catalogue;
-use crate::app::error::Result;
+use super::{Catalogue, keyed_request};
+use crate::app::error::{Result, as_outcome_unknown};
 use crate::app::state_changes::{offer_change, pin_change};
 use crate::domain::offer::{self, OfferForm};
 use crate::domain::{
-    Actor, AuditAction, Event, LiveStream, Offer, OfferId, OfferStage, Order, Permission, Refusal, StreamId,
+    Actor, AuditAction, Event, IdempotencyKey, LiveStream, Offer, OfferId, OfferStage, Order, Permission, Refusal,
+    StreamId,
 };
 use crate::protocol::{OfferView, OrderView, PinView};
 
@@ -31,8 +32,16 @@ impl Catalogue {
         Ok(self.offer_view(&offer))
     }
 
-    pub async fn create_offer(self: &Arc<Self>, actor: &Actor, stream: StreamId, form: OfferForm) -> Result<OfferView> {
+    /// Retries with the same key give the same offer.
+    pub async fn create_offer(
+        self: &Arc<Self>,
+        actor: &Actor,
+        stream: StreamId,
+        form: OfferForm,
+        key: IdempotencyKey,
+    ) -> Result<OfferView> {
         self.stream_cache.authorize(actor, Permission::ManageOffers, stream).await?;
+        let request = keyed_request(actor, "create_offer", key, &(stream, &form));
         let new = form.validated(OfferId::new(), stream, self.context.now())?;
         if new.price == 0 {
             self.stream_cache.authorize(actor, Permission::SellForFree, stream).await?;
@@ -40,10 +49,11 @@ impl Catalogue {
         let this = self.clone();
         self.context
             .spawn_write(async move {
-                this.context.store.create_offer(&new).await?;
-                this.publish_changed_offer(new.id).await
+                let id = this.context.store.create_offer(&new, Some(&request)).await?;
+                this.publish_changed_offer(id).await
             })
             .await
+            .map_err(as_outcome_unknown)
     }
 
     pub async fn open_offer(self: &Arc<Self>, actor: &Actor, id: OfferId) -> Result<OfferView> {
@@ -77,42 +87,60 @@ impl Catalogue {
         closed.inspect(|offer| self.audit.record_offer_action(actor, (offer.stream, id), AuditAction::Close, None))
     }
 
-    pub async fn restock_offer(self: &Arc<Self>, actor: &Actor, id: OfferId, add: i64) -> Result<OfferView> {
+    /// Retries with the same key add the units once.
+    pub async fn restock_offer(
+        self: &Arc<Self>,
+        actor: &Actor,
+        id: OfferId,
+        add: i64,
+        key: IdempotencyKey,
+    ) -> Result<OfferView> {
         let offer = self.authorize_selling(actor, id).await?;
         if offer.terms.price == 0 {
             self.stream_cache.authorize(actor, Permission::SellForFree, offer.stream).await?;
         }
         let add = offer::restock_units(add)?;
+        let request = keyed_request(actor, "restock", key, &(id, add));
         let this = self.clone();
-        self.context
+        let (offer, is_new) = self
+            .context
             .spawn_write(async move {
-                this.context.store.restock_offer(id, add).await?;
-                this.publish_changed_offer(id).await
+                let is_new = this.context.store.restock_offer(id, add, Some(&request)).await?;
+                Ok((this.publish_changed_offer(id).await?, is_new))
             })
             .await
-            .inspect(|offer| {
-                self.audit.record_offer_action(actor, (offer.stream, id), AuditAction::Restock, Some(format!("{add}")));
-            })
+            .map_err(as_outcome_unknown)?;
+        if is_new {
+            self.audit.record_offer_action(actor, (offer.stream, id), AuditAction::Restock, Some(format!("{add}")));
+        }
+        Ok(offer)
     }
 
-    pub async fn extend_offer(self: &Arc<Self>, actor: &Actor, id: OfferId, seconds: i64) -> Result<OfferView> {
+    /// Retries with the same key extend the sale once.
+    pub async fn extend_offer(
+        self: &Arc<Self>,
+        actor: &Actor,
+        id: OfferId,
+        seconds: i64,
+        key: IdempotencyKey,
+    ) -> Result<OfferView> {
         self.authorize_selling(actor, id).await?;
         let ms = offer::extension_ms(seconds)?;
+        let request = keyed_request(actor, "extend", key, &(id, seconds));
         let this = self.clone();
-        self.context
+        let (offer, is_new) = self
+            .context
             .spawn_write(async move {
-                this.context.store.extend_offer(id, ms).await?;
-                this.publish_changed_offer(id).await
+                let is_new = this.context.store.extend_offer(id, ms, Some(&request)).await?;
+                Ok((this.publish_changed_offer(id).await?, is_new))
             })
             .await
-            .inspect(|offer| {
-                self.audit.record_offer_action(
-                    actor,
-                    (offer.stream, id),
-                    AuditAction::Extend,
-                    Some(format!("{seconds} s")),
-                );
-            })
+            .map_err(as_outcome_unknown)?;
+        if is_new {
+            let added = Some(format!("{seconds} s"));
+            self.audit.record_offer_action(actor, (offer.stream, id), AuditAction::Extend, added);
+        }
+        Ok(offer)
     }
 
     pub async fn pin(self: &Arc<Self>, actor: &Actor, stream: StreamId, offer: OfferId) -> Result<PinView> {

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use super::Catalogue;
-use crate::app::error::{Error, Result};
-use crate::domain::{Actor, Permission, Product, ProductId, Titles, Variant, VariantId, offer};
+use serde::Serialize;
+
+use super::{Catalogue, keyed_request};
+use crate::app::error::{Error, Result, as_outcome_unknown};
+use crate::domain::{Actor, IdempotencyKey, Permission, Product, ProductId, Titles, Variant, VariantId, offer};
 use crate::protocol::{ProductView, VariantView};
 
 /// A new product as entered by a host.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct NewProduct {
     pub title: String,
     pub titles: Titles,
@@ -17,7 +19,7 @@ pub struct NewProduct {
     pub variants: Vec<NewVariant>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct NewVariant {
     pub name: String,
     pub names: Titles,
@@ -68,27 +70,45 @@ impl Catalogue {
         }
     }
 
-    pub async fn create_product(self: &Arc<Self>, actor: &Actor, new: NewProduct) -> Result<ProductView> {
+    /// Retries with the same key give the same product.
+    pub async fn create_product(
+        self: &Arc<Self>,
+        actor: &Actor,
+        new: NewProduct,
+        key: Option<IdempotencyKey>,
+    ) -> Result<ProductView> {
         self.stream_cache.authorize_in_shop(actor, Permission::ManageOffers).await?;
+        let request = key.map(|key| keyed_request(actor, "create_product", key, &new));
         let product = new.with_ids().validated()?;
         let this = self.clone();
         self.context
             .spawn_write(async move {
-                this.context.store.create_product(this.context.shop.id, &product).await?;
-                Ok(ProductView::of(&product, &this.context.shop.currency, true))
+                let id = this.context.store.create_product(this.context.shop.id, &product, request.as_ref()).await?;
+                let earlier = if id == product.id { None } else { this.context.store.product(id).await? };
+                Ok(ProductView::of(&earlier.unwrap_or(product), &this.context.shop.currency, true))
             })
             .await
+            .map_err(as_outcome_unknown)
     }
 
-    pub async fn restock_variant(self: &Arc<Self>, actor: &Actor, id: VariantId, add: i64) -> Result<VariantView> {
+    /// Retries with the same key add the units once.
+    pub async fn restock_variant(
+        self: &Arc<Self>,
+        actor: &Actor,
+        id: VariantId,
+        add: i64,
+        key: IdempotencyKey,
+    ) -> Result<VariantView> {
         self.stream_cache.authorize_in_shop(actor, Permission::ManageOffers).await?;
         let add = offer::restock_units(add)?;
+        let request = keyed_request(actor, "restock_variant", key, &(id, add));
         let this = self.clone();
         self.context
             .spawn_write(async move {
-                let variant = this.context.store.restock_variant(id, add).await?;
+                let variant = this.context.store.restock_variant(id, add, Some(&request)).await?;
                 Ok(VariantView::of(&variant, &this.context.shop.currency, true))
             })
             .await
+            .map_err(as_outcome_unknown)
     }
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::Checkout;
 use crate::app::catalogue::EndedHold;
 use crate::app::counters::count_outcome;
-use crate::app::error::{Error, Result};
+use crate::app::error::{Error, Result, as_outcome_unknown};
 use crate::domain::order::{request_hash, validate_qty};
 use crate::domain::{
     Actor, IdempotencyKey, OfferId, Order, OrderId, OrderStatus, Permission, Place, PurchaseRequest, Refusal,
@@ -22,12 +22,6 @@ pub struct OrderResult {
     pub order: OrderView,
     /// The idempotency key was used before: this is its order as it is now, and nothing new was done.
     pub is_replay: bool,
-}
-
-/// A fault in the middle of a request with an idempotency key: it may have been carried out, and a retry with the key
-/// finds out.
-pub fn as_outcome_unknown(error: Error) -> Error {
-    if error == Error::Unavailable { Error::OutcomeUnknown } else { error }
 }
 
 impl Checkout {

@@ -10,11 +10,11 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::Checkout;
-use super::order::{OrderResult, as_outcome_unknown};
+use super::order::OrderResult;
 use super::provider::PaymentProvider;
 use super::provider_call::ProviderOutcome;
 use crate::app::counters::count_outcome;
-use crate::app::error::{Error, Result};
+use crate::app::error::{Error, Result, as_outcome_unknown};
 use crate::domain::order::request_hash;
 use crate::domain::payment::PaymentStep;
 use crate::domain::{

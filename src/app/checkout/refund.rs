@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use super::Checkout;
-use super::order::{OrderResult, as_outcome_unknown};
+use super::order::OrderResult;
 use super::payment::retry_transient;
 use super::provider_call::ProviderOutcome;
 use crate::app::counters::count_outcome;
-use crate::app::error::{Error, Result};
+use crate::app::error::{Error, Result, as_outcome_unknown};
 use crate::domain::order::request_hash;
 use crate::domain::{
     Actor, AuditAction, AuditEntry, IdempotencyKey, Order, OrderId, OrderStatus, PaymentIntent, Permission, Place,

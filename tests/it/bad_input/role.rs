@@ -20,14 +20,14 @@ fn team_verbs(shop: &Shop, offer: &str, message: &str) -> Vec<(Method, String, V
             post.clone(),
             of_offer("restock"),
             json!({"add": 1}),
-            Some(json!({"do": "restock", "offer": offer, "add": 1})),
+            Some(json!({"do": "restock", "offer": offer, "add": 1, "key": "key-00001"})),
             false,
         ),
         (
             post.clone(),
             of_offer("extend"),
             json!({"seconds": 60}),
-            Some(json!({"do": "extend", "offer": offer, "seconds": 60})),
+            Some(json!({"do": "extend", "offer": offer, "seconds": 60, "key": "key-00001"})),
             false,
         ),
         (put.clone(), shop.path("lineup"), json!({"offers": [offer]}), None, false),
@@ -137,7 +137,7 @@ async fn team_requests_are_refused_without_the_role() {
                 continue;
             }
             let body = (!body.is_null()).then(|| body.clone());
-            let answer = rest.send(method.clone(), &path, &[], body).await;
+            let answer = rest.send(method.clone(), &path, &[("idempotency-key", "key-00001")], body).await;
             assert_eq!(answer.status, *status, "{who}: {method} {path}: {answer:?}");
             answer.expect_problem(*status, if *status == 401 { "sign_in" } else { "forbidden" });
         }

@@ -79,7 +79,7 @@ async fn take(step: &Step, shop: &Fixture) -> Seen {
         Step::Open(offer) => seen(store.open_offer(*offer).await, |()| Seen::Done),
         Step::Pause(offer) => seen(store.pause_offer(*offer).await, |()| Seen::Done),
         Step::Close(offer) => seen(store.close_offer(*offer).await, |_| Seen::Done),
-        Step::Restock(offer, add) => seen(store.restock_offer(*offer, *add).await, |()| Seen::Done),
+        Step::Restock(offer, add) => seen(store.restock_offer(*offer, *add, None).await, |_| Seen::Done),
     }
 }
 
@@ -132,7 +132,7 @@ async fn same_steps_have_same_outcomes_on_both_databases() {
     for quantity in [5, 60, 200] {
         let form = livesouk::domain::offer::NewOffer { id: OfferId::new(), ..sqlite.new_offer(quantity, 4) };
         for shop in [&sqlite, &postgres] {
-            shop.store.create_offer(&form).await.unwrap();
+            shop.store.create_offer(&form, None).await.unwrap();
             shop.store.open_offer(form.id).await.unwrap();
         }
         offers.push(form.id);

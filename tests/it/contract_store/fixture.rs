@@ -161,7 +161,7 @@ impl Fixture {
             category: None,
             variants: vec![variant],
         };
-        self.store.create_product(self.shop.id, &product).await.unwrap();
+        self.store.create_product(self.shop.id, &product, None).await.unwrap();
         self.store.create_stream(self.shop.id, &stream(self.stream)).await.unwrap();
         self
     }
@@ -283,7 +283,7 @@ impl Fixture {
 
     pub async fn draft(&self, quantity: i64, per_buyer: i64) -> OfferId {
         let new = self.new_offer(quantity, per_buyer);
-        self.store.create_offer(&new).await.unwrap();
+        self.store.create_offer(&new, None).await.unwrap();
         new.id
     }
 

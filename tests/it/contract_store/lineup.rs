@@ -35,7 +35,7 @@ impl Fixture {
             starts_at: Some(self.store.now().await.unwrap() + ahead),
             ..self.new_offer(5, 1)
         };
-        self.store.create_offer(&form).await.unwrap();
+        self.store.create_offer(&form, None).await.unwrap();
         form.id
     }
 

@@ -21,27 +21,30 @@ async fn create_restock_and_close_move_units_between_stock_and_offer(shop: Fixtu
     let offer = shop.offer(10, 5).await;
     assert_eq!(shop.stock().await, STOCK - 10);
     shop.sell(offer, &purchase_requests(0..3)).await;
-    shop.store.restock_offer(offer, 5).await.unwrap();
+    shop.store.restock_offer(offer, 5, None).await.unwrap();
     assert_eq!((shop.stock().await, shop.load_offer(offer).await.terms.left()), (STOCK - 15, 12));
     assert!(shop.store.close_offer(offer).await.unwrap());
     let terms = shop.load_offer(offer).await.terms;
     assert_eq!((terms.quantity, terms.reserved, shop.stock().await), (3, 3, STOCK - 3));
     assert!(!shop.store.close_offer(offer).await.unwrap(), "it was closed before");
     assert_eq!(shop.stock().await, STOCK - 3);
-    assert_eq!(shop.store.restock_variant(shop.variant, 7).await.unwrap().stock, STOCK + 4);
+    assert_eq!(shop.store.restock_variant(shop.variant, 7, None).await.unwrap().stock, STOCK + 4);
 }
 
 async fn insufficient_stock_reports_what_is_left_and_moves_no_units(shop: Fixture) {
     let offer = shop.offer(10, 5).await;
     let left = STOCK - 10;
-    assert_eq!(refusal(shop.store.create_offer(&shop.new_offer(left + 1, 1)).await), Refusal::NotEnoughStock { left });
-    assert_eq!(refusal(shop.store.restock_offer(offer, left + 1).await), Refusal::NotEnoughStock { left });
+    assert_eq!(
+        refusal(shop.store.create_offer(&shop.new_offer(left + 1, 1), None).await),
+        Refusal::NotEnoughStock { left }
+    );
+    assert_eq!(refusal(shop.store.restock_offer(offer, left + 1, None).await), Refusal::NotEnoughStock { left });
     let unknown = NewOffer { variant: Default::default(), ..shop.new_offer(1, 1) };
-    assert_eq!(refusal(shop.store.create_offer(&unknown).await), Refusal::NoSuchProduct);
-    assert_eq!(refusal(shop.store.restock_offer(Default::default(), 1).await), Refusal::NoSuchOffer);
-    assert_eq!(refusal(shop.store.restock_variant(Default::default(), 1).await), Refusal::NoSuchProduct);
+    assert_eq!(refusal(shop.store.create_offer(&unknown, None).await), Refusal::NoSuchProduct);
+    assert_eq!(refusal(shop.store.restock_offer(Default::default(), 1, None).await), Refusal::NoSuchOffer);
+    assert_eq!(refusal(shop.store.restock_variant(Default::default(), 1, None).await), Refusal::NoSuchProduct);
     assert_eq!((shop.stock().await, shop.load_offer(offer).await.terms.quantity), (left, 10));
-    shop.store.restock_offer(offer, left).await.unwrap();
+    shop.store.restock_offer(offer, left, None).await.unwrap();
     assert_eq!(shop.stock().await, 0);
 }
 
@@ -53,8 +56,11 @@ async fn flash_sale_counts_down_opens_and_is_extended(shop: Fixture) {
         old_price: Some(9_900),
         ..shop.new_offer(5, 1)
     };
-    shop.store.create_offer(&form).await.unwrap();
-    assert!(matches!(refusal(shop.store.extend_offer(form.id, 10_000).await), Refusal::WrongStatus(_)), "not started");
+    shop.store.create_offer(&form, None).await.unwrap();
+    assert!(
+        matches!(refusal(shop.store.extend_offer(form.id, 10_000, None).await), Refusal::WrongStatus(_)),
+        "not started"
+    );
     let before = shop.store.now().await.unwrap();
     shop.store.open_offer(form.id).await.unwrap();
     let offer = shop.load_offer(form.id).await;
@@ -66,17 +72,17 @@ async fn flash_sale_counts_down_opens_and_is_extended(shop: Fixture) {
         (OfferKind::Flash, Some(9_900), OfferStatus::Countdown)
     );
     assert_eq!(code(&shop.buy(form.id, &purchase_requests([0])[0]).await), "not_open");
-    shop.store.extend_offer(form.id, 30_000).await.unwrap();
+    shop.store.extend_offer(form.id, 30_000, None).await.unwrap();
     let extended = shop.load_offer(form.id).await.terms;
     assert_eq!((extended.closes_at, extended.version), (Some(opens_at + 90_000), offer.terms.version + 1));
     shop.run("update offers set opens_at = 1000, closes_at = 2000").await;
     assert_eq!(
-        refusal(shop.store.extend_offer(form.id, 10_000).await),
+        refusal(shop.store.extend_offer(form.id, 10_000, None).await),
         Refusal::Closed,
         "an ended sale cannot be extended"
     );
     let regular = shop.offer(1, 1).await;
-    assert!(matches!(refusal(shop.store.extend_offer(regular, 10_000).await), Refusal::WrongStatus(_)));
+    assert!(matches!(refusal(shop.store.extend_offer(regular, 10_000, None).await), Refusal::WrongStatus(_)));
 }
 
 async fn offer_stages_follow_their_transition_table(shop: Fixture) {
@@ -126,7 +132,7 @@ async fn every_offer_change_raises_its_version(shop: Fixture) {
     assert_eq!(version().await, 3);
     shop.store.open_offer(offer).await.unwrap();
     assert_eq!(version().await, 4);
-    shop.store.restock_offer(offer, 1).await.unwrap();
+    shop.store.restock_offer(offer, 1, None).await.unwrap();
     assert_eq!(version().await, 5);
     shop.store.close_offer(offer).await.unwrap();
     assert_eq!(version().await, 6);
@@ -154,15 +160,15 @@ async fn last_units_of_the_stock_are_taken_once(shop: Fixture) {
     for _ in 0..10 {
         let (one, two) = (shop.new_offer(10, 1), shop.new_offer(10, 1));
         let (made, also, restocked) = tokio::join!(
-            shop.store.create_offer(&one),
-            shop.store.create_offer(&two),
-            shop.store.restock_offer(first, 10)
+            shop.store.create_offer(&one, None),
+            shop.store.create_offer(&two, None),
+            shop.store.restock_offer(first, 10, None)
         );
-        let done = [made, also, restocked];
+        let done = [made.map(drop), also.map(drop), restocked.map(drop)];
         assert_eq!(done.iter().filter(|done| done.is_ok()).count(), 1);
         assert_eq!(shop.stock().await, 0);
         if done[2].is_ok() {
-            shop.store.restock_variant(shop.variant, 10).await.unwrap();
+            shop.store.restock_variant(shop.variant, 10, None).await.unwrap();
         } else {
             let made = if done[0].is_ok() { one.id } else { two.id };
             shop.store.close_offer(made).await.unwrap();

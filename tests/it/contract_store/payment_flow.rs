@@ -323,7 +323,7 @@ async fn webhook_content_is_not_trusted(shop: Fixture) {
 async fn free_order_is_paid_without_a_provider(shop: Fixture) {
     let app = shop.app_with_provider(LONG_TIMEOUT_MS).await;
     let form = livesouk::domain::offer::NewOffer { price: 0, ..shop.new_offer(3, 3) };
-    shop.store.create_offer(&form).await.unwrap();
+    shop.store.create_offer(&form, None).await.unwrap();
     shop.store.open_offer(form.id).await.unwrap();
     let ann = actor("ann");
     let order = app.checkout.buy(&ann, form.id, 2, key("buy-00001")).await.unwrap().order.id;

@@ -121,16 +121,16 @@ impl<'a> RandomActor<'a> {
         match verb {
             "create" => {
                 let form = self.shop.new_offer(units, 1_000);
-                let made = done(store.create_offer(&form).await);
+                let made = done(store.create_offer(&form, None).await);
                 self.offers.extend(made.then_some(form.id));
                 made && done(store.open_offer(form.id).await)
             }
             "open" => done(store.open_offer(offer).await),
             "pause" => done(store.pause_offer(offer).await),
             "close" => done(store.close_offer(offer).await),
-            "restock" => done(store.restock_offer(offer, units).await),
+            "restock" => done(store.restock_offer(offer, units, None).await),
             "restock variant" => {
-                let done = done(store.restock_variant(self.shop.variant, units).await);
+                let done = done(store.restock_variant(self.shop.variant, units, None).await);
                 self.added += if done { units } else { 0 };
                 done
             }

@@ -42,14 +42,14 @@ async fn failed_transaction_leaves_the_store_usable(shop: Fixture) {
         let duplicate = shop.store.create_stream(shop.shop.id, &stream(shop.stream)).await.unwrap_err();
         assert!(matches!(duplicate, Error::Database(_)), "{duplicate}");
         let twice = shop.new_offer(1, 1);
-        shop.store.create_offer(&twice).await.unwrap();
+        shop.store.create_offer(&twice, None).await.unwrap();
         let pool = shop.stock().await;
-        let duplicate = shop.store.create_offer(&twice).await.unwrap_err();
+        let duplicate = shop.store.create_offer(&twice, None).await.unwrap_err();
         assert!(matches!(duplicate, Error::Database(_)), "{duplicate}");
         assert_eq!(shop.stock().await, pool, "round {round}: units were taken by a transaction that failed");
     }
     assert_eq!(code(&shop.buy(offer, &purchase_requests([0])[0]).await), "ok");
-    shop.store.restock_offer(offer, 1).await.unwrap();
+    shop.store.restock_offer(offer, 1, None).await.unwrap();
     shop.assert_consistent().await;
 }
 

@@ -116,6 +116,6 @@ async fn shows_are_paged_newest_first(shop: Fixture) {
 async fn ended_show_gets_no_new_offer(shop: Fixture) {
     let pool = shop.stock().await;
     shop.store.end_stream(shop.stream, 5).await.unwrap();
-    assert_eq!(refusal(shop.store.create_offer(&shop.new_offer(5, 1)).await), Refusal::StreamEnded);
+    assert_eq!(refusal(shop.store.create_offer(&shop.new_offer(5, 1), None).await), Refusal::StreamEnded);
     assert_eq!(shop.stock().await, pool, "the units stay in the stock");
 }

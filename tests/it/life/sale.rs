@@ -1,6 +1,5 @@
 //! Sales: countdown, opening and closing, the limit per buyer, and the end of the show.
 
-use reqwest::Method;
 use serde_json::json;
 
 use super::{buy, hold, order_frame, pay};
@@ -183,7 +182,7 @@ async fn restocked_offer_sells_more_and_a_sale_without_end_cannot_be_extended() 
     bob.until_state("three more", SOON, |state| state["offers"][&offer]["left"] == 3).await;
     assert_eq!(hold(&mut bob, &offer, 1).await["place"], 2);
     assert_eq!(shop.pool(&offer).await, 0);
-    let extended = shop.host.send(Method::POST, &verb("extend"), &[], Some(json!({"seconds": 60}))).await;
+    let extended = shop.host.post(&verb("extend"), json!({"seconds": 60})).await;
     assert_eq!(extended.status, 409, "a sale without an end cannot be extended: {extended:?}");
     shop.assert_left(&offer, 2).await;
 }
