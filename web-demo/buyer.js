@@ -84,6 +84,12 @@ export class Buyer {
     return this.productList;
   }
 
+  /** Nothing lies over the show any more: the purchase may have begun in the product list. */
+  backToShow() {
+    this.productSheet?.dialog.close();
+    this.productList?.close();
+  }
+
   /** @returns {Promise<Purchase>} */
   async makePurchase() {
     const [parts, list] = await Promise.all([import('./purchase.js'), this.loadProductList()]);
@@ -92,7 +98,9 @@ export class Buyer {
     const onbuy = (offer, qty = 1) => void this.press(offer, qty);
     const orderClient = new parts.OrderClient(client, () => checkout.showRetry());
     const { payments } = this.shop;
-    const checkout = new parts.Checkout({ client, orderClient, payments, onclose: this.onchange, onagain: onbuy });
+    const onback = () => this.backToShow();
+    const calls = { onclose: this.onchange, onagain: onbuy, onback };
+    const checkout = new parts.Checkout({ client, orderClient, payments, ...calls });
     const myOrders = new parts.MyOrders({
       client,
       list: list.orders,

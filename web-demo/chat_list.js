@@ -5,6 +5,7 @@
 
 import { eventText } from './event_text.js';
 import { t } from './i18n.js';
+import { PurchaseNotes } from './purchase_notes.js';
 import { el, icon, queryAll, setText, setVisible } from './ui.js';
 
 /** @import { Author, ChatEvent, LiveEvent, Message, Offer, Quote } from './types.d.ts' */
@@ -31,6 +32,7 @@ export class ChatList {
     this.pill = pill;
     this.offerOf = offerOf;
     this.tools = tools;
+    this.purchases = new PurchaseNotes(offerOf);
     /** Lines that are not painted yet. @type {HTMLElement[]} */
     this.queue = [];
     /** Message id → its line. @type {Map<string, HTMLElement>} */
@@ -57,8 +59,17 @@ export class ChatList {
       this.flush();
       this.lines.get(event.id)?.remove();
     }
-    const line = event.type === 'chat' ? this.messageLine(event) : this.noteLine(event);
+    const line = this.lineOf(event);
     if (line) this.enqueue(line);
+  }
+
+  /**
+   * The line that an event adds, or null where it adds none.
+   * @param {LiveEvent} event
+   */
+  lineOf(event) {
+    if (event.type === 'chat') return this.messageLine(event);
+    return event.type === 'purchased' ? this.purchases.add(event) : this.noteLine(event);
   }
 
   /**
@@ -88,6 +99,7 @@ export class ChatList {
     this.timer = undefined;
     this.queue = [];
     this.lines.clear();
+    this.purchases.clear();
     this.list.replaceChildren();
     this.unread = 0;
     this.paintPill();

@@ -27,15 +27,26 @@ export class Checkout {
    *   onclose?: () => void,
    *   onagain?: (offer: Offer) => void,
    *   back?: string,
-   * }} options `payments` is the provider of the shop; `onagain` buys again after an expired reservation; `back` is the text of the last button
+   *   onback?: () => void,
+   * }} options `payments` is the provider of the shop; `onagain` buys again after an expired reservation; `back` is the text of the last
+   * button, and `onback` closes what else lies over the page that it leads back to
    */
-  constructor({ client, orderClient, payments = null, onclose = () => {}, onagain, back = t('order.back') }) {
+  constructor({
+    client,
+    orderClient,
+    payments = null,
+    onclose = () => {},
+    onagain,
+    back = t('order.back'),
+    onback = () => {},
+  }) {
     this.client = client;
     this.payments = payments;
     this.orderClient = orderClient;
     this.onclose = onclose;
     this.onagain = onagain;
     this.back = back;
+    this.onback = onback;
     this.details = new OrderDetails(orderClient);
     /** The orders that wait for an answer. @type {Set<string>} */
     this.busy = new Set();

@@ -119,7 +119,11 @@ export class CheckoutContent {
 
   /** @param {'primary' | 'ghost'} [look] */
   doneButton(look = 'primary') {
-    const props = { type: 'button', 'data-test': 'order-done', onclick: () => this.checkout.dialog?.close() };
+    const goBack = () => {
+      this.checkout.dialog?.close();
+      this.checkout.onback();
+    };
+    const props = { type: 'button', 'data-test': 'order-done', onclick: goBack };
     return el(`button.${look}.wide`, props, this.checkout.back);
   }
 

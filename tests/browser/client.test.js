@@ -219,6 +219,24 @@ test('gap_clears_the_chat_list_and_deleted_messages_stay_deleted', () => {
   list.remove();
   pill.remove();
 });
+test('purchases_of_one_offer_share_a_note', () => {
+  const list = document.body.appendChild(document.createElement('ul'));
+  const pill = document.body.appendChild(document.createElement('button'));
+  const chat = new ChatList({ list, pill, offerOf: (id) => ({ id, title: id }) });
+  const buys = (name, offer, at) => chat.add({ type: 'purchased', name, offer, qty: 1, at });
+  for (let second = 0; second < 15; second++) buys(`Buyer ${second}`, 'mug', second * 1000);
+  buys('Ann', 'rug', 15_000);
+  buys('Ann', 'rug', 16_000);
+  buys('', 'lamp', 15_000);
+  buys('', 'lamp', 16_000);
+  buys('', 'lamp', 17_000);
+  buys('Ann', 'mug', 25_000);
+  chat.flush();
+  const shown = [...list.querySelectorAll('.note')].map((node) => node.textContent.replace(/[\u2068\u2069]/g, ''));
+  assert.deepEqual(shown, ['15 people bought mug', '2 purchases: rug', '3 purchases: lamp', 'Ann bought mug']);
+  list.remove();
+  pill.remove();
+});
 test('snapshot_for_a_slow_viewer_moves_the_position', () => {
   const c = make();
   last().say(hello());

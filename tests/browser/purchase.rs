@@ -247,3 +247,21 @@ async fn network_loss_in_the_checkout_pays_exactly_once() {
     ann.assert_no_faults("Ann").await;
     ann.close().await;
 }
+
+#[tokio::test]
+async fn back_to_the_show_closes_the_product_list_too() {
+    let shop = Shop::demo(&[]).await;
+    let driver = Driver::start();
+    let ann = Browser::open(&driver, Window::Mobile, "en").await;
+    let offer = shop.watch().await.hello["state"]["pin"]["offer"].as_str().unwrap().to_owned();
+    ann.watch(&shop, &shop.server.url, "Ann", &offer).await;
+    ann.press("product-list-open").await;
+    ann.press(&format!("buy-{offer}")).await;
+    ann.until("the hold", &order_is("held"), SOON).await;
+    ann.press("order-cancel").await;
+    ann.until("the order to be cancelled", &order_is("cancelled"), SOON).await;
+    ann.press("order-done").await;
+    let free = "!document.querySelector('dialog[open]') && !document.querySelector('#product-list').classList.contains('open')";
+    ann.until("nothing over the show", free, SOON).await;
+    ann.close().await;
+}

@@ -8,7 +8,7 @@ export default {
   // The list of shows, and the sign-in.
   'host.title': 'لوحة المقدّم',
   'host.orders': term.orders,
-  'host.shows': 'بثوثك',
+  'host.shows': 'البثوث',
   'host.shows_empty': 'لا يوجد بث بعد. أنشئ بثك الأول.',
   'host.new_show': 'بث جديد',
   'host.open_console': 'افتح اللوحة',

@@ -8,7 +8,7 @@ export default {
   // The list of shows, and the sign-in.
   'host.title': 'Host console',
   'host.orders': term.orders,
-  'host.shows': 'Your shows',
+  'host.shows': 'Shows',
   'host.shows_empty': 'No shows yet. Create your first one.',
   'host.new_show': 'New show',
   'host.open_console': 'Open console',

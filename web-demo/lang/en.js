@@ -79,6 +79,8 @@ export default {
   'event.someone': 'Someone',
   'event.purchased': '{name} bought {offer}',
   'event.purchased_many': '{name} bought {n} × {offer}',
+  'event.purchased_by': { one: '{n} person bought {offer}', other: '{n} people bought {offer}' },
+  'event.purchases': { one: '{n} purchase: {offer}', other: '{n} purchases: {offer}' },
   'event.pinned': 'Now showing: {offer}',
   'event.sale_opened': 'On sale now: {offer}',
   'event.sale_closed': 'Sale ended: {offer}',

@@ -8,7 +8,7 @@ export default {
   // The list of shows, and the sign-in.
   'host.title': 'Konsol host',
   'host.orders': term.orders,
-  'host.shows': 'Siaran Anda',
+  'host.shows': 'Siaran',
   'host.shows_empty': 'Belum ada siaran. Buat siaran pertama Anda.',
   'host.new_show': 'Siaran baru',
   'host.open_console': 'Buka konsol',

@@ -79,6 +79,8 @@ export default {
   'event.someone': 'Seseorang',
   'event.purchased': '{name} membeli {offer}',
   'event.purchased_many': '{name} membeli {n} × {offer}',
+  'event.purchased_by': '{n} orang membeli {offer}',
+  'event.purchases': '{n} pembelian: {offer}',
   'event.pinned': 'Sedang ditampilkan: {offer}',
   'event.sale_opened': 'Mulai dijual: {offer}',
   'event.sale_closed': 'Penjualan berakhir: {offer}',
