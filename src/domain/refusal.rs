@@ -429,7 +429,7 @@ mod tests {
     #[test]
     fn every_text_key_has_a_page_text_in_each_language() {
         // Errors of the page itself, which no server sends.
-        const PAGE_ONLY: [&str; 5] = ["network", "offline", "link_lost", "too_long", "unknown"];
+        const PAGE_ONLY: [&str; 6] = ["added_or_not", "network", "offline", "link_lost", "too_long", "unknown"];
         let expected: BTreeSet<_> = ErrorCode::all().map(|row| row.text_key).collect();
         for language in ["en", "ar", "id"] {
             let texts = page_texts(language);

@@ -5,6 +5,7 @@
 //! text where both databases accept it; where a lock or speed needs two texts, [`Transaction::choose`] takes the right
 //! one. Only the selling path uses sqlx directly, because each round trip counts there.
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use sqlx::error::BoxDynError;
@@ -26,6 +27,11 @@ const QUERY_DEADLINE: Duration = Duration::from_secs(12);
 /// use.
 pub(super) async fn with_deadline<T>(query: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::time::timeout(QUERY_DEADLINE, query).await.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into()))
+}
+
+/// Boxed: the future of sqlx is large, and every use case that asks the database would contain it.
+fn acquire(pool: &PgPool) -> Pin<Box<dyn Future<Output = sqlx::Result<PoolConnection<Postgres>>> + Send + '_>> {
+    Box::pin(pool.acquire())
 }
 
 /// Gives a connection back to the pool, unless its server turned out to be read-only.
@@ -98,7 +104,7 @@ impl<'c> Query<'c> {
         Ok(match target {
             Target::PostgresPool(pool, values) => {
                 let execute = async {
-                    let mut connection = pool.acquire().await?;
+                    let mut connection = acquire(pool).await?;
                     let result = query_with(text, values).execute(&mut *connection).await;
                     give_back(connection, result)
                 };
@@ -134,7 +140,7 @@ impl<'c> Query<'c> {
         Ok(match target {
             Target::PostgresPool(pool, values) => {
                 let fetch = async {
-                    let mut connection = pool.acquire().await?;
+                    let mut connection = acquire(pool).await?;
                     let rows = query_with(text, values).fetch_all(&mut *connection).await;
                     give_back(connection, rows)
                 };
@@ -156,7 +162,7 @@ impl<'c> Query<'c> {
         Ok(match target {
             Target::PostgresPool(pool, values) => {
                 let fetch = async {
-                    let mut connection = pool.acquire().await?;
+                    let mut connection = acquire(pool).await?;
                     let row = query_with(text, values).fetch_optional(&mut *connection).await;
                     give_back(connection, row)
                 };
@@ -282,7 +288,7 @@ impl Store {
     pub(super) async fn transaction<T>(&self, body: impl AsyncFnOnce(&mut Transaction<'_>) -> Result<T>) -> Result<T> {
         match self {
             Store::Postgres(db) => {
-                let mut connection = db.pool().acquire().await?;
+                let mut connection = acquire(db.pool()).await?;
                 let ended = with_deadline(async {
                     let mut transaction = Connection::begin(&mut *connection).await?;
                     let outcome = body(&mut Transaction::Postgres(&mut transaction)).await;

@@ -28,7 +28,7 @@ async fn seller_finds_a_paid_order_sends_it_and_every_step_is_in_the_audit_log()
     let order = id(&paid);
 
     assert_eq!(listed(&shop, "").await, [order.clone(), id(&held)], "newest first");
-    assert_eq!(listed(&shop, "fulfilment=unfulfilled").await, [order.clone()]);
+    assert_eq!(listed(&shop, "fulfilment=unfulfilled").await, std::slice::from_ref(&order));
     assert_eq!(listed(&shop, "status=held&search=ann").await, [id(&held)]);
     let of_show = shop.host.get(&shop.path("orders?limit=1")).await.expect(200);
     assert_eq!((&of_show["items"][0]["id"], &of_show["next"]), (&json!(order), &json!(order)));
@@ -52,7 +52,7 @@ async fn seller_finds_a_paid_order_sends_it_and_every_step_is_in_the_audit_log()
     shop.host.delete(&path("packed")).await.expect_problem(409, "wrong_status");
     shop.host.put(&path("sent"), json!({"carrier": "c".repeat(61)})).await.expect_problem(400, "bad_request");
     shop.host.put(&path("delivered"), json!({})).await.expect(200);
-    assert_eq!(listed(&shop, "fulfilment=delivered").await, [order.clone()]);
+    assert_eq!(listed(&shop, "fulfilment=delivered").await, std::slice::from_ref(&order));
     shop.host.delete(&path("delivered")).await.expect(200);
     let held_order = format!("/v1/orders/{}/packed", id(&held));
     shop.host.put(&held_order, json!({})).await.expect_problem(409, "not_paid");
@@ -63,7 +63,7 @@ async fn seller_finds_a_paid_order_sends_it_and_every_step_is_in_the_audit_log()
     }
     let tags = shop.host.put(&path("tags/gift%20wrap"), json!({})).await.expect(200);
     assert_eq!(tags["tags"], json!(["gift wrap"]));
-    assert_eq!(listed(&shop, "tag=gift%20wrap").await, [order.clone()]);
+    assert_eq!(listed(&shop, "tag=gift%20wrap").await, std::slice::from_ref(&order));
     let detail = shop.host.get(&format!("/v1/shop/orders/{order}")).await.expect(200);
     assert_eq!(detail["notes"].as_array().unwrap().len(), 1, "a retry adds a note once");
     assert_eq!((&detail["tags"], &detail["fulfilment_status"]), (&json!(["gift wrap"]), &json!("sent")));
