@@ -18,16 +18,16 @@ async fn longest_sale(shop: &Shop) -> String {
     let wide = "W".repeat(40);
     let product = json!({"title": wide, "titles": {"ar": "ض".repeat(40), "id": wide},
         "variants": [{"name": "M".repeat(20), "price": PRICE, "stock": 200_000}]});
-    let product = shop.host.post_keyed("/v1/products", "longest-product", product).await.expect(201);
+    let product = shop.host.post("/v1/products", product).await.expect(201);
     let variant = &product["variants"][0]["id"];
     let regular = json!({"variant": variant, "kind": "regular", "price": PRICE, "old_price": 999_999_999, "quantity": 99_999,
         "per_buyer": 9});
     let flash = json!({"variant": variant, "kind": "flash", "price": PRICE, "old_price": 999_999_999, "quantity": 30, "per_buyer": 20,
         "countdown_s": 10, "duration_s": 1_200, "hold_s": 3_599});
     let mut made = String::new();
-    for (key, form) in [("regular", regular), ("flash", flash)] {
-        made = id(&shop.host.post_keyed(&shop.path("offers"), key, form).await.expect(201));
-        shop.host.post_keyed(&format!("/v1/offers/{made}/open"), key, json!({})).await.expect(200);
+    for form in [regular, flash] {
+        made = id(&shop.host.post(&shop.path("offers"), form).await.expect(201));
+        shop.host.post(&format!("/v1/offers/{made}/open"), json!({})).await.expect(200);
     }
     shop.host.put(&shop.path("pin"), json!({ "offer": made })).await.expect(200);
     let notice = json!({"text": "WÖ".repeat(100)});
