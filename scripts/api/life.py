@@ -55,7 +55,7 @@ variant = expect("product", products_create.sync_detailed(client=host, body=prod
 stream = expect("show", streams_create.sync_detailed(client=host, body=NewStreamRequest(title="Evening show"))).id
 expect("start", streams_start.sync_detailed(stream, client=host))
 form = NewOfferRequest(variant=variant, kind=OfferKind.REGULAR, price=12_900, quantity=3)
-offer = expect("offer", offers_create.sync_detailed(stream, client=host, body=form)).id
+offer = expect("offer", offers_create.sync_detailed(stream, client=host, body=form, idempotency_key=key())).id
 same("left", expect("open", offers_open.sync_detailed(offer, client=host)).left, 3)
 
 purchase = key()

@@ -120,7 +120,7 @@ pub async fn unpack(
 /// Records that a paid order was sent, with the carrier and its number if there are any. The first time counts; to say it again
 /// replaces the carrier and the number. From then on its address is kept only for the time of `--address-days`.
 #[utoipa::path(put, operation_id = "orders_send", path = "/v1/orders/{order}/sent", tag = "orders", params(("order" = OrderId, Path)),
-    request_body = Option<Consignment>,
+    request_body = Consignment,
     responses((status = 200, body = Fulfilment), (status = "default", body = Problem)))]
 pub async fn send(
     State(state): State<AppState>,
