@@ -15,8 +15,8 @@ use crate::protocol::ShopOrderView;
 
 /// Exports orders of the shop with their delivery addresses, newest first: `orders.csv` or `orders.jsonl`. The filters are those of
 /// `/v1/shop/orders`. Amounts are in minor units, times in milliseconds since 1970. The audit log records each export.
-#[utoipa::path(get, operation_id = "orders_export", path = "/v1/shop/export/{file}", tag = "orders",
-    params(("file" = String, Path), ShopOrdersQuery),
+#[utoipa::path(get, operation_id = "orders_export", path = "/v1/shop/export/{orders_file}", tag = "orders",
+    params(("orders_file" = String, Path), ShopOrdersQuery),
     responses((status = 200, description = "The file", content_type = "text/csv"), (status = "default", body = Problem)))]
 pub async fn export(
     State(state): State<AppState>,

@@ -48,7 +48,6 @@ pub struct NewVariantRequest {
 
 /// Adds a product with its variants and their stock. With a key, a retry gives the same product.
 #[utoipa::path(post, path = "/v1/products", tag = "products", request_body = NewProductRequest,
-    params(("Idempotency-Key" = Option<String>, Header, description = "8 to 255 visible ASCII characters")),
     responses((status = 201, body = ProductView), (status = "default", body = Problem)))]
 pub async fn create(
     State(state): State<AppState>,

@@ -167,6 +167,7 @@ impl Limiter {
             ("InviteRequest", "role") => json!({ "enum": roles(Role::can_be_invited) }),
             ("DevTokenRequest", "role") => json!({ "enum": roles(|_| true) }),
             (_, "status") => json!({ "enum": StreamStatus::ALL.map(StreamStatus::name) }),
+            (_, "orders_file") => json!({ "enum": ["orders.csv", "orders.jsonl"] }),
             (_, "file") => json!({ "enum": ["chat.csv", "chat.jsonl", "audit-log.csv", "audit-log.jsonl"] }),
             (_, "provider") => json!({ "enum": ["test"] }),
             (_, "after") => json!({ "format": "uuid", "minLength": 36, "maxLength": 36 }),

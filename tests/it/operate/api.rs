@@ -107,6 +107,7 @@ async fn every_documented_path_exists() {
         ("{invite}", "01890000-0000-7000-8000-000000000000".to_owned()),
         ("{code}", "an-unknown-code".to_owned()),
         ("{key}", "an-unknown-key".to_owned()),
+        ("{orders_file}", "orders.csv".to_owned()),
         ("{note}", "01890000-0000-7000-8000-000000000000".to_owned()),
         ("{tag}", "gift".to_owned()),
         ("{revocation}", "01890000-0000-7000-8000-000000000000".to_owned()),

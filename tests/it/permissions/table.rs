@@ -173,7 +173,7 @@ pub const ROWS: &[Row] = &[
     rest("DELETE /v1/orders/{order}/address", OTHERS).on("of another user", &[]),
     rest("GET /v1/shop/orders", SELL_IN_SHOP),
     rest("GET /v1/shop/order-tags", SELL_IN_SHOP),
-    rest("GET /v1/shop/export/{file}", SELL_IN_SHOP).on("", &[("file", "order_file")]),
+    rest("GET /v1/shop/export/{orders_file}", SELL_IN_SHOP),
     rest("GET /v1/streams/{stream}/orders", SELL),
     rest("GET /v1/shop/orders/{order}", ADDRESS),
     rest("PUT /v1/orders/{order}/packed", ADDRESS).on("", PAID_ORDER),

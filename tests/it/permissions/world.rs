@@ -69,7 +69,7 @@ impl World {
             ("paid", paid),
             ("sent", sent),
             ("tag", "gift".into()),
-            ("order_file", "orders.csv".into()),
+            ("orders_file", "orders.csv".into()),
             ("payment", "t_1".into()),
             ("file", "chat.csv".into()),
         ]);
