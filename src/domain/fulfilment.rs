@@ -62,6 +62,15 @@ impl Fulfilment {
         }
     }
 
+    /// When the step was done.
+    pub fn done_at(&self, step: FulfilmentStep) -> Option<Millis> {
+        match step {
+            FulfilmentStep::Packed => self.packed_at,
+            FulfilmentStep::Sent => self.sent_at,
+            FulfilmentStep::Delivered => self.delivered_at,
+        }
+    }
+
     /// Refuses a step that cannot be done now. To do a step again is allowed: its first time stays.
     ///
     /// Packing may be skipped, because small shops pack and send at once. A refunded order can still be sent or delivered:
@@ -92,7 +101,8 @@ impl Fulfilment {
     }
 }
 
-/// Who carries the parcel, and its number there, as the seller gave them.
+/// Who carries the parcel, and its number there, as the seller gave them. What is not given stays as it is; an empty text
+/// removes it.
 #[derive(Clone, Default, PartialEq, Debug, Deserialize, ToSchema)]
 pub struct Consignment {
     #[serde(default)]
@@ -104,7 +114,7 @@ pub struct Consignment {
 }
 
 impl Consignment {
-    /// Each text becomes one line; an empty text counts as not given.
+    /// Each text becomes one line.
     pub fn validated(self) -> Result<Self, Refusal> {
         Ok(Self {
             carrier: line("carrier", self.carrier.as_deref(), 60)?,
@@ -114,7 +124,10 @@ impl Consignment {
 }
 
 fn line(field: &'static str, given: Option<&str>, length_max: usize) -> Result<Option<String>, Refusal> {
-    let Some(given) = given.filter(|given| !given.trim().is_empty()) else { return Ok(None) };
+    let Some(given) = given else { return Ok(None) };
+    if given.trim().is_empty() {
+        return Ok(Some(String::new()));
+    }
     let line = text::single_line(given, length_max);
     line.map(Some)
         .ok_or_else(|| Refusal::bad_field(field, format!("must have at most {length_max} visible characters.")))
@@ -197,7 +210,7 @@ mod tests {
         let consignment = |carrier: &str, tracking: &str| {
             Consignment { carrier: Some(carrier.into()), tracking: Some(tracking.into()) }.validated()
         };
-        assert_eq!(consignment(" ", "").unwrap(), Consignment::default());
+        assert_eq!(consignment(" ", "").unwrap().carrier.as_deref(), Some(""), "it removes the carrier");
         assert_eq!(consignment("Aramex\n ", " 1Z 9").unwrap().tracking.as_deref(), Some("1Z 9"));
         assert!(consignment(&"c".repeat(61), "").is_err());
         assert!(consignment("", &"t".repeat(81)).is_err());

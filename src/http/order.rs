@@ -15,7 +15,7 @@ use crate::protocol::{OrderDetail, OrderView};
 #[into_params(parameter_in = Query)]
 pub struct OrdersQuery {
     /// Only orders of this show.
-    stream: Option<StreamId>,
+    pub stream: Option<StreamId>,
 }
 
 /// My orders, newest first.

@@ -8,6 +8,7 @@ use super::AppState;
 use super::error::{ApiResult, Problem};
 use super::export_body::{self, ExportFormat, ExportWriter};
 use super::extract::{Caller, PathId, QueryParams};
+use super::order::OrdersQuery;
 use super::shop_order::ShopOrdersQuery;
 use crate::app::{App, Error};
 use crate::domain::{Actor, Address, Refusal, ShopOrderFilter};
@@ -16,12 +17,13 @@ use crate::protocol::ShopOrderView;
 /// Exports orders of the shop with their delivery addresses, newest first: `orders.csv` or `orders.jsonl`. The filters are those of
 /// `/v1/shop/orders`. Amounts are in minor units, times in milliseconds since 1970. The audit log records each export.
 #[utoipa::path(get, operation_id = "orders_export", path = "/v1/shop/export/{orders_file}", tag = "orders",
-    params(("orders_file" = String, Path), ShopOrdersQuery),
+    params(("orders_file" = String, Path), OrdersQuery, ShopOrdersQuery),
     responses((status = 200, description = "The file", content_type = "text/csv"), (status = "default", body = Problem)))]
 pub async fn export(
     State(state): State<AppState>,
     Caller(actor): Caller,
     PathId(file): PathId<String>,
+    QueryParams(OrdersQuery { stream }): QueryParams<OrdersQuery>,
     QueryParams(query): QueryParams<ShopOrdersQuery>,
 ) -> ApiResult<Response> {
     let format = match file.as_str() {
@@ -29,7 +31,7 @@ pub async fn export(
         "orders.jsonl" => ExportFormat::Jsonl,
         _ => return Err(Refusal::bad_field("file", "must be orders.csv or orders.jsonl.").into()),
     };
-    let filter = query.into_filter(None)?;
+    let filter = query.into_filter(stream)?;
     state.app.checkout.begin_order_export(&actor, &filter).await?;
     let app = state.app.clone();
     Ok(export_body::respond(&state.app, format, &COLUMNS, file, |writer| write_export(app, actor, filter, writer)))

@@ -9,9 +9,10 @@ use uuid::Uuid;
 use super::AppState;
 use super::error::{ApiResult, Problem};
 use super::extract::{Caller, JsonBody, List, PageQuery, PageRequest, PathId, QueryParams};
+use super::order::OrdersQuery;
 use crate::domain::{
-    Consignment, Fulfilment, FulfilmentStatus, FulfilmentStep, Millis, OrderId, OrderStatus, ShopOrderFilter, StreamId,
-    UserId,
+    Actor, Consignment, Fulfilment, FulfilmentStatus, FulfilmentStep, Millis, OrderId, OrderStatus, Refusal,
+    ShopOrderFilter, StreamId, UserId,
 };
 use crate::protocol::{OrderNoteView, ShopOrderDetail, ShopOrderView};
 
@@ -19,8 +20,6 @@ use crate::protocol::{OrderNoteView, ShopOrderDetail, ShopOrderView};
 #[derive(Default, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ShopOrdersQuery {
-    /// Only orders of this show.
-    stream: Option<StreamId>,
     status: Option<OrderStatus>,
     /// Only paid orders whose last step this is.
     fulfilment: Option<FulfilmentStatus>,
@@ -36,15 +35,19 @@ pub struct ShopOrdersQuery {
     until: Option<Millis>,
 }
 
+fn parse_buyer(given: &str) -> Result<UserId, Refusal> {
+    UserId::parse(given).map_err(|_| Refusal::bad_field("buyer", "must have 1 to 64 visible ASCII characters."))
+}
+
 impl ShopOrdersQuery {
-    pub fn into_filter(self, stream: Option<StreamId>) -> Result<ShopOrderFilter, crate::domain::Refusal> {
+    pub fn into_filter(self, stream: Option<StreamId>) -> Result<ShopOrderFilter, Refusal> {
         let search =
             self.search.map(|text| text.trim().chars().take(100).collect()).filter(|text: &String| !text.is_empty());
         Ok(ShopOrderFilter {
-            stream: stream.or(self.stream),
+            stream,
             status: self.status,
             fulfilment: self.fulfilment,
-            buyer: self.buyer.as_deref().map(UserId::parse).transpose()?,
+            buyer: self.buyer.as_deref().map(parse_buyer).transpose()?,
             tag: self.tag.filter(|tag| !tag.is_empty()),
             search,
             since: self.since,
@@ -55,16 +58,16 @@ impl ShopOrdersQuery {
 
 /// Orders of the shop, newest first, for those who sell in the whole shop, or, with `stream`, in that show. A page looks at 20,000
 /// orders at most: it may hold fewer than `limit`, even none, and have a `next`.
-#[utoipa::path(get, operation_id = "orders_of_shop", path = "/v1/shop/orders", tag = "orders", params(ShopOrdersQuery, PageQuery),
+#[utoipa::path(get, operation_id = "orders_of_shop", path = "/v1/shop/orders", tag = "orders", params(OrdersQuery, ShopOrdersQuery, PageQuery),
     responses((status = 200, body = List<ShopOrderView>), (status = "default", body = Problem)))]
 pub async fn of_shop(
     State(state): State<AppState>,
     Caller(actor): Caller,
     page: PageRequest<OrderId>,
+    QueryParams(OrdersQuery { stream }): QueryParams<OrdersQuery>,
     QueryParams(query): QueryParams<ShopOrdersQuery>,
 ) -> ApiResult<Json<List<ShopOrderView>>> {
-    let list = state.app.checkout.shop_orders(&actor, &query.into_filter(None)?, page.after, page.limit).await?;
-    Ok(Json(List { items: list.items, next: list.next.map(|id| id.to_string()) }))
+    list(&state, &actor, &query.into_filter(stream)?, &page).await
 }
 
 /// Orders of a show, newest first, for those who sell in it. The filters are those of `/v1/shop/orders`.
@@ -78,8 +81,16 @@ pub async fn of_stream(
     page: PageRequest<OrderId>,
     QueryParams(query): QueryParams<ShopOrdersQuery>,
 ) -> ApiResult<Json<List<ShopOrderView>>> {
-    let filter = query.into_filter(Some(stream))?;
-    let list = state.app.checkout.shop_orders(&actor, &filter, page.after, page.limit).await?;
+    list(&state, &actor, &query.into_filter(Some(stream))?, &page).await
+}
+
+async fn list(
+    state: &AppState,
+    actor: &Actor,
+    filter: &ShopOrderFilter,
+    page: &PageRequest<OrderId>,
+) -> ApiResult<Json<List<ShopOrderView>>> {
+    let list = state.app.checkout.shop_orders(actor, filter, page.after, page.limit).await?;
     Ok(Json(List { items: list.items, next: list.next.map(|id| id.to_string()) }))
 }
 
@@ -117,8 +128,8 @@ pub async fn unpack(
     Ok(Json(state.app.checkout.undo_fulfilment(&actor, order, FulfilmentStep::Packed).await?))
 }
 
-/// Records that a paid order was sent, with the carrier and its number if there are any. The first time counts; to say it again
-/// replaces the carrier and the number. From then on its address is kept only for the time of `--address-days`.
+/// Records that a paid order was sent. The first time counts; to say it again can change the carrier and the number: what is not
+/// given stays, an empty text removes it. From then on its address is kept only for the time of `--address-days`.
 #[utoipa::path(put, operation_id = "orders_send", path = "/v1/orders/{order}/sent", tag = "orders", params(("order" = OrderId, Path)),
     request_body = Consignment,
     responses((status = 200, body = Fulfilment), (status = "default", body = Problem)))]

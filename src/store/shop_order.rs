@@ -85,7 +85,7 @@ from_row!(ShopOrderRow { packed_at, sent_at, delivered_at, carrier, tracking } a
 const SELECT_FULFILMENT: &str = "select f.packed_at, s.sent_at, f.delivered_at, f.carrier, f.tracking
     from (select $1 as id) o left join fulfilments f on f.order_id = o.id left join shipments s on s.order_id = o.id";
 
-/// `$examined`: the orders that the page looks at, as a subquery with the name `o`.
+/// `$examined`: a subquery for the orders that the page looks at.
 macro_rules! shop_orders {
     ($examined:literal) => {
         concat!(
@@ -95,7 +95,7 @@ macro_rules! shop_orders {
             from ",
             $examined,
             " o left join fulfilments f on f.order_id = o.id left join shipments s on s.order_id = o.id
-            where o.id < $1 and o.id >= $2 and ($4 or o.stream = $5) and ($6 = '' or o.status = $6)
+            where ($4 or o.stream = $5) and ($6 = '' or o.status = $6)
                 and ($7 = '' or (o.status = 'paid' and $7 = case when f.delivered_at is not null then 'delivered'
                     when s.sent_at is not null then 'sent' when f.packed_at is not null then 'packed'
                     else 'unfulfilled' end))
@@ -205,7 +205,7 @@ impl Store {
         Ok(row.into_fulfilment())
     }
 
-    /// Does a step of fulfilment, if the rule allows it now. `consignment` replaces the carrier and the number that were given
+    /// Does a step of fulfilment, if the rule allows it now. What `consignment` gives replaces the carrier and the number from
     /// before. The flag says whether the step is new; its first time stays.
     pub async fn set_fulfilment(
         &self,
@@ -235,13 +235,14 @@ impl Store {
                 }
             }
             if let Some(given) = consignment {
-                let write = "update fulfilments set carrier = $2, tracking = $3 where order_id = $1";
+                let write = "update fulfilments set
+                    carrier = case when $2 is null then carrier else nullif($2, '') end,
+                    tracking = case when $3 is null then tracking else nullif($3, '') end where order_id = $1";
                 tx.query(write).bind(order.0).bind(&given.carrier).bind(&given.tracking).execute().await?;
             }
             let after: FulfilmentRow = tx.query(SELECT_FULFILMENT).bind(order.0).fetch_one().await?;
             let after = after.into_fulfilment();
-            let is_new = after.status() != before.status();
-            Ok((after, is_new))
+            Ok((after, before.done_at(step).is_none()))
         })
         .await
     }

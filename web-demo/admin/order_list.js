@@ -1,7 +1,7 @@
 // The list of orders: pages of it, the selection, and what is done to all selected orders.
 
 import { asRefusal, del, get, put } from '../api.js';
-import { formatDateTime, formatMoney, formatNumber, refusalText, t } from '../i18n.js';
+import { formatDateTime, formatMoney, refusalText, t } from '../i18n.js';
 import { fullTitle } from '../offer.js';
 import { withBusy } from '../sheet.js';
 import { el, picture, setText, setVisible, toast } from '../ui.js';
@@ -9,7 +9,7 @@ import { download } from '../host/download.js';
 import { OrderFilters } from './order_filters.js';
 import { openOrder } from './order_sheet.js';
 
-/** @import { Shop, ShopOrder, Stream } from '../types.d.ts' */
+/** @import { Fulfilment, Shop, ShopOrder, Stream } from '../types.d.ts' */
 
 /** Pages without a match that are read in a row before the reader is asked. */
 const EMPTY_PAGES_MAX = 5;
@@ -184,7 +184,7 @@ export class OrderList {
 
   paintSelection() {
     setVisible(this.bar, this.selected.size > 0);
-    setText(this.count, t('desk.n_selected', { n: this.selected.size, shown: formatNumber(this.selected.size) }));
+    setText(this.count, t('desk.n_selected', { n: this.selected.size }));
   }
 
   /**
@@ -201,13 +201,12 @@ export class OrderList {
       for (const [n, id] of all.entries()) {
         setText(this.count, t('desk.progress', { n: n + 1, all: all.length }));
         try {
-          await put(`/orders/${id}/${step}`);
+          this.showFulfilment(id, await put(`/orders/${id}/${step}`));
           done.push(id);
         } catch (error) {
           refused ??= asRefusal(error);
         }
       }
-      await this.refresh(done);
       if (refused) {
         toast(t('desk.some_refused', { n: all.length - done.length, why: refusalText(refused) }), {
           kind: 'warn',
@@ -218,16 +217,14 @@ export class OrderList {
     });
   }
 
-  /** @param {string[]} ids */
-  async refresh(ids) {
-    for (const id of ids) {
-      const known = this.orders.get(id);
-      /** @type {{ items: ShopOrder[] }} */
-      const { items } = await get(
-        `/shop/orders?search=${encodeURIComponent(id)}&buyer=${encodeURIComponent(known?.buyer ?? '')}`,
-      );
-      if (items[0]) this.replace(items[0]);
-    }
+  /**
+   * Shows the steps of an order that the server answered with.
+   * @param {string} id
+   * @param {Fulfilment} fulfilment
+   */
+  showFulfilment(id, fulfilment) {
+    const known = this.orders.get(id);
+    if (known) this.replace({ ...known, fulfilment, fulfilment_status: lastStep(fulfilment) });
   }
 
   /**
@@ -236,8 +233,7 @@ export class OrderList {
    */
   offerUndo(step, ids) {
     const undo = async () => {
-      for (const id of ids) await del(`/orders/${id}/${step}`);
-      await this.refresh(ids);
+      for (const id of ids) this.showFulfilment(id, await del(`/orders/${id}/${step}`));
       button.closest('.toast')?.remove();
       toast(t('desk.undone'));
     };
@@ -262,4 +258,14 @@ export function statusBadge(order) {
   const isPaid = order.status === 'paid';
   const key = isPaid ? `desk.is.${order.fulfilment_status}` : `status.${order.status}`;
   return el(`span.status.${isPaid ? order.fulfilment_status : order.status}`, {}, t(key));
+}
+
+/**
+ * The last step that was done, as the server gives it with a whole order.
+ * @param {Fulfilment} fulfilment
+ */
+function lastStep({ packed_at, sent_at, delivered_at }) {
+  if (delivered_at) return 'delivered';
+  if (sent_at) return 'sent';
+  return packed_at ? 'packed' : 'unfulfilled';
 }

@@ -158,7 +158,9 @@ impl Limiter {
             // 500 bytes, and a character has at most four.
             ("OrdersRefundRequest", "reason") => visible(125),
             (_, "reason") => visible(REASON_LENGTH_MAX),
-            (_, "user") => json!({ "minLength": 1, "maxLength": UserId::LENGTH_MAX, "pattern": VISIBLE_ASCII }),
+            (_, "user" | "buyer") => {
+                json!({ "minLength": 1, "maxLength": UserId::LENGTH_MAX, "pattern": VISIBLE_ASCII })
+            }
             (_, "Idempotency-Key" | "key") => json!({ "minLength": 8, "maxLength": 255, "pattern": IDEMPOTENCY_KEY }),
             ("OrdersPayRequest", "token") if self.with_test_provider => {
                 json!({ "enum": TestScenario::ALL.map(TestScenario::name) })

@@ -15,6 +15,7 @@ facts! {
     every_filter_of_the_list_counts
     search_takes_wildcards_as_letters
     fulfilment_keeps_the_first_time_of_each_step
+    step_that_is_recorded_late_is_new
     unpaid_order_is_not_fulfilled
     step_is_undone_before_the_next_one_only
     sent_order_loses_the_address_whose_erasure_waited
@@ -107,11 +108,21 @@ async fn fulfilment_keeps_the_first_time_of_each_step(shop: Fixture) {
     assert_eq!((sent.carrier.as_deref(), sent.tracking.as_deref()), (Some("Aramex"), Some("A-1")));
     let (again, is_new) = set(FulfilmentStep::Sent, Some(by("SMSA", None))).await;
     assert_eq!((again.sent_at, is_new), (sent.sent_at, false), "the first time stays");
-    assert_eq!((again.carrier.as_deref(), again.tracking), (Some("SMSA"), None));
+    assert_eq!((again.carrier.as_deref(), again.tracking.as_deref()), (Some("SMSA"), Some("A-1")), "it was not given");
+    let (removed, _) = set(FulfilmentStep::Sent, Some(by("SMSA", Some("")))).await;
+    assert_eq!((removed.carrier.as_deref(), removed.tracking), (Some("SMSA"), None));
     let (delivered, is_new) = set(FulfilmentStep::Delivered, None).await;
     assert!(is_new && delivered.delivered_at.is_some() && delivered.carrier.as_deref() == Some("SMSA"));
     assert_eq!(shop.store.fulfilment(order).await.unwrap(), delivered);
     assert_eq!(set(FulfilmentStep::Delivered, None).await, (delivered, false));
+}
+
+async fn step_that_is_recorded_late_is_new(shop: Fixture) {
+    let offer = shop.offer(5, 2).await;
+    let order = shop.paid_one(offer, "ann").await;
+    shop.mark_sent(order).await.unwrap();
+    let (done, is_new) = shop.store.set_fulfilment(order, FulfilmentStep::Packed, None, &user("host")).await.unwrap();
+    assert!(done.packed_at.is_some() && is_new, "the audit log records it, although the order stays sent");
 }
 
 async fn unpaid_order_is_not_fulfilled(shop: Fixture) {

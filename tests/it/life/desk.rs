@@ -84,7 +84,7 @@ async fn seller_finds_a_paid_order_sends_it_and_every_step_is_in_the_audit_log()
 async fn filters_of_the_list_that_are_not_valid_are_refused_by_name() {
     let shop = Shop::demo(&[]).await;
     for (query, field) in
-        [("status=lost", "status"), ("fulfilment=x", "fulfilment"), ("since=soon", "since"), ("buyer=%20", "user")]
+        [("status=lost", "status"), ("fulfilment=x", "fulfilment"), ("since=soon", "since"), ("buyer=%20", "buyer")]
     {
         let problem = shop.host.get(&format!("/v1/shop/orders?{query}")).await.expect_problem(400, "bad_request");
         assert!(problem.to_string().contains(field), "{query}: {problem}");
