@@ -4,7 +4,7 @@
 // [epoch, version]: of two values with the same key the larger one is newer.
 
 export type Version = [epoch: number, version: number];
-export type Role = 'guest' | 'viewer' | 'moderator' | 'producer' | 'analyst' | 'host' | 'admin';
+export type Role = 'anonymous' | 'viewer' | 'moderator' | 'producer' | 'analyst' | 'host' | 'admin';
 /** Texts by language code, for example `{ "ar": "…" }`. */
 export type Titles = Record<string, string>;
 export type OfferStatus = 'draft' | 'countdown' | 'open' | 'paused' | 'sold_out_for_now' | 'sold_out' | 'closed';

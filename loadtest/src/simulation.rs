@@ -191,7 +191,7 @@ impl Simulation {
         self.rooms.len() as u32 - 1
     }
 
-    /// Adds a viewer that connects when it is scheduled to. Without a token it is a guest, who may only watch.
+    /// Adds a viewer that connects when it is scheduled to. Without a token it is an anonymous user, who may only watch.
     pub fn add_viewer(&mut self, room: u32, token: Option<&str>) -> u32 {
         let session = self.random.random();
         self.viewers.push(SimulatedViewer::new(room, token.map(Into::into), session));

@@ -38,7 +38,7 @@ pub enum ReadBehavior {
 #[derive(Debug)]
 pub struct SimulatedViewer {
     pub room: u32,
-    /// Without a token the viewer is a guest.
+    /// Without a token the viewer is an anonymous user.
     pub token: Option<Box<str>>,
     /// The admission ticket of the last close, for the next connection.
     pub ticket: Option<Box<str>>,

@@ -19,8 +19,8 @@ function same(what: string, is: unknown, expected: unknown): void {
 }
 
 async function signedIn(name: string, role: 'viewer' | 'host') {
-  const guest = createClient<paths>({ baseUrl });
-  const { token } = expect('token', await guest.POST('/v1/dev/tokens', { body: { name, role } }));
+  const anonymous = createClient<paths>({ baseUrl });
+  const { token } = expect('token', await anonymous.POST('/v1/dev/tokens', { body: { name, role } }));
   return createClient<paths>({ baseUrl, headers: { authorization: `Bearer ${token}` } });
 }
 

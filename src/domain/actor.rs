@@ -6,11 +6,11 @@ use utoipa::ToSchema;
 
 use super::{Millis, Name, Place, StreamId, TokenStamp, UserId};
 
-/// The role of a user in a show. A guest has no token.
+/// The role of a user in a show. An anonymous user has no token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    Guest,
+    Anonymous,
     Viewer,
     Moderator,
     Producer,
@@ -22,7 +22,7 @@ pub enum Role {
 impl Role {
     pub fn name(self) -> &'static str {
         match self {
-            Role::Guest => "guest",
+            Role::Anonymous => "anonymous",
             Role::Viewer => "viewer",
             Role::Moderator => "moderator",
             Role::Producer => "producer",
@@ -32,7 +32,7 @@ impl Role {
         }
     }
 
-    /// Parses the roles that a token may carry. A guest has no token, so `guest` is not among them.
+    /// Parses the roles that a token may carry. An anonymous user has no token, so `anonymous` is not among them.
     pub fn parse(text: &str) -> Option<Self> {
         [Role::Viewer, Role::Moderator, Role::Producer, Role::Analyst, Role::Host, Role::Admin]
             .into_iter()
@@ -47,7 +47,7 @@ impl Role {
     /// Does this role allow nothing that `max` does not allow?
     pub fn is_within(self, max: Role) -> bool {
         match max {
-            Role::Guest => self == Role::Guest,
+            Role::Anonymous => self == Role::Anonymous,
             Role::Viewer => self.is_audience(),
             Role::Moderator | Role::Analyst => self.is_audience() || self == max,
             Role::Producer => !matches!(self, Role::Host | Role::Admin),
@@ -59,7 +59,7 @@ impl Role {
     /// Does this role rank above the other? Sanctions work only downwards. A moderator and an analyst are equals.
     pub fn outranks(self, other: Role) -> bool {
         let rank = |role| match role {
-            Role::Guest => 0,
+            Role::Anonymous => 0,
             Role::Viewer => 1,
             Role::Moderator | Role::Analyst => 2,
             Role::Producer => 3,
@@ -71,7 +71,7 @@ impl Role {
 
     /// Does this role belong to the audience, not to the team?
     pub fn is_audience(self) -> bool {
-        matches!(self, Role::Guest | Role::Viewer)
+        matches!(self, Role::Anonymous | Role::Viewer)
     }
 }
 
@@ -83,7 +83,7 @@ pub struct Actor {
     pub role: Role,
     /// The only stream in which the role is valid; in every other stream the user is a viewer. `None`: valid in all streams.
     pub stream: Option<StreamId>,
-    /// The time from which the token is refused: its end and the leeway for clocks; `None` for a guest.
+    /// The time from which the token is refused: its end and the leeway for clocks; `None` for an anonymous user.
     pub expires_at: Option<Millis>,
     /// What the token says about itself, so that it can be revoked.
     pub token: TokenStamp,
@@ -99,7 +99,7 @@ impl Actor {
     /// The role that is valid in `place`.
     pub fn role_in(&self, place: Place) -> Role {
         match (self.stream, self.role) {
-            (_, Role::Guest) => Role::Guest,
+            (_, Role::Anonymous) => Role::Anonymous,
             (Some(own), _) if place != Place::Stream(own) => Role::Viewer,
             (_, role) => role,
         }
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn sanctions_follow_the_ranks() {
-        let order = [Role::Guest, Role::Viewer, Role::Moderator, Role::Producer, Role::Host, Role::Admin];
+        let order = [Role::Anonymous, Role::Viewer, Role::Moderator, Role::Producer, Role::Host, Role::Admin];
         for (at, role) in order.into_iter().enumerate() {
             for (other_at, other) in order.into_iter().enumerate() {
                 assert_eq!(role.outranks(other), at > other_at, "{role:?} and {other:?}");

@@ -11,7 +11,7 @@ use super::{Actor, Millis, Refusal, Role, Sanction, SanctionKind, StreamId};
 /// What an actor may be allowed to do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Permission {
-    /// Join a show and receive its events. Open to guests.
+    /// Join a show and receive its events. Open to anonymous users.
     Watch,
     /// Send chat messages.
     Chat,
@@ -44,7 +44,7 @@ impl Permission {
         use Role::*;
         match self {
             Permission::Watch => true,
-            Permission::Chat | Permission::React | Permission::UseOwnData => role != Guest,
+            Permission::Chat | Permission::React | Permission::UseOwnData => role != Anonymous,
             Permission::Buy => matches!(role, Viewer | Host),
             Permission::Moderate => matches!(role, Moderator | Producer | Host | Admin),
             Permission::ManageOffers => matches!(role, Producer | Host | Admin),
@@ -124,7 +124,7 @@ pub fn authorize(
         return Err(Refusal::TokenInvalid);
     }
     let role = actor.role_in(place);
-    if role == Role::Guest && permission != Permission::Watch {
+    if role == Role::Anonymous && permission != Permission::Watch {
         return Err(Refusal::SignIn);
     }
     if !permission.is_given_to(role) {
@@ -150,7 +150,7 @@ mod tests {
     use crate::domain::{Name, TokenStamp, UserId};
 
     const ROLES: [Role; 7] =
-        [Role::Guest, Role::Viewer, Role::Moderator, Role::Analyst, Role::Producer, Role::Host, Role::Admin];
+        [Role::Anonymous, Role::Viewer, Role::Moderator, Role::Analyst, Role::Producer, Role::Host, Role::Admin];
     const PERMISSIONS: [Permission; 12] = [
         Permission::Watch,
         Permission::Chat,
@@ -203,14 +203,14 @@ mod tests {
         }
         for permission in PERMISSIONS {
             let expected = if permission == Watch { "ok" } else { "sign_in" };
-            assert_eq!(code(&actor(Role::Guest, None), permission, Place::Shop, Standing::default()), expected);
+            assert_eq!(code(&actor(Role::Anonymous, None), permission, Place::Shop, Standing::default()), expected);
         }
     }
 
     #[test]
     fn token_for_one_stream_makes_a_viewer_everywhere_else() {
         let (own, other) = (StreamId::new(), StreamId::new());
-        for role in ROLES.into_iter().filter(|role| *role != Role::Guest) {
+        for role in ROLES.into_iter().filter(|role| *role != Role::Anonymous) {
             let (helper, viewer) = (actor(role, Some(own)), actor(Role::Viewer, None));
             for permission in PERMISSIONS {
                 for place in [Place::Shop, Place::Stream(other)] {

@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn invite_gives_no_role_that_runs_the_show() {
         for (role, good) in [
-            (Role::Guest, false),
+            (Role::Anonymous, false),
             (Role::Viewer, false),
             (Role::Moderator, true),
             (Role::Producer, true),

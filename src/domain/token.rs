@@ -182,9 +182,9 @@ impl TokenRevocations {
         self.len() == 0
     }
 
-    /// Whether this actor's token was revoked. A guest has no token.
+    /// Whether this actor's token was revoked. An anonymous user has no token.
     pub fn contains(&self, actor: &Actor) -> bool {
-        if actor.role == Role::Guest {
+        if actor.role == Role::Anonymous {
             return false;
         }
         let TokenStamp { issued_at, id } = actor.token;
@@ -315,7 +315,7 @@ mod tests {
             (json!({"sub": null}), "`sub`"),
             (json!({"name": ""}), "`name`"),
             (json!({"role": "king"}), "`role`"),
-            (json!({"role": "guest"}), "`role`"),
+            (json!({"role": "anonymous"}), "`role`"),
             (json!({"stream": "all"}), "`stream`"),
             (json!({"jti": 7}), "`jti`"),
         ] {
@@ -349,7 +349,7 @@ mod tests {
             (actor("bob", Some(1), None), false),
             (actor("bob", Some(9_000), Some("one")), true),
             (actor("bob", Some(9_000), Some("two")), false),
-            (Actor { role: Role::Guest, ..actor("ann", None, None) }, false),
+            (Actor { role: Role::Anonymous, ..actor("ann", None, None) }, false),
         ] {
             assert_eq!(revoked.contains(&actor), expected, "{actor:?}");
         }

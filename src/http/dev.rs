@@ -58,7 +58,7 @@ fn check_role(role: Role, is_local: bool, caller: &Actor) -> Result<(), Refusal>
     let is_host = matches!(caller.role, Role::Host | Role::Admin) && caller.stream.is_none();
     match caller.role {
         _ if role.is_audience() || is_local || is_host => Ok(()),
-        Role::Guest => Err(Refusal::SignIn),
+        Role::Anonymous => Err(Refusal::SignIn),
         _ => Err(Refusal::Forbidden),
     }
 }
@@ -67,20 +67,20 @@ fn check_role(role: Role, is_local: bool, caller: &Actor) -> Result<(), Refusal>
 mod tests {
     use super::*;
     use crate::domain::StreamId;
-    use crate::http::auth::guest_actor;
+    use crate::http::auth::anonymous_actor;
 
     #[test]
     fn role_of_the_team_needs_this_machine_or_the_host_token() {
-        let as_role = |role| Actor { role, ..guest_actor() };
+        let as_role = |role| Actor { role, ..anonymous_actor() };
         let of_one_show = Actor { stream: Some(StreamId::new()), ..as_role(Role::Host) };
         for (role, is_local, caller, expected) in [
-            (Role::Viewer, false, guest_actor(), Ok(())),
-            (Role::Admin, true, guest_actor(), Ok(())),
+            (Role::Viewer, false, anonymous_actor(), Ok(())),
+            (Role::Admin, true, anonymous_actor(), Ok(())),
             (Role::Host, true, as_role(Role::Viewer), Ok(())),
             (Role::Admin, false, as_role(Role::Host), Ok(())),
             (Role::Moderator, false, as_role(Role::Admin), Ok(())),
-            (Role::Moderator, false, guest_actor(), Err(Refusal::SignIn)),
-            (Role::Admin, false, guest_actor(), Err(Refusal::SignIn)),
+            (Role::Moderator, false, anonymous_actor(), Err(Refusal::SignIn)),
+            (Role::Admin, false, anonymous_actor(), Err(Refusal::SignIn)),
             (Role::Host, false, as_role(Role::Viewer), Err(Refusal::Forbidden)),
             (Role::Analyst, false, as_role(Role::Producer), Err(Refusal::Forbidden)),
             (Role::Host, false, of_one_show, Err(Refusal::Forbidden)),

@@ -15,14 +15,15 @@ use super::error::{ApiError, Problem};
 use crate::domain::{Actor, IdempotencyKey, Refusal, limits};
 use crate::protocol::input_error;
 
-/// The user who sends the request: the owner of a valid token, or a guest. An invalid token is refused, not treated as a guest.
+/// The user who sends the request: the owner of a valid token, or an anonymous user. An invalid token is refused, not treated
+/// as an anonymous user.
 pub struct Caller(pub Actor);
 
 impl FromRequestParts<AppState> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
-        let Some(value) = parts.headers.get(header::AUTHORIZATION) else { return Ok(Self(auth::guest_actor())) };
+        let Some(value) = parts.headers.get(header::AUTHORIZATION) else { return Ok(Self(auth::anonymous_actor())) };
         let token = value.to_str().ok().and_then(bearer_token).unwrap_or("");
         let actor = state.authenticate(token, state.trusted_proxies.client_ip(parts)).await?;
         state.app.moderation.check_helper_access(&actor).await?;
@@ -30,7 +31,7 @@ impl FromRequestParts<AppState> for Caller {
     }
 }
 
-/// The bearer token of a request whose [`Caller`] was verified; empty for a guest.
+/// The bearer token of a request whose [`Caller`] was verified; empty for an anonymous user.
 pub fn bearer(headers: &HeaderMap) -> &str {
     headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer_token).unwrap_or("")
 }

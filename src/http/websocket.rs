@@ -100,7 +100,7 @@ pub async fn live(
         (None, Err(_), _) => UpgradeDecision::Refuse(Close::Token),
         (None, Ok(_), None) => UpgradeDecision::Refuse(session::overload_close()),
         (None, Ok(actor), Some(is_counted)) => {
-            let actor = actor.map_or_else(auth::guest_actor, |actor| actor.scoped_to(stream));
+            let actor = actor.map_or_else(auth::anonymous_actor, |actor| actor.scoped_to(stream));
             accept_upgrade(query, actor, is_counted, compression.is_some())
         }
     };

@@ -34,7 +34,7 @@ async fn append_chat(room: &Room, first_seq: u64, count: u64) {
 async fn hello_contains_the_position_and_waits_for_the_first_sync() {
     let (_clock, rooms) = rooms();
     let (room, _) = rooms.open(StreamId::new());
-    let mut viewer = join(&room, actor("guest", Role::Guest), None, None).await;
+    let mut viewer = join(&room, actor("anonymous", Role::Anonymous), None, None).await;
     until("joined", || room.viewers() == 1).await;
     room.append_events("e1", 12, vec![urgent(), chat("13")]);
     room.sync(
@@ -54,7 +54,7 @@ async fn hello_contains_the_position_and_waits_for_the_first_sync() {
 async fn viewer_who_waits_too_long_for_the_first_sync_is_asked_to_reconnect() {
     let (clock, rooms) = rooms();
     let (room, _) = rooms.open(StreamId::new());
-    let mut viewer = join(&room, actor("guest", Role::Guest), None, None).await;
+    let mut viewer = join(&room, actor("anonymous", Role::Anonymous), None, None).await;
     until("joined", || room.viewers() == 1).await;
     clock.advance(10_500);
     assert_eq!(viewer.client.close_code().await, 4013);
@@ -113,7 +113,7 @@ async fn repeated_events_are_dropped_and_a_hole_or_new_epoch_sends_a_snapshot() 
     let frame = viewer.client.text().await;
     assert_eq!((&frame["why"], &frame["epoch"], &frame["seq"]), (&json!("epoch"), &json!("e2"), &json!(1)));
     assert_eq!(seqs(&frame), [0, 0, 0, 0, 1], "events from before this epoch have the number 0");
-    let mut old = join(&room, actor("guest", Role::Guest), None, Some(at("e1", 15))).await;
+    let mut old = join(&room, actor("anonymous", Role::Anonymous), None, Some(at("e1", 15))).await;
     assert_eq!(old.client.text().await["recovered"], false);
 }
 
@@ -151,7 +151,7 @@ async fn client_that_was_away_gets_exactly_what_it_missed() {
         (Some(at("e0", 12)), false, vec![11, 12, 13]),
         (None, false, vec![11, 12, 13]),
     ] {
-        let mut back = join(&room, actor("guest", Role::Guest), None, position.clone()).await;
+        let mut back = join(&room, actor("anonymous", Role::Anonymous), None, position.clone()).await;
         let hello = back.client.text().await;
         assert_eq!((&hello["recovered"], &hello["seq"]), (&json!(recovered), &json!(13)), "{position:?}");
         assert_eq!(seqs(&hello), expected, "{position:?}");
@@ -161,13 +161,13 @@ async fn client_that_was_away_gets_exactly_what_it_missed() {
 #[tokio::test]
 async fn client_ahead_of_this_node_waits_at_most_a_second() {
     let (clock, _rooms, room) = room();
-    let mut ahead = join(&room, actor("guest", Role::Guest), None, Some(at("e1", 11))).await;
+    let mut ahead = join(&room, actor("anonymous", Role::Anonymous), None, Some(at("e1", 11))).await;
     until("joined", || room.viewers() == 1).await;
     append_chat(&room, 11, 1).await;
     clock.advance(1_000);
     let hello = ahead.client.text().await;
     assert_eq!((&hello["recovered"], &hello["seq"], seqs(&hello)), (&json!(true), &json!(11), vec![]));
-    let mut far = join(&room, actor("guest", Role::Guest), None, Some(at("e1", 99))).await;
+    let mut far = join(&room, actor("anonymous", Role::Anonymous), None, Some(at("e1", 99))).await;
     until("joined", || room.viewers() == 2).await;
     clock.advance(1_600);
     assert_eq!(far.client.text().await["recovered"], false);
@@ -304,10 +304,10 @@ async fn newest_connection_of_a_session_wins() {
     assert_eq!(first.client.close_code().await, 4509);
     assert_eq!(second.client.text().await["t"], "hello");
     assert_eq!(room.viewers(), 2, "another user's session of the same name is another session");
-    let mut guest = join(&room, actor("g1", Role::Guest), Some("s9"), None).await;
-    guest.client.text().await;
-    let mut again = join(&room, actor("g2", Role::Guest), Some("s9"), None).await;
-    assert_eq!(guest.client.close_code().await, 4509);
+    let mut anonymous = join(&room, actor("g1", Role::Anonymous), Some("s9"), None).await;
+    anonymous.client.text().await;
+    let mut again = join(&room, actor("g2", Role::Anonymous), Some("s9"), None).await;
+    assert_eq!(anonymous.client.close_code().await, 4509);
     again.client.text().await;
     first.task.await.unwrap();
     assert_eq!((room.viewers(), room.viewers_peak()), (3, 3));

@@ -164,7 +164,7 @@ pub async fn join_as(room: &Arc<Room>, change: impl FnOnce(JoinRequest) -> JoinR
     let (server, client) = pair().await;
     let request = change(JoinRequest {
         socket: Arc::new(server),
-        actor: actor("guest", Role::Guest),
+        actor: actor("anonymous", Role::Anonymous),
         session: None,
         position: None,
         missed: vec![],
@@ -179,7 +179,7 @@ pub async fn join_as(room: &Arc<Room>, change: impl FnOnce(JoinRequest) -> JoinR
 }
 
 pub async fn watch(room: &Arc<Room>) -> TestViewer {
-    let mut viewer = join(room, actor("guest", Role::Guest), None, None).await;
+    let mut viewer = join(room, actor("anonymous", Role::Anonymous), None, None).await;
     assert_eq!(viewer.client.text().await["t"], "hello");
     viewer
 }

@@ -125,7 +125,7 @@ async fn sampled_viewers_report_when_they_have_seen_the_pinned_offer() {
     assert_eq!(host.client.text().await["receipts"], Value::Null, "the team is not asked");
     let mut here = Vec::new();
     for _ in 0..20 {
-        let mut viewer = join(&room, actor("guest", Role::Guest), None, None).await;
+        let mut viewer = join(&room, actor("anonymous", Role::Anonymous), None, None).await;
         assert_eq!(viewer.client.text().await["receipts"], true);
         here.push(viewer);
     }
@@ -143,7 +143,7 @@ async fn sampled_viewers_report_when_they_have_seen_the_pinned_offer() {
     let reach = |asked, seen| Some(PinReach { offer, asked, seen, p50_ms: Some(180), p95_ms: Some(180) });
     assert_eq!(room.pin_reach(), reach(20, 19));
     // A viewer who joins later is asked in its hello; one who leaves without an answer is not waited for.
-    let mut late = join(&room, actor("guest", Role::Guest), None, None).await;
+    let mut late = join(&room, actor("anonymous", Role::Anonymous), None, None).await;
     assert_eq!(late.client.text().await["state"]["pin"]["offer"], json!(offer));
     assert_eq!(room.pin_reach(), reach(21, 19));
     here[19].task.abort();
@@ -158,14 +158,14 @@ async fn at_most_five_hundred_viewers_are_sampled() {
     let mut asked = 0;
     let mut here = Vec::new();
     for _ in 0..520 {
-        let mut viewer = join(&room, actor("guest", Role::Guest), None, None).await;
+        let mut viewer = join(&room, actor("anonymous", Role::Anonymous), None, None).await;
         asked += usize::from(viewer.client.text().await["receipts"] == true);
         here.push(viewer);
     }
     assert_eq!(asked, 500);
     here[0].task.abort();
     until("left", || room.viewers() == 519).await;
-    let mut next = join(&room, actor("guest", Role::Guest), None, None).await;
+    let mut next = join(&room, actor("anonymous", Role::Anonymous), None, None).await;
     assert_eq!(next.client.text().await["receipts"], true, "the next viewer takes the free slot");
 }
 
@@ -255,7 +255,7 @@ async fn join_storm_does_not_delay_the_broadcast() {
         .map(|(server, client)| {
             let request = JoinRequest {
                 socket: Arc::new(server),
-                actor: actor("guest", Role::Guest),
+                actor: actor("anonymous", Role::Anonymous),
                 session: None,
                 position: None,
                 missed: vec![],

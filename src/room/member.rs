@@ -43,12 +43,12 @@ pub struct JoinRequest {
 /// One viewer cannot make the video of a show look broken for many.
 const VIDEO_FAULT_EVERY_MS: Millis = 1_000;
 
-/// The digest of a user and a session, or for a guest of the session alone. Reading it in the broker does not allow
+/// The digest of a user and a session, or for an anonymous user of the session alone. Reading it in the broker does not allow
 /// anybody to take over the session.
 pub type SessionDigest = [u8; 16];
 
 fn session_digest(actor: &Actor, session: &str) -> SessionDigest {
-    let user = if actor.role == Role::Guest { "" } else { actor.user.as_str() };
+    let user = if actor.role == Role::Anonymous { "" } else { actor.user.as_str() };
     let digest = Sha256::new().chain_update(user).chain_update([0]).chain_update(session).finalize();
     std::array::from_fn(|at| digest[at])
 }

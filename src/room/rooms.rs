@@ -86,7 +86,7 @@ impl Rooms {
         self.users.connections.contains_key(user)
     }
 
-    /// All users except guests that are connected to this node.
+    /// All users except anonymous users that are connected to this node.
     pub fn connected_users(&self) -> Vec<UserId> {
         self.users.connections.iter().map(|entry| entry.key().clone()).collect()
     }
@@ -176,7 +176,7 @@ fn own_stream_elsewhere(member: &Member) -> Option<StreamId> {
     member.actor.stream.filter(|own| *own != member.stream())
 }
 
-/// The connections of each user. Guests are not listed.
+/// The connections of each user. Anonymous users are not listed.
 #[derive(Default)]
 pub struct ConnectedUsers {
     connections: DashMap<UserId, Vec<Arc<Member>>>,
@@ -195,7 +195,7 @@ impl ConnectedUsers {
 
     /// `false`: the user has as many connections as one user can have.
     pub(super) fn add(&self, member: &Arc<Member>) -> bool {
-        if member.actor.role != Role::Guest {
+        if member.actor.role != Role::Anonymous {
             let mut members = self.connections.entry(member.actor.user.clone()).or_default();
             if members.len() >= self.sockets_per_user {
                 return false;
@@ -211,7 +211,8 @@ impl ConnectedUsers {
         true
     }
 
-    /// The other connections of this member's user to the same stream. A guest has none: each guest is a user of their own.
+    /// The other connections of this member's user to the same stream. An anonymous user has none: each of them is a user of
+    /// their own.
     pub(super) fn siblings_of(&self, member: &Arc<Member>) -> Vec<Arc<Member>> {
         let mut members = self.connections_of(&member.actor.user);
         members.retain(|other| other.stream() == member.stream() && !Arc::ptr_eq(other, member));

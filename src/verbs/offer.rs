@@ -17,7 +17,7 @@ pub struct Seen {
 
 impl Verb for Seen {
     const NAME: &'static str = "seen";
-    const LEAST_ROLE: Role = Role::Guest;
+    const LEAST_ROLE: Role = Role::Anonymous;
     const IS_SLOW: bool = false;
     const REST: Option<RestRoute> = None;
     type Reply = NoReply;

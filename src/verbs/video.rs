@@ -18,7 +18,7 @@ pub struct ReportVideoFault {
 
 impl Verb for ReportVideoFault {
     const NAME: &'static str = "report_video_fault";
-    const LEAST_ROLE: Role = Role::Guest;
+    const LEAST_ROLE: Role = Role::Anonymous;
     const IS_SLOW: bool = false;
     const REST: Option<RestRoute> = None;
     type Reply = Done;

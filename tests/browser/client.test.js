@@ -38,9 +38,9 @@ test('token_is_offered_as_a_subprotocol_and_is_not_in_the_address', () => {
   assert.deepEqual(last().protocols, ['livesouk.v1', 'token.a.b.c']);
   assert.equal(last().url.searchParams.has('token'), false);
   end(c);
-  const guest = make();
+  const anonymous = make();
   assert.deepEqual(last().protocols, ['livesouk.v1']);
-  end(guest);
+  end(anonymous);
 });
 test('versions_are_compared_as_tuples', () => {
   assert.equal(compareVersions([2, 1], [1, 9]), 1);

@@ -31,7 +31,7 @@ async fn items(shop: &Shop) -> Vec<Value> {
 #[tokio::test]
 async fn messages_reach_every_viewer_in_order() {
     let shop = Shop::demo(&["--chat-per-second", "0"]).await;
-    let (mut guest, mut ann, mut host) =
+    let (mut anonymous, mut ann, mut host) =
         (shop.watch().await, shop.live("Ann", "viewer").await, shop.live("the-host", "host").await);
     let mut sent = Vec::new();
     for number in 0..20 {
@@ -42,7 +42,7 @@ async fn messages_reach_every_viewer_in_order() {
     let rest = shop.rest("Bob", "viewer").post(&shop.path("messages"), json!({"text": "over REST"})).await.expect(201);
     sent.push((id(&rest), "over REST".to_owned()));
     let texts: Vec<&str> = sent.iter().map(|(_, text)| text.as_str()).collect();
-    for live in [&mut guest, &mut ann, &mut host] {
+    for live in [&mut anonymous, &mut ann, &mut host] {
         assert_eq!(lines(live, sent.len()).await, texts);
     }
     // The list is newest first and has the ids that the authors received.
@@ -53,13 +53,13 @@ async fn messages_reach_every_viewer_in_order() {
 #[tokio::test]
 async fn messages_have_a_length_limit_a_rate_limit_and_slow_mode() {
     let shop = Shop::demo(&[]).await;
-    let (mut ann, mut guest, mut host) =
+    let (mut ann, mut anonymous, mut host) =
         (shop.live("Ann", "viewer").await, shop.watch().await, shop.live("the-host", "host").await);
     assert_eq!(ann.refused(say(&"ك".repeat(201))).await, "bad_request");
     assert_eq!(ann.refused(say(" \u{200b}\n")).await, "bad_request");
     ann.ask(say(&"كم".repeat(100))).await.unwrap();
-    assert_eq!(guest.refused(say("hi")).await, "sign_in");
-    assert_eq!(guest.refused(json!({"do": "react", "kind": "heart", "count": 1})).await, "sign_in");
+    assert_eq!(anonymous.refused(say("hi")).await, "sign_in");
+    assert_eq!(anonymous.refused(json!({"do": "react", "kind": "heart", "count": 1})).await, "sign_in");
     shop.server.rest().post(&shop.path("messages"), json!({"text": "hi"})).await.expect_problem(401, "sign_in");
 
     // A burst of five messages, then one per second.
@@ -78,7 +78,7 @@ async fn messages_have_a_length_limit_a_rate_limit_and_slow_mode() {
     assert_eq!(ann.refused(json!({"do": "slow_mode", "seconds": 30})).await, "forbidden");
     assert_eq!(host.refused(json!({"do": "slow_mode", "seconds": 301})).await, "bad_request");
     host.ask(json!({"do": "slow_mode", "seconds": 30})).await.unwrap();
-    guest.until_state("slow mode", SOON, |state| state["chat"]["slow_ms"] == 30_000).await;
+    anonymous.until_state("slow mode", SOON, |state| state["chat"]["slow_ms"] == 30_000).await;
     let refusal = ann.ask(say("too soon")).await.unwrap_err();
     assert_eq!(refusal["code"], "slow_mode");
     assert!((1..=30_000).contains(&refusal["retry_ms"].as_i64().unwrap()), "{refusal}");

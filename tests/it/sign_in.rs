@@ -36,44 +36,44 @@ async fn redeem(rest: &Rest, code: &str, origin: impl Into<Value>) -> RestRespon
 async fn code_gives_the_token_of_its_user_once() {
     let (shop, _database) = shop().await;
     let token = shop.token("Ann", "viewer");
-    let guest = shop.server.rest();
-    let made = ask_for_code(&guest.with_token(&token), SITE).await.expect(201);
+    let anonymous = shop.server.rest();
+    let made = ask_for_code(&anonymous.with_token(&token), SITE).await.expect(201);
     let code = made["code"].as_str().unwrap();
     assert!(code.len() == 40 && made["expires_at"].as_i64().unwrap() > 0, "{made}");
-    let answer = redeem(&guest, code, SITE).await;
+    let answer = redeem(&anonymous, code, SITE).await;
     assert_eq!(answer.header("cache-control"), Some("no-store"));
     let signed_in = answer.expect(201);
     assert_eq!((signed_in["token"].as_str(), signed_in["user"].as_str()), (Some(token.as_str()), Some("Ann")));
-    redeem(&guest, code, SITE).await.expect_problem(400, "sign_in_code_invalid");
+    redeem(&anonymous, code, SITE).await.expect_problem(400, "sign_in_code_invalid");
     assert_eq!(shop.number("select count(*) from sign_in_codes").await, 0);
 }
 
 #[tokio::test]
 async fn code_is_valid_for_a_minute() {
     let (shop, _database) = shop().await;
-    let guest = shop.server.rest();
+    let anonymous = shop.server.rest();
     let code = code_of(&shop, "Ann").await;
     shop.number("update sign_in_codes set expires_at = expires_at - 60000 returning expires_at").await;
-    redeem(&guest, &code, SITE).await.expect_problem(400, "sign_in_code_invalid");
+    redeem(&anonymous, &code, SITE).await.expect_problem(400, "sign_in_code_invalid");
     // Almost a minute later another one is still valid.
     let code = code_of(&shop, "Ann").await;
     shop.number("update sign_in_codes set expires_at = expires_at - 40000 returning expires_at").await;
-    redeem(&guest, &code, SITE).await.expect(201);
+    redeem(&anonymous, &code, SITE).await.expect(201);
 }
 
 #[tokio::test]
 async fn code_is_bound_to_the_site_that_asked_for_it() {
     let (shop, _database) = shop().await;
-    let guest = shop.server.rest();
+    let anonymous = shop.server.rest();
     for origin in [json!(EVIL), json!("https://shop.example.evil.example"), json!(""), json!("null"), Value::Null] {
         let code = code_of(&shop, "Ann").await;
-        redeem(&guest, &code, origin).await.expect_problem(400, "sign_in_code_invalid");
+        redeem(&anonymous, &code, origin).await.expect_problem(400, "sign_in_code_invalid");
         // It is used up: whoever stole it cannot try the next site.
-        redeem(&guest, &code, SITE).await.expect_problem(400, "sign_in_code_invalid");
+        redeem(&anonymous, &code, SITE).await.expect_problem(400, "sign_in_code_invalid");
     }
     // A page of the site itself is named by its browser, whatever it says.
     let from = async |site: &str, body: Value| {
-        guest.send(Method::POST, "/v1/sign-in-codes/redeem", &[("origin", site)], Some(body)).await
+        anonymous.send(Method::POST, "/v1/sign-in-codes/redeem", &[("origin", site)], Some(body)).await
     };
     let code = code_of(&shop, "Ann").await;
     from(SITE, json!({"code": code, "origin": EVIL})).await.expect(201);
@@ -86,11 +86,11 @@ async fn code_is_bound_to_the_site_that_asked_for_it() {
 #[tokio::test]
 async fn only_a_signed_in_customer_of_an_allowed_site_gets_a_code() {
     let (shop, _database) = shop().await;
-    let guest = shop.server.rest();
-    ask_for_code(&guest, SITE).await.expect_problem(401, "sign_in");
+    let anonymous = shop.server.rest();
+    ask_for_code(&anonymous, SITE).await.expect_problem(401, "sign_in");
     let forged = sign("another-key-that-the-server-does-not-know", "Ann", "viewer", 60);
-    ask_for_code(&guest.with_token(&forged), SITE).await.expect_problem(401, "token_invalid");
-    let expired = guest.with_token(&sign(KEY, "Ann", "viewer", -60));
+    ask_for_code(&anonymous.with_token(&forged), SITE).await.expect_problem(401, "token_invalid");
+    let expired = anonymous.with_token(&sign(KEY, "Ann", "viewer", -60));
     ask_for_code(&expired, SITE).await.expect_problem(401, "token_expired");
     let ann = shop.rest("Ann", "viewer");
     for origin in [EVIL, "https://shop.example.evil.example", "shop.example", "*", "null", ""] {
@@ -104,7 +104,7 @@ async fn only_a_signed_in_customer_of_an_allowed_site_gets_a_code() {
 #[tokio::test]
 async fn open_codes_of_a_user_and_attempts_of_an_address_are_limited() {
     let (shop, _database) = shop().await;
-    let guest = shop.server.rest();
+    let anonymous = shop.server.rest();
     let ann = shop.rest("Ann", "viewer");
     for _ in 0..10 {
         ask_for_code(&ann, SITE).await.expect(201);
@@ -114,7 +114,7 @@ async fn open_codes_of_a_user_and_attempts_of_an_address_are_limited() {
     let bobs = code_of(&shop, "Bob").await;
     let (mut unknown, mut limited) = (0, 0);
     for _ in 0..200 {
-        match redeem(&guest, "0123456789", SITE).await.body["code"].as_str() {
+        match redeem(&anonymous, "0123456789", SITE).await.body["code"].as_str() {
             Some("sign_in_code_invalid") => unknown += 1,
             Some("too_many_requests") => limited += 1,
             other => panic!("{other:?}"),
@@ -123,7 +123,7 @@ async fn open_codes_of_a_user_and_attempts_of_an_address_are_limited() {
     assert!(unknown >= 60 && limited >= 1, "{unknown} were looked up, {limited} were refused before");
     // The bucket fills again, and a good code still counts.
     let used = async || {
-        let answer = redeem(&guest, &bobs, SITE).await;
+        let answer = redeem(&anonymous, &bobs, SITE).await;
         (answer.status != 429).then_some(answer)
     };
     crate::support::until_some("free attempt", crate::support::SOON, used).await.expect(201);
@@ -147,14 +147,14 @@ async fn code_of_one_node_works_on_another_and_only_once() {
 #[tokio::test]
 async fn code_is_worth_no_more_than_its_token_and_goes_with_an_erasure() {
     let (shop, _database) = shop().await;
-    let guest = shop.server.rest();
-    let soon_over = guest.with_token(&sign(KEY, "Ann", "viewer", -58));
+    let anonymous = shop.server.rest();
+    let soon_over = anonymous.with_token(&sign(KEY, "Ann", "viewer", -58));
     let code = ask_for_code(&soon_over, SITE).await.expect(201)["code"].as_str().unwrap().to_owned();
     let over = async || (soon_over.get("/v1/orders").await.status == 401).then_some(());
     crate::support::until_some("end of the token", crate::support::SOON, over).await;
-    redeem(&guest, &code, SITE).await.expect_problem(401, "token_expired");
+    redeem(&anonymous, &code, SITE).await.expect_problem(401, "token_expired");
 
     let code = code_of(&shop, "Bob").await;
     shop.rest("Bob", "viewer").delete("/v1/me").await.expect(200);
-    redeem(&guest, &code, SITE).await.expect_problem(400, "sign_in_code_invalid");
+    redeem(&anonymous, &code, SITE).await.expect_problem(400, "sign_in_code_invalid");
 }

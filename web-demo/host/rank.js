@@ -5,14 +5,14 @@ import { token } from '../api.js';
 /** @import { Role } from '../types.d.ts' */
 
 /** @type {Record<Role, number>} */
-const RANK = { guest: 0, viewer: 1, moderator: 2, analyst: 2, producer: 3, host: 4, admin: 5 };
+const RANK = { anonymous: 0, viewer: 1, moderator: 2, analyst: 2, producer: 3, host: 4, admin: 5 };
 
 /**
  * A mute or a ban works only downwards.
  * @param {Role | undefined} role
  * @param {Role} other
  */
-export const outranks = (role, other) => RANK[role ?? 'guest'] > RANK[other];
+export const outranks = (role, other) => RANK[role ?? 'anonymous'] > RANK[other];
 
 /**
  * The role and the only show of the token, as far as the page can read it.

@@ -42,7 +42,7 @@ function sanctionRow(stream, role, { user, name, kind, until, by, by_role, reaso
   const props = { type: 'button', 'data-test': `lift-${user}`, onclick: () => withBusy(button, lift, onrefused) };
   const button = el('button.slim', props, icon('check'), t(isBan ? 'host.unban' : 'host.unmute'));
   // What a higher rank imposed stays until that rank lifts it.
-  const isTooHigh = outranks(by_role, role ?? 'guest');
+  const isTooHigh = outranks(by_role, role ?? 'anonymous');
   button.disabled = isTooHigh;
   const at = until ? formatDateTime(until) : '…';
   const text = isBan ? t('host.banned_by', { by }) : t('host.muted_by', { by, at });

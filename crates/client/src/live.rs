@@ -15,7 +15,7 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 
 use crate::position::ClientPosition;
 
-/// How to join a stream. The default watches as a guest, from the newest event.
+/// How to join a stream. The default watches as an anonymous user, from the newest event.
 #[derive(Debug, Clone, Default)]
 pub struct JoinOptions {
     /// Without a token the connection may only watch.

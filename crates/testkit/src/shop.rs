@@ -109,7 +109,7 @@ impl Shop {
         Live::connect(&self.server.url, &self.stream, Some(&self.token(user, role))).await
     }
 
-    /// Joins as a guest.
+    /// Joins as an anonymous user.
     pub async fn watch(&self) -> Live {
         Live::connect(&self.server.url, &self.stream, None).await
     }

@@ -35,7 +35,7 @@ pub struct Closed {
 }
 
 impl Live {
-    /// Joins with this token, or as a guest.
+    /// Joins with this token, or as an anonymous user.
     pub async fn connect(base: &str, stream: &str, token: Option<&str>) -> Live {
         let join = JoinOptions { token: token.map(str::to_owned), ..JoinOptions::default() };
         Live::join(base, stream, join).await.unwrap_or_else(|closed| panic!("the connection was refused: {closed:?}"))

@@ -45,7 +45,7 @@ const LOOKUPS_BURST: f64 = 1_000.0;
 pub struct Newcomer<'a> {
     /// `None`: the address has no limit.
     pub address: Option<AddressKey>,
-    /// `None`: a guest.
+    /// `None`: an anonymous user.
     pub user: Option<&'a UserId>,
     pub is_team: bool,
     pub holder: TicketHolder<'a>,
@@ -145,7 +145,7 @@ impl Admission {
         }
         let mut queue = limiter.queue();
         let kept = if queue.is_in_use(now) { limiter.per_second * KEPT_S } else { 0.0 };
-        // A signed-in user has the limit above; the limit of the address is for guests.
+        // A signed-in user has the limit above; the limit of the address is for anonymous users.
         match limiter.admit_bucket.take_above(kept, newcomer.address.filter(|_| newcomer.user.is_none()), now) {
             Ok(()) => AdmissionDecision::Admitted,
             Err(Shortage::OfAddress(wait_ms)) => self.over_share(wait_ms),

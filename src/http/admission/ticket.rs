@@ -9,7 +9,7 @@ use crate::domain::{AdmissionTicket, MAC_BYTES, Millis, StreamId, UserId};
 /// No token that is signed with the same key begins like this.
 const PURPOSE: &[u8] = b"livesouk admission ticket v1\0";
 
-/// Whose ticket it is: one user, or the guests of one address, in one show.
+/// Whose ticket it is: one user, or the anonymous users of one address, in one show.
 #[derive(Clone, Copy, Debug)]
 pub struct TicketHolder<'a> {
     pub stream: StreamId,
@@ -103,12 +103,12 @@ mod tests {
         ] {
             assert!(!here.verify(&ticket, &other), "{other:?}");
         }
-        let guest = TicketHolder { user: None, ..holder };
-        let ticket = here.sign(5_000, &guest).unwrap();
-        assert!(here.verify(&ticket, &guest));
-        assert!(!here.verify(&ticket, &TicketHolder { address: Some(AddressKey::V4(2)), ..guest }));
-        assert!(!here.verify(&ticket, &TicketHolder { address: Some(AddressKey::V6(1)), ..guest }));
+        let anonymous = TicketHolder { user: None, ..holder };
+        let ticket = here.sign(5_000, &anonymous).unwrap();
+        assert!(here.verify(&ticket, &anonymous));
+        assert!(!here.verify(&ticket, &TicketHolder { address: Some(AddressKey::V4(2)), ..anonymous }));
+        assert!(!here.verify(&ticket, &TicketHolder { address: Some(AddressKey::V6(1)), ..anonymous }));
         let forged = ticket.to_string().replacen('0', "1", 1);
-        assert!(!here.verify(&AdmissionTicket::parse(&forged).unwrap(), &guest), "another time");
+        assert!(!here.verify(&AdmissionTicket::parse(&forged).unwrap(), &anonymous), "another time");
     }
 }

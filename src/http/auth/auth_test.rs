@@ -15,7 +15,7 @@ fn auth(keys: &[&str], clock: &Clock) -> TokenAuth {
 }
 
 fn host() -> Actor {
-    Actor { name: Name::parse("سارة").unwrap(), role: Role::Host, ..guest_actor() }
+    Actor { name: Name::parse("سارة").unwrap(), role: Role::Host, ..anonymous_actor() }
 }
 
 /// A token with this key, header and role, that was signed now.

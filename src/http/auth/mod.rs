@@ -229,9 +229,9 @@ fn role_per_key(given: &[Role], keys: usize, flag: &str, of: &str) -> Result<Vec
 }
 
 /// A user without a token, who may only watch.
-pub fn guest_actor() -> Actor {
-    let id = format!("guest-{}", uuid::Uuid::new_v4().simple());
-    let parsed = UserId::parse(&id).and_then(|user| Ok((user, Name::parse("Guest")?)));
-    let (user, name) = parsed.unwrap_or_else(|_| unreachable!("the id and the name of a guest are valid"));
-    Actor { user, name, role: Role::Guest, stream: None, expires_at: None, token: TokenStamp::default() }
+pub fn anonymous_actor() -> Actor {
+    let id = format!("anonymous-{}", uuid::Uuid::new_v4().simple());
+    let parsed = UserId::parse(&id).and_then(|user| Ok((user, Name::parse("Anonymous")?)));
+    let (user, name) = parsed.unwrap_or_else(|_| unreachable!("the id and the name of an anonymous user are valid"));
+    Actor { user, name, role: Role::Anonymous, stream: None, expires_at: None, token: TokenStamp::default() }
 }

@@ -9,7 +9,7 @@ use crate::domain::{ErrorCode, Role};
 enum Access {
     /// No token is read.
     Public,
-    /// A token is read if there is one: the team sees more than guests.
+    /// A token is read if there is one: the team sees more than anonymous users.
     TokenOptional,
     /// At least this role.
     Least(Role),

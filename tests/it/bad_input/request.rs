@@ -42,11 +42,14 @@ async fn invalid_body_is_refused_as_a_bad_request() {
     }
     // A refusal is received even while the client is still sending a large body. Five rounds, because it is a race.
     for _ in 0..5 {
-        let guest = shop.server.rest();
-        guest.send_text(Method::POST, &path, &[], &megabyte).await.expect_problem(400, "key_missing");
+        let anonymous = shop.server.rest();
+        anonymous.send_text(Method::POST, &path, &[], &megabyte).await.expect_problem(400, "key_missing");
         let headers = [("idempotency-key", "a-key-of-ours"), ("content-type", json)];
-        guest.send_text(Method::POST, "/v1/nothing", &headers, &megabyte).await.expect_problem(404, "not_found");
-        guest.send_text(Method::PUT, "/v1/shop", &headers, &megabyte).await.expect_problem(405, "method_not_allowed");
+        anonymous.send_text(Method::POST, "/v1/nothing", &headers, &megabyte).await.expect_problem(404, "not_found");
+        anonymous
+            .send_text(Method::PUT, "/v1/shop", &headers, &megabyte)
+            .await
+            .expect_problem(405, "method_not_allowed");
         rest.send_text(Method::POST, &path, &headers, &megabyte).await.expect_problem(413, "bad_request");
     }
     assert_unharmed(&shop, &offer, 5).await;

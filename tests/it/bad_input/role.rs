@@ -115,21 +115,21 @@ async fn team_requests_are_refused_without_the_role() {
     let offer = shop.on_sale(5, json!({})).await;
     let message =
         id(&shop.rest("Bob", "viewer").post(&shop.path("messages"), json!({"text": "stays"})).await.expect(201));
-    let (before, guest) = (shop.watch().await.hello, shop.server.rest());
+    let (before, anonymous) = (shop.watch().await.hello, shop.server.rest());
     let elsewhere = sign_for_another_show(&shop).await;
     let mut lives = [
-        ("guest", "sign_in", shop.watch().await),
+        ("anonymous", "sign_in", shop.watch().await),
         ("viewer", "forbidden", shop.live("Ann", "viewer").await),
         ("analyst", "forbidden", shop.live("Nan", "analyst").await),
         ("moderator", "forbidden", shop.live("Mo", "moderator").await),
         ("host of another show", "forbidden", shop.join(&elsewhere).await.unwrap()),
     ];
     let rests = [
-        ("guest", 401, guest.clone()),
+        ("anonymous", 401, anonymous.clone()),
         ("viewer", 403, shop.rest("Ann", "viewer")),
         ("analyst", 403, shop.rest("Nan", "analyst")),
         ("moderator", 403, shop.rest("Mo", "moderator")),
-        ("host of another show", 403, guest.with_token(&elsewhere)),
+        ("host of another show", 403, anonymous.with_token(&elsewhere)),
     ];
     for (method, path, body, verb, moderator_may) in team_verbs(&shop, &offer, &message) {
         for (who, status, rest) in &rests {
@@ -148,14 +148,14 @@ async fn team_requests_are_refused_without_the_role() {
         }
     }
     // Only the team sees stock pools.
-    let listed = guest.get("/v1/products").await.expect(200);
-    assert!(listed["items"][0]["variants"][0].get("stock").is_none(), "a guest sees the stock: {listed}");
+    let listed = anonymous.get("/v1/products").await.expect(200);
+    assert!(listed["items"][0]["variants"][0].get("stock").is_none(), "an anonymous user sees the stock: {listed}");
 
     let after = shop.watch().await.hello;
     for key in ["pin", "chat"] {
         assert_eq!(before["state"][key], after["state"][key]);
     }
-    let listed = guest.get(&shop.path("messages")).await.expect(200);
+    let listed = anonymous.get(&shop.path("messages")).await.expect(200);
     assert_eq!(id(&listed["items"][0]), message);
     assert_unharmed(&shop, &offer, 5).await;
 }
@@ -192,7 +192,7 @@ async fn host_of_another_show_is_a_viewer_here() {
 async fn unknown_role_is_refused() {
     let shop = Shop::demo(&[]).await;
     let key = std::fs::read_to_string(shop.server.data().join("auth-key")).unwrap();
-    for role in ["root", "guest", "Host", ""] {
+    for role in ["root", "anonymous", "Host", ""] {
         let token = sign(&key, "Ann", role, 60);
         shop.server.rest().with_token(&token).get("/v1/orders").await.expect_problem(401, "token_invalid");
         assert_eq!(shop.join(&token).await.unwrap_err().code, 4501, "{role}");

@@ -75,7 +75,7 @@ async fn invalid_token_is_refused_over_rest_and_on_the_socket() {
     ] {
         let rest = shop.server.rest().with_token(&token);
         for path in ["/v1/orders", "/v1/shop", "/v1/streams"] {
-            // A bad token is refused even where no token is needed: watching silently as a guest would hide the mistake.
+            // A bad token is refused even where no token is needed: watching silently as an anonymous user would hide the mistake.
             let answer = rest.get(path).await;
             if path == "/v1/orders" || answer.status != 200 {
                 assert_eq!(answer.header("www-authenticate"), Some("Bearer"), "{name}");

@@ -152,9 +152,9 @@ async fn refund_known_to_the_provider_is_not_requested_again(shop: Fixture) {
 async fn only_hosts_may_refund(shop: Fixture) {
     let app = shop.app_with_provider(10_000).await;
     let order = paid(&app, &shop, "ok").await;
-    for role in [Role::Guest, Role::Viewer, Role::Moderator, Role::Analyst, Role::Producer] {
+    for role in [Role::Anonymous, Role::Viewer, Role::Moderator, Role::Analyst, Role::Producer] {
         let result = app.checkout.refund(&Actor { role, ..actor("ann") }, order, true, None, key("key-00001")).await;
-        let no = if role == Role::Guest { Refusal::SignIn } else { Refusal::Forbidden };
+        let no = if role == Role::Anonymous { Refusal::SignIn } else { Refusal::Forbidden };
         assert_eq!(result.map(|_| ()), Err(Error::Refused(no)), "{role:?}");
     }
     let elsewhere = Actor { stream: Some(Default::default()), ..host() };

@@ -55,10 +55,10 @@ async fn stock_alert_needs_the_right_to_buy() {
     let draft = shop.draft(1, json!({})).await;
     hold(&mut shop.live("Ann", "viewer").await, &offer, 1).await;
     let path = |offer: &str| format!("/v1/offers/{offer}/stock-alert");
-    let guest = shop.server.rest();
-    guest.put(&path(&offer), json!({})).await.expect_problem(401, "sign_in");
-    guest.delete(&path(&offer)).await.expect_problem(401, "sign_in");
-    guest.get(&shop.path("stock-alerts")).await.expect_problem(401, "sign_in");
+    let anonymous = shop.server.rest();
+    anonymous.put(&path(&offer), json!({})).await.expect_problem(401, "sign_in");
+    anonymous.delete(&path(&offer)).await.expect_problem(401, "sign_in");
+    anonymous.get(&shop.path("stock-alerts")).await.expect_problem(401, "sign_in");
     let bob = shop.rest("Bob", "viewer");
     bob.put(&path(&draft), json!({})).await.expect_problem(404, "no_such_offer");
     bob.put(&path("nonsense"), json!({})).await.expect_problem(400, "bad_request");

@@ -123,7 +123,7 @@ async fn invalid_invites_are_refused() {
     let shop = Shop::demo(&[]).await;
     let rest = shop.server.rest();
     rest.post("/v1/invites/unknown-invite-code", json!({"name": "Hal"})).await.expect_problem(404, "no_such_invite");
-    for role in ["host", "admin", "viewer", "guest", "king"] {
+    for role in ["host", "admin", "viewer", "anonymous", "king"] {
         shop.host.post(&shop.path("invites"), json!({"role": role})).await.expect_problem(400, "bad_request");
     }
     for uses in [0, 21, -1] {

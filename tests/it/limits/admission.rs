@@ -47,9 +47,9 @@ async fn one_address_cannot_use_up_the_handshakes_of_all_others() {
 #[tokio::test]
 async fn team_is_admitted_while_viewers_have_to_wait() {
     let shop = Shop::demo(&["--joins-per-second", "0.1"]).await;
-    let guest = live_path(&shop);
-    while join_from(1, shop.server.address(), &guest).await.0 == IS_IN {}
-    let host = format!("{guest}?token={}", shop.token("the-host", "host"));
+    let anonymous = live_path(&shop);
+    while join_from(1, shop.server.address(), &anonymous).await.0 == IS_IN {}
+    let host = format!("{anonymous}?token={}", shop.token("the-host", "host"));
     for _ in 0..3 {
         let mut connection = connect_from(1, shop.server.address()).await.unwrap();
         assert_eq!(answer(&mut connection, &upgrade_request(&host, "")).await, IS_IN);

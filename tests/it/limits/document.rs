@@ -69,8 +69,8 @@ async fn codes_for_invented_hosts_are_drawn_at_a_limited_rate() {
 #[tokio::test]
 async fn cost_of_every_anonymous_route_is_in_the_benchmarks() {
     let shop = Shop::demo(&[]).await;
-    let guest = shop.server.rest();
-    let document = guest.get("/v1/openapi.json").await.expect(200);
+    let anonymous = shop.server.rest();
+    let document = anonymous.get("/v1/openapi.json").await.expect(200);
     let described = document["paths"].as_object().unwrap().iter().filter(|(_, item)| item["get"].is_object());
     let mut routes: Vec<String> = described.map(|(path, _)| path.clone()).collect();
     let root = env!("CARGO_MANIFEST_DIR");
@@ -85,7 +85,7 @@ async fn cost_of_every_anonymous_route_is_in_the_benchmarks() {
             .split('/')
             .map(|part| if part.starts_with('{') { "0190a0a0-0000-7000-8000-000000000000" } else { part });
         let path = path.collect::<Vec<_>>().join("/");
-        let is_open = guest.get(&path).await.status != 401;
+        let is_open = anonymous.get(&path).await.status != 401;
         let is_listed = page.contains(&format!("| `GET {route}` |"));
         assert_eq!(is_open, is_listed, "{route}: open to anybody, listed in docs/benchmarks.md");
     }

@@ -19,7 +19,7 @@ async fn until_viewers(shop: &Shop, wanted: u64) {
 async fn one_user_has_a_limited_number_of_sockets_and_is_one_viewer() {
     let shop = Shop::demo(&[]).await;
     let token = shop.token("Ann", "viewer");
-    let _guest = shop.watch().await;
+    let _anonymous = shop.watch().await;
     let mut sockets: Vec<Live> = Vec::new();
     for number in 0..68 {
         match shop.join(&token).await {

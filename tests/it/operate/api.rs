@@ -119,7 +119,7 @@ async fn every_documented_path_exists() {
         assert!(!real.contains('{'), "{path}: a parameter that this test does not know");
         for method in methods.as_object().unwrap().keys().filter(|name| *name != "parameters") {
             let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
-            // As a guest: nothing is changed, and a path or method that does not exist is a 404 or 405 anyway.
+            // As an anonymous user: nothing is changed, and a path or method that does not exist is a 404 or 405 anyway.
             let answer = shop.server.rest().send(method.clone(), &real, &[], None).await;
             let is_there = answer.status != 405 && answer.body["code"] != "not_found" && answer.status < 500;
             assert!(is_there, "{method} {path}: {answer:?}");

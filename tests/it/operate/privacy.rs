@@ -121,8 +121,8 @@ async fn token_among_the_subprotocols_signs_in_and_is_not_sent_back() {
     assert!(signed_in.contains("101 Switching") && signed_in.contains("\"role\":\"viewer\""), "{signed_in}");
     assert!(signed_in.to_lowercase().contains("sec-websocket-protocol: livesouk.v1\r\n"), "{signed_in}");
     assert!(!signed_in.contains(&token), "the token is not sent back");
-    let guest = handshake("live", "livesouk.v1").await;
-    assert!(guest.contains("\"role\":\"guest\""), "{guest}");
+    let anonymous = handshake("live", "livesouk.v1").await;
+    assert!(anonymous.contains("\"role\":\"anonymous\""), "{anonymous}");
     let both = handshake("live?token=invalid", &format!("livesouk.v1, token.{token}")).await;
     assert!(both.contains("\"role\":\"viewer\""), "the subprotocol comes first: {both}");
 }

@@ -12,29 +12,29 @@ async fn scheduled_show_has_a_calendar_entry_and_a_qr_code() {
     let at = now_ms() + 86_400_000;
     let new = json!({"title": "Gifts, and more", "titles": {"ar": "هدايا"}, "scheduled_at": at});
     let coming = id(&shop.host.post("/v1/streams", new).await.expect(201));
-    let guest = shop.server.rest();
-    let entry = guest.get(&format!("/v1/streams/{coming}/calendar.ics")).await;
+    let anonymous = shop.server.rest();
+    let entry = anonymous.get(&format!("/v1/streams/{coming}/calendar.ics")).await;
     assert_eq!(entry.header("content-type"), Some("text/calendar; charset=utf-8"));
     assert_eq!(entry.header("content-disposition"), Some("attachment; filename=\"show.ics\""));
     let text = entry.expect(200).as_str().unwrap().replace("\r\n ", "");
     assert!(text.contains("SUMMARY:Gifts\\, and more\r\n"), "{text}");
     assert!(text.contains(&format!("URL:https://live.example/watch?stream={coming}\r\n")), "{text}");
-    let arabic = guest.get(&format!("/v1/streams/{coming}/calendar.ics?lang=ar")).await.expect(200);
+    let arabic = anonymous.get(&format!("/v1/streams/{coming}/calendar.ics?lang=ar")).await.expect(200);
     assert!(arabic.as_str().unwrap().contains("SUMMARY:هدايا\r\n"));
 
-    let code = guest.get(&format!("/v1/streams/{coming}/qr.svg")).await;
+    let code = anonymous.get(&format!("/v1/streams/{coming}/qr.svg")).await;
     assert_eq!(code.header("content-type"), Some("image/svg+xml"));
     assert!(code.header("content-security-policy").is_some_and(|policy| policy.starts_with("default-src 'none'")));
     let expected = qrcode::QrCode::new(format!("https://live.example/watch?stream={coming}")).unwrap();
     let expected = expected.render::<qrcode::render::svg::Color<'_>>().min_dimensions(256, 256).build();
     assert_eq!(code.expect(200), json!(expected));
-    assert_eq!(guest.get("/v1/shop").await.expect(200)["base_url"], json!("https://live.example"));
+    assert_eq!(anonymous.get("/v1/shop").await.expect(200)["base_url"], json!("https://live.example"));
 
-    guest.get(&shop.path("calendar.ics")).await.expect_problem(409, "wrong_status");
+    anonymous.get(&shop.path("calendar.ics")).await.expect_problem(409, "wrong_status");
     let nowhere = "/v1/streams/0190a0a0-0000-7000-8000-000000000000";
     for file in ["calendar.ics", "qr.svg"] {
-        guest.get(&format!("{nowhere}/{file}")).await.expect_problem(404, "no_such_stream");
-        guest.get(&format!("/v1/streams/nonsense/{file}")).await.expect_problem(400, "bad_request");
+        anonymous.get(&format!("{nowhere}/{file}")).await.expect_problem(404, "no_such_stream");
+        anonymous.get(&format!("/v1/streams/nonsense/{file}")).await.expect_problem(400, "bad_request");
     }
 }
 

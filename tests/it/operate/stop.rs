@@ -12,12 +12,12 @@ use crate::support::shop::{Shop, id, key};
 async fn signal_shuts_down_in_time_with_connected_viewers() {
     for signal in [Signal::Interrupt, Signal::Terminate] {
         let shop = Shop::demo(&[]).await;
-        let (mut ann, mut guest) = (shop.live("Ann", "viewer").await, shop.watch().await);
+        let (mut ann, mut anonymous) = (shop.live("Ann", "viewer").await, shop.watch().await);
         ann.ask(json!({"do": "say", "text": "hi"})).await.unwrap();
         let mut server = shop.server;
         let started = Instant::now();
         server.process.signal(signal);
-        for live in [&mut ann, &mut guest] {
+        for live in [&mut ann, &mut anonymous] {
             let moving = live.until("moving", SOON, |frame| frame["t"] == "moving").await;
             assert!(moving["retry_ms"].as_i64().unwrap() >= 0);
             // A client that stays is closed with a code that means reconnect, or its connection is cut.

@@ -132,17 +132,17 @@ async fn overlay_is_not_counted_and_a_session_counts_once() {
 async fn report_shows_how_many_viewers_saw_the_pinned_offer() {
     let shop = Shop::demo(&[]).await;
     let offer = shop.on_sale(5, json!({})).await;
-    let (mut ann, mut guest) = (shop.live("Ann", "viewer").await, shop.watch().await);
-    assert_eq!([&ann.hello, &guest.hello].map(|hello| hello["receipts"].clone()), [json!(true), json!(true)]);
+    let (mut ann, mut anonymous) = (shop.live("Ann", "viewer").await, shop.watch().await);
+    assert_eq!([&ann.hello, &anonymous.hello].map(|hello| hello["receipts"].clone()), [json!(true), json!(true)]);
     shop.host.put(&shop.path("pin"), json!({"offer": offer})).await.expect(200);
-    for live in [&mut ann, &mut guest] {
+    for live in [&mut ann, &mut anonymous] {
         live.until_state("pin", SOON, |state| state["pin"]["offer"] == offer.as_str()).await;
     }
     ann.ask(json!({"do": "react", "kind": "heart", "count": 1})).await.unwrap();
     let receipts = async || shop.host.get(&shop.path("report")).await.expect(200)["card"].clone();
     assert_eq!(receipts().await, json!({"offer": offer, "asked": 2, "seen": 0, "p50_ms": null, "p95_ms": null}));
     for _ in 0..2 {
-        guest
+        anonymous
             .send(tokio_tungstenite::tungstenite::Message::text(json!({"do": "seen", "offer": offer}).to_string()))
             .await;
     }

@@ -34,8 +34,9 @@ impl Browser {
     }
 
     /// The faults of the current screen; empty when there are none. `with_shifts` adds the layout shifts since the page was
-    /// opened.
+    /// opened. Waits for animations first: a text that still fades in has too little contrast.
     pub async fn faults(&self, window: Window, with_shifts: bool) -> Vec<String> {
+        self.settle().await;
         let mut faults = self.layout_faults(window == Window::Mobile).await;
         if self.script("return typeof axe", &[]).await == json!("undefined") {
             self.script(&axe(), &[]).await;
