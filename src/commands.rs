@@ -142,7 +142,7 @@ async fn run_demo(options: DemoArgs) -> anyhow::Result<()> {
         StartError::Store(error) => unusable(&error),
         other => other,
     })?;
-    let demo_shop = demo::prepare(&store, &clock).await.map_err(|error| unusable(&error))?;
+    let demo_shop = demo::prepare(&store, &clock, !options.no_crowd).await.map_err(|error| unusable(&error))?;
     let auth = TokenAuth::new(&[key], clock.clone()).map_err(StartError::Config)?;
     let host_token = auth.sign(&demo_host_actor()?, 30 * 24 * 3_600 * 1_000).map_err(StartError::Config)?;
     let node = Node::start(NodeConfig {
@@ -163,6 +163,10 @@ async fn run_demo(options: DemoArgs) -> anyhow::Result<()> {
     })
     .await?;
     node.app().streams.set_rehearsal_runner(rehearsal_runner());
+    // A script counts what it does itself.
+    if !options.no_crowd && !options.json {
+        node.app().start_job(demo::Crowd::new(node.app().clone(), demo_shop.stream)?);
+    }
 
     let listen = node.address()?.to_string();
     let base = format!("http://{}", listen.replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]"));

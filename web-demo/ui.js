@@ -147,6 +147,12 @@ export function setVisible(node, visible) {
 }
 
 /**
+ * The address of a picture or video. One of the shop itself is stored without the path of the shop.
+ * @param {string} src
+ */
+export const contentAddress = (src) => (/^\/(?!\/)/.test(src) ? route(src) : src);
+
+/**
  * A picture that may be missing. Its frame keeps its place, and an icon replaces a picture that cannot be loaded.
  * @param {string | null | undefined} src
  */
@@ -158,8 +164,7 @@ export function picture(src, alt = '') {
   }
   const image = el('img', { alt, loading: 'lazy', decoding: 'async' });
   image.addEventListener('error', () => image.replaceWith(icon('bag')));
-  // A picture of the shop itself is stored without the path of the shop.
-  image.src = /^\/(?!\/)/.test(src) ? route(src) : src;
+  image.src = contentAddress(src);
   frame.append(image);
   return frame;
 }

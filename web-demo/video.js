@@ -2,8 +2,8 @@
 // loaded again, with growing pauses, for as long as the show is live.
 
 import { t } from './i18n.js';
-import { el, icon, setText, setVisible } from './ui.js';
-import { engineFor } from './video_engine.js';
+import { contentAddress, el, icon, setText, setVisible } from './ui.js';
+import { engineFor, isPlaylist } from './video_engine.js';
 
 /** @import { Stream } from './types.d.ts' */
 /** @import { FaultKind, HlsEngine, NativeEngine } from './video_engine.js' */
@@ -31,9 +31,9 @@ export class Video {
   constructor({ root, stream, address, onchange, onfault }) {
     this.root = root;
     this.stream = stream;
-    this.address = address;
+    this.address = contentAddress(address);
     /** What plays: the address of the show, or that of one of its qualities. */
-    this.source = address;
+    this.source = this.address;
     /** The quality that the reader chose: `auto`, `audio` or the id of one. */
     this.quality = 'auto';
     this.onchange = onchange;
@@ -50,7 +50,9 @@ export class Video {
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.timer = undefined;
     this.node = el('video', { playsInline: true, autoplay: true, muted: true, 'data-test': 'video' });
-    if (stream.poster) this.node.poster = stream.poster;
+    if (stream.poster) this.node.poster = contentAddress(stream.poster);
+    // A plain file, such as the one of the demo, begins again. A playlist that ends is a show whose encoder stopped.
+    this.node.loop = !isPlaylist(this.source);
     this.text = el('span');
     this.lighter = el('button.slim', { type: 'button', 'data-test': 'video-lighter' }, t('video.audio_only'));
     this.start = el(

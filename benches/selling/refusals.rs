@@ -129,7 +129,7 @@ impl RefusalServer {
         let mut child = Command::new(env!("CARGO_BIN_EXE_livesouk"))
             .arg("demo")
             .args(LIMITS_OFF)
-            .args(["--json", "--listen", "127.0.0.1:0", "--log", "error", "--data"])
+            .args(["--json", "--no-crowd", "--listen", "127.0.0.1:0", "--log", "error", "--data"])
             .arg(folder.path())
             .stdout(Stdio::piped())
             .spawn()?;

@@ -57,6 +57,9 @@ pub struct DemoArgs {
     /// Print the addresses, offers and host token as one line of JSON on stdout, for scripts
     #[arg(long)]
     pub json: bool,
+    /// Leave out the simulated viewers, and the video of a new demo; with --json there are no simulated viewers anyway
+    #[arg(long)]
+    pub no_crowd: bool,
     /// Name under which browsers reach the demo, besides loopback and IP addresses; may be repeated
     #[arg(long = "host", env = "LIVESOUK_HOST", value_name = "NAME", value_delimiter = ',')]
     pub hosts: Vec<String>,

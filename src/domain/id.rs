@@ -87,6 +87,8 @@ pub struct UserId(Arc<str>);
 
 impl UserId {
     pub const LENGTH_MAX: usize = 64;
+    /// How the ids of a demo's simulated viewers begin. No token may name such a user.
+    pub const SIMULATED: &str = "crowd:";
 
     pub fn parse(text: &str) -> Result<Self, Refusal> {
         let fits = (1..=Self::LENGTH_MAX).contains(&text.len());
@@ -99,6 +101,11 @@ impl UserId {
 
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Is this a simulated viewer of a demo? Such a viewer is in no report.
+    pub fn is_simulated(&self) -> bool {
+        self.0.starts_with(Self::SIMULATED)
     }
 }
 

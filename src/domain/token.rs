@@ -82,7 +82,7 @@ impl TokenRules {
         }
         let id = text(claims, "jti", "The `jti` of the token must be a text.")?.map(TokenId::of);
         let user = text(claims, "sub", "The `sub` of the token must be a text.")?;
-        let user = user.and_then(|user| UserId::parse(user).ok());
+        let user = user.and_then(|user| UserId::parse(user).ok()).filter(|user| !user.is_simulated());
         let name = text(claims, "name", "The `name` of the token must be a text.")?;
         let name = name.and_then(|name| Name::parse(name).ok());
         let role = text(claims, "role", "The `role` of the token must be a text.")?.and_then(Role::parse);
@@ -311,6 +311,7 @@ mod tests {
     fn invalid_claim_is_named() {
         for (change, part) in [
             (json!({"sub": "a b"}), "`sub`"),
+            (json!({"sub": "crowd:layla"}), "`sub`"),
             (json!({"sub": 7}), "`sub`"),
             (json!({"sub": null}), "`sub`"),
             (json!({"name": ""}), "`name`"),

@@ -1,5 +1,6 @@
 //! Documents that are made once and served many times: compressed, with an `ETag`, and answered with 304 when the client has
-//! them already. So a document that is dear to make costs as much to serve as a cheap one.
+//! them already. So a document that is dear to make costs as much to serve as a cheap one. What is not text can be read in parts
+//! (RFC 9110, 14): Safari plays a video only so.
 
 use std::io::Write;
 use std::sync::OnceLock;
@@ -53,10 +54,14 @@ impl Document {
         let tag = format!("\"{}{}\"", self.digest, if compressed.is_some() { "-gz" } else { "" });
         let is_known = knows_tag(request_headers, &tag);
         let is_compressed = compressed.is_some();
-        let mut response = if is_known {
-            StatusCode::NOT_MODIFIED.into_response()
-        } else {
-            compressed.unwrap_or_else(|| self.plain.clone()).into_response()
+        let part = if self.is_text { Requested::All } else { requested_part(request_headers, &tag, self.plain.len()) };
+        let mut response = match part {
+            _ if is_known => StatusCode::NOT_MODIFIED.into_response(),
+            Requested::All => compressed.unwrap_or_else(|| self.plain.clone()).into_response(),
+            Requested::Part(first, last) => {
+                (StatusCode::PARTIAL_CONTENT, self.plain.slice(first..=last)).into_response()
+            }
+            Requested::Nothing => StatusCode::RANGE_NOT_SATISFIABLE.into_response(),
         };
         let headers = response.headers_mut();
         let mut set = |name: HeaderName, value: &str| {
@@ -70,6 +75,17 @@ impl Document {
                 set(header::CONTENT_ENCODING, "gzip");
             }
         }
+        if !self.is_text {
+            set(header::ACCEPT_RANGES, "bytes");
+        }
+        match part {
+            _ if is_known => {}
+            Requested::All => {}
+            Requested::Part(first, last) => {
+                set(header::CONTENT_RANGE, &format!("bytes {first}-{last}/{}", self.plain.len()));
+            }
+            Requested::Nothing => set(header::CONTENT_RANGE, &format!("bytes */{}", self.plain.len())),
+        }
         set(header::ETAG, &tag);
         set(header::VARY, "accept-encoding");
         set(header::CACHE_CONTROL, cache_control);
@@ -81,6 +97,39 @@ impl Document {
             return None;
         }
         self.compressed.get_or_init(|| gzip(&self.plain)).clone()
+    }
+}
+
+/// What a request wants of a document.
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Requested {
+    All,
+    /// From the first byte to the last, both included.
+    Part(usize, usize),
+    /// A range that is not in the document.
+    Nothing,
+}
+
+/// Reads `Range` and `If-Range`. A request for several ranges, or in a form that we do not know, gets the whole document, as the
+/// standard allows.
+fn requested_part(headers: &HeaderMap, tag: &str, length: usize) -> Requested {
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    let Some(range) = text(header::RANGE).and_then(|range| range.strip_prefix("bytes=")) else { return Requested::All };
+    if text(header::IF_RANGE).is_some_and(|known| known != tag) {
+        return Requested::All;
+    }
+    let Some((first, last)) = range.split_once('-') else { return Requested::All };
+    match (first.parse::<usize>(), last.parse::<usize>()) {
+        // The last bytes: `-500`.
+        (Err(_), Ok(count)) if first.is_empty() && count > 0 && length > 0 => {
+            Requested::Part(length.saturating_sub(count), length - 1)
+        }
+        (Err(_), Ok(_)) if first.is_empty() => Requested::Nothing,
+        (Ok(first), Ok(last)) if last < first => Requested::All,
+        (Ok(first), _) if length <= first && (last.is_empty() || last.parse::<usize>().is_ok()) => Requested::Nothing,
+        (Ok(first), Ok(last)) => Requested::Part(first, last.min(length - 1)),
+        (Ok(first), Err(_)) if last.is_empty() => Requested::Part(first, length - 1),
+        _ => Requested::All,
     }
 }
 
@@ -148,6 +197,41 @@ mod tests {
             asked.insert(header::IF_NONE_MATCH, tag.clone());
             assert_eq!(document.response(&asked, "no-cache").status(), status, "{tag:?} {accept}");
         }
+    }
+
+    #[test]
+    fn video_is_read_in_parts_and_text_is_not() {
+        let video = Document::new("video/mp4", (0..100).collect::<Vec<u8>>());
+        let tag = format!("\"{}\"", video.digest());
+        let old: &'static str = "\"old\"";
+        let known: &'static str = tag.clone().leak();
+        for (range, if_range, status, content_range) in [
+            ("bytes=0-1", None, 206, "bytes 0-1/100"),
+            ("bytes=90-", None, 206, "bytes 90-99/100"),
+            ("bytes=90-500", None, 206, "bytes 90-99/100"),
+            ("bytes=-10", None, 206, "bytes 90-99/100"),
+            ("bytes=-500", None, 206, "bytes 0-99/100"),
+            ("bytes=100-", None, 416, "bytes */100"),
+            ("bytes=100-200", None, 416, "bytes */100"),
+            ("bytes=-0", None, 416, "bytes */100"),
+            ("bytes=5-4", None, 200, ""),
+            ("bytes=0-1,5-6", None, 200, ""),
+            ("bytes=x-y", None, 200, ""),
+            ("lines=0-1", None, 200, ""),
+            ("bytes=0-1", Some(known), 206, "bytes 0-1/100"),
+            ("bytes=0-1", Some(old), 200, ""),
+        ] {
+            let mut asked = headers(&[(header::RANGE, range)]);
+            if let Some(if_range) = if_range {
+                asked.insert(header::IF_RANGE, HeaderValue::from_static(if_range));
+            }
+            let response = video.response(&asked, "no-cache");
+            let found = response.headers().get(header::CONTENT_RANGE).map_or("", |value| value.to_str().unwrap());
+            assert_eq!((response.status().as_u16(), found), (status, content_range), "{range} {if_range:?}");
+            assert_eq!(response.headers()[header::ACCEPT_RANGES], "bytes");
+        }
+        let text = Document::new("text/plain", "a".repeat(100));
+        assert_eq!(text.response(&headers(&[(header::RANGE, "bytes=0-1")]), "no-cache").status(), 200);
     }
 
     #[test]

@@ -200,8 +200,10 @@ impl Store {
         deleted.map(|row| Ok(row.into_message()?.from.id)).transpose()
     }
 
+    /// Counts the messages of a show for its report.
     pub async fn count_messages(&self, stream: StreamId) -> Result<i64> {
-        let read = "select count(*) from messages where stream = $1 and status = 'published' and deleted_by is null";
+        let read = "select count(*) from messages
+            where stream = $1 and status = 'published' and deleted_by is null and user_id not like 'crowd:%'";
         self.query(read).bind(stream.0).fetch_value().await
     }
 }

@@ -241,7 +241,7 @@ impl Store {
         .transpose()
     }
 
-    /// Sums up the sales of a show.
+    /// Sums up the sales of a show, without those to a demo's simulated viewers.
     pub async fn sales_totals(&self, stream: StreamId) -> Result<SalesTotals> {
         let read = "select cast(count(case when status in ('held', 'capturing') then 1 end) as bigint) as orders_held,
                 cast(count(case when status = 'paid' then 1 end) as bigint) as orders_paid,
@@ -251,7 +251,7 @@ impl Store {
                 cast(coalesce(sum(case when status = 'refunded' then amount end), 0) as bigint) as amount_refunded,
                 cast(count(case when status = 'expired' then 1 end) as bigint) as orders_expired,
                 cast(count(case when status = 'cancelled' then 1 end) as bigint) as orders_cancelled
-            from orders where offer in (select id from offers where stream = $1)";
+            from orders where offer in (select id from offers where stream = $1) and buyer not like 'crowd:%'";
         self.query(read).bind(stream.0).fetch_one().await
     }
 

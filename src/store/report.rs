@@ -1,4 +1,5 @@
-//! The data of a show's report: viewers by minute and pins, which are kept only for it, and sums of other tables.
+//! The data of a show's report: viewers by minute and pins, which are kept only for it, and sums of other tables. What a demo's
+//! simulated viewers do ([`UserId::SIMULATED`](crate::domain::UserId::SIMULATED)) is left out.
 
 use std::collections::HashMap;
 
@@ -39,14 +40,16 @@ impl Store {
     /// Counts the orders placed in each minute, whatever their status is now.
     pub async fn orders_by_minute(&self, stream: StreamId) -> Result<MinuteCounts> {
         let read = "select created_at / 60000 * 60000 as at, cast(count(*) as bigint) from orders
-            where offer in (select id from offers where stream = $1) group by 1 order by 1 desc limit $2";
+            where offer in (select id from offers where stream = $1) and buyer not like 'crowd:%'
+            group by 1 order by 1 desc limit $2";
         self.counts_by_minute(read, stream).await
     }
 
     /// Counts the published messages of each minute that are not deleted.
     pub async fn messages_by_minute(&self, stream: StreamId) -> Result<MinuteCounts> {
         let read = "select at / 60000 * 60000 as minute, cast(count(*) as bigint) from messages
-            where stream = $1 and status = 'published' and deleted_by is null group by 1 order by 1 desc limit $2";
+            where stream = $1 and status = 'published' and deleted_by is null and user_id not like 'crowd:%'
+            group by 1 order by 1 desc limit $2";
         self.counts_by_minute(read, stream).await
     }
 
@@ -69,7 +72,8 @@ impl Store {
     pub async fn sales_by_offer(&self, stream: StreamId) -> Result<Vec<OfferSales>> {
         let read =
             "select offer, status, cast(count(*) as bigint), cast(sum(qty) as bigint), cast(sum(amount) as bigint)
-            from orders where offer in (select id from offers where stream = $1) group by offer, status";
+            from orders where offer in (select id from offers where stream = $1) and buyer not like 'crowd:%'
+            group by offer, status";
         type StatusRow = (Uuid, String, i64, i64, i64);
         let rows: Vec<StatusRow> = self.query(read).bind(stream.0).fetch_all().await?;
         let mut sums: HashMap<Uuid, Vec<(String, i64, i64, i64)>> = HashMap::new();
@@ -115,7 +119,8 @@ impl Store {
     /// Counts the payment attempts of a show that were declined or failed.
     pub async fn count_failed_payments(&self, stream: StreamId) -> Result<i64> {
         let read = "select cast(count(*) as bigint) from payments p join orders o on o.id = p.order_id
-            where o.offer in (select id from offers where stream = $1) and p.status in ('declined', 'failed')";
+            where o.offer in (select id from offers where stream = $1) and o.buyer not like 'crowd:%'
+            and p.status in ('declined', 'failed')";
         self.query(read).bind(stream.0).fetch_value().await
     }
 }

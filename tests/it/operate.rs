@@ -7,6 +7,7 @@ mod broker_permissions;
 mod cluster;
 mod command_line;
 mod demo_access;
+mod demo_crowd;
 mod deploy;
 mod failover;
 mod living_standby;

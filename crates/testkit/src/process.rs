@@ -187,7 +187,7 @@ impl Server {
 
     /// Starts `demo` in a folder that may already have data, with more arguments.
     pub async fn demo_in(folder: Arc<TempDir>, more: &[&str]) -> Server {
-        let args = ["demo", "--json", "--listen", "127.0.0.1:0", "--data", "data"];
+        let args = ["demo", "--json", "--no-crowd", "--listen", "127.0.0.1:0", "--data", "data"];
         let mut process = Process::livesouk(&[&args, more].concat(), folder.path());
         let started: Value =
             process.line("first line of demo --json", SOON, |line| serde_json::from_str(line).ok()).await;

@@ -30,7 +30,8 @@ impl Chat {
             match self.context.store.add_likes(id, likes).await {
                 Ok(sum) => {
                     cached.update_likes(sum);
-                    self.publisher.publish_state(id, &StateChange::Likes(sum), false);
+                    let shown = sum + cached.simulated_likes();
+                    self.publisher.publish_state(id, &StateChange::Likes(shown), false);
                 }
                 Err(error) => {
                     tracing::warn!(stream.id = %id, likes, error = %error, "likes could not be written yet");

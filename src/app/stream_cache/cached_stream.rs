@@ -30,6 +30,8 @@ struct CachedStreamInner {
     room_rate_limit: Option<TokenBucket>,
     /// Likes since the last write to the store.
     unsaved_likes: i64,
+    /// Likes of a demo's simulated viewers since the start: shown, but neither stored nor in a report.
+    simulated_likes: i64,
     refresh: RefreshState,
     /// When the store was last checked.
     checked_at: Millis,
@@ -91,6 +93,7 @@ impl CachedStream {
             users: HashMap::new(),
             room_rate_limit: None,
             unsaved_likes: 0,
+            simulated_likes: 0,
             refresh: RefreshState::Idle,
             checked_at: 0,
         }))
@@ -201,8 +204,14 @@ impl CachedStream {
         user.last_message_at = Some(user.last_message_at.map_or(at, |last_message_at| last_message_at.max(at)));
     }
 
+    /// The likes that viewers see.
     pub fn likes(&self) -> i64 {
-        self.lock().stream.likes
+        let inner = self.lock();
+        inner.stream.likes + inner.simulated_likes
+    }
+
+    pub fn simulated_likes(&self) -> i64 {
+        self.lock().simulated_likes
     }
 
     /// Takes the sum of likes in the store, which contains those of all nodes. Returns whether it was more than we
@@ -293,7 +302,7 @@ impl CachedStream {
         inner.stream.chat.may_show_name(&folded, &inner.blocklist) && !team_name::claims_role(name)
     }
 
-    /// Adds likes and returns the new sum.
+    /// Adds likes and returns the new sum that viewers see.
     pub fn add_likes(&self, actor: &Actor, count: i64, now: Millis) -> std::result::Result<i64, Refusal> {
         let mut inner = self.lock();
         if inner.stream.status == StreamStatus::Ended {
@@ -305,9 +314,13 @@ impl CachedStream {
             .reaction_rate_limit
             .take(now)
             .map_err(|retry_ms| Refusal::Busy { retry_ms })?;
-        inner.unsaved_likes += count;
-        inner.stream.likes += count;
-        Ok(inner.stream.likes)
+        if actor.user.is_simulated() {
+            inner.simulated_likes += count;
+        } else {
+            inner.unsaved_likes += count;
+            inner.stream.likes += count;
+        }
+        Ok(inner.stream.likes + inner.simulated_likes)
     }
 
     /// Takes the likes that the store does not know yet. The caller must write them or

@@ -1,5 +1,8 @@
 //! The demo shop: created at the first start, reused at the next.
 
+mod crowd;
+mod crowd_plan;
+
 use std::path::Path;
 
 use serde::Deserialize;
@@ -13,7 +16,9 @@ use crate::domain::{
 };
 use crate::store::{Result, Store};
 
-const SEED_JSON: &str = include_str!("../web-demo/demo/shop.json");
+pub use crowd::Crowd;
+
+const SEED_JSON: &str = include_str!("../../web-demo/demo/shop.json");
 
 #[derive(Deserialize)]
 struct DemoSeed {
@@ -59,6 +64,7 @@ struct SeedStream {
     host: String,
     live: bool,
     starts_in_s: Option<i64>,
+    video: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -79,10 +85,13 @@ pub struct DemoShop {
     pub offers: Vec<Offer>,
 }
 
-/// Creates what is missing, and ensures that one show is live.
-pub async fn prepare(store: &Store, clock: &Clock) -> Result<DemoShop> {
-    let seed: DemoSeed =
+/// Creates what is missing, and ensures that one show is live. A new show has the video of the demo only if `has_video`.
+pub async fn prepare(store: &Store, clock: &Clock, has_video: bool) -> Result<DemoShop> {
+    let mut seed: DemoSeed =
         serde_json::from_str(SEED_JSON).map_err(|error| crate::store::Error::Setup(error.to_string()))?;
+    if !has_video {
+        seed.streams.iter_mut().for_each(|stream| stream.video = None);
+    }
     let shop = match store.shop().await? {
         Some(shop) => shop,
         None => {
@@ -167,7 +176,7 @@ impl SeedStream {
             titles: self.titles.clone(),
             host: self.host.clone(),
             status: StreamStatus::Scheduled,
-            video: None,
+            video: self.video.clone(),
             poster: None,
             scheduled_at: self.starts_in_s.map(|seconds| now + seconds * 1_000),
             started_at: None,
