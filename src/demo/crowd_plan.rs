@@ -191,7 +191,8 @@ mod tests {
         let count = |wanted: fn(&What) -> bool| acts.iter().filter(|act| wanted(act)).count();
         let (buys, reactions) = (count(|act| *act == What::Buy), count(|act| matches!(act, What::React(_))));
         assert!((10..60).contains(&buys) && (60..180).contains(&reactions), "{buys} {reactions}");
-        let said: Vec<&String> = acts.iter().filter_map(|act| if let What::Say(line) = act { Some(line) } else { None }).collect();
+        let said: Vec<&String> =
+            acts.iter().filter_map(|act| if let What::Say(line) = act { Some(line) } else { None }).collect();
         for lines in said.windows(6) {
             assert_eq!(lines.iter().collect::<HashSet<_>>().len(), 6, "{lines:?}");
         }
@@ -211,7 +212,9 @@ mod tests {
 
     #[test]
     fn picture_is_named_without_folder_and_ending() {
-        for (image, name) in [("/assets/demo/scarf.svg", "scarf"), ("https://shop.example/a/bag.jpg?x=1", "bag"), ("", "")] {
+        for (image, name) in
+            [("/assets/demo/scarf.svg", "scarf"), ("https://shop.example/a/bag.jpg?x=1", "bag"), ("", "")]
+        {
             assert_eq!(picture_name(image), name);
         }
     }

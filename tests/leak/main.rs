@@ -131,7 +131,7 @@ async fn closed_connections_leave_no_task_file_or_memory() {
     let clock = Clock::system();
     let store = node::open_store(&format!("sqlite:{}", folder.path().join("shop.db").display()), &clock, 1).await;
     let store = store.unwrap();
-    let opened = demo::prepare(&store, &clock).await.unwrap();
+    let opened = demo::prepare(&store, &clock, false).await.unwrap();
     let plan = NodeConfig {
         listen: "127.0.0.1:0".parse().unwrap(),
         metrics_listen: None,

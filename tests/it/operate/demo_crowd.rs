@@ -25,7 +25,8 @@ impl Demo {
     async fn start(folder: &std::path::Path, more: &[&str]) -> Demo {
         let args = ["demo", "--listen", "127.0.0.1:0", "--data", "data"];
         let mut process = Process::livesouk(&[&args, more].concat(), folder);
-        let link = |name: &'static str| move |line: &str| line.trim().strip_prefix(name).map(|link| link.trim().to_owned());
+        let link =
+            |name: &'static str| move |line: &str| line.trim().strip_prefix(name).map(|link| link.trim().to_owned());
         let viewer = process.line("address for viewers", SOON, link("Viewer ")).await;
         let host = process.line("address for the host", SOON, link("Host ")).await;
         let (url, stream) = viewer.split_once(SHOW).unwrap();
