@@ -230,7 +230,7 @@ fn demo_host_actor() -> anyhow::Result<Actor> {
     let refused = |refusal| anyhow::anyhow!("{refusal}");
     let user = UserId::parse("demo-host").map_err(refused)?;
     let (name, token) = (Name::parse("Noura").map_err(refused)?, TokenStamp::default());
-    Ok(Actor { user, name, role: Role::Host, stream: None, expires_at: None, token })
+    Ok(Actor { user, name, role: Role::Host, stream: None, expires_at: None, token, session: None })
 }
 
 fn demo_summary(demo_shop: &demo::DemoShop, base: &str, file: &str, token: &str) -> String {
@@ -337,6 +337,7 @@ fn print_token(options: TokenArgs) -> anyhow::Result<()> {
         stream: options.stream.map(StreamId),
         expires_at: None,
         token: TokenStamp::default(),
+        session: None,
     };
     let ttl_ms = options.ttl * 1_000;
     // The server that accepts the token has its own rules.

@@ -36,6 +36,9 @@ const JOINS_PER_CORE: usize = 1_000;
 /// Sign-in codes that one client address may try. Customers behind one address are many, and a code has 160 bits.
 const SIGN_IN_ATTEMPTS_PER_S: f64 = 10.0;
 const SIGN_IN_ATTEMPTS_BURST: f64 = 60.0;
+/// Codes by e-mail that one client address may ask for. A mailbox has a limit of its own.
+const CODE_REQUESTS_PER_S: f64 = 0.1;
+const CODE_REQUESTS_BURST: f64 = 20.0;
 /// A metrics collector needs one or two connections.
 const METRICS_CONNECTIONS_MAX: usize = 32;
 /// Connections that may wait to be accepted, as far as the system allows. When this queue is full, the kernel drops new
@@ -221,6 +224,7 @@ impl Node {
             demo_hosts: demo_hosts.map(Arc::new),
             admission,
             sign_in_attempts: Arc::new(AddressLimit::new(SIGN_IN_ATTEMPTS_PER_S, SIGN_IN_ATTEMPTS_BURST)),
+            code_requests: Arc::new(AddressLimit::new(CODE_REQUESTS_PER_S, CODE_REQUESTS_BURST)),
             connections,
             request_metrics: Default::default(),
             deflate: limits.deflate,

@@ -34,6 +34,10 @@ pub struct AppCounters {
     pub frames_delayed: AtomicU64,
     /// Addresses that the retention job erased.
     pub addresses_erased: AtomicU64,
+    /// Sign-ins on our own pages: of guests and accounts, and what came of codes by e-mail.
+    pub sign_ins: LabeledCounter,
+    /// Sessions and codes that the job deleted because their time was over.
+    pub sign_ins_expired: AtomicU64,
     /// Received webhooks: new, known already, refused.
     pub webhook_outcomes: LabeledCounter,
 }
@@ -64,6 +68,8 @@ impl Default for AppCounters {
             reconciled: AtomicU64::new(0),
             frames_delayed: AtomicU64::new(0),
             addresses_erased: AtomicU64::new(0),
+            sign_ins: LabeledCounter::new(["guest", "account", "code_sent", "code_wrong", "code_invalid", "other"]),
+            sign_ins_expired: AtomicU64::new(0),
             webhook_outcomes: LabeledCounter::new(["new", "duplicate", "rejected", "other"]),
         }
     }

@@ -12,6 +12,7 @@
 //! | [`StreamCache`] | this node's copies of the streams: who may do what in them, rate limits |
 //! | [`AuditLog`] | which team member did what |
 //! | [`Tokens`] | revocations of tokens |
+//! | [`Accounts`] | cached sign-in sessions; guests, accounts, codes by e-mail |
 //! | [`Chat`] | the queue of messages to write; messages, reactions, rules, review queue |
 //! | [`Catalogue`] | cached offers, sold-out caches; products, offers, line-up, stock alerts |
 //! | [`Moderation`] | sanctions, helpers, exports, erasure |
@@ -21,6 +22,7 @@
 //! | [`Streams`] | samples per minute, rehearsals; life cycle, rooms, reports |
 //! | [`ClusterSync`] | what other nodes changed, viewer counts |
 
+mod accounts;
 mod audit;
 mod cache;
 mod catalogue;
@@ -58,6 +60,7 @@ use crate::clock::Clock;
 use crate::domain::{Millis, Shop};
 use crate::room::Rooms;
 use crate::store::{self, Store};
+use accounts::Accounts;
 use audit::AuditLog;
 use catalogue::Catalogue;
 use chat::Chat;
@@ -73,6 +76,7 @@ use stream_cache::StreamCache;
 use streams::Streams;
 use token::Tokens;
 
+pub use accounts::StartedSession;
 pub use catalogue::{NewProduct, NewVariant};
 pub use checkout::OrderResult;
 pub use counters::AppCounters;
@@ -99,6 +103,7 @@ pub struct Services {
     pub stream_cache: Arc<StreamCache>,
     pub audit: Arc<AuditLog>,
     pub tokens: Arc<Tokens>,
+    pub accounts: Arc<Accounts>,
     pub chat: Arc<Chat>,
     pub catalogue: Arc<Catalogue>,
     pub moderation: Arc<Moderation>,
@@ -145,6 +150,7 @@ impl App {
         let stream_cache = StreamCache::new(&context, &publisher);
         let audit = AuditLog::new(&context, &publisher, &stream_cache);
         let tokens = Tokens::start(&context, &publisher, &audit).await?;
+        let accounts = Accounts::new(&context, &tokens);
         let chat = Chat::new(&context, &publisher, &stream_cache, &audit);
         let catalogue = Catalogue::new(&context, &publisher, &stream_cache, &audit);
         let moderation = Moderation::new(&context, &publisher, &stream_cache, &audit, &chat);
@@ -167,6 +173,7 @@ impl App {
             stream_cache,
             audit,
             tokens,
+            accounts,
             chat,
             catalogue,
             moderation,
@@ -196,6 +203,7 @@ impl Services {
         runner.start(context, streams::MinuteSampleJob(self.streams.clone()));
         runner.start(context, streams::IdleRoomJob(self.streams.clone()));
         runner.start(context, token::TokenRevocationJob(self.tokens.clone()));
+        runner.start(context, accounts::SignInCleanupJob(context.clone()));
         runner.start(context, cluster_sync::PendingDeliveryJob(self.cluster_sync.clone()));
         if let Some(retention) = moderation::RetentionJob::new(context.clone()) {
             runner.start(context, retention);

@@ -131,7 +131,7 @@ impl Tokens {
     }
 
     /// The change is committed. If it cannot be read back now, the next poll reads it.
-    async fn refresh_after_change(&self) {
+    pub async fn refresh_after_change(&self) {
         if let Err(error) = self.refresh().await {
             tracing::warn!(error = %error, "the revocations of tokens could not be read");
         }

@@ -86,7 +86,7 @@ fn key(offer: OfferId) -> std::result::Result<IdempotencyKey, Refusal> {
 fn actor(viewer: &SeedViewer) -> std::result::Result<Actor, Refusal> {
     let user = UserId::parse(&format!("{}{}", UserId::SIMULATED, viewer.id))?;
     let (name, token) = (Name::parse(&viewer.name)?, TokenStamp::default());
-    Ok(Actor { user, name, role: Role::Viewer, stream: None, expires_at: None, token })
+    Ok(Actor { user, name, role: Role::Viewer, stream: None, expires_at: None, token, session: None })
 }
 
 impl BackgroundJob for Crowd {

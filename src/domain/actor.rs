@@ -4,7 +4,9 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Millis, Name, Place, StreamId, TokenStamp, UserId};
+use std::sync::Arc;
+
+use super::{AccountId, EmailAddress, Millis, Name, PersonKey, Place, SignInSessionId, StreamId, TokenStamp, UserId};
 
 /// The role of a user in a show. An anonymous user has no token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
@@ -85,8 +87,37 @@ pub struct Actor {
     pub stream: Option<StreamId>,
     /// The time from which the token is refused: its end and the leeway for clocks; `None` for an anonymous user.
     pub expires_at: Option<Millis>,
-    /// What the token says about itself, so that it can be revoked.
+    /// What the token or the session says about itself, so that it can be revoked.
     pub token: TokenStamp,
+    /// The session of our own pages by which the user signed in; `None`: by a token, or not at all. Behind a pointer, because every
+    /// connection keeps its actor.
+    pub session: Option<Arc<ActorSession>>,
+}
+
+/// What is known of a user who signed in on our own pages.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ActorSession {
+    pub id: SignInSessionId,
+    /// `None`: a guest.
+    pub account: Option<AccountId>,
+    /// The address that the user proved.
+    pub email: Option<EmailAddress>,
+    pub person: PersonKey,
+    /// When the user last proved again who they are.
+    pub stepped_up_at: Option<Millis>,
+}
+
+/// How a user is known.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum IdentityKind {
+    /// Not signed in.
+    Anonymous,
+    /// By a name that they chose themselves.
+    Guest,
+    Account,
+    /// By a token of the shop's own site.
+    Token,
 }
 
 impl Actor {
@@ -103,6 +134,20 @@ impl Actor {
             (Some(own), _) if place != Place::Stream(own) => Role::Viewer,
             (_, role) => role,
         }
+    }
+
+    pub fn kind(&self) -> IdentityKind {
+        match &self.session {
+            _ if self.role == Role::Anonymous => IdentityKind::Anonymous,
+            None => IdentityKind::Token,
+            Some(session) if session.account.is_some() => IdentityKind::Account,
+            Some(_) => IdentityKind::Guest,
+        }
+    }
+
+    /// The person for whom limits and pauses hold.
+    pub fn person(&self) -> PersonKey {
+        self.session.as_ref().map_or_else(|| PersonKey::of_user(&self.user), |session| session.person.clone())
     }
 
     /// Is the actor part of the team? Chat rate limits and slow mode apply to the audience only.
@@ -131,7 +176,7 @@ mod tests {
         let (own, other) = (StreamId::new(), StreamId::new());
         let (user, name) = (UserId::parse("u").unwrap(), Name::parse("U").unwrap());
         let token = TokenStamp::default();
-        let host = Actor { user, name, role: Role::Host, stream: Some(own), expires_at: None, token };
+        let host = Actor { user, name, role: Role::Host, stream: Some(own), expires_at: None, token, session: None };
         let role = |place| host.role_in(place);
         assert_eq!(role(Place::Stream(own)), Role::Host);
         assert_eq!((role(Place::Stream(other)), role(Place::Shop)), (Role::Viewer, Role::Viewer));

@@ -168,7 +168,7 @@ mod tests {
 
     fn actor(role: Role, stream: Option<StreamId>) -> Actor {
         let (user, name) = (UserId::parse("u").unwrap(), Name::parse("U").unwrap());
-        Actor { user, name, role, stream, expires_at: None, token: TokenStamp::default() }
+        Actor { user, name, role, stream, expires_at: None, token: TokenStamp::default(), session: None }
     }
 
     fn code(actor: &Actor, permission: Permission, place: Place, standing: Standing) -> &'static str {

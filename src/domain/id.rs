@@ -1,4 +1,4 @@
-//! Ids: UUIDv7 for the objects that we create, text for users, whose ids come from the operator's own site.
+//! Ids: UUIDv7 for the objects that we create, text for users, whose ids mostly come from the operator's own site.
 
 use std::sync::Arc;
 
@@ -77,9 +77,16 @@ id! {
     AuditEntryId
     /// The id of a revocation of tokens.
     TokenRevocationId
+    /// The id of an account.
+    AccountId
+    /// The id of a sign-in session.
+    SignInSessionId
+    /// The id of a one-time code by e-mail.
+    EmailCodeId
 }
 
-/// A user's id on the operator's own site: 1–64 visible ASCII characters, from the token's claim `sub`.
+/// A user's id: 1–64 visible ASCII characters. It comes from the token's claim `sub`, or is ours: `acct:…` for an account, `guest:…`
+/// for a guest.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, ToSchema)]
 #[serde(transparent)]
 #[schema(value_type = String)]
@@ -97,6 +104,12 @@ impl UserId {
         } else {
             Err(Refusal::bad_field("user", "must have 1 to 64 visible ASCII characters."))
         }
+    }
+
+    /// An id that we made ourselves, so that it is known to be valid.
+    pub(super) fn from_own(text: String) -> Self {
+        debug_assert!(Self::parse(&text).is_ok());
+        Self(text.into())
     }
 
     pub fn as_str(&self) -> &str {

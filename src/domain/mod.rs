@@ -3,6 +3,7 @@
 //! This layer is pure: no async, no I/O, no clock. Callers pass `now`. The same rules therefore apply to both databases, to REST
 //! and the socket, and to every test.
 
+pub mod account;
 pub mod actor;
 pub mod address;
 pub mod admission_ticket;
@@ -12,6 +13,7 @@ pub mod blocklist;
 pub mod bucket;
 pub mod chat;
 pub mod currency;
+pub mod email_code;
 pub mod event;
 pub mod free_text;
 pub mod fulfilment;
@@ -30,6 +32,7 @@ pub mod rehearsal;
 pub mod report;
 pub mod shop_order;
 pub mod sign_in_code;
+pub mod sign_in_session;
 pub mod spam;
 pub mod stream;
 pub mod team_name;
@@ -39,7 +42,8 @@ pub mod token;
 pub mod video;
 mod visible;
 
-pub use actor::{Actor, Role};
+pub use account::{Account, EmailAddress, GUEST_PREFIX, Language, PersonKey};
+pub use actor::{Actor, ActorSession, IdentityKind, Role};
 pub use address::Address;
 pub use admission_ticket::{AdmissionTicket, MAC_BYTES};
 pub use audit::{AuditAction, AuditEntry};
@@ -52,8 +56,8 @@ pub use chat::{
 pub use event::{Author, Event};
 pub use fulfilment::{Consignment, Fulfilment, FulfilmentStatus, FulfilmentStep};
 pub use id::{
-    AuditEntryId, InviteId, MessageId, OfferId, OrderId, ProductId, ShopId, StreamId, TokenRevocationId, UserId,
-    VariantId,
+    AccountId, AuditEntryId, EmailCodeId, InviteId, MessageId, OfferId, OrderId, ProductId, ShopId, SignInSessionId,
+    StreamId, TokenRevocationId, UserId, VariantId,
 };
 pub use invite::{Helper, Invite};
 pub use offer::{
@@ -65,10 +69,11 @@ pub use payment::{Payment, PaymentIntent, PaymentIntentStatus, PaymentStatus, Re
 pub use product::{Product, Shop, Variant};
 pub use refusal::{ErrorCode, Refusal};
 pub use shop_order::ShopOrderFilter;
+pub use sign_in_session::{SecretHash, SessionSecret, SignInSession};
 pub use stream::{LiveStream, Pin, StreamPosition, StreamStatus};
 pub use test_provider::TestScenario;
 pub use text::{Name, Titles};
-pub use token::{RevokedTokens, TokenRevocation, TokenRevocations, TokenRules, TokenStamp};
+pub use token::{RevokedTokens, TokenId, TokenRevocation, TokenRevocations, TokenRules, TokenStamp};
 
 /// UTC, in milliseconds since 1970. The only form of time on the wire and in both databases.
 pub type Millis = i64;

@@ -114,6 +114,16 @@ pub enum Refusal {
     /// A one-time sign-in code is wrong, used, expired, or bound to another site. The answer does not say which, so that nobody
     /// can probe for codes.
     SignInCodeInvalid,
+    /// The code by e-mail is not the right one; another try is left.
+    EmailCodeWrong,
+    /// The code by e-mail was used, is too old, was tried too often, or another browser asked for it.
+    EmailCodeInvalid,
+    /// This shop cannot send e-mail.
+    EmailOff,
+    /// A new account needs a name.
+    NameNeeded,
+    /// The user signed in by a token: there is no session that could be changed.
+    NoSession,
     /// This user sends too many requests of this kind.
     TooManyRequests {
         retry_ms: Millis,
@@ -390,6 +400,16 @@ error_codes! {
     Refusal::SignInCodeInvalid =>
         "sign_in_code_invalid", 400, "This sign-in code is wrong, used, expired, or meant for another site.",
         "error.sign_in_code_invalid";
+    Refusal::EmailCodeWrong =>
+        "email_code_wrong", 400, "This is not the code that was sent. Try again.", "error.email_code_wrong";
+    Refusal::EmailCodeInvalid =>
+        "email_code_invalid", 400, "This code was used, is too old, was tried too often, or another browser asked for it. Ask for a new one.",
+        "error.email_code_invalid";
+    Refusal::EmailOff =>
+        "email_off", 409, "This shop sends no e-mail, so nobody can sign in by a code.", "error.email_off";
+    Refusal::NameNeeded => "name_needed", 422, "A new account needs a name.", "error.name_needed";
+    Refusal::NoSession =>
+        "no_session", 409, "You signed in with a token, so there is no session to change.", "error.no_session";
     Refusal::TooManyRequests { .. } =>
         "too_many_requests", 429, "Too many requests. Nothing was done. Wait a moment.", "error.too_many_requests";
     Refusal::TooManyPayments { .. } =>

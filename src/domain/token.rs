@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use super::account::is_reserved;
 use super::{Actor, AuditEntry, Author, Millis, Name, Refusal, Role, StreamId, TokenRevocationId, UserId};
 
 /// How far the clocks of a signer and of this server may differ.
@@ -82,6 +83,9 @@ impl TokenRules {
         }
         let id = text(claims, "jti", "The `jti` of the token must be a text.")?.map(TokenId::of);
         let user = text(claims, "sub", "The `sub` of the token must be a text.")?;
+        if user.is_some_and(is_reserved) {
+            return Err(refused("The `sub` of the token begins with `acct:` or `guest:`: such ids are given by this server only."));
+        }
         let user = user.and_then(|user| UserId::parse(user).ok()).filter(|user| !user.is_simulated());
         let name = text(claims, "name", "The `name` of the token must be a text.")?;
         let name = name.and_then(|name| Name::parse(name).ok());
@@ -95,6 +99,7 @@ impl TokenRules {
             stream: stream.map_err(|_| refused("The `stream` of the token is not the id of a stream."))?,
             expires_at: Some(expires_at),
             token: TokenStamp { issued_at, id },
+            session: None,
         })
     }
 }
@@ -342,6 +347,7 @@ mod tests {
             stream: None,
             expires_at: None,
             token: TokenStamp { issued_at, id: jti.map(TokenId::of) },
+            session: None,
         };
         for (actor, expected) in [
             (actor("ann", Some(4_999), None), true),

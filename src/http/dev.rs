@@ -47,7 +47,7 @@ pub async fn create_token(
     if role.is_audience() && name.claims_role() {
         return Err(Refusal::NameClaimsRole.into());
     }
-    let actor = Actor { user, name, role, stream: None, expires_at: None, token };
+    let actor = Actor { user, name, role, stream: None, expires_at: None, token, session: None };
     let token =
         state.auth.sign(&actor, DEV_TOKEN_TTL_MS).map_err(|why| ApiError(Problem::new(&ErrorCode::INTERNAL, why)))?;
     Ok((StatusCode::CREATED, Json(DevTokenResponse { token, user: actor.user })))

@@ -12,18 +12,26 @@ use utoipa::{IntoParams, ToSchema};
 use super::AppState;
 use super::auth;
 use super::error::{ApiError, Problem};
+use super::session_cookie::CookieScope;
 use crate::domain::{Actor, IdempotencyKey, Refusal, limits};
 use crate::protocol::input_error;
 
-/// The user who sends the request: the owner of a valid token, or an anonymous user. An invalid token is refused, not treated
-/// as an anonymous user.
+/// The user who sends the request: the owner of a valid token, the user of a session whose cookie counts, or an anonymous user. An
+/// invalid token is refused, not treated as an anonymous user. A cookie without a session is nobody: the browser keeps sending it.
 pub struct Caller(pub Actor);
 
 impl FromRequestParts<AppState> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
-        let Some(value) = parts.headers.get(header::AUTHORIZATION) else { return Ok(Self(auth::anonymous_actor())) };
+        let Some(value) = parts.headers.get(header::AUTHORIZATION) else {
+            let scope = CookieScope::of(&state.origins, &state.trusted_proxies, parts);
+            let actor = match scope.secret(&parts.method, &parts.headers) {
+                Some(secret) => state.app.accounts.authenticate(&secret).await?,
+                None => None,
+            };
+            return Ok(Self(actor.unwrap_or_else(auth::anonymous_actor)));
+        };
         let token = value.to_str().ok().and_then(bearer_token).unwrap_or("");
         let actor = state.authenticate(token, state.trusted_proxies.client_ip(parts)).await?;
         state.app.moderation.check_helper_access(&actor).await?;
@@ -31,7 +39,7 @@ impl FromRequestParts<AppState> for Caller {
     }
 }
 
-/// The bearer token of a request whose [`Caller`] was verified; empty for an anonymous user.
+/// The bearer token of a request whose [`Caller`] was verified; empty for an anonymous user and for a session.
 pub fn bearer(headers: &HeaderMap) -> &str {
     headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer_token).unwrap_or("")
 }

@@ -285,6 +285,17 @@ fn payments(page: &mut MetricsPage<'_>, app: &App) {
         "Delivery addresses erased because their order ended or was sent, and the retention time was over or their user asked for it",
         load(&counters.addresses_erased),
     );
+    page.labeled_counter(
+        "livesouk_sign_ins_total",
+        "Sign-ins on the pages: of guests and accounts, and what came of codes by e-mail",
+        "result",
+        &counters.sign_ins,
+    );
+    page.counter(
+        "livesouk_expired_sign_ins_deleted_total",
+        "Sessions and codes by e-mail that were deleted because their time was over",
+        load(&counters.sign_ins_expired),
+    );
     page.labeled_counter("livesouk_webhooks_received_total", "Webhooks received", "result", &counters.webhook_outcomes);
     page.gauge(
         "livesouk_outbox_events",

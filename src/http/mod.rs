@@ -9,6 +9,7 @@ pub mod metrics;
 pub mod request_metrics;
 pub mod server;
 
+mod account;
 mod address;
 mod address_limit;
 mod asyncapi;
@@ -49,6 +50,7 @@ mod refused_origins;
 mod rehearsal;
 mod report;
 mod share;
+mod session_cookie;
 mod shop_order;
 mod sign_in;
 mod stock_alert;
@@ -104,6 +106,8 @@ pub struct AppState {
     pub admission: Arc<Admission>,
     /// Sign-in codes that one client address may try.
     pub sign_in_attempts: Arc<AddressLimit>,
+    /// Codes by e-mail that one client address may ask for.
+    pub code_requests: Arc<AddressLimit>,
     pub connections: Arc<ConnectionLimiter>,
     pub request_metrics: Arc<RequestMetrics>,
     /// Accept permessage-deflate if a client offers it.
@@ -191,6 +195,12 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(invite::list, invite::create))
         .routes(routes!(invite::revoke))
         .routes(routes!(invite::accept))
+        .routes(routes!(account::show, account::rename, account::sign_out))
+        .routes(routes!(account::sign_in_guest))
+        .routes(routes!(account::send_email_code))
+        .routes(routes!(account::verify_email_code))
+        .routes(routes!(account::list, account::end_all))
+        .routes(routes!(account::end))
         .routes(routes!(sign_in::create_code))
         .routes(routes!(sign_in::redeem_code))
         .routes(routes!(product::list, product::create))

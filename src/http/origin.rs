@@ -1,8 +1,8 @@
 //! Origins (CORS): which sites may use this server from a browser. These are the server itself and the sites that the operator
 //! allows.
 //!
-//! Tokens are never cookies, so a foreign page cannot act for a user. The list prevents that a shop and its chat are embedded
-//! in sites that the operator does not want.
+//! A foreign page cannot act for a user: it has no token, and the cookie of a session does not count for its requests
+//! (`session_cookie.rs`). The list prevents that a shop and its chat are embedded in sites that the operator does not want.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ pub struct Origins {
     allowed: Vec<String>,
     /// The public address behind a proxy, if it is set.
     base_url: Option<BaseUrl>,
-    refused: RefusedOrigins,
+    pub refused: RefusedOrigins,
 }
 
 impl Origins {
@@ -43,6 +43,11 @@ impl Origins {
     /// The public address of this server, if the operator has set it: `https://shop.example/live`, without a slash at the end.
     pub fn base_url(&self) -> Option<&str> {
         self.base_url.as_ref().map(|base| base.url.as_str())
+    }
+
+    /// The origin of the public address, if it is set: `https://shop.example`.
+    pub fn base_origin(&self) -> Option<&str> {
+        self.base_url.as_ref().map(|base| base.origin.as_str())
     }
 
     /// The path below which the shop is on its host, like `/live`; empty for a shop of its own.

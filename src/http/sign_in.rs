@@ -10,7 +10,7 @@ use super::AppState;
 use super::client_address::ClientIp;
 use super::error::{ApiError, ApiResult, Problem};
 use super::extract::{Caller, JsonBody, bearer};
-use crate::domain::{ErrorCode, Millis, Permission, UserId};
+use crate::domain::{ErrorCode, Millis, Permission, Refusal, UserId};
 
 /// A created credential, which must not stay in a cache.
 type Credential<T> = (StatusCode, [(HeaderName, &'static str); 1], Json<T>);
@@ -46,6 +46,10 @@ pub async fn create_code(
     JsonBody(form): JsonBody<SignInCodeRequest>,
 ) -> ApiResult<Credential<SignInCodeResponse>> {
     state.app.stream_cache.authorize_in_shop(&actor, Permission::UseOwnData).await?;
+    // The code stands for a token; a session of ours stays in its browser.
+    if actor.session.is_some() {
+        return Err(Refusal::Forbidden.into());
+    }
     let origin = state.origins.linking_site(&form.origin, &headers);
     let origin = origin.ok_or_else(|| ApiError(Problem::of(&ErrorCode::ORIGIN_NOT_ALLOWED)))?;
     let made = state.app.sign_in.create_code(&actor, bearer(&headers), origin).await?;

@@ -18,6 +18,7 @@ use super::connection_limit::ConnectionPermit;
 use super::error::{ApiResult, Problem};
 use super::extract::{PathId, QueryParams};
 use super::handshake::Handshake;
+use super::session_cookie::CookieScope;
 use super::write_deadline::WriteDeadline;
 use super::{AppState, auth, subprotocol};
 use crate::app::Error;
@@ -77,8 +78,12 @@ pub async fn live(
     };
     let token = subprotocol::offered_token(&parts.headers).or(query.token.as_deref()).filter(|token| !token.is_empty());
     let actor = match token {
-        Some(token) => state.authenticate(token, client).await.map(Some),
-        None => Ok(None),
+        Some(token) => state.authenticate(token, client).await.map(Some).map_err(Error::from),
+        None => match CookieScope::of(&state.origins, &state.trusted_proxies, &parts).secret_for_upgrade(&parts.headers) {
+            // Boxed: most connections come without a session.
+            Some(secret) => Box::pin(state.app.accounts.authenticate(&secret)).await,
+            None => Ok(None),
+        },
     };
     let user = actor.as_ref().ok().and_then(Option::as_ref);
     let holder = TicketHolder { stream, user: user.map(|actor| &actor.user), address: limited.map(AddressKey::from) };
@@ -97,7 +102,9 @@ pub async fn live(
     let counted = permit.as_ref().map_or(Some(true), |permit| permit.count_for(address.filter(|_| user.is_none())));
     let decision = match (refused, actor, counted) {
         (Some(close), ..) => UpgradeDecision::Refuse(close),
-        (None, Err(_), _) => UpgradeDecision::Refuse(Close::Token),
+        (None, Err(Error::Refused(_)), _) => UpgradeDecision::Refuse(Close::Token),
+        // The session could not be looked up: it may be good.
+        (None, Err(_), _) => UpgradeDecision::Refuse(session::overload_close()),
         (None, Ok(_), None) => UpgradeDecision::Refuse(session::overload_close()),
         (None, Ok(actor), Some(is_counted)) => {
             let actor = actor.map_or_else(auth::anonymous_actor, |actor| actor.scoped_to(stream));

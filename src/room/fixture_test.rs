@@ -140,7 +140,7 @@ pub async fn pair() -> (TcpStream, TcpStream) {
 
 pub fn actor(user: &str, role: Role) -> Actor {
     let (user, name) = (UserId::parse(user).unwrap(), Name::parse(user).unwrap());
-    Actor { user, name, role, stream: None, expires_at: None, token: Default::default() }
+    Actor { user, name, role, stream: None, expires_at: None, token: Default::default(), session: None }
 }
 
 /// A viewer in the room; its subscription is polled as a session would. Aborting the task leaves the room.

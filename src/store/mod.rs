@@ -7,12 +7,14 @@
 //! Every write runs in a task of its own (see `app`): a transaction must never live in a future that is cancelled when a
 //! client disconnects. There is one lock order: variants, offers, orders, each ascending.
 
+mod account;
 mod address;
 mod address_retention;
 mod audit;
 mod blocklist;
 mod chat;
 mod counters;
+mod email_code;
 mod error;
 mod free_text;
 mod hold;
@@ -33,6 +35,7 @@ mod sanction;
 mod sell;
 mod shop_order;
 mod sign_in_code;
+mod sign_in_session;
 mod sqlite;
 mod stock_alert;
 mod stream;
@@ -51,6 +54,7 @@ use crate::clock::Clock;
 use crate::domain::{Millis, Titles};
 
 pub use counters::{PoolUsage, StoreCounters};
+pub use email_code::{NewEmailCode, TypedEmailCode};
 pub use error::{Error, Result};
 pub use hold::{LockWait, RELEASED_TOGETHER_MAX, ReleaseReason};
 pub use keyed_request::KeyedRequest;
@@ -61,6 +65,7 @@ pub use product::ProductPage;
 pub use refund::NewRefund;
 pub use sell::{BatchOutcome, BatchTurn, PurchaseOutcome};
 pub use shop_order::{ORDERS_EXAMINED_MAX, OrderNote, PaymentAttempt, ShopOrder, ShopOrderPage};
+pub use sign_in_session::NewSession;
 pub use stock_alert::StockAlertCount;
 pub use test_provider::{TestIntent, TestProviderReply};
 pub use user_data::ErasureReport;

@@ -9,7 +9,7 @@ use super::row::from_row;
 use super::transaction::Transaction;
 use super::{Error, Result, Store, require_known};
 use crate::domain::{
-    AuditEntry, Author, Millis, Refusal, RevokedTokens, Role, TokenRevocation, TokenRevocationId, UserId, token,
+    Actor, AuditEntry, Author, Millis, Refusal, RevokedTokens, Role, TokenRevocation, TokenRevocationId, UserId, token,
 };
 
 /// So many revocations are in force at most; each node has all of them in memory, about 100 bytes each.
@@ -210,6 +210,51 @@ impl Store {
         })
         .await
     }
+}
+
+/// For so long the end of a session is remembered as a revocation: every node has read it by then, and closed its connections. The
+/// session itself is deleted, so nothing can bring it back.
+const ENDED_SESSION_KEPT_MS: Millis = 600_000;
+
+/// Tells every node that a user ended sessions. The number of revocations is bounded: when there are too many, the open
+/// connections of the session stay until they end by themselves, but no new request gets in.
+pub(super) async fn revoke_shortly(tx: &mut Transaction<'_>, by: &Actor, ended: &RevokedTokens) -> Result<()> {
+    let now = match make_room(tx).await {
+        Ok(now) => now,
+        Err(Error::Refused(_)) => {
+            tracing::warn!("there are too many revocations of tokens: connections of an ended session stay open");
+            return Ok(());
+        }
+        Err(fault) => return Err(fault),
+    };
+    let of_user = "insert into token_revocations
+            (id, user_id, not_before, jti, expires_at, created_at, by_user, by_name, by_role)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        on conflict (user_id) do update set not_before = excluded.not_before, created_at = excluded.created_at,
+            expires_at = case when excluded.expires_at > token_revocations.expires_at
+                then excluded.expires_at else token_revocations.expires_at end,
+            by_user = excluded.by_user, by_name = excluded.by_name, by_role = excluded.by_role";
+    // Somebody of the team may have revoked the same session, for longer.
+    let of_session = "insert into token_revocations
+            (id, user_id, not_before, jti, expires_at, created_at, by_user, by_name, by_role)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (jti) do nothing";
+    let (write, user, not_before, jti) = match ended {
+        RevokedTokens::OfUser { user, not_before } => (of_user, Some(user.as_str()), Some(*not_before), None),
+        RevokedTokens::One { jti } => (of_session, None, None, Some(jti.as_str())),
+    };
+    tx.query(write)
+        .bind(TokenRevocationId::new().0)
+        .bind(user)
+        .bind(not_before)
+        .bind(jti)
+        .bind(now + ENDED_SESSION_KEPT_MS)
+        .bind(now)
+        .bind(by.user.as_str())
+        .bind(by.name.as_str())
+        .bind(by.role.name())
+        .execute()
+        .await?;
+    Ok(())
 }
 
 /// Prepares the transaction for one more revocation: forgets those whose tokens have expired, and checks that there is room.

@@ -254,6 +254,14 @@ impl Transaction<'_> {
         Ok(())
     }
 
+    /// Waits for other transactions that have locked this name; they end first. On SQLite the transaction itself is the lock.
+    pub async fn lock_name(&mut self, name: &str) -> Result<()> {
+        if let Transaction::Postgres(_) = self {
+            self.query("select pg_advisory_xact_lock(hashtextextended($1, 0))").bind(name).execute().await?;
+        }
+        Ok(())
+    }
+
     /// The time of day, with which times that others wrote are compared: it is not ahead for hours because the system clock
     /// once was.
     pub async fn time_of_day(&mut self) -> Result<Millis> {

@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::account::erase_sign_in;
 use super::address_retention::needs_address;
 use super::free_text::erase_texts;
 use super::{Result, Store};
@@ -34,6 +35,7 @@ impl Store {
     /// sent, stays until then: without it the shop could not deliver what the user paid for.
     pub async fn erase_user_data(&self, user: &UserId) -> Result<ErasureReport> {
         let naming = self.texts_naming(user).await?;
+        let user_id = user;
         let user = user.as_str();
         self.transaction(async |tx| {
             let now = tx.now().await?;
@@ -80,6 +82,7 @@ impl Store {
             let done_to = "update audit_log set user_name = null where user_id = $1";
             let done_to = tx.query(done_to).bind(user).execute().await?;
             let done_by = tx.query("update audit_log set by_name = '' where by_user = $1").bind(user).execute().await?;
+            erase_sign_in(tx, user_id).await?;
             // A sign-out stays in force; it keeps only the ids.
             let signed_out = "update token_revocations set reason = null where user_id = $1";
             tx.query(signed_out).bind(user).execute().await?;

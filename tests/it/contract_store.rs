@@ -5,6 +5,7 @@
 //! `both_databases` (the same batches on both), `migrate`, `setup`, `postgres_faults`, `connection_settings`,
 //! `query_plans`, `full_disk`.
 
+mod account;
 mod address;
 mod audit;
 mod both_databases;

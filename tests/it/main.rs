@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test reports a failure by a panic")]
 
+mod accounts;
 mod bad_input;
 mod chat;
 mod contract_broker;

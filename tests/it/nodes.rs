@@ -1,7 +1,7 @@
 //! Several nodes of one shop: real processes on one PostgreSQL and one Redis.
 
 mod drain;
-mod fixture;
+pub mod fixture;
 mod missed_events;
 mod moderate;
 mod outage;

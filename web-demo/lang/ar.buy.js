@@ -175,6 +175,11 @@ export default {
 
   // Refusals that only a reader with a sign-in can meet.
   'error.sign_in_code_invalid': 'لم يعد رابط تسجيل الدخول هذا صالحًا. افتح البث من جديد من موقع المتجر.',
+  'error.email_code_wrong': 'هذا ليس الرمز الذي أرسلناه. تحقق منه وحاول مرة أخرى.',
+  'error.email_code_invalid': 'لم يعد هذا الرمز صالحًا. اطلب رمزًا جديدًا.',
+  'error.email_off': 'لا يستطيع هذا المتجر إرسال البريد الإلكتروني، لذلك لا يمكن تسجيل الدخول برمز.',
+  'error.name_needed': 'اختر اسمًا أولًا.',
+  'error.no_session': 'لقد أتيت من موقع المتجر نفسه. غيّر تسجيل دخولك أو أنهِه هناك.',
   'error.not_found': 'تعذّر العثور على ما تبحث عنه.',
   'error.no_such_stream': 'هذا البث غير موجود.',
   'error.forbidden': 'دورك لا يسمح بذلك.',

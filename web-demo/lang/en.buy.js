@@ -169,6 +169,11 @@ export default {
 
   // Refusals that only a reader with a sign-in can meet.
   'error.sign_in_code_invalid': 'This sign-in link can’t be used any more. Open the show again from the shop’s site.',
+  'error.email_code_wrong': 'That isn’t the code we sent. Check it and try again.',
+  'error.email_code_invalid': 'This code can’t be used any more. Ask for a new one.',
+  'error.email_off': 'This shop can’t send e-mail, so nobody can sign in with a code.',
+  'error.name_needed': 'Choose a name first.',
+  'error.no_session': 'You came from the shop’s own site. Change or end your sign-in there.',
   'error.not_found': 'We couldn’t find that.',
   'error.no_such_stream': 'This show doesn’t exist.',
   'error.forbidden': 'Your role doesn’t allow this.',

@@ -172,6 +172,11 @@ export default {
 
   // Refusals that only a reader with a sign-in can meet.
   'error.sign_in_code_invalid': 'Tautan masuk ini tidak dapat dipakai lagi. Buka siaran lagi dari situs toko.',
+  'error.email_code_wrong': 'Itu bukan kode yang kami kirim. Periksa lalu coba lagi.',
+  'error.email_code_invalid': 'Kode ini tidak dapat dipakai lagi. Minta kode baru.',
+  'error.email_off': 'Toko ini tidak dapat mengirim email, jadi tidak ada yang bisa masuk dengan kode.',
+  'error.name_needed': 'Pilih nama dulu.',
+  'error.no_session': 'Anda datang dari situs toko. Ubah atau akhiri sesi masuk Anda di sana.',
   'error.not_found': 'Kami tidak dapat menemukannya.',
   'error.no_such_stream': 'Siaran ini tidak ada.',
   'error.forbidden': 'Peran Anda tidak mengizinkan ini.',

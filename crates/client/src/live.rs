@@ -10,6 +10,8 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue};
 use tokio_tungstenite::tungstenite::{self, Message, Utf8Bytes};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
@@ -26,6 +28,8 @@ pub struct JoinOptions {
     pub session: Option<String>,
     /// The admission ticket of a close with 4013; see [`ConnectionEnd::admission_ticket`].
     pub ticket: Option<String>,
+    /// More headers of the handshake, such as the cookie and the `Origin` that a browser sends.
+    pub headers: Vec<(String, String)>,
 }
 
 impl JoinOptions {
@@ -106,7 +110,12 @@ impl LiveSocket {
         let url = format!("ws://{base}/v1/streams/{stream}/live?{}", options.query());
         let tcp = TcpStream::connect(host).await.map_err(broken)?;
         tcp.set_nodelay(true).map_err(broken)?;
-        let (socket, _) = client_async(&url, tcp).await.map_err(|error| match error {
+        let mut request = url.into_client_request().map_err(broken)?;
+        for (name, value) in &options.headers {
+            let name = HeaderName::try_from(name).map_err(broken)?;
+            request.headers_mut().insert(name, HeaderValue::try_from(value).map_err(broken)?);
+        }
+        let (socket, _) = client_async(request, tcp).await.map_err(|error| match error {
             tungstenite::Error::Http(response) => {
                 let body = response.body().as_deref().map(String::from_utf8_lossy).unwrap_or_default().into_owned();
                 ConnectionEnd::Refused { status: response.status().as_u16(), body }

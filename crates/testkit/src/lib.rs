@@ -9,6 +9,7 @@ pub mod bench_servers;
 pub mod browser;
 pub mod chaos;
 pub mod cluster;
+pub mod cookie_page;
 pub mod live_video;
 pub mod metrics;
 pub mod postgres;

@@ -43,7 +43,7 @@ const ONE_PER_SECOND: ChatRateLimit = ChatRateLimit { viewer_per_s: 1.0, room_pe
 
 fn actor(name: &str, role: Role) -> Actor {
     let (user, name) = (UserId::parse(name).unwrap(), Name::parse(name).unwrap());
-    Actor { user, name, role, stream: None, expires_at: None, token: Default::default() }
+    Actor { user, name, role, stream: None, expires_at: None, token: Default::default(), session: None }
 }
 
 #[test]

@@ -12,7 +12,7 @@ const CAPACITY: usize = 4;
 
 fn actor(name: &str, role: Role) -> Actor {
     let (user, name) = (UserId::parse(name).unwrap(), Name::parse(name).unwrap());
-    Actor { user, name, role, stream: None, expires_at: None, token: Default::default() }
+    Actor { user, name, role, stream: None, expires_at: None, token: Default::default(), session: None }
 }
 
 async fn create_stream(app: &App) -> StreamId {

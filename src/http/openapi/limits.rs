@@ -8,7 +8,7 @@ use crate::domain::blocklist::Blocklist;
 use crate::domain::chat::ChatText;
 use crate::domain::limits::{self, Limit};
 use crate::domain::test_provider::TestScenario;
-use crate::domain::{ErrorCode, Name, Role, StreamStatus, UserId};
+use crate::domain::{EmailAddress, ErrorCode, Name, Role, StreamStatus, UserId};
 
 /// Numbers in JSON are exact up to here in every language.
 const SAFE_INTEGER: i64 = (1 << 53) - 1;
@@ -46,6 +46,8 @@ const VISIBLE: [(u16, u16); 20] = [
 ];
 const URL: &str = "^(https?://[!-~]*|/([!-.0-~][!-~]*)?)$";
 const PHONE: &str = "^[+(). -]*([0-9][+(). -]*){5,20}$";
+/// Stricter than the validation, which also accepts the rarer signs before the `@`.
+const EMAIL: &str = r"^[A-Za-z0-9_-]+@[A-Za-z0-9]+(\.[A-Za-z]+)+$";
 const VISIBLE_ASCII: &str = "^[!-~]+$";
 /// The quotes around a key are not part of it.
 const IDEMPOTENCY_KEY: &str = "^[!#-~][!-~]{6,253}[!#-~]$";
@@ -174,6 +176,10 @@ impl Limiter {
             (_, "provider") => json!({ "enum": ["test"] }),
             (_, "after") => json!({ "format": "uuid", "minLength": 36, "maxLength": 36 }),
             (_, "lang") => json!({ "minLength": 2, "maxLength": 16, "pattern": "^[A-Za-z0-9-]+$" }),
+            ("VerifyEmailCodeRequest", "code") => json!({ "minLength": 6, "maxLength": 6, "pattern": "^[0-9]{6}$" }),
+            (_, "email") => {
+                json!({ "minLength": 5, "maxLength": EmailAddress::LENGTH_MAX, "pattern": EMAIL })
+            }
             (_, "code" | "payment") => json!({ "minLength": 1, "maxLength": 128, "pattern": "^[A-Za-z0-9_-]+$" }),
             (_, "price" | "old_price") => range(limits::PRICE),
             (_, "stock") => range(limits::STOCK),

@@ -16,10 +16,15 @@ enum Access {
 }
 
 /// The operations that are not live verbs. A verb names its least role itself. What is not here needs a token.
-const ACCESS: [(&str, Access); 44] = [
+const ACCESS: [(&str, Access); 49] = [
     ("shop_show", Access::Public),
     ("shop_create_token", Access::Public),
     ("shop_redeem_code", Access::Public),
+    ("shop_session", Access::TokenOptional),
+    ("shop_sign_out", Access::TokenOptional),
+    ("shop_sign_in_guest", Access::Public),
+    ("shop_send_email_code", Access::Public),
+    ("shop_verify_email_code", Access::Public),
     ("shop_erase_me", Access::Least(Role::Viewer)),
     ("shop_erase_user", Access::Least(Role::Admin)),
     ("shop_list_token_revocations", Access::Least(Role::Admin)),

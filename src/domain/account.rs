@@ -1,0 +1,198 @@
+//! Accounts: people who proved an e-mail address, and the person behind an identity.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{AccountId, Millis, Name, Refusal, UserId};
+
+/// The start of the user id of an account, before its [`AccountId`].
+pub const ACCOUNT_PREFIX: &str = "acct:";
+/// The start of the user id of a guest, before the id of the guest's first session.
+pub const GUEST_PREFIX: &str = "guest:";
+
+/// Someone who proved an e-mail address, or whom the shop invited.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Account {
+    pub id: AccountId,
+    pub email: Option<EmailAddress>,
+    pub name: Name,
+    pub language: Language,
+    pub person: PersonKey,
+    pub created_at: Millis,
+}
+
+impl AccountId {
+    /// The user id of the account.
+    pub fn user(self) -> UserId {
+        UserId::from_own(format!("{ACCOUNT_PREFIX}{self}"))
+    }
+
+    /// The account of this user, if the user has one here.
+    pub fn of_user(user: &UserId) -> Option<Self> {
+        user.as_str().strip_prefix(ACCOUNT_PREFIX)?.parse().ok()
+    }
+}
+
+/// Whether this is a user id that only we give: no token may have it as its `sub`.
+pub fn is_reserved(user: &str) -> bool {
+    user.starts_with(ACCOUNT_PREFIX) || user.starts_with(GUEST_PREFIX)
+}
+
+/// An e-mail address as it is shown and written to: in lower case.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, ToSchema)]
+#[serde(transparent)]
+#[schema(value_type = String)]
+pub struct EmailAddress(Arc<str>);
+
+impl EmailAddress {
+    /// In bytes, by RFC 5321.
+    pub const LENGTH_MAX: usize = 254;
+    const LOCAL_PART_MAX: usize = 64;
+
+    /// Parses a plain address: letters, digits and signs before the `@`, the name of a host behind it. Quoted local parts and
+    /// addresses in other scripts, to which many mail servers cannot send, are refused.
+    pub fn parse(text: &str) -> Result<Self, Refusal> {
+        let text = text.trim().to_ascii_lowercase();
+        let is_valid = text.rsplit_once('@').is_some_and(|(local, host)| is_local_part(local) && is_host(host));
+        match is_valid && text.len() <= Self::LENGTH_MAX {
+            true => Ok(Self(text.into())),
+            false => Err(Refusal::bad_field("email", "must be an e-mail address like ann@example.com.")),
+        }
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// One text for all addresses that reach the same mailbox: without a `+tag`, and for Gmail without dots. It tells people
+    /// apart and is never written to.
+    pub fn normalized(&self) -> String {
+        let (local, host) = self.0.rsplit_once('@').unwrap_or((&self.0, ""));
+        let is_gmail = host == "gmail.com" || host == "googlemail.com";
+        let base = local.split('+').next().filter(|base| !base.is_empty()).unwrap_or(local);
+        let base = if is_gmail { base.replace('.', "") } else { base.to_owned() };
+        format!("{base}@{}", if is_gmail { "gmail.com" } else { host })
+    }
+}
+
+fn is_local_part(text: &str) -> bool {
+    let is_atom = |part: &str| {
+        !part.is_empty()
+            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+/=?^_`{|}~-".contains(&byte))
+    };
+    text.len() <= EmailAddress::LOCAL_PART_MAX && text.split('.').all(is_atom)
+}
+
+fn is_host(text: &str) -> bool {
+    let is_label = |part: &str| {
+        (1..=63).contains(&part.len())
+            && !part.starts_with('-')
+            && !part.ends_with('-')
+            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    text.contains('.') && text.split('.').all(is_label)
+}
+
+/// A language that the pages and the mails have.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Language {
+    #[default]
+    English,
+    Arabic,
+    Indonesian,
+}
+
+impl Language {
+    /// The language of a tag like `ar` or `id-ID`; English for every other one.
+    pub fn of_tag(tag: &str) -> Self {
+        match tag.split(['-', '_']).next().unwrap_or("").to_ascii_lowercase().as_str() {
+            "ar" => Language::Arabic,
+            "id" => Language::Indonesian,
+            _ => Language::English,
+        }
+    }
+
+    pub fn tag(self) -> &'static str {
+        match self {
+            Language::English => "en",
+            Language::Arabic => "ar",
+            Language::Indonesian => "id",
+        }
+    }
+}
+
+/// The person behind an identity: limits per buyer, pauses and blocks hold for a person, not for one of the person's sessions.
+///
+/// It is the user id, except that accounts whose addresses reach one mailbox are one person: the key of the first of them.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct PersonKey(UserId);
+
+impl PersonKey {
+    /// The person of an identity that stands for itself: a token, a guest, the first account of a mailbox.
+    pub fn of_user(user: &UserId) -> Self {
+        Self(user.clone())
+    }
+
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn email_address_has_a_plain_form() {
+        for (text, expected) in [
+            ("ann@example.com", Some("ann@example.com")),
+            (" Ann.O'Neil+shop@Mail.Example.COM ", Some("ann.o'neil+shop@mail.example.com")),
+            ("a@b.co", Some("a@b.co")),
+            ("سارة@example.com", None),
+            ("ann@مثال.com", None),
+            ("ann@localhost", None),
+            ("ann@example..com", None),
+            ("ann@-example.com", None),
+            (".ann@example.com", None),
+            ("ann..b@example.com", None),
+            ("\"ann\"@example.com", None),
+            ("ann@b@example.com", None),
+            ("ann@example.com\r\nbcc: eve@example.com", None),
+            ("ann@[10.0.0.1]", None),
+            ("ann, bob@example.com", None),
+            ("@example.com", None),
+            ("ann", None),
+            ("", None),
+        ] {
+            let parsed = EmailAddress::parse(text);
+            assert_eq!(parsed.as_ref().ok().map(EmailAddress::as_str), expected, "{text}");
+        }
+        assert!(EmailAddress::parse(&format!("{}@example.com", "a".repeat(65))).is_err());
+        assert!(EmailAddress::parse(&format!("a@{}com", "example.".repeat(40))).is_err());
+    }
+
+    #[test]
+    fn addresses_of_one_mailbox_have_one_normalized_form() {
+        for (text, expected) in [
+            ("ann@example.com", "ann@example.com"),
+            ("ann+tag@example.com", "ann@example.com"),
+            ("a.n.n@example.com", "a.n.n@example.com"),
+            ("a.n.n+x@gmail.com", "ann@gmail.com"),
+            ("Ann@GoogleMail.com", "ann@gmail.com"),
+            ("+tag@example.com", "+tag@example.com"),
+        ] {
+            assert_eq!(EmailAddress::parse(text).unwrap().normalized(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn user_id_of_an_account_is_reserved_and_leads_back_to_it() {
+        let account = AccountId::new();
+        let user = account.user();
+        assert_eq!((AccountId::of_user(&user), is_reserved(user.as_str())), (Some(account), true));
+        assert_eq!(AccountId::of_user(&UserId::parse("ann").unwrap()), None);
+        assert!(is_reserved("guest:1") && !is_reserved("ann") && !is_reserved("account"));
+    }
+}

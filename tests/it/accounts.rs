@@ -1,0 +1,5 @@
+//! Signing in on our own pages: guests, codes by e-mail, sessions, and when their cookie counts.
+
+mod cookie;
+mod email_code;
+mod session;

@@ -1,0 +1,157 @@
+//! Sessions: the same in every tab and on every node, for weeks, until one signs out.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::nodes::fixture::Nodes;
+use crate::support::cookie_page::CookiePage;
+use crate::support::shop::Shop;
+use crate::support::{SOON, until_some};
+
+/// What is promised, and half a second for this machine.
+const IN_FORCE_WITHIN: Duration = Duration::from_millis(2_500);
+
+async fn kind(page: &CookiePage) -> Value {
+    page.get("/v1/session").await.expect(200)["kind"].clone()
+}
+
+#[tokio::test]
+async fn guest_has_a_name_chats_and_buys() {
+    let shop = Shop::demo(&[]).await;
+    let offer = shop.on_sale(5, json!({"price": 100})).await;
+    let page = CookiePage::of(&shop.server);
+    assert_eq!(kind(&page).await, "anonymous");
+    for bad in ["Noura (HOST)", "\u{200b}"] {
+        assert!(page.post("/v1/session/guest", json!({"name": bad})).await.status >= 400, "{bad}");
+    }
+    let user = page.sign_in_guest("Ann").await;
+    let who = page.get("/v1/session").await.expect(200);
+    assert_eq!((&who["kind"], &who["user"], &who["name"]), (&json!("guest"), &json!(user), &json!("Ann")));
+    let mut live = page.join(&shop.stream).await.unwrap();
+    live.ask(json!({"do": "say", "text": "hello"})).await.unwrap();
+    let order = page.post(&format!("/v1/offers/{offer}/orders"), json!({"qty": 1})).await.expect(201);
+    let mine = page.get("/v1/orders").await.expect(200);
+    assert_eq!(mine["items"][0]["id"], order["id"]);
+    // Another guest of the same name is somebody else.
+    let other = CookiePage::of(&shop.server);
+    other.sign_in_guest("Ann").await;
+    assert_eq!(other.get("/v1/orders").await.expect(200)["items"], json!([]));
+}
+
+#[tokio::test]
+async fn new_name_is_the_name_in_every_session_of_the_user() {
+    let shop = Shop::demo(&[]).await;
+    let (laptop, phone) = (CookiePage::of(&shop.server), CookiePage::of(&shop.server));
+    laptop.sign_in_by_email(&shop.server, "ann@example.com", "Ann").await;
+    phone.sign_in_by_email(&shop.server, "ann@example.com", "").await;
+    laptop.patch("/v1/session", json!({"name": "Admin"})).await.expect_problem(422, "name_claims_role");
+    let renamed = laptop.patch("/v1/session", json!({"name": "Anna"})).await.expect(200);
+    assert_eq!(renamed["name"], "Anna");
+    for page in [&laptop, &phone] {
+        assert_eq!(page.get("/v1/session").await.expect(200)["name"], "Anna");
+        assert_eq!(page.join(&shop.stream).await.unwrap().hello["you"]["name"], "Anna");
+    }
+    shop.rest("Bob", "viewer").send(reqwest::Method::PATCH, "/v1/session", &[], Some(json!({"name": "B"}))).await
+        .expect_problem(409, "no_session");
+}
+
+#[tokio::test]
+async fn sign_out_ends_this_session_and_everywhere_ends_all_on_every_node() {
+    let nodes = Nodes::open().await;
+    let (one, two) = (&nodes.one.server, &nodes.two.server);
+    let laptop = CookiePage::of(one);
+    let user = laptop.sign_in_guest("Ann").await;
+    let there = laptop.at_node(two);
+    assert_eq!(there.get("/v1/session").await.expect(200)["user"], user.as_str());
+    let mut here_live = laptop.join(&nodes.one.stream).await.unwrap();
+    let mut there_live = there.join(&nodes.one.stream).await.unwrap();
+    let bob = CookiePage::of(two);
+    bob.sign_in_guest("Bob").await;
+    let mut other_live = bob.join(&nodes.one.stream).await.unwrap();
+
+    let copy = laptop.with_origin(&one.url);
+    laptop.delete("/v1/session").await.expect(204);
+    assert_eq!((laptop.cookie_header().as_str(), kind(&laptop).await), ("", json!("anonymous")));
+    assert_eq!(kind(&copy).await, "anonymous", "a copy of the cookie is worth nothing");
+    assert_eq!(here_live.closed(IN_FORCE_WITHIN).await.code, 4501);
+    assert_eq!(there_live.closed(IN_FORCE_WITHIN).await.code, 4501);
+    let signed_out = async || (kind(&there).await == "anonymous").then_some(());
+    until_some("sign-out on the other node", IN_FORCE_WITHIN, signed_out).await;
+    other_live.ask(json!({"do": "say", "text": "still here"})).await.unwrap();
+
+    // Everywhere: Bob has two browsers.
+    bob.delete("/v1/sessions").await.expect(204);
+    assert_eq!(other_live.closed(IN_FORCE_WITHIN).await.code, 4501);
+    assert_eq!(kind(&bob).await, "anonymous");
+    // Signing in again at once works.
+    bob.sign_in_guest("Bob").await;
+    assert_eq!(kind(&bob).await, "guest");
+}
+
+#[tokio::test]
+async fn account_sees_its_sessions_and_ends_one_or_all() {
+    let shop = Shop::demo(&[]).await;
+    let (laptop, phone, old) =
+        (CookiePage::of(&shop.server), CookiePage::of(&shop.server), CookiePage::of(&shop.server));
+    for page in [&old, &phone, &laptop] {
+        page.sign_in_by_email(&shop.server, "ann@example.com", "Ann").await;
+    }
+    let list = laptop.get("/v1/sessions").await.expect(200);
+    let sessions = list["items"].as_array().unwrap();
+    assert_eq!(sessions.len(), 3);
+    let current: Vec<bool> = sessions.iter().map(|session| session["is_current"].as_bool().unwrap()).collect();
+    assert_eq!(current, [true, false, false]);
+    let mut live = old.join(&shop.stream).await.unwrap();
+    laptop.delete(&format!("/v1/sessions/{}", sessions[2]["id"].as_str().unwrap())).await.expect(204);
+    assert_eq!(live.closed(SOON).await.code, 4501);
+    assert_eq!((kind(&old).await, kind(&phone).await), (json!("anonymous"), json!("account")));
+    // Nobody ends the session of somebody else.
+    let bob = CookiePage::of(&shop.server);
+    bob.sign_in_guest("Bob").await;
+    bob.delete(&format!("/v1/sessions/{}", sessions[0]["id"].as_str().unwrap())).await.expect(204);
+    assert_eq!(kind(&laptop).await, "account");
+    laptop.delete("/v1/sessions").await.expect(204);
+    for page in [&laptop, &phone] {
+        assert_eq!(kind(page).await, "anonymous");
+    }
+    assert_eq!(kind(&bob).await, "guest");
+}
+
+#[tokio::test]
+async fn session_that_is_used_lasts_longer_and_one_that_is_not_is_deleted() {
+    let shop = Shop::demo(&[]).await;
+    let page = CookiePage::of(&shop.server);
+    page.sign_in_guest("Ann").await;
+    // Two hours ago it had a day left. It is used now, so it lasts for weeks again.
+    let day = "update sign_in_sessions set last_used_at = last_used_at - 7200000,
+        expires_at = last_used_at + 86400000 returning 1";
+    shop.number(day).await;
+    let used = async || {
+        page.get("/v1/session").await.expect(200);
+        let left = shop.number("select min(expires_at - last_used_at) from sign_in_sessions").await;
+        (left == 30 * 86_400_000).then_some(())
+    };
+    until_some("longer session", SOON, used).await;
+    // It was not used for a month.
+    let other = CookiePage::of(&shop.server);
+    other.sign_in_guest("Bob").await;
+    shop.number("update sign_in_sessions set expires_at = created_at where name = 'Bob' returning 1").await;
+    let ended = async || (kind(&other).await == "anonymous").then_some(());
+    until_some("end of the session", SOON, ended).await;
+    assert_eq!(other.cookie_header(), "", "the browser forgets the cookie too");
+    assert_eq!(kind(&page).await, "guest");
+}
+
+#[tokio::test]
+async fn erasure_of_an_account_ends_its_sessions_and_forgets_its_address() {
+    let shop = Shop::demo(&[]).await;
+    let page = CookiePage::of(&shop.server);
+    page.sign_in_by_email(&shop.server, "ann@example.com", "Ann").await;
+    page.delete("/v1/me").await.expect(200);
+    let ended = async || (kind(&page).await == "anonymous").then_some(());
+    until_some("end of the session", SOON, ended).await;
+    let left = "select (select count(*) from accounts) + (select count(*) from email_codes)
+        + (select count(*) from sign_in_sessions)";
+    assert_eq!(shop.number(left).await, 0);
+}
