@@ -44,7 +44,7 @@ async fn new_name_is_the_name_in_every_session_of_the_user() {
     let shop = Shop::demo(&[]).await;
     let (laptop, phone) = (CookiePage::of(&shop.server), CookiePage::of(&shop.server));
     laptop.sign_in_by_email(&shop.server, "ann@example.com", "Ann").await;
-    phone.sign_in_by_email(&shop.server, "ann@example.com", "").await;
+    phone.sign_in_by_email(&shop.server, "ann@example.com", "Somebody").await;
     laptop.patch("/v1/session", json!({"name": "Admin"})).await.expect_problem(422, "name_claims_role");
     let renamed = laptop.patch("/v1/session", json!({"name": "Anna"})).await.expect(200);
     assert_eq!(renamed["name"], "Anna");
