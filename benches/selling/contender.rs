@@ -243,7 +243,15 @@ impl CheckoutBackend {
 pub fn viewer(name: &str) -> anyhow::Result<Actor> {
     let refused = |refusal: livesouk::domain::Refusal| anyhow::anyhow!("{refusal}");
     let (user, name) = (UserId::parse(name).map_err(refused)?, Name::parse(name).map_err(refused)?);
-    Ok(Actor { user, name, role: Role::Viewer, stream: None, expires_at: None, token: Default::default(), session: None })
+    Ok(Actor {
+        user,
+        name,
+        role: Role::Viewer,
+        stream: None,
+        expires_at: None,
+        token: Default::default(),
+        session: None,
+    })
 }
 
 /// (a) A correct transaction: lock the row, check, write both tables, commit. Seven round trips.

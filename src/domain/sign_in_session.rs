@@ -3,8 +3,8 @@
 use sha2::{Digest, Sha256};
 
 use super::{
-    AccountId, Actor, ActorSession, EmailAddress, GUEST_PREFIX, Millis, Name, PersonKey, Role, SignInSessionId, TokenId,
-    TokenStamp, UserId,
+    AccountId, Actor, ActorSession, EmailAddress, GUEST_PREFIX, Millis, Name, PersonKey, Role, SignInSessionId,
+    TokenId, TokenStamp, UserId,
 };
 
 /// A session ends when it was not used for so long.
@@ -84,7 +84,8 @@ impl SignInSession {
     pub fn actor(&self) -> Actor {
         let Self { id, account, stepped_up_at, .. } = *self;
         let token = TokenStamp { issued_at: Some(self.created_at), id: Some(TokenId::of(&Self::token_id(id))) };
-        let session = ActorSession { id, account, email: self.email.clone(), person: self.person.clone(), stepped_up_at };
+        let session =
+            ActorSession { id, account, email: self.email.clone(), person: self.person.clone(), stepped_up_at };
         Actor {
             user: self.user.clone(),
             name: self.name.clone(),

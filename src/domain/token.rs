@@ -84,7 +84,9 @@ impl TokenRules {
         let id = text(claims, "jti", "The `jti` of the token must be a text.")?.map(TokenId::of);
         let user = text(claims, "sub", "The `sub` of the token must be a text.")?;
         if user.is_some_and(is_reserved) {
-            return Err(refused("The `sub` of the token begins with `acct:` or `guest:`: such ids are given by this server only."));
+            return Err(refused(
+                "The `sub` of the token begins with `acct:` or `guest:`: such ids are given by this server only.",
+            ));
         }
         let user = user.and_then(|user| UserId::parse(user).ok()).filter(|user| !user.is_simulated());
         let name = text(claims, "name", "The `name` of the token must be a text.")?;

@@ -16,7 +16,8 @@ use super::extract::{Caller, JsonBody, PathId};
 use super::session_cookie::{CookieScope, OwnPage};
 use crate::app::StartedSession;
 use crate::domain::{
-    Actor, EmailAddress, EmailCodeId, IdentityKind, Language, Millis, Name, Role, SignInSession, SignInSessionId, UserId,
+    Actor, EmailAddress, EmailCodeId, IdentityKind, Language, Millis, Name, Role, SignInSession, SignInSessionId,
+    UserId,
 };
 
 /// An answer that sets a cookie.

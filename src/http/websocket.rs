@@ -79,11 +79,13 @@ pub async fn live(
     let token = subprotocol::offered_token(&parts.headers).or(query.token.as_deref()).filter(|token| !token.is_empty());
     let actor = match token {
         Some(token) => state.authenticate(token, client).await.map(Some).map_err(Error::from),
-        None => match CookieScope::of(&state.origins, &state.trusted_proxies, &parts).secret_for_upgrade(&parts.headers) {
-            // Boxed: most connections come without a session.
-            Some(secret) => Box::pin(state.app.accounts.authenticate(&secret)).await,
-            None => Ok(None),
-        },
+        None => {
+            match CookieScope::of(&state.origins, &state.trusted_proxies, &parts).secret_for_upgrade(&parts.headers) {
+                // Boxed: most connections come without a session.
+                Some(secret) => Box::pin(state.app.accounts.authenticate(&secret)).await,
+                None => Ok(None),
+            }
+        }
     };
     let user = actor.as_ref().ok().and_then(Option::as_ref);
     let holder = TicketHolder { stream, user: user.map(|actor| &actor.user), address: limited.map(AddressKey::from) };

@@ -32,7 +32,8 @@ impl AccountRow {
 }
 
 pub(super) fn parse_email(text: Option<String>) -> Result<Option<EmailAddress>> {
-    let parse = |text: String| EmailAddress::parse(&text).map_err(|_| Error::CorruptRow("an e-mail address".to_owned()));
+    let parse =
+        |text: String| EmailAddress::parse(&text).map_err(|_| Error::CorruptRow("an e-mail address".to_owned()));
     text.map(parse).transpose()
 }
 

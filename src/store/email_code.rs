@@ -104,7 +104,8 @@ impl Store {
                     }
                     return Ok(Attempt::Refused(refusal));
                 }
-                let email = EmailAddress::parse(&email).map_err(|_| Error::CorruptRow("an e-mail address".to_owned()))?;
+                let email =
+                    EmailAddress::parse(&email).map_err(|_| Error::CorruptRow("an e-mail address".to_owned()))?;
                 // Refused without a name that is needed: the code stays good, because the page asks for the name then.
                 let account = find_or_create_account(tx, &email, name.as_ref(), Language::of_tag(&language)).await?;
                 tx.query("update email_codes set used_at = $2 where id = $1").bind(id.0).bind(now).execute().await?;

@@ -10,7 +10,8 @@ use super::transaction::Transaction;
 use super::{Error, Result, Store};
 use crate::domain::sign_in_session::{SESSION_IDLE_MAX_MS, SESSIONS_OF_USER_MAX};
 use crate::domain::{
-    Account, AccountId, Actor, Millis, Name, PersonKey, RevokedTokens, SecretHash, SignInSession, SignInSessionId, UserId,
+    Account, AccountId, Actor, Millis, Name, PersonKey, RevokedTokens, SecretHash, SignInSession, SignInSessionId,
+    UserId,
 };
 
 struct SessionRow {
@@ -105,7 +106,8 @@ impl Store {
     pub async fn touch_session(&self, id: SignInSessionId) -> Result<Option<Millis>> {
         self.transaction(async |tx| {
             let now = tx.time_of_day().await?;
-            let write = "update sign_in_sessions set last_used_at = $2, expires_at = $3 where id = $1 and expires_at > $2";
+            let write =
+                "update sign_in_sessions set last_used_at = $2, expires_at = $3 where id = $1 and expires_at > $2";
             let expires_at = now + SESSION_IDLE_MAX_MS;
             let changed = tx.query(write).bind(id.0).bind(now).bind(expires_at).execute().await?;
             Ok((changed > 0).then_some(expires_at))
@@ -116,8 +118,7 @@ impl Store {
     /// The sessions of a user that have not expired: the one that was used last comes first.
     pub async fn sessions_of(&self, user: &UserId) -> Result<Vec<SignInSession>> {
         let read = sessions!("where s.user_id = $1 order by s.last_used_at desc, s.id desc limit $2");
-        let rows: Vec<SessionRow> =
-            self.query(read).bind(user.as_str()).bind(SESSIONS_OF_USER_MAX).fetch_all().await?;
+        let rows: Vec<SessionRow> = self.query(read).bind(user.as_str()).bind(SESSIONS_OF_USER_MAX).fetch_all().await?;
         rows.into_iter().map(SessionRow::into_session).collect()
     }
 

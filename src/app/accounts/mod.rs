@@ -68,7 +68,8 @@ impl Accounts {
     async fn session(&self, secret: SecretHash) -> Result<Option<Arc<SignInSession>>> {
         let now = self.context.clock.now();
         let cached = self.sessions.get(&secret);
-        if let Some(CachedSession { session, .. }) = cached.as_ref().filter(|one| now - one.read_at < SESSION_FRESH_MS) {
+        if let Some(CachedSession { session, .. }) = cached.as_ref().filter(|one| now - one.read_at < SESSION_FRESH_MS)
+        {
             return Ok(session.clone());
         }
         match (self.context.store.session_by_secret(&secret).await, cached) {

@@ -94,7 +94,8 @@ impl Moderation {
             .await?;
         let Invite { stream, role, expires_at, .. } = invite;
         let token = TokenStamp::default();
-        let actor = Actor { user, name, role, stream: Some(stream), expires_at: Some(expires_at), token, session: None };
+        let actor =
+            Actor { user, name, role, stream: Some(stream), expires_at: Some(expires_at), token, session: None };
         Ok(AcceptedInvite { actor, stream, ttl_ms: expires_at - now })
     }
 

@@ -233,5 +233,13 @@ pub fn anonymous_actor() -> Actor {
     let id = format!("anonymous-{}", uuid::Uuid::new_v4().simple());
     let parsed = UserId::parse(&id).and_then(|user| Ok((user, Name::parse("Anonymous")?)));
     let (user, name) = parsed.unwrap_or_else(|_| unreachable!("the id and the name of an anonymous user are valid"));
-    Actor { user, name, role: Role::Anonymous, stream: None, expires_at: None, token: TokenStamp::default(), session: None }
+    Actor {
+        user,
+        name,
+        role: Role::Anonymous,
+        stream: None,
+        expires_at: None,
+        token: TokenStamp::default(),
+        session: None,
+    }
 }

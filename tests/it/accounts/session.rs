@@ -52,7 +52,9 @@ async fn new_name_is_the_name_in_every_session_of_the_user() {
         assert_eq!(page.get("/v1/session").await.expect(200)["name"], "Anna");
         assert_eq!(page.join(&shop.stream).await.unwrap().hello["you"]["name"], "Anna");
     }
-    shop.rest("Bob", "viewer").send(reqwest::Method::PATCH, "/v1/session", &[], Some(json!({"name": "B"}))).await
+    shop.rest("Bob", "viewer")
+        .send(reqwest::Method::PATCH, "/v1/session", &[], Some(json!({"name": "B"})))
+        .await
         .expect_problem(409, "no_session");
 }
 

@@ -2,9 +2,7 @@
 
 use livesouk::domain::email_code::hash_email_code;
 use livesouk::domain::sign_in_session::SESSIONS_OF_USER_MAX;
-use livesouk::domain::{
-    EmailAddress, EmailCodeId, Language, Name, Refusal, SecretHash, SessionSecret, SignInSession,
-};
+use livesouk::domain::{EmailAddress, EmailCodeId, Language, Name, Refusal, SecretHash, SessionSecret, SignInSession};
 use livesouk::store::{NewEmailCode, NewSession, TypedEmailCode};
 
 use super::builders::refusal;

@@ -33,7 +33,15 @@ pub fn user(id: &str) -> UserId {
 
 pub fn actor(id: &str) -> Actor {
     let name = Name::parse(id).unwrap();
-    Actor { user: user(id), name, role: Role::Viewer, stream: None, expires_at: None, token: Default::default(), session: None }
+    Actor {
+        user: user(id),
+        name,
+        role: Role::Viewer,
+        stream: None,
+        expires_at: None,
+        token: Default::default(),
+        session: None,
+    }
 }
 
 pub fn key(text: &str) -> IdempotencyKey {
