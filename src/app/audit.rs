@@ -46,8 +46,17 @@ impl AuditLog {
         kind: AuditAction,
         detail: Option<String>,
     ) {
-        let subject = Some(offer.to_string());
-        self.record_audit_entry(AuditEntry { subject, detail, ..self.audit_entry(actor, stream, kind) });
+        self.record_audit_entry(self.offer_entry(actor, (stream, offer), kind, detail));
+    }
+
+    pub fn offer_entry(
+        &self,
+        actor: &Actor,
+        (stream, offer): (StreamId, OfferId),
+        kind: AuditAction,
+        detail: Option<String>,
+    ) -> AuditEntry {
+        AuditEntry { subject: Some(offer.to_string()), detail, ..self.audit_entry(actor, stream, kind) }
     }
 
     /// Sends an audit log entry to the affected user on every connection: what was done, and why.

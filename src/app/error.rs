@@ -13,8 +13,9 @@ pub enum Error {
     /// A fault on our side; nothing was done.
     #[error("The service is not available now. Nothing was done.")]
     Unavailable,
-    /// The request may have been carried out. A retry with the same key returns the result.
-    #[error("The outcome is not known. Retry with the same key.")]
+    /// The request may have been carried out. A retry with the same key returns the result; a request without a key sets a state, so
+    /// it may be repeated too.
+    #[error("The outcome is not known. Send the same request again.")]
     OutcomeUnknown,
 }
 
@@ -36,8 +37,7 @@ impl Error {
     }
 }
 
-/// A fault in the middle of a request with an idempotency key: it may have been carried out, and a retry with the key
-/// finds out.
+/// A fault after the store may have carried out the request: a retry finds out.
 pub fn as_outcome_unknown(error: Error) -> Error {
     if error == Error::Unavailable { Error::OutcomeUnknown } else { error }
 }
@@ -52,6 +52,10 @@ impl From<store::Error> for Error {
     fn from(error: store::Error) -> Self {
         match error {
             store::Error::Refused(refusal) => Error::Refused(refusal),
+            fault @ store::Error::CommitLost(_) => {
+                tracing::error!(error = %fault, "the store failed");
+                Error::OutcomeUnknown
+            }
             fault => {
                 tracing::error!(error = %fault, "the store failed");
                 Error::Unavailable

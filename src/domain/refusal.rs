@@ -166,7 +166,7 @@ impl ErrorCode {
     pub const OUTCOME_UNKNOWN: Self = Self::fault(
         "outcome_unknown",
         503,
-        "The server does not know whether it was done. Try again with the same idempotency key.",
+        "The server does not know whether it was done. Send the same request again, with the same idempotency key if it has one.",
         "error.outcome_unknown",
     );
     pub const TIMEOUT: Self = Self::fault("timeout", 408, "The request did not arrive in time.", "error.timeout");

@@ -51,8 +51,9 @@ pub fn what_to_do(code: &ErrorCode) -> &'static str {
         }
         ("key_reused", _) => "Use a new key for a new request. A retry must repeat the request unchanged.",
         ("outcome_unknown", _) => {
-            "Send the same request with the same idempotency key again after `retry_ms` milliseconds. If it was done, the answer \
-             is its result; if not, it is done now."
+            "Send the same request again after `retry_ms` milliseconds, with the same idempotency key if it has one. With a key, the \
+             answer is the result of what was done, or it is done now. A request without a key sets a state, such as open, paused or \
+             pinned, so it does no harm twice."
         }
         ("bad_signature", _) => "Sign the unchanged bytes of the body with the current secret, within 300 seconds.",
         ("needs_action", _) => {

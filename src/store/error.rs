@@ -9,6 +9,9 @@ pub enum Error {
     Refused(Refusal),
     #[error("the database failed: {0}")]
     Database(#[source] sqlx::Error),
+    /// The connection failed while a commit was under way: it may have been carried out.
+    #[error("the database failed during a commit, whose outcome is not known: {0}")]
+    CommitLost(#[source] sqlx::Error),
     #[error("the migrations failed: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
     #[error("{0}")]
@@ -35,7 +38,7 @@ impl From<sqlx::Error> for Error {
 impl Error {
     /// The connection or the server is at fault, not the request: a retry may help.
     pub fn is_transient(&self) -> bool {
-        let Error::Database(error) = self else { return false };
+        let (Error::Database(error) | Error::CommitLost(error)) = self else { return false };
         match error {
             sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => true,
             sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => true,
@@ -63,6 +66,20 @@ impl Error {
         code.starts_with("22") || code.starts_with("23") || code == "P0001"
     }
 
+    /// The same fault, of a commit that was under way. If the server itself refused the commit, nothing was done; if its session was
+    /// ended (class 57) or the reply did not come, nobody knows.
+    pub(super) fn of_commit(self) -> Self {
+        match self {
+            Error::Database(sqlx::Error::Database(db))
+                if !db.code().is_some_and(|code| code.starts_with("57") || code.starts_with("08")) =>
+            {
+                Error::Database(sqlx::Error::Database(db))
+            }
+            Error::Database(error) => Error::CommitLost(error),
+            other => other,
+        }
+    }
+
     /// The fault of a reply that did not come.
     pub fn connection_lost() -> Self {
         sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()).into()
@@ -76,9 +93,13 @@ impl Error {
     /// The connection is useless, and those opened before it most likely are too.
     pub(crate) fn is_connection_broken(&self) -> bool {
         match self {
-            Error::Database(sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut) => true,
+            Error::Database(error) | Error::CommitLost(error)
+                if matches!(error, sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut) =>
+            {
+                true
+            }
             // Class 57: the session was ended by an operator or a restart. Read-only: the server is no primary any more.
-            Error::Database(sqlx::Error::Database(db)) => {
+            Error::Database(sqlx::Error::Database(db)) | Error::CommitLost(sqlx::Error::Database(db)) => {
                 db.code().is_some_and(|code| code.starts_with("57") || code == READ_ONLY)
             }
             _ => false,

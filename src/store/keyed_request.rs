@@ -2,9 +2,10 @@
 
 use uuid::Uuid;
 
+use super::audit::insert_audit_entry;
 use super::transaction::Transaction;
-use super::{Error, Result};
-use crate::domain::{IdempotencyKey, Refusal, RequestHash, UserId};
+use super::{Error, Result, Store};
+use crate::domain::{AuditEntry, IdempotencyKey, Refusal, RequestHash, UserId};
 
 /// Who requests a change, with which key, and a hash of what is requested.
 #[derive(Clone, Debug)]
@@ -13,6 +14,8 @@ pub struct KeyedRequest {
     pub verb: &'static str,
     pub key: IdempotencyKey,
     pub hash: RequestHash,
+    /// Written with the change, if the request is carried out now: a retry of a request whose reply was lost cannot write it.
+    pub entry: Option<AuditEntry>,
 }
 
 impl Transaction<'_> {
@@ -35,11 +38,32 @@ impl Transaction<'_> {
             .execute()
             .await?;
         if taken > 0 {
+            if let Some(entry) = &request.entry {
+                insert_audit_entry(self, entry).await?;
+            }
             return Ok(None);
         }
-        let read = "select hash, subject_id from idempotency_keys where buyer = $1 and verb = $2 and key = $3";
-        let query = self.query(read).bind(request.user.as_str()).bind(request.verb).bind(request.key.as_str());
+        let query = self.query(FIND_KEY).bind(request.user.as_str()).bind(request.verb).bind(request.key.as_str());
         let (hash, earlier): (Vec<u8>, Uuid) = query.fetch_one().await?;
-        if hash == request.hash { Ok(Some(earlier)) } else { Err(Error::Refused(Refusal::KeyReused)) }
+        request.check(&hash).map(|()| Some(earlier))
     }
 }
+
+impl Store {
+    /// The object of the change that was made with this key. `None`: none was made. Refused if the key was used for another
+    /// request.
+    pub async fn earlier_result(&self, request: &KeyedRequest) -> Result<Option<Uuid>> {
+        let query = self.query(FIND_KEY).bind(request.user.as_str()).bind(request.verb).bind(request.key.as_str());
+        let found: Option<(Vec<u8>, Uuid)> = query.fetch_optional().await?;
+        found.map(|(hash, earlier)| request.check(&hash).map(|()| earlier)).transpose()
+    }
+}
+
+impl KeyedRequest {
+    /// Refused if the key was used for another request, whose hash this is.
+    fn check(&self, hash: &[u8]) -> Result<()> {
+        if hash == self.hash { Ok(()) } else { Err(Error::Refused(Refusal::KeyReused)) }
+    }
+}
+
+const FIND_KEY: &str = "select hash, subject_id from idempotency_keys where buyer = $1 and verb = $2 and key = $3";

@@ -290,18 +290,23 @@ impl Store {
         }
     }
 
-    /// Runs a body in one transaction: commits if the body gives a value, rolls back if it gives an error.
+    /// Runs a body in one transaction: commits if the body gives a value, rolls back if it gives an error. If the reply to the commit
+    /// is lost, the error is [`Error::CommitLost`].
     ///
     /// After a fault the state of the connection is not known, so it is closed and not used again.
     pub(super) async fn transaction<T>(&self, body: impl AsyncFnOnce(&mut Transaction<'_>) -> Result<T>) -> Result<T> {
         match self {
             Store::Postgres(db) => {
                 let mut connection = acquire(db.pool()).await?;
+                let mut is_committing = false;
                 let ended = with_deadline(async {
                     let mut transaction = Connection::begin(&mut *connection).await?;
                     let outcome = body(&mut Transaction::Postgres(&mut transaction)).await;
                     match outcome {
-                        Ok(_) => transaction.commit().await?,
+                        Ok(_) => {
+                            is_committing = true;
+                            transaction.commit().await?;
+                        }
                         Err(_) => transaction.rollback().await?,
                     }
                     Ok(outcome)
@@ -315,7 +320,7 @@ impl Store {
                     Ok(outcome) => outcome,
                     Err(fault) => {
                         drop(connection.detach());
-                        Err(fault)
+                        Err(if is_committing { fault.of_commit() } else { fault })
                     }
                 }
             }

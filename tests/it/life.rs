@@ -2,6 +2,7 @@
 
 mod address;
 mod desk;
+mod host_key;
 mod lineup;
 mod order;
 mod payment;

@@ -67,5 +67,5 @@ impl Catalogue {
 /// A request with its idempotency key. The same key with other input is refused.
 fn keyed_request(actor: &Actor, verb: &'static str, key: IdempotencyKey, input: &impl Serialize) -> KeyedRequest {
     let input = serde_json::to_string(input).unwrap_or_default();
-    KeyedRequest { user: actor.user.clone(), verb, key, hash: request_hash(&[verb, &input]) }
+    KeyedRequest { user: actor.user.clone(), verb, key, hash: request_hash(&[verb, &input]), entry: None }
 }

@@ -11,6 +11,7 @@ use crate::domain::{
     StreamId,
 };
 use crate::protocol::{OfferView, OrderView, PinView};
+use crate::store::KeyedRequest;
 
 impl Catalogue {
     /// A stream's offers; drafts only for users who may sell.
@@ -42,7 +43,16 @@ impl Catalogue {
     ) -> Result<OfferView> {
         self.stream_cache.authorize(actor, Permission::ManageOffers, stream).await?;
         let request = keyed_request(actor, "create_offer", key, &(stream, &form));
-        let new = form.validated(OfferId::new(), stream, self.context.now())?;
+        let new = match form.validated(OfferId::new(), stream, self.context.now()) {
+            Ok(new) => new,
+            // A retry may come after the start that it asked for: its offer exists all the same.
+            Err(refusal) => {
+                return match self.context.store.earlier_result(&request).await? {
+                    Some(earlier) => self.offer(actor, OfferId(earlier)).await,
+                    None => Err(refusal.into()),
+                };
+            }
+        };
         if new.price == 0 {
             self.stream_cache.authorize(actor, Permission::SellForFree, stream).await?;
         }
@@ -62,7 +72,7 @@ impl Catalogue {
         self.context
             .spawn_write(async move {
                 this.context.store.open_offer(id).await?;
-                this.publish_changed_offer(id).await
+                this.publish_changed_offer(id).await.map_err(as_outcome_unknown)
             })
             .await
             .inspect(|offer| self.audit.record_offer_action(actor, (offer.stream, id), AuditAction::Open, None))
@@ -74,7 +84,7 @@ impl Catalogue {
         self.context
             .spawn_write(async move {
                 this.context.store.pause_offer(id).await?;
-                this.publish_changed_offer(id).await
+                this.publish_changed_offer(id).await.map_err(as_outcome_unknown)
             })
             .await
             .inspect(|offer| self.audit.record_offer_action(actor, (offer.stream, id), AuditAction::Pause, None))
@@ -100,20 +110,17 @@ impl Catalogue {
             self.stream_cache.authorize(actor, Permission::SellForFree, offer.stream).await?;
         }
         let add = offer::restock_units(add)?;
-        let request = keyed_request(actor, "restock", key, &(id, add));
+        let detail = Some(format!("{add}"));
+        let entry = self.audit.offer_entry(actor, (offer.stream, id), AuditAction::Restock, detail);
+        let request = KeyedRequest { entry: Some(entry), ..keyed_request(actor, "restock", key, &(id, add)) };
         let this = self.clone();
-        let (offer, is_new) = self
-            .context
+        self.context
             .spawn_write(async move {
-                let is_new = this.context.store.restock_offer(id, add, Some(&request)).await?;
-                Ok((this.publish_changed_offer(id).await?, is_new))
+                this.context.store.restock_offer(id, add, Some(&request)).await?;
+                this.publish_changed_offer(id).await
             })
             .await
-            .map_err(as_outcome_unknown)?;
-        if is_new {
-            self.audit.record_offer_action(actor, (offer.stream, id), AuditAction::Restock, Some(format!("{add}")));
-        }
-        Ok(offer)
+            .map_err(as_outcome_unknown)
     }
 
     /// Retries with the same key extend the sale once.
@@ -124,23 +131,19 @@ impl Catalogue {
         seconds: i64,
         key: IdempotencyKey,
     ) -> Result<OfferView> {
-        self.authorize_selling(actor, id).await?;
+        let offer = self.authorize_selling(actor, id).await?;
         let ms = offer::extension_ms(seconds)?;
-        let request = keyed_request(actor, "extend", key, &(id, seconds));
+        let detail = Some(format!("{seconds} s"));
+        let entry = self.audit.offer_entry(actor, (offer.stream, id), AuditAction::Extend, detail);
+        let request = KeyedRequest { entry: Some(entry), ..keyed_request(actor, "extend", key, &(id, seconds)) };
         let this = self.clone();
-        let (offer, is_new) = self
-            .context
+        self.context
             .spawn_write(async move {
-                let is_new = this.context.store.extend_offer(id, ms, Some(&request)).await?;
-                Ok((this.publish_changed_offer(id).await?, is_new))
+                this.context.store.extend_offer(id, ms, Some(&request)).await?;
+                this.publish_changed_offer(id).await
             })
             .await
-            .map_err(as_outcome_unknown)?;
-        if is_new {
-            let added = Some(format!("{seconds} s"));
-            self.audit.record_offer_action(actor, (offer.stream, id), AuditAction::Extend, added);
-        }
-        Ok(offer)
+            .map_err(as_outcome_unknown)
     }
 
     pub async fn pin(self: &Arc<Self>, actor: &Actor, stream: StreamId, offer: OfferId) -> Result<PinView> {
@@ -174,7 +177,8 @@ impl Catalogue {
     /// Closes a sale, whether the host asked, its window ended or the stream ended.
     pub async fn close_offer_now(&self, id: OfferId) -> Result<OfferView> {
         let closed = self.context.store.close_offer(id).await?;
-        let offer = self.context.store.offer(id).await?.ok_or(Refusal::NoSuchOffer)?;
+        let offer = self.context.store.offer(id).await.map_err(|fault| as_outcome_unknown(fault.into()))?;
+        let offer = offer.ok_or(Refusal::NoSuchOffer)?;
         if closed {
             self.publisher.publish_committed_event(offer.stream, &Event::SaleClosed { offer: id }).await;
         }

@@ -24,7 +24,7 @@ impl Host {
     }
 
     /// Sends a request, and cuts the link while its commit waits in the database. The commit ends all the same.
-    async fn lose_commit(&self, table: &str, path: &str, key: &str, body: Value) -> RestResponse {
+    async fn lose_commit(&self, table: &str, sending: impl Future<Output = RestResponse>) -> RestResponse {
         let mut direct = self.database.connect().await;
         let slow = format!(
             "create function wait() returns trigger language plpgsql as $$ begin perform pg_sleep(1.5); return null; end $$;
@@ -32,7 +32,6 @@ impl Host {
              for each row execute function wait()"
         );
         sqlx::raw_sql(sqlx::AssertSqlSafe(slow)).execute(&mut direct).await.unwrap();
-        let sending = self.shop.host.post_keyed(path, key, body);
         let cutting = async {
             until_some("a commit", SOON, async || self.commits().await.then_some(())).await;
             self.way.cut();
@@ -56,17 +55,24 @@ impl Host {
     /// The first answer is unknown, and the second is that of the request which was carried out.
     async fn is_done_once(&self, table: &str, path: &str, body: Value) -> Value {
         let key = key();
-        let lost = self.lose_commit(table, path, &key, body.clone()).await;
-        assert_eq!(
-            (lost.status, lost.body["code"].as_str()),
-            (503, Some("outcome_unknown")),
-            "{path}: {:#}",
-            lost.body
-        );
+        let lost = self.lose_commit(table, self.shop.host.post_keyed(path, &key, body.clone())).await;
+        is_unknown(path, &lost);
         let again = self.shop.host.post_keyed(path, &key, body).await;
         assert!((200..300).contains(&again.status), "{path}: {} {:#}", again.status, again.body);
         again.body
     }
+
+    /// How many entries of this kind the audit log has.
+    async fn audited(&self, count: &'static str) -> i64 {
+        self.shop.number(count).await
+    }
+}
+
+fn is_unknown(what: &str, answer: &RestResponse) {
+    let found = (answer.status, answer.body["code"].as_str());
+    assert_eq!(found, (503, Some("outcome_unknown")), "{what}: {:#}", answer.body);
+    let detail = answer.body["detail"].as_str().unwrap();
+    assert!(!detail.contains("Nothing was done"), "{what}: {detail}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -80,6 +86,7 @@ async fn restock_with_lost_commit_adds_its_units_once() {
     host.is_done_once("offers", &format!("/v1/offers/{offer}/restock"), json!({"add": 7})).await;
     assert_eq!(host.shop.left(&offer).await, 17);
     assert_eq!(host.shop.pool(&offer).await, pool - 7);
+    assert_eq!(host.audited("select count(*) from audit_log where kind = 'restock' and detail = '7'").await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -108,6 +115,31 @@ async fn flash_sale_with_lost_commit_is_extended_once() {
     let closes_at = host.shop.offer(&offer).await["closes_at"].as_i64().unwrap();
     host.is_done_once("offers", &format!("/v1/offers/{offer}/extend"), json!({"seconds": 60})).await;
     assert_eq!(host.shop.offer(&offer).await["closes_at"], closes_at + 60_000);
+    assert_eq!(host.audited("select count(*) from audit_log where kind = 'extend' and detail = '60 s'").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn verb_without_a_key_never_claims_that_nothing_was_done() {
+    let host = Host::open().await;
+    let draft = host.shop.draft(10, json!({})).await;
+    let rest = &host.shop.host;
+    let offer = |verb: &str| format!("/v1/offers/{draft}/{verb}");
+    for (verb, status) in [("open", "open"), ("pause", "paused"), ("open", "open"), ("close", "closed")] {
+        let lost = host.lose_commit("offers", rest.post(&offer(verb), json!({}))).await;
+        is_unknown(verb, &lost);
+        assert_eq!(host.shop.offer(&draft).await["status"], status, "{verb} was done");
+        // The same request again does no harm.
+        rest.post(&offer(verb), json!({})).await.expect(200);
+        assert_eq!(host.shop.offer(&draft).await["status"], status, "{verb}");
+    }
+    let pinned = host.shop.on_sale(10, json!({})).await;
+    let pin = host.shop.path("pin");
+    is_unknown("pin", &host.lose_commit("streams", rest.put(&pin, json!({ "offer": pinned }))).await);
+    rest.put(&pin, json!({ "offer": pinned })).await.expect(200);
+    is_unknown("unpin", &host.lose_commit("streams", rest.delete(&pin)).await);
+    // A verb of moderation: the kind of request does not matter.
+    let ban = host.shop.path("bans/mallory");
+    is_unknown("ban", &host.lose_commit("sanctions", rest.put(&ban, json!({}))).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
