@@ -20,7 +20,7 @@ use super::{AppState, client_address::ClientAddress};
 use crate::domain::Refusal;
 use crate::metrics::increment;
 
-/// At most so many slots are reserved, and at most a tenth of all.
+/// The largest number of reserved slots; a tenth of all slots, if that is less.
 const RESERVED_MAX: usize = 80;
 /// The part of the reserved slots for requests that may be health checks; the others are the team's.
 const RESERVED_DIVISOR: usize = 5;
@@ -52,7 +52,7 @@ pub struct ConnectionLimiter {
     pub full: AtomicU64,
     /// Connections that could not be accepted, mostly because of the limit on open files.
     pub accept_failures: AtomicU64,
-    /// Connections that were cut because the client took nothing for too long.
+    /// Connections that were cut because the client did not read its data for too long.
     pub stalled: Arc<AtomicU64>,
 }
 
@@ -122,6 +122,14 @@ impl ConnectionLimiter {
         !is_short || address.is_none_or(|key| self.addresses.get(key) < share)
     }
 
+    fn slots(&self, slot: Slot) -> &Semaphore {
+        match slot {
+            Slot::General => &self.general,
+            Slot::Reserved => &self.reserved,
+            Slot::Team => &self.team,
+        }
+    }
+
     fn counts(&self, slot: Slot) -> Option<&AddressCounts> {
         match slot {
             Slot::General => Some(&self.addresses),
@@ -153,9 +161,8 @@ struct ConnectionSlot {
 
 #[derive(Debug)]
 struct HeldSlot {
+    /// Its permit belongs to this value: it is given back when the slot is left.
     slot: Slot,
-    #[expect(dead_code, reason = "held, not read")]
-    permit: OwnedSemaphorePermit,
     address: Option<AddressKey>,
 }
 
@@ -169,7 +176,8 @@ impl ConnectionPermit {
         if let Some((counts, key)) = limiter.counts(slot).zip(address) {
             counts.add(key);
         }
-        let (is_reserved, held) = (AtomicBool::new(slot == Slot::Reserved), HeldSlot { slot, permit, address });
+        permit.forget();
+        let (is_reserved, held) = (AtomicBool::new(slot == Slot::Reserved), HeldSlot { slot, address });
         Self(Arc::new(ConnectionSlot { limiter, is_reserved, held: Mutex::new(held) }))
     }
 
@@ -182,8 +190,9 @@ impl ConnectionPermit {
     fn move_to_team(&self) -> bool {
         let Ok(permit) = self.0.limiter.team.clone().try_acquire_owned() else { return false };
         let mut held = self.0.held();
-        self.0.uncount(&held);
-        *held = HeldSlot { slot: Slot::Team, permit, address: None };
+        self.0.leave(&held);
+        permit.forget();
+        *held = HeldSlot { slot: Slot::Team, address: None };
         self.0.is_reserved.store(false, Ordering::Relaxed);
         true
     }
@@ -215,6 +224,12 @@ impl ConnectionSlot {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Gives the slot back.
+    fn leave(&self, held: &HeldSlot) {
+        self.uncount(held);
+        self.limiter.slots(held.slot).add_permits(1);
+    }
+
     fn uncount(&self, held: &HeldSlot) {
         if let Some((counts, key)) = self.limiter.counts(held.slot).zip(held.address) {
             counts.remove(key);
@@ -224,8 +239,7 @@ impl ConnectionSlot {
 
 impl Drop for ConnectionSlot {
     fn drop(&mut self) {
-        let held = self.held();
-        self.uncount(&held);
+        self.leave(&self.held());
     }
 }
 

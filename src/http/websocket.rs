@@ -53,7 +53,8 @@ enum UpgradeDecision {
         is_uncounted: bool,
         deflate: bool,
     },
-    Refuse(Close),
+    /// With a ticket if a place is kept for the client.
+    Refuse(Close, Option<AdmissionTicket>),
 }
 
 pub async fn live(
@@ -94,8 +95,7 @@ pub async fn live(
     let newcomer = Newcomer { address, user: holder.user, is_team, holder, ticket };
     let refused = match state.admission.admit(&newcomer, state.app.clock().now()) {
         AdmissionDecision::Admitted => None,
-        AdmissionDecision::Deferred { retry_ms, ticket: Some(ticket) } => Some(Close::Deferred { retry_ms, ticket }),
-        AdmissionDecision::Deferred { retry_ms, ticket: None } => Some(Close::Overload { retry_ms }),
+        AdmissionDecision::Deferred { retry_ms, ticket } => Some((Close::Overload { retry_ms }, ticket)),
         AdmissionDecision::Rejected { retry_ms } => return Err(Refusal::Busy { retry_ms }.into()),
     };
     let speaks_protocol = subprotocol::offers_protocol(&parts.headers);
@@ -103,11 +103,11 @@ pub async fn live(
     // A signed-in user has limits of their own, so the connection does not count for the address.
     let counted = permit.as_ref().map_or(Some(true), |permit| permit.count_for(address.filter(|_| user.is_none())));
     let decision = match (refused, actor, counted) {
-        (Some(close), ..) => UpgradeDecision::Refuse(close),
-        (None, Err(Error::Refused(_)), _) => UpgradeDecision::Refuse(Close::Token),
+        (Some((close, ticket)), ..) => UpgradeDecision::Refuse(close, ticket),
+        (None, Err(Error::Refused(_)), _) => UpgradeDecision::Refuse(Close::Token, None),
         // The session could not be looked up: it may be good.
-        (None, Err(_), _) => UpgradeDecision::Refuse(session::overload_close()),
-        (None, Ok(_), None) => UpgradeDecision::Refuse(session::overload_close()),
+        (None, Err(_), _) => UpgradeDecision::Refuse(session::overload_close(), None),
+        (None, Ok(_), None) => UpgradeDecision::Refuse(session::overload_close(), None),
         (None, Ok(actor), Some(is_counted)) => {
             let actor = actor.map_or_else(auth::anonymous_actor, |actor| actor.scoped_to(stream));
             accept_upgrade(query, actor, is_counted, compression.is_some())
@@ -166,7 +166,7 @@ async fn start_session(
         UpgradeDecision::Accept { actor, session, position, is_uncounted, deflate } => {
             (*actor, session, position, is_uncounted, deflate)
         }
-        UpgradeDecision::Refuse(close) => return refuse_upgraded(&state, socket, close).await,
+        UpgradeDecision::Refuse(close, ticket) => return refuse_upgraded(&state, socket, close, ticket).await,
     };
     match state.app.streams.open_room(&actor, stream).await {
         Ok((room, you)) => {
@@ -181,17 +181,17 @@ async fn start_session(
             let tasks = state.app.tasks().clone();
             tasks.spawn(session::serve(state.app, room, connection, permit));
         }
-        Err(Error::Refused(Refusal::Banned)) => refuse_upgraded(&state, socket, Close::Banned).await,
+        Err(Error::Refused(Refusal::Banned)) => refuse_upgraded(&state, socket, Close::Banned, None).await,
         Err(Error::Refused(Refusal::TokenInvalid | Refusal::TokenRevoked)) => {
-            refuse_upgraded(&state, socket, Close::Token).await;
+            refuse_upgraded(&state, socket, Close::Token, None).await;
         }
-        Err(_) => refuse_upgraded(&state, socket, session::overload_close()).await,
+        Err(_) => refuse_upgraded(&state, socket, session::overload_close(), None).await,
     }
 }
 
-async fn refuse_upgraded(state: &AppState, socket: TcpStream, close: Close) {
+async fn refuse_upgraded(state: &AppState, socket: TcpStream, close: Close, ticket: Option<AdmissionTicket>) {
     state.app.rooms().counters.closes.count(close);
-    session::refuse(socket, close).await;
+    session::refuse(socket, close, ticket).await;
 }
 
 /// A refused handshake names the version that this server speaks. 426 also names the protocol.

@@ -19,8 +19,6 @@ pub enum Close {
     Slow { retry_ms: Millis },
     /// This node cannot accept more connections now.
     Overload { retry_ms: Millis },
-    /// The same, and a place is kept for the client: it comes back with the ticket.
-    Deferred { retry_ms: Millis, ticket: AdmissionTicket },
     /// The client's own fault: it sent bytes that are not valid WebSocket frames, a binary message, or too long a message.
     BadFrame(BadFrame),
     /// The token is invalid or has expired.
@@ -40,7 +38,7 @@ impl Close {
             Close::Ttl { .. } => 4001,
             Close::PongTimeout { .. } => 4002,
             Close::Slow { .. } => 4008,
-            Close::Overload { .. } | Close::Deferred { .. } => 4013,
+            Close::Overload { .. } => 4013,
             Close::BadFrame(fault) => fault.close_code().0,
             Close::Token => 4501,
             Close::Banned => 4502,
@@ -74,7 +72,7 @@ impl Close {
             Close::Ttl { .. } => "ttl",
             Close::PongTimeout { .. } => "pong",
             Close::Slow { .. } => "slow",
-            Close::Overload { .. } | Close::Deferred { .. } => "overload",
+            Close::Overload { .. } => "overload",
             Close::BadFrame(fault) => fault.close_code().1,
             Close::Token => "token",
             Close::Banned => "banned",
@@ -89,21 +87,26 @@ impl Close {
             | Close::Ttl { retry_ms }
             | Close::PongTimeout { retry_ms }
             | Close::Slow { retry_ms }
-            | Close::Overload { retry_ms }
-            | Close::Deferred { retry_ms, .. } => Some(retry_ms),
+            | Close::Overload { retry_ms } => Some(retry_ms),
             Close::Normal | Close::BadFrame(_) | Close::Token | Close::Banned | Close::Replaced => None,
         }
     }
 
     /// The text in the close frame: JSON, always short enough for a control frame. A fault of the client has a `message`.
     pub fn reason(self) -> String {
+        self.reason_with(None)
+    }
+
+    /// The same with the admission ticket of a client for which a place is kept: it comes back with the ticket. The ticket is not a
+    /// part of [`Close`], because each open connection has some of these.
+    pub fn reason_with(self, ticket: Option<AdmissionTicket>) -> String {
         match (self, self.retry_ms()) {
             // The messages have no characters that JSON escapes.
             (Close::BadFrame(fault), _) => format!(r#"{{"retry_ms":null,"message":"{fault}"}}"#),
-            (Close::Deferred { retry_ms, ticket }, _) => {
-                format!(r#"{{"retry_ms":{retry_ms},"ticket":"{ticket}"}}"#)
-            }
-            (_, Some(retry_ms)) => format!(r#"{{"retry_ms":{retry_ms}}}"#),
+            (_, Some(retry_ms)) => match ticket {
+                Some(ticket) => format!(r#"{{"retry_ms":{retry_ms},"ticket":"{ticket}"}}"#),
+                None => format!(r#"{{"retry_ms":{retry_ms}}}"#),
+            },
             (_, None) => r#"{"retry_ms":null}"#.to_owned(),
         }
     }
@@ -118,7 +121,6 @@ mod tests {
         let retry_ms = i64::MAX;
         let ticket = AdmissionTicket::new(retry_ms, [255; 4], |_| [255; 16]);
         for (close, code) in [
-            (Close::Deferred { retry_ms, ticket }, 4013),
             (Close::Normal, 1000),
             (Close::Moving { retry_ms }, 4000),
             (Close::Ttl { retry_ms }, 4001),
@@ -132,8 +134,11 @@ mod tests {
             assert_eq!(close.code(), code);
             assert_eq!((4000..4500).contains(&code), close.retry_ms().is_some(), "{close:?}");
             assert!(Close::NAMES.contains(&close.name()));
-            assert!(close.reason().len() <= 123, "{close:?} fits a control frame");
+            assert!(close.reason_with(Some(ticket)).len() <= 123, "{close:?} fits a control frame");
         }
+        let reason: serde_json::Value =
+            serde_json::from_str(&Close::Overload { retry_ms: 800 }.reason_with(Some(ticket))).unwrap();
+        assert_eq!(reason, serde_json::json!({"retry_ms": 800, "ticket": ticket.to_string()}));
         assert_eq!(Close::Slow { retry_ms: 800 }.reason(), r#"{"retry_ms":800}"#);
     }
 

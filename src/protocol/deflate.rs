@@ -14,7 +14,7 @@ const SYNC_FLUSH_TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 
 /// A payload of one final empty block: the decompressor accepts it only between two blocks.
 const END_OF_STREAM: [u8; 2] = [0x03, 0x00];
-/// A message may have so many blocks that are marked as final and are not the last. Each costs a new start of the decompressor.
+/// The largest number of blocks in a message that are marked as final and are not the last. Each of them restarts the decompressor.
 const FINAL_BLOCKS_MAX: usize = 16;
 
 thread_local! {

@@ -4,6 +4,7 @@
 use bytes::Bytes;
 
 use super::{Close, deflate};
+use crate::domain::AdmissionTicket;
 
 /// The longest payload of a control frame. A control frame is never fragmented.
 pub const CONTROL_BYTES_MAX: u8 = 125;
@@ -80,8 +81,13 @@ impl Frame {
     }
 
     pub fn close(close: Close) -> Self {
+        Self::close_with_ticket(close, None)
+    }
+
+    /// See [`Close::reason_with`].
+    pub fn close_with_ticket(close: Close, ticket: Option<AdmissionTicket>) -> Self {
         let mut payload = close.code().to_be_bytes().to_vec();
-        payload.extend_from_slice(close.reason().as_bytes());
+        payload.extend_from_slice(close.reason_with(ticket).as_bytes());
         Self::control(CLOSE, &payload)
     }
 

@@ -85,7 +85,7 @@ impl BadFrame {
 #[derive(Default)]
 pub struct FrameReader {
     header: [u8; 14],
-    header_len: usize,
+    header_len: u8,
     frame: Option<PartialFrame>,
     /// The incomplete text or binary message.
     message: Option<PartialMessage>,
@@ -94,21 +94,21 @@ pub struct FrameReader {
     deflate: bool,
 }
 
-/// A frame whose header is complete.
+/// A frame whose header is complete. The numbers are small, because a longer frame is refused when its header is read.
 struct PartialFrame {
     is_final: bool,
     deflated: bool,
     opcode: u8,
     mask: [u8; 4],
-    length: usize,
-    read: usize,
+    length: u32,
+    read: u32,
 }
 
 /// A message whose fragments are not complete yet.
 struct PartialMessage {
     is_text: bool,
     deflated: bool,
-    length: usize,
+    length: u32,
     text: Vec<u8>,
 }
 
@@ -141,10 +141,10 @@ impl FrameReader {
 
     fn read_header(&mut self, input: &mut &[u8]) -> Result<Option<PartialFrame>, BadFrame> {
         let mut wanted = self.header_bytes_needed();
-        while self.header_len < wanted {
+        while usize::from(self.header_len) < wanted {
             let Some((byte, rest)) = input.split_first() else { return Ok(None) };
             *input = rest;
-            self.header[self.header_len] = *byte;
+            self.header[usize::from(self.header_len)] = *byte;
             self.header_len += 1;
             if self.header_len == 2 {
                 self.check_header_start()?;
@@ -164,13 +164,13 @@ impl FrameReader {
             127 if length < 65_536 => return Err(BadFrame::Length),
             _ => {}
         }
-        let before = self.message.as_ref().map_or(0, |message| message.length);
+        let before = self.message.as_ref().map_or(0, |message| message.length as usize);
         if opcode < CLOSE && length > (MESSAGE_BYTES_MAX - before) as u64 {
             return Err(BadFrame::TooBig);
         }
         let mask = [head[wanted - 4], head[wanted - 3], head[wanted - 2], head[wanted - 1]];
         let (last, deflated) = (head[0] & FIN != 0, head[0] & DEFLATED != 0);
-        Ok(Some(PartialFrame { is_final: last, deflated, opcode, mask, length: length as usize, read: 0 }))
+        Ok(Some(PartialFrame { is_final: last, deflated, opcode, mask, length: length as u32, read: 0 }))
     }
 
     fn header_bytes_needed(&self) -> usize {
@@ -205,10 +205,10 @@ impl FrameReader {
 
     /// Unmasks the part of the payload that has arrived. Memory grows with the received bytes, never with the declared length.
     fn read_payload(&mut self, mut frame: PartialFrame, input: &mut &[u8]) -> PartialFrame {
-        let (now, rest) = input.split_at(input.len().min(frame.length - frame.read));
+        let (now, rest) = input.split_at(input.len().min((frame.length - frame.read) as usize));
         *input = rest;
-        let start = frame.read;
-        frame.read += now.len();
+        let start = frame.read as usize;
+        frame.read += now.len() as u32;
         let unmasked = now.iter().zip(start..).map(|(byte, place)| byte ^ frame.mask[place % 4]);
         if frame.opcode >= CLOSE {
             self.control.extend(unmasked);
@@ -221,7 +221,7 @@ impl FrameReader {
             length: 0,
             text: Vec::new(),
         });
-        message.length += now.len();
+        message.length += now.len() as u32;
         if message.is_text {
             message.text.extend(unmasked);
         }

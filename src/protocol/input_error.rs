@@ -26,7 +26,7 @@ pub fn parse_body<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
     }
 }
 
-/// `5.0` is a whole number in JSON, whatever the type that reads it.
+/// `5.0` is a whole number in JSON, also for a type that cannot read it.
 fn write_whole_numbers_as_integers(value: &mut Value) {
     const EXACT_MAX: f64 = (1_i64 << 53) as f64;
     match value {

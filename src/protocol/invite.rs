@@ -19,7 +19,7 @@ pub struct InviteView {
     pub expires_at: Millis,
     /// Epoch milliseconds; `null`: the invite is not revoked.
     pub revoked_at: Option<Millis>,
-    /// How many users may accept it; the link ends when `helpers` has so many.
+    /// How many users may accept it; the link ends when `helpers` has this number of users.
     pub uses: i64,
     pub helpers: Vec<HelperView>,
 }

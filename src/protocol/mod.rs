@@ -35,7 +35,7 @@ pub use frame_reader::{BadFrame, FrameReader, IncomingMessage};
 pub use invite::{HelperView, InviteView, NewInvite};
 pub use problem::RefusalFacts;
 pub use rehearsal::{RehearsalStatus, RehearsalView};
-pub use server::{HelloHead, HelloTail, SnapshotReason};
+pub use server::{HelloHead, SharedTail, SnapshotReason};
 pub use shop_order::{OrderNoteView, PaymentAttemptView, ShopOrderDetail, ShopOrderView};
 pub use state::{RoomState, StateChange};
 pub use state_sync::json_bytes;

@@ -80,16 +80,17 @@ pub struct HelloHead<'a> {
     pub receipts: bool,
 }
 
-/// The shared part of a hello: its JSON, and its compressed form when that saves enough and a viewer has negotiated compression.
+/// The part of a frame that many viewers share: its JSON, and its compressed form when that saves enough and a viewer has negotiated
+/// compression.
 #[derive(Clone, Debug)]
-pub struct HelloTail {
+pub struct SharedTail {
     pub plain: Bytes,
     pub compressed: Option<Bytes>,
 }
 
 /// The hello of one viewer: the viewer's own part, then the shared `tail`. It is compressed when `deflate` is true and the tail has a
 /// compressed form.
-pub fn hello(hello_head: &HelloHead, tail: &HelloTail, deflate: bool) -> Frame {
+pub fn hello(hello_head: &HelloHead, tail: &SharedTail, deflate: bool) -> Frame {
     let HelloHead { recovered, now, you, receipts } = hello_head;
     let write_head = |out: &mut Vec<u8>| {
         append(out, format_args!(r#"{{"t":"hello","recovered":{recovered},"now":{now},"you":"#));
@@ -113,20 +114,32 @@ pub fn hello(hello_head: &HelloHead, tail: &HelloTail, deflate: bool) -> Frame {
     }
 }
 
-/// All values of the state lane as JSON, for viewers who get the state lane only.
-pub fn state_values(state: &RoomState) -> Bytes {
-    let mut out = Vec::with_capacity(1_024);
-    state.write_all(&mut out);
-    out.into()
+/// The values of the state lane that changed after this revision, for viewers who get the state lane only: the end of their frame.
+/// `None`: nothing changed.
+pub fn state_tail(state: &RoomState, after: u64) -> Option<Vec<u8>> {
+    let mut out = br#""state":"#.to_vec();
+    let start = out.len();
+    state.write_since(after, &mut out);
+    (&out[start..] != b"{}").then(|| {
+        out.push(b'}');
+        out
+    })
 }
 
-/// A tick with the state lane only, for a viewer who gets no events after `seq`.
-pub fn state_tick(seq: u64, values: &[u8]) -> Frame {
-    Frame::build(|out| {
-        append(out, format_args!(r#"{{"t":"tick","seq":{seq},"state":"#));
-        out.extend_from_slice(values);
-        out.push(b'}');
-    })
+/// A tick with the state lane only, for a viewer who gets no events after `seq`. It is compressed when `deflate` is true and the tail
+/// has a compressed form.
+pub fn state_tick(seq: u64, tail: &SharedTail, deflate: bool) -> Frame {
+    let head = format!(r#"{{"t":"tick","seq":{seq},"#);
+    match tail.compressed.as_ref().filter(|_| deflate) {
+        None => Frame::build(|out| {
+            out.extend_from_slice(head.as_bytes());
+            out.extend_from_slice(&tail.plain);
+        }),
+        Some(compressed) => Frame::build_deflated(|out| {
+            deflate::write_stored_blocks(head.as_bytes(), out);
+            out.extend_from_slice(compressed);
+        }),
+    }
 }
 
 /// `{"t":"reply","ref":…,"ok":…}`. When the request had no `ref`, the `ref` of the reply is null.
@@ -269,7 +282,7 @@ mod tests {
     fn hello_has_an_own_head_and_a_shared_tail() {
         let tail = hello_tail("e\"1", 43, &events(), &state());
         let compressed = deflate::compress(tail.repeat(4).as_slice()).map(Bytes::from);
-        let tail = HelloTail { plain: tail.into(), compressed: None };
+        let tail = SharedTail { plain: tail.into(), compressed: None };
         let hello_head = HelloHead { recovered: true, now: 1_760, you: br#"{"id":"u"}"#, receipts: false };
         let expected = format!(r#""epoch":"e\"1","seq":43,"stream":{{"id":"s"}},"events":{EVENTS},"state":{STATE}}}"#);
         assert_eq!(
@@ -280,7 +293,7 @@ mod tests {
         let head = r#"{"t":"hello","recovered":true,"now":1760,"you":{"id":"u"},"receipts":true,"#;
         assert_eq!(text(hello(&with_receipts, &tail, false)), format!("{head}{expected}"));
         assert!(compressed.is_some());
-        let frame = hello(&with_receipts, &HelloTail { compressed, ..tail }, true).into_bytes();
+        let frame = hello(&with_receipts, &SharedTail { compressed, ..tail }, true).into_bytes();
         assert_eq!(frame[0], 0xc1);
         let decompressed = deflate::decompress(&frame[4..], 10_000).unwrap();
         assert_eq!(String::from_utf8(decompressed).unwrap(), format!("{head}{}", expected.repeat(4)));
@@ -288,7 +301,23 @@ mod tests {
 
     #[test]
     fn state_tick_does_not_move_the_position() {
-        assert_eq!(text(state_tick(9, &state_values(&state()))), format!(r#"{{"t":"tick","seq":9,"state":{STATE}}}"#));
+        let mut state = state();
+        let shared = |state: &RoomState, after| {
+            let plain = state_tail(state, after).unwrap();
+            SharedTail { compressed: deflate::compress(&plain).map(Bytes::from), plain: plain.into() }
+        };
+        let tick = state_tick(9, &shared(&state, 0), true);
+        assert_eq!(text(tick), r#"{"t":"tick","seq":9,"state":{"viewers":7}}"#, "too short to compress");
+        assert!(state_tail(&state, state.revision()).is_none(), "nothing changed");
+        let seen = state.revision();
+        let notice = format!(r#"{{"slow_ms":0,"notice":"{}"}}"#, "Free delivery today. ".repeat(20));
+        state.set(StateChange::Chat { v: [1, 1], json: notice.clone().into() });
+        let expected = format!(r#"{{"t":"tick","seq":9,"state":{{"chat":{notice}}}}}"#);
+        assert_eq!(text(state_tick(9, &shared(&state, seen), false)), expected);
+        let frame = state_tick(9, &shared(&state, seen), true).into_bytes();
+        assert!(frame[0] == 0xc1 && frame.len() < expected.len() / 2, "{} bytes", frame.len());
+        let head = if frame[1] < 126 { 2 } else { 4 };
+        assert_eq!(deflate::decompress(&frame[head..], 10_000).unwrap(), expected.as_bytes());
     }
 
     #[test]

@@ -92,9 +92,18 @@ pub struct RoomState {
     chat: VersionedJson,
     stream: VersionedJson,
     delayed: Option<Millis>,
-    /// The number of stock alerts per offer. An entry with 0 stays until it was sent.
+    /// The number of stock alerts per offer. An entry with 0 stays: a viewer who gets the values later has to learn of it.
     stock_alerts: BTreeMap<OfferId, i64>,
     unsent: UnsentChanges,
+    revisions: Revisions,
+}
+
+/// When each value changed last, as a number that grows with each change.
+#[derive(Default)]
+struct Revisions {
+    newest: u64,
+    keys: BTreeMap<StateKey, u64>,
+    viewers: u64,
 }
 
 struct VersionedJson {
@@ -140,6 +149,7 @@ impl Default for RoomState {
             delayed: None,
             stock_alerts: BTreeMap::new(),
             unsent: UnsentChanges::default(),
+            revisions: Revisions::default(),
         }
     }
 }
@@ -148,6 +158,16 @@ impl RoomState {
     /// Sets a value unless it is older than the current one. Returns whether the value changed: the nodes repeat their values every
     /// second, and a repetition needs no frame.
     pub fn set(&mut self, change: StateChange) -> bool {
+        let key = change.key();
+        let changed = self.apply(change);
+        if changed {
+            self.revisions.newest += 1;
+            self.revisions.keys.insert(key, self.revisions.newest);
+        }
+        changed
+    }
+
+    fn apply(&mut self, change: StateChange) -> bool {
         match change {
             StateChange::Pin { v, json } => {
                 let changed = self.pin.set(v, json);
@@ -204,7 +224,16 @@ impl RoomState {
         let changed = self.viewers != viewers;
         self.viewers = viewers;
         self.unsent.keys.viewers |= changed;
+        if changed {
+            self.revisions.newest += 1;
+            self.revisions.viewers = self.revisions.newest;
+        }
         changed
+    }
+
+    /// The number of the newest change.
+    pub fn revision(&self) -> u64 {
+        self.revisions.newest
     }
 
     pub fn has_unsent(&self) -> bool {
@@ -226,13 +255,31 @@ impl RoomState {
         let UnsentChanges { keys, offers, stock_alerts } = std::mem::take(&mut self.unsent);
         let stock_alerts = stock_alerts.iter().filter_map(|id| self.stock_alerts.get_key_value(id));
         self.write(out, keys, offers.iter().filter_map(|id| self.offers.get_key_value(id)), stock_alerts);
-        self.stock_alerts.retain(|_, count| *count > 0);
+    }
+
+    /// Appends a JSON object with the keys that changed after this revision.
+    pub fn write_since(&self, after: u64, out: &mut Vec<u8>) {
+        let mut keys = UnsentKeys { viewers: after < self.revisions.viewers, ..UnsentKeys::default() };
+        let (mut offers, mut stock_alerts) = (Vec::new(), Vec::new());
+        for (key, _) in self.revisions.keys.iter().filter(|(_, changed)| after < **changed) {
+            match key {
+                StateKey::Pin => keys.pin = true,
+                StateKey::Likes => keys.likes = true,
+                StateKey::Chat => keys.chat = true,
+                StateKey::Delayed => keys.delayed = true,
+                StateKey::Offer(id) => offers.extend(self.offers.get_key_value(id)),
+                StateKey::StockAlerts(id) => stock_alerts.extend(self.stock_alerts.get_key_value(id)),
+                // Never a part of a tick.
+                StateKey::Stream => {}
+            }
+        }
+        keys.offers = !offers.is_empty();
+        self.write(out, keys, offers.into_iter(), stock_alerts.into_iter());
     }
 
     /// Marks all values as sent.
     pub fn mark_sent(&mut self) {
         self.unsent = UnsentChanges::default();
-        self.stock_alerts.retain(|_, count| *count > 0);
     }
 
     /// Appends a JSON object with every key. A closed offer is included only while it is pinned or not sent yet.
@@ -320,114 +367,5 @@ fn pinned_offer(json: &[u8]) -> Option<OfferId> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn offer(id: OfferId, version: i64, closed: bool, json: &'static str) -> StateChange {
-        StateChange::Offer { id, v: [1, version], closed, json: json.into() }
-    }
-
-    fn unsent(state: &mut RoomState) -> String {
-        let mut out = Vec::new();
-        state.write_unsent(&mut out);
-        String::from_utf8(out).unwrap()
-    }
-
-    fn all(state: &RoomState) -> String {
-        let mut out = Vec::new();
-        state.write_all(&mut out);
-        String::from_utf8(out).unwrap()
-    }
-
-    fn id(last: u128) -> OfferId {
-        OfferId(uuid::Uuid::from_u128(last))
-    }
-
-    #[test]
-    fn older_count_never_replaces_a_newer_one() {
-        let mut state = RoomState::default();
-        for (version, json, changed) in [
-            ([1, 5], "5", true),
-            ([1, 4], "4", false),
-            ([1, 5], "5", false),
-            ([1, 5], "five", true),
-            ([2, 1], "21", true),
-            ([1, 9], "9", false),
-        ] {
-            let change = StateChange::Offer { id: id(1), v: version, closed: false, json: json.into() };
-            assert_eq!(state.set(change), changed, "{version:?} {json}");
-        }
-        assert!(unsent(&mut state).ends_with("1\":21}}"));
-    }
-
-    #[test]
-    fn tick_has_the_changes_and_snapshot_has_all_values() {
-        let mut state = RoomState::default();
-        assert!(!state.has_unsent());
-        assert_eq!(unsent(&mut state), "{}");
-        assert_eq!(all(&state), r#"{"pin":null,"offers":{},"viewers":0,"likes":0,"chat":{"slow_ms":0,"notice":null}}"#);
-        state.set_viewers(3);
-        state.set(offer(id(2), 1, false, "{2}"));
-        state.set(offer(id(1), 1, false, "{1}"));
-        assert!(state.has_unsent());
-        let offers =
-            r#""offers":{"00000000-0000-0000-0000-000000000001":{1},"00000000-0000-0000-0000-000000000002":{2}}"#;
-        assert_eq!(unsent(&mut state), format!(r#"{{{offers},"viewers":3}}"#));
-        assert!(!state.has_unsent());
-        state.set(StateChange::Likes(9));
-        state.set(StateChange::Likes(8));
-        state.set(StateChange::Chat { v: [1, 1], json: "{}".into() });
-        state.set(StateChange::Pin { v: [1, 1], json: "{\"offer\":null}".into() });
-        assert_eq!(unsent(&mut state), r#"{"pin":{"offer":null},"likes":9,"chat":{}}"#);
-        assert_eq!(all(&state), format!(r#"{{"pin":{{"offer":null}},{offers},"viewers":3,"likes":9,"chat":{{}}}}"#));
-        assert!(!state.set_viewers(3), "the number did not change");
-    }
-
-    #[test]
-    fn delay_is_sent_when_it_begins_and_when_it_ends() {
-        let mut state = RoomState::default();
-        assert!(!state.set(StateChange::Delayed(None)));
-        assert!(state.set(StateChange::Delayed(Some(7))));
-        assert!(!state.set(StateChange::Delayed(Some(9))), "the delay keeps its start, 7");
-        assert_eq!(unsent(&mut state), r#"{"delayed":{"since":7}}"#);
-        assert!(all(&state).ends_with(r#","delayed":{"since":7}}"#));
-        assert!(state.set(StateChange::Delayed(None)));
-        assert_eq!(unsent(&mut state), r#"{"delayed":null}"#);
-        assert!(!all(&state).contains("delayed"));
-    }
-
-    #[test]
-    fn stock_alerts_are_sent_when_they_change_and_removed_at_zero() {
-        let mut state = RoomState::default();
-        let alerts = |count| StateChange::StockAlerts { offer: id(1), count };
-        assert!(!state.set(alerts(0)));
-        assert!(state.set(alerts(2)));
-        assert!(!state.set(alerts(2)), "a repetition is not a change");
-        let two = r#""stock_alerts":{"00000000-0000-0000-0000-000000000001":2}"#;
-        assert_eq!(unsent(&mut state), format!("{{{two}}}"));
-        assert!(all(&state).ends_with(&format!(",{two}}}")));
-        assert!(state.set(alerts(0)));
-        assert!(!all(&state).contains("stock_alerts"));
-        assert!(unsent(&mut state).contains("\"00000000-0000-0000-0000-000000000001\":0"));
-        assert!(!state.has_unsent() && state.stock_alerts.is_empty());
-    }
-
-    #[test]
-    fn closed_offer_is_sent_once_and_stays_only_while_pinned() {
-        let mut state = RoomState::default();
-        state.set(offer(id(1), 1, false, "{}"));
-        let pin = format!(r#"{{"offer":"{}","v":1}}"#, id(1));
-        state.set(StateChange::Pin { v: [1, 1], json: pin.into() });
-        unsent(&mut state);
-        state.set(offer(id(1), 2, true, "\"closed\""));
-        assert!(unsent(&mut state).contains("closed"));
-        assert!(all(&state).contains("closed"), "still pinned");
-        state.set(StateChange::Pin { v: [1, 2], json: "null".into() });
-        assert!(!all(&state).contains("closed"));
-        assert!(!state.set(offer(id(1), 1, false, "{}")), "a late message does not reopen the offer");
-        state.set(offer(id(2), 1, true, "\"late\""));
-        assert!(all(&state).contains("late"), "not sent yet");
-        unsent(&mut state);
-        assert!(!all(&state).contains("late"));
-    }
-}
+#[path = "state_test.rs"]
+mod tests;

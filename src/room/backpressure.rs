@@ -2,7 +2,7 @@
 //!
 //! 1. A viewer that resumes too far behind skips to the newest frame with a fresh snapshot; the gap is marked
 //!    (`recovered: false`).
-//! 2. At the fourth skip within a minute, the viewer gets the state lane only: the newest values, at most once a
+//! 2. At the fourth skip within a minute, the viewer gets the state lane only: the values that changed, at most once a
 //!    second. Its position in the event lane stays where it is. After ten seconds without a blocked socket it gets a
 //!    snapshot and all broadcasts again.
 //! 3. If that does not happen within a minute, the connection is closed with "come back". The client resumes from its
@@ -29,6 +29,8 @@ pub struct Backpressure {
 struct StateOnly {
     /// The viewer's position when this began.
     seq: u64,
+    /// The revision of the values that the viewer has.
+    revision: u64,
     since: Millis,
     next_at: Millis,
     recovers_at: Millis,
@@ -37,8 +39,8 @@ struct StateOnly {
 /// What to send to a viewer that gets the state lane only.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum BackpressureAction {
-    /// All values; the position stays where it is.
-    SendState { seq: u64 },
+    /// The values that changed after this revision; the position stays where it is.
+    SendState { seq: u64, after: u64 },
     /// A snapshot, and from then on all broadcasts.
     Resync,
     /// The viewer did not recover in time.
@@ -55,16 +57,16 @@ impl Backpressure {
         self.state_only.is_some()
     }
 
-    /// The viewer was too far behind and skips to the newest frame, `seq`. Returns `true` when it gets the state lane
-    /// only from now on.
-    pub fn record_skip(&mut self, seq: u64, now: Millis) -> bool {
+    /// The viewer was too far behind and skips to the newest frame, `seq`, with a snapshot of the values at `revision`. Returns `true`
+    /// when it gets the state lane only from now on.
+    pub fn record_skip(&mut self, seq: u64, revision: u64, now: Millis) -> bool {
         if self.skips_since + SKIP_WINDOW_MS <= now {
             (self.skips, self.skips_since) = (0, now);
         }
         self.skips += 1;
         if SKIPS_MAX < self.skips {
-            let state = StateOnly { seq, since: now, next_at: now + STATE_INTERVAL_MS, recovers_at: now + RECOVERY_MS };
-            self.state_only = Some(Box::new(state));
+            let (next_at, recovers_at) = (next_state_at(now), now + RECOVERY_MS);
+            self.state_only = Some(Box::new(StateOnly { seq, revision, since: now, next_at, recovers_at }));
         }
         self.is_state_only()
     }
@@ -76,9 +78,9 @@ impl Backpressure {
         }
     }
 
-    /// The next action, if it is due. Called only when the socket has taken everything before, so a missed frame is not
-    /// sent later.
-    pub fn next_action(&mut self, now: Millis) -> Option<BackpressureAction> {
+    /// The next action, if it is due; `revision` is that of the values now. Called only when the socket has taken everything before,
+    /// so a missed frame is not sent later.
+    pub fn next_action(&mut self, revision: u64, now: Millis) -> Option<BackpressureAction> {
         let state = self.state_only.as_mut().filter(|state| state.next_at <= now)?;
         if state.since + STATE_ONLY_MAX_MS <= now {
             return Some(BackpressureAction::Close);
@@ -87,8 +89,9 @@ impl Backpressure {
             (self.state_only, self.skips, self.skips_since) = (None, 0, now);
             return Some(BackpressureAction::Resync);
         }
-        state.next_at = now + STATE_INTERVAL_MS;
-        Some(BackpressureAction::SendState { seq: state.seq })
+        state.next_at = next_state_at(now);
+        let after = std::mem::replace(&mut state.revision, revision);
+        Some(BackpressureAction::SendState { seq: state.seq, after })
     }
 
     /// A viewer on the state lane has a frame due, or did not recover in time.
@@ -102,6 +105,11 @@ impl Backpressure {
     }
 }
 
+/// The next full second: viewers who get the values at the same time share one frame.
+fn next_state_at(now: Millis) -> Millis {
+    (now / STATE_INTERVAL_MS + 1) * STATE_INTERVAL_MS
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,15 +117,19 @@ mod tests {
     #[test]
     fn fourth_skip_within_a_minute_switches_to_state_only() {
         let mut backpressure = Backpressure::new(0);
-        assert_eq!([1, 20_000, 59_000].map(|now| backpressure.record_skip(7, now)), [false; 3]);
-        assert_eq!([60_000, 61_000, 62_000].map(|now| backpressure.record_skip(7, now)), [false; 3], "another minute");
+        assert_eq!([1, 20_000, 59_000].map(|now| backpressure.record_skip(7, 0, now)), [false; 3]);
+        assert_eq!(
+            [60_000, 61_000, 62_000].map(|now| backpressure.record_skip(7, 0, now)),
+            [false; 3],
+            "another minute"
+        );
         assert!(!backpressure.is_action_due(63_000));
-        assert!(backpressure.record_skip(9, 63_000) && backpressure.is_state_only());
+        assert!(backpressure.record_skip(9, 0, 63_000) && backpressure.is_state_only());
     }
 
     fn state_only(now: Millis) -> Backpressure {
         let mut backpressure = Backpressure::new(now);
-        (0..4).for_each(|_| _ = backpressure.record_skip(9, now));
+        (0..4).for_each(|_| _ = backpressure.record_skip(9, 5, now));
         backpressure
     }
 
@@ -126,27 +138,40 @@ mod tests {
         let mut backpressure = state_only(0);
         let mut values = 0;
         for now in (0..10_000).step_by(100) {
-            match backpressure.next_action(now) {
+            let revision = 6 + now as u64;
+            match backpressure.next_action(revision, now) {
                 None => {}
-                Some(BackpressureAction::SendState { seq: 9 }) => values += 1,
+                Some(BackpressureAction::SendState { seq: 9, after }) => {
+                    assert_eq!(
+                        after,
+                        if values == 0 { 5 } else { revision - 1_000 },
+                        "what changed since the last frame"
+                    );
+                    values += 1;
+                }
                 other => panic!("{other:?} at {now}"),
             }
         }
         assert_eq!(values, 9);
-        assert_eq!(backpressure.next_action(10_000), Some(BackpressureAction::Resync));
-        assert!(!backpressure.is_state_only() && backpressure.next_action(20_000).is_none());
-        assert_eq!([0; 3].map(|_| backpressure.record_skip(9, 21_000)), [false; 3], "the skips are counted anew");
+        assert_eq!(backpressure.next_action(0, 10_000), Some(BackpressureAction::Resync));
+        assert!(!backpressure.is_state_only() && backpressure.next_action(0, 20_000).is_none());
+        assert_eq!(
+            [0; 3].map(|_| backpressure.record_skip(9, 5, 21_000)),
+            [false; 3],
+            "the count of skips starts again"
+        );
     }
 
     #[test]
     fn viewer_who_stalls_for_a_minute_is_closed() {
         let mut backpressure = state_only(0);
         for now in (1_000..60_000).step_by(1_000) {
-            assert_eq!(backpressure.next_action(now), Some(BackpressureAction::SendState { seq: 9 }), "{now}");
+            let action = backpressure.next_action(5, now);
+            assert_eq!(action, Some(BackpressureAction::SendState { seq: 9, after: 5 }), "{now}");
             backpressure.record_stall(now);
             assert!(!backpressure.is_expired(now));
         }
         assert!(backpressure.is_expired(60_000));
-        assert_eq!(backpressure.next_action(60_000), Some(BackpressureAction::Close));
+        assert_eq!(backpressure.next_action(5, 60_000), Some(BackpressureAction::Close));
     }
 }

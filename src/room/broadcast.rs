@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use bytes::Bytes;
+
 use super::connection_writer::SharedPart;
+use super::join_leave::shared_tail;
 use super::ring_buffer::EncodedFrame;
 use super::writer::{RoomWriter, SENDS_PER_YIELD};
 use super::{Member, StreamPosition, count, lock};
@@ -100,10 +103,16 @@ impl RoomWriter {
                     .bytes(deflate)
                     .clone()
             }
-            SharedPart::State => self.state_json.get_or_insert_with(|| server::state_values(&self.state)).clone(),
+            SharedPart::State { seq, after, deflate } => {
+                let is_compressed = self.deflate_connections > 0;
+                let make = || server::state_tail(&self.state, after).map(|tail| shared_tail(tail, is_compressed));
+                let tail = self.state_tails.entry(after).or_insert_with(make);
+                tail.as_ref().map_or_else(Bytes::new, |tail| server::state_tick(seq, tail, deflate).into_bytes())
+            }
         };
+        let revision = self.state.revision();
         let connection = &mut self.connections[index];
-        if let Some(close) = connection.write(&self.ring_buffer, now, &self.room.counters, shared) {
+        if let Some(close) = connection.write(&self.ring_buffer, revision, now, &self.room.counters, shared) {
             self.close_connection(index, close, now);
         } else if connection.is_finished {
             self.closed.push(connection.member.clone());

@@ -2,7 +2,7 @@
 //!
 //! A frame that was begun is finished before anything else is sent. The cost of a slow viewer is bounded: one begun
 //! frame, the private queue (256 KiB), and a cursor. `backpressure.rs` decides what a slow viewer is sent; a socket
-//! that takes nothing for five seconds is closed in any case.
+//! that reads nothing for five seconds is closed in any case.
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, IoSlice};
@@ -70,8 +70,8 @@ pub struct ConnectionWriter {
 pub enum SharedPart {
     /// The whole room, for a viewer that skips to the newest frame.
     Snapshot { deflate: bool },
-    /// The values of the state lane as JSON.
-    State,
+    /// A frame with the values that changed after this revision, for a viewer at `seq`; empty if none did.
+    State { seq: u64, after: u64, deflate: bool },
 }
 
 impl ConnectionWriter {
@@ -170,10 +170,12 @@ impl ConnectionWriter {
     }
 
     /// Writes what the socket takes: the frame that was begun, this viewer's own frames, then the room's. Returns
-    /// `Some` when the viewer is too slow to continue. `shared` gives content that many viewers share.
+    /// `Some` when the viewer is too slow to continue. `revision` is that of the values of the room, and `shared` gives content that many
+    /// viewers share.
     pub fn write(
         &mut self,
         ring_buffer: &RingBuffer,
+        revision: u64,
         now: Millis,
         counters: &RoomCounters,
         mut shared: impl FnMut(SharedPart) -> Bytes,
@@ -198,14 +200,15 @@ impl ConnectionWriter {
                     self.unsent.push_back(shared(SharedPart::Snapshot { deflate }));
                     self.cursor = ring_buffer.head();
                     (was_stalled, skip) = (false, false);
-                    if self.backpressure.record_skip(ring_buffer.position().seq, now) {
+                    if self.backpressure.record_skip(ring_buffer.position().seq, revision, now) {
                         count(&counters.state_only, 1);
                     }
                 }
-                match self.backpressure.next_action(now) {
+                match self.backpressure.next_action(revision, now) {
                     None => {}
-                    Some(BackpressureAction::SendState { seq }) => {
-                        self.unsent.push_back(server::state_tick(seq, &shared(SharedPart::State)).into_bytes());
+                    Some(BackpressureAction::SendState { seq, after }) => {
+                        let frame = shared(SharedPart::State { seq, after, deflate });
+                        self.unsent.extend((!frame.is_empty()).then_some(frame));
                     }
                     Some(BackpressureAction::Resync) => {
                         count(&counters.resynced, 1);

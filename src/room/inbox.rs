@@ -110,9 +110,7 @@ impl Inbox {
         if self.is_closed {
             return;
         }
-        for change in state {
-            self.set_state(change, false);
-        }
+        self.set_states(state);
         let input = OrderedInput::Sync { position, recent };
         // Events that arrived while the position was read come after it; the writer drops those that it covers.
         match self.is_synced {
@@ -120,6 +118,16 @@ impl Inbox {
             false => self.ordered.push_front(input),
         }
         self.is_synced = true;
+    }
+
+    /// The room has a position.
+    pub fn is_synced(&self) -> bool {
+        self.is_synced
+    }
+
+    /// Sets several values of the state lane.
+    pub fn set_states(&mut self, state: Vec<StateChange>) {
+        state.into_iter().for_each(|change| self.set_state(change, false));
     }
 
     /// Returns how many older events were dropped because the inbox was full.

@@ -13,7 +13,7 @@ use super::ring_buffer::Resume;
 use super::writer::{RoomWriter, SENDS_PER_YIELD};
 use super::{StreamPosition, count};
 use crate::domain::Millis;
-use crate::protocol::{Close, HelloHead, HelloTail, deflate, server};
+use crate::protocol::{Close, HelloHead, SharedTail, deflate, server};
 
 const CHECK_INTERVAL_MS: Millis = 500;
 /// A client may be ahead of this node by the events that are still on their way here.
@@ -159,7 +159,7 @@ impl RoomWriter {
                 let reached = missed.last().map_or(0, |(seq, _)| *seq);
                 let StreamPosition { epoch, seq } = self.ring_buffer.position();
                 let events = missed.iter().chain(self.ring_buffer.events_after(reached));
-                HelloTail { plain: server::hello_tail(epoch, *seq, events, &self.state).into(), compressed: None }
+                SharedTail { plain: server::hello_tail(epoch, *seq, events, &self.state).into(), compressed: None }
             }
             ResumePath::Ring(seq) => self.hello_tail(Some(seq)),
             ResumePath::Snapshot => self.hello_tail(None),
@@ -178,7 +178,7 @@ impl RoomWriter {
     }
 
     /// The part of hello that all clients that resume from the same position share.
-    fn hello_tail(&mut self, from: Option<u64>) -> HelloTail {
+    fn hello_tail(&mut self, from: Option<u64>) -> SharedTail {
         if let Some(tail) = self.hello_tails.get(&from) {
             return tail.clone();
         }
@@ -190,8 +190,7 @@ impl RoomWriter {
             Some(from) => server::hello_tail(epoch, *seq, self.ring_buffer.events_after(from), &self.state),
             None => server::hello_tail(epoch, *seq, self.ring_buffer.recent(), &self.state),
         };
-        let compressed = if self.deflate_connections > 0 { deflate::compress(&plain).map(Bytes::from) } else { None };
-        let tail = HelloTail { plain: plain.into(), compressed };
+        let tail = shared_tail(plain, self.deflate_connections > 0);
         self.hello_tails.insert(from, tail.clone());
         tail
     }
@@ -248,6 +247,12 @@ impl RoomWriter {
             self.awaiting_hello = VecDeque::new();
         }
     }
+}
+
+/// Compressed once for all who share it, if one of them has negotiated compression.
+pub(super) fn shared_tail(plain: Vec<u8>, is_compressed: bool) -> SharedTail {
+    let compressed = if is_compressed { deflate::compress(&plain).map(Bytes::from) } else { None };
+    SharedTail { plain: plain.into(), compressed }
 }
 
 fn moving_at(now: Millis, until: Millis) -> Millis {

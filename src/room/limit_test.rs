@@ -79,7 +79,7 @@ async fn backpressure_reduces_to_the_state_lane_and_recovers() {
         let frame = viewer.client.text().await;
         let received = (&frame["t"], &frame["seq"], &frame["events"], &frame["state"]["likes"]);
         assert_eq!(received, (&json!("tick"), &json!(frozen_at), &Value::Null, &json!(second * 10 + 4)), "{frame}");
-        assert_eq!(frame["state"]["viewers"], 1, "all values");
+        assert_eq!(frame["state"].as_object().unwrap().len(), 1, "only what changed: {frame}");
     }
     // After ten steady seconds everything is sent again, after a marked gap.
     run_until(&clock, 500, "resynced", || read(&rooms.counters.resynced) == 1).await;

@@ -4,7 +4,7 @@
 //! through a small private queue of 64 messages or 256 KiB; a viewer whose queue is full is disconnected.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -81,8 +81,9 @@ pub struct Member {
     /// The index of this member's connection writer in the room's writer.
     pub(super) writer_index: AtomicUsize,
     last_received_at: AtomicI64,
-    /// Verbs of this viewer that run and are not answered yet.
-    running_verbs: AtomicUsize,
+    /// Verbs of this viewer that run and are not answered yet, and how many of them take long.
+    running_verbs: AtomicU32,
+    slow_verbs: AtomicU32,
     /// It is already in the room's inbox.
     is_notified: AtomicBool,
     has_left: AtomicBool,
@@ -115,7 +116,8 @@ impl Member {
             queue: Mutex::default(),
             writer_index: AtomicUsize::new(usize::MAX),
             last_received_at: AtomicI64::new(room.clock.now()),
-            running_verbs: AtomicUsize::new(0),
+            running_verbs: AtomicU32::new(0),
+            slow_verbs: AtomicU32::new(0),
             room,
             is_notified: AtomicBool::new(false),
             has_left: AtomicBool::new(false),
@@ -152,6 +154,20 @@ impl Member {
     pub fn begin_verb(self: &Arc<Self>) -> RunningVerb {
         self.running_verbs.fetch_add(1, Ordering::AcqRel);
         RunningVerb(self.clone())
+    }
+
+    /// A verb that takes long begins to run. `None`: `max` of them run already. Only the task of this connection may call it, so
+    /// nothing happens between the check and the increment.
+    pub fn begin_slow_verb(self: &Arc<Self>, max: u32) -> Option<SlowVerb> {
+        (self.slow_verbs.load(Ordering::Acquire) < max).then(|| {
+            self.slow_verbs.fetch_add(1, Ordering::AcqRel);
+            SlowVerb(self.clone())
+        })
+    }
+
+    /// The socket of the connection. Only its own task reads from it, and only the room's writer writes to it.
+    pub fn socket(&self) -> &TcpStream {
+        &self.socket
     }
 
     /// So many frames wait that the viewer should take some of them before it asks for more.
@@ -251,6 +267,15 @@ pub struct RunningVerb(Arc<Member>);
 impl Drop for RunningVerb {
     fn drop(&mut self) {
         self.0.running_verbs.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// A verb that runs and takes long; see [`Member::begin_slow_verb`].
+pub struct SlowVerb(Arc<Member>);
+
+impl Drop for SlowVerb {
+    fn drop(&mut self) {
+        self.0.slow_verbs.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

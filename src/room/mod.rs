@@ -20,6 +20,8 @@ mod join_leave;
 mod writer;
 
 #[cfg(test)]
+mod begin_test;
+#[cfg(test)]
 mod broadcast_test;
 #[cfg(test)]
 pub mod fixture_test;
@@ -97,6 +99,20 @@ impl Room {
         let oldest = oldest_without_hole(&position, &recent);
         self.set_oldest_position(&position.epoch, oldest);
         self.with_inbox(|inbox| inbox.sync(position, state, recent));
+    }
+
+    /// The first [`sync`](Self::sync) of a room that opens. If the room has begun meanwhile, because the broker restarted it, only the
+    /// values are taken: the position is older than that of the room, or of an epoch that the room never had.
+    pub fn begin(&self, position: StreamPosition, state: Vec<StateChange>, recent: Vec<(u64, EncodedEvent)>) {
+        let oldest = oldest_without_hole(&position, &recent);
+        self.with_inbox(|inbox| {
+            if inbox.is_synced() {
+                inbox.set_states(state);
+            } else {
+                self.set_oldest_position(&position.epoch, oldest);
+                inbox.sync(position, state, recent);
+            }
+        });
     }
 
     /// Appends events of `epoch`, the first numbered `first_seq`. Repeated events are dropped; a hole or another epoch

@@ -4,7 +4,7 @@
 
 use crate::domain::{Millis, OfferId};
 
-/// So many viewers of a room are asked: the share is accurate within two percentage points, and the load is negligible.
+/// The number of viewers of a room that are asked: the share is accurate within two percentage points, and the load is negligible.
 pub const SAMPLE_MAX: usize = 500;
 /// Times kept for one pinned offer: there are more only when the sample was replaced many times.
 const TIMES_MAX: usize = 8 * SAMPLE_MAX;

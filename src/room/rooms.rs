@@ -26,7 +26,7 @@ impl Rooms {
         Self::with_sockets_per_user(clock, usize::MAX)
     }
 
-    /// A signed-in user can have at most so many connections to this node, in all rooms together.
+    /// `sockets_per_user` is the largest number of connections that a signed-in user can have to this node, in all rooms together.
     pub fn with_sockets_per_user(clock: Clock, sockets_per_user: usize) -> Self {
         let users = Arc::new(ConnectedUsers { sockets_per_user, ..ConnectedUsers::default() });
         Self { rooms: DashMap::new(), users, clock, counters: Arc::default() }
@@ -125,7 +125,7 @@ impl Rooms {
         members.len()
     }
 
-    /// Closes the connections of all actors that `is_concerned` names, whatever their role and show. Returns how many.
+    /// Closes the connections of all actors that `is_concerned` selects, with any role and in any show. Returns how many.
     pub fn close_all(&self, close: Close, is_concerned: impl Fn(&Actor) -> bool) -> usize {
         let concerned: Vec<Arc<Member>> = self.users.connections.iter().fold(Vec::new(), |mut found, members| {
             found.extend(members.iter().filter(|member| is_concerned(&member.actor)).cloned());

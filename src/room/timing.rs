@@ -40,6 +40,12 @@ impl ViewerCountThrottle {
     const SMALL_GAP_MS: Millis = 5_000;
     const LARGE_ROOM: u64 = 1_000;
 
+    /// The number of a room that nobody watches. Nobody has seen it, so the next change is shown at once: the first viewer is counted in
+    /// their own hello.
+    pub fn set_unseen(&mut self, viewers: u64) {
+        (self.shown, self.shown_at) = (viewers, None);
+    }
+
     /// The number to show from now on, if it changed and its time has come.
     pub fn update(&mut self, viewers: u64, now: Millis) -> Option<u64> {
         let due = self.next_update_at(viewers).is_some_and(|at| at <= now);

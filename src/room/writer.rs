@@ -11,8 +11,6 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::Bytes;
-
 use super::connection_writer::ConnectionWriter;
 use super::inbox::{DrainPlan, OrderedInput};
 use super::member::SessionDigest;
@@ -21,7 +19,7 @@ use super::timing::{TickPacer, ViewerCountThrottle};
 use super::{Member, Room, StreamPosition, lock};
 use crate::clock::Clock;
 use crate::domain::{Millis, OfferId};
-use crate::protocol::{EncodedEvent, HelloTail, RoomState, SnapshotReason};
+use crate::protocol::{EncodedEvent, RoomState, SharedTail, SnapshotReason};
 
 pub const SENDS_PER_YIELD: usize = 64;
 /// A frame takes about this many bytes of events; the rest waits for the next frame.
@@ -57,10 +55,10 @@ pub struct RoomWriter {
     pub(super) receipts_offer: Option<OfferId>,
     pub(super) remote_viewers: u64,
     /// The shared parts of hello, by the position that the client resumes from; valid until something changes.
-    pub(super) hello_tails: HashMap<Option<u64>, HelloTail>,
+    pub(super) hello_tails: HashMap<Option<u64>, SharedTail>,
     /// The snapshot for a viewer that skips to the newest frame, and the state for viewers that get nothing else.
     pub(super) slow_snapshot: Option<EncodedFrame>,
-    pub(super) state_json: Option<Bytes>,
+    pub(super) state_tails: HashMap<u64, Option<SharedTail>>,
     pub(super) next_check_at: Millis,
     /// The deadline by which all viewers must have moved to other nodes.
     pub(super) drain_until: Option<(Millis, DrainPlan)>,
@@ -94,7 +92,7 @@ impl RoomWriter {
             remote_viewers: 0,
             hello_tails: HashMap::new(),
             slow_snapshot: None,
-            state_json: None,
+            state_tails: HashMap::new(),
             next_check_at: 0,
             drain_until: None,
         }
@@ -183,7 +181,7 @@ impl RoomWriter {
     pub(super) fn clear_shared(&mut self) {
         self.hello_tails.clear();
         self.slow_snapshot = None;
-        self.state_json = None;
+        self.state_tails.clear();
     }
 
     // Input.
@@ -258,7 +256,13 @@ impl RoomWriter {
     fn count_viewers(&mut self, now: Millis) {
         let shown = self.shown_viewers();
         self.room.set_viewers(self.audience, shown as usize);
-        if let Some(viewers) = self.viewer_count.update(shown, now)
+        let changed = if self.connections.is_empty() {
+            self.viewer_count.set_unseen(shown);
+            Some(shown)
+        } else {
+            self.viewer_count.update(shown, now)
+        };
+        if let Some(viewers) = changed
             && self.state.set_viewers(viewers)
         {
             self.clear_shared();

@@ -10,8 +10,9 @@ mod ready_verb;
 mod session_test;
 
 use std::io::ErrorKind;
+use std::ops::ControlFlow;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,7 +20,7 @@ use socket2::SockRef;
 use tokio::net::TcpStream;
 
 use crate::app::App;
-use crate::domain::{Actor, AtomicBucket, Rate};
+use crate::domain::{Actor, AdmissionTicket, AtomicBucket, Rate};
 use crate::metrics::increment;
 use crate::protocol::{BadFrame, ClientFrame, Close, EncodedEvent, Frame, FrameReader, IncomingMessage, server};
 use crate::room::{self, JoinRequest, Room, Subscription};
@@ -32,11 +33,11 @@ const SEND_BUFFER_BYTES: usize = 64 * 1024;
 /// values and not old ones.
 const UNSENT_BYTES_MAX: u32 = 16 * 1024;
 const READ_BUFFER_BYTES: usize = 4 * 1024;
-/// After so many reads in a row, the task yields to the other tasks of its worker thread.
+/// After this many reads in a row, the task yields to the other tasks of its worker thread.
 const READS_PER_YIELD: usize = 8;
 /// How often a full reply queue is checked.
 const QUEUE_POLL_INTERVAL: Duration = Duration::from_millis(5);
-const SLOW_VERBS_MAX: usize = 8;
+const SLOW_VERBS_MAX: u32 = 8;
 /// Frames of a viewer, and of the team: more are read later. A person sends a few in a second.
 const VIEWER_FRAMES: Rate = Rate::new(200, 20);
 const TEAM_FRAMES: Rate = Rate::new(400, 5);
@@ -66,6 +67,7 @@ pub struct UpgradedConnection {
 /// Serves a connection until it ends. A purchase that has started is finished, also during shutdown. `guard` is dropped at the end.
 ///
 /// The join happens before the future is created, not inside it: what the join needs must not stay in the memory of an idle viewer.
+/// For the same reason the future has each value once: what it borrows belongs to it and is not copied into it.
 pub fn serve<H: Send>(
     app: App,
     room: Arc<Room>,
@@ -78,40 +80,33 @@ pub fn serve<H: Send>(
     let socket = Arc::new(socket);
     let join_request =
         JoinRequest { socket: socket.clone(), actor, session, position, missed, you, deflate, is_uncounted };
-    let joined = room.join(join_request);
-    match &joined {
+    let mut joined = match room.join(join_request) {
         Ok(subscription) => {
             app.streams.publish_join(subscription.member());
             if let Some(close) = app.streams.close_reason(subscription.member()) {
                 // The user was banned, or their token revoked, while this connection was joining: the room could not close it yet.
                 subscription.member().close(close);
             }
+            Ok((Connection { subscription, app, frames: AtomicBucket::default() }, Input::new(deflate, &read_ahead)))
         }
-        Err(close) => app.rooms().counters.closes.count(*close),
-    }
+        Err(close) => {
+            app.rooms().counters.closes.count(close);
+            Err((socket, close))
+        }
+    };
     async move {
         let _guard = &guard;
-        let subscription = match &joined {
-            Ok(subscription) => subscription,
-            Err(close) => return send_close(&socket, *close).await,
-        };
-        let connection = Connection::new(subscription, &socket, app, deflate);
-        tokio::select! {
-            biased;
-            // The writer has closed this socket, for whatever reason.
-            () = subscription.run() => {
-                let is_stopping = connection.app.stopping().is_cancelled();
-                drain_socket(&socket, if is_stopping { CLOSE_TIMEOUT_AT_STOP } else { CLOSE_TIMEOUT }).await;
-            }
-            () = connection.read(&read_ahead) => {}
+        match &mut joined {
+            Ok((connection, input)) => connection.run(input).await,
+            Err((socket, close)) => Box::pin(send_close(socket, *close, None)).await,
         }
     }
 }
 
 /// Closes an upgraded connection that is refused. Browsers cannot read a failed handshake, but they can read a close code.
-pub async fn refuse(socket: TcpStream, close: Close) {
+pub async fn refuse(socket: TcpStream, close: Close, ticket: Option<AdmissionTicket>) {
     configure_socket(&socket);
-    send_close(&socket, close).await;
+    send_close(&socket, close, ticket).await;
 }
 
 /// The close code for a client that may reconnect later: the server is overloaded.
@@ -119,44 +114,80 @@ pub fn overload_close() -> Close {
     Close::Overload { retry_ms: room::retry_ms() }
 }
 
-struct Connection<'a> {
-    subscription: &'a Subscription,
-    socket: &'a TcpStream,
+/// What was read and is not handled yet.
+struct Input {
+    reader: FrameReader,
+    /// Complete messages, the last one first.
+    messages: Vec<Result<IncomingMessage, BadFrame>>,
+}
+
+impl Input {
+    /// `read_ahead`: what arrived with the handshake.
+    fn new(deflate: bool, read_ahead: &[u8]) -> Self {
+        let mut input = Self { reader: FrameReader::new(deflate), messages: Vec::new() };
+        input.parse(read_ahead);
+        input
+    }
+
+    /// Takes in the messages that are complete within `bytes`, and the protocol error after them, if there is one.
+    fn parse(&mut self, mut bytes: &[u8]) {
+        self.messages = std::iter::from_fn(|| self.reader.next(&mut bytes).transpose())
+            .scan(false, |ended, incoming| (!std::mem::replace(ended, incoming.is_err())).then_some(incoming))
+            .collect();
+        self.messages.reverse();
+    }
+}
+
+struct Connection {
+    subscription: Subscription,
     app: App,
-    slow_verbs: Arc<AtomicUsize>,
-    deflate: bool,
     frames: AtomicBucket,
 }
 
-impl<'a> Connection<'a> {
-    fn new(subscription: &'a Subscription, socket: &'a TcpStream, app: App, deflate: bool) -> Self {
-        let (slow_verbs, frames) = Default::default();
-        Self { subscription, socket, app, slow_verbs, deflate, frames }
+/// Boxed: otherwise the futures of all verbs would be part of every idle connection.
+type BoxedWork<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
+impl Connection {
+    fn socket(&self) -> &TcpStream {
+        self.subscription.member().socket()
+    }
+
+    async fn run(&self, input: &mut Input) {
+        tokio::select! {
+            biased;
+            // The writer has closed this socket, for whatever reason.
+            () = self.subscription.run() => {
+                let is_stopping = self.app.stopping().is_cancelled();
+                let patience = if is_stopping { CLOSE_TIMEOUT_AT_STOP } else { CLOSE_TIMEOUT };
+                Box::pin(drain_socket(self.socket(), patience)).await;
+            }
+            () = self.read(input) => {}
+        }
     }
 
     /// Returns when the client is gone. After a protocol error it waits until the writer closes the connection.
-    async fn read(&self, read_ahead: &[u8]) {
-        let mut reader = FrameReader::new(self.deflate);
-        let mut received: std::io::Result<_> = Ok(parse_frames(&mut reader, read_ahead));
+    async fn read(&self, input: &mut Input) {
         let mut reads = 0;
         loop {
-            match received {
-                Ok(incoming) => {
-                    for incoming in incoming {
-                        while let Err(wait_ms) = self.take_frame() {
-                            // Boxed like the verbs: few connections ever wait here.
-                            Box::pin(tokio::time::sleep(Duration::from_millis(wait_ms))).await;
-                        }
-                        if self.handle_incoming(incoming).await.is_break() {
-                            return std::future::pending().await;
-                        }
-                    }
+            while !input.messages.is_empty() {
+                while let Err(wait_ms) = self.take_frame() {
+                    // Boxed like the verbs: few connections ever wait here.
+                    Box::pin(tokio::time::sleep(Duration::from_millis(wait_ms))).await;
                 }
+                match self.handle_next(input) {
+                    ControlFlow::Continue(Some(work)) => work.await,
+                    ControlFlow::Continue(None) => {}
+                    ControlFlow::Break(()) => return std::future::pending().await,
+                }
+            }
+            match self.read_available(input) {
+                Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     reads = 0;
+                    input.messages = Vec::new();
                     // Polled by hand: the future is smaller than tokio's `readable()`. It also replaces the waker of the
                     // HTTP server, which would otherwise keep the memory of the HTTP task alive.
-                    if std::future::poll_fn(|task| self.socket.poll_read_ready(task)).await.is_err() {
+                    if std::future::poll_fn(|task| self.socket().poll_read_ready(task)).await.is_err() {
                         return;
                     }
                 }
@@ -167,7 +198,6 @@ impl<'a> Connection<'a> {
                 reads = 0;
                 tokio::task::yield_now().await;
             }
-            received = self.read_available(&mut reader);
         }
     }
 
@@ -184,41 +214,40 @@ impl<'a> Connection<'a> {
     }
 
     /// Reads once, into a buffer on the stack, so that an idle viewer needs no buffer.
-    fn read_available(&self, reader: &mut FrameReader) -> std::io::Result<Vec<Result<IncomingMessage, BadFrame>>> {
+    fn read_available(&self, input: &mut Input) -> std::io::Result<()> {
         let mut buffer = [0; READ_BUFFER_BYTES];
-        match self.socket.try_read(&mut buffer)? {
+        match self.socket().try_read(&mut buffer)? {
             0 => Err(ErrorKind::UnexpectedEof.into()),
             length => {
                 self.subscription.record_received();
-                Ok(parse_frames(reader, &buffer[..length]))
+                input.parse(&buffer[..length]);
+                Ok(())
             }
         }
     }
 
-    /// `Break`: the connection closes, and nothing more is read.
-    async fn handle_incoming(&self, incoming: Result<IncomingMessage, BadFrame>) -> std::ops::ControlFlow<()> {
+    /// Handles the next message. The value is what is still to be done for it; `Break`: the connection closes, and nothing more is
+    /// read.
+    fn handle_next(&self, input: &mut Input) -> ControlFlow<(), Option<BoxedWork<'_>>> {
         let member = self.subscription.member();
-        let end = match incoming {
-            Ok(IncomingMessage::Text(text)) => {
-                // Boxed: otherwise the futures of all verbs would be part of every idle connection.
-                Box::pin(async {
+        let end = match input.messages.pop() {
+            Some(Ok(IncomingMessage::Text(text))) => {
+                return ControlFlow::Continue(Some(Box::pin(async {
                     self.wait_for_queue_space().await;
                     self.handle_text(text).await;
-                })
-                .await;
-                return std::ops::ControlFlow::Continue(());
+                })));
             }
-            Ok(IncomingMessage::Ping(payload)) => {
+            Some(Ok(IncomingMessage::Ping(payload))) => {
                 member.send(Frame::pong(&payload));
-                return std::ops::ControlFlow::Continue(());
+                return ControlFlow::Continue(None);
             }
-            Ok(IncomingMessage::Pong) => return std::ops::ControlFlow::Continue(()),
-            Ok(IncomingMessage::Close(_)) => Close::Normal,
-            Ok(IncomingMessage::Binary) => Close::BadFrame(BadFrame::Binary),
-            Err(fault) => Close::BadFrame(fault),
+            Some(Ok(IncomingMessage::Pong)) | None => return ControlFlow::Continue(None),
+            Some(Ok(IncomingMessage::Close(_))) => Close::Normal,
+            Some(Ok(IncomingMessage::Binary)) => Close::BadFrame(BadFrame::Binary),
+            Some(Err(fault)) => Close::BadFrame(fault),
         };
         member.close(end);
-        std::ops::ControlFlow::Break(())
+        ControlFlow::Break(())
     }
 
     /// Backpressure: if a client sends faster than it reads replies, the server reads slower. If it reads nothing at all, the
@@ -243,43 +272,17 @@ impl<'a> Connection<'a> {
             }
             return;
         }
-        let Some(permit) = SlowVerbPermit::try_acquire(&self.slow_verbs) else {
+        let Some(slow) = member.begin_slow_verb(SLOW_VERBS_MAX) else {
             return member.send(server::reply_refused(reference.as_deref(), &ready_verb::too_many_slow_verbs()));
         };
         let (app, member) = (self.app.clone(), member.clone());
         self.app.spawn(async move {
-            let (_permit, _running) = (permit, running);
+            let (_slow, _running) = (slow, running);
             if let Some(reply) = verb.run(&app, &member, reference.as_deref()).await {
                 member.send(reply);
             }
         });
     }
-}
-
-/// Permission to run one slow verb; dropped when the verb is done.
-struct SlowVerbPermit(Arc<AtomicUsize>);
-
-impl SlowVerbPermit {
-    fn try_acquire(running: &Arc<AtomicUsize>) -> Option<Self> {
-        // Only the task of this connection acquires permits, so nothing happens between the check and the increment.
-        (running.load(Ordering::Acquire) < SLOW_VERBS_MAX).then(|| {
-            running.fetch_add(1, Ordering::AcqRel);
-            Self(running.clone())
-        })
-    }
-}
-
-impl Drop for SlowVerbPermit {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
-/// The messages that are complete within `bytes`, and the protocol error after them, if there is one.
-fn parse_frames(reader: &mut FrameReader, mut bytes: &[u8]) -> Vec<Result<IncomingMessage, BadFrame>> {
-    std::iter::from_fn(|| reader.next(&mut bytes).transpose())
-        .scan(false, |ended, incoming| (!std::mem::replace(ended, incoming.is_err())).then_some(incoming))
-        .collect()
 }
 
 /// The send buffer is small: events for a slow viewer wait in the room, where viewers share them, and not once per viewer in the
@@ -291,9 +294,9 @@ fn configure_socket(socket: &TcpStream) {
     let _ = socket.set_tcp_notsent_lowat(UNSENT_BYTES_MAX);
 }
 
-async fn send_close(socket: &TcpStream, close: Close) {
+async fn send_close(socket: &TcpStream, close: Close, ticket: Option<AdmissionTicket>) {
     // The send buffer of a fresh socket always has space for such a small frame.
-    if socket.try_write(Frame::close(close).bytes()).is_ok() {
+    if socket.try_write(Frame::close_with_ticket(close, ticket).bytes()).is_ok() {
         let _ = SockRef::from(socket).shutdown(std::net::Shutdown::Write);
         drain_socket(socket, CLOSE_TIMEOUT).await;
     }

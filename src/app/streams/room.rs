@@ -130,7 +130,7 @@ impl Streams {
             }
         }
         recent.extend(live);
-        room.sync(position, state, recent);
+        room.begin(position, state, recent);
         self.publisher.update_delayed_state(room);
         Ok(())
     }
