@@ -33,7 +33,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 const HEALTH_CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Runs the command that the process was started with, to its end, and gives its exit code: 0 for success, 2 for what the
-/// operator can mend with other settings, 1 for everything else.
+/// operator can fix with other settings, 1 for everything else.
 pub fn run() -> ExitCode {
     let cli = match config::parse(std::env::args_os().collect(), &|name| std::env::var_os(name)) {
         Ok(cli) => cli,
@@ -153,11 +153,14 @@ async fn run_demo(options: DemoArgs) -> anyhow::Result<()> {
         clock,
         shop: demo_shop.shop.clone(),
         auth,
+        settings: Settings {
+            base_path: origins.base_path().to_owned(),
+            ..app_settings(&options.limits, &options.payments, NodeKind::Demo)
+        },
         origins,
         content_hosts: ContentHosts::default(),
         trusted_proxies: TrustedProxies::default(),
         demo_hosts: Some(demo_hosts),
-        settings: app_settings(&options.limits, &options.payments, NodeKind::Demo),
         limits: options.limits,
         video: options.video,
     })
@@ -271,7 +274,7 @@ async fn run_serve(options: ServeArgs) -> anyhow::Result<()> {
         None => tracing::info!("this shop takes no payments: --payments is not given"),
     }
     let clock = Clock::system();
-    let auth = token_auth(&options.auth_keys, &options.tokens, &clock).map_err(StartError::Config)?;
+    let auth = token_auth(&options.signing.auth_keys, &options.tokens, &clock).map_err(StartError::Config)?;
     auth.load_jwks().await.map_err(StartError::Config)?;
     let origins = Origins::new(&options.allow_origins, options.base_url.as_deref()).map_err(StartError::Config)?;
     let PageArgs { img_hosts, media_hosts, connect_hosts } = options.pages;
@@ -292,14 +295,15 @@ async fn run_serve(options: ServeArgs) -> anyhow::Result<()> {
         clock,
         shop,
         auth,
+        settings: Settings {
+            base_path: origins.base_path().to_owned(),
+            token_max_ttl_ms: options.tokens.max_ttl_s * 1_000,
+            ..app_settings(&options.limits, &options.payments, NodeKind::Serve { has_test_payments })
+        },
         origins,
         content_hosts,
         trusted_proxies: TrustedProxies::new(options.trusted_proxies),
         demo_hosts: None,
-        settings: Settings {
-            token_max_ttl_ms: options.tokens.max_ttl_s * 1_000,
-            ..app_settings(&options.limits, &options.payments, NodeKind::Serve { has_test_payments })
-        },
         limits: options.limits,
         video: options.video,
     })
@@ -327,7 +331,7 @@ async fn run_migrate(options: MigrateArgs) -> anyhow::Result<()> {
 }
 
 fn print_token(options: TokenArgs) -> anyhow::Result<()> {
-    let auth = TokenAuth::new(&options.auth_keys, Clock::system()).map_err(StartError::Config)?;
+    let auth = TokenAuth::new(&options.signing.auth_keys, Clock::system()).map_err(StartError::Config)?;
     let refused = |flag: &str, why: &dyn std::fmt::Display| StartError::Config(format!("{flag}: {why}"));
     let no_role = || refused("--role", &format_args!("there is no role `{}`; see livesouk token --help", options.role));
     let actor = Actor {

@@ -21,7 +21,9 @@ pub struct Settings {
     /// Deadline of one call to a payment provider. After it, the outcome of the call is unknown.
     pub provider_deadline: Duration,
     pub reconcile: ReconcileSettings,
-    /// The longest lifetime of a token: for so long a revocation is kept.
+    /// The path of the server below its public address, like `/live`; empty if it has a host of its own.
+    pub base_path: String,
+    /// The longest lifetime of a token, and the time for which a revocation is kept.
     pub token_max_ttl_ms: Millis,
     /// Limits of each user and connection: sockets, purchases, payments, cancellations, frames. Off only for load tests.
     pub are_requests_limited: bool,
@@ -38,6 +40,7 @@ impl Default for Settings {
             webhook_secret: WebhookSecret::random(),
             provider_deadline: Duration::from_secs(10),
             reconcile: ReconcileSettings::default(),
+            base_path: String::new(),
             token_max_ttl_ms: TokenRules::default().max_ttl_ms,
             are_requests_limited: true,
         }

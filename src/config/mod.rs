@@ -101,15 +101,8 @@ pub struct ServeArgs {
     /// or redis+cluster://HOST:PORT,HOST:PORT; rediss uses TLS
     #[arg(long, env = "LIVESOUK_BROKER", default_value = "local", value_name = "URL", value_parser = compact_list, hide_env_values = true)]
     pub broker: String,
-    /// Key that signs user tokens, at least 32 bytes; to rotate keys, put the new one first
-    #[arg(
-        long = "auth-key",
-        env = "LIVESOUK_AUTH_KEY",
-        value_name = "KEY",
-        value_delimiter = ',',
-        hide_env_values = true
-    )]
-    pub auth_keys: Vec<String>,
+    #[command(flatten)]
+    pub signing: AuthKeyArgs,
     #[command(flatten)]
     pub tokens: TokenRuleArgs,
     /// Name of the shop; used when the database is new
@@ -167,6 +160,19 @@ pub enum PaymentProviderName {
 }
 
 #[derive(Args, Debug)]
+pub struct AuthKeyArgs {
+    /// Key that signs user tokens, at least 32 bytes; to rotate keys, put the new one first
+    #[arg(
+        long = "auth-key",
+        env = "LIVESOUK_AUTH_KEY",
+        value_name = "KEY",
+        value_delimiter = ',',
+        hide_env_values = true
+    )]
+    pub auth_keys: Vec<String>,
+}
+
+#[derive(Args, Debug)]
 pub struct TokenRuleArgs {
     /// Highest role that the tokens of an --auth-key may have: one for all keys, or one for each in the same order, like
     /// admin,viewer; default: admin. One key needs admin: it signs the tokens of this server
@@ -181,10 +187,10 @@ pub struct TokenRuleArgs {
     /// Longest lifetime of a token in seconds, from its `iat` to its `exp`; a token without `iat` may end this long after now
     #[arg(long = "token-max-ttl", env = "LIVESOUK_TOKEN_MAX_TTL", default_value_t = 7_776_000, value_name = "SECONDS", value_parser = clap::value_parser!(i64).range(60..=315_360_000))]
     pub max_ttl_s: i64,
-    /// Audience that a token must name in `aud`; may be repeated, one of them is enough. Default: `aud` is not judged
+    /// Audience that a token must name in `aud`; may be repeated, one of them is enough. Default: `aud` is not checked
     #[arg(long = "audience", env = "LIVESOUK_AUDIENCE", value_name = "AUD", value_delimiter = ',')]
     pub audiences: Vec<String>,
-    /// Issuer that a token must have as `iss`; may be repeated, one of them is enough. Default: `iss` is not judged
+    /// Issuer that a token must have as `iss`; may be repeated, one of them is enough. Default: `iss` is not checked
     #[arg(long = "issuer", env = "LIVESOUK_ISSUER", value_name = "ISS", value_delimiter = ',')]
     pub issuers: Vec<String>,
 }
@@ -287,15 +293,8 @@ pub struct MigrateArgs {
 
 #[derive(Args, Debug)]
 pub struct TokenArgs {
-    /// Key that signs the token, at least 32 bytes
-    #[arg(
-        long = "auth-key",
-        env = "LIVESOUK_AUTH_KEY",
-        value_name = "KEY",
-        value_delimiter = ',',
-        hide_env_values = true
-    )]
-    pub auth_keys: Vec<String>,
+    #[command(flatten)]
+    pub signing: AuthKeyArgs,
     /// Your own id of the user, 1 to 64 visible characters
     #[arg(long, value_name = "ID")]
     pub user: String,

@@ -4,8 +4,8 @@
 //! is not set (`${NAME:-}`). So the command line is read twice: the first time only to see what was given, the second
 //! time with every variable and file written out as its flag. This holds for every setting, without a list of names.
 //!
-//! A flag counts before a variable. An empty value is no value. White space around a value does not count, and lists may have
-//! empty items. A secret (a setting whose variable is hidden) has a second flag, `--…-file`, and a second variable, `…_FILE`.
+//! If both are set, the flag is used and not the variable. An empty value counts as not set. White space at either end of a value is
+//! ignored, and lists may have empty items. A secret (a setting whose variable is hidden) has a second flag, `--…-file`, and a second variable, `…_FILE`.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;

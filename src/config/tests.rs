@@ -154,10 +154,10 @@ fn invalid_variable_is_named_with_its_flag() {
 fn list_is_trimmed_and_has_no_empty_item() {
     let with = |name, value| serve(&[], &[(name, value)]);
     for value in ["NEW,OLD", "NEW, OLD", " NEW ,\tOLD,", ",NEW,,OLD", "NEW\nOLD\n", "NEW, OLD\r\n"] {
-        assert_eq!(with("LIVESOUK_AUTH_KEY", value).auth_keys, ["NEW", "OLD"], "{value:?}");
-        assert_eq!(serve(&["--auth-key", value], &[]).auth_keys, ["NEW", "OLD"], "{value:?}");
+        assert_eq!(with("LIVESOUK_AUTH_KEY", value).signing.auth_keys, ["NEW", "OLD"], "{value:?}");
+        assert_eq!(serve(&["--auth-key", value], &[]).signing.auth_keys, ["NEW", "OLD"], "{value:?}");
     }
-    assert_eq!(serve(&["--auth-key", "NEW,", "--auth-key", " OLD"], &[]).auth_keys, ["NEW", "OLD"]);
+    assert_eq!(serve(&["--auth-key", "NEW,", "--auth-key", " OLD"], &[]).signing.auth_keys, ["NEW", "OLD"]);
     assert_eq!(with("LIVESOUK_ALLOW_ORIGIN", "https://a.example,").allow_origins, ["https://a.example"]);
     let proxies: Vec<String> =
         with("LIVESOUK_TRUSTED_PROXY", "10.0.0.1, 10.0.0.2").trusted_proxies.iter().map(ToString::to_string).collect();
@@ -177,8 +177,8 @@ fn secret_comes_from_a_file() {
     };
     let one = file("one", b"NEW\n");
     let two = file("two", b"NEW\r\nOLD\r\n");
-    assert_eq!(serve(&["--auth-key-file", &one], &[]).auth_keys, ["NEW"]);
-    assert_eq!(serve(&[], &[("LIVESOUK_AUTH_KEY_FILE", &two)]).auth_keys, ["NEW", "OLD"]);
+    assert_eq!(serve(&["--auth-key-file", &one], &[]).signing.auth_keys, ["NEW"]);
+    assert_eq!(serve(&[], &[("LIVESOUK_AUTH_KEY_FILE", &two)]).signing.auth_keys, ["NEW", "OLD"]);
     // Every secret has a file, on every command.
     let mut secrets = 0;
     for args in COMMANDS {
@@ -302,7 +302,7 @@ fn missing_setting_is_named_with_its_variable() {
 
 #[test]
 fn help_names_flags_variables_and_files() {
-    // Also when a variable is empty, and whatever else is wrong with the command line.
+    // Also when a variable is empty, and when something else is wrong with the command line.
     for args in [&["serve", "--help"][..], &["help", "serve"], &["serve", "--help", "--nonsense"]] {
         let error = parse_with(args, &[("LIVESOUK_LISTEN", "")]).unwrap_err();
         let help = error.to_string();

@@ -8,10 +8,12 @@ use axum::http::header;
 use axum::middleware::map_response;
 use axum::response::Response;
 
+use super::error::Problem;
 use super::origin::normalize_origin;
 
 /// The first parts of our own routes. A shop below one of them could not be told from the route.
-const OWN_ROUTES: [&str; 9] = ["v1", "assets", "watch", "orders", "host", "docs", "healthz", "readyz", "metrics"];
+const OWN_ROUTES: [&str; 10] =
+    ["v1", "assets", "watch", "orders", "host", "admin", "docs", "healthz", "readyz", "metrics"];
 const PATH_BYTES_MAX: usize = 200;
 
 #[derive(Clone, PartialEq, Debug)]
@@ -25,7 +27,7 @@ pub struct BaseUrl {
 }
 
 impl BaseUrl {
-    /// Fails if it is not an address of a server; the message names the cure.
+    /// Fails if it is not an address of a server; the message says how to fix it.
     pub fn parse(given: &str) -> Result<Self, String> {
         let text = given.trim();
         let rest = text.find("://").map_or(0, |at| at + 3);
@@ -51,7 +53,7 @@ impl BaseUrl {
     }
 }
 
-/// The same routes below `path` too. Their `Location` headers have the path.
+/// The same routes below `path` too. Their `Location` headers and the `type` of their problems have the path.
 pub fn serve_below(path: &str, routes: Router) -> Router {
     if path.is_empty() {
         return routes;
@@ -63,7 +65,10 @@ pub fn serve_below(path: &str, routes: Router) -> Router {
         if let Some(moved) = moved {
             response.headers_mut().insert(header::LOCATION, moved);
         }
-        std::future::ready(response)
+        std::future::ready(match response.extensions_mut().remove::<Problem>() {
+            Some(problem) => problem.below(&base).replace_in(response),
+            None => response,
+        })
     }));
     Router::new().nest_service(path, routes.clone()).fallback_service(routes)
 }
@@ -86,6 +91,7 @@ mod tests {
             ("https://shop.example/v1", None),
             ("https://shop.example/host/live", None),
             ("https://shop.example/assets", None),
+            ("https://shop.example/admin", None),
             ("https://shop.example//live", None),
             ("https://shop.example/a/../b", None),
             ("https://shop.example/{a}", None),
@@ -102,6 +108,16 @@ mod tests {
             let parsed = BaseUrl::parse(given);
             let found = parsed.as_ref().ok().map(|base| (base.origin.as_str(), base.path.as_str()));
             assert_eq!(found, expected, "{given}: {parsed:?}");
+        }
+    }
+
+    #[test]
+    fn every_route_of_the_server_is_refused_as_a_path() {
+        let routes = include_str!("mod.rs").split(".route(\"/").skip(1);
+        let first_parts: Vec<&str> = routes.filter_map(|route| route.split(['/', '"']).next()).collect();
+        assert!(first_parts.contains(&"watch"), "{first_parts:?}");
+        for part in first_parts.into_iter().filter(|part| !part.is_empty()) {
+            assert!(OWN_ROUTES.contains(&part), "/{part} is a route of the server");
         }
     }
 }

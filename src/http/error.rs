@@ -14,7 +14,7 @@ use crate::protocol::{RefusalFacts, problem};
 /// `application/problem+json`.
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
 pub struct Problem {
-    /// The page that explains the code, relative to this server.
+    /// The page that explains the code, relative to the origin of this server; with the path of `--base-url`, if it has one.
     #[serde(rename = "type")]
     pub kind: String,
     pub title: String,
@@ -22,7 +22,7 @@ pub struct Problem {
     /// The stable code that clients act on.
     pub code: &'static str,
     pub detail: String,
-    /// Retry after so many milliseconds; null: a retry does not help.
+    /// The time in milliseconds after which a retry may succeed; null: a retry does not help.
     pub retry_ms: Option<i64>,
     #[serde(flatten)]
     pub facts: RefusalFacts,
@@ -50,6 +50,22 @@ impl Problem {
     pub fn bad_request(status: StatusCode, detail: impl Into<String>) -> Self {
         Self { status: status.as_u16(), ..Self::from(&Refusal::bad_request(detail)) }
     }
+
+    /// The same problem of a server whose routes are below `base`.
+    pub fn below(self, base: &str) -> Self {
+        Self { kind: format!("{base}{}", self.kind), ..self }
+    }
+
+    /// The response with this problem as its body.
+    pub fn replace_in(&self, mut response: Response) -> Response {
+        response.headers_mut().remove(header::CONTENT_LENGTH);
+        *response.body_mut() = self.to_body();
+        response
+    }
+
+    fn to_body(&self) -> Body {
+        Body::from(serde_json::to_vec(self).unwrap_or_default())
+    }
 }
 
 impl From<&Refusal> for Problem {
@@ -62,8 +78,7 @@ impl From<&Refusal> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let body = serde_json::to_vec(&self).unwrap_or_default();
-        let mut response = Response::new(Body::from(body));
+        let mut response = Response::new(self.to_body());
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
@@ -73,6 +88,8 @@ impl IntoResponse for Problem {
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
+        // `base_url` may have to write it again.
+        response.extensions_mut().insert(self);
         response
     }
 }

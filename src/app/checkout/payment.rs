@@ -221,7 +221,8 @@ impl Checkout {
             }
             PaymentStatus::Declined => Err(Refusal::Declined.into()),
             PaymentStatus::NeedsAction => {
-                let action_url = self.provider_of(payment)?.action_url(payment);
+                let base_path = &self.context.settings.base_path;
+                let action_url = self.provider_of(payment)?.action_url(payment, base_path);
                 Err(Refusal::NeedsAction { action_url }.into())
             }
             PaymentStatus::Failed => Err(Refusal::CaptureFailed.into()),

@@ -56,11 +56,13 @@ impl PaymentProvider {
         }
     }
 
-    /// Where the buyer completes the action that the provider requires.
-    pub fn action_url(&self, payment: &Payment) -> String {
+    /// Where the buyer completes the action that the provider requires: an address, or a path on our origin, which begins with `base_path`.
+    pub fn action_url(&self, payment: &Payment, base_path: &str) -> String {
         let reference = payment.reference.as_deref().unwrap_or_default();
         match self {
-            PaymentProvider::Test(_) | PaymentProvider::Free => format!("/v1/test-provider/{reference}/approve"),
+            PaymentProvider::Test(_) | PaymentProvider::Free => {
+                format!("{base_path}/v1/test-provider/{reference}/approve")
+            }
         }
     }
 

@@ -56,7 +56,7 @@ async fn assert_pages_load(url: &str, base_path: &str) {
 }
 
 #[tokio::test]
-async fn page_loads_behind_nginx_that_changes_the_host_and_the_log_names_the_cure() {
+async fn page_loads_behind_nginx_that_changes_the_host_and_the_log_says_how_to_fix_it() {
     let (shop, _folder) = shop(&[]).await;
     let location = format!("location / {{ proxy_pass http://shop; {} }}", WebProxy::WEBSOCKETS);
     let nginx = WebProxy::nginx(&WebProxy::address(), shop.server.address(), &location).await;
@@ -137,8 +137,16 @@ async fn shop_below_a_path_works_whether_or_not_nginx_strips_it() {
         assert_eq!(code, json!(expected), "{name}");
         assert_eq!(socket_status(&nginx.url, &format!("/live{}", shop.path("live")), &nginx.url).await, 101, "{name}");
         buys_and_chats(&shop, &base).await;
-        // An unknown route below the path is ours to refuse.
-        Rest::new(&base).get("/v1/nothing").await.expect_problem(404, "not_found");
+        // An unknown route below the path is ours to refuse, and the page that explains the refusal is below the path too.
+        let problem = Rest::new(&base).get("/v1/nothing").await.expect_problem(404, "not_found");
+        assert_eq!(problem["type"], "/live/docs/errors/not_found", "{name}");
+        let page = Rest::new(&nginx.url).get("/live/docs/errors/not_found").await.expect(200);
+        assert!(page.as_str().unwrap().contains("What to do"), "{name}");
+        // Refused before any handler, with a body that is read to its end.
+        let refused =
+            Rest::new(&base).send(Method::POST, "/v1/streams", &[("origin", "https://evil.example")], None).await;
+        let problem = refused.expect_problem(403, "origin_not_allowed");
+        assert_eq!(problem["type"], "/live/docs/errors/origin_not_allowed", "{name}");
     }
 }
 
