@@ -1,6 +1,7 @@
 //! The shop that is attacked: `livesouk serve` as an operator starts it, with a live show and goods on sale.
 
 use serde_json::json;
+use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
 use testkit::process::Server;
 use testkit::rest::Rest;
@@ -10,7 +11,7 @@ pub struct AttackedShop {
     pub server: Server,
     pub stream: String,
     pub host: Rest,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl AttackedShop {
@@ -22,7 +23,14 @@ impl AttackedShop {
         let host = server.rest().with_token(&sign(KEY, "the-host", "host", 3_600));
         let stream = id(&host.post("/v1/streams", json!({"title": "Evening"})).await.expect(201));
         host.post(&format!("/v1/streams/{stream}/start"), json!({})).await.expect(200);
-        AttackedShop { server, stream, host, _folder: folder }
+        AttackedShop { server, stream, host, folder }
+    }
+
+    /// Changes the database as time does: what the statement moves back is older than before.
+    pub async fn age(&self, statement: &'static str) {
+        let store = format!("sqlite:{}", self.folder.path().join("shop.db").display());
+        let mut database = SqliteConnection::connect(&store).await.unwrap();
+        sqlx::query(statement).execute(&mut database).await.unwrap();
     }
 
     /// A REST client with a good token of this user and role.

@@ -2,8 +2,8 @@
 //!
 //! A fact is one async function that takes a [`Fixture`](fixture::Fixture) with two nodes; `facts!` makes
 //! `local::fact`, `redis::fact` and `cluster::fact` of it. Within one process both nodes are the same broker. Faults
-//! that only Redis can have are in files of their own: `faults` and `holes`, on Redis, and on a cluster where that
-//! differs.
+//! that only Redis can have are in files of their own: `faults`, `holes` and `resync`, on Redis, and on a cluster where
+//! that differs.
 
 mod events;
 mod faults;
@@ -11,4 +11,5 @@ mod fixture;
 mod holes;
 mod lanes;
 mod presence;
+mod resync;
 mod shards;
