@@ -213,8 +213,8 @@ class WatchPage {
    * @param {string} kind
    */
   reportVideoFault(kind) {
-    const now = Date.now();
-    if (now - (this.reportedAt.get(kind) ?? 0) < REPORT_VIDEO_MS || !this.client.live) return;
+    const now = performance.now();
+    if (now - (this.reportedAt.get(kind) ?? -Infinity) < REPORT_VIDEO_MS || !this.client.live) return;
     this.reportedAt.set(kind, now);
     this.client.request('report_video_fault', { kind }).catch(() => {}); // It is only a count.
   }

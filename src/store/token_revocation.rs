@@ -12,7 +12,7 @@ use crate::domain::{
     Actor, AuditEntry, Author, Millis, Refusal, RevokedTokens, Role, TokenRevocation, TokenRevocationId, UserId, token,
 };
 
-/// So many revocations are in force at most; each node has all of them in memory, about 100 bytes each.
+/// The largest number of revocations in force; each node has all of them in memory, about 100 bytes each.
 pub const TOKEN_REVOCATIONS_MAX: i64 = 100_000;
 
 struct RevocationRow {
@@ -70,6 +70,51 @@ macro_rules! revocations {
     };
 }
 
+/// Writes a revocation, with its audit log entry. It replaces one of the same user or token, whose id it keeps.
+async fn write_revocation(
+    tx: &mut Transaction<'_>,
+    tokens: &RevokedTokens,
+    expires_at: Millis,
+    now: Millis,
+    entry: &AuditEntry,
+) -> Result<TokenRevocation> {
+    macro_rules! upsert {
+        ($key:literal) => {
+            concat!(
+                "insert into token_revocations
+                    (id, user_id, not_before, jti, expires_at, created_at, by_user, by_name, by_role, reason)
+                values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                on conflict (",
+                $key,
+                ") do update set not_before = excluded.not_before, expires_at = excluded.expires_at,
+                    created_at = excluded.created_at, by_user = excluded.by_user, by_name = excluded.by_name,
+                    by_role = excluded.by_role, reason = excluded.reason"
+            )
+        };
+    }
+    let (write, read, user, not_before, jti) = match tokens {
+        RevokedTokens::OfUser { user, not_before } => {
+            (upsert!("user_id"), revocations!("where user_id = $1"), Some(user.as_str()), Some(*not_before), None)
+        }
+        RevokedTokens::One { jti } => (upsert!("jti"), revocations!("where jti = $1"), None, None, Some(jti.as_str())),
+    };
+    tx.query(write)
+        .bind(TokenRevocationId::new().0)
+        .bind(user)
+        .bind(not_before)
+        .bind(jti)
+        .bind(expires_at)
+        .bind(now)
+        .bind(entry.by.id.as_str())
+        .bind(&entry.by.name)
+        .bind(entry.by.role.name())
+        .bind(&entry.reason)
+        .execute()
+        .await?;
+    insert_audit_entry(tx, entry).await?;
+    tx.query(read).bind(user.or(jti)).fetch_one::<RevocationRow>().await?.into_revocation()
+}
+
 async fn raise_version(tx: &mut Transaction<'_>) -> Result<()> {
     tx.query("update token_revocation_version set version = version + 1").execute().await?;
     Ok(())
@@ -85,31 +130,11 @@ impl Store {
         ttl_ms: Millis,
         entry: &AuditEntry,
     ) -> Result<TokenRevocation> {
-        let write = "insert into token_revocations
-                (id, user_id, not_before, expires_at, created_at, by_user, by_name, by_role, reason)
-            values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-            on conflict (user_id) do update set not_before = excluded.not_before, expires_at = excluded.expires_at,
-                created_at = excluded.created_at, by_user = excluded.by_user, by_name = excluded.by_name,
-                by_role = excluded.by_role, reason = excluded.reason";
-        let id = TokenRevocationId::new();
         self.transaction(async |tx| {
             let now = make_room(tx).await?;
             let not_before = (now / 1_000 + 1) * 1_000;
-            tx.query(write)
-                .bind(id.0)
-                .bind(user.as_str())
-                .bind(not_before)
-                .bind(now.saturating_add(ttl_ms))
-                .bind(now)
-                .bind(entry.by.id.as_str())
-                .bind(&entry.by.name)
-                .bind(entry.by.role.name())
-                .bind(&entry.reason)
-                .execute()
-                .await?;
-            insert_audit_entry(tx, entry).await?;
-            let read = revocations!("where user_id = $1");
-            tx.query(read).bind(user.as_str()).fetch_one::<RevocationRow>().await?.into_revocation()
+            let tokens = RevokedTokens::OfUser { user: user.clone(), not_before };
+            write_revocation(tx, &tokens, now.saturating_add(ttl_ms), now, entry).await
         })
         .await
     }
@@ -122,30 +147,11 @@ impl Store {
         ttl_ms: Millis,
         entry: &AuditEntry,
     ) -> Result<TokenRevocation> {
-        let write = "insert into token_revocations
-                (id, jti, expires_at, created_at, by_user, by_name, by_role, reason)
-            values ($1, $2, $3, $4, $5, $6, $7, $8)
-            on conflict (jti) do update set expires_at = excluded.expires_at, created_at = excluded.created_at,
-                by_user = excluded.by_user, by_name = excluded.by_name, by_role = excluded.by_role,
-                reason = excluded.reason";
-        let id = TokenRevocationId::new();
         self.transaction(async |tx| {
             let now = make_room(tx).await?;
             let until = now.saturating_add(ttl_ms);
-            tx.query(write)
-                .bind(id.0)
-                .bind(jti)
-                .bind(expires_at.map_or(until, |at| at.saturating_add(2 * token::LEEWAY_MS).min(until)))
-                .bind(now)
-                .bind(entry.by.id.as_str())
-                .bind(&entry.by.name)
-                .bind(entry.by.role.name())
-                .bind(&entry.reason)
-                .execute()
-                .await?;
-            insert_audit_entry(tx, entry).await?;
-            let read = revocations!("where jti = $1");
-            tx.query(read).bind(jti).fetch_one::<RevocationRow>().await?.into_revocation()
+            let until = expires_at.map_or(until, |at| at.saturating_add(2 * token::LEEWAY_MS).min(until));
+            write_revocation(tx, &RevokedTokens::One { jti: jti.to_owned() }, until, now, entry).await
         })
         .await
     }

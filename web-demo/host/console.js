@@ -138,7 +138,7 @@ export class Console {
     const { stream, lineup } = this;
     setText(byId('rehearse'), t('rehearsal'));
     byId('rehearse').addEventListener('click', () => rehearsalSheet(this.stream, onrefused));
-    byId('team-open').addEventListener('click', () => teamSheet(stream, onrefused));
+    byId('team-open').addEventListener('click', () => teamSheet(stream, onrefused, () => this.client.now()));
     byId('report-open').addEventListener('click', () => reportSheet(this.stream));
     const add = byId('add-offer', HTMLButtonElement);
     add.addEventListener('click', () => withBusy(null, () => catalogueSheet({ shop, stream, lineup }), onrefused));

@@ -19,8 +19,9 @@ const USES = [1, 5, 20];
 /**
  * @param {Stream} stream
  * @param {(refusal: Refusal) => void} onrefused
+ * @param {() => number} now the time of the server
  */
-export function teamSheet(stream, onrefused) {
+export function teamSheet(stream, onrefused, now) {
   const path = `/streams/${stream.id}/invites`;
   const newLink = el('div');
   const list = el('div', {}, el('p.empty', {}, t('loading')));
@@ -51,7 +52,7 @@ export function teamSheet(stream, onrefused) {
     try {
       /** @type {Invite[]} */
       const invites = await listAll(path, 1);
-      const active = invites.filter((invite) => !invite.revoked_at && invite.expires_at > Date.now());
+      const active = invites.filter((invite) => !invite.revoked_at && invite.expires_at > now());
       const rows = active.map((invite) => inviteRow(invite, path, onrefused, load));
       const content = rows.length
         ? el('ul.muted', { 'data-test': 'team-list' }, rows)
