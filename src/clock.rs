@@ -1,4 +1,5 @@
-//! The clock: the only place that asks the system for the time, so that a test can set the time by hand.
+//! The clock: the only place that asks the system for the time of day, so that a test can set the time by hand. The one exception are
+//! new ids, whose first part is the time (`domain/id.rs`).
 //!
 //! Time never goes backwards. If the system clock is set back, this clock runs at half speed until the system clock has caught
 //! up, so that no timer stands still for an hour.

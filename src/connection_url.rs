@@ -1,7 +1,7 @@
 //! Mistakes in the URL of a database or a Redis, found before anybody connects: a client library would only say "invalid port
 //! number" or try to reach a host that does not exist. No message contains the URL, because it may contain a password.
 
-/// What is wrong with this URL, as a sentence that names the cure.
+/// What is wrong with this URL, as a sentence that says how to fix it.
 pub fn check(url: &str) -> Result<(), String> {
     let Some((scheme, rest)) = url.split_once("://") else { return Ok(()) };
     let (authority, tail) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
@@ -43,8 +43,8 @@ mod tests {
     use super::check;
 
     #[test]
-    fn mistakes_are_named_with_their_cure() {
-        for (url, cure) in [
+    fn each_mistake_is_named_with_a_hint() {
+        for (url, hint) in [
             ("postgres://shop:pa/ss@db/shop", "Percent-encode"),
             ("postgres://shop:12/34@db:5432/shop", "Percent-encode"),
             ("postgres://shop:pa?ss@db/shop", "Percent-encode"),
@@ -59,7 +59,7 @@ mod tests {
             ("postgres://shop@db/shop?sslmode=verify-full&sslrootcert=system", "Leave sslrootcert out"),
         ] {
             let why = check(url).expect_err(url);
-            assert!(why.contains(cure), "{url}: {why}");
+            assert!(why.contains(hint), "{url}: {why}");
             assert!(!why.contains("ss@") && !why.contains("secret"), "{url}: the message shows the password: {why}");
         }
     }

@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A fault occurs at one of so many opportunities. A fault that occurs everywhere would be too easy to detect.
+/// A fault occurs at one of this many opportunities. A fault that occurs everywhere would be too easy to detect.
 const DEFAULT_INTERVAL: u64 = 97;
 
 static SELECTED_FAULT: LazyLock<String> =

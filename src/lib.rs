@@ -1,7 +1,7 @@
 //! Livesouk: a self-hosted real-time server for live-stream shopping.
 //!
-//! The modules are listed in reading order, which is the order in which data flows. A folder is a layer; the files of a layer
-//! are named after the nouns of the shop, and each noun has the same file name in every layer (`ls src/*/offer.rs`).
+//! A folder is a layer; `docs/architecture.md` lists the layers in the order of their dependencies. The files of a layer are named
+//! after the nouns of the shop, and a noun has the same file name in each layer that has a file for it (`ls src/*/offer.rs`).
 //! Imports go one way only, and a test checks that (`tests/it/tidy/imports.rs`).
 
 /// The use cases: one function for each thing that a user can do. Permissions are checked here.
@@ -23,7 +23,7 @@ pub mod store;
 /// The live verbs: everything a client can do in a live show, registered once for the WebSocket and for REST.
 pub mod verbs;
 
-/// The clock. Only this module asks the system for the time.
+/// The clock. Only this module asks the system for the time of day, except for the time in new ids.
 pub mod clock;
 /// The commands of the binary: demo, serve, migrate, token and the rest.
 pub mod commands;

@@ -208,7 +208,7 @@ impl Node {
         );
         let stop = CancellationToken::new();
         if !broker.0.wait_until_up(BROKER_START_TIMEOUT).await {
-            tracing::warn!("broker is not available: selling works, chat waits until it is");
+            tracing::warn!("broker is not available: selling works; chat starts when the broker is available");
         }
         let app = App::start(store, broker, clock, shop, settings, stop.clone()).await.map_err(StartError::App)?;
         let auth = Arc::new(auth);

@@ -25,7 +25,7 @@
 //   client.on('reviewed', (id) => …);                  for the team: a message no longer waits for review
 //   const { order } = await client.request('buy', { offer, qty: 1, key: newKey() });
 //
-// docs/client.md has a complete page of twenty lines, and the rest of the API.
+// docs/client.md describes the whole API; examples/viewer.html is a complete page.
 
 import { RequestError } from './client/connection.js';
 import { Link, newKey } from './client/link.js';

@@ -73,9 +73,9 @@ export function connectionBar(bar, client, { again }) {
     } else if (status === 'closed') {
       isTroubled = true;
       const reason = EXPLAINED_CODES.includes(code) ? code : 'other';
-      const cure = isOwnFault(code) ? 'reload' : String(code);
-      const act = again[cure];
-      showMessage(t(`connection.closed.${reason}`), act && { label: t(`connection.again.${cure}`), act });
+      const remedy = isOwnFault(code) ? 'reload' : String(code);
+      const act = again[remedy];
+      showMessage(t(`connection.closed.${reason}`), act && { label: t(`connection.again.${remedy}`), act });
     } else if (status !== 'live') {
       // Attempts that fail at once must not postpone the first message for ever, so only the first one sets the timer.
       if (isTroubled) showReconnecting();

@@ -1,4 +1,4 @@
-// The page of one's own orders of every show: what became of each, and what is still to be paid.
+// The page of the buyer's own orders of every show: the status of each, and what is still to be paid.
 
 import { asRefusal, token, UNKNOWN_OUTCOME } from './api.js';
 import { route } from './base.js';

@@ -1,4 +1,4 @@
-// The product list ("Shop" on the pages): every offer of the show, what can be bought now, and one's own orders, which
+// The product list ("Shop" on the pages): every offer of the show, what can be bought now, and the viewer's own orders, which
 // my_orders.js paints.
 //
 // On a phone it is a sheet over the video that loads when it is opened; on a desktop it is the column at the start side.

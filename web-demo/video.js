@@ -15,7 +15,7 @@ const STALL_MS = 8_000;
 const PAUSES_MS = [1_000, 2_000, 4_000, 8_000, 15_000];
 /** A video that has played for this long is well again: the next fault starts with the shortest pause. */
 const STEADY_MS = 10_000;
-/** After so many stalls the connection is too slow for the picture. */
+/** After this many stalls the connection is too slow for the picture. */
 const STALLS_MAX = 2;
 
 export class Video {

@@ -14,7 +14,7 @@ pub enum LatencyClass {
     HostAction,
     /// A stock count, from the reply to the oldest purchase that it includes first.
     Stock,
-    /// The reply to one's own message or reaction.
+    /// The reply to the viewer's own message or reaction.
     Reply,
     /// The reply to a purchase, with all its attempts.
     Buy,

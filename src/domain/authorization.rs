@@ -2,7 +2,7 @@
 //!
 //! It combines the role of the token, which may be valid in one stream only, with the actor's [`Standing`]: bans, mutes and
 //! revocations, which the app looks up. Sanctions work only downwards in rank: one binds those who rank below the role that
-//! imposed it, whatever was known about them then.
+//! imposed it, also if that was not known when it was imposed.
 //!
 //! `docs/permissions.md` lists what follows from this for every route and verb.
 
@@ -20,7 +20,8 @@ pub enum Permission {
     /// Reserve units, or ask for a stock alert. Not for the team, which knows and changes what is sold; the host may try the
     /// shop out.
     Buy,
-    /// Read and change what is one's own: orders, payments, addresses, alerts, messages in review. A ban leaves it.
+    /// Read and change the caller's own data: orders, payments, addresses, alerts, messages in review. A banned user keeps this
+    /// permission.
     UseOwnData,
     /// Moderation: delete messages, mute, ban, set chat rules and the blocklist, decide the review queue, post notices, and read
     /// the audit log.
@@ -72,7 +73,7 @@ impl Permission {
 /// Where an actor acts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Place {
-    /// The shop as a whole: the catalogue, the list of shows, one's own data.
+    /// The shop as a whole: the catalogue, the list of shows, the caller's own data.
     Shop,
     Stream(StreamId),
 }

@@ -3,7 +3,7 @@
 
 use super::Millis;
 
-/// So many holds of an offer may lapse before the first pause.
+/// The number of holds of an offer that may lapse before the first pause.
 const FREE_LAPSES: u32 = 3;
 const FIRST_PAUSE_MS: Millis = 30_000;
 const PAUSE_MAX_MS: Millis = 600_000;

@@ -1,6 +1,6 @@
 //! Spam detection: repeated characters and links. All functions work on [folded](super::blocklist::fold) text.
 
-/// So many repeats of one character in a row are spam. Laughter ("hahaha", "ههههه") is shorter.
+/// This many repeats of one character in a row are spam. Laughter ("hahaha", "ههههه") is shorter.
 const REPEATS_MAX: usize = 20;
 /// A text of more symbols than this, without any letter or digit, is spam. A row of hearts is shorter.
 const SYMBOLS_MAX: usize = 30;

@@ -92,9 +92,7 @@ impl LineFault {
                 format!("must have 1 to {length_max} characters, and at least one that is visible."),
             ),
             // No schema can say this.
-            LineFault::TooManyMarks => {
-                Refusal::invalid_value(field, "must not have so many combining marks on one letter.")
-            }
+            LineFault::TooManyMarks => Refusal::invalid_value(field, "has too many combining marks on one letter."),
         }
     }
 }

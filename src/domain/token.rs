@@ -40,9 +40,9 @@ pub struct TokenStamp {
 /// What the operator demands of every token.
 #[derive(Clone, PartialEq, Debug)]
 pub struct TokenRules {
-    /// A token must name one of these in `aud`; empty: `aud` is not judged.
+    /// A token must name one of these in `aud`; empty: `aud` is not checked.
     pub audiences: Vec<String>,
-    /// A token must have one of these as `iss`; empty: `iss` is not judged.
+    /// A token must have one of these as `iss`; empty: `iss` is not checked.
     pub issuers: Vec<String>,
     /// The longest lifetime, from `iat` to `exp`. A token without `iat` may end at most this long after now.
     pub max_ttl_ms: Millis,

@@ -67,7 +67,7 @@ pub(super) fn connections(page: &mut MetricsPage<'_>, state: &AppState) {
     );
     page.counter(
         "livesouk_http_connections_stalled_total",
-        "Connections cut because the client took nothing for ten seconds",
+        "Connections cut because the client read none of its data for ten seconds",
         load(&connections.stalled),
     );
     page.counter_values(

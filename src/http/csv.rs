@@ -1,4 +1,4 @@
-//! CSV files for spreadsheets (RFC 4180). No cell can be mistaken for a formula, whatever separator the spreadsheet uses: in many
+//! CSV files for spreadsheets (RFC 4180). No cell can be mistaken for a formula, with any separator that a spreadsheet uses: in many
 //! locales that is the semicolon, and then the quotes of all cells but the first do not count.
 
 use std::borrow::Cow;

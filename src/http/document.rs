@@ -1,5 +1,5 @@
 //! Documents that are made once and served many times: compressed, with an `ETag`, and answered with 304 when the client has
-//! them already. So a document that is dear to make costs as much to serve as a cheap one. What is not text can be read in parts
+//! them already. So a document that takes long to make costs as little to serve as any other. What is not text can be read in parts
 //! (RFC 9110, 14): Safari plays a video only so.
 
 use std::io::Write;

@@ -1,7 +1,7 @@
 //! One warning for each kind of request that is refused because of its `Origin`.
 //!
 //! Mostly it is the shop itself behind a proxy that does not pass on the `Host` header. Its page then stays on "connecting", so the log has
-//! to name the cure. Anybody can send any `Origin`, so the number of lines is bounded.
+//! to say how to fix it. Anybody can send any `Origin`, so the number of lines is bounded.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

@@ -32,11 +32,11 @@ use crate::metrics::increment;
 
 /// A connection is closed if the head of a request takes longer, from its first byte on.
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
-/// A connection is closed if it is idle for so long between two requests. This is longer than the time for which proxies and cloud
+/// A connection is closed if it is idle for this time between two requests. This is longer than the time for which proxies and cloud
 /// balancers keep a connection (60 s): if this side closed first, a POST that is sent at that moment would fail.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
-/// A connection ends after so many requests, so that no client keeps its place for ever. A proxy that we trust serves many
-/// clients over one connection and has no such limit.
+/// The server closes a connection after this many requests, so that no client holds a slot for ever. A trusted proxy serves many
+/// clients over one connection, so this limit does not hold for it.
 const REQUESTS_PER_CONNECTION_MAX: u32 = 1_000;
 /// Both deadlines for a connection in a reserved slot: nobody may keep it by sending nothing.
 const RESERVED_TIMEOUT: Duration = Duration::from_secs(2);

@@ -1,6 +1,6 @@
 //! Sharing a show: its link as a QR code, and its time as a calendar entry.
 //!
-//! Drawing a QR code takes a millisecond, and anybody may ask for one. So each code is drawn once and kept, and codes for new
+//! Drawing a QR code takes a millisecond, and no token is needed to request one. So each code is drawn once and kept, and codes for new
 //! links, which a client can invent with the `Host` header, are drawn at a limited rate.
 
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};

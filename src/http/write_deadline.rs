@@ -1,4 +1,4 @@
-//! The socket of one HTTP connection, which is cut when the client takes nothing for ten seconds.
+//! The socket of one HTTP connection, which is cut when the client does not read its data for ten seconds.
 //!
 //! A client that requests answers and never reads them would otherwise keep its connection and its answers for as long as it
 //! likes. Two deadlines work together. This type sees that the kernel takes no more bytes from us. The kernel itself
@@ -64,7 +64,7 @@ impl WriteDeadline {
             return Poll::Pending;
         }
         increment(&self.cut);
-        Poll::Ready(Err(Error::new(ErrorKind::TimedOut, "the client took nothing for ten seconds")))
+        Poll::Ready(Err(Error::new(ErrorKind::TimedOut, "the client did not read its data for ten seconds")))
     }
 }
 

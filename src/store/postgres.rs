@@ -143,22 +143,22 @@ async fn connect(options: &PgConnectOptions) -> Result<PgConnection> {
     }
 }
 
-/// Adds the cure to the errors that the operator can mend.
+/// Adds a hint to the errors that the operator can fix.
 fn connect_error(error: sqlx::Error) -> Error {
     let Some(database_error) = error.as_database_error() else { return error.into() };
-    let cure = match database_error.code().as_deref() {
+    let hint = match database_error.code().as_deref() {
         // PgBouncer: `unsupported startup parameter: options`.
-        Some("08P01") if database_error.message().contains("startup parameter") => POOLER_CURE,
+        Some("08P01") if database_error.message().contains("startup parameter") => POOLER_HINT,
         Some("28P01" | "28000") => {
             "check the user name and the password in --store; characters like / ? # @ : % in them must be percent-encoded"
         }
         Some("3D000") => "create the database first: createdb NAME",
         _ => return error.into(),
     };
-    Error::Setup(format!("the database refuses the connection: {}; {cure}", database_error.message()))
+    Error::Setup(format!("the database refuses the connection: {}; {hint}", database_error.message()))
 }
 
-const POOLER_CURE: &str = "connect to PostgreSQL directly: the nodes have small pools of their own. A pooler in between must \
+const POOLER_HINT: &str = "connect to PostgreSQL directly: the nodes have small pools of their own. A pooler in between must \
     pass on the `options` of a session and must pool by session";
 
 /// Opens a connection over which orders may be acknowledged, and checks its settings: a pooler in between may drop the
@@ -176,7 +176,7 @@ async fn connect_for_selling(options: &PgConnectOptions) -> Result<PgConnection>
         (_, false) => {
             let why = "the database ignores the settings that a selling session requests (statement_timeout, \
                 synchronous_commit, …), so orders would not be safe";
-            Err(Error::Setup(format!("{why}: {POOLER_CURE}")))
+            Err(Error::Setup(format!("{why}: {POOLER_HINT}")))
         }
         _ => Ok(connection),
     }

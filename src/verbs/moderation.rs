@@ -213,7 +213,7 @@ impl Verb for ChatRulesForm {
     }
 }
 
-/// Sets slow mode: each viewer may send one message in so many seconds. 0 turns it off.
+/// Sets slow mode: each viewer may send one message in this number of seconds. 0 turns it off.
 #[derive(Deserialize, ToSchema)]
 pub struct SlowMode {
     seconds: i64,

@@ -61,7 +61,7 @@ async fn page_is_not_blank_behind_nginx_without_the_host_header() {
     let driver = Driver::start();
     let browser = Browser::open(&driver, Window::Desktop, "en").await;
     browser.goto(&format!("{}/watch?stream={}", nginx.url, shop.stream)).await;
-    // The page works as far as it may, and the log names the cure for the rest.
+    // The page works as far as it may, and the log says how to fix the rest.
     browser.until_text("body", "Evening").await;
     let is_logged = async || shop.server.process.stderr().contains("--base-url").then_some(());
     testkit::until_some("warning", SOON, is_logged).await;

@@ -68,7 +68,7 @@ async fn code_is_bound_to_the_site_that_asked_for_it() {
     for origin in [json!(EVIL), json!("https://shop.example.evil.example"), json!(""), json!("null"), Value::Null] {
         let code = code_of(&shop, "Ann").await;
         redeem(&anonymous, &code, origin).await.expect_problem(400, "sign_in_code_invalid");
-        // It is used up: whoever stole it cannot try the next site.
+        // It is used up: a thief cannot try the next site.
         redeem(&anonymous, &code, SITE).await.expect_problem(400, "sign_in_code_invalid");
     }
     // A page of the site itself is named by its browser, whatever it says.

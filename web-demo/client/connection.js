@@ -3,7 +3,7 @@
 /** @import { ErrorDetail, Reply, ReplyFrame } from '../client.d.ts' */
 /** @typedef {ReturnType<typeof setTimeout>} Timer */
 
-/** `code` is the code of the server, or `link_lost`, `timeout` or `offline`: then the outcome is unknown. */
+/** `code` is the code of the server, or `link_lost` or `timeout`: then the outcome is unknown, or `offline`: then nothing was sent. */
 export class RequestError extends Error {
   /** @param {ErrorDetail} error */
   constructor(error) {

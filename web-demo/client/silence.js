@@ -7,7 +7,7 @@
 
 const QUIET_MIN_MS = 1_800;
 const QUIET_MAX_MS = 25_000;
-/** Silences of so many usual gaps between frames are rare. */
+/** A silence that is this many times as long as the usual gap between frames is rare. */
 const GAPS = 8;
 const FIRST_GAP_MS = 750;
 /** How much a new gap weighs in the average. */

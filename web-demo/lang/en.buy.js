@@ -117,12 +117,12 @@ export default {
   'switch.text': 'You’re signed in as {current}. This link signs you in as {next}.',
   'switch.text_before': 'This link signs you in as {next}. On this device you were {current} before.',
   'switch.text_invite':
-    'You’re signed in as {current}. If you join the team, you go on under another name in this tab.',
+    'You’re signed in as {current}. If you join the team, you will use another name in this tab.',
   'switch.warning':
-    'If someone sent you this link, stay {current}: whoever owns the account {next} can see what you buy and where it’s sent.',
+    'If someone sent you this link, stay signed in as {current}: the owner of the account {next} can see what you buy and where it’s sent.',
   'switch.warning_before':
-    'If someone sent you this link, don’t sign in: whoever owns the account {next} can see what you buy and where it’s sent.',
-  'switch.stay': 'Stay {current}',
+    'If someone sent you this link, don’t sign in: the owner of the account {next} can see what you buy and where it’s sent.',
+  'switch.stay': 'Stay signed in as {current}',
   'switch.go': 'Switch to {next}',
   'switch.not_now': 'Don’t sign in',
   'switch.join': 'Join the team',
@@ -179,7 +179,7 @@ export default {
   'error.forbidden': 'Your role doesn’t allow this.',
   'error.outranked': 'You can only do this to people who rank below you.',
   'error.team_cannot_buy': 'The team can’t buy in a show that it helps to run.',
-  'error.price_needs_host': 'Only a host can sell for nothing.',
+  'error.price_needs_host': 'Only a host can set the price to 0.',
   'error.busy': 'It’s very busy right now. Nothing was changed. Please try again.',
   'error.too_many_requests': 'You’re doing this too fast. Nothing was changed. Please wait {s} s.',
   'error.too_many_payments': 'You tried to pay too often. Please wait {s} s before you try again.',

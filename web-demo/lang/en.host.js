@@ -357,7 +357,7 @@ export default {
   'audit.export_orders': '{by} exported orders with their addresses',
   'audit.erase': '{by} erased the data of a user',
   'audit.revoke_tokens': '{by} signed a user out everywhere, or revoked a token',
-  'audit.restore_tokens': '{by} took back the revocation of tokens',
+  'audit.restore_tokens': '{by} undid a token revocation',
   'audit.other': '{by}: {action}',
 
   // Refusals.
@@ -369,7 +369,7 @@ export default {
   'error.already_refunded': 'This order was already refunded.',
   'error.refund_failed': 'The refund failed. The order is still paid.',
   'error.bad_signature': 'The signature isn’t valid.',
-  'error.host_not_allowed': 'The demo doesn’t answer to this address. Open it by the address that it printed.',
+  'error.host_not_allowed': 'The demo doesn’t work at this address. Use the address that it printed at start.',
   'error.origin_not_allowed': 'This site isn’t allowed to use the shop.',
   'error.method_not_allowed': 'This action isn’t available here.',
 };

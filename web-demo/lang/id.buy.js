@@ -119,12 +119,12 @@ export default {
   'switch.text_before':
     'Tautan ini membuat Anda masuk sebagai {next}. Sebelumnya Anda memakai perangkat ini sebagai {current}.',
   'switch.text_invite':
-    'Anda masuk sebagai {current}. Jika bergabung dengan tim, Anda melanjutkan dengan nama lain di tab ini.',
+    'Anda masuk sebagai {current}. Jika bergabung dengan tim, Anda akan memakai nama lain di tab ini.',
   'switch.warning':
-    'Jika seseorang mengirim tautan ini kepada Anda, tetaplah sebagai {current}: pemilik akun {next} dapat melihat apa yang Anda beli dan ke mana barangnya dikirim.',
+    'Jika seseorang mengirim tautan ini kepada Anda, tetaplah masuk sebagai {current}: pemilik akun {next} dapat melihat apa yang Anda beli dan ke mana barangnya dikirim.',
   'switch.warning_before':
     'Jika seseorang mengirim tautan ini kepada Anda, jangan masuk: pemilik akun {next} dapat melihat apa yang Anda beli dan ke mana barangnya dikirim.',
-  'switch.stay': 'Tetap sebagai {current}',
+  'switch.stay': 'Tetap masuk sebagai {current}',
   'switch.go': 'Beralih ke {next}',
   'switch.not_now': 'Jangan masuk',
   'switch.join': 'Bergabung dengan tim',
@@ -182,7 +182,7 @@ export default {
   'error.forbidden': 'Peran Anda tidak mengizinkan ini.',
   'error.outranked': 'Anda hanya bisa melakukan ini kepada orang dengan peran di bawah Anda.',
   'error.team_cannot_buy': 'Anggota tim tidak bisa membeli di siaran yang mereka bantu kelola.',
-  'error.price_needs_host': 'Hanya host yang bisa menjual tanpa harga.',
+  'error.price_needs_host': 'Hanya host yang dapat menetapkan harga 0.',
   'error.busy': 'Sedang sangat ramai. Tidak ada yang berubah. Silakan coba lagi.',
   'error.too_many_requests': 'Anda melakukannya terlalu cepat. Tidak ada yang berubah. Mohon tunggu {s} dtk.',
   'error.too_many_payments': 'Anda terlalu sering mencoba membayar. Tunggu {s} dtk sebelum mencoba lagi.',

@@ -16,7 +16,8 @@ const CHAT_BATCH_MAX: usize = 500;
 /// How long the writer waits for more messages before it writes a batch.
 pub const CHAT_BATCH_WAIT: Duration = Duration::from_millis(200);
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
-/// How late a message is in the store at most, when all is well.
+/// A message is in the store within a second of its broadcast: after [`CHAT_BATCH_WAIT`] and the time of one batch. Whoever changes a
+/// message that is not in the store yet waits twice that long for it.
 pub const WRITE_BEHIND_MS: i64 = 2_000;
 const FLUSH_DEADLINE: Duration = Duration::from_secs(3);
 

@@ -46,7 +46,7 @@ impl BuyerLimits {
         Self { buyers: is_enabled.then(|| Cache::new(BUYERS_MAX)), refused }
     }
 
-    /// A request to buy, whatever comes of it.
+    /// A request to buy, also one that gets nothing.
     pub fn take_buy(&self, buyer: &UserId, now: Millis) -> Result<(), Refusal> {
         self.take(buyer, "buy", |buckets| buckets.buy.take(BUY, now))
     }

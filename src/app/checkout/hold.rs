@@ -1,4 +1,4 @@
-//! Holds: reservations that are neither paid nor cancelled are released when their time is over.
+//! Holds: reservations that are neither paid nor cancelled are released when they expire.
 //!
 //! A run goes over the offers that have expired holds, a few at a time, and starts again at once while there is more. An
 //! offer that another transaction has locked is left to a few tasks that wait for the lock, so that it delays no other.

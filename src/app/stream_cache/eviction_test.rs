@@ -21,7 +21,7 @@ async fn create_stream(app: &App) -> StreamId {
     app.streams.create_stream(&actor("host", Role::Host), new).await.unwrap().id
 }
 
-/// Loads so many other streams that everything is evicted which can be.
+/// Loads other streams until everything is evicted that can be.
 async fn fill(app: &App, cache: &Arc<StreamCache>) {
     for _ in 0..5 * CAPACITY {
         cache.find_stream(create_stream(app).await).await.unwrap();

@@ -4,13 +4,13 @@
 //! Connect all → subscribe to all streams, 512 at a time, each one confirmed → receive our own heartbeat → the link is
 //! up: what was followed in the meantime is subscribed too, then every stream compares its position with Redis and reads
 //! what it missed (`resync.rs`). From then on, a heartbeat is published each second over one connection and received
-//! over the other. When none was received for three seconds the link is dead, whatever TCP reports: all connections are
+//! over the other. When none was received for three seconds the link counts as dead, even if TCP reports no error: all connections are
 //! dropped and built again, with a backoff of 50 ms to 2 s, for ever. The heartbeat's latency is measured, and `/readyz`
 //! reports the link's state.
 //!
 //! A followed stream is a subscribed stream once the link is up. Who follows a stream inserts it first and looks at the
 //! link after that; the link is marked up first and looks for streams without a subscription after that. So one of the
-//! two sees the other. A check each second finds whatever was missed nevertheless, and a metric counts it.
+//! two sees the other. A check each second finds streams that were missed all the same, and a metric counts them.
 //!
 //! Pushes go into a bounded queue. When it is full (this node is overloaded), pushes are dropped and the link is built
 //! again, so that everything that was missed is read from history.
@@ -82,11 +82,11 @@ pub async fn run(shard: Arc<Shard>, mut requests: SubscriptionRequests) {
             let _ = shard.out.send(BrokerEvent::Link { shard: shard.index, is_up: false }).await;
         } else {
             attempts += 1;
-            let cure = error.cure();
-            shard.set_problem(cure);
+            let hint = error.hint();
+            shard.set_problem(hint);
             // A wrong password does not fix itself: somebody should read the log line, but not a hundred times.
             if attempts.is_power_of_two() {
-                tracing::warn!(shard = shard.index, attempts, error = %error, cure, "broker cannot be reached");
+                tracing::warn!(shard = shard.index, attempts, error = %error, hint, "broker cannot be reached");
             }
         }
         sleep(backoff.mul_f64(rand::random_range(0.5..1.0))).await;
@@ -112,9 +112,9 @@ enum LinkError {
 }
 
 impl LinkError {
-    fn cure(&self) -> Option<&'static str> {
+    fn hint(&self) -> Option<&'static str> {
         match self {
-            LinkError::Redis(error) => server::cure(error),
+            LinkError::Redis(error) => server::hint(error),
             _ => None,
         }
     }

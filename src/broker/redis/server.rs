@@ -157,9 +157,9 @@ async fn open_connection(to: &ConnectionInfo, config: AsyncConnectionConfig) -> 
     }
 }
 
-/// What the operator has to change, for errors that do not pass by themselves. It names neither the server nor the user,
+/// What the operator has to change, for errors that only the operator can fix. It names neither the server nor the user,
 /// because `/readyz` shows it.
-pub fn cure(error: &RedisError) -> Option<&'static str> {
+pub fn hint(error: &RedisError) -> Option<&'static str> {
     let text = error.to_string();
     let is_about = |words: &[&str]| words.iter().any(|word| text.contains(word));
     if is_about(&["NOPERM", "ACL failure", "no permissions"]) {

@@ -32,7 +32,7 @@ const USERS_MAX: usize = 20_000;
 /// Handshakes of the team of all shows, each second and at once.
 const TEAM_PER_S: f64 = 20.0;
 const TEAM_BURST: f64 = 100.0;
-/// So many seconds of the rate are kept for viewers with a place while there are any, and borrowed for them at most.
+/// The number of seconds of the rate that is kept for viewers with a place while there are any, and the most that is borrowed for them.
 const KEPT_S: f64 = 1.0;
 const BORROWED_S: f64 = 0.5;
 /// Look-ups a second of streams that this node has not cached. Each is a query of the database, and anybody can cause one with

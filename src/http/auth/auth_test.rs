@@ -264,7 +264,7 @@ async fn unknown_key_causes_one_fetch_in_ten_seconds() {
         assert_eq!(answer(&auth, &unknown).await, "The token is not valid.");
     }
     assert_eq!(auth.jwks()[0].failures(), 1, "one fetch for twenty tokens");
-    assert_eq!(answer(&auth, &new).await, "viewer", "the last keys stay");
+    assert_eq!(answer(&auth, &new).await, "viewer", "the last known keys stay in use");
 }
 
 #[test]

@@ -104,7 +104,7 @@ impl Jwks {
             }
             Err(why) => {
                 increment(&self.fetches_failed);
-                tracing::warn!(jwks = %self.location, why, keys = self.keys().len(), "a key set could not be read; its last keys stay");
+                tracing::warn!(jwks = %self.location, why, keys = self.keys().len(), "a key set could not be read; the last known keys stay in use");
                 Err(why)
             }
         }

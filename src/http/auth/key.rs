@@ -1,4 +1,4 @@
-//! The keys that verify tokens. Each key has one algorithm, whatever a token says, so that a public key is never taken for a
+//! The keys that verify tokens. Each key has one algorithm, and the algorithm that a token names is ignored, so that a public key is never taken for a
 //! secret.
 
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse};
@@ -61,7 +61,7 @@ impl VerifyingKey {
     /// The claims of a token, if this key signed it.
     pub fn open(&self, token: &str) -> Option<Map<String, Value>> {
         let mut rules = Validation::new(self.algorithm);
-        // The claims are judged by `domain::token`, with our own clock.
+        // The claims are checked by `domain::token`, with our own clock.
         rules.set_required_spec_claims::<&str>(&[]);
         (rules.validate_exp, rules.validate_nbf, rules.validate_aud) = (false, false, false);
         jsonwebtoken::decode(token, &self.key, &rules).ok().map(|read| read.claims)

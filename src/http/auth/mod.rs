@@ -117,7 +117,7 @@ impl TokenAuth {
         &self.jwks
     }
 
-    /// Reads every key set for the first time. Fails if a file cannot be read: the operator has to mend that. A URL that does
+    /// Reads every key set for the first time. Fails if a file cannot be read: the operator has to fix that. A URL that does
     /// not answer is tried again later.
     pub async fn load_jwks(&self) -> Result<(), String> {
         for source in &self.jwks {
@@ -187,7 +187,7 @@ impl TokenAuth {
             return Err(known(Refusal::TokenRefused("The token needs an extension that is not known here (`crit`).")));
         }
         // The time of day, and not the server's own clock that never goes backwards: after a jump of the system clock that was
-        // corrected, tokens are judged correctly at once.
+        // corrected, tokens are checked correctly at once.
         let actor = self.rules.check(&claims, self.clock.wall()).map_err(known)?;
         if !actor.role.is_within(max_role) {
             return Err(known(Refusal::TokenRefused("The key that signed the token may not give this role.")));

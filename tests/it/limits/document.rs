@@ -1,4 +1,4 @@
-//! Documents that are dear to make are made once: compressed, with an ETag, and 304 for those who have them.
+//! Documents that take long to make are made once: compressed, with an ETag, and 304 for those who have them.
 
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, ETAG, IF_NONE_MATCH};
 
@@ -65,7 +65,7 @@ async fn codes_for_invented_hosts_are_drawn_at_a_limited_rate() {
     }
 }
 
-/// A route that anybody may use must not be added without a look at its cost.
+/// A route that needs no token must not be added before its cost is measured.
 #[tokio::test]
 async fn cost_of_every_anonymous_route_is_in_the_benchmarks() {
     let shop = Shop::demo(&[]).await;

@@ -129,7 +129,7 @@ async fn published_key_signs_tokens_and_a_new_one_is_found() {
     // Our own tokens stay valid beside them.
     assert_eq!(status(&server, &sign_claims(KEY, &claims("host"))).await.0, 200);
 
-    // The site answers nonsense: the last keys stay.
+    // The site answers nonsense: the last known keys stay in use.
     site.publish(500, "nonsense".to_owned());
     let unknown = published_token(Algorithm::ES256, "two", "viewer");
     let asked = site.requests.load(Ordering::Relaxed);

@@ -12,20 +12,20 @@ route without a row fails, and with the answers of a running server, over REST a
 One function decides every request: `domain::authorize`. It knows the role of the token and in which show it is valid, the rank, bans,
 mutes and revoked invites. Its rules:
 
-- **A role of one show means nothing outside of it.** The token of a helper makes a viewer in every other show and in the shop as a whole.
-  The one exception: a producer of one show sees the stock pools, from which offers are filled.
-- **Ranks**: viewer, moderator and analyst, producer, host, admin. A mute or ban binds only users who rank below the team member who
-  imposed it, and only that rank or a higher one replaces or lifts it.
-- **A ban leaves what is one's own**: orders, payments, addresses, the audit entries about oneself. What everybody may read over REST stays
-  readable. A team member who is banned from one show has no permission of the team there, nor in the shop as a whole.
-- **The team does not buy** in a show that it helps to run, except the host. An order from before stays one's own.
+- **A role of one show means nothing outside of it.** In every other show, and in the shop, a helper's token gives only the rights of a
+  viewer, with one exception: a producer of one show sees the stock pools, from which offers are filled.
+- **Ranks**: viewer, moderator and analyst, producer, host, admin. A mute or ban has an effect only on users who rank below the team
+  member who imposed it. Only a team member of the same or a higher rank can change or remove it.
+- **A banned user keeps access to their own data**: orders, payments, addresses, the audit log entries about them. They can still read over
+  REST what everybody may read. A team member who is banned from one show has no permission of the team there, nor in the shop as a whole.
+- **The team does not buy** in a show that it helps to run, except the host. Orders placed earlier still belong to the buyer.
 - **Only a host or an admin sells at the price 0**, or adds units to an offer at that price.
 - **An invite** is for one user unless the host chooses more, and admits nobody else once one of its users is banned. A revoked invite ends
   its tokens everywhere. Bans and revocations take effect on every node within two seconds, also while Redis is down.
 
 `yes`: allowed. `all`: the answer shows more than everybody sees: drafts, stock pools, deleted messages, the whole review queue. A code:
-the refusal (see [protocol.md](protocol.md#error-codes)). On the socket, a banned user is not connected (close code 4502), and a revoked
-token neither (4501). A helper has the role of a producer by an invite for this show; the banned users were banned by the host.
+the refusal (see [protocol.md](protocol.md#error-codes)). On the socket, a banned user's connection is closed with
+4502; a connection with a revoked token is closed with 4501. A helper has the role of a producer by an invite for this show; the banned users were banned by the host.
 
 ";
 

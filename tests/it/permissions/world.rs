@@ -99,7 +99,7 @@ impl World {
             };
             let mut own = HashMap::from([("own_order", objects["order"].clone()), ("own_key", key())]);
             if token.is_some() {
-                // As a viewer: the team cannot buy, and an order from before is still one's own.
+                // As a viewer: the team cannot buy, and an order that was placed earlier still belongs to its buyer.
                 let order = buy(&shop.rest(&me, "viewer"), &offer, &own["own_key"]).await;
                 own.insert("own_order", order);
             }

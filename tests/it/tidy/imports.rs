@@ -7,7 +7,7 @@ use super::source::{Token, tokens};
 
 /// The top of the tree, where everything is put together, and what each of its files may import of it. A new folder or file under
 /// `src/` needs a row here or in `TABLE` before it can be used.
-const ROOF: [(&str, &[&str]); 6] = [
+const TOP_LEVEL_FILES: [(&str, &[&str]); 6] = [
     ("lib", &[]),
     ("demo", &[]),
     ("node", &[]),
@@ -15,9 +15,9 @@ const ROOF: [(&str, &[&str]); 6] = [
     ("commands", &["demo", "node", "rehearsal"]),
     ("main", &["commands"]),
 ];
-const LEAVES: [&str; 5] = ["clock", "config", "connection_url", "fault", "metrics"];
+const SHARED_MODULES: [&str; 5] = ["clock", "config", "connection_url", "fault", "metrics"];
 
-/// A layer, the layers it may import besides itself, and whether it may use the leaves.
+/// A layer, the layers it may import besides itself, and whether it may use the shared modules.
 const TABLE: [(&str, &[&str], bool); 9] = [
     ("domain", &[], false),
     ("protocol", &["domain"], false),
@@ -49,22 +49,26 @@ pub fn findings(path: &str, source: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut say = |line: usize, what: String| found.push(format!("src/{path}:{line}: {what}"));
 
-    let roof = ROOF.iter().find(|(name, _)| *name == layer);
-    let leaf = LEAVES.contains(&layer);
+    let top_level = TOP_LEVEL_FILES.iter().find(|(name, _)| *name == layer);
+    let is_shared = SHARED_MODULES.contains(&layer);
     let row = TABLE.iter().find(|(name, ..)| *name == layer);
-    if roof.is_none() && !leaf && row.is_none() {
+    if top_level.is_none() && !is_shared && row.is_none() {
         say(1, format!("{layer} has no row in the import table"));
     }
-    if let Some((_, below)) = roof {
+    if let Some((_, below)) = top_level {
         for name in imports(&module, &tokens) {
-            if name.text != layer && !below.contains(&name.text) && ROOF.iter().any(|(other, _)| *other == name.text) {
+            if name.text != layer
+                && !below.contains(&name.text)
+                && TOP_LEVEL_FILES.iter().any(|(other, _)| *other == name.text)
+            {
                 say(name.line, format!("{layer} must not import {}", name.text));
             }
         }
     } else {
-        let (others, leaves) = row.map_or((&[][..], false), |(_, others, leaves)| (*others, *leaves));
+        let (others, may_share) = row.map_or((&[][..], false), |(_, others, may_share)| (*others, *may_share));
         for name in imports(&module, &tokens) {
-            let allowed = name.text == layer || others.contains(&name.text) || (leaves && LEAVES.contains(&name.text));
+            let allowed =
+                name.text == layer || others.contains(&name.text) || (may_share && SHARED_MODULES.contains(&name.text));
             if !allowed {
                 say(name.line, format!("{layer} must not import {}", name.text));
             }

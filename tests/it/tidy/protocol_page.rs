@@ -11,7 +11,7 @@ use livesouk::domain::chat::{ChatText, REVIEW_QUEUE_MAX};
 use livesouk::domain::reaction::REACTION_COUNT_MAX;
 use livesouk::domain::{ErrorCode, Event, Name, Refusal, UserId};
 use livesouk::protocol::frame_reader::MESSAGE_BYTES_MAX;
-use livesouk::protocol::{BadFrame, Close, EncodedEvent, Frame, HelloHead, HelloTail, SnapshotReason, server};
+use livesouk::protocol::{BadFrame, Close, EncodedEvent, Frame, HelloHead, SharedTail, SnapshotReason, server};
 use livesouk::room::ring_buffer::RECENT_MAX;
 use livesouk::verbs::{Method, NewOrder, VERBS, VerbEntry, VerbReply};
 use serde_json::Value;
@@ -62,7 +62,7 @@ fn frames(out: &mut String) {
         (43, EncodedEvent::new(1_760_000_000_120, &Event::Pinned { offer })),
     ];
     let mut state = sample_views::room_state();
-    let tail = HelloTail { plain: server::hello_tail("e1", 43, &events, &state).into(), compressed: None };
+    let tail = SharedTail { plain: server::hello_tail("e1", 43, &events, &state).into(), compressed: None };
     let you = sample_views::json(&sample_views::identity());
     let head = HelloHead { recovered: false, now: sample_views::NOW, you: &you, receipts: false };
     let snapshot = server::snapshot(SnapshotReason::Slow, "e1", 90, &[], &state);
@@ -71,7 +71,7 @@ fn frames(out: &mut String) {
     let rows = [
         (
             "hello",
-            "The first frame: who you are, the stream, the whole state, and events. With `recovered: true` they are exactly those after the client's position; otherwise they are the newest visible ones",
+            "The first frame: who you are, the stream, the whole state, and events. With `recovered: true` they are exactly those after the client's position; otherwise they are the newest visible ones. With `receipts: true`, which one viewer in a sample gets, the client sends the verb `seen` when the card of the pinned offer is on the screen; from that the host sees how fast a pin reaches the viewers",
             text(server::hello(&head, &tail, false)),
         ),
         (
@@ -89,13 +89,17 @@ fn frames(out: &mut String) {
         ("order", "One of your orders changed; sent on every connection that you have", text(server::order(&order))),
         (
             "review",
-            "A message entered the review queue (to the team and to its author)",
+            "A message entered the review queue; sent to the members of the team who may moderate. Its author gets only the reply `pending_review`",
             text(server::review(&sample_views::message())),
         ),
-        ("review", "A message left the review queue", text(server::reviewed(message))),
+        (
+            "review",
+            "A message left the review queue; sent to the same members of the team",
+            text(server::reviewed(message)),
+        ),
         (
             "audit",
-            "A team member acted on you, or (for the team) on somebody",
+            "A team member did something to you, such as a mute; sent only to the affected user. The team reads the audit log over REST",
             text(server::audit(&sample_views::mute())),
         ),
         (

@@ -55,6 +55,9 @@ const RETIRED: &[(&str, &str)] = &[
     ("by and by", "later"),
     ("fast no", "sold-out cache"),
     ("who keeps order", "moderators"),
+    ("one's own", "the caller's own, their own"),
+    ("as good as none", "counts as not set"),
+    ("for luck", "waits a fixed time and hopes"),
 ];
 
 /// Files that name the former names on purpose: the old migrations, whose checksums databases keep, and the test of them; the
