@@ -1,13 +1,13 @@
-// The chip over the video for a flash sale that runs while another product is pinned.
+// The chip over the video for a flash sale that runs while another product is pinned: its picture, its name and its clock.
 
 import { formatDuration, t } from './i18n.js';
-import { countdownOf, phaseOf } from './offer.js';
-import { setText, setVisible } from './ui.js';
+import { countdownOf, fullTitle, phaseOf } from './offer.js';
+import { picture, setText, setVisible } from './ui.js';
 
 /** @import { LiveClient, Offer, Phase } from './types.d.ts' */
 
-/** @type {Phase[]} */
-const RUNNING = ['soon', 'live', 'low', 'sold_out_for_now'];
+/** A sale with nothing left to buy invites nobody, even if a reservation may still end. @type {Phase[]} */
+const INVITING = ['soon', 'live', 'low'];
 
 export class SaleChip {
   /**
@@ -18,6 +18,8 @@ export class SaleChip {
   constructor(root, client, onopen) {
     this.root = root;
     this.client = client;
+    /** @type {string | null | undefined} */
+    this.image = undefined;
     root.addEventListener('click', () => {
       const sale = this.runningSale(client.now());
       if (sale) onopen(sale);
@@ -31,7 +33,7 @@ export class SaleChip {
   runningSale(now) {
     const { offers, pin } = this.client.state;
     return [...offers.values()].find(
-      (offer) => offer.kind === 'flash' && offer.id !== pin?.offer && RUNNING.includes(phaseOf(offer, now)),
+      (offer) => offer.kind === 'flash' && offer.id !== pin?.offer && INVITING.includes(phaseOf(offer, now)),
     );
   }
 
@@ -40,9 +42,16 @@ export class SaleChip {
     const sale = this.runningSale(now);
     setVisible(this.root, Boolean(sale));
     if (!sale) return;
-    const [label, countdown, left] = this.root.children;
-    setText(label, t(phaseOf(sale, now) === 'soon' ? 'flag.soon' : 'flag.flash'));
+    const [image, texts] = this.root.children;
+    if (this.image !== sale.image) image.replaceChildren(picture(sale.image));
+    this.image = sale.image;
+    const [title, line] = texts.children;
+    setText(title, fullTitle(sale));
+    const [label, countdown, left] = line.children;
+    const isSoon = phaseOf(sale, now) === 'soon';
+    this.root.dataset.offer = sale.id;
+    setText(label, t(isSoon ? 'flag.soon' : 'flag.flash'));
     setText(countdown, formatDuration(countdownOf(sale, now) ?? 0));
-    setText(left, t('offer.left', { n: Math.max(0, sale.left) }));
+    setText(left, isSoon ? '' : t('offer.left', { n: sale.left }));
   }
 }

@@ -49,10 +49,10 @@ export function openSheet(content, { title = '', test, className = '', onclose }
 
 /**
  * Asks once, and resolves to true or false. The text says what is at stake.
- * @param {{ title: string, text: string, yes: string, danger?: boolean }} question
+ * @param {{ title: string, text: string, yes: string, danger?: boolean, more?: HTMLElement }} question `more` stands under the text
  * @returns {Promise<boolean>}
  */
-export function confirmDialog({ title, text, yes, danger = false }) {
+export function confirmDialog({ title, text, yes, danger = false, more }) {
   return new Promise((resolve) => {
     let answer = false;
     const no = el(
@@ -70,7 +70,7 @@ export function confirmDialog({ title, text, yes, danger = false }) {
     };
     const look = danger ? 'danger' : 'primary';
     const ok = el(`button.${look}`, { type: 'button', 'data-test': 'confirm-yes', onclick: accept }, yes);
-    const dialog = openSheet([el('p', {}, text), el('div.actions', {}, no, ok)], {
+    const dialog = openSheet([el('p', {}, text), ...(more ? [more] : []), el('div.actions', {}, no, ok)], {
       title,
       test: 'confirm',
       className: 'small',

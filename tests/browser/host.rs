@@ -228,7 +228,6 @@ async fn host_on_a_phone_pins_starts_and_stops_a_sale_with_the_stop_button_alway
     let (host, viewer) = (show.host(Window::Mobile).await, show.viewer().await);
     host.press("start-prepared").await;
     host.press("confirm-yes").await;
-    host.press(&format!("pin-{sale}")).await;
     viewer
         .until("the card", &format!("document.querySelector('[data-test=card]').dataset.offer === '{sale}'"), SOON)
         .await;
@@ -246,4 +245,76 @@ async fn host_on_a_phone_pins_starts_and_stops_a_sale_with_the_stop_button_alway
     host.sees("confirm", "viewer").await;
     host.press("confirm-yes").await;
     viewer.until("the end", "document.querySelector('[data-test=card]').dataset.phase === 'ended'", SOON).await;
+}
+
+#[tokio::test]
+async fn sale_that_the_host_does_not_pin_is_a_chip_with_picture_and_name_until_nothing_is_left() {
+    let show = HostShow::start().await;
+    let sale = show.draft(json!({"quantity": 1})).await;
+    let (host, viewer) = (show.host(Window::Desktop).await, show.viewer().await);
+    host.press("start-prepared").await;
+    host.choose("pin-on-start").await;
+    host.press("confirm-yes").await;
+    let chip = "(document.querySelector('[data-test=sale-chip]').hidden ? {} : document.querySelector('[data-test=sale-chip]').dataset)";
+    viewer.until("the chip", &format!("{chip}.offer === '{sale}'"), SOON).await;
+    let title = show.rest().get(&format!("/v1/offers/{sale}")).await.expect(200)["title"].as_str().unwrap().to_owned();
+    viewer.sees("sale-chip", &title).await;
+    let picture = "return Boolean(document.querySelector('.sale-chip .chip-image').firstElementChild)";
+    assert_eq!(viewer.script(picture, &[]).await, json!(true));
+    let pinned = "return document.querySelector('[data-test=card]').dataset.offer";
+    assert_ne!(viewer.script(pinned, &[]).await, json!(sale), "the host chose not to pin it");
+    viewer.screenshot("viewer-sale-chip").await;
+    viewer.assert_no_faults("viewer").await;
+
+    let open = "document.querySelector('[data-test=sale-chip]').innerText.includes('1 left')";
+    viewer.until("the sale to open", open, std::time::Duration::from_secs(30)).await;
+    viewer.press("sale-chip").await;
+    viewer.press("product-buy").await;
+    viewer.sign_in("Ann").await;
+    viewer.find(&named("order-place")).await;
+    viewer.until("no chip at 0 left", "document.querySelector('[data-test=sale-chip]').hidden", SOON).await;
+}
+
+#[tokio::test]
+async fn flash_form_starts_at_the_regular_price_takes_a_percentage_and_keeps_the_last_values() {
+    let show = HostShow::start().await;
+    let host = show.host(Window::Desktop).await;
+    let value = |field: &str| format!("document.querySelector('{}')?.value", named(&format!("offer-{field}")));
+    let open_form = async || {
+        host.press("add-offer").await;
+        host.click("[data-test^=\"variant-\"]").await;
+        host.choose("offer-kind-flash").await;
+    };
+    open_form().await;
+    let regular = host.script(&format!("return {}", value("price")), &[]).await;
+    assert_eq!(host.script(&format!("return {}", value("old-price")), &[]).await, regular);
+    for (field, text) in [("percent", "50"), ("quantity", "2"), ("per-buyer", "1"), ("countdown", "20")] {
+        host.fill(&named(&format!("offer-{field}")), text).await;
+    }
+    host.until("half the price", &format!("{} * 2 == {}", value("price"), value("old-price")), SOON).await;
+    host.screenshot("host-flash-percent").await;
+    host.script("document.querySelector('[data-test=offer-start]').scrollIntoView()", &[]).await;
+    host.screenshot("host-flash-pin").await;
+    host.assert_no_faults("the form").await;
+    host.press("offer-save").await;
+    host.until("the form to close", "!document.querySelector('[data-test=offer-form]')", SOON).await;
+    let offers = show.offers().await;
+    let sale = offers.iter().find(|it| it["kind"] == "flash").expect("the draft");
+    assert_eq!(sale["price"].as_i64().unwrap() * 2, sale["old_price"].as_i64().unwrap());
+    let row = named(&format!("row-{}", sale["id"].as_str().unwrap()));
+    let in_sight = format!(
+        "(() => {{ const box = document.querySelector('{row}').getBoundingClientRect();
+            return box.top >= 0 && box.bottom <= innerHeight + 1; }})()"
+    );
+    host.until("the new row in sight", &in_sight, SOON).await;
+
+    host.script("location.reload()", &[]).await;
+    host.wait_until_live().await;
+    open_form().await;
+    for (field, kept) in [("percent", "50"), ("per-buyer", "1"), ("countdown", "20")] {
+        host.until(field, &format!("{} === '{kept}'", value(field)), SOON).await;
+    }
+    // A price that is typed wins over the percentage.
+    host.fill(&named("offer-price"), "7").await;
+    host.until("no percentage", &format!("{} === ''", value("percent")), SOON).await;
 }

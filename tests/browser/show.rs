@@ -56,10 +56,11 @@ async fn host_sells_to_two_viewers_and_one_loses_the_network() {
     host.until("the form to close", "!document.querySelector('[data-test=offer-form]')", SOON).await;
     let flash = flash_offer(&server).await;
     let id = flash["id"].as_str().unwrap();
-    host.press(&format!("pin-{id}")).await;
 
-    // Both viewers see the card and its countdown; they cannot buy yet.
+    // It is pinned by its start. Both viewers see the card and its countdown; they cannot buy yet.
     for browser in [&ann, &badr] {
+        let is_pinned = format!("document.querySelector('[data-test=card]').dataset.offer === '{id}'");
+        browser.until("the card of the sale", &is_pinned, SOON).await;
         browser
             .until("the countdown", "document.querySelector('[data-test=card]').dataset.phase === 'soon'", SOON)
             .await;

@@ -4,8 +4,16 @@ import { t } from '../i18n.js';
 import { openSheet } from '../sheet.js';
 import { el } from '../ui.js';
 import { field, futureTime, localTime, wholeNumber } from './form.js';
+import { lastSaleChoices } from './sale_choices.js';
 
 const DEFAULT_AHEAD_MS = 10 * 60_000;
+
+/** The box that says whether a sale is pinned when it starts. It begins with the last choice. */
+export function pinChoice() {
+  const box = el('input', { type: 'checkbox', checked: lastSaleChoices().pin, 'data-test': 'pin-on-start' });
+  const node = el('label.choice', {}, box, el('span', {}, t('host.pin_on_start')));
+  return { node, isChosen: () => box.checked };
+}
 
 /**
  * Asks for a time. Resolves to `{ starts_at }`, with null in it for no time, or to null when the host closes the dialog.

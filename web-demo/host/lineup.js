@@ -12,9 +12,10 @@ import { confirmDialog, withBusy } from '../sheet.js';
 import { timeSpan } from '../time_span.js';
 import { setVisible } from '../ui.js';
 import { addOnce } from './add_once.js';
-import { askNumber, askTime } from './dialogs.js';
+import { askNumber, askTime, pinChoice } from './dialogs.js';
 import { LineupOrder } from './lineup_order.js';
 import { LineupRow } from './lineup_row.js';
+import { keepSaleChoices } from './sale_choices.js';
 
 /** @import { LiveClient, Offer, Phase, Refusal, Stream } from '../types.d.ts' */
 /** @typedef {HTMLButtonElement | null} Button */
@@ -146,10 +147,13 @@ export class Lineup {
 
   /**
    * Opens an offer. The start of a sale asks once, unless the offer form was the question; a paused sale just resumes.
+   * A sale that starts is pinned, unless the host chose otherwise; a refused start pins nothing.
    * @param {Offer} offer
    * @param {Button} button
+   * @param {{ isSure?: boolean, isPinned?: boolean }} [options] of the offer form, which asked both questions
    */
-  async open(offer, button, { isSure = offer.status !== 'draft' } = {}) {
+  async open(offer, button, { isSure = offer.status !== 'draft', isPinned = false } = {}) {
+    const pin = pinChoice();
     const text = t(`host.open_${offer.kind}`, {
       offer: fullTitle(offer),
       price: formatMoney(offer.price, offer.currency),
@@ -157,8 +161,21 @@ export class Lineup {
       countdown: timeSpan(locale, offer.countdown_s ?? 0),
       length: timeSpan(locale, offer.duration_s ?? 0),
     });
-    const question = { title: t('host.start_sale'), text: this.withAudience(text), yes: t('host.open') };
-    if (isSure || (await confirmDialog(question))) await this.act(button, () => post(`/offers/${offer.id}/open`));
+    const question = {
+      title: t('host.start_sale'),
+      text: this.withAudience(text),
+      yes: t('host.open'),
+      more: pin.node,
+    };
+    if (!isSure && !(await confirmDialog(question))) return;
+    if (!isSure) keepSaleChoices({ pin: pin.isChosen() });
+    let isOpen = false;
+    await this.act(button, async () => {
+      const answer = await post(`/offers/${offer.id}/open`);
+      isOpen = true;
+      return answer;
+    });
+    if (isOpen && (isSure ? isPinned : pin.isChosen())) await this.pin(offer);
   }
 
   /**
@@ -218,6 +235,15 @@ export class Lineup {
   }
 
   // ---- Painting ----
+
+  /**
+   * Scrolls a new offer into view.
+   * @param {string} id
+   */
+  reveal(id) {
+    this.paint();
+    this.rows.get(id)?.root.scrollIntoView({ block: 'nearest' });
+  }
 
   paint() {
     const now = this.client.now();

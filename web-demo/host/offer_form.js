@@ -8,8 +8,10 @@ import { withBusy } from '../sheet.js';
 import { el, icon, picture } from '../ui.js';
 import { addOnce } from './add_once.js';
 import { variantName } from './catalogue_texts.js';
+import { pinChoice } from './dialogs.js';
 import { field, futureTime, localTime, readAll, showFieldError, wholeNumber } from './form.js';
 import { OfferFormRow } from './offer_form_row.js';
+import { keepSaleChoices, lastSaleChoices } from './sale_choices.js';
 
 /** @import { Offer, Product, Refusal, Shop, Stream, Variant } from '../types.d.ts' */
 /** @import { Lineup } from './lineup.js' */
@@ -45,6 +47,7 @@ class OfferForm {
     /** @type {Kind} */
     this.kind = 'regular';
     this.isScheduled = false;
+    this.hasStarted = false;
     /** @type {OfferFormRow[]} */
     this.rows = [];
     this.list = el('div.offer-form-rows');
@@ -53,12 +56,13 @@ class OfferForm {
       hold_s: field({
         label: t('form.hold'),
         test: 'offer-hold',
-        value: 300,
+        value: lastSaleChoices().hold_s,
         inputMode: 'numeric',
         check: wholeNumber(...HOLD_S),
       }),
     };
     this.flash = flashFields();
+    this.pin = pinChoice();
     this.time = timeField(() => lineup.client.now());
     this.flashPart = el(
       'div',
@@ -96,6 +100,7 @@ class OfferForm {
       this.moreVariants,
       this.flashPart,
       this.hold.hold_s.node,
+      this.pin.node,
       this.alert,
       el('div.actions', {}, this.draftButton, this.startButton),
     );
@@ -132,6 +137,8 @@ class OfferForm {
     this.flashPart.hidden = this.kind !== 'flash';
     this.time.starts_at.node.hidden = !this.isScheduledFlash;
     this.draftButton.hidden = this.isScheduledFlash;
+    this.pin.node.hidden = this.isScheduledFlash;
+    for (const row of this.rows) row.setKind(this.kind);
     this.startButton.textContent = t(this.isScheduledFlash ? 'host.save_schedule' : 'host.save_open');
   }
 
@@ -140,6 +147,7 @@ class OfferForm {
     const suffix = this.rows.length ? `-${this.rows.length + 1}` : '';
     const row = new OfferFormRow(variant, suffix, () => this.removeRow(row));
     this.rows.push(row);
+    row.setKind(this.kind);
     this.list.append(row.root);
     this.updateVariants();
     return row;
@@ -176,8 +184,9 @@ class OfferForm {
       ...(this.isScheduledFlash ? this.time : {}),
     };
     const terms = readAll(shared);
-    const wanted = this.rows.map((row) => ({ row, values: readAll(row.fields) }));
+    const wanted = this.rows.map((row) => ({ row, values: row.read() }));
     if (!terms || wanted.some(({ values }) => !values)) return;
+    this.keepChoices(terms, wanted);
     for (const { row, values } of wanted) {
       const save = async () => {
         const body = { variant: row.variant.id, kind: this.kind, ...terms, ...values };
@@ -185,7 +194,11 @@ class OfferForm {
         const offer = await addOnce(`/streams/${this.stream.id}/offers`, body);
         this.lineup.apply(offer);
         this.removeRow(row);
-        if (openNow && !this.isScheduledFlash) await this.lineup.open(offer, null, { isSure: true });
+        this.lineup.reveal(offer.id);
+        // Of several variants the first is pinned: only one offer can be.
+        const isPinned = !this.hasStarted && this.pin.isChosen();
+        this.hasStarted = true;
+        if (openNow && !this.isScheduledFlash) await this.lineup.open(offer, null, { isSure: true, isPinned });
         return true;
       };
       const isSaved = await withBusy(button, save, (refusal) => this.showRefusal(shared, row, refusal));
@@ -193,6 +206,15 @@ class OfferForm {
       if (!isSaved) return;
     }
     this.close();
+  }
+
+  /**
+   * @param {{ hold_s: number, countdown_s?: number, duration_s?: number }} terms
+   * @param {{ row: OfferFormRow, values: Record<string, any> | null }[]} wanted
+   */
+  keepChoices({ hold_s, countdown_s, duration_s }, [{ row, values }]) {
+    const flash = this.kind === 'flash' ? { countdown_s, duration_s, percent: row.percentOff() } : {};
+    keepSaleChoices({ hold_s, per_buyer: values?.per_buyer, pin: this.pin.isChosen(), ...flash });
   }
 
   /**
@@ -215,7 +237,7 @@ function flashFields() {
     countdown_s: field({
       label: t('form.countdown'),
       test: 'offer-countdown',
-      value: 30,
+      value: lastSaleChoices().countdown_s,
       hint: t('form.range', { min: COUNTDOWN_S[0], max: COUNTDOWN_S[1] }),
       inputMode: 'numeric',
       check: wholeNumber(...COUNTDOWN_S),
@@ -223,7 +245,7 @@ function flashFields() {
     duration_s: field({
       label: t('form.length'),
       test: 'offer-duration',
-      value: 5,
+      value: lastSaleChoices().duration_s / 60,
       hint: t('form.range', { min: LENGTH_MIN[0], max: LENGTH_MIN[1] }),
       inputMode: 'numeric',
       check: (text) => minutes(text) * 60,
