@@ -45,7 +45,6 @@ export class Alerts {
     client.on('state', () => this.checkOffers(true));
     client.on('event', (event, { replay }) => {
       if (replay) return;
-      if (event.type === 'pinned' && this.bells.has(event.offer)) this.alertOffer(event.offer, 'alert.shown');
       if (event.type === 'started' && this.hasReminder) this.alertStart();
     });
     client.on('order', (order) => {
@@ -134,6 +133,14 @@ export class Alerts {
   }
 
   // ---- Alerting ----
+
+  /**
+   * An offer is shown now.
+   * @param {string} id
+   */
+  pinned(id) {
+    if (this.bells.has(id)) this.alertOffer(id, 'alert.shown');
+  }
 
   /**
    * Alerts for each offer that can be bought again.

@@ -10,6 +10,7 @@ import { canBuy, isSoldOut, phaseOf } from './offer.js';
 import { byId, toast } from './ui.js';
 
 /** @import { LiveClient, Offer, Shop, StockAlertState } from './types.d.ts' */
+/** @import { ShownPin } from './shown_pin.js' */
 
 /** REST works without a connection, so a purchase waits for it only this long. */
 const LIVE_WAIT_MS = 3_000;
@@ -31,15 +32,17 @@ export class Buyer {
    *   client: LiveClient,
    *   shop: Shop,
    *   stream: string,
+   *   pin: ShownPin,
    *   alertsOf: (offer: Offer) => StockAlertState,
    *   onchange: () => void,
    *   onaccount: () => void,
    * }} options `onchange` is called when there is something new to paint, `onaccount` when the reader may have signed in
    */
-  constructor({ client, shop, stream, alertsOf, onchange, onaccount }) {
+  constructor({ client, shop, stream, pin, alertsOf, onchange, onaccount }) {
     this.client = client;
     this.shop = shop;
     this.stream = stream;
+    this.pin = pin;
     this.alertsOf = alertsOf;
     this.onchange = onchange;
     this.onaccount = onaccount;
@@ -75,6 +78,7 @@ export class Buyer {
       opener: byId('product-list-open'),
       client: this.client,
       stream: this.stream,
+      pin: this.pin,
       alerts,
       alertsOf: this.alertsOf,
       onbuy: (offer) => void this.press(offer),

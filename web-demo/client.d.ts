@@ -219,7 +219,7 @@ export interface HelloFrame {
   recovered: boolean;
   now: number;
   you: You | null;
-  /** True: send `seen` once a pinned card is on the screen. */
+  /** True: send `seen` once a pin has arrived. */
   receipts?: boolean;
   epoch: string;
   seq: number;

@@ -242,7 +242,7 @@ export class LiveClient extends Link {
     if (isWhole || changed.has('pin')) this.sendReceipt();
   }
 
-  /** Tells the server, if it asked for it, that the pinned card is on the screen. */
+  /** Tells the server, if it asked for it, that the pin has reached a page that is on the screen. */
   sendReceipt() {
     const { pin } = this.state;
     if (!this.receipts || !pin) return;

@@ -80,6 +80,11 @@ export class Player {
     this.onchange();
   }
 
+  /** When the picture on the screen was taken, as server time in ms; null where there is no picture or nothing tells its time. */
+  pictureTime() {
+    return this.video?.pictureTime() ?? null;
+  }
+
   /** The captions of the video, if it has any. */
   get captions() {
     const tracks = [...(this.video?.node.textTracks ?? [])];

@@ -11,6 +11,7 @@ import { ProductRow } from './product_row.js';
 import { byId, el, icon, ICONS, setText, setVisible, style } from './ui.js';
 
 /** @import { LiveClient, Offer } from './types.d.ts' */
+/** @import { ShownPin } from './shown_pin.js' */
 /** @typedef {(typeof TABS)[number]} Tab */
 
 Object.assign(ICONS, {
@@ -28,13 +29,14 @@ const searchable = (text) => text.normalize('NFKC').toLocaleLowerCase();
 
 export class ProductList {
   /**
-   * @param {{ root: HTMLElement, opener: HTMLElement, client: LiveClient, stream: string }
+   * @param {{ root: HTMLElement, opener: HTMLElement, client: LiveClient, stream: string, pin: ShownPin }
    *   & import('./product_row.js').RowOptions} options `opener` is the button that opens it on a phone
    */
-  constructor({ root, opener, client, stream, ...rowOptions }) {
+  constructor({ root, opener, client, stream, pin, ...rowOptions }) {
     this.root = root;
     this.opener = opener;
     this.client = client;
+    this.pin = pin;
     this.rowOptions = rowOptions;
     /** Offer id → its row. @type {Map<string, ProductRow>} */
     this.rows = new Map();
@@ -183,9 +185,9 @@ export class ProductList {
    * @param {number} now
    */
   ordered(now) {
-    const { offers, pin } = this.client.state;
+    const { offers } = this.client.state;
     /** @param {Offer} offer */
-    const rank = (offer) => (offer.id === pin?.offer ? 0 : RANK[phaseOf(offer, now)]);
+    const rank = (offer) => (offer.id === this.pin.offer ? 0 : RANK[phaseOf(offer, now)]);
     return [...offers.values()].sort((a, b) => rank(a) - rank(b) || a.position - b.position || (a.id < b.id ? -1 : 1));
   }
 
@@ -212,7 +214,7 @@ export class ProductList {
       const isShown = isWanted(offer);
       setVisible(row.root, isShown);
       if (isShown) found++;
-      row.paint(offer, now, stale, offer.id === this.client.state.pin?.offer);
+      row.paint(offer, now, stale, offer.id === this.pin.offer);
     });
     setVisible(this.empty, found === 0);
     setText(this.empty, t(this.emptyText(offers.length)));

@@ -5,6 +5,7 @@ import { countdownOf, fullTitle, phaseOf } from './offer.js';
 import { picture, setText, setVisible } from './ui.js';
 
 /** @import { LiveClient, Offer, Phase } from './types.d.ts' */
+/** @import { ShownPin } from './shown_pin.js' */
 
 /** A sale with nothing left to buy invites nobody, even if a reservation may still end. @type {Phase[]} */
 const INVITING = ['soon', 'live', 'low'];
@@ -13,11 +14,13 @@ export class SaleChip {
   /**
    * @param {HTMLElement} root
    * @param {LiveClient} client
+   * @param {ShownPin} pin
    * @param {(offer: Offer) => void} onopen
    */
-  constructor(root, client, onopen) {
+  constructor(root, client, pin, onopen) {
     this.root = root;
     this.client = client;
+    this.pin = pin;
     /** @type {string | null | undefined} */
     this.image = undefined;
     root.addEventListener('click', () => {
@@ -31,9 +34,9 @@ export class SaleChip {
    * @param {number} now
    */
   runningSale(now) {
-    const { offers, pin } = this.client.state;
+    const { offers } = this.client.state;
     return [...offers.values()].find(
-      (offer) => offer.kind === 'flash' && offer.id !== pin?.offer && INVITING.includes(phaseOf(offer, now)),
+      (offer) => offer.kind === 'flash' && offer.id !== this.pin.offer && INVITING.includes(phaseOf(offer, now)),
     );
   }
 

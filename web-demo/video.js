@@ -176,6 +176,12 @@ export class Video {
     this.setState(this.node.videoWidth ? 'playing' : 'audio');
   }
 
+  /** When the picture on the screen was taken, in ms, by the times in the playlist; null where there are none. */
+  pictureTime() {
+    const isOn = ['playing', 'audio', 'stalled'].includes(this.root.dataset.video ?? '');
+    return isOn ? (this.engine?.pictureTime() ?? null) : null;
+  }
+
   /** A picture that is higher than wide covers a phone. */
   measure() {
     const { videoWidth, videoHeight } = this.node;

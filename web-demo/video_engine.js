@@ -10,6 +10,7 @@
  * @typedef {{
  *   levels: { height?: number }[],
  *   nextLevel: number,
+ *   playingDate: Date | null,
  *   loadSource: (address: string) => void,
  *   attachMedia: (video: HTMLVideoElement) => void,
  *   on: (event: string, listener: (event: string, data: { fatal: boolean, type: string, details: string }) => void) => void,
@@ -18,8 +19,12 @@
  */
 /** @typedef {{ new (settings: Record<string, unknown>): Hls, isSupported: () => boolean }} HlsClass */
 
+/** Safari tells when a picture was taken. @typedef {HTMLVideoElement & { getStartDate?: () => Date }} DatedVideo */
+
 const HLS = 'application/vnd.apple.mpegurl';
 const SECONDS_KEPT = 30;
+const PICTURE_TIME = '#EXT-X-PROGRAM-DATE-TIME:';
+const FETCH_MS = 8_000;
 const FAULT_OF_CODE = /** @type {Record<number, FaultKind>} */ ({ 2: 'network', 3: 'media', 4: 'playlist' });
 
 /** @param {string} address */
@@ -36,14 +41,45 @@ const hlsAddress = () => document.querySelector('meta[name="hls-js"]')?.getAttri
  * @returns {Promise<((address: string, onfault: (kind: FaultKind) => void) => NativeEngine | HlsEngine) | null>}
  */
 export async function engineFor(video, address) {
-  if (!isPlaylist(address) || video.canPlayType(HLS)) {
-    return (source, onfault) => new NativeEngine(video, source, onfault);
-  }
+  /** @type {(source: string, onfault: (kind: FaultKind) => void) => NativeEngine} */
+  const native = (source, onfault) => new NativeEngine(video, source, onfault);
+  const isNative = !isPlaylist(address) || Boolean(video.canPlayType(HLS));
   const script = hlsAddress();
+  if (isNative && !(script && (await isTimeLost(video, address)))) return native;
   if (!script) return null;
-  /** @type {{ default: HlsClass }} */
-  const { default: Hls } = await import(script);
-  return Hls.isSupported() ? (source, onfault) => new HlsEngine(Hls, video, source, onfault) : null;
+  try {
+    /** @type {{ default: HlsClass }} */
+    const { default: Hls } = await import(script);
+    if (Hls.isSupported()) return (source, onfault) => new HlsEngine(Hls, video, source, onfault);
+  } catch (error) {
+    if (!isNative) throw error;
+  }
+  return isNative ? native : null;
+}
+
+/**
+ * Whether the playlist says when its pictures were taken and this browser, which plays it itself, would not tell: Chromium. Then
+ * hls.js plays, because the card of a product comes in time with the picture.
+ * @param {DatedVideo} video
+ * @param {string} address
+ */
+async function isTimeLost(video, address) {
+  if (!isPlaylist(address) || 'getStartDate' in video) return false;
+  try {
+    const first = await playlist(address);
+    if (first.text.includes(PICTURE_TIME)) return true;
+    const variant = /#EXT-X-STREAM-INF:[^\n]*\n\s*([^#\s]+)/.exec(first.text)?.[1];
+    if (!variant) return false;
+    return (await playlist(new URL(variant, first.address).href)).text.includes(PICTURE_TIME);
+  } catch {
+    return false; // Its host lets no script read it, or it is not there yet.
+  }
+}
+
+/** @param {string} address */
+async function playlist(address) {
+  const answer = await fetch(address, { signal: AbortSignal.timeout(FETCH_MS) });
+  return { text: answer.ok ? await answer.text() : '', address: answer.url };
 }
 
 /** The browser itself plays the address. */
@@ -58,6 +94,12 @@ export class NativeEngine {
     this.fail = () => onfault(FAULT_OF_CODE[video.error?.code ?? 0] ?? 'network');
     video.addEventListener('error', this.fail);
     video.src = address;
+  }
+
+  /** When the picture on the screen was taken, in ms. @returns {number | null} */
+  pictureTime() {
+    const start = /** @type {DatedVideo} */ (this.video).getStartDate?.().getTime() ?? NaN;
+    return Number.isFinite(start) ? start + this.video.currentTime * 1000 : null;
   }
 
   /** The browser chooses the quality; a chosen one is an address of its own. @returns {Quality[]} */
@@ -89,6 +131,12 @@ export class HlsEngine {
     });
     this.hls.loadSource(address);
     this.hls.attachMedia(video);
+  }
+
+  /** When the picture on the screen was taken, in ms. @returns {number | null} */
+  pictureTime() {
+    const at = this.hls.playingDate?.getTime() ?? NaN;
+    return Number.isFinite(at) ? at : null;
   }
 
   /** @returns {Quality[]} */

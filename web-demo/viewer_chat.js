@@ -51,7 +51,6 @@ export class ViewerChat {
       if (token.get() && sessionStorage.getItem(PENDING) === stream) this.withOwn((own) => own.loadPending());
     });
     client.on('gap', () => this.list.clearAfterGap());
-    client.on('event', (event) => this.addEvent(event));
     client.on('audit', (entry) => this.addAudit(entry));
     client.on('status', ({ status, code }) => {
       if (status === 'closed' && code === 4502) this.withOwn((own) => own.loadBanReason());

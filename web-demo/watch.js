@@ -12,12 +12,14 @@ import { OfferCard } from './offer_card.js';
 import { playerWithButtons } from './player_buttons.js';
 import { SaleChip } from './sale_chip.js';
 import { ShowHeader } from './show_header.js';
+import { ShownPin } from './shown_pin.js';
 import { signInFromAddress } from './sign_in_link.js';
 import { byId, fillIcons, onTick, query, setText, setVisible, speak, toast } from './ui.js';
 import { ViewerChat } from './viewer_chat.js';
 
 /** @import { LiveClient, LiveEvent, Offer, Phase, Shop, StockAlertState, Stream } from './types.d.ts' */
 /** @import { Buyer } from './buyer.js' */
+/** @import { PinnedEvent } from './shown_pin.js' */
 
 const REPORT_VIDEO_MS = 10_000;
 
@@ -72,7 +74,13 @@ class WatchPage {
       onopen: (offer) => this.openProduct(offer),
       alertsOf: (offer) => this.alertsOf(offer),
     });
-    this.saleChip = new SaleChip(byId('sale-chip'), client, (offer) => this.openProduct(offer));
+    this.pin = new ShownPin({
+      client,
+      pictureTime: () => this.player.pictureTime(),
+      onchange: () => this.paint(),
+      onpinned: (event, how) => this.showPinned(event, how),
+    });
+    this.saleChip = new SaleChip(byId('sale-chip'), client, this.pin, (offer) => this.openProduct(offer));
     this.loadHearts = once(() => makeHearts(client, signIn));
     connectionBar(byId('conn'), client, {
       again: { 4501: signIn, 4509: () => client.signIn(token.get()), reload: () => location.reload() },
@@ -95,6 +103,7 @@ class WatchPage {
       client: this.client,
       shop: this.shop,
       stream: this.stream.id,
+      pin: this.pin,
       alertsOf: (offer) => this.alertsOf(offer),
       onchange: () => this.paint(),
       onaccount: () => {
@@ -173,6 +182,9 @@ class WatchPage {
         this.update({ ...this.stream, ...client.show });
         this.chat.field.paint();
       }
+      // A pin waits for the picture, and what tells of it waits with it.
+      if (event.type === 'pinned') return;
+      this.chat.addEvent(event);
       if (!replay) this.speakOf(event);
     });
     client.on('state', (changed) => {
@@ -227,6 +239,18 @@ class WatchPage {
   }
 
   /**
+   * The card of a new pin is on the screen: what tells of it comes with it.
+   * @param {PinnedEvent} event
+   * @param {{ replay: boolean }} how
+   */
+  showPinned(event, { replay }) {
+    this.chat.addEvent(event);
+    if (replay) return;
+    this.speakOf(event);
+    this.buyer?.alerts?.pinned(event.offer);
+  }
+
+  /**
    * Tells a screen reader of a pin, the start of a sale and the end of the show; never of chat messages.
    * @param {LiveEvent} event
    */
@@ -238,8 +262,7 @@ class WatchPage {
   }
 
   pinnedOffer() {
-    const { pin, offers } = this.client.state;
-    return pin ? offers.get(pin.offer) : undefined;
+    return this.client.state.offers.get(this.pin.offer ?? '');
   }
 
   paint() {

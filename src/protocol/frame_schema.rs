@@ -21,7 +21,7 @@ pub struct HelloFrame {
     pub recovered: bool,
     pub now: Millis,
     pub you: ViewerIdentity,
-    /// Present and true for a sample of viewers: the client sends `seen` when the pinned offer is on the screen.
+    /// Present and true for a sample of viewers: the client sends `seen` once the pin has arrived.
     pub receipts: Option<bool>,
     pub epoch: String,
     pub seq: u64,

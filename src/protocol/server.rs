@@ -76,7 +76,7 @@ pub struct HelloHead<'a> {
     pub recovered: bool,
     pub now: Millis,
     pub you: &'a [u8],
-    /// The client should confirm when the pinned offer is on the screen.
+    /// The client should confirm once the pin has arrived.
     pub receipts: bool,
 }
 

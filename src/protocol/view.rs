@@ -465,7 +465,7 @@ pub struct FullStreamReport {
     pub offers: Vec<OfferSales>,
 }
 
-/// How far the pinned offer has reached: a sample of viewers, at most 500 per node, confirms when it is on the screen.
+/// How far the pinned offer has reached: a sample of viewers, at most 500 per node, confirms once its pin has arrived.
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
 pub struct CardReach {
     pub offer: OfferId,

@@ -1,5 +1,5 @@
 //! Receipts: how many viewers have seen the pinned offer. A sample of the viewers is asked, in their hello, to report
-//! when it is on the screen; the result is a share and a time. Memory is bounded by the sample, and nobody can answer
+//! once its pin has arrived; the result is a share and a time. Memory is bounded by the sample, and nobody can answer
 //! for others or twice.
 
 use crate::domain::{Millis, OfferId};

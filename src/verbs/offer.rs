@@ -9,7 +9,7 @@ use super::{InputSource, Method, RestRoute, Verb, VerbContext};
 use crate::app::Result;
 use crate::domain::{OfferId, Role};
 
-/// Confirms that the pinned offer is on the screen. The server requests it from a sample of the viewers; there is no reply.
+/// Confirms that the pin has arrived. The server requests it from a sample of the viewers; there is no reply.
 #[derive(Deserialize, ToSchema)]
 pub struct Seen {
     offer: OfferId,

@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::browser::{Browser, SOON, Window};
 use crate::support::driver::Driver;
 use crate::support::firefox::Firefox;
 use crate::support::outside::live_video::{Encoder, LiveVideo};
-use crate::support::outside::shop::{Shop, id};
+use crate::support::outside::shop::{Shop, id, key, now_ms};
 use crate::support::outside::until_some;
 
 /// A stall is noticed after eight seconds, and the pauses between the attempts grow to fifteen.
@@ -148,5 +148,119 @@ async fn video_is_given_up_when_the_show_has_ended() {
     let rests = "document.querySelector('#player').dataset.video === 'none'
         && document.querySelector('[data-test=video-words]').hidden";
     phone.until("the placeholder", rests, SOON).await;
+    phone.close().await;
+}
+
+/// Notes the moment, and the time code of the picture, at which the card of each offer is on the screen, and that of the chip.
+const NOTE_TIMES: &str = "
+    const canvas = document.createElement('canvas');
+    [canvas.width, canvas.height] = [180, 320];
+    const sheet = canvas.getContext('2d', { willReadFrequently: true });
+    window.codeMs = () => {
+        sheet.drawImage(document.querySelector('video'), 0, 0, 180, 320);
+        const isOn = (place) => sheet.getImageData(12 + 24 * place, 12, 1, 1).data[1] > 127;
+        return [0, 1, 2, 3, 4, 5, 6].reduce((sum, place) => sum + (isOn(place) ? 2 ** place : 0), 0) * 100;
+    };
+    window.cards = {};
+    const card = document.querySelector('[data-test=card]'), chip = document.querySelector('[data-test=sale-chip]');
+    const note = () => {
+        const at = Date.now();
+        if (!chip.hidden) window.chipAt ??= at;
+        window.cards[card.dataset.offer] ??= { at, code: window.codeMs(), price: card.querySelector('.price').innerText };
+    };
+    new MutationObserver(note).observe(document.querySelector('#layout'), { attributes: true, subtree: true });";
+
+/// The card of an offer, as the page noted it: when, at which time code, with which price.
+async fn card_of(phone: &Browser, offer: &str) -> Value {
+    phone.until("the card", &format!("window.cards['{offer}'] ?? null"), RETURNS).await
+}
+
+#[tokio::test]
+async fn video_and_pin_are_in_time_and_nothing_else_waits() {
+    let mut shop = Shop::demo(&["--hls-js", &hls_js()]).await;
+    let video = LiveVideo::with_times().await;
+    video.set(Encoder::Live);
+    let address;
+    (address, shop.stream) = show_with(&shop, &video.url).await;
+    let first = shop.on_sale(9, json!({})).await;
+    let sale = shop.draft(5, json!({"kind": "flash", "price": 123_400, "countdown_s": 10, "duration_s": 600})).await;
+    let pin = async |offer: &str| shop.host.put(&shop.path("pin"), json!({ "offer": offer })).await.expect(200);
+    pin(&first).await;
+
+    // This browser plays HLS itself, but would not tell when a picture was taken.
+    let driver = Driver::start();
+    let phone = Browser::open(&driver, Window::Mobile, "en").await;
+    phone.goto(&address).await;
+    phone.until("the video", PLAYS, RETURNS).await;
+    phone.sees("card-left", "9 left").await;
+    phone.script(NOTE_TIMES, &[]).await;
+
+    let before = now_ms();
+    shop.host.post(&format!("/v1/offers/{sale}/open"), json!({})).await.expect(200);
+    pin(&sale).await;
+    let after = now_ms();
+    let buyer = shop.rest("ann", "viewer");
+    buyer.post_keyed(&format!("/v1/offers/{first}/orders"), &key(), json!({"qty": 1})).await.expect(201);
+    phone.sees("card-left", "8 left").await; // The card of before counts while the new one waits.
+    let card = card_of(&phone, &sale).await;
+    let seen_at = card["at"].as_i64().unwrap();
+    let taken_at = video.taken_at(card["code"].as_i64().unwrap(), seen_at);
+    println!("the picture is {} ms behind, the card comes {} ms after its pin in the picture", seen_at - taken_at, taken_at - after);
+    assert!(seen_at - after > 1_500, "the picture is seconds behind the camera, and the card is not: {card}");
+    assert!((before - 500..=after + 500).contains(&taken_at), "pinned at {before}–{after}, shown at {taken_at}: {card}");
+    assert!(card["price"].as_str().unwrap().contains("1,234"), "{card}");
+    let chip_at = phone.script("return window.chipAt", &[]).await.as_i64().unwrap();
+    assert!(chip_at - after < 1_000 && chip_at < seen_at, "an opening does not wait: {chip_at}, opened at {before}–{after}");
+    phone.until("the note of the pin", "document.querySelector('[data-test=note-pinned]')", SOON).await;
+    phone.assert_no_faults("the phone").await;
+    phone.close().await;
+
+    // The console says how far the picture is behind.
+    let host_page = shop.server.started["host_url"].as_str().unwrap().to_owned();
+    let host = Browser::open(&driver, Window::Desktop, "en").await;
+    host.goto(&host_page.replace(shop.server.stream(), &shop.stream)).await;
+    host.until("the video", PLAYS, RETURNS).await;
+    host.sees("picture-delay", "behind the camera").await;
+    host.script(NOTE_TIMES.split("window.cards").next().unwrap(), &[]).await;
+    let shown = "return { at: Date.now(), code: codeMs(), text: document.querySelector('[data-test=picture-delay]').innerText }";
+    let shown = host.script(shown, &[]).await;
+    let at = shown["at"].as_i64().unwrap();
+    let measured = (at - video.taken_at(shown["code"].as_i64().unwrap(), at)) as f64 / 1000.0;
+    let text = shown["text"].as_str().unwrap();
+    let said: f64 = text.split(' ').find_map(|word| word.trim_matches(['\u{2068}', '\u{2069}']).parse().ok()).expect(text);
+    assert!((said - measured).abs() <= 0.6, "the picture is {measured} s behind; the console: {text}");
+    host.screenshot("host-picture-delay").await;
+    host.assert_no_faults_except("the host", &["status of 404"]).await;
+    host.close().await;
+}
+
+#[tokio::test]
+async fn video_that_is_far_behind_holds_a_pin_for_ten_seconds_and_one_without_times_holds_none() {
+    let mut shop = Shop::demo(&["--hls-js", &hls_js()]).await;
+    let video = LiveVideo::start().await;
+    video.set(Encoder::Live);
+    let address;
+    (address, shop.stream) = show_with(&shop, &video.url).await;
+    let driver = Driver::start();
+    let phone = Browser::open(&driver, Window::Mobile, "en").await;
+    // As Safari tells the time of a picture that it plays itself.
+    let safari = "window.behindMs = NaN; HTMLMediaElement.prototype.getStartDate = function () {
+        return new Date(Date.now() - window.behindMs - this.currentTime * 1000); };";
+    phone.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": safari })).await;
+    phone.goto(&address).await;
+    phone.until("the video", PLAYS, RETURNS).await;
+    let note = "window.cards = {}; const card = document.querySelector('[data-test=card]');
+        new MutationObserver(() => (window.cards[card.dataset.offer] ??= Date.now())).observe(card, { attributes: true });";
+    phone.script(note, &[]).await;
+    for (behind, least, most) in [("NaN", 0, 1_500), ("3000", 2_500, 3_500), ("60000", 9_500, 11_000)] {
+        phone.script(&format!("window.behindMs = {behind}"), &[]).await;
+        let offer = shop.on_sale(3, json!({})).await;
+        let pinned_at = now_ms();
+        shop.host.put(&shop.path("pin"), json!({ "offer": offer })).await.expect(200);
+        let waited = card_of(&phone, &offer).await.as_i64().unwrap() - pinned_at;
+        assert!((least..=most).contains(&waited), "{behind} ms behind: the card came after {waited} ms");
+    }
+    let loaded = "return performance.getEntriesByType('resource').some((it) => it.name.includes('hls.js'))";
+    assert_eq!(phone.script(loaded, &[]).await, json!(false), "a browser that tells the time loads no hls.js");
     phone.close().await;
 }

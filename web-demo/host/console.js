@@ -54,7 +54,16 @@ export class Console {
     this.onAir = new OnAir({ client, lineup: this.lineup, stream, onrefused });
     this.chat = new ChatPanel({ client, stream, role, offerOf, onrefused });
     const activity = new Activity({ node: byId('activity'), client, offerOf });
-    this.figures = new Figures({ stream, bar: byId('figures'), panel: byId('trend'), client, role, activity });
+    const pictureTime = () => this.onAir.player.pictureTime();
+    this.figures = new Figures({
+      stream,
+      bar: byId('figures'),
+      panel: byId('trend'),
+      client,
+      role,
+      activity,
+      pictureTime,
+    });
     this.checklist = new Checklist({ node: byId('checklist'), shop, stream, role });
     this.tabs = new PhoneTabs();
     addShortcuts({ lineup: this.lineup, onAir: this.onAir, tabs: this.tabs });

@@ -1,8 +1,9 @@
 // The figures of the show: sums that are loaded every few seconds, and the chart of the show, minute by minute.
 
 import { get } from '../api.js';
-import { formatCompact, formatMoney, formatNumber, t } from '../i18n.js';
+import { formatCompact, formatMoney, formatNumber, locale, t } from '../i18n.js';
 import { fullTitle } from '../offer.js';
+import { WAIT_MAX_MS } from '../shown_pin.js';
 import { el, setText } from '../ui.js';
 import { chart, chartMarks } from './chart.js';
 
@@ -14,6 +15,9 @@ const FULL_REPORT_MS = 15_000;
 /** By then every viewer should have the pinned card. */
 const CARD_MS = 1_500;
 const MINUTE_MS = 60_000;
+/** Clocks of two machines that are set by the network differ by less. */
+const CLOCKS_MS = 1_000;
+const tenths = new Intl.NumberFormat(locale, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const MAY_SEE = new Set(['host', 'admin', 'producer', 'analyst']);
 const NAMES = /** @type {const} */ (['viewers', 'likes', 'orders', 'sales']);
 
@@ -26,13 +30,15 @@ export class Figures {
    *   client: LiveClient,
    *   role: () => string | undefined,
    *   activity: Activity,
+   *   pictureTime: () => number | null,
    * }} options the figures are shown twice: in the bar of a desktop, and large in the panel of a phone
    */
-  constructor({ stream, bar, panel, client, role, activity }) {
+  constructor({ stream, bar, panel, client, role, activity, pictureTime }) {
     this.path = `/streams/${stream.id}/report`;
     this.client = client;
     this.role = role;
     this.activity = activity;
+    this.pictureTime = pictureTime;
     /** @type {Report | null} */
     this.report = null;
     /** @type {FullReport | null} */
@@ -53,8 +59,9 @@ export class Figures {
     this.more = el('p.trend-text');
     this.delivery = el('p.trend-text', { 'data-test': 'delivery' });
     this.card = el('p.trend-text', { 'data-test': 'card-reach' });
+    this.picture = el('p.trend-text', { 'data-test': 'picture-delay' });
     this.video = el('p.trend-text', { 'data-test': 'video-faults' });
-    panel.append(large, this.chart, this.more, this.delivery, this.card, this.video);
+    panel.append(large, this.chart, this.more, this.delivery, this.card, this.picture, this.video);
     client.on('state', (changed) => {
       if (changed.has('pin')) setTimeout(() => this.load(), CARD_MS);
     });
@@ -95,6 +102,7 @@ export class Figures {
     const { report } = this;
     const { viewers, likes } = this.client.state;
     this.set('likes', formatCompact(likes));
+    setText(this.picture, this.pictureText());
     if (!report) return this.set('viewers', formatCompact(viewers));
     const peak = Math.max(report.viewers_peak, viewers);
     this.set('viewers', t('figure.peak', { now: formatCompact(viewers), n: peak }));
@@ -107,6 +115,16 @@ export class Figures {
     const share = card?.seen ? formatNumber(Math.round((card.seen / card.asked) * 100)) : '';
     setText(this.video, videoText(report));
     setText(this.card, share && t('figure.card', { share, ms: formatNumber(card?.p95_ms ?? 0) }));
+  }
+
+  /** How far the picture is behind the camera, by the preview; empty where its playlist has no times. */
+  pictureText() {
+    const at = this.pictureTime();
+    if (at === null) return '';
+    const delay = this.client.now() - at;
+    if (delay < -CLOCKS_MS) return t('figure.picture_ahead');
+    const text = delay > WAIT_MAX_MS ? 'figure.picture_far' : 'figure.picture';
+    return t(text, { s: tenths.format(Math.max(0, delay) / 1000), n: WAIT_MAX_MS / 1000 });
   }
 
   /**

@@ -5,6 +5,7 @@ import { t } from '../i18n.js';
 import { phaseOf } from '../offer.js';
 import { OfferCard } from '../offer_card.js';
 import { Player } from '../player.js';
+import { ShownPin } from '../shown_pin.js';
 import { withBusy } from '../sheet.js';
 import { byId, el, setVisible } from '../ui.js';
 import { NowPanel } from './now_panel.js';
@@ -29,6 +30,7 @@ export class OnAir {
     this.player = new Player(byId('player'));
     this.card = new OfferCard(byId('card'), { onbuy() {}, onopen() {} });
     byId('card').inert = true; // The host only looks at it.
+    this.pin = new ShownPin({ client, pictureTime: () => this.player.pictureTime(), onchange: () => this.paint() });
     this.nowPanel = byId('now-panel');
     this.panels = Array.from({ length: PANELS_MAX }, () => new NowPanel(this.nowPanel, lineup));
     this.idle = el('p.empty', {}, t('host.nothing_on'));
@@ -78,7 +80,7 @@ export class OnAir {
 
   paint() {
     const now = this.client.now();
-    const pinned = this.client.state.offers.get(this.lineup.pinned ?? '');
+    const pinned = this.client.state.offers.get(this.pin.offer ?? '');
     this.card.paint(pinned, now, !this.client.live);
     setVisible(byId('no-pin'), !pinned);
     this.player.showProduct(pinned);

@@ -1,4 +1,7 @@
 //! A live HLS stream on a port of its own, made by ffmpeg, that a test may withhold, freeze and let return.
+//!
+//! The picture has a time code, seven squares at its top: the number of the frame in binary, the lowest digit first, white for 1. With
+//! `with_times` the playlist says when each segment was taken (EXT-X-PROGRAM-DATE-TIME).
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -13,10 +16,15 @@ use axum::routing::get;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
+use crate::shop::now_ms;
+
 /// How many segments of one second there are; the stream repeats them, each time after a discontinuity.
 const SEGMENTS: u64 = 10;
 /// How many segments the playlist names.
 const WINDOW: u64 = 5;
+const SEGMENT_MS: i64 = 1_000;
+const CODE_DIGITS: u32 = 7;
+const CODE_SIDE: u32 = 24;
 
 /// What the encoder does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,15 +49,36 @@ pub struct LiveVideo {
 struct Shared {
     folder: TempDir,
     began: Instant,
+    /// When the first segment was taken, in ms since 1970: a live stream offers a segment once it is complete.
+    taken_at: i64,
+    has_times: bool,
     encoder: Mutex<Encoder>,
 }
 
 impl LiveVideo {
     /// Makes an upright test picture with a tone, and serves it. The encoder is absent at first.
     pub async fn start() -> LiveVideo {
+        LiveVideo::serve(false).await
+    }
+
+    /// The same, with the time of each segment in the playlist.
+    pub async fn with_times() -> LiveVideo {
+        LiveVideo::serve(true).await
+    }
+
+    /// When the frame with this time code was taken that was on a screen at `seen_at`, both in ms since 1970.
+    pub fn taken_at(&self, code_ms: i64, seen_at: i64) -> i64 {
+        let first = self.shared.taken_at + code_ms;
+        let loop_ms = SEGMENTS as i64 * SEGMENT_MS;
+        first + (seen_at - first).div_euclid(loop_ms) * loop_ms
+    }
+
+    async fn serve(has_times: bool) -> LiveVideo {
         let folder = tempfile::tempdir().expect("a temporary folder");
         make_segments(folder.path());
-        let shared = Arc::new(Shared { folder, began: Instant::now(), encoder: Mutex::new(Encoder::Absent) });
+        let taken_at = now_ms() - WINDOW as i64 * SEGMENT_MS;
+        let encoder = Mutex::new(Encoder::Absent);
+        let shared = Arc::new(Shared { folder, began: Instant::now(), taken_at, has_times, encoder });
         let router = Router::new().route("/{name}", get(serve)).with_state(shared.clone());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}/master.m3u8", listener.local_addr().expect("an address"));
@@ -92,6 +121,10 @@ impl Shared {
             if number > 0 && number.is_multiple_of(SEGMENTS) {
                 text.push_str("#EXT-X-DISCONTINUITY\n");
             }
+            if self.has_times {
+                let at = self.taken_at + number as i64 * SEGMENT_MS;
+                text.push_str(&format!("#EXT-X-PROGRAM-DATE-TIME:{}\n", iso_time(at)));
+            }
             text.push_str(&format!("#EXTINF:1.0,\nseg{}.ts\n", number % SEGMENTS));
         }
         text
@@ -120,15 +153,33 @@ async fn serve(State(shared): State<Arc<Shared>>, UrlPath(name): UrlPath<String>
     }
 }
 
+/// The filters of ffmpeg that draw the time code.
+fn time_code() -> String {
+    let side = CODE_SIDE;
+    let ground = format!(",drawbox=x=0:y=0:w={}:h={side}:color=black:t=fill", CODE_DIGITS * side);
+    let digit = |place: u32| {
+        let (x, value) = (place * side, 1 << place);
+        format!(",drawbox=x={x}:y=0:w={side}:h={side}:color=white:t=fill:enable='bitand(n,{value})'")
+    };
+    ground + &(0..CODE_DIGITS).map(digit).collect::<String>()
+}
+
+/// A time of the universal clock as ISO 8601 writes it.
+fn iso_time(at_ms: i64) -> String {
+    let at = time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(at_ms) * 1_000_000).expect("a time of this age");
+    at.format(&time::format_description::well_known::Rfc3339).expect("a time that can be written")
+}
+
 fn make_segments(folder: &Path) {
     let length = SEGMENTS.to_string();
+    let picture = format!("testsrc2=size=180x320:rate=10{}", time_code());
     let args = [
         "-v",
         "error",
         "-f",
         "lavfi",
         "-i",
-        "testsrc2=size=180x320:rate=10",
+        &picture,
         "-f",
         "lavfi",
         "-i",
