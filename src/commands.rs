@@ -9,11 +9,11 @@ use crate::app::{ChatRateLimit, Settings, WebhookSecret};
 use crate::broker::{self, Broker};
 use crate::clock::Clock;
 use crate::config::{
-    self, Command, DemoArgs, LimitArgs, LogArgs, LogFormat, MigrateArgs, PageArgs, PaymentArgs, PaymentProviderName,
-    ServeArgs, TokenArgs, TokenRuleArgs,
+    self, Command, DemoArgs, LimitArgs, LogArgs, LogFormat, MigrateArgs, NamesShown, PageArgs, PaymentArgs,
+    PaymentProviderName, ServeArgs, TokenArgs, TokenRuleArgs,
 };
 use crate::demo;
-use crate::domain::{Actor, Name, Role, StreamId, TokenRules, TokenStamp, UserId};
+use crate::domain::{Actor, Name, PurchaseNames, Role, StreamId, TokenRules, TokenStamp, UserId};
 use crate::http::auth::{JwksLocation, TokenAuth};
 use crate::http::{ContentHosts, DemoHosts, Origins, TrustedProxies};
 #[cfg(feature = "otel")]
@@ -202,6 +202,11 @@ fn app_settings(limits: &LimitArgs, payments: &PaymentArgs, kind: NodeKind) -> S
     let kept_ms = |days: u32| (days > 0).then(|| i64::from(days) * 86_400_000);
     Settings {
         chat,
+        purchase_names: match limits.purchase_names {
+            NamesShown::Full => PurchaseNames::Full,
+            NamesShown::Initials => PurchaseNames::Initials,
+            NamesShown::Hidden => PurchaseNames::Hidden,
+        },
         chat_retention_ms: kept_ms(limits.chat_days),
         address_retention_ms: kept_ms(limits.address_days),
         is_dev_login_enabled: matches!(kind, NodeKind::Demo),

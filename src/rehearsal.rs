@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::{Rehearsal, RehearsalPlan, RehearsalRunner, Settings};
 use crate::broker::Broker;
 use crate::clock::Clock;
-use crate::config::{LimitArgs, VideoArgs};
+use crate::config::{LimitArgs, NamesShown, VideoArgs};
 use crate::domain::rehearsal::RehearsalForm;
 use crate::http::auth::TokenAuth;
 use crate::http::{Origins, TrustedProxies};
@@ -82,6 +82,7 @@ async fn start_node(plan: &RehearsalPlan, folder: &RehearsalFolder, key: &str) -
     let limits = LimitArgs {
         chat_days: 0,
         address_days: 0,
+        purchase_names: NamesShown::Full,
         chat_per_second: plan.chat.viewer_per_s,
         room_chat_per_second: plan.chat.room_per_s,
         connections_max: Some(REHEARSAL_CONNECTIONS_MAX),

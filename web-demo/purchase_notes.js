@@ -9,6 +9,8 @@ import { el, setText } from './ui.js';
 /** @typedef {Extract<LiveEvent, { type: 'purchased' }>} Purchase */
 
 const SHARED_MS = 20_000;
+/** As the server shortens names: several people may have the same. */
+const INITIALS = /^\S{1,3}\.( \S{1,3}\.)?$/;
 
 /** The last note of an offer. @typedef {{ line: HTMLElement, since: number, count: number, names: Set<string> }} Note */
 
@@ -44,7 +46,8 @@ export class PurchaseNotes {
   }
 
   /**
-   * Two purchases of one name may be those of one person, so people are counted by their names. A shop may hide the names.
+   * Two purchases of one name may be those of one person, so people are counted by their names. A shop may hide the names, or shorten
+   * them to initials.
    * @param {Purchase} event
    * @param {Note} note
    */
@@ -52,7 +55,8 @@ export class PurchaseNotes {
     const about = this.offerOf(event.offer);
     const offer = about && fullTitle(about);
     const people = names.size;
-    if (people > 1 && !names.has('')) return t('event.purchased_by', { n: people, offer });
+    const areWhole = ![...names].some((name) => name === '' || INITIALS.test(name));
+    if (people > 1 && areWhole) return t('event.purchased_by', { n: people, offer });
     return t('event.purchases', { n: count, offer });
   }
 }

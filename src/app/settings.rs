@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use super::webhook_signature::WebhookSecret;
-use crate::domain::{Millis, TokenRules};
+use crate::domain::{Millis, PurchaseNames, TokenRules};
 
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub chat: ChatRateLimit,
+    /// How the chat names buyers.
+    pub purchase_names: PurchaseNames,
     /// How long chat messages are kept, in milliseconds; `None` means forever.
     pub chat_retention_ms: Option<Millis>,
     /// How long addresses are kept after their order ended or was sent, in milliseconds; `None` means forever.
@@ -33,6 +35,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             chat: ChatRateLimit { viewer_per_s: 1.0, room_per_s: 50.0 },
+            purchase_names: PurchaseNames::default(),
             chat_retention_ms: None,
             address_retention_ms: None,
             is_dev_login_enabled: false,

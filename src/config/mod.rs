@@ -159,6 +159,14 @@ pub enum PaymentProviderName {
     Test,
 }
 
+/// How `--purchase-names` names buyers.
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NamesShown {
+    Full,
+    Initials,
+    Hidden,
+}
+
 #[derive(Args, Debug)]
 pub struct AuthKeyArgs {
     /// Key that signs user tokens, at least 32 bytes; to rotate keys, put the new one first
@@ -204,6 +212,9 @@ pub struct LimitArgs {
     /// priority; 0 turns it off
     #[arg(long, env = "LIVESOUK_ROOM_CHAT_PER_SECOND", default_value_t = 50.0, value_name = "N", value_parser = number(0.0..=100_000.0))]
     pub room_chat_per_second: f64,
+    /// How the chat names a buyer when it tells everybody of a purchase: full, initials or hidden
+    #[arg(long, env = "LIVESOUK_PURCHASE_NAMES", default_value = "full", value_name = "HOW")]
+    pub purchase_names: NamesShown,
     /// Days after which chat messages are deleted; 0 keeps them forever
     #[arg(long, env = "LIVESOUK_CHAT_DAYS", default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=36_500))]
     pub chat_days: u32,

@@ -109,6 +109,7 @@ fn example_of(arg: &clap::Arg) -> &'static str {
         "trusted_proxies" | "address_exempt" => "10.0.0.1",
         "deflate" | "request_limits" => "false",
         "filter" => "warn",
+        "purchase_names" => "initials",
         "format" => "json",
         "sell_connections" | "chat_days" | "address_days" | "connections_max" | "connections_per_address" => "7",
         "max_ttl_s" => "3600",

@@ -42,8 +42,8 @@ pub enum Event {
     SaleClosed {
         offer: OfferId,
     },
-    /// An order was paid. The name is the display name of the buyer; it is empty if the chat would not show it (blocklist, link, a
-    /// name that looks like the team) or the buyer's data was erased.
+    /// An order was paid. The name is the display name of the buyer, or its initials, as the shop chose; it is empty if the shop hides
+    /// names, the chat would not show this one (blocklist, link, a name that looks like the team) or the buyer's data was erased.
     Purchased {
         name: String,
         qty: i64,

@@ -62,6 +62,24 @@ async fn purchase_note_leaves_out_a_name_that_the_chat_would_not_show() {
     }
 }
 
+#[tokio::test]
+async fn shop_chooses_how_the_chat_names_buyers_and_the_team_sees_whole_names() {
+    for (choice, shown) in [("initials", "A. B."), ("hidden", "")] {
+        let shop = Shop::demo(&["--purchase-names", choice]).await;
+        let offer = shop.on_sale(9, json!({})).await;
+        let mut viewer = shop.watch().await;
+        let ann = json!({"name": "Ann Baker", "role": "viewer"});
+        let ann = shop.server.rest().post("/v1/dev/tokens", ann).await.expect(201);
+        let rest = shop.server.rest().with_token(ann["token"].as_str().unwrap());
+        let order = rest.post_keyed(&format!("/v1/offers/{offer}/orders"), &key(), json!({"qty": 1})).await.expect(201);
+        rest.post_keyed(&format!("/v1/orders/{}/pay", id(&order)), &key(), json!({"token": "ok"})).await.expect(200);
+        let bought = viewer.event("purchase", SOON, |event| event["type"] == "purchased").await;
+        assert_eq!(bought["name"], shown, "{choice}");
+        let orders = shop.host.get(&shop.path("orders")).await.expect(200);
+        assert_eq!(orders["items"][0]["buyer_name"], "Ann Baker", "{choice}");
+    }
+}
+
 /// Reads a CSV file with a separator, and prints the cells with which a formula would begin.
 const FORMULAS: &str = "import csv, io, sys
 text = sys.stdin.buffer.read().decode('utf-8-sig')

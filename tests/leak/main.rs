@@ -12,7 +12,7 @@ use std::time::Duration;
 use livesouk::app::{ChatRateLimit, Settings};
 use livesouk::broker::Broker;
 use livesouk::clock::Clock;
-use livesouk::config::{LimitArgs, VideoArgs};
+use livesouk::config::{LimitArgs, NamesShown, VideoArgs};
 use livesouk::demo;
 use livesouk::http::auth::TokenAuth;
 use livesouk::http::{Origins, TrustedProxies};
@@ -147,6 +147,7 @@ async fn closed_connections_leave_no_task_file_or_memory() {
         settings: Settings { chat: ChatRateLimit { viewer_per_s: 1.0, room_per_s: 0.0 }, ..Settings::default() },
         video: VideoArgs::default(),
         limits: LimitArgs {
+            purchase_names: NamesShown::Full,
             chat_days: 0,
             address_days: 0,
             chat_per_second: 1.0,

@@ -54,7 +54,8 @@ impl Checkout {
                     Err(Error::Refused(_)) => false,
                     Err(fault) => return Err(fault),
                 };
-                let name = if may_show_name { order.buyer_name } else { String::new() };
+                let names = context.settings.purchase_names;
+                let name = if may_show_name { names.shown(&order.buyer_name) } else { String::new() };
                 // Another node may have read the same event, or this node may have published it without marking it as
                 // delivered.
                 let (key, purchased) = (format!("paid:{}", order.id), Event::Purchased { name, qty, offer });
