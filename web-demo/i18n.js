@@ -36,7 +36,7 @@ document.documentElement.lang = lang;
 document.documentElement.dir = dir;
 
 /**
- * Loads more texts, for a part of the pages that not everyone opens: `buy`, `host`, `shop`, `rehearse`, `video`, `desk`.
+ * Loads more texts, for a part of the pages that not everyone opens: `buy`, `host`, `shop`, `rehearse`, `video`, `end`, `desk`.
  * @param {string} [part]
  */
 export async function load(part) {

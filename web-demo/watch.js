@@ -22,6 +22,8 @@ import { ViewerChat } from './viewer_chat.js';
 /** @import { PinnedEvent } from './shown_pin.js' */
 
 const REPORT_VIDEO_MS = 10_000;
+/** The console shows this page in a frame, and asks how far its picture is behind. */
+const isPreview = new URLSearchParams(location.search).has('preview') && window.parent !== window;
 
 translate();
 fillIcons();
@@ -82,6 +84,10 @@ class WatchPage {
     });
     this.saleChip = new SaleChip(byId('sale-chip'), client, this.pin, (offer) => this.openProduct(offer));
     this.loadHearts = once(() => makeHearts(client, signIn));
+    this.loadEnd = once(async () => {
+      const { ShowEnd } = await import('./show_end.js');
+      return new ShowEnd(this.stream);
+    });
     connectionBar(byId('conn'), client, {
       again: { 4501: signIn, 4509: () => client.signIn(token.get()), reload: () => location.reload() },
     });
@@ -226,9 +232,15 @@ class WatchPage {
    */
   reportVideoFault(kind) {
     const now = performance.now();
-    if (now - (this.reportedAt.get(kind) ?? -Infinity) < REPORT_VIDEO_MS || !this.client.live) return;
+    if (now - (this.reportedAt.get(kind) ?? -Infinity) < REPORT_VIDEO_MS || !this.client.live || isPreview) return;
     this.reportedAt.set(kind, now);
     this.client.request('report_video_fault', { kind }).catch(() => {}); // It is only a count.
+  }
+
+  /** @param {number} now */
+  tellDelay(now) {
+    const at = this.player.pictureTime();
+    window.parent.postMessage({ picture_delay: at === null ? null : now - at }, location.origin);
   }
 
   /** @param {Stream} stream */
@@ -236,6 +248,7 @@ class WatchPage {
     this.stream = stream;
     this.header.update(stream);
     this.player.update(stream);
+    if (stream.status === 'ended') this.loadEnd().catch(() => {}); // The badge says that it is over, too.
   }
 
   /**
@@ -296,6 +309,7 @@ class WatchPage {
     setText(/** @type {Node} */ (byId('remind').lastChild), t(hasReminder ? 'remind.on' : 'remind.me'));
     byId('remind').setAttribute('aria-pressed', String(hasReminder));
     this.player.paint(now);
+    if (isPreview) this.tellDelay(now);
     this.header.tick(now);
     this.chat.field.paint();
   }

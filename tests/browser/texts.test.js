@@ -11,7 +11,7 @@ import { termsIn } from '../../web-demo/lang/terms.js';
 const ROOT = new URL('../../', import.meta.url);
 const LANGUAGES = ['en', 'ar', 'id'];
 const LOCALES = { en: 'en', ar: 'ar-SA', id: 'id' };
-const PARTS = ['', '.buy', '.host', '.shop', '.rehearse', '.video', '.desk'];
+const PARTS = ['', '.buy', '.host', '.shop', '.rehearse', '.video', '.end', '.desk'];
 
 /** Language → key → text, of all parts. */
 const texts = {};
@@ -105,7 +105,7 @@ const LABELS = {
   variant: ['product.variant', 'form.variant'],
   lineup: ['lineup'],
   flash: ['flag.flash', 'host.kind_flash'],
-  pinned: ['host.pinned', 'chart.pin', 'report.pins'],
+  pinned: ['chart.pin', 'report.pins'],
   pin: ['host.pin'],
   unpin: ['host.unpin'],
   pause: ['host.pause'],

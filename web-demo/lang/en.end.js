@@ -1,0 +1,12 @@
+// English: the end of a show.
+
+export default {
+  'end.title': 'The show has ended',
+  'end.thanks': '{name} thanks you for watching.',
+  'end.next': 'Next show',
+  'end.live': 'Live now',
+  'end.watch': 'Watch',
+  'end.see': 'See the show',
+  'end.products': 'Products of this show',
+  'end.shop': 'All shows',
+};
