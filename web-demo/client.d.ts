@@ -167,6 +167,12 @@ export type AuditAction =
   | 'restock'
   | 'extend'
   | 'refund'
+  | 'packed'
+  | 'sent'
+  | 'delivered'
+  | 'undo_fulfilment'
+  | 'read_address'
+  | 'export_orders'
   | 'erase'
   | 'revoke_tokens'
   | 'restore_tokens';

@@ -67,7 +67,7 @@ async fn press_key(browser: &Browser, key: &str, modifiers: u8) {
     for kind in ["keyDown", "keyUp"] {
         let text = if kind == "keyDown" && key.len() == 1 { key } else { "" };
         let event = json!({"type": kind, "key": key, "code": key, "text": text, "modifiers": modifiers,
-            "windowsVirtualKeyCode": if key == "Enter" { 13 } else { 0 }});
+            "windowsVirtualKeyCode": match key { "Enter" => 13, "Escape" => 27, _ => 0 }});
         browser.devtools("Input.dispatchKeyEvent", event).await;
     }
 }
@@ -317,4 +317,76 @@ async fn flash_form_starts_at_the_regular_price_takes_a_percentage_and_keeps_the
     // A price that is typed wins over the percentage.
     host.fill(&named("offer-price"), "7").await;
     host.until("no percentage", &format!("{} === ''", value("percent")), SOON).await;
+}
+
+/// Rows of the line-up that are wholly in sight and no higher than 64 pixels.
+const ROWS_IN_SIGHT: &str = "[...document.querySelectorAll('[data-test=lineup] li')].filter((row) => {
+    const box = row.getBoundingClientRect(), panel = document.querySelector('#sell').getBoundingClientRect();
+    return box.height <= 64.5 && box.top >= panel.top && box.bottom <= Math.min(panel.bottom, innerHeight);
+}).length";
+
+#[tokio::test]
+async fn line_up_shows_twelve_rows_with_pin_and_start_and_the_rest_behind_a_menu() {
+    let show = HostShow::start().await;
+    let first = show.offers().await[0]["id"].as_str().unwrap().to_owned();
+    let mut draft = String::new();
+    while show.offers().await.len() < 14 {
+        draft = show.draft(json!({"kind": "regular", "quantity": 1, "countdown_s": null})).await;
+    }
+    let host = show.host(Window::Desktop).await;
+    host.until("twelve rows", &format!("{ROWS_IN_SIGHT} >= 12"), SOON).await;
+    let is_visible = |name: &str| format!("document.querySelector('{}').offsetParent !== null", named(name));
+    host.script("document.querySelector(arguments[0]).scrollIntoView()", &[json!(named(&format!("open-{draft}")))])
+        .await;
+    host.until("Start", &is_visible(&format!("open-{draft}")), SOON).await;
+    let shown = format!("{} || {}", is_visible(&format!("pin-{first}")), is_visible(&format!("unpin-{first}")));
+    host.until("Pin", &shown, SOON).await;
+    host.until("no Restock", &format!("!({})", is_visible(&format!("restock-{first}"))), SOON).await;
+    host.press(&format!("more-{first}")).await;
+    host.until("Restock in the menu", &is_visible(&format!("restock-{first}")), SOON).await;
+    host.screenshot("host-lineup-menu").await;
+    host.assert_no_faults("the menu").await;
+    press_key(&host, "Escape", 0).await;
+    host.until("no menu", &format!("!({})", is_visible(&format!("restock-{first}"))), SOON).await;
+    host.press(&format!("more-{first}")).await;
+    host.press(&format!("pause-{first}")).await;
+    host.press("confirm-yes").await;
+    let paused = format!("document.querySelector('{}').dataset.phase === 'paused'", named(&format!("row-{first}")));
+    host.until("a paused offer", &paused, SOON).await;
+}
+
+#[tokio::test]
+async fn preview_is_the_page_of_viewers_and_on_a_tablet_stop_and_pause_stay_in_sight() {
+    let show = HostShow::start().await;
+    let host = show.host(Window::Desktop).await;
+    let inside = "document.querySelector('[data-test=preview-page]').contentDocument";
+    host.until("the card in the preview", &format!("!{inside}.querySelector('[data-test=card]').hidden"), SOON).await;
+    let path = format!("/v1/streams/{}/announcements", show.server.stream());
+    show.rest().post(&path, json!({"text": "Free delivery tonight"})).await.expect(200);
+    host.until(
+        "the notice in the preview",
+        &format!("{inside}.querySelector('#notice').innerText.includes('tonight')"),
+        SOON,
+    )
+    .await;
+    let shape = "(() => { const box = document.querySelector('#preview').getBoundingClientRect();
+        return Math.abs(box.width / box.height - 9 / 16) < 0.01 && box.width > 150; })()";
+    host.until("a preview of 9:16", shape, SOON).await;
+    let viewers = format!("{inside}.querySelector('[data-test=viewers]').innerText === '0'");
+    host.until("nobody counts the preview", &viewers, SOON).await;
+    host.screenshot("host-preview").await;
+
+    let sale = show.draft(json!({})).await;
+    show.rest().post(&format!("/v1/offers/{sale}/open"), json!({})).await.expect(200);
+    host.until("the sale to open", &format!("document.querySelector('{}')", named("now-pause")), SOON).await;
+    host.resize_to(1024, 768, false).await;
+    let in_sight = "['now-pause', 'now-stop'].every((name) => {
+        const box = document.querySelector(`[data-test=${name}]`).getBoundingClientRect();
+        return box.height > 0 && box.top >= 0 && box.bottom <= innerHeight
+            && document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2)?.closest(`[data-test=${name}]`); })";
+    host.until("Pause and Stop", in_sight, std::time::Duration::from_secs(30)).await;
+    host.script("document.querySelector('.on-air-panel').scrollTop = 9999", &[]).await;
+    host.until("Pause and Stop after scrolling", in_sight, SOON).await;
+    host.screenshot("host-tablet-sale").await;
+    host.assert_no_faults("the tablet").await;
 }

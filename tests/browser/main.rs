@@ -16,6 +16,7 @@ mod page;
 mod purchase;
 mod screens;
 mod show;
+mod show_end;
 mod sign_in_link;
 mod smoke;
 mod team;

@@ -157,7 +157,8 @@ const NOTE_TIMES: &str = "
     [canvas.width, canvas.height] = [180, 320];
     const sheet = canvas.getContext('2d', { willReadFrequently: true });
     window.codeMs = () => {
-        sheet.drawImage(document.querySelector('video'), 0, 0, 180, 320);
+        const page = document.querySelector('[data-test=preview-page]')?.contentDocument ?? document;
+        sheet.drawImage(page.querySelector('video'), 0, 0, 180, 320);
         const isOn = (place) => sheet.getImageData(12 + 24 * place, 12, 1, 1).data[1] > 127;
         return [0, 1, 2, 3, 4, 5, 6].reduce((sum, place) => sum + (isOn(place) ? 2 ** place : 0), 0) * 100;
     };
@@ -205,12 +206,22 @@ async fn video_and_pin_are_in_time_and_nothing_else_waits() {
     let card = card_of(&phone, &sale).await;
     let seen_at = card["at"].as_i64().unwrap();
     let taken_at = video.taken_at(card["code"].as_i64().unwrap(), seen_at);
-    println!("the picture is {} ms behind, the card comes {} ms after its pin in the picture", seen_at - taken_at, taken_at - after);
+    println!(
+        "the picture is {} ms behind, the card comes {} ms after its pin in the picture",
+        seen_at - taken_at,
+        taken_at - after
+    );
     assert!(seen_at - after > 1_500, "the picture is seconds behind the camera, and the card is not: {card}");
-    assert!((before - 500..=after + 500).contains(&taken_at), "pinned at {before}–{after}, shown at {taken_at}: {card}");
+    assert!(
+        (before - 500..=after + 500).contains(&taken_at),
+        "pinned at {before}–{after}, shown at {taken_at}: {card}"
+    );
     assert!(card["price"].as_str().unwrap().contains("1,234"), "{card}");
     let chip_at = phone.script("return window.chipAt", &[]).await.as_i64().unwrap();
-    assert!(chip_at - after < 1_000 && chip_at < seen_at, "an opening does not wait: {chip_at}, opened at {before}–{after}");
+    assert!(
+        chip_at - after < 1_000 && chip_at < seen_at,
+        "an opening does not wait: {chip_at}, opened at {before}–{after}"
+    );
     phone.until("the note of the pin", "document.querySelector('[data-test=note-pinned]')", SOON).await;
     phone.assert_no_faults("the phone").await;
     phone.close().await;
@@ -219,7 +230,8 @@ async fn video_and_pin_are_in_time_and_nothing_else_waits() {
     let host_page = shop.server.started["host_url"].as_str().unwrap().to_owned();
     let host = Browser::open(&driver, Window::Desktop, "en").await;
     host.goto(&host_page.replace(shop.server.stream(), &shop.stream)).await;
-    host.until("the video", PLAYS, RETURNS).await;
+    let plays = PLAYS.replace("document.", "document.querySelector('[data-test=preview-page]').contentDocument.");
+    host.until("the video in the preview", &plays, RETURNS).await;
     host.sees("picture-delay", "behind the camera").await;
     host.script(NOTE_TIMES.split("window.cards").next().unwrap(), &[]).await;
     let shown = "return { at: Date.now(), code: codeMs(), text: document.querySelector('[data-test=picture-delay]').innerText }";
@@ -227,7 +239,8 @@ async fn video_and_pin_are_in_time_and_nothing_else_waits() {
     let at = shown["at"].as_i64().unwrap();
     let measured = (at - video.taken_at(shown["code"].as_i64().unwrap(), at)) as f64 / 1000.0;
     let text = shown["text"].as_str().unwrap();
-    let said: f64 = text.split(' ').find_map(|word| word.trim_matches(['\u{2068}', '\u{2069}']).parse().ok()).expect(text);
+    let said: f64 =
+        text.split(' ').find_map(|word| word.trim_matches(['\u{2068}', '\u{2069}']).parse().ok()).expect(text);
     assert!((said - measured).abs() <= 0.6, "the picture is {measured} s behind; the console: {text}");
     host.screenshot("host-picture-delay").await;
     host.assert_no_faults_except("the host", &["status of 404"]).await;

@@ -1,22 +1,30 @@
 // The audit log: what the team did, newest first; and the exports of the chat and of the log.
 
 import { asRefusal, get } from '../api.js';
-import { formatDateTime, hasText, refusalText, t } from '../i18n.js';
+import { formatDateTime, refusalText, t } from '../i18n.js';
+import { fullTitle } from '../offer.js';
 import { withBusy } from '../sheet.js';
 import { el } from '../ui.js';
+import { auditText } from './audit_text.js';
 import { download } from './download.js';
 
-/** @import { AuditEntry, Refusal, Stream } from '../types.d.ts' */
+/** @import { AuditEntry, Offer, Refusal, Stream } from '../types.d.ts' */
 
 const EXPORTS = ['chat.csv', 'chat.jsonl', 'audit-log.csv', 'audit-log.jsonl'];
 
 export class AuditLog {
   /**
-   * @param {{ stream: Stream, root: HTMLElement, onrefused: (refusal: Refusal) => void }} options
+   * @param {{
+   *   stream: Stream,
+   *   root: HTMLElement,
+   *   offerOf: (id: string) => Offer | undefined,
+   *   onrefused: (refusal: Refusal) => void,
+   * }} options
    */
-  constructor({ stream, root, onrefused }) {
+  constructor({ stream, root, offerOf, onrefused }) {
     this.path = `/streams/${stream.id}`;
     this.root = root;
+    this.offerOf = offerOf;
     this.onrefused = onrefused;
   }
 
@@ -25,7 +33,7 @@ export class AuditLog {
     try {
       /** @type {{ items: AuditEntry[] }} */
       const { items } = await get(`${this.path}/audit-log?limit=100`);
-      const rows = items.length ? items.map(entryRow) : [el('li.empty', {}, t('audit.none'))];
+      const rows = items.length ? items.map((entry) => this.entryRow(entry)) : [el('li.empty', {}, t('audit.none'))];
       this.root.replaceChildren(this.exportButtons(), ...rows);
     } catch (error) {
       this.root.replaceChildren(el('li', {}, el('p.alert', {}, refusalText(asRefusal(error)))));
@@ -47,17 +55,22 @@ export class AuditLog {
     const button = el('button.slim', props, el('bdi', { dir: 'ltr' }, file));
     return button;
   }
-}
 
-/** @param {AuditEntry} entry */
-function entryRow({ at, kind, by, name, user, text, detail, reason }) {
-  const key = hasText(`audit.${kind}`) ? `audit.${kind}` : 'audit.other';
-  return el(
-    'li',
-    { 'data-test': `audit-${kind}` },
-    t(key, { by: by?.name || by?.id, name: name ?? user ?? '', action: kind }),
-    detail && ` · ${detail}`,
-    text && [' ', el('q', { dir: 'auto' }, text)],
-    el('small', {}, formatDateTime(at), reason && ` · ${t('host.because', { reason })}`),
-  );
+  /** @param {AuditEntry} entry */
+  entryRow(entry) {
+    const { at, kind, text, reason, detail } = entry;
+    const words = auditText(entry, (id) => {
+      const offer = this.offerOf(id);
+      return offer ? fullTitle(offer) : '';
+    });
+    const parcel = kind === 'sent' && detail ? ` · ${detail}` : '';
+    return el(
+      'li',
+      { 'data-test': `audit-${kind}` },
+      words,
+      parcel,
+      text && [' ', el('q', { dir: 'auto' }, text)],
+      el('small', {}, formatDateTime(at), reason && ` · ${t('host.because', { reason })}`),
+    );
+  }
 }

@@ -32,7 +32,7 @@ export class ChatPanel {
     this.path = `/streams/${stream.id}`;
     this.onrefused = onrefused;
     this.review = new ReviewQueue({ stream, root: byId('chat-review'), count: byId('review-count'), onrefused });
-    this.audit = new AuditLog({ stream, root: byId('chat-audit'), onrefused });
+    this.audit = new AuditLog({ stream, root: byId('chat-audit'), offerOf, onrefused });
     /** The message that the next message replies to. @type {ChatMessage | null} */
     this.replyTo = null;
     const tools = new MessageTools({ path: this.path, role, onreply: (message) => this.reply(message), onrefused });

@@ -53,8 +53,8 @@ export class Console {
     const role = () => this.role;
     this.onAir = new OnAir({ client, lineup: this.lineup, stream, onrefused });
     this.chat = new ChatPanel({ client, stream, role, offerOf, onrefused });
-    const activity = new Activity({ node: byId('activity'), client, offerOf });
-    const pictureTime = () => this.onAir.player.pictureTime();
+    const activity = new Activity({ node: byId('activity'), stream: stream.id, client, offerOf });
+    const pictureDelay = () => this.onAir.preview.delay;
     this.figures = new Figures({
       stream,
       bar: byId('figures'),
@@ -62,7 +62,7 @@ export class Console {
       client,
       role,
       activity,
-      pictureTime,
+      pictureDelay,
     });
     this.checklist = new Checklist({ node: byId('checklist'), shop, stream, role });
     this.tabs = new PhoneTabs();
@@ -90,6 +90,7 @@ export class Console {
       this.chat.addEvent(event);
       const isStatus = event.type === 'started' || event.type === 'ended';
       if (!replay && isStatus) this.update({ ...this.stream, ...client.show });
+      if (!replay && event.type === 'ended') this.showReport();
     });
     client.on('show', (stream) => this.update(stream));
     client.on('gap', () => this.chat.list.clearAfterGap());
@@ -121,7 +122,12 @@ export class Console {
     this.figures.load();
     this.chat.review.load();
     if (isFirst && this.role === 'moderator') this.tabs.choose('people');
-    if (isFirst && this.stream.status === 'ended' && this.figures.maySee()) reportSheet(this.stream);
+    if (isFirst && this.stream.status === 'ended') this.showReport();
+  }
+
+  /** Opens the report of a show that is over, to those who may see figures. */
+  showReport() {
+    if (this.figures.maySee()) reportSheet(this.stream);
   }
 
   /** @param {Stream} stream */
@@ -134,7 +140,6 @@ export class Console {
     setText(badge, t(`badge.${status}`));
     badge.dataset.status = status;
     byId('watch-link', HTMLAnchorElement).href = route(`/watch?stream=${encodeURIComponent(id)}`);
-    this.onAir.player.update(stream);
     const button = byId('start-end');
     setVisible(button, status !== 'ended');
     button.className = `slim ${status === 'live' ? 'danger' : 'primary'}`;

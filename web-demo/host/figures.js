@@ -30,15 +30,15 @@ export class Figures {
    *   client: LiveClient,
    *   role: () => string | undefined,
    *   activity: Activity,
-   *   pictureTime: () => number | null,
+   *   pictureDelay: () => number | null,
    * }} options the figures are shown twice: in the bar of a desktop, and large in the panel of a phone
    */
-  constructor({ stream, bar, panel, client, role, activity, pictureTime }) {
+  constructor({ stream, bar, panel, client, role, activity, pictureDelay }) {
     this.path = `/streams/${stream.id}/report`;
     this.client = client;
     this.role = role;
     this.activity = activity;
-    this.pictureTime = pictureTime;
+    this.pictureDelay = pictureDelay;
     /** @type {Report | null} */
     this.report = null;
     /** @type {FullReport | null} */
@@ -119,9 +119,8 @@ export class Figures {
 
   /** How far the picture is behind the camera, by the preview; empty where its playlist has no times. */
   pictureText() {
-    const at = this.pictureTime();
-    if (at === null) return '';
-    const delay = this.client.now() - at;
+    const delay = this.pictureDelay();
+    if (delay === null) return '';
     if (delay < -CLOCKS_MS) return t('figure.picture_ahead');
     const text = delay > WAIT_MAX_MS ? 'figure.picture_far' : 'figure.picture';
     return t(text, { s: tenths.format(Math.max(0, delay) / 1000), n: WAIT_MAX_MS / 1000 });

@@ -1,13 +1,17 @@
-// One row of the line-up: what is sold, how it sells, and the buttons for it.
+// One row of the line-up: what is sold, how it sells, the buttons to show and to sell it, and a menu with the others.
 
 import { formatDateTime, formatDuration, formatMoney, formatNumber, t } from '../i18n.js';
 import { countdownOf, fullTitle, isSoldOut, phaseOf } from '../offer.js';
 import { el, icon, ICONS, picture, setText, setVisible } from '../ui.js';
+import { rowMenu } from './row_menu.js';
 
 /** @import { Offer, Phase } from '../types.d.ts' */
 /** @import { Lineup } from './lineup.js' */
 
-Object.assign(ICONS, { grip: 'M9 6h.01M15 6h.01M9 12h.01M15 12h.01M9 18h.01M15 18h.01' });
+Object.assign(ICONS, {
+  grip: 'M9 6h.01M15 6h.01M9 12h.01M15 12h.01M9 18h.01M15 18h.01',
+  unpin: 'M9 4h6l-1 6 3 3v1.5H7V13l3-3zM12 14.5V21M4 4l16 16',
+});
 
 export class LineupRow {
   /**
@@ -44,41 +48,43 @@ export class LineupRow {
     );
     this.image = el('span.row-image');
     this.title = el('bdi.row-title');
-    this.facts = el('small.row-facts');
-    this.stock = el('small.row-left', { 'data-test': `left-${id}` });
+    this.price = el('bdi');
+    this.facts = el('p.row-facts');
+    this.stock = el('bdi.row-left', { dir: 'ltr', 'data-test': `left-${id}` });
+    this.stockText = el('span.for-reader');
     this.status = el('span.status', { 'data-test': `status-${id}` });
     this.countdown = el('bdi.countdown', { dir: 'ltr' });
-    this.when = el('small.row-when', { 'data-test': `when-${id}` });
+    this.when = el('span.row-when', { 'data-test': `when-${id}` });
     this.buttons = {
-      pin: button('pin', 'pin', (node) => lineup.pin(this.offer, node), 'primary'),
-      unpin: button('unpin', 'pin', (node) => lineup.unpin(node)),
-      open: button('open', 'play', (node) => lineup.open(this.offer, node), 'primary'),
+      pin: button('pin', null, (node) => lineup.pin(this.offer, node)),
+      unpin: button('unpin', 'unpin', (node) => lineup.unpin(node), 'round'),
+      open: button('open', null, (node) => lineup.open(this.offer, node), 'primary'),
       pause: button('pause', 'pause', (node) => lineup.pause(this.offer, node)),
       restock: button('restock', 'plus', (node) => lineup.restock(this.offer, node)),
-      close: button('close', null, (node) => lineup.close(this.offer, node), 'ghost'),
+      close: button('close', 'stop', (node) => lineup.close(this.offer, node)),
     };
+    const { pin, unpin, open, pause, restock, close } = this.buttons;
+    // Its word is long in some languages, and one row has it.
+    unpin.label.className = 'for-reader';
+    unpin.node.title = t('host.unpin');
+    this.more = rowMenu({
+      label: t('lineup.more', { offer: fullTitle(offer) }),
+      test: `more-${id}`,
+      content: [this.facts, pause.node, restock.node, close.node],
+    });
     this.root = el(
       'li.lineup-row',
       { 'data-test': `row-${id}`, 'data-id': id },
+      this.handle,
+      this.image,
       el(
-        'div.row-head',
+        'div.row-text',
         {},
-        this.handle,
-        this.image,
-        el(
-          'div.row-text',
-          {},
-          this.title,
-          this.facts,
-          el('span.row-line', {}, this.status, this.countdown, this.stock),
-          this.when,
-        ),
+        this.title,
+        el('span.row-line', {}, this.status, this.price, this.stock, this.countdown, this.when),
+        this.stockText,
       ),
-      el(
-        'div.row-actions',
-        {},
-        Object.values(this.buttons).map(({ node }) => node),
-      ),
+      el('div.row-actions', {}, pin.node, unpin.node, open.node, this.more.button, this.more.menu),
     );
   }
 
@@ -96,8 +102,14 @@ export class LineupRow {
       this.handle.setAttribute('aria-label', t('lineup.move', { offer: fullTitle(offer), n: index + 1 }));
       this.index = index;
     }
-    setText(this.stock, t('host.stock', { left: offer.left, n: offer.quantity }));
-    setText(this.status, isPinned ? t('host.pinned') : t(`phase.${phase}`));
+    // There is room for the numbers only; the words are in the tooltip and for a screen reader.
+    const stock = t('host.stock', { left: offer.left, n: offer.quantity });
+    setText(this.stock, `${formatNumber(offer.left)}/${formatNumber(offer.quantity)}`);
+    setText(this.stockText, stock);
+    if (this.stock.title !== stock) this.stock.title = stock;
+    setText(this.status, t(`phase.${phase}`));
+    if (isPinned) this.root.setAttribute('aria-current', 'true');
+    else this.root.removeAttribute('aria-current');
     const isScheduled = phase === 'draft' && offer.starts_at !== null;
     setVisible(this.when, isScheduled);
     if (isScheduled) setText(this.when, scheduleText(offer, now));
@@ -114,10 +126,9 @@ export class LineupRow {
   update(offer) {
     if (offer.image !== this.offer.image || !this.isPainted) this.image.replaceChildren(picture(offer.image));
     setText(this.title, fullTitle(offer));
-    this.facts.replaceChildren(
-      el('bdi', {}, formatMoney(offer.price, offer.currency)),
-      ` · ${t(`host.kind_${offer.kind}`)} · ${t('host.per_buyer_short', { n: offer.per_buyer })}`,
-    );
+    this.title.title = fullTitle(offer); // In the row a long one is cut.
+    setText(this.price, formatMoney(offer.price, offer.currency));
+    setText(this.facts, `${t(`host.kind_${offer.kind}`)} · ${t('host.per_buyer_short', { n: offer.per_buyer })}`);
     this.offer = offer;
     this.isPainted = true;
   }
@@ -137,6 +148,7 @@ export class LineupRow {
     setVisible(pause.node, isSelling);
     setVisible(restock.node, isStarted);
     setVisible(close.node, phase !== 'ended');
+    setVisible(this.more.button, phase !== 'ended');
     setText(close.label, t(phase === 'draft' ? 'host.discard' : 'host.close'));
   }
 }

@@ -4,11 +4,10 @@ import { post } from '../api.js';
 import { t } from '../i18n.js';
 import { phaseOf } from '../offer.js';
 import { OfferCard } from '../offer_card.js';
-import { Player } from '../player.js';
-import { ShownPin } from '../shown_pin.js';
 import { withBusy } from '../sheet.js';
 import { byId, el, setVisible } from '../ui.js';
 import { NowPanel } from './now_panel.js';
+import { Preview } from './preview.js';
 import { UpcomingSales } from './upcoming_sales.js';
 
 /** @import { LiveClient, Offer, Phase, Refusal, Stream } from '../types.d.ts' */
@@ -27,10 +26,9 @@ export class OnAir {
     this.lineup = lineup;
     this.stream = stream;
     this.onrefused = onrefused;
-    this.player = new Player(byId('player'));
+    this.preview = new Preview(byId('preview'), stream.id);
     this.card = new OfferCard(byId('card'), { onbuy() {}, onopen() {} });
     byId('card').inert = true; // The host only looks at it.
-    this.pin = new ShownPin({ client, pictureTime: () => this.player.pictureTime(), onchange: () => this.paint() });
     this.nowPanel = byId('now-panel');
     this.panels = Array.from({ length: PANELS_MAX }, () => new NowPanel(this.nowPanel, lineup));
     this.idle = el('p.empty', {}, t('host.nothing_on'));
@@ -80,11 +78,9 @@ export class OnAir {
 
   paint() {
     const now = this.client.now();
-    const pinned = this.client.state.offers.get(this.pin.offer ?? '');
+    const pinned = this.client.state.offers.get(this.lineup.pinned ?? '');
     this.card.paint(pinned, now, !this.client.live);
     setVisible(byId('no-pin'), !pinned);
-    this.player.showProduct(pinned);
-    this.player.paint(now);
     const current = this.currentOffers();
     this.panels.forEach((panel, index) => panel.paint(current[index], now));
     const [first] = current;

@@ -16,12 +16,13 @@ export const outranks = (role, other) => RANK[role ?? 'anonymous'] > RANK[other]
 
 /**
  * The role and the only show of the token, as far as the page can read it.
- * @returns {{ role?: Role, stream?: string }}
+ * @returns {{ role?: Role, stream?: string, name?: string }}
  */
 function ownClaims() {
   try {
     const payload = (token.get() ?? '').split('.')[1].replaceAll('-', '+').replaceAll('_', '/');
-    return JSON.parse(atob(payload));
+    const bytes = Uint8Array.from(atob(payload), (char) => char.charCodeAt(0));
+    return JSON.parse(new TextDecoder().decode(bytes));
   } catch {
     return {};
   }
@@ -29,6 +30,15 @@ function ownClaims() {
 
 /** Products and stock pools belong to the whole shop: a helper of one show cannot change them. */
 export const isTeamOfShop = () => !ownClaims().stream;
+
+/**
+ * Whether a show is the reader's own: the one that a helper was invited to, or one that runs under the reader's name.
+ * @param {{ id: string, host: string }} show
+ */
+export function isOwnShow({ id, host }) {
+  const { stream, name } = ownClaims();
+  return stream ? id === stream : Boolean(name) && host === name;
+}
 
 /** Only the hosts of the whole shop create shows. */
 export const canCreateShows = () => isTeamOfShop() && outranks(ownClaims().role ?? 'host', 'producer');

@@ -7,10 +7,12 @@ import {
   formatMoney,
   formatNumber,
   formatTime,
+  locale,
   refusalText,
   t,
   titleOf,
 } from '../i18n.js';
+import { listAll } from '../list.js';
 import { fullTitle } from '../offer.js';
 import { openSheet, withBusy } from '../sheet.js';
 import { el, toast } from '../ui.js';
@@ -18,7 +20,21 @@ import { chart, chartMarks } from './chart.js';
 import { download } from './download.js';
 
 /** @import { FullReport, OfferSales, Refusal, Report, Stream } from '../types.d.ts' */
+/** @typedef {{ show: Stream, report: Report }} LastShow */
 
+/**
+ * The figures that are compared with the last show, by their field in the report.
+ * @type {Partial<Record<string, 'viewers_peak' | 'orders_paid' | 'units_paid' | 'amount_paid' | 'messages' | 'likes'>>}
+ */
+const COMPARED = {
+  viewers_peak: 'viewers_peak',
+  orders: 'orders_paid',
+  units: 'units_paid',
+  sales: 'amount_paid',
+  messages: 'messages',
+  likes: 'likes',
+};
+const shares = new Intl.NumberFormat(locale, { style: 'percent', signDisplay: 'exceptZero', maximumFractionDigits: 0 });
 const STATUSES = /** @type {const} */ (['paid', 'held', 'expired', 'cancelled', 'refunded']);
 
 /** @param {Stream} stream */
@@ -28,22 +44,52 @@ export async function reportSheet(stream) {
   try {
     /** @type {FullReport} */
     const full = await get(`/streams/${stream.id}/report/full`);
-    body.replaceChildren(...reportParts(full));
+    body.replaceChildren(...reportParts(full, await lastShow(full.stream)));
   } catch (error) {
     body.replaceChildren(el('p.alert', {}, refusalText(asRefusal(error))));
   }
 }
 
-/** @param {FullReport} full */
-function reportParts(full) {
-  const { stream, report, minutes, offers } = full;
+/**
+ * The show before this one and its sums, or null where there is none, or the reader may not see it.
+ * @param {Stream} stream
+ * @returns {Promise<LastShow | null>}
+ */
+async function lastShow({ id, started_at }) {
+  if (!started_at) return null;
+  try {
+    /** @type {Stream[]} */
+    const ended = await listAll('/streams?status=ended');
+    const before = ended.filter((show) => show.id !== id && show.started_at && show.started_at < started_at);
+    before.sort((a, b) => Number(b.started_at) - Number(a.started_at));
+    return before[0] ? { show: before[0], report: await get(`/streams/${before[0].id}/report`) } : null;
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * The best sellers first, what sold nothing last.
+ * @param {OfferSales} a
+ * @param {OfferSales} b
+ */
+const bySales = (a, b) => b.units - a.units || b.amount - a.amount;
+
+/**
+ * @param {FullReport} full
+ * @param {LastShow | null} last
+ */
+function reportParts(full, last) {
+  const { stream, report, minutes } = full;
+  const offers = [...full.offers].sort(bySales);
   const begin = stream.started_at && formatDateTime(stream.started_at);
   const end = stream.ended_at && formatTime(stream.ended_at);
   const when = [begin, end].filter(Boolean).join(' – ');
   return [
     el('h3', {}, titleOf(stream)),
     ...(when ? [el('p.fine', {}, when)] : []),
-    figureList(report),
+    figureList(report, last?.report),
+    ...(last ? [comparisonText(last)] : []),
     el('h3', {}, t('report.minutes')),
     chart(minutes, chartMarks(full, fullTitle), 'report-plot'),
     el('h3', {}, t('report.offers')),
@@ -60,8 +106,28 @@ function reportParts(full) {
   ];
 }
 
-/** @param {Report} report */
-function figureList(report) {
+/** @param {LastShow} last */
+function comparisonText({ show }) {
+  const at = show.started_at && formatDateTime(show.started_at);
+  return el('p.fine', { 'data-test': 'report-last-show' }, t('report.last_show', { show: titleOf(show), at }));
+}
+
+/**
+ * By how much a figure differs from that of the last show; nothing where there is nothing to compare.
+ * @param {number} now
+ * @param {number | undefined} before
+ */
+function change(now, before) {
+  if (!before || now === before) return null;
+  const share = shares.format((now - before) / before);
+  return el(`small.report-change.${now > before ? 'up' : 'down'}`, {}, el('bdi', { dir: 'ltr' }, share));
+}
+
+/**
+ * @param {Report} report
+ * @param {Report} [last] of the show before
+ */
+function figureList(report, last) {
   const { currency, orders_refunded, amount_refunded } = report;
   const refunds = orders_refunded ? ` · ${formatMoney(amount_refunded, currency)}` : '';
   const figures = Object.entries({
@@ -78,7 +144,9 @@ function figureList(report) {
   });
   const rows = figures.map(([name, text]) => {
     const value = el('dd.num', { 'data-test': `report-${name}` }, text);
-    return el('div', {}, el('dt', {}, t(`report.${name}`)), value);
+    const field = COMPARED[name];
+    const differs = field && last?.currency === currency ? change(report[field], last[field]) : null;
+    return el('div', {}, el('dt', {}, t(`report.${name}`)), value, differs);
   });
   return el('dl.report-figures', {}, rows);
 }

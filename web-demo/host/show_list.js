@@ -7,7 +7,7 @@ import { listAll } from '../list.js';
 import { openSheet, withBusy } from '../sheet.js';
 import { el, icon } from '../ui.js';
 import { anyText, field, readAll, required, webAddress } from './form.js';
-import { canCreateShows, isTeamOfShop } from './rank.js';
+import { canCreateShows, isOwnShow, isTeamOfShop } from './rank.js';
 
 /** @import { Refusal, Shop, Stream } from '../types.d.ts' */
 
@@ -40,10 +40,25 @@ export async function showList(root, shop) {
       el('button.primary', create, icon('plus'), t('host.new_show')),
     ),
     isAllowed ? '' : el('p.fine', { 'data-test': 'shows-locked' }, t('error.forbidden')),
-    shows.length ? el('ul', {}, shows.map(showRow)) : el('p.empty', {}, t('host.shows_empty')),
+    ...lists(shows),
   );
   root.hidden = false;
   document.title = `${t('host.shows')} · ${titleOf(shop)}`;
+}
+
+/**
+ * One's own shows come first, under that name; the shows of others are shows.
+ * @param {Stream[]} shows
+ */
+function lists(shows) {
+  if (!shows.length) return [el('p.empty', {}, t('host.shows_empty'))];
+  const own = shows.filter(isOwnShow);
+  const others = shows.filter((show) => !isOwnShow(show));
+  /** @param {Stream[]} part */
+  const list = (part) => el('ul', {}, part.map(showRow));
+  if (!own.length) return [list(others)];
+  const rest = others.length ? [el('h2', {}, t('host.shows')), list(others)] : [];
+  return [el('h2', { 'data-test': 'own-shows' }, t('host.your_shows')), list(own), ...rest];
 }
 
 /** @param {Stream} show */

@@ -166,7 +166,8 @@ fn time_code() -> String {
 
 /// A time of the universal clock as ISO 8601 writes it.
 fn iso_time(at_ms: i64) -> String {
-    let at = time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(at_ms) * 1_000_000).expect("a time of this age");
+    let at =
+        time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(at_ms) * 1_000_000).expect("a time of this age");
     at.format(&time::format_description::well_known::Rfc3339).expect("a time that can be written")
 }
 
