@@ -116,8 +116,7 @@ export default {
   'switch.title': 'Switch to another account',
   'switch.text': 'You’re signed in as {current}. This link signs you in as {next}.',
   'switch.text_before': 'This link signs you in as {next}. On this device you were {current} before.',
-  'switch.text_invite':
-    'You’re signed in as {current}. If you join the team, you will use another name in this tab.',
+  'switch.text_invite': 'You’re signed in as {current}. If you join the team, you will use another name in this tab.',
   'switch.warning':
     'If someone sent you this link, stay signed in as {current}: the owner of the account {next} can see what you buy and where it’s sent.',
   'switch.warning_before':
