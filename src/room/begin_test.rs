@@ -1,4 +1,4 @@
-//! A room that opens: while the broker restarts it, and when viewers of other nodes watch already.
+//! A room that opens: while the broker restarts it, and when viewers of other nodes watch already. And how small a viewer is.
 
 use serde_json::json;
 
@@ -42,4 +42,13 @@ async fn first_viewer_of_a_node_is_counted_in_their_own_hello() {
     until("three viewers elsewhere", || room.viewers_shown() == 3).await;
     let mut first = join(&room, actor("anonymous", Role::Anonymous), None, None).await;
     assert_eq!(first.client.text().await["state"]["viewers"], 4);
+}
+
+/// What each viewer adds to the memory of a node beside their task and socket. The bounds are what was measured and a little more: whoever
+/// adds a field for each viewer should notice it here.
+#[test]
+fn member_and_connection_writer_are_small() {
+    let sizes = [size_of::<Member>(), size_of::<super::connection_writer::ConnectionWriter>()];
+    println!("member: {} bytes, connection writer: {} bytes", sizes[0], sizes[1]);
+    assert!(sizes[0] <= 384 && sizes[1] <= 256, "{sizes:?}");
 }

@@ -250,7 +250,9 @@ impl CachedStream {
         let decision = inner.stream.chat.evaluate(&name, &folded, &inner.blocklist)?;
         let slow_ms = inner.stream.chat.slow_ms;
         let user = inner.user_state(&actor.user, now);
-        if let Some(last_message_at) = user.last_message_at
+        // Without slow mode the time of the last message does not matter: it may be a moment ahead of a clock that was corrected.
+        if slow_ms > 0
+            && let Some(last_message_at) = user.last_message_at
             && now < last_message_at + slow_ms
         {
             return Err(Refusal::SlowMode { retry_ms: last_message_at + slow_ms - now });

@@ -56,6 +56,13 @@ fn slow_mode_limits_viewers_but_not_the_team() {
 }
 
 #[test]
+fn clock_that_was_corrected_is_no_slow_mode() {
+    let (cached, ann) = (cached_stream(0), actor("ann", Role::Viewer));
+    assert_eq!(admit_unique(&cached, &ann, 1_000, OFF), Ok(()));
+    assert_eq!(admit_unique(&cached, &ann, 940, OFF), Ok(()), "slow mode is off");
+}
+
+#[test]
 fn sixth_message_in_a_second_is_over_the_limit_unless_it_is_off() {
     let (cached, ann) = (cached_stream(0), actor("ann", Role::Viewer));
     assert!((0..5).all(|_| admit_unique(&cached, &ann, 0, ONE_PER_SECOND).is_ok()));

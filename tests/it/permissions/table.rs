@@ -121,8 +121,8 @@ pub const ROWS: &[Row] = &[
     rest("POST /v1/sign-in-codes/redeem", PUBLIC).body(r#"{"code":"unknown"}"#).on("with the code", &[]),
     // Signing in on our own pages. A session is a cookie; the users of this table have tokens, which have no session to change.
     rest("GET /v1/session", READ),
-    rest("PATCH /v1/session", OWN).body(r#"{"name":"Ann"}"#).on("one's own", &[]),
-    rest("DELETE /v1/session", READ).on("one's own", &[]),
+    rest("PATCH /v1/session", OWN).body(r#"{"name":"Ann"}"#).on("the caller's own", &[]),
+    rest("DELETE /v1/session", READ).on("the caller's own", &[]),
     rest("POST /v1/session/guest", PUBLIC).body(r#"{"name":"Ann"}"#).on("from our own pages", &[]),
     rest("POST /v1/session/email", PUBLIC).body(r#"{"email":"ann@example.com"}"#).on("from our own pages", &[]),
     rest("POST /v1/session/email/verify", PUBLIC)
@@ -130,7 +130,7 @@ pub const ROWS: &[Row] = &[
         .on("in the browser that asked", &[]),
     rest("GET /v1/sessions", OWN),
     rest("DELETE /v1/sessions", OWN),
-    rest("DELETE /v1/sessions/{session}", OWN).on("one's own", &[]),
+    rest("DELETE /v1/sessions/{session}", OWN).on("the caller's own", &[]),
     rest("POST /v1/streams", RUN).body(r#"{"title":"Evening"}"#),
     rest("POST /v1/streams/{stream}/start", RUN),
     rest("POST /v1/streams/{stream}/end", RUN),
