@@ -349,6 +349,12 @@ async fn line_up_shows_twelve_rows_with_pin_and_start_and_the_rest_behind_a_menu
     press_key(&host, "Escape", 0).await;
     host.until("no menu", &format!("!({})", is_visible(&format!("restock-{first}"))), SOON).await;
     host.press(&format!("more-{first}")).await;
+    host.press(&format!("restock-{first}")).await;
+    host.find("dialog[open]").await;
+    press_key(&host, "Escape", 0).await;
+    let focus = format!("document.activeElement.dataset.test === 'more-{first}'");
+    host.until("the focus on the button of the menu", &focus, SOON).await;
+    host.press(&format!("more-{first}")).await;
     host.press(&format!("pause-{first}")).await;
     host.press("confirm-yes").await;
     let paused = format!("document.querySelector('{}').dataset.phase === 'paused'", named(&format!("row-{first}")));
@@ -389,4 +395,44 @@ async fn preview_is_the_page_of_viewers_and_on_a_tablet_stop_and_pause_stay_in_s
     host.until("Pause and Stop after scrolling", in_sight, SOON).await;
     host.screenshot("host-tablet-sale").await;
     host.assert_no_faults("the tablet").await;
+}
+
+#[tokio::test]
+async fn host_on_a_phone_shows_the_next_product_and_starts_a_flash_sale_in_two_taps() {
+    let show = HostShow::start().await;
+    let host = show.host(Window::Mobile).await;
+    let kept =
+        "localStorage.setItem('livesouk.sale_choices', JSON.stringify({ percent: 50, quantity: 2, countdown_s: 10,
+        duration_s: 60, per_buyer: 1, hold_s: 60, pin: true }))";
+    host.script(kept, &[]).await;
+    let pinned = "document.querySelector('[data-test=card]').dataset.offer";
+    let before = host.until("a pinned product", pinned, SOON).await;
+    host.press("thumb-next").await;
+    host.until("the next product", &format!("{pinned} !== {before}"), SOON).await;
+    let shown = host.script(&format!("return {pinned}"), &[]).await;
+    host.screenshot("host-phone-thumb").await;
+
+    host.press("thumb-flash").await;
+    host.sees("confirm", "10 seconds").await;
+    host.screenshot("host-phone-flash").await;
+    host.assert_no_faults("the question").await;
+    host.press("confirm-yes").await;
+    let is_sale = "document.querySelector('[data-test=card]').dataset.kind === 'flash'";
+    host.until("the sale, pinned", is_sale, SOON).await;
+    let offers = show.offers().await;
+    let sale = offers.iter().find(|it| it["kind"] == "flash").expect("a flash sale");
+    let base = offers.iter().find(|it| it["id"] == shown).expect("the product that was shown");
+    assert_eq!(sale["variant"], base["variant"]);
+    assert_eq!(sale["price"].as_i64().unwrap() * 2, sale["old_price"].as_i64().unwrap());
+    assert_eq!((&sale["quantity"], &sale["per_buyer"], &sale["hold_s"]), (&json!(2), &json!(1), &json!(60)));
+
+    // Beside the camera the window is half as high, and Stop is still in reach, however far the page is scrolled.
+    host.resize_to(390, 420, true).await;
+    let in_reach = "(() => { const stop = document.querySelector('[data-test=now-stop]'), box = stop.getBoundingClientRect();
+        return box.height >= 44 && box.bottom <= innerHeight && document.elementFromPoint(box.x + 20, box.y + 20)?.closest('button') === stop; })()";
+    host.until("Stop", in_reach, std::time::Duration::from_secs(30)).await;
+    host.script("document.scrollingElement.scrollTop = 9999", &[]).await;
+    host.until("Stop after scrolling", in_reach, SOON).await;
+    host.screenshot("host-phone-beside-the-camera").await;
+    host.assert_no_faults("beside the camera").await;
 }

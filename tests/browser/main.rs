@@ -6,6 +6,7 @@
 
 mod behind_proxy;
 mod client;
+mod colour;
 mod crowd;
 mod desk;
 mod example;

@@ -19,6 +19,7 @@ import { canRehearse, rehearsalSheet } from './rehearsal.js';
 import { reportSheet } from './report.js';
 import { addShortcuts } from './shortcuts.js';
 import { teamSheet } from './team.js';
+import { ThumbBar } from './thumb_bar.js';
 
 /** @import { Refusal, Role, Shop, Stream, HelloFrame } from '../types.d.ts' */
 
@@ -65,6 +66,8 @@ export class Console {
       pictureDelay,
     });
     this.checklist = new Checklist({ node: byId('checklist'), shop, stream, role });
+    const onform = () => byId('add-offer').click();
+    this.thumbBar = new ThumbBar(byId('thumb-bar'), { stream, lineup: this.lineup, onform, onrefused });
     this.tabs = new PhoneTabs();
     addShortcuts({ lineup: this.lineup, onAir: this.onAir, tabs: this.tabs });
     const signOut = () => {
@@ -177,6 +180,7 @@ export class Console {
     const { status, started_at } = this.stream;
     this.lineup.paint();
     this.onAir.paint();
+    this.thumbBar.paint();
     this.chat.field.paint();
     this.figures.paint();
     this.checklist.paint(this.stream, { offers: this.lineup.offers, report: this.figures.report });

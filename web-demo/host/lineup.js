@@ -129,12 +129,17 @@ export class Lineup {
     if (this.pinned) await this.act(button, () => del(`${this.path}/pin`));
   }
 
-  /** Pins the next offer of the line-up that can be shown. */
-  async pinNext() {
+  /** The next offer of the line-up that can be shown. @returns {Offer | undefined} */
+  nextOffer() {
     const now = this.client.now();
     const able = this.ordered().filter((offer) => CAN_BE_PINNED.includes(phaseOf(offer, now)));
     const index = able.findIndex((offer) => offer.id === this.pinned);
-    if (able.length) await this.pin(able[(index + 1) % able.length]);
+    return able[(index + 1) % able.length];
+  }
+
+  async pinNext() {
+    const next = this.nextOffer();
+    if (next) await this.pin(next);
   }
 
   /**

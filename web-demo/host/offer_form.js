@@ -213,7 +213,8 @@ class OfferForm {
    * @param {{ row: OfferFormRow, values: Record<string, any> | null }[]} wanted
    */
   keepChoices({ hold_s, countdown_s, duration_s }, [{ row, values }]) {
-    const flash = this.kind === 'flash' ? { countdown_s, duration_s, percent: row.percentOff() } : {};
+    const sale = { countdown_s, duration_s, percent: row.percentOff(), quantity: values?.quantity };
+    const flash = this.kind === 'flash' ? sale : {};
     keepSaleChoices({ hold_s, per_buyer: values?.per_buyer, pin: this.pin.isChosen(), ...flash });
   }
 

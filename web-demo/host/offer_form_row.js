@@ -16,6 +16,13 @@ const QUANTITY_MAX = 1_000_000;
 const PER_BUYER_MAX = 1_000;
 const PERCENT = /** @type {const} */ ([1, 99]);
 
+/**
+ * A price less a percentage, rounded to the smallest unit, and never zero.
+ * @param {number} full
+ * @param {number} percent
+ */
+export const reducedPrice = (full, percent) => Math.max(1, Math.round((full * (100 - percent)) / 100));
+
 export class OfferFormRow {
   /**
    * @param {Variant} variant
@@ -67,8 +74,7 @@ export class OfferFormRow {
   usePercent() {
     const percent = this.percentOff();
     if (percent === null) return;
-    const reduced = Math.max(1, Math.round((this.variant.price * (100 - percent)) / 100));
-    this.fields.price.control.value = this.write(reduced);
+    this.fields.price.control.value = this.write(reducedPrice(this.variant.price, percent));
     this.fields.price.showError('');
   }
 

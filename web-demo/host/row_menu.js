@@ -18,9 +18,13 @@ export function rowMenu({ label, test, content }) {
   );
   const hide = () => menu.hidePopover();
   button.popoverTargetElement = menu;
-  menu.addEventListener('click', (event) => {
-    if (/** @type {Element} */ (event.target).closest('button')) hide();
-  });
+  /** Before the action, so that a dialog that it opens gives the focus back to ⋯. @param {Event} event */
+  const leave = (event) => {
+    if (!(/** @type {Element} */ (event.target).closest('button'))) return;
+    hide();
+    button.focus();
+  };
+  menu.addEventListener('click', leave, { capture: true });
   menu.addEventListener('toggle', (event) => {
     const isOpen = /** @type {ToggleEvent} */ (event).newState === 'open';
     button.setAttribute('aria-expanded', String(isOpen));

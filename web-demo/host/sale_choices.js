@@ -1,11 +1,19 @@
 // What a host chose for the last sale, kept in this browser, so that the next form begins with it.
 
-/** @typedef {{ countdown_s: number, duration_s: number, per_buyer: number, hold_s: number, percent: number | null, pin: boolean }} SaleChoices */
+/** @typedef {{ countdown_s: number, duration_s: number, per_buyer: number, quantity: number, hold_s: number, percent: number | null, pin: boolean }} SaleChoices */
 
 const SLOT = 'livesouk.sale_choices';
 
 /** @type {SaleChoices} */
-const DEFAULTS = { countdown_s: 30, duration_s: 300, per_buyer: 2, hold_s: 300, percent: null, pin: true };
+const DEFAULTS = {
+  countdown_s: 30,
+  duration_s: 300,
+  per_buyer: 2,
+  quantity: 10,
+  hold_s: 300,
+  percent: null,
+  pin: true,
+};
 
 /** @returns {SaleChoices} */
 export function lastSaleChoices() {

@@ -201,6 +201,8 @@ export default {
   'chart.none': 'لا توجد بيانات بعد.',
   'chart.viewers': term.viewers,
   'chart.orders': term.orders,
+  'thumb.next': 'التالي:',
+  'thumb.no_stock': 'لا مخزون لعرض خاطف. زد مخزون المنتج أولًا.',
   'chart.pin': term.pinned,
   'chart.sale': 'بدء البيع',
   'chart.pin_of': 'مثبّت: {offer}',

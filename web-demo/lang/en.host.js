@@ -186,6 +186,8 @@ export default {
   'chart.none': 'No data yet.',
   'chart.viewers': term.viewers,
   'chart.orders': term.orders,
+  'thumb.next': 'Next:',
+  'thumb.no_stock': 'No stock is left for a flash sale. Restock the product first.',
   'chart.pin': term.pinned,
   'chart.sale': 'Sale started',
   'chart.pin_of': 'Pinned: {offer}',

@@ -176,6 +176,8 @@ export default {
   'chart.none': 'Belum ada data.',
   'chart.viewers': term.viewers,
   'chart.orders': term.orders,
+  'thumb.next': 'Berikutnya:',
+  'thumb.no_stock': 'Stok untuk flash sale tidak ada. Tambah stok produk dahulu.',
   'chart.pin': term.pinned,
   'chart.sale': 'Penjualan dimulai',
   'chart.pin_of': 'Disematkan: {offer}',

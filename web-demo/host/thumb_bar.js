@@ -1,0 +1,103 @@
+// The bar of a phone, under the thumb: the next product, and a flash sale of the product that is shown, in two taps. Its values are
+// those of the last sale; the first tap asks with all of them, the second starts it.
+
+import { formatMoney, locale, t } from '../i18n.js';
+import { listAll } from '../list.js';
+import { fullTitle, phaseOf } from '../offer.js';
+import { confirmDialog, withBusy } from '../sheet.js';
+import { timeSpan } from '../time_span.js';
+import { el, icon, setText, setVisible, toast } from '../ui.js';
+import { addOnce } from './add_once.js';
+import { reducedPrice } from './offer_form_row.js';
+import { lastSaleChoices } from './sale_choices.js';
+
+/** @import { Offer, Product, Refusal, Stream, Variant } from '../types.d.ts' */
+/** @import { Lineup } from './lineup.js' */
+
+export class ThumbBar {
+  /**
+   * @param {HTMLElement} root
+   * @param {{ stream: Stream, lineup: Lineup, onform: () => void, onrefused: (refusal: Refusal) => void }} options `onform` opens the
+   *   form for a sale, where no values were kept yet
+   */
+  constructor(root, { stream, lineup, onform, onrefused }) {
+    this.root = root;
+    this.stream = stream;
+    this.lineup = lineup;
+    this.onform = onform;
+    this.onrefused = onrefused;
+    this.nextName = el('bdi');
+    this.next = el(
+      'button.thumb-next',
+      { type: 'button', 'data-test': 'thumb-next', onclick: () => lineup.pinNext() },
+      icon('pin'),
+      el('span', {}, t('thumb.next')),
+      this.nextName,
+    );
+    this.flash = el(
+      'button.primary.thumb-flash',
+      { type: 'button', 'data-test': 'thumb-flash', onclick: () => this.askFlash() },
+      icon('play'),
+      el('span', {}, t('host.kind_flash')),
+    );
+    root.append(this.next, this.flash);
+  }
+
+  paint() {
+    const next = this.lineup.nextOffer();
+    this.next.disabled = !next;
+    setText(this.nextName, next ? fullTitle(next) : '');
+    setVisible(this.flash, Boolean(this.shown));
+  }
+
+  /** The product that is shown now, unless it is in a flash sale already. */
+  get shown() {
+    const offer = this.lineup.offers.get(this.lineup.pinned ?? '');
+    const isFit = offer?.kind === 'regular' && phaseOf(offer, this.lineup.client.now()) !== 'ended';
+    return isFit ? offer : undefined;
+  }
+
+  async askFlash() {
+    const { shown } = this;
+    if (!shown) return;
+    const { percent } = lastSaleChoices();
+    if (percent === null) return this.onform();
+    await withBusy(this.flash, () => this.startFlash(shown, percent), this.onrefused);
+  }
+
+  /**
+   * @param {Offer} shown
+   * @param {number} percent
+   */
+  async startFlash(shown, percent) {
+    const { hold_s, per_buyer, countdown_s, duration_s, quantity: wanted } = lastSaleChoices();
+    const variant = await findVariant(shown.variant);
+    const quantity = Math.min(wanted, variant?.stock ?? 0);
+    if (!variant || quantity < 1) return void toast(t('thumb.no_stock'), { kind: 'warn' });
+    const price = reducedPrice(variant.price, percent);
+    const text = t('host.open_flash', {
+      offer: fullTitle(shown),
+      price: formatMoney(price, variant.currency),
+      n: quantity,
+      countdown: timeSpan(locale, countdown_s),
+      length: timeSpan(locale, duration_s),
+    });
+    const question = { title: t('host.start_sale'), text: this.lineup.withAudience(text), yes: t('host.open') };
+    if (!(await confirmDialog(question))) return;
+    const terms = { hold_s, per_buyer, countdown_s, duration_s, quantity, price, old_price: variant.price };
+    /** @type {Offer} */
+    const sale = await addOnce(`/streams/${this.stream.id}/offers`, { variant: variant.id, kind: 'flash', ...terms });
+    this.lineup.apply(sale);
+    await this.lineup.open(sale, null, { isSure: true, isPinned: true });
+  }
+}
+
+/**
+ * @param {string} id
+ * @returns {Promise<Variant | undefined>}
+ */
+async function findVariant(id) {
+  /** @type {Product[]} */
+  const products = await listAll('/products');
+  return products.flatMap((product) => product.variants).find((variant) => variant.id === id);
+}
