@@ -7,7 +7,8 @@ use crate::support::driver::Driver;
 use crate::support::outside::shop::Shop;
 
 /// How light the ground of the page is, from 0 to 255.
-const LIGHTNESS: &str = "Math.max(...getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).map(Number))";
+const LIGHTNESS: &str =
+    "Math.max(...getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).map(Number))";
 
 #[tokio::test]
 async fn pages_are_dark_for_readers_who_prefer_it_and_readable_both_times() {
