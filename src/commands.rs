@@ -5,17 +5,19 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::app::{ChatRateLimit, Settings, WebhookSecret};
+use crate::app::{ChatRateLimit, MailTransport, Settings, WebhookSecret};
 use crate::broker::{self, Broker};
 use crate::clock::Clock;
 use crate::config::{
-    self, Command, DemoArgs, LimitArgs, LogArgs, LogFormat, MigrateArgs, NamesShown, PageArgs, PaymentArgs,
+    self, Command, DemoArgs, LimitArgs, LogArgs, LogFormat, MailAction, MigrateArgs, NamesShown, PageArgs,
+    PaymentArgs,
     PaymentProviderName, ServeArgs, TokenArgs, TokenRuleArgs,
 };
 use crate::demo;
 use crate::domain::{Actor, Name, PurchaseNames, Role, StreamId, TokenRules, TokenStamp, UserId};
 use crate::http::auth::{JwksLocation, TokenAuth};
 use crate::http::{ContentHosts, DemoHosts, Origins, TrustedProxies};
+use crate::mail_command::{self, mail_transport};
 #[cfg(feature = "otel")]
 use crate::metrics::SPAN_TARGET;
 use crate::node::{self, Node, NodeConfig, StartError};
@@ -52,6 +54,9 @@ pub fn run() -> ExitCode {
             Command::Serve(options) => run_serve(options).await,
             Command::Migrate(options) => run_migrate(options).await,
             Command::Token(options) => print_token(options),
+            Command::Mail(options) => match options.action {
+                MailAction::Test => print_result(&mail_command::send_test(options).await?).context(CANNOT_PRINT),
+            },
             Command::Healthy(options) => check_health(options.listen).await,
             Command::Completions(options) => print_completions(options.shell),
             Command::Man(options) => print_manual(options.command.as_deref()),
@@ -124,9 +129,11 @@ fn print_manual(name: Option<&str>) -> anyhow::Result<()> {
 
 async fn run_demo(options: DemoArgs) -> anyhow::Result<()> {
     options.payments.check().map_err(StartError::Config)?;
+    let mail = mail_transport(&options.mail)?.unwrap_or(MailTransport::DemoLog);
     init_logging(&options.log)?;
     let base_url = options.base_url.as_deref();
     let origins = Origins::new(&options.allow_origins, base_url).map_err(StartError::Config)?;
+    let public_url = origins.base_url().map(str::to_owned);
     let demo_hosts = DemoHosts::new(&options.hosts, base_url).map_err(StartError::Config)?;
     let folder = options.data;
     let unusable = |error: &dyn std::fmt::Display| {
@@ -155,6 +162,8 @@ async fn run_demo(options: DemoArgs) -> anyhow::Result<()> {
         auth,
         settings: Settings {
             base_path: origins.base_path().to_owned(),
+            mail: Some(mail),
+            public_url,
             ..app_settings(&options.limits, &options.payments, NodeKind::Demo)
         },
         origins,
@@ -209,6 +218,7 @@ fn app_settings(limits: &LimitArgs, payments: &PaymentArgs, kind: NodeKind) -> S
         },
         chat_retention_ms: kept_ms(limits.chat_days),
         address_retention_ms: kept_ms(limits.address_days),
+        mail_retention_ms: kept_ms(limits.mail_days),
         is_dev_login_enabled: matches!(kind, NodeKind::Demo),
         is_test_provider_enabled: matches!(kind, NodeKind::Demo | NodeKind::Serve { has_test_payments: true }),
         webhook_secret,
@@ -266,6 +276,7 @@ async fn run_serve(options: ServeArgs) -> anyhow::Result<()> {
     if options.broker != "local" {
         broker::check_urls(&options.broker).map_err(StartError::Config)?;
     }
+    let mail = mail_transport(&options.mail)?;
     init_logging(&options.log)?;
     if let Some(warning) = options.warning() {
         tracing::warn!("{warning}");
@@ -278,10 +289,14 @@ async fn run_serve(options: ServeArgs) -> anyhow::Result<()> {
         ),
         None => tracing::info!("this shop takes no payments: --payments is not given"),
     }
+    if mail.is_none() {
+        tracing::info!("this shop sends no e-mails: --smtp-url is not given");
+    }
     let clock = Clock::system();
     let auth = token_auth(&options.signing.auth_keys, &options.tokens, &clock).map_err(StartError::Config)?;
     auth.load_jwks().await.map_err(StartError::Config)?;
     let origins = Origins::new(&options.allow_origins, options.base_url.as_deref()).map_err(StartError::Config)?;
+    let public_url = origins.base_url().map(str::to_owned);
     let PageArgs { img_hosts, media_hosts, connect_hosts } = options.pages;
     let content_hosts = ContentHosts { images: img_hosts, media: media_hosts, connect: connect_hosts };
     content_hosts.check().map_err(StartError::Config)?;
@@ -303,6 +318,8 @@ async fn run_serve(options: ServeArgs) -> anyhow::Result<()> {
         settings: Settings {
             base_path: origins.base_path().to_owned(),
             token_max_ttl_ms: options.tokens.max_ttl_s * 1_000,
+            mail,
+            public_url,
             ..app_settings(&options.limits, &options.payments, NodeKind::Serve { has_test_payments })
         },
         origins,

@@ -36,8 +36,10 @@ pub mod demo;
 /// Injected faults that the load test and the chaos test must detect. Never part of a release.
 #[cfg(feature = "fault-injection")]
 pub mod fault;
+/// The mail server of the settings, and the command that tries it.
+pub mod mail_command;
 /// Metric types, and the encoding of the metrics page.
-pub mod metrics;
+mod metrics;
 /// A running node: start, serve, graceful shutdown.
 pub mod node;
 /// Rehearsals: simulated viewers play a show on a separate node inside this process.

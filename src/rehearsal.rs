@@ -83,6 +83,7 @@ async fn start_node(plan: &RehearsalPlan, folder: &RehearsalFolder, key: &str) -
         chat_days: 0,
         address_days: 0,
         purchase_names: NamesShown::Full,
+        mail_days: 0,
         chat_per_second: plan.chat.viewer_per_s,
         room_chat_per_second: plan.chat.room_per_s,
         connections_max: Some(REHEARSAL_CONNECTIONS_MAX),

@@ -39,6 +39,7 @@ const FIELDS = /** @type {const} */ ({
   postcode: { autocomplete: 'shipping postal-code', maxLength: 16 },
   region: { autocomplete: 'shipping address-level1', maxLength: 80 },
   phone: { autocomplete: 'shipping tel', maxLength: 40, type: 'tel', inputMode: 'tel', dir: 'ltr' },
+  email: { autocomplete: 'email', maxLength: 254, type: 'email', inputMode: 'email', dir: 'ltr' },
 });
 
 /** A control with its row and the line for its error. */
@@ -81,8 +82,11 @@ class AddressField {
 }
 
 export class AddressForm {
-  /** @param {string} currency */
-  constructor(currency) {
+  /**
+   * @param {string} currency
+   * @param {boolean} hasEmails whether the shop sends e-mails: only then it asks where to
+   */
+  constructor(currency, hasEmails) {
     this.person = currentPerson();
     const stored = storedAddress(this.person);
     /** @param {keyof typeof FIELDS} name */
@@ -102,8 +106,10 @@ export class AddressForm {
       region: input('region'),
       country: new AddressField('country', countrySelect(), true),
       phone: input('phone'),
+      email: input('email'),
     };
-    const { name, line1, line2, city, postcode, region, country, phone } = this.fields;
+    this.hasEmails = hasEmails;
+    const { name, line1, line2, city, postcode, region, country, phone, email } = this.fields;
     this.keep = el('input', {
       type: 'checkbox',
       id: 'address-keep',
@@ -121,15 +127,16 @@ export class AddressForm {
       el('div.pair', {}, city.root, postcode.root),
       el('div.pair', {}, region.root, country.root),
       phone.root,
+      hasEmails && email.root,
       el('label.tick', { for: 'address-keep' }, this.keep, el('span', {}, t('address.keep'))),
     );
     this.fill(stored ?? { country: HOME_COUNTRY[currency] });
   }
 
   /** @param {Partial<Address>} address */
-  fill({ name, lines = [], city, region, postcode, country, phone }) {
+  fill({ name, lines = [], city, region, postcode, country, phone, email }) {
     const [line1, ...more] = lines;
-    const values = { name, line1, line2: more.join(', '), city, region, postcode, country, phone };
+    const values = { name, line1, line2: more.join(', '), city, region, postcode, country, phone, email };
     for (const [key, value] of Object.entries(values)) {
       if (value) this.fields[/** @type {keyof AddressForm['fields']} */ (key)].control.value = value;
     }
@@ -137,7 +144,7 @@ export class AddressForm {
 
   /** @returns {Address} */
   value() {
-    const { name, line1, line2, city, region, postcode, country, phone } = this.fields;
+    const { name, line1, line2, city, region, postcode, country, phone, email } = this.fields;
     return {
       name: name.value,
       lines: [line1.value, line2.value].filter(Boolean),
@@ -146,6 +153,8 @@ export class AddressForm {
       postcode: postcode.value || null,
       country: country.value,
       phone: phone.value || null,
+      // The language of the page is that of the e-mails.
+      ...(this.hasEmails && email.value ? { email: email.value, language: lang } : {}),
     };
   }
 
@@ -153,10 +162,14 @@ export class AddressForm {
   checked() {
     const wrong = Object.values(this.fields).filter((field) => field.isRequired && !field.value);
     for (const field of wrong) field.setError(t('address.missing'));
-    const { phone } = this.fields;
+    const { phone, email } = this.fields;
     if (phone.value && !isPhone(phone.value)) {
       phone.setError(t('address.bad_phone'));
       wrong.push(phone);
+    }
+    if (this.hasEmails && email.value && !isEmail(email.value)) {
+      email.setError(t('address.bad_email'));
+      wrong.push(email);
     }
     if (wrong.length) {
       wrong[0].control.focus();
@@ -182,6 +195,11 @@ export class AddressForm {
 function isPhone(text) {
   const digits = (text.match(/\p{Nd}/gu) ?? []).length;
   return digits >= 5 && digits <= 20 && !/[^\p{Nd}+() .-]/u.test(text);
+}
+
+/** A first look; the server decides. @param {string} text */
+function isEmail(text) {
+  return /^[^\s@<>,"]+@[^\s@<>,"]+\.[a-z0-9-]{2,}$/i.test(text);
 }
 
 function countrySelect() {

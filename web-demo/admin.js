@@ -1,7 +1,9 @@
-// The seller's desk: the orders of the shop, for those who sell in it.
+// The seller's desk: the orders of the shop and its e-mails, for those who sell in it.
 
 import { asRefusal, get, token } from './api.js';
+import { MailList } from './admin/mail_list.js';
 import { OrderList } from './admin/order_list.js';
+import { openSection, sectionLinks } from './admin/sections.js';
 import { errorPage, messagePage } from './error_page.js';
 import { languageSwitch, load, t, titleOf, translate } from './i18n.js';
 import { listAll } from './list.js';
@@ -21,7 +23,8 @@ start().catch((error) => errorPage(asRefusal(error)));
 
 async function start() {
   const shop = await loadShop();
-  document.title = `${t('desk.orders')} · ${titleOf(shop)}`;
+  const section = openSection();
+  document.title = `${t(`desk.${section}`)} · ${titleOf(shop)}`;
   if (!token.get()) await signIn(shop, { role: 'host', about: 'host' });
   if (!token.get()) return signInPage(shop, t(shop.dev_login ? 'host.sign_in' : 'host.sign_in_link'));
   /** @type {Stream[]} */
@@ -29,7 +32,9 @@ async function start() {
   try {
     /** @type {{ tags: string[] }} */
     const { tags } = await get('/shop/order-tags');
-    await new OrderList({ root: byId('desk'), shop, shows, tags }).start();
+    byId('sections').replaceChildren(sectionLinks(section));
+    if (section === 'mails') await new MailList({ root: byId('desk'), shop, shows }).start();
+    else await new OrderList({ root: byId('desk'), shop, shows, tags }).start();
   } catch (error) {
     const refusal = asRefusal(error);
     if (refusal.code !== 'forbidden' && refusal.code !== 'sign_in') throw error;

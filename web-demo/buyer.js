@@ -101,10 +101,10 @@ export class Buyer {
     /** @param {Offer} offer */
     const onbuy = (offer, qty = 1) => void this.press(offer, qty);
     const orderClient = new parts.OrderClient(client, () => checkout.showRetry());
-    const { payments } = this.shop;
+    const { payments, emails } = this.shop;
     const onback = () => this.backToShow();
     const calls = { onclose: this.onchange, onagain: onbuy, onback };
-    const checkout = new parts.Checkout({ client, orderClient, payments, ...calls });
+    const checkout = new parts.Checkout({ client, orderClient, payments, emails, ...calls });
     const myOrders = new parts.MyOrders({
       client,
       list: list.orders,

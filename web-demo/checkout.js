@@ -24,6 +24,7 @@ export class Checkout {
    *   client: LiveClient,
    *   orderClient: OrderClient,
    *   payments?: Shop['payments'],
+   *   emails?: boolean,
    *   onclose?: () => void,
    *   onagain?: (offer: Offer) => void,
    *   back?: string,
@@ -35,6 +36,7 @@ export class Checkout {
     client,
     orderClient,
     payments = null,
+    emails = false,
     onclose = () => {},
     onagain,
     back = t('order.back'),
@@ -42,6 +44,7 @@ export class Checkout {
   }) {
     this.client = client;
     this.payments = payments;
+    this.emails = emails;
     this.orderClient = orderClient;
     this.onclose = onclose;
     this.onagain = onagain;

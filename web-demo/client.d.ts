@@ -401,4 +401,7 @@ export interface Address {
   /** ISO 3166-1, two letters. */
   country: string;
   phone: string | null;
+  /** Where e-mails about the order go, and their language: en, ar or id. */
+  email?: string | null;
+  language?: string | null;
 }

@@ -65,6 +65,7 @@ async function start() {
       loadShop(),
     ]);
     checkout.payments = shop.payments;
+    checkout.emails = shop.emails;
     shows = new Map(streams.map((show) => [show.id, show]));
     for (const order of orders) client.applyOrder(order);
     paint();

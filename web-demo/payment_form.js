@@ -15,18 +15,19 @@ export class PaymentForm {
    * @param {Order} order
    * @param {{
    *   payments: Shop['payments'],
+   *   emails: boolean,
    *   onpay: (address: Address, payment: string) => void,
    *   oncancel: () => void,
    * }} options
    */
-  constructor(order, { payments, onpay, oncancel }) {
+  constructor(order, { payments, emails, onpay, oncancel }) {
     this.order = order;
     this.payments = payments;
     this.onpay = onpay;
     this.oncancel = oncancel;
     this.payment = TEST_PAYMENTS[0];
     this.isPaying = false;
-    this.address = new AddressForm(order.currency);
+    this.address = new AddressForm(order.currency, emails);
     this.payButton = el('button.primary.wide', { type: 'submit', 'data-test': 'pay' });
   }
 

@@ -37,6 +37,8 @@ export interface Shop {
   dev_login: boolean;
   /** `test`: payments are trials without money. Null: the shop takes no payments. */
   payments: 'test' | null;
+  /** Whether the shop sends e-mails. */
+  emails: boolean;
   base_url: string | null;
 }
 
@@ -108,6 +110,24 @@ export interface ShopOrderDetail extends ShopOrder {
     changed_at: number;
   }[];
   notes: { id: string; at: number; by: string; by_name: string; text: string }[];
+  mails: Mail[];
+}
+
+/** An e-mail of the shop, without what it says. */
+export interface Mail {
+  id: string;
+  kind: 'sign_in_code' | 'order_confirmed' | 'order_sent' | 'order_refunded' | 'withdrawal' | 'staff_invite' | 'test';
+  to: string;
+  language: string;
+  order: string | null;
+  status: 'queued' | 'sending' | 'sent' | 'failed';
+  attempts: number;
+  /** Why the last attempt did not succeed. */
+  error: string | null;
+  created_at: number;
+  next_try_at: number | null;
+  sent_at: number | null;
+  can_send_again: boolean;
 }
 
 export interface Sanction {

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -28,6 +28,8 @@ pub struct Context {
     pub stop: CancellationToken,
     /// Tokens that are refused although they are signed and in time; kept current by `Tokens`.
     pub revoked_tokens: RevokedTokenCache,
+    /// Notified when a mail was written to the outbox.
+    pub mail_queued: Arc<Notify>,
     epoch: AtomicI64,
     /// How many milliseconds the database's clock is ahead of ours.
     clock_offset_ms: AtomicI64,
@@ -42,7 +44,7 @@ impl Context {
         stop: CancellationToken,
     ) -> Result<Arc<Self>> {
         let epoch = AtomicI64::new(store.epoch().await?);
-        let (counters, tasks, revoked_tokens, clock_offset_ms) = Default::default();
+        let (counters, tasks, revoked_tokens, mail_queued, clock_offset_ms) = Default::default();
         Ok(Arc::new(Self {
             store,
             clock,
@@ -52,6 +54,7 @@ impl Context {
             tasks,
             stop,
             revoked_tokens,
+            mail_queued,
             epoch,
             clock_offset_ms,
         }))

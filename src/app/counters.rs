@@ -38,6 +38,11 @@ pub struct AppCounters {
     pub sign_ins: LabeledCounter,
     /// Sessions and codes that the job deleted because their time was over.
     pub sign_ins_expired: AtomicU64,
+    /// Attempts to send a mail: sent, to be retried, given up.
+    pub mail_outcomes: LabeledCounter,
+    /// Mails that waited at the last run of the job, and when the oldest was written; 0 means none.
+    pub mails_waiting: AtomicU64,
+    pub mails_oldest_at: AtomicI64,
     /// Received webhooks: new, known already, refused.
     pub webhook_outcomes: LabeledCounter,
 }
@@ -70,6 +75,9 @@ impl Default for AppCounters {
             addresses_erased: AtomicU64::new(0),
             sign_ins: LabeledCounter::new(["guest", "account", "code_sent", "code_wrong", "code_invalid", "other"]),
             sign_ins_expired: AtomicU64::new(0),
+            mail_outcomes: LabeledCounter::new(["sent", "retried", "failed", "other"]),
+            mails_waiting: AtomicU64::new(0),
+            mails_oldest_at: AtomicI64::new(0),
             webhook_outcomes: LabeledCounter::new(["new", "duplicate", "rejected", "other"]),
         }
     }

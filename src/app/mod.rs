@@ -15,6 +15,7 @@
 //! | [`Accounts`] | cached sign-in sessions; guests, accounts, codes by e-mail |
 //! | [`Chat`] | the queue of messages to write; messages, reactions, rules, review queue |
 //! | [`Catalogue`] | cached offers, sold-out caches; products, offers, line-up, stock alerts |
+//! | [`Mail`] | – (outbox of e-mails, the job that sends it, its log) |
 //! | [`Moderation`] | sanctions, helpers, exports, erasure |
 //! | [`Selling`] | one selling task per offer |
 //! | [`SignIn`] | – (one-time codes from a shop's own site) |
@@ -33,6 +34,8 @@ mod context;
 mod counters;
 mod error;
 mod jobs;
+mod mail;
+mod mail_server;
 mod moderation;
 mod publisher;
 mod revoked_token_cache;
@@ -68,6 +71,7 @@ use checkout::Checkout;
 use cluster_sync::ClusterSync;
 use context::Context;
 use jobs::JobRunner;
+use mail::Mail;
 use moderation::Moderation;
 use publisher::Publisher;
 use selling::Selling;
@@ -82,6 +86,8 @@ pub use checkout::OrderResult;
 pub use counters::AppCounters;
 pub use error::{Error, Result};
 pub use jobs::{BackgroundJob, JobSpec, JobStatus, NextRun};
+pub use mail::send_test_mail;
+pub use mail_server::{MailTransport, SmtpServer};
 pub use moderation::{AcceptedInvite, ExportedMessage};
 pub use selling::SellingCounters;
 pub use settings::{ChatRateLimit, ReconcileSettings, Settings};
@@ -106,6 +112,7 @@ pub struct Services {
     pub accounts: Arc<Accounts>,
     pub chat: Arc<Chat>,
     pub catalogue: Arc<Catalogue>,
+    pub mail: Arc<Mail>,
     pub moderation: Arc<Moderation>,
     pub sign_in: Arc<SignIn>,
     pub selling: Arc<Selling>,
@@ -153,6 +160,7 @@ impl App {
         let accounts = Accounts::new(&context, &tokens);
         let chat = Chat::new(&context, &publisher, &stream_cache, &audit);
         let catalogue = Catalogue::new(&context, &publisher, &stream_cache, &audit);
+        let mail = Mail::new(&context, &stream_cache, &audit, &catalogue);
         let moderation = Moderation::new(&context, &publisher, &stream_cache, &audit, &chat);
         let sign_in = SignIn::new(&context);
         let selling = Selling::start(&context, &publisher, &catalogue)?;
@@ -176,6 +184,7 @@ impl App {
             accounts,
             chat,
             catalogue,
+            mail,
             moderation,
             sign_in,
             selling,
@@ -199,6 +208,8 @@ impl Services {
         runner.start(context, checkout::WebhookJob(self.checkout.clone()));
         runner.start(context, checkout::ReconcileJob(self.checkout.clone()));
         runner.start(context, checkout::AddressRetentionJob(context.clone()));
+        runner.start(context, mail::MailJob(self.mail.clone()));
+        runner.start(context, mail::MailRetentionJob(context.clone()));
         runner.start(context, catalogue::StockAlertJob::new(self.catalogue.clone()));
         runner.start(context, streams::MinuteSampleJob(self.streams.clone()));
         runner.start(context, streams::IdleRoomJob(self.streams.clone()));

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::mail_server::MailTransport;
 use super::webhook_signature::WebhookSecret;
 use crate::domain::{Millis, PurchaseNames, TokenRules};
 
@@ -27,6 +28,12 @@ pub struct Settings {
     pub base_path: String,
     /// The longest lifetime of a token, and the time for which a revocation is kept.
     pub token_max_ttl_ms: Millis,
+    /// Where mails go; `None`: this shop sends none.
+    pub mail: Option<MailTransport>,
+    /// How long the log keeps mails, in milliseconds; `None` means forever.
+    pub mail_retention_ms: Option<Millis>,
+    /// Where browsers find the pages of this shop, without a slash at the end; `None`: not known, so mails have no links.
+    pub public_url: Option<String>,
     /// Limits of each user and connection: sockets, purchases, payments, cancellations, frames. Off only for load tests.
     pub are_requests_limited: bool,
 }
@@ -45,6 +52,9 @@ impl Default for Settings {
             reconcile: ReconcileSettings::default(),
             base_path: String::new(),
             token_max_ttl_ms: TokenRules::default().max_ttl_ms,
+            mail: None,
+            mail_retention_ms: None,
+            public_url: None,
             are_requests_limited: true,
         }
     }

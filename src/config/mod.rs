@@ -1,6 +1,7 @@
 //! Every setting: a flag, an environment variable, a default and one line of help. Settings are parsed and validated once, here.
 //! How variables and files are read is in `sources.rs`, and holds for every setting.
 
+mod mail;
 mod sources;
 mod value;
 
@@ -12,6 +13,7 @@ use ipnet::IpNet;
 
 use value::{address_range, compact_list, listen_address, log_filter, number};
 
+pub use mail::{MailAction, MailArgs, MailCommandArgs};
 pub use sources::{command, parse};
 
 /// The version and the commit from which this binary was built, like `0.1.0 (1a2b3c4d5e6f)`.
@@ -38,6 +40,8 @@ pub enum Command {
     Migrate(MigrateArgs),
     /// Sign a user token, as your own site would
     Token(TokenArgs),
+    /// Send a test message: `livesouk mail test --to you@shop.example`
+    Mail(MailCommandArgs),
     /// Check the health of the node on this machine: exit code 0 if it answers; for containers without a shell
     Healthy(HealthArgs),
     /// Print the completions of a shell: `livesouk completions bash > /etc/bash_completion.d/livesouk`
@@ -76,6 +80,8 @@ pub struct DemoArgs {
     pub video: VideoArgs,
     #[command(flatten)]
     pub payments: PaymentArgs,
+    #[command(flatten)]
+    pub mail: MailArgs,
     #[command(flatten)]
     pub log: LogArgs,
 }
@@ -133,6 +139,8 @@ pub struct ServeArgs {
     pub video: VideoArgs,
     #[command(flatten)]
     pub payments: PaymentArgs,
+    #[command(flatten)]
+    pub mail: MailArgs,
     #[command(flatten)]
     pub pages: PageArgs,
     #[command(flatten)]
@@ -222,6 +230,9 @@ pub struct LimitArgs {
     /// which a paid one was sent; 0 keeps them forever
     #[arg(long, env = "LIVESOUK_ADDRESS_DAYS", default_value_t = 30, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=36_500))]
     pub address_days: u32,
+    /// Days after which e-mails that were sent or have failed are deleted from the log; 0 keeps them forever
+    #[arg(long, env = "LIVESOUK_MAIL_DAYS", default_value_t = 30, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=36_500))]
+    pub mail_days: u32,
     /// Maximum number of open connections, viewers and requests together; default: what the limit on open files allows, at most
     /// 100000
     #[arg(long, env = "LIVESOUK_CONNECTIONS_MAX", value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=100_000_000))]

@@ -111,8 +111,14 @@ fn example_of(arg: &clap::Arg) -> &'static str {
         "filter" => "warn",
         "purchase_names" => "initials",
         "format" => "json",
-        "sell_connections" | "chat_days" | "address_days" | "connections_max" | "connections_per_address" => "7",
+        "sell_connections"
+        | "chat_days"
+        | "address_days"
+        | "mail_days"
+        | "connections_max"
+        | "connections_per_address" => "7",
         "max_ttl_s" => "3600",
+        "mail_from" | "to" => "orders@shop.example",
         "chat_per_second" | "room_chat_per_second" | "joins_per_second" | "grace_seconds" | "drain_seconds" => "7.5",
         _ => "https://example.com",
     }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{AccountId, Millis, Name, Refusal, UserId};
+use super::{AccountId, Millis, Name, Refusal, Titles, UserId};
 
 /// The start of the user id of an account, before its [`AccountId`].
 pub const ACCOUNT_PREFIX: &str = "acct:";
@@ -66,6 +66,11 @@ impl EmailAddress {
         &self.0
     }
 
+    /// The part after the `@`.
+    pub fn domain(&self) -> &str {
+        self.0.rsplit_once('@').map_or("", |(_, domain)| domain)
+    }
+
     /// One text for all addresses that reach the same mailbox: without a `+tag`, and for Gmail without dots. It tells people
     /// apart and is never written to.
     pub fn normalized(&self) -> String {
@@ -74,6 +79,12 @@ impl EmailAddress {
         let base = local.split('+').next().filter(|base| !base.is_empty()).unwrap_or(local);
         let base = if is_gmail { base.replace('.', "") } else { base.to_owned() };
         format!("{base}@{}", if is_gmail { "gmail.com" } else { host })
+    }
+}
+
+impl std::fmt::Display for EmailAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
@@ -96,22 +107,39 @@ fn is_host(text: &str) -> bool {
 }
 
 /// A language that the pages and the mails have.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub enum Language {
     #[default]
+    #[serde(rename = "en")]
     English,
+    #[serde(rename = "ar")]
     Arabic,
+    #[serde(rename = "id")]
     Indonesian,
 }
 
 impl Language {
+    pub const ALL: [Language; 3] = [Language::English, Language::Arabic, Language::Indonesian];
+
     /// The language of a tag like `ar` or `id-ID`; English for every other one.
     pub fn of_tag(tag: &str) -> Self {
-        match tag.split(['-', '_']).next().unwrap_or("").to_ascii_lowercase().as_str() {
-            "ar" => Language::Arabic,
-            "id" => Language::Indonesian,
-            _ => Language::English,
-        }
+        Self::parse(tag).unwrap_or_default()
+    }
+
+    /// The language of a tag, whatever its region. `None`: we do not write in it.
+    pub fn parse(tag: &str) -> Option<Self> {
+        let primary = tag.split(['-', '_']).next().unwrap_or_default();
+        Self::ALL.into_iter().find(|language| language.tag().eq_ignore_ascii_case(primary))
+    }
+
+    /// The direction of its script, as HTML writes it.
+    pub fn direction(self) -> &'static str {
+        if self == Language::Arabic { "rtl" } else { "ltr" }
+    }
+
+    /// The title in this language; the plain title where there is no translation.
+    pub fn title_of<'t>(self, title: &'t str, titles: &'t Titles) -> &'t str {
+        titles.get(self.tag()).map_or(title, String::as_str)
     }
 
     pub fn tag(self) -> &'static str {
@@ -185,6 +213,30 @@ mod tests {
         ] {
             assert_eq!(EmailAddress::parse(text).unwrap().normalized(), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn language_is_found_by_its_tag_whatever_the_region() {
+        for (tag, expected) in [
+            ("ar", Some(Language::Arabic)),
+            ("ar-SA", Some(Language::Arabic)),
+            ("AR_eg", Some(Language::Arabic)),
+            ("id", Some(Language::Indonesian)),
+            ("en-GB", Some(Language::English)),
+            ("fr", None),
+            ("arc", None),
+            ("", None),
+        ] {
+            assert_eq!(Language::parse(tag), expected, "{tag:?}");
+            assert_eq!(Language::of_tag(tag), expected.unwrap_or(Language::English), "{tag:?}");
+        }
+    }
+
+    #[test]
+    fn title_without_a_translation_stays_as_it_is() {
+        let titles = Titles::from([("ar".to_owned(), "مصباح".to_owned())]);
+        assert_eq!(Language::Arabic.title_of("Lamp", &titles), "مصباح");
+        assert_eq!(Language::Indonesian.title_of("Lamp", &titles), "Lamp");
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Refusal;
 use super::text::exact_line;
+use super::{EmailAddress, Language, Refusal};
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Address {
@@ -25,6 +25,13 @@ pub struct Address {
     /// 5 to 20 digits, with optional `+`, spaces, brackets, dots and hyphens.
     #[serde(default)]
     pub phone: Option<String>,
+    /// Where e-mails about the order go: confirmed, sent, refunded.
+    #[serde(default)]
+    #[schema(max_length = 254)]
+    pub email: Option<String>,
+    /// The language of these e-mails. Without it they are in English.
+    #[serde(default)]
+    pub language: Option<Language>,
 }
 
 const ADDRESS_LINES_MAX: usize = 3;
@@ -44,6 +51,8 @@ impl Address {
             postcode: optional(self.postcode, 16, "postcode")?,
             country: country(&self.country)?,
             phone: optional(self.phone, 40, "phone")?.map(phone).transpose()?,
+            email: self.email.filter(|text| !text.trim().is_empty()).map(|text| email(&text)).transpose()?,
+            language: self.language,
         })
     }
 }
@@ -63,6 +72,10 @@ fn country(text: &str) -> Result<String, Refusal> {
     } else {
         Err(Refusal::bad_field("country", "must be a two-letter code of ISO 3166-1."))
     }
+}
+
+fn email(text: &str) -> Result<String, Refusal> {
+    EmailAddress::parse(text).map(|address| address.as_str().to_owned())
 }
 
 /// Phones with an Arabic or Persian keyboard type Arabic-Indic digits. They become ASCII digits, which couriers can dial.
@@ -95,6 +108,8 @@ mod tests {
             postcode: Some("12271".into()),
             country: "sa".into(),
             phone: Some("+٩٦٦ 50 000 0000".into()),
+            email: Some(" Ann@Example.com".into()),
+            language: Some(Language::Arabic),
         }
     }
 
@@ -104,12 +119,15 @@ mod tests {
         assert_eq!((address.name.as_str(), address.country.as_str(), address.region), ("Ann", "SA", None));
         assert_eq!(address.lines, ["12 King Fahd Rd"]);
         assert_eq!(address.phone.as_deref(), Some("+966 50 000 0000"));
+        assert_eq!(address.email.as_deref(), Some("ann@example.com"));
+        let without = Address { email: Some(" ".into()), ..typed() };
+        assert_eq!(without.validated().unwrap().email, None);
     }
 
     #[test]
     fn invalid_address_is_refused_with_the_name_of_the_field() {
         let long = || "x".repeat(121);
-        let rows: [(&str, Address); 9] = [
+        let rows: [(&str, Address); 10] = [
             ("name", Address { name: " ".into(), ..typed() }),
             ("lines", Address { lines: vec![], ..typed() }),
             ("lines", Address { lines: vec!["a".into(); 4], ..typed() }),
@@ -119,6 +137,7 @@ mod tests {
             ("country", Address { country: "KSA".into(), ..typed() }),
             ("phone", Address { phone: Some("call me".into()), ..typed() }),
             ("phone", Address { phone: Some("+966".into()), ..typed() }),
+            ("email", Address { email: Some("ann@example".into()), ..typed() }),
         ];
         for (field, address) in rows {
             let refusal = address.clone().validated().unwrap_err();

@@ -54,6 +54,8 @@ audit_actions! {
     UndoFulfilment "undo_fulfilment",
     ReadAddress "read_address",
     ExportOrders "export_orders",
+    ReadMails "read_mails",
+    SendMailAgain "send_mail_again",
     Erase "erase",
     RevokeTokens "revoke_tokens",
     RestoreTokens "restore_tokens",

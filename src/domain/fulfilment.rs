@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Millis, OrderStatus, Refusal, text};
+use super::{Millis, Order, OrderStatus, Refusal, text};
 
 /// A step on the way to the buyer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
@@ -131,6 +131,21 @@ fn line(field: &'static str, given: Option<&str>, length_max: usize) -> Result<O
     let line = text::single_line(given, length_max);
     line.map(Some)
         .ok_or_else(|| Refusal::bad_field(field, format!("must have at most {length_max} visible characters.")))
+}
+
+/// Orders that one parcel can have.
+pub const PARCEL_ORDERS_MAX: usize = 50;
+
+/// Refuses orders that cannot go in one parcel: it has the orders of one buyer in one show.
+pub fn check_parcel(orders: &[Order]) -> Result<(), Refusal> {
+    if orders.is_empty() || orders.len() > PARCEL_ORDERS_MAX {
+        return Err(Refusal::bad_field("orders", "must be 1 to 50 orders."));
+    }
+    let is_one = orders.iter().all(|order| (&order.buyer, order.stream) == (&orders[0].buyer, orders[0].stream));
+    match is_one {
+        true => Ok(()),
+        false => Err(Refusal::invalid_value("orders", "must be orders of one buyer in one show.")),
+    }
 }
 
 /// A tag that the team puts on orders: 1 to 30 visible characters in one line.

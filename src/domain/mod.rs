@@ -21,6 +21,7 @@ pub mod id;
 pub mod invite;
 pub mod lapsed_hold;
 pub mod limits;
+pub mod mail;
 pub mod offer;
 pub mod order;
 pub mod order_history;
@@ -31,6 +32,7 @@ pub mod reaction;
 pub mod refusal;
 pub mod rehearsal;
 pub mod report;
+pub mod saved_view;
 pub mod shop_order;
 pub mod sign_in_code;
 pub mod sign_in_session;
@@ -57,10 +59,11 @@ pub use chat::{
 pub use event::{Author, Event};
 pub use fulfilment::{Consignment, Fulfilment, FulfilmentStatus, FulfilmentStep};
 pub use id::{
-    AccountId, AuditEntryId, EmailCodeId, InviteId, MessageId, OfferId, OrderId, ProductId, ShopId, SignInSessionId,
-    StreamId, TokenRevocationId, UserId, VariantId,
+    AccountId, AuditEntryId, EmailCodeId, InviteId, MailId, MessageId, OfferId, OrderId, ProductId, ShopId,
+    SignInSessionId, StreamId, TokenRevocationId, UserId, VariantId,
 };
 pub use invite::{Helper, Invite};
+pub use mail::{ClaimedMail, MailContent, MailKind, MailOutcome, MailStatus, MailStep, NewMail};
 pub use offer::{
     Decision, ExistingPurchase, Offer, OfferKind, OfferStage, OfferStatus, OfferTerms, PurchaseRequest, decide,
 };
@@ -70,6 +73,7 @@ pub use payment::{Payment, PaymentIntent, PaymentIntentStatus, PaymentStatus, Re
 pub use product::{Product, Shop, Variant};
 pub use purchase_names::PurchaseNames;
 pub use refusal::{ErrorCode, Refusal};
+pub use saved_view::SavedView;
 pub use shop_order::ShopOrderFilter;
 pub use sign_in_session::{SecretHash, SessionSecret, SignInSession};
 pub use stream::{LiveStream, Pin, StreamPosition, StreamStatus};

@@ -32,6 +32,7 @@ pub enum Refusal {
     TokenNotYetValid,
     TokenRevoked,
     NoSuchRevocation,
+    NoSuchMail,
     Forbidden,
     /// A sanction against somebody of the same rank or above, or a change of a sanction from above.
     Outranked,
@@ -324,6 +325,7 @@ error_codes! {
     Refusal::TokenRevoked => "token_revoked", 401, "The token was revoked. Sign in again.", "error.token_revoked";
     Refusal::NoSuchRevocation =>
         "no_such_revocation", 404, "There is no such revocation.", "error.no_such_revocation";
+    Refusal::NoSuchMail => "no_such_mail", 404, "There is no such e-mail.", "error.no_such_mail";
     Refusal::Forbidden => "forbidden", 403, "Your role does not allow this.", "error.forbidden";
     Refusal::Outranked =>
         "outranked", 403, "You can do this only to users who rank below you, and change only what your rank imposed.",

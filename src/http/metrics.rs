@@ -47,6 +47,7 @@ async fn unrestricted(State(state): State<AppState>) -> MetricsResponse {
         chat(page, &state.app);
         purchases(page, &state.app);
         payments(page, &state.app);
+        mails(page, &state.app);
         broker(page, &state.app);
         background_jobs(page, &state.app);
         connection_metrics::tokens(page, &state);
@@ -310,6 +311,20 @@ fn payments(page: &mut MetricsPage<'_>, app: &App) {
         "From the write of an outbox event to its delivery",
         &counters.outbox_delay,
     );
+}
+
+fn mails(page: &mut MetricsPage<'_>, app: &App) {
+    let counters = app.counters();
+    page.labeled_counter(
+        "livesouk_mails_total",
+        "Attempts to send an e-mail: sent, to be retried, or given up",
+        "result",
+        &counters.mail_outcomes,
+    );
+    page.gauge("livesouk_mails_waiting", "E-mails that wait at the last check", load(&counters.mails_waiting) as f64);
+    let since = counters.mails_oldest_at.load(Ordering::Relaxed);
+    let age = if since == 0 { 0 } else { (app.now() - since).max(0) };
+    page.gauge("livesouk_mails_oldest_age_seconds", "Age of the oldest e-mail that waits", age as f64 / 1e3);
 }
 
 /// Without Redis all of these are 0.

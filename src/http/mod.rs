@@ -7,6 +7,7 @@ pub mod auth;
 pub mod connection_limit;
 pub mod metrics;
 pub mod request_metrics;
+mod saved_view;
 pub mod server;
 
 mod account;
@@ -35,6 +36,7 @@ mod host_header;
 mod invite;
 mod lineup;
 mod log_sampler;
+mod mail;
 mod moderation;
 mod offer;
 mod openapi;
@@ -173,10 +175,15 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(shop_order::show))
         .routes(routes!(shop_order::pack, shop_order::unpack))
         .routes(routes!(shop_order::send, shop_order::unsend))
+        .routes(routes!(shop_order::send_parcel))
         .routes(routes!(shop_order::deliver, shop_order::undeliver))
         .routes(routes!(shop_order::add_note))
         .routes(routes!(shop_order::add_tag, shop_order::remove_tag))
         .routes(routes!(shop_order::tags_in_use))
+        .routes(routes!(saved_view::list))
+        .routes(routes!(saved_view::save, saved_view::remove))
+        .routes(routes!(mail::list))
+        .routes(routes!(mail::send_again))
         .routes(routes!(order_export::export))
         .routes(routes!(address::show, address::set, address::erase))
         .routes(routes!(stock_alert::list))

@@ -143,6 +143,44 @@ pub async fn send(
     Ok(Json(state.app.checkout.fulfil(&actor, order, FulfilmentStep::Sent, consignment).await?))
 }
 
+/// Orders that are sent as one parcel.
+#[derive(Deserialize, ToSchema)]
+pub struct ParcelForm {
+    /// The ids of 1 to 50 paid orders of one buyer in one show.
+    #[schema(min_items = 1, max_items = 50)]
+    orders: Vec<OrderId>,
+    #[serde(flatten)]
+    consignment: Consignment,
+}
+
+/// The steps of one order of a parcel.
+#[derive(Serialize, ToSchema)]
+pub struct ParcelOrder {
+    order: OrderId,
+    fulfilment: Fulfilment,
+}
+
+/// A parcel that was sent.
+#[derive(Serialize, ToSchema)]
+pub struct SentParcel {
+    orders: Vec<ParcelOrder>,
+}
+
+/// Records that the orders of one buyer in one show were sent as one parcel: all of them or none. The buyer gets one e-mail. To say
+/// it again is no error and changes only the carrier and the number.
+#[utoipa::path(post, operation_id = "orders_send_parcel", path = "/v1/shop/parcels", tag = "orders", request_body = ParcelForm,
+    responses((status = 200, body = SentParcel), (status = "default", body = Problem)))]
+pub async fn send_parcel(
+    State(state): State<AppState>,
+    Caller(actor): Caller,
+    JsonBody(ParcelForm { orders, consignment }): JsonBody<ParcelForm>,
+) -> ApiResult<Json<SentParcel>> {
+    let sent = state.app.checkout.send_parcel(&actor, &orders, consignment).await?;
+    Ok(Json(SentParcel {
+        orders: sent.into_iter().map(|(order, fulfilment)| ParcelOrder { order, fulfilment }).collect(),
+    }))
+}
+
 /// Undoes "sent", as long as the order was not delivered.
 #[utoipa::path(delete, operation_id = "orders_unsend", path = "/v1/orders/{order}/sent", tag = "orders", params(("order" = OrderId, Path)),
     responses((status = 200, body = Fulfilment), (status = "default", body = Problem)))]

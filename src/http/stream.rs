@@ -17,7 +17,8 @@ use crate::protocol::{ShopView, StreamView};
 #[utoipa::path(get, operation_id = "shop_show", path = "/v1/shop", tag = "shop", responses((status = 200, body = ShopView)))]
 pub async fn shop(State(state): State<AppState>) -> Json<ShopView> {
     let payments = state.app.checkout.payment_provider();
-    Json(ShopView::of(state.app.shop(), state.app.settings().is_dev_login_enabled, payments, state.origins.base_url()))
+    let (dev_login, emails) = (state.app.settings().is_dev_login_enabled, state.app.mail.has_server());
+    Json(ShopView::of(state.app.shop(), dev_login, payments, emails, state.origins.base_url()))
 }
 
 #[derive(Deserialize, utoipa::IntoParams)]

@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::OrderView;
+use super::{MailView, OrderView};
 use crate::domain::order_history::OrderHistoryEntry;
 use crate::domain::{Address, Fulfilment, FulfilmentStatus, Millis, UserId};
 
@@ -64,4 +64,6 @@ pub struct ShopOrderDetail {
     pub payments: Vec<PaymentAttemptView>,
     /// The oldest note first; at most 100.
     pub notes: Vec<OrderNoteView>,
+    /// The e-mails about the order, the newest first; at most 100.
+    pub mails: Vec<MailView>,
 }

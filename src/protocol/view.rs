@@ -216,15 +216,33 @@ pub struct ShopView {
     /// The payment provider. `test`: payments are trials without money. Null: the shop takes no payments, and reservations end at
     /// their time.
     pub payments: Option<&'static str>,
+    /// Whether the shop sends e-mails: then an address that a buyer gives with the delivery address gets some.
+    pub emails: bool,
     /// The shop's public URL, if the operator has set it. Links for sharing begin with it.
     pub base_url: Option<String>,
 }
 
 impl ShopView {
-    pub fn of(shop: &Shop, dev_login: bool, payments: Option<&'static str>, base_url: Option<&str>) -> Self {
+    pub fn of(
+        shop: &Shop,
+        dev_login: bool,
+        payments: Option<&'static str>,
+        emails: bool,
+        base_url: Option<&str>,
+    ) -> Self {
         let decimals = shop.decimals();
         let Shop { id, title, titles, currency } = shop.clone();
-        Self { id, title, titles, currency, decimals, dev_login, payments, base_url: base_url.map(str::to_owned) }
+        Self {
+            id,
+            title,
+            titles,
+            currency,
+            decimals,
+            dev_login,
+            payments,
+            emails,
+            base_url: base_url.map(str::to_owned),
+        }
     }
 }
 

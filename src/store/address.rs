@@ -4,9 +4,11 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
+use super::mail::queue_order_mail;
 use super::row::from_row;
+use super::transaction::Transaction;
 use super::{Error, Result, Store, ids_to_json};
-use crate::domain::{Address, OrderId};
+use crate::domain::{Address, Language, MailContent, MailKind, OrderId};
 
 struct AddressRow {
     name: String,
@@ -16,9 +18,11 @@ struct AddressRow {
     postcode: Option<String>,
     country: String,
     phone: Option<String>,
+    email: Option<String>,
+    language: Option<String>,
 }
 
-from_row!(AddressRow { name, lines, city, region, postcode, country, phone });
+from_row!(AddressRow { name, lines, city, region, postcode, country, phone, email, language });
 
 struct KeyedAddressRow {
     order_id: Uuid,
@@ -29,15 +33,16 @@ from_row!(KeyedAddressRow { order_id } and address);
 
 impl AddressRow {
     fn into_address(self) -> Result<Address> {
-        let AddressRow { name, lines, city, region, postcode, country, phone } = self;
+        let AddressRow { name, lines, city, region, postcode, country, phone, email, language } = self;
         let lines = serde_json::from_str(&lines).map_err(|error| Error::CorruptRow(error.to_string()))?;
-        Ok(Address { name, lines, city, region, postcode, country, phone })
+        let language = language.as_deref().and_then(Language::parse);
+        Ok(Address { name, lines, city, region, postcode, country, phone, email, language })
     }
 }
 
 impl Store {
     pub async fn address(&self, order: OrderId) -> Result<Option<Address>> {
-        let read = "select name, lines, city, region, postcode, country, phone from addresses where order_id = $1";
+        let read = "select name, lines, city, region, postcode, country, phone, email, language from addresses where order_id = $1";
         let row: Option<AddressRow> = self.query(read).bind(order.0).fetch_optional().await?;
         row.map(AddressRow::into_address).transpose()
     }
@@ -45,9 +50,9 @@ impl Store {
     /// Reads the addresses of several orders; an order without one is not among them.
     pub async fn addresses_of(&self, orders: &[OrderId]) -> Result<HashMap<OrderId, Address>> {
         let read = self.choose(
-            "select order_id, name, lines, city, region, postcode, country, phone from addresses
+            "select order_id, name, lines, city, region, postcode, country, phone, email, language from addresses
                 where order_id = any (array(select json_array_elements_text($1::json)::uuid))",
-            "select order_id, name, lines, city, region, postcode, country, phone from addresses
+            "select order_id, name, lines, city, region, postcode, country, phone, email, language from addresses
                 where order_id in (select unhex(value) from json_each($1))",
         );
         let ids = ids_to_json(orders.iter().map(|id| id.0))?;
@@ -55,18 +60,20 @@ impl Store {
         rows.into_iter().map(|row| Ok((OrderId(row.order_id), row.address.into_address()?))).collect()
     }
 
-    /// Writes the address of an order and replaces the one before. `false`: the order has ended, or there is none.
+    /// Writes the address of an order and replaces the one before. The buyer of an order that is paid already gets the
+    /// confirmation that could not be sent then. `false`: the order has ended, or there is none.
     pub async fn set_address(&self, order: OrderId, address: &Address) -> Result<bool> {
         let lines = serde_json::to_string(&address.lines).map_err(|error| Error::CorruptRow(error.to_string()))?;
         self.transaction(async |tx| {
             let now = tx.now().await?;
             let write = "insert into addresses
-                    (order_id, name, lines, city, region, postcode, country, phone, changed_at)
-                select o.id, $2, $3, $4, $5, $6, $7, $8, $9 from orders o
+                    (order_id, name, lines, city, region, postcode, country, phone, changed_at, email, language)
+                select o.id, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11 from orders o
                     where o.id = $1 and o.status in ('held', 'capturing', 'paid')
                 on conflict (order_id) do update set name = excluded.name, lines = excluded.lines,
                     city = excluded.city, region = excluded.region, postcode = excluded.postcode,
-                    country = excluded.country, phone = excluded.phone, changed_at = excluded.changed_at";
+                    country = excluded.country, phone = excluded.phone, changed_at = excluded.changed_at,
+                    email = excluded.email, language = excluded.language";
             let written = tx
                 .query(write)
                 .bind(order.0)
@@ -78,8 +85,13 @@ impl Store {
                 .bind(&address.country)
                 .bind(&address.phone)
                 .bind(now)
+                .bind(&address.email)
+                .bind(address.language.map(Language::tag))
                 .execute()
                 .await?;
+            if written > 0 && address.email.is_some() {
+                confirm_late(tx, order).await?;
+            }
             Ok(written > 0)
         })
         .await
@@ -101,5 +113,16 @@ impl Store {
             Ok(left.is_none())
         })
         .await
+    }
+}
+
+/// Writes the confirmation of a paid order that has none.
+async fn confirm_late(tx: &mut Transaction<'_>, order: OrderId) -> Result<()> {
+    let find = "select o.id from orders o where o.id = $1 and o.status = 'paid'
+        and not exists (select 1 from mails m where m.order_id = o.id and m.kind = $2)";
+    let unconfirmed = tx.query(find).bind(order.0).bind(MailKind::OrderConfirmed.name());
+    match unconfirmed.fetch_optional_value::<Uuid>().await? {
+        Some(_) => queue_order_mail(tx, order, MailContent::OrderConfirmed { order }).await,
+        None => Ok(()),
     }
 }

@@ -1,13 +1,15 @@
 //! One-time codes by e-mail. A right code and what follows from it are one transaction: an account, and a session for it.
 
 use super::account::find_or_create_account;
+use super::mail::queue_mail;
 use super::sign_in_session::{NewSession, insert_account_session};
 use super::{Error, Result, Store};
 use crate::domain::email_code::{
     EMAIL_CODE_TTL_MS, EMAIL_CODE_WINDOW_MS, EMAIL_CODES_PER_HOUR, StoredEmailCode, hash_email_code,
 };
 use crate::domain::{
-    EmailAddress, EmailCodeId, Language, Millis, Name, Refusal, SecretHash, SessionSecret, SignInSession,
+    EmailAddress, EmailCodeId, Language, MailContent, Millis, Name, NewMail, Refusal, SecretHash, SessionSecret,
+    SignInSession,
 };
 
 /// A code that was asked for.
@@ -18,6 +20,8 @@ pub struct NewEmailCode {
     pub language: Language,
     pub code: SecretHash,
     pub browser: SecretHash,
+    /// The code itself, if it is sent by e-mail: the mail is written in the same transaction.
+    pub mailed: Option<String>,
 }
 
 /// A code as somebody typed it, and what its account gets.
@@ -68,6 +72,11 @@ impl Store {
                 .bind(expires_at)
                 .execute()
                 .await?;
+            if let Some(code) = &new.mailed {
+                let content = MailContent::SignInCode { code: code.clone(), expires_at };
+                let (to, language) = (new.email.clone(), new.language);
+                queue_mail(tx, &NewMail { to, language, user: None, content }).await?;
+            }
             Ok(expires_at)
         })
         .await

@@ -4,12 +4,14 @@
 
 use uuid::Uuid;
 
+use super::mail::queue_order_mail;
 use super::order::{OrderRow, orders};
 use super::row::from_row;
 use super::transaction::Transaction;
 use super::{Error, Result, Store, require_known};
 use crate::domain::{
-    IdempotencyKey, Millis, Order, OrderId, OrderStatus, Payment, PaymentStatus, Refusal, RequestHash, UserId,
+    IdempotencyKey, MailContent, Millis, Order, OrderId, OrderStatus, Payment, PaymentStatus, Refusal, RequestHash,
+    UserId,
 };
 
 /// What a buyer requests with `pay`.
@@ -215,7 +217,8 @@ impl Store {
         row.map(OrderRow::into_order).transpose()
     }
 
-    /// Moves an order from `capturing` to `paid`, sets the winning attempt to `captured`, and writes the outbox event.
+    /// Moves an order from `capturing` to `paid`, sets the winning attempt to `captured`, and writes the outbox event, and the mail
+    /// if the buyer gave an address for it.
     /// `None`: the order was paid before, or no attempt has won it.
     pub async fn finish_capture(&self, id: OrderId) -> Result<Option<Order>> {
         let row: Option<OrderRow> = self
@@ -233,6 +236,7 @@ impl Store {
                     tx.query(captured).bind(id.0).bind(now).execute().await?;
                     let event = "insert into outbox (id, topic, body, created_at) values ($1, 'order.paid', $2, $3)";
                     tx.query(event).bind(Uuid::now_v7()).bind(id.to_string()).bind(now).execute().await?;
+                    queue_order_mail(tx, id, MailContent::OrderConfirmed { order: id }).await?;
                 }
                 Ok(row)
             })

@@ -2,13 +2,14 @@
 
 use uuid::Uuid;
 
+use super::mail::queue_order_mail;
 use super::offer::{add_to_stock, lock_offer, lock_variant};
 use super::order::{OrderRow, orders};
 use super::payment::lock_order;
 use super::row::from_row;
 use super::{Error, Result, Store, require_known};
 use crate::domain::{
-    IdempotencyKey, Millis, OfferStage, Order, OrderId, Refund, RefundStatus, Refusal, RequestHash, UserId,
+    IdempotencyKey, MailContent, Millis, OfferStage, Order, OrderId, Refund, RefundStatus, Refusal, RequestHash, UserId,
 };
 
 /// What a member of the team requests with `refund`.
@@ -142,6 +143,7 @@ impl Store {
                 if is_closed && refund.restock {
                     add_to_stock(tx, variant, order.qty).await?;
                 }
+                queue_order_mail(tx, refund.order, MailContent::OrderRefunded { order: refund.order }).await?;
                 Ok(Some(row))
             })
             .await?;

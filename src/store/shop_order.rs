@@ -5,13 +5,14 @@
 
 use uuid::{NoContext, Timestamp, Uuid};
 
+use super::mail::{queue_order_mail, unqueue_sent_mail};
 use super::order::OrderRow;
 use super::row::from_row;
 use super::transaction::Transaction;
 use super::{Result, Store, ids_to_json, require_known};
 use crate::domain::{
-    Consignment, Fulfilment, FulfilmentStatus, FulfilmentStep, Millis, Order, OrderId, OrderStatus, PaymentStatus,
-    Refusal, ShopOrderFilter, UserId, fulfilment,
+    Consignment, Fulfilment, FulfilmentStatus, FulfilmentStep, MailContent, Millis, Order, OrderId, OrderStatus,
+    PaymentStatus, Refusal, ShopOrderFilter, UserId, fulfilment,
 };
 
 /// Orders that one page looks at, at most, when few of them match the filter.
@@ -215,34 +216,36 @@ impl Store {
         by: &UserId,
     ) -> Result<(Fulfilment, bool)> {
         self.transaction(async |tx| {
-            let (status, before) = lock_fulfilment(tx, order).await?;
-            before.check_step(step, status)?;
-            let now = tx.now().await?;
-            match step {
-                FulfilmentStep::Packed => {
-                    let write = "update fulfilments set packed_at = coalesce(packed_at, $2) where order_id = $1";
-                    tx.query(write).bind(order.0).bind(now).execute().await?;
-                }
-                FulfilmentStep::Sent => {
-                    let write = "insert into shipments (order_id, sent_at, by_user) values ($1, $2, $3)
-                        on conflict (order_id) do nothing";
-                    tx.query(write).bind(order.0).bind(now).bind(by.as_str()).execute().await?;
-                    erase_address_that_waited(tx, order).await?;
-                }
-                FulfilmentStep::Delivered => {
-                    let write = "update fulfilments set delivered_at = coalesce(delivered_at, $2) where order_id = $1";
-                    tx.query(write).bind(order.0).bind(now).execute().await?;
-                }
+            let (after, is_new) = set_step(tx, order, step, consignment, by).await?;
+            if is_new && step == FulfilmentStep::Sent {
+                queue_order_mail(tx, order, MailContent::OrderSent { order, with: Vec::new() }).await?;
             }
-            if let Some(given) = consignment {
-                let write = "update fulfilments set
-                    carrier = case when $2 is null then carrier else nullif($2, '') end,
-                    tracking = case when $3 is null then tracking else nullif($3, '') end where order_id = $1";
-                tx.query(write).bind(order.0).bind(&given.carrier).bind(&given.tracking).execute().await?;
+            Ok((after, is_new))
+        })
+        .await
+    }
+
+    /// Sends orders as one parcel, all or none, with one mail for all of which it is news. The result is in the order of the ids.
+    pub async fn send_parcel(
+        &self,
+        orders: &[OrderId],
+        consignment: &Consignment,
+        by: &UserId,
+    ) -> Result<Vec<(OrderId, Fulfilment, bool)>> {
+        let mut orders = orders.to_vec();
+        orders.sort_unstable();
+        orders.dedup();
+        self.transaction(async |tx| {
+            let mut sent = Vec::with_capacity(orders.len());
+            for order in orders {
+                let (after, is_new) = set_step(tx, order, FulfilmentStep::Sent, Some(consignment), by).await?;
+                sent.push((order, after, is_new));
             }
-            let after: FulfilmentRow = tx.query(SELECT_FULFILMENT).bind(order.0).fetch_one().await?;
-            let after = after.into_fulfilment();
-            Ok((after, before.done_at(step).is_none()))
+            let mut news = sent.iter().filter(|(.., is_new)| *is_new).map(|(order, ..)| *order);
+            if let Some(order) = news.next() {
+                queue_order_mail(tx, order, MailContent::OrderSent { order, with: news.collect() }).await?;
+            }
+            Ok(sent)
         })
         .await
     }
@@ -258,6 +261,9 @@ impl Store {
                 FulfilmentStep::Delivered => "update fulfilments set delivered_at = null where order_id = $1",
             };
             tx.query(undo).bind(order.0).execute().await?;
+            if step == FulfilmentStep::Sent {
+                unqueue_sent_mail(tx, order).await?;
+            }
             let after: FulfilmentRow = tx.query(SELECT_FULFILMENT).bind(order.0).fetch_one().await?;
             let after = after.into_fulfilment();
             let is_changed = after != before;
@@ -366,6 +372,43 @@ async fn lock_fulfilment(tx: &mut Transaction<'_>, order: OrderId) -> Result<(Or
     let status: String = tx.query("select status from orders where id = $1").bind(order.0).fetch_value().await?;
     let row: FulfilmentRow = tx.query(SELECT_FULFILMENT).bind(order.0).fetch_one().await?;
     Ok((require_known(OrderStatus::parse(&status), "order status", &status)?, row.into_fulfilment()))
+}
+
+/// Does a step, if the rule allows it now. The flag says whether it is new.
+async fn set_step(
+    tx: &mut Transaction<'_>,
+    order: OrderId,
+    step: FulfilmentStep,
+    consignment: Option<&Consignment>,
+    by: &UserId,
+) -> Result<(Fulfilment, bool)> {
+    let (status, before) = lock_fulfilment(tx, order).await?;
+    before.check_step(step, status)?;
+    let now = tx.now().await?;
+    match step {
+        FulfilmentStep::Packed => {
+            let write = "update fulfilments set packed_at = coalesce(packed_at, $2) where order_id = $1";
+            tx.query(write).bind(order.0).bind(now).execute().await?;
+        }
+        FulfilmentStep::Sent => {
+            let write = "insert into shipments (order_id, sent_at, by_user) values ($1, $2, $3)
+                on conflict (order_id) do nothing";
+            tx.query(write).bind(order.0).bind(now).bind(by.as_str()).execute().await?;
+            erase_address_that_waited(tx, order).await?;
+        }
+        FulfilmentStep::Delivered => {
+            let write = "update fulfilments set delivered_at = coalesce(delivered_at, $2) where order_id = $1";
+            tx.query(write).bind(order.0).bind(now).execute().await?;
+        }
+    }
+    if let Some(given) = consignment {
+        let write = "update fulfilments set
+            carrier = case when $2 is null then carrier else nullif($2, '') end,
+            tracking = case when $3 is null then tracking else nullif($3, '') end where order_id = $1";
+        tx.query(write).bind(order.0).bind(&given.carrier).bind(&given.tracking).execute().await?;
+    }
+    let after: FulfilmentRow = tx.query(SELECT_FULFILMENT).bind(order.0).fetch_one().await?;
+    Ok((after.into_fulfilment(), before.done_at(step).is_none()))
 }
 
 /// A user who asked for erasure waits no longer once the order was sent.

@@ -30,7 +30,7 @@ pub struct ErasureReport {
 const DELETE_BATCH_MAX: i64 = 500;
 
 impl Store {
-    /// Erases a user's messages, names, addresses and stock alerts. The user's id stays where other data depends on it:
+    /// Erases a user's messages, names, addresses, e-mails and stock alerts. The user's id stays where other data depends on it:
     /// in orders, in mutes and bans that are in force, and in the audit log. The address of an order that is open, or paid and not
     /// sent, stays until then: without it the shop could not deliver what the user paid for.
     pub async fn erase_user_data(&self, user: &UserId) -> Result<ErasureReport> {
@@ -59,6 +59,8 @@ impl Store {
             let later = "update addresses set erase_when_done = 1
                 where order_id in (select id from orders where buyer = $1)";
             let addresses_kept = tx.query(later).bind(user).execute().await?;
+            tx.query("delete from saved_views where user_id = $1").bind(user).execute().await?;
+            tx.query("delete from mails where user_id = $1").bind(user).execute().await?;
             let mut texts = erase_texts(tx, naming).await?;
             let refunds = "update refunds set reason = null
                 where reason is not null and order_id in (select id from orders where buyer = $1)";

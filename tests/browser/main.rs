@@ -9,6 +9,7 @@ mod client;
 mod colour;
 mod crowd;
 mod desk;
+mod desk_mail;
 mod example;
 mod host;
 mod moderation;

@@ -19,6 +19,7 @@ mod holds;
 mod idempotency;
 mod invite;
 mod lineup;
+mod mail;
 mod migrate;
 mod offer;
 mod order;

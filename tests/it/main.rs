@@ -11,6 +11,7 @@ mod examples;
 mod life;
 mod limits;
 mod load_test;
+mod mail;
 mod moderate;
 mod names;
 mod nodes;

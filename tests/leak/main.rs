@@ -150,6 +150,7 @@ async fn closed_connections_leave_no_task_file_or_memory() {
             purchase_names: NamesShown::Full,
             chat_days: 0,
             address_days: 0,
+            mail_days: 0,
             chat_per_second: 1.0,
             room_chat_per_second: 0.0,
             connections_max: None,

@@ -83,6 +83,34 @@ export class OrderFilters {
     }
   }
 
+  /** The filters as the address of the page has them. */
+  address() {
+    const values = { ...this.values(), view: this.view === 'all' ? '' : this.view };
+    return new URLSearchParams(Object.entries(values).filter(([, value]) => value));
+  }
+
+  /**
+   * Sets the filters, and reads the list again.
+   * @param {URLSearchParams} address
+   */
+  apply(address) {
+    const view = address.get('view') ?? 'all';
+    this.view = view in VIEWS ? view : 'all';
+    this.search.value = address.get('search') ?? '';
+    for (const [control, name] of /** @type {const} */ ([
+      [this.stream, 'stream'],
+      [this.tag, 'tag'],
+    ])) {
+      const value = address.get(name) ?? '';
+      // A show or tag that no longer has an option still filters.
+      if (value && ![...control.options].some((option) => option.value === value)) {
+        control.append(el('option', { value, hidden: true }, value));
+      }
+      control.value = value;
+    }
+    this.changed();
+  }
+
   values() {
     return { search: this.search.value.trim(), stream: this.stream.value, tag: this.tag.value };
   }

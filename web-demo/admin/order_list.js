@@ -1,13 +1,16 @@
 // The list of orders: pages of it, the selection, and what is done to all selected orders.
 
 import { asRefusal, del, get, put } from '../api.js';
-import { formatDateTime, formatMoney, refusalText, t } from '../i18n.js';
+import { formatDateTime, formatMoney, refusalText, t, titleOf } from '../i18n.js';
 import { fullTitle } from '../offer.js';
 import { withBusy } from '../sheet.js';
 import { el, picture, setText, setVisible, toast } from '../ui.js';
 import { download } from '../host/download.js';
 import { OrderFilters } from './order_filters.js';
 import { openOrder } from './order_sheet.js';
+import { sendParcel } from './parcel_part.js';
+import { openPickList, parcelsOf } from './pick_list.js';
+import { SavedViews } from './saved_views.js';
 
 /** @import { Fulfilment, Shop, ShopOrder, Stream } from '../types.d.ts' */
 
@@ -20,7 +23,20 @@ export class OrderList {
     this.root = root;
     this.shop = shop;
     this.shows = new Map(shows.map((show) => [show.id, show]));
-    this.filters = new OrderFilters({ shows, tags, onchange: () => this.reload() });
+    this.filters = new OrderFilters({
+      shows,
+      tags,
+      onchange: () => {
+        this.saved.changed();
+        this.reload();
+      },
+    });
+    this.saved = new SavedViews({
+      current: () => this.filters.address().toString(),
+      apply: (query) => this.filters.apply(new URLSearchParams(query)),
+    });
+    /** Whether the orders of one buyer in one show stand together. */
+    this.isGrouped = false;
     /** @type {Map<string, ShopOrder>} */
     this.orders = new Map();
     /** @type {Set<string>} */
@@ -42,7 +58,22 @@ export class OrderList {
     const save = () => download(`/shop/export/orders.csv?${this.filters.query()}`, 'orders.csv');
     const onclick = () => withBusy(button, save, (refusal) => toast(refusalText(refusal), { kind: 'warn' }));
     const button = el('button', { type: 'button', 'data-test': 'desk-export', onclick }, t('desk.export'));
-    this.filters.row.append(button);
+    const grouped = el('input', {
+      type: 'checkbox',
+      'data-test': 'desk-grouped',
+      onchange: () => {
+        this.isGrouped = grouped.checked;
+        this.paintRows();
+      },
+    });
+    const pick = () => openPickList(this.ordersToPick(), this.shop);
+    this.filters.row.append(
+      button,
+      el('button', { type: 'button', 'data-test': 'desk-pick-list', onclick: pick }, t('desk.pick_list')),
+      this.saved.root,
+      el('label.tick.grouped', {}, grouped, el('span', {}, t('desk.grouped'))),
+    );
+    this.saved.load().catch((error) => toast(refusalText(asRefusal(error)), { kind: 'warn' }));
     this.root.replaceChildren(this.filters.root, this.list, this.status, this.more, this.bar);
     await this.reload(true);
   }
@@ -81,10 +112,11 @@ export class OrderList {
       this.next = page.next;
       for (const order of page.items) {
         this.orders.set(order.id, order);
-        this.list.append(this.row(order));
+        if (!this.isGrouped) this.list.append(this.row(order));
       }
       if (page.items.length || !page.next) break;
     }
+    if (this.isGrouped) this.paintRows();
     this.paint(t(this.filters.isEmpty() ? 'desk.none_yet' : 'desk.none_found'));
   }
 
@@ -96,11 +128,57 @@ export class OrderList {
     this.paintSelection();
   }
 
+  /** What a pick list has: the selected orders, else those on the screen that are paid and were not sent. */
+  ordersToPick() {
+    const all = [...this.orders.values()];
+    if (this.selected.size) return all.filter(({ id }) => this.selected.has(id));
+    return all.filter(({ status, fulfilment }) => status === 'paid' && !fulfilment.sent_at);
+  }
+
+  /** The rows in the order of the list, or one group for each buyer and show. */
+  paintRows() {
+    const all = [...this.orders.values()];
+    const rows = this.isGrouped
+      ? parcelsOf(all).flatMap((parcel) => [this.groupHead(parcel), ...parcel.map((order) => this.row(order))])
+      : all.map((order) => this.row(order));
+    this.list.replaceChildren(...rows);
+  }
+
+  /** @param {ShopOrder[]} parcel */
+  groupHead(parcel) {
+    const [first] = parcel;
+    const ids = parcel.map(({ id }) => id);
+    const name = first.buyer_name || t('desk.erased_name');
+    const box = el('input', {
+      type: 'checkbox',
+      checked: ids.every((id) => this.selected.has(id)),
+      'aria-label': t('desk.select_all_of', { name }),
+      'data-test': `group-${first.id}`,
+      onchange: () => {
+        for (const id of ids) {
+          if (box.checked) this.selected.add(id);
+          else this.selected.delete(id);
+        }
+        this.paintRows();
+        this.paintSelection();
+      },
+    });
+    const show = this.shows.get(first.stream);
+    const about = [t('desk.n_orders', { n: parcel.length }), show && titleOf(show)].filter(Boolean).join(' · ');
+    return el(
+      'li.group',
+      {},
+      el('label.pick', {}, box),
+      el('span.row-text', {}, el('bdi.row-title', {}, name), el('small', {}, about)),
+    );
+  }
+
   /** @param {ShopOrder} order */
   row(order) {
     const box = el('input', {
       type: 'checkbox',
       'aria-label': t('desk.select', { name: order.buyer_name || order.buyer }),
+      checked: this.selected.has(order.id),
       'data-test': `select-${order.id}`,
       onchange: () => {
         if (box.checked) this.selected.add(order.id);
@@ -109,7 +187,13 @@ export class OrderList {
       },
     });
     const open = () =>
-      openOrder({ id: order.id, shop: this.shop, shows: this.shows, onchange: (now) => this.replace(now) });
+      openOrder({
+        id: order.id,
+        shop: this.shop,
+        shows: this.shows,
+        onchange: (now) => this.replace(now),
+        onparcel: (sent) => sent.forEach((fulfilment, id) => this.showFulfilment(id, fulfilment)),
+      });
     return el(
       'li',
       { 'data-order': order.id },
@@ -150,9 +234,9 @@ export class OrderList {
   /** @param {ShopOrder} order */
   replace(order) {
     this.orders.set(order.id, order);
+    this.selected.delete(order.id);
     const old = this.list.querySelector(`[data-order="${CSS.escape(order.id)}"]`);
     old?.replaceWith(this.row(order));
-    this.selected.delete(order.id);
     this.paintSelection();
   }
 
@@ -198,11 +282,15 @@ export class OrderList {
       const done = [];
       let refused = null;
       const all = [...this.selected];
-      for (const [n, id] of all.entries()) {
-        setText(this.count, t('desk.progress', { n: n + 1, all: all.length }));
+      let n = 0;
+      for (const ids of this.together(step, all)) {
+        n += ids.length;
+        setText(this.count, t('desk.progress', { n, all: all.length }));
         try {
-          this.showFulfilment(id, await put(`/orders/${id}/${step}`));
-          done.push(id);
+          const sent =
+            ids.length > 1 ? await sendParcel(ids) : new Map([[ids[0], await put(`/orders/${ids[0]}/${step}`)]]);
+          sent.forEach((fulfilment, id) => this.showFulfilment(id, fulfilment));
+          done.push(...ids);
         } catch (error) {
           refused ??= asRefusal(error);
         }
@@ -215,6 +303,18 @@ export class OrderList {
       }
       if (done.length) this.offerUndo(step, done);
     });
+  }
+
+  /**
+   * What is done in one go: the orders of one buyer in one show are sent as one parcel, with one e-mail; everything else one by one.
+   * @param {string} step
+   * @param {string[]} ids
+   * @returns {string[][]}
+   */
+  together(step, ids) {
+    if (step !== 'sent') return ids.map((id) => [id]);
+    const orders = ids.map((id) => this.orders.get(id)).filter((order) => order !== undefined);
+    return parcelsOf(orders).flatMap((parcel) => chunks(parcel.map(({ id }) => id)));
   }
 
   /**
@@ -268,4 +368,17 @@ function lastStep({ packed_at, sent_at, delivered_at }) {
   if (delivered_at) return 'delivered';
   if (sent_at) return 'sent';
   return packed_at ? 'packed' : 'unfulfilled';
+}
+
+/** Orders that one parcel can have. */
+const PARCEL_ORDERS_MAX = 50;
+
+/**
+ * @param {string[]} ids
+ * @returns {string[][]}
+ */
+function chunks(ids) {
+  const all = [];
+  for (let at = 0; at < ids.length; at += PARCEL_ORDERS_MAX) all.push(ids.slice(at, at + PARCEL_ORDERS_MAX));
+  return all;
 }

@@ -7,15 +7,24 @@ import { formatDateTime, formatMoney, refusalText, t, titleOf } from '../i18n.js
 import { fullTitle } from '../offer.js';
 import { confirmDialog, openSheet, withBusy } from '../sheet.js';
 import { el, picture, toast } from '../ui.js';
+import { printConfirmation } from './confirmation.js';
+import { orderMails } from './mail_list.js';
+import { parcelPart, sendParcel } from './parcel_part.js';
 import { printSlip } from './packing_slip.js';
 
-/** @import { FulfilmentStep, Refusal, Shop, ShopOrder, ShopOrderDetail, Stream } from '../types.d.ts' */
+/** @import { Fulfilment, FulfilmentStep, Refusal, Shop, ShopOrder, ShopOrderDetail, Stream } from '../types.d.ts' */
 
 /** @type {FulfilmentStep[]} */
 const STEPS = ['packed', 'sent', 'delivered'];
 
 /**
- * @param {{ id: string, shop: Shop, shows: Map<string, Stream>, onchange: (order: ShopOrder) => void }} options
+ * @param {{
+ *   id: string,
+ *   shop: Shop,
+ *   shows: Map<string, Stream>,
+ *   onchange: (order: ShopOrder) => void,
+ *   onparcel?: (sent: Map<string, Fulfilment>) => void,
+ * }} options
  */
 export function openOrder(options) {
   new OrderSheet(options).load();
@@ -23,8 +32,9 @@ export function openOrder(options) {
 
 class OrderSheet {
   /** @param {Parameters<typeof openOrder>[0]} options */
-  constructor({ id, shop, shows, onchange }) {
+  constructor({ id, shop, shows, onchange, onparcel = () => {} }) {
     this.id = id;
+    this.onparcel = onparcel;
     this.shop = shop;
     this.shows = shows;
     this.onchange = onchange;
@@ -82,6 +92,7 @@ class OrderSheet {
       this.tagsPart(order),
       this.notesPart(order),
       this.moneyPart(order),
+      part(t('desk.mails'), orderMails(order.mails)),
       this.historyPart(order),
     );
   }
@@ -97,10 +108,16 @@ class OrderSheet {
       status === 'refunded' && el('p.alert', {}, t('desk.refunded_warning')),
       el('ol.steps', {}, rows),
       this.consignmentForm(order),
+      parcelPart(order, (button, orders) => this.act(button, () => this.sendParcel(orders))),
       el(
         'button.slim',
         { type: 'button', 'data-test': 'print-slip', onclick: () => printSlip(order, this.shop) },
         t('desk.print_slip'),
+      ),
+      el(
+        'button.slim',
+        { type: 'button', 'data-test': 'print-confirmation', onclick: () => printConfirmation(order, this.shop) },
+        t('desk.print_confirmation'),
       ),
       fulfilment.tracking &&
         el(
@@ -174,10 +191,18 @@ class OrderSheet {
     return el('div.consignment', {}, input('carrier', 60), input('tracking', 80), isSent && button);
   }
 
+  /** @param {string[]} orders this one, and those in the same parcel */
+  async sendParcel(orders) {
+    const sent = await sendParcel(orders, this.consignment('sent'));
+    this.drafts.carrier = this.drafts.tracking = null;
+    this.onparcel(sent);
+  }
+
   /** @param {ShopOrderDetail} order */
   addressPart(order) {
     const address = order.address ? addressLines(order.address) : el('p.fine', {}, t('desk.no_address'));
-    return part(t('address.title'), address);
+    const email = order.address?.email;
+    return part(t('address.title'), address, email && el('p', {}, el('bdi', { dir: 'ltr' }, email)));
   }
 
   /** @param {ShopOrderDetail} order */

@@ -3,7 +3,8 @@
 import { addressLines } from '../address.js';
 import { formatDateTime, t, titleOf } from '../i18n.js';
 import { fullTitle } from '../offer.js';
-import { byId, el } from '../ui.js';
+import { el } from '../ui.js';
+import { printPage } from './print.js';
 
 /** @import { Shop, ShopOrderDetail } from '../types.d.ts' */
 
@@ -13,7 +14,7 @@ import { byId, el } from '../ui.js';
  * @param {Shop} shop
  */
 export function printSlip(order, shop) {
-  byId('slip').replaceChildren(
+  printPage(
     el('h1', {}, titleOf(shop)),
     el('h2', {}, t('desk.slip')),
     el(
@@ -30,5 +31,4 @@ export function printSlip(order, shop) {
     ),
     el('p', {}, t('desk.order'), ' ', el('bdi.num', { dir: 'ltr' }, order.id), ' · ', formatDateTime(order.created_at)),
   );
-  window.print();
 }

@@ -433,6 +433,8 @@ export default {
   'audit.packed': 'غلّف {by} طلبًا',
   'audit.delivered': 'سجّل {by} وصول طلب',
   'audit.undo_fulfilment': 'تراجع {by} عن خطوة في طلب',
+  'audit.read_mails': 'اطّلع {by} على سجل رسائل البريد الإلكتروني',
+  'audit.send_mail_again': 'أعاد {by} إرسال رسالة بريد إلكتروني',
   'audit.read_address': 'اطّلع {by} على عنوان طلب',
   'audit.export_orders': 'صدّر {by} الطلبات مع عناوينها',
   'audit.erase': 'محا {by} بيانات مستخدم',

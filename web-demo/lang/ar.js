@@ -178,6 +178,7 @@ export default {
   'error.token_expired': 'انتهت صلاحية جلستك. يمكنك متابعة المشاهدة.',
   'error.token_not_yet_valid': 'لم يبدأ سريان تسجيل دخولك بعد. حاول مجددًا بعد لحظات.',
   'error.token_revoked': 'تم تسجيل خروجك. سجّل الدخول من جديد.',
+  'error.no_such_mail': 'لم تعد هذه الرسالة موجودة.',
   'error.no_such_revocation': 'لم يعد هذا الإلغاء موجودًا.',
   'error.token_invalid': 'تسجيل دخولك غير صالح. سجّل الدخول من جديد.',
 };

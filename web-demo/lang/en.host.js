@@ -364,6 +364,8 @@ export default {
   'audit.packed': '{by} packed an order',
   'audit.delivered': '{by} marked an order as delivered',
   'audit.undo_fulfilment': '{by} undid a step of an order',
+  'audit.read_mails': '{by} read the log of e-mails',
+  'audit.send_mail_again': '{by} sent an e-mail again',
   'audit.read_address': '{by} read the address of an order',
   'audit.export_orders': '{by} exported orders with their addresses',
   'audit.erase': '{by} erased the data of a user',

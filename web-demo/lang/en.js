@@ -132,6 +132,7 @@ export default {
   'error.token_expired': 'Your session has expired. You can keep watching.',
   'error.token_not_yet_valid': 'Your sign-in isn’t valid yet. Try again in a moment.',
   'error.token_revoked': 'You were signed out. Please sign in again.',
+  'error.no_such_mail': 'This e-mail no longer exists.',
   'error.no_such_revocation': 'This revocation no longer exists.',
   'error.token_invalid': 'Your sign-in isn’t valid. Please sign in again.',
 };

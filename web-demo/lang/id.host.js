@@ -347,6 +347,8 @@ export default {
   'audit.packed': '{by} mengemas pesanan',
   'audit.delivered': '{by} menandai pesanan sampai',
   'audit.undo_fulfilment': '{by} mengurungkan satu langkah pesanan',
+  'audit.read_mails': '{by} membaca log email',
+  'audit.send_mail_again': '{by} mengirim ulang sebuah email',
   'audit.read_address': '{by} membaca alamat pesanan',
   'audit.export_orders': '{by} mengekspor pesanan beserta alamatnya',
   'audit.erase': '{by} menghapus data pengguna',

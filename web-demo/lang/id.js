@@ -129,6 +129,7 @@ export default {
   'error.token_expired': 'Sesi Anda telah berakhir. Anda tetap bisa menonton.',
   'error.token_not_yet_valid': 'Sesi masuk Anda belum berlaku. Coba lagi sebentar lagi.',
   'error.token_revoked': 'Anda telah dikeluarkan. Silakan masuk lagi.',
+  'error.no_such_mail': 'Email ini sudah tidak ada.',
   'error.no_such_revocation': 'Pencabutan ini sudah tidak ada.',
   'error.token_invalid': 'Sesi masuk Anda tidak valid. Silakan masuk lagi.',
 };

@@ -11,6 +11,7 @@ pub mod chaos;
 pub mod cluster;
 pub mod cookie_page;
 pub mod live_video;
+pub mod mail_server;
 pub mod metrics;
 pub mod postgres;
 pub mod process;

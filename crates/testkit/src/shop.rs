@@ -182,6 +182,17 @@ impl Shop {
         }
     }
 
+    /// Runs a statement directly on the database, for what no verb can change.
+    pub async fn change(&self, sql: &'static str) {
+        if self.store.starts_with("sqlite") {
+            let mut database = SqliteConnection::connect(&self.store).await.expect("the file opens");
+            sqlx::query(sql).execute(&mut database).await.expect(sql);
+        } else {
+            let mut database = PgConnection::connect(&self.store).await.expect("the database accepts connections");
+            sqlx::query(sql).execute(&mut database).await.expect(sql);
+        }
+    }
+
     /// Asserts that the counter of every offer is the sum of its orders, and that no offer is oversold.
     pub async fn assert_audited(&self) {
         assert_eq!(self.number("select count(*) from reservation_mismatches").await, 0, "counters differ from orders");

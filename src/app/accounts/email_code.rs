@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::{Accounts, StartedSession, new_secret, new_session};
 use crate::app::error::{Error, Result};
+use crate::app::mail_server::MailTransport;
 use crate::domain::email_code::{EMAIL_CODES, email_code_of, hash_email_code, parse_email_code};
 use crate::domain::{EmailAddress, EmailCodeId, Language, Millis, Name, Refusal, SessionSecret};
 use crate::store::{NewEmailCode, TypedEmailCode};
@@ -21,9 +22,9 @@ pub struct AskedEmailCode {
 }
 
 impl Accounts {
-    /// Whether codes reach anybody: a demo writes them to its log.
+    /// Whether codes reach anybody: a demo without a mail server writes them to its log.
     pub fn can_send_codes(&self) -> bool {
-        self.context.settings.is_dev_login_enabled
+        self.context.settings.mail.is_some()
     }
 
     /// Sends a code to this address. `browser` is what an earlier code left in the same browser.
@@ -39,12 +40,22 @@ impl Accounts {
         let (id, browser) = (EmailCodeId::new(), browser.unwrap_or_else(new_secret));
         let code = email_code_of(rand::random_range(0..EMAIL_CODES));
         let hash = hash_email_code(id, &code, &browser);
-        let new = NewEmailCode { id, email: email.clone(), language, code: hash, browser: browser.hash() };
+        let is_mailed = matches!(self.context.settings.mail, Some(MailTransport::Smtp { .. }));
+        if is_mailed {
+            self.context.store.check_room_for_urgent_mail().await?;
+        }
+        let mailed = is_mailed.then(|| code.clone());
+        let new = NewEmailCode { id, email: email.clone(), language, code: hash, browser: browser.hash(), mailed };
         let context = self.context.clone();
         let create = async move { Ok(context.store.create_email_code(&new).await?) };
         let expires_at = self.context.spawn_write(create).await?;
         self.context.counters.sign_ins.increment("code_sent");
-        tracing::info!(email = email.as_str(), code, "this demo sends no e-mail: use this code to sign in");
+        match is_mailed {
+            true => self.context.mail_queued.notify_one(),
+            false => {
+                tracing::info!(email = email.as_str(), code, "this demo sends no e-mail: use this code to sign in")
+            }
+        }
         Ok(AskedEmailCode { id, expires_at, browser })
     }
 

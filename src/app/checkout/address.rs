@@ -20,6 +20,9 @@ impl Checkout {
                     // The order ended in the meantime.
                     this.context.store.order(id).await?.ok_or(Refusal::NotYours)?.status.check_address_change()?;
                 }
+                if address.email.is_some() {
+                    this.context.mail_queued.notify_one();
+                }
                 Ok(address)
             })
             .await

@@ -11,6 +11,7 @@ mod provider;
 mod provider_call;
 mod reconcile;
 mod refund;
+mod saved_view;
 mod shop_order;
 mod test_provider;
 mod webhook;

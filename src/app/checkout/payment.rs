@@ -158,6 +158,7 @@ impl Checkout {
                 PaymentStep::MarkPaid => {
                     if let Some(paid) = retry_transient(|| self.context.store.finish_capture(payment.order)).await? {
                         self.outbox_changed.notify_one();
+                        self.context.mail_queued.notify_one();
                         self.context.counters.record_hold_end(&paid, self.context.now());
                         self.notify_order_changed(&paid).await;
                     }

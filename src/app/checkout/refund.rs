@@ -129,6 +129,7 @@ impl Checkout {
                 ProviderOutcome::Unknown => return Err(Error::OutcomeUnknown),
             };
         if done && let Some(order) = retry_transient(|| self.context.store.finish_refund(&refund)).await? {
+            self.context.mail_queued.notify_one();
             self.publish_release(order.offer, &[order]).await?;
         }
         Ok(self.context.store.refund(refund.order, refund.n).await?.ok_or(Refusal::NoSuchOrder)?)

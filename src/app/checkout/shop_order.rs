@@ -6,6 +6,8 @@ use uuid::Uuid;
 
 use super::Checkout;
 use crate::app::error::Result;
+use crate::app::mail::mail_view;
+use crate::domain::fulfilment::PARCEL_ORDERS_MAX;
 use crate::domain::{
     Actor, Address, AuditAction, AuditEntry, Consignment, Fulfilment, FulfilmentStep, Order, OrderId, Permission,
     Refusal, ShopOrderFilter, fulfilment, order_history,
@@ -86,7 +88,9 @@ impl Checkout {
         let order = self.order_to_fulfil(actor, id).await?;
         let store = &self.context.store;
         let (timestamps, address) = (store.order_timestamps(id).await?, store.address(id).await?);
-        if address.is_some() && order.buyer != actor.user {
+        let mails = store.mails_of_order(id).await?;
+        // A mail names an address too.
+        if (address.is_some() || !mails.is_empty()) && order.buyer != actor.user {
             self.record_order_action(actor, &order, AuditAction::ReadAddress, None);
         }
         Ok(ShopOrderDetail {
@@ -94,6 +98,7 @@ impl Checkout {
             address,
             payments: store.payments_of_order(id).await?.into_iter().map(attempt_view).collect(),
             notes: store.order_notes(id).await?.into_iter().map(note_view).collect(),
+            mails: mails.into_iter().map(mail_view).collect(),
             order: self.whole_shop_order(order).await?,
         })
     }
@@ -114,9 +119,42 @@ impl Checkout {
                 let store = &this.context.store;
                 let (done, is_new) = store.set_fulfilment(id, step, consignment.as_ref(), &actor.user).await?;
                 if is_new {
+                    this.context.mail_queued.notify_one();
                     this.record_order_action(&actor, &order, action_of(step), None);
                 }
                 Ok(done)
+            })
+            .await
+    }
+
+    /// Sends the orders of one buyer in one show as one parcel, for those who sell in the show: all or none, with one e-mail. To send
+    /// it again changes only the consignment.
+    pub async fn send_parcel(
+        self: &Arc<Self>,
+        actor: &Actor,
+        ids: &[OrderId],
+        consignment: Consignment,
+    ) -> Result<Vec<(OrderId, Fulfilment)>> {
+        let consignment = consignment.validated()?;
+        if ids.len() > PARCEL_ORDERS_MAX {
+            fulfilment::check_parcel(&[])?;
+        }
+        let mut orders = Vec::with_capacity(ids.len());
+        for id in ids {
+            orders.push(self.order_to_fulfil(actor, *id).await?);
+        }
+        fulfilment::check_parcel(&orders)?;
+        let (this, actor, ids) = (self.clone(), actor.clone(), ids.to_vec());
+        self.context
+            .spawn_write(async move {
+                let sent = this.context.store.send_parcel(&ids, &consignment, &actor.user).await?;
+                this.context.mail_queued.notify_one();
+                for order in &orders {
+                    if sent.iter().any(|(id, _, is_new)| *id == order.id && *is_new) {
+                        this.record_order_action(&actor, order, AuditAction::Sent, None);
+                    }
+                }
+                Ok(sent.into_iter().map(|(id, fulfilment, _)| (id, fulfilment)).collect())
             })
             .await
     }

@@ -16,7 +16,7 @@ enum Access {
 }
 
 /// The operations that are not live verbs. A verb names its least role itself. What is not here needs a token.
-const ACCESS: [(&str, Access); 49] = [
+const ACCESS: [(&str, Access); 54] = [
     ("shop_show", Access::Public),
     ("shop_create_token", Access::Public),
     ("shop_redeem_code", Access::Public),
@@ -45,6 +45,11 @@ const ACCESS: [(&str, Access); 49] = [
     ("streams_rehearsal_show", Access::Least(Role::Host)),
     ("streams_rehearsal_stop", Access::Least(Role::Host)),
     ("orders_of_shop", Access::Least(Role::Producer)),
+    ("shop_list_saved_views", Access::Least(Role::Producer)),
+    ("shop_save_view", Access::Least(Role::Producer)),
+    ("shop_remove_view", Access::Least(Role::Producer)),
+    ("mails_list", Access::Least(Role::Host)),
+    ("mails_send_again", Access::Least(Role::Host)),
     ("orders_export", Access::Least(Role::Producer)),
     ("orders_tags_in_use", Access::Least(Role::Producer)),
     ("orders_of_stream", Access::Least(Role::Producer)),

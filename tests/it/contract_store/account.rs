@@ -31,7 +31,7 @@ fn browser() -> SessionSecret {
 fn new_code(to: &str) -> NewEmailCode {
     let id = EmailCodeId::new();
     let code = hash_email_code(id, "123456", &browser());
-    NewEmailCode { id, email: email(to), language: Language::Arabic, code, browser: browser().hash() }
+    NewEmailCode { id, email: email(to), language: Language::Arabic, code, browser: browser().hash(), mailed: None }
 }
 
 fn typed(id: EmailCodeId, number: u8) -> TypedEmailCode {

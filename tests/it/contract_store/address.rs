@@ -13,6 +13,8 @@ facts! {
 
 pub fn address(name: &str) -> Address {
     Address {
+        email: Some("ann@example.com".into()),
+        language: Some(livesouk::domain::Language::Indonesian),
         name: name.into(),
         lines: vec!["شارع الملك فهد".into(), "Flat \"3\"".into()],
         city: "Riyadh".into(),

@@ -8,7 +8,7 @@ use crate::support::shop::{Shop, id, key};
 
 fn home() -> Value {
     json!({"name": " Ann  Example ", "lines": ["12 King Fahd Rd", ""], "city": "Riyadh", "postcode": "12271",
-        "country": "sa", "phone": "+٩٦٦ 50 000 0000"})
+        "country": "sa", "phone": "+٩٦٦ 50 000 0000", "email": " Ann@Example.com ", "language": "ar"})
 }
 
 #[tokio::test]
@@ -21,7 +21,7 @@ async fn only_the_buyer_sets_and_deletes_the_address_and_the_team_reads_it() {
     let (ann, host) = (shop.rest("Ann", "viewer"), shop.host.clone());
     assert_eq!(ann.get(&path).await.expect(200), Value::Null);
     let tidy = json!({"name": "Ann Example", "lines": ["12 King Fahd Rd"], "city": "Riyadh", "region": null,
-        "postcode": "12271", "country": "SA", "phone": "+966 50 000 0000"});
+        "postcode": "12271", "country": "SA", "phone": "+966 50 000 0000", "email": "ann@example.com", "language": "ar"});
     assert_eq!(ann.put(&path, home()).await.expect(200), tidy);
     assert_eq!(ann.get(&path).await.expect(200), tidy);
     assert_eq!(host.get(&path).await.expect(200), tidy, "the team needs the address to send the order");
@@ -44,6 +44,8 @@ async fn only_the_buyer_sets_and_deletes_the_address_and_the_team_reads_it() {
         ("city", json!("x".repeat(81))),
         ("country", json!("Saudi Arabia")),
         ("phone", json!("soon")),
+        ("email", json!("ann@example")),
+        ("language", json!("fr")),
         ("name", json!(7)),
     ] {
         let mut wrong = home();

@@ -60,7 +60,13 @@ impl World {
         let offer = objects["offer"].clone();
         let order = buy(&author, &offer, &key()).await;
         let paid = buy(&author, &offer, &key()).await;
+        let home = json!({"name": "Ann Example", "lines": ["12 King Fahd Rd"], "city": "Riyadh", "country": "SA",
+            "email": "ann@example.com"});
+        author.put(&format!("/v1/orders/{paid}/address"), home).await.expect(200);
         author.post_keyed(&format!("/v1/orders/{paid}/pay"), &key(), json!({"token": "ok"})).await.expect(200);
+        let mails = host.get("/v1/shop/mails?limit=100").await.expect(200);
+        let mail = mails["items"].as_array().expect("a list").iter().find(|mail| mail["order"] == json!(paid)).map(id);
+        objects.insert("mail", mail.expect("the payment was confirmed"));
         let sent = buy(&author, &offer, &key()).await;
         author.post_keyed(&format!("/v1/orders/{sent}/pay"), &key(), json!({"token": "ok"})).await.expect(200);
         host.put(&format!("/v1/orders/{sent}/sent"), json!({})).await.expect(200);
@@ -69,6 +75,7 @@ impl World {
             ("paid", paid),
             ("sent", sent),
             ("tag", "gift".into()),
+            ("view", "to-send".into()),
             ("orders_file", "orders.csv".into()),
             ("payment", "t_1".into()),
             ("file", "chat.csv".into()),

@@ -5,8 +5,17 @@ use super::imports::names_below;
 use super::source::{Token, tokens};
 
 /// What every service may use. These files know no service, except that the job runner reads the clock of the context.
-const HELPERS: [&str; 8] =
-    ["cache", "counters", "error", "jobs", "revoked_token_cache", "settings", "state_changes", "webhook_signature"];
+const HELPERS: [&str; 9] = [
+    "cache",
+    "counters",
+    "error",
+    "jobs",
+    "mail_server",
+    "revoked_token_cache",
+    "settings",
+    "state_changes",
+    "webhook_signature",
+];
 
 /// A row of the table of services.
 struct Service {

@@ -1,0 +1,183 @@
+//! Composes the letter of a mail from its words and what is known of its order, and the message from the letter.
+
+use std::time::{Duration, SystemTime};
+
+use lettre::message::header::{Header, HeaderName, HeaderValue};
+use lettre::message::{Mailbox, Message, MultiPart};
+
+use super::format::{date_time, money};
+use super::letter::{Block, Letter, isolated, left_to_right};
+use super::words::{Words, fill, words};
+use crate::domain::{Address, ClaimedMail, EmailAddress, Fulfilment, Language, MailContent, Millis, Order, Shop};
+use crate::protocol::OrderView;
+
+/// What a letter about an order says of it.
+pub struct OrderFacts {
+    /// The other orders in the same parcel.
+    pub others: Vec<(Order, OrderView)>,
+    pub order: Order,
+    pub view: OrderView,
+    pub fulfilment: Fulfilment,
+    pub address: Option<Address>,
+}
+
+/// Who sends the mails.
+pub struct Sender<'s> {
+    pub shop: &'s Shop,
+    pub address: &'s EmailAddress,
+    /// The name beside the address; the title of the shop if the operator gave none.
+    pub name: Option<&'s str>,
+    /// Where the pages of the shop are, without a slash at the end.
+    pub public_url: Option<&'s str>,
+}
+
+/// Composes the letter. `facts` is there for a mail about an order; without them (the order is gone) there is no letter.
+pub fn compose(mail: &ClaimedMail, facts: Option<&OrderFacts>, sender: &Sender<'_>) -> Option<Letter> {
+    let language = mail.language;
+    let (words, shop) = (words(language), language.title_of(&sender.shop.title, &sender.shop.titles));
+    let name = facts.map_or("", |facts| facts.order.buyer_name.as_str());
+    let at = |time: Millis| date_time(language, time);
+    let written = at(mail.created_at);
+    let mut values = vec![("shop", shop), ("name", name)];
+    let expiry;
+    let (subject, mut blocks) = match &mail.content {
+        MailContent::SignInCode { code, expires_at } => {
+            expiry = at(*expires_at);
+            values.push(("time", &expiry));
+            let say = |text| Block::Text(fill(language, text, &values));
+            let ignore = Block::Small(fill(language, words.code_ignore, &values));
+            (words.code_subject, vec![say(words.code_intro), Block::Code(code.clone()), say(words.code_valid), ignore])
+        }
+        MailContent::StaffInvite { url, role, by, expires_at } => {
+            expiry = at(*expires_at);
+            values.extend([("time", expiry.as_str()), ("by", by), ("role", words.role(role))]);
+            let link = Block::Link { label: words.invite_link.to_owned(), url: url.clone() };
+            let say = |text| Block::Text(fill(language, text, &values));
+            (words.invite_subject, vec![say(words.invite_intro), link, say(words.invite_valid)])
+        }
+        MailContent::Test => (words.test_subject, vec![Block::Text(fill(language, words.test_intro, &values))]),
+        MailContent::OrderConfirmed { .. }
+        | MailContent::OrderSent { .. }
+        | MailContent::OrderRefunded { .. }
+        | MailContent::Withdrawal { .. } => {
+            values.push(("time", &written));
+            let (subject, intro) = order_words(words, &mail.content);
+            let mut blocks = Vec::new();
+            // The name is gone when its user asked for erasure.
+            if !name.is_empty() {
+                blocks.push(Block::Text(fill(language, words.greeting, &values)));
+            }
+            blocks.push(Block::Text(fill(language, intro, &values)));
+            blocks.push(Block::Rows(order_rows(language, words, facts?, &mail.content)));
+            if let Some(url) = sender.public_url {
+                let url = format!("{url}/orders");
+                blocks.push(Block::Link { label: words.my_orders.to_owned(), url });
+            }
+            (subject, blocks)
+        }
+    };
+    blocks.push(Block::Small(fill(language, words.footer, &values)));
+    Some(Letter { language, subject: fill(language, subject, &values), blocks })
+}
+
+fn order_words(words: &Words, content: &MailContent) -> (&'static str, &'static str) {
+    match content {
+        MailContent::OrderSent { .. } => (words.sent_subject, words.sent_intro),
+        MailContent::OrderRefunded { .. } => (words.refunded_subject, words.refunded_intro),
+        MailContent::Withdrawal { .. } => (words.withdrawal_subject, words.withdrawal_intro),
+        _ => (words.confirmed_subject, words.confirmed_intro),
+    }
+}
+
+fn order_rows(language: Language, words: &Words, facts: &OrderFacts, content: &MailContent) -> Vec<(String, String)> {
+    let OrderFacts { order, view, others, fulfilment, address } = facts;
+    let mut rows = Vec::new();
+    let mut add = |label: &str, value: String| rows.push((label.to_owned(), value));
+    for (order, view) in std::iter::once((order, view)).chain(others.iter().map(|(order, view)| (order, view))) {
+        add(words.order_number, left_to_right(language, &order.id.to_string()));
+        let title = language.title_of(&view.title, &view.titles);
+        let variant = language.title_of(&view.variant_name, &view.variant_names);
+        let product = if variant.is_empty() { title.to_owned() } else { format!("{title} · {variant}") };
+        add(words.product, isolated(language, &product));
+        add(words.quantity, order.qty.to_string());
+    }
+    let total = others.iter().fold(order.amount, |total, (other, _)| total.saturating_add(other.amount));
+    let amount = money(language, total, &order.currency);
+    match content {
+        MailContent::OrderRefunded { .. } => add(words.amount_refunded, amount),
+        _ => add(words.total, amount),
+    }
+    match content {
+        MailContent::OrderConfirmed { .. } => {
+            if let Some(paid_at) = order.paid_at {
+                add(words.paid_at, date_time(language, paid_at));
+            }
+        }
+        MailContent::OrderSent { .. } => {
+            if let Some(sent_at) = fulfilment.sent_at {
+                add(words.sent_at, date_time(language, sent_at));
+            }
+            if let Some(carrier) = &fulfilment.carrier {
+                add(words.carrier, isolated(language, carrier));
+            }
+            if let Some(tracking) = &fulfilment.tracking {
+                add(words.tracking, left_to_right(language, tracking));
+            }
+        }
+        _ => {}
+    }
+    if let (MailContent::OrderConfirmed { .. } | MailContent::OrderSent { .. }, Some(address)) = (content, address) {
+        add(words.deliver_to, address_lines(language, address));
+    }
+    rows
+}
+
+fn address_lines(language: Language, address: &Address) -> String {
+    let place = [address.postcode.as_deref(), Some(address.city.as_str()), address.region.as_deref()];
+    let place = place.into_iter().flatten().collect::<Vec<_>>().join(" ");
+    let lines = std::iter::once(address.name.as_str()).chain(address.lines.iter().map(String::as_str));
+    let lines = lines.chain([place.as_str(), address.country.as_str()]);
+    lines.map(|line| isolated(language, line)).collect::<Vec<_>>().join("\n")
+}
+
+/// Answering machines stay silent (RFC 3834).
+#[derive(Clone)]
+struct AutoSubmitted;
+
+impl Header for AutoSubmitted {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("Auto-Submitted")
+    }
+
+    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self)
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), "auto-generated".to_owned())
+    }
+}
+
+/// The message as it goes over the wire, with the same id at each attempt: a program that gets it twice can tell. The error is a
+/// sentence for the log.
+pub fn message(mail: &ClaimedMail, letter: &Letter, sender: &Sender<'_>) -> Result<Vec<u8>, String> {
+    let unusable = |what: &str| format!("The address {what} cannot be written in a header.");
+    let from = sender.address.as_str().parse().map_err(|_| unusable(sender.address.as_str()))?;
+    let to = mail.to.as_str().parse().map_err(|_| unusable(mail.to.as_str()))?;
+    let name = sender.name.unwrap_or_else(|| letter.language.title_of(&sender.shop.title, &sender.shop.titles));
+    let written = SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(mail.created_at).unwrap_or_default());
+    let built = Message::builder()
+        .from(Mailbox::new(Some(one_line(name)), from))
+        .to(Mailbox::new(None, to))
+        .subject(one_line(&letter.subject))
+        .date(written)
+        .message_id(Some(format!("<{}@{}>", mail.id, sender.address.domain())))
+        .header(AutoSubmitted)
+        .multipart(MultiPart::alternative_plain_html(letter.plain(), letter.html()));
+    built.map(|message| message.formatted()).map_err(|error| format!("The mail cannot be written: {error}."))
+}
+
+/// A header is one line. Whatever a name contains, it begins no other header.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}

@@ -1,0 +1,46 @@
+//! The texts of the mails in English.
+
+use super::Words;
+
+pub const WORDS: Words = Words {
+    greeting: "Hello {name},",
+    code_subject: "Your sign-in code for {shop}",
+    code_intro: "Type this code on the page where you asked for it:",
+    code_valid: "The code is valid until {time} and works once, only in the browser that asked for it.",
+    code_ignore: "If you did not ask for a code, ignore this message. Nobody can sign in without the code.",
+    confirmed_subject: "{shop}: your order is confirmed",
+    confirmed_intro: "Thank you for your order. We have received your payment.",
+    sent_subject: "{shop}: your order is on its way",
+    sent_intro: "We have sent your order.",
+    refunded_subject: "{shop}: your order was refunded",
+    refunded_intro: "We have refunded your order. It may take some days until your bank shows the amount.",
+    withdrawal_subject: "{shop}: we have received your withdrawal",
+    withdrawal_intro: "We received your withdrawal from the purchase on {time}. We will write to you when the \
+        amount is refunded.",
+    invite_subject: "{by} invites you to the team of {shop}",
+    invite_intro: "{by} invites you to the team of {shop}. Your role: {role}.",
+    invite_link: "Accept the invite",
+    invite_valid: "The link works once, until {time}. It is for you alone, so do not pass it on.",
+    test_subject: "{shop}: a test message",
+    test_intro: "This is a test message. {shop} can send e-mails.",
+    order_number: "Order",
+    product: "Product",
+    quantity: "Quantity",
+    total: "Total",
+    amount_refunded: "Amount refunded",
+    paid_at: "Paid",
+    sent_at: "Sent",
+    deliver_to: "Deliver to",
+    carrier: "Carrier",
+    tracking: "Tracking number",
+    my_orders: "Show my orders",
+    footer: "{shop} sent this message automatically.",
+    roles: &[
+        ("owner", "Owner"),
+        ("admin", "Admin"),
+        ("host", "Host"),
+        ("producer", "Producer"),
+        ("moderator", "Moderator"),
+        ("analyst", "Analyst"),
+    ],
+};

@@ -1,0 +1,131 @@
+//! The texts of the mails, one file per language. A text may have places like `{shop}`, which [`fill`] fills.
+
+mod ar;
+mod en;
+mod id;
+
+use super::letter::isolated;
+use crate::domain::Language;
+
+/// What every language has to say. Each field is used by the letter of its name.
+pub struct Words {
+    pub greeting: &'static str,
+    pub code_subject: &'static str,
+    pub code_intro: &'static str,
+    pub code_valid: &'static str,
+    pub code_ignore: &'static str,
+    pub confirmed_subject: &'static str,
+    pub confirmed_intro: &'static str,
+    pub sent_subject: &'static str,
+    pub sent_intro: &'static str,
+    pub refunded_subject: &'static str,
+    pub refunded_intro: &'static str,
+    pub withdrawal_subject: &'static str,
+    pub withdrawal_intro: &'static str,
+    pub invite_subject: &'static str,
+    pub invite_intro: &'static str,
+    pub invite_link: &'static str,
+    pub invite_valid: &'static str,
+    pub test_subject: &'static str,
+    pub test_intro: &'static str,
+    pub order_number: &'static str,
+    pub product: &'static str,
+    pub quantity: &'static str,
+    pub total: &'static str,
+    pub amount_refunded: &'static str,
+    pub paid_at: &'static str,
+    pub sent_at: &'static str,
+    pub deliver_to: &'static str,
+    pub carrier: &'static str,
+    pub tracking: &'static str,
+    pub my_orders: &'static str,
+    pub footer: &'static str,
+    /// The names of the roles of the team, by their names on the wire.
+    pub roles: &'static [(&'static str, &'static str)],
+}
+
+pub fn words(language: Language) -> &'static Words {
+    match language {
+        Language::English => &en::WORDS,
+        Language::Arabic => &ar::WORDS,
+        Language::Indonesian => &id::WORDS,
+    }
+}
+
+impl Words {
+    /// The name of a role; a role that has none keeps its name on the wire.
+    pub fn role<'t>(&self, name: &'t str) -> &'t str {
+        self.roles.iter().find(|(wire, _)| *wire == name).map_or(name, |(_, role)| role)
+    }
+}
+
+/// Fills the places of a text with isolated values.
+pub fn fill(language: Language, text: &str, values: &[(&str, &str)]) -> String {
+    let mut filled = String::with_capacity(text.len() + 32);
+    let mut rest = text;
+    // In one pass, so that a place inside a value is not filled.
+    while let Some((before, tail)) = rest.split_once('{') {
+        let Some((name, after)) = tail.split_once('}') else { break };
+        filled.push_str(before);
+        if let Some((_, value)) = values.iter().find(|(known, _)| *known == name) {
+            filled.push_str(&isolated(language, value));
+        }
+        rest = after;
+    }
+    filled.push_str(rest);
+    filled
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_filled_once_with_isolated_values() {
+        let fill = |language, value| fill(language, "{by} · {shop}!", &[("by", value), ("shop", "Souk")]);
+        assert_eq!(fill(Language::English, "Ann"), "Ann · Souk!");
+        assert_eq!(fill(Language::Arabic, "Ann"), "\u{2068}Ann\u{2069} · \u{2068}Souk\u{2069}!");
+        assert_eq!(fill(Language::English, "{shop}"), "{shop} · Souk!", "a name is no place");
+    }
+
+    #[test]
+    fn every_language_has_the_same_places() {
+        let places = |text: &str| {
+            let mut found: Vec<String> =
+                text.split('{').skip(1).filter_map(|rest| Some(rest.split_once('}')?.0.to_owned())).collect();
+            found.sort();
+            found
+        };
+        let texts = |words: &Words| {
+            [
+                words.greeting,
+                words.code_subject,
+                words.code_intro,
+                words.code_valid,
+                words.code_ignore,
+                words.confirmed_subject,
+                words.confirmed_intro,
+                words.sent_subject,
+                words.sent_intro,
+                words.refunded_subject,
+                words.refunded_intro,
+                words.withdrawal_subject,
+                words.withdrawal_intro,
+                words.invite_subject,
+                words.invite_intro,
+                words.invite_valid,
+                words.test_subject,
+                words.test_intro,
+                words.footer,
+            ]
+        };
+        for language in Language::ALL {
+            let (ours, english) = (texts(words(language)), texts(words(Language::English)));
+            for (own, theirs) in ours.into_iter().zip(english) {
+                assert_eq!(places(own), places(theirs), "{}: {own}", language.tag());
+            }
+            let roles: Vec<&str> = words(language).roles.iter().map(|(wire, _)| *wire).collect();
+            assert_eq!(roles, ["owner", "admin", "host", "producer", "moderator", "analyst"], "{}", language.tag());
+        }
+    }
+}
