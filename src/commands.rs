@@ -9,8 +9,7 @@ use crate::app::{ChatRateLimit, MailTransport, Settings, WebhookSecret};
 use crate::broker::{self, Broker};
 use crate::clock::Clock;
 use crate::config::{
-    self, Command, DemoArgs, LimitArgs, LogArgs, LogFormat, MailAction, MigrateArgs, NamesShown, PageArgs,
-    PaymentArgs,
+    self, Command, DemoArgs, LimitArgs, LogArgs, LogFormat, MailAction, MigrateArgs, NamesShown, PageArgs, PaymentArgs,
     PaymentProviderName, ServeArgs, TokenArgs, TokenRuleArgs,
 };
 use crate::demo;

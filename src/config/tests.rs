@@ -37,12 +37,13 @@ fn serve(args: &[&str], variables: Variables<'_>) -> ServeArgs {
 }
 
 /// The commands that have settings, with the arguments that they need.
-const COMMANDS: [&[&str]; 5] = [
+const COMMANDS: [&[&str]; 6] = [
     &["demo"],
     &["serve"],
     &["migrate", "--store", "sqlite:x.db"],
     &["token", "--user", "ann", "--name", "Ann", "--role", "host"],
     &["healthy"],
+    &["mail", "test", "--to", "ann@shop.example"],
 ];
 
 /// The settings of a command: flag, variable, and the definition.

@@ -18,7 +18,7 @@ pub struct MailsQuery {
 }
 
 /// E-mails that the shop sends, newest first, with their addresses and errors. The audit log records who read the list.
-#[utoipa::path(get, operation_id = "mails_list", path = "/v1/shop/mails", tag = "shop", params(MailsQuery, PageQuery),
+#[utoipa::path(get, operation_id = "shop_list_mails", path = "/v1/shop/mails", tag = "shop", params(MailsQuery, PageQuery),
     responses((status = 200, body = List<MailView>), (status = "default", body = Problem)))]
 pub async fn list(
     State(state): State<AppState>,
@@ -32,7 +32,7 @@ pub async fn list(
 
 /// Sends an e-mail again that was sent or has failed. For one that waits, this changes nothing; one that had a secret is refused with
 /// `wrong_status`.
-#[utoipa::path(post, operation_id = "mails_send_again", path = "/v1/shop/mails/{mail}/send-again", tag = "shop", params(("mail" = MailId, Path)),
+#[utoipa::path(post, operation_id = "shop_send_mail_again", path = "/v1/shop/mails/{mail}/send-again", tag = "shop", params(("mail" = MailId, Path)),
     responses((status = 200, body = MailView), (status = "default", body = Problem)))]
 pub async fn send_again(
     State(state): State<AppState>,

@@ -18,6 +18,7 @@ pub mod mail;
 pub mod problem;
 pub mod rehearsal;
 pub mod server;
+pub mod shop;
 pub mod shop_order;
 pub mod state;
 pub mod state_sync;
@@ -38,6 +39,7 @@ pub use mail::MailView;
 pub use problem::RefusalFacts;
 pub use rehearsal::{RehearsalStatus, RehearsalView};
 pub use server::{HelloHead, SharedTail, SnapshotReason};
+pub use shop::ShopView;
 pub use shop_order::{OrderNoteView, PaymentAttemptView, ShopOrderDetail, ShopOrderView};
 pub use state::{RoomState, StateChange};
 pub use state_sync::json_bytes;
@@ -45,6 +47,6 @@ pub use token::TokenRevocationView;
 pub use video::VideoFaultCounts;
 pub use view::{
     AuditEntryView, CardReach, ChatRulesView, ErasedView, FullStreamReport, KeptView, MessageView, OfferView,
-    OrderDetail, OrderView, PinView, ProductView, SanctionView, SayReply, ShopView, StreamReport, StreamView,
-    VariantView, ViewerIdentity,
+    OrderDetail, OrderView, PinView, ProductView, SanctionView, SayReply, StreamReport, StreamView, VariantView,
+    ViewerIdentity,
 };

@@ -8,8 +8,7 @@ use crate::domain::report::{OfferSales, PinSpan, ReportMinute};
 use crate::domain::{
     Address, AuditAction, AuditEntry, AuditEntryId, Author, ChatMessage, ChatRules, LinkRule, LiveStream, MessageId,
     Millis, Minor, Offer, OfferId, OfferKind, OfferStatus, Order, OrderHistoryEntry, OrderId, OrderStatus, Product,
-    ProductId, Quote, Role, Sanction, SanctionKind, Shop, ShopId, StreamId, StreamStatus, Titles, UserId, Variant,
-    VariantId,
+    ProductId, Quote, Role, Sanction, SanctionKind, StreamId, StreamStatus, Titles, UserId, Variant, VariantId,
 };
 
 /// An offer, always with all fields. A client also derives countdown → open → closed itself, from the times and the server's clock.
@@ -197,53 +196,6 @@ pub struct PinView {
     pub offer: OfferId,
     #[schema(value_type = Vec<i64>, example = json!([1, 7]))]
     pub v: StateVersion,
-}
-
-/// The shop.
-#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
-#[schema(as = Shop)]
-pub struct ShopView {
-    pub id: ShopId,
-    pub title: String,
-    pub titles: Titles,
-    /// The ISO 4217 code.
-    pub currency: String,
-    /// How many decimals amounts have when people read and type them, by ISO 4217: with 2, the amount 150 is 1.50.
-    #[schema(example = 2)]
-    pub decimals: u8,
-    /// `true` in a demo: `POST /v1/dev/tokens` gives a viewer's token to anybody.
-    pub dev_login: bool,
-    /// The payment provider. `test`: payments are trials without money. Null: the shop takes no payments, and reservations end at
-    /// their time.
-    pub payments: Option<&'static str>,
-    /// Whether the shop sends e-mails: then an address that a buyer gives with the delivery address gets some.
-    pub emails: bool,
-    /// The shop's public URL, if the operator has set it. Links for sharing begin with it.
-    pub base_url: Option<String>,
-}
-
-impl ShopView {
-    pub fn of(
-        shop: &Shop,
-        dev_login: bool,
-        payments: Option<&'static str>,
-        emails: bool,
-        base_url: Option<&str>,
-    ) -> Self {
-        let decimals = shop.decimals();
-        let Shop { id, title, titles, currency } = shop.clone();
-        Self {
-            id,
-            title,
-            titles,
-            currency,
-            decimals,
-            dev_login,
-            payments,
-            emails,
-            base_url: base_url.map(str::to_owned),
-        }
-    }
 }
 
 /// A product with its variants.

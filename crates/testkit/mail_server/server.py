@@ -24,6 +24,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 folder = pathlib.Path(sys.argv[1])
 options = dict(option.split("=", 1) for option in sys.argv[2:])
 user, password = options.get("user"), options.get("password")
+is_wrapped = options.get("tls") == "wrapped"
 seen, count = set(), 0
 
 
@@ -59,7 +60,7 @@ def keep(session, envelope):
     kept |= {
         "from": envelope.mail_from,
         "to": envelope.rcpt_tos,
-        "tls": session.ssl is not None,
+        "tls": session.ssl is not None or is_wrapped,
         "user": session.auth_data.login.decode() if session.authenticated else None,
         "is_ascii": raw.isascii(),
         "longest_line": max(len(line) for line in raw.split(b"\r\n")),
@@ -111,7 +112,6 @@ async def main():
     if "certificate" in options:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(options["certificate"], options["key"])
-    is_wrapped = options.get("tls") == "wrapped"
 
     def protocol():
         return SMTP(

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{home, order_by, shop_with};
 use crate::support::cookie_page::CookiePage;
 use crate::support::mail_server::{MailMode, MailServer};
-use crate::support::shop::Shop;
+use crate::support::shop::{Shop, id, key};
 
 /// The text of the part with this type.
 fn part<'m>(mail: &'m Value, content_type: &str) -> &'m str {
@@ -51,7 +51,7 @@ async fn every_order_mail_arrives_in_the_language_of_the_buyer() {
             .expect(200);
         server.until_mails(number * 3 + 2).await;
         let refund = format!("/v1/orders/{order}/refund");
-        shop.host.post_keyed(&refund, "refund-key-of-this-order", json!({"restock": true})).await;
+        shop.host.post_keyed(&refund, &key(), json!({"restock": true})).await.expect(200);
         let mails = server.until_mails(number * 3 + 3).await.split_off(number * 3);
         for (mail, expected) in mails.iter().zip([confirmed, sent, refunded]) {
             assert_eq!(mail["to"], json!([email]), "{mail:#}");
@@ -112,8 +112,8 @@ async fn no_name_begins_a_header_or_markup() {
         let offer = shop.on_sale(5, json!({})).await;
         let rest = shop.rest("Ben", "viewer");
         let path = format!("/v1/offers/{offer}/orders");
-        let bought = rest.post_keyed(&path, &crate::support::shop::key(), json!({"qty": 1})).await.expect(201);
-        let path = format!("/v1/orders/{}/address", crate::support::shop::id(&bought));
+        let bought = rest.post_keyed(&path, &key(), json!({"qty": 1})).await.expect(201);
+        let path = format!("/v1/orders/{}/address", id(&bought));
         rest.put(&path, home(wrong, "en")).await.expect_problem(400, "bad_request");
     }
 }
@@ -126,7 +126,7 @@ async fn sign_in_code_arrives_signs_in_and_is_kept_nowhere() {
         [("en", "Your sign-in code"), ("ar", "رمز تسجيل الدخول"), ("id", "Kode masuk Anda")].into_iter().enumerate()
     {
         let (page, email) = (CookiePage::of(&shop.server), format!("ann-{language}@example.com"));
-        let asked = page.post("/v1/session/email", json!({"email": email, "language": language})).await.expect(202);
+        let asked = page.post("/v1/session/email", json!({"email": email, "lang": language})).await.expect(202);
         let mail = server.until_mails(number + 1).await.pop().unwrap();
         assert_eq!(mail["to"], json!([email]));
         assert!(subject(&mail).contains(words), "{}", subject(&mail));

@@ -110,6 +110,9 @@ async fn every_documented_path_exists() {
         ("{orders_file}", "orders.csv".to_owned()),
         ("{note}", "01890000-0000-7000-8000-000000000000".to_owned()),
         ("{tag}", "gift".to_owned()),
+        ("{session}", "01890000-0000-7000-8000-000000000000".to_owned()),
+        ("{view}", "to-send".to_owned()),
+        ("{mail}", "01890000-0000-7000-8000-000000000000".to_owned()),
         ("{revocation}", "01890000-0000-7000-8000-000000000000".to_owned()),
     ];
     let document = shop.server.rest().get("/v1/openapi.json").await.expect(200);

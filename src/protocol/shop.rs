@@ -1,0 +1,53 @@
+//! The shop as JSON.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::domain::{Shop, ShopId, Titles};
+
+/// The shop.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+#[schema(as = Shop)]
+pub struct ShopView {
+    pub id: ShopId,
+    pub title: String,
+    pub titles: Titles,
+    /// The ISO 4217 code.
+    pub currency: String,
+    /// How many decimals amounts have when people read and type them, by ISO 4217: with 2, the amount 150 is 1.50.
+    #[schema(example = 2)]
+    pub decimals: u8,
+    /// `true` in a demo: `POST /v1/dev/tokens` gives a viewer's token to anybody.
+    pub dev_login: bool,
+    /// The payment provider. `test`: payments are trials without money. Null: the shop takes no payments, and reservations end at
+    /// their time.
+    pub payments: Option<&'static str>,
+    /// Whether the shop sends e-mails: then an address that a buyer gives with the delivery address gets some.
+    pub emails: bool,
+    /// The shop's public URL, if the operator has set it. Links for sharing begin with it.
+    pub base_url: Option<String>,
+}
+
+impl ShopView {
+    pub fn of(
+        shop: &Shop,
+        dev_login: bool,
+        payments: Option<&'static str>,
+        emails: bool,
+        base_url: Option<&str>,
+    ) -> Self {
+        let decimals = shop.decimals();
+        let Shop { id, title, titles, currency } = shop.clone();
+        Self {
+            id,
+            title,
+            titles,
+            currency,
+            decimals,
+            dev_login,
+            payments,
+            emails,
+            base_url: base_url.map(str::to_owned),
+        }
+    }
+}
