@@ -310,7 +310,7 @@ mod tests {
         assert_eq!(text(tick), r#"{"t":"tick","seq":9,"state":{"viewers":7}}"#, "too short to compress");
         assert!(state_tail(&state, state.revision()).is_none(), "nothing changed");
         let seen = state.revision();
-        let notice = format!(r#"{{"slow_ms":0,"notice":"{}"}}"#, "Free delivery today. ".repeat(20));
+        let notice = format!(r#"{{"slow_ms":0,"notice":"{}"}}"#, "Free delivery today. ".repeat(100));
         state.set(StateChange::Chat { v: [1, 1], json: notice.clone().into() });
         let expected = format!(r#"{{"t":"tick","seq":9,"state":{{"chat":{notice}}}}}"#);
         assert_eq!(text(state_tick(9, &shared(&state, seen), false)), expected);
