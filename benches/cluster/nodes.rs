@@ -90,8 +90,17 @@ impl BenchNode {
         Ok(id)
     }
 
-    async fn post(&self, path: &str, body: Value) -> anyhow::Result<Value> {
-        let response = self.rest.try_send(Method::POST, path, &[], Some(body)).await?;
+    pub async fn post(&self, path: &str, body: Value) -> anyhow::Result<Value> {
+        self.send(path, &[], body).await
+    }
+
+    /// Adds something, under a new idempotency key.
+    pub async fn post_new(&self, path: &str, body: Value) -> anyhow::Result<Value> {
+        self.send(path, &[("idempotency-key", &client::rest::new_key())], body).await
+    }
+
+    async fn send(&self, path: &str, headers: &[(&str, &str)], body: Value) -> anyhow::Result<Value> {
+        let response = self.rest.try_send(Method::POST, path, headers, Some(body)).await?;
         ensure!(response.is_success(), "POST {path} was answered with status {}", response.status);
         Ok(response.body)
     }

@@ -40,10 +40,17 @@ impl ClusterResults {
             ("ratio", "cpu_per_event_redis"),
             ("figure", "resubscribe_1000_ms"),
             ("figure", "crowd_in_ratio"),
+            ("figure", "other_room_p99_under_hot_room"),
+            ("figure", "redis_calls_per_foreign_join"),
+            ("figure", "holds_20000_s"),
         ] {
             if let Some(median) = self.median(name) {
                 println!("{kind} {name} {median:.2}");
             }
+        }
+        // One deaf room is too many: all rounds together, not their median.
+        if let Some(all) = self.0.get("deaf_rooms") {
+            println!("figure deaf_rooms {:.0}", all.iter().sum::<f64>());
         }
     }
 }

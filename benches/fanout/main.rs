@@ -4,7 +4,7 @@
 //!   BENCH_ROUNDS=1 BENCH_SECONDS=1 BENCH_ONLY=c cargo bench --bench fanout
 //!
 //! Letters of `BENCH_ONLY`: c one room of 10,000 viewers, m the most deliveries per second, z compression, s readers
-//! that stopped, r many rooms, d 10,000 viewers that disconnect at once.
+//! that stopped, r many rooms, k a thousand rooms of ten viewers, d 10,000 viewers that disconnect at once.
 //!
 //! Each server is a process with one worker on processor 0. The viewers are simulated by the `loadtest` library in this
 //! process, on processor 1. Livesouk and the naive server (`naive_server.rs`) take turns in each round, so that a slow

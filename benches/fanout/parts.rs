@@ -19,12 +19,13 @@ pub struct StepLength {
 
 pub type BenchPart = fn(&mut FanoutResults, StepLength) -> anyhow::Result<()>;
 
-pub const ALL: [(char, &str, BenchPart); 6] = [
+pub const ALL: [(char, &str, BenchPart); 7] = [
     ('c', "one room of 10,000", one_room),
     ('m', "most deliveries per second", max_deliveries),
     ('z', "compression", compression),
     ('s', "readers that stopped", stopped_readers),
     ('r', "many rooms", many_rooms),
+    ('k', "a thousand small rooms", small_rooms),
     ('d', "10,000 viewers that disconnect at once", reconnect_storm),
 ];
 
@@ -72,10 +73,11 @@ fn one_room(results: &mut FanoutResults, length: StepLength) -> anyhow::Result<(
     // Pings are sent every 25 s, and connections that came together are not pinged together.
     results.record("idle_core_share", audience.measure_idle(&server, length.step * 8));
     results.record("pss_kib_per_viewer", (server.pss_kib()? - empty) / LARGE_ROOM_VIEWERS as f64);
-    for rate in [5, 20, 100, 200] {
+    for rate in [5, 10, 20, 100, 200] {
         let chat = audience.measure_chat(&server, f64::from(rate), length.step);
         results.record_chat(&format!("10,000 viewers: Livesouk at {rate}/s"), chat);
         match rate {
+            10 => results.record("p50_10k_10", chat.p50_ms),
             20 | 200 => {
                 let ratio = chat.cpu_us_per_delivery() / naive.cpu_us_per_delivery();
                 results.record(&format!("cpu_per_event_{rate}"), ratio);
@@ -197,8 +199,30 @@ fn many_rooms(results: &mut FanoutResults, length: StepLength) -> anyhow::Result
         Ok(chat)
     };
     let (hundred, one) = (measure(100)?, measure(1)?);
-    measure(1_000)?;
     results.record("one_room_vs_100", one.cpu_us_per_frame() / hundred.cpu_us_per_frame());
+    Ok(())
+}
+
+/// A thousand rooms of ten, chat kept: what a message costs, and how many messages a core takes.
+fn small_rooms(results: &mut FanoutResults, length: StepLength) -> anyhow::Result<()> {
+    const ROOMS: usize = 1_000;
+    let server = BenchServer::livesouk(&NO_JOIN_LIMIT)?;
+    let shows = server.create_live_streams(ROOMS)?;
+    let empty = warm_pss(&server, &shows[..2])?;
+    let mut audience = BenchAudience::connect(&server, &shows, LARGE_ROOM_VIEWERS, None, ramp(LARGE_ROOM_VIEWERS))?;
+    results.record("rooms_1000_pss_kib_per_viewer", (server.pss_kib()? - empty) / LARGE_ROOM_VIEWERS as f64);
+    results.record("rooms_1000_idle_core_share", audience.measure_idle(&server, length.step * 4));
+    let mut best = 0.0;
+    for rate in [2_000.0, 4_000.0, 5_000.0, 6_000.0, 7_000.0, 8_000.0, 9_000.0, 10_000.0, 12_000.0, 15_000.0] {
+        let mut tries = [(); 2].into_iter().map(|()| audience.measure_chat(&server, rate, length.step));
+        let Some(chat) = tries.find(ChatResult::is_good) else { break };
+        results.record_chat(&format!("1,000 rooms of 10: Livesouk at {rate:.0}/s"), chat);
+        if rate == 4_000.0 {
+            results.record("rooms_1000_message_us", chat.cpu * 1e6 / (rate * chat.seconds));
+        }
+        best = rate;
+    }
+    results.record("rooms_1000_max", best);
     Ok(())
 }
 

@@ -5,7 +5,8 @@ use std::fmt::Write;
 use super::audience::ChatResult;
 
 /// The last lines, in this order.
-const FIGURES: [(&str, &str, usize); 11] = [
+const FIGURES: [(&str, &str, usize); 15] = [
+    ("figure", "p50_10k_10", 0),
     ("ratio", "cpu_per_event_20", 3),
     ("ratio", "cpu_per_event_200", 4),
     ("figure", "p99_ms_100", 0),
@@ -15,6 +16,9 @@ const FIGURES: [(&str, &str, usize); 11] = [
     ("figure", "pss_kib_per_viewer", 2),
     ("figure", "pss_kib_20pct_stopped", 2),
     ("ratio", "one_room_vs_100", 2),
+    ("figure", "rooms_1000_max", 0),
+    ("figure", "rooms_1000_message_us", 0),
+    ("figure", "rooms_1000_pss_kib_per_viewer", 2),
     ("figure", "idle_core_share", 4),
     ("figure", "storm_handshake_p99_ms", 0),
 ];

@@ -47,6 +47,8 @@ pub struct RoomWriter {
     /// Continuity was lost: the next frame is a snapshot.
     pub(super) continuity_lost: Option<SnapshotReason>,
     pub(super) pacer: TickPacer,
+    /// Events and changed values that arrived since the last frame.
+    pub(super) updates: usize,
     pub(super) viewer_count: ViewerCountThrottle,
     pub(super) audience: usize,
     /// How many connections accept deflated frames, and how many are in the receipts sample.
@@ -84,6 +86,7 @@ impl RoomWriter {
             oldest_since: None,
             continuity_lost: None,
             pacer: TickPacer::default(),
+            updates: 0,
             viewer_count: ViewerCountThrottle::default(),
             audience: 0,
             deflate_connections: 0,
@@ -133,6 +136,7 @@ impl RoomWriter {
         }
         for change in turn.changes {
             if self.state.set(change) {
+                self.updates += 1;
                 self.clear_shared();
             }
         }
@@ -152,10 +156,10 @@ impl RoomWriter {
         let has_pending = self.is_synced && self.has_pending();
         if has_pending && (self.is_urgent || self.continuity_lost.is_some() || self.pacer.next_at() <= now) {
             let (started_at, waiting_since) = (Instant::now(), self.oldest_since.take());
+            let updates = std::mem::take(&mut self.updates);
             self.flush(now);
             self.broadcast().await;
-            let ended = self.clock.now();
-            self.pacer.record_broadcast(now, ended, self.connections.len());
+            self.pacer.record_broadcast(now, self.clock.now(), updates);
             self.room.counters.broadcast_times.observe(started_at.elapsed());
             if let Some(waiting_since) = waiting_since {
                 self.room.counters.delivery_times.observe(waiting_since.elapsed());
@@ -237,6 +241,7 @@ impl RoomWriter {
         }
         self.last_position.seq = seq;
         self.pending_bytes += event.json.len();
+        self.updates += 1;
         self.pending.push((seq, event));
     }
 
