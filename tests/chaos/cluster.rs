@@ -1,6 +1,7 @@
 //! The cluster of the scene `nodes`, and how its faults are injected: the fault injector of the scene `selling`, and
 //! around it the broker and the standby.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use crate::fault_plan::{BrokerOutage, ClusterFault, PlannedClusterFault};
 use crate::host::fork_rng;
 use crate::injector::FaultInjector;
 use crate::postgres::Postgres;
+use crate::room_opening::{find_deaf, open_rooms};
 use crate::support::proxy::Proxy;
 use crate::support::redis::Redis;
 
@@ -46,6 +48,8 @@ pub struct ChaosCluster {
     standby: TaskMutex<Option<Postgres>>,
     outages: Mutex<Vec<BrokerOutage>>,
     injected: Mutex<Vec<ClusterFault>>,
+    /// Shows that were opened while links were killed.
+    pub rooms_opened: AtomicUsize,
 }
 
 impl ChaosCluster {
@@ -65,6 +69,7 @@ impl ChaosCluster {
             standby: TaskMutex::new(Some(standby)),
             outages,
             injected,
+            rooms_opened: AtomicUsize::new(0),
         }
     }
 
@@ -77,7 +82,7 @@ impl ChaosCluster {
         self.injected.lock().unwrap().clone()
     }
 
-    pub async fn run_broker_faults(&self, lane: &[PlannedClusterFault], began: Instant) {
+    pub async fn run_broker_faults(&self, lane: &[PlannedClusterFault], began: Instant, mut rng: StdRng) {
         for planned in lane {
             sleep_until(began + planned.at).await;
             let place = {
@@ -91,13 +96,13 @@ impl ChaosCluster {
                 });
                 outages.len() - 1
             };
-            self.inject_broker_fault(planned).await;
+            self.inject_broker_fault(planned, &mut rng).await;
             self.outages.lock().unwrap()[place].to = self.injector.context.now();
             self.injected.lock().unwrap().push(planned.fault);
         }
     }
 
-    async fn inject_broker_fault(&self, planned: &PlannedClusterFault) {
+    async fn inject_broker_fault(&self, planned: &PlannedClusterFault, rng: &mut StdRng) {
         let (bus, mut redis) = (&self.broker_proxies[planned.node], self.redis.lock().await);
         match planned.fault {
             ClusterFault::RedisShortPause | ClusterFault::RedisPause | ClusterFault::RedisLongPause => {
@@ -112,6 +117,13 @@ impl ChaosCluster {
             }
             ClusterFault::RedisFlush => drop(redis.command("FLUSHALL").await),
             ClusterFault::SubscribersKilled => drop(redis.command("CLIENT KILL TYPE pubsub").await),
+            ClusterFault::RoomsOpenDuringKills => {
+                drop(redis);
+                let rooms = open_rooms(self, planned.length, rng).await;
+                self.rooms_opened.fetch_add(rooms.len(), Ordering::Relaxed);
+                let deaf = find_deaf(self, rooms).await;
+                deaf.into_iter().for_each(|violation| self.injector.context.record_violation(violation));
+            }
             ClusterFault::LinkHalfOpen => {
                 bus.half_open();
                 bus.black_hole();
@@ -132,12 +144,18 @@ impl ChaosCluster {
         }
     }
 
+    /// Ends the subscriber connection of every node.
+    pub async fn kill_subscribers(&self) {
+        let _ = self.redis.lock().await.command("CLIENT KILL TYPE pubsub").await;
+    }
+
     pub async fn run_other_faults(&self, lane: &[PlannedClusterFault], began: Instant, mut rng: StdRng) {
         for planned in lane {
             sleep_until(began + planned.at).await;
             match planned.fault {
                 ClusterFault::RollingRestart => self.rolling_restart().await,
                 ClusterFault::Failover => self.fail_over(planned.length).await,
+                ClusterFault::LivingStandby => self.lead_to_standby(planned.node, planned.length).await,
                 ClusterFault::Selling(fault) => {
                     let PlannedClusterFault { node, length, .. } = *planned;
                     let one = fault::PlannedFault { at: Duration::ZERO, fault, node, length };
@@ -159,6 +177,24 @@ impl ChaosCluster {
             node.restart().await;
             self.injector.end(window, said);
         }
+    }
+
+    /// The address of the database leads one node to the standby, which answers reads and is behind, and then back.
+    async fn lead_to_standby(&self, node: usize, length: Duration) {
+        let standby = self.standby.lock().await;
+        let Some(standby) = standby.as_ref() else { return };
+        let mut node = self.injector.nodes[node].lock().await;
+        node.restart_if_exited().await;
+        let window = self.injector.begin("the address leads to the standby", Some(node.number));
+        let primary = self.injector.postgres.lock().await.address();
+        for (target, pause) in [(standby.address(), length), (primary, Duration::ZERO)] {
+            node.proxy.cut();
+            node.proxy.aim(target);
+            sleep(Duration::from_millis(20)).await;
+            node.proxy.restore();
+            sleep(pause).await;
+        }
+        self.injector.end(window, String::new());
     }
 
     /// Like a cluster manager: the old primary is gone for good before the new one serves.

@@ -14,8 +14,10 @@
 mod buyer;
 mod checkout_client;
 mod cluster;
+mod cut_commit;
 mod database_observer;
 mod health;
+mod hold_crowd;
 mod host;
 mod injector;
 mod live_connection;
@@ -23,6 +25,7 @@ mod node;
 mod nodes;
 mod pin;
 mod postgres;
+mod room_opening;
 mod run_context;
 mod selling;
 mod viewer;

@@ -13,8 +13,10 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::buyer::ChaosBuyer;
 use crate::checkout_client::{CheckoutClient, CheckoutRequest, RequestRoute};
+use crate::cut_commit::cut_commits;
 use crate::database_observer::{self, StockHistory};
 use crate::fault::{self, NODES};
+use crate::hold_crowd::add_crowds;
 use crate::host::{self, ChaosHost};
 use crate::injector::FaultInjector;
 use crate::journal::{Millis, RequestOutcome, TextId};
@@ -29,6 +31,8 @@ use crate::{SceneResult, postgres};
 
 const BUYERS: usize = 110;
 const WATCHERS_PER_NODE: usize = 2;
+/// A run of at least this length has a crowd of holds that end together.
+const CROWDED_RUN: Duration = Duration::from_secs(60);
 /// After this many violations of one kind, the rest have no evidence.
 const EVIDENCE_MAX: usize = 5;
 
@@ -76,8 +80,14 @@ pub async fn run_scene(settings: &ChaosSettings) -> SceneResult {
     let refunds = host.fork(host::fork_rng(&mut rng));
     people.spawn(refunds.refund_orders());
 
-    let began_at = context.now();
-    run_faults(&injector, settings, &mut rng).await;
+    let (began_at, began) = (context.now(), Instant::now());
+    let (crowd_host, cut_host, cut_rng) =
+        (host.fork(host::fork_rng(&mut rng)), host.fork(host::fork_rng(&mut rng)), host::fork_rng(&mut rng));
+    let ((), crowds, cut) = tokio::join!(
+        run_faults(&injector, settings, &mut rng),
+        add_crowds(&injector, crowd_host, began, settings.duration),
+        cut_commits(&injector, cut_host, cut_rng, began, settings.duration)
+    );
     let healed_at = context.now();
     restart_exited_nodes(&injector).await;
     check_selling_recovered(&injector, &mut host, healed_at).await;
@@ -92,6 +102,8 @@ pub async fn run_scene(settings: &ChaosSettings) -> SceneResult {
     drop(starvation);
     let mut violations = context.violations();
     violations.extend(oracle::check_promises(&evidence));
+    violations.extend(cut.check(&injector).await);
+    violations.extend(check_crowds(crowds, settings));
     violations.extend(check_progress(&context, &evidence, settings, began_at));
     violations.extend(unexpected_exits(&injector).await);
     print_summary(&evidence, &counts, &levels, began_at);
@@ -99,7 +111,14 @@ pub async fn run_scene(settings: &ChaosSettings) -> SceneResult {
         keep_logs(&injector, settings).await;
     }
     let faults = evidence.windows.iter().filter(|window| window.fault != STARVED).count();
-    SceneResult { faults, violations: trim_evidence(violations) }
+    SceneResult { faults: faults + crowds, violations: trim_evidence(violations) }
+}
+
+/// A run in which no crowd of holds ended proves nothing about it.
+fn check_crowds(crowds: usize, settings: &ChaosSettings) -> Option<PromiseViolation> {
+    println!("{crowds} crowds of 20,000 holds ended");
+    let missing = crowds == 0 && CROWDED_RUN <= settings.duration;
+    missing.then(|| PromiseViolation::new("every fault happens", "no crowd of holds was added"))
 }
 
 async fn run_faults(injector: &FaultInjector, settings: &ChaosSettings, rng: &mut StdRng) {

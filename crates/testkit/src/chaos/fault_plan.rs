@@ -27,6 +27,8 @@ pub enum ClusterFault {
     RedisFlush,
     /// `CLIENT KILL TYPE pubsub`.
     SubscribersKilled,
+    /// The same again and again while new shows open.
+    RoomsOpenDuringKills,
     /// For one node: Redis is gone from its connections without a sign, and new connections move no data.
     LinkHalfOpen,
     /// For one node: its connections to Redis move no data.
@@ -35,6 +37,8 @@ pub enum ClusterFault {
     LinkSlow,
     /// SIGTERM for one node after the other; each is restarted before the next.
     RollingRestart,
+    /// For one node: the address of the database leads to the standby, which is alive. Before [`Failover`], which uses it.
+    LivingStandby,
     /// PostgreSQL is lost for good, and its synchronous standby is promoted. Once in a run.
     Failover,
     /// A fault of the scene `selling`.
@@ -44,11 +48,21 @@ pub enum ClusterFault {
 use ClusterFault::*;
 
 impl ClusterFault {
-    pub const BROKER_FAULTS: [ClusterFault; 8] =
-        [RedisShortPause, RedisPause, RedisCrash, RedisFlush, SubscribersKilled, LinkHalfOpen, LinkStall, LinkSlow];
+    pub const BROKER_FAULTS: [ClusterFault; 9] = [
+        RedisShortPause,
+        RedisPause,
+        RedisCrash,
+        RedisFlush,
+        SubscribersKilled,
+        RoomsOpenDuringKills,
+        LinkHalfOpen,
+        LinkStall,
+        LinkSlow,
+    ];
     /// Besides the one node that dies at the beginning of a cycle.
-    pub const OTHER_FAULTS: [ClusterFault; 7] = [
+    pub const OTHER_FAULTS: [ClusterFault; 8] = [
         RollingRestart,
+        LivingStandby,
         Failover,
         Selling(Fault::RestartPostgres),
         Selling(Fault::CrashPostgres),
@@ -76,6 +90,8 @@ impl ClusterFault {
             RedisCrash => (4_500, 6_000),
             LinkHalfOpen | LinkStall => (5_000, 6_000),
             LinkSlow => (2_500, 3_500),
+            RoomsOpenDuringKills => (3_000, 4_000),
+            LivingStandby => (4_000, 5_000),
             RedisFlush | SubscribersKilled | RollingRestart => (0, 0),
             Failover => (0, 1_000),
             Selling(Fault::KillNode) => (500, 2_000),
@@ -148,7 +164,7 @@ pub fn plan(seed: u64, length: Duration) -> ClusterFaultLanes {
         let mut bus = ClusterFault::BROKER_FAULTS.to_vec();
         bus.extend(is_long.then_some(RedisLongPause));
         let mut rest = ClusterFault::OTHER_FAULTS.to_vec();
-        rest.retain(|fault| *fault != Failover || cycle == 0);
+        rest.retain(|fault| !matches!(fault, Failover | LivingStandby) || cycle == 0);
         let mut end = 0;
         for (place, mut kinds, after) in [(0, bus, 0), (1, rest, AFTER_REDIS_PAUSE_MS)] {
             kinds.shuffle(&mut rng);
@@ -156,6 +172,13 @@ pub fn plan(seed: u64, length: Duration) -> ClusterFaultLanes {
             // meanwhile.
             if let Some(freeze) = kinds.iter().position(|kind| *kind == RedisPause) {
                 kinds.swap(0, freeze);
+            }
+            // The failover uses up the standby.
+            let of = |fault| kinds.iter().position(|kind| *kind == fault);
+            if let (Some(failover), Some(living)) = (of(Failover), of(LivingStandby))
+                && failover < living
+            {
+                kinds.swap(failover, living);
             }
             let some = lane(&mut rng, &kinds, begin + AFTER_NODE_DEATH_MS + after, length_ms);
             end = some.iter().map(|planned| (planned.at + planned.length).as_millis() as u64).fold(end, u64::max);

@@ -28,6 +28,9 @@ pub const STARVED: &str = "the machine was starved";
 /// How stale a node's data may be without a fault: units that are released are on sale again within this time.
 const STALENESS_MAX_MS: Millis = 2_000;
 
+/// Buyers whose ids begin with this have holds that the chaos test wrote into the database itself.
+pub const CROWD_BUYER: &str = "crowd-";
+
 /// A promise that was broken, and the evidence.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PromiseViolation {

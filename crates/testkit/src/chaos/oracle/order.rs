@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::super::journal::{OrderRequest, OrderVerb, RequestOutcome, SeenOrder};
-use super::{Evidence, PromiseViolation, STALENESS_MAX_MS, StoredOrder};
+use super::{CROWD_BUYER, Evidence, PromiseViolation, STALENESS_MAX_MS, StoredOrder};
 
 const ORDER_KEPT: &str = "an acknowledged order is not lost";
 const RETRIES: &str = "retries are safe";
@@ -132,7 +132,7 @@ fn by_key(evidence: &Evidence) -> BTreeMap<KeyOf<'_>, Vec<&OrderRequest>> {
 /// A key that was only ever refused has no order, and no order exists without a request.
 fn refused_orders_absent(evidence: &Evidence) -> Vec<PromiseViolation> {
     let keys = by_key(evidence);
-    let wrong = evidence.orders.iter().filter_map(|row| {
+    let wrong = evidence.orders.iter().filter(|row| !row.buyer.starts_with(CROWD_BUYER)).filter_map(|row| {
         let requests = keys.get(&(&*row.buyer, OrderVerb::Buy, &*row.key));
         let may_be =
             requests.is_some_and(|requests| requests.iter().any(|request| request.outcome.refused().is_none()));
