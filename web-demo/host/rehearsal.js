@@ -48,7 +48,9 @@ export function rehearsalSheet(stream, onrefused) {
   const values = new Map(FIGURES.map((name) => [name, el('dd.num', { 'data-test': `rehearse-${name}` })]));
   const rows = [...values].map(([name, value]) => el('div', {}, el('dt', {}, t(`rehearsal.${name}`)), value));
   const figures = el('dl.rehearsal-figures', { hidden: true }, rows);
+  // The invariants of the load test are sentences of the server, in English, for those who want to know.
   const checks = el('ul.rehearsal-checks', { dir: 'ltr', lang: 'en', 'data-test': 'rehearse-checks' });
+  const checked = el('details.rehearsal-checked', { hidden: true }, el('summary', {}, t('rehearsal.checked')), checks);
   /** @type {ReturnType<typeof setInterval> | undefined} */
   let timer;
 
@@ -63,11 +65,13 @@ export function rehearsalSheet(stream, onrefused) {
     if (isRunning && form.isConnected) timer = setInterval(reload, RELOAD_MS);
     if (!rehearsal) return;
     status.dataset.status = rehearsal.status;
-    setText(status, t(`rehearsal.is_${rehearsal.status}`));
+    setText(status, verdict(rehearsal));
     const texts = figureTexts(rehearsal);
     for (const [name, value] of values) setText(value, texts[name]);
     const sentences = [...rehearsal.checks, rehearsal.why].filter(Boolean);
     checks.replaceChildren(...sentences.map((text) => el('li', {}, text)));
+    setVisible(checked, sentences.length > 0);
+    if (rehearsal.why) checked.open = true;
   }
 
   async function reload() {
@@ -97,12 +101,22 @@ export function rehearsalSheet(stream, onrefused) {
     el('div.pair', {}, fields.viewers.node, fields.seconds.node),
     status,
     figures,
-    checks,
+    checked,
     el('div.actions', {}, start, stop),
   );
   const onclose = () => clearInterval(timer);
   openSheet(form, { title: t('rehearsal'), test: 'rehearse', className: 'side', onclose });
   reload();
+}
+
+/**
+ * What the rehearsal says about the show, in plain words.
+ * @param {Rehearsal} rehearsal
+ */
+function verdict({ status, viewers, delivery_p99_ms }) {
+  const text = t(`rehearsal.is_${status}`, { viewers });
+  if (status !== 'passed' || delivery_p99_ms === null) return text;
+  return `${text} ${t('rehearsal.speed', { ms: Math.ceil(delivery_p99_ms) })}`;
 }
 
 /** @param {Rehearsal} rehearsal */

@@ -21,7 +21,10 @@ export default {
   'rehearsal.ms': '{n} مللي ثانية',
   'rehearsal.of': '{n} من {all}',
   'rehearsal.is_running': 'البروفة جارية.',
-  'rehearsal.is_passed': 'نجحت البروفة. نجحت كل الفحوص.',
-  'rehearsal.is_failed': 'فشلت البروفة.',
+  'rehearsal.is_passed':
+    'بثك جاهز. جرّبه المشاهدون الافتراضيون ({viewers}) في الوقت نفسه: تحدّثوا واشتروا، ولم يحدث أي خطأ.',
+  'rehearsal.is_failed': 'حدث خطأ ما. لا تبدأ البث قبل إصلاحه؛ السبب في الأسفل.',
+  'rehearsal.speed': 'وصلتهم التحديثات المباشرة خلال {ms} مللي ثانية.',
+  'rehearsal.checked': 'ما الذي فُحص',
   'rehearsal.is_stopped': 'أُوقفت البروفة.',
 };

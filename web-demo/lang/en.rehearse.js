@@ -21,7 +21,10 @@ export default {
   'rehearsal.ms': '{n} ms',
   'rehearsal.of': '{n} of {all}',
   'rehearsal.is_running': 'The rehearsal is running.',
-  'rehearsal.is_passed': 'The rehearsal passed. All checks succeeded.',
-  'rehearsal.is_failed': 'The rehearsal failed.',
+  'rehearsal.is_passed':
+    'Your show is ready. {viewers} simulated viewers watched at once, chatted and bought, and nothing went wrong.',
+  'rehearsal.is_failed': 'Something went wrong. Don’t start the show before it is fixed; the reason is below.',
+  'rehearsal.speed': 'Live updates reached them within {ms} ms.',
+  'rehearsal.checked': 'What was checked',
   'rehearsal.is_stopped': 'The rehearsal was stopped.',
 };

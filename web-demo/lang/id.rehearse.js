@@ -21,7 +21,10 @@ export default {
   'rehearsal.ms': '{n} md',
   'rehearsal.of': '{n} dari {all}',
   'rehearsal.is_running': 'Gladi bersih sedang berjalan.',
-  'rehearsal.is_passed': 'Gladi bersih berhasil. Semua pemeriksaan lulus.',
-  'rehearsal.is_failed': 'Gladi bersih gagal.',
+  'rehearsal.is_passed':
+    'Siaran Anda siap. {viewers} penonton simulasi menonton bersamaan, mengobrol, dan membeli tanpa masalah.',
+  'rehearsal.is_failed': 'Ada yang bermasalah. Jangan mulai siaran sebelum diperbaiki; penyebabnya ada di bawah.',
+  'rehearsal.speed': 'Pembaruan langsung sampai ke mereka dalam {ms} md.',
+  'rehearsal.checked': 'Yang diperiksa',
   'rehearsal.is_stopped': 'Gladi bersih dihentikan.',
 };

@@ -204,6 +204,10 @@ async fn upcoming_sales_a_stopped_sale_and_a_rehearsal() {
     run.screen("rehearsal-running").await;
     let over = "['passed', 'failed'].includes(document.querySelector('[data-test=rehearse-status]')?.dataset.status)";
     run.each(async |device| drop(device.until("the end of the rehearsal", over, 6 * SOON).await)).await;
+    let said = "(() => { const it = document.querySelector('[data-test=rehearse-status]');
+        return it.dataset.status === 'failed' || it.innerText.includes('10'); })()";
+    run.each(async |device| drop(device.until("how many viewers the result is about", said, SOON).await)).await;
+    run.each(async |device| device.click(".rehearsal-checked summary").await).await;
     run.screen("rehearsal-ended").await;
     run.end().await;
 }
