@@ -16,6 +16,8 @@ import { byId, el, fillIcons } from './ui.js';
 
 await Promise.all([load('host'), load('buy'), load('desk')]);
 translate();
+const section = openSection();
+byId('title').textContent = t(`desk.${section}`);
 fillIcons();
 languageSwitch(byId('lang', HTMLSelectElement));
 await signInFromAddress({ isPersonal: true });
@@ -23,7 +25,6 @@ start().catch((error) => errorPage(asRefusal(error)));
 
 async function start() {
   const shop = await loadShop();
-  const section = openSection();
   document.title = `${t(`desk.${section}`)} · ${titleOf(shop)}`;
   if (!token.get()) await signIn(shop, { role: 'host', about: 'host' });
   if (!token.get()) return signInPage(shop, t(shop.dev_login ? 'host.sign_in' : 'host.sign_in_link'));

@@ -73,7 +73,8 @@ export class OrderList {
       this.saved.root,
       el('label.tick.grouped', {}, grouped, el('span', {}, t('desk.grouped'))),
     );
-    this.saved.load().catch((error) => toast(refusalText(asRefusal(error)), { kind: 'warn' }));
+    // Before anything is shown: the list of views would move what stands below it.
+    await this.saved.load().catch((error) => toast(refusalText(asRefusal(error)), { kind: 'warn' }));
     this.root.replaceChildren(this.filters.root, this.list, this.status, this.more, this.bar);
     await this.reload(true);
   }

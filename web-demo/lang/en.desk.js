@@ -79,7 +79,6 @@ export default {
   'desk.refund_yes': 'Refund {amount}',
   'desk.restock': 'Put the items back into stock',
   'desk.not_seller': 'Only hosts, producers and admins of the whole shop can see its orders.',
-  'desk.title': 'Seller’s desk',
   'desk.sections': 'Sections',
   'desk.mails': 'E-mails',
   'mail.off': 'This shop has no mail server, so it sends no e-mails. An operator sets one up with --smtp-url.',

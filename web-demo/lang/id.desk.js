@@ -76,7 +76,6 @@ export default {
   'desk.refund_yes': 'Kembalikan dana {amount}',
   'desk.restock': 'Kembalikan barang ke stok',
   'desk.not_seller': 'Hanya penjual, produser, dan admin seluruh toko yang dapat melihat pesanan.',
-  'desk.title': 'Meja penjual',
   'desk.sections': 'Bagian',
   'desk.mails': 'Email',
   'mail.off': 'Toko ini tidak punya server email, jadi tidak mengirim email. Operator mengaturnya dengan --smtp-url.',
