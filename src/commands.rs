@@ -9,12 +9,13 @@ use crate::app::{ChatRateLimit, MailTransport, Settings, WebhookSecret};
 use crate::broker::{self, Broker};
 use crate::clock::Clock;
 use crate::config::{
-    self, Command, DemoArgs, LimitArgs, LogArgs, LogFormat, MailAction, MigrateArgs, NamesShown, PageArgs, PaymentArgs,
-    PaymentProviderName, ServeArgs, TokenArgs, TokenRuleArgs,
+    self, Command, DemoArgs, LimitArgs, LogArgs, LogFormat, MailAction, MigrateArgs, NamesShown, OwnerAction, PageArgs,
+    PaymentArgs, PaymentProviderName, ServeArgs, TokenArgs,
 };
 use crate::demo;
 use crate::domain::{Actor, Name, PurchaseNames, Role, StreamId, TokenRules, TokenStamp, UserId};
-use crate::http::auth::{JwksLocation, TokenAuth};
+use crate::first_start;
+use crate::http::auth::TokenAuth;
 use crate::http::{ContentHosts, DemoHosts, Origins, TrustedProxies};
 use crate::mail_command::{self, mail_transport};
 #[cfg(feature = "otel")]
@@ -55,6 +56,9 @@ pub fn run() -> ExitCode {
             Command::Token(options) => print_token(options),
             Command::Mail(options) => match options.action {
                 MailAction::Test => print_result(&mail_command::send_test(options).await?).context(CANNOT_PRINT),
+            },
+            Command::Owner(options) => match options.action {
+                OwnerAction::Recover => first_start::recover_owner(options).await,
             },
             Command::Healthy(options) => check_health(options.listen).await,
             Command::Completions(options) => print_completions(options.shell),
@@ -180,7 +184,7 @@ async fn run_demo(options: DemoArgs) -> anyhow::Result<()> {
     }
 
     let listen = node.address()?.to_string();
-    let base = format!("http://{}", listen.replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]"));
+    let base = local_url(&listen);
     if options.json {
         let line = format!("{}\n", demo::startup_json(&demo_shop, &base, &listen, &host_token));
         // The script that waits for this line would not learn where the shop is.
@@ -192,6 +196,11 @@ async fn run_demo(options: DemoArgs) -> anyhow::Result<()> {
     let hangup = if is_hangup_ignored() { Hangup::Ignored } else { Hangup::Stops };
     node.serve(shutdown_signal(hangup)?).await;
     Ok(())
+}
+
+/// The address under which a browser on this machine reaches the node.
+fn local_url(listen: &str) -> String {
+    format!("http://{}", listen.replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]"))
 }
 
 /// Which command starts the node.
@@ -224,23 +233,6 @@ fn app_settings(limits: &LimitArgs, payments: &PaymentArgs, kind: NodeKind) -> S
         are_requests_limited: limits.request_limits,
         ..Settings::default()
     }
-}
-
-/// The keys and rules for tokens, as `serve` was given them.
-fn token_auth(keys: &[String], args: &TokenRuleArgs, clock: &Clock) -> Result<TokenAuth, String> {
-    let role = |flag: &'static str| {
-        move |name: &String| Role::parse(name).ok_or_else(|| format!("{flag}: there is no role `{name}`"))
-    };
-    let key_roles: Vec<Role> =
-        args.auth_key_max_roles.iter().map(role("--auth-key-max-role")).collect::<Result<_, _>>()?;
-    let jwks_roles: Vec<Role> = args.jwks_max_roles.iter().map(role("--jwks-max-role")).collect::<Result<_, _>>()?;
-    let sources = args.jwks.iter().map(|source| JwksLocation::parse(source)).collect::<Result<_, _>>()?;
-    let rules = TokenRules {
-        audiences: args.audiences.clone(),
-        issuers: args.issuers.clone(),
-        max_ttl_ms: args.max_ttl_s * 1_000,
-    };
-    TokenAuth::with_max_roles(keys, &key_roles, clock.clone())?.with_rules(rules).with_jwks(sources, &jwks_roles)
 }
 
 fn demo_host_actor() -> anyhow::Result<Actor> {
@@ -292,15 +284,32 @@ async fn run_serve(options: ServeArgs) -> anyhow::Result<()> {
         tracing::info!("this shop sends no e-mails: --smtp-url is not given");
     }
     let clock = Clock::system();
-    let auth = token_auth(&options.signing.auth_keys, &options.tokens, &clock).map_err(StartError::Config)?;
-    auth.load_jwks().await.map_err(StartError::Config)?;
+    // Before the database is opened, so that a mistake in a key changes nothing.
+    let given = options
+        .signing
+        .auth_keys
+        .first()
+        .map(|_| first_start::token_auth(&options.signing.auth_keys, &options.tokens, &clock))
+        .transpose();
+    let given = given.map_err(StartError::Config)?;
     let origins = Origins::new(&options.allow_origins, options.base_url.as_deref()).map_err(StartError::Config)?;
     let public_url = origins.base_url().map(str::to_owned);
     let PageArgs { img_hosts, media_hosts, connect_hosts } = options.pages;
     let content_hosts = ContentHosts { images: img_hosts, media: media_hosts, connect: connect_hosts };
     content_hosts.check().map_err(StartError::Config)?;
     let store = node::open_store(&options.store, &clock, usize::from(options.sell_connections)).await?;
-    let shop = node::find_or_create_shop(&store, &options.shop, &options.currency).await?;
+    let (shop, is_new) = node::find_or_create_shop(&store, &options.shop, &options.currency).await?;
+    if is_new {
+        store.open_setup().await.map_err(StartError::Store)?;
+    }
+    let auth = match given {
+        Some(auth) => auth,
+        None => {
+            let keys = first_start::auth_keys(&store, &options.signing.auth_keys, is_new).await?;
+            first_start::token_auth(&keys, &options.tokens, &clock).map_err(StartError::Config)?
+        }
+    };
+    auth.load_jwks().await.map_err(StartError::Config)?;
     let broker = if options.broker == "local" {
         Broker::local()
     } else {
@@ -338,6 +347,8 @@ async fn run_serve(options: ServeArgs) -> anyhow::Result<()> {
         broker = options.broker.split(':').next(),
         "node is ready"
     );
+    let here = local_url(&node.address()?.to_string());
+    first_start::print_setup_link(node.app(), options.base_url.as_deref().unwrap_or(&here)).await?;
     node.serve(shutdown_signal(Hangup::Ignored)?).await;
     Ok(())
 }
@@ -358,7 +369,7 @@ fn print_token(options: TokenArgs) -> anyhow::Result<()> {
     let actor = Actor {
         user: UserId::parse(&options.user).map_err(|refusal| refused("--user", &refusal))?,
         name: Name::parse(&options.name).map_err(|refusal| refused("--name", &refusal))?,
-        role: Role::parse(&options.role).ok_or_else(no_role)?,
+        role: Role::of_token(&options.role).ok_or_else(no_role)?,
         stream: options.stream.map(StreamId),
         expires_at: None,
         token: TokenStamp::default(),

@@ -36,6 +36,8 @@ pub mod demo;
 /// Injected faults that the load test and the chaos test must detect. Never part of a release.
 #[cfg(feature = "fault-injection")]
 pub mod fault;
+/// The first start of a shop: its signing key, and the links by which its owner comes.
+pub mod first_start;
 /// The mail server of the settings, and the command that tries it.
 pub mod mail_command;
 /// Metric types, and the encoding of the metrics page.

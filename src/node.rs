@@ -126,17 +126,20 @@ async fn retry_until_up<T>(attempt: impl AsyncFn() -> store::Result<T>) -> Resul
     }
 }
 
-/// The shop of this store; created if the store is new.
-pub async fn find_or_create_shop(store: &Store, title: &str, currency: &str) -> Result<Shop, StartError> {
+/// The shop of this store, and whether it was created now.
+pub async fn find_or_create_shop(store: &Store, title: &str, currency: &str) -> Result<(Shop, bool), StartError> {
     if let Some(shop) = store.shop().await.map_err(StartError::Store)? {
-        return Ok(shop);
+        return Ok((shop, false));
     }
     if currency::decimals(currency).is_none() {
         return Err(StartError::Config(format!("--currency {currency} is not a currency of ISO 4217, like SAR")));
     }
     let shop =
         Shop { id: ShopId::new(), title: title.to_owned(), titles: Default::default(), currency: currency.to_owned() };
-    store.create_shop(shop).await.map_err(StartError::Store)
+    let id = shop.id;
+    let shop = store.create_shop(shop).await.map_err(StartError::Store)?;
+    let is_new = shop.id == id;
+    Ok((shop, is_new))
 }
 
 fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {

@@ -76,7 +76,7 @@ async fn start_node(plan: &RehearsalPlan, folder: &RehearsalFolder, key: &str) -
     let clock = Clock::system();
     let url = format!("sqlite:{}", folder.0.join("livesouk.db").display());
     let store = Store::open(&url, clock.clone(), 1).await.map_err(|error| error.to_string())?;
-    let shop = node::find_or_create_shop(&store, &plan.shop.title, &plan.shop.currency)
+    let (shop, _) = node::find_or_create_shop(&store, &plan.shop.title, &plan.shop.currency)
         .await
         .map_err(|error| error.to_string())?;
     let limits = LimitArgs {

@@ -1,4 +1,4 @@
-// The seller's desk: the orders of the shop and its e-mails, for those who sell in it.
+// The seller's desk: the orders of the shop, its e-mails, staff and settings, for those who may see them.
 
 import { asRefusal, get, token } from './api.js';
 import { MailList } from './admin/mail_list.js';
@@ -12,9 +12,16 @@ import { signIn } from './sign_in.js';
 import { signInFromAddress } from './sign_in_link.js';
 import { byId, el, fillIcons } from './ui.js';
 
-/** @import { Shop, Stream } from './types.d.ts' */
+/** @import { Identity, Shop, Stream } from './types.d.ts' */
 
-await Promise.all([load('host'), load('buy'), load('desk')]);
+const NOT_ALLOWED = {
+  orders: () => t('desk.not_seller'),
+  mails: () => t('desk.not_seller'),
+  staff: () => t('staff.not_allowed'),
+  settings: () => t('settings.not_allowed'),
+};
+
+await Promise.all([load('host'), load('buy'), load('desk'), load('staff')]);
 translate();
 const section = openSection();
 byId('title').textContent = t(`desk.${section}`);
@@ -25,34 +32,64 @@ start().catch((error) => errorPage(asRefusal(error)));
 
 async function start() {
   const shop = await loadShop();
+  let me = await whoAmI();
+  if (me.kind === 'anonymous' && shop.dev_login) {
+    await signIn(shop, { role: 'host', about: 'host' });
+    me = await whoAmI();
+  }
   document.title = `${t(`desk.${section}`)} · ${titleOf(shop)}`;
-  if (!token.get()) await signIn(shop, { role: 'host', about: 'host' });
-  if (!token.get()) return signInPage(shop, t(shop.dev_login ? 'host.sign_in' : 'host.sign_in_link'));
-  /** @type {Stream[]} */
-  const shows = await listAll('/streams');
+  if (me.kind === 'anonymous') return signInPage(shop, me, t(shop.dev_login ? 'host.sign_in' : 'host.sign_in_link'));
+  byId('sections').replaceChildren(sectionLinks(section, me.role));
   try {
-    /** @type {{ tags: string[] }} */
-    const { tags } = await get('/shop/order-tags');
-    byId('sections').replaceChildren(sectionLinks(section));
-    if (section === 'mails') await new MailList({ root: byId('desk'), shop, shows }).start();
-    else await new OrderList({ root: byId('desk'), shop, shows, tags }).start();
+    await showSection(shop, me);
   } catch (error) {
     const refusal = asRefusal(error);
     if (refusal.code !== 'forbidden' && refusal.code !== 'sign_in') throw error;
-    signInPage(shop, t('desk.not_seller'));
+    signInPage(shop, me, NOT_ALLOWED[section]());
   }
 }
 
+/** @returns {Promise<Identity>} */
+const whoAmI = () => get('/session');
+
 /**
- * Without the token of somebody who sells in the shop there is nothing to show. The demo can give one.
  * @param {Shop} shop
+ * @param {Identity} me
+ */
+async function showSection(shop, me) {
+  const root = byId('desk');
+  if (section === 'settings') {
+    const { showSettings } = await import('./admin/settings.js');
+    return showSettings(root);
+  }
+  /** @type {Stream[]} */
+  const shows = await listAll('/streams');
+  if (section === 'staff') {
+    const { StaffPage } = await import('./admin/staff.js');
+    return new StaffPage({ root, me, shows }).start();
+  }
+  if (section === 'mails') return new MailList({ root, shop, shows }).start();
+  /** @type {{ tags: string[] }} */
+  const { tags } = await get('/shop/order-tags');
+  return new OrderList({ root, shop, shows, tags }).start();
+}
+
+/**
+ * Without the identity of somebody who works here there is nothing to show.
+ * @param {Shop} shop
+ * @param {Identity} me
  * @param {string} text
  */
-function signInPage(shop, text) {
-  const signInAsHost = async () => {
+function signInPage(shop, me, text) {
+  const signInAgain = async () => {
     token.clear();
-    if (await signIn(shop, { role: 'host', about: 'host' })) location.reload();
+    const { signInByEmail } = await import('./email_sign_in.js');
+    const isSignedIn = shop.dev_login
+      ? await signIn(shop, { role: 'host', about: 'host' })
+      : await signInByEmail({ title: t('sign_in.title'), about: t('join.prove_own') });
+    if (isSignedIn) location.reload();
   };
-  const props = { type: 'button', 'data-test': 'desk-signin', onclick: signInAsHost };
-  messagePage(t('desk.orders'), text, shop.dev_login && el('button.primary', props, t('sign_in.title')));
+  const props = { type: 'button', 'data-test': 'desk-signin', onclick: signInAgain };
+  const mayTry = shop.dev_login || me.email_sign_in;
+  messagePage(t('desk.orders'), text, mayTry && el('button.primary', props, t('sign_in.title')));
 }

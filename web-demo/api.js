@@ -59,9 +59,10 @@ export const token = {
  * @param {string} method
  * @param {string} path below /v1
  * @param {{ body?: unknown, key?: string }} [options] `key` is the idempotency key
+ * @param {boolean} [isRepeated] after the reader signed in again
  * @returns {Promise<T>}
  */
-export async function call(method, path, { body, key } = {}) {
+export async function call(method, path, { body, key } = {}, isRepeated = false) {
   /** @type {Record<string, string>} */
   const headers = { accept: 'application/json' };
   const own = token.get();
@@ -84,6 +85,11 @@ export async function call(method, path, { body, key } = {}) {
     if (!answer || answer.ok) throw new Problem('network');
   }
   if (answer.ok) return data;
+  // What cannot be undone needs a fresh sign-in. The request is sent once more after it.
+  if (data?.code === 'sign_in_again' && !isRepeated) {
+    const { proveAgain } = await import('./email_sign_in.js');
+    if (await proveAgain()) return call(method, path, { body, key }, true);
+  }
   throw new Problem(data?.code ?? (answer.status >= 500 ? 'unavailable' : 'bad_request'), data ?? {});
 }
 

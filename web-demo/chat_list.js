@@ -13,7 +13,7 @@ import { el, icon, queryAll, setText, setVisible } from './ui.js';
 const LINES_MAX = 400;
 const PAINT_MS = 100;
 const QUESTION = /[?؟？]/;
-const ROLES_WITH_BADGE = new Set(['host', 'moderator', 'producer', 'admin']);
+const ROLES_WITH_BADGE = new Set(['host', 'moderator', 'producer', 'admin', 'owner']);
 
 /** What a line is made of: an event of the chat, or a message that waits for review. */
 /** @typedef {{ id: string, from: Author, text: string, reply?: Quote }} ChatMessage */

@@ -4,7 +4,7 @@
 // [epoch, version]: of two values with the same key the larger one is newer.
 
 export type Version = [epoch: number, version: number];
-export type Role = 'anonymous' | 'viewer' | 'moderator' | 'producer' | 'analyst' | 'host' | 'admin';
+export type Role = 'anonymous' | 'viewer' | 'moderator' | 'producer' | 'analyst' | 'host' | 'admin' | 'owner';
 /** Texts by language code, for example `{ "ar": "…" }`. */
 export type Titles = Record<string, string>;
 export type OfferStatus = 'draft' | 'countdown' | 'open' | 'paused' | 'sold_out_for_now' | 'sold_out' | 'closed';
@@ -175,7 +175,14 @@ export type AuditAction =
   | 'export_orders'
   | 'erase'
   | 'revoke_tokens'
-  | 'restore_tokens';
+  | 'restore_tokens'
+  | 'set_up'
+  | 'change_settings'
+  | 'invite_staff'
+  | 'withdraw_staff_invite'
+  | 'accept_staff_invite'
+  | 'set_staff_role'
+  | 'remove_staff';
 
 /** One entry of the audit log. A viewer receives the entries about himself or herself, without `by`. */
 export interface AuditEntry {

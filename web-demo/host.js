@@ -14,7 +14,7 @@ import { signIn } from './sign_in.js';
 import { signInFromAddress } from './sign_in_link.js';
 import { byId, el, fillIcons } from './ui.js';
 
-/** @import { Shop, Stream } from './types.d.ts' */
+/** @import { Identity, Shop, Stream } from './types.d.ts' */
 
 await Promise.all([load('host'), load('buy')]);
 translate();
@@ -33,11 +33,16 @@ async function start() {
   if (invite && token.get()) replaceByInvite(invite);
   else if (invite) await acceptInvite(invite);
   if (invite && !token.get()) return signInPage(shop, t('team.not_accepted'));
-  if (!token.get()) await signIn(shop, { role: 'host', about: 'host' });
-  if (!token.get()) return signInPage(shop, t(shop.dev_login ? 'host.sign_in' : 'host.sign_in_link'));
+  // Staff come by a session, which is a cookie; the others by a token.
+  const isKnown = async () => token.get() || (await whoAmI()).kind !== 'anonymous';
+  if (!(await isKnown())) await signIn(shop, { role: 'host', about: 'host' });
+  if (!(await isKnown())) return signInPage(shop, t(shop.dev_login ? 'host.sign_in' : 'host.sign_in_link'));
   if (!stream) return showList(byId('shows'), shop);
   new Console({ shop, stream, onnotstaff: () => signInPage(shop, t('host.not_staff')) });
 }
+
+/** @returns {Promise<Identity>} */
+const whoAmI = () => get('/session');
 
 /**
  * Without the token of a team member there is nothing to run. The demo can give one.

@@ -25,6 +25,8 @@ export const lang = /** @type {Language | undefined} */ (wanted.find((tag) => ta
 export const dir = /** @type {'ltr' | 'rtl'} */ (LANGUAGES[lang].dir);
 const arabicDigits = query.get('digits') === 'arab' && lang === 'ar';
 export const locale = arabicDigits ? 'ar-SA-u-ca-gregory-nu-arab' : LANGUAGES[lang].locale;
+/** The languages of the shop; empty: all. @type {string[]} */
+let spoken = [];
 /** @type {Record<string, Text>} */
 const texts = {};
 /** Currency → its decimals. A shop has one currency. @type {Map<string, number>} */
@@ -36,7 +38,7 @@ document.documentElement.lang = lang;
 document.documentElement.dir = dir;
 
 /**
- * Loads more texts, for a part of the pages that not everyone opens: `buy`, `host`, `shop`, `rehearse`, `video`, `end`, `desk`.
+ * Loads more texts, for a part of the pages that not everyone opens: `buy`, `host`, `shop`, `rehearse`, `video`, `end`, `desk`, `staff`.
  * @param {string} [part]
  */
 export async function load(part) {
@@ -60,6 +62,9 @@ function storedChoice() {
     return null;
   }
 }
+
+/** The languages of the pages with their own names, for a list. @type {[string, string][]} */
+export const LANGUAGE_NAMES = Object.entries(LANGUAGES).map(([code, { name }]) => [code, name]);
 
 const plural = new Intl.PluralRules(locale);
 const integers = new Intl.NumberFormat(locale);
@@ -166,12 +171,33 @@ export function translate() {
   for (const node of queryAll('[data-t-hint]')) node.setAttribute('placeholder', t(node.dataset.tHint ?? ''));
 }
 
+/** @param {string} code */
+const isSpoken = (code) => spoken.length === 0 || spoken.includes(code);
+
+/**
+ * Keeps to the languages of the shop. A reader whose language it does not have, or whose browser asks for none of ours, gets the
+ * page again in the language of the shop.
+ * @param {{ languages: string[], language: string | null }} shop
+ */
+export function keepToLanguages({ languages, language }) {
+  spoken = languages;
+  for (const option of queryAll('#lang option')) {
+    if (option instanceof HTMLOptionElement && !isSpoken(option.value)) option.remove();
+  }
+  const fitting = wanted.find((tag) => tag in LANGUAGES && isSpoken(tag)) ?? language ?? languages[0] ?? lang;
+  if (fitting === lang || !isSpoken(fitting)) return;
+  const url = new URL(location.href);
+  url.searchParams.set('lang', fitting);
+  location.replace(url);
+}
+
 /**
  * Fills the language switch. It is a plain select, because readers must find their language without reading another one.
  * @param {HTMLSelectElement} select
  */
 export function languageSwitch(select) {
   for (const [code, { name }] of Object.entries(LANGUAGES)) {
+    if (!isSpoken(code)) continue;
     const option = new Option(name, code, false, code === lang);
     option.lang = code;
     select.append(option);

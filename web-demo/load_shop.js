@@ -1,7 +1,7 @@
-// The shop, which every page loads first: it says how many decimals prices have.
+// The shop, which every page loads first: it says how many decimals prices have and which languages it speaks.
 
 import { get } from './api.js';
-import { setDecimals } from './i18n.js';
+import { keepToLanguages, setDecimals } from './i18n.js';
 
 /** @import { Shop } from './types.d.ts' */
 
@@ -10,5 +10,6 @@ export async function loadShop() {
   /** @type {Shop} */
   const shop = await get('/shop');
   setDecimals(shop.currency, shop.decimals);
+  keepToLanguages(shop);
   return shop;
 }

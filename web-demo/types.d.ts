@@ -40,6 +40,11 @@ export interface Shop {
   /** Whether the shop sends e-mails. */
   emails: boolean;
   base_url: string | null;
+  country: string | null;
+  /** The languages that readers may choose; empty: all. */
+  languages: string[];
+  /** The language of a reader whose own is not among them. */
+  language: string | null;
 }
 
 export interface Variant {
@@ -164,7 +169,7 @@ export interface Rehearsal {
   viewers: number;
   connected: number;
   seconds: number;
-  elapsed_s: number;
+  passed_s: number;
   messages: number;
   orders_held: number;
   delivery_p99_ms: number | null;
@@ -374,4 +379,83 @@ export interface ReferenceGroup {
   id: string;
   title: string;
   node: HTMLElement;
+}
+
+/** Who the reader is. */
+export interface Identity {
+  kind: 'anonymous' | 'guest' | 'account' | 'token';
+  user: string | null;
+  name: string | null;
+  /** The highest role, wherever it holds. */
+  role: Role;
+  email: string | null;
+  expires_at: number | null;
+  /** One can sign in by a code by e-mail here. */
+  email_sign_in: boolean;
+}
+
+/** A country in which a shop may be, with what follows from it. */
+export interface Country {
+  code: string;
+  currency: string;
+  language: string;
+  time_zone: string;
+  /** In basis points: 1500 is 15 %. */
+  tax_bp: number;
+  tax_included: boolean;
+}
+
+export interface ShopSettings {
+  title: string;
+  titles: Titles;
+  currency: string;
+  country: string | null;
+  time_zone: string | null;
+  tax_bp: number;
+  tax_included: boolean;
+  language: string | null;
+  /** Empty: all. */
+  languages: string[];
+  countries: Country[];
+}
+
+/** What a set-up link is good for. */
+export interface SetupState {
+  has_owner: boolean;
+  has_products: boolean;
+  can_send_email: boolean;
+  settings: ShopSettings;
+}
+
+export interface StaffMember {
+  account: string;
+  user: string;
+  name: string;
+  email: string | null;
+  role: Role;
+  /** Null: the whole shop. */
+  stream: string | null;
+  by: string;
+  created_at: number;
+}
+
+export interface StaffInvite {
+  id: string;
+  email: string;
+  role: Role;
+  stream: string | null;
+  by: string;
+  created_at: number;
+  expires_at: number;
+}
+
+/** An invite as its link shows it. */
+export interface OpenedInvite {
+  email: string;
+  role: Role;
+  stream: string | null;
+  /** The title of the show, if the role is for one. */
+  show: string | null;
+  by: string;
+  expires_at: number;
 }

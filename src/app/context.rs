@@ -1,8 +1,8 @@
 //! What every service needs: the store, the clock, the settings, the tasks of this node and its counters.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -13,14 +13,24 @@ use super::error::{Error, Result};
 use super::revoked_token_cache::RevokedTokenCache;
 use super::settings::Settings;
 use crate::clock::Clock;
+use crate::domain::shop_settings::ShopProfile;
 use crate::domain::{Millis, Shop};
-use crate::store::Store;
+use crate::store::{Store, StoredSettings};
+
+/// The shop and its settings, as this node knows them now.
+#[derive(Clone)]
+struct LiveSettings {
+    shop: Arc<Shop>,
+    profile: Arc<ShopProfile>,
+    version: i64,
+}
 
 pub struct Context {
     pub store: Store,
     pub clock: Clock,
     pub settings: Settings,
-    pub shop: Shop,
+    /// What the pages of the desk change while the node runs.
+    live_settings: RwLock<LiveSettings>,
     pub counters: AppCounters,
     /// The tasks that must finish before the process ends.
     pub tasks: TaskTracker,
@@ -49,7 +59,7 @@ impl Context {
             store,
             clock,
             settings,
-            shop,
+            live_settings: RwLock::new(LiveSettings { shop: Arc::new(shop), profile: Arc::default(), version: 0 }),
             counters,
             tasks,
             stop,
@@ -58,6 +68,34 @@ impl Context {
             epoch,
             clock_offset_ms,
         }))
+    }
+
+    fn live_settings(&self) -> LiveSettings {
+        self.live_settings.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The shop as it is now.
+    pub fn shop(&self) -> Arc<Shop> {
+        self.live_settings().shop
+    }
+
+    /// Where the shop is and what it speaks.
+    pub fn profile(&self) -> Arc<ShopProfile> {
+        self.live_settings().profile
+    }
+
+    /// The version of the settings that this node knows; 0: it has read none yet.
+    pub fn live_settings_version(&self) -> i64 {
+        self.live_settings().version
+    }
+
+    /// Takes what the store returned; an older version is ignored.
+    pub fn set_live_settings(&self, shop: Shop, stored: StoredSettings) {
+        let new = LiveSettings { shop: Arc::new(shop), profile: Arc::new(stored.profile), version: stored.version };
+        let mut live = self.live_settings.write().unwrap_or_else(PoisonError::into_inner);
+        if live.version <= new.version {
+            *live = new;
+        }
     }
 
     /// The database's time, as far as this node knows it. Sale windows and holds are decided by the database's clock, so

@@ -13,6 +13,8 @@
 //! | [`AuditLog`] | which team member did what |
 //! | [`Tokens`] | revocations of tokens |
 //! | [`Accounts`] | cached sign-in sessions; guests, accounts, codes by e-mail |
+//! | [`SettingsSync`] | what the desk changes while the node runs: the shop, its country and languages |
+//! | [`Staff`] | – (roles of accounts, invites, the set-up of a shop) |
 //! | [`Chat`] | the queue of messages to write; messages, reactions, rules, review queue |
 //! | [`Catalogue`] | cached offers, sold-out caches; products, offers, line-up, stock alerts |
 //! | [`Mail`] | – (outbox of e-mails, the job that sends it, its log) |
@@ -41,7 +43,9 @@ mod publisher;
 mod revoked_token_cache;
 mod selling;
 mod settings;
+mod settings_sync;
 mod sign_in;
+mod staff;
 mod state_changes;
 mod stream_cache;
 mod streams;
@@ -60,6 +64,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::broker::{self, Broker, BrokerEvent};
 use crate::clock::Clock;
+use crate::domain::shop_settings::ShopProfile;
 use crate::domain::{Millis, Shop};
 use crate::room::Rooms;
 use crate::store::{self, Store};
@@ -75,7 +80,9 @@ use mail::Mail;
 use moderation::Moderation;
 use publisher::Publisher;
 use selling::Selling;
+use settings_sync::SettingsSync;
 use sign_in::SignIn;
+use staff::Staff;
 use stream_cache::StreamCache;
 use streams::Streams;
 use token::Tokens;
@@ -92,6 +99,7 @@ pub use moderation::{AcceptedInvite, ExportedMessage};
 pub use selling::SellingCounters;
 pub use settings::{ChatRateLimit, ReconcileSettings, Settings};
 pub use sign_in::NewSignInCode;
+pub use staff::{OpenedInvite, SetupForm, SetupState, StaffInviteForm};
 pub use streams::{NewStream, Rehearsal, RehearsalPlan, RehearsalRunner};
 pub use token::{RevocationForm, TokenRevocationView};
 pub use webhook_signature::WebhookSecret;
@@ -110,6 +118,8 @@ pub struct Services {
     pub audit: Arc<AuditLog>,
     pub tokens: Arc<Tokens>,
     pub accounts: Arc<Accounts>,
+    pub settings_sync: Arc<SettingsSync>,
+    pub staff: Arc<Staff>,
     pub chat: Arc<Chat>,
     pub catalogue: Arc<Catalogue>,
     pub mail: Arc<Mail>,
@@ -158,6 +168,8 @@ impl App {
         let audit = AuditLog::new(&context, &publisher, &stream_cache);
         let tokens = Tokens::start(&context, &publisher, &audit).await?;
         let accounts = Accounts::new(&context, &tokens);
+        let settings_sync = SettingsSync::start(&context, &stream_cache, &audit).await?;
+        let staff = Staff::new(&context, &stream_cache, &audit, &tokens, &accounts, &settings_sync);
         let chat = Chat::new(&context, &publisher, &stream_cache, &audit);
         let catalogue = Catalogue::new(&context, &publisher, &stream_cache, &audit);
         let mail = Mail::new(&context, &stream_cache, &audit, &catalogue);
@@ -182,6 +194,8 @@ impl App {
             audit,
             tokens,
             accounts,
+            settings_sync,
+            staff,
             chat,
             catalogue,
             mail,
@@ -214,6 +228,7 @@ impl Services {
         runner.start(context, streams::MinuteSampleJob(self.streams.clone()));
         runner.start(context, streams::IdleRoomJob(self.streams.clone()));
         runner.start(context, token::TokenRevocationJob(self.tokens.clone()));
+        runner.start(context, settings_sync::ShopSettingsJob(self.settings_sync.clone()));
         runner.start(context, accounts::SignInCleanupJob(context.clone()));
         runner.start(context, cluster_sync::PendingDeliveryJob(self.cluster_sync.clone()));
         if let Some(retention) = moderation::RetentionJob::new(context.clone()) {
@@ -258,8 +273,14 @@ impl Services {
         &self.publisher.rooms
     }
 
-    pub fn shop(&self) -> &Shop {
-        &self.context.shop
+    /// The shop as it is now.
+    pub fn shop(&self) -> Arc<Shop> {
+        self.context.shop()
+    }
+
+    /// Where the shop is and what it speaks.
+    pub fn profile(&self) -> Arc<ShopProfile> {
+        self.context.profile()
     }
 
     pub fn settings(&self) -> &Settings {

@@ -70,6 +70,7 @@ impl Tokens {
     /// Revokes a user's tokens or one token. On this node it holds when this returns, on all others within two seconds.
     pub async fn revoke(self: &Arc<Self>, actor: &Actor, form: RevocationForm) -> Result<TokenRevocationView> {
         authorize_by_role(actor, Permission::RevokeTokens, Place::Shop)?;
+        actor.check_recent_sign_in(self.context.now())?;
         let RevocationForm { user, jti, expires_at, reason } = form;
         let reason = audit::parse_reason(reason.as_deref())?;
         let entry = self.audit.audit_entry(actor, AuditEntry::WHOLE_SHOP, AuditAction::RevokeTokens);
@@ -119,6 +120,7 @@ impl Tokens {
     /// Undoes a revocation: tokens that have not expired are valid again.
     pub async fn undo(self: &Arc<Self>, actor: &Actor, id: TokenRevocationId) -> Result<()> {
         authorize_by_role(actor, Permission::RevokeTokens, Place::Shop)?;
+        actor.check_recent_sign_in(self.context.now())?;
         let entry = self.audit.audit_entry(actor, AuditEntry::WHOLE_SHOP, AuditAction::RestoreTokens);
         let this = self.clone();
         self.context

@@ -42,6 +42,8 @@ pub enum Command {
     Token(TokenArgs),
     /// Send a test message: `livesouk mail test --to you@shop.example`
     Mail(MailCommandArgs),
+    /// Print a link for the owner of the shop: `livesouk owner recover`, for whoever has its machine
+    Owner(OwnerArgs),
     /// Check the health of the node on this machine: exit code 0 if it answers; for containers without a shell
     Healthy(HealthArgs),
     /// Print the completions of a shell: `livesouk completions bash > /etc/bash_completion.d/livesouk`
@@ -177,7 +179,8 @@ pub enum NamesShown {
 
 #[derive(Args, Debug)]
 pub struct AuthKeyArgs {
-    /// Key that signs user tokens, at least 32 bytes; to rotate keys, put the new one first
+    /// Key that signs user tokens, at least 32 bytes; to rotate keys, put the new one first. A new shop that is served without makes one
+    /// and keeps it in its database
     #[arg(
         long = "auth-key",
         env = "LIVESOUK_AUTH_KEY",
@@ -335,6 +338,30 @@ pub struct TokenArgs {
     /// Lifetime of the token in seconds; a server accepts at most its --token-max-ttl, by default 90 days (7776000)
     #[arg(long, default_value_t = 86_400, value_name = "SECONDS", value_parser = clap::value_parser!(i64).range(1..=31_536_000))]
     pub ttl: i64,
+}
+
+#[derive(Args, Debug)]
+pub struct OwnerArgs {
+    /// What to do: `recover` prints a link that signs in as the first owner, or makes one; it works once, for 24 hours, and replaces
+    /// every earlier link. A server on SQLite must be stopped for that moment
+    pub action: OwnerAction,
+    /// Database of the shop: sqlite:PATH or postgres://USER@HOST/DATABASE
+    #[arg(
+        long,
+        env = "LIVESOUK_STORE",
+        default_value = "sqlite:livesouk.db",
+        value_name = "URL",
+        hide_env_values = true
+    )]
+    pub store: String,
+    /// Public address of the shop, with which the link begins
+    #[arg(long, env = "LIVESOUK_BASE_URL", default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    pub base_url: String,
+}
+
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OwnerAction {
+    Recover,
 }
 
 #[derive(Args, Debug)]

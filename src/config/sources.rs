@@ -129,8 +129,14 @@ impl Setting {
             return Ok(Self { values: flag, variable: None });
         };
         let flag: Vec<OsString> = flag.iter().flat_map(|value| items(arg, value, false)).collect();
-        let read = |name: &str| variable(name).map(|value| items(arg, &value, true)).unwrap_or_default();
-        let value = read(name);
+        let given_value = variable(name);
+        let value = given_value.as_ref().map(|value| items(arg, value, true)).unwrap_or_default();
+        let long = arg.get_long().unwrap_or_default();
+        // A secret of nothing but separators is a mistake. Nothing at all is a variable that was left out.
+        let is_blank = given_value.is_none_or(|value| trimmed(value).is_empty());
+        if is_secret(arg) && value.is_empty() && !is_blank {
+            return Err(format!("--{long}: {name} is set, but its value is missing"));
+        }
         let (mut file_flag, mut file_value) = (None, None);
         let file_name = format!("{name}_FILE");
         if is_secret(arg) {
@@ -138,7 +144,6 @@ impl Setting {
             file_flag = named.filter(|path| !path.is_empty()).map(OsStr::to_owned);
             file_value = variable(&file_name).map(trimmed).filter(|path| !path.is_empty());
         }
-        let long = arg.get_long().unwrap_or_default();
         match (flag.is_empty(), file_flag, value.is_empty(), file_value) {
             (false, Some(_), ..) => Err(format!("--{long} and --{long}-file were both given: remove one of them")),
             (false, None, ..) => Ok(Self { values: flag, variable: None }),

@@ -37,13 +37,14 @@ fn serve(args: &[&str], variables: Variables<'_>) -> ServeArgs {
 }
 
 /// The commands that have settings, with the arguments that they need.
-const COMMANDS: [&[&str]; 6] = [
+const COMMANDS: [&[&str]; 7] = [
     &["demo"],
     &["serve"],
     &["migrate", "--store", "sqlite:x.db"],
     &["token", "--user", "ann", "--name", "Ann", "--role", "host"],
     &["healthy"],
     &["mail", "test", "--to", "ann@shop.example"],
+    &["owner", "recover"],
 ];
 
 /// The settings of a command: flag, variable, and the definition.

@@ -37,7 +37,7 @@ impl AccountId {
 
 /// Whether this is a user id that only we give: no token may have it as its `sub`.
 pub fn is_reserved(user: &str) -> bool {
-    user.starts_with(ACCOUNT_PREFIX) || user.starts_with(GUEST_PREFIX)
+    [ACCOUNT_PREFIX, GUEST_PREFIX, UserId::SIMULATED].iter().any(|prefix| user.starts_with(prefix))
 }
 
 /// An e-mail address as it is shown and written to: in lower case.
@@ -245,6 +245,6 @@ mod tests {
         let user = account.user();
         assert_eq!((AccountId::of_user(&user), is_reserved(user.as_str())), (Some(account), true));
         assert_eq!(AccountId::of_user(&UserId::parse("ann").unwrap()), None);
-        assert!(is_reserved("guest:1") && !is_reserved("ann") && !is_reserved("account"));
+        assert!(is_reserved("guest:1") && is_reserved("crowd:layla") && !is_reserved("ann") && !is_reserved("account"));
     }
 }

@@ -1,4 +1,4 @@
-//! Actors and roles: who makes a request. Watching is open to everybody; chatting, buying and hosting need a signed token.
+//! Actors and roles: who makes a request. Watching is open to everybody; chatting, buying and hosting need an identity.
 //! What a role allows is in `authorization.rs`.
 
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,10 @@ use utoipa::ToSchema;
 
 use std::sync::Arc;
 
-use super::{AccountId, EmailAddress, Millis, Name, PersonKey, Place, SignInSessionId, StreamId, TokenStamp, UserId};
+use super::staff::{StaffRole, highest_role};
+use super::{
+    AccountId, EmailAddress, Millis, Name, PersonKey, Place, Refusal, SignInSessionId, StreamId, TokenStamp, UserId,
+};
 
 /// The role of a user in a show. An anonymous user has no token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
@@ -19,6 +22,8 @@ pub enum Role {
     Analyst,
     Host,
     Admin,
+    /// Only a member of the staff who signed in on our own pages has it. No token gives it.
+    Owner,
 }
 
 impl Role {
@@ -31,14 +36,20 @@ impl Role {
             Role::Analyst => "analyst",
             Role::Host => "host",
             Role::Admin => "admin",
+            Role::Owner => "owner",
         }
     }
 
-    /// Parses the roles that a token may carry. An anonymous user has no token, so `anonymous` is not among them.
+    /// Parses the role of somebody who has an identity, so `anonymous` is not among them.
     pub fn parse(text: &str) -> Option<Self> {
-        [Role::Viewer, Role::Moderator, Role::Producer, Role::Analyst, Role::Host, Role::Admin]
+        [Role::Viewer, Role::Moderator, Role::Producer, Role::Analyst, Role::Host, Role::Admin, Role::Owner]
             .into_iter()
             .find(|role| role.name() == text)
+    }
+
+    /// Parses the roles that a token may carry: all but the owner's. A shop whose signing key leaked keeps its owner.
+    pub fn of_token(text: &str) -> Option<Self> {
+        Self::parse(text).filter(|role| *role != Role::Owner)
     }
 
     /// Is this a role that an invite may give? Such a role belongs to the team but does not run the show.
@@ -52,9 +63,10 @@ impl Role {
             Role::Anonymous => self == Role::Anonymous,
             Role::Viewer => self.is_audience(),
             Role::Moderator | Role::Analyst => self.is_audience() || self == max,
-            Role::Producer => !matches!(self, Role::Host | Role::Admin),
-            Role::Host => self != Role::Admin,
-            Role::Admin => true,
+            Role::Producer => !matches!(self, Role::Host | Role::Admin | Role::Owner),
+            Role::Host => !matches!(self, Role::Admin | Role::Owner),
+            Role::Admin => self != Role::Owner,
+            Role::Owner => true,
         }
     }
 
@@ -67,6 +79,7 @@ impl Role {
             Role::Producer => 3,
             Role::Host => 4,
             Role::Admin => 5,
+            Role::Owner => 6,
         };
         rank(self) > rank(other)
     }
@@ -105,7 +118,12 @@ pub struct ActorSession {
     pub person: PersonKey,
     /// When the user last proved again who they are.
     pub stepped_up_at: Option<Millis>,
+    /// The roles of a member of the staff, in the shop and in its shows.
+    pub roles: Vec<StaffRole>,
 }
+
+/// What cannot be undone needs a sign-in that is at most this old.
+pub const RECENT_SIGN_IN_MS: Millis = 600_000;
 
 /// How a user is known.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
@@ -129,11 +147,22 @@ impl Actor {
 
     /// The role that is valid in `place`.
     pub fn role_in(&self, place: Place) -> Role {
-        match (self.stream, self.role) {
-            (_, Role::Anonymous) => Role::Anonymous,
-            (Some(own), _) if place != Place::Stream(own) => Role::Viewer,
-            (_, role) => role,
+        let stream = if let Place::Stream(stream) = place { Some(stream) } else { None };
+        match (self.stream, self.role, &self.session) {
+            (_, Role::Anonymous, _) => Role::Anonymous,
+            // A session has the roles of its account, which may differ from show to show.
+            (_, _, Some(session)) => highest_role(&session.roles, stream).unwrap_or(Role::Viewer),
+            (Some(own), _, _) if place != Place::Stream(own) => Role::Viewer,
+            (_, role, _) => role,
         }
+    }
+
+    /// Refuses a session of our own pages that is too old for what cannot be undone: a browser that was left open must not refund
+    /// or erase. Tokens are short-lived, and the site that signs them decides.
+    pub fn check_recent_sign_in(&self, now: Millis) -> Result<(), Refusal> {
+        let Some(session) = &self.session else { return Ok(()) };
+        let proved_at = self.token.issued_at.max(session.stepped_up_at).unwrap_or_default();
+        if now < proved_at + RECENT_SIGN_IN_MS { Ok(()) } else { Err(Refusal::SignInAgain) }
     }
 
     pub fn kind(&self) -> IdentityKind {
@@ -162,13 +191,47 @@ mod tests {
 
     #[test]
     fn sanctions_follow_the_ranks() {
-        let order = [Role::Anonymous, Role::Viewer, Role::Moderator, Role::Producer, Role::Host, Role::Admin];
+        use Role::*;
+        let order = [Anonymous, Viewer, Moderator, Producer, Host, Admin, Owner];
         for (at, role) in order.into_iter().enumerate() {
             for (other_at, other) in order.into_iter().enumerate() {
                 assert_eq!(role.outranks(other), at > other_at, "{role:?} and {other:?}");
             }
         }
         assert!(!Role::Moderator.outranks(Role::Analyst) && !Role::Analyst.outranks(Role::Moderator));
+    }
+
+    #[test]
+    fn no_token_gives_the_role_of_the_owner() {
+        assert_eq!((Role::of_token("owner"), Role::parse("owner")), (None, Some(Role::Owner)));
+        assert_eq!((Role::of_token("admin"), Role::of_token("anonymous")), (Some(Role::Admin), None));
+        assert!(!Role::Owner.is_within(Role::Admin), "a key for every role gives no owner");
+    }
+
+    #[test]
+    fn staff_have_the_role_of_each_place_and_prove_themselves_for_what_cannot_be_undone() {
+        let (own, other) = (StreamId::new(), StreamId::new());
+        let user = UserId::parse("u").unwrap();
+        let roles =
+            vec![StaffRole { role: Role::Analyst, stream: None }, StaffRole { role: Role::Host, stream: Some(own) }];
+        let session = ActorSession {
+            id: SignInSessionId::new(),
+            account: Some(AccountId::new()),
+            email: None,
+            person: PersonKey::of_user(&user),
+            stepped_up_at: None,
+            roles,
+        };
+        let token = TokenStamp { issued_at: Some(1_000), id: None };
+        let (name, role) = (Name::parse("U").unwrap(), Role::Host);
+        let staff = Actor { user, name, role, stream: None, expires_at: None, token, session: Some(session.into()) };
+        assert_eq!(staff.role_in(Place::Stream(own)), Role::Host);
+        let there = staff.clone().scoped_to(own);
+        assert_eq!((there.role_in(Place::Shop), there.role_in(Place::Stream(other))), (Role::Analyst, Role::Analyst));
+        assert_eq!(staff.check_recent_sign_in(1_000 + RECENT_SIGN_IN_MS - 1), Ok(()));
+        assert_eq!(staff.check_recent_sign_in(1_000 + RECENT_SIGN_IN_MS), Err(Refusal::SignInAgain));
+        let by_token = Actor { session: None, ..staff };
+        assert_eq!(by_token.check_recent_sign_in(i64::MAX), Ok(()));
     }
 
     #[test]

@@ -59,6 +59,13 @@ audit_actions! {
     Erase "erase",
     RevokeTokens "revoke_tokens",
     RestoreTokens "restore_tokens",
+    SetUp "set_up",
+    ChangeSettings "change_settings",
+    InviteStaff "invite_staff",
+    WithdrawStaffInvite "withdraw_staff_invite",
+    AcceptStaffInvite "accept_staff_invite",
+    SetStaffRole "set_staff_role",
+    RemoveStaff "remove_staff",
 }
 
 impl AuditAction {

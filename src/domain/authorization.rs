@@ -38,12 +38,18 @@ pub enum Permission {
     EraseUserData,
     /// Revoke tokens, and read the audit log of the whole shop.
     RevokeTokens,
+    /// See and change the staff of the shop. Whom one may change follows from the ranks.
+    ManageStaff,
+    /// Change the settings of the shop.
+    ManageSettings,
 }
 
 impl Permission {
     fn is_given_to(self, role: Role) -> bool {
         use Role::*;
         match self {
+            // Whoever owns the shop may also try it out.
+            _ if role == Owner => true,
             Permission::Watch => true,
             Permission::Chat | Permission::React | Permission::UseOwnData => role != Anonymous,
             Permission::Buy => matches!(role, Viewer | Host),
@@ -51,7 +57,10 @@ impl Permission {
             Permission::ManageOffers => matches!(role, Producer | Host | Admin),
             Permission::SellForFree | Permission::ManageStreams => matches!(role, Host | Admin),
             Permission::ViewReports => matches!(role, Producer | Analyst | Host | Admin),
-            Permission::EraseUserData | Permission::RevokeTokens => role == Admin,
+            Permission::EraseUserData
+            | Permission::RevokeTokens
+            | Permission::ManageStaff
+            | Permission::ManageSettings => role == Admin,
         }
     }
 
@@ -150,9 +159,17 @@ mod tests {
     use super::*;
     use crate::domain::{Name, TokenStamp, UserId};
 
-    const ROLES: [Role; 7] =
-        [Role::Anonymous, Role::Viewer, Role::Moderator, Role::Analyst, Role::Producer, Role::Host, Role::Admin];
-    const PERMISSIONS: [Permission; 12] = [
+    const ROLES: [Role; 8] = [
+        Role::Anonymous,
+        Role::Viewer,
+        Role::Moderator,
+        Role::Analyst,
+        Role::Producer,
+        Role::Host,
+        Role::Admin,
+        Role::Owner,
+    ];
+    const PERMISSIONS: [Permission; 14] = [
         Permission::Watch,
         Permission::Chat,
         Permission::React,
@@ -165,6 +182,8 @@ mod tests {
         Permission::ViewReports,
         Permission::EraseUserData,
         Permission::RevokeTokens,
+        Permission::ManageStaff,
+        Permission::ManageSettings,
     ];
 
     fn actor(role: Role, stream: Option<StreamId>) -> Actor {
@@ -188,8 +207,19 @@ mod tests {
             (Role::Host, &[Buy, Moderate, ManageOffers, SellForFree, ManageStreams, ViewReports]),
             (
                 Role::Admin,
-                &[Moderate, ManageOffers, SellForFree, ManageStreams, ViewReports, EraseUserData, RevokeTokens],
+                &[
+                    Moderate,
+                    ManageOffers,
+                    SellForFree,
+                    ManageStreams,
+                    ViewReports,
+                    EraseUserData,
+                    RevokeTokens,
+                    ManageStaff,
+                    ManageSettings,
+                ],
             ),
+            (Role::Owner, &PERMISSIONS),
         ] {
             for permission in PERMISSIONS {
                 let expected = match permission {

@@ -85,6 +85,8 @@ id! {
     SignInSessionId
     /// The id of a one-time code by e-mail.
     EmailCodeId
+    /// The id of an invite to the staff.
+    StaffInviteId
 }
 
 /// A user's id: 1–64 visible ASCII characters. It comes from the token's claim `sub`, or is ours: `acct:…` for an account, `guest:…`

@@ -12,6 +12,7 @@ pub mod authorization;
 pub mod blocklist;
 pub mod bucket;
 pub mod chat;
+pub mod country;
 pub mod currency;
 pub mod email_code;
 pub mod event;
@@ -33,10 +34,13 @@ pub mod refusal;
 pub mod rehearsal;
 pub mod report;
 pub mod saved_view;
+pub mod setup;
 pub mod shop_order;
+pub mod shop_settings;
 pub mod sign_in_code;
 pub mod sign_in_session;
 pub mod spam;
+pub mod staff;
 pub mod stream;
 pub mod team_name;
 pub mod test_provider;
@@ -60,7 +64,7 @@ pub use event::{Author, Event};
 pub use fulfilment::{Consignment, Fulfilment, FulfilmentStatus, FulfilmentStep};
 pub use id::{
     AccountId, AuditEntryId, EmailCodeId, InviteId, MailId, MessageId, OfferId, OrderId, ProductId, ShopId,
-    SignInSessionId, StreamId, TokenRevocationId, UserId, VariantId,
+    SignInSessionId, StaffInviteId, StreamId, TokenRevocationId, UserId, VariantId,
 };
 pub use invite::{Helper, Invite};
 pub use mail::{ClaimedMail, MailContent, MailKind, MailOutcome, MailStatus, MailStep, NewMail};

@@ -125,6 +125,14 @@ pub enum Refusal {
     NameNeeded,
     /// The user signed in by a token: there is no session that could be changed.
     NoSession,
+    /// The change would leave the shop without an owner.
+    LastOwner,
+    /// The account has no role in that place, or there is no such account.
+    NoSuchMember,
+    /// A set-up link was used, is too old, or was replaced. The answer does not say which, so that nobody can probe for links.
+    SetupLinkInvalid,
+    /// The session is too old for what was asked: the user must prove again who they are.
+    SignInAgain,
     /// This user sends too many requests of this kind.
     TooManyRequests {
         retry_ms: Millis,
@@ -412,6 +420,16 @@ error_codes! {
     Refusal::NameNeeded => "name_needed", 422, "A new account needs a name.", "error.name_needed";
     Refusal::NoSession =>
         "no_session", 409, "You signed in with a token, so there is no session to change.", "error.no_session";
+    Refusal::LastOwner =>
+        "last_owner", 409, "The shop must keep an owner: make somebody else an owner first.", "error.last_owner";
+    Refusal::NoSuchMember =>
+        "no_such_member", 404, "There is no such account, or it has no role there.", "error.no_such_member";
+    Refusal::SetupLinkInvalid =>
+        "setup_link_invalid", 404, "This link was used, is too old, or was replaced by a newer one.",
+        "error.setup_link_invalid";
+    Refusal::SignInAgain =>
+        "sign_in_again", 403, "This needs a sign-in that is younger than ten minutes. Sign in again.",
+        "error.sign_in_again";
     Refusal::TooManyRequests { .. } =>
         "too_many_requests", 429, "Too many requests. Nothing was done. Wait a moment.", "error.too_many_requests";
     Refusal::TooManyPayments { .. } =>

@@ -2,6 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
+use super::staff::StaffRole;
 use super::{
     AccountId, Actor, ActorSession, EmailAddress, GUEST_PREFIX, Millis, Name, PersonKey, Role, SignInSessionId,
     TokenId, TokenStamp, UserId,
@@ -67,6 +68,8 @@ pub struct SignInSession {
     /// When the user last proved again who they are, for what needs more than a session.
     pub stepped_up_at: Option<Millis>,
     pub user_agent: String,
+    /// The roles of a member of the staff; empty for everybody else.
+    pub roles: Vec<StaffRole>,
 }
 
 impl SignInSession {
@@ -80,16 +83,28 @@ impl SignInSession {
         id.to_string()
     }
 
+    /// The highest role of the user, wherever it holds: what others see. What the user may do follows from the role of each place.
+    pub fn highest_role(&self) -> Role {
+        let higher = |a: Role, b: Role| if b.outranks(a) { b } else { a };
+        self.roles.iter().map(|place| place.role).fold(Role::Viewer, higher)
+    }
+
     /// The user of this session.
     pub fn actor(&self) -> Actor {
         let Self { id, account, stepped_up_at, .. } = *self;
         let token = TokenStamp { issued_at: Some(self.created_at), id: Some(TokenId::of(&Self::token_id(id))) };
-        let session =
-            ActorSession { id, account, email: self.email.clone(), person: self.person.clone(), stepped_up_at };
+        let session = ActorSession {
+            id,
+            account,
+            email: self.email.clone(),
+            person: self.person.clone(),
+            stepped_up_at,
+            roles: self.roles.clone(),
+        };
         Actor {
             user: self.user.clone(),
             name: self.name.clone(),
-            role: Role::Viewer,
+            role: self.highest_role(),
             stream: None,
             expires_at: Some(self.expires_at),
             token,

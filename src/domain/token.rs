@@ -85,13 +85,13 @@ impl TokenRules {
         let user = text(claims, "sub", "The `sub` of the token must be a text.")?;
         if user.is_some_and(is_reserved) {
             return Err(refused(
-                "The `sub` of the token begins with `acct:` or `guest:`: such ids are given by this server only.",
+                "The `sub` of the token begins with `acct:`, `guest:` or `crowd:`: such ids are given by this server only.",
             ));
         }
-        let user = user.and_then(|user| UserId::parse(user).ok()).filter(|user| !user.is_simulated());
+        let user = user.and_then(|user| UserId::parse(user).ok());
         let name = text(claims, "name", "The `name` of the token must be a text.")?;
         let name = name.and_then(|name| Name::parse(name).ok());
-        let role = text(claims, "role", "The `role` of the token must be a text.")?.and_then(Role::parse);
+        let role = text(claims, "role", "The `role` of the token must be a text.")?.and_then(Role::of_token);
         let stream = text(claims, "stream", "The `stream` of the token must be a text.")?;
         let stream = stream.map(|stream| stream.parse::<StreamId>()).transpose();
         Ok(Actor {
@@ -324,6 +324,7 @@ mod tests {
             (json!({"name": ""}), "`name`"),
             (json!({"role": "king"}), "`role`"),
             (json!({"role": "anonymous"}), "`role`"),
+            (json!({"role": "owner"}), "`role`"),
             (json!({"stream": "all"}), "`stream`"),
             (json!({"jti": 7}), "`jti`"),
         ] {

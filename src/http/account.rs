@@ -21,7 +21,7 @@ use crate::domain::{
 };
 
 /// An answer that sets a cookie.
-type WithCookie<T> = (StatusCode, AppendHeaders<[(HeaderName, HeaderValue); 1]>, T);
+pub type WithCookie<T> = (StatusCode, AppendHeaders<[(HeaderName, HeaderValue); 1]>, T);
 
 fn with_cookie<T>(status: StatusCode, cookie: (HeaderName, HeaderValue), answer: T) -> WithCookie<T> {
     (status, AppendHeaders([cookie]), answer)
@@ -96,7 +96,7 @@ pub async fn sign_in_guest(
     Ok(signed_in(&state, &page.scope, &started))
 }
 
-fn signed_in(state: &AppState, scope: &CookieScope, started: &StartedSession) -> WithCookie<Json<IdentityView>> {
+pub fn signed_in(state: &AppState, scope: &CookieScope, started: &StartedSession) -> WithCookie<Json<IdentityView>> {
     let view = IdentityView::of(&started.session.actor(), state.app.accounts.can_send_codes());
     with_cookie(StatusCode::CREATED, scope.start(&started.secret), Json(view))
 }

@@ -13,7 +13,7 @@ use super::AppState;
 use super::demo_host::IsLocal;
 use super::error::{ApiError, ApiResult, Problem};
 use super::extract::{Caller, JsonBody};
-use crate::domain::{Actor, ErrorCode, Name, Refusal, Role, TokenStamp, UserId};
+use crate::domain::{Actor, ErrorCode, Name, Place, Refusal, Role, TokenStamp, UserId};
 
 const DEV_TOKEN_TTL_MS: i64 = 24 * 3_600 * 1_000;
 
@@ -41,7 +41,7 @@ pub async fn create_token(
     JsonBody(body): JsonBody<DevTokenRequest>,
 ) -> ApiResult<(StatusCode, Json<DevTokenResponse>)> {
     let user = UserId::parse(&format!("demo-{}", uuid::Uuid::now_v7().simple()))?;
-    let role = Role::parse(&body.role).ok_or_else(|| Refusal::bad_field("role", "is unknown."))?;
+    let role = Role::of_token(&body.role).ok_or_else(|| Refusal::bad_field("role", "is unknown."))?;
     check_role(role, is_local, &caller)?;
     let (name, token) = (Name::parse(&body.name)?, TokenStamp::default());
     if role.is_audience() && name.claims_role() {
@@ -55,7 +55,7 @@ pub async fn create_token(
 
 /// Whether the caller may have a token with this role.
 fn check_role(role: Role, is_local: bool, caller: &Actor) -> Result<(), Refusal> {
-    let is_host = matches!(caller.role, Role::Host | Role::Admin) && caller.stream.is_none();
+    let is_host = matches!(caller.role_in(Place::Shop), Role::Host | Role::Admin | Role::Owner);
     match caller.role {
         _ if role.is_audience() || is_local || is_host => Ok(()),
         Role::Anonymous => Err(Refusal::SignIn),

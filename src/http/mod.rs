@@ -52,9 +52,12 @@ mod refused_origins;
 mod rehearsal;
 mod report;
 mod session_cookie;
+mod setup;
 mod share;
 mod shop_order;
+mod shop_settings;
 mod sign_in;
+mod staff;
 mod stock_alert;
 mod stream;
 mod subprotocol;
@@ -144,6 +147,7 @@ impl AppState {
         (name = "chat", description = "Chat and moderation"),
         (name = "team", description = "The team of a show, and invite links"),
         (name = "products", description = "The catalogue and its inventory"),
+        (name = "staff", description = "Who works in the shop, and its set-up"),
         (name = "shop", description = "The shop, sign-in and user data"),
     )
 )]
@@ -208,6 +212,15 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(account::verify_email_code))
         .routes(routes!(account::list, account::end_all))
         .routes(routes!(account::end))
+        .routes(routes!(staff::list))
+        .routes(routes!(staff::invite))
+        .routes(routes!(staff::withdraw))
+        .routes(routes!(staff::open))
+        .routes(routes!(staff::accept))
+        .routes(routes!(staff::set_role, staff::remove))
+        .routes(routes!(setup::open))
+        .routes(routes!(setup::set_up))
+        .routes(routes!(shop_settings::show, shop_settings::change))
         .routes(routes!(sign_in::create_code))
         .routes(routes!(sign_in::redeem_code))
         .routes(routes!(product::list, product::create))
@@ -245,6 +258,8 @@ pub fn router(state: AppState) -> Router {
         .route("/orders", get(page::orders))
         .route("/host", get(page::host))
         .route("/admin", get(page::admin))
+        .route("/setup", get(page::setup))
+        .route("/join", get(page::join))
         .route("/docs", get(page::docs))
         .route("/docs/errors", get(error_page::index))
         .route("/docs/errors/{code}", get(error_page::code))

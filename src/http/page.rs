@@ -46,6 +46,14 @@ pub async fn admin(State(state): State<AppState>, headers: HeaderMap) -> Respons
     html_response(&state, &headers, "admin.html")
 }
 
+pub async fn setup(State(state): State<AppState>, headers: HeaderMap) -> Response {
+    html_response(&state, &headers, "setup.html")
+}
+
+pub async fn join(State(state): State<AppState>, headers: HeaderMap) -> Response {
+    html_response(&state, &headers, "join.html")
+}
+
 pub async fn docs(State(state): State<AppState>, headers: HeaderMap) -> Response {
     html_response(&state, &headers, "docs.html")
 }
@@ -120,7 +128,9 @@ fn html_response(state: &AppState, headers: &HeaderMap, path: &str) -> Response 
         let text = text.replace("=\"/", &format!("=\"{base}/"));
         Document::new("text/html", text.replace(HLS_JS, &format!("name=\"hls-js\" content=\"{hls}\"")))
     });
-    let framing = if path == "host.html" { Framing::Never } else { Framing::Allowed };
+    // The pages of the staff are never part of another page, which could cover them and steer a click.
+    let is_of_staff = ["host.html", "admin.html", "setup.html", "join.html"].contains(&path);
+    let framing = if is_of_staff { Framing::Never } else { Framing::Allowed };
     page_response(state, headers, &page, "no-cache", framing)
 }
 

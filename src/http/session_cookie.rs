@@ -45,6 +45,11 @@ impl CookieScope {
         Self { origin, path }
     }
 
+    /// The address of the shop, without a slash at its end: `https://shop.example/live`.
+    pub fn base_url(&self) -> Option<String> {
+        self.origin.as_ref().map(|origin| format!("{origin}{}", self.path.trim_end_matches('/')))
+    }
+
     fn is_https(&self) -> bool {
         self.origin.as_ref().is_some_and(|origin| origin.starts_with("https://"))
     }

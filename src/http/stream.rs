@@ -18,7 +18,8 @@ use crate::protocol::{ShopView, StreamView};
 pub async fn shop(State(state): State<AppState>) -> Json<ShopView> {
     let payments = state.app.checkout.payment_provider();
     let (dev_login, emails) = (state.app.settings().is_dev_login_enabled, state.app.mail.has_server());
-    Json(ShopView::of(state.app.shop(), dev_login, payments, emails, state.origins.base_url()))
+    let (shop, profile) = (state.app.shop(), state.app.profile());
+    Json(ShopView::of((&shop, &profile), dev_login, payments, emails, state.origins.base_url()))
 }
 
 #[derive(Deserialize, utoipa::IntoParams)]

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::domain::shop_settings::ShopProfile;
 use crate::domain::{Shop, ShopId, Titles};
 
 /// The shop.
@@ -26,11 +27,17 @@ pub struct ShopView {
     pub emails: bool,
     /// The shop's public URL, if the operator has set it. Links for sharing begin with it.
     pub base_url: Option<String>,
+    /// Where the shop is: ISO 3166-1, two letters. Null: its owner has not said it.
+    pub country: Option<String>,
+    /// The languages that readers may choose: some of `en`, `ar`, `id`; empty: all.
+    pub languages: Vec<String>,
+    /// The language of a reader whose own is not among them; null: English.
+    pub language: Option<String>,
 }
 
 impl ShopView {
     pub fn of(
-        shop: &Shop,
+        (shop, profile): (&Shop, &ShopProfile),
         dev_login: bool,
         payments: Option<&'static str>,
         emails: bool,
@@ -38,6 +45,8 @@ impl ShopView {
     ) -> Self {
         let decimals = shop.decimals();
         let Shop { id, title, titles, currency } = shop.clone();
+        let ShopProfile { country, languages, language, .. } = profile.clone();
+        let base_url = base_url.map(str::to_owned);
         Self {
             id,
             title,
@@ -47,7 +56,10 @@ impl ShopView {
             dev_login,
             payments,
             emails,
-            base_url: base_url.map(str::to_owned),
+            base_url,
+            country,
+            languages,
+            language,
         }
     }
 }

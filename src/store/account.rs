@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use super::row::from_row;
+use super::staff::erase_staff_roles;
 use super::transaction::Transaction;
 use super::{Error, Result, Store};
 use crate::domain::{Account, AccountId, EmailAddress, Language, Name, PersonKey, Refusal, UserId};
@@ -76,6 +77,13 @@ impl Store {
     }
 }
 
+/// An account that is known to be there.
+pub(super) async fn read_account(tx: &mut Transaction<'_>, id: AccountId) -> Result<Account> {
+    let read = "select id, email, person, name, language, created_at from accounts where id = $1";
+    let row: Option<AccountRow> = tx.query(read).bind(id.0).fetch_optional().await?;
+    row.ok_or(Refusal::NoSuchMember)?.into_account()
+}
+
 /// Part of a transaction; see [`Store::find_or_create_account`].
 pub(super) async fn find_or_create_account(
     tx: &mut Transaction<'_>,
@@ -91,7 +99,7 @@ pub(super) async fn find_or_create_account(
     }
 }
 
-async fn insert_account(
+pub(super) async fn insert_account(
     tx: &mut Transaction<'_>,
     email: Option<&EmailAddress>,
     name: &Name,
@@ -124,6 +132,7 @@ async fn insert_account(
 pub(super) async fn erase_sign_in(tx: &mut Transaction<'_>, user: &UserId) -> Result<()> {
     tx.query("delete from sign_in_sessions where user_id = $1").bind(user.as_str()).execute().await?;
     let Some(account) = AccountId::of_user(user) else { return Ok(()) };
+    erase_staff_roles(tx, account).await?;
     let codes = "delete from email_codes where email = (select email from accounts where id = $1)";
     tx.query(codes).bind(account.0).execute().await?;
     tx.query("delete from accounts where id = $1").bind(account.0).execute().await?;

@@ -74,7 +74,7 @@ pub(super) async fn insert_message(
             status, deleted_by)
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
             (select min(s.by_user) from sanctions s where s.stream = $2 and s.user_id = $4 and s.created_at >= $3 - 1000
-                and $6 not in ('host', 'admin')))
+                and $6 not in ('host', 'admin', 'owner')))
         on conflict (id) do nothing";
     let quote = message.reply.as_ref();
     tx.query(insert)

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::account::{parse_email, parse_name, parse_person};
 use super::row::from_row;
+use super::staff::read_roles;
 use super::token_revocation::revoke_shortly;
 use super::transaction::Transaction;
 use super::{Error, Result, Store};
@@ -57,6 +58,7 @@ impl SessionRow {
             expires_at: self.expires_at,
             stepped_up_at: self.stepped_up_at,
             user_agent: self.user_agent,
+            roles: Vec::new(),
         })
     }
 }
@@ -99,7 +101,12 @@ impl Store {
     pub async fn session_by_secret(&self, secret: &SecretHash) -> Result<Option<SignInSession>> {
         let read = sessions!("where s.secret_hash = $1");
         let row: Option<SessionRow> = self.query(read).bind(&secret[..]).fetch_optional().await?;
-        row.map(SessionRow::into_session).transpose()
+        let Some(session) = row.map(SessionRow::into_session).transpose()? else { return Ok(None) };
+        let roles = match session.account {
+            Some(account) => self.staff_roles(account).await?,
+            None => Vec::new(),
+        };
+        Ok(Some(SignInSession { roles, ..session }))
     }
 
     /// Writes down that a session is used now, which makes it last longer. Gives its new end; `None`: the session was ended.
@@ -151,16 +158,7 @@ impl Store {
 
     /// Ends every session of a user, and tells every node.
     pub async fn end_all_sessions(&self, actor: &Actor) -> Result<u64> {
-        self.transaction(async |tx| {
-            let delete = "delete from sign_in_sessions where user_id = $1";
-            let ended = tx.query(delete).bind(actor.user.as_str()).execute().await?;
-            // A session that is created in this millisecond is a new one.
-            let not_before = tx.time_of_day().await?;
-            let revoked = RevokedTokens::OfUser { user: actor.user.clone(), not_before };
-            revoke_shortly(tx, actor, &revoked).await?;
-            Ok(ended)
-        })
-        .await
+        self.transaction(async |tx| end_sessions_of(tx, actor, &actor.user).await).await
     }
 
     /// Deletes sessions that have expired and codes that are not counted any more, at most `most` of each. Gives how many went.
@@ -178,6 +176,16 @@ impl Store {
     }
 }
 
+/// Ends every session of a user, and tells every node that `by` did so.
+pub(super) async fn end_sessions_of(tx: &mut Transaction<'_>, by: &Actor, user: &UserId) -> Result<u64> {
+    let delete = "delete from sign_in_sessions where user_id = $1";
+    let ended = tx.query(delete).bind(user.as_str()).execute().await?;
+    // A session that is created in this millisecond is a new one.
+    let not_before = tx.time_of_day().await?;
+    revoke_shortly(tx, by, &RevokedTokens::OfUser { user: user.clone(), not_before }).await?;
+    Ok(ended)
+}
+
 pub(super) async fn insert_account_session(
     tx: &mut Transaction<'_>,
     account: &Account,
@@ -188,7 +196,8 @@ pub(super) async fn insert_account_session(
     let oldest = "delete from sign_in_sessions where id in (select id from sign_in_sessions where user_id = $1
         order by last_used_at desc, id desc limit 1000 offset $2)";
     tx.query(oldest).bind(user.as_str()).bind(SESSIONS_OF_USER_MAX).execute().await?;
-    Ok(SignInSession { person: account.person.clone(), email: account.email.clone(), ..session })
+    let (person, email) = (account.person.clone(), account.email.clone());
+    Ok(SignInSession { person, email, roles: read_roles(tx, account.id).await?, ..session })
 }
 
 async fn insert_session(
@@ -227,5 +236,6 @@ async fn insert_session(
         expires_at,
         stepped_up_at: None,
         user_agent: user_agent.clone(),
+        roles: Vec::new(),
     })
 }

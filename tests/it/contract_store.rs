@@ -40,6 +40,7 @@ mod sell;
 mod setup;
 mod shop_order;
 mod sign_in_code;
+mod staff;
 mod stock_alert;
 mod stream;
 mod test_provider;

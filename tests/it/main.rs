@@ -20,6 +20,7 @@ mod permissions;
 mod resume;
 mod rush;
 mod sign_in;
+mod staff;
 mod storm;
 mod tidy;
 

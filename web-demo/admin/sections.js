@@ -3,10 +3,13 @@
 import { t } from '../i18n.js';
 import { el } from '../ui.js';
 
-/** @typedef {'orders' | 'mails'} Section */
+/** @import { Role } from '../types.d.ts' */
+/** @typedef {'orders' | 'mails' | 'staff' | 'settings'} Section */
 
 /** @type {Section[]} */
-const SECTIONS = ['orders', 'mails'];
+const SECTIONS = ['orders', 'mails', 'staff', 'settings'];
+/** Sections that only owners and admins see. */
+const FOR_MANAGERS = new Set(['staff', 'settings']);
 
 /** @returns {Section} */
 export function openSection() {
@@ -14,9 +17,14 @@ export function openSection() {
   return SECTIONS.find((section) => section === asked) ?? 'orders';
 }
 
-/** @param {Section} open */
-export function sectionLinks(open) {
-  const links = SECTIONS.map((section) => {
+/**
+ * @param {Section} open
+ * @param {Role} role of the reader
+ */
+export function sectionLinks(open, role) {
+  const isManager = role === 'owner' || role === 'admin';
+  const seen = SECTIONS.filter((section) => isManager || !FOR_MANAGERS.has(section));
+  const links = seen.map((section) => {
     const address = new URLSearchParams({ section });
     const current = section === open ? { 'aria-current': 'page' } : {};
     return el('a', { href: `?${address}`, 'data-test': `section-${section}`, ...current }, t(`desk.${section}`));

@@ -52,7 +52,7 @@ export class Checklist {
   }
 
   async loadTeam() {
-    if (!['host', 'admin'].includes(this.role() ?? '')) return;
+    if (!['host', 'admin', 'owner'].includes(this.role() ?? '')) return;
     try {
       /** @type {Invite[]} */
       const invites = await listAll(`/streams/${this.stream.id}/invites`, 1);

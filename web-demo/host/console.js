@@ -24,7 +24,7 @@ import { ThumbBar } from './thumb_bar.js';
 /** @import { Refusal, Role, Shop, Stream, HelloFrame } from '../types.d.ts' */
 
 /** @type {Set<string>} */
-const STAFF = new Set(['host', 'producer', 'moderator', 'analyst', 'admin']);
+const STAFF = new Set(['host', 'producer', 'moderator', 'analyst', 'admin', 'owner']);
 /** @param {Refusal} refusal */
 const onrefused = (refusal) => toast(refusalText(refusal), { kind: 'warn' });
 

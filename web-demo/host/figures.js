@@ -18,7 +18,7 @@ const MINUTE_MS = 60_000;
 /** Clocks of two machines that are set by the network differ by less. */
 const CLOCKS_MS = 1_000;
 const tenths = new Intl.NumberFormat(locale, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
-const MAY_SEE = new Set(['host', 'admin', 'producer', 'analyst']);
+const MAY_SEE = new Set(['host', 'admin', 'owner', 'producer', 'analyst']);
 const NAMES = /** @type {const} */ (['viewers', 'likes', 'orders', 'sales']);
 
 export class Figures {

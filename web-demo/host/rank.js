@@ -5,7 +5,7 @@ import { token } from '../api.js';
 /** @import { Role } from '../types.d.ts' */
 
 /** @type {Record<Role, number>} */
-const RANK = { anonymous: 0, viewer: 1, moderator: 2, analyst: 2, producer: 3, host: 4, admin: 5 };
+const RANK = { anonymous: 0, viewer: 1, moderator: 2, analyst: 2, producer: 3, host: 4, admin: 5, owner: 6 };
 
 /**
  * A mute or a ban works only downwards.

@@ -18,7 +18,8 @@ const FIGURES = /** @type {const} */ (['time', 'connected', 'messages', 'orders'
  * @param {Stream} stream
  * @param {string | undefined} role
  */
-export const canRehearse = (stream, role) => stream.status === 'scheduled' && (role === 'host' || role === 'admin');
+export const canRehearse = (stream, role) =>
+  stream.status === 'scheduled' && ['host', 'admin', 'owner'].includes(role ?? '');
 
 /**
  * @param {Stream} stream
@@ -120,9 +121,9 @@ function verdict({ status, viewers, delivery_p99_ms }) {
 }
 
 /** @param {Rehearsal} rehearsal */
-function figureTexts({ elapsed_s, connected, viewers, messages, orders_held, delivery_p99_ms }) {
+function figureTexts({ passed_s, connected, viewers, messages, orders_held, delivery_p99_ms }) {
   return {
-    time: t('rehearsal.s', { n: elapsed_s }),
+    time: t('rehearsal.s', { n: passed_s }),
     connected: t('rehearsal.of', { n: connected, all: viewers }),
     messages: formatNumber(messages),
     orders: formatNumber(orders_held),

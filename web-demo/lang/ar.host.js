@@ -460,6 +460,13 @@ export default {
   'audit.step_packed': 'التغليف',
   'audit.step_sent': 'الإرسال',
   'audit.step_delivered': 'الوصول',
+  'audit.set_up': 'جهّز {by} المتجر، أو دخل برابط التجهيز',
+  'audit.change_settings': 'غيّر {by} إعدادات المتجر',
+  'audit.invite_staff': 'دعا {by} شخصًا إلى الموظفين',
+  'audit.withdraw_staff_invite': 'سحب {by} دعوة إلى الموظفين',
+  'audit.accept_staff_invite': 'انضم {by} إلى الموظفين',
+  'audit.set_staff_role': 'منح {by} دورًا لشخص',
+  'audit.remove_staff': 'سحب {by} دورًا من شخص',
   'audit.other': '{by}: {action}',
 
   // Refusals.

@@ -83,6 +83,7 @@ export default {
   'role.moderator': 'مشرف',
   'role.producer': 'الفريق',
   'role.admin': 'الفريق',
+  'role.owner': 'الفريق',
   'event.someone': 'شخص ما',
   'event.purchased': 'اشترى {name} {offer}',
   'event.purchased_many': 'اشترى {name} {n} × {offer}',

@@ -391,6 +391,13 @@ export default {
   'audit.step_packed': 'packed',
   'audit.step_sent': 'sent',
   'audit.step_delivered': 'delivered',
+  'audit.set_up': '{by} set up the shop, or signed in with a set-up link',
+  'audit.change_settings': '{by} changed the settings of the shop',
+  'audit.invite_staff': '{by} invited somebody to the staff',
+  'audit.withdraw_staff_invite': '{by} withdrew an invite to the staff',
+  'audit.accept_staff_invite': '{by} joined the staff',
+  'audit.set_staff_role': '{by} gave somebody a role',
+  'audit.remove_staff': '{by} took a role away',
   'audit.other': '{by}: {action}',
 
   // Refusals.

@@ -76,6 +76,7 @@ export default {
   'role.moderator': 'Mod',
   'role.producer': 'Team',
   'role.admin': 'Team',
+  'role.owner': 'Team',
   'event.someone': 'Someone',
   'event.purchased': '{name} bought {offer}',
   'event.purchased_many': '{name} bought {n} × {offer}',

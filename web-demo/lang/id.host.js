@@ -374,6 +374,13 @@ export default {
   'audit.step_packed': 'dikemas',
   'audit.step_sent': 'dikirim',
   'audit.step_delivered': 'sampai',
+  'audit.set_up': '{by} menyiapkan toko, atau masuk dengan tautan penyiapan',
+  'audit.change_settings': '{by} mengubah pengaturan toko',
+  'audit.invite_staff': '{by} mengundang seseorang menjadi staf',
+  'audit.withdraw_staff_invite': '{by} menarik undangan staf',
+  'audit.accept_staff_invite': '{by} bergabung dengan staf',
+  'audit.set_staff_role': '{by} memberi seseorang peran',
+  'audit.remove_staff': '{by} mencabut peran seseorang',
   'audit.other': '{by}: {action}',
 
   // Refusals.

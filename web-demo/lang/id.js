@@ -76,6 +76,7 @@ export default {
   'role.moderator': 'Mod',
   'role.producer': 'Tim',
   'role.admin': 'Tim',
+  'role.owner': 'Tim',
   'event.someone': 'Seseorang',
   'event.purchased': '{name} membeli {offer}',
   'event.purchased_many': '{name} membeli {n} × {offer}',

@@ -13,6 +13,7 @@ pub mod cookie_page;
 pub mod live_video;
 pub mod mail_server;
 pub mod metrics;
+pub mod new_shop;
 pub mod postgres;
 pub mod process;
 pub mod proxy;

@@ -16,6 +16,7 @@ use super::token::Tokens;
 use crate::domain::sign_in_session::{SESSION_TOUCH_MS, clean_user_agent};
 use crate::domain::{
     Account, Actor, IdentityKind, Millis, Name, Refusal, SecretHash, SessionSecret, SignInSession, SignInSessionId,
+    UserId,
 };
 use crate::store::NewSession;
 
@@ -129,7 +130,7 @@ impl Accounts {
         }
         let (context, user) = (self.context.clone(), actor.user.clone());
         self.context.spawn_write(async move { Ok(context.store.rename_user(&user, &name).await?) }).await?;
-        self.forget(actor);
+        self.forget(&actor.user);
         Ok(())
     }
 
@@ -170,8 +171,8 @@ impl Accounts {
     }
 
     /// Reads the sessions of this user again at the next request.
-    fn forget(&self, actor: &Actor) {
-        self.sessions.retain(|_, cached| cached.session.as_ref().is_none_or(|session| session.user != actor.user));
+    pub fn forget(&self, user: &UserId) {
+        self.sessions.retain(|_, cached| cached.session.as_ref().is_none_or(|session| session.user != *user));
     }
 }
 
@@ -185,7 +186,7 @@ fn own_session(actor: &Actor) -> std::result::Result<SignInSessionId, Refusal> {
 }
 
 /// The secret of a session that is about to begin, and what the store keeps.
-fn new_session(user_agent: &str) -> (SessionSecret, NewSession) {
+pub fn new_session(user_agent: &str) -> (SessionSecret, NewSession) {
     let secret = new_secret();
     let new = NewSession { secret: secret.hash(), user_agent: clean_user_agent(user_agent) };
     (secret, new)

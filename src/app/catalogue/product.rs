@@ -54,7 +54,7 @@ impl Catalogue {
     pub async fn products(&self, actor: &Actor, after: Option<ProductId>, limit: i64) -> Result<Vec<ProductView>> {
         let team = self.sees_stock(actor).await?;
         let products = self.context.store.products(after, limit).await?;
-        Ok(products.iter().map(|product| ProductView::of(product, &self.context.shop.currency, team)).collect())
+        Ok(products.iter().map(|product| ProductView::of(product, &self.context.shop().currency, team)).collect())
     }
 
     /// Producers and hosts see the stock pools, because they fill offers from them: those of the whole shop, and those of one
@@ -83,9 +83,9 @@ impl Catalogue {
         let this = self.clone();
         self.context
             .spawn_write(async move {
-                let id = this.context.store.create_product(this.context.shop.id, &product, request.as_ref()).await?;
+                let id = this.context.store.create_product(this.context.shop().id, &product, request.as_ref()).await?;
                 let earlier = if id == product.id { None } else { this.context.store.product(id).await? };
-                Ok(ProductView::of(&earlier.unwrap_or(product), &this.context.shop.currency, true))
+                Ok(ProductView::of(&earlier.unwrap_or(product), &this.context.shop().currency, true))
             })
             .await
             .map_err(as_outcome_unknown)
@@ -106,7 +106,7 @@ impl Catalogue {
         self.context
             .spawn_write(async move {
                 let variant = this.context.store.restock_variant(id, add, Some(&request)).await?;
-                Ok(VariantView::of(&variant, &this.context.shop.currency, true))
+                Ok(VariantView::of(&variant, &this.context.shop().currency, true))
             })
             .await
             .map_err(as_outcome_unknown)

@@ -56,6 +56,7 @@ impl Checkout {
         authorize_by_role(actor, Permission::UseOwnData, Place::Shop)?;
         let order = self.context.store.order(id).await?.ok_or(Refusal::NoSuchOrder)?;
         self.stream_cache.authorize(actor, Permission::ManageStreams, order.stream).await?;
+        actor.check_recent_sign_in(self.context.now())?;
         let reason = reason.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
         if reason.as_ref().is_some_and(|text| text.len() > REFUND_REASON_MAX_BYTES || text.contains('\0')) {
             return Err(Refusal::bad_field("reason", "must have at most 500 bytes.").into());

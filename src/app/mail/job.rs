@@ -100,8 +100,9 @@ impl Mail {
         };
         match &self.context.settings.mail {
             Some(MailTransport::Smtp { server, from, name }) => {
+                let shop = self.context.shop();
                 let sender = Sender {
-                    shop: &self.context.shop,
+                    shop: &shop,
                     address: from,
                     name: name.as_deref(),
                     public_url: self.context.settings.public_url.as_deref(),

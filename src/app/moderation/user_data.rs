@@ -9,7 +9,8 @@ use crate::app::chat::WRITE_BEHIND_MS;
 use crate::app::context::Context;
 use crate::app::error::Result;
 use crate::app::jobs::{BackgroundJob, JobSpec, NextRun};
-use crate::domain::{Actor, Event, Millis, Permission, UserId};
+use crate::domain::staff::check_rank;
+use crate::domain::{AccountId, Actor, Event, Millis, Permission, Place, UserId};
 use crate::protocol::{ErasedView, KeptView};
 use crate::store::ErasureReport;
 
@@ -27,6 +28,13 @@ impl Moderation {
     /// Erases another user's data: for an admin, when the user asked outside of the system.
     pub async fn erase_user_data(self: &Arc<Self>, actor: &Actor, user: UserId) -> Result<ErasedView> {
         self.stream_cache.authorize_in_shop(actor, Permission::EraseUserData).await?;
+        actor.check_recent_sign_in(self.context.now())?;
+        if let Some(account) = AccountId::of_user(&user) {
+            // An erased account loses its roles, and roles are taken only downwards in rank.
+            let own = actor.role_in(Place::Shop);
+            let roles = self.context.store.staff_roles(account).await?;
+            roles.iter().try_for_each(|place| check_rank(own, place.role))?;
+        }
         self.erase(user).await
     }
 

@@ -107,7 +107,7 @@ impl Streams {
         };
         let rehearsal = Arc::new(Rehearsal { stream, stop: Arc::default(), view: Mutex::new(view) });
         self.rehearsals.begin(&rehearsal)?;
-        let plan = RehearsalPlan { form, shop: self.context.shop.clone(), chat: self.context.settings.chat };
+        let plan = RehearsalPlan { form, shop: (*self.context.shop()).clone(), chat: self.context.settings.chat };
         let (run, stopping) = (rehearsal.clone(), self.context.stop.clone());
         // Tracked as a task, so that a stopping node waits for it and leaves nothing behind.
         self.context.spawn(async move {

@@ -29,7 +29,7 @@ impl Streams {
             orders_expired: totals.orders_expired,
             orders_cancelled: totals.orders_cancelled,
             payments_failed,
-            currency: self.context.shop.currency.clone(),
+            currency: self.context.shop().currency.clone(),
             messages,
             viewers: room.as_ref().map_or(0, |room| room.viewers_shown() as u64),
             viewers_peak: peak.unwrap_or(0).max(peak_here),

@@ -63,7 +63,7 @@ impl Streams {
         let this = self.clone();
         self.context
             .spawn_write(async move {
-                this.context.store.create_stream(this.context.shop.id, &stream).await?;
+                this.context.store.create_stream(this.context.shop().id, &stream).await?;
                 Ok(this.stream_cache.stream_view(&stream))
             })
             .await

@@ -7,6 +7,8 @@ use crate::domain::audit::REASON_LENGTH_MAX;
 use crate::domain::blocklist::Blocklist;
 use crate::domain::chat::ChatText;
 use crate::domain::limits::{self, Limit};
+use crate::domain::shop_settings::TAX_BP_MAX;
+use crate::domain::staff::STAFF_ROLES;
 use crate::domain::test_provider::TestScenario;
 use crate::domain::{EmailAddress, ErrorCode, Name, Role, StreamStatus, UserId};
 
@@ -169,12 +171,19 @@ impl Limiter {
             }
             (_, "token") => json!({ "minLength": 1, "maxLength": TOKEN_MAX }),
             ("InviteRequest", "role") => json!({ "enum": roles(Role::can_be_invited) }),
+            ("StaffInviteRequest" | "SetStaffRoleRequest", "role") => json!({ "enum": STAFF_ROLES.map(Role::name) }),
             ("DevTokenRequest", "role") => json!({ "enum": roles(|_| true) }),
             (_, "status") => json!({ "enum": StreamStatus::ALL.map(StreamStatus::name) }),
             (_, "orders_file") => json!({ "enum": ["orders.csv", "orders.jsonl"] }),
             (_, "file") => json!({ "enum": ["chat.csv", "chat.jsonl", "audit-log.csv", "audit-log.jsonl"] }),
             (_, "provider") => json!({ "enum": ["test"] }),
             (_, "after") => json!({ "format": "uuid", "minLength": 36, "maxLength": 36 }),
+            (_, "language") => json!({ "enum": ["en", "ar", "id"] }),
+            (_, "currency") => json!({ "minLength": 3, "maxLength": 3, "pattern": "^[A-Z]{3}$" }),
+            (_, "time_zone") => {
+                json!({ "minLength": 3, "maxLength": 40, "pattern": "^(UTC|[A-Za-z]+/[A-Za-z_]+(/[A-Za-z_]+)?)$" })
+            }
+            (_, "tax_bp") => range((0, TAX_BP_MAX)),
             (_, "lang") => json!({ "minLength": 2, "maxLength": 16, "pattern": "^[A-Za-z0-9-]+$" }),
             ("VerifyEmailCodeRequest", "code") => json!({ "minLength": 6, "maxLength": 6, "pattern": "^[0-9]{6}$" }),
             (_, "email") => {
@@ -222,7 +231,7 @@ fn range((low, high): Limit) -> Value {
 /// The roles that a token may carry and that fulfil `wanted`.
 fn roles(wanted: impl Fn(Role) -> bool) -> Vec<&'static str> {
     let all = ["viewer", "moderator", "producer", "analyst", "host", "admin"];
-    all.into_iter().filter(|name| Role::parse(name).is_some_and(&wanted)).collect()
+    all.into_iter().filter(|name| Role::of_token(name).is_some_and(&wanted)).collect()
 }
 
 fn text_default(owner: &str, field: &str, node: &Map<String, Value>) -> Value {

@@ -16,7 +16,7 @@ enum Access {
 }
 
 /// The operations that are not live verbs. A verb names its least role itself. What is not here needs a token.
-const ACCESS: [(&str, Access); 54] = [
+const ACCESS: [(&str, Access); 64] = [
     ("shop_show", Access::Public),
     ("shop_create_token", Access::Public),
     ("shop_redeem_code", Access::Public),
@@ -25,6 +25,16 @@ const ACCESS: [(&str, Access); 54] = [
     ("shop_sign_in_guest", Access::Public),
     ("shop_send_email_code", Access::Public),
     ("shop_verify_email_code", Access::Public),
+    ("shop_settings", Access::Least(Role::Admin)),
+    ("shop_change_settings", Access::Least(Role::Admin)),
+    ("staff_list", Access::Least(Role::Admin)),
+    ("staff_invite", Access::Least(Role::Admin)),
+    ("staff_withdraw_invite", Access::Least(Role::Admin)),
+    ("staff_set_role", Access::Least(Role::Admin)),
+    ("staff_remove", Access::Least(Role::Admin)),
+    ("staff_open_invite", Access::Public),
+    ("staff_open_setup", Access::Public),
+    ("staff_set_up", Access::Public),
     ("shop_erase_me", Access::Least(Role::Viewer)),
     ("shop_erase_user", Access::Least(Role::Admin)),
     ("shop_list_token_revocations", Access::Least(Role::Admin)),

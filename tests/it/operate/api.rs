@@ -113,6 +113,8 @@ async fn every_documented_path_exists() {
         ("{session}", "01890000-0000-7000-8000-000000000000".to_owned()),
         ("{view}", "to-send".to_owned()),
         ("{mail}", "01890000-0000-7000-8000-000000000000".to_owned()),
+        ("{account}", "01890000-0000-7000-8000-000000000000".to_owned()),
+        ("{staff_invite}", "01890000-0000-7000-8000-000000000000".to_owned()),
         ("{revocation}", "01890000-0000-7000-8000-000000000000".to_owned()),
     ];
     let document = shop.server.rest().get("/v1/openapi.json").await.expect(200);

@@ -65,8 +65,8 @@ fn closed_or_full_standard_streams_do_not_panic() {
     let cases = [
         (format!("{TOKEN} >&-"), Some(0)),
         ("--help >&-".to_owned(), Some(0)),
-        ("serve 2>&-".to_owned(), Some(2)),
-        ("serve 2>/dev/full".to_owned(), Some(2)),
+        ("serve --auth-key short 2>&-".to_owned(), Some(2)),
+        ("serve --auth-key short 2>/dev/full".to_owned(), Some(2)),
         ("serve --nonsense 2>/dev/full".to_owned(), Some(2)),
         (format!("serve --auth-key {KEY} --store sqlite:/nowhere/at/all.db 2>/dev/full"), Some(2)),
     ];
@@ -220,7 +220,7 @@ fn bash_completes_commands_flags_and_values() {
 fn manual_has_a_page_for_each_command() {
     let page = |command: &str| String::from_utf8(bash(&format!("\"$0\" man {command}")).stdout).unwrap();
     let main = page("");
-    for command in ["demo", "serve", "migrate", "token", "healthy", "completions", "man"] {
+    for command in ["demo", "serve", "migrate", "token", "owner", "healthy", "completions", "man"] {
         assert!(main.contains(command), "{command} is not in {main}");
         let own = page(command);
         assert!(own.starts_with(".ie") && own.contains(".TH") && own.contains(command), "{command}: {own}");

@@ -14,12 +14,15 @@ mutes and revoked invites. Its rules:
 
 - **A role of one show means nothing outside of it.** In every other show, and in the shop, a helper's token gives only the rights of a
   viewer, with one exception: a producer of one show sees the stock pools, from which offers are filled.
-- **Ranks**: viewer, moderator and analyst, producer, host, admin. A mute or ban has an effect only on users who rank below the team
+- **Ranks**: viewer, moderator and analyst, producer, host, admin, owner. A mute or ban has an effect only on users who rank below the team
   member who imposed it. Only a team member of the same or a higher rank can change or remove it.
 - **A banned user keeps access to their own data**: orders, payments, addresses, the audit log entries about them. They can still read over
   REST what everybody may read. A team member who is banned from one show has no permission of the team there, nor in the shop as a whole.
 - **The team does not buy** in a show that it helps to run, except the host. Orders placed earlier still belong to the buyer.
 - **Only a host or an admin sells at the price 0**, or adds units to an offer at that price.
+- **The owner** may do whatever an admin may, and buy to try the shop out. No token gives this role: it comes by an account of the staff
+  only. Staff may have another role in each show; there the higher one counts.
+- **A session that is older than ten minutes** is refused with `sign_in_again` for refunds, erasure and the revocation of tokens.
 - **An invite** is for one user unless the host chooses more, and admits nobody else once one of its users is banned. A revoked invite ends
   its tokens everywhere. Bans and revocations take effect on every node within two seconds, also while Redis is down.
 

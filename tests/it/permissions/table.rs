@@ -131,6 +131,18 @@ pub const ROWS: &[Row] = &[
     rest("GET /v1/sessions", OWN),
     rest("DELETE /v1/sessions", OWN),
     rest("DELETE /v1/sessions/{session}", OWN).on("the caller's own", &[]),
+    // The staff, and the settings of the shop. What an admin may, the owner may too, who comes only by a session.
+    rest("GET /v1/staff", ERASE),
+    rest("POST /v1/staff/invites", ERASE).body(r#"{"email":"ann@example.com","role":"host"}"#),
+    rest("DELETE /v1/staff/invites/{staff_invite}", ERASE),
+    rest("POST /v1/staff/invites/open", PUBLIC).body(r#"{"code":"unknown"}"#).on("with the code", &[]),
+    rest("POST /v1/staff/invites/accept", OWN).body(r#"{"code":"unknown"}"#).on("with the code", &[]),
+    rest("PUT /v1/staff/{account}", ERASE).body(r#"{"role":"host"}"#),
+    rest("DELETE /v1/staff/{account}", ERASE),
+    rest("POST /v1/setup/open", PUBLIC).body(r#"{"code":"unknown"}"#).on("with the code", &[]),
+    rest("POST /v1/setup", PUBLIC).body(r#"{"code":"unknown"}"#).on("with the code", &[]),
+    rest("GET /v1/shop/settings", ERASE),
+    rest("PATCH /v1/shop/settings", ERASE).body(r#"{"tax_included":true}"#),
     rest("POST /v1/streams", RUN).body(r#"{"title":"Evening"}"#),
     rest("POST /v1/streams/{stream}/start", RUN),
     rest("POST /v1/streams/{stream}/end", RUN),
@@ -270,7 +282,7 @@ pub const ROWS: &[Row] = &[
 ];
 
 /// Routes beside the API, and who gets an answer.
-pub const SERVICE_ROUTES: [(&str, &str); 17] = [
+pub const SERVICE_ROUTES: [(&str, &str); 19] = [
     (
         "/v1/streams/{stream}/live",
         "The socket. Everybody may watch; a banned user is closed with 4502, a revoked token with 4501",
@@ -286,6 +298,8 @@ pub const SERVICE_ROUTES: [(&str, &str); 17] = [
     ("/orders", "Everybody"),
     ("/host", "Everybody"),
     ("/admin", "Everybody"),
+    ("/setup", "Everybody: the code of the link is the credential"),
+    ("/join", "Everybody: the code of the invite is the credential"),
     ("/docs", "Everybody"),
     ("/docs/errors", "Everybody"),
     ("/docs/errors/{code}", "Everybody"),

@@ -81,6 +81,8 @@ impl World {
             ("file", "chat.csv".into()),
         ]);
         objects.insert("site", shop.server.url.clone());
+        objects.insert("account", uuid::Uuid::now_v7().to_string());
+        objects.insert("staff_invite", uuid::Uuid::now_v7().to_string());
         objects.insert("session", uuid::Uuid::now_v7().to_string());
         objects.insert("revocation", uuid::Uuid::now_v7().to_string());
         objects.extend([("test_provider", "test".into()), ("code", "0".repeat(40))]);

@@ -7,13 +7,14 @@ use super::source::{Token, tokens};
 
 /// The top of the tree, where everything is put together, and what each of its files may import of it. A new folder or file under
 /// `src/` needs a row here or in `TABLE` before it can be used.
-const TOP_LEVEL_FILES: [(&str, &[&str]); 7] = [
+const TOP_LEVEL_FILES: [(&str, &[&str]); 8] = [
     ("lib", &[]),
     ("demo", &[]),
     ("node", &[]),
     ("rehearsal", &["node"]),
+    ("first_start", &["node"]),
     ("mail_command", &["node"]),
-    ("commands", &["demo", "mail_command", "node", "rehearsal"]),
+    ("commands", &["demo", "first_start", "mail_command", "node", "rehearsal"]),
     ("main", &["commands"]),
 ];
 const SHARED_MODULES: [&str; 5] = ["clock", "config", "connection_url", "fault", "metrics"];

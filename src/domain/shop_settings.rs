@@ -1,0 +1,207 @@
+//! The settings of a shop that its staff changes in the pages of the desk, without a restart.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::country::{self, COUNTRIES};
+use super::{Refusal, Shop, Titles, currency, text};
+
+/// The highest tax rate that may be typed, in basis points: 50 %.
+pub const TAX_BP_MAX: i64 = 5_000;
+const TIME_ZONE_LENGTH_MAX: usize = 40;
+
+/// A language of the pages.
+pub const LANGUAGES: [&str; 3] = ["en", "ar", "id"];
+
+/// Where the shop is, and what its pages speak. Stored as JSON; a field that is new has its default.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct ShopProfile {
+    /// ISO 3166-1, two letters; null: nobody has said it yet.
+    pub country: Option<String>,
+    /// A name of the IANA database, like `Asia/Riyadh`; null: the one of the reader.
+    pub time_zone: Option<String>,
+    /// The standard rate of the tax on goods, in basis points: 1500 is 15 %.
+    pub tax_bp: i64,
+    /// Do shown prices contain the tax?
+    pub tax_included: bool,
+    /// The language of a reader whose own the shop does not speak: `en`, `ar` or `id`. Null: English.
+    pub language: Option<String>,
+    /// The languages that readers may choose; empty: all.
+    pub languages: Vec<String>,
+}
+
+/// The mail server that the owner typed. A server that was given when the node was started wins.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MailSettings {
+    /// Like `--smtp-url`, with the password.
+    pub url: String,
+    /// The sender.
+    pub from: String,
+}
+
+/// Without the password.
+impl std::fmt::Debug for MailSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "MailSettings({})", self.from)
+    }
+}
+
+/// What somebody typed into the settings of the shop. What is left out stays as it is.
+#[derive(Clone, PartialEq, Debug, Default, Deserialize, ToSchema)]
+pub struct ShopForm {
+    pub title: Option<String>,
+    pub titles: Option<Titles>,
+    pub country: Option<String>,
+    /// ISO 4217. It can be changed only while the shop has no product.
+    pub currency: Option<String>,
+    pub time_zone: Option<String>,
+    pub tax_bp: Option<i64>,
+    pub tax_included: Option<bool>,
+    pub language: Option<String>,
+    pub languages: Option<Vec<String>>,
+}
+
+impl ShopForm {
+    /// The shop and its profile with the changes of this form.
+    pub fn apply(self, shop: &Shop, profile: &ShopProfile) -> Result<(Shop, ShopProfile), Refusal> {
+        let (mut shop, mut profile) = (shop.clone(), profile.clone());
+        if let Some(title) = self.title {
+            shop.title = text::title(&title)?;
+        }
+        if let Some(titles) = self.titles {
+            shop.titles = text::titles(&titles)?;
+        }
+        if let Some(code) = self.currency {
+            currency::decimals(&code)
+                .ok_or_else(|| Refusal::bad_field("currency", "is not a currency of ISO 4217."))?;
+            shop.currency = code;
+        }
+        if let Some(code) = self.country {
+            let found = country::find(&code).ok_or_else(|| Refusal::bad_field("country", "is not one of the list."))?;
+            profile.country = Some(found.code.to_owned());
+        }
+        if let Some(zone) = self.time_zone {
+            profile.time_zone = Some(checked_time_zone(zone)?);
+        }
+        if let Some(rate) = self.tax_bp {
+            let is_valid = (0..=TAX_BP_MAX).contains(&rate);
+            profile.tax_bp =
+                if is_valid { rate } else { return Err(Refusal::bad_field("tax_bp", "must be 0 to 5000.")) };
+        }
+        profile.tax_included = self.tax_included.unwrap_or(profile.tax_included);
+        if let Some(languages) = self.languages {
+            profile.languages = checked_languages(languages)?;
+        }
+        if let Some(language) = self.language {
+            profile.language = Some(checked_language(language)?);
+        }
+        let speaks = |language: &String| profile.languages.is_empty() || profile.languages.contains(language);
+        if profile.language.as_ref().is_some_and(|language| !speaks(language)) {
+            return Err(Refusal::bad_field("language", "must be one of the languages of the shop."));
+        }
+        Ok((shop, profile))
+    }
+}
+
+fn checked_language(language: String) -> Result<String, Refusal> {
+    match LANGUAGES.contains(&language.as_str()) {
+        true => Ok(language),
+        false => Err(Refusal::bad_field("language", "must be en, ar or id.")),
+    }
+}
+
+fn checked_languages(mut languages: Vec<String>) -> Result<Vec<String>, Refusal> {
+    if let Some(unknown) = languages.iter().find(|language| !LANGUAGES.contains(&language.as_str())) {
+        return Err(Refusal::bad_field("languages", format!("{} is not en, ar or id.", unknown.escape_debug())));
+    }
+    languages.sort_unstable();
+    languages.dedup();
+    Ok(languages)
+}
+
+/// A name of the IANA database by its form. Browsers know the names; a server that had a list of its own would lack new ones.
+fn checked_time_zone(zone: String) -> Result<String, Refusal> {
+    let is_part = |part: &str| {
+        part.starts_with(|c: char| c.is_ascii_alphabetic())
+            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-+".contains(&byte))
+    };
+    let is_valid =
+        zone.len() <= TIME_ZONE_LENGTH_MAX && (zone == "UTC" || zone.contains('/')) && zone.split('/').all(is_part);
+    if is_valid { Ok(zone) } else { Err(Refusal::bad_field("time_zone", "must be a name like Asia/Riyadh.")) }
+}
+
+impl ShopProfile {
+    /// The defaults of a country.
+    pub fn of_country(code: &str) -> Option<Self> {
+        let found = COUNTRIES.iter().find(|country| country.code == code)?;
+        Some(Self {
+            country: Some(found.code.to_owned()),
+            time_zone: Some(found.time_zone.to_owned()),
+            tax_bp: found.tax_bp,
+            tax_included: found.tax_included,
+            language: Some(found.language.to_owned()),
+            languages: Vec::new(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ShopId;
+
+    fn shop() -> Shop {
+        Shop { id: ShopId::new(), title: "Old".to_owned(), titles: Titles::default(), currency: "USD".to_owned() }
+    }
+
+    fn apply(form: ShopForm) -> Result<(Shop, ShopProfile), Refusal> {
+        let profile = ShopProfile { tax_bp: 700, language: Some("id".to_owned()), ..ShopProfile::default() };
+        form.apply(&shop(), &profile)
+    }
+
+    fn text(text: &str) -> Option<String> {
+        Some(text.to_owned())
+    }
+
+    #[test]
+    fn what_a_form_leaves_out_stays() {
+        let form = ShopForm { title: text(" Souk "), country: text("SA"), ..ShopForm::default() };
+        let (shop, profile) = apply(form).unwrap();
+        assert_eq!((shop.title.as_str(), shop.currency.as_str()), ("Souk", "USD"));
+        assert_eq!(
+            (profile.country.as_deref(), profile.tax_bp, profile.language.as_deref()),
+            (Some("SA"), 700, Some("id"))
+        );
+    }
+
+    #[test]
+    fn bad_value_is_refused_with_its_field() {
+        let form = ShopForm::default;
+        for (bad, field) in [
+            (ShopForm { title: text("\u{200b}"), ..form() }, "title"),
+            (ShopForm { country: text("XX"), ..form() }, "country"),
+            (ShopForm { currency: text("SAr"), ..form() }, "currency"),
+            (ShopForm { time_zone: text("Riyadh"), ..form() }, "time_zone"),
+            (ShopForm { time_zone: text("Asia/../Riyadh"), ..form() }, "time_zone"),
+            (ShopForm { tax_bp: Some(-1), ..form() }, "tax_bp"),
+            (ShopForm { tax_bp: Some(5_001), ..form() }, "tax_bp"),
+            (ShopForm { language: text("fr"), ..form() }, "language"),
+            (ShopForm { languages: Some(vec!["fr".to_owned()]), ..form() }, "languages"),
+            (ShopForm { languages: Some(vec!["ar".to_owned()]), ..form() }, "language"),
+        ] {
+            let Err(Refusal::BadField { field: found, .. }) = apply(bad.clone()) else { panic!("{bad:?} is accepted") };
+            assert_eq!(found, field, "{bad:?}");
+        }
+        for zone in ["UTC", "Asia/Riyadh", "America/Argentina/Buenos_Aires", "Etc/GMT+3"] {
+            assert!(apply(ShopForm { time_zone: text(zone), ..form() }).is_ok(), "{zone}");
+        }
+    }
+
+    #[test]
+    fn languages_are_listed_once() {
+        let languages = ["id", "ar", "id"].map(str::to_owned).to_vec();
+        let (_, profile) = apply(ShopForm { languages: Some(languages), ..ShopForm::default() }).unwrap();
+        assert_eq!(profile.languages, ["ar", "id"]);
+    }
+}

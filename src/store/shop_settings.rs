@@ -1,0 +1,113 @@
+//! The settings that the pages of the desk change: where the shop is and what it speaks, its title and currency, its mail server.
+//!
+//! Every change raises a version, by which the other nodes notice it.
+
+use serde::de::DeserializeOwned;
+
+use super::audit::insert_audit_entry;
+use super::transaction::Transaction;
+use super::{Error, Result, Store, titles_to_json, to_json};
+use crate::domain::shop_settings::{MailSettings, ShopProfile};
+use crate::domain::{AuditEntry, Refusal, Shop};
+
+const PROFILE: &str = "shop";
+const MAIL: &str = "mail";
+const SETUP: &str = "setup";
+
+/// The settings as they are stored.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct StoredSettings {
+    pub profile: ShopProfile,
+    /// `None`: nobody has typed a mail server.
+    pub mail: Option<MailSettings>,
+    /// The shop was just created, and its owner has not come yet.
+    pub is_setup_open: bool,
+    /// Grows with every change.
+    pub version: i64,
+}
+
+impl Store {
+    pub async fn shop_settings(&self) -> Result<StoredSettings> {
+        let rows: Vec<(String, String, i64)> =
+            self.query("select name, value, version from shop_settings").fetch_all().await?;
+        let mut settings = StoredSettings::default();
+        for (name, value, version) in rows {
+            settings.version = settings.version.max(version);
+            match name.as_str() {
+                PROFILE => settings.profile = parse(&name, &value)?,
+                MAIL => settings.mail = parse(&name, &value)?,
+                SETUP => settings.is_setup_open = value == "\"open\"",
+                // A newer node wrote it.
+                _ => {}
+            }
+        }
+        Ok(settings)
+    }
+
+    pub async fn shop_settings_version(&self) -> Result<i64> {
+        let read = "select cast(coalesce(max(version), 0) as bigint) from shop_settings";
+        self.query(read).fetch_value().await
+    }
+
+    /// Says that the set-up of a new shop is open.
+    pub async fn open_setup(&self) -> Result<()> {
+        self.transaction(async |tx| write(tx, SETUP, "\"open\"").await).await
+    }
+
+    /// Writes the shop and its profile. The currency is refused once the shop has a product: its prices would mean something else.
+    pub async fn update_shop(&self, shop: &Shop, profile: &ShopProfile, entry: &AuditEntry) -> Result<()> {
+        self.transaction(async |tx| {
+            write_profile(tx, shop, profile).await?;
+            insert_audit_entry(tx, entry).await
+        })
+        .await
+    }
+
+    /// Writes the mail server; `None` takes it away.
+    pub async fn update_mail_settings(&self, mail: Option<&MailSettings>, entry: &AuditEntry) -> Result<()> {
+        self.transaction(async |tx| {
+            write(tx, MAIL, &to_json(&mail)?).await?;
+            insert_audit_entry(tx, entry).await
+        })
+        .await
+    }
+}
+
+fn parse<T: DeserializeOwned>(name: &str, value: &str) -> Result<T> {
+    serde_json::from_str(value).map_err(|error| Error::CorruptRow(format!("setting `{name}`: {error}")))
+}
+
+async fn write(tx: &mut Transaction<'_>, name: &'static str, value: &str) -> Result<()> {
+    // Two changes at once would get the same version.
+    tx.lock_name("shop_settings").await?;
+    let next: i64 =
+        tx.query("select cast(coalesce(max(version), 0) + 1 as bigint) from shop_settings").fetch_value().await?;
+    let write = "insert into shop_settings (name, value, version) values ($1, $2, $3)
+        on conflict (name) do update set value = excluded.value, version = excluded.version";
+    tx.query(write).bind(name).bind(value).bind(next).execute().await.map(drop)
+}
+
+/// Part of a transaction; see [`Store::update_shop`].
+pub(super) async fn write_profile(tx: &mut Transaction<'_>, shop: &Shop, profile: &ShopProfile) -> Result<()> {
+    write(tx, PROFILE, &to_json(profile)?).await?;
+    let read = "select currency from shops where id = $1";
+    let before: Option<String> = tx.query(read).bind(shop.id.0).fetch_optional_value().await?;
+    if before.is_some_and(|before| before != shop.currency) {
+        let count: i64 = tx.query("select cast(count(*) as bigint) from products").fetch_value().await?;
+        if count > 0 {
+            return Err(Refusal::InvalidValue {
+                field: "currency",
+                why: "cannot be changed once the shop has a product.",
+            }
+            .into());
+        }
+    }
+    let update = "update shops set title = $2, titles = $3, currency = $4 where id = $1";
+    let update = tx.query(update).bind(shop.id.0).bind(&shop.title).bind(titles_to_json(&shop.titles));
+    update.bind(&shop.currency).execute().await.map(drop)
+}
+
+/// The owner has come.
+pub(super) async fn end_setup(tx: &mut Transaction<'_>) -> Result<()> {
+    write(tx, SETUP, "\"done\"").await
+}

@@ -1,0 +1,194 @@
+//! A new merchant: from the link that the server prints to the first show, then the staff and the settings, on a phone, on a
+//! desktop and in Arabic, without REST.
+
+use serde_json::{Value, json};
+
+use crate::support::browser::{Browser, SOON, Window};
+use crate::support::driver::Driver;
+use crate::support::outside::cookie_page::last_code;
+use crate::support::outside::new_shop::NewShop;
+use crate::support::outside::process::Process;
+use crate::support::outside::shop::Shop;
+use crate::support::outside::until_some;
+use crate::support::person::named;
+
+const NONE: Vec<String> = Vec::new();
+
+async fn choose(browser: &Browser, test: &str, value: &str) {
+    let change = "const [css, value] = arguments; const one = document.querySelector(css); one.value = value;
+        one.dispatchEvent(new Event('change', { bubbles: true })); return one.value";
+    assert_eq!(browser.script(change, &[json!(named(test)), json!(value)]).await, json!(value), "{test}");
+}
+
+async fn value(browser: &Browser, test: &str) -> Value {
+    browser.script("return document.querySelector(arguments[0]).value", &[json!(named(test))]).await
+}
+
+async fn looks_good(browser: &Browser, window: Window, name: &str) {
+    browser.screenshot(name).await;
+    // A style of another part of the pages must not squeeze the form.
+    let narrow =
+        "return [...document.querySelectorAll('main form, main > div')].filter((it) => it.offsetWidth < 280).length";
+    assert_eq!(browser.script(narrow, &[]).await, json!(0), "{name}");
+    assert_eq!(browser.faults(window, false).await, NONE, "{name}");
+}
+
+/// The whole set-up. Gives the address of the console to which it leads.
+async fn set_up(browser: &Browser, shop: &mut NewShop, window: Window, language: &str) {
+    let name = |step: &str| format!("setup-{step}-{language}-{window:?}").to_lowercase();
+    let code = shop.code().await;
+    browser.goto(&format!("{}/setup?lang={language}#{code}", shop.url)).await;
+    browser.find(&named("step-1")).await;
+    // A mistake is shown beside its field, and nothing that was typed is lost.
+    browser.fill(&named("owner-name"), "Noura").await;
+    browser.fill(&named("owner-email"), "noura@").await;
+    browser.fill(&named("shop-title"), "Bayt Al Souk").await;
+    browser.press("setup-next").await;
+    browser.until("the mistakes", "document.querySelectorAll('[aria-invalid=true]').length === 2", SOON).await;
+    looks_good(browser, window, &name("mistake")).await;
+    assert_eq!(value(browser, "owner-name").await, "Noura");
+    browser.fill(&named("owner-email"), "noura@example.com").await;
+    choose(browser, "shop-country", "SA").await;
+    assert_eq!(value(browser, "shop-currency").await, "SAR");
+    assert_eq!(value(browser, "shop-time-zone").await, "Asia/Riyadh");
+    assert_eq!(value(browser, "shop-language").await, "ar");
+    assert_eq!(value(browser, "shop-tax").await, "15");
+    looks_good(browser, window, &name("owner")).await;
+    browser.press("setup-next").await;
+    browser.find(&named("step-2")).await;
+    looks_good(browser, window, &name("product")).await;
+    // A reload goes on here: the session is a cookie, and the link is used up.
+    browser.reload().await;
+    browser.find(&named("step-2")).await;
+    browser.fill(&named("product-title"), "Brass lamp").await;
+    browser.fill(&named("product-price"), "149").await;
+    browser.fill(&named("product-stock"), "12").await;
+    browser.press("setup-next").await;
+    browser.find(&named("step-3")).await;
+    browser.fill(&named("show-title"), "Evening at the souk").await;
+    looks_good(browser, window, &name("show")).await;
+    browser.press("setup-next").await;
+    browser
+        .until("the console", "location.pathname === '/host' && !document.querySelector('#console').hidden", SOON)
+        .await;
+    browser.until("the offer", "document.body.innerText.includes('Brass lamp')", SOON).await;
+    looks_good(browser, window, &name("console")).await;
+}
+
+#[tokio::test]
+async fn evening_first_start_on_a_phone() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut shop = NewShop::serve(folder.path(), &[]).await;
+    let driver = Driver::start();
+    let phone = Browser::open(&driver, Window::Mobile, "en").await;
+    set_up(&phone, &mut shop, Window::Mobile, "en").await;
+    // The owner hosts: the show goes live by the button of its console.
+    phone.close().await;
+}
+
+#[tokio::test]
+async fn evening_first_start_on_a_desktop_in_arabic() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut shop = NewShop::serve(folder.path(), &[]).await;
+    let driver = Driver::start();
+    let desktop = Browser::open(&driver, Window::Desktop, "ar").await;
+    set_up(&desktop, &mut shop, Window::Desktop, "ar").await;
+
+    desktop.goto(&format!("{}/admin?section=settings&lang=ar", shop.url)).await;
+    desktop.find(&named("settings-form")).await;
+    looks_good(&desktop, Window::Desktop, "settings-ar-desktop").await;
+    desktop.fill(&named("shop-title"), "").await;
+    desktop.press("settings-save").await;
+    desktop.until("the mistake", "document.querySelectorAll('[aria-invalid=true]').length === 1", SOON).await;
+    desktop.fill(&named("shop-title"), "Souk of Noura").await;
+    desktop.click(&named("shop-speaks-id")).await;
+    desktop.press("settings-save").await;
+    desktop.find(&named("settings-saved")).await;
+    desktop.goto(&format!("{}/admin?section=staff&lang=ar", shop.url)).await;
+    desktop.sees("staff-members", "noura@example.com").await;
+    looks_good(&desktop, Window::Desktop, "staff-ar-desktop").await;
+    // A reader whose language the shop does not speak gets the language of the shop.
+    desktop.goto(&format!("{}/?lang=id", shop.url)).await;
+    desktop.until("the language of the shop", "document.documentElement.lang === 'ar'", SOON).await;
+    desktop.close().await;
+}
+
+/// A demo with an owner, and the link that signs in as them.
+async fn demo_with_owner() -> (Shop, String) {
+    let mut shop = Shop::demo(&[]).await;
+    let folder = shop.server.folder();
+    shop.server.stop().await;
+    let mut recover = Process::livesouk(&["owner", "recover", "--store", "sqlite:data/livesouk.db"], folder.path());
+    assert!(recover.end(SOON).await.success(), "{}", recover.stderr());
+    let code = recover.stdout().trim().split_once("/setup#").unwrap().1.to_owned();
+    (Shop::demo_in(folder, &[]).await, code)
+}
+
+async fn invite_link(shop: &Shop, email: &str) -> String {
+    let find = async || {
+        let log = shop.server.process.stderr();
+        let line = log.lines().rfind(|line| line.contains(&format!("email=\"{email}\"")) && line.contains("/join#"))?;
+        let (_, code) = line.split_once("/join#")?;
+        Some(format!("{}/join#{}", shop.server.url, code.get(..40)?))
+    };
+    until_some("invite in the log", SOON, find).await
+}
+
+#[tokio::test]
+async fn evening_staff_by_invite() {
+    let (shop, code) = demo_with_owner().await;
+    let driver = Driver::start();
+    let owner = Browser::open(&driver, Window::Desktop, "en").await;
+    owner.goto(&format!("{}/setup?lang=en#{code}", shop.server.url)).await;
+    owner.fill(&named("owner-name"), "Olla").await;
+    owner.fill(&named("owner-email"), "olla@example.com").await;
+    choose(&owner, "shop-country", "ID").await;
+    assert_eq!(value(&owner, "shop-currency").await, "SAR", "a shop with products keeps its currency");
+    owner.press("setup-next").await;
+    owner.press("setup-skip").await;
+    owner.find(&named("step-3")).await;
+    owner.press("setup-skip").await;
+    owner.until("the desk", "location.pathname === '/admin'", SOON).await;
+    owner.press("section-staff").await;
+    owner.press("staff-invite").await;
+    owner.fill(&named("staff-email"), "hana@example.com").await;
+    choose(&owner, "staff-role", "producer").await;
+    looks_good(&owner, Window::Desktop, "staff-invite-desktop").await;
+    owner.press("staff-send").await;
+    owner.sees("staff-invites", "hana@example.com").await;
+
+    let link = invite_link(&shop, "hana@example.com").await;
+    let phone = Browser::open(&driver, Window::Mobile, "id").await;
+    phone.goto(&link).await;
+    phone.sees("join-send", "hana@example.com").await;
+    looks_good(&phone, Window::Mobile, "join-id-mobile").await;
+    phone.press("join-send-submit").await;
+    phone.find(&named("join-code")).await;
+    let typed = last_code(&shop.server, "hana@example.com").await;
+    phone.fill(&named("join-code"), &typed).await;
+    phone.fill(&named("join-name"), "Hana").await;
+    looks_good(&phone, Window::Mobile, "join-code-id-mobile").await;
+    phone.press("join-code-form-submit").await;
+    phone.sees("join-done", "Produser").await;
+    phone.press("join-go").await;
+    phone.until("the desk of the new member", "location.pathname === '/admin'", SOON).await;
+
+    owner.reload().await;
+    owner.sees("staff-members", "Hana").await;
+    looks_good(&owner, Window::Desktop, "staff-members-desktop").await;
+    let row = "document.querySelector('[data-role=producer]')";
+    owner.until("the member", &format!("Boolean({row})"), SOON).await;
+    owner.script(&format!("{row}.querySelector('[data-test^=remove-]').click()"), &[]).await;
+    owner.press("confirm-yes").await;
+    owner.find(&named("staff-removed")).await;
+    owner.until("the member to be gone", &format!("!{row}"), SOON).await;
+    owner.press("staff-undo").await;
+    owner.until("the member to be back", &format!("Boolean({row})"), SOON).await;
+    owner.resize(Window::Mobile).await;
+    looks_good(&owner, Window::Mobile, "staff-members-mobile").await;
+    owner.goto(&format!("{}/admin?section=settings&lang=en", shop.server.url)).await;
+    owner.find(&named("settings-form")).await;
+    looks_good(&owner, Window::Mobile, "settings-mobile").await;
+    phone.close().await;
+    owner.close().await;
+}

@@ -1,0 +1,53 @@
+// The settings of the shop, for owners and admins.
+
+import { asRefusal, call, get } from '../api.js';
+import { refusalText, t } from '../i18n.js';
+import { readAll, showFieldError } from '../host/form.js';
+import { withBusy } from '../sheet.js';
+import { el, setText, setVisible, toast } from '../ui.js';
+import { shopForm, shopRequest } from './shop_form.js';
+
+/** @import { Refusal, ShopSettings } from '../types.d.ts' */
+
+/**
+ * Shows the settings. A refusal of the first read is thrown, so that the page can offer to sign in.
+ * @param {HTMLElement} root
+ */
+export async function showSettings(root) {
+  /** @type {ShopSettings} */
+  const settings = await get('/shop/settings');
+  const hasProducts = /** @type {{ items: unknown[] }} */ (await get('/products?limit=1')).items.length > 0;
+  const { nodes, fields, ticked } = shopForm(settings, { canChangeCurrency: !hasProducts });
+  const alert = el('p.alert', { role: 'alert', hidden: true, 'data-test': 'settings-alert' });
+  /** @param {Refusal} refusal */
+  const showRefusal = (refusal) => {
+    const text = refusalText(refusal);
+    if (showFieldError(fields, refusal, text)) return;
+    setText(alert, text);
+    setVisible(alert, true);
+  };
+  const submit = el('button.primary', { type: 'submit', 'data-test': 'settings-save' }, t('save'));
+  let isChanged = false;
+  const save = (/** @type {Event} */ event) => {
+    event.preventDefault();
+    setVisible(alert, false);
+    const values = readAll(fields);
+    const boxes = ticked();
+    if (!values || !boxes) return;
+    const send = async () => {
+      await call('PATCH', '/shop/settings', { body: shopRequest(values, boxes, settings.titles) });
+      isChanged = false;
+      toast(t('settings.saved'), { kind: 'good', test: 'settings-saved' });
+    };
+    withBusy(submit, send, showRefusal);
+  };
+  const props = { noValidate: true, onsubmit: save, oninput: () => (isChanged = true), 'data-test': 'settings-form' };
+  const form = el('form.desk-form', props, nodes, alert, el('div.actions', {}, submit));
+  globalThis.addEventListener('beforeunload', (event) => {
+    if (isChanged) event.preventDefault();
+  });
+  root.replaceChildren(form);
+}
+
+/** @param {unknown} error */
+export const isForbidden = (error) => ['forbidden', 'sign_in'].includes(asRefusal(error).code);
