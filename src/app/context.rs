@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -10,6 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use super::counters::AppCounters;
 use super::error::{Error, Result};
+use super::jobs::{BackgroundJob, JobSpec, NextRun};
 use super::revoked_token_cache::RevokedTokenCache;
 use super::settings::Settings;
 use crate::clock::Clock;
@@ -150,5 +152,20 @@ impl Context {
 
     fn spawn_boxed(&self, work: Pin<Box<dyn Future<Output = ()> + Send>>) {
         self.tasks.spawn(work);
+    }
+}
+
+/// Measures how long the oldest snapshot of the database has been open, for the metrics.
+pub struct SnapshotAgeJob(pub Arc<Context>);
+
+impl BackgroundJob for SnapshotAgeJob {
+    fn spec(&self) -> JobSpec {
+        JobSpec::new("snapshot_age", Duration::from_secs(10), Duration::from_secs(10))
+    }
+
+    async fn run(&mut self, _is_last: bool) -> Result<NextRun> {
+        let age = self.0.store.oldest_snapshot_ms().await?;
+        self.0.counters.oldest_snapshot_ms.store(age, Ordering::Relaxed);
+        Ok(NextRun::AfterInterval)
     }
 }

@@ -240,6 +240,7 @@ impl Services {
         // Nodes may share a database without a broker.
         if self.context.store.is_shared() {
             runner.start(context, cluster_sync::StreamPollJob(self.cluster_sync.clone()));
+            runner.start(context, context::SnapshotAgeJob(context.clone()));
         }
     }
 

@@ -101,15 +101,15 @@ impl OfferTerms {
         }
     }
 
-    /// `unpaid`: units of held and capturing orders, which may become available again.
-    pub fn status(&self, now: Millis, unpaid: i64) -> OfferStatus {
+    /// `has_unpaid`: there are held or capturing orders, whose units may become available again.
+    pub fn status(&self, now: Millis, has_unpaid: bool) -> OfferStatus {
         match (self.stage, self.check_open(now)) {
             (_, Err(Refusal::Closed)) => OfferStatus::Closed,
             (OfferStage::Draft, _) => OfferStatus::Draft,
             (OfferStage::Paused, _) => OfferStatus::Paused,
             (_, Err(_)) => OfferStatus::Countdown,
             _ if self.left() > 0 => OfferStatus::Open,
-            _ if unpaid > 0 => OfferStatus::SoldOutForNow,
+            _ if has_unpaid => OfferStatus::SoldOutForNow,
             _ => OfferStatus::SoldOut,
         }
     }
@@ -137,8 +137,8 @@ pub struct Offer {
     /// The scheduled start of the sale. The countdown runs before it.
     pub starts_at: Option<Millis>,
     pub terms: OfferTerms,
-    /// Units of held and capturing orders. They are only counted when no unit is left.
-    pub unpaid: i64,
+    /// There are held or capturing orders. It is known only when no unit is left, and `false` otherwise.
+    pub has_unpaid: bool,
 }
 
 /// A new offer after validation, with times in milliseconds.
@@ -291,13 +291,13 @@ pub enum Decision {
 pub fn decide(
     terms: &OfferTerms,
     now: Millis,
-    unpaid: i64,
+    has_unpaid: bool,
     requests: &[PurchaseRequest],
     existing: &[ExistingPurchase],
 ) -> Vec<Decision> {
     debug_assert_eq!(requests.len(), existing.len());
     let open = terms.check_open(now);
-    let (mut left, mut place, mut unpaid) = (terms.left(), terms.next_place, unpaid);
+    let (mut left, mut place, mut has_unpaid) = (terms.left(), terms.next_place, has_unpaid);
     let mut decide_one = |request: &PurchaseRequest, existing: &ExistingPurchase| -> Result<Decision, Refusal> {
         if let Some((order, hash)) = existing.order {
             return if hash == request.hash { Ok(Decision::Replay(order)) } else { Err(Refusal::KeyReused) };
@@ -307,13 +307,13 @@ pub fn decide(
             return Err(Refusal::BuyerLimit { per_buyer: terms.per_buyer, orders: Vec::new() });
         }
         if left <= 0 {
-            return Err(if unpaid > 0 { Refusal::SoldOutForNow } else { Refusal::SoldOut });
+            return Err(if has_unpaid { Refusal::SoldOutForNow } else { Refusal::SoldOut });
         }
         if request.qty > left {
             return Err(Refusal::TooFewLeft { left });
         }
         left -= request.qty;
-        unpaid += request.qty;
+        has_unpaid = true;
         place += 1;
         Ok(Decision::Held { place: place - 1 })
     };
@@ -357,12 +357,12 @@ mod tests {
     }
 
     fn one(terms: &OfferTerms, now: Millis, qty: i64, existing: ExistingPurchase) -> Decision {
-        decide(terms, now, 0, &[request(0, qty)], &[existing]).remove(0)
+        decide(terms, now, false, &[request(0, qty)], &[existing]).remove(0)
     }
 
     #[test]
     fn second_buyer_of_last_unit_is_refused() {
-        let decisions = decide(&terms(1), 1_500, 0, &[request(0, 1), request(1, 1)], &[ExistingPurchase::default(); 2]);
+        let decisions = decide(&terms(1), 1_500, false, &[request(0, 1), request(1, 1)], &[ExistingPurchase::default(); 2]);
         assert_eq!(decisions, [Decision::Held { place: 1 }, Decision::Refused(Refusal::SoldOutForNow)]);
     }
 
@@ -467,7 +467,7 @@ mod tests {
                 order: (*replay == 0).then(|| (OrderId::new(), [0; 32])),
             }).collect();
 
-            let decisions = decide(&terms, 1_500, 0, &requests, &existing);
+            let decisions = decide(&terms, 1_500, false, &requests, &existing);
             let (units, orders, held) = model(&terms, &requests, &existing);
 
             let places: Vec<i64> = decisions.iter().filter_map(|v| match v {

@@ -461,6 +461,12 @@ fn database(page: &mut MetricsPage<'_>, app: &App) {
         "How far the clock of the database is ahead of the clock of this node",
         offset as f64 / 1e3,
     );
+    let snapshot = app.counters().oldest_snapshot_ms.load(Ordering::Relaxed);
+    page.gauge(
+        "livesouk_database_oldest_snapshot_seconds",
+        "How long the oldest snapshot of PostgreSQL has been open, looked at every 10 s",
+        snapshot as f64 / 1e3,
+    );
     page.gauge(
         "livesouk_database_epoch",
         "The epoch of the data: each failover raises it (on SQLite, each start)",

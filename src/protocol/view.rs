@@ -78,7 +78,7 @@ impl OfferView {
             duration_s: offer.duration_ms.map(|ms| ms / 1_000),
             position: offer.position,
             starts_at: offer.starts_at,
-            status: terms.status(now, offer.unpaid),
+            status: terms.status(now, offer.has_unpaid),
             v: [epoch, terms.version],
         }
     }

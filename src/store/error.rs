@@ -1,5 +1,7 @@
 //! What can go wrong in the store: a refusal found under a lock, or a fault of the database.
 
+use sqlx::migrate::MigrateError;
+
 use crate::domain::Refusal;
 
 #[derive(thiserror::Error, Debug)]
@@ -13,7 +15,7 @@ pub enum Error {
     #[error("the database failed during a commit, whose outcome is not known: {0}")]
     CommitLost(#[source] sqlx::Error),
     #[error("the migrations failed: {0}")]
-    Migrate(#[from] sqlx::migrate::MigrateError),
+    Migrate(#[from] MigrateError),
     #[error("{0}")]
     Setup(String),
     /// A row that our own constraints should have made impossible.
@@ -87,7 +89,12 @@ impl Error {
 
     /// Another transaction kept a row locked for too long.
     pub(super) fn is_lock_timeout(&self) -> bool {
-        matches!(self, Error::Database(sqlx::Error::Database(db)) if db.code().is_some_and(|code| code == "55P03"))
+        let error = match self {
+            Error::Database(error) => error,
+            Error::Migrate(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => error,
+            _ => return false,
+        };
+        matches!(error, sqlx::Error::Database(db) if db.code().is_some_and(|code| code == "55P03"))
     }
 
     /// The connection is useless, and those opened before it most likely are too.

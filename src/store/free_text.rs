@@ -52,10 +52,17 @@ impl Store {
                 found.extend(names.are_in(&detail).then_some(NamingText::AuditDetail(id)));
             }
         }
-        let sanctions = "select stream, user_id, kind, reason from sanctions where reason is not null";
-        let sanctions: Vec<(Uuid, String, String, String)> = self.query(sanctions).fetch_all().await?;
-        for (stream, user, kind, reason) in sanctions {
-            found.extend(names.are_in(&reason).then_some(NamingText::Sanction { stream, user, kind }));
+        let mut after = (Uuid::nil(), String::new(), String::new());
+        loop {
+            let page = "select stream, user_id, kind, reason from sanctions where reason is not null
+                and (stream, user_id, kind) > ($1, $2, $3) order by stream, user_id, kind limit $4";
+            let query = self.query(page).bind(after.0).bind(&after.1).bind(&after.2).bind(PAGE_ROWS);
+            let rows: Vec<(Uuid, String, String, String)> = query.fetch_all().await?;
+            let Some((stream, user, kind, _)) = rows.last() else { break };
+            after = (*stream, user.clone(), kind.clone());
+            for (stream, user, kind, reason) in rows {
+                found.extend(names.are_in(&reason).then_some(NamingText::Sanction { stream, user, kind }));
+            }
         }
         let (mut order, mut n) = (Uuid::nil(), 0);
         loop {

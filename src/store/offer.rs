@@ -96,16 +96,25 @@ struct OfferRow {
     duration_ms: Option<i64>,
     position: i64,
     starts_at: Option<i64>,
-    unpaid: i64,
+    has_unpaid: bool,
     terms: OfferTermsRow,
 }
 
-from_row!(OfferRow { id, variant, product, kind, title, titles, name, names, image, old_price, countdown_ms, duration_ms, position, starts_at, unpaid } and terms);
+from_row!(OfferRow { id, variant, product, kind, title, titles, name, names, image, old_price, countdown_ms, duration_ms, position, starts_at, has_unpaid } and terms);
 
-/// An offer's id and version: enough to see whether it changed.
+/// Offers of a show that are not closed: more than a product list can show. A moment of two hosts may add a few more.
+pub const OPEN_OFFERS_MAX: i64 = 2_000;
+/// Offers that one call of [`Store::offers_to_close`] finds at most.
+pub const OFFERS_TO_CLOSE_MAX: usize = 500;
+/// Shows and offers that one query reads, so that none takes long.
+const STREAMS_READ_TOGETHER_MAX: usize = 200;
+const OFFERS_READ_TOGETHER_MAX: usize = 1_000;
+
+/// An offer's id, show and version: enough to see whether it changed.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct OfferVersion {
     pub id: OfferId,
+    pub stream: StreamId,
     pub version: i64,
 }
 
@@ -128,22 +137,22 @@ impl OfferRow {
             duration_ms: self.duration_ms,
             position: self.position,
             starts_at: self.starts_at,
-            unpaid: self.unpaid,
+            has_unpaid: self.has_unpaid,
             terms: self.terms.terms()?,
         })
     }
 }
 
-/// Every column of an offer; a condition follows. The unpaid units are summed only when no unit is left: before that
-/// nothing needs the sum, and a rush has thousands of holds.
+/// Every column of an offer; a condition follows. Unpaid orders are looked for only when no unit is left: before that nothing
+/// depends on them.
 macro_rules! offers {
     ($condition:literal) => {
         concat!(
             "select o.id, o.stream, o.variant, v.product, o.kind, p.title, p.titles, v.name, v.names, p.image,
                 o.old_price, o.currency, o.countdown_ms, o.duration_ms, o.position, o.starts_at, o.stage, o.quantity,
                 o.reserved, o.next_place, o.version, o.opens_at, o.closes_at, o.per_buyer, o.hold_ms, o.price,
-                case when o.reserved < o.quantity then 0 else (select cast(coalesce(sum(r.qty), 0) as bigint)
-                    from orders r where r.offer = o.id and r.status in ('held', 'capturing')) end as unpaid
+                o.reserved >= o.quantity and exists (select 1 from orders r
+                    where r.offer = o.id and r.status in ('held', 'capturing')) as has_unpaid
             from offers o join variants v on v.id = o.variant join products p on p.id = v.product ",
             $condition
         )
@@ -156,35 +165,53 @@ impl Store {
         row.map(OfferRow::into_offer).transpose()
     }
 
-    /// Reads a show's offers in the order of its line-up; at most 500, which is more than a product list can show.
+    /// Reads a show's offers in the order of its line-up: all that are not closed, of which a show has at most
+    /// [`OPEN_OFFERS_MAX`], and closed ones, the newest first, up to twice that number in all.
     pub async fn offers_of_stream(&self, stream: StreamId) -> Result<Vec<Offer>> {
-        let read = offers!("where o.stream = $1 order by o.position, o.id limit 500");
-        let rows: Vec<OfferRow> = self.query(read).bind(stream.0).fetch_all().await?;
+        let open = offers!("where o.stream = $1 and o.stage <> 'closed' order by o.id limit $2");
+        let mut rows: Vec<OfferRow> = self.query(open).bind(stream.0).bind(OPEN_OFFERS_MAX).fetch_all().await?;
+        let closed = offers!("where o.stream = $1 and o.stage = 'closed' order by o.id desc limit $2");
+        rows.extend(self.query(closed).bind(stream.0).bind(OPEN_OFFERS_MAX).fetch_all::<OfferRow>().await?);
+        rows.sort_unstable_by_key(|row| (row.position, row.id));
         rows.into_iter().map(OfferRow::into_offer).collect()
     }
 
-    /// Reads the versions of all offers on sale (open or paused) in the shop, at most 10,000. Nodes poll this once a
-    /// second to repair a lost message; most offers have not changed, so it reads only their versions.
-    pub async fn offers_on_sale(&self) -> Result<Vec<OfferVersion>> {
-        let read = "select id, version from offers where stage in ('open', 'paused') order by id limit 10000";
-        let rows: Vec<(Uuid, i64)> = self.query(read).fetch_all().await?;
-        Ok(rows.into_iter().map(|(id, version)| OfferVersion { id: OfferId(id), version }).collect())
+    /// Reads the versions of all offers on sale (open or paused) in these shows. Nodes poll this once a second for the shows that
+    /// have viewers here, to repair a lost message; most offers have not changed, so it reads only their versions.
+    pub async fn offers_on_sale(&self, streams: &[StreamId]) -> Result<Vec<OfferVersion>> {
+        let read = self.choose(
+            "select id, stream, version from offers where stage <> 'closed' and stage in ('open', 'paused')
+                and stream = any (array(select value::uuid from json_array_elements_text($1::json)))",
+            "select id, stream, version from offers where stage <> 'closed' and stage in ('open', 'paused')
+                and stream in (select unhex(value) from json_each($1))",
+        );
+        let mut found = Vec::new();
+        for streams in streams.chunks(STREAMS_READ_TOGETHER_MAX) {
+            let streams = ids_to_json(streams.iter().map(|id| id.0))?;
+            let rows: Vec<(Uuid, Uuid, i64)> = self.query(read).bind(streams).fetch_all().await?;
+            let version = |(id, stream, version)| OfferVersion { id: OfferId(id), stream: StreamId(stream), version };
+            found.extend(rows.into_iter().map(version));
+        }
+        Ok(found)
     }
 
     /// Reads the offers with these ids, as far as they exist.
     pub async fn offers_by_id(&self, ids: &[OfferId]) -> Result<Vec<Offer>> {
-        if ids.is_empty() {
-            return Ok(Vec::new());
-        }
+        let mut found = Vec::with_capacity(ids.len());
         let read = self.choose(
             offers!(
                 "where o.id = any (array(select value::uuid from json_array_elements_text($1::json))) order by o.id"
             ),
             offers!("where o.id in (select unhex(value) from json_each($1)) order by o.id"),
         );
-        let ids = ids_to_json(ids.iter().map(|id| id.0))?;
-        let rows: Vec<OfferRow> = self.query(read).bind(ids).fetch_all().await?;
-        rows.into_iter().map(OfferRow::into_offer).collect()
+        for ids in ids.chunks(OFFERS_READ_TOGETHER_MAX) {
+            let ids = ids_to_json(ids.iter().map(|id| id.0))?;
+            let rows: Vec<OfferRow> = self.query(read).bind(ids).fetch_all().await?;
+            for row in rows {
+                found.push(row.into_offer()?);
+            }
+        }
+        Ok(found)
     }
 
     /// Takes the units out of the variant's stock and creates a draft that owns them. Gives the id of the offer, which is
@@ -193,6 +220,10 @@ impl Store {
         self.transaction(async |tx| {
             if let Some(earlier) = tx.take_key(request, new.id.0).await? {
                 return Ok(OfferId(earlier));
+            }
+            let count = "select count(*) from offers where stream = $1 and stage <> 'closed'";
+            if OPEN_OFFERS_MAX <= tx.query(count).bind(new.stream.0).fetch_value::<i64>().await? {
+                return Err(Refusal::WrongStatus("the show has too many offers; close some first").into());
             }
             take_from_stock(tx, new.variant.0, new.quantity).await?;
             let insert = "insert into offers (id, stream, variant, kind, stage, price, old_price, currency, quantity,
@@ -306,11 +337,24 @@ impl Store {
         .await
     }
 
-    /// Finds offers that are not closed although their time window or their show has ended.
+    /// Finds offers that are not closed although their time window or their show has ended, at most
+    /// [`OFFERS_TO_CLOSE_MAX`] at once.
     pub async fn offers_to_close(&self, now: Millis) -> Result<Vec<OfferId>> {
-        let read = "select o.id from offers o where o.stage <> 'closed' and (o.closes_at <= $1
-            or exists (select 1 from streams s where s.id = o.stream and s.status = 'ended')) order by o.id limit 500";
-        let ids: Vec<Uuid> = self.query(read).bind(now).fetch_values().await?;
+        let over = "select id from offers where stage <> 'closed' and closes_at <= $1 order by closes_at limit $2";
+        let mut ids: Vec<Uuid> = self.query(over).bind(now).bind(OFFERS_TO_CLOSE_MAX as i64).fetch_values().await?;
+        // Goes from show to show along the index, whatever the number of their offers.
+        let of_ended = "with recursive busy (stream) as (
+                select (select o.stream from offers o where o.stage <> 'closed' order by o.stream limit 1)
+                union all
+                select (select o.stream from offers o where o.stage <> 'closed' and o.stream > busy.stream
+                    order by o.stream limit 1) from busy where busy.stream is not null
+            )
+            select o.id from busy join streams s on s.id = busy.stream
+                join offers o on o.stream = busy.stream and o.stage <> 'closed' where s.status = 'ended' limit $1";
+        ids.extend(self.query(of_ended).bind(OFFERS_TO_CLOSE_MAX as i64).fetch_values::<Uuid>().await?);
+        ids.sort_unstable();
+        ids.dedup();
+        ids.truncate(OFFERS_TO_CLOSE_MAX);
         Ok(ids.into_iter().map(OfferId).collect())
     }
 

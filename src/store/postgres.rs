@@ -9,7 +9,7 @@ use sqlx::{ConnectOptions, Connection, Row};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::row::{PostgresMigrations, migrator};
-use super::{Error, PoolUsage, Result, StoreCounters};
+use super::{Error, PoolUsage, Result, StoreCounters, migration};
 use crate::connection_url;
 use crate::domain::Millis;
 
@@ -79,11 +79,11 @@ impl Postgres {
         &self.selling
     }
 
-    /// Migrates on a connection of its own with long timeouts, because another migration may be running.
+    /// Migrates on a connection of its own, without a limit for a statement: a large table takes long.
     pub async fn migrate(url: &str) -> Result<()> {
-        let options = connect_options(url)?.options([("statement_timeout", "0"), ("lock_timeout", "60s")]);
+        let options = connect_options(url)?.options([("statement_timeout", "0")]);
         let mut connection = connect(&options).await?;
-        migrator::<PostgresMigrations>()?.run(&mut connection).await?;
+        migration::migrate(&mut connection, &migrator::<PostgresMigrations>()?).await?;
         Ok(connection.close().await?)
     }
 

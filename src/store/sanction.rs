@@ -1,6 +1,7 @@
 //! Mutes and bans of a show, and what is known of the users whom they concern.
 
 use super::audit::insert_audit_entry;
+use super::row::from_row;
 use super::transaction::Transaction;
 use super::{Error, Result, Store, require_known};
 use crate::domain::{AuditEntry, Millis, Role, Sanction, SanctionKind, StreamId, UserId};
@@ -22,6 +23,32 @@ async fn sanction_in_force(
 async fn raise_version(tx: &mut Transaction<'_>, stream: StreamId) -> Result<()> {
     tx.query("update streams set version = version + 1 where id = $1").bind(stream.0).execute().await?;
     Ok(())
+}
+
+/// Sanctions that one query reads.
+const SANCTIONS_PAGE: i64 = 5_000;
+
+struct SanctionRow {
+    user_id: String,
+    user_name: String,
+    kind: String,
+    until: Option<i64>,
+    by_user: String,
+    by_role: String,
+    reason: Option<String>,
+    created_at: i64,
+}
+
+from_row!(SanctionRow { user_id, user_name, kind, until, by_user, by_role, reason, created_at });
+
+impl SanctionRow {
+    fn into_sanction(self) -> Result<Sanction> {
+        let user = UserId::parse(&self.user_id).map_err(|_| Error::CorruptRow(format!("user `{}`", self.user_id)))?;
+        let kind = if self.kind == SanctionKind::Ban.name() { SanctionKind::Ban } else { SanctionKind::Mute };
+        let by_role = require_known(Role::parse(&self.by_role), "role", &self.by_role)?;
+        let Self { user_name: name, until, by_user: by, reason, .. } = self;
+        Ok(Sanction { user, name, kind, until, by, by_role, reason })
+    }
 }
 
 impl Store {
@@ -99,20 +126,25 @@ impl Store {
         .await
     }
 
-    /// Reads the bans of a show, and the mutes that are in force at `now`.
+    /// Reads all bans of a show, and the mutes that are in force at `now`, the newest first. They are read page by page; one that is
+    /// added meanwhile may be missing, and the show's version is another one then.
     pub async fn sanctions(&self, stream: StreamId, now: Millis) -> Result<Vec<Sanction>> {
-        let read = "select user_id, user_name, kind, until, by_user, by_role, reason from sanctions
-            where stream = $1 and (until is null or until > $2) order by created_at desc limit 5000";
-        type SanctionRow = (String, String, String, Option<i64>, String, String, Option<String>);
-        let rows: Vec<SanctionRow> = self.query(read).bind(stream.0).bind(now).fetch_all().await?;
-        rows.into_iter()
-            .map(|(user, name, kind, until, by, by_role, reason)| {
-                let user = UserId::parse(&user).map_err(|_| Error::CorruptRow(format!("user `{user}`")))?;
-                let kind = if kind == SanctionKind::Ban.name() { SanctionKind::Ban } else { SanctionKind::Mute };
-                let by_role = require_known(Role::parse(&by_role), "role", &by_role)?;
-                Ok(Sanction { user, name, kind, until, by, by_role, reason })
-            })
-            .collect()
+        let read = "select user_id, user_name, kind, until, by_user, by_role, reason, created_at from sanctions
+            where stream = $1 and (user_id, kind) > ($2, $3) and (until is null or until > $4)
+            order by user_id, kind limit $5";
+        let mut rows: Vec<SanctionRow> = Vec::new();
+        loop {
+            let (user, kind) = rows.last().map_or(("", ""), |last| (last.user_id.as_str(), last.kind.as_str()));
+            let query = self.query(read).bind(stream.0).bind(user).bind(kind).bind(now).bind(SANCTIONS_PAGE);
+            let page: Vec<SanctionRow> = query.fetch_all().await?;
+            let is_last = (page.len() as i64) < SANCTIONS_PAGE;
+            rows.extend(page);
+            if is_last {
+                break;
+            }
+        }
+        rows.sort_by_key(|row| std::cmp::Reverse(row.created_at));
+        rows.into_iter().map(SanctionRow::into_sanction).collect()
     }
 
     /// The roles that this user is known to have in a show: as a helper, and in the newest message.

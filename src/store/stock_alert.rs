@@ -3,8 +3,11 @@
 
 use uuid::Uuid;
 
-use super::{Result, Store};
+use super::{Result, Store, ids_to_json};
 use crate::domain::{OfferId, StreamId, UserId};
+
+/// Offers that one query counts, so that none takes long.
+const OFFERS_COUNTED_TOGETHER_MAX: usize = 1_000;
 
 /// How many users have a stock alert for an offer.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -12,8 +15,6 @@ pub struct StockAlertCount {
     pub offer: OfferId,
     pub stream: StreamId,
     pub users: i64,
-    /// The offer is closed: no units come back.
-    pub closed: bool,
 }
 
 impl Store {
@@ -45,19 +46,38 @@ impl Store {
         Ok(ids.into_iter().map(OfferId).collect())
     }
 
-    /// Counts the stock alerts by offer, for at most 10,000 offers.
-    pub async fn stock_alert_counts(&self) -> Result<Vec<StockAlertCount>> {
-        let read = "select c.offer, c.stream, c.users, o.stage = 'closed' from
-                (select offer, stream, cast(count(*) as bigint) as users from stock_alerts group by offer, stream) c
-            join offers o on o.id = c.offer order by c.offer limit 10000";
-        let rows: Vec<(Uuid, Uuid, i64, bool)> = self.query(read).fetch_all().await?;
-        let count = |(offer, stream, users, closed)| StockAlertCount {
-            offer: OfferId(offer),
-            stream: StreamId(stream),
-            users,
-            closed,
-        };
-        Ok(rows.into_iter().map(count).collect())
+    /// Counts the stock alerts of these offers; an offer without any is not among the counts.
+    pub async fn stock_alert_counts(&self, offers: &[OfferId]) -> Result<Vec<StockAlertCount>> {
+        let read = self.choose(
+            "select offer, stream, count(*) from stock_alerts
+                where offer = any (array(select value::uuid from json_array_elements_text($1::json)))
+                group by offer, stream order by offer",
+            "select offer, stream, count(*) from stock_alerts where offer in (select unhex(value) from json_each($1))
+                group by offer, stream order by offer",
+        );
+        let mut found = Vec::new();
+        for offers in offers.chunks(OFFERS_COUNTED_TOGETHER_MAX) {
+            let ids = ids_to_json(offers.iter().map(|id| id.0))?;
+            let rows: Vec<(Uuid, Uuid, i64)> = self.query(read).bind(ids).fetch_all().await?;
+            let count = |(offer, stream, users)| StockAlertCount { offer: OfferId(offer), stream: StreamId(stream), users };
+            found.extend(rows.into_iter().map(count));
+        }
+        Ok(found)
+    }
+
+    /// Finds closed offers that have stock alerts, at most 100: an alert was added while the offer was being closed, or the node
+    /// that closed it ended.
+    pub async fn closed_offers_with_stock_alerts(&self) -> Result<Vec<OfferId>> {
+        // Goes from offer to offer along the index, whatever the number of alerts.
+        let read = "with recursive alerted (offer) as (
+                select (select a.offer from stock_alerts a order by a.offer limit 1)
+                union all
+                select (select a.offer from stock_alerts a where a.offer > alerted.offer order by a.offer limit 1)
+                    from alerted where alerted.offer is not null
+            )
+            select o.id from alerted join offers o on o.id = alerted.offer where o.stage = 'closed' limit 100";
+        let ids: Vec<Uuid> = self.query(read).fetch_values().await?;
+        Ok(ids.into_iter().map(OfferId).collect())
     }
 
     /// Deletes the stock alerts of an offer.

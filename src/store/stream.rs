@@ -128,10 +128,19 @@ impl Store {
         after: Option<StreamId>,
         limit: i64,
     ) -> Result<Vec<LiveStream>> {
-        let read =
-            streams!("select", "from streams where id < $1 and ($2 = '' or status = $2) order by id desc limit $3");
-        let (before, status) = (after.map_or(Uuid::max(), |id| id.0), status.map_or("", StreamStatus::name));
-        let rows: Vec<StreamRow> = self.query(read).bind(before).bind(status).bind(limit).fetch_all().await?;
+        let before = after.map_or(Uuid::max(), |id| id.0);
+        // Two texts, because few shows of thousands are live: each is read along its own index.
+        let query = match status {
+            Some(status) => {
+                let read = streams!("select", "from streams where status = $3 and id < $1 order by id desc limit $2");
+                self.query(read).bind(before).bind(limit).bind(status.name())
+            }
+            None => {
+                let read = streams!("select", "from streams where id < $1 order by id desc limit $2");
+                self.query(read).bind(before).bind(limit)
+            }
+        };
+        let rows: Vec<StreamRow> = query.fetch_all().await?;
         rows.into_iter().map(StreamRow::into_stream).collect()
     }
 

@@ -99,8 +99,8 @@ impl Store {
     /// Erases quotes in a show whose original message no longer exists: a reply may be written after the message that it
     /// quotes was deleted.
     pub async fn erase_orphaned_quotes(&self, stream: StreamId) -> Result<()> {
-        let erase = "update messages set reply_name = '', reply_body = '' where stream = $1 and reply_body <> ''
-            and not exists (select 1 from messages q where q.id = messages.reply_to)";
+        let erase = "update messages set reply_name = '', reply_body = '' where stream = $1 and reply_to is not null
+            and reply_body <> '' and not exists (select 1 from messages q where q.id = messages.reply_to)";
         self.transaction(async |tx| {
             tx.query(erase).bind(stream.0).execute().await?;
             Ok(())

@@ -3,6 +3,7 @@
 mod address;
 mod desk;
 mod host_key;
+mod large_shop;
 mod lineup;
 mod order;
 mod payment;

@@ -180,6 +180,10 @@ impl Catalogue {
         let offer = self.context.store.offer(id).await.map_err(|fault| as_outcome_unknown(fault.into()))?;
         let offer = offer.ok_or(Refusal::NoSuchOffer)?;
         if closed {
+            // If it fails, the alerts are found later.
+            if let Err(error) = self.context.store.delete_stock_alerts(id).await {
+                tracing::warn!(offer.id = %id, error = %error, "the stock alerts of a closed offer could not be deleted yet");
+            }
             self.publisher.publish_committed_event(offer.stream, &Event::SaleClosed { offer: id }).await;
         }
         self.publish_offer(&offer, true);

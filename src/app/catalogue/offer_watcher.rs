@@ -1,6 +1,6 @@
-//! Follows every offer on sale: opens and closes what is due, and publishes what changed.
+//! Follows the offers on sale that have viewers on this node, and publishes what changed; opens and closes what is due in the shop.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,8 +10,9 @@ use super::Catalogue;
 use crate::app::error::Result;
 use crate::app::jobs::{BackgroundJob, JobSpec, NextRun};
 use crate::app::state_changes::offer_change;
-use crate::domain::{Event, Millis, Offer, OfferId, OfferStatus};
+use crate::domain::{Event, Millis, Offer, OfferId, OfferStatus, StreamId};
 use crate::protocol::OfferView;
+use crate::store::OFFERS_TO_CLOSE_MAX;
 
 /// Poll interval: how late a lost message about an offer is repaired.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -37,14 +38,23 @@ impl DisplayedOffer {
 
 pub struct OfferWatcher {
     catalogue: Arc<Catalogue>,
+    watched: WatchedOffers,
+}
+
+/// What the last run saw.
+#[derive(Default)]
+struct WatchedOffers {
     displayed: HashMap<OfferId, DisplayedOffer>,
-    /// The first run only learns what is on sale: viewers who join get it anyway.
-    is_first_run: bool,
+    /// The shows that had viewers here.
+    streams: HashSet<StreamId>,
+    /// When it ran; `None` before the first run. A room that is new since then has no viewers who were here when an older sale
+    /// started.
+    ran_at: Option<Millis>,
 }
 
 impl OfferWatcher {
     pub fn new(catalogue: Arc<Catalogue>) -> Self {
-        Self { catalogue, displayed: HashMap::new(), is_first_run: true }
+        Self { catalogue, watched: WatchedOffers::default() }
     }
 }
 
@@ -59,23 +69,20 @@ impl BackgroundJob for OfferWatcher {
 
     async fn run(&mut self, _is_last: bool) -> Result<NextRun> {
         let catalogue = self.catalogue.clone();
-        let pause = catalogue.check_offers(&mut self.displayed, self.is_first_run).await?;
-        self.is_first_run = false;
+        let pause = catalogue.check_offers(&mut self.watched).await?;
         Ok(NextRun::After(pause))
     }
 }
 
 impl Catalogue {
     /// Returns when to check again.
-    async fn check_offers(
-        &self,
-        displayed: &mut HashMap<OfferId, DisplayedOffer>,
-        is_first_run: bool,
-    ) -> Result<Duration> {
+    async fn check_offers(&self, watched: &mut WatchedOffers) -> Result<Duration> {
         let (context, store) = (&self.context, &self.context.store);
         context.refresh_clock_and_epoch().await?;
         let now = context.now();
-        for id in store.offers_to_close(now).await? {
+        let to_close = store.offers_to_close(now).await?;
+        let are_more_to_close = to_close.len() == OFFERS_TO_CLOSE_MAX;
+        for id in to_close {
             // An offer that cannot be closed now must not keep the others from being closed and published.
             if let Err(error) = self.close_offer_now(id).await {
                 tracing::warn!(offer.id = %id, error = %error, "an expired sale could not be closed yet");
@@ -86,7 +93,10 @@ impl Catalogue {
                 tracing::warn!(offer.id = %id, error = %error, "a scheduled sale could not be started yet");
             }
         }
-        let on_sale = store.offers_on_sale().await?;
+        let streams: HashSet<StreamId> = self.publisher.rooms.all().iter().map(|room| room.stream).collect();
+        let on_sale = store.offers_on_sale(&streams.iter().copied().collect::<Vec<_>>()).await?;
+        let ran_at = watched.ran_at.unwrap_or(now);
+        let displayed = &mut watched.displayed;
         let is_stale = |id: &OfferId, version| {
             displayed.get(id).is_none_or(|shown| shown.is_stale([context.epoch(), version], now))
         };
@@ -97,10 +107,12 @@ impl Catalogue {
         for offer in &store.offers_by_id(&stale).await? {
             let view = OfferView::of(offer, context.epoch(), now);
             let shown = displayed.get(&offer.id);
+            let is_new_room = !watched.streams.contains(&offer.stream);
             let had_started =
-                shown.map_or(is_first_run && offer.terms.opens_at.is_some_and(|at| at <= now), |it| it.has_started);
+                shown.map_or(is_new_room && offer.terms.opens_at.is_some_and(|at| at <= ran_at), |it| it.has_started);
             let has_started = had_started || is_on_sale(view.status);
-            if shown.is_none_or(|it| (it.v, it.status) != (view.v, view.status)) && !is_first_run {
+            // The first viewers of a room saw the offer as it was a moment ago. An unchanged value creates no frame.
+            if shown.is_none_or(|it| (it.v, it.status) != (view.v, view.status)) {
                 self.publish_offer_change(offer, &view, has_started && !had_started).await;
             }
             let changes = [offer.terms.opens_at, offer.terms.closes_at].into_iter().flatten().filter(|at| now < *at);
@@ -112,14 +124,15 @@ impl Catalogue {
         let seen_by_viewers = self.publisher.displayed_offers.iter().map(|id| *id);
         let gone: Vec<OfferId> = seen_by_viewers.filter(|id| !displayed.contains_key(id)).collect();
         for offer in &store.offers_by_id(&gone).await? {
-            if self.publisher.rooms.get(offer.stream).is_some() {
+            if streams.contains(&offer.stream) {
                 self.publish_offer(offer, true);
-            } else {
+            } else if self.publisher.rooms.get(offer.stream).is_none() {
                 self.publisher.displayed_offers.remove(&offer.id);
             }
         }
-        let next_poll = now + POLL_INTERVAL.as_millis() as Millis;
-        let next = displayed.values().filter_map(|shown| shown.next_change_at).fold(next_poll, Millis::min);
+        (watched.streams, watched.ran_at) = (streams, Some(now));
+        let next_poll = if are_more_to_close { now } else { now + POLL_INTERVAL.as_millis() as Millis };
+        let next = watched.displayed.values().filter_map(|shown| shown.next_change_at).fold(next_poll, Millis::min);
         Ok(Duration::from_millis((next - context.now()).max(1) as u64))
     }
 

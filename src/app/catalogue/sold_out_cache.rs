@@ -150,11 +150,11 @@ impl SoldOutCache {
 }
 
 /// Why an offer with these terms sells nothing to anyone at `now`, where that is certain to last for a moment.
-pub fn sold_out_reason(terms: &OfferTerms, unpaid: i64, now: Millis) -> Option<Refusal> {
+pub fn sold_out_reason(terms: &OfferTerms, has_unpaid: bool, now: Millis) -> Option<Refusal> {
     match terms.check_open(now) {
         Err(Refusal::Closed) => Some(Refusal::Closed),
         Ok(()) if terms.stage == OfferStage::Open && terms.left() == 0 => {
-            Some(if unpaid > 0 { Refusal::SoldOutForNow } else { Refusal::SoldOut })
+            Some(if has_unpaid { Refusal::SoldOutForNow } else { Refusal::SoldOut })
         }
         _ => None,
     }
@@ -239,16 +239,16 @@ mod tests {
 
     #[test]
     fn sold_out_reason_is_given_only_when_certain() {
-        for (terms, unpaid, now, expected) in [
-            (terms(OfferStage::Open, 5, None), 1, 10, Some(Refusal::SoldOutForNow)),
-            (terms(OfferStage::Open, 5, None), 0, 10, Some(Refusal::SoldOut)),
-            (terms(OfferStage::Open, 4, None), 0, 10, None),
-            (terms(OfferStage::Open, 4, Some(10)), 0, 10, Some(Refusal::Closed)),
-            (terms(OfferStage::Open, 5, None), 0, -1, None),
-            (terms(OfferStage::Paused, 5, None), 0, 10, None),
-            (terms(OfferStage::Closed, 5, None), 0, 10, Some(Refusal::Closed)),
+        for (terms, has_unpaid, now, expected) in [
+            (terms(OfferStage::Open, 5, None), true, 10, Some(Refusal::SoldOutForNow)),
+            (terms(OfferStage::Open, 5, None), false, 10, Some(Refusal::SoldOut)),
+            (terms(OfferStage::Open, 4, None), false, 10, None),
+            (terms(OfferStage::Open, 4, Some(10)), false, 10, Some(Refusal::Closed)),
+            (terms(OfferStage::Open, 5, None), false, -1, None),
+            (terms(OfferStage::Paused, 5, None), false, 10, None),
+            (terms(OfferStage::Closed, 5, None), false, 10, Some(Refusal::Closed)),
         ] {
-            assert_eq!(sold_out_reason(&terms, unpaid, now), expected, "{terms:?}");
+            assert_eq!(sold_out_reason(&terms, has_unpaid, now), expected, "{terms:?}");
         }
     }
 }

@@ -1,11 +1,12 @@
 //! Stock alerts: buyers who want to be notified when units of a sold-out offer come back. An alert reserves nothing:
 //! the first buyer who asks then gets the units.
 //!
-//! The count comes from a query on its own table, once a second, so that selling does not depend on it.
+//! The count comes from a query on its own table, so that selling does not depend on it: once a second, and less often where so
+//! many wait that counting them takes long.
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Catalogue;
 use crate::app::error::Result;
@@ -14,6 +15,10 @@ use crate::domain::{Actor, OfferId, OfferStage, Permission, Place, Refusal, Stre
 use crate::protocol::StateChange;
 
 const COUNT_INTERVAL: Duration = Duration::from_secs(1);
+/// A count pauses for so many times the time that it took.
+const PAUSE_PER_WORK: u32 = 20;
+/// How often alerts of closed offers are looked for. Usually they are deleted when the offer is closed.
+const LEFTOVER_INTERVAL: Duration = Duration::from_secs(60);
 
 impl Catalogue {
     /// Adds a stock alert for the caller; adding it twice has no further effect.
@@ -55,11 +60,12 @@ pub struct StockAlertJob {
     catalogue: Arc<Catalogue>,
     /// The offers whose count viewers see, and their streams.
     shown: HashMap<OfferId, StreamId>,
+    leftovers_deleted_at: Option<Instant>,
 }
 
 impl StockAlertJob {
     pub fn new(catalogue: Arc<Catalogue>) -> Self {
-        Self { catalogue, shown: HashMap::new() }
+        Self { catalogue, shown: HashMap::new(), leftovers_deleted_at: None }
     }
 }
 
@@ -70,10 +76,16 @@ impl BackgroundJob for StockAlertJob {
 
     async fn run(&mut self, _is_last: bool) -> Result<NextRun> {
         let Catalogue { context, publisher, .. } = &*self.catalogue;
-        let mut counts = context.store.stock_alert_counts().await?;
-        for closed in counts.extract_if(.., |alerts| alerts.closed) {
-            context.store.delete_stock_alerts(closed.offer).await?;
+        if self.leftovers_deleted_at.is_none_or(|at| LEFTOVER_INTERVAL <= at.elapsed()) {
+            for closed in context.store.closed_offers_with_stock_alerts().await? {
+                context.store.delete_stock_alerts(closed).await?;
+            }
+            self.leftovers_deleted_at = Some(Instant::now());
         }
+        let began = Instant::now();
+        let seen_by_viewers: Vec<OfferId> = publisher.displayed_offers.iter().map(|id| *id).collect();
+        let counts = context.store.stock_alert_counts(&seen_by_viewers).await?;
+        let pause = COUNT_INTERVAL.max(began.elapsed() * PAUSE_PER_WORK);
         let mut gone = std::mem::take(&mut self.shown);
         for alerts in &counts {
             gone.remove(&alerts.offer);
@@ -85,6 +97,6 @@ impl BackgroundJob for StockAlertJob {
         for (offer, stream) in gone {
             publisher.set_local_state(stream, StateChange::StockAlerts { offer, count: 0 }, false);
         }
-        Ok(NextRun::AfterInterval)
+        Ok(NextRun::After(pause))
     }
 }

@@ -56,9 +56,8 @@ impl ClusterSync {
     /// A sanction may have been lifted or set again in the meantime.
     fn still_applies(&self, stream: StreamId, event: &Event) -> bool {
         let Some(cached) = self.stream_cache.cached_stream(stream) else { return true };
-        let sanctions = cached.sanctions(self.context.now());
-        let has_sanction =
-            |user: &UserId, kind| sanctions.iter().any(|sanction| sanction.user == *user && sanction.kind == kind);
+        let now = self.context.now();
+        let has_sanction = |user: &UserId, kind| cached.has_sanction(user, kind, now);
         match event {
             Event::Muted { user, .. } => has_sanction(user, SanctionKind::Mute),
             Event::Unmuted { user } => !has_sanction(user, SanctionKind::Mute),

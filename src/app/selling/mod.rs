@@ -156,7 +156,7 @@ async fn run_selling_task(
         }
         let batch = PurchaseBatch::collect(&mut runner.waiting, batch_size_max(offer.terms.left()));
         for part in settle_batch(&selling, &mut runner, batch, &workers).await {
-            offer.unpaid = part.unpaid;
+            offer.has_unpaid = part.has_unpaid;
             offer.terms = part.terms;
             selling.catalogue.publish_offer(&offer, offer.terms.left() == 0);
             if update_sold_out_cache(&selling.context, &offer, &sold_out, part.now, &workers).await {
@@ -187,7 +187,7 @@ async fn update_sold_out_cache(
     now: Millis,
     workers: &Handle,
 ) -> bool {
-    let Some(refusal) = sold_out_reason(&offer.terms, offer.unpaid, now) else {
+    let Some(refusal) = sold_out_reason(&offer.terms, offer.has_unpaid, now) else {
         sold_out.clear();
         return false;
     };

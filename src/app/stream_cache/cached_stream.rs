@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use super::sanctions::Sanctions;
 use crate::app::cache::CacheValue;
 use crate::app::settings::ChatRateLimit;
 use crate::domain::{
@@ -17,7 +18,7 @@ pub struct CachedStream(Mutex<CachedStreamInner>);
 #[derive(Debug)]
 struct CachedStreamInner {
     stream: LiveStream,
-    sanctions: Vec<Sanction>,
+    sanctions: Sanctions,
     /// How often sanctions were changed on this node: what was read from the store before a change is outdated.
     sanctions_revision: u64,
     /// Helpers whose invite was revoked: their tokens are still valid, but their permissions are gone.
@@ -87,7 +88,7 @@ impl CachedStream {
             blocklist: Arc::new(blocklist),
             blocklist_version: stream.blocklist_version,
             stream,
-            sanctions,
+            sanctions: Sanctions::new(sanctions),
             sanctions_revision: 0,
             revoked_helpers: revoked_helpers.into_iter().collect(),
             users: HashMap::new(),
@@ -148,7 +149,7 @@ impl CachedStream {
         if inner.stream.version <= stream.version {
             inner.stream = stream.clone();
             if is_current {
-                inner.sanctions = sanctions;
+                inner.sanctions = Sanctions::new(sanctions);
             }
             if stream.status == StreamStatus::Ended {
                 // An ended stream has no chat, so the users' state is not needed anymore.
@@ -335,22 +336,26 @@ impl CachedStream {
         self.lock().unsaved_likes += likes;
     }
 
+    /// Whether the store has this sanction of the user, as far as this node knows.
+    pub fn has_sanction(&self, user: &UserId, kind: SanctionKind, now: Millis) -> bool {
+        let inner = self.lock();
+        let mut in_force = inner.sanctions.of(user).filter(|sanction| sanction.until.is_none_or(|until| now < until));
+        in_force.any(|sanction| sanction.kind == kind)
+    }
+
     pub fn sanctions(&self, now: Millis) -> Vec<Sanction> {
-        let mut inner = self.lock();
-        inner.sanctions.retain(|sanction| sanction.until.is_none_or(|until| now < until));
-        inner.sanctions.clone()
+        self.lock().sanctions.in_force(now)
     }
 
     pub fn add_sanction(&self, sanction: Sanction) {
         let mut inner = self.lock();
-        inner.sanctions.retain(|old| old.user != sanction.user || old.kind != sanction.kind);
-        inner.sanctions.push(sanction);
+        inner.sanctions.set(sanction);
         inner.sanctions_revision += 1;
     }
 
     pub fn remove_sanction(&self, user: &UserId, kind: SanctionKind) {
         let mut inner = self.lock();
-        inner.sanctions.retain(|sanction| sanction.user != *user || sanction.kind != kind);
+        inner.sanctions.remove(user, kind);
         inner.sanctions_revision += 1;
     }
 
@@ -368,8 +373,7 @@ impl CachedStream {
     /// The reason that the team gave for this user's mute.
     pub fn mute_reason(&self, user: &UserId) -> Option<String> {
         let inner = self.lock();
-        let mute =
-            inner.sanctions.iter().find(|sanction| sanction.user == *user && sanction.kind == SanctionKind::Mute)?;
+        let mute = inner.sanctions.of(user).find(|sanction| sanction.kind == SanctionKind::Mute)?;
         mute.reason.clone()
     }
 
@@ -392,7 +396,7 @@ impl CachedStreamInner {
     }
 
     fn standing(&self, user: &UserId, now: Millis) -> Standing {
-        let sanctions = self.sanctions.iter().filter(|sanction| sanction.user == *user);
+        let sanctions = self.sanctions.of(user);
         let is_revoked = self.revoked_helpers.contains(user);
         Standing { is_revoked, ..Standing::of_sanctions(sanctions, now) }
     }

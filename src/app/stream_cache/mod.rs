@@ -1,6 +1,7 @@
 //! The streams that this node has cached, and who may act in them.
 
 mod cached_stream;
+mod sanctions;
 
 use std::sync::Arc;
 
@@ -111,7 +112,7 @@ impl StreamCache {
             // Changes of a stream that has no viewers here are neither received nor polled by this node.
             let is_unsubscribed = self.context.store.is_shared() && self.publisher.rooms.get(id).is_none();
             if is_unsubscribed && cached.begin_check_if_older(UNSUBSCRIBED_TTL_MS, self.context.now()) {
-                let _ = Box::pin(self.reload_stream(id, &cached)).await;
+                let _ = Box::pin(self.reload_if_changed(id, &cached)).await;
             }
             return Ok(cached);
         }
@@ -172,6 +173,13 @@ impl StreamCache {
                 }
             }
         });
+    }
+
+    /// Reloads a stream without viewers here, if its version in the store is another one.
+    async fn reload_if_changed(self: &Arc<Self>, id: StreamId, cached: &CachedStream) -> Result<()> {
+        let Some(stream) = self.context.store.stream(id).await? else { return Ok(()) };
+        cached.update_likes(stream.likes);
+        if stream.version == cached.version() { Ok(()) } else { self.update_cached_stream(&stream, cached).await }
     }
 
     /// Reloads a stream from the store, and shows this node's viewers what changed.

@@ -32,8 +32,8 @@ pub struct BatchOutcome {
     pub results: Vec<std::result::Result<PurchaseOutcome, Refusal>>,
     /// The offer after the batch.
     pub terms: OfferTerms,
-    /// Units in held and capturing orders; known only when no unit is left, otherwise 0.
-    pub unpaid: i64,
+    /// There are held or capturing orders; known only when no unit is left, otherwise `false`.
+    pub has_unpaid: bool,
     /// The time of the decision, by the database's clock.
     pub now: Millis,
 }
@@ -102,7 +102,7 @@ impl Store {
 struct DecidedBatch {
     terms: OfferTerms,
     decisions: Vec<Decision>,
-    unpaid: i64,
+    has_unpaid: bool,
     now: Millis,
     new_orders: Vec<Order>,
     /// The orders that were created earlier with keys of this batch.
@@ -120,12 +120,12 @@ fn decide_batch(
     header: &OfferHeader,
     mut terms: OfferTerms,
     now: Millis,
-    unpaid: i64,
+    has_unpaid: bool,
     requests: &[PurchaseRequest],
     existing: ExistingPurchases,
 ) -> Result<DecidedBatch> {
     let ExistingPurchases { purchases, orders: existing_orders } = existing;
-    let decisions = decide(&terms, now, unpaid, requests, &purchases);
+    let decisions = decide(&terms, now, has_unpaid, requests, &purchases);
     let new_orders: Vec<Order> = requests
         .iter()
         .zip(&decisions)
@@ -145,7 +145,8 @@ fn decide_batch(
     if terms.reserved > terms.quantity {
         return Err(Error::CorruptRow(format!("a batch would oversell offer {}", header.offer)));
     }
-    Ok(DecidedBatch { terms, decisions, unpaid: unpaid + units, now, new_orders, existing_orders })
+    let has_unpaid = has_unpaid || units > 0;
+    Ok(DecidedBatch { terms, decisions, has_unpaid, now, new_orders, existing_orders })
 }
 
 fn held_order(header: &OfferHeader, terms: &OfferTerms, now: Millis, request: &PurchaseRequest, place: i64) -> Order {
@@ -186,11 +187,12 @@ fn batch_outcome(decided: DecidedBatch) -> BatchOutcome {
             }
         })
         .collect();
-    BatchOutcome { results, terms: decided.terms, unpaid: decided.unpaid, now: decided.now }
+    BatchOutcome { results, terms: decided.terms, has_unpaid: decided.has_unpaid, now: decided.now }
 }
 
-const SELECT_UNPAID_UNITS: &str = "select cast(coalesce(sum(qty), 0) as bigint) from orders
-    where offer = $1 and status in ('held', 'capturing')";
+/// One look into the index of unpaid orders: a rush has thousands of them.
+const SELECT_HAS_UNPAID: &str = "select exists (select 1 from orders
+    where offer = $1 and status in ('held', 'capturing'))";
 
 struct ExistingPurchaseRow {
     order_id: Option<Uuid>,

@@ -10,7 +10,7 @@ use super::super::order::KEYED_ORDERS_ON_POSTGRES;
 use super::super::postgres::BorrowedConnection;
 use super::super::{Error, Result};
 use super::{
-    BatchOutcome, DecidedBatch, ExistingPurchaseRow, ExistingPurchases, OfferHeader, SELECT_UNPAID_UNITS,
+    BatchOutcome, DecidedBatch, ExistingPurchaseRow, ExistingPurchases, OfferHeader, SELECT_HAS_UNPAID,
     batch_outcome, decide_batch, existing_order_ids,
 };
 use crate::domain::{Decision, Millis, OfferId, PurchaseRequest, Refusal};
@@ -104,12 +104,12 @@ async fn run_batch(
 ) -> Result<BatchOutcome> {
     let (header, terms) = (OfferHeader { offer, stream: row.stream, currency: row.currency.clone() }, row.terms()?);
     let (now, existing) = read_existing(connection, offer, requests).await?;
-    let unpaid = if terms.left() > 0 {
-        0
+    let has_unpaid = if terms.left() > 0 {
+        false
     } else {
-        sqlx::query_scalar(SELECT_UNPAID_UNITS).bind(offer.0).fetch_one(&mut *connection).await?
+        sqlx::query_scalar(SELECT_HAS_UNPAID).bind(offer.0).fetch_one(&mut *connection).await?
     };
-    let decided = decide_batch(&header, terms, now, unpaid, requests, existing)?;
+    let decided = decide_batch(&header, terms, now, has_unpaid, requests, existing)?;
     write_batch(connection, requests, &decided).await?;
     sqlx::raw_sql("commit").execute(connection).await?;
     Ok(batch_outcome(decided))

@@ -11,7 +11,7 @@ use super::super::order::KEYED_ORDERS_ON_SQLITE;
 use super::super::sqlite::WriterSlot;
 use super::super::{Error, Result, ids_to_json, to_json};
 use super::{
-    BatchOutcome, DecidedBatch, ExistingPurchaseRow, ExistingPurchases, OfferHeader, SELECT_UNPAID_UNITS,
+    BatchOutcome, DecidedBatch, ExistingPurchaseRow, ExistingPurchases, OfferHeader, SELECT_HAS_UNPAID,
     batch_outcome, decide_batch, existing_order_ids,
 };
 use crate::clock::Clock;
@@ -103,12 +103,12 @@ async fn run_batch(
     let row = row.ok_or(Refusal::NoSuchOffer)?;
     let (header, terms) = (OfferHeader { offer, stream: row.stream, currency: row.currency.clone() }, row.terms()?);
     let existing = read_existing(tx, offer, requests).await?;
-    let unpaid = if terms.left() > 0 {
-        0
+    let has_unpaid = if terms.left() > 0 {
+        false
     } else {
-        sqlx::query_scalar(SELECT_UNPAID_UNITS).bind(offer.0).fetch_one(&mut *tx).await?
+        sqlx::query_scalar(SELECT_HAS_UNPAID).bind(offer.0).fetch_one(&mut *tx).await?
     };
-    let decided = decide_batch(&header, terms, now, unpaid, requests, existing)?;
+    let decided = decide_batch(&header, terms, now, has_unpaid, requests, existing)?;
     if !decided.new_orders.is_empty() {
         insert_orders(tx, requests, &decided).await?;
         let reserve = "update offers set reserved = $2, next_place = $3, version = $4 where id = $1";

@@ -16,7 +16,7 @@ const STEPS: usize = 300;
 /// The outcome of a step without its times, because the two databases have two clocks.
 #[derive(PartialEq, Debug)]
 enum Seen {
-    Sold(Vec<std::result::Result<(Order, bool), Refusal>>, OfferTerms, i64),
+    Sold(Vec<std::result::Result<(Order, bool), Refusal>>, OfferTerms, bool),
     Released(Vec<Order>),
     Done,
     Refused(Refusal),
@@ -39,7 +39,7 @@ fn sold(sold: BatchOutcome) -> Seen {
         Ok(answered) => Ok((timeless(answered.order), answered.replayed)),
         Err(refusal) => Err(plain(refusal)),
     });
-    Seen::Sold(answers.collect(), OfferTerms { opens_at: None, closes_at: None, ..sold.terms }, sold.unpaid)
+    Seen::Sold(answers.collect(), OfferTerms { opens_at: None, closes_at: None, ..sold.terms }, sold.has_unpaid)
 }
 
 fn seen<T>(answer: Result<T>, shown: impl FnOnce(T) -> Seen) -> Seen {

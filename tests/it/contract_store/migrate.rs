@@ -114,6 +114,63 @@ async fn migration_waits_for_a_slow_one() {
     migrated.unwrap();
 }
 
+/// An index build that died leaves an index that is never used and still costs every write.
+#[tokio::test]
+async fn interrupted_index_build_is_built_again() {
+    let database = Database::create().await;
+    migrate(&database.url()).await.unwrap();
+    let mut connection = database.connect().await;
+    for (sql, fails) in [
+        ("drop index sanctions_of_user", false),
+        (
+            "insert into sanctions (stream, user_id, kind, user_name, by_user, created_at)
+            select gen_random_uuid(), 'ann', 'ban', '', 'mo', 1 from generate_series(1, 2)",
+            false,
+        ),
+        // Like a build that is interrupted, this leaves an invalid index.
+        ("create unique index concurrently sanctions_of_user on sanctions (user_id)", true),
+        ("delete from _sqlx_migrations where version = 23", false),
+    ] {
+        assert_eq!(sqlx::raw_sql(sql).execute(&mut connection).await.is_err(), fails, "{sql}");
+    }
+    let invalid = "select count(*) from pg_index where not indisvalid";
+    assert_eq!(sqlx::query_scalar::<_, i64>(invalid).fetch_one(&mut connection).await.unwrap(), 1);
+    migrate(&database.url()).await.unwrap();
+    assert_eq!(sqlx::query_scalar::<_, i64>(invalid).fetch_one(&mut connection).await.unwrap(), 0);
+    let made = "select indexdef from pg_indexes where indexname = 'sanctions_of_user'";
+    let made: String = sqlx::query_scalar(made).fetch_one(&mut connection).await.unwrap();
+    assert_eq!(made, "CREATE INDEX sanctions_of_user ON public.sanctions USING btree (user_id)");
+}
+
+/// Everything that needs a table queues behind a migration that waits for it.
+#[tokio::test]
+async fn purchases_pass_a_migration_that_waits_for_their_table() {
+    let database = Database::create().await;
+    let mut reader = database.connect().await;
+    migrations_until("postgres", BEFORE_CHANGES_OF_ORDERS).await.run(&mut reader).await.unwrap();
+    let mut reading = reader.begin().await.unwrap();
+    sqlx::raw_sql("select count(*) from orders").execute(&mut *reading).await.unwrap();
+    let mut buyer = database.connect().await;
+    let waits = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+    let buying = async {
+        while sqlx::query_scalar::<_, i64>(waits).fetch_one(&mut buyer).await.unwrap() == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        // A purchase waits for a lock for 3 s at most.
+        for _ in 0..3 {
+            let buy = "set lock_timeout = '3s'; begin; lock table orders in row exclusive mode; commit";
+            sqlx::raw_sql(buy).execute(&mut buyer).await.unwrap();
+        }
+        reading.commit().await.unwrap();
+    };
+    let url = database.url();
+    let (migrated, ()) = tokio::join!(migrate(&url), buying);
+    migrated.unwrap();
+    open(&database.url()).await.unwrap();
+}
+
+/// The last migration before the first that changes the orders table.
+const BEFORE_CHANGES_OF_ORDERS: i64 = 5;
 /// The last migration with the former names of tables, columns and values.
 const FORMER_NAMES: i64 = 11;
 
@@ -160,9 +217,13 @@ fn former_data(id: impl Fn(u128) -> String, hash: &str) -> String {
 
 /// The migrations of a database with the former names.
 async fn former_migrations(folder: &str) -> Migrator {
+    migrations_until(folder, FORMER_NAMES).await
+}
+
+async fn migrations_until(folder: &str, last: i64) -> Migrator {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(folder);
     let all = Migrator::new(path).await.unwrap();
-    Migrator::with_migrations(all.iter().filter(|migration| migration.version <= FORMER_NAMES).cloned().collect())
+    Migrator::with_migrations(all.iter().filter(|migration| migration.version <= last).cloned().collect())
 }
 
 /// Everything that was stored in the former names is read in the new ones.

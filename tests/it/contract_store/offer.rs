@@ -1,7 +1,7 @@
 //! Offers and the stock of their variant: units move between them, and none is lost.
 
 use livesouk::domain::offer::NewOffer;
-use livesouk::domain::{OfferKind, OfferStage, OfferStatus, Refusal};
+use livesouk::domain::{OfferKind, OfferStage, OfferStatus, Refusal, StreamId};
 
 use super::builders::{code, purchase_requests, refusal};
 use super::fixture::{Fixture, STOCK, facts};
@@ -68,7 +68,7 @@ async fn flash_sale_counts_down_opens_and_is_extended(shop: Fixture) {
     assert!((before + 10_000..=shop.store.now().await.unwrap() + 10_000).contains(&opens_at));
     assert_eq!(offer.terms.closes_at, Some(opens_at + 60_000));
     assert_eq!(
-        (offer.kind, offer.old_price, offer.terms.status(opens_at - 1, 0)),
+        (offer.kind, offer.old_price, offer.terms.status(opens_at - 1, false)),
         (OfferKind::Flash, Some(9_900), OfferStatus::Countdown)
     );
     assert_eq!(code(&shop.buy(form.id, &purchase_requests([0])[0]).await), "not_open");
@@ -146,8 +146,14 @@ async fn offers_on_sale_and_offers_to_close_are_found(shop: Fixture) {
     for offer in [over, paused, closed] {
         shop.run(&format!("update offers set opens_at = 1000, closes_at = 2000 where id = {}", shop.id(offer.0))).await;
     }
-    let on_sale: Vec<_> = shop.store.offers_on_sale().await.unwrap().into_iter().map(|offer| offer.id).collect();
-    assert_eq!(on_sale, [open, over, paused]);
+    let on_sale = async |streams: &[StreamId]| {
+        let found = shop.store.offers_on_sale(streams).await.unwrap();
+        let mut ids: Vec<_> = found.into_iter().map(|offer| offer.id).collect();
+        ids.sort();
+        ids
+    };
+    assert_eq!(on_sale(&[StreamId::new(), shop.stream]).await, [open, over, paused]);
+    assert_eq!(on_sale(&[StreamId::new()]).await, []);
     assert_eq!(shop.store.offers_to_close(2_000).await.unwrap(), [over, paused]);
     assert_eq!(shop.store.offers_to_close(1_999).await.unwrap(), []);
     let all: Vec<_> =
@@ -182,10 +188,10 @@ async fn held_units_make_an_offer_sold_out_for_now(shop: Fixture) {
     let (paid, _held) = (shop.hold_one(offer, "ann").await, shop.hold_one(offer, "bob").await);
     let status = async || {
         let offer = shop.load_offer(offer).await;
-        (offer.unpaid, offer.terms.status(shop.store.now().await.unwrap(), offer.unpaid))
+        (offer.has_unpaid, offer.terms.status(shop.store.now().await.unwrap(), offer.has_unpaid))
     };
     shop.begin_capture(paid.id).await.unwrap();
-    assert_eq!(status().await, (2, OfferStatus::SoldOutForNow));
+    assert_eq!(status().await, (true, OfferStatus::SoldOutForNow));
     shop.run("update orders set status = 'paid'").await;
-    assert_eq!(status().await, (0, OfferStatus::SoldOut));
+    assert_eq!(status().await, (false, OfferStatus::SoldOut));
 }

@@ -1,5 +1,6 @@
 //! Stock alerts: one per user and offer, counted by offer, deleted with the sale.
 
+use livesouk::domain::OfferId;
 use livesouk::store::StockAlertCount;
 
 use super::builders::user;
@@ -8,7 +9,8 @@ use super::fixture::{Fixture, facts};
 facts! {
     user_has_one_stock_alert_per_offer
     stock_alert_does_not_touch_the_offer
-    stock_alerts_of_a_closed_offer_are_marked_and_deleted
+    stock_alerts_of_a_closed_offer_are_found_and_deleted
+    alerts_of_thousands_of_offers_are_counted
 }
 
 async fn user_has_one_stock_alert_per_offer(shop: Fixture) {
@@ -16,13 +18,15 @@ async fn user_has_one_stock_alert_per_offer(shop: Fixture) {
     for (offer, who) in [(one, "ann"), (one, "ann"), (one, "ben"), (other, "ann")] {
         assert!(shop.store.add_stock_alert(offer, &user(who)).await.unwrap());
     }
-    let counted = |offer, people| StockAlertCount { offer, stream: shop.stream, users: people, closed: false };
-    assert_eq!(shop.store.stock_alert_counts().await.unwrap(), [counted(one, 2), counted(other, 1)]);
+    let counted = |offer, people| StockAlertCount { offer, stream: shop.stream, users: people };
+    let counts = async || shop.store.stock_alert_counts(&[one, other]).await.unwrap();
+    assert_eq!(counts().await, [counted(one, 2), counted(other, 1)]);
+    assert_eq!(shop.store.stock_alert_counts(&[other]).await.unwrap(), [counted(other, 1)]);
     assert_eq!(shop.store.stock_alerts_of(&user("ann"), shop.stream).await.unwrap(), [one, other]);
     for _ in 0..2 {
         shop.store.remove_stock_alert(one, &user("ann")).await.unwrap();
     }
-    assert_eq!(shop.store.stock_alert_counts().await.unwrap(), [counted(one, 1), counted(other, 1)]);
+    assert_eq!(counts().await, [counted(one, 1), counted(other, 1)]);
     assert_eq!(shop.store.stock_alerts_of(&user("ann"), shop.stream).await.unwrap(), [other]);
 }
 
@@ -36,7 +40,7 @@ async fn stock_alert_does_not_touch_the_offer(shop: Fixture) {
     shop.assert_consistent().await;
 }
 
-async fn stock_alerts_of_a_closed_offer_are_marked_and_deleted(shop: Fixture) {
+async fn stock_alerts_of_a_closed_offer_are_found_and_deleted(shop: Fixture) {
     let (offer, other, draft) = (shop.offer(1, 1).await, shop.offer(1, 1).await, shop.draft(1, 1).await);
     assert!(!shop.store.add_stock_alert(draft, &user("ann")).await.unwrap(), "a draft has no stock alerts");
     for offer in [offer, other] {
@@ -44,8 +48,18 @@ async fn stock_alerts_of_a_closed_offer_are_marked_and_deleted(shop: Fixture) {
     }
     shop.store.close_offer(offer).await.unwrap();
     assert!(!shop.store.add_stock_alert(offer, &user("ben")).await.unwrap());
-    let closed: Vec<bool> = shop.store.stock_alert_counts().await.unwrap().iter().map(|count| count.closed).collect();
-    assert_eq!(closed, [true, false]);
+    assert_eq!(shop.store.closed_offers_with_stock_alerts().await.unwrap(), [offer]);
     shop.store.delete_stock_alerts(offer).await.unwrap();
+    assert_eq!(shop.store.closed_offers_with_stock_alerts().await.unwrap(), []);
     assert_eq!(shop.store.stock_alerts_of(&user("ann"), shop.stream).await.unwrap(), [other]);
+}
+
+async fn alerts_of_thousands_of_offers_are_counted(shop: Fixture) {
+    let offers: Vec<OfferId> = (0..2_500).map(|_| OfferId::new()).collect();
+    for offers in offers.chunks(500) {
+        let row = |offer: &OfferId| format!("({}, 'ann', {}, 1)", shop.id(offer.0), shop.id(shop.stream.0));
+        let rows: Vec<String> = offers.iter().map(row).collect();
+        shop.run(&format!("insert into stock_alerts (offer, user_id, stream, created_at) values {}", rows.join(", "))).await;
+    }
+    assert_eq!(shop.store.stock_alert_counts(&offers).await.unwrap().len(), 2_500);
 }
