@@ -21,6 +21,9 @@ create index if not exists addresses_to_erase on addresses (order_id) where eras
 -- The test provider forgets old calls every 30 seconds.
 create index if not exists test_calls_by_age on test_calls (created_at);
 
+-- The report of a show counts its failed payments, by the days of the show.
+create index if not exists payments_failed on payments (order_id) where status in ('declined', 'failed');
+
 -- What is due to start and to close, and what is on sale in a show. None of these columns changes when units are sold, so the
 -- updates of a sale stay on their page (HOT).
 create index if not exists offers_by_start on offers (starts_at) where stage = 'draft' and starts_at is not null;

@@ -28,6 +28,8 @@ pub struct AppCounters {
     /// Outbox events that were pending at the last run, and when the oldest was written; 0 means none.
     pub outbox_pending: AtomicU64,
     pub outbox_oldest_at: AtomicI64,
+    /// Orders that the sums of the reports lacked at the last look.
+    pub orders_unsummed: AtomicI64,
     /// How long the oldest snapshot of the database was open at the last look.
     pub oldest_snapshot_ms: AtomicI64,
     /// Payments and refunds that the reconciler checked.
@@ -72,6 +74,7 @@ impl Default for AppCounters {
             outbox_delay: DurationHistogram::default(),
             outbox_pending: AtomicU64::new(0),
             outbox_oldest_at: AtomicI64::new(0),
+            orders_unsummed: AtomicI64::new(0),
             oldest_snapshot_ms: AtomicI64::new(0),
             reconciled: AtomicU64::new(0),
             frames_delayed: AtomicU64::new(0),

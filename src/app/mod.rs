@@ -227,6 +227,7 @@ impl Services {
         runner.start(context, catalogue::StockAlertJob::new(self.catalogue.clone()));
         runner.start(context, streams::MinuteSampleJob(self.streams.clone()));
         runner.start(context, streams::IdleRoomJob(self.streams.clone()));
+        runner.start(context, streams::OrderSumJob::new(context.clone()));
         runner.start(context, token::TokenRevocationJob(self.tokens.clone()));
         runner.start(context, settings_sync::ShopSettingsJob(self.settings_sync.clone()));
         runner.start(context, accounts::SignInCleanupJob(context.clone()));
@@ -347,7 +348,7 @@ impl Services {
     }
 
     /// Metrics of the database, and its connection pools as they are now.
-    pub fn store_metrics(&self) -> (&store::StoreCounters, [store::PoolUsage; 2]) {
+    pub fn store_metrics(&self) -> (&store::StoreCounters, Vec<store::PoolUsage>) {
         (self.context.store.counters(), self.context.store.pools())
     }
 

@@ -461,6 +461,11 @@ fn database(page: &mut MetricsPage<'_>, app: &App) {
         "How far the clock of the database is ahead of the clock of this node",
         offset as f64 / 1e3,
     );
+    page.gauge(
+        "livesouk_orders_unsummed",
+        "Orders and refunds that are not in the sums of the reports yet; a report reads them one by one",
+        app.counters().orders_unsummed.load(Ordering::Relaxed) as f64,
+    );
     let snapshot = app.counters().oldest_snapshot_ms.load(Ordering::Relaxed);
     page.gauge(
         "livesouk_database_oldest_snapshot_seconds",

@@ -9,9 +9,9 @@ use crate::domain::{Millis, OrderId};
 const ERASE_BATCH_MAX: i64 = 500;
 
 /// The time in an order's id is that of a node, the others are the database's.
-const CLOCKS_DIFFER_MS: Millis = 86_400_000;
+pub(super) const CLOCKS_DIFFER_MS: Millis = 86_400_000;
 /// The largest time that an id can have.
-const ID_TIME_MAX: Millis = (1 << 48) - 1;
+pub(super) const ID_TIME_MAX: Millis = (1 << 48) - 1;
 
 /// The orders `o` whose address the shop still needs: open, or paid and not sent.
 macro_rules! needs_address {

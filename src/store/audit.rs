@@ -138,7 +138,8 @@ impl Store {
     ) -> Result<Vec<AuditEntry>> {
         let read = audit_entries!("a.stream = $1 and a.id > $2 order by a.id limit $3");
         let after = after.map_or(Uuid::nil(), |id| id.0);
-        let rows: Vec<AuditRow> = self.query(read).bind(stream.0).bind(after).bind(limit).fetch_all().await?;
+        let query = self.report_query(read).bind(stream.0).bind(after).bind(limit);
+        let rows: Vec<AuditRow> = query.fetch_all().await?;
         rows.into_iter().map(AuditRow::into_entry).collect()
     }
 }

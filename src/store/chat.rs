@@ -169,7 +169,7 @@ impl Store {
     ) -> Result<Vec<(ChatMessage, &'static str)>> {
         let read = messages!("where stream = $1 and id > $2 order by id limit $3");
         let after = after.map_or(Uuid::nil(), |id| id.0);
-        let rows: Vec<MessageRow> = self.query(read).bind(stream.0).bind(after).bind(limit).fetch_all().await?;
+        let rows: Vec<MessageRow> = self.report_query(read).bind(stream.0).bind(after).bind(limit).fetch_all().await?;
         let with_status = |row: MessageRow| {
             let status = [PENDING_REVIEW, REJECTED].into_iter().find(|name| *name == row.status).unwrap_or(PUBLISHED);
             Ok((row.into_message()?, status))
@@ -204,6 +204,6 @@ impl Store {
     pub async fn count_messages(&self, stream: StreamId) -> Result<i64> {
         let read = "select count(*) from messages
             where stream = $1 and status = 'published' and deleted_by is null and user_id not like 'crowd:%'";
-        self.query(read).bind(stream.0).fetch_value().await
+        self.report_query(read).bind(stream.0).fetch_value().await
     }
 }

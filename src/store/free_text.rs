@@ -31,7 +31,7 @@ impl Store {
             union select user_name from audit_log where user_id = $1 and user_name <> ''
             union select by_name from audit_log where by_user = $1 and by_name <> ''
             union select name from helpers where user_id = $1";
-        self.query(names).bind(user.as_str()).fetch_values().await
+        self.report_query(names).bind(user.as_str()).fetch_values().await
     }
 
     /// The free texts that contain one of the user's names or the user's id as a whole word.
@@ -44,7 +44,7 @@ impl Store {
         loop {
             let page = "select id, coalesce(reason, ''), coalesce(detail, '') from audit_log
                 where id > $1 and (reason is not null or detail is not null) order by id limit $2";
-            let rows: Vec<(Uuid, String, String)> = self.query(page).bind(after).bind(PAGE_ROWS).fetch_all().await?;
+            let rows: Vec<(Uuid, String, String)> = self.report_query(page).bind(after).bind(PAGE_ROWS).fetch_all().await?;
             let Some((last, ..)) = rows.last() else { break };
             after = *last;
             for (id, reason, detail) in rows {
@@ -56,7 +56,7 @@ impl Store {
         loop {
             let page = "select stream, user_id, kind, reason from sanctions where reason is not null
                 and (stream, user_id, kind) > ($1, $2, $3) order by stream, user_id, kind limit $4";
-            let query = self.query(page).bind(after.0).bind(&after.1).bind(&after.2).bind(PAGE_ROWS);
+            let query = self.report_query(page).bind(after.0).bind(&after.1).bind(&after.2).bind(PAGE_ROWS);
             let rows: Vec<(Uuid, String, String, String)> = query.fetch_all().await?;
             let Some((stream, user, kind, _)) = rows.last() else { break };
             after = (*stream, user.clone(), kind.clone());
@@ -69,7 +69,7 @@ impl Store {
             let page = "select order_id, n, reason from refunds
                 where reason is not null and (order_id, n) > ($1, $2) order by order_id, n limit $3";
             let rows: Vec<(Uuid, i64, String)> =
-                self.query(page).bind(order).bind(n).bind(PAGE_ROWS).fetch_all().await?;
+                self.report_query(page).bind(order).bind(n).bind(PAGE_ROWS).fetch_all().await?;
             let Some((last, number, _)) = rows.last() else { break };
             (order, n) = (*last, *number);
             for (order, n, reason) in rows {

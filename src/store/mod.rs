@@ -27,6 +27,7 @@ mod offer;
 mod oldest_snapshot;
 mod order;
 mod order_history;
+mod order_sums;
 mod payment;
 mod postgres;
 mod product;
@@ -68,9 +69,11 @@ pub use keyed_request::KeyedRequest;
 pub use mail::{COUNTED_MAX, LoggedMail, MAIL_CLAIM_MS, MailQueue, URGENT_MAILS_MAX};
 pub use offer::{OFFERS_TO_CLOSE_MAX, OPEN_OFFERS_MAX, OfferVersion};
 pub use order::IdempotencyRecord;
+pub use order_sums::SumProgress;
 pub use payment::{BegunPayment, NewPayment};
 pub use product::ProductPage;
 pub use refund::NewRefund;
+pub use report::SalesTotals;
 pub use sell::{BatchOutcome, BatchTurn, PurchaseOutcome};
 pub use shop_order::{ORDERS_EXAMINED_MAX, OrderNote, PaymentAttempt, ShopOrder, ShopOrderPage};
 pub use shop_settings::StoredSettings;
@@ -140,17 +143,26 @@ impl Store {
     }
 
     /// The connection pools as they are now.
-    pub fn pools(&self) -> [PoolUsage; 2] {
+    pub fn pools(&self) -> Vec<PoolUsage> {
         match self {
-            Store::Postgres(db) => [PoolUsage::from_pool("general", db.pool()), db.selling().usage()],
-            Store::Sqlite(db) => [PoolUsage::from_pool("general", db.readers()), db.writer_usage()],
+            Store::Postgres(db) => vec![
+                PoolUsage::from_pool("money", db.money()),
+                PoolUsage::from_pool("reads", db.reads()),
+                PoolUsage::from_pool("reports", db.reports()),
+                db.selling().usage(),
+            ],
+            Store::Sqlite(db) => vec![
+                PoolUsage::from_pool("reads", db.readers()),
+                PoolUsage::from_pool("reports", db.reports()),
+                db.writer_usage(),
+            ],
         }
     }
 
     /// Closes the connections. Whatever is committed stays.
     pub async fn close(&self) {
         match self {
-            Store::Postgres(db) => db.pool().close().await,
+            Store::Postgres(db) => db.close().await,
             Store::Sqlite(db) => db.close().await,
         }
     }

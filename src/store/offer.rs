@@ -247,7 +247,12 @@ impl Store {
                 .bind(new.starts_at)
                 .execute()
                 .await?;
-            if created == 0 { Err(Refusal::StreamEnded.into()) } else { Ok(new.id) }
+            if created == 0 {
+                return Err(Refusal::StreamEnded.into());
+            }
+            let sums = "insert into offer_sums (offer, stream) values ($1, $2)";
+            tx.query(sums).bind(new.id.0).bind(new.stream.0).execute().await?;
+            Ok(new.id)
         })
         .await
     }

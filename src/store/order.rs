@@ -125,30 +125,6 @@ pub struct OutboxEvent {
     pub created_at: Millis,
 }
 
-/// A show's sales in a few numbers.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct SalesTotals {
-    pub orders_held: i64,
-    pub orders_paid: i64,
-    pub units_paid: i64,
-    pub amount_paid: i64,
-    pub orders_refunded: i64,
-    pub amount_refunded: i64,
-    pub orders_expired: i64,
-    pub orders_cancelled: i64,
-}
-
-from_row!(SalesTotals {
-    orders_held,
-    orders_paid,
-    units_paid,
-    amount_paid,
-    orders_refunded,
-    amount_refunded,
-    orders_expired,
-    orders_cancelled
-});
-
 /// Orders of several buyers. Materialized, because the planner would otherwise follow `order by id` and read everybody's orders.
 const RECENT_ORDERS_ON_POSTGRES: &str = orders!(
     "with theirs as materialized (select * from orders
@@ -209,11 +185,11 @@ impl Store {
         Ok(ids.into_iter().map(OrderId).collect())
     }
 
-    /// Finds the buyers of the places after `from` up to `last`, whatever the status of their orders; at most `most`.
-    pub async fn buyers_at_places(&self, offer: OfferId, from: i64, last: i64, most: usize) -> Result<Vec<UserId>> {
-        let read = "select buyer from orders where offer = $1 and place > $2 and place <= $3 limit $4";
-        let buyers: Vec<String> =
-            self.query(read).bind(offer.0).bind(from).bind(last).bind(most as i64).fetch_values().await?;
+    /// Finds the buyers of the places after `from` up to `last`, whatever the status of their orders. They are all in memory at
+    /// once, so the places are some thousands.
+    pub async fn buyers_at_places(&self, offer: OfferId, from: i64, last: i64) -> Result<Vec<UserId>> {
+        let read = "select buyer from orders where offer = $1 and place > $2 and place <= $3";
+        let buyers: Vec<String> = self.query(read).bind(offer.0).bind(from).bind(last).fetch_values().await?;
         let parse = |buyer: String| UserId::parse(&buyer).map_err(|_| Error::CorruptRow(format!("buyer `{buyer}`")));
         buyers.into_iter().map(parse).collect()
     }
@@ -242,20 +218,6 @@ impl Store {
             Ok((hash, OrderId(order), code))
         })
         .transpose()
-    }
-
-    /// Sums up the sales of a show, without those to a demo's simulated viewers.
-    pub async fn sales_totals(&self, stream: StreamId) -> Result<SalesTotals> {
-        let read = "select cast(count(case when status in ('held', 'capturing') then 1 end) as bigint) as orders_held,
-                cast(count(case when status = 'paid' then 1 end) as bigint) as orders_paid,
-                cast(coalesce(sum(case when status = 'paid' then qty end), 0) as bigint) as units_paid,
-                cast(coalesce(sum(case when status = 'paid' then amount end), 0) as bigint) as amount_paid,
-                cast(count(case when status = 'refunded' then 1 end) as bigint) as orders_refunded,
-                cast(coalesce(sum(case when status = 'refunded' then amount end), 0) as bigint) as amount_refunded,
-                cast(count(case when status = 'expired' then 1 end) as bigint) as orders_expired,
-                cast(count(case when status = 'cancelled' then 1 end) as bigint) as orders_cancelled
-            from orders where offer in (select id from offers where stream = $1) and buyer not like 'crowd:%'";
-        self.query(read).bind(stream.0).fetch_one().await
     }
 
     /// Reads the oldest events of the outbox: those that are not delivered yet.

@@ -1,4 +1,5 @@
-//! The PostgreSQL side: one connection pool for everything except selling, and a few separate connections for selling.
+//! The PostgreSQL side: connection pools for transactions, for reads and for reports, so that none of them waits for the others, and a
+//! few separate connections for selling.
 
 use std::str::FromStr;
 use std::sync::Mutex;
@@ -20,6 +21,12 @@ pub(super) const SELECT_NOW: &str = "select (extract(epoch from clock_timestamp(
 /// saw before.
 const SELECT_EPOCH: &str = "select ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int::bigint";
 
+/// Connections of each pool; docs/operate.md adds them up.
+const MONEY_CONNECTIONS: u32 = 10;
+const READ_CONNECTIONS: u32 = 8;
+const REPORT_CONNECTIONS: u32 = 3;
+/// A report that takes longer would take longer each time.
+const REPORT_TIMEOUT: &str = "3s";
 const ACQUIRE_DEADLINE: Duration = Duration::from_secs(3);
 const CONNECT_DEADLINE: Duration = Duration::from_secs(3);
 /// A pooled connection that has not answered a ping by this deadline is dead, whatever its socket says: there may be
@@ -30,7 +37,9 @@ const BATCH_DEADLINE: Duration = Duration::from_secs(4);
 
 #[derive(Debug)]
 pub struct Postgres {
-    pool: PgPool,
+    money: PgPool,
+    reads: PgPool,
+    reports: PgPool,
     selling: SellConnections,
 }
 
@@ -56,19 +65,40 @@ impl Postgres {
         // The pool retries and then reports only a timeout; a plain connection reports the cause.
         connect(&general).await?.close().await?;
         connect_for_selling(&selling).await?.close().await?;
-        let pool = PgPoolOptions::new()
-            .max_connections(16)
-            .acquire_timeout(ACQUIRE_DEADLINE)
-            .test_before_acquire(false)
-            .after_connect(|connection, _| Box::pin(refuse_standby(connection)))
-            .before_acquire(|connection, _| Box::pin(is_primary(connection)))
-            .connect_with(general)
-            .await?;
-        Ok(Self { pool, selling: SellConnections::new(selling, sell_connections) })
+        let reports = general.clone().options([("statement_timeout", REPORT_TIMEOUT)]);
+        let pool = |connections| {
+            PgPoolOptions::new()
+                .max_connections(connections)
+                .acquire_timeout(ACQUIRE_DEADLINE)
+                .test_before_acquire(false)
+                .after_connect(|connection, _| Box::pin(refuse_standby(connection)))
+                .before_acquire(|connection, _| Box::pin(is_primary(connection)))
+        };
+        Ok(Self {
+            money: pool(MONEY_CONNECTIONS).connect_with(general.clone()).await?,
+            reads: pool(READ_CONNECTIONS).connect_lazy_with(general),
+            reports: pool(REPORT_CONNECTIONS).connect_lazy_with(reports),
+            selling: SellConnections::new(selling, sell_connections),
+        })
     }
 
-    pub fn pool(&self) -> &PgPool {
-        &self.pool
+    /// For every transaction: payments, releases, what the team does.
+    pub fn money(&self) -> &PgPool {
+        &self.money
+    }
+
+    /// For single look-ups.
+    pub fn reads(&self) -> &PgPool {
+        &self.reads
+    }
+
+    /// For queries that may read much.
+    pub fn reports(&self) -> &PgPool {
+        &self.reports
+    }
+
+    pub async fn close(&self) {
+        tokio::join!(self.money.close(), self.reads.close(), self.reports.close());
     }
 
     pub fn counters(&self) -> &StoreCounters {
@@ -89,12 +119,12 @@ impl Postgres {
 
     pub async fn check_migrated(&self) -> Result<()> {
         let tables: i64 = sqlx::query_scalar("select count(*) from pg_tables where tablename = '_sqlx_migrations'")
-            .fetch_one(&self.pool)
+            .fetch_one(&self.reads)
             .await?;
         let versions: Vec<i64> = if tables == 0 {
             Vec::new()
         } else {
-            sqlx::query_scalar("select version from _sqlx_migrations where success").fetch_all(&self.pool).await?
+            sqlx::query_scalar("select version from _sqlx_migrations where success").fetch_all(&self.reads).await?
         };
         if migrator::<PostgresMigrations>()?.iter().all(|migration| versions.contains(&migration.version)) {
             Ok(())
@@ -104,11 +134,11 @@ impl Postgres {
     }
 
     pub async fn now(&self) -> Result<Millis> {
-        Ok(sqlx::query_scalar(SELECT_NOW).fetch_one(&self.pool).await?)
+        Ok(sqlx::query_scalar(SELECT_NOW).fetch_one(&self.reads).await?)
     }
 
     pub async fn epoch(&self) -> Result<i64> {
-        Ok(sqlx::query_scalar(SELECT_EPOCH).fetch_one(&self.pool).await?)
+        Ok(sqlx::query_scalar(SELECT_EPOCH).fetch_one(&self.reads).await?)
     }
 }
 

@@ -134,6 +134,10 @@ impl Store {
                     ""
                 );
                 let row: OrderRow = tx.query(set).bind(refund.order.0).bind(now).fetch_one().await?;
+                // It may have been summed as paid.
+                let note = "insert into unsummed_refunds (order_id) select id from orders
+                    where id = $1 and buyer not like 'crowd:%' on conflict do nothing";
+                tx.query(note).bind(refund.order.0).execute().await?;
                 let is_closed = terms.stage == OfferStage::Closed;
                 // Units that stay in the offer are on sale again. The others leave it: for the stock, or with the goods.
                 let leaving = if is_closed || !refund.restock { order.qty } else { 0 };

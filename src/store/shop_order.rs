@@ -137,7 +137,7 @@ impl Store {
         let from = filter.since.map_or(Uuid::nil(), first_id_at);
         let search = filter.search.as_deref().unwrap_or_default();
         let query = self
-            .query(if filter.buyer.is_some() { ORDERS_OF_BUYER } else { SHOP_ORDERS })
+            .report_query(if filter.buyer.is_some() { ORDERS_OF_BUYER } else { SHOP_ORDERS })
             .bind(before)
             .bind(from)
             .bind(limit + 1)
@@ -171,7 +171,7 @@ impl Store {
         } else {
             "select id from orders where id < $1 and id >= $2 order by id desc limit 1 offset $3"
         };
-        let query = self.query(read).bind(before).bind(from).bind(ORDERS_EXAMINED_MAX - 1);
+        let query = self.report_query(read).bind(before).bind(from).bind(ORDERS_EXAMINED_MAX - 1);
         let query = match &filter.buyer {
             Some(buyer) => query.bind(buyer.as_str()),
             None => query,

@@ -22,6 +22,7 @@ const WRITER_DEADLINE: Duration = Duration::from_secs(5);
 
 pub struct Sqlite {
     readers: SqlitePool,
+    reports: SqlitePool,
     writer: std::sync::Arc<WriterSlot>,
     selling: mpsc::Sender<SellCall>,
     clock: Clock,
@@ -57,19 +58,25 @@ impl Sqlite {
         let raise = "insert into meta (name, value) values ('epoch', 1)
             on conflict (name) do update set value = value + 1 returning value";
         let epoch = sqlx::query_scalar(raise).fetch_one(&mut connection).await?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(4)
-            .acquire_timeout(Duration::from_secs(3))
-            .connect_with(options.clone().read_only(true).create_if_missing(false))
-            .await?;
+        let pool = |connections| {
+            SqlitePoolOptions::new().max_connections(connections).acquire_timeout(Duration::from_secs(3))
+        };
+        let read_only = options.clone().read_only(true).create_if_missing(false);
+        let readers = pool(4).connect_with(read_only.clone()).await?;
+        let reports = pool(2).connect_lazy_with(read_only);
         let connection = Mutex::new(Some(connection));
         let writer = std::sync::Arc::new(WriterSlot { options, connection, counters: StoreCounters::default() });
         let selling = sell::start_sqlite(writer.clone(), clock.clone());
-        Ok(Self { readers, writer, selling, clock, epoch, _lock: lock })
+        Ok(Self { readers, reports, writer, selling, clock, epoch, _lock: lock })
     }
 
     pub fn readers(&self) -> &SqlitePool {
         &self.readers
+    }
+
+    /// For queries that may read much.
+    pub fn reports(&self) -> &SqlitePool {
+        &self.reports
     }
 
     pub async fn writer(&self) -> Result<Writer<'_>> {
@@ -99,7 +106,7 @@ impl Sqlite {
     }
 
     pub async fn close(&self) {
-        self.readers.close().await;
+        tokio::join!(self.readers.close(), self.reports.close());
         let connection = self.writer.connection.lock().await.take();
         if let Some(connection) = connection {
             // Writes the write-ahead log into the file; whatever is committed is safe in both cases.

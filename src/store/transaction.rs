@@ -276,8 +276,18 @@ impl Store {
     /// A query outside of any transaction, on the pool for reading.
     pub(super) fn query(&self, text: &'static str) -> Query<'_> {
         let target = match self {
-            Store::Postgres(db) => Target::PostgresPool(db.pool(), PgArguments::default()),
+            Store::Postgres(db) => Target::PostgresPool(db.reads(), PgArguments::default()),
             Store::Sqlite(db) => Target::SqlitePool(db.readers(), SqliteArguments::default()),
+        };
+        Query { text, target, bind_error: None }
+    }
+
+    /// A query of a report, a list or an export, which may read much: on a pool of its own, so that it takes no connection from
+    /// others, and with a shorter time on PostgreSQL.
+    pub(super) fn report_query(&self, text: &'static str) -> Query<'_> {
+        let target = match self {
+            Store::Postgres(db) => Target::PostgresPool(db.reports(), PgArguments::default()),
+            Store::Sqlite(db) => Target::SqlitePool(db.reports(), SqliteArguments::default()),
         };
         Query { text, target, bind_error: None }
     }
@@ -297,7 +307,7 @@ impl Store {
     pub(super) async fn transaction<T>(&self, body: impl AsyncFnOnce(&mut Transaction<'_>) -> Result<T>) -> Result<T> {
         match self {
             Store::Postgres(db) => {
-                let mut connection = acquire(db.pool()).await?;
+                let mut connection = acquire(db.money()).await?;
                 let mut is_committing = false;
                 let ended = with_deadline(async {
                     let mut transaction = Connection::begin(&mut *connection).await?;

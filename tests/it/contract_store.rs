@@ -3,7 +3,7 @@
 //! A fact is one async function that takes a [`Fixture`](fixture::Fixture); `facts!` makes the tests `sqlite::fact` and
 //! `postgres::fact` of it. Tests that need one particular database, or both together, have files of their own:
 //! `both_databases` (the same batches on both), `migrate`, `setup`, `postgres_faults`, `connection_settings`,
-//! `query_plans`, `full_disk`.
+//! `query_plans`, `large_report`, `sold_out`, `full_disk`.
 
 mod account;
 mod address;
@@ -18,6 +18,7 @@ mod full_disk;
 mod holds;
 mod idempotency;
 mod invite;
+mod large_report;
 mod lineup;
 mod mail;
 mod migrate;
@@ -34,12 +35,14 @@ mod refund;
 mod refund_flow;
 mod release;
 mod report;
+mod report_sums;
 mod review;
 mod sanction;
 mod sell;
 mod setup;
 mod shop_order;
 mod sign_in_code;
+mod sold_out;
 mod staff;
 mod stock_alert;
 mod stream;

@@ -2,6 +2,7 @@
 
 mod history_reads;
 mod minute_samples;
+mod order_sums;
 mod rehearsal;
 mod report;
 mod room;
@@ -17,8 +18,10 @@ use super::stream_cache::StreamCache;
 use history_reads::HistoryReads;
 use minute_samples::MinuteSamples;
 use rehearsal::Rehearsals;
+use report::RememberedReports;
 
 pub use minute_samples::MinuteSampleJob;
+pub use order_sums::OrderSumJob;
 pub use rehearsal::{Rehearsal, RehearsalPlan, RehearsalRunner};
 pub use room::IdleRoomJob;
 pub use stream::NewStream;
@@ -32,6 +35,7 @@ pub struct Streams {
     history_reads: HistoryReads,
     minute_samples: MinuteSamples,
     rehearsals: Rehearsals,
+    reports: RememberedReports,
 }
 
 impl Streams {
@@ -44,7 +48,17 @@ impl Streams {
     ) -> Arc<Self> {
         let (context, publisher, stream_cache, chat, catalogue) =
             (context.clone(), publisher.clone(), stream_cache.clone(), chat.clone(), catalogue.clone());
-        let (history_reads, minute_samples, rehearsals) = Default::default();
-        Arc::new(Self { context, publisher, stream_cache, chat, catalogue, history_reads, minute_samples, rehearsals })
+        let (history_reads, minute_samples, rehearsals, reports) = Default::default();
+        Arc::new(Self {
+            context,
+            publisher,
+            stream_cache,
+            chat,
+            catalogue,
+            history_reads,
+            minute_samples,
+            rehearsals,
+            reports,
+        })
     }
 }

@@ -1,23 +1,63 @@
 //! The report of a stream, while it is live and after it ended.
+//!
+//! Every console of a show asks for the same figures again and again, so what is read from the store is remembered for five
+//! seconds, and who asks meanwhile waits for the read that is under way.
 
 use super::Streams;
+use crate::app::cache::{Cache, CacheValue};
 use crate::app::error::Result;
-use crate::domain::report::report_minutes;
+use crate::domain::report::{OfferSales, PinSpan, report_minutes};
 use crate::domain::video::VideoFaultKind;
-use crate::domain::{Actor, Permission, Refusal, StreamId};
+use crate::domain::{Actor, Millis, Permission, Refusal, StreamId};
 use crate::protocol::{CardReach, FullStreamReport, StreamReport, VideoFaultCounts};
 use crate::room::PinReach;
 use crate::room::video_faults::VideoFaults;
+use crate::store::SalesTotals;
+
+/// For how long a report is remembered.
+const REPORT_REMEMBERED_MS: Millis = 5_000;
+/// Reports that are remembered. More shows than consoles are open on one node have none.
+const REPORTS_MAX: usize = 256;
+
+/// What was read lately, by stream and time.
+pub struct RememberedReports {
+    totals: Cache<(StreamId, Millis), ReportTotals>,
+    courses: Cache<(StreamId, Millis), ReportCourse>,
+}
+
+/// What the store knows about a stream in a few numbers.
+struct ReportTotals {
+    sales: SalesTotals,
+    messages: i64,
+    payments_failed: i64,
+    viewers: Vec<(Millis, i64)>,
+}
+
+/// The course of a stream: orders and messages by minute, pins, and the sales of each offer.
+struct ReportCourse {
+    orders: Vec<(Millis, i64)>,
+    messages: Vec<(Millis, i64)>,
+    pins: Vec<PinSpan>,
+    offers: Vec<OfferSales>,
+}
+
+impl CacheValue for ReportTotals {}
+impl CacheValue for ReportCourse {}
+
+impl Default for RememberedReports {
+    fn default() -> Self {
+        Self { totals: Cache::with_capacity(REPORTS_MAX), courses: Cache::with_capacity(REPORTS_MAX) }
+    }
+}
 
 impl Streams {
     /// The totals of a stream, for those who may see its numbers.
     pub async fn report(&self, actor: &Actor, id: StreamId) -> Result<StreamReport> {
         let likes = self.stream_cache.authorize(actor, Permission::ViewReports, id).await?.stream().likes;
-        let totals = self.context.store.sales_totals(id).await?;
-        let messages = self.context.store.count_messages(id).await?;
-        let payments_failed = self.context.store.count_failed_payments(id).await?;
+        let read = self.reports.totals.get_or_load((id, self.report_slot()), Box::pin(self.read_totals(id))).await?;
+        let ReportTotals { sales: totals, messages, payments_failed, viewers } = &*read;
         let room = self.publisher.rooms.get(id);
-        let peak = self.viewers_by_minute(id).await?.into_iter().map(|(_, viewers)| viewers.unsigned_abs()).max();
+        let peak = viewers.iter().map(|(_, viewers)| viewers.unsigned_abs()).max();
         let peak_here = room.as_ref().map_or(0, |room| room.viewers_peak() as u64);
         Ok(StreamReport {
             orders_held: totals.orders_held,
@@ -28,9 +68,9 @@ impl Streams {
             amount_refunded: totals.amount_refunded,
             orders_expired: totals.orders_expired,
             orders_cancelled: totals.orders_cancelled,
-            payments_failed,
+            payments_failed: *payments_failed,
             currency: self.context.shop().currency.clone(),
-            messages,
+            messages: *messages,
             viewers: room.as_ref().map_or(0, |room| room.viewers_shown() as u64),
             viewers_peak: peak.unwrap_or(0).max(peak_here),
             likes,
@@ -47,9 +87,9 @@ impl Streams {
         self.chat.flush().await;
         let report = self.report(actor, id).await?;
         let stream = self.context.store.stream(id).await?.ok_or(Refusal::NoSuchStream)?;
-        let orders = self.context.store.orders_by_minute(id).await?;
-        let messages = self.context.store.messages_by_minute(id).await?;
-        let mut pins = self.context.store.pin_spans(id).await?;
+        let read = self.reports.courses.get_or_load((id, self.report_slot()), Box::pin(self.read_course(id))).await?;
+        let ReportCourse { orders, messages, pins, offers } = &*read;
+        let mut pins = pins.clone();
         if let Some(ended_at) = stream.ended_at {
             pins.retain(|pin| pin.at < ended_at);
             pins.iter_mut().for_each(|pin| pin.until = Some(pin.until.unwrap_or(ended_at).min(ended_at)));
@@ -57,9 +97,34 @@ impl Streams {
         Ok(FullStreamReport {
             stream: self.stream_cache.stream_view(&stream),
             report,
-            minutes: report_minutes(&self.viewers_by_minute(id).await?, &orders, &messages),
+            minutes: report_minutes(&self.viewers_by_minute(id).await?, orders, messages),
             pins,
-            offers: self.context.store.sales_by_offer(id).await?,
+            offers: offers.clone(),
+        })
+    }
+
+    /// Reports of the same five seconds share what was read.
+    fn report_slot(&self) -> Millis {
+        self.context.clock.now() / REPORT_REMEMBERED_MS
+    }
+
+    async fn read_totals(&self, id: StreamId) -> Result<ReportTotals> {
+        let store = &self.context.store;
+        Ok(ReportTotals {
+            sales: store.sales_totals(id).await?,
+            messages: store.count_messages(id).await?,
+            payments_failed: store.count_failed_payments(id).await?,
+            viewers: self.viewers_by_minute(id).await?,
+        })
+    }
+
+    async fn read_course(&self, id: StreamId) -> Result<ReportCourse> {
+        let store = &self.context.store;
+        Ok(ReportCourse {
+            orders: store.orders_by_minute(id).await?,
+            messages: store.messages_by_minute(id).await?,
+            pins: store.pin_spans(id).await?,
+            offers: store.sales_by_offer(id).await?,
         })
     }
 }

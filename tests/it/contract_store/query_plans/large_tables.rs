@@ -53,6 +53,10 @@ const TABLES: &str = "
             hold_ms, opens_at, closes_at)
         select large_id(1600000100000, n), large_id(1600000000000, n % 5000), $variant, 'regular', 'closed', 100, 'SAR',
             1000000, 0, 1 + $n / 400, 1000, 0, 300000, 1, 2 from generate_series(0, 19999) n;
+    insert into offer_sums (offer, stream, position, is_complete)
+        select large_id(1600000100000, n), large_id(1600000000000, n % 5000), $n / 400, 1 from generate_series(0, 19999) n;
+    insert into orders_by_minute (stream, minute, orders)
+        select large_id(1600000000000, n % 400), 60000::bigint * n, 5 from generate_series(0, $some) n;
     insert into orders (id, stream, offer, buyer, buyer_name, key, hash, status, qty, amount, currency, place, created_at, hold_until,
             changed_at, paid_at, attempt)
         select large_id(1600000200000, n), large_id(1600000000000, n % 400), large_id(1600000100000, n % 400), 'user-' || n % 20000,
@@ -101,7 +105,7 @@ const TABLES: &str = "
     insert into stock_alerts (offer, user_id, stream, created_at)
         select large_id(1600000100000, n % 100), 'user-' || n, large_id(1600000000000, n % 100), 1 from generate_series(0, $some) n;
     insert into viewers_by_minute (stream, minute, viewers)
-        select large_id(1600000000000, n % 400), 60000 * n, 5 from generate_series(0, $some) n;
+        select large_id(1600000000000, n % 400), 60000::bigint * n, 5 from generate_series(0, $some) n;
     insert into pins (stream, at, offer, until)
         select large_id(1600000000000, n % 400), n, large_id(1600000100000, n % 400), n + 1 from generate_series(0, $some) n;
     insert into invites (id, stream, role, code_hash, by_user, created_at, expires_at)
