@@ -1,5 +1,6 @@
 //! The catalogue: products, the offers of a stream, its line-up, and stock alerts.
 
+mod buyer_set;
 mod lapse_tracker;
 mod lineup;
 mod offer;
@@ -25,7 +26,7 @@ use crate::store::KeyedRequest;
 pub use lapse_tracker::{EndedHold, LapseTracker, ended_hold};
 pub use offer_watcher::OfferWatcher;
 pub use product::{NewProduct, NewVariant};
-pub use sold_out_cache::{CACHED_BUYERS_MAX, SoldOutCache, SoldOutCaches, sold_out_reason};
+pub use sold_out_cache::{BUYERS_READ_TOGETHER_MAX, SoldOutCache, SoldOutCaches, sold_out_reason};
 pub use stock_alert::StockAlertJob;
 
 /// Capacity of the cache of offers: more than one node sells in a day.

@@ -6,20 +6,22 @@
 //! a node that was frozen or cut off does not keep refusing what another node has put on sale since. And a request that
 //! might be refused for another reason goes to the database.
 
-use std::collections::HashSet;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use dashmap::DashMap;
 
+use super::buyer_set::BuyerSet;
 use crate::domain::{Millis, OfferId, OfferStage, OfferTerms, Refusal, UserId};
 
 /// How often one request is let through as a probe.
 const PROBE_INTERVAL_MS: Millis = 250;
 /// How long an entry is valid after it was confirmed.
 const ENTRY_TTL_MS: Millis = 1_000;
-/// An offer with more orders than this has no sold-out cache, because its buyers are kept in memory.
-pub const CACHED_BUYERS_MAX: usize = 200_000;
+/// Buyers that are read from the store at once. An offer with more gets its sold-out cache after a few batches.
+pub const BUYERS_READ_TOGETHER_MAX: i64 = 50_000;
+/// An offer with more orders than this has no sold-out cache: its buyers take about eight bytes of memory each.
+const CACHED_ORDERS_MAX: i64 = 10_000_000;
 
 /// The sold-out caches of this node, by offer.
 #[derive(Debug, Default)]
@@ -34,6 +36,16 @@ impl SoldOutCaches {
     /// The cache of an offer that is sold on this node.
     pub fn get_or_create(&self, offer: OfferId) -> Arc<SoldOutCache> {
         self.0.entry(offer).or_default().clone()
+    }
+
+    /// Forgets the cache of an offer that is no longer sold on this node.
+    pub fn remove(&self, offer: OfferId) {
+        self.0.remove(&offer);
+    }
+
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.0.len()
     }
 
     /// Records that the offer was seen at this version.
@@ -52,7 +64,7 @@ pub struct SoldOutCache(RwLock<SoldOutCacheInner>);
 struct SoldOutCacheInner {
     entry: Option<SoldOutEntry>,
     /// Every buyer who has an order at one of the places up to `known_place`, whatever its status is.
-    buyers: HashSet<UserId>,
+    buyers: BuyerSet,
     known_place: i64,
     /// The database's epoch in which the buyers were read.
     epoch: i64,
@@ -74,7 +86,7 @@ impl SoldOutCache {
     pub fn refusal_for(&self, buyer: &UserId, qty: i64, now: Millis) -> Option<Refusal> {
         let inner = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let entry = inner.entry.as_ref()?;
-        if now > entry.confirmed_at + ENTRY_TTL_MS || qty > entry.per_buyer || inner.buyers.contains(buyer) {
+        if now > entry.confirmed_at + ENTRY_TTL_MS || qty > entry.per_buyer || inner.buyers.may_contain(buyer) {
             return None;
         }
         let probe_at = entry.next_probe_at.load(Ordering::Relaxed);
@@ -98,13 +110,13 @@ impl SoldOutCache {
     }
 
     /// Adds the buyers from [`known_place`](Self::known_place) to `place`. Returns `false` if they are too many.
-    pub fn add_buyers(&self, buyers: Vec<UserId>, place: i64) -> bool {
+    pub fn add_buyers(&self, buyers: &[UserId], place: i64) -> bool {
         let mut inner = self.write();
-        if inner.buyers.len() + buyers.len() > CACHED_BUYERS_MAX {
-            inner.entry = None;
+        if CACHED_ORDERS_MAX < place {
+            *inner = SoldOutCacheInner { epoch: inner.epoch, ..SoldOutCacheInner::default() };
             return false;
         }
-        inner.buyers.extend(buyers);
+        buyers.iter().for_each(|buyer| inner.buyers.insert(buyer));
         inner.known_place = place;
         true
     }
@@ -187,7 +199,7 @@ mod tests {
     fn others_are_refused_and_buyers_are_let_through() {
         let cache = SoldOutCache::default();
         assert_eq!(cache.refusal_for(&user("ann"), 1, 0), None);
-        assert!(cache.add_buyers(vec![user("winner")], 1));
+        assert!(cache.add_buyers(&[user("winner")], 1));
         assert!(cache.set(Refusal::SoldOutForNow, &terms(OfferStage::Open, 5, None), 0));
         assert_eq!(cache.refusal_for(&user("ann"), 1, 0), Some(Refusal::SoldOutForNow));
         assert_eq!(cache.refusal_for(&user("winner"), 1, 0), None);
@@ -202,7 +214,7 @@ mod tests {
     fn known_buyers_are_forgotten_when_a_failover_changes_the_epoch() {
         let cache = SoldOutCache::default();
         cache.enter_epoch(1);
-        assert!(cache.add_buyers(vec![user("ann")], 3));
+        assert!(cache.add_buyers(&[user("ann")], 3));
         cache.enter_epoch(1);
         assert_eq!(cache.known_place(), 3, "the same epoch");
         cache.enter_epoch(2);
@@ -214,14 +226,14 @@ mod tests {
         let cache = SoldOutCache::default();
         let terms = terms(OfferStage::Open, 5, None);
         assert!(!cache.set(Refusal::SoldOut, &terms, 0), "the buyer of place 1 is unknown");
-        assert!(cache.add_buyers(vec![user("winner")], 1) && cache.set(Refusal::SoldOut, &terms, 0));
+        assert!(cache.add_buyers(&[user("winner")], 1) && cache.set(Refusal::SoldOut, &terms, 0));
         assert!(!cache.set(Refusal::SoldOut, &OfferTerms { next_place: 3, ..terms }, 0));
     }
 
     #[test]
     fn one_request_in_250_ms_is_let_through_as_a_probe() {
         let cache = SoldOutCache::default();
-        assert!(cache.add_buyers(vec![], 1) && cache.set(Refusal::SoldOut, &terms(OfferStage::Open, 5, None), 0));
+        assert!(cache.add_buyers(&[], 1) && cache.set(Refusal::SoldOut, &terms(OfferStage::Open, 5, None), 0));
         let through = |now: Millis| (0..100).filter(|_| cache.refusal_for(&user("ann"), 1, now).is_none()).count();
         assert_eq!([0, 249, 250, 251, 499, 500, 1_000].map(through), [0, 0, 1, 0, 0, 1, 1]);
     }
@@ -230,7 +242,7 @@ mod tests {
     fn unconfirmed_entry_expires_after_a_second() {
         let cache = SoldOutCache::default();
         let terms = terms(OfferStage::Open, 5, None);
-        assert!(cache.add_buyers(vec![], 1) && cache.set(Refusal::SoldOut, &terms, 0));
+        assert!(cache.add_buyers(&[], 1) && cache.set(Refusal::SoldOut, &terms, 0));
         let refused = |now: Millis| (0..100).filter(|_| cache.refusal_for(&user("ann"), 1, now).is_some()).count();
         assert_eq!([1_000, 1_001, 60_000].map(refused), [99, 0, 0]);
         assert!(cache.set(Refusal::SoldOut, &terms, 60_000));

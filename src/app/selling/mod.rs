@@ -21,7 +21,7 @@ use self::batch_runner::BatchRunner;
 use self::purchase_queue::{PurchaseBatch, QueuedPurchase, batch_size_max};
 use self::selling_counters::{WaitingRequest, add_count};
 use self::selling_thread::SellingThread;
-use super::catalogue::{CACHED_BUYERS_MAX, Catalogue, SoldOutCache, sold_out_reason};
+use super::catalogue::{BUYERS_READ_TOGETHER_MAX, Catalogue, SoldOutCache, sold_out_reason};
 use super::context::Context;
 use super::error::{Error, Result};
 use super::publisher::Publisher;
@@ -89,7 +89,7 @@ impl Selling {
                     return Err(Refusal::Busy { retry_ms: rand::random_range(100..1_000) }.into());
                 }
                 Err(TrySendError::Closed(returned)) => {
-                    self.tasks.remove_if(&offer, |_, known| known.same_channel(&task));
+                    self.forget_ended_task(offer);
                     queued = returned;
                 }
             }
@@ -106,14 +106,26 @@ impl Selling {
         }
         // Outdated terms are good enough: they only determine the size of the first batch.
         let offer = self.catalogue.offer_details(id).await?;
-        let sold_out = self.catalogue.sold_out_caches.get_or_create(id);
         let task = self.tasks.entry(id).or_insert_with(|| {
+            let sold_out = self.catalogue.sold_out_caches.get_or_create(id);
             let (queue, incoming) = mpsc::channel(PURCHASE_QUEUE_MAX);
             let run = run_selling_task(self.clone(), Offer::clone(&offer), sold_out, incoming, Handle::current());
             self.context.tasks.spawn_on(run, self.thread.handle());
             queue
         });
         Ok(task.clone())
+    }
+
+    /// A selling task that has ended leaves the map, and so does its sold-out cache; a new one may have taken its place.
+    fn forget_ended_task(&self, offer: OfferId) {
+        // Under the lock of the entry, where a new task takes its sold-out cache too.
+        self.tasks.remove_if(&offer, |_, known| {
+            let has_ended = known.is_closed();
+            if has_ended {
+                self.catalogue.sold_out_caches.remove(offer);
+            }
+            has_ended
+        });
     }
 
     /// Notifies the buyer's other connections; the one that asked gets the reply.
@@ -151,7 +163,8 @@ async fn run_selling_task(
             }
             runner.receive_waiting();
             if runner.waiting.is_empty() {
-                return;
+                drop(runner);
+                return selling.forget_ended_task(offer.id);
             }
         }
         let batch = PurchaseBatch::collect(&mut runner.waiting, batch_size_max(offer.terms.left()));
@@ -196,10 +209,12 @@ async fn update_sold_out_cache(
     // Read after the batch was committed, so every buyer with an order at this version is included.
     let are_buyers_known = known_place >= last_place || {
         let (store, id) = (context.store.clone(), offer.id);
+        // Not all at once: the requests that wait here are answered by the database meanwhile.
+        let until = last_place.min(known_place + BUYERS_READ_TOGETHER_MAX);
         // On the worker runtime: a pooled connection must be used on the runtime that created it.
-        let read = async move { store.buyers_at_places(id, known_place, last_place, CACHED_BUYERS_MAX + 1).await };
+        let read = async move { store.buyers_at_places(id, known_place, until).await };
         match workers.spawn(read).await {
-            Ok(Ok(buyers)) => sold_out.add_buyers(buyers, last_place),
+            Ok(Ok(buyers)) => sold_out.add_buyers(&buyers, until) && until == last_place,
             _ => false,
         }
     };
@@ -271,3 +286,6 @@ fn send_reply(
         selling.notify_order_changed_soon(&purchase.order);
     }
 }
+
+#[cfg(test)]
+mod ended_task_test;
