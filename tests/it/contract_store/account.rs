@@ -20,7 +20,7 @@ fn email(text: &str) -> EmailAddress {
     EmailAddress::parse(text).unwrap()
 }
 
-fn secret(number: u8) -> SecretHash {
+pub fn secret(number: u8) -> SecretHash {
     SessionSecret::new([number; 32]).hash()
 }
 
@@ -28,13 +28,13 @@ fn browser() -> SessionSecret {
     SessionSecret::new([200; 32])
 }
 
-fn new_code(to: &str) -> NewEmailCode {
+pub fn new_code(to: &str) -> NewEmailCode {
     let id = EmailCodeId::new();
     let code = hash_email_code(id, "123456", &browser());
     NewEmailCode { id, email: email(to), language: Language::Arabic, code, browser: browser().hash(), mailed: None }
 }
 
-fn typed(id: EmailCodeId, number: u8) -> TypedEmailCode {
+pub fn typed(id: EmailCodeId, number: u8) -> TypedEmailCode {
     let session = NewSession { secret: secret(number), user_agent: "a browser".into() };
     TypedEmailCode { id, code: "123456".into(), browser: browser(), name: Name::parse("Ann").ok(), session }
 }

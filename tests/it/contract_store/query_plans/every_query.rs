@@ -4,16 +4,17 @@ use livesouk::domain::order::request_hash;
 use livesouk::domain::sign_in_code::hash_sign_in_code;
 use livesouk::domain::test_provider::{IntentChange, TestScenario};
 use livesouk::domain::{
-    AuditAction, AuditEntry, Blocklist, ChatMessage, ChatRulesForm, FulfilmentStep, Helper, Invite, InviteId, MessageId,
+    AuditAction, AuditEntry, Blocklist, ChatMessage, ChatRulesForm, FulfilmentStep, Helper, Invite, InviteId, Language, MessageId, Name,
     OrderId, PaymentStatus, Quote, Role, SanctionKind, ShopOrderFilter, StreamId, StreamStatus,
 };
-use livesouk::store::{IdempotencyRecord, LockWait, NewPayment, NewRefund, OrderNote, PaymentEvent, ReleaseReason};
+use livesouk::store::{IdempotencyRecord, KeyedRequest, LockWait, NewSession, NewPayment, NewRefund, OrderNote, PaymentEvent, ReleaseReason};
 use uuid::Uuid;
 
 use super::large_tables::{self, OLD_USER, old_offer, old_order, old_stream};
 use super::plan::{Plans, Ran};
+use crate::contract_store::account::{new_code, secret, typed};
 use crate::contract_store::address::address;
-use crate::contract_store::builders::{audit_entry, key, purchase_request, purchase_requests, stream, user};
+use crate::contract_store::builders::{actor, audit_entry, key, purchase_request, purchase_requests, stream, user};
 use crate::contract_store::chat::message;
 use crate::contract_store::fixture::Fixture;
 use crate::contract_store::sanction::sanction;
@@ -318,6 +319,30 @@ async fn reports(c: &Calls) {
     call!(c, count_failed_payments(old_stream()));
 }
 
+async fn accounts(c: &Calls) {
+    let code = new_code("ann@example.com");
+    call!(c, create_email_code(&code));
+    let session = call!(c, use_email_code(&typed(code.id, 1))).unwrap();
+    call!(c, account_by_email(&code.email));
+    let ann = Name::parse("Ann").unwrap();
+    let account = call!(c, find_or_create_account(&code.email, Some(&ann), Language::English)).unwrap();
+    call!(c, account(account.id));
+    call!(c, create_account_without_email(&ann, Language::English));
+    let new = |number| NewSession { secret: secret(number), user_agent: "a browser".into() };
+    call!(c, create_account_session(&account, &new(2)));
+    call!(c, create_guest_session(&ann, &new(3)));
+    call!(c, session_by_secret(&secret(2)));
+    call!(c, touch_session(session.id));
+    call!(c, sessions_of(&session.user));
+    call!(c, rename_user(&session.user, &ann));
+    let who = actor(session.user.as_str());
+    call!(c, end_session(&who, session.id));
+    call!(c, end_all_sessions(&who));
+    call!(c, delete_expired_sign_ins(1_000, 100));
+    let request = KeyedRequest { user: user("noura"), verb: "restock", key: key("restock-0001"), hash: [1; 32] };
+    call!(c, earlier_result(&request));
+}
+
 /// The last, because it changes the user's rows.
 async fn erasure(c: &Calls) {
     call!(c, erase_user_data(&user(OLD_USER)));
@@ -364,6 +389,7 @@ async fn no_query_reads_a_whole_table() {
     seller_desk(&c).await;
     payments(&c).await;
     reports(&c).await;
+    accounts(&c).await;
     erasure(&c).await;
 
     let called = c.called.borrow();

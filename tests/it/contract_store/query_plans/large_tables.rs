@@ -124,6 +124,15 @@ const TABLES: &str = "
         from generate_series(0, 29999) n;
     insert into sign_in_codes (code_hash, user_id, origin, sealed_token, expires_at)
         select sha256(('code' || n)::bytea), 'user-' || n, 'https://shop.example', 'x', 9000000000000 + n from generate_series(0, 29999) n;
+    insert into accounts (id, email, email_normalized, person, name, language, created_at)
+        select large_id(1600001300000, n), 'user' || n || '@example.com', 'user' || n || '@example.com', 'person-' || n, 'User', 'en', 1
+        from generate_series(0, $some) n;
+    insert into sign_in_sessions (id, secret_hash, user_id, account, name, created_at, last_used_at, expires_at, user_agent)
+        select large_id(1600001400000, n), sha256(('session' || n)::bytea), 'account-' || n, large_id(1600001300000, n), 'User', 1, 1,
+            9000000000000, 'a browser' from generate_series(0, $some) n;
+    insert into email_codes (id, email, email_normalized, code_hash, browser_hash, language, created_at, expires_at)
+        select large_id(1600001500000, n), 'user@example.com', 'user' || n, sha256('a'), sha256('b'), 'en', 2000 + n, 9000000000000
+        from generate_series(0, $some) n;
     analyze;";
 
 /// Fills the tables, and gives statistics of them to the planner.
