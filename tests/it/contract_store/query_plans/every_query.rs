@@ -339,7 +339,7 @@ async fn accounts(c: &Calls) {
     call!(c, end_session(&who, session.id));
     call!(c, end_all_sessions(&who));
     call!(c, delete_expired_sign_ins(1_000, 100));
-    let request = KeyedRequest { user: user("noura"), verb: "restock", key: key("restock-0001"), hash: [1; 32] };
+    let request = KeyedRequest { user: user("noura"), verb: "restock", key: key("restock-0001"), hash: [1; 32], entry: None };
     call!(c, earlier_result(&request));
 }
 
