@@ -362,7 +362,8 @@ mod tests {
 
     #[test]
     fn second_buyer_of_last_unit_is_refused() {
-        let decisions = decide(&terms(1), 1_500, false, &[request(0, 1), request(1, 1)], &[ExistingPurchase::default(); 2]);
+        let decisions =
+            decide(&terms(1), 1_500, false, &[request(0, 1), request(1, 1)], &[ExistingPurchase::default(); 2]);
         assert_eq!(decisions, [Decision::Held { place: 1 }, Decision::Refused(Refusal::SoldOutForNow)]);
     }
 

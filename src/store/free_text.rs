@@ -44,7 +44,8 @@ impl Store {
         loop {
             let page = "select id, coalesce(reason, ''), coalesce(detail, '') from audit_log
                 where id > $1 and (reason is not null or detail is not null) order by id limit $2";
-            let rows: Vec<(Uuid, String, String)> = self.report_query(page).bind(after).bind(PAGE_ROWS).fetch_all().await?;
+            let rows: Vec<(Uuid, String, String)> =
+                self.report_query(page).bind(after).bind(PAGE_ROWS).fetch_all().await?;
             let Some((last, ..)) = rows.last() else { break };
             after = *last;
             for (id, reason, detail) in rows {

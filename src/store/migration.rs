@@ -211,7 +211,8 @@ mod tests {
 
     #[test]
     fn statements_are_found_without_their_comments() {
-        let sql = "-- no-transaction\n-- One; two.\n\ncreate index concurrently if not exists a on b (c);\ndrop index d;\n";
+        let sql =
+            "-- no-transaction\n-- One; two.\n\ncreate index concurrently if not exists a on b (c);\ndrop index d;\n";
         assert_eq!(statements(sql), ["create index concurrently if not exists a on b (c)", "drop index d"]);
         assert_eq!(built_index(&statements(sql)[0]), Some("a"));
         assert_eq!(built_index("create unique index concurrently if not exists u on b (c)"), Some("u"));

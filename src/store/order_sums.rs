@@ -97,7 +97,8 @@ impl Addition {
     }
 
     async fn write(&self, tx: &mut Transaction<'_>, offer: Uuid) -> Result<()> {
-        let add = "update offer_sums set paid = paid + $2, units_paid = units_paid + $3, amount_paid = amount_paid + $4,
+        let add =
+            "update offer_sums set paid = paid + $2, units_paid = units_paid + $3, amount_paid = amount_paid + $4,
             expired = expired + $5, cancelled = cancelled + $6, refunded = refunded + $7,
             amount_refunded = amount_refunded + $8 where offer = $1";
         let query = tx.query(add).bind(offer).bind(self.paid).bind(self.units).bind(self.amount).bind(self.expired);

@@ -43,28 +43,73 @@ struct OrderFigures {
 }
 
 /// The orders of one offer by status: what is summed, and what changed since. One statement, so that it sees one moment.
-const ORDER_FIGURES: &str = "with mine as materialized (select * from offer_sums where stream = $1),
-    changing as (
-        select o.offer, o.status, o.qty, o.amount from mine m
-            join orders o on o.offer = m.offer and o.place > m.position and o.buyer not like 'crowd:%'
-        union all
-        select o.offer, o.status, o.qty, o.amount from mine m
-            join unsettled_orders u on u.offer = m.offer join orders o on o.id = u.order_id
-    ),
-    refunds_since as (
-        select o.offer, o.qty, o.amount from unsummed_refunds u join orders o on o.id = u.order_id
-            join mine m on m.offer = o.offer where o.place <= m.position
-            and not exists (select 1 from unsettled_orders x where x.order_id = u.order_id)
-    )
-    select offer, 'paid' as status, paid as orders, units_paid as units, amount_paid as amount from mine
-    union all select offer, 'expired', expired, 0, 0 from mine
-    union all select offer, 'cancelled', cancelled, 0, 0 from mine
-    union all select offer, 'refunded', refunded, 0, amount_refunded from mine
-    union all select offer, status, count(*), cast(sum(qty) as bigint), cast(sum(amount) as bigint) from changing
-        group by offer, status
-    union all select offer, 'paid', -count(*), cast(-sum(qty) as bigint), cast(-sum(amount) as bigint) from refunds_since
-        group by offer
-    union all select offer, 'refunded', count(*), 0, cast(sum(amount) as bigint) from refunds_since group by offer";
+/// `$since`: the orders `o` that are not summed, of each row `m`; `$unsettled` and `$refunded`: the orders `o` of each row `u`.
+macro_rules! order_figures {
+    ($since:literal, $unsettled:literal, $refunded:literal) => {
+        concat!(
+            "with mine as materialized (select * from offer_sums where stream = $1),
+            changing as (
+                select o.offer, o.status, o.qty, o.amount from mine m ",
+            $since,
+            " union all
+                select o.offer, o.status, o.qty, o.amount from mine m join unsettled_orders u on u.offer = m.offer ",
+            $unsettled,
+            "),
+            refunds_since as (
+                select o.offer, o.qty, o.amount from unsummed_refunds u ",
+            $refunded,
+            " join mine m on m.offer = o.offer where o.place <= m.position
+                    and not exists (select 1 from unsettled_orders x where x.order_id = u.order_id)
+            )
+            select offer, 'paid' as status, paid as orders, units_paid as units, amount_paid as amount from mine
+            union all select offer, 'expired', expired, 0, 0 from mine
+            union all select offer, 'cancelled', cancelled, 0, 0 from mine
+            union all select offer, 'refunded', refunded, 0, amount_refunded from mine
+            union all select offer, status, count(*), cast(sum(qty) as bigint), cast(sum(amount) as bigint) from changing
+                group by offer, status
+            union all select offer, 'paid', -count(*), cast(-sum(qty) as bigint), cast(-sum(amount) as bigint)
+                from refunds_since group by offer
+            union all select offer, 'refunded', count(*), 0, cast(sum(amount) as bigint) from refunds_since group by offer"
+        )
+    };
+}
+
+/// Written as joins, they turn into joins over the whole table once the statistics say so. `offset 0` keeps them look-ups.
+const ORDER_FIGURES_ON_POSTGRES: &str = order_figures!(
+    "cross join lateral (select * from orders where offer = m.offer and place > m.position
+        and buyer not like 'crowd:%' offset 0) o",
+    "cross join lateral (select * from orders where id = u.order_id offset 0) o",
+    "cross join lateral (select * from orders where id = u.order_id offset 0) o"
+);
+const ORDER_FIGURES_ON_SQLITE: &str = order_figures!(
+    "join orders o on o.offer = m.offer and o.place > m.position and o.buyer not like 'crowd:%'",
+    "join orders o on o.id = u.order_id",
+    "join orders o on o.id = u.order_id"
+);
+
+const ORDERS_BY_MINUTE_ON_POSTGRES: &str = "
+    with mine as materialized (select offer, position from offer_sums where stream = $1)
+    select minute, cast(sum(orders) as bigint) from (
+        select minute, orders from orders_by_minute where stream = $1
+        union all select o.created_at / 60000 * 60000, 1 from mine m
+            cross join lateral (select created_at from orders where offer = m.offer and place > m.position
+                and buyer not like 'crowd:%' offset 0) o) counted
+    group by minute order by minute desc limit $2";
+const ORDERS_BY_MINUTE_ON_SQLITE: &str = "
+    with mine as materialized (select offer, position from offer_sums where stream = $1)
+    select minute, cast(sum(orders) as bigint) from (
+        select minute, orders from orders_by_minute where stream = $1
+        union all select o.created_at / 60000 * 60000, 1 from mine m
+            join orders o on o.offer = m.offer and o.place > m.position and o.buyer not like 'crowd:%') counted
+    group by minute order by minute desc limit $2";
+
+const FAILED_PAYMENTS_ON_POSTGRES: &str = "select count(*) from (select order_id from payments
+        where status in ('declined', 'failed') and order_id >= $2 and order_id <= $3 offset 0) p
+    cross join lateral (select offer, buyer from orders where id = p.order_id offset 0) o
+    where o.buyer not like 'crowd:%' and o.offer in (select offer from offer_sums where stream = $1)";
+const FAILED_PAYMENTS_ON_SQLITE: &str = "select count(*) from payments p join orders o on o.id = p.order_id
+    where p.status in ('declined', 'failed') and p.order_id >= $2 and p.order_id <= $3 and o.buyer not like 'crowd:%'
+        and o.offer in (select offer from offer_sums where stream = $1)";
 
 impl Store {
     /// Records the peak of viewers in each of these minutes. Every node writes the number that it knows; the largest
@@ -90,12 +135,7 @@ impl Store {
 
     /// Counts the orders placed in each minute, whatever their status is now.
     pub async fn orders_by_minute(&self, stream: StreamId) -> Result<MinuteCounts> {
-        let read = "with mine as materialized (select offer, position from offer_sums where stream = $1)
-            select minute, cast(sum(orders) as bigint) from (
-                select minute, orders from orders_by_minute where stream = $1
-                union all select o.created_at / 60000 * 60000, 1 from mine m
-                    join orders o on o.offer = m.offer and o.place > m.position and o.buyer not like 'crowd:%') counted
-            group by minute order by minute desc limit $2";
+        let read = self.choose(ORDERS_BY_MINUTE_ON_POSTGRES, ORDERS_BY_MINUTE_ON_SQLITE);
         self.counts_by_minute(read, stream).await
     }
 
@@ -169,8 +209,8 @@ impl Store {
     }
 
     async fn order_figures(&self, stream: StreamId) -> Result<HashMap<Uuid, OrderFigures>> {
-        let rows: Vec<(Uuid, String, i64, i64, i64)> =
-            self.report_query(ORDER_FIGURES).bind(stream.0).fetch_all().await?;
+        let read = self.choose(ORDER_FIGURES_ON_POSTGRES, ORDER_FIGURES_ON_SQLITE);
+        let rows: Vec<(Uuid, String, i64, i64, i64)> = self.report_query(read).bind(stream.0).fetch_all().await?;
         let mut sums: HashMap<Uuid, OrderFigures> = HashMap::new();
         for (offer, status, orders, units, amount) in rows {
             let of = sums.entry(offer).or_default();
@@ -199,10 +239,9 @@ impl Store {
         let Some((created_at, ended_at)) = show else { return Ok(0) };
         // An order's id begins with its time, so only the failed payments of those days are looked at.
         let first = OrderId::first_at(created_at.saturating_sub(CLOCKS_DIFFER_MS));
-        let last = OrderId::first_at(ended_at.map_or(ID_TIME_MAX, |at| at.saturating_add(CLOCKS_DIFFER_MS)).min(ID_TIME_MAX));
-        let read = "select count(*) from payments p join orders o on o.id = p.order_id
-            where p.status in ('declined', 'failed') and p.order_id >= $2 and p.order_id <= $3 and o.buyer not like 'crowd:%'
-                and o.offer in (select offer from offer_sums where stream = $1)";
+        let last =
+            OrderId::first_at(ended_at.map_or(ID_TIME_MAX, |at| at.saturating_add(CLOCKS_DIFFER_MS)).min(ID_TIME_MAX));
+        let read = self.choose(FAILED_PAYMENTS_ON_POSTGRES, FAILED_PAYMENTS_ON_SQLITE);
         self.report_query(read).bind(stream.0).bind(first.0).bind(last.0).fetch_value().await
     }
 }

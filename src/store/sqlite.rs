@@ -58,9 +58,8 @@ impl Sqlite {
         let raise = "insert into meta (name, value) values ('epoch', 1)
             on conflict (name) do update set value = value + 1 returning value";
         let epoch = sqlx::query_scalar(raise).fetch_one(&mut connection).await?;
-        let pool = |connections| {
-            SqlitePoolOptions::new().max_connections(connections).acquire_timeout(Duration::from_secs(3))
-        };
+        let pool =
+            |connections| SqlitePoolOptions::new().max_connections(connections).acquire_timeout(Duration::from_secs(3));
         let read_only = options.clone().read_only(true).create_if_missing(false);
         let readers = pool(4).connect_with(read_only.clone()).await?;
         let reports = pool(2).connect_lazy_with(read_only);

@@ -59,7 +59,8 @@ impl Store {
         for offers in offers.chunks(OFFERS_COUNTED_TOGETHER_MAX) {
             let ids = ids_to_json(offers.iter().map(|id| id.0))?;
             let rows: Vec<(Uuid, Uuid, i64)> = self.query(read).bind(ids).fetch_all().await?;
-            let count = |(offer, stream, users)| StockAlertCount { offer: OfferId(offer), stream: StreamId(stream), users };
+            let count =
+                |(offer, stream, users)| StockAlertCount { offer: OfferId(offer), stream: StreamId(stream), users };
             found.extend(rows.into_iter().map(count));
         }
         Ok(found)

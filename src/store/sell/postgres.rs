@@ -10,8 +10,8 @@ use super::super::order::KEYED_ORDERS_ON_POSTGRES;
 use super::super::postgres::BorrowedConnection;
 use super::super::{Error, Result};
 use super::{
-    BatchOutcome, DecidedBatch, ExistingPurchaseRow, ExistingPurchases, OfferHeader, SELECT_HAS_UNPAID,
-    batch_outcome, decide_batch, existing_order_ids,
+    BatchOutcome, DecidedBatch, ExistingPurchaseRow, ExistingPurchases, OfferHeader, SELECT_HAS_UNPAID, batch_outcome,
+    decide_batch, existing_order_ids,
 };
 use crate::domain::{Decision, Millis, OfferId, PurchaseRequest, Refusal};
 

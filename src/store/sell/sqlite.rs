@@ -11,8 +11,8 @@ use super::super::order::KEYED_ORDERS_ON_SQLITE;
 use super::super::sqlite::WriterSlot;
 use super::super::{Error, Result, ids_to_json, to_json};
 use super::{
-    BatchOutcome, DecidedBatch, ExistingPurchaseRow, ExistingPurchases, OfferHeader, SELECT_HAS_UNPAID,
-    batch_outcome, decide_batch, existing_order_ids,
+    BatchOutcome, DecidedBatch, ExistingPurchaseRow, ExistingPurchases, OfferHeader, SELECT_HAS_UNPAID, batch_outcome,
+    decide_batch, existing_order_ids,
 };
 use crate::clock::Clock;
 use crate::domain::{Decision, Millis, OfferId, PurchaseRequest, Refusal};

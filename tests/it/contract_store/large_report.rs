@@ -89,6 +89,8 @@ async fn report_of_a_million_orders_is_read_in_a_moment_and_stops_no_payment() {
         assert_eq!(minutes.iter().map(|(_, orders)| orders).sum::<i64>(), ORDERS + 100);
         assert_eq!(offers.iter().map(|sales| sales.paid).sum::<i64>(), ORDERS + 100);
     }
-    eprintln!("a million orders were summed in {summing:?}; the reports took {took:?}; the slowest payment {slowest:?}");
+    eprintln!(
+        "a million orders were summed in {summing:?}; the reports took {took:?}; the slowest payment {slowest:?}"
+    );
     assert!(took.iter().all(|time| *time < REPORT_MAX), "{took:?}");
 }

@@ -33,7 +33,10 @@ pub async fn sum_everything(store: &Store) {
 /// The figures of a set of orders, counted one by one.
 async fn counted(shop: &Fixture, of: &str) -> SalesTotals {
     let number = async |what: &str, status: &str| {
-        shop.number(&format!("select cast(coalesce({what}, 0) as bigint) from orders where {of} and {status} and {REAL}")).await
+        shop.number(&format!(
+            "select cast(coalesce({what}, 0) as bigint) from orders where {of} and {status} and {REAL}"
+        ))
+        .await
     };
     SalesTotals {
         orders_held: number("count(*)", "status in ('held', 'capturing')").await,

@@ -59,7 +59,8 @@ async fn alerts_of_thousands_of_offers_are_counted(shop: Fixture) {
     for offers in offers.chunks(500) {
         let row = |offer: &OfferId| format!("({}, 'ann', {}, 1)", shop.id(offer.0), shop.id(shop.stream.0));
         let rows: Vec<String> = offers.iter().map(row).collect();
-        shop.run(&format!("insert into stock_alerts (offer, user_id, stream, created_at) values {}", rows.join(", "))).await;
+        shop.run(&format!("insert into stock_alerts (offer, user_id, stream, created_at) values {}", rows.join(", ")))
+            .await;
     }
     assert_eq!(shop.store.stock_alert_counts(&offers).await.unwrap().len(), 2_500);
 }

@@ -4,10 +4,14 @@ use livesouk::domain::order::request_hash;
 use livesouk::domain::sign_in_code::hash_sign_in_code;
 use livesouk::domain::test_provider::{IntentChange, TestScenario};
 use livesouk::domain::{
-    AuditAction, AuditEntry, Blocklist, ChatMessage, ChatRulesForm, FulfilmentStep, Helper, Invite, InviteId, Language, MessageId, Name,
-    OrderId, PaymentStatus, Quote, Role, SanctionKind, ShopOrderFilter, StreamId, StreamStatus,
+    Actor, AuditAction, AuditEntry, Blocklist, ChatMessage, ChatRulesForm, FulfilmentStep, Helper, Invite, InviteId,
+    Language, MessageId, Name, OrderId, PaymentStatus, Quote, Role, SanctionKind, ShopOrderFilter, StreamId,
+    StreamStatus,
 };
-use livesouk::store::{IdempotencyRecord, KeyedRequest, LockWait, NewSession, NewPayment, NewRefund, OrderNote, PaymentEvent, ReleaseReason};
+use livesouk::store::{
+    IdempotencyRecord, KeyedRequest, LockWait, NewPayment, NewRefund, NewSession, OrderNote, PaymentEvent,
+    ReleaseReason,
+};
 use uuid::Uuid;
 
 use super::large_tables::{self, OLD_USER, old_offer, old_order, old_stream};
@@ -72,7 +76,14 @@ async fn shop_and_products(c: &Calls) {
     call!(c, products(None, 50));
     let product = call!(c, products(None, 1)).unwrap().remove(0);
     call!(c, product(product.id));
-    call!(c, create_product(shop.shop.id, &livesouk::domain::Product { id: livesouk::domain::ProductId::new(), variants: vec![], ..product }, None));
+    call!(
+        c,
+        create_product(
+            shop.shop.id,
+            &livesouk::domain::Product { id: livesouk::domain::ProductId::new(), variants: vec![], ..product },
+            None
+        )
+    );
     call!(c, restock_variant(shop.variant, 100_000, None));
 }
 
@@ -178,7 +189,10 @@ async fn moderation(c: &Calls) {
     };
     call!(c, create_invite(&made, &Invite::hash("right")));
     call!(c, invites(shop.stream));
-    call!(c, accept_invite(&Invite::hash("right"), &Helper { user: user("helper-mo"), name: "Mo".into(), joined_at: 2 }));
+    call!(
+        c,
+        accept_invite(&Invite::hash("right"), &Helper { user: user("helper-mo"), name: "Mo".into(), joined_at: 2 })
+    );
     call!(c, revoke_invite(shop.stream, made.id, 3));
     call!(c, revoked_helpers(old_stream(), 1));
     let whole_shop = |kind| AuditEntry { stream: AuditEntry::WHOLE_SHOP, ..entry(kind) };
@@ -335,11 +349,12 @@ async fn accounts(c: &Calls) {
     call!(c, touch_session(session.id));
     call!(c, sessions_of(&session.user));
     call!(c, rename_user(&session.user, &ann));
-    let who = actor(session.user.as_str());
+    let who = Actor { user: session.user.clone(), ..actor("ann") };
     call!(c, end_session(&who, session.id));
     call!(c, end_all_sessions(&who));
     call!(c, delete_expired_sign_ins(1_000, 100));
-    let request = KeyedRequest { user: user("noura"), verb: "restock", key: key("restock-0001"), hash: [1; 32], entry: None };
+    let request =
+        KeyedRequest { user: user("noura"), verb: "restock", key: key("restock-0001"), hash: [1; 32], entry: None };
     call!(c, earlier_result(&request));
 }
 
