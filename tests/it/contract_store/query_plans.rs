@@ -1,9 +1,4 @@
-//! PostgreSQL uses indexes: for every query of the store on large tables, and for a batch and the orders of some buyers also when the
-//! plan was made while the table was small.
-
-mod every_query;
-mod large_tables;
-mod plan;
+//! PostgreSQL uses indexes for a batch and for the orders of some buyers, also when the plan was made while the table was small.
 
 use super::builders::{places, purchase_requests, user};
 use super::fixture::Fixture;
