@@ -51,8 +51,8 @@ fn request(buyer: &str) -> PurchaseRequest {
 async fn ended_selling_task_leaves_nothing_behind() {
     let (app, _folder) = testing::app().await;
     let (store, stream, product) = (&app.context.store, stream(), product());
-    store.create_stream(app.context.shop.id, &stream).await.unwrap();
-    store.create_product(app.context.shop.id, &product, None).await.unwrap();
+    store.create_stream(app.context.shop().id, &stream).await.unwrap();
+    store.create_product(app.context.shop().id, &product, None).await.unwrap();
     for _ in 0..20 {
         let new = NewOffer {
             id: OfferId::new(),
