@@ -8,7 +8,7 @@ import { errorPage, messagePage } from './error_page.js';
 import { languageSwitch, load, t, titleOf, translate } from './i18n.js';
 import { listAll } from './list.js';
 import { loadShop } from './load_shop.js';
-import { signIn } from './sign_in.js';
+import { signInToDemo } from './sign_in.js';
 import { signInFromAddress } from './sign_in_link.js';
 import { byId, el, fillIcons } from './ui.js';
 
@@ -34,7 +34,7 @@ async function start() {
   const shop = await loadShop();
   let me = await whoAmI();
   if (me.kind === 'anonymous' && shop.dev_login) {
-    await signIn(shop, { role: 'host', about: 'host' });
+    await signInToDemo(shop, 'host');
     me = await whoAmI();
   }
   document.title = `${t(`desk.${section}`)} · ${titleOf(shop)}`;
@@ -85,7 +85,7 @@ function signInPage(shop, me, text) {
     token.clear();
     const { signInByEmail } = await import('./email_sign_in.js');
     const isSignedIn = shop.dev_login
-      ? await signIn(shop, { role: 'host', about: 'host' })
+      ? await signInToDemo(shop, 'host')
       : await signInByEmail({ title: t('sign_in.title'), about: t('join.prove_own') });
     if (isSignedIn) location.reload();
   };

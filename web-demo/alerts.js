@@ -3,7 +3,7 @@
 // A page can only alert while it is open. Where the browser allows it (HTTPS or this machine) the page also shows a
 // notification; elsewhere it says that it must stay open. A stock alert reserves nothing.
 
-import { asRefusal, call, get, token, UNKNOWN_OUTCOME } from './api.js';
+import { asRefusal, call, get, signedInAs, UNKNOWN_OUTCOME } from './api.js';
 import { route } from './base.js';
 import { dir, lang, load, refusalText, t, titleOf } from './i18n.js';
 import { canBuy, fullTitle, phaseOf } from './offer.js';
@@ -82,7 +82,7 @@ export class Alerts {
 
   /** Loads the stock alerts that the server knows: after a sign-in, and on a second screen. */
   async load() {
-    if (!token.get()) return;
+    if (!signedInAs()) return;
     const before = new Set(this.stockAlerts);
     /** @type {{ items: string[] }} */
     const { items } = await get(`/streams/${this.stream}/stock-alerts`);

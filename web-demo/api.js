@@ -5,6 +5,8 @@
 
 import { basePath, route } from './base.js';
 
+/** @import { Person } from './types.d.ts' */
+
 // Two shops on one host do not share their tokens.
 const TOKEN = `livesouk.token${basePath}`;
 const TIMEOUT_MS = 10_000;
@@ -45,13 +47,53 @@ export function asRefusal(error) {
   return { code: 'unknown' };
 }
 
-/** The token of this tab. A demo with three viewers is three tabs. */
+/** The token of this tab. It comes before the session of the browser. */
 export const token = {
   get: () => sessionStorage.getItem(TOKEN),
   /** @param {string} value */
   set: (value) => sessionStorage.setItem(TOKEN, value),
   clear: () => sessionStorage.removeItem(TOKEN),
 };
+
+const SESSION = `livesouk.session${basePath}`;
+/** In private mode nothing is stored; then a session is known until the next reload. @type {string | null} */
+let unstored = null;
+
+/**
+ * Who signed in on the shop's own pages in this browser. The session itself is a cookie, which scripts cannot read; this says
+ * whose it is, for every tab.
+ */
+export const session = {
+  slot: SESSION,
+  /** @returns {Person | null} */
+  get() {
+    try {
+      return JSON.parse(localStorage.getItem(SESSION) ?? unstored ?? 'null');
+    } catch {
+      return JSON.parse(unstored ?? 'null');
+    }
+  },
+  /** @param {Person} person */
+  set(person) {
+    unstored = JSON.stringify(person);
+    try {
+      localStorage.setItem(SESSION, unstored);
+    } catch {
+      // Private mode.
+    }
+  },
+  clear() {
+    unstored = null;
+    try {
+      localStorage.removeItem(SESSION);
+    } catch {
+      // Private mode.
+    }
+  },
+};
+
+/** What tells one sign-in from another: the token of this tab, else the user of the session; null: nobody signed in. */
+export const signedInAs = () => token.get() ?? session.get()?.sub ?? null;
 
 /**
  * Sends a request and returns its JSON. The caller knows its type, because the server checks what the pages send.
@@ -99,5 +141,7 @@ export const get = (path) => call('GET', path);
 export const post = (path, body = {}, more = {}) => call('POST', path, { body, ...more });
 /** @template T @param {string} path @param {unknown} [body] @returns {Promise<T>} */
 export const put = (path, body = {}) => call('PUT', path, { body });
+/** @template T @param {string} path @param {unknown} body @returns {Promise<T>} */
+export const patch = (path, body) => call('PATCH', path, { body });
 /** @template T @param {string} path @returns {Promise<T>} */
 export const del = (path) => call('DELETE', path);

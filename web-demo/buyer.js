@@ -3,11 +3,10 @@
 // Most viewers only watch, so this file loads when a reader needs it: at the first press, with a sign-in, or on a desktop,
 // where the product list is always visible. Its own parts load one by one.
 
-import { token } from './api.js';
-import { t } from './i18n.js';
+import { session, signedInAs, token } from './api.js';
 import { once, showUnreachable } from './lazy.js';
 import { canBuy, isSoldOut, phaseOf } from './offer.js';
-import { byId, toast } from './ui.js';
+import { byId } from './ui.js';
 
 /** @import { LiveClient, Offer, Shop, StockAlertState } from './types.d.ts' */
 /** @import { ShownPin } from './shown_pin.js' */
@@ -46,7 +45,7 @@ export class Buyer {
     this.alertsOf = alertsOf;
     this.onchange = onchange;
     this.onaccount = onaccount;
-    /** The token whose orders are loaded. @type {string | null} */
+    /** Whose orders are loaded. @type {string | null} */
     this.ordersOf = null;
     /** @type {import('./alerts.js').Alerts | null} */
     this.alerts = null;
@@ -168,7 +167,7 @@ export class Buyer {
    * @param {number} qty
    */
   async buy(offer, qty) {
-    if (!(await this.requireSignIn('buy'))) return;
+    if (!(await this.requireSignIn('buy')) || !(await this.requireAccount(offer))) return;
     const purchase = await this.loadPurchase().catch(showUnreachable);
     const fresh = this.client.state.offers.get(offer.id) ?? offer;
     if (purchase && canBuy(phaseOf(fresh, this.client.now()))) await purchase.checkout.buy(fresh, qty);
@@ -176,27 +175,43 @@ export class Buyer {
 
   /** @param {'buy' | 'stock_alert'} about */
   async requireSignIn(about) {
-    if (token.get()) return true;
+    if (signedInAs()) return true;
     if (!(await this.signIn(about))) return false;
     await this.untilLive();
     return true;
   }
 
   /**
-   * Asks the reader to sign in, and reconnects with the new token.
+   * An offer may be for people who can be told apart: then a guest signs in by e-mail first.
+   * @param {Offer} offer
+   */
+  async requireAccount(offer) {
+    const hasAccount = () => Boolean(token.get() || session.get()?.sub.startsWith('acct:'));
+    if (!offer.buyers || hasAccount()) return true;
+    const sheet = await import('./sign_in_sheet.js').catch(showUnreachable);
+    await sheet?.signInSheet({ onlyByEmail: true, about: 'buyers' }).catch(showUnreachable);
+    if (!hasAccount()) return false;
+    this.client.signIn(null);
+    this.onaccount();
+    await this.untilLive();
+    return true;
+  }
+
+  /**
+   * Asks the reader to sign in, and reconnects as that person.
    * @param {'buy' | 'stock_alert'} [about]
    */
   async signIn(about) {
-    const before = token.get();
+    const before = signedInAs();
     const purchase = await this.loadPurchase().catch(showUnreachable);
-    const own = await purchase?.signIn(this.shop, { about });
-    if (own && own !== before) this.client.signIn(own);
+    const own = await purchase?.signIn({ about }).catch(showUnreachable);
+    // The cookie of the session goes with the new connection; a token would have to be sent.
+    if (own && own !== before) this.client.signIn(token.get());
     this.onaccount();
-    if (!own && !this.shop.dev_login) toast(t('sign_in.elsewhere'));
     return own;
   }
 
-  /** Waits for the connection with the new token, but not for long. @returns {Promise<void>} */
+  /** Waits for the connection of who signed in, but not for long. @returns {Promise<void>} */
   untilLive() {
     if (this.client.live) return Promise.resolve();
     return new Promise((done) => {
@@ -215,7 +230,7 @@ export class Buyer {
   connected() {
     this.purchase?.myOrders.refresh(this.purchase.orderClient);
     this.resumePurchase();
-    if (token.get()) this.loadOrders();
+    if (signedInAs()) this.loadOrders();
   }
 
   /** A purchase whose answer was lost is looked up before anything else is bought. */
@@ -225,8 +240,8 @@ export class Buyer {
   }
 
   async loadOrders() {
-    if (this.ordersOf === token.get()) return;
-    this.ordersOf = token.get();
+    if (this.ordersOf === signedInAs()) return;
+    this.ordersOf = signedInAs();
     try {
       const [purchase, alerts] = await Promise.all([this.loadPurchase(), this.loadAlerts()]);
       this.resumePurchase();

@@ -24,10 +24,10 @@ export class ChatField {
    *   send: (text: string) => Promise<unknown>,
    *   onrefused: (refusal: Refusal) => void,
    *   now: () => number,
-   *   hint?: string,
+   *   hint?: () => string,
    * }} options `barrier` says why the reader cannot write, or null
    */
-  constructor({ form, input, button, barrier, send, onrefused, now, hint = t('chat.hint') }) {
+  constructor({ form, input, button, barrier, send, onrefused, now, hint = () => t('chat.hint') }) {
     this.form = form;
     this.input = input;
     this.button = button;
@@ -94,7 +94,7 @@ export class ChatField {
     const rest = this.freeAt - this.now();
     this.form.dataset.closed = String(Boolean(barrier));
     this.input.readOnly = Boolean(barrier && !barrier.isPassing);
-    this.input.placeholder = barrier?.reason ?? this.hint;
+    this.input.placeholder = barrier?.reason ?? this.hint();
     // The reason is the placeholder, so a text in the field goes, unless the field opens again soon.
     if (barrier && this.input.value && !barrier.act && !barrier.isPassing) this.input.value = '';
     this.button.disabled = this.isSending || rest > 0 || Boolean(barrier && !barrier.act);

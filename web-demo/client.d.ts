@@ -36,6 +36,8 @@ export interface Offer {
   /** The position in the line-up, lowest first. */
   position: number;
   /** When the sale begins by itself; null: when the host starts it. */
+  /** Who may buy it; left out: anyone who has signed in. */
+  buyers?: 'verified' | 'account';
   starts_at: number | null;
   status: OfferStatus;
   v: Version;

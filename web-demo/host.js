@@ -10,7 +10,7 @@ import { showList } from './host/show_list.js';
 import { load, t, titleOf, translate } from './i18n.js';
 import { errorPage, messagePage } from './error_page.js';
 import { loadShop } from './load_shop.js';
-import { signIn } from './sign_in.js';
+import { signInToDemo } from './sign_in.js';
 import { signInFromAddress } from './sign_in_link.js';
 import { byId, el, fillIcons } from './ui.js';
 
@@ -35,7 +35,7 @@ async function start() {
   if (invite && !token.get()) return signInPage(shop, t('team.not_accepted'));
   // Staff come by a session, which is a cookie; the others by a token.
   const isKnown = async () => token.get() || (await whoAmI()).kind !== 'anonymous';
-  if (!(await isKnown())) await signIn(shop, { role: 'host', about: 'host' });
+  if (!(await isKnown())) await signInToDemo(shop, 'host');
   if (!(await isKnown())) return signInPage(shop, t(shop.dev_login ? 'host.sign_in' : 'host.sign_in_link'));
   if (!stream) return showList(byId('shows'), shop);
   new Console({ shop, stream, onnotstaff: () => signInPage(shop, t('host.not_staff')) });
@@ -53,7 +53,7 @@ function signInPage(shop, text) {
   byId('console').hidden = true;
   const signInAsHost = async () => {
     token.clear();
-    if (await signIn(shop, { role: 'host', about: 'host' })) location.reload();
+    if (await signInToDemo(shop, 'host')) location.reload();
   };
   const props = { type: 'button', 'data-test': 'host-signin', onclick: signInAsHost };
   messagePage(t('host.title'), text, shop.dev_login && el('button.primary', props, t('sign_in.title')));

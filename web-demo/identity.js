@@ -3,12 +3,12 @@
 // A sign-in link can be planted. Whoever made it sees what its reader buys, and where it is sent. So a link signs in without
 // a question only if it names the person of this tab, or if this tab and this device know nobody else.
 
-import { asRefusal, post, token } from './api.js';
+import { asRefusal, post, session, token } from './api.js';
 import { load, refusalText, t } from './i18n.js';
 import { showUnreachable } from './lazy.js';
 import { toast } from './ui.js';
 
-/** @import { Person } from './types.d.ts' */
+/** @import { Identity, Person } from './types.d.ts' */
 
 /** Who signed in on this device, the last one first. It holds names and ids, and no tokens. */
 const PEOPLE = 'livesouk.people';
@@ -34,21 +34,39 @@ export function personOf(jwt) {
   }
 }
 
-/** The person of this tab. */
-export const currentPerson = () => personOf(token.get());
+/** The person of this tab: whose token it has, else who signed in in this browser. */
+export const currentPerson = () => personOf(token.get()) ?? session.get();
 
 /**
  * Signs this tab in with a token. What the tab kept for another person is forgotten.
  * @param {string} jwt
  */
 export function become(jwt) {
-  const [before, person] = [currentPerson(), personOf(jwt)];
-  if (before && before.sub !== person?.sub) {
-    const own = Object.keys(sessionStorage).filter((slot) => slot.startsWith('livesouk.'));
-    for (const slot of own) sessionStorage.removeItem(slot);
-  }
+  const person = personOf(jwt);
+  forgetOthers(person);
   token.set(jwt);
   if (person) remember(person);
+}
+
+/**
+ * The server signed this browser in by a session.
+ * @param {Identity} who
+ */
+export function signedIn({ user, name }) {
+  if (!user) return;
+  const person = { sub: user, name: name ?? user };
+  forgetOthers(person);
+  token.clear(); // It would come before the session.
+  session.set(person);
+  remember(person);
+}
+
+/** What the tab kept for another person goes. @param {Person | null} person */
+function forgetOthers(person) {
+  const before = currentPerson();
+  if (!before || before.sub === person?.sub) return;
+  const own = Object.keys(sessionStorage).filter((slot) => slot.startsWith('livesouk.'));
+  for (const slot of own) sessionStorage.removeItem(slot);
 }
 
 /** @param {Person} person */

@@ -2,7 +2,8 @@
 // history.
 
 import { addressLines } from './address.js';
-import { call } from './api.js';
+import { call, post, session, token } from './api.js';
+import { shopAddress } from './base.js';
 import { formatDateTime, refusalText, t } from './i18n.js';
 import { withBusy } from './sheet.js';
 import { el, toast } from './ui.js';
@@ -40,7 +41,7 @@ export class OrderDetails {
   }
 
   paint() {
-    this.root.replaceChildren(...this.addressPart(), ...this.historyPart());
+    this.root.replaceChildren(...this.addressPart(), ...historyPart(this.history), ...this.linkPart());
   }
 
   addressPart() {
@@ -71,18 +72,54 @@ export class OrderDetails {
     return [el('section.delivery', {}, title, addressLines(details.address), button)];
   }
 
-  historyPart() {
-    const history = (this.order && this.known.get(this.order.id)?.history) ?? [];
-    if (!history.length) return [];
-    const lines = history.map(({ at, step }) =>
-      el(
-        'li',
-        { 'data-step': step },
-        el('span', {}, t(`history.${step}`)),
-        el('time', { dateTime: new Date(at).toISOString() }, formatDateTime(at)),
-      ),
-    );
-    const list = el('ol', { 'data-test': 'order-history' }, lines);
-    return [el('section.history', {}, el('h3', {}, t('order.history')), list)];
+  get history() {
+    return (this.order && this.known.get(this.order.id)?.history) ?? [];
   }
+
+  /** A guest has nothing to sign in with later: a link leads back to the order. */
+  linkPart() {
+    const { order } = this;
+    if (!order || token.get() || !session.get()?.sub.startsWith('guest:')) return [];
+    const made = el('input', { readOnly: true, hidden: true, dir: 'ltr', 'data-test': 'order-link' });
+    made.setAttribute('aria-label', t('order.link'));
+    const make = async () => {
+      /** @type {{ secret: string }} */
+      const { secret } = await post(`/orders/${order.id}/link`);
+      made.value = `${shopAddress()}/orders#order=${secret}`;
+      made.hidden = false;
+      made.select();
+      await navigator.clipboard?.writeText(made.value).then(
+        () => toast(t('order.link_copied'), { kind: 'good' }),
+        () => {}, // The field is there to copy from.
+      );
+    };
+    const button = el(
+      'button.slim',
+      {
+        type: 'button',
+        'data-test': 'order-link-make',
+        onclick: () => withBusy(button, make, (refusal) => toast(refusalText(refusal), { kind: 'warn' })),
+      },
+      t('order.link'),
+    );
+    return [el('section.delivery', {}, button, made, el('small', {}, t('order.link_about')))];
+  }
+}
+
+/**
+ * What became of an order, the oldest step first.
+ * @param {OrderDetail['history']} history
+ */
+export function historyPart(history) {
+  if (!history.length) return [];
+  const lines = history.map(({ at, step }) =>
+    el(
+      'li',
+      { 'data-step': step },
+      el('span', {}, t(`history.${step}`)),
+      el('time', { dateTime: new Date(at).toISOString() }, formatDateTime(at)),
+    ),
+  );
+  const list = el('ol', { 'data-test': 'order-history' }, lines);
+  return [el('section.history', {}, el('h3', {}, t('order.history')), list)];
 }

@@ -1,19 +1,24 @@
 // The page of the buyer's own orders of every show: the status of each, and what is still to be paid.
 
-import { asRefusal, token, UNKNOWN_OUTCOME } from './api.js';
+import { asRefusal, post, session, signedInAs, token, UNKNOWN_OUTCOME } from './api.js';
+import { accountButton, onOtherTab } from './account.js';
 import { route } from './base.js';
 import { LiveClient } from './client.js';
-import { formatDateTime, languageSwitch, load, refusalText, t, titleOf, translate } from './i18n.js';
+import { formatDateTime, formatMoney, languageSwitch, load, refusalText, t, titleOf, translate } from './i18n.js';
+import { currentPerson } from './identity.js';
+import { showUnreachable } from './lazy.js';
 import { listAll } from './list.js';
 import { loadShop } from './load_shop.js';
 import { fingerprint, isOpen, newestFirst, orderRow, paintCountdowns } from './my_orders.js';
+import { fullTitle } from './offer.js';
+import { historyPart } from './order_details.js';
 import { signInFromAddress } from './sign_in_link.js';
 import { byId, el, fillIcons, onTick } from './ui.js';
 
-/** The codes of a token that is of no use any more. */
-const SIGN_IN_AGAIN = ['token_expired', 'token_invalid', 'token_not_yet_valid', 'token_revoked'];
+/** The codes of a token or a session that is of no use any more. */
+const SIGN_IN_AGAIN = ['sign_in', 'token_expired', 'token_invalid', 'token_not_yet_valid', 'token_revoked'];
 
-/** @import { Order, Refusal, Shop, Stream } from './types.d.ts' */
+/** @import { Order, OrderDetail, Refusal, Stream } from './types.d.ts' */
 
 /** How long after the end of a reservation its order is asked for, and how often. */
 const LATE_MS = 1_500;
@@ -54,11 +59,18 @@ onTick(() => {
 document.addEventListener('visibilitychange', () => {
   if (!document.hidden) refreshOrders([...client.orders.values()].filter(isOpen));
 });
+const paintAccount = accountButton(byId('account', HTMLButtonElement), {
+  name: () => currentPerson()?.name ?? '',
+  signIn: openSignIn,
+});
+onOtherTab(() => location.reload());
 await start();
 
 async function start() {
   try {
-    if (!token.get()) return await askToSignIn();
+    const secret = /^#order=([0-9a-f]{64})$/.exec(location.hash)?.[1];
+    if (secret) return await showLinkedOrder(secret);
+    if (!signedInAs()) return askToSignIn();
     const [orders, streams, shop] = await Promise.all([
       /** @type {Promise<Order[]>} */ (listAll('/orders')),
       /** @type {Promise<Stream[]>} */ (listAll('/streams')),
@@ -73,19 +85,51 @@ async function start() {
     const refusal = asRefusal(error);
     if (!SIGN_IN_AGAIN.includes(refusal.code)) return showRefusal(refusal);
     token.clear();
-    await askToSignIn().catch((fault) => showRefusal(asRefusal(fault)));
+    session.clear();
+    askToSignIn();
   }
 }
 
-async function askToSignIn() {
-  /** @type {Shop} */
-  const shop = await loadShop();
-  const open = async () => {
-    if (await signIn(shop, { about: 'orders' })) await start();
-  };
-  const props = { type: 'button', 'data-test': 'orders-signin', onclick: open };
-  const way = shop.dev_login ? el('button.primary', props, t('sign_in.title')) : el('p', {}, t('sign_in.elsewhere'));
+function askToSignIn() {
+  paintAccount();
+  const props = { type: 'button', 'data-test': 'orders-signin', onclick: openSignIn };
+  const way = el('button.primary', props, t('sign_in.title'));
   root.replaceChildren(el('div.notice-box', { 'data-test': 'orders-sign-in' }, el('h2', {}, t('orders.sign_in')), way));
+}
+
+async function openSignIn() {
+  const own = await signIn({ about: 'orders' }).catch(showUnreachable);
+  paintAccount();
+  if (own) await start();
+}
+
+/**
+ * A link to one order, for a guest without a session.
+ * @param {string} secret
+ */
+async function showLinkedOrder(secret) {
+  /** @type {OrderDetail} */
+  const order = await post('/order-links', { secret });
+  const amount = el('bdi', {}, formatMoney(order.amount, order.currency));
+  root.replaceChildren(
+    el(
+      'section',
+      { 'data-test': 'order-of-link' },
+      el('h2', {}, el('bdi', {}, fullTitle(order))),
+      el('p', {}, t('order.qty', { n: order.qty }), ' · ', amount),
+      el('p', {}, el(`span.status.${order.status}`, {}, t(`status.${order.status}`))),
+      ...historyPart(order.history),
+      el('p.fine', {}, t('order.link_only')),
+      el('a.button', { href: route('/orders'), onclick: leaveLink }, t('my_orders')),
+    ),
+  );
+}
+
+/** The address changes only behind the #, so the page is loaded again. @param {Event} event */
+function leaveLink(event) {
+  event.preventDefault();
+  history.replaceState(null, '', location.pathname + location.search);
+  location.reload();
 }
 
 /** @param {Refusal} refusal */

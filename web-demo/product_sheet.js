@@ -53,6 +53,7 @@ export class ProductSheet {
       this.limit,
     );
     this.hint = el('p.fine');
+    this.buyers = el('p.fine', { 'data-test': 'product-buyers', hidden: true });
     this.button = el('button.primary.wide', {
       type: 'button',
       'data-test': 'product-buy',
@@ -68,6 +69,7 @@ export class ProductSheet {
       this.chips,
       this.stepper,
       this.hint,
+      this.buyers,
       this.button,
     );
     this.dialog = openSheet(content, { title: t('product'), test: 'product', className: 'side', onclose });
@@ -206,6 +208,8 @@ export class ProductSheet {
     setText(this.limit, t('qty.limit', { n: offer.per_buyer }));
     this.less.disabled = this.qty <= 1;
     this.more.disabled = this.qty >= this.qtyMax;
+    setVisible(this.buyers, Boolean(offer.buyers));
+    if (offer.buyers) setText(this.buyers, t(`product.for_${offer.buyers}`));
     const reserved = t('product.reserve_hint', { time: timeSpan(locale, offer.hold_s) });
     setText(this.hint, act === 'buy' ? reserved : t('stock_alert.hint'));
     paintOfferButton(this.button, { button: this.buttonText(texts, stale), act, can });

@@ -1,8 +1,10 @@
 // The front page: the live shows, what is on sale in them, the upcoming and the past shows, with a search and categories.
 // It loads everything again every ten seconds while it is visible.
 
-import { asRefusal, get, UNKNOWN_OUTCOME } from './api.js';
+import { accountButton, onOtherTab } from './account.js';
+import { asRefusal, get, session, UNKNOWN_OUTCOME } from './api.js';
 import { formatDuration, hasText, languageSwitch, load, refusalText, t, titleOf, translate } from './i18n.js';
+import { showUnreachable } from './lazy.js';
 import { listAll } from './list.js';
 import { loadShop } from './load_shop.js';
 import { canBuy, fullTitle, phaseOf } from './offer.js';
@@ -37,6 +39,12 @@ await load('shop');
 translate();
 fillIcons();
 languageSwitch(byId('lang', HTMLSelectElement));
+// A token belongs to the tab of a show; here only the session counts.
+const paintAccount = accountButton(byId('account', HTMLButtonElement), {
+  name: () => session.get()?.name ?? '',
+  signIn: () => openSignIn().catch(showUnreachable),
+});
+onOtherTab(() => paintAccount());
 const search = byId('search', HTMLInputElement);
 search.addEventListener('input', () => paint());
 byId('find').addEventListener('submit', (event) => event.preventDefault());
@@ -45,6 +53,11 @@ document.body.dataset.ready = '';
 setInterval(reloadIfVisible, RELOAD_MS);
 setInterval(paintCountdowns, TICK_MS);
 document.addEventListener('visibilitychange', reloadIfVisible);
+
+async function openSignIn() {
+  await (await import('./sign_in_sheet.js')).signInSheet();
+  paintAccount();
+}
 
 function reloadIfVisible() {
   if (!document.hidden) reload();

@@ -1,7 +1,8 @@
 // The parts of the viewer page that describe the show: title, host, badge, clock, viewers, the notice over the video, the
 // buttons before and after the show, and the account button.
 
-import { token } from './api.js';
+import { accountButton } from './account.js';
+import { signedInAs } from './api.js';
 import { route } from './base.js';
 import { formatCompact, formatDuration, lang, t, titleOf } from './i18n.js';
 import { byId, query, setText, setVisible } from './ui.js';
@@ -17,11 +18,13 @@ export class ShowHeader {
     this.shop = shop;
     this.stream = stream;
     this.notice = byId('notice');
-    this.account = byId('account', HTMLButtonElement);
     const id = encodeURIComponent(stream.id);
     byId('calendar', HTMLAnchorElement).href = route(`/v1/streams/${id}/calendar.ics?lang=${lang}`);
     byId('after', HTMLAnchorElement).href = route(`/orders?from=${id}`);
-    this.account.addEventListener('click', signIn);
+    this.paintAccount = accountButton(byId('account', HTMLButtonElement), {
+      name: () => client.you?.name ?? '',
+      signIn,
+    });
     this.notice.addEventListener('click', () => {
       const isExpanded = this.notice.getAttribute('aria-expanded') === 'true';
       this.notice.setAttribute('aria-expanded', String(!isExpanded));
@@ -45,7 +48,7 @@ export class ShowHeader {
     badge.dataset.status = status;
     setVisible(byId('coming'), status === 'scheduled');
     setVisible(byId('calendar'), Boolean(scheduled_at));
-    setVisible(byId('after'), status === 'ended' && Boolean(token.get()));
+    setVisible(byId('after'), status === 'ended' && Boolean(signedInAs()));
     this.paintNotice();
   }
 
@@ -53,14 +56,6 @@ export class ShowHeader {
     const { notice } = this.client.state.chat;
     setVisible(this.notice, Boolean(notice) && this.stream.status !== 'ended');
     setText(query('span', this.notice), notice ?? '');
-  }
-
-  paintAccount() {
-    const name = this.client.you?.name;
-    const isSignedIn = Boolean(token.get());
-    setVisible(this.account, isSignedIn ? Boolean(name) : this.shop.dev_login);
-    setText(this.account, isSignedIn ? (name ?? '') : t('sign_in.title'));
-    this.account.disabled = isSignedIn;
   }
 
   /** @param {number} now */

@@ -1,6 +1,7 @@
-// The sign-in of the demo: a small dialog that asks for a name. Shops with their own accounts give the page a token.
+// The sign-in. A viewer signs in on the shop's own pages, as a guest or by e-mail; a shop with its own accounts gives the page a
+// token instead. For the team, the demo has a small dialog that asks for a name.
 
-import { post, token } from './api.js';
+import { post, signedInAs, token } from './api.js';
 import { refusalText, t } from './i18n.js';
 import { become } from './identity.js';
 import { openSheet, withBusy } from './sheet.js';
@@ -56,15 +57,23 @@ export function askName({ title, about, label, button, name, tests, accept }) {
 }
 
 /**
- * Resolves to the token, or to null when the reader closed the dialog or the shop has no sign-in of its own.
- * @param {Shop} shop
- * @param {{ role?: Role, about?: 'buy' | 'host' | 'orders' | 'stock_alert' }} [options]
+ * Asks a viewer to sign in. Resolves to whom the reader is then, or to null when the sheet was closed.
+ * @param {{ about?: 'buy' | 'orders' | 'stock_alert' }} [options]
  */
-export async function signIn(shop, { role = 'viewer', about } = {}) {
+export async function signIn({ about } = {}) {
+  return signedInAs() ?? (await import('./sign_in_sheet.js')).signInSheet({ about });
+}
+
+/**
+ * Signs a member of the team in to a demo. Resolves to the token, or to null when the reader closed the dialog or the shop is no demo.
+ * @param {Shop} shop
+ * @param {Role} role
+ */
+export async function signInToDemo(shop, role) {
   if (token.get() || !shop.dev_login) return token.get();
   await askName({
     title: t('sign_in.title'),
-    about: t(about ? `sign_in.why_${about}` : 'sign_in.why'),
+    about: t('sign_in.why_host'),
     label: t('sign_in.name'),
     button: t('sign_in.submit'),
     name: localStorage.getItem(NAME) ?? '',

@@ -1,6 +1,6 @@
 // The chat of the viewer page: the list, the field, and why the reader cannot write.
 
-import { token, UNKNOWN_OUTCOME } from './api.js';
+import { signedInAs, UNKNOWN_OUTCOME } from './api.js';
 import { ChatField } from './chat_field.js';
 import { ChatList } from './chat_list.js';
 import { formatDateTime, formatTime, refusalText, t } from './i18n.js';
@@ -40,6 +40,7 @@ export class ViewerChat {
       send: (text) => this.send(text),
       onrefused: (refusal) => this.showRefusal(refusal),
       now: () => client.now(),
+      hint: () => (client.you?.name ? t('chat.hint_as', { name: client.you.name }) : t('chat.hint')),
     });
     this.loadOwn = once(async () => {
       const { OwnMessages } = await import('./own_messages.js');
@@ -48,7 +49,7 @@ export class ViewerChat {
     client.on('hello', ({ you }) => {
       this.mutedUntil = you?.muted_until ?? 0;
       this.mutedReason = you?.muted_reason ?? null;
-      if (token.get() && sessionStorage.getItem(PENDING) === stream) this.withOwn((own) => own.loadPending());
+      if (signedInAs() && sessionStorage.getItem(PENDING) === stream) this.withOwn((own) => own.loadPending());
     });
     client.on('gap', () => this.list.clearAfterGap());
     client.on('audit', (entry) => this.addAudit(entry));
@@ -89,13 +90,10 @@ export class ViewerChat {
 
   /** @returns {import('./chat_field.js').ChatBarrier | null} */
   barrier() {
-    const { client, shop } = this;
+    const { client } = this;
     if (client.status === 'closed') return { reason: t('chat.off') };
     if (this.hasEnded()) return { reason: t('chat.ended') };
-    if (!token.get()) {
-      if (shop.dev_login) return { reason: t('chat.sign_in'), act: this.signIn };
-      return { reason: t('chat.sign_in_elsewhere') };
-    }
+    if (!signedInAs()) return { reason: t('chat.sign_in'), act: this.signIn };
     if (this.mutedUntil > client.now()) return { reason: this.mutedText() };
     if (client.status !== 'live') return { reason: t('connection.connecting'), isPassing: true };
     if (client.state.chat.off && client.you?.role === 'viewer') return { reason: t('chat.team_only') };

@@ -1,6 +1,7 @@
 // The viewer page: it loads the show and joins the parts of the page.
 
-import { asRefusal, get, token, UNKNOWN_OUTCOME } from './api.js';
+import { followServer, onOtherTab } from './account.js';
+import { asRefusal, get, session, signedInAs, token, UNKNOWN_OUTCOME } from './api.js';
 import { route, shopAddress } from './base.js';
 import { connect } from './client.js';
 import { connectionBar } from './connection_bar.js';
@@ -92,6 +93,7 @@ class WatchPage {
       again: { 4501: signIn, 4509: () => client.signIn(token.get()), reload: () => location.reload() },
     });
     this.listen();
+    this.followOtherTabs();
     this.addButtons();
 
     this.update(stream);
@@ -180,7 +182,8 @@ class WatchPage {
   listen() {
     const { client } = this;
     client.on('hello', () => {
-      if (token.get()) this.withBuyer(() => {});
+      followServer(client);
+      if (signedInAs()) this.withBuyer(() => {});
     });
     client.on('show', (stream) => this.update(stream));
     client.on('event', (event, { replay }) => {
@@ -199,9 +202,10 @@ class WatchPage {
       if ([...changed].some((key) => key !== 'viewers' && key !== 'likes')) this.paint();
     });
     client.on('status', ({ status, code }) => {
-      // An invalid token would be refused again and again: forget it, and go on watching without one.
-      if (status === 'closed' && code === 4501 && token.get()) {
+      // An invalid token would be refused again and again: forget it, and go on watching without one. A session has ended.
+      if (status === 'closed' && code === 4501 && signedInAs()) {
         token.clear();
+        session.clear();
         toast(t('error.token_expired'), { kind: 'warn' });
         queueMicrotask(() => client.signIn(null));
       }
@@ -209,6 +213,14 @@ class WatchPage {
       this.header.paintAccount();
     });
     client.on('order', () => this.paint());
+  }
+
+  /** Another tab signed in or out: this one follows. What the page shows of somebody else must not stay. */
+  followOtherTabs() {
+    onOtherTab((isNewPerson) => {
+      if (isNewPerson) this.client.signIn(null);
+      else location.reload();
+    });
   }
 
   addButtons() {

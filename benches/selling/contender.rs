@@ -188,6 +188,7 @@ impl OfferFactory {
             duration_ms: None,
             hold_ms: 3_600_000,
             starts_at: None,
+            buyers: Default::default(),
         };
         store.create_offer(&new, None).await?;
         store.open_offer(new.id).await?;
@@ -276,15 +277,15 @@ async fn row_lock(pool: &PgPool, offer: OfferId, buyer: &str, key: &str) -> anyh
         .fetch_optional(&mut *tx)
         .await?;
     let owned = "select coalesce(sum(qty), 0)::bigint from orders
-        where offer = $1 and buyer = $2 and status in ('held', 'capturing', 'paid')";
+        where offer = $1 and person = $2 and status in ('held', 'capturing', 'paid')";
     let owned: i64 = sqlx::query_scalar(owned).bind(offer.0).bind(buyer).fetch_one(&mut *tx).await?;
     if before.is_some() || owned >= per_buyer || reserved >= quantity {
         bail!("refused");
     }
     let insert =
         "insert into orders (id, stream, offer, buyer, buyer_name, key, hash, status, qty, amount, currency, place,
-            created_at, hold_until, changed_at)
-        values ($1, $2, $3, $4, $4, $5, $6, 'held', 1, $7, $8, $9, $10, $11, $10)";
+            created_at, hold_until, changed_at, person)
+        values ($1, $2, $3, $4, $4, $5, $6, 'held', 1, $7, $8, $9, $10, $11, $10, $4)";
     sqlx::query(insert)
         .bind(Uuid::now_v7())
         .bind(stream)
@@ -314,14 +315,14 @@ begin
   select * into o from offers where id = p_offer and stage = 'open' for no key update;
   t := (extract(epoch from clock_timestamp()) * 1000)::bigint;
   if exists (select 1 from orders where buyer = p_buyer and key = p_key) or o.reserved >= o.quantity
-     or (select coalesce(sum(qty), 0) from orders where offer = p_offer and buyer = p_buyer
+     or (select coalesce(sum(qty), 0) from orders where offer = p_offer and person = p_buyer
          and status in ('held', 'capturing', 'paid')) >= o.per_buyer then
     return false;
   end if;
   insert into orders (id, stream, offer, buyer, buyer_name, key, hash, status, qty, amount, currency, place, created_at,
-      hold_until, changed_at)
+      hold_until, changed_at, person)
     values (p_id, o.stream, p_offer, p_buyer, p_buyer, p_key, p_hash, 'held', 1, o.price, o.currency, o.next_place, t,
-      t + o.hold_ms, t);
+      t + o.hold_ms, t, p_buyer);
   update offers set reserved = reserved + 1, next_place = next_place + 1, version = version + 1 where id = p_offer;
   return true;
 end $$";

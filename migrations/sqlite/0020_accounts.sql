@@ -54,3 +54,43 @@ create view readable_sign_in_sessions as
   select s.id, s.user_id, s.account, s.name, s.user_agent, datetime(created_at / 1000, 'unixepoch') as created,
          datetime(last_used_at / 1000, 'unixepoch') as last_used, datetime(expires_at / 1000, 'unixepoch') as expires
   from sign_in_sessions s;
+
+-- The person for whom the limit per buyer holds. Orders from before are those of tokens, whose person is the user id.
+alter table orders add column person text not null default '';
+update orders set person = buyer;
+
+-- The look-up under the lock of an offer's row asks for the person; nobody else asks for the buyer of an offer.
+drop index orders_of_buyer;
+create index orders_of_person on orders (offer, person);
+
+-- A mute or a ban binds every identity of a person.
+alter table sanctions add column person text not null default '';
+update sanctions set person = user_id;
+drop index bans_of_user;
+create index bans_of_person on sanctions (person) where kind = 'ban';
+
+-- Who may buy an offer.
+alter table offers add column buyers text not null default 'anyone' check (buyers in ('anyone', 'verified', 'account'));
+
+-- Links by which a guest comes back to an order. Of the secret only the hash is kept.
+create table order_links (
+  secret_hash blob primary key check (length(secret_hash) = 32),
+  order_id blob not null,
+  created_at integer not null
+) strict;
+
+create index order_links_of_order on order_links (order_id, created_at);
+
+-- Views with all columns of a table are made again, so that they have the new ones.
+drop view readable_orders;
+drop view readable_offers;
+
+create view readable_offers as
+  select o.*, quantity - reserved as left_now, datetime(opens_at / 1000, 'unixepoch') as opens,
+         datetime(closes_at / 1000, 'unixepoch') as closes, datetime(starts_at / 1000, 'unixepoch') as starts
+  from offers o;
+
+create view readable_orders as
+  select o.*, datetime(created_at / 1000, 'unixepoch') as created, datetime(hold_until / 1000, 'unixepoch') as held_until,
+         datetime(paid_at / 1000, 'unixepoch') as paid
+  from orders o;

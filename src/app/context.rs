@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use super::counters::AppCounters;
 use super::error::{Error, Result};
 use super::jobs::{BackgroundJob, JobSpec, NextRun};
+use super::mail_server::MailTransport;
 use super::revoked_token_cache::RevokedTokenCache;
 use super::settings::Settings;
 use crate::clock::Clock;
@@ -109,6 +110,11 @@ impl Context {
     /// How many milliseconds the database's clock is ahead of ours.
     pub fn clock_offset_ms(&self) -> Millis {
         self.clock_offset_ms.load(Ordering::Relaxed)
+    }
+
+    /// Whether e-mails leave this server: not those that a demo writes to its log.
+    pub fn sends_email(&self) -> bool {
+        matches!(self.settings.mail, Some(MailTransport::Smtp { .. }))
     }
 
     /// The current epoch of the database.

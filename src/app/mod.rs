@@ -167,7 +167,7 @@ impl App {
         let stream_cache = StreamCache::new(&context, &publisher);
         let audit = AuditLog::new(&context, &publisher, &stream_cache);
         let tokens = Tokens::start(&context, &publisher, &audit).await?;
-        let accounts = Accounts::new(&context, &tokens);
+        let accounts = Accounts::new(&context, &stream_cache, &tokens);
         let settings_sync = SettingsSync::start(&context, &stream_cache, &audit).await?;
         let staff = Staff::new(&context, &stream_cache, &audit, &tokens, &accounts, &settings_sync);
         let chat = Chat::new(&context, &publisher, &stream_cache, &audit);

@@ -205,6 +205,7 @@ impl SeedOffer {
             duration_ms: None,
             hold_ms: self.hold_s * 1_000,
             starts_at: None,
+            buyers: Default::default(),
         }
     }
 }

@@ -163,6 +163,11 @@ impl PersonKey {
         Self(user.clone())
     }
 
+    /// The user who stands for the person: the first account of a mailbox, or the user itself.
+    pub fn user(&self) -> &UserId {
+        &self.0
+    }
+
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }

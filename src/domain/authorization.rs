@@ -157,7 +157,7 @@ pub fn authorize_by_role(actor: &Actor, permission: Permission, place: Place) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Name, TokenStamp, UserId};
+    use crate::domain::{Name, PersonKey, TokenStamp, UserId};
 
     const ROLES: [Role; 8] = [
         Role::Anonymous,
@@ -287,6 +287,7 @@ mod tests {
         }
         let user = UserId::parse("u").unwrap();
         let mute = Sanction {
+            person: PersonKey::of_user(&user),
             user,
             name: "U".into(),
             kind: SanctionKind::Mute,

@@ -7,7 +7,7 @@ use super::blocklist::{BlockAction, Blocklist};
 use super::limits;
 use super::product::in_range;
 use super::spam::{has_link, has_too_many_repeats};
-use super::{Author, Event, MessageId, Millis, Refusal, Role, StreamId, UserId, text};
+use super::{Author, Event, MessageId, Millis, PersonKey, Refusal, Role, StreamId, UserId, text};
 
 /// The text of a chat message: 1–200 characters on one line.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -213,6 +213,8 @@ impl SanctionKind {
 #[derive(Clone, PartialEq, Debug)]
 pub struct Sanction {
     pub user: UserId,
+    /// The person behind the user: it binds every identity of this person.
+    pub person: PersonKey,
     pub name: String,
     pub kind: SanctionKind,
     /// `None`: until lifted.

@@ -24,6 +24,7 @@ pub mod lapsed_hold;
 pub mod limits;
 pub mod mail;
 pub mod offer;
+pub mod offer_buyers;
 pub mod order;
 pub mod order_history;
 pub mod payment;
@@ -71,6 +72,7 @@ pub use mail::{ClaimedMail, MailContent, MailKind, MailOutcome, MailStatus, Mail
 pub use offer::{
     Decision, ExistingPurchase, Offer, OfferKind, OfferStage, OfferStatus, OfferTerms, PurchaseRequest, decide,
 };
+pub use offer_buyers::OfferBuyers;
 pub use order::{IdempotencyKey, Order, OrderStatus, RequestHash};
 pub use order_history::{OrderHistoryEntry, OrderHistoryKind, OrderTimestamps, order_history};
 pub use payment::{Payment, PaymentIntent, PaymentIntentStatus, PaymentStatus, Refund, RefundStatus};

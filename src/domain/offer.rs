@@ -9,8 +9,8 @@ use utoipa::ToSchema;
 use super::limits;
 use super::product::{self, in_range};
 use super::{
-    IdempotencyKey, Millis, Minor, OfferId, OrderId, ProductId, Refusal, RequestHash, StreamId, Titles, UserId,
-    VariantId,
+    IdempotencyKey, Millis, Minor, OfferBuyers, OfferId, OrderId, PersonKey, ProductId, Refusal, RequestHash, StreamId,
+    Titles, UserId, VariantId,
 };
 
 /// How an offer is sold.
@@ -137,6 +137,7 @@ pub struct Offer {
     /// The scheduled start of the sale. The countdown runs before it.
     pub starts_at: Option<Millis>,
     pub terms: OfferTerms,
+    pub buyers: OfferBuyers,
     /// There are held or capturing orders. It is known only when no unit is left, and `false` otherwise.
     pub has_unpaid: bool,
 }
@@ -156,6 +157,7 @@ pub struct NewOffer {
     pub duration_ms: Option<i64>,
     pub hold_ms: i64,
     pub starts_at: Option<Millis>,
+    pub buyers: OfferBuyers,
 }
 
 /// The form of a new offer as the client sends it, with times in seconds.
@@ -171,6 +173,7 @@ pub struct OfferForm {
     pub duration_s: Option<i64>,
     pub hold_s: Option<i64>,
     pub starts_at: Option<Millis>,
+    pub buyers: Option<OfferBuyers>,
 }
 
 /// How far ahead a sale can be scheduled: 90 days.
@@ -202,7 +205,8 @@ pub fn validate_lineup(mut requested: Vec<OfferId>, mut current: Vec<OfferId>) -
 
 impl OfferForm {
     /// Checks the form. Defaults: at most 10 per buyer, hold 300 s; for flash sales a countdown of 10 s and a duration of 300 s.
-    pub fn validated(self, id: OfferId, stream: StreamId, now: Millis) -> Result<NewOffer, Refusal> {
+    /// `sends_email`: the shop can send codes, so that people can be told apart.
+    pub fn validated(self, id: OfferId, stream: StreamId, sends_email: bool, now: Millis) -> Result<NewOffer, Refusal> {
         let price = product::validate_price(self.price)?;
         if let Some(old_price) = self.old_price {
             in_range(old_price, limits::PRICE, "old_price")?;
@@ -237,6 +241,7 @@ impl OfferForm {
             duration_ms,
             hold_ms,
             starts_at,
+            buyers: self.buyers.unwrap_or(OfferBuyers::default_for(self.kind, sends_email)),
         })
     }
 }
@@ -257,18 +262,20 @@ pub fn restock_units(units: i64) -> Result<i64, Refusal> {
 pub struct PurchaseRequest {
     pub order: OrderId,
     pub buyer: UserId,
+    /// The person for whom the limit per buyer holds.
+    pub person: PersonKey,
     pub buyer_name: String,
     pub key: IdempotencyKey,
     pub hash: RequestHash,
     pub qty: i64,
 }
 
-/// The existing purchases of the buyer of one request, read after the lock was taken.
+/// The existing purchases of the person of one request, read after the lock was taken.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct ExistingPurchase {
     /// The order that an earlier request with the same idempotency key created.
     pub order: Option<(OrderId, RequestHash)>,
-    /// Units of this offer that the buyer holds or has bought.
+    /// Units of this offer that the person holds or has bought.
     pub owned: i64,
 }
 
@@ -284,7 +291,7 @@ pub enum Decision {
     Refused(Refusal),
 }
 
-/// Decides a batch of purchase requests, one after the other. `requests` contains each buyer at most once; `existing` has the
+/// Decides a batch of purchase requests, one after the other. `requests` contains each person at most once; `existing` has the
 /// same length and order.
 ///
 /// The decisions never reserve more units than are left, and the places continue without gaps.
@@ -349,6 +356,7 @@ mod tests {
         PurchaseRequest {
             order: OrderId::new(),
             buyer: UserId::parse(&format!("b{buyer}")).unwrap(),
+            person: PersonKey::of_user(&UserId::parse(&format!("b{buyer}")).unwrap()),
             buyer_name: String::new(),
             key: IdempotencyKey::parse("12345678").unwrap(),
             hash: [0; 32],
@@ -413,9 +421,10 @@ mod tests {
             duration_s: Some(60),
             hold_s: None,
             starts_at: Some(2_000),
+            buyers: None,
         };
         let check = |form: OfferForm| {
-            form.validated(OfferId::new(), StreamId::new(), 1_000).map(|_| ()).map_err(|r| r.to_string())
+            form.validated(OfferId::new(), StreamId::new(), false, 1_000).map(|_| ()).map_err(|r| r.to_string())
         };
         assert_eq!(check(form.clone()), Ok(()));
         for (bad, why) in [

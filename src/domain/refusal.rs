@@ -123,6 +123,10 @@ pub enum Refusal {
     EmailOff,
     /// A new account needs a name.
     NameNeeded,
+    /// The offer is for people who proved an e-mail address or have an account.
+    BuyersVerified,
+    /// The offer is for people who have an account.
+    BuyersAccount,
     /// The user signed in by a token: there is no session that could be changed.
     NoSession,
     /// The change would leave the shop without an owner.
@@ -418,6 +422,10 @@ error_codes! {
     Refusal::EmailOff =>
         "email_off", 409, "This shop sends no e-mail, so nobody can sign in by a code.", "error.email_off";
     Refusal::NameNeeded => "name_needed", 422, "A new account needs a name.", "error.name_needed";
+    Refusal::BuyersVerified =>
+        "buyers_verified", 403, "This offer is for buyers who proved their e-mail address.", "error.buyers_verified";
+    Refusal::BuyersAccount =>
+        "buyers_account", 403, "This offer is for buyers who have an account.", "error.buyers_account";
     Refusal::NoSession =>
         "no_session", 409, "You signed in with a token, so there is no session to change.", "error.no_session";
     Refusal::LastOwner =>
@@ -469,7 +477,8 @@ mod tests {
     #[test]
     fn every_text_key_has_a_page_text_in_each_language() {
         // Errors of the page itself, which no server sends.
-        const PAGE_ONLY: [&str; 6] = ["added_or_not", "network", "offline", "link_lost", "too_long", "unknown"];
+        const PAGE_ONLY: [&str; 7] =
+            ["added_or_not", "cookies_blocked", "network", "offline", "link_lost", "too_long", "unknown"];
         let expected: BTreeSet<_> = ErrorCode::all().map(|row| row.text_key).collect();
         for language in ["en", "ar", "id"] {
             let texts = page_texts(language);

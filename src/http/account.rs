@@ -140,11 +140,12 @@ pub struct VerifyEmailCodeRequest {
     id: EmailCodeId,
     /// The six digits.
     code: String,
-    /// For a new account; without it the answer is `name_needed`, and the code stays valid.
+    /// For a new account; default: the name of the guest. Without one the answer is `name_needed`, and the code stays valid.
     name: Option<String>,
 }
 
-/// Signs in with the code that was sent. A new address gets an account. A code has five tries.
+/// Signs in with the code that was sent. A new address gets an account. What the guest of this browser bought joins it. A code has
+/// five tries.
 #[utoipa::path(post, path = "/v1/session/email/verify", operation_id = "verify_email_code", tag = "shop",
     request_body = VerifyEmailCodeRequest,
     responses((status = 201, body = IdentityView), (status = "default", body = Problem)))]
@@ -152,12 +153,14 @@ pub async fn verify_email_code(
     State(state): State<AppState>,
     ClientIp(client): ClientIp,
     page: OwnPage,
+    Caller(caller): Caller,
     JsonBody(form): JsonBody<VerifyEmailCodeRequest>,
 ) -> ApiResult<WithCookie<Json<IdentityView>>> {
     state.sign_in_attempts.take(client, state.app.now())?;
     let name = form.name.as_deref().map(Name::parse).transpose()?;
     let OwnPage { scope, code_secret, user_agent } = page;
-    let started = state.app.accounts.sign_in_by_code(form.id, &form.code, code_secret, name, &user_agent).await?;
+    let accounts = &state.app.accounts;
+    let started = accounts.sign_in_by_code(form.id, &form.code, code_secret, name, Some(caller), &user_agent).await?;
     Ok(signed_in(&state, &scope, &started))
 }
 

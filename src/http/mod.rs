@@ -174,6 +174,8 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(order::list))
         .routes(routes!(order::by_key))
         .routes(routes!(order::show))
+        .routes(routes!(order::create_link))
+        .routes(routes!(order::of_link))
         .routes(routes!(shop_order::of_shop))
         .routes(routes!(shop_order::of_stream))
         .routes(routes!(shop_order::show))

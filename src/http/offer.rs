@@ -10,7 +10,7 @@ use super::AppState;
 use super::error::{ApiResult, Problem};
 use super::extract::{Caller, JsonBody, List, PathId, idempotency_key};
 use crate::domain::offer::OfferForm;
-use crate::domain::{Millis, Minor, OfferId, OfferKind, StreamId, VariantId};
+use crate::domain::{Millis, Minor, OfferBuyers, OfferId, OfferKind, StreamId, VariantId};
 use crate::protocol::OfferView;
 
 /// The offers of a show in the order of its line-up. Drafts are shown to producers and hosts only.
@@ -43,6 +43,8 @@ pub struct NewOfferRequest {
     hold_s: Option<i64>,
     /// When the sale starts by itself, in epoch milliseconds, at most 90 days ahead. The countdown runs before it.
     starts_at: Option<Millis>,
+    /// Who may buy it. Default: `verified` for flash sales where the shop can send e-mail, else `anyone`.
+    buyers: Option<OfferBuyers>,
 }
 
 /// Creates an offer as a draft. Its units are taken from the pool of the variant. The same key always gives the same offer.
@@ -68,6 +70,7 @@ pub async fn create(
         duration_s: new.duration_s,
         hold_s: new.hold_s,
         starts_at: new.starts_at,
+        buyers: new.buyers,
     };
     Ok((StatusCode::CREATED, Json(state.app.catalogue.create_offer(&actor, stream, form, key).await?)))
 }

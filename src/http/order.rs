@@ -2,12 +2,14 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::HeaderMap;
-use serde::Deserialize;
+use axum::http::{HeaderMap, StatusCode};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::AppState;
+use super::client_address::ClientIp;
 use super::error::{ApiResult, Problem};
-use super::extract::{Caller, List, PageQuery, PageRequest, PathId, QueryParams, idempotency_key};
+use super::extract::{Caller, JsonBody, List, PageQuery, PageRequest, PathId, QueryParams, idempotency_key};
 use crate::domain::{IdempotencyKey, OrderId, StreamId};
 use crate::protocol::{OrderDetail, OrderView};
 
@@ -61,4 +63,41 @@ pub async fn show(
     PathId(order): PathId<OrderId>,
 ) -> ApiResult<Json<OrderDetail>> {
     Ok(Json(state.app.checkout.order_detail(&actor, order).await?))
+}
+
+/// A link to one order.
+#[derive(Serialize, ToSchema)]
+pub struct OrderLinkResponse {
+    /// Goes behind the `#` of the link: `/orders#order=SECRET`.
+    secret: String,
+}
+
+/// Makes a link to one of my orders, for a guest who has nothing to sign in with. Whoever has it sees the order, without the
+/// address. An order has at most five links; a new one ends the oldest.
+#[utoipa::path(post, path = "/v1/orders/{order}/link", operation_id = "create_link", tag = "orders",
+    params(("order" = OrderId, Path)), responses((status = 201, body = OrderLinkResponse), (status = "default", body = Problem)))]
+pub async fn create_link(
+    State(state): State<AppState>,
+    Caller(actor): Caller,
+    PathId(order): PathId<OrderId>,
+) -> ApiResult<(StatusCode, Json<OrderLinkResponse>)> {
+    let secret = state.app.checkout.create_order_link(&actor, order).await?;
+    Ok((StatusCode::CREATED, Json(OrderLinkResponse { secret: secret.as_str().to_owned() })))
+}
+
+#[derive(Deserialize, ToSchema)]
+pub struct OrderOfLinkRequest {
+    secret: String,
+}
+
+/// The order of a link. A POST, because addresses end up in logs; it changes nothing.
+#[utoipa::path(post, path = "/v1/order-links", operation_id = "of_link", tag = "orders", request_body = OrderOfLinkRequest,
+    responses((status = 200, body = OrderDetail), (status = "default", body = Problem)))]
+pub async fn of_link(
+    State(state): State<AppState>,
+    ClientIp(client): ClientIp,
+    JsonBody(form): JsonBody<OrderOfLinkRequest>,
+) -> ApiResult<Json<OrderDetail>> {
+    state.sign_in_attempts.take(client, state.app.now())?;
+    Ok(Json(state.app.checkout.order_of_link(&form.secret).await?))
 }

@@ -7,8 +7,9 @@ use super::state::StateVersion;
 use crate::domain::report::{OfferSales, PinSpan, ReportMinute};
 use crate::domain::{
     Address, AuditAction, AuditEntry, AuditEntryId, Author, ChatMessage, ChatRules, LinkRule, LiveStream, MessageId,
-    Millis, Minor, Offer, OfferId, OfferKind, OfferStatus, Order, OrderHistoryEntry, OrderId, OrderStatus, Product,
-    ProductId, Quote, Role, Sanction, SanctionKind, StreamId, StreamStatus, Titles, UserId, Variant, VariantId,
+    Millis, Minor, Offer, OfferBuyers, OfferId, OfferKind, OfferStatus, Order, OrderHistoryEntry, OrderId, OrderStatus,
+    Product, ProductId, Quote, Role, Sanction, SanctionKind, StreamId, StreamStatus, Titles, UserId, Variant,
+    VariantId,
 };
 
 /// An offer, always with all fields. A client also derives countdown → open → closed itself, from the times and the server's clock.
@@ -46,6 +47,9 @@ pub struct OfferView {
     pub position: i64,
     /// The scheduled start of the sale in epoch milliseconds, with the countdown before it; `null`: the host starts it.
     pub starts_at: Option<Millis>,
+    /// Who may buy it. Left out: anyone who has signed in.
+    #[serde(skip_serializing_if = "OfferBuyers::is_anyone")]
+    pub buyers: OfferBuyers,
     pub status: OfferStatus,
     #[schema(value_type = Vec<i64>, example = json!([1, 7]))]
     pub v: StateVersion,
@@ -78,6 +82,7 @@ impl OfferView {
             duration_s: offer.duration_ms.map(|ms| ms / 1_000),
             position: offer.position,
             starts_at: offer.starts_at,
+            buyers: offer.buyers,
             status: terms.status(now, offer.has_unpaid),
             v: [epoch, terms.version],
         }
@@ -361,7 +366,7 @@ pub struct SanctionView {
 
 impl From<Sanction> for SanctionView {
     fn from(sanction: Sanction) -> Self {
-        let Sanction { user, name, kind, until, by, by_role, reason } = sanction;
+        let Sanction { user, name, kind, until, by, by_role, reason, .. } = sanction;
         Self { user, name, kind, until, by, by_role, reason }
     }
 }

@@ -56,6 +56,15 @@ impl Store {
         row.map(AccountRow::into_account).transpose()
     }
 
+    /// The person behind a user: accounts of one mailbox are one.
+    pub async fn person_of(&self, user: &UserId) -> Result<PersonKey> {
+        let account = match AccountId::of_user(user) {
+            Some(id) => self.account(id).await?,
+            None => None,
+        };
+        Ok(account.map_or_else(|| PersonKey::of_user(user), |account| account.person))
+    }
+
     pub async fn account_by_email(&self, email: &EmailAddress) -> Result<Option<Account>> {
         let row: Option<AccountRow> = self.query(SELECT_BY_EMAIL).bind(email.as_str()).fetch_optional().await?;
         row.map(AccountRow::into_account).transpose()

@@ -1,6 +1,8 @@
-//! One-time codes by e-mail. A right code and what follows from it are one transaction: an account, and a session for it.
+//! One-time codes by e-mail. A right code and what follows from it are one transaction: an account, a session for it, and the
+//! orders of the guest who typed it.
 
 use super::account::find_or_create_account;
+use super::guest_orders::join_guest;
 use super::mail::queue_mail;
 use super::sign_in_session::{NewSession, insert_account_session};
 use super::{Error, Result, Store};
@@ -8,8 +10,8 @@ use crate::domain::email_code::{
     EMAIL_CODE_TTL_MS, EMAIL_CODE_WINDOW_MS, EMAIL_CODES_PER_HOUR, StoredEmailCode, hash_email_code,
 };
 use crate::domain::{
-    EmailAddress, EmailCodeId, Language, MailContent, Millis, Name, NewMail, Refusal, SecretHash, SessionSecret,
-    SignInSession,
+    Actor, EmailAddress, EmailCodeId, Language, MailContent, Millis, Name, NewMail, Refusal, SecretHash, SessionSecret,
+    SignInSession, StreamId,
 };
 
 /// A code that was asked for.
@@ -32,12 +34,14 @@ pub struct TypedEmailCode {
     pub browser: SessionSecret,
     /// For a new account.
     pub name: Option<Name>,
+    /// The guest of this browser, whose orders join the account.
+    pub guest: Option<Actor>,
     pub session: NewSession,
 }
 
 /// What came of a typed code. A wrong one is committed too: it counts.
 enum Attempt {
-    SignedIn(SignInSession),
+    SignedIn(SignInSession, Vec<StreamId>),
     Refused(Refusal),
 }
 
@@ -83,10 +87,11 @@ impl Store {
     }
 
     /// Signs in with a code: finds or creates the account of its address, and creates a session for it. A code works once.
-    pub async fn use_email_code(&self, typed: &TypedEmailCode) -> Result<SignInSession> {
+    /// Gives the session, and the shows in which something was imposed on the guest who became the account.
+    pub async fn use_email_code(&self, typed: &TypedEmailCode) -> Result<(SignInSession, Vec<StreamId>)> {
         let attempt = self
             .transaction(async |tx| {
-                let TypedEmailCode { id, code, browser, name, session } = typed;
+                let TypedEmailCode { id, code, browser, name, guest, session } = typed;
                 let read = tx.choose(
                     "select email, language, code_hash, browser_hash, tries, expires_at, used_at from email_codes
                     where id = $1 for update",
@@ -117,12 +122,16 @@ impl Store {
                     EmailAddress::parse(&email).map_err(|_| Error::CorruptRow("an e-mail address".to_owned()))?;
                 // Refused without a name that is needed: the code stays good, because the page asks for the name then.
                 let account = find_or_create_account(tx, &email, name.as_ref(), Language::of_tag(&language)).await?;
+                let shows = match guest {
+                    Some(guest) => join_guest(tx, guest, &account).await?,
+                    None => Vec::new(),
+                };
                 tx.query("update email_codes set used_at = $2 where id = $1").bind(id.0).bind(now).execute().await?;
-                Ok(Attempt::SignedIn(insert_account_session(tx, &account, session).await?))
+                Ok(Attempt::SignedIn(insert_account_session(tx, &account, session).await?, shows))
             })
             .await?;
         match attempt {
-            Attempt::SignedIn(session) => Ok(session),
+            Attempt::SignedIn(session, shows) => Ok((session, shows)),
             Attempt::Refused(refusal) => Err(refusal.into()),
         }
     }

@@ -7,7 +7,7 @@ use super::transaction::Transaction;
 use super::{Error, KeyedRequest, Result, Store, ids_to_json, require_known, titles_from_json};
 use crate::domain::offer::NewOffer;
 use crate::domain::{
-    Millis, Offer, OfferId, OfferKind, OfferStage, OfferTerms, ProductId, Refusal, StreamId, VariantId,
+    Millis, Offer, OfferBuyers, OfferId, OfferKind, OfferStage, OfferTerms, ProductId, Refusal, StreamId, VariantId,
 };
 
 /// The columns of an offer's row that selling needs. On SQLite the transaction is the lock.
@@ -96,11 +96,12 @@ struct OfferRow {
     duration_ms: Option<i64>,
     position: i64,
     starts_at: Option<i64>,
+    buyers: String,
     has_unpaid: bool,
     terms: OfferTermsRow,
 }
 
-from_row!(OfferRow { id, variant, product, kind, title, titles, name, names, image, old_price, countdown_ms, duration_ms, position, starts_at, has_unpaid } and terms);
+from_row!(OfferRow { id, variant, product, kind, title, titles, name, names, image, old_price, countdown_ms, duration_ms, position, starts_at, buyers, has_unpaid } and terms);
 
 /// Offers of a show that are not closed: more than a product list can show. A moment of two hosts may add a few more.
 pub const OPEN_OFFERS_MAX: i64 = 2_000;
@@ -137,6 +138,11 @@ impl OfferRow {
             duration_ms: self.duration_ms,
             position: self.position,
             starts_at: self.starts_at,
+            buyers: require_known(
+                OfferBuyers::ALL.into_iter().find(|buyers| buyers.name() == self.buyers),
+                "buyers",
+                &self.buyers,
+            )?,
             has_unpaid: self.has_unpaid,
             terms: self.terms.terms()?,
         })
@@ -149,7 +155,7 @@ macro_rules! offers {
     ($condition:literal) => {
         concat!(
             "select o.id, o.stream, o.variant, v.product, o.kind, p.title, p.titles, v.name, v.names, p.image,
-                o.old_price, o.currency, o.countdown_ms, o.duration_ms, o.position, o.starts_at, o.stage, o.quantity,
+                o.old_price, o.currency, o.countdown_ms, o.duration_ms, o.position, o.starts_at, o.buyers, o.stage, o.quantity,
                 o.reserved, o.next_place, o.version, o.opens_at, o.closes_at, o.per_buyer, o.hold_ms, o.price,
                 o.reserved >= o.quantity and exists (select 1 from orders r
                     where r.offer = o.id and r.status in ('held', 'capturing')) as has_unpaid
@@ -227,8 +233,8 @@ impl Store {
             }
             take_from_stock(tx, new.variant.0, new.quantity).await?;
             let insert = "insert into offers (id, stream, variant, kind, stage, price, old_price, currency, quantity,
-                    per_buyer, countdown_ms, duration_ms, hold_ms, starts_at, position)
-                select $1, s.id, $3, $4, 'draft', $5, $6, h.currency, $7, $8, $9, $10, $11, $12,
+                    per_buyer, countdown_ms, duration_ms, hold_ms, starts_at, buyers, position)
+                select $1, s.id, $3, $4, 'draft', $5, $6, h.currency, $7, $8, $9, $10, $11, $12, $13,
                     (select coalesce(max(o.position), 0) + 1 from offers o where o.stream = s.id)
                 from streams s join shops h on h.id = s.shop where s.id = $2 and s.status <> 'ended'";
             let created = tx
@@ -245,6 +251,7 @@ impl Store {
                 .bind(new.duration_ms)
                 .bind(new.hold_ms)
                 .bind(new.starts_at)
+                .bind(new.buyers.name())
                 .execute()
                 .await?;
             if created == 0 {

@@ -5,7 +5,9 @@ use uuid::Uuid;
 use super::row::from_row;
 use super::transaction::Transaction;
 use super::{Error, Result, Store, require_known, to_json};
-use crate::domain::{IdempotencyKey, Millis, OfferId, Order, OrderId, OrderStatus, RequestHash, StreamId, UserId};
+use crate::domain::{
+    IdempotencyKey, Millis, OfferId, Order, OrderId, OrderStatus, PersonKey, RequestHash, StreamId, UserId,
+};
 
 pub(super) struct OrderRow {
     id: Uuid,
@@ -177,11 +179,11 @@ impl Store {
         rows.into_iter().map(OrderRow::into_order).collect()
     }
 
-    /// Finds the orders of a buyer that count for the limit per buyer of an offer.
-    pub async fn counted_orders(&self, buyer: &UserId, offer: OfferId) -> Result<Vec<OrderId>> {
-        let read = "select id from orders where offer = $1 and buyer = $2 and status in ('held', 'capturing', 'paid')
+    /// Finds the orders of a person that count for the limit per buyer of an offer.
+    pub async fn counted_orders(&self, person: &PersonKey, offer: OfferId) -> Result<Vec<OrderId>> {
+        let read = "select id from orders where offer = $1 and person = $2 and status in ('held', 'capturing', 'paid')
             order by id limit 100";
-        let ids: Vec<Uuid> = self.query(read).bind(offer.0).bind(buyer.as_str()).fetch_values().await?;
+        let ids: Vec<Uuid> = self.query(read).bind(offer.0).bind(person.as_str()).fetch_values().await?;
         Ok(ids.into_iter().map(OrderId).collect())
     }
 

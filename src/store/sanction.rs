@@ -1,10 +1,11 @@
 //! Mutes and bans of a show, and what is known of the users whom they concern.
 
+use super::account::parse_person;
 use super::audit::insert_audit_entry;
 use super::row::from_row;
 use super::transaction::Transaction;
 use super::{Error, Result, Store, require_known};
-use crate::domain::{AuditEntry, Millis, Role, Sanction, SanctionKind, StreamId, UserId};
+use crate::domain::{AuditEntry, Millis, PersonKey, Role, Sanction, SanctionKind, StreamId, UserId};
 
 /// The role that imposed this sanction, and its end.
 async fn sanction_in_force(
@@ -30,6 +31,7 @@ const SANCTIONS_PAGE: i64 = 5_000;
 
 struct SanctionRow {
     user_id: String,
+    person: String,
     user_name: String,
     kind: String,
     until: Option<i64>,
@@ -39,15 +41,16 @@ struct SanctionRow {
     created_at: i64,
 }
 
-from_row!(SanctionRow { user_id, user_name, kind, until, by_user, by_role, reason, created_at });
+from_row!(SanctionRow { user_id, person, user_name, kind, until, by_user, by_role, reason, created_at });
 
 impl SanctionRow {
     fn into_sanction(self) -> Result<Sanction> {
         let user = UserId::parse(&self.user_id).map_err(|_| Error::CorruptRow(format!("user `{}`", self.user_id)))?;
         let kind = if self.kind == SanctionKind::Ban.name() { SanctionKind::Ban } else { SanctionKind::Mute };
         let by_role = require_known(Role::parse(&self.by_role), "role", &self.by_role)?;
+        let person = parse_person(&self.person)?;
         let Self { user_name: name, until, by_user: by, reason, .. } = self;
-        Ok(Sanction { user, name, kind, until, by, by_role, reason })
+        Ok(Sanction { user, person, name, kind, until, by, by_role, reason })
     }
 }
 
@@ -67,8 +70,8 @@ impl Store {
                 Sanction::check_change(sanction.by_role, by_role)?;
             }
             let set = "insert into sanctions
-                (stream, user_id, kind, user_name, until, by_user, created_at, reason, by_role)
-                values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (stream, user_id, kind)
+                (stream, user_id, kind, user_name, until, by_user, created_at, reason, by_role, person)
+                values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict (stream, user_id, kind)
                 do update set until = excluded.until, by_user = excluded.by_user, user_name = excluded.user_name,
                 created_at = excluded.created_at, reason = excluded.reason, by_role = excluded.by_role";
             tx.query(set)
@@ -81,6 +84,7 @@ impl Store {
                 .bind(now)
                 .bind(&sanction.reason)
                 .bind(sanction.by_role.name())
+                .bind(sanction.person.as_str())
                 .execute()
                 .await?;
             let delete =
@@ -129,7 +133,7 @@ impl Store {
     /// Reads all bans of a show, and the mutes that are in force at `now`, the newest first. They are read page by page; one that is
     /// added meanwhile may be missing, and the show's version is another one then.
     pub async fn sanctions(&self, stream: StreamId, now: Millis) -> Result<Vec<Sanction>> {
-        let read = "select user_id, user_name, kind, until, by_user, by_role, reason, created_at from sanctions
+        let read = "select user_id, person, user_name, kind, until, by_user, by_role, reason, created_at from sanctions
             where stream = $1 and (user_id, kind) > ($2, $3) and (until is null or until > $4)
             order by user_id, kind limit $5";
         let mut rows: Vec<SanctionRow> = Vec::new();
@@ -158,9 +162,9 @@ impl Store {
     }
 
     /// The highest role that banned this user from any show of the shop, if there is such a ban.
-    pub async fn highest_ban_of(&self, user: &UserId) -> Result<Option<Role>> {
-        let read = "select by_role from sanctions where user_id = $1 and kind = 'ban'";
-        let roles: Vec<String> = self.query(read).bind(user.as_str()).fetch_values().await?;
+    pub async fn highest_ban_of(&self, person: &PersonKey) -> Result<Option<Role>> {
+        let read = "select by_role from sanctions where person = $1 and kind = 'ban'";
+        let roles: Vec<String> = self.query(read).bind(person.as_str()).fetch_values().await?;
         let roles = roles.iter().map(|role| require_known(Role::parse(role), "role", role));
         let roles = roles.collect::<Result<Vec<_>>>()?;
         Ok(roles.into_iter().reduce(|a, b| if b.outranks(a) { b } else { a }))

@@ -5,6 +5,7 @@ use uuid::Uuid;
 use super::account::erase_sign_in;
 use super::address_retention::needs_address;
 use super::free_text::erase_texts;
+use super::guest_orders::erase_order_links;
 use super::{Result, Store};
 use crate::domain::{MessageId, Millis, StreamId, UserId};
 
@@ -85,6 +86,7 @@ impl Store {
             let done_to = tx.query(done_to).bind(user).execute().await?;
             let done_by = tx.query("update audit_log set by_name = '' where by_user = $1").bind(user).execute().await?;
             erase_sign_in(tx, user_id).await?;
+            erase_order_links(tx, user_id).await?;
             // A sign-out stays in force; it keeps only the ids.
             let signed_out = "update token_revocations set reason = null where user_id = $1";
             tx.query(signed_out).bind(user).execute().await?;

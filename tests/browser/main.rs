@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test reports a failure by a panic")]
 
+mod account;
 mod behind_proxy;
 mod client;
 mod colour;

@@ -48,7 +48,7 @@ export class ChatPanel {
       button: byId('chat-send', HTMLButtonElement),
       onrefused,
       now: () => client.now(),
-      hint: t('host.say'),
+      hint: () => t('host.say'),
       barrier: () => (client.show?.status === 'ended' ? { reason: t('chat.ended') } : null),
       send: async (text) => {
         await post(`${this.path}/messages`, { text, reply_to: this.replyTo?.id });

@@ -37,10 +37,11 @@ export function offerForm(product, variant, options) {
 class OfferForm {
   /**
    * @param {Product} product
-   * @param {{ stream: Stream, lineup: Lineup, back: HTMLElement, close: () => void }} options
+   * @param {{ shop: Shop, stream: Stream, lineup: Lineup, back: HTMLElement, close: () => void }} options
    */
-  constructor(product, { stream, lineup, back, close }) {
+  constructor(product, { shop, stream, lineup, back, close }) {
     this.product = product;
+    this.shop = shop;
     this.stream = stream;
     this.lineup = lineup;
     this.close = close;
@@ -61,6 +62,7 @@ class OfferForm {
         check: wholeNumber(...HOLD_S),
       }),
     };
+    this.buyers = this.buyersChoice();
     this.flash = flashFields();
     this.pin = pinChoice();
     this.time = timeField(() => lineup.client.now());
@@ -100,10 +102,30 @@ class OfferForm {
       this.moreVariants,
       this.flashPart,
       this.hold.hold_s.node,
+      this.buyers.node,
       this.pin.node,
       this.alert,
       el('div.actions', {}, this.draftButton, this.startButton),
     );
+  }
+
+  /** Who can buy. A flash sale is for people who can be told apart, where the shop can send them a code. */
+  buyersChoice() {
+    const names = /** @type {const} */ (['anyone', 'verified', 'account']);
+    const options = names.map((name) => el('option', { value: name }, t(`form.buyers_${name}`)));
+    const select = el('select', { id: 'offer-buyers', 'data-test': 'offer-buyers' }, options);
+    const warning = el('p.fine', { role: 'status', hidden: true, 'data-test': 'offer-buyers-warning' });
+    warning.textContent = t('form.buyers_warning');
+    const choice = {
+      node: el('div', {}, el('label', { for: select.id }, t('form.buyers')), select, warning),
+      select,
+      warning,
+    };
+    select.addEventListener('change', () => {
+      select.dataset.chosen = '';
+      this.update();
+    });
+    return choice;
   }
 
   get isScheduledFlash() {
@@ -134,7 +156,11 @@ class OfferForm {
 
   /** Shows the fields and buttons of what is chosen. */
   update() {
-    this.flashPart.hidden = this.kind !== 'flash';
+    const isFlash = this.kind === 'flash';
+    this.flashPart.hidden = !isFlash;
+    const { select, warning } = this.buyers;
+    if (!('chosen' in select.dataset)) select.value = isFlash && this.shop.emails ? 'verified' : 'anyone';
+    warning.hidden = !isFlash || select.value !== 'anyone';
     this.time.starts_at.node.hidden = !this.isScheduledFlash;
     this.draftButton.hidden = this.isScheduledFlash;
     this.pin.node.hidden = this.isScheduledFlash;
@@ -189,7 +215,13 @@ class OfferForm {
     this.keepChoices(terms, wanted);
     for (const { row, values } of wanted) {
       const save = async () => {
-        const body = { variant: row.variant.id, kind: this.kind, ...terms, ...values };
+        const body = {
+          variant: row.variant.id,
+          kind: this.kind,
+          buyers: this.buyers.select.value,
+          ...terms,
+          ...values,
+        };
         /** @type {Offer} */
         const offer = await addOnce(`/streams/${this.stream.id}/offers`, body);
         this.lineup.apply(offer);

@@ -155,6 +155,12 @@ export default {
   'form.quantity': term.quantity,
   'form.per_buyer': 'الحد لكل مشترٍ',
   'form.hold': 'مدة الحجز (بالثواني)',
+  'form.buyers': 'من يمكنه الشراء',
+  'form.buyers_anyone': 'أي شخص باسم',
+  'form.buyers_verified': 'من أثبت بريده الإلكتروني',
+  'form.buyers_account': 'من لديه حساب',
+  'form.buyers_warning':
+    'يستطيع شخص واحد أن يشتري عدة مرات بأسماء مختلفة. لمنع ذلك اختر من أثبت بريده الإلكتروني؛ ويجب أن يستطيع المتجر إرسال البريد.',
   'form.countdown': 'عدّ تنازلي (بالثواني)',
   'form.length': 'المدة (بالدقائق)',
   'form.kind': 'نوع العرض',

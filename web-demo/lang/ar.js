@@ -59,6 +59,7 @@ export default {
   // The chat.
   chat: 'الدردشة',
   'chat.hint': 'اكتب شيئًا…',
+  'chat.hint_as': 'اكتب باسم {name}…',
   'chat.new': {
     zero: 'لا رسائل جديدة',
     one: 'رسالة جديدة',
@@ -70,7 +71,6 @@ export default {
   'chat.gap': 'فاتتك بعض الرسائل',
   'chat.removed': 'تمت إزالة الرسالة',
   'chat.sign_in': 'سجّل الدخول للدردشة',
-  'chat.sign_in_elsewhere': 'سجّل الدخول في موقع المتجر للدردشة',
   'chat.ended': 'انتهى البث',
   'chat.muted': 'تم كتمك',
   'chat.muted_until': 'تم كتمك حتى {at}',
@@ -165,6 +165,7 @@ export default {
 
   my_orders: 'طلباتي',
   'sign_in.title': 'تسجيل الدخول',
+  'account.signed_in_as': 'مسجّل الدخول باسم {name}',
 
   // A page that cannot be shown.
   'problem.title': 'تعذّر عرض هذه الصفحة',

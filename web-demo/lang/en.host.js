@@ -140,6 +140,12 @@ export default {
   'form.quantity': term.quantity,
   'form.per_buyer': 'Limit per buyer',
   'form.hold': 'Reservation (seconds)',
+  'form.buyers': 'Who can buy',
+  'form.buyers_anyone': 'Anyone under a name',
+  'form.buyers_verified': 'Buyers with a verified e-mail',
+  'form.buyers_account': 'Buyers with an account',
+  'form.buyers_warning':
+    'One person can buy many times under different names. Choose buyers with a verified e-mail to prevent it; the shop must be able to send e-mail.',
   'form.countdown': 'Countdown (seconds)',
   'form.length': 'Length (minutes)',
   'form.kind': 'Type of offer',

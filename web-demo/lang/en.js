@@ -59,11 +59,11 @@ export default {
   // The chat.
   chat: 'Chat',
   'chat.hint': 'Say something…',
+  'chat.hint_as': 'Write as {name}…',
   'chat.new': { one: '{n} new message', other: '{n} new messages' },
   'chat.gap': 'You missed some messages',
   'chat.removed': 'Message removed',
   'chat.sign_in': 'Sign in to chat',
-  'chat.sign_in_elsewhere': 'Sign in on the shop’s site to chat',
   'chat.ended': 'The show has ended',
   'chat.muted': 'You’re muted',
   'chat.muted_until': 'You’re muted until {at}',
@@ -119,6 +119,7 @@ export default {
 
   my_orders: 'My orders',
   'sign_in.title': 'Sign in',
+  'account.signed_in_as': 'Signed in as {name}',
 
   // A page that cannot be shown.
   'problem.title': 'This page can’t be shown',

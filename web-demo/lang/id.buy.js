@@ -10,6 +10,8 @@ export default {
   'product.variant': term.variant,
   'product.reserve': 'Reservasi dan bayar · {amount}',
   'product.reserve_hint': 'Kami mereservasi barang Anda selama {time}. Anda tidak ditagih sebelum membayar.',
+  'product.for_verified': 'Hanya untuk pembeli yang memverifikasi alamat emailnya.',
+  'product.for_account': 'Hanya untuk pembeli yang punya akun.',
   qty: term.quantity,
   'qty.less': 'Kurangi jumlah',
   'qty.more': 'Tambah jumlah',
@@ -104,16 +106,38 @@ export default {
   'address.erased': 'Alamat Anda telah dihapus.',
 
   // The sign-in.
-  'sign_in.elsewhere': 'Silakan masuk di situs toko terlebih dahulu.',
-  'sign_in.why': 'Pilih nama untuk ikut mengobrol. Ini demo, jadi Anda tidak memerlukan kata sandi atau alamat email.',
-  'sign_in.why_buy': 'Pilih nama untuk mereservasi barang Anda. Ini demo, jadi Anda tidak akan ditagih.',
+  'sign_in.why': 'Pilih nama untuk ikut mengobrol.',
+  'sign_in.why_buy': 'Pilih nama untuk mereservasi barang Anda.',
   'sign_in.why_host':
     'Pilih nama yang dilihat penonton. Ini demo, jadi Anda tidak memerlukan kata sandi atau alamat email.',
-  'sign_in.why_orders':
-    'Gunakan nama yang Anda pakai saat membeli. Dalam demo ini, pesanan terikat pada sesi masuk di tab ini.',
+  'sign_in.why_buyers': 'Penawaran ini hanya untuk pembeli yang memverifikasi alamat emailnya. Hanya butuh satu menit.',
+  'sign_in.why_orders': 'Pesanan Anda ada di akun Anda. Pesanan tamu ada di browser tempat pesanan itu dibuat.',
   'sign_in.why_stock_alert': 'Pilih nama, lalu kami akan memberi tahu Anda saat barang ini tersedia lagi.',
   'sign_in.name': 'Nama Anda',
   'sign_in.submit': 'Lanjutkan',
+  'sign_in.guest_submit': 'Lanjutkan sebagai tamu',
+  'sign_in.or': 'atau dengan akun',
+  'sign_in.email': 'Alamat email',
+  'sign_in.email_about':
+    'Kami mengirim kode; tidak perlu kata sandi. Setelah itu pesanan Anda ada di semua perangkat Anda.',
+  'sign_in.send': 'Kirimi saya kode',
+  'sign_in.code_sent': 'Kami mengirim kode enam angka ke {email}. Kode berlaku sepuluh menit, hanya di browser ini.',
+  'sign_in.code': 'Kode dari email',
+  'sign_in.verify': 'Masuk',
+  'sign_in.again': 'Kirim kode baru',
+  'sign_in.sent_again': 'Kode baru sedang dikirim.',
+  'sign_in.other': 'Alamat lain',
+  'account.title': 'Akun Anda',
+  'account.is_guest': 'Anda tamu: nama dan pesanan Anda hanya ada di browser ini.',
+  'account.by_token': 'Anda datang dari situs toko.',
+  'account.by_email': 'Masuk dengan email',
+  'account.by_email_why': 'Dengan akun, pesanan Anda ada di semua perangkat Anda.',
+  'account.rename': 'Ubah nama saya',
+  'account.save': 'Simpan',
+  'account.sign_out': 'Keluar',
+  'account.sign_out_guest': 'Sebagai tamu, Anda tidak dapat kembali ke pesanan Anda setelah keluar.',
+  'account.everywhere': 'Keluar dari semua perangkat',
+  'account.everywhere_sure': 'Anda keluar di browser ini dan di semua perangkat Anda yang lain.',
 
   // The question before a link changes who is signed in.
   'switch.title': 'Beralih ke akun lain',
@@ -159,6 +183,10 @@ export default {
   'orders.all': 'Lihat semua pesanan saya',
   'orders.none': 'Belum ada pesanan',
   'orders.none_more': 'Barang yang Anda beli di siaran muncul di sini.',
+  'order.link': 'Simpan tautan ke pesanan ini',
+  'order.link_about': 'Siapa pun yang punya tautan ini melihat pesanan ini, tanpa alamatnya.',
+  'order.link_copied': 'Tautan telah disalin.',
+  'order.link_only': 'Tautan ini menampilkan satu pesanan.',
   'orders.sign_in': 'Masuk untuk melihat pesanan Anda',
   'orders.back': 'Kembali ke pesanan saya',
 
@@ -174,10 +202,15 @@ export default {
 
   // Refusals that only a reader with a sign-in can meet.
   'error.sign_in_code_invalid': 'Tautan masuk ini tidak dapat dipakai lagi. Buka siaran lagi dari situs toko.',
+  'error.cookies_blocked':
+    'Browser ini tidak dapat menyimpan sesi masuk Anda di sini. Izinkan cookie untuk halaman ini, atau buka toko di tab tersendiri.',
   'error.email_code_wrong': 'Itu bukan kode yang kami kirim. Periksa lalu coba lagi.',
   'error.email_code_invalid': 'Kode ini tidak dapat dipakai lagi. Minta kode baru.',
   'error.email_off': 'Toko ini tidak dapat mengirim email, jadi tidak ada yang bisa masuk dengan kode.',
   'error.name_needed': 'Pilih nama dulu.',
+  'error.buyers_verified':
+    'Penawaran ini hanya untuk pembeli yang memverifikasi alamat emailnya. Masuk dengan email dulu.',
+  'error.buyers_account': 'Penawaran ini hanya untuk pembeli yang punya akun. Masuk dengan email dulu.',
   'error.no_session': 'Anda datang dari situs toko. Ubah atau akhiri sesi masuk Anda di sana.',
   'error.not_found': 'Kami tidak dapat menemukannya.',
   'error.no_such_stream': 'Siaran ini tidak ada.',

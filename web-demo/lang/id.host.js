@@ -129,6 +129,12 @@ export default {
   'form.quantity': term.quantity,
   'form.per_buyer': 'Batas per pembeli',
   'form.hold': 'Reservasi (detik)',
+  'form.buyers': 'Siapa yang dapat membeli',
+  'form.buyers_anyone': 'Siapa saja dengan nama',
+  'form.buyers_verified': 'Pembeli dengan email terverifikasi',
+  'form.buyers_account': 'Pembeli dengan akun',
+  'form.buyers_warning':
+    'Satu orang dapat membeli berkali-kali dengan nama berbeda. Untuk mencegahnya, pilih pembeli dengan email terverifikasi; toko harus dapat mengirim email.',
   'form.countdown': 'Hitung mundur (detik)',
   'form.length': 'Durasi (menit)',
   'form.kind': 'Jenis penawaran',

@@ -59,11 +59,11 @@ export default {
   // The chat.
   chat: 'Obrolan',
   'chat.hint': 'Tulis sesuatu…',
+  'chat.hint_as': 'Tulis sebagai {name}…',
   'chat.new': '{n} pesan baru',
   'chat.gap': 'Beberapa pesan terlewat',
   'chat.removed': 'Pesan dihapus',
   'chat.sign_in': 'Masuk untuk mengobrol',
-  'chat.sign_in_elsewhere': 'Masuk di situs toko untuk mengobrol',
   'chat.ended': 'Siaran telah berakhir',
   'chat.muted': 'Anda dibisukan',
   'chat.muted_until': 'Anda dibisukan sampai {at}',
@@ -116,6 +116,7 @@ export default {
 
   my_orders: 'Pesanan saya',
   'sign_in.title': 'Masuk',
+  'account.signed_in_as': 'Masuk sebagai {name}',
 
   // A page that cannot be shown.
   'problem.title': 'Halaman ini tidak dapat ditampilkan',

@@ -106,7 +106,7 @@ impl CookiePage {
     /// Signs in by e-mail at a demo, which writes the code to its log. Gives the user id.
     pub async fn sign_in_by_email(&self, server: &Server, email: &str, name: &str) -> String {
         let id = self.ask_for_code(email).await;
-        let code = last_code(server, email).await;
+        let code = code_of(server, &id).await;
         let typed = json!({"id": id, "code": code, "name": name});
         let signed_in = self.post("/v1/session/email/verify", typed).await.expect(201);
         signed_in["user"].as_str().expect("a user").to_owned()
@@ -120,11 +120,20 @@ impl CookiePage {
     }
 }
 
-/// The newest code that a demo wrote to its log for this address.
+/// The code with this id, which a demo wrote to its log.
+pub async fn code_of(server: &Server, id: &str) -> String {
+    code_in_log(server, &format!("id={id} ")).await
+}
+
+/// The newest code that a demo wrote to its log for this address. The page may have asked for a newer one.
 pub async fn last_code(server: &Server, email: &str) -> String {
+    code_in_log(server, &format!("email=\"{email}\"")).await
+}
+
+async fn code_in_log(server: &Server, part: &str) -> String {
     let find = async || {
         let log = server.process.stderr();
-        let line = log.lines().rfind(|line| line.contains(&format!("email=\"{email}\"")))?;
+        let line = log.lines().rfind(|line| line.contains(part))?;
         let (_, rest) = line.split_once("code=\"")?;
         rest.get(..6).map(str::to_owned)
     };

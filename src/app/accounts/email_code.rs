@@ -9,7 +9,7 @@ use super::{Accounts, StartedSession, new_secret, new_session};
 use crate::app::error::{Error, Result};
 use crate::app::mail_server::MailTransport;
 use crate::domain::email_code::{EMAIL_CODES, email_code_of, hash_email_code, parse_email_code};
-use crate::domain::{EmailAddress, EmailCodeId, Language, Millis, Name, Refusal, SessionSecret};
+use crate::domain::{Actor, EmailAddress, EmailCodeId, IdentityKind, Language, Millis, Name, Refusal, SessionSecret};
 use crate::store::{NewEmailCode, TypedEmailCode};
 
 /// A code that was sent.
@@ -53,19 +53,21 @@ impl Accounts {
         match is_mailed {
             true => self.context.mail_queued.notify_one(),
             false => {
-                tracing::info!(email = email.as_str(), code, "this demo sends no e-mail: use this code to sign in")
+                tracing::info!(%id, email = email.as_str(), code, "this demo sends no e-mail: use this code to sign in")
             }
         }
         Ok(AskedEmailCode { id, expires_at, browser })
     }
 
-    /// Signs in with a code. `name` is for a new account.
+    /// Signs in with a code. `name` is for a new account. What `guest` bought joins the account; its name is that of a new account
+    /// without another.
     pub async fn sign_in_by_code(
         self: &Arc<Self>,
         id: EmailCodeId,
         code: &str,
         browser: Option<SessionSecret>,
         name: Option<Name>,
+        guest: Option<Actor>,
         user_agent: &str,
     ) -> Result<StartedSession> {
         let code = parse_email_code(code).ok_or_else(|| Refusal::bad_field("code", "must have six digits."))?;
@@ -73,8 +75,11 @@ impl Accounts {
             return Err(Refusal::NameClaimsRole.into());
         }
         let browser = browser.ok_or(Refusal::EmailCodeInvalid)?;
+        let guest = guest.filter(|actor| actor.kind() == IdentityKind::Guest);
+        let name = name.or_else(|| guest.as_ref().map(|guest| guest.name.clone()));
         let (secret, session) = new_session(user_agent);
-        let (context, typed) = (self.context.clone(), TypedEmailCode { id, code, browser, name, session });
+        let (context, typed) =
+            (self.context.clone(), TypedEmailCode { id, code, browser, name, guest: guest.clone(), session });
         let signed_in = self.context.spawn_write(async move { Ok(context.store.use_email_code(&typed).await?) }).await;
         let counted = match &signed_in {
             Ok(_) => "account",
@@ -83,6 +88,14 @@ impl Accounts {
             Err(_) => "other",
         };
         self.context.counters.sign_ins.increment(counted);
-        Ok(StartedSession { session: signed_in?, secret })
+        let (session, shows) = signed_in?;
+        for show in shows {
+            self.stream_cache.refresh_stream(show);
+        }
+        if let Some(guest) = guest {
+            self.forget(&guest);
+            self.tokens.refresh_after_change().await;
+        }
+        Ok(StartedSession { session, secret })
     }
 }

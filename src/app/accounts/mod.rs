@@ -12,6 +12,7 @@ use quick_cache::sync::Cache;
 
 use super::context::Context;
 use super::error::Result;
+use super::stream_cache::StreamCache;
 use super::token::Tokens;
 use crate::domain::sign_in_session::{SESSION_TOUCH_MS, clean_user_agent};
 use crate::domain::{
@@ -31,6 +32,7 @@ const SESSION_STALE_MAX_MS: Millis = 60_000;
 
 pub struct Accounts {
     context: Arc<Context>,
+    stream_cache: Arc<StreamCache>,
     tokens: Arc<Tokens>,
     sessions: Cache<SecretHash, CachedSession>,
 }
@@ -50,9 +52,9 @@ pub struct StartedSession {
 }
 
 impl Accounts {
-    pub fn new(context: &Arc<Context>, tokens: &Arc<Tokens>) -> Arc<Self> {
-        let (context, tokens) = (context.clone(), tokens.clone());
-        Arc::new(Self { context, tokens, sessions: Cache::new(SESSIONS_CACHED_MAX) })
+    pub fn new(context: &Arc<Context>, stream_cache: &Arc<StreamCache>, tokens: &Arc<Tokens>) -> Arc<Self> {
+        let (context, stream_cache, tokens) = (context.clone(), stream_cache.clone(), tokens.clone());
+        Arc::new(Self { context, stream_cache, tokens, sessions: Cache::new(SESSIONS_CACHED_MAX) })
     }
 
     /// The user of a session; `None`: it has ended, or there never was one with this secret.

@@ -43,7 +43,7 @@ impl Catalogue {
     ) -> Result<OfferView> {
         self.stream_cache.authorize(actor, Permission::ManageOffers, stream).await?;
         let request = keyed_request(actor, "create_offer", key, &(stream, &form));
-        let new = match form.validated(OfferId::new(), stream, self.context.now()) {
+        let new = match form.validated(OfferId::new(), stream, self.context.sends_email(), self.context.now()) {
             Ok(new) => new,
             // A retry may come after the start that it asked for: its offer exists all the same.
             Err(refusal) => {

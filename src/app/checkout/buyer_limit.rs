@@ -1,4 +1,4 @@
-//! Rate limits of one buyer: purchases, cancellations and payments. They hold per node. A person never notices them; a program
+//! Rate limits of one buyer, as a person: purchases, cancellations and payments. They hold per node. A person never notices them; a program
 //! that buys and cancels in a loop, or that tries stolen cards, does.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use quick_cache::sync::Cache;
 
-use crate::domain::{AtomicBucket, IdempotencyKey, Millis, Rate, Refusal, UserId};
+use crate::domain::{AtomicBucket, IdempotencyKey, Millis, PersonKey, Rate, Refusal};
 use crate::metrics::LabeledCounter;
 
 /// Requests to buy, also those that get nothing: people press the button until a unit is free.
@@ -25,7 +25,7 @@ const BUYERS_MAX: usize = 50_000;
 #[derive(Debug)]
 pub struct BuyerLimits {
     /// `None`: there are no limits.
-    buyers: Option<Cache<UserId, Arc<BuyerBuckets>>>,
+    buyers: Option<Cache<PersonKey, Arc<BuyerBuckets>>>,
     pub refused: LabeledCounter,
 }
 
@@ -47,32 +47,32 @@ impl BuyerLimits {
     }
 
     /// A request to buy, also one that gets nothing.
-    pub fn take_buy(&self, buyer: &UserId, now: Millis) -> Result<(), Refusal> {
+    pub fn take_buy(&self, buyer: &PersonKey, now: Millis) -> Result<(), Refusal> {
         self.take(buyer, "buy", |buckets| buckets.buy.take(BUY, now))
     }
 
     /// A purchase that is about to reserve units.
-    pub fn take_hold(&self, buyer: &UserId, now: Millis) -> Result<(), Refusal> {
+    pub fn take_hold(&self, buyer: &PersonKey, now: Millis) -> Result<(), Refusal> {
         self.take(buyer, "hold", |buckets| buckets.hold.take(HOLD, now))
     }
 
     /// The purchase reserved no units, or repeated an earlier one, so it does not count.
-    pub fn give_back_hold(&self, buyer: &UserId) {
+    pub fn give_back_hold(&self, buyer: &PersonKey) {
         if let Some(buckets) = self.buyers.as_ref().and_then(|buyers| buyers.get(buyer)) {
             buckets.hold.give_back(HOLD);
         }
     }
 
-    pub fn take_cancel(&self, buyer: &UserId, now: Millis) -> Result<(), Refusal> {
+    pub fn take_cancel(&self, buyer: &PersonKey, now: Millis) -> Result<(), Refusal> {
         self.take(buyer, "cancel", |buckets| buckets.cancel.take(CANCEL, now))
     }
 
-    pub fn take_pay(&self, buyer: &UserId, now: Millis) -> Result<(), Refusal> {
+    pub fn take_pay(&self, buyer: &PersonKey, now: Millis) -> Result<(), Refusal> {
         self.take(buyer, "pay", |buckets| buckets.pay.take(PAY, now))
     }
 
     /// A valid request to pay an order of this buyer: a new try, if the key is not the one of the last.
-    pub fn take_payment_try(&self, buyer: &UserId, key: &IdempotencyKey, now: Millis) -> Result<(), Refusal> {
+    pub fn take_payment_try(&self, buyer: &PersonKey, key: &IdempotencyKey, now: Millis) -> Result<(), Refusal> {
         let mut hasher = DefaultHasher::new();
         key.as_str().hash(&mut hasher);
         // 0 means that there was none.
@@ -93,7 +93,7 @@ impl BuyerLimits {
 
     fn take(
         &self,
-        buyer: &UserId,
+        buyer: &PersonKey,
         name: &'static str,
         take: impl FnOnce(&BuyerBuckets) -> Result<(), Millis>,
     ) -> Result<(), Refusal> {
@@ -111,17 +111,21 @@ impl BuyerLimits {
 mod tests {
     use super::*;
 
+    fn person(user: &str) -> PersonKey {
+        PersonKey::of_user(&crate::domain::UserId::parse(user).unwrap())
+    }
+
     fn key(number: usize) -> IdempotencyKey {
         IdempotencyKey::parse(&format!("key-{number:08}")).unwrap()
     }
 
     #[test]
     fn buyer_gets_a_burst_and_then_two_purchases_a_second() {
-        let (limits, ann) = (BuyerLimits::new(true), UserId::parse("ann").unwrap());
-        let take = |buyer: &UserId, now| limits.take_buy(buyer, now).and_then(|()| limits.take_hold(buyer, now));
+        let (limits, ann) = (BuyerLimits::new(true), person("ann"));
+        let take = |buyer: &PersonKey, now| limits.take_buy(buyer, now).and_then(|()| limits.take_hold(buyer, now));
         let bought = (0..3_000).filter(|ms| take(&ann, 1_000 + ms).is_ok()).count();
         assert!((30..=36).contains(&bought), "{bought} in three seconds");
-        let bob = UserId::parse("bob").unwrap();
+        let bob = person("bob");
         assert!(take(&bob, 4_000).is_ok());
         assert!(limits.take_cancel(&ann, 4_000).is_ok(), "cancellations have a limit of their own");
         let pressed = (0..50).filter(|press| take(&bob, 10_000 + press * 100).is_ok());
@@ -135,7 +139,7 @@ mod tests {
 
     #[test]
     fn repeated_payment_request_is_not_a_new_try() {
-        let (limits, ann) = (BuyerLimits::new(true), UserId::parse("ann").unwrap());
+        let (limits, ann) = (BuyerLimits::new(true), person("ann"));
         let pay = |number, now| limits.take_payment_try(&ann, &key(number), now);
         assert!((0..20).all(|number| pay(number, 0).is_ok()));
         assert_eq!(pay(20, 0), Err(Refusal::TooManyPayments { retry_ms: 6_000 }));

@@ -5,6 +5,7 @@ mod address_retention;
 mod buyer_limit;
 mod hold;
 mod order;
+mod order_link;
 mod outbox;
 mod payment;
 mod provider;

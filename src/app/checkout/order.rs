@@ -47,9 +47,9 @@ impl Checkout {
         if let Some(refusal) = self.selling.sold_out_refusal(offer, &actor.user, qty) {
             return Err(refusal.into());
         }
-        let now = self.context.clock.now();
-        self.limits.take_buy(&actor.user, now)?;
-        let is_counted = match self.limits.take_hold(&actor.user, now) {
+        let (now, person) = (self.context.clock.now(), actor.person());
+        self.limits.take_buy(&person, now)?;
+        let is_counted = match self.limits.take_hold(&person, now) {
             Ok(()) => true,
             // A retry finds its order, also when the buyer may not reserve more now.
             Err(_) if self.context.store.order_by_key(&actor.user, &key).await?.is_some() => false,
@@ -60,6 +60,7 @@ impl Checkout {
         let request = PurchaseRequest {
             order: OrderId::new(),
             buyer: actor.user.clone(),
+            person: person.clone(),
             buyer_name: actor.name.as_str().to_owned(),
             hash: request_hash(&["buy", &offer.to_string(), &qty.to_string()]),
             key,
@@ -74,7 +75,7 @@ impl Checkout {
             Err(_) => false,
         };
         if is_counted && reserved_nothing {
-            self.limits.give_back_hold(&actor.user);
+            self.limits.give_back_hold(&person);
         }
         match reply {
             Ok(purchase) => {
@@ -84,28 +85,34 @@ impl Checkout {
                 Ok(OrderResult { order, is_replay: purchase.replayed })
             }
             Err(Error::Refused(Refusal::BuyerLimit { per_buyer, .. })) => {
-                let orders = self.context.store.counted_orders(&actor.user, offer).await?;
+                let orders = self.context.store.counted_orders(&person, offer).await?;
                 Err(Refusal::BuyerLimit { per_buyer, orders }.into())
             }
             Err(error) => Err(error),
         }
     }
 
-    /// Refuses new purchases of users who are banned from the offer's stream, or who joined its team. Earlier purchases stay
+    /// Refuses new purchases of users who are banned from the offer's stream, who joined its team, or for whom the offer is not. Earlier purchases stay
     /// theirs: a retry finds them, and they may be paid and cancelled.
     async fn authorize_purchase(&self, actor: &Actor, offer: OfferId, key: &IdempotencyKey) -> Result<()> {
         let details = self.catalogue.offer_details(offer).await?;
         let refused = match self.stream_cache.authorize(actor, Permission::Buy, details.stream).await {
             Err(refused @ Error::Refused(Refusal::Banned | Refusal::TeamCannotBuy)) => refused,
-            other => return other.map(drop),
+            Ok(_) => match details.buyers.check(actor) {
+                Err(refusal) => refusal.into(),
+                Ok(()) => return Ok(()),
+            },
+            Err(other) => return Err(other),
         };
         if self.context.store.order_by_key(&actor.user, key).await?.is_some() { Ok(()) } else { Err(refused) }
     }
 
     /// Refuses new purchases of a buyer whose holds of this offer lapsed again and again. As above, a retry finds its order.
     async fn check_no_pause(&self, actor: &Actor, offer: OfferId, key: &IdempotencyKey) -> Result<()> {
-        let pause_ms = self.catalogue.lapses.pause_ms(&actor.user, offer, self.context.now());
-        let Some(retry_ms) = pause_ms else { return Ok(()) };
+        let (now, person) = (self.context.now(), actor.person());
+        // Holds of this identity, and those of the one that stands for the person.
+        let pause = |user: &UserId| self.catalogue.lapses.pause_ms(user, offer, now);
+        let Some(retry_ms) = pause(&actor.user).max(pause(person.user())) else { return Ok(()) };
         if self.context.store.order_by_key(&actor.user, key).await?.is_some() {
             return Ok(());
         }
@@ -123,7 +130,7 @@ impl Checkout {
     /// Cancels a held order; its units are on sale again at once. Cancelling twice has no further effect.
     pub async fn cancel(self: &Arc<Self>, actor: &Actor, id: OrderId, key: IdempotencyKey) -> Result<OrderResult> {
         authorize_by_role(actor, Permission::UseOwnData, Place::Shop)?;
-        self.limits.take_cancel(&actor.user, self.context.clock.now())?;
+        self.limits.take_cancel(&actor.person(), self.context.clock.now())?;
         let order = self.own_order(actor, id).await?;
         let hash = request_hash(&["cancel", &id.to_string()]);
         if let Some(result) = self.previous_cancellation(&actor.user, &key, hash).await? {

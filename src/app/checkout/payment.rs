@@ -55,11 +55,11 @@ impl Checkout {
         key: IdempotencyKey,
     ) -> Result<OrderResult> {
         authorize_by_role(actor, Permission::UseOwnData, Place::Shop)?;
-        self.limits.take_pay(&actor.user, self.context.clock.now())?;
+        self.limits.take_pay(&actor.person(), self.context.clock.now())?;
         let order = self.own_order(actor, id).await?;
         self.check_payments_are_on(&order, &key).await?;
         self.provider.check_token(token)?;
-        self.limits.take_payment_try(&actor.user, &key, self.context.clock.now())?;
+        self.limits.take_payment_try(&actor.person(), &key, self.context.clock.now())?;
         let new = NewPayment {
             order: order.id,
             buyer: actor.user.clone(),

@@ -110,6 +110,7 @@ impl Moderation {
                 let kind = if until.is_some() { SanctionKind::Mute } else { SanctionKind::Ban };
                 let sanction = Sanction {
                     user: user.clone(),
+                    person: this.context.store.person_of(&user).await?,
                     name: name.clone(),
                     kind,
                     until,

@@ -7,12 +7,12 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::app::catalogue::SoldOutCache;
 use crate::app::error::Error;
-use crate::domain::{Millis, PurchaseRequest, Refusal, UserId};
+use crate::domain::{Millis, PersonKey, PurchaseRequest, Refusal};
 use crate::store::PurchaseOutcome;
 
 /// Requests taken out of the channel at a time: several batches' worth.
 const READY_REQUESTS_MAX: usize = 4_096;
-/// Requests of one buyer that may wait. Only one per batch is served, so more would only delay other buyers.
+/// Requests of one person that may wait. Only one per batch is served, so more would only delay other buyers.
 const REQUESTS_PER_BUYER_MAX: u8 = 32;
 
 /// The answer to a purchase request. Shared, because two requests with one key get one answer.
@@ -28,7 +28,7 @@ pub struct QueuedPurchase {
 #[derive(Debug, Default)]
 pub struct PurchaseQueue {
     requests: VecDeque<QueuedPurchase>,
-    per_buyer: HashMap<UserId, u8>,
+    per_person: HashMap<PersonKey, u8>,
 }
 
 impl PurchaseQueue {
@@ -38,7 +38,7 @@ impl PurchaseQueue {
 
     /// Adds a request, or refuses it as `busy` if this buyer sends too many.
     pub fn push(&mut self, item: QueuedPurchase) {
-        let waiting = self.per_buyer.entry(item.request.buyer.clone()).or_default();
+        let waiting = self.per_person.entry(item.request.person.clone()).or_default();
         if *waiting >= REQUESTS_PER_BUYER_MAX {
             let busy = Refusal::Busy { retry_ms: rand::random_range(500..1_500) };
             return drop(item.reply.send(Err(busy.into())));
@@ -68,10 +68,10 @@ impl PurchaseQueue {
 
     fn pop(&mut self) -> Option<QueuedPurchase> {
         let item = self.requests.pop_front()?;
-        if let Some(waiting) = self.per_buyer.get_mut(&item.request.buyer) {
+        if let Some(waiting) = self.per_person.get_mut(&item.request.person) {
             *waiting -= 1;
             if *waiting == 0 {
-                self.per_buyer.remove(&item.request.buyer);
+                self.per_person.remove(&item.request.person);
             }
         }
         Some(item)
@@ -80,10 +80,14 @@ impl PurchaseQueue {
     /// Requests that keep waiting stay in front of those that came after them.
     fn requeue(&mut self, items: VecDeque<QueuedPurchase>) {
         for item in items.into_iter().rev() {
-            *self.per_buyer.entry(item.request.buyer.clone()).or_default() += 1;
+            *self.per_person.entry(item.request.person.clone()).or_default() += 1;
             self.requests.push_front(item);
         }
     }
+}
+
+fn is_same(one: &PurchaseRequest, other: &PurchaseRequest) -> bool {
+    one.buyer == other.buyer && one.key == other.key && one.hash == other.hash
 }
 
 /// Scarce stock is sold in smaller batches, so that every node gets some.
@@ -91,7 +95,7 @@ pub fn batch_size_max(left: i64) -> usize {
     (left / 8).clamp(16, 512) as usize
 }
 
-/// The requests of one transaction: each buyer once, in the order of arrival.
+/// The requests of one transaction: each person once, because what a person has is read before the batch is written; and in the order of arrival.
 pub struct PurchaseBatch {
     pub requests: Vec<PurchaseRequest>,
     /// For each request, everyone who waits for its answer.
@@ -101,21 +105,19 @@ pub struct PurchaseBatch {
 impl PurchaseBatch {
     pub fn collect(waiting: &mut PurchaseQueue, size_max: usize) -> Self {
         let mut batch = Self { requests: Vec::with_capacity(size_max), replies: Vec::with_capacity(size_max) };
-        let mut positions: HashMap<UserId, usize> = HashMap::with_capacity(size_max);
+        let mut positions: HashMap<PersonKey, usize> = HashMap::with_capacity(size_max);
         let mut later = VecDeque::new();
         while batch.requests.len() < size_max
             && let Some(item) = waiting.pop()
         {
-            match positions.get(&item.request.buyer) {
+            match positions.get(&item.request.person) {
                 // The same request again, from a retry or a double tap: one answer for both.
-                Some(&at)
-                    if batch.requests[at].key == item.request.key && batch.requests[at].hash == item.request.hash =>
-                {
+                Some(&at) if is_same(&batch.requests[at], &item.request) => {
                     batch.replies[at].push(item.reply);
                 }
                 Some(_) => later.push_back(item),
                 None => {
-                    positions.insert(item.request.buyer.clone(), batch.requests.len());
+                    positions.insert(item.request.person.clone(), batch.requests.len());
                     batch.requests.push(item.request);
                     batch.replies.push(vec![item.reply]);
                 }
@@ -149,6 +151,7 @@ mod tests {
         let request = PurchaseRequest {
             order: OrderId::new(),
             buyer: UserId::parse(buyer).unwrap(),
+            person: PersonKey::of_user(&UserId::parse(buyer.split('/').next().unwrap()).unwrap()),
             buyer_name: buyer.into(),
             key: IdempotencyKey::parse(key).unwrap(),
             hash: [0; 32],
@@ -173,6 +176,15 @@ mod tests {
 
     fn left(queue: PurchaseQueue) -> Vec<String> {
         buyers(queue.requests.into_iter().map(|item| item.request))
+    }
+
+    #[test]
+    fn batch_has_each_person_once_also_under_two_identities() {
+        // Two accounts of one mailbox, with the same key by chance.
+        let (mut waiting, _answers) = queue(&[("ann/1", "key-00001"), ("ann/2", "key-00001"), ("bob", "key-00001")]);
+        let batch = PurchaseBatch::collect(&mut waiting, 16);
+        assert_eq!(buyers(batch.requests), ["ann/1", "bob"]);
+        assert_eq!(buyers(PurchaseBatch::collect(&mut waiting, 16).requests), ["ann/2"]);
     }
 
     #[test]

@@ -377,9 +377,9 @@ impl CachedStream {
         mute.reason.clone()
     }
 
-    /// What this node knows about a user in this stream.
-    pub fn standing(&self, user: &UserId, now: Millis) -> Standing {
-        self.lock().standing(user, now)
+    /// What this node knows about an actor in this stream: also what was imposed on another identity of the same person.
+    pub fn standing(&self, actor: &Actor, now: Millis) -> Standing {
+        self.lock().standing(actor, now)
     }
 
     /// May this actor do this in this stream? For code that must not wait: a token of another stream that was revoked there is
@@ -395,14 +395,15 @@ impl CachedStreamInner {
         (limit.room_per_s > 0.0).then(|| self.room_rate_limit.get_or_insert_with(new))
     }
 
-    fn standing(&self, user: &UserId, now: Millis) -> Standing {
-        let sanctions = self.sanctions.of(user);
-        let is_revoked = self.revoked_helpers.contains(user);
+    fn standing(&self, actor: &Actor, now: Millis) -> Standing {
+        let person = actor.person();
+        let sanctions = self.sanctions.of_person(&actor.user, &person);
+        let is_revoked = self.revoked_helpers.contains(&actor.user);
         Standing { is_revoked, ..Standing::of_sanctions(sanctions, now) }
     }
 
     fn authorize(&self, actor: &Actor, permission: Permission, now: Millis) -> std::result::Result<(), Refusal> {
-        authorize(actor, permission, Place::Stream(self.stream.id), &self.standing(&actor.user, now), now)
+        authorize(actor, permission, Place::Stream(self.stream.id), &self.standing(actor, now), now)
     }
 
     fn user_state(&mut self, user: &UserId, now: Millis) -> &mut UserChatState {

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
-use crate::domain::{BlockAction, BlockedWord, ChatRules, Name, Role, StreamId};
+use crate::domain::{BlockAction, BlockedWord, ChatRules, Name, PersonKey, Role, StreamId};
 
 fn cached_stream(slow_ms: i64) -> CachedStream {
     let stream = LiveStream {
@@ -94,6 +94,7 @@ fn ban_is_reported_before_mute() {
     let (cached, ann) = (cached_stream(0), actor("ann", Role::Viewer));
     let sanction = |kind, until| Sanction {
         user: ann.user.clone(),
+        person: ann.person(),
         name: "Ann".into(),
         kind,
         until,
@@ -149,6 +150,7 @@ fn blocklist_applies_to_viewers_only_and_a_mute_is_reported_first() {
     let (user, name, by) = (ann.user.clone(), "Ann".to_owned(), "h".to_owned());
     let reason = Some("spam".to_owned());
     cached.add_sanction(Sanction {
+        person: PersonKey::of_user(&user),
         user,
         name,
         kind: SanctionKind::Mute,
@@ -167,7 +169,16 @@ fn ban_survives_a_reload_that_began_before_it() {
     let before = cached.sanctions_revision();
     let (user, by) = (ann.user.clone(), "h".to_owned());
     let (kind, by_role) = (SanctionKind::Ban, Role::Host);
-    cached.add_sanction(Sanction { user, name: "Ann".into(), kind, until: None, by, by_role, reason: None });
+    cached.add_sanction(Sanction {
+        person: PersonKey::of_user(&user),
+        user,
+        name: "Ann".into(),
+        kind,
+        until: None,
+        by,
+        by_role,
+        reason: None,
+    });
     assert!(!cached.update_from_store(&cached.stream(), (before, vec![]), None), "must be read again");
     assert_eq!(cached.authorize(&ann, Permission::Watch, 0), Err(Refusal::Banned));
     assert!(cached.update_from_store(&cached.stream(), (cached.sanctions_revision(), vec![]), None));

@@ -41,6 +41,7 @@ async fn mute_that_is_being_written_survives_a_full_cache() {
     let until = app.now() + 60_000;
     let sanction = Sanction {
         user: ann.user.clone(),
+        person: ann.person(),
         name: "ann".into(),
         kind: SanctionKind::Mute,
         until: Some(until),

@@ -89,7 +89,7 @@ impl StreamCache {
     pub async fn authorize_in_shop(self: &Arc<Self>, actor: &Actor, permission: Permission) -> Result<()> {
         authorize_by_role(actor, permission, Place::Shop)?;
         let banned_by = match permission.is_of_the_team() {
-            true => self.context.store.highest_ban_of(&actor.user).await?,
+            true => self.context.store.highest_ban_of(&actor.person()).await?,
             false => None,
         };
         let standing = Standing { is_revoked: self.is_revoked(actor).await?, banned_by, muted_by: None };

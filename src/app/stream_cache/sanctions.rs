@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 
-use crate::domain::{Millis, Sanction, SanctionKind, UserId};
+use crate::domain::{Millis, PersonKey, Sanction, SanctionKind, UserId};
 
 #[derive(Debug, Default)]
 pub struct Sanctions {
     by_user: HashMap<UserId, Vec<Numbered>>,
+    /// Users with a sanction who are another identity of a person: of most persons there is none.
+    identities: HashMap<PersonKey, Vec<UserId>>,
     /// The number of the next one, so that they can be listed in order.
     next: u64,
 }
@@ -20,7 +22,7 @@ struct Numbered {
 impl Sanctions {
     /// Keeps the order of the list.
     pub fn new(sanctions: Vec<Sanction>) -> Self {
-        let mut all = Self { by_user: HashMap::with_capacity(sanctions.len()), next: 0 };
+        let mut all = Self { by_user: HashMap::with_capacity(sanctions.len()), ..Self::default() };
         sanctions.into_iter().for_each(|sanction| all.set(sanction));
         all
     }
@@ -28,6 +30,12 @@ impl Sanctions {
     /// Adds a sanction, and replaces the one of its kind.
     pub fn set(&mut self, sanction: Sanction) {
         self.remove(&sanction.user, sanction.kind);
+        if sanction.person.user() != &sanction.user {
+            let identities = self.identities.entry(sanction.person.clone()).or_default();
+            if !identities.contains(&sanction.user) {
+                identities.push(sanction.user.clone());
+            }
+        }
         let of_user = self.by_user.entry(sanction.user.clone()).or_default();
         of_user.push(Numbered { number: self.next, sanction });
         self.next += 1;
@@ -45,6 +53,13 @@ impl Sanctions {
     /// The sanctions of a user, also those whose time is over.
     pub fn of(&self, user: &UserId) -> impl Iterator<Item = &Sanction> {
         self.by_user.get(user).into_iter().flatten().map(|numbered| &numbered.sanction)
+    }
+
+    /// The sanctions of a user, and those of every other identity of this person.
+    pub fn of_person<'a>(&'a self, user: &'a UserId, person: &'a PersonKey) -> impl Iterator<Item = &'a Sanction> {
+        let others = self.identities.get(person).into_iter().flatten();
+        let others = std::iter::once(person.user()).chain(others).filter(move |other| *other != user);
+        self.of(user).chain(others.flat_map(|other| self.of(other)))
     }
 
     /// The sanctions that are in force, in order.
@@ -66,7 +81,9 @@ mod tests {
 
     fn sanction(user: &str, kind: SanctionKind, until: Option<Millis>) -> Sanction {
         let (name, by, reason) = (user.to_owned(), "Mo".to_owned(), None);
-        Sanction { user: UserId::parse(user).unwrap(), name, kind, until, by, by_role: Role::Moderator, reason }
+        let user = UserId::parse(user).unwrap();
+        let person = PersonKey::of_user(&user);
+        Sanction { user, person, name, kind, until, by, by_role: Role::Moderator, reason }
     }
 
     fn users(sanctions: &[Sanction]) -> Vec<&str> {

@@ -20,7 +20,7 @@ impl Streams {
     /// The stream's room on this node, opened if needed. Refused if there is no such stream or the visitor is banned.
     pub async fn open_room(self: &Arc<Self>, actor: &Actor, stream: StreamId) -> Result<(Arc<Room>, ViewerIdentity)> {
         let cached = self.stream_cache.authorize(actor, Permission::Watch, stream).await?;
-        let standing = cached.standing(&actor.user, self.context.now());
+        let standing = cached.standing(actor, self.context.now());
         let muted_until = standing.muted_until(actor.role_in(Place::Stream(stream)));
         let muted_reason = muted_until.and_then(|_| cached.mute_reason(&actor.user));
         let (room, created) = self.publisher.rooms.open(stream);

@@ -102,6 +102,7 @@ fn text(field: &str, schema: &Value) -> Value {
         "text" => "Is it real leather?",
         "country" => "SA",
         "city" => "Riyadh",
+        "secret" => "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
         "email" => "ann@example.com",
         "lines" => "12 King Fahd Road",
         "phone" => "+966 50 000 0000",

@@ -186,6 +186,7 @@ impl Limiter {
             (_, "tax_bp") => range((0, TAX_BP_MAX)),
             (_, "lang") => json!({ "minLength": 2, "maxLength": 16, "pattern": "^[A-Za-z0-9-]+$" }),
             ("VerifyEmailCodeRequest", "code") => json!({ "minLength": 6, "maxLength": 6, "pattern": "^[0-9]{6}$" }),
+            (_, "secret") => json!({ "minLength": 64, "maxLength": 64, "pattern": "^[0-9a-f]{64}$" }),
             (_, "email") => {
                 json!({ "minLength": 5, "maxLength": EmailAddress::LENGTH_MAX, "pattern": EMAIL })
             }

@@ -16,7 +16,7 @@ enum Access {
 }
 
 /// The operations that are not live verbs. A verb names its least role itself. What is not here needs a token.
-const ACCESS: [(&str, Access); 64] = [
+const ACCESS: [(&str, Access); 65] = [
     ("shop_show", Access::Public),
     ("shop_create_token", Access::Public),
     ("shop_redeem_code", Access::Public),
@@ -54,6 +54,7 @@ const ACCESS: [(&str, Access); 64] = [
     ("streams_rehearsal_start", Access::Least(Role::Host)),
     ("streams_rehearsal_show", Access::Least(Role::Host)),
     ("streams_rehearsal_stop", Access::Least(Role::Host)),
+    ("orders_of_link", Access::Public),
     ("orders_of_shop", Access::Least(Role::Producer)),
     ("shop_list_saved_views", Access::Least(Role::Producer)),
     ("shop_save_view", Access::Least(Role::Producer)),

@@ -126,14 +126,15 @@ async fn read_existing(
         union all
         select place, order_id, owned from (
             select r.place, (select o.id from orders o where o.buyer = r.buyer and o.key = r.key) as order_id,
-                coalesce((select sum(o.qty) from orders o where o.offer = $1 and o.buyer = r.buyer
+                coalesce((select sum(o.qty) from orders o where o.offer = $1 and o.person = r.person
                     and o.status in ('held', 'capturing', 'paid')), 0)::bigint as owned
-            from unnest($2::text[], $3::text[]) with ordinality r (buyer, key, place) offset 0) asked
+            from unnest($2::text[], $3::text[], $4::text[]) with ordinality r (buyer, key, person, place) offset 0) asked
         where order_id is not null or owned > 0";
     let found: Vec<(i64, Option<Uuid>, i64)> = sqlx::query_as(read)
         .bind(offer.0)
         .bind(requests.iter().map(|request| request.buyer.as_str()).collect::<Vec<_>>())
         .bind(requests.iter().map(|request| request.key.as_str()).collect::<Vec<_>>())
+        .bind(requests.iter().map(|request| request.person.as_str()).collect::<Vec<_>>())
         .fetch_all(&mut *tx)
         .await?;
     let mut now = 0;
@@ -167,10 +168,12 @@ async fn write_batch(tx: &mut PgConnection, requests: &[PurchaseRequest], decide
     };
     let write = "with taken as (update offers set reserved = $14, next_place = $15, version = $16 where id = $2)
         insert into orders (id, stream, offer, buyer, buyer_name, key, hash, status, qty, amount, currency,
-            place, created_at, hold_until, changed_at)
-        select r.id, $1, $2, r.buyer, r.name, r.key, r.hash, 'held', r.qty, r.qty * $3, $4, $5 + r.place - 1, $6, $7, $6
-        from unnest($8::uuid[], $9::text[], $10::text[], $11::text[], $12::bytea[], $13::bigint[])
-            with ordinality r (id, buyer, name, key, hash, qty, place)
+            place, created_at, hold_until, changed_at, person)
+        select r.id, $1, $2, r.buyer, r.name, r.key, r.hash, 'held', r.qty, r.qty * $3, $4, $5 + r.place - 1, $6, $7, $6,
+            r.person
+        from unnest($8::uuid[], $9::text[], $10::text[], $11::text[], $12::bytea[], $13::bigint[],
+                $17::text[])
+            with ordinality r (id, buyer, name, key, hash, qty, person, place)
         order by r.buyer, r.key"; // the order prevents a deadlock between batches of two offers with the same keys
     sqlx::query(write)
         .bind(first.stream.0)
@@ -189,6 +192,7 @@ async fn write_batch(tx: &mut PgConnection, requests: &[PurchaseRequest], decide
         .bind(decided.terms.reserved)
         .bind(decided.terms.next_place)
         .bind(decided.terms.version)
+        .bind(winners().map(|request| request.person.as_str()).collect::<Vec<_>>())
         .execute(tx)
         .await?;
     Ok(())

@@ -130,12 +130,15 @@ async fn read_existing(
 ) -> Result<ExistingPurchases> {
     let read = "select
         (select o.id from orders o where o.buyer = r.value ->> 0 and o.key = r.value ->> 1) as order_id,
-        coalesce((select sum(o.qty) from orders o where o.offer = $1 and o.buyer = r.value ->> 0
+        coalesce((select sum(o.qty) from orders o where o.offer = $1 and o.person = r.value ->> 2
             and o.status in ('held', 'capturing', 'paid')), 0) as owned
         from json_each($2) r order by r.key";
-    let pairs: Vec<_> = requests.iter().map(|request| (request.buyer.as_str(), request.key.as_str())).collect();
+    let asked: Vec<_> = requests
+        .iter()
+        .map(|request| (request.buyer.as_str(), request.key.as_str(), request.person.as_str()))
+        .collect();
     let rows: Vec<ExistingPurchaseRow> =
-        sqlx::query_as(read).bind(offer.0).bind(to_json(&pairs)?).fetch_all(&mut *tx).await?;
+        sqlx::query_as(read).bind(offer.0).bind(to_json(&asked)?).fetch_all(&mut *tx).await?;
     let ids = existing_order_ids(&rows);
     let keyed = if ids.is_empty() {
         Vec::new()
@@ -160,13 +163,14 @@ async fn insert_orders(tx: &mut SqliteConnection, requests: &[PurchaseRequest], 
                 request.key.as_str(),
                 hash,
                 request.qty,
+                request.person.as_str(),
             )
         })
         .collect();
     let insert = "insert into orders (id, stream, offer, buyer, buyer_name, key, hash, status, qty, amount, currency,
-            place, created_at, hold_until, changed_at)
+            place, created_at, hold_until, changed_at, person)
         select unhex(r.value ->> 0), $1, $2, r.value ->> 1, r.value ->> 2, r.value ->> 3, unhex(r.value ->> 4), 'held',
-            r.value ->> 5, (r.value ->> 5) * $3, $4, $5 + r.key, $6, $7, $6
+            r.value ->> 5, (r.value ->> 5) * $3, $4, $5 + r.key, $6, $7, $6, r.value ->> 6
         from json_each($8) r";
     sqlx::query(insert)
         .bind(first.stream.0)

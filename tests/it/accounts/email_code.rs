@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::cookie_page::{CookiePage, last_code};
+use crate::support::cookie_page::{CookiePage, code_of};
 use crate::support::postgres::Database;
 use crate::support::shop::Shop;
 
@@ -22,7 +22,7 @@ async fn code_signs_in_to_a_new_account_and_later_to_the_same() {
     let shop = Shop::demo(&[]).await;
     let page = CookiePage::of(&shop.server);
     let id = page.ask_for_code("Ann@Example.com ").await;
-    let code = last_code(&shop.server, ANN).await;
+    let code = code_of(&shop.server, &id).await;
     // A new account needs a name. The code stays good.
     verify(&page, &id, &code, Value::Null).await.expect_problem(422, "name_needed");
     verify(&page, &id, &code, json!("Ann (HOST)")).await.expect_problem(422, "name_claims_role");
@@ -36,7 +36,7 @@ async fn code_signs_in_to_a_new_account_and_later_to_the_same() {
 
     let phone = CookiePage::of(&shop.server);
     let id = phone.ask_for_code(ANN).await;
-    let code = last_code(&shop.server, ANN).await;
+    let code = code_of(&shop.server, &id).await;
     let again = verify(&phone, &id, &format!(" {} {} ", &code[..3], &code[3..]), Value::Null).await.expect(201);
     assert_eq!((&again["user"], &again["name"]), (&first["user"], &json!("Ann")));
     assert_eq!(shop.number("select count(*) from accounts").await, 1);
@@ -47,14 +47,14 @@ async fn code_has_five_tries_and_ten_minutes() {
     let shop = Shop::demo(&[]).await;
     let page = CookiePage::of(&shop.server);
     let id = page.ask_for_code(ANN).await;
-    let code = last_code(&shop.server, ANN).await;
+    let code = code_of(&shop.server, &id).await;
     for _ in 0..5 {
         verify(&page, &id, wrong(&code), json!("Ann")).await.expect_problem(400, "email_code_wrong");
     }
     verify(&page, &id, &code, json!("Ann")).await.expect_problem(400, "email_code_invalid");
 
     let id = page.ask_for_code(ANN).await;
-    let code = last_code(&shop.server, ANN).await;
+    let code = code_of(&shop.server, &id).await;
     for _ in 0..4 {
         verify(&page, &id, wrong(&code), json!("Ann")).await.expect_problem(400, "email_code_wrong");
     }
@@ -69,7 +69,7 @@ async fn tries_are_counted_also_when_they_come_at_once() {
     let shop = Shop::demo(&[]).await;
     let page = CookiePage::of(&shop.server);
     let id = page.ask_for_code(ANN).await;
-    let code = last_code(&shop.server, ANN).await;
+    let code = code_of(&shop.server, &id).await;
     let page = std::sync::Arc::new(page);
     let mut tries = tokio::task::JoinSet::new();
     for _ in 0..20 {
@@ -87,7 +87,7 @@ async fn code_works_only_in_the_browser_that_asked_for_it() {
     let shop = Shop::demo(&[]).await;
     let (page, other) = (CookiePage::of(&shop.server), CookiePage::of(&shop.server));
     let id = page.ask_for_code(ANN).await;
-    let code = last_code(&shop.server, ANN).await;
+    let code = code_of(&shop.server, &id).await;
     verify(&other, &id, &code, json!("Eve")).await.expect_problem(400, "email_code_invalid");
     other.ask_for_code("eve@example.com").await;
     verify(&other, &id, &code, json!("Eve")).await.expect_problem(400, "email_code_invalid");

@@ -157,3 +157,92 @@ async fn erasure_of_an_account_ends_its_sessions_and_forgets_its_address() {
         + (select count(*) from sign_in_sessions)";
     assert_eq!(shop.number(left).await, 0);
 }
+
+#[tokio::test]
+async fn orders_of_a_guest_join_the_account_after_the_proof_and_a_link_shows_one_order() {
+    let shop = Shop::demo(&[]).await;
+    let offer = shop.on_sale(5, json!({"price": 100, "per_buyer": 2})).await;
+    let page = CookiePage::of(&shop.server);
+    page.sign_in_guest("Ann").await;
+    let buy = async |page: &CookiePage| page.post(&format!("/v1/offers/{offer}/orders"), json!({"qty": 1})).await;
+    let order = buy(&page).await.expect(201);
+    let order = order["id"].as_str().unwrap();
+    let link = page.post(&format!("/v1/orders/{order}/link"), json!({})).await.expect(201);
+    let mut live = page.join(&shop.stream).await.unwrap();
+
+    // Somebody who proves the address elsewhere does not get what this guest bought.
+    let other = CookiePage::of(&shop.server);
+    other.sign_in_by_email(&shop.server, "ann@example.com", "Ann").await;
+    assert_eq!(other.get("/v1/orders").await.expect(200)["items"], json!([]));
+    assert_eq!(page.get("/v1/orders").await.expect(200)["items"].as_array().unwrap().len(), 1);
+
+    page.sign_in_by_email(&shop.server, "ann@example.com", "Other").await;
+    for page in [&page, &other] {
+        assert_eq!(page.get("/v1/orders").await.expect(200)["items"][0]["id"], order);
+    }
+    assert_eq!(live.closed(SOON).await.code, 4501, "the guest has ended");
+    buy(&other).await.expect(201);
+    buy(&page).await.expect_problem(409, "buyer_limit");
+
+    // Without a session, by the link.
+    let anonymous = shop.server.rest();
+    let secret = link["secret"].as_str().unwrap();
+    let seen = anonymous.post("/v1/order-links", json!({ "secret": secret })).await.expect(200);
+    assert_eq!((&seen["id"], &seen["address"]), (&json!(order), &Value::Null));
+    anonymous.post("/v1/order-links", json!({"secret": "0".repeat(64)})).await.expect_problem(404, "not_yours");
+    assert_eq!(shop.number("select count(*) from order_links").await, 1);
+    for file in ["livesouk.db", "livesouk.db-wal"] {
+        let stored = std::fs::read(shop.server.data().join(file)).unwrap_or_default();
+        assert!(!stored.windows(64).any(|part| part == secret.as_bytes()), "{file} has the hash only");
+    }
+}
+
+#[tokio::test]
+async fn offer_for_verified_buyers_is_not_for_guests_and_limits_hold_for_the_person() {
+    let shop = Shop::demo(&[]).await;
+    let offer = shop.on_sale(9, json!({"price": 100, "per_buyer": 1, "buyers": "verified"})).await;
+    assert_eq!(shop.offer(&offer).await["buyers"], "verified");
+    let buy = async |page: &CookiePage| page.post(&format!("/v1/offers/{offer}/orders"), json!({"qty": 1})).await;
+    let guest = CookiePage::of(&shop.server);
+    guest.sign_in_guest("Ann").await;
+    buy(&guest).await.expect_problem(403, "buyers_verified");
+    guest.sign_in_by_email(&shop.server, "ann+1@example.com", "Ann").await;
+    buy(&guest).await.expect(201);
+    // Another account of the same mailbox is the same person; another mailbox is not.
+    let alias = CookiePage::of(&shop.server);
+    alias.sign_in_by_email(&shop.server, "ann+2@example.com", "Ann").await;
+    buy(&alias).await.expect_problem(409, "buyer_limit");
+    let bob = CookiePage::of(&shop.server);
+    bob.sign_in_by_email(&shop.server, "bob@example.com", "Bob").await;
+    buy(&bob).await.expect(201);
+    // The user of a token has an account at the shop's own site.
+    let token = shop.rest("Carl", "viewer");
+    token.post(&format!("/v1/offers/{offer}/orders"), json!({"qty": 1})).await.expect(201);
+}
+
+#[tokio::test]
+async fn ban_holds_for_the_person_under_another_account_and_after_a_guest_signs_in() {
+    let shop = Shop::demo(&[]).await;
+    let say = async |page: &CookiePage| page.post(&shop.path("messages"), json!({"text": "hello"})).await;
+    let ban = async |user: &str| shop.host.put(&shop.path(&format!("bans/{user}")), json!({})).await.expect(200);
+    let guest = CookiePage::of(&shop.server);
+    let user = guest.sign_in_guest("Ann").await;
+    ban(&user).await;
+    say(&guest).await.expect_problem(403, "banned");
+    guest.sign_in_by_email(&shop.server, "ann+1@example.com", "Ann").await;
+    let still = async || (say(&guest).await.body["code"] == "banned").then_some(());
+    until_some("ban of the account", IN_FORCE_WITHIN, still).await;
+    let alias = CookiePage::of(&shop.server);
+    let second = alias.sign_in_by_email(&shop.server, "ann+2@example.com", "Ann").await;
+    say(&alias).await.expect_problem(403, "banned");
+
+    // The other way round: what is imposed on the second account binds the first.
+    let bob = CookiePage::of(&shop.server);
+    bob.sign_in_by_email(&shop.server, "bob@example.com", "Bob").await;
+    let bobs = CookiePage::of(&shop.server);
+    let alias_of_bob = bobs.sign_in_by_email(&shop.server, "bob+2@example.com", "Bob").await;
+    say(&bob).await.expect(201);
+    ban(&alias_of_bob).await;
+    say(&bob).await.expect_problem(403, "banned");
+    assert_ne!(second, user);
+}

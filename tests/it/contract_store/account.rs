@@ -5,10 +5,12 @@ use livesouk::domain::sign_in_session::SESSIONS_OF_USER_MAX;
 use livesouk::domain::{EmailAddress, EmailCodeId, Language, Name, Refusal, SecretHash, SessionSecret, SignInSession};
 use livesouk::store::{NewEmailCode, NewSession, TypedEmailCode};
 
-use super::builders::refusal;
+use super::builders::{purchase_request, refusal};
 use super::fixture::{Fixture, facts};
 
 facts! {
+    guest_joins_the_account_with_everything_or_nothing
+    order_has_five_links_and_the_newest_stay
     code_signs_in_one_of_many_who_type_it_at_once
     mailbox_gets_three_codes_also_when_they_are_asked_for_at_once
     accounts_of_one_mailbox_are_one_person_also_when_they_are_made_at_once
@@ -36,7 +38,14 @@ pub fn new_code(to: &str) -> NewEmailCode {
 
 pub fn typed(id: EmailCodeId, number: u8) -> TypedEmailCode {
     let session = NewSession { secret: secret(number), user_agent: "a browser".into() };
-    TypedEmailCode { id, code: "123456".into(), browser: browser(), name: Name::parse("Ann").ok(), session }
+    TypedEmailCode {
+        id,
+        code: "123456".into(),
+        browser: browser(),
+        name: Name::parse("Ann").ok(),
+        guest: None,
+        session,
+    }
 }
 
 async fn code_signs_in_one_of_many_who_type_it_at_once(shop: Fixture) {
@@ -48,7 +57,8 @@ async fn code_signs_in_one_of_many_who_type_it_at_once(shop: Fixture) {
         tries.spawn(async move { store.use_email_code(&typed).await });
     }
     let results = tries.join_all().await;
-    let signed_in: Vec<SignInSession> = results.into_iter().filter_map(Result::ok).collect();
+    let signed_in: Vec<SignInSession> =
+        results.into_iter().filter_map(Result::ok).map(|(session, _)| session).collect();
     assert_eq!(signed_in.len(), 1);
     assert_eq!(shop.number("select count(*) from sign_in_sessions").await, 1);
     let account = shop.store.account_by_email(&email("ann@example.com")).await.unwrap().unwrap();
@@ -114,4 +124,51 @@ async fn expired_sessions_and_old_codes_are_deleted(shop: Fixture) {
     assert_eq!(shop.store.delete_expired_sign_ins(6, 3).await.unwrap(), 1);
     let left = "select (select count(*) from email_codes) * 10 + (select count(*) from sign_in_sessions)";
     assert_eq!(shop.number(left).await, 11);
+}
+
+/// A guest with two orders, one of whose keys the account used too.
+async fn guest_joins_the_account_with_everything_or_nothing(shop: Fixture) {
+    let name = Name::parse("Ann").unwrap();
+    let account =
+        shop.store.find_or_create_account(&email("ann@example.com"), Some(&name), Language::English).await.unwrap();
+    let new = NewSession { secret: secret(1), user_agent: String::new() };
+    let guest = shop.store.create_guest_session(&name, &new).await.unwrap().actor();
+    let offer = shop.offer(10, 3).await;
+    let (of_account, of_guest) = (account.id.user().to_string(), guest.user.to_string());
+    for (buyer, key) in [(&of_account, "key-00001"), (&of_guest, "key-00001"), (&of_guest, "key-00002")] {
+        shop.buy(offer, &purchase_request(buyer, key, 1)).await.unwrap();
+    }
+    let code = new_code("ann@example.com");
+    shop.store.create_email_code(&code).await.unwrap();
+    let orders_of =
+        async |user: &str| shop.number(&format!("select count(*) from orders where buyer = '{user}'")).await;
+
+    // The session of the account cannot be written, as if the node died before the commit: nothing has moved.
+    let broken = TypedEmailCode { guest: Some(guest.clone()), ..typed(code.id, 1) };
+    shop.run("update sign_in_sessions set user_id = 'guest:other'").await;
+    shop.store.use_email_code(&broken).await.unwrap_err();
+    assert_eq!((orders_of(&of_guest).await, orders_of(&of_account).await), (2, 1));
+
+    let right = TypedEmailCode { guest: Some(guest.clone()), ..typed(code.id, 2) };
+    shop.store.use_email_code(&right).await.unwrap();
+    assert_eq!((orders_of(&of_guest).await, orders_of(&of_account).await), (0, 3));
+    let counted = shop.store.counted_orders(&account.person, offer).await.unwrap();
+    assert_eq!(counted.len(), 3, "they count for the limit of the account");
+    assert!(shop.buy(offer, &purchase_request(&of_account, "key-00003", 1)).await.is_err());
+    // The answer was lost: the code is used up, and the orders are there with the next one.
+    refusal(shop.store.use_email_code(&right).await);
+    assert_eq!(orders_of(&of_account).await, 3);
+}
+
+async fn order_has_five_links_and_the_newest_stay(shop: Fixture) {
+    let offer = shop.offer(10, 3).await;
+    let order = shop.buy(offer, &purchase_request("ann", "key-00001", 1)).await.unwrap().order.id;
+    for number in 0..8 {
+        shop.store.create_order_link(order, &secret(number)).await.unwrap();
+        shop.run("update order_links set created_at = created_at - 1000").await;
+    }
+    for number in 0..8 {
+        let found = shop.store.order_of_link(&secret(number)).await.unwrap();
+        assert_eq!(found, (3 <= number).then_some(order), "{number}");
+    }
 }

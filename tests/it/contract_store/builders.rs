@@ -2,8 +2,8 @@
 
 use livesouk::domain::order::request_hash;
 use livesouk::domain::{
-    Actor, AuditAction, AuditEntry, Author, ChatRules, IdempotencyKey, LiveStream, Name, OrderId, PurchaseRequest,
-    Refusal, Role, StreamId, StreamStatus, UserId,
+    Actor, AuditAction, AuditEntry, Author, ChatRules, IdempotencyKey, LiveStream, Name, OrderId, PersonKey,
+    PurchaseRequest, Refusal, Role, StreamId, StreamStatus, UserId,
 };
 use livesouk::store::{BatchOutcome, Error};
 
@@ -31,6 +31,10 @@ pub fn user(id: &str) -> UserId {
     UserId::parse(id).unwrap()
 }
 
+pub fn person(id: &str) -> PersonKey {
+    PersonKey::of_user(&user(id))
+}
+
 pub fn actor(id: &str) -> Actor {
     let name = Name::parse(id).unwrap();
     Actor {
@@ -52,6 +56,7 @@ pub fn purchase_request(buyer: &str, with: &str, qty: i64) -> PurchaseRequest {
     PurchaseRequest {
         order: OrderId::new(),
         buyer: user(buyer),
+        person: person(buyer),
         buyer_name: buyer.to_owned(),
         key: key(with),
         hash: request_hash(&["buy", &qty.to_string()]),

@@ -301,6 +301,7 @@ impl Fixture {
             duration_ms: None,
             hold_ms: HOLD_MS,
             starts_at: None,
+            buyers: Default::default(),
         }
     }
 

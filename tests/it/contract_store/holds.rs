@@ -18,9 +18,9 @@ impl Fixture {
     async fn add_holds(&self, offer: OfferId, holds: i64, hold_until: i64) {
         self.run(&format!(
             "insert into orders (id, stream, offer, buyer, buyer_name, key, hash, status, qty, amount, currency, place,
-                 created_at, hold_until, changed_at)
+                 created_at, hold_until, changed_at, person)
              select gen_random_uuid(), '{stream}', '{offer}', 'buyer-' || n, 'Buyer', '{offer}-' || n,
-                 decode(repeat('00', 32), 'hex'), 'held', 1, 4900, 'SAR', n, 0, {hold_until}, 0
+                 decode(repeat('00', 32), 'hex'), 'held', 1, 4900, 'SAR', n, 0, {hold_until}, 0, 'buyer-' || n
              from generate_series(1, {holds}) n;
              update offers set reserved = reserved + {holds}, next_place = next_place + {holds} where id = '{offer}'",
             stream = self.stream.0,

@@ -7,7 +7,7 @@ use livesouk::domain::{OrderStatus, PurchaseRequest, Refusal};
 use livesouk::store::ReleaseReason;
 use tokio::sync::Barrier;
 
-use super::builders::{code, purchase_request, purchase_requests, user};
+use super::builders::{code, person, purchase_request, purchase_requests, user};
 use super::fixture::{Fixture, facts};
 
 facts! {
@@ -48,7 +48,14 @@ async fn key_with_another_body_is_refused_as_reused(shop: Fixture) {
     let other = PurchaseRequest { qty: 2, hash: request_hash(&["buy", "2"]), ..first.clone() };
     assert_eq!(shop.buy(offer, &other).await.unwrap_err(), Refusal::KeyReused);
     assert_eq!(
-        code(&shop.buy(offer, &PurchaseRequest { order: Default::default(), buyer: user("bob"), ..other }).await),
+        code(
+            &shop
+                .buy(
+                    offer,
+                    &PurchaseRequest { order: Default::default(), buyer: user("bob"), person: person("bob"), ..other }
+                )
+                .await
+        ),
         "ok",
         "each buyer has their own keys"
     );

@@ -4,7 +4,7 @@ use livesouk::domain::order::request_hash;
 use livesouk::domain::{OrderStatus, StreamId};
 use livesouk::store::{IdempotencyRecord, ReleaseReason};
 
-use super::builders::{key, purchase_request, user};
+use super::builders::{key, person, purchase_request, user};
 use super::fixture::{Fixture, facts};
 
 facts! {
@@ -122,7 +122,7 @@ async fn orders_are_found_by_key_and_paged_by_buyer(shop: Fixture) {
     assert_eq!(page(Some(shop.stream), Some(newest_first[1].id), 9).await, newest_first[2..]);
     assert_eq!(page(Some(StreamId::new()), None, 9).await, []);
     let counting: Vec<_> = newest_first.iter().rev().map(|order| order.id).collect();
-    assert_eq!(shop.store.counted_orders(&user("ann"), offer).await.unwrap(), counting);
+    assert_eq!(shop.store.counted_orders(&person("ann"), offer).await.unwrap(), counting);
 }
 
 async fn sales_totals_count_sold_units(shop: Fixture) {

@@ -9,8 +9,10 @@ impl Fixture {
     /// The table of orders grows, and its statistics are not updated.
     async fn add_orders_of_others(&self) {
         self.run(&format!(
-            "insert into orders select gen_random_uuid(), stream, gen_random_uuid(), 'other-' || n, buyer_name, key, hash, status,
-                 qty, amount, currency, place, reason, version, created_at, hold_until, changed_at, paid_at
+            "insert into orders (id, stream, offer, buyer, buyer_name, key, hash, status, qty, amount, currency, place, reason,
+                 version, created_at, hold_until, changed_at, paid_at, person)
+             select gen_random_uuid(), stream, gen_random_uuid(), 'other-' || n, buyer_name, key, hash, status,
+                 qty, amount, currency, place, reason, version, created_at, hold_until, changed_at, paid_at, 'other-' || n
              from (select * from orders limit 1) o, generate_series(1, {OTHERS}) n"
         ))
         .await;

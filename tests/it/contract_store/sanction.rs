@@ -5,7 +5,7 @@ use livesouk::domain::{
     StreamId,
 };
 
-use super::builders::{audit_entry, refusal, user};
+use super::builders::{audit_entry, person, refusal, user};
 use super::chat::message;
 use super::fixture::{Fixture, facts};
 
@@ -24,7 +24,7 @@ pub fn sanction(of: &str, kind: SanctionKind, until: Option<i64>) -> Sanction {
 
 fn sanction_by(by_role: Role, of: &str, kind: SanctionKind, until: Option<i64>) -> Sanction {
     let (name, by, reason) = (of.to_owned(), "mod".to_owned(), Some("spam".to_owned()));
-    Sanction { user: user(of), name, kind, until, by, by_role, reason }
+    Sanction { user: user(of), person: person(of), name, kind, until, by, by_role, reason }
 }
 
 async fn mute_expires_and_ban_lasts_until_lifted(shop: Fixture) {
@@ -135,7 +135,7 @@ async fn rank_of_a_user_is_known_from_the_invite_and_the_newest_message(shop: Fi
 }
 
 async fn highest_ban_of_a_user_is_found_over_all_shows(shop: Fixture) {
-    let highest = async || shop.store.highest_ban_of(&user("ann")).await.unwrap();
+    let highest = async || shop.store.highest_ban_of(&person("ann")).await.unwrap();
     assert_eq!(highest().await, None);
     let mute = sanction_by(Role::Admin, "ann", SanctionKind::Mute, Some(i64::MAX));
     add(&shop, shop.stream, &mute).await.unwrap();

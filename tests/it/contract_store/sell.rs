@@ -7,7 +7,7 @@ use livesouk::domain::Refusal;
 use livesouk::store::ReleaseReason;
 use tokio::sync::Barrier;
 
-use super::builders::{code, places, purchase_request, purchase_requests, user};
+use super::builders::{code, person, places, purchase_request, purchase_requests};
 use super::fixture::{Fixture, HOLD_MS, STOCK, facts};
 
 facts! {
@@ -62,7 +62,7 @@ async fn buyer_limit_holds_across_batches_and_per_offer(shop: Fixture) {
     }
     assert_eq!(code(&shop.buy(other, &purchase_request("ann", "key-00004", 2)).await), "ok", "the limit is per offer");
     assert_eq!(code(&shop.buy(offer, &purchase_request("bob", "key-00005", 3)).await), "buyer_limit");
-    let (first, offer_of) = (shop.store.counted_orders(&user("ann"), offer).await.unwrap()[0], offer);
+    let (first, offer_of) = (shop.store.counted_orders(&person("ann"), offer).await.unwrap()[0], offer);
     shop.store.release_orders(offer_of, &[first], ReleaseReason::BuyerCancel, None).await.unwrap();
     assert_eq!(
         code(&shop.buy(offer, &purchase_request("ann", "key-00006", 1)).await),

@@ -38,6 +38,7 @@ const PUBLIC: Access = [OK, OK, OK, OK, OK, OK, OK, OK, OK, OK, OK, OK];
 const READ: Access = [OK, OK, OK, OK, OK, OK, OK, OK, OK, OK, OK, REV];
 const OWN: Access = [IN, OK, OK, OK, OK, OK, OK, OK, OK, OK, OK, REV];
 const OTHERS: Access = [IN, ELSE, ELSE, ELSE, ELSE, ELSE, ELSE, ELSE, ELSE, ELSE, ELSE, REV];
+const UNKNOWN_LINK: Access = [ELSE; 12];
 const ADDRESS: Access = [IN, ELSE, ELSE, ELSE, OK, OK, OK, OK, ELSE, ELSE, ELSE, REV];
 const CHAT: Access = [IN, OK, OK, OK, OK, OK, OK, OK, BAN, BAN, OK, REV];
 const BUY: Access = [IN, OK, TEAM, TEAM, TEAM, TEAM, OK, TEAM, BAN, TEAM, OK, REV];
@@ -189,6 +190,9 @@ pub const ROWS: &[Row] = &[
     rest("GET /v1/orders/by-key", OWN).on("the caller's own", &[]),
     rest("GET /v1/orders/{order}", OWN).on("the caller's own", OWN_ORDER),
     rest("GET /v1/orders/{order}", OTHERS).on("of another user", &[]),
+    rest("POST /v1/orders/{order}/link", OWN).on("the caller's own", OWN_ORDER),
+    rest("POST /v1/orders/{order}/link", OTHERS).on("of another user", &[]),
+    rest("POST /v1/order-links", UNKNOWN_LINK).body(r#"{"secret":"{revocation}"}"#).on("without its secret", &[]),
     rest("GET /v1/orders/{order}/address", OWN).on("the caller's own", OWN_ORDER),
     rest("GET /v1/orders/{order}/address", ADDRESS).on("of another user", &[]),
     rest("PUT /v1/orders/{order}/address", OWN).body(HOME).on("the caller's own", OWN_ORDER),

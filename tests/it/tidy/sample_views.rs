@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use livesouk::domain::{
-    AuditAction, AuditEntry, AuditEntryId, Author, ChatRules, LinkRule, MessageId, OfferId, OfferKind, OfferStatus,
-    OrderId, OrderStatus, ProductId, Role, StreamId, StreamStatus, UserId, VariantId,
+    AuditAction, AuditEntry, AuditEntryId, Author, ChatRules, LinkRule, MessageId, OfferBuyers, OfferId, OfferKind,
+    OfferStatus, OrderId, OrderStatus, ProductId, Role, StreamId, StreamStatus, UserId, VariantId,
 };
 use livesouk::protocol::{
     AuditEntryView, ChatRulesView, MessageView, OfferView, OrderView, PinView, RoomState, StateChange, StreamView,
@@ -86,6 +86,7 @@ fn offer() -> OfferView {
         duration_s: Some(600),
         position: 1,
         starts_at: None,
+        buyers: OfferBuyers::Anyone,
         status: OfferStatus::Open,
         v: VERSION,
     }

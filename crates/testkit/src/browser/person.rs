@@ -48,9 +48,16 @@ impl Browser {
         self.press("signin-submit").await;
     }
 
+    /// Gives the name that a new account needs.
+    pub async fn sign_in_with_name(&self, name: &str) {
+        self.fill(&named("signin-name"), name).await;
+        self.press("signin-verify").await;
+    }
+
     /// Forgets who used this browser on the current site: the next sign-in link is that of the first person.
     pub async fn forget_people(&self) {
-        let forget = "try { sessionStorage.clear(); localStorage.removeItem('livesouk.people'); } catch {}";
+        let forget = "try { sessionStorage.clear(); localStorage.removeItem('livesouk.people');
+            localStorage.removeItem('livesouk.session'); } catch {}";
         self.script(forget, &[]).await; // An empty page has no storage.
     }
 

@@ -1,0 +1,28 @@
+//! Links to one order: a guest, who has nothing to sign in with, comes back by an unguessable link.
+
+use super::Checkout;
+use crate::app::error::Result;
+use crate::domain::{Actor, OrderId, Refusal, SessionSecret, order_history};
+use crate::protocol::OrderDetail;
+
+impl Checkout {
+    /// Makes a link to an order of the caller. Gives its secret, once; the store keeps the hash.
+    pub async fn create_order_link(&self, actor: &Actor, id: OrderId) -> Result<SessionSecret> {
+        self.own_order(actor, id).await?;
+        let secret = SessionSecret::new(rand::random());
+        let (context, hash) = (self.context.clone(), secret.hash());
+        self.context.spawn_write(async move { Ok(context.store.create_order_link(id, &hash).await?) }).await?;
+        Ok(secret)
+    }
+
+    /// The order of a link, without the address: a link may be read by others.
+    pub async fn order_of_link(&self, secret: &str) -> Result<OrderDetail> {
+        let secret = SessionSecret::parse(secret).ok_or(Refusal::NotYours)?;
+        let store = &self.context.store;
+        let id = store.order_of_link(&secret.hash()).await?.ok_or(Refusal::NotYours)?;
+        let order = store.order(id).await?.ok_or(Refusal::NotYours)?;
+        let timestamps = store.order_timestamps(id).await?;
+        let history = order_history(&order, &timestamps);
+        Ok(OrderDetail { order: self.catalogue.order_view(&order).await, history, address: None })
+    }
+}

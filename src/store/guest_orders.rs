@@ -1,0 +1,88 @@
+//! What a guest bought, and what was imposed on the guest, joins an account, and links by which a guest comes back to an order.
+
+use uuid::Uuid;
+
+use super::token_revocation::revoke_shortly;
+use super::transaction::Transaction;
+use super::{Result, Store};
+use crate::domain::{Account, Actor, OrderId, RevokedTokens, SecretHash, StreamId, UserId};
+
+/// Links to one order that are good. A new one above that ends the oldest.
+pub const LINKS_OF_ORDER_MAX: i64 = 5;
+
+/// Moves what belongs to a guest to the account that the guest proved to own: orders with their payments and addresses, stock
+/// alerts, messages, mutes and bans. Gives the shows in which something was imposed on the guest. The guest and its sessions end.
+/// It is a part of the transaction that signs in: all of it happens, or nothing.
+pub(super) async fn join_guest(tx: &mut Transaction<'_>, guest: &Actor, account: &Account) -> Result<Vec<StreamId>> {
+    let (from, to) = (guest.user.as_str(), account.id.user());
+    let to = to.as_str();
+    // What the team imposed on the guest stays in force. The version of the show tells every node.
+    let shows = "select distinct stream from sanctions where user_id = $1 order by stream";
+    let shows: Vec<Uuid> = tx.query(shows).bind(from).fetch_values().await?;
+    for show in &shows {
+        tx.query("update streams set version = version + 1 where id = $1").bind(*show).execute().await?;
+    }
+    let sanctions = "update sanctions set user_id = $2, person = $3 where user_id = $1 and not exists
+        (select 1 from sanctions s where s.stream = sanctions.stream and s.user_id = $2 and s.kind = sanctions.kind)";
+    tx.query(sanctions).bind(from).bind(to).bind(account.person.as_str()).execute().await?;
+    // In the order in which everybody locks orders.
+    let lock = tx.choose(
+        "select id from orders where buyer = $1 order by id for update",
+        "select id from orders where buyer = $1 order by id",
+    );
+    let _orders: Vec<Uuid> = tx.query(lock).bind(from).fetch_values().await?;
+    // A key that both used stays unique: the order of the guest gets another one.
+    let taken = tx.choose(
+        "update orders set key = 'guest:' || id::text where buyer = $1
+            and exists (select 1 from orders o where o.buyer = $2 and o.key = orders.key)",
+        "update orders set key = 'guest:' || lower(hex(id)) where buyer = $1
+            and exists (select 1 from orders o where o.buyer = $2 and o.key = orders.key)",
+    );
+    tx.query(taken).bind(from).bind(to).execute().await?;
+    let orders = "update orders set buyer = $2, person = $3 where buyer = $1";
+    tx.query(orders).bind(from).bind(to).bind(account.person.as_str()).execute().await?;
+    let payments = "update payments set buyer = $2 where buyer = $1
+        and not exists (select 1 from payments p where p.buyer = $2 and p.key = payments.key)";
+    tx.query(payments).bind(from).bind(to).execute().await?;
+    let keys = "update idempotency_keys set buyer = $2 where buyer = $1 and not exists
+        (select 1 from idempotency_keys k where k.buyer = $2 and k.verb = idempotency_keys.verb and k.key = idempotency_keys.key)";
+    tx.query(keys).bind(from).bind(to).execute().await?;
+    let alerts = "insert into stock_alerts (offer, user_id, stream, created_at)
+        select offer, $2, stream, created_at from stock_alerts where user_id = $1 on conflict (offer, user_id) do nothing";
+    tx.query(alerts).bind(from).bind(to).execute().await?;
+    tx.query("delete from stock_alerts where user_id = $1").bind(from).execute().await?;
+    tx.query("update messages set user_id = $2 where user_id = $1").bind(from).bind(to).execute().await?;
+    tx.query("delete from sign_in_sessions where user_id = $1").bind(from).execute().await?;
+    let ended = RevokedTokens::OfUser { user: guest.user.clone(), not_before: tx.time_of_day().await? };
+    revoke_shortly(tx, guest, &ended).await?;
+    Ok(shows.into_iter().map(StreamId).collect())
+}
+
+/// Ends the links to the orders of a user.
+pub(super) async fn erase_order_links(tx: &mut Transaction<'_>, buyer: &UserId) -> Result<()> {
+    let links = "delete from order_links where order_id in (select id from orders where buyer = $1)";
+    tx.query(links).bind(buyer.as_str()).execute().await?;
+    Ok(())
+}
+
+impl Store {
+    /// Stores a link to an order; whoever has its secret sees the order.
+    pub async fn create_order_link(&self, order: OrderId, secret: &SecretHash) -> Result<()> {
+        self.transaction(async |tx| {
+            let now = tx.time_of_day().await?;
+            let insert = "insert into order_links (secret_hash, order_id, created_at) values ($1, $2, $3)";
+            tx.query(insert).bind(&secret[..]).bind(order.0).bind(now).execute().await?;
+            let oldest = "delete from order_links where secret_hash in (select secret_hash from order_links
+                where order_id = $1 order by created_at desc limit 1000 offset $2)";
+            tx.query(oldest).bind(order.0).bind(LINKS_OF_ORDER_MAX).execute().await?;
+            Ok(())
+        })
+        .await
+    }
+
+    pub async fn order_of_link(&self, secret: &SecretHash) -> Result<Option<OrderId>> {
+        let read = "select order_id from order_links where secret_hash = $1";
+        let id: Option<Uuid> = self.query(read).bind(&secret[..]).fetch_optional_value().await?;
+        Ok(id.map(OrderId))
+    }
+}
