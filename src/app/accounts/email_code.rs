@@ -93,7 +93,7 @@ impl Accounts {
             self.stream_cache.refresh_stream(show);
         }
         if let Some(guest) = guest {
-            self.forget(&guest);
+            self.forget(&guest.user);
             self.tokens.refresh_after_change().await;
         }
         Ok(StartedSession { session, secret })

@@ -144,6 +144,7 @@ impl PurchaseBatch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::UserId;
     use crate::domain::{IdempotencyKey, OrderId};
 
     fn item(buyer: &str, key: &str) -> (QueuedPurchase, oneshot::Receiver<PurchaseReply>) {
