@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::app::testing;
 use crate::domain::offer::NewOffer;
 use crate::domain::{
-    ChatRules, IdempotencyKey, LiveStream, OfferId, OfferKind, OrderId, Product, ProductId, PurchaseRequest, StreamId,
-    StreamStatus, UserId, Variant, VariantId,
+    ChatRules, IdempotencyKey, LiveStream, OfferId, OfferKind, OrderId, PersonKey, Product, ProductId, PurchaseRequest,
+    StreamId, StreamStatus, UserId, Variant, VariantId,
 };
 
 fn stream() -> LiveStream {
@@ -40,6 +40,7 @@ fn request(buyer: &str) -> PurchaseRequest {
     PurchaseRequest {
         order: OrderId::new(),
         buyer: UserId::parse(buyer).unwrap(),
+        person: PersonKey::of_user(&UserId::parse(buyer).unwrap()),
         buyer_name: buyer.into(),
         key: IdempotencyKey::parse("key-00001").unwrap(),
         hash: [0; 32],
@@ -67,6 +68,7 @@ async fn ended_selling_task_leaves_nothing_behind() {
             duration_ms: None,
             hold_ms: 300_000,
             starts_at: None,
+            buyers: Default::default(),
         };
         store.create_offer(&new, None).await.unwrap();
         store.open_offer(new.id).await.unwrap();
