@@ -115,17 +115,12 @@ pub enum Refusal {
     /// A one-time sign-in code is wrong, used, expired, or bound to another site. The answer does not say which, so that nobody
     /// can probe for codes.
     SignInCodeInvalid,
-    /// The code by e-mail is not the right one; another try is left.
     EmailCodeWrong,
     /// The code by e-mail was used, is too old, was tried too often, or another browser asked for it.
     EmailCodeInvalid,
-    /// This shop cannot send e-mail.
     EmailOff,
-    /// A new account needs a name.
     NameNeeded,
-    /// The offer is for people who proved an e-mail address or have an account.
     BuyersVerified,
-    /// The offer is for people who have an account.
     BuyersAccount,
     /// The user signed in by a token: there is no session that could be changed.
     NoSession,

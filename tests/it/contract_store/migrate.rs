@@ -123,8 +123,8 @@ async fn interrupted_index_build_is_built_again() {
     for (sql, fails) in [
         ("drop index sanctions_of_user", false),
         (
-            "insert into sanctions (stream, user_id, kind, user_name, by_user, created_at)
-            select gen_random_uuid(), 'ann', 'ban', '', 'mo', 1 from generate_series(1, 2)",
+            "insert into sanctions (stream, user_id, kind, user_name, by_user, created_at, person)
+            select gen_random_uuid(), 'ann', 'ban', '', 'mo', 1, 'ann' from generate_series(1, 2)",
             false,
         ),
         // Like a build that is interrupted, this leaves an invalid index.
