@@ -16,7 +16,11 @@ const WINDOWS: [(Window, &str, &str); 3] =
 async fn draw(browser: &Browser, window: Window, name: &str) {
     browser.settle().await;
     browser.screenshot(&format!("account-{name}")).await;
-    assert_eq!(browser.faults(window, false).await, Vec::<String>::new(), "{name}");
+    // Refusals that the test causes: a wrong code, a name that is missing.
+    let is_expected = |line: &String| ["status of 400", "status of 422"].iter().any(|part| line.contains(part));
+    let faults: Vec<String> =
+        browser.faults(window, false).await.into_iter().filter(|line| !is_expected(line)).collect();
+    assert_eq!(faults, Vec::<String>::new(), "{name}");
 }
 
 /// The account button says who one is, at least to a screen reader where there is no room for the name.
