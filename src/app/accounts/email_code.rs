@@ -53,7 +53,7 @@ impl Accounts {
         match is_mailed {
             true => self.context.mail_queued.notify_one(),
             false => {
-                tracing::info!(%id, email = email.as_str(), code, "this demo sends no e-mail: use this code to sign in")
+                tracing::info!(%id, email = email.as_str(), code, "this demo sends no e-mail: use this code to sign in");
             }
         }
         Ok(AskedEmailCode { id, expires_at, browser })

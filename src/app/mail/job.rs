@@ -183,10 +183,10 @@ fn log_mail(mail: &ClaimedMail) {
     let kind = mail.content.kind().name();
     match &mail.content {
         MailContent::SignInCode { code, .. } => {
-            tracing::info!(to = %mail.to, code, "demo: a sign-in code, which is not sent")
+            tracing::info!(to = %mail.to, code, "demo: a sign-in code, which is not sent");
         }
         MailContent::StaffInvite { url, .. } => {
-            tracing::info!(to = %mail.to, url, "demo: an invite, which is not sent")
+            tracing::info!(to = %mail.to, url, "demo: an invite, which is not sent");
         }
         _ => tracing::info!(to = %mail.to, kind, "demo: a mail, which is not sent"),
     }
