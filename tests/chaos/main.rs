@@ -111,7 +111,7 @@ fn print_violations(violations: &[PromiseViolation]) {
 /// To add a scene, add a file next to `selling` and a line here.
 async fn run_scene(settings: &ChaosSettings) -> SceneResult {
     match settings.scene {
-        "selling" => selling::run_scene(settings).await,
+        "selling" => Box::pin(selling::run_scene(settings)).await,
         "nodes" => nodes::run_scene(settings).await,
         other => unreachable!("the settings know no scene {other}"),
     }
