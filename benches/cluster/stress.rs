@@ -32,13 +32,14 @@ pub async fn deaf_rooms(cluster: &BenchCluster, results: &mut ClusterResults, ro
     for broker in [&subscriber, &publisher] {
         ensure!(broker.wait_until_up(Duration::from_secs(10)).await, "no broker link");
     }
-    let (sender, mut received) = tokio::sync::mpsc::unbounded_channel();
+    let (sender, mut received) = tokio::sync::mpsc::channel(1_024);
     let reading = tokio::spawn(async move {
         while let Some(event) = deliveries.recv().await {
-            if let BrokerEvent::Events { stream, bodies, .. } = event {
-                if bodies.iter().any(|body| body.as_ref() == b"after") && sender.send(stream).is_err() {
-                    return;
-                }
+            if let BrokerEvent::Events { stream, bodies, .. } = event
+                && bodies.iter().any(|body| body.as_ref() == b"after")
+                && sender.send(stream).await.is_err()
+            {
+                return;
             }
         }
     });

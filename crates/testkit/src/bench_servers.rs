@@ -44,7 +44,7 @@ impl BenchPostgres {
         let child = as_postgres(root, &bin.join("postgres"))
             .arg("-D")
             .arg(&data)
-            .args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=100"])
+            .args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=300"])
             .args(["-c", "max_wal_size=8GB", "-c", "checkpoint_timeout=30min", "-c"])
             .arg(format!("unix_socket_directories={}", home.display()))
             .stderr(Stdio::null())
