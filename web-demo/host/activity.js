@@ -8,7 +8,7 @@ import { route } from '../base.js';
 import { formatNumber, formatTime, t } from '../i18n.js';
 import { fullTitle } from '../offer.js';
 import { el } from '../ui.js';
-import { isTeamOfShop } from './rank.js';
+import { isTeamOfShop, outranks } from './rank.js';
 
 /** @import { LiveClient, Offer, Order } from '../types.d.ts' */
 /** @typedef {Order & { buyer_name: string }} Purchase */
@@ -54,7 +54,11 @@ export class Activity {
     this.isReading = false;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.timer = undefined;
-    client.on('hello', () => this.readLater(0));
+    client.on('hello', () => {
+      // The role may change with the next connection.
+      this.mayReadOrders = outranks(client.you?.role, 'analyst');
+      this.readLater(0);
+    });
     client.on('event', (event, { replay }) => {
       if (replay || event.type !== 'purchased') return;
       if (this.mayReadOrders) this.readLater(READ_MS);
