@@ -205,9 +205,9 @@ async fn add_holds(node: &BenchNode, database: &mut PgConnection, stream: &str) 
     let until: i64 = sqlx::query_scalar(AssertSqlSafe(format!("select {until}"))).fetch_one(&mut *database).await?;
     for offer in &offers {
         let statement = format!(
-            "insert into orders (id, stream, offer, buyer, buyer_name, key, hash, status, qty, amount, currency, place,
+            "insert into orders (id, stream, offer, buyer, person, buyer_name, key, hash, status, qty, amount, currency, place,
                  created_at, hold_until, changed_at)
-             select gen_random_uuid(), '{stream}', '{offer}', 'buyer-' || n, 'Buyer', '{offer}-' || n,
+             select gen_random_uuid(), '{stream}', '{offer}', 'buyer-' || n, 'buyer-' || n, 'Buyer', '{offer}-' || n,
                  decode(repeat('00', 32), 'hex'), 'held', 1, 4900, 'SAR', n, 0, {until}, 0
              from generate_series(1, {each}) n;
              update offers set reserved = reserved + {each}, next_place = next_place + {each} where id = '{offer}'"

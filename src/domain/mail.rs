@@ -60,6 +60,9 @@ pub enum MailContent {
     },
     OrderConfirmed {
         order: OrderId,
+        /// The secret of a link to the order, for a buyer who has nothing to sign in with.
+        #[serde(default)]
+        link: Option<String>,
     },
     OrderSent {
         order: OrderId,
@@ -101,7 +104,7 @@ impl MailContent {
 
     pub fn order(&self) -> Option<OrderId> {
         match self {
-            MailContent::OrderConfirmed { order }
+            MailContent::OrderConfirmed { order, .. }
             | MailContent::OrderSent { order, .. }
             | MailContent::OrderRefunded { order }
             | MailContent::Withdrawal { order } => Some(*order),

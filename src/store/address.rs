@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::mail::queue_order_mail;
+use super::mail::queue_confirmation;
 use super::row::from_row;
 use super::transaction::Transaction;
 use super::{Error, Result, Store, ids_to_json};
-use crate::domain::{Address, Language, MailContent, MailKind, OrderId};
+use crate::domain::{Address, Language, MailKind, OrderId};
 
 struct AddressRow {
     name: String,
@@ -122,7 +122,7 @@ async fn confirm_late(tx: &mut Transaction<'_>, order: OrderId) -> Result<()> {
         and not exists (select 1 from mails m where m.order_id = o.id and m.kind = $2)";
     let unconfirmed = tx.query(find).bind(order.0).bind(MailKind::OrderConfirmed.name());
     match unconfirmed.fetch_optional_value::<Uuid>().await? {
-        Some(_) => queue_order_mail(tx, order, MailContent::OrderConfirmed { order }).await,
+        Some(_) => queue_confirmation(tx, order).await,
         None => Ok(()),
     }
 }

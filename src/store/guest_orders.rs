@@ -65,19 +65,21 @@ pub(super) async fn erase_order_links(tx: &mut Transaction<'_>, buyer: &UserId) 
     Ok(())
 }
 
+/// Stores a link to an order in a transaction. Too many end the oldest.
+pub(super) async fn add_order_link(tx: &mut Transaction<'_>, order: OrderId, secret: &SecretHash) -> Result<()> {
+    let now = tx.time_of_day().await?;
+    let insert = "insert into order_links (secret_hash, order_id, created_at) values ($1, $2, $3)";
+    tx.query(insert).bind(&secret[..]).bind(order.0).bind(now).execute().await?;
+    let oldest = "delete from order_links where secret_hash in (select secret_hash from order_links
+        where order_id = $1 order by created_at desc limit 1000 offset $2)";
+    tx.query(oldest).bind(order.0).bind(LINKS_OF_ORDER_MAX).execute().await?;
+    Ok(())
+}
+
 impl Store {
     /// Stores a link to an order; whoever has its secret sees the order.
     pub async fn create_order_link(&self, order: OrderId, secret: &SecretHash) -> Result<()> {
-        self.transaction(async |tx| {
-            let now = tx.time_of_day().await?;
-            let insert = "insert into order_links (secret_hash, order_id, created_at) values ($1, $2, $3)";
-            tx.query(insert).bind(&secret[..]).bind(order.0).bind(now).execute().await?;
-            let oldest = "delete from order_links where secret_hash in (select secret_hash from order_links
-                where order_id = $1 order by created_at desc limit 1000 offset $2)";
-            tx.query(oldest).bind(order.0).bind(LINKS_OF_ORDER_MAX).execute().await?;
-            Ok(())
-        })
-        .await
+        self.transaction(async |tx| add_order_link(tx, order, secret).await).await
     }
 
     pub async fn order_of_link(&self, secret: &SecretHash) -> Result<Option<OrderId>> {

@@ -2,12 +2,14 @@
 
 use uuid::Uuid;
 
+use super::guest_orders::add_order_link;
 use super::row::from_row;
 use super::transaction::Transaction;
 use super::{Error, Result, Store, require_known};
+use crate::domain::account::GUEST_PREFIX;
 use crate::domain::{
     AccountId, ClaimedMail, EmailAddress, Language, MailContent, MailId, MailKind, MailStatus, MailStep, Millis,
-    NewMail, OrderId, Refusal, UserId,
+    NewMail, OrderId, Refusal, SessionSecret, UserId,
 };
 
 /// For how long a claimed mail belongs to its node. Sending one takes less; a node that died keeps it no longer.
@@ -158,15 +160,21 @@ pub(super) async fn queue_mail(tx: &mut Transaction<'_>, mail: &NewMail) -> Resu
     Ok(id)
 }
 
-/// Writes a mail to the buyer of an order, if we know where it goes: the address that the buyer gave for this order, else the one
-/// that the buyer's account has proven.
-pub(super) async fn queue_order_mail(tx: &mut Transaction<'_>, order: OrderId, content: MailContent) -> Result<()> {
+/// Who gets the mails about an order.
+struct OrderRecipient {
+    to: EmailAddress,
+    language: Language,
+    user: UserId,
+}
+
+/// The address that the buyer gave for this order, else the one that the buyer's account has proven.
+async fn recipient(tx: &mut Transaction<'_>, order: OrderId) -> Result<Option<OrderRecipient>> {
     let find = "select o.buyer, a.email, a.language from orders o left join addresses a on a.order_id = o.id
         where o.id = $1";
     let Some((buyer, email, language)): Option<(String, Option<String>, Option<String>)> =
         tx.query(find).bind(order.0).fetch_optional().await?
     else {
-        return Ok(());
+        return Ok(None);
     };
     let user = UserId::parse(&buyer).map_err(|_| Error::CorruptRow(format!("buyer `{buyer}`")))?;
     let mut known = email.map(|email| (email, language.clone()));
@@ -175,9 +183,27 @@ pub(super) async fn queue_order_mail(tx: &mut Transaction<'_>, order: OrderId, c
         let found: Option<(String, String)> = tx.query(of_account).bind(account.0).fetch_optional().await?;
         known = found.map(|(email, own)| (email, language.or(Some(own))));
     }
-    let Some((email, language)) = known else { return Ok(()) };
-    let Ok(to) = EmailAddress::parse(&email) else { return Ok(()) };
-    let language = language.as_deref().map(Language::of_tag).unwrap_or_default();
+    Ok(known.and_then(|(email, language)| {
+        let language = language.as_deref().map(Language::of_tag).unwrap_or_default();
+        Some(OrderRecipient { to: EmailAddress::parse(&email).ok()?, language, user })
+    }))
+}
+
+/// Writes a mail to the buyer of an order, if we know where it goes.
+pub(super) async fn queue_order_mail(tx: &mut Transaction<'_>, order: OrderId, content: MailContent) -> Result<()> {
+    let Some(OrderRecipient { to, language, user }) = recipient(tx, order).await? else { return Ok(()) };
+    queue_mail(tx, &NewMail { to, language, user: Some(user), content }).await.map(drop)
+}
+
+/// Writes the confirmation of an order, if we know where it goes. A buyer who has no account gets a link to the order in it: the
+/// session of a guest ends with the browser's memory.
+pub(super) async fn queue_confirmation(tx: &mut Transaction<'_>, order: OrderId) -> Result<()> {
+    let Some(OrderRecipient { to, language, user }) = recipient(tx, order).await? else { return Ok(()) };
+    let secret = user.as_str().starts_with(GUEST_PREFIX).then(|| SessionSecret::new(rand::random()));
+    if let Some(secret) = &secret {
+        add_order_link(tx, order, &secret.hash()).await?;
+    }
+    let content = MailContent::OrderConfirmed { order, link: secret.map(|secret| secret.as_str().to_owned()) };
     queue_mail(tx, &NewMail { to, language, user: Some(user), content }).await.map(drop)
 }
 

@@ -4,14 +4,13 @@
 
 use uuid::Uuid;
 
-use super::mail::queue_order_mail;
+use super::mail::queue_confirmation;
 use super::order::{OrderRow, orders};
 use super::row::from_row;
 use super::transaction::Transaction;
 use super::{Error, Result, Store, require_known};
 use crate::domain::{
-    IdempotencyKey, MailContent, Millis, Order, OrderId, OrderStatus, Payment, PaymentStatus, Refusal, RequestHash,
-    UserId,
+    IdempotencyKey, Millis, Order, OrderId, OrderStatus, Payment, PaymentStatus, Refusal, RequestHash, UserId,
 };
 
 /// What a buyer requests with `pay`.
@@ -236,7 +235,7 @@ impl Store {
                     tx.query(captured).bind(id.0).bind(now).execute().await?;
                     let event = "insert into outbox (id, topic, body, created_at) values ($1, 'order.paid', $2, $3)";
                     tx.query(event).bind(Uuid::now_v7()).bind(id.to_string()).bind(now).execute().await?;
-                    queue_order_mail(tx, id, MailContent::OrderConfirmed { order: id }).await?;
+                    queue_confirmation(tx, id).await?;
                 }
                 Ok(row)
             })

@@ -70,8 +70,13 @@ pub fn compose(mail: &ClaimedMail, facts: Option<&OrderFacts>, sender: &Sender<'
             blocks.push(Block::Text(fill(language, intro, &values)));
             blocks.push(Block::Rows(order_rows(language, words, facts?, &mail.content)));
             if let Some(url) = sender.public_url {
-                let url = format!("{url}/orders");
-                blocks.push(Block::Link { label: words.my_orders.to_owned(), url });
+                let (label, url) = match &mail.content {
+                    MailContent::OrderConfirmed { link: Some(secret), .. } => {
+                        (words.this_order, format!("{url}/orders#order={secret}"))
+                    }
+                    _ => (words.my_orders, format!("{url}/orders")),
+                };
+                blocks.push(Block::Link { label: label.to_owned(), url });
             }
             (subject, blocks)
         }

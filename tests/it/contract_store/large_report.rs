@@ -21,9 +21,10 @@ impl Fixture {
         self.run(&format!(
             "set synchronous_commit = off;
             insert into orders (id, stream, offer, buyer, buyer_name, key, hash, status, qty, amount, currency, place, created_at,
-                    hold_until, changed_at, paid_at, attempt)
+                    hold_until, changed_at, paid_at, attempt, person)
                 select gen_random_uuid(), '{stream}', '{offer}', 'buyer-' || n, 'Buyer', 'key-of-' || n, decode(repeat('07', 32), 'hex'),
-                    'paid', 1, 4900, 'SAR', n, 1600000000000 + n * 12, 1, 1, 1, 1 from generate_series(1, {ORDERS}) n;
+                    'paid', 1, 4900, 'SAR', n, 1600000000000 + n * 12, 1, 1, 1, 1, 'buyer-' || n
+                from generate_series(1, {ORDERS}) n;
             update offers set quantity = {ORDERS}, reserved = {ORDERS}, next_place = {ORDERS} + 1 where id = '{offer}';
             analyze orders",
             stream = self.stream.0,

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use livesouk::domain::{
     Address, ClaimedMail, Consignment, EmailAddress, FulfilmentStep, Language, MailContent, MailKind, MailOutcome,
-    MailStatus, MailStep, Name, NewMail, OrderId, Refusal,
+    MailStatus, MailStep, Name, NewMail, OrderId, Refusal, SessionSecret,
 };
 use livesouk::store::{LoggedMail, MAIL_CLAIM_MS, NewRefund, URGENT_MAILS_MAX};
 
@@ -14,6 +14,7 @@ use super::fixture::{Fixture, facts};
 
 facts! {
     mail_of_an_order_is_written_with_what_made_it_true
+    confirmation_of_a_guest_has_a_link_to_the_order
     order_without_an_email_address_writes_no_mail
     address_that_comes_after_the_payment_is_confirmed_once
     undone_step_takes_its_waiting_mail_back
@@ -80,6 +81,20 @@ async fn mail_of_an_order_is_written_with_what_made_it_true(shop: Fixture) {
         assert_eq!((mail.status, mail.attempts, mail.sent_at), (MailStatus::Queued, 0, None));
     }
     assert_eq!(shop.store.mails_of_order(held).await.unwrap().len(), 3);
+}
+
+async fn confirmation_of_a_guest_has_a_link_to_the_order(shop: Fixture) {
+    let offer = shop.offer(5, 2).await;
+    for (buyer, has_link) in [("guest:0190", true), ("ann", false)] {
+        let order = shop.paid_one(offer, buyer).await;
+        assert!(shop.store.set_address(order, &with_email()).await.unwrap());
+        let MailContent::OrderConfirmed { link, .. } = claim(&shop).await.content else { panic!("no confirmation") };
+        assert_eq!(link.is_some(), has_link, "{buyer}");
+        if let Some(link) = link {
+            let secret = SessionSecret::parse(&link).expect("a secret");
+            assert_eq!(shop.store.order_of_link(&secret.hash()).await.unwrap(), Some(order));
+        }
+    }
 }
 
 async fn order_without_an_email_address_writes_no_mail(shop: Fixture) {
@@ -254,7 +269,7 @@ async fn secret_is_erased_once_it_was_sent_or_failed(shop: Fixture) {
 
 async fn failed_mail_is_sent_again_for_a_whole_new_round(shop: Fixture) {
     let order = OrderId::new();
-    let id = shop.store.queue_mail(&new_mail(MailContent::OrderConfirmed { order })).await.unwrap();
+    let id = shop.store.queue_mail(&new_mail(MailContent::OrderConfirmed { order, link: None })).await.unwrap();
     let waiting = shop.store.send_mail_again(id).await.unwrap().unwrap();
     assert_eq!((waiting.status, waiting.attempts), (MailStatus::Queued, 0));
     let mail = claim(&shop).await;
@@ -272,9 +287,11 @@ async fn failed_mail_is_sent_again_for_a_whole_new_round(shop: Fixture) {
 
 async fn old_mails_are_deleted_and_waiting_ones_stay(shop: Fixture) {
     let order = OrderId::new();
-    for content in
-        [code(i64::MAX), MailContent::OrderSent { order, with: Vec::new() }, MailContent::OrderConfirmed { order }]
-    {
+    for content in [
+        code(i64::MAX),
+        MailContent::OrderSent { order, with: Vec::new() },
+        MailContent::OrderConfirmed { order, link: None },
+    ] {
         shop.store.queue_mail(&new_mail(content)).await.unwrap();
     }
     for _ in 0..2 {

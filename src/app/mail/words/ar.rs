@@ -33,6 +33,7 @@ pub const WORDS: Words = Words {
     carrier: "شركة الشحن",
     tracking: "رقم التتبع",
     my_orders: "عرض طلباتي",
+    this_order: "عرض هذا الطلب",
     footer: "أرسل {shop} هذه الرسالة تلقائيًا.",
     roles: &[
         ("owner", "المالك"),

@@ -34,6 +34,7 @@ pub const WORDS: Words = Words {
     carrier: "Carrier",
     tracking: "Tracking number",
     my_orders: "Show my orders",
+    this_order: "Show this order",
     footer: "{shop} sent this message automatically.",
     roles: &[
         ("owner", "Owner"),

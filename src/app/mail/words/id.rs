@@ -35,6 +35,7 @@ pub const WORDS: Words = Words {
     carrier: "Kurir",
     tracking: "Nomor resi",
     my_orders: "Lihat pesanan saya",
+    this_order: "Lihat pesanan ini",
     footer: "{shop} mengirim pesan ini secara otomatis.",
     roles: &[
         ("owner", "Pemilik"),

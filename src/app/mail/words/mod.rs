@@ -39,6 +39,8 @@ pub struct Words {
     pub carrier: &'static str,
     pub tracking: &'static str,
     pub my_orders: &'static str,
+    /// The link that shows one order without signing in.
+    pub this_order: &'static str,
     pub footer: &'static str,
     /// The names of the roles of the team, by their names on the wire.
     pub roles: &'static [(&'static str, &'static str)],
