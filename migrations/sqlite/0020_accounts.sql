@@ -59,10 +59,6 @@ create view readable_sign_in_sessions as
 alter table orders add column person text not null default '';
 update orders set person = buyer;
 
--- The look-up under the lock of an offer's row asks for the person; nobody else asks for the buyer of an offer.
-drop index orders_of_buyer;
-create index orders_of_person on orders (offer, person);
-
 -- A mute or a ban binds every identity of a person.
 alter table sanctions add column person text not null default '';
 update sanctions set person = user_id;

@@ -36,13 +36,14 @@ fn product() -> Product {
     Product { id: ProductId::new(), title, titles, image: None, category: None, variants: vec![variant] }
 }
 
-fn request(buyer: &str) -> PurchaseRequest {
+/// A request with a key of its own: the same key would get the order of an earlier offer.
+fn request(buyer: &str, number: usize) -> PurchaseRequest {
     PurchaseRequest {
         order: OrderId::new(),
         buyer: UserId::parse(buyer).unwrap(),
         person: PersonKey::of_user(&UserId::parse(buyer).unwrap()),
         buyer_name: buyer.into(),
-        key: IdempotencyKey::parse("key-00001").unwrap(),
+        key: IdempotencyKey::parse(&format!("key-{number:05}")).unwrap(),
         hash: [0; 32],
         qty: 1,
     }
@@ -54,7 +55,7 @@ async fn ended_selling_task_leaves_nothing_behind() {
     let (store, stream, product) = (&app.context.store, stream(), product());
     store.create_stream(app.context.shop().id, &stream).await.unwrap();
     store.create_product(app.context.shop().id, &product, None).await.unwrap();
-    for _ in 0..20 {
+    for number in 0..20 {
         let new = NewOffer {
             id: OfferId::new(),
             stream: stream.id,
@@ -72,8 +73,8 @@ async fn ended_selling_task_leaves_nothing_behind() {
         };
         store.create_offer(&new, None).await.unwrap();
         store.open_offer(new.id).await.unwrap();
-        app.selling.purchase(new.id, request("ann")).await.unwrap();
-        assert!(app.selling.purchase(new.id, request("bob")).await.is_err(), "sold out");
+        app.selling.purchase(new.id, request("ann", number)).await.unwrap();
+        assert!(app.selling.purchase(new.id, request("bob", number)).await.is_err(), "sold out");
     }
     let kept = || (app.selling.task_count(), app.catalogue.sold_out_caches.len());
     assert_eq!(kept(), (20, 20));
