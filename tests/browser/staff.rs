@@ -72,7 +72,8 @@ async fn set_up(browser: &Browser, shop: &mut NewShop, window: Window, language:
         .until("the console", "location.pathname === '/host' && !document.querySelector('#console').hidden", SOON)
         .await;
     browser.until("the offer", "document.body.innerText.includes('Brass lamp')", SOON).await;
-    looks_good(browser, window, &name("console")).await;
+    browser.screenshot(&name("console")).await;
+    assert_eq!(browser.faults(window, false).await, NONE, "the console");
 }
 
 #[tokio::test]
