@@ -56,8 +56,8 @@ async fn oldest_of_6000_bans_is_in_force() {
     let database = Database::create().await;
     let shop = Shop::serve(&database.url(), &database.url()).await;
     let ban = format!(
-        "insert into sanctions (stream, user_id, kind, user_name, by_user, created_at)
-            select '{}', 'banned-' || n, 'ban', '', 'Mo', n from generate_series(1, 6000) n;
+        "insert into sanctions (stream, user_id, kind, user_name, by_user, created_at, person)
+            select '{}', 'banned-' || n, 'ban', '', 'Mo', n, 'banned-' || n from generate_series(1, 6000) n;
         update streams set version = version + 1",
         shop.stream
     );
