@@ -8,7 +8,8 @@ use super::{Refusal, text};
 /// Views that one user may save.
 pub const SAVED_VIEWS_MAX: i64 = 30;
 const NAME_LENGTH_MAX: usize = 40;
-const QUERY_LENGTH_MAX: usize = 500;
+/// Characters of the filters.
+pub const QUERY_LENGTH_MAX: usize = 500;
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct SavedView {

@@ -7,6 +7,7 @@ use crate::domain::audit::REASON_LENGTH_MAX;
 use crate::domain::blocklist::Blocklist;
 use crate::domain::chat::ChatText;
 use crate::domain::limits::{self, Limit};
+use crate::domain::saved_view::QUERY_LENGTH_MAX;
 use crate::domain::shop_settings::TAX_BP_MAX;
 use crate::domain::staff::STAFF_ROLES;
 use crate::domain::test_provider::TestScenario;
@@ -184,6 +185,7 @@ impl Limiter {
                 json!({ "minLength": 3, "maxLength": 40, "pattern": "^(UTC|[A-Za-z]+/[A-Za-z_]+(/[A-Za-z_]+)?)$" })
             }
             (_, "tax_bp") => range((0, TAX_BP_MAX)),
+            (_, "query") => json!({ "maxLength": QUERY_LENGTH_MAX, "pattern": "^[!-~]*$" }),
             (_, "lang") => json!({ "minLength": 2, "maxLength": 16, "pattern": "^[A-Za-z0-9-]+$" }),
             ("VerifyEmailCodeRequest", "code") => json!({ "minLength": 6, "maxLength": 6, "pattern": "^[0-9]{6}$" }),
             (_, "secret") => json!({ "minLength": 64, "maxLength": 64, "pattern": "^[0-9a-f]{64}$" }),
