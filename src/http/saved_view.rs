@@ -19,7 +19,7 @@ pub struct SavedViews {
 
 /// The filters that a view keeps.
 #[derive(Deserialize, ToSchema)]
-pub struct SavedViewForm {
+pub struct SavedViewRequest {
     /// As the address of the desk has them: at most 500 visible ASCII characters.
     #[schema(max_length = 500)]
     query: String,
@@ -34,12 +34,12 @@ pub async fn list(State(state): State<AppState>, Caller(actor): Caller) -> ApiRe
 
 /// Saves a view under this name, for me alone; it replaces the one that had the name.
 #[utoipa::path(put, operation_id = "shop_save_view", path = "/v1/shop/saved-views/{view}", tag = "shop", params(("view" = String, Path)),
-    request_body = SavedViewForm, responses((status = 200, body = SavedView), (status = "default", body = Problem)))]
+    request_body = SavedViewRequest, responses((status = 200, body = SavedView), (status = "default", body = Problem)))]
 pub async fn save(
     State(state): State<AppState>,
     Caller(actor): Caller,
     PathId(view): PathId<String>,
-    JsonBody(SavedViewForm { query }): JsonBody<SavedViewForm>,
+    JsonBody(SavedViewRequest { query }): JsonBody<SavedViewRequest>,
 ) -> ApiResult<Json<SavedView>> {
     Ok(Json(state.app.checkout.save_view(&actor, &view, &query).await?))
 }
