@@ -66,6 +66,11 @@ impl Staff {
         })
     }
 
+    /// May the actor manage the staff?
+    pub async fn check_may_manage(&self, actor: &Actor) -> Result<()> {
+        self.stream_cache.authorize_in_shop(actor, Permission::ManageStaff).await
+    }
+
     /// Everybody with a role, and the invites that are open.
     pub async fn list(&self, actor: &Actor) -> Result<(Vec<StaffMember>, Vec<StaffInvite>)> {
         self.stream_cache.authorize_in_shop(actor, Permission::ManageStaff).await?;
