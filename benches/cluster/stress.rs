@@ -143,8 +143,8 @@ pub async fn foreign_joins(cluster: &BenchCluster, results: &mut ClusterResults)
     Ok(())
 }
 
-/// Reads of a stream's history: only the history script calls these commands. (Presence is written once a second,
-/// whoever joins.)
+/// Reads of a stream's history: only the history script calls these commands. (Presence is written once a
+/// second, also without joins.)
 async fn history_reads(redis: &mut redis::aio::MultiplexedConnection) -> Result<u64> {
     let stats: String = redis::cmd("INFO").arg("commandstats").query_async(redis).await?;
     let calls = |command: &str| {

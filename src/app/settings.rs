@@ -80,3 +80,10 @@ impl Default for ReconcileSettings {
         Self { interval: Duration::from_secs(30), min_age_ms: 60_000 }
     }
 }
+
+impl Settings {
+    /// Whether mails leave this server: not those of a demo that writes them to its log.
+    pub fn has_mail_server(&self) -> bool {
+        matches!(self.mail, Some(MailTransport::Smtp { .. }))
+    }
+}

@@ -10,7 +10,7 @@ use crate::domain::{Millis, OfferStatus};
 
 /// The crowd is silent when nobody has been there for this long.
 pub const SILENT_AFTER_MS: Millis = 600_000;
-/// So many things happen one after the other at the start: whoever opens the demo finds a show that has begun.
+/// This many things happen one after the other at the start, so that a viewer who opens the demo finds a show that has begun.
 const OPENING_ACTS: u32 = 5;
 const OPENING_PAUSE: Duration = Duration::from_millis(300);
 /// How often the silent crowd looks whether somebody came.

@@ -207,6 +207,18 @@ pub(super) async fn queue_confirmation(tx: &mut Transaction<'_>, order: OrderId)
     queue_mail(tx, &NewMail { to, language, user: Some(user), content }).await.map(drop)
 }
 
+/// What replaces the content of a mail that was sent; `None`: nothing. The store keeps no secret that somebody else has: only the
+/// hash of a link to an order stays.
+fn kept_after_sending(content: &MailContent) -> Option<String> {
+    match content {
+        secret if secret.kind().is_secret() => Some(String::new()),
+        MailContent::OrderConfirmed { order, link: Some(_) } => {
+            serde_json::to_string(&MailContent::OrderConfirmed { order: *order, link: None }).ok()
+        }
+        _ => None,
+    }
+}
+
 /// Takes back the mail that an order was sent, if it is still waiting for its first attempt: the seller has undone the step.
 pub(super) async fn unqueue_sent_mail(tx: &mut Transaction<'_>, order: OrderId) -> Result<()> {
     let unqueue = "delete from mails where order_id = $1 and kind = $2 and status = 'queued' and attempts = 0";
@@ -258,14 +270,15 @@ impl Store {
     /// Writes what became of an attempt. `false`: the claim had passed, and another node has the mail.
     pub async fn finish_mail(&self, mail: &ClaimedMail, step: &MailStep) -> Result<bool> {
         let is_secret = mail.content.kind().is_secret();
+        let kept = kept_after_sending(&mail.content);
         self.transaction(async |tx| {
             let now = tx.now().await?;
             let finish = match step {
                 MailStep::Sent => {
                     let sent = "update mails set status = 'sent', sent_at = $3, last_error = null,
-                        content = case $4 when 1 then '' else content end
+                        content = coalesce($4, content)
                         where id = $1 and status = 'sending' and attempts = $2";
-                    tx.query(sent).bind(mail.id.0).bind(mail.attempts).bind(now).bind(i64::from(is_secret))
+                    tx.query(sent).bind(mail.id.0).bind(mail.attempts).bind(now).bind(&kept)
                 }
                 MailStep::Fail { error } => {
                     let fail = "update mails set status = 'failed', last_error = $3,

@@ -19,7 +19,9 @@ const PROMISE: &str = "a request of a host is carried out once";
 const UNITS: i64 = 10;
 /// Longer than a transaction takes, shorter than the deadline of a request.
 const REPLIES_LOST: Duration = Duration::from_millis(400);
-const TRIES_MAX: usize = 60;
+const OPEN_DEADLINE: Duration = Duration::from_secs(30);
+/// After this time a restock without a certain answer counts as unknown.
+const RETRY_DEADLINE: Duration = Duration::from_secs(60);
 
 /// The offer that is restocked, and how often that was acknowledged.
 pub struct CutCommits {
@@ -37,7 +39,8 @@ pub async fn cut_commits(
     began: Instant,
     length: Duration,
 ) -> CutCommits {
-    let mut cut = CutCommits { offer: host.open_permanent_sale(UNITS, 1).await, restocks: 0, unknown: 0 };
+    let opened = timeout(OPEN_DEADLINE, host.open_permanent_sale(UNITS, 1)).await.ok().flatten();
+    let mut cut = CutCommits { offer: opened, restocks: 0, unknown: 0 };
     let Some(offer) = cut.offer.clone() else { return cut };
     let token = injector.context.token("the-host", "host");
     while began.elapsed() + Duration::from_secs(10) < length {
@@ -65,7 +68,8 @@ pub async fn cut_commits(
             status
         };
         let mut status = first;
-        for _ in 0..TRIES_MAX {
+        let give_up = Instant::now() + RETRY_DEADLINE;
+        while Instant::now() < give_up {
             match status {
                 Some(200) => break,
                 Some(code) if (400..500).contains(&code) && code != 429 => break,

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use sqlx::AssertSqlSafe;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::host::{ChaosHost, HOLD_MS};
 use crate::injector::FaultInjector;
@@ -16,6 +16,7 @@ const HOLDS: i64 = 20_000;
 /// The first crowd comes after this time, and then one at each interval.
 const FIRST_AFTER: Duration = Duration::from_secs(12);
 const INTERVAL: Duration = Duration::from_secs(60);
+const OPEN_DEADLINE: Duration = Duration::from_secs(30);
 
 /// Adds crowds until the run is over. Returns how many were added.
 pub async fn add_crowds(injector: &FaultInjector, mut host: ChaosHost, began: Instant, length: Duration) -> usize {
@@ -23,7 +24,9 @@ pub async fn add_crowds(injector: &FaultInjector, mut host: ChaosHost, began: In
     let mut added = 0;
     while at + Duration::from_millis(HOLD_MS as u64) < length {
         sleep_until(began + at).await;
-        if let Some(offer) = host.open_permanent_sale(HOLDS, 1).await {
+        // The host tries until it works; a pool without enough units must not hold up the run.
+        let opened = timeout(OPEN_DEADLINE, host.open_permanent_sale(HOLDS, 1)).await;
+        if let Ok(Some(offer)) = opened {
             // The database may be away: the next crowd comes all the same.
             match add_holds(injector, &offer, &injector.context.stream).await {
                 Ok(()) => added += 1,

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use super::{Accounts, StartedSession, new_secret, new_session};
 use crate::app::error::{Error, Result};
-use crate::app::mail_server::MailTransport;
 use crate::domain::email_code::{EMAIL_CODES, email_code_of, hash_email_code, parse_email_code};
 use crate::domain::{Actor, EmailAddress, EmailCodeId, IdentityKind, Language, Millis, Name, Refusal, SessionSecret};
 use crate::store::{NewEmailCode, TypedEmailCode};
@@ -40,7 +39,7 @@ impl Accounts {
         let (id, browser) = (EmailCodeId::new(), browser.unwrap_or_else(new_secret));
         let code = email_code_of(rand::random_range(0..EMAIL_CODES));
         let hash = hash_email_code(id, &code, &browser);
-        let is_mailed = matches!(self.context.settings.mail, Some(MailTransport::Smtp { .. }));
+        let is_mailed = self.context.settings.has_mail_server();
         if is_mailed {
             self.context.store.check_room_for_urgent_mail().await?;
         }

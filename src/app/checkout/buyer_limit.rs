@@ -1,5 +1,5 @@
-//! Rate limits of one buyer, as a person: purchases, cancellations and payments. They hold per node. A person never notices them; a program
-//! that buys and cancels in a loop, or that tries stolen cards, does.
+//! Rate limits of one buyer, as a person: purchases, cancellations and payments. They hold per node. People never notice them; a
+//! program that buys and cancels in a loop, or that tries stolen cards, does.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;

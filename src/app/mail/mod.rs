@@ -50,7 +50,7 @@ impl Mail {
 
     /// Whether mails leave this server: not those of a demo that writes them to its log.
     pub fn has_server(&self) -> bool {
-        matches!(self.context.settings.mail, Some(MailTransport::Smtp { .. }))
+        self.context.settings.has_mail_server()
     }
 
     /// Writes a mail that belongs to no other change, and starts to send it. Refused as `busy` when so many mails wait that this one

@@ -10,7 +10,6 @@ use super::accounts::Accounts;
 use super::audit::AuditLog;
 use super::context::Context;
 use super::error::Result;
-use super::mail_server::MailTransport;
 use super::settings_sync::SettingsSync;
 use super::stream_cache::StreamCache;
 use super::token::Tokens;
@@ -110,7 +109,7 @@ impl Staff {
             by: invite.by.clone(),
             expires_at: invite.expires_at,
         };
-        let is_mailed = matches!(self.context.settings.mail, Some(MailTransport::Smtp { .. }));
+        let is_mailed = self.context.settings.has_mail_server();
         if is_mailed {
             self.context.store.check_room_for_urgent_mail().await?;
         }

@@ -1,7 +1,7 @@
 //! The set-up of a new shop, and how an owner comes back who cannot sign in.
 //!
 //! A link is printed on the machine of the shop: by `livesouk serve` until the shop has an owner, and by `livesouk owner recover`.
-//! Whoever opens it becomes the owner, or signs in as the first one.
+//! The person who opens it becomes the owner, or signs in as the first one.
 
 use std::sync::Arc;
 

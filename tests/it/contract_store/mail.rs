@@ -88,11 +88,15 @@ async fn confirmation_of_a_guest_has_a_link_to_the_order(shop: Fixture) {
     for (buyer, has_link) in [("guest:0190", true), ("ann", false)] {
         let order = shop.paid_one(offer, buyer).await;
         assert!(shop.store.set_address(order, &with_email()).await.unwrap());
-        let MailContent::OrderConfirmed { link, .. } = claim(&shop).await.content else { panic!("no confirmation") };
+        let mail = claim(&shop).await;
+        let MailContent::OrderConfirmed { link, .. } = mail.content.clone() else { panic!("no confirmation") };
         assert_eq!(link.is_some(), has_link, "{buyer}");
         if let Some(link) = link {
             let secret = SessionSecret::parse(&link).expect("a secret");
             assert_eq!(shop.store.order_of_link(&secret.hash()).await.unwrap(), Some(order));
+            shop.store.finish_mail(&mail, &MailStep::Sent).await.unwrap();
+            let kept = format!("select count(*) from mails where content like '%{link}%'");
+            assert_eq!(shop.number(&kept).await, 0, "only its hash stays");
         }
     }
 }
