@@ -209,7 +209,7 @@ async fn scheduled_sale_counts_down_and_opens_on_time() {
     let at = now["now"].as_i64().unwrap() + 20_000;
     let sale = show.draft(json!({"starts_at": at})).await;
     host.goto(show.server.started["host_url"].as_str().unwrap()).await;
-    host.script("location.reload()", &[]).await;
+    host.reload().await;
     host.sees("upcoming-sales", "Starts").await;
     host.screenshot("host-upcoming-sales").await;
     let row = named(&format!("offer-{sale}"));
@@ -308,7 +308,7 @@ async fn flash_form_starts_at_the_regular_price_takes_a_percentage_and_keeps_the
     );
     host.until("the new row in sight", &in_sight, SOON).await;
 
-    host.script("location.reload()", &[]).await;
+    host.reload().await;
     host.wait_until_live().await;
     open_form().await;
     for (field, kept) in [("percent", "50"), ("per-buyer", "1"), ("countdown", "20")] {
