@@ -1,4 +1,10 @@
-//! PostgreSQL uses indexes for a batch and for the orders of some buyers, also when the plan was made while the table was small.
+//! PostgreSQL uses indexes: for every query of the store on large tables, and for a batch and the orders of some buyers also when the
+//! plan was made while the table was small.
+
+mod every_query;
+mod large_tables;
+mod people;
+mod plan;
 
 use super::builders::{places, purchase_requests, user};
 use super::fixture::Fixture;

@@ -1,0 +1,90 @@
+//! The calls for e-mails, staff, the set-up and the settings.
+
+use livesouk::domain::setup::NewOwner;
+use livesouk::domain::shop_settings::{MailSettings, ShopProfile};
+use livesouk::domain::staff::{STAFF_INVITE_TTL_MS, StaffInvite, StaffRole, link_hash};
+use livesouk::domain::{
+    Actor, AuditAction, AuditEntry, Consignment, EmailAddress, Language, MailContent, MailStatus, MailStep, Name, NewMail, Role,
+    SavedView, StaffInviteId,
+};
+use livesouk::store::NewSession;
+
+use super::every_query::{Calls, call};
+use super::large_tables::{OLD_USER, old_order, old_stream};
+use crate::contract_store::account::secret;
+use crate::contract_store::builders::{actor, audit_entry, user};
+
+fn new_mail(content: MailContent) -> NewMail {
+    let to = EmailAddress::parse("ann@example.com").unwrap();
+    NewMail { to, language: Language::Arabic, user: Some(user(OLD_USER)), content }
+}
+
+pub(super) async fn mails(c: &Calls) {
+    let code = MailContent::SignInCode { code: "012345".to_owned(), expires_at: i64::MAX };
+    call!(c, check_room_for_urgent_mail());
+    let queued = call!(c, queue_mail(&new_mail(code))).unwrap();
+    call!(c, mail_queue());
+    call!(c, mails(None, None, 50));
+    call!(c, mails(Some(MailStatus::Failed), None, 50));
+    call!(c, mails(Some(MailStatus::Queued), None, 50));
+    call!(c, mail(queued));
+    call!(c, mails_of_order(old_order()));
+    let claimed = call!(c, claim_mail()).flatten().expect("a mail is due");
+    call!(c, finish_mail(&claimed, &MailStep::Fail { error: "no such user".to_owned() }));
+    call!(c, send_mail_again(queued));
+    call!(c, expire_mails());
+    call!(c, delete_mails_before(1_000, 2_000));
+    let paid = c.shop.paid_one(c.shop.offer(5, 5).await, "parcel").await;
+    let consignment = Consignment { carrier: Some("SMSA".to_owned()), tracking: None };
+    call!(c, send_parcel(&[paid], &consignment, &user("mod")));
+}
+
+pub(super) async fn staff(c: &Calls) {
+    let whole_shop = |kind| AuditEntry { stream: AuditEntry::WHOLE_SHOP, ..audit_entry(c.shop.stream, kind) };
+    let bob = EmailAddress::parse("bob@example.com").unwrap();
+    let account =
+        c.shop.store.find_or_create_account(&bob, Some(&Name::parse("Bob").unwrap()), Language::English).await.unwrap();
+    let now = c.shop.store.now().await.unwrap();
+    let invite = StaffInvite {
+        id: StaffInviteId::new(),
+        email: bob.clone(),
+        place: StaffRole { role: Role::Host, stream: Some(old_stream()) },
+        by: "Olla".into(),
+        created_at: now,
+        expires_at: now + STAFF_INVITE_TTL_MS,
+    };
+    let code = link_hash("code");
+    call!(c, create_staff_invite(&invite, &code, None, None, &whole_shop(AuditAction::InviteStaff)));
+    call!(c, staff_invites());
+    call!(c, staff_invite_by_code(&code));
+    call!(c, accept_staff_invite(&code, account.id, &bob, &whole_shop(AuditAction::AcceptStaffInvite)));
+    call!(c, revoke_staff_invite(invite.id, &whole_shop(AuditAction::WithdrawStaffInvite)));
+    call!(c, staff());
+    call!(c, staff_roles(account.id));
+    call!(c, first_owner());
+    let by = Actor { role: Role::Owner, ..actor("olla") };
+    let place = (Some(old_stream()), None);
+    call!(c, set_staff_role(&by, Role::Owner, account.id, place, &whole_shop(AuditAction::RemoveStaff)));
+    let view = SavedView::validated("To pack", "fulfilment=unfulfilled").unwrap();
+    call!(c, save_view(&user(OLD_USER), &view));
+    call!(c, saved_views(&user(OLD_USER)));
+    call!(c, remove_view(&user(OLD_USER), "To pack"));
+}
+
+pub(super) async fn settings(c: &Calls) {
+    let whole_shop = |kind| AuditEntry { stream: AuditEntry::WHOLE_SHOP, ..audit_entry(c.shop.stream, kind) };
+    let link = link_hash("set-up");
+    call!(c, open_setup());
+    call!(c, replace_setup_link(&link));
+    call!(c, is_setup_link(&link));
+    let owner = NewOwner { name: Name::parse("Olla").unwrap(), email: None, language: Language::Arabic };
+    let session = NewSession { secret: secret(9), user_agent: "a browser".into() };
+    let profile = ShopProfile::default();
+    call!(c, use_setup_link(&link, Some(&owner), Some(&(c.shop.shop.clone(), profile.clone())), &session));
+    call!(c, signing_key("a key of at least thirty-two bytes", true));
+    call!(c, shop_settings());
+    call!(c, shop_settings_version());
+    call!(c, update_shop(&c.shop.shop, &profile, &whole_shop(AuditAction::ChangeSettings)));
+    let server = MailSettings { url: "smtp://127.0.0.1:25".to_owned(), from: "shop@example.com".to_owned() };
+    call!(c, update_mail_settings(Some(&server), &whole_shop(AuditAction::ChangeSettings)));
+}
