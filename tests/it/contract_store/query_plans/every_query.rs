@@ -14,12 +14,14 @@ use livesouk::store::{
 };
 use uuid::Uuid;
 
-use super::people;
 use super::large_tables::{self, OLD_USER, old_offer, old_order, old_stream};
+use super::people;
 use super::plan::{Plans, Ran};
 use crate::contract_store::account::{new_code, secret, typed};
 use crate::contract_store::address::address;
-use crate::contract_store::builders::{actor, audit_entry, key, person, purchase_request, purchase_requests, stream, user};
+use crate::contract_store::builders::{
+    actor, audit_entry, key, person, purchase_request, purchase_requests, stream, user,
+};
 use crate::contract_store::chat::message;
 use crate::contract_store::fixture::Fixture;
 use crate::contract_store::sanction::sanction;

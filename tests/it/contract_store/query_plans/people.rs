@@ -4,8 +4,8 @@ use livesouk::domain::setup::NewOwner;
 use livesouk::domain::shop_settings::{MailSettings, ShopProfile};
 use livesouk::domain::staff::{STAFF_INVITE_TTL_MS, StaffInvite, StaffRole, link_hash};
 use livesouk::domain::{
-    Actor, AuditAction, AuditEntry, Consignment, EmailAddress, Language, MailContent, MailStatus, MailStep, Name, NewMail, Role,
-    SavedView, StaffInviteId,
+    Actor, AuditAction, AuditEntry, Consignment, EmailAddress, Language, MailContent, MailStatus, MailStep, Name,
+    NewMail, Role, SavedView, StaffInviteId,
 };
 use livesouk::store::NewSession;
 
