@@ -184,7 +184,10 @@ export type AuditAction =
   | 'withdraw_staff_invite'
   | 'accept_staff_invite'
   | 'set_staff_role'
-  | 'remove_staff';
+  | 'remove_staff'
+  | 'change_product'
+  | 'archive_product'
+  | 'restore_product';
 
 /** One entry of the audit log. A viewer receives the entries about himself or herself, without `by`. */
 export interface AuditEntry {

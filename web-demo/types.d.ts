@@ -51,10 +51,20 @@ export interface Variant {
   id: string;
   name: string;
   names: Titles;
+  options: string[];
   sku: string | null;
+  barcode: string | null;
   price: number;
   currency: string;
+  weight_g: number | null;
+  cost?: number;
   stock?: number;
+}
+
+/** Something in which variants differ: a size, a colour. */
+export interface ProductOption {
+  name: string;
+  values: string[];
 }
 
 export interface Product {
@@ -63,7 +73,43 @@ export interface Product {
   titles: Titles;
   image: string | null;
   category: string | null;
+  version: number;
+  status: 'active' | 'archived';
+  options: ProductOption[];
   variants: Variant[];
+}
+
+/** Descriptions are Markdown; their HTML has only tags that are safe to show. */
+export interface ProductDetail extends Product {
+  description: string;
+  descriptions: Titles;
+  description_html: string;
+  descriptions_html: Titles;
+  delivery: string;
+  deliveries: Titles;
+}
+
+export interface ChangeAuthor {
+  user: string;
+  name: string;
+}
+
+export interface StockChange {
+  id: string;
+  at: number;
+  units: number;
+  stock: number;
+  reason: string;
+  note: string | null;
+  by: ChangeAuthor | null;
+}
+
+export interface PriceChange {
+  id: string;
+  at: number;
+  price: number;
+  currency: string;
+  by: ChangeAuthor | null;
 }
 
 export type OrderHistoryKind =

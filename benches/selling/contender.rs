@@ -11,8 +11,8 @@ use livesouk::broker::Broker;
 use livesouk::clock::Clock;
 use livesouk::domain::offer::NewOffer;
 use livesouk::domain::{
-    Actor, ChatRules, IdempotencyKey, LiveStream, Name, OfferId, Product, ProductId, Role, Shop, ShopId, StreamId,
-    StreamStatus, UserId, Variant, VariantId,
+    Actor, ChatRules, IdempotencyKey, LiveStream, Name, OfferId, Product, Role, Shop, ShopId, StreamId, StreamStatus,
+    UserId, Variant, VariantId,
 };
 use livesouk::store::Store;
 use sqlx::postgres::{PgPool, PgPoolOptions};
@@ -360,15 +360,8 @@ async fn create_shop(url: &str, stream: StreamId, variant: VariantId) -> anyhow:
     let shop = Shop { id: ShopId::new(), title: "Shop".into(), titles: Default::default(), currency: "SAR".into() };
     let shop = store.create_shop(shop).await?;
     let (name, stock) = ("One size".into(), 1_000 * QUANTITY);
-    let variant = Variant { id: variant, name, names: Default::default(), sku: None, price: PRICE, stock };
-    let product = Product {
-        id: ProductId::new(),
-        title: "Lamp".into(),
-        titles: Default::default(),
-        image: None,
-        category: None,
-        variants: vec![variant],
-    };
+    let variant = Variant { id: variant, name, price: PRICE, stock, ..Variant::default() };
+    let product = Product { title: "Lamp".into(), variants: vec![variant], ..Product::default() };
     store.create_product(shop.id, &product, None).await?;
     let live = LiveStream {
         id: stream,

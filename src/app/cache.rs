@@ -92,6 +92,15 @@ impl<K: Eq + Hash + Copy, V: CacheValue> Cache<K, V> {
         loaded
     }
 
+    /// Forgets the values that match. One that is being loaded is forgotten too, because what is read may be older than what the caller
+    /// knows: whoever waits for it still gets it. Only for values that hold nothing unsaved.
+    pub fn forget(&self, matches: impl Fn(&K, &V) -> bool) {
+        self.entries.retain(|key, entry| match entry.get() {
+            Some(Ok(value)) => !matches(key, value),
+            Some(Err(_)) | None => false,
+        });
+    }
+
     /// Whether the value of `key` is being loaded. What is loaded may be older than what was committed meanwhile.
     pub fn is_loading(&self, key: K) -> bool {
         self.entries.get(&key).is_some_and(|entry| entry.get().is_none())

@@ -66,6 +66,9 @@ audit_actions! {
     AcceptStaffInvite "accept_staff_invite",
     SetStaffRole "set_staff_role",
     RemoveStaff "remove_staff",
+    ChangeProduct "change_product",
+    ArchiveProduct "archive_product",
+    RestoreProduct "restore_product",
 }
 
 impl AuditAction {
@@ -93,7 +96,7 @@ pub struct AuditEntry {
     pub user: Option<UserId>,
     pub name: Option<String>,
     pub message: Option<MessageId>,
-    /// The id of the offer or order that the action concerns.
+    /// The id of the offer, order or product that the action concerns.
     pub subject: Option<String>,
     /// Details of the action: seconds, units, the rules that changed.
     pub detail: Option<String>,

@@ -12,6 +12,10 @@ pub const PRICE: Limit = (0, PRICE_MAX);
 pub const QUANTITY: Limit = (1, UNITS_MAX);
 /// Units of a stock pool.
 pub const STOCK: Limit = (0, UNITS_MAX);
+/// Units by which a person changes a stock pool.
+pub const STOCK_CHANGE: Limit = (-UNITS_MAX, UNITS_MAX);
+/// Grams of one unit.
+pub const WEIGHT_G: Limit = (0, 10_000_000);
 /// Units to add to an offer or a stock pool.
 pub const ADD: Limit = (1, UNITS_MAX);
 /// Units of one purchase.

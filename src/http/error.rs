@@ -24,6 +24,10 @@ pub struct Problem {
     pub detail: String,
     /// The time in milliseconds after which a retry may succeed; null: a retry does not help.
     pub retry_ms: Option<i64>,
+    /// With `outdated`: the object as it is now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub current: Option<serde_json::Value>,
     #[serde(flatten)]
     pub facts: RefusalFacts,
 }
@@ -42,6 +46,7 @@ impl Problem {
             code: code.code,
             detail: detail.into(),
             retry_ms: None,
+            current: None,
             facts: RefusalFacts::default(),
         }
     }
@@ -49,6 +54,11 @@ impl Problem {
     /// A `bad_request` with another HTTP status: 413 for a body that is too large, for example.
     pub fn bad_request(status: StatusCode, detail: impl Into<String>) -> Self {
         Self { status: status.as_u16(), ..Self::from(&Refusal::bad_request(detail)) }
+    }
+
+    /// The problem of a change that somebody else overtook, with the object as it is now.
+    pub fn outdated(current: &impl Serialize) -> Self {
+        Self { current: serde_json::to_value(current).ok(), ..Self::from(&Refusal::Outdated) }
     }
 
     /// The same problem of a server whose routes are below `base`.

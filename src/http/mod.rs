@@ -48,6 +48,7 @@ mod page;
 mod page_policy;
 mod payment;
 mod product;
+mod product_change;
 mod refused_origins;
 mod rehearsal;
 mod report;
@@ -226,6 +227,11 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(sign_in::create_code))
         .routes(routes!(sign_in::redeem_code))
         .routes(routes!(product::list, product::create))
+        .routes(routes!(product::show, product_change::change))
+        .routes(routes!(product_change::archive))
+        .routes(routes!(product_change::restore))
+        .routes(routes!(product_change::stock_log, product_change::change_stock))
+        .routes(routes!(product_change::prices))
         .routes(routes!(product::restock));
     if state.app.settings().is_dev_login_enabled {
         described = described.routes(routes!(dev::create_token));

@@ -16,6 +16,7 @@ pub mod input_error;
 pub mod invite;
 pub mod mail;
 pub mod problem;
+mod product;
 pub mod rehearsal;
 pub mod server;
 pub mod shop;
@@ -37,6 +38,7 @@ pub use frame_reader::{BadFrame, FrameReader, IncomingMessage};
 pub use invite::{HelperView, InviteView, NewInvite};
 pub use mail::MailView;
 pub use problem::RefusalFacts;
+pub use product::{PriceChangeView, ProductDetailView, ProductView, StockChangeView, VariantView};
 pub use rehearsal::{RehearsalStatus, RehearsalView};
 pub use server::{HelloHead, SharedTail, SnapshotReason};
 pub use shop::ShopView;
@@ -47,6 +49,5 @@ pub use token::TokenRevocationView;
 pub use video::VideoFaultCounts;
 pub use view::{
     AuditEntryView, CardReach, ChatRulesView, ErasedView, FullStreamReport, KeptView, MessageView, OfferView,
-    OrderDetail, OrderView, PinView, ProductView, SanctionView, SayReply, StreamReport, StreamView, VariantView,
-    ViewerIdentity,
+    OrderDetail, OrderView, PinView, SanctionView, SayReply, StreamReport, StreamView, ViewerIdentity,
 };

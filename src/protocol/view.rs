@@ -8,8 +8,7 @@ use crate::domain::report::{OfferSales, PinSpan, ReportMinute};
 use crate::domain::{
     Address, AuditAction, AuditEntry, AuditEntryId, Author, ChatMessage, ChatRules, LinkRule, LiveStream, MessageId,
     Millis, Minor, Offer, OfferBuyers, OfferId, OfferKind, OfferStatus, Order, OrderHistoryEntry, OrderId, OrderStatus,
-    Product, ProductId, Quote, Role, Sanction, SanctionKind, StreamId, StreamStatus, Titles, UserId, Variant,
-    VariantId,
+    ProductId, Quote, Role, Sanction, SanctionKind, StreamId, StreamStatus, Titles, UserId, VariantId,
 };
 
 /// An offer, always with all fields. A client also derives countdown → open → closed itself, from the times and the server's clock.
@@ -201,60 +200,6 @@ pub struct PinView {
     pub offer: OfferId,
     #[schema(value_type = Vec<i64>, example = json!([1, 7]))]
     pub v: StateVersion,
-}
-
-/// A product with its variants.
-#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
-#[schema(as = Product)]
-pub struct ProductView {
-    pub id: ProductId,
-    pub title: String,
-    pub titles: Titles,
-    pub image: Option<String>,
-    pub category: Option<String>,
-    pub variants: Vec<VariantView>,
-}
-
-/// A variant of a product (SKU).
-#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
-#[schema(as = Variant)]
-pub struct VariantView {
-    pub id: VariantId,
-    pub name: String,
-    pub names: Titles,
-    pub sku: Option<String>,
-    pub price: Minor,
-    pub currency: String,
-    /// The stock pool: units that are not in any offer. For the team only.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub stock: Option<i64>,
-}
-
-impl ProductView {
-    pub fn of(product: &Product, currency: &str, for_team: bool) -> Self {
-        Self {
-            id: product.id,
-            title: product.title.clone(),
-            titles: product.titles.clone(),
-            image: product.image.clone(),
-            category: product.category.clone(),
-            variants: product.variants.iter().map(|variant| VariantView::of(variant, currency, for_team)).collect(),
-        }
-    }
-}
-
-impl VariantView {
-    pub fn of(variant: &Variant, currency: &str, for_team: bool) -> Self {
-        Self {
-            id: variant.id,
-            name: variant.name.clone(),
-            names: variant.names.clone(),
-            sku: variant.sku.clone(),
-            price: variant.price,
-            currency: currency.to_owned(),
-            stock: for_team.then_some(variant.stock),
-        }
-    }
 }
 
 /// A chat message.

@@ -1,4 +1,4 @@
-//! Free texts that the team wrote: reasons of sanctions and refunds, reasons and details in the audit log. An erasure has to find the
+//! Free texts that the team wrote: reasons of sanctions and refunds, reasons and details in the audit log, notes in the stock log. An erasure has to find the
 //! user's name in them.
 //!
 //! The texts are compared in Rust, page by page and outside any transaction: the databases fold letters in different ways, and a
@@ -19,6 +19,7 @@ pub(super) enum NamingText {
     AuditDetail(Uuid),
     Sanction { stream: Uuid, user: String, kind: String },
     Refund { order: Uuid, n: i64 },
+    StockNote(Uuid),
 }
 
 impl Store {
@@ -77,6 +78,14 @@ impl Store {
                 found.extend(names.are_in(&reason).then_some(NamingText::Refund { order, n }));
             }
         }
+        let mut after = Uuid::nil();
+        loop {
+            let page = "select id, note from stock_changes where note is not null and id > $1 order by id limit $2";
+            let rows: Vec<(Uuid, String)> = self.report_query(page).bind(after).bind(PAGE_ROWS).fetch_all().await?;
+            let Some((last, _)) = rows.last() else { break };
+            after = *last;
+            found.extend(rows.iter().filter(|(_, note)| names.are_in(note)).map(|(id, _)| NamingText::StockNote(*id)));
+        }
         Ok(found)
     }
 }
@@ -97,6 +106,9 @@ pub(super) async fn erase_texts(tx: &mut Transaction<'_>, texts: Vec<NamingText>
                 .bind(stream)
                 .bind(user)
                 .bind(kind),
+            NamingText::StockNote(id) => {
+                tx.query("update stock_changes set note = null where id = $1 and note is not null").bind(id)
+            }
             NamingText::Refund { order, n } => {
                 tx.query("update refunds set reason = null where order_id = $1 and n = $2 and reason is not null").bind(order).bind(n)
             }

@@ -5,12 +5,15 @@ use uuid::Uuid;
 use super::audit::insert_audit_entry;
 use super::transaction::Transaction;
 use super::{Error, Result, Store};
+use crate::domain::product_change::ChangeAuthor;
 use crate::domain::{AuditEntry, IdempotencyKey, Refusal, RequestHash, UserId};
 
 /// Who requests a change, with which key, and a hash of what is requested.
 #[derive(Clone, Debug)]
 pub struct KeyedRequest {
     pub user: UserId,
+    /// The user's name, for logs of what changed.
+    pub name: String,
     pub verb: &'static str,
     pub key: IdempotencyKey,
     pub hash: RequestHash,
@@ -60,6 +63,10 @@ impl Store {
 }
 
 impl KeyedRequest {
+    pub(super) fn author(&self) -> ChangeAuthor {
+        ChangeAuthor { user: self.user.clone(), name: self.name.clone() }
+    }
+
     /// Refused if the key was used for another request, whose hash this is.
     fn check(&self, hash: &[u8]) -> Result<()> {
         if hash == self.hash { Ok(()) } else { Err(Error::Refused(Refusal::KeyReused)) }

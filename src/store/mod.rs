@@ -32,6 +32,7 @@ mod order_sums;
 mod payment;
 mod postgres;
 mod product;
+mod product_change;
 mod refund;
 mod report;
 mod review;
@@ -57,6 +58,7 @@ mod webhook;
 use std::sync::Arc;
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use crate::clock::Clock;
@@ -74,6 +76,7 @@ pub use order::IdempotencyRecord;
 pub use order_sums::SumProgress;
 pub use payment::{BegunPayment, NewPayment};
 pub use product::ProductPage;
+pub use product_change::ChangedProduct;
 pub use refund::NewRefund;
 pub use report::SalesTotals;
 pub use sell::{BatchOutcome, BatchTurn, PurchaseOutcome};
@@ -175,6 +178,10 @@ fn titles_to_json(titles: &Titles) -> String {
 }
 
 fn titles_from_json(text: &str) -> Result<Titles> {
+    serde_json::from_str(text).map_err(|error| Error::CorruptRow(error.to_string()))
+}
+
+fn from_json<T: DeserializeOwned>(text: &str) -> Result<T> {
     serde_json::from_str(text).map_err(|error| Error::CorruptRow(error.to_string()))
 }
 

@@ -2,12 +2,14 @@
 
 use uuid::Uuid;
 
+use super::product_change::insert_stock_change;
 use super::row::from_row;
 use super::transaction::Transaction;
 use super::{Error, KeyedRequest, Result, Store, ids_to_json, require_known, titles_from_json};
 use crate::domain::offer::NewOffer;
 use crate::domain::{
-    Millis, Offer, OfferBuyers, OfferId, OfferKind, OfferStage, OfferTerms, ProductId, Refusal, StreamId, VariantId,
+    Millis, Offer, OfferBuyers, OfferId, OfferKind, OfferStage, OfferTerms, ProductId, Refusal, StockReason, StreamId,
+    VariantId,
 };
 
 /// The columns of an offer's row that selling needs. On SQLite the transaction is the lock.
@@ -232,6 +234,8 @@ impl Store {
                 return Err(Refusal::WrongStatus("the show has too many offers; close some first").into());
             }
             take_from_stock(tx, new.variant.0, new.quantity).await?;
+            check_can_be_offered(tx, new.variant.0).await?;
+            log_move(tx, new.variant.0, (-new.quantity, StockReason::ToOffer), request).await?;
             let insert = "insert into offers (id, stream, variant, kind, stage, price, old_price, currency, quantity,
                     per_buyer, countdown_ms, duration_ms, hold_ms, starts_at, buyers, position)
                 select $1, s.id, $3, $4, 'draft', $5, $6, h.currency, $7, $8, $9, $10, $11, $12, $13,
@@ -302,6 +306,9 @@ impl Store {
                 return Ok(false);
             }
             add_to_stock(tx, variant, terms.left()).await?;
+            if terms.left() > 0 {
+                log_move(tx, variant, (terms.left(), StockReason::FromOffer), None).await?;
+            }
             let close = "update offers set stage = 'closed', quantity = reserved, version = version + 1 where id = $1";
             tx.query(close).bind(id.0).execute().await?;
             Ok(true)
@@ -317,6 +324,7 @@ impl Store {
                 return Ok(false);
             }
             take_from_stock(tx, variant, add).await?;
+            log_move(tx, variant, (-add, StockReason::ToOffer), request).await?;
             if lock_offer(tx, id).await?.stage == OfferStage::Closed {
                 return Err(Refusal::Closed.into());
             }
@@ -423,4 +431,27 @@ async fn take_from_stock(tx: &mut Transaction<'_>, variant: Uuid, units: i64) ->
     let read = "select stock from variants where id = $1";
     let left: Option<i64> = tx.query(read).bind(variant).fetch_optional_value().await?;
     Err(left.map_or(Refusal::NoSuchProduct, |left| Refusal::NotEnoughStock { left }).into())
+}
+
+/// The product of a new offer is not archived. Whoever archives it locks the variants first: while the caller has the lock of this
+/// one, the answer stays true.
+async fn check_can_be_offered(tx: &mut Transaction<'_>, variant: Uuid) -> Result<()> {
+    let read = "select cast(case when p.archived_at is not null then 1 when v.removed_at is not null then 2 else 0 end as bigint)
+        from variants v join products p on p.id = v.product where v.id = $1";
+    match tx.query(read).bind(variant).fetch_value::<i64>().await? {
+        0 => Ok(()),
+        1 => Err(Refusal::WrongStatus("The product is archived. Restore it first.").into()),
+        _ => Err(Refusal::NoSuchProduct.into()),
+    }
+}
+
+/// Writes into the stock log that units moved into an offer or back.
+async fn log_move(
+    tx: &mut Transaction<'_>,
+    variant: Uuid,
+    (units, reason): (i64, StockReason),
+    request: Option<&KeyedRequest>,
+) -> Result<()> {
+    let (by, now) = (request.map(KeyedRequest::author), tx.now().await?);
+    insert_stock_change(tx, variant, (units, reason, None), (by.as_ref(), now)).await
 }

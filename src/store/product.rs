@@ -4,45 +4,79 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
+use super::product_change::{insert_price_change, insert_stock_change};
 use super::row::from_row;
-use super::{KeyedRequest, Result, Store, titles_from_json, titles_to_json};
-use crate::domain::{Product, ProductId, Refusal, Shop, ShopId, Variant, VariantId};
+use super::transaction::Transaction;
+use super::{KeyedRequest, Result, Store, from_json, ids_to_json, titles_from_json, titles_to_json, to_json};
+use crate::domain::product::{ProductFilter, UNITS_MAX};
+use crate::domain::product_change::{ChangeAuthor, StockChangeForm};
+use crate::domain::{
+    Millis, Product, ProductId, ProductStatus, ProductTexts, Refusal, Shop, ShopId, StockReason, Variant, VariantId,
+};
 
-/// A page of products.
+/// A page of products, without their texts.
 pub type ProductPage = Vec<Product>;
 
-struct ProductRow {
+pub(super) struct ProductRow {
     id: Uuid,
+    version: i64,
+    is_archived: bool,
     title: String,
     titles: String,
     image: Option<String>,
     category: Option<String>,
+    options: String,
 }
 
-from_row!(ProductRow { id, title, titles, image, category });
+from_row!(ProductRow { id, version, is_archived, title, titles, image, category, options });
 
-struct VariantRow {
+struct TextsRow {
+    description: String,
+    descriptions: String,
+    delivery: String,
+    deliveries: String,
+}
+
+from_row!(TextsRow { description, descriptions, delivery, deliveries });
+
+pub(super) struct VariantRow {
     id: Uuid,
     product: Uuid,
     name: String,
     names: String,
+    option_values: String,
     sku: Option<String>,
+    barcode: Option<String>,
     price: i64,
+    cost: Option<i64>,
+    weight_g: Option<i64>,
     stock: i64,
 }
 
-from_row!(VariantRow { id, product, name, names, sku, price, stock });
+from_row!(VariantRow { id, product, name, names, option_values, sku, barcode, price, cost, weight_g, stock });
 
 impl VariantRow {
-    fn into_variant(self) -> Result<Variant> {
+    pub fn into_variant(self) -> Result<Variant> {
         Ok(Variant {
             id: VariantId(self.id),
             name: self.name,
             names: titles_from_json(&self.names)?,
+            options: from_json(&self.option_values)?,
             sku: self.sku,
+            barcode: self.barcode,
             price: self.price,
+            cost: self.cost,
+            weight_g: self.weight_g,
             stock: self.stock,
         })
+    }
+}
+
+impl TextsRow {
+    fn into_texts(self) -> Result<ProductTexts> {
+        let Self { description, descriptions, delivery, deliveries } = self;
+        let (descriptions, deliveries) = (titles_from_json(&descriptions)?, titles_from_json(&deliveries)?);
+        Ok(ProductTexts { description, descriptions, delivery, deliveries })
     }
 }
 
@@ -50,13 +84,99 @@ impl ProductRow {
     fn into_product(self, variants: Vec<Variant>) -> Result<Product> {
         Ok(Product {
             id: ProductId(self.id),
+            version: self.version,
+            status: if self.is_archived { ProductStatus::Archived } else { ProductStatus::Active },
             title: self.title,
             titles: titles_from_json(&self.titles)?,
             image: self.image,
             category: self.category,
+            options: from_json(&self.options)?,
+            texts: ProductTexts::default(),
             variants,
         })
     }
+}
+
+/// A statement with every column of a product between its two halves.
+macro_rules! products {
+    ($after:literal) => {
+        concat!(
+            "select id, version, archived_at is not null as is_archived, title, titles, image, category, options
+            from products ",
+            $after
+        )
+    };
+}
+
+/// A page of products with a condition on their status.
+macro_rules! product_list {
+    ($status:literal) => {
+        concat!(
+            "select id, version, archived_at is not null as is_archived, title, titles, image, category, options
+            from products where id > $1 ",
+            $status,
+            " and ($3 = '' or lower(title) like $3 escape '!' or lower(titles) like $3 escape '!'
+                or exists (select 1 from variants v where v.product = products.id and v.removed_at is null
+                    and (lower(v.sku) like $3 escape '!' or v.barcode = $4)))
+            order by id limit $2"
+        )
+    };
+}
+
+/// The same for a variant.
+macro_rules! variants {
+    ($before:literal, $after:literal) => {
+        concat!(
+            $before,
+            " id, product, name, names, option_values, sku, barcode, price, cost, weight_g, stock ",
+            $after
+        )
+    };
+}
+
+const READ_TEXTS: &str = "select description, descriptions, delivery, deliveries from products where id = $1";
+const READ_VARIANTS: &str =
+    variants!("select", "from variants where product = $1 and removed_at is null order by position");
+
+/// Reads a product with its texts and variants, in a transaction.
+pub(super) async fn read_product(tx: &mut Transaction<'_>, id: ProductId) -> Result<Option<Product>> {
+    let row: Option<ProductRow> = tx.query(products!("where id = $1")).bind(id.0).fetch_optional().await?;
+    let Some(row) = row else { return Ok(None) };
+    let texts: TextsRow = tx.query(READ_TEXTS).bind(id.0).fetch_one().await?;
+    let variants: Vec<VariantRow> = tx.query(READ_VARIANTS).bind(id.0).fetch_all().await?;
+    let variants = variants.into_iter().map(VariantRow::into_variant).collect::<Result<_>>()?;
+    Ok(Some(Product { texts: texts.into_texts()?, ..row.into_product(variants)? }))
+}
+
+/// Writes a new variant at this place of its product.
+pub(super) async fn insert_variant(
+    tx: &mut Transaction<'_>,
+    product: ProductId,
+    (variant, position): (&Variant, usize),
+    (by, now): (Option<&ChangeAuthor>, Millis),
+) -> Result<()> {
+    let insert = "insert into variants (id, product, name, names, option_values, sku, barcode, price, cost, weight_g,
+        stock, position) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+    tx.query(insert)
+        .bind(variant.id.0)
+        .bind(product.0)
+        .bind(&variant.name)
+        .bind(titles_to_json(&variant.names))
+        .bind(to_json(&variant.options)?)
+        .bind(&variant.sku)
+        .bind(&variant.barcode)
+        .bind(variant.price)
+        .bind(variant.cost)
+        .bind(variant.weight_g)
+        .bind(variant.stock)
+        .bind(position as i64)
+        .execute()
+        .await?;
+    insert_price_change(tx, variant.id.0, variant.price, (by, now)).await?;
+    if variant.stock > 0 {
+        insert_stock_change(tx, variant.id.0, (variant.stock, StockReason::Created, None), (by, now)).await?;
+    }
+    Ok(())
 }
 
 impl Store {
@@ -103,8 +223,9 @@ impl Store {
                 return Ok(ProductId(earlier));
             }
             let now = tx.now().await?;
-            let insert = "insert into products (id, shop, title, titles, image, category, created_at)
-                values ($1, $2, $3, $4, $5, $6, $7)";
+            let insert = "insert into products (id, shop, title, titles, image, category, options, description,
+                descriptions, delivery, deliveries, created_at)
+                values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
             tx.query(insert)
                 .bind(product.id.0)
                 .bind(shop.0)
@@ -112,49 +233,64 @@ impl Store {
                 .bind(titles_to_json(&product.titles))
                 .bind(&product.image)
                 .bind(&product.category)
+                .bind(to_json(&product.options)?)
+                .bind(&product.texts.description)
+                .bind(titles_to_json(&product.texts.descriptions))
+                .bind(&product.texts.delivery)
+                .bind(titles_to_json(&product.texts.deliveries))
                 .bind(now)
                 .execute()
                 .await?;
-            let insert = "insert into variants (id, product, name, names, sku, price, stock, position)
-                values ($1, $2, $3, $4, $5, $6, $7, $8)";
+            let by = request.map(KeyedRequest::author);
             for (position, variant) in product.variants.iter().enumerate() {
-                tx.query(insert)
-                    .bind(variant.id.0)
-                    .bind(product.id.0)
-                    .bind(&variant.name)
-                    .bind(titles_to_json(&variant.names))
-                    .bind(&variant.sku)
-                    .bind(variant.price)
-                    .bind(variant.stock)
-                    .bind(position as i64)
-                    .execute()
-                    .await?;
+                insert_variant(tx, product.id, (variant, position), (by.as_ref(), now)).await?;
             }
             Ok(product.id)
         })
         .await
     }
 
-    /// Reads a product with its variants.
+    /// Reads a product with its texts and variants.
     pub async fn product(&self, id: ProductId) -> Result<Option<Product>> {
-        let read = "select id, title, titles, image, category from products where id = $1";
-        let Some(row) = self.query(read).bind(id.0).fetch_optional::<ProductRow>().await? else { return Ok(None) };
-        let read =
-            "select id, product, name, names, sku, price, stock from variants where product = $1 order by position";
-        let variants: Vec<VariantRow> = self.query(read).bind(id.0).fetch_all().await?;
+        let row: Option<ProductRow> = self.query(products!("where id = $1")).bind(id.0).fetch_optional().await?;
+        let Some(row) = row else { return Ok(None) };
+        let texts: TextsRow = self.query(READ_TEXTS).bind(id.0).fetch_one().await?;
+        let variants: Vec<VariantRow> = self.query(READ_VARIANTS).bind(id.0).fetch_all().await?;
         let variants = variants.into_iter().map(VariantRow::into_variant).collect::<Result<_>>()?;
-        row.into_product(variants).map(Some)
+        Ok(Some(Product { texts: texts.into_texts()?, ..row.into_product(variants)? }))
     }
 
     /// Reads a page of products with their variants, oldest first, after `after`.
-    pub async fn products(&self, after: Option<ProductId>, limit: i64) -> Result<ProductPage> {
-        let read = "select id, title, titles, image, category from products where id > $1 order by id limit $2";
+    pub async fn products(&self, filter: &ProductFilter, after: Option<ProductId>, limit: i64) -> Result<ProductPage> {
+        // Three texts, because few products are archived: they are read along an index of their own.
+        let read = match filter.status {
+            None => product_list!(""),
+            Some(ProductStatus::Active) => product_list!("and archived_at is null"),
+            Some(ProductStatus::Archived) => product_list!("and archived_at is not null"),
+        };
         let first = after.map_or(Uuid::nil(), |id| id.0);
-        let rows: Vec<ProductRow> = self.query(read).bind(first).bind(limit).fetch_all().await?;
-        let Some(last) = rows.last().map(|row| row.id) else { return Ok(Vec::new()) };
-        let read = "select id, product, name, names, sku, price, stock from variants
-            where product > $1 and product <= $2 order by product, position";
-        let variants: Vec<VariantRow> = self.query(read).bind(first).bind(last).fetch_all().await?;
+        let search = filter.search.as_deref().unwrap_or_default();
+        // A search reads every product.
+        let query = if search.is_empty() { self.query(read) } else { self.report_query(read) };
+        let rows: Vec<ProductRow> = query
+            .bind(first)
+            .bind(limit)
+            .bind(if search.is_empty() { String::new() } else { contains(search) })
+            .bind(search)
+            .fetch_all()
+            .await?;
+        let read = variants!(
+            "select",
+            "from variants where product in (select unhex(value) from json_each($1)) and removed_at is null
+                order by product, position"
+        );
+        let on_postgres = variants!(
+            "select",
+            "from variants where product = any (array(select value::uuid from json_array_elements_text($1::json)))
+                and removed_at is null order by product, position"
+        );
+        let ids = ids_to_json(rows.iter().map(|row| row.id))?;
+        let variants: Vec<VariantRow> = self.query(self.choose(on_postgres, read)).bind(ids).fetch_all().await?;
         let mut of_product: HashMap<Uuid, Vec<Variant>> = HashMap::new();
         for row in variants {
             of_product.entry(row.product).or_default().push(row.into_variant()?);
@@ -167,18 +303,55 @@ impl Store {
             .collect()
     }
 
-    /// Adds units to the stock of a variant, unless the request was carried out before. Gives the variant as it is now.
-    pub async fn restock_variant(&self, id: VariantId, add: i64, request: Option<&KeyedRequest>) -> Result<Variant> {
+    /// Adds units to the stock of a variant, or takes them away, unless the request was carried out before. Gives the variant as it is
+    /// now. Refused when it has fewer.
+    pub async fn change_stock(
+        &self,
+        id: VariantId,
+        change: &StockChangeForm,
+        request: Option<&KeyedRequest>,
+    ) -> Result<Variant> {
         let row: VariantRow = self
             .transaction(async |tx| {
-                let add = if tx.take_key(request, id.0).await?.is_some() { 0 } else { add };
-                let add_units = "update variants set stock = stock + $2 where id = $1
-                    returning id, product, name, names, sku, price, stock";
-                let row = tx.query(add_units).bind(id.0).bind(add).fetch_optional().await?;
-                // An error, so that the key is not taken.
-                row.ok_or(Refusal::NoSuchProduct.into())
+                let read = variants!("select", "from variants where id = $1 and removed_at is null");
+                if tx.take_key(request, id.0).await?.is_some() {
+                    return tx.query(read).bind(id.0).fetch_optional().await?.ok_or(Refusal::NoSuchProduct.into());
+                }
+                let change_units = variants!(
+                    "update variants set stock = stock + $2
+                    where id = $1 and removed_at is null and stock + $2 between 0 and $3 returning",
+                    ""
+                );
+                let update = tx.query(change_units).bind(id.0).bind(change.units).bind(UNITS_MAX);
+                let row: Option<VariantRow> = update.fetch_optional().await?;
+                let Some(row) = row else {
+                    // An error, so that the key is not taken.
+                    let found: Option<VariantRow> = tx.query(read).bind(id.0).fetch_optional().await?;
+                    let left = found.ok_or(Refusal::NoSuchProduct)?.stock;
+                    return Err(match change.units < 0 {
+                        true => Refusal::NotEnoughStock { left }.into(),
+                        false => Refusal::invalid_value("units", "would make the stock too large.").into(),
+                    });
+                };
+                let now = tx.now().await?;
+                let by = request.map(KeyedRequest::author);
+                let what = (change.units, change.reason, change.note.as_deref());
+                insert_stock_change(tx, id.0, what, (by.as_ref(), now)).await?;
+                Ok(row)
             })
             .await?;
         row.into_variant()
     }
+
+    /// Adds units that arrived to the stock of a variant, as [`Store::change_stock`] does.
+    pub async fn restock_variant(&self, id: VariantId, add: i64, request: Option<&KeyedRequest>) -> Result<Variant> {
+        let change = StockChangeForm { units: add, reason: StockReason::Received, note: None };
+        self.change_stock(id, &change, request).await
+    }
+}
+
+/// A pattern for `like … escape '!'` that finds this text anywhere.
+fn contains(text: &str) -> String {
+    let escaped = text.to_lowercase().replace('!', "!!").replace('%', "!%").replace('_', "!_");
+    format!("%{escaped}%")
 }

@@ -70,6 +70,8 @@ impl Store {
             let notes = "delete from order_notes where order_id in (select id from orders where buyer = $1)";
             tx.query(notes).bind(user).execute().await?;
             tx.query("update order_notes set by_name = '' where by_user = $1").bind(user).execute().await?;
+            tx.query("update price_changes set by_name = '' where by_user = $1").bind(user).execute().await?;
+            tx.query("update stock_changes set by_name = '' where by_user = $1").bind(user).execute().await?;
             // The name that the user chose when they accepted an invite.
             tx.query("update helpers set name = user_id where user_id = $1").bind(user).execute().await?;
             tx.query("delete from stock_alerts where user_id = $1").bind(user).execute().await?;

@@ -27,6 +27,7 @@ mod order;
 mod payment;
 mod payment_flow;
 mod postgres_faults;
+mod product;
 mod query_plans;
 mod random_payments;
 mod random_stock;

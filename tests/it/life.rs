@@ -1,6 +1,7 @@
 //! Orders and sales from start to end, as buyers and viewers see them.
 
 mod address;
+mod catalogue;
 mod desk;
 mod host_key;
 mod large_shop;

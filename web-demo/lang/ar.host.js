@@ -473,6 +473,9 @@ export default {
   'audit.accept_staff_invite': 'انضم {by} إلى الموظفين',
   'audit.set_staff_role': 'منح {by} دورًا لشخص',
   'audit.remove_staff': 'سحب {by} دورًا من شخص',
+  'audit.change_product': 'عدّل {by} منتجًا',
+  'audit.archive_product': 'أرشف {by} منتجًا',
+  'audit.restore_product': 'استعاد {by} منتجًا من الأرشيف',
   'audit.other': '{by}: {action}',
 
   // Refusals.

@@ -404,6 +404,9 @@ export default {
   'audit.accept_staff_invite': '{by} joined the staff',
   'audit.set_staff_role': '{by} gave somebody a role',
   'audit.remove_staff': '{by} took a role away',
+  'audit.change_product': '{by} changed a product',
+  'audit.archive_product': '{by} archived a product',
+  'audit.restore_product': '{by} restored a product',
   'audit.other': '{by}: {action}',
 
   // Refusals.

@@ -387,6 +387,9 @@ export default {
   'audit.accept_staff_invite': '{by} bergabung dengan staf',
   'audit.set_staff_role': '{by} memberi seseorang peran',
   'audit.remove_staff': '{by} mencabut peran seseorang',
+  'audit.change_product': '{by} mengubah produk',
+  'audit.archive_product': '{by} mengarsipkan produk',
+  'audit.restore_product': '{by} memulihkan produk',
   'audit.other': '{by}: {action}',
 
   // Refusals.

@@ -6,6 +6,8 @@ mod lineup;
 mod offer;
 mod offer_watcher;
 mod product;
+mod product_change;
+mod product_names;
 mod sold_out_cache;
 mod stock_alert;
 
@@ -26,6 +28,7 @@ use crate::store::KeyedRequest;
 pub use lapse_tracker::{EndedHold, LapseTracker, ended_hold};
 pub use offer_watcher::OfferWatcher;
 pub use product::{NewProduct, NewVariant};
+use product_names::ProductNames;
 pub use sold_out_cache::{BUYERS_READ_TOGETHER_MAX, SoldOutCache, SoldOutCaches, sold_out_reason};
 pub use stock_alert::StockAlertJob;
 
@@ -40,8 +43,10 @@ pub struct Catalogue {
     publisher: Arc<Publisher>,
     stream_cache: Arc<StreamCache>,
     audit: Arc<AuditLog>,
-    /// Titles and images of offers, which never change.
+    /// Titles and images of offers, as far as no product changed since.
     offer_cache: Cache<OfferId, Offer>,
+    /// What products were called when something was sold.
+    product_names: ProductNames,
     pub sold_out_caches: SoldOutCaches,
     /// Buyers whose holds lapsed again and again.
     pub lapses: LapseTracker,
@@ -59,14 +64,25 @@ impl Catalogue {
         let (context, publisher, stream_cache, audit) =
             (context.clone(), publisher.clone(), stream_cache.clone(), audit.clone());
         let offer_cache = Cache::with_capacity(OFFER_CACHE_MAX);
-        let (sold_out_caches, offers_changed) = Default::default();
+        let (sold_out_caches, offers_changed, product_names) = Default::default();
         let lapses = LapseTracker::new(context.settings.are_requests_limited, context.now());
-        Arc::new(Self { context, publisher, stream_cache, audit, offer_cache, sold_out_caches, lapses, offers_changed })
+        Arc::new(Self {
+            context,
+            publisher,
+            stream_cache,
+            audit,
+            offer_cache,
+            product_names,
+            sold_out_caches,
+            lapses,
+            offers_changed,
+        })
     }
 }
 
 /// A request with its idempotency key. The same key with other input is refused.
 fn keyed_request(actor: &Actor, verb: &'static str, key: IdempotencyKey, input: &impl Serialize) -> KeyedRequest {
     let input = serde_json::to_string(input).unwrap_or_default();
-    KeyedRequest { user: actor.user.clone(), verb, key, hash: request_hash(&[verb, &input]), entry: None }
+    let (user, name) = (actor.user.clone(), actor.name.as_str().to_owned());
+    KeyedRequest { user, name, verb, key, hash: request_hash(&[verb, &input]), entry: None }
 }

@@ -190,7 +190,8 @@ impl Catalogue {
         Ok(self.offer_view(&offer))
     }
 
-    /// A cached offer, to be used for its title and image only: its terms are as old as the first read.
+    /// A cached offer, to be used for its title and image only: its terms are as old as the first read. After a change of its product
+    /// it has the new title within two seconds.
     pub async fn offer_details(&self, id: OfferId) -> Result<Arc<Offer>> {
         let load = async { Ok(self.context.store.offer(id).await?.ok_or(Refusal::NoSuchOffer)?) };
         self.offer_cache.get_or_load(id, load).await
@@ -222,9 +223,9 @@ impl Catalogue {
         }
     }
 
-    /// An order with its offer's title and image. These are decoration: the order is valid without them.
+    /// An order with the title that its offer had then, and its image. These are decoration: the order is valid without them.
     pub async fn order_view(&self, order: &Order) -> OrderView {
-        let details = self.offer_details(order.offer).await.ok();
+        let details = self.offer_named_as_at(order.offer, order.created_at).await.ok();
         OrderView::of(order, details.as_deref(), self.context.now())
     }
 

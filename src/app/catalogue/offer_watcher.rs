@@ -79,6 +79,8 @@ impl Catalogue {
     async fn check_offers(&self, watched: &mut WatchedOffers) -> Result<Duration> {
         let (context, store) = (&self.context, &self.context.store);
         context.refresh_clock_and_epoch().await?;
+        // Before the offers are read: what is published below has the new titles.
+        self.forget_changed_products().await?;
         let now = context.now();
         let to_close = store.offers_to_close(now).await?;
         let are_more_to_close = to_close.len() == OFFERS_TO_CLOSE_MAX;

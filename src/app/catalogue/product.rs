@@ -6,26 +6,46 @@ use serde::Serialize;
 
 use super::{Catalogue, keyed_request};
 use crate::app::error::{Error, Result, as_outcome_unknown};
-use crate::domain::{Actor, IdempotencyKey, Permission, Product, ProductId, Titles, Variant, VariantId, offer};
-use crate::protocol::{ProductView, VariantView};
+use crate::domain::product::ProductFilter;
+use crate::domain::{
+    Actor, IdempotencyKey, Permission, Product, ProductId, ProductOption, ProductStatus, ProductTexts, Titles, Variant,
+    VariantForm, VariantId, offer,
+};
+use crate::protocol::{ProductDetailView, ProductView, VariantView};
 
 /// A new product as entered by a host.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct NewProduct {
     pub title: String,
     pub titles: Titles,
     pub image: Option<String>,
     pub category: Option<String>,
+    pub options: Vec<ProductOption>,
+    pub description: String,
+    pub descriptions: Titles,
+    pub delivery: String,
+    pub deliveries: Titles,
     pub variants: Vec<NewVariant>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct NewVariant {
     pub name: String,
     pub names: Titles,
+    pub options: Vec<String>,
     pub sku: Option<String>,
+    pub barcode: Option<String>,
     pub price: i64,
+    pub cost: Option<i64>,
+    pub weight_g: Option<i64>,
     pub stock: i64,
+}
+
+impl From<VariantForm> for NewVariant {
+    fn from(form: VariantForm) -> Self {
+        let VariantForm { id: _, name, names, options, sku, barcode, price, cost, weight_g, stock } = form;
+        Self { name, names, options, sku, barcode, price, cost, weight_g, stock: stock.unwrap_or(0) }
+    }
 }
 
 impl NewProduct {
@@ -34,32 +54,50 @@ impl NewProduct {
             id: VariantId::new(),
             name: new.name,
             names: new.names,
+            options: new.options,
             sku: new.sku,
+            barcode: new.barcode,
             price: new.price,
+            cost: new.cost,
+            weight_g: new.weight_g,
             stock: new.stock,
         });
+        let Self { description, descriptions, delivery, deliveries, .. } = self;
         Product {
             id: ProductId::new(),
+            version: 1,
+            status: ProductStatus::Active,
             title: self.title,
             titles: self.titles,
             image: self.image,
             category: self.category,
+            options: self.options,
+            texts: ProductTexts { description, descriptions, delivery, deliveries },
             variants: variants.collect(),
         }
     }
 }
 
 impl Catalogue {
-    /// Products, oldest first; only those who sell see the stock pools.
-    pub async fn products(&self, actor: &Actor, after: Option<ProductId>, limit: i64) -> Result<Vec<ProductView>> {
+    /// Products, oldest first; only those who sell see the stock pools, and products that are archived.
+    pub async fn products(
+        &self,
+        actor: &Actor,
+        filter: ProductFilter,
+        after: Option<ProductId>,
+        limit: i64,
+    ) -> Result<Vec<ProductView>> {
         let team = self.sees_stock(actor).await?;
-        let products = self.context.store.products(after, limit).await?;
+        if filter.status != Some(ProductStatus::Active) && !team {
+            self.authorize_catalogue(actor).await?;
+        }
+        let products = self.context.store.products(&filter, after, limit).await?;
         Ok(products.iter().map(|product| ProductView::of(product, &self.context.shop().currency, team)).collect())
     }
 
     /// Producers and hosts see the stock pools, because they fill offers from them: those of the whole shop, and those of one
     /// show.
-    async fn sees_stock(&self, actor: &Actor) -> Result<bool> {
+    pub(super) async fn sees_stock(&self, actor: &Actor) -> Result<bool> {
         if let Some(own) = actor.stream {
             return self.stream_cache.allows(actor, Permission::ManageOffers, own).await;
         }
@@ -70,22 +108,28 @@ impl Catalogue {
         }
     }
 
+    pub(super) fn product_detail_view(&self, product: &Product, for_team: bool) -> ProductDetailView {
+        ProductDetailView::of(product, &self.context.shop().currency, for_team)
+    }
+
     /// Retries with the same key give the same product.
     pub async fn create_product(
         self: &Arc<Self>,
         actor: &Actor,
         new: NewProduct,
         key: Option<IdempotencyKey>,
-    ) -> Result<ProductView> {
-        self.stream_cache.authorize_in_shop(actor, Permission::ManageOffers).await?;
-        let request = key.map(|key| keyed_request(actor, "create_product", key, &new));
+    ) -> Result<ProductDetailView> {
+        self.authorize_catalogue(actor).await?;
+        // Without a key there is no retry; the logs of prices and stock get their author all the same.
+        let key = key.map_or_else(|| IdempotencyKey::parse(&uuid::Uuid::now_v7().to_string()), Ok)?;
+        let request = keyed_request(actor, "create_product", key, &new);
         let product = new.with_ids().validated()?;
         let this = self.clone();
         self.context
             .spawn_write(async move {
-                let id = this.context.store.create_product(this.context.shop().id, &product, request.as_ref()).await?;
+                let id = this.context.store.create_product(this.context.shop().id, &product, Some(&request)).await?;
                 let earlier = if id == product.id { None } else { this.context.store.product(id).await? };
-                Ok(ProductView::of(&earlier.unwrap_or(product), &this.context.shop().currency, true))
+                Ok(this.product_detail_view(&earlier.unwrap_or(product), true))
             })
             .await
             .map_err(as_outcome_unknown)
@@ -99,7 +143,7 @@ impl Catalogue {
         add: i64,
         key: IdempotencyKey,
     ) -> Result<VariantView> {
-        self.stream_cache.authorize_in_shop(actor, Permission::ManageOffers).await?;
+        self.authorize_catalogue(actor).await?;
         let add = offer::restock_units(add)?;
         let request = keyed_request(actor, "restock_variant", key, &(id, add));
         let this = self.clone();

@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::app::testing;
 use crate::domain::offer::NewOffer;
 use crate::domain::{
-    ChatRules, IdempotencyKey, LiveStream, OfferId, OfferKind, OrderId, PersonKey, Product, ProductId, PurchaseRequest,
-    StreamId, StreamStatus, UserId, Variant, VariantId,
+    ChatRules, IdempotencyKey, LiveStream, OfferId, OfferKind, OrderId, PersonKey, Product, PurchaseRequest, StreamId,
+    StreamStatus, UserId, Variant,
 };
 
 fn stream() -> LiveStream {
@@ -31,9 +31,9 @@ fn stream() -> LiveStream {
 
 fn product() -> Product {
     let (name, names) = ("One".into(), Default::default());
-    let variant = Variant { id: VariantId::new(), name, names, sku: None, price: 5, stock: 100 };
+    let variant = Variant { name, names, price: 5, stock: 100, ..Variant::default() };
     let (title, titles) = ("Lamp".into(), Default::default());
-    Product { id: ProductId::new(), title, titles, image: None, category: None, variants: vec![variant] }
+    Product { title, titles, variants: vec![variant], ..Product::default() }
 }
 
 /// A request with a key of its own: the same key would get the order of an earlier offer.

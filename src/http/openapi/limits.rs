@@ -7,6 +7,7 @@ use crate::domain::audit::REASON_LENGTH_MAX;
 use crate::domain::blocklist::Blocklist;
 use crate::domain::chat::ChatText;
 use crate::domain::limits::{self, Limit};
+use crate::domain::product;
 use crate::domain::saved_view::QUERY_LENGTH_MAX;
 use crate::domain::shop_settings::TAX_BP_MAX;
 use crate::domain::staff::STAFF_ROLES;
@@ -20,6 +21,8 @@ const TIME_MAX: i64 = 253_402_300_799_999;
 /// No text that the server sends is longer, except files and tokens.
 const TEXT_MAX: usize = 4_000;
 const TOKEN_MAX: usize = 8_192;
+/// No description is longer as HTML: a sign becomes at most six, and the rest are tags.
+const HTML_MAX: usize = 400_000;
 /// No list that the server sends without pages is longer.
 const LIST_MAX: usize = 10_000;
 
@@ -151,7 +154,22 @@ impl Limiter {
             ("Address", "postcode") => visible(16),
             (_, "country") => json!({ "minLength": 2, "maxLength": 2, "pattern": "^[A-Za-z]{2}$" }),
             (_, "phone") => json!({ "minLength": 5, "maxLength": 40, "pattern": PHONE }),
-            ("NewVariantRequest", "name") | (_, "title" | "sku") => visible(120),
+            ("NewVariantRequest" | "ChangeVariantRequest", "name") | (_, "title" | "sku") => visible(120),
+            ("ProductOptionRequest", "name" | "values") | ("NewVariantRequest" | "ChangeVariantRequest", "options") => {
+                visible(product::OPTION_LENGTH_MAX)
+            }
+            (_, "barcode") => {
+                json!({ "minLength": 1, "maxLength": product::BARCODE_LENGTH_MAX, "pattern": VISIBLE_ASCII })
+            }
+            (_, "description") => json!({ "maxLength": product::DESCRIPTION_LENGTH_MAX }),
+            (_, "delivery") => json!({ "maxLength": product::DELIVERY_LENGTH_MAX }),
+            (_, "search") => json!({ "maxLength": product::SEARCH_LENGTH_MAX }),
+            (_, "note") => visible(REASON_LENGTH_MAX),
+            (_, "cost") => range(limits::PRICE),
+            (_, "weight_g") => range(limits::WEIGHT_G),
+            (_, "version") => range((1, SAFE_INTEGER)),
+            // Except 0.
+            ("StockChangeRequest", "units") => range(limits::STOCK_CHANGE),
             (_, "name") => visible(Name::LENGTH_MAX),
             (_, "category") => visible(40),
             (_, "image" | "video" | "poster") => json!({ "minLength": 1, "maxLength": 2_000, "pattern": URL }),
@@ -252,6 +270,8 @@ fn text_default(owner: &str, field: &str, node: &Map<String, Value>) -> Value {
         ("UserId", _) => json!({ "minLength": 1, "maxLength": UserId::LENGTH_MAX, "pattern": VISIBLE_ASCII }),
         (_, "currency") => json!({ "minLength": 3, "maxLength": 3, "pattern": "^[A-Z]{3}$" }),
         (_, "token") => json!({ "maxLength": TOKEN_MAX }),
+        (_, "description") => json!({ "maxLength": product::DESCRIPTION_LENGTH_MAX }),
+        (_, "description_html") => json!({ "maxLength": HTML_MAX }),
         _ => json!({ "maxLength": TEXT_MAX }),
     }
 }
@@ -269,7 +289,9 @@ fn number_default(field: &str) -> Value {
 fn list_default(owner: &str, field: &str) -> Value {
     let (least, most) = match (owner, field) {
         ("Address", "lines") => (1, 3),
-        ("NewProductRequest", "variants") => (1, 100),
+        ("NewProductRequest" | "ChangeProductRequest", "variants") => (1, product::VARIANTS_MAX),
+        ("ProductOptionRequest", "values") => (1, product::OPTION_VALUES_MAX),
+        (_, "options") => (0, product::OPTIONS_MAX),
         ("BlocklistBody", "words") => (0, Blocklist::WORDS_MAX),
         (_, "v") => (2, 2),
         _ => (0, LIST_MAX),
@@ -283,8 +305,15 @@ fn map_default(field: &str) -> Value {
             "maxProperties": 20,
             "additionalProperties": { "type": "string", "minLength": 1, "maxLength": 120, "pattern": visible_pattern() },
         }),
+        "descriptions" => texts_by_language(product::DESCRIPTION_LENGTH_MAX),
+        "deliveries" => texts_by_language(product::DELIVERY_LENGTH_MAX),
+        "descriptions_html" => texts_by_language(HTML_MAX),
         _ => json!({ "maxProperties": LIST_MAX }),
     }
+}
+
+fn texts_by_language(length_max: usize) -> Value {
+    json!({ "maxProperties": 20, "additionalProperties": { "type": "string", "maxLength": length_max } })
 }
 
 #[cfg(test)]

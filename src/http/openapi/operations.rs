@@ -16,7 +16,7 @@ enum Access {
 }
 
 /// The operations that are not live verbs. A verb names its least role itself. What is not here needs a token.
-const ACCESS: [(&str, Access); 65] = [
+const ACCESS: [(&str, Access); 72] = [
     ("shop_show", Access::Public),
     ("shop_create_token", Access::Public),
     ("shop_redeem_code", Access::Public),
@@ -72,6 +72,13 @@ const ACCESS: [(&str, Access); 65] = [
     ("products_list", Access::TokenOptional),
     ("products_create", Access::Least(Role::Producer)),
     ("products_restock", Access::Least(Role::Producer)),
+    ("products_show", Access::TokenOptional),
+    ("products_change", Access::Least(Role::Producer)),
+    ("products_archive", Access::Least(Role::Producer)),
+    ("products_restore", Access::Least(Role::Producer)),
+    ("products_change_stock", Access::Least(Role::Producer)),
+    ("products_stock_log", Access::Least(Role::Producer)),
+    ("products_prices", Access::Least(Role::Producer)),
     ("chat_list", Access::TokenOptional),
     ("chat_sanctions", Access::Least(Role::Moderator)),
     ("chat_blocklist", Access::Least(Role::Moderator)),
@@ -189,7 +196,7 @@ fn add_errors(operation: &mut Value, path: &str, method: &str, access: Access) {
     statuses.extend((access != Access::Public).then_some(401));
     statuses.extend(path.contains('{').then_some(404));
     statuses.extend(if has_body { &[413, 415, 422][..] } else { &[] });
-    statuses.extend((is_write && ["streams", "offers", "orders"].contains(&tag.as_str())).then_some(409));
+    statuses.extend((is_write && ["streams", "offers", "orders", "products"].contains(&tag.as_str())).then_some(409));
     statuses.extend((is_keyed && path.starts_with("/v1/orders/")).then_some(402));
     statuses.extend((is_keyed && !has_body).then_some(422));
     statuses.extend((tag == "chat" && is_write).then_some(429));

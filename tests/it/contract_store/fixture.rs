@@ -64,7 +64,7 @@ pub struct Fixture {
     pub url: String,
     pub shop: Shop,
     pub stream: StreamId,
-    product: ProductId,
+    pub product: ProductId,
     pub variant: VariantId,
     pub raw: RawConnection,
     // The folder or server of the database, kept as long as the store.
@@ -145,22 +145,9 @@ impl Fixture {
 
     async fn with_stock(self) -> Fixture {
         self.store.create_shop(self.shop.clone()).await.unwrap();
-        let variant = Variant {
-            id: self.variant,
-            name: "One size".into(),
-            names: Default::default(),
-            sku: None,
-            price: 4_900,
-            stock: STOCK,
-        };
-        let product = Product {
-            id: self.product,
-            title: "Lamp".into(),
-            titles: Default::default(),
-            image: None,
-            category: None,
-            variants: vec![variant],
-        };
+        let variant =
+            Variant { id: self.variant, name: "One size".into(), price: 4_900, stock: STOCK, ..Variant::default() };
+        let product = Product { id: self.product, title: "Lamp".into(), variants: vec![variant], ..Product::default() };
         self.store.create_product(self.shop.id, &product, None).await.unwrap();
         self.store.create_stream(self.shop.id, &stream(self.stream)).await.unwrap();
         self

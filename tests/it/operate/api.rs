@@ -100,6 +100,7 @@ async fn every_documented_path_exists() {
         ("{order}", id(&held)),
         ("{id}", id(&said)),
         ("{variant}", variant),
+        ("{product}", "01890000-0000-7000-8000-000000000000".to_owned()),
         ("{user}", "Ann".to_owned()),
         ("{file}", "chat.csv".to_owned()),
         ("{provider}", "test".to_owned()),

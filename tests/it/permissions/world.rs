@@ -31,7 +31,9 @@ impl World {
         let mut objects = HashMap::from([("stream", stream.clone()), ("user", user("somebody"))]);
 
         let product = json!({"title": "Lamp", "variants": [{"name": "Blue", "price": 100, "stock": 10_000}]});
-        let variant = id(&host.post("/v1/products", product).await.expect(201)["variants"][0]);
+        let product = host.post("/v1/products", product).await.expect(201);
+        let variant = id(&product["variants"][0]);
+        objects.insert("product", id(&product));
         for (name, price, is_open) in [("offer", 100, true), ("draft", 100, false), ("free", 0, true)] {
             let form = json!({"variant": variant, "kind": "regular", "price": price, "quantity": 100});
             let offer = id(&host.post(&path("offers"), form).await.expect(201));

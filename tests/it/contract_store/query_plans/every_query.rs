@@ -1,12 +1,14 @@
 //! Every function of the store runs on large tables: none reads a whole table, or an index from end to end.
 
 use livesouk::domain::order::request_hash;
+use livesouk::domain::product::ProductFilter;
+use livesouk::domain::product_change::StockChangeForm;
 use livesouk::domain::sign_in_code::hash_sign_in_code;
 use livesouk::domain::test_provider::{IntentChange, TestScenario};
 use livesouk::domain::{
     Actor, AuditAction, AuditEntry, Blocklist, ChatMessage, ChatRulesForm, FulfilmentStep, Helper, Invite, InviteId,
-    Language, MessageId, Name, OrderId, PaymentStatus, Quote, Role, SanctionKind, ShopOrderFilter, StreamId,
-    StreamStatus,
+    Language, MessageId, Name, OrderId, PaymentStatus, ProductForm, ProductStatus, Quote, Role, SanctionKind,
+    ShopOrderFilter, StockReason, StreamId, StreamStatus,
 };
 use livesouk::store::{
     IdempotencyRecord, KeyedRequest, LockWait, NewPayment, NewRefund, NewSession, OrderNote, PaymentEvent,
@@ -77,8 +79,12 @@ async fn shop_and_products(c: &Calls) {
     call!(c, oldest_snapshot_ms());
     call!(c, shop());
     call!(c, create_shop(shop.shop.clone()));
-    call!(c, products(None, 50));
-    let product = call!(c, products(None, 1)).unwrap().remove(0);
+    let any = ProductFilter::default();
+    call!(c, products(&any, None, 50));
+    for status in ProductStatus::ALL {
+        call!(c, products(&ProductFilter { status: Some(status), ..ProductFilter::default() }, None, 50));
+    }
+    let product = call!(c, products(&any, None, 1)).unwrap().remove(0);
     call!(c, product(product.id));
     call!(
         c,
@@ -89,6 +95,19 @@ async fn shop_and_products(c: &Calls) {
         )
     );
     call!(c, restock_variant(shop.variant, 100_000, None));
+    let lost = StockChangeForm { units: -1, reason: StockReason::Lost, note: Some("gone".into()) };
+    call!(c, change_stock(shop.variant, &lost, None));
+    call!(c, stock_changes(shop.variant, None, 50));
+    call!(c, price_changes(shop.variant, None, 50));
+    let entry = |kind| audit_entry(AuditEntry::WHOLE_SHOP, kind);
+    shop.offer(5, 5).await;
+    let form = ProductForm { version: 1, title: Some("Desk lamp".into()), ..ProductForm::default() };
+    call!(c, change_product(shop.product, &form, &entry(AuditAction::ChangeProduct)));
+    call!(c, set_product_status(shop.product, ProductStatus::Archived, &entry(AuditAction::ArchiveProduct)));
+    call!(c, set_product_status(shop.product, ProductStatus::Active, &entry(AuditAction::RestoreProduct)));
+    call!(c, last_product_change());
+    call!(c, products_changed_after(1));
+    call!(c, product_revisions(shop.product));
 }
 
 async fn streams(c: &Calls) {
@@ -360,8 +379,14 @@ async fn accounts(c: &Calls) {
     call!(c, end_session(&who, session.id));
     call!(c, end_all_sessions(&who));
     call!(c, delete_expired_sign_ins(1_000, 100));
-    let request =
-        KeyedRequest { user: user("noura"), verb: "restock", key: key("restock-0001"), hash: [1; 32], entry: None };
+    let request = KeyedRequest {
+        user: user("noura"),
+        name: "Noura".into(),
+        verb: "restock",
+        key: key("restock-0001"),
+        hash: [1; 32],
+        entry: None,
+    };
     call!(c, earlier_result(&request));
 }
 

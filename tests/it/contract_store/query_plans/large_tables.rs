@@ -120,6 +120,15 @@ const TABLES: &str = "
         select large_id(1600001000000, n), $shop, 'Lamp', '{}', 1 from generate_series(0, 19999) n;
     insert into variants (id, product, name, names, price, stock, position)
         select large_id(1600001100000, n), large_id(1600001000000, n), 'One', '{}', 5, 5, 0 from generate_series(0, 19999) n;
+    insert into price_changes (id, variant, at, price, by_user, by_name)
+        select large_id(1600001800000, n), large_id(1600001100000, n % 20000), 1, 5, 'mod-' || n % 2000, 'Mo'
+        from generate_series(0, $some) n;
+    insert into stock_changes (id, variant, at, units, stock, reason, note, by_user, by_name)
+        select large_id(1600001900000, n), large_id(1600001100000, n % 20000), 1, 1, 5, 'received', case n % 100 when 0 then 'new' end,
+            'mod-' || n % 2000, 'Mo'
+        from generate_series(0, $some) n;
+    insert into product_revisions (product, version, at, title, titles, variants)
+        select large_id(1600001000000, n % 20000), 1 + n / 20000, n, 'Lamp', '{}', '[]' from generate_series(0, $some) n;
     insert into token_revocations (id, user_id, not_before, expires_at, created_at, by_user, by_name, by_role)
         select large_id(1600001200000, n), 'user-' || n, 1000, 9000000000000, 1, 'mod-' || n % 2000, 'Mo', 'admin'
         from generate_series(0, 29999) n;
