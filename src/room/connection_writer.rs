@@ -16,7 +16,7 @@ use super::backpressure::{Backpressure, BackpressureAction};
 use super::inbox::PendingJoin;
 use super::member::HelloRequest;
 use super::ring_buffer::RingBuffer;
-use super::timing::{Heartbeat, HeartbeatAction};
+use super::timing::{Heartbeat, HeartbeatAction, IdleDeadlines};
 use super::{Member, RoomCounters, count, retry_ms};
 use crate::domain::Millis;
 use crate::protocol::{Close, Frame, server};
@@ -325,6 +325,21 @@ impl ConnectionWriter {
         let _ = socket.set_linger(Some(std::time::Duration::ZERO));
         let _ = socket.shutdown(std::net::Shutdown::Both);
         self.finish();
+    }
+
+    /// The next deadlines of a connection that takes everything and of which nothing is expected; `None` for every other one.
+    pub fn idle_deadlines(&self, now: Millis, time_of_day: Millis) -> Option<IdleDeadlines> {
+        let is_idle = !self.is_closing()
+            && !self.is_blocked
+            && self.stalled_since.is_none()
+            && self.unsent.is_empty()
+            && self.pending_hello.is_none()
+            && self.moving.is_none()
+            && self.expires.1 != Close::Replaced
+            && !self.backpressure.is_state_only();
+        let (ends_at, reason) = self.expires;
+        let time_left = ends_at - if reason == Close::Token { time_of_day } else { now };
+        is_idle.then(|| IdleDeadlines { ends_at: now + time_left, ping_at: self.heartbeat.next_at() })
     }
 
     /// Checks the connection's deadlines. Returns `Some` when it has to be closed, and `true` when there is something

@@ -10,12 +10,12 @@ use super::connection_writer::ConnectionWriter;
 use super::inbox::{DrainPlan, JoinNotice, PendingJoin};
 use super::receipts::SAMPLE_MAX;
 use super::ring_buffer::Resume;
+use super::timing::NextCheck;
 use super::writer::{RoomWriter, SENDS_PER_YIELD};
 use super::{StreamPosition, count};
 use crate::domain::Millis;
 use crate::protocol::{Close, HelloHead, SharedTail, deflate, server};
 
-const CHECK_INTERVAL_MS: Millis = 500;
 /// A client may be ahead of this node by the events that are still on their way here.
 const AHEAD_WAIT_MS: Millis = 1_000;
 const HELLO_TAILS_MAX: usize = 64;
@@ -200,24 +200,49 @@ impl RoomWriter {
         if now < self.next_check_at {
             return;
         }
-        self.next_check_at = now + CHECK_INTERVAL_MS;
         self.ring_buffer.trim(now);
         self.room.set_oldest_position(&self.ring_buffer.position().epoch, self.ring_buffer.oldest());
         let (mut served, time_of_day) = (0, self.room.clock.wall());
+        let mut next = NextCheck::after(now);
         for index in 0..self.connections.len() {
             let connection = &mut self.connections[index];
-            match connection.check_deadlines(now, time_of_day) {
-                (Some(close), _) => self.close_connection(index, close, now),
-                (None, true) if !connection.is_blocked() => self.write_to(index, now),
-                _ if connection.is_finished => self.closed.push(connection.member.clone()),
-                _ => continue,
-            }
-            served += 1;
+            let action = connection.check_deadlines(now, time_of_day);
+            let is_blocked = connection.is_blocked();
+            let was_served = match action {
+                (Some(close), _) => {
+                    self.close_connection(index, close, now);
+                    true
+                }
+                (None, true) if !is_blocked => {
+                    self.write_to(index, now);
+                    true
+                }
+                _ if connection.is_finished => {
+                    self.closed.push(connection.member.clone());
+                    true
+                }
+                _ => false,
+            };
+            next.add(self.connections[index].idle_deadlines(now, time_of_day));
+            served += usize::from(was_served);
             if served == SENDS_PER_YIELD {
                 served = 0;
                 tokio::task::yield_now().await;
             }
         }
+        if self.has_pending() {
+            next.add(None);
+        }
+        self.next_check_at = next.at();
+        if next.is_idle() {
+            // The next viewer who joins makes them again.
+            self.free_shared();
+        }
+    }
+
+    /// Something happened in the room: its deadlines are looked at soon again.
+    pub(super) fn check_soon(&mut self, now: Millis) {
+        self.next_check_at = self.next_check_at.min(NextCheck::soon(now));
     }
 
     /// Removes finished connections, a limited number per turn: closing a socket takes longer than writing to one.

@@ -93,6 +93,11 @@ impl Heartbeat {
         Self { joined_at: now, next_at: now + first_ms, pinged_at: None }
     }
 
+    /// When [`Heartbeat::check`] has to be called next.
+    pub fn next_at(&self) -> Millis {
+        self.next_at
+    }
+
     /// `last_received_at`: when the last byte was received; called only when a check is due.
     pub fn check(&mut self, now: Millis, last_received_at: impl FnOnce() -> Millis) -> HeartbeatAction {
         if now < self.next_at {
@@ -115,9 +120,100 @@ impl Heartbeat {
     }
 }
 
+/// When an idle connection needs its room again.
+pub struct IdleDeadlines {
+    /// It is closed then.
+    pub ends_at: Millis,
+    /// It is pinged then, or it must have answered.
+    pub ping_at: Millis,
+}
+
+/// When a room looks at the deadlines of its connections again: soon while anything happens, else when the first of them comes.
+pub struct NextCheck {
+    now: Millis,
+    at: Millis,
+    is_idle: bool,
+}
+
+impl NextCheck {
+    const INTERVAL_MS: Millis = 500;
+    /// The same in an idle room. A ping may be this late, and the pings of several viewers then share a check.
+    const IDLE_INTERVAL_MS: Millis = 2_000;
+    /// An idle room too is checked this often: the system clock may be set forward, and tokens end by the time of day.
+    const IDLE_INTERVAL_MAX_MS: Millis = 5_000;
+
+    /// The check after the one at `now`. [`NextCheck::add`] every connection.
+    pub fn after(now: Millis) -> Self {
+        Self { now, at: now + Self::IDLE_INTERVAL_MAX_MS, is_idle: true }
+    }
+
+    /// `None`: this connection is not idle.
+    pub fn add(&mut self, deadlines: Option<IdleDeadlines>) {
+        match deadlines {
+            None => self.is_idle = false,
+            Some(IdleDeadlines { ends_at, ping_at }) => {
+                self.at = self.at.min(ends_at).min(ping_at.max(self.now + Self::IDLE_INTERVAL_MS));
+            }
+        }
+    }
+
+    pub fn is_idle(&self) -> bool {
+        self.is_idle
+    }
+
+    pub fn at(&self) -> Millis {
+        if self.is_idle { self.at.max(Self::soon(self.now)) } else { Self::soon(self.now) }
+    }
+
+    /// The next check of a room in which something happens.
+    pub fn soon(now: Millis) -> Millis {
+        now + Self::INTERVAL_MS
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn idle_room_is_checked_seldom_and_its_pings_are_at_most_two_seconds_late() {
+        const END: Millis = 600_000;
+        // Ten viewers who answer at once, pinged first at different times.
+        let mut viewers: Vec<_> = (0..10).map(|n| (Heartbeat::new(0, 12_500 + n * 1_250), 0)).collect();
+        let (mut now, mut checks, mut pings) = (0, 0, 0);
+        while now < END {
+            checks += 1;
+            let mut next = NextCheck::after(now);
+            for (heartbeat, received_at) in &mut viewers {
+                let due = heartbeat.next_at();
+                if heartbeat.check(now, || *received_at) == HeartbeatAction::Ping {
+                    assert!(now - due <= NextCheck::IDLE_INTERVAL_MS, "{} ms late", now - due);
+                    (*received_at, pings) = (now + 1, pings + 1);
+                }
+                next.add(Some(IdleDeadlines { ends_at: END, ping_at: heartbeat.next_at() }));
+            }
+            now = next.at();
+        }
+        assert!(checks < END / 1_500 && pings > 200, "{checks} checks, {pings} pings");
+    }
+
+    #[test]
+    fn check_comes_with_the_first_deadline_and_soon_while_anything_happens() {
+        let at = |deadlines: &[Option<(Millis, Millis)>]| {
+            let mut next = NextCheck::after(1_000);
+            for one in deadlines {
+                next.add(one.map(|(ends_at, ping_at)| IdleDeadlines { ends_at, ping_at }));
+            }
+            next.at()
+        };
+        assert_eq!(at(&[]), 6_000);
+        assert_eq!(at(&[Some((90_000, 90_000))]), 6_000);
+        assert_eq!(at(&[Some((90_000, 4_500)), Some((90_000, 90_000))]), 4_500);
+        assert_eq!(at(&[Some((90_000, 1_100))]), 3_000, "a ping may be late");
+        assert_eq!(at(&[Some((1_900, 90_000))]), 1_900, "an end may not");
+        assert_eq!(at(&[Some((1_001, 90_000))]), 1_500);
+        assert_eq!(at(&[Some((90_000, 90_000)), None]), 1_500);
+    }
 
     #[test]
     fn gap_follows_the_last_broadcast_and_grows_when_updates_gather() {

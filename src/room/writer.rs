@@ -107,7 +107,7 @@ impl RoomWriter {
             let wake_at = self.wake_at();
             tokio::select! {
                 biased;
-                () = room.wake.notified() => {}
+                () = room.wake.notified() => self.check_soon(self.clock.now()),
                 () = self.clock.sleep_until(wake_at.unwrap_or(0)), if wake_at.is_some() => {}
             }
             if !self.turn().await {
@@ -160,6 +160,7 @@ impl RoomWriter {
             self.flush(now);
             self.broadcast().await;
             self.pacer.record_broadcast(now, self.clock.now(), updates);
+            self.check_soon(now);
             self.room.counters.broadcast_times.observe(started_at.elapsed());
             if let Some(waiting_since) = waiting_since {
                 self.room.counters.delivery_times.observe(waiting_since.elapsed());
@@ -178,7 +179,7 @@ impl RoomWriter {
         true
     }
 
-    fn has_pending(&self) -> bool {
+    pub(super) fn has_pending(&self) -> bool {
         !self.pending.is_empty() || self.continuity_lost.is_some() || self.state.has_unsent()
     }
 
@@ -186,6 +187,12 @@ impl RoomWriter {
         self.hello_tails.clear();
         self.slow_snapshot = None;
         self.state_tails.clear();
+    }
+
+    /// Drops what was made for several viewers, with its memory.
+    pub(super) fn free_shared(&mut self) {
+        (self.hello_tails, self.state_tails) = (HashMap::new(), HashMap::new());
+        (self.slow_snapshot, self.pending) = (None, Vec::new());
     }
 
     // Input.
