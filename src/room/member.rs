@@ -6,11 +6,11 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use tokio::net::TcpStream;
-use tokio::sync::Notify;
 
 use super::receipts::ReceiptRequest;
 use super::{Room, StreamPosition, lock, retry_ms};
@@ -89,8 +89,9 @@ pub struct Member {
     has_left: AtomicBool,
     is_blocked: AtomicBool,
     is_ended: AtomicBool,
-    /// `is_blocked` or `is_ended` was set.
-    changed: Notify,
+    /// Wakes the connection's task: `is_blocked` or `is_ended` was set. A [`tokio::sync::Notify`] would cost each viewer a hundred bytes
+    /// more, most of them in the future that waits for it.
+    waker: Mutex<Option<Waker>>,
 }
 
 #[derive(Default)]
@@ -123,7 +124,7 @@ impl Member {
             has_left: AtomicBool::new(false),
             is_blocked: AtomicBool::new(false),
             is_ended: AtomicBool::new(false),
-            changed: Notify::new(),
+            waker: Mutex::default(),
         });
         (member, HelloRequest { position, missed, you })
     }
@@ -251,13 +252,38 @@ impl Member {
     /// The socket would block: the connection's task waits until it is writable.
     pub(super) fn mark_blocked(&self) {
         self.is_blocked.store(true, Ordering::Release);
-        self.changed.notify_one();
+        self.wake_task();
     }
 
     /// The writer is done with this socket.
     pub(super) fn mark_ended(&self) {
         self.is_ended.store(true, Ordering::Release);
-        self.changed.notify_one();
+        self.wake_task();
+    }
+
+    fn wake_task(&self) {
+        // The guard is dropped before the call.
+        let waker = lock(&self.waker).take();
+        waker.inspect(Waker::wake_by_ref);
+    }
+
+    /// Ready when the writer is done with the socket. Until then it notifies the writer each time a blocked socket is writable again.
+    fn poll_ended(self: &Arc<Self>, task: &mut Context<'_>) -> Poll<()> {
+        // Before the flags are read: what is set after that wakes the task.
+        {
+            let mut waker = lock(&self.waker);
+            if !waker.as_ref().is_some_and(|kept| kept.will_wake(task.waker())) {
+                *waker = Some(task.waker().clone());
+            }
+        }
+        if self.is_ended.load(Ordering::Acquire) {
+            return Poll::Ready(());
+        }
+        if self.is_blocked() && self.socket.poll_write_ready(task).is_ready() {
+            self.is_blocked.store(false, Ordering::Release);
+            self.notify();
+        }
+        Poll::Pending
     }
 }
 
@@ -299,23 +325,15 @@ impl Subscription {
     /// Must be polled as long as the subscription is held: resumes writing when a blocked socket is writable again,
     /// also in a quiet room. Ready when the writer is done with the socket, because it was closed, aborted or broken.
     pub async fn run(&self) {
-        let member = &self.0;
-        while !member.is_ended.load(Ordering::Acquire) {
-            tokio::select! {
-                () = member.changed.notified() => {}
-                // Polled by hand: the runtime's own future for it costs a hundred bytes more per viewer.
-                _ = std::future::poll_fn(|task| member.socket.poll_write_ready(task)), if member.is_blocked() => {
-                    member.is_blocked.store(false, Ordering::Release);
-                    member.notify();
-                }
-            }
-        }
+        std::future::poll_fn(|task| self.0.poll_ended(task)).await;
     }
 }
 
 impl Drop for Subscription {
     fn drop(&mut self) {
         let member = &self.0;
+        // The member may live longer than the task, whose memory the waker would keep.
+        *lock(&member.waker) = None;
         member.has_left.store(true, Ordering::Release);
         member.room.users.remove(member);
         member.notify();
