@@ -1,4 +1,4 @@
-// The seller's desk: the orders of the shop, its e-mails, staff and settings, for those who may see them.
+// The seller's desk: the orders and products of the shop, its e-mails, staff and settings, for those who may see them.
 
 import { asRefusal, get, token } from './api.js';
 import { MailList } from './admin/mail_list.js';
@@ -16,12 +16,13 @@ import { byId, el, fillIcons } from './ui.js';
 
 const NOT_ALLOWED = {
   orders: () => t('desk.not_seller'),
+  products: () => t('desk.not_seller'),
   mails: () => t('desk.not_seller'),
   staff: () => t('staff.not_allowed'),
   settings: () => t('settings.not_allowed'),
 };
 
-await Promise.all([load('host'), load('buy'), load('desk'), load('staff')]);
+await Promise.all([load('host'), load('buy'), load('desk'), load('staff'), load('products')]);
 translate();
 const section = openSection();
 byId('title').textContent = t(`desk.${section}`);
@@ -62,6 +63,7 @@ async function showSection(shop, me) {
     const { showSettings } = await import('./admin/settings.js');
     return showSettings(root);
   }
+  if (section === 'products') return showProducts(root, shop);
   /** @type {Stream[]} */
   const shows = await listAll('/streams');
   if (section === 'staff') {
@@ -72,6 +74,21 @@ async function showSection(shop, me) {
   /** @type {{ tags: string[] }} */
   const { tags } = await get('/shop/order-tags');
   return new OrderList({ root, shop, shows, tags }).start();
+}
+
+/**
+ * The catalogue, or one product of it.
+ * @param {HTMLElement} root
+ * @param {Shop} shop
+ */
+async function showProducts(root, shop) {
+  const id = new URLSearchParams(location.search).get('product');
+  if (!id) {
+    const { ProductList } = await import('./admin/product_list.js');
+    return new ProductList({ root }).start();
+  }
+  const { ProductPage } = await import('./admin/product_page.js');
+  return new ProductPage({ root, shop, id }).start();
 }
 
 /**

@@ -38,7 +38,8 @@ document.documentElement.lang = lang;
 document.documentElement.dir = dir;
 
 /**
- * Loads more texts, for a part of the pages that not everyone opens: `buy`, `host`, `shop`, `rehearse`, `video`, `end`, `desk`, `staff`.
+ * Loads more texts, for a part of the pages that not everyone opens: `buy`, `host`, `shop`, `rehearse`, `video`, `end`, `desk`, `staff`,
+ * `products`.
  * @param {string} [part]
  */
 export async function load(part) {

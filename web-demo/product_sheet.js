@@ -2,6 +2,7 @@
 
 import { dir, formatDuration, formatMoney, formatNumber, locale, t, titleOf, variantOf } from './i18n.js';
 import { canBuy, countdownOf, fullTitle, offerTexts, paintOfferButton, phaseOf, priceTag, stockBar } from './offer.js';
+import { productAbout } from './product_about.js';
 import { openSheet } from './sheet.js';
 import { timeSpan } from './time_span.js';
 import { el, icon, picture, setText, setVisible } from './ui.js';
@@ -71,6 +72,7 @@ export class ProductSheet {
       this.hint,
       this.buyers,
       this.button,
+      productAbout(offer.product),
     );
     this.dialog = openSheet(content, { title: t('product'), test: 'product', className: 'side', onclose });
     this.repaint();

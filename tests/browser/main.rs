@@ -6,6 +6,7 @@
 
 mod account;
 mod behind_proxy;
+mod catalogue;
 mod client;
 mod colour;
 mod crowd;

@@ -4,12 +4,18 @@ import { t } from '../i18n.js';
 import { el } from '../ui.js';
 
 /** @import { Role } from '../types.d.ts' */
-/** @typedef {'orders' | 'mails' | 'staff' | 'settings'} Section */
+/** @typedef {'orders' | 'products' | 'mails' | 'staff' | 'settings'} Section */
 
 /** @type {Section[]} */
-const SECTIONS = ['orders', 'mails', 'staff', 'settings'];
+const SECTIONS = ['orders', 'products', 'mails', 'staff', 'settings'];
 /** Sections that only owners and admins see. */
 const FOR_MANAGERS = new Set(['staff', 'settings']);
+
+/** @param {Section} section */
+export const sectionAddress = (section) => `?${new URLSearchParams({ section })}`;
+
+/** @param {string} id of a product, or `new` */
+export const productAddress = (id) => `?${new URLSearchParams({ section: 'products', product: id })}`;
 
 /** @returns {Section} */
 export function openSection() {
@@ -25,9 +31,12 @@ export function sectionLinks(open, role) {
   const isManager = role === 'owner' || role === 'admin';
   const seen = SECTIONS.filter((section) => isManager || !FOR_MANAGERS.has(section));
   const links = seen.map((section) => {
-    const address = new URLSearchParams({ section });
     const current = section === open ? { 'aria-current': 'page' } : {};
-    return el('a', { href: `?${address}`, 'data-test': `section-${section}`, ...current }, t(`desk.${section}`));
+    return el(
+      'a',
+      { href: sectionAddress(section), 'data-test': `section-${section}`, ...current },
+      t(`desk.${section}`),
+    );
   });
   return el('nav.sections', { 'aria-label': t('desk.sections') }, links);
 }

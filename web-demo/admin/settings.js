@@ -16,7 +16,7 @@ import { shopForm, shopRequest } from './shop_form.js';
 export async function showSettings(root) {
   /** @type {ShopSettings} */
   const settings = await get('/shop/settings');
-  const hasProducts = /** @type {{ items: unknown[] }} */ (await get('/products?limit=1')).items.length > 0;
+  const hasProducts = /** @type {{ items: unknown[] }} */ (await get('/products?status=any&limit=1')).items.length > 0;
   const { nodes, fields, ticked } = shopForm(settings, { canChangeCurrency: !hasProducts });
   const alert = el('p.alert', { role: 'alert', hidden: true, 'data-test': 'settings-alert' });
   /** @param {Refusal} refusal */

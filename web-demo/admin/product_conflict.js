@@ -1,0 +1,69 @@
+// What to do when somebody else saved the product first: their changes of other fields are taken over, and where both changed
+// the same field, the newer value stands beside what was typed.
+
+import { t } from '../i18n.js';
+import { el } from '../ui.js';
+
+/** @import { Field } from '../host/form.js' */
+/** @import { ProductDetail } from '../types.d.ts' */
+/** @typedef {{ name: string, label: string, newer: string, field: Field<any>, isTaken: boolean }} Difference */
+
+const PLAIN = /** @type {const} */ (['title', 'category', 'image', 'description', 'delivery']);
+
+/**
+ * The text of a field of a product, under the name that the form has for it: `titles.ar`.
+ * @param {ProductDetail} product
+ * @param {string} name
+ * @returns {string}
+ */
+function textOf(product, name) {
+  const [part, code] = name.split('.');
+  const value = /** @type {Record<string, any>} */ (/** @type {unknown} */ (product))[part];
+  return (code ? value[code] : value) ?? '';
+}
+
+/**
+ * Takes over what only the other person changed. Gives every field that they changed.
+ * @param {{ base: ProductDetail, newer: ProductDetail, fields: Record<string, Field<any>> }} options
+ * @returns {Difference[]}
+ */
+export function takeOver({ base, newer, fields }) {
+  const names = Object.keys(fields).filter((name) => PLAIN.some((plain) => plain === name) || name.includes('.'));
+  const changed = names.filter((name) => textOf(base, name) !== textOf(newer, name));
+  return changed.map((name) => {
+    const one = fields[name];
+    const text = textOf(newer, name);
+    const isTaken = one.control.value === textOf(base, name) || one.control.value === text;
+    if (isTaken) one.control.value = text;
+    return { name, label: one.node.querySelector('label')?.textContent ?? name, newer: text, field: one, isTaken };
+  });
+}
+
+/** @param {Difference[]} differences */
+export function conflictBox(differences) {
+  const rows = differences.map(({ name, label, newer, field, isTaken }) => {
+    const take = () => {
+      field.control.value = newer;
+      field.control.dispatchEvent(new Event('input', { bubbles: true }));
+      button.replaceWith(el('small', {}, t('products.taken')));
+    };
+    const button = el(
+      'button.slim',
+      { type: 'button', 'data-test': `take-${name}`, onclick: take },
+      t('products.take_newer'),
+    );
+    return el(
+      'li',
+      { 'data-test': `newer-${name}` },
+      el('span', {}, `${label}: `, el('bdi', {}, newer || t('products.empty'))),
+      isTaken ? el('small', {}, t('products.taken')) : button,
+    );
+  });
+  return el(
+    'div.conflict',
+    { role: 'alert' },
+    el('b', {}, t('products.outdated')),
+    el('p', {}, t('products.outdated_about')),
+    rows.length > 0 && el('ul', {}, rows),
+  );
+}
