@@ -10,11 +10,12 @@ use crate::broker::{self, Broker};
 use crate::clock::Clock;
 use crate::config::{
     self, Command, DemoArgs, LimitArgs, LogArgs, LogFormat, MailAction, MigrateArgs, NamesShown, OwnerAction, PageArgs,
-    PaymentArgs, PaymentProviderName, ServeArgs, TokenArgs,
+    PaymentArgs, PaymentProviderName, SecretsAction, ServeArgs, TokenArgs,
 };
 use crate::demo;
 use crate::domain::{Actor, Name, PurchaseNames, Role, StreamId, TokenRules, TokenStamp, UserId};
 use crate::first_start;
+use crate::guarded_address::AddressGuard;
 use crate::http::auth::TokenAuth;
 use crate::http::{ContentHosts, DemoHosts, Origins, TrustedProxies};
 use crate::mail_command::{self, mail_transport};
@@ -22,6 +23,7 @@ use crate::mail_command::{self, mail_transport};
 use crate::metrics::SPAN_TARGET;
 use crate::node::{self, Node, NodeConfig, StartError};
 use crate::rehearsal::rehearsal_runner;
+use crate::secrets_command::{self, check_key, secrets_key};
 use anyhow::Context;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -59,6 +61,9 @@ pub fn run() -> ExitCode {
             },
             Command::Owner(options) => match options.action {
                 OwnerAction::Recover => first_start::recover_owner(options).await,
+            },
+            Command::Secrets(options) => match options.action {
+                SecretsAction::Rekey => print_result(secrets_command::rekey(options).await?).context(CANNOT_PRINT),
             },
             Command::Healthy(options) => check_health(options.listen).await,
             Command::Completions(options) => print_completions(options.shell),
@@ -268,6 +273,7 @@ async fn run_serve(options: ServeArgs) -> anyhow::Result<()> {
         broker::check_urls(&options.broker).map_err(StartError::Config)?;
     }
     let mail = mail_transport(&options.mail)?;
+    let secrets_key = secrets_key(&options.secrets)?;
     init_logging(&options.log)?;
     if let Some(warning) = options.warning() {
         tracing::warn!("{warning}");
@@ -281,7 +287,7 @@ async fn run_serve(options: ServeArgs) -> anyhow::Result<()> {
         None => tracing::info!("this shop takes no payments: --payments is not given"),
     }
     if mail.is_none() {
-        tracing::info!("this shop sends no e-mails: --smtp-url is not given");
+        tracing::info!("--smtp-url is not given: this shop sends e-mails only if the desk has set a mail server");
     }
     let clock = Clock::system();
     // Before the database is opened, so that a mistake in a key changes nothing.
@@ -298,6 +304,7 @@ async fn run_serve(options: ServeArgs) -> anyhow::Result<()> {
     let content_hosts = ContentHosts { images: img_hosts, media: media_hosts, connect: connect_hosts };
     content_hosts.check().map_err(StartError::Config)?;
     let store = node::open_store(&options.store, &clock, usize::from(options.sell_connections)).await?;
+    check_key(&store, secrets_key.as_ref()).await?;
     let (shop, is_new) = node::find_or_create_shop(&store, &options.shop, &options.currency).await?;
     if is_new {
         store.open_setup().await.map_err(StartError::Store)?;
@@ -327,6 +334,8 @@ async fn run_serve(options: ServeArgs) -> anyhow::Result<()> {
             base_path: origins.base_path().to_owned(),
             token_max_ttl_ms: options.tokens.max_ttl_s * 1_000,
             mail,
+            secrets_key,
+            address_guard: AddressGuard::new(options.secrets.private_addresses),
             public_url,
             ..app_settings(&options.limits, &options.payments, NodeKind::Serve { has_test_payments })
         },

@@ -38,6 +38,8 @@ pub mod demo;
 pub mod fault;
 /// The first start of a shop: its signing key, and the links by which its owner comes.
 pub mod first_start;
+/// Addresses that a person typed on a page: resolved, checked, and only then connected to.
+pub mod guarded_address;
 /// The mail server of the settings, and the command that tries it.
 pub mod mail_command;
 /// Metric types, and the encoding of the metrics page.
@@ -46,6 +48,9 @@ mod metrics;
 pub mod node;
 /// Rehearsals: simulated viewers play a show on a separate node inside this process.
 pub mod rehearsal;
+
+/// The key for secrets in the database, and the command that changes it.
+pub mod secrets_command;
 
 #[cfg(all(feature = "fault-injection", not(debug_assertions)))]
 compile_error!("this feature breaks guarantees on purpose, so it must never be part of a release");

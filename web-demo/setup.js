@@ -1,5 +1,5 @@
-// The set-up of a new shop, in steps: the owner and the shop, the first product, the first show. The link in the address signs the
-// owner in with the first step; each step is saved by itself, so that nothing is lost and any later one can be skipped.
+// The set-up of a new shop, in steps: the owner and the shop, the mail server, the first product, the first show. The link in the
+// address signs the owner in with the first step; each step is saved by itself, so that nothing is lost and any later one can be skipped.
 
 import { asRefusal, get, post } from './api.js';
 import { route } from './base.js';
@@ -8,6 +8,7 @@ import { languageSwitch, lang, load, refusalText, setDecimals, t, titleOf, trans
 import { addOnce } from './host/add_once.js';
 import { anyText, field, price, readAll, required, showFieldError, webAddress, wholeNumber } from './host/form.js';
 import { emailAddress, optionalEmailAddress } from './admin/email_address.js';
+import { mailForm } from './admin/mail_form.js';
 import { shopForm, shopRequest } from './admin/shop_form.js';
 import { loadShop } from './load_shop.js';
 import { withBusy } from './sheet.js';
@@ -16,7 +17,7 @@ import { byId, el, fillIcons, setText, setVisible } from './ui.js';
 /** @import { Identity, Product, Refusal, SetupState, Shop, Stream } from './types.d.ts' */
 /** @import { Field } from './host/form.js' */
 
-const STEPS = 3;
+const STEPS = 4;
 const NAME_MAX = 40;
 const TITLE_MAX = 120;
 const STOCK_MAX = 1_000_000;
@@ -35,7 +36,7 @@ start().catch((error) => errorPage(asRefusal(error)));
 async function start() {
   const [shop, me] = await Promise.all([loadShop(), /** @type {Promise<Identity>} */ (get('/session'))]);
   const isOwner = me.role === 'owner';
-  if (!code) return isOwner ? productStep(shop) : messagePage(t('setup.title'), t('setup.no_link'), false);
+  if (!code) return isOwner ? mailStep(shop) : messagePage(t('setup.title'), t('setup.no_link'), false);
   try {
     /** @type {SetupState} */
     const state = await post('/setup/open', { code });
@@ -44,13 +45,13 @@ async function start() {
     const refusal = asRefusal(error);
     if (refusal.code !== 'setup_link_invalid') throw error;
     // The owner has come back to this page after the first step, in the same browser.
-    if (isOwner) return productStep(shop);
+    if (isOwner) return mailStep(shop);
     messagePage(t('setup.title'), `${refusalText(refusal)} ${t('setup.no_link')}`, false);
   }
 }
 
 /**
- * One step: a form whose button saves it.
+ * One step: a form whose button saves it. Gives the function that shows a refusal in it.
  * @param {{
  *   number: number,
  *   title: string,
@@ -94,6 +95,7 @@ function showStep({ number, title, about, nodes, fields, button, save, skip }) {
   // A screen reader begins with the new step.
   if (number > 1) heading.focus();
   scrollTo(0, 0);
+  return showRefusal;
 }
 
 /** @param {SetupState} state */
@@ -132,23 +134,37 @@ function ownerStep({ settings, has_products, can_send_email }) {
     return post('/setup', body).then(async () => {
       // The link is used up. A reload goes on with the next step.
       history.replaceState(null, '', location.pathname + location.search);
-      productStep(await loadShop());
+      await mailStep(await loadShop());
     });
   };
   showStep({
     number: 1,
     title: t('setup.owner'),
     about: t('setup.owner_about'),
-    nodes: [
-      owner.name.node,
-      owner.email.node,
-      !can_send_email && el('p.fine', { 'data-test': 'no-email' }, t('setup.no_email')),
-      el('h2', {}, t('setup.shop')),
-      nodes,
-    ],
+    nodes: [owner.name.node, owner.email.node, el('h2', {}, t('setup.shop')), nodes],
     fields: { ...owner, ...fields },
     button: t('setup.next'),
     save,
+  });
+}
+
+/** @param {Shop} shop */
+async function mailStep(shop) {
+  /** @type {Identity} */
+  const { email } = await get('/session');
+  /** @type {(refusal: Refusal) => void} */
+  let show = () => {};
+  const { nodes, fields, save, isOpen } = await mailForm({ email, showRefusal: (refusal) => show(refusal) });
+  const next = () => productStep(shop);
+  show = showStep({
+    number: 2,
+    title: t('mail_server.title'),
+    about: t('mail_server.about'),
+    nodes: [nodes, isOpen && el('p.fine', {}, t('mail_server.skip'))],
+    fields,
+    button: t(isOpen ? 'setup.next' : 'setup.go_on'),
+    save: () => (isOpen ? (save()?.then(next) ?? null) : Promise.resolve(next())),
+    skip: isOpen ? next : undefined,
   });
 }
 
@@ -179,7 +195,7 @@ function productStep(shop) {
     return addOnce('/products', body).then((product) => showStepForShow(/** @type {Product} */ (product)));
   };
   showStep({
-    number: 2,
+    number: 3,
     title: t('setup.product'),
     about: t('setup.product_about'),
     nodes: [fields.title.node, el('div.pair', {}, fields.price.node, fields.stock.node), fields.image.node],
@@ -214,7 +230,7 @@ function showStepForShow(product) {
     location.assign(route(`/host?stream=${encodeURIComponent(show.id)}`));
   };
   showStep({
-    number: 3,
+    number: 4,
     title: t('setup.show'),
     about: t('setup.show_about'),
     nodes: [fields.title.node, fields.scheduled_at.node],

@@ -25,6 +25,8 @@ use crate::store::{Store, StoredSettings};
 struct LiveSettings {
     shop: Arc<Shop>,
     profile: Arc<ShopProfile>,
+    /// The mail server that the desk set.
+    mail: Option<Arc<MailTransport>>,
     version: i64,
 }
 
@@ -34,6 +36,8 @@ pub struct Context {
     pub settings: Settings,
     /// What the pages of the desk change while the node runs.
     live_settings: RwLock<LiveSettings>,
+    /// The mail server with which the node was started.
+    given_mail: Option<Arc<MailTransport>>,
     pub counters: AppCounters,
     /// The tasks that must finish before the process ends.
     pub tasks: TaskTracker,
@@ -57,12 +61,19 @@ impl Context {
         stop: CancellationToken,
     ) -> Result<Arc<Self>> {
         let epoch = AtomicI64::new(store.epoch().await?);
+        let given_mail = settings.mail.clone().map(Arc::new);
         let (counters, tasks, revoked_tokens, mail_queued, clock_offset_ms) = Default::default();
         Ok(Arc::new(Self {
             store,
             clock,
             settings,
-            live_settings: RwLock::new(LiveSettings { shop: Arc::new(shop), profile: Arc::default(), version: 0 }),
+            live_settings: RwLock::new(LiveSettings {
+                shop: Arc::new(shop),
+                profile: Arc::default(),
+                mail: None,
+                version: 0,
+            }),
+            given_mail,
             counters,
             tasks,
             stop,
@@ -92,9 +103,27 @@ impl Context {
         self.live_settings().version
     }
 
+    /// Where mails go now; `None`: this shop sends none. A server that was given when the node started comes before the one of the
+    /// desk, and both come before the log of a demo.
+    pub fn mail(&self) -> Option<Arc<MailTransport>> {
+        let of_desk = if self.has_given_mail_server() { None } else { self.live_settings().mail };
+        of_desk.or_else(|| self.given_mail.clone())
+    }
+
+    /// The mail server that the desk set, whether or not it is in use.
+    pub fn mail_of_desk(&self) -> Option<Arc<MailTransport>> {
+        self.live_settings().mail
+    }
+
+    /// Whether the node was started with a mail server: then the one of the desk does not count.
+    pub fn has_given_mail_server(&self) -> bool {
+        matches!(self.given_mail.as_deref(), Some(MailTransport::Smtp { .. }))
+    }
+
     /// Takes what the store returned; an older version is ignored.
-    pub fn set_live_settings(&self, shop: Shop, stored: StoredSettings) {
-        let new = LiveSettings { shop: Arc::new(shop), profile: Arc::new(stored.profile), version: stored.version };
+    pub fn set_live_settings(&self, shop: Shop, stored: StoredSettings, mail: Option<Arc<MailTransport>>) {
+        let (shop, profile) = (Arc::new(shop), Arc::new(stored.profile));
+        let new = LiveSettings { shop, profile, mail, version: stored.version };
         let mut live = self.live_settings.write().unwrap_or_else(PoisonError::into_inner);
         if live.version <= new.version {
             *live = new;
@@ -114,7 +143,7 @@ impl Context {
 
     /// Whether e-mails leave this server: not those that a demo writes to its log.
     pub fn sends_email(&self) -> bool {
-        matches!(self.settings.mail, Some(MailTransport::Smtp { .. }))
+        matches!(self.mail().as_deref(), Some(MailTransport::Smtp { .. }))
     }
 
     /// The current epoch of the database.

@@ -17,7 +17,9 @@ use tokio::time::timeout;
 use url::{Host, Url};
 
 use crate::connection_url;
+use crate::domain::mail_settings::{MailProtection, TypedMailServer};
 use crate::domain::{EmailAddress, MailOutcome};
+use crate::guarded_address::AddressGuard;
 
 /// The deadline of each step: of the connection with its greeting and log-in, and of each command.
 const STEP_DEADLINE: Duration = Duration::from_secs(20);
@@ -57,12 +59,36 @@ pub struct SmtpServer {
     protection: Protection,
     /// User name and password.
     login: Option<(String, String)>,
+    /// For a server that somebody typed on a page: which addresses it may have.
+    guard: Option<AddressGuard>,
 }
 
 impl std::fmt::Debug for SmtpServer {
     /// Without the password.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "SmtpServer({}:{})", self.host, self.port)
+    }
+}
+
+impl MailTransport {
+    /// A server that was typed into the pages, with its password in the clear.
+    pub fn typed(typed: TypedMailServer, guard: AddressGuard) -> Self {
+        let protection = match typed.protection {
+            MailProtection::Tls => Protection::Tls,
+            MailProtection::Starttls => Protection::StartTls,
+            MailProtection::None => Protection::Plain,
+        };
+        let (host, port, login) = (typed.host, typed.port, typed.user.zip(typed.password));
+        let server = SmtpServer { host, port, protection, login, guard: Some(guard) };
+        Self::Smtp { server, from: typed.from, name: None }
+    }
+
+    /// The password of the server, for one that is saved again without typing it.
+    pub fn password(&self) -> Option<&str> {
+        match self {
+            Self::Smtp { server, .. } => server.login.as_ref().map(|(_, password)| password.as_str()),
+            Self::DemoLog => None,
+        }
     }
 }
 
@@ -112,7 +138,7 @@ impl SmtpServer {
             (None, Protection::StartTls) => STARTTLS_PORT,
             (None, Protection::Plain) => PLAIN_PORT,
         };
-        Ok(Self { host, port, protection, login })
+        Ok(Self { host, port, protection, login, guard: None })
     }
 
     /// Sends one mail over a connection of its own. It ends within a few deadlines, whatever the server does.
@@ -153,9 +179,18 @@ impl SmtpServer {
             parameters.map_err(|error| format!("TLS cannot be used: {}.", chain(&error)))
         };
         let wrapper = if self.protection == Protection::Tls { Some(tls()?) } else { None };
-        let address = (self.host.as_str(), self.port);
-        let connected =
-            AsyncSmtpConnection::connect_tokio1(address, Some(STEP_DEADLINE), &greeting_name, wrapper, None).await;
+        let deadline = Some(STEP_DEADLINE);
+        let connected = match &self.guard {
+            Some(guard) => {
+                let addresses = guard.resolve(&self.host, self.port).await;
+                let addresses = addresses.map_err(|why| format!("The mail server {at} is not used: {why}."))?;
+                AsyncSmtpConnection::connect_tokio1(&addresses[..], deadline, &greeting_name, wrapper, None).await
+            }
+            None => {
+                let address = (self.host.as_str(), self.port);
+                AsyncSmtpConnection::connect_tokio1(address, deadline, &greeting_name, wrapper, None).await
+            }
+        };
         let mut connection = connected.map_err(|error| connect_error(at, &error, self.protection))?;
         if self.protection == Protection::StartTls {
             if !connection.can_starttls() {

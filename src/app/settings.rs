@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::mail_server::MailTransport;
 use super::webhook_signature::WebhookSecret;
+use crate::domain::secrets_key::SecretsKey;
 use crate::domain::{Millis, PurchaseNames, TokenRules};
+use crate::guarded_address::AddressGuard;
 
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -30,6 +32,10 @@ pub struct Settings {
     pub token_max_ttl_ms: Millis,
     /// Where mails go; `None`: this shop sends none.
     pub mail: Option<MailTransport>,
+    /// Encrypts the secrets of the shop in the database; `None`: the desk stores none.
+    pub secrets_key: Option<SecretsKey>,
+    /// Which addresses that somebody typed on a page may be reached.
+    pub address_guard: AddressGuard,
     /// How long the log keeps mails, in milliseconds; `None` means forever.
     pub mail_retention_ms: Option<Millis>,
     /// Where browsers find the pages of this shop, without a slash at the end; `None`: not known, so mails have no links.
@@ -53,6 +59,8 @@ impl Default for Settings {
             base_path: String::new(),
             token_max_ttl_ms: TokenRules::default().max_ttl_ms,
             mail: None,
+            secrets_key: None,
+            address_guard: AddressGuard::default(),
             mail_retention_ms: None,
             public_url: None,
             are_requests_limited: true,
@@ -78,12 +86,5 @@ pub struct ReconcileSettings {
 impl Default for ReconcileSettings {
     fn default() -> Self {
         Self { interval: Duration::from_secs(30), min_age_ms: 60_000 }
-    }
-}
-
-impl Settings {
-    /// Whether mails leave this server: not those of a demo that writes them to its log.
-    pub fn has_mail_server(&self) -> bool {
-        matches!(self.mail, Some(MailTransport::Smtp { .. }))
     }
 }

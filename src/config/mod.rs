@@ -2,6 +2,7 @@
 //! How variables and files are read is in `sources.rs`, and holds for every setting.
 
 mod mail;
+mod secrets;
 mod sources;
 mod value;
 
@@ -14,6 +15,7 @@ use ipnet::IpNet;
 use value::{address_range, compact_list, listen_address, log_filter, number};
 
 pub use mail::{MailAction, MailArgs, MailCommandArgs};
+pub use secrets::{SecretArgs, SecretsAction, SecretsCommandArgs};
 pub use sources::{command, parse};
 
 /// The version and the commit from which this binary was built, like `0.1.0 (1a2b3c4d5e6f)`.
@@ -44,6 +46,8 @@ pub enum Command {
     Mail(MailCommandArgs),
     /// Print a link for the owner of the shop: `livesouk owner recover`, for whoever has its machine
     Owner(OwnerArgs),
+    /// Encrypt the secrets in the database with another key: `livesouk secrets rekey`
+    Secrets(SecretsCommandArgs),
     /// Check the health of the node on this machine: exit code 0 if it answers; for containers without a shell
     Healthy(HealthArgs),
     /// Print the completions of a shell: `livesouk completions bash > /etc/bash_completion.d/livesouk`
@@ -143,6 +147,8 @@ pub struct ServeArgs {
     pub payments: PaymentArgs,
     #[command(flatten)]
     pub mail: MailArgs,
+    #[command(flatten)]
+    pub secrets: SecretArgs,
     #[command(flatten)]
     pub pages: PageArgs,
     #[command(flatten)]

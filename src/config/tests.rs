@@ -37,7 +37,7 @@ fn serve(args: &[&str], variables: Variables<'_>) -> ServeArgs {
 }
 
 /// The commands that have settings, with the arguments that they need.
-const COMMANDS: [&[&str]; 7] = [
+const COMMANDS: [&[&str]; 8] = [
     &["demo"],
     &["serve"],
     &["migrate", "--store", "sqlite:x.db"],
@@ -45,6 +45,7 @@ const COMMANDS: [&[&str]; 7] = [
     &["healthy"],
     &["mail", "test", "--to", "ann@shop.example"],
     &["owner", "recover"],
+    &["secrets", "rekey"],
 ];
 
 /// The settings of a command: flag, variable, and the definition.
@@ -108,7 +109,7 @@ fn example_of(arg: &clap::Arg) -> &'static str {
         "store" => "postgres://u@h/d",
         "currency" => "SAR",
         "broker" => "redis://a",
-        "trusted_proxies" | "address_exempt" => "10.0.0.1",
+        "trusted_proxies" | "address_exempt" | "private_addresses" => "10.0.0.1",
         "deflate" | "request_limits" => "false",
         "filter" => "warn",
         "purchase_names" => "initials",

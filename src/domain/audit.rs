@@ -61,6 +61,8 @@ audit_actions! {
     RestoreTokens "restore_tokens",
     SetUp "set_up",
     ChangeSettings "change_settings",
+    SetMailServer "set_mail_server",
+    RemoveMailServer "remove_mail_server",
     InviteStaff "invite_staff",
     WithdrawStaffInvite "withdraw_staff_invite",
     AcceptStaffInvite "accept_staff_invite",

@@ -121,6 +121,10 @@ pub enum Refusal {
     /// The code by e-mail was used, is too old, was tried too often, or another browser asked for it.
     EmailCodeInvalid,
     EmailOff,
+    /// The mail server did not take a test message; the text is a whole sentence that says why.
+    MailRefused(String),
+    /// This server has no key to encrypt secrets with, so it stores none.
+    SecretsKeyMissing,
     NameNeeded,
     BuyersVerified,
     BuyersAccount,
@@ -134,6 +138,13 @@ pub enum Refusal {
     SetupLinkInvalid,
     /// The session is too old for what was asked: the user must prove again who they are.
     SignInAgain,
+    /// A passkey, or what a browser says about it, is not accepted. The sentence says why, for the log.
+    PasskeyInvalid(&'static str),
+    /// The account has passkeys, and this session has not proved one.
+    PasskeyNeeded,
+    NoSuchPasskey,
+    /// Browsers make no passkeys for an address without a host name or HTTPS.
+    PasskeysOff,
     /// This user sends too many requests of this kind.
     TooManyRequests {
         retry_ms: Millis,
@@ -293,7 +304,9 @@ impl std::fmt::Display for Refusal {
             Refusal::BuyerLimit { per_buyer, .. } => write!(f, "One buyer can have at most {per_buyer}."),
             Refusal::TooFewLeft { left } => write!(f, "Only {left} left."),
             Refusal::NotEnoughStock { left } => write!(f, "The variant has only {left} in stock."),
+            Refusal::MailRefused(why) => f.write_str(why),
             Refusal::WrongStatus(why) | Refusal::TokenRefused(why) => f.write_str(why),
+            Refusal::PasskeyInvalid(why) => write!(f, "{} {why}", self.error_code().meaning),
             _ => f.write_str(self.error_code().meaning),
         }
     }
@@ -420,6 +433,11 @@ error_codes! {
         "error.email_code_invalid";
     Refusal::EmailOff =>
         "email_off", 409, "This shop sends no e-mail, so nobody can sign in by a code.", "error.email_off";
+    Refusal::MailRefused(_) =>
+        "mail_refused", 422, "The mail server did not take the test message.", "error.mail_refused";
+    Refusal::SecretsKeyMissing =>
+        "secrets_key_missing", 409, "This server has no --secrets-key-file, so it stores no password. Set the mail server by --smtp-url.",
+        "error.secrets_key_missing";
     Refusal::NameNeeded => "name_needed", 422, "A new account needs a name.", "error.name_needed";
     Refusal::BuyersVerified =>
         "buyers_verified", 403, "This offer is for buyers who proved their e-mail address.", "error.buyers_verified";
@@ -437,6 +455,13 @@ error_codes! {
     Refusal::SignInAgain =>
         "sign_in_again", 403, "This needs a sign-in that is younger than ten minutes. Sign in again.",
         "error.sign_in_again";
+    Refusal::PasskeyInvalid(_) => "passkey_invalid", 400, "The passkey was not accepted.", "error.passkey_invalid";
+    Refusal::PasskeyNeeded =>
+        "passkey_needed", 403, "This account has a passkey. Use it in this session first.", "error.passkey_needed";
+    Refusal::NoSuchPasskey => "no_such_passkey", 404, "There is no such passkey.", "error.no_such_passkey";
+    Refusal::PasskeysOff =>
+        "passkeys_off", 409, "Passkeys need a shop with a host name, and HTTPS except on the own machine.",
+        "error.passkeys_off";
     Refusal::TooManyRequests { .. } =>
         "too_many_requests", 429, "Too many requests. Nothing was done. Wait a moment.", "error.too_many_requests";
     Refusal::TooManyPayments { .. } =>

@@ -26,8 +26,18 @@ fn page_texts(language: &str) -> String {
 #[test]
 fn every_text_key_has_a_page_text_in_each_language() {
     // Errors of the page itself, which no server sends.
-    const PAGE_ONLY: [&str; 7] =
-        ["added_or_not", "cookies_blocked", "network", "offline", "link_lost", "too_long", "unknown"];
+    const PAGE_ONLY: [&str; 10] = [
+        "added_or_not",
+        "cookies_blocked",
+        "network",
+        "offline",
+        "link_lost",
+        "passkey_cancelled",
+        "passkey_known",
+        "passkey_unsupported",
+        "too_long",
+        "unknown",
+    ];
     let expected: BTreeSet<_> = ErrorCode::all().map(|row| row.text_key).collect();
     for language in ["en", "ar", "id"] {
         let texts = page_texts(language);

@@ -31,22 +31,6 @@ pub struct ShopProfile {
     pub languages: Vec<String>,
 }
 
-/// The mail server that the owner typed. A server that was given when the node was started wins.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MailSettings {
-    /// Like `--smtp-url`, with the password.
-    pub url: String,
-    /// The sender.
-    pub from: String,
-}
-
-/// Without the password.
-impl std::fmt::Debug for MailSettings {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "MailSettings({})", self.from)
-    }
-}
-
 /// What somebody typed into the settings of the shop. What is left out stays as it is.
 #[derive(Clone, PartialEq, Debug, Default, Deserialize, ToSchema)]
 pub struct ShopForm {

@@ -7,7 +7,8 @@ use serde::de::DeserializeOwned;
 use super::audit::insert_audit_entry;
 use super::transaction::Transaction;
 use super::{Error, Result, Store, titles_to_json, to_json};
-use crate::domain::shop_settings::{MailSettings, ShopProfile};
+use crate::domain::mail_settings::MailSettings;
+use crate::domain::shop_settings::ShopProfile;
 use crate::domain::{AuditEntry, Refusal, Shop};
 
 const PROFILE: &str = "shop";
@@ -59,6 +60,31 @@ impl Store {
         self.transaction(async |tx| {
             write_profile(tx, shop, profile).await?;
             insert_audit_entry(tx, entry).await
+        })
+        .await
+    }
+
+    /// Encrypts the password of the mail server again: `seal` gets the stored one. The settings are the same, so that no node has to read
+    /// them again. `false`: none is stored.
+    pub async fn seal_mail_password_again(
+        &self,
+        seal: impl Fn(&str) -> std::result::Result<String, String>,
+    ) -> Result<std::result::Result<bool, String>> {
+        self.transaction(async |tx| {
+            tx.lock_name("shop_settings").await?;
+            let read = "select value from shop_settings where name = $1";
+            let stored: Option<String> = tx.query(read).bind(MAIL).fetch_optional_value().await?;
+            let stored: Option<MailSettings> = stored.map(|value| parse(MAIL, &value)).transpose()?.flatten();
+            let Some(settings) = stored else { return Ok(Ok(false)) };
+            let Some(password) = &settings.sealed_password else { return Ok(Ok(false)) };
+            let sealed = match seal(password) {
+                Ok(sealed) => sealed,
+                Err(why) => return Ok(Err(why)),
+            };
+            let again = MailSettings { sealed_password: Some(sealed), ..settings };
+            let write = "update shop_settings set value = $2 where name = $1";
+            tx.query(write).bind(MAIL).bind(to_json(&Some(again))?).execute().await?;
+            Ok(Ok(true))
         })
         .await
     }

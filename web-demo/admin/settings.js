@@ -1,13 +1,14 @@
-// The settings of the shop, for owners and admins.
+// The settings of the shop and its mail server, for owners and admins.
 
 import { asRefusal, call, get } from '../api.js';
 import { refusalText, t } from '../i18n.js';
 import { readAll, showFieldError } from '../host/form.js';
 import { withBusy } from '../sheet.js';
 import { el, setText, setVisible, toast } from '../ui.js';
+import { mailForm, removeMailServer } from './mail_form.js';
 import { shopForm, shopRequest } from './shop_form.js';
 
-/** @import { Refusal, ShopSettings } from '../types.d.ts' */
+/** @import { Identity, Refusal, ShopSettings } from '../types.d.ts' */
 
 /**
  * Shows the settings. A refusal of the first read is thrown, so that the page can offer to sign in.
@@ -46,7 +47,58 @@ export async function showSettings(root) {
   globalThis.addEventListener('beforeunload', (event) => {
     if (isChanged) event.preventDefault();
   });
-  root.replaceChildren(form);
+  root.replaceChildren(form, await mailPart());
+}
+
+/** The mail server, a form of its own. What changes it needs a recent sign-in. */
+async function mailPart() {
+  const part = el('form.desk-form', { noValidate: true, 'data-test': 'mail-form' });
+  const paint = async () => {
+    /** @type {Identity} */
+    const { email } = await get('/session');
+    const alert = el('p.alert', { role: 'alert', hidden: true, 'data-test': 'mail-alert' });
+    /** @type {(refusal: Refusal) => void} */
+    let show = () => {};
+    const { nodes, fields, save, isOpen, isSet } = await mailForm({ email, showRefusal: (refusal) => show(refusal) });
+    show = (refusal) => {
+      const text = refusalText(refusal);
+      if (showFieldError(fields, refusal, text)) return;
+      setText(alert, text);
+      setVisible(alert, true);
+    };
+    const submit = el('button.primary', { type: 'submit', 'data-test': 'mail-save' }, t('save'));
+    const drop = async () => {
+      await removeMailServer();
+      toast(t('mail_server.removed'), { test: 'mail-removed' });
+      await paint();
+    };
+    const bin = el(
+      'button.ghost',
+      { type: 'button', 'data-test': 'mail-remove', onclick: () => withBusy(bin, drop, show) },
+      t('mail_server.remove'),
+    );
+    part.onsubmit = (event) => {
+      event.preventDefault();
+      setVisible(alert, false);
+      const work = async () => {
+        const saving = save();
+        if (!saving) return;
+        await saving;
+        toast(t('mail_server.saved'), { kind: 'good', test: 'mail-saved' });
+        await paint();
+      };
+      withBusy(submit, work, show);
+    };
+    part.replaceChildren(
+      el('h2', {}, t('mail_server.title')),
+      el('p.fine', {}, t('mail_server.about')),
+      ...nodes,
+      alert,
+      ...(isOpen ? [el('div.actions', {}, isSet && bin, submit)] : []),
+    );
+  };
+  await paint();
+  return part;
 }
 
 /** @param {unknown} error */

@@ -81,7 +81,7 @@ export default {
   'desk.not_seller': 'Only hosts, producers and admins of the whole shop can see its orders.',
   'desk.sections': 'Sections',
   'desk.mails': 'E-mails',
-  'mail.off': 'This shop has no mail server, so it sends no e-mails. An operator sets one up with --smtp-url.',
+  'mail.off': 'This shop has no mail server, so it sends no e-mails. Set one in the settings, or by --smtp-url.',
   'mail.view.all': 'All',
   'mail.view.failed': 'Failed',
   'mail.view.queued': 'Waiting',

@@ -78,7 +78,8 @@ export default {
   'desk.not_seller': 'Hanya penjual, produser, dan admin seluruh toko yang dapat melihat pesanan.',
   'desk.sections': 'Bagian',
   'desk.mails': 'Email',
-  'mail.off': 'Toko ini tidak punya server email, jadi tidak mengirim email. Operator mengaturnya dengan --smtp-url.',
+  'mail.off':
+    'Toko ini tidak punya server email, jadi tidak mengirim email. Atur di pengaturan, atau dengan --smtp-url.',
   'mail.view.all': 'Semua',
   'mail.view.failed': 'Gagal',
   'mail.view.queued': 'Menunggu',

@@ -23,7 +23,7 @@ pub struct AskedEmailCode {
 impl Accounts {
     /// Whether codes reach anybody: a demo without a mail server writes them to its log.
     pub fn can_send_codes(&self) -> bool {
-        self.context.settings.mail.is_some()
+        self.context.mail().is_some()
     }
 
     /// Sends a code to this address. `browser` is what an earlier code left in the same browser.
@@ -39,7 +39,7 @@ impl Accounts {
         let (id, browser) = (EmailCodeId::new(), browser.unwrap_or_else(new_secret));
         let code = email_code_of(rand::random_range(0..EMAIL_CODES));
         let hash = hash_email_code(id, &code, &browser);
-        let is_mailed = self.context.settings.has_mail_server();
+        let is_mailed = self.context.sends_email();
         if is_mailed {
             self.context.store.check_room_for_urgent_mail().await?;
         }

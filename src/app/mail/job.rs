@@ -98,7 +98,7 @@ impl Mail {
             Some(order) => self.order_facts(order, &mail.content).await?,
             None => None,
         };
-        match &self.context.settings.mail {
+        match self.context.mail().as_deref() {
             Some(MailTransport::Smtp { server, from, name }) => {
                 let shop = self.context.shop();
                 let sender = Sender {

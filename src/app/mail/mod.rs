@@ -45,12 +45,12 @@ impl Mail {
 
     /// Whether a mail that is written now will be sent. A demo without a mail server writes codes to its log, which counts.
     pub fn can_send(&self) -> bool {
-        self.context.settings.mail.is_some()
+        self.context.mail().is_some()
     }
 
     /// Whether mails leave this server: not those of a demo that writes them to its log.
     pub fn has_server(&self) -> bool {
-        self.context.settings.has_mail_server()
+        self.context.sends_email()
     }
 
     /// Writes a mail that belongs to no other change, and starts to send it. Refused as `busy` when so many mails wait that this one

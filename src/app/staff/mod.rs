@@ -109,7 +109,7 @@ impl Staff {
             by: invite.by.clone(),
             expires_at: invite.expires_at,
         };
-        let is_mailed = self.context.settings.has_mail_server();
+        let is_mailed = self.context.sends_email();
         if is_mailed {
             self.context.store.check_room_for_urgent_mail().await?;
         }

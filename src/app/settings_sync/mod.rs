@@ -1,15 +1,19 @@
 //! The settings that the desk changes while the node runs: kept in memory, and read again when another node has changed them.
 
+mod mail;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::audit::AuditLog;
-use super::context::Context;
-use super::error::Result;
-use super::jobs::{BackgroundJob, JobSpec, NextRun};
-use super::stream_cache::StreamCache;
+use crate::app::audit::AuditLog;
+use crate::app::context::Context;
+use crate::app::error::Result;
+use crate::app::jobs::{BackgroundJob, JobSpec, NextRun};
+use crate::app::stream_cache::StreamCache;
 use crate::domain::shop_settings::{ShopForm, ShopProfile};
 use crate::domain::{Actor, AuditAction, AuditEntry, Permission, Shop};
+
+pub use mail::{check_secrets, rekey_secrets};
 
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -65,9 +69,10 @@ impl SettingsSync {
         if version == self.context.live_settings_version() {
             return Ok(());
         }
-        let stored = self.context.store.shop_settings().await?;
+        let mut stored = self.context.store.shop_settings().await?;
         if let Some(shop) = self.context.store.shop().await? {
-            self.context.set_live_settings(shop, stored);
+            let mail = self.usable_mail_server(stored.mail.take());
+            self.context.set_live_settings(shop, stored, mail);
         }
         Ok(())
     }
