@@ -1,14 +1,15 @@
-// What stands under an order that is over: the delivery address, which the buyer can delete once the shop does not need it, and the
-// history.
+// What stands under an order that is over: the delivery address, which the buyer can delete once the shop does not need it, the
+// history, and the withdrawal from the purchase.
 
 import { addressLines } from './address.js';
-import { call, post, session, token } from './api.js';
+import { call, get, post, session, token } from './api.js';
 import { shopAddress } from './base.js';
 import { formatDateTime, refusalText, t } from './i18n.js';
-import { withBusy } from './sheet.js';
+import { fullTitle } from './offer.js';
+import { confirmDialog, withBusy } from './sheet.js';
 import { el, toast } from './ui.js';
 
-/** @import { Order, OrderDetail } from './types.d.ts' */
+/** @import { Order, OrderDetail, Withdrawal } from './types.d.ts' */
 /** @import { OrderClient } from './order_client.js' */
 
 export class OrderDetails {
@@ -18,6 +19,8 @@ export class OrderDetails {
     this.root = el('div.more');
     /** Order id → its details, as they were at a version. @type {Map<string, Pick<OrderDetail, 'history' | 'address' | 'version'>>} */
     this.known = new Map();
+    /** Order id → its withdrawal, as it was at a version. @type {Map<string, Withdrawal & { version: number }>} */
+    this.withdrawals = new Map();
     /** @type {Order | null} */
     this.order = null;
   }
@@ -35,13 +38,19 @@ export class OrderDetails {
       const { history, address, version } = await this.orderClient.refresh(order);
       this.known.set(order.id, { history, address, version });
       if (this.order.id === order.id) this.paint();
+      await this.loadWithdrawal(order);
     } catch {
       // The order is shown without its details.
     }
   }
 
   paint() {
-    this.root.replaceChildren(...this.addressPart(), ...historyPart(this.history), ...this.linkPart());
+    this.root.replaceChildren(
+      ...this.addressPart(),
+      ...historyPart(this.history),
+      ...this.withdrawalPart(),
+      ...this.linkPart(),
+    );
   }
 
   addressPart() {
@@ -70,6 +79,51 @@ export class OrderDetails {
       t('address.erase'),
     );
     return [el('section.delivery', {}, title, addressLines(details.address), button)];
+  }
+
+  /** Only for what was paid there is something to withdraw from. @param {Order} order */
+  async loadWithdrawal(order) {
+    if (order.status !== 'paid' || this.withdrawals.get(order.id)?.version === order.version) return;
+    /** @type {Withdrawal} */
+    const found = await get(`/orders/${order.id}/withdrawal`);
+    this.withdrawals.set(order.id, { ...found, version: order.version });
+    if (this.order?.id === order.id) this.paint();
+  }
+
+  /** Withdrawing takes two steps, as the law wants it: the button, and the confirmation that says what follows. */
+  withdrawalPart() {
+    const { order } = this;
+    const known = order && this.withdrawals.get(order.id);
+    if (!order || !known) return [];
+    const { withdrawn_at, may_withdraw, until } = known;
+    if (withdrawn_at) {
+      const text = t('withdrawal.received', { at: formatDateTime(withdrawn_at) });
+      return [el('section.delivery', {}, el('p', { role: 'status', 'data-test': 'withdrawn' }, text))];
+    }
+    if (!may_withdraw) return [];
+    const withdraw = async () => {
+      const isSure = await confirmDialog({
+        title: t('withdrawal.title'),
+        text: t('withdrawal.sure', { title: fullTitle(order) }),
+        yes: t('withdrawal.confirm'),
+      });
+      if (!isSure) return;
+      /** @type {Withdrawal} */
+      const done = await post(`/orders/${order.id}/withdrawal`);
+      this.withdrawals.set(order.id, { ...done, version: order.version });
+      this.paint();
+    };
+    const button = el(
+      'button.slim',
+      {
+        type: 'button',
+        'data-test': 'withdraw',
+        onclick: () => withBusy(button, withdraw, (refusal) => toast(refusalText(refusal), { kind: 'warn' })),
+      },
+      t('withdrawal.button'),
+    );
+    const note = until && el('small', {}, t('withdrawal.until', { at: formatDateTime(until) }));
+    return [el('section.delivery', {}, button, note)];
   }
 
   get history() {

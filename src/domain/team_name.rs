@@ -57,6 +57,12 @@ pub fn claims_role(name: &str) -> bool {
     }
 }
 
+/// Would a reader take these two names for the same? Letters that look alike are the same, and signs and case do not count.
+pub fn reads_like(name: &str, other: &str) -> bool {
+    let (one, two) = (words(name).concat(), words(other).concat());
+    if one.is_empty() || two.is_empty() { name == other } else { one == two }
+}
+
 /// Signs that set a part of a name apart. A hyphen or apostrophe is a part of many names.
 fn is_separator(c: char) -> bool {
     "()[]{}<>|/\\*~•·:;=«»“”„\"【】〔〕《》「」『』（）［］｛｝｜★☆✦✧♛♚👑🔰⭐🌟❘❙–—_+#@".contains(c)
@@ -177,6 +183,23 @@ mod tests {
             "Sara — Staff",
         ] {
             assert!(claims_role(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn name_that_reads_like_another_is_the_same_name() {
+        for (name, other, same) in [
+            ("Noura", "noura", true),
+            ("N o u r a", "Noura", true),
+            ("Nоurа ", "Noura", true),
+            ("Noura ✿", "Noura", true),
+            ("نورة", "نوره", true),
+            ("Noura S", "Noura", false),
+            ("Nora", "Noura", false),
+            ("🌟", "🌙", false),
+            ("🌟", "🌟", true),
+        ] {
+            assert_eq!(reads_like(name, other), same, "{name} and {other}");
         }
     }
 

@@ -25,6 +25,11 @@ impl Name {
     }
 
     /// Would readers take the bearer of this name for a member of the team? Viewers with such a name cannot write in the chat.
+    /// Would a reader take this name for the other one?
+    pub fn reads_like(&self, other: &Name) -> bool {
+        team_name::reads_like(&self.0, &other.0)
+    }
+
     pub fn claims_role(&self) -> bool {
         team_name::claims_role(&self.0)
     }

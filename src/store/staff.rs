@@ -14,7 +14,7 @@ use crate::domain::staff::{
     LinkHash, STAFF_INVITES_MAX, STAFF_MAX, StaffInvite, StaffMember, StaffRole, check_owner_stays, check_rank,
 };
 use crate::domain::{
-    AccountId, Actor, AuditEntry, EmailAddress, Millis, NewMail, Refusal, Role, StaffInviteId, StreamId,
+    AccountId, Actor, AuditEntry, EmailAddress, Millis, Name, NewMail, Refusal, Role, StaffInviteId, StreamId,
 };
 
 struct MemberRow {
@@ -267,6 +267,18 @@ pub(super) async fn read_roles(tx: &mut Transaction<'_>, account: AccountId) -> 
     let read = "select role, stream from staff where account = $1";
     let rows: Vec<(String, Option<Uuid>)> = tx.query(read).bind(account.0).fetch_all().await?;
     rows.into_iter().map(|(role, stream)| parse_place(&role, stream)).collect()
+}
+
+/// Refuses the name of somebody who works here: a guest or a buyer must not pass for them.
+pub(super) async fn check_name_is_free(tx: &mut Transaction<'_>, name: &Name) -> Result<()> {
+    let read = "select distinct a.name from staff s join accounts a on a.id = s.account limit $1";
+    let taken: Vec<String> = tx.query(read).bind(STAFF_MAX).fetch_values().await?;
+    for other in &taken {
+        if name.reads_like(&parse_name(other)?) {
+            return Err(Refusal::NameClaimsRole.into());
+        }
+    }
+    Ok(())
 }
 
 /// One change of the staff at a time.

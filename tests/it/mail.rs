@@ -3,6 +3,7 @@
 mod command;
 mod content;
 mod delivery;
+mod withdrawal;
 
 use serde_json::{Value, json};
 

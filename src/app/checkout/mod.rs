@@ -16,6 +16,7 @@ mod saved_view;
 mod shop_order;
 mod test_provider;
 mod webhook;
+mod withdrawal;
 
 use std::sync::Arc;
 
@@ -38,6 +39,7 @@ pub use order::OrderResult;
 pub use outbox::OutboxJob;
 pub use reconcile::ReconcileJob;
 pub use webhook::WebhookJob;
+pub use withdrawal::WithdrawalState;
 
 pub struct Checkout {
     context: Arc<Context>,
