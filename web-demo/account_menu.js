@@ -1,4 +1,4 @@
-// The menu of the account: who one is, one's orders, another name, and signing out.
+// The menu of the account: who one is, one's orders, another name, passkeys of the staff, and signing out.
 
 import { asRefusal, del, get, patch, session, token } from './api.js';
 import { route } from './base.js';
@@ -36,6 +36,17 @@ export async function openAccountMenu() {
     const { signInSheet } = await import('./sign_in_sheet.js');
     if (await signInSheet({ onlyByEmail: true })) location.reload();
   };
+  const passkeys = async () => {
+    dialog.close();
+    const { openPasskeys } = await import('./passkey_list.js');
+    await openPasskeys();
+  };
+  const prove = async () => {
+    dialog.close();
+    const { provePasskey } = await import('./email_sign_in.js');
+    if (await provePasskey(t('passkey.step'))) location.reload();
+  };
+  const isStaff = !['anonymous', 'viewer'].includes(who.role);
   const rename = () => {
     dialog.close();
     openRename(who.name ?? '');
@@ -48,6 +59,8 @@ export async function openAccountMenu() {
       {},
       el('a.button.wide', { href: route('/orders'), 'data-test': 'account-orders' }, t('my_orders')),
       who.kind === 'guest' && who.email_sign_in && button('by-email', signInByEmail, 'primary'),
+      who.passkey === 'needed' && button('prove', prove, 'primary'),
+      who.passkeys && isStaff && hasSession && button('passkeys', passkeys),
       hasSession && button('rename', rename),
       button('sign-out', () => signOut(who)),
       hasSession && button('everywhere', () => signOutEverywhere(who)),

@@ -7,6 +7,7 @@ import { openSection, sectionLinks } from './admin/sections.js';
 import { errorPage, messagePage } from './error_page.js';
 import { languageSwitch, load, t, titleOf, translate } from './i18n.js';
 import { listAll } from './list.js';
+import { showUnreachable } from './lazy.js';
 import { loadShop } from './load_shop.js';
 import { signInToDemo } from './sign_in.js';
 import { signInFromAddress } from './sign_in_link.js';
@@ -38,6 +39,7 @@ async function start() {
     await signInToDemo(shop, 'host');
     me = await whoAmI();
   }
+  showAccount(me);
   document.title = `${t(`desk.${section}`)} · ${titleOf(shop)}`;
   if (me.kind === 'anonymous') return signInPage(shop, me, t(shop.dev_login ? 'host.sign_in' : 'host.sign_in_link'));
   byId('sections').replaceChildren(sectionLinks(section, me.role));
@@ -48,6 +50,15 @@ async function start() {
     if (refusal.code !== 'forbidden' && refusal.code !== 'sign_in') throw error;
     signInPage(shop, me, NOT_ALLOWED[section]());
   }
+}
+
+/** Who one is, in sight, with the menu of the account. @param {Identity} me */
+function showAccount({ kind, name }) {
+  const button = byId('account', HTMLButtonElement);
+  button.hidden = kind === 'anonymous';
+  button.setAttribute('aria-label', t('account.signed_in_as', { name: name ?? '' }));
+  button.replaceChildren(el('span', { dir: 'auto' }, name ?? ''));
+  button.onclick = () => import('./account_menu.js').then((menu) => menu.openAccountMenu()).catch(showUnreachable);
 }
 
 /** @returns {Promise<Identity>} */
@@ -98,15 +109,22 @@ async function showProducts(root, shop) {
  * @param {string} text
  */
 function signInPage(shop, me, text) {
+  const isPasskeyNeeded = me.passkey === 'needed';
   const signInAgain = async () => {
     token.clear();
-    const { signInByEmail } = await import('./email_sign_in.js');
+    const { provePasskey, signInByEmail } = await import('./email_sign_in.js');
+    if (isPasskeyNeeded) return (await provePasskey(t('passkey.step'))) && location.reload();
     const isSignedIn = shop.dev_login
       ? await signInToDemo(shop, 'host')
       : await signInByEmail({ title: t('sign_in.title'), about: t('join.prove_own') });
     if (isSignedIn) location.reload();
   };
   const props = { type: 'button', 'data-test': 'desk-signin', onclick: signInAgain };
-  const mayTry = shop.dev_login || me.email_sign_in;
-  messagePage(t('desk.orders'), text, mayTry && el('button.primary', props, t('sign_in.title')));
+  const mayTry = shop.dev_login || me.email_sign_in || me.passkeys;
+  const label = t(isPasskeyNeeded ? 'passkey.use' : 'sign_in.title');
+  messagePage(
+    t('desk.orders'),
+    isPasskeyNeeded ? t('passkey.step') : text,
+    mayTry && el('button.primary', props, label),
+  );
 }

@@ -2,7 +2,6 @@
 
 import { asRefusal, get, post } from './api.js';
 import { route } from './base.js';
-import { sixDigits } from './email_sign_in.js';
 import { errorPage, messagePage } from './error_page.js';
 import { lang, languageSwitch, load, refusalText, t, titleOf, translate } from './i18n.js';
 import { field, readAll, required, showFieldError } from './host/form.js';
@@ -145,4 +144,14 @@ async function accept() {
     ),
   );
   history.replaceState(null, '', location.pathname + location.search);
+}
+
+/**
+ * Six digits, in whatever digits they were typed.
+ * @param {string} text
+ */
+function sixDigits(text) {
+  const digits = text.replace(/[\s-]/g, '').replace(/[٠-٩۰-۹]/g, (digit) => String((digit.codePointAt(0) ?? 0) & 0xf));
+  if (!/^\d{6}$/.test(digits)) throw new Error(t('join.code_wrong'));
+  return digits;
 }

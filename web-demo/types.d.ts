@@ -438,6 +438,10 @@ export interface Identity {
   expires_at: number | null;
   /** One can sign in by a code by e-mail here. */
   email_sign_in: boolean;
+  /** Browsers make passkeys for this address. */
+  passkeys: boolean;
+  /** While one is needed, the roles of the staff do not count. */
+  passkey: 'none' | 'needed' | 'proved';
 }
 
 /** A country in which a shop may be, with what follows from it. */
@@ -463,6 +467,42 @@ export interface ShopSettings {
   /** Empty: all. */
   languages: string[];
   countries: Country[];
+}
+
+/** A question that a browser answers with a passkey; bytes are in base64url. */
+export interface PasskeyChallenge {
+  challenge: string;
+  rp_id: string;
+  credentials: string[];
+  algorithms: number[];
+}
+
+export interface Passkey {
+  id: string;
+  name: string;
+  created_at: number;
+  last_used_at: number | null;
+}
+
+/** The withdrawal from an order. */
+export interface Withdrawal {
+  withdrawn_at: number | null;
+  may_withdraw: boolean;
+  /** The end of the time; null: it has not begun. */
+  until: number | null;
+}
+
+/** The mail server that the desk set, without its password. */
+export interface MailServer {
+  /** The node was started with another one, which comes before this one. */
+  is_given: boolean;
+  /** The server has a key for secrets; without one the desk stores no mail server. */
+  can_store: boolean;
+  host: string | null;
+  port: number | null;
+  protection: 'tls' | 'starttls' | 'none' | null;
+  user: string | null;
+  from: string | null;
 }
 
 /** What a set-up link is good for. */

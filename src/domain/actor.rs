@@ -118,8 +118,36 @@ pub struct ActorSession {
     pub person: PersonKey,
     /// When the user last proved again who they are.
     pub stepped_up_at: Option<Millis>,
-    /// The roles of a member of the staff, in the shop and in its shows.
+    pub passkey: PasskeyStanding,
+    /// The roles of a member of the staff, in the shop and in its shows. None while a passkey is needed.
     pub roles: Vec<StaffRole>,
+}
+
+/// What a session has to do with the passkeys of its account.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PasskeyStanding {
+    /// The account has none.
+    #[default]
+    None,
+    /// The account has some, and none was used in this session: its roles do not count here.
+    Needed,
+    Proved,
+}
+
+impl PasskeyStanding {
+    /// `has_passkeys`: the account has some. `is_proved`: one was used in the session, or the machine of the shop vouches for it.
+    pub fn of(has_passkeys: bool, is_proved: bool) -> Self {
+        match (has_passkeys, is_proved) {
+            (false, _) => Self::None,
+            (true, false) => Self::Needed,
+            (true, true) => Self::Proved,
+        }
+    }
+
+    pub fn is_needed(self) -> bool {
+        self == Self::Needed
+    }
 }
 
 /// What cannot be undone needs a sign-in that is at most this old.
@@ -220,6 +248,7 @@ mod tests {
             email: None,
             person: PersonKey::of_user(&user),
             stepped_up_at: None,
+            passkey: PasskeyStanding::None,
             roles,
         };
         let token = TokenStamp { issued_at: Some(1_000), id: None };

@@ -24,10 +24,12 @@ pub mod lapsed_hold;
 pub mod limits;
 pub mod mail;
 pub mod markdown;
+pub mod mail_settings;
 pub mod offer;
 pub mod offer_buyers;
 pub mod order;
 pub mod order_history;
+pub mod passkey;
 pub mod payment;
 pub mod product;
 pub mod product_change;
@@ -39,6 +41,7 @@ mod refusal_test;
 pub mod rehearsal;
 pub mod report;
 pub mod saved_view;
+pub mod secrets_key;
 pub mod setup;
 pub mod shop_order;
 pub mod shop_settings;
@@ -53,9 +56,10 @@ pub mod text;
 pub mod token;
 pub mod video;
 mod visible;
+pub mod withdrawal;
 
 pub use account::{Account, EmailAddress, GUEST_PREFIX, Language, PersonKey};
-pub use actor::{Actor, ActorSession, IdentityKind, Role};
+pub use actor::{Actor, ActorSession, IdentityKind, PasskeyStanding, Role};
 pub use address::Address;
 pub use admission_ticket::{AdmissionTicket, MAC_BYTES};
 pub use audit::{AuditAction, AuditEntry};
@@ -68,7 +72,7 @@ pub use chat::{
 pub use event::{Author, Event};
 pub use fulfilment::{Consignment, Fulfilment, FulfilmentStatus, FulfilmentStep};
 pub use id::{
-    AccountId, AuditEntryId, EmailCodeId, InviteId, MailId, MessageId, OfferId, OrderId, ProductId, ShopId,
+    AccountId, AuditEntryId, EmailCodeId, InviteId, MailId, MessageId, OfferId, OrderId, PasskeyId, ProductId, ShopId,
     SignInSessionId, StaffInviteId, StreamId, TokenRevocationId, UserId, VariantId,
 };
 pub use invite::{Helper, Invite};

@@ -68,7 +68,15 @@ mod tests {
         let user = UserId::parse("ann").unwrap();
         let of = |account: Option<AccountId>, email: Option<EmailAddress>| {
             let (id, person) = (SignInSessionId::new(), PersonKey::of_user(&user));
-            let session = ActorSession { id, account, email, person, roles: Default::default(), stepped_up_at: None };
+            let session = ActorSession {
+                id,
+                account,
+                email,
+                person,
+                roles: Default::default(),
+                stepped_up_at: None,
+                passkey: Default::default(),
+            };
             let (name, token) = (Name::parse("Ann").unwrap(), TokenStamp::default());
             let session = Some(session.into());
             Actor { user: user.clone(), name, role: Role::Viewer, stream: None, expires_at: None, token, session }

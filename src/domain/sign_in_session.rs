@@ -4,8 +4,8 @@ use sha2::{Digest, Sha256};
 
 use super::staff::StaffRole;
 use super::{
-    AccountId, Actor, ActorSession, EmailAddress, GUEST_PREFIX, Millis, Name, PersonKey, Role, SignInSessionId,
-    TokenId, TokenStamp, UserId,
+    AccountId, Actor, ActorSession, EmailAddress, GUEST_PREFIX, Millis, Name, PasskeyStanding, PersonKey, Role,
+    SignInSessionId, TokenId, TokenStamp, UserId,
 };
 
 /// A session ends when it was not used for so long.
@@ -68,6 +68,7 @@ pub struct SignInSession {
     /// When the user last proved again who they are, for what needs more than a session.
     pub stepped_up_at: Option<Millis>,
     pub user_agent: String,
+    pub passkey: PasskeyStanding,
     /// The roles of a member of the staff; empty for everybody else.
     pub roles: Vec<StaffRole>,
 }
@@ -86,7 +87,10 @@ impl SignInSession {
     /// The highest role of the user, wherever it holds: what others see. What the user may do follows from the role of each place.
     pub fn highest_role(&self) -> Role {
         let higher = |a: Role, b: Role| if b.outranks(a) { b } else { a };
-        self.roles.iter().map(|place| place.role).fold(Role::Viewer, higher)
+        match self.passkey.is_needed() {
+            true => Role::Viewer,
+            false => self.roles.iter().map(|place| place.role).fold(Role::Viewer, higher),
+        }
     }
 
     /// The user of this session.
@@ -99,7 +103,8 @@ impl SignInSession {
             email: self.email.clone(),
             person: self.person.clone(),
             stepped_up_at,
-            roles: self.roles.clone(),
+            passkey: self.passkey,
+            roles: if self.passkey.is_needed() { Vec::new() } else { self.roles.clone() },
         };
         Actor {
             user: self.user.clone(),

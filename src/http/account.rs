@@ -16,8 +16,8 @@ use super::extract::{Caller, JsonBody, PathId};
 use super::session_cookie::{CookieScope, OwnPage};
 use crate::app::StartedSession;
 use crate::domain::{
-    Actor, EmailAddress, EmailCodeId, IdentityKind, Language, Millis, Name, Role, SignInSession, SignInSessionId,
-    UserId,
+    Actor, EmailAddress, EmailCodeId, IdentityKind, Language, Millis, Name, PasskeyStanding, Role, SignInSession,
+    SignInSessionId, UserId,
 };
 
 /// An answer that sets a cookie.
@@ -41,10 +41,14 @@ pub struct IdentityView {
     expires_at: Option<Millis>,
     /// Whether one can sign in by a code by e-mail here.
     email_sign_in: bool,
+    /// Whether browsers make passkeys for this address.
+    passkeys: bool,
+    /// What this session has to do with the passkeys of its account. While one is `needed`, the roles of the staff do not count.
+    passkey: PasskeyStanding,
 }
 
 impl IdentityView {
-    fn of(actor: &Actor, email_sign_in: bool) -> Self {
+    pub fn of(state: &AppState, scope: &CookieScope, actor: &Actor) -> Self {
         let kind = actor.kind();
         let is_known = kind != IdentityKind::Anonymous;
         Self {
@@ -54,7 +58,9 @@ impl IdentityView {
             role: actor.role,
             email: actor.session.as_ref().and_then(|session| session.email.clone()),
             expires_at: actor.expires_at,
-            email_sign_in,
+            email_sign_in: state.app.accounts.can_send_codes(),
+            passkeys: scope.passkey_site().is_some(),
+            passkey: actor.session.as_ref().map(|session| session.passkey).unwrap_or_default(),
         }
     }
 }
@@ -73,7 +79,7 @@ pub async fn show(
         Some(_) => scope.start(&secret),
         None => scope.end(),
     });
-    (AppendHeaders(renewed), Json(IdentityView::of(&actor, state.app.accounts.can_send_codes())))
+    (AppendHeaders(renewed), Json(IdentityView::of(&state, &scope, &actor)))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -97,7 +103,7 @@ pub async fn sign_in_guest(
 }
 
 pub fn signed_in(state: &AppState, scope: &CookieScope, started: &StartedSession) -> WithCookie<Json<IdentityView>> {
-    let view = IdentityView::of(&started.session.actor(), state.app.accounts.can_send_codes());
+    let view = IdentityView::of(state, scope, &started.session.actor());
     with_cookie(StatusCode::CREATED, scope.start(&started.secret), Json(view))
 }
 
@@ -174,12 +180,13 @@ pub struct RenameRequest {
     responses((status = 200, body = IdentityView), (status = "default", body = Problem)))]
 pub async fn rename(
     State(state): State<AppState>,
+    scope: CookieScope,
     Caller(actor): Caller,
     JsonBody(form): JsonBody<RenameRequest>,
 ) -> ApiResult<Json<IdentityView>> {
     let name = Name::parse(&form.name)?;
     state.app.accounts.rename(&actor, name.clone()).await?;
-    Ok(Json(IdentityView::of(&Actor { name, ..actor }, state.app.accounts.can_send_codes())))
+    Ok(Json(IdentityView::of(&state, &scope, &Actor { name, ..actor })))
 }
 
 /// Signs out in this browser. Its open connections are closed.

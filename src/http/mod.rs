@@ -37,6 +37,7 @@ mod invite;
 mod lineup;
 mod log_sampler;
 mod mail;
+mod mail_server;
 mod moderation;
 mod offer;
 mod openapi;
@@ -46,6 +47,7 @@ mod order_export;
 mod origin;
 mod page;
 mod page_policy;
+mod passkey;
 mod payment;
 mod product;
 mod product_change;
@@ -66,6 +68,7 @@ mod token;
 mod user_data;
 mod verb;
 mod websocket;
+mod withdrawal;
 mod write_deadline;
 
 use std::net::IpAddr;
@@ -177,6 +180,12 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(order::show))
         .routes(routes!(order::create_link))
         .routes(routes!(order::of_link))
+        .routes(routes!(passkey::challenge))
+        .routes(routes!(passkey::use_passkey))
+        .routes(routes!(passkey::list, passkey::add))
+        .routes(routes!(passkey::new_challenge))
+        .routes(routes!(passkey::remove))
+        .routes(routes!(withdrawal::show, withdrawal::withdraw))
         .routes(routes!(shop_order::of_shop))
         .routes(routes!(shop_order::of_stream))
         .routes(routes!(shop_order::show))
@@ -224,6 +233,8 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(setup::open))
         .routes(routes!(setup::set_up))
         .routes(routes!(shop_settings::show, shop_settings::change))
+        .routes(routes!(mail_server::show, mail_server::set, mail_server::remove))
+        .routes(routes!(mail_server::test))
         .routes(routes!(sign_in::create_code))
         .routes(routes!(sign_in::redeem_code))
         .routes(routes!(product::list, product::create))

@@ -20,6 +20,7 @@ use super::client_address::TrustedProxies;
 use super::error::{ApiError, Problem};
 use super::origin::{Origins, normalize_origin};
 use crate::domain::email_code::EMAIL_CODE_TTL_MS;
+use crate::domain::passkey::PasskeySite;
 use crate::domain::sign_in_session::SESSION_IDLE_MAX_MS;
 use crate::domain::{ErrorCode, SessionSecret};
 
@@ -48,6 +49,11 @@ impl CookieScope {
     /// The address of the shop, without a slash at its end: `https://shop.example/live`.
     pub fn base_url(&self) -> Option<String> {
         self.origin.as_ref().map(|origin| format!("{origin}{}", self.path.trim_end_matches('/')))
+    }
+
+    /// The site for which browsers make passkeys here; `None`: they make none.
+    pub fn passkey_site(&self) -> Option<PasskeySite> {
+        self.origin.as_deref().and_then(PasskeySite::of_origin)
     }
 
     fn is_https(&self) -> bool {

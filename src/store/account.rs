@@ -2,8 +2,9 @@
 
 use uuid::Uuid;
 
+use super::passkey::erase_passkeys;
 use super::row::from_row;
-use super::staff::erase_staff_roles;
+use super::staff::{check_name_is_free, erase_staff_roles};
 use super::transaction::Transaction;
 use super::{Error, Result, Store};
 use crate::domain::{Account, AccountId, EmailAddress, Language, Name, PersonKey, Refusal, UserId};
@@ -104,7 +105,11 @@ pub(super) async fn find_or_create_account(
     let row: Option<AccountRow> = tx.query(SELECT_BY_EMAIL).bind(email.as_str()).fetch_optional().await?;
     match row {
         Some(row) => row.into_account(),
-        None => insert_account(tx, Some(email), name.ok_or(Refusal::NameNeeded)?, language).await,
+        None => {
+            let name = name.ok_or(Refusal::NameNeeded)?;
+            check_name_is_free(tx, name).await?;
+            insert_account(tx, Some(email), name, language).await
+        }
     }
 }
 
@@ -142,6 +147,7 @@ pub(super) async fn erase_sign_in(tx: &mut Transaction<'_>, user: &UserId) -> Re
     tx.query("delete from sign_in_sessions where user_id = $1").bind(user.as_str()).execute().await?;
     let Some(account) = AccountId::of_user(user) else { return Ok(()) };
     erase_staff_roles(tx, account).await?;
+    erase_passkeys(tx, account).await?;
     let codes = "delete from email_codes where email = (select email from accounts where id = $1)";
     tx.query(codes).bind(account.0).execute().await?;
     tx.query("delete from accounts where id = $1").bind(account.0).execute().await?;

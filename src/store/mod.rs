@@ -29,6 +29,7 @@ mod oldest_snapshot;
 mod order;
 mod order_history;
 mod order_sums;
+mod passkey;
 mod payment;
 mod postgres;
 mod product;
@@ -54,6 +55,7 @@ mod token_revocation;
 mod transaction;
 mod user_data;
 mod webhook;
+mod withdrawal;
 
 use std::sync::Arc;
 

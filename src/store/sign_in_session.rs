@@ -4,15 +4,16 @@
 use uuid::Uuid;
 
 use super::account::{parse_email, parse_name, parse_person};
+use super::passkey::count_passkeys;
 use super::row::from_row;
-use super::staff::read_roles;
+use super::staff::{check_name_is_free, read_roles};
 use super::token_revocation::revoke_shortly;
 use super::transaction::Transaction;
 use super::{Error, Result, Store};
 use crate::domain::sign_in_session::{SESSION_IDLE_MAX_MS, SESSIONS_OF_USER_MAX};
 use crate::domain::{
-    Account, AccountId, Actor, Millis, Name, PersonKey, RevokedTokens, SecretHash, SignInSession, SignInSessionId,
-    UserId,
+    Account, AccountId, Actor, Millis, Name, PasskeyStanding, PersonKey, RevokedTokens, SecretHash, SignInSession,
+    SignInSessionId, UserId,
 };
 
 struct SessionRow {
@@ -27,6 +28,8 @@ struct SessionRow {
     expires_at: i64,
     stepped_up_at: Option<i64>,
     user_agent: String,
+    passkey_at: Option<i64>,
+    passkeys: i64,
 }
 
 from_row!(SessionRow {
@@ -40,7 +43,9 @@ from_row!(SessionRow {
     last_used_at,
     expires_at,
     stepped_up_at,
-    user_agent
+    user_agent,
+    passkey_at,
+    passkeys
 });
 
 impl SessionRow {
@@ -58,6 +63,7 @@ impl SessionRow {
             expires_at: self.expires_at,
             stepped_up_at: self.stepped_up_at,
             user_agent: self.user_agent,
+            passkey: PasskeyStanding::of(self.passkeys > 0, self.passkey_at.is_some()),
             roles: Vec::new(),
         })
     }
@@ -67,7 +73,8 @@ macro_rules! sessions {
     ($rest:literal) => {
         concat!(
             "select s.id, s.user_id, s.account, coalesce(a.person, s.user_id) as person, coalesce(a.name, s.name) as name,
-                a.email, s.created_at, s.last_used_at, s.expires_at, s.stepped_up_at, s.user_agent
+                a.email, s.created_at, s.last_used_at, s.expires_at, s.stepped_up_at, s.user_agent, s.passkey_at,
+                (select cast(count(*) as bigint) from passkeys p where p.account = s.account) as passkeys
             from sign_in_sessions s left join accounts a on a.id = s.account ",
             $rest
         )
@@ -79,6 +86,8 @@ macro_rules! sessions {
 pub struct NewSession {
     pub secret: SecretHash,
     pub user_agent: String,
+    /// It begins with a passkey, or the machine of the shop vouches for it: the roles of an account with passkeys count in it.
+    pub is_strong: bool,
 }
 
 impl Store {
@@ -87,6 +96,7 @@ impl Store {
         self.transaction(async |tx| {
             let id = SignInSessionId::new();
             let user = SignInSession::guest_user(id);
+            check_name_is_free(tx, name).await?;
             insert_session(tx, id, &user, None, name, new).await
         })
         .await
@@ -129,9 +139,12 @@ impl Store {
         rows.into_iter().map(SessionRow::into_session).collect()
     }
 
-    /// Changes the name of a guest or an account, in all its sessions.
-    pub async fn rename_user(&self, user: &UserId, name: &Name) -> Result<()> {
+    /// Changes the name of a guest or an account, in all its sessions. Nobody but the staff gets a name that reads like one of the staff.
+    pub async fn rename_user(&self, user: &UserId, name: &Name, is_staff: bool) -> Result<()> {
         self.transaction(async |tx| {
+            if !is_staff {
+                check_name_is_free(tx, name).await?;
+            }
             let sessions = "update sign_in_sessions set name = $2 where user_id = $1";
             tx.query(sessions).bind(user.as_str()).bind(name.as_str()).execute().await?;
             if let Some(account) = AccountId::of_user(user) {
@@ -161,7 +174,8 @@ impl Store {
         self.transaction(async |tx| end_sessions_of(tx, actor, &actor.user).await).await
     }
 
-    /// Deletes sessions that have expired and codes that are not counted any more, at most `most` of each. Gives how many went.
+    /// Deletes sessions and challenges for passkeys that have expired, and codes that are not counted any more, at most `most` of each.
+    /// Gives how many went.
     pub async fn delete_expired_sign_ins(&self, codes_before: Millis, most: i64) -> Result<u64> {
         self.transaction(async |tx| {
             let now = tx.time_of_day().await?;
@@ -170,7 +184,11 @@ impl Store {
             let sessions = tx.query(sessions).bind(now).bind(most).execute().await?;
             let codes = "delete from email_codes where id in
                 (select id from email_codes where created_at < $1 order by created_at limit $2)";
-            Ok(sessions + tx.query(codes).bind(codes_before).bind(most).execute().await?)
+            let codes = tx.query(codes).bind(codes_before).bind(most).execute().await?;
+            let challenges = "delete from passkey_challenges where challenge_hash in
+                (select challenge_hash from passkey_challenges where expires_at <= $1 order by expires_at limit $2)";
+            let challenges = tx.query(challenges).bind(now).bind(most).execute().await?;
+            Ok(sessions + codes + challenges)
         })
         .await
     }
@@ -197,7 +215,8 @@ pub(super) async fn insert_account_session(
         order by last_used_at desc, id desc limit 1000 offset $2)";
     tx.query(oldest).bind(user.as_str()).bind(SESSIONS_OF_USER_MAX).execute().await?;
     let (person, email) = (account.person.clone(), account.email.clone());
-    Ok(SignInSession { person, email, roles: read_roles(tx, account.id).await?, ..session })
+    let passkey = PasskeyStanding::of(count_passkeys(tx, account.id).await? > 0, new.is_strong);
+    Ok(SignInSession { person, email, passkey, roles: read_roles(tx, account.id).await?, ..session })
 }
 
 async fn insert_session(
@@ -206,13 +225,13 @@ async fn insert_session(
     user: &UserId,
     account: Option<AccountId>,
     name: &Name,
-    NewSession { secret, user_agent }: &NewSession,
+    NewSession { secret, user_agent, is_strong }: &NewSession,
 ) -> Result<SignInSession> {
     let now = tx.time_of_day().await?;
     let expires_at = now + SESSION_IDLE_MAX_MS;
     let insert = "insert into sign_in_sessions
-            (id, secret_hash, user_id, account, name, created_at, last_used_at, expires_at, user_agent)
-        values ($1, $2, $3, $4, $5, $6, $6, $7, $8)";
+            (id, secret_hash, user_id, account, name, created_at, last_used_at, expires_at, user_agent, passkey_at)
+        values ($1, $2, $3, $4, $5, $6, $6, $7, $8, $9)";
     tx.query(insert)
         .bind(id.0)
         .bind(&secret[..])
@@ -222,6 +241,7 @@ async fn insert_session(
         .bind(now)
         .bind(expires_at)
         .bind(user_agent)
+        .bind(is_strong.then_some(now))
         .execute()
         .await?;
     Ok(SignInSession {
@@ -236,6 +256,7 @@ async fn insert_session(
         expires_at,
         stepped_up_at: None,
         user_agent: user_agent.clone(),
+        passkey: PasskeyStanding::None,
         roles: Vec::new(),
     })
 }

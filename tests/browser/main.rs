@@ -18,6 +18,7 @@ mod host;
 mod moderation;
 mod money;
 mod page;
+mod passkey;
 mod purchase;
 mod screens;
 mod show;

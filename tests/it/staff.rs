@@ -2,5 +2,7 @@
 
 mod first_start;
 mod invite;
+mod mail_server;
+mod passkey;
 mod role;
 mod settings;

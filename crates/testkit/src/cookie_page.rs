@@ -37,6 +37,13 @@ impl CookiePage {
         CookiePage { rest: self.rest.clone(), base: self.base.clone(), origin: origin.to_owned(), cookies }
     }
 
+    /// The same browser with the page of another address of the same server.
+    pub fn at_base(&self, base: &str) -> CookiePage {
+        let page = CookiePage::at(base, base);
+        *page.cookies.lock().unwrap() = self.cookies.lock().unwrap().clone();
+        page
+    }
+
     /// The same browser at another node.
     pub fn at_node(&self, server: &Server) -> CookiePage {
         let page = CookiePage::of(server);

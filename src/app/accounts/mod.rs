@@ -5,6 +5,7 @@
 
 mod cleanup;
 mod email_code;
+mod passkey;
 
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ use crate::domain::{
 use crate::store::NewSession;
 
 pub use cleanup::SignInCleanupJob;
+pub use passkey::{PasskeyChallenge, PasskeyUse};
 
 /// Sessions that a node keeps, about 500 bytes each. Above that, those that were used least are read again.
 const SESSIONS_CACHED_MAX: usize = 50_000;
@@ -130,8 +132,9 @@ impl Accounts {
         if name.claims_role() && !actor.is_team() {
             return Err(Refusal::NameClaimsRole.into());
         }
-        let (context, user) = (self.context.clone(), actor.user.clone());
-        self.context.spawn_write(async move { Ok(context.store.rename_user(&user, &name).await?) }).await?;
+        let (context, user, is_staff) = (self.context.clone(), actor.user.clone(), actor.is_team());
+        let rename = async move { Ok(context.store.rename_user(&user, &name, is_staff).await?) };
+        self.context.spawn_write(rename).await?;
         self.forget(&actor.user);
         Ok(())
     }
@@ -190,7 +193,7 @@ fn own_session(actor: &Actor) -> std::result::Result<SignInSessionId, Refusal> {
 /// The secret of a session that is about to begin, and what the store keeps.
 pub fn new_session(user_agent: &str) -> (SessionSecret, NewSession) {
     let secret = new_secret();
-    let new = NewSession { secret: secret.hash(), user_agent: clean_user_agent(user_agent) };
+    let new = NewSession { secret: secret.hash(), user_agent: clean_user_agent(user_agent), is_strong: false };
     (secret, new)
 }
 

@@ -8,6 +8,8 @@ use crate::domain::blocklist::Blocklist;
 use crate::domain::chat::ChatText;
 use crate::domain::limits::{self, Limit};
 use crate::domain::product;
+use crate::domain::mail_settings::LOGIN_LENGTH_MAX;
+use crate::domain::passkey::PASSKEY_NAME_MAX;
 use crate::domain::saved_view::QUERY_LENGTH_MAX;
 use crate::domain::shop_settings::TAX_BP_MAX;
 use crate::domain::staff::STAFF_ROLES;
@@ -170,6 +172,7 @@ impl Limiter {
             (_, "version") => range((1, SAFE_INTEGER)),
             // Except 0.
             ("StockChangeRequest", "units") => range(limits::STOCK_CHANGE),
+            ("NewPasskeyRequest", "name") => visible(PASSKEY_NAME_MAX),
             (_, "name") => visible(Name::LENGTH_MAX),
             (_, "category") => visible(40),
             (_, "image" | "video" | "poster") => json!({ "minLength": 1, "maxLength": 2_000, "pattern": URL }),
@@ -181,6 +184,19 @@ impl Limiter {
             // 500 bytes, and a character has at most four.
             ("OrdersRefundRequest", "reason") => visible(125),
             (_, "reason") => visible(REASON_LENGTH_MAX),
+            ("NewPasskeyRequest" | "UsePasskeyRequest", _) => {
+                json!({ "minLength": 2, "maxLength": 5_462, "pattern": "^[A-Za-z0-9_-]+$" })
+            }
+            ("MailServerRequest", "host") => {
+                json!({ "minLength": 1, "maxLength": 253, "pattern": "^[A-Za-z0-9.-]+$" })
+            }
+            ("MailServerRequest", "port") => range((1, 65_535)),
+            ("MailServerRequest", "user" | "password") => {
+                json!({ "minLength": 1, "maxLength": LOGIN_LENGTH_MAX, "pattern": VISIBLE_ASCII })
+            }
+            ("MailServerRequest", "from") => {
+                json!({ "minLength": 5, "maxLength": EmailAddress::LENGTH_MAX, "pattern": EMAIL })
+            }
             (_, "user" | "buyer") => {
                 json!({ "minLength": 1, "maxLength": UserId::LENGTH_MAX, "pattern": VISIBLE_ASCII })
             }

@@ -16,7 +16,7 @@ enum Access {
 }
 
 /// The operations that are not live verbs. A verb names its least role itself. What is not here needs a token.
-const ACCESS: [(&str, Access); 72] = [
+const ACCESS: [(&str, Access); 78] = [
     ("shop_show", Access::Public),
     ("shop_create_token", Access::Public),
     ("shop_redeem_code", Access::Public),
@@ -25,8 +25,14 @@ const ACCESS: [(&str, Access); 72] = [
     ("shop_sign_in_guest", Access::Public),
     ("shop_send_email_code", Access::Public),
     ("shop_verify_email_code", Access::Public),
+    ("shop_passkey_challenge", Access::TokenOptional),
+    ("shop_use_passkey", Access::TokenOptional),
     ("shop_settings", Access::Least(Role::Admin)),
     ("shop_change_settings", Access::Least(Role::Admin)),
+    ("shop_mail_server", Access::Least(Role::Admin)),
+    ("shop_set_mail_server", Access::Least(Role::Admin)),
+    ("shop_remove_mail_server", Access::Least(Role::Admin)),
+    ("shop_test_mail_server", Access::Least(Role::Admin)),
     ("staff_list", Access::Least(Role::Admin)),
     ("staff_invite", Access::Least(Role::Admin)),
     ("staff_withdraw_invite", Access::Least(Role::Admin)),

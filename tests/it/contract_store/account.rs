@@ -37,7 +37,7 @@ pub fn new_code(to: &str) -> NewEmailCode {
 }
 
 pub fn typed(id: EmailCodeId, number: u8) -> TypedEmailCode {
-    let session = NewSession { secret: secret(number), user_agent: "a browser".into() };
+    let session = NewSession { secret: secret(number), user_agent: "a browser".into(), is_strong: false };
     TypedEmailCode {
         id,
         code: "123456".into(),
@@ -99,7 +99,7 @@ async fn account_has_at_most_fifty_sessions(shop: Fixture) {
     let account =
         shop.store.find_or_create_account(&email("ann@example.com"), Some(&name), Language::English).await.unwrap();
     for number in 0..SESSIONS_OF_USER_MAX + 3 {
-        let new = NewSession { secret: secret(number as u8), user_agent: String::new() };
+        let new = NewSession { secret: secret(number as u8), user_agent: String::new(), is_strong: false };
         shop.store.create_account_session(&account, &new).await.unwrap();
     }
     let sessions = shop.store.sessions_of(&account.id.user()).await.unwrap();
@@ -112,7 +112,7 @@ async fn account_has_at_most_fifty_sessions(shop: Fixture) {
 async fn expired_sessions_and_old_codes_are_deleted(shop: Fixture) {
     let name = Name::parse("Ann").unwrap();
     for number in 0..5 {
-        let new = NewSession { secret: secret(number), user_agent: String::new() };
+        let new = NewSession { secret: secret(number), user_agent: String::new(), is_strong: false };
         shop.store.create_guest_session(&name, &new).await.unwrap();
     }
     shop.store.create_email_code(&new_code("ann@example.com")).await.unwrap();
@@ -131,7 +131,7 @@ async fn guest_joins_the_account_with_everything_or_nothing(shop: Fixture) {
     let name = Name::parse("Ann").unwrap();
     let account =
         shop.store.find_or_create_account(&email("ann@example.com"), Some(&name), Language::English).await.unwrap();
-    let new = NewSession { secret: secret(1), user_agent: String::new() };
+    let new = NewSession { secret: secret(1), user_agent: String::new(), is_strong: false };
     let guest = shop.store.create_guest_session(&name, &new).await.unwrap().actor();
     let offer = shop.offer(10, 3).await;
     let (of_account, of_guest) = (account.id.user().to_string(), guest.user.to_string());

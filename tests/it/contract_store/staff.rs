@@ -26,7 +26,7 @@ fn email(text: &str) -> EmailAddress {
 }
 
 fn new_session(number: u8) -> NewSession {
-    NewSession { secret: SessionSecret::new([number; 32]).hash(), user_agent: "a browser".into() }
+    NewSession { secret: SessionSecret::new([number; 32]).hash(), user_agent: "a browser".into(), is_strong: false }
 }
 
 fn entry(kind: AuditAction) -> AuditEntry {

@@ -86,6 +86,7 @@ impl World {
         objects.insert("account", uuid::Uuid::now_v7().to_string());
         objects.insert("staff_invite", uuid::Uuid::now_v7().to_string());
         objects.insert("session", uuid::Uuid::now_v7().to_string());
+        objects.insert("passkey", uuid::Uuid::now_v7().to_string());
         objects.insert("revocation", uuid::Uuid::now_v7().to_string());
         objects.extend([("test_provider", "test".into()), ("code", "0".repeat(40))]);
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sqlx::{Connection, SqliteConnection};
 
 use super::invite::invite_code;
-use crate::support::cookie_page::CookiePage;
+use crate::support::cookie_page::{CookiePage, last_code};
 use crate::support::process::Process;
 use crate::support::shop::{Shop, key};
 use crate::support::{SOON, until_some};
@@ -14,7 +14,7 @@ use crate::support::{SOON, until_some};
 const IN_FORCE_WITHIN: Duration = Duration::from_millis(2_500);
 
 /// A demo with an owner, and the browser of the owner.
-async fn demo_with_owner() -> (Shop, CookiePage, String) {
+pub async fn demo_with_owner() -> (Shop, CookiePage, String) {
     let mut shop = Shop::demo(&[]).await;
     let folder = shop.server.folder();
     shop.server.stop().await;
@@ -30,11 +30,13 @@ async fn demo_with_owner() -> (Shop, CookiePage, String) {
 }
 
 /// Invites an address and accepts the invite. Gives the browser and the account.
-async fn join(shop: &Shop, inviter: &CookiePage, email: &str, role: &str) -> (CookiePage, String) {
+pub async fn join(shop: &Shop, inviter: &CookiePage, email: &str, role: &str) -> (CookiePage, String) {
     inviter.post("/v1/staff/invites", json!({"email": email, "role": role})).await.expect(201);
     let code = invite_code(shop, email).await;
     let page = CookiePage::of(&shop.server);
-    let user = page.sign_in_by_email(&shop.server, email, "Member").await;
+    // Names of the staff are reserved, so each has an own one.
+    let name = format!("Member {}", email.split('@').next().unwrap());
+    let user = page.sign_in_by_email(&shop.server, email, &name).await;
     page.post("/v1/staff/invites/accept", json!({ "code": code })).await.expect(200);
     (page, user.trim_start_matches("acct:").to_owned())
 }
@@ -100,8 +102,26 @@ async fn whoever_loses_power_is_signed_out_everywhere_and_comes_back_by_undo() {
     assert_eq!(kinds[..4], ["set_staff_role", "remove_staff", "invite_staff", "set_staff_role"]);
 }
 
+#[tokio::test]
+async fn nobody_takes_the_name_of_somebody_who_works_here() {
+    let (shop, owner, _) = demo_with_owner().await;
+    let page = CookiePage::of(&shop.server);
+    for name in ["Olla", "olla", "O L L A", "0lla", "Оlla ✿"] {
+        page.post("/v1/session/guest", json!({"name": name})).await.expect_problem(422, "name_claims_role");
+    }
+    page.sign_in_guest("Olla S").await;
+    page.patch("/v1/session", json!({"name": "Olla"})).await.expect_problem(422, "name_claims_role");
+    let asked = page.post("/v1/session/email", json!({"email": "ann@example.com"})).await.expect(202);
+    let code = last_code(&shop.server, "ann@example.com").await;
+    let typed = |name: &str| json!({"id": asked["id"], "code": code, "name": name});
+    page.post("/v1/session/email/verify", typed("OLLA")).await.expect_problem(422, "name_claims_role");
+    // The code stays good for another name, and the owner keeps hers.
+    page.post("/v1/session/email/verify", typed("Ann")).await.expect(201);
+    owner.patch("/v1/session", json!({"name": "Olla"})).await.expect(200);
+}
+
 /// Makes every sign-in of this demo eleven minutes older.
-async fn age_sessions(shop: &Shop) {
+pub async fn age_sessions(shop: &Shop) {
     let url = format!("sqlite:{}", shop.server.data().join("livesouk.db").display());
     let mut database = SqliteConnection::connect(&url).await.unwrap();
     sqlx::query("update sign_in_sessions set created_at = created_at - 660000").execute(&mut database).await.unwrap();
