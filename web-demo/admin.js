@@ -1,5 +1,6 @@
 // The seller's desk: the orders and products of the shop, its e-mails, staff and settings, for those who may see them.
 
+import './account.js'; // The icon of the account.
 import { asRefusal, get, token } from './api.js';
 import { MailList } from './admin/mail_list.js';
 import { OrderList } from './admin/order_list.js';
@@ -54,10 +55,12 @@ async function start() {
 
 /** Who one is, in sight, with the menu of the account. @param {Identity} me */
 function showAccount({ kind, name }) {
+  if (kind === 'anonymous') return;
   const button = byId('account', HTMLButtonElement);
-  button.hidden = kind === 'anonymous';
-  button.setAttribute('aria-label', t('account.signed_in_as', { name: name ?? '' }));
-  button.replaceChildren(el('span', { dir: 'auto' }, name ?? ''));
+  const label = t('account.signed_in_as', { name: name ?? '' });
+  button.setAttribute('aria-label', label);
+  button.title = label;
+  delete button.dataset.nobody;
   button.onclick = () => import('./account_menu.js').then((menu) => menu.openAccountMenu()).catch(showUnreachable);
 }
 

@@ -24,9 +24,10 @@ export async function signInByEmail({ email, title, about }) {
   const who = await get('/session');
   return inSheet(title, (body, done) => {
     const first = () => {
-      const passkey = who.passkeys && !email ? [passkeyForm(done, 'button.wide'), or()] : [];
-      const code = who.email_sign_in ? [emailForm({ email, next: second })] : [];
-      body.replaceChildren(el('p', {}, about), ...passkey, ...code);
+      const byPasskey = who.passkeys && !email ? [passkeyForm(done, 'button.wide')] : [];
+      const byCode = who.email_sign_in ? [el('p', {}, about), emailForm({ email, next: second })] : [];
+      const both = byPasskey.length && byCode.length ? [or('sign_in.or_code')] : [];
+      body.replaceChildren(...byPasskey, ...both, ...byCode);
       if (!email) body.querySelector('input')?.focus();
     };
     /** @param {Sent} sent */
@@ -71,7 +72,8 @@ function inSheet(title, start) {
   });
 }
 
-export const or = () => el('p.or', {}, el('span', {}, t('sign_in.or')));
+/** @param {'sign_in.or' | 'sign_in.or_code'} key */
+export const or = (key) => el('p.or', {}, el('span', {}, t(key)));
 
 /** @typedef {{ id: string, email: string }} Sent a code that is on its way */
 

@@ -41,6 +41,7 @@ export async function openPasskeys() {
     alert.hidden = true;
     const add = async () => {
       await makePasskey(name.value.trim() || t('passkey.this_device'));
+      name.value = t('passkey.this_device');
       toast(t('passkey.added'), { kind: 'good', test: 'passkey-added' });
       await reload();
     };

@@ -34,7 +34,7 @@ export async function signInSheet({ about, onlyByEmail = false } = {}) {
       body.replaceChildren(
         el('p', {}, t(why)),
         ...(onlyByEmail ? [] : [guestForm(done)]),
-        ...(who.email_sign_in && !onlyByEmail ? [or()] : []),
+        ...(who.email_sign_in && !onlyByEmail ? [or('sign_in.or')] : []),
         ...(who.email_sign_in ? [emailForm({ about: t('sign_in.email_about'), next })] : []),
         ...(onlyByEmail && !who.email_sign_in ? [el('p', {}, t('error.email_off'))] : []),
       );

@@ -32,7 +32,10 @@ async fn looks_good(browser: &Browser, window: Window, name: &str) {
     let narrow =
         "return [...document.querySelectorAll('main form, main > div')].filter((it) => it.offsetWidth < 280).length";
     assert_eq!(browser.script(narrow, &[]).await, json!(0), "{name}");
-    assert_eq!(browser.faults(window, false).await, NONE, "{name}");
+    // The browser notes the refusal of a test message that the test causes.
+    let is_caused = |fault: &String| fault.contains("/settings/mail/test - Failed to load resource");
+    let faults: Vec<String> = browser.faults(window, false).await.into_iter().filter(|one| !is_caused(one)).collect();
+    assert_eq!(faults, NONE, "{name}");
 }
 
 /// A mail server that is not there: the page says what went wrong. Then the step is skipped.

@@ -129,9 +129,11 @@ function testPart({ email, request, showRefusal }) {
   /**
    * @param {string} text
    * @param {boolean} isGood
+   * @param {string} [answer] in English, whatever the language of the page
    */
-  const show = (text, isGood) => {
+  const show = (text, isGood, answer = '') => {
     setText(result, text);
+    if (answer) result.append(el('bdi', { dir: 'ltr', lang: 'en' }, answer));
     result.dataset.good = String(isGood);
     setVisible(result, true);
   };
@@ -145,7 +147,7 @@ function testPart({ email, request, showRefusal }) {
     };
     withBusy(button, send, (refusal) => {
       if (refusal.code !== 'mail_refused') return showRefusal(refusal);
-      show(`${t('mail_server.test_failed')} ${String(refusal.detail?.detail ?? '')}`, false);
+      show(t('mail_server.test_failed'), false, String(refusal.detail?.detail ?? ''));
     });
   };
   const button = el('button', { type: 'button', 'data-test': 'mail-test', onclick: test }, t('mail_server.test'));

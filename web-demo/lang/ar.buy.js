@@ -124,6 +124,7 @@ export default {
   'sign_in.submit': 'متابعة',
   'sign_in.guest_submit': 'متابعة كضيف',
   'sign_in.or': 'أو بحساب',
+  'sign_in.or_code': 'أو برمز',
   'sign_in.email': 'البريد الإلكتروني',
   'sign_in.email_about': 'نرسل إليك رمزًا، ولا حاجة إلى كلمة مرور. وتكون طلباتك بعد ذلك على جميع أجهزتك.',
   'sign_in.send': 'أرسل لي رمزًا',

@@ -118,6 +118,7 @@ export default {
   'sign_in.submit': 'Continue',
   'sign_in.guest_submit': 'Continue as a guest',
   'sign_in.or': 'or with an account',
+  'sign_in.or_code': 'or with a code',
   'sign_in.email': 'E-mail address',
   'sign_in.email_about': 'We send you a code; there is no password. Your orders are then on all your devices.',
   'sign_in.send': 'Send me a code',

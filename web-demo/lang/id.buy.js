@@ -118,6 +118,7 @@ export default {
   'sign_in.submit': 'Lanjutkan',
   'sign_in.guest_submit': 'Lanjutkan sebagai tamu',
   'sign_in.or': 'atau dengan akun',
+  'sign_in.or_code': 'atau dengan kode',
   'sign_in.email': 'Alamat email',
   'sign_in.email_about':
     'Kami mengirim kode; tidak perlu kata sandi. Setelah itu pesanan Anda ada di semua perangkat Anda.',
