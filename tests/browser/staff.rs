@@ -26,16 +26,19 @@ async fn value(browser: &Browser, test: &str) -> Value {
     browser.script("return document.querySelector(arguments[0]).value", &[json!(named(test))]).await
 }
 
+/// What is wrong on the page, without the refusal of a test message that the tests cause.
+async fn faults(browser: &Browser, window: Window) -> Vec<String> {
+    let is_caused = |fault: &String| fault.contains("/settings/mail/test - Failed to load resource");
+    browser.faults(window, false).await.into_iter().filter(|fault| !is_caused(fault)).collect()
+}
+
 async fn looks_good(browser: &Browser, window: Window, name: &str) {
     browser.screenshot(name).await;
     // A style of another part of the pages must not squeeze the form.
     let narrow =
         "return [...document.querySelectorAll('main form, main > div')].filter((it) => it.offsetWidth < 280).length";
     assert_eq!(browser.script(narrow, &[]).await, json!(0), "{name}");
-    // The browser notes the refusal of a test message that the test causes.
-    let is_caused = |fault: &String| fault.contains("/settings/mail/test - Failed to load resource");
-    let faults: Vec<String> = browser.faults(window, false).await.into_iter().filter(|one| !is_caused(one)).collect();
-    assert_eq!(faults, NONE, "{name}");
+    assert_eq!(faults(browser, window).await, NONE, "{name}");
 }
 
 /// A mail server that is not there: the page says what went wrong. Then the step is skipped.
@@ -99,7 +102,7 @@ async fn set_up(browser: &Browser, shop: &mut NewShop, window: Window, language:
         .await;
     browser.until("the offer", "document.body.innerText.includes('Brass lamp')", SOON).await;
     browser.screenshot(&name("console")).await;
-    assert_eq!(browser.faults(window, false).await, NONE, "the console");
+    assert_eq!(faults(browser, window).await, NONE, "the console");
 }
 
 #[tokio::test]
