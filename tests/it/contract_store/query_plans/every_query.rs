@@ -368,13 +368,14 @@ async fn accounts(c: &Calls) {
     call!(c, create_order_link(old_order(), &secret(7)));
     call!(c, order_of_link(&secret(7)));
     call!(c, create_account_without_email(&ann, Language::English));
-    let new = |number| NewSession { secret: secret(number), user_agent: "a browser".into() };
+    let new = |number| NewSession { secret: secret(number), user_agent: "a browser".into(), is_strong: false };
     call!(c, create_account_session(&account, &new(2)));
     call!(c, create_guest_session(&ann, &new(3)));
     call!(c, session_by_secret(&secret(2)));
     call!(c, touch_session(session.id));
     call!(c, sessions_of(&session.user));
-    call!(c, rename_user(&session.user, &ann));
+    call!(c, rename_user(&session.user, &ann, false));
+    people::passkeys(c, &session).await;
     let who = Actor { user: session.user.clone(), ..actor("ann") };
     call!(c, end_session(&who, session.id));
     call!(c, end_all_sessions(&who));
@@ -439,6 +440,7 @@ async fn no_query_reads_a_whole_table() {
     accounts(&c).await;
     people::mails(&c).await;
     people::staff(&c).await;
+    people::withdrawals(&c).await;
     people::settings(&c).await;
     erasure(&c).await;
 

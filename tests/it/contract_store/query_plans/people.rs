@@ -1,11 +1,13 @@
 //! The calls for e-mails, staff, the set-up and the settings.
 
+use livesouk::domain::mail_settings::{MailProtection, MailSettings};
+use livesouk::domain::passkey::{Passkey, PasskeyPurpose};
 use livesouk::domain::setup::NewOwner;
-use livesouk::domain::shop_settings::{MailSettings, ShopProfile};
+use livesouk::domain::shop_settings::ShopProfile;
 use livesouk::domain::staff::{STAFF_INVITE_TTL_MS, StaffInvite, StaffRole, link_hash};
 use livesouk::domain::{
     Actor, AuditAction, AuditEntry, Consignment, EmailAddress, Language, MailContent, MailStatus, MailStep, Name,
-    NewMail, Role, SavedView, StaffInviteId,
+    NewMail, PasskeyId, Role, SavedView, SignInSession, StaffInviteId,
 };
 use livesouk::store::NewSession;
 
@@ -78,13 +80,51 @@ pub(super) async fn settings(c: &Calls) {
     call!(c, replace_setup_link(&link));
     call!(c, is_setup_link(&link));
     let owner = NewOwner { name: Name::parse("Olla").unwrap(), email: None, language: Language::Arabic };
-    let session = NewSession { secret: secret(9), user_agent: "a browser".into() };
+    let session = NewSession { secret: secret(9), user_agent: "a browser".into(), is_strong: true };
     let profile = ShopProfile::default();
     call!(c, use_setup_link(&link, Some(&owner), Some(&(c.shop.shop.clone(), profile.clone())), &session));
     call!(c, signing_key("a key of at least thirty-two bytes", true));
     call!(c, shop_settings());
     call!(c, shop_settings_version());
     call!(c, update_shop(&c.shop.shop, &profile, &whole_shop(AuditAction::ChangeSettings)));
-    let server = MailSettings { url: "smtp://127.0.0.1:25".to_owned(), from: "shop@example.com".to_owned() };
+    let server = MailSettings {
+        host: "smtp.example.com".to_owned(),
+        port: 465,
+        protection: MailProtection::Tls,
+        user: Some("shop".to_owned()),
+        sealed_password: Some("sealed".to_owned()),
+        from: "shop@example.com".to_owned(),
+    };
     call!(c, update_mail_settings(Some(&server), &whole_shop(AuditAction::ChangeSettings)));
+    let again = |sealed: &str| Ok(format!("{sealed} again"));
+    assert_eq!(call!(c, seal_mail_password_again(again)), Some(Ok(true)));
+}
+
+/// The session is that of an account.
+pub(super) async fn passkeys(c: &Calls, session: &SignInSession) {
+    let passkey = Passkey {
+        id: PasskeyId::new(),
+        account: session.account.unwrap(),
+        credential: b"device".to_vec(),
+        public_key: vec![1],
+        rp_id: "shop.example".to_owned(),
+        sign_count: 1,
+        name: "Phone".to_owned(),
+        created_at: 1,
+        last_used_at: None,
+    };
+    call!(c, create_passkey_challenge(&[1; 32], PasskeyPurpose::Register(passkey.account)));
+    call!(c, add_passkey(&[1; 32], &passkey, session.id)).expect("it is added");
+    call!(c, passkeys_of(passkey.account));
+    call!(c, passkey_by_credential(&passkey.credential)).flatten().expect("it is there");
+    call!(c, create_passkey_challenge(&[2; 32], PasskeyPurpose::Prove));
+    let new = NewSession { secret: secret(8), user_agent: "a browser".into(), is_strong: true };
+    call!(c, use_passkey(&[2; 32], (&passkey, 2), None, &new)).flatten().expect("a session begins");
+    call!(c, remove_passkey(passkey.account, passkey.id));
+}
+
+pub(super) async fn withdrawals(c: &Calls) {
+    call!(c, withdraw(old_order()));
+    call!(c, withdraw(old_order()));
+    call!(c, withdrawn_at(old_order()));
 }
