@@ -1,7 +1,7 @@
 //! Sums of orders for the reports. One job on one node adds to them, some thousand orders at a time; purchases and payments write
 //! nothing for it.
 //!
-//! An order is looked at once, by its place: places of an offer have no gaps, and they become visible in order, because each batch
+//! An order is looked at once, when it is decided or a minute old, by its place: places of an offer have no gaps, and they become visible in order, because each batch
 //! holds the offer's row. An order that is not decided then is remembered and looked at again. A report adds what is not summed
 //! yet, in the same statement, so it is right at any time.
 
@@ -12,8 +12,8 @@ use uuid::Uuid;
 use super::row::from_row;
 use super::transaction::Transaction;
 use super::{Result, Store, ids_to_json, require_known};
-use crate::domain::OrderStatus;
 use crate::domain::report::minute_of;
+use crate::domain::{Millis, OrderStatus};
 
 /// Orders and refunds that one transaction adds.
 const SUMMED_TOGETHER_MAX: i64 = 2_000;
@@ -107,23 +107,30 @@ impl Addition {
     }
 }
 
+fn is_undecided(status: &str) -> bool {
+    matches!(OrderStatus::parse(status), Some(OrderStatus::Held | OrderStatus::Capturing))
+}
+
 fn parse_status(text: &str) -> Result<OrderStatus> {
     require_known(OrderStatus::parse(text), "order status", text)
 }
 
 impl Store {
-    /// Adds what was ordered, decided and refunded since the last step, some thousand rows at most.
-    pub async fn sum_orders(&self) -> Result<SumProgress> {
+    /// Adds what was ordered, decided and refunded since the last step, some thousand rows at most. An order that is not decided is
+    /// looked at when it is `wait_ms` old: most are decided by then, and need not be remembered.
+    pub async fn sum_orders(&self, wait_ms: Millis) -> Result<SumProgress> {
         let mut progress = SumProgress::default();
         let find = "select s.offer from offer_sums s join offers o on o.id = s.offer where s.is_complete = 0
             and (s.position < o.next_place - 1 or o.stage = 'closed') limit $1";
         let offers: Vec<Uuid> = self.query(find).bind(OFFERS_PER_STEP_MAX).fetch_values().await?;
         progress.has_more = offers.len() as i64 == OFFERS_PER_STEP_MAX;
         for offer in offers {
-            self.step(&mut progress, async |tx| sum_new_orders(tx, offer).await).await?;
+            self.step(&mut progress, async |tx| sum_new_orders(tx, offer, wait_ms).await).await?;
         }
         self.step(&mut progress, async |tx| sum_decided_orders(tx).await).await?;
         self.step(&mut progress, async |tx| sum_refunds(tx).await).await?;
+        // Where every offer waits for its orders, there is nothing to do at once.
+        progress.has_more &= progress.rows > 0;
         Ok(progress)
     }
 
@@ -159,7 +166,7 @@ impl Store {
 }
 
 /// Looks at the next places of an offer.
-async fn sum_new_orders(tx: &mut Transaction<'_>, offer: Uuid) -> Result<i64> {
+async fn sum_new_orders(tx: &mut Transaction<'_>, offer: Uuid, wait_ms: Millis) -> Result<i64> {
     // The offer is read first: what it says is committed, so its orders are visible after it.
     let read = "select s.position, s.stream, o.next_place - 1, o.stage = 'closed' from offer_sums s
         join offers o on o.id = s.offer where s.offer = $1";
@@ -167,7 +174,14 @@ async fn sum_new_orders(tx: &mut Transaction<'_>, offer: Uuid) -> Result<i64> {
     let read = "select id, place, status, qty, amount, created_at, buyer like 'crowd:%' as is_simulated from orders
         where offer = $1 and place > $2 and place <= $3 order by place";
     let until = last.min(position + SUMMED_TOGETHER_MAX);
-    let rows: Vec<NewOrderRow> = tx.query(read).bind(offer).bind(position).bind(until).fetch_all().await?;
+    let mut rows: Vec<NewOrderRow> = tx.query(read).bind(offer).bind(position).bind(until).fetch_all().await?;
+    let young = tx.now().await? - wait_ms;
+    if let Some(first) = rows.iter().position(|row| young < row.created_at && is_undecided(&row.status)) {
+        rows.truncate(first);
+    }
+    if rows.is_empty() && !(is_closed && position == last) {
+        return Ok(0);
+    }
     let (mut sums, mut minutes) = (Addition::default(), BTreeMap::<i64, i64>::new());
     let (mut unsettled, mut refunded) = (Vec::new(), Vec::new());
     let mut reached = position;

@@ -7,10 +7,16 @@ use std::time::{Duration, Instant};
 use crate::app::context::Context;
 use crate::app::error::Result;
 use crate::app::jobs::{BackgroundJob, JobSpec, NextRun};
+use crate::domain::Millis;
 
 const INTERVAL: Duration = Duration::from_secs(2);
-/// A run pauses for so many times the time that it took; while it catches up, for as long as it took.
+/// A run pauses for so many times the time that it took: on SQLite, purchases wait for it.
 const PAUSE_PER_WORK: u32 = 10;
+/// The same while it catches up.
+const PAUSE_PER_WORK_BEHIND: u32 = 4;
+/// Orders that are not decided are summed when they are this old. In a flash sale all of them are young, and its purchases need the
+/// database more than the reports do.
+const UNDECIDED_WAIT_MS: Millis = 60_000;
 /// How often the orders that are not summed are counted.
 const COUNT_INTERVAL: Duration = Duration::from_secs(15);
 
@@ -33,7 +39,7 @@ impl BackgroundJob for OrderSumJob {
     async fn run(&mut self, _is_last: bool) -> Result<NextRun> {
         let began = Instant::now();
         let store = &self.context.store;
-        let progress = store.sum_orders().await?;
+        let progress = store.sum_orders(UNDECIDED_WAIT_MS).await?;
         if self.counted_at.is_none_or(|at| COUNT_INTERVAL <= at.elapsed()) {
             let unsummed = store.count_unsummed_orders().await?;
             self.context.counters.orders_unsummed.store(unsummed, Ordering::Relaxed);
@@ -41,7 +47,7 @@ impl BackgroundJob for OrderSumJob {
         }
         let is_catching_up = progress.has_more && !progress.is_elsewhere;
         Ok(NextRun::After(match is_catching_up {
-            true => began.elapsed(),
+            true => began.elapsed() * PAUSE_PER_WORK_BEHIND,
             false => INTERVAL.max(began.elapsed() * PAUSE_PER_WORK),
         }))
     }

@@ -13,6 +13,7 @@ use super::random_stock::Seed;
 facts! {
     report_says_what_the_orders_say_at_any_time
     orders_are_summed_once
+    orders_that_are_not_decided_wait_for_a_minute
     sums_of_a_closed_offer_are_complete
 }
 
@@ -23,7 +24,7 @@ const REAL: &str = "buyer not like 'crowd:%'";
 /// Sums until nothing is left to do.
 pub async fn sum_everything(store: &Store) {
     loop {
-        let progress = store.sum_orders().await.unwrap();
+        let progress = store.sum_orders(0).await.unwrap();
         if progress.rows == 0 && !progress.is_elsewhere {
             break;
         }
@@ -120,7 +121,7 @@ async fn change(shop: &Fixture, rng: &mut SmallRng, offers: &[OfferId], orders: 
             drop(shop.store.release_orders(offer, &[order], ReleaseReason::HoldEnded, None).await);
         }
         8 => refund(shop, order).await,
-        _ => drop(shop.store.sum_orders().await.unwrap()),
+        _ => drop(shop.store.sum_orders(0).await.unwrap()),
     }
 }
 
@@ -157,7 +158,7 @@ async fn orders_are_summed_once(shop: Fixture) {
         shop.sell(offer, &requests).await;
     }
     assert_eq!(shop.store.count_unsummed_orders().await.unwrap(), 2_500);
-    let sum = || shop.store.sum_orders();
+    let sum = || shop.store.sum_orders(0);
     let (a, b, c, d) = tokio::join!(sum(), sum(), sum(), sum());
     let summed: u64 = [a, b, c, d].into_iter().map(|done| done.unwrap().rows).sum();
     assert!(summed > 0);
@@ -165,6 +166,25 @@ async fn orders_are_summed_once(shop: Fixture) {
     assert_report(&shop, &[offer], "four writers").await;
     let minutes = shop.store.orders_by_minute(shop.stream).await.unwrap();
     assert_eq!(minutes.iter().map(|(_, orders)| orders).sum::<i64>(), 2_500);
+}
+
+async fn orders_that_are_not_decided_wait_for_a_minute(shop: Fixture) {
+    let offer = shop.offer(10, 1).await;
+    let (first, held) = (shop.paid_one(offer, "ann").await, shop.hold_one(offer, "bob").await.id);
+    shop.paid_one(offer, "cem").await;
+    let sum = async || shop.store.sum_orders(60_000).await.unwrap();
+    let progress = sum().await;
+    assert_eq!((progress.rows, progress.has_more), (1, false), "up to the first that is not decided");
+    assert_eq!(sum().await.rows, 0);
+    assert_eq!(shop.number("select count(*) from unsettled_orders").await, 0);
+    assert_report(&shop, &[offer], "the others wait").await;
+    let old = format!("update orders set created_at = created_at - 60000 where id <> {}", shop.id(first.0));
+    shop.run(&old).await;
+    assert_eq!(sum().await.rows, 2);
+    assert_eq!(shop.number("select count(*) from unsettled_orders").await, 1);
+    shop.store.release_orders(offer, &[held], ReleaseReason::BuyerCancel, None).await.unwrap();
+    assert_eq!(sum().await.rows, 1);
+    assert_report(&shop, &[offer], "summed").await;
 }
 
 async fn sums_of_a_closed_offer_are_complete(shop: Fixture) {

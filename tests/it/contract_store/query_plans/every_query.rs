@@ -344,7 +344,7 @@ async fn payments(c: &Calls) {
 }
 
 async fn reports(c: &Calls) {
-    call!(c, sum_orders());
+    call!(c, sum_orders(0));
     call!(c, count_unsummed_orders());
     call!(c, record_viewers(&[(c.shop.stream, 60_000, 5)]));
     call!(c, viewers_by_minute(old_stream()));
