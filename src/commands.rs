@@ -148,6 +148,7 @@ async fn run_demo(options: DemoArgs) -> anyhow::Result<()> {
         StartError::Config(format!("cannot use --data (LIVESOUK_DATA) {}: {error}", folder.display()))
     };
     std::fs::create_dir_all(&folder).map_err(|error| unusable(&error))?;
+    let pictures = node::picture_storage(options.pictures.place(Some(folder.join("pictures"))))?;
     let key = demo::auth_key(&folder).map_err(|error| unusable(&error))?;
 
     let clock = Clock::system();
@@ -171,6 +172,7 @@ async fn run_demo(options: DemoArgs) -> anyhow::Result<()> {
         settings: Settings {
             base_path: origins.base_path().to_owned(),
             mail: Some(mail),
+            pictures,
             public_url,
             ..app_settings(&options.limits, &options.payments, NodeKind::Demo)
         },
@@ -303,6 +305,7 @@ async fn run_serve(options: ServeArgs) -> anyhow::Result<()> {
     let PageArgs { img_hosts, media_hosts, connect_hosts } = options.pages;
     let content_hosts = ContentHosts { images: img_hosts, media: media_hosts, connect: connect_hosts };
     content_hosts.check().map_err(StartError::Config)?;
+    let pictures = node::picture_storage(options.pictures.place(config::folder_beside(&options.store)))?;
     let store = node::open_store(&options.store, &clock, usize::from(options.sell_connections)).await?;
     check_key(&store, secrets_key.as_ref()).await?;
     let (shop, is_new) = node::find_or_create_shop(&store, &options.shop, &options.currency).await?;
@@ -336,6 +339,7 @@ async fn run_serve(options: ServeArgs) -> anyhow::Result<()> {
             mail,
             secrets_key,
             address_guard: AddressGuard::new(options.secrets.private_addresses),
+            pictures,
             public_url,
             ..app_settings(&options.limits, &options.payments, NodeKind::Serve { has_test_payments })
         },

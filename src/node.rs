@@ -11,10 +11,10 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::app::{App, Settings};
+use crate::app::{App, PictureStorage, Settings};
 use crate::broker::{Broker, BrokerEvent};
 use crate::clock::Clock;
-use crate::config::{LimitArgs, VideoArgs};
+use crate::config::{LimitArgs, PicturePlace, VideoArgs};
 use crate::domain::{Shop, ShopId, currency};
 use crate::http::address_key::ConnectionsPerAddress;
 use crate::http::admission::Admission;
@@ -123,6 +123,27 @@ async fn retry_until_up<T>(attempt: impl AsyncFn() -> store::Result<T>) -> Resul
             }
             Err(error) => return Err(StartError::Store(error)),
         }
+    }
+}
+
+/// Opens the place of uploaded pictures.
+pub fn picture_storage(place: PicturePlace) -> Result<Option<PictureStorage>, StartError> {
+    match place {
+        PicturePlace::Nowhere => {
+            tracing::info!("nobody can upload pictures: --pictures-dir is not given");
+            Ok(None)
+        }
+        PicturePlace::Folder(folder) => match PictureStorage::folder(folder) {
+            Ok(storage) => Ok(Some(storage)),
+            Err(error) => Err(StartError::Config(format!(
+                "--pictures-dir (LIVESOUK_PICTURES_DIR): nothing can be written there: {error}"
+            ))),
+        },
+        #[cfg(feature = "s3")]
+        PicturePlace::S3(url) => match PictureStorage::s3(&url) {
+            Ok(storage) => Ok(Some(storage)),
+            Err(error) => Err(StartError::Config(format!("--pictures-s3 (LIVESOUK_PICTURES_S3): {error}"))),
+        },
     }
 }
 

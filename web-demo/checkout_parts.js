@@ -54,7 +54,7 @@ export function orderSummary(order) {
   return el(
     'div.summary',
     {},
-    picture(order.image),
+    picture(order.image, order),
     el(
       'span.summary-text',
       {},

@@ -37,7 +37,7 @@ export function orderRow(order, onorder) {
         'data-test': `order-${order.id}`,
         onclick: () => onorder(order),
       },
-      picture(order.image),
+      picture(order.image, order),
       el(
         'span.row-text',
         {},

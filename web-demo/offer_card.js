@@ -80,7 +80,7 @@ export class OfferCard {
   /** @param {Offer} offer */
   update(offer) {
     const isOther = offer.id !== this.offer?.id || offer.image !== this.offer?.image;
-    if (isOther) this.image.replaceChildren(picture(offer.image));
+    if (isOther) this.image.replaceChildren(picture(offer.image, offer));
     setText(this.title, fullTitle(offer));
     this.price.replaceChildren(priceTag(offer));
     this.root.dataset.kind = offer.kind;

@@ -112,7 +112,7 @@ export class Player {
     const image = offer?.image ?? null;
     if (image === this.image) return;
     this.image = image;
-    this.spotlight.replaceChildren(...(image ? [picture(image)] : []));
+    this.spotlight.replaceChildren(...(image ? [picture(image, offer)] : []));
     this.root.dataset.spotlight = String(Boolean(image));
   }
 

@@ -110,7 +110,7 @@ export class ProductRow {
    * @param {import('./offer.js').OfferTexts} texts
    */
   update(offer, { phase }) {
-    if (offer.image !== this.offer.image || !this.isPainted) this.image.replaceChildren(picture(offer.image));
+    if (offer.image !== this.offer.image || !this.isPainted) this.image.replaceChildren(picture(offer.image, offer));
     setText(this.title, titleOf(offer));
     setText(this.variantText, variantOf(offer));
     setVisible(this.variant, Boolean(variantOf(offer)));

@@ -198,7 +198,7 @@ export class ProductSheet {
     if (rest !== null) setText(this.countdown, formatDuration(rest));
     const print = `${offer.id}${offer.v}${phase}`;
     if (print !== this.painted) {
-      if (offer.image !== this.image || !this.painted) this.picture.replaceChildren(picture(offer.image));
+      if (offer.image !== this.image || !this.painted) this.picture.replaceChildren(picture(offer.image, offer));
       this.image = offer.image;
       this.painted = print;
       this.price.replaceChildren(priceTag(offer));

@@ -46,7 +46,7 @@ export class SaleChip {
     setVisible(this.root, Boolean(sale));
     if (!sale) return;
     const [image, texts] = this.root.children;
-    if (this.image !== sale.image) image.replaceChildren(picture(sale.image));
+    if (this.image !== sale.image) image.replaceChildren(picture(sale.image, sale));
     this.image = sale.image;
     const [title, line] = texts.children;
     setText(title, fullTitle(sale));

@@ -1,16 +1,17 @@
 // The set-up of a new shop, in steps: the owner and the shop, the mail server, the first product, the first show. The link in the
 // address signs the owner in with the first step; each step is saved by itself, so that nothing is lost and any later one can be skipped.
 
-import { asRefusal, get, post } from './api.js';
+import { asRefusal, get, post, put } from './api.js';
 import { route } from './base.js';
 import { errorPage, messagePage } from './error_page.js';
 import { languageSwitch, lang, load, refusalText, setDecimals, t, titleOf, translate } from './i18n.js';
 import { addOnce } from './host/add_once.js';
-import { anyText, field, price, readAll, required, showFieldError, webAddress, wholeNumber } from './host/form.js';
+import { anyText, field, price, readAll, required, showFieldError, wholeNumber } from './host/form.js';
 import { emailAddress, optionalEmailAddress } from './admin/email_address.js';
 import { mailForm } from './admin/mail_form.js';
 import { shopForm, shopRequest } from './admin/shop_form.js';
 import { loadShop } from './load_shop.js';
+import { pictureField, shownAddress } from './picture_field.js';
 import { withBusy } from './sheet.js';
 import { byId, el, fillIcons, setText, setVisible } from './ui.js';
 
@@ -185,20 +186,25 @@ function productStep(shop) {
       check: wholeNumber(0, STOCK_MAX),
       inputMode: 'numeric',
     }),
-    image: field({ label: t('setup.image'), test: 'product-image', check: webAddress, dir: 'ltr' }),
+    pictures: pictureField({ label: t('setup.image'), test: 'product-image' }),
   };
   const save = () => {
     const values = readAll(fields);
     if (!values) return null;
-    const { title, image, ...variant } = values;
-    const body = { title, image, variants: [{ name: t('setup.variant'), ...variant }] };
-    return addOnce('/products', body).then((product) => showStepForShow(/** @type {Product} */ (product)));
+    const { title, pictures, ...variant } = values;
+    const body = { title, image: shownAddress(pictures), variants: [{ name: t('setup.variant'), ...variant }] };
+    return addOnce('/products', body).then(async (product) => {
+      const { id } = /** @type {Product} */ (product);
+      // The product is there with its first picture; the others can be added again in the console.
+      if (pictures.length) await put(`/products/${id}/pictures`, { pictures }).catch(asRefusal);
+      showStepForShow(/** @type {Product} */ (product));
+    });
   };
   showStep({
     number: 3,
     title: t('setup.product'),
     about: t('setup.product_about'),
-    nodes: [fields.title.node, el('div.pair', {}, fields.price.node, fields.stock.node), fields.image.node],
+    nodes: [fields.title.node, el('div.pair', {}, fields.price.node, fields.stock.node), fields.pictures.node],
     fields,
     button: t('setup.next'),
     save,

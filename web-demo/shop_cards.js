@@ -23,7 +23,7 @@ export function productCard(show, offer) {
   return el(
     'a.product-card',
     { href, 'data-test': `product-${offer.id}` },
-    picture(offer.image),
+    picture(offer.image, offer),
     el('span.row-text', {}, el('bdi.row-title', {}, fullTitle(offer)), priceTag(offer), el(`small.${phase}`, {}, left)),
   );
 }
@@ -34,12 +34,14 @@ export function productCard(show, offer) {
  */
 export function liveCard(show, offers) {
   const images = [...new Set(offers.map((offer) => offer.image).filter(Boolean))].slice(0, PICTURES_MAX);
-  const arches = (images.length ? images : [null]).map((image) => el('span.arch', {}, picture(image)));
+  const arches = (images.length ? images : [null]).map((image) => el('span.arch', {}, picture(image, show)));
   const watching = el('span', { 'data-watching': show.id }, t('shop.watching', { n: show.viewers }));
   return el(
     'a.live-card',
     { href: watchAddress(show), 'data-test': `show-${show.id}` },
-    show.poster ? el('span.poster', {}, picture(show.poster)) : el('span.arches', { 'aria-hidden': 'true' }, arches),
+    show.poster
+      ? el('span.poster', {}, picture(show.poster, show))
+      : el('span.arches', { 'aria-hidden': 'true' }, arches),
     el(
       'span.live-texts',
       {},

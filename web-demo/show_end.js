@@ -83,7 +83,7 @@ export class ShowEnd {
     const byVariant = new Map(sold.map((offer) => [offer.variant, offer]));
     const cards = [...byVariant.values()]
       .slice(0, PRODUCTS_MAX)
-      .map((offer) => el('li', {}, picture(offer.image), el('bdi', {}, fullTitle(offer)), priceTag(offer)));
+      .map((offer) => el('li', {}, picture(offer.image, offer), el('bdi', {}, fullTitle(offer)), priceTag(offer)));
     if (!cards.length) return;
     const label = { id: 'end-products-title' };
     this.products.append(

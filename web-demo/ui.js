@@ -5,6 +5,7 @@
 
 import { route } from './base.js';
 
+/** @import { Titles } from './client.js' */
 /** @import { Child, ElementOf, Props } from './types.d.ts' */
 
 /**
@@ -152,21 +153,60 @@ export function setVisible(node, visible) {
  */
 export const contentAddress = (src) => (/^\/(?!\/)/.test(src) ? route(src) : src);
 
+/** A picture on this server; it is there in several sizes. */
+const UPLOADED = /^(\/pictures\/[0-9a-f]{64}\/)\d+(?:#|$)/;
+const PICTURE_SIZES = [200, 800, 1600];
+/** The point that stays in sight when a picture is cropped, in thousandths. */
+const FOCUS = /#focus=(\d{1,4}),(\d{1,4})$/;
+
 /**
- * A picture that may be missing. Its frame keeps its place, and an icon replaces a picture that cannot be loaded.
+ * The picture of a product, an offer, an order or a show. Its frame keeps its place, and a tile stands for a picture that is missing
+ * or cannot be loaded.
  * @param {string | null | undefined} src
+ * @param {{ title: string, titles?: Titles } | null} [of]
  */
-export function picture(src, alt = '') {
+export function picture(src, of, alt = '') {
   const frame = el('span.picture');
   if (!src) {
-    frame.append(icon('bag'));
+    frame.append(tile(of));
     return frame;
   }
   const image = el('img', { alt, loading: 'lazy', decoding: 'async' });
-  image.addEventListener('error', () => image.replaceWith(icon('bag')));
+  image.addEventListener('error', () => image.replaceWith(tile(of)));
+  const [, uploaded] = UPLOADED.exec(src) ?? [];
+  if (uploaded) {
+    image.sizes = 'auto, 25rem';
+    image.srcset = PICTURE_SIZES.map((size) => `${route(uploaded)}${size} ${size}w`).join(', ');
+  }
+  const [, x, y] = FOCUS.exec(src) ?? [];
+  if (x) image.style.objectPosition = `${Number(x) / 10}% ${Number(y) / 10}%`;
   image.src = contentAddress(src);
   frame.append(image);
   return frame;
+}
+
+/**
+ * The initials on a colour that comes from the title, so that it is the same wherever the product is shown.
+ * @param {{ title: string, titles?: Titles } | null} [of]
+ */
+function tile(of) {
+  const { lang } = document.documentElement;
+  const words = (of?.titles?.[lang] ?? of?.title ?? '').match(/[\p{L}\p{N}][\p{L}\p{N}\p{M}]*/gu);
+  if (!of || !words) return icon('bag');
+  const svg = document.createElementNS(SVG, 'svg');
+  svg.setAttribute('viewBox', '0 0 100 100');
+  svg.setAttribute('class', 'tile');
+  svg.setAttribute('aria-hidden', 'true');
+  const hue = [...of.title].reduce((sum, letter) => (sum * 31 + (letter.codePointAt(0) ?? 0)) % 360, 7);
+  svg.style.setProperty('--hue', String(hue));
+  const text = document.createElementNS(SVG, 'text');
+  text.setAttribute('x', '50');
+  text.setAttribute('y', '52');
+  // Arabic letters would join, and initials stand alone.
+  const initials = words.slice(0, 2).map((word) => [...word][0].toLocaleUpperCase(lang));
+  text.textContent = initials.join('\u200c');
+  svg.append(text);
+  return svg;
 }
 
 /**

@@ -47,6 +47,12 @@ pub struct AppCounters {
     /// Mails that waited at the last run of the job, and when the oldest was written; 0 means none.
     pub mails_waiting: AtomicU64,
     pub mails_oldest_at: AtomicI64,
+    /// Uploads of pictures: stored, known already, or why not.
+    pub picture_uploads: LabeledCounter,
+    /// Files of pictures that were asked for: found in memory or in the storage, missing, failed, or too many at once.
+    pub picture_reads: LabeledCounter,
+    /// Pictures that were deleted because nothing named them.
+    pub pictures_deleted: AtomicU64,
     /// Received webhooks: new, known already, refused.
     pub webhook_outcomes: LabeledCounter,
 }
@@ -93,6 +99,20 @@ impl Default for AppCounters {
             mail_outcomes: LabeledCounter::new(["sent", "retried", "failed", "other"]),
             mails_waiting: AtomicU64::new(0),
             mails_oldest_at: AtomicI64::new(0),
+            picture_uploads: LabeledCounter::new([
+                "stored",
+                "known",
+                "picture_kind",
+                "picture_too_large",
+                "picture_pixels",
+                "picture_damaged",
+                "pictures_off",
+                "busy",
+                "unavailable",
+                "other",
+            ]),
+            picture_reads: LabeledCounter::new(["memory", "storage", "missing", "failed", "busy", "other"]),
+            pictures_deleted: AtomicU64::new(0),
             webhook_outcomes: LabeledCounter::new(["new", "duplicate", "rejected", "other"]),
         }
     }

@@ -17,6 +17,7 @@
 //! | [`Staff`] | – (roles of accounts, invites, the set-up of a shop) |
 //! | [`Chat`] | the queue of messages to write; messages, reactions, rules, review queue |
 //! | [`Catalogue`] | cached offers, sold-out caches; products, offers, line-up, stock alerts |
+//! | [`Pictures`] | the queue of uploads, files of pictures in memory |
 //! | [`Mail`] | – (outbox of e-mails, the job that sends it, its log) |
 //! | [`Moderation`] | sanctions, helpers, exports, erasure |
 //! | [`Selling`] | one selling task per offer |
@@ -39,6 +40,10 @@ mod jobs;
 mod mail;
 mod mail_server;
 mod moderation;
+#[cfg(feature = "s3")]
+mod picture_bucket;
+mod picture_storage;
+mod pictures;
 mod publisher;
 mod revoked_token_cache;
 mod selling;
@@ -78,6 +83,7 @@ use context::Context;
 use jobs::JobRunner;
 use mail::Mail;
 use moderation::Moderation;
+use pictures::Pictures;
 use publisher::Publisher;
 use selling::Selling;
 use settings_sync::SettingsSync;
@@ -96,6 +102,8 @@ pub use jobs::{BackgroundJob, JobSpec, JobStatus, NextRun};
 pub use mail::send_test_mail;
 pub use mail_server::{MailTransport, SmtpServer};
 pub use moderation::{AcceptedInvite, ExportedMessage};
+pub use picture_storage::PictureStorage;
+pub use pictures::{UPLOADS_MAX, UploadSlot, convert_picture};
 pub use selling::SellingCounters;
 pub use settings::{ChatRateLimit, ReconcileSettings, Settings};
 pub use settings_sync::{check_secrets, rekey_secrets};
@@ -123,6 +131,7 @@ pub struct Services {
     pub staff: Arc<Staff>,
     pub chat: Arc<Chat>,
     pub catalogue: Arc<Catalogue>,
+    pub pictures: Arc<Pictures>,
     pub mail: Arc<Mail>,
     pub moderation: Arc<Moderation>,
     pub sign_in: Arc<SignIn>,
@@ -173,6 +182,7 @@ impl App {
         let staff = Staff::new(&context, &stream_cache, &audit, &tokens, &accounts, &settings_sync);
         let chat = Chat::new(&context, &publisher, &stream_cache, &audit);
         let catalogue = Catalogue::new(&context, &publisher, &stream_cache, &audit);
+        let pictures = Pictures::new(&context, &stream_cache);
         let mail = Mail::new(&context, &stream_cache, &audit, &catalogue);
         let moderation = Moderation::new(&context, &publisher, &stream_cache, &audit, &chat);
         let sign_in = SignIn::new(&context);
@@ -199,6 +209,7 @@ impl App {
             staff,
             chat,
             catalogue,
+            pictures,
             mail,
             moderation,
             sign_in,
@@ -223,6 +234,7 @@ impl Services {
         runner.start(context, checkout::WebhookJob(self.checkout.clone()));
         runner.start(context, checkout::ReconcileJob(self.checkout.clone()));
         runner.start(context, checkout::AddressRetentionJob(context.clone()));
+        runner.start(context, pictures::OrphanPictureJob(self.pictures.clone()));
         runner.start(context, mail::MailJob(self.mail.clone()));
         runner.start(context, mail::MailRetentionJob(context.clone()));
         runner.start(context, catalogue::StockAlertJob::new(self.catalogue.clone()));

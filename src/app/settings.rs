@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::mail_server::MailTransport;
+use super::picture_storage::PictureStorage;
 use super::webhook_signature::WebhookSecret;
 use crate::domain::secrets_key::SecretsKey;
 use crate::domain::{Millis, PurchaseNames, TokenRules};
@@ -38,6 +39,8 @@ pub struct Settings {
     pub address_guard: AddressGuard,
     /// How long the log keeps mails, in milliseconds; `None` means forever.
     pub mail_retention_ms: Option<Millis>,
+    /// Where uploaded pictures are kept; `None`: nobody can upload any.
+    pub pictures: Option<PictureStorage>,
     /// Where browsers find the pages of this shop, without a slash at the end; `None`: not known, so mails have no links.
     pub public_url: Option<String>,
     /// Limits of each user and connection: sockets, purchases, payments, cancellations, frames. Off only for load tests.
@@ -62,6 +65,7 @@ impl Default for Settings {
             secrets_key: None,
             address_guard: AddressGuard::default(),
             mail_retention_ms: None,
+            pictures: None,
             public_url: None,
             are_requests_limited: true,
         }

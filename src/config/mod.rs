@@ -2,6 +2,7 @@
 //! How variables and files are read is in `sources.rs`, and holds for every setting.
 
 mod mail;
+mod pictures;
 mod secrets;
 mod sources;
 mod value;
@@ -15,6 +16,7 @@ use ipnet::IpNet;
 use value::{address_range, compact_list, listen_address, log_filter, number};
 
 pub use mail::{MailAction, MailArgs, MailCommandArgs};
+pub use pictures::{PictureArgs, PicturePlace, folder_beside};
 pub use secrets::{SecretArgs, SecretsAction, SecretsCommandArgs};
 pub use sources::{command, parse};
 
@@ -89,6 +91,8 @@ pub struct DemoArgs {
     #[command(flatten)]
     pub mail: MailArgs,
     #[command(flatten)]
+    pub pictures: PictureArgs,
+    #[command(flatten)]
     pub log: LogArgs,
 }
 
@@ -149,6 +153,8 @@ pub struct ServeArgs {
     pub mail: MailArgs,
     #[command(flatten)]
     pub secrets: SecretArgs,
+    #[command(flatten)]
+    pub pictures: PictureArgs,
     #[command(flatten)]
     pub pages: PageArgs,
     #[command(flatten)]

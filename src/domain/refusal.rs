@@ -46,6 +46,16 @@ pub enum Refusal {
     NoSuchOffer,
     NoSuchOrder,
     NoSuchProduct,
+    NoSuchPicture,
+    /// The file is of a kind that is not accepted; `None`: it is no picture that we know.
+    PictureKind {
+        found: Option<&'static str>,
+    },
+    PictureTooLarge,
+    PicturePixels,
+    PictureDamaged,
+    /// This server has no place for uploaded pictures.
+    PicturesOff,
     NoSuchMessage,
     /// The invite link is wrong, expired, revoked or used up. The answer does not say which, so that nobody can probe for links.
     NoSuchInvite,
@@ -302,6 +312,9 @@ impl std::fmt::Display for Refusal {
             Refusal::InvalidValue { field, why } => write!(f, "{field} {why}"),
             Refusal::UnknownVerb(verb) => write!(f, "There is no verb `{verb}`."),
             Refusal::BuyerLimit { per_buyer, .. } => write!(f, "One buyer can have at most {per_buyer}."),
+            Refusal::PictureKind { found: Some(kind) } => {
+                write!(f, "{kind} files are not accepted. Send a JPEG, PNG or WebP picture.")
+            }
             Refusal::TooFewLeft { left } => write!(f, "Only {left} left."),
             Refusal::NotEnoughStock { left } => write!(f, "The variant has only {left} in stock."),
             Refusal::MailRefused(why) => f.write_str(why),
@@ -363,6 +376,16 @@ error_codes! {
     Refusal::NoSuchOrder => "no_such_order", 404, "There is no such order.", "error.no_such_order";
     Refusal::NoSuchProduct =>
         "no_such_product", 404, "There is no such product or variant.", "error.no_such_product";
+    Refusal::NoSuchPicture => "no_such_picture", 404, "There is no such picture.", "error.no_such_picture";
+    Refusal::PictureKind { .. } =>
+        "picture_kind", 415, "This file is not a picture that is accepted. Send a JPEG, PNG or WebP picture.",
+        "error.picture_kind";
+    Refusal::PictureTooLarge => "picture_too_large", 413, "A picture has at most 15 MB.", "error.picture_too_large";
+    Refusal::PicturePixels => "picture_pixels", 422, "A picture has at most 50 megapixels.", "error.picture_pixels";
+    Refusal::PictureDamaged => "picture_damaged", 422, "The file is damaged or incomplete.", "error.picture_damaged";
+    Refusal::PicturesOff =>
+        "pictures_off", 409, "This server has no place for uploaded pictures. See --pictures-dir.",
+        "error.pictures_off";
     Refusal::NoSuchMessage => "no_such_message", 404, "There is no such message.", "error.no_such_message";
     Refusal::NoSuchInvite =>
         "no_such_invite", 404, "This invite link is wrong, expired, revoked or used up.", "error.no_such_invite";

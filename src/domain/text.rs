@@ -49,6 +49,11 @@ pub fn category(text: &str) -> Result<String, Refusal> {
     exact_line(text, 40).map_err(|fault| fault.refusal("category", 40))
 }
 
+/// Another text on one line, with at least one visible character.
+pub fn line(text: &str, field: &'static str, length_max: usize) -> Result<String, Refusal> {
+    exact_line(text, length_max).map_err(|fault| fault.refusal(field, length_max))
+}
+
 /// Translations of a title: at most 20 languages. Each translation has the limits of a title.
 pub fn titles(given: &Titles) -> Result<Titles, Refusal> {
     check_languages(given, "titles")?;

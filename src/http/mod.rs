@@ -29,6 +29,7 @@ mod export;
 mod export_body;
 mod extract;
 mod fair_bucket;
+mod gallery;
 mod handshake;
 mod head_deadline;
 mod hls_js;
@@ -49,6 +50,8 @@ mod page;
 mod page_policy;
 mod passkey;
 mod payment;
+mod picture;
+mod picture_metrics;
 mod product;
 mod product_change;
 mod refused_origins;
@@ -243,7 +246,9 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(product_change::restore))
         .routes(routes!(product_change::stock_log, product_change::change_stock))
         .routes(routes!(product_change::prices))
-        .routes(routes!(product::restock));
+        .routes(routes!(product::restock))
+        .routes(routes!(picture::upload))
+        .routes(routes!(gallery::show_gallery, gallery::set_gallery));
     if state.app.settings().is_dev_login_enabled {
         described = described.routes(routes!(dev::create_token));
     }
@@ -279,6 +284,7 @@ pub fn router(state: AppState) -> Router {
         .route("/admin", get(page::admin))
         .route("/setup", get(page::setup))
         .route("/join", get(page::join))
+        .route("/pictures/{picture}/{size}", get(picture::file))
         .route("/docs", get(page::docs))
         .route("/docs/errors", get(error_page::index))
         .route("/docs/errors/{code}", get(error_page::code))

@@ -50,9 +50,13 @@ pub async fn track_request(State(state): State<AppState>, request: Request, next
     response
 }
 
+/// The same for an upload: 15 MB through the uplink of a phone.
+const UPLOAD_TIMEOUT: Duration = Duration::from_secs(180);
+
 /// Middleware that ends a request with 408 when it takes too long.
 pub async fn limit_duration(request: Request, next: Next) -> Response {
-    let result = tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await;
+    let limit = if request.uri().path() == "/v1/pictures" { UPLOAD_TIMEOUT } else { REQUEST_TIMEOUT };
+    let result = tokio::time::timeout(limit, next.run(request)).await;
     result.unwrap_or_else(|_| timeout_problem().into_response())
 }
 

@@ -17,6 +17,9 @@ pub struct RefusalFacts {
     /// With `buyer_limit`: the buyer's orders that count.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub orders: Option<Vec<OrderId>>,
+    /// With `picture_kind`: the kind of the file, if it is known: `SVG`, `HEIC`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file_kind: Option<String>,
     /// With `too_few_left` and `not_enough_stock`: the units that are left.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub left: Option<i64>,
@@ -43,6 +46,7 @@ impl From<&Refusal> for RefusalFacts {
             Refusal::BuyerLimit { per_buyer, orders } => {
                 Self { per_buyer: Some(*per_buyer), orders: Some(orders.clone()), ..none }
             }
+            Refusal::PictureKind { found } => Self { file_kind: found.map(str::to_owned), ..none },
             Refusal::TooFewLeft { left } | Refusal::NotEnoughStock { left } => Self { left: Some(*left), ..none },
             Refusal::NotOpen { opens_at, now } => Self { opens_at: *opens_at, now: Some(*now), ..none },
             Refusal::Muted { until, now } => Self { until: Some(*until), now: Some(*now), ..none },

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
+use super::picture::claim_picture;
 use super::product_change::{insert_price_change, insert_stock_change};
 use super::row::from_row;
 use super::transaction::Transaction;
@@ -221,6 +222,9 @@ impl Store {
         self.transaction(async |tx| {
             if let Some(earlier) = tx.take_key(request, product.id.0).await? {
                 return Ok(ProductId(earlier));
+            }
+            if let Some(image) = &product.image {
+                claim_picture(tx, image, "image").await?;
             }
             let now = tx.now().await?;
             let insert = "insert into products (id, shop, title, titles, image, category, options, description,

@@ -6,14 +6,15 @@
 use uuid::Uuid;
 
 use super::audit::insert_audit_entry;
+use super::picture::{replace_first_picture, write_gallery};
 use super::product::{insert_variant, read_product};
 use super::row::from_row;
 use super::transaction::Transaction;
 use super::{Error, Result, Store, from_json, require_known, titles_from_json, titles_to_json, to_json};
 use crate::domain::product_change::{ChangeAuthor, ProductRevision, is_seen_in_offers};
 use crate::domain::{
-    AuditEntry, Millis, Minor, OfferId, PriceChange, Product, ProductForm, ProductId, ProductStatus, Refusal,
-    StockChange, StockReason, UserId, Variant, VariantId,
+    AuditEntry, Millis, Minor, OfferId, PriceChange, Product, ProductForm, ProductId, ProductPicture, ProductStatus,
+    Refusal, StockChange, StockReason, UserId, Variant, VariantId,
 };
 
 /// Changed products that one call of [`Store::products_changed_after`] finds at most.
@@ -41,20 +42,27 @@ impl Store {
             if (Product { version: before.version, ..after.clone() }) == before {
                 return Ok(ChangedProduct { product: before, offers: Vec::new() });
             }
-            let now = tx.now().await?;
-            let by = ChangeAuthor::from(&entry.by);
-            insert_first_revision(tx, &before).await?;
-            update_product(tx, &after).await?;
-            update_variants(tx, (&before, &after), (&by, now)).await?;
-            insert_revision(tx, id, &ProductRevision::of(&after, now)).await?;
-            insert_audit_entry(tx, entry).await?;
-            let offers = match is_seen_in_offers(&before, &after) {
-                true => raise_offers(tx, &before).await?,
-                false => Vec::new(),
-            };
-            // Variants that were restocked or sold meanwhile have their stock in the row.
-            let product = read_product(tx, id).await?.ok_or(Refusal::NoSuchProduct)?;
-            Ok(ChangedProduct { product, offers })
+            if before.image != after.image {
+                replace_first_picture(tx, id, after.image.as_deref()).await?;
+            }
+            write_change(tx, (&before, &after), entry).await
+        })
+        .await
+    }
+
+    /// Replaces the gallery of a product; its first picture is the one that lists and offers show.
+    pub async fn set_gallery(
+        &self,
+        id: ProductId,
+        pictures: &[ProductPicture],
+        entry: &AuditEntry,
+    ) -> Result<ChangedProduct> {
+        self.transaction(async |tx| {
+            let before = lock_product(tx, id).await?;
+            write_gallery(tx, id, pictures).await?;
+            let image = pictures.first().map(ProductPicture::shown_address);
+            let after = Product { image, version: before.version + 1, ..before.clone() };
+            write_change(tx, (&before, &after), entry).await
         })
         .await
     }
@@ -169,6 +177,28 @@ async fn lock_product(tx: &mut Transaction<'_>, id: ProductId) -> Result<Product
     );
     tx.query(lock).bind(id.0).fetch_values::<Uuid>().await?;
     read_product(tx, id).await?.ok_or(Refusal::NoSuchProduct.into())
+}
+
+/// Writes a product that is another one now.
+async fn write_change(
+    tx: &mut Transaction<'_>,
+    (before, after): (&Product, &Product),
+    entry: &AuditEntry,
+) -> Result<ChangedProduct> {
+    let now = tx.now().await?;
+    let by = ChangeAuthor::from(&entry.by);
+    insert_first_revision(tx, before).await?;
+    update_product(tx, after).await?;
+    update_variants(tx, (before, after), (&by, now)).await?;
+    insert_revision(tx, after.id, &ProductRevision::of(after, now)).await?;
+    insert_audit_entry(tx, entry).await?;
+    let offers = match is_seen_in_offers(before, after) {
+        true => raise_offers(tx, before).await?,
+        false => Vec::new(),
+    };
+    // Variants that were restocked or sold meanwhile have their stock in the row.
+    let product = read_product(tx, after.id).await?.ok_or(Refusal::NoSuchProduct)?;
+    Ok(ChangedProduct { product, offers })
 }
 
 async fn mark_changed(tx: &mut Transaction<'_>, id: ProductId) -> Result<()> {

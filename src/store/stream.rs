@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use super::audit::insert_audit_entry;
+use super::picture::claim_picture;
 use super::row::from_row;
 use super::transaction::Query;
 use super::{Result, Store, ids_to_json, require_known, titles_from_json, titles_to_json};
@@ -146,6 +147,9 @@ impl Store {
 
     pub async fn create_stream(&self, shop: ShopId, stream: &LiveStream) -> Result<()> {
         self.transaction(async |tx| {
+            if let Some(poster) = &stream.poster {
+                claim_picture(tx, poster, "poster").await?;
+            }
             let now = tx.now().await?;
             let insert =
                 "insert into streams (id, shop, title, titles, host, status, video, poster, scheduled_at, created_at)

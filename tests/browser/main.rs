@@ -19,6 +19,7 @@ mod moderation;
 mod money;
 mod page;
 mod passkey;
+mod pictures;
 mod purchase;
 mod screens;
 mod show;

@@ -26,6 +26,7 @@ mod offer;
 mod order;
 mod payment;
 mod payment_flow;
+mod picture;
 mod postgres_faults;
 mod product;
 mod query_plans;

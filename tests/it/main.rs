@@ -17,6 +17,7 @@ mod names;
 mod nodes;
 mod operate;
 mod permissions;
+mod pictures;
 mod resume;
 mod rush;
 mod sign_in;

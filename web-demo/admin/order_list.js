@@ -202,7 +202,7 @@ export class OrderList {
       el(
         'button.desk-row',
         { type: 'button', 'data-test': `order-${order.id}`, onclick: open },
-        picture(order.image),
+        picture(order.image, order),
         el(
           'span.row-text',
           {},

@@ -71,7 +71,7 @@ class OrderSheet {
       el(
         'div.order-head',
         {},
-        picture(order.image),
+        picture(order.image, order),
         el(
           'span.row-text',
           {},

@@ -74,7 +74,12 @@ function productRow(product, steps) {
   return el(
     'li.catalogue-row',
     {},
-    el('div.row-head', {}, el('span.row-image', {}, picture(product.image)), el('bdi.row-title', {}, titleOf(product))),
+    el(
+      'div.row-head',
+      {},
+      el('span.row-image', {}, picture(product.image, product)),
+      el('bdi.row-title', {}, titleOf(product)),
+    ),
     el(
       'div.variants',
       {},

@@ -124,7 +124,7 @@ export class LineupRow {
 
   /** @param {Offer} offer */
   update(offer) {
-    if (offer.image !== this.offer.image || !this.isPainted) this.image.replaceChildren(picture(offer.image));
+    if (offer.image !== this.offer.image || !this.isPainted) this.image.replaceChildren(picture(offer.image, offer));
     setText(this.title, fullTitle(offer));
     this.title.title = fullTitle(offer); // In the row a long one is cut.
     setText(this.price, formatMoney(offer.price, offer.currency));

@@ -91,7 +91,12 @@ class OfferForm {
       'form',
       { noValidate: true, 'data-test': 'offer-form', onsubmit: submit },
       back,
-      el('div.summary', {}, picture(product.image), el('span.summary-text', {}, el('bdi', {}, titleOf(product)))),
+      el(
+        'div.summary',
+        {},
+        picture(product.image, product),
+        el('span.summary-text', {}, el('bdi', {}, titleOf(product))),
+      ),
       el(
         'div.kinds',
         { role: 'radiogroup', 'aria-label': t('form.kind') },

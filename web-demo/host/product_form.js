@@ -1,13 +1,15 @@
 // The form for a new product with its variants.
 
+import { put } from '../api.js';
 import { lang, refusalText, t } from '../i18n.js';
+import { pictureField, shownAddress } from '../picture_field.js';
 import { withBusy } from '../sheet.js';
 import { el, icon } from '../ui.js';
 import { addOnce } from './add_once.js';
 import { currencySymbol } from './catalogue_texts.js';
-import { anyText, field, price, readAll, required, webAddress, wholeNumber } from './form.js';
+import { anyText, field, price, readAll, required, wholeNumber } from './form.js';
 
-/** @import { Refusal, Shop } from '../types.d.ts' */
+/** @import { Product, Refusal, Shop } from '../types.d.ts' */
 
 const TITLE_MAX = 120;
 const NAME_MAX = 60;
@@ -20,13 +22,7 @@ export function productForm({ body, shop, back, onsaved }) {
   const fields = {
     title: field({ label: t('form.title'), test: 'product-title', check: required, maxLength: TITLE_MAX }),
     title_ar: field({ label: t('form.title_ar'), test: 'product-title-ar', check: anyText, maxLength: TITLE_MAX }),
-    image: field({
-      label: t('form.image'),
-      test: 'product-image',
-      check: webAddress,
-      dir: 'ltr',
-      hint: t('form.image_hint'),
-    }),
+    pictures: pictureField({ label: t('pictures.label'), test: 'product-image' }),
   };
   /** @type {ReturnType<typeof variantFields>[]} */
   const variants = [];
@@ -55,16 +51,21 @@ export function productForm({ body, shop, back, onsaved }) {
     alert.textContent = refusalText(refusal);
     alert.hidden = false;
   };
+  /** @type {Product | null} */
+  let made = null;
   const submit = el('button.primary', { type: 'submit', 'data-test': 'product-save' }, t('save'));
   const save = (/** @type {Event} */ event) => {
     event.preventDefault();
     const product = readAll(fields);
     const parts = variants.map(readAll);
     if (!product || parts.includes(null)) return;
-    const { title, title_ar, image } = product;
+    const { title, title_ar, pictures } = product;
     const titles = title_ar ? { titles: { ar: title_ar } } : {};
     const send = async () => {
-      await addOnce('/products', { title, ...titles, image, variants: parts });
+      const image = shownAddress(pictures);
+      // A product that was made before its gallery failed is not made again.
+      made ??= /** @type {Product} */ (await addOnce('/products', { title, ...titles, image, variants: parts }));
+      if (pictures.length) await put(`/products/${made.id}/pictures`, { pictures });
       await onsaved();
     };
     withBusy(submit, send, showRefusal);
@@ -77,7 +78,7 @@ export function productForm({ body, shop, back, onsaved }) {
       back,
       fields.title.node,
       lang !== 'ar' && fields.title_ar.node, // Where the page is Arabic, the name is Arabic already.
-      fields.image.node,
+      fields.pictures.node,
       el('h3', {}, t('form.variants')),
       rows,
       el('button.slim', add, icon('plus'), t('form.variant_add')),

@@ -4,6 +4,7 @@ import { post } from '../api.js';
 import { route } from '../base.js';
 import { formatDateTime, languageSwitch, refusalText, t, titleOf } from '../i18n.js';
 import { listAll } from '../list.js';
+import { pictureField, shownAddress } from '../picture_field.js';
 import { openSheet, withBusy } from '../sheet.js';
 import { el, icon } from '../ui.js';
 import { anyText, field, readAll, required, webAddress } from './form.js';
@@ -100,7 +101,7 @@ function newShowSheet() {
       dir: 'ltr',
       hint: t('form.video_hint'),
     }),
-    poster: field({ label: t('form.poster'), test: 'show-poster', check: webAddress, dir: 'ltr' }),
+    pictures: pictureField({ label: t('form.poster'), test: 'show-poster', single: true }),
   };
   const alert = el('p.alert', { role: 'alert', hidden: true });
   /** @param {Refusal} refusal */
@@ -113,8 +114,8 @@ function newShowSheet() {
     event.preventDefault();
     const values = readAll(fields);
     if (!values) return;
-    const { title, title_ar, scheduled_at, video, poster } = values;
-    const optional = { scheduled_at, video, poster };
+    const { title, title_ar, scheduled_at, video, pictures } = values;
+    const optional = { scheduled_at, video, poster: shownAddress(pictures) };
     const given = Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== null));
     const titles = title_ar ? { titles: { ar: title_ar } } : {};
     const send = async () => {

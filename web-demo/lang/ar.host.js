@@ -171,8 +171,6 @@ export default {
   'form.starts_at_hint': 'العدّ التنازلي يسبق هذا الوقت.',
   'form.title': 'اسم المنتج',
   'form.title_ar': 'الاسم بالعربية (اختياري)',
-  'form.image': 'صورة (اختياري)',
-  'form.image_hint': 'عنوان صورة',
   'form.variants': 'الأنواع',
   'form.variant': term.variant,
   'form.variant_add': 'أضف نوعًا',

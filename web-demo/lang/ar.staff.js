@@ -81,7 +81,7 @@ export default {
   'setup.product_title': 'اسم المنتج',
   'setup.price': 'السعر ({currency})',
   'setup.stock': 'الكمية في المخزون',
-  'setup.image': 'عنوان صورة (اختياري)',
+  'setup.image': 'الصور (اختياري)',
   'setup.variant': 'أساسي',
   'setup.show': 'بثّك الأول',
   'setup.show_about': 'يبدأ عندما تضغط الزر في لوحته. وحتى ذلك الحين يرى المشاهدون موعده.',

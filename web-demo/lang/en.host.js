@@ -156,8 +156,6 @@ export default {
   'form.starts_at_hint': 'The countdown runs before this time.',
   'form.title': 'Product name',
   'form.title_ar': 'Name in Arabic (optional)',
-  'form.image': 'Image (optional)',
-  'form.image_hint': 'Address of an image',
   'form.variants': 'Variants',
   'form.variant': term.variant,
   'form.variant_add': 'Add variant',
@@ -168,7 +166,7 @@ export default {
   'form.when_hint': 'Leave empty to start when you select “Go live”',
   'form.video': 'Video (optional)',
   'form.video_hint': 'Address of an HLS playlist (.m3u8)',
-  'form.poster': 'Cover image (optional)',
+  'form.poster': 'Cover picture (optional)',
 
   // Figures, charts and the report.
   'figure.viewers': term.viewers,

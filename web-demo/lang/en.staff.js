@@ -82,7 +82,7 @@ export default {
   'setup.product_title': 'Name of the product',
   'setup.price': 'Price in {currency}',
   'setup.stock': 'Units in stock',
-  'setup.image': 'Address of a picture (optional)',
+  'setup.image': 'Pictures (optional)',
   'setup.variant': 'Standard',
   'setup.show': 'Your first show',
   'setup.show_about': 'It begins when you press the button in its console. Until then viewers see when it starts.',

@@ -145,8 +145,6 @@ export default {
   'form.starts_at_hint': 'Hitung mundur berjalan sebelum waktu ini.',
   'form.title': 'Nama produk',
   'form.title_ar': 'Nama dalam bahasa Arab (opsional)',
-  'form.image': 'Gambar (opsional)',
-  'form.image_hint': 'Alamat gambar',
   'form.variants': 'Varian',
   'form.variant': term.variant,
   'form.variant_add': 'Tambah varian',

@@ -82,7 +82,7 @@ export default {
   'setup.product_title': 'Nama produk',
   'setup.price': 'Harga dalam {currency}',
   'setup.stock': 'Jumlah stok',
-  'setup.image': 'Alamat gambar (opsional)',
+  'setup.image': 'Gambar (opsional)',
   'setup.variant': 'Standar',
   'setup.show': 'Siaran pertama Anda',
   'setup.show_about': 'Siaran mulai saat Anda menekan tombol di konsolnya. Sebelum itu penonton melihat kapan mulai.',

@@ -1,6 +1,7 @@
 //! The catalogue: products, the offers of a stream, its line-up, and stock alerts.
 
 mod buyer_set;
+mod gallery;
 mod lapse_tracker;
 mod lineup;
 mod offer;

@@ -8,8 +8,8 @@ use super::{Catalogue, keyed_request};
 use crate::app::error::{Result, as_outcome_unknown};
 use crate::domain::product_change::StockChangeForm;
 use crate::domain::{
-    Actor, AuditAction, AuditEntry, IdempotencyKey, Permission, ProductForm, ProductId, ProductStatus, Refusal,
-    VariantId,
+    Actor, AuditAction, AuditEntry, IdempotencyKey, OfferId, Permission, ProductForm, ProductId, ProductStatus,
+    Refusal, VariantId,
 };
 use crate::protocol::{PriceChangeView, ProductDetailView, StockChangeView, VariantView};
 
@@ -28,14 +28,7 @@ impl Catalogue {
         self.context
             .spawn_write(async move {
                 let changed = this.context.store.change_product(id, &form, &entry).await?;
-                this.forget_products(|changed| changed == id);
-                // The offers are changed. If they cannot be read now, the offer job publishes them.
-                match this.context.store.offers_by_id(&changed.offers).await {
-                    Ok(offers) => offers.iter().for_each(|offer| this.publish_offer(offer, false)),
-                    Err(error) => {
-                        tracing::warn!(product.id = %id, error = %error, "changed offers are published later")
-                    }
-                }
+                this.publish_changed_product(id, &changed.offers).await;
                 Ok(this.product_detail_view(&changed.product, true))
             })
             .await
@@ -116,7 +109,17 @@ impl Catalogue {
         self.stream_cache.authorize_in_shop(actor, Permission::ManageOffers).await
     }
 
-    fn product_entry(&self, actor: &Actor, id: ProductId, kind: AuditAction) -> AuditEntry {
+    /// After a change of a product: nobody uses its cached names and picture any more, and its offers show the new ones.
+    pub(super) async fn publish_changed_product(&self, id: ProductId, offers: &[OfferId]) {
+        self.forget_products(|changed| changed == id);
+        // The offers are changed. If they cannot be read now, the offer job publishes them.
+        match self.context.store.offers_by_id(offers).await {
+            Ok(offers) => offers.iter().for_each(|offer| self.publish_offer(offer, false)),
+            Err(error) => tracing::warn!(product.id = %id, error = %error, "changed offers are published later"),
+        }
+    }
+
+    pub(super) fn product_entry(&self, actor: &Actor, id: ProductId, kind: AuditAction) -> AuditEntry {
         let subject = Some(id.to_string());
         AuditEntry { subject, ..self.audit.audit_entry(actor, AuditEntry::WHOLE_SHOP, kind) }
     }

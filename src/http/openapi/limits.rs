@@ -9,6 +9,7 @@ use crate::domain::chat::ChatText;
 use crate::domain::limits::{self, Limit};
 use crate::domain::mail_settings::LOGIN_LENGTH_MAX;
 use crate::domain::passkey::PASSKEY_NAME_MAX;
+use crate::domain::picture::{ALT_LENGTH_MAX, FOCUS, GALLERY_MAX, PICTURE_BYTES_MAX};
 use crate::domain::product;
 use crate::domain::saved_view::QUERY_LENGTH_MAX;
 use crate::domain::shop_settings::TAX_BP_MAX;
@@ -176,6 +177,10 @@ impl Limiter {
             (_, "name") => visible(Name::LENGTH_MAX),
             (_, "category") => visible(40),
             (_, "image" | "video" | "poster") => json!({ "minLength": 1, "maxLength": 2_000, "pattern": URL }),
+            ("PictureFileRequest", _) => json!({ "minLength": 1, "maxLength": PICTURE_BYTES_MAX }),
+            (_, "address") => json!({ "minLength": 1, "maxLength": 2_000, "pattern": URL }),
+            (_, "alt") => visible(ALT_LENGTH_MAX),
+            ("PictureFocusRequest", _) => range(FOCUS),
             (_, "word") => visible(Blocklist::LENGTH_MAX),
             ("ChatAnnounceRequest", "text") => {
                 json!({ "maxLength": ChatText::LENGTH_MAX, "pattern": format!("^$|{}", visible_pattern()) })
@@ -308,6 +313,7 @@ fn list_default(owner: &str, field: &str) -> Value {
         ("NewProductRequest" | "ChangeProductRequest", "variants") => (1, product::VARIANTS_MAX),
         ("ProductOptionRequest", "values") => (1, product::OPTION_VALUES_MAX),
         (_, "options") => (0, product::OPTIONS_MAX),
+        ("GalleryRequest", "pictures") => (0, GALLERY_MAX),
         ("BlocklistBody", "words") => (0, Blocklist::WORDS_MAX),
         (_, "v") => (2, 2),
         _ => (0, LIST_MAX),

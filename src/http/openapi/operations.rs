@@ -16,7 +16,7 @@ enum Access {
 }
 
 /// The operations that are not live verbs. A verb names its least role itself. What is not here needs a token.
-const ACCESS: [(&str, Access); 78] = [
+const ACCESS: [(&str, Access); 81] = [
     ("shop_show", Access::Public),
     ("shop_create_token", Access::Public),
     ("shop_redeem_code", Access::Public),
@@ -85,6 +85,9 @@ const ACCESS: [(&str, Access); 78] = [
     ("products_change_stock", Access::Least(Role::Producer)),
     ("products_stock_log", Access::Least(Role::Producer)),
     ("products_prices", Access::Least(Role::Producer)),
+    ("products_upload", Access::Least(Role::Producer)),
+    ("products_show_gallery", Access::TokenOptional),
+    ("products_set_gallery", Access::Least(Role::Producer)),
     ("chat_list", Access::TokenOptional),
     ("chat_sanctions", Access::Least(Role::Moderator)),
     ("chat_blocklist", Access::Least(Role::Moderator)),

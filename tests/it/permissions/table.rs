@@ -181,6 +181,9 @@ pub const ROWS: &[Row] = &[
     rest("GET /v1/variants/{variant}/stock-changes", SELL_IN_SHOP),
     rest("POST /v1/variants/{variant}/stock-changes", SELL_IN_SHOP).body(r#"{"units":1,"reason":"received"}"#),
     rest("GET /v1/variants/{variant}/price-changes", SELL_IN_SHOP),
+    rest("POST /v1/pictures", SELL_IN_SHOP).body("{}"),
+    rest("GET /v1/products/{product}/pictures", READ),
+    rest("PUT /v1/products/{product}/pictures", SELL_IN_SHOP).body(r#"{"pictures":[{"address":"/a.png"}]}"#),
     rest("GET /v1/streams/{stream}/offers", SEE_DRAFTS).reveals("{draft}"),
     rest("GET /v1/offers/{offer}", READ),
     rest("GET /v1/offers/{offer}", SEE_DRAFT).on("a draft", &[("offer", "draft")]),
@@ -313,7 +316,7 @@ pub const ROWS: &[Row] = &[
 ];
 
 /// Routes beside the API, and who gets an answer.
-pub const SERVICE_ROUTES: [(&str, &str); 19] = [
+pub const SERVICE_ROUTES: [(&str, &str); 20] = [
     (
         "/v1/streams/{stream}/live",
         "The socket. Everybody may watch; a banned user is closed with 4502, a revoked token with 4501",
@@ -331,6 +334,7 @@ pub const SERVICE_ROUTES: [(&str, &str); 19] = [
     ("/admin", "Everybody"),
     ("/setup", "Everybody: the code of the link is the credential"),
     ("/join", "Everybody: the code of the invite is the credential"),
+    ("/pictures/{picture}/{size}", "Everybody"),
     ("/docs", "Everybody"),
     ("/docs/errors", "Everybody"),
     ("/docs/errors/{code}", "Everybody"),

@@ -5,12 +5,14 @@ use super::imports::names_below;
 use super::source::{Token, tokens};
 
 /// What every service may use. These files know no service, except that the job runner reads the clock of the context.
-const HELPERS: [&str; 9] = [
+const HELPERS: [&str; 11] = [
     "cache",
     "counters",
     "error",
     "jobs",
     "mail_server",
+    "picture_bucket",
+    "picture_storage",
     "revoked_token_cache",
     "settings",
     "state_changes",

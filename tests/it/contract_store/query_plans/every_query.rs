@@ -7,11 +7,11 @@ use livesouk::domain::sign_in_code::hash_sign_in_code;
 use livesouk::domain::test_provider::{IntentChange, TestScenario};
 use livesouk::domain::{
     Actor, AuditAction, AuditEntry, Blocklist, ChatMessage, ChatRulesForm, FulfilmentStep, Helper, Invite, InviteId,
-    Language, MessageId, Name, OrderId, PaymentStatus, ProductForm, ProductStatus, Quote, Role, SanctionKind,
-    ShopOrderFilter, StockReason, StreamId, StreamStatus,
+    Language, MessageId, Name, OrderId, PaymentStatus, PictureHash, ProductForm, ProductPicture, ProductStatus, Quote,
+    Role, SanctionKind, ShopOrderFilter, StockReason, StreamId, StreamStatus,
 };
 use livesouk::store::{
-    IdempotencyRecord, KeyedRequest, LockWait, NewPayment, NewRefund, NewSession, OrderNote, PaymentEvent,
+    IdempotencyRecord, KeyedRequest, LockWait, NewPayment, NewRefund, NewSession, OrderNote, PaymentEvent, PictureRow,
     ReleaseReason,
 };
 use uuid::Uuid;
@@ -90,10 +90,16 @@ async fn shop_and_products(c: &Calls) {
         c,
         create_product(
             shop.shop.id,
-            &livesouk::domain::Product { id: livesouk::domain::ProductId::new(), variants: vec![], ..product },
+            &livesouk::domain::Product { id: livesouk::domain::ProductId::new(), variants: vec![], ..product.clone() },
             None
         )
     );
+    let picture = PictureRow { hash: PictureHash::of(b"new"), width: 1, height: 1, bytes: 1 };
+    call!(c, add_picture(&picture));
+    call!(c, keep_picture(picture.hash));
+    call!(c, look_for_orphan_pictures(1_000, 900, 800, 100));
+    call!(c, forget_picture(picture.hash));
+    call!(c, gallery(product.id));
     call!(c, restock_variant(shop.variant, 100_000, None));
     let lost = StockChangeForm { units: -1, reason: StockReason::Lost, note: Some("gone".into()) };
     call!(c, change_stock(shop.variant, &lost, None));
@@ -103,6 +109,8 @@ async fn shop_and_products(c: &Calls) {
     shop.offer(5, 5).await;
     let form = ProductForm { version: 1, title: Some("Desk lamp".into()), ..ProductForm::default() };
     call!(c, change_product(shop.product, &form, &entry(AuditAction::ChangeProduct)));
+    let pictures = [ProductPicture::of_address("/a.png".to_owned())];
+    call!(c, set_gallery(shop.product, &pictures, &entry(AuditAction::ChangeProduct)));
     call!(c, set_product_status(shop.product, ProductStatus::Archived, &entry(AuditAction::ArchiveProduct)));
     call!(c, set_product_status(shop.product, ProductStatus::Active, &entry(AuditAction::RestoreProduct)));
     call!(c, last_product_change());

@@ -157,6 +157,12 @@ const TABLES: &str = "
         select 'mod-' || n % 2000, 'View ' || n, 'status=paid' from generate_series(0, 19999) n;
     insert into order_links (secret_hash, order_id, created_at)
         select sha256(('link' || n)::bytea), large_id(1600000200000, n), 1 from generate_series(0, $some) n;
+    insert into pictures (hash, width, height, bytes, uploaded_at, unnamed_since, looked_at)
+        select encode(sha256(('picture' || n)::bytea), 'hex'), 1, 1, 1, 1, case n % 20 when 0 then 1 end, 1 + n
+        from generate_series(0, 19999) n;
+    insert into product_pictures (product, position, address)
+        select large_id(1600001000000, n), 0, '/pictures/' || encode(sha256(('picture' || n)::bytea), 'hex') || '/800'
+        from generate_series(0, 19999) n;
     analyze;";
 
 /// Fills the tables, and gives statistics of them to the planner.
