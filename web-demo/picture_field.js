@@ -3,6 +3,7 @@
 
 import { asRefusal } from './api.js';
 import { makeDraggable } from './host/drag.js';
+import { pictureAddress } from './host/form.js';
 import { load, refusalText, t } from './i18n.js';
 import { FocusSheet } from './picture_focus.js';
 import { uploadPicture } from './picture_upload.js';
@@ -268,12 +269,16 @@ export function shownAddress([first]) {
 }
 
 /**
- * What is wrong with an address; empty: nothing. Pages load pictures over HTTPS only, so another one would never be seen.
+ * What is wrong with an address; empty: nothing.
  * @param {string} text
  */
-export function addressFault(text) {
-  if (/^http:\/\//i.test(text)) return t('pictures.plain_http');
-  return /^(https:\/\/|\/(?!\/))\S+$/.test(text) ? '' : t('form.address');
+function addressFault(text) {
+  try {
+    pictureAddress(text);
+    return '';
+  } catch (fault) {
+    return fault instanceof Error ? fault.message : String(fault);
+  }
 }
 
 /** @param {unknown} fault */

@@ -11,7 +11,19 @@ import { termsIn } from '../../web-demo/lang/terms.js';
 const ROOT = new URL('../../', import.meta.url);
 const LANGUAGES = ['en', 'ar', 'id'];
 const LOCALES = { en: 'en', ar: 'ar-SA', id: 'id' };
-const PARTS = ['', '.buy', '.host', '.shop', '.rehearse', '.video', '.end', '.desk', '.staff', '.products', '.pictures'];
+const PARTS = [
+  '',
+  '.buy',
+  '.host',
+  '.shop',
+  '.rehearse',
+  '.video',
+  '.end',
+  '.desk',
+  '.staff',
+  '.products',
+  '.pictures',
+];
 
 /** Language → key → text, of all parts. */
 const texts = {};

@@ -1,7 +1,7 @@
 // The fields of a product besides its variants, and what of them goes to the server.
 
 import { LANGUAGE_NAMES, lang, t } from '../i18n.js';
-import { anyText, field, required, webAddress } from '../host/form.js';
+import { anyText, field, required, pictureAddress } from '../host/form.js';
 import { richText } from '../rich_text.js';
 import { el } from '../ui.js';
 import { textArea } from './text_area.js';
@@ -49,7 +49,7 @@ export function productFields(product, shop) {
     image: field({
       label: t('form.image'),
       test: 'product-image',
-      check: webAddress,
+      check: pictureAddress,
       dir: 'ltr',
       value: product.image ?? '',
       hint: t('form.image_hint'),

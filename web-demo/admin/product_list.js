@@ -138,7 +138,7 @@ function productRow(product) {
     el(
       'a.desk-row.product-row',
       { href: productAddress(id), 'data-product': id },
-      picture(image),
+      picture(image, product),
       el(
         'span.row-text',
         {},

@@ -165,6 +165,15 @@ export const webAddress = (text) => {
   return text;
 };
 
+/**
+ * The address of a picture, or null. The pages load pictures over HTTPS only, so another one would never be seen.
+ * @param {string} text
+ */
+export const pictureAddress = (text) => {
+  if (/^http:\/\//i.test(text)) throw new Error(t('form.plain_http'));
+  return webAddress(text);
+};
+
 /** @param {number} n */
 const twoDigits = (n) => String(n).padStart(2, '0');
 

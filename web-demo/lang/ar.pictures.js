@@ -28,7 +28,6 @@ export default {
     many: '{n} صورة كحد أقصى.',
     other: '{n} صورة كحد أقصى.',
   },
-  'pictures.plain_http': 'استخدم عنوانًا يبدأ بـ https://‎؛ فالمتصفحات لا تعرض هذا العنوان.',
 
   'error.no_such_picture': 'لم تعد هذه الصورة موجودة.',
   'error.picture_kind': 'لا يمكننا عرض هذا الملف كصورة. استخدم JPEG أو PNG أو WebP.',

@@ -24,7 +24,6 @@ export default {
     one: 'Up to {n} picture.',
     other: 'Up to {n} pictures.',
   },
-  'pictures.plain_http': 'Use an address that starts with https://. Browsers don’t show this one.',
 
   'error.no_such_picture': 'This picture no longer exists.',
   'error.picture_kind': 'This file isn’t a picture we can show. Use JPEG, PNG or WebP.',

@@ -24,7 +24,6 @@ export default {
   'pictures.max': {
     other: 'Paling banyak {n} gambar.',
   },
-  'pictures.plain_http': 'Gunakan alamat yang diawali https://. Peramban tidak menampilkan alamat ini.',
 
   'error.no_such_picture': 'Gambar ini sudah tidak ada.',
   'error.picture_kind': 'File ini bukan gambar yang bisa ditampilkan. Gunakan JPEG, PNG, atau WebP.',
