@@ -163,13 +163,13 @@ pub async fn holds(cluster: &BenchCluster, results: &mut ClusterResults) -> Resu
     let stream = cluster.first.create_live_stream().await?;
     let mut database = PgConnection::connect(&cluster.store).await?;
     let offers = add_holds(&cluster.first, &mut database, &stream).await?;
-    let held = format!("select count(*) from orders where status = 'held' and stream = '{stream}'");
+    let held = format!("select count(*) from reservations where status = 'held' and stream = '{stream}'");
     let clock = "select (extract(epoch from clock_timestamp()) * 1000)::bigint";
     let mut number = async |query: &str| -> Result<i64> {
         Ok(sqlx::query_scalar(AssertSqlSafe(query.to_owned())).fetch_one(&mut database).await?)
     };
     ensure!(number(&held).await? == HOLDS, "the holds ended before the measurement began");
-    let end = number(&format!("select max(hold_until) from orders where stream = '{stream}'")).await?;
+    let end = number(&format!("select max(hold_until) from reservations where stream = '{stream}'")).await?;
     let left_ms = end - number(clock).await?;
     ensure!(0 < left_ms, "the machine was too slow to add the holds");
     tokio::time::sleep(Duration::from_millis(left_ms as u64)).await;
@@ -205,7 +205,7 @@ async fn add_holds(node: &BenchNode, database: &mut PgConnection, stream: &str) 
     let until: i64 = sqlx::query_scalar(AssertSqlSafe(format!("select {until}"))).fetch_one(&mut *database).await?;
     for offer in &offers {
         let statement = format!(
-            "insert into orders (id, stream, offer, buyer, person, buyer_name, key, hash, status, qty, amount, currency, place,
+            "insert into reservations (id, stream, offer, buyer, person, buyer_name, key, hash, status, qty, amount, currency, place,
                  created_at, hold_until, changed_at)
              select gen_random_uuid(), '{stream}', '{offer}', 'buyer-' || n, 'buyer-' || n, 'Buyer', '{offer}-' || n,
                  decode(repeat('00', 32), 'hex'), 'held', 1, 4900, 'SAR', n, 0, {until}, 0

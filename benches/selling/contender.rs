@@ -271,19 +271,19 @@ async fn row_lock(pool: &PgPool, offer: OfferId, buyer: &str, key: &str) -> anyh
         i64,
         i64,
     ) = sqlx::query_as(lock).bind(offer.0).fetch_one(&mut *tx).await?;
-    let before: Option<Uuid> = sqlx::query_scalar("select id from orders where buyer = $1 and key = $2")
+    let before: Option<Uuid> = sqlx::query_scalar("select id from reservations where buyer = $1 and key = $2")
         .bind(buyer)
         .bind(key)
         .fetch_optional(&mut *tx)
         .await?;
-    let owned = "select coalesce(sum(qty), 0)::bigint from orders
-        where offer = $1 and person = $2 and status in ('held', 'capturing', 'paid')";
+    let owned = "select coalesce(sum(qty - returned), 0)::bigint from reservations
+        where offer = $1 and person = $2 and status in ('held', 'capturing', 'sold')";
     let owned: i64 = sqlx::query_scalar(owned).bind(offer.0).bind(buyer).fetch_one(&mut *tx).await?;
     if before.is_some() || owned >= per_buyer || reserved >= quantity {
         bail!("refused");
     }
     let insert =
-        "insert into orders (id, stream, offer, buyer, buyer_name, key, hash, status, qty, amount, currency, place,
+        "insert into reservations (id, stream, offer, buyer, buyer_name, key, hash, status, qty, amount, currency, place,
             created_at, hold_until, changed_at, person)
         values ($1, $2, $3, $4, $4, $5, $6, 'held', 1, $7, $8, $9, $10, $11, $10, $4)";
     sqlx::query(insert)
@@ -314,12 +314,12 @@ declare o offers; t bigint;
 begin
   select * into o from offers where id = p_offer and stage = 'open' for no key update;
   t := (extract(epoch from clock_timestamp()) * 1000)::bigint;
-  if exists (select 1 from orders where buyer = p_buyer and key = p_key) or o.reserved >= o.quantity
-     or (select coalesce(sum(qty), 0) from orders where offer = p_offer and person = p_buyer
-         and status in ('held', 'capturing', 'paid')) >= o.per_buyer then
+  if exists (select 1 from reservations where buyer = p_buyer and key = p_key) or o.reserved >= o.quantity
+     or (select coalesce(sum(qty - returned), 0) from reservations where offer = p_offer and person = p_buyer
+         and status in ('held', 'capturing', 'sold')) >= o.per_buyer then
     return false;
   end if;
-  insert into orders (id, stream, offer, buyer, buyer_name, key, hash, status, qty, amount, currency, place, created_at,
+  insert into reservations (id, stream, offer, buyer, buyer_name, key, hash, status, qty, amount, currency, place, created_at,
       hold_until, changed_at, person)
     values (p_id, o.stream, p_offer, p_buyer, p_buyer, p_key, p_hash, 'held', 1, o.price, o.currency, o.next_place, t,
       t + o.hold_ms, t, p_buyer);

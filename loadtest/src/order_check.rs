@@ -179,13 +179,13 @@ fn compare_orders<'a>(
 }
 
 async fn read_orders(store: &str, offers: &[String]) -> Result<Vec<OrderRecord>> {
-    const COUNTS: &str = "status in ('held', 'capturing', 'paid')";
+    const COUNTS: &str = "status in ('held', 'capturing', 'sold') and returned < qty";
     let mut stored_orders = Vec::new();
     if let Some(path) = store.strip_prefix("sqlite:") {
         let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path.trim_start_matches("//")).read_only(true);
         let mut database = sqlx::SqliteConnection::connect_with(&options).await?;
         for offer in offers {
-            let sql = format!("select id, key, qty, place, {COUNTS} as counts from orders where offer = ?");
+            let sql = format!("select id, key, qty, place, {COUNTS} as counts from reservations where offer = ?");
             let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
                 .bind(uuid::Uuid::parse_str(offer)?)
                 .fetch_all(&mut database)
@@ -206,7 +206,7 @@ async fn read_orders(store: &str, offers: &[String]) -> Result<Vec<OrderRecord>>
     let mut database = sqlx::PgConnection::connect(store).await?;
     sqlx::query("set default_transaction_read_only = on").execute(&mut database).await?;
     for offer in offers {
-        let sql = format!("select id, key, qty, place, {COUNTS} as counts from orders where offer = $1");
+        let sql = format!("select id, key, qty, place, {COUNTS} as counts from reservations where offer = $1");
         let rows =
             sqlx::query(sqlx::AssertSqlSafe(sql)).bind(uuid::Uuid::parse_str(offer)?).fetch_all(&mut database).await?;
         for row in rows {

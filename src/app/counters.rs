@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicI64, AtomicU64};
 
 use super::error::Result;
-use crate::domain::{ErrorCode, Millis, Order, OrderStatus, Refusal};
+use crate::domain::{ErrorCode, Millis, Refusal, Reservation, ReservationStatus};
 use crate::metrics::{DurationHistogram, LabeledCounter};
 
 #[derive(Debug)]
@@ -119,19 +119,19 @@ impl Default for AppCounters {
 }
 
 impl AppCounters {
-    /// A hold ended: paid, or released for the reason in the order.
-    pub fn record_hold_end(&self, order: &Order, now: Millis) {
-        match order.status {
-            OrderStatus::Paid => self.ended_holds.increment("paid"),
-            OrderStatus::Expired | OrderStatus::Cancelled => {
-                self.ended_holds.increment(order.reason.as_deref().unwrap_or("other"));
+    /// A hold ended: paid, or released for the reason in the reservation.
+    pub fn record_hold_end(&self, hold: &Reservation, now: Millis) {
+        match hold.status {
+            ReservationStatus::Sold if hold.returned == 0 => self.ended_holds.increment("paid"),
+            ReservationStatus::Expired | ReservationStatus::Cancelled => {
+                self.ended_holds.increment(hold.reason.as_deref().unwrap_or("other"));
             }
-            // Its hold ended long ago.
-            OrderStatus::Held | OrderStatus::Capturing | OrderStatus::Refunded => return,
+            // Of units that were given back the hold ended long ago.
+            ReservationStatus::Held | ReservationStatus::Capturing | ReservationStatus::Sold => return,
         }
-        self.hold_duration.observe_ms(now - order.created_at);
-        if order.status == OrderStatus::Expired {
-            self.release_delay.observe_ms(now - order.hold_until);
+        self.hold_duration.observe_ms(now - hold.created_at);
+        if hold.status == ReservationStatus::Expired {
+            self.release_delay.observe_ms(now - hold.hold_until);
         }
     }
 }

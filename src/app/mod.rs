@@ -95,7 +95,7 @@ use token::Tokens;
 
 pub use accounts::{PasskeyChallenge, PasskeyUse, StartedSession};
 pub use catalogue::{NewProduct, NewVariant};
-pub use checkout::{OrderResult, WithdrawalState};
+pub use checkout::{OrderResult, PurchaseResult, WithdrawalState};
 pub use counters::AppCounters;
 pub use error::{Error, Result};
 pub use jobs::{BackgroundJob, JobSpec, JobStatus, NextRun};

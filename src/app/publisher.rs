@@ -10,7 +10,7 @@ use dashmap::DashSet;
 use super::context::Context;
 use super::error::Result;
 use crate::broker::{self, Broker};
-use crate::domain::{Event, Millis, OfferId, Order, StreamId, UserId};
+use crate::domain::{Event, Millis, OfferId, StreamId, UserId};
 use crate::protocol::{EncodedEvent, Frame, OrderView, StateChange, server};
 use crate::room::{Room, Rooms};
 
@@ -106,9 +106,9 @@ impl Publisher {
     }
 
     /// Sends a changed order to the buyer on every connection.
-    pub fn send_order_to_buyer(&self, order: &Order, view: &OrderView) {
-        if let Err(error) = self.send_to_user(order.buyer.clone(), server::order(view)) {
-            tracing::warn!(order.id = %order.id, error = %error, "an order frame could not be sent to its buyer");
+    pub fn send_order_to_buyer(&self, buyer: &UserId, view: &OrderView) {
+        if let Err(error) = self.send_to_user(buyer.clone(), server::order(view)) {
+            tracing::warn!(order.id = %view.id, error = %error, "an order frame could not be sent to its buyer");
         }
     }
 

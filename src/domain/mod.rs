@@ -41,6 +41,7 @@ pub mod refusal;
 mod refusal_test;
 pub mod rehearsal;
 pub mod report;
+pub mod reservation;
 pub mod saved_view;
 pub mod secrets_key;
 pub mod setup;
@@ -82,7 +83,7 @@ pub use offer::{
     Decision, ExistingPurchase, Offer, OfferKind, OfferStage, OfferStatus, OfferTerms, PurchaseRequest, decide,
 };
 pub use offer_buyers::OfferBuyers;
-pub use order::{IdempotencyKey, Order, OrderStatus, RequestHash};
+pub use order::{IdempotencyKey, Order, OrderHeader, OrderStatus, RequestHash, check_joinable};
 pub use order_history::{OrderHistoryEntry, OrderHistoryKind, OrderTimestamps, order_history};
 pub use payment::{Payment, PaymentIntent, PaymentIntentStatus, PaymentStatus, Refund, RefundStatus};
 pub use picture::{PictureFocus, PictureHash, PictureKind, PictureSize, ProductPicture};
@@ -90,6 +91,7 @@ pub use product::{Product, ProductOption, ProductStatus, ProductTexts, Shop, Var
 pub use product_change::{PriceChange, ProductForm, ProductRevision, StockChange, StockReason, VariantForm};
 pub use purchase_names::PurchaseNames;
 pub use refusal::{ErrorCode, Refusal};
+pub use reservation::{Reservation, ReservationId, ReservationStatus};
 pub use saved_view::SavedView;
 pub use shop_order::ShopOrderFilter;
 pub use sign_in_session::{SecretHash, SessionSecret, SignInSession};

@@ -9,8 +9,8 @@ use utoipa::ToSchema;
 use super::limits;
 use super::product::{self, in_range};
 use super::{
-    IdempotencyKey, Millis, Minor, OfferBuyers, OfferId, OrderId, PersonKey, ProductId, Refusal, RequestHash, StreamId,
-    Titles, UserId, VariantId,
+    IdempotencyKey, Millis, Minor, OfferBuyers, OfferId, PersonKey, ProductId, Refusal, RequestHash, ReservationId,
+    StreamId, Titles, UserId, VariantId,
 };
 
 /// How an offer is sold.
@@ -72,7 +72,7 @@ pub enum OfferStatus {
 pub struct OfferTerms {
     pub stage: OfferStage,
     pub quantity: i64,
-    /// Units in held, capturing and paid orders.
+    /// Units in held, capturing and sold reservations, without those that were given back.
     pub reserved: i64,
     pub next_place: i64,
     pub version: i64,
@@ -101,7 +101,7 @@ impl OfferTerms {
         }
     }
 
-    /// `has_unpaid`: there are held or capturing orders, whose units may become available again.
+    /// `has_unpaid`: there are held or capturing reservations, whose units may become available again.
     pub fn status(&self, now: Millis, has_unpaid: bool) -> OfferStatus {
         match (self.stage, self.check_open(now)) {
             (_, Err(Refusal::Closed)) => OfferStatus::Closed,
@@ -138,7 +138,7 @@ pub struct Offer {
     pub starts_at: Option<Millis>,
     pub terms: OfferTerms,
     pub buyers: OfferBuyers,
-    /// There are held or capturing orders. It is known only when no unit is left, and `false` otherwise.
+    /// There are held or capturing reservations. It is known only when no unit is left, and `false` otherwise.
     pub has_unpaid: bool,
 }
 
@@ -256,11 +256,11 @@ pub fn restock_units(units: i64) -> Result<i64, Refusal> {
     in_range(units, limits::ADD, "add")
 }
 
-/// One purchase request in a batch. The order's id is created once, before the first try, so that a retried batch writes the
-/// same orders.
+/// One purchase request in a batch. The reservation's id is made once, before the first try, so that a retried batch writes the
+/// same reservations.
 #[derive(Clone, Debug)]
 pub struct PurchaseRequest {
-    pub order: OrderId,
+    pub reservation: ReservationId,
     pub buyer: UserId,
     /// The person for whom the limit per buyer holds.
     pub person: PersonKey,
@@ -273,8 +273,8 @@ pub struct PurchaseRequest {
 /// The existing purchases of the person of one request, read after the lock was taken.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct ExistingPurchase {
-    /// The order that an earlier request with the same idempotency key created.
-    pub order: Option<(OrderId, RequestHash)>,
+    /// The reservation that an earlier request with the same idempotency key made.
+    pub reservation: Option<(ReservationId, RequestHash)>,
     /// Units of this offer that the person holds or has bought.
     pub owned: i64,
 }
@@ -282,12 +282,12 @@ pub struct ExistingPurchase {
 /// The decision about one purchase request.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Decision {
-    /// A new order with this place.
+    /// A new reservation with this place.
     Held {
         place: i64,
     },
-    /// The order that the same idempotency key created before.
-    Replay(OrderId),
+    /// The reservation that the same idempotency key made before.
+    Replay(ReservationId),
     Refused(Refusal),
 }
 
@@ -306,8 +306,8 @@ pub fn decide(
     let open = terms.check_open(now);
     let (mut left, mut place, mut has_unpaid) = (terms.left(), terms.next_place, has_unpaid);
     let mut decide_one = |request: &PurchaseRequest, existing: &ExistingPurchase| -> Result<Decision, Refusal> {
-        if let Some((order, hash)) = existing.order {
-            return if hash == request.hash { Ok(Decision::Replay(order)) } else { Err(Refusal::KeyReused) };
+        if let Some((reservation, hash)) = existing.reservation {
+            return if hash == request.hash { Ok(Decision::Replay(reservation)) } else { Err(Refusal::KeyReused) };
         }
         open.clone()?;
         if !(1..=terms.per_buyer - existing.owned).contains(&request.qty) {
@@ -354,7 +354,7 @@ mod tests {
 
     fn request(buyer: usize, qty: i64) -> PurchaseRequest {
         PurchaseRequest {
-            order: OrderId::new(),
+            reservation: ReservationId::new(),
             buyer: UserId::parse(&format!("b{buyer}")).unwrap(),
             person: PersonKey::of_user(&UserId::parse(&format!("b{buyer}")).unwrap()),
             buyer_name: String::new(),
@@ -379,8 +379,8 @@ mod tests {
     fn each_request_gets_the_decision_of_the_table() {
         let fresh = ExistingPurchase::default();
         let had = |owned| ExistingPurchase { owned, ..fresh };
-        let order = OrderId::new();
-        let replay = |hash| ExistingPurchase { order: Some((order, hash)), owned: 2 };
+        let reservation = ReservationId::new();
+        let replay = |hash| ExistingPurchase { reservation: Some((reservation, hash)), owned: 2 };
         let limit = || Decision::Refused(Refusal::BuyerLimit { per_buyer: 2, orders: vec![] });
         let stage = |stage| OfferTerms { stage, ..terms(5) };
         for (case, terms, now, qty, existing, expected) in [
@@ -401,7 +401,14 @@ mod tests {
                 Decision::Refused(Refusal::NotOpen { opens_at: None, now: 1_500 })
             }),
             ("closed", stage(OfferStage::Closed), 1_500, 1, fresh, Decision::Refused(Refusal::Closed)),
-            ("retry after the end", stage(OfferStage::Closed), 9_000, 1, replay([0; 32]), Decision::Replay(order)),
+            (
+                "retry after the end",
+                stage(OfferStage::Closed),
+                9_000,
+                1,
+                replay([0; 32]),
+                Decision::Replay(reservation),
+            ),
             ("other body", terms(5), 1_500, 1, replay([1; 32]), Decision::Refused(Refusal::KeyReused)),
         ] {
             assert_eq!(one(&terms, now, qty, existing), expected, "{case}");
@@ -446,19 +453,19 @@ mod tests {
 
     /// A simple model of the same rule: go through the requests in order and reserve units while some are left.
     fn model(terms: &OfferTerms, requests: &[PurchaseRequest], existing: &[ExistingPurchase]) -> (i64, i64, Vec<bool>) {
-        let (mut units, mut orders, mut held) = (0, 0, vec![]);
+        let (mut units, mut reservations, mut held) = (0, 0, vec![]);
         for (request, existing) in requests.iter().zip(existing) {
-            let new = existing.order.is_none();
+            let new = existing.reservation.is_none();
             let within = request.qty >= 1 && existing.owned + request.qty <= terms.per_buyer;
             let fits = units + request.qty <= terms.quantity - terms.reserved;
             let yes = new && within && fits;
             if yes {
                 units += request.qty;
-                orders += 1;
+                reservations += 1;
             }
             held.push(yes);
         }
-        (units, orders, held)
+        (units, reservations, held)
     }
 
     proptest! {
@@ -474,11 +481,11 @@ mod tests {
             let requests: Vec<_> = inputs.iter().enumerate().map(|(i, (qty, ..))| request(i, *qty)).collect();
             let existing: Vec<_> = inputs.iter().map(|(_, owned, replay)| ExistingPurchase {
                 owned: *owned,
-                order: (*replay == 0).then(|| (OrderId::new(), [0; 32])),
+                reservation: (*replay == 0).then(|| (ReservationId::new(), [0; 32])),
             }).collect();
 
             let decisions = decide(&terms, 1_500, false, &requests, &existing);
-            let (units, orders, held) = model(&terms, &requests, &existing);
+            let (units, reservations, held) = model(&terms, &requests, &existing);
 
             let places: Vec<i64> = decisions.iter().filter_map(|v| match v {
                 Decision::Held { place } => Some(*place),
@@ -486,7 +493,7 @@ mod tests {
             }).collect();
             let ours: Vec<bool> = decisions.iter().map(|v| matches!(v, Decision::Held { .. })).collect();
             prop_assert_eq!(ours, held);
-            prop_assert_eq!(&places, &(sold + 1..=sold + orders).collect::<Vec<_>>());
+            prop_assert_eq!(&places, &(sold + 1..=sold + reservations).collect::<Vec<_>>());
             prop_assert!(sold + units <= quantity);
         }
     }

@@ -1,19 +1,22 @@
-//! Orders. A hold is an order with the status `held`.
+//! Orders: what is paid and shipped. The lines of an order are reservations of one buyer in one show.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
-use super::{Millis, Minor, OfferId, OrderId, Refusal, StreamId, UserId};
+use super::{Millis, Minor, OrderId, Refusal, Reservation, ReservationStatus, StreamId, UserId};
 
+/// The status of an order follows from its lines.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OrderStatus {
+    /// A line is held: the order can be paid.
     Held,
     Capturing,
     Paid,
     Expired,
     Cancelled,
+    /// Every line that was sold was given back.
     Refunded,
 }
 
@@ -36,6 +39,30 @@ impl OrderStatus {
 
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.name() == text)
+    }
+
+    /// The status of an order that has only this line.
+    pub fn of_line(line: &Reservation) -> Self {
+        match line.status {
+            ReservationStatus::Held => OrderStatus::Held,
+            ReservationStatus::Capturing => OrderStatus::Capturing,
+            ReservationStatus::Sold if line.returned == line.qty => OrderStatus::Refunded,
+            ReservationStatus::Sold => OrderStatus::Paid,
+            ReservationStatus::Expired => OrderStatus::Expired,
+            ReservationStatus::Cancelled => OrderStatus::Cancelled,
+        }
+    }
+
+    /// Of the lines of an order, the one with the highest rank decides. The store has the same rule in SQL.
+    fn rank(self) -> u8 {
+        match self {
+            OrderStatus::Cancelled => 0,
+            OrderStatus::Expired => 1,
+            OrderStatus::Refunded => 2,
+            OrderStatus::Paid => 3,
+            OrderStatus::Held => 4,
+            OrderStatus::Capturing => 5,
+        }
     }
 
     /// Does the order reserve units? Reserved units count against the stock and the limit per buyer.
@@ -79,32 +106,127 @@ impl OrderStatus {
     }
 }
 
+/// What the order's own row says. An order that nobody has opened yet has none.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct OrderHeader {
+    pub number: Option<i64>,
+    pub paid_at: Option<Millis>,
+}
+
 #[derive(Clone, PartialEq, Debug)]
 pub struct Order {
+    /// The id of its first reservation.
     pub id: OrderId,
+    /// The number that people say ("#1042"). `None`: it is a purchase that nobody has paid or put together with others yet.
+    pub number: Option<i64>,
     pub stream: StreamId,
-    pub offer: OfferId,
     pub buyer: UserId,
     pub buyer_name: String,
     pub status: OrderStatus,
+    /// The units of the lines that count.
     pub qty: i64,
+    /// The sum of the lines that count.
     pub amount: Minor,
     pub currency: String,
-    /// The buyer's number in the offer ("you are number 137"): counts from 1 without gaps.
-    pub place: i64,
     pub created_at: Millis,
+    /// When the first of its holds ends.
     pub hold_until: Millis,
     pub paid_at: Option<Millis>,
     /// Why the order ended: `hold_ended`, `buyer_cancel`, `capture_failed`, `refunded`.
     pub reason: Option<String>,
+    /// Grows with every change of a line.
     pub version: i64,
+    /// Never empty, in the order of their ids. Lines whose hold ended stay among them, and count no more.
+    pub lines: Vec<Reservation>,
+}
+
+impl From<Reservation> for Order {
+    fn from(line: Reservation) -> Self {
+        Self::of_lines(OrderHeader::default(), line, Vec::new())
+    }
 }
 
 impl Order {
+    pub fn of_lines(header: OrderHeader, first: Reservation, others: Vec<Reservation>) -> Self {
+        let (id, stream, buyer, buyer_name) =
+            (first.order_id(), first.stream, first.buyer.clone(), first.buyer_name.clone());
+        let (currency, first_status) = (first.currency.clone(), OrderStatus::of_line(&first));
+        let mut lines = vec![first];
+        lines.extend(others);
+        let statuses = lines.iter().map(OrderStatus::of_line);
+        let status = statuses.max_by_key(|status| status.rank()).unwrap_or(first_status);
+        // Lines that ended count only while no other line is left.
+        let counted: Vec<&Reservation> =
+            lines.iter().filter(|line| counts(OrderStatus::of_line(line), status)).collect();
+        let hold_until = counted.iter().map(|line| line.hold_until).min().unwrap_or_default();
+        let reason = if status.reserves_units() { None } else { counted.iter().find_map(|line| line.reason.clone()) };
+        Self {
+            id,
+            number: header.number,
+            stream,
+            buyer,
+            buyer_name,
+            status,
+            qty: counted.iter().map(|line| line.qty).sum(),
+            amount: counted.iter().map(|line| line.amount).sum(),
+            currency,
+            created_at: lines.iter().map(|line| line.created_at).min().unwrap_or_default(),
+            hold_until,
+            paid_at: header.paid_at,
+            reason,
+            version: lines.iter().map(|line| line.version).sum(),
+            lines,
+        }
+    }
+
+    /// The line that a client shows which knows only one.
+    pub fn first_line(&self) -> &Reservation {
+        &self.lines[0]
+    }
+
+    /// The lines that can still be paid.
+    pub fn held_lines(&self) -> impl Iterator<Item = &Reservation> {
+        self.lines.iter().filter(|line| line.status == ReservationStatus::Held)
+    }
+
+    /// The lines that are gone: their hold ended or was cancelled.
+    pub fn ended_lines(&self) -> impl Iterator<Item = &Reservation> {
+        let has_ended =
+            |line: &&Reservation| matches!(line.status, ReservationStatus::Expired | ReservationStatus::Cancelled);
+        self.lines.iter().filter(has_ended)
+    }
+
     /// Refuses when the order cannot be paid.
     pub fn check_payable(&self) -> Result<(), Refusal> {
         self.status.check_payable()
     }
+}
+
+/// Lines that one order can have, those that ended included.
+pub const LINES_PER_ORDER_MAX: usize = 50;
+
+/// Refuses reservations that cannot be the lines of one order. Those that are in no order yet must be held.
+pub fn check_joinable(lines: &[Reservation]) -> Result<(), Refusal> {
+    if lines.is_empty() || lines.len() > LINES_PER_ORDER_MAX {
+        return Err(Refusal::bad_field(
+            "reservations",
+            "must be 1 to 50 reservations, with those that are in the order.",
+        ));
+    }
+    let of = |line: &Reservation| (line.buyer.clone(), line.stream, line.currency.clone());
+    if lines.iter().any(|line| of(line) != of(&lines[0])) {
+        return Err(Refusal::invalid_value("reservations", "must be of one show."));
+    }
+    let joining = lines.iter().filter(|line| line.order.is_none());
+    let ended = |line: &&Reservation| matches!(line.status, ReservationStatus::Expired | ReservationStatus::Cancelled);
+    let gone: Vec<_> = joining.filter(ended).map(|line| line.id).collect();
+    if gone.is_empty() { Ok(()) } else { Err(Refusal::LinesGone(gone)) }
+}
+
+/// Does a line with this status count in an order with that one?
+fn counts(line: OrderStatus, order: OrderStatus) -> bool {
+    let has_ended = |status| matches!(status, OrderStatus::Expired | OrderStatus::Cancelled);
+    has_ended(order) || !has_ended(line)
 }
 
 /// An idempotency key: 8–255 visible ASCII characters. Quotes around it are stripped.
@@ -173,5 +295,57 @@ mod tests {
     #[test]
     fn parts_of_a_hash_do_not_run_together() {
         assert_ne!(request_hash(&["ab", "c"]), request_hash(&["a", "bc"]));
+    }
+
+    fn line(status: ReservationStatus, returned: i64, amount: Minor) -> Reservation {
+        Reservation {
+            id: OrderId::new(),
+            stream: StreamId::new(),
+            offer: super::super::OfferId::new(),
+            order: None,
+            buyer: UserId::parse("ann").unwrap(),
+            buyer_name: "Ann".into(),
+            status,
+            qty: 2,
+            returned,
+            amount,
+            currency: "SAR".into(),
+            place: 1,
+            created_at: 100,
+            hold_until: 1_000 + amount,
+            reason: (!matches!(status, ReservationStatus::Held | ReservationStatus::Capturing))
+                .then(|| status.name().into()),
+            version: 3,
+        }
+    }
+
+    #[test]
+    fn order_follows_from_its_lines() {
+        use ReservationStatus as R;
+        for (lines, status, amount, reason) in [
+            (vec![(R::Held, 0)], OrderStatus::Held, 10, None),
+            (vec![(R::Held, 0), (R::Expired, 0)], OrderStatus::Held, 10, None),
+            (vec![(R::Expired, 0), (R::Held, 0), (R::Held, 0)], OrderStatus::Held, 50, None),
+            (vec![(R::Capturing, 0), (R::Cancelled, 0), (R::Capturing, 0)], OrderStatus::Capturing, 40, None),
+            (vec![(R::Sold, 0), (R::Sold, 2)], OrderStatus::Paid, 30, None),
+            (vec![(R::Sold, 1)], OrderStatus::Paid, 10, None),
+            (vec![(R::Sold, 2), (R::Sold, 2), (R::Expired, 0)], OrderStatus::Refunded, 30, Some("sold")),
+            (vec![(R::Cancelled, 0), (R::Expired, 0)], OrderStatus::Expired, 30, Some("cancelled")),
+            (vec![(R::Cancelled, 0)], OrderStatus::Cancelled, 10, Some("cancelled")),
+        ] {
+            let mut made = lines.iter().zip(1..).map(|((status, returned), n)| line(*status, *returned, 10 * n));
+            let first = made.next().unwrap();
+            let order = Order::of_lines(OrderHeader::default(), first, made.collect());
+            let seen = (order.status, order.amount, order.reason.as_deref(), order.version);
+            assert_eq!(seen, (status, amount, reason, 3 * lines.len() as i64), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn hold_that_ends_first_ends_the_time_of_the_order() {
+        let (late, early) = (line(ReservationStatus::Held, 0, 50), line(ReservationStatus::Held, 0, 20));
+        let gone = line(ReservationStatus::Expired, 0, 10);
+        let order = Order::of_lines(OrderHeader::default(), late, vec![early, gone]);
+        assert_eq!((order.hold_until, order.held_lines().count()), (1_020, 2), "the line that is gone does not count");
     }
 }

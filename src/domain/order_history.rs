@@ -35,7 +35,7 @@ pub struct OrderHistoryEntry {
 /// The times of the rows that belong to the order.
 #[derive(Clone, PartialEq, Default, Debug)]
 pub struct OrderTimestamps {
-    /// The time of the last change of the order's row.
+    /// The time of the last change of a line.
     pub changed_at: Millis,
     /// The status of each payment attempt, and the time at which it got this status.
     pub payments: Vec<(PaymentStatus, Millis)>,
@@ -79,26 +79,26 @@ pub fn order_history(order: &Order, timestamps: &OrderTimestamps) -> Vec<OrderHi
 
 #[cfg(test)]
 mod tests {
-    use super::super::{OfferId, OrderId, StreamId, UserId};
+    use super::super::{OrderId, StreamId, UserId};
     use super::*;
 
     fn order(status: OrderStatus, paid_at: Option<Millis>, reason: Option<&str>) -> Order {
         Order {
             id: OrderId::new(),
+            number: None,
             stream: StreamId::new(),
-            offer: OfferId::new(),
             buyer: UserId::parse("ann").unwrap(),
             buyer_name: "Ann".into(),
             status,
             qty: 1,
             amount: 100,
             currency: "SAR".into(),
-            place: 1,
             created_at: 10,
             hold_until: 100,
             paid_at,
             reason: reason.map(str::to_owned),
             version: 1,
+            lines: Vec::new(),
         }
     }
 

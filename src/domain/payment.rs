@@ -88,6 +88,8 @@ pub struct Payment {
     pub order_status: OrderStatus,
     /// Is this the only attempt of its order that may be captured?
     pub wins: bool,
+    /// Of a held order: a line is gone that the attempt was for, so that it can no longer win.
+    pub has_lost_lines: bool,
 }
 
 /// A payment intent: the provider's view of an attempt.
@@ -220,7 +222,7 @@ impl Payment {
     }
 
     fn can_win(&self) -> bool {
-        self.status.is_open() && self.order_status == OrderStatus::Held
+        self.status.is_open() && self.order_status == OrderStatus::Held && !self.has_lost_lines
     }
 }
 
@@ -280,6 +282,7 @@ mod tests {
             created_at: 0,
             order_status,
             wins,
+            has_lost_lines: false,
         }
     }
 

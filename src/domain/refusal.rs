@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use super::{Millis, OrderId};
+use super::{Millis, OrderId, ReservationId};
 
 /// The reason why a request was not carried out, with the facts that the client needs.
 #[derive(Clone, PartialEq, Debug)]
@@ -85,6 +85,8 @@ pub enum Refusal {
     /// The current status of the object does not allow the request; the text is a whole sentence that says why.
     WrongStatus(&'static str),
     HoldExpired,
+    /// Lines of the order are gone, so that the payment could not win all of them. The others are still held.
+    LinesGone(Vec<ReservationId>),
     AlreadyPaid,
     Declined,
     CaptureFailed,
@@ -409,6 +411,7 @@ error_codes! {
     Refusal::WrongStatus(_) =>
         "wrong_status", 409, "The current status of the object does not allow this.", "error.wrong_status";
     Refusal::HoldExpired => "hold_expired", 409, "The reservation has expired.", "error.hold_expired";
+    Refusal::LinesGone(_) => "lines_gone", 409, "A reservation of the order has expired. Nothing was charged.", "error.lines_gone";
     Refusal::AlreadyPaid => "already_paid", 409, "The order is already paid.", "error.already_paid";
     Refusal::Declined =>
         "declined", 402, "The payment was declined. The order is still held.", "error.declined";

@@ -10,8 +10,8 @@ use super::AppState;
 use super::client_address::ClientIp;
 use super::error::{ApiResult, Problem};
 use super::extract::{Caller, JsonBody, List, PageQuery, PageRequest, PathId, QueryParams, idempotency_key};
-use crate::domain::{IdempotencyKey, OrderId, StreamId};
-use crate::protocol::{OrderDetail, OrderView};
+use crate::domain::{IdempotencyKey, OrderId, ReservationId, StreamId};
+use crate::protocol::{OrderDetail, OrderView, ReservationView};
 
 #[derive(Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -31,6 +31,49 @@ pub async fn list(
 ) -> ApiResult<Json<List<OrderView>>> {
     let orders = state.app.checkout.orders(&actor, query.stream, page.after, page.fetch_limit()).await?;
     Ok(Json(page.to_list(orders, |order| order.id)))
+}
+
+/// The reservations of an order.
+#[derive(Deserialize, ToSchema)]
+pub struct OpenOrderRequest {
+    /// Held reservations of mine in one show: 1 to 50.
+    reservations: Vec<ReservationId>,
+}
+
+/// Makes held reservations the lines of one order, which is paid and sent at once: of the order that some of them are in, else of my
+/// open order in that show, else of a new one. To do it again changes nothing. An order whose payment is under way takes no line.
+#[utoipa::path(post, operation_id = "put_together", path = "/v1/orders", tag = "orders", request_body = OpenOrderRequest,
+    responses((status = 200, body = OrderView), (status = "default", body = Problem)))]
+pub async fn open(
+    State(state): State<AppState>,
+    Caller(actor): Caller,
+    JsonBody(form): JsonBody<OpenOrderRequest>,
+) -> ApiResult<Json<OrderView>> {
+    Ok(Json(state.app.checkout.open_order(&actor, &form.reservations).await?))
+}
+
+/// One of my reservations: a line of an order.
+#[utoipa::path(get, operation_id = "reservation_show", path = "/v1/reservations/{reservation}", tag = "orders",
+    params(("reservation" = ReservationId, Path)),
+    responses((status = 200, body = ReservationView), (status = "default", body = Problem)))]
+pub async fn reservation(
+    State(state): State<AppState>,
+    Caller(actor): Caller,
+    PathId(reservation): PathId<ReservationId>,
+) -> ApiResult<Json<ReservationView>> {
+    Ok(Json(state.app.checkout.reservation(&actor, reservation).await?))
+}
+
+/// Cancels one held reservation of mine and releases its units; the order keeps its other lines. To cancel it again is no error.
+#[utoipa::path(delete, operation_id = "release_reservation", path = "/v1/reservations/{reservation}", tag = "orders",
+    params(("reservation" = ReservationId, Path)),
+    responses((status = 200, body = ReservationView), (status = "default", body = Problem)))]
+pub async fn cancel_reservation(
+    State(state): State<AppState>,
+    Caller(actor): Caller,
+    PathId(reservation): PathId<ReservationId>,
+) -> ApiResult<Json<ReservationView>> {
+    Ok(Json(state.app.checkout.cancel_reservation(&actor, reservation).await?))
 }
 
 /// The order of an idempotency key: for a client that did not get the response of its purchase. The key may also be the last part of the

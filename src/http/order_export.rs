@@ -11,10 +11,10 @@ use super::extract::{Caller, PathId, QueryParams};
 use super::order::OrdersQuery;
 use super::shop_order::ShopOrdersQuery;
 use crate::app::{App, Error};
-use crate::domain::{Actor, Address, Refusal, ShopOrderFilter};
-use crate::protocol::ShopOrderView;
+use crate::domain::{Actor, Address, OrderStatus, Refusal, ReservationStatus, ShopOrderFilter};
+use crate::protocol::{ReservationView, ShopOrderView};
 
-/// Exports orders of the shop with their delivery addresses, newest first: `orders.csv` or `orders.jsonl`. The filters are those of
+/// Exports orders of the shop with their delivery addresses, newest first, one row a line: `orders.csv` or `orders.jsonl`. The filters are those of
 /// `/v1/shop/orders`. Amounts are in minor units, times in milliseconds since 1970. The audit log records each export.
 #[utoipa::path(get, operation_id = "orders_export", path = "/v1/shop/export/{orders_file}", tag = "orders",
     params(("orders_file" = String, Path), OrdersQuery, ShopOrdersQuery),
@@ -45,7 +45,7 @@ async fn write_export(app: App, actor: Actor, filter: ShopOrderFilter, mut write
         if app.stopping().is_cancelled() {
             return Err(Error::Unavailable);
         }
-        writer.write(orders.into_iter().map(row).collect()).await?;
+        writer.write(orders.into_iter().flat_map(rows).collect()).await?;
         if next.is_none() {
             return Ok(());
         }
@@ -53,7 +53,7 @@ async fn write_export(app: App, actor: Actor, filter: ShopOrderFilter, mut write
     }
 }
 
-const COLUMNS: [&str; 30] = [
+const COLUMNS: [&str; 32] = [
     "id",
     "created_at",
     "paid_at",
@@ -84,11 +84,21 @@ const COLUMNS: [&str; 30] = [
     "country",
     "phone",
     "reason",
+    "number",
+    "line",
 ];
 
-fn row((listed, address): (ShopOrderView, Option<Address>)) -> Vec<Value> {
+/// One row for each line that counts: lines that ended do not, unless the whole order has ended.
+fn rows((listed, address): (ShopOrderView, Option<Address>)) -> Vec<Vec<Value>> {
+    let has_ended =
+        |line: &&ReservationView| matches!(line.status, ReservationStatus::Expired | ReservationStatus::Cancelled);
+    let is_over = matches!(listed.order.status, OrderStatus::Expired | OrderStatus::Cancelled);
+    let lines = listed.order.lines.iter().filter(|line| is_over || !has_ended(line));
+    lines.map(|line| row(&listed, line, address.as_ref())).collect()
+}
+
+fn row(listed: &ShopOrderView, reserved: &ReservationView, address: Option<&Address>) -> Vec<Value> {
     let ShopOrderView { order, buyer, buyer_name, fulfilment_status, fulfilment, tags } = listed;
-    let address = address.as_ref();
     let line = |n: usize| address.and_then(|address| address.lines.get(n));
     vec![
         json!(order.id),
@@ -97,11 +107,11 @@ fn row((listed, address): (ShopOrderView, Option<Address>)) -> Vec<Value> {
         json!(order.status),
         json!(fulfilment_status),
         json!(order.stream),
-        json!(order.offer),
-        json!(order.title),
-        json!(order.variant_name),
-        json!(order.qty),
-        json!(order.amount),
+        json!(reserved.offer),
+        json!(reserved.title),
+        json!(reserved.variant_name),
+        json!(reserved.qty),
+        json!(reserved.amount),
         json!(order.currency),
         json!(buyer),
         json!(buyer_name),
@@ -121,5 +131,7 @@ fn row((listed, address): (ShopOrderView, Option<Address>)) -> Vec<Value> {
         json!(address.map(|address| &address.country)),
         json!(address.and_then(|address| address.phone.as_ref())),
         json!(order.reason),
+        json!(order.number),
+        json!(reserved.id),
     ]
 }

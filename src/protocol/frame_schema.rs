@@ -7,10 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::OrderView;
 use super::problem::RefusalFacts;
-use super::view::{
-    AuditEntryView, ChatRulesView, MessageView, OfferView, OrderView, PinView, StreamView, ViewerIdentity,
-};
+use super::view::{AuditEntryView, ChatRulesView, MessageView, OfferView, PinView, StreamView, ViewerIdentity};
 use crate::domain::{Event, MessageId, Millis, OfferId};
 
 #[derive(ToSchema)]

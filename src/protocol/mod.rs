@@ -15,6 +15,7 @@ pub mod frame_schema;
 pub mod input_error;
 pub mod invite;
 pub mod mail;
+pub mod order;
 pub mod problem;
 mod product;
 pub mod rehearsal;
@@ -37,6 +38,7 @@ pub use frame::Frame;
 pub use frame_reader::{BadFrame, FrameReader, IncomingMessage};
 pub use invite::{HelperView, InviteView, NewInvite};
 pub use mail::MailView;
+pub use order::{OrderDetail, OrderView, ReservationView};
 pub use problem::RefusalFacts;
 pub use product::{PriceChangeView, ProductDetailView, ProductView, StockChangeView, VariantView};
 pub use rehearsal::{RehearsalStatus, RehearsalView};
@@ -48,6 +50,6 @@ pub use state_sync::json_bytes;
 pub use token::TokenRevocationView;
 pub use video::VideoFaultCounts;
 pub use view::{
-    AuditEntryView, CardReach, ChatRulesView, ErasedView, FullStreamReport, KeptView, MessageView, OfferView,
-    OrderDetail, OrderView, PinView, SanctionView, SayReply, StreamReport, StreamView, ViewerIdentity,
+    AuditEntryView, CardReach, ChatRulesView, ErasedView, FullStreamReport, KeptView, MessageView, OfferView, PinView,
+    SanctionView, SayReply, StreamReport, StreamView, ViewerIdentity,
 };

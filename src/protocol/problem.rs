@@ -14,7 +14,7 @@ pub struct RefusalFacts {
     /// With `buyer_limit`: the most units that one buyer can have.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub per_buyer: Option<i64>,
-    /// With `buyer_limit`: the buyer's orders that count.
+    /// With `buyer_limit`: the buyer's orders that count. With `lines_gone`: the reservations that have ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub orders: Option<Vec<OrderId>>,
     /// With `picture_kind`: the kind of the file, if it is known: `SVG`, `HEIC`.
@@ -47,6 +47,7 @@ impl From<&Refusal> for RefusalFacts {
                 Self { per_buyer: Some(*per_buyer), orders: Some(orders.clone()), ..none }
             }
             Refusal::PictureKind { found } => Self { file_kind: found.map(str::to_owned), ..none },
+            Refusal::LinesGone(lines) => Self { orders: Some(lines.clone()), ..none },
             Refusal::TooFewLeft { left } | Refusal::NotEnoughStock { left } => Self { left: Some(*left), ..none },
             Refusal::NotOpen { opens_at, now } => Self { opens_at: *opens_at, now: Some(*now), ..none },
             Refusal::Muted { until, now } => Self { until: Some(*until), now: Some(*now), ..none },

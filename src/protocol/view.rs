@@ -6,9 +6,9 @@ use utoipa::ToSchema;
 use super::state::StateVersion;
 use crate::domain::report::{OfferSales, PinSpan, ReportMinute};
 use crate::domain::{
-    Address, AuditAction, AuditEntry, AuditEntryId, Author, ChatMessage, ChatRules, LinkRule, LiveStream, MessageId,
-    Millis, Minor, Offer, OfferBuyers, OfferId, OfferKind, OfferStatus, Order, OrderHistoryEntry, OrderId, OrderStatus,
-    ProductId, Quote, Role, Sanction, SanctionKind, StreamId, StreamStatus, Titles, UserId, VariantId,
+    AuditAction, AuditEntry, AuditEntryId, Author, ChatMessage, ChatRules, LinkRule, LiveStream, MessageId, Millis,
+    Minor, Offer, OfferBuyers, OfferId, OfferKind, OfferStatus, ProductId, Quote, Role, Sanction, SanctionKind,
+    StreamId, StreamStatus, Titles, UserId, VariantId,
 };
 
 /// An offer, always with all fields. A client also derives countdown → open → closed itself, from the times and the server's clock.
@@ -86,72 +86,6 @@ impl OfferView {
             v: [epoch, terms.version],
         }
     }
-}
-
-/// An order as its buyer sees it. A hold is an order in status `held`.
-#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
-#[schema(as = Order)]
-pub struct OrderView {
-    pub id: OrderId,
-    pub stream: StreamId,
-    pub offer: OfferId,
-    pub title: String,
-    pub titles: Titles,
-    pub variant_name: String,
-    pub variant_names: Titles,
-    pub image: Option<String>,
-    pub status: OrderStatus,
-    pub qty: i64,
-    pub amount: Minor,
-    pub currency: String,
-    /// The buyer's number in the offer ("you are number 137"): counts from 1 without gaps.
-    pub place: i64,
-    /// The hold is never released before this time, and at most 5 s after it.
-    pub hold_until: Millis,
-    pub created_at: Millis,
-    pub paid_at: Option<Millis>,
-    /// Why the order ended: `hold_ended`, `buyer_cancel`, `capture_failed`, `refunded`.
-    pub reason: Option<String>,
-    pub version: i64,
-    /// The server's time at which this view was made.
-    pub now: Millis,
-}
-
-impl OrderView {
-    pub fn of(order: &Order, offer: Option<&Offer>, now: Millis) -> Self {
-        Self {
-            id: order.id,
-            stream: order.stream,
-            offer: order.offer,
-            title: offer.map(|offer| offer.title.clone()).unwrap_or_default(),
-            titles: offer.map(|offer| offer.titles.clone()).unwrap_or_default(),
-            variant_name: offer.map(|offer| offer.variant_name.clone()).unwrap_or_default(),
-            variant_names: offer.map(|offer| offer.variant_names.clone()).unwrap_or_default(),
-            image: offer.and_then(|offer| offer.image.clone()),
-            status: order.status,
-            qty: order.qty,
-            amount: order.amount,
-            currency: order.currency.clone(),
-            place: order.place,
-            hold_until: order.hold_until,
-            created_at: order.created_at,
-            paid_at: order.paid_at,
-            reason: order.reason.clone(),
-            version: order.version,
-            now,
-        }
-    }
-}
-
-/// An order of the user with its history and delivery address.
-#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
-pub struct OrderDetail {
-    #[serde(flatten)]
-    pub order: OrderView,
-    /// The oldest entry first.
-    pub history: Vec<OrderHistoryEntry>,
-    /// The delivery address; `null`: not given yet, or erased.
-    pub address: Option<Address>,
 }
 
 /// A show.

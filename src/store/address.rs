@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use super::mail::queue_confirmation;
+use super::order::order_status;
 use super::row::from_row;
 use super::transaction::Transaction;
 use super::{Error, Result, Store, ids_to_json};
@@ -66,14 +67,18 @@ impl Store {
         let lines = serde_json::to_string(&address.lines).map_err(|error| Error::CorruptRow(error.to_string()))?;
         self.transaction(async |tx| {
             let now = tx.now().await?;
-            let write = "insert into addresses
+            let write = concat!(
+                "insert into addresses
                     (order_id, name, lines, city, region, postcode, country, phone, changed_at, email, language)
-                select o.id, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11 from orders o
-                    where o.id = $1 and o.status in ('held', 'capturing', 'paid')
+                select o.id, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11 from reservations o
+                    where o.id = $1 and ",
+                order_status!("o.id"),
+                " in ('held', 'capturing', 'paid')
                 on conflict (order_id) do update set name = excluded.name, lines = excluded.lines,
                     city = excluded.city, region = excluded.region, postcode = excluded.postcode,
                     country = excluded.country, phone = excluded.phone, changed_at = excluded.changed_at,
-                    email = excluded.email, language = excluded.language";
+                    email = excluded.email, language = excluded.language"
+            );
             let written = tx
                 .query(write)
                 .bind(order.0)
@@ -101,9 +106,11 @@ impl Store {
     /// stays.
     pub async fn erase_address(&self, order: OrderId) -> Result<bool> {
         self.transaction(async |tx| {
-            let erase = "delete from addresses where order_id = $1 and not exists (select 1 from orders o
-                where o.id = $1 and o.status in ('capturing', 'paid')
-                    and not exists (select 1 from shipments s where s.order_id = o.id))";
+            let erase = concat!(
+                "delete from addresses where order_id = $1 and not (",
+                order_status!("$1"),
+                " in ('capturing', 'paid') and not exists (select 1 from shipments s where s.order_id = $1))"
+            );
             tx.query(erase).bind(order.0).execute().await?;
             let left: Option<i64> = tx
                 .query("select cast(1 as bigint) from addresses where order_id = $1")
@@ -118,8 +125,11 @@ impl Store {
 
 /// Writes the confirmation of a paid order that has none.
 async fn confirm_late(tx: &mut Transaction<'_>, order: OrderId) -> Result<()> {
-    let find = "select o.id from orders o where o.id = $1 and o.status = 'paid'
-        and not exists (select 1 from mails m where m.order_id = o.id and m.kind = $2)";
+    let find = concat!(
+        "select o.id from reservations o where o.id = $1 and ",
+        order_status!("o.id"),
+        " = 'paid' and not exists (select 1 from mails m where m.order_id = o.id and m.kind = $2)"
+    );
     let unconfirmed = tx.query(find).bind(order.0).bind(MailKind::OrderConfirmed.name());
     match unconfirmed.fetch_optional_value::<Uuid>().await? {
         Some(_) => queue_confirmation(tx, order).await,

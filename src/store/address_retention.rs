@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::order::order_status;
 use super::{Result, Store, ids_to_json};
 use crate::domain::{Millis, OrderId};
 
@@ -13,11 +14,15 @@ pub(super) const CLOCKS_DIFFER_MS: Millis = 86_400_000;
 /// The largest time that an id can have.
 pub(super) const ID_TIME_MAX: Millis = (1 << 48) - 1;
 
-/// The orders `o` whose address the shop still needs: open, or paid and not sent.
+/// The orders, named by their first reservation `o`, whose address the shop still needs: open, or paid and not sent.
 macro_rules! needs_address {
     () => {
-        "(o.status in ('held', 'capturing') or (o.status = 'paid'
-            and not exists (select 1 from shipments s where s.order_id = o.id)))"
+        concat!(
+            "(case ",
+            $crate::store::order::order_status!("o.id"),
+            " when 'held' then true when 'capturing' then true
+                when 'paid' then not exists (select 1 from shipments s where s.order_id = o.id) else false end)"
+        )
     };
 }
 
@@ -34,7 +39,7 @@ impl Store {
     /// The search runs outside the transaction: on SQLite a long transaction would stop purchases.
     pub async fn erase_addresses_before(&self, before: Millis) -> Result<u64> {
         let marked = concat!(
-            "select a.order_id from addresses a join orders o on o.id = a.order_id
+            "select a.order_id from addresses a join reservations o on o.id = a.order_id
                 where a.erase_when_done = 1 and not ",
             needs_address!(),
             " limit $1"
@@ -43,11 +48,14 @@ impl Store {
         if ids.is_empty() {
             // What ended before a time was created before it. Of those, only the addresses that are still needed are left.
             let old = concat!(
-                "select a.order_id from addresses a join orders o on o.id = a.order_id
+                "select a.order_id from addresses a join reservations o on o.id = a.order_id
                     left join shipments p on p.order_id = a.order_id
                     where a.order_id < $1 and not ",
                 needs_address!(),
-                " and (case o.status when 'paid' then p.sent_at else o.changed_at end) < $2 limit $3"
+                " and (case ",
+                order_status!("o.id"),
+                " when 'paid' then p.sent_at else (select max(c.changed_at) from reservations c
+                    where c.id = o.id or c.order_id = o.id) end) < $2 limit $3"
             );
             let created_before = OrderId::first_at(before.saturating_add(CLOCKS_DIFFER_MS).min(ID_TIME_MAX));
             let query = self.query(old).bind(created_before.0).bind(before).bind(ERASE_BATCH_MAX);

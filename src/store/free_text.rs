@@ -26,8 +26,8 @@ impl Store {
     /// Every name under which the user is known here.
     async fn names_of(&self, user: &UserId) -> Result<Vec<String>> {
         let names = "select user_name from messages where user_id = $1 and user_name <> ''
-            union select buyer_name from orders where buyer = $1 and buyer_name <> ''
-            union select a.name from addresses a join orders o on o.id = a.order_id where o.buyer = $1
+            union select buyer_name from reservations where buyer = $1 and buyer_name <> ''
+            union select a.name from addresses a join reservations o on o.id = a.order_id where o.buyer = $1
             union select user_name from sanctions where user_id = $1 and user_name <> ''
             union select user_name from audit_log where user_id = $1 and user_name <> ''
             union select by_name from audit_log where by_user = $1 and by_name <> ''

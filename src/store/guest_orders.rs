@@ -25,22 +25,27 @@ pub(super) async fn join_guest(tx: &mut Transaction<'_>, guest: &Actor, account:
     let sanctions = "update sanctions set user_id = $2, person = $3 where user_id = $1 and not exists
         (select 1 from sanctions s where s.stream = sanctions.stream and s.user_id = $2 and s.kind = sanctions.kind)";
     tx.query(sanctions).bind(from).bind(to).bind(account.person.as_str()).execute().await?;
-    // In the order in which everybody locks orders.
+    // In the order in which everybody locks the lines of orders.
     let lock = tx.choose(
-        "select id from orders where buyer = $1 order by id for update",
-        "select id from orders where buyer = $1 order by id",
+        "select id from reservations where buyer = $1 order by id for update",
+        "select id from reservations where buyer = $1 order by id",
     );
-    let _orders: Vec<Uuid> = tx.query(lock).bind(from).fetch_values().await?;
-    // A key that both used stays unique: the order of the guest gets another one.
+    let _reservations: Vec<Uuid> = tx.query(lock).bind(from).fetch_values().await?;
+    // A key that both used stays unique: the reservation of the guest gets another one.
     let taken = tx.choose(
-        "update orders set key = 'guest:' || id::text where buyer = $1
-            and exists (select 1 from orders o where o.buyer = $2 and o.key = orders.key)",
-        "update orders set key = 'guest:' || lower(hex(id)) where buyer = $1
-            and exists (select 1 from orders o where o.buyer = $2 and o.key = orders.key)",
+        "update reservations set key = 'guest:' || id::text where buyer = $1
+            and exists (select 1 from reservations o where o.buyer = $2 and o.key = reservations.key)",
+        "update reservations set key = 'guest:' || lower(hex(id)) where buyer = $1
+            and exists (select 1 from reservations o where o.buyer = $2 and o.key = reservations.key)",
     );
     tx.query(taken).bind(from).bind(to).execute().await?;
-    let orders = "update orders set buyer = $2, person = $3 where buyer = $1";
-    tx.query(orders).bind(from).bind(to).bind(account.person.as_str()).execute().await?;
+    let reservations = "update reservations set buyer = $2, person = $3 where buyer = $1";
+    tx.query(reservations).bind(from).bind(to).bind(account.person.as_str()).execute().await?;
+    // A buyer has one open order in a show: that of the guest is paid on its own if the account has one.
+    let orders = "update orders set buyer = $2, status = case when status = 'open' and exists
+            (select 1 from orders o where o.buyer = $2 and o.stream = orders.stream and o.status = 'open')
+            then 'paying' else status end where buyer = $1";
+    tx.query(orders).bind(from).bind(to).execute().await?;
     let payments = "update payments set buyer = $2 where buyer = $1
         and not exists (select 1 from payments p where p.buyer = $2 and p.key = payments.key)";
     tx.query(payments).bind(from).bind(to).execute().await?;
@@ -60,7 +65,7 @@ pub(super) async fn join_guest(tx: &mut Transaction<'_>, guest: &Actor, account:
 
 /// Ends the links to the orders of a user.
 pub(super) async fn erase_order_links(tx: &mut Transaction<'_>, buyer: &UserId) -> Result<()> {
-    let links = "delete from order_links where order_id in (select id from orders where buyer = $1)";
+    let links = "delete from order_links where order_id in (select id from reservations where buyer = $1)";
     tx.query(links).bind(buyer.as_str()).execute().await?;
     Ok(())
 }

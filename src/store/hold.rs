@@ -1,4 +1,4 @@
-//! Released units: orders that end give their units back to the offer, or to the variant if the offer is closed.
+//! Released units: reservations that end give their units back to the offer, or to the variant if the offer is closed.
 //!
 //! A release locks the offer's row, so it never waits in the way of others: holds that ended are released per offer, and an
 //! offer that somebody else has locked is left for later.
@@ -6,17 +6,20 @@
 use uuid::Uuid;
 
 use super::offer::{add_to_stock, lock_offer, lock_variant, try_lock_offer};
-use super::order::{IdempotencyRecord, OrderRow, insert_idempotency_record, orders};
+use super::order::{IdempotencyRecord, insert_idempotency_record};
+use super::reservation::{ReservationRow, reservations};
 use super::transaction::Transaction;
 use super::{Result, Store, ids_to_json};
-use crate::domain::{Millis, OfferId, OfferStage, OfferTerms, Order, OrderId, OrderStatus, Refusal, UserId};
+use crate::domain::{
+    Millis, OfferId, OfferStage, OfferTerms, Refusal, Reservation, ReservationId, ReservationStatus, UserId,
+};
 
 /// Holds that one transaction releases: the offer's row is locked for a few milliseconds, and its buyers wait no longer.
 pub const RELEASED_TOGETHER_MAX: usize = 500;
 /// Offers that are found at once.
 const DUE_OFFERS_MAX: i64 = 1_000;
 
-/// Why the units of an order are released.
+/// Why the units of a reservation are released.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum ReleaseReason {
     HoldEnded,
@@ -52,52 +55,53 @@ enum Locked {
     JustClosed,
 }
 
-const END_ORDERS_ON_POSTGRES: &str = orders!(
-    "with due as (select r.id as due from orders r
+const END_RESERVATIONS_ON_POSTGRES: &str = reservations!(
+    "with due as (select r.id as due from reservations r
         where r.id = any (array(select value::uuid from json_array_elements_text($1::json)))
             and r.offer = $2
             and case $5 when 'hold_ended' then r.status = 'held' and r.hold_until <= $3
                 when 'buyer_cancel' then r.status = 'held' else r.status = 'capturing' end
         order by r.id for update)
-    update orders set status = $4, reason = $5, version = version + 1, changed_at = $3
+    update reservations set status = $4, reason = $5, version = version + 1, changed_at = $3
         from due where id = due.due returning",
     ""
 );
-const END_ORDERS_ON_SQLITE: &str = orders!(
-    "update orders set status = $4, reason = $5, version = version + 1, changed_at = $3
+const END_RESERVATIONS_ON_SQLITE: &str = reservations!(
+    "update reservations set status = $4, reason = $5, version = version + 1, changed_at = $3
         where id in (select unhex(value) from json_each($1)) and offer = $2
             and case $5 when 'hold_ended' then status = 'held' and hold_until <= $3
                 when 'buyer_cancel' then status = 'held' else status = 'capturing' end returning",
     ""
 );
 
-/// The holds of an offer that ended first. A hold whose order is being paid at this moment is skipped.
-const END_HOLDS_ON_POSTGRES: &str = orders!(
-    "with due as (select r.id as due from orders r
+/// The holds of an offer that ended first. A hold that is being paid at this moment is skipped.
+const END_HOLDS_ON_POSTGRES: &str = reservations!(
+    "with due as (select r.id as due from reservations r
         where r.offer = $1 and r.status in ('held', 'capturing') and r.status = 'held' and r.hold_until <= $2
         order by r.hold_until limit $3 for update skip locked)
-    update orders set status = 'expired', reason = 'hold_ended', version = version + 1, changed_at = $2
+    update reservations set status = 'expired', reason = 'hold_ended', version = version + 1, changed_at = $2
         from due where id = due.due returning",
     ""
 );
-const END_HOLDS_ON_SQLITE: &str = orders!(
-    "update orders set status = 'expired', reason = 'hold_ended', version = version + 1, changed_at = $2
-        where id in (select r.id from orders r
+const END_HOLDS_ON_SQLITE: &str = reservations!(
+    "update reservations set status = 'expired', reason = 'hold_ended', version = version + 1, changed_at = $2
+        where id in (select r.id from reservations r
             where r.offer = $1 and r.status in ('held', 'capturing') and r.status = 'held' and r.hold_until <= $2
             order by r.hold_until limit $3) returning",
     ""
 );
 
 impl Store {
-    /// Ends orders and puts their units back on sale, or back into the stock if the offer is closed, in one transaction.
-    /// Gives the orders that ended; orders that had ended before are not among them.
-    pub async fn release_orders(
+    /// Ends reservations of one offer and puts their units back on sale, or back into the stock if the offer is closed, in one
+    /// transaction. Gives those that ended; those that had ended before are not among them. An order of which the capture failed
+    /// is cancelled together with its last line.
+    pub async fn release_reservations(
         &self,
         offer: OfferId,
-        ids: &[OrderId],
+        ids: &[ReservationId],
         why: ReleaseReason,
         record: Option<(&UserId, &IdempotencyRecord)>,
-    ) -> Result<Vec<Order>> {
+    ) -> Result<Vec<Reservation>> {
         let ids = ids_to_json(ids.iter().map(|id| id.0))?;
         let (variant, mut is_closed) = self.variant_and_stage(offer).await?;
         loop {
@@ -109,12 +113,17 @@ impl Store {
                     };
                     let now = tx.now().await?;
                     // One statement for all of them: the offer's row is locked, and hundreds of holds can end together.
-                    let end = tx.choose(END_ORDERS_ON_POSTGRES, END_ORDERS_ON_SQLITE);
-                    let status =
-                        if why == ReleaseReason::HoldEnded { OrderStatus::Expired } else { OrderStatus::Cancelled };
+                    let end = tx.choose(END_RESERVATIONS_ON_POSTGRES, END_RESERVATIONS_ON_SQLITE);
+                    let status = match why {
+                        ReleaseReason::HoldEnded => ReservationStatus::Expired,
+                        ReleaseReason::BuyerCancel | ReleaseReason::CaptureFailed => ReservationStatus::Cancelled,
+                    };
                     let end = tx.query(end).bind(&ids).bind(offer.0).bind(now).bind(status.name()).bind(why.name());
-                    let ended: Vec<OrderRow> = end.fetch_all().await?;
+                    let ended: Vec<ReservationRow> = end.fetch_all().await?;
                     give_back_units(tx, offer, variant, &terms, &ended).await?;
+                    if why == ReleaseReason::CaptureFailed {
+                        cancel_orders_without_capture(tx, &ended, now).await?;
+                    }
                     // Only a change is recorded: a cancel that came too late is refused, and refusals are not stored.
                     if let Some((buyer, record)) = record.filter(|_| !ended.is_empty()) {
                         insert_idempotency_record(tx, buyer, record, now).await?;
@@ -130,11 +139,11 @@ impl Store {
         }
     }
 
-    /// Ends the holds of an offer whose time is over, at most [`RELEASED_TOGETHER_MAX`], as [`release_orders`] does.
+    /// Ends the holds of an offer whose time is over, at most [`RELEASED_TOGETHER_MAX`], as [`release_reservations`] does.
     /// `None`: another transaction has the offer locked, or the variant of a closed offer.
     ///
-    /// [`release_orders`]: Self::release_orders
-    pub async fn release_expired_holds(&self, offer: OfferId, wait: LockWait) -> Result<Option<Vec<Order>>> {
+    /// [`release_reservations`]: Self::release_reservations
+    pub async fn release_expired_holds(&self, offer: OfferId, wait: LockWait) -> Result<Option<Vec<Reservation>>> {
         let (variant, mut is_closed) = self.variant_and_stage(offer).await?;
         loop {
             let ended = self
@@ -147,7 +156,7 @@ impl Store {
                     let now = tx.now().await?;
                     let end = tx.choose(END_HOLDS_ON_POSTGRES, END_HOLDS_ON_SQLITE);
                     let end = tx.query(end).bind(offer.0).bind(now).bind(RELEASED_TOGETHER_MAX as i64);
-                    let ended: Vec<OrderRow> = end.fetch_all().await?;
+                    let ended: Vec<ReservationRow> = end.fetch_all().await?;
                     give_back_units(tx, offer, variant, &terms, &ended).await?;
                     Ok(Some(Some(ended)))
                 })
@@ -164,15 +173,15 @@ impl Store {
 
     /// Finds the offers with holds whose time is over, in the order of their ids; at most 1,000.
     pub async fn offers_with_expired_holds(&self, now: Millis) -> Result<Vec<OfferId>> {
-        // Goes from offer to offer along the index, with one look-up for each offer that has unpaid orders, whatever their
+        // Goes from offer to offer along the index, with one look-up for each offer that has unpaid reservations, whatever their
         // number.
         let read = "with recursive busy (offer) as (
-                select (select o.offer from orders o where o.status in ('held', 'capturing') order by o.offer limit 1)
+                select (select o.offer from reservations o where o.status in ('held', 'capturing') order by o.offer limit 1)
                 union all
-                select (select o.offer from orders o where o.status in ('held', 'capturing') and o.offer > busy.offer
+                select (select o.offer from reservations o where o.status in ('held', 'capturing') and o.offer > busy.offer
                     order by o.offer limit 1) from busy where busy.offer is not null
             )
-            select offer from busy where offer is not null and exists (select 1 from orders o where o.offer = busy.offer
+            select offer from busy where offer is not null and exists (select 1 from reservations o where o.offer = busy.offer
                 and o.status in ('held', 'capturing') and o.status = 'held' and o.hold_until <= $1) limit $2";
         let offers: Vec<Uuid> = self.query(read).bind(now).bind(DUE_OFFERS_MAX).fetch_values().await?;
         Ok(offers.into_iter().map(OfferId).collect())
@@ -228,9 +237,9 @@ async fn give_back_units(
     offer: OfferId,
     variant: Uuid,
     terms: &OfferTerms,
-    ended: &[OrderRow],
+    ended: &[ReservationRow],
 ) -> Result<()> {
-    let units: i64 = ended.iter().map(OrderRow::qty).sum();
+    let units: i64 = ended.iter().map(ReservationRow::qty).sum();
     if units == 0 {
         return Ok(());
     }
@@ -245,7 +254,18 @@ async fn give_back_units(
     Ok(())
 }
 
-fn in_order(mut rows: Vec<OrderRow>) -> Result<Vec<Order>> {
-    rows.sort_unstable_by_key(OrderRow::id);
-    rows.into_iter().map(OrderRow::into_order).collect()
+/// An order whose amount could not be captured ends with the last of its lines. They may be of several offers, which are released
+/// one after the other.
+async fn cancel_orders_without_capture(tx: &mut Transaction<'_>, ended: &[ReservationRow], now: Millis) -> Result<()> {
+    let cancel = "update orders set status = 'cancelled', changed_at = $2 where id = $1 and status = 'capturing'
+        and not exists (select 1 from reservations r where r.order_id = $1 and r.status = 'capturing')";
+    for order in ended.iter().filter_map(ReservationRow::order_id) {
+        tx.query(cancel).bind(order).bind(now).execute().await?;
+    }
+    Ok(())
+}
+
+fn in_order(mut rows: Vec<ReservationRow>) -> Result<Vec<Reservation>> {
+    rows.sort_unstable_by_key(ReservationRow::id);
+    rows.into_iter().map(ReservationRow::into_reservation).collect()
 }

@@ -169,7 +169,7 @@ struct OrderRecipient {
 
 /// The address that the buyer gave for this order, else the one that the buyer's account has proven.
 async fn recipient(tx: &mut Transaction<'_>, order: OrderId) -> Result<Option<OrderRecipient>> {
-    let find = "select o.buyer, a.email, a.language from orders o left join addresses a on a.order_id = o.id
+    let find = "select o.buyer, a.email, a.language from reservations o left join addresses a on a.order_id = o.id
         where o.id = $1";
     let Some((buyer, email, language)): Option<(String, Option<String>, Option<String>)> =
         tx.query(find).bind(order.0).fetch_optional().await?

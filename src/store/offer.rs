@@ -151,7 +151,7 @@ impl OfferRow {
     }
 }
 
-/// Every column of an offer; a condition follows. Unpaid orders are looked for only when no unit is left: before that nothing
+/// Every column of an offer; a condition follows. Unpaid reservations are looked for only when no unit is left: before that nothing
 /// depends on them.
 macro_rules! offers {
     ($condition:literal) => {
@@ -159,7 +159,7 @@ macro_rules! offers {
             "select o.id, o.stream, o.variant, v.product, o.kind, p.title, p.titles, v.name, v.names, p.image,
                 o.old_price, o.currency, o.countdown_ms, o.duration_ms, o.position, o.starts_at, o.buyers, o.stage, o.quantity,
                 o.reserved, o.next_place, o.version, o.opens_at, o.closes_at, o.per_buyer, o.hold_ms, o.price,
-                o.reserved >= o.quantity and exists (select 1 from orders r
+                o.reserved >= o.quantity and exists (select 1 from reservations r
                     where r.offer = o.id and r.status in ('held', 'capturing')) as has_unpaid
             from offers o join variants v on v.id = o.variant join products p on p.id = v.product ",
             $condition

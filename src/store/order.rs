@@ -1,107 +1,67 @@
-//! Orders after the hold: paid, cancelled or expired. Only reserving and releasing units touch the offer's row.
+//! Orders: their lines are reservations, and their own row has the number, the winning payment attempt and the time of payment.
+//!
+//! An order has the id of its first reservation. A purchase that nobody has paid or put together with others has no row of its own:
+//! the selling path writes reservations only. Whoever changes an order has the lines locked, ascending.
+
+use std::collections::HashMap;
 
 use uuid::Uuid;
 
+use super::reservation::{ReservationRow, reservations};
 use super::row::from_row;
 use super::transaction::Transaction;
-use super::{Error, Result, Store, require_known, to_json};
+use super::{Error, Result, Store, ids_to_json, to_json};
 use crate::domain::{
-    IdempotencyKey, Millis, OfferId, Order, OrderId, OrderStatus, PersonKey, RequestHash, StreamId, UserId,
+    IdempotencyKey, Millis, Order, OrderHeader, OrderId, Refusal, RequestHash, Reservation, StreamId, UserId,
 };
 
-pub(super) struct OrderRow {
-    id: Uuid,
-    stream: Uuid,
-    offer: Uuid,
-    buyer: String,
-    buyer_name: String,
-    status: String,
-    qty: i64,
-    amount: i64,
-    currency: String,
-    place: i64,
-    created_at: i64,
-    hold_until: i64,
+/// A line, with what the row of its order says.
+struct OrderLineRow {
+    number: Option<i64>,
     paid_at: Option<i64>,
-    reason: Option<String>,
-    version: i64,
+    reservation: ReservationRow,
 }
 
-from_row!(OrderRow {
-    id,
-    stream,
-    offer,
-    buyer,
-    buyer_name,
-    status,
-    qty,
-    amount,
-    currency,
-    place,
-    created_at,
-    hold_until,
-    paid_at,
-    reason,
-    version
-});
+from_row!(OrderLineRow { number, paid_at } and reservation);
 
-impl OrderRow {
-    pub fn id(&self) -> Uuid {
-        self.id
-    }
-
-    pub fn qty(&self) -> i64 {
-        self.qty
-    }
-
-    pub fn into_order(self) -> Result<Order> {
-        Ok(Order {
-            id: OrderId(self.id),
-            stream: StreamId(self.stream),
-            offer: OfferId(self.offer),
-            buyer: UserId::parse(&self.buyer).map_err(|_| Error::CorruptRow(format!("buyer `{}`", self.buyer)))?,
-            buyer_name: self.buyer_name,
-            status: require_known(OrderStatus::parse(&self.status), "order status", &self.status)?,
-            qty: self.qty,
-            amount: self.amount,
-            currency: self.currency,
-            place: self.place,
-            created_at: self.created_at,
-            hold_until: self.hold_until,
-            paid_at: self.paid_at,
-            reason: self.reason,
-            version: self.version,
-        })
-    }
-}
-
-/// A statement with every column of an order between its two halves.
-macro_rules! orders {
+/// A query for lines of orders: what stands before the columns, and what after.
+macro_rules! order_lines {
     ($before:literal, $after:literal) => {
         concat!(
             $before,
-            " id, stream, offer, buyer, buyer_name, status, qty, amount, currency, place, created_at, hold_until,
-            paid_at, reason, version ",
+            " select (select o.number from orders o where o.id = order_id) as number,
+                (select o.paid_at from orders o where o.id = order_id) as paid_at,
+                id, stream, offer, order_id, buyer, buyer_name, status, qty, returned, amount, currency, place, created_at,
+                hold_until, reason, version ",
             $after
         )
     };
 }
 
-pub(super) use orders;
-
-const SELECT_ORDER_BY_ID: &str = orders!("select", "from orders where id = $1");
-
-/// Orders that were created by idempotency keys, with what each key was used for.
-pub(super) const KEYED_ORDERS_ON_POSTGRES: &str = orders!("select hash, ", "from orders where id = any($1)");
-pub(super) const KEYED_ORDERS_ON_SQLITE: &str =
-    orders!("select hash, ", "from orders where id in (select unhex(value) from json_each($1))");
-
-pub(super) struct KeyedOrderRow {
-    pub hash: Vec<u8>,
-    pub order: OrderRow,
+/// The status of the order with this id, by the same rule as [`Order::of_lines`].
+macro_rules! order_status {
+    ($id:literal) => {
+        concat!(
+            "(select case max(case l.status when 'capturing' then 5 when 'held' then 4
+                    when 'sold' then case when l.returned < l.qty then 3 else 2 end when 'expired' then 1 else 0 end)
+                when 5 then 'capturing' when 4 then 'held' when 3 then 'paid' when 2 then 'refunded'
+                when 1 then 'expired' else 'cancelled' end
+            from reservations l where l.order_id = ",
+            $id,
+            " or l.id = ",
+            $id,
+            ")"
+        )
+    };
 }
 
-from_row!(KeyedOrderRow { hash } and order);
+pub(super) use order_status;
+
+/// The whole order of any of its reservations.
+const SELECT_ORDER: &str = order_lines!(
+    "",
+    "from reservations where id = $1 or order_id = (select r.order_id from reservations r where r.id = $1) order by id"
+);
 
 /// The result of a `cancel` with an idempotency key. (A key of `pay` is kept with its payment attempt, a key of
 /// `refund` with its refund.)
@@ -127,28 +87,136 @@ pub struct OutboxEvent {
     pub created_at: Millis,
 }
 
-/// Orders of several buyers. Materialized, because the planner would otherwise follow `order by id` and read everybody's orders.
-const RECENT_ORDERS_ON_POSTGRES: &str = orders!(
-    "with theirs as materialized (select * from orders
-        where buyer = any (array(select json_array_elements_text($1::json)))) select",
-    "from theirs where status in ('held', 'capturing') or changed_at > $2 order by id desc limit 2000"
+/// Orders of several buyers. Materialized, because the planner would otherwise follow `order by id` and read everybody's.
+const RECENT_ORDERS_ON_POSTGRES: &str = order_lines!(
+    "with theirs as materialized (select * from reservations
+        where buyer = any (array(select json_array_elements_text($1::json)))),
+    changed as (select coalesce(order_id, id) as order_id, max(id::text) as latest from theirs
+        where status in ('held', 'capturing') or changed_at > $2 group by 1 order by 2 desc limit 2000)",
+    "from theirs where coalesce(order_id, id) in (select c.order_id from changed c) order by id desc"
 );
-const RECENT_ORDERS_ON_SQLITE: &str = orders!(
-    "select",
-    "from orders where buyer in (select value from json_each($1))
-        and (status in ('held', 'capturing') or changed_at > $2) order by id desc limit 2000"
+const RECENT_ORDERS_ON_SQLITE: &str = order_lines!(
+    "with theirs as materialized (select * from reservations where buyer in (select value from json_each($1))),
+    changed as (select coalesce(order_id, id) as order_id, max(id) as latest from theirs
+        where status in ('held', 'capturing') or changed_at > $2 group by 1 order by 2 desc limit 2000)",
+    "from theirs where coalesce(order_id, id) in (select c.order_id from changed c) order by id desc"
 );
+
+/// A page of a buyer's orders. Materialized: otherwise the planner may read all reservations from the newest on, looking for those of
+/// the buyer.
+const ORDERS_OF_BUYER: &str = order_lines!(
+    "with mine as materialized (select * from reservations where buyer = $1),
+    page as (select id as page_id from mine where id < $2 and (order_id is null or order_id = id) and ($3 or stream = $4)
+        order by id desc limit $5)",
+    "from mine where coalesce(order_id, id) in (select page_id from page) order by id desc"
+);
+
+const ORDERS_BY_ID_ON_POSTGRES: &str = order_lines!(
+    "",
+    "from reservations where id = any (array(select value::uuid from json_array_elements_text($1::json)))
+        or order_id = any (array(select value::uuid from json_array_elements_text($1::json)))"
+);
+const ORDERS_BY_ID_ON_SQLITE: &str = order_lines!(
+    "",
+    "from reservations where id in (select unhex(value) from json_each($1))
+        or order_id in (select unhex(value) from json_each($1))"
+);
+
+/// Puts lines together to orders. The orders come in the order of their first line in `rows`.
+fn into_orders(rows: Vec<OrderLineRow>) -> Result<Vec<Order>> {
+    let mut found: Vec<(OrderHeader, Vec<Reservation>)> = Vec::new();
+    let mut places: HashMap<OrderId, usize> = HashMap::new();
+    for OrderLineRow { number, paid_at, reservation } in rows {
+        let line = reservation.into_reservation()?;
+        let place = *places.entry(line.order_id()).or_insert(found.len());
+        match found.get_mut(place) {
+            Some((_, lines)) => lines.push(line),
+            None => found.push((OrderHeader { number, paid_at }, vec![line])),
+        }
+    }
+    let order = |(header, mut lines): (OrderHeader, Vec<Reservation>)| {
+        lines.sort_unstable_by_key(|line| line.id);
+        let mut lines = lines.into_iter();
+        let first = lines.next()?;
+        Some(Order::of_lines(header, first, lines.collect()))
+    };
+    Ok(found.into_iter().filter_map(order).collect())
+}
+
+/// Reads an order in a transaction.
+pub(super) async fn read_order(tx: &mut Transaction<'_>, id: OrderId) -> Result<Order> {
+    let rows: Vec<OrderLineRow> = tx.query(SELECT_ORDER).bind(id.0).fetch_all().await?;
+    Ok(into_orders(rows)?.pop().ok_or(Refusal::NoSuchOrder)?)
+}
+
+/// Locks the lines of an order, and gives the order without its number. Every change of an order or of its payment attempts holds
+/// this lock, so what is read after it is current.
+pub(super) async fn lock_order(tx: &mut Transaction<'_>, id: OrderId) -> Result<Order> {
+    let lock = tx.choose(
+        reservations!("select", "from reservations where id = $1 or order_id = $1 order by id for no key update"),
+        reservations!("select", "from reservations where id = $1 or order_id = $1 order by id"),
+    );
+    let rows: Vec<ReservationRow> = tx.query(lock).bind(id.0).fetch_all().await?;
+    let mut lines = Vec::with_capacity(rows.len());
+    for row in rows {
+        let line = row.into_reservation()?;
+        if line.order_id() != id {
+            // It was put into another order a moment ago.
+            return Err(Refusal::Busy { retry_ms: 100 }.into());
+        }
+        lines.push(line);
+    }
+    let mut lines = lines.into_iter();
+    let first = lines.next().ok_or(Refusal::NoSuchOrder)?;
+    Ok(Order::of_lines(OrderHeader::default(), first, lines.collect()))
+}
+
+const INSERT_ORDER_ON_POSTGRES: &str =
+    "insert into orders (id, stream, buyer, status, currency, created_at, changed_at)
+    values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing";
+const INSERT_ORDER_ON_SQLITE: &str =
+    "insert into orders (id, number, stream, buyer, status, currency, created_at, changed_at)
+    select $1, (select coalesce(max(o.number), 1000) + 1 from orders o), $2, $3, $4, $5, $6, $7 where true
+    on conflict do nothing";
+
+/// Gives an order a row of its own, with the next number. `false`: the buyer has an open order in that show, and this one was to be
+/// open too. It is called only for an order that has no row: on PostgreSQL a number is used up by each try.
+pub(super) async fn insert_order(
+    tx: &mut Transaction<'_>,
+    line: &Reservation,
+    status: &str,
+    now: Millis,
+) -> Result<bool> {
+    let insert = tx.choose(INSERT_ORDER_ON_POSTGRES, INSERT_ORDER_ON_SQLITE);
+    let insert = tx.query(insert).bind(line.id.0).bind(line.stream.0).bind(line.buyer.as_str()).bind(status);
+    Ok(insert.bind(&line.currency).bind(line.created_at).bind(now).execute().await? > 0)
+}
+
+/// Notes that a locked order is being paid: from now on no line joins it. It gets its own row if it has none.
+pub(super) async fn begin_paying(tx: &mut Transaction<'_>, order: &Order, now: Millis) -> Result<()> {
+    if order.first_line().order.is_some() {
+        let set = "update orders set status = 'paying', changed_at = $2 where id = $1";
+        tx.query(set).bind(order.id.0).bind(now).execute().await?;
+    } else {
+        insert_order(tx, order.first_line(), "paying", now).await?;
+        tx.query("update reservations set order_id = id where id = $1").bind(order.id.0).execute().await?;
+    }
+    Ok(())
+}
 
 impl Store {
+    /// Reads the order of any of its reservations.
     pub async fn order(&self, id: OrderId) -> Result<Option<Order>> {
-        let row: Option<OrderRow> = self.query(SELECT_ORDER_BY_ID).bind(id.0).fetch_optional().await?;
-        row.map(OrderRow::into_order).transpose()
+        let rows: Vec<OrderLineRow> = self.query(SELECT_ORDER).bind(id.0).fetch_all().await?;
+        Ok(into_orders(rows)?.pop())
     }
 
-    pub async fn order_by_key(&self, buyer: &UserId, key: &IdempotencyKey) -> Result<Option<Order>> {
-        let read = orders!("select", "from orders where buyer = $1 and key = $2");
-        let row: Option<OrderRow> = self.query(read).bind(buyer.as_str()).bind(key.as_str()).fetch_optional().await?;
-        row.map(OrderRow::into_order).transpose()
+    /// Reads several orders by their own ids, in no order.
+    pub async fn orders_by_id(&self, ids: &[OrderId]) -> Result<Vec<Order>> {
+        let read = self.choose(ORDERS_BY_ID_ON_POSTGRES, ORDERS_BY_ID_ON_SQLITE);
+        let rows: Vec<OrderLineRow> =
+            self.query(read).bind(ids_to_json(ids.iter().map(|id| id.0))?).fetch_all().await?;
+        into_orders(rows)
     }
 
     /// Reads a page of a buyer's orders, newest first, before `after`.
@@ -159,41 +227,19 @@ impl Store {
         after: Option<OrderId>,
         limit: i64,
     ) -> Result<Vec<Order>> {
-        // Materialized: otherwise the planner may read all orders from the newest on, looking for those of the buyer.
-        let read = orders!(
-            "with mine as materialized (select * from orders where buyer = $1) select",
-            "from mine where id < $2 and ($3 or stream = $4) order by id desc limit $5"
-        );
         let before = after.map_or(Uuid::max(), |id| id.0);
         let (any, stream) = (stream.is_none(), stream.map_or(Uuid::nil(), |id| id.0));
-        let query = self.query(read).bind(buyer.as_str()).bind(before).bind(any).bind(stream).bind(limit);
-        let rows: Vec<OrderRow> = query.fetch_all().await?;
-        rows.into_iter().map(OrderRow::into_order).collect()
+        let query = self.query(ORDERS_OF_BUYER).bind(buyer.as_str()).bind(before).bind(any).bind(stream).bind(limit);
+        let mut orders = into_orders(query.fetch_all().await?)?;
+        orders.sort_unstable_by_key(|order| std::cmp::Reverse(order.id));
+        Ok(orders)
     }
 
-    /// Reads the orders of these buyers that are undecided or changed after `since`: newest first, at most 2,000.
+    /// Reads the orders of these buyers that are undecided or changed after `since`: the newest, at most 2,000.
     pub async fn recent_orders_of(&self, buyers: &[UserId], since: Millis) -> Result<Vec<Order>> {
         let read = self.choose(RECENT_ORDERS_ON_POSTGRES, RECENT_ORDERS_ON_SQLITE);
         let buyers = to_json(&buyers.iter().map(UserId::as_str).collect::<Vec<_>>())?;
-        let rows: Vec<OrderRow> = self.query(read).bind(buyers).bind(since).fetch_all().await?;
-        rows.into_iter().map(OrderRow::into_order).collect()
-    }
-
-    /// Finds the orders of a person that count for the limit per buyer of an offer.
-    pub async fn counted_orders(&self, person: &PersonKey, offer: OfferId) -> Result<Vec<OrderId>> {
-        let read = "select id from orders where offer = $1 and person = $2 and status in ('held', 'capturing', 'paid')
-            order by id limit 100";
-        let ids: Vec<Uuid> = self.query(read).bind(offer.0).bind(person.as_str()).fetch_values().await?;
-        Ok(ids.into_iter().map(OrderId).collect())
-    }
-
-    /// Finds the buyers of the places after `from` up to `last`, whatever the status of their orders. They are all in memory at
-    /// once, so the places are some thousands.
-    pub async fn buyers_at_places(&self, offer: OfferId, from: i64, last: i64) -> Result<Vec<UserId>> {
-        let read = "select buyer from orders where offer = $1 and place > $2 and place <= $3";
-        let buyers: Vec<String> = self.query(read).bind(offer.0).bind(from).bind(last).fetch_values().await?;
-        let parse = |buyer: String| UserId::parse(&buyer).map_err(|_| Error::CorruptRow(format!("buyer `{buyer}`")));
-        buyers.into_iter().map(parse).collect()
+        into_orders(self.query(read).bind(buyers).bind(since).fetch_all().await?)
     }
 
     /// Records the result of a request with an idempotency key; the first record stays.
@@ -241,12 +287,6 @@ impl Store {
         self.transaction(async |tx| Ok(tx.query("delete from outbox where id = $1").bind(event).execute().await? > 0))
             .await
     }
-
-    /// Finds offers whose counter of reserved units differs from the sum of their orders. It must always be empty.
-    pub async fn reservation_mismatches(&self) -> Result<Vec<OfferId>> {
-        let ids: Vec<Uuid> = self.query("select id from reservation_mismatches").fetch_values().await?;
-        Ok(ids.into_iter().map(OfferId).collect())
-    }
 }
 
 pub(super) async fn insert_idempotency_record(
@@ -287,7 +327,7 @@ mod tests {
         let plan: Vec<(i64, i64, i64, String)> =
             sqlx::query_as(explain).bind("[]").bind(0).fetch_all(db.readers()).await.unwrap();
         let steps: Vec<&str> = plan.iter().map(|(.., step)| step.as_str()).collect();
-        assert!(steps.iter().any(|step| step.starts_with("SEARCH orders USING INDEX")), "{steps:?}");
-        assert!(!steps.iter().any(|step| step.starts_with("SCAN orders")), "{steps:?}");
+        assert!(steps.iter().any(|step| step.starts_with("SEARCH reservations USING INDEX")), "{steps:?}");
+        assert!(!steps.iter().any(|step| step.starts_with("SCAN reservations")), "{steps:?}");
     }
 }

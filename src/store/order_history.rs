@@ -5,8 +5,8 @@ use crate::domain::{OrderId, OrderTimestamps, PaymentStatus, RefundStatus};
 
 impl Store {
     pub async fn order_timestamps(&self, order: OrderId) -> Result<OrderTimestamps> {
-        let read = "select changed_at from orders where id = $1";
-        let changed_at: Option<i64> = self.query(read).bind(order.0).fetch_optional_value().await?;
+        let read = "select max(changed_at) from reservations where id = $1 or order_id = $1";
+        let changed_at: Option<i64> = self.query(read).bind(order.0).fetch_value().await?;
         let read = "select status, changed_at from payments where order_id = $1 order by attempt limit 100";
         let payments: Vec<(String, i64)> = self.query(read).bind(order.0).fetch_all().await?;
         let read = "select status, created_at, changed_at from refunds where order_id = $1 order by n limit 100";

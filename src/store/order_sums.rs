@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
+use super::reservation::line_status;
 use super::row::from_row;
 use super::transaction::Transaction;
 use super::{Result, Store, ids_to_json, require_known};
@@ -171,8 +172,12 @@ async fn sum_new_orders(tx: &mut Transaction<'_>, offer: Uuid, wait_ms: Millis) 
     let read = "select s.position, s.stream, o.next_place - 1, o.stage = 'closed' from offer_sums s
         join offers o on o.id = s.offer where s.offer = $1";
     let (position, stream, last, is_closed): (i64, Uuid, i64, bool) = tx.query(read).bind(offer).fetch_one().await?;
-    let read = "select id, place, status, qty, amount, created_at, buyer like 'crowd:%' as is_simulated from orders
-        where offer = $1 and place > $2 and place <= $3 order by place";
+    let read = concat!(
+        "select id, place, ",
+        line_status!(""),
+        " as status, qty, amount, created_at, buyer like 'crowd:%' as is_simulated from reservations
+            where offer = $1 and place > $2 and place <= $3 order by place"
+    );
     let until = last.min(position + SUMMED_TOGETHER_MAX);
     let mut rows: Vec<NewOrderRow> = tx.query(read).bind(offer).bind(position).bind(until).fetch_all().await?;
     let young = tx.now().await? - wait_ms;
@@ -226,8 +231,12 @@ async fn sum_new_orders(tx: &mut Transaction<'_>, offer: Uuid, wait_ms: Millis) 
 
 /// Looks again at orders that were not decided.
 async fn sum_decided_orders(tx: &mut Transaction<'_>) -> Result<i64> {
-    let read = "select u.order_id, u.offer, o.status, o.qty, o.amount from unsettled_orders u
-        join orders o on o.id = u.order_id where o.status not in ('held', 'capturing') limit $1";
+    let read = concat!(
+        "select u.order_id, u.offer, ",
+        line_status!("o."),
+        " as status, o.qty, o.amount from unsettled_orders u
+            join reservations o on o.id = u.order_id where o.status not in ('held', 'capturing') limit $1"
+    );
     let rows: Vec<DecidedRow> = tx.query(read).bind(SUMMED_TOGETHER_MAX).fetch_all().await?;
     let (mut sums, mut refunded) = (BTreeMap::<Uuid, Addition>::new(), Vec::new());
     for row in &rows {
@@ -247,8 +256,8 @@ async fn sum_decided_orders(tx: &mut Transaction<'_>) -> Result<i64> {
 
 /// Moves orders that were summed as paid and are refunded now.
 async fn sum_refunds(tx: &mut Transaction<'_>) -> Result<i64> {
-    let read = "select u.order_id, o.offer, o.status, o.qty, o.amount from unsummed_refunds u
-        join orders o on o.id = u.order_id join offer_sums s on s.offer = o.offer
+    let read = "select u.order_id, o.offer, 'refunded' as status, o.qty, o.amount from unsummed_refunds u
+        join reservations o on o.id = u.order_id join offer_sums s on s.offer = o.offer
         where o.place <= s.position and not exists (select 1 from unsettled_orders x where x.order_id = u.order_id)
         limit $1";
     let rows: Vec<DecidedRow> = tx.query(read).bind(SUMMED_TOGETHER_MAX).fetch_all().await?;

@@ -1,11 +1,12 @@
 //! Payment attempts: each is written before the provider is called, so that a crash at any point can be reconciled.
 //!
-//! What an attempt may become, and what that means for its order, is decided while the order's row is locked.
+//! What an attempt may become, and what that means for its order, is decided while the lines of the order are locked. An attempt
+//! wins all lines that the order had when it began, or none.
 
 use uuid::Uuid;
 
 use super::mail::queue_confirmation;
-use super::order::{OrderRow, orders};
+use super::order::{begin_paying, lock_order, order_status, read_order};
 use super::row::from_row;
 use super::transaction::Transaction;
 use super::{Error, Result, Store, require_known};
@@ -44,6 +45,7 @@ struct PaymentRow {
     created_at: i64,
     order_status: String,
     wins: bool,
+    has_lost_lines: bool,
 }
 
 from_row!(PaymentRow {
@@ -57,7 +59,8 @@ from_row!(PaymentRow {
     currency,
     created_at,
     order_status,
-    wins
+    wins,
+    has_lost_lines
 });
 
 impl PaymentRow {
@@ -74,6 +77,7 @@ impl PaymentRow {
             created_at: self.created_at,
             order_status: require_known(OrderStatus::parse(&self.order_status), "order status", &self.order_status)?,
             wins: self.wins,
+            has_lost_lines: self.has_lost_lines,
         })
     }
 }
@@ -87,7 +91,11 @@ macro_rules! payments {
     ($condition:literal) => {
         concat!(
             "select p.order_id, p.attempt, p.provider, p.token, p.reference, p.status, p.amount, p.currency,
-                p.created_at, o.status as order_status, coalesce(o.attempt = p.attempt, false) as wins
+                p.created_at, coalesce(o.attempt = p.attempt, false) as wins,
+                p.lines <> (select count(*) from reservations h where h.order_id = p.order_id and h.status = 'held')
+                    as has_lost_lines, ",
+            order_status!("p.order_id"),
+            " as order_status
             from payments p join orders o on o.id = p.order_id where ",
             $condition
         )
@@ -95,16 +103,6 @@ macro_rules! payments {
 }
 
 const SELECT_PAYMENT: &str = payments!("p.order_id = $1 and p.attempt = $2");
-
-/// Locks an order's row and reads its status. Every change of an order or of its attempts holds this lock, so what is
-/// read after it is current.
-pub(super) async fn lock_order(tx: &mut Transaction<'_>, id: OrderId) -> Result<OrderStatus> {
-    let lock = tx
-        .choose("select status from orders where id = $1 for no key update", "select status from orders where id = $1");
-    let status: Option<String> = tx.query(lock).bind(id.0).fetch_optional_value().await?;
-    let status = status.ok_or(Refusal::NoSuchOrder)?;
-    require_known(OrderStatus::parse(&status), "order status", &status)
-}
 
 impl Store {
     /// Begins a payment attempt for a held order, or finds the attempt that this idempotency key began.
@@ -121,20 +119,22 @@ impl Store {
                 None => {
                     order.check_payable()?;
                     let now = tx.now().await?;
+                    begin_paying(tx, &order, now).await?;
                     let insert = "insert into payments (order_id, attempt, provider, token, status, amount, currency,
-                            buyer, key, hash, created_at, changed_at)
-                        select o.id, coalesce((select max(attempt) from payments where order_id = o.id), 0) + 1,
-                            case o.amount when 0 then 'none' else $2 end, $3, 'creating', o.amount, o.currency,
-                            $4, $5, $6, $7, $7
-                        from orders o where o.id = $1 returning attempt";
+                            buyer, key, hash, lines, created_at, changed_at)
+                        values ($1, (select coalesce(max(p.attempt), 0) + 1 from payments p where p.order_id = $1),
+                            $2, $3, 'creating', $4, $5, $6, $7, $8, $9, $10, $10) returning attempt";
                     let attempt: i64 = tx
                         .query(insert)
-                        .bind(new.order.0)
-                        .bind(new.provider)
+                        .bind(order.id.0)
+                        .bind(if order.amount == 0 { "none" } else { new.provider })
                         .bind(&new.token)
+                        .bind(order.amount)
+                        .bind(&order.currency)
                         .bind(new.buyer.as_str())
                         .bind(new.key.as_str())
                         .bind(&new.hash[..])
+                        .bind(order.held_lines().count() as i64)
                         .bind(now)
                         .fetch_value()
                         .await?;
@@ -178,7 +178,7 @@ impl Store {
         reference: Option<&str>,
     ) -> Result<bool> {
         self.transaction(async |tx| {
-            let order = lock_order(tx, payment.order).await?;
+            let order = lock_order(tx, payment.order).await?.status;
             let read = tx.query(SELECT_PAYMENT).bind(payment.order.0).bind(payment.attempt);
             let before = read.fetch_one::<PaymentRow>().await?.into_payment()?;
             let has_won = before.wins && (order == OrderStatus::Capturing || order.is_or_was_paid());
@@ -192,55 +192,53 @@ impl Store {
         .await
     }
 
-    /// Moves an order from `held` to `capturing` for this attempt: the one compare-and-set that decides between pay and
-    /// expire, and between two attempts. `None`: another was first.
+    /// Moves all held lines of an order to `capturing` for this attempt: the one compare-and-set that decides between pay and
+    /// expire, and between two attempts. `None`: another was first, or a line is gone that the attempt was for.
     pub async fn begin_capture(&self, payment: &Payment, reference: Option<&str>) -> Result<Option<Order>> {
-        let row: Option<OrderRow> = self
-            .transaction(async |tx| {
-                let order = lock_order(tx, payment.order).await?;
-                let read = "select status from payments where order_id = $1 and attempt = $2";
-                let status: String = tx.query(read).bind(payment.order.0).bind(payment.attempt).fetch_value().await?;
-                if order != OrderStatus::Held || !parse_status(&status)?.is_open() {
-                    return Ok(None);
-                }
-                let now = tx.now().await?;
-                set_payment_status(tx, payment, PaymentStatus::Authorized, reference, now).await?;
-                let set = orders!(
-                    "update orders set status = 'capturing', attempt = $2, version = version + 1, changed_at = $3
-                        where id = $1 and status = 'held' returning",
-                    ""
-                );
-                tx.query(set).bind(payment.order.0).bind(payment.attempt).bind(now).fetch_optional().await
-            })
-            .await?;
-        row.map(OrderRow::into_order).transpose()
+        self.transaction(async |tx| {
+            let order = lock_order(tx, payment.order).await?;
+            let read = "select status, lines from payments where order_id = $1 and attempt = $2";
+            let (status, lines): (String, i64) =
+                tx.query(read).bind(payment.order.0).bind(payment.attempt).fetch_one().await?;
+            let has_all_lines = order.held_lines().count() as i64 == lines;
+            if order.status != OrderStatus::Held || !has_all_lines || !parse_status(&status)?.is_open() {
+                return Ok(None);
+            }
+            let now = tx.now().await?;
+            set_payment_status(tx, payment, PaymentStatus::Authorized, reference, now).await?;
+            let lines = "update reservations set status = 'capturing', version = version + 1, changed_at = $2
+                where order_id = $1 and status = 'held'";
+            tx.query(lines).bind(payment.order.0).bind(now).execute().await?;
+            let set = "update orders set status = 'capturing', attempt = $2, changed_at = $3 where id = $1";
+            tx.query(set).bind(payment.order.0).bind(payment.attempt).bind(now).execute().await?;
+            read_order(tx, payment.order).await.map(Some)
+        })
+        .await
     }
 
-    /// Moves an order from `capturing` to `paid`, sets the winning attempt to `captured`, and writes the outbox event, and the mail
-    /// if the buyer gave an address for it.
+    /// Moves the lines of an order from `capturing` to `sold`, sets the winning attempt to `captured`, and writes the outbox event,
+    /// and the mail if the buyer gave an address for it.
     /// `None`: the order was paid before, or no attempt has won it.
     pub async fn finish_capture(&self, id: OrderId) -> Result<Option<Order>> {
-        let row: Option<OrderRow> = self
-            .transaction(async |tx| {
-                let now = tx.now().await?;
-                let set = orders!(
-                    "update orders set status = 'paid', paid_at = $2, version = version + 1, changed_at = $2
-                        where id = $1 and status = 'capturing' returning",
-                    ""
-                );
-                let row: Option<OrderRow> = tx.query(set).bind(id.0).bind(now).fetch_optional().await?;
-                if row.is_some() {
-                    let captured = "update payments set status = 'captured', changed_at = $2
-                        where order_id = $1 and attempt = (select o.attempt from orders o where o.id = $1)";
-                    tx.query(captured).bind(id.0).bind(now).execute().await?;
-                    let event = "insert into outbox (id, topic, body, created_at) values ($1, 'order.paid', $2, $3)";
-                    tx.query(event).bind(Uuid::now_v7()).bind(id.to_string()).bind(now).execute().await?;
-                    queue_confirmation(tx, id).await?;
-                }
-                Ok(row)
-            })
-            .await?;
-        row.map(OrderRow::into_order).transpose()
+        self.transaction(async |tx| {
+            if lock_order(tx, id).await?.status != OrderStatus::Capturing {
+                return Ok(None);
+            }
+            let now = tx.now().await?;
+            let lines = "update reservations set status = 'sold', version = version + 1, changed_at = $2
+                where order_id = $1 and status = 'capturing'";
+            tx.query(lines).bind(id.0).bind(now).execute().await?;
+            let set = "update orders set status = 'paid', paid_at = $2, changed_at = $2 where id = $1";
+            tx.query(set).bind(id.0).bind(now).execute().await?;
+            let captured = "update payments set status = 'captured', changed_at = $2
+                where order_id = $1 and attempt = (select o.attempt from orders o where o.id = $1)";
+            tx.query(captured).bind(id.0).bind(now).execute().await?;
+            let event = "insert into outbox (id, topic, body, created_at) values ($1, 'order.paid', $2, $3)";
+            tx.query(event).bind(Uuid::now_v7()).bind(id.to_string()).bind(now).execute().await?;
+            queue_confirmation(tx, id).await?;
+            read_order(tx, id).await.map(Some)
+        })
+        .await
     }
 
     /// Finds attempts that are not final and were neither changed nor checked since `since`. Those checked longest ago

@@ -4,12 +4,12 @@ use uuid::Uuid;
 
 use super::mail::queue_order_mail;
 use super::offer::{add_to_stock, lock_offer, lock_variant};
-use super::order::{OrderRow, orders};
-use super::payment::lock_order;
+use super::order::{lock_order, read_order};
 use super::row::from_row;
 use super::{Error, Result, Store, require_known};
 use crate::domain::{
-    IdempotencyKey, MailContent, Millis, OfferStage, Order, OrderId, Refund, RefundStatus, Refusal, RequestHash, UserId,
+    IdempotencyKey, MailContent, Millis, OfferStage, Order, OrderId, OrderStatus, Refund, RefundStatus, Refusal,
+    RequestHash, ReservationStatus, UserId,
 };
 
 /// What a member of the team requests with `refund`.
@@ -68,7 +68,7 @@ impl Store {
                 Some((_, _, hash)) if hash != new.hash => return Err(Refusal::KeyReused.into()),
                 Some((order, n, _)) => (order, n),
                 None => {
-                    order.check_refundable()?;
+                    order.status.check_refundable()?;
                     let count = "select count(*) from refunds where order_id = $1 and status = 'pending'";
                     let pending: i64 = tx.query(count).bind(new.order.0).fetch_value().await?;
                     if pending > 0 {
@@ -77,12 +77,13 @@ impl Store {
                     let now = tx.now().await?;
                     let insert = "insert into refunds (order_id, n, status, amount, currency, restock, reason, by_user,
                             key, hash, created_at, changed_at)
-                        select o.id, coalesce((select max(n) from refunds where order_id = o.id), 0) + 1, 'pending',
-                            o.amount, o.currency, $2, $3, $4, $5, $6, $7, $7
-                        from orders o where o.id = $1 returning n";
+                        values ($1, (select coalesce(max(r.n), 0) + 1 from refunds r where r.order_id = $1), 'pending',
+                            $2, $3, $4, $5, $6, $7, $8, $9, $9) returning n";
                     let n: i64 = tx
                         .query(insert)
                         .bind(new.order.0)
+                        .bind(order.amount)
+                        .bind(&order.currency)
                         .bind(i64::from(new.restock))
                         .bind(&new.reason)
                         .bind(new.by.as_str())
@@ -112,46 +113,62 @@ impl Store {
         row.map(RefundRow::into_refund).transpose()
     }
 
-    /// Moves an order from `paid` to `refunded`, together with the refund's own row and the units: they go back on sale,
+    /// Gives back every line of a paid order, together with the refund's own row and the units: they go back on sale,
     /// into the stock if the offer is closed, or nowhere if the goods are not returned. `None`: another node was first.
     pub async fn finish_refund(&self, refund: &Refund) -> Result<Option<Order>> {
         let order = self.order(refund.order).await?.ok_or(Error::Refused(Refusal::NoSuchOrder))?;
-        let variant = self.variant_of(order.offer).await?;
-        let row: Option<OrderRow> = self
-            .transaction(async |tx| {
-                lock_variant(tx, variant).await?;
-                let terms = lock_offer(tx, order.offer).await?;
-                let now = tx.now().await?;
-                let done = "update refunds set status = 'done', changed_at = $3
-                    where order_id = $1 and n = $2 and status = 'pending'
-                        and exists (select 1 from orders o where o.id = $1 and o.status = 'paid')";
-                if tx.query(done).bind(refund.order.0).bind(refund.n).bind(now).execute().await? == 0 {
-                    return Ok(None);
-                }
-                let set = orders!(
-                    "update orders set status = 'refunded', reason = 'refunded', version = version + 1, changed_at = $2
-                        where id = $1 and status = 'paid' returning",
-                    ""
-                );
-                let row: OrderRow = tx.query(set).bind(refund.order.0).bind(now).fetch_one().await?;
-                // It may have been summed as paid.
-                let note = "insert into unsummed_refunds (order_id) select id from orders
-                    where id = $1 and buyer not like 'crowd:%' on conflict do nothing";
-                tx.query(note).bind(refund.order.0).execute().await?;
-                let is_closed = terms.stage == OfferStage::Closed;
+        // Lines that were sold stay so, and no line joins them: what has to be locked is known.
+        let mut offers = Vec::new();
+        for offer in order.lines.iter().filter(|line| line.status == ReservationStatus::Sold).map(|line| line.offer) {
+            if !offers.iter().any(|(known, _)| *known == offer) {
+                offers.push((offer, self.variant_of(offer).await?));
+            }
+        }
+        offers.sort_unstable_by_key(|(offer, _)| *offer);
+        let mut variants: Vec<Uuid> = offers.iter().map(|(_, variant)| *variant).collect();
+        variants.sort_unstable();
+        variants.dedup();
+        self.transaction(async |tx| {
+            for variant in &variants {
+                lock_variant(tx, *variant).await?;
+            }
+            let mut stages = Vec::with_capacity(offers.len());
+            for (offer, _) in &offers {
+                stages.push(lock_offer(tx, *offer).await?.stage);
+            }
+            let order = lock_order(tx, refund.order).await?;
+            let now = tx.now().await?;
+            let done = "update refunds set status = 'done', changed_at = $3
+                where order_id = $1 and n = $2 and status = 'pending'";
+            if order.status != OrderStatus::Paid
+                || tx.query(done).bind(refund.order.0).bind(refund.n).bind(now).execute().await? == 0
+            {
+                return Ok(None);
+            }
+            for ((offer, variant), stage) in offers.iter().zip(&stages) {
+                let sold = order.lines.iter().filter(|line| line.status == ReservationStatus::Sold);
+                let units = sold.filter(|line| line.offer == *offer).map(|line| line.qty - line.returned).sum();
+                let is_closed = *stage == OfferStage::Closed;
                 // Units that stay in the offer are on sale again. The others leave it: for the stock, or with the goods.
-                let leaving = if is_closed || !refund.restock { order.qty } else { 0 };
+                let leaving = if is_closed || !refund.restock { units } else { 0 };
                 let release = "update offers set reserved = reserved - $2, quantity = quantity - $3,
                     version = version + 1 where id = $1";
-                tx.query(release).bind(order.offer.0).bind(order.qty).bind(leaving).execute().await?;
+                tx.query(release).bind(offer.0).bind(units).bind(leaving).execute().await?;
                 if is_closed && refund.restock {
-                    add_to_stock(tx, variant, order.qty).await?;
+                    add_to_stock(tx, *variant, units).await?;
                 }
-                queue_order_mail(tx, refund.order, MailContent::OrderRefunded { order: refund.order }).await?;
-                Ok(Some(row))
-            })
-            .await?;
-        row.map(OrderRow::into_order).transpose()
+            }
+            // They may have been summed as paid.
+            let note = "insert into unsummed_refunds (order_id) select id from reservations
+                where order_id = $1 and status = 'sold' and returned < qty and buyer not like 'crowd:%' on conflict do nothing";
+            tx.query(note).bind(refund.order.0).execute().await?;
+            let set = "update reservations set returned = qty, reason = 'refunded', version = version + 1, changed_at = $2
+                where order_id = $1 and status = 'sold' and returned < qty";
+            tx.query(set).bind(refund.order.0).bind(now).execute().await?;
+            queue_order_mail(tx, refund.order, MailContent::OrderRefunded { order: refund.order }).await?;
+            read_order(tx, refund.order).await.map(Some)
+        })
+        .await
     }
 
     /// Marks a refund as failed because the provider refused it. The order stays paid, and another refund may be tried.

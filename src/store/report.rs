@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use super::address_retention::{CLOCKS_DIFFER_MS, ID_TIME_MAX};
+use super::reservation::line_status;
 use super::{Result, Store, require_known};
 use crate::domain::report::{OfferSales, PinSpan};
 use crate::domain::{Millis, OfferId, OrderId, OrderStatus, StreamId};
@@ -49,10 +50,14 @@ macro_rules! order_figures {
         concat!(
             "with mine as materialized (select * from offer_sums where stream = $1),
             changing as (
-                select o.offer, o.status, o.qty, o.amount from mine m ",
+                select o.offer, ",
+            line_status!("o."),
+            " as status, o.qty, o.amount from mine m ",
             $since,
             " union all
-                select o.offer, o.status, o.qty, o.amount from mine m join unsettled_orders u on u.offer = m.offer ",
+                select o.offer, ",
+            line_status!("o."),
+            ", o.qty, o.amount from mine m join unsettled_orders u on u.offer = m.offer ",
             $unsettled,
             "),
             refunds_since as (
@@ -76,15 +81,15 @@ macro_rules! order_figures {
 
 /// Written as joins, they turn into joins over the whole table once the statistics say so. `offset 0` keeps them look-ups.
 const ORDER_FIGURES_ON_POSTGRES: &str = order_figures!(
-    "cross join lateral (select * from orders where offer = m.offer and place > m.position
+    "cross join lateral (select * from reservations where offer = m.offer and place > m.position
         and buyer not like 'crowd:%' offset 0) o",
-    "cross join lateral (select * from orders where id = u.order_id offset 0) o",
-    "cross join lateral (select * from orders where id = u.order_id offset 0) o"
+    "cross join lateral (select * from reservations where id = u.order_id offset 0) o",
+    "cross join lateral (select * from reservations where id = u.order_id offset 0) o"
 );
 const ORDER_FIGURES_ON_SQLITE: &str = order_figures!(
-    "join orders o on o.offer = m.offer and o.place > m.position and o.buyer not like 'crowd:%'",
-    "join orders o on o.id = u.order_id",
-    "join orders o on o.id = u.order_id"
+    "join reservations o on o.offer = m.offer and o.place > m.position and o.buyer not like 'crowd:%'",
+    "join reservations o on o.id = u.order_id",
+    "join reservations o on o.id = u.order_id"
 );
 
 const ORDERS_BY_MINUTE_ON_POSTGRES: &str = "
@@ -92,7 +97,7 @@ const ORDERS_BY_MINUTE_ON_POSTGRES: &str = "
     select minute, cast(sum(orders) as bigint) from (
         select minute, orders from orders_by_minute where stream = $1
         union all select o.created_at / 60000 * 60000, 1 from mine m
-            cross join lateral (select created_at from orders where offer = m.offer and place > m.position
+            cross join lateral (select created_at from reservations where offer = m.offer and place > m.position
                 and buyer not like 'crowd:%' offset 0) o) counted
     group by minute order by minute desc limit $2";
 const ORDERS_BY_MINUTE_ON_SQLITE: &str = "
@@ -100,14 +105,14 @@ const ORDERS_BY_MINUTE_ON_SQLITE: &str = "
     select minute, cast(sum(orders) as bigint) from (
         select minute, orders from orders_by_minute where stream = $1
         union all select o.created_at / 60000 * 60000, 1 from mine m
-            join orders o on o.offer = m.offer and o.place > m.position and o.buyer not like 'crowd:%') counted
+            join reservations o on o.offer = m.offer and o.place > m.position and o.buyer not like 'crowd:%') counted
     group by minute order by minute desc limit $2";
 
 const FAILED_PAYMENTS_ON_POSTGRES: &str = "select count(*) from (select order_id from payments
         where status in ('declined', 'failed') and order_id >= $2 and order_id <= $3 offset 0) p
-    cross join lateral (select offer, buyer from orders where id = p.order_id offset 0) o
+    cross join lateral (select offer, buyer from reservations where id = p.order_id offset 0) o
     where o.buyer not like 'crowd:%' and o.offer in (select offer from offer_sums where stream = $1)";
-const FAILED_PAYMENTS_ON_SQLITE: &str = "select count(*) from payments p join orders o on o.id = p.order_id
+const FAILED_PAYMENTS_ON_SQLITE: &str = "select count(*) from payments p join reservations o on o.id = p.order_id
     where p.status in ('declined', 'failed') and p.order_id >= $2 and p.order_id <= $3 and o.buyer not like 'crowd:%'
         and o.offer in (select offer from offer_sums where stream = $1)";
 

@@ -1,12 +1,15 @@
 //! Orders as the seller sees them: the list of the shop, the steps of fulfilment, notes and tags.
 //!
-//! No index serves the filters: each index of the orders table is paid for under the lock of an offer's row. Ids are in the
-//! order of time, so the list goes backwards along the primary key and looks at a bounded number of orders a page.
+//! No index serves the filters: each index of the reservations is paid for under the lock of an offer's row. Ids are in the order of
+//! time, and an order has the id of its first reservation, so the list goes backwards along the primary key and looks at a bounded
+//! number of reservations a page.
+
+use std::collections::HashMap;
 
 use uuid::{NoContext, Timestamp, Uuid};
 
 use super::mail::{queue_order_mail, unqueue_sent_mail};
-use super::order::OrderRow;
+use super::order::order_status;
 use super::row::from_row;
 use super::transaction::Transaction;
 use super::{Result, Store, ids_to_json, require_known};
@@ -15,7 +18,7 @@ use crate::domain::{
     PaymentStatus, Refusal, ShopOrderFilter, UserId, fulfilment,
 };
 
-/// Orders that one page looks at, at most, when few of them match the filter.
+/// Reservations that one page looks at, at most, when few of their orders match the filter.
 pub const ORDERS_EXAMINED_MAX: i64 = 20_000;
 
 /// An order with what the seller noted on it.
@@ -73,35 +76,38 @@ impl FulfilmentRow {
 }
 
 struct ShopOrderRow {
+    id: Uuid,
     packed_at: Option<i64>,
     sent_at: Option<i64>,
     delivered_at: Option<i64>,
     carrier: Option<String>,
     tracking: Option<String>,
-    order: OrderRow,
 }
 
-from_row!(ShopOrderRow { packed_at, sent_at, delivered_at, carrier, tracking } and order);
+from_row!(ShopOrderRow { id, packed_at, sent_at, delivered_at, carrier, tracking });
 
 const SELECT_FULFILMENT: &str = "select f.packed_at, s.sent_at, f.delivered_at, f.carrier, f.tracking
     from (select $1 as id) o left join fulfilments f on f.order_id = o.id left join shipments s on s.order_id = o.id";
 
-/// `$examined`: a subquery for the orders that the page looks at.
+/// `$examined`: a subquery for the reservations that the page looks at. Those that stand for their order are listed: the first line,
+/// or a purchase that is in no order yet.
 macro_rules! shop_orders {
     ($examined:literal) => {
         concat!(
-            "select o.id, o.stream, o.offer, o.buyer, o.buyer_name, o.status, o.qty, o.amount, o.currency, o.place,
-                o.created_at, o.hold_until, o.paid_at, o.reason, o.version,
-                f.packed_at, s.sent_at, f.delivered_at, f.carrier, f.tracking
-            from ",
+            "select o.id, f.packed_at, s.sent_at, f.delivered_at, f.carrier, f.tracking from (select e.*, ",
+            order_status!("e.id"),
+            " as order_status from ",
             $examined,
-            " o left join fulfilments f on f.order_id = o.id left join shipments s on s.order_id = o.id
-            where ($4 or o.stream = $5) and ($6 = '' or o.status = $6)
-                and ($7 = '' or (o.status = 'paid' and $7 = case when f.delivered_at is not null then 'delivered'
+            " e where (e.order_id is null or e.order_id = e.id) and ($4 or e.stream = $5)) o
+            left join fulfilments f on f.order_id = o.id left join shipments s on s.order_id = o.id
+            where ($6 = '' or o.order_status = $6)
+                and ($7 = '' or (o.order_status = 'paid' and $7 = case when f.delivered_at is not null then 'delivered'
                     when s.sent_at is not null then 'sent' when f.packed_at is not null then 'packed'
                     else 'unfulfilled' end))
                 and ($8 = '' or exists (select 1 from order_tags t where t.order_id = o.id and t.tag = $8))
-                and ($9 = '' or o.buyer = $9 or o.id = $10
+                and ($9 = '' or o.buyer = $9
+                    or o.id in ((select coalesce(r.order_id, r.id) from reservations r where r.id = $10),
+                        (select n.id from orders n where n.number = $12))
                     or lower(o.buyer_name) like '%' || replace(replace(replace(lower($9), '!', '!!'), '%', '!%'), '_', '!_')
                         || '%' escape '!')
             order by o.id desc limit $3"
@@ -109,10 +115,11 @@ macro_rules! shop_orders {
     };
 }
 
-const SHOP_ORDERS: &str = shop_orders!("(select * from orders where id < $1 and id >= $2 order by id desc limit $11)");
-/// Materialized: otherwise the planner may read all orders from the newest on, looking for those of the buyer.
+const SHOP_ORDERS: &str =
+    shop_orders!("(select * from reservations where id < $1 and id >= $2 order by id desc limit $11)");
+/// Materialized: otherwise the planner may read all reservations from the newest on, looking for those of the buyer.
 const ORDERS_OF_BUYER: &str = concat!(
-    "with mine as materialized (select * from orders where buyer = $12) ",
+    "with mine as materialized (select * from reservations where buyer = $13) ",
     shop_orders!("(select * from mine where id < $1 and id >= $2 order by id desc limit $11)")
 );
 
@@ -148,7 +155,8 @@ impl Store {
             .bind(filter.tag.as_deref().unwrap_or_default())
             .bind(search)
             .bind(search.parse().unwrap_or(Uuid::nil()))
-            .bind(ORDERS_EXAMINED_MAX);
+            .bind(ORDERS_EXAMINED_MAX)
+            .bind(search.trim_start_matches('#').parse().unwrap_or(-1_i64));
         let query = match &filter.buyer {
             Some(buyer) => query.bind(buyer.as_str()),
             None => query,
@@ -157,19 +165,19 @@ impl Store {
         let is_full = limit < rows.len() as i64;
         rows.truncate(usize::try_from(limit).unwrap_or_default());
         let next = match rows.last().filter(|_| is_full) {
-            Some(last) => Some(OrderId(last.order.id())),
+            Some(last) => Some(OrderId(last.id)),
             None => self.last_examined(filter, before, from).await?,
         };
-        Ok(ShopOrderPage { orders: self.with_tags(rows).await?, next })
+        Ok(ShopOrderPage { orders: self.with_lines_and_tags(rows).await?, next })
     }
 
-    /// The last order that a page looked at, if there are older ones.
+    /// The last reservation that a page looked at, if there are older ones.
     async fn last_examined(&self, filter: &ShopOrderFilter, before: Uuid, from: Uuid) -> Result<Option<OrderId>> {
         let read = if filter.buyer.is_some() {
-            "with mine as materialized (select id from orders where buyer = $4) select id from mine
+            "with mine as materialized (select id from reservations where buyer = $4) select id from mine
                 where id < $1 and id >= $2 order by id desc limit 1 offset $3"
         } else {
-            "select id from orders where id < $1 and id >= $2 order by id desc limit 1 offset $3"
+            "select id from reservations where id < $1 and id >= $2 order by id desc limit 1 offset $3"
         };
         let query = self.report_query(read).bind(before).bind(from).bind(ORDERS_EXAMINED_MAX - 1);
         let query = match &filter.buyer {
@@ -180,24 +188,25 @@ impl Store {
         Ok(last.map(OrderId))
     }
 
-    async fn with_tags(&self, rows: Vec<ShopOrderRow>) -> Result<Vec<ShopOrder>> {
+    async fn with_lines_and_tags(&self, rows: Vec<ShopOrderRow>) -> Result<Vec<ShopOrder>> {
         let read = self.choose(
             "select order_id, tag from order_tags
                 where order_id = any (array(select json_array_elements_text($1::json)::uuid)) order by order_id, tag",
             "select order_id, tag from order_tags where order_id in (select unhex(value) from json_each($1))
                 order by order_id, tag",
         );
-        let ids = ids_to_json(rows.iter().map(|row| row.order.id()))?;
-        let tags: Vec<(Uuid, String)> = self.query(read).bind(ids).fetch_all().await?;
-        rows.into_iter()
-            .map(|row| {
-                let ShopOrderRow { packed_at, sent_at, delivered_at, carrier, tracking, order } = row;
-                let order = order.into_order()?;
-                let own = tags.iter().filter(|(id, _)| *id == order.id.0).map(|(_, tag)| tag.clone()).collect();
-                let fulfilment = Fulfilment { packed_at, sent_at, delivered_at, carrier, tracking };
-                Ok(ShopOrder { order, fulfilment, tags: own })
-            })
-            .collect()
+        let ids: Vec<OrderId> = rows.iter().map(|row| OrderId(row.id)).collect();
+        let of = ids_to_json(ids.iter().map(|id| id.0))?;
+        let tags: Vec<(Uuid, String)> = self.query(read).bind(of).fetch_all().await?;
+        let orders = self.orders_by_id(&ids).await?;
+        let mut orders: HashMap<Uuid, Order> = orders.into_iter().map(|order| (order.id.0, order)).collect();
+        let with_all = |row: ShopOrderRow| {
+            let ShopOrderRow { id, packed_at, sent_at, delivered_at, carrier, tracking } = row;
+            let tags = tags.iter().filter(|(order, _)| *order == id).map(|(_, tag)| tag.clone()).collect();
+            let fulfilment = Fulfilment { packed_at, sent_at, delivered_at, carrier, tracking };
+            Some(ShopOrder { order: orders.remove(&id)?, fulfilment, tags })
+        };
+        Ok(rows.into_iter().filter_map(with_all).collect())
     }
 
     /// Reads the steps of fulfilment of an order. An order without any has the default.
@@ -358,8 +367,7 @@ impl Store {
 /// Locks what the seller noted on the order. The status of an order that is or was paid never goes back, so the order's own row
 /// is not locked.
 async fn lock_fulfilment(tx: &mut Transaction<'_>, order: OrderId) -> Result<(OrderStatus, Fulfilment)> {
-    let insert =
-        "insert into fulfilments (order_id) select id from orders where id = $1 on conflict (order_id) do nothing";
+    let insert = "insert into fulfilments (order_id) select id from reservations where id = $1 on conflict (order_id) do nothing";
     tx.query(insert).bind(order.0).execute().await?;
     let lock = tx.choose(
         "select order_id from fulfilments where order_id = $1 for update",
@@ -369,7 +377,8 @@ async fn lock_fulfilment(tx: &mut Transaction<'_>, order: OrderId) -> Result<(Or
     if locked.is_none() {
         return Err(Refusal::NoSuchOrder.into());
     }
-    let status: String = tx.query("select status from orders where id = $1").bind(order.0).fetch_value().await?;
+    let status = concat!("select ", order_status!("$1"));
+    let status: String = tx.query(status).bind(order.0).fetch_value().await?;
     let row: FulfilmentRow = tx.query(SELECT_FULFILMENT).bind(order.0).fetch_one().await?;
     Ok((require_known(OrderStatus::parse(&status), "order status", &status)?, row.into_fulfilment()))
 }

@@ -50,24 +50,25 @@ impl Store {
             let unpin = "update streams set version = version + 1, pinned_message = null, pinned_user = null,
                 pinned_name = null, pinned_body = null where pinned_user = $1";
             tx.query(unpin).bind(user).execute().await?;
-            let orders = tx.query("update orders set buyer_name = '' where buyer = $1").bind(user).execute().await?;
+            let orders =
+                tx.query("update reservations set buyer_name = '' where buyer = $1").bind(user).execute().await?;
             let addresses = concat!(
-                "delete from addresses where order_id in (select o.id from orders o where o.buyer = $1 and not ",
+                "delete from addresses where order_id in (select o.id from reservations o where o.buyer = $1 and not ",
                 needs_address!(),
                 ")"
             );
             tx.query(addresses).bind(user).execute().await?;
             let later = "update addresses set erase_when_done = 1
-                where order_id in (select id from orders where buyer = $1)";
+                where order_id in (select id from reservations where buyer = $1)";
             let addresses_kept = tx.query(later).bind(user).execute().await?;
             tx.query("delete from saved_views where user_id = $1").bind(user).execute().await?;
             tx.query("delete from mails where user_id = $1").bind(user).execute().await?;
             let mut texts = erase_texts(tx, naming).await?;
             let refunds = "update refunds set reason = null
-                where reason is not null and order_id in (select id from orders where buyer = $1)";
+                where reason is not null and order_id in (select id from reservations where buyer = $1)";
             texts += tx.query(refunds).bind(user).execute().await?;
             // What the team noted on the orders may be about the buyer.
-            let notes = "delete from order_notes where order_id in (select id from orders where buyer = $1)";
+            let notes = "delete from order_notes where order_id in (select id from reservations where buyer = $1)";
             tx.query(notes).bind(user).execute().await?;
             tx.query("update order_notes set by_name = '' where by_user = $1").bind(user).execute().await?;
             tx.query("update price_changes set by_name = '' where by_user = $1").bind(user).execute().await?;

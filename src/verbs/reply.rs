@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, Schema};
 
-use crate::app::OrderResult;
+use crate::app::{OrderResult, PurchaseResult};
 use crate::domain::OfferId;
 use crate::protocol::{ChatRulesView, OfferView, OrderView, PinView, SanctionView, SayReply};
 
@@ -117,8 +117,8 @@ impl VerbReply for SayReply {
     }
 }
 
-/// The order of a purchase: 201 over REST, or 200 if the key was used before.
-pub struct NewOrder(pub OrderResult);
+/// The order of a purchase: 201 over REST, or 200 if the key was used before. On the socket, its reservation is beside it.
+pub struct NewOrder(pub PurchaseResult);
 
 /// An order that exists, after a payment, a cancellation or a refund.
 pub struct ChangedOrder(pub OrderResult);
@@ -127,19 +127,27 @@ fn order_on_socket(result: &OrderResult) -> Value {
     json!({ "order": result.order, "replayed": result.is_replay })
 }
 
-fn order_over_rest(result: &OrderResult, is_created: bool) -> RestReply {
-    let reply = RestReply::json(if is_created { 201 } else { 200 }, &result.order);
-    let location = is_created.then(|| format!("/v1/orders/{}", result.order.id));
-    RestReply { location, is_replay: result.is_replay, ..reply }
+fn purchase_on_socket(result: &PurchaseResult) -> Value {
+    let mut order = json!(result.order);
+    // Of most orders the reservation is the only line, and it stands beside.
+    if let (1, Some(fields)) = (result.order.lines.len(), order.as_object_mut()) {
+        fields.remove("lines");
+    }
+    json!({ "reservation": result.reservation, "order": order, "replayed": result.is_replay })
+}
+
+fn purchase_over_rest(result: &PurchaseResult, path: String, body: &impl Serialize) -> RestReply {
+    let reply = RestReply::json(if result.is_replay { 200 } else { 201 }, body);
+    RestReply { location: (!result.is_replay).then_some(path), is_replay: result.is_replay, ..reply }
 }
 
 impl VerbReply for NewOrder {
     fn on_socket(&self) -> Value {
-        order_on_socket(&self.0)
+        purchase_on_socket(&self.0)
     }
 
     fn over_rest(self) -> RestReply {
-        order_over_rest(&self.0, !self.0.is_replay)
+        purchase_over_rest(&self.0, format!("/v1/orders/{}", self.0.order.id), &self.0.order)
     }
 
     fn rest_responses() -> Vec<RestResponse> {
@@ -160,7 +168,7 @@ impl VerbReply for ChangedOrder {
     }
 
     fn over_rest(self) -> RestReply {
-        order_over_rest(&self.0, false)
+        RestReply { is_replay: self.0.is_replay, ..RestReply::json(200, &self.0.order) }
     }
 
     fn rest_responses() -> Vec<RestResponse> {

@@ -45,7 +45,7 @@ async fn add_holds(injector: &FaultInjector, offer: &TextId, stream: &str) -> Re
         "begin;
         set local lock_timeout = '3s';
         select id from offers where id = '{offer}' for no key update;
-        insert into orders (id, stream, offer, buyer, person, buyer_name, key, hash, status, qty, amount, currency, place,
+        insert into reservations (id, stream, offer, buyer, person, buyer_name, key, hash, status, qty, amount, currency, place,
             created_at, hold_until, changed_at)
         select gen_random_uuid(), '{stream}', o.id, '{CROWD_BUYER}' || n, '{CROWD_BUYER}' || n, 'Crowd', '{CROWD_BUYER}{offer}-' || n,
             decode(repeat('00', 32), 'hex'), 'held', 1, o.price, o.currency, o.next_place + n - 1,

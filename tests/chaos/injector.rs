@@ -200,11 +200,11 @@ impl FaultInjector {
         // The transaction that has waited longest detects the deadlock and is ended. It must not be ours.
         sqlx::raw_sql("set deadlock_timeout = '20s'; set lock_timeout = '4s'").execute(&mut admin).await?;
         let mut hand = admin.begin().await?;
-        let touch = "update orders set buyer_name = buyer_name where id in
-            (select id from orders where status = 'held' order by md5(id::text) limit 20)";
+        let touch = "update reservations set buyer_name = buyer_name where id in
+            (select id from reservations where status = 'held' order by md5(id::text) limit 20)";
         let touched = sqlx::query(touch).execute(&mut *hand).await?.rows_affected();
         sleep(length).await;
-        let offers = "select id from offers where id in (select offer from orders where status = 'held') order by id desc for update";
+        let offers = "select id from offers where id in (select offer from reservations where status = 'held') order by id desc for update";
         let locked = sqlx::query(offers).fetch_all(&mut *hand).await;
         let note =
             format!("{touched} orders, then {:?} offers", locked.map(|rows| rows.len()).map_err(|e| e.to_string()));

@@ -204,7 +204,7 @@ pub async fn check_sells_out(injector: &FaultInjector, host: &mut ChaosHost, uni
     let mut least_left = units;
     let Ok(mut database) = postgres::connect(injector.database).await else { return };
     loop {
-        let read = "select quantity - reserved, (select count(*) from orders r where r.offer = o.id and status in ('held', 'capturing'))
+        let read = "select quantity - reserved, (select count(*) from reservations r where r.offer = o.id and status in ('held', 'capturing'))
             from offers o where id = $1::uuid";
         let Ok((left, open)) = sqlx::query_as::<_, (i64, i64)>(read).bind(&*offer).fetch_one(&mut database).await
         else {
@@ -282,7 +282,7 @@ pub async fn join_all(mut tasks: JoinSet<()>, who: &str) {
 pub async fn gather_evidence(injector: &FaultInjector, levels: &StockHistory) -> Evidence {
     let mut database = postgres::connect(injector.database).await.expect("the database answers");
     let longest = host::HOLD_MS + 5_000;
-    wait_until_zero(&mut database, "select count(*) from orders where status = 'held'", longest).await;
+    wait_until_zero(&mut database, "select count(*) from reservations where status = 'held'", longest).await;
     settle_payments(injector, &mut database).await;
     let (offers, orders, payments, book) =
         database_observer::read_all_rows(&mut database).await.expect("the database is read");
@@ -306,7 +306,7 @@ pub async fn gather_evidence(injector: &FaultInjector, levels: &StockHistory) ->
 /// restarted. This is done more than once, because a provider may answer "later" to a void.
 async fn settle_payments(injector: &FaultInjector, database: &mut PgConnection) {
     const OPEN: &str = "select (select count(*) from payments where status in ('creating', 'needs_action', 'authorized', 'voiding'))
-        + (select count(*) from orders where status = 'capturing') + (select count(*) from refunds where status = 'pending')";
+        + (select count(*) from reservations where status = 'capturing') + (select count(*) from refunds where status = 'pending')";
     const AGE: &str = "update orders set changed_at = changed_at - 61000 where status = 'capturing';
         update payments set changed_at = changed_at - 61000, tried_at = 0 where status not in ('captured', 'declined', 'cancelled', 'failed');
         update refunds set changed_at = changed_at - 61000, tried_at = 0 where status = 'pending'";

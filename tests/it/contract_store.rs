@@ -2,7 +2,7 @@
 //!
 //! A fact is one async function that takes a [`Fixture`](fixture::Fixture); `facts!` makes the tests `sqlite::fact` and
 //! `postgres::fact` of it. Tests that need one particular database, or both together, have files of their own:
-//! `both_databases` (the same batches on both), `migrate`, `setup`, `postgres_faults`, `connection_settings`,
+//! `both_databases` (the same batches on both), `migrate`, `migrate_orders`, `setup`, `postgres_faults`, `connection_settings`,
 //! `query_plans`, `large_report`, `sold_out`, `full_disk`.
 
 mod account;
@@ -22,7 +22,9 @@ mod large_report;
 mod lineup;
 mod mail;
 mod migrate;
+mod migrate_orders;
 mod offer;
+mod open_order;
 mod order;
 mod payment;
 mod payment_flow;

@@ -305,7 +305,7 @@ async fn user_can_erase_their_data() {
     assert!(!hello["events"].as_array().unwrap().iter().any(|event| event["id"] == message.as_str()), "{hello:#}");
     assert_eq!(shop.number("select count(*) from messages where user_id = 'Ann'").await, 0);
     assert_eq!(shop.number("select count(*) from messages where reply_body <> ''").await, 0);
-    assert_eq!(shop.number("select count(*) from orders where buyer = 'Ann' and buyer_name = ''").await, 1);
+    assert_eq!(shop.number("select count(*) from reservations where buyer = 'Ann' and buyer_name = ''").await, 1);
     shop.host.delete("/v1/users/Bob").await.expect_problem(403, "forbidden");
     shop.rest("Root", "admin").delete("/v1/users/Bob").await.expect(200);
     assert_eq!(texts(&shop).await, Vec::<String>::new());

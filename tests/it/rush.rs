@@ -50,9 +50,9 @@ async fn rush(shop: Shop) {
     watcher.until_state("sold out", SOON, |state| state["offers"][&offer]["left"] == 0).await;
     assert_eq!(watcher.state["offers"][&offer]["status"], "sold_out_for_now");
     shop.assert_left(&offer, 0).await;
-    assert_eq!(shop.number("select count(*) from orders where status = 'held'").await, UNITS);
-    assert_eq!(shop.number("select count(distinct place) from orders").await, UNITS);
-    assert_eq!(shop.number("select count(*) from orders").await, UNITS);
+    assert_eq!(shop.number("select count(*) from reservations where status = 'held'").await, UNITS);
+    assert_eq!(shop.number("select count(distinct place) from reservations").await, UNITS);
+    assert_eq!(shop.number("select count(*) from reservations").await, UNITS);
 }
 
 /// All buyers connect, then all send buy at once, then all send it again.

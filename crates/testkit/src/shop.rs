@@ -195,9 +195,13 @@ impl Shop {
 
     /// Asserts that the counter of every offer is the sum of its orders, and that no offer is oversold.
     pub async fn assert_audited(&self) {
-        assert_eq!(self.number("select count(*) from reservation_mismatches").await, 0, "counters differ from orders");
+        assert_eq!(
+            self.number("select count(*) from reservation_mismatches").await,
+            0,
+            "counters differ from reservations"
+        );
         let oversold = "select count(*) from offers o where quantity < \
-             (select coalesce(sum(qty), 0) from orders r where r.offer = o.id and status in ('held', 'capturing', 'paid'))";
+             (select coalesce(sum(qty - returned), 0) from reservations r where r.offer = o.id and status in ('held', 'capturing', 'sold'))";
         assert_eq!(self.number(oversold).await, 0, "oversold");
     }
 

@@ -10,7 +10,7 @@ use quick_cache::sync::Cache;
 use serde::Deserialize;
 
 use crate::domain::lapsed_hold::{LapsedHolds, counts_as_lapsed};
-use crate::domain::{Millis, OfferId, Order, OrderId, OrderStatus, UserId};
+use crate::domain::{Millis, OfferId, OrderId, OrderStatus, Reservation, UserId};
 use crate::metrics::increment;
 
 /// Buyers and offers with a lapsed hold, about 150 bytes each, and buyers with a fault. Above that the least used are forgotten.
@@ -32,9 +32,9 @@ pub struct EndedHold {
 }
 
 impl EndedHold {
-    pub fn of(order: &Order, now: Millis) -> Self {
-        let (id, offer, status) = (order.id, order.offer, order.status);
-        let (created_at, hold_until, reason) = (order.created_at, order.hold_until, order.reason.clone());
+    pub fn of(hold: &Reservation, now: Millis) -> Self {
+        let (id, offer, status) = (hold.id, hold.offer, OrderStatus::of_line(hold));
+        let (created_at, hold_until, reason) = (hold.created_at, hold.hold_until, hold.reason.clone());
         Self { id, offer, status, reason, created_at, hold_until, now }
     }
 }

@@ -8,9 +8,9 @@ use crate::app::state_changes::{offer_change, pin_change};
 use crate::domain::offer::{self, OfferForm};
 use crate::domain::{
     Actor, AuditAction, Event, IdempotencyKey, LiveStream, Offer, OfferId, OfferStage, Order, Permission, Refusal,
-    StreamId,
+    Reservation, StreamId,
 };
-use crate::protocol::{OfferView, OrderView, PinView};
+use crate::protocol::{OfferView, OrderView, PinView, ReservationView};
 use crate::store::KeyedRequest;
 
 impl Catalogue {
@@ -223,10 +223,19 @@ impl Catalogue {
         }
     }
 
-    /// An order with the title that its offer had then, and its image. These are decoration: the order is valid without them.
+    /// An order whose lines have the titles that their offers had then, and the images. These are decoration: the order is valid without them.
     pub async fn order_view(&self, order: &Order) -> OrderView {
-        let details = self.offer_named_as_at(order.offer, order.created_at).await.ok();
-        OrderView::of(order, details.as_deref(), self.context.now())
+        let mut lines = Vec::with_capacity(order.lines.len());
+        for line in &order.lines {
+            lines.push(self.reservation_view(line).await);
+        }
+        OrderView::of(order, lines, self.context.now())
+    }
+
+    /// A reservation with the title that its offer had then, and its image.
+    pub async fn reservation_view(&self, reservation: &Reservation) -> ReservationView {
+        let details = self.offer_named_as_at(reservation.offer, reservation.created_at).await.ok();
+        ReservationView::of(reservation, details.as_deref(), self.context.now())
     }
 
     fn publish_pin(&self, stream: &LiveStream) {

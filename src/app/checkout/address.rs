@@ -13,7 +13,7 @@ impl Checkout {
         let order = self.own_order(actor, id).await?;
         order.status.check_address_change()?;
         let address = address.validated()?;
-        let this = self.clone();
+        let (this, id) = (self.clone(), order.id);
         self.context
             .spawn_write(async move {
                 if !this.context.store.set_address(id, &address).await? {
@@ -30,7 +30,7 @@ impl Checkout {
 
     /// Erases the address. That of a paid order stays until the order was sent.
     pub async fn erase_address(self: &Arc<Self>, actor: &Actor, id: OrderId) -> Result<()> {
-        self.own_order(actor, id).await?;
+        let id = self.own_order(actor, id).await?.id;
         let this = self.clone();
         self.context
             .spawn_write(async move {
@@ -50,7 +50,7 @@ impl Checkout {
         if !is_buyer && !self.stream_cache.allows(actor, Permission::ManageOffers, order.stream).await? {
             return Err(Refusal::NotYours.into());
         }
-        let address = self.context.store.address(id).await?;
+        let address = self.context.store.address(order.id).await?;
         if address.is_some() && !is_buyer {
             self.record_order_action(actor, &order, AuditAction::ReadAddress, None);
         }
@@ -60,8 +60,8 @@ impl Checkout {
     /// One of the caller's own orders with its history and delivery address.
     pub async fn order_detail(&self, actor: &Actor, id: OrderId) -> Result<OrderDetail> {
         let order = self.own_order(actor, id).await?;
-        let traces = self.context.store.order_timestamps(id).await?;
-        let address = self.context.store.address(id).await?;
+        let traces = self.context.store.order_timestamps(order.id).await?;
+        let address = self.context.store.address(order.id).await?;
         Ok(OrderDetail {
             history: order_history(&order, &traces),
             order: self.catalogue.order_view(&order).await,

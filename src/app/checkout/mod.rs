@@ -35,7 +35,7 @@ use test_provider::{TEST_WEBHOOK_QUEUE_MAX, TestProvider, TestWebhook};
 
 pub use address_retention::AddressRetentionJob;
 pub use hold::HoldJob;
-pub use order::OrderResult;
+pub use order::{OrderResult, PurchaseResult};
 pub use outbox::OutboxJob;
 pub use reconcile::ReconcileJob;
 pub use webhook::WebhookJob;

@@ -1,6 +1,7 @@
-//! A buyer's orders: buy, cancel, look up (payment is in `payment.rs`). An order is committed to the database before it
-//! is acknowledged.
+//! A buyer's orders: buy, cancel, look up (payment is in `payment.rs`). A purchase is committed to the database before it
+//! is acknowledged; it is a reservation, and stands for an order of its own until it joins others.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -8,15 +9,25 @@ use super::Checkout;
 use crate::app::catalogue::EndedHold;
 use crate::app::counters::count_outcome;
 use crate::app::error::{Error, Result, as_outcome_unknown};
-use crate::domain::order::{request_hash, validate_qty};
+use crate::domain::order::{LINES_PER_ORDER_MAX, request_hash, validate_qty};
 use crate::domain::{
     Actor, IdempotencyKey, OfferId, Order, OrderId, OrderStatus, Permission, Place, PurchaseRequest, Refusal,
-    RequestHash, StreamId, UserId, authorize_by_role,
+    RequestHash, Reservation, ReservationId, ReservationStatus, StreamId, UserId, authorize_by_role, check_joinable,
 };
-use crate::protocol::OrderView;
+use crate::protocol::{OrderView, ReservationView};
 use crate::store::{IdempotencyRecord, ReleaseReason};
 
-/// The result of buy, pay, cancel or refund.
+/// The result of buy.
+#[derive(Clone, Debug)]
+pub struct PurchaseResult {
+    pub reservation: ReservationView,
+    /// The order whose line it is, as it is now.
+    pub order: OrderView,
+    /// The idempotency key was used before, and nothing new was done.
+    pub is_replay: bool,
+}
+
+/// The result of pay, cancel or refund.
 #[derive(Clone, Debug)]
 pub struct OrderResult {
     pub order: OrderView,
@@ -25,8 +36,8 @@ pub struct OrderResult {
 }
 
 impl Checkout {
-    /// Reserves units. Retries with the same key return the same order, forever.
-    pub async fn buy(&self, actor: &Actor, offer: OfferId, units: i64, key: IdempotencyKey) -> Result<OrderResult> {
+    /// Reserves units. Retries with the same key return the same reservation, forever.
+    pub async fn buy(&self, actor: &Actor, offer: OfferId, units: i64, key: IdempotencyKey) -> Result<PurchaseResult> {
         let outcome = self.reserve_units(actor, offer, units, key).await;
         self.excuse_fault(actor, &outcome);
         count_outcome(&self.context.counters.buy_outcomes, &outcome, |result| {
@@ -41,7 +52,7 @@ impl Checkout {
         offer: OfferId,
         units: i64,
         key: IdempotencyKey,
-    ) -> Result<OrderResult> {
+    ) -> Result<PurchaseResult> {
         authorize_by_role(actor, Permission::UseOwnData, Place::Shop)?;
         let qty = validate_qty(units)?;
         if let Some(refusal) = self.selling.sold_out_refusal(offer, &actor.user, qty) {
@@ -51,14 +62,14 @@ impl Checkout {
         self.limits.take_buy(&person, now)?;
         let is_counted = match self.limits.take_hold(&person, now) {
             Ok(()) => true,
-            // A retry finds its order, also when the buyer may not reserve more now.
-            Err(_) if self.context.store.order_by_key(&actor.user, &key).await?.is_some() => false,
+            // A retry finds its reservation, also when the buyer may not reserve more now.
+            Err(_) if self.context.store.reservation_by_key(&actor.user, &key).await?.is_some() => false,
             Err(refusal) => return Err(refusal.into()),
         };
         self.authorize_purchase(actor, offer, &key).await?;
         self.check_no_pause(actor, offer, &key).await?;
         let request = PurchaseRequest {
-            order: OrderId::new(),
+            reservation: ReservationId::new(),
             buyer: actor.user.clone(),
             person: person.clone(),
             buyer_name: actor.name.as_str().to_owned(),
@@ -79,13 +90,19 @@ impl Checkout {
         }
         match reply {
             Ok(purchase) => {
-                let order = self.catalogue.order_view(&purchase.order).await;
+                let reservation = self.catalogue.reservation_view(&purchase.reservation).await;
+                let order = self.order_of_purchase(&purchase.reservation).await?;
                 #[cfg(feature = "fault-injection")]
-                let order = if crate::fault::skips_save() { OrderView { id: OrderId::new(), ..order } } else { order };
-                Ok(OrderResult { order, is_replay: purchase.replayed })
+                let (order, reservation) = if crate::fault::skips_save() {
+                    let id = OrderId::new();
+                    (OrderView { id, ..order }, ReservationView { id, ..reservation })
+                } else {
+                    (order, reservation)
+                };
+                Ok(PurchaseResult { reservation, order, is_replay: purchase.replayed })
             }
             Err(Error::Refused(Refusal::BuyerLimit { per_buyer, .. })) => {
-                let orders = self.context.store.counted_orders(&person, offer).await?;
+                let orders = self.context.store.counted_reservations(&person, offer).await?;
                 Err(Refusal::BuyerLimit { per_buyer, orders }.into())
             }
             Err(error) => Err(error),
@@ -104,16 +121,16 @@ impl Checkout {
             },
             Err(other) => return Err(other),
         };
-        if self.context.store.order_by_key(&actor.user, key).await?.is_some() { Ok(()) } else { Err(refused) }
+        if self.context.store.reservation_by_key(&actor.user, key).await?.is_some() { Ok(()) } else { Err(refused) }
     }
 
-    /// Refuses new purchases of a buyer whose holds of this offer lapsed again and again. As above, a retry finds its order.
+    /// Refuses new purchases of a buyer whose holds of this offer lapsed again and again. As above, a retry finds its reservation.
     async fn check_no_pause(&self, actor: &Actor, offer: OfferId, key: &IdempotencyKey) -> Result<()> {
         let (now, person) = (self.context.now(), actor.person());
         // Holds of this identity, and those of the one that stands for the person.
         let pause = |user: &UserId| self.catalogue.lapses.pause_ms(user, offer, now);
         let Some(retry_ms) = pause(&actor.user).max(pause(person.user())) else { return Ok(()) };
-        if self.context.store.order_by_key(&actor.user, key).await?.is_some() {
+        if self.context.store.reservation_by_key(&actor.user, key).await?.is_some() {
             return Ok(());
         }
         self.limits.refused.increment("lapsed_holds");
@@ -127,7 +144,16 @@ impl Checkout {
         }
     }
 
-    /// Cancels a held order; its units are on sale again at once. Cancelling twice has no further effect.
+    /// The order of a purchase. Most are in none yet, so nothing is looked up for them.
+    async fn order_of_purchase(&self, reservation: &Reservation) -> Result<OrderView> {
+        let order = match reservation.order {
+            None => Order::from(reservation.clone()),
+            Some(order) => self.context.store.order(order).await?.ok_or(Refusal::NoSuchOrder)?,
+        };
+        Ok(self.catalogue.order_view(&order).await)
+    }
+
+    /// Cancels the held lines of an order; their units are on sale again at once. Cancelling twice has no further effect.
     pub async fn cancel(self: &Arc<Self>, actor: &Actor, id: OrderId, key: IdempotencyKey) -> Result<OrderResult> {
         authorize_by_role(actor, Permission::UseOwnData, Place::Shop)?;
         self.limits.take_cancel(&actor.person(), self.context.clock.now())?;
@@ -143,24 +169,76 @@ impl Checkout {
             _ => order.check_payable()?,
         }
         let (this, buyer) = (self.clone(), actor.user.clone());
-        let record = IdempotencyRecord { verb: "cancel", key, hash, order: id, code: None };
+        let record = IdempotencyRecord { verb: "cancel", key, hash, order: order.id, code: None };
         self.context
             .spawn_write(async move {
-                let ended = this
-                    .release_orders(order.offer, &[id], ReleaseReason::BuyerCancel, Some((&buyer, &record)))
-                    .await?;
-                let Some(ended) = ended.into_iter().next() else {
-                    let now = this.context.store.order(id).await?.ok_or(Refusal::NoSuchOrder)?;
-                    if now.status == OrderStatus::Cancelled {
-                        return Ok(OrderResult { order: this.catalogue.order_view(&now).await, is_replay: true });
-                    }
+                let mut is_changed = false;
+                for (offer, lines) in lines_by_offer(&order, ReservationStatus::Held) {
+                    let why = ReleaseReason::BuyerCancel;
+                    let ended = this.release_reservations(offer, &lines, why, Some((&buyer, &record))).await?;
+                    is_changed |= !ended.is_empty();
+                }
+                let now = this.context.store.order(order.id).await?.ok_or(Refusal::NoSuchOrder)?;
+                if !is_changed && now.status != OrderStatus::Cancelled {
                     now.check_payable()?;
                     return Err(Refusal::Busy { retry_ms: 1_000 }.into());
-                };
-                Ok(OrderResult { order: this.catalogue.order_view(&ended).await, is_replay: false })
+                }
+                Ok(OrderResult { order: this.catalogue.order_view(&now).await, is_replay: !is_changed })
             })
             .await
             .map_err(as_outcome_unknown)
+    }
+
+    /// Makes held reservations of the caller the lines of one order. To do it again changes nothing.
+    pub async fn open_order(self: &Arc<Self>, actor: &Actor, ids: &[ReservationId]) -> Result<OrderView> {
+        self.stream_cache.authorize_in_shop(actor, Permission::UseOwnData).await?;
+        if ids.is_empty() || ids.len() > LINES_PER_ORDER_MAX {
+            check_joinable(&[])?;
+        }
+        let (this, buyer, ids) = (self.clone(), actor.user.clone(), ids.to_vec());
+        self.context
+            .spawn_write(async move {
+                let order = this.context.store.open_order(&buyer, &ids).await?;
+                Ok(this.notify_order_changed(&order).await)
+            })
+            .await
+            .map_err(as_outcome_unknown)
+    }
+
+    /// One of the caller's own reservations.
+    pub async fn reservation(&self, actor: &Actor, id: ReservationId) -> Result<ReservationView> {
+        Ok(self.catalogue.reservation_view(&self.own_reservation(actor, id).await?).await)
+    }
+
+    /// Cancels one held reservation of the caller; its order keeps the other lines. Cancelling twice has no further effect.
+    pub async fn cancel_reservation(self: &Arc<Self>, actor: &Actor, id: ReservationId) -> Result<ReservationView> {
+        authorize_by_role(actor, Permission::UseOwnData, Place::Shop)?;
+        self.limits.take_cancel(&actor.person(), self.context.clock.now())?;
+        let before = self.own_reservation(actor, id).await?;
+        if before.status == ReservationStatus::Cancelled {
+            return Ok(self.catalogue.reservation_view(&before).await);
+        }
+        OrderStatus::of_line(&before).check_payable()?;
+        let this = self.clone();
+        self.context
+            .spawn_write(async move {
+                let why = ReleaseReason::BuyerCancel;
+                this.release_reservations(before.offer, &[id], why, None).await?;
+                let now = this.context.store.reservation(id).await?.ok_or(Refusal::NotYours)?;
+                if now.status != ReservationStatus::Cancelled {
+                    OrderStatus::of_line(&now).check_payable()?;
+                    return Err(Refusal::Busy { retry_ms: 1_000 }.into());
+                }
+                Ok(this.catalogue.reservation_view(&now).await)
+            })
+            .await
+            .map_err(as_outcome_unknown)
+    }
+
+    async fn own_reservation(&self, actor: &Actor, id: ReservationId) -> Result<Reservation> {
+        self.stream_cache.authorize_in_shop(actor, Permission::UseOwnData).await?;
+        let reservation = self.context.store.reservation(id).await?.ok_or(Refusal::NotYours)?;
+        if reservation.buyer == actor.user { Ok(reservation) } else { Err(Refusal::NotYours.into()) }
     }
 
     pub async fn order(&self, actor: &Actor, id: OrderId) -> Result<OrderView> {
@@ -170,8 +248,8 @@ impl Checkout {
 
     pub async fn order_by_key(&self, actor: &Actor, key: &IdempotencyKey) -> Result<OrderView> {
         self.stream_cache.authorize_in_shop(actor, Permission::UseOwnData).await?;
-        let order = self.context.store.order_by_key(&actor.user, key).await?.ok_or(Refusal::NoSuchOrder)?;
-        Ok(self.catalogue.order_view(&order).await)
+        let reservation = self.context.store.reservation_by_key(&actor.user, key).await?.ok_or(Refusal::NoSuchOrder)?;
+        self.order_of_purchase(&reservation).await
     }
 
     /// The caller's own orders, newest first.
@@ -214,35 +292,45 @@ impl Checkout {
         Ok(Some(OrderResult { order: self.catalogue.order_view(&order).await, is_replay: true }))
     }
 
-    /// Releases orders: ends them, puts their units back on sale and publishes the change.
-    pub async fn release_orders(
+    /// Releases reservations of one offer: ends them, puts their units back on sale and publishes the change.
+    pub async fn release_reservations(
         &self,
         offer: OfferId,
-        ids: &[OrderId],
+        ids: &[ReservationId],
         reason: ReleaseReason,
         record: Option<(&UserId, &IdempotencyRecord)>,
-    ) -> Result<Vec<Order>> {
-        let ended = self.context.store.release_orders(offer, ids, reason, record).await?;
+    ) -> Result<Vec<Reservation>> {
+        let ended = self.context.store.release_reservations(offer, ids, reason, record).await?;
         self.publish_release(offer, &ended).await?;
         Ok(ended)
     }
 
-    /// Publishes the offer with the units that came back, and notifies the buyers of the orders that ended.
-    pub async fn publish_release(&self, offer: OfferId, ended: &[Order]) -> Result<()> {
+    /// Publishes the offer with the units that came back, and notifies the buyers of the reservations that ended.
+    pub async fn publish_release(&self, offer: OfferId, ended: &[Reservation]) -> Result<()> {
         let now = self.context.now();
-        for order in ended {
-            self.context.counters.record_hold_end(order, now);
-            // A buyer who is connected here gets a frame, which is recorded where it arrives.
-            if !self.publisher.rooms.is_user_connected(&order.buyer) {
-                self.catalogue.lapses.record(&order.buyer, &EndedHold::of(order, now));
+        for hold in ended {
+            self.context.counters.record_hold_end(hold, now);
+            // A buyer who is connected here gets a frame, which is recorded where it arrives, if the whole order has ended.
+            if hold.order.is_some() || !self.publisher.rooms.is_user_connected(&hold.buyer) {
+                self.catalogue.lapses.record(&hold.buyer, &EndedHold::of(hold, now));
             }
         }
-        if let Some(offer) = self.context.store.offer(offer).await?
-            && !ended.is_empty()
-        {
+        if ended.is_empty() {
+            return Ok(());
+        }
+        if let Some(offer) = self.context.store.offer(offer).await? {
             self.catalogue.publish_offer(&offer, false);
-            for order in ended {
-                self.publisher.send_order_to_buyer(order, &OrderView::of(order, Some(&offer), now));
+            for hold in ended.iter().filter(|hold| hold.order.is_none()) {
+                let view = OrderView::of_purchase(hold, Some(&offer), now);
+                self.publisher.send_order_to_buyer(&hold.buyer, &view);
+            }
+        }
+        let mut orders: Vec<OrderId> = ended.iter().filter_map(|hold| hold.order).collect();
+        orders.sort_unstable();
+        orders.dedup();
+        if !orders.is_empty() {
+            for order in self.context.store.orders_by_id(&orders).await? {
+                self.notify_order_changed(&order).await;
             }
         }
         Ok(())
@@ -251,7 +339,16 @@ impl Checkout {
     /// Sends the changed order to its buyer on every connection.
     pub async fn notify_order_changed(&self, order: &Order) -> OrderView {
         let view = self.catalogue.order_view(order).await;
-        self.publisher.send_order_to_buyer(order, &view);
+        self.publisher.send_order_to_buyer(&order.buyer, &view);
         view
     }
+}
+
+/// The lines of an order that have this status, by their offers, ascending.
+pub fn lines_by_offer(order: &Order, status: ReservationStatus) -> BTreeMap<OfferId, Vec<ReservationId>> {
+    let mut lines: BTreeMap<OfferId, Vec<ReservationId>> = BTreeMap::new();
+    for line in order.lines.iter().filter(|line| line.status == status) {
+        lines.entry(line.offer).or_default().push(line.id);
+    }
+    lines
 }

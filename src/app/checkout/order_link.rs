@@ -8,7 +8,7 @@ use crate::protocol::OrderDetail;
 impl Checkout {
     /// Makes a link to an order of the caller. Gives its secret, once; the store keeps the hash.
     pub async fn create_order_link(&self, actor: &Actor, id: OrderId) -> Result<SessionSecret> {
-        self.own_order(actor, id).await?;
+        let id = self.own_order(actor, id).await?.id;
         let secret = SessionSecret::new(rand::random());
         let (context, hash) = (self.context.clone(), secret.hash());
         self.context.spawn_write(async move { Ok(context.store.create_order_link(id, &hash).await?) }).await?;
@@ -21,7 +21,7 @@ impl Checkout {
         let store = &self.context.store;
         let id = store.order_of_link(&secret.hash()).await?.ok_or(Refusal::NotYours)?;
         let order = store.order(id).await?.ok_or(Refusal::NotYours)?;
-        let timestamps = store.order_timestamps(id).await?;
+        let timestamps = store.order_timestamps(order.id).await?;
         let history = order_history(&order, &timestamps);
         Ok(OrderDetail { order: self.catalogue.order_view(&order).await, history, address: None })
     }

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use super::Checkout;
 use crate::app::error::{Error, Result};
 use crate::app::jobs::{BackgroundJob, JobSpec, NextRun};
-use crate::domain::{Event, OrderId};
+use crate::domain::{Event, OrderId, ReservationStatus};
 
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// Outbox events delivered in one run.
@@ -45,7 +45,6 @@ impl Checkout {
             if let ("order.paid", Ok(id)) = (event.topic.as_str(), event.body.parse::<OrderId>())
                 && let Some(order) = store.order(id).await?
             {
-                let (qty, offer) = (order.qty, order.offer);
                 let may_show_name = match self.stream_cache.find_stream(order.stream).await {
                     Ok(cached) => {
                         cached.charge_sale_event(context.now(), context.settings.chat);
@@ -58,8 +57,10 @@ impl Checkout {
                 let name = if may_show_name { names.shown(&order.buyer_name) } else { String::new() };
                 // Another node may have read the same event, or this node may have published it without marking it as
                 // delivered.
-                let (key, purchased) = (format!("paid:{}", order.id), Event::Purchased { name, qty, offer });
-                self.publisher.publish_event_once(order.stream, key, &purchased).await?;
+                for line in order.lines.iter().filter(|line| line.status == ReservationStatus::Sold) {
+                    let purchased = Event::Purchased { name: name.clone(), qty: line.qty, offer: line.offer };
+                    self.publisher.publish_event_once(order.stream, format!("paid:{}", line.id), &purchased).await?;
+                }
             }
             if store.delete_outbox_event(event.id).await? {
                 counters.outbox_delay.observe_ms(context.now() - event.created_at);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::Checkout;
-use super::order::OrderResult;
+use super::order::{OrderResult, lines_by_offer};
 use super::provider::PaymentProvider;
 use super::provider_call::ProviderOutcome;
 use crate::app::counters::count_outcome;
@@ -19,7 +19,7 @@ use crate::domain::order::request_hash;
 use crate::domain::payment::PaymentStep;
 use crate::domain::{
     Actor, IdempotencyKey, Order, OrderId, OrderStatus, Payment, PaymentIntent, PaymentStatus, Permission, Place,
-    Refusal, authorize_by_role,
+    Refusal, ReservationStatus, authorize_by_role,
 };
 use crate::metrics::increment;
 use crate::store::{self, BegunPayment, NewPayment, ReleaseReason};
@@ -159,7 +159,8 @@ impl Checkout {
                     if let Some(paid) = retry_transient(|| self.context.store.finish_capture(payment.order)).await? {
                         self.outbox_changed.notify_one();
                         self.context.mail_queued.notify_one();
-                        self.context.counters.record_hold_end(&paid, self.context.now());
+                        let now = self.context.now();
+                        paid.lines.iter().for_each(|line| self.context.counters.record_hold_end(line, now));
                         self.notify_order_changed(&paid).await;
                     }
                     return self.reload_payment(&payment).await;
@@ -199,12 +200,13 @@ impl Checkout {
     /// Ends an order whose amount could not be captured; its units are on sale again.
     async fn release_after_failed_capture(&self, payment: &Payment) -> Result<()> {
         if let Some(order) = self.context.store.order(payment.order).await? {
-            let ids = [order.id];
-            let ended = retry_transient(|| {
-                self.context.store.release_orders(order.offer, &ids, ReleaseReason::CaptureFailed, None)
-            })
-            .await?;
-            self.publish_release(order.offer, &ended).await?;
+            for (offer, lines) in lines_by_offer(&order, ReservationStatus::Capturing) {
+                let ended = retry_transient(|| {
+                    self.context.store.release_reservations(offer, &lines, ReleaseReason::CaptureFailed, None)
+                })
+                .await?;
+                self.publish_release(offer, &ended).await?;
+            }
         }
         Ok(())
     }
@@ -228,6 +230,11 @@ impl Checkout {
             }
             PaymentStatus::Failed => Err(Refusal::CaptureFailed.into()),
             PaymentStatus::Voiding | PaymentStatus::Cancelled if payment.wins => Err(Refusal::CaptureFailed.into()),
+            PaymentStatus::Voiding | PaymentStatus::Cancelled
+                if payment.has_lost_lines && order.status == OrderStatus::Held =>
+            {
+                Err(Refusal::LinesGone(order.ended_lines().map(|line| line.id).collect()).into())
+            }
             // It captured no money, and the order can be paid by another attempt.
             PaymentStatus::Voiding | PaymentStatus::Cancelled if order.status == OrderStatus::Held => {
                 Err(Refusal::Declined.into())

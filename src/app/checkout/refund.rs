@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::Checkout;
-use super::order::OrderResult;
+use super::order::{OrderResult, lines_by_offer};
 use super::payment::retry_transient;
 use super::provider_call::ProviderOutcome;
 use crate::app::counters::count_outcome;
@@ -12,7 +12,7 @@ use crate::app::error::{Error, Result, as_outcome_unknown};
 use crate::domain::order::request_hash;
 use crate::domain::{
     Actor, AuditAction, AuditEntry, IdempotencyKey, Order, OrderId, OrderStatus, PaymentIntent, Permission, Place,
-    Refund, RefundStatus, Refusal, authorize_by_role,
+    Refund, RefundStatus, Refusal, ReservationStatus, authorize_by_role,
 };
 use crate::store::NewRefund;
 
@@ -64,7 +64,7 @@ impl Checkout {
         let reason_text = reason.clone().unwrap_or_default();
         self.check_provider_is_on(&order).await?;
         let hash = request_hash(&["refund", &id.to_string(), &restock.to_string(), &reason_text]);
-        let new = NewRefund { order: id, by: actor.user.clone(), key, hash, restock, reason };
+        let new = NewRefund { order: order.id, by: actor.user.clone(), key, hash, restock, reason };
         let this = self.clone();
         self.context
             .spawn_write(async move {
@@ -73,7 +73,7 @@ impl Checkout {
                 let refund = if replayed { refund } else { this.settle_refund(refund, None).await? };
                 match refund.status {
                     RefundStatus::Done => {
-                        let order = this.context.store.order(id).await?.ok_or(Refusal::NoSuchOrder)?;
+                        let order = this.context.store.order(new.order).await?.ok_or(Refusal::NoSuchOrder)?;
                         Ok(OrderResult { order: this.catalogue.order_view(&order).await, is_replay: replayed })
                     }
                     RefundStatus::Failed => Err(Refusal::RefundFailed.into()),
@@ -93,6 +93,17 @@ impl Checkout {
             Some(payment) if !self.is_provider_on(&payment) => Err(Refusal::PaymentsOff.into()),
             _ => Ok(()),
         }
+    }
+
+    /// Publishes the offers whose units came back, and notifies the buyer.
+    async fn publish_refund(&self, order: &Order) -> Result<()> {
+        for offer in lines_by_offer(order, ReservationStatus::Sold).into_keys() {
+            if let Some(offer) = self.context.store.offer(offer).await? {
+                self.catalogue.publish_offer(&offer, false);
+            }
+        }
+        self.notify_order_changed(order).await;
+        Ok(())
     }
 
     /// Carries a refund as far as possible. A refund that the provider is known to have done is not requested again.
@@ -131,7 +142,7 @@ impl Checkout {
             };
         if done && let Some(order) = retry_transient(|| self.context.store.finish_refund(&refund)).await? {
             self.context.mail_queued.notify_one();
-            self.publish_release(order.offer, &[order]).await?;
+            self.publish_refund(&order).await?;
         }
         Ok(self.context.store.refund(refund.order, refund.n).await?.ok_or(Refusal::NoSuchOrder)?)
     }

@@ -87,7 +87,8 @@ impl Checkout {
     pub async fn shop_order(&self, actor: &Actor, id: OrderId) -> Result<ShopOrderDetail> {
         let order = self.order_to_fulfil(actor, id).await?;
         let store = &self.context.store;
-        let (timestamps, address) = (store.order_timestamps(id).await?, store.address(id).await?);
+        let (timestamps, address) = (store.order_timestamps(order.id).await?, store.address(order.id).await?);
+        let id = order.id;
         let mails = store.mails_of_order(id).await?;
         // A mail names an address too.
         if (address.is_some() || !mails.is_empty()) && order.buyer != actor.user {
@@ -113,7 +114,7 @@ impl Checkout {
     ) -> Result<Fulfilment> {
         let consignment = consignment.map(Consignment::validated).transpose()?;
         let order = self.order_to_fulfil(actor, id).await?;
-        let (this, actor) = (self.clone(), actor.clone());
+        let (this, actor, id) = (self.clone(), actor.clone(), order.id);
         self.context
             .spawn_write(async move {
                 let store = &this.context.store;
@@ -144,7 +145,8 @@ impl Checkout {
             orders.push(self.order_to_fulfil(actor, *id).await?);
         }
         fulfilment::check_parcel(&orders)?;
-        let (this, actor, ids) = (self.clone(), actor.clone(), ids.to_vec());
+        let (this, actor) = (self.clone(), actor.clone());
+        let ids: Vec<OrderId> = orders.iter().map(|order| order.id).collect();
         self.context
             .spawn_write(async move {
                 let sent = this.context.store.send_parcel(&ids, &consignment, &actor.user).await?;
@@ -167,7 +169,7 @@ impl Checkout {
         step: FulfilmentStep,
     ) -> Result<Fulfilment> {
         let order = self.order_to_fulfil(actor, id).await?;
-        let (this, actor) = (self.clone(), actor.clone());
+        let (this, actor, id) = (self.clone(), actor.clone(), order.id);
         self.context
             .spawn_write(async move {
                 let (left, is_changed) = this.context.store.undo_fulfilment(id, step).await?;
@@ -189,7 +191,7 @@ impl Checkout {
         text: &str,
     ) -> Result<OrderNoteView> {
         let text = fulfilment::order_note(text)?;
-        self.order_to_fulfil(actor, id).await?;
+        let id = self.order_to_fulfil(actor, id).await?.id;
         let (by, by_name) = (actor.user.as_str().to_owned(), actor.name.as_str().to_owned());
         let note = OrderNote { id: note, at: self.context.now(), by, by_name, text };
         let this = self.clone();
@@ -204,7 +206,7 @@ impl Checkout {
     /// Puts a tag on an order, for those who sell in its show, and gives all its tags.
     pub async fn add_order_tag(self: &Arc<Self>, actor: &Actor, id: OrderId, tag: &str) -> Result<Vec<String>> {
         let tag = fulfilment::order_tag(tag)?;
-        self.order_to_fulfil(actor, id).await?;
+        let id = self.order_to_fulfil(actor, id).await?.id;
         let this = self.clone();
         self.context
             .spawn_write(async move {
@@ -217,7 +219,7 @@ impl Checkout {
     /// Takes a tag from an order, for those who sell in its show, and gives the tags that are left.
     pub async fn remove_order_tag(self: &Arc<Self>, actor: &Actor, id: OrderId, tag: &str) -> Result<Vec<String>> {
         let tag = fulfilment::order_tag(tag)?;
-        self.order_to_fulfil(actor, id).await?;
+        let id = self.order_to_fulfil(actor, id).await?.id;
         let this = self.clone();
         self.context
             .spawn_write(async move {

@@ -24,6 +24,8 @@ impl Checkout {
 
     /// Withdraws from one of the caller's own orders. To do it again changes nothing.
     pub async fn withdraw(self: &Arc<Self>, actor: &Actor, id: OrderId) -> Result<WithdrawalState> {
+        // A reservation of the order stands for the whole of it.
+        let id = self.own_order(actor, id).await?.id;
         let (before, check) = self.withdrawal_and_check(actor, id).await?;
         if before.withdrawn_at.is_some() {
             return Ok(before);
@@ -47,7 +49,7 @@ impl Checkout {
         id: OrderId,
     ) -> Result<(WithdrawalState, std::result::Result<(), Refusal>)> {
         let order = self.own_order(actor, id).await?;
-        let store = &self.context.store;
+        let (store, id) = (&self.context.store, order.id);
         let withdrawn_at = store.withdrawn_at(id).await?;
         let (address, profile) = (store.address(id).await?, self.context.profile());
         let facts = WithdrawalFacts {

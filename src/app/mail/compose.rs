@@ -8,7 +8,9 @@ use lettre::message::{Mailbox, Message, MultiPart};
 use super::format::{date_time, money};
 use super::letter::{Block, Letter, isolated, left_to_right};
 use super::words::{Words, fill, words};
-use crate::domain::{Address, ClaimedMail, EmailAddress, Fulfilment, Language, MailContent, Millis, Order, Shop};
+use crate::domain::{
+    Address, ClaimedMail, EmailAddress, Fulfilment, Language, MailContent, Millis, Order, ReservationStatus, Shop,
+};
 use crate::protocol::OrderView;
 
 /// What a letter about an order says of it.
@@ -99,12 +101,16 @@ fn order_rows(language: Language, words: &Words, facts: &OrderFacts, content: &M
     let mut rows = Vec::new();
     let mut add = |label: &str, value: String| rows.push((label.to_owned(), value));
     for (order, view) in std::iter::once((order, view)).chain(others.iter().map(|(order, view)| (order, view))) {
-        add(words.order_number, left_to_right(language, &order.id.to_string()));
-        let title = language.title_of(&view.title, &view.titles);
-        let variant = language.title_of(&view.variant_name, &view.variant_names);
-        let product = if variant.is_empty() { title.to_owned() } else { format!("{title} · {variant}") };
-        add(words.product, isolated(language, &product));
-        add(words.quantity, order.qty.to_string());
+        let number = order.number.map_or_else(|| order.id.to_string(), |number| format!("#{number} · {}", order.id));
+        add(words.order_number, left_to_right(language, &number));
+        // What ended before the payment was never a part of what was bought.
+        for line in view.lines.iter().filter(|line| line.status == ReservationStatus::Sold) {
+            let title = language.title_of(&line.title, &line.titles);
+            let variant = language.title_of(&line.variant_name, &line.variant_names);
+            let product = if variant.is_empty() { title.to_owned() } else { format!("{title} · {variant}") };
+            add(words.product, isolated(language, &product));
+            add(words.quantity, line.qty.to_string());
+        }
     }
     let total = others.iter().fold(order.amount, |total, (other, _)| total.saturating_add(other.amount));
     let amount = money(language, total, &order.currency);

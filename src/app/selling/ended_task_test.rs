@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::app::testing;
 use crate::domain::offer::NewOffer;
 use crate::domain::{
-    ChatRules, IdempotencyKey, LiveStream, OfferId, OfferKind, OrderId, PersonKey, Product, PurchaseRequest, StreamId,
-    StreamStatus, UserId, Variant,
+    ChatRules, IdempotencyKey, LiveStream, OfferId, OfferKind, PersonKey, Product, PurchaseRequest, ReservationId,
+    StreamId, StreamStatus, UserId, Variant,
 };
 
 fn stream() -> LiveStream {
@@ -39,7 +39,7 @@ fn product() -> Product {
 /// A request with a key of its own: the same key would get the order of an earlier offer.
 fn request(buyer: &str, number: usize) -> PurchaseRequest {
     PurchaseRequest {
-        order: OrderId::new(),
+        reservation: ReservationId::new(),
         buyer: UserId::parse(buyer).unwrap(),
         person: PersonKey::of_user(&UserId::parse(buyer).unwrap()),
         buyer_name: buyer.into(),

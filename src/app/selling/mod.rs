@@ -25,7 +25,8 @@ use super::catalogue::{BUYERS_READ_TOGETHER_MAX, Catalogue, SoldOutCache, sold_o
 use super::context::Context;
 use super::error::{Error, Result};
 use super::publisher::Publisher;
-use crate::domain::{Millis, Offer, OfferId, Order, PurchaseRequest, Refusal, UserId};
+use crate::domain::{Millis, Offer, OfferId, PurchaseRequest, Refusal, Reservation, UserId};
+use crate::protocol::OrderView;
 use crate::store::{self, BatchOutcome, PurchaseOutcome};
 
 pub use self::purchase_queue::PurchaseReply;
@@ -129,12 +130,13 @@ impl Selling {
     }
 
     /// Notifies the buyer's other connections; the one that asked gets the reply.
-    fn notify_order_changed_soon(self: &Arc<Self>, order: &Order) {
-        if self.publisher.broker.is_shared() || self.publisher.rooms.is_user_connected(&order.buyer) {
-            let (this, order) = (self.clone(), order.clone());
+    fn notify_reserved_soon(self: &Arc<Self>, reservation: &Reservation) {
+        if self.publisher.broker.is_shared() || self.publisher.rooms.is_user_connected(&reservation.buyer) {
+            let (this, reservation) = (self.clone(), reservation.clone());
             self.context.spawn(async move {
-                let view = this.catalogue.order_view(&order).await;
-                this.publisher.send_order_to_buyer(&order, &view);
+                let offer = this.catalogue.offer_details(reservation.offer).await.ok();
+                let view = OrderView::of_purchase(&reservation, offer.as_deref(), this.context.now());
+                this.publisher.send_order_to_buyer(&reservation.buyer, &view);
             });
         }
     }
@@ -283,7 +285,7 @@ fn send_reply(
     if let Ok(purchase) = &reply
         && !purchase.replayed
     {
-        selling.notify_order_changed_soon(&purchase.order);
+        selling.notify_reserved_soon(&purchase.reservation);
     }
 }
 

@@ -145,12 +145,12 @@ impl PurchaseBatch {
 mod tests {
     use super::*;
     use crate::domain::UserId;
-    use crate::domain::{IdempotencyKey, OrderId};
+    use crate::domain::{IdempotencyKey, ReservationId};
 
     fn item(buyer: &str, key: &str) -> (QueuedPurchase, oneshot::Receiver<PurchaseReply>) {
         let (reply, receiver) = oneshot::channel();
         let request = PurchaseRequest {
-            order: OrderId::new(),
+            reservation: ReservationId::new(),
             buyer: UserId::parse(buyer).unwrap(),
             person: PersonKey::of_user(&UserId::parse(buyer.split('/').next().unwrap()).unwrap()),
             buyer_name: buyer.into(),

@@ -8,6 +8,7 @@ use crate::domain::blocklist::Blocklist;
 use crate::domain::chat::ChatText;
 use crate::domain::limits::{self, Limit};
 use crate::domain::mail_settings::LOGIN_LENGTH_MAX;
+use crate::domain::order::LINES_PER_ORDER_MAX;
 use crate::domain::passkey::PASSKEY_NAME_MAX;
 use crate::domain::picture::{ALT_LENGTH_MAX, FOCUS, GALLERY_MAX, PICTURE_BYTES_MAX};
 use crate::domain::product;
@@ -314,6 +315,7 @@ fn list_default(owner: &str, field: &str) -> Value {
         ("ProductOptionRequest", "values") => (1, product::OPTION_VALUES_MAX),
         (_, "options") => (0, product::OPTIONS_MAX),
         ("GalleryRequest", "pictures") => (0, GALLERY_MAX),
+        ("OpenOrderRequest", "reservations") => (1, LINES_PER_ORDER_MAX),
         ("BlocklistBody", "words") => (0, Blocklist::WORDS_MAX),
         (_, "v") => (2, 2),
         _ => (0, LIST_MAX),

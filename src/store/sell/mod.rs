@@ -13,13 +13,13 @@ use std::collections::HashMap;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::order::KeyedOrderRow;
+use super::reservation::KeyedReservationRow;
 use super::row::from_row;
 use super::sqlite::Sqlite;
 use super::{Error, Result, Store};
 use crate::domain::{
-    Decision, ExistingPurchase, Millis, OfferId, OfferTerms, Order, OrderId, OrderStatus, PurchaseRequest, Refusal,
-    RequestHash, decide,
+    Decision, ExistingPurchase, Millis, OfferId, OfferTerms, PurchaseRequest, Refusal, RequestHash, Reservation,
+    ReservationId, ReservationStatus, decide,
 };
 
 use postgres::PostgresTurn;
@@ -32,7 +32,7 @@ pub struct BatchOutcome {
     pub results: Vec<std::result::Result<PurchaseOutcome, Refusal>>,
     /// The offer after the batch.
     pub terms: OfferTerms,
-    /// There are held or capturing orders; known only when no unit is left, otherwise `false`.
+    /// There are held or capturing reservations; known only when no unit is left, otherwise `false`.
     pub has_unpaid: bool,
     /// The time of the decision, by the database's clock.
     pub now: Millis,
@@ -40,8 +40,8 @@ pub struct BatchOutcome {
 
 #[derive(Clone, Debug)]
 pub struct PurchaseOutcome {
-    pub order: Order,
-    /// The order was created earlier with the same idempotency key.
+    pub reservation: Reservation,
+    /// It was made earlier with the same idempotency key.
     pub replayed: bool,
 }
 
@@ -104,12 +104,12 @@ struct DecidedBatch {
     decisions: Vec<Decision>,
     has_unpaid: bool,
     now: Millis,
-    new_orders: Vec<Order>,
-    /// The orders that were created earlier with keys of this batch.
-    existing_orders: HashMap<OrderId, Order>,
+    new_reservations: Vec<Reservation>,
+    /// Those that were made earlier with keys of this batch.
+    existing_reservations: HashMap<ReservationId, Reservation>,
 }
 
-/// What all orders of a batch have in common.
+/// What all reservations of a batch have in common.
 struct OfferHeader {
     offer: OfferId,
     stream: Uuid,
@@ -124,20 +124,20 @@ fn decide_batch(
     requests: &[PurchaseRequest],
     existing: ExistingPurchases,
 ) -> Result<DecidedBatch> {
-    let ExistingPurchases { purchases, orders: existing_orders } = existing;
+    let ExistingPurchases { purchases, reservations: existing_reservations } = existing;
     let decisions = decide(&terms, now, has_unpaid, requests, &purchases);
-    let new_orders: Vec<Order> = requests
+    let new_reservations: Vec<Reservation> = requests
         .iter()
         .zip(&decisions)
         .filter_map(|(request, decision)| match decision {
-            Decision::Held { place } => Some(held_order(header, &terms, now, request, *place)),
+            Decision::Held { place } => Some(held_reservation(header, &terms, now, request, *place)),
             _ => None,
         })
         .collect();
-    let units: i64 = new_orders.iter().map(|order| order.qty).sum();
+    let units: i64 = new_reservations.iter().map(|reservation| reservation.qty).sum();
     if units > 0 {
         terms.reserved += units;
-        terms.next_place += new_orders.len() as i64;
+        terms.next_place += new_reservations.len() as i64;
         terms.version += 1;
     }
     // Checked here once more, because every promise relies on it; the database has a check of its own. It is not a panic,
@@ -146,33 +146,40 @@ fn decide_batch(
         return Err(Error::CorruptRow(format!("a batch would oversell offer {}", header.offer)));
     }
     let has_unpaid = has_unpaid || units > 0;
-    Ok(DecidedBatch { terms, decisions, has_unpaid, now, new_orders, existing_orders })
+    Ok(DecidedBatch { terms, decisions, has_unpaid, now, new_reservations, existing_reservations })
 }
 
-fn held_order(header: &OfferHeader, terms: &OfferTerms, now: Millis, request: &PurchaseRequest, place: i64) -> Order {
-    Order {
-        id: request.order,
+fn held_reservation(
+    header: &OfferHeader,
+    terms: &OfferTerms,
+    now: Millis,
+    request: &PurchaseRequest,
+    place: i64,
+) -> Reservation {
+    Reservation {
+        id: request.reservation,
         stream: crate::domain::StreamId(header.stream),
         offer: header.offer,
+        order: None,
         buyer: request.buyer.clone(),
         buyer_name: request.buyer_name.clone(),
-        status: OrderStatus::Held,
+        status: ReservationStatus::Held,
         qty: request.qty,
+        returned: 0,
         amount: terms.price * request.qty,
         currency: header.currency.clone(),
         place,
         created_at: now,
         hold_until: now + terms.hold_ms,
-        paid_at: None,
         reason: None,
         version: 1,
     }
 }
 
 fn batch_outcome(decided: DecidedBatch) -> BatchOutcome {
-    let (mut new_orders, mut existing_orders) = (decided.new_orders.into_iter(), decided.existing_orders);
-    // Every decision that names an order has one. If one is missing, its buyer is refused, because we
-    // must not acknowledge an order that we do not have.
+    let (mut new, mut existing) = (decided.new_reservations.into_iter(), decided.existing_reservations);
+    // Every decision that names a reservation has one. If one is missing, its buyer is refused, because we
+    // must not acknowledge a reservation that we do not have.
     let missing = || Refusal::Busy { retry_ms: 1_000 };
     let results = decided
         .decisions
@@ -180,53 +187,55 @@ fn batch_outcome(decided: DecidedBatch) -> BatchOutcome {
         .map(|decision| match decision {
             Decision::Refused(refusal) => Err(refusal),
             Decision::Held { .. } => {
-                new_orders.next().map(|order| PurchaseOutcome { order, replayed: false }).ok_or_else(missing)
+                new.next().map(|reservation| PurchaseOutcome { reservation, replayed: false }).ok_or_else(missing)
             }
             Decision::Replay(id) => {
-                existing_orders.remove(&id).map(|order| PurchaseOutcome { order, replayed: true }).ok_or_else(missing)
+                let known = existing.remove(&id);
+                known.map(|reservation| PurchaseOutcome { reservation, replayed: true }).ok_or_else(missing)
             }
         })
         .collect();
     BatchOutcome { results, terms: decided.terms, has_unpaid: decided.has_unpaid, now: decided.now }
 }
 
-/// One look into the index of unpaid orders: a rush has thousands of them.
-const SELECT_HAS_UNPAID: &str = "select exists (select 1 from orders
+/// One look into the index of unpaid reservations: a rush has thousands of them.
+const SELECT_HAS_UNPAID: &str = "select exists (select 1 from reservations
     where offer = $1 and status in ('held', 'capturing'))";
 
 struct ExistingPurchaseRow {
-    order_id: Option<Uuid>,
+    reservation_id: Option<Uuid>,
     owned: i64,
 }
 
-from_row!(ExistingPurchaseRow { order_id, owned });
+from_row!(ExistingPurchaseRow { reservation_id, owned });
 
 /// What the buyers and keys of a batch already have.
 struct ExistingPurchases {
     purchases: Vec<ExistingPurchase>,
-    orders: HashMap<OrderId, Order>,
+    reservations: HashMap<ReservationId, Reservation>,
 }
 
-/// The orders that were created earlier with keys of the batch. Most batches have none, and need not read any order.
-fn existing_order_ids(rows: &[ExistingPurchaseRow]) -> Vec<Uuid> {
-    rows.iter().filter_map(|row| row.order_id).collect()
+/// The reservations that were made earlier with keys of the batch. Most batches have none, and need not read any.
+fn existing_reservation_ids(rows: &[ExistingPurchaseRow]) -> Vec<Uuid> {
+    rows.iter().filter_map(|row| row.reservation_id).collect()
 }
 
 impl ExistingPurchases {
-    fn from_rows(rows: Vec<ExistingPurchaseRow>, keyed: Vec<KeyedOrderRow>) -> Result<Self> {
+    fn from_rows(rows: Vec<ExistingPurchaseRow>, keyed: Vec<KeyedReservationRow>) -> Result<Self> {
         let mut hashes = HashMap::with_capacity(keyed.len());
-        let mut orders = HashMap::with_capacity(keyed.len());
-        for KeyedOrderRow { hash, order } in keyed {
-            let order = order.into_order()?;
-            let hash: RequestHash =
-                hash.try_into().map_err(|_| Error::CorruptRow(format!("the hash of order {}", order.id)))?;
-            hashes.insert(order.id, hash);
-            orders.insert(order.id, order);
+        let mut reservations = HashMap::with_capacity(keyed.len());
+        for KeyedReservationRow { hash, reservation } in keyed {
+            let reservation = reservation.into_reservation()?;
+            let hash: RequestHash = hash
+                .try_into()
+                .map_err(|_| Error::CorruptRow(format!("the hash of reservation {}", reservation.id)))?;
+            hashes.insert(reservation.id, hash);
+            reservations.insert(reservation.id, reservation);
         }
         let purchase = |row: ExistingPurchaseRow| {
-            let id = row.order_id.map(OrderId);
-            ExistingPurchase { order: id.and_then(|id| Some((id, *hashes.get(&id)?))), owned: row.owned }
+            let id = row.reservation_id.map(crate::domain::OrderId);
+            ExistingPurchase { reservation: id.and_then(|id| Some((id, *hashes.get(&id)?))), owned: row.owned }
         };
-        Ok(Self { purchases: rows.into_iter().map(purchase).collect(), orders })
+        Ok(Self { purchases: rows.into_iter().map(purchase).collect(), reservations })
     }
 }

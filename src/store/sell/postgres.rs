@@ -6,12 +6,12 @@ use sqlx::{AssertSqlSafe, FromRow, PgConnection};
 use uuid::Uuid;
 
 use super::super::offer::{LOCK_OFFER_TERMS, OfferTermsRow};
-use super::super::order::KEYED_ORDERS_ON_POSTGRES;
 use super::super::postgres::BorrowedConnection;
+use super::super::reservation::KEYED_RESERVATIONS_ON_POSTGRES;
 use super::super::{Error, Result};
 use super::{
     BatchOutcome, DecidedBatch, ExistingPurchaseRow, ExistingPurchases, OfferHeader, SELECT_HAS_UNPAID, batch_outcome,
-    decide_batch, existing_order_ids,
+    decide_batch, existing_reservation_ids,
 };
 use crate::domain::{Decision, Millis, OfferId, PurchaseRequest, Refusal};
 
@@ -81,7 +81,7 @@ impl<'a> PostgresTurn<'a> {
 }
 
 fn is_key_taken(fault: &Error) -> bool {
-    matches!(fault, Error::Database(sqlx::Error::Database(db)) if db.constraint() == Some("one_order_per_key"))
+    matches!(fault, Error::Database(sqlx::Error::Database(db)) if db.constraint() == Some("one_reservation_per_key"))
 }
 
 /// Both are one message: every buyer waits for each round trip to the lock and under it.
@@ -122,14 +122,14 @@ async fn read_existing(
     offer: OfferId,
     requests: &[PurchaseRequest],
 ) -> Result<(Millis, ExistingPurchases)> {
-    let read = "select 0::bigint as place, null::uuid as order_id, (extract(epoch from clock_timestamp()) * 1000)::bigint as owned
+    let read = "select 0::bigint as place, null::uuid as reservation_id, (extract(epoch from clock_timestamp()) * 1000)::bigint as owned
         union all
-        select place, order_id, owned from (
-            select r.place, (select o.id from orders o where o.buyer = r.buyer and o.key = r.key) as order_id,
-                coalesce((select sum(o.qty) from orders o where o.offer = $1 and o.person = r.person
-                    and o.status in ('held', 'capturing', 'paid')), 0)::bigint as owned
+        select place, reservation_id, owned from (
+            select r.place, (select o.id from reservations o where o.buyer = r.buyer and o.key = r.key) as reservation_id,
+                coalesce((select sum(o.qty - o.returned) from reservations o where o.offer = $1 and o.person = r.person
+                    and o.status in ('held', 'capturing', 'sold')), 0)::bigint as owned
             from unnest($2::text[], $3::text[], $4::text[]) with ordinality r (buyer, key, person, place) offset 0) asked
-        where order_id is not null or owned > 0";
+        where reservation_id is not null or owned > 0";
     let found: Vec<(i64, Option<Uuid>, i64)> = sqlx::query_as(read)
         .bind(offer.0)
         .bind(requests.iter().map(|request| request.buyer.as_str()).collect::<Vec<_>>())
@@ -139,26 +139,26 @@ async fn read_existing(
         .await?;
     let mut now = 0;
     let mut rows: Vec<ExistingPurchaseRow> =
-        requests.iter().map(|_| ExistingPurchaseRow { order_id: None, owned: 0 }).collect();
-    for (place, order_id, owned) in found {
+        requests.iter().map(|_| ExistingPurchaseRow { reservation_id: None, owned: 0 }).collect();
+    for (place, reservation_id, owned) in found {
         match place.checked_sub(1).and_then(|index| rows.get_mut(index as usize)) {
-            Some(row) => *row = ExistingPurchaseRow { order_id, owned },
+            Some(row) => *row = ExistingPurchaseRow { reservation_id, owned },
             None => now = owned,
         }
     }
-    let ids = existing_order_ids(&rows);
+    let ids = existing_reservation_ids(&rows);
     let keyed = if ids.is_empty() {
         Vec::new()
     } else {
         // One round trip for any number of retries, because this is under the lock.
-        sqlx::query_as(KEYED_ORDERS_ON_POSTGRES).bind(ids).fetch_all(tx).await?
+        sqlx::query_as(KEYED_RESERVATIONS_ON_POSTGRES).bind(ids).fetch_all(tx).await?
     };
     Ok((now, ExistingPurchases::from_rows(rows, keyed)?))
 }
 
-/// Writes the orders and the offer's row in one statement, for the same reason.
+/// Writes the reservations and the offer's row in one statement, for the same reason.
 async fn write_batch(tx: &mut PgConnection, requests: &[PurchaseRequest], decided: &DecidedBatch) -> Result<()> {
-    let Some(first) = decided.new_orders.first() else { return Ok(()) };
+    let Some(first) = decided.new_reservations.first() else { return Ok(()) };
     let winners = || {
         requests
             .iter()
@@ -167,7 +167,7 @@ async fn write_batch(tx: &mut PgConnection, requests: &[PurchaseRequest], decide
             .map(|(request, _)| request)
     };
     let write = "with taken as (update offers set reserved = $14, next_place = $15, version = $16 where id = $2)
-        insert into orders (id, stream, offer, buyer, buyer_name, key, hash, status, qty, amount, currency,
+        insert into reservations (id, stream, offer, buyer, buyer_name, key, hash, status, qty, amount, currency,
             place, created_at, hold_until, changed_at, person)
         select r.id, $1, $2, r.buyer, r.name, r.key, r.hash, 'held', r.qty, r.qty * $3, $4, $5 + r.place - 1, $6, $7, $6,
             r.person
@@ -183,7 +183,7 @@ async fn write_batch(tx: &mut PgConnection, requests: &[PurchaseRequest], decide
         .bind(first.place)
         .bind(decided.now)
         .bind(first.hold_until)
-        .bind(winners().map(|request| request.order.0).collect::<Vec<_>>())
+        .bind(winners().map(|request| request.reservation.0).collect::<Vec<_>>())
         .bind(winners().map(|request| request.buyer.as_str()).collect::<Vec<_>>())
         .bind(winners().map(|request| request.buyer_name.as_str()).collect::<Vec<_>>())
         .bind(winners().map(|request| request.key.as_str()).collect::<Vec<_>>())

@@ -7,12 +7,12 @@ use sqlx::SqliteConnection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::super::offer::{OfferTermsRow, READ_OFFER_TERMS};
-use super::super::order::KEYED_ORDERS_ON_SQLITE;
+use super::super::reservation::KEYED_RESERVATIONS_ON_SQLITE;
 use super::super::sqlite::WriterSlot;
 use super::super::{Error, Result, ids_to_json, to_json};
 use super::{
     BatchOutcome, DecidedBatch, ExistingPurchaseRow, ExistingPurchases, OfferHeader, SELECT_HAS_UNPAID, batch_outcome,
-    decide_batch, existing_order_ids,
+    decide_batch, existing_reservation_ids,
 };
 use crate::clock::Clock;
 use crate::domain::{Decision, Millis, OfferId, PurchaseRequest, Refusal};
@@ -109,8 +109,8 @@ async fn run_batch(
         sqlx::query_scalar(SELECT_HAS_UNPAID).bind(offer.0).fetch_one(&mut *tx).await?
     };
     let decided = decide_batch(&header, terms, now, has_unpaid, requests, existing)?;
-    if !decided.new_orders.is_empty() {
-        insert_orders(tx, requests, &decided).await?;
+    if !decided.new_reservations.is_empty() {
+        insert_reservations(tx, requests, &decided).await?;
         let reserve = "update offers set reserved = $2, next_place = $3, version = $4 where id = $1";
         sqlx::query(reserve)
             .bind(offer.0)
@@ -129,9 +129,9 @@ async fn read_existing(
     requests: &[PurchaseRequest],
 ) -> Result<ExistingPurchases> {
     let read = "select
-        (select o.id from orders o where o.buyer = r.value ->> 0 and o.key = r.value ->> 1) as order_id,
-        coalesce((select sum(o.qty) from orders o where o.offer = $1 and o.person = r.value ->> 2
-            and o.status in ('held', 'capturing', 'paid')), 0) as owned
+        (select o.id from reservations o where o.buyer = r.value ->> 0 and o.key = r.value ->> 1) as reservation_id,
+        coalesce((select sum(o.qty - o.returned) from reservations o where o.offer = $1 and o.person = r.value ->> 2
+            and o.status in ('held', 'capturing', 'sold')), 0) as owned
         from json_each($2) r order by r.key";
     let asked: Vec<_> = requests
         .iter()
@@ -139,17 +139,21 @@ async fn read_existing(
         .collect();
     let rows: Vec<ExistingPurchaseRow> =
         sqlx::query_as(read).bind(offer.0).bind(to_json(&asked)?).fetch_all(&mut *tx).await?;
-    let ids = existing_order_ids(&rows);
+    let ids = existing_reservation_ids(&rows);
     let keyed = if ids.is_empty() {
         Vec::new()
     } else {
-        sqlx::query_as(KEYED_ORDERS_ON_SQLITE).bind(ids_to_json(ids.into_iter())?).fetch_all(tx).await?
+        sqlx::query_as(KEYED_RESERVATIONS_ON_SQLITE).bind(ids_to_json(ids.into_iter())?).fetch_all(tx).await?
     };
     ExistingPurchases::from_rows(rows, keyed)
 }
 
-async fn insert_orders(tx: &mut SqliteConnection, requests: &[PurchaseRequest], decided: &DecidedBatch) -> Result<()> {
-    let Some(first) = decided.new_orders.first() else { return Ok(()) };
+async fn insert_reservations(
+    tx: &mut SqliteConnection,
+    requests: &[PurchaseRequest],
+    decided: &DecidedBatch,
+) -> Result<()> {
+    let Some(first) = decided.new_reservations.first() else { return Ok(()) };
     let rows: Vec<_> = requests
         .iter()
         .zip(&decided.decisions)
@@ -157,7 +161,7 @@ async fn insert_orders(tx: &mut SqliteConnection, requests: &[PurchaseRequest], 
         .map(|(request, _)| {
             let hash = hex(&request.hash);
             (
-                request.order.0.simple().to_string(),
+                request.reservation.0.simple().to_string(),
                 request.buyer.as_str(),
                 &request.buyer_name,
                 request.key.as_str(),
@@ -167,7 +171,8 @@ async fn insert_orders(tx: &mut SqliteConnection, requests: &[PurchaseRequest], 
             )
         })
         .collect();
-    let insert = "insert into orders (id, stream, offer, buyer, buyer_name, key, hash, status, qty, amount, currency,
+    let insert =
+        "insert into reservations (id, stream, offer, buyer, buyer_name, key, hash, status, qty, amount, currency,
             place, created_at, hold_until, changed_at, person)
         select unhex(r.value ->> 0), $1, $2, r.value ->> 1, r.value ->> 2, r.value ->> 3, unhex(r.value ->> 4), 'held',
             r.value ->> 5, (r.value ->> 5) * $3, $4, $5 + r.key, $6, $7, $6, r.value ->> 6

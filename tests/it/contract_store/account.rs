@@ -5,7 +5,7 @@ use livesouk::domain::sign_in_session::SESSIONS_OF_USER_MAX;
 use livesouk::domain::{EmailAddress, EmailCodeId, Language, Name, Refusal, SecretHash, SessionSecret, SignInSession};
 use livesouk::store::{NewEmailCode, NewSession, TypedEmailCode};
 
-use super::builders::{purchase_request, refusal};
+use super::builders::{purchase_request, refusal, user};
 use super::fixture::{Fixture, facts};
 
 facts! {
@@ -138,10 +138,15 @@ async fn guest_joins_the_account_with_everything_or_nothing(shop: Fixture) {
     for (buyer, key) in [(&of_account, "key-00001"), (&of_guest, "key-00001"), (&of_guest, "key-00002")] {
         shop.buy(offer, &purchase_request(buyer, key, 1)).await.unwrap();
     }
+    for buyer in [&of_account, &of_guest] {
+        let mine = shop.store.orders_of_buyer(&user(buyer), None, None, 9).await.unwrap();
+        let ids: Vec<_> = mine.iter().map(|order| order.id).collect();
+        shop.store.open_order(&user(buyer), &ids).await.unwrap();
+    }
     let code = new_code("ann@example.com");
     shop.store.create_email_code(&code).await.unwrap();
     let orders_of =
-        async |user: &str| shop.number(&format!("select count(*) from orders where buyer = '{user}'")).await;
+        async |user: &str| shop.number(&format!("select count(*) from reservations where buyer = '{user}'")).await;
 
     // The session of the account cannot be written, as if the node died before the commit: nothing has moved.
     let broken = TypedEmailCode { guest: Some(guest.clone()), ..typed(code.id, 1) };
@@ -152,7 +157,11 @@ async fn guest_joins_the_account_with_everything_or_nothing(shop: Fixture) {
     let right = TypedEmailCode { guest: Some(guest.clone()), ..typed(code.id, 2) };
     shop.store.use_email_code(&right).await.unwrap();
     assert_eq!((orders_of(&of_guest).await, orders_of(&of_account).await), (0, 3));
-    let counted = shop.store.counted_orders(&account.person, offer).await.unwrap();
+    let mine = shop.store.orders_of_buyer(&user(&of_account), None, None, 9).await.unwrap();
+    assert_eq!(mine.iter().map(|order| order.lines.len()).collect::<Vec<_>>(), [2, 1]);
+    let open = format!("select count(*) from orders where buyer = '{of_account}' and status = 'open'");
+    assert_eq!(shop.number(&open).await, 1, "a buyer has one open order in a show");
+    let counted = shop.store.counted_reservations(&account.person, offer).await.unwrap();
     assert_eq!(counted.len(), 3, "they count for the limit of the account");
     assert!(shop.buy(offer, &purchase_request(&of_account, "key-00003", 1)).await.is_err());
     // The answer was lost: the code is used up, and the orders are there with the next one.
@@ -162,7 +171,7 @@ async fn guest_joins_the_account_with_everything_or_nothing(shop: Fixture) {
 
 async fn order_has_five_links_and_the_newest_stay(shop: Fixture) {
     let offer = shop.offer(10, 3).await;
-    let order = shop.buy(offer, &purchase_request("ann", "key-00001", 1)).await.unwrap().order.id;
+    let order = shop.buy(offer, &purchase_request("ann", "key-00001", 1)).await.unwrap().reservation.id;
     for number in 0..8 {
         shop.store.create_order_link(order, &secret(number)).await.unwrap();
         shop.run("update order_links set created_at = created_at - 1000").await;

@@ -47,7 +47,7 @@ async fn address_is_stored_replaced_and_erased_apart_from_its_order(shop: Fixtur
 async fn ended_order_accepts_no_address(shop: Fixture) {
     let offer = shop.offer(5, 2).await;
     let ann = shop.hold_one(offer, "ann").await.id;
-    shop.store.release_orders(offer, &[ann], ReleaseReason::BuyerCancel, None).await.unwrap();
+    shop.store.release_reservations(offer, &[ann], ReleaseReason::BuyerCancel, None).await.unwrap();
     assert!(!shop.store.set_address(ann, &address("Ann")).await.unwrap());
     assert_eq!(shop.store.address(ann).await.unwrap(), None);
     let never = OrderId::new();

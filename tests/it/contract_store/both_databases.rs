@@ -1,7 +1,7 @@
 //! The same batches have the same outcomes on both databases: the rule and the code around it are the same.
 
 use livesouk::domain::order::request_hash;
-use livesouk::domain::{Millis, OfferId, OfferTerms, Order, OrderId, PurchaseRequest, Refusal};
+use livesouk::domain::{Millis, OfferId, OfferTerms, OrderId, PurchaseRequest, Refusal, Reservation};
 use livesouk::store::{BatchOutcome, Error, ReleaseReason, Result};
 use rand::rngs::SmallRng;
 use rand::seq::IndexedRandom;
@@ -16,15 +16,15 @@ const STEPS: usize = 300;
 /// The outcome of a step without its times, because the two databases have two clocks.
 #[derive(PartialEq, Debug)]
 enum Seen {
-    Sold(Vec<std::result::Result<(Order, bool), Refusal>>, OfferTerms, bool),
-    Released(Vec<Order>),
+    Sold(Vec<std::result::Result<(Reservation, bool), Refusal>>, OfferTerms, bool),
+    Released(Vec<Reservation>),
     Done,
     Refused(Refusal),
 }
 
-fn timeless(order: Order) -> Order {
-    let hold_ms: Millis = order.hold_until - order.created_at;
-    Order { created_at: 0, hold_until: hold_ms, paid_at: order.paid_at.map(|_| 0), ..order }
+fn timeless(reservation: Reservation) -> Reservation {
+    let hold_ms: Millis = reservation.hold_until - reservation.created_at;
+    Reservation { created_at: 0, hold_until: hold_ms, ..reservation }
 }
 
 fn plain(refusal: Refusal) -> Refusal {
@@ -36,7 +36,7 @@ fn plain(refusal: Refusal) -> Refusal {
 
 fn sold(sold: BatchOutcome) -> Seen {
     let answers = sold.results.into_iter().map(|answer| match answer {
-        Ok(answered) => Ok((timeless(answered.order), answered.replayed)),
+        Ok(answered) => Ok((timeless(answered.reservation), answered.replayed)),
         Err(refusal) => Err(plain(refusal)),
     });
     Seen::Sold(answers.collect(), OfferTerms { opens_at: None, closes_at: None, ..sold.terms }, sold.has_unpaid)
@@ -66,16 +66,16 @@ async fn take(step: &Step, shop: &Fixture) -> Seen {
     match step {
         Step::Sell(offer, requests) => seen(store.sell(*offer, requests).await, sold),
         Step::Release(offer, ids, why) => {
-            let ended = store.release_orders(*offer, ids, *why, None).await;
+            let ended = store.release_reservations(*offer, ids, *why, None).await;
             seen(ended, |ended| {
                 let mut ended: Vec<_> = ended.into_iter().map(timeless).collect();
                 ended.sort_by_key(|order| order.id);
                 Seen::Released(ended)
             })
         }
-        Step::Capture(id) => {
-            seen(shop.begin_capture(*id).await, |won| Seen::Released(won.into_iter().map(timeless).collect()))
-        }
+        Step::Capture(id) => seen(shop.begin_capture(*id).await, |won| {
+            Seen::Released(won.into_iter().flat_map(|order| order.lines).map(timeless).collect())
+        }),
         Step::Open(offer) => seen(store.open_offer(*offer).await, |()| Seen::Done),
         Step::Pause(offer) => seen(store.pause_offer(*offer).await, |()| Seen::Done),
         Step::Close(offer) => seen(store.close_offer(*offer).await, |_| Seen::Done),

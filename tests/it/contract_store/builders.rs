@@ -2,8 +2,8 @@
 
 use livesouk::domain::order::request_hash;
 use livesouk::domain::{
-    Actor, AuditAction, AuditEntry, Author, ChatRules, IdempotencyKey, LiveStream, Name, OrderId, PersonKey,
-    PurchaseRequest, Refusal, Role, StreamId, StreamStatus, UserId,
+    Actor, AuditAction, AuditEntry, Author, ChatRules, IdempotencyKey, LiveStream, Name, PersonKey, PurchaseRequest,
+    Refusal, ReservationId, Role, StreamId, StreamStatus, UserId,
 };
 use livesouk::store::{BatchOutcome, Error};
 
@@ -54,7 +54,7 @@ pub fn key(text: &str) -> IdempotencyKey {
 
 pub fn purchase_request(buyer: &str, with: &str, qty: i64) -> PurchaseRequest {
     PurchaseRequest {
-        order: OrderId::new(),
+        reservation: ReservationId::new(),
         buyer: user(buyer),
         person: person(buyer),
         buyer_name: buyer.to_owned(),
@@ -71,7 +71,12 @@ pub fn purchase_requests(buyers: impl IntoIterator<Item = usize>) -> Vec<Purchas
 
 /// The places of the new orders of a batch.
 pub fn places(sold: &BatchOutcome) -> Vec<i64> {
-    sold.results.iter().flatten().filter(|answered| !answered.replayed).map(|answered| answered.order.place).collect()
+    sold.results
+        .iter()
+        .flatten()
+        .filter(|answered| !answered.replayed)
+        .map(|answered| answered.reservation.place)
+        .collect()
 }
 
 pub fn code<T>(answer: &Result<T, Refusal>) -> &'static str {

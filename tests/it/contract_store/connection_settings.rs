@@ -27,7 +27,7 @@ async fn statement_timeout_of_the_database_does_not_end_a_sale() {
 async fn slow_down_inserts(shop: &Fixture, seconds: &str) {
     shop.run(&format!(
         "create function wait() returns trigger language plpgsql as $$ begin perform pg_sleep({seconds}); return null; end $$;
-         create trigger wait after insert on orders for each statement execute function wait()"
+         create trigger wait after insert on reservations for each statement execute function wait()"
     ))
     .await;
 }
@@ -44,7 +44,8 @@ async fn frozen_node_with_locked_row_delays_others_for_seconds_only() {
     let frozen = Store::open(&url, Clock::system(), SELL_CONNECTIONS).await.unwrap();
     slow_down_inserts(&shop, "0.5").await;
     let batch = tokio::spawn(async move { frozen.sell(offer, &purchase_requests([1])).await.map(|_| ()) });
-    let inserting = format!("select count(*) {SELLING} and state = 'active' and query like '%insert into orders%'");
+    let inserting =
+        format!("select count(*) {SELLING} and state = 'active' and query like '%insert into reservations%'");
     until_some("insert under way", SOON, async || (shop.number(&inserting).await == 1).then_some(())).await;
     proxy.black_hole();
     let begun = Instant::now();
@@ -74,7 +75,7 @@ async fn next_batch_queues_for_the_row_lock_while_one_is_in_flight() {
             app.checkout.buy(&actor(buyer), offer, 1, key("key-00001")).await.map(|bought| bought.order.place)
         })
     };
-    let inserting = format!("{SELLING} and state = 'active' and query like '%insert into orders%'");
+    let inserting = format!("{SELLING} and state = 'active' and query like '%insert into reservations%'");
     let waiting = format!("select count(*) {SELLING} and wait_event_type = 'Lock' and query like 'begin;%'");
     let first = press("ann");
     until_some("insert under way", SOON, async || {

@@ -203,18 +203,21 @@ impl Fixture {
         for (what, sql) in [
             (
                 "paid without money, or money without an order",
-                "select count(*) from orders o where o.amount > 0 and (o.status in ('paid', 'refunded'))
-                    <> exists (select 1 from test_intents i where i.order_id = o.id and i.captured = o.amount)",
+                "select count(*) from orders o where (o.status = 'paid') and exists
+                        (select 1 from reservations r where r.order_id = o.id and r.status = 'sold' and r.amount > 0)
+                    <> exists (select 1 from test_intents i where i.order_id = o.id and i.captured =
+                        (select sum(r.amount) from reservations r where r.order_id = o.id and r.status = 'sold'))",
             ),
             (
-                "charged twice, or another sum",
-                "select count(*) from (select o.id from orders o join test_intents i on i.order_id = o.id
-                    where i.captured > 0 group by o.id having count(*) > 1 or max(i.captured) <> max(o.amount)) t",
+                "charged twice, or for no order",
+                "select count(*) from (select i.order_id from test_intents i where i.captured > 0 group by i.order_id
+                    having count(*) > 1 or not exists (select 1 from orders o where o.id = i.order_id and o.status = 'paid')) t",
             ),
             (
                 "refunds",
-                "select count(*) from orders o join test_intents i on i.order_id = o.id where i.captured > 0
-                    and ((o.status = 'refunded') <> (i.refunded = i.captured) or i.refunded not in (0, i.captured))",
+                "select count(*) from reservations r join test_intents i on i.order_id = r.order_id
+                    where i.captured > 0 and r.status = 'sold'
+                    and ((r.returned = r.qty) <> (i.refunded = i.captured) or i.refunded not in (0, i.captured))",
             ),
             ("our own tables", "select count(*) from payment_mismatches"),
             ("units", "select count(*) from reservation_mismatches"),
@@ -233,7 +236,7 @@ impl Fixture {
                 "select count(*) from payments where status in ('creating', 'needs_action', 'authorized', 'voiding')",
             ),
             ("pending refunds", "select count(*) from refunds where status = 'pending'"),
-            ("orders in capture", "select count(*) from orders where status = 'capturing'"),
+            ("orders in capture", "select count(*) from reservations where status = 'capturing'"),
         ] {
             assert_eq!(self.number(sql).await, 0, "{what}");
         }
@@ -307,7 +310,7 @@ impl Fixture {
 
     /// Creates a held order of one unit.
     pub async fn hold_one(&self, offer: OfferId, buyer: &str) -> Order {
-        self.buy(offer, &purchase_request(buyer, &format!("key-of-{buyer}"), 1)).await.unwrap().order
+        self.buy(offer, &purchase_request(buyer, &format!("key-of-{buyer}"), 1)).await.unwrap().reservation.into()
     }
 
     /// Creates an order of one unit and pays for it.
@@ -329,7 +332,7 @@ impl Fixture {
 
     /// Moves the end of every hold of this offer into the past.
     pub async fn expire_holds(&self, offer: OfferId) {
-        self.run(&format!("update orders set hold_until = 1000 where offer = {}", self.id(offer.0))).await;
+        self.run(&format!("update reservations set hold_until = 1000 where offer = {}", self.id(offer.0))).await;
     }
 
     pub async fn load_offer(&self, offer: OfferId) -> Offer {

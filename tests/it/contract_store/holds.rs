@@ -17,7 +17,7 @@ impl Fixture {
     /// Adds holds of one unit to an offer that has as many free units. They all end at the same time.
     async fn add_holds(&self, offer: OfferId, holds: i64, hold_until: i64) {
         self.run(&format!(
-            "insert into orders (id, stream, offer, buyer, buyer_name, key, hash, status, qty, amount, currency, place,
+            "insert into reservations (id, stream, offer, buyer, buyer_name, key, hash, status, qty, amount, currency, place,
                  created_at, hold_until, changed_at, person)
              select gen_random_uuid(), '{stream}', '{offer}', 'buyer-' || n, 'Buyer', '{offer}-' || n,
                  decode(repeat('00', 32), 'hex'), 'held', 1, 4900, 'SAR', n, 0, {hold_until}, 0, 'buyer-' || n
@@ -30,7 +30,7 @@ impl Fixture {
     }
 
     async fn held(&self) -> i64 {
-        self.number("select count(*) from orders where status = 'held'").await
+        self.number("select count(*) from reservations where status = 'held'").await
     }
 
     async fn until_held(&self, holds: i64, deadline: Duration) {
@@ -73,7 +73,7 @@ async fn ten_thousand_holds_that_end_together_are_released_within_five_seconds()
     eprintln!("10,000 holds were released in {took:?}");
     assert!(took < PROMISE, "{took:?}");
     assert_eq!(shop.number("select cast(sum(reserved) as bigint) from offers").await, 0);
-    assert_eq!(shop.number("select count(*) from orders where version <> 2").await, 0, "each hold ended once");
+    assert_eq!(shop.number("select count(*) from reservations where version <> 2").await, 0, "each hold ended once");
     shop.assert_consistent().await;
     stop(&apps).await;
 }

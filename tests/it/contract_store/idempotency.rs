@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use livesouk::domain::order::request_hash;
-use livesouk::domain::{OrderStatus, PurchaseRequest, Refusal};
+use livesouk::domain::{PurchaseRequest, Refusal, ReservationStatus};
 use livesouk::store::ReleaseReason;
 use tokio::sync::Barrier;
 
@@ -20,24 +20,29 @@ async fn retry_returns_its_order_as_it_is_now(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
     let requests = purchase_requests(0..3);
     let sold = shop.sell(offer, &requests).await;
-    let ids: Vec<_> = sold.results.iter().map(|answer| answer.as_ref().unwrap().order.id).collect();
-    shop.store.release_orders(offer, &ids[..1], ReleaseReason::BuyerCancel, None).await.unwrap();
+    let ids: Vec<_> = sold.results.iter().map(|answer| answer.as_ref().unwrap().reservation.id).collect();
+    shop.store.release_reservations(offer, &ids[..1], ReleaseReason::BuyerCancel, None).await.unwrap();
     shop.expire_holds(offer).await;
-    shop.store.release_orders(offer, &ids[1..2], ReleaseReason::HoldEnded, None).await.unwrap();
+    shop.store.release_reservations(offer, &ids[1..2], ReleaseReason::HoldEnded, None).await.unwrap();
     for closed in [false, true] {
         if closed {
             assert!(shop.store.close_offer(offer).await.unwrap());
         }
         // A retry has a new order id, as every request does; the key decides.
-        let again: Vec<PurchaseRequest> =
-            requests.iter().map(|request| PurchaseRequest { order: Default::default(), ..request.clone() }).collect();
+        let again: Vec<PurchaseRequest> = requests
+            .iter()
+            .map(|request| PurchaseRequest { reservation: Default::default(), ..request.clone() })
+            .collect();
         let replayed = shop.sell(offer, &again).await;
-        let seen: Vec<_> =
-            replayed.results.iter().map(|a| a.as_ref().map(|a| (a.order.id, a.order.status, a.replayed))).collect();
-        use OrderStatus::*;
+        let seen: Vec<_> = replayed
+            .results
+            .iter()
+            .map(|a| a.as_ref().map(|a| (a.reservation.id, a.reservation.status, a.replayed)))
+            .collect();
+        use ReservationStatus::*;
         assert_eq!(seen, [Ok((ids[0], Cancelled, true)), Ok((ids[1], Expired, true)), Ok((ids[2], Held, true))]);
     }
-    assert_eq!(shop.number("select count(*) from orders").await, 3);
+    assert_eq!(shop.number("select count(*) from reservations").await, 3);
     shop.assert_consistent().await;
 }
 
@@ -52,7 +57,12 @@ async fn key_with_another_body_is_refused_as_reused(shop: Fixture) {
             &shop
                 .buy(
                     offer,
-                    &PurchaseRequest { order: Default::default(), buyer: user("bob"), person: person("bob"), ..other }
+                    &PurchaseRequest {
+                        reservation: Default::default(),
+                        buyer: user("bob"),
+                        person: person("bob"),
+                        ..other
+                    }
                 )
                 .await
         ),

@@ -20,13 +20,13 @@ impl Fixture {
         let offer = self.offer(1, 1).await;
         self.run(&format!(
             "set synchronous_commit = off;
-            insert into orders (id, stream, offer, buyer, buyer_name, key, hash, status, qty, amount, currency, place, created_at,
-                    hold_until, changed_at, paid_at, attempt, person)
+            insert into reservations (id, stream, offer, buyer, buyer_name, key, hash, status, qty, amount, currency, place, created_at,
+                    hold_until, changed_at, person)
                 select gen_random_uuid(), '{stream}', '{offer}', 'buyer-' || n, 'Buyer', 'key-of-' || n, decode(repeat('07', 32), 'hex'),
-                    'paid', 1, 4900, 'SAR', n, 1600000000000 + n * 12, 1, 1, 1, 1, 'buyer-' || n
+                    'sold', 1, 4900, 'SAR', n, 1600000000000 + n * 12, 1, 1, 'buyer-' || n
                 from generate_series(1, {ORDERS}) n;
             update offers set quantity = {ORDERS}, reserved = {ORDERS}, next_place = {ORDERS} + 1 where id = '{offer}';
-            analyze orders",
+            analyze reservations",
             stream = self.stream.0,
             offer = offer.0,
         ))

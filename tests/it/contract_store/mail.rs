@@ -137,7 +137,7 @@ async fn undone_step_takes_its_waiting_mail_back(shop: Fixture) {
 async fn parcel_is_sent_as_a_whole_with_one_mail(shop: Fixture) {
     let offer = shop.offer(5, 5).await;
     let first = shop.paid_one(offer, "ann").await;
-    let second = shop.buy(offer, &purchase_request("ann", "second-order", 1)).await.unwrap().order.id;
+    let second = shop.buy(offer, &purchase_request("ann", "second-order", 1)).await.unwrap().reservation.id;
     for order in [first, second] {
         shop.store.set_address(order, &with_email()).await.unwrap();
     }
@@ -211,7 +211,7 @@ async fn mail_goes_to_the_address_of_the_order_else_to_that_of_the_account(shop:
     let buyer = account.id.user();
     let first = shop.paid_one(offer, buyer.as_str()).await;
     let again = purchase_request(buyer.as_str(), "second-order", 1);
-    let second = shop.buy(offer, &again).await.unwrap().order.id;
+    let second = shop.buy(offer, &again).await.unwrap().reservation.id;
     shop.store.set_address(second, &with_email()).await.unwrap();
     shop.begin_capture(second).await.unwrap().unwrap();
     shop.store.finish_capture(second).await.unwrap().unwrap();

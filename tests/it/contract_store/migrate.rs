@@ -220,10 +220,12 @@ async fn former_migrations(folder: &str) -> Migrator {
     migrations_until(folder, FORMER_NAMES).await
 }
 
-async fn migrations_until(folder: &str, last: i64) -> Migrator {
+pub async fn migrations_until(folder: &str, last: i64) -> Migrator {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(folder);
     let all = Migrator::new(path).await.unwrap();
-    Migrator::with_migrations(all.iter().filter(|migration| migration.version <= last).cloned().collect())
+    // Files without a transaction only build indexes, statement by statement: they are left to the server.
+    let chosen = all.iter().filter(|migration| migration.version <= last && !migration.no_tx);
+    Migrator::with_migrations(chosen.cloned().collect())
 }
 
 /// Everything that was stored in the former names is read in the new ones.

@@ -192,6 +192,6 @@ async fn held_units_make_an_offer_sold_out_for_now(shop: Fixture) {
     };
     shop.begin_capture(paid.id).await.unwrap();
     assert_eq!(status().await, (true, OfferStatus::SoldOutForNow));
-    shop.run("update orders set status = 'paid'").await;
+    shop.run("update reservations set status = 'sold'").await;
     assert_eq!(status().await, (false, OfferStatus::SoldOut));
 }

@@ -1,7 +1,7 @@
 //! Orders after the hold: paid once, published once, found by their buyer. And idempotency records.
 
 use livesouk::domain::order::request_hash;
-use livesouk::domain::{OrderStatus, StreamId};
+use livesouk::domain::{Order, OrderStatus, StreamId};
 use livesouk::store::{IdempotencyRecord, ReleaseReason};
 
 use super::builders::{key, person, purchase_request, user};
@@ -89,7 +89,7 @@ async fn release_stores_its_idempotency_record(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
     let (order, ann) = (shop.hold_one(offer, "ann").await.id, user("ann"));
     let kept = IdempotencyRecord { verb: "cancel", ..record(order, "key-00001", None) };
-    shop.store.release_orders(offer, &[order], ReleaseReason::BuyerCancel, Some((&ann, &kept))).await.unwrap();
+    shop.store.release_reservations(offer, &[order], ReleaseReason::BuyerCancel, Some((&ann, &kept))).await.unwrap();
     assert_eq!(
         shop.store.find_idempotency_record(&ann, "cancel", &kept.key).await.unwrap(),
         Some((kept.hash, order, None))
@@ -101,7 +101,7 @@ async fn late_release_stores_no_idempotency_record(shop: Fixture) {
     let (order, ann) = (shop.hold_one(offer, "ann").await.id, user("ann"));
     shop.begin_capture(order).await.unwrap();
     let late = IdempotencyRecord { verb: "cancel", ..record(order, "key-00001", None) };
-    shop.store.release_orders(offer, &[order], ReleaseReason::BuyerCancel, Some((&ann, &late))).await.unwrap();
+    shop.store.release_reservations(offer, &[order], ReleaseReason::BuyerCancel, Some((&ann, &late))).await.unwrap();
     assert_eq!(shop.store.find_idempotency_record(&ann, "cancel", &late.key).await.unwrap(), None);
 }
 
@@ -110,28 +110,28 @@ async fn orders_are_found_by_key_and_paged_by_buyer(shop: Fixture) {
     let mut newest_first = Vec::new();
     for n in 0..5 {
         let with = format!("key-{n:05}");
-        let order = shop.buy(offer, &purchase_request("ann", &with, 1)).await.unwrap().order;
-        assert_eq!(shop.store.order_by_key(&user("ann"), &key(&with)).await.unwrap().as_ref(), Some(&order));
-        newest_first.insert(0, order);
+        let order = shop.buy(offer, &purchase_request("ann", &with, 1)).await.unwrap().reservation;
+        assert_eq!(shop.store.reservation_by_key(&user("ann"), &key(&with)).await.unwrap().as_ref(), Some(&order));
+        newest_first.insert(0, Order::from(order));
     }
     shop.hold_one(offer, "bob").await;
-    assert_eq!(shop.store.order_by_key(&user("bob"), &key("key-00001")).await.unwrap(), None);
+    assert_eq!(shop.store.reservation_by_key(&user("bob"), &key("key-00001")).await.unwrap(), None);
     let page =
         async |stream, after, limit| shop.store.orders_of_buyer(&user("ann"), stream, after, limit).await.unwrap();
     assert_eq!(page(None, None, 2).await, newest_first[..2]);
     assert_eq!(page(Some(shop.stream), Some(newest_first[1].id), 9).await, newest_first[2..]);
     assert_eq!(page(Some(StreamId::new()), None, 9).await, []);
     let counting: Vec<_> = newest_first.iter().rev().map(|order| order.id).collect();
-    assert_eq!(shop.store.counted_orders(&person("ann"), offer).await.unwrap(), counting);
+    assert_eq!(shop.store.counted_reservations(&person("ann"), offer).await.unwrap(), counting);
 }
 
 async fn sales_totals_count_sold_units(shop: Fixture) {
     let offer = shop.offer(50, 50).await;
-    let paid = shop.buy(offer, &purchase_request("ann", "key-00001", 3)).await.unwrap().order;
+    let paid = shop.buy(offer, &purchase_request("ann", "key-00001", 3)).await.unwrap().reservation;
     shop.begin_capture(paid.id).await.unwrap();
     shop.store.finish_capture(paid.id).await.unwrap();
     let gone = shop.hold_one(offer, "bob").await;
-    shop.store.release_orders(offer, &[gone.id], ReleaseReason::BuyerCancel, None).await.unwrap();
+    shop.store.release_reservations(offer, &[gone.id], ReleaseReason::BuyerCancel, None).await.unwrap();
     shop.hold_one(offer, "cem").await;
     let sums = shop.store.sales_totals(shop.stream).await.unwrap();
     assert_eq!((sums.orders_held, sums.orders_paid, sums.units_paid, sums.amount_paid), (1, 1, 3, 3 * 4_900));

@@ -53,7 +53,7 @@ async fn key_belongs_to_one_attempt_forever(shop: Fixture) {
     let bobs = NewPayment { order: other.id, buyer: user("bob"), ..new.clone() };
     assert!(shop.store.begin_payment(&bobs).await.unwrap().is_new, "another buyer's key is another key");
     // This also holds when the order can no longer be paid.
-    shop.store.release_orders(offer, &[order.id], ReleaseReason::BuyerCancel, None).await.unwrap();
+    shop.store.release_reservations(offer, &[order.id], ReleaseReason::BuyerCancel, None).await.unwrap();
     let again = shop.store.begin_payment(&new).await.unwrap();
     assert_eq!((again.is_new, again.payment.order_status), (false, OrderStatus::Cancelled));
 }
@@ -65,14 +65,14 @@ async fn no_attempt_begins_for_an_unpayable_order(shop: Fixture) {
         shop.hold_one(offer, "bob").await.id,
         shop.hold_one(offer, "cem").await.id,
     );
-    shop.store.release_orders(offer, &[ann], ReleaseReason::BuyerCancel, None).await.unwrap();
+    shop.store.release_reservations(offer, &[ann], ReleaseReason::BuyerCancel, None).await.unwrap();
     shop.begin_capture(bob).await.unwrap().unwrap();
     let begin = async |order| refusal(shop.begin_payment(order, "ok").await).code();
     assert_eq!((begin(ann).await, begin(bob).await), ("wrong_status", "busy"));
     shop.store.finish_capture(bob).await.unwrap().unwrap();
     assert_eq!(begin(bob).await, "already_paid");
     shop.expire_holds(offer).await;
-    shop.store.release_orders(offer, &[cem], ReleaseReason::HoldEnded, None).await.unwrap();
+    shop.store.release_reservations(offer, &[cem], ReleaseReason::HoldEnded, None).await.unwrap();
     assert_eq!(begin(cem).await, "hold_expired");
     assert_eq!(shop.number("select count(*) from payments").await, 1);
 }
@@ -154,7 +154,7 @@ async fn failed_capture_leaves_an_attempt_to_void(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
     let order = shop.hold_one(offer, "ann").await.id;
     shop.begin_capture(order).await.unwrap().unwrap();
-    shop.store.release_orders(offer, &[order], ReleaseReason::CaptureFailed, None).await.unwrap();
+    shop.store.release_reservations(offer, &[order], ReleaseReason::CaptureFailed, None).await.unwrap();
     let winner = shop.store.winning_payment(order).await.unwrap().unwrap();
     assert_eq!((winner.wins, winner.order_status), (true, OrderStatus::Cancelled));
     assert!(shop.store.update_payment_status(&winner, PaymentStatus::Voiding, None).await.unwrap());

@@ -179,8 +179,8 @@ async fn authorization_of_an_ended_order_is_voided(shop: Fixture) {
     for (buyer, why) in [("ann", ReleaseReason::HoldEnded), ("bob", ReleaseReason::BuyerCancel)] {
         let (payment, intent) = abandoned_payment(&shop, buyer, "webhook_never").await;
         let order = shop.order(payment.order).await;
-        shop.expire_holds(order.offer).await;
-        shop.store.release_orders(order.offer, &[order.id], why, None).await.unwrap();
+        shop.expire_holds(order.first_line().offer).await;
+        shop.store.release_reservations(order.first_line().offer, &[order.id], why, None).await.unwrap();
         tries.push((payment, intent));
     }
     let app = shop.app_with_provider(LONG_TIMEOUT_MS).await;
@@ -196,7 +196,10 @@ async fn authorization_of_an_ended_order_is_voided(shop: Fixture) {
 async fn late_void_is_retried(shop: Fixture) {
     let (payment, intent) = abandoned_payment(&shop, "ann", "cancel_too_late").await;
     let order = shop.order(payment.order).await;
-    shop.store.release_orders(order.offer, &[order.id], ReleaseReason::BuyerCancel, None).await.unwrap();
+    shop.store
+        .release_reservations(order.first_line().offer, &[order.id], ReleaseReason::BuyerCancel, None)
+        .await
+        .unwrap();
     let app = shop.app_with_provider(LONG_TIMEOUT_MS).await;
     app.checkout.reconcile(0).await.unwrap();
     assert_eq!(now(&shop, &payment).await.0, PaymentStatus::Voiding);
@@ -285,7 +288,7 @@ async fn approval_completes_the_order(shop: Fixture) {
 async fn approval_after_the_hold_expired_captures_nothing(shop: Fixture) {
     let app = shop.app_with_provider(LONG_TIMEOUT_MS).await;
     let (payment, _) = pay(&app, &shop, "ann", "needs_action").await;
-    shop.expire_holds(shop.order(payment.order).await.offer).await;
+    shop.expire_holds(shop.order(payment.order).await.first_line().offer).await;
     let expired = async || (now(&shop, &payment).await.1 == OrderStatus::Expired).then_some(());
     until_some("end of the hold", SOON, expired).await;
     let reference = payment.reference.clone().unwrap();

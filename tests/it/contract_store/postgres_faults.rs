@@ -63,7 +63,7 @@ async fn no_order_is_lost_or_duplicated_while_selling_connections_are_killed() {
                     match app.checkout.buy(&ann, offer, 1, key(&format!("key-{number:05}"))).await {
                         Ok(bought) => {
                             answered.fetch_add(1, Ordering::Relaxed);
-                            break acknowledged.push((bought.order.id, bought.order.place));
+                            break acknowledged.push((bought.reservation.id, bought.reservation.place));
                         }
                         Err(Error::Refused(Refusal::SoldOut | Refusal::SoldOutForNow)) => break,
                         Err(Error::OutcomeUnknown | Error::Unavailable | Error::Refused(Refusal::Busy { .. })) => {
@@ -99,7 +99,7 @@ async fn no_order_is_lost_or_duplicated_while_selling_connections_are_killed() {
     for id in ids {
         assert_eq!(shop.order(id).await.status, OrderStatus::Held);
     }
-    assert_eq!(shop.number("select count(*) from orders").await, UNITS, "every order was acknowledged");
+    assert_eq!(shop.number("select count(*) from reservations").await, UNITS, "every order was acknowledged");
     assert_eq!(shop.load_offer(offer).await.terms.left(), 0);
     shop.assert_consistent().await;
     app.stopping().cancel();
@@ -153,7 +153,7 @@ async fn swallowed_reply_is_an_unknown_outcome_and_selling_resumes() {
             Err(_) => assert!(begun.elapsed() < Duration::from_secs(20), "selling did not resume"),
         }
     };
-    assert_eq!(bought.order.place, 2);
+    assert_eq!(bought.reservation.place, 2);
     shop.assert_consistent().await;
     app.stopping().cancel();
 }
@@ -206,8 +206,8 @@ async fn payment_with_lost_commit_has_unknown_outcome() {
     let order = app.checkout.buy(&actor("ann"), offer, 1, key("key-00001")).await.unwrap().order.id;
     shop.run(
         "create function die() returns trigger language plpgsql as $$ begin perform pg_terminate_backend(pg_backend_pid()); return new; end $$;
-         create constraint trigger die after update on orders deferrable initially deferred for each row
-         when (new.status = 'paid') execute function die()",
+         create constraint trigger die after update on reservations deferrable initially deferred for each row
+         when (new.status = 'sold') execute function die()",
     )
     .await;
     let result = app.checkout.pay(&actor("ann"), order, "ok", key("key-00002")).await;

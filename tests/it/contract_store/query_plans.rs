@@ -12,21 +12,21 @@ use super::fixture::Fixture;
 const OTHERS: usize = 30_000;
 
 impl Fixture {
-    /// The table of orders grows, and its statistics are not updated.
+    /// The table of reservations grows, and its statistics are not updated.
     async fn add_orders_of_others(&self) {
         self.run(&format!(
-            "insert into orders (id, stream, offer, buyer, buyer_name, key, hash, status, qty, amount, currency, place, reason,
-                 version, created_at, hold_until, changed_at, paid_at, person)
+            "insert into reservations (id, stream, offer, buyer, buyer_name, key, hash, status, qty, amount, currency, place, reason,
+                 version, created_at, hold_until, changed_at, person)
              select gen_random_uuid(), stream, gen_random_uuid(), 'other-' || n, buyer_name, key, hash, status,
-                 qty, amount, currency, place, reason, version, created_at, hold_until, changed_at, paid_at, 'other-' || n
-             from (select * from orders limit 1) o, generate_series(1, {OTHERS}) n"
+                 qty, amount, currency, place, reason, version, created_at, hold_until, changed_at, 'other-' || n
+             from (select * from reservations limit 1) o, generate_series(1, {OTHERS}) n"
         ))
         .await;
         self.run("select pg_stat_force_next_flush()").await;
     }
 
-    /// How many rows of the orders were read one by one so far.
-    async fn order_rows_scanned(&self) -> i64 {
+    /// How many reservations were read one by one so far.
+    async fn reservations_scanned(&self) -> i64 {
         // A connection reports what it read at the latest when it closes.
         self.run("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()").await;
         loop {
@@ -35,39 +35,39 @@ impl Fixture {
                 break;
             }
         }
-        self.number("select seq_tup_read from pg_stat_user_tables where relname = 'orders'").await
+        self.number("select seq_tup_read from pg_stat_user_tables where relname = 'reservations'").await
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn batch_never_scans_the_orders_table() {
+async fn batch_never_scans_the_reservations() {
     let shop = Fixture::on_postgres().await;
     let offer = shop.offer(1_000, 1).await;
     // A sale starts: the plans are made and kept, and they suit a table of one page.
     shop.sell(offer, &purchase_requests(0..10)).await;
-    shop.run("analyze orders").await;
+    shop.run("analyze reservations").await;
     for _ in 0..10 {
         shop.sell(offer, &purchase_requests(0..11)).await;
     }
     shop.add_orders_of_others().await;
     let sold = shop.sell(offer, &purchase_requests(500..600)).await;
     assert_eq!(places(&sold).len(), 100);
-    let read = shop.order_rows_scanned().await;
+    let read = shop.reservations_scanned().await;
     assert!(read < OTHERS as i64, "{read} rows read one by one");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn orders_of_connected_buyers_never_scan_the_orders_table() {
+async fn orders_of_connected_buyers_never_scan_the_reservations() {
     let shop = Fixture::on_postgres().await;
     let offer = shop.offer(1_000, 1).await;
     shop.sell(offer, &purchase_requests(0..10)).await;
-    shop.run("analyze orders").await;
+    shop.run("analyze reservations").await;
     let buyers: Vec<_> = (0..500).map(|n| user(&format!("other-{}", n + 1))).collect();
     for _ in 0..10 {
         shop.store.recent_orders_of(&buyers, 0).await.unwrap();
     }
     shop.add_orders_of_others().await;
     assert_eq!(shop.store.recent_orders_of(&buyers, 0).await.unwrap().len(), buyers.len());
-    let read = shop.order_rows_scanned().await;
+    let read = shop.reservations_scanned().await;
     assert!(read < OTHERS as i64, "{read} rows read one by one");
 }

@@ -87,7 +87,7 @@ async fn money_and_orders_agree_when_nodes_die(shop: Fixture) {
             let Some(order) = some else { continue };
             if rng.random_bool(0.4) {
                 let id = shop.id(order.0);
-                shop.run(&format!("update orders set hold_until = 1000 where id = {id}")).await;
+                shop.run(&format!("update reservations set hold_until = 1000 where id = {id}")).await;
             } else if let Some(booked) = shop.store.test_intent_of(order, rng.random_range(1..4)).await.unwrap() {
                 let app = node.app.clone();
                 let id = rng.random_range(0..1_000_u32);
@@ -106,7 +106,7 @@ async fn money_and_orders_agree_when_nodes_die(shop: Fixture) {
         assert!(outcomes.contains(word), "no action had the outcome {word}: {outcomes:?}");
     }
     shop.assert_settled().await;
-    let late = "select count(*) from orders o join test_intents i on i.order_id = o.id
+    let late = "select count(*) from reservations o join test_intents i on i.order_id = o.id
         where o.status in ('expired', 'cancelled') and i.captured > 0";
     assert_eq!(shop.number(late).await, 0, "captured for an ended order");
 }
@@ -114,13 +114,13 @@ async fn money_and_orders_agree_when_nodes_die(shop: Fixture) {
 /// Expires all holds and reconciles until no work is left.
 async fn settle_everything(shop: &Fixture, offer: OfferId) {
     let node = Node::start(shop).await;
-    let open = "select (select count(*) from orders where status in ('held', 'capturing'))
+    let open = "select (select count(*) from reservations where status in ('held', 'capturing'))
         + (select count(*) from payments where status in ('creating', 'needs_action', 'authorized', 'voiding'))
         + (select count(*) from refunds where status = 'pending')
         + (select count(*) from test_intents where status = 'authorized')";
     until_some("settled shop", SETTLE_DEADLINE, async || {
         shop.run(&format!(
-            "update orders set hold_until = 1000 where status = 'held' and offer = {}",
+            "update reservations set hold_until = 1000 where status = 'held' and offer = {}",
             shop.id(offer.0)
         ))
         .await;
@@ -161,19 +161,24 @@ async fn random_actions(
                 if let Ok(bought) = &bought {
                     orders.lock().unwrap().push(bought.order.id);
                 }
-                bought
+                bought.map(|bought| bought.order)
             }
             (5..=12, Some(order)) => {
                 let script = TestScenario::ALL.choose(&mut rng).copied().unwrap_or(TestScenario::Ok);
                 let script = if rng.random_bool(0.3) { TestScenario::Ok } else { script };
-                app.checkout.pay(&ann, order, script.name(), key(&format!("pay-{order}-{}", script.name()))).await
+                app.checkout
+                    .pay(&ann, order, script.name(), key(&format!("pay-{order}-{}", script.name())))
+                    .await
+                    .map(|paid| paid.order)
             }
             (13..=14, Some(order)) => {
-                app.checkout.cancel(&ann, order, key(&format!("{order}-{}", with.as_str()))).await
+                let with = key(&format!("{order}-{}", with.as_str()));
+                app.checkout.cancel(&ann, order, with).await.map(|gone| gone.order)
             }
             (15..=17, Some(order)) => {
                 let restock = rng.random_bool(0.5);
-                app.checkout.refund(&host, order, restock, None, key(&format!("{order}-{restock}"))).await
+                let with = key(&format!("{order}-{restock}"));
+                app.checkout.refund(&host, order, restock, None, with).await.map(|refunded| refunded.order)
             }
             (_, Some(_)) => {
                 let _ = app.checkout.reconcile(rng.random_range(0..200)).await;
@@ -181,7 +186,7 @@ async fn random_actions(
             }
         };
         let word = match result {
-            Ok(bought) => bought.order.status.name().to_owned(),
+            Ok(order) => order.status.name().to_owned(),
             Err(Error::Refused(refusal)) => refusal.code().to_owned(),
             Err(Error::OutcomeUnknown) => "outcome_unknown".to_owned(),
             Err(Error::Unavailable) => "unavailable".to_owned(),

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use livesouk::domain::{OfferId, OfferStage, Order};
+use livesouk::domain::{OfferId, OfferStage, Reservation};
 use livesouk::store::{Error, ReleaseReason};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
@@ -85,7 +85,7 @@ struct RandomActor<'a> {
     rng: SmallRng,
     seed: u64,
     offers: Vec<OfferId>,
-    orders: Vec<Order>,
+    orders: Vec<Reservation>,
     buys: usize,
     /// Units that were added to the stock.
     added: i64,
@@ -149,7 +149,7 @@ impl<'a> RandomActor<'a> {
         }
     }
 
-    fn order(&mut self) -> Option<Order> {
+    fn order(&mut self) -> Option<Reservation> {
         let many = self.orders.len();
         (many > 0).then(|| self.orders[self.rng.random_range(0..many)].clone())
     }
@@ -164,17 +164,17 @@ impl<'a> RandomActor<'a> {
             .collect();
         let sold = self.shop.sell(offer, &batch).await;
         let before = self.orders.len();
-        self.orders.extend(sold.results.into_iter().flatten().map(|answered| answered.order));
+        self.orders.extend(sold.results.into_iter().flatten().map(|answered| answered.reservation));
         self.orders.len() > before
     }
 
-    async fn release(&mut self, order: &Order, how: &str) -> bool {
+    async fn release(&mut self, order: &Reservation, how: &str) -> bool {
         let store = &self.shop.store;
         let why = match how {
             "cancel" => ReleaseReason::BuyerCancel,
             "expire" => {
                 let id = self.shop.id(order.id.0);
-                self.shop.run(&format!("update orders set hold_until = 1000 where id = {id}")).await;
+                self.shop.run(&format!("update reservations set hold_until = 1000 where id = {id}")).await;
                 ReleaseReason::HoldEnded
             }
             _ => {
@@ -182,7 +182,7 @@ impl<'a> RandomActor<'a> {
                 ReleaseReason::CaptureFailed
             }
         };
-        !store.release_orders(order.offer, &[order.id], why, None).await.unwrap().is_empty()
+        !store.release_reservations(order.offer, &[order.id], why, None).await.unwrap().is_empty()
     }
 }
 

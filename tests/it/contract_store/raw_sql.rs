@@ -50,9 +50,9 @@ impl Fixture {
     pub async fn reject_poison_buyer(&self) {
         self.run(if self.is_postgres() {
             "create function refuse() returns trigger language plpgsql as $$ begin raise 'poison'; end $$;
-             create trigger poison before insert on orders for each row when (new.buyer = 'poison') execute function refuse()"
+             create trigger poison before insert on reservations for each row when (new.buyer = 'poison') execute function refuse()"
         } else {
-            "create trigger poison before insert on orders when new.buyer = 'poison'
+            "create trigger poison before insert on reservations when new.buyer = 'poison'
              begin select raise(abort, 'poison'); end"
         })
         .await;

@@ -125,7 +125,7 @@ async fn refund_is_reconciled_after_its_node_died(shop: Fixture) {
     assert_eq!(app.checkout.reconcile(60_000).await.unwrap(), 0, "a request may still be in flight");
     assert_eq!(app.checkout.reconcile(0).await.unwrap(), 1);
     assert_eq!(shop.order(order).await.status, OrderStatus::Refunded);
-    let terms = shop.load_offer(shop.order(order).await.offer).await.terms;
+    let terms = shop.load_offer(shop.order(order).await.first_line().offer).await.terms;
     assert_eq!((terms.quantity, terms.reserved), (1, 0), "the unit left with the goods");
     end(app).await;
     shop.assert_settled().await;

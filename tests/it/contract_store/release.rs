@@ -1,6 +1,6 @@
 //! Released units: once, to the right place, never too early. And the race between pay and expire.
 
-use livesouk::domain::{OrderStatus, Refusal};
+use livesouk::domain::{OrderStatus, Refusal, ReservationStatus};
 use livesouk::store::{LockWait, ReleaseReason};
 
 use super::builders::{code, purchase_requests, refusal};
@@ -22,13 +22,14 @@ facts! {
 async fn released_unit_is_on_sale_again_once(shop: Fixture) {
     let offer = shop.offer(2, 1).await;
     let (ann, _bob) = (shop.hold_one(offer, "ann").await, shop.hold_one(offer, "bob").await);
-    let ended = shop.store.release_orders(offer, &[ann.id, ann.id], ReleaseReason::BuyerCancel, None).await.unwrap();
+    let ended =
+        shop.store.release_reservations(offer, &[ann.id, ann.id], ReleaseReason::BuyerCancel, None).await.unwrap();
     assert_eq!(
         ended.iter().map(|o| (o.id, o.status, o.version)).collect::<Vec<_>>(),
-        [(ann.id, OrderStatus::Cancelled, 2)]
+        [(ann.id, ReservationStatus::Cancelled, 2)]
     );
     assert_eq!(ended[0].reason.as_deref(), Some("buyer_cancel"));
-    assert_eq!(shop.store.release_orders(offer, &[ann.id], ReleaseReason::BuyerCancel, None).await.unwrap(), []);
+    assert_eq!(shop.store.release_reservations(offer, &[ann.id], ReleaseReason::BuyerCancel, None).await.unwrap(), []);
     let terms = shop.load_offer(offer).await.terms;
     assert_eq!((terms.quantity, terms.reserved, shop.stock().await), (2, 1, STOCK - 2));
     let sold = shop.sell(offer, &purchase_requests(0..2)).await;
@@ -42,8 +43,8 @@ async fn unit_released_after_close_returns_to_stock(shop: Fixture) {
     assert!(shop.store.close_offer(offer).await.unwrap());
     assert_eq!(shop.stock().await, STOCK - 2, "units that are not reserved went back immediately");
     for (order, pool) in [(ann, STOCK - 1), (bob, STOCK)] {
-        shop.store.release_orders(offer, &[order.id], ReleaseReason::BuyerCancel, None).await.unwrap();
-        shop.store.release_orders(offer, &[order.id], ReleaseReason::BuyerCancel, None).await.unwrap();
+        shop.store.release_reservations(offer, &[order.id], ReleaseReason::BuyerCancel, None).await.unwrap();
+        shop.store.release_reservations(offer, &[order.id], ReleaseReason::BuyerCancel, None).await.unwrap();
         assert_eq!(shop.stock().await, pool);
     }
     let terms = shop.load_offer(offer).await.terms;
@@ -55,15 +56,15 @@ async fn hold_is_never_released_before_its_end(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
     let order = shop.hold_one(offer, "ann").await;
     let end = shop.store.now().await.unwrap() + 200;
-    shop.run(&format!("update orders set hold_until = {end}")).await;
+    shop.run(&format!("update reservations set hold_until = {end}")).await;
     loop {
         let before = shop.store.now().await.unwrap();
-        let ended = shop.store.release_orders(offer, &[order.id], ReleaseReason::HoldEnded, None).await.unwrap();
+        let ended = shop.store.release_reservations(offer, &[order.id], ReleaseReason::HoldEnded, None).await.unwrap();
         let after = shop.store.now().await.unwrap();
         match ended.first() {
             Some(ended) => {
                 assert!(after >= end, "released at most at {after}, held until {end}");
-                assert_eq!((ended.status, ended.reason.as_deref()), (OrderStatus::Expired, Some("hold_ended")));
+                assert_eq!((ended.status, ended.reason.as_deref()), (ReservationStatus::Expired, Some("hold_ended")));
                 break;
             }
             None => assert!(before < end, "still held at {before}, its end was {end}"),
@@ -74,7 +75,7 @@ async fn hold_is_never_released_before_its_end(shop: Fixture) {
 async fn each_release_reason_ends_only_matching_orders(shop: Fixture) {
     let offer = shop.offer(9, 9).await;
     let order = shop.hold_one(offer, "ann").await.id;
-    let release = async |why| shop.store.release_orders(offer, &[order], why, None).await.unwrap().len();
+    let release = async |why| shop.store.release_reservations(offer, &[order], why, None).await.unwrap().len();
     assert_eq!(release(ReleaseReason::HoldEnded).await, 0, "its hold has not expired");
     assert_eq!(release(ReleaseReason::CaptureFailed).await, 0, "no capture was requested");
     shop.begin_capture(order).await.unwrap().unwrap();
@@ -87,16 +88,20 @@ async fn each_release_reason_ends_only_matching_orders(shop: Fixture) {
     }
     let failed = shop.hold_one(offer, "bob").await.id;
     shop.begin_capture(failed).await.unwrap().unwrap();
-    let ended = shop.store.release_orders(offer, &[failed], ReleaseReason::CaptureFailed, None).await.unwrap();
-    assert_eq!((ended[0].status, ended[0].reason.as_deref()), (OrderStatus::Cancelled, Some("capture_failed")));
+    let ended = shop.store.release_reservations(offer, &[failed], ReleaseReason::CaptureFailed, None).await.unwrap();
+    assert_eq!((ended[0].status, ended[0].reason.as_deref()), (ReservationStatus::Cancelled, Some("capture_failed")));
     shop.assert_consistent().await;
 }
 
 async fn order_is_not_released_through_another_offer(shop: Fixture) {
     let (offer, other) = (shop.offer(5, 1).await, shop.offer(5, 1).await);
     let order = shop.hold_one(offer, "ann").await;
-    assert_eq!(shop.store.release_orders(other, &[order.id], ReleaseReason::BuyerCancel, None).await.unwrap(), []);
-    let unknown = shop.store.release_orders(Default::default(), &[order.id], ReleaseReason::BuyerCancel, None).await;
+    assert_eq!(
+        shop.store.release_reservations(other, &[order.id], ReleaseReason::BuyerCancel, None).await.unwrap(),
+        []
+    );
+    let unknown =
+        shop.store.release_reservations(Default::default(), &[order.id], ReleaseReason::BuyerCancel, None).await;
     assert_eq!(refusal(unknown), Refusal::NoSuchOffer);
     assert_eq!(shop.order(order.id).await.status, OrderStatus::Held);
     shop.assert_consistent().await;
@@ -112,11 +117,11 @@ async fn pay_and_expire_race_and_exactly_one_wins(shop: Fixture) {
         let (paying, ending) = if round % 2 == 0 {
             tokio::join!(
                 shop.begin_capture(order),
-                shop.store.release_orders(offer, &race, ReleaseReason::HoldEnded, None)
+                shop.store.release_reservations(offer, &race, ReleaseReason::HoldEnded, None)
             )
         } else {
             let (ending, paying) = tokio::join!(
-                shop.store.release_orders(offer, &race, ReleaseReason::HoldEnded, None),
+                shop.store.release_reservations(offer, &race, ReleaseReason::HoldEnded, None),
                 shop.begin_capture(order)
             );
             (paying, ending)
@@ -137,9 +142,9 @@ async fn releases_of_one_order_race_and_one_wins(shop: Fixture) {
         let order = [shop.hold_one(offer, &format!("ann-{round}")).await.id];
         shop.expire_holds(offer).await;
         let (expire, second_expire, cancel) = tokio::join!(
-            shop.store.release_orders(offer, &order, ReleaseReason::HoldEnded, None),
-            shop.store.release_orders(offer, &order, ReleaseReason::HoldEnded, None),
-            shop.store.release_orders(offer, &order, ReleaseReason::BuyerCancel, None),
+            shop.store.release_reservations(offer, &order, ReleaseReason::HoldEnded, None),
+            shop.store.release_reservations(offer, &order, ReleaseReason::HoldEnded, None),
+            shop.store.release_reservations(offer, &order, ReleaseReason::BuyerCancel, None),
         );
         let ended: usize = [expire, second_expire, cancel].into_iter().map(|ended| ended.unwrap().len()).sum();
         assert_eq!(ended, 1, "round {round}");
@@ -152,9 +157,9 @@ async fn release_without_units_does_not_raise_the_version(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
     let order = [shop.hold_one(offer, "ann").await.id];
     let before = shop.load_offer(offer).await.terms.version;
-    shop.store.release_orders(offer, &order, ReleaseReason::HoldEnded, None).await.unwrap();
+    shop.store.release_reservations(offer, &order, ReleaseReason::HoldEnded, None).await.unwrap();
     assert_eq!(shop.load_offer(offer).await.terms.version, before);
-    shop.store.release_orders(offer, &order, ReleaseReason::BuyerCancel, None).await.unwrap();
+    shop.store.release_reservations(offer, &order, ReleaseReason::BuyerCancel, None).await.unwrap();
     assert_eq!(shop.load_offer(offer).await.terms.version, before + 1);
 }
 
@@ -176,13 +181,13 @@ async fn many_holds_are_released_together(shop: Fixture) {
     let offer = shop.offer(400, 1).await;
     let sold = shop.sell(offer, &purchase_requests(0..300)).await;
     shop.expire_holds(offer).await;
-    let mut ids: Vec<_> = sold.results.iter().map(|answer| answer.as_ref().unwrap().order.id).collect();
+    let mut ids: Vec<_> = sold.results.iter().map(|answer| answer.as_ref().unwrap().reservation.id).collect();
     let paid = ids[7];
     shop.begin_capture(paid).await.unwrap().unwrap();
     ids.reverse();
-    let ended = shop.store.release_orders(offer, &ids, ReleaseReason::HoldEnded, None).await.unwrap();
+    let ended = shop.store.release_reservations(offer, &ids, ReleaseReason::HoldEnded, None).await.unwrap();
     assert_eq!(ended.len(), 299);
-    assert!(ended.iter().all(|order| order.id != paid && order.status == OrderStatus::Expired));
+    assert!(ended.iter().all(|order| order.id != paid && order.status == ReservationStatus::Expired));
     assert_eq!(shop.load_offer(offer).await.terms.reserved, 1);
     shop.assert_consistent().await;
 }

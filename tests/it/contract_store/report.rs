@@ -59,8 +59,8 @@ async fn orders_and_messages_are_counted_by_minute(shop: Fixture) {
     for buyer in ["ann", "bob", "cem"] {
         shop.hold_one(offer, buyer).await;
     }
-    shop.run("update orders set created_at = 119999 where buyer = 'ann'").await;
-    shop.run("update orders set created_at = 120000 where buyer <> 'ann'").await;
+    shop.run("update reservations set created_at = 119999 where buyer = 'ann'").await;
+    shop.run("update reservations set created_at = 120000 where buyer <> 'ann'").await;
     assert_eq!(shop.store.orders_by_minute(shop.stream).await.unwrap(), [(60_000, 1), (120_000, 2)]);
     let said = |at| ChatMessage { at, ..message(shop.stream, "ann", "hi") };
     let messages = [said(60_000), said(119_999), said(120_000)];
@@ -79,10 +79,11 @@ async fn sales_are_summed_by_offer_and_status(shop: Fixture) {
         shop.hold_one(offer, buyer).await;
     }
     for (buyer, status) in
-        [("bob", "paid"), ("cem", "expired"), ("dan", "cancelled"), ("eve", "refunded"), ("fay", "capturing")]
+        [("bob", "sold"), ("cem", "expired"), ("dan", "cancelled"), ("eve", "sold"), ("fay", "capturing")]
     {
-        shop.run(&format!("update orders set status = '{status}' where buyer = '{buyer}'")).await;
+        shop.run(&format!("update reservations set status = '{status}' where buyer = '{buyer}'")).await;
     }
+    shop.run("update reservations set returned = qty where buyer = 'eve'").await;
     let sales = shop.store.sales_by_offer(shop.stream).await.unwrap();
     assert_eq!(sales.iter().map(|sales| sales.offer).collect::<Vec<_>>(), [offer, quiet]);
     let of = &sales[0];

@@ -35,17 +35,17 @@ pub async fn sum_everything(store: &Store) {
 async fn counted(shop: &Fixture, of: &str) -> SalesTotals {
     let number = async |what: &str, status: &str| {
         shop.number(&format!(
-            "select cast(coalesce({what}, 0) as bigint) from orders where {of} and {status} and {REAL}"
+            "select cast(coalesce({what}, 0) as bigint) from reservations where {of} and {status} and {REAL}"
         ))
         .await
     };
     SalesTotals {
         orders_held: number("count(*)", "status in ('held', 'capturing')").await,
-        orders_paid: number("count(*)", "status = 'paid'").await,
-        units_paid: number("sum(qty)", "status = 'paid'").await,
-        amount_paid: number("sum(amount)", "status = 'paid'").await,
-        orders_refunded: number("count(*)", "status = 'refunded'").await,
-        amount_refunded: number("sum(amount)", "status = 'refunded'").await,
+        orders_paid: number("count(*)", "status = 'sold' and returned = 0").await,
+        units_paid: number("sum(qty)", "status = 'sold' and returned = 0").await,
+        amount_paid: number("sum(amount)", "status = 'sold' and returned = 0").await,
+        orders_refunded: number("count(*)", "status = 'sold' and returned = qty").await,
+        amount_refunded: number("sum(amount)", "status = 'sold' and returned = qty").await,
         orders_expired: number("count(*)", "status = 'expired'").await,
         orders_cancelled: number("count(*)", "status = 'cancelled'").await,
     }
@@ -73,11 +73,11 @@ async fn assert_report(shop: &Fixture, offers: &[OfferId], when: &str) {
     }
     let minutes = shop.store.orders_by_minute(shop.stream).await.unwrap();
     for (minute, orders) in &minutes {
-        let own = format!("select count(*) from orders where created_at / 60000 * 60000 = {minute} and {REAL}");
+        let own = format!("select count(*) from reservations where created_at / 60000 * 60000 = {minute} and {REAL}");
         assert_eq!(*orders, shop.number(&own).await, "{when}: {minute}");
     }
     let all: i64 = minutes.iter().map(|(_, orders)| orders).sum();
-    assert_eq!(all, shop.number(&format!("select count(*) from orders where {REAL}")).await, "{when}");
+    assert_eq!(all, shop.number(&format!("select count(*) from reservations where {REAL}")).await, "{when}");
 }
 
 async fn refund(shop: &Fixture, order: OrderId) {
@@ -106,7 +106,7 @@ async fn change(shop: &Fixture, rng: &mut SmallRng, offers: &[OfferId], orders: 
             let buyer = format!("{kind}{}", orders.len());
             let request = purchase_request(&buyer, "key-00001", rng.random_range(1..4));
             if let Ok(bought) = shop.buy(offer, &request).await {
-                orders.push((offer, bought.order.id));
+                orders.push((offer, bought.reservation.id));
             }
         }
         4 => drop(shop.begin_capture(order).await),
@@ -115,10 +115,10 @@ async fn change(shop: &Fixture, rng: &mut SmallRng, offers: &[OfferId], orders: 
                 let _ = shop.store.finish_capture(order).await;
             }
         }
-        6 => drop(shop.store.release_orders(offer, &[order], ReleaseReason::BuyerCancel, None).await),
+        6 => drop(shop.store.release_reservations(offer, &[order], ReleaseReason::BuyerCancel, None).await),
         7 => {
-            shop.run(&format!("update orders set hold_until = 1000 where id = {}", shop.id(order.0))).await;
-            drop(shop.store.release_orders(offer, &[order], ReleaseReason::HoldEnded, None).await);
+            shop.run(&format!("update reservations set hold_until = 1000 where id = {}", shop.id(order.0))).await;
+            drop(shop.store.release_reservations(offer, &[order], ReleaseReason::HoldEnded, None).await);
         }
         8 => refund(shop, order).await,
         _ => drop(shop.store.sum_orders(0).await.unwrap()),
@@ -136,17 +136,17 @@ async fn report_says_what_the_orders_say_at_any_time(shop: Fixture) {
             assert_report(&shop, &offers, &format!("step {number}")).await;
         }
     }
-    let statuses = ["held", "paid", "refunded", "expired", "cancelled"];
-    for status in statuses {
-        let some = shop.number(&format!("select count(*) from orders where status = '{status}'")).await;
-        assert!(some > 0, "the steps lead to no order that is {status}");
+    let kinds = ["'held'", "'sold' and returned = 0", "'sold' and returned = qty", "'expired'", "'cancelled'"];
+    for kind in kinds {
+        let some = shop.number(&format!("select count(*) from reservations where status = {kind}")).await;
+        assert!(some > 0, "the steps lead to no reservation that is {kind}");
     }
     sum_everything(&shop.store).await;
     assert_report(&shop, &offers, "summed").await;
     // A report reads the sums, and not the orders: what nobody has noted is not seen.
     assert_eq!(shop.store.count_unsummed_orders().await.unwrap(), 0);
     let before = shop.store.sales_totals(shop.stream).await.unwrap();
-    shop.run("update orders set amount = amount + 1 where status = 'paid'").await;
+    shop.run("update reservations set amount = amount + 1 where status = 'sold'").await;
     assert_eq!(shop.store.sales_totals(shop.stream).await.unwrap(), before);
     assert!(before.orders_paid > 0 && OrderStatus::parse("paid").is_some());
 }
@@ -178,11 +178,11 @@ async fn orders_that_are_not_decided_wait_for_a_minute(shop: Fixture) {
     assert_eq!(sum().await.rows, 0);
     assert_eq!(shop.number("select count(*) from unsettled_orders").await, 0);
     assert_report(&shop, &[offer], "the others wait").await;
-    let old = format!("update orders set created_at = created_at - 60000 where id <> {}", shop.id(first.0));
+    let old = format!("update reservations set created_at = created_at - 60000 where id <> {}", shop.id(first.0));
     shop.run(&old).await;
     assert_eq!(sum().await.rows, 2);
     assert_eq!(shop.number("select count(*) from unsettled_orders").await, 1);
-    shop.store.release_orders(offer, &[held], ReleaseReason::BuyerCancel, None).await.unwrap();
+    shop.store.release_reservations(offer, &[held], ReleaseReason::BuyerCancel, None).await.unwrap();
     assert_eq!(sum().await.rows, 1);
     assert_report(&shop, &[offer], "summed").await;
 }
@@ -194,7 +194,7 @@ async fn sums_of_a_closed_offer_are_complete(shop: Fixture) {
     sum_everything(&shop.store).await;
     assert_eq!(shop.number("select count(*) from offer_sums where is_complete = 1").await, 1);
     // What is decided after that is summed too.
-    shop.store.release_orders(offer, &[held], ReleaseReason::BuyerCancel, None).await.unwrap();
+    shop.store.release_reservations(offer, &[held], ReleaseReason::BuyerCancel, None).await.unwrap();
     refund(&shop, paid).await;
     assert_report(&shop, &[offer], "not summed").await;
     sum_everything(&shop.store).await;

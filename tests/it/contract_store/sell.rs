@@ -29,7 +29,7 @@ async fn second_buyer_of_the_last_unit_is_refused(shop: Fixture) {
     let sold = shop.sell(offer, &purchase_requests(0..2)).await;
     assert_eq!(sold.results.iter().map(code).collect::<Vec<_>>(), ["ok", "sold_out_for_now"]);
     assert_eq!(code(&shop.buy(offer, &purchase_requests([2])[0]).await), "sold_out_for_now");
-    let order = sold.results[0].as_ref().unwrap().order.id;
+    let order = sold.results[0].as_ref().unwrap().reservation.id;
     shop.begin_capture(order).await.unwrap().unwrap();
     shop.store.finish_capture(order).await.unwrap().unwrap();
     assert_eq!(
@@ -62,8 +62,8 @@ async fn buyer_limit_holds_across_batches_and_per_offer(shop: Fixture) {
     }
     assert_eq!(code(&shop.buy(other, &purchase_request("ann", "key-00004", 2)).await), "ok", "the limit is per offer");
     assert_eq!(code(&shop.buy(offer, &purchase_request("bob", "key-00005", 3)).await), "buyer_limit");
-    let (first, offer_of) = (shop.store.counted_orders(&person("ann"), offer).await.unwrap()[0], offer);
-    shop.store.release_orders(offer_of, &[first], ReleaseReason::BuyerCancel, None).await.unwrap();
+    let (first, offer_of) = (shop.store.counted_reservations(&person("ann"), offer).await.unwrap()[0], offer);
+    shop.store.release_reservations(offer_of, &[first], ReleaseReason::BuyerCancel, None).await.unwrap();
     assert_eq!(
         code(&shop.buy(offer, &purchase_request("ann", "key-00006", 1)).await),
         "ok",
@@ -143,7 +143,10 @@ async fn sale_window_follows_the_database_clock_to_the_millisecond(shop: Fixture
             sold.now
         );
         if let Ok(answered) = &sold.results[0] {
-            assert_eq!((answered.order.created_at, answered.order.hold_until), (sold.now, sold.now + HOLD_MS));
+            assert_eq!(
+                (answered.reservation.created_at, answered.reservation.hold_until),
+                (sold.now, sold.now + HOLD_MS)
+            );
         }
         if seen[2] == 5 {
             break;
@@ -164,7 +167,7 @@ async fn two_hundred_concurrent_buyers_of_fifty_units_buy_exactly_fifty(shop: Fi
     let (mut places, mut refused) = (Vec::new(), 0);
     while let Some(answer) = sellers.join_next().await {
         match answer.unwrap() {
-            Ok(answered) => places.push(answered.order.place),
+            Ok(answered) => places.push(answered.reservation.place),
             Err(Refusal::SoldOutForNow) => refused += 1,
             Err(other) => panic!("{other}"),
         }

@@ -20,13 +20,13 @@ impl Fixture {
         let offer = self.offer(1, 1).await;
         self.run(&format!(
             "set synchronous_commit = off;
-            insert into orders (id, stream, offer, buyer, buyer_name, key, hash, status, qty, amount, currency, place, created_at,
-                    hold_until, changed_at, paid_at, attempt, person)
+            insert into reservations (id, stream, offer, buyer, buyer_name, key, hash, status, qty, amount, currency, place, created_at,
+                    hold_until, changed_at, person)
                 select gen_random_uuid(), '{stream}', '{offer}', 'winner-' || n, 'Buyer', 'key-of-' || '{offer}' || n,
-                    decode(repeat('07', 32), 'hex'), 'paid', 1, 4900, 'SAR', n, 1, 1, 1, 1, 1, 'winner-' || n
+                    decode(repeat('07', 32), 'hex'), 'sold', 1, 4900, 'SAR', n, 1, 1, 1, 'winner-' || n
                 from generate_series(1, {orders}) n;
             update offers set quantity = {orders}, reserved = {orders}, next_place = {orders} + 1 where id = '{offer}';
-            analyze orders",
+            analyze reservations",
             stream = self.stream.0,
             offer = offer.0,
         ))

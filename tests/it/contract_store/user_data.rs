@@ -47,14 +47,14 @@ async fn erasure_removes_personal_data_and_keeps_orders(shop: Fixture) {
     assert_eq!(shop.store.stream(shop.stream).await.unwrap().unwrap().chat.pinned, None);
     let sanctions = shop.store.sanctions(shop.stream, 0).await.unwrap();
     assert_eq!((sanctions.len(), &*sanctions[0].name, sanctions[0].kind), (1, "", SanctionKind::Ban));
-    let named = shop.number("select count(*) from orders where buyer_name = 'buyer-1'").await;
-    let kept = shop.number("select count(*) from orders where buyer = 'buyer-1' and amount > 0").await;
-    let others = shop.number("select count(*) from orders where buyer_name = 'buyer-2'").await;
+    let named = shop.number("select count(*) from reservations where buyer_name = 'buyer-1'").await;
+    let kept = shop.number("select count(*) from reservations where buyer = 'buyer-1' and amount > 0").await;
+    let others = shop.number("select count(*) from reservations where buyer_name = 'buyer-2'").await;
     assert_eq!((named, kept, others), (0, 1, 1));
     assert_eq!(erased.addresses_kept, 1, "the hold may still be paid");
     assert_eq!(shop.number("select count(*) from addresses").await, 2);
     let order = shop.store.orders_of_buyer(&user("buyer-1"), None, None, 1).await.unwrap()[0].id;
-    shop.store.release_orders(offer, &[order], ReleaseReason::BuyerCancel, None).await.unwrap();
+    shop.store.release_reservations(offer, &[order], ReleaseReason::BuyerCancel, None).await.unwrap();
     assert_eq!(shop.store.erase_addresses_before(0).await.unwrap(), 1, "the hold has ended, nobody needs it now");
     let addresses = shop.number("select count(*) from addresses where name = 'buyer-2'").await;
     let stock_alerts = shop.number("select count(*) from stock_alerts where user_id = 'buyer-2'").await;
@@ -70,7 +70,7 @@ async fn erasure_removes_personal_data_and_keeps_orders(shop: Fixture) {
 async fn address_of_a_paid_order_stays_until_it_was_sent(shop: Fixture) {
     let offer = shop.offer(9, 3).await;
     let paid = async |buyer: &str, key: &str| {
-        let order = shop.buy(offer, &purchase_request(buyer, key, 1)).await.unwrap().order.id;
+        let order = shop.buy(offer, &purchase_request(buyer, key, 1)).await.unwrap().reservation.id;
         assert!(shop.store.set_address(order, &address(buyer)).await.unwrap());
         shop.begin_capture(order).await.unwrap().unwrap();
         shop.store.finish_capture(order).await.unwrap().unwrap().id
@@ -108,7 +108,7 @@ async fn addresses_are_erased_when_their_time_is_over(shop: Fixture) {
         shop.begin_capture(order).await.unwrap().unwrap();
         shop.store.finish_capture(order).await.unwrap().unwrap();
     }
-    shop.store.release_orders(offer, &[expired], ReleaseReason::BuyerCancel, None).await.unwrap();
+    shop.store.release_reservations(offer, &[expired], ReleaseReason::BuyerCancel, None).await.unwrap();
     let sent_at = shop.mark_sent(sent).await.unwrap();
     let ended_at = shop.store.order_timestamps(expired).await.unwrap().changed_at;
     assert!(ended_at <= sent_at);

@@ -180,3 +180,54 @@ async fn two_devices_that_pay_at_the_same_time_are_charged_once() {
     assert_eq!(shop.number(twice).await, 0);
     shop.assert_audited().await;
 }
+
+#[tokio::test]
+async fn two_purchases_are_paid_and_listed_as_one_order() {
+    let shop = Shop::demo(&[]).await;
+    let (lamp, vase) = (shop.on_sale(5, json!({})).await, shop.on_sale(5, json!({})).await);
+    let (mut phone, mut laptop) = (shop.live("Ann", "viewer").await, shop.live("Ann", "viewer").await);
+    let bought = phone.ask(buy(&lamp, 1)).await.unwrap();
+    assert_eq!((&bought["reservation"]["id"], &bought["order"]["number"]), (&bought["order"]["id"], &Value::Null));
+    let (a, b) = (id(&bought["reservation"]), id(&hold(&mut phone, &vase, 2).await));
+    let ann = shop.rest("Ann", "viewer");
+    let order = ann.post("/v1/orders", json!({"reservations": [a, b]})).await.expect(200);
+    assert_eq!((&order["status"], &order["amount"], &order["qty"]), (&json!("held"), &json!(3_000), &json!(3)));
+    assert_eq!(ann.post("/v1/orders", json!({"reservations": [b, a]})).await.expect(200)["id"], order["id"], "a retry");
+    let line = ann.get(&format!("/v1/reservations/{b}")).await.expect(200);
+    assert_eq!((&line["order"], &line["status"]), (&order["id"], &json!("held")));
+    assert_eq!(id(&ann.get(&format!("/v1/orders/{b}")).await.expect(200)), id(&order));
+    shop.rest("Bob", "viewer").post("/v1/orders", json!({"reservations": [a]})).await.expect_problem(404, "not_yours");
+    ann.post("/v1/orders", json!({"reservations": []})).await.expect_problem(400, "bad_request");
+
+    let third = id(&hold(&mut phone, &lamp, 1).await);
+    let more = ann.post("/v1/orders", json!({"reservations": [third]})).await.expect(200);
+    assert_eq!((&more["id"], &more["amount"]), (&order["id"], &json!(4_000)), "it joins the open order");
+    let gone = ann.delete(&format!("/v1/reservations/{third}")).await.expect(200);
+    assert_eq!((&gone["status"], &gone["reason"]), (&json!("cancelled"), &json!("buyer_cancel")));
+    assert_eq!(ann.get(&format!("/v1/orders/{third}")).await.expect(200)["amount"], json!(3_000));
+
+    let paid = phone.ask(pay(&b, "ok", &key())).await.unwrap();
+    assert_eq!((&paid["order"]["status"], &paid["order"]["lines"][1]["status"]), (&json!("paid"), &json!("sold")));
+    let number = paid["order"]["number"].as_i64().expect("a paid order has a number");
+    let is_paid = |frame: &Value| frame["t"] == "order" && frame["order"]["status"] == "paid";
+    let frame = laptop.until("the paid order", SOON, is_paid).await;
+    assert_eq!(
+        (&frame["order"]["id"], frame["order"]["lines"].as_array().map(Vec::len)),
+        (&order["id"], Some(3)),
+        "the line that is gone stays"
+    );
+
+    let listed = ann.get("/v1/orders").await.expect(200);
+    assert_eq!(listed["items"].as_array().unwrap().len(), 1);
+    let found = shop.host.get(&format!("/v1/shop/orders?search=%23{number}")).await.expect(200);
+    assert_eq!(found["items"][0]["id"], order["id"]);
+    let text = shop.host.get("/v1/shop/export/orders.csv").await.expect(200);
+    let rows: Vec<&str> = text.as_str().expect("a text").lines().filter(|row| row.contains(&id(&order))).collect();
+    assert_eq!(rows.len(), 2, "one row for each line that was sold: {text}");
+    let refunded =
+        shop.host.post_keyed(&format!("/v1/orders/{a}/refund"), &key(), json!({"restock": true})).await.expect(200);
+    assert_eq!((&refunded["status"], &refunded["amount"]), (&json!("refunded"), &json!(3_000)));
+    shop.assert_left(&lamp, 5).await;
+    shop.assert_left(&vase, 5).await;
+    shop.assert_audited().await;
+}

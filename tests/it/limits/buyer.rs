@@ -96,9 +96,9 @@ async fn attempts_to_pay_are_limited_but_repeating_one_is_not() {
 async fn end_holds(shop: &Shop) {
     let file = format!("sqlite:{}", shop.server.data().join("livesouk.db").display());
     let mut database = SqliteConnection::connect(&file).await.unwrap();
-    let ended = sqlx::query("update orders set hold_until = ?1 where status = 'held'").bind(now_ms() - 1);
+    let ended = sqlx::query("update reservations set hold_until = ?1 where status = 'held'").bind(now_ms() - 1);
     ended.execute(&mut database).await.unwrap();
-    let held = async || shop.number("select count(*) from orders where status = 'held'").await;
+    let held = async || shop.number("select count(*) from reservations where status = 'held'").await;
     until_some("release", SOON, async || (held().await == 0).then_some(())).await;
 }
 

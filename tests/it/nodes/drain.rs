@@ -90,7 +90,7 @@ async fn stopping_a_node_during_chat_and_a_flash_sale_loses_no_event_hold_or_ord
         task.await.unwrap();
     }
     assert_eq!(nodes.one.server.process.end(SOON).await.code(), Some(0), "{}", nodes.one.server.process.stderr());
-    assert_eq!(nodes.two.number("select count(*) from orders where status = 'held'").await, BUYERS as i64);
+    assert_eq!(nodes.two.number("select count(*) from reservations where status = 'held'").await, BUYERS as i64);
     nodes.two.assert_left(&offer, 0).await;
     nodes.two.assert_audited().await;
     let texts = "select count(*) from messages where body like 'text %'";

@@ -98,6 +98,7 @@ async fn every_documented_path_exists() {
         ("{stream}", shop.stream.clone()),
         ("{offer}", offer),
         ("{order}", id(&held)),
+        ("{reservation}", id(&held)),
         ("{id}", id(&said)),
         ("{variant}", variant),
         ("{product}", "01890000-0000-7000-8000-000000000000".to_owned()),

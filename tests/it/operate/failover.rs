@@ -145,7 +145,7 @@ async fn acknowledged_orders_survive_a_failover_and_the_show_continues() {
         }
         all += promised.len() + unknown.len();
     }
-    let counted = "select count(*)::text from orders";
+    let counted = "select count(*)::text from reservations";
     assert_eq!(pair.standby.run(counted).await, Some(all.to_string()));
     assert_eq!(pair.standby.run("select count(*)::text from reservation_mismatches").await.as_deref(), Some("0"));
     // The epoch is the timeline of PostgreSQL: states from here on replace earlier ones, whatever their version.
@@ -223,7 +223,7 @@ async fn retry_is_not_acknowledged_before_its_order_is_replicated() {
     // A restart forgets that the commit was waiting: the order is visible on the primary, and nowhere else.
     pair.primary.crash().await;
     pair.primary.start_again().await;
-    assert_eq!(pair.primary.run("select count(*)::text from orders").await.as_deref(), Some("1"));
+    assert_eq!(pair.primary.run("select count(*)::text from reservations").await.as_deref(), Some("1"));
     ready(&shop).await;
     // The lookup takes the row lock of the offer, which is a write for PostgreSQL. So the commit of the retry waits like the first.
     let retried = ann.post_keyed(&path, "buy-unreplicated", json!({"qty": 1})).await;

@@ -55,7 +55,7 @@ async fn node_recovers_after_a_database_outage() {
     let bought = watcher.ask(json!({"do": "buy", "offer": offer, "qty": 1, "key": "socket-outage"})).await.unwrap();
     assert_eq!(bought["order"]["status"], "held");
     watcher.until_state("six left", SOON, |state| state["offers"][&offer]["left"] == 6).await;
-    assert_eq!(shop.number("select count(*) from orders").await, 3);
+    assert_eq!(shop.number("select count(*) from reservations").await, 3);
     shop.assert_left(&offer, 6).await;
 }
 
@@ -78,8 +78,8 @@ async fn connection_loss_during_a_purchase_never_makes_two_orders() {
             buyer.await.unwrap();
         }
     }
-    assert_eq!(shop.number("select count(*) from orders").await, 30);
-    assert_eq!(shop.number("select max(place) from orders").await, 30);
+    assert_eq!(shop.number("select count(*) from reservations").await, 30);
+    assert_eq!(shop.number("select max(place) from reservations").await, 30);
     shop.assert_left(&offer, 70).await;
 }
 
@@ -114,7 +114,7 @@ async fn silently_lost_connection_does_not_stop_a_sale() {
     // The database works, but nothing arrives on the old connections any more.
     proxy.lose();
     buy_in_the_end(shop.rest("Bob", "viewer"), path).await;
-    assert_eq!(shop.number("select count(*) from orders").await, 2);
+    assert_eq!(shop.number("select count(*) from reservations").await, 2);
     let order = format!("/v1/orders/{}", id(&first));
     until_some("end of the hold", SOON, async || {
         let answer = shop.rest("Ann", "viewer").get(&order).await;

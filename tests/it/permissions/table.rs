@@ -213,6 +213,11 @@ pub const ROWS: &[Row] = &[
     verb("DELETE /v1/offers/{offer}/stock-alert", "remove_stock_alert", OWN),
     rest("GET /v1/streams/{stream}/stock-alerts", OWN),
     rest("GET /v1/orders", OWN),
+    rest("POST /v1/orders", OWN).body(r#"{"reservations":["{own_order}"]}"#).on("the caller's own", &[]),
+    rest("POST /v1/orders", OTHERS).body(r#"{"reservations":["{order}"]}"#).on("of another user", &[]),
+    rest("GET /v1/reservations/{reservation}", OWN).on("the caller's own", &[("reservation", "own_order")]),
+    rest("GET /v1/reservations/{reservation}", OTHERS).on("of another user", &[]),
+    rest("DELETE /v1/reservations/{reservation}", OTHERS).on("of another user", &[]),
     rest("GET /v1/orders/by-key", OWN).on("the caller's own", &[]),
     rest("GET /v1/orders/{order}", OWN).on("the caller's own", OWN_ORDER),
     rest("GET /v1/orders/{order}", OTHERS).on("of another user", &[]),
@@ -255,6 +260,7 @@ pub const ROWS: &[Row] = &[
     verb("POST /v1/orders/{order}/pay", "pay", OTHERS).body(r#"{"token":"ok"}"#).on("of another user", &[]).special(),
     verb("POST /v1/orders/{order}/cancel", "cancel", OWN).on("the caller's own", OWN_ORDER),
     verb("POST /v1/orders/{order}/cancel", "cancel", OTHERS).on("of another user", &[]).special(),
+    rest("DELETE /v1/reservations/{reservation}", OWN).on("the caller's own", &[("reservation", "own_order")]),
     verb("POST /v1/orders/{order}/refund", "refund", RUN).body(r#"{"restock":true}"#).on("the caller's own", OWN_ORDER),
     verb("POST /v1/orders/{order}/refund", "refund", RUN)
         .body(r#"{"restock":true}"#)

@@ -73,6 +73,7 @@ impl World {
         author.post_keyed(&format!("/v1/orders/{sent}/pay"), &key(), json!({"token": "ok"})).await.expect(200);
         host.put(&format!("/v1/orders/{sent}/sent"), json!({})).await.expect(200);
         objects.extend([
+            ("reservation", order.clone()),
             ("order", order),
             ("paid", paid),
             ("sent", sent),

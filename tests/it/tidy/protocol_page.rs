@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use livesouk::app::OrderResult;
+use livesouk::app::PurchaseResult;
 use livesouk::domain::audit::REASON_LENGTH_MAX;
 use livesouk::domain::blocklist::Blocklist;
 use livesouk::domain::chat::{ChatText, REVIEW_QUEUE_MAX};
@@ -67,7 +67,8 @@ fn frames(out: &mut String) {
     let head = HelloHead { recovered: false, now: sample_views::NOW, you: &you, receipts: false };
     let snapshot = server::snapshot(SnapshotReason::Slow, "e1", 90, &[], &state);
     let order = sample_views::order();
-    let bought = NewOrder(OrderResult { order: order.clone(), is_replay: false });
+    let reservation = sample_views::reservation();
+    let bought = NewOrder(PurchaseResult { reservation, order: order.clone(), is_replay: false });
     let rows = [
         (
             "hello",

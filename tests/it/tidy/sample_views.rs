@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use livesouk::domain::{
     AuditAction, AuditEntry, AuditEntryId, Author, ChatRules, LinkRule, MessageId, OfferBuyers, OfferId, OfferKind,
-    OfferStatus, OrderId, OrderStatus, ProductId, Role, StreamId, StreamStatus, UserId, VariantId,
+    OfferStatus, OrderId, OrderStatus, ProductId, ReservationStatus, Role, StreamId, StreamStatus, UserId, VariantId,
 };
 use livesouk::protocol::{
-    AuditEntryView, ChatRulesView, MessageView, OfferView, OrderView, PinView, RoomState, StateChange, StreamView,
-    ViewerIdentity, json_bytes,
+    AuditEntryView, ChatRulesView, MessageView, OfferView, OrderView, PinView, ReservationView, RoomState, StateChange,
+    StreamView, ViewerIdentity, json_bytes,
 };
 use serde::Serialize;
 use uuid::Uuid;
@@ -93,29 +93,58 @@ fn offer() -> OfferView {
 }
 
 /// The reserved units of a buyer.
-pub fn order() -> OrderView {
+pub fn reservation() -> ReservationView {
     let OfferView { stream, id: offer, title, titles, variant_name, variant_names, image, price, currency, .. } =
         offer();
-    OrderView {
+    ReservationView {
         id: OrderId(id(3)),
         stream,
         offer,
+        order: OrderId(id(3)),
         title,
         titles,
         variant_name,
         variant_names,
         image,
-        status: OrderStatus::Held,
+        status: ReservationStatus::Held,
         qty: 1,
+        returned: 0,
         amount: price,
         currency,
         place: 137,
         hold_until: 1_760_000_300_000,
         created_at: 1_760_000_000_000,
-        paid_at: None,
         reason: None,
         version: 1,
         now: NOW,
+    }
+}
+
+/// The order of that reservation.
+pub fn order() -> OrderView {
+    let line = reservation();
+    OrderView {
+        id: line.order,
+        number: None,
+        stream: line.stream,
+        offer: line.offer,
+        title: line.title.clone(),
+        titles: line.titles.clone(),
+        variant_name: line.variant_name.clone(),
+        variant_names: line.variant_names.clone(),
+        image: line.image.clone(),
+        status: OrderStatus::Held,
+        qty: line.qty,
+        amount: line.amount,
+        currency: line.currency.clone(),
+        place: line.place,
+        hold_until: line.hold_until,
+        created_at: line.created_at,
+        paid_at: None,
+        reason: None,
+        version: line.version,
+        now: NOW,
+        lines: vec![line],
     }
 }
 

@@ -245,28 +245,32 @@ async fn orders(c: &Calls) {
     let first = purchase_request("buyer-1", "key-of-0001", 1);
     call!(c, sell(offer, std::slice::from_ref(&first)));
     call!(c, order(old_order()));
-    call!(c, order_by_key(&user("buyer-1"), &key("key-of-0001")));
+    call!(c, orders_by_id(&[old_order()]));
+    call!(c, reservation(old_order()));
+    call!(c, reservation_by_key(&user("buyer-1"), &key("key-of-0001")));
     call!(c, orders_of_buyer(&user(OLD_USER), None, None, 50));
     call!(c, orders_of_buyer(&user("nobody-at-all"), Some(old_stream()), None, 50));
     call!(c, recent_orders_of(&[user(OLD_USER), user("nobody-at-all")], 0));
-    call!(c, counted_orders(&person(OLD_USER), old_offer()));
+    call!(c, counted_reservations(&person(OLD_USER), old_offer()));
     call!(c, buyers_at_places(old_offer(), 0, 20));
     call!(c, order_timestamps(old_order()));
-    let held = call!(c, order_by_key(&user("buyer-2"), &key("key-of-0002"))).flatten().unwrap();
+    let held = call!(c, reservation_by_key(&user("buyer-2"), &key("key-of-0002"))).flatten().unwrap();
     let record =
         IdempotencyRecord { verb: "cancel", key: key("cancel-00001"), hash: [1; 32], order: held.id, code: None };
     call!(c, insert_idempotency_record(&user("buyer-2"), &record));
     call!(c, find_idempotency_record(&user("buyer-2"), "cancel", &key("cancel-00001")));
-    call!(c, release_orders(offer, &[held.id], ReleaseReason::BuyerCancel, Some((&user("buyer-2"), &record))));
+    call!(c, release_reservations(offer, &[held.id], ReleaseReason::BuyerCancel, Some((&user("buyer-2"), &record))));
+    let line = call!(c, reservation_by_key(&user("buyer-3"), &key("key-of-0003"))).flatten().unwrap();
+    call!(c, open_order(&user("buyer-3"), &[line.id]));
     call!(c, offers_with_expired_holds(i64::MAX));
-    call!(c, set_address(first.order, &address("Ann")));
+    call!(c, set_address(first.reservation, &address("Ann")));
     call!(c, address(old_order()));
     call!(c, addresses_of(&[old_order()]));
-    call!(c, erase_address(first.order));
+    call!(c, erase_address(first.reservation));
     call!(c, sent_at(old_order()));
     call!(c, erase_addresses_before(1_700_000_000_000));
     call!(c, release_expired_holds(offer, LockWait::Skip));
-    // A sold-out offer looks for unpaid orders.
+    // A sold-out offer looks for unpaid reservations.
     let sold_out = shop.offer(1, 1).await;
     call!(c, sell(sold_out, &purchase_requests(60..63)));
     call!(c, offer(sold_out));

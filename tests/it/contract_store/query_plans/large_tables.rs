@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::contract_store::fixture::Fixture;
 
-/// Rows of the tables that grow with every sale: orders, payments, messages, the audit log and what belongs to them. The test
+/// Rows of the tables that grow with every sale: reservations, orders, payments, messages, the audit log and what belongs to them. The test
 /// runs with 200,000; set the variable to 5000000 for the size of a large shop.
 const ROWS_VARIABLE: &str = "LIVESOUK_TEST_PLAN_ROWS";
 const ROWS: i64 = 200_000;
@@ -57,13 +57,18 @@ const TABLES: &str = "
         select large_id(1600000100000, n), large_id(1600000000000, n % 5000), $n / 400, 1 from generate_series(0, 19999) n;
     insert into orders_by_minute (stream, minute, orders)
         select large_id(1600000000000, n % 400), 60000::bigint * n, 5 from generate_series(0, $some) n;
-    insert into orders (id, stream, offer, buyer, buyer_name, key, hash, status, qty, amount, currency, place, created_at, hold_until,
-            changed_at, paid_at, attempt, person)
+    insert into reservations (id, stream, offer, buyer, buyer_name, key, hash, status, returned, qty, amount, currency, place, created_at,
+            hold_until, changed_at, order_id, person)
         select large_id(1600000200000, n), large_id(1600000000000, n % 400), large_id(1600000100000, n % 400), 'user-' || n % 20000,
             'User ' || n % 20000, 'key-of-order-' || n, decode(repeat('07', 32), 'hex'),
-            case n % 20 when 0 then 'expired' when 1 then 'cancelled' when 2 then 'refunded' else 'paid' end, 1, 100, 'SAR',
-            1 + n / 400, 1600000000000 + n * 10, 1600000300000 + n * 10, 1600000000000 + n * 10, 1600000000000 + n * 10, 1,
+            case n % 20 when 0 then 'expired' when 1 then 'cancelled' else 'sold' end, case n % 20 when 2 then 1 else 0 end, 1, 100, 'SAR',
+            1 + n / 400, 1600000000000 + n * 10, 1600000300000 + n * 10, 1600000000000 + n * 10, large_id(1600000200000, n),
             'user-' || n % 20000
+        from generate_series(0, $n - 1) n;
+    insert into orders (id, stream, buyer, status, currency, attempt, created_at, changed_at, paid_at)
+        select large_id(1600000200000, n), large_id(1600000000000, n % 400), 'user-' || n % 20000,
+            case n % 20 when 0 then 'paying' when 1 then 'cancelled' else 'paid' end, 'SAR', 1, 1600000000000 + n * 10,
+            1600000000000 + n * 10, 1600000000000 + n * 10
         from generate_series(0, $n - 1) n;
     insert into payments (order_id, attempt, provider, token, reference, status, amount, currency, buyer, key, hash, tried_at,
             created_at, changed_at)

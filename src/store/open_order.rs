@@ -1,0 +1,152 @@
+//! Puts purchases together: reservations of one buyer in one show become the lines of one order, which is paid and sent at once.
+
+use uuid::Uuid;
+
+use super::order::{insert_order, read_order};
+use super::reservation::{ReservationRow, reservations};
+use super::transaction::Transaction;
+use super::{Result, Store, ids_to_json};
+use crate::domain::{Millis, Order, OrderId, Refusal, Reservation, ReservationId, UserId, check_joinable};
+
+const SELECT_GIVEN_ON_POSTGRES: &str = reservations!(
+    "select",
+    "from reservations where id = any (array(select value::uuid from json_array_elements_text($1::json))) order by id"
+);
+const SELECT_GIVEN_ON_SQLITE: &str =
+    reservations!("select", "from reservations where id in (select unhex(value) from json_each($1)) order by id");
+
+/// Those that were given, and the lines that the order has already, in the order in which everybody locks them.
+const LOCK_LINES_ON_POSTGRES: &str = reservations!(
+    "select",
+    "from reservations where id = any (array(select value::uuid from json_array_elements_text($1::json)))
+        or id = $2 or order_id = $2 order by id for no key update"
+);
+const LOCK_LINES_ON_SQLITE: &str = reservations!(
+    "select",
+    "from reservations where id in (select unhex(value) from json_each($1)) or id = $2 or order_id = $2 order by id"
+);
+
+impl Store {
+    /// Makes held reservations the lines of one order: of the one that some of them are in, else of the buyer's open order in that
+    /// show, else of a new one. To do it again changes nothing. An order whose payment is under way takes no line.
+    pub async fn open_order(&self, buyer: &UserId, ids: &[ReservationId]) -> Result<Order> {
+        self.transaction(async |tx| {
+            let given = ids_to_json(ids.iter().map(|id| id.0))?;
+            let read = tx.choose(SELECT_GIVEN_ON_POSTGRES, SELECT_GIVEN_ON_SQLITE);
+            let given_rows = reservations(tx.query(read).bind(&given).fetch_all().await?)?;
+            let target = find_target(tx, buyer, &given_rows, ids).await?;
+            let lock = tx.choose(LOCK_LINES_ON_POSTGRES, LOCK_LINES_ON_SQLITE);
+            let lines = reservations(tx.query(lock).bind(&given).bind(target.0).fetch_all().await?)?;
+            let joining: Vec<&Reservation> = lines.iter().filter(|line| line.order != Some(target)).collect();
+            if joining.is_empty() {
+                return read_order(tx, target).await;
+            }
+            // Another request may have put them elsewhere since they were read.
+            let is_elsewhere = |line: &&Reservation| line.order.is_some() || line.buyer != *buyer;
+            if joining.iter().any(|line| is_elsewhere(line)) {
+                return Err(Refusal::Busy { retry_ms: 100 }.into());
+            }
+            check_joinable(&lines)?;
+            let now = tx.now().await?;
+            take_open_order(tx, target, &lines, now).await?;
+            let joining = ids_to_json(joining.iter().map(|line| line.id.0))?;
+            let join = tx.choose(
+                "update reservations set order_id = $2, version = version + 1, changed_at = $3
+                    where id = any (array(select value::uuid from json_array_elements_text($1::json)))",
+                "update reservations set order_id = $2, version = version + 1, changed_at = $3
+                    where id in (select unhex(value) from json_each($1))",
+            );
+            tx.query(join).bind(&joining).bind(target.0).bind(now).execute().await?;
+            move_what_was_noted(tx, target, &joining).await?;
+            read_order(tx, target).await
+        })
+        .await
+    }
+}
+
+fn reservations(rows: Vec<ReservationRow>) -> Result<Vec<Reservation>> {
+    rows.into_iter().map(ReservationRow::into_reservation).collect()
+}
+
+/// The order that the reservations are to be in.
+async fn find_target(
+    tx: &mut Transaction<'_>,
+    buyer: &UserId,
+    given: &[Reservation],
+    ids: &[ReservationId],
+) -> Result<OrderId> {
+    let is_known = |id: &ReservationId| given.iter().any(|line| line.id == *id && line.buyer == *buyer);
+    let (Some(first), true) = (given.first(), ids.iter().all(is_known)) else { return Err(Refusal::NotYours.into()) };
+    let mut orders: Vec<OrderId> = given.iter().filter_map(|line| line.order).collect();
+    orders.sort_unstable();
+    orders.dedup();
+    match orders[..] {
+        [] => {}
+        [order] => return Ok(order),
+        _ => return Err(Refusal::WrongStatus("The reservations are in several orders.").into()),
+    }
+    let open = "select id from orders where buyer = $1 and stream = $2 and status = 'open'";
+    let open: Option<Uuid> = tx.query(open).bind(buyer.as_str()).bind(first.stream.0).fetch_optional_value().await?;
+    Ok(open.map_or(first.id, OrderId))
+}
+
+/// Locks the order's own row, or makes it. Refuses if the order takes no line now.
+async fn take_open_order(tx: &mut Transaction<'_>, id: OrderId, lines: &[Reservation], now: Millis) -> Result<()> {
+    let lock = tx
+        .choose("select status from orders where id = $1 for no key update", "select status from orders where id = $1");
+    let status: Option<String> = tx.query(lock).bind(id.0).fetch_optional_value().await?;
+    match status.as_deref() {
+        Some("open") => Ok(()),
+        // Every try so far was in vain, or one may still win.
+        Some("paying") => {
+            let open = "select cast(count(*) as bigint) from payments
+                where order_id = $1 and status in ('creating', 'needs_action', 'authorized')";
+            match tx.query(open).bind(id.0).fetch_value::<i64>().await? {
+                0 => Ok(()),
+                _ => Err(Refusal::WrongStatus("A payment of the order is under way.").into()),
+            }
+        }
+        Some(_) => Err(Refusal::AlreadyPaid.into()),
+        None => match lines.iter().find(|line| line.id == id) {
+            Some(first) if insert_order(tx, first, "open", now).await? => Ok(()),
+            // Another request of this buyer has opened an order with other reservations at the same moment.
+            _ => Err(Refusal::Busy { retry_ms: 100 }.into()),
+        },
+    }
+}
+
+/// What was noted on the purchases while each was an order of its own is noted on the order now: the newest address, the links, and
+/// the notes and tags of the team.
+async fn move_what_was_noted(tx: &mut Transaction<'_>, order: OrderId, joined: &str) -> Result<()> {
+    let statements = if matches!(tx, Transaction::Postgres(_)) { MOVE_ON_POSTGRES } else { MOVE_ON_SQLITE };
+    for statement in statements {
+        tx.query(statement).bind(joined).bind(order.0).execute().await?;
+    }
+    Ok(())
+}
+
+/// `$given`: the ids of what was joined, a subquery of `$1`. The order is `$2`.
+macro_rules! move_statements {
+    ($given:literal) => {
+        &[
+            concat!(
+                "update addresses set order_id = $2 where order_id = (select a.order_id from addresses a where a.order_id in (",
+                $given,
+                ") order by a.changed_at desc limit 1)
+                    and not exists (select 1 from addresses b where b.order_id = $2)"
+            ),
+            concat!("delete from addresses where order_id <> $2 and order_id in (", $given, ")"),
+            concat!("update order_links set order_id = $2 where order_id in (", $given, ")"),
+            concat!("update order_notes set order_id = $2 where order_id in (", $given, ")"),
+            concat!(
+                "insert into order_tags (order_id, tag) select distinct $2, t.tag from order_tags t where t.order_id in (",
+                $given,
+                ") on conflict do nothing"
+            ),
+            concat!("delete from order_tags where order_id <> $2 and order_id in (", $given, ")"),
+        ]
+    };
+}
+
+const MOVE_ON_POSTGRES: &[&str] = move_statements!("select value::uuid from json_array_elements_text($1::json)");
+const MOVE_ON_SQLITE: &[&str] = move_statements!("select unhex(value) from json_each($1)");
