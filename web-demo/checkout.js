@@ -137,13 +137,17 @@ export class Checkout {
 
   /** @param {Order} order */
   orderChanged(order) {
-    if (order.id !== this.order?.id) return;
-    const before = this.order.status;
+    if (order.id !== this.order?.id) {
+      // Another reservation of this show can be paid together with this one, or can no longer.
+      if (this.isShown && this.stage === 'order' && this.order?.status === 'held') this.paint();
+      return;
+    }
+    const { status: before, amount } = this.order;
     this.order = order;
     if (order.status === 'paid' && before !== 'paid') speak(t('spoken.paid', { n: order.place }));
     if (order.status === 'expired' && before !== 'expired') speak(t('order.expired'));
     if (!this.isShown || this.stage !== 'order') return;
-    if (order.status !== before) this.paint();
+    if (order.status !== before || order.amount !== amount) this.paint();
     this.details.show(order);
   }
 
@@ -159,6 +163,35 @@ export class Checkout {
       await this.orderClient.setAddress(order, address);
       return this.orderClient.pay(order, payment);
     });
+  }
+
+  /**
+   * The other held orders of the same show, which can be paid together with this one.
+   * @param {Order} order
+   */
+  othersToPay(order) {
+    const orders = [...this.client.orders.values()];
+    return orders.filter(({ id, stream, status }) => id !== order.id && stream === order.stream && status === 'held');
+  }
+
+  /**
+   * Makes this order and the other held ones one order, and shows it.
+   * @param {Order} order
+   */
+  async putTogether(order) {
+    if (this.busy.has(order.id)) return;
+    this.busy.add(order.id);
+    this.failures.delete(order.id);
+    this.paint();
+    try {
+      const whole = await this.orderClient.putTogether([order, ...this.othersToPay(order)]);
+      if (this.order?.id === order.id) this.order = whole;
+    } catch (error) {
+      this.failures.set(order.id, asRefusal(error));
+      await this.orderClient.refresh(order).catch(() => {});
+    }
+    this.busy.delete(order.id);
+    if (this.isShown && this.stage === 'order') this.paint();
   }
 
   /**

@@ -72,8 +72,9 @@ export class CheckoutContent {
     const summary = orderSummary(order);
     if (order.status === 'held') {
       this.holdClock = new HoldClock(order);
-      const form = this.formOf(order).render(this.checkout.busy.has(order.id), this.checkout.failures.get(order.id));
-      return [this.holdClock.root, summary, form];
+      const isPaying = this.checkout.busy.has(order.id);
+      const form = this.formOf(order).render(order, isPaying, this.checkout.failures.get(order.id));
+      return [this.holdClock.root, summary, this.togetherButton(order, isPaying), form];
     }
     if (order.status === 'capturing') {
       return [spinner(), statusLine(t('order.capturing'), 'capturing', 'status'), summary];
@@ -84,6 +85,19 @@ export class CheckoutContent {
       this.finalButtons(order),
       this.checkout.details.root,
     ];
+  }
+
+  /**
+   * Whoever has reserved more than once in this show may pay everything at once.
+   * @param {Order} order
+   * @param {boolean} isBusy
+   */
+  togetherButton(order, isBusy) {
+    const others = this.checkout.othersToPay(order);
+    if (!others.length) return null;
+    const onclick = () => this.checkout.putTogether(order);
+    const props = { type: 'button', 'data-test': 'order-together', disabled: isBusy, onclick };
+    return el('button.wide', props, t('order.together', { n: others.length }));
   }
 
   /** @param {Order} order */

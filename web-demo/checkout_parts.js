@@ -1,7 +1,7 @@
 // The parts of the checkout sheet: the status line, the clock of the reservation, the summary, and how the order ended.
 
 import { formatDuration, formatMoney, formatTime, t } from './i18n.js';
-import { fullTitle } from './offer.js';
+import { lineList, linesOf, orderTitle } from './order_lines.js';
 import { el, icon, picture, setText } from './ui.js';
 
 /** @import { Order, Refusal } from './types.d.ts' */
@@ -34,7 +34,9 @@ export class HoldClock {
       'div.hold',
       {},
       el('span.for-reader', { 'data-test': 'order-status', 'data-status': 'held' }, t('order.held')),
-      el('p.place', { 'data-test': 'order-place' }, t('order.place', { n: order.place })),
+      // With several lines, each has a place of its own.
+      linesOf(order).length === 1 &&
+        el('p.place', { 'data-test': 'order-place' }, t('order.place', { n: order.place })),
       this.line,
       el('span.hold-bar', { 'aria-hidden': 'true' }, this.bar),
     );
@@ -51,18 +53,20 @@ export class HoldClock {
 /** @param {Order} order */
 export function orderSummary(order) {
   const bought = order.created_at ? ` · ${formatTime(order.created_at)}` : '';
-  return el(
+  const number = order.number ? `#${order.number} · ` : '';
+  const summary = el(
     'div.summary',
     {},
     picture(order.image, order),
     el(
       'span.summary-text',
       {},
-      el('bdi', {}, fullTitle(order)),
-      el('small', {}, t('order.qty', { n: order.qty }), bought),
+      el('bdi', {}, orderTitle(order)),
+      el('small', {}, number && el('bdi', { dir: 'ltr' }, number), t('order.qty', { n: order.qty }), bought),
     ),
     el('bdi.price', { 'data-test': 'order-amount' }, formatMoney(order.amount, order.currency)),
   );
+  return [summary, lineList(order)];
 }
 
 /**
@@ -90,7 +94,7 @@ function outcomeTexts(order, failure) {
   const hasFailed = order.reason === 'capture_failed' || failure?.code === 'capture_failed';
   switch (order.status) {
     case 'paid':
-      return ['check', t('order.paid'), t('order.place', { n: order.place })];
+      return ['check', t('order.paid'), linesOf(order).length === 1 ? t('order.place', { n: order.place }) : ''];
     case 'expired':
       return ['clock', t('order.expired'), t('order.expired_more')];
     case 'cancelled':

@@ -43,8 +43,36 @@ export interface Offer {
   v: Version;
 }
 
+/** Units of one offer: a line of an order. */
+export interface Reservation {
+  id: string;
+  stream: string;
+  offer: string;
+  /** The order whose line it is; its own id while it is in no order. */
+  order: string;
+  title: string;
+  titles: Titles;
+  variant_name: string;
+  variant_names: Titles;
+  image: string | null;
+  status: 'held' | 'capturing' | 'sold' | 'expired' | 'cancelled';
+  qty: number;
+  returned: number;
+  amount: number;
+  currency: string;
+  place: number;
+  hold_until: number;
+  created_at: number;
+  reason: string | null;
+  version: number;
+  now: number;
+}
+
+/** What it says of an offer is that of its first line. */
 export interface Order {
   id: string;
+  /** The number that people say; null before the order was opened or paid. */
+  number: number | null;
   stream: string;
   offer: string;
   title: string;
@@ -64,6 +92,8 @@ export interface Order {
   reason: string | null;
   version: number;
   now: number;
+  /** Left out in the reply to `buy`. Lines whose hold ended stay. */
+  lines?: Reservation[];
 }
 
 export interface Stream {

@@ -111,6 +111,8 @@ export class LiveClient extends Link {
     if (known && !(order.version > known.version)) return false;
     if (order.now) this.clock.record(order.now);
     this.orders.set(order.id, order);
+    // A purchase that became a line of another order is no order of its own any more.
+    for (const line of order.lines ?? []) if (line.id !== order.id) this.orders.delete(line.id);
     this.emit('order', order);
     return true;
   }

@@ -1,7 +1,7 @@
 // One's own orders: the list under "My orders", and the reminder over the card while a reservation is held.
 
 import { formatDuration, formatMoney, formatTime, t } from './i18n.js';
-import { fullTitle } from './offer.js';
+import { linesOf, orderTitle } from './order_lines.js';
 import { el, picture, queryAll, setText, setVisible } from './ui.js';
 
 /** @import { LiveClient, Order } from './types.d.ts' */
@@ -26,7 +26,8 @@ export const fingerprint = (orders) => orders.map((order) => `${order.id}${order
  */
 export function orderRow(order, onorder) {
   const rest = order.status === 'held' && el('bdi.countdown', { dir: 'ltr', 'data-until': order.hold_until });
-  const place = order.place ? el('small', {}, t('order.place_short', { n: order.place })) : null;
+  const place =
+    order.place && linesOf(order).length === 1 ? el('small', {}, t('order.place_short', { n: order.place })) : null;
   return el(
     'li',
     {},
@@ -41,7 +42,7 @@ export function orderRow(order, onorder) {
       el(
         'span.row-text',
         {},
-        el('bdi.row-title', {}, fullTitle(order)),
+        el('bdi.row-title', {}, orderTitle(order)),
         el(
           'small',
           {},

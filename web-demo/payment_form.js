@@ -21,7 +21,6 @@ export class PaymentForm {
    * }} options
    */
   constructor(order, { payments, emails, onpay, oncancel }) {
-    this.order = order;
     this.payments = payments;
     this.onpay = onpay;
     this.oncancel = oncancel;
@@ -33,11 +32,12 @@ export class PaymentForm {
 
   /**
    * The form as it is now. What the buyer typed is kept.
+   * @param {Order} order as it is now
    * @param {boolean} isPaying
    * @param {Refusal | undefined} failure why the last attempt failed
    */
-  render(isPaying, failure) {
-    const { order, address } = this;
+  render(order, isPaying, failure) {
+    const { address } = this;
     const amount = formatMoney(order.amount, order.currency);
     this.isPaying = isPaying;
     address.root.disabled = isPaying;

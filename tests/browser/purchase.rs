@@ -91,6 +91,38 @@ async fn order_has_an_address_a_second_payment_a_history_and_a_page() {
 }
 
 #[tokio::test]
+async fn two_reservations_become_one_order_and_are_paid_together() {
+    let shop = Shop::demo(&[]).await;
+    let vase = shop.on_sale(5, json!({"per_buyer": 3})).await;
+    let lamp = pinned_offer(&shop, 5, json!({"per_buyer": 3})).await;
+    let driver = Driver::start();
+    let ann = Browser::open(&driver, Window::Mobile, "en").await;
+    ann.watch(&shop, &shop.server.url, "Ann", &lamp).await;
+    ann.reserve().await;
+    let rest = shop.rest("Ann", "viewer");
+    rest.post_keyed(&format!("/v1/offers/{vase}/orders"), &key(), json!({"qty": 2})).await.expect(201);
+    ann.sees("order-together", "1 more").await;
+    ann.screenshot("purchase-together-offered").await;
+    ann.press("order-together").await;
+    let lines = "document.querySelectorAll('[data-test=order-lines] li').length === 2";
+    ann.until("both lines", lines, SOON).await;
+    ann.sees("pay", "30").await;
+    ann.screenshot("purchase-together").await;
+    ann.fill_address().await;
+    ann.press("pay").await;
+    ann.until("the order to be paid", &order_is("paid"), SOON).await;
+    ann.wait_for_last_step("paid").await;
+    ann.screenshot("purchase-together-paid").await;
+    let orders = rest.get("/v1/orders").await.expect(200);
+    let items = orders["items"].as_array().unwrap();
+    assert_eq!((items.len(), items[0]["lines"].as_array().map(Vec::len)), (1, Some(2)), "{orders:#}");
+    assert_eq!((&items[0]["status"], &items[0]["amount"]), (&json!("paid"), &json!(3_000)));
+    ann.assert_no_faults("Ann").await;
+    ann.close().await;
+    shop.assert_audited().await;
+}
+
+#[tokio::test]
 async fn hold_that_expires_while_the_sheet_is_open_is_shown_and_can_be_renewed() {
     let shop = Shop::demo(&[]).await;
     let offer = pinned_offer(&shop, 1, json!({"hold_s": 10})).await;

@@ -3,6 +3,7 @@
 import { addressLines } from '../address.js';
 import { formatDateTime, formatMoney, formatNumber, t, titleOf } from '../i18n.js';
 import { fullTitle } from '../offer.js';
+import { linesOf, orderNumber } from '../order_lines.js';
 import { el } from '../ui.js';
 import { printPage } from './print.js';
 
@@ -15,13 +16,13 @@ import { printPage } from './print.js';
 export function printConfirmation(order, shop) {
   const money = (/** @type {number} */ amount) => el('bdi.num', {}, formatMoney(amount, order.currency));
   const head = [t('desk.item'), t('desk.quantity'), t('desk.unit_price'), t('desk.sum')];
-  const row = [
-    el('bdi', {}, fullTitle(order)),
-    formatNumber(order.qty),
-    money(order.amount / order.qty),
-    money(order.amount),
-  ];
-  const number = el('bdi.num', { dir: 'ltr' }, order.id);
+  const rows = linesOf(order).map((line) => [
+    el('bdi', {}, fullTitle(line)),
+    formatNumber(line.qty),
+    money(line.amount / line.qty),
+    money(line.amount),
+  ]);
+  const number = el('bdi.num', { dir: 'ltr' }, orderNumber(order));
   printPage(
     el('h1', {}, titleOf(shop)),
     el('h2', {}, t('desk.confirmation')),
@@ -43,10 +44,12 @@ export function printConfirmation(order, shop) {
       el(
         'tbody',
         {},
-        el(
-          'tr',
-          {},
-          row.map((cell) => el('td', {}, cell)),
+        rows.map((row) =>
+          el(
+            'tr',
+            {},
+            row.map((cell) => el('td', {}, cell)),
+          ),
         ),
       ),
       el(

@@ -2,7 +2,7 @@
 
 import { asRefusal, del, get, put } from '../api.js';
 import { formatDateTime, formatMoney, refusalText, t, titleOf } from '../i18n.js';
-import { fullTitle } from '../offer.js';
+import { orderTitle } from '../order_lines.js';
 import { withBusy } from '../sheet.js';
 import { el, picture, setText, setVisible, toast } from '../ui.js';
 import { download } from '../host/download.js';
@@ -206,10 +206,11 @@ export class OrderList {
         el(
           'span.row-text',
           {},
-          el('bdi.row-title', {}, fullTitle(order)),
+          el('bdi.row-title', {}, orderTitle(order)),
           el(
             'small',
             {},
+            order.number && el('bdi', { dir: 'ltr' }, `#${order.number} · `),
             el('bdi', {}, order.buyer_name || t('desk.erased_name')),
             ' · ',
             formatDateTime(order.created_at),

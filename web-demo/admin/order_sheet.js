@@ -4,7 +4,7 @@ import { addressLines } from '../address.js';
 import { asRefusal, call, del, get, put } from '../api.js';
 import { newKey } from '../client.js';
 import { formatDateTime, formatMoney, refusalText, t, titleOf } from '../i18n.js';
-import { fullTitle } from '../offer.js';
+import { lineList, orderTitle } from '../order_lines.js';
 import { confirmDialog, openSheet, withBusy } from '../sheet.js';
 import { el, picture, toast } from '../ui.js';
 import { printConfirmation } from './confirmation.js';
@@ -75,10 +75,11 @@ class OrderSheet {
         el(
           'span.row-text',
           {},
-          el('bdi.row-title', {}, fullTitle(order)),
+          el('bdi.row-title', {}, orderTitle(order)),
           el(
             'small',
             {},
+            order.number && el('bdi', { dir: 'ltr' }, `#${order.number} · `),
             t('order.qty', { n: order.qty }),
             ' · ',
             el('bdi', {}, formatMoney(order.amount, order.currency)),
@@ -86,6 +87,7 @@ class OrderSheet {
           show && el('small', {}, el('bdi', {}, titleOf(show))),
         ),
       ),
+      ...[lineList(order)].filter((list) => list !== null),
       this.fulfilmentPart(order),
       this.addressPart(order),
       this.buyerPart(order),

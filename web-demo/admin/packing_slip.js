@@ -3,6 +3,7 @@
 import { addressLines } from '../address.js';
 import { formatDateTime, t, titleOf } from '../i18n.js';
 import { fullTitle } from '../offer.js';
+import { linesOf, orderNumber } from '../order_lines.js';
 import { el } from '../ui.js';
 import { printPage } from './print.js';
 
@@ -27,8 +28,22 @@ export function printSlip(order, shop) {
       'table',
       {},
       el('thead', {}, el('tr', {}, el('th', {}, t('desk.item')), el('th', {}, t('desk.quantity')))),
-      el('tbody', {}, el('tr', {}, el('td', {}, el('bdi', {}, fullTitle(order))), el('td.num', {}, String(order.qty)))),
+      el(
+        'tbody',
+        {},
+        linesOf(order).map((line) =>
+          el('tr', {}, el('td', {}, el('bdi', {}, fullTitle(line))), el('td.num', {}, String(line.qty))),
+        ),
+      ),
     ),
-    el('p', {}, t('desk.order'), ' ', el('bdi.num', { dir: 'ltr' }, order.id), ' · ', formatDateTime(order.created_at)),
+    el(
+      'p',
+      {},
+      t('desk.order'),
+      ' ',
+      el('bdi.num', { dir: 'ltr' }, orderNumber(order)),
+      ' · ',
+      formatDateTime(order.created_at),
+    ),
   );
 }

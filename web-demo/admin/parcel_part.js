@@ -2,7 +2,7 @@
 
 import { asRefusal, get, post } from '../api.js';
 import { refusalText, t } from '../i18n.js';
-import { fullTitle } from '../offer.js';
+import { orderTitle } from '../order_lines.js';
 import { el } from '../ui.js';
 
 /** @import { Fulfilment, ShopOrder } from '../types.d.ts' */
@@ -47,7 +47,7 @@ export function parcelPart(order, onsend) {
     const boxes = others.map((other) => ({
       id: other.id,
       box: el('input', { type: 'checkbox', checked: true, 'data-test': `with-${other.id}` }),
-      title: fullTitle(other),
+      title: orderTitle(other),
       qty: other.qty,
     }));
     const button = el(

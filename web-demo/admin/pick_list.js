@@ -2,6 +2,7 @@
 
 import { formatDateTime, formatNumber, t, titleOf } from '../i18n.js';
 import { fullTitle } from '../offer.js';
+import { linesOf, orderNumber } from '../order_lines.js';
 import { openSheet } from '../sheet.js';
 import { el } from '../ui.js';
 import { printPage } from './print.js';
@@ -19,9 +20,11 @@ export function itemsOf(orders) {
   /** @type {Map<string, { title: string, qty: number, orders: number }>} */
   const items = new Map();
   for (const order of orders) {
-    const title = fullTitle(order);
-    const item = items.get(title) ?? { title, qty: 0, orders: 0 };
-    items.set(title, { title, qty: item.qty + order.qty, orders: item.orders + 1 });
+    for (const line of linesOf(order)) {
+      const title = fullTitle(line);
+      const item = items.get(title) ?? { title, qty: 0, orders: 0 };
+      items.set(title, { title, qty: item.qty + line.qty, orders: item.orders + 1 });
+    }
   }
   return [...items.values()].sort((a, b) => b.qty - a.qty || a.title.localeCompare(b.title));
 }
@@ -87,19 +90,21 @@ export function printByBuyer(orders, shop) {
       {},
       el('h3', {}, el('bdi', {}, parcel[0].buyer_name || t('desk.erased_name'))),
       table(
-        parcel.map((order) =>
-          el(
-            'tr',
-            {},
-            box(),
+        parcel.flatMap((order) =>
+          linesOf(order).map((line) =>
             el(
-              'td',
+              'tr',
               {},
-              el('bdi', {}, fullTitle(order)),
-              ' ',
-              el('small', {}, el('bdi.num', { dir: 'ltr' }, order.id)),
+              box(),
+              el(
+                'td',
+                {},
+                el('bdi', {}, fullTitle(line)),
+                ' ',
+                el('small', {}, el('bdi.num', { dir: 'ltr' }, orderNumber(order))),
+              ),
+              el('td.num', {}, formatNumber(line.qty)),
             ),
-            el('td.num', {}, formatNumber(order.qty)),
           ),
         ),
       ),

@@ -38,6 +38,8 @@ export default {
   'order.held_for': 'Reserved for you for',
   'order.held_chip': 'Reserved for you, no. {n}',
   'order.qty': '× {n}',
+  'order.and_more': '{title} + {n}',
+  'order.together': 'Pay this and {n} more together',
   'order.total': 'Total',
   'order.pay': 'Pay {amount}',
   'order.pay_short': 'Pay',
@@ -254,6 +256,7 @@ export default {
   'error.declined': 'Your payment was declined. Your item is still reserved.',
   'error.needs_action': 'Your bank asks you to confirm this payment. Your item is still reserved.',
   'error.hold_expired': 'Your reservation expired. You weren’t charged.',
+  'error.lines_gone': 'A reservation in this order expired, so you weren’t charged. The rest is still yours.',
   'error.capture_failed': 'The payment failed and your order was cancelled. You weren’t charged.',
   'error.already_paid': 'This order is already paid.',
   'error.payments_off':

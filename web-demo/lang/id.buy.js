@@ -38,6 +38,8 @@ export default {
   'order.held_for': 'Direservasi untuk Anda selama',
   'order.held_chip': 'Direservasi untuk Anda, no. {n}',
   'order.qty': '× {n}',
+  'order.and_more': '{title} + {n}',
+  'order.together': 'Bayar ini sekaligus dengan {n} lainnya',
   'order.total': 'Total',
   'order.pay': 'Bayar {amount}',
   'order.pay_short': 'Bayar',
@@ -259,6 +261,8 @@ export default {
   'error.declined': 'Pembayaran Anda ditolak. Barang Anda masih direservasi.',
   'error.needs_action': 'Bank meminta Anda mengonfirmasi pembayaran ini. Barang Anda masih direservasi.',
   'error.hold_expired': 'Reservasi Anda telah berakhir. Anda tidak ditagih.',
+  'error.lines_gone':
+    'Salah satu reservasi dalam pesanan ini telah berakhir, jadi Anda tidak ditagih. Sisanya masih milik Anda.',
   'error.capture_failed': 'Pembayaran gagal dan pesanan Anda dibatalkan. Anda tidak ditagih.',
   'error.already_paid': 'Pesanan ini sudah dibayar.',
   'error.payments_off':
