@@ -107,6 +107,11 @@ export interface Stream {
   scheduled_at: number | null;
   started_at: number | null;
   ended_at: number | null;
+  /** The show was called off before it began; its status is `ended`. */
+  cancelled_at: number | null;
+  tags: string[];
+  /** Increases with every change of the show itself. */
+  version: number;
   viewers: number;
   now: number;
 }
@@ -217,7 +222,9 @@ export type AuditAction =
   | 'remove_staff'
   | 'change_product'
   | 'archive_product'
-  | 'restore_product';
+  | 'restore_product'
+  | 'change_show'
+  | 'cancel_show';
 
 /** One entry of the audit log. A viewer receives the entries about himself or herself, without `by`. */
 export interface AuditEntry {
@@ -260,6 +267,8 @@ export interface StateFrame {
   chat?: ChatRules;
   delayed?: { since: number } | null;
   stock_alerts?: Record<string, number>;
+  /** The show, when it was changed itself. */
+  stream?: Stream;
 }
 
 export interface HelloFrame {

@@ -17,7 +17,7 @@
 //   client.on('hello', ({ you, stream, recovered, events }) => …);
 //   client.on('event', (event, { replay }) => …);      chat, pinned, sale_opened, …
 //   client.on('gap', ({ why }) => …);                  events were lost for good: clear the chat
-//   client.on('show', (stream) => …);                  the show as it is now: with hello, and after a gap
+//   client.on('show', (stream) => …);                  the show as it is now: with hello, after a gap, and when it was changed
 //   client.on('state', (changed) => …);                read client.state; `changed` is a Set of keys and offer ids
 //   client.on('order', (order) => …);                  one of your own orders changed
 //   client.on('audit', (entry) => …);                  the team did something to you: { kind, message, reason, role }
@@ -239,6 +239,11 @@ export class LiveClient extends Link {
    * @param {boolean} isWhole the frame has all keys, so that what is absent is gone
    */
   applyState(frame, isWhole) {
+    // The show itself was changed: its title, its video.
+    if (frame.stream) {
+      this.show = frame.stream;
+      this.emit('show', frame.stream);
+    }
     const changed = this.values.apply(frame, isWhole);
     if (changed.size) this.emit('state', changed);
     if (isWhole || changed.has('pin')) this.sendReceipt();

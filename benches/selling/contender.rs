@@ -379,6 +379,8 @@ async fn create_shop(url: &str, stream: StreamId, variant: VariantId) -> anyhow:
         blocklist_version: 0,
         likes: 0,
         version: 1,
+        edition: 1,
+        ..LiveStream::default()
     };
     store.create_stream(shop.id, &live).await?;
     let chat = livesouk::app::ChatRateLimit { viewer_per_s: 0.0, room_per_s: 0.0 };

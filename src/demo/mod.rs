@@ -188,6 +188,8 @@ impl SeedStream {
             blocklist_version: 0,
             likes: 0,
             version: 1,
+            edition: 1,
+            ..LiveStream::default()
         }
     }
 }

@@ -71,6 +71,8 @@ audit_actions! {
     ChangeProduct "change_product",
     ArchiveProduct "archive_product",
     RestoreProduct "restore_product",
+    ChangeShow "change_show",
+    CancelShow "cancel_show",
 }
 
 impl AuditAction {

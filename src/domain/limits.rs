@@ -36,5 +36,7 @@ pub const REHEARSAL_S: Limit = (24, 90);
 pub const REACTIONS: Limit = (1, super::reaction::REACTION_COUNT_MAX);
 /// A planned start, valid from 2001 up to the year 2200: a time in seconds or microseconds is a client's mistake.
 pub const SCHEDULED_AT: (Millis, Millis) = (1_000_000_000_000, 7_258_118_399_999);
+/// Shows of a weekly series: a year.
+pub const SERIES: Limit = (1, 52);
 /// Entries of one page of a list.
 pub const PAGE: Limit = (1, 100);

@@ -7,9 +7,10 @@ use utoipa::ToSchema;
 
 use super::{ChatRules, Millis, OfferId, Refusal, StreamId, Titles};
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum StreamStatus {
+    #[default]
     Scheduled,
     Live,
     Ended,
@@ -48,7 +49,7 @@ pub struct StreamPosition {
     pub seq: u64,
 }
 
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct LiveStream {
     pub id: StreamId,
     pub title: String,
@@ -61,6 +62,10 @@ pub struct LiveStream {
     pub scheduled_at: Option<Millis>,
     pub started_at: Option<Millis>,
     pub ended_at: Option<Millis>,
+    /// It was called off before it began; its status is `Ended`.
+    pub cancelled_at: Option<Millis>,
+    /// Words by which the shop sorts its shows.
+    pub tags: Vec<String>,
     pub pin: Option<Pin>,
     pub chat: ChatRules,
     /// The version in which the blocklist last changed; 0: the stream never had one.
@@ -68,6 +73,8 @@ pub struct LiveStream {
     pub likes: i64,
     /// Increases with every change of the row. It is the `v` of the pin.
     pub version: i64,
+    /// Increases with every change of the show itself: title, times, addresses, tags. On the wire it is the `version`.
+    pub edition: i64,
 }
 
 /// The pinned offer.

@@ -6,7 +6,7 @@ use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequest, Path, Qu
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::AppState;
@@ -198,6 +198,11 @@ pub fn idempotency_key(headers: &HeaderMap) -> Result<IdempotencyKey, Refusal> {
         return Err(Refusal::KeyInvalid);
     }
     IdempotencyKey::parse(key.to_str().map_err(|_| Refusal::KeyInvalid)?)
+}
+
+/// A field that may be null: left out, it stays as it is.
+pub fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(input: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(input).map(Some)
 }
 
 #[cfg(test)]

@@ -66,6 +66,7 @@ mod sign_in;
 mod staff;
 mod stock_alert;
 mod stream;
+mod stream_change;
 mod subprotocol;
 mod token;
 mod user_data;
@@ -165,7 +166,10 @@ pub fn router(state: AppState) -> Router {
     let mut described = OpenApiRouter::with_openapi(ApiDoc::openapi())
         .routes(routes!(stream::shop))
         .routes(routes!(stream::list, stream::create))
-        .routes(routes!(stream::show))
+        .routes(routes!(stream::show, stream_change::change))
+        .routes(routes!(stream_change::cancel))
+        .routes(routes!(stream_change::copy))
+        .routes(routes!(stream_change::series))
         .routes(routes!(stream::start))
         .routes(routes!(stream::end))
         .routes(routes!(rehearsal::start, rehearsal::show, rehearsal::stop))

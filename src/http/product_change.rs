@@ -3,13 +3,13 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::AppState;
 use super::error::{ApiError, ApiResult, Problem};
-use super::extract::{Caller, JsonBody, List, PageQuery, PageRequest, PathId, idempotency_key};
+use super::extract::{Caller, JsonBody, List, PageQuery, PageRequest, PathId, given, idempotency_key};
 use super::product::ProductOptionRequest;
 use crate::app::Error;
 use crate::domain::product_change::StockChangeForm;
@@ -17,11 +17,6 @@ use crate::domain::{
     Minor, ProductForm, ProductId, ProductOption, ProductStatus, Refusal, StockReason, Titles, VariantForm, VariantId,
 };
 use crate::protocol::{PriceChangeView, ProductDetailView, StockChangeView, VariantView};
-
-/// A field that may be null: left out, it stays as it is.
-fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(input: D) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(input).map(Some)
-}
 
 /// What is left out stays as it is.
 #[derive(Deserialize, ToSchema)]

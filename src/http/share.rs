@@ -49,7 +49,15 @@ pub async fn calendar(
     let title = query.lang.and_then(|lang| show.titles.get(&lang)).unwrap_or(&show.title);
     let link = watch_url(&state, &headers, stream)?;
     let id = stream.to_string();
-    let entry = CalendarEvent { id: &id, title, host: &show.host, link: &link, starts_at, now: state.app.now() };
+    let entry = CalendarEvent {
+        id: &id,
+        title,
+        host: &show.host,
+        link: &link,
+        starts_at,
+        now: state.app.now(),
+        is_cancelled: show.cancelled_at.is_some(),
+    };
     Ok(text_file_response(calendar::ics(&entry), "text/calendar; charset=utf-8", "attachment; filename=\"show.ics\""))
 }
 

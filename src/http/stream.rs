@@ -55,6 +55,9 @@ pub struct NewStreamRequest {
     poster: Option<String>,
     /// Epoch milliseconds.
     scheduled_at: Option<Millis>,
+    /// At most ten words by which the shop sorts its shows.
+    #[serde(default)]
+    tags: Vec<String>,
 }
 
 /// Creates a show with the status `scheduled`.
@@ -65,8 +68,8 @@ pub async fn create(
     Caller(actor): Caller,
     JsonBody(new): JsonBody<NewStreamRequest>,
 ) -> ApiResult<(StatusCode, Json<StreamView>)> {
-    let NewStreamRequest { title, titles, video, poster, scheduled_at } = new;
-    let new = app::NewStream { title, titles, video, poster, scheduled_at };
+    let NewStreamRequest { title, titles, video, poster, scheduled_at, tags } = new;
+    let new = app::NewStream { title, titles, video, poster, scheduled_at, tags };
     Ok((StatusCode::CREATED, Json(state.app.streams.create_stream(&actor, new).await?)))
 }
 

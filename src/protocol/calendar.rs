@@ -15,6 +15,8 @@ pub struct CalendarEvent<'a> {
     pub starts_at: Millis,
     /// The time at which the file is made.
     pub now: Millis,
+    /// The show was called off: a calendar that has the event takes it away.
+    pub is_cancelled: bool,
 }
 
 /// A show has no planned end, so its calendar event lasts one hour.
@@ -31,7 +33,7 @@ pub fn ics(event: &CalendarEvent<'_>) -> String {
         .timestamp(utc(event.now))
         .uid(&format!("{}-alarm@livesouk", event.id))
         .done();
-    let entry = Event::with_uid(&format!("{}@livesouk", event.id))
+    let mut entry = Event::with_uid(&format!("{}@livesouk", event.id))
         .timestamp(utc(event.now))
         .starts(utc(event.starts_at))
         .add_property("DURATION", DURATION)
@@ -40,6 +42,9 @@ pub fn ics(event: &CalendarEvent<'_>) -> String {
         .url(event.link)
         .alarm(alarm)
         .done();
+    if event.is_cancelled {
+        entry.add_property("STATUS", "CANCELLED");
+    }
     let mut calendar = Calendar::empty();
     for (key, value) in
         [("VERSION", "2.0"), ("PRODID", "-//Livesouk//Shows//EN"), ("CALSCALE", "GREGORIAN"), ("METHOD", "PUBLISH")]
@@ -64,10 +69,33 @@ mod tests {
     use super::*;
 
     #[test]
+    fn event_of_a_show_that_was_called_off_says_so() {
+        let event = CalendarEvent {
+            id: "1",
+            title: "Bags",
+            host: "Faisal",
+            link: "/",
+            starts_at: 0,
+            now: 0,
+            is_cancelled: true,
+        };
+        assert!(ics(&event).contains("STATUS:CANCELLED\r\n"));
+        assert!(!ics(&CalendarEvent { is_cancelled: false, ..event }).contains("STATUS"));
+    }
+
+    #[test]
     fn calendar_file_has_folded_lines_and_escaped_text() {
         let title = "هدايا من المدينة, الجزء الأول; مع الكثير من\u{7} الأشياء الجميلة \\ كل مساء";
         let link = "https://shop.example/watch?stream=1";
-        let event = CalendarEvent { id: "1", title, host: "Faisal", link, starts_at: 1_795_392_000_000, now: 0 };
+        let event = CalendarEvent {
+            id: "1",
+            title,
+            host: "Faisal",
+            link,
+            starts_at: 1_795_392_000_000,
+            now: 0,
+            is_cancelled: false,
+        };
         let text = ics(&event);
         assert_eq!(text, ics(&event), "the same event gives the same file");
         assert!(text.split("\r\n").all(|line| line.len() <= 75 && !line.contains('\n')), "{text}");

@@ -88,6 +88,8 @@ pub struct StateFrame {
     /// The number of users with a stock alert, by offer. An alert reserves no units. 0: the last alert was removed; absent: no offer
     /// has alerts.
     pub stock_alerts: Option<BTreeMap<OfferId, i64>>,
+    /// The show, when it was changed itself: its title, its video, its time. Hello and snapshots have it beside the state.
+    pub stream: Option<StreamView>,
 }
 
 #[derive(ToSchema, Deserialize, Debug, PartialEq)]

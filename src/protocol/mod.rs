@@ -51,5 +51,5 @@ pub use token::TokenRevocationView;
 pub use video::VideoFaultCounts;
 pub use view::{
     AuditEntryView, CardReach, ChatRulesView, ErasedView, FullStreamReport, KeptView, MessageView, OfferView, PinView,
-    SanctionView, SayReply, StreamReport, StreamView, ViewerIdentity,
+    SanctionView, SayReply, StreamCopyView, StreamReport, StreamView, ViewerIdentity,
 };

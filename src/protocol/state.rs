@@ -24,7 +24,7 @@ pub enum StateChange {
     Likes(i64),
     /// `{"slow_ms":…,"notice":…,"off":…,"links":…,"review_all":…,"pinned":…}`
     Chat { v: StateVersion, json: Bytes },
-    /// The `stream` object of hello and snapshot. It is never part of a tick.
+    /// The `stream` object of hello and snapshot. It is a part of a tick when the show itself was changed: then its `version` is higher.
     Stream { v: StateVersion, json: Bytes },
     /// The time since when this node is not connected to the broker: chat pauses, and counts may be late. Never sent to other nodes.
     Delayed(Option<Millis>),
@@ -91,6 +91,8 @@ pub struct RoomState {
     likes: i64,
     chat: VersionedJson,
     stream: VersionedJson,
+    /// The `version` in the stream object; `None` before the first one.
+    edition: Option<i64>,
     delayed: Option<Millis>,
     /// The number of stock alerts per offer. An entry with 0 stays: a viewer who gets the values later has to learn of it.
     stock_alerts: BTreeMap<OfferId, i64>,
@@ -104,6 +106,8 @@ struct Revisions {
     newest: u64,
     keys: BTreeMap<StateKey, u64>,
     viewers: u64,
+    /// When the show itself changed last.
+    edition: u64,
 }
 
 struct VersionedJson {
@@ -132,6 +136,7 @@ struct UnsentKeys {
     likes: bool,
     chat: bool,
     delayed: bool,
+    stream: bool,
 }
 
 const OLDEST: StateVersion = [i64::MIN; 2];
@@ -146,6 +151,7 @@ impl Default for RoomState {
             likes: 0,
             chat: VersionedJson { v: OLDEST, json: Bytes::from_static(br#"{"slow_ms":0,"notice":null}"#) },
             stream: VersionedJson { v: OLDEST, json: Bytes::from_static(b"null") },
+            edition: None,
             delayed: None,
             stock_alerts: BTreeMap::new(),
             unsent: UnsentChanges::default(),
@@ -198,7 +204,13 @@ impl RoomState {
                 self.unsent.keys.chat |= changed;
                 changed
             }
-            StateChange::Stream { v, json } => self.stream.set(v, json),
+            StateChange::Stream { v, json } => {
+                let changed = self.stream.set(v, json);
+                if changed {
+                    self.note_edition();
+                }
+                changed
+            }
             StateChange::Delayed(since) => {
                 // A delay that continues keeps its start.
                 let changed = self.delayed.is_some() != since.is_some();
@@ -217,6 +229,17 @@ impl RoomState {
                 changed
             }
         }
+    }
+
+    /// Viewers get the show again when it was changed itself. The object also differs after each pin: that is no news.
+    fn note_edition(&mut self) {
+        let edition = stream_edition(&self.stream.json);
+        if self.edition.is_some_and(|before| before < edition) {
+            self.unsent.keys.stream = true;
+            // The revision that `set` gives to this change.
+            self.revisions.edition = self.revisions.newest + 1;
+        }
+        self.edition = self.edition.max(Some(edition));
     }
 
     /// Sets the number of viewers. Returns whether it changed.
@@ -259,7 +282,8 @@ impl RoomState {
 
     /// Appends a JSON object with the keys that changed after this revision.
     pub fn write_since(&self, after: u64, out: &mut Vec<u8>) {
-        let mut keys = UnsentKeys { viewers: after < self.revisions.viewers, ..UnsentKeys::default() };
+        let (viewers, stream) = (after < self.revisions.viewers, after < self.revisions.edition);
+        let mut keys = UnsentKeys { viewers, stream, ..UnsentKeys::default() };
         let (mut offers, mut stock_alerts) = (Vec::new(), Vec::new());
         for (key, _) in self.revisions.keys.iter().filter(|(_, changed)| after < **changed) {
             match key {
@@ -269,7 +293,7 @@ impl RoomState {
                 StateKey::Delayed => keys.delayed = true,
                 StateKey::Offer(id) => offers.extend(self.offers.get_key_value(id)),
                 StateKey::StockAlerts(id) => stock_alerts.extend(self.stock_alerts.get_key_value(id)),
-                // Never a part of a tick.
+                // Only with a new edition, see above.
                 StateKey::Stream => {}
             }
         }
@@ -282,14 +306,15 @@ impl RoomState {
         self.unsent = UnsentChanges::default();
     }
 
-    /// Appends a JSON object with every key. A closed offer is included only while it is pinned or not sent yet.
+    /// Appends a JSON object with every key; the show stands beside it in its frames. A closed offer is included only while it is pinned or not sent yet.
     pub fn write_all(&self, out: &mut Vec<u8>) {
         let shown = self
             .offers
             .iter()
             .filter(|(id, value)| !value.closed || self.pinned == Some(**id) || self.unsent.offers.contains(*id));
         let delayed = self.delayed.is_some();
-        let all = UnsentKeys { pin: true, offers: true, viewers: true, likes: true, chat: true, delayed };
+        let all =
+            UnsentKeys { pin: true, offers: true, viewers: true, likes: true, chat: true, delayed, stream: false };
         self.write(out, all, shown, self.stock_alerts.iter().filter(|(_, count)| **count > 0));
     }
 
@@ -330,6 +355,10 @@ impl RoomState {
             None if keys.delayed => out.extend_from_slice(b",\"delayed\":null"),
             None => {}
         }
+        if keys.stream {
+            out.extend_from_slice(b",\"stream\":");
+            out.extend_from_slice(&self.stream.json);
+        }
         let mut has_stock_alerts = false;
         for (id, count) in stock_alerts {
             let before = if has_stock_alerts { "," } else { ",\"stock_alerts\":{" };
@@ -364,6 +393,16 @@ fn pinned_offer(json: &[u8]) -> Option<OfferId> {
         offer: OfferId,
     }
     serde_json::from_slice::<Option<PinJson>>(json).ok().flatten().map(|pin| pin.offer)
+}
+
+/// The `version` in the JSON of a stream; 0: it is from a node that knows none.
+fn stream_edition(json: &[u8]) -> i64 {
+    #[derive(Default, Deserialize)]
+    struct StreamJson {
+        #[serde(default)]
+        version: i64,
+    }
+    serde_json::from_slice::<StreamJson>(json).unwrap_or_default().version
 }
 
 #[cfg(test)]

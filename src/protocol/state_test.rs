@@ -140,3 +140,32 @@ fn closed_offer_is_sent_once_and_stays_only_while_pinned() {
     unsent(&mut state);
     assert!(!all(&state).contains("late"));
 }
+
+#[test]
+fn show_is_in_a_tick_only_when_it_was_changed_itself() {
+    let mut state = RoomState::default();
+    let show = |v, edition, now| {
+        let json = format!(r#"{{"version":{edition},"now":{now}}}"#);
+        StateChange::Stream { v: [1, v], json: json.into() }
+    };
+    let unsent = |state: &mut RoomState| {
+        let mut out = Vec::new();
+        state.write_unsent(&mut out);
+        String::from_utf8(out).unwrap()
+    };
+    state.set(show(1, 1, 10));
+    state.mark_sent();
+    let before = state.revision();
+    assert!(state.set(show(2, 1, 20)), "a pin raises the version of the row");
+    assert!(!state.has_unsent());
+    assert!(state.set(show(3, 2, 30)) && state.has_unsent());
+    assert_eq!(unsent(&mut state), r#"{"stream":{"version":2,"now":30}}"#);
+    assert!(!state.has_unsent());
+    let since = |after| {
+        let mut out = Vec::new();
+        state.write_since(after, &mut out);
+        String::from_utf8(out).unwrap()
+    };
+    assert_eq!(since(before), r#"{"stream":{"version":2,"now":30}}"#, "a slow viewer learns of it");
+    assert_eq!(since(state.revision()), "{}");
+}

@@ -103,6 +103,12 @@ pub struct StreamView {
     pub scheduled_at: Option<Millis>,
     pub started_at: Option<Millis>,
     pub ended_at: Option<Millis>,
+    /// The show was called off before it began; its status is `ended`.
+    pub cancelled_at: Option<Millis>,
+    /// Words by which the shop sorts its shows.
+    pub tags: Vec<String>,
+    /// Increases with every change of the show itself: title, times, addresses, tags.
+    pub version: i64,
     /// The current number of viewers, as far as this node knows.
     pub viewers: u64,
     pub now: Millis,
@@ -121,10 +127,24 @@ impl StreamView {
             scheduled_at: stream.scheduled_at,
             started_at: stream.started_at,
             ended_at: stream.ended_at,
+            cancelled_at: stream.cancelled_at,
+            tags: stream.tags.clone(),
+            version: stream.edition,
             viewers,
             now,
         }
     }
+}
+
+/// A copy of a show.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+#[schema(as = StreamCopy)]
+pub struct StreamCopyView {
+    pub stream: StreamView,
+    /// Offers that were copied as drafts.
+    pub copied: i64,
+    /// Offers that were left out: nothing is in stock, or the product is archived.
+    pub skipped: i64,
 }
 
 /// The pinned offer.

@@ -38,6 +38,10 @@ impl From<sqlx::Error> for Error {
 }
 
 impl Error {
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(self, Error::Refused(_))
+    }
+
     /// The connection or the server is at fault, not the request: a retry may help.
     pub fn is_transient(&self) -> bool {
         let (Error::Database(error) | Error::CommitLost(error)) = self else { return false };

@@ -53,6 +53,7 @@ mod sqlite;
 mod staff;
 mod stock_alert;
 mod stream;
+mod stream_change;
 mod test_provider;
 mod token_revocation;
 mod transaction;
@@ -90,6 +91,7 @@ pub use shop_order::{ORDERS_EXAMINED_MAX, OrderNote, PaymentAttempt, ShopOrder, 
 pub use shop_settings::StoredSettings;
 pub use sign_in_session::NewSession;
 pub use stock_alert::StockAlertCount;
+pub use stream_change::CopiedStream;
 pub use test_provider::{TestIntent, TestProviderReply};
 pub use user_data::ErasureReport;
 pub use webhook::PaymentEvent;

@@ -423,7 +423,7 @@ pub(super) async fn add_to_stock(tx: &mut Transaction<'_>, variant: Uuid, units:
 }
 
 /// Takes units out of the stock of a variant. Refused when it has fewer.
-async fn take_from_stock(tx: &mut Transaction<'_>, variant: Uuid, units: i64) -> Result<()> {
+pub(super) async fn take_from_stock(tx: &mut Transaction<'_>, variant: Uuid, units: i64) -> Result<()> {
     let take = "update variants set stock = stock - $2 where id = $1 and stock >= $2";
     if tx.query(take).bind(variant).bind(units).execute().await? > 0 {
         return Ok(());
@@ -435,7 +435,7 @@ async fn take_from_stock(tx: &mut Transaction<'_>, variant: Uuid, units: i64) ->
 
 /// The product of a new offer is not archived. Whoever archives it locks the variants first: while the caller has the lock of this
 /// one, the answer stays true.
-async fn check_can_be_offered(tx: &mut Transaction<'_>, variant: Uuid) -> Result<()> {
+pub(super) async fn check_can_be_offered(tx: &mut Transaction<'_>, variant: Uuid) -> Result<()> {
     let read = "select cast(case when p.archived_at is not null then 1 when v.removed_at is not null then 2 else 0 end as bigint)
         from variants v join products p on p.id = v.product where v.id = $1";
     match tx.query(read).bind(variant).fetch_value::<i64>().await? {
@@ -446,7 +446,7 @@ async fn check_can_be_offered(tx: &mut Transaction<'_>, variant: Uuid) -> Result
 }
 
 /// Writes into the stock log that units moved into an offer or back.
-async fn log_move(
+pub(super) async fn log_move(
     tx: &mut Transaction<'_>,
     variant: Uuid,
     (units, reason): (i64, StockReason),

@@ -5,8 +5,8 @@ use uuid::Uuid;
 use super::audit::insert_audit_entry;
 use super::picture::claim_picture;
 use super::row::from_row;
-use super::transaction::Query;
-use super::{Result, Store, ids_to_json, require_known, titles_from_json, titles_to_json};
+use super::transaction::{Query, Transaction};
+use super::{Result, Store, from_json, ids_to_json, require_known, titles_from_json, titles_to_json, to_json};
 use crate::domain::chat::slow_ms;
 use crate::domain::{
     AuditEntry, ChatMessage, ChatRules, ChatRulesForm, LinkRule, LiveStream, MessageId, Millis, OfferId, Pin, Quote,
@@ -24,6 +24,8 @@ struct StreamRow {
     scheduled_at: Option<i64>,
     started_at: Option<i64>,
     ended_at: Option<i64>,
+    cancelled_at: Option<i64>,
+    tags: String,
     pin: Option<Uuid>,
     slow_ms: i64,
     notice: Option<String>,
@@ -37,6 +39,7 @@ struct StreamRow {
     pinned_body: Option<String>,
     likes: i64,
     version: i64,
+    edition: i64,
 }
 
 from_row!(StreamRow {
@@ -50,6 +53,8 @@ from_row!(StreamRow {
     scheduled_at,
     started_at,
     ended_at,
+    cancelled_at,
+    tags,
     pin,
     slow_ms,
     notice,
@@ -62,7 +67,8 @@ from_row!(StreamRow {
     pinned_name,
     pinned_body,
     likes,
-    version
+    version,
+    edition
 });
 
 impl StreamRow {
@@ -79,6 +85,8 @@ impl StreamRow {
             scheduled_at: self.scheduled_at,
             started_at: self.started_at,
             ended_at: self.ended_at,
+            cancelled_at: self.cancelled_at,
+            tags: from_json(&self.tags)?,
             pin: self.pin.map(|offer| Pin { offer: OfferId(offer) }),
             chat: ChatRules {
                 slow_ms: self.slow_ms,
@@ -96,6 +104,7 @@ impl StreamRow {
             blocklist_version: self.blocklist_version,
             likes: self.likes,
             version: self.version,
+            edition: self.edition,
         })
     }
 }
@@ -105,15 +114,47 @@ macro_rules! streams {
     ($before:literal, $after:literal) => {
         concat!(
             $before,
-            " id, title, titles, host, status, video, poster, scheduled_at, started_at, ended_at, pin, slow_ms, notice,
+            " id, title, titles, host, status, video, poster, scheduled_at, started_at, ended_at, cancelled_at, tags, pin, slow_ms, notice,
             chat_off, links, review_all, blocklist_version, pinned_message, pinned_user, pinned_name, pinned_body,
-            likes, version ",
+            likes, version, edition ",
             $after
         )
     };
 }
 
 const END_OPEN_PINS: &str = "update pins set until = $2 where stream = $1 and until is null";
+
+/// Reads a show, in a transaction.
+pub(super) async fn read_stream(tx: &mut Transaction<'_>, id: StreamId) -> Result<Option<LiveStream>> {
+    let read = streams!("select", "from streams where id = $1");
+    let row: Option<StreamRow> = tx.query(read).bind(id.0).fetch_optional().await?;
+    row.map(StreamRow::into_stream).transpose()
+}
+
+/// Writes a new show. It is scheduled, whatever `stream` says.
+pub(super) async fn insert_stream(tx: &mut Transaction<'_>, shop: ShopId, stream: &LiveStream) -> Result<()> {
+    if let Some(poster) = &stream.poster {
+        claim_picture(tx, poster, "poster").await?;
+    }
+    let now = tx.now().await?;
+    let insert =
+        "insert into streams (id, shop, title, titles, host, status, video, poster, tags, scheduled_at, created_at)
+        values ($1, $2, $3, $4, $5, 'scheduled', $6, $7, $8, $9, $10)";
+    tx.query(insert)
+        .bind(stream.id.0)
+        .bind(shop.0)
+        .bind(&stream.title)
+        .bind(titles_to_json(&stream.titles))
+        .bind(&stream.host)
+        .bind(&stream.video)
+        .bind(&stream.poster)
+        .bind(to_json(&stream.tags)?)
+        .bind(stream.scheduled_at)
+        .bind(now)
+        .execute()
+        .await
+        .map(drop)
+}
 
 impl Store {
     pub async fn stream(&self, id: StreamId) -> Result<Option<LiveStream>> {
@@ -146,29 +187,7 @@ impl Store {
     }
 
     pub async fn create_stream(&self, shop: ShopId, stream: &LiveStream) -> Result<()> {
-        self.transaction(async |tx| {
-            if let Some(poster) = &stream.poster {
-                claim_picture(tx, poster, "poster").await?;
-            }
-            let now = tx.now().await?;
-            let insert =
-                "insert into streams (id, shop, title, titles, host, status, video, poster, scheduled_at, created_at)
-                values ($1, $2, $3, $4, $5, 'scheduled', $6, $7, $8, $9)";
-            tx.query(insert)
-                .bind(stream.id.0)
-                .bind(shop.0)
-                .bind(&stream.title)
-                .bind(titles_to_json(&stream.titles))
-                .bind(&stream.host)
-                .bind(&stream.video)
-                .bind(&stream.poster)
-                .bind(stream.scheduled_at)
-                .bind(now)
-                .execute()
-                .await?;
-            Ok(())
-        })
-        .await
+        self.transaction(async |tx| insert_stream(tx, shop, stream).await).await
     }
 
     /// Runs one update of a show and gives the show after it; `None`: no row met the condition. `entry` is written into

@@ -12,6 +12,7 @@ mod payments_off;
 mod rehearsal;
 mod report;
 mod sale;
+mod show_change;
 mod stock_alert;
 mod team;
 

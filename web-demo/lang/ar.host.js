@@ -477,6 +477,8 @@ export default {
   'audit.change_product': 'عدّل {by} منتجًا',
   'audit.archive_product': 'أرشف {by} منتجًا',
   'audit.restore_product': 'استعاد {by} منتجًا من الأرشيف',
+  'audit.change_show': 'عدّل {by} البث',
+  'audit.cancel_show': 'ألغى {by} البث',
   'audit.other': '{by}: {action}',
 
   // Refusals.

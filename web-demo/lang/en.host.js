@@ -408,6 +408,8 @@ export default {
   'audit.change_product': '{by} changed a product',
   'audit.archive_product': '{by} archived a product',
   'audit.restore_product': '{by} restored a product',
+  'audit.change_show': '{by} changed the show',
+  'audit.cancel_show': '{by} called the show off',
   'audit.other': '{by}: {action}',
 
   // Refusals.

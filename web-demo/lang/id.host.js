@@ -391,6 +391,8 @@ export default {
   'audit.change_product': '{by} mengubah produk',
   'audit.archive_product': '{by} mengarsipkan produk',
   'audit.restore_product': '{by} memulihkan produk',
+  'audit.change_show': '{by} mengubah siaran',
+  'audit.cancel_show': '{by} membatalkan siaran',
   'audit.other': '{by}: {action}',
 
   // Refusals.

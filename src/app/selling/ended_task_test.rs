@@ -26,6 +26,8 @@ fn stream() -> LiveStream {
         blocklist_version: 0,
         likes: 0,
         version: 1,
+        edition: 1,
+        ..LiveStream::default()
     }
 }
 

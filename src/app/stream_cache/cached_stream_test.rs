@@ -22,6 +22,8 @@ fn cached_stream(slow_ms: i64) -> CachedStream {
         blocklist_version: 0,
         likes: 0,
         version: 1,
+        edition: 1,
+        ..LiveStream::default()
     };
     CachedStream::new(stream, vec![], vec![], Blocklist::empty())
 }

@@ -6,7 +6,7 @@ use super::*;
 use crate::app::chat::Chat;
 use crate::app::testing;
 use crate::app::{App, NewStream};
-use crate::domain::{Name, Role, Sanction, Titles};
+use crate::domain::{Name, Role, Sanction};
 
 const CAPACITY: usize = 4;
 
@@ -16,8 +16,7 @@ fn actor(name: &str, role: Role) -> Actor {
 }
 
 async fn create_stream(app: &App) -> StreamId {
-    let new =
-        NewStream { title: "Show".into(), titles: Titles::default(), video: None, poster: None, scheduled_at: None };
+    let new = NewStream { title: "Show".into(), ..NewStream::default() };
     app.streams.create_stream(&actor("host", Role::Host), new).await.unwrap().id
 }
 

@@ -7,6 +7,7 @@ mod rehearsal;
 mod report;
 mod room;
 mod stream;
+mod stream_change;
 
 use std::sync::Arc;
 

@@ -5,54 +5,38 @@ use std::sync::Arc;
 use super::Streams;
 use crate::app::error::Result;
 use crate::domain::{
-    Actor, ChatRules, Event, LiveStream, Millis, OfferStage, Permission, Refusal, StreamId, StreamStatus, Titles,
-    limits, text,
+    Actor, Event, LiveStream, Millis, OfferStage, Permission, Refusal, StreamId, StreamStatus, Titles,
 };
 use crate::protocol::StreamView;
 
 /// A new stream as entered by a host.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct NewStream {
     pub title: String,
     pub titles: Titles,
     pub video: Option<String>,
     pub poster: Option<String>,
     pub scheduled_at: Option<Millis>,
+    pub tags: Vec<String>,
 }
 
 impl NewStream {
     fn validated(self, host: &str) -> std::result::Result<LiveStream, Refusal> {
-        let (low, high) = limits::SCHEDULED_AT;
-        if self.scheduled_at.is_some_and(|at| !(low..=high).contains(&at)) {
-            return Err(Refusal::bad_field("scheduled_at", "must be a time in epoch milliseconds."));
-        }
-        Ok(LiveStream {
-            id: StreamId::new(),
-            title: text::title(&self.title)?,
-            titles: text::titles(&self.titles)?,
-            host: host.to_owned(),
-            status: StreamStatus::Scheduled,
-            video: self
-                .video
-                .as_deref()
-                .map(text::media_url)
-                .transpose()
-                .map_err(|refusal| refusal.in_field("video"))?,
-            poster: self
-                .poster
-                .as_deref()
-                .map(text::media_url)
-                .transpose()
-                .map_err(|refusal| refusal.in_field("poster"))?,
-            scheduled_at: self.scheduled_at,
-            started_at: None,
-            ended_at: None,
-            pin: None,
-            chat: ChatRules::default(),
-            blocklist_version: 0,
-            likes: 0,
-            version: 1,
-        })
+        let Self { title, titles, video, poster, scheduled_at, tags } = self;
+        let (host, version, edition) = (host.to_owned(), 1, 1);
+        let new = LiveStream {
+            title,
+            titles,
+            host,
+            video,
+            poster,
+            scheduled_at,
+            tags,
+            version,
+            edition,
+            ..Default::default()
+        };
+        new.validated()
     }
 }
 
@@ -119,7 +103,7 @@ impl Streams {
         .await
     }
 
-    async fn close_open_offers(&self, id: StreamId) -> Result<()> {
+    pub(super) async fn close_open_offers(&self, id: StreamId) -> Result<()> {
         for offer in self.context.store.offers_of_stream(id).await? {
             if offer.terms.stage != OfferStage::Closed {
                 self.catalogue.close_offer_now(offer.id).await?;

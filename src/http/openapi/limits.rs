@@ -15,6 +15,7 @@ use crate::domain::product;
 use crate::domain::saved_view::QUERY_LENGTH_MAX;
 use crate::domain::shop_settings::TAX_BP_MAX;
 use crate::domain::staff::STAFF_ROLES;
+use crate::domain::stream_change;
 use crate::domain::test_provider::TestScenario;
 use crate::domain::{EmailAddress, ErrorCode, Name, Role, StreamStatus, UserId};
 
@@ -162,6 +163,11 @@ impl Limiter {
             ("ProductOptionRequest", "name" | "values") | ("NewVariantRequest" | "ChangeVariantRequest", "options") => {
                 visible(product::OPTION_LENGTH_MAX)
             }
+            ("StreamSeriesRequest", "count") => range(limits::SERIES),
+            (_, "first") => {
+                json!({ "minLength": 16, "maxLength": 16, "pattern": "^20[2-9][0-9]-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]$" })
+            }
+            (_, "tags") => visible(stream_change::TAG_LENGTH_MAX),
             (_, "barcode") => {
                 json!({ "minLength": 1, "maxLength": product::BARCODE_LENGTH_MAX, "pattern": VISIBLE_ASCII })
             }
@@ -316,6 +322,7 @@ fn list_default(owner: &str, field: &str) -> Value {
         (_, "options") => (0, product::OPTIONS_MAX),
         ("GalleryRequest", "pictures") => (0, GALLERY_MAX),
         ("OpenOrderRequest", "reservations") => (1, LINES_PER_ORDER_MAX),
+        ("NewStreamRequest" | "ChangeStreamRequest", "tags") => (0, stream_change::TAGS_MAX),
         ("BlocklistBody", "words") => (0, Blocklist::WORDS_MAX),
         (_, "v") => (2, 2),
         _ => (0, LIST_MAX),

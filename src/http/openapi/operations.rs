@@ -16,7 +16,7 @@ enum Access {
 }
 
 /// The operations that are not live verbs. A verb names its least role itself. What is not here needs a token.
-const ACCESS: [(&str, Access); 81] = [
+const ACCESS: [(&str, Access); 85] = [
     ("shop_show", Access::Public),
     ("shop_create_token", Access::Public),
     ("shop_redeem_code", Access::Public),
@@ -57,6 +57,10 @@ const ACCESS: [(&str, Access); 81] = [
     ("streams_create", Access::Least(Role::Host)),
     ("streams_start", Access::Least(Role::Host)),
     ("streams_end", Access::Least(Role::Host)),
+    ("streams_change", Access::Least(Role::Host)),
+    ("streams_cancel", Access::Least(Role::Host)),
+    ("streams_copy", Access::Least(Role::Host)),
+    ("streams_series", Access::Least(Role::Host)),
     ("streams_rehearsal_start", Access::Least(Role::Host)),
     ("streams_rehearsal_show", Access::Least(Role::Host)),
     ("streams_rehearsal_stop", Access::Least(Role::Host)),

@@ -24,6 +24,8 @@ pub fn stream(id: StreamId) -> LiveStream {
         blocklist_version: 0,
         likes: 0,
         version: 1,
+        edition: 1,
+        ..LiveStream::default()
     }
 }
 

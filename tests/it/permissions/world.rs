@@ -98,6 +98,7 @@ impl World {
         host.put(&path(&format!("bans/{sanctioned}")), json!({})).await.expect(200);
         objects.insert("sanctioned", sanctioned);
 
+        objects.insert("scheduled", id(&host.post("/v1/streams", json!({"title": "Tomorrow"})).await.expect(201)));
         let other = live_stream(&host).await;
         let mut users = Vec::new();
         for name in USERS {

@@ -56,6 +56,9 @@ fn stream() -> StreamView {
         scheduled_at: None,
         started_at: Some(1_759_999_000_000),
         ended_at: None,
+        cancelled_at: None,
+        tags: Vec::new(),
+        version: 1,
         viewers: 1284,
         now: NOW,
     }

@@ -4,6 +4,7 @@ use livesouk::domain::order::request_hash;
 use livesouk::domain::product::ProductFilter;
 use livesouk::domain::product_change::StockChangeForm;
 use livesouk::domain::sign_in_code::hash_sign_in_code;
+use livesouk::domain::stream_change::StreamForm;
 use livesouk::domain::test_provider::{IntentChange, TestScenario};
 use livesouk::domain::{
     Actor, AuditAction, AuditEntry, Blocklist, ChatMessage, ChatRulesForm, FulfilmentStep, Helper, Invite, InviteId,
@@ -141,6 +142,12 @@ async fn streams(c: &Calls) {
     call!(c, set_blocklist(shop.stream, &Blocklist::empty(), &entry(AuditAction::Blocklist)));
     let ended = StreamId::new();
     call!(c, create_stream(shop.shop.id, &stream(ended)));
+    let form = StreamForm { edition: 1, title: Some("Late".into()), ..StreamForm::default() };
+    call!(c, change_stream(ended, &form, &entry(AuditAction::ChangeShow)));
+    call!(c, copy_stream(shop.shop.id, (Some(shop.stream), &stream(StreamId::new())), None));
+    let off = StreamId::new();
+    call!(c, create_stream(shop.shop.id, &stream(off)));
+    call!(c, cancel_stream(off, 2, &entry(AuditAction::CancelShow)));
     call!(c, end_stream(ended, 2));
 }
 
