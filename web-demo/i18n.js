@@ -39,7 +39,7 @@ document.documentElement.dir = dir;
 
 /**
  * Loads more texts, for a part of the pages that not everyone opens: `buy`, `host`, `shop`, `rehearse`, `video`, `end`, `desk`, `staff`,
- * `products`.
+ * `products`, `show`.
  * @param {string} [part]
  */
 export async function load(part) {

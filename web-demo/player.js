@@ -132,9 +132,9 @@ export class Player {
  * @param {Stream} stream
  * @param {number} now
  */
-function statusTexts({ status, started_at, scheduled_at }, now) {
+function statusTexts({ status, started_at, scheduled_at, cancelled_at }, now) {
   if (status === 'live') return [t('player.live'), formatDuration(now - (started_at ?? now))];
-  if (status === 'ended') return [t('player.ended'), ''];
+  if (status === 'ended') return [t(cancelled_at ? 'player.cancelled' : 'player.ended'), ''];
   if (!scheduled_at) return [t('player.soon'), ''];
   const clock = scheduled_at > now ? formatDuration(scheduled_at - now) : '';
   return [t('player.starts', { at: formatDateTime(scheduled_at) }), clock];

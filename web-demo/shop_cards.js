@@ -59,18 +59,20 @@ export function liveCard(show, offers) {
  */
 export function showCard(show) {
   const isOver = show.status === 'ended';
-  const at = isOver ? show.ended_at : show.scheduled_at;
+  const isCancelled = Boolean(show.cancelled_at);
+  const at = isOver && !isCancelled ? show.ended_at : show.scheduled_at;
   const countdown = el('bdi.num', { dir: 'ltr' });
   if (!isOver && show.scheduled_at) countdown.dataset.at = String(show.scheduled_at - show.now + performance.now());
   return el(
     'a.show-card',
     { href: watchAddress(show), 'data-test': `show-${show.id}` },
-    el('span.show-mark', { 'aria-hidden': 'true' }, icon(isOver ? 'check' : 'clock')),
+    el('span.show-mark', { 'aria-hidden': 'true' }, icon(isCancelled ? 'close' : isOver ? 'check' : 'clock')),
     el(
       'span.row-text',
       {},
       el('bdi.row-title', {}, titleOf(show)),
       el('small', {}, t('shop.host', { name: show.host }), at ? ` · ${formatDateTime(at)}` : ''),
+      isCancelled && el('small.cancelled', {}, t('badge.cancelled')),
     ),
     countdown,
   );

@@ -21,8 +21,8 @@ export class ShowEnd {
     this.root = el(
       'section.show-end',
       { 'data-test': 'show-end', 'aria-labelledby': 'show-end-title', tabindex: '0' },
-      el('h2', { id: 'show-end-title' }, t('end.title')),
-      el('p', {}, t('end.thanks', { name: stream.host })),
+      el('h2', { id: 'show-end-title' }, t(stream.cancelled_at ? 'end.cancelled' : 'end.title')),
+      el('p', {}, t(stream.cancelled_at ? 'end.sorry' : 'end.thanks', { name: stream.host })),
       this.next,
       this.products,
       el(

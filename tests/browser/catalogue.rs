@@ -133,3 +133,65 @@ async fn evening_catalogue_on_a_phone_in_arabic() {
     phone.screenshot("product-about-ar-phone").await;
     phone.close().await;
 }
+
+/// Opens the menu of a show in the list, and presses one of its actions.
+async fn of_show(browser: &Browser, show: &str, action: &str) {
+    browser.press(&format!("more-{show}")).await;
+    browser.press(&format!("{action}-{show}")).await;
+}
+
+#[tokio::test]
+async fn evening_catalogue_of_shows_on_a_phone() {
+    let shop = Shop::demo(&[]).await;
+    let form = json!({"title": "Bags of the week", "scheduled_at": 1_900_000_000_000_i64});
+    let show = id(&shop.host.post("/v1/streams", form).await.expect(201));
+    let driver = Driver::start();
+    let viewer = Browser::open(&driver, Window::Desktop, "en").await;
+    viewer.goto(&format!("{}/watch?stream={}&lang=en", shop.server.url, shop.stream)).await;
+    viewer.until("the placeholder", "document.querySelector('.player-title')?.innerText", SOON).await;
+    let phone = Browser::open(&driver, Window::Mobile, "en").await;
+    let token = shop.token("Noura", "host");
+    phone.goto(&format!("{}/host?lang=en#token={token}", shop.server.url)).await;
+
+    // On air: the viewer's page has the new video without a reload.
+    of_show(&phone, &shop.stream, "edit").await;
+    phone.fill(&named("show-title-field"), "Late evening").await;
+    phone.fill(&named("show-video"), "/assets/demo/none.m3u8").await;
+    looks_good(&phone, Window::Mobile, "show-edit-phone").await;
+    phone.press("show-save").await;
+    phone.find(&named("show-saved")).await;
+    viewer.until("the new title", "document.querySelector('.player-title').textContent === 'Late evening'", SOON).await;
+    viewer.until("the new video", "document.querySelector('video')", SOON).await;
+    viewer.close().await;
+
+    // Somebody else saves first: their time is taken over, and the title stays as it was typed.
+    of_show(&phone, &show, "edit").await;
+    phone.fill(&named("show-title-field"), "Bags of the month").await;
+    let other = json!({"version": 1, "tags": ["bags"]});
+    shop.host.send(Method::PATCH, &format!("/v1/streams/{show}"), &[], Some(other)).await.expect(200);
+    phone.press("show-save").await;
+    phone.find(&named("show-alert")).await;
+    phone.until("the tags", "document.querySelector('[data-test=show-tags]').value === 'bags'", SOON).await;
+    phone.press("show-save").await;
+    phone.sees(&format!("show-{show}"), "Bags of the month").await;
+
+    of_show(&phone, &show, "copy").await;
+    looks_good(&phone, Window::Mobile, "show-copy-phone").await;
+    phone.press("copy-save").await;
+    phone.until("the console of the copy", "!document.querySelector('#console').hidden", SOON).await;
+    let shows = shop.host.get("/v1/streams?status=scheduled").await.expect(200);
+    let copies = shows["items"].as_array().unwrap().iter().filter(|one| one["title"] == "Bags of the month").count();
+    assert_eq!(copies, 2);
+
+    phone.goto(&format!("{}/host?lang=en", shop.server.url)).await;
+    of_show(&phone, &show, "cancel").await;
+    looks_good(&phone, Window::Mobile, "show-cancel-phone").await;
+    phone.press("confirm-yes").await;
+    phone.sees(&format!("show-{show}"), "Cancelled").await;
+    looks_good(&phone, Window::Mobile, "show-list-phone").await;
+    // The link is not dead.
+    phone.goto(&format!("{}/watch?stream={show}&lang=ar", shop.server.url)).await;
+    phone.sees("show-end", "أُلغي البث").await;
+    looks_good(&phone, Window::Mobile, "show-cancelled-ar-phone").await;
+    phone.close().await;
+}

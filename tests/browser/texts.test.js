@@ -23,6 +23,7 @@ const PARTS = [
   '.staff',
   '.products',
   '.pictures',
+  '.show',
 ];
 
 /** Language → key → text, of all parts. */

@@ -15,7 +15,9 @@ import { Figures } from './figures.js';
 import { Lineup } from './lineup.js';
 import { OnAir } from './on_air.js';
 import { PhoneTabs } from './phone_tabs.js';
+import { canCreateShows } from './rank.js';
 import { canRehearse, rehearsalSheet } from './rehearsal.js';
+import { editShowSheet } from './show_form.js';
 import { reportSheet } from './report.js';
 import { addShortcuts } from './shortcuts.js';
 import { teamSheet } from './team.js';
@@ -148,6 +150,7 @@ export class Console {
     button.className = `slim ${status === 'live' ? 'danger' : 'primary'}`;
     setText(button, t(status === 'live' ? 'host.end' : 'host.start'));
     setVisible(byId('rehearse'), canRehearse(stream, this.role));
+    setVisible(byId('edit-show'), canCreateShows());
   }
 
   /** @param {Shop} shop */
@@ -157,6 +160,7 @@ export class Console {
     byId('rehearse').addEventListener('click', () => rehearsalSheet(this.stream, onrefused));
     byId('team-open').addEventListener('click', () => teamSheet(stream, onrefused, () => this.client.now()));
     byId('report-open').addEventListener('click', () => reportSheet(this.stream));
+    byId('edit-show').addEventListener('click', () => editShowSheet(this.stream, (changed) => this.update(changed)));
     const add = byId('add-offer', HTMLButtonElement);
     add.addEventListener('click', () => withBusy(null, () => catalogueSheet({ shop, stream, lineup }), onrefused));
     const startEnd = byId('start-end', HTMLButtonElement);

@@ -1,19 +1,16 @@
-// The list of shows, and the form for a new one.
+// The list of shows. Hosts correct, copy and call off a show here.
 
-import { post } from '../api.js';
 import { route } from '../base.js';
-import { formatDateTime, languageSwitch, refusalText, t, titleOf } from '../i18n.js';
+import { formatDateTime, languageSwitch, t, titleOf } from '../i18n.js';
 import { listAll } from '../list.js';
-import { pictureField, shownAddress } from '../picture_field.js';
-import { openSheet, withBusy } from '../sheet.js';
 import { el, icon } from '../ui.js';
-import { anyText, field, readAll, required, webAddress } from './form.js';
 import { canCreateShows, isOwnShow, isTeamOfShop } from './rank.js';
+import { rowMenu } from './row_menu.js';
+import { cancelShow, copyShowSheet, editShowSheet, newShowSheet } from './show_form.js';
 
-/** @import { Refusal, Shop, Stream } from '../types.d.ts' */
+/** @import { Shop, Stream } from '../types.d.ts' */
 
 const ORDER = { live: 0, scheduled: 1, ended: 2 };
-const TITLE_MAX = 120;
 
 /** @param {Stream} show */
 const beginOf = (show) => show.scheduled_at ?? show.started_at ?? 0;
@@ -41,7 +38,7 @@ export async function showList(root, shop) {
       el('button.primary', create, icon('plus'), t('host.new_show')),
     ),
     isAllowed ? '' : el('p.fine', { 'data-test': 'shows-locked' }, t('error.forbidden')),
-    ...lists(shows),
+    ...lists(shows, () => showList(root, shop)),
   );
   root.hidden = false;
   document.title = `${t('host.shows')} · ${titleOf(shop)}`;
@@ -50,83 +47,66 @@ export async function showList(root, shop) {
 /**
  * One's own shows come first, under that name; the shows of others are shows.
  * @param {Stream[]} shows
+ * @param {() => void} onchange
  */
-function lists(shows) {
+function lists(shows, onchange) {
   if (!shows.length) return [el('p.empty', {}, t('host.shows_empty'))];
   const own = shows.filter(isOwnShow);
   const others = shows.filter((show) => !isOwnShow(show));
   /** @param {Stream[]} part */
-  const list = (part) => el('ul', {}, part.map(showRow));
+  const list = (part) =>
+    el(
+      'ul',
+      {},
+      part.map((show) => showRow(show, onchange)),
+    );
   if (!own.length) return [list(others)];
   const rest = others.length ? [el('h2', {}, t('host.shows')), list(others)] : [];
   return [el('h2', { 'data-test': 'own-shows' }, t('host.your_shows')), list(own), ...rest];
 }
 
-/** @param {Stream} show */
-function showRow(show) {
-  const { id, status, scheduled_at, started_at, ended_at } = show;
-  const when = { scheduled: scheduled_at, live: started_at, ended: ended_at }[status];
+/**
+ * @param {Stream} show
+ * @param {() => void} onchange
+ */
+function showRow(show, onchange) {
+  const { id, status, scheduled_at, started_at, ended_at, cancelled_at } = show;
+  const when = cancelled_at ? scheduled_at : { scheduled: scheduled_at, live: started_at, ended: ended_at }[status];
   const address = encodeURIComponent(id);
+  const badge = cancelled_at ? 'cancelled' : status;
   return el(
     'li.show-row',
     { 'data-test': `show-${id}` },
-    el('b.live-badge', { 'data-status': status }, t(`badge.${status}`)),
+    el('b.live-badge', { 'data-status': status }, t(`badge.${badge}`)),
     el(
       'span.row-text',
       {},
       el('bdi.row-title', {}, titleOf(show)),
       el('small', {}, el('bdi', {}, show.host), when ? ` · ${formatDateTime(when)}` : ''),
+      show.tags.length > 0 && el('small', {}, el('bdi', {}, show.tags.join(' · '))),
     ),
     el('a.button.slim', { href: route(`/watch?stream=${address}`) }, t('shop.watch')),
     el('a.button.slim.primary', { href: route(`/host?stream=${address}`) }, t('host.open_console')),
+    canCreateShows() && moreOf(show, onchange),
   );
 }
 
-function newShowSheet() {
-  const fields = {
-    title: field({ label: t('form.show_title'), test: 'show-title-field', check: required, maxLength: TITLE_MAX }),
-    title_ar: field({ label: t('form.title_ar'), test: 'show-title-ar', check: anyText, maxLength: TITLE_MAX }),
-    scheduled_at: field({
-      label: t('form.when'),
-      test: 'show-when',
-      type: 'datetime-local',
-      dir: 'ltr',
-      hint: t('form.when_hint'),
-      check: (text) => (text ? new Date(text).getTime() : null),
-    }),
-    video: field({
-      label: t('form.video'),
-      test: 'show-video',
-      check: webAddress,
-      dir: 'ltr',
-      hint: t('form.video_hint'),
-    }),
-    pictures: pictureField({ label: t('form.poster'), test: 'show-poster', single: true }),
-  };
-  const alert = el('p.alert', { role: 'alert', hidden: true });
-  /** @param {Refusal} refusal */
-  const showRefusal = (refusal) => {
-    alert.textContent = refusalText(refusal);
-    alert.hidden = false;
-  };
-  const submit = el('button.primary.wide', { type: 'submit', 'data-test': 'show-create' }, t('host.new_show'));
-  const create = (/** @type {Event} */ event) => {
-    event.preventDefault();
-    const values = readAll(fields);
-    if (!values) return;
-    const { title, title_ar, scheduled_at, video, pictures } = values;
-    const optional = { scheduled_at, video, poster: shownAddress(pictures) };
-    const given = Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== null));
-    const titles = title_ar ? { titles: { ar: title_ar } } : {};
-    const send = async () => {
-      /** @type {Stream} */
-      const stream = await post('/streams', { title, ...titles, ...given });
-      location.assign(route(`/host?stream=${encodeURIComponent(stream.id)}`));
-    };
-    withBusy(submit, send, showRefusal);
-  };
-  const nodes = Object.values(fields).map((one) => one.node);
-  const form = el('form', { noValidate: true, onsubmit: create }, nodes, alert, el('div.actions', {}, submit));
-  openSheet(form, { title: t('host.new_show'), test: 'show-form', className: 'side' });
-  fields.title.control.focus();
+/**
+ * What a host does with a show less often.
+ * @param {Stream} show
+ * @param {() => void} onchange
+ */
+function moreOf(show, onchange) {
+  const action = (/** @type {string} */ name, /** @type {() => unknown} */ onclick) =>
+    el('button.ghost', { type: 'button', 'data-test': `${name}-${show.id}`, onclick }, t(`show.${name}`));
+  const { button, menu } = rowMenu({
+    label: t('show.more'),
+    test: `more-${show.id}`,
+    content: [
+      action('edit', () => editShowSheet(show, onchange)),
+      action('copy', () => copyShowSheet(show, onchange)),
+      ...(show.status === 'scheduled' ? [action('cancel', () => cancelShow(show, onchange))] : []),
+    ],
+  });
+  return [button, menu];
 }

@@ -2,6 +2,8 @@
 
 export default {
   'end.title': 'انتهى البث',
+  'end.cancelled': 'أُلغي البث',
+  'end.sorry': 'ألغى {name} هذا البث، ولم يُخصم أي مبلغ.',
   'end.thanks': 'شكرًا لمشاهدتك، مع تحيات {name}.',
   'end.next': 'البث القادم',
   'end.live': 'مباشر الآن',

@@ -2,6 +2,8 @@
 
 export default {
   'end.title': 'The show has ended',
+  'end.cancelled': 'The show was cancelled',
+  'end.sorry': '{name} called it off. Nothing was charged for it.',
   'end.thanks': '{name} thanks you for watching.',
   'end.next': 'Next show',
   'end.live': 'Live now',

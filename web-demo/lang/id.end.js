@@ -2,6 +2,8 @@
 
 export default {
   'end.title': 'Siaran telah berakhir',
+  'end.cancelled': 'Siaran dibatalkan',
+  'end.sorry': '{name} membatalkannya. Tidak ada biaya yang ditagih.',
   'end.thanks': '{name} berterima kasih sudah menonton.',
   'end.next': 'Siaran berikutnya',
   'end.live': 'Sedang live',

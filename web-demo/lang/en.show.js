@@ -1,0 +1,30 @@
+// English: the form of a show, and what else a host does with it.
+
+export default {
+  'form.title_id': 'Title in Indonesian (optional)',
+  'form.tags': 'Tags (optional)',
+  'form.tags_hint': 'Separate them by commas, at most ten.',
+  'form.tags_max': 'At most {n} tags.',
+  'form.video_live': 'Viewers switch to a new address at once.',
+  'show.edit': 'Edit show',
+  'show.copy': 'Copy show',
+  'show.cancel': 'Call off',
+  'show.more': 'More for this show',
+  'show.saved': 'Saved. Viewers see it now.',
+  'show.outdated':
+    'Somebody has changed this show meanwhile. Fields that you did not touch have the newer values. Check them and save again.',
+  'show.copy_about': 'The line-up comes along as drafts, with units from the stock.',
+  'show.copied': 'The show is copied',
+  'show.copy_skipped': {
+    one: '{n} offer was left out: nothing is in stock, or its product is archived.',
+    other: '{n} offers were left out: nothing is in stock, or their products are archived.',
+  },
+  'show.cancel_sure':
+    '{title} will not take place. Its page stays and says so, and its offers give their units back. This cannot be undone.',
+  'show.cancelled': 'The show is called off.',
+  'show.weekly': 'Every week',
+  'show.weeks': 'How many shows',
+  'show.weekly_about':
+    'At this time of day in the time zone of the shop, also when the clocks change. The shows begin without a line-up.',
+  'show.series_made': { one: '{n} show was planned.', other: '{n} shows were planned.' },
+};

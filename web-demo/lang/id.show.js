@@ -1,0 +1,27 @@
+// Indonesian: the form of a show, and what else a host does with it.
+
+export default {
+  'form.title_id': 'Judul dalam bahasa Indonesia (opsional)',
+  'form.tags': 'Tag (opsional)',
+  'form.tags_hint': 'Pisahkan dengan koma, paling banyak sepuluh.',
+  'form.tags_max': 'Paling banyak {n} tag.',
+  'form.video_live': 'Penonton langsung pindah ke alamat baru.',
+  'show.edit': 'Ubah siaran',
+  'show.copy': 'Salin siaran',
+  'show.cancel': 'Batalkan',
+  'show.more': 'Lainnya untuk siaran ini',
+  'show.saved': 'Tersimpan. Penonton langsung melihatnya.',
+  'show.outdated':
+    'Orang lain sudah mengubah siaran ini. Isian yang tidak Anda ubah kini berisi nilai yang baru. Periksa lalu simpan lagi.',
+  'show.copy_about': 'Susunan produk ikut sebagai draf, dengan unit dari stok.',
+  'show.copied': 'Siaran disalin',
+  'show.copy_skipped': { other: '{n} penawaran tidak ikut: stoknya kosong, atau produknya diarsipkan.' },
+  'show.cancel_sure':
+    '{title} tidak akan berlangsung. Halamannya tetap ada dan mengatakannya, dan unit penawarannya kembali ke stok. Ini tidak bisa dibatalkan.',
+  'show.cancelled': 'Siaran dibatalkan.',
+  'show.weekly': 'Setiap minggu',
+  'show.weeks': 'Jumlah siaran',
+  'show.weekly_about':
+    'Pada jam ini menurut zona waktu toko, juga saat jam berubah. Siaran dimulai tanpa susunan produk.',
+  'show.series_made': { other: '{n} siaran dijadwalkan.' },
+};
