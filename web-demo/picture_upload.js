@@ -8,6 +8,7 @@ const BYTES_MAX = 15_000_000;
 /** Longer than the server waits for a file. */
 const TIMEOUT_MS = 200_000;
 const TRIES = 6;
+const NETWORK_TRIES = 2;
 const RETRY_MS = 2_000;
 
 /** @typedef {{ address: string, width: number, height: number, bytes: number }} UploadedPicture */
@@ -24,8 +25,10 @@ export async function uploadPicture(file, { onprogress, signal }) {
     try {
       return await send(file, onprogress, signal);
     } catch (error) {
-      const isBusy = error instanceof Problem && error.code === 'busy';
-      if (!isBusy || tried === TRIES || signal.aborted) throw error;
+      // A server that is busy may close the connection before the whole file was sent. The same file is the same picture, so it may be
+      // sent again.
+      const mayRepeat = error instanceof Problem && ['busy', 'network'].includes(error.code);
+      if (!mayRepeat || signal.aborted || tried === (error.code === 'busy' ? TRIES : NETWORK_TRIES)) throw error;
       const pause = (error.retry_ms ?? RETRY_MS) * (1 + Math.random());
       await new Promise((done) => setTimeout(done, pause));
       signal.throwIfAborted();
