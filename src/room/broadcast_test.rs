@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use serde_json::json;
 
 use super::fixture_test::*;
+use super::timing::TickPacer;
 use super::*;
 use crate::domain::{Actor, OfferId, Role};
 use crate::protocol::Frame;
@@ -70,7 +71,7 @@ async fn first_event_is_broadcast_at_once_then_one_frame_per_gap() {
     append_chat(&room, 12, 2).await;
     append_chat(&room, 14, 1).await;
     room.set_state(StateChange::Likes(3), false);
-    clock.advance(39);
+    clock.advance(TickPacer::GAP_MIN_MS - 1);
     tokio::task::yield_now().await;
     room.set_state(StateChange::Likes(4), false);
     clock.advance(1);

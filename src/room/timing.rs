@@ -12,7 +12,12 @@ pub struct TickPacer {
 }
 
 impl TickPacer {
+    /// A small room: a message that follows another one is sent this soon.
+    pub const GAP_MIN_MS: Millis = 10;
+    /// A broadcast that costs more than an eighth of this has this gap: the frames of a busy room then carry several events each.
     pub const GAP_MS: Millis = 40;
+    /// Up to there, the gap is this many times the last broadcast.
+    const CHEAP_FACTOR: Millis = 8;
     /// While updates arrive faster than they can be sent one by one, the gap is this many times the last broadcast.
     const DENSE_FACTOR: Millis = 3;
     /// But not longer than this, unless the broadcast itself is: an event must reach the last viewer within a quarter of
@@ -28,7 +33,7 @@ impl TickPacer {
     pub fn record_broadcast(&mut self, started: Millis, ended: Millis, updates: usize) {
         let took = ended - started;
         // A fifth of the time stays free for joins, private replies and other rooms.
-        let least = Self::GAP_MS.max((took * 5 + 3) / 4);
+        let least = (took * Self::CHEAP_FACTOR).clamp(Self::GAP_MIN_MS, Self::GAP_MS).max((took * 5 + 3) / 4);
         let dense = if updates > 1 { Self::DENSE_GAP_MAX_MS.min(took * Self::DENSE_FACTOR) } else { 0 };
         self.next_at = started + least.max(dense);
     }
@@ -218,9 +223,13 @@ mod tests {
     #[test]
     fn gap_follows_the_last_broadcast_and_grows_when_updates_gather() {
         for (duration, updates, gap) in [
-            (0, 1, 40),
-            (0, 50, 40),
+            (0, 1, 10),
+            (0, 50, 10),
+            (1, 50, 10),
+            (2, 50, 16),
+            (4, 50, 32),
             (5, 50, 40),
+            (10, 1, 40),
             (20, 50, 60),
             (50, 1, 63),
             (50, 2, 150),
