@@ -5,6 +5,7 @@ mod every_query;
 mod large_tables;
 mod people;
 mod plan;
+mod products;
 
 use super::builders::{places, purchase_requests, user};
 use super::fixture::Fixture;

@@ -1,18 +1,16 @@
 //! Every function of the store runs on large tables: none reads a whole table, or an index from end to end.
 
 use livesouk::domain::order::request_hash;
-use livesouk::domain::product::ProductFilter;
-use livesouk::domain::product_change::StockChangeForm;
 use livesouk::domain::sign_in_code::hash_sign_in_code;
 use livesouk::domain::stream_change::StreamForm;
 use livesouk::domain::test_provider::{IntentChange, TestScenario};
 use livesouk::domain::{
     Actor, AuditAction, AuditEntry, Blocklist, ChatMessage, ChatRulesForm, FulfilmentStep, Helper, Invite, InviteId,
-    Language, MessageId, Name, OrderId, PaymentStatus, PictureHash, ProductForm, ProductPicture, ProductStatus, Quote,
-    Role, SanctionKind, ShopOrderFilter, StockReason, StreamId, StreamStatus,
+    Language, MessageId, Name, OrderId, PaymentStatus, Quote, Role, SanctionKind, ShopOrderFilter, StreamId,
+    StreamStatus,
 };
 use livesouk::store::{
-    IdempotencyRecord, KeyedRequest, LockWait, NewPayment, NewRefund, NewSession, OrderNote, PaymentEvent, PictureRow,
+    IdempotencyRecord, KeyedRequest, LockWait, NewPayment, NewRefund, NewSession, OrderNote, PaymentEvent,
     ReleaseReason,
 };
 use uuid::Uuid;
@@ -20,6 +18,7 @@ use uuid::Uuid;
 use super::large_tables::{self, OLD_USER, old_offer, old_order, old_stream};
 use super::people;
 use super::plan::{Plans, Ran};
+use super::products;
 use crate::contract_store::account::{new_code, secret, typed};
 use crate::contract_store::address::address;
 use crate::contract_store::builders::{
@@ -71,52 +70,6 @@ impl Calls {
         self.plans.begin(name);
         self.called.borrow_mut().push(name);
     }
-}
-
-async fn shop_and_products(c: &Calls) {
-    let shop = &c.shop;
-    call!(c, now());
-    call!(c, epoch());
-    call!(c, oldest_snapshot_ms());
-    call!(c, shop());
-    call!(c, create_shop(shop.shop.clone()));
-    let any = ProductFilter::default();
-    call!(c, products(&any, None, 50));
-    for status in ProductStatus::ALL {
-        call!(c, products(&ProductFilter { status: Some(status), ..ProductFilter::default() }, None, 50));
-    }
-    let product = call!(c, products(&any, None, 1)).unwrap().remove(0);
-    call!(c, product(product.id));
-    call!(
-        c,
-        create_product(
-            shop.shop.id,
-            &livesouk::domain::Product { id: livesouk::domain::ProductId::new(), variants: vec![], ..product.clone() },
-            None
-        )
-    );
-    let picture = PictureRow { hash: PictureHash::of(b"new"), width: 1, height: 1, bytes: 1 };
-    call!(c, add_picture(&picture));
-    call!(c, keep_picture(picture.hash));
-    call!(c, look_for_orphan_pictures(1_000, 900, 800, 100));
-    call!(c, forget_picture(picture.hash));
-    call!(c, gallery(product.id));
-    call!(c, restock_variant(shop.variant, 100_000, None));
-    let lost = StockChangeForm { units: -1, reason: StockReason::Lost, note: Some("gone".into()) };
-    call!(c, change_stock(shop.variant, &lost, None));
-    call!(c, stock_changes(shop.variant, None, 50));
-    call!(c, price_changes(shop.variant, None, 50));
-    let entry = |kind| audit_entry(AuditEntry::WHOLE_SHOP, kind);
-    shop.offer(5, 5).await;
-    let form = ProductForm { version: 1, title: Some("Desk lamp".into()), ..ProductForm::default() };
-    call!(c, change_product(shop.product, &form, &entry(AuditAction::ChangeProduct)));
-    let pictures = [ProductPicture::of_address("/a.png".to_owned())];
-    call!(c, set_gallery(shop.product, &pictures, &entry(AuditAction::ChangeProduct)));
-    call!(c, set_product_status(shop.product, ProductStatus::Archived, &entry(AuditAction::ArchiveProduct)));
-    call!(c, set_product_status(shop.product, ProductStatus::Active, &entry(AuditAction::RestoreProduct)));
-    call!(c, last_product_change());
-    call!(c, products_changed_after(1));
-    call!(c, product_revisions(shop.product));
 }
 
 async fn streams(c: &Calls) {
@@ -447,7 +400,7 @@ async fn no_query_reads_a_whole_table() {
     let plans = Plans::collect(&shop).await;
     let shop = shop.reopened().await;
     let c = Calls { shop, plans, called: Default::default() };
-    shop_and_products(&c).await;
+    products::shop_and_products(&c).await;
     streams(&c).await;
     offers(&c).await;
     chat(&c).await;
