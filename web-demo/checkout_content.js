@@ -97,7 +97,7 @@ export class CheckoutContent {
     if (!others.length) return null;
     const onclick = () => this.checkout.putTogether(order);
     const props = { type: 'button', 'data-test': 'order-together', disabled: isBusy, onclick };
-    return el('button.wide', props, t('order.together', { n: others.length }));
+    return el('button.wide.together', props, t('order.together', { n: others.length }));
   }
 
   /** @param {Order} order */
