@@ -61,7 +61,7 @@ async fn evening_catalogue_pictures_are_chosen_pasted_ordered_and_seen_by_viewer
     .await;
     let there = format!("[...{ROWS}].filter((row) => row.dataset.state === 'there').length");
     host.until("two uploaded pictures", &format!("{there} === 2"), SOON).await;
-    host.until_text(&named("gallery-error"), "SVG files can’t be shown").await;
+    host.until_text(&named("gallery-error"), "files can’t be shown").await;
     host.fill(&named("variant-name-1"), "One size").await;
     host.fill(&named("variant-price-1"), "15").await;
     host.fill(&named("variant-stock-1"), "3").await;
