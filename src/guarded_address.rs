@@ -103,10 +103,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let [a, b, ..] = address.segments();
     // Global unicast is 2000::/3. Left out are protocol assignments (with Teredo), documentation and 6to4, which hide other addresses.
-    let is_special = match (a, b) {
-        (0x2001, 0x0000..=0x01ff | 0x0db8) | (0x2002, _) | (0x3fff, 0x0000..=0x0fff) => true,
-        _ => false,
-    };
+    let is_special = matches!((a, b), (0x2001, 0x0000..=0x01ff | 0x0db8) | (0x2002, _) | (0x3fff, 0x0000..=0x0fff));
     (0x2000..=0x3fff).contains(&a) && !is_special
 }
 

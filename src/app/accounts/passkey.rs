@@ -23,7 +23,7 @@ pub struct PasskeyChallenge {
 /// What a passkey did: it began a session, or proved the one of the caller.
 #[derive(Clone, Debug)]
 pub enum PasskeyUse {
-    Started(StartedSession),
+    Started(Box<StartedSession>),
     Proved,
 }
 
@@ -130,7 +130,7 @@ impl Accounts {
             .await?;
         self.forget(&actor.user);
         Ok(match started {
-            Some(session) => PasskeyUse::Started(StartedSession { session, secret }),
+            Some(session) => PasskeyUse::Started(Box::new(StartedSession { session, secret })),
             None => PasskeyUse::Proved,
         })
     }
