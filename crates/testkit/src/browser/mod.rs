@@ -149,6 +149,8 @@ impl Browser {
     }
 
     pub async fn click(&self, css: &str) {
+        // WebDriver presses where the element was a moment before: beside it, while a sheet still opens.
+        self.settle().await;
         let attempt = async || self.element(css).await?.click().await.map(Some);
         self.retry(&format!("to press {css}"), SOON, attempt).await;
     }
