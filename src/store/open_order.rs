@@ -43,7 +43,7 @@ impl Store {
             }
             // Another request may have put them elsewhere since they were read.
             let is_elsewhere = |line: &&Reservation| line.order.is_some() || line.buyer != *buyer;
-            if joining.iter().any(|line| is_elsewhere(line)) {
+            if joining.iter().any(is_elsewhere) {
                 return Err(Refusal::Busy { retry_ms: 100 }.into());
             }
             check_joinable(&lines)?;
