@@ -21,7 +21,7 @@ async fn committed_data_survives_a_restart(shop: Fixture) {
     let shop = shop.reopened().await;
     assert_eq!(shop.load_offer(offer).await, before);
     for answered in sold.results.iter().flatten() {
-        assert_eq!(shop.order(answered.reservation.id).await.lines, [answered.reservation.clone()]);
+        assert_eq!(shop.order(answered.reservation.id).await.lines, std::slice::from_ref(&answered.reservation));
     }
     // On PostgreSQL the epoch is the WAL timeline, so it stays. On SQLite it rises, because the file may be a restored backup.
     let raised = if shop.is_postgres() { 0 } else { 1 };
