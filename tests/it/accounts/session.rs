@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::nodes::fixture::Nodes;
-use crate::support::cookie_page::CookiePage;
+use crate::support::cookie_page::{CookiePage, last_code};
 use crate::support::shop::Shop;
 use crate::support::{SOON, until_some};
 
@@ -175,6 +175,14 @@ async fn orders_of_a_guest_join_the_account_after_the_proof_and_a_link_shows_one
     other.sign_in_by_email(&shop.server, "ann@example.com", "Ann").await;
     assert_eq!(other.get("/v1/orders").await.expect(200)["items"], json!([]));
     assert_eq!(page.get("/v1/orders").await.expect(200)["items"].as_array().unwrap().len(), 1);
+
+    // Nor does a wrong code move anything.
+    let asked = page.post("/v1/session/email", json!({"email": "ann@example.com"})).await.expect(202);
+    let code = last_code(&shop.server, "ann@example.com").await;
+    let wrong = json!({"id": asked["id"], "code": if code == "111111" { "222222" } else { "111111" }});
+    page.post("/v1/session/email/verify", wrong).await.expect_problem(400, "email_code_wrong");
+    assert_eq!(kind(&page).await, "guest");
+    assert_eq!(other.get("/v1/orders").await.expect(200)["items"], json!([]));
 
     page.sign_in_by_email(&shop.server, "ann@example.com", "Other").await;
     for page in [&page, &other] {
