@@ -81,10 +81,11 @@ async fn evening_orders_of_a_buyer_are_sent_as_one_parcel() {
     let host = Browser::open(&driver, Window::Desktop, "en").await;
     open(&host, &shop, "en", "orders").await;
     host.until("the orders", "document.querySelectorAll('.desk-row').length === 4", SOON).await;
+    assert_eq!(host.faults(Window::Desktop, true).await, Vec::<String>::new(), "the list");
     host.press("desk-grouped").await;
     host.until("two groups", "document.querySelectorAll('.group').length === 2", SOON).await;
     host.screenshot("desk-grouped").await;
-    assert_eq!(host.faults(Window::Desktop, true).await, Vec::<String>::new(), "the groups");
+    assert_eq!(host.faults(Window::Desktop, false).await, Vec::<String>::new(), "the groups");
 
     // From the sheet of an order, with one of the others left out.
     host.press(&format!("order-{}", orders[0])).await;
@@ -131,6 +132,8 @@ async fn evening_saved_view_is_there_on_another_device() {
     let host = Browser::open(&driver, Window::Desktop, "en").await;
     open(&host, &shop, "en", "orders").await;
     host.until("the order", "document.querySelectorAll('.desk-row').length === 1", SOON).await;
+    // What moves because of a press is no layout shift, but on a busy machine the answer to it comes too late to be told apart.
+    assert_eq!(host.faults(Window::Desktop, true).await, Vec::<String>::new(), "the list");
     host.press("view-delivered").await;
     host.sees("desk-empty", "No order matches").await;
     host.press("save-view").await;
@@ -138,17 +141,18 @@ async fn evening_saved_view_is_there_on_another_device() {
     host.press("view-save").await;
     host.sees("toast", "was saved").await;
     host.screenshot("desk-saved-view").await;
-    assert_eq!(host.faults(Window::Desktop, true).await, Vec::<String>::new());
+    assert_eq!(host.faults(Window::Desktop, false).await, Vec::<String>::new());
 
     let phone = Browser::open(&driver, Window::Mobile, "ar").await;
     open(&phone, &shop, "ar", "orders").await;
     phone.until("the view", "document.querySelector('[data-test=saved-views]').options.length === 2", SOON).await;
+    assert_eq!(phone.faults(Window::Mobile, true).await, Vec::<String>::new(), "the list");
     let choose = "const views = document.querySelector('[data-test=saved-views]'); views.value = 'Done'; \
                   views.dispatchEvent(new Event('change'));";
     phone.script(choose, &[]).await;
     phone.until("no order", "document.querySelectorAll('.desk-row').length === 0", SOON).await;
     phone.screenshot("desk-saved-view-phone-ar").await;
-    assert_eq!(phone.faults(Window::Mobile, true).await, Vec::<String>::new());
+    assert_eq!(phone.faults(Window::Mobile, false).await, Vec::<String>::new());
     phone.press("remove-view").await;
     phone.until("no view", "document.querySelector('[data-test=saved-views]').options.length === 1", SOON).await;
     let token = shop.token("Noura", "host");
