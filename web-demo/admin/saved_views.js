@@ -39,7 +39,8 @@ export class SavedViews {
     const none = el('option', { value: '' }, t('desk.saved_views'));
     this.select.replaceChildren(none, ...this.views.map((view) => el('option', { value: view.name }, view.name)));
     this.select.value = name;
-    setVisible(this.select, this.views.length > 0);
+    // It keeps its place, so that nothing moves when the views arrive.
+    this.select.disabled = this.views.length === 0;
     setVisible(this.drop, name !== '');
   }
 
