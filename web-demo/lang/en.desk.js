@@ -7,7 +7,7 @@ const term = termsIn('en');
 export default {
   'desk.orders': term.orders,
   'desk.order': 'Order',
-  'desk.search': 'Buyer’s name or order ID',
+  'desk.search': 'Buyer’s name or order number',
   'desk.show': term.show,
   'desk.every_show': 'All shows',
   'desk.tag': 'Tag',

@@ -7,7 +7,7 @@ const term = termsIn('id');
 export default {
   'desk.orders': term.orders,
   'desk.order': 'Pesanan',
-  'desk.search': 'Nama pembeli atau ID pesanan',
+  'desk.search': 'Nama pembeli atau nomor pesanan',
   'desk.show': term.show,
   'desk.every_show': 'Semua siaran',
   'desk.tag': 'Label',
