@@ -114,7 +114,7 @@ async fn api_document_names_the_least_role_of_every_route() {
         let may = |user: &str| row.may[USERS.iter().position(|known| *known == user).unwrap()] != "forbidden";
         let users = ["viewer", "moderator", "analyst", "producer", "host", "admin"];
         let least = match row.may[0] {
-            "sign_in" => users.into_iter().find(|user| may(user)).unwrap_or("nobody"),
+            "sign_in" => users.into_iter().find(|user| may(user)).unwrap_or("owner"),
             _ => "anonymous",
         };
         if operation.is_null() || found != least {

@@ -10,7 +10,7 @@ use crate::app::context::Context;
 use crate::app::error::Result;
 use crate::app::jobs::{BackgroundJob, JobSpec, NextRun};
 use crate::domain::staff::check_rank;
-use crate::domain::{AccountId, Actor, Event, Millis, Permission, Place, UserId};
+use crate::domain::{AccountId, Actor, Event, Millis, Permission, Place, Refusal, UserId};
 use crate::protocol::{ErasedView, KeptView};
 use crate::store::ErasureReport;
 
@@ -22,6 +22,15 @@ impl Moderation {
     /// Erases the caller's own data.
     pub async fn erase_own_data(self: &Arc<Self>, actor: &Actor) -> Result<ErasedView> {
         self.stream_cache.authorize_in_shop(actor, Permission::UseOwnData).await?;
+        // The roles and the passkeys of an account go with it: who reads somebody's mail must not get that far.
+        if actor.session.as_ref().is_some_and(|session| session.passkey.is_needed()) {
+            return Err(Refusal::PasskeyNeeded.into());
+        }
+        if let Some(account) = AccountId::of_user(&actor.user)
+            && !self.context.store.staff_roles(account).await?.is_empty()
+        {
+            actor.check_recent_sign_in(self.context.now())?;
+        }
         self.erase(actor.user.clone()).await
     }
 

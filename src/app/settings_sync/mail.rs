@@ -7,7 +7,7 @@ use crate::app::error::{Error, Result};
 use crate::app::mail_server::MailTransport;
 use crate::domain::mail_settings::{MailServerRequest, MailSettings, TypedMailServer};
 use crate::domain::secrets_key::SecretsKey;
-use crate::domain::{Actor, AuditAction, AuditEntry, EmailAddress, Permission, Refusal};
+use crate::domain::{Actor, AuditAction, AuditEntry, EmailAddress, Permission, Place, Refusal, Role};
 use crate::guarded_address::AddressGuard;
 use crate::store::Store;
 
@@ -69,9 +69,13 @@ impl SettingsSync {
         Ok(MailTransport::typed(typed, self.context.settings.address_guard.clone()))
     }
 
-    /// May the actor set the mail server now? Gives the key for its password.
+    /// May the actor set the mail server now? Gives the key for its password. Only an owner may: codes to sign in go through this
+    /// server, also those of the owners.
     async fn authorize_mail_server(&self, actor: &Actor) -> Result<SecretsKey> {
         self.stream_cache.authorize_in_shop(actor, Permission::ManageSettings).await?;
+        if actor.role_in(Place::Shop) != Role::Owner {
+            return Err(Refusal::Forbidden.into());
+        }
         actor.check_recent_sign_in(self.context.now())?;
         Ok(self.context.settings.secrets_key.clone().ok_or(Refusal::SecretsKeyMissing)?)
     }

@@ -20,7 +20,7 @@ mutes and revoked invites. Its rules:
   REST what everybody may read. A team member who is banned from one show has no permission of the team there, nor in the shop as a whole.
 - **The team does not buy** in a show that it helps to run, except the host. Orders placed earlier still belong to the buyer.
 - **Only a host or an admin sells at the price 0**, or adds units to an offer at that price.
-- **The owner** may do whatever an admin may, and buy to try the shop out. No token gives this role: it comes by an account of the staff
+- **The owner** may do whatever an admin may, set the mail server, and buy to try the shop out. No token gives this role: it comes by an account of the staff
   only. Staff may have another role in each show; there the higher one counts.
 - **A session that is older than ten minutes** is refused with `sign_in_again` for refunds, erasure, the revocation of tokens and changes of the mail server.
 - **An invite** is for one user unless the host chooses more, and admits nobody else once one of its users is banned. A revoked invite ends

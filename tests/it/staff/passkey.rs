@@ -134,6 +134,7 @@ async fn roles_of_an_account_with_a_passkey_need_it_in_every_session() {
     let id = made["id"].as_str().unwrap();
     phone.delete(&format!("/v1/passkeys/{id}")).await.expect_problem(403, "passkey_needed");
     phone.post("/v1/passkeys/challenge", json!({})).await.expect_problem(403, "passkey_needed");
+    phone.delete("/v1/me").await.expect_problem(403, "passkey_needed");
 
     let asked = ask(&phone).await;
     assert_eq!(asked["credentials"], json!([base64url(b"device")]));
