@@ -207,7 +207,13 @@ pub(super) async fn replace_first_picture(
     product: ProductId,
     image: Option<&str>,
 ) -> Result<()> {
-    let Some(image) = image else { return write_gallery(tx, product, &[]).await };
+    let Some(image) = image else {
+        let count = "select count(*) from product_pictures where product = $1";
+        if tx.query(count).bind(product.0).fetch_value::<i64>().await? > 1 {
+            return Err(Refusal::bad_field("image", "is the first of several pictures: change the gallery.").into());
+        }
+        return write_gallery(tx, product, &[]).await;
+    };
     claim_picture(tx, image, "image").await?;
     let picture = ProductPicture::of_address(image.to_owned());
     // A product without a gallery has its one picture in its own row.
