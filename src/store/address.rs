@@ -62,7 +62,8 @@ impl Store {
     }
 
     /// Writes the address of an order and replaces the one before. The buyer of an order that is paid already gets the
-    /// confirmation that could not be sent then. `false`: the order has ended, or there is none.
+    /// confirmation that could not be sent then. `false`: the order has ended or was put
+    /// into another one, or there is none.
     pub async fn set_address(&self, order: OrderId, address: &Address) -> Result<bool> {
         let lines = serde_json::to_string(&address.lines).map_err(|error| Error::CorruptRow(error.to_string()))?;
         self.transaction(async |tx| {
@@ -71,7 +72,7 @@ impl Store {
                 "insert into addresses
                     (order_id, name, lines, city, region, postcode, country, phone, changed_at, email, language)
                 select o.id, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11 from reservations o
-                    where o.id = $1 and ",
+                    where o.id = $1 and coalesce(o.order_id, o.id) = o.id and ",
                 order_status!("o.id"),
                 " in ('held', 'capturing', 'paid')
                 on conflict (order_id) do update set name = excluded.name, lines = excluded.lines,

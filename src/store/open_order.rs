@@ -125,17 +125,20 @@ async fn move_what_was_noted(tx: &mut Transaction<'_>, order: OrderId, joined: &
     Ok(())
 }
 
-/// `$given`: the ids of what was joined, a subquery of `$1`. The order is `$2`.
+/// `$given`: the ids of what was joined, a subquery of `$1`. `$and_order` adds the order, which is `$2`.
 macro_rules! move_statements {
-    ($given:literal) => {
+    ($given:literal, $and_order:literal) => {
         &[
             concat!(
-                "update addresses set order_id = $2 where order_id = (select a.order_id from addresses a where a.order_id in (",
+                "delete from addresses where order_id in (",
                 $given,
-                ") order by a.changed_at desc limit 1)
-                    and not exists (select 1 from addresses b where b.order_id = $2)"
+                $and_order,
+                ") and order_id <> (select a.order_id from addresses a where a.order_id in (",
+                $given,
+                $and_order,
+                ") order by a.changed_at desc, a.order_id desc limit 1)"
             ),
-            concat!("delete from addresses where order_id <> $2 and order_id in (", $given, ")"),
+            concat!("update addresses set order_id = $2 where order_id <> $2 and order_id in (", $given, ")"),
             concat!("update order_links set order_id = $2 where order_id in (", $given, ")"),
             concat!("update order_notes set order_id = $2 where order_id in (", $given, ")"),
             concat!(
@@ -148,5 +151,6 @@ macro_rules! move_statements {
     };
 }
 
-const MOVE_ON_POSTGRES: &[&str] = move_statements!("select value::uuid from json_array_elements_text($1::json)");
-const MOVE_ON_SQLITE: &[&str] = move_statements!("select unhex(value) from json_each($1)");
+const MOVE_ON_POSTGRES: &[&str] =
+    move_statements!("select value::uuid from json_array_elements_text($1::json)", " union all select $2::uuid");
+const MOVE_ON_SQLITE: &[&str] = move_statements!("select unhex(value) from json_each($1)", " union all select $2");

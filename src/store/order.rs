@@ -150,7 +150,7 @@ pub(super) async fn read_order(tx: &mut Transaction<'_>, id: OrderId) -> Result<
 }
 
 /// Locks the lines of an order, and gives the order without its number. Every change of an order or of its payment attempts holds
-/// this lock, so what is read after it is current.
+/// this lock, so what is read after it is current. Busy: lines joined or left the order while the lock was waited for.
 pub(super) async fn lock_order(tx: &mut Transaction<'_>, id: OrderId) -> Result<Order> {
     let lock = tx.choose(
         reservations!("select", "from reservations where id = $1 or order_id = $1 order by id for no key update"),
@@ -165,6 +165,13 @@ pub(super) async fn lock_order(tx: &mut Transaction<'_>, id: OrderId) -> Result<
             return Err(Refusal::Busy { retry_ms: 100 }.into());
         }
         lines.push(line);
+    }
+    // PostgreSQL rechecks the rows that it found before it waited, and does not look for others.
+    if matches!(tx, Transaction::Postgres(_)) {
+        let count = "select count(*) from reservations where id = $1 or order_id = $1";
+        if tx.query(count).bind(id.0).fetch_value::<i64>().await? != lines.len() as i64 {
+            return Err(Refusal::Busy { retry_ms: 100 }.into());
+        }
     }
     let mut lines = lines.into_iter();
     let first = lines.next().ok_or(Refusal::NoSuchOrder)?;

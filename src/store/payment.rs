@@ -93,7 +93,8 @@ macro_rules! payments {
             "select p.order_id, p.attempt, p.provider, p.token, p.reference, p.status, p.amount, p.currency,
                 p.created_at, coalesce(o.attempt = p.attempt, false) as wins,
                 p.lines <> (select count(*) from reservations h where h.order_id = p.order_id and h.status = 'held')
-                    as has_lost_lines, ",
+                    or p.amount <> (select coalesce(sum(h.amount), 0) from reservations h
+                        where h.order_id = p.order_id and h.status = 'held') as has_lost_lines, ",
             order_status!("p.order_id"),
             " as order_status
             from payments p join orders o on o.id = p.order_id where ",
@@ -200,7 +201,9 @@ impl Store {
             let read = "select status, lines from payments where order_id = $1 and attempt = $2";
             let (status, lines): (String, i64) =
                 tx.query(read).bind(payment.order.0).bind(payment.attempt).fetch_one().await?;
-            let has_all_lines = order.held_lines().count() as i64 == lines;
+            // The amount too: other lines, as many, are not what the buyer agreed to pay for.
+            let has_all_lines = order.held_lines().count() as i64 == lines
+                && (order.amount, &order.currency) == (payment.amount, &payment.currency);
             if order.status != OrderStatus::Held || !has_all_lines || !parse_status(&status)?.is_open() {
                 return Ok(None);
             }

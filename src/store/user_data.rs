@@ -50,6 +50,12 @@ impl Store {
             let unpin = "update streams set version = version + 1, pinned_message = null, pinned_user = null,
                 pinned_name = null, pinned_body = null where pinned_user = $1";
             tx.query(unpin).bind(user).execute().await?;
+            // In the order in which everybody locks the lines of orders.
+            let lock = tx.choose(
+                "select id from reservations where buyer = $1 order by id for update",
+                "select id from reservations where buyer = $1 order by id",
+            );
+            let _reservations: Vec<Uuid> = tx.query(lock).bind(user).fetch_values().await?;
             let orders =
                 tx.query("update reservations set buyer_name = '' where buyer = $1").bind(user).execute().await?;
             let addresses = concat!(

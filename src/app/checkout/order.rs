@@ -173,9 +173,11 @@ impl Checkout {
         self.context
             .spawn_write(async move {
                 let mut is_changed = false;
-                for (offer, lines) in lines_by_offer(&order, ReservationStatus::Held) {
-                    let why = ReleaseReason::BuyerCancel;
-                    let ended = this.release_reservations(offer, &lines, why, Some((&buyer, &record))).await?;
+                let groups: Vec<_> = lines_by_offer(&order, ReservationStatus::Held).into_iter().collect();
+                for (index, (offer, lines)) in groups.iter().enumerate() {
+                    // With the last one: a retry after a fault in between must end what is left.
+                    let record = (index + 1 == groups.len()).then_some((&buyer, &record));
+                    let ended = this.release_reservations(*offer, lines, ReleaseReason::BuyerCancel, record).await?;
                     is_changed |= !ended.is_empty();
                 }
                 let now = this.context.store.order(order.id).await?.ok_or(Refusal::NoSuchOrder)?;
@@ -192,6 +194,7 @@ impl Checkout {
     /// Makes held reservations of the caller the lines of one order. To do it again changes nothing.
     pub async fn open_order(self: &Arc<Self>, actor: &Actor, ids: &[ReservationId]) -> Result<OrderView> {
         self.stream_cache.authorize_in_shop(actor, Permission::UseOwnData).await?;
+        self.limits.take_cancel(&actor.person(), self.context.clock.now())?;
         if ids.is_empty() || ids.len() > LINES_PER_ORDER_MAX {
             check_joinable(&[])?;
         }

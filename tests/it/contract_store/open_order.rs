@@ -15,6 +15,7 @@ facts! {
     only_held_reservations_of_one_buyer_and_show_are_put_together
     all_lines_are_paid_with_one_payment
     payment_wins_all_lines_or_names_the_lost_ones
+    payment_wins_no_other_lines_than_it_is_for
     order_takes_no_line_while_a_payment_is_under_way
     two_requests_open_one_order
     refund_gives_back_every_line
@@ -137,6 +138,21 @@ async fn payment_wins_all_lines_or_names_the_lost_ones(shop: Fixture) {
     let paid = app.checkout.pay(&ann, order.id, "ok", key("pay-00002")).await.unwrap().order;
     assert_eq!((paid.status, paid.amount), (OrderStatus::Paid, 4_900), "what is left can be paid");
     shop.assert_money().await;
+}
+
+async fn payment_wins_no_other_lines_than_it_is_for(shop: Fixture) {
+    let (order, offers) = shop.two_lines().await;
+    let payment = shop.begin_payment(order.id, "ok").await.unwrap();
+    // As many lines as before, and dearer ones.
+    let other = shop.reserve(offers[1], "ann", 3).await;
+    let join = format!("update reservations set order_id = {} where id = {}", shop.id(order.id.0), shop.id(other.0));
+    shop.run(&join).await;
+    let second = order.lines[1].id;
+    shop.store.release_reservations(offers[1], &[second], ReleaseReason::BuyerCancel, None).await.unwrap();
+    let now = shop.order(order.id).await;
+    assert!(now.held_lines().count() == 2 && now.amount > payment.amount, "{now:?}");
+    assert_eq!(shop.store.begin_capture(&payment, Some("reference")).await.unwrap(), None);
+    assert!(shop.store.payment(order.id, payment.attempt).await.unwrap().unwrap().has_lost_lines);
 }
 
 async fn order_takes_no_line_while_a_payment_is_under_way(shop: Fixture) {
@@ -267,12 +283,15 @@ async fn what_was_noted_on_a_purchase_moves_to_the_order(shop: Fixture) {
         email: None,
         language: None,
     };
+    let earlier = Address { city: "Jeddah".into(), ..home.clone() };
+    assert!(shop.store.set_address(a, &earlier).await.unwrap());
     assert!(shop.store.set_address(b, &home).await.unwrap());
     shop.store.add_order_tag(b, "gift").await.unwrap();
     shop.store.create_order_link(b, &[9; 32]).await.unwrap();
     let order = shop.store.open_order(&user("ann"), &[a, b]).await.unwrap().id;
     assert_eq!(order, a);
-    assert_eq!(shop.store.address(order).await.unwrap(), Some(home));
+    assert_eq!(shop.store.address(order).await.unwrap(), Some(home.clone()), "the newest");
+    assert!(!shop.store.set_address(b, &home).await.unwrap(), "it is no order of its own any more");
     assert_eq!(
         (shop.store.address(b).await.unwrap(), shop.store.order_tags(order).await.unwrap()),
         (None, vec!["gift".into()])

@@ -11,7 +11,7 @@ use livesouk::domain::{
 };
 use livesouk::store::{
     IdempotencyRecord, KeyedRequest, LockWait, NewPayment, NewRefund, NewSession, OrderNote, PaymentEvent,
-    ReleaseReason,
+    ReleaseReason, TypedEmailCode,
 };
 use uuid::Uuid;
 
@@ -332,6 +332,20 @@ async fn accounts(c: &Calls) {
     let code = new_code("ann@example.com");
     call!(c, create_email_code(&code));
     let (session, _) = call!(c, use_email_code(&typed(code.id, 1))).unwrap();
+    // A guest with purchases signs in to the account.
+    let guest = c
+        .shop
+        .store
+        .create_guest_session(
+            &Name::parse("Gus").unwrap(),
+            &NewSession { secret: secret(8), user_agent: "x".into(), is_strong: false },
+        )
+        .await
+        .unwrap();
+    c.shop.paid_one(c.shop.offer(5, 5).await, guest.user.as_str()).await;
+    let again = new_code("ann@example.com");
+    c.shop.store.create_email_code(&again).await.unwrap();
+    call!(c, use_email_code(&TypedEmailCode { guest: Some(guest.actor()), ..typed(again.id, 10) }));
     call!(c, account_by_email(&code.email));
     let ann = Name::parse("Ann").unwrap();
     let account = call!(c, find_or_create_account(&code.email, Some(&ann), Language::English)).unwrap();
