@@ -305,8 +305,8 @@ async fn run_serve(options: ServeArgs) -> anyhow::Result<()> {
     let PageArgs { img_hosts, media_hosts, connect_hosts } = options.pages;
     let content_hosts = ContentHosts { images: img_hosts, media: media_hosts, connect: connect_hosts };
     content_hosts.check().map_err(StartError::Config)?;
-    let pictures = node::picture_storage(options.pictures.place(config::folder_beside(&options.store)))?;
     let store = node::open_store(&options.store, &clock, usize::from(options.sell_connections)).await?;
+    let pictures = node::picture_storage(options.pictures.place(config::folder_beside(&options.store)))?;
     check_key(&store, secrets_key.as_ref()).await?;
     let (shop, is_new) = node::find_or_create_shop(&store, &options.shop, &options.currency).await?;
     if is_new {

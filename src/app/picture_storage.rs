@@ -25,10 +25,14 @@ pub enum PictureStorage {
 pub type StorageResult<T> = Result<T, String>;
 
 impl PictureStorage {
-    /// A folder, which is made if it is missing. Fails if nothing can be written there.
+    /// A folder, which is made if it is missing. The folder around it must be there: one that is misspelled, or whose disk is not mounted,
+    /// must not come into being. Fails if nothing can be written there.
     pub fn folder(path: PathBuf) -> StorageResult<Self> {
         let problem = |error: std::io::Error| format!("{}: {error}", path.display());
-        std::fs::create_dir_all(&path).map_err(problem)?;
+        match std::fs::create_dir(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(problem(error)),
+            _ => {}
+        }
         tempfile_in(&path).and_then(|(probe, _)| std::fs::remove_file(probe)).map_err(problem)?;
         Ok(Self::Folder(path))
     }
@@ -136,7 +140,7 @@ mod tests {
     #[tokio::test]
     async fn files_of_a_picture_are_there_until_they_are_deleted() {
         let folder = tempfile::tempdir().unwrap();
-        let storage = PictureStorage::folder(folder.path().join("new").join("pictures")).unwrap();
+        let storage = PictureStorage::folder(folder.path().join("pictures")).unwrap();
         let hash = PictureHash::of(b"one");
         let files = |text: &str| PictureSize::ALL.map(|size| (size, text.as_bytes().to_vec())).to_vec();
         assert_eq!(storage.get(hash, PictureSize::Small).await, Ok(None));
@@ -145,7 +149,7 @@ mod tests {
         assert_eq!(storage.has(hash).await, Ok(false), "one size is missing");
         storage.put(hash, files("b")).await.unwrap();
         assert_eq!(storage.get(hash, PictureSize::Small).await, Ok(Some(Bytes::from_static(b"b"))));
-        let left = std::fs::read_dir(picture_folder(&folder.path().join("new/pictures"), hash)).unwrap().count();
+        let left = std::fs::read_dir(picture_folder(&folder.path().join("pictures"), hash)).unwrap().count();
         assert_eq!((storage.has(hash).await, left), (Ok(true), 3), "no temporary file is left");
         storage.delete(hash).await.unwrap();
         assert_eq!(storage.get(hash, PictureSize::Small).await, Ok(None));
@@ -157,6 +161,8 @@ mod tests {
         let file = folder.path().join("file");
         std::fs::write(&file, "no folder").unwrap();
         assert!(PictureStorage::folder(file.clone()).unwrap_err().contains("file"));
+        let misspelled = folder.path().join("misspelled");
+        assert!(PictureStorage::folder(misspelled.join("pictures")).is_err() && !misspelled.exists());
         assert!(PictureStorage::Folder(file).put(PictureHash::of(b"one"), Vec::new()).await.is_err());
     }
 }
