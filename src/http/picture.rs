@@ -43,9 +43,9 @@ pub struct PictureView {
 
 /// Uploads a picture. The body is the file itself: JPEG, PNG or WebP. The server turns it upright, drops what the camera wrote beside the
 /// pixels, and keeps it in three sizes. The same file again gives the same picture (200). What no product and no show names is deleted
-/// after a day.
+/// after a day. The kind is that of the bytes, whatever the content type says.
 #[utoipa::path(post, path = "/v1/pictures", tag = "products",
-    request_body(content((PictureFileRequest = "image/jpeg"), (PictureFileRequest = "image/png"), (PictureFileRequest = "image/webp"))),
+    request_body(content = PictureFileRequest, content_type = "application/octet-stream"),
     responses((status = 201, body = PictureView), (status = 200, body = PictureView), (status = "default", body = Problem)))]
 pub async fn upload(
     State(state): State<AppState>,

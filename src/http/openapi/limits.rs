@@ -96,7 +96,8 @@ fn fields_mut<'a>(value: &'a mut Value, key: &str) -> impl Iterator<Item = (&'a 
 
 /// Is this a schema of what clients send?
 fn is_input(owner: &str) -> bool {
-    owner.ends_with("Request") || ["Address", "BlockedWord", "BlocklistBody", "TestPaymentApproval"].contains(&owner)
+    owner.ends_with("Request")
+        || ["Address", "BlockedWord", "BlocklistBody", "Consignment", "TestPaymentApproval"].contains(&owner)
 }
 
 struct Limiter {
@@ -175,6 +176,8 @@ impl Limiter {
             (_, "delivery") => json!({ "maxLength": product::DELIVERY_LENGTH_MAX }),
             (_, "search") => json!({ "maxLength": product::SEARCH_LENGTH_MAX }),
             (_, "note") => visible(REASON_LENGTH_MAX),
+            (_, "carrier") => visible(60),
+            (_, "tracking") => visible(80),
             (_, "cost") => range(limits::PRICE),
             (_, "weight_g") => range(limits::WEIGHT_G),
             (_, "version") => range((1, SAFE_INTEGER)),
