@@ -49,6 +49,13 @@ def map_path_parameters(context, path_parameters):
 def map_body(context, body):
     if isinstance(body, dict) and "variant" in body:
         body["variant"] = OBJECTS["variant"]
+    # A variant has a name, or one value for each option of its product: a rule of several fields, which no schema of one states.
+    if isinstance(body, dict) and isinstance(body.get("variants"), list):
+        body.pop("options", None)
+        for variant in body["variants"]:
+            if isinstance(variant, dict):
+                variant.pop("options", None)
+                variant.setdefault("name", "Brown")
     return body
 
 
