@@ -176,6 +176,8 @@ impl Limiter {
             (_, "delivery") => json!({ "maxLength": product::DELIVERY_LENGTH_MAX }),
             (_, "search") => json!({ "maxLength": product::SEARCH_LENGTH_MAX }),
             (_, "note") => visible(REASON_LENGTH_MAX),
+            (_, "view") => visible(40),
+            (_, "tag") => visible(30),
             (_, "carrier") => visible(60),
             (_, "tracking") => visible(80),
             (_, "cost") => range(limits::PRICE),
