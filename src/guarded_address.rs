@@ -1,6 +1,6 @@
 //! Addresses that a person typed on a page: they are resolved, checked, and only a checked address is connected to.
 //!
-//! Otherwise whoever may type an address could make this server talk to what only its own network reaches: a database, a metadata
+//! Otherwise a user who types an address could make this server connect to what only its own network reaches: a database, a metadata
 //! service of a cloud, a router. The check is on the resolved address and the connection goes to exactly that address, so a name that
 //! resolves to another one a moment later changes nothing.
 
@@ -17,7 +17,7 @@ const RESOLVE_DEADLINE: Duration = Duration::from_secs(5);
 /// So many addresses of one name are tried.
 const ADDRESSES_MAX: usize = 8;
 
-/// Why a typed address is not used. The text goes to whoever typed it.
+/// Why a typed address is not used. The text is shown to the user who typed it.
 #[derive(thiserror::Error, Clone, PartialEq, Eq, Debug)]
 pub enum GuardedAddressError {
     #[error("the name {0} is not known")]

@@ -88,7 +88,7 @@ export class CheckoutContent {
   }
 
   /**
-   * Whoever has reserved more than once in this show may pay everything at once.
+   * A buyer with several reservations in this show can pay them together.
    * @param {Order} order
    * @param {boolean} isBusy
    */

@@ -93,7 +93,7 @@ impl<K: Eq + Hash + Copy, V: CacheValue> Cache<K, V> {
     }
 
     /// Forgets the values that match. One that is being loaded is forgotten too, because what is read may be older than what the caller
-    /// knows: whoever waits for it still gets it. Only for values that hold nothing unsaved.
+    /// knows: a caller that waits for it still gets it. Only for values that hold nothing unsaved.
     pub fn forget(&self, matches: impl Fn(&K, &V) -> bool) {
         self.entries.retain(|key, entry| match entry.get() {
             Some(Ok(value)) => !matches(key, value),

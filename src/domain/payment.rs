@@ -88,7 +88,7 @@ pub struct Payment {
     pub order_status: OrderStatus,
     /// Is this the only attempt of its order that may be captured?
     pub wins: bool,
-    /// Of a held order: a line is gone that the attempt was for, so that it can no longer win.
+    /// Of a held order: a line that the attempt was to pay has ended, so the attempt can no longer win.
     pub has_lost_lines: bool,
 }
 

@@ -151,7 +151,7 @@ pub async fn change_stock(
     headers: HeaderMap,
     JsonBody(StockChangeRequest { units, reason, note }): JsonBody<StockChangeRequest>,
 ) -> ApiResult<Json<VariantView>> {
-    // Whoever may not change the stock hears nothing about the form.
+    // Authorization comes before validation: a refused caller learns nothing about the form.
     state.app.catalogue.authorize_catalogue(&actor).await?;
     let key = idempotency_key(&headers)?;
     let form = StockChangeForm { units, reason, note };

@@ -106,7 +106,7 @@ pub async fn invite(
     Caller(actor): Caller,
     JsonBody(form): JsonBody<StaffInviteRequest>,
 ) -> ApiResult<(StatusCode, Json<StaffInviteView>)> {
-    // Whoever may not invite hears nothing about the form.
+    // Authorization comes before validation: a refused caller learns nothing about the form.
     state.app.staff.check_may_manage(&actor).await?;
     let base = scope.base_url().ok_or_else(|| Refusal::bad_request("The Host header is missing. See --base-url."))?;
     let form = StaffInviteForm {

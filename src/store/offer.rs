@@ -433,7 +433,7 @@ pub(super) async fn take_from_stock(tx: &mut Transaction<'_>, variant: Uuid, uni
     Err(left.map_or(Refusal::NoSuchProduct, |left| Refusal::NotEnoughStock { left }).into())
 }
 
-/// The product of a new offer is not archived. Whoever archives it locks the variants first: while the caller has the lock of this
+/// The product of a new offer is not archived. A transaction that archives it locks the variants first: while the caller has the lock of this
 /// one, the answer stays true.
 pub(super) async fn check_can_be_offered(tx: &mut Transaction<'_>, variant: Uuid) -> Result<()> {
     let read = "select cast(case when p.archived_at is not null then 1 when v.removed_at is not null then 2 else 0 end as bigint)

@@ -97,7 +97,7 @@ async fn take_open_order(tx: &mut Transaction<'_>, id: OrderId, lines: &[Reserva
     let status: Option<String> = tx.query(lock).bind(id.0).fetch_optional_value().await?;
     match status.as_deref() {
         Some("open") => Ok(()),
-        // Every try so far was in vain, or one may still win.
+        // All payment attempts so far have failed, or one may still win.
         Some("paying") => {
             let open = "select cast(count(*) as bigint) from payments
                 where order_id = $1 and status in ('creating', 'needs_action', 'authorized')";

@@ -1,7 +1,7 @@
 //! Orders: their lines are reservations, and their own row has the number, the winning payment attempt and the time of payment.
 //!
 //! An order has the id of its first reservation. A purchase that nobody has paid or put together with others has no row of its own:
-//! the selling path writes reservations only. Whoever changes an order has the lines locked, ascending.
+//! the selling path writes reservations only. A transaction that changes an order locks its lines in ascending order of their ids.
 
 use std::collections::HashMap;
 

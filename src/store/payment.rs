@@ -194,7 +194,7 @@ impl Store {
     }
 
     /// Moves all held lines of an order to `capturing` for this attempt: the one compare-and-set that decides between pay and
-    /// expire, and between two attempts. `None`: another was first, or a line is gone that the attempt was for.
+    /// expire, and between two attempts. `None`: another attempt was first, or a line that this attempt was to pay has ended.
     pub async fn begin_capture(&self, payment: &Payment, reference: Option<&str>) -> Result<Option<Order>> {
         self.transaction(async |tx| {
             let order = lock_order(tx, payment.order).await?;

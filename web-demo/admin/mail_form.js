@@ -112,7 +112,7 @@ function formFields(server) {
 }
 
 /**
- * The test message: what the mail server says to it is shown word by word, because whoever set it up can mend it.
+ * The test message: what the mail server says to it is shown unchanged, because the user who typed the settings can correct them.
  * @param {{ email: string | null, request: () => object | null, showRefusal: (refusal: Refusal) => void }} options
  */
 function testPart({ email, request, showRefusal }) {

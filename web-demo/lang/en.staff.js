@@ -117,7 +117,7 @@ export default {
   'mail_server.skip':
     'If you skip this: buyers get no messages, nobody can sign in by a code or be invited, and flash sales cannot be kept to verified buyers. You can set it later in the settings.',
   'mail_server.no_key':
-    'This server has no key to encrypt a password with, so the mail server cannot be typed here. Whoever runs the server sets it by --smtp-url and --mail-from, or gives a --secrets-key-file. Until then buyers get no messages, nobody can sign in by a code or be invited, and you come back only by “livesouk owner recover”.',
+    'This server has no key to encrypt a password with, so the mail server cannot be typed here. The operator of the server sets it by --smtp-url and --mail-from, or gives a --secrets-key-file. Until then buyers get no messages, nobody can sign in by a code or be invited, and you come back only by “livesouk owner recover”.',
   'mail_server.given': 'This server was started with a mail server (--smtp-url), and it is in use.',
   'mail_server.host': 'Server',
   'mail_server.protection': 'Protection',

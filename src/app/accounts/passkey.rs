@@ -163,7 +163,7 @@ impl Accounts {
         Ok(own)
     }
 
-    /// Whoever took over a mailbox must not get past the passkeys of its owner.
+    /// An attacker who controls the mailbox must not bypass the passkeys of its owner.
     fn check_strong(&self, actor: &Actor) -> std::result::Result<(), Refusal> {
         let is_needed = actor.session.as_ref().is_some_and(|session| session.passkey.is_needed());
         if is_needed { Err(Refusal::PasskeyNeeded) } else { actor.check_recent_sign_in(self.context.now()) }

@@ -104,7 +104,7 @@ impl Catalogue {
         Ok(changes.into_iter().map(|change| PriceChangeView::of(change, currency)).collect())
     }
 
-    /// Refuses whoever may not change the catalogue of the shop.
+    /// Checks that the actor may change the catalogue of the shop.
     pub async fn authorize_catalogue(&self, actor: &Actor) -> Result<()> {
         self.stream_cache.authorize_in_shop(actor, Permission::ManageOffers).await
     }

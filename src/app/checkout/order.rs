@@ -194,6 +194,7 @@ impl Checkout {
     /// Makes held reservations of the caller the lines of one order. To do it again changes nothing.
     pub async fn open_order(self: &Arc<Self>, actor: &Actor, ids: &[ReservationId]) -> Result<OrderView> {
         self.stream_cache.authorize_in_shop(actor, Permission::UseOwnData).await?;
+        // As cheap as a cancellation, and limited together with it.
         self.limits.take_cancel(&actor.person(), self.context.clock.now())?;
         if ids.is_empty() || ids.len() > LINES_PER_ORDER_MAX {
             check_joinable(&[])?;

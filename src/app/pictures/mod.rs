@@ -79,7 +79,7 @@ impl Pictures {
         self.storage.is_some()
     }
 
-    /// Begins an upload, before its file is received: whoever may not upload sends nothing in vain.
+    /// Begins an upload and checks the permission before the file is received, so that a refused client does not send it.
     pub async fn begin_upload(&self, actor: &Actor) -> Result<UploadSlot> {
         let begun = async {
             self.stream_cache.authorize_in_shop(actor, Permission::ManageOffers).await?;

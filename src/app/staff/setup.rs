@@ -75,7 +75,7 @@ impl Staff {
             _ => None,
         };
         let (secret, new) = new_session(user_agent);
-        // Whoever has the machine of the shop may come in without the passkey that the owner lost.
+        // An operator with access to the machine may sign in without the owner's lost passkey.
         let new = NewSession { is_strong: true, ..new };
         let (this, hash) = (self.clone(), link_hash(code));
         let session = self

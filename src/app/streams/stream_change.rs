@@ -126,7 +126,7 @@ impl Streams {
         Ok(copy.validated()?)
     }
 
-    /// Refuses whoever may not change this show.
+    /// Checks that the actor may change this show.
     pub async fn authorize_change(&self, actor: &Actor, id: StreamId) -> Result<()> {
         self.stream_cache.authorize(actor, Permission::ManageStreams, id).await.map(drop)
     }

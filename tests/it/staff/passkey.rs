@@ -177,7 +177,7 @@ async fn passkey_signs_in_without_a_code_and_is_the_proof_for_what_cannot_be_und
     tablet.post("/v1/session/passkey", device.answer(&asked, &origin)).await.expect(201);
     revoke().await.expect(201);
 
-    // Whoever has the machine comes in without the passkey, and can remove it.
+    // An operator with access to the machine signs in without the passkey, and can remove it.
     let folder = shop.server.folder();
     shop.server.stop().await;
     let mut recover = Process::livesouk(&["owner", "recover", "--store", "sqlite:data/livesouk.db"], folder.path());
