@@ -1,0 +1,207 @@
+//! A payment intent: its states, and how it is shown.
+
+use serde_json::{Map, Value, json};
+
+use crate::card::Card;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Status {
+    RequiresPaymentMethod,
+    RequiresConfirmation,
+    RequiresAction,
+    Processing,
+    RequiresCapture,
+    Succeeded,
+    Canceled,
+}
+
+impl Status {
+    pub fn name(self) -> &'static str {
+        match self {
+            Status::RequiresPaymentMethod => "requires_payment_method",
+            Status::RequiresConfirmation => "requires_confirmation",
+            Status::RequiresAction => "requires_action",
+            Status::Processing => "processing",
+            Status::RequiresCapture => "requires_capture",
+            Status::Succeeded => "succeeded",
+            Status::Canceled => "canceled",
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Intent {
+    pub id: String,
+    /// Seconds.
+    pub created: i64,
+    pub amount: i64,
+    pub currency: String,
+    pub status: Status,
+    pub is_manual: bool,
+    pub metadata: Map<String, Value>,
+    pub description: Option<String>,
+    pub return_url: Option<String>,
+    pub customer: Option<String>,
+    pub card: Option<Card>,
+    pub charge: Option<String>,
+    pub amount_received: i64,
+    pub last_error: Option<Value>,
+    pub canceled_at: Option<i64>,
+    pub cancellation_reason: Option<String>,
+    pub is_live: bool,
+    pub has_automatic_methods: bool,
+    /// When an asynchronous method answers, in seconds.
+    pub settles_at: Option<i64>,
+    /// When the authorisation lapses, in seconds.
+    pub capture_before: Option<i64>,
+}
+
+impl Intent {
+    pub fn client_secret(&self) -> String {
+        format!("{}_secret_fake", self.id)
+    }
+
+    pub fn amount_capturable(&self) -> i64 {
+        if self.status == Status::RequiresCapture { self.amount } else { 0 }
+    }
+
+    /// The object as the API shows it. `base` is the address of this server, for the page of 3-D Secure.
+    pub fn view(&self, base: &str) -> Value {
+        let next_action = (self.status == Status::RequiresAction).then(|| match &self.return_url {
+            Some(return_url) => json!({
+                "type": "redirect_to_url",
+                "redirect_to_url": { "url": format!("{base}/3ds/{}", self.id), "return_url": return_url },
+            }),
+            None => json!({ "type": "use_stripe_sdk", "use_stripe_sdk": { "url": format!("{base}/3ds/{}", self.id) } }),
+        });
+        json!({
+            "id": self.id,
+            "object": "payment_intent",
+            "amount": self.amount,
+            "amount_capturable": self.amount_capturable(),
+            "amount_received": self.amount_received,
+            "automatic_payment_methods": self.has_automatic_methods.then(|| json!({ "enabled": true })),
+            "canceled_at": self.canceled_at,
+            "cancellation_reason": self.cancellation_reason,
+            "capture_method": if self.is_manual { "manual" } else { "automatic_async" },
+            "client_secret": self.client_secret(),
+            "confirmation_method": "automatic",
+            "created": self.created,
+            "currency": self.currency,
+            "customer": self.customer,
+            "description": self.description,
+            "last_payment_error": self.last_error,
+            "latest_charge": self.charge,
+            "livemode": self.is_live,
+            "metadata": self.metadata,
+            "next_action": next_action,
+            "payment_method": self.card.map(|card| card.method).filter(|_| self.last_error.is_none()),
+            "payment_method_types": ["card"],
+            "status": self.status.name(),
+        })
+    }
+}
+
+/// A charge: what an authorisation or a capture did to the card.
+#[derive(Clone, Debug)]
+pub struct Charge {
+    pub id: String,
+    pub created: i64,
+    pub intent: String,
+    pub amount: i64,
+    pub captured: i64,
+    pub refunded: i64,
+    pub currency: String,
+    pub is_disputed: bool,
+    pub capture_before: Option<i64>,
+    pub card: Card,
+    pub is_live: bool,
+}
+
+impl Charge {
+    pub fn view(&self) -> Value {
+        json!({
+            "id": self.id,
+            "object": "charge",
+            "amount": self.amount,
+            "amount_captured": self.captured,
+            "amount_refunded": self.refunded,
+            "captured": self.captured > 0,
+            "created": self.created,
+            "currency": self.currency,
+            "disputed": self.is_disputed,
+            "livemode": self.is_live,
+            "paid": true,
+            "payment_intent": self.intent,
+            "payment_method": self.card.method,
+            "payment_method_details": { "type": "card", "card": {
+                "brand": "visa", "last4": &self.card.number[12..], "capture_before": self.capture_before,
+                "fingerprint": format!("fp{}", self.card.number),
+            } },
+            "refunded": self.captured > 0 && self.refunded == self.captured,
+            "status": "succeeded",
+        })
+    }
+}
+
+/// A refund. A pending one counts as refunded; a failed one gives the amount back to the shop.
+#[derive(Clone, Debug)]
+pub struct Refund {
+    pub id: String,
+    pub created: i64,
+    pub charge: String,
+    pub intent: String,
+    pub amount: i64,
+    pub currency: String,
+    pub status: &'static str,
+    pub metadata: Map<String, Value>,
+    pub reason: Option<String>,
+    /// When it changes by itself, in seconds, and into which status.
+    pub next: Option<(i64, &'static str)>,
+}
+
+impl Refund {
+    pub fn view(&self) -> Value {
+        json!({
+            "id": self.id,
+            "object": "refund",
+            "amount": self.amount,
+            "charge": self.charge,
+            "created": self.created,
+            "currency": self.currency,
+            "failure_reason": (self.status == "failed").then_some("lost_or_stolen_card"),
+            "metadata": self.metadata,
+            "payment_intent": self.intent,
+            "reason": self.reason,
+            "status": self.status,
+        })
+    }
+}
+
+/// A dispute of a captured charge.
+#[derive(Clone, Debug)]
+pub struct Dispute {
+    pub id: String,
+    pub created: i64,
+    pub charge: String,
+    pub intent: String,
+    pub amount: i64,
+    pub currency: String,
+    pub status: &'static str,
+}
+
+impl Dispute {
+    pub fn view(&self) -> Value {
+        json!({
+            "id": self.id,
+            "object": "dispute",
+            "amount": self.amount,
+            "charge": self.charge,
+            "created": self.created,
+            "currency": self.currency,
+            "payment_intent": self.intent,
+            "reason": "fraudulent",
+            "status": self.status,
+        })
+    }
+}
