@@ -264,6 +264,8 @@ export interface StateFrame {
   offers?: Record<string, Offer>;
   viewers?: number;
   likes?: number;
+  /** How many of the likes were which emoji: `clap`, `fire`, `laugh`, `wow`. Absent: none. */
+  reactions?: Record<string, number>;
   chat?: ChatRules;
   delayed?: { since: number } | null;
   stock_alerts?: Record<string, number>;
@@ -341,7 +343,10 @@ export interface RoomState {
   pin: Pin | null;
   offers: Map<string, Offer>;
   viewers: number;
+  /** Reactions of every kind. */
   likes: number;
+  /** How many of the likes were which emoji; empty: none. The numbers may begin again with another connection. */
+  reactions: Record<string, number>;
   /** Empty until the first `hello`. */
   chat: Partial<ChatRules>;
   /** Set while the server is cut off from the other servers: chat is paused and counts may be late. */

@@ -1,13 +1,15 @@
-// Hearts rise at once, are sent as a sum, and are counted once.
+// Hearts and emoji rise at once, are sent as a sum, and are counted once.
 //
-// A tap waits half a second for more taps, and one message carries their sum. The number shown is the server's number
-// plus the hearts that the server cannot know yet. The hearts of other viewers rise when the server's number grows.
+// A tap waits half a second for more taps, and one message carries the sum of one kind. The number shown is the server's number plus
+// the reactions that the server cannot know yet. Those of other viewers rise when the server's numbers grow.
 
 import { asRefusal } from './api.js';
-import { formatCompact } from './i18n.js';
-import { el, icon, setText, style } from './ui.js';
+import { formatCompact, t } from './i18n.js';
+import { countsOf, EMOJI, EMOJI_KINDS, grownSince, KINDS, none } from './reaction_counts.js';
+import { el, icon, setText, setVisible, style } from './ui.js';
 
 /** @import { Refusal } from './types.d.ts' */
+/** @import { ReactionKind } from './reaction_counts.js' */
 
 await style('hearts');
 
@@ -15,84 +17,133 @@ const SEND_MS = 500;
 /** The server takes at most this many in one message. */
 const COUNT_MAX = 50;
 const RISING_MAX = 20;
+/** At most this many of others rise for one number of the server. */
+const OTHERS_MAX = 5;
+/** The emoji stay over the heart for this long after the last tap. */
+const CHOICE_MS = 6_000;
 const reducedMotion = matchMedia('(prefers-reduced-motion: reduce)');
 
 export class Hearts {
   /**
    * @param {{
    *   layer: HTMLElement,
+   *   box: HTMLElement,
    *   count: HTMLElement,
-   *   send: (count: number) => Promise<unknown>,
+   *   send: (kind: ReactionKind, count: number) => Promise<unknown>,
    *   onrefused: (refusal: Refusal) => void,
-   * }} options
+   * }} options `box` holds the heart, and gets the emoji
    */
-  constructor({ layer, count, send, onrefused }) {
+  constructor({ layer, box, count, send, onrefused }) {
     this.layer = layer;
     this.count = count;
     this.send = send;
     this.onrefused = onrefused;
-    /** The server's number. @type {number | null} */
+    /** The server's number of likes, and of each kind. @type {number | null} */
     this.server = null;
-    this.unsent = 0;
-    this.sent = 0;
+    this.counts = none();
+    this.unsent = none();
+    this.sent = none();
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.timer = undefined;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.choiceTimer = undefined;
+    this.choice = el(
+      'span.emoji-row',
+      { role: 'group', 'aria-label': t('reactions'), 'data-test': 'emoji', hidden: true },
+      EMOJI_KINDS.map((kind) => this.emojiButton(kind)),
+    );
+    box.append(this.choice);
+    this.choice.addEventListener('focusin', () => this.showChoice());
   }
 
-  tap() {
-    this.unsent++;
-    this.rise(true);
+  /** @param {keyof typeof EMOJI} kind */
+  emojiButton(kind) {
+    const label = t(`reaction.${kind}`);
+    const props = { type: 'button', 'aria-label': label, 'data-test': `emoji-${kind}`, onclick: () => this.tap(kind) };
+    return el('button.round', props, el('span', { 'aria-hidden': 'true' }, EMOJI[kind]));
+  }
+
+  /** @param {ReactionKind} [kind] */
+  tap(kind = 'heart') {
+    this.unsent[kind]++;
+    this.rise(kind, true);
     this.paint();
+    this.showChoice();
     this.timer ??= setTimeout(() => this.flush(), SEND_MS);
   }
 
+  /** Shows the emoji for a moment. */
+  showChoice() {
+    setVisible(this.choice, true);
+    clearTimeout(this.choiceTimer);
+    this.choiceTimer = setTimeout(() => {
+      if (this.choice.contains(document.activeElement)) this.showChoice();
+      else setVisible(this.choice, false);
+    }, CHOICE_MS);
+  }
+
+  /** Sends one kind: the one with the most taps. The others go with the next messages. */
   async flush() {
     this.timer = undefined;
-    const count = Math.min(this.unsent, COUNT_MAX);
-    this.unsent -= count;
-    this.sent += count;
+    const kind = KINDS.reduce((most, one) => (this.unsent[one] > this.unsent[most] ? one : most));
+    const count = Math.min(this.unsent[kind], COUNT_MAX);
+    this.unsent[kind] -= count;
+    this.sent[kind] += count;
     try {
-      await this.send(count);
+      await this.send(kind, count);
     } catch (error) {
-      this.sent -= count;
-      this.unsent = 0;
+      this.sent[kind] -= count;
+      this.unsent = none();
       this.paint();
       this.onrefused(asRefusal(error));
       return;
     }
-    // The sum usually comes with the next tick. Until then the own hearts stay added.
+    // The sum usually comes with the next tick. Until then the own reactions stay added.
     setTimeout(() => {
-      this.sent = Math.max(0, this.sent - count);
+      this.sent[kind] = Math.max(0, this.sent[kind] - count);
       this.paint();
     }, 1_000);
-    if (this.unsent) this.timer ??= setTimeout(() => this.flush(), SEND_MS);
+    if (KINDS.some((one) => this.unsent[one])) this.timer ??= setTimeout(() => this.flush(), SEND_MS);
   }
 
   /**
-   * Takes the server's number. The first number is history and lets no heart rise.
+   * Takes the server's numbers. The first numbers are history and let nothing rise.
    * @param {number} likes
+   * @param {Partial<Record<string, number>>} reactions
    */
-  update(likes) {
-    const grown = this.server === null ? 0 : likes - this.server;
-    const own = Math.min(this.sent, Math.max(0, grown));
-    this.sent -= own;
+  update(likes, reactions) {
+    const now = countsOf(likes, reactions);
+    const grown = this.server === null ? none() : grownSince(this.counts, now);
     this.server = likes;
-    for (let i = 0; i < Math.min(grown - own, 5); i++) setTimeout(() => this.rise(false), i * 140);
+    this.counts = now;
+    /** @type {ReactionKind[]} */
+    const others = [];
+    for (const kind of KINDS) {
+      const own = Math.min(this.sent[kind], grown[kind]);
+      this.sent[kind] -= own;
+      others.push(...Array(Math.min(OTHERS_MAX, grown[kind] - own)).fill(kind));
+    }
+    others.slice(-OTHERS_MAX).forEach((kind, i) => setTimeout(() => this.rise(kind, false), i * 140));
     this.paint();
   }
 
   paint() {
-    setText(this.count, formatCompact((this.server ?? 0) + this.unsent + this.sent));
+    const own = KINDS.reduce((sum, kind) => sum + this.unsent[kind] + this.sent[kind], 0);
+    setText(this.count, formatCompact((this.server ?? 0) + own));
   }
 
-  /** @param {boolean} own */
-  rise(own) {
+  /**
+   * @param {ReactionKind} kind
+   * @param {boolean} own
+   */
+  rise(kind, own) {
     if (reducedMotion.matches || document.hidden || this.layer.children.length >= RISING_MAX) return;
-    const heart = el('span.rising', { 'aria-hidden': 'true' }, icon('heart'));
-    heart.classList.toggle('own', own);
-    heart.style.setProperty('--sway', `${Math.round(Math.random() * 44 - 22)}px`);
-    heart.style.setProperty('--tint', String(Math.floor(Math.random() * 40)));
-    heart.addEventListener('animationend', () => heart.remove());
-    this.layer.append(heart);
+    const sign = kind === 'heart' ? icon('heart') : EMOJI[kind];
+    const node = el('span.rising', { 'aria-hidden': 'true', 'data-kind': kind }, sign);
+    node.classList.toggle('own', own);
+    node.style.setProperty('--sway', `${Math.round(Math.random() * 44 - 22)}px`);
+    node.style.setProperty('--tint', String(Math.floor(Math.random() * 40)));
+    node.addEventListener('animationend', () => node.remove());
+    this.layer.append(node);
   }
 }

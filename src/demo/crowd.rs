@@ -10,6 +10,7 @@ use rand::rngs::StdRng;
 
 use super::crowd_plan::{Act, CrowdPlan, CrowdSeed, SeedViewer, What, may_buy, picture_name};
 use crate::app::{App, BackgroundJob, Error, JobSpec, NextRun, Result};
+use crate::domain::reaction::ReactionKind;
 use crate::domain::{
     Actor, IdempotencyKey, LiveStream, Name, Offer, OfferId, Refusal, Role, StreamId, StreamStatus, TokenStamp, UserId,
 };
@@ -60,7 +61,7 @@ impl Crowd {
         let actor = actor(&self.plan.viewers()[viewer])?;
         match what {
             What::Say(text) => self.app.chat.say(&actor, show.id, &text, None).await.map(drop),
-            What::React(count) => self.app.chat.react(&actor, show.id, count).await,
+            What::React(count) => self.app.chat.react(&actor, show.id, kind_of(count), count).await,
             What::Buy => match pinned {
                 Some(offer) => self.buy(&actor, &offer).await,
                 None => Ok(()),
@@ -75,6 +76,16 @@ impl Crowd {
         }
         let held = self.app.checkout.buy(actor, offer.id, 1, key(offer.id)?).await?;
         self.app.checkout.pay(actor, held.order.id, "ok", key(offer.id)?).await.map(drop)
+    }
+}
+
+/// Half of the taps are hearts, the others a mix of emoji.
+fn kind_of(count: i64) -> ReactionKind {
+    match count {
+        4 => ReactionKind::Clap,
+        5 => ReactionKind::Fire,
+        6 => ReactionKind::Wow,
+        _ => ReactionKind::Heart,
     }
 }
 

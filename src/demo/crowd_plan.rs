@@ -52,7 +52,7 @@ pub struct Act {
 #[derive(Debug, PartialEq)]
 pub enum What {
     Say(String),
-    /// So many hearts.
+    /// So many taps on a heart or an emoji.
     React(i64),
     /// One unit of what is pinned.
     Buy,

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use super::OrderView;
 use super::problem::RefusalFacts;
 use super::view::{AuditEntryView, ChatRulesView, MessageView, OfferView, PinView, StreamView, ViewerIdentity};
+use crate::domain::reaction::ReactionCounts;
 use crate::domain::{Event, MessageId, Millis, OfferId};
 
 #[derive(ToSchema)]
@@ -80,7 +81,11 @@ pub struct StateFrame {
     pub pin: Option<PinView>,
     pub offers: Option<BTreeMap<OfferId, OfferView>>,
     pub viewers: Option<u64>,
+    /// Reactions of every kind.
     pub likes: Option<i64>,
+    /// How many of the likes were which emoji, as far as this node knows; the others are hearts. Absent: nobody sent an emoji. The
+    /// numbers are not kept: they may begin again when the node or the connection changes.
+    pub reactions: Option<ReactionCounts>,
     pub chat: Option<ChatRulesView>,
     /// Present while this node is not connected to the broker: chat is refused with `busy`, and the number of viewers and the
     /// sales of other nodes may be a second or more late. `null` when the delay is over; absent when there was none.

@@ -8,6 +8,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use bytes::Bytes;
 use serde::Deserialize;
 
+use super::state_sync::json_bytes;
+use crate::domain::reaction::ReactionCounts;
 use crate::domain::{Millis, OfferId};
 
 /// `[epoch, version]`: the larger of two is newer. The epoch is compared first.
@@ -22,6 +24,8 @@ pub enum StateChange {
     Offer { id: OfferId, v: StateVersion, closed: bool, json: Bytes },
     /// The number of likes. It only grows, so the larger number is newer.
     Likes(i64),
+    /// The emoji that the viewers of one node sent. Each node counts its own, and viewers get the sum.
+    Reactions { node: u64, counts: ReactionCounts },
     /// `{"slow_ms":…,"notice":…,"off":…,"links":…,"review_all":…,"pinned":…}`
     Chat { v: StateVersion, json: Bytes },
     /// The `stream` object of hello and snapshot. It is a part of a tick when the show itself was changed: then its `version` is higher.
@@ -38,6 +42,7 @@ pub enum StateKey {
     Pin,
     Offer(OfferId),
     Likes,
+    Reactions(u64),
     Chat,
     Stream,
     Delayed,
@@ -50,6 +55,7 @@ impl StateChange {
             StateChange::Pin { .. } => StateKey::Pin,
             StateChange::Offer { id, .. } => StateKey::Offer(*id),
             StateChange::Likes(_) => StateKey::Likes,
+            StateChange::Reactions { node, .. } => StateKey::Reactions(*node),
             StateChange::Chat { .. } => StateKey::Chat,
             StateChange::Stream { .. } => StateKey::Stream,
             StateChange::Delayed(_) => StateKey::Delayed,
@@ -72,6 +78,7 @@ impl StateChange {
             | StateChange::Chat { v, .. }
             | StateChange::Stream { v, .. } => *v,
             StateChange::Likes(likes) => [0, *likes],
+            StateChange::Reactions { counts, .. } => [0, counts.total()],
             StateChange::Delayed(_) | StateChange::StockAlerts { .. } => [0, 0],
         }
     }
@@ -89,6 +96,8 @@ pub struct RoomState {
     offers: BTreeMap<OfferId, OfferValue>,
     viewers: u64,
     likes: i64,
+    /// Node → the emoji of its viewers; at most [`REACTING_NODES_MAX`].
+    reactions: BTreeMap<u64, ReactionCounts>,
     chat: VersionedJson,
     stream: VersionedJson,
     /// The `version` in the stream object; `None` before the first one.
@@ -134,10 +143,14 @@ struct UnsentKeys {
     offers: bool,
     viewers: bool,
     likes: bool,
+    reactions: bool,
     chat: bool,
     delayed: bool,
     stream: bool,
 }
+
+/// The most nodes whose emoji a room counts; a restart of a node is another one.
+const REACTING_NODES_MAX: usize = 64;
 
 const OLDEST: StateVersion = [i64::MIN; 2];
 
@@ -149,6 +162,7 @@ impl Default for RoomState {
             offers: BTreeMap::new(),
             viewers: 0,
             likes: 0,
+            reactions: BTreeMap::new(),
             chat: VersionedJson { v: OLDEST, json: Bytes::from_static(br#"{"slow_ms":0,"notice":null}"#) },
             stream: VersionedJson { v: OLDEST, json: Bytes::from_static(b"null") },
             edition: None,
@@ -199,6 +213,7 @@ impl RoomState {
                 self.unsent.keys.likes |= changed;
                 changed
             }
+            StateChange::Reactions { node, counts } => self.set_reactions(node, counts),
             StateChange::Chat { v, json } => {
                 let changed = self.chat.set(v, json);
                 self.unsent.keys.chat |= changed;
@@ -229,6 +244,24 @@ impl RoomState {
                 changed
             }
         }
+    }
+
+    /// Each start of a node counts as another one, so their number is limited: the emoji of those beyond it are shown as hearts.
+    fn set_reactions(&mut self, node: u64, counts: ReactionCounts) -> bool {
+        if self.reactions.len() >= REACTING_NODES_MAX && !self.reactions.contains_key(&node) {
+            return false;
+        }
+        let known = self.reactions.entry(node).or_default();
+        let newest = known.newest(counts);
+        let changed = *known != newest;
+        *known = newest;
+        self.unsent.keys.reactions |= changed;
+        changed
+    }
+
+    /// The emoji of all nodes together.
+    fn reactions(&self) -> ReactionCounts {
+        self.reactions.values().fold(ReactionCounts::default(), |sum, counts| sum.plus(*counts))
     }
 
     /// Viewers get the show again when it was changed itself. The object also differs after each pin: that is no news.
@@ -289,6 +322,7 @@ impl RoomState {
             match key {
                 StateKey::Pin => keys.pin = true,
                 StateKey::Likes => keys.likes = true,
+                StateKey::Reactions(_) => keys.reactions = true,
                 StateKey::Chat => keys.chat = true,
                 StateKey::Delayed => keys.delayed = true,
                 StateKey::Offer(id) => offers.extend(self.offers.get_key_value(id)),
@@ -313,8 +347,17 @@ impl RoomState {
             .iter()
             .filter(|(id, value)| !value.closed || self.pinned == Some(**id) || self.unsent.offers.contains(*id));
         let delayed = self.delayed.is_some();
-        let all =
-            UnsentKeys { pin: true, offers: true, viewers: true, likes: true, chat: true, delayed, stream: false };
+        let reactions = self.reactions().total() > 0;
+        let all = UnsentKeys {
+            pin: true,
+            offers: true,
+            viewers: true,
+            likes: true,
+            reactions,
+            chat: true,
+            delayed,
+            stream: false,
+        };
         self.write(out, all, shown, self.stock_alerts.iter().filter(|(_, count)| **count > 0));
     }
 
@@ -345,6 +388,10 @@ impl RoomState {
             if wanted {
                 out.extend_from_slice(format!(",\"{name}\":{number}").as_bytes());
             }
+        }
+        if keys.reactions {
+            out.extend_from_slice(b",\"reactions\":");
+            out.extend_from_slice(&json_bytes(&self.reactions()));
         }
         if keys.chat {
             out.extend_from_slice(b",\"chat\":");

@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 
 use super::StateChange;
 use super::state::StateVersion;
+use crate::domain::reaction::ReactionCounts;
 use crate::domain::{Millis, OfferId};
 
 /// The key of a change, with the facts that the receiving node needs.
@@ -15,6 +16,7 @@ enum SyncKey {
     Pin { v: StateVersion },
     Offer { id: OfferId, v: StateVersion, closed: bool },
     Likes { likes: i64 },
+    Reactions { node: u64, counts: ReactionCounts },
     Chat { v: StateVersion },
     Stream { v: StateVersion },
     Delayed { since: Option<Millis> },
@@ -44,6 +46,7 @@ impl StateChange {
             StateChange::Pin { v, json } => (SyncKey::Pin { v: *v }, json),
             StateChange::Offer { id, v, closed, json } => (SyncKey::Offer { id: *id, v: *v, closed: *closed }, json),
             StateChange::Likes(likes) => (SyncKey::Likes { likes: *likes }, &null),
+            StateChange::Reactions { node, counts } => (SyncKey::Reactions { node: *node, counts: *counts }, &null),
             StateChange::Chat { v, json } => (SyncKey::Chat { v: *v }, json),
             StateChange::Stream { v, json } => (SyncKey::Stream { v: *v }, json),
             StateChange::Delayed(since) => (SyncKey::Delayed { since: *since }, &null),
@@ -62,6 +65,7 @@ impl StateChange {
             SyncKey::Pin { v } => StateChange::Pin { v, json },
             SyncKey::Offer { id, v, closed } => StateChange::Offer { id, v, closed, json },
             SyncKey::Likes { likes } => StateChange::Likes(likes),
+            SyncKey::Reactions { node, counts } => StateChange::Reactions { node, counts },
             SyncKey::Chat { v } => StateChange::Chat { v, json },
             SyncKey::Stream { v } => StateChange::Stream { v, json },
             SyncKey::Delayed { since } => StateChange::Delayed(since),
@@ -88,6 +92,7 @@ mod tests {
             StateChange::Pin { v, json: json.clone() },
             StateChange::Offer { id: OfferId::new(), v, closed: true, json: json.clone() },
             StateChange::Likes(12),
+            StateChange::Reactions { node: u64::MAX, counts: ReactionCounts { fire: 3, ..ReactionCounts::default() } },
             StateChange::Chat { v, json: json.clone() },
             StateChange::Stream { v, json },
             StateChange::Delayed(Some(5)),

@@ -72,6 +72,27 @@ fn older_count_never_replaces_a_newer_one() {
 }
 
 #[test]
+fn emoji_of_all_nodes_are_summed_and_never_fall() {
+    let sent = |node, clap, fire| {
+        let counts = ReactionCounts { clap, fire, ..ReactionCounts::default() };
+        StateChange::Reactions { node, counts }
+    };
+    let mut state = RoomState::default();
+    assert!(!state.set(sent(1, 0, 0)), "nothing was sent");
+    assert!(state.set(sent(1, 2, 0)) && state.set(sent(2, 1, 5)));
+    assert!(!state.set(sent(1, 1, 0)), "an older count of that node");
+    assert_eq!(unsent(&mut state), r#"{"reactions":{"clap":3,"fire":5}}"#);
+    assert!(state.set(sent(2, 1, 6)));
+    assert_eq!(unsent(&mut state), r#"{"reactions":{"clap":3,"fire":6}}"#);
+    assert!(all(&state).contains(r#""likes":0,"reactions":{"clap":3,"fire":6},"chat""#), "{}", all(&state));
+    for node in 3..=64 {
+        assert!(state.set(sent(node, 1, 0)), "node {node}");
+    }
+    assert!(!state.set(sent(65, 1, 0)), "the number of nodes is limited");
+    assert!(state.set(sent(64, 2, 0)), "those that are known go on");
+}
+
+#[test]
 fn tick_has_the_changes_and_snapshot_has_all_values() {
     let mut state = RoomState::default();
     assert!(!state.has_unsent());

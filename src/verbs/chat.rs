@@ -31,11 +31,10 @@ impl Verb for Say {
     }
 }
 
-/// Sends reactions (hearts). A client collects them and sends their number, 1 to 50, from time to time.
+/// Sends reactions: hearts or one of four emoji. Each counts as a like. A client collects them and sends their number, 1 to 50, from time to time.
 #[derive(Deserialize, ToSchema)]
 pub struct React {
-    #[serde(rename = "kind")]
-    _kind: ReactionKind,
+    kind: ReactionKind,
     count: i64,
 }
 
@@ -48,6 +47,6 @@ impl Verb for React {
     type Reply = Done;
 
     async fn run(self, context: &VerbContext<'_>) -> Result<Done> {
-        context.app.chat.react(context.actor, context.stream()?, self.count).await.map(|()| Done)
+        context.app.chat.react(context.actor, context.stream()?, self.kind, self.count).await.map(|()| Done)
     }
 }

@@ -228,6 +228,21 @@ async fn deleted_message_is_missing_from_new_joins_and_from_rest() {
 }
 
 #[tokio::test]
+async fn emoji_are_likes_and_their_kinds_reach_the_room() {
+    let shop = Shop::demo(&[]).await;
+    let (mut ann, mut bob) = (shop.live("Ann", "viewer").await, shop.live("Bob", "viewer").await);
+    for (kind, count) in [("fire", 4), ("clap", 2), ("heart", 1)] {
+        ann.ask(json!({"do": "react", "kind": kind, "count": count})).await.unwrap();
+    }
+    let sent = json!({"clap": 2, "fire": 4});
+    bob.until_state("seven likes", SOON, |state| state["likes"] == 7 && state["reactions"] == sent).await;
+    assert_eq!(bob.refused(json!({"do": "react", "kind": "skull", "count": 1})).await, "bad_request");
+    // Who comes later learns the kinds from the hello, so that only new ones rise.
+    let carol = shop.live("Carol", "viewer").await;
+    assert_eq!(carol.hello["state"]["reactions"], sent);
+}
+
+#[tokio::test]
 async fn messages_and_hearts_survive_a_restart() {
     let shop = Shop::demo(&["--chat-per-second", "0"]).await;
     let (mut ann, mut bob) = (shop.live("Ann", "viewer").await, shop.live("Bob", "viewer").await);

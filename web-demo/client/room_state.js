@@ -24,6 +24,7 @@ export class RoomValues {
       offers: new Map(),
       viewers: 0,
       likes: 0,
+      reactions: {},
       chat: {},
       delayed: null,
       stock_alerts: new Map(),
@@ -45,6 +46,10 @@ export class RoomValues {
       if (frame[key] === undefined) continue;
       Object.assign(this.state, { [key]: frame[key] });
       changed.add(key);
+    }
+    if (frame.reactions || (isWhole && Object.keys(this.state.reactions).length)) {
+      this.state.reactions = frame.reactions ?? {};
+      changed.add('reactions');
     }
     // A whole state without `delayed` says that the server reaches the other servers.
     const delayed = 'delayed' in frame || isWhole ? (frame.delayed ?? null) : this.state.delayed;

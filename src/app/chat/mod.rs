@@ -23,6 +23,8 @@ pub struct Chat {
     stream_cache: Arc<StreamCache>,
     audit: Arc<AuditLog>,
     writer: ChatWriter,
+    /// Tells this start of this node from the others, where each counts the emoji of its own viewers.
+    reaction_node: u64,
 }
 
 impl Chat {
@@ -35,7 +37,8 @@ impl Chat {
         let (context, publisher, stream_cache, audit) =
             (context.clone(), publisher.clone(), stream_cache.clone(), audit.clone());
         let writer = ChatWriter::start(context.clone());
-        Arc::new(Self { context, publisher, stream_cache, audit, writer })
+        let reaction_node = rand::random();
+        Arc::new(Self { context, publisher, stream_cache, audit, writer, reaction_node })
     }
 
     /// Waits until all messages posted so far are in the store, or until the deadline.

@@ -6,16 +6,22 @@ use std::time::Duration;
 use super::Chat;
 use crate::app::error::{Error, Result};
 use crate::app::jobs::{BackgroundJob, JobSpec, NextRun};
+use crate::domain::reaction::ReactionKind;
 use crate::domain::{Actor, Permission, StreamId, reaction};
 use crate::protocol::StateChange;
 
 impl Chat {
-    pub async fn react(&self, actor: &Actor, stream: StreamId, count: i64) -> Result<()> {
+    /// Counts reactions: each is a like, and viewers learn how many of each emoji came in.
+    pub async fn react(&self, actor: &Actor, stream: StreamId, kind: ReactionKind, count: i64) -> Result<()> {
         let cached = self.stream_cache.authorize(actor, Permission::React, stream).await?;
         let count = reaction::validate_count(count)?;
-        let likes = cached.add_likes(actor, count, self.context.now())?;
+        let (likes, counts) = cached.add_reactions(actor, kind, count, self.context.now())?;
         // Other nodes get the sum when it is written together with everyone else's, within a second.
         self.publisher.set_local_state(stream, StateChange::Likes(likes), false);
+        if kind != ReactionKind::Heart {
+            let node = self.reaction_node;
+            self.publisher.set_local_state(stream, StateChange::Reactions { node, counts }, false);
+        }
         Ok(())
     }
 
@@ -32,6 +38,10 @@ impl Chat {
                     cached.update_likes(sum);
                     let shown = sum + cached.simulated_likes();
                     self.publisher.publish_state(id, &StateChange::Likes(shown), false);
+                    if let Some(counts) = cached.take_unpublished_reactions() {
+                        let node = self.reaction_node;
+                        self.publisher.publish_state(id, &StateChange::Reactions { node, counts }, false);
+                    }
                 }
                 Err(error) => {
                     tracing::warn!(stream.id = %id, likes, error = %error, "likes could not be written yet");

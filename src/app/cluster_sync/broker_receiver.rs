@@ -113,7 +113,7 @@ impl ClusterSync {
             StateChange::Likes(likes) => {
                 cached.update_likes(*likes);
             }
-            StateChange::Delayed(_) | StateChange::StockAlerts { .. } => {}
+            StateChange::Reactions { .. } | StateChange::Delayed(_) | StateChange::StockAlerts { .. } => {}
         }
     }
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use super::sanctions::Sanctions;
 use crate::app::cache::CacheValue;
 use crate::app::settings::ChatRateLimit;
+use crate::domain::reaction::{ReactionCounts, ReactionKind};
 use crate::domain::{
     Actor, Blocklist, ChatDecision, LiveStream, Millis, Permission, Place, Refusal, Sanction, SanctionKind, Standing,
     StreamStatus, TokenBucket, UserId, authorize, blocklist, team_name,
@@ -33,6 +34,10 @@ struct CachedStreamInner {
     unsaved_likes: i64,
     /// Likes of a demo's simulated viewers since the start: shown, but neither stored nor in a report.
     simulated_likes: i64,
+    /// The emoji that viewers of this node sent. They are not stored: after an eviction they begin again.
+    reactions: ReactionCounts,
+    /// The emoji that the other nodes know of.
+    published_reactions: ReactionCounts,
     refresh: RefreshState,
     /// When the store was last checked.
     checked_at: Millis,
@@ -95,6 +100,8 @@ impl CachedStream {
             room_rate_limit: None,
             unsaved_likes: 0,
             simulated_likes: 0,
+            reactions: ReactionCounts::default(),
+            published_reactions: ReactionCounts::default(),
             refresh: RefreshState::Idle,
             checked_at: 0,
         }))
@@ -305,8 +312,14 @@ impl CachedStream {
         inner.stream.chat.may_show_name(&folded, &inner.blocklist) && !team_name::claims_role(name)
     }
 
-    /// Adds likes and returns the new sum that viewers see.
-    pub fn add_likes(&self, actor: &Actor, count: i64, now: Millis) -> std::result::Result<i64, Refusal> {
+    /// Adds reactions and returns the new sum of likes that viewers see, and this node's emoji.
+    pub fn add_reactions(
+        &self,
+        actor: &Actor,
+        kind: ReactionKind,
+        count: i64,
+        now: Millis,
+    ) -> std::result::Result<(i64, ReactionCounts), Refusal> {
         let mut inner = self.lock();
         if inner.stream.status == StreamStatus::Ended {
             return Err(Refusal::StreamEnded);
@@ -323,7 +336,17 @@ impl CachedStream {
             inner.unsaved_likes += count;
             inner.stream.likes += count;
         }
-        Ok(inner.stream.likes + inner.simulated_likes)
+        inner.reactions.add(kind, count);
+        Ok((inner.stream.likes + inner.simulated_likes, inner.reactions))
+    }
+
+    /// This node's emoji, if there are more than the other nodes know of. From then on they count as known.
+    pub fn take_unpublished_reactions(&self) -> Option<ReactionCounts> {
+        let mut inner = self.lock();
+        let reactions = inner.reactions;
+        let is_news = inner.published_reactions != reactions;
+        inner.published_reactions = reactions;
+        is_news.then_some(reactions)
     }
 
     /// Takes the likes that the store does not know yet. The caller must write them or

@@ -6,6 +6,7 @@ use super::*;
 use crate::app::chat::Chat;
 use crate::app::testing;
 use crate::app::{App, NewStream};
+use crate::domain::reaction::ReactionKind;
 use crate::domain::{Name, Role, Sanction};
 
 const CAPACITY: usize = 4;
@@ -64,9 +65,9 @@ async fn likes_that_are_not_stored_survive_a_full_cache() {
     let cache = StreamCache::with_capacity(&app.context, &app.publisher, CAPACITY);
     let chat = Chat::new(&app.context, &app.publisher, &cache, &app.audit);
     let stream = create_stream(&app).await;
-    chat.react(&actor("ann", Role::Viewer), stream, 7).await.unwrap();
+    chat.react(&actor("ann", Role::Viewer), stream, ReactionKind::Heart, 7).await.unwrap();
     fill(&app, &cache).await;
-    chat.react(&actor("bob", Role::Viewer), stream, 5).await.unwrap();
+    chat.react(&actor("bob", Role::Viewer), stream, ReactionKind::Heart, 5).await.unwrap();
     assert_eq!(cache.find_stream(stream).await.unwrap().likes(), 12, "viewers see all of them");
     assert!(cache.streams.is_kept(stream));
     chat.flush_likes().await.unwrap();

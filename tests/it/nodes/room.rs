@@ -155,7 +155,9 @@ async fn hearts_of_all_nodes_are_summed_and_none_is_lost_at_exit() {
     for live in [&mut ann, &mut bob] {
         live.until_state("all hearts", SOON, |state| state["likes"] == 42).await;
     }
-    ann.ask(json!({"do": "react", "kind": "heart", "count": 5})).await.unwrap();
+    bob.ask(json!({"do": "react", "kind": "wow", "count": 1})).await.unwrap();
+    ann.until_state("the emoji of the other node", SOON, |state| state["reactions"]["wow"] == 1).await;
+    ann.ask(json!({"do": "react", "kind": "fire", "count": 4})).await.unwrap();
     assert_eq!(nodes.one.server.stop().await.code(), Some(0));
     bob.until_state("the last ones too", SOON, |state| state["likes"] == 47).await;
     assert_eq!(nodes.two.number("select likes from streams").await, 47);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use livesouk::domain::reaction::ReactionCounts;
 use livesouk::domain::{
     AuditAction, AuditEntry, AuditEntryId, Author, ChatRules, LinkRule, MessageId, OfferBuyers, OfferId, OfferKind,
     OfferStatus, OrderId, OrderStatus, ProductId, ReservationStatus, Role, StreamId, StreamStatus, UserId, VariantId,
@@ -190,6 +191,7 @@ pub fn room_state() -> RoomState {
         StateChange::Offer { id: offer.id, v: offer.v, closed: false, json: json_bytes(&offer) },
         StateChange::Chat { v: rules.v, json: json_bytes(&rules) },
         StateChange::Likes(310),
+        StateChange::Reactions { node: 1, counts: ReactionCounts { clap: 12, fire: 41, ..ReactionCounts::default() } },
     ] {
         state.set(change);
     }
