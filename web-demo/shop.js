@@ -2,13 +2,13 @@
 // It loads everything again every ten seconds while it is visible.
 
 import { accountButton, onOtherTab } from './account.js';
-import { asRefusal, get, session, UNKNOWN_OUTCOME } from './api.js';
+import { asRefusal, session, UNKNOWN_OUTCOME } from './api.js';
 import { formatDuration, hasText, languageSwitch, load, refusalText, t, titleOf, translate } from './i18n.js';
 import { showUnreachable } from './lazy.js';
 import { listAll } from './list.js';
 import { loadShop } from './load_shop.js';
 import { canBuy, fullTitle, phaseOf } from './offer.js';
-import { liveCard, productCard, showCard } from './shop_cards.js';
+import { liveCard, loadOffers, productCard, section, showCard } from './shop_cards.js';
 import { byId, el, fillIcons, ICONS, queryAll, setText, setVisible } from './ui.js';
 
 /** @import { Offer, Product, Refusal, Stream } from './types.d.ts' */
@@ -86,21 +86,6 @@ async function reload() {
     }
   } catch (error) {
     if (painted === null || painted === 'error') showRefusal(asRefusal(error));
-  }
-}
-
-/**
- * The offers of a show. A show whose offers cannot be read is still a show.
- * @param {Stream} show
- * @returns {Promise<[id: string, offers: Offer[]]>}
- */
-async function loadOffers(show) {
-  try {
-    /** @type {{ items: Offer[] }} */
-    const { items } = await get(`/streams/${show.id}/offers`);
-    return [show.id, items.filter((offer) => phaseOf(offer, show.now) !== 'ended')];
-  } catch {
-    return [show.id, []];
   }
 }
 
@@ -214,22 +199,6 @@ function nothingFound() {
   };
   const button = el('button.primary', { type: 'button', 'data-test': 'shop-clear', onclick: clear }, t('shop.clear'));
   return el('div.notice-box', { 'data-test': 'shop-nothing' }, el('h2', {}, t('shop.nothing')), button);
-}
-
-/**
- * A section with a title, or nothing if it has no cards.
- * @param {string} title
- * @param {HTMLElement[]} cards
- * @param {string} name
- */
-function section(title, cards, name) {
-  if (!cards.length) return [];
-  const list = el(
-    'ul',
-    {},
-    cards.map((card) => el('li', {}, card)),
-  );
-  return [el(`section.${name}`, {}, el('h2', {}, title), list)];
 }
 
 function paintCountdowns() {

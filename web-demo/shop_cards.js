@@ -1,8 +1,9 @@
-// The cards of the front page: a live show, a product that is on sale in one, and an upcoming or past show.
+// The cards of the front page and of the page of a host: a live show, a product that is on sale in one, and an upcoming or past show.
 
+import { get } from './api.js';
 import { route } from './base.js';
 import { formatDateTime, t, titleOf } from './i18n.js';
-import { fullTitle, offerTexts, priceTag } from './offer.js';
+import { fullTitle, offerTexts, phaseOf, priceTag } from './offer.js';
 import { el, icon, picture } from './ui.js';
 
 /** @import { Offer, Stream } from './types.d.ts' */
@@ -76,4 +77,35 @@ export function showCard(show) {
     ),
     countdown,
   );
+}
+
+/**
+ * The offers of a show. A show whose offers cannot be read is still a show.
+ * @param {Stream} show
+ * @returns {Promise<[id: string, offers: Offer[]]>}
+ */
+export async function loadOffers(show) {
+  try {
+    /** @type {{ items: Offer[] }} */
+    const { items } = await get(`/streams/${show.id}/offers`);
+    return [show.id, items.filter((offer) => phaseOf(offer, show.now) !== 'ended')];
+  } catch {
+    return [show.id, []];
+  }
+}
+
+/**
+ * A section with a title, or nothing if it has no cards.
+ * @param {string} title
+ * @param {HTMLElement[]} cards
+ * @param {string} name
+ */
+export function section(title, cards, name) {
+  if (!cards.length) return [];
+  const list = el(
+    'ul',
+    {},
+    cards.map((card) => el('li', {}, card)),
+  );
+  return [el(`section.${name}`, {}, el('h2', {}, title), list)];
 }

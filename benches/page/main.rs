@@ -4,14 +4,16 @@
 //!   cargo bench --bench page                     five rounds and ten minutes of memory, about fifteen minutes
 //!   BENCH_ROUNDS=1 BENCH_MINUTES=2 cargo bench --bench page
 //!
-//! A round opens the page with an empty cache and waits until it is usable: connected, with the pinned card and the
-//! chat field on the screen. Then 200 chat messages per second and 10,000 reactions per minute come in for ten seconds,
+//! A round opens the page with an empty cache over a slow network (1.6 Mbit/s, 150 ms) and waits until it is live, and until it is
+//! usable: Buy can be pressed, and every file that a purchase needs has arrived. What was loaded by then is counted, and how far its
+//! layout shifted. Then 200 chat messages per second and 10,000 reactions per minute come in for ten seconds,
 //! and the frames that the page draws are counted. The same follows for the naive page. At the end, one page stays open
 //! under this load, and the size of its heap after a garbage collection is read every minute. Server, load test and
 //! browser share the machine.
 
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot continue panics and says where")]
 
+mod load;
 mod storm;
 
 use std::sync::Arc;
@@ -19,6 +21,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use load::{OBSERVER_SCRIPT, loaded, slow_network};
 use storm::ChatStorm;
 use testkit::bench_servers::{LIMITS_OFF, LIMITS_OFF_NOTE};
 use testkit::browser::driver::Driver;
@@ -30,21 +33,6 @@ const SLOWDOWN: u32 = 4;
 const MEASURED_TIME: Duration = Duration::from_secs(10);
 /// The page and the load need a moment until the first frames are typical.
 const WARM_UP: Duration = Duration::from_secs(3);
-
-/// Records when the page is usable, and counts frames.
-const OBSERVER_SCRIPT: &str = r"
-window.seen = { usable: null, frames: 0, slowest: 0 };
-let last = performance.now();
-(function observe(now) {
-  seen.frames++;
-  seen.slowest = Math.max(seen.slowest, now - last);
-  last = now;
-  const isVisible = (name) => document.querySelector(`[data-test=${name}]`)?.checkVisibility();
-  if (!seen.usable && document.querySelector('[data-test=conn]')?.dataset.status === 'live' && isVisible('card-title') && isVisible('chat-input')) {
-    seen.usable = performance.now();
-  }
-  requestAnimationFrame(observe);
-})(performance.now());";
 
 /// A naive page: a socket, an element for each message and for each reaction, always scrolled down.
 const NAIVE_PAGE_SCRIPT: &str = r"
@@ -92,7 +80,9 @@ async fn main() {
     for round in 1..=rounds {
         eprintln!("round {round} of {rounds}");
         let page = open_watch_page(&driver, &server).await;
-        results.record("usable_ms", page.script("return seen.usable", &[]).await.as_f64().unwrap());
+        for (name, value) in loaded(&page).await {
+            results.record(name, value);
+        }
         let load = ChatStorm::start(&server).await;
         let (livesouk, work) = tokio::join!(measure_frames(&page), measure_work(&page));
         page.close().await;
@@ -117,19 +107,25 @@ async fn main() {
     println!("{LIMITS_OFF_NOTE}");
     results.print();
     println!("{:<26}{}", "heap_kib by minute", memory.iter().map(|kib| format!("{kib:8.0}")).collect::<String>());
-    println!("figure usable_ms {:.0}", results.median("usable_ms"));
+    for name in ["live_s", "usable_s", "layout_shift"] {
+        println!("figure {name} {:.3}", results.median(name));
+    }
+    println!("figure page_kb {:.1}", results.median("page_kb"));
+    println!("figure request_depth {:.0}", results.median("request_depth"));
     println!("figure frames_s {:.1}", results.median("frames_s"));
     println!("ratio frames_vs_naive {:.2}", results.median("frames_vs_naive"));
     // The first minute fills what the page keeps: 400 chat lines, reactions, compiled code.
     println!("ratio heap_last_vs_second_minute {:.2}", memory[memory.len() - 1] / memory[1.min(memory.len() - 1)]);
 }
 
-/// A phone with an empty cache and a slow processor.
+/// A phone with an empty cache, a slow processor and a slow network.
 async fn open_phone(driver: &Driver) -> Browser {
     let browser = Browser::open(driver, Window::Mobile, "en").await;
     browser.devtools("Emulation.setCPUThrottlingRate", json!({"rate": SLOWDOWN})).await;
     browser.devtools("Page.addScriptToEvaluateOnNewDocument", json!({"source": OBSERVER_SCRIPT})).await;
     browser.devtools("Performance.enable", json!({})).await;
+    browser.devtools("Network.enable", json!({})).await;
+    browser.devtools("Network.emulateNetworkConditions", slow_network()).await;
     browser
 }
 

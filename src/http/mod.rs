@@ -47,6 +47,7 @@ mod order;
 mod order_export;
 mod origin;
 mod page;
+mod page_language;
 mod page_policy;
 mod passkey;
 mod payment;
@@ -286,6 +287,7 @@ pub fn router(state: AppState) -> Router {
         .route("/watch", get(page::watch))
         .route("/orders", get(page::orders))
         .route("/host", get(page::host))
+        .route("/hosts/{name}", get(page::host_shows))
         .route("/admin", get(page::admin))
         .route("/setup", get(page::setup))
         .route("/join", get(page::join))

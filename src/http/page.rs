@@ -7,7 +7,7 @@
 use std::sync::{Arc, LazyLock, OnceLock};
 
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
 use dashmap::DashMap;
 use rust_embed::{Embed, EmbeddedFile};
@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 use super::AppState;
 use super::document::Document;
 use super::error::Problem;
+use super::page_language::page_language;
 use super::page_policy::Framing;
 use crate::domain::ErrorCode;
 
@@ -26,36 +27,41 @@ struct WebAssets;
 /// Where a page finds the address of hls.js; empty where it is not installed.
 const HLS_JS: &str = "name=\"hls-js\" content=\"\"";
 
-pub async fn shop(State(state): State<AppState>, headers: HeaderMap) -> Response {
-    html_response(&state, &headers, "index.html")
+pub async fn shop(State(state): State<AppState>, uri: Uri, headers: HeaderMap) -> Response {
+    html_response(&state, &uri, &headers, "index.html")
 }
 
-pub async fn watch(State(state): State<AppState>, headers: HeaderMap) -> Response {
-    html_response(&state, &headers, "watch.html")
+pub async fn watch(State(state): State<AppState>, uri: Uri, headers: HeaderMap) -> Response {
+    html_response(&state, &uri, &headers, "watch.html")
 }
 
-pub async fn orders(State(state): State<AppState>, headers: HeaderMap) -> Response {
-    html_response(&state, &headers, "orders.html")
+pub async fn orders(State(state): State<AppState>, uri: Uri, headers: HeaderMap) -> Response {
+    html_response(&state, &uri, &headers, "orders.html")
 }
 
-pub async fn host(State(state): State<AppState>, headers: HeaderMap) -> Response {
-    html_response(&state, &headers, "host.html")
+pub async fn host(State(state): State<AppState>, uri: Uri, headers: HeaderMap) -> Response {
+    html_response(&state, &uri, &headers, "host.html")
 }
 
-pub async fn admin(State(state): State<AppState>, headers: HeaderMap) -> Response {
-    html_response(&state, &headers, "admin.html")
+pub async fn admin(State(state): State<AppState>, uri: Uri, headers: HeaderMap) -> Response {
+    html_response(&state, &uri, &headers, "admin.html")
 }
 
-pub async fn setup(State(state): State<AppState>, headers: HeaderMap) -> Response {
-    html_response(&state, &headers, "setup.html")
+pub async fn setup(State(state): State<AppState>, uri: Uri, headers: HeaderMap) -> Response {
+    html_response(&state, &uri, &headers, "setup.html")
 }
 
-pub async fn join(State(state): State<AppState>, headers: HeaderMap) -> Response {
-    html_response(&state, &headers, "join.html")
+pub async fn join(State(state): State<AppState>, uri: Uri, headers: HeaderMap) -> Response {
+    html_response(&state, &uri, &headers, "join.html")
 }
 
-pub async fn docs(State(state): State<AppState>, headers: HeaderMap) -> Response {
-    html_response(&state, &headers, "docs.html")
+/// The shows of one host, by name: `/hosts/Noura`. The page reads the name from its address.
+pub async fn host_shows(State(state): State<AppState>, uri: Uri, headers: HeaderMap) -> Response {
+    html_response(&state, &uri, &headers, "hosts.html")
+}
+
+pub async fn docs(State(state): State<AppState>, uri: Uri, headers: HeaderMap) -> Response {
+    html_response(&state, &uri, &headers, "docs.html")
 }
 
 /// An asset: `/assets/watch.js`, or `/assets/v-0123456789ab/watch.js` as the pages name it.
@@ -117,21 +123,29 @@ fn join_styles(text: &str) -> String {
     out
 }
 
-fn html_response(state: &AppState, headers: &HeaderMap, path: &str) -> Response {
+/// A page in the language of the reader, as far as the request tells it: its texts are loaded with its scripts, and a page from
+/// right to left does not begin from left to right.
+fn html_response(state: &AppState, uri: &Uri, headers: &HeaderMap, path: &str) -> Response {
     let Some(file) = WebAssets::get(path) else { return no_such_file() };
     let (version, base) = (assets_version(), state.origins.base_path());
     let hls = state.hls_js.as_ref().map_or_else(String::new, |hls| format!("{base}{}", hls.address()));
-    let key = PageKey { path: path.to_owned(), form: Form::Html, version: format!("{version} {base} {hls}") };
+    let language = page_language(uri.query(), headers);
+    let version_key = format!("{version} {base} {hls} {}", language.code);
+    let key = PageKey { path: path.to_owned(), form: Form::Html, version: version_key };
     let page = cached_document(key, &file, || {
         let text = String::from_utf8_lossy(&file.data).replace("=\"/assets/", &format!("=\"/assets/{version}/"));
         // Every address in our pages is an attribute that begins with a slash.
-        let text = text.replace("=\"/", &format!("=\"{base}/"));
+        let text =
+            text.replace("=\"/", &format!("=\"{base}/")).replace("/lang/en.", &format!("/lang/{}.", language.code));
+        let text = text.replace("<html lang=\"en\">", &language.html_tag());
         Document::new("text/html", text.replace(HLS_JS, &format!("name=\"hls-js\" content=\"{hls}\"")))
     });
     // The pages of the staff are never part of another page, which could cover them and steer a click.
     let is_of_staff = ["host.html", "admin.html", "setup.html", "join.html"].contains(&path);
     let framing = if is_of_staff { Framing::Never } else { Framing::Allowed };
-    page_response(state, headers, &page, "no-cache", framing)
+    let mut response = page_response(state, headers, &page, "no-cache", framing);
+    response.headers_mut().append(header::VARY, HeaderValue::from_static("accept-language"));
+    response
 }
 
 fn no_such_file() -> Response {
@@ -170,7 +184,7 @@ enum Form {
     Html,
 }
 
-/// The document of a file, made once. The cache has at most a few entries per file of the pages, because paths without a file
+/// The document of a file, made once. The cache has at most a few entries per file of the pages, one for each language, because paths without a file
 /// are never asked for. Debug builds read the files from disk, so there an entry is made again when its file has changed.
 fn cached_document(key: PageKey, file: &EmbeddedFile, make: impl FnOnce() -> Document) -> Arc<Document> {
     type Made = ([u8; 32], Arc<Document>);

@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use flate2::read::GzDecoder;
-use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, ETAG, IF_NONE_MATCH};
+use reqwest::header::{ACCEPT_ENCODING, ACCEPT_LANGUAGE, CONTENT_ENCODING, ETAG, IF_NONE_MATCH};
 
 use crate::support::shop::Shop;
 
@@ -61,4 +61,72 @@ async fn assets_are_compressed_and_cached_by_version() {
     {
         assert_eq!(fetch(&format!("{url}{path}"), &[]).await.status(), 404, "{path}");
     }
+}
+
+#[tokio::test]
+async fn page_begins_in_the_language_of_the_reader() {
+    let shop = Shop::demo(&[]).await;
+    let url = &shop.server.url;
+    for (page, accepted, tag, texts) in [
+        ("/watch", "ar-SA,ar;q=0.9,en;q=0.5", "<html lang=\"ar\" dir=\"rtl\">", "/lang/ar."),
+        ("/watch?lang=id", "ar", "<html lang=\"id\" dir=\"ltr\">", "/lang/id."),
+        ("/hosts/Noura?lang=ar", "", "<html lang=\"ar\" dir=\"rtl\">", "/lang/ar."),
+        ("/", "fr", "<html lang=\"en\" dir=\"ltr\">", "/lang/en."),
+    ] {
+        let answer = fetch(&format!("{url}{page}"), &[(ACCEPT_LANGUAGE, accepted)]).await;
+        assert!(answer.headers().get_all("vary").iter().any(|vary| vary == "accept-language"), "{page}");
+        let html = answer.text().await.unwrap();
+        assert!(html.contains(tag), "{page} {accepted}: {html}");
+        assert_eq!(html.matches("/lang/").count(), html.matches(texts).count(), "{page}: texts of one language");
+        assert!(html.contains(texts), "{page} {accepted}: the texts come with the page");
+    }
+}
+
+/// A module that the page does not name is found only after another one has arrived: one more round trip before Buy works.
+#[test]
+fn pages_name_every_module_that_they_need_at_once() {
+    let buying = ["watch", "buyer", "alerts", "product_list", "purchase", "sign_in_sheet", "lang/en", "lang/en.buy"];
+    assert!(modules_of("watch.html", &buying) > 40);
+    modules_of("index.html", &["shop", "lang/en", "lang/en.shop"]);
+    modules_of("hosts.html", &["hosts", "lang/en", "lang/en.shop"]);
+    modules_of("orders.html", &["orders", "purchase", "lang/en", "lang/en.buy"]);
+    modules_of("host.html", &["host", "lang/en", "lang/en.host", "lang/en.buy", "lang/en.show"]);
+}
+
+/// The number of modules that these import, all of which the page must name.
+fn modules_of(page: &str, first: &[&str]) -> usize {
+    let folder = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/web-demo"));
+    let html = std::fs::read_to_string(folder.join(page)).unwrap();
+    let mut wanted: Vec<String> = first.iter().map(|name| format!("{name}.js")).collect();
+    let mut missing = Vec::new();
+    let mut at = 0;
+    while let Some(module) = wanted.get(at).cloned() {
+        at += 1;
+        if !html.contains(&format!("\"/assets/{module}\"")) {
+            missing.push(module.clone());
+        }
+        for imported in imports(&std::fs::read_to_string(folder.join(&module)).unwrap(), &module) {
+            if !wanted.contains(&imported) {
+                wanted.push(imported);
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{page} does not preload {missing:?}");
+    wanted.len()
+}
+
+/// The modules that a module imports before it runs, as paths below web-demo.
+fn imports(text: &str, module: &str) -> Vec<String> {
+    let folder = std::path::Path::new(module).parent().unwrap();
+    let code = text.lines().filter(|line| !line.trim_start().starts_with(['*', '/']));
+    let code: String = code.collect::<Vec<_>>().join("\n");
+    let statements =
+        code.split("\nimport ").skip(1).chain(code.split("\nexport {").skip(1)).chain(code.strip_prefix("import "));
+    let paths = statements.filter_map(|statement| statement.split(';').next()?.split('\'').nth(1).map(str::to_owned));
+    paths
+        .map(|path| match path.strip_prefix("../") {
+            Some(above) => above.to_owned(),
+            None => folder.join(path.trim_start_matches("./")).to_str().unwrap().to_owned(),
+        })
+        .collect()
 }

@@ -328,7 +328,7 @@ pub const ROWS: &[Row] = &[
 ];
 
 /// Routes beside the API, and who gets an answer.
-pub const SERVICE_ROUTES: [(&str, &str); 20] = [
+pub const SERVICE_ROUTES: [(&str, &str); 21] = [
     (
         "/v1/streams/{stream}/live",
         "The socket. Everybody may watch; a banned user is closed with 4502, a revoked token with 4501",
@@ -342,6 +342,7 @@ pub const SERVICE_ROUTES: [(&str, &str); 20] = [
     ("/", "Everybody: the pages have no data of their own"),
     ("/watch", "Everybody"),
     ("/orders", "Everybody"),
+    ("/hosts/{name}", "Everybody"),
     ("/host", "Everybody"),
     ("/admin", "Everybody"),
     ("/setup", "Everybody: the code of the link is the credential"),
