@@ -49,6 +49,7 @@ mod origin;
 mod page;
 mod page_language;
 mod page_policy;
+mod page_styles;
 mod passkey;
 mod payment;
 mod picture;

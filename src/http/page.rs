@@ -18,6 +18,7 @@ use super::document::Document;
 use super::error::Problem;
 use super::page_language::page_language;
 use super::page_policy::Framing;
+use super::page_styles;
 use crate::domain::ErrorCode;
 
 #[derive(Embed)]
@@ -68,10 +69,14 @@ pub async fn docs(State(state): State<AppState>, uri: Uri, headers: HeaderMap) -
 pub async fn asset(State(state): State<AppState>, headers: HeaderMap, Path(path): Path<String>) -> Response {
     let named = path.split_once('/').filter(|(folder, _)| is_assets_version(folder));
     let (is_current, path) = named.map_or((false, path.as_str()), |(folder, rest)| (folder == assets_version(), rest));
-    let Some(file) = WebAssets::get(path) else { return no_such_file() };
     let cache_control = if is_current { "public, max-age=31536000, immutable" } else { "no-cache" };
     // Pages load assets without comments; a reader of `/assets/client.js` gets them with comments.
     let is_lean = named.is_some() && (path.ends_with(".js") || path.ends_with(".css"));
+    if let Some(page) = page_styles::page_of(path) {
+        let Some(document) = styles_of(page, path) else { return no_such_file() };
+        return page_response(&state, &headers, &document, cache_control, Framing::Never);
+    }
+    let Some(file) = WebAssets::get(path) else { return no_such_file() };
     let form = if is_lean { Form::WithoutComments } else { Form::AsWritten };
     let document = cached_document(PageKey { path: path.to_owned(), form, version: String::new() }, &file, || {
         let kind = file.metadata.mimetype();
@@ -82,6 +87,17 @@ pub async fn asset(State(state): State<AppState>, headers: HeaderMap, Path(path)
         }
     });
     page_response(&state, &headers, &document, cache_control, Framing::Never)
+}
+
+/// All style sheets of a page, joined.
+fn styles_of(page: &str, path: &str) -> Option<Arc<Document>> {
+    let file = WebAssets::get(page)?;
+    let key = PageKey { path: path.to_owned(), form: Form::WithoutComments, version: assets_version() };
+    Some(cached_document(key, &file, || {
+        let read = |name: &str| WebAssets::get(name).and_then(|sheet| String::from_utf8(sheet.data.to_vec()).ok());
+        let sheets = page_styles::joined_sheets(&String::from_utf8_lossy(&file.data), read);
+        Document::new("text/css", join_styles(&strip_comments(&sheets)))
+    }))
 }
 
 /// Removes comment lines, empty lines and indentation. Lines are never joined, so a script keeps its meaning. Only text literals
@@ -133,7 +149,8 @@ fn html_response(state: &AppState, uri: &Uri, headers: &HeaderMap, path: &str) -
     let version_key = format!("{version} {base} {hls} {}", language.code);
     let key = PageKey { path: path.to_owned(), form: Form::Html, version: version_key };
     let page = cached_document(key, &file, || {
-        let text = String::from_utf8_lossy(&file.data).replace("=\"/assets/", &format!("=\"/assets/{version}/"));
+        let text = page_styles::join_links(&String::from_utf8_lossy(&file.data), path);
+        let text = text.replace("=\"/assets/", &format!("=\"/assets/{version}/"));
         // Every address in our pages is an attribute that begins with a slash.
         let text =
             text.replace("=\"/", &format!("=\"{base}/")).replace("/lang/en.", &format!("/lang/{}.", language.code));
