@@ -9,7 +9,7 @@ import { el, style, toast } from './ui.js';
 
 /** @import { Identity } from './types.d.ts' */
 
-await Promise.all([load('buy'), style('sheet')]);
+await Promise.all([load('buy'), style('sheet', 'fields')]);
 
 export async function openAccountMenu() {
   /** @type {Identity} */

@@ -126,7 +126,7 @@ function signInPage(shop, me, text) {
   const mayTry = shop.dev_login || me.email_sign_in || me.passkeys;
   const label = t(isPasskeyNeeded ? 'passkey.use' : 'sign_in.title');
   messagePage(
-    t('desk.orders'),
+    t(`desk.${section}`),
     isPasskeyNeeded ? t('passkey.step') : text,
     mayTry && el('button.primary', props, label),
   );

@@ -20,7 +20,7 @@ const LIVE_WAIT_MS = 3_000;
  *   orderClient: import('./order_client.js').OrderClient,
  *   checkout: import('./checkout.js').Checkout,
  *   myOrders: import('./my_orders.js').MyOrders,
- *   openProduct: (offer: Offer) => void,
+ *   openProduct: (offer: Offer) => Promise<void>,
  *   signIn: typeof import('./sign_in.js').signIn,
  * }} Purchase
  */
@@ -112,12 +112,13 @@ export class Buyer {
       onorder: (order) => checkout.showOrder(order),
     });
     /** @param {Offer} offer */
-    const openProduct = (offer) => {
+    const openProduct = async (offer) => {
+      const { ProductSheet } = await import('./product_sheet.js');
       this.productSheet?.dialog.close();
       const onclose = () => {
         if (this.productSheet === sheet) this.productSheet = null;
       };
-      const sheet = new parts.ProductSheet({ client, offer, onbuy, onclose, alertsOf });
+      const sheet = new ProductSheet({ client, offer, onbuy, onclose, alertsOf });
       this.productSheet = sheet;
     };
     this.purchase = { orderClient, checkout, myOrders, openProduct, signIn: parts.signIn };
@@ -140,7 +141,9 @@ export class Buyer {
 
   /** @param {Offer} offer */
   openProduct(offer) {
-    this.loadPurchase().then(({ openProduct }) => openProduct(offer), showUnreachable);
+    this.loadPurchase()
+      .then(({ openProduct }) => openProduct(offer))
+      .catch(showUnreachable);
   }
 
   openProductList() {

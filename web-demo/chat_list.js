@@ -3,10 +3,11 @@
 // Lines are painted in batches, at most ten times a second, and the oldest lines leave when there are more than 400. The
 // list follows the newest line until the reader scrolls up; then a pill counts the new messages.
 
+import { initialOf } from './avatar.js';
 import { eventText } from './event_text.js';
 import { t } from './i18n.js';
 import { PurchaseNotes } from './purchase_notes.js';
-import { el, icon, queryAll, setText, setVisible } from './ui.js';
+import { el, hueOf, icon, queryAll, setText, setVisible } from './ui.js';
 
 /** @import { Author, ChatEvent, LiveEvent, Message, Offer, Quote } from './types.d.ts' */
 
@@ -129,7 +130,7 @@ export class ChatList {
         ),
       el(
         'span.who',
-        {},
+        { 'data-initial': initialOf(from.name) },
         el('bdi.name', {}, from.name),
         ROLES_WITH_BADGE.has(from.role) && el(`span.badge.${from.role}`, {}, t(`role.${from.role}`)),
       ),
@@ -137,6 +138,7 @@ export class ChatList {
       el('span.text', { dir: 'auto' }, text),
       withTools && this.tools?.(message),
     );
+    line.style.setProperty('--hue', String(hueOf(from.name)));
     line.toggleAttribute('data-question', QUESTION.test(text));
     this.lines.set(id, line);
     return line;

@@ -144,11 +144,24 @@ export class Checkout {
     }
     const { status: before, amount } = this.order;
     this.order = order;
-    if (order.status === 'paid' && before !== 'paid') speak(t('spoken.paid', { n: order.place }));
+    const isNews = order.status === 'paid' && before !== 'paid';
+    if (isNews) speak(t('spoken.paid', { n: order.place }));
     if (order.status === 'expired' && before !== 'expired') speak(t('order.expired'));
     if (!this.isShown || this.stage !== 'order') return;
     if (order.status !== before || order.amount !== amount) this.paint();
     this.details.show(order);
+    if (isNews) this.celebrate();
+  }
+
+  /** It is only an ornament: without it the order is paid just the same. */
+  celebrate() {
+    import('./cheer.js').then(
+      ({ cheer }) => {
+        const seal = this.body.querySelector('.paid .seal');
+        if (seal instanceof HTMLElement) cheer(seal);
+      },
+      () => {},
+    );
   }
 
   // ---- Paying and cancelling ----

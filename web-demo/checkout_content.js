@@ -84,6 +84,7 @@ export class CheckoutContent {
       summary,
       this.finalButtons(order),
       this.checkout.details.root,
+      order.status === 'paid' && cheerSlot(),
     ];
   }
 
@@ -158,4 +159,14 @@ export class CheckoutContent {
     this.holdClock.paint(order.hold_until - now);
     this.forms.get(order.id)?.tick(order.hold_until - now);
   }
+}
+
+/** The choice of a sound comes last and later: it moves no button. */
+function cheerSlot() {
+  const slot = el('div');
+  import('./cheer.js').then(
+    ({ cheerChoice }) => slot.replaceChildren(cheerChoice()),
+    () => {},
+  );
+  return slot;
 }

@@ -12,7 +12,7 @@ import { el, style } from './ui.js';
 const NAME = 'livesouk.name';
 const NAME_MAX = 40;
 
-await Promise.all([load('buy'), style('sheet')]);
+await Promise.all([load('buy'), style('sheet', 'fields')]);
 
 /**
  * Asks for the code that is sent to an address, in a sheet. Resolves to true when the reader has signed in.

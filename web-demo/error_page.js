@@ -3,7 +3,7 @@
 import { UNKNOWN_OUTCOME } from './api.js';
 import { route } from './base.js';
 import { refusalText, t } from './i18n.js';
-import { byId, el } from './ui.js';
+import { byId, el, queryAll } from './ui.js';
 
 /** @import { Refusal } from './types.d.ts' */
 
@@ -26,6 +26,9 @@ function textOf(refusal) {
  */
 export function messagePage(title, text, button) {
   const box = byId('problem');
+  // It is the page now, and what was begun behind it is not.
+  for (const main of queryAll('main')) main.hidden = true;
+  box.setAttribute('role', 'main');
   const parts = [
     el('h1', {}, title),
     el('p', {}, text),

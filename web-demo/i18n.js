@@ -36,6 +36,7 @@ await load();
 if (query.has('lang')) storeChoice(lang); // The next page has the same language.
 document.documentElement.lang = lang;
 document.documentElement.dir = dir;
+document.documentElement.dataset.lang = lang; // The page knows its language for certain: the server only guessed.
 
 /**
  * Loads more texts, for a part of the pages that not everyone opens: `buy`, `host`, `shop`, `rehearse`, `video`, `end`, `desk`, `staff`,
@@ -165,10 +166,12 @@ export const titleOf = (thing) => thing?.titles?.[lang] ?? thing?.title ?? '';
 /** @param {TitledVariant} thing an offer or an order */
 export const variantOf = (thing) => thing.variant_names?.[lang] ?? thing.variant_name ?? '';
 
-/** Fills the texts that the HTML names: `data-t` the content, `data-t-label` the accessible name, `data-t-hint` a placeholder. */
+/** Fills the texts that the HTML names: `data-t` the content, `data-t-label` the accessible name, `data-t-hint` a placeholder,
+ * `data-t-empty` what an empty list says. */
 export function translate() {
   for (const node of queryAll('[data-t]')) node.textContent = t(node.dataset.t ?? '');
   for (const node of queryAll('[data-t-label]')) node.setAttribute('aria-label', t(node.dataset.tLabel ?? ''));
+  for (const node of queryAll('[data-t-empty]')) node.dataset.empty = t(node.dataset.tEmpty ?? '');
   for (const node of queryAll('[data-t-hint]')) node.setAttribute('placeholder', t(node.dataset.tHint ?? ''));
 }
 

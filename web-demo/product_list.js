@@ -5,7 +5,7 @@
 // It is the same element both times.
 
 import { route } from './base.js';
-import { dir, load, t } from './i18n.js';
+import { dir, load, t, variantOf } from './i18n.js';
 import { canBuy, fullTitle, phaseOf } from './offer.js';
 import { ProductRow } from './product_row.js';
 import { byId, el, icon, ICONS, setText, setVisible, style } from './ui.js';
@@ -37,8 +37,8 @@ export class ProductList {
     this.opener = opener;
     this.client = client;
     this.pin = pin;
-    this.rowOptions = rowOptions;
-    /** Offer id → its row. @type {Map<string, ProductRow>} */
+    this.rowOptions = { ...rowOptions, onchoice: () => this.paint(client.now(), this.stale) };
+    /** Key of a group of offers → its row. @type {Map<string, ProductRow>} */
     this.rows = new Map();
     /** @type {Tab} */
     this.tab = 'all';
@@ -204,17 +204,18 @@ export class ProductList {
     const isWanted = (offer) =>
       (this.tab !== 'sale' || canBuy(phaseOf(offer, now))) &&
       words.every((word) => searchable(fullTitle(offer)).includes(word));
-    this.removeRowsExcept(new Set(offers.map((offer) => offer.id)));
+    const groups = groupVariants(offers, now);
+    this.removeRowsExcept(new Set(groups.keys()));
     let found = 0;
-    offers.forEach((offer, index) => {
-      const row = this.rows.get(offer.id) ?? new ProductRow(offer, this.rowOptions);
-      this.rows.set(offer.id, row);
+    [...groups].forEach(([key, variants], index) => {
+      const row = this.rows.get(key) ?? new ProductRow(variants[0], this.rowOptions);
+      this.rows.set(key, row);
       const place = this.list.children[index] ?? null;
       if (place !== row.root) this.list.insertBefore(row.root, place);
-      const isShown = isWanted(offer);
+      const isShown = variants.some(isWanted);
       setVisible(row.root, isShown);
       if (isShown) found++;
-      row.paint(offer, now, stale, offer.id === this.pin.offer);
+      row.paint(variants, now, stale, this.pin.offer);
     });
     setVisible(this.empty, found === 0);
     setText(this.empty, t(this.emptyText(offers.length)));
@@ -222,10 +223,10 @@ export class ProductList {
 
   /** @param {Set<string>} present */
   removeRowsExcept(present) {
-    for (const [id, row] of this.rows) {
-      if (present.has(id)) continue;
+    for (const [key, row] of this.rows) {
+      if (present.has(key)) continue;
       row.root.remove();
-      this.rows.delete(id);
+      this.rows.delete(key);
     }
   }
 
@@ -234,4 +235,22 @@ export class ProductList {
     if (offers === 0) return 'product_list.empty';
     return this.search.value.trim() ? 'product_list.nothing_found' : 'product_list.nothing_on_sale';
   }
+}
+
+/**
+ * The variants of one product make one row, in the order of the line-up. A flash sale has a row of its own, with its clock, and so has
+ * what is over.
+ * @param {Offer[]} offers
+ * @param {number} now
+ */
+export function groupVariants(offers, now) {
+  /** @type {Map<string, Offer[]>} */
+  const groups = new Map();
+  for (const offer of offers) {
+    const isAlone = offer.kind === 'flash' || !variantOf(offer) || phaseOf(offer, now) === 'ended';
+    const key = isAlone ? offer.id : `product ${offer.product}`;
+    groups.set(key, [...(groups.get(key) ?? []), offer]);
+  }
+  for (const variants of groups.values()) variants.sort((a, b) => a.position - b.position || (a.id < b.id ? -1 : 1));
+  return groups;
 }

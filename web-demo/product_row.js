@@ -1,6 +1,7 @@
-// A row of the product list: one offer, its button and its bell. It is made once and repainted in place.
+// A row of the product list: one product, its button and its bell. It is made once and repainted in place. Where a product is offered
+// in several variants, the row has a list to choose from, and shows the price and the stock of the chosen one.
 
-import { formatDuration, t, titleOf, variantOf } from './i18n.js';
+import { formatDuration, formatMoney, t, titleOf, variantOf } from './i18n.js';
 import {
   canBuy,
   countdownOf,
@@ -8,6 +9,7 @@ import {
   isSoldOut,
   offerTexts,
   paintOfferButton,
+  phaseOf,
   priceTag,
   stockBar,
 } from './offer.js';
@@ -22,7 +24,8 @@ import { el, icon, picture, setText, setVisible } from './ui.js';
  *   alertsOf: (offer: Offer) => StockAlertState,
  *   onbuy: (offer: Offer) => void,
  *   onopen: (offer: Offer) => void,
- * }} RowOptions
+ *   onchoice?: () => void,
+ * }} RowOptions `onchoice`: another variant is wanted, so the row has to be painted again
  */
 
 export class ProductRow {
@@ -30,9 +33,13 @@ export class ProductRow {
    * @param {Offer} offer
    * @param {RowOptions} options
    */
-  constructor(offer, { alerts, alertsOf, onbuy, onopen }) {
+  constructor(offer, { alerts, alertsOf, onbuy, onopen, onchoice = () => {} }) {
     this.offer = offer;
     this.isPainted = false;
+    /** The offer that the reader chose among the variants. @type {string | null} */
+    this.chosen = null;
+    /** What the list of variants looked like when it was painted. @type {string | null} */
+    this.paintedChoice = null;
     this.alerts = alerts;
     this.alertsOf = alertsOf;
     this.title = el('bdi.row-title');
@@ -44,23 +51,17 @@ export class ProductRow {
     this.countdown = el('bdi.countdown', { dir: 'ltr' });
     this.pinned = el('span.flag', {}, icon('pin'), t('pinned'));
     this.image = el('span');
-    this.bell = el(
-      'button.ghost.round.bell',
-      {
-        type: 'button',
-        'data-test': `bell-${offer.id}`,
-        onclick: () => alerts.toggleBell(this.offer),
-      },
-      icon('bell'),
-    );
-    this.buy = el('button.primary.slim', {
-      type: 'button',
-      'data-test': `buy-${offer.id}`,
-      onclick: () => onbuy(this.offer),
+    const toggleBell = () => alerts.toggleBell(this.offer);
+    this.bell = el('button.ghost.round.bell', { type: 'button', onclick: toggleBell }, icon('bell'));
+    this.buy = el('button.primary.slim', { type: 'button', onclick: () => onbuy(this.offer) });
+    this.choice = el('select.row-variants', { 'aria-label': t('product.variant'), hidden: true });
+    this.choice.addEventListener('change', () => {
+      this.chosen = this.choice.value;
+      onchoice();
     });
     this.root = el(
       'li.offer-row',
-      { 'data-test': `offer-${offer.id}` },
+      {},
       el(
         'button.row-face',
         { type: 'button', onclick: () => onopen(this.offer) },
@@ -76,19 +77,57 @@ export class ProductRow {
         ),
       ),
       el('span.row-acts', {}, this.buy, this.bell),
+      this.choice,
     );
   }
 
   /**
-   * @param {Offer} offer
+   * The offer that the row shows: what the reader chose, else the pinned one, else the first that can be bought.
+   * @param {Offer[]} offers
+   * @param {number} now
+   * @param {string | null} pinned
+   */
+  shownOf(offers, now, pinned) {
+    const having = (/** @type {string | null} */ wanted) => offers.find(({ id }) => id === wanted);
+    return having(this.chosen) ?? having(pinned) ?? offers.find((offer) => canBuy(phaseOf(offer, now))) ?? offers[0];
+  }
+
+  /**
+   * The variants with their prices; those that cannot be bought say why.
+   * @param {Offer[]} offers
+   * @param {number} now
+   */
+  paintChoice(offers, now) {
+    setVisible(this.choice, offers.length > 1);
+    const print = offers.map((offer) => `${offer.id}${offer.v}${phaseOf(offer, now)}`).join();
+    if (offers.length > 1 && print !== this.paintedChoice) {
+      this.choice.replaceChildren(
+        ...offers.map((offer) => {
+          const isGone = !canBuy(phaseOf(offer, now));
+          const parts = [variantOf(offer), formatMoney(offer.price, offer.currency)];
+          if (isGone) parts.push(offerTexts(offer, now, false).left);
+          return new Option(parts.join(' · '), offer.id);
+        }),
+      );
+    }
+    this.paintedChoice = print;
+    if (this.choice.value !== this.offer.id) this.choice.value = this.offer.id;
+  }
+
+  /**
+   * @param {Offer[]} offers the variants of one product, or one offer
    * @param {number} now
    * @param {boolean} stale
-   * @param {boolean} isPinned
+   * @param {string | null} pinned the offer that is shown now
    */
-  paint(offer, now, stale, isPinned) {
+  paint(offers, now, stale, pinned) {
+    const offer = this.shownOf(offers, now, pinned);
+    const isPinned = offers.some(({ id }) => id === pinned);
     const texts = offerTexts(offer, now, stale, this.alertsOf(offer));
     const { phase, left } = texts;
     if (offer !== this.offer || !this.isPainted) this.update(offer, texts);
+    this.paintChoice(offers, now);
+    setVisible(this.variant, offers.length === 1 && Boolean(variantOf(offer)));
     const rest = countdownOf(offer, now);
     setVisible(this.countdown, rest !== null);
     if (rest !== null) setText(this.countdown, formatDuration(rest));
@@ -113,7 +152,10 @@ export class ProductRow {
     if (offer.image !== this.offer.image || !this.isPainted) this.image.replaceChildren(picture(offer.image, offer));
     setText(this.title, titleOf(offer));
     setText(this.variantText, variantOf(offer));
-    setVisible(this.variant, Boolean(variantOf(offer)));
+    this.root.dataset.test = `offer-${offer.id}`;
+    this.buy.dataset.test = `buy-${offer.id}`;
+    this.bell.dataset.test = `bell-${offer.id}`;
+    this.choice.dataset.test = `variants-${offer.product}`;
     this.price.replaceChildren(priceTag(offer));
     this.bar.replaceChildren(stockBar(offer, phase));
     this.offer = offer;

@@ -5,9 +5,11 @@ import { canBuy, countdownOf, fullTitle, offerTexts, paintOfferButton, phaseOf, 
 import { productAbout } from './product_about.js';
 import { openSheet } from './sheet.js';
 import { timeSpan } from './time_span.js';
-import { el, icon, picture, setText, setVisible } from './ui.js';
+import { el, icon, picture, setText, setVisible, style } from './ui.js';
 
 /** @import { LiveClient, Offer, StockAlertState } from './types.d.ts' */
+
+await style('product_sheet');
 
 const ARROWS = { ArrowDown: 1, ArrowUp: -1, ArrowRight: 1, ArrowLeft: -1 };
 
@@ -150,6 +152,7 @@ export class ProductSheet {
         onkeydown: (event) => this.chooseByKey(event, all),
       },
       el('bdi', {}, name),
+      all.some(({ price }) => price !== offer.price) && el('small', {}, formatMoney(offer.price, offer.currency)),
       isGone && el('span.for-reader', {}, `, ${offerTexts(offer, now, false).left}`),
     );
     chip.classList.toggle('gone', isGone);

@@ -5,10 +5,9 @@
 import { load } from './i18n.js';
 import { style } from './ui.js';
 
-await Promise.all([load('buy'), style('sheet')]);
+await Promise.all([load('buy'), style('sheet', 'fields', 'checkout')]);
 
 export { OrderClient } from './order_client.js';
 export { Checkout } from './checkout.js';
-export { ProductSheet } from './product_sheet.js';
 export { MyOrders } from './my_orders.js';
 export { signIn } from './sign_in.js';

@@ -7,7 +7,7 @@ import { el, icon, style, toast } from './ui.js';
 
 /** @import { Stream } from './types.d.ts' */
 
-await Promise.all([load('buy'), style('sheet')]);
+await Promise.all([load('buy'), style('sheet', 'fields')]);
 
 /**
  * @param {string | null | undefined} base_url where browsers find the shop, when the operator has set it

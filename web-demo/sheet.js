@@ -2,7 +2,7 @@
 
 import { asRefusal } from './api.js';
 import { t } from './i18n.js';
-import { el, icon, ICONS } from './ui.js';
+import { el, icon, ICONS, isFocusLost, lastControl } from './ui.js';
 
 /** @import { Child, Refusal } from './types.d.ts' */
 
@@ -15,7 +15,8 @@ Object.assign(ICONS, {
 });
 
 /**
- * Opens a modal sheet: from below on a phone, at the end side on a desktop. Esc, the scrim and the cross close it.
+ * Opens a modal sheet: from below on a phone, at the end side on a desktop. Esc, the scrim and the cross close it. Then the focus
+ * returns to what opened it.
  * @param {Child} content
  * @param {{ title?: string, test: string, className?: string, onclose?: () => void }} options
  */
@@ -38,13 +39,32 @@ export function openSheet(content, { title = '', test, className = '', onclose }
   dialog.addEventListener('click', (event) => {
     if (event.target === dialog) dialog.close();
   });
+  const opener = isFocusLost() ? lastControl() : /** @type {HTMLElement | null} */ (document.activeElement);
   dialog.addEventListener('close', () => {
     dialog.remove();
     onclose?.();
+    returnFocus(opener);
   });
   document.body.append(dialog);
   dialog.showModal();
   return dialog;
+}
+
+/**
+ * Gives the focus back to what opened a sheet, unless it is somewhere already. A list may have been painted again meanwhile: then the
+ * control of the same name has it, else the page.
+ * @param {HTMLElement | null} opener
+ */
+function returnFocus(opener) {
+  const name = opener?.dataset.test;
+  const twin = () => (name ? document.querySelector(`[data-test="${CSS.escape(name)}"]`) : null);
+  for (const find of [() => opener, twin, () => document.querySelector('main:not([hidden])')]) {
+    if (!isFocusLost()) return;
+    const node = find();
+    if (!(node instanceof HTMLElement)) continue;
+    if (node.matches('main')) node.tabIndex = -1;
+    node.focus({ preventScroll: true });
+  }
 }
 
 /**
@@ -91,6 +111,7 @@ export function confirmDialog({ title, text, yes, danger = false, more }) {
  */
 export async function withBusy(button, work, onrefused) {
   if (button?.disabled) return undefined;
+  const hadFocus = button !== null && button !== undefined && document.activeElement === button;
   if (button) {
     button.disabled = true;
     button.setAttribute('aria-busy', 'true');
@@ -105,6 +126,7 @@ export async function withBusy(button, work, onrefused) {
     if (button) {
       button.disabled = false;
       button.removeAttribute('aria-busy');
+      if (hadFocus && isFocusLost()) button.focus({ preventScroll: true });
     }
   }
 }

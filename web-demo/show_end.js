@@ -1,6 +1,7 @@
 // The end of a show on the viewer page: it says that it is over, and leads on to the products, the reader's orders and the next show.
 
 import { get, token } from './api.js';
+import { hostPath } from './avatar.js';
 import { route } from './base.js';
 import { formatDateTime, lang, load, t, titleOf } from './i18n.js';
 import { fullTitle, priceTag } from './offer.js';
@@ -29,6 +30,11 @@ export class ShowEnd {
         'div.actions',
         {},
         token.get() && el('a.button', { href: orders, 'data-test': 'end-orders' }, t('my_orders')),
+        el(
+          'a.button',
+          { href: route(hostPath(stream.host)), 'data-test': 'end-host' },
+          t('show_header.all', { name: stream.host }),
+        ),
         el('a.button', { href: route('/'), 'data-test': 'end-shop' }, t('end.shop')),
       ),
     );

@@ -3,6 +3,7 @@
 
 import { accountButton } from './account.js';
 import { signedInAs } from './api.js';
+import { hostPath, paintAvatar } from './avatar.js';
 import { route } from './base.js';
 import { formatCompact, formatDuration, lang, t, titleOf } from './i18n.js';
 import { byId, query, setText, setVisible } from './ui.js';
@@ -43,7 +44,10 @@ export class ShowHeader {
     document.title = `${titleOf(stream)} · ${titleOf(this.shop)}`;
     setText(byId('title'), titleOf(stream));
     setText(byId('host'), host);
-    setText(byId('avatar'), [...(host ?? '')][0] ?? '');
+    const link = byId('host-link', HTMLAnchorElement);
+    link.href = route(hostPath(host));
+    link.title = t('show_header.all', { name: host });
+    paintAvatar(byId('avatar'), host);
     setText(badge, t(`badge.${status}`));
     badge.dataset.status = status;
     setVisible(byId('coming'), status === 'scheduled');

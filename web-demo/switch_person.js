@@ -6,7 +6,7 @@ import { el, style } from './ui.js';
 
 /** @import { Person } from './types.d.ts' */
 
-await Promise.all([load('buy'), style('sheet')]);
+await Promise.all([load('buy'), style('sheet', 'fields')]);
 
 /**
  * Asks whether a link may sign this tab in as `next`. `replaced` is signed in in this tab (`isHere`), or was the last person on

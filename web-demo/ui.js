@@ -74,6 +74,22 @@ const asElement = (node) => /** @type {HTMLElement} */ (node);
  */
 export const query = (selector, root = document) => asElement(root.querySelector(selector));
 
+/** @type {WeakRef<HTMLElement> | null} */
+let usedLast = null;
+for (const kind of ['focusin', 'click']) {
+  const note = (/** @type {Event} */ { target }) => {
+    const control = target instanceof Element && target.closest('button, a, input, select, textarea, [tabindex]');
+    if (control) usedLast = new WeakRef(asElement(control));
+  };
+  document.addEventListener(kind, note, { capture: true });
+}
+
+/** The control that was focused or pressed last. Safari does not focus a button that is pressed, and a busy one loses the focus. */
+export const lastControl = () => usedLast?.deref() ?? null;
+
+/** Whether the focus is nowhere: what had it is gone, hidden or disabled. */
+export const isFocusLost = () => !document.activeElement || document.activeElement === document.body;
+
 const SVG = 'http://www.w3.org/2000/svg';
 /**
  * The icons of the first view. A part that loads later adds its own: `Object.assign(ICONS, { … })`.
@@ -118,11 +134,19 @@ export function fillIcons() {
 }
 
 /**
- * Adds a style sheet that is in the same folder as this file and waits for it, so that nothing is shown without its styles.
+ * Adds style sheets that are in the same folder as this file and waits for them, so that nothing is shown without its styles.
+ * @param {...string} names
+ * @returns {Promise<unknown>}
+ */
+export const style = (...names) => Promise.all(names.map(addStyle));
+
+/**
  * @param {string} name
  * @returns {Promise<unknown>}
  */
-export function style(name) {
+function addStyle(name) {
+  // The server joins the sheets that the page names.
+  if (document.querySelector(`link[data-sheets~="${name}"]`)) return Promise.resolve();
   const href = new URL(`./${name}.css`, import.meta.url).href;
   if ([...document.styleSheets].some((sheet) => sheet.href === href)) return Promise.resolve();
   return new Promise((done) =>
@@ -186,6 +210,12 @@ export function picture(src, of, alt = '') {
 }
 
 /**
+ * A colour that comes from a name, from 0 to 359.
+ * @param {string} name
+ */
+export const hueOf = (name) => [...name].reduce((sum, letter) => (sum * 31 + (letter.codePointAt(0) ?? 0)) % 360, 7);
+
+/**
  * The initials on a colour that comes from the title, so that it is the same wherever the product is shown.
  * @param {{ title: string, titles?: Titles } | null} [of]
  */
@@ -197,8 +227,7 @@ function tile(of) {
   svg.setAttribute('viewBox', '0 0 100 100');
   svg.setAttribute('class', 'tile');
   svg.setAttribute('aria-hidden', 'true');
-  const hue = [...of.title].reduce((sum, letter) => (sum * 31 + (letter.codePointAt(0) ?? 0)) % 360, 7);
-  svg.style.setProperty('--hue', String(hue));
+  svg.style.setProperty('--hue', String(hueOf(of.title)));
   const text = document.createElementNS(SVG, 'text');
   text.setAttribute('x', '50');
   text.setAttribute('y', '52');

@@ -23,6 +23,8 @@ import { ViewerChat } from './viewer_chat.js';
 /** @import { PinnedEvent } from './shown_pin.js' */
 
 const REPORT_VIDEO_MS = 10_000;
+/** These change with every tick of a busy room, and nothing else depends on them. */
+const BUSY = new Set(['viewers', 'likes', 'reactions']);
 /** The console shows this page in a frame, and asks how far its picture is behind. */
 const isPreview = new URLSearchParams(location.search).has('preview') && window.parent !== window;
 
@@ -128,14 +130,14 @@ class WatchPage {
   }
 
   /**
-   * The hearts load with the first heart of the show.
-   * @param {number} likes
+   * The reactions load with the first one of the show.
    */
-  updateLikes(likes) {
+  updateLikes() {
+    const { likes, reactions } = this.client.state;
     setText(byId('likes'), formatCompact(likes));
     if (likes > 0) {
       this.loadHearts().then(
-        (hearts) => hearts.update(likes),
+        (hearts) => hearts.update(likes, reactions),
         () => {},
       );
     }
@@ -197,9 +199,8 @@ class WatchPage {
       if (!replay) this.speakOf(event);
     });
     client.on('state', (changed) => {
-      if (changed.has('likes')) this.updateLikes(client.state.likes);
-      // Likes and viewers change with every tick of a busy room, and nothing else depends on them.
-      if ([...changed].some((key) => key !== 'viewers' && key !== 'likes')) this.paint();
+      if (changed.has('likes') || changed.has('reactions')) this.updateLikes();
+      if ([...changed].some((key) => !BUSY.has(key))) this.paint();
     });
     client.on('status', ({ status, code }) => {
       // An invalid token would be refused again and again: forget it, and go on watching without one. A session has ended.
@@ -335,8 +336,9 @@ async function makeHearts(client, signIn) {
   const { Hearts } = await import('./hearts.js');
   return new Hearts({
     layer: byId('hearts'),
+    box: query('.heart-box'),
     count: byId('likes'),
-    send: (count) => client.request('react', { kind: 'heart', count }),
+    send: (kind, count) => client.request('react', { kind, count }),
     onrefused: (refusal) => {
       if (refusal.code === 'sign_in') signIn();
       else if (!UNKNOWN_OUTCOME.has(refusal.code)) toast(refusalText(refusal), { kind: 'warn' });

@@ -23,6 +23,7 @@ export class StaffPage {
     this.shows = shows;
     this.members = el('ul.staff-list', { 'data-test': 'staff-members' });
     this.invites = el('ul.staff-list', { 'data-test': 'staff-invites' });
+    this.nobody = el('p.empty', { 'data-test': 'staff-none' }, t('staff.no_members'));
     this.none = el('p.empty', {}, t('staff.no_invites'));
   }
 
@@ -38,6 +39,7 @@ export class StaffPage {
         el('button.primary', props, icon('plus'), t('staff.invite')),
       ),
       this.members,
+      this.nobody,
       el('h2', {}, t('staff.invites')),
       this.invites,
       this.none,
@@ -49,6 +51,7 @@ export class StaffPage {
     const { members, invites } = await get('/staff');
     this.members.replaceChildren(...members.map((member) => this.memberRow(member)));
     this.invites.replaceChildren(...invites.map((invite) => this.inviteRow(invite)));
+    this.nobody.hidden = members.length > 0;
     this.none.hidden = invites.length > 0;
   }
 

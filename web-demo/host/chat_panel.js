@@ -97,6 +97,7 @@ export class ChatPanel {
     setVisible(byId('chat-review'), name === 'review');
     setVisible(byId('chat-audit'), name === 'audit');
     byId('chat-list').dataset.only = name;
+    byId('chat-list').dataset.empty = t(name === 'questions' ? 'host.no_questions' : 'chat.empty');
     if (name === 'audit') this.audit.load();
     else if (name !== 'review') this.list.scrollToEnd();
   }

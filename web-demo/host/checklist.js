@@ -13,9 +13,10 @@ const ITEMS = /** @type {const} */ (['video', 'products', 'payment', 'helper']);
 
 export class Checklist {
   /**
-   * @param {{ node: HTMLElement, shop: Shop, stream: Stream, role: () => string | undefined }} options
+   * @param {{ node: HTMLElement, shop: Shop, stream: Stream, role: () => string | undefined,
+   *   ways: Record<(typeof ITEMS)[number], () => void> }} options `ways` lead to where an item is done
    */
-  constructor({ node, shop, stream, role }) {
+  constructor({ node, shop, stream, role, ways }) {
     this.node = node;
     this.stream = stream;
     this.role = role;
@@ -25,9 +26,11 @@ export class Checklist {
     this.qr.addEventListener('error', () => {
       this.qr.hidden = true;
     });
-    const items = [...this.marks].map(([name, mark]) =>
-      el('li', { 'data-test': `check-${name}` }, mark, el('span', {}, t(`checklist.${name}`))),
-    );
+    const items = [...this.marks].map(([name, mark]) => {
+      const way = { type: 'button', 'data-test': `do-${name}`, onclick: ways[name] };
+      const text = t(`checklist.${name}`);
+      return el('li', { 'data-test': `check-${name}` }, mark, el('button.check-way', way, text), el('span', {}, text));
+    });
     const url = `${shop.base_url ?? shopAddress()}/watch?stream=${encodeURIComponent(stream.id)}`;
     const openShare = () => share(shop.base_url, this.stream);
     node.append(
@@ -88,6 +91,10 @@ export class Checklist {
       mark.dataset.done = String(isDone);
       const text = el('span.for-reader', {}, t(isDone ? 'checklist.done' : 'checklist.open'));
       mark.replaceChildren(...(isDone ? [icon('check')] : []), text);
+      // What is done leads nowhere any more.
+      const [, way, words] = /** @type {Iterable<HTMLElement>} */ (mark.parentElement?.children ?? []);
+      setVisible(way, !isDone);
+      setVisible(words, isDone);
     }
   }
 }

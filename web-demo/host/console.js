@@ -67,8 +67,15 @@ export class Console {
       activity,
       pictureDelay,
     });
-    this.checklist = new Checklist({ node: byId('checklist'), shop, stream, role });
-    const onform = () => byId('add-offer').click();
+    const press = (/** @type {string} */ id) => () => byId(id).click();
+    const onform = press('add-offer');
+    const ways = {
+      video: press('edit-show'),
+      products: onform,
+      payment: press('watch-link'),
+      helper: press('team-open'),
+    };
+    this.checklist = new Checklist({ node: byId('checklist'), shop, stream, role, ways });
     this.thumbBar = new ThumbBar(byId('thumb-bar'), { stream, lineup: this.lineup, onform, onrefused });
     this.tabs = new PhoneTabs();
     addShortcuts({ lineup: this.lineup, onAir: this.onAir, tabs: this.tabs });

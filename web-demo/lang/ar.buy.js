@@ -59,6 +59,7 @@ export default {
   'order.no_charge': 'لم يُخصم منك شيء.',
   'order.capture_failed': 'فشل الدفع وتم إلغاء طلبك',
   'order.refunded': term.refunded,
+  'cheer.choice': 'صوت هادئ واهتزاز عند إتمام الدفع',
   'order.back': 'عودة إلى البث',
   'order.unknown': 'تعذّر الوصول إلى المتجر، ولا نعلم بعد إن كانت القطعة محجوزة لك.',
   'order.check': 'تحقق مرة أخرى',

@@ -343,7 +343,7 @@ export default {
   // The checklist before the show.
   'checklist.title': 'قبل البث',
   'checklist.video': 'حدّد عنوان الفيديو',
-  'checklist.products': 'أضف منتجًا',
+  'checklist.products': 'أضف منتجًا إلى قائمة البث',
   'checklist.payment': 'ادفع طلبًا تجريبيًا',
   'checklist.helper': 'اجعل مساعدًا متصلًا',
   'checklist.done': 'تم',
@@ -354,6 +354,7 @@ export default {
   // The chat panel.
   'host.say': 'اكتب رسالة للجميع',
   'host.all': 'الكل',
+  'host.no_questions': 'لا أسئلة بعد.',
   'host.questions': 'الأسئلة',
   'host.reply': 'رد',
   'host.replying': 'رد على {name}:',

@@ -27,6 +27,7 @@ export default {
   'staff.you': 'أنت',
   'staff.members': 'من يعمل هنا',
   'staff.invites': 'الدعوات المفتوحة',
+  'staff.no_members': 'لا يملك أحد حساب موظف بعد.',
   'staff.no_invites': 'لا توجد دعوات مفتوحة.',
   'staff.invite': 'دعوة',
   'staff.invite_title': 'دعوة شخص',

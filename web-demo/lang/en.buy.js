@@ -52,6 +52,7 @@ export default {
   'order.no_charge': 'You weren’t charged.',
   'order.capture_failed': 'The payment failed and your order was cancelled',
   'order.refunded': term.refunded,
+  'cheer.choice': 'Soft sound and vibration when I have paid',
   'order.back': 'Back to the show',
   'order.unknown': 'We can’t reach the shop, so we don’t know yet whether your item is reserved.',
   'order.check': 'Check again',

@@ -281,7 +281,7 @@ export default {
   // The checklist before the show.
   'checklist.title': 'Before the show',
   'checklist.video': 'Set a video address',
-  'checklist.products': 'Add a product',
+  'checklist.products': 'Add a product to the line-up',
   'checklist.payment': 'Pay a test order',
   'checklist.helper': 'Have a helper online',
   'checklist.done': 'done',
@@ -292,6 +292,7 @@ export default {
   // The chat panel.
   'host.say': 'Message everyone',
   'host.all': 'All',
+  'host.no_questions': 'No questions yet.',
   'host.questions': 'Questions',
   'host.reply': 'Reply',
   'host.replying': 'Reply to {name}:',

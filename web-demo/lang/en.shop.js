@@ -16,6 +16,8 @@ export default {
   'shop.all': 'All',
   'shop.nothing': 'No shows or products match your search.',
   'shop.clear': 'Clear search',
+  'host_page.shows': { one: '{n} show', other: '{n} shows' },
+  'host_page.none': 'There are no shows with {name} here.',
   'shop.host_console': 'Host console',
   'shop.developers': 'Developers',
   'category.kitchen': 'Kitchen',

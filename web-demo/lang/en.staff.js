@@ -27,6 +27,7 @@ export default {
   'staff.you': 'You',
   'staff.members': 'Who works here',
   'staff.invites': 'Open invites',
+  'staff.no_members': 'Nobody has an account of the staff yet.',
   'staff.no_invites': 'No invite is open.',
   'staff.invite': 'Invite',
   'staff.invite_title': 'Invite somebody',

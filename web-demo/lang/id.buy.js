@@ -52,6 +52,7 @@ export default {
   'order.no_charge': 'Anda tidak ditagih.',
   'order.capture_failed': 'Pembayaran gagal dan pesanan Anda dibatalkan',
   'order.refunded': term.refunded,
+  'cheer.choice': 'Suara lembut dan getaran saat saya selesai membayar',
   'order.back': 'Kembali ke siaran',
   'order.unknown': 'Toko tidak dapat dihubungi, jadi belum pasti apakah barang Anda direservasi.',
   'order.check': 'Periksa lagi',

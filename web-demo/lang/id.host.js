@@ -264,7 +264,7 @@ export default {
   // The checklist before the show.
   'checklist.title': 'Sebelum siaran',
   'checklist.video': 'Isi alamat video',
-  'checklist.products': 'Tambahkan produk',
+  'checklist.products': 'Tambahkan produk ke susunan produk',
   'checklist.payment': 'Bayar pesanan uji coba',
   'checklist.helper': 'Pastikan ada asisten online',
   'checklist.done': 'selesai',
@@ -275,6 +275,7 @@ export default {
   // The chat panel.
   'host.say': 'Kirim pesan ke semua',
   'host.all': 'Semua',
+  'host.no_questions': 'Belum ada pertanyaan.',
   'host.questions': 'Pertanyaan',
   'host.reply': 'Balas',
   'host.replying': 'Balas {name}:',

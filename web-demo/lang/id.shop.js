@@ -16,6 +16,8 @@ export default {
   'shop.all': 'Semua',
   'shop.nothing': 'Tidak ada siaran atau produk yang cocok dengan pencarian Anda.',
   'shop.clear': 'Hapus pencarian',
+  'host_page.shows': '{n} siaran',
+  'host_page.none': 'Belum ada siaran bersama {name} di sini.',
   'shop.host_console': 'Konsol host',
   'shop.developers': 'Pengembang',
   'category.kitchen': 'Dapur',

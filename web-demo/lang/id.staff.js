@@ -27,6 +27,7 @@ export default {
   'staff.you': 'Anda',
   'staff.members': 'Yang bekerja di sini',
   'staff.invites': 'Undangan terbuka',
+  'staff.no_members': 'Belum ada akun staf.',
   'staff.no_invites': 'Tidak ada undangan terbuka.',
   'staff.invite': 'Undang',
   'staff.invite_title': 'Undang seseorang',
