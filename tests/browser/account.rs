@@ -18,7 +18,8 @@ async fn draw(browser: &Browser, window: Window, name: &str) {
     browser.screenshot(&format!("account-{name}")).await;
     // Refusals that the test causes (a wrong code, a name that is missing), and the chat, which lies over a moving picture: what
     // axe finds behind a letter depends on the moment. The chat has tests of its own.
-    let expected = ["status of 400", "status of 422", "> .text[dir=\"auto\"]"];
+    // Behind a sheet the chat is out of reach, and axe takes a button of the sheet for the ground of a name.
+    let expected = ["status of 400", "status of 422", "> .text[dir=\"auto\"]", ".name Element"];
     let is_expected = |line: &String| expected.iter().any(|part| line.contains(part));
     let faults = browser.faults(window, false).await;
     let faults: Vec<String> = faults.into_iter().filter(|line| !is_expected(line)).collect();
