@@ -142,7 +142,14 @@ export class OrderList {
     const rows = this.isGrouped
       ? parcelsOf(all).flatMap((parcel) => [this.groupHead(parcel), ...parcel.map((order) => this.row(order))])
       : all.map((order) => this.row(order));
+    // The row that has the focus is another one now.
+    const focused = /** @type {HTMLElement | null} */ (document.activeElement);
+    const name = focused && this.list.contains(focused) ? focused.dataset.test : null;
     this.list.replaceChildren(...rows);
+    if (name)
+      /** @type {HTMLElement | null} */ (this.list.querySelector(`[data-test="${name}"]`))?.focus({
+        preventScroll: true,
+      });
   }
 
   /** @param {ShopOrder[]} parcel */
