@@ -69,6 +69,8 @@ class WatchPage {
     this.phases = new Map();
     /** Kind of a video fault → when it was reported. @type {Map<string, number>} */
     this.reportedAt = new Map();
+    /** Kinds of faults from before the connection, to be reported with it. @type {Set<string>} */
+    this.unreported = new Set();
     const signIn = () => this.withBuyer((buyer) => buyer.signIn());
     this.player = playerWithButtons((kind) => this.reportVideoFault(kind));
     this.header = new ShowHeader({ client, shop, stream, signIn });
@@ -203,6 +205,10 @@ class WatchPage {
       if ([...changed].some((key) => !BUSY.has(key))) this.paint();
     });
     client.on('status', ({ status, code }) => {
+      if (status === 'live') {
+        for (const kind of this.unreported) this.reportVideoFault(kind);
+        this.unreported.clear();
+      }
       // An invalid token would be refused again and again: forget it, and go on watching without one. A session has ended.
       if (status === 'closed' && code === 4501 && signedInAs()) {
         token.clear();
@@ -244,8 +250,13 @@ class WatchPage {
    * @param {string} kind
    */
   reportVideoFault(kind) {
+    if (isPreview) return;
+    if (!this.client.live) {
+      this.unreported.add(kind);
+      return;
+    }
     const now = performance.now();
-    if (now - (this.reportedAt.get(kind) ?? -Infinity) < REPORT_VIDEO_MS || !this.client.live || isPreview) return;
+    if (now - (this.reportedAt.get(kind) ?? -Infinity) < REPORT_VIDEO_MS) return;
     this.reportedAt.set(kind, now);
     this.client.request('report_video_fault', { kind }).catch(() => {}); // It is only a count.
   }

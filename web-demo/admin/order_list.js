@@ -146,10 +146,9 @@ export class OrderList {
     const focused = /** @type {HTMLElement | null} */ (document.activeElement);
     const name = focused && this.list.contains(focused) ? focused.dataset.test : null;
     this.list.replaceChildren(...rows);
-    if (name)
-      /** @type {HTMLElement | null} */ (this.list.querySelector(`[data-test="${name}"]`))?.focus({
-        preventScroll: true,
-      });
+    const row = name ? this.list.querySelector(`[data-test="${name}"]`) : null;
+    if (row instanceof HTMLElement) row.focus({ preventScroll: true });
+  }
   }
 
   /** @param {ShopOrder[]} parcel */
