@@ -3,15 +3,16 @@
 // It shows one order, and only what the server said about it. The clock of the reservation is the server's; when it
 // reaches zero, the sheet asks the server what became of the order instead of deciding by itself.
 
-import { asRefusal, UNKNOWN_OUTCOME } from './api.js';
+import { asRefusal, Problem, UNKNOWN_OUTCOME } from './api.js';
 import { refusalText, t } from './i18n.js';
 import { CheckoutContent } from './checkout_content.js';
 import { isOpen } from './my_orders.js';
 import { OrderDetails } from './order_details.js';
+import { totalOf } from './order_quote.js';
 import { openSheet } from './sheet.js';
 import { el, speak, toast } from './ui.js';
 
-/** @import { Address, LiveClient, Offer, Order, Refusal, Shop } from './types.d.ts' */
+/** @import { Address, LiveClient, Offer, Order, OrderQuote, Refusal, Shop } from './types.d.ts' */
 /** @import { OrderClient, PendingPurchase } from './order_client.js' */
 
 /** How long after the end of a reservation the sheet asks for the order, and how often. */
@@ -50,7 +51,9 @@ export class Checkout {
     this.onagain = onagain;
     this.back = back;
     this.onback = onback;
-    this.details = new OrderDetails(orderClient);
+    this.details = new OrderDetails(orderClient, (detail) => this.learnQuote(detail));
+    /** Order id → what it costs, as the server said last. @type {Map<string, OrderQuote>} */
+    this.quotes = new Map();
     /** The orders that wait for an answer. @type {Set<string>} */
     this.busy = new Set();
     /** Order id → why its last attempt failed. @type {Map<string, Refusal>} */
@@ -173,9 +176,27 @@ export class Checkout {
    */
   pay(order, address, payment) {
     return this.act(order, async () => {
+      const shown = this.quotes.get(order.id);
       await this.orderClient.setAddress(order, address);
-      return this.orderClient.pay(order, payment);
+      // The delivery depends on the address: the order may go into a parcel that is paid already.
+      const isCertain = shown && !shown.delivery;
+      const quote = isCertain ? shown : this.learnQuote(await this.orderClient.refresh(order));
+      if (quote && quote.total > totalOf(order, shown)) throw new Problem('quote_changed');
+      return this.orderClient.pay(order, payment, quote?.version);
     });
+  }
+
+  /**
+   * What a held order costs comes with its details only, not with every frame.
+   * @param {Order} order
+   */
+  learnQuote(order) {
+    if (!order.quote) return this.quotes.get(order.id);
+    const before = this.quotes.get(order.id);
+    this.quotes.set(order.id, order.quote);
+    const isShown = this.isShown && this.stage === 'order' && this.order?.id === order.id;
+    if (isShown && before?.version !== order.quote.version) this.paint();
+    return order.quote;
   }
 
   /**
@@ -198,6 +219,7 @@ export class Checkout {
     this.paint();
     try {
       const whole = await this.orderClient.putTogether([order, ...this.othersToPay(order)]);
+      this.learnQuote(whole);
       if (this.order?.id === order.id) this.order = whole;
     } catch (error) {
       this.failures.set(order.id, asRefusal(error));
@@ -222,7 +244,8 @@ export class Checkout {
     } catch (error) {
       this.failures.set(order.id, asRefusal(error));
       // Whatever failed, the order itself says what it is now: still held, expired, cancelled or paid.
-      await this.orderClient.refresh(order).catch(() => {});
+      const now = await this.orderClient.refresh(order).catch(() => null);
+      if (now) this.learnQuote(now);
     }
     this.busy.delete(order.id);
     const failure = this.failures.get(order.id);

@@ -4,6 +4,7 @@ import { HoldClock, orderSummary, outcome, spinner, statusLine } from './checkou
 import { refusalText, t } from './i18n.js';
 import { canBuy, phaseOf } from './offer.js';
 import { isOpen } from './my_orders.js';
+import { quoteTable } from './order_quote.js';
 import { PaymentForm } from './payment_form.js';
 import { el, setText, setVisible } from './ui.js';
 
@@ -73,7 +74,8 @@ export class CheckoutContent {
     if (order.status === 'held') {
       this.holdClock = new HoldClock(order);
       const isPaying = this.checkout.busy.has(order.id);
-      const form = this.formOf(order).render(order, isPaying, this.checkout.failures.get(order.id));
+      const quote = this.checkout.quotes.get(order.id);
+      const form = this.formOf(order).render(order, isPaying, this.checkout.failures.get(order.id), quote);
       return [this.holdClock.root, summary, this.togetherButton(order, isPaying), form];
     }
     if (order.status === 'capturing') {
@@ -82,6 +84,7 @@ export class CheckoutContent {
     return [
       outcome(order, this.checkout.failures.get(order.id)),
       summary,
+      order.quote && quoteTable(order),
       this.finalButtons(order),
       this.checkout.details.root,
       order.status === 'paid' && cheerSlot(),

@@ -69,6 +69,21 @@ export interface Reservation {
 }
 
 /** What it says of an offer is that of its first line. */
+/** What an order costs. An included tax is part of the total; any other is added to it. */
+export interface OrderQuote {
+  /** What `pay` takes as `quote_version`. */
+  version: string;
+  currency: string;
+  goods: number;
+  discount: number;
+  delivery: number;
+  /** The paid order with which this one is sent in one parcel. */
+  joins: string | null;
+  tax: number;
+  tax_included: boolean;
+  total: number;
+}
+
 export interface Order {
   id: string;
   /** The number that people say; null before the order was opened or paid. */
@@ -92,6 +107,8 @@ export interface Order {
   reason: string | null;
   version: number;
   now: number;
+  /** What the buyer pays or paid; missing in lists and frames until a payment has won the order. */
+  quote?: OrderQuote;
   /** Left out in the reply to `buy`. Lines whose hold ended stay. */
   lines?: Reservation[];
 }

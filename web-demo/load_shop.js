@@ -1,7 +1,9 @@
-// The shop, which every page loads first: it says how many decimals prices have and which languages it speaks.
+// The shop, which every page loads first: it says how many decimals prices have, what is charged
+// besides them, and which languages it speaks.
 
 import { get } from './api.js';
 import { keepToLanguages, setDecimals } from './i18n.js';
+import { setCharges } from './offer.js';
 
 /** @import { Shop } from './types.d.ts' */
 
@@ -10,6 +12,7 @@ export async function loadShop() {
   /** @type {Shop} */
   const shop = await get('/shop');
   setDecimals(shop.currency, shop.decimals);
+  setCharges(shop);
   keepToLanguages(shop);
   return shop;
 }

@@ -2,6 +2,7 @@
 
 import { formatDuration, formatMoney, formatTime, t } from './i18n.js';
 import { linesOf, orderTitle } from './order_lines.js';
+import { totalOf } from './order_quote.js';
 import { el, picture, queryAll, setText, setVisible } from './ui.js';
 
 /** @import { LiveClient, Order } from './types.d.ts' */
@@ -48,7 +49,7 @@ export function orderRow(order, onorder) {
           {},
           t('order.qty', { n: order.qty }),
           ' · ',
-          el('bdi', {}, formatMoney(order.amount, order.currency)),
+          el('bdi', {}, formatMoney(totalOf(order), order.currency)),
           ' · ',
           formatTime(order.created_at),
         ),

@@ -6,7 +6,7 @@
 import { formatMoney, t, titleOf, variantOf } from './i18n.js';
 import { el, setText } from './ui.js';
 
-/** @import { Offer, OfferAction, Phase, StockAlertState, TitledVariant } from './types.d.ts' */
+/** @import { Offer, OfferAction, Phase, Shop, StockAlertState, TitledVariant } from './types.d.ts' */
 
 const LOW_SHARE = 0.1;
 
@@ -126,6 +126,36 @@ export function priceTag(offer) {
         el('bdi', {}, breakable(formatMoney(old_price, currency))),
       ),
   );
+}
+
+/** @typedef {Pick<Shop, 'tax_bp' | 'tax_included' | 'delivery_fee' | 'delivery_free_from'>} Charges */
+/** What the shop charges besides its prices. @type {Charges} */
+let charges = { tax_bp: 0, tax_included: true, delivery_fee: 0, delivery_free_from: 0 };
+
+/** @param {Charges} shop */
+export function setCharges(shop) {
+  charges = shop;
+}
+
+/** The tax that is added to an amount, rounded half up as the server does. @param {number} amount */
+const addedTax = (amount) => Number((2n * BigInt(amount) * BigInt(charges.tax_bp) + 10_000n) / 20_000n);
+
+/**
+ * What the price contains, and what is paid besides it: "incl. VAT, delivery SAR 20". Empty where there is nothing to say.
+ * @param {Offer} offer
+ * @param {number} [qty]
+ */
+export function priceNote({ price, currency }, qty = 1) {
+  const { tax_bp, tax_included, delivery_fee, delivery_free_from } = charges;
+  const goods = price * qty;
+  const isFree = delivery_free_from > 0 && goods >= delivery_free_from;
+  const fee = isFree ? 0 : delivery_fee;
+  const money = (/** @type {number} */ amount) => formatMoney(amount, currency);
+  const tax =
+    tax_bp > 0 &&
+    (tax_included ? t('price.tax_included') : t('price.tax_added', { amount: money(addedTax(goods) + addedTax(fee)) }));
+  const delivery = delivery_fee > 0 && (fee ? t('price.delivery', { amount: money(fee) }) : t('price.delivery_free'));
+  return tax && delivery ? t('price.both', { tax, delivery }) : tax || delivery || '';
 }
 
 /**

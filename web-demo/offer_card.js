@@ -1,7 +1,7 @@
 // The card of the pinned offer. Its parts are made once and repainted in place, so that nothing jumps during a sale.
 
 import { formatDuration, t } from './i18n.js';
-import { countdownOf, fullTitle, offerTexts, paintOfferButton, priceTag, stockBar } from './offer.js';
+import { countdownOf, fullTitle, offerTexts, paintOfferButton, priceNote, priceTag, stockBar } from './offer.js';
 import { el, icon, picture, setText, setVisible } from './ui.js';
 
 /** @import { Offer, StockAlertState } from './types.d.ts' */
@@ -23,6 +23,7 @@ export class OfferCard {
     this.image = el('span.card-image');
     this.title = el('bdi.card-title', { 'data-test': 'card-title' });
     this.price = el('span', { 'data-test': 'card-price' });
+    this.note = el('small.price-note', { 'data-test': 'card-note' });
     this.bar = el('span.bar-slot');
     this.left = el('span.card-left', { 'data-test': 'card-left' });
     this.countdown = el('bdi.countdown', { dir: 'ltr', 'data-test': 'countdown' });
@@ -37,6 +38,7 @@ export class OfferCard {
         {},
         el('span.card-line', {}, this.title),
         el('span.card-line', {}, this.price),
+        this.note,
         el('span.card-line.stock-line', {}, this.clockBox, this.left, this.bar),
       ),
     );
@@ -83,6 +85,8 @@ export class OfferCard {
     if (isOther) this.image.replaceChildren(picture(offer.image, offer));
     setText(this.title, fullTitle(offer));
     this.price.replaceChildren(priceTag(offer));
+    setText(this.note, priceNote(offer));
+    setVisible(this.note, Boolean(this.note.textContent));
     this.root.dataset.kind = offer.kind;
     this.root.dataset.offer = offer.id;
     this.offer = offer;

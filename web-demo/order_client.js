@@ -50,17 +50,19 @@ export class OrderClient {
   }
 
   /**
-   * Pays. There is one key per order and payment token, kept until that payment is answered.
+   * Pays. There is one key per order, payment token and quote, kept until that payment is answered.
    * @param {Order} order
    * @param {string} token
+   * @param {string} [quoteVersion] which quote the buyer saw
    */
-  async pay(order, token) {
-    const slot = `livesouk.pay.${order.id}.${token}`;
+  async pay(order, token, quoteVersion) {
+    const slot = `livesouk.pay.${order.id}.${token}.${quoteVersion ?? ''}`;
     const key = sessionStorage.getItem(slot) ?? newKey();
     sessionStorage.setItem(slot, key);
     const forget = () => sessionStorage.removeItem(slot);
-    const fields = { order: order.id, token, key };
-    const paid = await this.retry(() => this.send('pay', fields, `/orders/${order.id}/pay`, { token }), forget);
+    const body = quoteVersion ? { token, quote_version: quoteVersion } : { token };
+    const fields = { order: order.id, key, ...body };
+    const paid = await this.retry(() => this.send('pay', fields, `/orders/${order.id}/pay`, body), forget);
     forget();
     return paid;
   }

@@ -13,9 +13,13 @@ import { el, toast } from './ui.js';
 /** @import { OrderClient } from './order_client.js' */
 
 export class OrderDetails {
-  /** @param {OrderClient} orderClient */
-  constructor(orderClient) {
+  /**
+   * @param {OrderClient} orderClient
+   * @param {(detail: OrderDetail) => void} [onload]
+   */
+  constructor(orderClient, onload = () => {}) {
     this.orderClient = orderClient;
+    this.onload = onload;
     this.root = el('div.more');
     /** Order id → its details, as they were at a version. @type {Map<string, Pick<OrderDetail, 'history' | 'address' | 'version'>>} */
     this.known = new Map();
@@ -26,17 +30,19 @@ export class OrderDetails {
   }
 
   /**
-   * Shows the details of an order; they are loaded once per version. A held order has no history worth a second look.
+   * Shows the details of an order; they are loaded once per version.
    * @param {Order} order
    */
   async show(order) {
     this.order = order;
     this.paint();
     const known = this.known.get(order.id);
-    if ((order.status === 'held' && known) || known?.version === order.version) return;
+    if (known?.version === order.version) return;
     try {
-      const { history, address, version } = await this.orderClient.refresh(order);
+      const detail = await this.orderClient.refresh(order);
+      const { history, address, version } = detail;
       this.known.set(order.id, { history, address, version });
+      this.onload(detail);
       if (this.order.id === order.id) this.paint();
       await this.loadWithdrawal(order);
     } catch {

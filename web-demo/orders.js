@@ -13,6 +13,7 @@ import { fingerprint, isOpen, newestFirst, orderRow, paintCountdowns } from './m
 import { fullTitle } from './offer.js';
 import { historyPart } from './order_details.js';
 import { signInFromAddress } from './sign_in_link.js';
+import { totalOf } from './order_quote.js';
 import { byId, el, fillIcons, onTick } from './ui.js';
 
 /** The codes of a token or a session that is of no use any more. */
@@ -110,7 +111,7 @@ async function openSignIn() {
 async function showLinkedOrder(secret) {
   /** @type {OrderDetail} */
   const order = await post('/order-links', { secret });
-  const amount = el('bdi', {}, formatMoney(order.amount, order.currency));
+  const amount = el('bdi', {}, formatMoney(totalOf(order), order.currency));
   root.replaceChildren(
     el(
       'section',

@@ -3,9 +3,10 @@
 
 import { AddressForm } from './address.js';
 import { formatMoney, refusalText, t } from './i18n.js';
+import { quoteTable, totalOf } from './order_quote.js';
 import { el } from './ui.js';
 
-/** @import { Address, Order, Refusal, Shop } from './types.d.ts' */
+/** @import { Address, Order, OrderQuote, Refusal, Shop } from './types.d.ts' */
 
 /** The payment tokens of the test provider that the checkout offers. */
 const TEST_PAYMENTS = ['ok', 'declined', 'slow', 'capture_fails'];
@@ -35,10 +36,12 @@ export class PaymentForm {
    * @param {Order} order as it is now
    * @param {boolean} isPaying
    * @param {Refusal | undefined} failure why the last attempt failed
+   * @param {OrderQuote | undefined} quote what it costs, once that is known
    */
-  render(order, isPaying, failure) {
+  render(order, isPaying, failure, quote) {
     const { address } = this;
-    const amount = formatMoney(order.amount, order.currency);
+    const due = totalOf(order, quote);
+    const amount = formatMoney(due, order.currency);
     this.isPaying = isPaying;
     address.root.disabled = isPaying;
     this.payButton = el(
@@ -56,10 +59,10 @@ export class PaymentForm {
       },
       t('order.cancel'),
     );
-    const total = el('p.total', {}, el('span', {}, t('order.total')), el('bdi.price', {}, amount));
+    const total = quoteTable(order, quote);
     const alert = failure && el('p.alert', { role: 'alert', 'data-test': 'pay-error' }, refusalText(failure));
     // What costs nothing needs no provider.
-    if (!this.payments && order.amount > 0) {
+    if (!this.payments && due > 0) {
       const why = el('p.test-payments', { role: 'note', 'data-test': 'payments-off' }, t('error.payments_off'));
       return el('div.pay', {}, why, total, alert, cancel);
     }

@@ -10,6 +10,7 @@ import {
   offerTexts,
   paintOfferButton,
   phaseOf,
+  priceNote,
   priceTag,
   stockBar,
 } from './offer.js';
@@ -45,6 +46,7 @@ export class ProductRow {
     this.title = el('bdi.row-title');
     this.variantText = el('bdi');
     this.variant = el('small', {}, this.variantText);
+    this.note = el('small.price-note');
     this.price = el('span');
     this.bar = el('span.bar-slot');
     this.left = el('small.row-left');
@@ -73,6 +75,7 @@ export class ProductRow {
           this.title,
           this.variant,
           el('span.row-line', {}, this.price, this.countdown),
+          this.note,
           el('span.row-line', {}, this.bar, this.left),
         ),
       ),
@@ -157,6 +160,8 @@ export class ProductRow {
     this.bell.dataset.test = `bell-${offer.id}`;
     this.choice.dataset.test = `variants-${offer.product}`;
     this.price.replaceChildren(priceTag(offer));
+    setText(this.note, priceNote(offer));
+    setVisible(this.note, Boolean(this.note.textContent));
     this.bar.replaceChildren(stockBar(offer, phase));
     this.offer = offer;
     this.isPainted = true;

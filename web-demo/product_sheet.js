@@ -1,7 +1,17 @@
 // The sheet of one product: picture, price, variant, quantity, and the button that reserves it.
 
 import { dir, formatDuration, formatMoney, formatNumber, locale, t, titleOf, variantOf } from './i18n.js';
-import { canBuy, countdownOf, fullTitle, offerTexts, paintOfferButton, phaseOf, priceTag, stockBar } from './offer.js';
+import {
+  canBuy,
+  countdownOf,
+  fullTitle,
+  offerTexts,
+  paintOfferButton,
+  phaseOf,
+  priceNote,
+  priceTag,
+  stockBar,
+} from './offer.js';
 import { productAbout } from './product_about.js';
 import { openSheet } from './sheet.js';
 import { timeSpan } from './time_span.js';
@@ -38,6 +48,7 @@ export class ProductSheet {
     this.picture = el('div.product-picture');
     this.title = el('bdi');
     this.price = el('span');
+    this.note = el('p.price-note', { 'data-test': 'product-note' });
     this.bar = el('span.bar-slot');
     this.left = el('span', { 'data-test': 'product-left' });
     this.countdown = el('bdi.countdown', { dir: 'ltr' });
@@ -68,6 +79,7 @@ export class ProductSheet {
       this.picture,
       el('h3', {}, this.title),
       el('p.row-line', {}, this.price, this.countdown),
+      this.note,
       el('p.row-line.stock-line', {}, this.bar, this.left),
       this.chips,
       this.stepper,
@@ -207,6 +219,8 @@ export class ProductSheet {
       this.price.replaceChildren(priceTag(offer));
       this.bar.replaceChildren(stockBar(offer, phase));
     }
+    setText(this.note, priceNote(offer, this.qty));
+    setVisible(this.note, Boolean(this.note.textContent));
     setText(this.left, left);
     setVisible(this.stepper, canBuy(phase));
     setText(this.amount, formatNumber(this.qty));

@@ -14,6 +14,7 @@ export type {
   Message,
   Offer,
   Order,
+  OrderQuote,
   Quote,
   Role,
   RoomState,
@@ -41,6 +42,14 @@ export interface Shop {
   emails: boolean;
   base_url: string | null;
   country: string | null;
+  /** In basis points: 1500 is 15 %. */
+  tax_bp: number;
+  /** Prices contain the tax. */
+  tax_included: boolean;
+  /** Of one parcel; 0: none. */
+  delivery_fee: number;
+  /** From this sum of goods on, delivery costs nothing; 0: it always has its fee. */
+  delivery_free_from: number;
   /** The languages that readers may choose; empty: all. */
   languages: string[];
   /** The language of a reader whose own is not among them. */
@@ -463,6 +472,8 @@ export interface ShopSettings {
   time_zone: string | null;
   tax_bp: number;
   tax_included: boolean;
+  delivery_fee: number;
+  delivery_free_from: number;
   language: string | null;
   /** Empty: all. */
   languages: string[];

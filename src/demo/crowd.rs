@@ -75,7 +75,9 @@ impl Crowd {
             return Ok(());
         }
         let held = self.app.checkout.buy(actor, offer.id, 1, key(offer.id)?).await?;
-        self.app.checkout.pay(actor, held.order.id, "ok", key(offer.id)?).await.map(drop)
+        let quote = self.app.checkout.order_detail(actor, held.order.id).await?.order.quote;
+        let version = quote.map(|quote| quote.version);
+        self.app.checkout.pay(actor, held.order.id, "ok", version, key(offer.id)?).await.map(drop)
     }
 }
 

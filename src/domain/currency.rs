@@ -19,6 +19,12 @@ pub fn decimals(code: &str) -> Option<u8> {
     lists.into_iter().find(|(codes, _)| codes.split(' ').any(|known| known == code)).map(|(_, decimals)| decimals)
 }
 
+/// The codes of all currencies.
+#[cfg(test)]
+pub fn codes() -> impl Iterator<Item = &'static str> {
+    [NONE, TWO, THREE, FOUR].into_iter().flat_map(|codes| codes.split(' '))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -36,7 +42,7 @@ mod tests {
 
     #[test]
     fn each_currency_is_listed_once() {
-        let mut codes: Vec<&str> = [NONE, TWO, THREE, FOUR].iter().flat_map(|list| list.split(' ')).collect();
+        let mut codes: Vec<&str> = super::codes().collect();
         assert!(codes.iter().all(|code| code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase())));
         let listed = codes.len();
         codes.sort_unstable();

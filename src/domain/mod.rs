@@ -15,6 +15,7 @@ pub mod chat;
 pub mod country;
 pub mod currency;
 pub mod email_code;
+pub mod error_code;
 pub mod event;
 pub mod free_text;
 pub mod fulfilment;
@@ -35,6 +36,7 @@ pub mod picture;
 pub mod product;
 pub mod product_change;
 pub mod purchase_names;
+pub mod quote;
 pub mod reaction;
 pub mod refusal;
 #[cfg(test)]
@@ -73,6 +75,7 @@ pub use bucket::{AtomicBucket, Rate, TokenBucket};
 pub use chat::{
     ChatDecision, ChatMessage, ChatRules, ChatRulesForm, ChatText, LinkRule, Quote, Sanction, SanctionKind,
 };
+pub use error_code::ErrorCode;
 pub use event::{Author, Event};
 pub use fulfilment::{Consignment, Fulfilment, FulfilmentStatus, FulfilmentStep};
 pub use id::{
@@ -92,7 +95,8 @@ pub use picture::{PictureFocus, PictureHash, PictureKind, PictureSize, ProductPi
 pub use product::{Product, ProductOption, ProductStatus, ProductTexts, Shop, Variant};
 pub use product_change::{PriceChange, ProductForm, ProductRevision, StockChange, StockReason, VariantForm};
 pub use purchase_names::PurchaseNames;
-pub use refusal::{ErrorCode, Refusal};
+pub use quote::{OrderQuote, QuoteLine, QuoteRules, SoldItem};
+pub use refusal::Refusal;
 pub use reservation::{Reservation, ReservationId, ReservationStatus};
 pub use saved_view::SavedView;
 pub use shop_order::ShopOrderFilter;

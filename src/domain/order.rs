@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
-use super::{Millis, Minor, OrderId, Refusal, Reservation, ReservationStatus, StreamId, UserId};
+use super::{Millis, Minor, OrderId, OrderQuote, Refusal, Reservation, ReservationStatus, StreamId, UserId};
 
 /// The status of an order follows from its lines.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
@@ -107,10 +107,12 @@ impl OrderStatus {
 }
 
 /// What the order's own row says. An order that nobody has opened yet has none.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct OrderHeader {
     pub number: Option<i64>,
     pub paid_at: Option<Millis>,
+    /// What the last attempt to pay was for.
+    pub quote: Option<Box<OrderQuote>>,
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -125,7 +127,7 @@ pub struct Order {
     pub status: OrderStatus,
     /// The units of the lines that count.
     pub qty: i64,
-    /// The sum of the lines that count.
+    /// The sum of the lines that count; what the buyer pays is [`total`](Self::total).
     pub amount: Minor,
     pub currency: String,
     pub created_at: Millis,
@@ -136,6 +138,8 @@ pub struct Order {
     pub reason: Option<String>,
     /// Grows with every change of a line.
     pub version: i64,
+    /// What the buyer pays or paid; `None` until a payment has won the order, and for orders that were paid before there were quotes.
+    pub quote: Option<Box<OrderQuote>>,
     /// Never empty, in the order of their ids. Lines whose hold ended stay among them, and count no more.
     pub lines: Vec<Reservation>,
 }
@@ -159,6 +163,7 @@ impl Order {
         let counted: Vec<&Reservation> =
             lines.iter().filter(|line| counts(OrderStatus::of_line(line), status)).collect();
         let hold_until = counted.iter().map(|line| line.hold_until).min().unwrap_or_default();
+        let is_won = status == OrderStatus::Capturing || status.is_or_was_paid();
         let reason = if status.reserves_units() { None } else { counted.iter().find_map(|line| line.reason.clone()) };
         Self {
             id,
@@ -174,6 +179,7 @@ impl Order {
             hold_until,
             paid_at: header.paid_at,
             reason,
+            quote: header.quote.filter(|_| is_won),
             version: lines.iter().map(|line| line.version).sum(),
             lines,
         }
@@ -182,6 +188,16 @@ impl Order {
     /// The line that a client shows which knows only one.
     pub fn first_line(&self) -> &Reservation {
         &self.lines[0]
+    }
+
+    /// What the buyer pays or paid.
+    pub fn total(&self) -> Minor {
+        self.quote.as_ref().map_or(self.amount, |quote| quote.total)
+    }
+
+    /// Did a line go away because its hold ended?
+    pub fn has_expired_lines(&self) -> bool {
+        self.lines.iter().any(|line| line.status == ReservationStatus::Expired)
     }
 
     /// The lines that can still be paid.

@@ -98,6 +98,7 @@ mod tests {
             paid_at,
             reason: reason.map(str::to_owned),
             version: 1,
+            quote: None,
             lines: Vec::new(),
         }
     }

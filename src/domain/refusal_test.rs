@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::refusal::{ErrorCode, Refusal};
+use super::{ErrorCode, Refusal};
 
 #[test]
 fn every_code_is_in_the_table_once_with_a_sentence() {

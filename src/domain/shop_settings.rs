@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::country::{self, COUNTRIES};
-use super::{Refusal, Shop, Titles, currency, text};
+use super::{Minor, QuoteRules, Refusal, Shop, Titles, currency, limits, product, text};
 
 /// The highest tax rate that may be typed, in basis points: 50 %.
 pub const TAX_BP_MAX: i64 = 5_000;
@@ -25,6 +25,10 @@ pub struct ShopProfile {
     pub tax_bp: i64,
     /// Do shown prices contain the tax?
     pub tax_included: bool,
+    /// What the delivery of one parcel costs, in minor units; 0: nothing.
+    pub delivery_fee: Minor,
+    /// From this sum of goods on, delivery costs nothing; 0: it always has its fee.
+    pub delivery_free_from: Minor,
     /// The language of a reader whose own the shop does not speak: `en`, `ar` or `id`. Null: English.
     pub language: Option<String>,
     /// The languages that readers may choose; empty: all.
@@ -42,6 +46,10 @@ pub struct ShopForm {
     pub time_zone: Option<String>,
     pub tax_bp: Option<i64>,
     pub tax_included: Option<bool>,
+    /// What the delivery of one parcel costs, in minor units.
+    pub delivery_fee: Option<Minor>,
+    /// From this sum of goods on, delivery costs nothing; 0: it always has its fee.
+    pub delivery_free_from: Option<Minor>,
     pub language: Option<String>,
     pub languages: Option<Vec<String>>,
 }
@@ -59,6 +67,10 @@ impl ShopForm {
         if let Some(code) = self.currency {
             currency::decimals(&code)
                 .ok_or_else(|| Refusal::bad_field("currency", "is not a currency of ISO 4217."))?;
+            if code != shop.currency {
+                // Amounts in the former currency mean something else in another one.
+                (profile.delivery_fee, profile.delivery_free_from) = (0, 0);
+            }
             shop.currency = code;
         }
         if let Some(code) = self.country {
@@ -74,6 +86,12 @@ impl ShopForm {
                 if is_valid { rate } else { return Err(Refusal::bad_field("tax_bp", "must be 0 to 5000.")) };
         }
         profile.tax_included = self.tax_included.unwrap_or(profile.tax_included);
+        if let Some(fee) = self.delivery_fee {
+            profile.delivery_fee = product::in_range(fee, limits::PRICE, "delivery_fee")?;
+        }
+        if let Some(from) = self.delivery_free_from {
+            profile.delivery_free_from = product::in_range(from, limits::PRICE, "delivery_free_from")?;
+        }
         if let Some(languages) = self.languages {
             profile.languages = checked_languages(languages)?;
         }
@@ -116,6 +134,12 @@ fn checked_time_zone(zone: String) -> Result<String, Refusal> {
 }
 
 impl ShopProfile {
+    /// How the shop charges tax and delivery.
+    pub fn quote_rules(&self) -> QuoteRules {
+        let Self { tax_bp, tax_included, delivery_fee, delivery_free_from, .. } = *self;
+        QuoteRules { tax_bp, tax_included, delivery_fee, delivery_free_from }
+    }
+
     /// The defaults of a country.
     pub fn of_country(code: &str) -> Option<Self> {
         let found = COUNTRIES.iter().find(|country| country.code == code)?;
@@ -124,6 +148,8 @@ impl ShopProfile {
             time_zone: Some(found.time_zone.to_owned()),
             tax_bp: found.tax_bp,
             tax_included: found.tax_included,
+            delivery_fee: 0,
+            delivery_free_from: 0,
             language: Some(found.language.to_owned()),
             languages: Vec::new(),
         })
@@ -170,6 +196,8 @@ mod tests {
             (ShopForm { time_zone: text("Asia/../Riyadh"), ..form() }, "time_zone"),
             (ShopForm { tax_bp: Some(-1), ..form() }, "tax_bp"),
             (ShopForm { tax_bp: Some(5_001), ..form() }, "tax_bp"),
+            (ShopForm { delivery_fee: Some(-1), ..form() }, "delivery_fee"),
+            (ShopForm { delivery_free_from: Some(i64::MAX), ..form() }, "delivery_free_from"),
             (ShopForm { language: text("fr"), ..form() }, "language"),
             (ShopForm { languages: Some(vec!["fr".to_owned()]), ..form() }, "languages"),
             (ShopForm { languages: Some(vec!["ar".to_owned()]), ..form() }, "language"),

@@ -53,7 +53,7 @@ async fn write_export(app: App, actor: Actor, filter: ShopOrderFilter, mut write
     }
 }
 
-const COLUMNS: [&str; 32] = [
+const COLUMNS: [&str; 39] = [
     "id",
     "created_at",
     "paid_at",
@@ -86,6 +86,13 @@ const COLUMNS: [&str; 32] = [
     "reason",
     "number",
     "line",
+    "sku",
+    "line_tax_bp",
+    "line_tax",
+    "order_delivery",
+    "order_tax",
+    "order_tax_included",
+    "order_total",
 ];
 
 /// One row for each line that counts: lines that ended do not, unless the whole order has ended.
@@ -99,6 +106,8 @@ fn rows((listed, address): (ShopOrderView, Option<Address>)) -> Vec<Vec<Value>> 
 
 fn row(listed: &ShopOrderView, reserved: &ReservationView, address: Option<&Address>) -> Vec<Value> {
     let ShopOrderView { order, buyer, buyer_name, fulfilment_status, fulfilment, tags } = listed;
+    let quote = order.quote.as_deref();
+    let quoted = quote.and_then(|quote| quote.lines.iter().find(|line| line.reservation == reserved.id));
     let line = |n: usize| address.and_then(|address| address.lines.get(n));
     vec![
         json!(order.id),
@@ -133,5 +142,12 @@ fn row(listed: &ShopOrderView, reserved: &ReservationView, address: Option<&Addr
         json!(order.reason),
         json!(order.number),
         json!(reserved.id),
+        json!(quoted.and_then(|line| line.item.sku.as_deref())),
+        json!(quoted.map(|line| line.tax_bp)),
+        json!(quoted.map(|line| line.tax)),
+        json!(quote.map(|quote| quote.delivery)),
+        json!(quote.map(|quote| quote.tax)),
+        json!(quote.map(|quote| quote.tax_included)),
+        json!(quote.map(|quote| quote.total)),
     ]
 }

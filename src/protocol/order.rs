@@ -4,8 +4,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::domain::{
-    Address, Millis, Minor, Offer, OfferId, Order, OrderHistoryEntry, OrderId, OrderStatus, Reservation, ReservationId,
-    ReservationStatus, StreamId, Titles,
+    Address, Millis, Minor, Offer, OfferId, Order, OrderHistoryEntry, OrderId, OrderQuote, OrderStatus, Reservation,
+    ReservationId, ReservationStatus, StreamId, Titles,
 };
 
 /// A reservation as its buyer sees it: units of one offer, and a line of an order.
@@ -85,7 +85,7 @@ pub struct OrderView {
     pub status: OrderStatus,
     /// The units of all lines that count: lines that ended do not, unless all of them ended.
     pub qty: i64,
-    /// The sum of all lines that count.
+    /// The sum of all lines that count. What the buyer pays is the `total` of the quote, where the shop charges delivery or adds a tax.
     pub amount: Minor,
     pub currency: String,
     /// The buyer's number in the offer ("you are number 137"): counts from 1 without gaps.
@@ -100,6 +100,10 @@ pub struct OrderView {
     pub version: i64,
     /// The server's time at which this view was made.
     pub now: Millis,
+    /// What the buyer pays or paid, with delivery and tax. Of a held order it is in the answer to `GET /v1/orders/{order}` and to
+    /// `POST /v1/orders`, as of now; everywhere else it is there from the moment when a payment has won the order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quote: Option<Box<OrderQuote>>,
     /// What the order consists of, the oldest line first. Lines whose hold ended stay, with the reason. Left out in the reply to
     /// `buy` on the socket if its reservation is the only line.
     pub lines: Vec<ReservationView>,
@@ -130,6 +134,7 @@ impl OrderView {
             reason: order.reason.clone(),
             version: order.version,
             now,
+            quote: order.quote.clone(),
             lines,
         }
     }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::domain::{ErrorCode, Millis, OrderId, Refusal};
+use crate::domain::{ErrorCode, Millis, OrderId, OrderQuote, Refusal};
 
 /// What a client needs to act on an error, beside its code. A fact that a refusal does not have is absent.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
@@ -35,6 +35,9 @@ pub struct RefusalFacts {
     /// With `needs_action`: the address where the buyer confirms the payment.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action_url: Option<String>,
+    /// With `quote_changed`: what the order costs now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quote: Option<Box<OrderQuote>>,
 }
 
 impl From<&Refusal> for RefusalFacts {
@@ -47,6 +50,7 @@ impl From<&Refusal> for RefusalFacts {
                 Self { per_buyer: Some(*per_buyer), orders: Some(orders.clone()), ..none }
             }
             Refusal::PictureKind { found } => Self { file_kind: found.map(str::to_owned), ..none },
+            Refusal::QuoteChanged(quote) => Self { quote: Some(quote.clone()), ..none },
             Refusal::LinesGone(lines) => Self { orders: Some(lines.clone()), ..none },
             Refusal::TooFewLeft { left } | Refusal::NotEnoughStock { left } => Self { left: Some(*left), ..none },
             Refusal::NotOpen { opens_at, now } => Self { opens_at: *opens_at, now: Some(*now), ..none },

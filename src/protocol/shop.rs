@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::domain::shop_settings::ShopProfile;
-use crate::domain::{Shop, ShopId, Titles};
+use crate::domain::{Minor, QuoteRules, Shop, ShopId, Titles};
 
 /// The shop.
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
@@ -29,6 +29,14 @@ pub struct ShopView {
     pub base_url: Option<String>,
     /// Where the shop is: ISO 3166-1, two letters. Null: its owner has not said it.
     pub country: Option<String>,
+    /// The tax rate in basis points: 1500 is 15 %.
+    pub tax_bp: i64,
+    /// Prices contain the tax. Otherwise it is added to them.
+    pub tax_included: bool,
+    /// What the delivery of one parcel costs, in minor units; 0: nothing.
+    pub delivery_fee: Minor,
+    /// From this sum of goods on, delivery costs nothing; 0: it always has its fee.
+    pub delivery_free_from: Minor,
     /// The languages that readers may choose: some of `en`, `ar`, `id`; empty: all.
     pub languages: Vec<String>,
     /// The language of a reader whose own is not among them; null: English.
@@ -46,6 +54,7 @@ impl ShopView {
         let decimals = shop.decimals();
         let Shop { id, title, titles, currency } = shop.clone();
         let ShopProfile { country, languages, language, .. } = profile.clone();
+        let QuoteRules { tax_bp, tax_included, delivery_fee, delivery_free_from } = profile.quote_rules();
         let base_url = base_url.map(str::to_owned);
         Self {
             id,
@@ -58,6 +67,10 @@ impl ShopView {
             emails,
             base_url,
             country,
+            tax_bp,
+            tax_included,
+            delivery_fee,
+            delivery_free_from,
             languages,
             language,
         }

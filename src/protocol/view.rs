@@ -302,7 +302,7 @@ pub struct StreamReport {
     pub orders_held: i64,
     pub orders_paid: i64,
     pub units_paid: i64,
-    /// The revenue without refunded amounts.
+    /// The revenue without refunded amounts: goods, without delivery and added tax.
     pub amount_paid: Minor,
     /// Orders that were paid and refunded later.
     pub orders_refunded: i64,

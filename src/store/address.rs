@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use super::mail::queue_confirmation;
-use super::order::order_status;
+use super::order::{lock_lines, order_status};
 use super::row::from_row;
 use super::transaction::Transaction;
 use super::{Error, Result, Store, ids_to_json};
-use crate::domain::{Address, Language, MailKind, OrderId};
+use crate::domain::{Address, Language, MailKind, OrderId, Refusal};
 
 struct AddressRow {
     name: String,
@@ -41,6 +41,16 @@ impl AddressRow {
     }
 }
 
+/// An order that is not sent and shares its parcel: it, or one that joins it, is paid or is being paid without a delivery fee. It is
+/// found if the address would be another one.
+const LEAVES_ITS_PARCEL: &str = "select o.id from orders o left join addresses a on a.order_id = o.id
+    where o.id = $1 and (a.order_id is null or not (a.name = $2 and a.lines = $3 and a.city = $4 and a.country = $5
+            and coalesce(a.region, '') = $6 and coalesce(a.postcode, '') = $7))
+        and not exists (select 1 from shipments s where s.order_id = o.id)
+        and exists (select 1 from orders j where (j.id = $1 and j.joins is not null or j.joins = $1)
+            and (j.status in ('capturing', 'paid') or (j.status = 'paying' and exists (select 1 from payments p
+                where p.order_id = j.id and p.status in ('creating', 'needs_action', 'authorized')))))";
+
 impl Store {
     pub async fn address(&self, order: OrderId) -> Result<Option<Address>> {
         let read = "select name, lines, city, region, postcode, country, phone, email, language from addresses where order_id = $1";
@@ -62,11 +72,23 @@ impl Store {
     }
 
     /// Writes the address of an order and replaces the one before. The buyer of an order that is paid already gets the
-    /// confirmation that could not be sent then. `false`: the order has ended or was put
+    /// confirmation that could not be sent then. Refuses another place for an order that goes into an open parcel. `false`: the order has ended or was put
     /// into another one, or there is none.
     pub async fn set_address(&self, order: OrderId, address: &Address) -> Result<bool> {
         let lines = serde_json::to_string(&address.lines).map_err(|error| Error::CorruptRow(error.to_string()))?;
         self.transaction(async |tx| {
+            // An attempt to pay may look for the parcel at this moment.
+            lock_lines(tx, order).await?;
+            let elsewhere =
+                tx.query(LEAVES_ITS_PARCEL).bind(order.0).bind(&address.name).bind(&lines).bind(&address.city);
+            let elsewhere = elsewhere.bind(&address.country).bind(address.region.as_deref().unwrap_or_default());
+            let elsewhere = elsewhere.bind(address.postcode.as_deref().unwrap_or_default());
+            if elsewhere.fetch_optional_value::<Uuid>().await?.is_some() {
+                return Err(Refusal::WrongStatus(
+                    "The order goes into one parcel with another one, without a delivery fee: its address stays.",
+                )
+                .into());
+            }
             let now = tx.now().await?;
             let write = concat!(
                 "insert into addresses

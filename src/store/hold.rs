@@ -24,7 +24,6 @@ const DUE_OFFERS_MAX: i64 = 1_000;
 pub enum ReleaseReason {
     HoldEnded,
     BuyerCancel,
-    CaptureFailed,
 }
 
 impl ReleaseReason {
@@ -32,7 +31,6 @@ impl ReleaseReason {
         match self {
             ReleaseReason::HoldEnded => "hold_ended",
             ReleaseReason::BuyerCancel => "buyer_cancel",
-            ReleaseReason::CaptureFailed => "capture_failed",
         }
     }
 }
@@ -60,7 +58,7 @@ const END_RESERVATIONS_ON_POSTGRES: &str = reservations!(
         where r.id = any (array(select value::uuid from json_array_elements_text($1::json)))
             and r.offer = $2
             and case $5 when 'hold_ended' then r.status = 'held' and r.hold_until <= $3
-                when 'buyer_cancel' then r.status = 'held' else r.status = 'capturing' end
+                else r.status = 'held' end
         order by r.id for update)
     update reservations set status = $4, reason = $5, version = version + 1, changed_at = $3
         from due where id = due.due returning",
@@ -70,7 +68,7 @@ const END_RESERVATIONS_ON_SQLITE: &str = reservations!(
     "update reservations set status = $4, reason = $5, version = version + 1, changed_at = $3
         where id in (select unhex(value) from json_each($1)) and offer = $2
             and case $5 when 'hold_ended' then status = 'held' and hold_until <= $3
-                when 'buyer_cancel' then status = 'held' else status = 'capturing' end returning",
+                else status = 'held' end returning",
     ""
 );
 
@@ -93,8 +91,7 @@ const END_HOLDS_ON_SQLITE: &str = reservations!(
 
 impl Store {
     /// Ends reservations of one offer and puts their units back on sale, or back into the stock if the offer is closed, in one
-    /// transaction. Gives those that ended; those that had ended before are not among them. An order of which the capture failed
-    /// is cancelled together with its last line.
+    /// transaction. Gives those that ended; those that had ended before are not among them.
     pub async fn release_reservations(
         &self,
         offer: OfferId,
@@ -116,14 +113,11 @@ impl Store {
                     let end = tx.choose(END_RESERVATIONS_ON_POSTGRES, END_RESERVATIONS_ON_SQLITE);
                     let status = match why {
                         ReleaseReason::HoldEnded => ReservationStatus::Expired,
-                        ReleaseReason::BuyerCancel | ReleaseReason::CaptureFailed => ReservationStatus::Cancelled,
+                        ReleaseReason::BuyerCancel => ReservationStatus::Cancelled,
                     };
                     let end = tx.query(end).bind(&ids).bind(offer.0).bind(now).bind(status.name()).bind(why.name());
                     let ended: Vec<ReservationRow> = end.fetch_all().await?;
-                    give_back_units(tx, offer, variant, &terms, &ended).await?;
-                    if why == ReleaseReason::CaptureFailed {
-                        cancel_orders_without_capture(tx, &ended, now).await?;
-                    }
+                    give_back_units(tx, offer, variant, &terms, units_of(&ended)).await?;
                     // Only a change is recorded: a cancel that came too late is refused, and refusals are not stored.
                     if let Some((buyer, record)) = record.filter(|_| !ended.is_empty()) {
                         insert_idempotency_record(tx, buyer, record, now).await?;
@@ -157,7 +151,7 @@ impl Store {
                     let end = tx.choose(END_HOLDS_ON_POSTGRES, END_HOLDS_ON_SQLITE);
                     let end = tx.query(end).bind(offer.0).bind(now).bind(RELEASED_TOGETHER_MAX as i64);
                     let ended: Vec<ReservationRow> = end.fetch_all().await?;
-                    give_back_units(tx, offer, variant, &terms, &ended).await?;
+                    give_back_units(tx, offer, variant, &terms, units_of(&ended)).await?;
                     Ok(Some(Some(ended)))
                 })
                 .await;
@@ -232,14 +226,18 @@ async fn lock_for_release(
     })
 }
 
-async fn give_back_units(
+fn units_of(ended: &[ReservationRow]) -> i64 {
+    ended.iter().map(ReservationRow::qty).sum()
+}
+
+/// Puts units of a locked offer back on sale, or into the stock of its locked variant if the offer is closed.
+pub(super) async fn give_back_units(
     tx: &mut Transaction<'_>,
     offer: OfferId,
     variant: Uuid,
     terms: &OfferTerms,
-    ended: &[ReservationRow],
+    units: i64,
 ) -> Result<()> {
-    let units: i64 = ended.iter().map(ReservationRow::qty).sum();
     if units == 0 {
         return Ok(());
     }
@@ -250,17 +248,6 @@ async fn give_back_units(
     tx.query(release).bind(offer.0).bind(units).bind(to_stock).execute().await?;
     if is_closed {
         add_to_stock(tx, variant, units).await?;
-    }
-    Ok(())
-}
-
-/// An order whose amount could not be captured ends with the last of its lines. They may be of several offers, which are released
-/// one after the other.
-async fn cancel_orders_without_capture(tx: &mut Transaction<'_>, ended: &[ReservationRow], now: Millis) -> Result<()> {
-    let cancel = "update orders set status = 'cancelled', changed_at = $2 where id = $1 and status = 'capturing'
-        and not exists (select 1 from reservations r where r.order_id = $1 and r.status = 'capturing')";
-    for order in ended.iter().filter_map(ReservationRow::order_id) {
-        tx.query(cancel).bind(order).bind(now).execute().await?;
     }
     Ok(())
 }

@@ -7,22 +7,26 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
+use super::quote::parse_quote;
 use super::reservation::{ReservationRow, reservations};
 use super::row::from_row;
 use super::transaction::Transaction;
 use super::{Error, Result, Store, ids_to_json, to_json};
 use crate::domain::{
-    IdempotencyKey, Millis, Order, OrderHeader, OrderId, Refusal, RequestHash, Reservation, StreamId, UserId,
+    IdempotencyKey, Millis, Order, OrderHeader, OrderId, OrderQuote, Refusal, RequestHash, Reservation, StreamId,
+    UserId,
 };
 
 /// A line, with what the row of its order says.
 struct OrderLineRow {
     number: Option<i64>,
     paid_at: Option<i64>,
+    /// Only beside the first line: it is as long as all of them.
+    quote: Option<String>,
     reservation: ReservationRow,
 }
 
-from_row!(OrderLineRow { number, paid_at } and reservation);
+from_row!(OrderLineRow { number, paid_at, quote } and reservation);
 
 /// A query for lines of orders: what stands before the columns, and what after.
 macro_rules! order_lines {
@@ -31,6 +35,7 @@ macro_rules! order_lines {
             $before,
             " select (select o.number from orders o where o.id = order_id) as number,
                 (select o.paid_at from orders o where o.id = order_id) as paid_at,
+                case when order_id = id then (select o.quote from orders o where o.id = order_id) end as quote,
                 id, stream, offer, order_id, buyer, buyer_name, status, qty, returned, amount, currency, place, created_at,
                 hold_until, reason, version ",
             $after
@@ -126,12 +131,16 @@ const ORDERS_BY_ID_ON_SQLITE: &str = order_lines!(
 fn into_orders(rows: Vec<OrderLineRow>) -> Result<Vec<Order>> {
     let mut found: Vec<(OrderHeader, Vec<Reservation>)> = Vec::new();
     let mut places: HashMap<OrderId, usize> = HashMap::new();
-    for OrderLineRow { number, paid_at, reservation } in rows {
+    for OrderLineRow { number, paid_at, quote, reservation } in rows {
         let line = reservation.into_reservation()?;
         let place = *places.entry(line.order_id()).or_insert(found.len());
+        let quote = quote.as_deref().map(parse_quote).transpose()?.map(Box::new);
         match found.get_mut(place) {
-            Some((_, lines)) => lines.push(line),
-            None => found.push((OrderHeader { number, paid_at }, vec![line])),
+            Some((header, lines)) => {
+                header.quote = header.quote.take().or(quote);
+                lines.push(line);
+            }
+            None => found.push((OrderHeader { number, paid_at, quote }, vec![line])),
         }
     }
     let order = |(header, mut lines): (OrderHeader, Vec<Reservation>)| {
@@ -147,6 +156,15 @@ fn into_orders(rows: Vec<OrderLineRow>) -> Result<Vec<Order>> {
 pub(super) async fn read_order(tx: &mut Transaction<'_>, id: OrderId) -> Result<Order> {
     let rows: Vec<OrderLineRow> = tx.query(SELECT_ORDER).bind(id.0).fetch_all().await?;
     Ok(into_orders(rows)?.pop().ok_or(Refusal::NoSuchOrder)?)
+}
+
+/// Locks the lines of an order against its payment, whatever became of them.
+pub(super) async fn lock_lines(tx: &mut Transaction<'_>, id: OrderId) -> Result<()> {
+    if matches!(tx, Transaction::Postgres(_)) {
+        let lock = "select id from reservations where id = $1 or order_id = $1 order by id for no key update";
+        tx.query(lock).bind(id.0).fetch_values::<Uuid>().await?;
+    }
+    Ok(())
 }
 
 /// Locks the lines of an order, and gives the order without its number. Every change of an order or of its payment attempts holds
@@ -199,16 +217,20 @@ pub(super) async fn insert_order(
     Ok(insert.bind(&line.currency).bind(line.created_at).bind(now).execute().await? > 0)
 }
 
-/// Notes that a locked order is being paid: from now on no line joins it. It gets its own row if it has none.
-pub(super) async fn begin_paying(tx: &mut Transaction<'_>, order: &Order, now: Millis) -> Result<()> {
-    if order.first_line().order.is_some() {
-        let set = "update orders set status = 'paying', changed_at = $2 where id = $1";
-        tx.query(set).bind(order.id.0).bind(now).execute().await?;
-    } else {
+/// Notes that a locked order is being paid, and for what amount: from now on no line joins it. It gets its own row if it has none.
+pub(super) async fn begin_paying(
+    tx: &mut Transaction<'_>,
+    order: &Order,
+    quote: &OrderQuote,
+    now: Millis,
+) -> Result<()> {
+    if order.first_line().order.is_none() {
         insert_order(tx, order.first_line(), "paying", now).await?;
         tx.query("update reservations set order_id = id where id = $1").bind(order.id.0).execute().await?;
     }
-    Ok(())
+    let set = "update orders set status = 'paying', quote = $2, total = $3, joins = $4, changed_at = $5 where id = $1";
+    let set = tx.query(set).bind(order.id.0).bind(to_json(quote)?).bind(quote.total);
+    set.bind(quote.joins.map(|parcel| parcel.0)).bind(now).execute().await.map(drop)
 }
 
 impl Store {

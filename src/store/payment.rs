@@ -7,11 +7,13 @@ use uuid::Uuid;
 
 use super::mail::queue_confirmation;
 use super::order::{begin_paying, lock_order, order_status, read_order};
+use super::quote::{parse_quote, quote_to_pay};
 use super::row::from_row;
 use super::transaction::Transaction;
 use super::{Error, Result, Store, require_known};
 use crate::domain::{
-    IdempotencyKey, Millis, Order, OrderId, OrderStatus, Payment, PaymentStatus, Refusal, RequestHash, UserId,
+    IdempotencyKey, Millis, Order, OrderId, OrderStatus, Payment, PaymentStatus, QuoteRules, Refusal, RequestHash,
+    UserId,
 };
 
 /// What a buyer requests with `pay`.
@@ -23,6 +25,9 @@ pub struct NewPayment {
     pub hash: RequestHash,
     pub provider: &'static str,
     pub token: String,
+    /// Which quote the buyer saw; `None`: the client knows no quotes.
+    pub quote_version: Option<String>,
+    pub rules: QuoteRules,
 }
 
 /// The attempt of an idempotency key.
@@ -93,7 +98,7 @@ macro_rules! payments {
             "select p.order_id, p.attempt, p.provider, p.token, p.reference, p.status, p.amount, p.currency,
                 p.created_at, coalesce(o.attempt = p.attempt, false) as wins,
                 p.lines <> (select count(*) from reservations h where h.order_id = p.order_id and h.status = 'held')
-                    or p.amount <> (select coalesce(sum(h.amount), 0) from reservations h
+                    or coalesce(p.goods, p.amount) <> (select coalesce(sum(h.amount), 0) from reservations h
                         where h.order_id = p.order_id and h.status = 'held') as has_lost_lines, ",
             order_status!("p.order_id"),
             " as order_status
@@ -106,7 +111,8 @@ macro_rules! payments {
 const SELECT_PAYMENT: &str = payments!("p.order_id = $1 and p.attempt = $2");
 
 impl Store {
-    /// Begins a payment attempt for a held order, or finds the attempt that this idempotency key began.
+    /// Begins a payment attempt for a held order, or finds the attempt that this idempotency key began. The attempt freezes the quote of the
+    /// order; one that the buyer has not seen is refused.
     pub async fn begin_payment(&self, new: &NewPayment) -> Result<BegunPayment> {
         self.transaction(async |tx| {
             // Without the lock, two tabs that pay together would count the attempts and take the same number.
@@ -120,23 +126,29 @@ impl Store {
                 None => {
                     order.check_payable()?;
                     let now = tx.now().await?;
-                    begin_paying(tx, &order, now).await?;
+                    let quote = quote_to_pay(tx, &order, new.rules).await?;
+                    quote.check_seen(new.quote_version.as_deref(), order.has_expired_lines())?;
+                    if quote.total > 0 && new.provider == "none" {
+                        return Err(Refusal::PaymentsOff.into());
+                    }
+                    begin_paying(tx, &order, &quote, now).await?;
                     let insert = "insert into payments (order_id, attempt, provider, token, status, amount, currency,
-                            buyer, key, hash, lines, created_at, changed_at)
+                            buyer, key, hash, lines, created_at, changed_at, goods)
                         values ($1, (select coalesce(max(p.attempt), 0) + 1 from payments p where p.order_id = $1),
-                            $2, $3, 'creating', $4, $5, $6, $7, $8, $9, $10, $10) returning attempt";
+                            $2, $3, 'creating', $4, $5, $6, $7, $8, $9, $10, $10, $11) returning attempt";
                     let attempt: i64 = tx
                         .query(insert)
                         .bind(order.id.0)
-                        .bind(if order.amount == 0 { "none" } else { new.provider })
+                        .bind(if quote.total == 0 { "none" } else { new.provider })
                         .bind(&new.token)
-                        .bind(order.amount)
+                        .bind(quote.total)
                         .bind(&order.currency)
                         .bind(new.buyer.as_str())
                         .bind(new.key.as_str())
                         .bind(&new.hash[..])
                         .bind(order.held_lines().count() as i64)
                         .bind(now)
+                        .bind(quote.goods)
                         .fetch_value()
                         .await?;
                     (new.order.0, attempt, true)
@@ -198,12 +210,18 @@ impl Store {
     pub async fn begin_capture(&self, payment: &Payment, reference: Option<&str>) -> Result<Option<Order>> {
         self.transaction(async |tx| {
             let order = lock_order(tx, payment.order).await?;
-            let read = "select status, lines from payments where order_id = $1 and attempt = $2";
-            let (status, lines): (String, i64) =
+            let read = "select p.status, p.lines, o.quote from payments p join orders o on o.id = p.order_id
+                where p.order_id = $1 and p.attempt = $2";
+            let (status, lines, quote): (String, i64, Option<String>) =
                 tx.query(read).bind(payment.order.0).bind(payment.attempt).fetch_one().await?;
-            // The amount too: other lines, as many, are not what the buyer agreed to pay for.
-            let has_all_lines = order.held_lines().count() as i64 == lines
-                && (order.amount, &order.currency) == (payment.amount, &payment.currency);
+            let quote = quote.as_deref().map(parse_quote).transpose()?;
+            // The amount too: other lines, as many, are not what the buyer agreed to pay for. An attempt that began before there were
+            // quotes was for the sum of the lines.
+            let is_agreed = quote.as_ref().is_none_or(|quote| quote.is_for(order.held_lines()));
+            let agreed = quote.as_ref().map_or(order.amount, |quote| quote.total);
+            let has_all_lines = is_agreed
+                && order.held_lines().count() as i64 == lines
+                && (agreed, &order.currency) == (payment.amount, &payment.currency);
             if order.status != OrderStatus::Held || !has_all_lines || !parse_status(&status)?.is_open() {
                 return Ok(None);
             }

@@ -75,6 +75,11 @@ impl Store {
                         return Err(Refusal::Busy { retry_ms: 1_000 }.into());
                     }
                     let now = tx.now().await?;
+                    // What was captured.
+                    let total =
+                        "select p.amount from payments p join orders o on o.id = p.order_id and o.attempt = p.attempt
+                        where o.id = $1";
+                    let total: Option<i64> = tx.query(total).bind(new.order.0).fetch_optional_value().await?;
                     let insert = "insert into refunds (order_id, n, status, amount, currency, restock, reason, by_user,
                             key, hash, created_at, changed_at)
                         values ($1, (select coalesce(max(r.n), 0) + 1 from refunds r where r.order_id = $1), 'pending',
@@ -82,7 +87,7 @@ impl Store {
                     let n: i64 = tx
                         .query(insert)
                         .bind(new.order.0)
-                        .bind(order.amount)
+                        .bind(total.unwrap_or(order.amount))
                         .bind(&order.currency)
                         .bind(i64::from(new.restock))
                         .bind(&new.reason)

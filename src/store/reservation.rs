@@ -51,12 +51,12 @@ impl ReservationRow {
         self.id
     }
 
-    pub fn qty(&self) -> i64 {
-        self.qty
+    pub fn offer(&self) -> OfferId {
+        OfferId(self.offer)
     }
 
-    pub fn order_id(&self) -> Option<Uuid> {
-        self.order_id
+    pub fn qty(&self) -> i64 {
+        self.qty
     }
 
     pub fn into_reservation(self) -> Result<Reservation> {

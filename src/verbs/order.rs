@@ -44,6 +44,10 @@ pub struct Pay {
     /// and the answer is lost), `webhook_twice`, `webhook_before_reply`, `webhook_never`, `webhook_reordered`,
     /// `cancel_too_late`, `capture_fails`, `wrong_amount`, `bad_signature`, `refund_fails`.
     token: String,
+    /// The `version` of the quote that the buyer saw. If the order costs something else now, nothing is charged, and the answer is 409
+    /// `quote_changed` with the new quote. Without it an order is paid only if what it costs is the sum of its lines, and none of
+    /// them has expired.
+    quote_version: Option<String>,
     /// The idempotency key: 8 to 255 visible ASCII characters. Over REST it is the header `Idempotency-Key`.
     key: Option<String>,
 }
@@ -57,7 +61,12 @@ impl Verb for Pay {
 
     async fn run(self, context: &VerbContext<'_>) -> Result<ChangedOrder> {
         let key = idempotency_key(self.key.as_deref())?;
-        context.app.checkout.pay(context.actor, self.order, &self.token, key).await.map(ChangedOrder)
+        context
+            .app
+            .checkout
+            .pay(context.actor, self.order, &self.token, self.quote_version, key)
+            .await
+            .map(ChangedOrder)
     }
 }
 

@@ -123,6 +123,49 @@ async fn two_reservations_become_one_order_and_are_paid_together() {
 }
 
 #[tokio::test]
+async fn full_price_is_shown_before_the_tap_and_again_when_it_changes() {
+    let shop = Shop::demo(&[]).await;
+    let admin = shop.rest("Root", "admin");
+    let charge = async |settings: Value| {
+        admin.send(reqwest::Method::PATCH, "/v1/shop/settings", &[], Some(settings)).await.expect(200);
+    };
+    charge(json!({"tax_bp": 1500, "tax_included": true, "delivery_fee": 2_000})).await;
+    let offer = pinned_offer(&shop, 5, json!({"per_buyer": 3})).await;
+    let driver = Driver::start();
+    let ann = Browser::open(&driver, Window::Mobile, "en").await;
+    ann.watch(&shop, &shop.server.url, "Ann", &offer).await;
+    ann.sees("card-note", "incl. VAT").await;
+    ann.sees("card-note", "delivery SAR").await;
+    ann.screenshot("purchase-price-card").await;
+    ann.reserve().await;
+    ann.sees("order-quote", "Includes VAT").await;
+    ann.sees("order-total", "30").await;
+    ann.fill_address().await;
+    ann.screenshot("purchase-price-checkout").await;
+    charge(json!({"delivery_fee": 2_500})).await;
+    ann.press("pay").await;
+    ann.sees("pay-error", "price has changed").await;
+    ann.sees("order-total", "35").await;
+    ann.screenshot("purchase-price-changed").await;
+    ann.press("pay").await;
+    ann.until("the order to be paid", &order_is("paid"), SOON).await;
+    ann.sees("order-total", "35").await;
+    ann.screenshot("purchase-price-paid").await;
+    assert_eq!(shop.number("select captured from test_intents").await, 3_500);
+    // The next order to the same place goes into the same parcel.
+    ann.press("order-done").await;
+    ann.reserve().await;
+    ann.fill_address().await;
+    ann.press("pay").await;
+    ann.until("the second order to be paid", &order_is("paid"), SOON).await;
+    ann.sees("order-quote", "in the parcel").await;
+    assert_eq!(shop.number("select sum(captured) from test_intents").await, 3_500 + 1_000);
+    ann.assert_no_faults("Ann").await;
+    ann.close().await;
+    shop.assert_audited().await;
+}
+
+#[tokio::test]
 async fn hold_that_expires_while_the_sheet_is_open_is_shown_and_can_be_renewed() {
     let shop = Shop::demo(&[]).await;
     let offer = pinned_offer(&shop, 1, json!({"hold_s": 10})).await;

@@ -9,6 +9,7 @@ mod lineup;
 mod order;
 mod payment;
 mod payments_off;
+mod quote;
 mod rehearsal;
 mod report;
 mod sale;

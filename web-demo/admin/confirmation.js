@@ -4,6 +4,7 @@ import { addressLines } from '../address.js';
 import { formatDateTime, formatMoney, formatNumber, t, titleOf } from '../i18n.js';
 import { fullTitle } from '../offer.js';
 import { linesOf, orderNumber } from '../order_lines.js';
+import { includedTax, quoteRows, totalOf } from '../order_quote.js';
 import { el } from '../ui.js';
 import { printPage } from './print.js';
 
@@ -22,6 +23,8 @@ export function printConfirmation(order, shop) {
     money(line.amount / line.qty),
     money(line.amount),
   ]);
+  const parts = quoteRows(order.quote);
+  const tax = includedTax(order.quote);
   const number = el('bdi.num', { dir: 'ltr' }, orderNumber(order));
   printPage(
     el('h1', {}, titleOf(shop)),
@@ -55,9 +58,13 @@ export function printConfirmation(order, shop) {
       el(
         'tfoot',
         {},
-        el('tr', {}, el('th', { scope: 'row', colSpan: 3 }, t('order.total')), el('td', {}, money(order.amount))),
+        parts.map(([label, amount]) =>
+          el('tr', {}, el('th', { scope: 'row', colSpan: 3 }, label), el('td', {}, el('bdi.num', {}, amount))),
+        ),
+        el('tr', {}, el('th', { scope: 'row', colSpan: 3 }, t('order.total')), el('td', {}, money(totalOf(order)))),
       ),
     ),
+    tax && el('p', {}, tax),
     el(
       'section',
       {},

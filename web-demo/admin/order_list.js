@@ -4,6 +4,7 @@ import { asRefusal, del, get, put } from '../api.js';
 import { formatDateTime, formatMoney, refusalText, t, titleOf } from '../i18n.js';
 import { orderTitle } from '../order_lines.js';
 import { withBusy } from '../sheet.js';
+import { totalOf } from '../order_quote.js';
 import { el, picture, setText, setVisible, toast } from '../ui.js';
 import { download } from '../host/download.js';
 import { OrderFilters } from './order_filters.js';
@@ -231,7 +232,7 @@ export class OrderList {
         el(
           'span.desk-money',
           {},
-          el('bdi.num', {}, formatMoney(order.amount, order.currency)),
+          el('bdi.num', {}, formatMoney(totalOf(order), order.currency)),
           el('small', {}, t('order.qty', { n: order.qty })),
         ),
         statusBadge(order),

@@ -5,6 +5,7 @@ import { asRefusal, call, del, get, put } from '../api.js';
 import { newKey } from '../client.js';
 import { formatDateTime, formatMoney, refusalText, t, titleOf } from '../i18n.js';
 import { lineList, orderTitle } from '../order_lines.js';
+import { quoteTable, totalOf } from '../order_quote.js';
 import { confirmDialog, openSheet, withBusy } from '../sheet.js';
 import { el, picture, toast } from '../ui.js';
 import { printConfirmation } from './confirmation.js';
@@ -82,7 +83,7 @@ class OrderSheet {
             order.number && el('bdi', { dir: 'ltr' }, `#${order.number} · `),
             t('order.qty', { n: order.qty }),
             ' · ',
-            el('bdi', {}, formatMoney(order.amount, order.currency)),
+            el('bdi', {}, formatMoney(totalOf(order), order.currency)),
           ),
           show && el('small', {}, el('bdi', {}, titleOf(show))),
         ),
@@ -316,6 +317,7 @@ class OrderSheet {
     );
     return part(
       t('desk.payment'),
+      order.quote && quoteTable(order),
       attempts.length ? el('ul.attempts', {}, attempts) : el('p.fine', {}, t('desk.no_payment')),
       order.status === 'paid' && this.refundButton(order),
     );
@@ -324,7 +326,7 @@ class OrderSheet {
   /** @param {ShopOrderDetail} order */
   refundButton(order) {
     const key = newKey();
-    const amount = formatMoney(order.amount, order.currency);
+    const amount = formatMoney(totalOf(order), order.currency);
     const onclick = async () => {
       const isCertain = await confirmDialog({
         title: t('desk.refund'),

@@ -1,8 +1,8 @@
 // The settings of the shop as fields: used by the page of the settings and by the set-up.
 
-import { LANGUAGE_NAMES, lang, locale, t } from '../i18n.js';
-import { anyText, field, required } from '../host/form.js';
-import { exampleNumber, parseNumber } from '../number_input.js';
+import { decimalsOf, LANGUAGE_NAMES, lang, locale, t } from '../i18n.js';
+import { anyText, field, price, required } from '../host/form.js';
+import { exampleNumber, parseNumber, writeAmount } from '../number_input.js';
 import { el, setVisible } from '../ui.js';
 import { choice, tick } from './choice.js';
 
@@ -48,6 +48,11 @@ export function shopForm(settings, { canChangeCurrency, isNew = false }) {
   const zones = [
     ...new Set([settings.time_zone ?? '', 'UTC', ...timeZones(), ...countries.map(({ time_zone }) => time_zone)]),
   ];
+  const fee = (/** @type {string} */ text) => (/^[0٠۰]?$/.test(text) ? 0 : price(settings.currency)(text));
+  const typed = (/** @type {number} */ minor) => (minor ? writeAmount(minor, lang, decimalsOf(settings.currency)) : '');
+  /** How many decimals another currency has is known once it is saved, so its delivery fee is typed afterwards. */
+  const isOtherCurrency = () => isNew || fields.currency.control.value !== settings.currency;
+  const followCurrency = () => setVisible(delivery, !isOtherCurrency());
   /** @param {string} code */
   const follow = (code) => {
     // What follows from a country; each of it can be changed afterwards.
@@ -58,6 +63,7 @@ export function shopForm(settings, { canChangeCurrency, isNew = false }) {
     fields.time_zone.control.value = found.time_zone;
     fields.tax_bp.control.value = percent(found.tax_bp);
     included.box.checked = found.tax_included;
+    followCurrency();
   };
   const fields = {
     title: field({
@@ -91,6 +97,7 @@ export function shopForm(settings, { canChangeCurrency, isNew = false }) {
       options: sorted(currencies.map((code) => [code, `${currencyName(code)} (${code})`])),
       value: settings.currency,
       hint: canChangeCurrency ? undefined : t('settings.currency_fixed'),
+      onchange: followCurrency,
     }),
     language: choice({
       label: t('settings.language'),
@@ -113,6 +120,22 @@ export function shopForm(settings, { canChangeCurrency, isNew = false }) {
       placeholder: exampleNumber(lang, 2),
       hint: t('settings.tax_hint'),
     }),
+    delivery_fee: field({
+      label: t('settings.delivery_fee', { currency: settings.currency }),
+      test: 'shop-delivery-fee',
+      check: fee,
+      value: typed(settings.delivery_fee),
+      inputMode: 'decimal',
+      hint: t('settings.delivery_fee_hint'),
+    }),
+    delivery_free_from: field({
+      label: t('settings.delivery_free_from', { currency: settings.currency }),
+      test: 'shop-delivery-free-from',
+      check: fee,
+      value: typed(settings.delivery_free_from),
+      inputMode: 'decimal',
+      hint: t('settings.delivery_free_from_hint'),
+    }),
   };
   fields.currency.control.disabled = !canChangeCurrency;
   const included = tick({
@@ -128,6 +151,8 @@ export function shopForm(settings, { canChangeCurrency, isNew = false }) {
       checked: settings.languages.length === 0 || settings.languages.includes(code),
     }),
   );
+  const delivery = el('div.pair', {}, fields.delivery_fee.node, fields.delivery_free_from.node);
+  followCurrency();
   const noLanguage = el('p.field-error', { hidden: true }, t('settings.one_language'));
   const nodes = [
     fields.title.node,
@@ -142,6 +167,7 @@ export function shopForm(settings, { canChangeCurrency, isNew = false }) {
       noLanguage,
     ),
     el('div.pair', {}, fields.tax_bp.node, included.node),
+    delivery,
   ];
   /** What is sent besides the fields; null: something is wrong. */
   const ticked = () => {
@@ -151,7 +177,9 @@ export function shopForm(settings, { canChangeCurrency, isNew = false }) {
       spoken[0].box.focus();
       return null;
     }
-    return { tax_included: included.box.checked, languages: languages.length === spoken.length ? [] : languages };
+    const free = isOtherCurrency() ? { delivery_fee: 0, delivery_free_from: 0 } : {};
+    const chosen = languages.length === spoken.length ? [] : languages;
+    return { tax_included: included.box.checked, languages: chosen, ...free };
   };
   return { nodes, fields, ticked };
 }
@@ -159,7 +187,7 @@ export function shopForm(settings, { canChangeCurrency, isNew = false }) {
 /**
  * The values of the form as the server takes them.
  * @param {{ title: string, title_ar: string, country: string, currency: string, language: string, time_zone: string,
- *   tax_bp: number }} values
+ *   tax_bp: number, delivery_fee: number, delivery_free_from: number }} values
  * @param {{ tax_included: boolean, languages: string[] }} ticked
  * @param {Record<string, string>} titles of other languages, which stay
  */

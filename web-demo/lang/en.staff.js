@@ -64,6 +64,11 @@ export default {
   'settings.tax_hint': 'The standard rate of the country. Ask your tax adviser.',
   'settings.tax_wrong': 'Type a number from 0 to 50, with at most two decimals.',
   'settings.tax_included': 'Prices contain the tax',
+  'settings.delivery_fee': 'Delivery fee in {currency} (optional)',
+  'settings.delivery_fee_hint':
+    'For one parcel. What a buyer buys later in the same show joins a parcel that isn’t sent yet.',
+  'settings.delivery_free_from': 'Free delivery from {currency} (optional)',
+  'settings.delivery_free_from_hint': 'From this sum of items on, delivery is free.',
   'settings.saved': 'Saved. It holds everywhere within two seconds.',
   'settings.one_language': 'Choose at least one language.',
   'setup.title': 'Set up the shop',

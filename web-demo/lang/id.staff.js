@@ -64,6 +64,11 @@ export default {
   'settings.tax_hint': 'Tarif standar negara itu. Tanyakan kepada konsultan pajak Anda.',
   'settings.tax_wrong': 'Ketik angka dari 0 sampai 50, paling banyak dua desimal.',
   'settings.tax_included': 'Harga sudah termasuk pajak',
+  'settings.delivery_fee': 'Ongkos kirim dalam {currency} (opsional)',
+  'settings.delivery_fee_hint':
+    'Untuk satu paket. Pembelian berikutnya di siaran yang sama ikut paket yang belum dikirim.',
+  'settings.delivery_free_from': 'Gratis ongkos kirim mulai dari {currency} (opsional)',
+  'settings.delivery_free_from_hint': 'Mulai dari jumlah barang ini, ongkos kirim gratis.',
   'settings.saved': 'Tersimpan. Berlaku di mana-mana dalam dua detik.',
   'settings.one_language': 'Pilih paling sedikit satu bahasa.',
   'setup.title': 'Siapkan toko',

@@ -62,10 +62,6 @@ impl Checkout {
         let order = self.own_order(actor, id).await?;
         let traces = self.context.store.order_timestamps(order.id).await?;
         let address = self.context.store.address(order.id).await?;
-        Ok(OrderDetail {
-            history: order_history(&order, &traces),
-            order: self.catalogue.order_view(&order).await,
-            address,
-        })
+        Ok(OrderDetail { history: order_history(&order, &traces), order: self.quoted_view(&order).await?, address })
     }
 }

@@ -203,7 +203,8 @@ impl Checkout {
         self.context
             .spawn_write(async move {
                 let order = this.context.store.open_order(&buyer, &ids).await?;
-                Ok(this.notify_order_changed(&order).await)
+                this.notify_order_changed(&order).await;
+                this.quoted_view(&order).await
             })
             .await
             .map_err(as_outcome_unknown)
@@ -338,6 +339,12 @@ impl Checkout {
             }
         }
         Ok(())
+    }
+
+    /// An order with its quote, also while it is held.
+    pub async fn quoted_view(&self, order: &Order) -> Result<OrderView> {
+        let quote = self.context.store.quote(order, self.context.profile().quote_rules()).await?;
+        Ok(OrderView { quote: quote.map(Box::new), ..self.catalogue.order_view(order).await })
     }
 
     /// Sends the changed order to its buyer on every connection.

@@ -23,6 +23,6 @@ impl Checkout {
         let order = store.order(id).await?.ok_or(Refusal::NotYours)?;
         let timestamps = store.order_timestamps(order.id).await?;
         let history = order_history(&order, &timestamps);
-        Ok(OrderDetail { order: self.catalogue.order_view(&order).await, history, address: None })
+        Ok(OrderDetail { order: self.quoted_view(&order).await?, history, address: None })
     }
 }

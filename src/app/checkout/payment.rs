@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::Checkout;
-use super::order::{OrderResult, lines_by_offer};
+use super::order::OrderResult;
 use super::provider::PaymentProvider;
 use super::provider_call::ProviderOutcome;
 use crate::app::counters::count_outcome;
@@ -18,11 +18,11 @@ use crate::app::error::{Error, Result, as_outcome_unknown};
 use crate::domain::order::request_hash;
 use crate::domain::payment::PaymentStep;
 use crate::domain::{
-    Actor, IdempotencyKey, Order, OrderId, OrderStatus, Payment, PaymentIntent, PaymentStatus, Permission, Place,
-    Refusal, ReservationStatus, authorize_by_role,
+    Actor, IdempotencyKey, OfferId, Order, OrderId, OrderStatus, Payment, PaymentIntent, PaymentStatus, Permission,
+    Place, Refusal, Reservation, authorize_by_role,
 };
 use crate::metrics::increment;
-use crate::store::{self, BegunPayment, NewPayment, ReleaseReason};
+use crate::store::{self, BegunPayment, NewPayment};
 
 /// An attempt needs three or four steps; one that needs more is left for the next check.
 const PAYMENT_STEPS_MAX: usize = 8;
@@ -31,15 +31,17 @@ const RETRY_DEADLINE: Duration = Duration::from_secs(5);
 const RETRY_PAUSE_MAX: Duration = Duration::from_millis(500);
 
 impl Checkout {
-    /// Pays for a held order. The same key again is the same attempt: it continues where that one stands.
+    /// Pays for a held order. The same key again is the same attempt: it continues where that one stands. `quote_version`: the quote that the
+    /// buyer saw; a client that knows none may pay where the total is the sum of the lines.
     pub async fn pay(
         self: &Arc<Self>,
         actor: &Actor,
         id: OrderId,
         token: &str,
+        quote_version: Option<String>,
         key: IdempotencyKey,
     ) -> Result<OrderResult> {
-        let outcome = self.pay_order(actor, id, token, key).await;
+        let outcome = self.pay_order(actor, id, token, quote_version, key).await;
         self.excuse_fault(actor, &outcome);
         count_outcome(&self.context.counters.pay_outcomes, &outcome, |result| {
             if result.is_replay { "replayed" } else { "paid" }
@@ -52,6 +54,7 @@ impl Checkout {
         actor: &Actor,
         id: OrderId,
         token: &str,
+        quote_version: Option<String>,
         key: IdempotencyKey,
     ) -> Result<OrderResult> {
         authorize_by_role(actor, Permission::UseOwnData, Place::Shop)?;
@@ -60,13 +63,19 @@ impl Checkout {
         self.check_payments_are_on(&order, &key).await?;
         self.provider.check_token(token)?;
         self.limits.take_payment_try(&actor.person(), &key, self.context.clock.now())?;
+        let order_text = id.to_string();
+        let mut said = vec!["pay", &order_text, token];
+        said.extend(quote_version.as_deref());
+        let hash = request_hash(&said);
         let new = NewPayment {
             order: order.id,
             buyer: actor.user.clone(),
             key,
-            hash: request_hash(&["pay", &id.to_string(), token]),
+            hash,
             provider: self.provider.name(),
             token: token.to_owned(),
+            quote_version,
+            rules: self.context.profile().quote_rules(),
         };
         let this = self.clone();
         self.context.spawn_write(async move { this.run_payment(new).await }).await.map_err(as_outcome_unknown)
@@ -74,8 +83,12 @@ impl Checkout {
 
     /// Refuses a new payment when this server takes none. An earlier payment keeps its result: a retry of its key finds it.
     async fn check_payments_are_on(&self, order: &Order, key: &IdempotencyKey) -> Result<()> {
-        let is_on = order.amount == 0 || self.payment_provider().is_some();
-        if is_on || self.context.store.payment_by_key(&order.buyer, key).await?.is_some() {
+        if self.payment_provider().is_some() {
+            return Ok(());
+        }
+        let quote = self.context.store.quote(order, self.context.profile().quote_rules()).await?;
+        let is_free = quote.map_or(order.amount, |quote| quote.total) == 0;
+        if is_free || self.context.store.payment_by_key(&order.buyer, key).await?.is_some() {
             return Ok(());
         }
         Err(Refusal::PaymentsOff.into())
@@ -199,14 +212,13 @@ impl Checkout {
 
     /// Ends an order whose amount could not be captured; its units are on sale again.
     async fn release_after_failed_capture(&self, payment: &Payment) -> Result<()> {
-        if let Some(order) = self.context.store.order(payment.order).await? {
-            for (offer, lines) in lines_by_offer(&order, ReservationStatus::Capturing) {
-                let ended = retry_transient(|| {
-                    self.context.store.release_reservations(offer, &lines, ReleaseReason::CaptureFailed, None)
-                })
-                .await?;
-                self.publish_release(offer, &ended).await?;
-            }
+        let ended = retry_transient(|| self.context.store.release_failed_capture(payment.order)).await?;
+        let mut offers: Vec<OfferId> = ended.iter().map(|line| line.offer).collect();
+        offers.sort_unstable();
+        offers.dedup();
+        for offer in offers {
+            let of_offer: Vec<Reservation> = ended.iter().filter(|line| line.offer == offer).cloned().collect();
+            self.publish_release(offer, &of_offer).await?;
         }
         Ok(())
     }

@@ -9,7 +9,8 @@ use super::format::{date_time, money};
 use super::letter::{Block, Letter, isolated, left_to_right};
 use super::words::{Words, fill, words};
 use crate::domain::{
-    Address, ClaimedMail, EmailAddress, Fulfilment, Language, MailContent, Millis, Order, ReservationStatus, Shop,
+    Address, ClaimedMail, EmailAddress, Fulfilment, Language, MailContent, Millis, Minor, Order, ReservationStatus,
+    Shop,
 };
 use crate::protocol::OrderView;
 
@@ -112,8 +113,20 @@ fn order_rows(language: Language, words: &Words, facts: &OrderFacts, content: &M
             add(words.quantity, line.qty.to_string());
         }
     }
-    let total = others.iter().fold(order.amount, |total, (other, _)| total.saturating_add(other.amount));
-    let amount = money(language, total, &order.currency);
+    let all = || std::iter::once(order).chain(others.iter().map(|(other, _)| other));
+    let sum = |of: fn(&Order) -> Minor| all().map(of).fold(0, Minor::saturating_add);
+    if all().any(|order| order.quote.as_ref().is_some_and(|quote| !quote.is_plain() || quote.tax > 0)) {
+        add(words.goods, money(language, sum(|order| order.amount), &order.currency));
+        let delivery = sum(|order| order.quote.as_ref().map_or(0, |quote| quote.delivery));
+        add(words.delivery, money(language, delivery, &order.currency));
+        let tax = sum(|order| order.quote.as_ref().map_or(0, |quote| quote.tax));
+        let is_included = all().all(|order| order.quote.as_ref().is_none_or(|quote| quote.tax_included));
+        if tax > 0 {
+            let label = if is_included { words.tax_included } else { words.tax_added };
+            add(label, money(language, tax, &order.currency));
+        }
+    }
+    let amount = money(language, sum(Order::total), &order.currency);
     match content {
         MailContent::OrderRefunded { .. } => add(words.amount_refunded, amount),
         _ => add(words.total, amount),

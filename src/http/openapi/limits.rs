@@ -221,6 +221,7 @@ impl Limiter {
             ("OrdersPayRequest", "token") if self.with_test_provider => {
                 json!({ "enum": TestScenario::ALL.map(TestScenario::name) })
             }
+            (_, "quote_version") => json!({ "minLength": 1, "maxLength": 64, "pattern": VISIBLE_ASCII }),
             (_, "token") => json!({ "minLength": 1, "maxLength": TOKEN_MAX }),
             ("InviteRequest", "role") => json!({ "enum": roles(Role::can_be_invited) }),
             ("StaffInviteRequest" | "SetStaffRoleRequest", "role") => json!({ "enum": STAFF_ROLES.map(Role::name) }),
@@ -244,7 +245,7 @@ impl Limiter {
                 json!({ "minLength": 5, "maxLength": EmailAddress::LENGTH_MAX, "pattern": EMAIL })
             }
             (_, "code" | "payment") => json!({ "minLength": 1, "maxLength": 128, "pattern": "^[A-Za-z0-9_-]+$" }),
-            (_, "price" | "old_price") => range(limits::PRICE),
+            (_, "price" | "old_price" | "delivery_fee" | "delivery_free_from") => range(limits::PRICE),
             (_, "stock") => range(limits::STOCK),
             (_, "quantity") => range(limits::QUANTITY),
             (_, "per_buyer") => range(limits::PER_BUYER),

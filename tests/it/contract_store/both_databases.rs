@@ -55,6 +55,7 @@ enum Step {
     Sell(OfferId, Vec<PurchaseRequest>),
     Release(OfferId, Vec<OrderId>, ReleaseReason),
     Capture(OrderId),
+    FailCapture(OrderId),
     Open(OfferId),
     Pause(OfferId),
     Close(OfferId),
@@ -75,6 +76,9 @@ async fn take(step: &Step, shop: &Fixture) -> Seen {
         }
         Step::Capture(id) => seen(shop.begin_capture(*id).await, |won| {
             Seen::Released(won.into_iter().flat_map(|order| order.lines).map(timeless).collect())
+        }),
+        Step::FailCapture(id) => seen(store.release_failed_capture(*id).await, |ended| {
+            Seen::Released(ended.into_iter().map(timeless).collect())
         }),
         Step::Open(offer) => seen(store.open_offer(*offer).await, |()| Seen::Done),
         Step::Pause(offer) => seen(store.pause_offer(*offer).await, |()| Seen::Done),
@@ -99,7 +103,7 @@ fn random_step(rng: &mut SmallRng, offers: &[OfferId], orders: &[OrderId]) -> St
         2 if rng.random_bool(0.2) => Step::Close(offer),
         3 => Step::Restock(offer, rng.random_range(1..20)),
         4 => Step::Release(offer, some_orders(rng), ReleaseReason::BuyerCancel),
-        5 => Step::Release(offer, some_orders(rng), ReleaseReason::CaptureFailed),
+        5 => Step::FailCapture(orders.choose(rng).copied().unwrap_or_default()),
         6 => Step::Release(offer, some_orders(rng), ReleaseReason::HoldEnded),
         7 => Step::Capture(orders.choose(rng).copied().unwrap_or_default()),
         _ => Step::Sell(offer, random_batch(rng)),

@@ -187,7 +187,7 @@ async fn concurrent_pay_with_one_key_pays_once_and_both_calls_succeed(shop: Fixt
         let order = app.checkout.buy(&ann, offer, 1, with.clone()).await.unwrap().order.id;
         let pay = || async {
             loop {
-                match app.checkout.pay(&ann, order, "ok", with.clone()).await {
+                match app.checkout.pay(&ann, order, "ok", None, with.clone()).await {
                     Err(Error::Refused(Refusal::Busy { .. })) => tokio::time::sleep(Duration::from_millis(5)).await,
                     answer => return answer.map(|paid| paid.order.paid_at.is_some()),
                 }

@@ -10,7 +10,7 @@ use livesouk::domain::offer::NewOffer;
 use livesouk::domain::order::request_hash;
 use livesouk::domain::{
     FulfilmentStep, Millis, Offer, OfferId, OfferKind, Order, OrderId, Payment, Product, ProductId, PurchaseRequest,
-    Refusal, Shop, ShopId, StreamId, Variant, VariantId,
+    QuoteRules, Refusal, Shop, ShopId, StreamId, Variant, VariantId,
 };
 use livesouk::store::{BatchOutcome, Error, NewPayment, PurchaseOutcome, Store};
 use sqlx::{Connection, SqliteConnection};
@@ -251,6 +251,8 @@ impl Fixture {
             hash: request_hash(&["pay"]),
             provider: "test",
             token: token.to_owned(),
+            quote_version: None,
+            rules: QuoteRules::default(),
         };
         Ok(self.store.begin_payment(&new).await?.payment)
     }

@@ -61,7 +61,7 @@ async fn report_of_a_million_orders_is_read_in_a_moment_and_stops_no_payment() {
             let buyer = actor(&format!("payer-{n}"));
             let began = Instant::now();
             let order = app.checkout.buy(&buyer, offer, 1, key("key-00001")).await.unwrap().order.id;
-            let paid = app.checkout.pay(&buyer, order, "ok", key("key-00002")).await.unwrap();
+            let paid = app.checkout.pay(&buyer, order, "ok", None, key("key-00002")).await.unwrap();
             assert_eq!(paid.order.status, OrderStatus::Paid);
             slowest = slowest.max(began.elapsed());
         }

@@ -2,8 +2,8 @@
 //! id. The data is that of a shop from before, with a row of every kind.
 
 use livesouk::clock::Clock;
-use livesouk::domain::{OrderId, OrderStatus, PaymentStatus, ReservationStatus, UserId};
-use livesouk::store::{NewPayment, ReleaseReason, Store};
+use livesouk::domain::{OrderId, OrderStatus, PaymentStatus, QuoteRules, ReservationStatus, UserId};
+use livesouk::store::{NewPayment, Store};
 use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
 use uuid::Uuid;
 
@@ -21,7 +21,6 @@ const PAID: u128 = 0xa4;
 const REFUNDED: u128 = 0xa5;
 const EXPIRED: u128 = 0xa6;
 const CANCELLED: u128 = 0xa7;
-const OFFER: u128 = 0x02;
 
 /// `%` stands for an id of one byte, `%40` for a hash.
 const DATA: &str = "
@@ -123,6 +122,8 @@ async fn assert_orders_go_on(store: &Store) {
             hash: [7; 32],
             provider: "test",
             token: "ok".to_owned(),
+            quote_version: None,
+            rules: QuoteRules::default(),
         };
         let payment = store.begin_payment(&new).await.unwrap().payment;
         assert_eq!((payment.attempt, payment.amount), (attempt, 10));
@@ -131,9 +132,7 @@ async fn assert_orders_go_on(store: &Store) {
     }
     let (known, _) = store.payment_by_key(&UserId::parse("cem").unwrap(), &key("pay-00005")).await.unwrap().unwrap();
     assert_eq!(known, [7; 32], "a retry of a former payment finds it");
-    let offer = livesouk::domain::OfferId(Uuid::from_u128(OFFER));
-    let failed =
-        store.release_reservations(offer, &[order_id(HELD)], ReleaseReason::CaptureFailed, None).await.unwrap();
+    let failed = store.release_failed_capture(order_id(HELD)).await.unwrap();
     assert_eq!(failed.len(), 1);
     assert_eq!(store.reservation_mismatches().await.unwrap(), []);
 }

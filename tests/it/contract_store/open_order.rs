@@ -1,7 +1,7 @@
 //! Purchases that were put together: one order with several lines, paid at once or not at all.
 
 use livesouk::domain::{
-    Address, Consignment, FulfilmentStep, OfferId, Order, OrderId, OrderStatus, PaymentStatus, Refusal,
+    Address, Consignment, FulfilmentStep, OfferId, Order, OrderId, OrderStatus, PaymentStatus, QuoteRules, Refusal,
     ReservationStatus, ShopOrderFilter,
 };
 use livesouk::store::{Error, LockWait, NewRefund, ReleaseReason, Result};
@@ -20,6 +20,7 @@ facts! {
     two_requests_open_one_order
     refund_gives_back_every_line
     order_of_several_offers_whose_capture_fails_ends_with_all_lines
+    failed_capture_releases_all_lines_or_none
     cancel_ends_every_held_line
     order_is_listed_once_with_its_lines
     what_was_noted_on_a_purchase_moves_to_the_order
@@ -129,13 +130,20 @@ async fn payment_wins_all_lines_or_names_the_lost_ones(shop: Fixture) {
     let ann = actor("ann");
     let third = app.checkout.buy(&ann, offers[0], 1, key("buy-00001")).await.unwrap().reservation.id;
     app.checkout.open_order(&ann, &[order.id, third]).await.unwrap();
-    let needs = app.checkout.pay(&ann, order.id, "needs_action", with.clone()).await;
+    let now = shop.order(order.id).await;
+    let seen = shop.store.quote(&now, QuoteRules::default()).await.unwrap().map(|quote| quote.version);
+    let needs = app.checkout.pay(&ann, order.id, "needs_action", seen.clone(), with.clone()).await;
     assert!(matches!(needs, Err(livesouk::app::Error::Refused(Refusal::NeedsAction { .. }))), "{needs:?}");
     shop.store.release_reservations(offers[0], &[third], ReleaseReason::BuyerCancel, None).await.unwrap();
-    let again = app.checkout.pay(&ann, order.id, "needs_action", with).await;
+    let again = app.checkout.pay(&ann, order.id, "needs_action", seen, with).await;
     let lost = vec![gone[0].id, third];
     assert_eq!(again.err(), Some(livesouk::app::Error::Refused(Refusal::LinesGone(lost))));
-    let paid = app.checkout.pay(&ann, order.id, "ok", key("pay-00002")).await.unwrap().order;
+    // Nobody pays less than was shown, either: a client that knows no quotes may have shown the line that is gone.
+    let unseen = app.checkout.pay(&ann, order.id, "ok", None, key("pay-00002")).await;
+    let Err(livesouk::app::Error::Refused(Refusal::QuoteChanged(quote))) = unseen else { panic!("{unseen:?}") };
+    assert_eq!((quote.total, quote.lines.len()), (4_900, 1));
+    let seen = Some(quote.version);
+    let paid = app.checkout.pay(&ann, order.id, "ok", seen, key("pay-00002")).await.unwrap().order;
     assert_eq!((paid.status, paid.amount), (OrderStatus::Paid, 4_900), "what is left can be paid");
     shop.assert_money().await;
 }
@@ -223,13 +231,33 @@ async fn order_of_several_offers_whose_capture_fails_ends_with_all_lines(shop: F
     let ann = actor("ann");
     let (a, b) = (shop.reserve(offers[0], "ann", 1).await, shop.reserve(offers[1], "ann", 1).await);
     let order = app.checkout.open_order(&ann, &[a, b]).await.unwrap().id;
-    let failed = app.checkout.pay(&ann, order, "capture_fails", key("pay-00001")).await;
+    let failed = app.checkout.pay(&ann, order, "capture_fails", None, key("pay-00001")).await;
     assert_eq!(failed.err(), Some(livesouk::app::Error::Refused(Refusal::CaptureFailed)));
     let order = shop.order(order).await;
     assert_eq!((order.status, order.reason.as_deref()), (OrderStatus::Cancelled, Some("capture_failed")));
     assert_eq!(shop.reserved(offers).await, [0, 0]);
     assert_eq!(shop.number("select count(*) from orders where status = 'cancelled'").await, 1);
     shop.assert_settled().await;
+}
+
+/// The second offer cannot take its units back, as if the node died between the two: nothing is released, and the next try ends all
+/// lines. A rest would be an order for which the whole amount is captured later.
+async fn failed_capture_releases_all_lines_or_none(shop: Fixture) {
+    let (order, offers) = shop.two_lines().await;
+    let payment = shop.begin_payment(order.id, "ok").await.unwrap();
+    shop.store.begin_capture(&payment, Some("reference")).await.unwrap().unwrap();
+    let second = shop.id(offers.iter().max().unwrap().0);
+    shop.run(&format!("update offers set reserved = 0 where id = {second}")).await;
+    assert!(shop.store.release_failed_capture(order.id).await.is_err());
+    assert_eq!(statuses(&shop.order(order.id).await), [ReservationStatus::Capturing; 2]);
+    let units = "select sum(r.qty) from reservations r where r.offer = offers.id";
+    shop.run(&format!("update offers set reserved = ({units}) where id = {second}")).await;
+    let ended = shop.store.release_failed_capture(order.id).await.unwrap();
+    assert_eq!(ended.iter().map(|line| line.id).collect::<Vec<_>>(), [order.lines[0].id, order.lines[1].id]);
+    let ended = shop.order(order.id).await;
+    assert_eq!((ended.status, shop.reserved(offers).await), (OrderStatus::Cancelled, [0, 0]));
+    assert_eq!(shop.store.release_failed_capture(order.id).await.unwrap(), [], "once");
+    shop.assert_consistent().await;
 }
 
 async fn cancel_ends_every_held_line(shop: Fixture) {

@@ -1,7 +1,7 @@
 //! Payment attempts: numbered, found by their key; one wins the order, the others are voided.
 
 use livesouk::domain::order::request_hash;
-use livesouk::domain::{OrderStatus, PaymentStatus, Refusal};
+use livesouk::domain::{OrderStatus, PaymentStatus, QuoteRules, Refusal};
 use livesouk::store::{NewPayment, ReleaseReason};
 
 use super::builders::{key, refusal, user};
@@ -42,6 +42,8 @@ async fn key_belongs_to_one_attempt_forever(shop: Fixture) {
         hash: request_hash(&["pay", "ok"]),
         provider: "test",
         token: "ok".into(),
+        quote_version: None,
+        rules: QuoteRules::default(),
     };
     let (one, two) = tokio::join!(shop.store.begin_payment(&new), shop.store.begin_payment(&new));
     let (one, two) = (one.unwrap(), two.unwrap());
@@ -154,7 +156,7 @@ async fn failed_capture_leaves_an_attempt_to_void(shop: Fixture) {
     let offer = shop.offer(5, 1).await;
     let order = shop.hold_one(offer, "ann").await.id;
     shop.begin_capture(order).await.unwrap().unwrap();
-    shop.store.release_reservations(offer, &[order], ReleaseReason::CaptureFailed, None).await.unwrap();
+    shop.store.release_failed_capture(order).await.unwrap();
     let winner = shop.store.winning_payment(order).await.unwrap().unwrap();
     assert_eq!((winner.wins, winner.order_status), (true, OrderStatus::Cancelled));
     assert!(shop.store.update_payment_status(&winner, PaymentStatus::Voiding, None).await.unwrap());

@@ -31,7 +31,7 @@ async fn pay(app: &App, shop: &Fixture, buyer: &str, token: &str) -> (Payment, R
     let offer = shop.offer(1, 1).await;
     let ann = actor(buyer);
     let order = app.checkout.buy(&ann, offer, 1, key(&format!("key-{}", offer.0.simple()))).await.unwrap().order.id;
-    let reply = app.checkout.pay(&ann, order, token, key(&format!("pay-{}", order.0.simple()))).await;
+    let reply = app.checkout.pay(&ann, order, token, None, key(&format!("pay-{}", order.0.simple()))).await;
     let payment = shop.store.payment(order, 1).await.unwrap().unwrap();
     (payment, reply.map(|bought| bought.order.status))
 }
@@ -117,7 +117,7 @@ async fn lost_reply_is_recovered_with_the_same_key(shop: Fixture) {
         let order = app.checkout.buy(&ann, offer, 1, key(&format!("buy-{token}"))).await.unwrap().order.id;
         let mut unknown = 0;
         let paid = loop {
-            match app.checkout.pay(&ann, order, token, key(&format!("pay-{token}"))).await {
+            match app.checkout.pay(&ann, order, token, None, key(&format!("pay-{token}"))).await {
                 Ok(paid) => break paid,
                 Err(Error::OutcomeUnknown) => unknown += 1,
                 Err(other) => panic!("{token}: {other}"),
@@ -273,7 +273,7 @@ async fn approval_completes_the_order(shop: Fixture) {
     until_some("paid order", SOON, paid).await;
     let again = app
         .checkout
-        .pay(&actor("ann"), approved.order, "needs_action", key(&format!("pay-{}", approved.order.0.simple())))
+        .pay(&actor("ann"), approved.order, "needs_action", None, key(&format!("pay-{}", approved.order.0.simple())))
         .await;
     assert_eq!(again.map(|paid| (paid.order.status, paid.is_replay)), Ok((OrderStatus::Paid, true)));
     let (no, _) = pay(&app, &shop, "bob", "needs_action").await;
@@ -297,7 +297,7 @@ async fn approval_after_the_hold_expired_captures_nothing(shop: Fixture) {
     until_some("void", SOON, gone).await;
     let again = app
         .checkout
-        .pay(&actor("ann"), payment.order, "needs_action", key(&format!("pay-{}", payment.order.0.simple())))
+        .pay(&actor("ann"), payment.order, "needs_action", None, key(&format!("pay-{}", payment.order.0.simple())))
         .await;
     assert_eq!(again.map(|_| ()), Err(Error::Refused(Refusal::HoldExpired)));
     end(app).await;
@@ -330,7 +330,7 @@ async fn free_order_is_paid_without_a_provider(shop: Fixture) {
     shop.store.open_offer(form.id).await.unwrap();
     let ann = actor("ann");
     let order = app.checkout.buy(&ann, form.id, 2, key("buy-00001")).await.unwrap().order.id;
-    let pay = || app.checkout.pay(&ann, order, "ok", key("pay-00001"));
+    let pay = || app.checkout.pay(&ann, order, "ok", None, key("pay-00001"));
     let (one, two) = tokio::join!(pay(), pay());
     assert_eq!((one.unwrap().order.status, two.unwrap().order.status), (OrderStatus::Paid, OrderStatus::Paid));
     assert_eq!(shop.number("select count(*) from test_intents").await, 0);

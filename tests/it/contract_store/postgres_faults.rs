@@ -210,7 +210,7 @@ async fn payment_with_lost_commit_has_unknown_outcome() {
          when (new.status = 'sold') execute function die()",
     )
     .await;
-    let result = app.checkout.pay(&actor("ann"), order, "ok", key("key-00002")).await;
+    let result = app.checkout.pay(&actor("ann"), order, "ok", None, key("key-00002")).await;
     assert_eq!(result.err(), Some(Error::OutcomeUnknown));
     app.stopping().cancel();
     app.finish().await;

@@ -167,7 +167,7 @@ async fn random_actions(
                 let script = TestScenario::ALL.choose(&mut rng).copied().unwrap_or(TestScenario::Ok);
                 let script = if rng.random_bool(0.3) { TestScenario::Ok } else { script };
                 app.checkout
-                    .pay(&ann, order, script.name(), key(&format!("pay-{order}-{}", script.name())))
+                    .pay(&ann, order, script.name(), None, key(&format!("pay-{order}-{}", script.name())))
                     .await
                     .map(|paid| paid.order)
             }

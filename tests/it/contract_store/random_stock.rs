@@ -179,7 +179,7 @@ impl<'a> RandomActor<'a> {
             }
             _ => {
                 self.shop.begin_capture(order.id).await.unwrap();
-                ReleaseReason::CaptureFailed
+                return !store.release_failed_capture(order.id).await.unwrap().is_empty();
             }
         };
         !store.release_reservations(order.offer, &[order.id], why, None).await.unwrap().is_empty()

@@ -26,7 +26,7 @@ async fn paid(app: &App, shop: &Fixture, token: &str) -> OrderId {
     let ann = actor("ann");
     let order = app.checkout.buy(&ann, offer, 1, key(&format!("key-{}", offer.0.simple()))).await.unwrap().order.id;
     for _ in 0..20 {
-        match app.checkout.pay(&ann, order, token, key(&format!("pay-{}", order.0.simple()))).await {
+        match app.checkout.pay(&ann, order, token, None, key(&format!("pay-{}", order.0.simple()))).await {
             Ok(paid) => {
                 assert_eq!(paid.order.status, OrderStatus::Paid);
                 return order;

@@ -148,6 +148,7 @@ pub fn order() -> OrderView {
         reason: None,
         version: line.version,
         now: NOW,
+        quote: None,
         lines: vec![line],
     }
 }

@@ -31,6 +31,12 @@ pub struct Words {
     pub order_number: &'static str,
     pub product: &'static str,
     pub quantity: &'static str,
+    pub goods: &'static str,
+    pub delivery: &'static str,
+    /// The prices contain it.
+    pub tax_included: &'static str,
+    /// It was added to the prices.
+    pub tax_added: &'static str,
     pub total: &'static str,
     pub amount_refunded: &'static str,
     pub paid_at: &'static str,

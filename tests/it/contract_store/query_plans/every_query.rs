@@ -6,8 +6,8 @@ use livesouk::domain::stream_change::StreamForm;
 use livesouk::domain::test_provider::{IntentChange, TestScenario};
 use livesouk::domain::{
     Actor, AuditAction, AuditEntry, Blocklist, ChatMessage, ChatRulesForm, FulfilmentStep, Helper, Invite, InviteId,
-    Language, MessageId, Name, OrderId, PaymentStatus, Quote, Role, SanctionKind, ShopOrderFilter, StreamId,
-    StreamStatus,
+    Language, MessageId, Name, OrderId, PaymentStatus, Quote, QuoteRules, Role, SanctionKind, ShopOrderFilter,
+    StreamId, StreamStatus,
 };
 use livesouk::store::{
     IdempotencyRecord, KeyedRequest, LockWait, NewPayment, NewRefund, NewSession, OrderNote, PaymentEvent,
@@ -263,6 +263,8 @@ async fn seller_desk(c: &Calls) {
 async fn payments(c: &Calls) {
     let shop = &c.shop;
     let order = shop.hold_one(shop.offer(5, 5).await, "payer").await.id;
+    let held = shop.order(order).await;
+    call!(c, quote(&held, QuoteRules { delivery_fee: 2_000, ..QuoteRules::default() }));
     let new = NewPayment {
         order,
         buyer: user("payer"),
@@ -270,6 +272,8 @@ async fn payments(c: &Calls) {
         hash: request_hash(&["pay"]),
         provider: "test",
         token: "ok".into(),
+        quote_version: None,
+        rules: QuoteRules::default(),
     };
     let begun = call!(c, begin_payment(&new)).unwrap().payment;
     call!(c, payment_by_key(&user("payer"), &key("pay-00001")));
@@ -285,6 +289,7 @@ async fn payments(c: &Calls) {
     call!(c, winning_payment(order));
     call!(c, payments_to_reconcile(i64::MAX, 100));
     call!(c, finish_capture(order));
+    call!(c, release_failed_capture(order));
     call!(c, outbox_events(100));
     call!(c, count_outbox_events());
     call!(c, delete_outbox_event(Uuid::now_v7()));

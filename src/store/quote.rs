@@ -1,0 +1,105 @@
+//! Quotes: computed from the lines, the address and the rules of the shop when they are read, and frozen in the order's row by an attempt
+//! to pay.
+
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
+use super::row::from_row;
+use super::transaction::Transaction;
+use super::{Error, Result, Store, titles_from_json};
+use crate::domain::{Order, OrderId, OrderQuote, OrderStatus, QuoteRules, Reservation, SoldItem};
+
+struct SoldItemRow {
+    id: Uuid,
+    title: String,
+    titles: String,
+    variant_name: String,
+    variant_names: String,
+    sku: Option<String>,
+}
+
+from_row!(SoldItemRow { id, title, titles, variant_name, variant_names, sku });
+
+impl SoldItemRow {
+    fn into_item(self) -> Result<(Uuid, SoldItem)> {
+        let Self { id, title, titles, variant_name, variant_names, sku } = self;
+        let (titles, variant_names) = (titles_from_json(&titles)?, titles_from_json(&variant_names)?);
+        Ok((id, SoldItem { title, titles, variant_name, variant_names, sku }))
+    }
+}
+
+/// What is sold in the lines of an order.
+const SOLD_ITEMS: &str = "select r.id, p.title, p.titles, v.name as variant_name, v.names as variant_names, v.sku
+    from reservations r join offers o on o.id = r.offer join variants v on v.id = o.variant
+    join products p on p.id = v.product where r.id = $1 or r.order_id = $1";
+
+/// The open parcel of a buyer: the oldest paid order of the same show that goes to the same place and was not sent. Materialized:
+/// otherwise the planner may follow the order of the ids, and read everybody's reservations.
+const OPEN_PARCEL: &str = "with theirs as materialized (select r.order_id from reservations r
+        where r.buyer = $2 and r.stream = $3 and r.status = 'sold' and r.returned < r.qty)
+    select t.order_id from theirs t join addresses a on a.order_id = t.order_id join addresses b on b.order_id = $1
+        where t.order_id <> $1 and (a.name, a.lines, a.city, a.country) = (b.name, b.lines, b.city, b.country)
+            and coalesce(a.region, '') = coalesce(b.region, '') and coalesce(a.postcode, '') = coalesce(b.postcode, '')
+            and not exists (select 1 from shipments s where s.order_id = t.order_id)
+        order by t.order_id limit 1";
+
+/// The quote of an order for which an attempt to pay is under way: it holds until the attempt ends.
+const QUOTE_UNDER_WAY: &str = "select o.quote from orders o where o.id = $1 and o.quote is not null and exists (
+        select 1 from payments p where p.order_id = o.id and p.status in ('creating', 'needs_action', 'authorized'))";
+
+/// Reads the quote of an order that is held, in a transaction or from the pool: the one that is under way, if it is for the lines that
+/// are still held, else the one of now.
+macro_rules! read_quote {
+    ($source:expr, $order:expr, $rules:expr) => {{
+        let (order, rules): (&Order, QuoteRules) = ($order, $rules);
+        let is_opened = order.first_line().order.is_some();
+        let under_way: Option<String> = match is_opened {
+            true => $source.query(QUOTE_UNDER_WAY).bind(order.id.0).fetch_optional_value().await?,
+            false => None,
+        };
+        let under_way = under_way.as_deref().map(parse_quote).transpose()?;
+        match under_way.filter(|quote| quote.is_for(order.held_lines())) {
+            Some(quote) => quote,
+            None => {
+                let parcel: Option<Uuid> = match rules.delivery_fee {
+                    0 => None,
+                    _ => {
+                        let find = $source.query(OPEN_PARCEL).bind(order.id.0).bind(order.buyer.as_str());
+                        find.bind(order.stream.0).fetch_optional_value().await?
+                    }
+                };
+                let items: Vec<SoldItemRow> = $source.query(SOLD_ITEMS).bind(order.id.0).fetch_all().await?;
+                compute(order, items, parcel.map(OrderId), rules)?
+            }
+        }
+    }};
+}
+
+fn compute(order: &Order, items: Vec<SoldItemRow>, joins: Option<OrderId>, rules: QuoteRules) -> Result<OrderQuote> {
+    let mut items = items.into_iter().map(SoldItemRow::into_item).collect::<Result<HashMap<_, _>>>()?;
+    let lines: Vec<(&Reservation, SoldItem)> =
+        order.held_lines().map(|line| (line, items.remove(&line.id.0).unwrap_or_default())).collect();
+    Ok(OrderQuote::of(&lines, joins, rules)?)
+}
+
+pub(super) fn parse_quote(text: &str) -> Result<OrderQuote> {
+    serde_json::from_str(text).map_err(|error| Error::CorruptRow(format!("quote of an order: {error}")))
+}
+
+/// The quote for which an attempt to pay a locked order is made.
+pub(super) async fn quote_to_pay(tx: &mut Transaction<'_>, order: &Order, rules: QuoteRules) -> Result<OrderQuote> {
+    Ok(read_quote!(tx, order, rules))
+}
+
+impl Store {
+    /// What an order costs: as of now while it is held, as it was paid afterwards. `None`: it has ended without a payment, or it was paid
+    /// before there were quotes.
+    pub async fn quote(&self, order: &Order, rules: QuoteRules) -> Result<Option<OrderQuote>> {
+        match &order.quote {
+            Some(quote) => Ok(Some((**quote).clone())),
+            None if order.status == OrderStatus::Held => Ok(Some(read_quote!(self, order, rules))),
+            None => Ok(None),
+        }
+    }
+}
