@@ -150,7 +150,6 @@ export class OrderList {
     const row = name ? this.list.querySelector(`[data-test="${name}"]`) : null;
     if (row instanceof HTMLElement) row.focus({ preventScroll: true });
   }
-  }
 
   /** @param {ShopOrder[]} parcel */
   groupHead(parcel) {
