@@ -4,6 +4,8 @@
 //! service of a cloud, a router. The check is on the resolved address and the connection goes to exactly that address, so a name that
 //! resolves to another one a moment later changes nothing.
 
+mod client;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +13,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
+
+pub use client::{FetchError, GuardedClient, tls_config};
 
 /// How long a name may take to resolve.
 const RESOLVE_DEADLINE: Duration = Duration::from_secs(5);

@@ -96,7 +96,12 @@ async function showSection(shop, me) {
  * @param {Shop} shop
  */
 async function showProducts(root, shop) {
-  const id = new URLSearchParams(location.search).get('product');
+  const asked = new URLSearchParams(location.search);
+  const [id, imported] = [asked.get('product'), asked.get('import')];
+  if (imported) {
+    const { ImportList, ImportPage } = await import('./admin/import_page.js');
+    return imported === 'new' ? new ImportList({ root }).start() : new ImportPage({ root, id: imported }).start();
+  }
   if (!id) {
     const { ProductList } = await import('./admin/product_list.js');
     return new ProductList({ root }).start();

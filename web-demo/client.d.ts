@@ -239,6 +239,8 @@ export type AuditAction =
   | 'remove_staff'
   | 'change_product'
   | 'archive_product'
+  | 'import_products'
+  | 'undo_import'
   | 'restore_product'
   | 'change_show'
   | 'cancel_show';

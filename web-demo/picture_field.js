@@ -40,15 +40,23 @@ let ids = 0;
 
 /**
  * @param {{ label: string, test: string, single?: boolean, value?: Picture[] }} options `single`: one picture without a description
- * @returns {Field<Picture[]>}
+ * @returns {Field<Picture[]> & { peek: () => unknown[] }}
  */
 export function pictureField({ label, test, single = false, value = [] }) {
   const max = single ? 1 : GALLERY_MAX;
   const id = `pictures-${++ids}`;
   /** @type {Row[]} */
   const rows = [];
-  const list = el('ol.gallery', { 'data-test': `${test}-list`, 'aria-label': label });
-  const error = el('p.field-error', { id: `${id}-error`, role: 'alert', 'data-test': `error-${test}`, hidden: true });
+  const list = el('ol.gallery', {
+    'data-test': `${test}-list`,
+    'aria-label': label,
+  });
+  const error = el('p.field-error', {
+    id: `${id}-error`,
+    role: 'alert',
+    'data-test': `error-${test}`,
+    hidden: true,
+  });
   /** @param {string} text */
   const showError = (text) => {
     error.hidden = !text;
@@ -75,7 +83,9 @@ export function pictureField({ label, test, single = false, value = [] }) {
 
   const startNext = () => {
     const free = AT_ONCE - rows.filter((row) => row.state === 'sending').length;
-    for (const row of rows.filter((one) => one.state === 'waiting').slice(0, Math.max(0, free))) send(row);
+    for (const row of rows.filter((one) => one.state === 'waiting').slice(0, Math.max(0, free))) {
+      send(row);
+    }
   };
 
   /** @param {Row} row */
@@ -89,7 +99,10 @@ export function pictureField({ label, test, single = false, value = [] }) {
         row.part = part;
         row.paint();
       };
-      const { address } = await uploadPicture(row.file, { onprogress, signal: row.abort.signal });
+      const { address } = await uploadPicture(row.file, {
+        onprogress,
+        signal: row.abort.signal,
+      });
       row.picture = { address, alt: null, focus: null };
       row.state = 'there';
       speak(t('pictures.done', { name: row.file.name }));
@@ -121,7 +134,10 @@ export function pictureField({ label, test, single = false, value = [] }) {
 
   /** @param {{ file: File | null, picture: Picture | null }} of @returns {Row} */
   const makeRow = (of) => {
-    const node = el('li.gallery-row', { 'data-id': `${id}-${++ids}`, 'data-test': 'gallery-row' });
+    const node = el('li.gallery-row', {
+      'data-id': `${id}-${++ids}`,
+      'data-test': 'gallery-row',
+    });
     /** @type {Row} */
     const row = {
       id: node.dataset.id ?? '',
@@ -167,11 +183,19 @@ export function pictureField({ label, test, single = false, value = [] }) {
   const chooseText = single ? t('pictures.choose_one') : t('pictures.choose');
   const choose = el(
     'button.slim',
-    { type: 'button', 'data-test': `${test}-choose`, onclick: () => picker.click() },
+    {
+      type: 'button',
+      'data-test': `${test}-choose`,
+      onclick: () => picker.click(),
+    },
     icon('plus'),
     chooseText,
   );
-  const photo = { type: 'button', 'data-test': `${test}-photo`, onclick: () => camera.click() };
+  const photo = {
+    type: 'button',
+    'data-test': `${test}-photo`,
+    onclick: () => camera.click(),
+  };
   const address = el('input', {
     id,
     type: 'text',
@@ -200,7 +224,12 @@ export function pictureField({ label, test, single = false, value = [] }) {
     }
     address.value = '';
     showError('');
-    rows.push(makeRow({ file: null, picture: { address: typed, alt: null, focus: null } }));
+    rows.push(
+      makeRow({
+        file: null,
+        picture: { address: typed, alt: null, focus: null },
+      }),
+    );
     paint();
     return true;
   };
@@ -255,7 +284,9 @@ export function pictureField({ label, test, single = false, value = [] }) {
     if (fault) return { error: true };
     return { value: rows.flatMap((row) => (row.picture ? [row.picture] : [])) };
   };
-  return { node, control: address, read, showError };
+  /** What is in the field now, without judging it: for a form that has to know whether it was changed. */
+  const peek = () => rows.map((row) => row.picture ?? row.state);
+  return { node, control: address, read, showError, peek };
 }
 
 /**
@@ -302,10 +333,19 @@ function paintRow(row, { single, isFirst, remove, retry }) {
     return;
   }
   const cancelLabel = row.state === 'there' ? t('pictures.remove') : t('cancel');
-  const drop = { type: 'button', 'aria-label': cancelLabel, 'data-test': 'gallery-remove', onclick: () => remove(row) };
+  const drop = {
+    type: 'button',
+    'aria-label': cancelLabel,
+    'data-test': 'gallery-remove',
+    onclick: () => remove(row),
+  };
   const away = el('button.round.ghost', drop, icon(row.state === 'there' ? 'bin' : 'close'));
   if (!of) {
-    const again = { type: 'button', 'data-test': 'gallery-retry', onclick: () => retry(row) };
+    const again = {
+      type: 'button',
+      'data-test': 'gallery-retry',
+      onclick: () => retry(row),
+    };
     const isFailed = row.state === 'failed';
     row.node.replaceChildren(
       el(
@@ -314,7 +354,11 @@ function paintRow(row, { single, isFirst, remove, retry }) {
         el('bdi', {}, name),
         isFailed
           ? el('span.field-error', { role: 'alert', 'data-test': 'gallery-error' }, row.error)
-          : el('progress', { max: 1, value: row.part, 'aria-label': t('pictures.sending', { name }) }),
+          : el('progress', {
+              max: 1,
+              value: row.part,
+              'aria-label': t('pictures.sending', { name }),
+            }),
       ),
       isFailed && row.canRetry ? el('button.slim', again, t('try_again')) : '',
       away,
@@ -402,7 +446,9 @@ function acceptFiles(node, addFiles) {
   const paste = (/** @type {ClipboardEvent} */ event) => {
     if (!node.isConnected) return document.removeEventListener('paste', paste);
     const files = pictures(event.clipboardData);
-    if (!files.length || !node.closest('form')?.contains(document.activeElement)) return;
+    if (!files.length || !node.closest('form')?.contains(document.activeElement)) {
+      return;
+    }
     event.preventDefault();
     addFiles(files);
   };

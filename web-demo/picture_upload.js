@@ -23,7 +23,7 @@ export async function uploadPicture(file, { onprogress, signal }) {
   if (file.size > BYTES_MAX) throw new Problem('picture_too_large');
   for (let tried = 1; ; tried += 1) {
     try {
-      return await send(file, onprogress, signal);
+      return /** @type {UploadedPicture} */ (await sendFile('/v1/pictures', file, { onprogress, signal }));
     } catch (error) {
       // A server that is busy may close the connection before the whole file was sent. The same file is the same picture, so it may be
       // sent again.
@@ -37,16 +37,17 @@ export async function uploadPicture(file, { onprogress, signal }) {
 }
 
 /**
+ * Sends a file once. Throws a Problem when it is refused or the network fails, and the reason of the signal when it was cancelled.
+ * @param {string} path of the route, with its query
  * @param {Blob} file
- * @param {(part: number) => void} onprogress
- * @param {AbortSignal} signal
- * @returns {Promise<UploadedPicture>}
+ * @param {{ onprogress: (part: number) => void, signal: AbortSignal, timeout?: number }} options `part` is 0 to 1
+ * @returns {Promise<unknown>} what the server answered
  */
-function send(file, onprogress, signal) {
+export function sendFile(path, file, { onprogress, signal, timeout = TIMEOUT_MS }) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
-    request.open('POST', route('/v1/pictures'));
-    request.timeout = TIMEOUT_MS;
+    request.open('POST', route(path));
+    request.timeout = timeout;
     request.setRequestHeader('accept', 'application/json');
     request.setRequestHeader('content-type', file.type || 'application/octet-stream');
     const own = token.get();

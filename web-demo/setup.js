@@ -15,7 +15,7 @@ import { pictureField, shownAddress } from './picture_field.js';
 import { withBusy } from './sheet.js';
 import { byId, el, fillIcons, setText, setVisible } from './ui.js';
 
-/** @import { Identity, Product, Refusal, SetupState, Shop, Stream } from './types.d.ts' */
+/** @import { Identity, Product, ProductDetail, Refusal, SetupState, Shop, Stream } from './types.d.ts' */
 /** @import { Field } from './host/form.js' */
 
 const STEPS = 4;
@@ -194,9 +194,9 @@ function productStep(shop) {
     const { title, pictures, ...variant } = values;
     const body = { title, image: shownAddress(pictures), variants: [{ name: t('setup.variant'), ...variant }] };
     return addOnce('/products', body).then(async (product) => {
-      const { id } = /** @type {Product} */ (product);
+      const { id, version } = /** @type {ProductDetail} */ (product);
       // The product is there with its first picture; the others can be added again in the console.
-      if (pictures.length) await put(`/products/${id}/pictures`, { pictures }).catch(asRefusal);
+      if (pictures.length) await put(`/products/${id}/pictures`, { version, pictures }).catch(asRefusal);
       showStepForShow(/** @type {Product} */ (product));
     });
   };

@@ -556,3 +556,54 @@ export interface OpenedInvite {
   by: string;
   expires_at: number;
 }
+
+export type ImportStatus =
+  | 'receiving'
+  | 'checking'
+  | 'ready'
+  | 'applying'
+  | 'fetching'
+  | 'applied'
+  | 'cancelled'
+  | 'undoing'
+  | 'undone'
+  | 'unusable';
+
+export type ImportedState =
+  'create' | 'change' | 'same' | 'bad' | 'created' | 'changed' | 'refused' | 'undone' | 'kept';
+
+/** An import of the catalogue; lists have no counts. */
+export interface Import {
+  id: string;
+  at: number;
+  by_name: string;
+  file_name: string;
+  kind: 'shopify' | 'simple';
+  encoding: string;
+  status: ImportStatus;
+  bytes: number;
+  rows: number;
+  error: string;
+  counts: Record<ImportedState, number> | null;
+  pictures_left: number | null;
+}
+
+export interface ImportProblem {
+  row: number;
+  column: string;
+  code: string;
+  message: string;
+  is_warning: boolean;
+}
+
+export interface ImportedProduct {
+  position: number;
+  handle: string;
+  title: string;
+  row: number;
+  rows: number;
+  state: ImportedState;
+  problems: ImportProblem[];
+  changes: { row: number; column: string; before: string; after: string }[];
+  product: string | null;
+}

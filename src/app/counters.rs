@@ -53,6 +53,15 @@ pub struct AppCounters {
     pub picture_reads: LabeledCounter,
     /// Pictures that were deleted because nothing named them.
     pub pictures_deleted: AtomicU64,
+    /// Products that imports have written, and imports that were undone.
+    pub imported_products: AtomicU64,
+    pub undone_imports: AtomicU64,
+    /// Pictures that imports have fetched, and those that could not be fetched.
+    pub import_pictures_kept: AtomicU64,
+    pub import_pictures_failed: AtomicU64,
+    /// Imports on which a node should be working, and for how long the oldest had waited, at the last run of the job.
+    pub imports_pending: AtomicI64,
+    pub imports_oldest_ms: AtomicI64,
     /// Received webhooks: new, known already, refused.
     pub webhook_outcomes: LabeledCounter,
 }
@@ -113,6 +122,12 @@ impl Default for AppCounters {
             ]),
             picture_reads: LabeledCounter::new(["memory", "storage", "missing", "failed", "busy", "other"]),
             pictures_deleted: AtomicU64::new(0),
+            imported_products: AtomicU64::new(0),
+            undone_imports: AtomicU64::new(0),
+            import_pictures_kept: AtomicU64::new(0),
+            import_pictures_failed: AtomicU64::new(0),
+            imports_pending: AtomicI64::new(0),
+            imports_oldest_ms: AtomicI64::new(0),
             webhook_outcomes: LabeledCounter::new(["new", "duplicate", "rejected", "other"]),
         }
     }

@@ -18,6 +18,7 @@
 //! | [`Chat`] | the queue of messages to write; messages, reactions, rules, review queue |
 //! | [`Catalogue`] | cached offers, sold-out caches; products, offers, line-up, stock alerts |
 //! | [`Pictures`] | the queue of uploads, files of pictures in memory |
+//! | [`Imports`] | uploads of files in progress; imports and exports of the catalogue |
 //! | [`Mail`] | – (outbox of e-mails, the job that sends it, its log) |
 //! | [`Moderation`] | sanctions, helpers, exports, erasure |
 //! | [`Selling`] | one selling task per offer |
@@ -36,6 +37,7 @@ mod cluster_sync;
 mod context;
 mod counters;
 mod error;
+mod imports;
 mod jobs;
 mod mail;
 mod mail_server;
@@ -80,6 +82,7 @@ use chat::Chat;
 use checkout::Checkout;
 use cluster_sync::ClusterSync;
 use context::Context;
+use imports::Imports;
 use jobs::JobRunner;
 use mail::Mail;
 use moderation::Moderation;
@@ -94,10 +97,11 @@ use streams::Streams;
 use token::Tokens;
 
 pub use accounts::{PasskeyChallenge, PasskeyUse, StartedSession};
-pub use catalogue::{NewProduct, NewVariant};
+pub use catalogue::{Gallery, NewProduct, NewQuickItem, NewVariant};
 pub use checkout::{OrderResult, PurchaseResult, WithdrawalState};
 pub use counters::AppCounters;
 pub use error::{Error, Result};
+pub use imports::{IMPORT_UPLOADS_MAX, NewImport};
 pub use jobs::{BackgroundJob, JobSpec, JobStatus, NextRun};
 pub use mail::send_test_mail;
 pub use mail_server::{MailTransport, SmtpServer};
@@ -132,6 +136,7 @@ pub struct Services {
     pub chat: Arc<Chat>,
     pub catalogue: Arc<Catalogue>,
     pub pictures: Arc<Pictures>,
+    pub imports: Arc<Imports>,
     pub mail: Arc<Mail>,
     pub moderation: Arc<Moderation>,
     pub sign_in: Arc<SignIn>,
@@ -183,6 +188,7 @@ impl App {
         let chat = Chat::new(&context, &publisher, &stream_cache, &audit);
         let catalogue = Catalogue::new(&context, &publisher, &stream_cache, &audit);
         let pictures = Pictures::new(&context, &stream_cache);
+        let imports = Imports::new(&context, &stream_cache, &audit, &catalogue, &pictures);
         let mail = Mail::new(&context, &stream_cache, &audit, &catalogue);
         let moderation = Moderation::new(&context, &publisher, &stream_cache, &audit, &chat);
         let sign_in = SignIn::new(&context);
@@ -210,6 +216,7 @@ impl App {
             chat,
             catalogue,
             pictures,
+            imports,
             mail,
             moderation,
             sign_in,
@@ -235,6 +242,7 @@ impl Services {
         runner.start(context, checkout::ReconcileJob(self.checkout.clone()));
         runner.start(context, checkout::AddressRetentionJob(context.clone()));
         runner.start(context, pictures::OrphanPictureJob(self.pictures.clone()));
+        runner.start(context, imports::ImportJob::new(self.imports.clone()));
         runner.start(context, mail::MailJob(self.mail.clone()));
         runner.start(context, mail::MailRetentionJob(context.clone()));
         runner.start(context, catalogue::StockAlertJob::new(self.catalogue.clone()));

@@ -71,6 +71,8 @@ audit_actions! {
     ChangeProduct "change_product",
     ArchiveProduct "archive_product",
     RestoreProduct "restore_product",
+    ImportProducts "import_products",
+    UndoImport "undo_import",
     ChangeShow "change_show",
     CancelShow "cancel_show",
 }

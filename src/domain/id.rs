@@ -77,6 +77,8 @@ id! {
     AuditEntryId
     /// The id of a passkey of an account.
     PasskeyId
+    /// The id of an import of the catalogue.
+    ImportId
     /// The id of an e-mail.
     MailId
     /// The id of a revocation of tokens.

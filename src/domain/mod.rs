@@ -11,6 +11,8 @@ pub mod audit;
 pub mod authorization;
 pub mod blocklist;
 pub mod bucket;
+pub mod catalogue_file;
+pub mod catalogue_import;
 pub mod chat;
 pub mod country;
 pub mod currency;
@@ -26,6 +28,7 @@ pub mod limits;
 pub mod mail;
 pub mod mail_settings;
 pub mod markdown;
+pub mod number_text;
 pub mod offer;
 pub mod offer_buyers;
 pub mod order;
@@ -72,6 +75,7 @@ pub use audit::{AuditAction, AuditEntry};
 pub use authorization::{Permission, Place, Standing, authorize, authorize_by_role};
 pub use blocklist::{BlockAction, BlockedWord, Blocklist};
 pub use bucket::{AtomicBucket, Rate, TokenBucket};
+pub use catalogue_import::{CatalogueImport, ImportStatus, ImportedState};
 pub use chat::{
     ChatDecision, ChatMessage, ChatRules, ChatRulesForm, ChatText, LinkRule, Quote, Sanction, SanctionKind,
 };
@@ -79,8 +83,8 @@ pub use error_code::ErrorCode;
 pub use event::{Author, Event};
 pub use fulfilment::{Consignment, Fulfilment, FulfilmentStatus, FulfilmentStep};
 pub use id::{
-    AccountId, AuditEntryId, EmailCodeId, InviteId, MailId, MessageId, OfferId, OrderId, PasskeyId, ProductId, ShopId,
-    SignInSessionId, StaffInviteId, StreamId, TokenRevocationId, UserId, VariantId,
+    AccountId, AuditEntryId, EmailCodeId, ImportId, InviteId, MailId, MessageId, OfferId, OrderId, PasskeyId,
+    ProductId, ShopId, SignInSessionId, StaffInviteId, StreamId, TokenRevocationId, UserId, VariantId,
 };
 pub use invite::{Helper, Invite};
 pub use mail::{ClaimedMail, MailContent, MailKind, MailOutcome, MailStatus, MailStep, NewMail};

@@ -250,17 +250,26 @@ fn counts(line: OrderStatus, order: OrderStatus) -> bool {
 pub struct IdempotencyKey(String);
 
 impl IdempotencyKey {
+    const LENGTH_MAX: usize = 255;
+
     pub fn parse(text: &str) -> Result<Self, Refusal> {
         let text = text.trim_matches([' ', '\t']);
         let bare = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
         if bare.is_empty() {
             return Err(Refusal::KeyMissing);
         }
-        if (8..=255).contains(&bare.len()) && bare.bytes().all(|byte| byte.is_ascii_graphic()) {
+        if (8..=Self::LENGTH_MAX).contains(&bare.len()) && bare.bytes().all(|byte| byte.is_ascii_graphic()) {
             Ok(Self(bare.to_owned()))
         } else {
             Err(Refusal::KeyInvalid)
         }
+    }
+
+    /// The key of one of several changes that a request with this key makes.
+    pub fn numbered(&self, number: usize) -> Self {
+        let key = format!("{}-{number}", self.0);
+        // A long key leaves no room for the number.
+        if key.len() <= Self::LENGTH_MAX { Self(key) } else { Self(hex::encode(Sha256::digest(&key))) }
     }
 
     pub fn as_str(&self) -> &str {
@@ -304,7 +313,10 @@ mod tests {
         ] {
             assert_eq!(IdempotencyKey::parse(text), expected.map(|k: &str| IdempotencyKey(k.into())), "{text:?}");
         }
-        assert!(IdempotencyKey::parse(&"k".repeat(255)).is_ok());
+        let longest = IdempotencyKey::parse(&"k".repeat(255)).unwrap();
+        let numbered: std::collections::HashSet<_> = (0..52).map(|number| longest.numbered(number)).collect();
+        assert_eq!(numbered.len(), 52);
+        assert!(numbered.iter().all(|key| IdempotencyKey::parse(key.as_str()).is_ok()));
         assert!(IdempotencyKey::parse(&"k".repeat(256)).is_err());
     }
 

@@ -1,5 +1,6 @@
 //! Pictures that the team uploads: what is accepted, in which sizes they are kept, and where pages find them.
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Refusal, text};
@@ -162,14 +163,14 @@ pub fn fit(width: u32, height: u32, edge: u32) -> (u32, u32) {
 }
 
 /// The point that stays in sight when a picture is cropped to another shape, in thousandths of its width and height.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct PictureFocus {
     pub x: i64,
     pub y: i64,
 }
 
 /// A picture of a product, in the order of its gallery.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct ProductPicture {
     /// An uploaded picture, or another address.
     pub address: String,
@@ -177,6 +178,18 @@ pub struct ProductPicture {
     pub alt: Option<String>,
     /// `None`: the middle.
     pub focus: Option<PictureFocus>,
+    /// The address from which an uploaded picture was fetched by an import.
+    pub source: Option<String>,
+}
+
+/// Checks the address of a picture that somebody gives instead of `before`. What is there already stays.
+pub fn check_new_picture(given: Option<&str>, before: Option<&str>, field: &'static str) -> Result<(), Refusal> {
+    match given {
+        Some(given) if Some(given) != before => {
+            text::picture_url(given).map(drop).map_err(|refusal| refusal.in_field(field))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The range of a [`PictureFocus`].
@@ -187,7 +200,7 @@ impl ProductPicture {
         let field = |name: &str| format!("pictures[{at}].{name}");
         // A focus in the address would be a second one beside that of the picture.
         let address = self.address.split('#').next().unwrap_or_default();
-        self.address = text::media_url(address).map_err(|refusal| refusal.in_field(field("address")))?;
+        self.address = text::picture_url(address).map_err(|refusal| refusal.in_field(field("address")))?;
         self.alt = self.alt.filter(|alt| !alt.trim().is_empty());
         self.alt = self
             .alt
@@ -209,14 +222,23 @@ impl ProductPicture {
             None => (shown, None),
         };
         let focus = focus.and_then(|(x, y)| Some(PictureFocus { x: x.parse().ok()?, y: y.parse().ok()? }));
-        Self { address, alt: None, focus }
+        Self { address, alt: None, focus, source: None }
     }
 
     /// The address as products and offers have it: with the focus behind it, which pages read and servers ignore.
     pub fn shown_address(&self) -> String {
+        self.with_focus(&self.address)
+    }
+
+    /// The address as files have it: that from which an import fetched the picture.
+    pub fn source_address(&self) -> String {
+        self.with_focus(self.source.as_ref().unwrap_or(&self.address))
+    }
+
+    fn with_focus(&self, address: &str) -> String {
         match self.focus {
-            Some(PictureFocus { x, y }) => format!("{}#focus={x},{y}", self.address),
-            None => self.address.clone(),
+            Some(PictureFocus { x, y }) => format!("{address}#focus={x},{y}"),
+            None => address.to_owned(),
         }
     }
 }
@@ -314,6 +336,7 @@ mod tests {
             address: address.to_owned(),
             alt: Some("  A  lamp ".to_owned()),
             focus: Some(PictureFocus { x, y: 1_000 }),
+            source: None,
         };
         let checked = validated_gallery(vec![picture("/a.png#focus=1,1", 0)]).unwrap();
         assert_eq!((checked[0].alt.as_deref(), checked[0].address.as_str()), (Some("A lamp"), "/a.png"));
@@ -323,6 +346,7 @@ mod tests {
         for (bad, field) in [
             (vec![picture("/a.png", 0), picture("/a.png", 1_001)], "pictures[1].focus"),
             (vec![picture("ftp://a", 0)], "pictures[0].address"),
+            (vec![picture("http://cdn.example/a.png", 0)], "pictures[0].address"),
             (vec![picture("/a.png", 0); GALLERY_MAX + 1], "pictures"),
         ] {
             match validated_gallery(bad) {

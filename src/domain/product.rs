@@ -49,7 +49,7 @@ pub struct ProductFilter {
     pub search: Option<String>,
 }
 
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Product {
     pub id: ProductId,
     /// Increases with every change of the product; the stock of its variants changes without it.
@@ -68,7 +68,7 @@ pub struct Product {
 }
 
 /// What a buyer reads before buying.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct ProductTexts {
     /// Markdown; see [`markdown`](super::markdown).
     pub description: String,
@@ -85,7 +85,7 @@ pub struct ProductOption {
     pub values: Vec<String>,
 }
 
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Variant {
     pub id: VariantId,
     /// Made from the values of the options, where the product has options.
@@ -154,11 +154,12 @@ impl Product {
     fn name_variants_by_options(&mut self) -> Result<(), Refusal> {
         let refuse = |why| Err(Refusal::invalid_value("variants", why));
         let mut seen = HashSet::new();
+        let values: Vec<HashSet<&String>> = self.options.iter().map(|option| option.values.iter().collect()).collect();
         for variant in &mut self.variants {
             if variant.options.len() != self.options.len() {
                 return refuse("must have one value for each option of the product.");
             }
-            if !variant.options.iter().zip(&self.options).all(|(value, option)| option.values.contains(value)) {
+            if !variant.options.iter().zip(&values).all(|(value, known)| known.contains(value)) {
                 return refuse("must have values that the options of the product have.");
             }
             if !self.options.is_empty() {
@@ -173,10 +174,10 @@ impl Product {
 }
 
 /// Variants of one product.
-pub const VARIANTS_MAX: usize = 100;
+pub const VARIANTS_MAX: usize = 2_048;
 /// Options of one product, and values of one option.
 pub const OPTIONS_MAX: usize = 3;
-pub const OPTION_VALUES_MAX: usize = 50;
+pub const OPTION_VALUES_MAX: usize = 2_048;
 /// In characters.
 pub const OPTION_LENGTH_MAX: usize = 35;
 pub const BARCODE_LENGTH_MAX: usize = 64;

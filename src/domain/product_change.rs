@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::picture::check_new_picture;
 use super::product::{ProductOption, in_range};
 use super::{Author, Millis, Minor, Offer, Product, Refusal, Titles, UserId, Variant, VariantId, limits};
 
@@ -50,6 +51,7 @@ impl ProductForm {
         if self.version != product.version {
             return Err(Refusal::Outdated);
         }
+        check_new_picture(self.image.as_ref().and_then(Option::as_deref), product.image.as_deref(), "image")?;
         let mut changed = Product { version: product.version + 1, ..product.clone() };
         let texts = &mut changed.texts;
         set(&mut changed.title, &self.title);
@@ -105,6 +107,16 @@ pub fn is_seen_in_offers(before: &Product, after: &Product) -> bool {
     };
     (&before.title, &before.titles, &before.image) != (&after.title, &after.titles, &after.image)
         || names(before) != names(after)
+}
+
+/// Whether an order from before the change must go on to show other names than those of today.
+pub fn is_called_differently(before: &Product, after: &Product) -> bool {
+    let names = |product: &Product| {
+        let mut revision = ProductRevision { version: 0, ..ProductRevision::of(product, 0) };
+        revision.variants.sort_unstable_by_key(|variant| variant.id);
+        revision
+    };
+    names(before) != names(after)
 }
 
 /// What a product was called from a time on.

@@ -56,6 +56,8 @@ pub enum Refusal {
     PictureDamaged,
     /// This server has no place for uploaded pictures.
     PicturesOff,
+    NoSuchImport,
+    ImportTooLarge,
     NoSuchMessage,
     /// The invite link is wrong, expired, revoked or used up. The answer does not say which, so that nobody can probe for links.
     NoSuchInvite,
@@ -200,6 +202,15 @@ impl Refusal {
         }
     }
 
+    /// The field that is wrong, where it is one.
+    pub fn field(&self) -> Option<&str> {
+        match self {
+            Refusal::BadField { field, .. } => Some(field),
+            Refusal::InvalidValue { field, .. } => Some(field),
+            _ => None,
+        }
+    }
+
     /// The stable code on which clients act.
     pub fn code(&self) -> &'static str {
         self.error_code().code
@@ -318,6 +329,9 @@ error_codes! {
     Refusal::PicturesOff =>
         "pictures_off", 409, "This server has no place for uploaded pictures. See --pictures-dir.",
         "error.pictures_off";
+    Refusal::NoSuchImport => "no_such_import", 404, "There is no such import.", "error.no_such_import";
+    Refusal::ImportTooLarge =>
+        "import_too_large", 413, "An imported file has at most 100 MB.", "error.import_too_large";
     Refusal::NoSuchMessage => "no_such_message", 404, "There is no such message.", "error.no_such_message";
     Refusal::NoSuchInvite =>
         "no_such_invite", 404, "This invite link is wrong, expired, revoked or used up.", "error.no_such_invite";

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::picture::check_new_picture;
 use super::{LiveStream, Millis, Refusal, StreamStatus, Titles, limits, text};
 
 /// Tags of one show.
@@ -33,6 +34,7 @@ impl StreamForm {
         if moves && stream.status != StreamStatus::Scheduled {
             return Err(Refusal::WrongStatus("The show has begun, so its start cannot be moved."));
         }
+        check_new_picture(self.poster.as_ref().and_then(Option::as_deref), stream.poster.as_deref(), "poster")?;
         let mut changed = LiveStream { edition: stream.edition + 1, ..stream.clone() };
         set(&mut changed.title, &self.title);
         set(&mut changed.titles, &self.titles);

@@ -105,6 +105,17 @@ pub fn media_url(text: &str) -> Result<String, Refusal> {
     }
 }
 
+/// The URL of a picture that somebody gives: `https://`, or a path on this server. Our pages load no picture over plain `http://`, so
+/// nobody would ever see it.
+pub fn picture_url(text: &str) -> Result<String, Refusal> {
+    match text.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("http://")) {
+        true => {
+            Err(Refusal::bad_field("url", "must begin with https:// or /: browsers block pictures over plain http://."))
+        }
+        false => media_url(text),
+    }
+}
+
 /// Why a line is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum LineFault {
@@ -238,6 +249,10 @@ mod tests {
             ("https://x y", false),
         ] {
             assert_eq!(media_url(text).is_ok(), good, "{text}");
+            assert_eq!(picture_url(text).is_ok(), good, "{text}");
+        }
+        for plain in ["http://cdn.example/a.jpg", "HTTP://cdn.example/a.jpg"] {
+            assert!(picture_url(plain).is_err(), "{plain}");
         }
     }
 }

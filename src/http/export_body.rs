@@ -46,6 +46,11 @@ impl ExportWriter {
             ExportFormat::Jsonl => rows.into_iter().flat_map(|row| json_line(self.columns, row)).collect(),
         };
         self.begun = true;
+        self.send(page).await
+    }
+
+    /// Sends bytes of the file as they are.
+    pub async fn send(&mut self, page: Vec<u8>) -> Result<(), Error> {
         if page.is_empty() {
             return Ok(());
         }

@@ -13,7 +13,7 @@ use axum::routing::get;
 
 use super::error::ApiResult;
 use super::extract::Caller;
-use super::{AppState, connection_metrics, ops, picture_metrics};
+use super::{AppState, connection_metrics, import_metrics, ops, picture_metrics};
 use crate::app::App;
 use crate::domain::Permission;
 use crate::metrics::{METRICS_CONTENT_TYPE, MetricsPage, ProcessMetrics, encode_page};
@@ -48,6 +48,7 @@ async fn unrestricted(State(state): State<AppState>) -> MetricsResponse {
         purchases(page, &state.app);
         payments(page, &state.app);
         picture_metrics::pictures(page, &state.app);
+        import_metrics::imports(page, &state.app);
         mails(page, &state.app);
         broker(page, &state.app);
         background_jobs(page, &state.app);

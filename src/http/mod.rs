@@ -34,6 +34,8 @@ mod handshake;
 mod head_deadline;
 mod hls_js;
 mod host_header;
+mod import;
+mod import_metrics;
 mod invite;
 mod lineup;
 mod log_sampler;
@@ -56,6 +58,8 @@ mod picture;
 mod picture_metrics;
 mod product;
 mod product_change;
+mod product_export;
+mod quick_item;
 mod refused_origins;
 mod rehearsal;
 mod report;
@@ -255,7 +259,15 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(product_change::prices))
         .routes(routes!(product::restock))
         .routes(routes!(picture::upload))
-        .routes(routes!(gallery::show_gallery, gallery::set_gallery));
+        .routes(routes!(gallery::show_gallery, gallery::set_gallery))
+        .routes(routes!(quick_item::create))
+        .routes(routes!(import::list, import::upload))
+        .routes(routes!(import::show))
+        .routes(routes!(import::products))
+        .routes(routes!(import::apply))
+        .routes(routes!(import::cancel))
+        .routes(routes!(import::undo))
+        .routes(routes!(product_export::export));
     if state.app.settings().is_dev_login_enabled {
         described = described.routes(routes!(dev::create_token));
     }

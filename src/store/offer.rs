@@ -167,6 +167,59 @@ macro_rules! offers {
     };
 }
 
+/// Part of a transaction: moves units of a variant into a new draft.
+pub(super) async fn insert_offer(
+    tx: &mut Transaction<'_>,
+    new: &NewOffer,
+    request: Option<&KeyedRequest>,
+) -> Result<()> {
+    let count = "select count(*) from offers where stream = $1 and stage <> 'closed'";
+    if OPEN_OFFERS_MAX <= tx.query(count).bind(new.stream.0).fetch_value::<i64>().await? {
+        return Err(Refusal::WrongStatus("the show has too many offers; close some first").into());
+    }
+    take_from_stock(tx, new.variant.0, new.quantity).await?;
+    check_can_be_offered(tx, new.variant.0).await?;
+    log_move(tx, new.variant.0, (-new.quantity, StockReason::ToOffer), request).await?;
+    let insert = "insert into offers (id, stream, variant, kind, stage, price, old_price, currency, quantity,
+            per_buyer, countdown_ms, duration_ms, hold_ms, starts_at, buyers, position)
+        select $1, s.id, $3, $4, 'draft', $5, $6, h.currency, $7, $8, $9, $10, $11, $12, $13,
+            (select coalesce(max(o.position), 0) + 1 from offers o where o.stream = s.id)
+        from streams s join shops h on h.id = s.shop where s.id = $2 and s.status <> 'ended'";
+    let created = tx
+        .query(insert)
+        .bind(new.id.0)
+        .bind(new.stream.0)
+        .bind(new.variant.0)
+        .bind(new.kind.name())
+        .bind(new.price)
+        .bind(new.old_price)
+        .bind(new.quantity)
+        .bind(new.per_buyer)
+        .bind(new.countdown_ms)
+        .bind(new.duration_ms)
+        .bind(new.hold_ms)
+        .bind(new.starts_at)
+        .bind(new.buyers.name())
+        .execute()
+        .await?;
+    if created == 0 {
+        return Err(Refusal::StreamEnded.into());
+    }
+    let sums = "insert into offer_sums (offer, stream) values ($1, $2)";
+    tx.query(sums).bind(new.id.0).bind(new.stream.0).execute().await?;
+    Ok(())
+}
+
+/// Part of a transaction that has locked the draft: its countdown starts.
+pub(super) async fn open_draft(tx: &mut Transaction<'_>, id: OfferId) -> Result<()> {
+    let now = tx.now().await?;
+    let open = "update offers set stage = 'open', opens_at = $2 + countdown_ms,
+        closes_at = $2 + countdown_ms + duration_ms, version = version + 1 where id = $1
+        and exists (select 1 from streams s where s.id = offers.stream and s.status <> 'ended')";
+    let opened = tx.query(open).bind(id.0).bind(now).execute().await?;
+    if opened == 0 { Err(Refusal::StreamEnded.into()) } else { Ok(()) }
+}
+
 impl Store {
     pub async fn offer(&self, id: OfferId) -> Result<Option<Offer>> {
         let row: Option<OfferRow> = self.query(offers!("where o.id = $1")).bind(id.0).fetch_optional().await?;
@@ -229,40 +282,7 @@ impl Store {
             if let Some(earlier) = tx.take_key(request, new.id.0).await? {
                 return Ok(OfferId(earlier));
             }
-            let count = "select count(*) from offers where stream = $1 and stage <> 'closed'";
-            if OPEN_OFFERS_MAX <= tx.query(count).bind(new.stream.0).fetch_value::<i64>().await? {
-                return Err(Refusal::WrongStatus("the show has too many offers; close some first").into());
-            }
-            take_from_stock(tx, new.variant.0, new.quantity).await?;
-            check_can_be_offered(tx, new.variant.0).await?;
-            log_move(tx, new.variant.0, (-new.quantity, StockReason::ToOffer), request).await?;
-            let insert = "insert into offers (id, stream, variant, kind, stage, price, old_price, currency, quantity,
-                    per_buyer, countdown_ms, duration_ms, hold_ms, starts_at, buyers, position)
-                select $1, s.id, $3, $4, 'draft', $5, $6, h.currency, $7, $8, $9, $10, $11, $12, $13,
-                    (select coalesce(max(o.position), 0) + 1 from offers o where o.stream = s.id)
-                from streams s join shops h on h.id = s.shop where s.id = $2 and s.status <> 'ended'";
-            let created = tx
-                .query(insert)
-                .bind(new.id.0)
-                .bind(new.stream.0)
-                .bind(new.variant.0)
-                .bind(new.kind.name())
-                .bind(new.price)
-                .bind(new.old_price)
-                .bind(new.quantity)
-                .bind(new.per_buyer)
-                .bind(new.countdown_ms)
-                .bind(new.duration_ms)
-                .bind(new.hold_ms)
-                .bind(new.starts_at)
-                .bind(new.buyers.name())
-                .execute()
-                .await?;
-            if created == 0 {
-                return Err(Refusal::StreamEnded.into());
-            }
-            let sums = "insert into offer_sums (offer, stream) values ($1, $2)";
-            tx.query(sums).bind(new.id.0).bind(new.stream.0).execute().await?;
+            insert_offer(tx, new, request).await?;
             Ok(new.id)
         })
         .await
@@ -274,14 +294,7 @@ impl Store {
             OfferStage::Open => Ok(()),
             OfferStage::Closed => Err(Refusal::Closed.into()),
             OfferStage::Paused => set_stage(tx, id, OfferStage::Open).await,
-            OfferStage::Draft => {
-                let now = tx.now().await?;
-                let open = "update offers set stage = 'open', opens_at = $2 + countdown_ms,
-                    closes_at = $2 + countdown_ms + duration_ms, version = version + 1 where id = $1
-                    and exists (select 1 from streams s where s.id = offers.stream and s.status <> 'ended')";
-                let opened = tx.query(open).bind(id.0).bind(now).execute().await?;
-                if opened == 0 { Err(Refusal::StreamEnded.into()) } else { Ok(()) }
-            }
+            OfferStage::Draft => open_draft(tx, id).await,
         })
         .await
     }

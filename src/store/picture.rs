@@ -4,7 +4,10 @@ use super::row::from_row;
 use super::transaction::Transaction;
 use super::{Error, Result, Store};
 use crate::domain::picture::{UNNAMED_PICTURES_MAX, uploaded_picture};
-use crate::domain::{Millis, PictureFocus, PictureHash, ProductId, ProductPicture, Refusal};
+use crate::domain::{Millis, PictureFocus, PictureHash, Product, ProductId, ProductPicture, Refusal};
+
+/// How long a picture belongs to the node that deletes it. Then another one takes it over: the first has died.
+pub const CONDEMNED_LEASE_MS: Millis = 30 * 60 * 1_000;
 
 /// An uploaded picture.
 #[derive(Clone, PartialEq, Debug)]
@@ -22,11 +25,12 @@ struct GalleryRow {
     alt: Option<String>,
     focus_x: Option<i64>,
     focus_y: Option<i64>,
+    source: Option<String>,
 }
 
-from_row!(GalleryRow { address, alt, focus_x, focus_y });
+from_row!(GalleryRow { address, alt, focus_x, focus_y, source });
 
-/// Whether the picture in the row `p` is named by a product, a gallery or a show. An address may have a host in front of it. The two
+/// Whether the picture in the row `p` is named by a product, a gallery, a show, or the undo of an import. An address may have a host in front of it. The two
 /// databases have different names for the place of a text in another one; there is an index on each of these expressions.
 macro_rules! is_named {
     ($place:literal) => {
@@ -39,7 +43,8 @@ macro_rules! is_named {
             "(n.address, '/pictures/') + 10, 64) = p.hash)
               or exists (select 1 from streams n where substr(n.poster, ",
             $place,
-            "(n.poster, '/pictures/') + 10, 64) = p.hash))"
+            "(n.poster, '/pictures/') + 10, 64) = p.hash)
+              or exists (select 1 from catalogue_import_kept n where n.hash = p.hash))"
         )
     };
 }
@@ -102,8 +107,10 @@ impl Store {
         .await
     }
 
-    /// Looks at the pictures that were not looked at since `looked_before`, at most `limit`. Gives those that are to be deleted: nothing
-    /// has named them since `unnamed_before`. From then on nothing can name them any more.
+    /// Looks at the pictures that were not looked at since `looked_before`, at most `limit`. Gives those that the caller is to delete:
+    /// nothing has named them since `unnamed_before`. From then on nothing can name them any more, and nobody can upload them again
+    /// before they are forgotten. No other node is given them until [`CONDEMNED_LEASE_MS`] later: otherwise it could delete the files
+    /// of a picture that was deleted here and uploaded again meanwhile.
     pub async fn look_for_orphan_pictures(
         &self,
         now: Millis,
@@ -123,41 +130,58 @@ impl Store {
             Ok(())
         })
         .await?;
-        self.transaction(async |tx| {
-            for (hash, _) in found.iter().filter(|(_, is_named)| *is_named == 0) {
-                // Looked at again under the lock of the row, which a product that names the picture needs too.
-                let condemn = tx.choose(condemn!("strpos"), condemn!("instr"));
-                tx.query(condemn).bind(hash).bind(now).bind(unnamed_before).execute().await?;
-            }
-            Ok(())
-        })
-        .await?;
-        let read = "select hash from pictures where condemned_at is not null order by condemned_at limit $1";
-        let condemned: Vec<String> = self.query(read).bind(limit).fetch_values().await?;
-        condemned.iter().map(|hash| parse_hash(hash)).collect()
+        // Another node may have begun to delete these, and ended without having done it.
+        let read = "select hash from pictures where condemned_at <= $1 order by condemned_at limit $2";
+        let left: Vec<String> = self.query(read).bind(now - CONDEMNED_LEASE_MS).bind(limit).fetch_values().await?;
+        let mine: Vec<String> = self
+            .transaction(async |tx| {
+                let mut mine = Vec::new();
+                for (hash, _) in found.iter().filter(|(_, is_named)| *is_named == 0) {
+                    // Looked at again under the lock of the row, which a product that names the picture needs too.
+                    let condemn = tx.choose(condemn!("strpos"), condemn!("instr"));
+                    if tx.query(condemn).bind(hash).bind(now).bind(unnamed_before).execute().await? > 0 {
+                        mine.push(hash.clone());
+                    }
+                }
+                for hash in left {
+                    let take = "update pictures set condemned_at = $2 where hash = $1 and condemned_at <= $3";
+                    if tx.query(take).bind(&hash).bind(now).bind(now - CONDEMNED_LEASE_MS).execute().await? > 0 {
+                        mine.push(hash);
+                    }
+                }
+                Ok(mine)
+            })
+            .await?;
+        mine.iter().map(|hash| parse_hash(hash)).collect()
     }
 
-    /// The files of a condemned picture are gone.
-    pub async fn forget_picture(&self, hash: PictureHash) -> Result<()> {
-        let delete = "delete from pictures where hash = $1 and condemned_at is not null";
-        self.transaction(async |tx| tx.query(delete).bind(hash.to_string()).execute().await).await?;
+    /// The files of a picture are gone that was given to the caller at `condemned_at`, to be deleted. If another node took it over, or if
+    /// it is uploaded again, this changes nothing.
+    pub async fn forget_picture(&self, hash: PictureHash, condemned_at: Millis) -> Result<()> {
+        let delete = "delete from pictures where hash = $1 and condemned_at = $2";
+        self.transaction(async |tx| tx.query(delete).bind(hash.to_string()).bind(condemned_at).execute().await).await?;
         Ok(())
     }
 
-    /// The gallery of a product in its order; `None`: there is no such product.
-    pub async fn gallery(&self, product: ProductId) -> Result<Option<Vec<ProductPicture>>> {
-        let read = "select address, alt, focus_x, focus_y from product_pictures where product = $1 order by position";
-        let rows: Vec<GalleryRow> = self.query(read).bind(product.0).fetch_all().await?;
-        let pictures: Vec<_> = rows.into_iter().map(GalleryRow::into_picture).collect();
-        if !pictures.is_empty() {
-            return Ok(Some(pictures));
-        }
-        // A product from before the galleries has one picture, or none.
-        let read = "select image from products where id = $1";
-        let image: Option<(Option<String>,)> = self.query(read).bind(product.0).fetch_optional().await?;
-        let only = |image: Option<String>| image.map(ProductPicture::of_address).into_iter().collect();
-        Ok(image.map(|(image,)| only(image)))
+    /// The gallery of a product in its order. A product without a gallery has the one picture of its own row, or none.
+    pub async fn gallery(&self, product: &Product) -> Result<Vec<ProductPicture>> {
+        Ok(pictures_of(product, self.query(READ_GALLERY).bind(product.id.0).fetch_all().await?))
     }
+}
+
+const READ_GALLERY: &str =
+    "select address, alt, focus_x, focus_y, source from product_pictures where product = $1 order by position";
+
+fn pictures_of(product: &Product, rows: Vec<GalleryRow>) -> Vec<ProductPicture> {
+    if rows.is_empty() {
+        return product.image.clone().map(ProductPicture::of_address).into_iter().collect();
+    }
+    rows.into_iter().map(GalleryRow::into_picture).collect()
+}
+
+/// Part of a transaction: the gallery of a product.
+pub(super) async fn read_gallery(tx: &mut Transaction<'_>, product: &Product) -> Result<Vec<ProductPicture>> {
+    Ok(pictures_of(product, tx.query(READ_GALLERY).bind(product.id.0).fetch_all().await?))
 }
 
 fn parse_hash(digits: &str) -> Result<PictureHash> {
@@ -167,7 +191,7 @@ fn parse_hash(digits: &str) -> Result<PictureHash> {
 impl GalleryRow {
     fn into_picture(self) -> ProductPicture {
         let focus = self.focus_x.zip(self.focus_y).map(|(x, y)| PictureFocus { x, y });
-        ProductPicture { address: self.address, alt: self.alt, focus }
+        ProductPicture { address: self.address, alt: self.alt, focus, source: self.source }
     }
 }
 
@@ -189,14 +213,19 @@ pub(super) async fn write_gallery(
     product: ProductId,
     pictures: &[ProductPicture],
 ) -> Result<()> {
+    // A form does not know from where a picture was fetched.
+    let read = "select address, source from product_pictures where product = $1 and source is not null";
+    let sources: Vec<(String, String)> = tx.query(read).bind(product.0).fetch_all().await?;
+    let known = |address: &str| sources.iter().find(|(one, _)| one == address).map(|(_, source)| source.clone());
     tx.query("delete from product_pictures where product = $1").bind(product.0).execute().await?;
     for (position, picture) in pictures.iter().enumerate() {
         claim_picture(tx, &picture.address, "pictures").await?;
-        let insert = "insert into product_pictures (product, position, address, alt, focus_x, focus_y)
-            values ($1, $2, $3, $4, $5, $6)";
+        let insert = "insert into product_pictures (product, position, address, alt, focus_x, focus_y, source)
+            values ($1, $2, $3, $4, $5, $6, $7)";
         let query = tx.query(insert).bind(product.0).bind(position as i64).bind(&picture.address).bind(&picture.alt);
         let focus = picture.focus;
-        query.bind(focus.map(|focus| focus.x)).bind(focus.map(|focus| focus.y)).execute().await?;
+        let source = picture.source.clone().or_else(|| known(&picture.address));
+        query.bind(focus.map(|focus| focus.x)).bind(focus.map(|focus| focus.y)).bind(source).execute().await?;
     }
     Ok(())
 }
@@ -217,7 +246,7 @@ pub(super) async fn replace_first_picture(
     claim_picture(tx, image, "image").await?;
     let picture = ProductPicture::of_address(image.to_owned());
     // A product without a gallery has its one picture in its own row.
-    let replace = "update product_pictures set address = $2, alt = null, focus_x = $3, focus_y = $4
+    let replace = "update product_pictures set address = $2, alt = null, source = null, focus_x = $3, focus_y = $4
         where product = $1 and position = 0";
     let (x, y) = picture.focus.map_or((None, None), |focus| (Some(focus.x), Some(focus.y)));
     tx.query(replace).bind(product.0).bind(&picture.address).bind(x).bind(y).execute().await.map(drop)

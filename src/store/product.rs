@@ -42,7 +42,7 @@ from_row!(TextsRow { description, descriptions, delivery, deliveries });
 
 pub(super) struct VariantRow {
     id: Uuid,
-    product: Uuid,
+    pub product: Uuid,
     name: String,
     names: String,
     option_values: String,
@@ -180,6 +180,41 @@ pub(super) async fn insert_variant(
     Ok(())
 }
 
+/// Part of a transaction: writes a new product with its variants and their stock.
+pub(super) async fn insert_product(
+    tx: &mut Transaction<'_>,
+    shop: ShopId,
+    product: &Product,
+    by: Option<&ChangeAuthor>,
+) -> Result<()> {
+    if let Some(image) = &product.image {
+        claim_picture(tx, image, "image").await?;
+    }
+    let now = tx.now().await?;
+    let insert = "insert into products (id, shop, title, titles, image, category, options, description,
+        descriptions, delivery, deliveries, created_at)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+    tx.query(insert)
+        .bind(product.id.0)
+        .bind(shop.0)
+        .bind(&product.title)
+        .bind(titles_to_json(&product.titles))
+        .bind(&product.image)
+        .bind(&product.category)
+        .bind(to_json(&product.options)?)
+        .bind(&product.texts.description)
+        .bind(titles_to_json(&product.texts.descriptions))
+        .bind(&product.texts.delivery)
+        .bind(titles_to_json(&product.texts.deliveries))
+        .bind(now)
+        .execute()
+        .await?;
+    for (position, variant) in product.variants.iter().enumerate() {
+        insert_variant(tx, product.id, (variant, position), (by, now)).await?;
+    }
+    Ok(())
+}
+
 impl Store {
     /// The one shop of this server; `None` before it is created.
     pub async fn shop(&self) -> Result<Option<Shop>> {
@@ -223,32 +258,8 @@ impl Store {
             if let Some(earlier) = tx.take_key(request, product.id.0).await? {
                 return Ok(ProductId(earlier));
             }
-            if let Some(image) = &product.image {
-                claim_picture(tx, image, "image").await?;
-            }
-            let now = tx.now().await?;
-            let insert = "insert into products (id, shop, title, titles, image, category, options, description,
-                descriptions, delivery, deliveries, created_at)
-                values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
-            tx.query(insert)
-                .bind(product.id.0)
-                .bind(shop.0)
-                .bind(&product.title)
-                .bind(titles_to_json(&product.titles))
-                .bind(&product.image)
-                .bind(&product.category)
-                .bind(to_json(&product.options)?)
-                .bind(&product.texts.description)
-                .bind(titles_to_json(&product.texts.descriptions))
-                .bind(&product.texts.delivery)
-                .bind(titles_to_json(&product.texts.deliveries))
-                .bind(now)
-                .execute()
-                .await?;
             let by = request.map(KeyedRequest::author);
-            for (position, variant) in product.variants.iter().enumerate() {
-                insert_variant(tx, product.id, (variant, position), (by.as_ref(), now)).await?;
-            }
+            insert_product(tx, shop, product, by.as_ref()).await?;
             Ok(product.id)
         })
         .await

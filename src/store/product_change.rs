@@ -6,12 +6,12 @@
 use uuid::Uuid;
 
 use super::audit::insert_audit_entry;
-use super::picture::{replace_first_picture, write_gallery};
+use super::picture::{read_gallery, replace_first_picture, write_gallery};
 use super::product::{insert_variant, read_product};
 use super::row::from_row;
 use super::transaction::Transaction;
 use super::{Error, Result, Store, from_json, require_known, titles_from_json, titles_to_json, to_json};
-use crate::domain::product_change::{ChangeAuthor, ProductRevision, is_seen_in_offers};
+use crate::domain::product_change::{ChangeAuthor, ProductRevision, is_called_differently, is_seen_in_offers};
 use crate::domain::{
     AuditEntry, Millis, Minor, OfferId, PriceChange, Product, ProductForm, ProductId, ProductPicture, ProductStatus,
     Refusal, StockChange, StockReason, UserId, Variant, VariantId,
@@ -19,6 +19,9 @@ use crate::domain::{
 
 /// Changed products that one call of [`Store::products_changed_after`] finds at most.
 const CHANGED_READ_TOGETHER_MAX: i64 = 1_000;
+
+/// Revisions of one product that are read at most: they are kept in memory beside those of other products.
+pub const REVISIONS_READ_MAX: i64 = 200;
 
 /// A product after a change.
 #[derive(Clone, PartialEq, Debug)]
@@ -45,24 +48,31 @@ impl Store {
             if before.image != after.image {
                 replace_first_picture(tx, id, after.image.as_deref()).await?;
             }
-            write_change(tx, (&before, &after), entry).await
+            write_change(tx, (&before, &after), (&ChangeAuthor::from(&entry.by), Some(entry))).await
         })
         .await
     }
 
-    /// Replaces the gallery of a product; its first picture is the one that lists and offers show.
+    /// Replaces the gallery of a product; its first picture is the one that lists and offers show. The same gallery again changes
+    /// nothing. Refused as [`Refusal::Outdated`] if the product has another version than the one on which the gallery is based.
     pub async fn set_gallery(
         &self,
         id: ProductId,
-        pictures: &[ProductPicture],
+        (version, pictures): (i64, &[ProductPicture]),
         entry: &AuditEntry,
     ) -> Result<ChangedProduct> {
         self.transaction(async |tx| {
             let before = lock_product(tx, id).await?;
+            if before.version != version {
+                return Err(Refusal::Outdated.into());
+            }
+            if read_gallery(tx, &before).await?.iter().map(without_source).eq(pictures.iter().map(without_source)) {
+                return Ok(ChangedProduct { product: before, offers: Vec::new() });
+            }
             write_gallery(tx, id, pictures).await?;
             let image = pictures.first().map(ProductPicture::shown_address);
             let after = Product { image, version: before.version + 1, ..before.clone() };
-            write_change(tx, (&before, &after), entry).await
+            write_change(tx, (&before, &after), (&ChangeAuthor::from(&entry.by), Some(entry))).await
         })
         .await
     }
@@ -102,12 +112,15 @@ impl Store {
         Ok(rows.into_iter().map(|(id, changed)| (ProductId(id), changed)).collect())
     }
 
-    /// Reads what a product was called, the oldest revision first. A product that never changed has none.
+    /// Reads what a product was called, the oldest revision first. A product that was never renamed has none. Of one that was renamed
+    /// very often, the newest [`REVISIONS_READ_MAX`] are read; older orders show the oldest of them.
     pub async fn product_revisions(&self, id: ProductId) -> Result<Vec<ProductRevision>> {
         let read = "select version, at, title, titles, variants from product_revisions
-            where product = $1 order by version";
-        let rows: Vec<(i64, i64, String, String, String)> = self.query(read).bind(id.0).fetch_all().await?;
+            where product = $1 order by version desc limit $2";
+        let query = self.query(read).bind(id.0).bind(REVISIONS_READ_MAX);
+        let rows: Vec<(i64, i64, String, String, String)> = query.fetch_all().await?;
         rows.into_iter()
+            .rev()
             .map(|(version, at, title, titles, variants)| {
                 let (titles, variants) = (titles_from_json(&titles)?, from_json(&variants)?);
                 Ok(ProductRevision { version, at, title, titles, variants })
@@ -166,10 +179,14 @@ fn author(user: &str, name: String) -> Result<Option<ChangeAuthor>> {
     Ok(Some(ChangeAuthor { user, name }))
 }
 
+fn without_source(picture: &ProductPicture) -> ProductPicture {
+    ProductPicture { source: None, ..picture.clone() }
+}
+
 // Parts of a transaction.
 
 /// Waits for other changes of products, locks the variants, and reads the product.
-async fn lock_product(tx: &mut Transaction<'_>, id: ProductId) -> Result<Product> {
+pub(super) async fn lock_product(tx: &mut Transaction<'_>, id: ProductId) -> Result<Product> {
     tx.lock_name("products").await?;
     let lock = tx.choose(
         "select id from variants where product = $1 order by id for no key update",
@@ -179,19 +196,22 @@ async fn lock_product(tx: &mut Transaction<'_>, id: ProductId) -> Result<Product
     read_product(tx, id).await?.ok_or(Refusal::NoSuchProduct.into())
 }
 
-/// Writes a product that is another one now.
-async fn write_change(
+/// Writes a product that is another one now, and the audit log entry if the change has one of its own.
+pub(super) async fn write_change(
     tx: &mut Transaction<'_>,
     (before, after): (&Product, &Product),
-    entry: &AuditEntry,
+    (by, entry): (&ChangeAuthor, Option<&AuditEntry>),
 ) -> Result<ChangedProduct> {
     let now = tx.now().await?;
-    let by = ChangeAuthor::from(&entry.by);
-    insert_first_revision(tx, before).await?;
+    if is_called_differently(before, after) {
+        insert_first_revision(tx, before).await?;
+        insert_revision(tx, after.id, &ProductRevision::of(after, now)).await?;
+    }
     update_product(tx, after).await?;
-    update_variants(tx, (before, after), (&by, now)).await?;
-    insert_revision(tx, after.id, &ProductRevision::of(after, now)).await?;
-    insert_audit_entry(tx, entry).await?;
+    update_variants(tx, (before, after), (by, now)).await?;
+    if let Some(entry) = entry {
+        insert_audit_entry(tx, entry).await?;
+    }
     let offers = match is_seen_in_offers(before, after) {
         true => raise_offers(tx, before).await?,
         false => Vec::new(),
@@ -239,7 +259,15 @@ async fn update_variants(
     }
     for (position, variant) in after.variants.iter().enumerate() {
         match before.variants.iter().position(|old| old.id == variant.id) {
-            None => insert_variant(tx, after.id, (variant, position), (by, now)).await?,
+            None => match restore_variant(tx, after.id, variant.id).await? {
+                None => insert_variant(tx, after.id, (variant, position), (by, now)).await?,
+                Some(price) => {
+                    update_variant(tx, variant, position).await?;
+                    if price != variant.price {
+                        insert_price_change(tx, variant.id.0, variant.price, (by, now)).await?;
+                    }
+                }
+            },
             Some(at) if at == position && before.variants[at] == *variant => {}
             Some(at) => {
                 update_variant(tx, variant, position).await?;
@@ -250,6 +278,12 @@ async fn update_variants(
         }
     }
     Ok(())
+}
+
+/// A variant that was left out earlier comes back with the stock that it has. Gives its price; `None`: there is no such variant.
+async fn restore_variant(tx: &mut Transaction<'_>, product: ProductId, variant: VariantId) -> Result<Option<Minor>> {
+    let restore = "update variants set removed_at = null where id = $1 and product = $2 returning price";
+    tx.query(restore).bind(variant.0).bind(product.0).fetch_optional_value().await
 }
 
 /// Its stock stays: sales change it.

@@ -156,6 +156,23 @@ pub(super) async fn insert_stream(tx: &mut Transaction<'_>, shop: ShopId, stream
         .map(drop)
 }
 
+/// Part of a transaction: shows an offer that is on sale.
+pub(super) async fn set_pin(tx: &mut Transaction<'_>, id: StreamId, offer: OfferId) -> Result<LiveStream> {
+    let update = streams!(
+        "update streams set version = version + 1, pin = $2 where id = $1 and status <> 'ended' and exists
+        (select 1 from offers o where o.id = $2 and o.stream = $1 and o.stage in ('open', 'paused')) returning",
+        ""
+    );
+    let now = tx.now().await?;
+    let row: Option<StreamRow> = tx.query(update).bind(id.0).bind(offer.0).fetch_optional().await?;
+    let row = row.ok_or(Refusal::NoSuchOffer)?;
+    tx.query(END_OPEN_PINS).bind(id.0).bind(now).execute().await?;
+    let record = "insert into pins (stream, at, offer) values ($1, $2, $3)
+        on conflict (stream, at, offer) do update set until = null";
+    tx.query(record).bind(id.0).bind(now).bind(offer.0).execute().await?;
+    row.into_stream()
+}
+
 impl Store {
     pub async fn stream(&self, id: StreamId) -> Result<Option<LiveStream>> {
         let read = streams!("select", "from streams where id = $1");
@@ -247,22 +264,7 @@ impl Store {
 
     /// Pins an offer of this show that is on sale (open or paused), and records since when it is pinned.
     pub async fn pin(&self, id: StreamId, offer: OfferId) -> Result<LiveStream> {
-        let update = streams!(
-            "update streams set version = version + 1, pin = $2 where id = $1 and status <> 'ended' and exists
-            (select 1 from offers o where o.id = $2 and o.stream = $1 and o.stage in ('open', 'paused')) returning",
-            ""
-        );
-        self.transaction(async |tx| {
-            let now = tx.now().await?;
-            let row: Option<StreamRow> = tx.query(update).bind(id.0).bind(offer.0).fetch_optional().await?;
-            let row = row.ok_or(Refusal::NoSuchOffer)?;
-            tx.query(END_OPEN_PINS).bind(id.0).bind(now).execute().await?;
-            let record = "insert into pins (stream, at, offer) values ($1, $2, $3)
-                on conflict (stream, at, offer) do update set until = null";
-            tx.query(record).bind(id.0).bind(now).bind(offer.0).execute().await?;
-            row.into_stream()
-        })
-        .await
+        self.transaction(async |tx| set_pin(tx, id, offer).await).await
     }
 
     pub async fn unpin(&self, id: StreamId) -> Result<LiveStream> {

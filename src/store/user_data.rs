@@ -77,6 +77,7 @@ impl Store {
             let notes = "delete from order_notes where order_id in (select id from reservations where buyer = $1)";
             tx.query(notes).bind(user).execute().await?;
             tx.query("update order_notes set by_name = '' where by_user = $1").bind(user).execute().await?;
+            tx.query("update catalogue_imports set by_name = '' where by_user = $1").bind(user).execute().await?;
             tx.query("update price_changes set by_name = '' where by_user = $1").bind(user).execute().await?;
             tx.query("update stock_changes set by_name = '' where by_user = $1").bind(user).execute().await?;
             // The name that the user chose when they accepted an invite.

@@ -140,7 +140,10 @@ async fn rest_answers_as_the_table_says() {
     let shop = Shop::demo(&["--chat-per-second", "0", "--room-chat-per-second", "0"]).await;
     let mut wrong = Vec::new();
     for (n, row) in ROWS.iter().enumerate().filter(|(_, row)| !row.route.is_empty()) {
-        let world = World::create(&shop, n).await;
+        let mut world = World::create(&shop, n).await;
+        if row.route.contains("{import}") {
+            world.add_imports(&shop).await;
+        }
         for (at, user) in world.users.iter().enumerate() {
             let answer = world.request(&shop, row, user).await;
             let (code, body) = (answer.body["code"].as_str().filter(|_| answer.status >= 400), answer.body.to_string());

@@ -99,25 +99,35 @@ async fn gallery_keeps_order_description_and_focus_and_its_first_picture_is_show
     let product = shop.host.post("/v1/products", lamp).await.expect(201);
     let path = format!("/v1/products/{}/pictures", product["id"].as_str().unwrap());
     let gallery = async || shop.server.rest().get(&path).await.expect(200)["pictures"].clone();
+    let set = async |pictures: Value| {
+        let version = shop.host.get(&path).await.expect(200)["version"].clone();
+        shop.host.put(&path, json!({"version": version, "pictures": pictures})).await
+    };
     assert_eq!(gallery().await, json!([{"address": "/old.png", "alt": null, "focus": null}]));
     let wanted = json!([
         {"address": made["address"], "alt": "From the side", "focus": {"x": 0, "y": 1000}},
         {"address": "https://cdn.example/b.jpg", "alt": null, "focus": null},
     ]);
-    assert_eq!(shop.host.put(&path, json!({"pictures": wanted})).await.expect(200)["pictures"], wanted);
+    assert_eq!(set(wanted.clone()).await.expect(200)["pictures"], wanted);
+    let version = shop.host.get(&path).await.expect(200)["version"].clone();
+    assert_eq!(set(wanted.clone()).await.expect(200)["version"], version, "the same gallery changes nothing");
+    let older = json!({"version": 1, "pictures": []});
+    let refused = shop.host.put(&path, older).await.expect_problem(409, "outdated");
+    assert_eq!(refused["current"]["pictures"], wanted);
     assert_eq!(gallery().await, wanted);
     let listed = shop.server.rest().get("/v1/products").await.expect(200);
     assert_eq!(listed["items"][0]["image"], json!(format!("{}#focus=0,1000", made["address"].as_str().unwrap())));
     for (bad, field) in [
         (json!([{"address": "ftp://a"}]), "pictures[0].address"),
+        (json!([{"address": "http://cdn.example/a.jpg"}]), "pictures[0].address"),
         (json!([{"address": "/a.png", "focus": {"x": 1001, "y": 0}}]), "pictures[0].focus"),
         (json!([{"address": "/a.png", "alt": "x".repeat(201)}]), "pictures[0].alt"),
     ] {
-        let refused = shop.host.put(&path, json!({"pictures": bad})).await.expect_problem(400, "bad_request");
+        let refused = set(bad).await.expect_problem(400, "bad_request");
         assert_eq!(refused["field"], field);
     }
     let unknown = json!([{"address": format!("/pictures/{}/800", "0".repeat(64))}]);
-    shop.host.put(&path, json!({"pictures": unknown})).await.expect_problem(422, "invalid_value");
+    set(unknown).await.expect_problem(422, "invalid_value");
     assert_eq!(gallery().await, wanted, "a refused change changes nothing");
     // A change of the product itself changes the first place only.
     let product = format!("/v1/products/{}", product["id"].as_str().unwrap());
@@ -126,8 +136,17 @@ async fn gallery_keeps_order_description_and_focus_and_its_first_picture_is_show
     shop.host.send(reqwest::Method::PATCH, &product, &[], Some(change)).await.expect(200);
     let first = json!({"address": "/c.png", "alt": null, "focus": {"x": 1, "y": 2}});
     assert_eq!(gallery().await, json!([first, wanted[1]]));
-    shop.host.put(&path, json!({"pictures": []})).await.expect(200);
+    set(json!([])).await.expect(200);
     assert_eq!(gallery().await, json!([]));
+    // Only those who sell see the pictures of an archived product.
+    shop.host.post(&format!("{product}/archive"), json!({})).await.expect(200);
+    shop.server.rest().get(&path).await.expect_problem(404, "no_such_product");
+    shop.host.get(&path).await.expect(200);
+    // Nobody would ever see a picture over plain HTTP.
+    let plain = json!({"title": "Pot", "image": "http://cdn.example/a.jpg", "variants": [{"name": "A", "price": 1, "stock": 1}]});
+    assert_eq!(shop.host.post("/v1/products", plain).await.expect_problem(400, "bad_request")["field"], "image");
+    let plain = json!({"title": "Show", "poster": "http://cdn.example/a.jpg"});
+    assert_eq!(shop.host.post("/v1/streams", plain).await.expect_problem(400, "bad_request")["field"], "poster");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ import { el } from '../ui.js';
 /** @import { ProductDetail } from '../types.d.ts' */
 /** @typedef {{ name: string, label: string, newer: string, field: Field<any>, isTaken: boolean }} Difference */
 
-const PLAIN = /** @type {const} */ (['title', 'category', 'image', 'description', 'delivery']);
+const PLAIN = /** @type {const} */ (['title', 'category', 'description', 'delivery']);
 
 /**
  * The text of a field of a product, under the name that the form has for it: `titles.ar`.

@@ -1,12 +1,14 @@
 // The fields of a product besides its variants, and what of them goes to the server.
 
 import { LANGUAGE_NAMES, lang, t } from '../i18n.js';
-import { anyText, field, required, pictureAddress } from '../host/form.js';
+import { anyText, field, required } from '../host/form.js';
+import { pictureField } from '../picture_field.js';
 import { richText } from '../rich_text.js';
 import { el } from '../ui.js';
 import { textArea } from './text_area.js';
 
 /** @import { Field } from '../host/form.js' */
+/** @import { Picture } from '../picture_field.js' */
 /** @import { ProductDetail, Shop } from '../types.d.ts' */
 
 const TITLE_MAX = 120;
@@ -27,8 +29,14 @@ function translations(shop) {
 /**
  * @param {ProductDetail} product
  * @param {Shop} shop
+ * @param {Picture[]} gallery
  */
-export function productFields(product, shop) {
+export function productFields(product, shop, gallery) {
+  const pictures = pictureField({
+    label: t('pictures.label'),
+    test: 'product-image',
+    value: structuredClone(gallery),
+  });
   /** @type {Record<string, Field<any>>} */
   const fields = {
     title: field({
@@ -46,14 +54,7 @@ export function productFields(product, shop) {
       value: product.category ?? '',
       hint: t('products.category_hint'),
     }),
-    image: field({
-      label: t('form.image'),
-      test: 'product-image',
-      check: pictureAddress,
-      dir: 'ltr',
-      value: product.image ?? '',
-      hint: t('form.image_hint'),
-    }),
+    pictures,
     description: textArea({
       label: t('products.description'),
       test: 'product-description',
@@ -74,7 +75,9 @@ export function productFields(product, shop) {
   const languages = translations(shop);
   const groups = languages.map(([code, name]) => {
     const own = translationFields(product, code);
-    for (const [part, one] of Object.entries(own)) fields[`${part}.${code}`] = one;
+    for (const [part, one] of Object.entries(own)) {
+      fields[`${part}.${code}`] = one;
+    }
     const isOpen = Boolean(product.titles[code]);
     return el(
       'details.translation',
@@ -85,17 +88,18 @@ export function productFields(product, shop) {
   });
   const nodes = [
     fields.title.node,
-    el('div.pair', {}, fields.category.node, fields.image.node),
+    fields.category.node,
+    pictures.node,
     fields.description.node,
     product.description_html &&
       el('details.preview', {}, el('summary', {}, t('products.preview')), richText(shownHtml(product))),
     fields.delivery.node,
     groups,
   ];
-  const print = () => JSON.stringify(Object.values(fields).map(({ control }) => control.value));
+  const print = () => JSON.stringify([Object.values(fields).map(({ control }) => control.value), pictures.peek()]);
   /** @param {Record<string, any>} values */
   const request = (values) => {
-    const { title, category, image, description, delivery } = values;
+    const { title, category, description, delivery } = values;
     /** @param {string} part @param {Record<string, string>} before translations into other languages stay */
     const inLanguages = (part, before) => {
       const codes = new Set(languages.map(([code]) => code));
@@ -106,7 +110,6 @@ export function productFields(product, shop) {
     return {
       title,
       titles: inLanguages('titles', product.titles),
-      image,
       category,
       description,
       descriptions: inLanguages('descriptions', product.descriptions),
@@ -154,7 +157,7 @@ function translationFields(product, code) {
 }
 
 /** @param {unknown} value in an order that does not depend on who wrote it */
-const stable = (value) =>
+export const stable = (value) =>
   JSON.stringify(value, (_, part) =>
     part && typeof part === 'object' && !Array.isArray(part)
       ? Object.fromEntries(Object.entries(part).toSorted(([a], [b]) => (a < b ? -1 : 1)))
@@ -167,7 +170,10 @@ const stable = (value) =>
  * @param {Record<string, any>} form
  */
 export function changedParts(base, form) {
-  const before = /** @type {Record<string, unknown>} */ ({ ...base, variants: base.variants.map(variantPart) });
+  const before = /** @type {Record<string, unknown>} */ ({
+    ...base,
+    variants: base.variants.map(variantPart),
+  });
   return Object.fromEntries(Object.entries(form).filter(([name, value]) => stable(value) !== stable(before[name])));
 }
 

@@ -4,7 +4,7 @@ import { asRefusal, get } from '../api.js';
 import { formatMoney, refusalText, t, titleOf } from '../i18n.js';
 import { withBusy } from '../sheet.js';
 import { el, icon, picture, queryAll, setText, setVisible, toast } from '../ui.js';
-import { productAddress } from './sections.js';
+import { importAddress, productAddress } from './sections.js';
 
 /** @import { Product, Refusal } from '../types.d.ts' */
 
@@ -51,11 +51,18 @@ export class ProductList {
   /** A refusal of the first read is thrown, so that the page can offer to sign in. */
   async start() {
     const add = { href: productAddress('new'), 'data-test': 'product-new' };
+    const files = { href: importAddress('new'), 'data-test': 'product-files' };
     this.root.replaceChildren(
       el(
         'div.filters',
         {},
-        el('div.filter-row', {}, this.search, el('a.button.primary', add, icon('plus'), t('products.new'))),
+        el(
+          'div.filter-row',
+          {},
+          this.search,
+          el('a.button', files, t('products.files')),
+          el('a.button.primary', add, icon('plus'), t('products.new')),
+        ),
         this.tabs,
       ),
       this.list,

@@ -17,6 +17,9 @@ export const sectionAddress = (section) => `?${new URLSearchParams({ section })}
 /** @param {string} id of a product, or `new` */
 export const productAddress = (id) => `?${new URLSearchParams({ section: 'products', product: id })}`;
 
+/** @param {string} id of an import, or `new` */
+export const importAddress = (id) => `?${new URLSearchParams({ section: 'products', import: id })}`;
+
 /** @returns {Section} */
 export function openSection() {
   const asked = new URLSearchParams(location.search).get('section');

@@ -76,7 +76,7 @@ export class Console {
       helper: press('team-open'),
     };
     this.checklist = new Checklist({ node: byId('checklist'), shop, stream, role, ways });
-    this.thumbBar = new ThumbBar(byId('thumb-bar'), { stream, lineup: this.lineup, onform, onrefused });
+    this.thumbBar = new ThumbBar(byId('thumb-bar'), { stream, shop, lineup: this.lineup, onform, onrefused });
     this.tabs = new PhoneTabs();
     addShortcuts({ lineup: this.lineup, onAir: this.onAir, tabs: this.tabs });
     const signOut = () => {

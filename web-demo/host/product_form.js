@@ -9,7 +9,7 @@ import { addOnce } from './add_once.js';
 import { currencySymbol } from './catalogue_texts.js';
 import { anyText, field, price, readAll, required, wholeNumber } from './form.js';
 
-/** @import { Product, Refusal, Shop } from '../types.d.ts' */
+/** @import { ProductDetail, Refusal, Shop } from '../types.d.ts' */
 
 const TITLE_MAX = 120;
 const NAME_MAX = 60;
@@ -51,7 +51,7 @@ export function productForm({ body, shop, back, onsaved }) {
     alert.textContent = refusalText(refusal);
     alert.hidden = false;
   };
-  /** @type {Product | null} */
+  /** @type {ProductDetail | null} */
   let made = null;
   const submit = el('button.primary', { type: 'submit', 'data-test': 'product-save' }, t('save'));
   const save = (/** @type {Event} */ event) => {
@@ -64,8 +64,8 @@ export function productForm({ body, shop, back, onsaved }) {
     const send = async () => {
       const image = shownAddress(pictures);
       // A product that was made before its gallery failed is not made again.
-      made ??= /** @type {Product} */ (await addOnce('/products', { title, ...titles, image, variants: parts }));
-      if (pictures.length) await put(`/products/${made.id}/pictures`, { pictures });
+      made ??= /** @type {ProductDetail} */ (await addOnce('/products', { title, ...titles, image, variants: parts }));
+      if (pictures.length) await put(`/products/${made.id}/pictures`, { version: made.version, pictures });
       await onsaved();
     };
     withBusy(submit, send, showRefusal);

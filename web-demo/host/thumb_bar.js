@@ -11,17 +11,18 @@ import { addOnce } from './add_once.js';
 import { reducedPrice } from './offer_form_row.js';
 import { lastSaleChoices } from './sale_choices.js';
 
-/** @import { Offer, Product, Refusal, Stream, Variant } from '../types.d.ts' */
+/** @import { Offer, Product, Refusal, Shop, Stream, Variant } from '../types.d.ts' */
 /** @import { Lineup } from './lineup.js' */
 
 export class ThumbBar {
   /**
    * @param {HTMLElement} root
-   * @param {{ stream: Stream, lineup: Lineup, onform: () => void, onrefused: (refusal: Refusal) => void }} options `onform` opens the
-   *   form for a sale, where no values were kept yet
+   * @param {{ stream: Stream, shop: Shop, lineup: Lineup, onform: () => void, onrefused: (refusal: Refusal) => void }} options `onform`
+   *   opens the form for a sale, where no values were kept yet
    */
-  constructor(root, { stream, lineup, onform, onrefused }) {
+  constructor(root, { stream, shop, lineup, onform, onrefused }) {
     this.root = root;
+    this.shop = shop;
     this.stream = stream;
     this.lineup = lineup;
     this.onform = onform;
@@ -40,7 +41,13 @@ export class ThumbBar {
       icon('play'),
       el('span', {}, t('host.kind_flash')),
     );
-    root.append(this.next, this.flash);
+    this.quick = el(
+      'button.thumb-quick',
+      { type: 'button', 'data-test': 'thumb-quick', onclick: () => this.askQuick() },
+      icon('plus'),
+      el('span', {}, t('thumb.quick')),
+    );
+    root.append(this.next, this.quick, this.flash);
   }
 
   paint() {
@@ -48,6 +55,16 @@ export class ThumbBar {
     this.next.disabled = !next;
     setText(this.nextName, next ? fullTitle(next) : '');
     setVisible(this.flash, Boolean(this.shown));
+  }
+
+  /** The sheet loads when it is needed. */
+  askQuick() {
+    const open = async () => {
+      const { quickItemSheet } = await import('./quick_item.js');
+      const { stream, shop, lineup } = this;
+      quickItemSheet({ stream, shop, onmade: (offer) => lineup.apply(offer) });
+    };
+    return withBusy(this.quick, open, this.onrefused);
   }
 
   /** The product that is shown now, unless it is in a flash sale already. */

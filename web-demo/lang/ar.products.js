@@ -82,4 +82,5 @@ export default {
   'products.take_newer': 'استعمل القيمة الأحدث',
   'products.taken': 'أُخذت القيمة الأحدث',
   'products.empty': 'فارغ',
+  'products.files': 'استيراد وتصدير',
 };

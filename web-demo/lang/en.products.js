@@ -76,4 +76,5 @@ export default {
   'products.take_newer': 'Use the newer value',
   'products.taken': 'Taken over',
   'products.empty': 'empty',
+  'products.files': 'Import and export',
 };

@@ -76,4 +76,5 @@ export default {
   'products.take_newer': 'Pakai nilai yang baru',
   'products.taken': 'Sudah diambil',
   'products.empty': 'kosong',
+  'products.files': 'Impor dan ekspor',
 };

@@ -9,6 +9,8 @@ mod offer_watcher;
 mod product;
 mod product_change;
 mod product_names;
+mod public_search;
+mod quick_item;
 mod sold_out_cache;
 mod stock_alert;
 
@@ -26,10 +28,13 @@ use crate::domain::order::request_hash;
 use crate::domain::{Actor, IdempotencyKey, Offer, OfferId};
 use crate::store::KeyedRequest;
 
+pub use gallery::Gallery;
 pub use lapse_tracker::{EndedHold, LapseTracker, ended_hold};
 pub use offer_watcher::OfferWatcher;
 pub use product::{NewProduct, NewVariant};
 use product_names::ProductNames;
+use public_search::PublicSearches;
+pub use quick_item::NewQuickItem;
 pub use sold_out_cache::{BUYERS_READ_TOGETHER_MAX, SoldOutCache, SoldOutCaches, sold_out_reason};
 pub use stock_alert::StockAlertJob;
 
@@ -48,6 +53,7 @@ pub struct Catalogue {
     offer_cache: Cache<OfferId, Offer>,
     /// What products were called when something was sold.
     product_names: ProductNames,
+    public_searches: PublicSearches,
     pub sold_out_caches: SoldOutCaches,
     /// Buyers whose holds lapsed again and again.
     pub lapses: LapseTracker,
@@ -65,7 +71,7 @@ impl Catalogue {
         let (context, publisher, stream_cache, audit) =
             (context.clone(), publisher.clone(), stream_cache.clone(), audit.clone());
         let offer_cache = Cache::with_capacity(OFFER_CACHE_MAX);
-        let (sold_out_caches, offers_changed, product_names) = Default::default();
+        let (sold_out_caches, offers_changed, product_names, public_searches) = Default::default();
         let lapses = LapseTracker::new(context.settings.are_requests_limited, context.now());
         Arc::new(Self {
             context,
@@ -74,6 +80,7 @@ impl Catalogue {
             audit,
             offer_cache,
             product_names,
+            public_searches,
             sold_out_caches,
             lapses,
             offers_changed,

@@ -238,7 +238,7 @@ impl Catalogue {
         ReservationView::of(reservation, details.as_deref(), self.context.now())
     }
 
-    fn publish_pin(&self, stream: &LiveStream) {
+    pub(super) fn publish_pin(&self, stream: &LiveStream) {
         self.publisher.publish_state(stream.id, &pin_change(stream, self.context.epoch()), true);
         self.stream_cache.update_stream(stream);
     }

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::{Catalogue, keyed_request};
 use crate::app::error::{Error, Result, as_outcome_unknown};
+use crate::domain::picture::check_new_picture;
 use crate::domain::product::ProductFilter;
 use crate::domain::{
     Actor, IdempotencyKey, Permission, Product, ProductId, ProductOption, ProductStatus, ProductTexts, Titles, Variant,
@@ -91,7 +92,12 @@ impl Catalogue {
         if filter.status != Some(ProductStatus::Active) && !team {
             self.authorize_catalogue(actor).await?;
         }
-        let products = self.context.store.products(&filter, after, limit).await?;
+        let read = self.context.store.products(&filter, after, limit);
+        let products = match filter.search {
+            // Anybody may search, and a search reads every product.
+            Some(_) if !team => self.public_searches.run(read).await?,
+            _ => read.await?,
+        };
         Ok(products.iter().map(|product| ProductView::of(product, &self.context.shop().currency, team)).collect())
     }
 
@@ -123,6 +129,7 @@ impl Catalogue {
         // Without a key there is no retry; the logs of prices and stock get their author all the same.
         let key = key.map_or_else(|| IdempotencyKey::parse(&uuid::Uuid::now_v7().to_string()), Ok)?;
         let request = keyed_request(actor, "create_product", key, &new);
+        check_new_picture(new.image.as_deref(), None, "image")?;
         let product = new.with_ids().validated()?;
         let this = self.clone();
         self.context

@@ -8,8 +8,8 @@ use super::{Catalogue, keyed_request};
 use crate::app::error::{Result, as_outcome_unknown};
 use crate::domain::product_change::StockChangeForm;
 use crate::domain::{
-    Actor, AuditAction, AuditEntry, IdempotencyKey, OfferId, Permission, ProductForm, ProductId, ProductStatus,
-    Refusal, VariantId,
+    Actor, AuditAction, AuditEntry, IdempotencyKey, OfferId, Permission, Product, ProductForm, ProductId,
+    ProductStatus, Refusal, VariantId,
 };
 use crate::protocol::{PriceChangeView, ProductDetailView, StockChangeView, VariantView};
 
@@ -110,7 +110,7 @@ impl Catalogue {
     }
 
     /// After a change of a product: nobody uses its cached names and picture any more, and its offers show the new ones.
-    pub(super) async fn publish_changed_product(&self, id: ProductId, offers: &[OfferId]) {
+    pub async fn publish_changed_product(&self, id: ProductId, offers: &[OfferId]) {
         self.forget_products(|changed| changed == id);
         // The offers are changed. If they cannot be read now, the offer job publishes them.
         match self.context.store.offers_by_id(offers).await {
@@ -126,10 +126,16 @@ impl Catalogue {
 
     /// A product with its texts. An archived one is shown to those who sell.
     pub async fn product(&self, actor: &Actor, id: ProductId) -> Result<ProductDetailView> {
-        let is_of_team = self.sees_stock(actor).await?;
-        let product = self.context.store.product(id).await?;
-        let product = product.filter(|product| is_of_team || product.status == ProductStatus::Active);
-        let product = product.ok_or(Refusal::NoSuchProduct)?;
-        Ok(self.product_detail_view(&product, is_of_team))
+        let product = self.visible_product(actor, id).await?;
+        Ok(self.product_detail_view(&product, self.sees_stock(actor).await?))
+    }
+
+    /// A product that this actor may see: those who sell also see archived ones.
+    pub(super) async fn visible_product(&self, actor: &Actor, id: ProductId) -> Result<Product> {
+        let product = self.context.store.product(id).await?.ok_or(Refusal::NoSuchProduct)?;
+        match product.status == ProductStatus::Active || self.sees_stock(actor).await? {
+            true => Ok(product),
+            false => Err(Refusal::NoSuchProduct.into()),
+        }
     }
 }

@@ -103,25 +103,33 @@ impl Pictures {
         let (this, by) = (self.clone(), actor.user.clone());
         let work = async move {
             let _slot = slot;
-            let hash = PictureHash::of(&file);
-            let storage = this.storage()?;
-            if let Some(known) = this.context.store.keep_picture(hash).await?
-                && storage.has(hash).await.map_err(storage_fault)?
-            {
-                return Ok((known, true));
+            let (row, is_known) = this.keep(file).await?;
+            if !is_known {
+                tracing::info!(picture = %row.hash, by = by.as_str(), bytes = row.bytes, "a picture was uploaded");
             }
-            let converted = this.worker.convert(file).await?;
-            let bytes = converted.files.iter().map(|(_, file)| file.len() as i64).sum();
-            let row = PictureRow { hash, width: converted.width.into(), height: converted.height.into(), bytes };
-            this.context.store.add_picture(&row).await?;
-            storage.put(hash, converted.files).await.map_err(storage_fault)?;
-            tracing::info!(picture = %hash, by = by.as_str(), bytes, "a picture was uploaded");
-            Ok((row, false))
+            Ok((row, is_known))
         };
         let done = self.context.spawn_write(work).await;
         let outcome = |(_, is_known): &(_, bool)| if *is_known { "known" } else { "stored" };
         count_outcome(&self.context.counters.picture_uploads, &done, outcome);
         done
+    }
+
+    /// Converts and stores a file in the task of the caller, which must not be cancelled.
+    pub async fn keep(&self, file: Bytes) -> Result<(PictureRow, bool)> {
+        let hash = PictureHash::of(&file);
+        let storage = self.storage()?;
+        if let Some(known) = self.context.store.keep_picture(hash).await?
+            && storage.has(hash).await.map_err(storage_fault)?
+        {
+            return Ok((known, true));
+        }
+        let converted = self.worker.convert(file).await?;
+        let bytes = converted.files.iter().map(|(_, file)| file.len() as i64).sum();
+        let row = PictureRow { hash, width: converted.width.into(), height: converted.height.into(), bytes };
+        self.context.store.add_picture(&row).await?;
+        storage.put(hash, converted.files).await.map_err(storage_fault)?;
+        Ok((row, false))
     }
 
     /// Counts an upload that ended before its file was here.

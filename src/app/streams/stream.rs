@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Streams;
 use crate::app::error::Result;
+use crate::domain::picture::check_new_picture;
 use crate::domain::{
     Actor, Event, LiveStream, Millis, OfferStage, Permission, Refusal, StreamId, StreamStatus, Titles,
 };
@@ -23,6 +24,7 @@ pub struct NewStream {
 impl NewStream {
     fn validated(self, host: &str) -> std::result::Result<LiveStream, Refusal> {
         let Self { title, titles, video, poster, scheduled_at, tags } = self;
+        check_new_picture(poster.as_deref(), None, "poster")?;
         let (host, version, edition) = (host.to_owned(), 1, 1);
         let new = LiveStream {
             title,

@@ -88,8 +88,7 @@ impl Streams {
         for (number, at) in starts.into_iter().enumerate() {
             let copy = self.copy_of(actor, id, Some(at)).await?;
             // Each show has a key of its own, made from the one of the request.
-            let key = IdempotencyKey::parse(&format!("{}-{number}", key.as_str()))?;
-            shows.push((copy, copy_request(actor, key, &(id, first, count))));
+            shows.push((copy, copy_request(actor, key.numbered(number), &(id, first, count))));
         }
         let this = self.clone();
         self.context

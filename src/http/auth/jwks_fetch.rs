@@ -5,7 +5,6 @@
 
 use std::io::Read;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -14,10 +13,10 @@ use http_body_util::{BodyExt, Limited};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::OnceCell;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
+
+use crate::guarded_address::tls_config;
 
 const KEY_SET_BYTES_MAX: usize = 256 * 1024;
 /// For the connection, the request and the whole response.
@@ -140,18 +139,4 @@ async fn exchange(
         fetched = exchange => fetched,
         never = drive => never,
     }
-}
-
-/// The TLS settings. The system's certificates are read once.
-async fn tls_config() -> Result<Arc<ClientConfig>, String> {
-    static CONFIG: OnceCell<Arc<ClientConfig>> = OnceCell::const_new();
-    let load = || async {
-        let certificates = tokio::task::spawn_blocking(rustls_native_certs::load_native_certs).await;
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(certificates.map_err(|error| error.to_string())?.certs);
-        let builder = ClientConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()));
-        let builder = builder.with_safe_default_protocol_versions().map_err(|error| error.to_string())?;
-        Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
-    };
-    CONFIG.get_or_try_init(load).await.cloned()
 }

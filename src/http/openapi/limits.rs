@@ -5,6 +5,8 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::audit::REASON_LENGTH_MAX;
 use crate::domain::blocklist::Blocklist;
+use crate::domain::catalogue_file::FILE_BYTES_MAX;
+use crate::domain::catalogue_import::FILE_NAME_LENGTH_MAX;
 use crate::domain::chat::ChatText;
 use crate::domain::limits::{self, Limit};
 use crate::domain::mail_settings::LOGIN_LENGTH_MAX;
@@ -56,6 +58,7 @@ const VISIBLE: [(u16, u16); 20] = [
     (0xffa1, 0xffee),
 ];
 const URL: &str = "^(https?://[!-~]*|/([!-.0-~][!-~]*)?)$";
+const PICTURE_URL: &str = "^(https://[!-~]*|/([!-.0-~][!-~]*)?)$";
 const PHONE: &str = "^[+(). -]*([0-9][+(). -]*){5,20}$";
 /// Stricter than the validation, which also accepts the rarer signs before the `@`.
 const EMAIL: &str = r"^[A-Za-z0-9_-]+@[A-Za-z0-9]+(\.[A-Za-z]+)+$";
@@ -188,7 +191,10 @@ impl Limiter {
             ("NewPasskeyRequest", "name") => visible(PASSKEY_NAME_MAX),
             (_, "name") => visible(Name::LENGTH_MAX),
             (_, "category") => visible(40),
-            (_, "image" | "video" | "poster") => json!({ "minLength": 1, "maxLength": 2_000, "pattern": URL }),
+            (_, "image" | "poster") | ("ProductPictureRequest", "address") => {
+                json!({ "minLength": 1, "maxLength": 2_000, "pattern": PICTURE_URL })
+            }
+            (_, "video") => json!({ "minLength": 1, "maxLength": 2_000, "pattern": URL }),
             ("PictureFileRequest", _) => json!({ "minLength": 1, "maxLength": PICTURE_BYTES_MAX }),
             (_, "address") => json!({ "minLength": 1, "maxLength": 2_000, "pattern": URL }),
             (_, "alt") => visible(ALT_LENGTH_MAX),
@@ -228,6 +234,10 @@ impl Limiter {
             ("DevTokenRequest", "role") => json!({ "enum": roles(|_| true) }),
             (_, "status") => json!({ "enum": StreamStatus::ALL.map(StreamStatus::name) }),
             (_, "orders_file") => json!({ "enum": ["orders.csv", "orders.jsonl"] }),
+            (_, "catalogue_file") => json!({ "enum": ["products.csv", "products-shopify.csv"] }),
+            (_, "file_name") => visible(FILE_NAME_LENGTH_MAX),
+            (_, "encoding") => json!({ "enum": ["utf-8", "utf-16le", "utf-16be", "windows-1256", "windows-1252"] }),
+            ("ImportFileRequest", _) => json!({ "minLength": 1, "maxLength": FILE_BYTES_MAX }),
             (_, "file") => json!({ "enum": ["chat.csv", "chat.jsonl", "audit-log.csv", "audit-log.jsonl"] }),
             (_, "provider") => json!({ "enum": ["test"] }),
             (_, "after") => json!({ "format": "uuid", "minLength": 36, "maxLength": 36 }),

@@ -16,7 +16,7 @@ enum Access {
 }
 
 /// The operations that are not live verbs. A verb names its least role itself. What is not here needs a token.
-const ACCESS: [(&str, Access); 85] = [
+const ACCESS: [(&str, Access); 94] = [
     ("shop_show", Access::Public),
     ("shop_create_token", Access::Public),
     ("shop_redeem_code", Access::Public),
@@ -79,6 +79,7 @@ const ACCESS: [(&str, Access); 85] = [
     ("offers_create", Access::Least(Role::Producer)),
     ("offers_set_lineup", Access::Least(Role::Producer)),
     ("offers_schedule", Access::Least(Role::Producer)),
+    ("offers_create_quick_item", Access::Least(Role::Producer)),
     ("products_list", Access::TokenOptional),
     ("products_create", Access::Least(Role::Producer)),
     ("products_restock", Access::Least(Role::Producer)),
@@ -92,6 +93,14 @@ const ACCESS: [(&str, Access); 85] = [
     ("products_upload", Access::Least(Role::Producer)),
     ("products_show_gallery", Access::TokenOptional),
     ("products_set_gallery", Access::Least(Role::Producer)),
+    ("products_upload_import", Access::Least(Role::Producer)),
+    ("products_list_imports", Access::Least(Role::Producer)),
+    ("products_show_import", Access::Least(Role::Producer)),
+    ("products_show_imported_products", Access::Least(Role::Producer)),
+    ("products_apply_import", Access::Least(Role::Producer)),
+    ("products_cancel_import", Access::Least(Role::Producer)),
+    ("products_undo_import", Access::Least(Role::Producer)),
+    ("products_export", Access::Least(Role::Producer)),
     ("chat_list", Access::TokenOptional),
     ("chat_sanctions", Access::Least(Role::Moderator)),
     ("chat_blocklist", Access::Least(Role::Moderator)),

@@ -3,7 +3,7 @@
 use livesouk::domain::picture::{PictureSize, UNNAMED_PICTURES_MAX, picture_address};
 use livesouk::domain::product::ProductFilter;
 use livesouk::domain::{LiveStream, PictureHash, ProductId, Refusal, StreamId, VariantId};
-use livesouk::store::{Error, PictureRow};
+use livesouk::store::{CONDEMNED_LEASE_MS, Error, PictureRow};
 
 use super::builders::{refusal, stream};
 use super::fixture::{Fixture, facts};
@@ -12,6 +12,7 @@ facts! {
     picture_that_nothing_names_is_condemned_after_its_time
     picture_that_something_names_stays
     picture_that_is_named_no_more_has_its_time_from_then
+    condemned_picture_belongs_to_one_node_until_its_lease_is_over
     condemned_picture_cannot_be_named_or_uploaded_until_it_is_forgotten
     picture_that_the_shop_does_not_have_cannot_be_named
     too_many_unnamed_pictures_are_refused
@@ -43,16 +44,25 @@ impl Fixture {
 
     /// A round of the job this long after now, with a day for pictures that nothing names.
     async fn orphans_after(&self, hours: i64) -> Vec<PictureHash> {
-        let now = self.store.now().await.unwrap() + hours * HOUR;
+        let now = self.after(hours).await;
+        self.orphans_at(now).await
+    }
+
+    async fn orphans_at(&self, now: i64) -> Vec<PictureHash> {
         self.store.look_for_orphan_pictures(now, now, now - 24 * HOUR, 100).await.unwrap()
+    }
+
+    async fn after(&self, hours: i64) -> i64 {
+        self.store.now().await.unwrap() + hours * HOUR
     }
 }
 
 async fn picture_that_nothing_names_is_condemned_after_its_time(shop: Fixture) {
     shop.store.add_picture(&picture("a")).await.unwrap();
     assert_eq!(shop.orphans_after(23).await, []);
-    assert_eq!(shop.orphans_after(25).await, [picture("a").hash]);
-    shop.store.forget_picture(picture("a").hash).await.unwrap();
+    let then = shop.after(25).await;
+    assert_eq!(shop.orphans_at(then).await, [picture("a").hash]);
+    shop.store.forget_picture(picture("a").hash, then).await.unwrap();
     assert_eq!(shop.orphans_after(25).await, []);
     assert_eq!(shop.store.keep_picture(picture("a").hash).await.unwrap(), None);
 }
@@ -69,6 +79,23 @@ async fn picture_that_something_names_stays(shop: Fixture) {
     assert_eq!(shop.orphans_after(1_000).await, [picture("of nothing").hash]);
 }
 
+async fn condemned_picture_belongs_to_one_node_until_its_lease_is_over(shop: Fixture) {
+    let a = picture("a");
+    shop.store.add_picture(&a).await.unwrap();
+    let begun = shop.after(25).await;
+    assert_eq!(shop.orphans_at(begun).await, [a.hash], "the first node deletes it");
+    assert_eq!(shop.orphans_at(begun + CONDEMNED_LEASE_MS - 1).await, [], "the second does not");
+    // The first node died. The second deletes the files, and the same picture is uploaded again.
+    let taken_over = begun + CONDEMNED_LEASE_MS;
+    assert_eq!(shop.orphans_at(taken_over).await, [a.hash]);
+    shop.store.forget_picture(a.hash, begun).await.unwrap();
+    assert!(matches!(refusal(shop.store.add_picture(&a).await), Refusal::Busy { .. }), "its files are being deleted");
+    shop.store.forget_picture(a.hash, taken_over).await.unwrap();
+    shop.store.add_picture(&a).await.unwrap();
+    shop.store.forget_picture(a.hash, begun).await.unwrap();
+    assert_eq!(shop.store.keep_picture(a.hash).await.unwrap(), Some(a), "it is a new upload");
+}
+
 async fn picture_that_is_named_no_more_has_its_time_from_then(shop: Fixture) {
     shop.store.add_picture(&picture("a")).await.unwrap();
     shop.product_with(&address("a")).await.unwrap();
@@ -81,12 +108,13 @@ async fn picture_that_is_named_no_more_has_its_time_from_then(shop: Fixture) {
 
 async fn condemned_picture_cannot_be_named_or_uploaded_until_it_is_forgotten(shop: Fixture) {
     shop.store.add_picture(&picture("a")).await.unwrap();
-    assert_eq!(shop.orphans_after(25).await.len(), 1);
+    let then = shop.after(25).await;
+    assert_eq!(shop.orphans_at(then).await.len(), 1);
     let named = shop.product_with(&address("a")).await;
     assert!(matches!(refusal(named), Refusal::InvalidValue { field: "image", .. }));
     assert_eq!(shop.store.keep_picture(picture("a").hash).await.unwrap(), None);
     assert!(matches!(refusal(shop.store.add_picture(&picture("a")).await), Refusal::Busy { .. }));
-    shop.store.forget_picture(picture("a").hash).await.unwrap();
+    shop.store.forget_picture(picture("a").hash, then).await.unwrap();
     shop.store.add_picture(&picture("a")).await.unwrap();
     shop.product_with(&address("a")).await.unwrap();
 }

@@ -6,6 +6,8 @@ use livesouk::domain::{
     AuditAction, AuditEntry, ProductForm, ProductStatus, Refusal, StockReason, VariantForm, VariantId,
 };
 
+use livesouk::store::REVISIONS_READ_MAX;
+
 use super::builders::{audit_entry, refusal};
 use super::fixture::{Fixture, STOCK, facts};
 
@@ -94,6 +96,19 @@ async fn earlier_orders_keep_what_was_sold(shop: Fixture) {
     let moved = ProductForm { version, image: Some(Some("/x.png".into())), ..ProductForm::default() };
     shop.store.change_product(shop.product, &moved, &entry()).await.unwrap();
     assert_eq!(shop.load_offer(offer.id).await.image.as_deref(), Some("/x.png"));
+    let described = ProductForm { version: version + 1, description: Some("Tall.".into()), ..ProductForm::default() };
+    shop.store.change_product(shop.product, &described, &entry()).await.unwrap();
+    assert_eq!(shop.store.product_revisions(shop.product).await.unwrap(), revisions, "it was not renamed");
+    // Of a product that was renamed very often the newest names are read.
+    let more = format!(
+        "with recursive n(n) as (select 100 union all select n + 1 from n where n < 99 + {REVISIONS_READ_MAX})
+         insert into product_revisions (product, version, at, title, titles, variants)
+         select p.id, n, {}, 'Lamp', '{{}}', '[]' from n, products p",
+        i64::MAX
+    );
+    shop.run(&more).await;
+    let read = shop.store.product_revisions(shop.product).await.unwrap();
+    assert_eq!((read.len() as i64, read[0].version), (REVISIONS_READ_MAX, 100));
 }
 
 async fn archived_product_gets_no_new_offer_until_it_is_restored(shop: Fixture) {

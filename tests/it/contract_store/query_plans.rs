@@ -2,6 +2,7 @@
 //! plan was made while the table was small.
 
 mod every_query;
+mod imports;
 mod large_tables;
 mod people;
 mod plan;

@@ -22,7 +22,28 @@ pub struct World {
     objects: HashMap<&'static str, String>,
 }
 
+/// An import of one product, which can be applied.
+async fn checked_import(host: &Rest) -> String {
+    let sent =
+        host.send_text(Method::POST, "/v1/imports", &[("content-type", "text/csv")], "title,price\nPot,5\n").await;
+    let import = id(&sent.expect(201));
+    while host.get(&format!("/v1/imports/{import}")).await.expect(200)["status"] != "ready" {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    import
+}
+
 impl World {
+    /// Imports, for the rows that need them: a shop has few that are open.
+    pub async fn add_imports(&mut self, shop: &Shop) {
+        let host = shop.rest("importer", "host");
+        for name in ["import", "cancelled_import", "other_import"] {
+            self.objects.insert(name, checked_import(&host).await);
+        }
+        let cancelled = format!("/v1/imports/{}/cancel", self.objects["cancelled_import"]);
+        host.post(&cancelled, json!({})).await.expect(200);
+    }
+
     pub async fn create(shop: &Shop, n: usize) -> World {
         let host = shop.rest(&format!("host-of-{n}"), "host");
         let stream = live_stream(&host).await;
@@ -34,6 +55,7 @@ impl World {
         let product = host.post("/v1/products", product).await.expect(201);
         let variant = id(&product["variants"][0]);
         objects.insert("product", id(&product));
+        objects.insert("catalogue_file", "products.csv".to_owned());
         for (name, price, is_open) in [("offer", 100, true), ("draft", 100, false), ("free", 0, true)] {
             let form = json!({"variant": variant, "kind": "regular", "price": price, "quantity": 100});
             let offer = id(&host.post(&path("offers"), form).await.expect(201));

@@ -1,13 +1,14 @@
 //! Every function of the store runs on large tables: none reads a whole table, or an index from end to end.
 
+use livesouk::domain::offer::NewOffer;
 use livesouk::domain::order::request_hash;
 use livesouk::domain::sign_in_code::hash_sign_in_code;
 use livesouk::domain::stream_change::StreamForm;
 use livesouk::domain::test_provider::{IntentChange, TestScenario};
 use livesouk::domain::{
     Actor, AuditAction, AuditEntry, Blocklist, ChatMessage, ChatRulesForm, FulfilmentStep, Helper, Invite, InviteId,
-    Language, MessageId, Name, OrderId, PaymentStatus, Quote, QuoteRules, Role, SanctionKind, ShopOrderFilter,
-    StreamId, StreamStatus,
+    Language, MessageId, Name, OfferId, OrderId, PaymentStatus, Product, Quote, QuoteRules, Role, SanctionKind,
+    ShopOrderFilter, StreamId, StreamStatus, Variant, VariantId,
 };
 use livesouk::store::{
     IdempotencyRecord, KeyedRequest, LockWait, NewPayment, NewRefund, NewSession, OrderNote, PaymentEvent,
@@ -15,6 +16,7 @@ use livesouk::store::{
 };
 use uuid::Uuid;
 
+use super::imports;
 use super::large_tables::{self, OLD_USER, old_offer, old_order, old_stream};
 use super::people;
 use super::plan::{Plans, Ran};
@@ -112,6 +114,19 @@ async fn offers(c: &Calls) {
     call!(c, offers_by_id(&[old_offer()]));
     let new = shop.new_offer(50, 50);
     call!(c, create_offer(&new, None));
+    let quick = NewOffer { id: OfferId::new(), variant: VariantId::new(), quantity: 1, ..shop.new_offer(1, 1) };
+    let variant = Variant { id: quick.variant, name: "#".into(), price: 5, stock: 1, ..Variant::default() };
+    let product = Product { title: "#".into(), variants: vec![variant], ..Product::default() };
+    let request = KeyedRequest {
+        user: user("mod-1"),
+        name: "Mo".into(),
+        verb: "create_quick_item",
+        key: key("quick-item"),
+        hash: request_hash(&["quick"]),
+        entry: None,
+    };
+    call!(c, create_quick_item(shop.shop.id, (&product, &quick), &request));
+    call!(c, quick_number(quick.id));
     call!(c, schedule_offer(new.id, Some(i64::MAX / 2)));
     call!(c, start_scheduled_offer(new.id));
     call!(c, offers_due_to_start(1_000));
@@ -420,6 +435,7 @@ async fn no_query_reads_a_whole_table() {
     let shop = shop.reopened().await;
     let c = Calls { shop, plans, called: Default::default() };
     products::shop_and_products(&c).await;
+    imports::imports(&c).await;
     streams(&c).await;
     offers(&c).await;
     chat(&c).await;

@@ -165,6 +165,17 @@ const TABLES: &str = "
     insert into pictures (hash, width, height, bytes, uploaded_at, unnamed_since, looked_at)
         select encode(sha256(('picture' || n)::bytea), 'hex'), 1, 1, 1, 1, case n % 20 when 0 then 1 end, 1 + n
         from generate_series(0, 19999) n;
+    insert into catalogue_imports (id, at, by_user, by_name, by_role, file_name, language, encoding, kind, status, bytes, rows, error, worked_at)
+        select large_id(1600002000000, n), 3000 + n, 'mod-' || n % 2000, 'Mo', 'producer', 'list.csv', 'en', 'UTF-8', 'simple', 'applied', 1, 1, '', 0
+        from generate_series(0, 999) n;
+    insert into catalogue_import_products (import, position, handle, title, row_number, rows, state, problems, changes, data)
+        select large_id(1600002000000, n % 1000), n, 'pot', 'Pot', 2, 1, 'created', '[]', '[]', '{}' from generate_series(0, $some) n;
+    insert into catalogue_import_parts (import, n, bytes)
+        select large_id(1600002000000, n % 1000), n, 'x' from generate_series(0, 19999) n;
+    insert into catalogue_import_kept (import, hash)
+        select large_id(1600002000000, n % 1000), encode(sha256(('kept' || n)::bytea), 'hex') from generate_series(0, 19999) n;
+    insert into catalogue_import_pictures (import, position, product, address)
+        select large_id(1600002000000, n % 1000), n, large_id(1600001000000, n), 'https://cdn.example/a.jpg' from generate_series(0, 19999) n;
     insert into product_pictures (product, position, address)
         select large_id(1600001000000, n), 0, '/pictures/' || encode(sha256(('picture' || n)::bytea), 'hex') || '/800'
         from generate_series(0, 19999) n;

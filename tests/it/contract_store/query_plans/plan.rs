@@ -10,9 +10,18 @@ use tracing_subscriber::layer::{Context, SubscriberExt};
 
 use crate::contract_store::fixture::Fixture;
 
-/// Tables that have a few rows, whatever the shop sells. `staff` has at most `STAFF_MAX`.
-const SMALL_TABLES: [&str; 7] =
-    ["shops", "meta", "token_revocation_version", "_sqlx_migrations", "staff", "shop_settings", "setup_links"];
+/// Tables that have a few rows, whatever the shop sells. `staff` has at most `STAFF_MAX`, and imports are forgotten after
+/// 30 days.
+const SMALL_TABLES: [&str; 8] = [
+    "shops",
+    "meta",
+    "token_revocation_version",
+    "_sqlx_migrations",
+    "staff",
+    "shop_settings",
+    "setup_links",
+    "catalogue_imports",
+];
 
 /// Pages that a statement may touch: so many whatever it finds, and so many for each row that it gives or writes (a row stands in
 /// a table and in several indexes, and a look-up goes through the levels of an index). The smallest index of a large table has

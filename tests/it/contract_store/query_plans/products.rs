@@ -34,8 +34,8 @@ pub async fn shop_and_products(c: &Calls) {
     call!(c, add_picture(&picture));
     call!(c, keep_picture(picture.hash));
     call!(c, look_for_orphan_pictures(1_000, 900, 800, 100));
-    call!(c, forget_picture(picture.hash));
-    call!(c, gallery(product.id));
+    call!(c, forget_picture(picture.hash, 1_000));
+    call!(c, gallery(&product));
     call!(c, restock_variant(shop.variant, 100_000, None));
     let lost = StockChangeForm { units: -1, reason: StockReason::Lost, note: Some("gone".into()) };
     call!(c, change_stock(shop.variant, &lost, None));
@@ -46,7 +46,7 @@ pub async fn shop_and_products(c: &Calls) {
     let form = ProductForm { version: 1, title: Some("Desk lamp".into()), ..ProductForm::default() };
     call!(c, change_product(shop.product, &form, &entry(AuditAction::ChangeProduct)));
     let pictures = [ProductPicture::of_address("/a.png".to_owned())];
-    call!(c, set_gallery(shop.product, &pictures, &entry(AuditAction::ChangeProduct)));
+    call!(c, set_gallery(shop.product, (2, &pictures), &entry(AuditAction::ChangeProduct)));
     call!(c, set_product_status(shop.product, ProductStatus::Archived, &entry(AuditAction::ArchiveProduct)));
     call!(c, set_product_status(shop.product, ProductStatus::Active, &entry(AuditAction::RestoreProduct)));
     call!(c, last_product_change());
