@@ -76,6 +76,8 @@ where
     let (pages, chunks) = mpsc::channel(1);
     let is_complete = Arc::new(AtomicBool::new(false));
     let body = ExportBody { chunks, is_complete: is_complete.clone() };
+    // Open until the end is noted: otherwise the reader could see the end of the pages before it, and take the file for half of one.
+    let open = pages.clone();
     let writing = write(ExportWriter { pages, format, columns, begun: false });
     let name = what.clone();
     app.spawn(async move {
@@ -83,6 +85,7 @@ where
             Ok(()) => is_complete.store(true, Ordering::Release),
             Err(error) => tracing::warn!(export = %name, error = %error, "export aborted"),
         }
+        drop(open);
     });
     let kind = match format {
         ExportFormat::Csv => csv::CSV_CONTENT_TYPE,
